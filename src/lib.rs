@@ -5,12 +5,12 @@
 #![deny(unsafe_code)]
 
 pub mod base;
-pub mod resp;
-pub mod net;
-pub mod config;
 pub mod command;
-pub mod encodings;
-pub mod types;
-pub mod keyspace;
-pub mod server;
 pub mod commands;
+pub mod config;
+pub mod encodings;
+pub mod keyspace;
+pub mod net;
+pub mod resp;
+pub mod server;
+pub mod types;

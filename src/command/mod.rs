@@ -1,1 +1,7 @@
-//! (see docs/architecture.md)
+//! Facts about commands: rows, key specs, categories, refusals. No handler, no server.
+
+mod error;
+mod spec;
+
+pub use error::CommandError;
+pub use spec::{Access, Arity, BadKeys, Begin, Category, Find, FindKeys, Flags, KeySpec, Spec};

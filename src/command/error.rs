@@ -1,0 +1,83 @@
+//! `CommandError`: every refusal that a client can get, worded once.
+
+use std::borrow::Cow;
+
+/// A refusal. `Display` is the line after `-`, byte for byte what Redis sends; its first
+/// word is the code that INFO errorstats counts. The reply writer strips CR and LF.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    #[error("ERR value is not an integer or out of range")]
+    NotAnInteger,
+    #[error("ERR value is not a valid float")]
+    NotAFloat,
+    #[error("ERR syntax error")]
+    Syntax,
+    #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
+    WrongType,
+    #[error("ERR no such key")]
+    NoSuchKey,
+    #[error("ERR index out of range")]
+    IndexOutOfRange,
+    #[error("ERR source and destination objects are the same")]
+    SameObject,
+    #[error("ERR increment or decrement would overflow")]
+    IncrOverflow,
+    #[error("ERR increment would produce NaN or Infinity")]
+    IncrNanOrInfinity,
+    #[error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")]
+    StringTooLong,
+    #[error("ERR DB index is out of range")]
+    DbIndexOutOfRange,
+    #[error("ERR invalid expire time in '{0}' command")]
+    InvalidExpire(&'static str),
+    #[error("ERR value is out of range, must be positive")]
+    MustBePositive,
+    #[error("ERR value is out of range")]
+    OutOfRange,
+    #[error("ERR timeout is not a float or out of range")]
+    BadTimeout,
+    #[error("ERR timeout is negative")]
+    NegativeTimeout,
+    #[error("ERR timeout is out of range")]
+    TimeoutOutOfRange,
+    #[error("ERR min or max is not a float")]
+    MinMaxNotFloat,
+    #[error("ERR min or max not valid string range item")]
+    MinMaxNotLexRange,
+    #[error("ERR resulting score is not a number (NaN)")]
+    ScoreNan,
+    #[error("ERR numkeys should be greater than 0")]
+    NumkeysNotPositive,
+    #[error("ERR Number of keys can't be greater than number of args")]
+    TooManyKeys,
+    #[error("ERR wrong number of arguments for '{0}' command")]
+    WrongArity(String),
+    #[error("OOM command not allowed when used memory > 'maxmemory'.")]
+    OutOfMemory,
+    #[error("NOAUTH Authentication required.")]
+    NoAuth,
+    /// A one-off text with its code, a `const` above the handler.
+    #[error("{0}")]
+    Text(&'static str),
+    /// A text that carries arguments.
+    #[error("{0}")]
+    Owned(Cow<'static, str>),
+    /// Bytes from a client inside the text (not always UTF-8).
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Bytes(Vec<u8>),
+}
+
+impl CommandError {
+    /// A text made at run time.
+    pub fn owned(text: impl Into<String>) -> CommandError {
+        CommandError::Owned(Cow::Owned(text.into()))
+    }
+
+    /// The line after `-` as bytes.
+    pub fn line(&self) -> Vec<u8> {
+        match self {
+            CommandError::Bytes(b) => b.clone(),
+            other => other.to_string().into_bytes(),
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! What the server knows of a command: one row, beside its handler.
+//!
+//! COMMAND INFO, COMMAND GETKEYS, ACL categories, arity checks, the dispatch gates and the
+//! prefetch of keys are all computed from rows; there is no second list of names anywhere.
+//! The type is generic over the handler so that this layer knows no server.
+
+use bitflags::bitflags;
+
+/// How many arguments a command takes, its own name included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arity {
+    Exactly(u16),
+    AtLeast(u16),
+}
+
+impl Arity {
+    #[inline]
+    pub const fn admits(self, argc: usize) -> bool {
+        match self {
+            Arity::Exactly(n) => argc == n as usize,
+            Arity::AtLeast(n) => argc >= n as usize,
+        }
+    }
+
+    /// As COMMAND INFO writes it: negative means "at least".
+    pub const fn wire(self) -> i64 {
+        match self {
+            Arity::Exactly(n) => n as i64,
+            Arity::AtLeast(n) => -(n as i64),
+        }
+    }
+}
+
+bitflags! {
+    /// Command flags, named as COMMAND INFO names them.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Flags: u32 {
+        const WRITE = 1 << 0;
+        const READONLY = 1 << 1;
+        const DENYOOM = 1 << 2;
+        const ADMIN = 1 << 3;
+        const PUBSUB = 1 << 4;
+        const NOSCRIPT = 1 << 5;
+        const BLOCKING = 1 << 6;
+        const LOADING = 1 << 7;
+        const STALE = 1 << 8;
+        const SKIP_MONITOR = 1 << 9;
+        const SKIP_SLOWLOG = 1 << 10;
+        const ASKING = 1 << 11;
+        const FAST = 1 << 12;
+        const NO_AUTH = 1 << 13;
+        const MAY_REPLICATE = 1 << 14;
+        const NO_ASYNC_LOADING = 1 << 15;
+        const NO_MULTI = 1 << 16;
+        const MOVABLEKEYS = 1 << 17;
+        const ALLOW_BUSY = 1 << 18;
+        const NO_MANDATORY_KEYS = 1 << 19;
+        const SENTINEL = 1 << 20;
+        const ONLY_SENTINEL = 1 << 21;
+        const PROTECTED = 1 << 22;
+        const MODULE = 1 << 23;
+        /// A container with subcommands has no handler of its own.
+        const CONTAINER = 1 << 24;
+    }
+}
+
+bitflags! {
+    /// ACL categories that a row states itself; `@read`, `@write`, `@fast`, `@slow`,
+    /// `@admin`, `@dangerous`, `@blocking` and `@pubsub` also follow from flags.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Category: u32 {
+        const KEYSPACE = 1 << 0;
+        const READ = 1 << 1;
+        const WRITE = 1 << 2;
+        const SET = 1 << 3;
+        const SORTEDSET = 1 << 4;
+        const LIST = 1 << 5;
+        const HASH = 1 << 6;
+        const STRING = 1 << 7;
+        const BITMAP = 1 << 8;
+        const HYPERLOGLOG = 1 << 9;
+        const GEO = 1 << 10;
+        const STREAM = 1 << 11;
+        const PUBSUB = 1 << 12;
+        const ADMIN = 1 << 13;
+        const FAST = 1 << 14;
+        const SLOW = 1 << 15;
+        const BLOCKING = 1 << 16;
+        const DANGEROUS = 1 << 17;
+        const CONNECTION = 1 << 18;
+        const TRANSACTION = 1 << 19;
+        const SCRIPTING = 1 << 20;
+    }
+}
+
+bitflags! {
+    /// What a command does with a key, as COMMAND INFO's key specs say it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Access: u16 {
+        const RO = 1 << 0;
+        const RW = 1 << 1;
+        const OW = 1 << 2;
+        const RM = 1 << 3;
+        const ACCESS = 1 << 4;
+        const UPDATE = 1 << 5;
+        const INSERT = 1 << 6;
+        const DELETE = 1 << 7;
+        const NOT_KEY = 1 << 8;
+        const INCOMPLETE = 1 << 9;
+        const VARIABLE_FLAGS = 1 << 10;
+    }
+}
+
+impl Access {
+    /// `RO access`: the common reader.
+    pub const READ: Access = Access::RO.union(Access::ACCESS);
+}
+
+/// Where a key spec starts to look for its first key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    Index(u16),
+    /// The argument after this keyword; the search starts at `from` (negative: from the end).
+    Keyword {
+        word: &'static str,
+        from: i16,
+    },
+    Unknown,
+}
+
+/// How a key spec goes on from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Find {
+    /// `last` relative to the first key (negative: from the end); `limit` as in Redis.
+    Range {
+        last: i16,
+        step: u16,
+        limit: u16,
+    },
+    /// The number of keys stands at `count_at`, the first key at `first`, both relative.
+    KeyNum {
+        count_at: u16,
+        first: u16,
+        step: u16,
+    },
+    Unknown,
+}
+
+/// One key spec of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeySpec {
+    pub access: Access,
+    pub begin: Begin,
+    pub find: Find,
+    /// Free text that COMMAND DOCS/INFO shows, `""` for none.
+    pub notes: &'static str,
+}
+
+impl KeySpec {
+    /// One key at argument `at`.
+    pub const fn one(at: u16, access: Access) -> KeySpec {
+        KeySpec::range(at, 0, 1, access)
+    }
+
+    /// Keys from `at` to `last` (relative to `at`; negative: from the end), every `step`th.
+    pub const fn range(at: u16, last: i16, step: u16, access: Access) -> KeySpec {
+        KeySpec {
+            access,
+            begin: Begin::Index(at),
+            find: Find::Range {
+                last,
+                step,
+                limit: 0,
+            },
+            notes: "",
+        }
+    }
+
+    /// A count at argument `at`, its keys right behind it.
+    pub const fn counted(at: u16, access: Access) -> KeySpec {
+        KeySpec {
+            access,
+            begin: Begin::Index(at),
+            find: Find::KeyNum {
+                count_at: 0,
+                first: 1,
+                step: 1,
+            },
+            notes: "",
+        }
+    }
+
+    /// Keys that only the command's own parser finds.
+    pub const fn unknown(access: Access) -> KeySpec {
+        KeySpec {
+            access,
+            begin: Begin::Unknown,
+            find: Find::Unknown,
+            notes: "",
+        }
+    }
+}
+
+/// A row of the command table. `H` is the handler's type.
+pub struct Spec<H: 'static> {
+    pub name: &'static str,
+    pub handler: H,
+    pub arity: Arity,
+    pub flags: Flags,
+    pub keys: &'static [KeySpec],
+    /// Categories beyond those that follow from `flags`.
+    pub categories: Category,
+    /// `request_policy:...`, `response_policy:...`, `nondeterministic_output` and the like.
+    pub tips: &'static [&'static str],
+    pub subcommands: &'static [Spec<H>],
+    /// Finds the keys that specs cannot (SORT, GEORADIUS ...): indices of key arguments.
+    pub find_keys: Option<FindKeys>,
+}
+
+/// A row's own key finder: appends the positions of keys among `args` with their access;
+/// an error means the arguments are not of the command's form.
+pub type FindKeys = fn(args: &[&[u8]], found: &mut Vec<(usize, Access)>) -> Result<(), BadKeys>;
+
+/// The arguments do not fit the command's form, so its keys cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadKeys;
+
+impl<H> Spec<H> {
+    /// A row with nothing but a name and a handler; the rest by `..Spec::new(...)`.
+    pub const fn new(name: &'static str, handler: H) -> Spec<H> {
+        Spec {
+            name,
+            handler,
+            arity: Arity::AtLeast(1),
+            flags: Flags::empty(),
+            keys: &[],
+            categories: Category::empty(),
+            tips: &[],
+            subcommands: &[],
+            find_keys: None,
+        }
+    }
+
+    /// All categories: the stated ones and those that follow from flags, as Redis derives them.
+    pub const fn all_categories(&self) -> Category {
+        let f = self.flags;
+        let mut c = self.categories;
+        if f.contains(Flags::WRITE) {
+            c = c.union(Category::WRITE);
+        }
+        if f.contains(Flags::READONLY) && !c.contains(Category::SCRIPTING) {
+            c = c.union(Category::READ);
+        }
+        if f.contains(Flags::ADMIN) {
+            c = c.union(Category::ADMIN).union(Category::DANGEROUS);
+        }
+        if f.contains(Flags::PUBSUB) {
+            c = c.union(Category::PUBSUB);
+        }
+        if f.contains(Flags::FAST) {
+            c = c.union(Category::FAST);
+        }
+        if f.contains(Flags::BLOCKING) {
+            c = c.union(Category::BLOCKING);
+        }
+        if !c.contains(Category::FAST) {
+            c = c.union(Category::SLOW);
+        }
+        c
+    }
+}
