@@ -1,0 +1,304 @@
+//! One server process: started on a free port in a folder of its own, ended by its pid.
+//!
+//! Invariants
+//!   1. A `Daemon` that exists has answered PING.
+//!   2. Dropping it ends that process and no other: SIGTERM, a deadline, then SIGKILL.
+//!   3. When a test panics, the end of the server's log is printed.
+
+use std::{
+    env, fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::{
+    resp::{Connection, Reply},
+    wait::{SOON, wait_within},
+};
+
+/// A running server and its folder.
+pub struct Daemon {
+    child: Child,
+    port: u16,
+    program: PathBuf,
+    args: Vec<String>,
+    folder: TempDir,
+}
+
+/// How long a server may take to answer its first PING, or to end after SIGTERM.
+const START_LIMIT: Duration = Duration::from_secs(20);
+const END_LIMIT: Duration = Duration::from_secs(10);
+
+impl Daemon {
+    /// Starts russet with `args` after the test defaults: 127.0.0.1, no save points,
+    /// DEBUG allowed. `args` are as on a command line: `["--maxclients", "10"]`.
+    #[track_caller]
+    pub fn start(args: &[&str]) -> Daemon {
+        Daemon::start_program(&russet(), args)
+    }
+
+    /// Starts any Redis-like server the same way.
+    #[track_caller]
+    pub fn start_program(program: &Path, args: &[&str]) -> Daemon {
+        let folder = tempfile::Builder::new()
+            .prefix("russet-test-")
+            .tempdir()
+            .expect("a folder");
+        Daemon::start_in(program, args, folder)
+    }
+
+    /// Starts a server in a folder that already holds files.
+    #[track_caller]
+    pub fn start_in(program: &Path, args: &[&str], folder: TempDir) -> Daemon {
+        let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
+        for _ in 0..5 {
+            let port = free_port();
+            let mut child = spawn(program, port, folder.path(), &args);
+            match wait_ready(&mut child, port) {
+                Ok(()) => {
+                    return Daemon {
+                        child,
+                        port,
+                        program: program.to_path_buf(),
+                        args,
+                        folder,
+                    };
+                }
+                Err(why) => {
+                    let log = read_log(folder.path());
+                    end(&mut child);
+                    // Somebody took the port between our look and the server's bind.
+                    if log.contains("Failed listening on port") || log.contains("already in use") {
+                        continue;
+                    }
+                    panic!(
+                        "{} {}: {why}; its log:\n{}",
+                        program.display(),
+                        args.join(" "),
+                        log
+                    );
+                }
+            }
+        }
+        panic!("no free port for {}", program.display());
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The server's working folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A raw connection.
+    #[track_caller]
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.port).expect("the server accepts")
+    }
+
+    /// A connection of the `redis` crate.
+    #[track_caller]
+    pub fn client(&self) -> redis::Connection {
+        redis::Client::open(("127.0.0.1", self.port))
+            .and_then(|client| client.get_connection())
+            .expect("the redis crate connects")
+    }
+
+    /// All that the server has written to stdout and stderr.
+    pub fn log(&self) -> String {
+        read_log(self.folder.path())
+    }
+
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) {
+        wait_within(SOON, &format!("the log line {text:?}"), || {
+            self.log().contains(text)
+        });
+    }
+
+    /// One field of INFO, as text.
+    #[track_caller]
+    pub fn info(&self, field: &str) -> Option<String> {
+        let Reply::Bulk(text) = self.connect().value("INFO everything") else {
+            panic!("INFO is not a bulk string");
+        };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        text.lines()
+            .filter_map(|line| line.split_once(':'))
+            .find(|(name, _)| *name == field)
+            .map(|(_, value)| value.to_string())
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("the server's process exists");
+    }
+
+    /// SIGTERM, then the exit status.
+    #[track_caller]
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.wait_end()
+    }
+
+    /// The exit status of a server that ends by itself (SHUTDOWN, a crash).
+    #[track_caller]
+    pub fn wait_end(&mut self) -> ExitStatus {
+        let until = Instant::now() + END_LIMIT;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("our child") {
+                return status;
+            }
+            assert!(
+                Instant::now() < until,
+                "the server has not ended; its log:\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// SIGKILL: what a crash leaves behind.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts again in the same folder, on the same port, with the same arguments; ends
+    /// the running process first (SIGTERM) if there is one.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        end(&mut self.child);
+        self.child = spawn(&self.program, self.port, self.folder.path(), &self.args);
+        if let Err(why) = wait_ready(&mut self.child, self.port) {
+            panic!(
+                "{} after a restart: {why}; its log:\n{}",
+                self.program.display(),
+                self.log()
+            );
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let from = log.char_indices().rev().nth(4000).map_or(0, |(at, _)| at);
+            eprintln!(
+                "--- the end of the server's log (port {})\n{}",
+                self.port,
+                &log[from..]
+            );
+        }
+        end(&mut self.child);
+    }
+}
+
+/// The program under test: russet, or `$RUSSET_SUBJECT`.
+pub fn russet() -> PathBuf {
+    env::var_os("RUSSET_SUBJECT").map_or_else(
+        || PathBuf::from(env!("CARGO_BIN_EXE_russet")),
+        PathBuf::from,
+    )
+}
+
+fn spawn(program: &Path, port: u16, folder: &Path, args: &[String]) -> Child {
+    let log = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))
+        .expect("the log file opens");
+    Command::new(program)
+        .args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--daemonize",
+            "no",
+        ])
+        .args(["--save", "", "--enable-debug-command", "yes", "--dir"])
+        .arg(folder)
+        .args(args)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a second handle"))
+        .stderr(log)
+        .spawn()
+        .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()))
+}
+
+/// Waits until the server answers PING; a refusal for lack of a password is an answer.
+fn wait_ready(child: &mut Child, port: u16) -> Result<(), String> {
+    let until = Instant::now() + START_LIMIT;
+    while Instant::now() < until {
+        if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
+            return Err(format!("it ended with {status}"));
+        }
+        if let Ok(mut connection) = Connection::open(port)
+            && connection.write(b"PING\r\n").is_ok()
+            && let Ok((_, reply)) = connection.read()
+        {
+            match reply {
+                Reply::Simple(text) if text == b"PONG" => return Ok(()),
+                Reply::Error(text) if text.starts_with(b"NOAUTH") => return Ok(()),
+                _ => {} // loading
+            }
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Err(format!("no answer to PING within {START_LIMIT:?}"))
+}
+
+/// Ends exactly this process: SIGTERM, and SIGKILL after the deadline.
+fn end(child: &mut Child) {
+    if !matches!(child.try_wait(), Ok(None)) {
+        return;
+    }
+    let _ = kill_process(Pid::from_child(child), Signal::TERM);
+    let until = Instant::now() + END_LIMIT;
+    while Instant::now() < until {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// A port that was free a moment ago: below the ports that the kernel hands out to
+/// clients, and with room for the cluster bus 10,000 above.
+fn free_port() -> u16 {
+    const FIRST: u32 = 22_000;
+    const COUNT: u32 = 2_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..COUNT {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST + (std::process::id().wrapping_mul(61).wrapping_add(step)) % COUNT;
+        let port = u16::try_from(port).expect("below 24,000");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no free port in {FIRST}..{}", FIRST + COUNT);
+}
+
+fn read_log(folder: &Path) -> String {
+    fs::read(folder.join("log"))
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default()
+}

@@ -1,0 +1,20 @@
+//! What every black-box test stands on: a real server process, raw RESP, deadlines.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `daemon` | start, restart, end one server process in its own folder |
+//! | `resp` | a connection that keeps every reply byte, and the parsed reply |
+//! | `peers` | where the real servers are, and what happens when they are not |
+//! | `wait` | conditions with deadlines instead of sleeps |
+//!
+//! Each test binary uses a part of this, hence the `allow`.
+#![allow(dead_code, unused_imports)]
+
+pub mod daemon;
+pub mod peers;
+pub mod resp;
+pub mod wait;
+
+pub use daemon::Daemon;
+pub use resp::{Connection, Reply};
+pub use wait::wait_until;

@@ -1,0 +1,89 @@
+//! The real servers that russet is compared with.
+//!
+//! `tests/peers/install` puts them into a folder outside the tree. Without them a test
+//! passes and says in one line what it left out; with `RUSSET_REQUIRE_PEERS=1` it fails.
+
+use std::{
+    env,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// A server whose answers count as true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Redis 8.0: the one to equal byte for byte.
+    Redis8,
+    /// Redis 7.0.
+    Redis7,
+    /// Valkey 9.1: the reference for the commands only it has.
+    Valkey9,
+}
+
+impl Peer {
+    pub fn name(self) -> &'static str {
+        match self {
+            Peer::Redis8 => "Redis 8.0",
+            Peer::Redis7 => "Redis 7.0",
+            Peer::Valkey9 => "Valkey 9.1",
+        }
+    }
+
+    fn path_in_folder(self) -> &'static str {
+        match self {
+            Peer::Redis8 => "redis8/src/redis-server",
+            Peer::Redis7 => "redis7/redis-server",
+            Peer::Valkey9 => "valkey9/valkey-server",
+        }
+    }
+
+    /// The server's program, if it is installed.
+    pub fn program(self) -> Option<PathBuf> {
+        let path = folder().join(self.path_in_folder());
+        path.exists().then_some(path)
+    }
+
+    /// The server's program; when it is missing, one line about `what` is left out, or a
+    /// failure where peers are required.
+    pub fn program_for(self, what: &str) -> Option<PathBuf> {
+        let program = self.program();
+        if program.is_none() {
+            left_out(&format!(
+                "{what}: no {} in {}",
+                self.name(),
+                folder().display()
+            ));
+        }
+        program
+    }
+}
+
+/// `$RUSSET_PEERS`, else `russet/peers` in the user's cache.
+pub fn folder() -> PathBuf {
+    let set = |name| {
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    set("RUSSET_PEERS").unwrap_or_else(|| {
+        set("XDG_CACHE_HOME")
+            .or_else(|| set("HOME").map(|home| home.join(".cache")))
+            .unwrap_or_else(|| Path::new("/var/cache").to_path_buf())
+            .join("russet/peers")
+    })
+}
+
+/// Whether a missing peer is a failure (`RUSSET_REQUIRE_PEERS=1`).
+pub fn required() -> bool {
+    env::var("RUSSET_REQUIRE_PEERS").is_ok_and(|value| value == "1")
+}
+
+/// Says what a test did not do, past the test runner's capture; fails when peers are required.
+#[track_caller]
+pub fn left_out(what: &str) {
+    assert!(!required(), "{what} (run tests/peers/install)");
+    let _ = writeln!(
+        std::io::stderr(),
+        "left out: {what} (run tests/peers/install)"
+    );
+}

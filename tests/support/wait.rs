@@ -1,0 +1,28 @@
+//! Conditions with a deadline: a test says what it waits for, never how long it sleeps.
+
+use std::time::{Duration, Instant};
+
+/// How long anything that should happen "at once" may take on a busy machine.
+pub const SOON: Duration = Duration::from_secs(10);
+
+/// Polls `condition` until it holds; panics with `what` when `limit` has passed.
+#[track_caller]
+pub fn wait_within(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + limit;
+    loop {
+        if condition() {
+            return;
+        }
+        assert!(
+            Instant::now() < end,
+            "after {limit:?} still waiting for: {what}"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// [`wait_within`] the usual limit, [`SOON`].
+#[track_caller]
+pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
+    wait_within(SOON, what, condition);
+}
