@@ -1,1 +1,8 @@
-//! (see docs/architecture.md)
+//! What every layer needs and Redis defines to the last bit: numbers as text, glob.
+
+mod binary;
+pub mod float;
+pub mod glob;
+mod grisu;
+pub mod long_double;
+pub mod number;

@@ -1,0 +1,371 @@
+//! Doubles as text: scores, distances, timeouts, by Redis's rules.
+//!
+//! In: what C's `strtod` takes, but no leading blank, nothing behind the number, no NaN,
+//! and no value that overflows or vanishes to zero. Out: integers plainly, else the digits
+//! of `grisu`, with an exponent only where Redis writes one.
+
+use super::binary::{DOUBLE, parse_hex};
+use super::{grisu, number};
+
+/// The longest text that [`write_double`] appends.
+pub const DOUBLE_TEXT_MAX: usize = 32;
+
+/// A double as commands take it (scores, increments, timeouts): decimal or hexadecimal.
+///
+/// `inf`, `+infinity` and `-Inf` are numbers. `None` for an empty text, NaN, `1e999`
+/// and `1e-999` (a non-zero text that would become infinite or zero).
+pub fn parse_double(text: &[u8]) -> Option<f64> {
+    match scan_decimal(text) {
+        Some(Scanned { value, lost: false }) => Some(value),
+        Some(_) => None,
+        None => hex(text),
+    }
+}
+
+/// One end of a score range (ZRANGEBYSCORE, ZCOUNT ...): the score, and whether a leading
+/// `(` excludes it.
+///
+/// Looser than [`parse_double`]: `1e999` is infinity, an empty text is zero, and a NUL byte
+/// ends the text. Stricter: no hexadecimal.
+pub fn parse_score_bound(text: &[u8]) -> Option<(f64, bool)> {
+    let (exclusive, text) = match text {
+        [b'(', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    let text = match memchr::memchr(0, text) {
+        Some(end) => &text[..end],
+        None => text,
+    };
+    if text.is_empty() {
+        return Some((0.0, exclusive));
+    }
+    Some((scan_decimal(text)?.value, exclusive))
+}
+
+/// Appends `value` as Redis replies it in RESP2 and RESP3: `3`, `0.1`, `1e+30`, `-inf`.
+pub fn write_double(out: &mut Vec<u8>, value: f64) {
+    if value == 0.0 {
+        return out.extend_from_slice(if value.is_sign_negative() {
+            b"-0"
+        } else {
+            b"0"
+        });
+    }
+    if let Some(integer) = as_integer(value) {
+        return number::write_i64(out, integer);
+    }
+    if value.is_nan() {
+        return out.extend_from_slice(b"nan");
+    }
+    if value.is_sign_negative() {
+        out.push(b'-');
+    }
+    if value.is_infinite() {
+        return out.extend_from_slice(b"inf");
+    }
+    let decimal = grisu::shortest(value);
+    place_point(out, decimal.digits(), decimal.exponent, value < 0.0);
+}
+
+/// The integer that `value` is, where Redis stores it as one in a listpack: up to 2^62.
+/// Negative zero counts as 0, so a small sorted set forgets its sign.
+#[inline]
+pub fn as_integer(value: f64) -> Option<i64> {
+    const LIMIT: f64 = (1u64 << 62) as f64;
+    if !(-LIMIT..=LIMIT).contains(&value) {
+        return None;
+    }
+    let integer = value as i64;
+    (integer as f64 == value).then_some(integer)
+}
+
+/// Appends `value` as C's `%.17g` does: enough digits for every double, zeros trimmed.
+pub fn write_g17(out: &mut Vec<u8>, value: f64) {
+    if !value.is_finite() {
+        return write_double(out, value);
+    }
+    let text = format!("{value:.16e}");
+    let (digits, power) = text.split_once('e').expect("LowerExp writes an exponent");
+    let power: i32 = power.parse().expect("LowerExp writes a decimal exponent");
+    let (sign, digits) = match digits.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", digits),
+    };
+    out.extend_from_slice(sign.as_bytes());
+    let digits: Vec<u8> = digits.bytes().filter(u8::is_ascii_digit).collect();
+    let used = digits
+        .iter()
+        .rposition(|&b| b != b'0')
+        .map_or(1, |at| at + 1);
+    let digits = &digits[..used];
+    if !(-4..17).contains(&power) {
+        out.push(digits[0]);
+        if used > 1 {
+            out.push(b'.');
+            out.extend_from_slice(&digits[1..]);
+        }
+        let sign = if power < 0 { '-' } else { '+' };
+        out.extend_from_slice(format!("e{sign}{:02}", power.unsigned_abs()).as_bytes());
+    } else if power < 0 {
+        out.extend_from_slice(b"0.");
+        out.resize(out.len() + (-power - 1) as usize, b'0');
+        out.extend_from_slice(digits);
+    } else {
+        let whole = power as usize + 1;
+        out.extend_from_slice(&digits[..used.min(whole)]);
+        out.resize(out.len() + whole.saturating_sub(used), b'0');
+        if used > whole {
+            out.push(b'.');
+            out.extend_from_slice(&digits[whole..]);
+        }
+    }
+}
+
+/// Appends `value` with exactly `decimals` (1 to 17) digits behind the point, as GEODIST
+/// replies a distance: scaled in binary, rounded half to even, never `-0`.
+pub fn write_fixed(out: &mut Vec<u8>, value: f64, decimals: u32) {
+    assert!((1..=17).contains(&decimals), "decimals out of range");
+    let scaled = (value * 10f64.powi(decimals as i32)).round_ties_even();
+    // What the x86 conversion instruction answers when the value does not fit.
+    let scaled = if scaled >= -(2f64.powi(63)) && scaled < 2f64.powi(63) {
+        scaled as i64
+    } else {
+        i64::MIN
+    };
+    if scaled < 0 {
+        out.push(b'-');
+    }
+    let unit = 10u64.pow(decimals);
+    number::write_u64(out, scaled.unsigned_abs() / unit);
+    out.push(b'.');
+    let fraction = scaled.unsigned_abs() % unit;
+    out.resize(
+        out.len() + decimals as usize - number::digits_u64(fraction),
+        b'0',
+    );
+    number::write_u64(out, fraction);
+}
+
+struct Scanned {
+    value: f64,
+    /// The text is neither zero nor infinity, but the value is.
+    lost: bool,
+}
+
+/// A decimal number, or a spelling of infinity, that is all of `text`.
+fn scan_decimal(text: &[u8]) -> Option<Scanned> {
+    let (negative, body) = split_sign(text);
+    if !matches!(body.first()?, b'0'..=b'9' | b'.') {
+        return infinity(text).map(|value| Scanned { value, lost: false });
+    }
+    let mut digits = 0;
+    let mut nonzero = false;
+    let mut point = false;
+    let mut at = 0;
+    while let Some(&byte) = body.get(at) {
+        match byte {
+            b'0'..=b'9' => {
+                digits += 1;
+                nonzero |= byte != b'0';
+            }
+            b'.' if !point => point = true,
+            _ => break,
+        }
+        at += 1;
+    }
+    if digits == 0 {
+        return None;
+    }
+    if let [b'e' | b'E', power @ ..] = &body[at..] {
+        super::binary::parse_power(power)?;
+    } else if at != body.len() {
+        return None;
+    }
+    // ASCII was checked byte by byte; the standard parser rounds correctly.
+    let value: f64 = std::str::from_utf8(body).ok()?.parse().ok()?;
+    let lost = value.is_infinite() || (value == 0.0 && nonzero);
+    let value = if negative { -value } else { value };
+    Some(Scanned { value, lost })
+}
+
+/// `inf` or `infinity` with a sign, letters in any case. A plus after the minus passes too.
+fn infinity(text: &[u8]) -> Option<f64> {
+    let (negative, rest) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    let word = rest.strip_prefix(b"+").unwrap_or(rest);
+    let known = word.eq_ignore_ascii_case(b"inf") || word.eq_ignore_ascii_case(b"infinity");
+    let value = if negative {
+        f64::NEG_INFINITY
+    } else {
+        f64::INFINITY
+    };
+    known.then_some(value)
+}
+
+fn hex(text: &[u8]) -> Option<f64> {
+    let (negative, body) = split_sign(text);
+    let exact = parse_hex(body)?;
+    let (mantissa, unit) = exact.round(DOUBLE)?;
+    if mantissa == 0 && exact.mantissa != 0 {
+        return None;
+    }
+    // Assembled from parts: a product could round a second time.
+    let bits = match mantissa >> 52 {
+        0 => mantissa,
+        _ => mantissa & ((1 << 52) - 1) | ((unit + 1075) as u64) << 52,
+    };
+    let value = f64::from_bits(bits);
+    Some(if negative { -value } else { value })
+}
+
+fn split_sign(text: &[u8]) -> (bool, &[u8]) {
+    match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    }
+}
+
+/// Writes `digits * 10^exponent`: plain while short, else with an exponent.
+fn place_point(out: &mut Vec<u8>, digits: &[u8], exponent: i32, negative: bool) {
+    let len = digits.len() as i32;
+    let magnitude = (exponent + len - 1).abs();
+    if exponent >= 0 && magnitude < len + 7 {
+        out.extend_from_slice(digits);
+        out.resize(out.len() + exponent as usize, b'0');
+    } else if exponent < 0 && (exponent > -7 || magnitude < 4) {
+        let whole = len + exponent;
+        if whole <= 0 {
+            out.extend_from_slice(b"0.");
+            out.resize(out.len() + -whole as usize, b'0');
+            out.extend_from_slice(digits);
+        } else {
+            out.extend_from_slice(&digits[..whole as usize]);
+            out.push(b'.');
+            out.extend_from_slice(&digits[whole as usize..]);
+        }
+    } else {
+        let digits = &digits[..digits.len().min(18 - usize::from(negative))];
+        out.push(digits[0]);
+        if digits.len() > 1 {
+            out.push(b'.');
+            out.extend_from_slice(&digits[1..]);
+        }
+        let below_one = exponent + (digits.len() as i32) < 1;
+        out.extend_from_slice(if below_one { b"e-" } else { b"e+" });
+        number::write_u64(out, magnitude as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(write: impl Fn(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// Real answers of Redis 8.0 to ZADD and ZSCORE; the listpack between them holds -0 as 0.
+    #[test]
+    fn scores_print_as_redis_prints_them() {
+        for line in include_str!("../../tests/data/scores.txt").lines() {
+            let (given, expected) = line.split_once(' ').unwrap();
+            let answer = match parse_double(given.as_bytes()) {
+                Some(value) => text(|out| write_double(out, value + 0.0)),
+                None => "refused".to_owned(),
+            };
+            assert_eq!(answer, expected, "score {given}");
+        }
+    }
+
+    #[test]
+    fn refused_scores() {
+        let refused: [&[u8]; 18] = [
+            b"", b" 1", b"1 ", b"\t1", b"nan", b"-nan", b"nan(1)", b".", b"-", b"+", b"-.", b"1e",
+            b"e5", b"0x", b"infinit", b"1\0", b"++1", b"-+1",
+        ];
+        for given in refused {
+            assert_eq!(
+                parse_double(given),
+                None,
+                "{:?}",
+                String::from_utf8_lossy(given)
+            );
+        }
+    }
+
+    #[test]
+    fn accepted_oddities() {
+        assert_eq!(parse_double(b"-+inf"), Some(f64::NEG_INFINITY));
+        assert_eq!(parse_double(b"InFiNiTy"), Some(f64::INFINITY));
+        assert_eq!(parse_double(b"+.5"), Some(0.5));
+        assert_eq!(parse_double(b"5."), Some(5.0));
+        assert_eq!(parse_double(b"0e99999"), Some(0.0));
+        assert_eq!(parse_double(b"4.9e-324"), Some(5e-324));
+        assert_eq!(parse_double(b"+0x10"), Some(16.0));
+        assert_eq!(parse_double(b"-0x1p-1074"), Some(-5e-324));
+    }
+
+    #[test]
+    fn bounds_are_looser_and_stricter_than_scores() {
+        assert_eq!(parse_score_bound(b"(1.5"), Some((1.5, true)));
+        assert_eq!(parse_score_bound(b"1e999"), Some((f64::INFINITY, false)));
+        assert_eq!(parse_score_bound(b"-inf"), Some((f64::NEG_INFINITY, false)));
+        assert_eq!(parse_score_bound(b""), Some((0.0, false)));
+        assert_eq!(parse_score_bound(b"("), Some((0.0, true)));
+        assert_eq!(parse_score_bound(b"1\0junk"), Some((1.0, false)));
+        for given in ["0x1", "nan", "((1", " 1", "1 ", "foo"] {
+            assert_eq!(parse_score_bound(given.as_bytes()), None, "{given}");
+        }
+    }
+
+    #[test]
+    fn seventeen_digits_as_printf() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (0.1, "0.10000000000000001"),
+            (1.0 + 1.0 / 131072.0, "1.0000076293945312"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (123456789.5, "123456789.5"),
+            (0.0001, "0.0001"),
+            (0.00001, "1.0000000000000001e-05"),
+            (1e300, "1.0000000000000001e+300"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(text(|out| write_g17(out, value)), expected);
+        }
+    }
+
+    #[test]
+    fn fixed_point_rounds_half_to_even() {
+        for (value, expected) in [
+            (0.0, "0.0000"),
+            (-0.00001, "0.0000"),
+            (166274.15156960, "166274.1516"),
+            (0.5, "0.5000"),
+            (-12.00005, "-12.0000"),
+            (1.00015625, "1.0002"),
+        ] {
+            assert_eq!(text(|out| write_fixed(out, value, 4)), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_double_reads_back(value: f64) {
+            prop_assume!(!value.is_nan());
+            let shown = text(|out| write_double(out, value));
+            prop_assert!(shown.len() <= DOUBLE_TEXT_MAX);
+            prop_assert_eq!(parse_double(shown.as_bytes()), Some(value));
+            let shown = text(|out| write_g17(out, value));
+            prop_assert_eq!(parse_double(shown.as_bytes()), Some(value));
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! The x87's 80-bit `long double`, in integers: INCRBYFLOAT and HINCRBYFLOAT.
+//!
+//! Redis adds in this format and prints with 17 decimals, zeros trimmed; other widths give
+//! visibly other digits, on any machine. A finite value is `mantissa * 2^unit` with 64 bits.
+//! Cost: numbers of up to 18 decimals stay within `u128`; only longer ones touch big integers.
+
+use num_bigint::BigUint;
+
+use super::binary::{EXTENDED, Exact, parse_hex, parse_power};
+
+/// Longer texts are refused before they are read.
+pub const LONG_DOUBLE_TEXT_MAX: usize = 5 * 1024 - 1;
+
+/// A long double; NaN does not occur, as neither parsing nor [`LongDouble::checked_add`]
+/// lets it in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LongDouble {
+    Finite {
+        negative: bool,
+        /// All 64 bits in use unless `unit` is the least one (zero, denormals).
+        mantissa: u64,
+        unit: i32,
+    },
+    Infinite {
+        negative: bool,
+    },
+}
+
+impl LongDouble {
+    /// What Redis takes for a long double: `strtold` over all of `text`, no leading blank,
+    /// no NaN, neither overflow nor a non-zero text that becomes zero.
+    pub fn parse(text: &[u8]) -> Option<LongDouble> {
+        if text.len() > LONG_DOUBLE_TEXT_MAX {
+            return None;
+        }
+        let (negative, body) = match text {
+            [b'-', rest @ ..] => (true, rest),
+            [b'+', rest @ ..] => (false, rest),
+            rest => (false, rest),
+        };
+        if body.eq_ignore_ascii_case(b"inf") || body.eq_ignore_ascii_case(b"infinity") {
+            return Some(LongDouble::Infinite { negative });
+        }
+        let exact = match body {
+            [b'0', b'x' | b'X', ..] => parse_hex(body)?,
+            _ => parse_decimal(body)?,
+        };
+        let (mantissa, unit) = exact.round(EXTENDED)?;
+        if mantissa == 0 && (exact.mantissa != 0 || exact.sticky) {
+            return None;
+        }
+        Some(LongDouble::Finite {
+            negative,
+            mantissa,
+            unit,
+        })
+    }
+
+    /// The sum as the FPU rounds it; `None` if it is infinite or not a number.
+    pub fn checked_add(self, other: LongDouble) -> Option<LongDouble> {
+        let (
+            LongDouble::Finite {
+                negative: a_negative,
+                mantissa: a,
+                unit: a_unit,
+            },
+            LongDouble::Finite {
+                negative: b_negative,
+                mantissa: b,
+                unit: b_unit,
+            },
+        ) = (self, other)
+        else {
+            return None;
+        };
+        if a_unit < b_unit || (a_unit == b_unit && a < b) {
+            return other.checked_add(self);
+        }
+        // `self` has the greater magnitude. It moves up into 126 bits; what `other` then
+        // still loses lies below 62 guard bits, so one sticky unit stands for it exactly.
+        const GUARD: i32 = 62;
+        let gap = a_unit - b_unit;
+        let up = gap.min(GUARD);
+        let a = u128::from(a) << up;
+        let unit = a_unit - up;
+        let down = (gap - up) as u32;
+        let b = u128::from(b);
+        let shifted = b.checked_shr(down).unwrap_or(0);
+        let lost = shifted.checked_shl(down).unwrap_or(0) != b;
+        let b = shifted | u128::from(lost);
+        let sum = if a_negative == b_negative {
+            a + b
+        } else {
+            a - b
+        };
+        let exact = Exact {
+            mantissa: sum,
+            exponent: unit,
+            sticky: false,
+        };
+        let (mantissa, unit) = exact.round(EXTENDED)?;
+        // Opposite values cancel to plus zero; two negative zeros stay negative.
+        let negative = if sum == 0 {
+            a_negative && b_negative
+        } else {
+            a_negative
+        };
+        Some(LongDouble::Finite {
+            negative,
+            mantissa,
+            unit,
+        })
+    }
+
+    /// Appends the "human friendly" form: 17 decimals at most, no exponent, no zeros at the
+    /// end, no negative zero. The greatest value takes 4,933 digits.
+    pub fn write(self, out: &mut Vec<u8>) {
+        let (negative, mantissa, unit) = match self {
+            LongDouble::Infinite { negative } => {
+                return out.extend_from_slice(if negative { b"-inf" } else { b"inf" });
+            }
+            LongDouble::Finite {
+                negative,
+                mantissa,
+                unit,
+            } => (negative, mantissa, unit),
+        };
+        let start = out.len();
+        if negative {
+            out.push(b'-');
+        }
+        if unit >= 0 {
+            match whole(mantissa, unit as u32) {
+                Some(n) => out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes()),
+                None => {
+                    let n = BigUint::from(mantissa) << unit as u32;
+                    out.extend_from_slice(n.to_string().as_bytes());
+                }
+            }
+            return;
+        }
+        let below = unit.unsigned_abs();
+        let (whole, decimals) = split(mantissa, below);
+        out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+        if decimals != 0 {
+            let text = format!(".{decimals:017}");
+            out.extend_from_slice(text.trim_end_matches('0').as_bytes());
+        } else if negative && whole == 0 {
+            out.truncate(start);
+            out.push(b'0');
+        }
+    }
+}
+
+impl From<i64> for LongDouble {
+    /// Exact: a mantissa has 64 bits.
+    fn from(n: i64) -> LongDouble {
+        let exact = Exact {
+            mantissa: u128::from(n.unsigned_abs()),
+            exponent: 0,
+            sticky: false,
+        };
+        let (mantissa, unit) = exact.round(EXTENDED).expect("64 bits fit");
+        LongDouble::Finite {
+            negative: n < 0,
+            mantissa,
+            unit,
+        }
+    }
+}
+
+impl From<f64> for LongDouble {
+    /// Exact: every double is a long double. NaN, which no caller has, becomes infinite.
+    fn from(value: f64) -> LongDouble {
+        let negative = value.is_sign_negative();
+        if !value.is_finite() {
+            return LongDouble::Infinite { negative };
+        }
+        let bits = value.to_bits();
+        let (fraction, biased) = (bits & ((1 << 52) - 1), (bits >> 52 & 0x7ff) as i32);
+        let exact = Exact {
+            mantissa: u128::from(if biased == 0 {
+                fraction
+            } else {
+                fraction | 1 << 52
+            }),
+            exponent: biased.max(1) - 1075,
+            sticky: false,
+        };
+        let (mantissa, unit) = exact.round(EXTENDED).expect("a double fits");
+        LongDouble::Finite {
+            negative,
+            mantissa,
+            unit,
+        }
+    }
+}
+
+fn whole(mantissa: u64, unit: u32) -> Option<u128> {
+    (unit <= 64).then(|| u128::from(mantissa) << unit)
+}
+
+/// `mantissa / 2^below` as its whole part and 17 decimals, rounded half to even.
+fn split(mantissa: u64, below: u32) -> (u128, u64) {
+    const UNIT: u128 = 100_000_000_000_000_000;
+    // Under 2^-128 of a 64-bit mantissa nothing reaches the 17th decimal.
+    if below >= 128 {
+        return (0, 0);
+    }
+    let scaled_whole = u128::from(mantissa).checked_shr(below).unwrap_or(0);
+    let fraction = u128::from(mantissa) & ((1 << below) - 1);
+    let scaled = fraction * UNIT;
+    let (kept, rest) = (scaled >> below, scaled & ((1 << below) - 1));
+    let half = 1u128 << (below - 1);
+    let up = rest > half || (rest == half && kept & 1 == 1);
+    let kept = kept + u128::from(up);
+    (scaled_whole + kept / UNIT, (kept % UNIT) as u64)
+}
+
+/// Digits with an optional point and exponent, as an exact or all but exact binary value.
+fn parse_decimal(text: &[u8]) -> Option<Exact> {
+    let end = text.iter().position(|b| matches!(b, b'e' | b'E'));
+    let (number, power) = match end {
+        Some(at) => (&text[..at], parse_power(&text[at + 1..])?),
+        None => (text, 0),
+    };
+    let mut digits = Vec::with_capacity(number.len());
+    let mut decimals = None;
+    for &byte in number {
+        match byte {
+            b'0'..=b'9' => {
+                digits.push(byte - b'0');
+                decimals = decimals.map(|n: i64| n + 1);
+            }
+            b'.' if decimals.is_none() => decimals = Some(0),
+            _ => return None,
+        }
+    }
+    if digits.is_empty() {
+        return None;
+    }
+    let mut power = power - decimals.unwrap_or(0);
+    while digits.last() == Some(&0) {
+        digits.pop();
+        power += 1;
+    }
+    let zeros = digits.iter().take_while(|&&d| d == 0).count();
+    let digits = &digits[zeros..];
+    let magnitude = power + digits.len() as i64;
+    if digits.is_empty() || magnitude < -5_000 {
+        // Far below the least denormal: zero with something lost, if it was not zero.
+        return Some(Exact {
+            mantissa: 0,
+            exponent: 0,
+            sticky: !digits.is_empty(),
+        });
+    }
+    if magnitude > 5_000 {
+        return None;
+    }
+    Some(small(digits, power).unwrap_or_else(|| big(digits, power)))
+}
+
+/// `digits * 10^power` within 128 bits, where that keeps two bits more than a mantissa has.
+fn small(digits: &[u8], power: i64) -> Option<Exact> {
+    if digits.len() > 38 {
+        return None;
+    }
+    let n = digits.iter().fold(0u128, |n, &d| n * 10 + u128::from(d));
+    if power >= 0 {
+        let factor = 10u128.checked_pow(u32::try_from(power).ok()?)?;
+        return Some(Exact {
+            mantissa: n.checked_mul(factor)?,
+            exponent: 0,
+            sticky: false,
+        });
+    }
+    // 10^18 is under 2^60, so the quotient of a 128-bit number has at least 68 bits.
+    let power = u32::try_from(-power).ok().filter(|&p| p <= 18)?;
+    let divisor = 10u128.pow(power);
+    let up = n.leading_zeros();
+    let n = n << up;
+    Some(Exact {
+        mantissa: n / divisor,
+        exponent: -(up as i32),
+        sticky: n % divisor != 0,
+    })
+}
+
+/// `digits * 10^power` with big integers.
+fn big(digits: &[u8], power: i64) -> Exact {
+    let n = BigUint::from_radix_be(digits, 10).expect("decimal digits");
+    let factor = BigUint::from(10u8).pow(power.unsigned_abs() as u32);
+    if power >= 0 {
+        return top_bits(&(n * factor), 0, false);
+    }
+    let up = (factor.bits() + 130).saturating_sub(n.bits());
+    let n = n << up;
+    let quotient = &n / &factor;
+    let inexact = &quotient * &factor != n;
+    top_bits(&quotient, -(up as i32), inexact)
+}
+
+/// The upper 128 bits of `n * 2^exponent`.
+fn top_bits(n: &BigUint, exponent: i32, inexact: bool) -> Exact {
+    let down = n.bits().saturating_sub(128);
+    Exact {
+        mantissa: u128::try_from(n >> down).expect("128 bits are left"),
+        exponent: exponent + down as i32,
+        sticky: inexact || n.trailing_zeros().is_some_and(|zeros| zeros < down),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn show(n: LongDouble) -> String {
+        let mut out = Vec::new();
+        n.write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// `value increment answer`, the answers being Redis 8.0's to SET and INCRBYFLOAT.
+    #[test]
+    fn sums_are_those_of_redis() {
+        for line in include_str!("../../tests/data/incrbyfloat.txt").lines() {
+            let [value, increment, expected] = line.split(' ').collect::<Vec<_>>()[..] else {
+                panic!("malformed line {line}");
+            };
+            let pair =
+                LongDouble::parse(value.as_bytes()).zip(LongDouble::parse(increment.as_bytes()));
+            let answer = match pair {
+                None => "invalid".to_owned(),
+                Some((a, b)) => a.checked_add(b).map_or("overflow".to_owned(), show),
+            };
+            assert_eq!(answer, expected, "{value} + {increment}");
+        }
+    }
+
+    #[test]
+    fn limits() {
+        let long = format!("1{}", "0".repeat(LONG_DOUBLE_TEXT_MAX));
+        assert_eq!(LongDouble::parse(long.as_bytes()), None);
+        let zeros = "0".repeat(LONG_DOUBLE_TEXT_MAX);
+        assert_eq!(show(LongDouble::parse(zeros.as_bytes()).unwrap()), "0");
+        assert_eq!(show(LongDouble::from(i64::MIN)), i64::MIN.to_string());
+        let infinite = LongDouble::parse(b"-Infinity").unwrap();
+        assert_eq!(show(infinite), "-inf");
+        assert_eq!(infinite.checked_add(LongDouble::from(1)), None);
+        let max = LongDouble::parse(b"1.18973149535723176502e4932").unwrap();
+        assert_eq!(max.checked_add(max), None);
+        assert_eq!(show(max).len(), 4933);
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_of_reading_agree(
+            digits in proptest::collection::vec(0u8..10, 1..38),
+            power in -18i64..20,
+        ) {
+            prop_assume!(digits[0] != 0);
+            if let Some(fast) = small(&digits, power) {
+                let slow = big(&digits, power);
+                prop_assert_eq!(fast.round(EXTENDED), slow.round(EXTENDED));
+            }
+        }
+
+        #[test]
+        fn integers_and_doubles_come_in_exactly(n: i64, value in -1e15..1e15f64) {
+            prop_assert_eq!(show(LongDouble::from(n)), n.to_string());
+            prop_assert_eq!(
+                LongDouble::from(value),
+                LongDouble::parse(format!("{value:.60}").as_bytes()).unwrap()
+            );
+        }
+
+        #[test]
+        fn addition_commutes_and_zero_is_neutral(a: i64, b in -1e300..1e300f64) {
+            let (a, b) = (LongDouble::from(a), LongDouble::from(b));
+            prop_assert_eq!(a.checked_add(b), b.checked_add(a));
+            prop_assert_eq!(b.checked_add(LongDouble::from(0)), Some(b));
+        }
+    }
+}

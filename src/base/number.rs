@@ -1,0 +1,186 @@
+//! Integers as text, by Redis's rules: strict on the way in, plain decimal on the way out.
+//!
+//! A stored string counts as an integer only if printing the integer gives the same bytes
+//! back, so `+1`, `01`, `-0` and ` 1` are text. Cost: one pass over at most 20 bytes.
+
+/// The longest decimal `i64` or `u64`, sign included.
+pub const INTEGER_TEXT_MAX: usize = 20;
+
+/// The integer whose one canonical spelling is `text`; `None` for everything else.
+#[inline]
+pub fn parse_i64(text: &[u8]) -> Option<i64> {
+    if text.len() > INTEGER_TEXT_MAX {
+        return None;
+    }
+    match text {
+        [b'0'] => Some(0),
+        [b'-', digits @ ..] => 0i64.checked_sub_unsigned(magnitude(digits)?),
+        digits => i64::try_from(magnitude(digits)?).ok(),
+    }
+}
+
+/// As [`parse_i64`], over the whole range of `u64`.
+#[inline]
+pub fn parse_u64(text: &[u8]) -> Option<u64> {
+    match text {
+        [b'0'] => Some(0),
+        digits => magnitude(digits),
+    }
+}
+
+/// What Redis takes for an unsigned number in a SCAN cursor or a stream ID: a canonical
+/// integer that is not negative, else whatever C's `strtoull` makes of all of the bytes.
+///
+/// So leading blanks, zeros and a sign pass, and a minus beyond the range of `i64` wraps.
+/// A NUL byte ends the text.
+pub fn parse_u64_lenient(text: &[u8]) -> Option<u64> {
+    let text = match memchr::memchr(0, text) {
+        Some(end) => &text[..end],
+        None => text,
+    };
+    if let Some(n) = parse_i64(text) {
+        return u64::try_from(n).ok();
+    }
+    let blanks = text.iter().take_while(|&&b| is_c_space(b)).count();
+    let (negative, digits) = match &text[blanks..] {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    let mut n = 0u64;
+    for &b in digits {
+        let digit = b.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        n = n.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    Some(if negative { n.wrapping_neg() } else { n })
+}
+
+/// C's `isspace` in the C locale.
+#[inline]
+pub const fn is_c_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
+/// Appends `n` in decimal.
+#[inline]
+pub fn write_i64(out: &mut Vec<u8>, n: i64) {
+    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+}
+
+/// Appends `n` in decimal.
+#[inline]
+pub fn write_u64(out: &mut Vec<u8>, n: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+}
+
+/// How many bytes [`write_u64`] appends.
+#[inline]
+pub const fn digits_u64(n: u64) -> usize {
+    match n.checked_ilog10() {
+        Some(log) => log as usize + 1,
+        None => 1,
+    }
+}
+
+/// How many bytes [`write_i64`] appends.
+#[inline]
+pub const fn digits_i64(n: i64) -> usize {
+    digits_u64(n.unsigned_abs()) + (n < 0) as usize
+}
+
+/// Digits only, the first of them not zero.
+#[inline]
+fn magnitude(digits: &[u8]) -> Option<u64> {
+    let (&first, rest) = digits.split_first()?;
+    if !(b'1'..=b'9').contains(&first) || rest.len() >= INTEGER_TEXT_MAX {
+        return None;
+    }
+    let mut n = u64::from(first - b'0');
+    // Eighteen digits cannot overflow; only the last ones need a check.
+    let (safe, last) = rest.split_at(rest.len().min(17));
+    for &b in safe {
+        let digit = b.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        n = n * 10 + u64::from(digit);
+    }
+    for &b in last {
+        let digit = b.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        n = n.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    Some(n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn only_the_canonical_spelling_is_an_integer() {
+        for text in [
+            "", "-", "+1", "01", "-01", "-0", "00", " 1", "1 ", "1.0", "1e3", "0x1", "--1", "1-",
+            "1\0", "٣",
+        ] {
+            assert_eq!(parse_i64(text.as_bytes()), None, "{text:?}");
+        }
+        assert_eq!(parse_i64(b"0"), Some(0));
+        assert_eq!(parse_i64(b"-1"), Some(-1));
+        assert_eq!(parse_i64(b"10"), Some(10));
+    }
+
+    #[test]
+    fn the_range_ends_exactly() {
+        assert_eq!(parse_i64(b"9223372036854775807"), Some(i64::MAX));
+        assert_eq!(parse_i64(b"9223372036854775808"), None);
+        assert_eq!(parse_i64(b"-9223372036854775808"), Some(i64::MIN));
+        assert_eq!(parse_i64(b"-9223372036854775809"), None);
+        assert_eq!(parse_i64(b"18446744073709551615"), None);
+        assert_eq!(parse_i64(b"100000000000000000000"), None);
+        assert_eq!(parse_u64(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(parse_u64(b"18446744073709551616"), None);
+        assert_eq!(parse_u64(b"-1"), None);
+        assert_eq!(parse_u64(b"0"), Some(0));
+        assert_eq!(parse_u64(b"00"), None);
+    }
+
+    #[test]
+    fn cursors_are_read_as_strtoull_reads_them() {
+        assert_eq!(parse_u64_lenient(b"0"), Some(0));
+        assert_eq!(parse_u64_lenient(b"-1"), None);
+        assert_eq!(parse_u64_lenient(b"-0"), Some(0));
+        assert_eq!(parse_u64_lenient(b"-01"), Some(u64::MAX));
+        assert_eq!(parse_u64_lenient(b" \t+0017"), Some(17));
+        assert_eq!(parse_u64_lenient(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(parse_u64_lenient(b"18446744073709551616"), None);
+        for text in ["", " ", "+", "-", "1 ", "+-1", "0x1", "a"] {
+            assert_eq!(parse_u64_lenient(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(n: i64) {
+            let mut text = Vec::new();
+            write_i64(&mut text, n);
+            prop_assert_eq!(parse_i64(&text), Some(n));
+            prop_assert_eq!(text.len(), digits_i64(n));
+        }
+
+        #[test]
+        fn agrees_with_the_standard_parser(text in "-?[0-9]{0,21}") {
+            let canonical = text.parse::<i64>().ok().filter(|n| n.to_string() == text);
+            prop_assert_eq!(parse_i64(text.as_bytes()), canonical);
+        }
+    }
+}
