@@ -1,0 +1,544 @@
+//! A listpack: short strings and integers packed into one allocation, byte for byte the
+//! format of Redis.
+//!
+//!     total: u32le | count: u16le | entry ... | 0xFF
+//!     entry = header + data + own length (readable from the right)
+//!
+//! Invariants
+//!   1. `total` is the buffer's length, and the last byte is 0xFF.
+//!   2. Every [`Pos`] handed out is the start of an entry until the next change.
+//!   3. `count` 65535 means "unknown": `len()` then walks.
+//!
+//! The handle is one pointer: the length is in the header, the capacity is the
+//! allocator's size class for it (see `thin`). A stale `Pos` may panic or read another
+//! entry, never memory outside the listpack.
+//! Cost: append O(1), everything by position O(bytes behind it), `seek` O(n) from the
+//! nearer end, `len` O(1) unless invariant 3.
+//! When a value leaves this encoding is decided in `types`.
+#![allow(unsafe_code)]
+
+mod entry;
+
+pub use entry::Entry;
+
+use crate::encodings::thin;
+use entry::Encoded;
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+
+const HEADER: usize = 6;
+const END: u8 = 0xFF;
+const COUNT_UNKNOWN: u16 = u16::MAX;
+
+/// The largest listpack that may grow further, in bytes.
+pub const SAFETY_BYTES: usize = 1 << 30;
+
+/// Where an entry starts, in bytes from the start of the listpack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pos(u32);
+
+impl Pos {
+    fn at(offset: usize) -> Self {
+        Pos(u32::try_from(offset).expect("a listpack is shorter than 4 GB"))
+    }
+
+    fn offset(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Why bytes are not a listpack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListpackError {
+    #[error("listpack header or end mark does not match its length")]
+    Frame,
+    #[error("listpack entry at byte {0} is damaged")]
+    Entry(usize),
+    #[error("listpack holds {found} entries, its header says {stated}")]
+    Count { stated: usize, found: usize },
+}
+
+/// See the module.
+pub struct Listpack(NonNull<u8>);
+
+// SAFETY: a listpack owns its block alone.
+unsafe impl Send for Listpack {}
+// SAFETY: shared access only reads.
+unsafe impl Sync for Listpack {}
+
+impl Listpack {
+    pub fn new() -> Self {
+        let mut pack = Listpack::uninit(HEADER + 1);
+        pack.set_count(0);
+        pack.bytes_mut()[HEADER] = END;
+        pack
+    }
+
+    /// A listpack of the given values.
+    pub fn from_entries<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> Self {
+        let mut pack = Listpack::new();
+        for entry in entries {
+            pack.append(entry);
+        }
+        pack
+    }
+
+    /// A copy of `bytes` after checking every entry.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ListpackError> {
+        validate(bytes)?;
+        let mut pack = Listpack::uninit(bytes.len());
+        pack.bytes_mut().copy_from_slice(bytes);
+        Ok(pack)
+    }
+
+    /// A block for `total` bytes with only the total filled in and the rest zero.
+    fn uninit(total: usize) -> Self {
+        let stated = u32::try_from(total).expect("a listpack is shorter than 4 GB");
+        let block = thin::allocate(total);
+        // SAFETY: the block holds at least `total` >= 7 bytes.
+        unsafe { block.as_ptr().write_bytes(0, total) };
+        // SAFETY: as above; unaligned writes need no alignment.
+        unsafe { block.cast::<u32>().as_ptr().write_unaligned(stated.to_le()) };
+        Listpack(block)
+    }
+
+    /// The owning pointer as a word; [`Listpack::from_word`] takes it back.
+    pub fn into_word(self) -> u64 {
+        let word = self.0.as_ptr().expose_provenance() as u64;
+        std::mem::forget(self);
+        word
+    }
+
+    /// # Safety
+    /// `word` came from `into_word` and is used for one listpack at a time.
+    pub unsafe fn from_word(word: u64) -> Self {
+        let block = std::ptr::with_exposed_provenance_mut(word as usize);
+        Listpack(NonNull::new(block).expect("a listpack's word is not zero"))
+    }
+
+    #[inline]
+    fn total(&self) -> usize {
+        // SAFETY: the block starts with the four bytes of `total` (invariant 1).
+        u32::from_le(unsafe { self.0.cast::<u32>().as_ptr().read_unaligned() }) as usize
+    }
+
+    /// The whole serialised form, as DUMP and RDB files carry it.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        // SAFETY: `total` initialised bytes belong to this listpack (invariant 1).
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr(), self.total()) }
+    }
+
+    #[inline]
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `as_bytes`, and the borrow is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr(), self.total()) }
+    }
+
+    #[inline]
+    fn count(&self) -> u16 {
+        let bytes = self.as_bytes();
+        u16::from_le_bytes([bytes[4], bytes[5]])
+    }
+
+    fn set_count(&mut self, count: usize) {
+        let count = u16::try_from(count).unwrap_or(COUNT_UNKNOWN);
+        self.bytes_mut()[4..HEADER].copy_from_slice(&count.to_le_bytes());
+    }
+
+    fn add_to_count(&mut self, added: usize, removed: usize) {
+        let count = self.count();
+        if count != COUNT_UNKNOWN {
+            self.set_count(usize::from(count) + added - removed);
+        }
+    }
+
+    /// Number of entries.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self.count() {
+            COUNT_UNKNOWN => self.iter().count(),
+            count => usize::from(count),
+        }
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.total() == HEADER + 1
+    }
+
+    /// Whether `extra` more bytes keep it within the safety limit.
+    pub fn fits(&self, extra: usize) -> bool {
+        self.total().saturating_add(extra) <= SAFETY_BYTES
+    }
+
+    #[inline]
+    fn end(&self) -> usize {
+        self.total() - 1
+    }
+
+    #[inline]
+    fn pos_unless_end(&self, offset: usize) -> Option<Pos> {
+        (offset < self.end()).then_some(Pos(offset as u32))
+    }
+
+    #[inline]
+    pub fn first(&self) -> Option<Pos> {
+        self.pos_unless_end(HEADER)
+    }
+
+    #[inline]
+    pub fn last(&self) -> Option<Pos> {
+        self.before(self.end())
+    }
+
+    /// The entry after `pos`.
+    #[inline]
+    pub fn next(&self, pos: Pos) -> Option<Pos> {
+        self.pos_unless_end(self.after(pos.offset()))
+    }
+
+    /// The entry before `pos`.
+    #[inline]
+    pub fn prev(&self, pos: Pos) -> Option<Pos> {
+        self.before(pos.offset())
+    }
+
+    /// The offset behind the entry at `offset`.
+    #[inline]
+    fn after(&self, offset: usize) -> usize {
+        let body = entry::body_len(&self.as_bytes()[offset..]).expect("a position is an entry");
+        offset + body + entry::backlen_size(body)
+    }
+
+    #[inline]
+    fn before(&self, offset: usize) -> Option<Pos> {
+        if offset <= HEADER {
+            return None;
+        }
+        let body = entry::read_backlen(self.as_bytes(), offset).expect("entries are whole");
+        let start = offset
+            .checked_sub(body + entry::backlen_size(body))
+            .expect("entries are whole");
+        Some(Pos(start as u32))
+    }
+
+    /// The entry with this index, walked to from the nearer end.
+    pub fn seek(&self, index: usize) -> Option<Pos> {
+        let len = self.len();
+        if index >= len {
+            return None;
+        }
+        if index <= len / 2 {
+            let mut offset = HEADER;
+            for _ in 0..index {
+                offset = self.after(offset);
+            }
+            return Some(Pos(offset as u32));
+        }
+        let mut pos = self.last()?;
+        for _ in index + 1..len {
+            pos = self.prev(pos)?;
+        }
+        Some(pos)
+    }
+
+    #[inline]
+    pub fn get(&self, pos: Pos) -> Entry<'_> {
+        entry::decode(&self.as_bytes()[pos.offset()..])
+    }
+
+    /// All entries, from either end.
+    #[inline]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter {
+            pack: self,
+            front: HEADER,
+            back: self.end(),
+        }
+    }
+
+    /// The entries from `pos` to the end.
+    pub fn iter_from(&self, pos: Pos) -> Iter<'_> {
+        Iter {
+            pack: self,
+            front: pos.offset(),
+            back: self.end(),
+        }
+    }
+
+    /// The first entry equal to `needle` at or after `from`, looking at one entry and
+    /// passing over the next `skip` (to search only fields of field/value pairs).
+    pub fn find(&self, from: Pos, needle: &[u8], skip: usize) -> Option<Pos> {
+        let number = crate::encodings::integer::parse(needle);
+        let (bytes, end) = (self.as_bytes(), self.end());
+        let mut offset = from.offset();
+        let mut passing = 0;
+        while offset < end {
+            let body = entry::body_len(&bytes[offset..]).expect("entries are whole");
+            if passing == 0 {
+                let same = match entry::decode(&bytes[offset..]) {
+                    Entry::Int(value) => number == Some(value),
+                    Entry::Str(text) => text == needle,
+                };
+                if same {
+                    return Some(Pos(offset as u32));
+                }
+                passing = skip;
+            } else {
+                passing -= 1;
+            }
+            offset += body + entry::backlen_size(body);
+        }
+        None
+    }
+
+    /// Replaces `removed` bytes at `offset` by room for `added`, and returns that room,
+    /// which the caller fills before anything else looks at the listpack.
+    fn splice(&mut self, offset: usize, removed: usize, added: usize) -> &mut [MaybeUninit<u8>] {
+        let old = self.total();
+        let new = old - removed + added;
+        let stated = u32::try_from(new).expect("a listpack is shorter than 4 GB");
+        let tail = offset + removed;
+        assert!(tail < old);
+        if new > old {
+            // SAFETY: the block was made for `old` bytes.
+            self.0 = unsafe { thin::resize(self.0, old, new) };
+        }
+        let base = self.0.as_ptr();
+        // SAFETY: both ranges lie within the larger of `old` and `new` bytes.
+        unsafe { std::ptr::copy(base.add(tail), base.add(offset + added), old - tail) };
+        if new < old {
+            // SAFETY: the block was made for `old` bytes; the first `new` are kept.
+            self.0 = unsafe { thin::resize(self.0, old, new) };
+        }
+        // SAFETY: the block starts with the four bytes of `total`.
+        unsafe {
+            self.0
+                .cast::<u32>()
+                .as_ptr()
+                .write_unaligned(stated.to_le())
+        };
+        // SAFETY: `offset + added < new`, and the room is exclusively this listpack's.
+        let room = unsafe { self.0.as_ptr().add(offset) }.cast();
+        // SAFETY: as above; uninitialised bytes are what the type says.
+        unsafe { std::slice::from_raw_parts_mut(room, added) }
+    }
+
+    fn put(&mut self, offset: usize, removed: usize, entry: Entry<'_>) -> Pos {
+        let encoded = Encoded::new(entry);
+        encoded.write(self.splice(offset, removed, encoded.total()));
+        Pos::at(offset)
+    }
+
+    pub fn append(&mut self, entry: Entry<'_>) -> Pos {
+        let pos = self.put(self.end(), 0, entry);
+        self.add_to_count(1, 0);
+        pos
+    }
+
+    pub fn prepend(&mut self, entry: Entry<'_>) -> Pos {
+        let pos = self.put(HEADER, 0, entry);
+        self.add_to_count(1, 0);
+        pos
+    }
+
+    /// Appends all of `entries` with at most one reallocation.
+    pub fn append_all(&mut self, entries: &[Entry<'_>]) {
+        self.insert_all(self.end(), entries);
+    }
+
+    fn insert_all(&mut self, offset: usize, entries: &[Entry<'_>]) {
+        let added = entries.iter().map(|&e| Encoded::new(e).total()).sum();
+        let mut room = self.splice(offset, 0, added);
+        for &entry in entries {
+            room = Encoded::new(entry).write(room);
+        }
+        self.add_to_count(entries.len(), 0);
+    }
+
+    /// Inserts before the entry at `pos`, and returns the new entry's position.
+    pub fn insert_before(&mut self, pos: Pos, entry: Entry<'_>) -> Pos {
+        let pos = self.put(pos.offset(), 0, entry);
+        self.add_to_count(1, 0);
+        pos
+    }
+
+    /// Inserts behind the entry at `pos`, and returns the new entry's position.
+    pub fn insert_after(&mut self, pos: Pos, entry: Entry<'_>) -> Pos {
+        let pos = self.put(self.after(pos.offset()), 0, entry);
+        self.add_to_count(1, 0);
+        pos
+    }
+
+    /// Inserts all of `entries` before `pos`, or at the end.
+    pub fn insert_all_before(&mut self, pos: Option<Pos>, entries: &[Entry<'_>]) {
+        self.insert_all(pos.map_or(self.end(), Pos::offset), entries);
+    }
+
+    /// Replaces the entry at `pos`, which stays valid.
+    pub fn replace(&mut self, pos: Pos, entry: Entry<'_>) {
+        let offset = pos.offset();
+        self.put(offset, self.after(offset) - offset, entry);
+    }
+
+    /// Deletes the entry at `pos` and returns the one that follows.
+    pub fn delete(&mut self, pos: Pos) -> Option<Pos> {
+        self.delete_span(pos, 1)
+    }
+
+    /// Deletes up to `count` entries from `pos` on and returns the one that follows.
+    pub fn delete_span(&mut self, pos: Pos, count: usize) -> Option<Pos> {
+        let start = pos.offset();
+        let (mut offset, mut removed) = (start, 0);
+        while removed < count && offset < self.end() {
+            offset = self.after(offset);
+            removed += 1;
+        }
+        let known = (self.count() != COUNT_UNKNOWN).then(|| self.len());
+        self.splice(start, offset - start, 0);
+        let left = match known {
+            Some(len) => len - removed,
+            // The header forgot: from now on it may know again.
+            None => self.iter().count(),
+        };
+        self.set_count(left);
+        self.pos_unless_end(start)
+    }
+
+    /// Deletes up to `count` entries from `index` on; nothing if there is none.
+    pub fn delete_range(&mut self, index: usize, count: usize) {
+        if count == 0 {
+            return;
+        }
+        if let Some(pos) = self.seek(index) {
+            self.delete_span(pos, count);
+        }
+    }
+
+    /// Appends the entries of `other`.
+    pub fn merge(&mut self, other: &Listpack) {
+        let count = self.len() + other.len();
+        let entries = &other.as_bytes()[HEADER..other.end()];
+        self.splice(self.end(), 0, entries.len())
+            .write_copy_of_slice(entries);
+        self.set_count(count);
+    }
+
+    /// Cuts the listpack: this one keeps the entries before `pos`, the rest is returned.
+    pub fn split_off(&mut self, pos: Pos) -> Listpack {
+        let offset = pos.offset();
+        let (count, end) = (self.len(), self.end());
+        let mut rest = Listpack::uninit(HEADER + 1 + end - offset);
+        rest.bytes_mut()[HEADER..].copy_from_slice(&self.as_bytes()[offset..]);
+        let moved = rest.iter().count();
+        rest.set_count(moved);
+        self.splice(offset, end - offset, 0);
+        self.set_count(count - moved);
+        rest
+    }
+
+    /// Panics if an invariant is broken.
+    #[cfg(any(test, debug_assertions))]
+    pub fn check_invariants(&self) {
+        validate(self.as_bytes()).expect("a listpack keeps its format");
+    }
+}
+
+/// The bytes that `entry` adds to a listpack.
+#[inline]
+pub fn entry_bytes(entry: Entry<'_>) -> usize {
+    Encoded::new(entry).total()
+}
+
+fn validate(bytes: &[u8]) -> Result<(), ListpackError> {
+    let stated = bytes.get(..HEADER).ok_or(ListpackError::Frame)?;
+    let total = u32::from_le_bytes([stated[0], stated[1], stated[2], stated[3]]) as usize;
+    let count = u16::from_le_bytes([stated[4], stated[5]]);
+    if total != bytes.len() || total <= HEADER || bytes[total - 1] != END {
+        return Err(ListpackError::Frame);
+    }
+    let (mut offset, end, mut found) = (HEADER, total - 1, 0);
+    while offset < end {
+        let damaged = ListpackError::Entry(offset);
+        let body = entry::body_len(&bytes[offset..end]).ok_or(damaged)?;
+        let next = offset + body + entry::backlen_size(body);
+        if next > end || entry::read_backlen(bytes, next) != Some(body) {
+            return Err(damaged);
+        }
+        offset = next;
+        found += 1;
+    }
+    if count != COUNT_UNKNOWN && usize::from(count) != found {
+        return Err(ListpackError::Count {
+            stated: usize::from(count),
+            found,
+        });
+    }
+    Ok(())
+}
+
+impl Drop for Listpack {
+    fn drop(&mut self) {
+        // SAFETY: the block was made for `total` bytes and is owned here.
+        unsafe { thin::release(self.0, self.total()) };
+    }
+}
+
+impl Clone for Listpack {
+    fn clone(&self) -> Self {
+        let mut copy = Listpack::uninit(self.total());
+        copy.bytes_mut().copy_from_slice(self.as_bytes());
+        copy
+    }
+}
+
+impl Default for Listpack {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Listpack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// Entries of a listpack from both ends.
+#[derive(Clone)]
+pub struct Iter<'a> {
+    pack: &'a Listpack,
+    front: usize,
+    back: usize,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Entry<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Entry<'a>> {
+        if self.front >= self.back {
+            return None;
+        }
+        let entry = entry::decode(&self.pack.as_bytes()[self.front..]);
+        self.front = self.pack.after(self.front);
+        Some(entry)
+    }
+}
+
+impl<'a> DoubleEndedIterator for Iter<'a> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Entry<'a>> {
+        if self.front >= self.back {
+            return None;
+        }
+        let pos = self.pack.before(self.back)?;
+        self.back = pos.offset();
+        Some(self.pack.get(pos))
+    }
+}
+
+#[cfg(test)]
+mod tests;
