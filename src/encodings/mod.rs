@@ -1,6 +1,7 @@
 //! The shapes that values take in memory: bytes in, bytes out; no keys, no thresholds.
 
-pub mod integer;
+pub mod blob;
 pub mod intset;
 pub mod listpack;
+pub mod quicklist;
 pub mod thin;

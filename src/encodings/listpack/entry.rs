@@ -10,7 +10,7 @@
 //!
 //! Behind each entry stands its own length, 7 bits a byte, to be read from the right.
 
-use crate::encodings::integer;
+use crate::base::number::parse_i64;
 use std::mem::MaybeUninit;
 
 /// A value in a packed encoding, borrowed from it.
@@ -26,7 +26,7 @@ impl<'a> Entry<'a> {
     /// `text` as it is stored: canonical integers as numbers.
     #[inline]
     pub fn parse(text: &'a [u8]) -> Self {
-        match integer::parse(text) {
+        match parse_i64(text) {
             Some(value) => Entry::Int(value),
             None => Entry::Str(text),
         }
@@ -63,7 +63,7 @@ impl<'a> Entry<'a> {
     #[inline]
     pub fn is(&self, text: &[u8]) -> bool {
         match *self {
-            Entry::Int(value) => integer::parse(text) == Some(value),
+            Entry::Int(value) => parse_i64(text) == Some(value),
             Entry::Str(own) => own == text,
         }
     }
@@ -73,7 +73,7 @@ impl<'a> Entry<'a> {
     pub fn as_int(&self) -> Option<i64> {
         match *self {
             Entry::Int(value) => Some(value),
-            Entry::Str(text) => integer::parse(text),
+            Entry::Str(text) => parse_i64(text),
         }
     }
 }

@@ -21,6 +21,7 @@ mod entry;
 
 pub use entry::Entry;
 
+use crate::base::number::parse_i64;
 use crate::encodings::thin;
 use entry::Encoded;
 use std::fmt;
@@ -271,7 +272,7 @@ impl Listpack {
     /// The first entry equal to `needle` at or after `from`, looking at one entry and
     /// passing over the next `skip` (to search only fields of field/value pairs).
     pub fn find(&self, from: Pos, needle: &[u8], skip: usize) -> Option<Pos> {
-        let number = crate::encodings::integer::parse(needle);
+        let number = parse_i64(needle);
         let (bytes, end) = (self.as_bytes(), self.end());
         let mut offset = from.offset();
         let mut passing = 0;

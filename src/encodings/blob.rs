@@ -1,0 +1,95 @@
+//! Owned bytes behind one pointer: for values too large to sit in their container.
+//!
+//!     length: u64 | bytes
+#![allow(unsafe_code)]
+
+use crate::encodings::thin;
+use std::fmt;
+use std::ptr::NonNull;
+
+const HEADER: usize = 8;
+
+/// See the module.
+pub struct Blob(NonNull<u8>);
+
+// SAFETY: a blob owns its block alone.
+unsafe impl Send for Blob {}
+// SAFETY: shared access only reads.
+unsafe impl Sync for Blob {}
+
+impl Blob {
+    pub fn new(bytes: &[u8]) -> Self {
+        Self::concat(&[bytes])
+    }
+
+    /// The bytes of all `parts`, one after the other.
+    pub fn concat(parts: &[&[u8]]) -> Self {
+        let len: usize = parts.iter().map(|p| p.len()).sum();
+        let block = thin::allocate(HEADER + len);
+        // SAFETY: the block starts with eight aligned bytes.
+        unsafe { block.cast::<u64>().as_ptr().write(len as u64) };
+        let mut offset = HEADER;
+        for part in parts {
+            // SAFETY: the parts together fill exactly the block, which overlaps none.
+            unsafe {
+                block
+                    .as_ptr()
+                    .add(offset)
+                    .copy_from_nonoverlapping(part.as_ptr(), part.len())
+            };
+            offset += part.len();
+        }
+        Blob(block)
+    }
+
+    /// The owning pointer as a word; [`Blob::from_word`] takes it back.
+    pub fn into_word(self) -> u64 {
+        let word = self.0.as_ptr().expose_provenance() as u64;
+        std::mem::forget(self);
+        word
+    }
+
+    /// # Safety
+    /// `word` came from `into_word` and is used for one blob at a time.
+    pub unsafe fn from_word(word: u64) -> Self {
+        let block = std::ptr::with_exposed_provenance_mut(word as usize);
+        Blob(NonNull::new(block).expect("a blob's word is not zero"))
+    }
+
+    #[inline]
+    pub fn len(&self) -> usize {
+        // SAFETY: the block starts with the length.
+        (unsafe { self.0.cast::<u64>().as_ptr().read() }) as usize
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        // SAFETY: the bytes begin within the block, behind the length.
+        let start = unsafe { self.0.as_ptr().add(HEADER) };
+        // SAFETY: `len` initialised bytes follow.
+        unsafe { std::slice::from_raw_parts(start, self.len()) }
+    }
+}
+
+impl Drop for Blob {
+    fn drop(&mut self) {
+        // SAFETY: the block was made for this length and is owned here.
+        unsafe { thin::release(self.0, HEADER + self.len()) };
+    }
+}
+
+impl Clone for Blob {
+    fn clone(&self) -> Self {
+        Blob::new(self.as_bytes())
+    }
+}
+
+impl fmt::Debug for Blob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Blob({} bytes)", self.len())
+    }
+}

@@ -1,0 +1,145 @@
+//! One node of a quicklist: a listpack, the same compressed, or a single huge element.
+
+use crate::encodings::blob::Blob;
+use crate::encodings::listpack::{Entry, Listpack};
+
+/// Listpacks below this many bytes are not worth compressing.
+const COMPRESS_BYTES_MIN: usize = 48;
+/// Compression must win at least this many bytes.
+const COMPRESS_GAIN_MIN: usize = 8;
+
+#[derive(Clone, Debug)]
+pub(super) enum Node {
+    Pack {
+        count: u32,
+        pack: Listpack,
+    },
+    /// `blob` is the raw length as u32le, then LZF data.
+    Lzf {
+        count: u32,
+        blob: Blob,
+    },
+    /// One element, too large to share a listpack.
+    Plain(Blob),
+}
+
+const _: () = assert!(size_of::<Node>() == 16);
+
+/// A node's elements, decompressed if need be.
+pub(super) enum Opened<'a> {
+    Pack(&'a Listpack),
+    Unpacked(Listpack),
+    Plain(&'a [u8]),
+}
+
+impl Node {
+    pub(super) fn pack(pack: Listpack) -> Self {
+        Node::Pack {
+            count: pack.len() as u32,
+            pack,
+        }
+    }
+
+    #[inline]
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Node::Pack { count, .. } | Node::Lzf { count, .. } => *count as usize,
+            Node::Plain(_) => 1,
+        }
+    }
+
+    pub(super) fn open(&self) -> Opened<'_> {
+        match self {
+            Node::Pack { pack, .. } => Opened::Pack(pack),
+            Node::Lzf { blob, .. } => Opened::Unpacked(decompress(blob)),
+            Node::Plain(blob) => Opened::Plain(blob.as_bytes()),
+        }
+    }
+
+    /// The node's listpack to change, decompressed in place; `None` for a plain node.
+    #[inline]
+    pub(super) fn pack_mut(&mut self) -> Option<(&mut u32, &mut Listpack)> {
+        self.decompress();
+        match self {
+            Node::Pack { count, pack } => Some((count, pack)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn compress(&mut self) {
+        let Node::Pack { count, pack } = self else {
+            return;
+        };
+        let raw = pack.as_bytes();
+        if raw.len() < COMPRESS_BYTES_MIN {
+            return;
+        }
+        let Ok(data) = lzf::compress(raw) else { return };
+        if data.len() + COMPRESS_GAIN_MIN >= raw.len() {
+            return;
+        }
+        let blob = Blob::concat(&[&(raw.len() as u32).to_le_bytes(), &data]);
+        *self = Node::Lzf {
+            count: *count,
+            blob,
+        };
+    }
+
+    pub(super) fn decompress(&mut self) {
+        if let Node::Lzf { count, blob } = self {
+            *self = Node::Pack {
+                count: *count,
+                pack: decompress(blob),
+            };
+        }
+    }
+}
+
+/// The raw length and the LZF data of a compressed node.
+pub(super) fn lzf_parts(blob: &Blob) -> (usize, &[u8]) {
+    let (raw_len, data) = blob.as_bytes().split_at(4);
+    (
+        u32::from_le_bytes(raw_len.try_into().expect("four bytes")) as usize,
+        data,
+    )
+}
+
+fn decompress(blob: &Blob) -> Listpack {
+    let (raw_len, data) = lzf_parts(blob);
+    let raw = lzf::decompress(data, raw_len).expect("compressed by this process");
+    Listpack::from_bytes(&raw).expect("compressed from a listpack")
+}
+
+impl Opened<'_> {
+    /// Calls `see` with up to `count` entries from `index` on, in either direction,
+    /// until it says stop; true unless stopped.
+    pub(super) fn visit(
+        &self,
+        index: usize,
+        count: usize,
+        backward: bool,
+        see: &mut impl FnMut(Entry<'_>) -> bool,
+    ) -> bool {
+        let pack = match self {
+            Opened::Plain(bytes) => return count == 0 || see(Entry::Str(bytes)),
+            Opened::Pack(pack) => pack,
+            Opened::Unpacked(pack) => pack,
+        };
+        let Some(mut pos) = pack.seek(index) else {
+            return true;
+        };
+        if backward {
+            for left in (0..count).rev() {
+                if !see(pack.get(pos)) {
+                    return false;
+                }
+                match pack.prev(pos) {
+                    Some(next) if left > 0 => pos = next,
+                    _ => return true,
+                }
+            }
+            return true;
+        }
+        pack.iter_from(pos).take(count).all(see)
+    }
+}
