@@ -1,5 +1,6 @@
 //! Facts about commands: rows, key specs, categories, refusals. No handler, no server.
 
+pub mod docs;
 mod error;
 mod spec;
 

@@ -1,0 +1,298 @@
+//! What COMMAND DOCS tells about a command, and the builders that keep its data short.
+//!
+//! The data stands in `commands/<group>/docs.rs`, apart from the rows: only people and
+//! client generators read it, the server never does.
+
+use bitflags::bitflags;
+
+/// The documentation of one command or subcommand.
+#[derive(Clone, Copy, Debug)]
+pub struct Doc {
+    /// In full: `get`, `config|get`.
+    pub name: &'static str,
+    /// One imperative sentence.
+    pub summary: &'static str,
+    /// The Redis (or Valkey) version that brought it.
+    pub since: &'static str,
+    pub group: Group,
+    /// `""` for none.
+    pub complexity: &'static str,
+    pub flags: DocFlags,
+    /// `""` unless deprecated; so is `replaced_by`.
+    pub deprecated_since: &'static str,
+    pub replaced_by: &'static str,
+    /// Version and what changed in it.
+    pub history: &'static [(&'static str, &'static str)],
+    pub args: &'static [Arg],
+}
+
+/// Redis's command groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    Bitmap,
+    Cluster,
+    Connection,
+    Generic,
+    Geo,
+    Hash,
+    HyperLogLog,
+    List,
+    PubSub,
+    Scripting,
+    Server,
+    Set,
+    SortedSet,
+    Stream,
+    String,
+    Transactions,
+}
+
+impl Group {
+    /// As COMMAND DOCS writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Group::Bitmap => "bitmap",
+            Group::Cluster => "cluster",
+            Group::Connection => "connection",
+            Group::Generic => "generic",
+            Group::Geo => "geo",
+            Group::Hash => "hash",
+            Group::HyperLogLog => "hyperloglog",
+            Group::List => "list",
+            Group::PubSub => "pubsub",
+            Group::Scripting => "scripting",
+            Group::Server => "server",
+            Group::Set => "set",
+            Group::SortedSet => "sorted-set",
+            Group::Stream => "stream",
+            Group::String => "string",
+            Group::Transactions => "transactions",
+        }
+    }
+}
+
+bitflags! {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct DocFlags: u8 {
+        const DEPRECATED = 1 << 0;
+        /// Not for clients: servers and testers use it.
+        const SYSCMD = 1 << 1;
+    }
+}
+
+/// One argument in a command's syntax.
+#[derive(Clone, Copy, Debug)]
+pub struct Arg {
+    pub name: &'static str,
+    pub kind: ArgKind,
+    /// What help texts show in its place; `""` for the name itself.
+    pub display: &'static str,
+    /// Which key spec finds it, for keys and key patterns.
+    pub key_spec: Option<u8>,
+    /// The word that stands before it, or is all of it.
+    pub token: Option<&'static str>,
+    pub since: &'static str,
+    pub deprecated_since: &'static str,
+    pub flags: ArgFlags,
+    /// The parts of a block, the choices of a one-of.
+    pub args: &'static [Arg],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArgKind {
+    String,
+    Integer,
+    Double,
+    Key,
+    Pattern,
+    UnixTime,
+    PureToken,
+    OneOf,
+    Block,
+}
+
+impl ArgKind {
+    /// As COMMAND DOCS writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ArgKind::String => "string",
+            ArgKind::Integer => "integer",
+            ArgKind::Double => "double",
+            ArgKind::Key => "key",
+            ArgKind::Pattern => "pattern",
+            ArgKind::UnixTime => "unix-time",
+            ArgKind::PureToken => "pure-token",
+            ArgKind::OneOf => "oneof",
+            ArgKind::Block => "block",
+        }
+    }
+
+    /// Has parts instead of a text to show.
+    pub const fn is_nested(self) -> bool {
+        matches!(self, ArgKind::OneOf | ArgKind::Block)
+    }
+}
+
+bitflags! {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct ArgFlags: u8 {
+        const OPTIONAL = 1 << 0;
+        const MULTIPLE = 1 << 1;
+        /// The token is repeated with every value.
+        const MULTIPLE_TOKEN = 1 << 2;
+    }
+}
+
+impl Doc {
+    pub const fn new(
+        group: Group,
+        name: &'static str,
+        since: &'static str,
+        complexity: &'static str,
+        summary: &'static str,
+    ) -> Doc {
+        Doc {
+            name,
+            summary,
+            since,
+            group,
+            complexity,
+            flags: DocFlags::empty(),
+            deprecated_since: "",
+            replaced_by: "",
+            history: &[],
+            args: &[],
+        }
+    }
+
+    pub const fn args(mut self, args: &'static [Arg]) -> Doc {
+        self.args = args;
+        self
+    }
+
+    pub const fn history(mut self, history: &'static [(&'static str, &'static str)]) -> Doc {
+        self.history = history;
+        self
+    }
+
+    pub const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Doc {
+        self.flags = self.flags.union(DocFlags::DEPRECATED);
+        self.deprecated_since = since;
+        self.replaced_by = replaced_by;
+        self
+    }
+
+    pub const fn syscmd(mut self) -> Doc {
+        self.flags = self.flags.union(DocFlags::SYSCMD);
+        self
+    }
+}
+
+impl Arg {
+    const fn new(kind: ArgKind, name: &'static str) -> Arg {
+        Arg {
+            name,
+            kind,
+            display: "",
+            key_spec: None,
+            token: None,
+            since: "",
+            deprecated_since: "",
+            flags: ArgFlags::empty(),
+            args: &[],
+        }
+    }
+
+    pub const fn string(name: &'static str) -> Arg {
+        Arg::new(ArgKind::String, name)
+    }
+
+    pub const fn integer(name: &'static str) -> Arg {
+        Arg::new(ArgKind::Integer, name)
+    }
+
+    pub const fn double(name: &'static str) -> Arg {
+        Arg::new(ArgKind::Double, name)
+    }
+
+    pub const fn unix_time(name: &'static str) -> Arg {
+        Arg::new(ArgKind::UnixTime, name)
+    }
+
+    pub const fn pattern(name: &'static str) -> Arg {
+        Arg::new(ArgKind::Pattern, name)
+    }
+
+    /// A key that the `spec`th key spec finds.
+    pub const fn key(name: &'static str, spec: u8) -> Arg {
+        Arg::new(ArgKind::Key, name).key_spec(spec)
+    }
+
+    /// A key that no key spec finds.
+    pub const fn loose_key(name: &'static str) -> Arg {
+        Arg::new(ArgKind::Key, name)
+    }
+
+    /// A word that stands for itself.
+    pub const fn word(name: &'static str, token: &'static str) -> Arg {
+        Arg::new(ArgKind::PureToken, name).token(token)
+    }
+
+    pub const fn one_of(name: &'static str, args: &'static [Arg]) -> Arg {
+        let mut arg = Arg::new(ArgKind::OneOf, name);
+        arg.args = args;
+        arg
+    }
+
+    pub const fn block(name: &'static str, args: &'static [Arg]) -> Arg {
+        let mut arg = Arg::new(ArgKind::Block, name);
+        arg.args = args;
+        arg
+    }
+
+    pub const fn key_spec(mut self, spec: u8) -> Arg {
+        self.key_spec = Some(spec);
+        self
+    }
+
+    pub const fn token(mut self, token: &'static str) -> Arg {
+        self.token = Some(token);
+        self
+    }
+
+    pub const fn shown_as(mut self, display: &'static str) -> Arg {
+        self.display = display;
+        self
+    }
+
+    pub const fn since(mut self, version: &'static str) -> Arg {
+        self.since = version;
+        self
+    }
+
+    pub const fn deprecated(mut self, version: &'static str) -> Arg {
+        self.deprecated_since = version;
+        self
+    }
+
+    pub const fn optional(mut self) -> Arg {
+        self.flags = self.flags.union(ArgFlags::OPTIONAL);
+        self
+    }
+
+    pub const fn multiple(mut self) -> Arg {
+        self.flags = self.flags.union(ArgFlags::MULTIPLE);
+        self
+    }
+
+    pub const fn multiple_token(mut self) -> Arg {
+        self.flags = self.flags.union(ArgFlags::MULTIPLE_TOKEN);
+        self
+    }
+}
+
+/// The entry for `name` (in full) in a group's list, which is sorted by name.
+pub fn find(docs: &'static [Doc], name: &str) -> Option<&'static Doc> {
+    let at = docs.binary_search_by(|doc| doc.name.cmp(name)).ok()?;
+    Some(&docs[at])
+}

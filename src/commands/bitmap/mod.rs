@@ -1,0 +1,3 @@
+//! The bitmap commands.
+
+pub(super) mod docs;

@@ -1,0 +1,3 @@
+//! The cluster commands.
+
+pub(super) mod docs;

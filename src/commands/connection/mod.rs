@@ -1,0 +1,3 @@
+//! The connection commands.
+
+pub(super) mod docs;

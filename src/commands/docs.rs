@@ -1,0 +1,85 @@
+//! The documentation of all groups, by command name.
+
+use super::{
+    bitmap, cluster, connection, generic, geo, hash, hyperloglog, list, pubsub, scripting, server,
+    set, sorted_set, stream, string, transactions,
+};
+use crate::command::docs::{Doc, find};
+
+/// Every group's list, each sorted by name.
+const GROUPS: [&[Doc]; 16] = [
+    string::docs::DOCS,
+    generic::docs::DOCS,
+    hash::docs::DOCS,
+    list::docs::DOCS,
+    set::docs::DOCS,
+    sorted_set::docs::DOCS,
+    stream::docs::DOCS,
+    geo::docs::DOCS,
+    bitmap::docs::DOCS,
+    hyperloglog::docs::DOCS,
+    connection::docs::DOCS,
+    server::docs::DOCS,
+    transactions::docs::DOCS,
+    pubsub::docs::DOCS,
+    scripting::docs::DOCS,
+    cluster::docs::DOCS,
+];
+
+/// The documentation of `name`, or of its `subcommand`; names in lower case.
+///
+/// Commands may be documented here before they have a row, and are then not shown.
+pub fn docs_for(name: &str, subcommand: Option<&str>) -> Option<&'static Doc> {
+    let joined;
+    let full = match subcommand {
+        Some(subcommand) => {
+            joined = format!("{name}|{subcommand}");
+            &joined
+        }
+        None => name,
+    };
+    GROUPS.iter().find_map(|docs| find(docs, full))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::docs::{Arg, ArgKind};
+
+    #[test]
+    fn lists_are_sorted_so_that_search_finds_every_entry() {
+        for docs in GROUPS {
+            assert!(
+                docs.is_sorted_by(|a, b| a.name < b.name),
+                "{}",
+                docs[0].name
+            );
+        }
+        assert_eq!(docs_for("config", Some("get")).unwrap().name, "config|get");
+        assert!(docs_for("config", Some("nosuch")).is_none());
+        assert!(docs_for("nosuch", None).is_none());
+    }
+
+    #[test]
+    fn arguments_are_well_formed() {
+        fn check(arg: &Arg) {
+            assert!(!arg.name.is_empty());
+            assert_eq!(arg.kind.is_nested(), !arg.args.is_empty(), "{}", arg.name);
+            assert!(
+                arg.kind != ArgKind::PureToken || arg.token.is_some(),
+                "{}",
+                arg.name
+            );
+            arg.args.iter().for_each(check);
+        }
+        for doc in GROUPS.into_iter().flatten() {
+            assert!(
+                doc.summary.ends_with('.') && doc.summary.len() < 120,
+                "{}",
+                doc.name
+            );
+            assert!(!doc.since.is_empty(), "{}", doc.name);
+            doc.args.iter().for_each(check);
+        }
+    }
+}

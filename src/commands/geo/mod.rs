@@ -1,0 +1,3 @@
+//! The geo commands.
+
+pub(super) mod docs;

@@ -1,0 +1,3 @@
+//! The hash commands.
+
+pub(super) mod docs;

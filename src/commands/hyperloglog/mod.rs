@@ -1,0 +1,3 @@
+//! The hyperloglog commands.
+
+pub(super) mod docs;

@@ -1,0 +1,3 @@
+//! The list commands.
+
+pub(super) mod docs;

@@ -1,0 +1,3 @@
+//! The pubsub commands.
+
+pub(super) mod docs;

@@ -1,0 +1,3 @@
+//! The scripting commands.
+
+pub(super) mod docs;

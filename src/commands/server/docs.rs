@@ -1,0 +1,664 @@
+//! COMMAND DOCS of the server commands, sorted by name.
+
+use crate::command::docs::{Arg, Doc, Group};
+
+const fn doc(
+    name: &'static str,
+    since: &'static str,
+    complexity: &'static str,
+    summary: &'static str,
+) -> Doc {
+    Doc::new(Group::Server, name, since, complexity, summary)
+}
+
+pub(in crate::commands) const DOCS: &[Doc] = &[
+    doc(
+        "acl",
+        "6.0.0",
+        "That of the subcommand",
+        "Manage users and their permissions.",
+    ),
+    doc(
+        "acl|cat",
+        "6.0.0",
+        "O(1), as categories and commands are fixed",
+        "List the ACL categories, or the commands of one.",
+    )
+    .args(&[Arg::string("category").optional()]),
+    doc(
+        "acl|deluser",
+        "6.0.0",
+        "O(1) amortized for a usual user",
+        "Delete users and close their connections.",
+    )
+    .args(&[Arg::string("username").multiple()]),
+    doc(
+        "acl|dryrun",
+        "7.0.0",
+        "O(1)",
+        "Check whether a user may run a command, without running it.",
+    )
+    .args(&[
+        Arg::string("username"),
+        Arg::string("command"),
+        Arg::string("arg").optional().multiple(),
+    ]),
+    doc("acl|genpass", "6.0.0", "O(1)", "Make a random password.")
+        .args(&[Arg::integer("bits").optional()]),
+    doc(
+        "acl|getuser",
+        "6.0.0",
+        "O(N), N = number of password, command and pattern rules that the user has",
+        "Show the rules of a user.",
+    )
+    .history(&[
+        ("6.2.0", "Knows channel patterns."),
+        (
+            "7.0.0",
+            "Shows selectors; key and channel patterns are rules instead of lists.",
+        ),
+    ])
+    .args(&[Arg::string("username")]),
+    doc("acl|help", "6.0.0", "O(1)", "List the subcommands of ACL."),
+    doc(
+        "acl|list",
+        "6.0.0",
+        "O(N), N = number of configured users",
+        "Show all users in the form of an ACL file.",
+    ),
+    doc(
+        "acl|load",
+        "6.0.0",
+        "O(N), N = number of configured users",
+        "Reload the users from the ACL file.",
+    ),
+    doc(
+        "acl|log",
+        "6.0.0",
+        "O(N), N = number of entries shown",
+        "Show or clear the recent security events.",
+    )
+    .history(&[(
+        "7.2.0",
+        "Entries carry an ID and the times of creation and last change.",
+    )])
+    .args(&[Arg::one_of(
+        "operation",
+        &[Arg::integer("count"), Arg::word("reset", "RESET")],
+    )
+    .optional()]),
+    doc(
+        "acl|save",
+        "6.0.0",
+        "O(N), N = number of configured users",
+        "Write the users to the ACL file.",
+    ),
+    doc(
+        "acl|setuser",
+        "6.0.0",
+        "O(N), N = number of rules provided",
+        "Create a user or change its rules.",
+    )
+    .history(&[
+        ("6.2.0", "Knows channel patterns."),
+        ("7.0.0", "Knows selectors and permissions by key."),
+    ])
+    .args(&[
+        Arg::string("username"),
+        Arg::string("rule").optional().multiple(),
+    ]),
+    doc(
+        "acl|users",
+        "6.0.0",
+        "O(N), N = number of configured users",
+        "List the names of all users.",
+    ),
+    doc(
+        "acl|whoami",
+        "6.0.0",
+        "O(1)",
+        "Get the name of the connection's user.",
+    ),
+    doc(
+        "bgrewriteaof",
+        "1.0.0",
+        "O(1)",
+        "Rewrite the append only file in the background.",
+    ),
+    doc(
+        "bgsave",
+        "1.0.0",
+        "O(1)",
+        "Save the data set to disk in the background.",
+    )
+    .history(&[("3.2.2", "New option `SCHEDULE`.")])
+    .args(&[Arg::word("schedule", "SCHEDULE").since("3.2.2").optional()]),
+    doc(
+        "command",
+        "2.8.13",
+        "O(N), N = number of Redis commands",
+        "Describe all commands.",
+    ),
+    doc(
+        "commandlog",
+        "8.1.0",
+        "That of the subcommand",
+        "Inspect and clear the log of remarkable commands.",
+    ),
+    doc(
+        "commandlog|get",
+        "8.1.0",
+        "O(N), N = number of entries returned",
+        "Get entries of the command log.",
+    )
+    .args(&[
+        Arg::integer("count"),
+        Arg::one_of(
+            "type",
+            &[
+                Arg::word("slow", "SLOW"),
+                Arg::word("large-request", "LARGE-REQUEST"),
+                Arg::word("large-reply", "LARGE-REPLY"),
+            ],
+        ),
+    ]),
+    doc(
+        "commandlog|help",
+        "8.1.0",
+        "O(1)",
+        "List the subcommands of COMMANDLOG.",
+    ),
+    doc(
+        "commandlog|len",
+        "8.1.0",
+        "O(1)",
+        "Count the entries of the command log.",
+    )
+    .args(&[Arg::one_of(
+        "type",
+        &[
+            Arg::word("slow", "SLOW"),
+            Arg::word("large-request", "LARGE-REQUEST"),
+            Arg::word("large-reply", "LARGE-REPLY"),
+        ],
+    )]),
+    doc(
+        "commandlog|reset",
+        "8.1.0",
+        "O(N), N = number of entries in the commandlog",
+        "Clear the command log.",
+    )
+    .args(&[Arg::one_of(
+        "type",
+        &[
+            Arg::word("slow", "SLOW"),
+            Arg::word("large-request", "LARGE-REQUEST"),
+            Arg::word("large-reply", "LARGE-REPLY"),
+        ],
+    )]),
+    doc("command|count", "2.8.13", "O(1)", "Count the commands."),
+    doc(
+        "command|docs",
+        "7.0.0",
+        "O(N), N = number of commands to look up",
+        "Get the documentation of commands.",
+    )
+    .args(&[Arg::string("command-name").optional().multiple()]),
+    doc(
+        "command|getkeys",
+        "2.8.13",
+        "O(N), N = number of arguments to the command",
+        "Find the keys in a full command.",
+    )
+    .args(&[
+        Arg::string("command"),
+        Arg::string("arg").optional().multiple(),
+    ]),
+    doc(
+        "command|getkeysandflags",
+        "7.0.0",
+        "O(N), N = number of arguments to the command",
+        "Find the keys in a full command, and how each is accessed.",
+    )
+    .args(&[
+        Arg::string("command"),
+        Arg::string("arg").optional().multiple(),
+    ]),
+    doc(
+        "command|help",
+        "5.0.0",
+        "O(1)",
+        "List the subcommands of COMMAND.",
+    ),
+    doc(
+        "command|info",
+        "2.8.13",
+        "O(N), N = number of commands to look up",
+        "Describe commands.",
+    )
+    .history(&[("7.0.0", "Without names it describes all commands.")])
+    .args(&[Arg::string("command-name").optional().multiple()]),
+    doc(
+        "command|list",
+        "7.0.0",
+        "O(N), N = number of Redis commands",
+        "List the names of the commands.",
+    )
+    .args(&[Arg::one_of(
+        "filterby",
+        &[
+            Arg::string("module-name").token("MODULE"),
+            Arg::string("category").token("ACLCAT"),
+            Arg::pattern("pattern").token("PATTERN"),
+        ],
+    )
+    .token("FILTERBY")
+    .optional()]),
+    doc(
+        "config",
+        "2.0.0",
+        "That of the subcommand",
+        "Read and change the configuration.",
+    ),
+    doc(
+        "config|get",
+        "2.0.0",
+        "O(N), N = number of configuration parameters given",
+        "Get the values of parameters.",
+    )
+    .history(&[("7.0.0", "Takes more than one pattern.")])
+    .args(&[Arg::string("parameter").multiple()]),
+    doc(
+        "config|help",
+        "5.0.0",
+        "O(1)",
+        "List the subcommands of CONFIG.",
+    ),
+    doc(
+        "config|resetstat",
+        "2.0.0",
+        "O(1)",
+        "Set the statistics back to zero.",
+    ),
+    doc(
+        "config|rewrite",
+        "2.8.0",
+        "O(1)",
+        "Write the running configuration to its file.",
+    ),
+    doc(
+        "config|set",
+        "2.0.0",
+        "O(N), N = number of configuration parameters given",
+        "Change parameters at run time.",
+    )
+    .history(&[("7.0.0", "Takes more than one parameter.")])
+    .args(&[Arg::block("data", &[Arg::string("parameter"), Arg::string("value")]).multiple()]),
+    doc("dbsize", "1.0.0", "O(1)", "Count the keys of the database."),
+    doc(
+        "debug",
+        "1.0.0",
+        "That of the subcommand",
+        "Run internals meant for testing.",
+    )
+    .syscmd(),
+    doc(
+        "failover",
+        "6.2.0",
+        "O(1)",
+        "Hand over to a replica in an orderly way.",
+    )
+    .args(&[
+        Arg::block(
+            "target",
+            &[
+                Arg::string("host"),
+                Arg::integer("port"),
+                Arg::word("force", "FORCE").optional(),
+            ],
+        )
+        .token("TO")
+        .optional(),
+        Arg::word("abort", "ABORT").optional(),
+        Arg::integer("milliseconds").token("TIMEOUT").optional(),
+    ]),
+    doc(
+        "flushall",
+        "1.0.0",
+        "O(N), N = number of keys in all databases",
+        "Delete all keys of all databases.",
+    )
+    .history(&[
+        ("4.0.0", "New option `ASYNC`."),
+        ("6.2.0", "New option `SYNC`."),
+    ])
+    .args(&[Arg::one_of(
+        "flush-type",
+        &[
+            Arg::word("async", "ASYNC").since("4.0.0"),
+            Arg::word("sync", "SYNC").since("6.2.0"),
+        ],
+    )
+    .optional()]),
+    doc(
+        "flushdb",
+        "1.0.0",
+        "O(N), N = number of keys in the selected database",
+        "Delete all keys of the database.",
+    )
+    .history(&[
+        ("4.0.0", "New option `ASYNC`."),
+        ("6.2.0", "New option `SYNC`."),
+    ])
+    .args(&[Arg::one_of(
+        "flush-type",
+        &[
+            Arg::word("async", "ASYNC").since("4.0.0"),
+            Arg::word("sync", "SYNC").since("6.2.0"),
+        ],
+    )
+    .optional()]),
+    doc(
+        "info",
+        "1.0.0",
+        "O(1)",
+        "Show the state and statistics of the server.",
+    )
+    .history(&[("7.0.0", "Takes more than one section.")])
+    .args(&[Arg::string("section").optional().multiple()]),
+    doc(
+        "lastsave",
+        "1.0.0",
+        "O(1)",
+        "Get the Unix time of the last successful save.",
+    ),
+    doc(
+        "latency",
+        "2.8.13",
+        "That of the subcommand",
+        "Diagnose latency.",
+    ),
+    doc(
+        "latency|doctor",
+        "2.8.13",
+        "O(1)",
+        "Explain the latency found, in words.",
+    ),
+    doc(
+        "latency|graph",
+        "2.8.13",
+        "O(1)",
+        "Draw the latency of an event.",
+    )
+    .args(&[Arg::string("event")]),
+    doc(
+        "latency|help",
+        "2.8.13",
+        "O(1)",
+        "List the subcommands of LATENCY.",
+    ),
+    doc(
+        "latency|histogram",
+        "7.0.0",
+        "O(N), N = number of commands with latency information retrieved",
+        "Get the latency distribution of commands.",
+    )
+    .args(&[Arg::string("command").optional().multiple()]),
+    doc(
+        "latency|history",
+        "2.8.13",
+        "O(1)",
+        "Get the latency samples of an event.",
+    )
+    .args(&[Arg::string("event")]),
+    doc(
+        "latency|latest",
+        "2.8.13",
+        "O(1)",
+        "Get the newest latency sample of every event.",
+    ),
+    doc(
+        "latency|reset",
+        "2.8.13",
+        "O(1)",
+        "Forget the samples of events.",
+    )
+    .args(&[Arg::string("event").optional().multiple()]),
+    doc(
+        "lolwut",
+        "5.0.0",
+        "",
+        "Draw computer art and show the version.",
+    )
+    .args(&[Arg::integer("version").token("VERSION").optional()]),
+    doc(
+        "memory",
+        "4.0.0",
+        "That of the subcommand",
+        "Diagnose memory use.",
+    ),
+    doc(
+        "memory|doctor",
+        "4.0.0",
+        "O(1)",
+        "Explain memory problems, in words.",
+    ),
+    doc(
+        "memory|help",
+        "4.0.0",
+        "O(1)",
+        "List the subcommands of MEMORY.",
+    ),
+    doc(
+        "memory|malloc-stats",
+        "4.0.0",
+        "Grows with the memory in use; can be slow",
+        "Show the statistics of the allocator.",
+    ),
+    doc(
+        "memory|purge",
+        "4.0.0",
+        "Grows with the memory in use; can be slow",
+        "Ask the allocator to give memory back.",
+    ),
+    doc(
+        "memory|stats",
+        "4.0.0",
+        "O(1)",
+        "Get details of memory use.",
+    ),
+    doc(
+        "memory|usage",
+        "4.0.0",
+        "O(N), N = number of samples",
+        "Estimate the memory that a key takes.",
+    )
+    .args(&[
+        Arg::key("key", 0),
+        Arg::integer("count").token("SAMPLES").optional(),
+    ]),
+    doc(
+        "module",
+        "4.0.0",
+        "That of the subcommand",
+        "Manage modules.",
+    ),
+    doc(
+        "module|help",
+        "5.0.0",
+        "O(1)",
+        "List the subcommands of MODULE.",
+    ),
+    doc(
+        "module|list",
+        "4.0.0",
+        "O(N), N = number of loaded modules",
+        "List the loaded modules.",
+    ),
+    doc("module|load", "4.0.0", "O(1)", "Load a module.").args(&[
+        Arg::string("path"),
+        Arg::string("arg").optional().multiple(),
+    ]),
+    doc(
+        "module|loadex",
+        "7.0.0",
+        "O(1)",
+        "Load a module with configuration and arguments.",
+    )
+    .args(&[
+        Arg::string("path"),
+        Arg::block("configs", &[Arg::string("name"), Arg::string("value")])
+            .token("CONFIG")
+            .optional()
+            .multiple()
+            .multiple_token(),
+        Arg::string("args").token("ARGS").optional().multiple(),
+    ]),
+    doc("module|unload", "4.0.0", "O(1)", "Unload a module.").args(&[Arg::string("name")]),
+    doc(
+        "monitor",
+        "1.0.0",
+        "",
+        "Stream every command that the server executes.",
+    ),
+    doc(
+        "psync",
+        "2.8.0",
+        "",
+        "Start replication, from an offset if possible.",
+    )
+    .args(&[Arg::string("replicationid"), Arg::integer("offset")]),
+    doc(
+        "replconf",
+        "3.0.0",
+        "O(1)",
+        "Configure a replication stream.",
+    )
+    .syscmd(),
+    doc(
+        "replicaof",
+        "5.0.0",
+        "O(1)",
+        "Make the server a replica of another, or a primary again.",
+    )
+    .args(&[Arg::one_of(
+        "args",
+        &[
+            Arg::block("host-port", &[Arg::string("host"), Arg::integer("port")]),
+            Arg::block("no-one", &[Arg::word("no", "NO"), Arg::word("one", "ONE")]),
+        ],
+    )]),
+    doc(
+        "restore-asking",
+        "3.0.0",
+        "O(1) to create the key, O(N*M) to rebuild N parts of average size M; \
+         O(1)+O(1*M) for a string, so O(1) for a small one; O(N*M*log(N)) for a sorted \
+         set, whose inserts are O(log(N))",
+        "Create a key from a serialized value while its slot migrates.",
+    )
+    .syscmd()
+    .history(&[
+        ("3.0.0", "New option `REPLACE`."),
+        ("5.0.0", "New option `ABSTTL`."),
+        ("5.0.0", "New options `IDLETIME` and `FREQ`."),
+    ])
+    .args(&[
+        Arg::key("key", 0),
+        Arg::integer("ttl"),
+        Arg::string("serialized-value"),
+        Arg::word("replace", "REPLACE").since("3.0.0").optional(),
+        Arg::word("absttl", "ABSTTL").since("5.0.0").optional(),
+        Arg::integer("seconds")
+            .token("IDLETIME")
+            .since("5.0.0")
+            .optional(),
+        Arg::integer("frequency")
+            .token("FREQ")
+            .since("5.0.0")
+            .optional(),
+    ]),
+    doc(
+        "role",
+        "2.8.12",
+        "O(1)",
+        "Describe the part the server plays in replication.",
+    ),
+    doc(
+        "save",
+        "1.0.0",
+        "O(N), N = number of keys in all databases",
+        "Save the data set to disk and wait for it.",
+    ),
+    doc(
+        "shutdown",
+        "1.0.0",
+        "O(N) when it saves, N = keys in all databases; else O(1)",
+        "Save if configured so and stop the server.",
+    )
+    .history(&[("7.0.0", "New options `NOW`, `FORCE` and `ABORT`.")])
+    .args(&[
+        Arg::one_of(
+            "save-selector",
+            &[Arg::word("nosave", "NOSAVE"), Arg::word("save", "SAVE")],
+        )
+        .optional(),
+        Arg::word("now", "NOW").since("7.0.0").optional(),
+        Arg::word("force", "FORCE").since("7.0.0").optional(),
+        Arg::word("abort", "ABORT").since("7.0.0").optional(),
+    ]),
+    doc(
+        "slaveof",
+        "1.0.0",
+        "O(1)",
+        "Make the server a replica of another, or a primary again.",
+    )
+    .deprecated("5.0.0", "`REPLICAOF`")
+    .args(&[Arg::one_of(
+        "args",
+        &[
+            Arg::block("host-port", &[Arg::string("host"), Arg::integer("port")]),
+            Arg::block("no-one", &[Arg::word("no", "NO"), Arg::word("one", "ONE")]),
+        ],
+    )]),
+    doc(
+        "slowlog",
+        "2.2.12",
+        "That of the subcommand",
+        "Inspect and clear the slow log.",
+    ),
+    doc(
+        "slowlog|get",
+        "2.2.12",
+        "O(N), N = number of entries returned",
+        "Get entries of the slow log.",
+    )
+    .history(&[("4.0.0", "Entries name the client and its address.")])
+    .args(&[Arg::integer("count").optional()]),
+    doc(
+        "slowlog|help",
+        "6.2.0",
+        "O(1)",
+        "List the subcommands of SLOWLOG.",
+    ),
+    doc(
+        "slowlog|len",
+        "2.2.12",
+        "O(1)",
+        "Count the entries of the slow log.",
+    ),
+    doc(
+        "slowlog|reset",
+        "2.2.12",
+        "O(N), N = number of entries in the slowlog",
+        "Clear the slow log.",
+    ),
+    doc(
+        "swapdb",
+        "4.0.0",
+        "O(N), N = the count of clients watching or blocking on keys from both databases",
+        "Exchange two databases.",
+    )
+    .args(&[Arg::integer("index1"), Arg::integer("index2")]),
+    doc("sync", "1.0.0", "", "Start replication with a full copy."),
+    doc("time", "2.6.0", "O(1)", "Get the server's clock."),
+];

@@ -1,0 +1,3 @@
+//! The set commands.
+
+pub(super) mod docs;

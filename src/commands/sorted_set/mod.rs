@@ -1,0 +1,3 @@
+//! The sorted-set commands.
+
+pub(super) mod docs;

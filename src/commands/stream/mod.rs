@@ -1,0 +1,3 @@
+//! The stream commands.
+
+pub(super) mod docs;

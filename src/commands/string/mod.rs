@@ -1,0 +1,3 @@
+//! The string commands.
+
+pub(super) mod docs;

@@ -1,0 +1,3 @@
+//! The transactions commands.
+
+pub(super) mod docs;
