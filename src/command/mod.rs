@@ -2,6 +2,7 @@
 
 pub mod docs;
 mod error;
+pub mod keys;
 mod spec;
 
 pub use error::CommandError;

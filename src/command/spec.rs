@@ -190,6 +190,12 @@ impl KeySpec {
         }
     }
 
+    /// The same with a remark for readers of COMMAND INFO.
+    pub const fn noted(mut self, notes: &'static str) -> KeySpec {
+        self.notes = notes;
+        self
+    }
+
     /// Keys that only the command's own parser finds.
     pub const fn unknown(access: Access) -> KeySpec {
         KeySpec {
@@ -241,10 +247,14 @@ impl<H> Spec<H> {
         }
     }
 
-    /// All categories: the stated ones and those that follow from flags, as Redis derives them.
+    /// All categories: the stated ones and those that follow from flags, as Redis derives
+    /// them; for a module's commands only the stated ones.
     pub const fn all_categories(&self) -> Category {
         let f = self.flags;
         let mut c = self.categories;
+        if f.contains(Flags::MODULE) {
+            return c;
+        }
         if f.contains(Flags::WRITE) {
             c = c.union(Category::WRITE);
         }
