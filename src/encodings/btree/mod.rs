@@ -309,7 +309,7 @@ impl ZsetIndex {
         let leaf = unsafe { path.leaf.leaf() };
         let count = count.min(leaf.len() - path.at);
         if count > 0 {
-            let gone: smallvec::SmallVec<[Member; LEAF]> =
+            let gone: smallvec::SmallVec<[Member; LEAF + 1]> =
                 leaf.members()[path.at..path.at + count].into();
             self.remove_slots(&path, count);
             gone.into_iter().for_each(&mut take);
