@@ -284,12 +284,12 @@ fn end(child: &mut Child) {
 /// clients, and with room for the cluster bus 10,000 above.
 fn free_port() -> u16 {
     const FIRST: u32 = 22_000;
-    const COUNT: u32 = 2_000;
+    const COUNT: u32 = 1_000;
     static NEXT: AtomicU32 = AtomicU32::new(0);
     for _ in 0..COUNT {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = FIRST + (std::process::id().wrapping_mul(61).wrapping_add(step)) % COUNT;
-        let port = u16::try_from(port).expect("below 24,000");
+        let port = u16::try_from(port).expect("below 23,000");
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }

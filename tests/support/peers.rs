@@ -4,9 +4,11 @@
 //! passes and says in one line what it left out; with `RUSSET_REQUIRE_PEERS=1` it fails.
 
 use std::{
+    collections::BTreeSet,
     env,
     io::Write,
     path::{Path, PathBuf},
+    sync::Mutex,
 };
 
 /// A server whose answers count as true.
@@ -78,7 +80,7 @@ pub fn required() -> bool {
     env::var("RUSSET_REQUIRE_PEERS").is_ok_and(|value| value == "1")
 }
 
-/// Says what a test did not do, past the test runner's capture; fails when peers are required.
+/// Says, once, what a test did not do, past the test runner's capture; fails when peers are required.
 #[track_caller]
 pub fn left_out(what: &str) {
     assert!(!required(), "{what} (run tests/peers/install)");

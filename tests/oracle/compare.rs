@@ -1,0 +1,399 @@
+//! When two replies are the same answer.
+//!
+//! Bytes decide, except where the protocol leaves freedom: the order of a set, the pick
+//! of a random member, the passing of time. What russet answers differently on purpose is
+//! [`ACCEPTED`], with a reason each.
+
+use crate::{
+    play::{Answer, Step},
+    support::{Reply, resp::printable},
+};
+
+/// How far a command's reply is determined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Freedom {
+    /// Every byte.
+    None,
+    /// The order of elements.
+    Order,
+    /// The order of pairs: a flat array in RESP2, a map in RESP3.
+    PairOrder,
+    /// The order within the second element: the *SCAN family.
+    ScanOrder,
+    /// Integers may differ by this much: clocks.
+    Near(i64),
+    /// Only the form: kinds and lengths.
+    Form,
+}
+
+/// A difference that is meant, and why.
+struct Accepted {
+    command: &'static str,
+    /// Whether these two answers are the accepted difference.
+    is_it: fn(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool,
+    reason: &'static str,
+}
+
+/// Differences from the real server that stay.
+const ACCEPTED: &[Accepted] = &[
+    Accepted {
+        command: "lolwut",
+        is_it: |_, _, _| true,
+        reason: "prints the server's own name and version",
+    },
+    Accepted {
+        command: "command",
+        is_it: |args, _, got| args.len() <= 2 && got.items().is_some(),
+        reason: "the whole table: russet's also has Valkey's commands",
+    },
+    Accepted {
+        command: "debug",
+        is_it: |_, expected, got| matches!((expected, got), (Reply::Error(_), Reply::Error(_))),
+        reason: "the subcommands are the server's own",
+    },
+];
+
+fn freedom(args: &[Vec<u8>]) -> Freedom {
+    let word = |at: usize| {
+        args.get(at)
+            .map(|arg| String::from_utf8_lossy(arg).to_lowercase())
+            .unwrap_or_default()
+    };
+    match (word(0).as_str(), word(1).as_str()) {
+        ("smembers" | "sunion" | "sinter" | "sdiff" | "keys" | "hkeys" | "hvals" | "spop", _) => {
+            Freedom::Order
+        }
+        ("command", "list" | "info" | "") | ("pubsub", "channels" | "shardchannels") => {
+            Freedom::Order
+        }
+        ("config", "get") | ("command", "docs") | ("hgetall", _) => Freedom::PairOrder,
+        ("scan" | "sscan" | "hscan" | "zscan", _) => Freedom::ScanOrder,
+        ("srandmember" | "hrandfield" | "zrandmember" | "randomkey", _) => Freedom::Form,
+        ("ttl" | "expiretime" | "httl" | "hexpiretime", _) => Freedom::Near(1),
+        ("pttl" | "pexpiretime" | "hpttl" | "hpexpiretime", _) => Freedom::Near(1500),
+        // Elements in the order of a hash table; `state` compares what has an order.
+        ("dump", _) => Freedom::Form,
+        ("object", "idletime") => Freedom::Near(3),
+        ("client", "id" | "list" | "info") | ("time" | "lastsave", _) => Freedom::Form,
+        ("hello", _) | ("command", "count") | ("memory", "usage") | ("xpending" | "info", _) => {
+            Freedom::Form
+        }
+        _ => Freedom::None,
+    }
+}
+
+/// Where two servers' answers to a stream differ first.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    /// The step, or none for the state afterwards.
+    pub step: Option<usize>,
+    pub what: String,
+    pub expected: String,
+    pub got: String,
+}
+
+impl Difference {
+    /// The same mistake seen twice has the same signature: digits do not matter.
+    pub fn signature(&self) -> String {
+        let form = |text: &str| -> String {
+            let text: String = text
+                .chars()
+                .map(|c| if c.is_ascii_digit() { '0' } else { c })
+                .collect();
+            text.chars().take(60).collect()
+        };
+        let name = self
+            .what
+            .split_ascii_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_lowercase();
+        format!("{name} {} {}", form(&self.expected), form(&self.got))
+    }
+}
+
+/// The first step whose answers differ.
+pub fn first_difference(steps: &[Step], expected: &[Answer], got: &[Answer]) -> Option<Difference> {
+    let mut queued: [Vec<usize>; 2] = Default::default();
+    let mut in_transaction = [false; 2];
+    for (at, step) in steps.iter().enumerate() {
+        let name = step.args[0].to_ascii_lowercase();
+        let same = match (&expected[at], &got[at]) {
+            (Ok(expected), Ok(got)) if name == b"exec" && in_transaction[step.client] => {
+                same_exec(steps, &queued[step.client], expected, got)
+            }
+            (Ok(expected), Ok(got)) => same(&step.args, expected, got),
+            (Err(expected), Err(got)) => expected == got,
+            _ => false,
+        };
+        if !same {
+            return Some(Difference {
+                step: Some(at),
+                what: command_line(&step.args),
+                expected: show(&expected[at]),
+                got: show(&got[at]),
+            });
+        }
+        let Ok((raw, _)) = &expected[at] else {
+            continue;
+        };
+        match name.as_slice() {
+            b"multi" if raw == b"+OK\r\n" => {
+                in_transaction[step.client] = true;
+                queued[step.client].clear();
+            }
+            b"exec" | b"discard" | b"reset" if raw[0] != b'-' || raw.starts_with(b"-EXECABORT") => {
+                in_transaction[step.client] = false;
+            }
+            _ if raw == b"+QUEUED\r\n" => queued[step.client].push(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The answers inside an EXEC, each by the rule of its command.
+fn same_exec(
+    steps: &[Step],
+    queued: &[usize],
+    expected: &(Vec<u8>, Reply),
+    got: &(Vec<u8>, Reply),
+) -> bool {
+    match (&expected.1, &got.1) {
+        (Reply::Array(expected), Reply::Array(got)) => {
+            expected.len() == got.len()
+                && expected.len() == queued.len()
+                && queued
+                    .iter()
+                    .zip(expected.iter().zip(got))
+                    .all(|(&at, (expected, got))| same_reply(&steps[at].args, expected, got))
+        }
+        _ => expected.0 == got.0,
+    }
+}
+
+fn same(args: &[Vec<u8>], expected: &(Vec<u8>, Reply), got: &(Vec<u8>, Reply)) -> bool {
+    expected.0 == got.0
+        || (freedom(args) != Freedom::None || accepted(args, &expected.1, &got.1).is_some())
+            && same_reply(args, &expected.1, &got.1)
+}
+
+fn same_reply(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
+    expected == got
+        || accepted(args, expected, got).is_some()
+        || match (expected, got) {
+            // A refusal has no freedom.
+            (Reply::Error(_), _) | (_, Reply::Error(_)) => false,
+            _ => match freedom(args) {
+                Freedom::None => false,
+                Freedom::Order => sorted(expected) == sorted(got),
+                Freedom::PairOrder => paired(expected) == paired(got),
+                Freedom::ScanOrder => scanned(args, expected) == scanned(args, got),
+                Freedom::Near(distance) => near(expected, got, distance),
+                Freedom::Form => same_form(expected, got),
+            },
+        }
+}
+
+fn accepted(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> Option<&'static str> {
+    let name = String::from_utf8_lossy(&args[0]).to_lowercase();
+    ACCEPTED
+        .iter()
+        .find(|row| row.command == name && (row.is_it)(args, expected, got))
+        .map(|row| row.reason)
+}
+
+/// An aggregate's kind (array or set) with its elements in order; anything else alone.
+fn sorted(reply: &Reply) -> (u8, Vec<Reply>) {
+    let (kind, items) = match reply {
+        Reply::Array(items) => (b'*', items),
+        Reply::Set(items) => (b'~', items),
+        other => return (b' ', vec![other.clone()]),
+    };
+    let mut items = items.clone();
+    items.sort();
+    (kind, items)
+}
+
+fn paired(reply: &Reply) -> (u8, Vec<(Reply, Reply)>) {
+    let (kind, mut pairs) = match reply {
+        Reply::Array(items) if items.len() % 2 == 0 => (
+            b'*',
+            items
+                .chunks(2)
+                .map(|pair| (pair[0].clone(), pair[1].clone()))
+                .collect(),
+        ),
+        Reply::Map(pairs) => (b'%', pairs.clone()),
+        other => return (b' ', vec![(other.clone(), Reply::Null)]),
+    };
+    pairs.sort();
+    (kind, pairs)
+}
+
+/// A *SCAN reply: the cursor, and the elements (or pairs) in order.
+fn scanned(args: &[Vec<u8>], reply: &Reply) -> (Reply, Vec<(Reply, Reply)>) {
+    let Some([cursor, elements]) = reply.items() else {
+        return (reply.clone(), Vec::new());
+    };
+    let name = args[0].to_ascii_lowercase();
+    let novalues = args.iter().any(|arg| arg.eq_ignore_ascii_case(b"novalues"));
+    let pairs = match name.as_slice() {
+        b"hscan" | b"zscan" if !novalues => paired(elements).1,
+        _ => sorted(elements)
+            .1
+            .into_iter()
+            .map(|item| (item, Reply::Null))
+            .collect(),
+    };
+    (cursor.clone(), pairs)
+}
+
+fn near(expected: &Reply, got: &Reply, distance: i64) -> bool {
+    match (expected, got) {
+        (Reply::Integer(expected), Reply::Integer(got)) => {
+            // Negative values are codes, not times.
+            (*expected >= 0) == (*got >= 0)
+                && expected.abs_diff(*got) <= distance.unsigned_abs()
+                && (*expected >= 0 || expected == got)
+        }
+        (Reply::Array(expected), Reply::Array(got)) => {
+            expected.len() == got.len()
+                && expected
+                    .iter()
+                    .zip(got)
+                    .all(|(expected, got)| near(expected, got, distance))
+        }
+        _ => expected == got,
+    }
+}
+
+fn same_form(expected: &Reply, got: &Reply) -> bool {
+    match (expected, got) {
+        (Reply::Array(expected), Reply::Array(got)) | (Reply::Set(expected), Reply::Set(got)) => {
+            expected.len() == got.len()
+                && expected
+                    .iter()
+                    .zip(got)
+                    .all(|(expected, got)| same_form(expected, got))
+        }
+        (Reply::Map(expected), Reply::Map(got)) => expected.len() == got.len(),
+        _ => std::mem::discriminant(expected) == std::mem::discriminant(got),
+    }
+}
+
+/// A command as a line for redis-cli.
+pub fn command_line(args: &[Vec<u8>]) -> String {
+    args.iter()
+        .map(|arg| quoted(arg))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn quoted(arg: &[u8]) -> String {
+    let plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\');
+    if !arg.is_empty() && arg.iter().all(plain) {
+        return String::from_utf8_lossy(arg).into_owned();
+    }
+    let escaped: String = arg
+        .iter()
+        .map(|&byte| match byte {
+            b'"' | b'\\' => format!("\\{}", char::from(byte)),
+            b' '..=b'~' => char::from(byte).to_string(),
+            b'\r' => "\\r".to_string(),
+            b'\n' => "\\n".to_string(),
+            _ => format!("\\x{byte:02x}"),
+        })
+        .collect();
+    format!("\"{escaped}\"")
+}
+
+/// An answer for a report, cut to a readable length.
+pub fn show(answer: &Answer) -> String {
+    match answer {
+        Ok((raw, _)) => {
+            let text = printable(raw).replace('\r', "\\r").replace('\n', "\\n");
+            match text.char_indices().nth(400) {
+                Some((cut, _)) => format!("{} ... ({} bytes)", &text[..cut], raw.len()),
+                None => text,
+            }
+        }
+        Err(why) => format!("no reply: {why:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(line: &str) -> Vec<Vec<u8>> {
+        line.split(' ')
+            .map(|word| word.as_bytes().to_vec())
+            .collect()
+    }
+
+    fn bulks(words: &str) -> Reply {
+        Reply::Array(
+            words
+                .split(' ')
+                .map(|word| Reply::Bulk(word.into()))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn only_unordered_replies_may_change_their_order() {
+        assert!(same_reply(
+            &args("SMEMBERS k"),
+            &bulks("a b"),
+            &bulks("b a")
+        ));
+        assert!(!same_reply(
+            &args("SMEMBERS k"),
+            &bulks("a b"),
+            &bulks("a a")
+        ));
+        assert!(!same_reply(
+            &args("LRANGE k 0 -1"),
+            &bulks("a b"),
+            &bulks("b a")
+        ));
+        assert!(same_reply(
+            &args("HGETALL k"),
+            &bulks("a 1 b 2"),
+            &bulks("b 2 a 1")
+        ));
+        assert!(!same_reply(
+            &args("HGETALL k"),
+            &bulks("a 1 b 2"),
+            &bulks("b 1 a 2")
+        ));
+    }
+
+    #[test]
+    fn clocks_may_be_near_but_codes_may_not() {
+        let ttl = args("PTTL k");
+        assert!(same_reply(
+            &ttl,
+            &Reply::Integer(100_000),
+            &Reply::Integer(99_990)
+        ));
+        assert!(!same_reply(
+            &ttl,
+            &Reply::Integer(100_000),
+            &Reply::Integer(90_000)
+        ));
+        assert!(!same_reply(&ttl, &Reply::Integer(-1), &Reply::Integer(-2)));
+        assert!(!same_reply(&ttl, &Reply::Integer(0), &Reply::Integer(-2)));
+    }
+
+    #[test]
+    fn a_refusal_has_no_freedom() {
+        let wrong = |text: &str| Reply::Error(text.into());
+        assert!(!same_reply(
+            &args("RANDOMKEY x"),
+            &wrong("ERR a"),
+            &wrong("ERR b")
+        ));
+    }
+}

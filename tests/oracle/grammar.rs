@@ -1,0 +1,314 @@
+//! The language that a command's generator is written in: one line a command.
+//!
+//!     zadd KZ [nx|xx] {ch incr (gt|lt)} (SCORE M)+
+//!
+//! | piece | generates |
+//! |---|---|
+//! | `word` | itself |
+//! | `WORD` | a pick from that vocabulary (`words.rs`) |
+//! | `( a b )` | both |
+//! | `a\|b` inside brackets | one of them |
+//! | `[ ... ]` | nothing, half of the time |
+//! | `{ a b }` | some of the pieces, in any order |
+//! | `(...)+` | one to four times |
+//! | `#(...)` | how many there are, then one to four of them; the count is sometimes wrong |
+//!
+//! Spaces part the pieces; brackets need none. What comes out is mostly valid; `mutate`
+//! adds the mistakes that any command can be called with.
+
+use crate::{random::Random, words};
+
+/// A parsed line.
+#[derive(Debug, Clone)]
+enum Piece {
+    Word(&'static str),
+    Pick(&'static str),
+    Sequence(Vec<Piece>),
+    OneOf(Vec<Piece>),
+    Maybe(Box<Piece>),
+    SomeOf(Vec<Piece>),
+    Repeated(Box<Piece>),
+    Counted(Box<Piece>),
+}
+
+/// How one command is generated.
+#[derive(Debug, Clone)]
+pub struct Row {
+    line: &'static str,
+    piece: Piece,
+}
+
+impl Row {
+    pub fn parse(line: &'static str) -> Row {
+        let mut tokens = tokens(line);
+        tokens.reverse();
+        let piece = sequence(&mut tokens, None);
+        assert!(tokens.is_empty(), "a bracket too many in {line:?}");
+        Row { line, piece }
+    }
+
+    /// The command's name, in lower case.
+    pub fn name(&self) -> &'static str {
+        self.line
+            .split(' ')
+            .next()
+            .expect("a line begins with a name")
+    }
+
+    /// One call of the command, mistakes included.
+    pub fn generate(&self, random: &mut Random) -> Vec<Vec<u8>> {
+        let mut args = Vec::new();
+        emit(&self.piece, random, &mut args);
+        mutate(&mut args, random);
+        tame(&mut args);
+        args
+    }
+}
+
+fn tokens(line: &'static str) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    let mut rest = line;
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            ' ' => {
+                rest = &rest[1..];
+                continue;
+            }
+            ')' if rest.starts_with(")+") => 2,
+            '#' if rest.starts_with("#(") => 2,
+            '(' | ')' | '[' | ']' | '{' | '}' | '|' => 1,
+            _ => rest
+                .find([' ', '(', ')', '[', ']', '{', '}', '|'])
+                .unwrap_or(rest.len()),
+        };
+        found.push(&rest[..length]);
+        rest = &rest[length..];
+    }
+    found
+}
+
+/// Pieces up to the bracket that closes them, which is consumed. Alternatives bind
+/// weaker than sequences.
+fn sequence(tokens: &mut Vec<&'static str>, close: Option<&str>) -> Piece {
+    let mut alternatives = vec![Vec::new()];
+    while let Some(token) = tokens.pop() {
+        if Some(token) == close || (close == Some(")") && token == ")+") {
+            let piece = join(alternatives);
+            return if token == ")+" {
+                Piece::Repeated(Box::new(piece))
+            } else {
+                piece
+            };
+        }
+        let piece = match token {
+            "|" => {
+                alternatives.push(Vec::new());
+                continue;
+            }
+            "(" => sequence(tokens, Some(")")),
+            "#(" => Piece::Counted(Box::new(sequence(tokens, Some(")")))),
+            "[" => Piece::Maybe(Box::new(sequence(tokens, Some("]")))),
+            "{" => match sequence(tokens, Some("}")) {
+                Piece::Sequence(pieces) => Piece::SomeOf(pieces),
+                piece => Piece::SomeOf(vec![piece]),
+            },
+            word if words::is_vocabulary(word) => Piece::Pick(word),
+            word => Piece::Word(word),
+        };
+        alternatives.last_mut().expect("never empty").push(piece);
+    }
+    assert!(
+        close.is_none(),
+        "an open bracket is not closed by {close:?}"
+    );
+    join(alternatives)
+}
+
+fn join(alternatives: Vec<Vec<Piece>>) -> Piece {
+    let mut sequences: Vec<Piece> = alternatives
+        .into_iter()
+        .map(|mut pieces| {
+            if pieces.len() == 1 {
+                pieces.remove(0)
+            } else {
+                Piece::Sequence(pieces)
+            }
+        })
+        .collect();
+    if sequences.len() == 1 {
+        sequences.remove(0)
+    } else {
+        Piece::OneOf(sequences)
+    }
+}
+
+fn emit(piece: &Piece, random: &mut Random, args: &mut Vec<Vec<u8>>) {
+    match piece {
+        Piece::Word(word) => args.push(word.as_bytes().to_vec()),
+        Piece::Pick(vocabulary) => words::pick(vocabulary, random, args),
+        Piece::Sequence(pieces) => pieces.iter().for_each(|piece| emit(piece, random, args)),
+        Piece::OneOf(pieces) => emit(random.pick(pieces), random, args),
+        Piece::Maybe(piece) => {
+            if random.chance(50) {
+                emit(piece, random, args);
+            }
+        }
+        Piece::SomeOf(pieces) => {
+            let mut chosen: Vec<&Piece> = pieces.iter().filter(|_| random.chance(35)).collect();
+            random.shuffle(&mut chosen);
+            chosen
+                .into_iter()
+                .for_each(|piece| emit(piece, random, args));
+        }
+        Piece::Repeated(piece) => {
+            for _ in 0..random.few() {
+                emit(piece, random, args);
+            }
+        }
+        Piece::Counted(piece) => {
+            let count = random.few();
+            if random.chance(4) {
+                words::pick("INT", random, args);
+            } else {
+                args.push(count.to_string().into_bytes());
+            }
+            for _ in 0..count {
+                emit(piece, random, args);
+            }
+        }
+    }
+}
+
+/// Mistakes and freedoms that every command has: letter case, a missing, surplus or
+/// strange argument.
+fn mutate(args: &mut Vec<Vec<u8>>, random: &mut Random) {
+    if random.chance(20) {
+        let upper = random.chance(50);
+        for arg in args
+            .iter_mut()
+            .filter(|arg| arg.iter().all(u8::is_ascii_lowercase))
+        {
+            // Keys and members are lower case too: only option-like words of letters change,
+            // and a changed key is just another key.
+            if upper && (arg.len() > 2) {
+                arg.make_ascii_uppercase();
+            } else if let Some(first) = arg.first_mut() {
+                first.make_ascii_uppercase();
+            }
+        }
+    }
+    if random.chance(6) && args.len() > 1 {
+        args.pop();
+    } else if random.chance(3) {
+        words::pick("V", random, args);
+    } else if random.chance(5) && args.len() > 1 {
+        let at = 1 + random.below(args.len() - 1);
+        let mut strange = Vec::new();
+        words::pick("STRANGE", random, &mut strange);
+        args[at] = strange.remove(0);
+    }
+}
+
+/// Takes out what has no one answer (a random member, the order of a set), and what would
+/// only cost time: a blocking command that waits, a bit hundreds of megabytes away.
+fn tame(args: &mut Vec<Vec<u8>>) {
+    let name = args[0].to_ascii_lowercase();
+    let last = args.len() - 1;
+    let timeout_at = match name.as_slice() {
+        b"blpop" | b"brpop" | b"bzpopmin" | b"bzpopmax" | b"blmove" | b"brpoplpush" => Some(last),
+        b"blmpop" | b"bzmpop" => Some(1.min(last)),
+        b"xread" | b"xreadgroup" => args
+            .iter()
+            .position(|arg| arg.eq_ignore_ascii_case(b"block"))
+            .map(|at| (at + 1).min(last)),
+        _ => None,
+    };
+    if let Some(at) = timeout_at.filter(|&at| at > 0) {
+        let seconds = std::str::from_utf8(&args[at])
+            .ok()
+            .and_then(|text| text.trim().parse::<f64>().ok());
+        let hexadecimal = args[at].starts_with(b"0x");
+        if hexadecimal
+            || seconds.is_some_and(|seconds| seconds == 0.0 || (0.01..1e9).contains(&seconds))
+        {
+            args[at] = if name.starts_with(b"x") {
+                b"1".to_vec()
+            } else {
+                b"0.001".to_vec()
+            };
+        }
+    }
+    let has = |args: &[Vec<u8>], word: &[u8]| args.iter().any(|arg| arg.eq_ignore_ascii_case(word));
+    match name.as_slice() {
+        // A single random member would leave the servers in different states.
+        b"spop" if args.len() == 2 => args.push(b"100000".to_vec()),
+        // A cursor of one server means nothing to another.
+        b"scan" | b"sscan" | b"hscan" | b"zscan" => {
+            let at = if name == b"scan" { 1 } else { 2 };
+            let number = |arg: &Vec<u8>| {
+                std::str::from_utf8(arg).is_ok_and(|text| text.parse::<u64>().is_ok())
+            };
+            if args.get(at).is_some_and(number) {
+                args[at] = b"0".to_vec();
+            }
+        }
+        // Ties and no order at all are determined for lists only.
+        b"sort" | b"sort_ro" if args.len() > 2 && !args[1].starts_with(b"l") => {
+            let by = args.iter().position(|arg| arg.eq_ignore_ascii_case(b"by"));
+            let unordered = by
+                .and_then(|by| args.get(by + 1))
+                .is_some_and(|by| !by.contains(&b'*'));
+            if unordered || by.is_some() && has(args, b"alpha") {
+                args[1] = b"l1".to_vec();
+            }
+        }
+        _ => {}
+    }
+    if name == b"setbit" || name == b"bitfield" {
+        for arg in args
+            .iter_mut()
+            .filter(|arg| arg.as_slice() == b"2147483648")
+        {
+            *arg = b"4294967296".to_vec();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_generates_calls_of_its_command() {
+        let row = Row::parse("zadd KZ [nx|xx] {ch incr (gt|lt)} (SCORE M)+");
+        assert_eq!(row.name(), "zadd");
+        let mut random = Random::new(1);
+        let calls: Vec<_> = (0..200).map(|_| row.generate(&mut random)).collect();
+        assert!(
+            calls
+                .iter()
+                .all(|call| call[0].eq_ignore_ascii_case(b"zadd"))
+        );
+        for option in [&b"nx"[..], b"xx", b"ch", b"incr", b"gt", b"lt"] {
+            assert!(
+                calls
+                    .iter()
+                    .any(|call| call.iter().any(|arg| arg == option))
+            );
+        }
+        assert!(calls.iter().any(|call| call.len() == 4));
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_call() {
+        let row = Row::parse("zunion #(KZ) {weights aggregate (sum|min|max)} [withscores]");
+        let calls = |seed| {
+            let mut random = Random::new(seed);
+            (0..50)
+                .map(|_| row.generate(&mut random))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(calls(7), calls(7));
+        assert_ne!(calls(7), calls(8));
+    }
+}

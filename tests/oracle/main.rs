@@ -1,0 +1,421 @@
+//! The oracle: what a real server answers is right.
+//!
+//! A seeded generator makes streams of commands, group by group: valid, borderline and
+//! wrong arguments, wrong types, RESP2 and RESP3, bursts and single commands, inside and
+//! outside MULTI, keys that expire. Each stream is played to a real Redis 8.0 and to
+//! russet; replies are compared as bytes, and afterwards everything the servers hold. A
+//! stream that differs is shrunk and printed as redis-cli lines.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `rows` | one line for each command |
+//! | `grammar`, `words`, `random` | from lines to calls |
+//! | `play` | a stream, and a server it is played to |
+//! | `compare`, `state` | when two answers are the same; what is left behind |
+//! | `shrink` | the few commands that matter |
+//!
+//! `RUSSET_ORACLE_STREAMS` streams a group (default 120) from `RUSSET_ORACLE_SEED`
+//! (default 1); `just oracle` plays for as long as `RUSSET_ORACLE_SECONDS` says.
+
+mod compare;
+mod grammar;
+mod play;
+mod random;
+mod rows;
+mod shrink;
+mod state;
+#[path = "../support/mod.rs"]
+mod support;
+mod words;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    fmt::Write,
+    time::{Duration, Instant},
+};
+
+use compare::{Difference, command_line, first_difference};
+use grammar::Row;
+use play::{Side, Step, Stream};
+use random::Random;
+use rows::Group;
+use support::{Daemon, peers, peers::Peer};
+
+/// Different mistakes reported for one group before it is given up.
+const REPORTED_MAX: usize = 12;
+
+/// Plays that shrinking one stream may take.
+const SHRINK_PLAYS_MAX: usize = 300;
+
+/// Thresholds between encodings: the defaults, and small ones that streams cross often.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("hash-max-listpack-entries", "512"),
+    ("hash-max-listpack-value", "64"),
+    ("set-max-intset-entries", "512"),
+    ("set-max-listpack-entries", "128"),
+    ("set-max-listpack-value", "64"),
+    ("zset-max-listpack-entries", "128"),
+    ("zset-max-listpack-value", "64"),
+    ("list-max-listpack-size", "-2"),
+    ("list-compress-depth", "0"),
+    ("maxmemory", "0"),
+    ("hz", "10"),
+    ("slowlog-log-slower-than", "-1"),
+];
+const SMALL: &[(&str, &str)] = &[
+    ("hash-max-listpack-entries", "4"),
+    ("hash-max-listpack-value", "8"),
+    ("set-max-intset-entries", "4"),
+    ("set-max-listpack-entries", "4"),
+    ("set-max-listpack-value", "8"),
+    ("zset-max-listpack-entries", "4"),
+    ("zset-max-listpack-value", "8"),
+    ("list-max-listpack-size", "4"),
+    ("list-compress-depth", "1"),
+    ("maxmemory", "0"),
+    ("hz", "10"),
+    ("slowlog-log-slower-than", "-1"),
+];
+
+/// The rows of a group that both servers know.
+struct Source {
+    rows: Vec<Row>,
+    beside: Vec<Row>,
+    second_client: usize,
+    pauses: bool,
+}
+
+impl Source {
+    fn stream(&self, seed: u64) -> Stream {
+        let mut random = Random::new(seed);
+        let length = 10 + random.below(50);
+        let mut steps = Vec::new();
+        let mut pauses_left = if self.pauses { 3 } else { 0 };
+        let transactions = random.chance(25);
+        let mut open = false;
+        while steps.len() < length {
+            let client = usize::from(random.chance(self.second_client));
+            let beside = steps.len() < 6 || random.chance(15);
+            let row = random.pick(if beside { &self.beside } else { &self.rows });
+            if transactions && random.chance(if open { 25 } else { 10 }) {
+                open = !open;
+                let name = if open { &b"multi"[..] } else { b"exec" };
+                steps.push(Step {
+                    args: vec![name.to_vec()],
+                    client: 0,
+                    pause_ms: 0,
+                });
+            }
+            if pauses_left > 0 && !open && random.chance(8) {
+                pauses_left -= 1;
+                steps.extend(short_life(&mut random));
+            }
+            steps.push(Step {
+                args: row.generate(&mut random),
+                client,
+                pause_ms: 0,
+            });
+        }
+        if open {
+            steps.push(Step {
+                args: vec![b"exec".to_vec()],
+                client: 0,
+                pause_ms: 0,
+            });
+        }
+        Stream {
+            seed,
+            steps,
+            resp3: random.chance(40),
+            burst: random.chance(60),
+            config: if random.chance(30) { SMALL } else { DEFAULTS }.to_vec(),
+        }
+    }
+}
+
+/// Some keys get a few milliseconds to live, and the next command comes well after.
+fn short_life(random: &mut Random) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for _ in 0..random.few() {
+        let mut args = vec![b"pexpire".to_vec()];
+        words::pick("K", random, &mut args);
+        args.push(b"5".to_vec());
+        steps.push(Step {
+            args,
+            client: 0,
+            pause_ms: 0,
+        });
+    }
+    steps.push(Step {
+        args: vec![b"ping".to_vec()],
+        client: 0,
+        pause_ms: 40,
+    });
+    steps
+}
+
+/// Two servers side by side.
+struct Bench {
+    reference: Side,
+    subject: Side,
+    dumps: bool,
+}
+
+impl Bench {
+    fn new(peer: Peer, what: &str) -> Option<Bench> {
+        let program = peer.program_for(what)?;
+        let reference = Side::new(Daemon::start_program(&program, &[]));
+        let mut subject = Side::new(Daemon::start(&[]));
+        let dumps = subject.has_command("dump") && peer == Peer::Redis8;
+        Some(Bench {
+            reference,
+            subject,
+            dumps,
+        })
+    }
+
+    /// The rows of a group that both have; what the subject lacks goes into `missing`.
+    fn source(&mut self, group: &Group, missing: &mut BTreeSet<&'static str>) -> Source {
+        let mut both = |rows: Vec<Row>| -> Vec<Row> {
+            let mut known: BTreeMap<&str, bool> = BTreeMap::new();
+            rows.into_iter()
+                .filter(|row| {
+                    *known.entry(row.name()).or_insert_with(|| {
+                        let subject = self.subject.has_command(row.name());
+                        if !subject {
+                            missing.insert(row.name());
+                        }
+                        subject && self.reference.has_command(row.name())
+                    })
+                })
+                .collect()
+        };
+        Source {
+            rows: both(group.rows()),
+            beside: both(group.beside()),
+            second_client: group.second_client,
+            pauses: group.pauses,
+        }
+    }
+
+    /// Plays a stream to both and finds the first difference.
+    fn play(&mut self, stream: &Stream) -> Option<Difference> {
+        self.reference.reset(stream);
+        self.subject.reset(stream);
+        let (expected, got) = std::thread::scope(|scope| {
+            let expected = scope.spawn(|| self.reference.play(stream));
+            let got = self.subject.play(stream);
+            (expected.join().expect("the reference plays"), got)
+        });
+        first_difference(&stream.steps, &expected, &got)
+            .or_else(|| state::difference(&mut self.reference, &mut self.subject, self.dumps))
+    }
+}
+
+/// How long to play, and from which seed.
+struct Plan {
+    streams: u64,
+    seed: u64,
+    seconds: Option<u64>,
+}
+
+impl Plan {
+    fn from_environment() -> Plan {
+        let number = |name| {
+            env::var(name)
+                .ok()
+                .and_then(|text| text.parse::<u64>().ok())
+        };
+        Plan {
+            streams: number("RUSSET_ORACLE_STREAMS").unwrap_or(120),
+            seed: number("RUSSET_ORACLE_SEED").unwrap_or(1),
+            seconds: number("RUSSET_ORACLE_SECONDS"),
+        }
+    }
+}
+
+/// Plays a group's streams; fails with every different mistake found, shrunk.
+fn check(group: &Group, peer: Peer) {
+    let Some(mut bench) = Bench::new(peer, "the oracle") else {
+        return;
+    };
+    let mut missing = BTreeSet::new();
+    let source = bench.source(group, &mut missing);
+    if !missing.is_empty() {
+        let names: Vec<&str> = missing.into_iter().collect();
+        println!(
+            "oracle {}: russet does not have {}",
+            group.name,
+            names.join(", ")
+        );
+    }
+    if source.rows.is_empty() {
+        return;
+    }
+    let plan = Plan::from_environment();
+    let begun = Instant::now();
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    let mut played = 0;
+    for seed in plan.seed.. {
+        let over = match plan.seconds {
+            Some(seconds) => begun.elapsed() >= Duration::from_secs(seconds),
+            None => played >= plan.streams,
+        };
+        if over || found.len() >= REPORTED_MAX {
+            break;
+        }
+        played += 1;
+        let stream = source.stream(seed);
+        let Some(difference) = bench.play(&stream) else {
+            continue;
+        };
+        if found.contains_key(&difference.signature()) {
+            continue;
+        }
+        // The same stream once more: what comes and goes is told apart from what stays.
+        if bench.play(&stream).is_none() && bench.play(&stream).is_none() {
+            println!(
+                "oracle {}: seed {seed} differed once: {difference:?}",
+                group.name
+            );
+            continue;
+        }
+        let small = shrink::shrink(&stream, SHRINK_PLAYS_MAX, |stream| {
+            bench.play(stream).is_some()
+        });
+        let difference = bench.play(&small).unwrap_or(difference);
+        found
+            .entry(difference.signature())
+            .or_insert_with(|| report(&small, &difference));
+    }
+    println!(
+        "oracle {}: {played} streams, {} differences",
+        group.name,
+        found.len()
+    );
+    // Ended before the verdict: a server that is fine has no log to show.
+    drop(bench);
+    let report: String = found.into_values().collect();
+    assert!(
+        report.is_empty(),
+        "{} answers otherwise than {}:\n{report}",
+        group.name,
+        peer.name()
+    );
+}
+
+/// A failing stream as lines for redis-cli.
+fn report(stream: &Stream, difference: &Difference) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "\n# seed {}{}",
+        stream.seed,
+        if stream.burst { ", in one burst" } else { "" }
+    );
+    if stream.config.as_slice() != DEFAULTS {
+        for (name, value) in stream.config.iter().filter(|pair| !DEFAULTS.contains(pair)) {
+            let _ = writeln!(text, "config set {name} {value}");
+        }
+    }
+    if stream.resp3 {
+        let _ = writeln!(text, "hello 3");
+    }
+    for (at, step) in stream.steps.iter().enumerate() {
+        if step.pause_ms > 0 {
+            let _ = writeln!(text, "# {} ms later", step.pause_ms);
+        }
+        let other = if step.client > 0 {
+            "   # on a second connection"
+        } else {
+            ""
+        };
+        let _ = writeln!(text, "{}{other}", command_line(&step.args));
+        if difference.step == Some(at) {
+            break;
+        }
+    }
+    if difference.step.is_none() {
+        let _ = writeln!(text, "# {}", difference.what);
+    }
+    let _ = writeln!(
+        text,
+        "#   expected {}\n#   got      {}",
+        difference.expected, difference.got
+    );
+    text
+}
+
+macro_rules! groups {
+    ($($test:ident: $group:ident;)*) => {$(
+        #[test]
+        fn $test() {
+            check(&rows::$group, Peer::Redis8);
+        }
+    )*};
+}
+
+groups! {
+    string_commands_answer_as_redis: STRING;
+    generic_commands_answer_as_redis: GENERIC;
+    expiring_keys_answer_as_redis: EXPIRE;
+    list_commands_answer_as_redis: LIST;
+    set_commands_answer_as_redis: SET;
+    hash_commands_answer_as_redis: HASH;
+    hash_field_ttl_commands_answer_as_redis: HASH_FIELD_TTL;
+    sorted_set_commands_answer_as_redis: ZSET;
+    sort_answers_as_redis: SORT;
+    transactions_answer_as_redis: TRANSACTION;
+    connection_commands_answer_as_redis: CONNECTION;
+    server_commands_answer_as_redis: SERVER;
+    bitmap_commands_answer_as_redis: BITMAP;
+    hyperloglog_commands_answer_as_redis: HYPERLOGLOG;
+    geo_commands_answer_as_redis: GEO;
+    stream_commands_answer_as_redis: STREAM;
+    pubsub_queries_answer_as_redis: PUBSUB;
+    scripts_answer_as_redis: SCRIPTING;
+    dumps_answer_as_redis: DUMP;
+}
+
+#[test]
+fn valkeys_own_commands_answer_as_valkey() {
+    check(&rows::VALKEY, Peer::Valkey9);
+}
+
+/// A command that nobody generates is a command that nobody compares.
+#[test]
+fn every_command_has_a_generator() {
+    let mut russet = Side::new(Daemon::start(&[]));
+    let Some(commands) = russet.commands() else {
+        peers::left_out("the oracle's completeness: the server has no COMMAND LIST");
+        return;
+    };
+    let groups = rows::GROUPS.iter().copied().chain([&rows::VALKEY]);
+    let mut covered: BTreeSet<String> = groups
+        .flat_map(|group| group.rows())
+        .map(|row| row.name().to_string())
+        .collect();
+    covered.extend(rows::NOT_GENERATED.iter().map(|(name, _)| name.to_string()));
+    let uncovered: Vec<&String> = commands
+        .iter()
+        .filter(|name| !name.contains('|') && !covered.contains(*name))
+        .collect();
+    assert!(uncovered.is_empty(), "no line in rows.rs for {uncovered:?}");
+}
+
+/// What an excuse in `NOT_GENERATED` would hide.
+#[test]
+fn no_command_is_both_generated_and_excused() {
+    let generated: BTreeSet<&str> = rows::GROUPS
+        .iter()
+        .flat_map(|group| group.rows())
+        .map(|row| row.name())
+        .collect();
+    for (name, reason) in rows::NOT_GENERATED {
+        assert!(
+            !generated.contains(name),
+            "{name} has a line, and an excuse: {reason}"
+        );
+    }
+}

@@ -1,0 +1,151 @@
+//! Playing a stream of commands to one server and keeping every reply.
+//!
+//! A stream is played over two connections. In a burst, commands of one connection are
+//! sent together and answered together, as pipelining clients do; otherwise one by one.
+
+use std::{io, time::Duration};
+
+use crate::support::{Connection, Daemon, Reply, resp};
+
+/// One command of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub args: Vec<Vec<u8>>,
+    /// Which of the two connections sends it.
+    pub client: usize,
+    /// How long to wait first, so that what has a short time to live has run out.
+    pub pause_ms: u64,
+}
+
+/// Commands that belong together, and how they are sent.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    pub seed: u64,
+    pub steps: Vec<Step>,
+    pub resp3: bool,
+    pub burst: bool,
+    /// `CONFIG SET` before the stream: thresholds between encodings.
+    pub config: Vec<(&'static str, &'static str)>,
+}
+
+/// A reply's bytes and meaning, or why there was none.
+pub type Answer = Result<(Vec<u8>, Reply), io::ErrorKind>;
+
+/// A server and the connections that streams are played over.
+pub struct Side {
+    daemon: Daemon,
+    clients: [Connection; 2],
+    control: Connection,
+}
+
+const REPLY_LIMIT: Duration = Duration::from_secs(5);
+
+impl Side {
+    pub fn new(daemon: Daemon) -> Side {
+        let clients = [daemon.connect(), daemon.connect()];
+        let control = daemon.connect();
+        Side {
+            daemon,
+            clients,
+            control,
+        }
+    }
+
+    /// An empty server with fresh connections, whatever the last stream did. False when
+    /// the server had ended and was started again.
+    pub fn reset(&mut self, stream: &Stream) -> bool {
+        let alive = self.try_reset(stream).is_ok();
+        if !alive {
+            self.daemon.restart();
+            self.try_reset(stream)
+                .expect("a fresh server can be emptied");
+        }
+        alive
+    }
+
+    fn try_reset(&mut self, stream: &Stream) -> io::Result<()> {
+        let connect = || -> io::Result<Connection> {
+            let mut connection = Connection::open(self.daemon.port())?;
+            connection.reply_limit(REPLY_LIMIT);
+            Ok(connection)
+        };
+        self.clients = [connect()?, connect()?];
+        self.control = connect()?;
+        let mut lines: Vec<Vec<&[u8]>> = vec![
+            vec![b"FLUSHALL"],
+            vec![b"SCRIPT", b"FLUSH"],
+            vec![b"SLOWLOG", b"RESET"],
+        ];
+        for (name, value) in &stream.config {
+            lines.push(vec![b"CONFIG", b"SET", name.as_bytes(), value.as_bytes()]);
+        }
+        for line in &lines {
+            self.control.write(&resp::command(line))?;
+            self.control.read()?;
+        }
+        if stream.resp3 {
+            for client in &mut self.clients {
+                client.write(b"HELLO 3\r\n")?;
+                client.read()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One answer for each step.
+    pub fn play(&mut self, stream: &Stream) -> Vec<Answer> {
+        let mut answers = Vec::with_capacity(stream.steps.len());
+        let mut from = 0;
+        while from < stream.steps.len() {
+            let first = &stream.steps[from];
+            std::thread::sleep(Duration::from_millis(first.pause_ms));
+            let mut until = from + 1;
+            while stream.burst
+                && stream
+                    .steps
+                    .get(until)
+                    .is_some_and(|step| step.client == first.client && step.pause_ms == 0)
+            {
+                until += 1;
+            }
+            let client = &mut self.clients[first.client];
+            let bytes: Vec<u8> = stream.steps[from..until]
+                .iter()
+                .flat_map(|step| resp::command(&step.args))
+                .collect();
+            let sent = client.write(&bytes).map_err(|error| error.kind());
+            for _ in from..until {
+                answers.push(sent.and_then(|()| client.read().map_err(|error| error.kind())));
+            }
+            from = until;
+        }
+        answers
+    }
+
+    /// The reply to one command on a third connection, which stays RESP2.
+    pub fn ask(&mut self, args: &[&[u8]]) -> Answer {
+        self.control
+            .write(&resp::command(args))
+            .map_err(|error| error.kind())?;
+        self.control.read().map_err(|error| error.kind())
+    }
+
+    /// Whether the server has this command. Without COMMAND INFO every command is asked.
+    pub fn has_command(&mut self, name: &str) -> bool {
+        match self.ask(&[b"COMMAND", b"INFO", name.as_bytes()]) {
+            Ok((_, Reply::Array(rows))) => rows.first().is_some_and(|row| *row != Reply::Null),
+            _ => true,
+        }
+    }
+
+    /// The names of all commands, when the server has a COMMAND LIST.
+    pub fn commands(&mut self) -> Option<Vec<String>> {
+        let (_, reply) = self.ask(&[b"COMMAND", b"LIST"]).ok()?;
+        let names = reply.items()?.iter().filter_map(Reply::text);
+        Some(
+            names
+                .map(|name| String::from_utf8_lossy(name).to_lowercase())
+                .collect(),
+        )
+    }
+}

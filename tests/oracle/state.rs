@@ -1,0 +1,93 @@
+//! What a stream leaves behind: every key's type, encoding, time to live and value.
+
+use crate::{
+    compare::{Difference, command_line, first_difference},
+    play::{Answer, Side, Step},
+    support::Reply,
+};
+
+/// The databases that streams touch.
+const DATABASES: &[&[u8]] = &[b"0", b"1", b"2", b"15"];
+
+/// The first difference between what two servers hold.
+pub fn difference(reference: &mut Side, subject: &mut Side, dumps: bool) -> Option<Difference> {
+    for database in DATABASES {
+        let mut ask = |args: &[&[u8]]| (reference.ask(args), subject.ask(args));
+        let (expected, got) = ask(&[b"SELECT", database]);
+        if let Some(found) = compare(&[b"SELECT", database], expected, got) {
+            return Some(found);
+        }
+        let (expected, got) = ask(&[b"KEYS", b"*"]);
+        let keys: Vec<Vec<u8>> = match &expected {
+            Ok((_, Reply::Array(keys))) => keys
+                .iter()
+                .filter_map(|key| key.text().map(<[u8]>::to_vec))
+                .collect(),
+            _ => Vec::new(),
+        };
+        if let Some(found) = compare(&[b"KEYS", b"*"], expected, got) {
+            return Some(found);
+        }
+        for key in &keys {
+            for question in questions(reference, key, dumps) {
+                let question: Vec<&[u8]> = question.iter().map(Vec::as_slice).collect();
+                let (expected, got) = (reference.ask(&question), subject.ask(&question));
+                if let Some(found) = compare(&question, expected, got) {
+                    return Some(found);
+                }
+            }
+        }
+    }
+    None
+}
+
+/// What to ask about a key, by its type on the reference.
+fn questions(reference: &mut Side, key: &[u8], dumps: bool) -> Vec<Vec<Vec<u8>>> {
+    let text = |answer: Answer| {
+        answer
+            .ok()
+            .and_then(|(_, reply)| reply.text().map(<[u8]>::to_vec))
+            .unwrap_or_default()
+    };
+    let kind = text(reference.ask(&[b"TYPE", key]));
+    let encoding = text(reference.ask(&[b"OBJECT", b"ENCODING", key]));
+    let mut asked: Vec<Vec<&[u8]>> = vec![
+        vec![b"TYPE", key],
+        vec![b"OBJECT", b"ENCODING", key],
+        vec![b"PTTL", key],
+    ];
+    match kind.as_slice() {
+        b"string" => asked.push(vec![b"GET", key]),
+        b"list" => asked.push(vec![b"LRANGE", key, b"0", b"-1"]),
+        b"set" => asked.push(vec![b"SMEMBERS", key]),
+        b"hash" => asked.push(vec![b"HGETALL", key]),
+        b"zset" => asked.push(vec![b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]),
+        b"stream" => asked.push(vec![b"XRANGE", key, b"-", b"+"]),
+        _ => {}
+    }
+    // Not where the bytes hold a hash table's order, or a moment in time.
+    let undetermined = matches!(
+        (kind.as_slice(), encoding.as_slice()),
+        (_, b"hashtable" | b"listpackex") | (b"set", b"listpack") | (b"stream", _)
+    );
+    if dumps && !undetermined {
+        asked.push(vec![b"DUMP", key]);
+    }
+    asked
+        .into_iter()
+        .map(|line| line.into_iter().map(<[u8]>::to_vec).collect())
+        .collect()
+}
+
+fn compare(args: &[&[u8]], expected: Answer, got: Answer) -> Option<Difference> {
+    let args: Vec<Vec<u8>> = args.iter().map(|arg| arg.to_vec()).collect();
+    let step = Step {
+        args,
+        client: 0,
+        pause_ms: 0,
+    };
+    let mut found = first_difference(std::slice::from_ref(&step), &[expected], &[got])?;
+    found.step = None;
+    found.what = format!("{} (afterwards)", command_line(&step.args));
+    Some(found)
+}
