@@ -4,5 +4,6 @@ mod binary;
 pub mod float;
 pub mod glob;
 mod grisu;
+pub mod hash;
 pub mod long_double;
 pub mod number;

@@ -2,6 +2,7 @@
 
 pub mod blob;
 pub mod btree;
+pub mod hashtable;
 pub mod intset;
 pub mod listpack;
 pub mod quicklist;

@@ -1,0 +1,186 @@
+//! Memory for segments: dense arenas, one for each full-grown size.
+//!
+//! Segments of one size lie side by side in chunks; when one is freed the last of its
+//! arena moves into the hole, so only the last chunk has free places. Without this, half
+//! of the allocator's slabs of a dying size stay half empty: 3-4 bytes an element.
+//! A chunk has 1 place in a small table and up to 64 in a large one, so that free
+//! places are never more than a few percent. A table's only segment is an allocation
+//! of its own.
+//!
+//! Moving costs one copy of a segment and its directory words.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+
+use super::directory::Directory;
+use super::line::SLOTS;
+use super::segment::{LINES_MAX, Segment};
+
+/// Lines of the smallest full-grown segment.
+pub(super) const LINES_MIN: usize = 32;
+/// Full-grown segments grow by so many lines.
+pub(super) const LINES_STEP: usize = 8;
+const CLASSES: usize = (LINES_MAX - LINES_MIN) / LINES_STEP + 1;
+const LINE_BYTES: usize = 64;
+const PLACES_MAX: usize = 64;
+
+/// Uninitialised memory of so many segments.
+pub(super) fn allocate(lines: usize, places: usize) -> Segment {
+    let layout = layout(lines, places);
+    // SAFETY: the layout is not empty.
+    let memory = unsafe { alloc(layout) };
+    if memory.is_null() {
+        handle_alloc_error(layout);
+    }
+    Segment(memory.cast())
+}
+
+/// # Safety
+/// `segment` came from `allocate` with the same arguments and is not used after.
+pub(super) unsafe fn free(segment: Segment, lines: usize, places: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { dealloc(segment.0.cast(), layout(lines, places)) };
+}
+
+fn layout(lines: usize, places: usize) -> Layout {
+    Layout::from_size_align(lines * places * LINE_BYTES, LINE_BYTES).expect("at most 256 KiB")
+}
+
+#[derive(Default)]
+pub(super) struct Arenas([Arena; CLASSES]);
+
+#[derive(Default)]
+struct Arena {
+    chunks: Vec<Chunk>,
+    /// Places in use in the last chunk; all others are full.
+    used: usize,
+}
+
+struct Chunk {
+    first: Segment,
+    places: usize,
+}
+
+fn class(lines: usize) -> usize {
+    debug_assert!((LINES_MIN..=LINES_MAX).contains(&lines) && lines.is_multiple_of(LINES_STEP));
+    (lines - LINES_MIN) / LINES_STEP
+}
+
+fn lines_of(class: usize) -> usize {
+    LINES_MIN + class * LINES_STEP
+}
+
+impl Chunk {
+    fn place(&self, index: usize, lines: usize) -> Segment {
+        debug_assert!(index < self.places);
+        // SAFETY: a chunk has `places` segments of `lines` lines.
+        Segment(unsafe { self.first.0.add(index * lines * SLOTS) })
+    }
+}
+
+impl Arenas {
+    /// Memory for one segment of a table that has `segments` of them.
+    pub fn allocate(&mut self, lines: usize, segments: usize) -> Segment {
+        let arena = &mut self.0[class(lines)];
+        if arena.chunks.last().is_none_or(|chunk| arena.used == chunk.places) {
+            let places = (segments / 128).next_power_of_two().min(PLACES_MAX);
+            arena.chunks.push(Chunk { first: allocate(lines, places), places });
+            arena.used = 0;
+        }
+        arena.used += 1;
+        arena.chunks[arena.chunks.len() - 1].place(arena.used - 1, lines)
+    }
+
+    /// Gives a segment's memory back; the directory no longer refers to it. Another
+    /// segment may move, and its directory words with it.
+    ///
+    /// # Safety
+    /// `segment` came from `allocate` of these arenas with the same `lines`.
+    pub unsafe fn free(&mut self, segment: Segment, lines: usize, directory: &mut Directory) {
+        let last = self.last(class(lines)).expect("a segment to be freed is in its arena");
+        if last != segment {
+            // SAFETY: both are segments of `lines` lines, in different places.
+            unsafe { segment.0.copy_from_nonoverlapping(last.0, lines * SLOTS) };
+            directory.moved(segment);
+        }
+        self.pop(class(lines));
+    }
+
+    /// Whether the segment would be freed without moving another.
+    pub fn is_last(&self, segment: Segment, lines: usize) -> bool {
+        self.last(class(lines)) == Some(segment)
+    }
+
+    fn last(&self, class: usize) -> Option<Segment> {
+        let arena = &self.0[class];
+        arena.chunks.last().map(|chunk| chunk.place(arena.used - 1, lines_of(class)))
+    }
+
+    fn pop(&mut self, class: usize) {
+        let arena = &mut self.0[class];
+        arena.used -= 1;
+        if arena.used == 0 {
+            let chunk = arena.chunks.pop().expect("the arena has a segment");
+            // SAFETY: allocated with these figures, and nothing is left in it.
+            unsafe { free(chunk.first, lines_of(class), chunk.places) };
+            arena.used = arena.chunks.last().map_or(0, |chunk| chunk.places);
+        }
+    }
+
+    /// To be called after `free`. An arena's only chunk that is three quarters empty is exchanged for one of half the size.
+    pub fn tighten(&mut self, lines: usize, directory: &mut Directory) {
+        let arena = &mut self.0[class(lines)];
+        let [chunk] = &mut arena.chunks[..] else { return };
+        if chunk.places < 4 || arena.used > chunk.places / 4 {
+            return;
+        }
+        let smaller = Chunk { first: allocate(lines, chunk.places / 2), places: chunk.places / 2 };
+        // SAFETY: `used` segments are initialised and fit in the new chunk.
+        unsafe { smaller.first.0.copy_from_nonoverlapping(chunk.first.0, arena.used * lines * SLOTS) };
+        let old = std::mem::replace(chunk, smaller);
+        for index in 0..arena.used {
+            directory.moved(chunk.place(index, lines));
+        }
+        // SAFETY: allocated with these figures; its segments have moved away.
+        unsafe { free(old.first, lines, old.places) };
+    }
+
+    /// Any segment and its lines, to be emptied and then given to `drop_last`.
+    pub fn any_last(&self) -> Option<(Segment, usize)> {
+        (0..CLASSES).find_map(|class| Some((self.last(class)?, lines_of(class))))
+    }
+
+    /// Frees what `any_last` gave, without regard to any directory.
+    pub fn drop_any_last(&mut self) {
+        let class = (0..CLASSES).find(|&class| !self.0[class].chunks.is_empty());
+        self.pop(class.expect("`any_last` found a segment"));
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        let chunk_bytes = |class: usize| {
+            let chunks = &self.0[class].chunks;
+            chunks.capacity() * size_of::<Chunk>()
+                + chunks.iter().map(|c| layout(lines_of(class), c.places).size()).sum::<usize>()
+        };
+        (0..CLASSES).map(chunk_bytes).sum()
+    }
+
+    /// Segments in the arenas.
+    pub fn segments(&self) -> usize {
+        self.0.iter().map(|arena| {
+            let places: usize = arena.chunks.iter().map(|chunk| chunk.places).sum();
+            places + arena.used - arena.chunks.last().map_or(0, |chunk| chunk.places)
+        })
+        .sum()
+    }
+}
+
+impl Drop for Arenas {
+    fn drop(&mut self) {
+        for (class, arena) in self.0.iter().enumerate() {
+            for chunk in &arena.chunks {
+                // SAFETY: allocated with these figures, and the table is gone.
+                unsafe { free(chunk.first, lines_of(class), chunk.places) };
+            }
+        }
+    }
+}

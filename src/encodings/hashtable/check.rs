@@ -1,0 +1,69 @@
+//! The invariants of the whole table, walked through in tests and fuzz builds.
+
+use super::line::{MARK, SLOTS, tag_of_hash, tag_of_slot, word_of_slot};
+use super::segment::{HEADER_SLOTS, LINES_MAX, SegmentRef};
+use super::{HashTable, Word};
+
+impl HashTable {
+    /// Panics if an invariant of the table does not hold. O(n).
+    pub fn check_invariants(&self, rehash: impl Fn(Word) -> u64) {
+        let mut elements = 0;
+        let mut segments = 0;
+        let mut deepest = 0;
+        let mut next = 0u64;
+        for (index, segment) in self.directory.segments() {
+            let header = segment.segment().header();
+            assert_eq!(u64::from(header.prefix), next, "segments cover the hashes in order");
+            next += 1 << (32 - segment.depth());
+            for word in index..index + (1 << (self.directory.depth() - segment.depth())) {
+                assert_eq!(self.directory.at(word), segment, "all words of a segment agree");
+            }
+            elements += self.check_segment(segment, &rehash);
+            segments += 1;
+            deepest += usize::from(segment.depth() == self.directory.depth());
+        }
+        assert_eq!(elements, self.len);
+        assert!(segments == 0 || next == 1 << 32, "segments cover all hashes");
+        if let Some(many) = &self.many {
+            assert_eq!((segments, deepest), (many.segments, many.deepest));
+            assert_eq!(many.arenas.segments(), segments, "no segment is lost");
+        }
+    }
+
+    fn check_segment(&self, segment: SegmentRef, rehash: &impl Fn(Word) -> u64) -> usize {
+        let header = segment.segment().header();
+        let lines = segment.lines();
+        assert_eq!((usize::from(header.lines), u32::from(header.depth)), (lines, segment.depth()));
+        let belongs = |slot: u64| {
+            let hash = rehash(word_of_slot(slot));
+            assert_eq!(tag_of_slot(slot), tag_of_hash(hash));
+            let below = (1u64 << (32 - segment.depth())) - 1;
+            assert_eq!((hash >> 32) & !below, u64::from(header.prefix));
+        };
+        let mut count = 0;
+        let mut stashed = 0;
+        for at in HEADER_SLOTS..lines * SLOTS {
+            let slot = segment.slot(at);
+            if slot == 0 {
+                continue;
+            }
+            count += 1;
+            belongs(slot);
+            if at < SLOTS {
+                stashed += 1;
+                assert_eq!(slot & MARK, 0, "stash slots are unmarked");
+            } else {
+                let away = usize::from(slot & MARK != 0);
+                let home = segment.home(tag_of_slot(slot));
+                assert_eq!((home + away) % segment.buckets(), at / SLOTS - 1);
+            }
+        }
+        assert_eq!(count, usize::from(header.count));
+        assert_eq!(stashed > 0, segment.has_stash());
+        let overflow = self.overflow_of(segment);
+        assert_eq!(overflow.is_empty(), !segment.has_overflow());
+        assert!(overflow.is_empty() || lines == LINES_MAX);
+        overflow.iter().for_each(|&slot| belongs(slot));
+        count + overflow.len()
+    }
+}

@@ -1,0 +1,100 @@
+//! Emptying a table: in slices, so that freeing millions of elements can be spread over
+//! time, or at once.
+//!
+//! The first slice gives up the directory; from then on the table is only a heap of segments,
+//! and nothing but `drain_step`, `clear_with`, `len` and `drop` makes sense on it.
+
+use super::arena;
+use super::line::{SLOTS, word_of_slot};
+use super::segment::{HEADER_SLOTS, Segment};
+use super::{HashTable, Word};
+
+impl HashTable {
+    /// Hands up to `budget` words to `f` and forgets them; true when the table is empty, and
+    /// then it is as new. Searches find nothing, and inserts panic, in between.
+    pub fn drain_step(&mut self, budget: usize, mut f: impl FnMut(Word)) -> bool {
+        self.begin_drain();
+        let mut budget = budget;
+        while self.len > 0 && budget > 0 {
+            let before = self.len;
+            self.drain_some(budget, &mut f);
+            budget -= before - self.len;
+        }
+        if self.len > 0 {
+            return false;
+        }
+        *self = HashTable::new();
+        true
+    }
+
+    /// Hands every word to `f`; the table is as new after.
+    pub fn clear_with(&mut self, f: impl FnMut(Word)) {
+        let empty = self.drain_step(usize::MAX, f);
+        assert!(empty);
+    }
+
+    fn begin_drain(&mut self) {
+        self.expiry = None;
+        if let Some(many) = &mut self.many
+            && !many.draining
+        {
+            many.draining = true;
+            self.directory.forget();
+        }
+    }
+
+    fn drain_some(&mut self, budget: usize, f: &mut impl FnMut(Word)) {
+        let Some(many) = &mut self.many else {
+            let root = self.directory.at(0);
+            self.len -= empty_slots(root.segment(), root.lines(), budget, f);
+            return;
+        };
+        if let Some((segment, lines)) = many.arenas.any_last() {
+            self.len -= empty_slots(segment, lines, budget, f);
+            if segment.header().count == 0 {
+                many.arenas.drop_any_last();
+            }
+        } else if let Some(mut entry) = many.overflow.last_entry() {
+            let slots = entry.get_mut();
+            let taken = slots.len().min(budget);
+            for slot in slots.drain(slots.len() - taken..) {
+                f(word_of_slot(slot));
+            }
+            self.len -= taken;
+            if slots.is_empty() {
+                entry.remove();
+            }
+        }
+    }
+}
+
+/// Empties up to `budget` slots of a segment, the last ones first; returns how many.
+fn empty_slots(segment: Segment, lines: usize, budget: usize, f: &mut impl FnMut(Word)) -> usize {
+    let mut taken = 0;
+    for at in (HEADER_SLOTS..lines * SLOTS).rev() {
+        if taken == budget {
+            break;
+        }
+        // SAFETY: `at` is a slot of the segment.
+        let slot = unsafe { segment.0.add(at) };
+        // SAFETY: slots are always initialised, and the table is ours to change.
+        let raw = unsafe { slot.replace(0) };
+        if raw != 0 {
+            segment.update(|header| header.count -= 1);
+            f(word_of_slot(raw));
+            taken += 1;
+        }
+    }
+    taken
+}
+
+impl Drop for HashTable {
+    fn drop(&mut self) {
+        let root = self.directory.at(0);
+        if self.directory.depth() == 0 && !root.is_none() {
+            self.directory.set_empty();
+            // SAFETY: a table's only segment is an allocation of its own.
+            unsafe { arena::free(root.segment(), root.lines(), 1) };
+        }
+    }
+}

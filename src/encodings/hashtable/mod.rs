@@ -1,0 +1,421 @@
+//! The hash table under the keyspace and under large sets, hashes and sorted sets.
+//!
+//! Extendible hashing in cache lines. It stores opaque 48-bit words (a caller's pointers)
+//! and asks the caller, by closures, whether a word is the one wanted and what its hash is.
+//!
+//!     directory   a word for each value of the top bits of the hash (`directory`)
+//!     segment     a header line and up to 63 buckets of 8 slots (`segment`, `line`)
+//!     slot        15-bit tag | 1 bit "sits in the neighbour bucket" | 48-bit word
+//!     overflow    per segment, what splitting cannot help: hundreds of equal hashes
+//!
+//! Growth is local: a segment grows step by step to 64 lines, then splits in two; deletes
+//! shrink and merge (`resize`). So no operation ever waits for a rehash of the table, and
+//! memory is 9-10 bytes an element at every size. Segments live in dense arenas
+//! (`arena`); a table of one segment is one small allocation, an empty one none.
+//!
+//! Invariants, beside those of `segment`
+//!   1. Every element is in the segment its hash's top bits lead to, under its hash's tag.
+//!   2. `len` counts buckets, stashes and overflow.
+//!   3. A segment with overflow has `LINES_MAX` lines, and its directory word says so.
+//!   4. No caller's closure runs while the table is half changed.
+//!
+//! Cost: find one directory word, one or two lines, and the entries with an equal 15-bit tag
+//! (1.005 of them for a hit, 0.01 for a miss). Insert and remove O(1), at worst a split:
+//! some 10 us and 500 reads of entries. Doubling the directory: see `directory`.
+//! Cursors: `scan`. Random picks: `random`. Active expiry: `expiry`. Lazy free: `drain`.
+#![allow(unsafe_code)]
+
+mod arena;
+mod check;
+mod directory;
+mod drain;
+mod expiry;
+mod line;
+mod random;
+mod resize;
+mod scan;
+mod segment;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use arena::Arenas;
+use directory::Directory;
+use expiry::Expiry;
+use line::{MARK, SLOTS, match_tag, prefetch, slot_of, tag_of_hash, tag_of_slot, word_of_slot};
+use segment::{Header, NO_HORIZON, NO_RECORD, Placed, SegmentRef};
+
+/// What a slot holds: 48 bits, not 0. For most callers an 8-byte-aligned pointer whose
+/// three low bits are flags.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Word(u64);
+
+impl Word {
+    /// Panics unless `0 < raw < 2^48`.
+    #[inline(always)]
+    pub fn from_raw(raw: u64) -> Word {
+        assert!(raw != 0 && raw < 1 << 48);
+        Word(raw)
+    }
+
+    #[inline(always)]
+    pub fn raw(self) -> u64 {
+        self.0
+    }
+}
+
+/// Where an element is, until the table is next changed. A stale one gives a wrong
+/// element or a panic, never undefined behaviour.
+#[derive(Copy, Clone, Debug)]
+pub struct Slot {
+    hash: u64,
+    /// Slot index in the segment, or behind its end an index into the overflow.
+    at: u32,
+}
+
+/// See the module's description.
+pub struct HashTable {
+    directory: Directory,
+    len: usize,
+    /// What only a table of more than one segment has.
+    many: Option<Box<Many>>,
+    /// Made when the first expiry is noted.
+    expiry: Option<Box<Expiry>>,
+}
+
+const _: () = assert!(size_of::<HashTable>() <= 64);
+
+#[derive(Default)]
+struct Many {
+    arenas: Arenas,
+    /// Number of segments, and of those whose depth is the directory's.
+    segments: usize,
+    deepest: usize,
+    /// Unmarked slots of segments that cannot hold them, by the segment's prefix.
+    overflow: BTreeMap<u32, Vec<u64>>,
+    /// Segments are being taken away by `drain_step`; the directory is gone.
+    draining: bool,
+}
+
+// SAFETY: the table owns its segments and directory; words are plain numbers to it.
+unsafe impl Send for HashTable {}
+
+impl Default for HashTable {
+    fn default() -> HashTable {
+        HashTable::new()
+    }
+}
+
+impl HashTable {
+    /// An empty table; it allocates nothing.
+    pub fn new() -> HashTable {
+        HashTable { directory: Directory::new(), len: 0, many: None, expiry: None }
+    }
+
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The first word with this hash's tag that `eq` accepts.
+    #[inline]
+    pub fn find(&self, hash: u64, mut eq: impl FnMut(Word) -> bool) -> Option<Word> {
+        let mut found = None;
+        self.locate(hash, |word| {
+            let equal = eq(word);
+            if equal {
+                found = Some(word);
+            }
+            equal
+        })?;
+        found
+    }
+
+    /// As `find`, but where it is: to read, replace or remove it without a second search.
+    #[inline]
+    pub fn find_slot(&self, hash: u64, eq: impl FnMut(Word) -> bool) -> Option<Slot> {
+        self.locate(hash, eq).map(|at| Slot { hash, at: at as u32 })
+    }
+
+    #[inline(always)]
+    fn locate(&self, hash: u64, mut eq: impl FnMut(Word) -> bool) -> Option<usize> {
+        let segment = self.directory.get(hash);
+        if segment.is_none() {
+            return None;
+        }
+        let tag = tag_of_hash(hash);
+        if let found @ Some(_) = segment.find(tag, &mut eq) {
+            return found;
+        }
+        if segment.has_overflow() {
+            return self.locate_in_overflow(segment, tag, eq);
+        }
+        None
+    }
+
+    #[cold]
+    fn locate_in_overflow(
+        &self,
+        segment: SegmentRef,
+        tag: u64,
+        mut eq: impl FnMut(Word) -> bool,
+    ) -> Option<usize> {
+        let index = self
+            .overflow_of(segment)
+            .iter()
+            .position(|&slot| tag_of_slot(slot) == tag && eq(word_of_slot(slot)))?;
+        Some(segment.lines() * SLOTS + index)
+    }
+
+    fn overflow_of(&self, segment: SegmentRef) -> &[u64] {
+        if !segment.has_overflow() {
+            return &[];
+        }
+        let many = self.many.as_ref().expect("overflow exists beside a directory");
+        &many.overflow[&segment.segment().header().prefix]
+    }
+
+    /// The word in a slot.
+    #[inline]
+    pub fn word_at(&self, slot: Slot) -> Word {
+        word_of_slot(self.raw_at(slot))
+    }
+
+    #[inline]
+    fn raw_at(&self, slot: Slot) -> u64 {
+        let segment = self.directory.get(slot.hash);
+        let at = slot.at as usize;
+        let end = segment.lines() * SLOTS;
+        let raw = if at < end { segment.slot(at) } else { self.overflow_of(segment)[at - end] };
+        assert!(raw != 0, "stale slot");
+        raw
+    }
+
+    /// Exchanges the word in a slot for one with the same hash.
+    #[inline]
+    pub fn replace_at(&mut self, slot: Slot, word: Word) {
+        let raw = self.raw_at(slot) & !(MARK - 1) | word.raw();
+        let segment = self.directory.get(slot.hash);
+        let at = slot.at as usize;
+        let end = segment.lines() * SLOTS;
+        if at < end {
+            segment.set_slot(at, raw);
+        } else {
+            self.overflow_entry(segment)[at - end] = raw;
+        }
+    }
+
+    /// Takes an element out.
+    pub fn remove_at(&mut self, slot: Slot) -> Word {
+        let raw = self.raw_at(slot);
+        let segment = self.directory.get(slot.hash);
+        let at = slot.at as usize;
+        let end = segment.lines() * SLOTS;
+        self.len -= 1;
+        if at < end {
+            segment.set_slot(at, 0);
+            segment.segment().update(|header| header.count -= 1);
+            if segment.has_stash() && segment.refill_from_stash(at) {
+                self.set_flag(segment, SegmentRef::STASH, false);
+            }
+            if segment.has_overflow() {
+                self.refill_from_overflow(slot.hash);
+            }
+        } else {
+            self.overflow_entry(segment).swap_remove(at - end);
+            self.drop_empty_overflow(segment);
+        }
+        self.maybe_shrink(slot.hash);
+        word_of_slot(raw)
+    }
+
+    /// Takes out the first word with this hash's tag that `eq` accepts.
+    pub fn remove(&mut self, hash: u64, eq: impl FnMut(Word) -> bool) -> Option<Word> {
+        let slot = self.find_slot(hash, eq)?;
+        Some(self.remove_at(slot))
+    }
+
+    /// Adds an element that is not in the table. `rehash` gives the hash of any word in the
+    /// table, the new one included: a segment that splits needs it.
+    pub fn insert(&mut self, hash: u64, word: Word, rehash: impl Fn(Word) -> u64) {
+        debug_assert_eq!(rehash(word), hash);
+        let slot = slot_of(tag_of_hash(hash), word);
+        loop {
+            let segment = self.directory.get(hash);
+            if segment.is_none() {
+                self.open();
+                continue;
+            }
+            match segment.place(slot) {
+                Placed::Bucket => {}
+                Placed::Stash if segment.has_stash() => {}
+                Placed::Stash => self.set_flag(segment, SegmentRef::STASH, true),
+                Placed::Full => {
+                    if self.make_room(hash, &rehash) {
+                        continue;
+                    }
+                    self.push_overflow(hash, slot);
+                    break;
+                }
+            }
+            segment.segment().update(|header| header.count += 1);
+            break;
+        }
+        self.len += 1;
+    }
+
+    /// Sets or clears a flag in the directory words of a segment.
+    fn set_flag(&mut self, segment: SegmentRef, flag: u64, on: bool) {
+        self.directory.set(segment.segment().header().prefix, segment.with(flag, on));
+    }
+
+    fn overflow_entry(&mut self, segment: SegmentRef) -> &mut Vec<u64> {
+        let many = self.many.as_mut().expect("overflow exists beside a directory");
+        many.overflow.entry(segment.segment().header().prefix).or_default()
+    }
+
+    #[cold]
+    fn push_overflow(&mut self, hash: u64, slot: u64) {
+        let segment = self.directory.get(hash);
+        self.overflow_entry(segment).push(slot);
+        self.set_flag(segment, SegmentRef::OVERFLOW, true);
+    }
+
+    fn drop_empty_overflow(&mut self, segment: SegmentRef) {
+        if self.overflow_entry(segment).is_empty() {
+            let prefix = segment.segment().header().prefix;
+            self.many.as_mut().expect("overflow was there").overflow.remove(&prefix);
+            self.set_flag(self.directory.get(u64::from(prefix) << 32), SegmentRef::OVERFLOW, false);
+        }
+    }
+
+    /// A slot of the segment became free: perhaps an overflowing element fits now.
+    #[cold]
+    fn refill_from_overflow(&mut self, hash: u64) {
+        let segment = self.directory.get(hash);
+        let slot = self.overflow_entry(segment).pop().expect("the flag says there is overflow");
+        match segment.place(slot) {
+            Placed::Full => self.overflow_entry(segment).push(slot),
+            placed => {
+                segment.segment().update(|header| header.count += 1);
+                if placed == Placed::Stash {
+                    self.set_flag(segment, SegmentRef::STASH, true);
+                }
+                self.drop_empty_overflow(segment);
+            }
+        }
+    }
+
+    /// First stage of a batch: asks for the lines where this hash's element would be. Reads
+    /// the directory word, so `prefetch_directory` may go before it in very large tables.
+    #[inline]
+    pub fn prefetch(&self, hash: u64) {
+        let segment = self.directory.get(hash);
+        if !segment.is_none() {
+            for line in segment.lines_of(tag_of_hash(hash)) {
+                prefetch(line.addr());
+            }
+        }
+    }
+
+    /// Asks for the directory word of a hash.
+    #[inline]
+    pub fn prefetch_directory(&self, hash: u64) {
+        self.directory.prefetch(hash);
+    }
+
+    /// Second stage: asks for both ends of the entries with this hash's tag, as far as
+    /// `is_pointer` says a word points to one (its low three bits are ignored).
+    #[inline]
+    pub fn prefetch_entries(&self, hash: u64, is_pointer: impl Fn(Word) -> bool) {
+        let segment = self.directory.get(hash);
+        if segment.is_none() {
+            return;
+        }
+        let tag = tag_of_hash(hash);
+        for line in segment.lines_of(tag) {
+            // SAFETY: a bucket's line.
+            let mut mask = unsafe { match_tag(line, tag) };
+            while mask != 0 {
+                // SAFETY: the bit is below 8.
+                let word = word_of_slot(unsafe { *line.add(mask.trailing_zeros() as usize) });
+                if is_pointer(word) {
+                    prefetch_entry(word);
+                }
+                mask &= mask - 1;
+            }
+        }
+    }
+
+    /// All words, in no useful order.
+    pub fn iter(&self) -> impl Iterator<Item = Word> + '_ {
+        let overflow = self.many.iter().flat_map(|many| many.overflow.values().flatten().copied());
+        let segments = self.directory.segments();
+        segments.flat_map(|(_, segment)| segment.slots()).chain(overflow).map(word_of_slot)
+    }
+
+    /// Bytes allocated by the table itself, words' targets excluded.
+    pub fn memory_bytes(&self) -> usize {
+        let many = self.many.as_ref().map_or(0, |many| {
+            let overflow = many.overflow.values().map(|slots| slots.capacity() * size_of::<u64>());
+            size_of::<Many>() + many.arenas.memory_bytes() + overflow.sum::<usize>()
+        });
+        let root = self.directory.at(0);
+        let single = if self.directory.depth() == 0 && !root.is_none() { root.lines() * 64 } else { 0 };
+        let expiry = self.expiry.as_ref().map_or(0, |expiry| expiry.memory_bytes());
+        self.directory.memory_bytes() + many + single + expiry
+    }
+
+    /// Figures about the inner shape, for `DEBUG HTSTATS`. O(segments).
+    pub fn shape(&self) -> Shape {
+        let mut shape = Shape {
+            len: self.len,
+            depth: self.directory.depth(),
+            directory_words: self.directory.len(),
+            bytes: self.memory_bytes(),
+            ..Shape::default()
+        };
+        for (_, segment) in self.directory.segments() {
+            shape.segments += 1;
+            shape.lines += segment.lines();
+            shape.slots += segment.buckets() * SLOTS;
+            if segment.has_stash() {
+                shape.segments_with_stash += 1;
+                shape.stash_entries += 6 - segment.free_in_stash().count_ones() as usize;
+            }
+            shape.overflow_entries += self.overflow_of(segment).len();
+        }
+        shape
+    }
+}
+
+/// Asks for the first line of an entry and the one its 40th byte is in.
+#[inline(always)]
+fn prefetch_entry(word: Word) {
+    let entry = (word.raw() & !7) as usize;
+    prefetch(entry);
+    prefetch(entry + 40);
+}
+
+/// What `HashTable::shape` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    pub len: usize,
+    pub depth: u32,
+    pub directory_words: usize,
+    pub segments: usize,
+    /// Cache lines of all segments, header lines included.
+    pub lines: usize,
+    /// Slots in buckets, stash excluded.
+    pub slots: usize,
+    pub segments_with_stash: usize,
+    pub stash_entries: usize,
+    pub overflow_entries: usize,
+    pub bytes: usize,
+}

@@ -1,0 +1,118 @@
+//! Stateless cursors with Redis's guarantee: what is in the table from the first call of a
+//! scan to the last is returned at least once, through any growth, split, merge, shrink.
+//!
+//!     cursor = prefix | depth, 6 bits | cell, 6 bits        (0: begin, and: finished)
+//!
+//! The prefix is that of a segment `depth` bits deep; a cell is one 64th of the tags. A scan
+//! goes through the prefixes in order and through the cells of each; an element never changes
+//! either, wherever its slot moves. A segment that has split since is finished child by child.
+//! One that has merged since is begun anew, because the cells so far were only those of one
+//! child; unless that child was the last in it, then the others are already done.
+//!
+//! Prefixes have at most 27 bits, so cursors stay below 2^39: a cluster slot's 14 bits above
+//! them end at 2^53. Small tables have small cursors. Repeats occur only after a split or merge.
+
+use super::directory::DEPTH_MAX;
+use super::line::{tag_of_slot, word_of_slot};
+use super::{HashTable, SegmentRef, Word};
+
+const CELLS: u64 = 64;
+const TAGS_PER_CELL: u64 = (1 << 15) / CELLS;
+const CELL_BITS: u32 = 6;
+const DEPTH_BITS: u32 = 6;
+
+/// Cursors are below 2^CURSOR_BITS.
+pub const CURSOR_BITS: u32 = DEPTH_MAX + DEPTH_BITS + CELL_BITS;
+
+const _: () = assert!(CURSOR_BITS + 14 <= 53);
+
+#[derive(Copy, Clone)]
+struct Position {
+    /// Lowest hash, top 32 bits, of the segment the cursor was made for.
+    prefix: u32,
+    depth: u32,
+    cell: u64,
+}
+
+impl Position {
+    /// `None` for what no scan has returned.
+    fn decode(cursor: u64) -> Option<Position> {
+        let depth = (cursor >> CELL_BITS & ((1 << DEPTH_BITS) - 1)) as u32;
+        let prefix = cursor >> (CELL_BITS + DEPTH_BITS);
+        let known = depth <= DEPTH_MAX && prefix < 1 << depth;
+        known.then(|| Position {
+            prefix: (prefix << 32 >> depth) as u32,
+            depth,
+            cell: cursor & (CELLS - 1),
+        })
+    }
+
+    fn encode(self) -> u64 {
+        let prefix = u64::from(self.prefix) << self.depth >> 32;
+        (prefix << DEPTH_BITS | u64::from(self.depth)) << CELL_BITS | self.cell
+    }
+}
+
+fn hashes_in(depth: u32) -> u64 {
+    1 << (32 - depth)
+}
+
+impl HashTable {
+    /// Visits about one bucket line of elements; returns the cursor to go on with, 0 at the
+    /// end. A cursor that no scan has returned ends the scan or starts somewhere.
+    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Word)) -> u64 {
+        let Some(mut position) = Position::decode(cursor) else { return 0 };
+        let segment = self.directory.get(u64::from(position.prefix) << 32);
+        if segment.is_none() {
+            return 0;
+        }
+        let depth = segment.depth();
+        let start = segment.segment().header().prefix;
+        let end = u64::from(start) + hashes_in(depth);
+        let is_last_child = u64::from(position.prefix) + hashes_in(position.depth) == end;
+        if depth < position.depth && !is_last_child {
+            position.cell = 0;
+        }
+        let cells = (CELLS / segment.buckets() as u64).max(1);
+        let next = (position.cell + cells).min(CELLS);
+        self.visit_cells(segment, position.cell * TAGS_PER_CELL, next * TAGS_PER_CELL, &mut visit);
+        if next < CELLS {
+            return Position { prefix: start, depth, cell: next }.encode();
+        }
+        let Ok(prefix) = u32::try_from(end) else { return 0 };
+        let depth = self.directory.get(end << 32).depth();
+        Position { prefix, depth, cell: 0 }.encode()
+    }
+
+    fn visit_cells(&self, segment: SegmentRef, first: u64, end: u64, visit: &mut impl FnMut(Word)) {
+        segment.visit_tags(first, end, &mut *visit);
+        for &slot in self.overflow_of(segment) {
+            if (first..end).contains(&tag_of_slot(slot)) {
+                visit(word_of_slot(slot));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_keep_their_parts_and_room_for_a_cluster_slot() {
+        let last = Position { prefix: u32::MAX << (32 - DEPTH_MAX), depth: DEPTH_MAX, cell: 63 };
+        assert!(last.encode() < 1 << CURSOR_BITS);
+        for (prefix, depth, cell) in [(0, 0, 0), (0, 0, 5), (1 << 31, 1, 0), (5 << 29, 3, 63)] {
+            let again = Position::decode(Position { prefix, depth, cell }.encode()).unwrap();
+            assert_eq!((again.prefix, again.depth, again.cell), (prefix, depth, cell));
+        }
+    }
+
+    #[test]
+    fn foreign_cursors_end_the_scan() {
+        for cursor in [1 << 12, u64::MAX, 28 << 6, 63 << 6] {
+            assert!(Position::decode(cursor).is_none());
+            assert_eq!(HashTable::new().scan(cursor, |_| ()), 0);
+        }
+    }
+}
