@@ -1,0 +1,126 @@
+//! What text directives demand of their value beyond being text.
+
+use super::refusal::ValueError;
+
+type Checked = Result<(), ValueError>;
+
+/// A file name for the RDB file: no folder in it.
+pub fn db_filename(text: &[u8]) -> Checked {
+    refuse_if(is_path(text), ValueError::DbFilenameIsPath)
+}
+
+/// A file name for the append only file: neither empty nor a path.
+pub fn aof_filename(text: &[u8]) -> Checked {
+    refuse_if(text.is_empty(), ValueError::AofFilenameEmpty)?;
+    refuse_if(is_path(text), ValueError::AofFilenameIsPath)
+}
+
+/// A folder name for append only files: neither empty nor a path.
+pub fn aof_dirname(text: &[u8]) -> Checked {
+    refuse_if(text.is_empty(), ValueError::AofDirnameEmpty)?;
+    refuse_if(is_path(text), ValueError::AofDirnameIsPath)
+}
+
+/// A host name to announce: letters, digits, hyphens, dots; may be empty.
+pub fn hostname(text: &[u8]) -> Checked {
+    refuse_if(text.len() >= 256, ValueError::HostnameTooLong)?;
+    let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
+    refuse_if(!text.iter().all(allowed), ValueError::HostnameCharacter)
+}
+
+/// A node name to announce: without the characters that `nodes.conf` gives a meaning.
+pub fn node_name(text: &[u8]) -> Checked {
+    let taken = |b: &u8| b"!#$%&()*+:;<>?@[]^{|}~".contains(b);
+    refuse_if(text.iter().any(taken), ValueError::NodeNameCharacter)
+}
+
+/// A process title: known `{variables}` only, and something left when they are filled in.
+pub fn proc_title_template(text: &[u8]) -> Checked {
+    // The title itself counts as empty here, as in Redis: a template of `{title}` alone fails.
+    match expand_title(text, |name| match name {
+        b"title" | b"server-mode" | b"unixsocket" => Some(Vec::new()),
+        b"listen-addr" | b"config-file" | b"port" | b"tls-port" => Some(b"-".to_vec()),
+        _ => None,
+    }) {
+        Some(title) if !title.is_empty() => Ok(()),
+        _ => Err(ValueError::BadTemplate),
+    }
+}
+
+/// Fills in a process title template, trimming spaces at both ends; `{{` is a brace.
+///
+/// `None` when a variable is unknown or a brace is not closed.
+pub fn expand_title(
+    template: &[u8],
+    variable: impl Fn(&[u8]) -> Option<Vec<u8>>,
+) -> Option<Vec<u8>> {
+    let mut title = Vec::new();
+    let mut rest = template;
+    while let Some(open) = rest.iter().position(|&b| b == b'{') {
+        title.extend_from_slice(&rest[..open]);
+        rest = &rest[open + 1..];
+        if let [b'{', after @ ..] = rest {
+            title.push(b'{');
+            rest = after;
+            continue;
+        }
+        let close = rest.iter().position(|&b| b == b'}')?;
+        title.extend(variable(&rest[..close])?);
+        rest = &rest[close + 1..];
+    }
+    title.extend_from_slice(rest);
+    let start = title.iter().take_while(|&&b| b == b' ').count();
+    title.drain(..start);
+    let end = title.iter().rev().take_while(|&&b| b == b' ').count();
+    title.truncate(title.len() - end);
+    Some(title)
+}
+
+/// Whether the name could leave its folder.
+fn is_path(text: &[u8]) -> bool {
+    text.contains(&b'/') || text.contains(&b'\\')
+}
+
+fn refuse_if(wrong: bool, error: ValueError) -> Checked {
+    match wrong {
+        true => Err(error),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_is_not_a_path() {
+        assert_eq!(db_filename(b"dump.rdb"), Ok(()));
+        assert_eq!(
+            db_filename(b"../dump.rdb"),
+            Err(ValueError::DbFilenameIsPath)
+        );
+        assert_eq!(aof_filename(b""), Err(ValueError::AofFilenameEmpty));
+    }
+
+    #[test]
+    fn a_title_needs_known_variables_and_some_text() {
+        assert_eq!(
+            proc_title_template(b"{title} {listen-addr} {server-mode}"),
+            Ok(())
+        );
+        assert_eq!(proc_title_template(b"--my--title--template"), Ok(()));
+        for bad in [&b""[..], b"{title}", b"{nope}", b"{port"] {
+            assert_eq!(proc_title_template(bad), Err(ValueError::BadTemplate));
+        }
+        assert_eq!(expand_title(b" {{x} ", |_| None).unwrap(), b"{x}");
+    }
+
+    #[test]
+    fn a_host_name_has_no_blanks() {
+        assert_eq!(hostname(b"host-1.example"), Ok(()));
+        assert_eq!(hostname(b"a b"), Err(ValueError::HostnameCharacter));
+        assert_eq!(hostname(&[b'a'; 256]), Err(ValueError::HostnameTooLong));
+        assert_eq!(node_name(b"a b"), Ok(()));
+        assert_eq!(node_name(b"a:b"), Err(ValueError::NodeNameCharacter));
+    }
+}

@@ -1,0 +1,143 @@
+//! The directives' named values.
+//!
+//! The order of the names is the order in which a refusal lists them. Where two names
+//! mean the same, CONFIG GET answers with the first.
+
+/// A value that a configuration line gives by name.
+pub trait Choice: Copy + PartialEq + 'static {
+    /// Every accepted name with its meaning.
+    const NAMES: &'static [(&'static str, Self)];
+
+    /// The value with this name, in any case.
+    fn parse(name: &[u8]) -> Option<Self> {
+        let found = Self::NAMES
+            .iter()
+            .find(|(n, _)| name.eq_ignore_ascii_case(n.as_bytes()));
+        found.map(|&(_, value)| value)
+    }
+
+    /// The value's name in a configuration file.
+    fn name(self) -> &'static str {
+        let found = Self::NAMES.iter().find(|(_, value)| *value == self);
+        found.expect("every value has a name").0
+    }
+
+    /// The accepted names, as a refusal lists them.
+    fn listed(self) -> String {
+        let names: Vec<&str> = Self::NAMES.iter().map(|&(name, _)| name).collect();
+        names.join(", ")
+    }
+}
+
+macro_rules! choices {
+    ($($(#[$doc:meta])* $type:ident { $($name:literal $value:ident),+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub enum $type { $($value),+ }
+
+        impl Choice for $type {
+            const NAMES: &'static [(&'static str, Self)] =
+                &[$(($name, $type::$value)),+];
+        }
+    )+};
+}
+
+choices! {
+    /// `supervised`: who started the daemon.
+    Supervised { "upstart" Upstart, "systemd" Systemd, "auto" Auto, "no" No }
+
+    /// `syslog-facility`.
+    SyslogFacility {
+        "user" User, "local0" Local0, "local1" Local1, "local2" Local2, "local3" Local3,
+        "local4" Local4, "local5" Local5, "local6" Local6, "local7" Local7
+    }
+
+    /// `loglevel`: the least important line that is still logged.
+    LogLevel {
+        "debug" Debug, "verbose" Verbose, "notice" Notice, "warning" Warning, "nothing" Nothing
+    }
+
+    /// `log-format`: Redis's line or one JSON object a line.
+    LogFormat { "redis" Redis, "json" Json }
+
+    /// `maxmemory-policy`: what makes room when `maxmemory` is reached.
+    MaxmemoryPolicy {
+        "volatile-lru" VolatileLru, "volatile-lfu" VolatileLfu,
+        "volatile-random" VolatileRandom, "volatile-ttl" VolatileTtl,
+        "allkeys-lru" AllKeysLru, "allkeys-lfu" AllKeysLfu,
+        "allkeys-random" AllKeysRandom, "noeviction" NoEviction
+    }
+
+    /// `appendfsync`: when the append only file is forced to disk.
+    AppendFsync { "everysec" EverySec, "always" Always, "no" No }
+
+    /// `repl-diskless-load`.
+    DisklessLoad { "disabled" Disabled, "on-empty-db" OnEmptyDb, "swapdb" SwapDb }
+
+    /// `tls-auth-clients`.
+    TlsAuthClients { "no" No, "yes" Yes, "optional" Optional }
+
+    /// `acl-pubsub-default`.
+    PubsubDefault { "allchannels" AllChannels, "resetchannels" ResetChannels }
+
+    /// `sanitize-dump-payload`.
+    SanitizePayload { "no" No, "yes" Yes, "clients" Clients }
+
+    /// `enable-debug-command`, `enable-protected-configs`, `enable-module-command`:
+    /// for nobody, everybody, or connections from this machine.
+    Allowed { "no" No, "yes" Yes, "local" Local }
+
+    /// `cluster-preferred-endpoint-type`.
+    EndpointType { "ip" Ip, "hostname" Hostname, "unknown-endpoint" Unknown }
+
+    /// `propagation-error-behavior`.
+    PropagationErrors { "ignore" Ignore, "panic" Panic, "panic-on-replicas" PanicOnReplicas }
+}
+
+/// `oom-score-adj`: whether, and from which base, the kernel's victim score is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OomScoreAdj {
+    /// Left as it is.
+    No,
+    /// `oom-score-adj-values` are added to the score at start.
+    Relative,
+    /// `oom-score-adj-values` are the score.
+    Absolute,
+}
+
+impl Choice for OomScoreAdj {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("no", OomScoreAdj::No),
+        ("yes", OomScoreAdj::Relative),
+        ("relative", OomScoreAdj::Relative),
+        ("absolute", OomScoreAdj::Absolute),
+    ];
+}
+
+impl Allowed {
+    /// Whether a connection may do it.
+    pub fn allows(self, is_local: bool) -> bool {
+        self == Allowed::Yes || (self == Allowed::Local && is_local)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_in_any_case_and_the_first_is_written() {
+        assert_eq!(OomScoreAdj::parse(b"RELATIVE"), Some(OomScoreAdj::Relative));
+        assert_eq!(OomScoreAdj::Relative.name(), "yes");
+        assert_eq!(LogLevel::parse(b"loud"), None);
+        assert_eq!(AppendFsync::No.listed(), "everysec, always, no");
+    }
+
+    #[test]
+    fn local_means_connections_from_this_machine() {
+        assert!(Allowed::Local.allows(true));
+        assert!(!Allowed::Local.allows(false));
+        assert!(!Allowed::No.allows(true));
+    }
+}

@@ -1,0 +1,292 @@
+//! A directive: its name, its kind of value, and how it reads and writes its field.
+//!
+//! The rows are in `table.rs`; several words for one value in `special.rs`.
+
+use std::fmt;
+
+use super::refusal::ValueError;
+use super::special::Lines;
+use super::table::Config;
+use super::words::{self, Text};
+use crate::base::number;
+
+/// One row of the table.
+pub struct Directive {
+    /// The name it is documented and rewritten under.
+    pub name: &'static str,
+    /// An older name for the same field.
+    pub alias: Option<&'static str>,
+    /// What may be done with it.
+    pub flags: Flags,
+    /// Whether russet acts on it yet.
+    pub support: Support,
+    /// Its value.
+    pub kind: Kind,
+}
+
+bitflags::bitflags! {
+    /// What a directive allows.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Flags: u8 {
+        /// Only at start; CONFIG SET refuses.
+        const IMMUTABLE = 1;
+        /// Kept out of logs, SLOWLOG and MONITOR.
+        const SENSITIVE = 1 << 1;
+        /// CONFIG SET needs `enable-protected-configs`.
+        const PROTECTED = 1 << 2;
+        /// CONFIG GET shows it by its exact name only.
+        const HIDDEN = 1 << 3;
+        /// Takes any number of words and checks their count itself.
+        const MULTI_ARG = 1 << 4;
+        /// CONFIG SET is refused while a data set is loading.
+        const DENY_LOADING = 1 << 5;
+        /// Part of a crash report's configuration.
+        const DEBUG = 1 << 6;
+        /// Applied by CONFIG SET even when the value stays: what it names may have changed.
+        const VOLATILE = 1 << 7;
+    }
+}
+
+/// Whether russet acts on a directive. `docs/compatibility.md` lists the rows that do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// It does what it says.
+    Works,
+    /// Accepted and reported, without effect until the feature exists.
+    NotYet(Feature),
+    /// Accepted and reported, without effect: russet has nothing it could tune.
+    NotNeeded,
+}
+
+/// What a directive without effect is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Feature {
+    Rdb,
+    Aof,
+    Replication,
+    Cluster,
+    Tls,
+    Acl,
+    Modules,
+    Scripting,
+    Notifications,
+    Tracking,
+    Defrag,
+    Threads,
+    Process,
+}
+
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Feature::Rdb => "RDB snapshots",
+            Feature::Aof => "append only file",
+            Feature::Replication => "replication",
+            Feature::Cluster => "cluster",
+            Feature::Tls => "TLS",
+            Feature::Acl => "ACL users",
+            Feature::Modules => "modules",
+            Feature::Scripting => "scripts",
+            Feature::Notifications => "keyspace notifications",
+            Feature::Tracking => "client-side caching",
+            Feature::Defrag => "active defragmentation and allocator threads",
+            Feature::Threads => "I/O threads",
+            Feature::Process => "process and kernel tuning",
+        })
+    }
+}
+
+/// How a number is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Digits.
+    Plain,
+    /// Digits with an optional unit: `64mb`.
+    Memory,
+    /// Octal digits, as file modes are.
+    Octal,
+}
+
+/// A directive's value: what it accepts and which field it is.
+pub enum Kind {
+    /// `yes` or `no`.
+    Bool {
+        get: fn(&Config) -> bool,
+        set: fn(&mut Config, bool),
+    },
+    /// A number from `min` to `max`. `i128` holds both `i64` and `u64`.
+    Number {
+        unit: Unit,
+        min: i128,
+        max: i128,
+        get: fn(&Config) -> i128,
+        set: fn(&mut Config, i128),
+    },
+    /// One of some names.
+    Choice {
+        /// The accepted names, for a refusal.
+        listed: fn(&Config) -> String,
+        get: fn(&Config) -> &'static str,
+        /// False when no value has this name.
+        set: fn(&mut Config, &[u8]) -> bool,
+    },
+    /// Any bytes that `check` accepts.
+    Text {
+        empty: Empty,
+        check: fn(&[u8]) -> Result<(), ValueError>,
+        get: fn(&Config) -> &Text,
+        set: fn(&mut Config, Text),
+    },
+    /// A grammar of its own.
+    Special {
+        read: fn(&mut Config, &[Text], bool) -> Result<(), ValueError>,
+        text: fn(&Config) -> Vec<u8>,
+        lines: fn(&Config, &Config) -> Lines,
+    },
+}
+
+/// What an empty text means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Empty {
+    /// A value like others: written as `""`.
+    Value,
+    /// Not set: CONFIG REWRITE writes no line.
+    Unset,
+    /// Not set; and the text may hold NUL bytes, as passwords may.
+    UnsetSecret,
+}
+
+impl Directive {
+    /// Reads `words`, those after the directive's name, into `config`.
+    ///
+    /// `append` says that an earlier line of the same file gave a value (`save` adds up).
+    /// On a refusal `config` is unchanged.
+    pub fn read(
+        &self,
+        config: &mut Config,
+        words: &[Text],
+        append: bool,
+    ) -> Result<(), ValueError> {
+        if let Kind::Special { read, .. } = self.kind {
+            return read(config, words, append);
+        }
+        let [word] = words else {
+            return Err(ValueError::ArgumentCount);
+        };
+        match &self.kind {
+            Kind::Bool { set, .. } => set(config, read_yes_no(word)?),
+            Kind::Number {
+                unit,
+                min,
+                max,
+                set,
+                ..
+            } => {
+                set(config, read_number(word, *unit, *min, *max)?);
+            }
+            Kind::Choice { listed, set, .. } => {
+                if !set(config, word) {
+                    return Err(ValueError::NotOneOf(listed(config)));
+                }
+            }
+            Kind::Text {
+                empty, check, set, ..
+            } => {
+                if *empty != Empty::UnsetSecret && word.contains(&0) {
+                    return Err(ValueError::NulByte);
+                }
+                check(word)?;
+                set(config, word.clone());
+            }
+            Kind::Special { .. } => unreachable!("read above"),
+        }
+        Ok(())
+    }
+
+    /// The value as CONFIG GET prints it.
+    pub fn text(&self, config: &Config) -> Vec<u8> {
+        match &self.kind {
+            Kind::Bool { get, .. } => yes_no(get(config)).into(),
+            Kind::Number {
+                unit: Unit::Octal,
+                get,
+                ..
+            } => format!("{:o}", get(config)).into_bytes(),
+            Kind::Number { get, .. } => get(config).to_string().into_bytes(),
+            Kind::Choice { get, .. } => get(config).into(),
+            Kind::Text { get, .. } => get(config).to_vec(),
+            Kind::Special { text, .. } => text(config),
+        }
+    }
+
+    /// The values CONFIG REWRITE writes, without the name.
+    pub fn lines(&self, config: &Config, default: &Config) -> Lines {
+        let line = match &self.kind {
+            Kind::Special { lines, .. } => return lines(config, default),
+            Kind::Number {
+                unit: Unit::Memory,
+                get,
+                ..
+            } => {
+                let bytes = u64::try_from(get(config)).expect("memory is not negative");
+                words::memory_text(bytes).into_bytes()
+            }
+            Kind::Text { empty, get, .. } => {
+                let text = get(config);
+                if text.is_empty() && *empty != Empty::Value {
+                    return Lines::None;
+                }
+                let mut line = Vec::new();
+                words::quote(&mut line, text);
+                line
+            }
+            _ => self.text(config),
+        };
+        Lines::Values(vec![(line, self.text(config) != self.text(default))])
+    }
+
+    /// Whether it goes by this name, in any case.
+    pub fn is_named(&self, name: &[u8]) -> bool {
+        self.names()
+            .any(|n| name.eq_ignore_ascii_case(n.as_bytes()))
+    }
+
+    /// Its name, then its alias.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.alias)
+    }
+}
+
+fn read_yes_no(word: &[u8]) -> Result<bool, ValueError> {
+    match word.to_ascii_lowercase().as_slice() {
+        b"yes" => Ok(true),
+        b"no" => Ok(false),
+        _ => Err(ValueError::NotYesOrNo),
+    }
+}
+
+fn read_number(word: &[u8], unit: Unit, min: i128, max: i128) -> Result<i128, ValueError> {
+    let n = match unit {
+        Unit::Plain => i128::from(number::parse_i64(word).ok_or(ValueError::NotAnInteger)?),
+        Unit::Memory => i128::from(words::parse_memory(word).ok_or(ValueError::NotMemory)?),
+        Unit::Octal => i128::from(words::parse_c_number(word, 8).ok_or(ValueError::NotOctal)?),
+    };
+    if (min..=max).contains(&n) {
+        return Ok(n);
+    }
+    Err(match unit {
+        Unit::Octal => ValueError::OutOfRange {
+            min: format!("{min:o}"),
+            max: format!("{max:o}"),
+        },
+        _ => ValueError::OutOfRange {
+            min: min.to_string(),
+            max: max.to_string(),
+        },
+    })
+}
+
+fn yes_no(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
+}

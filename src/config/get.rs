@@ -1,0 +1,88 @@
+//! CONFIG GET: names and patterns in, names and values out.
+
+use super::directive::Flags;
+use super::table::{Config, DIRECTIVES, find};
+use crate::base::glob;
+
+impl Config {
+    /// The directives that match any of `patterns`, as (name, value) without repetition.
+    ///
+    /// A text without `*`, `?` and `[` is a name: it is answered as it was asked, in any
+    /// case, and may be hidden. A pattern matches names and aliases, but nothing hidden.
+    /// Order: that of the patterns, then of the table.
+    pub fn get(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        let mut add = |name: &[u8], text: &dyn Fn() -> Vec<u8>| {
+            if !found
+                .iter()
+                .any(|(known, _)| known.eq_ignore_ascii_case(name))
+            {
+                found.push((name.to_vec(), text()));
+            }
+        };
+        for pattern in patterns {
+            if !pattern.iter().any(|b| matches!(b, b'*' | b'?' | b'[')) {
+                if let Some(directive) = find(pattern) {
+                    add(pattern, &|| directive.text(self));
+                }
+                continue;
+            }
+            for directive in DIRECTIVES
+                .iter()
+                .filter(|d| !d.flags.contains(Flags::HIDDEN))
+            {
+                for name in directive.names() {
+                    if glob::matches(pattern, name.as_bytes(), true) {
+                        add(name.as_bytes(), &|| directive.text(self));
+                    }
+                }
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(patterns: &[&str]) -> Vec<String> {
+        let patterns: Vec<&[u8]> = patterns.iter().map(|p| p.as_bytes()).collect();
+        let found = Config::default().get(&patterns).into_iter();
+        found
+            .map(|(name, _)| String::from_utf8(name).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_name_is_answered_as_it_was_asked_and_once() {
+        assert_eq!(names(&["MAXmemory", "maxmemory"]), ["MAXmemory"]);
+        assert_eq!(names(&["nothing"]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn both_names_of_a_directive_match_a_pattern() {
+        assert_eq!(
+            names(&["Hash-MAX-*"]),
+            [
+                "hash-max-listpack-entries",
+                "hash-max-ziplist-entries",
+                "hash-max-listpack-value",
+                "hash-max-ziplist-value"
+            ]
+        );
+        assert_eq!(names(&["slaveo[f]", "slaveof"]), ["slaveof"]);
+    }
+
+    #[test]
+    fn a_hidden_directive_answers_to_its_exact_name_only() {
+        assert_eq!(
+            names(&["key-load-*", "*"])
+                .iter()
+                .filter(|n| *n == "key-load-delay")
+                .count(),
+            0
+        );
+        assert_eq!(names(&["key-load-delay"]), ["key-load-delay"]);
+    }
+}

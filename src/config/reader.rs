@@ -1,0 +1,452 @@
+//! Reads configuration text into a [`Config`]: files, includes, standard input, options.
+//!
+//! Redis joins the file, then standard input, then the command line's options into one
+//! text, and a later line wins; only `save` adds up, `user`, `loadmodule` and
+//! `rename-command` are lists. The line numbers of its fatal error count through that
+//! joined text, so ours do too; a [`Problem`] also knows the source and its own line.
+//!
+//! Every problem is collected. A normal start reports the first, `--check-config` all.
+//! Bounds: 16 MiB a file, 16 includes deep, 1000 files; a file that includes itself is named.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::directive::{Directive, Flags, Support};
+use super::include;
+use super::refusal::{ValueError, system_text};
+use super::table::{Config, DIRECTIVES, find};
+use super::words::{self, Text};
+
+/// A configuration file larger than this is refused.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+/// Includes within includes.
+const INCLUDE_DEPTH_MAX: usize = 16;
+/// Files read in one load, so that includes cannot multiply without end.
+const FILES_MAX: usize = 1000;
+
+/// The version whose messages we print.
+pub const REDIS_VERSION: &str = "8.0.0";
+
+/// What a start reads, in order of growing precedence.
+#[derive(Default)]
+pub struct Sources {
+    /// The configuration file.
+    pub file: Option<PathBuf>,
+    /// What standard input held, when `-` asked for it.
+    pub stdin: Option<Vec<u8>>,
+    /// The command line's options as configuration lines.
+    pub options: Option<Vec<u8>>,
+}
+
+/// What was read without a problem.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// Directives that differ from their default and have no effect yet, with the line
+    /// that set them. The log names them at start.
+    pub unserved: Vec<(&'static str, Origin)>,
+}
+
+/// Where a line came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The file, or `standard input`, or `command line`.
+    pub source: String,
+    /// The line within that source, from 1.
+    pub line: usize,
+    /// The line as Redis counts it, through all joined sources.
+    pub joined_line: usize,
+    /// The line's bytes, trimmed.
+    pub text: Vec<u8>,
+}
+
+/// A line of a directive that may come several times, kept with its origin.
+#[derive(Clone, Debug)]
+pub struct FileLine {
+    /// The words after the directive's name.
+    pub words: Vec<Text>,
+    /// For errors that are found only later, by whoever understands the words.
+    pub origin: Origin,
+}
+
+/// Two lines are equal when they say the same, wherever they stood.
+impl PartialEq for FileLine {
+    fn eq(&self, other: &FileLine) -> bool {
+        self.words == other.words
+    }
+}
+
+/// Why a configuration does not load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// A line is wrong.
+    Line { origin: Origin, reason: String },
+    /// The lines contradict each other, or what they name cannot be used.
+    Whole(String),
+    /// A file cannot be opened; `origin` is the include, if one named it.
+    Unreadable {
+        path: PathBuf,
+        reason: String,
+        origin: Option<Origin>,
+    },
+}
+
+impl Problem {
+    /// A problem of this line.
+    pub fn at(origin: &Origin, reason: impl fmt::Display) -> Problem {
+        Problem::Line {
+            origin: origin.clone(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// One line for `--check-config`: source, line, reason.
+    pub fn report(&self) -> String {
+        match self {
+            Problem::Line { origin, reason } => {
+                let text = String::from_utf8_lossy(&origin.text);
+                format!("{}:{}: {reason}: '{text}'", origin.source, origin.line)
+            }
+            Problem::Whole(reason) => reason.clone(),
+            Problem::Unreadable {
+                path,
+                reason,
+                origin,
+            } => {
+                let at = origin
+                    .as_ref()
+                    .map(|o| format!("{}:{}: ", o.source, o.line));
+                let at = at.unwrap_or_default();
+                format!("{at}can't open config file '{}': {reason}", path.display())
+            }
+        }
+    }
+}
+
+/// What a failed start prints. A `Line` or `Whole` goes to standard error as it is, with
+/// the leading empty line; an `Unreadable` is the text of a warning in the log.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let banner = format!("\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***\n");
+        match self {
+            Problem::Line { origin, reason } => {
+                let text = String::from_utf8_lossy(&origin.text);
+                let line = origin.joined_line;
+                writeln!(f, "{banner}Reading the configuration file, at line {line}")?;
+                writeln!(f, ">>> '{text}'")?;
+                writeln!(f, "{reason}")
+            }
+            Problem::Whole(reason) => writeln!(f, "{banner}{reason}"),
+            Problem::Unreadable { path, reason, .. } => {
+                let path = path.display();
+                write!(f, "Fatal error, can't open config file '{path}': {reason}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// Reads all sources over the defaults. `dir` becomes absolute; nothing else is touched.
+///
+/// The error holds every problem, in the order of the text, and is never empty.
+pub fn load(sources: &Sources) -> Result<Loaded, Vec<Problem>> {
+    let mut reader = Reader::new();
+    let mut text = Joined::default();
+    if let Some(path) = &sources.file {
+        reader.add_files(&mut text, path, None);
+    }
+    if let Some(bytes) = &sources.stdin {
+        text.add("standard input".to_owned(), bytes.clone());
+    }
+    if let Some(bytes) = &sources.options {
+        text.add_options(bytes.clone());
+    }
+    reader.read_text(&text, &mut Vec::new());
+    reader.finish()
+}
+
+/// Several sources read as one text.
+#[derive(Default)]
+struct Joined {
+    parts: Vec<Part>,
+    /// Line breaks so far.
+    breaks: usize,
+    ends_open: bool,
+}
+
+struct Part {
+    source: String,
+    bytes: Vec<u8>,
+    /// The joined number of its first line.
+    first_line: usize,
+}
+
+impl Joined {
+    fn add(&mut self, source: String, bytes: Vec<u8>) {
+        if self.ends_open {
+            self.breaks += 1;
+        }
+        let first_line = self.breaks + 1;
+        self.breaks += bytes.iter().filter(|&&b| b == b'\n').count();
+        self.ends_open = bytes.last().is_some_and(|&b| b != b'\n');
+        self.parts.push(Part {
+            source,
+            bytes,
+            first_line,
+        });
+    }
+
+    /// Options start on a line after an extra break.
+    fn add_options(&mut self, bytes: Vec<u8>) {
+        self.breaks += 1;
+        self.ends_open = false;
+        self.add("command line".to_owned(), bytes);
+    }
+}
+
+struct Reader {
+    config: Config,
+    problems: Vec<Problem>,
+    /// The line that last set a directive.
+    set_by: HashMap<&'static str, Origin>,
+    files: usize,
+}
+
+impl Reader {
+    fn new() -> Reader {
+        let mut config = Config::default();
+        if let Ok(here) = std::env::current_dir() {
+            config.dir.0 = here.as_path().into();
+        }
+        Reader {
+            config,
+            problems: Vec::new(),
+            set_by: HashMap::new(),
+            files: 0,
+        }
+    }
+
+    /// Adds the file, or the files a pattern matches, to `text`.
+    ///
+    /// A pattern may match nothing: an empty `conf.d` is no mistake. Paths are relative to
+    /// `dir` as the lines so far have it.
+    fn add_files(&mut self, text: &mut Joined, path: &Path, origin: Option<&Origin>) {
+        let paths = match include::is_pattern(path.as_os_str().as_bytes()) {
+            true => include::expand(self.config.dir.0.path(), path),
+            false => vec![path.to_owned()],
+        };
+        for path in paths {
+            self.files += 1;
+            let read = match self.files > FILES_MAX {
+                true => Err(format!("more than {FILES_MAX} files")),
+                false => read_file(&self.config.dir.0.path().join(&path)),
+            };
+            match read {
+                Ok(bytes) => text.add(path.display().to_string(), bytes),
+                Err(reason) => {
+                    let origin = origin.cloned();
+                    self.problems.push(Problem::Unreadable {
+                        path,
+                        reason,
+                        origin,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Reads every line. `open` are the includes being read around this text.
+    fn read_text(&mut self, text: &Joined, open: &mut Vec<PathBuf>) {
+        for part in &text.parts {
+            for (index, line) in part.bytes.split(|&b| b == b'\n').enumerate() {
+                let line = words::trim(line);
+                if line.is_empty() || line[0] == b'#' {
+                    continue;
+                }
+                let origin = Origin {
+                    source: part.source.clone(),
+                    line: index + 1,
+                    joined_line: part.first_line + index,
+                    text: line.to_vec(),
+                };
+                if let Err(reason) = self.read_line(line, &origin, open) {
+                    self.problems.push(Problem::Line { origin, reason });
+                }
+            }
+        }
+    }
+
+    fn read_line(
+        &mut self,
+        line: &[u8],
+        origin: &Origin,
+        open: &mut Vec<PathBuf>,
+    ) -> Result<(), String> {
+        if line.contains(&0) {
+            return Err("NUL byte in configuration line".to_owned());
+        }
+        let words = words::split(line).ok_or("Unbalanced quotes in configuration line")?;
+        let Some((name, values)) = words.split_first() else {
+            return Ok(());
+        };
+        if let Some(directive) = find(name) {
+            return self
+                .read_directive(directive, values, origin)
+                .map_err(|e| e.to_string());
+        }
+        match (name.to_ascii_lowercase().as_slice(), values.len()) {
+            // Directives of the past, without meaning now.
+            (
+                b"list-max-ziplist-entries"
+                | b"list-max-ziplist-value"
+                | b"lua-replicate-commands"
+                | b"io-threads-do-reads",
+                1,
+            ) => Ok(()),
+            (b"include", 1) => self.include(&values[0], origin, open),
+            (b"rename-command", 2) => {
+                self.config.renamed_commands.push(file_line(values, origin));
+                Ok(())
+            }
+            (b"user", 1..) => self.add_user(values, origin),
+            (b"loadmodule", 1..) => {
+                self.config.modules.push(file_line(values, origin));
+                Ok(())
+            }
+            (b"sentinel", _) => Err("sentinel directive while not in sentinel mode".to_owned()),
+            _ => Err("Bad directive or wrong number of arguments".to_owned()),
+        }
+    }
+
+    fn read_directive(
+        &mut self,
+        directive: &'static Directive,
+        values: &[Text],
+        origin: &Origin,
+    ) -> Result<(), ValueError> {
+        let append = self.set_by.contains_key(directive.name);
+        match values {
+            // `save "900 1 300 10"`: one word that holds several.
+            [only] if directive.flags.contains(Flags::MULTI_ARG) && !only.is_empty() => {
+                let inner = words::split(only).unwrap_or_default();
+                directive.read(&mut self.config, &inner, append)?;
+            }
+            _ => directive.read(&mut self.config, values, append)?,
+        }
+        self.set_by.insert(directive.name, origin.clone());
+        Ok(())
+    }
+
+    fn include(
+        &mut self,
+        pattern: &Text,
+        origin: &Origin,
+        open: &mut Vec<PathBuf>,
+    ) -> Result<(), String> {
+        if open.len() >= INCLUDE_DEPTH_MAX {
+            return Err(format!(
+                "includes are nested more than {INCLUDE_DEPTH_MAX} deep"
+            ));
+        }
+        let path = Path::new(OsStr::from_bytes(pattern));
+        let absolute = self.config.dir.0.path().join(path);
+        let identity = absolute.canonicalize().unwrap_or(absolute);
+        if open.contains(&identity) {
+            return Err(format!("'{}' includes itself", path.display()));
+        }
+        let mut text = Joined::default();
+        self.add_files(&mut text, path, Some(origin));
+        open.push(identity);
+        self.read_text(&text, open);
+        open.pop();
+        Ok(())
+    }
+
+    fn add_user(&mut self, values: &[Text], origin: &Origin) -> Result<(), String> {
+        let name = &values[0];
+        if self.config.users.iter().any(|line| line.words[0] == *name) {
+            return Err(format!(
+                "Error in user declaration '{}': Duplicate user found. A user can only be \
+                 defined once in config files",
+                name.lossy()
+            ));
+        }
+        self.config.users.push(file_line(values, origin));
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Loaded, Vec<Problem>> {
+        let config = &mut self.config;
+        if config.cluster_enabled {
+            if config.replicaof.0.is_some() {
+                let reason = "replicaof directive not allowed in cluster mode";
+                self.problems.push(Problem::Whole(reason.to_owned()));
+            }
+            config.databases = 1;
+        }
+        config.settle();
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
+        let unserved = unserved(&self.config, &self.set_by);
+        Ok(Loaded {
+            config: self.config,
+            unserved,
+        })
+    }
+}
+
+impl Config {
+    /// Brings values that are accepted out of range into it: `hz` is a hint.
+    pub(super) fn settle(&mut self) {
+        self.hz = self.hz.clamp(1, 500);
+    }
+}
+
+fn file_line(words: &[Text], origin: &Origin) -> FileLine {
+    FileLine {
+        words: words.to_vec(),
+        origin: origin.clone(),
+    }
+}
+
+fn unserved(
+    config: &Config,
+    set_by: &HashMap<&'static str, Origin>,
+) -> Vec<(&'static str, Origin)> {
+    let default = Config::default();
+    let waits = |d: &&Directive| matches!(d.support, Support::NotYet(_));
+    let mut lines: Vec<(&'static str, Origin)> = DIRECTIVES
+        .iter()
+        .filter(waits)
+        .filter(|d| d.text(config) != d.text(&default))
+        .filter_map(|d| Some((d.name, set_by.get(d.name)?.clone())))
+        .collect();
+    for (name, list) in [
+        ("user", &config.users),
+        ("loadmodule", &config.modules),
+        ("rename-command", &config.renamed_commands),
+    ] {
+        lines.extend(list.first().map(|line| (name, line.origin.clone())));
+    }
+    lines
+}
+
+/// The file's bytes, or why it cannot be read.
+fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    let file = File::open(path).map_err(|error| system_text(&error))?;
+    let mut bytes = Vec::new();
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
+    read.map_err(|error| system_text(&error))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!("larger than {} bytes", FILE_BYTES_MAX));
+    }
+    Ok(bytes)
+}

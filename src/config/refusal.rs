@@ -1,0 +1,101 @@
+//! Why a value is refused: every wording once, as Redis words it.
+
+/// The reason a directive does not take a value. `Display` is what Redis prints under the
+/// line in a fatal start, and after the dash in `CONFIG SET failed (...) - reason`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum ValueError {
+    #[error("wrong number of arguments")]
+    ArgumentCount,
+    #[error("argument must be 'yes' or 'no'")]
+    NotYesOrNo,
+    #[error("argument couldn't be parsed into an integer")]
+    NotAnInteger,
+    #[error("argument must be a memory value")]
+    NotMemory,
+    #[error("argument must be a memory or percent value")]
+    NotMemoryOrPercent,
+    #[error("argument couldn't be parsed as an octal number")]
+    NotOctal,
+    #[error("argument must be between {min} and {max} inclusive")]
+    OutOfRange { min: String, max: String },
+    #[error("percentage argument must be less or equal to 100")]
+    PercentTooLarge,
+    #[error("argument(s) must be one of the following: {0}")]
+    NotOneOf(String),
+    #[error("argument must not contain a NUL byte")]
+    NulByte,
+    #[error("dbfilename can't be a path, just a filename")]
+    DbFilenameIsPath,
+    #[error("appendfilename can't be empty")]
+    AofFilenameEmpty,
+    #[error("appendfilename can't be a path, just a filename")]
+    AofFilenameIsPath,
+    #[error("appenddirname can't be empty")]
+    AofDirnameEmpty,
+    #[error("appenddirname can't be a path, just a dirname")]
+    AofDirnameIsPath,
+    #[error("Hostnames must be less than 256 characters")]
+    HostnameTooLong,
+    #[error("Hostnames may only contain alphanumeric characters, hyphens or dots")]
+    HostnameCharacter,
+    #[error("Announced human node name contained invalid character")]
+    NodeNameCharacter,
+    #[error("template format is invalid or contains unknown variables")]
+    BadTemplate,
+    #[error("shutdown options SAVE and NOSAVE can't be used simultaneously")]
+    SaveAndNosave,
+    #[error("Invalid save parameters")]
+    BadSavePoint,
+    #[error("Wrong number of arguments in buffer limit configuration.")]
+    BufferLimitCount,
+    #[error("Invalid client class specified in buffer limit configuration.")]
+    BufferLimitClass,
+    #[error("Error in hard, soft or soft_seconds setting in buffer limit configuration.")]
+    BufferLimitNumber,
+    #[error("Invalid oom-score-adj-values, elements must be between -2000 and 2000.")]
+    OomScore,
+    #[error("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")]
+    EventClass,
+    #[error("Too many bind addresses specified.")]
+    TooManyAddresses,
+    #[error("Invalid master port")]
+    BadPrimaryPort,
+    #[error("Invalid latency-tracking-info-percentiles parameters")]
+    NotAPercentile,
+    #[error("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")]
+    PercentileOutOfRange,
+    /// The operating system's own words, such as `No such file or directory`.
+    #[error("{0}")]
+    System(String),
+}
+
+impl ValueError {
+    /// The system's words for an error, without Rust's `(os error 2)`.
+    pub fn system(error: &std::io::Error) -> ValueError {
+        ValueError::System(system_text(error))
+    }
+}
+
+/// What `strerror` says for this error.
+pub fn system_text(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn system_errors_carry_no_number() {
+        let error = std::io::Error::from_raw_os_error(libc::ENOENT);
+        assert_eq!(
+            ValueError::system(&error).to_string(),
+            "No such file or directory"
+        );
+    }
+}

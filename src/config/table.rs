@@ -1,0 +1,666 @@
+//! The table of directives and the fields behind them: name, value, default, bounds.
+//!
+//! One row is one directive, in the order of `redis.conf.example`, which says what each
+//! means. The macro makes of them
+//!
+//!   - [`Config`], with one typed public field per row,
+//!   - its `Default`,
+//!   - [`DIRECTIVES`], whose functions read and write those fields.
+//!
+//! A row: `field: type = default => "name" | "alias", kind, [flags], support;`. Kinds:
+//! `flag` (yes or no), `number`, `memory` and `octal` with bounds, `choice` (a name), `text`,
+//! `text_or_unset`, `secret` (both unset when empty), `special` (a grammar of its own).
+
+use super::checks;
+use super::choices::*;
+use super::directive::Feature::*;
+use super::directive::Support::{NotNeeded, NotYet, Works};
+use super::directive::{Directive, Empty, Flags, Kind, Unit};
+use super::reader::FileLine;
+use super::special::*;
+use super::words::Text;
+
+const MB: u64 = 1 << 20;
+const GB: u64 = 1 << 30;
+
+const INT_MIN: i128 = i32::MIN as i128;
+const INT_MAX: i128 = i32::MAX as i128;
+const UINT_MAX: i128 = u32::MAX as i128;
+const LONG_MAX: i128 = i64::MAX as i128;
+const ULONG_MAX: i128 = u64::MAX as i128;
+
+macro_rules! directives {
+    ($(
+        $field:ident: $type:ty = $default:expr =>
+            $name:literal $(| $alias:literal)?, $kind:ident $(($($rule:expr),+))?,
+            [$($flag:ident)*], $support:expr;
+    )+) => {
+        /// Every setting of a server. Fields are named as their directives, which
+        /// `redis.conf.example` explains; units are those of the directive.
+        #[derive(Clone, Debug, PartialEq)]
+        #[allow(missing_docs)]
+        pub struct Config {
+            $(pub $field: $type,)+
+            /// `rename-command` lines: a command's name, then its new one or nothing.
+            pub renamed_commands: Vec<FileLine>,
+            /// `user` lines: a name, then rules.
+            pub users: Vec<FileLine>,
+            /// `loadmodule` lines: a path, then arguments.
+            pub modules: Vec<FileLine>,
+        }
+
+        impl Default for Config {
+            fn default() -> Config {
+                Config {
+                    $($field: $default,)+
+                    renamed_commands: Vec::new(),
+                    users: Vec::new(),
+                    modules: Vec::new(),
+                }
+            }
+        }
+
+        /// Every directive but those that exist in files only (`include`, `user`,
+        /// `loadmodule`, `rename-command`).
+        pub static DIRECTIVES: &[Directive] = &[$(Directive {
+            name: $name,
+            alias: alias!($($alias)?),
+            flags: Flags::empty()$(.union(Flags::$flag))*,
+            support: $support,
+            kind: kind!($field, $kind $(($($rule),+))?),
+        },)+];
+
+        /// Field names beside directive names, for the test that compares them.
+        #[cfg(test)]
+        const FIELDS: &[(&str, &str)] = &[$((stringify!($field), $name)),+];
+    };
+}
+
+macro_rules! alias {
+    () => {
+        None
+    };
+    ($alias:literal) => {
+        Some($alias)
+    };
+}
+
+macro_rules! kind {
+    ($field:ident, flag) => {
+        Kind::Bool {
+            get: |c| c.$field,
+            set: |c, yes| c.$field = yes,
+        }
+    };
+    ($field:ident, number($min:expr, $max:expr)) => {
+        kind!($field, Unit::Plain, $min, $max)
+    };
+    ($field:ident, memory($min:expr, $max:expr)) => {
+        kind!($field, Unit::Memory, $min as i128, $max)
+    };
+    ($field:ident, octal($min:expr, $max:expr)) => {
+        kind!($field, Unit::Octal, $min, $max)
+    };
+    // A test proves that the bounds fit the field, so `as` loses nothing.
+    ($field:ident, $unit:expr, $min:expr, $max:expr) => {
+        Kind::Number {
+            unit: $unit,
+            min: $min,
+            max: $max,
+            get: |c| c.$field as i128,
+            set: |c, n| c.$field = n as _,
+        }
+    };
+    ($field:ident, choice) => {
+        Kind::Choice {
+            listed: |c| c.$field.listed(),
+            get: |c| c.$field.name(),
+            set: |c, name| match Choice::parse(name) {
+                Some(value) => {
+                    c.$field = value;
+                    true
+                }
+                None => false,
+            },
+        }
+    };
+    ($field:ident, text) => {
+        kind!($field, Empty::Value, |_| Ok(()))
+    };
+    ($field:ident, text($check:expr)) => {
+        kind!($field, Empty::Value, $check)
+    };
+    ($field:ident, text_or_unset) => {
+        kind!($field, Empty::Unset, |_| Ok(()))
+    };
+    ($field:ident, text_or_unset($check:expr)) => {
+        kind!($field, Empty::Unset, $check)
+    };
+    ($field:ident, secret) => {
+        kind!($field, Empty::UnsetSecret, |_| Ok(()))
+    };
+    ($field:ident, $empty:expr, $check:expr) => {
+        Kind::Text {
+            empty: $empty,
+            check: $check,
+            get: |c| &c.$field,
+            set: |c, text| c.$field = text,
+        }
+    };
+    ($field:ident, special) => {
+        Kind::Special {
+            read: |c, words, append| c.$field.read(words, append),
+            text: |c| c.$field.text(),
+            lines: |c, default| c.$field.lines(&default.$field),
+        }
+    };
+}
+
+directives! {
+    // Network
+    bind: BindAddresses = BindAddresses::default() =>
+        "bind", special, [MULTI_ARG VOLATILE], Works;
+    bind_source_addr: Text = Text::default() =>
+        "bind-source-addr", text_or_unset, [], NotYet(Replication);
+    protected_mode: bool = true =>
+        "protected-mode", flag, [], Works;
+    enable_protected_configs: Allowed = Allowed::No =>
+        "enable-protected-configs", choice, [IMMUTABLE], Works;
+    enable_debug_command: Allowed = Allowed::No =>
+        "enable-debug-command", choice, [IMMUTABLE], Works;
+    enable_module_command: Allowed = Allowed::No =>
+        "enable-module-command", choice, [IMMUTABLE], NotYet(Modules);
+    port: u16 = 6379 =>
+        "port", number(0, 65535), [], Works;
+    tcp_backlog: u32 = 511 =>
+        "tcp-backlog", number(0, INT_MAX), [IMMUTABLE], Works;
+    unixsocket: Text = Text::default() =>
+        "unixsocket", text_or_unset, [IMMUTABLE], Works;
+    unixsocketperm: u32 = 0 =>
+        "unixsocketperm", octal(0, 0o777), [IMMUTABLE], Works;
+    timeout: u32 = 0 =>
+        "timeout", number(0, INT_MAX), [], Works;
+    tcp_keepalive: u32 = 300 =>
+        "tcp-keepalive", number(0, INT_MAX), [], Works;
+    socket_mark_id: u32 = 0 =>
+        "socket-mark-id", number(0, UINT_MAX), [IMMUTABLE], NotYet(Process);
+    max_new_connections_per_cycle: u32 = 10 =>
+        "max-new-connections-per-cycle", number(1, 1000), [], Works;
+
+    // TLS
+    tls_port: u16 = 0 =>
+        "tls-port", number(0, 65535), [], NotYet(Tls);
+    max_new_tls_connections_per_cycle: u32 = 1 =>
+        "max-new-tls-connections-per-cycle", number(1, 1000), [], NotYet(Tls);
+    tls_cert_file: Text = Text::default() =>
+        "tls-cert-file", text_or_unset, [VOLATILE], NotYet(Tls);
+    tls_key_file: Text = Text::default() =>
+        "tls-key-file", text_or_unset, [VOLATILE], NotYet(Tls);
+    tls_key_file_pass: Text = Text::default() =>
+        "tls-key-file-pass", text_or_unset, [SENSITIVE], NotYet(Tls);
+    tls_client_cert_file: Text = Text::default() =>
+        "tls-client-cert-file", text_or_unset, [VOLATILE], NotYet(Tls);
+    tls_client_key_file: Text = Text::default() =>
+        "tls-client-key-file", text_or_unset, [VOLATILE], NotYet(Tls);
+    tls_client_key_file_pass: Text = Text::default() =>
+        "tls-client-key-file-pass", text_or_unset, [SENSITIVE], NotYet(Tls);
+    tls_dh_params_file: Text = Text::default() =>
+        "tls-dh-params-file", text_or_unset, [VOLATILE], NotYet(Tls);
+    tls_ca_cert_file: Text = Text::default() =>
+        "tls-ca-cert-file", text_or_unset, [VOLATILE], NotYet(Tls);
+    tls_ca_cert_dir: Text = Text::default() =>
+        "tls-ca-cert-dir", text_or_unset, [VOLATILE], NotYet(Tls);
+    tls_auth_clients: TlsAuthClients = TlsAuthClients::Yes =>
+        "tls-auth-clients", choice, [], NotYet(Tls);
+    tls_replication: bool = false =>
+        "tls-replication", flag, [], NotYet(Tls);
+    tls_cluster: bool = false =>
+        "tls-cluster", flag, [], NotYet(Tls);
+    tls_protocols: Text = Text::default() =>
+        "tls-protocols", text_or_unset, [], NotYet(Tls);
+    tls_ciphers: Text = Text::default() =>
+        "tls-ciphers", text_or_unset, [], NotYet(Tls);
+    tls_ciphersuites: Text = Text::default() =>
+        "tls-ciphersuites", text_or_unset, [], NotYet(Tls);
+    tls_prefer_server_ciphers: bool = false =>
+        "tls-prefer-server-ciphers", flag, [], NotYet(Tls);
+    tls_session_caching: bool = true =>
+        "tls-session-caching", flag, [], NotYet(Tls);
+    tls_session_cache_size: u32 = 20_480 =>
+        "tls-session-cache-size", number(0, INT_MAX), [], NotYet(Tls);
+    tls_session_cache_timeout: u32 = 300 =>
+        "tls-session-cache-timeout", number(0, INT_MAX), [], NotYet(Tls);
+
+    // General
+    daemonize: bool = false =>
+        "daemonize", flag, [IMMUTABLE], Works;
+    supervised: Supervised = Supervised::No =>
+        "supervised", choice, [IMMUTABLE], Works;
+    pidfile: Text = Text::default() =>
+        "pidfile", text_or_unset, [IMMUTABLE], Works;
+    loglevel: LogLevel = LogLevel::Notice =>
+        "loglevel", choice, [], Works;
+    logfile: Text = Text::default() =>
+        "logfile", text, [IMMUTABLE], Works;
+    syslog_enabled: bool = false =>
+        "syslog-enabled", flag, [IMMUTABLE], Works;
+    syslog_ident: Text = "redis".into() =>
+        "syslog-ident", text, [IMMUTABLE], Works;
+    syslog_facility: SyslogFacility = SyslogFacility::Local0 =>
+        "syslog-facility", choice, [IMMUTABLE], Works;
+    crash_log_enabled: bool = true =>
+        "crash-log-enabled", flag, [], Works;
+    crash_memcheck_enabled: bool = true =>
+        "crash-memcheck-enabled", flag, [], NotYet(Process);
+    databases: u32 = 16 =>
+        "databases", number(1, INT_MAX), [IMMUTABLE], Works;
+    always_show_logo: bool = false =>
+        "always-show-logo", flag, [IMMUTABLE], Works;
+    hide_user_data_from_log: bool = false =>
+        "hide-user-data-from-log", flag, [], Works;
+    set_proc_title: bool = true =>
+        "set-proc-title", flag, [IMMUTABLE], Works;
+    proc_title_template: Text = "{title} {listen-addr} {server-mode}".into() =>
+        "proc-title-template", text(checks::proc_title_template), [], Works;
+    locale_collate: Text = Text::default() =>
+        "locale-collate", text, [], NotYet(Process);
+    ignore_warnings: Text = Text::default() =>
+        "ignore-warnings", text, [], NotYet(Process);
+
+    // Snapshots
+    save: SavePoints = SavePoints::default() =>
+        "save", special, [MULTI_ARG], NotYet(Rdb);
+    stop_writes_on_bgsave_error: bool = true =>
+        "stop-writes-on-bgsave-error", flag, [], NotYet(Rdb);
+    rdbcompression: bool = true =>
+        "rdbcompression", flag, [], NotYet(Rdb);
+    rdbchecksum: bool = true =>
+        "rdbchecksum", flag, [IMMUTABLE], NotYet(Rdb);
+    sanitize_dump_payload: SanitizePayload = SanitizePayload::No =>
+        "sanitize-dump-payload", choice, [DEBUG], NotYet(Rdb);
+    dbfilename: Text = "dump.rdb".into() =>
+        "dbfilename", text(checks::db_filename), [PROTECTED], NotYet(Rdb);
+    rdb_del_sync_files: bool = false =>
+        "rdb-del-sync-files", flag, [], NotYet(Rdb);
+    dir: Dir = Dir::default() =>
+        "dir", special, [PROTECTED DENY_LOADING], Works;
+    rdb_save_incremental_fsync: bool = true =>
+        "rdb-save-incremental-fsync", flag, [], NotYet(Rdb);
+    rdb_key_save_delay: i32 = 0 =>
+        "rdb-key-save-delay", number(INT_MIN, INT_MAX), [HIDDEN], NotYet(Rdb);
+    key_load_delay: i32 = 0 =>
+        "key-load-delay", number(INT_MIN, INT_MAX), [HIDDEN], NotYet(Rdb);
+    loading_process_events_interval_bytes: u64 = 524_288 =>
+        "loading-process-events-interval-bytes", number(1024, INT_MAX), [HIDDEN], NotYet(Rdb);
+
+    // Replication
+    replicaof: ReplicaOf = ReplicaOf::default() =>
+        "replicaof" | "slaveof", special, [IMMUTABLE MULTI_ARG], NotYet(Replication);
+    masterauth: Text = Text::default() =>
+        "masterauth", secret, [SENSITIVE], NotYet(Replication);
+    masteruser: Text = Text::default() =>
+        "masteruser", text_or_unset, [SENSITIVE], NotYet(Replication);
+    replica_serve_stale_data: bool = true =>
+        "replica-serve-stale-data" | "slave-serve-stale-data", flag, [], NotYet(Replication);
+    replica_read_only: bool = true =>
+        "replica-read-only" | "slave-read-only", flag, [DEBUG], NotYet(Replication);
+    repl_diskless_sync: bool = true =>
+        "repl-diskless-sync", flag, [DEBUG], NotYet(Replication);
+    repl_diskless_sync_delay: u32 = 5 =>
+        "repl-diskless-sync-delay", number(0, INT_MAX), [], NotYet(Replication);
+    repl_diskless_sync_max_replicas: u32 = 0 =>
+        "repl-diskless-sync-max-replicas", number(0, INT_MAX), [], NotYet(Replication);
+    repl_diskless_load: DisklessLoad = DisklessLoad::Disabled =>
+        "repl-diskless-load", choice, [DEBUG DENY_LOADING], NotYet(Replication);
+    repl_rdb_channel: bool = true =>
+        "repl-rdb-channel", flag, [HIDDEN], NotYet(Replication);
+    repl_ping_replica_period: u32 = 10 =>
+        "repl-ping-replica-period" | "repl-ping-slave-period", number(1, INT_MAX), [], NotYet(Replication);
+    repl_timeout: u32 = 60 =>
+        "repl-timeout", number(1, INT_MAX), [], NotYet(Replication);
+    repl_disable_tcp_nodelay: bool = false =>
+        "repl-disable-tcp-nodelay", flag, [], NotYet(Replication);
+    repl_backlog_size: u64 = MB =>
+        "repl-backlog-size", memory(1, LONG_MAX), [], NotYet(Replication);
+    repl_backlog_ttl: u64 = 3600 =>
+        "repl-backlog-ttl", number(0, LONG_MAX), [], NotYet(Replication);
+    replica_full_sync_buffer_limit: u64 = 0 =>
+        "replica-full-sync-buffer-limit", memory(0, LONG_MAX), [], NotYet(Replication);
+    replica_priority: u32 = 100 =>
+        "replica-priority" | "slave-priority", number(0, INT_MAX), [], NotYet(Replication);
+    propagation_error_behavior: PropagationErrors = PropagationErrors::Ignore =>
+        "propagation-error-behavior", choice, [], NotYet(Replication);
+    replica_ignore_disk_write_errors: bool = false =>
+        "replica-ignore-disk-write-errors", flag, [], NotYet(Replication);
+    replica_announced: bool = true =>
+        "replica-announced", flag, [], NotYet(Replication);
+    min_replicas_to_write: u32 = 0 =>
+        "min-replicas-to-write" | "min-slaves-to-write", number(0, INT_MAX), [], NotYet(Replication);
+    min_replicas_max_lag: u32 = 10 =>
+        "min-replicas-max-lag" | "min-slaves-max-lag", number(0, INT_MAX), [], NotYet(Replication);
+    replica_announce_ip: Text = Text::default() =>
+        "replica-announce-ip" | "slave-announce-ip", text_or_unset, [], NotYet(Replication);
+    replica_announce_port: u16 = 0 =>
+        "replica-announce-port" | "slave-announce-port", number(0, 65535), [], NotYet(Replication);
+
+    // Keys tracking
+    tracking_table_max_keys: usize = 1_000_000 =>
+        "tracking-table-max-keys", number(0, LONG_MAX), [], NotYet(Tracking);
+
+    // Security
+    acllog_max_len: u64 = 128 =>
+        "acllog-max-len", number(0, LONG_MAX), [], NotYet(Acl);
+    aclfile: Text = Text::default() =>
+        "aclfile", text, [IMMUTABLE], NotYet(Acl);
+    requirepass: Text = Text::default() =>
+        "requirepass", secret, [SENSITIVE], Works;
+    acl_pubsub_default: PubsubDefault = PubsubDefault::ResetChannels =>
+        "acl-pubsub-default", choice, [], NotYet(Acl);
+
+    // Clients
+    maxclients: u32 = 10_000 =>
+        "maxclients", number(1, UINT_MAX), [], Works;
+
+    // Memory management
+    maxmemory: u64 = 0 =>
+        "maxmemory", memory(0, ULONG_MAX), [], Works;
+    maxmemory_policy: MaxmemoryPolicy = MaxmemoryPolicy::NoEviction =>
+        "maxmemory-policy", choice, [], Works;
+    maxmemory_samples: u32 = 5 =>
+        "maxmemory-samples", number(1, 64), [], Works;
+    maxmemory_eviction_tenacity: u32 = 10 =>
+        "maxmemory-eviction-tenacity", number(0, 100), [], Works;
+    replica_ignore_maxmemory: bool = true =>
+        "replica-ignore-maxmemory" | "slave-ignore-maxmemory", flag, [], NotYet(Replication);
+    active_expire_effort: u32 = 1 =>
+        "active-expire-effort", number(1, 10), [], Works;
+
+    // Lazy freeing
+    lazyfree_lazy_eviction: bool = false =>
+        "lazyfree-lazy-eviction", flag, [DEBUG], Works;
+    lazyfree_lazy_expire: bool = false =>
+        "lazyfree-lazy-expire", flag, [DEBUG], Works;
+    lazyfree_lazy_server_del: bool = false =>
+        "lazyfree-lazy-server-del", flag, [DEBUG], Works;
+    replica_lazy_flush: bool = false =>
+        "replica-lazy-flush" | "slave-lazy-flush", flag, [], NotYet(Replication);
+    lazyfree_lazy_user_del: bool = false =>
+        "lazyfree-lazy-user-del", flag, [DEBUG], Works;
+    lazyfree_lazy_user_flush: bool = false =>
+        "lazyfree-lazy-user-flush", flag, [DEBUG], Works;
+
+    // Threads
+    io_threads: u32 = 1 =>
+        "io-threads", number(1, 128), [DEBUG IMMUTABLE], NotYet(Threads);
+
+    // Kernel
+    oom_score_adj: OomScoreAdj = OomScoreAdj::No =>
+        "oom-score-adj", choice, [], NotYet(Process);
+    oom_score_adj_values: OomScoreAdjValues = OomScoreAdjValues::default() =>
+        "oom-score-adj-values", special, [MULTI_ARG], NotYet(Process);
+    disable_thp: bool = true =>
+        "disable-thp", flag, [IMMUTABLE], NotYet(Process);
+
+    // Append only file
+    appendonly: bool = false =>
+        "appendonly", flag, [], NotYet(Aof);
+    appendfilename: Text = "appendonly.aof".into() =>
+        "appendfilename", text(checks::aof_filename), [IMMUTABLE], NotYet(Aof);
+    appenddirname: Text = "appendonlydir".into() =>
+        "appenddirname", text(checks::aof_dirname), [IMMUTABLE], NotYet(Aof);
+    appendfsync: AppendFsync = AppendFsync::EverySec =>
+        "appendfsync", choice, [], NotYet(Aof);
+    no_appendfsync_on_rewrite: bool = false =>
+        "no-appendfsync-on-rewrite", flag, [], NotYet(Aof);
+    auto_aof_rewrite_percentage: u32 = 100 =>
+        "auto-aof-rewrite-percentage", number(0, INT_MAX), [], NotYet(Aof);
+    auto_aof_rewrite_min_size: u64 = 64 * MB =>
+        "auto-aof-rewrite-min-size", memory(0, LONG_MAX), [], NotYet(Aof);
+    aof_load_truncated: bool = true =>
+        "aof-load-truncated", flag, [], NotYet(Aof);
+    aof_use_rdb_preamble: bool = true =>
+        "aof-use-rdb-preamble", flag, [], NotYet(Aof);
+    aof_timestamp_enabled: bool = false =>
+        "aof-timestamp-enabled", flag, [], NotYet(Aof);
+    aof_rewrite_incremental_fsync: bool = true =>
+        "aof-rewrite-incremental-fsync", flag, [], NotYet(Aof);
+    aof_disable_auto_gc: bool = false =>
+        "aof-disable-auto-gc", flag, [HIDDEN], NotYet(Aof);
+
+    // Shutdown
+    shutdown_timeout: u32 = 10 =>
+        "shutdown-timeout", number(0, INT_MAX), [], NotYet(Replication);
+    shutdown_on_sigint: ShutdownFlags = ShutdownFlags::default() =>
+        "shutdown-on-sigint", special, [MULTI_ARG], Works;
+    shutdown_on_sigterm: ShutdownFlags = ShutdownFlags::default() =>
+        "shutdown-on-sigterm", special, [MULTI_ARG], Works;
+
+    // Long commands
+    busy_reply_threshold: u64 = 5000 =>
+        "busy-reply-threshold" | "lua-time-limit", number(0, LONG_MAX), [], NotYet(Scripting);
+
+    // Cluster
+    cluster_enabled: bool = false =>
+        "cluster-enabled", flag, [IMMUTABLE], NotYet(Cluster);
+    cluster_config_file: Text = "nodes.conf".into() =>
+        "cluster-config-file", text, [IMMUTABLE], NotYet(Cluster);
+    cluster_node_timeout: u64 = 15_000 =>
+        "cluster-node-timeout", number(0, LONG_MAX), [], NotYet(Cluster);
+    cluster_port: u16 = 0 =>
+        "cluster-port", number(0, 65535), [IMMUTABLE], NotYet(Cluster);
+    cluster_replica_validity_factor: u32 = 10 =>
+        "cluster-replica-validity-factor" | "cluster-slave-validity-factor", number(0, INT_MAX), [], NotYet(Cluster);
+    cluster_migration_barrier: u32 = 1 =>
+        "cluster-migration-barrier", number(0, INT_MAX), [], NotYet(Cluster);
+    cluster_allow_replica_migration: bool = true =>
+        "cluster-allow-replica-migration", flag, [], NotYet(Cluster);
+    cluster_require_full_coverage: bool = true =>
+        "cluster-require-full-coverage", flag, [], NotYet(Cluster);
+    cluster_replica_no_failover: bool = false =>
+        "cluster-replica-no-failover" | "cluster-slave-no-failover", flag, [], NotYet(Cluster);
+    cluster_allow_reads_when_down: bool = false =>
+        "cluster-allow-reads-when-down", flag, [], NotYet(Cluster);
+    cluster_allow_pubsubshard_when_down: bool = true =>
+        "cluster-allow-pubsubshard-when-down", flag, [], NotYet(Cluster);
+    cluster_link_sendbuf_limit: u64 = 0 =>
+        "cluster-link-sendbuf-limit", memory(0, ULONG_MAX), [], NotYet(Cluster);
+    cluster_announce_hostname: Text = Text::default() =>
+        "cluster-announce-hostname", text_or_unset(checks::hostname), [], NotYet(Cluster);
+    cluster_announce_human_nodename: Text = Text::default() =>
+        "cluster-announce-human-nodename", text_or_unset(checks::node_name), [], NotYet(Cluster);
+    cluster_preferred_endpoint_type: EndpointType = EndpointType::Ip =>
+        "cluster-preferred-endpoint-type", choice, [], NotYet(Cluster);
+    cluster_compatibility_sample_ratio: u32 = 0 =>
+        "cluster-compatibility-sample-ratio", number(0, 100), [], NotYet(Cluster);
+    cluster_ping_interval: u64 = 0 =>
+        "cluster-ping-interval", number(0, LONG_MAX), [HIDDEN], NotYet(Cluster);
+    cluster_announce_ip: Text = Text::default() =>
+        "cluster-announce-ip", text_or_unset, [], NotYet(Cluster);
+    cluster_announce_tls_port: u16 = 0 =>
+        "cluster-announce-tls-port", number(0, 65535), [], NotYet(Cluster);
+    cluster_announce_port: u16 = 0 =>
+        "cluster-announce-port", number(0, 65535), [], NotYet(Cluster);
+    cluster_announce_bus_port: u16 = 0 =>
+        "cluster-announce-bus-port", number(0, 65535), [], NotYet(Cluster);
+
+    // Slow log
+    slowlog_log_slower_than: i64 = 10_000 =>
+        "slowlog-log-slower-than", number(-1, LONG_MAX), [], Works;
+    slowlog_max_len: u64 = 128 =>
+        "slowlog-max-len", number(0, LONG_MAX), [], Works;
+
+    // Latency
+    latency_monitor_threshold: u64 = 0 =>
+        "latency-monitor-threshold", number(0, LONG_MAX), [], Works;
+    latency_tracking: bool = true =>
+        "latency-tracking", flag, [], Works;
+    latency_tracking_info_percentiles: Percentiles = Percentiles::default() =>
+        "latency-tracking-info-percentiles", special, [MULTI_ARG], Works;
+
+    // Keyspace events
+    notify_keyspace_events: KeyspaceEvents = KeyspaceEvents::default() =>
+        "notify-keyspace-events", special, [], NotYet(Notifications);
+
+    // Encodings
+    hash_max_listpack_entries: usize = 512 =>
+        "hash-max-listpack-entries" | "hash-max-ziplist-entries", number(0, LONG_MAX), [], Works;
+    hash_max_listpack_value: usize = 64 =>
+        "hash-max-listpack-value" | "hash-max-ziplist-value", memory(0, LONG_MAX), [], Works;
+    list_max_listpack_size: i32 = -2 =>
+        "list-max-listpack-size" | "list-max-ziplist-size", number(INT_MIN, INT_MAX), [], Works;
+    list_compress_depth: u32 = 0 =>
+        "list-compress-depth", number(0, INT_MAX), [DEBUG], Works;
+    set_max_intset_entries: usize = 512 =>
+        "set-max-intset-entries", number(0, LONG_MAX), [], Works;
+    set_max_listpack_entries: usize = 128 =>
+        "set-max-listpack-entries", number(0, LONG_MAX), [], Works;
+    set_max_listpack_value: usize = 64 =>
+        "set-max-listpack-value", number(0, LONG_MAX), [], Works;
+    zset_max_listpack_entries: usize = 128 =>
+        "zset-max-listpack-entries" | "zset-max-ziplist-entries", number(0, LONG_MAX), [], Works;
+    zset_max_listpack_value: usize = 64 =>
+        "zset-max-listpack-value" | "zset-max-ziplist-value", memory(0, LONG_MAX), [], Works;
+    hll_sparse_max_bytes: usize = 3000 =>
+        "hll-sparse-max-bytes", memory(0, LONG_MAX), [], Works;
+    stream_node_max_bytes: usize = 4096 =>
+        "stream-node-max-bytes", memory(0, LONG_MAX), [], Works;
+    stream_node_max_entries: u64 = 100 =>
+        "stream-node-max-entries", number(0, LONG_MAX), [], Works;
+
+    // Engine
+    activerehashing: bool = true =>
+        "activerehashing", flag, [], NotNeeded;
+    client_output_buffer_limit: OutputBufferLimits = OutputBufferLimits::default() =>
+        "client-output-buffer-limit", special, [MULTI_ARG], Works;
+    client_query_buffer_limit: u64 = GB =>
+        "client-query-buffer-limit", memory(MB, LONG_MAX), [DEBUG], Works;
+    maxmemory_clients: MemoryOrPercent = MemoryOrPercent::Bytes(0) =>
+        "maxmemory-clients", special, [], Works;
+    proto_max_bulk_len: u64 = 512 * MB =>
+        "proto-max-bulk-len", memory(MB, LONG_MAX), [DEBUG], Works;
+    hz: u32 = 10 =>
+        "hz", number(0, INT_MAX), [], Works;
+    dynamic_hz: bool = true =>
+        "dynamic-hz", flag, [], Works;
+    lfu_log_factor: u32 = 10 =>
+        "lfu-log-factor", number(0, INT_MAX), [], Works;
+    lfu_decay_time: u32 = 1 =>
+        "lfu-decay-time", number(0, INT_MAX), [], Works;
+
+    // Active defragmentation
+    activedefrag: bool = false =>
+        "activedefrag", flag, [DEBUG], NotYet(Defrag);
+    active_defrag_ignore_bytes: u64 = 100 * MB =>
+        "active-defrag-ignore-bytes", memory(1, LONG_MAX), [], NotYet(Defrag);
+    active_defrag_threshold_lower: u32 = 10 =>
+        "active-defrag-threshold-lower", number(0, 1000), [], NotYet(Defrag);
+    active_defrag_threshold_upper: u32 = 100 =>
+        "active-defrag-threshold-upper", number(0, 1000), [], NotYet(Defrag);
+    active_defrag_cycle_min: u32 = 1 =>
+        "active-defrag-cycle-min", number(1, 99), [], NotYet(Defrag);
+    active_defrag_cycle_max: u32 = 25 =>
+        "active-defrag-cycle-max", number(1, 99), [], NotYet(Defrag);
+    active_defrag_max_scan_fields: u64 = 1000 =>
+        "active-defrag-max-scan-fields", number(1, LONG_MAX), [], NotYet(Defrag);
+    jemalloc_bg_thread: bool = true =>
+        "jemalloc-bg-thread", flag, [], NotYet(Defrag);
+
+    // Processors
+    server_cpulist: Text = Text::default() =>
+        "server-cpulist" | "server_cpulist", text_or_unset, [IMMUTABLE], NotYet(Process);
+    bio_cpulist: Text = Text::default() =>
+        "bio-cpulist" | "bio_cpulist", text_or_unset, [IMMUTABLE], NotYet(Process);
+    aof_rewrite_cpulist: Text = Text::default() =>
+        "aof-rewrite-cpulist" | "aof_rewrite_cpulist", text_or_unset, [IMMUTABLE], NotYet(Process);
+    bgsave_cpulist: Text = Text::default() =>
+        "bgsave-cpulist" | "bgsave_cpulist", text_or_unset, [IMMUTABLE], NotYet(Process);
+
+    // Debugging
+    watchdog_period: u32 = 0 =>
+        "watchdog-period", number(0, INT_MAX), [HIDDEN], NotYet(Process);
+    use_exit_on_panic: bool = false =>
+        "use-exit-on-panic", flag, [HIDDEN], NotYet(Process);
+
+    // russet's own
+    log_format: LogFormat = LogFormat::Redis =>
+        "log-format", choice, [IMMUTABLE], Works;
+    busy_poll_usec: u32 = 10 =>
+        "busy-poll-usec", number(0, 100), [], Works;
+}
+
+/// The directive with this name or alias, in any case.
+pub fn find(name: &[u8]) -> Option<&'static Directive> {
+    DIRECTIVES.iter().find(|directive| directive.is_named(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn fields_are_named_as_their_directives() {
+        for (field, name) in FIELDS {
+            assert_eq!(*field, name.replace('-', "_"));
+        }
+    }
+
+    #[test]
+    fn no_two_directives_share_a_name() {
+        let mut seen = HashSet::new();
+        for name in DIRECTIVES.iter().flat_map(Directive::names) {
+            assert!(seen.insert(name), "{name} twice");
+            assert_eq!(name, name.to_ascii_lowercase());
+        }
+    }
+
+    #[test]
+    fn every_default_and_every_bound_fits_its_field() {
+        let default = Config::default();
+        for directive in DIRECTIVES {
+            let Kind::Number {
+                min, max, get, set, ..
+            } = directive.kind
+            else {
+                continue;
+            };
+            assert!((min..=max).contains(&get(&default)), "{}", directive.name);
+            for bound in [min, max] {
+                let mut config = Config::default();
+                set(&mut config, bound);
+                assert_eq!(get(&config), bound, "{}", directive.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_default_reads_back_as_itself() {
+        for directive in DIRECTIVES
+            .iter()
+            .filter(|d| !matches!(d.name, "dir" | "replicaof"))
+        {
+            let mut config = Config::default();
+            let text = directive.text(&config);
+            let words = match directive.flags.contains(Flags::MULTI_ARG) {
+                true => super::super::words::split(&text).unwrap(),
+                false => vec![text.into()],
+            };
+            directive.read(&mut config, &words, false).unwrap();
+            assert!(config == Config::default(), "{}", directive.name);
+        }
+    }
+
+    /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
+    /// this many hidden ones; ours adds its own two.
+    #[test]
+    fn the_table_has_as_many_names_as_redis() {
+        let hidden = |d: &&Directive| d.flags.contains(Flags::HIDDEN);
+        let shown = DIRECTIVES
+            .iter()
+            .filter(|d| !hidden(d))
+            .flat_map(Directive::names)
+            .count();
+        assert_eq!(shown, 203 + 2);
+        assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8);
+    }
+}
