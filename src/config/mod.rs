@@ -13,11 +13,13 @@
 
 mod checks;
 mod choices;
+mod cli;
 mod directive;
 mod get;
 mod include;
 mod reader;
 mod refusal;
+mod rewrite;
 mod set;
 mod special;
 mod table;
@@ -25,6 +27,7 @@ mod words;
 
 pub use checks::expand_title;
 pub use choices::*;
+pub use cli::{Run, Startup, start, version_line};
 pub use directive::{Directive, Empty, Feature, Flags, Kind, Support, Unit};
 pub use reader::*;
 pub use refusal::{ValueError, system_text};

@@ -450,3 +450,186 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn load_text(text: &[u8]) -> Result<Loaded, Vec<Problem>> {
+        load(&Sources {
+            stdin: Some(text.to_vec()),
+            ..Sources::default()
+        })
+    }
+
+    fn reason(text: &str) -> String {
+        match load_text(text.as_bytes()).unwrap_err().remove(0) {
+            Problem::Line { reason, .. } => reason,
+            other => other.to_string(),
+        }
+    }
+
+    #[test]
+    fn the_last_line_wins_and_save_adds_up() {
+        let text = "# c\n  PORT 1 \nport 2\nsave 900 1\nsave 300 10\nsave '60 5'\n";
+        let config = load_text(text.as_bytes()).unwrap().config;
+        assert_eq!(config.port, 2);
+        assert_eq!(config.save.text(), b"900 1 300 10 60 5");
+        assert_eq!(load_text(b"save").unwrap().config.save.text(), b"");
+        assert_eq!(
+            load_text(b"save 1 2\nsave \"\"\nsave 3 4")
+                .unwrap()
+                .config
+                .save
+                .text(),
+            b"3 4"
+        );
+    }
+
+    #[test]
+    fn both_names_set_the_same_value() {
+        let text = b"hash-max-listpack-entries 5\nhash-max-ziplist-entries 6\n";
+        assert_eq!(load_text(text).unwrap().config.hash_max_listpack_entries, 6);
+    }
+
+    #[test]
+    fn bad_lines_are_named_with_redis_reasons() {
+        let cases = [
+            ("port 1 2", "wrong number of arguments"),
+            (
+                "port 99999",
+                "argument must be between 0 and 65535 inclusive",
+            ),
+            (
+                "unixsocketperm 999",
+                "argument couldn't be parsed as an octal number",
+            ),
+            (
+                "unixsocketperm 7777",
+                "argument must be between 0 and 777 inclusive",
+            ),
+            (
+                "notify-keyspace-events Q",
+                "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.",
+            ),
+            ("oom-score-adj-values 1 2", "wrong number of arguments"),
+            (
+                "bind a a a a a a a a a a a a a a a a a",
+                "Too many bind addresses specified.",
+            ),
+            ("dir /nonexistent", "No such file or directory"),
+            (
+                "sentinel a b",
+                "sentinel directive while not in sentinel mode",
+            ),
+            ("include", "Bad directive or wrong number of arguments"),
+            ("loadmodule", "Bad directive or wrong number of arguments"),
+            ("port \"1", "Unbalanced quotes in configuration line"),
+            ("port 1\0", "NUL byte in configuration line"),
+            (
+                "logfile \"a\\x00b\"",
+                "argument must not contain a NUL byte",
+            ),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(reason(line), expected, "{line}");
+        }
+        let whole = reason("cluster-enabled yes\nreplicaof 1.1.1.1 5\n");
+        assert!(
+            whole.ends_with("***\nreplicaof directive not allowed in cluster mode\n"),
+            "{whole}"
+        );
+    }
+
+    #[test]
+    fn includes_follow_dir_and_name_their_own_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        write("a.conf", "port 7\n");
+        write("b.conf", "\nhz foo\n");
+        let text = format!(
+            "dir {}\ninclude a.conf\ninclude none*.conf\n",
+            dir.path().display()
+        );
+        assert_eq!(load_text(text.as_bytes()).unwrap().config.port, 7);
+
+        let problems = load_text((text + "include [ab].conf\n").as_bytes()).unwrap_err();
+        let [Problem::Line { origin, .. }] = &problems[..] else {
+            panic!("{problems:?}")
+        };
+        assert_eq!(
+            (&*origin.source, origin.line, origin.joined_line),
+            ("b.conf", 2, 3)
+        );
+    }
+
+    #[test]
+    fn a_file_that_includes_itself_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        write("a.conf", "include b.conf\n");
+        write("b.conf", "include a.conf\n");
+        let text = format!("dir {}\ninclude a.conf\n", dir.path().display());
+        assert_eq!(reason(&text), "'a.conf' includes itself");
+    }
+
+    #[test]
+    fn a_missing_file_is_a_log_line() {
+        let sources = Sources {
+            file: Some("/nonexistent.conf".into()),
+            ..Sources::default()
+        };
+        assert_eq!(
+            load(&sources).unwrap_err()[0].to_string(),
+            "Fatal error, can't open config file '/nonexistent.conf': No such file or directory"
+        );
+        let folder = Sources {
+            file: Some("/".into()),
+            ..Sources::default()
+        };
+        assert!(
+            load(&folder).unwrap_err()[0]
+                .to_string()
+                .ends_with("Is a directory")
+        );
+    }
+
+    #[test]
+    fn what_has_no_effect_yet_is_told_with_its_line() {
+        let loaded =
+            load_text(b"port 1\nappendonly yes\nappendfsync everysec\nuser bob on\n").unwrap();
+        let names: Vec<_> = loaded
+            .unserved
+            .iter()
+            .map(|(name, at)| (*name, at.line))
+            .collect();
+        assert_eq!(names, [("appendonly", 2), ("user", 4)]);
+    }
+
+    fn line() -> impl Strategy<Value = Vec<u8>> {
+        let name = (0..DIRECTIVES.len()).prop_map(|at| DIRECTIVES[at].name.as_bytes().to_vec());
+        let value = proptest::collection::vec(any::<u8>(), 0..20);
+        (name, value).prop_map(|(name, value)| [name, b" ".to_vec(), value].concat())
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_load_or_are_refused(bytes: Vec<u8>) {
+            if let Err(problems) = load_text(&bytes) {
+                prop_assert!(!problems.is_empty());
+            }
+        }
+
+        #[test]
+        fn any_value_of_any_directive_loads_or_is_refused(
+            lines in proptest::collection::vec(line(), 0..20),
+        ) {
+            if let Ok(loaded) = load_text(&lines.join(&b'\n')) {
+                for directive in DIRECTIVES {
+                    directive.text(&loaded.config);
+                }
+            }
+        }
+    }
+}

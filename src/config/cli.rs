@@ -1,0 +1,426 @@
+//! The command line: `russet [FILE | -] [--directive value ...] [-]`.
+//!
+//! Redis's grammar is its own: any directive is an option, a value may begin with `--`,
+//! name and value may share an argument, and the whole is turned into configuration lines
+//! and read as such. A parser of declared options (clap) cannot express that, so this is
+//! done by hand. The rules, as Redis has them:
+//!
+//!   - the first argument is the file unless it begins with `-`;
+//!   - `-` alone, first or last, asks for standard input;
+//!   - an argument that begins with `--` is an option if the option before has a value,
+//!     else it is that value; `--save` may stay without;
+//!   - all else is a value of the option before.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::reader::{Loaded, Origin, Problem, REDIS_VERSION, Sources, load};
+use super::table::Config;
+use super::words;
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Startup {
+    /// Run a server.
+    Run(Box<Run>),
+    /// Print this and exit: to standard output when `code` is zero, else to standard error.
+    Print { text: String, code: i32 },
+    /// Stop: the configuration does not load. `Problem`'s text says where it goes.
+    Fail(Problem),
+}
+
+/// A server's settings and where they came from.
+#[derive(Debug)]
+pub struct Run {
+    /// The settings.
+    pub config: Config,
+    /// The configuration file's absolute path: CONFIG REWRITE's target, INFO's `config_file`.
+    pub file: Option<PathBuf>,
+    /// Directives that were set and have no effect yet.
+    pub unserved: Vec<(&'static str, Origin)>,
+}
+
+/// Reads the arguments (without the program's name) and all they lead to.
+///
+/// `stdin` is called at most once, when standard input is asked for.
+pub fn start(arguments: &[OsString], stdin: impl FnOnce() -> std::io::Result<Vec<u8>>) -> Startup {
+    let first = arguments.first().map_or(&b""[..], |a| a.as_bytes());
+    match first {
+        b"-v" | b"--version" => return print(format!("{}\n", version_line()), 0),
+        b"-h" | b"--help" => return print(usage(), 0),
+        b"--test-memory" => return print(NO_TEST_MEMORY.to_owned(), 1),
+        b"--check-system" => return print(NO_CHECK_SYSTEM.to_owned(), 1),
+        _ => {}
+    }
+    if arguments.iter().any(|a| a.as_bytes() == b"--sentinel") {
+        return print(NO_SENTINEL.to_owned(), 1);
+    }
+    let checks_only = arguments.iter().any(|a| a.as_bytes() == b"--check-config");
+    let arguments: Vec<OsString> = arguments
+        .iter()
+        .filter(|a| a.as_bytes() != b"--check-config")
+        .cloned()
+        .collect();
+    let line = CommandLine::parse(&arguments);
+    let mut sources = Sources {
+        file: line.file,
+        stdin: None,
+        options: line.options,
+    };
+    if line.reads_stdin {
+        match stdin() {
+            Ok(bytes) => sources.stdin = Some(bytes),
+            Err(error) => {
+                return Startup::Fail(Problem::Whole(format!(
+                    "can't read the configuration from standard input: {error}"
+                )));
+            }
+        }
+    }
+    let file = sources.file.clone();
+    match load(&sources) {
+        Err(problems) if checks_only => print(report(&problems), 1),
+        Err(mut problems) => Startup::Fail(problems.swap_remove(0)),
+        Ok(_) if checks_only => print("configuration OK\n".to_owned(), 0),
+        Ok(Loaded { config, unserved }) => Startup::Run(Box::new(Run {
+            config,
+            file,
+            unserved,
+        })),
+    }
+}
+
+/// `Redis server v=8.0.0 ...`, as `--version` prints it and tools read it.
+pub fn version_line() -> String {
+    let russet = env!("CARGO_PKG_VERSION");
+    format!(
+        "Redis server v={REDIS_VERSION} sha=00000000:0 malloc=jemalloc bits=64 build=russet-{russet}"
+    )
+}
+
+const NO_TEST_MEMORY: &str = "russet does not test memory; use memtest86 or memtester.\n";
+const NO_CHECK_SYSTEM: &str = "russet does not check the system.\n";
+const NO_SENTINEL: &str =
+    "russet has no sentinel mode yet; redis-sentinel can watch a russet server.\n";
+
+fn print(text: String, code: i32) -> Startup {
+    Startup::Print { text, code }
+}
+
+fn usage() -> String {
+    "\
+Usage: russet [/path/to/redis.conf] [options] [-]
+       russet - (read config from stdin)
+       russet --check-config [/path/to/redis.conf] [options] [-]
+       russet -v or --version
+       russet -h or --help
+
+Every directive of redis.conf is an option: --port 7777, --bind 127.0.0.1 ::1.
+The file is read first, then standard input, then the options; the last one wins.
+--check-config reads everything, prints each problem with its line, starts nothing.
+
+Examples:
+       russet (run the server with default conf)
+       echo 'maxmemory 128mb' | russet -
+       russet /etc/redis/6379.conf
+       russet --port 7777
+       russet /etc/myredis.conf --loglevel verbose -
+"
+    .to_owned()
+}
+
+fn report(problems: &[Problem]) -> String {
+    let mut text: String = problems.iter().map(|p| p.report() + "\n").collect();
+    text.push_str(&match problems.len() {
+        1 => "1 problem\n".to_owned(),
+        n => format!("{n} problems\n"),
+    });
+    text
+}
+
+/// The arguments, sorted into sources.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct CommandLine {
+    file: Option<PathBuf>,
+    reads_stdin: bool,
+    /// The options as configuration lines; present, if empty, whenever there was an argument.
+    options: Option<Vec<u8>>,
+}
+
+impl CommandLine {
+    fn parse(arguments: &[OsString]) -> CommandLine {
+        let mut line = CommandLine::default();
+        let Some(first) = arguments.first() else {
+            return line;
+        };
+        let mut rest = 0;
+        if !first.as_bytes().starts_with(b"-") {
+            line.file = Some(absolute(Path::new(first)));
+            rest = 1;
+        }
+        let mut options = Vec::new();
+        let mut has_value = true;
+        for at in rest..arguments.len() {
+            let argument = arguments[at].as_bytes();
+            let is_end = at == 0 || at == arguments.len() - 1;
+            if argument == b"-" && is_end {
+                line.reads_stdin = true;
+            } else if has_value && argument.starts_with(b"--") {
+                if !options.is_empty() {
+                    options.push(b'\n');
+                }
+                options.extend_from_slice(&argument[2..]);
+                options.push(b' ');
+                has_value = words::split(argument).is_none_or(|words| words.len() != 1);
+                let next = arguments.get(at + 1).map(|next| next.as_bytes());
+                // `--save` before another option or at the end means no save points.
+                if !has_value
+                    && argument.eq_ignore_ascii_case(b"--save")
+                    && next.is_none_or(|next| next.starts_with(b"--"))
+                {
+                    options.extend_from_slice(b"\"\"");
+                    has_value = true;
+                }
+            } else {
+                words::quote(&mut options, argument);
+                options.push(b' ');
+                has_value = true;
+            }
+        }
+        line.options = Some(options);
+        line
+    }
+}
+
+/// The path from the root: the server may change its folder before it rewrites the file.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start_with(words: &[&str], stdin: &str) -> Startup {
+        let arguments: Vec<OsString> = words.iter().map(OsString::from).collect();
+        start(&arguments, || Ok(stdin.as_bytes().to_vec()))
+    }
+
+    fn get(words: &[&str], names: &[&str]) -> Vec<String> {
+        let Startup::Run(run) = start_with(words, "") else {
+            panic!("{words:?} does not run")
+        };
+        let names: Vec<&[u8]> = names.iter().map(|n| n.as_bytes()).collect();
+        let found = run.config.get(&names).into_iter();
+        found
+            .map(|(_, value)| String::from_utf8(value).unwrap())
+            .collect()
+    }
+
+    fn failure(words: &[&str]) -> String {
+        let Startup::Fail(problem) = start_with(words, "") else {
+            panic!("{words:?} starts")
+        };
+        problem.to_string()
+    }
+
+    #[test]
+    fn name_and_value_come_apart_or_together() {
+        let words = [
+            "--maxmemory 700mb",
+            "--maxmemory-policy 'volatile-lru'",
+            "--bind",
+            "a",
+            "b",
+        ];
+        let names = ["maxmemory", "maxmemory-policy", "bind"];
+        assert_eq!(get(&words, &names), ["734003200", "volatile-lru", "a b"]);
+    }
+
+    #[test]
+    fn a_value_may_begin_with_two_dashes() {
+        let words = [
+            "--proc-title-template",
+            "--my--title--template",
+            "--loglevel",
+            "verbose",
+        ];
+        let names = ["proc-title-template", "loglevel"];
+        assert_eq!(get(&words, &names), ["--my--title--template", "verbose"]);
+        let words = [
+            "--proc-title-template --my--title--template",
+            "--loglevel verbose",
+        ];
+        assert_eq!(get(&words, &names), ["--my--title--template", "verbose"]);
+    }
+
+    #[test]
+    fn save_without_a_value_means_no_save_points() {
+        for words in [
+            &["--save", "--loglevel", "verbose"][..],
+            &["--loglevel", "verbose", "--save"],
+            &["--save", "", "--loglevel", "verbose"],
+            &["--loglevel", "verbose", "--save", ""],
+        ] {
+            assert_eq!(
+                get(words, &["save", "loglevel"]),
+                ["", "verbose"],
+                "{words:?}"
+            );
+        }
+        let words = [
+            "--proc-title-template",
+            "--save",
+            "--save",
+            "",
+            "--loglevel",
+            "verbose",
+        ];
+        assert_eq!(
+            get(&words, &["proc-title-template", "save"]),
+            ["--save", ""]
+        );
+        assert_eq!(get(&["--save", "100", "100"], &["save"]), ["100 100"]);
+        assert_eq!(get(&["--save", "100 100 5 6"], &["save"]), ["100 100 5 6"]);
+    }
+
+    #[test]
+    fn one_argument_may_hold_the_words_of_a_directive() {
+        let words = [
+            "--shutdown-on-sigint",
+            "nosave",
+            "force",
+            "now",
+            "--shutdown-on-sigterm",
+            "nosave force",
+        ];
+        let names = ["shutdown-on-sigint", "shutdown-on-sigterm"];
+        assert_eq!(get(&words, &names), ["nosave now force", "nosave force"]);
+    }
+
+    #[test]
+    fn mistakes_are_told_in_redis_form() {
+        assert_eq!(
+            failure(&["--port", "foo"]),
+            "\n*** FATAL CONFIG FILE ERROR (Redis 8.0.0) ***\n\
+             Reading the configuration file, at line 2\n\
+             >>> 'port \"foo\"'\nargument couldn't be parsed into an integer\n"
+        );
+        let one_of = "argument(s) must be one of the following";
+        let cases: &[(&[&str], &str, &str)] = &[
+            (
+                &["--invalid"],
+                ">>> 'invalid'",
+                "Bad directive or wrong number of arguments",
+            ),
+            (&["--port"], "'port'", "wrong number of arguments"),
+            (
+                &["--port", "6380", "--loglevel"],
+                "'loglevel'",
+                "wrong number of arguments",
+            ),
+            (
+                &["--port", "6379", "6380"],
+                "'port \"6379\" \"6380\"'",
+                "wrong number of arguments",
+            ),
+            (
+                &["--port", "--loglevel", "verbose"],
+                "'port \"--loglevel\" \"verbose\"'",
+                "wrong number of arguments",
+            ),
+            (
+                &["--port", "--bla", "--loglevel", "verbose"],
+                "'port \"--bla\"'",
+                "argument couldn't be parsed into an integer",
+            ),
+            (
+                &["--logfile", "--my--log", "--loglevel", "--bla"],
+                "'loglevel \"--bla\"'",
+                one_of,
+            ),
+            (&["--shutdown-on-sigint"], "'shutdown-on-sigint'", one_of),
+            (
+                &["--shutdown-on-sigint", "now force", "--shutdown-on-sigterm"],
+                "'shutdown-on-sigterm'",
+                one_of,
+            ),
+            (
+                &["--replicaof", "127.0.0.1", "abc"],
+                "'replicaof \"127.0.0.1\" \"abc\"'",
+                "Invalid master port",
+            ),
+            (
+                &["--replicaof", "--127.0.0.1", "--abc"],
+                "'replicaof \"--127.0.0.1\"'",
+                "wrong number of arguments",
+            ),
+            (
+                &["--user", "foo", "--user", "foo"],
+                "'user \"foo\"'",
+                "Duplicate user",
+            ),
+        ];
+        for (words, line, reason) in cases {
+            let text = failure(words);
+            assert!(
+                text.contains(line) && text.contains(reason),
+                "{words:?}: {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn file_then_standard_input_then_options() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("redis.conf");
+        std::fs::write(&path, "port 1\nhz 11\ntimeout 5").unwrap();
+        let words = [path.to_str().unwrap(), "--port", "3", "-"];
+        let Startup::Run(run) = start_with(&words, "hz 12\nport 2\n") else {
+            panic!()
+        };
+        assert_eq!(
+            (run.config.port, run.config.hz, run.config.timeout),
+            (3, 12, 5)
+        );
+        assert_eq!(run.file.unwrap(), path);
+    }
+
+    #[test]
+    fn a_check_prints_every_problem_and_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("redis.conf");
+        std::fs::write(&path, "port x\n\nhz \"1\nfoo bar\ninclude none.conf\n").unwrap();
+        let words = ["--check-config", path.to_str().unwrap()];
+        let Startup::Print { text, code: 1 } = start_with(&words, "") else {
+            panic!()
+        };
+        let file = path.display();
+        let expected = [
+            format!("{file}:1: argument couldn't be parsed into an integer: 'port x'"),
+            format!("{file}:3: Unbalanced quotes in configuration line: 'hz \"1'"),
+            format!("{file}:4: Bad directive or wrong number of arguments: 'foo bar'"),
+            format!("{file}:5: can't open config file 'none.conf': No such file or directory"),
+            "4 problems\n".to_owned(),
+        ];
+        assert_eq!(text, expected.join("\n"));
+        let Startup::Print { code: 0, .. } = start_with(&["--check-config"], "") else {
+            panic!()
+        };
+    }
+
+    #[test]
+    fn modes_that_do_not_exist_are_refused() {
+        for word in ["--sentinel", "--test-memory"] {
+            assert!(matches!(
+                start_with(&[word], ""),
+                Startup::Print { code: 1, .. }
+            ));
+        }
+        let Startup::Print { text, code: 0 } = start_with(&["-v"], "") else {
+            panic!()
+        };
+        assert!(text.starts_with("Redis server v=8.0.0 sha="));
+    }
+}
