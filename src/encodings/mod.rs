@@ -2,8 +2,12 @@
 
 pub mod blob;
 pub mod btree;
+pub mod fields;
 pub mod hashtable;
 pub mod intset;
 pub mod listpack;
+pub mod members;
 pub mod quicklist;
+pub mod scored;
 pub mod thin;
+pub mod varint;

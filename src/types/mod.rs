@@ -1,1 +1,171 @@
-//! (see docs/architecture.md)
+//! The value types: which encoding a value has, and when it changes.
+//!
+//! Each type is an enum over its encodings whose every variant holds one thin pointer, so
+//! that a keyspace entry stores it as an encoding byte and one word ([`Container`]).
+//! Thresholds arrive as [`Limits`]; when they change, a value changes its encoding with the
+//! next write to it, as in Redis.
+
+#![allow(unsafe_code)]
+
+mod boxed;
+mod hash;
+mod list;
+mod set;
+mod zset;
+
+pub use hash::{Expiry, Hash, HashField};
+pub use list::List;
+pub use set::Set;
+pub use zset::Zset;
+
+pub use crate::encodings::listpack::Entry;
+pub use crate::encodings::quicklist::{End, Fill};
+
+use rand::Rng;
+
+/// What a key holds, in the order of Redis's type numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Type {
+    String,
+    List,
+    Set,
+    Zset,
+    Hash,
+    Stream,
+}
+
+impl Type {
+    /// As TYPE replies it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Type::String => "string",
+            Type::List => "list",
+            Type::Set => "set",
+            Type::Zset => "zset",
+            Type::Hash => "hash",
+            Type::Stream => "stream",
+        }
+    }
+}
+
+/// How a value is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Encoding {
+    Int,
+    Embstr,
+    Raw,
+    Listpack,
+    Quicklist,
+    Intset,
+    Hashtable,
+    /// A hash in a listpack of (field, value, expiry).
+    ListpackEx,
+    /// A sorted set in tree and table; the name is what Redis reports.
+    Skiplist,
+    Stream,
+}
+
+impl Encoding {
+    /// As OBJECT ENCODING replies it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Encoding::Int => "int",
+            Encoding::Embstr => "embstr",
+            Encoding::Raw => "raw",
+            Encoding::Listpack => "listpack",
+            Encoding::Quicklist => "quicklist",
+            Encoding::Intset => "intset",
+            Encoding::Hashtable => "hashtable",
+            Encoding::ListpackEx => "listpackex",
+            Encoding::Skiplist => "skiplist",
+            Encoding::Stream => "stream",
+        }
+    }
+
+    /// The encoding with this number.
+    pub fn from_byte(byte: u8) -> Option<Encoding> {
+        const ALL: [Encoding; 10] = [
+            Encoding::Int,
+            Encoding::Embstr,
+            Encoding::Raw,
+            Encoding::Listpack,
+            Encoding::Quicklist,
+            Encoding::Intset,
+            Encoding::Hashtable,
+            Encoding::ListpackEx,
+            Encoding::Skiplist,
+            Encoding::Stream,
+        ];
+        ALL.get(usize::from(byte)).copied()
+    }
+}
+
+/// A value that a keyspace entry holds as an encoding and one word.
+pub trait Container: Sized {
+    const TYPE: Type;
+
+    /// Gives up the value; the word owns it.
+    fn into_word(self) -> (Encoding, u64);
+
+    /// Takes the value back.
+    ///
+    /// # Safety
+    /// The pair came from `into_word` of the same type, and only one value at a time is
+    /// made of it.
+    unsafe fn from_word(encoding: Encoding, word: u64) -> Self;
+
+    fn encoding(&self) -> Encoding;
+
+    /// Number of elements (fields, members).
+    fn len(&self) -> usize;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many allocations freeing it takes, about: lazy free decides by it.
+    fn free_effort(&self) -> usize;
+
+    /// Frees up to about `n` elements; true when none is left. Once begun, nothing else may
+    /// be done with the value but going on and dropping it.
+    fn free_step(&mut self, n: usize) -> bool;
+}
+
+/// The configured thresholds between encodings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `list-max-listpack-size`.
+    pub list_fill: Fill,
+    pub list_compress_depth: u16,
+    pub set_max_intset_entries: usize,
+    pub set_max_listpack_entries: usize,
+    pub set_max_listpack_value: usize,
+    pub hash_max_listpack_entries: usize,
+    pub hash_max_listpack_value: usize,
+    pub zset_max_listpack_entries: usize,
+    pub zset_max_listpack_value: usize,
+}
+
+impl Default for Limits {
+    /// The defaults of Redis 8.0.
+    fn default() -> Self {
+        Limits {
+            list_fill: Fill(-2),
+            list_compress_depth: 0,
+            set_max_intset_entries: 512,
+            set_max_listpack_entries: 128,
+            set_max_listpack_value: 64,
+            hash_max_listpack_entries: 512,
+            hash_max_listpack_value: 64,
+            zset_max_listpack_entries: 128,
+            zset_max_listpack_value: 64,
+        }
+    }
+}
+
+/// A fair number below `bound`, which is not 0.
+fn below(rng: &mut impl Rng, bound: usize) -> usize {
+    ((u128::from(rng.next_u64()) * bound as u128) >> 64) as usize
+}

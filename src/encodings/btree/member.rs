@@ -3,7 +3,7 @@
 //!     score: f64 | length: varint (7 bits a byte, low first) | bytes
 #![allow(unsafe_code)]
 
-use crate::encodings::thin;
+use crate::encodings::{thin, varint};
 use std::cmp::Ordering;
 use std::ptr::NonNull;
 
@@ -13,33 +13,16 @@ const SCORE: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member(NonNull<u8>);
 
-fn varint_size(len: usize) -> usize {
-    (usize::BITS - (len | 1).leading_zeros()).div_ceil(7) as usize
-}
-
 impl Member {
     /// Allocates an entry.
     pub fn new(score: f64, bytes: &[u8]) -> Member {
-        let size = varint_size(bytes.len());
-        let block = thin::allocate(SCORE + size + bytes.len());
+        let block = thin::allocate(SCORE + varint::sized(bytes));
         // SAFETY: the block starts with eight aligned bytes.
         unsafe { block.cast::<f64>().as_ptr().write(score) };
-        let mut rest = bytes.len();
-        for i in 0..size {
-            let more = if i + 1 < size { 0x80 } else { 0 };
-            // SAFETY: `size` bytes behind the score belong to the block.
-            unsafe {
-                block
-                    .as_ptr()
-                    .add(SCORE + i)
-                    .write((rest & 0x7F) as u8 | more)
-            };
-            rest >>= 7;
-        }
-        // SAFETY: the block ends with room for exactly `bytes`.
-        let room = unsafe { block.as_ptr().add(SCORE + size) };
-        // SAFETY: a fresh block overlaps nothing.
-        unsafe { room.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        // SAFETY: within the block.
+        let rest = unsafe { block.as_ptr().add(SCORE) };
+        // SAFETY: the block has room for exactly this, and is fresh.
+        unsafe { varint::write_bytes(rest, bytes) };
         Member(block)
     }
 
@@ -61,21 +44,10 @@ impl Member {
     /// The entry is alive, and stays so for `'a`.
     #[inline]
     pub unsafe fn bytes<'a>(self) -> &'a [u8] {
-        let (mut at, mut len, mut shift) = (SCORE, 0usize, 0);
-        loop {
-            // SAFETY: the length ends before the block does.
-            let byte = unsafe { self.0.as_ptr().add(at).read() };
-            len |= usize::from(byte & 0x7F) << shift;
-            at += 1;
-            shift += 7;
-            if byte & 0x80 == 0 {
-                break;
-            }
-        }
-        // SAFETY: the bytes follow the length.
-        let start = unsafe { self.0.as_ptr().add(at) };
-        // SAFETY: `len` of them are initialised and alive for `'a`.
-        unsafe { std::slice::from_raw_parts(start, len) }
+        // SAFETY: the bytes follow the score.
+        let start = unsafe { self.0.as_ptr().add(SCORE) };
+        // SAFETY: written by `new`, and alive for `'a`.
+        unsafe { varint::read_bytes(start) }
     }
 
     /// # Safety
@@ -98,9 +70,9 @@ impl Member {
     /// The entry is alive, and no alias is used afterwards.
     pub unsafe fn free(self) {
         // SAFETY: alive, says the caller.
-        let len = unsafe { self.bytes() }.len();
+        let len = SCORE + varint::sized(unsafe { self.bytes() });
         // SAFETY: made by `new` with this length.
-        unsafe { thin::release(self.0, SCORE + varint_size(len) + len) };
+        unsafe { thin::release(self.0, len) };
     }
 
     /// Asks for the entry's first line.

@@ -1,0 +1,501 @@
+//! The fields of a large hash in a hash table, each with its value in one allocation.
+//!
+//!     word     pointer | bit 0: has an expiry | bit 1: the value stands elsewhere
+//!     entry    [expiry ms: u64] | length varint | field | length varint | value
+//!     far      [expiry ms: u64] | length varint | field | word of a `Blob`
+//!
+//! Invariants
+//!   1. The table owns the entries that its words point to.
+//!   2. Every expiry in an entry has been noted in the table, so that none is overlooked;
+//!      what is noted may be of a field long gone.
+//!
+//! Cost: that of the table; a value that keeps the entry's size class is written in place.
+#![allow(unsafe_code)]
+
+use crate::base::hash;
+use crate::encodings::blob::Blob;
+use crate::encodings::hashtable::{HashTable, Word};
+use crate::encodings::{thin, varint};
+use rand::Rng;
+use std::ptr::NonNull;
+
+const EXPIRES: u64 = 1;
+const FAR: u64 = 2;
+const FLAGS: u64 = 7;
+/// Values above this many bytes stand in an allocation of their own.
+const NEAR_MAX: usize = 1024;
+/// Segments looked at in one round of collecting expired fields.
+const COLLECT_SEGMENTS: usize = 16;
+
+/// A field as it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    pub name: &'a [u8],
+    pub value: &'a [u8],
+    pub expire_ms: Option<u64>,
+}
+
+/// What a new value does to the field's expiry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ttl {
+    Keep,
+    Clear,
+    Set(u64),
+}
+
+#[inline]
+fn start_of(word: Word) -> *mut u8 {
+    std::ptr::with_exposed_provenance_mut((word.raw() & !FLAGS) as usize)
+}
+
+#[inline]
+fn expiry_size(word: Word) -> usize {
+    if word.raw() & EXPIRES != 0 { 8 } else { 0 }
+}
+
+/// # Safety
+/// The word's entry lives for `'a`.
+#[inline]
+unsafe fn name_of<'a>(word: Word) -> &'a [u8] {
+    // SAFETY: the name follows the expiry.
+    let start = unsafe { start_of(word).add(expiry_size(word)) };
+    // SAFETY: written by `build`.
+    unsafe { varint::read_bytes(start) }
+}
+
+/// # Safety
+/// The word's entry is alive.
+#[inline]
+unsafe fn expire_of(word: Word) -> Option<u64> {
+    // SAFETY: an entry with the flag starts with its expiry.
+    (word.raw() & EXPIRES != 0).then(|| unsafe { start_of(word).cast::<u64>().read() })
+}
+
+/// The address behind the name: of the value's length or of the blob's word.
+///
+/// # Safety
+/// The word's entry is alive.
+#[inline]
+unsafe fn value_at(word: Word) -> *mut u8 {
+    // SAFETY: alive, says the caller.
+    let name = unsafe { name_of(word) };
+    let offset = expiry_size(word) + varint::sized(name);
+    // SAFETY: within the entry.
+    unsafe { start_of(word).add(offset) }
+}
+
+/// # Safety
+/// The word's entry, unchanged, lives for `'a`.
+#[inline]
+unsafe fn value_of<'a>(word: Word) -> &'a [u8] {
+    // SAFETY: alive, says the caller.
+    let at = unsafe { value_at(word) };
+    if word.raw() & FAR == 0 {
+        // SAFETY: written by `build`.
+        return unsafe { varint::read_bytes(at) };
+    }
+    // SAFETY: a far entry ends with its blob's word.
+    let blob = unsafe { Blob::from_word(at.cast::<u64>().read_unaligned()) };
+    let bytes: *const [u8] = blob.as_bytes();
+    let _ = blob.into_word();
+    // SAFETY: the blob belongs to the entry and lives as long.
+    unsafe { &*bytes }
+}
+
+/// # Safety
+/// The word's entry, unchanged, lives for `'a`.
+#[inline]
+unsafe fn field_of<'a>(word: Word) -> Field<'a> {
+    Field {
+        // SAFETY: as the caller says.
+        name: unsafe { name_of(word) },
+        // SAFETY: as the caller says.
+        value: unsafe { value_of(word) },
+        // SAFETY: as the caller says.
+        expire_ms: unsafe { expire_of(word) },
+    }
+}
+
+#[inline]
+fn entry_size(name: &[u8], value: &[u8], expires: bool) -> usize {
+    let value = if value.len() > NEAR_MAX {
+        8
+    } else {
+        varint::sized(value)
+    };
+    varint::sized(name) + value + if expires { 8 } else { 0 }
+}
+
+fn build(field: Field<'_>) -> Word {
+    let block = thin::allocate(entry_size(
+        field.name,
+        field.value,
+        field.expire_ms.is_some(),
+    ));
+    let (mut flags, mut at) = (0, block.as_ptr());
+    if let Some(expire_ms) = field.expire_ms {
+        flags |= EXPIRES;
+        // SAFETY: the block has room for the expiry, aligned.
+        unsafe { at.cast::<u64>().write(expire_ms) };
+        // SAFETY: within the block.
+        at = unsafe { at.add(8) };
+    }
+    // SAFETY: the block has room for the name.
+    at = unsafe { varint::write_bytes(at, field.name) };
+    if field.value.len() > NEAR_MAX {
+        flags |= FAR;
+        // SAFETY: the block has room for a word.
+        unsafe {
+            at.cast::<u64>()
+                .write_unaligned(Blob::new(field.value).into_word())
+        };
+    } else {
+        // SAFETY: the block has room for the value.
+        unsafe { varint::write_bytes(at, field.value) };
+    }
+    Word::from_raw(block.as_ptr().expose_provenance() as u64 | flags)
+}
+
+/// # Safety
+/// The word is in no table and not used again.
+unsafe fn free(word: Word) {
+    // SAFETY: alive until here.
+    let field = unsafe { field_of(word) };
+    let size = entry_size(field.name, field.value, field.expire_ms.is_some());
+    if word.raw() & FAR != 0 {
+        // SAFETY: alive until here.
+        let at = unsafe { value_at(word) };
+        // SAFETY: a far entry ends with the word of a blob that it owns.
+        drop(unsafe { Blob::from_word(at.cast::<u64>().read_unaligned()) });
+    }
+    let block = NonNull::new(start_of(word)).expect("words are not zero");
+    // SAFETY: made by `build` with this size, or rewritten within its class.
+    unsafe { thin::release(block, size) };
+}
+
+fn hash_of(word: Word) -> u64 {
+    // SAFETY: words in the table are alive.
+    hash::keys().hash(unsafe { name_of(word) })
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct FieldTable {
+    table: HashTable,
+}
+
+impl FieldTable {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    #[inline]
+    pub fn get(&self, name: &[u8]) -> Option<Field<'_>> {
+        let hash = hash::keys().hash(name);
+        // SAFETY: words in the table are alive.
+        let word = self
+            .table
+            .find(hash, |word| unsafe { name_of(word) } == name)?;
+        // SAFETY: alive and unchanged while the table is borrowed.
+        Some(unsafe { field_of(word) })
+    }
+
+    /// Sets a field's value; true if the field is new.
+    pub fn set(&mut self, name: &[u8], value: &[u8], ttl: Ttl) -> bool {
+        let hash = hash::keys().hash(name);
+        // SAFETY: words in the table are alive.
+        let slot = self
+            .table
+            .find_slot(hash, |word| unsafe { name_of(word) } == name);
+        let Some(slot) = slot else {
+            let expire_ms = if let Ttl::Set(ms) = ttl {
+                Some(ms)
+            } else {
+                None
+            };
+            self.table.insert(
+                hash,
+                build(Field {
+                    name,
+                    value,
+                    expire_ms,
+                }),
+                hash_of,
+            );
+            self.note(hash, expire_ms);
+            return true;
+        };
+        let word = self.table.word_at(slot);
+        // SAFETY: alive.
+        let old = unsafe { expire_of(word) };
+        let expire_ms = match ttl {
+            Ttl::Keep => old,
+            Ttl::Clear => None,
+            Ttl::Set(ms) => Some(ms),
+        };
+        // SAFETY: alive, and the table is exclusive.
+        if !(expire_ms == old && unsafe { overwrite(word, name, value) }) {
+            self.table.replace_at(
+                slot,
+                build(Field {
+                    name,
+                    value,
+                    expire_ms,
+                }),
+            );
+            // SAFETY: out of the table.
+            unsafe { free(word) };
+        }
+        if expire_ms != old {
+            self.note(hash, expire_ms);
+        }
+        false
+    }
+
+    fn note(&mut self, hash: u64, expire_ms: Option<u64>) {
+        if let Some(ms) = expire_ms {
+            self.table
+                .note_expiry(hash, i64::try_from(ms).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Sets or clears a field's expiry; false if there is no such field.
+    pub fn set_expire(&mut self, name: &[u8], expire_ms: Option<u64>) -> bool {
+        let hash = hash::keys().hash(name);
+        // SAFETY: words in the table are alive.
+        let slot = self
+            .table
+            .find_slot(hash, |word| unsafe { name_of(word) } == name);
+        let Some(slot) = slot else { return false };
+        let word = self.table.word_at(slot);
+        match (expire_ms, word.raw() & EXPIRES != 0) {
+            (None, false) => return true,
+            // SAFETY: an entry with the flag starts with its expiry, aligned.
+            (Some(ms), true) => unsafe { start_of(word).cast::<u64>().write(ms) },
+            _ => {
+                // SAFETY: alive until freed below.
+                let field = unsafe { field_of(word) };
+                self.table
+                    .replace_at(slot, build(Field { expire_ms, ..field }));
+                // SAFETY: out of the table.
+                unsafe { free(word) };
+            }
+        }
+        self.note(hash, expire_ms);
+        true
+    }
+
+    /// Removes a field; false if there is none.
+    pub fn remove(&mut self, name: &[u8]) -> bool {
+        let hash = hash::keys().hash(name);
+        // SAFETY: words in the table are alive.
+        let gone = self
+            .table
+            .remove(hash, |word| unsafe { name_of(word) } == name);
+        // SAFETY: out of the table.
+        gone.map(|word| unsafe { free(word) }).is_some()
+    }
+
+    /// No field expires before this; none may expire then.
+    pub fn next_due(&self) -> Option<u64> {
+        self.table.next_due().map(i64::cast_unsigned)
+    }
+
+    /// Removes up to `limit` fields whose expiry is at or before `now_ms`, after `see` has
+    /// seen the name of each; returns how many.
+    pub fn remove_expired(
+        &mut self,
+        now_ms: u64,
+        limit: usize,
+        mut see: impl FnMut(&[u8]),
+    ) -> usize {
+        let now = i64::try_from(now_ms).unwrap_or(i64::MAX);
+        // SAFETY: words in the table are alive.
+        let look = |word| unsafe { expire_of(word) }.map(u64::cast_signed);
+        let (mut removed, mut due) = (0, Vec::new());
+        while removed < limit {
+            let more = self
+                .table
+                .collect_due(now, COLLECT_SEGMENTS, look, &mut due);
+            for word in due.drain(..) {
+                let hash = hash_of(word);
+                if removed == limit {
+                    // SAFETY: still in the table.
+                    self.note(hash, unsafe { expire_of(word) });
+                    continue;
+                }
+                self.table.remove(hash, |other| other == word);
+                removed += 1;
+                // SAFETY: out of the table but alive.
+                see(unsafe { name_of(word) });
+                // SAFETY: out of the table.
+                unsafe { free(word) };
+            }
+            if !more {
+                break;
+            }
+        }
+        removed
+    }
+
+    /// All fields, in no useful order.
+    pub fn iter(&self) -> impl Iterator<Item = Field<'_>> {
+        // SAFETY: words in the table are alive and unchanged while it is borrowed.
+        self.table.iter().map(|word| unsafe { field_of(word) })
+    }
+
+    /// A fair pick.
+    pub fn random(&self, rng: &mut impl Rng) -> Option<Field<'_>> {
+        // SAFETY: as in `iter`.
+        self.table.random(rng).map(|word| unsafe { field_of(word) })
+    }
+
+    /// One step of SCAN; returns the next cursor, 0 at the end.
+    pub fn scan(&self, cursor: u64, mut see: impl FnMut(Field<'_>)) -> u64 {
+        // SAFETY: as in `iter`.
+        self.table
+            .scan(cursor, |word| see(unsafe { field_of(word) }))
+    }
+
+    /// The hash that the prefetch functions take.
+    #[inline]
+    pub fn hash(&self, name: &[u8]) -> u64 {
+        hash::keys().hash(name)
+    }
+
+    /// Asks for the table's lines.
+    #[inline]
+    pub fn prefetch(&self, hash: u64) {
+        self.table.prefetch(hash);
+    }
+
+    /// Asks for the entries, once the lines are there.
+    #[inline]
+    pub fn prefetch_entries(&self, hash: u64) {
+        self.table.prefetch_entries(hash, |_| true);
+    }
+
+    /// Frees up to `n` fields; true when none is left.
+    pub fn free_step(&mut self, n: usize) -> bool {
+        // SAFETY: out of the table.
+        self.table.drain_step(n, |word| unsafe { free(word) })
+    }
+
+    /// Bytes of the table itself.
+    pub fn table_bytes(&self) -> usize {
+        self.table.memory_bytes()
+    }
+}
+
+/// Writes the value into the entry, if both the old and the new stand within it and the
+/// entry keeps its size class.
+///
+/// # Safety
+/// The word's entry is alive and borrowed by nobody.
+unsafe fn overwrite(word: Word, name: &[u8], value: &[u8]) -> bool {
+    if word.raw() & FAR != 0 || value.len() > NEAR_MAX {
+        return false;
+    }
+    let expires = word.raw() & EXPIRES != 0;
+    // SAFETY: alive.
+    let old = entry_size(name, unsafe { value_of(word) }, expires);
+    if thin::class_size(old) != thin::class_size(entry_size(name, value, expires)) {
+        return false;
+    }
+    // SAFETY: alive.
+    let at = unsafe { value_at(word) };
+    // SAFETY: the block is as long as its class.
+    unsafe { varint::write_bytes(at, value) };
+    true
+}
+
+impl Drop for FieldTable {
+    fn drop(&mut self) {
+        self.free_step(usize::MAX);
+    }
+}
+
+impl Clone for FieldTable {
+    fn clone(&self) -> Self {
+        let mut copy = Self::new();
+        for field in self.iter() {
+            let hash = hash::keys().hash(field.name);
+            copy.table.insert(hash, build(field), hash_of);
+            copy.note(hash, field.expire_ms);
+        }
+        copy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    fn value(n: usize) -> Vec<u8> {
+        vec![b'a' + (n % 26) as u8; n]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn behaves_like_a_map_with_expiries(
+            ops in prop::collection::vec((0u8..8, 0u32..300, 0usize..40, 0u64..1000), 0..1500)
+        ) {
+            let mut table = FieldTable::new();
+            let mut model: HashMap<Vec<u8>, (Vec<u8>, Option<u64>)> = HashMap::new();
+            for (op, name, len, ms) in ops {
+                let name = format!("field:{name}").into_bytes();
+                let text = value(if len == 39 { 3000 } else { len });
+                let old = model.get(&name).and_then(|(_, ms)| *ms);
+                match op {
+                    0..2 => {
+                        let new = table.set(&name, &text, Ttl::Clear);
+                        prop_assert_eq!(new, model.insert(name, (text, None)).is_none());
+                    }
+                    2 => {
+                        let new = table.set(&name, &text, Ttl::Keep);
+                        prop_assert_eq!(new, model.insert(name, (text, old)).is_none());
+                    }
+                    3 => {
+                        let new = table.set(&name, &text, Ttl::Set(ms));
+                        prop_assert_eq!(new, model.insert(name, (text, Some(ms))).is_none());
+                    }
+                    4 => prop_assert_eq!(table.remove(&name), model.remove(&name).is_some()),
+                    5 | 6 => {
+                        let expire = (op == 5).then_some(ms);
+                        prop_assert_eq!(table.set_expire(&name, expire), model.contains_key(&name));
+                        model.entry(name).and_modify(|(_, ms)| *ms = expire);
+                    }
+                    _ => {
+                        let now = ms / 20;
+                        let due = model.values().filter(|(_, ms)| ms.is_some_and(|ms| ms <= now)).count();
+                        let gone = table.remove_expired(now, 3, |name| {
+                            let (_, ms) = model.remove(name).expect("a field");
+                            assert!(ms.is_some_and(|ms| ms <= now));
+                        });
+                        prop_assert_eq!(gone, due.min(3));
+                    }
+                }
+                prop_assert_eq!(table.len(), model.len());
+            }
+            let copy = table.clone();
+            for (name, (text, ms)) in &model {
+                let expected = Field { name, value: text, expire_ms: *ms };
+                prop_assert_eq!(copy.get(name), Some(expected));
+            }
+            prop_assert_eq!(table.iter().count(), model.len());
+        }
+    }
+}

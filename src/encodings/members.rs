@@ -1,0 +1,314 @@
+//! The members of a large set in a hash table.
+//!
+//!     word   bit 0 set: a 47-bit integer above it, no allocation
+//!            else:      pointer to `length varint | bytes`
+//!
+//! Invariants
+//!   1. An integer in range is never stored as text, so that each member has one form.
+//!   2. The table owns the entries that its words point to.
+//!
+//! Cost: that of the table; a text member is one allocation of its bytes and one or two.
+#![allow(unsafe_code)]
+
+use crate::base::hash;
+use crate::encodings::hashtable::{HashTable, Word};
+use crate::encodings::listpack::Entry;
+use crate::encodings::{thin, varint};
+use rand::Rng;
+use std::ptr::NonNull;
+
+const INLINE: u64 = 1;
+const INLINE_MAX: i64 = (1 << 46) - 1;
+
+/// A member in the form in which it is stored or sought.
+#[derive(Clone, Copy)]
+enum Stored<'a> {
+    Inline(Word),
+    Text(&'a [u8]),
+}
+
+impl<'a> Stored<'a> {
+    #[inline]
+    fn new(member: &'a [u8]) -> Self {
+        // An inline integer has at most 15 characters; most text is told by its first.
+        let parsed = if member.len() <= 15 {
+            Entry::parse(member)
+        } else {
+            Entry::Str(member)
+        };
+        match parsed {
+            Entry::Int(value) if (-INLINE_MAX..=INLINE_MAX).contains(&value) => Stored::Inline(
+                Word::from_raw((value as u64) << 1 & 0xFFFF_FFFF_FFFF | INLINE),
+            ),
+            _ => Stored::Text(member),
+        }
+    }
+
+    #[inline]
+    fn hash(self) -> u64 {
+        match self {
+            Stored::Inline(word) => hash::keys().hash(&word.raw().to_le_bytes()),
+            Stored::Text(text) => hash::keys().hash(text),
+        }
+    }
+
+    #[inline]
+    fn is(self, word: Word) -> bool {
+        match self {
+            Stored::Inline(own) => own == word,
+            // SAFETY: words in the table are alive.
+            Stored::Text(text) => is_pointer(word) && unsafe { text_of(word) } == text,
+        }
+    }
+
+    fn into_word(self) -> Word {
+        match self {
+            Stored::Inline(word) => word,
+            Stored::Text(text) => {
+                let block = thin::allocate(varint::sized(text));
+                // SAFETY: a fresh block for exactly this.
+                unsafe { varint::write_bytes(block.as_ptr(), text) };
+                Word::from_raw(block.as_ptr().expose_provenance() as u64)
+            }
+        }
+    }
+}
+
+#[inline]
+fn is_pointer(word: Word) -> bool {
+    word.raw() & INLINE == 0
+}
+
+/// # Safety
+/// The word points to an entry that lives for `'a`.
+#[inline]
+unsafe fn text_of<'a>(word: Word) -> &'a [u8] {
+    let entry = std::ptr::with_exposed_provenance(word.raw() as usize);
+    // SAFETY: written by `into_word`.
+    unsafe { varint::read_bytes(entry) }
+}
+
+/// # Safety
+/// A text word's entry lives for `'a`.
+#[inline]
+unsafe fn entry_of<'a>(word: Word) -> Entry<'a> {
+    if is_pointer(word) {
+        // SAFETY: as the caller says.
+        Entry::Str(unsafe { text_of(word) })
+    } else {
+        Entry::Int((word.raw() << 16) as i64 >> 17)
+    }
+}
+
+fn hash_of(word: Word) -> u64 {
+    match is_pointer(word) {
+        // SAFETY: words in the table are alive.
+        true => Stored::Text(unsafe { text_of(word) }).hash(),
+        false => Stored::Inline(word).hash(),
+    }
+}
+
+/// # Safety
+/// The word has left the table and is not used again.
+unsafe fn free(word: Word) {
+    if is_pointer(word) {
+        // SAFETY: alive until here.
+        let len = varint::sized(unsafe { text_of(word) });
+        let block = std::ptr::with_exposed_provenance_mut(word.raw() as usize);
+        let block = NonNull::new(block).expect("words are not zero");
+        // SAFETY: made by `into_word` with this length.
+        unsafe { thin::release(block, len) };
+    }
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct MemberTable {
+    table: HashTable,
+}
+
+impl MemberTable {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds a member; false if it was there.
+    #[inline]
+    pub fn add(&mut self, member: &[u8]) -> bool {
+        let stored = Stored::new(member);
+        let hash = stored.hash();
+        if self.table.find(hash, |word| stored.is(word)).is_some() {
+            return false;
+        }
+        self.table.insert(hash, stored.into_word(), hash_of);
+        true
+    }
+
+    #[inline]
+    pub fn contains(&self, member: &[u8]) -> bool {
+        let stored = Stored::new(member);
+        self.table
+            .find(stored.hash(), |word| stored.is(word))
+            .is_some()
+    }
+
+    /// Removes a member; false if it was not there.
+    pub fn remove(&mut self, member: &[u8]) -> bool {
+        let stored = Stored::new(member);
+        let gone = self.table.remove(stored.hash(), |word| stored.is(word));
+        // SAFETY: out of the table.
+        gone.map(|word| unsafe { free(word) }).is_some()
+    }
+
+    /// All members, in no useful order.
+    pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        // SAFETY: words in the table are alive while it is borrowed.
+        self.table.iter().map(|word| unsafe { entry_of(word) })
+    }
+
+    /// A fair pick.
+    pub fn random(&self, rng: &mut impl Rng) -> Option<Entry<'_>> {
+        // SAFETY: words in the table are alive while it is borrowed.
+        self.table.random(rng).map(|word| unsafe { entry_of(word) })
+    }
+
+    /// Removes a fair pick after `see` has seen it.
+    pub fn pop_with<R>(
+        &mut self,
+        rng: &mut impl Rng,
+        see: impl FnOnce(Entry<'_>) -> R,
+    ) -> Option<R> {
+        let word = self.table.random(rng)?;
+        self.table.remove(hash_of(word), |other| other == word);
+        // SAFETY: out of the table but alive.
+        let seen = see(unsafe { entry_of(word) });
+        // SAFETY: out of the table.
+        unsafe { free(word) };
+        Some(seen)
+    }
+
+    /// One step of SCAN; returns the next cursor, 0 at the end.
+    pub fn scan(&self, cursor: u64, mut see: impl FnMut(Entry<'_>)) -> u64 {
+        // SAFETY: words in the table are alive while it is borrowed.
+        self.table
+            .scan(cursor, |word| see(unsafe { entry_of(word) }))
+    }
+
+    /// The hash that the prefetch functions take.
+    #[inline]
+    pub fn hash(&self, member: &[u8]) -> u64 {
+        Stored::new(member).hash()
+    }
+
+    /// Asks for the table's lines.
+    #[inline]
+    pub fn prefetch(&self, hash: u64) {
+        self.table.prefetch(hash);
+    }
+
+    /// Asks for the entries, once the lines are there.
+    #[inline]
+    pub fn prefetch_entries(&self, hash: u64) {
+        self.table.prefetch_entries(hash, is_pointer);
+    }
+
+    /// Frees up to `n` members; true when none is left.
+    pub fn free_step(&mut self, n: usize) -> bool {
+        // SAFETY: out of the table.
+        self.table.drain_step(n, |word| unsafe { free(word) })
+    }
+
+    /// Bytes of the table itself.
+    pub fn table_bytes(&self) -> usize {
+        self.table.memory_bytes()
+    }
+}
+
+impl Drop for MemberTable {
+    fn drop(&mut self) {
+        self.free_step(usize::MAX);
+    }
+}
+
+impl Clone for MemberTable {
+    fn clone(&self) -> Self {
+        let mut copy = Self::new();
+        for word in self.table.iter() {
+            let stored = match is_pointer(word) {
+                // SAFETY: words in the table are alive while it is borrowed.
+                true => Stored::Text(unsafe { text_of(word) }),
+                false => Stored::Inline(word),
+            };
+            copy.table
+                .insert(stored.hash(), stored.into_word(), hash_of);
+        }
+        copy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn integers_up_to_47_bits_take_no_allocation() {
+        for value in [0, -1, 1, INLINE_MAX, -INLINE_MAX] {
+            let text = value.to_string();
+            let Stored::Inline(word) = Stored::new(text.as_bytes()) else {
+                panic!("{value}")
+            };
+            // SAFETY: inline.
+            assert_eq!(unsafe { entry_of(word) }, Entry::Int(value));
+        }
+        for text in ["70368744177664", "-70368744177664", "01", "-0", "+1", ""] {
+            assert!(
+                matches!(Stored::new(text.as_bytes()), Stored::Text(_)),
+                "{text}"
+            );
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn behaves_like_a_hash_set(ops in prop::collection::vec((0u8..5, 0i64..600), 0..2000)) {
+            let (mut table, mut model) = (MemberTable::new(), HashSet::new());
+            let mut rng = rand::rng();
+            for (op, n) in ops {
+                let text = if n % 2 == 0 { n.to_string() } else { format!("member:{n}") }.into_bytes();
+                match op {
+                    0..3 => prop_assert_eq!(table.add(&text), model.insert(text)),
+                    3 => prop_assert_eq!(table.remove(&text), model.remove(&text)),
+                    _ => {
+                        if let Some(gone) = table.pop_with(&mut rng, |e| e.to_vec()) {
+                            prop_assert!(model.remove(&gone));
+                        }
+                    }
+                }
+            }
+            prop_assert_eq!(table.len(), model.len());
+            prop_assert_eq!(&table.clone().iter().map(|e| e.to_vec()).collect::<HashSet<_>>(), &model);
+            for text in &model {
+                prop_assert!(table.contains(text));
+            }
+            let (mut seen, mut cursor) = (HashSet::new(), 0);
+            loop {
+                cursor = table.scan(cursor, |e| { seen.insert(e.to_vec()); });
+                if cursor == 0 { break; }
+            }
+            prop_assert_eq!(seen, model);
+        }
+    }
+}

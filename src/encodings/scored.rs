@@ -1,0 +1,289 @@
+//! A large sorted set: a tree by (score, member) and a table by member over the same entries.
+//!
+//! Invariants
+//!   1. Tree and table point to the same members, which this struct owns.
+//!   2. A member's entry carries the score under which the tree holds it.
+//!
+//! Cost: that of the table for a score, plus that of the tree for everything in order.
+#![allow(unsafe_code)]
+
+use crate::base::hash;
+use crate::encodings::btree::{Key, Member, ZsetIndex};
+use crate::encodings::hashtable::{HashTable, Word};
+use rand::Rng;
+
+/// See the module.
+#[derive(Default)]
+pub struct ScoredTable {
+    index: ZsetIndex,
+    table: HashTable,
+}
+
+#[inline]
+fn member_of(word: Word) -> Member {
+    // SAFETY: words in the table are members that are alive.
+    unsafe { Member::from_word(word.raw()) }
+}
+
+#[inline]
+fn bytes_of<'a>(member: Member) -> &'a [u8] {
+    // SAFETY: called with members in the table only, while it is borrowed.
+    unsafe { member.bytes() }
+}
+
+fn hash_of(word: Word) -> u64 {
+    hash::keys().hash(bytes_of(member_of(word)))
+}
+
+impl ScoredTable {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The elements in order: rank, select, ranges.
+    #[inline]
+    pub fn index(&self) -> &ZsetIndex {
+        &self.index
+    }
+
+    #[inline]
+    fn find(&self, member: &[u8]) -> Option<Member> {
+        let hash = hash::keys().hash(member);
+        self.table
+            .find(hash, |word| bytes_of(member_of(word)) == member)
+            .map(member_of)
+    }
+
+    #[inline]
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        // SAFETY: members in the table are alive.
+        self.find(member).map(|found| unsafe { found.score() })
+    }
+
+    /// Adds the member or moves it to another score; returns the old one.
+    pub fn set(&mut self, member: &[u8], score: f64) -> Option<f64> {
+        if let Some(found) = self.find(member) {
+            // SAFETY: members in the table are alive.
+            let old = unsafe { found.score() };
+            if old != score {
+                let moved = self.index.update(
+                    Key {
+                        score: old,
+                        bytes: member,
+                    },
+                    score,
+                );
+                assert!(moved, "the tree holds every member");
+                // SAFETY: alive, and `self` is exclusive.
+                unsafe { found.set_score(score) };
+            }
+            return Some(old);
+        }
+        self.insert_new(member, score);
+        None
+    }
+
+    /// Adds a member that is not there.
+    pub fn insert_new(&mut self, member: &[u8], score: f64) {
+        let entry = Member::new(score, member);
+        // SAFETY: freed only after it has left both.
+        unsafe { self.index.insert(score, entry) };
+        self.table.insert(
+            hash::keys().hash(member),
+            Word::from_raw(entry.to_word()),
+            hash_of,
+        );
+    }
+
+    /// A table of different members in ascending order.
+    pub fn from_sorted<'a>(elements: impl Iterator<Item = (f64, &'a [u8])>) -> Self {
+        let mut table = HashTable::new();
+        let entries = elements.map(|(score, bytes)| {
+            let entry = Member::new(score, bytes);
+            table.insert(
+                hash::keys().hash(bytes),
+                Word::from_raw(entry.to_word()),
+                hash_of,
+            );
+            (score, entry)
+        });
+        // SAFETY: freed only after they have left both.
+        let index = unsafe { ZsetIndex::from_sorted(entries) };
+        ScoredTable { index, table }
+    }
+
+    /// Removes the member; returns its score.
+    pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        let hash = hash::keys().hash(member);
+        let word = self
+            .table
+            .remove(hash, |word| bytes_of(member_of(word)) == member)?;
+        let entry = member_of(word);
+        // SAFETY: out of the table but alive.
+        let score = unsafe { entry.score() };
+        let gone = self.index.remove(Key {
+            score,
+            bytes: member,
+        });
+        assert!(gone == Some(entry), "the tree holds every member");
+        // SAFETY: out of both.
+        unsafe { entry.free() };
+        Some(score)
+    }
+
+    /// Removes up to `count` elements from `rank` on, in order, after `see` has seen each.
+    pub fn remove_range(&mut self, rank: usize, count: usize, mut see: impl FnMut(f64, &[u8])) {
+        let mut left = count;
+        while left > 0 {
+            let table = &mut self.table;
+            let gone = self.index.remove_chunk(rank, left, |entry| {
+                let word = Word::from_raw(entry.to_word());
+                table.remove(hash_of(word), |other| other == word);
+                // SAFETY: out of both but alive.
+                see(unsafe { entry.score() }, bytes_of(entry));
+                // SAFETY: out of both.
+                unsafe { entry.free() };
+            });
+            if gone == 0 {
+                return;
+            }
+            left -= gone;
+        }
+    }
+
+    /// The rank and score of a member.
+    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
+        let score = self.score(member)?;
+        let rank = self.index.rank(Key {
+            score,
+            bytes: member,
+        });
+        Some((rank.expect("the tree holds every member"), score))
+    }
+
+    /// A fair pick.
+    pub fn random(&self, rng: &mut impl Rng) -> Option<(f64, &[u8])> {
+        let entry = member_of(self.table.random(rng)?);
+        // SAFETY: members in the table are alive.
+        Some((unsafe { entry.score() }, bytes_of(entry)))
+    }
+
+    /// One step of SCAN; returns the next cursor, 0 at the end.
+    pub fn scan(&self, cursor: u64, mut see: impl FnMut(f64, &[u8])) -> u64 {
+        self.table.scan(cursor, |word| {
+            let entry = member_of(word);
+            // SAFETY: members in the table are alive.
+            see(unsafe { entry.score() }, bytes_of(entry));
+        })
+    }
+
+    /// The hash that the prefetch functions take.
+    #[inline]
+    pub fn hash(&self, member: &[u8]) -> u64 {
+        hash::keys().hash(member)
+    }
+
+    /// Asks for the table's lines.
+    #[inline]
+    pub fn prefetch(&self, hash: u64) {
+        self.table.prefetch(hash);
+    }
+
+    /// Asks for the entries, once the lines are there.
+    #[inline]
+    pub fn prefetch_entries(&self, hash: u64) {
+        self.table.prefetch_entries(hash, |_| true);
+    }
+
+    /// Asks for the lines of the tree's leaf where this score is, or the member's present
+    /// score, once the entries are there.
+    #[inline]
+    pub fn prefetch_index(&self, member: &[u8], score: Option<f64>) {
+        if let Some(score) = score.or_else(|| self.score(member)) {
+            self.index.prefetch(score);
+        }
+    }
+
+    /// Frees up to `n` elements (by whole leaves); true when none is left. In between
+    /// nothing else may be asked of the table.
+    pub fn free_step(&mut self, n: usize) -> bool {
+        // The words are not followed: members are freed through the tree, then the
+        // segments go.
+        let mut freed = 0;
+        while freed < n {
+            // SAFETY: the table forgets its words without reading members.
+            match self
+                .index
+                .remove_chunk(0, usize::MAX, |entry| unsafe { entry.free() })
+            {
+                0 => break,
+                gone => freed += gone,
+            }
+        }
+        let table_empty = self.table.drain_step(n, |_| ());
+        self.index.is_empty() && table_empty
+    }
+
+    /// Bytes of tree and table, entries excluded.
+    pub fn table_bytes(&self) -> usize {
+        self.table.memory_bytes() + self.index.memory_bytes()
+    }
+}
+
+impl Drop for ScoredTable {
+    fn drop(&mut self) {
+        while !self.free_step(usize::MAX) {}
+    }
+}
+
+impl Clone for ScoredTable {
+    fn clone(&self) -> Self {
+        Self::from_sorted(self.index.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn behaves_like_a_map(ops in prop::collection::vec((0u8..6, 0u32..500, -9i32..9), 0..1500)) {
+            let (mut table, mut model) = (ScoredTable::new(), BTreeMap::new());
+            for (op, name, score) in ops {
+                let (member, score) = (format!("member:{name}").into_bytes(), f64::from(score));
+                match op {
+                    0..4 => prop_assert_eq!(table.set(&member, score), model.insert(member, score)),
+                    4 => prop_assert_eq!(table.remove(&member), model.remove(&member)),
+                    _ => table.remove_range(name as usize, 2, |score, member| {
+                        assert_eq!(model.remove(member), Some(score));
+                    }),
+                }
+                prop_assert_eq!(table.len(), model.len());
+            }
+            table.index().check_invariants();
+            let mut sorted: Vec<_> = model.iter().map(|(m, s)| (*s, m.clone())).collect();
+            sorted.sort_by(|a, b| a.partial_cmp(b).expect("no NaN"));
+            let copy = table.clone();
+            for (rank, (score, member)) in sorted.iter().enumerate() {
+                prop_assert_eq!(copy.rank(member), Some((rank, *score)));
+                prop_assert_eq!(table.score(member), Some(*score));
+            }
+            while !table.free_step(10) {}
+            prop_assert!(table.is_empty());
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! A boxed encoding as a word and back.
+#![allow(unsafe_code)]
+
+pub(super) fn into_word<T>(value: Box<T>) -> u64 {
+    Box::into_raw(value).expose_provenance() as u64
+}
+
+/// # Safety
+/// `word` came from `into_word` of a box of this type, and is used for one box at a time.
+pub(super) unsafe fn from_word<T>(word: u64) -> Box<T> {
+    // SAFETY: as the caller says.
+    unsafe { Box::from_raw(std::ptr::with_exposed_provenance_mut(word as usize)) }
+}

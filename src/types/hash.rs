@@ -1,0 +1,575 @@
+//! A hash: a listpack of (field, value), or once a field has an expiry of (field, value,
+//! expiry), else a table.
+//!
+//! In the extended listpack fields stand by expiry, soonest first, then those without (0),
+//! as in Redis: order is visible to clients. Fields past their expiry are still here until
+//! `remove_expired`; readers see the expiry and decide. A table never turns back.
+#![allow(unsafe_code)]
+
+use super::{Container, Encoding, Entry, Limits, Type, below, boxed};
+use crate::encodings::fields::{Field, FieldTable, Ttl};
+use crate::encodings::listpack::{Listpack, Pos};
+use rand::Rng;
+
+pub use crate::encodings::fields::Ttl as Expiry;
+
+/// What stands for "no expiry" in the extended listpack.
+const NO_EXPIRY: i64 = 0;
+
+/// A field as it is read; `value` is an integer only where a packed form stores one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashField<'a> {
+    pub name: Entry<'a>,
+    pub value: Entry<'a>,
+    pub expire_ms: Option<u64>,
+}
+
+impl HashField<'_> {
+    /// Whether it has expired at `now_ms`.
+    #[inline]
+    pub fn expired(&self, now_ms: u64) -> bool {
+        self.expire_ms.is_some_and(|ms| ms < now_ms)
+    }
+}
+
+impl<'a> From<Field<'a>> for HashField<'a> {
+    fn from(field: Field<'a>) -> Self {
+        HashField {
+            name: Entry::Str(field.name),
+            value: Entry::Str(field.value),
+            expire_ms: field.expire_ms,
+        }
+    }
+}
+
+/// See the module.
+#[derive(Clone)]
+pub enum Hash {
+    Listpack(Listpack),
+    ListpackEx(Listpack),
+    Table(Box<FieldTable>),
+}
+
+fn stored_expiry(expire_ms: Option<u64>) -> i64 {
+    expire_ms.map_or(NO_EXPIRY, |ms| i64::try_from(ms).unwrap_or(i64::MAX))
+}
+
+fn expiry_at(pack: &Listpack, pos: Option<Pos>) -> Option<u64> {
+    let stored = pack.get(pos?).as_int()?;
+    u64::try_from(stored).ok().filter(|&ms| ms > 0)
+}
+
+/// Fields of a listpack whose records are `width` entries long.
+struct Records<'a> {
+    pack: &'a Listpack,
+    at: Option<Pos>,
+    width: usize,
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = HashField<'a>;
+
+    fn next(&mut self) -> Option<HashField<'a>> {
+        let name = self.at?;
+        let value = self.pack.next(name)?;
+        let third = self.pack.next(value);
+        let (expire_ms, next) = if self.width == 3 {
+            (
+                expiry_at(self.pack, third),
+                third.and_then(|pos| self.pack.next(pos)),
+            )
+        } else {
+            (None, third)
+        };
+        self.at = next;
+        let (name, value) = (self.pack.get(name), self.pack.get(value));
+        Some(HashField {
+            name,
+            value,
+            expire_ms,
+        })
+    }
+}
+
+fn records(pack: &Listpack, width: usize) -> Records<'_> {
+    Records {
+        pack,
+        at: pack.first(),
+        width,
+    }
+}
+
+/// Where a field's name stands in a listpack.
+fn find(pack: &Listpack, name: &[u8], width: usize) -> Option<Pos> {
+    pack.find(pack.first()?, name, width - 1)
+}
+
+/// Inserts a record where its expiry belongs: behind all that expire no later.
+fn insert_by_expiry(pack: &mut Listpack, record: [Entry<'_>; 3]) {
+    let Entry::Int(expiry) = record[2] else {
+        unreachable!("an expiry is an integer")
+    };
+    let mut at = if expiry == NO_EXPIRY {
+        None
+    } else {
+        pack.first()
+    };
+    while let Some(name) = at {
+        let third = pack
+            .next(name)
+            .and_then(|value| pack.next(value))
+            .expect("whole records");
+        let other = pack.get(third).as_int().unwrap_or(NO_EXPIRY);
+        if other == NO_EXPIRY || other > expiry {
+            break;
+        }
+        at = pack.next(third);
+    }
+    pack.insert_all_before(at, &record);
+}
+
+impl Hash {
+    pub fn new() -> Self {
+        Hash::Listpack(Listpack::new())
+    }
+
+    /// To be called before setting fields: `lens` are the lengths of all names and values.
+    pub fn prepare(&mut self, lens: impl ExactSizeIterator<Item = usize>, limits: &Limits) {
+        let (Hash::Listpack(pack) | Hash::ListpackEx(pack)) = &*self else {
+            return;
+        };
+        let mut sum = 0;
+        let crowded = lens.len() / 2 > limits.hash_max_listpack_entries;
+        let mut lens = lens.inspect(|len| sum += len);
+        if crowded || lens.any(|len| len > limits.hash_max_listpack_value) || !pack.fits(sum) {
+            self.become_table();
+        }
+    }
+
+    fn become_table(&mut self) -> &mut FieldTable {
+        if !matches!(self, Hash::Table(_)) {
+            let mut table = Box::<FieldTable>::default();
+            let (mut name, mut value) = (itoa::Buffer::new(), itoa::Buffer::new());
+            self.visit(|field| {
+                let expiry = field.expire_ms.map_or(Ttl::Clear, Ttl::Set);
+                table.set(
+                    field.name.bytes(&mut name),
+                    field.value.bytes(&mut value),
+                    expiry,
+                );
+                true
+            });
+            *self = Hash::Table(table);
+        }
+        match self {
+            Hash::Table(table) => table,
+            _ => unreachable!("just made"),
+        }
+    }
+
+    /// A plain listpack gets room for expiries, none set.
+    fn extend(&mut self) {
+        if let Hash::Listpack(pack) = self {
+            let mut extended = Listpack::new();
+            for field in records(pack, 2) {
+                extended.append_all(&[field.name, field.value, Entry::Int(NO_EXPIRY)]);
+            }
+            *self = Hash::ListpackEx(extended);
+        }
+    }
+
+    #[inline]
+    pub fn get(&self, name: &[u8]) -> Option<HashField<'_>> {
+        let (pack, width) = match self {
+            Hash::Table(table) => return table.get(name).map(HashField::from),
+            Hash::Listpack(pack) => (pack, 2),
+            Hash::ListpackEx(pack) => (pack, 3),
+        };
+        let at = find(pack, name, width)?;
+        Records {
+            pack,
+            at: Some(at),
+            width,
+        }
+        .next()
+    }
+
+    /// Sets a field's value and expiry; true if the field is new.
+    pub fn set(&mut self, name: &[u8], value: &[u8], expiry: Expiry, limits: &Limits) -> bool {
+        if name.len().max(value.len()) > limits.hash_max_listpack_value {
+            self.become_table();
+        }
+        if matches!(expiry, Ttl::Set(_)) {
+            self.extend();
+        }
+        let created = match self {
+            Hash::Table(table) => return table.set(name, value, expiry),
+            Hash::Listpack(pack) => set_in_listpack(pack, name, value),
+            Hash::ListpackEx(pack) => set_in_extended(pack, name, value, expiry),
+        };
+        if created && self.len() > limits.hash_max_listpack_entries {
+            self.become_table();
+        }
+        created
+    }
+
+    /// Sets or clears a field's expiry; false if there is no such field.
+    pub fn set_expire(&mut self, name: &[u8], expire_ms: Option<u64>) -> bool {
+        match self {
+            Hash::Table(table) => return table.set_expire(name, expire_ms),
+            Hash::Listpack(pack) => {
+                if find(pack, name, 2).is_none() {
+                    return false;
+                }
+                if expire_ms.is_none() {
+                    return true;
+                }
+            }
+            Hash::ListpackEx(_) => {}
+        }
+        self.extend();
+        let Hash::ListpackEx(pack) = self else {
+            unreachable!("extended above")
+        };
+        let Some(at) = find(pack, name, 3) else {
+            return false;
+        };
+        let value = pack
+            .next(at)
+            .map(|pos| pack.get(pos).to_vec())
+            .expect("whole records");
+        pack.delete_span(at, 3);
+        let stored = Entry::Int(stored_expiry(expire_ms));
+        insert_by_expiry(pack, [Entry::parse(name), Entry::parse(&value), stored]);
+        true
+    }
+
+    /// Removes a field; false if there is none.
+    pub fn remove(&mut self, name: &[u8]) -> bool {
+        let (pack, width) = match self {
+            Hash::Table(table) => return table.remove(name),
+            Hash::Listpack(pack) => (pack, 2),
+            Hash::ListpackEx(pack) => (pack, 3),
+        };
+        let found = find(pack, name, width);
+        found.map(|pos| pack.delete_span(pos, width)).is_some()
+    }
+
+    /// No field expires before this. Exact in a listpack; in a table it may be the expiry
+    /// of a field that has gone or got another.
+    pub fn next_due(&self) -> Option<u64> {
+        match self {
+            Hash::Listpack(_) => None,
+            Hash::ListpackEx(pack) => expiry_at(pack, pack.seek(2)),
+            Hash::Table(table) => table.next_due(),
+        }
+    }
+
+    /// The soonest expiry of any field, exactly. O(n) in a table.
+    pub fn expire_min(&self) -> Option<u64> {
+        match self {
+            Hash::Table(table) => {
+                table.next_due()?;
+                table.iter().filter_map(|field| field.expire_ms).min()
+            }
+            _ => self.next_due(),
+        }
+    }
+
+    /// Removes up to `limit` fields whose expiry is at or before `now_ms`, after `see` has
+    /// seen the name of each; returns how many.
+    pub fn remove_expired(
+        &mut self,
+        now_ms: u64,
+        limit: usize,
+        mut see: impl FnMut(&[u8]),
+    ) -> usize {
+        let pack = match self {
+            Hash::Listpack(_) => return 0,
+            Hash::Table(table) => return table.remove_expired(now_ms, limit, see),
+            Hash::ListpackEx(pack) => pack,
+        };
+        let mut buffer = itoa::Buffer::new();
+        let mut removed = 0;
+        for field in records(pack, 3).take(limit) {
+            if field.expire_ms.is_none_or(|ms| ms > now_ms) {
+                break;
+            }
+            see(field.name.bytes(&mut buffer));
+            removed += 1;
+        }
+        pack.delete_range(0, removed * 3);
+        removed
+    }
+
+    /// Number of fields that have not expired at `now_ms`. O(expired), or O(n) in a table
+    /// when something is due.
+    pub fn len_at(&self, now_ms: u64) -> usize {
+        if self.next_due().is_none_or(|due| due >= now_ms) {
+            return self.len();
+        }
+        let mut live = 0;
+        self.visit(|field| {
+            live += usize::from(!field.expired(now_ms));
+            true
+        });
+        live
+    }
+
+    /// Calls `see` with every field until it returns false.
+    pub fn visit(&self, mut see: impl FnMut(HashField<'_>) -> bool) {
+        match self {
+            Hash::Listpack(pack) => _ = records(pack, 2).all(see),
+            Hash::ListpackEx(pack) => _ = records(pack, 3).all(see),
+            Hash::Table(table) => _ = table.iter().all(|field| see(field.into())),
+        }
+    }
+
+    /// A fair pick.
+    pub fn random(&self, rng: &mut impl Rng) -> Option<HashField<'_>> {
+        let (pack, width) = match self {
+            Hash::Table(table) => return table.random(rng).map(HashField::from),
+            Hash::Listpack(pack) => (pack, 2),
+            Hash::ListpackEx(pack) => (pack, 3),
+        };
+        let fields = pack.len() / width;
+        if fields == 0 {
+            return None;
+        }
+        let at = pack.seek(below(rng, fields) * width);
+        Records { pack, at, width }.next()
+    }
+
+    /// One step of SCAN: everything at once from the packed forms. Returns the next cursor.
+    pub fn scan(&self, cursor: u64, mut see: impl FnMut(HashField<'_>)) -> u64 {
+        if let Hash::Table(table) = self {
+            return table.scan(cursor, |field| see(field.into()));
+        }
+        self.visit(|field| {
+            see(field);
+            true
+        });
+        0
+    }
+
+    /// The table, if the hash is that large: for prefetching.
+    #[inline]
+    pub fn table(&self) -> Option<&FieldTable> {
+        match self {
+            Hash::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+}
+
+fn set_in_listpack(pack: &mut Listpack, name: &[u8], value: &[u8]) -> bool {
+    match find(pack, name, 2).and_then(|pos| pack.next(pos)) {
+        Some(pos) => {
+            pack.replace(pos, Entry::parse(value));
+            false
+        }
+        None => {
+            pack.append_all(&[Entry::parse(name), Entry::parse(value)]);
+            true
+        }
+    }
+}
+
+fn set_in_extended(pack: &mut Listpack, name: &[u8], value: &[u8], expiry: Expiry) -> bool {
+    let found = find(pack, name, 3);
+    let old = found.and_then(|at| {
+        let third = pack.next(at).and_then(|pos| pack.next(pos));
+        expiry_at(pack, third)
+    });
+    let new = match expiry {
+        Ttl::Keep => old,
+        Ttl::Clear => None,
+        Ttl::Set(ms) => Some(ms),
+    };
+    if let Some(at) = found {
+        if new == old {
+            let pos = pack.next(at).expect("whole records");
+            pack.replace(pos, Entry::parse(value));
+            return false;
+        }
+        pack.delete_span(at, 3);
+    }
+    let stored = Entry::Int(stored_expiry(new));
+    insert_by_expiry(pack, [Entry::parse(name), Entry::parse(value), stored]);
+    found.is_none()
+}
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Container for Hash {
+    const TYPE: Type = Type::Hash;
+
+    fn into_word(self) -> (Encoding, u64) {
+        let encoding = self.encoding();
+        match self {
+            Hash::Listpack(pack) | Hash::ListpackEx(pack) => (encoding, pack.into_word()),
+            Hash::Table(table) => (encoding, boxed::into_word(table)),
+        }
+    }
+
+    unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
+        match encoding {
+            // SAFETY: as the caller says.
+            Encoding::Listpack => Hash::Listpack(unsafe { Listpack::from_word(word) }),
+            // SAFETY: as the caller says.
+            Encoding::ListpackEx => Hash::ListpackEx(unsafe { Listpack::from_word(word) }),
+            // SAFETY: as the caller says.
+            Encoding::Hashtable => Hash::Table(unsafe { boxed::from_word(word) }),
+            other => panic!("not an encoding of a hash: {other:?}"),
+        }
+    }
+
+    fn encoding(&self) -> Encoding {
+        match self {
+            Hash::Listpack(_) => Encoding::Listpack,
+            Hash::ListpackEx(_) => Encoding::ListpackEx,
+            Hash::Table(_) => Encoding::Hashtable,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Hash::Listpack(pack) => pack.len() / 2,
+            Hash::ListpackEx(pack) => pack.len() / 3,
+            Hash::Table(table) => table.len(),
+        }
+    }
+
+    fn free_effort(&self) -> usize {
+        match self {
+            Hash::Table(table) => table.len(),
+            _ => 1,
+        }
+    }
+
+    fn free_step(&mut self, n: usize) -> bool {
+        match self {
+            Hash::Table(table) => table.free_step(n),
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn names(hash: &Hash) -> Vec<String> {
+        let mut all = Vec::new();
+        hash.visit(|field| {
+            all.push(String::from_utf8(field.name.to_vec()).expect("ascii"));
+            true
+        });
+        all
+    }
+
+    #[test]
+    fn fields_stand_by_expiry_in_the_extended_listpack() {
+        let (mut hash, limits) = (Hash::new(), Limits::default());
+        for name in ["a", "b", "c", "d"] {
+            assert!(hash.set(name.as_bytes(), b"1", Ttl::Clear, &limits));
+        }
+        assert!(hash.set_expire(b"a", None));
+        assert_eq!(hash.encoding(), Encoding::Listpack);
+        assert!(hash.set_expire(b"c", Some(900)));
+        assert!(hash.set_expire(b"d", Some(500)));
+        assert!(!hash.set_expire(b"x", Some(500)));
+        assert_eq!(hash.encoding(), Encoding::ListpackEx);
+        assert_eq!(names(&hash), ["d", "c", "a", "b"]);
+        hash.set(b"d", b"2", Ttl::Clear, &limits);
+        assert_eq!(names(&hash), ["c", "a", "b", "d"]);
+        assert_eq!(hash.next_due(), Some(900));
+        assert_eq!((hash.len(), hash.len_at(900), hash.len_at(901)), (4, 4, 3));
+    }
+
+    #[test]
+    fn encodings_change_as_in_redis() {
+        let limits = Limits {
+            hash_max_listpack_entries: 3,
+            ..Limits::default()
+        };
+        let mut hash = Hash::new();
+        for (i, encoding) in [Encoding::Listpack; 3]
+            .into_iter()
+            .chain([Encoding::Hashtable])
+            .enumerate()
+        {
+            assert!(hash.set(&[b'a' + i as u8], b"v", Ttl::Clear, &limits));
+            assert_eq!(hash.encoding(), encoding);
+        }
+        let mut hash = Hash::new();
+        hash.prepare([1, 64].into_iter(), &limits);
+        assert_eq!(hash.encoding(), Encoding::Listpack);
+        hash.prepare([1, 65].into_iter(), &limits);
+        assert_eq!(hash.encoding(), Encoding::Hashtable);
+        let mut hash = Hash::new();
+        hash.prepare([1usize; 8].into_iter(), &limits);
+        assert_eq!(hash.encoding(), Encoding::Hashtable);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn every_encoding_behaves_like_a_map(
+            max in prop_oneof![Just(0usize), Just(6), Just(100)],
+            ops in prop::collection::vec((0u8..7, 0u32..20, -50i64..50, 0u64..100), 0..150),
+        ) {
+            let limits = Limits { hash_max_listpack_entries: max, ..Limits::default() };
+            let mut hash = Hash::new();
+            let mut model: BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)> = BTreeMap::new();
+            for (op, name, value, ms) in ops {
+                let (name, value) = (name.to_string().into_bytes(), value.to_string().into_bytes());
+                let ms = ms + 1;
+                let old = model.get(&name).and_then(|(_, ms)| *ms);
+                let expiry = [Ttl::Clear, Ttl::Keep, Ttl::Set(ms)].get(op as usize).copied();
+                match (op, expiry) {
+                    (_, Some(expiry)) => {
+                        let new = [None, old, Some(ms)][op as usize];
+                        let created = hash.set(&name, &value, expiry, &limits);
+                        prop_assert_eq!(created, model.insert(name, (value, new)).is_none());
+                    }
+                    (3 | 4, _) => {
+                        let new = (op == 3).then_some(ms);
+                        prop_assert_eq!(hash.set_expire(&name, new), model.contains_key(&name));
+                        model.entry(name).and_modify(|(_, ms)| *ms = new);
+                    }
+                    (5, _) => prop_assert_eq!(hash.remove(&name), model.remove(&name).is_some()),
+                    _ => {
+                        let due = model.values().filter(|(_, own)| own.is_some_and(|own| own <= ms)).count();
+                        let gone = hash.remove_expired(ms, 3, |name| {
+                            let (_, own) = model.remove(name).expect("a field");
+                            assert!(own.is_some_and(|own| own <= ms));
+                        });
+                        prop_assert_eq!(gone, due.min(3));
+                    }
+                }
+                prop_assert_eq!(hash.len(), model.len());
+                prop_assert_eq!(hash.expire_min(), model.values().filter_map(|(_, ms)| *ms).min());
+            }
+            let (encoding, word) = hash.clone().into_word();
+            // SAFETY: from `into_word`, once.
+            let copy = unsafe { Hash::from_word(encoding, word) };
+            for (name, (value, expire_ms)) in &model {
+                let field = copy.get(name).expect("a field");
+                prop_assert_eq!((field.name.to_vec(), field.value.to_vec()), (name.clone(), value.clone()));
+                prop_assert_eq!(field.expire_ms, *expire_ms);
+            }
+            let mut rng = rand::rng();
+            let picked = hash.random(&mut rng).map(|f| f.name.to_vec());
+            prop_assert!(picked.is_none_or(|name| model.contains_key(&name)));
+            prop_assert_eq!(hash.random(&mut rng).is_none(), model.is_empty());
+        }
+    }
+}

@@ -1,0 +1,484 @@
+//! A sorted set: a listpack of (member, score) in order, else tree and table.
+//!
+//! In the listpack a score is an integer where Redis stores one, else its shortest text.
+//! It becomes tree and table before a member is added that exceeds the limits; only results
+//! of `ZUNIONSTORE` and the like turn back.
+#![allow(unsafe_code)]
+
+use super::{Container, Encoding, Entry, Limits, Type, below, boxed};
+use crate::base::float::{as_integer, parse_double, write_double};
+use crate::encodings::listpack::{Listpack, Pos};
+use crate::encodings::scored::ScoredTable;
+use rand::Rng;
+
+/// See the module.
+#[derive(Clone)]
+pub enum Zset {
+    Listpack(Listpack),
+    Table(Box<ScoredTable>),
+}
+
+/// A score in the form that a listpack stores.
+struct PackedScore {
+    integer: Option<i64>,
+    text: Vec<u8>,
+}
+
+impl PackedScore {
+    fn new(score: f64) -> Self {
+        let (integer, mut text) = (as_integer(score), Vec::new());
+        if integer.is_none() {
+            write_double(&mut text, score);
+        }
+        PackedScore { integer, text }
+    }
+
+    fn entry(&self) -> Entry<'_> {
+        self.integer.map_or(Entry::parse(&self.text), Entry::Int)
+    }
+}
+
+fn score_of(entry: Entry<'_>) -> f64 {
+    match entry {
+        Entry::Int(value) => value as f64,
+        Entry::Str(text) => parse_double(text).unwrap_or(0.0),
+    }
+}
+
+/// A member and score, the member at `at`.
+fn element(pack: &Listpack, at: Pos) -> (f64, Entry<'_>) {
+    let score = pack.next(at).expect("whole pairs");
+    (score_of(pack.get(score)), pack.get(at))
+}
+
+/// The pair behind the one at `at`.
+fn next_pair(pack: &Listpack, at: Pos) -> Option<Pos> {
+    pack.next(pack.next(at)?)
+}
+
+/// The pair before the one at `at`.
+fn prev_pair(pack: &Listpack, at: Pos) -> Option<Pos> {
+    pack.prev(pack.prev(at)?)
+}
+
+fn find(pack: &Listpack, member: &[u8]) -> Option<Pos> {
+    pack.find(pack.first()?, member, 1)
+}
+
+fn insert_pair(pack: &mut Listpack, member: &[u8], score: f64) {
+    let mut buffer = itoa::Buffer::new();
+    let mut at = pack.first();
+    while let Some(pos) = at {
+        let (other, name) = element(pack, pos);
+        if other > score || other == score && name.bytes(&mut buffer) > member {
+            break;
+        }
+        at = next_pair(pack, pos);
+    }
+    pack.insert_all_before(at, &[Entry::parse(member), PackedScore::new(score).entry()]);
+}
+
+impl Zset {
+    /// An empty sorted set for, as far as is known, so many members of up to so many bytes.
+    pub fn new_for(expected: usize, member_len: usize, limits: &Limits) -> Self {
+        if expected <= limits.zset_max_listpack_entries
+            && member_len <= limits.zset_max_listpack_value
+        {
+            Zset::Listpack(Listpack::new())
+        } else {
+            Zset::Table(Box::default())
+        }
+    }
+
+    /// To be called before adding `count` members: tree and table if so many will not fit.
+    pub fn prepare(&mut self, count: usize, limits: &Limits) {
+        if matches!(self, Zset::Listpack(_)) && count > limits.zset_max_listpack_entries {
+            self.become_table();
+        }
+    }
+
+    fn become_table(&mut self) -> &mut ScoredTable {
+        if let Zset::Listpack(pack) = self {
+            let mut table = Box::<ScoredTable>::default();
+            let (mut at, mut buffer) = (pack.first(), itoa::Buffer::new());
+            while let Some(pos) = at {
+                let (score, member) = element(pack, pos);
+                table.set(member.bytes(&mut buffer), score);
+                at = next_pair(pack, pos);
+            }
+            *self = Zset::Table(table);
+        }
+        match self {
+            Zset::Table(table) => table,
+            Zset::Listpack(_) => unreachable!("just made"),
+        }
+    }
+
+    /// After a sorted set was built as a whole: a listpack if it is within the limits.
+    pub fn become_listpack_if_small(&mut self, limits: &Limits) {
+        let Zset::Table(table) = self else { return };
+        if table.len() > limits.zset_max_listpack_entries {
+            return;
+        }
+        let (mut longest, mut bytes) = (0, 0);
+        for (_, member) in table.index().iter() {
+            longest = longest.max(member.len());
+            bytes += member.len();
+        }
+        if longest <= limits.zset_max_listpack_value && Listpack::new().fits(bytes) {
+            let mut pack = Listpack::new();
+            for (score, member) in table.index().iter() {
+                pack.append_all(&[Entry::parse(member), PackedScore::new(score).entry()]);
+            }
+            *self = Zset::Listpack(pack);
+        }
+    }
+
+    /// A sorted set of different members in ascending order, as a whole.
+    pub fn from_sorted<'a>(
+        elements: impl ExactSizeIterator<Item = (f64, &'a [u8])>,
+        limits: &Limits,
+    ) -> Self {
+        let mut built = Zset::Table(Box::new(ScoredTable::from_sorted(elements)));
+        built.become_listpack_if_small(limits);
+        built
+    }
+
+    #[inline]
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        match self {
+            Zset::Table(table) => table.score(member),
+            Zset::Listpack(pack) => find(pack, member).map(|at| element(pack, at).0),
+        }
+    }
+
+    /// Adds a member or moves it to another score, which is not NaN; returns the old one.
+    pub fn set(&mut self, member: &[u8], score: f64, limits: &Limits) -> Option<f64> {
+        let pack = match self {
+            Zset::Table(table) => return table.set(member, score),
+            Zset::Listpack(pack) => pack,
+        };
+        if let Some(at) = find(pack, member) {
+            let old = element(pack, at).0;
+            if old != score {
+                pack.delete_span(at, 2);
+                insert_pair(pack, member, score);
+            }
+            return Some(old);
+        }
+        if pack.len() / 2 < limits.zset_max_listpack_entries
+            && member.len() <= limits.zset_max_listpack_value
+            && pack.fits(member.len())
+        {
+            insert_pair(pack, member, score);
+        } else {
+            self.become_table().insert_new(member, score);
+        }
+        None
+    }
+
+    /// Removes a member; returns its score.
+    pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        match self {
+            Zset::Table(table) => table.remove(member),
+            Zset::Listpack(pack) => {
+                let at = find(pack, member)?;
+                let score = element(pack, at).0;
+                pack.delete_span(at, 2);
+                Some(score)
+            }
+        }
+    }
+
+    /// The rank from the lowest, and the score.
+    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
+        let pack = match self {
+            Zset::Table(table) => return table.rank(member),
+            Zset::Listpack(pack) => pack,
+        };
+        let found = find(pack, member)?;
+        let (mut rank, mut at) = (0, pack.first());
+        while let Some(pos) = at
+            && pos < found
+        {
+            rank += 1;
+            at = next_pair(pack, pos);
+        }
+        Some((rank, element(pack, found).0))
+    }
+
+    /// How many elements stand before the first for which `before` is false; it must be
+    /// true up to some element and false from there on.
+    pub fn partition_point(&self, before: impl Fn(f64, &[u8]) -> bool) -> usize {
+        let pack = match self {
+            Zset::Table(table) => return table.index().partition_point(before),
+            Zset::Listpack(pack) => pack,
+        };
+        let (mut count, mut at, mut buffer) = (0, pack.first(), itoa::Buffer::new());
+        while let Some(pos) = at {
+            let (score, member) = element(pack, pos);
+            if !before(score, member.bytes(&mut buffer)) {
+                break;
+            }
+            count += 1;
+            at = next_pair(pack, pos);
+        }
+        count
+    }
+
+    /// How many elements have a score below `score`, or at most `score` with `or_equal`.
+    pub fn count_below(&self, score: f64, or_equal: bool) -> usize {
+        match self {
+            Zset::Table(table) => table.index().count_below(score, or_equal),
+            Zset::Listpack(_) => {
+                self.partition_point(|own, _| if or_equal { own <= score } else { own < score })
+            }
+        }
+    }
+
+    /// Calls `see` with up to `count` elements from `rank` on, towards the lowest if
+    /// `backward`, until it returns false.
+    pub fn visit(
+        &self,
+        rank: usize,
+        count: usize,
+        backward: bool,
+        mut see: impl FnMut(f64, Entry<'_>) -> bool,
+    ) {
+        let pack = match self {
+            Zset::Table(table) => {
+                let mut range = table.index().range(rank, count, backward);
+                range.all(|(score, member)| see(score, Entry::Str(member)));
+                return;
+            }
+            Zset::Listpack(pack) => pack,
+        };
+        let mut at = rank.checked_mul(2).and_then(|index| pack.seek(index));
+        let mut left = count;
+        while let Some(pos) = at
+            && left > 0
+        {
+            let (score, member) = element(pack, pos);
+            if !see(score, member) {
+                return;
+            }
+            left -= 1;
+            at = if backward {
+                prev_pair(pack, pos)
+            } else {
+                next_pair(pack, pos)
+            };
+        }
+    }
+
+    /// Removes up to `count` elements from `rank` on, in order, after `see` has seen each.
+    pub fn remove_range(&mut self, rank: usize, count: usize, mut see: impl FnMut(f64, Entry<'_>)) {
+        if let Zset::Table(table) = self {
+            return table.remove_range(rank, count, |score, member| see(score, Entry::Str(member)));
+        }
+        let mut seen = 0;
+        self.visit(rank, count, false, |score, member| {
+            see(score, member);
+            seen += 1;
+            true
+        });
+        if let Zset::Listpack(pack) = self
+            && seen > 0
+        {
+            pack.delete_range(rank * 2, seen * 2);
+        }
+    }
+
+    /// A fair pick.
+    pub fn random(&self, rng: &mut impl Rng) -> Option<(f64, Entry<'_>)> {
+        match self {
+            Zset::Table(table) => table.random(rng).map(|(s, member)| (s, Entry::Str(member))),
+            Zset::Listpack(pack) => {
+                let pairs = pack.len() / 2;
+                let at = (pairs > 0)
+                    .then(|| pack.seek(below(rng, pairs) * 2))
+                    .flatten()?;
+                Some(element(pack, at))
+            }
+        }
+    }
+
+    /// One step of SCAN: everything at once from the packed form. Returns the next cursor.
+    pub fn scan(&self, cursor: u64, mut see: impl FnMut(f64, Entry<'_>)) -> u64 {
+        if let Zset::Table(table) = self {
+            return table.scan(cursor, |score, member| see(score, Entry::Str(member)));
+        }
+        self.visit(0, usize::MAX, false, |score, member| {
+            see(score, member);
+            true
+        });
+        0
+    }
+
+    /// Tree and table, if the set is that large: for prefetching.
+    #[inline]
+    pub fn table(&self) -> Option<&ScoredTable> {
+        match self {
+            Zset::Table(table) => Some(table),
+            Zset::Listpack(_) => None,
+        }
+    }
+}
+
+impl Container for Zset {
+    const TYPE: Type = Type::Zset;
+
+    fn into_word(self) -> (Encoding, u64) {
+        let encoding = self.encoding();
+        match self {
+            Zset::Listpack(pack) => (encoding, pack.into_word()),
+            Zset::Table(table) => (encoding, boxed::into_word(table)),
+        }
+    }
+
+    unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
+        match encoding {
+            // SAFETY: as the caller says.
+            Encoding::Listpack => Zset::Listpack(unsafe { Listpack::from_word(word) }),
+            // SAFETY: as the caller says.
+            Encoding::Skiplist => Zset::Table(unsafe { boxed::from_word(word) }),
+            other => panic!("not an encoding of a sorted set: {other:?}"),
+        }
+    }
+
+    fn encoding(&self) -> Encoding {
+        match self {
+            Zset::Listpack(_) => Encoding::Listpack,
+            Zset::Table(_) => Encoding::Skiplist,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Zset::Listpack(pack) => pack.len() / 2,
+            Zset::Table(table) => table.len(),
+        }
+    }
+
+    fn free_effort(&self) -> usize {
+        match self {
+            Zset::Listpack(_) => 1,
+            Zset::Table(table) => table.len(),
+        }
+    }
+
+    fn free_step(&mut self, n: usize) -> bool {
+        match self {
+            Zset::Listpack(_) => true,
+            Zset::Table(table) => table.free_step(n),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn encodings_change_as_in_redis() {
+        let limits = Limits::default();
+        let mut zset = Zset::new_for(1, 1, &limits);
+        for i in 0..128 {
+            assert_eq!(
+                zset.set(format!("m{i}").as_bytes(), f64::from(i), &limits),
+                None
+            );
+        }
+        assert_eq!(zset.encoding(), Encoding::Listpack);
+        zset.set(b"m1", 7.5, &limits);
+        assert_eq!(zset.encoding(), Encoding::Listpack);
+        zset.set(b"new", 1.0, &limits);
+        assert_eq!((zset.encoding(), zset.len()), (Encoding::Skiplist, 129));
+        zset.remove(b"new");
+        assert_eq!(zset.encoding(), Encoding::Skiplist);
+        zset.become_listpack_if_small(&limits);
+        assert_eq!((zset.encoding(), zset.len()), (Encoding::Listpack, 128));
+        zset.set(&[b'x'; 65], 1.0, &limits);
+        assert_eq!(zset.encoding(), Encoding::Skiplist);
+        zset.become_listpack_if_small(&limits);
+        assert_eq!(zset.encoding(), Encoding::Skiplist);
+    }
+
+    #[test]
+    fn scores_survive_the_listpack() {
+        let limits = Limits::default();
+        let mut zset = Zset::new_for(1, 1, &limits);
+        let scores = [
+            f64::NEG_INFINITY,
+            -1e300,
+            -0.1,
+            0.0,
+            1e-300,
+            3.0,
+            1e17,
+            1e19,
+            f64::INFINITY,
+        ];
+        for (i, score) in scores.into_iter().enumerate() {
+            zset.set(&[b'a' + i as u8], score, &limits);
+        }
+        assert_eq!(zset.encoding(), Encoding::Listpack);
+        for (i, score) in scores.into_iter().enumerate() {
+            assert_eq!(zset.rank(&[b'a' + i as u8]), Some((i, score)));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn every_encoding_behaves_like_a_sorted_map(
+            max in prop_oneof![Just(0usize), Just(8), Just(200)],
+            ops in prop::collection::vec((0u8..6, 0u32..30, -9i32..9), 0..150),
+        ) {
+            let limits = Limits { zset_max_listpack_entries: max, ..Limits::default() };
+            let mut zset = Zset::new_for(1, 1, &limits);
+            let mut model = BTreeMap::new();
+            for (op, name, score) in ops {
+                let (member, score) = (name.to_string().into_bytes(), f64::from(score) / 2.0);
+                match op {
+                    0..4 => prop_assert_eq!(zset.set(&member, score, &limits), model.insert(member, score)),
+                    4 => prop_assert_eq!(zset.remove(&member), model.remove(&member)),
+                    _ => zset.remove_range(name as usize, 2, |score, member| {
+                        assert_eq!(model.remove(&member.to_vec()), Some(score));
+                    }),
+                }
+                prop_assert_eq!(zset.len(), model.len());
+            }
+            let mut sorted: Vec<_> = model.iter().map(|(m, s)| (*s, m.clone())).collect();
+            sorted.sort_by(|a, b| a.partial_cmp(b).expect("no NaN"));
+            for backward in [false, true] {
+                let mut seen = Vec::new();
+                let start = if backward { sorted.len().wrapping_sub(1) } else { 0 };
+                zset.visit(start, usize::MAX, backward, |score, member| {
+                    seen.push((score, member.to_vec()));
+                    true
+                });
+                let mut expected = sorted.clone();
+                if backward {
+                    expected.reverse();
+                }
+                prop_assert_eq!(seen, expected);
+            }
+            for (rank, (score, member)) in sorted.iter().enumerate() {
+                prop_assert_eq!(zset.rank(member), Some((rank, *score)));
+                let below = sorted.iter().filter(|(s, _)| s < score).count();
+                prop_assert_eq!(zset.count_below(*score, false), below);
+            }
+            let built = Zset::from_sorted(sorted.iter().map(|(s, m)| (*s, &m[..])), &limits);
+            prop_assert_eq!(built.len(), sorted.len());
+            prop_assert_eq!(built.encoding() == Encoding::Listpack, sorted.len() <= max);
+            let (encoding, word) = zset.into_word();
+            // SAFETY: from `into_word`, once.
+            let mut zset = unsafe { Zset::from_word(encoding, word) };
+            while !zset.free_step(3) {}
+        }
+    }
+}
