@@ -1,0 +1,300 @@
+#!/usr/bin/env python3
+"""russet beside real servers, in one run, on one machine.
+
+    benches/peers.py bench  [NAME=PROGRAM ...]    throughput, and server CPU per command
+    benches/peers.py memory [NAME=PROGRAM ...]    bytes per element
+
+Without servers: target/release/russet and the peers of tests/peers/install. The first
+server is the one under judgement; ratios are against the best of the others, and above
+1 means that the first is better. A peer that is not there is named, and its absence
+stands in the last line too.
+
+How it measures. One server runs at a time, pinned to CPU 0, the load generator to CPU 1.
+CPU is user and system time of all the server's threads, from the scheduler's own
+nanoseconds. Rounds are interleaved and the median is shown: single figures jump by ten
+to twenty per cent from run to run, ratios less.
+
+    ROWS=label,label    only these rows        ROUNDS=3    rounds of `bench`
+    SCALE=0.1           fewer requests          PORT=17000  first port
+"""
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ROWS = [label for label in os.environ.get("ROWS", "").split(",") if label]
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
+SCALE = float(os.environ.get("SCALE", "1"))
+PORT = int(os.environ.get("PORT", str(22600 + os.getpid() % 200)))
+
+
+def command(*args):
+    """One command as RESP."""
+    parts = [b"*%d\r\n" % len(args)]
+    for arg in args:
+        data = arg if isinstance(arg, bytes) else str(arg).encode()
+        parts.append(b"$%d\r\n%s\r\n" % (len(data), data))
+    return b"".join(parts)
+
+
+class Server:
+    """One running server; a `with` block ends it."""
+
+    def __init__(self, name, program, port):
+        self.name, self.port = name, port
+        self.folder = tempfile.mkdtemp(prefix=f"peers-{name}-")
+        self.log = open(os.path.join(self.folder, "log"), "wb")
+        self.process = subprocess.Popen(
+            ["taskset", "-c", "0", program, "--port", str(port), "--bind", "127.0.0.1", "--dir", self.folder,
+             "--daemonize", "no", "--save", "", "--appendonly", "no"],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, cwd=self.folder)
+        until = time.time() + 30
+        while not self.answers():
+            if self.process.poll() is not None or time.time() > until:
+                text = Path(self.folder, "log").read_text(errors="replace")[-2000:]
+                self.__exit__()
+                sys.exit(f"{name} ({program}) does not answer; its log:\n{text}")
+            time.sleep(0.02)
+
+    def answers(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(64).startswith(b"+PONG")
+        except OSError:
+            return False
+
+    def cpu_seconds(self):
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
+
+    def resident_bytes(self):
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def used_bytes(self):
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
+            connection.sendall(command("INFO", "memory"))
+            text = b""
+            while True:
+                text += connection.recv(1 << 16)
+                for line in text.split(b"\r\n")[:-1]:
+                    if line.startswith(b"used_memory:"):
+                        return int(line.split(b":")[1])
+
+    def fill(self, commands, batch=2000):
+        """Sends commands whose replies are one line each; stops at the first refusal."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=600) as connection:
+            waiting, tail = [], b""
+
+            def flush():
+                nonlocal tail
+                connection.sendall(b"".join(waiting))
+                missing = len(waiting)
+                while missing > 0:
+                    data = connection.recv(1 << 20)
+                    if not data:
+                        raise RuntimeError("the server closed the connection")
+                    *lines, tail = (tail + data).split(b"\r\n")
+                    for line in lines:
+                        if line.startswith(b"-"):
+                            raise RuntimeError(line.decode(errors="replace"))
+                    missing -= len(lines)
+                waiting.clear()
+
+            for one in commands:
+                waiting.append(one)
+                if len(waiting) == batch:
+                    flush()
+            if waiting:
+                flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+# What must be there before the load starts.
+FILLS = {
+    "strings": lambda: (command("SET", "key:%012d" % n, "x" * 64) for n in range(1_000_000)),
+    "hash": lambda: (command("HSET", "h:{big}", "f:%012d" % n, "v:%012d" % n) for n in range(1_000_000)),
+    "zset": lambda: (command("ZADD", "z:{big}", n, "m:%012d" % n) for n in range(1_000_000)),
+    "list": lambda: (command("RPUSH", "mylist", *["xxxxxxxx%d" % n for n in range(100)]) for _ in range(22_000)),
+    "large": lambda: (command("SET", "big:%012d" % n, "x" * 16384) for n in range(1_000)),
+}
+
+RANDOM = ["-r", "1000000"]
+
+# label, pipeline, requests, what is there before, redis-benchmark's arguments
+LOADS = [
+    ("PING", 1, 150_000, None, ["-t", "ping_mbulk"]),
+    ("SET 64B", 1, 150_000, None, ["-t", "set", "-d", "64", *RANDOM]),
+    ("GET 64B", 1, 150_000, "strings", ["-t", "get", *RANDOM]),
+    ("SET 64B x64", 64, 3_000_000, None, ["-t", "set", "-d", "64", *RANDOM]),
+    ("GET 64B x64", 64, 4_000_000, "strings", ["-t", "get", *RANDOM]),
+    ("INCR x64", 64, 3_000_000, None, ["-t", "incr", *RANDOM]),
+    ("MSET of 10 x16", 16, 300_000, None, ["-t", "mset", *RANDOM]),
+    ("SET EX x64", 64, 2_000_000, None, [*RANDOM, "SET", "key:__rand_int__", "x" * 16, "EX", "1000"]),
+    ("HSET x64", 64, 2_000_000, None, [*RANDOM, "HSET", "h:{big}", "f:__rand_int__", "v:__rand_int__"]),
+    ("HGET x64", 64, 2_000_000, "hash", [*RANDOM, "HGET", "h:{big}", "f:__rand_int__"]),
+    ("SADD x64", 64, 2_000_000, None, [*RANDOM, "SADD", "s:{big}", "m:__rand_int__"]),
+    ("ZADD x64", 64, 1_500_000, None, [*RANDOM, "ZADD", "z:{big}", "__rand_int__", "m:__rand_int__"]),
+    ("ZRANK x64", 64, 1_000_000, "zset", [*RANDOM, "ZRANK", "z:{big}", "m:__rand_int__"]),
+    ("ZRANGE 100 x16", 16, 100_000, "zset",
+     ["-r", "990000", "ZRANGE", "z:{big}", "__rand_int__", "+inf", "BYSCORE", "LIMIT", "0", "100"]),
+    ("LPUSH x64", 64, 3_000_000, None, ["-t", "lpush"]),
+    ("LPOP x64", 64, 2_000_000, "list", ["LPOP", "mylist"]),
+    ("LRANGE 100 x16", 16, 100_000, "list", ["LRANGE", "mylist", "0", "99"]),
+    ("XADD x64", 64, 1_500_000, None, ["XADD", "stream", "*", "field", "value"]),
+    ("EVAL INCR x16", 16, 500_000, None,
+     ["-r", "100000", "EVAL", "return redis.call('INCR', KEYS[1])", "1", "key:__rand_int__"]),
+    ("GET 16KB x4", 4, 300_000, "large", ["-r", "1000", "GET", "big:__rand_int__"]),
+]
+
+
+def pairs(count, name, value):
+    return [text for n in range(count) for text in (name % n, value % n)]
+
+
+# label, elements, the command that adds the nth
+SETS = [
+    ("strings 16B", 1_000_000, lambda n: command("SET", "key:%012d" % n, "x" * 16)),
+    ("strings 64B", 1_000_000, lambda n: command("SET", "key:%012d" % n, "x" * 64)),
+    ("strings 64B with TTL", 1_000_000, lambda n: command("SET", "key:%012d" % n, "x" * 64, "EX", 100_000)),
+    ("integers", 1_000_000, lambda n: command("SET", "key:%012d" % n, n)),
+    ("strings 1KB", 300_000, lambda n: command("SET", "key:%012d" % n, "x" * 1024)),
+    ("hashes of 5", 200_000, lambda n: command("HSET", "h:%012d" % n, *pairs(5, "field%d", "value%011d"))),
+    ("one hash", 1_000_000, lambda n: command("HSET", "h", "f:%012d" % n, "v:%012d" % n)),
+    ("one set", 1_000_000, lambda n: command("SADD", "s", "m:%012d" % n)),
+    ("one set of integers", 1_000_000, lambda n: command("SADD", "s", n * 7919)),
+    ("sets of 50 integers", 100_000, lambda n: command("SADD", "s:%d" % n, *range(n, n + 50))),
+    ("one zset", 1_000_000, lambda n: command("ZADD", "z", n * 0.5, "m:%012d" % n)),
+    ("zsets of 20", 100_000, lambda n: command("ZADD", "z:%d" % n, *pairs(20, "%d", "m:%06d"))),
+    ("one list", 1_000_000, lambda n: command("RPUSH", "l", "e:%012d" % n)),
+    ("one stream", 1_000_000, lambda n: command("XADD", "x", "%d-1" % (n + 1), "field", "v:%08d" % n)),
+]
+
+
+def load(port, pipeline, requests, args):
+    """redis-benchmark's requests per second; none when the server refuses the command."""
+    done = subprocess.run(
+        ["taskset", "-c", "1", "redis-benchmark", "-p", str(port), "-n", str(requests), "-c", "50", "-P", str(pipeline),
+         "--csv", *args], capture_output=True, text=True)
+    for line in reversed(done.stdout.splitlines()):
+        fields = [field.strip('"') for field in line.split('","')]
+        if len(fields) >= 7 and not line.startswith('"test"'):
+            return float(fields[1])
+    return None
+
+
+def bench(servers):
+    print(f"{'workload':16}" + "".join(f"{name + ' kops':>14}{'us/op':>8}" for name, _ in servers)
+          + f"{'kops ratio':>12}{'CPU ratio':>11}")
+    for label, pipeline, requests, before, args in LOADS:
+        if ROWS and label not in ROWS:
+            continue
+        requests = max(int(requests * SCALE), 1000)
+        rates, costs = {name: [] for name, _ in servers}, {name: [] for name, _ in servers}
+        for _ in range(ROUNDS):
+            for at, (name, program) in enumerate(servers):
+                with Server(name, program, PORT + at) as server:
+                    try:
+                        if before:
+                            server.fill(FILLS[before](), batch=50 if before == "large" else 2000)
+                    except RuntimeError:
+                        continue
+                    start = server.cpu_seconds()
+                    rate = load(server.port, pipeline, requests, args)
+                    if rate:
+                        rates[name].append(rate / 1e3)
+                        costs[name].append((server.cpu_seconds() - start) / requests * 1e6)
+        show(f"{label:16}", servers, [(rates, "{:14.1f}", max), (costs, "{:8.3f}", min)], (12, 11))
+
+
+def memory(servers):
+    print(f"{'data':22}" + "".join(f"{name + ' used':>14}{'RSS':>8}" for name, _ in servers)
+          + f"{'used ratio':>12}{'RSS ratio':>11}   bytes an element")
+    for label, elements, add in SETS:
+        if ROWS and label not in ROWS:
+            continue
+        elements = max(int(elements * SCALE), 1000)
+        used, resident = {name: [] for name, _ in servers}, {name: [] for name, _ in servers}
+        for at, (name, program) in enumerate(servers):
+            with Server(name, program, PORT + at) as server:
+                used_before, resident_before = server.used_bytes(), server.resident_bytes()
+                try:
+                    server.fill(add(n) for n in range(elements))
+                except RuntimeError:
+                    continue
+                used[name].append((server.used_bytes() - used_before) / elements)
+                resident[name].append((server.resident_bytes() - resident_before) / elements)
+        show(f"{label:22}", servers, [(used, "{:14.1f}", min), (resident, "{:8.1f}", min)], (12, 11))
+
+
+def show(row, servers, columns, widths):
+    """A row of medians, then how the first server stands to the best of the others."""
+    for name, _ in servers:
+        for values, form, _ in columns:
+            blank = "-".rjust(int(form[2:].split(".")[0]))
+            row += form.format(statistics.median(values[name])) if values[name] else blank
+    for (values, _, best), width in zip(columns, widths):
+        ours = values[servers[0][0]]
+        others = [statistics.median(values[name]) for name, _ in servers[1:] if values[name]]
+        if ours and others:
+            ours, theirs = statistics.median(ours), best(others)
+            ratio = ours / theirs if best is max else theirs / ours
+            row += f"{ratio:{width}.2f}"
+        else:
+            row += "-".rjust(width)
+    print(row, flush=True)
+
+
+def default_servers():
+    peers = Path(os.environ.get("RUSSET_PEERS") or Path(
+        os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME", "/root")) / ".cache") / "russet" / "peers")
+    servers = [("russet", ROOT / "target/release/russet"), ("valkey9", peers / "valkey9/valkey-server"),
+               ("redis8", peers / "redis8/src/redis-server"), ("redis7", peers / "redis7/redis-server")]
+    there = [(name, str(program)) for name, program in servers if program.exists()]
+    missing = [name for name, program in servers if not program.exists()]
+    if "russet" in missing:
+        sys.exit("no target/release/russet: cargo build --release")
+    return there, missing
+
+
+def main():
+    kinds = {"bench": bench, "memory": memory}
+    if len(sys.argv) < 2 or sys.argv[1] not in kinds:
+        sys.exit(__doc__)
+    for tool in ("redis-benchmark", "taskset"):
+        if not shutil.which(tool):
+            sys.exit(f"no {tool}: run tests/peers/install")
+    if (os.cpu_count() or 1) < 2:
+        sys.exit("two CPUs are needed: one for the server, one for the load")
+    missing = []
+    if sys.argv[2:]:
+        servers = [tuple(word.split("=", 1)) for word in sys.argv[2:]]
+    else:
+        servers, missing = default_servers()
+    for name in missing:
+        print(f"missing: {name} (run tests/peers/install)")
+    kinds[sys.argv[1]](servers)
+    if missing:
+        print(f"not measured: {', '.join(missing)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+# `just` lists these; each is one command of the README.
+
+default:
+    @just --list
+
+# What CI runs: formatting, lints, licences, tests, oracle, clients, the quick Tcl suite.
+check:
+    bash .ci/run
+
+# Unit, property and black-box tests; what needs a real server says so when there is none.
+test *ARGS:
+    cargo test --no-fail-fast {{ ARGS }}
+
+# The real servers and clients that the next recipes compare with.
+peers-install:
+    tests/peers/install
+
+# Command streams against live servers for this many seconds a group, from a random seed.
+oracle SECONDS="60" *GROUP:
+    RUSSET_REQUIRE_PEERS=1 RUSSET_ORACLE_SECONDS={{ SECONDS }} \
+    RUSSET_ORACLE_SEED=${RUSSET_ORACLE_SEED:-$(date +%s)000} \
+    cargo test --test oracle -- --nocapture {{ GROUP }}
+
+# Redis's own test suite: `just tcl`, `just tcl --quick`, `just tcl unit/type/list`.
+tcl *ARGS:
+    cargo build --release --quiet
+    tests/tcl/run {{ ARGS }}
+
+# Python and Node clients against the daemon.
+clients:
+    cargo build --release --quiet
+    tests/clients/run target/release/russet
+
+# The tests of the modules with unsafe code, under AddressSanitizer (nightly toolchain).
+asan:
+    RUSTFLAGS=-Zsanitizer=address cargo +nightly test \
+    --target $(rustc -vV | sed -n 's/^host: //p') --lib encodings::
+
+# A fuzz target for this many seconds; without a name, their list.
+fuzz TARGET="" SECONDS="60":
+    @if [ -z "{{ TARGET }}" ]; then cargo +nightly fuzz list; \
+    else cargo +nightly fuzz run {{ TARGET }} -- -max_total_time={{ SECONDS }}; fi
+
+# Criterion benchmarks of single parts.
+bench *ARGS:
+    cargo bench {{ ARGS }}
+
+# Beside real servers on this machine: `just peers bench`, `just peers memory`.
+peers *ARGS="bench":
+    cargo build --release --quiet
+    benches/peers.py {{ ARGS }}

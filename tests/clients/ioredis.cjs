@@ -1,0 +1,95 @@
+// ioredis against a server: node ioredis.cjs PORT
+const assert = require("node:assert/strict");
+const Redis = require("ioredis");
+const { run, until } = require("./checks.cjs");
+
+const port = Number(process.argv[2]);
+const connect = (options = {}) => new Redis({ port, maxRetriesPerRequest: 1, ...options });
+const redis = connect();
+const open = [redis];
+const another = (options) => {
+  const client = connect(options);
+  open.push(client);
+  return client;
+};
+const has = async (command) => Boolean((await redis.call("COMMAND", "INFO", command))[0]);
+
+run(
+  [
+    ["connection", async () => {
+      assert.equal(await redis.ping(), "PONG");
+      const other = another({ db: 2, connectionName: "checks" });
+      assert.equal(await other.client("GETNAME"), "checks");
+      await other.set("only in two", "x");
+      assert.equal(await redis.get("only in two"), null);
+      const bytes = Buffer.from([...Array(256).keys()]);
+      await redis.set("bytes", bytes);
+      assert.deepEqual(await redis.getBuffer("bytes"), bytes);
+      await assert.rejects(redis.call("NOSUCH"), /ERR unknown command 'NOSUCH', with args beginning with: /);
+    }],
+    ["values", async () => {
+      await redis.flushdb();
+      assert.equal(await redis.set("k", "v", "EX", 100, "NX"), "OK");
+      assert.equal(await redis.set("k", "v", "EX", 100, "NX"), null);
+      assert.equal(await redis.hset("h", { a: 1, b: 2 }), 2);
+      assert.deepEqual(await redis.hgetall("h"), { a: "1", b: "2" });
+      assert.equal(await redis.zadd("z", 1, "a", 2, "b"), 2);
+      assert.deepEqual(await redis.zrange("z", 0, -1, "WITHSCORES"), ["a", "1", "b", "2"]);
+      const seen = [];
+      for await (const keys of redis.scanStream({ count: 1 })) seen.push(...keys);
+      assert.deepEqual([...new Set(seen)].sort(), ["h", "k", "z"]);
+      await assert.rejects(redis.incr("h"), /WRONGTYPE/);
+    }],
+    ["pipelines", async () => {
+      const pipeline = redis.pipeline();
+      for (let n = 0; n < 3000; n += 1) pipeline.set(`p${n}`, n).get(`p${n}`);
+      const replies = await pipeline.exec();
+      assert.equal(replies.length, 6000);
+      replies.forEach(([error, reply], at) => {
+        assert.equal(error, null);
+        assert.equal(reply, at % 2 ? String((at - 1) / 2) : "OK");
+      });
+      const automatic = another({ enableAutoPipelining: true });
+      const all = await Promise.all([...Array(500).keys()].map((n) => automatic.get(`p${n}`)));
+      assert.deepEqual(all, [...Array(500).keys()].map(String));
+    }],
+    ["transactions", async () => {
+      await redis.del("n");
+      assert.deepEqual(await redis.multi().incr("n").incr("n").get("n").exec(), [[null, 1], [null, 2], [null, "2"]]);
+      const mine = another();
+      await mine.watch("n");
+      await redis.set("n", "changed");
+      assert.equal(await mine.multi().set("n", "mine").exec(), null);
+      assert.equal(await redis.get("n"), "changed");
+    }],
+    ["blocking", async () => {
+      await redis.del("queue");
+      const waiting = another();
+      const reply = waiting.blpop("queue", 10);
+      await until("a blocked client", async () => /blocked_clients:[1-9]/.test(await redis.info("clients")));
+      await redis.rpush("queue", "job");
+      assert.deepEqual(await reply, ["queue", "job"]);
+      assert.equal(await waiting.blpop("queue", 0.05), null);
+    }],
+    ["pub/sub", async () => {
+      const listener = another();
+      const messages = [];
+      listener.on("message", (channel, text) => messages.push([channel, text]));
+      assert.equal(await listener.subscribe("news"), 1);
+      assert.equal(await redis.publish("news", "hi"), 1);
+      await until("the message", async () => messages.length === 1);
+      assert.deepEqual(messages, [["news", "hi"]]);
+    }, "subscribe", "pub/sub"],
+    ["scripts", async () => {
+      redis.defineCommand("release", {
+        numberOfKeys: 1,
+        lua: "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end",
+      });
+      await redis.set("lock", "me", "PX", 10000, "NX");
+      assert.equal(await redis.release("lock", "you"), 0);
+      assert.equal(await redis.release("lock", "me"), 1);
+    }, "evalsha", "scripting"],
+  ],
+  has,
+  async () => open.forEach((client) => client.disconnect()),
+);

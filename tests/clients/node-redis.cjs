@@ -1,0 +1,77 @@
+// node-redis against a server, in RESP2 and RESP3: node node-redis.cjs PORT
+const assert = require("node:assert/strict");
+const { createClient, WatchError } = require("redis");
+const { run, until } = require("./checks.cjs");
+
+const port = Number(process.argv[2]);
+const open = [];
+const connect = async (options = {}) => {
+  const client = createClient({ socket: { port, reconnectStrategy: false }, ...options });
+  client.on("error", () => {});
+  await client.connect();
+  open.push(client);
+  return client;
+};
+
+const has = async (command) => Boolean((await (await connect()).sendCommand(["COMMAND", "INFO", command]))[0]);
+
+const both = (name, check, ...needs) => [2, 3].map((RESP) => [
+  `${name} in RESP${RESP}`,
+  async () => {
+    const client = await connect({ RESP });
+    await client.flushDb();
+    await check(client, RESP);
+  },
+  ...needs,
+]);
+
+run(
+  [
+    ...both("connection", async (client, RESP) => {
+      assert.equal(await client.ping(), "PONG");
+      const other = await connect({ RESP, database: 1, name: "checks" });
+      assert.equal(await other.sendCommand(["CLIENT", "GETNAME"]), "checks");
+      await assert.rejects(client.sendCommand(["GET"]), /wrong number of arguments for 'get' command/);
+    }),
+    ...both("values", async (client) => {
+      assert.equal(await client.set("k", "v", { PX: 100000, NX: true }), "OK");
+      assert.equal(await client.set("k", "v", { NX: true }), null);
+      assert.equal(await client.hSet("h", { a: "1", b: "2" }), 2);
+      assert.deepEqual({ ...(await client.hGetAll("h")) }, { a: "1", b: "2" });
+      await client.zAdd("z", [{ score: 1.5, value: "a" }, { score: Infinity, value: "b" }]);
+      assert.deepEqual(await client.zRangeWithScores("z", 0, -1), [{ value: "a", score: 1.5 }, { value: "b", score: Infinity }]);
+      assert.equal(await client.zScore("z", "none"), null);
+      assert.deepEqual([...(await client.sMembers("none"))], []);
+      const seen = [];
+      for await (const keys of client.scanIterator({ COUNT: 1 })) seen.push(...[].concat(keys));
+      assert.deepEqual(seen.sort(), ["h", "k", "z"]);
+    }),
+    ...both("pipelines", async (client) => {
+      const replies = await Promise.all([...Array(3000).keys()].map((n) => client.incr("n").then((reply) => [n + 1, reply])));
+      replies.forEach(([expected, reply]) => assert.equal(reply, expected));
+    }),
+    ...both("transactions", async (client, RESP) => {
+      assert.deepEqual(await client.multi().set("a", "1").incr("a").get("a").exec(), ["OK", 2, "2"]);
+      const mine = await connect({ RESP });
+      await mine.watch("a");
+      await client.set("a", "changed");
+      await assert.rejects(mine.multi().set("a", "mine").exec(), WatchError);
+    }),
+    ...both("blocking", async (client, RESP) => {
+      const waiting = await connect({ RESP });
+      const reply = waiting.blPop("queue", 10);
+      await until("a blocked client", async () => /blocked_clients:[1-9]/.test(await client.info("clients")));
+      await client.rPush("queue", "job");
+      assert.deepEqual({ ...(await reply) }, { key: "queue", element: "job" });
+    }),
+    ...both("pub/sub", async (client, RESP) => {
+      const listener = await connect({ RESP });
+      const messages = [];
+      await listener.subscribe("news", (text) => messages.push(text));
+      await client.publish("news", "hi");
+      await until("the message", async () => messages.length === 1);
+    }, "subscribe", "pub/sub"),
+  ],
+  has,
+  async () => open.forEach((client) => client.destroy()),
+);

@@ -1,0 +1,188 @@
+"""redis-py against a server: redis_py.py PORT."""
+import sys, threading, time
+
+import redis
+from redis.exceptions import ExecAbortError, LockError, ResponseError, WatchError
+
+PORT = int(sys.argv[1])
+
+
+def client(**options):
+    return redis.Redis(port=PORT, socket_timeout=10, **options)
+
+
+def has(command):
+    reply = client().execute_command("COMMAND", "INFO", command)
+    return any(reply.values() if isinstance(reply, dict) else reply)
+
+
+def connection():
+    for protocol in (2, 3):
+        r = client(protocol=protocol, client_name="checks", decode_responses=True)
+        assert r.ping() is True
+        assert r.client_getname() == "checks"
+        assert r.echo("héllo") == "héllo"
+        assert r.client_id() > 0
+        assert "redis_version" in r.info("server")
+    assert client(db=3).ping()
+    raw = bytes(range(256)) * 300
+    r = client()
+    assert r.set(b"\x00\xff", raw) and r.get(b"\x00\xff") == raw
+    try:
+        client(db=99).ping()
+        raise AssertionError("SELECT 99 was accepted")
+    except ResponseError as error:
+        assert "DB index is out of range" in str(error)
+
+
+def values():
+    r = client(decode_responses=True, protocol=3)
+    r.flushdb()
+    assert r.set("k", "v", ex=100, nx=True) is True
+    assert r.set("k", "w", nx=True) is None
+    assert 0 < r.ttl("k") <= 100
+    assert r.set("k", "w", get=True) == "v"
+    assert r.incrbyfloat("f", 0.5) == 0.5
+    assert r.hset("h", mapping={"a": 1, "b": "x"}) == 2
+    assert r.hgetall("h") == {"a": "1", "b": "x"}
+    assert r.rpush("l", *range(5)) == 5 and r.lrange("l", 1, -2) == ["1", "2", "3"]
+    assert r.sadd("s", "x", "y") == 2 and r.smembers("s") == {"x", "y"}
+    assert r.zadd("z", {"a": 1, "b": 2.5}) == 2
+    # How RESP3 scores are shaped is the library's choice; the numbers are ours.
+    assert [(pair[0], float(pair[1])) for pair in r.zrange("z", 0, -1, withscores=True)] == [("a", 1.0), ("b", 2.5)]
+    assert r.mget("k", "none") == ["w", None]
+    assert sorted(r.scan_iter(match="*", count=2)) == ["f", "h", "k", "l", "s", "z"]
+    try:
+        r.lpush("k", 1)
+        raise AssertionError("LPUSH on a string was accepted")
+    except ResponseError as error:
+        assert str(error).startswith("WRONGTYPE") or "wrong kind of value" in str(error)
+
+
+def pipelines():
+    r = client()
+    r.flushdb()
+    with r.pipeline(transaction=False) as p:
+        for n in range(5000):
+            p.set(f"k{n}", n)
+            p.get(f"k{n}")
+        replies = p.execute()
+    assert replies[0::2] == [True] * 5000
+    assert replies[1::2] == [str(n).encode() for n in range(5000)]
+    replies = r.pipeline(transaction=False).set("a", "x").incr("a").get("a").execute(raise_on_error=False)
+    assert replies[0] is True and isinstance(replies[1], ResponseError) and replies[2] == b"x"
+
+
+def transactions():
+    r = client()
+    r.flushdb()
+    assert r.pipeline().incr("n").incr("n").get("n").execute() == [1, 2, b"2"]
+    with r.pipeline() as p:
+        p.watch("n")
+        client().set("n", 100)
+        p.multi()
+        p.incr("n")
+        try:
+            p.execute()
+            raise AssertionError("EXEC ran although the key had changed")
+        except WatchError:
+            pass
+    with r.pipeline() as p:
+        p.watch("n")
+        p.multi()
+        p.incr("n")
+        assert p.execute() == [101]
+    r.delete("counter")
+
+    def add():
+        mine = client()
+        for _ in range(50):
+            mine.transaction(lambda p: (lambda n: (p.multi(), p.set("counter", n + 1)))(int(p.get("counter") or 0)), "counter")
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert int(r.get("counter")) == 200
+
+
+def blocking():
+    r = client()
+    r.flushdb()
+    begun = time.time()
+    assert r.blpop("empty", timeout=0.2) is None
+    assert 0.15 < time.time() - begun < 5
+    got = []
+    waiting = [threading.Thread(target=lambda: got.append(client().blpop(["a", "b"], timeout=10))) for _ in range(2)]
+    [thread.start() for thread in waiting]
+    until = time.time() + 10
+    while r.info("clients")["blocked_clients"] < 2 and time.time() < until:
+        time.sleep(0.01)
+    r.rpush("b", "1", "2")
+    [thread.join(10) for thread in waiting]
+    assert sorted(got) == [(b"b", b"1"), (b"b", b"2")]
+    r.rpush("from", "x")
+    assert r.blmove("from", "to", timeout=1) == b"x"
+    assert r.bzpopmin("zs", timeout=0.05) is None
+
+
+def lock_without_scripts():
+    r = client()
+    r.flushdb()
+    assert r.set("lock", "me", nx=True, px=200) is True
+    assert r.set("lock", "you", nx=True, px=200) is None
+    until = time.time() + 10
+    while not r.set("lock", "you", nx=True, px=60000):
+        assert time.time() < until, "the lock did not run out"
+        time.sleep(0.01)
+    assert r.get("lock") == b"you"
+
+
+def lock_with_scripts():
+    r = client()
+    r.flushdb()
+    with r.lock("job", timeout=10) as lock:
+        assert not r.lock("job", blocking=False).acquire()
+        assert lock.reacquire() and lock.extend(5)
+    taken = r.lock("job", timeout=10)
+    taken.acquire()
+    r.set("job", "somebody else")
+    try:
+        taken.release()
+        raise AssertionError("a lock of somebody else was released")
+    except LockError:
+        pass
+
+
+def pubsub():
+    r = client(decode_responses=True)
+    p = r.pubsub()
+    p.subscribe("news")
+    p.psubscribe("n*")
+    assert [p.get_message(timeout=5)["type"] for _ in range(2)] == ["subscribe", "psubscribe"]
+    assert r.publish("news", "hi") == 2
+    got = [p.get_message(timeout=5) for _ in range(2)]
+    assert {message["type"] for message in got} == {"message", "pmessage"}
+    assert all(message["data"] == "hi" for message in got)
+    p.close()
+
+
+CHECKS = [
+    (connection, None), (values, None), (pipelines, None), (transactions, None), (blocking, None),
+    (lock_without_scripts, None), (lock_with_scripts, ("evalsha", "scripting")), (pubsub, ("subscribe", "pub/sub")),
+]
+
+failed = 0
+for check, needs in CHECKS:
+    if needs and not has(needs[0]):
+        print(f"left out: {check.__name__} waits for {needs[1]}")
+        continue
+    try:
+        check()
+        print(f"ok {check.__name__}")
+    except Exception as error:
+        import traceback
+
+        failed += 1
+        print(f"FAILED {check.__name__}: {error!r}")
+        traceback.print_exc()
+sys.exit(1 if failed else 0)
