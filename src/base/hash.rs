@@ -66,7 +66,10 @@ mod tests {
         for n in 0..total {
             counts[index(keys.hash(format!("key:{n:012}").as_bytes()))] += 1.0;
         }
-        let chi2: f64 = counts.iter().map(|count| (count - 100.0).powi(2) / 100.0).sum();
+        let chi2: f64 = counts
+            .iter()
+            .map(|count| (count - 100.0).powi(2) / 100.0)
+            .sum();
         let freedom = (buckets - 1) as f64;
         (chi2 - freedom) / (2.0 * freedom).sqrt()
     }
@@ -76,7 +79,10 @@ mod tests {
         assert!(worst_bias(|n| format!("key:{n:012}").into_bytes()) < 0.01);
         assert!(worst_bias(|n| n.to_string().into_bytes()) < 0.01);
         assert!(worst_bias(|n| n.to_le_bytes().to_vec()) < 0.01);
-        assert!(worst_bias(|n| vec![0; n as usize % 5000]) < 0.3, "few keys, but not stuck");
+        assert!(
+            worst_bias(|n| vec![0; n as usize % 5000]) < 0.3,
+            "few keys, but not stuck"
+        );
     }
 
     #[test]
@@ -112,8 +118,14 @@ mod tests {
         let keys = HashKeys::from_seeds([1, 2, 3, 4]);
         assert_ne!(keys.hash(b""), keys.hash(b"\0"));
         assert_ne!(keys.hash(&[0; 8]), keys.hash(&[0; 9]));
-        assert_ne!(keys.hash(b"key"), HashKeys::from_seeds([1, 2, 3, 5]).hash(b"key"));
-        assert_eq!(keys.hash(b"key"), HashKeys::from_seeds([1, 2, 3, 4]).hash(b"key"));
+        assert_ne!(
+            keys.hash(b"key"),
+            HashKeys::from_seeds([1, 2, 3, 5]).hash(b"key")
+        );
+        assert_eq!(
+            keys.hash(b"key"),
+            HashKeys::from_seeds([1, 2, 3, 4]).hash(b"key")
+        );
         assert!(std::ptr::eq(super::keys(), super::keys()));
     }
 }

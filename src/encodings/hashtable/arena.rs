@@ -81,9 +81,16 @@ impl Arenas {
     /// Memory for one segment of a table that has `segments` of them.
     pub fn allocate(&mut self, lines: usize, segments: usize) -> Segment {
         let arena = &mut self.0[class(lines)];
-        if arena.chunks.last().is_none_or(|chunk| arena.used == chunk.places) {
+        if arena
+            .chunks
+            .last()
+            .is_none_or(|chunk| arena.used == chunk.places)
+        {
             let places = (segments / 128).next_power_of_two().min(PLACES_MAX);
-            arena.chunks.push(Chunk { first: allocate(lines, places), places });
+            arena.chunks.push(Chunk {
+                first: allocate(lines, places),
+                places,
+            });
             arena.used = 0;
         }
         arena.used += 1;
@@ -96,7 +103,9 @@ impl Arenas {
     /// # Safety
     /// `segment` came from `allocate` of these arenas with the same `lines`.
     pub unsafe fn free(&mut self, segment: Segment, lines: usize, directory: &mut Directory) {
-        let last = self.last(class(lines)).expect("a segment to be freed is in its arena");
+        let last = self
+            .last(class(lines))
+            .expect("a segment to be freed is in its arena");
         if last != segment {
             // SAFETY: both are segments of `lines` lines, in different places.
             unsafe { segment.0.copy_from_nonoverlapping(last.0, lines * SLOTS) };
@@ -112,7 +121,10 @@ impl Arenas {
 
     fn last(&self, class: usize) -> Option<Segment> {
         let arena = &self.0[class];
-        arena.chunks.last().map(|chunk| chunk.place(arena.used - 1, lines_of(class)))
+        arena
+            .chunks
+            .last()
+            .map(|chunk| chunk.place(arena.used - 1, lines_of(class)))
     }
 
     fn pop(&mut self, class: usize) {
@@ -126,16 +138,28 @@ impl Arenas {
         }
     }
 
-    /// To be called after `free`. An arena's only chunk that is three quarters empty is exchanged for one of half the size.
-    pub fn tighten(&mut self, lines: usize, directory: &mut Directory) {
+    /// To be called after `free`, with the table's number of segments. A last chunk with
+    /// many free places for this table is exchanged for one without any.
+    pub fn tighten(&mut self, lines: usize, segments: usize, directory: &mut Directory) {
         let arena = &mut self.0[class(lines)];
-        let [chunk] = &mut arena.chunks[..] else { return };
-        if chunk.places < 4 || arena.used > chunk.places / 4 {
+        let Some(chunk) = arena.chunks.last_mut() else {
+            return;
+        };
+        let unused = chunk.places - arena.used;
+        if unused * 8 <= segments {
             return;
         }
-        let smaller = Chunk { first: allocate(lines, chunk.places / 2), places: chunk.places / 2 };
+        let smaller = Chunk {
+            first: allocate(lines, arena.used),
+            places: arena.used,
+        };
         // SAFETY: `used` segments are initialised and fit in the new chunk.
-        unsafe { smaller.first.0.copy_from_nonoverlapping(chunk.first.0, arena.used * lines * SLOTS) };
+        unsafe {
+            smaller
+                .first
+                .0
+                .copy_from_nonoverlapping(chunk.first.0, arena.used * lines * SLOTS)
+        };
         let old = std::mem::replace(chunk, smaller);
         for index in 0..arena.used {
             directory.moved(chunk.place(index, lines));
@@ -159,18 +183,23 @@ impl Arenas {
         let chunk_bytes = |class: usize| {
             let chunks = &self.0[class].chunks;
             chunks.capacity() * size_of::<Chunk>()
-                + chunks.iter().map(|c| layout(lines_of(class), c.places).size()).sum::<usize>()
+                + chunks
+                    .iter()
+                    .map(|c| layout(lines_of(class), c.places).size())
+                    .sum::<usize>()
         };
         (0..CLASSES).map(chunk_bytes).sum()
     }
 
     /// Segments in the arenas.
     pub fn segments(&self) -> usize {
-        self.0.iter().map(|arena| {
-            let places: usize = arena.chunks.iter().map(|chunk| chunk.places).sum();
-            places + arena.used - arena.chunks.last().map_or(0, |chunk| chunk.places)
-        })
-        .sum()
+        self.0
+            .iter()
+            .map(|arena| {
+                let places: usize = arena.chunks.iter().map(|chunk| chunk.places).sum();
+                places + arena.used - arena.chunks.last().map_or(0, |chunk| chunk.places)
+            })
+            .sum()
     }
 }
 

@@ -13,17 +13,28 @@ impl HashTable {
         let mut next = 0u64;
         for (index, segment) in self.directory.segments() {
             let header = segment.segment().header();
-            assert_eq!(u64::from(header.prefix), next, "segments cover the hashes in order");
+            assert_eq!(
+                u64::from(header.prefix),
+                next,
+                "segments cover the hashes in order"
+            );
             next += 1 << (32 - segment.depth());
             for word in index..index + (1 << (self.directory.depth() - segment.depth())) {
-                assert_eq!(self.directory.at(word), segment, "all words of a segment agree");
+                assert_eq!(
+                    self.directory.at(word),
+                    segment,
+                    "all words of a segment agree"
+                );
             }
             elements += self.check_segment(segment, &rehash);
             segments += 1;
             deepest += usize::from(segment.depth() == self.directory.depth());
         }
         assert_eq!(elements, self.len);
-        assert!(segments == 0 || next == 1 << 32, "segments cover all hashes");
+        assert!(
+            segments == 0 || next == 1 << 32,
+            "segments cover all hashes"
+        );
         if let Some(many) = &self.many {
             assert_eq!((segments, deepest), (many.segments, many.deepest));
             assert_eq!(many.arenas.segments(), segments, "no segment is lost");
@@ -33,7 +44,10 @@ impl HashTable {
     fn check_segment(&self, segment: SegmentRef, rehash: &impl Fn(Word) -> u64) -> usize {
         let header = segment.segment().header();
         let lines = segment.lines();
-        assert_eq!((usize::from(header.lines), u32::from(header.depth)), (lines, segment.depth()));
+        assert_eq!(
+            (usize::from(header.lines), u32::from(header.depth)),
+            (lines, segment.depth())
+        );
         let belongs = |slot: u64| {
             let hash = rehash(word_of_slot(slot));
             assert_eq!(tag_of_slot(slot), tag_of_hash(hash));

@@ -25,7 +25,11 @@ pub(super) struct Directory {
 
 impl Directory {
     pub fn new() -> Directory {
-        Directory { root: SegmentRef::NONE, words: ptr::null_mut(), depth: 0 }
+        Directory {
+            root: SegmentRef::NONE,
+            words: ptr::null_mut(),
+            depth: 0,
+        }
     }
 
     #[inline(always)]
@@ -58,7 +62,11 @@ impl Directory {
     pub fn at(&self, index: usize) -> SegmentRef {
         assert!(index < self.len());
         // SAFETY: index checked.
-        if self.depth == 0 { self.root } else { unsafe { *self.words.add(index) } }
+        if self.depth == 0 {
+            self.root
+        } else {
+            unsafe { *self.words.add(index) }
+        }
     }
 
     fn words_mut(&mut self) -> &mut [SegmentRef] {
@@ -120,7 +128,10 @@ impl Directory {
     /// Forgets the last bit; no segment may need it.
     pub fn halve(&mut self) {
         assert!(self.depth > 0);
-        debug_assert!(self.segments().all(|(_, segment)| segment.depth() < self.depth));
+        debug_assert!(
+            self.segments()
+                .all(|(_, segment)| segment.depth() < self.depth)
+        );
         if self.depth == 1 {
             self.root = self.at(0);
             self.replace(ptr::null_mut(), 0);
@@ -141,7 +152,11 @@ impl Directory {
     }
 
     pub fn memory_bytes(&self) -> usize {
-        if self.depth == 0 { 0 } else { Self::layout(self.depth).size() }
+        if self.depth == 0 {
+            0
+        } else {
+            Self::layout(self.depth).size()
+        }
     }
 
     fn layout(depth: u32) -> Layout {

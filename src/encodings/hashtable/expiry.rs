@@ -61,7 +61,12 @@ struct Record {
 const _: () = assert!(size_of::<Record>() == 128);
 
 impl Record {
-    const EMPTY: Record = Record { near: [0; NEAR_MAX], far: NEVER, prefix: 0, len: 0 };
+    const EMPTY: Record = Record {
+        near: [0; NEAR_MAX],
+        far: NEVER,
+        prefix: 0,
+        len: 0,
+    };
 
     fn near(&self) -> &[Near] {
         &self.near[..self.len as usize]
@@ -77,7 +82,9 @@ impl Record {
             self.len += 1;
             return;
         }
-        let latest = (0..NEAR_MAX).max_by_key(|&i| self.near[i]).expect("14 entries");
+        let latest = (0..NEAR_MAX)
+            .max_by_key(|&i| self.near[i])
+            .expect("14 entries");
         let dropped = self.near[latest].max(entry);
         self.near[latest] = self.near[latest].min(entry);
         self.far = time_of(dropped);
@@ -98,7 +105,10 @@ impl Record {
     }
 
     fn bound(&self) -> i64 {
-        self.near().iter().min().map_or(self.far, |&first| time_of(first))
+        self.near()
+            .iter()
+            .min()
+            .map_or(self.far, |&first| time_of(first))
     }
 
     /// Takes out the tags whose time has come.
@@ -133,11 +143,16 @@ const FANOUT: usize = 16;
 
 impl MinTree {
     fn new() -> MinTree {
-        MinTree { levels: vec![Vec::new()] }
+        MinTree {
+            levels: vec![Vec::new()],
+        }
     }
 
     fn min(&self) -> i64 {
-        self.levels[self.levels.len() - 1].first().copied().unwrap_or(NEVER)
+        self.levels[self.levels.len() - 1]
+            .first()
+            .copied()
+            .unwrap_or(NEVER)
     }
 
     /// Adds a leaf that says never.
@@ -161,7 +176,11 @@ impl MinTree {
     fn group_min(&self, level: usize, group: usize) -> i64 {
         let leaves = &self.levels[level];
         let end = leaves.len().min((group + 1) * FANOUT);
-        leaves[group * FANOUT..end].iter().copied().min().unwrap_or(NEVER)
+        leaves[group * FANOUT..end]
+            .iter()
+            .copied()
+            .min()
+            .unwrap_or(NEVER)
     }
 
     fn get(&self, leaf: usize) -> i64 {
@@ -206,7 +225,11 @@ pub(super) struct Expiry {
 
 impl Expiry {
     fn new() -> Expiry {
-        Expiry { pages: Vec::new(), tree: MinTree::new(), unused: Vec::new() }
+        Expiry {
+            pages: Vec::new(),
+            tree: MinTree::new(),
+            unused: Vec::new(),
+        }
     }
 
     fn record(&self, id: u32) -> &Record {
@@ -244,7 +267,12 @@ impl Expiry {
     }
 
     pub fn memory_bytes(&self) -> usize {
-        let tree: usize = self.tree.levels.iter().map(|level| level.capacity() * 8).sum();
+        let tree: usize = self
+            .tree
+            .levels
+            .iter()
+            .map(|level| level.capacity() * 8)
+            .sum();
         size_of::<Expiry>()
             + self.pages.len() * size_of::<[Record; PAGE]>()
             + self.unused.capacity() * 4
@@ -258,7 +286,7 @@ impl Expiry {
 
 impl HashTable {
     /// An element with this hash now expires at `when_ms`. To be called after its insertion
-    /// and after each change to an earlier or later time; not when it becomes persistent.
+    /// and after each change to an earlier or later time; not when it becomes persistent. A negative time counts as 0.
     #[inline]
     pub fn note_expiry(&mut self, hash: u64, when_ms: i64) {
         let segment = self.directory.get(hash);
@@ -276,7 +304,10 @@ impl HashTable {
         let header = segment.segment().header();
         let expiry = self.expiry.get_or_insert_with(|| Box::new(Expiry::new()));
         let id = if header.record == NO_RECORD {
-            let id = expiry.add(Record { prefix: header.prefix, ..Record::EMPTY });
+            let id = expiry.add(Record {
+                prefix: header.prefix,
+                ..Record::EMPTY
+            });
             segment.segment().update(|header| header.record = id);
             id
         } else {
@@ -308,9 +339,17 @@ impl HashTable {
         mut look: impl FnMut(Word) -> Option<i64>,
         due: &mut Vec<Word>,
     ) -> bool {
+        // Later times are noted as `TIME_MAX`, some 8,900 years on, and never come.
+        let now_ms = now_ms.min(TIME_MAX - 1);
         for _ in 0..budget {
-            let Some(expiry) = self.expiry.as_mut() else { return false };
-            let Some(id) = expiry.tree.first().filter(|&id| expiry.tree.get(id) <= now_ms) else {
+            let Some(expiry) = self.expiry.as_mut() else {
+                return false;
+            };
+            let Some(id) = expiry
+                .tree
+                .first()
+                .filter(|&id| expiry.tree.get(id) <= now_ms)
+            else {
                 return false;
             };
             self.visit_record(id as u32, now_ms, &mut look, due);
@@ -336,7 +375,10 @@ impl HashTable {
             None => {}
         };
         if record.far <= now_ms {
-            record = Record { prefix: record.prefix, ..Record::EMPTY };
+            record = Record {
+                prefix: record.prefix,
+                ..Record::EMPTY
+            };
             self.each_prefetched(segment, |slot| inspect(&mut record, slot));
         } else {
             for tag in record.take_due(now_ms) {
@@ -363,7 +405,10 @@ impl HashTable {
         const AHEAD: usize = 12;
         let mut waiting = [0u64; AHEAD];
         let mut count = 0;
-        for slot in segment.slots().chain(self.overflow_of(segment).iter().copied()) {
+        for slot in segment
+            .slots()
+            .chain(self.overflow_of(segment).iter().copied())
+        {
             prefetch_entry(word_of_slot(slot));
             let earlier = std::mem::replace(&mut waiting[count % AHEAD], slot);
             if earlier != 0 {
@@ -398,7 +443,10 @@ impl HashTable {
             return [both; 2];
         }
         let expiry = self.expiry.as_mut().expect("the segment has a record");
-        let record = Record { prefix: second, ..expiry.record(header.record).clone() };
+        let record = Record {
+            prefix: second,
+            ..expiry.record(header.record).clone()
+        };
         [both, (expiry.add(record), header.horizon)]
     }
 
@@ -411,7 +459,10 @@ impl HashTable {
         }
         let expiry = self.expiry.as_mut().expect("the segment has a record");
         let old = expiry.record(header.record).clone();
-        let mut record = Record { len: 0, ..old.clone() };
+        let mut record = Record {
+            len: 0,
+            ..old.clone()
+        };
         for &entry in old.near() {
             let mut present = segment.has_overflow();
             segment.visit_tags(tag_of(entry), tag_of(entry) + 1, |_| present = true);
@@ -440,7 +491,10 @@ impl HashTable {
         prefix: u32,
     ) -> (u32, u32) {
         let ids = [one, two].map(|segment| segment.segment().header().record);
-        let mut merged = Record { prefix, ..Record::EMPTY };
+        let mut merged = Record {
+            prefix,
+            ..Record::EMPTY
+        };
         let mut kept = NO_RECORD;
         for id in ids.into_iter().filter(|&id| id != NO_RECORD) {
             let expiry = self.expiry.as_mut().expect("the segment has a record");

@@ -193,7 +193,16 @@ mod tests {
 
     #[test]
     fn highest_tag_matches_only_itself() {
-        let line = Line([u64::MAX, 0, 0x7ffe << TAG_SHIFT | 8, 1 << TAG_SHIFT | 8, 0, 0, 0, MARK]);
+        let line = Line([
+            u64::MAX,
+            0,
+            0x7ffe << TAG_SHIFT | 8,
+            1 << TAG_SHIFT | 8,
+            0,
+            0,
+            0,
+            MARK,
+        ]);
         // SAFETY: an aligned line of eight slots.
         let mask = |tag| unsafe { match_tag(line.0.as_ptr(), tag) };
         assert_eq!(mask(0x7fff), 1);

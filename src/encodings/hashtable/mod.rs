@@ -110,7 +110,12 @@ impl Default for HashTable {
 impl HashTable {
     /// An empty table; it allocates nothing.
     pub fn new() -> HashTable {
-        HashTable { directory: Directory::new(), len: 0, many: None, expiry: None }
+        HashTable {
+            directory: Directory::new(),
+            len: 0,
+            many: None,
+            expiry: None,
+        }
     }
 
     #[inline]
@@ -140,7 +145,10 @@ impl HashTable {
     /// As `find`, but where it is: to read, replace or remove it without a second search.
     #[inline]
     pub fn find_slot(&self, hash: u64, eq: impl FnMut(Word) -> bool) -> Option<Slot> {
-        self.locate(hash, eq).map(|at| Slot { hash, at: at as u32 })
+        self.locate(hash, eq).map(|at| Slot {
+            hash,
+            at: at as u32,
+        })
     }
 
     #[inline(always)]
@@ -177,7 +185,10 @@ impl HashTable {
         if !segment.has_overflow() {
             return &[];
         }
-        let many = self.many.as_ref().expect("overflow exists beside a directory");
+        let many = self
+            .many
+            .as_ref()
+            .expect("overflow exists beside a directory");
         &many.overflow[&segment.segment().header().prefix]
     }
 
@@ -192,7 +203,11 @@ impl HashTable {
         let segment = self.directory.get(slot.hash);
         let at = slot.at as usize;
         let end = segment.lines() * SLOTS;
-        let raw = if at < end { segment.slot(at) } else { self.overflow_of(segment)[at - end] };
+        let raw = if at < end {
+            segment.slot(at)
+        } else {
+            self.overflow_of(segment)[at - end]
+        };
         assert!(raw != 0, "stale slot");
         raw
     }
@@ -272,12 +287,18 @@ impl HashTable {
 
     /// Sets or clears a flag in the directory words of a segment.
     fn set_flag(&mut self, segment: SegmentRef, flag: u64, on: bool) {
-        self.directory.set(segment.segment().header().prefix, segment.with(flag, on));
+        self.directory
+            .set(segment.segment().header().prefix, segment.with(flag, on));
     }
 
     fn overflow_entry(&mut self, segment: SegmentRef) -> &mut Vec<u64> {
-        let many = self.many.as_mut().expect("overflow exists beside a directory");
-        many.overflow.entry(segment.segment().header().prefix).or_default()
+        let many = self
+            .many
+            .as_mut()
+            .expect("overflow exists beside a directory");
+        many.overflow
+            .entry(segment.segment().header().prefix)
+            .or_default()
     }
 
     #[cold]
@@ -290,8 +311,16 @@ impl HashTable {
     fn drop_empty_overflow(&mut self, segment: SegmentRef) {
         if self.overflow_entry(segment).is_empty() {
             let prefix = segment.segment().header().prefix;
-            self.many.as_mut().expect("overflow was there").overflow.remove(&prefix);
-            self.set_flag(self.directory.get(u64::from(prefix) << 32), SegmentRef::OVERFLOW, false);
+            self.many
+                .as_mut()
+                .expect("overflow was there")
+                .overflow
+                .remove(&prefix);
+            self.set_flag(
+                self.directory.get(u64::from(prefix) << 32),
+                SegmentRef::OVERFLOW,
+                false,
+            );
         }
     }
 
@@ -299,7 +328,10 @@ impl HashTable {
     #[cold]
     fn refill_from_overflow(&mut self, hash: u64) {
         let segment = self.directory.get(hash);
-        let slot = self.overflow_entry(segment).pop().expect("the flag says there is overflow");
+        let slot = self
+            .overflow_entry(segment)
+            .pop()
+            .expect("the flag says there is overflow");
         match segment.place(slot) {
             Placed::Full => self.overflow_entry(segment).push(slot),
             placed => {
@@ -355,20 +387,36 @@ impl HashTable {
 
     /// All words, in no useful order.
     pub fn iter(&self) -> impl Iterator<Item = Word> + '_ {
-        let overflow = self.many.iter().flat_map(|many| many.overflow.values().flatten().copied());
+        let overflow = self
+            .many
+            .iter()
+            .flat_map(|many| many.overflow.values().flatten().copied());
         let segments = self.directory.segments();
-        segments.flat_map(|(_, segment)| segment.slots()).chain(overflow).map(word_of_slot)
+        segments
+            .flat_map(|(_, segment)| segment.slots())
+            .chain(overflow)
+            .map(word_of_slot)
     }
 
     /// Bytes allocated by the table itself, words' targets excluded.
     pub fn memory_bytes(&self) -> usize {
         let many = self.many.as_ref().map_or(0, |many| {
-            let overflow = many.overflow.values().map(|slots| slots.capacity() * size_of::<u64>());
+            let overflow = many
+                .overflow
+                .values()
+                .map(|slots| slots.capacity() * size_of::<u64>());
             size_of::<Many>() + many.arenas.memory_bytes() + overflow.sum::<usize>()
         });
         let root = self.directory.at(0);
-        let single = if self.directory.depth() == 0 && !root.is_none() { root.lines() * 64 } else { 0 };
-        let expiry = self.expiry.as_ref().map_or(0, |expiry| expiry.memory_bytes());
+        let single = if self.directory.depth() == 0 && !root.is_none() {
+            root.lines() * 64
+        } else {
+            0
+        };
+        let expiry = self
+            .expiry
+            .as_ref()
+            .map_or(0, |expiry| expiry.memory_bytes());
         self.directory.memory_bytes() + many + single + expiry
     }
 

@@ -56,7 +56,11 @@ impl HashTable {
             return None;
         }
         // A single segment has nothing to be unfair to.
-        let lines = if segment.depth() == 0 { segment.lines() } else { LINES_MAX };
+        let lines = if segment.depth() == 0 {
+            segment.lines()
+        } else {
+            LINES_MAX
+        };
         let at = below(rng, lines * SLOTS - HEADER_SLOTS) + HEADER_SLOTS;
         if at >= segment.lines() * SLOTS {
             return None;

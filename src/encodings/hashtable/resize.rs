@@ -19,8 +19,9 @@ use super::segment::{LINES_MAX, Plan, STASH_SLOTS, Segment};
 use super::{HashTable, Header, NO_HORIZON, NO_RECORD, SegmentRef, Word};
 
 /// Sizes of a table's only segment: the allocator's own size classes.
-const YOUNG_LINES: [u8; 19] =
-    [2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64];
+const YOUNG_LINES: [u8; 19] = [
+    2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64,
+];
 /// A rebuild that puts more than this into the stash takes the next size instead.
 const REBUILD_STASH_MAX: usize = 2;
 /// Buddies merge when together they have no more elements: three quarters of 64 lines.
@@ -36,21 +37,30 @@ fn lines_after(lines: usize, depth: u32) -> Option<usize> {
     if depth > 0 {
         return (lines < LINES_MAX).then(|| lines + LINES_STEP);
     }
-    YOUNG_LINES.iter().map(|&young| usize::from(young)).find(|&young| young > lines)
+    YOUNG_LINES
+        .iter()
+        .map(|&young| usize::from(young))
+        .find(|&young| young > lines)
 }
 
 fn lines_before(lines: usize, depth: u32) -> Option<usize> {
     if depth > 0 {
         return (lines > LINES_MIN).then(|| lines - LINES_STEP);
     }
-    YOUNG_LINES.iter().rev().map(|&young| usize::from(young)).find(|&young| young < lines)
+    YOUNG_LINES
+        .iter()
+        .rev()
+        .map(|&young| usize::from(young))
+        .find(|&young| young < lines)
 }
 
 /// The smallest size that `count` elements fill to no more than 93 %.
 fn lines_for(count: usize, depth: u32) -> usize {
     let wanted = 1 + (count * 100).div_ceil(93 * SLOTS);
     if depth > 0 {
-        return wanted.next_multiple_of(LINES_STEP).clamp(LINES_MIN, LINES_MAX);
+        return wanted
+            .next_multiple_of(LINES_STEP)
+            .clamp(LINES_MIN, LINES_MAX);
     }
     lines_after(wanted - 1, 0).unwrap_or(LINES_MAX)
 }
@@ -71,7 +81,10 @@ fn plan(slots: &[u64], lines: usize, depth: u32) -> Plan {
 impl HashTable {
     /// Gives an empty table its first segment.
     pub(super) fn open(&mut self) {
-        assert!(self.many.is_none(), "insert into a table that is being drained");
+        assert!(
+            self.many.is_none(),
+            "insert into a table that is being drained"
+        );
         let lines = usize::from(YOUNG_LINES[0]);
         let header = Header {
             count: 0,
@@ -158,13 +171,17 @@ impl HashTable {
             let many = self.many.as_mut().expect("a segment of an arena");
             // SAFETY: `build` allocated it so.
             unsafe { many.arenas.free(memory, lines, &mut self.directory) };
-            many.arenas.tighten(lines, &mut self.directory);
+            many.arenas
+                .tighten(lines, many.segments, &mut self.directory);
         }
     }
 
     fn forget_overflow(&mut self, segment: SegmentRef) {
         if segment.has_overflow() {
-            let many = self.many.as_mut().expect("overflow exists beside a directory");
+            let many = self
+                .many
+                .as_mut()
+                .expect("overflow exists beside a directory");
             many.overflow.remove(&segment.segment().header().prefix);
         }
     }
@@ -191,7 +208,10 @@ impl HashTable {
                 prefetch((word_of_slot(later).raw() & !7) as usize);
             }
             let hash = rehash(word_of_slot(slot));
-            debug_assert_eq!((hash ^ u64::from(header.prefix) << 32) & !(bit * 2 - 1), 0);
+            debug_assert_eq!(
+                (hash ^ u64::from(header.prefix) << 32) & !(bit | (bit - 1)),
+                0
+            );
             children[usize::from(hash & bit != 0)].push(slot);
         }
         if depth > self.directory.depth() {
@@ -204,7 +224,13 @@ impl HashTable {
         for (child, slots) in children.iter().enumerate() {
             let (record, horizon) = records[child];
             let prefix = header.prefix | if child == 1 { (bit >> 32) as u32 } else { 0 };
-            let header = Header { depth: depth as u8, prefix, record, horizon, ..header };
+            let header = Header {
+                depth: depth as u8,
+                prefix,
+                record,
+                horizon,
+                ..header
+            };
             let plan = plan(slots, lines_for(slots.len(), depth), depth);
             built[child] = self.build(slots, plan, header);
             // The other half still leads to the parent.
@@ -295,10 +321,20 @@ impl HashTable {
     fn join(&mut self, one: SegmentRef, two: SegmentRef, slots: &[u64], plan: Plan) {
         let depth = one.depth() - 1;
         let was_deepest = one.depth() == self.directory.depth();
-        let prefix = one.segment().header().prefix.min(two.segment().header().prefix);
+        let prefix = one
+            .segment()
+            .header()
+            .prefix
+            .min(two.segment().header().prefix);
         let (record, horizon) = self.merge_records(one, two, prefix);
-        let header =
-            Header { count: 0, lines: 0, depth: depth as u8, prefix, record, horizon };
+        let header = Header {
+            count: 0,
+            lines: 0,
+            depth: depth as u8,
+            prefix,
+            record,
+            horizon,
+        };
         let built = self.build(slots, plan, header);
         self.directory.set(prefix, built);
         self.release_pair(one, two);
@@ -318,10 +354,14 @@ impl HashTable {
         let order = if two_is_last { [two, one] } else { [one, two] };
         for segment in order {
             // SAFETY: `build` allocated it so, and the other one has not moved.
-            unsafe { many.arenas.free(segment.segment(), segment.lines(), &mut self.directory) };
+            unsafe {
+                many.arenas
+                    .free(segment.segment(), segment.lines(), &mut self.directory)
+            };
         }
         for segment in order {
-            many.arenas.tighten(segment.lines(), &mut self.directory);
+            many.arenas
+                .tighten(segment.lines(), many.segments, &mut self.directory);
         }
     }
 

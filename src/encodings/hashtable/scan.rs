@@ -61,7 +61,9 @@ impl HashTable {
     /// Visits about one bucket line of elements; returns the cursor to go on with, 0 at the
     /// end. A cursor that no scan has returned ends the scan or starts somewhere.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Word)) -> u64 {
-        let Some(mut position) = Position::decode(cursor) else { return 0 };
+        let Some(mut position) = Position::decode(cursor) else {
+            return 0;
+        };
         let segment = self.directory.get(u64::from(position.prefix) << 32);
         if segment.is_none() {
             return 0;
@@ -75,13 +77,30 @@ impl HashTable {
         }
         let cells = (CELLS / segment.buckets() as u64).max(1);
         let next = (position.cell + cells).min(CELLS);
-        self.visit_cells(segment, position.cell * TAGS_PER_CELL, next * TAGS_PER_CELL, &mut visit);
+        self.visit_cells(
+            segment,
+            position.cell * TAGS_PER_CELL,
+            next * TAGS_PER_CELL,
+            &mut visit,
+        );
         if next < CELLS {
-            return Position { prefix: start, depth, cell: next }.encode();
+            return Position {
+                prefix: start,
+                depth,
+                cell: next,
+            }
+            .encode();
         }
-        let Ok(prefix) = u32::try_from(end) else { return 0 };
+        let Ok(prefix) = u32::try_from(end) else {
+            return 0;
+        };
         let depth = self.directory.get(end << 32).depth();
-        Position { prefix, depth, cell: 0 }.encode()
+        Position {
+            prefix,
+            depth,
+            cell: 0,
+        }
+        .encode()
     }
 
     fn visit_cells(&self, segment: SegmentRef, first: u64, end: u64, visit: &mut impl FnMut(Word)) {
@@ -100,11 +119,26 @@ mod tests {
 
     #[test]
     fn cursors_keep_their_parts_and_room_for_a_cluster_slot() {
-        let last = Position { prefix: u32::MAX << (32 - DEPTH_MAX), depth: DEPTH_MAX, cell: 63 };
+        let last = Position {
+            prefix: u32::MAX << (32 - DEPTH_MAX),
+            depth: DEPTH_MAX,
+            cell: 63,
+        };
         assert!(last.encode() < 1 << CURSOR_BITS);
         for (prefix, depth, cell) in [(0, 0, 0), (0, 0, 5), (1 << 31, 1, 0), (5 << 29, 3, 63)] {
-            let again = Position::decode(Position { prefix, depth, cell }.encode()).unwrap();
-            assert_eq!((again.prefix, again.depth, again.cell), (prefix, depth, cell));
+            let again = Position::decode(
+                Position {
+                    prefix,
+                    depth,
+                    cell,
+                }
+                .encode(),
+            )
+            .unwrap();
+            assert_eq!(
+                (again.prefix, again.depth, again.cell),
+                (prefix, depth, cell)
+            );
         }
     }
 

@@ -74,7 +74,9 @@ impl SegmentRef {
 
     #[inline(always)]
     pub fn segment(self) -> Segment {
-        Segment(ptr::with_exposed_provenance_mut((self.0 & Self::ADDRESS) as usize))
+        Segment(ptr::with_exposed_provenance_mut(
+            (self.0 & Self::ADDRESS) as usize,
+        ))
     }
 
     #[inline(always)]
@@ -130,11 +132,19 @@ impl SegmentRef {
 
     #[inline(always)]
     fn next(self, bucket: usize) -> usize {
-        if bucket + 1 == self.buckets() { 0 } else { bucket + 1 }
+        if bucket + 1 == self.buckets() {
+            0
+        } else {
+            bucket + 1
+        }
     }
 
     fn previous(self, bucket: usize) -> usize {
-        if bucket == 0 { self.buckets() - 1 } else { bucket - 1 }
+        if bucket == 0 {
+            self.buckets() - 1
+        } else {
+            bucket - 1
+        }
     }
 
     /// Addresses of the two lines where an element with this tag would be.
@@ -169,27 +179,43 @@ impl SegmentRef {
         if let found @ Some(_) = probe(Self::bucket_start(self.next(home)), 0xff) {
             return found;
         }
-        if self.has_stash() { probe(0, 0xff & !0b11) } else { None }
+        if self.has_stash() {
+            probe(0, 0xff & !0b11)
+        } else {
+            None
+        }
     }
 
     #[inline(always)]
     pub fn slot(self, at: usize) -> u64 {
-        assert!((HEADER_SLOTS..self.lines() * SLOTS).contains(&at), "slot index out of segment");
+        assert!(
+            (HEADER_SLOTS..self.lines() * SLOTS).contains(&at),
+            "slot index out of segment"
+        );
         // SAFETY: just checked to be a slot of this segment.
         unsafe { *self.segment().0.add(at) }
     }
 
     #[inline(always)]
     pub fn set_slot(self, at: usize, slot: u64) {
-        assert!((HEADER_SLOTS..self.lines() * SLOTS).contains(&at), "slot index out of segment");
+        assert!(
+            (HEADER_SLOTS..self.lines() * SLOTS).contains(&at),
+            "slot index out of segment"
+        );
         // SAFETY: just checked to be a slot of this segment.
         unsafe { *self.segment().0.add(at) = slot }
     }
 
     /// Occupied slots, stash first.
     pub fn slots(self) -> impl Iterator<Item = u64> {
-        let end = if self.is_none() { HEADER_SLOTS } else { self.lines() * SLOTS };
-        (HEADER_SLOTS..end).map(move |at| self.slot(at)).filter(|&slot| slot != 0)
+        let end = if self.is_none() {
+            HEADER_SLOTS
+        } else {
+            self.lines() * SLOTS
+        };
+        (HEADER_SLOTS..end)
+            .map(move |at| self.slot(at))
+            .filter(|&slot| slot != 0)
     }
 
     /// Visits the elements with `first <= tag < end`, overflow excluded.
@@ -226,7 +252,10 @@ impl SegmentRef {
 
     /// Writes into the lowest slot of `mask`, which is not 0.
     fn put(self, bucket: usize, mask: u32, slot: u64) {
-        self.set_slot(Self::bucket_start(bucket) + mask.trailing_zeros() as usize, slot);
+        self.set_slot(
+            Self::bucket_start(bucket) + mask.trailing_zeros() as usize,
+            slot,
+        );
     }
 
     /// Finds a place for an unmarked slot: home while it has two free, then the emptier of
@@ -299,7 +328,13 @@ impl SegmentRef {
 
     /// Makes the `moves` moves of a chain, the farthest first.
     fn shift(self, start: usize, moves: usize, right: bool) {
-        let step = |bucket| if right { self.next(bucket) } else { self.previous(bucket) };
+        let step = |bucket| {
+            if right {
+                self.next(bucket)
+            } else {
+                self.previous(bucket)
+            }
+        };
         for left in (0..moves).rev() {
             let from = (0..left).fold(start, |bucket, _| step(bucket));
             let to = step(from);
@@ -393,8 +428,12 @@ impl Plan {
         for &slot in slots {
             own[home(tag_of_slot(slot), buckets)] += 1;
         }
-        let mut plan =
-            Plan { buckets, stay: [0; LINES_MAX], onward: [0; LINES_MAX], spilled: 0 };
+        let mut plan = Plan {
+            buckets,
+            stay: [0; LINES_MAX],
+            onward: [0; LINES_MAX],
+            spilled: 0,
+        };
         // What wraps around is known after the first pass.
         let wrapping = plan.cascade(&own, 0, if buckets == 1 { 0 } else { SLOTS as u32 });
         plan.cascade(&own, wrapping, wrapping);
@@ -411,7 +450,11 @@ impl Plan {
         self.spilled = 0;
         for (bucket, &own) in own[..self.buckets].iter().enumerate() {
             let stay = own.min(slots - carried);
-            let onward_max = if bucket + 1 == self.buckets { last_max } else { slots };
+            let onward_max = if bucket + 1 == self.buckets {
+                last_max
+            } else {
+                slots
+            };
             let onward = (own - stay).min(onward_max);
             self.stay[bucket] = stay as u8;
             self.onward[bucket] = onward as u8;
@@ -466,7 +509,13 @@ impl Plan {
         }
         let count = (slots.len() - lost) as u16;
         // SAFETY: the header's place is the segment's first 16 bytes.
-        unsafe { segment.0.cast::<Header>().write(Header { count, lines: lines as u8, ..header }) };
+        unsafe {
+            segment.0.cast::<Header>().write(Header {
+                count,
+                lines: lines as u8,
+                ..header
+            })
+        };
         target.with(SegmentRef::STASH, stashed > 0)
     }
 }
