@@ -146,7 +146,7 @@ impl Arenas {
             return;
         };
         let unused = chunk.places - arena.used;
-        if unused * 8 <= segments {
+        if unused * 16 <= segments {
             return;
         }
         let smaller = Chunk {

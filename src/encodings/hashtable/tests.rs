@@ -182,7 +182,7 @@ fn a_million_in_and_out_again() {
         let left = COUNT - n - 1;
         if left.is_power_of_two() {
             numbers.check();
-            if left >= 1024 {
+            if left >= 4096 {
                 let bytes = numbers.table.memory_bytes() as f64 / left as f64;
                 assert!(bytes < 18.0, "{bytes} bytes an element of {left}");
             }
