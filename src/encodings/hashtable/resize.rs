@@ -220,7 +220,6 @@ impl HashTable {
         }
         self.forget_overflow(segment);
         let records = self.split_record(segment, header.prefix | (bit >> 32) as u32);
-        let mut built = [SegmentRef::NONE; 2];
         for (child, slots) in children.iter().enumerate() {
             let (record, horizon) = records[child];
             let prefix = header.prefix | if child == 1 { (bit >> 32) as u32 } else { 0 };
@@ -232,17 +231,18 @@ impl HashTable {
                 ..header
             };
             let plan = plan(slots, lines_for(slots.len(), depth), depth);
-            built[child] = self.build(slots, plan, header);
+            let built = self.build(slots, plan, header);
             // The other half still leads to the parent.
-            self.directory.set(prefix, built[child]);
+            self.directory.set(prefix, built);
         }
         let deepest = depth == self.directory.depth();
         let many = self.many.as_mut().expect("children are in arenas");
         many.segments = many.segments.max(1) + 1;
         many.deepest += if deepest { 2 } else { 0 };
         self.release(segment);
-        for child in built {
-            self.settle_record(child.segment().header().prefix);
+        // Releasing may have moved the children: the directory knows where to.
+        for second in [0, (bit >> 32) as u32] {
+            self.settle_record(header.prefix | second);
         }
     }
 
