@@ -329,7 +329,7 @@ pub fn xread(args: &[&[u8]], found: &mut Vec<KeyAt>) -> Result<(), BadKeys> {
         };
     }
     let rest = args.len() - at - 1;
-    if rest == 0 || rest % 2 != 0 {
+    if rest == 0 || !rest.is_multiple_of(2) {
         return Err(BadKeys);
     }
     found.extend((at + 1..at + 1 + rest / 2).map(|at| (at, Access::empty())));

@@ -18,5 +18,7 @@ mod string;
 mod transactions;
 
 mod docs;
+#[cfg(test)]
+mod facts;
 
 pub use docs::docs_for;
