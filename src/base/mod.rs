@@ -1,6 +1,9 @@
-//! What every layer needs and Redis defines to the last bit: numbers as text, glob.
+//! What every layer needs and Redis defines to the last bit (numbers as text, glob), and
+//! what the machine gives: time, memory.
 
+pub mod alloc;
 mod binary;
+pub mod clock;
 pub mod float;
 pub mod glob;
 mod grisu;

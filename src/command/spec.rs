@@ -61,6 +61,16 @@ bitflags! {
         const MODULE = 1 << 23;
         /// A container with subcommands has no handler of its own.
         const CONTAINER = 1 << 24;
+        /// Runs at once inside MULTI instead of being queued (EXEC, DISCARD, WATCH ...).
+        const NOT_QUEUED = 1 << 25;
+        /// Allowed to a RESP2 client that has subscriptions.
+        const PUBSUB_CONTEXT = 1 << 26;
+        /// Not held back by CLIENT PAUSE ALL (CLIENT UNPAUSE and the like).
+        const UNPAUSABLE = 1 << 27;
+        /// Runs what MULTI has queued: a pause looks at the queue.
+        const RUNS_QUEUE = 1 << 28;
+        /// Its arguments hold secrets: never in SLOWLOG, MONITOR or a crash report.
+        const SENSITIVE = 1 << 29;
     }
 }
 

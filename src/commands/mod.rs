@@ -18,7 +18,15 @@ mod string;
 mod transactions;
 
 mod docs;
+mod expiry_args;
 #[cfg(test)]
 mod facts;
 
 pub use docs::docs_for;
+
+use crate::server::Spec;
+
+/// All rows, by group.
+pub fn table() -> Vec<&'static [Spec]> {
+    vec![connection::SPECS, string::SPECS, transactions::SPECS]
+}

@@ -1,1 +1,259 @@
-//! (see docs/architecture.md)
+//! The keyspace: numbered databases of entries, and what goes on around a key: expiry,
+//! eviction clocks, WATCH, keyspace events, keys that clients wait for.
+//!
+//! Handlers work through [`Db`], one database as one command sees it; every change is
+//! stated there once ([`Db::changed`]) and reaches all who must know from that one place.
+
+mod database;
+mod db;
+mod entry;
+mod evict;
+mod expire;
+mod fields;
+mod lazyfree;
+mod notify;
+mod value;
+mod waiting;
+mod watch;
+
+pub use database::{Database, Detached};
+pub use db::{Db, Expiry, KeyInfo, Place, StringMut};
+pub use entry::{NewValue, Str};
+pub use evict::{Eviction, EvictionOrder};
+pub use expire::Cycle;
+pub use fields::FieldExpiries;
+pub use lazyfree::LazyFree;
+pub use notify::{Class, KeyEvent};
+pub use value::{Ref, RefMut};
+pub use waiting::Waiting;
+pub use watch::{WatchedKey, Watchers};
+
+use crate::types::Limits;
+
+/// A database's number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DbIndex(pub u32);
+
+/// A client's number, unique over the life of the process. 0 is nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId(pub u64);
+
+/// Counters of the keyspace, as INFO shows them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeyspaceStats {
+    pub hits: u64,
+    pub misses: u64,
+    pub expired: u64,
+    pub expired_fields: u64,
+    pub evicted: u64,
+}
+
+/// How the 24 clock bits of an entry are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ClockUse {
+    /// Seconds since start-up's epoch, modulo 2^24.
+    #[default]
+    Lru,
+    /// 16 bits of minutes, 8 bits of logarithmic frequency.
+    Lfu { log_factor: u32, decay_minutes: u32 },
+}
+
+/// A deletion that no command stated: the keyspace itself removed the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    pub db: DbIndex,
+    pub key: Box<[u8]>,
+}
+
+/// All databases and their surroundings.
+pub struct Keyspace {
+    dbs: Vec<Database>,
+    /// The turn's time, Unix milliseconds: what expiries are compared with.
+    pub now_ms: i64,
+    pub clock_use: ClockUse,
+    /// Whether expired keys are deleted at all without being asked for
+    /// (DEBUG SET-ACTIVE-EXPIRE).
+    pub active_expire: bool,
+    pub stats: KeyspaceStats,
+    /// Changes since the last save; grows with every [`Db::changed`].
+    pub dirty: u64,
+    /// Hashes whose fields expire.
+    pub fields: FieldExpiries,
+    pub watchers: Watchers,
+    pub waiting: Waiting,
+    pub limits: Limits,
+    pub lazyfree: LazyFree,
+    /// Classes that somebody listens to; events of others are not kept.
+    pub notify: Class,
+    pub events: Vec<KeyEvent>,
+    /// Whether removals by expiry and eviction are to be kept for the sinks of effects.
+    pub record_removed: bool,
+    pub removed: Vec<Removed>,
+    rng: rand::rngs::SmallRng,
+}
+
+impl Keyspace {
+    pub fn new(databases: usize) -> Keyspace {
+        Keyspace {
+            dbs: (0..databases).map(|_| Database::default()).collect(),
+            now_ms: 0,
+            clock_use: ClockUse::Lru,
+            active_expire: true,
+            stats: KeyspaceStats::default(),
+            dirty: 0,
+            fields: FieldExpiries::default(),
+            watchers: Watchers::default(),
+            waiting: Waiting::default(),
+            limits: Limits::default(),
+            lazyfree: LazyFree::new(),
+            notify: Class::empty(),
+            events: Vec::new(),
+            record_removed: false,
+            removed: Vec::new(),
+            rng: rand::make_rng(),
+        }
+    }
+
+    /// Whether a command left something for others to learn of.
+    #[inline]
+    pub fn has_aftermath(&self) -> bool {
+        self.watchers.has_touched() || !self.events.is_empty() || !self.removed.is_empty()
+    }
+
+    /// Number of databases.
+    pub fn databases(&self) -> usize {
+        self.dbs.len()
+    }
+
+    pub fn database(&self, at: DbIndex) -> &Database {
+        &self.dbs[at.0 as usize]
+    }
+
+    /// One database, as one command sees it.
+    #[inline]
+    pub fn db(&mut self, at: DbIndex) -> Db<'_> {
+        Db::new(self, at)
+    }
+
+    /// Brings the lines of a key's two buckets near. A hint: nothing is looked up.
+    #[inline]
+    pub fn prefetch(&self, at: DbIndex, hash: u64) {
+        self.dbs[at.0 as usize].table().prefetch(hash);
+    }
+
+    /// Second stage: brings the entries near whose tags match.
+    #[inline]
+    pub fn prefetch_entries(&self, at: DbIndex, hash: u64) {
+        self.dbs[at.0 as usize]
+            .table()
+            .prefetch_entries(hash, |_| true);
+    }
+
+    /// SWAPDB: clients that wait or watch see the other database's keys from now on.
+    pub fn swap(&mut self, a: DbIndex, b: DbIndex) {
+        if a == b {
+            return;
+        }
+        for (from, to) in [(a, b), (b, a)] {
+            let (dbs, now) = (&self.dbs, self.now_ms);
+            let there = |db: DbIndex, key: &[u8]| {
+                dbs[db.0 as usize]
+                    .find(crate::base::hash::keys().hash(key), key)
+                    .is_some_and(|f| f.entry.expiry().is_none_or(|when| when > now))
+            };
+            self.watchers
+                .touch_where(from, |key| there(from, key) || there(to, key));
+        }
+        self.dbs.swap(a.0 as usize, b.0 as usize);
+        for db in [a, b] {
+            for key in self.waiting.keys_of(db) {
+                let hash = crate::base::hash::keys().hash(&key);
+                if self.dbs[db.0 as usize].find(hash, &key).is_some() {
+                    self.waiting.signal(db, &key);
+                }
+            }
+        }
+    }
+
+    /// Empties one database; big ones are freed off the loop. Gives the number of keys.
+    pub fn flush(&mut self, at: DbIndex, off_loop: bool) -> usize {
+        let dbs = &self.dbs;
+        let db = &dbs[at.0 as usize];
+        self.watchers.touch_where(at, |key| {
+            db.find(crate::base::hash::keys().hash(key), key).is_some()
+        });
+        let old = std::mem::take(&mut self.dbs[at.0 as usize]);
+        let keys = old.len();
+        self.lazyfree.free_database(old, off_loop);
+        keys
+    }
+
+    /// The databases that are in use, with their numbers.
+    pub fn in_use(&self) -> impl Iterator<Item = (DbIndex, &Database)> {
+        self.dbs
+            .iter()
+            .enumerate()
+            .filter(|(_, d)| !d.is_empty())
+            .map(|(i, d)| (DbIndex(i as u32), d))
+    }
+
+    /// The LRU or LFU bits of a key that is used now for the first time.
+    fn fresh_clock(&self) -> u32 {
+        match self.clock_use {
+            ClockUse::Lru => self.lru_now(),
+            ClockUse::Lfu { .. } => (self.minutes_now() << 8) | LFU_INIT,
+        }
+    }
+
+    fn lru_now(&self) -> u32 {
+        ((self.now_ms / 1000) as u32) & 0xff_ffff
+    }
+
+    fn minutes_now(&self) -> u32 {
+        ((self.now_ms / 60_000) as u32) & 0xffff
+    }
+
+    /// The bits after one more use.
+    fn used_clock(&mut self, clock: u32) -> u32 {
+        match self.clock_use {
+            ClockUse::Lru => self.lru_now(),
+            ClockUse::Lfu {
+                log_factor,
+                decay_minutes,
+            } => {
+                let count = self.decayed(clock, decay_minutes);
+                (self.minutes_now() << 8) | self.lfu_increment(count, log_factor)
+            }
+        }
+    }
+
+    /// The frequency after the minutes that have gone by.
+    fn decayed(&self, clock: u32, decay_minutes: u32) -> u32 {
+        let passed = self.minutes_now().wrapping_sub(clock >> 8) & 0xffff;
+        let steps = passed.checked_div(decay_minutes).unwrap_or(0);
+        (clock & 0xff).saturating_sub(steps)
+    }
+
+    /// A use raises the counter with a probability that falls as it grows.
+    fn lfu_increment(&mut self, count: u32, log_factor: u32) -> u32 {
+        use rand::RngExt;
+        if count >= 255 {
+            return 255;
+        }
+        let base = count.saturating_sub(LFU_INIT) as f64;
+        let p = 1.0 / (base * log_factor as f64 + 1.0);
+        if self.rng.random::<f64>() < p {
+            count + 1
+        } else {
+            count
+        }
+    }
+
+    /// Seconds since the key was used, from its LRU bits.
+    fn idle_seconds(&self, clock: u32) -> u32 {
+        self.lru_now().wrapping_sub(clock) & 0xff_ffff
+    }
+}
+
+/// A new key starts here, so that it is not evicted before it had a chance.
+const LFU_INIT: u32 = 5;

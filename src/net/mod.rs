@@ -1,1 +1,10 @@
-//! (see docs/architecture.md)
+//! Sockets and readiness: mio behind the few things that the server asks of it.
+//! No protocol, no clients here.
+
+mod listener;
+mod stream;
+mod token;
+
+pub use listener::{Listener, bind_tcp, bind_unix};
+pub use stream::{Address, Stream};
+pub use token::{CONTROL, LISTENERS_MAX, Target, client_token, listener_token, target_of};

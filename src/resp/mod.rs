@@ -1,1 +1,9 @@
-//! (see docs/architecture.md)
+//! RESP2 and RESP3: the incremental request parser and the reply writer.
+
+mod args;
+mod reply;
+mod request;
+
+pub use args::{Args, OwnedArgs, Span};
+pub use reply::{Deferred, Reply};
+pub use request::{Bounds, INLINE_MAX, Progress, ProtocolError, Step, split_args, step};

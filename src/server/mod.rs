@@ -1,1 +1,128 @@
-//! (see docs/architecture.md)
+//! The server: the run loop, the way of a command, clients and what is kept about them.
+//!
+//! `Engine` is the keyspace beside the server, so that a handler can hold both. Nothing here
+//! names a command; `main` hands the table in.
+
+mod batch;
+mod blocking;
+mod call;
+mod client;
+mod dispatch;
+mod effects;
+mod engine;
+mod execute;
+mod latency;
+mod limits;
+mod monitor;
+mod run;
+mod session;
+mod slowlog;
+mod stats;
+mod table;
+
+pub use blocking::{Blocked, TimeoutReply};
+pub use call::{Call, CommandResult, Effect, Handler, Spec};
+pub use client::{Client, ClientFlags, Queued, Transaction};
+pub use dispatch::{Outcome, resolve};
+pub use effects::{EffectSink, Effects, Stated};
+pub use engine::{Engine, Flow};
+pub use execute::run;
+pub use latency::{EventSeries, Latency};
+pub use run::Loop;
+pub use session::{Clients, Session};
+pub use slowlog::{SlowEntry, Slowlog};
+pub use stats::{CommandStats, Rate, Stats};
+pub use table::{CommandTable, KeyRange, Row};
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Instant;
+
+use crate::base::clock::{Cycles, Now};
+use crate::config::Config;
+use crate::keyspace::ClientId;
+use crate::net::Listener;
+use blocking::Deadlines;
+
+/// CLIENT PAUSE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    pub until_ms: u64,
+    /// All commands, not only writes.
+    pub all: bool,
+}
+
+/// How a shutdown was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShutdownRequest {
+    /// Skip whatever would refuse or delay.
+    pub now: bool,
+    pub force: bool,
+    /// `Some(true)`: SAVE, `Some(false)`: NOSAVE.
+    pub save: Option<bool>,
+}
+
+/// Signals, as bits that their handlers set.
+#[derive(Debug, Default)]
+pub struct Signals {
+    /// How many SIGINT and SIGTERM have come.
+    pub stop: AtomicU32,
+}
+
+/// Everything but the keyspace.
+pub struct Server {
+    pub config: Config,
+    /// Where the configuration came from; CONFIG REWRITE writes there.
+    pub config_file: Option<std::path::PathBuf>,
+    pub executable: std::path::PathBuf,
+    pub table: CommandTable,
+    pub command_stats: Vec<CommandStats>,
+    pub stats: Stats,
+    pub rates: Rates,
+    pub started: Instant,
+    /// Unix seconds.
+    pub started_at: i64,
+    pub now: Now,
+    pub cycles: Cycles,
+    pub run_id: String,
+    pub clients: Clients,
+    pub effects: Effects,
+    pub slowlog: Slowlog,
+    pub latency: Latency,
+    pub monitors: Vec<ClientId>,
+    pub pause: Option<Pause>,
+    pub shutdown: Option<ShutdownRequest>,
+    pub signals: Arc<Signals>,
+    /// The command that runs, for a crash report.
+    pub running: Option<&'static str>,
+    /// Commands must take the long way through the gates (memory limit, pause ...).
+    special: bool,
+    has_monitors: bool,
+    latency_tracking: bool,
+    /// Commands from here on go into the slow log, in ticks.
+    slow_ticks: u64,
+    deadlines: Deadlines,
+    /// Clients whose replies go out before the loop sleeps.
+    flush: Vec<ClientId>,
+    /// Clients with more to read or to execute.
+    ready: Vec<ClientId>,
+    to_close: Vec<ClientId>,
+    pub blocked_clients: usize,
+    cron_due_ms: u64,
+    /// Turns of cron so far.
+    pub cron_turns: u64,
+    retry_accept: Vec<usize>,
+    /// New listening sockets, bound already, for the loop to take.
+    pub pending_relisten: Option<Vec<Listener>>,
+    /// DEBUG PAUSE-CRON.
+    pub cron_paused: bool,
+}
+
+/// What INFO calls `instantaneous_*`.
+#[derive(Debug, Default)]
+pub struct Rates {
+    pub commands: Rate,
+    pub input: Rate,
+    pub output: Rate,
+    pub turns: Rate,
+}

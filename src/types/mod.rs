@@ -21,6 +21,8 @@ pub use zset::Zset;
 pub use crate::encodings::listpack::Entry;
 pub use crate::encodings::quicklist::{End, Fill};
 
+use std::mem::ManuallyDrop;
+
 use rand::Rng;
 
 /// What a key holds, in the order of Redis's type numbers.
@@ -36,6 +38,10 @@ pub enum Type {
 }
 
 impl Type {
+    /// All types, by number.
+    pub const ALL: [Type; 6] =
+        [Type::String, Type::List, Type::Set, Type::Zset, Type::Hash, Type::Stream];
+
     /// As TYPE replies it.
     pub fn name(self) -> &'static str {
         match self {
@@ -84,21 +90,23 @@ impl Encoding {
         }
     }
 
+    /// All encodings, by number.
+    pub const ALL: [Encoding; 10] = [
+        Encoding::Int,
+        Encoding::Embstr,
+        Encoding::Raw,
+        Encoding::Listpack,
+        Encoding::Quicklist,
+        Encoding::Intset,
+        Encoding::Hashtable,
+        Encoding::ListpackEx,
+        Encoding::Skiplist,
+        Encoding::Stream,
+    ];
+
     /// The encoding with this number.
     pub fn from_byte(byte: u8) -> Option<Encoding> {
-        const ALL: [Encoding; 10] = [
-            Encoding::Int,
-            Encoding::Embstr,
-            Encoding::Raw,
-            Encoding::Listpack,
-            Encoding::Quicklist,
-            Encoding::Intset,
-            Encoding::Hashtable,
-            Encoding::ListpackEx,
-            Encoding::Skiplist,
-            Encoding::Stream,
-        ];
-        ALL.get(usize::from(byte)).copied()
+        Encoding::ALL.get(usize::from(byte)).copied()
     }
 }
 
@@ -168,4 +176,38 @@ impl Default for Limits {
 /// A fair number below `bound`, which is not 0.
 fn below(rng: &mut impl Rng, bound: usize) -> usize {
     ((u128::from(rng.next_u64()) * bound as u128) >> 64) as usize
+}
+
+/// Allocations that freeing a container takes, from its entry's pair.
+///
+/// # Safety
+/// The pair is in an entry that holds a container of this type.
+pub unsafe fn free_effort(kind: Type, encoding: Encoding, word: u64) -> usize {
+    // SAFETY (all four): the caller's promise; the copy is forgotten, not dropped.
+    unsafe {
+        match kind {
+            Type::List => ManuallyDrop::new(List::from_word(encoding, word)).free_effort(),
+            Type::Set => ManuallyDrop::new(Set::from_word(encoding, word)).free_effort(),
+            Type::Hash => ManuallyDrop::new(Hash::from_word(encoding, word)).free_effort(),
+            Type::Zset => ManuallyDrop::new(Zset::from_word(encoding, word)).free_effort(),
+            Type::String | Type::Stream => 1,
+        }
+    }
+}
+
+/// Frees a container, from its entry's pair.
+///
+/// # Safety
+/// The pair came from `into_word` of a container of this type and is not used again.
+pub unsafe fn free(kind: Type, encoding: Encoding, word: u64) {
+    // SAFETY (all four): the caller's promise.
+    unsafe {
+        match kind {
+            Type::List => drop(List::from_word(encoding, word)),
+            Type::Set => drop(Set::from_word(encoding, word)),
+            Type::Hash => drop(Hash::from_word(encoding, word)),
+            Type::Zset => drop(Zset::from_word(encoding, word)),
+            Type::String | Type::Stream => {}
+        }
+    }
 }

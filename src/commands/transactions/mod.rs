@@ -1,3 +1,192 @@
-//! The transactions commands.
+//! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
+//!
+//! Dispatch queues what comes after MULTI (`server::dispatch`); here the queue is run or
+//! thrown away. Touched keys mark their watchers through `keyspace::watch`.
 
 pub(super) mod docs;
+
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::keyspace::WatchedKey;
+use crate::server::{self, Call, Client, ClientFlags, CommandResult, Spec};
+
+pub(super) static SPECS: &[Spec] = &[MULTI, EXEC, DISCARD, WATCH, UNWATCH];
+
+const AT_ONCE: Flags = Flags::NOSCRIPT
+    .union(Flags::LOADING)
+    .union(Flags::STALE)
+    .union(Flags::FAST)
+    .union(Flags::ALLOW_BUSY)
+    .union(Flags::NOT_QUEUED);
+
+const MULTI: Spec = Spec {
+    arity: Arity::Exactly(1),
+    flags: AT_ONCE,
+    categories: Category::TRANSACTION,
+    ..Spec::new("multi", multi)
+};
+
+/// `MULTI`: what follows is queued until EXEC or DISCARD.
+fn multi(call: &mut Call<'_>) -> CommandResult {
+    if call.client.flags.contains(ClientFlags::MULTI) {
+        return Err(CommandError::Text("ERR MULTI calls can not be nested"));
+    }
+    call.client.flags |= ClientFlags::MULTI;
+    call.client.transaction = Some(Box::default());
+    call.reply.ok();
+    Ok(())
+}
+
+const EXEC: Spec = Spec {
+    arity: Arity::Exactly(1),
+    flags: Flags::NOSCRIPT
+        .union(Flags::LOADING)
+        .union(Flags::STALE)
+        .union(Flags::SKIP_SLOWLOG)
+        .union(Flags::NOT_QUEUED)
+        .union(Flags::RUNS_QUEUE),
+    categories: Category::TRANSACTION,
+    ..Spec::new("exec", exec)
+};
+
+/// `EXEC`: runs the queue, nothing in between.
+///
+/// Reply: array of the replies, errors inside it; null when a watched key was touched;
+/// EXECABORT when a command could not be queued. The effects form one unit.
+fn exec(call: &mut Call<'_>) -> CommandResult {
+    if !call.client.flags.contains(ClientFlags::MULTI) {
+        return Err(CommandError::Text("ERR EXEC without MULTI"));
+    }
+    call.no_effect();
+    if watched_key_expired(call) {
+        call.client.flags |= ClientFlags::DIRTY_CAS;
+    }
+    let flags = call.client.flags;
+    let transaction = leave(call);
+    if flags.contains(ClientFlags::DIRTY_EXEC) {
+        const ABORTED: &str = "EXECABORT Transaction discarded because of previous errors.";
+        return Err(CommandError::Text(ABORTED));
+    }
+    if flags.contains(ClientFlags::DIRTY_CAS) {
+        call.reply.null_array();
+        return Ok(());
+    }
+    let queued = transaction.map(|t| t.commands).unwrap_or_default();
+    call.reply.array(queued.len());
+    call.client.flags |= ClientFlags::DENY_BLOCKING;
+    let (keyspace, server, client, reply) = call.world();
+    for command in &queued {
+        server::run(
+            keyspace,
+            server,
+            client,
+            reply,
+            command.row,
+            command.args.args(),
+            None,
+            false,
+        );
+    }
+    call.client.flags.remove(ClientFlags::DENY_BLOCKING);
+    Ok(())
+}
+
+/// A key that was live when it was watched and whose time has come since counts as touched,
+/// deleted yet or not.
+fn watched_key_expired(call: &mut Call<'_>) -> bool {
+    let watched = &call.client.watched;
+    let db = &mut call.db;
+    watched
+        .iter()
+        .any(|w| !w.expired && db.other(w.db).is_expired(&w.key))
+}
+
+/// Ends the transaction and everything watched.
+fn leave(call: &mut Call<'_>) -> Option<Box<server::Transaction>> {
+    unwatch_all(call);
+    let client = &mut *call.client;
+    client
+        .flags
+        .remove(ClientFlags::MULTI | ClientFlags::DIRTY_CAS | ClientFlags::DIRTY_EXEC);
+    client.transaction.take()
+}
+
+fn unwatch_all(call: &mut Call<'_>) {
+    let Client { watched, id, .. } = &mut *call.client;
+    if !watched.is_empty() {
+        call.db
+            .keyspace()
+            .watchers
+            .unwatch(&std::mem::take(watched), *id);
+    }
+}
+
+const DISCARD: Spec = Spec {
+    arity: Arity::Exactly(1),
+    flags: AT_ONCE,
+    categories: Category::TRANSACTION,
+    ..Spec::new("discard", discard)
+};
+
+/// `DISCARD`: forgets the queue and what is watched.
+fn discard(call: &mut Call<'_>) -> CommandResult {
+    if !call.client.flags.contains(ClientFlags::MULTI) {
+        return Err(CommandError::Text("ERR DISCARD without MULTI"));
+    }
+    leave(call);
+    call.reply.ok();
+    Ok(())
+}
+
+const WATCH: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: AT_ONCE,
+    keys: &[KeySpec::range(1, -1, 1, Access::RO)],
+    categories: Category::TRANSACTION,
+    ..Spec::new("watch", watch)
+};
+
+/// `WATCH key ...`: EXEC will refuse if one of the keys is touched before it.
+fn watch(call: &mut Call<'_>) -> CommandResult {
+    if call.client.flags.contains(ClientFlags::MULTI) {
+        return Err(CommandError::Text("ERR WATCH inside MULTI is not allowed"));
+    }
+    call.reply.ok();
+    // A client that has lost already gains nothing from more keys.
+    if call.client.flags.contains(ClientFlags::DIRTY_CAS) {
+        return Ok(());
+    }
+    let db = call.db.index();
+    for key in call.args.from(1).iter() {
+        if call
+            .client
+            .watched
+            .iter()
+            .any(|w| w.db == db && *w.key == *key)
+        {
+            continue;
+        }
+        let expired = call.db.is_expired(key);
+        call.client.watched.push(WatchedKey {
+            db,
+            key: key.into(),
+            expired,
+        });
+        call.db.keyspace().watchers.watch(db, key, call.client.id);
+    }
+    Ok(())
+}
+
+const UNWATCH: Spec = Spec {
+    arity: Arity::Exactly(1),
+    flags: AT_ONCE.difference(Flags::NOT_QUEUED),
+    categories: Category::TRANSACTION,
+    ..Spec::new("unwatch", unwatch)
+};
+
+/// `UNWATCH`: forgets what is watched.
+fn unwatch(call: &mut Call<'_>) -> CommandResult {
+    unwatch_all(call);
+    call.client.flags.remove(ClientFlags::DIRTY_CAS);
+    call.reply.ok();
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! The allocator and its figures.
+//!
+//! jemalloc counts, for every thread, the bytes that it ever allocated and freed (size
+//! classes, not requests); reading the two counters costs two loads. `used_memory` is
+//! their difference over the loop's thread plus what helper threads have reported.
+//! Raw blocks for the thin-pointer encodings come from here too, so that the size-class
+//! arithmetic stands in one place.
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+#[global_allocator]
+static GLOBAL: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Net bytes that helper threads have freed (negative) or allocated.
+static HELPERS: AtomicI64 = AtomicI64::new(0);
+/// The highest `used_memory` that anybody asked for.
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes allocated minus bytes freed by this thread so far.
+pub fn thread_balance() -> i64 {
+    thread_local! {
+        static COUNTERS: Option<(
+            tikv_jemalloc_ctl::thread::ThreadLocal<u64>,
+            tikv_jemalloc_ctl::thread::ThreadLocal<u64>,
+        )> = read_pointers();
+    }
+    fn read_pointers() -> Option<(
+        tikv_jemalloc_ctl::thread::ThreadLocal<u64>,
+        tikv_jemalloc_ctl::thread::ThreadLocal<u64>,
+    )> {
+        let a = tikv_jemalloc_ctl::thread::allocatedp::read().ok()?;
+        let d = tikv_jemalloc_ctl::thread::deallocatedp::read().ok()?;
+        Some((a, d))
+    }
+    COUNTERS.with(|c| match c {
+        Some((a, d)) => a.get() as i64 - d.get() as i64,
+        None => 0,
+    })
+}
+
+/// `used_memory`: bytes in the allocator's size classes that are in use, as seen from the
+/// loop's thread. O(1), no system call.
+pub fn used_memory() -> usize {
+    let used = (thread_balance() + HELPERS.load(Ordering::Relaxed)).max(0) as usize;
+    if used > PEAK.load(Ordering::Relaxed) {
+        PEAK.store(used, Ordering::Relaxed);
+    }
+    used
+}
+
+/// The highest `used_memory` seen so far.
+pub fn peak_memory() -> usize {
+    PEAK.load(Ordering::Relaxed).max(used_memory())
+}
+
+/// A helper thread calls this after a job with the change of its own balance.
+pub fn report_helper(delta: i64) {
+    HELPERS.fetch_add(delta, Ordering::Relaxed);
+}
+
+/// The allocator's totals: allocated, active, resident, retained, mapped (bytes). Advances
+/// jemalloc's epoch, some microseconds.
+pub fn totals() -> Option<Totals> {
+    use tikv_jemalloc_ctl::{epoch, stats};
+    epoch::advance().ok()?;
+    Some(Totals {
+        allocated: stats::allocated::read().ok()?,
+        active: stats::active::read().ok()?,
+        resident: stats::resident::read().ok()?,
+        retained: stats::retained::read().ok()?,
+        mapped: stats::mapped::read().ok()?,
+    })
+}
+
+/// See [`totals`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Totals {
+    pub allocated: usize,
+    pub active: usize,
+    pub resident: usize,
+    pub retained: usize,
+    pub mapped: usize,
+}
+
+/// Gives unused dirty pages back to the system (MEMORY PURGE).
+pub fn purge() -> bool {
+    // 4096 is MALLCTL_ARENAS_ALL: every arena.
+    let name = b"arena.4096.purge\0";
+    // SAFETY: the name is NUL-terminated and the control takes no value in either direction.
+    let code = unsafe {
+        tikv_jemalloc_sys::mallctl(
+            name.as_ptr().cast(),
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            0,
+        )
+    };
+    code == 0
+}
+
+/// The bytes that an allocation of `n` really occupies: jemalloc's size class.
+/// Four classes a doubling above 128, every 16 bytes below, and 8.
+#[inline]
+pub const fn good_size(n: usize) -> usize {
+    if n <= 8 {
+        8
+    } else if n <= 128 {
+        (n + 15) & !15
+    } else {
+        let step = 1usize << (usize::BITS - 1 - (n - 1).leading_zeros() - 2);
+        (n + step - 1) & !(step - 1)
+    }
+}
+
+#[inline]
+fn layout(size: usize) -> Layout {
+    Layout::from_size_align(size.max(8), 8).expect("sizes are bounded far below isize::MAX")
+}
+
+/// An uninitialised, 8-byte aligned block of at least `size` bytes.
+#[inline]
+pub fn block(size: usize) -> NonNull<u8> {
+    let layout = layout(size);
+    // SAFETY: the layout is never of size zero.
+    let at = unsafe { alloc(layout) };
+    NonNull::new(at).unwrap_or_else(|| handle_alloc_error(layout))
+}
+
+/// Frees a block of [`block`] or [`resize`].
+///
+/// # Safety
+/// `at` came from this module with the same `size` and is not used again.
+#[inline]
+pub unsafe fn free(at: NonNull<u8>, size: usize) {
+    // SAFETY: the caller's promise; the layout is computed from the same size.
+    unsafe { dealloc(at.as_ptr(), layout(size)) }
+}
+
+/// Moves a block of `old` bytes to one of `new` bytes, keeping the common prefix.
+///
+/// # Safety
+/// As [`free`]; the old address is dead afterwards.
+#[inline]
+pub unsafe fn resize(at: NonNull<u8>, old: usize, new: usize) -> NonNull<u8> {
+    // SAFETY: the caller's promise; neither size is zero after `layout`.
+    let moved = unsafe { realloc(at.as_ptr(), layout(old), layout(new).size()) };
+    NonNull::new(moved).unwrap_or_else(|| handle_alloc_error(layout(new)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn good_size_is_the_allocators_own_rounding() {
+        for n in 1..5000 {
+            // SAFETY: nallocx only computes; flags 0.
+            let real = unsafe { tikv_jemalloc_sys::nallocx(n, 0) };
+            assert_eq!(good_size(n), real, "{n}");
+        }
+        // SAFETY: as above.
+        assert_eq!(good_size(1_000_000), unsafe {
+            tikv_jemalloc_sys::nallocx(1_000_000, 0)
+        });
+    }
+
+    #[test]
+    fn used_memory_follows_an_allocation() {
+        let before = thread_balance();
+        let v = vec![1u8; 1 << 20];
+        let during = thread_balance();
+        drop(v);
+        assert!(during - before >= 1 << 20);
+        assert!(thread_balance() < during);
+    }
+}

@@ -1,0 +1,140 @@
+//! AUTH and HELLO: who a client is and which protocol it speaks.
+
+use crate::base::number::parse_i64;
+use crate::command::{Arity, Category, CommandError, Flags};
+use crate::config::REDIS_VERSION;
+use crate::server::{Call, ClientFlags, CommandResult, Spec};
+
+const GREETING: Flags = Flags::NOSCRIPT
+    .union(Flags::LOADING)
+    .union(Flags::STALE)
+    .union(Flags::FAST)
+    .union(Flags::NO_AUTH)
+    .union(Flags::SENTINEL)
+    .union(Flags::ALLOW_BUSY)
+    .union(Flags::SENSITIVE);
+
+pub(super) const AUTH: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: GREETING,
+    categories: Category::CONNECTION,
+    ..Spec::new("auth", auth)
+};
+
+const NO_PASSWORD_SET: &str = "ERR AUTH <password> called without any password configured for \
+    the default user. Are you sure your configuration is correct?";
+const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
+
+/// `AUTH [username] password`.
+///
+/// Reply: OK. The comparison takes the same time wherever the first difference is.
+fn auth(call: &mut Call<'_>) -> CommandResult {
+    let (user, password) = match call.args.len() {
+        2 => {
+            if !call.server.password_required() {
+                return Err(CommandError::Text(NO_PASSWORD_SET));
+            }
+            (&b"default"[..], call.args.at(1))
+        }
+        3 => (call.args.at(1), call.args.at(2)),
+        _ => return Err(CommandError::Syntax),
+    };
+    log_in(call, user, password)?;
+    call.reply.ok();
+    Ok(())
+}
+
+fn log_in(call: &mut Call<'_>, user: &[u8], password: &[u8]) -> CommandResult {
+    let right = &call.server.config.requirepass[..];
+    // Without a password the default user may come with any.
+    let known = right.is_empty() || is_same(password, right);
+    if user == b"default" && known {
+        call.client.flags.remove(ClientFlags::UNAUTHENTICATED);
+        return Ok(());
+    }
+    call.server.stats.auth_denied += 1;
+    Err(CommandError::Text(WRONG_PASSWORD))
+}
+
+/// Compares digests, so that the time taken tells nothing of the password.
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    use sha2::{Digest, Sha256};
+    let (a, b) = (Sha256::digest(a), Sha256::digest(b));
+    a.iter().zip(b.iter()).fold(0, |all, (x, y)| all | (x ^ y)) == 0
+}
+
+pub(super) const HELLO: Spec = Spec {
+    arity: Arity::AtLeast(1),
+    flags: GREETING,
+    categories: Category::CONNECTION,
+    ..Spec::new("hello", hello)
+};
+
+/// `HELLO [protover [AUTH username password] [SETNAME name]]`.
+///
+/// Reply: a map of facts about the server, in the protocol asked for. Nothing changes
+/// unless all of it is right.
+fn hello(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let version = match args.get(1) {
+        None => None,
+        Some(text) => {
+            const NOT_A_VERSION: &str = "ERR Protocol version is not an integer or out of range";
+            let n = parse_i64(text).ok_or(CommandError::Text(NOT_A_VERSION))?;
+            if !(2..=3).contains(&n) {
+                return Err(CommandError::Text("NOPROTO unsupported protocol version"));
+            }
+            Some(n)
+        }
+    };
+    let (mut login, mut name) = (None, None);
+    let mut at = 2;
+    while at < args.len() {
+        let more = args.len() - at - 1;
+        if args.is(at, "AUTH") && more >= 2 {
+            login = Some((args.at(at + 1), args.at(at + 2)));
+            at += 3;
+        } else if args.is(at, "SETNAME") && more >= 1 {
+            name = Some(super::session::client_name(args.at(at + 1))?);
+            at += 2;
+        } else {
+            let mut line = b"ERR Syntax error in HELLO option '".to_vec();
+            line.extend_from_slice(args.at(at));
+            line.push(b'\'');
+            return Err(CommandError::Bytes(line));
+        }
+    }
+    if let Some((user, password)) = login {
+        log_in(call, user, password)?;
+    }
+    if call.client.flags.contains(ClientFlags::UNAUTHENTICATED) {
+        return Err(CommandError::Text(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
+             HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and \
+             select the RESP protocol version at the same time",
+        ));
+    }
+    if let Some(name) = name {
+        call.client.name = name;
+    }
+    if let Some(version) = version {
+        call.reply.set_resp3(version == 3);
+    }
+    let reply = &mut *call.reply;
+    reply.map(7);
+    reply.bulk(b"server");
+    reply.bulk(b"redis");
+    reply.bulk(b"version");
+    reply.bulk(REDIS_VERSION.as_bytes());
+    reply.bulk(b"proto");
+    reply.int(if reply.resp3() { 3 } else { 2 });
+    reply.bulk(b"id");
+    reply.int(call.client.id.0 as i64);
+    reply.bulk(b"mode");
+    reply.bulk(b"standalone");
+    reply.bulk(b"role");
+    reply.bulk(b"master");
+    reply.bulk(b"modules");
+    reply.array(0);
+    Ok(())
+}

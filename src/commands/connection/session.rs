@@ -1,0 +1,135 @@
+//! PING, ECHO, SELECT, QUIT, RESET: the connection itself.
+
+use crate::base::number::parse_i64;
+use crate::command::{Arity, Category, CommandError, Flags};
+use crate::keyspace::DbIndex;
+use crate::server::{Call, ClientFlags, CommandResult, Spec};
+
+pub(super) const PING: Spec = Spec {
+    arity: Arity::AtLeast(1),
+    flags: Flags::FAST
+        .union(Flags::SENTINEL)
+        .union(Flags::PUBSUB_CONTEXT),
+    categories: Category::CONNECTION,
+    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+    ..Spec::new("ping", ping)
+};
+
+/// `PING [message]`.
+///
+/// Reply: PONG, or the message as a bulk string. A RESP2 client with subscriptions gets an
+/// array, so that it can tell the answer from messages. O(1).
+fn ping(call: &mut Call<'_>) -> CommandResult {
+    if call.args.len() > 2 {
+        return Err(CommandError::WrongArity(call.name.into()));
+    }
+    let message = call.args.get(1);
+    if call.client.flags.contains(ClientFlags::PUBSUB) && !call.reply.resp3() {
+        call.reply.array(2);
+        call.reply.bulk(b"pong");
+        call.reply.bulk(message.unwrap_or_default());
+        return Ok(());
+    }
+    match message {
+        None => call.reply.simple("PONG"),
+        Some(text) => call.reply.bulk(text),
+    }
+    Ok(())
+}
+
+pub(super) const ECHO: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::LOADING.union(Flags::STALE).union(Flags::FAST),
+    categories: Category::CONNECTION,
+    ..Spec::new("echo", echo)
+};
+
+/// `ECHO message`.
+fn echo(call: &mut Call<'_>) -> CommandResult {
+    call.reply.bulk(call.args.at(1));
+    Ok(())
+}
+
+pub(super) const SELECT: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::LOADING.union(Flags::STALE).union(Flags::FAST),
+    categories: Category::CONNECTION,
+    ..Spec::new("select", select)
+};
+
+/// `SELECT index`.
+fn select(call: &mut Call<'_>) -> CommandResult {
+    let n = parse_i64(call.args.at(1)).ok_or(CommandError::NotAnInteger)?;
+    let n = i32::try_from(n).map_err(|_| CommandError::NotAnInteger)?;
+    let databases = call.db.keyspace().databases();
+    if n < 0 || n as usize >= databases {
+        return Err(CommandError::DbIndexOutOfRange);
+    }
+    call.client.db = DbIndex(n as u32);
+    call.reply.ok();
+    Ok(())
+}
+
+const ALWAYS: Flags = Flags::NOSCRIPT
+    .union(Flags::LOADING)
+    .union(Flags::STALE)
+    .union(Flags::FAST)
+    .union(Flags::NO_AUTH)
+    .union(Flags::ALLOW_BUSY)
+    .union(Flags::NOT_QUEUED)
+    .union(Flags::PUBSUB_CONTEXT);
+
+pub(super) const QUIT: Spec = Spec {
+    arity: Arity::AtLeast(1),
+    flags: ALWAYS,
+    categories: Category::CONNECTION,
+    ..Spec::new("quit", quit)
+};
+
+/// `QUIT`: OK, then the connection is closed.
+fn quit(call: &mut Call<'_>) -> CommandResult {
+    call.reply.ok();
+    call.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+    Ok(())
+}
+
+pub(super) const RESET: Spec = Spec {
+    arity: Arity::Exactly(1),
+    flags: ALWAYS,
+    categories: Category::CONNECTION,
+    ..Spec::new("reset", reset)
+};
+
+/// `RESET`: the connection as it was when it was new.
+///
+/// Reply: the simple string RESET, in RESP2.
+fn reset(call: &mut Call<'_>) -> CommandResult {
+    let client = &mut *call.client;
+    let watched = std::mem::take(&mut client.watched);
+    call.db.keyspace().watchers.unwatch(&watched, client.id);
+    client.transaction = None;
+    if client.flags.contains(ClientFlags::MONITOR) {
+        call.server.set_monitor(client.id, false);
+    }
+    let kept = ClientFlags::UNIX_SOCKET | ClientFlags::PROTECTED;
+    client.flags &= kept;
+    if call.server.password_required() {
+        client.flags |= ClientFlags::UNAUTHENTICATED;
+    }
+    client.db = DbIndex(0);
+    client.name = None;
+    call.reply.set_resp3(false);
+    call.reply.simple("RESET");
+    Ok(())
+}
+
+/// A name for a client; empty takes it away. Spaces and control characters are refused.
+pub(super) fn client_name(text: &[u8]) -> Result<Option<Box<str>>, CommandError> {
+    const BAD_NAME: &str =
+        "ERR Client names cannot contain spaces, newlines or special characters.";
+    if !text.iter().all(|b| (b'!'..=b'~').contains(b)) {
+        return Err(CommandError::Text(BAD_NAME));
+    }
+    let name = std::str::from_utf8(text).expect("printable ASCII");
+    Ok((!name.is_empty()).then(|| name.into()))
+}

@@ -1,0 +1,85 @@
+//! INCR and its kin: strings as 64-bit integers.
+
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::keyspace::{Class, Expiry, NewValue, Str};
+use crate::server::{Call, CommandResult, Spec};
+
+const COUNTER: Spec = Spec {
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(
+        1,
+        Access::RW.union(Access::ACCESS).union(Access::UPDATE),
+    )],
+    categories: Category::STRING,
+    ..Spec::new("", incr)
+};
+pub(super) const INCR: Spec = Spec {
+    name: "incr",
+    handler: incr,
+    arity: Arity::Exactly(2),
+    ..COUNTER
+};
+pub(super) const DECR: Spec = Spec {
+    name: "decr",
+    handler: decr,
+    arity: Arity::Exactly(2),
+    ..COUNTER
+};
+pub(super) const INCRBY: Spec = Spec {
+    name: "incrby",
+    handler: incrby,
+    arity: Arity::Exactly(3),
+    ..COUNTER
+};
+pub(super) const DECRBY: Spec = Spec {
+    name: "decrby",
+    handler: decrby,
+    arity: Arity::Exactly(3),
+    ..COUNTER
+};
+
+/// `INCR key`: adds one; a missing key counts as 0.
+///
+/// Reply: the new value. Errors: not an integer, overflow. O(1), as the other three.
+fn incr(call: &mut Call<'_>) -> CommandResult {
+    add(call, 1)
+}
+
+/// `DECR key`: takes one away.
+fn decr(call: &mut Call<'_>) -> CommandResult {
+    add(call, -1)
+}
+
+/// `INCRBY key increment`.
+fn incrby(call: &mut Call<'_>) -> CommandResult {
+    let by = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
+    add(call, by)
+}
+
+/// `DECRBY key decrement`. The smallest integer has no negative.
+fn decrby(call: &mut Call<'_>) -> CommandResult {
+    let by = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
+    let by = by
+        .checked_neg()
+        .ok_or(CommandError::Text("ERR decrement would overflow"))?;
+    add(call, by)
+}
+
+#[inline]
+fn add(call: &mut Call<'_>, by: i64) -> CommandResult {
+    let key = call.args.at(1);
+    let mut place = call.db.place(key);
+    let old = match place.string()? {
+        None => 0,
+        Some(Str::Int(n)) => n,
+        Some(Str::Bytes(text)) => parse_i64(text).ok_or(CommandError::NotAnInteger)?,
+    };
+    let new = old.checked_add(by).ok_or(CommandError::IncrOverflow)?;
+    if !place.set_int(new) {
+        place.set_string(NewValue::Int(new), Expiry::Keep);
+    }
+    call.db.changed(key, Class::STRING, "incrby");
+    call.reply.int(new);
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! One numbered database: the table of entries and what a lookup does on its way.
+//!
+//! `Database` alone makes, moves and frees entries. Expiry is decided here by comparison
+//! with the turn's time; who deletes an expired key, and what is said of it, is `Db`'s.
+#![allow(unsafe_code)]
+
+use super::entry::{Entry, NewValue};
+use crate::base::hash;
+use crate::encodings::hashtable::{HashTable, Slot, Word};
+use crate::types::{Container, Encoding, Type};
+
+/// The full hash of an entry's key, for the table when a segment splits.
+fn rehash(word: Word) -> u64 {
+    hash::keys().hash(Entry::of(word).key())
+}
+
+/// A key that was found: its entry and where the table keeps it.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
+    pub slot: Slot,
+    pub entry: Entry,
+}
+
+/// A container value on its own, on its way out of the keyspace.
+#[derive(Debug)]
+pub struct Detached {
+    pub kind: Type,
+    encoding: Encoding,
+    word: u64,
+}
+
+// SAFETY: a container owns all it points to and has no ties to the thread that made it.
+unsafe impl Send for Detached {}
+
+impl Detached {
+    /// As its own type again; `None` when it is of another.
+    pub fn into_container<T: Container>(self) -> Option<T> {
+        // SAFETY: the pair came from an entry that gave it up, and is consumed here.
+        (self.kind == T::TYPE).then(|| unsafe { T::from_word(self.encoding, self.word) })
+    }
+
+    /// Its type, encoding and word, still owned here.
+    pub(super) fn parts(&self) -> (Type, Encoding, u64) {
+        (self.kind, self.encoding, self.word)
+    }
+
+    /// Its type, encoding and word; ownership goes to the caller.
+    pub(super) fn into_parts(self) -> (Type, Encoding, u64) {
+        (self.kind, self.encoding, self.word)
+    }
+}
+
+#[derive(Default)]
+pub struct Database {
+    table: HashTable,
+    /// Keys that have an expiry.
+    volatile: usize,
+}
+
+impl Database {
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Keys that have an expiry.
+    pub fn volatile(&self) -> usize {
+        self.volatile
+    }
+
+    #[inline]
+    pub(super) fn table(&self) -> &HashTable {
+        &self.table
+    }
+
+    pub(super) fn table_mut(&mut self) -> &mut HashTable {
+        &mut self.table
+    }
+
+    /// The key's entry, expired or not.
+    #[inline]
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Found> {
+        let slot = self.table.find_slot(hash, |w| Entry::of(w).key() == key)?;
+        Some(Found {
+            slot,
+            entry: Entry::of(self.table.word_at(slot)),
+        })
+    }
+
+    /// Adds a key that is not there.
+    pub(super) fn insert(&mut self, hash: u64, entry: Entry) {
+        self.table.insert(hash, entry.table_word(), rehash);
+        if let Some(when) = entry.expiry() {
+            self.volatile += 1;
+            self.table.note_expiry(hash, when);
+        }
+    }
+
+    /// The entry at `slot` was replaced or moved; `had_expiry` is what it had before.
+    pub(super) fn moved(&mut self, slot: Slot, hash: u64, had_expiry: bool, entry: Entry) {
+        let word = entry.table_word();
+        if self.table.word_at(slot) != word {
+            self.table.replace_at(slot, word);
+        }
+        self.volatile -= had_expiry as usize;
+        if let Some(when) = entry.expiry() {
+            self.volatile += 1;
+            self.table.note_expiry(hash, when);
+        }
+    }
+
+    /// Takes a key out of the table; its entry is the caller's to free or to insert again.
+    pub(super) fn detach(&mut self, found: Found) -> Entry {
+        self.table.remove_at(found.slot);
+        self.volatile -= found.entry.has_expiry() as usize;
+        found.entry
+    }
+
+    /// Takes the entry with exactly this table word out.
+    pub(super) fn detach_word(&mut self, word: Word) -> Option<Entry> {
+        let entry = Entry::of(word);
+        let found = self.table.remove(rehash(word), |w| w == word)?;
+        self.volatile -= Entry::word_has_expiry(found) as usize;
+        Some(entry)
+    }
+
+    /// Replaces the value of a found key (a string or a container's word).
+    pub(super) fn replace(
+        &mut self,
+        hash: u64,
+        found: Found,
+        expiry: Option<i64>,
+        value: NewValue<'_>,
+    ) -> Entry {
+        let had = found.entry.has_expiry();
+        let entry = found.entry.replace(expiry, value);
+        self.moved(found.slot, hash, had, entry);
+        entry
+    }
+
+    /// Every entry, in table order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
+        self.table.iter().map(Entry::of)
+    }
+}
+
+/// The container of an entry, given up by it. `None` for a string. The entry must be freed
+/// or given a new value next.
+pub(super) fn take_container(entry: Entry) -> Option<Detached> {
+    if entry.kind() == Type::String {
+        return None;
+    }
+    Some(Detached {
+        kind: entry.kind(),
+        encoding: entry.encoding(),
+        word: entry.word(),
+    })
+}

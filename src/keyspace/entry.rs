@@ -1,0 +1,638 @@
+//! A key and its value in one allocation behind a thin pointer.
+//!
+//!     tag 1 | flags 1 | clock 3 | [expiry 8] | key length varint | key | value
+//!     tag    = type << 4 | encoding
+//!     value  = int:   i64
+//!              embstr: length varint | bytes        (short strings)
+//!              raw:   pointer 8 | length 8           (the string's own block, no header)
+//!              else:  the container's word, 8
+//!
+//! Invariants
+//!   1. The block's size is what `size()` computes from the header; nothing else says it.
+//!   2. FLAG_EXPIRY is set exactly when the 8 expiry bytes are there; the table's word for
+//!      the entry carries the same bit, so that keys without a TTL are told unseen.
+//!   3. A raw string's block has exactly its length (at least 8), so the allocator's class
+//!      is known from the length.
+//!
+//! An overwrite within the allocator's size class happens in place. `Entry` is a handle
+//! without a lifetime: `Database` owns the entries and alone makes and frees them; all that
+//! leaves this module's callers is bounded by a borrow of the database.
+#![allow(unsafe_code)]
+
+use std::ptr::NonNull;
+
+use crate::base::alloc;
+use crate::encodings::hashtable::Word;
+use crate::types::{Encoding, Type};
+
+const CLOCK_AT: usize = 2;
+const EXPIRY_AT: usize = 5;
+const FLAG_EXPIRY: u8 = 1;
+/// The string was written by APPEND, SETRANGE or the like: OBJECT ENCODING says `raw`.
+const FLAG_RAW: u8 = 2;
+/// The table word's mark of an entry with an expiry.
+const WORD_EXPIRY: u64 = 1;
+/// Longest entry whose string sits inside it; longer ones leave fewer bytes unused apart.
+const EMBED_MAX: usize = 128;
+/// Longest text of a 64-bit integer.
+const INT_TEXT_MAX: usize = 20;
+/// Longest string that OBJECT ENCODING calls `embstr`.
+const EMBSTR_MAX: usize = 44;
+
+/// A value on its way into an entry.
+#[derive(Clone, Copy, Debug)]
+pub enum NewValue<'a> {
+    Int(i64),
+    /// `modified` strings report as `raw` whatever their length.
+    Bytes {
+        text: &'a [u8],
+        modified: bool,
+    },
+    /// A container's type, encoding and word; ownership moves in.
+    Container(Type, Encoding, u64),
+}
+
+impl<'a> NewValue<'a> {
+    /// A text as SET keeps it: as an integer if it is one, spelt as Redis would spell it.
+    #[inline]
+    pub fn text(text: &'a [u8]) -> NewValue<'a> {
+        if text.len() <= INT_TEXT_MAX
+            && let Some(n) = crate::base::number::parse_i64(text)
+        {
+            return NewValue::Int(n);
+        }
+        NewValue::Bytes {
+            text,
+            modified: false,
+        }
+    }
+}
+
+/// A string value as it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Str<'a> {
+    Int(i64),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Str<'a> {
+    /// The text; an integer is written into `digits`.
+    pub fn text<'b>(&self, digits: &'b mut itoa::Buffer) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match *self {
+            Str::Int(n) => digits.format(n).as_bytes(),
+            Str::Bytes(b) => b,
+        }
+    }
+
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.text(&mut itoa::Buffer::new()).to_vec()
+    }
+
+    /// STRLEN.
+    pub fn len(&self) -> usize {
+        self.text(&mut itoa::Buffer::new()).len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A handle on an entry; see the module.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry(NonNull<u8>);
+
+fn varint_len(n: usize) -> usize {
+    match n {
+        0..=0x7f => 1,
+        0x80..=0x3fff => 2,
+        _ => 9,
+    }
+}
+
+/// `0xxxxxxx`, `10xxxxxx xxxxxxxx`, or `11000000` and eight bytes, most significant first.
+fn put_varint(out: &mut [u8], n: usize) -> usize {
+    match n {
+        0..=0x7f => out[0] = n as u8,
+        0x80..=0x3fff => out[..2].copy_from_slice(&(0x8000 | n as u16).to_be_bytes()),
+        _ => {
+            out[0] = 0xc0;
+            out[1..9].copy_from_slice(&(n as u64).to_be_bytes());
+        }
+    }
+    varint_len(n)
+}
+
+impl Entry {
+    /// How many bytes an entry takes: header, key and value part.
+    fn size_for(key: &[u8], expiry: bool, value: &NewValue<'_>) -> usize {
+        let head = EXPIRY_AT + if expiry { 8 } else { 0 } + varint_len(key.len()) + key.len();
+        head + match value {
+            NewValue::Int(_) | NewValue::Container(..) => 8,
+            NewValue::Bytes { text, .. } => {
+                let inside = varint_len(text.len()) + text.len();
+                if head + inside <= EMBED_MAX {
+                    inside
+                } else {
+                    16
+                }
+            }
+        }
+    }
+
+    /// Makes an entry that owns its value.
+    pub fn new(key: &[u8], expiry: Option<i64>, clock: u32, value: NewValue<'_>) -> Entry {
+        let size = Entry::size_for(key, expiry.is_some(), &value);
+        let entry = Entry(alloc::block(size));
+        entry.write(size, key, expiry, clock, value);
+        entry
+    }
+
+    /// Fills a block of `size` bytes. `key` may not lie inside it.
+    fn write(self, size: usize, key: &[u8], expiry: Option<i64>, clock: u32, value: NewValue<'_>) {
+        // SAFETY: the block has `size` bytes, all of which are written before they are read.
+        let block = unsafe {
+            self.0.as_ptr().write_bytes(0, size.min(EXPIRY_AT + 8 + 9));
+            std::slice::from_raw_parts_mut(self.0.as_ptr(), size)
+        };
+        block[CLOCK_AT..EXPIRY_AT].copy_from_slice(&clock.to_le_bytes()[..3]);
+        let mut at = EXPIRY_AT;
+        block[1] = 0;
+        if let Some(when) = expiry {
+            block[1] = FLAG_EXPIRY;
+            block[at..at + 8].copy_from_slice(&when.to_le_bytes());
+            at += 8;
+        }
+        at += put_varint(&mut block[at..], key.len());
+        block[at..at + key.len()].copy_from_slice(key);
+        at += key.len();
+        self.put_value(&mut block[at..], value);
+    }
+
+    /// Writes the value part, the tag and the flag of modified strings.
+    fn put_value(self, part: &mut [u8], value: NewValue<'_>) {
+        let (kind, encoding) = match value {
+            NewValue::Int(n) => {
+                part[..8].copy_from_slice(&n.to_le_bytes());
+                (Type::String, Encoding::Int)
+            }
+            NewValue::Container(kind, encoding, word) => {
+                part[..8].copy_from_slice(&word.to_le_bytes());
+                (kind, encoding)
+            }
+            NewValue::Bytes { text, modified } => {
+                self.set_flag(FLAG_RAW, modified);
+                if part.len() == varint_len(text.len()) + text.len() {
+                    let at = put_varint(part, text.len());
+                    part[at..].copy_from_slice(text);
+                    (Type::String, Encoding::Embstr)
+                } else {
+                    let block = alloc::block(text.len());
+                    // SAFETY: the new block has at least `text.len()` bytes.
+                    unsafe {
+                        block
+                            .as_ptr()
+                            .copy_from_nonoverlapping(text.as_ptr(), text.len())
+                    };
+                    part[..8].copy_from_slice(&(block.as_ptr() as u64).to_le_bytes());
+                    part[8..16].copy_from_slice(&(text.len() as u64).to_le_bytes());
+                    (Type::String, Encoding::Raw)
+                }
+            }
+        };
+        self.set_byte(0, (kind as u8) << 4 | encoding as u8);
+    }
+
+    #[inline]
+    fn byte(self, at: usize) -> u8 {
+        // SAFETY: every entry has its five header bytes, and callers stay inside `size()`.
+        unsafe { *self.0.as_ptr().add(at) }
+    }
+
+    #[inline]
+    fn set_byte(self, at: usize, value: u8) {
+        // SAFETY: as `byte`; the database's exclusive borrow stands behind every writer.
+        unsafe { *self.0.as_ptr().add(at) = value }
+    }
+
+    fn set_flag(self, flag: u8, on: bool) {
+        let flags = self.byte(1);
+        self.set_byte(1, if on { flags | flag } else { flags & !flag });
+    }
+
+    #[inline]
+    fn bytes_at<'a>(self, at: usize, len: usize) -> &'a [u8] {
+        // SAFETY: callers name parts of the entry that the header vouches for (invariant 1);
+        // the lifetime is bounded by the database borrow of whoever called.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().add(at), len) }
+    }
+
+    #[inline]
+    fn u64_at(self, at: usize) -> u64 {
+        u64::from_le_bytes(self.bytes_at(at, 8).try_into().expect("eight bytes"))
+    }
+
+    #[inline]
+    fn set_u64_at(self, at: usize, value: u64) {
+        // SAFETY: callers name eight bytes of the entry that the header vouches for.
+        unsafe {
+            self.0
+                .as_ptr()
+                .add(at)
+                .cast::<[u8; 8]>()
+                .write(value.to_le_bytes())
+        }
+    }
+
+    /// A varint's value and length.
+    #[inline]
+    fn varint_at(self, at: usize) -> (usize, usize) {
+        let first = self.byte(at);
+        match first >> 6 {
+            0 | 1 => (first as usize, 1),
+            2 => ((first as usize & 0x3f) << 8 | self.byte(at + 1) as usize, 2),
+            _ => {
+                let b = self.bytes_at(at + 1, 8).try_into().expect("eight bytes");
+                (u64::from_be_bytes(b) as usize, 9)
+            }
+        }
+    }
+
+    #[inline]
+    fn key_part(self) -> (usize, usize) {
+        let at = EXPIRY_AT + if self.has_expiry() { 8 } else { 0 };
+        let (len, width) = self.varint_at(at);
+        (at + width, len)
+    }
+
+    #[inline]
+    fn value_at(self) -> usize {
+        let (at, len) = self.key_part();
+        at + len
+    }
+
+    /// The block's size (invariant 1).
+    pub fn size(self) -> usize {
+        let at = self.value_at();
+        at + match self.encoding() {
+            Encoding::Embstr => {
+                let (len, width) = self.varint_at(at);
+                len + width
+            }
+            Encoding::Raw => 16,
+            _ => 8,
+        }
+    }
+
+    #[inline]
+    pub fn key<'a>(self) -> &'a [u8] {
+        let (at, len) = self.key_part();
+        self.bytes_at(at, len)
+    }
+
+    #[inline]
+    pub fn kind(self) -> Type {
+        Type::ALL[(self.byte(0) >> 4) as usize]
+    }
+
+    /// How the value is kept; see [`Entry::reported_encoding`].
+    #[inline]
+    pub fn encoding(self) -> Encoding {
+        Encoding::ALL[(self.byte(0) & 0x0f) as usize]
+    }
+
+    /// OBJECT ENCODING: where a string sits is ours, what Redis would call it is not.
+    pub fn reported_encoding(self) -> Encoding {
+        match self.encoding() {
+            Encoding::Embstr | Encoding::Raw => {
+                let Some(Str::Bytes(text)) = self.string() else {
+                    return Encoding::Raw;
+                };
+                if text.len() <= EMBSTR_MAX && self.byte(1) & FLAG_RAW == 0 {
+                    Encoding::Embstr
+                } else {
+                    Encoding::Raw
+                }
+            }
+            other => other,
+        }
+    }
+
+    #[inline]
+    pub fn has_expiry(self) -> bool {
+        self.byte(1) & FLAG_EXPIRY != 0
+    }
+
+    /// When the key expires, Unix milliseconds.
+    #[inline]
+    pub fn expiry(self) -> Option<i64> {
+        self.has_expiry().then(|| self.u64_at(EXPIRY_AT) as i64)
+    }
+
+    /// Changes an expiry that is already there.
+    pub fn set_expiry(self, when: i64) {
+        assert!(self.has_expiry());
+        self.set_u64_at(EXPIRY_AT, when as u64);
+    }
+
+    /// The 24 bits of LRU or LFU information.
+    #[inline]
+    pub fn clock(self) -> u32 {
+        let b = self.bytes_at(CLOCK_AT, 3);
+        u32::from_le_bytes([b[0], b[1], b[2], 0])
+    }
+
+    #[inline]
+    pub fn set_clock(self, clock: u32) {
+        let [a, b, c, _] = clock.to_le_bytes();
+        self.set_byte(CLOCK_AT, a);
+        self.set_byte(CLOCK_AT + 1, b);
+        self.set_byte(CLOCK_AT + 2, c);
+    }
+
+    /// The string, or `None` for a container.
+    #[inline]
+    pub fn string<'a>(self) -> Option<Str<'a>> {
+        let at = self.value_at();
+        match self.encoding() {
+            Encoding::Int => Some(Str::Int(self.u64_at(at) as i64)),
+            Encoding::Embstr => {
+                let (len, width) = self.varint_at(at);
+                Some(Str::Bytes(self.bytes_at(at + width, len)))
+            }
+            Encoding::Raw => {
+                let (block, len) = (self.u64_at(at), self.u64_at(at + 8) as usize);
+                // SAFETY: invariant 3: the block is `len` bytes of this entry's own.
+                Some(Str::Bytes(unsafe {
+                    std::slice::from_raw_parts(block as *const u8, len)
+                }))
+            }
+            _ => None,
+        }
+    }
+
+    /// The bytes of a string that is not an integer, to be changed without changing length.
+    pub fn string_mut<'a>(self) -> Option<&'a mut [u8]> {
+        let Some(Str::Bytes(text)) = self.string() else {
+            return None;
+        };
+        // SAFETY: the bytes belong to this entry, and the caller holds the database
+        // exclusively.
+        Some(unsafe { std::slice::from_raw_parts_mut(text.as_ptr().cast_mut(), text.len()) })
+    }
+
+    /// The container's word.
+    #[inline]
+    pub fn word(self) -> u64 {
+        self.u64_at(self.value_at())
+    }
+
+    /// The container changed its encoding or its address; ownership stays with the entry.
+    #[inline]
+    pub fn set_word(self, encoding: Encoding, word: u64) {
+        self.set_u64_at(self.value_at(), word);
+        self.set_byte(0, self.byte(0) & 0xf0 | encoding as u8);
+    }
+
+    #[inline]
+    pub fn set_int(self, n: i64) {
+        assert_eq!(self.encoding(), Encoding::Int);
+        self.set_u64_at(self.value_at(), n as u64);
+    }
+
+    /// Replaces a string value and the expiry, in place where the size class allows it.
+    /// The old string is freed; a container must have been taken out before.
+    pub fn replace(self, expiry: Option<i64>, value: NewValue<'_>) -> Entry {
+        let key = self.key();
+        let (old, new) = (self.size(), Entry::size_for(key, expiry.is_some(), &value));
+        let raw = self.raw_block();
+        let fits = alloc::good_size(old) == alloc::good_size(new);
+        let entry = if fits && expiry.is_some() == self.has_expiry() {
+            if let Some(when) = expiry {
+                self.set_expiry(when);
+            }
+            let at = self.value_at();
+            // SAFETY: the block's class holds `new` bytes, and `value` is not inside it
+            // (its bytes came from a client or another allocation).
+            let part = unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr().add(at), new - at) };
+            self.set_flag(FLAG_RAW, false);
+            self.put_value(part, value);
+            self
+        } else {
+            let entry = Entry::new(key, expiry, self.clock(), value);
+            // SAFETY: this block is `old` bytes and every word that names it is replaced
+            // by the caller.
+            unsafe { alloc::free(self.0, old) };
+            entry
+        };
+        if let Some((block, len)) = raw {
+            // SAFETY: the string's block was owned by the value just replaced.
+            unsafe { alloc::free(block, len) };
+        }
+        entry
+    }
+
+    /// Adds, changes or removes the expiry; the value stays as it is, owned as before.
+    pub fn with_expiry(self, expiry: Option<i64>) -> Entry {
+        match (self.has_expiry(), expiry) {
+            (true, Some(when)) => {
+                self.set_expiry(when);
+                self
+            }
+            (false, None) => self,
+            (had, _) => {
+                let old = self.size();
+                let new = if had { old - 8 } else { old + 8 };
+                let moved = Entry(alloc::block(new));
+                let tail = if had { EXPIRY_AT + 8 } else { EXPIRY_AT };
+                let from = self.bytes_at(tail, old - tail);
+                let to = if had { EXPIRY_AT } else { EXPIRY_AT + 8 };
+                // SAFETY: both blocks are as long as their layouts say, and distinct.
+                unsafe {
+                    moved
+                        .0
+                        .as_ptr()
+                        .copy_from_nonoverlapping(self.0.as_ptr(), EXPIRY_AT);
+                    moved
+                        .0
+                        .as_ptr()
+                        .add(to)
+                        .copy_from_nonoverlapping(from.as_ptr(), from.len());
+                }
+                moved.set_flag(FLAG_EXPIRY, !had);
+                if let Some(when) = expiry {
+                    moved.set_expiry(when);
+                }
+                // SAFETY: the old block is dead; its value part was moved bit by bit.
+                unsafe { alloc::free(self.0, old) };
+                moved
+            }
+        }
+    }
+
+    /// Makes room for a string of `len` bytes that reports as `raw`: the old text, then
+    /// zeros. Gives the bytes to be written.
+    pub fn grow_string<'a>(self, len: usize) -> (Entry, &'a mut [u8]) {
+        if self.encoding() == Encoding::Raw {
+            let at = self.value_at();
+            let (block, old) = self.raw_block().expect("raw");
+            // SAFETY: the block is this entry's, of `old` bytes (invariant 3).
+            let block = unsafe { alloc::resize(block, old, len) };
+            self.set_u64_at(at, block.as_ptr() as u64);
+            self.set_u64_at(at + 8, len as u64);
+            // SAFETY: `len` bytes were just made room for; the tail is zeroed before use.
+            let text = unsafe {
+                if len > old {
+                    block.as_ptr().add(old).write_bytes(0, len - old);
+                }
+                std::slice::from_raw_parts_mut(block.as_ptr(), len)
+            };
+            self.set_flag(FLAG_RAW, true);
+            return (self, text);
+        }
+        let mut text = self.string().expect("a string").to_vec();
+        text.resize(len, 0);
+        let grown = self.replace(
+            self.expiry(),
+            NewValue::Bytes {
+                text: &text,
+                modified: true,
+            },
+        );
+        (grown, grown.string_mut().expect("bytes"))
+    }
+
+    /// A raw string's block and length.
+    fn raw_block(self) -> Option<(NonNull<u8>, usize)> {
+        (self.encoding() == Encoding::Raw).then(|| {
+            let at = self.value_at();
+            let block = NonNull::new(self.u64_at(at) as *mut u8).expect("raw strings have a block");
+            (block, self.u64_at(at + 8) as usize)
+        })
+    }
+
+    /// Frees the entry and a string's block; a container was taken out before.
+    pub fn free(self) {
+        let raw = self.raw_block();
+        let size = self.size();
+        // SAFETY: the database has dropped every word that named this entry.
+        unsafe { alloc::free(self.0, size) };
+        if let Some((block, len)) = raw {
+            // SAFETY: owned by the entry alone (invariant 3).
+            unsafe { alloc::free(block, len) };
+        }
+    }
+
+    /// The table's word for this entry (invariant 2).
+    #[inline]
+    pub fn table_word(self) -> Word {
+        Word::from_raw(self.0.as_ptr() as u64 | if self.has_expiry() { WORD_EXPIRY } else { 0 })
+    }
+
+    /// The entry that a table word names.
+    #[inline]
+    pub fn of(word: Word) -> Entry {
+        let at = (word.raw() & !7) as *mut u8;
+        Entry(NonNull::new(at).expect("table words are entries"))
+    }
+
+    /// Whether the word's entry has an expiry, without a look at the entry.
+    #[inline]
+    pub fn word_has_expiry(word: Word) -> bool {
+        word.raw() & WORD_EXPIRY != 0
+    }
+
+    /// Bytes that the entry and a string's block occupy in the allocator.
+    pub fn memory_bytes(self) -> usize {
+        let raw = self.raw_block().map_or(0, |(_, len)| alloc::good_size(len));
+        alloc::good_size(self.size()) + raw
+    }
+
+    /// The entry's address, for DEBUG OBJECT.
+    pub fn address(self) -> usize {
+        self.0.as_ptr() as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bytes(text: &[u8]) -> NewValue<'_> {
+        NewValue::Bytes {
+            text,
+            modified: false,
+        }
+    }
+
+    #[test]
+    fn an_overwrite_in_the_same_class_keeps_the_address() {
+        let e = Entry::new(b"key", None, 7, bytes(&[b'x'; 20]));
+        let same = e.replace(None, bytes(&[b'y'; 21]));
+        assert_eq!(e.address(), same.address());
+        assert_eq!(same.string(), Some(Str::Bytes(&[b'y'; 21])));
+        assert_eq!(same.clock(), 7);
+        same.free();
+    }
+
+    #[test]
+    fn sixteen_byte_keys_fit_the_classes_of_the_design() {
+        let key = b"key:000000000001";
+        let class = |expiry: Option<i64>, v| {
+            let e = Entry::new(key, expiry, 0, v);
+            let n = e.memory_bytes();
+            e.free();
+            n
+        };
+        assert_eq!(class(None, NewValue::Int(5)), 32);
+        assert_eq!(class(None, bytes(&[b'x'; 16])), 48);
+        assert_eq!(class(None, bytes(&[b'x'; 64])), 96);
+        assert_eq!(class(Some(1), bytes(&[b'x'; 64])), 96);
+        assert_eq!(class(None, bytes(&[b'x'; 1024])), 48 + 1024);
+    }
+
+    proptest! {
+        #[test]
+        fn what_goes_in_comes_out(
+            key in prop::collection::vec(any::<u8>(), 0..300),
+            steps in prop::collection::vec(
+                (prop::option::of(any::<i64>()), prop::collection::vec(any::<u8>(), 0..400),
+                 prop::option::of(any::<i64>()), 0u8..5), 1..12),
+        ) {
+            let mut e = Entry::new(&key, None, 0x123456, NewValue::Int(1));
+            for (expiry, text, int, how) in steps {
+                match how {
+                    0 => e = e.with_expiry(expiry),
+                    1 => {
+                        let before = e.string().unwrap().to_vec();
+                        let (moved, room) = e.grow_string(before.len() + text.len());
+                        room[before.len()..].copy_from_slice(&text);
+                        e = moved;
+                        prop_assert_eq!(e.string().unwrap().to_vec(), [before, text].concat());
+                        continue;
+                    }
+                    _ => {
+                        let value = match int {
+                            Some(n) => NewValue::Int(n),
+                            None => bytes(&text),
+                        };
+                        e = e.replace(expiry, value);
+                        let want = match int {
+                            Some(n) => Str::Int(n),
+                            None => Str::Bytes(&text),
+                        };
+                        prop_assert_eq!(e.string(), Some(want));
+                    }
+                }
+                prop_assert_eq!(e.expiry(), expiry);
+                prop_assert_eq!(e.key(), &key[..]);
+                prop_assert_eq!(e.clock(), 0x123456);
+            }
+            e.free();
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The active expire cycle: deletes keys when their time comes, asked for or not.
+//!
+//! There is no second table of volatile keys. Every segment of a database's table carries a
+//! lower bound of the expiries inside; a cycle visits only segments whose bound is due and
+//! tightens the bound on its way (`encodings::hashtable`). The loop sleeps no longer than
+//! until [`Keyspace::next_expiry`], so keys go within a turn of their time, in slices small
+//! enough that no client notices.
+
+use std::time::{Duration, Instant};
+
+use super::entry::Entry;
+use super::{DbIndex, Keyspace};
+use crate::encodings::hashtable::Word;
+
+/// Segments visited between two looks at the time: some ten microseconds each at most.
+const SEGMENTS_PER_STEP: usize = 16;
+
+/// What a cycle did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cycle {
+    /// Keys deleted.
+    pub deleted: usize,
+    /// Whether the budget ran out before the work.
+    pub more: bool,
+}
+
+impl Keyspace {
+    /// When the next key may expire, Unix milliseconds; a lower bound. `None`: no key will.
+    pub fn next_expiry(&self) -> Option<i64> {
+        if !self.active_expire {
+            return None;
+        }
+        let keys = self
+            .dbs
+            .iter()
+            .filter(|d| d.volatile() > 0)
+            .filter_map(|d| d.table().next_due());
+        keys.chain(self.fields.next_due()).min()
+    }
+
+    /// Deletes due keys for at most about `budget`.
+    pub fn expire_cycle(&mut self, budget: Duration) -> Cycle {
+        let mut cycle = Cycle::default();
+        if !self.active_expire {
+            return cycle;
+        }
+        let start = Instant::now();
+        let mut due: Vec<Word> = Vec::new();
+        for at in 0..self.dbs.len() {
+            if self.dbs[at].volatile() == 0 {
+                continue;
+            }
+            loop {
+                let expiry = |word| {
+                    Entry::word_has_expiry(word)
+                        .then(|| Entry::of(word).expiry())
+                        .flatten()
+                };
+                let now = self.now_ms;
+                let table = self.dbs[at].table_mut();
+                let more = table.collect_due(now, SEGMENTS_PER_STEP, expiry, &mut due);
+                for word in due.drain(..) {
+                    cycle.deleted += self.expire_word(DbIndex(at as u32), word) as usize;
+                }
+                if !more {
+                    break;
+                }
+                if start.elapsed() >= budget {
+                    cycle.more = true;
+                    return cycle;
+                }
+            }
+        }
+        while let Some((db, key)) = self.fields.take_due(self.now_ms) {
+            cycle.deleted += self.db(db).expire_fields(&key);
+            if start.elapsed() >= budget {
+                cycle.more = true;
+                break;
+            }
+        }
+        cycle
+    }
+
+    fn expire_word(&mut self, db: DbIndex, word: Word) -> bool {
+        let Some(entry) = self.dbs[db.0 as usize].detach_word(word) else {
+            return false;
+        };
+        let key: Box<[u8]> = entry.key().into();
+        self.lazyfree.free_entry(entry);
+        self.db(db).expired(key);
+        true
+    }
+}

@@ -1,0 +1,158 @@
+//! Freeing what is big off the loop: a helper thread receives whole values and databases.
+//!
+//! A container with more than [`OFF_LOOP_MIN`] elements costs one allocation or more each to
+//! free, so deleting a set of ten million would hold the loop for seconds. Such values are
+//! given away whole: nothing on the loop's side names them any more, so no lock is needed.
+
+#![allow(unsafe_code)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender};
+
+use super::database::{Database, Detached, take_container};
+use super::entry::Entry;
+use crate::base::alloc;
+
+/// Fewer elements than this are freed on the spot: cheaper than the hand-over.
+const OFF_LOOP_MIN: usize = 64;
+
+enum Garbage {
+    Value(Detached),
+    Database(Database),
+}
+
+#[derive(Default)]
+struct Counters {
+    pending: AtomicU64,
+    freed: AtomicU64,
+}
+
+/// The way to the helper thread, which starts with the first value that needs it.
+pub struct LazyFree {
+    sender: Option<Sender<Garbage>>,
+    counters: Arc<Counters>,
+}
+
+impl LazyFree {
+    pub fn new() -> LazyFree {
+        LazyFree {
+            sender: None,
+            counters: Arc::default(),
+        }
+    }
+
+    /// Objects that wait to be freed (INFO `lazyfree_pending_objects`).
+    pub fn pending(&self) -> u64 {
+        self.counters.pending.load(Ordering::Relaxed)
+    }
+
+    /// Objects that were freed off the loop (INFO `lazyfreed_objects`).
+    pub fn freed(&self) -> u64 {
+        self.counters.freed.load(Ordering::Relaxed)
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset(&self) {
+        self.counters.freed.store(0, Ordering::Relaxed);
+    }
+
+    /// Frees an entry that is in no table any more, with its value.
+    #[inline]
+    pub(super) fn free_entry(&mut self, entry: Entry) {
+        if let Some(value) = take_container(entry) {
+            self.free_value(value);
+        }
+        entry.free();
+    }
+
+    pub(super) fn free_value(&mut self, value: Detached) {
+        if value.effort() > OFF_LOOP_MIN {
+            self.send(Garbage::Value(value), 1);
+        } else {
+            value.free();
+        }
+    }
+
+    /// Frees a whole database; `off_loop` or not, a big one never holds the loop.
+    pub(super) fn free_database(&mut self, db: Database, off_loop: bool) {
+        let keys = db.len() as u64;
+        if keys > OFF_LOOP_MIN as u64 || (off_loop && keys > 0) {
+            self.send(Garbage::Database(db), keys);
+        }
+    }
+
+    fn send(&mut self, garbage: Garbage, objects: u64) {
+        self.counters.pending.fetch_add(objects, Ordering::Relaxed);
+        let sender = self
+            .sender
+            .get_or_insert_with(|| start(self.counters.clone()));
+        // The thread ends only with its sender; without it the garbage is freed right here.
+        if let Err(mpsc::SendError(back)) = sender.send(garbage) {
+            drop_garbage(back);
+            self.counters.pending.fetch_sub(objects, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Default for LazyFree {
+    fn default() -> Self {
+        LazyFree::new()
+    }
+}
+
+fn start(counters: Arc<Counters>) -> Sender<Garbage> {
+    let (sender, receiver) = mpsc::channel::<Garbage>();
+    std::thread::Builder::new()
+        .name("lazyfree".into())
+        .spawn(move || {
+            for garbage in receiver {
+                let objects = match &garbage {
+                    Garbage::Value(_) => 1,
+                    Garbage::Database(db) => db.len() as u64,
+                };
+                let before = alloc::thread_balance();
+                drop_garbage(garbage);
+                alloc::report_helper(alloc::thread_balance() - before);
+                counters.pending.fetch_sub(objects, Ordering::Relaxed);
+                counters.freed.fetch_add(objects, Ordering::Relaxed);
+            }
+        })
+        .expect("a thread can be started");
+    sender
+}
+
+fn drop_garbage(garbage: Garbage) {
+    match garbage {
+        Garbage::Value(value) => value.free(),
+        Garbage::Database(db) => drop(db),
+    }
+}
+
+impl Detached {
+    /// Allocations that freeing it takes.
+    fn effort(&self) -> usize {
+        let (kind, encoding, word) = self.parts();
+        // SAFETY: the pair is owned here and stays so.
+        unsafe { crate::types::free_effort(kind, encoding, word) }
+    }
+
+    /// Drops the value.
+    pub(super) fn free(self) {
+        let (kind, encoding, word) = self.into_parts();
+        // SAFETY: the pair was owned here and is given up with `self`.
+        unsafe { crate::types::free(kind, encoding, word) }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.table_mut().clear_with(|word| {
+            let entry = Entry::of(word);
+            if let Some(value) = take_container(entry) {
+                value.free();
+            }
+            entry.free();
+        });
+    }
+}

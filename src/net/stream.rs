@@ -1,0 +1,155 @@
+//! A client's socket, TCP or Unix.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mio::event::Source;
+use mio::net::{TcpStream, UnixStream};
+use mio::{Interest, Registry, Token};
+use socket2::{SockRef, TcpKeepalive};
+
+/// One end of a connection, as CLIENT LIST prints it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(SocketAddr::V4(a)) => write!(f, "{}:{}", a.ip(), a.port()),
+            // Mapped addresses are printed as the IPv4 ones they are.
+            Address::Tcp(SocketAddr::V6(a)) => match a.ip().to_ipv4_mapped() {
+                Some(v4) => write!(f, "{}:{}", v4, a.port()),
+                None => write!(f, "[{}]:{}", a.ip(), a.port()),
+            },
+            Address::Unix(path) => write!(f, "{}:0", path.display()),
+        }
+    }
+}
+
+/// A connected socket.
+#[derive(Debug)]
+pub enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// Sets what every client connection has: no Nagle delay, and keepalive if asked for.
+    pub fn tune(&self, keepalive_s: u64) {
+        if let Stream::Tcp(tcp) = self {
+            // A peer that has gone already makes these fail; the first read will tell.
+            let _ = tcp.set_nodelay(true);
+            if keepalive_s > 0 {
+                let idle = Duration::from_secs(keepalive_s);
+                let interval = Duration::from_secs((keepalive_s / 3).max(1));
+                let keepalive = TcpKeepalive::new()
+                    .with_time(idle)
+                    .with_interval(interval)
+                    .with_retries(3);
+                let _ = SockRef::from(tcp).set_tcp_keepalive(&keepalive);
+            }
+        }
+    }
+
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.source().register(registry, token, Interest::READABLE)
+    }
+
+    /// Listens for writability too, or no longer.
+    pub fn want_write(&mut self, registry: &Registry, token: Token, on: bool) -> io::Result<()> {
+        let interest = if on {
+            Interest::READABLE | Interest::WRITABLE
+        } else {
+            Interest::READABLE
+        };
+        self.source().reregister(registry, token, interest)
+    }
+
+    pub fn deregister(&mut self, registry: &Registry) {
+        // Closing the socket takes it out of the poll anyway.
+        let _ = self.source().deregister(registry);
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Stream::Tcp(s) => s,
+            Stream::Unix(s) => s,
+        }
+    }
+
+    pub fn peer(&self) -> Address {
+        match self {
+            Stream::Tcp(s) => s
+                .peer_addr()
+                .map_or(Address::Unix("?".into()), Address::Tcp),
+            Stream::Unix(s) => Address::Unix(
+                s.local_addr()
+                    .ok()
+                    .and_then(|a| a.as_pathname().map(Into::into))
+                    .unwrap_or_default(),
+            ),
+        }
+    }
+
+    pub fn local(&self) -> Address {
+        match self {
+            Stream::Tcp(s) => s
+                .local_addr()
+                .map_or(Address::Unix("?".into()), Address::Tcp),
+            Stream::Unix(_) => self.peer(),
+        }
+    }
+
+    pub fn fd(&self) -> RawFd {
+        match self {
+            Stream::Tcp(s) => s.as_raw_fd(),
+            Stream::Unix(s) => s.as_raw_fd(),
+        }
+    }
+
+    /// Whether the peer has closed or reset the connection, unread data aside.
+    pub fn is_hung_up(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let zero = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let fd: BorrowedFd<'_> = match self {
+            Stream::Tcp(s) => std::os::fd::AsFd::as_fd(s),
+            Stream::Unix(s) => std::os::fd::AsFd::as_fd(s),
+        };
+        let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::RDHUP)];
+        poll(&mut fds, Some(&zero)).is_ok_and(|n| n > 0)
+    }
+}
+
+impl Read for Stream {
+    #[inline]
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(s) => s.read(buf),
+            Stream::Unix(s) => s.read(buf),
+        }
+    }
+}
+
+impl Write for Stream {
+    #[inline]
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(s) => s.write(buf),
+            Stream::Unix(s) => s.write(buf),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

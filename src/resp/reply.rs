@@ -1,0 +1,367 @@
+//! The reply writer: what a client will be sent, in the protocol version that it speaks.
+//!
+//! One `Vec<u8>` per client, flushed with one write a turn. Lengths that are known only
+//! afterwards are put in front of what was written meanwhile ([`Reply::defer`]).
+
+use crate::command::CommandError;
+
+/// A client's output, and how it wants its replies.
+#[derive(Debug, Default)]
+pub struct Reply {
+    out: Vec<u8>,
+    /// Bytes at the front of `out` that the socket has taken.
+    sent: usize,
+    resp3: bool,
+    /// Errors written so far, for the statistics of the command that wrote them.
+    errors: u64,
+    /// The code of the last error (`ERR`, `WRONGTYPE` ...), for errorstats.
+    last_error: Vec<u8>,
+}
+
+/// A place where an aggregate's header goes once its length is known.
+#[must_use]
+#[derive(Debug)]
+pub struct Deferred {
+    at: usize,
+}
+
+impl Reply {
+    pub fn new() -> Reply {
+        Reply::default()
+    }
+
+    #[inline]
+    pub fn resp3(&self) -> bool {
+        self.resp3
+    }
+
+    pub fn set_resp3(&mut self, on: bool) {
+        self.resp3 = on;
+    }
+
+    /// `+text`. The text holds neither CR nor LF.
+    #[inline]
+    pub fn simple(&mut self, text: &str) {
+        self.out.push(b'+');
+        self.out.extend_from_slice(text.as_bytes());
+        self.crlf();
+    }
+
+    #[inline]
+    pub fn ok(&mut self) {
+        self.out.extend_from_slice(b"+OK\r\n");
+    }
+
+    /// `-line`: CR and LF inside become spaces.
+    pub fn error(&mut self, error: &CommandError) {
+        self.error_line(&error.line());
+    }
+
+    /// See [`Reply::error`]; `line` starts with its code.
+    pub fn error_line(&mut self, line: &[u8]) {
+        self.errors += 1;
+        self.last_error.clear();
+        let code = line.split(|&b| b == b' ').next().unwrap_or(b"ERR");
+        self.last_error.extend_from_slice(code);
+        self.out.push(b'-');
+        // Redis drops line ends at the tail and turns the inner ones to spaces.
+        let end = line
+            .iter()
+            .rposition(|&b| b != b'\r' && b != b'\n')
+            .map_or(0, |i| i + 1);
+        let clean = |&b: &u8| if b == b'\r' || b == b'\n' { b' ' } else { b };
+        self.out.extend(line[..end].iter().map(clean));
+        self.crlf();
+    }
+
+    #[inline]
+    pub fn int(&mut self, n: i64) {
+        match n {
+            0 => self.out.extend_from_slice(b":0\r\n"),
+            1 => self.out.extend_from_slice(b":1\r\n"),
+            n => self.header(b':', n),
+        }
+    }
+
+    #[inline]
+    pub fn bulk(&mut self, bytes: &[u8]) {
+        self.out.reserve(bytes.len() + 16);
+        self.header(b'$', bytes.len() as i64);
+        self.out.extend_from_slice(bytes);
+        self.crlf();
+    }
+
+    /// An integer as a bulk string.
+    #[inline]
+    pub fn bulk_int(&mut self, n: i64) {
+        self.bulk(itoa::Buffer::new().format(n).as_bytes());
+    }
+
+    /// No value: `$-1` or `_`.
+    #[inline]
+    pub fn null(&mut self) {
+        self.out
+            .extend_from_slice(if self.resp3 { b"_\r\n" } else { b"$-1\r\n" });
+    }
+
+    /// No array: `*-1` or `_`.
+    #[inline]
+    pub fn null_array(&mut self) {
+        self.out
+            .extend_from_slice(if self.resp3 { b"_\r\n" } else { b"*-1\r\n" });
+    }
+
+    #[inline]
+    pub fn array(&mut self, len: usize) {
+        self.header(b'*', len as i64);
+    }
+
+    /// A map of `pairs`; in RESP2 an array of twice as many.
+    #[inline]
+    pub fn map(&mut self, pairs: usize) {
+        if self.resp3 {
+            self.header(b'%', pairs as i64);
+        } else {
+            self.header(b'*', pairs as i64 * 2);
+        }
+    }
+
+    /// A set; in RESP2 an array.
+    #[inline]
+    pub fn set(&mut self, len: usize) {
+        self.header(if self.resp3 { b'~' } else { b'*' }, len as i64);
+    }
+
+    /// Out-of-band data; in RESP2 an array.
+    pub fn push(&mut self, len: usize) {
+        self.header(if self.resp3 { b'>' } else { b'*' }, len as i64);
+    }
+
+    /// An attribute in front of the next reply (RESP3 only; nothing in RESP2).
+    pub fn attribute(&mut self, pairs: usize) {
+        if self.resp3 {
+            self.header(b'|', pairs as i64);
+        }
+    }
+
+    /// `#t`/`#f`; in RESP2 1/0.
+    pub fn boolean(&mut self, yes: bool) {
+        if self.resp3 {
+            self.out
+                .extend_from_slice(if yes { b"#t\r\n" } else { b"#f\r\n" });
+        } else {
+            self.int(yes as i64);
+        }
+    }
+
+    /// A double; in RESP2 a bulk string of the same text.
+    pub fn double(&mut self, value: f64) {
+        let mut text = Vec::with_capacity(32);
+        crate::base::float::write_double(&mut text, value);
+        if self.resp3 {
+            self.out.push(b',');
+            self.out.extend_from_slice(&text);
+            self.crlf();
+        } else {
+            self.bulk(&text);
+        }
+    }
+
+    /// A number too big for 64 bits; in RESP2 a bulk string.
+    pub fn big_number(&mut self, digits: &[u8]) {
+        if self.resp3 {
+            self.out.push(b'(');
+            self.out.extend_from_slice(digits);
+            self.crlf();
+        } else {
+            self.bulk(digits);
+        }
+    }
+
+    /// Text with a three-letter format (`txt`, `mkd`); in RESP2 a bulk string.
+    pub fn verbatim(&mut self, format: &str, text: &[u8]) {
+        if self.resp3 {
+            self.header(b'=', text.len() as i64 + 4);
+            self.out.extend_from_slice(format.as_bytes());
+            self.out.push(b':');
+            self.out.extend_from_slice(text);
+            self.crlf();
+        } else {
+            self.bulk(text);
+        }
+    }
+
+    /// Marks where an aggregate begins whose length is not known yet.
+    pub fn defer(&mut self) -> Deferred {
+        Deferred { at: self.out.len() }
+    }
+
+    /// Puts the array header in front of all written since `defer`. O(bytes since).
+    pub fn finish_array(&mut self, place: Deferred, len: usize) {
+        self.insert_header(place, b'*', len);
+    }
+
+    /// As [`Reply::finish_array`] for a map of `pairs`.
+    pub fn finish_map(&mut self, place: Deferred, pairs: usize) {
+        if self.resp3 {
+            self.insert_header(place, b'%', pairs);
+        } else {
+            self.insert_header(place, b'*', pairs * 2);
+        }
+    }
+
+    /// As [`Reply::finish_array`] for a set.
+    pub fn finish_set(&mut self, place: Deferred, len: usize) {
+        self.insert_header(place, if self.resp3 { b'~' } else { b'*' }, len);
+    }
+
+    fn insert_header(&mut self, place: Deferred, kind: u8, n: usize) {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(n).as_bytes();
+        let header = [&[kind], digits, b"\r\n"].concat();
+        self.out.splice(place.at..place.at, header);
+    }
+
+    /// Bytes that already have the protocol's form.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    #[inline]
+    fn header(&mut self, kind: u8, n: i64) {
+        self.out.push(kind);
+        if (0..10).contains(&n) {
+            self.out.push(b'0' + n as u8);
+        } else {
+            self.out
+                .extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+        }
+        self.crlf();
+    }
+
+    #[inline]
+    fn crlf(&mut self) {
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    // --- what the connection does with it ---
+
+    /// Where the next reply will start; see [`Reply::truncate`].
+    #[inline]
+    pub fn mark(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Takes back all written since `mark` (CLIENT REPLY OFF, a command that blocks).
+    pub fn truncate(&mut self, mark: usize) {
+        self.out.truncate(mark);
+    }
+
+    /// What was written since `mark`.
+    pub fn since(&self, mark: usize) -> &[u8] {
+        &self.out[mark..]
+    }
+
+    /// Bytes that wait to be sent.
+    #[inline]
+    pub fn pending(&self) -> &[u8] {
+        &self.out[self.sent..]
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.sent == self.out.len()
+    }
+
+    /// The socket took `n` bytes. Positions of marks change only when all is sent.
+    pub fn advance(&mut self, n: usize) {
+        self.sent += n;
+        if self.sent == self.out.len() {
+            self.out.clear();
+            self.sent = 0;
+        } else if self.sent > 1 << 20 {
+            self.out.drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+
+    /// Gives the empty buffer away to be reused.
+    pub fn take_buffer(&mut self) -> Vec<u8> {
+        debug_assert!(self.is_empty());
+        self.sent = 0;
+        std::mem::take(&mut self.out)
+    }
+
+    /// Whether a buffer is held at all.
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        self.out.capacity()
+    }
+
+    /// Uses `buffer`, which is empty, for what comes next.
+    #[inline]
+    pub fn give_buffer(&mut self, buffer: Vec<u8>) {
+        debug_assert!(buffer.is_empty() && self.out.is_empty());
+        self.out = buffer;
+    }
+
+    /// How many errors were written so far; the last one's code.
+    #[inline]
+    pub fn errors(&self) -> u64 {
+        self.errors
+    }
+
+    pub fn last_error(&self) -> &[u8] {
+        &self.last_error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(resp3: bool, f: impl FnOnce(&mut Reply)) -> String {
+        let mut r = Reply::new();
+        r.set_resp3(resp3);
+        f(&mut r);
+        String::from_utf8(r.pending().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn each_protocol_has_its_own_nulls_and_maps() {
+        let all = |r: &mut Reply| {
+            r.null();
+            r.null_array();
+            r.map(2);
+            r.set(3);
+            r.boolean(true);
+            r.verbatim("txt", b"hi");
+        };
+        assert_eq!(
+            written(false, all),
+            "$-1\r\n*-1\r\n*4\r\n*3\r\n:1\r\n$2\r\nhi\r\n"
+        );
+        assert_eq!(
+            written(true, all),
+            "_\r\n_\r\n%2\r\n~3\r\n#t\r\n=6\r\ntxt:hi\r\n"
+        );
+    }
+
+    #[test]
+    fn a_deferred_length_stands_in_front() {
+        let text = written(false, |r| {
+            r.int(7);
+            let d = r.defer();
+            r.int(12);
+            r.int(-1);
+            r.finish_array(d, 2);
+        });
+        assert_eq!(text, ":7\r\n*2\r\n:12\r\n:-1\r\n");
+    }
+
+    #[test]
+    fn line_ends_cannot_leave_an_error() {
+        let text = written(false, |r| r.error_line(b"ERR a\r\nb\r\n"));
+        assert_eq!(text, "-ERR a  b\r\n");
+    }
+}

@@ -1,0 +1,488 @@
+//! The incremental request parser: RESP arrays of bulk strings, and inline commands.
+//!
+//! Bytes may be split anywhere. A command that is not all there yet leaves a [`Progress`]
+//! behind, so that a command of a million arguments that arrives in small pieces is still
+//! parsed in linear time. Nothing is allocated by a length that was merely announced: the
+//! list of spans grows with the arguments that have really come.
+//!
+//! As in Redis, a length line ends at CR and the byte behind CR is taken for LF unseen, and
+//! so are the two bytes behind a bulk string.
+
+use super::args::{OwnedArgs, Span};
+use crate::base::number::parse_i64;
+
+/// Longest length line or inline command.
+pub const INLINE_MAX: usize = 64 * 1024;
+/// What a client may send before it has authenticated.
+const UNAUTHENTICATED_ARGS_MAX: i64 = 10;
+const UNAUTHENTICATED_BULK_MAX: i64 = 16_384;
+
+/// Bounds that apply to this client now.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// `proto-max-bulk-len`.
+    pub bulk_max: u64,
+    /// Still to authenticate: the tight bounds hold.
+    pub unauthenticated: bool,
+}
+
+/// A request that cannot be understood: the client is told and closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolError {
+    #[error("Protocol error: too big mbulk count string")]
+    MultibulkLineTooLong,
+    #[error("Protocol error: invalid multibulk length")]
+    BadMultibulkLength,
+    #[error("Protocol error: unauthenticated multibulk length")]
+    UnauthenticatedMultibulk,
+    #[error("Protocol error: too big bulk count string")]
+    BulkLineTooLong,
+    #[error("Protocol error: expected '$', got '{}'", char::from(*.0))]
+    ExpectedDollar(u8),
+    #[error("Protocol error: invalid bulk length")]
+    BadBulkLength,
+    #[error("Protocol error: unauthenticated bulk length")]
+    UnauthenticatedBulk,
+    #[error("Protocol error: too big inline request")]
+    InlineTooLong,
+    #[error("Protocol error: unbalanced quotes in request")]
+    UnbalancedQuotes,
+}
+
+/// What one step of parsing found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A whole command; its spans were appended, and `pos` stands behind it.
+    Command,
+    /// An inline command, unquoted into its own buffer.
+    Inline(OwnedArgs),
+    /// Nothing to run: an empty line, or an array of no elements. `pos` stands behind it.
+    Nothing,
+    /// More bytes are needed; `Progress` knows how far this got.
+    Incomplete,
+    Error(ProtocolError),
+}
+
+/// How far an incomplete command has been parsed. Positions are relative to its buffer,
+/// whose start must not move while `missing > 0`.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Arguments still to come of the array that has begun; 0: none has begun.
+    missing: usize,
+    /// The length of the bulk string that has begun.
+    bulk: Option<usize>,
+}
+
+impl Progress {
+    /// Whether a command has begun (its spans are already in the list).
+    pub fn has_begun(&self) -> bool {
+        self.missing > 0
+    }
+
+    /// How many bytes the bulk string in progress wants, if one has begun.
+    pub fn wants(&self) -> usize {
+        self.bulk.map_or(0, |n| n + 2)
+    }
+
+    /// Arguments still to come.
+    pub fn missing(&self) -> usize {
+        self.missing
+    }
+}
+
+/// Parses one command of `buf` from `*pos` on. Spans are appended to `spans`; on anything
+/// but `Command` and `Incomplete` none remain of this command. `*pos` moves behind what was
+/// understood.
+#[inline]
+pub fn step(
+    buf: &[u8],
+    pos: &mut usize,
+    spans: &mut Vec<Span>,
+    progress: &mut Progress,
+    bounds: Bounds,
+) -> Step {
+    if progress.missing == 0 {
+        match buf.get(*pos) {
+            None => return Step::Incomplete,
+            Some(b'*') => {}
+            Some(_) => return inline(buf, pos),
+        }
+        let Some((n, next)) = length_line(buf, *pos + 1) else {
+            return unfinished_line(buf, *pos, ProtocolError::MultibulkLineTooLong);
+        };
+        match n {
+            Some(n) if n > i32::MAX as i64 => {
+                return Step::Error(ProtocolError::BadMultibulkLength);
+            }
+            None => return Step::Error(ProtocolError::BadMultibulkLength),
+            Some(n) if n > UNAUTHENTICATED_ARGS_MAX && bounds.unauthenticated => {
+                return Step::Error(ProtocolError::UnauthenticatedMultibulk);
+            }
+            Some(n) if n <= 0 => {
+                *pos = next;
+                return Step::Nothing;
+            }
+            Some(n) => progress.missing = n as usize,
+        }
+        *pos = next;
+    }
+    bulks(buf, pos, spans, progress, bounds)
+}
+
+#[inline]
+fn bulks(
+    buf: &[u8],
+    pos: &mut usize,
+    spans: &mut Vec<Span>,
+    progress: &mut Progress,
+    bounds: Bounds,
+) -> Step {
+    while progress.missing > 0 {
+        let len = match progress.bulk {
+            Some(len) => len,
+            None => {
+                match buf.get(*pos) {
+                    None => return Step::Incomplete,
+                    Some(b'$') => {}
+                    Some(&other) => {
+                        // Redis looks for the end of the line before it looks at its start.
+                        return match length_line(buf, *pos + 1) {
+                            None => unfinished_line(buf, *pos, ProtocolError::BulkLineTooLong),
+                            Some(_) => Step::Error(ProtocolError::ExpectedDollar(other)),
+                        };
+                    }
+                }
+                let Some((n, next)) = length_line(buf, *pos + 1) else {
+                    return unfinished_line(buf, *pos, ProtocolError::BulkLineTooLong);
+                };
+                let len = match n {
+                    Some(n) if n >= 0 && n as u64 <= bounds.bulk_max => n as usize,
+                    _ => return Step::Error(ProtocolError::BadBulkLength),
+                };
+                if bounds.unauthenticated && len as i64 > UNAUTHENTICATED_BULK_MAX {
+                    return Step::Error(ProtocolError::UnauthenticatedBulk);
+                }
+                *pos = next;
+                len
+            }
+        };
+        if buf.len() - *pos < len + 2 {
+            progress.bulk = Some(len);
+            return Step::Incomplete;
+        }
+        spans.push(Span { start: *pos, len });
+        *pos += len + 2;
+        progress.bulk = None;
+        progress.missing -= 1;
+    }
+    Step::Command
+}
+
+/// The number on the line at `at`, and where the next line starts. `None`: the line has not
+/// all come; `Some((None, _))`: it is no number.
+#[inline]
+fn length_line(buf: &[u8], at: usize) -> Option<(Option<i64>, usize)> {
+    // Nearly every line is one to four digits: read them straight.
+    let rest = &buf[at..];
+    let mut n: i64 = 0;
+    for (i, &b) in rest.iter().take(8).enumerate() {
+        let digit = b.wrapping_sub(b'0');
+        if digit <= 9 {
+            n = n * 10 + digit as i64;
+            // A leading zero is only right when it stands alone.
+            if n == 0 && rest.get(i + 1) != Some(&b'\r') {
+                break;
+            }
+        } else if b == b'\r' && i > 0 {
+            return (i + 1 < rest.len()).then_some((Some(n), at + i + 2));
+        } else {
+            break;
+        }
+    }
+    let cr = memchr::memchr(b'\r', rest)?;
+    (cr + 1 < rest.len()).then(|| (parse_i64(&rest[..cr]), at + cr + 2))
+}
+
+fn unfinished_line(buf: &[u8], at: usize, too_long: ProtocolError) -> Step {
+    if buf.len() - at > INLINE_MAX {
+        Step::Error(too_long)
+    } else {
+        Step::Incomplete
+    }
+}
+
+fn inline(buf: &[u8], pos: &mut usize) -> Step {
+    let rest = &buf[*pos..];
+    let Some(lf) = memchr::memchr(b'\n', rest) else {
+        return if rest.len() > INLINE_MAX {
+            Step::Error(ProtocolError::InlineTooLong)
+        } else {
+            Step::Incomplete
+        };
+    };
+    let line = &rest[..lf];
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let args = match split_args(line) {
+        Some(args) => args,
+        None => return Step::Error(ProtocolError::UnbalancedQuotes),
+    };
+    *pos += lf + 1;
+    if args.args().is_empty() {
+        Step::Nothing
+    } else {
+        Step::Inline(args)
+    }
+}
+
+/// Splits a line into arguments as redis-cli and redis.conf quote them: `"..."` with
+/// `\xHH \n \r \t \b \a` and `\` before anything else, `'...'` with `\'` only. `None`:
+/// quotes do not balance, or something follows a closing quote directly.
+pub fn split_args(line: &[u8]) -> Option<OwnedArgs> {
+    let mut args = OwnedArgs::new();
+    let mut word = Vec::new();
+    let mut i = 0;
+    let space = |b: u8| b.is_ascii_whitespace() || b == 0x0b;
+    loop {
+        while i < line.len() && space(line[i]) {
+            i += 1;
+        }
+        // A NUL ends the line, as it ends a C string.
+        if i >= line.len() || line[i] == 0 {
+            return Some(args);
+        }
+        word.clear();
+        while i < line.len() && !space(line[i]) && line[i] != 0 {
+            match line[i] {
+                b'"' => i = double_quoted(line, i + 1, &mut word)?,
+                b'\'' => i = single_quoted(line, i + 1, &mut word)?,
+                b => {
+                    word.push(b);
+                    i += 1;
+                    continue;
+                }
+            }
+            if i < line.len() && !space(line[i]) && line[i] != 0 {
+                return None;
+            }
+        }
+        args.push(&word);
+    }
+}
+
+fn double_quoted(line: &[u8], mut i: usize, word: &mut Vec<u8>) -> Option<usize> {
+    loop {
+        match *line.get(i)? {
+            0 => return None,
+            b'"' => return Some(i + 1),
+            b'\\' => {
+                let next = *line.get(i + 1)?;
+                let hex = |at: usize| line.get(at).and_then(|b| (*b as char).to_digit(16));
+                if let (b'x', Some(hi), Some(lo)) = (next, hex(i + 2), hex(i + 3)) {
+                    word.push((hi * 16 + lo) as u8);
+                    i += 4;
+                    continue;
+                }
+                word.push(match next {
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    b'b' => 0x08,
+                    b'a' => 0x07,
+                    other => other,
+                });
+                i += 2;
+            }
+            b => {
+                word.push(b);
+                i += 1;
+            }
+        }
+    }
+}
+
+fn single_quoted(line: &[u8], mut i: usize, word: &mut Vec<u8>) -> Option<usize> {
+    loop {
+        match *line.get(i)? {
+            0 => return None,
+            b'\'' => return Some(i + 1),
+            b'\\' if line.get(i + 1) == Some(&b'\'') => {
+                word.push(b'\'');
+                i += 2;
+            }
+            b => {
+                word.push(b);
+                i += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::args::Args;
+    use super::*;
+    use proptest::prelude::*;
+
+    const BOUNDS: Bounds = Bounds {
+        bulk_max: 512 << 20,
+        unauthenticated: false,
+    };
+
+    /// Feeds `input` in pieces that end at `cuts`; gives the commands and the first error.
+    fn feed(input: &[u8], cuts: &[usize]) -> (Vec<Vec<Vec<u8>>>, Option<ProtocolError>) {
+        let mut commands = Vec::new();
+        let (mut buf, mut pos) = (Vec::new(), 0);
+        let mut spans = Vec::new();
+        let mut progress = Progress::default();
+        let mut ends: Vec<usize> = cuts.iter().map(|c| c % (input.len() + 1)).collect();
+        ends.push(input.len());
+        ends.sort_unstable();
+        let mut from = 0;
+        for end in ends {
+            buf.extend_from_slice(&input[from..end]);
+            from = end;
+            loop {
+                match step(&buf, &mut pos, &mut spans, &mut progress, BOUNDS) {
+                    Step::Command => {
+                        let args = Args::new(&buf, &spans);
+                        commands.push(args.iter().map(<[u8]>::to_vec).collect());
+                        spans.clear();
+                    }
+                    Step::Inline(args) => {
+                        commands.push(args.args().iter().map(<[u8]>::to_vec).collect())
+                    }
+                    Step::Nothing => {}
+                    Step::Incomplete => break,
+                    Step::Error(e) => return (commands, Some(e)),
+                }
+            }
+        }
+        (commands, None)
+    }
+
+    fn encode(args: &[Vec<u8>]) -> Vec<u8> {
+        let mut out = format!("*{}\r\n", args.len()).into_bytes();
+        for a in args {
+            out.extend_from_slice(format!("${}\r\n", a.len()).as_bytes());
+            out.extend_from_slice(a);
+            out.extend_from_slice(b"\r\n");
+        }
+        out
+    }
+
+    fn error_of(input: &[u8]) -> Option<ProtocolError> {
+        feed(input, &[]).1
+    }
+
+    #[test]
+    fn hostile_lengths_are_refused() {
+        assert_eq!(
+            error_of(b"*2147483648\r\n"),
+            Some(ProtocolError::BadMultibulkLength)
+        );
+        assert_eq!(error_of(b"*x\r\n"), Some(ProtocolError::BadMultibulkLength));
+        assert_eq!(
+            error_of(b"*03\r\n"),
+            Some(ProtocolError::BadMultibulkLength)
+        );
+        assert_eq!(
+            error_of(b"*+3\r\n"),
+            Some(ProtocolError::BadMultibulkLength)
+        );
+        for len in [
+            "-2",
+            "-1",
+            "536870913",
+            "9223372036854775808",
+            "12345678901234567890",
+            "",
+        ] {
+            let input = format!("*1\r\n${len}\r\n");
+            assert_eq!(
+                error_of(input.as_bytes()),
+                Some(ProtocolError::BadBulkLength),
+                "{len}"
+            );
+        }
+        assert_eq!(
+            error_of(b"*1\r\nfoo\r\n"),
+            Some(ProtocolError::ExpectedDollar(b'f'))
+        );
+        assert_eq!(
+            error_of(&[b'x'; INLINE_MAX + 1]),
+            Some(ProtocolError::InlineTooLong)
+        );
+        let mut long = b"*".to_vec();
+        long.resize(INLINE_MAX + 10, b'1');
+        assert_eq!(error_of(&long), Some(ProtocolError::MultibulkLineTooLong));
+        assert_eq!(
+            error_of(b"SET \"a\r\n"),
+            Some(ProtocolError::UnbalancedQuotes)
+        );
+    }
+
+    #[test]
+    fn empty_requests_are_skipped() {
+        let (commands, error) = feed(b"*0\r\n*-5\r\n\r\n  \r\n*1\r\n$4\r\nPING\r\n", &[]);
+        assert_eq!((commands, error), (vec![vec![b"PING".to_vec()]], None));
+    }
+
+    #[test]
+    fn inline_commands_are_unquoted() {
+        let (commands, _) = feed(b"set \"a\\x41\\n\" 'it\\'s'\nPING\r\n", &[]);
+        assert_eq!(
+            commands[0],
+            [b"set".to_vec(), b"aA\n".to_vec(), b"it's".to_vec()]
+        );
+        assert_eq!(commands[1], [b"PING".to_vec()]);
+    }
+
+    #[test]
+    fn unauthenticated_bounds_are_tight() {
+        let bounds = Bounds {
+            unauthenticated: true,
+            ..BOUNDS
+        };
+        let run = |input: &[u8]| {
+            step(
+                input,
+                &mut 0,
+                &mut Vec::new(),
+                &mut Progress::default(),
+                bounds,
+            )
+        };
+        assert_eq!(
+            run(b"*11\r\n"),
+            Step::Error(ProtocolError::UnauthenticatedMultibulk)
+        );
+        assert_eq!(
+            run(b"*1\r\n$16385\r\n"),
+            Step::Error(ProtocolError::UnauthenticatedBulk)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_split_at_any_byte_changes_nothing(
+            commands in prop::collection::vec(
+                prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 1..6), 1..6),
+            cuts in prop::collection::vec(any::<usize>(), 0..8),
+        ) {
+            let input: Vec<u8> = commands.iter().flat_map(|c| encode(c)).collect();
+            let (got, error) = feed(&input, &cuts);
+            prop_assert_eq!(error, None);
+            prop_assert_eq!(got, commands);
+        }
+
+        #[test]
+        fn any_bytes_parse_the_same_in_pieces(
+            input in prop::collection::vec(
+                prop_oneof![Just(b'*'), Just(b'$'), Just(b'\r'), Just(b'\n'), Just(b'1'),
+                            Just(b'3'), Just(b'"'), any::<u8>()], 0..80),
+            cuts in prop::collection::vec(any::<usize>(), 0..5),
+        ) {
+            prop_assert_eq!(feed(&input, &cuts), feed(&input, &[]));
+        }
+    }
+}

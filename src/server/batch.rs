@@ -1,0 +1,259 @@
+//! Commands of one client, parsed ahead so that their keys are near when they run.
+//!
+//! Up to [`COMMANDS_MAX`] commands (or keys) are parsed and hashed; the table lines and then
+//! the entries of all their keys are prefetched; then the commands run one by one. What was
+//! prefetched is a hint only: any command may change the table, and handlers look up again.
+
+use super::Engine;
+use super::client::ClientFlags;
+use super::dispatch::Outcome;
+use super::session::Session;
+use crate::base::hash;
+use crate::command::CommandError;
+use crate::resp::{Args, Bounds, OwnedArgs, Progress, ProtocolError, Span, Step, step};
+
+const COMMANDS_MAX: usize = 32;
+const KEYS_MAX: usize = 64;
+/// Commands that one client may run in a turn before others have theirs.
+const BUDGET: usize = 1024;
+/// Bytes of replies after which a client waits for its next turn: they are sent first.
+const OUTPUT_BUDGET: usize = 256 * 1024;
+
+#[derive(Clone, Copy)]
+struct Parsed {
+    /// Where the command starts in the buffer.
+    start: usize,
+    first_span: usize,
+    spans: usize,
+    row: Option<usize>,
+    hash: Option<u64>,
+}
+
+/// The loop's reusable room for a batch.
+#[derive(Default)]
+pub struct Batch {
+    spans: Vec<Span>,
+    commands: Vec<Parsed>,
+    hashes: Vec<u64>,
+}
+
+/// What parsing stopped at, behind the commands of the batch.
+enum End {
+    /// The batch is full: go on after it has run.
+    Full,
+    Incomplete,
+    Inline(OwnedArgs),
+    Error(ProtocolError),
+}
+
+/// What is to be done with the buffer after [`Engine::run_buffer`].
+pub enum Rest {
+    /// All of it is executed.
+    Nothing,
+    /// The command that starts at `start` is incomplete; parsed up to `pos`.
+    Partial {
+        start: usize,
+        pos: usize,
+        progress: Progress,
+        first_span: usize,
+    },
+    /// The client stopped (blocked, paused, budget used up): parse again from `start`.
+    Stopped { start: usize },
+    /// The client is to be closed once its replies are sent.
+    Closed,
+}
+
+impl Engine {
+    /// Parses and runs what `buf` holds from `pos` on. `batch` holds the spans of a command
+    /// that began earlier, if `progress` says so.
+    pub fn run_buffer(
+        &mut self,
+        session: &mut Session,
+        batch: &mut Batch,
+        buf: &[u8],
+        mut pos: usize,
+        mut progress: Progress,
+    ) -> Rest {
+        let mut budget = BUDGET;
+        // A command that began earlier starts where the kept buffer starts.
+        let mut start = if progress.has_begun() { 0 } else { pos };
+        loop {
+            let end = self.parse_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
+            self.prefetch(session, batch);
+            for i in 0..batch.commands.len() {
+                let command = batch.commands[i];
+                let spans = &batch.spans[command.first_span..][..command.spans];
+                let args = Args::new(buf, spans);
+                session.client.query_bytes = buf.len() - command.start;
+                let outcome = self.dispatch(session, command.row, args, command.hash);
+                if outcome == Outcome::Postponed {
+                    return Rest::Stopped {
+                        start: command.start,
+                    };
+                }
+                if !session.client.runs() {
+                    if session
+                        .client
+                        .flags
+                        .intersects(ClientFlags::CLOSE_ASAP | ClientFlags::CLOSE_AFTER_REPLY)
+                    {
+                        return Rest::Closed;
+                    }
+                    let next = batch.commands.get(i + 1).map_or(start, |c| c.start);
+                    return stopped(next, buf);
+                }
+            }
+            budget = budget.saturating_sub(batch.commands.len());
+            match end {
+                End::Full => {}
+                End::Incomplete if start == buf.len() && !progress.has_begun() => {
+                    return Rest::Nothing;
+                }
+                End::Incomplete => {
+                    let first_span = batch.commands.last().map_or(0, |c| c.first_span + c.spans);
+                    return Rest::Partial {
+                        start,
+                        pos,
+                        progress,
+                        first_span,
+                    };
+                }
+                End::Inline(args) => {
+                    session.client.query_bytes = args.args().bytes();
+                    let row = self.server.table.find(&args.args()[0]).map(|row| row.id);
+                    if self.dispatch(session, row, args.args(), None) == Outcome::Postponed {
+                        return Rest::Stopped { start };
+                    }
+                    start = pos;
+                    if !session.client.runs() {
+                        if session.client.flags.contains(ClientFlags::BLOCKED) {
+                            return stopped(start, buf);
+                        }
+                        return Rest::Closed;
+                    }
+                }
+                End::Error(error) => {
+                    self.protocol_error(session, error);
+                    return Rest::Closed;
+                }
+            }
+            batch.spans.clear();
+            if budget == 0 || session.reply.pending().len() > OUTPUT_BUDGET {
+                return stopped(start, buf);
+            }
+        }
+    }
+
+    /// Fills the batch. `start` is where the next command starts, `pos` how far parsing got.
+    fn parse_batch(
+        &mut self,
+        session: &Session,
+        batch: &mut Batch,
+        buf: &[u8],
+        start: &mut usize,
+        pos: &mut usize,
+        progress: &mut Progress,
+    ) -> End {
+        batch.commands.clear();
+        batch.hashes.clear();
+        let unauthenticated = session.client.flags.contains(ClientFlags::UNAUTHENTICATED);
+        let bounds = Bounds {
+            bulk_max: self.server.config.proto_max_bulk_len,
+            unauthenticated,
+        };
+        // What an AUTH lets in is parsed only after it has run.
+        let commands_max = if unauthenticated { 1 } else { COMMANDS_MAX };
+        let hash_keys = hash::keys();
+        let mut first_span = 0;
+        loop {
+            if batch.commands.len() >= commands_max || batch.hashes.len() >= KEYS_MAX {
+                return End::Full;
+            }
+            match step(buf, pos, &mut batch.spans, progress, bounds) {
+                Step::Command => {}
+                Step::Incomplete => return End::Incomplete,
+                Step::Nothing => {
+                    *start = *pos;
+                    continue;
+                }
+                Step::Inline(args) => {
+                    return End::Inline(args);
+                }
+                Step::Error(error) => return End::Error(error),
+            }
+            let spans = &batch.spans[first_span..];
+            let args = Args::new(buf, spans);
+            let row = self.server.table.find(args.at(0));
+            let mut first_hash = None;
+            if let Some(keys) = row.and_then(|row| row.prefetch) {
+                let last = match keys.last {
+                    n if n < 0 => args.len() as isize + n as isize,
+                    n => keys.first as isize + n as isize,
+                };
+                let last = last.min(args.len() as isize - 1);
+                let mut at = keys.first as isize;
+                while at <= last && batch.hashes.len() < KEYS_MAX {
+                    let hash = hash_keys.hash(args.at(at as usize));
+                    self.keyspace.prefetch(session.client.db, hash);
+                    batch.hashes.push(hash);
+                    first_hash.get_or_insert(hash);
+                    at += keys.step as isize;
+                }
+            }
+            batch.commands.push(Parsed {
+                start: *start,
+                first_span,
+                spans: spans.len(),
+                row: row.map(|row| row.id),
+                hash: first_hash,
+            });
+            first_span = batch.spans.len();
+            *start = *pos;
+        }
+    }
+
+    #[inline]
+    fn prefetch(&self, session: &Session, batch: &Batch) {
+        // A single key gains nothing: its lookup follows at once.
+        if batch.hashes.len() > 1 {
+            for &hash in &batch.hashes {
+                self.keyspace.prefetch_entries(session.client.db, hash);
+            }
+        }
+    }
+
+    /// The client broke the protocol: it is told and closed.
+    fn protocol_error(&mut self, session: &mut Session, error: ProtocolError) {
+        tracing::debug!(client = session.client.id.0, %error, "protocol error from client");
+        session
+            .reply
+            .error(&CommandError::owned(format!("ERR {error}")));
+        self.server.stats.count_error(b"ERR");
+        session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+    }
+}
+
+fn stopped(start: usize, buf: &[u8]) -> Rest {
+    if start == buf.len() {
+        Rest::Nothing
+    } else {
+        Rest::Stopped { start }
+    }
+}
+
+impl Batch {
+    /// Takes over the spans of a command that began earlier.
+    pub fn resume(&mut self, spans: &mut Vec<Span>) {
+        self.spans.clear();
+        self.spans.append(spans);
+    }
+
+    pub fn clear(&mut self) {
+        self.spans.clear();
+    }
+
+    /// The spans of the incomplete command that a [`Rest::Partial`] speaks of.
+    pub fn spans_from(&self, first: usize) -> &[Span] {
+        &self.spans[first..]
+    }
+}

@@ -1,0 +1,173 @@
+//! A client: who it is, what it has asked for, and how it is being treated.
+
+use std::net::SocketAddr;
+
+use bitflags::bitflags;
+
+use super::blocking::Blocked;
+use crate::keyspace::{ClientId, DbIndex, WatchedKey};
+use crate::net::Address;
+use crate::resp::OwnedArgs;
+
+bitflags! {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct ClientFlags: u32 {
+        /// Between MULTI and EXEC.
+        const MULTI = 1 << 0;
+        /// A watched key was touched: EXEC will refuse.
+        const DIRTY_CAS = 1 << 1;
+        /// A command could not be queued: EXEC will abort.
+        const DIRTY_EXEC = 1 << 2;
+        const BLOCKED = 1 << 3;
+        /// Close once the replies so far are sent; nothing more is executed.
+        const CLOSE_AFTER_REPLY = 1 << 4;
+        /// Close as soon as possible, whatever waits.
+        const CLOSE_ASAP = 1 << 5;
+        const MONITOR = 1 << 6;
+        const REPLY_OFF = 1 << 7;
+        const REPLY_SKIP_NEXT = 1 << 8;
+        const REPLY_SKIP = 1 << 9;
+        const NO_EVICT = 1 << 10;
+        const NO_TOUCH = 1 << 11;
+        /// Must authenticate first.
+        const UNAUTHENTICATED = 1 << 12;
+        /// Has subscriptions.
+        const PUBSUB = 1 << 13;
+        const UNIX_SOCKET = 1 << 14;
+        const REPLICA = 1 << 15;
+        /// Runs inside EXEC or a script: may not block.
+        const DENY_BLOCKING = 1 << 16;
+        /// Waits for CLIENT PAUSE to end with a command unexecuted.
+        const POSTPONED = 1 << 17;
+        /// A module, a script or the AOF loader, not a connection.
+        const FAKE = 1 << 18;
+        const TRACKING = 1 << 19;
+        const PROTECTED = 1 << 20;
+    }
+}
+
+impl ClientFlags {
+    /// Any of these and a command takes the long way through the gates.
+    pub const SLOW_PATH: ClientFlags = ClientFlags::MULTI
+        .union(ClientFlags::UNAUTHENTICATED)
+        .union(ClientFlags::PUBSUB)
+        .union(ClientFlags::REPLY_OFF)
+        .union(ClientFlags::REPLY_SKIP)
+        .union(ClientFlags::REPLY_SKIP_NEXT)
+        .union(ClientFlags::FAKE)
+        .union(ClientFlags::NO_TOUCH);
+}
+
+/// A transaction being queued.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    pub commands: Vec<Queued>,
+    pub bytes: usize,
+}
+
+/// One queued command.
+#[derive(Debug)]
+pub struct Queued {
+    /// Its row's number in the command table.
+    pub row: usize,
+    pub args: OwnedArgs,
+}
+
+/// A client's identity and state. Its socket, output and input stand beside it in `Session`.
+#[derive(Debug)]
+pub struct Client {
+    pub id: ClientId,
+    pub flags: ClientFlags,
+    pub db: DbIndex,
+    pub name: Option<Box<str>>,
+    pub lib_name: Option<Box<str>>,
+    pub lib_ver: Option<Box<str>>,
+    pub user: Box<str>,
+    pub peer: Address,
+    pub local: Address,
+    pub fd: i32,
+    pub created_ms: u64,
+    /// The last time the client sent or received anything, monotonic milliseconds.
+    pub last_active_ms: u64,
+    /// Full name of the last command.
+    pub last_command: Option<&'static str>,
+    pub transaction: Option<Box<Transaction>>,
+    pub watched: Vec<WatchedKey>,
+    pub blocked: Option<Box<Blocked>>,
+    /// Bytes of the query buffer, kept up to date for CLIENT LIST.
+    pub query_bytes: usize,
+    pub query_capacity: usize,
+    /// Bytes of the arguments of the current command.
+    pub args_bytes: usize,
+    /// Since when the output has been over its soft limit, monotonic milliseconds.
+    pub soft_limit_since_ms: Option<u64>,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub commands: u64,
+}
+
+impl Client {
+    pub fn new(id: ClientId, peer: Address, local: Address, fd: i32, now_ms: u64) -> Client {
+        let unix = matches!(peer, Address::Unix(_));
+        Client {
+            id,
+            flags: if unix {
+                ClientFlags::UNIX_SOCKET
+            } else {
+                ClientFlags::empty()
+            },
+            db: DbIndex(0),
+            name: None,
+            lib_name: None,
+            lib_ver: None,
+            user: "default".into(),
+            peer,
+            local,
+            fd,
+            created_ms: now_ms,
+            last_active_ms: now_ms,
+            last_command: None,
+            transaction: None,
+            watched: Vec::new(),
+            blocked: None,
+            query_bytes: 0,
+            query_capacity: 0,
+            args_bytes: 0,
+            soft_limit_since_ms: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            commands: 0,
+        }
+    }
+
+    /// Blocks the client; on a retry of the same command its place in the queues stays.
+    pub fn block(&mut self, mut blocked: Blocked, args: OwnedArgs, retry: bool) {
+        blocked.args = args;
+        if retry {
+            // The deadline of the first try counts.
+            if let Some(old) = &self.blocked {
+                blocked.deadline_ms = old.deadline_ms;
+            }
+        }
+        self.blocked = Some(Box::new(blocked));
+        self.flags |= ClientFlags::BLOCKED;
+    }
+
+    /// Whether input may be executed now.
+    pub fn runs(&self) -> bool {
+        !self.flags.intersects(
+            ClientFlags::BLOCKED
+                | ClientFlags::POSTPONED
+                | ClientFlags::CLOSE_AFTER_REPLY
+                | ClientFlags::CLOSE_ASAP,
+        )
+    }
+
+    /// The peer's IP address, if it has one.
+    pub fn ip(&self) -> Option<SocketAddr> {
+        match &self.peer {
+            Address::Tcp(a) => Some(*a),
+            Address::Unix(_) => None,
+        }
+    }
+}

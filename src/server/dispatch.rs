@@ -1,0 +1,278 @@
+//! The gates between a parsed command and its handler, once and in Redis's order.
+//!
+//! known -> arity -> allowed at all -> authenticated -> memory -> pub/sub context ->
+//! paused -> transaction queue -> execution. A client and a server in no special state skip
+//! most of it: their flag words are tested at once.
+
+use super::call::Spec;
+use super::client::{ClientFlags, Queued};
+use super::session::Session;
+use super::table::Row;
+use super::{Engine, Server};
+use crate::command::{CommandError, Flags};
+use crate::keyspace::Keyspace;
+use crate::resp::Args;
+
+/// What became of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// Not now: the client is paused, and the command must be parsed again later.
+    Postponed,
+}
+
+/// How much of the arguments an "unknown command" error repeats.
+const ECHOED_ARGS_MAX: usize = 128;
+
+impl Engine {
+    /// Takes one command of `session` through the gates. `hash` is that of its first key.
+    #[inline]
+    pub fn dispatch(
+        &mut self,
+        session: &mut Session,
+        row: Option<usize>,
+        args: Args<'_>,
+        hash: Option<u64>,
+    ) -> Outcome {
+        let client_special = session.client.flags.intersects(ClientFlags::SLOW_PATH);
+        if let Some(id) = row
+            && !client_special
+            && !self.server.special
+        {
+            let row = self.server.table.row(id);
+            if row.subcommands.is_empty() && row.spec.arity.admits(args.len()) {
+                self.execute(session, id, args, hash);
+                return Outcome::Done;
+            }
+        }
+        self.dispatch_carefully(session, row, args, hash)
+    }
+
+    #[cold]
+    fn dispatch_carefully(
+        &mut self,
+        session: &mut Session,
+        row: Option<usize>,
+        args: Args<'_>,
+        hash: Option<u64>,
+    ) -> Outcome {
+        let Engine { keyspace, server } = self;
+        let mark = session.reply.mark();
+        let id = match resolve(server, row, args) {
+            Ok(id) => id,
+            Err(error) => {
+                // A wrong arity is counted with the command; unknown names have no counter.
+                let known = row.filter(|_| matches!(error, CommandError::WrongArity(_)));
+                let known = known.map(|id| {
+                    let row = server.table.row(id);
+                    let sub = args
+                        .get(1)
+                        .and_then(|a| server.table.find_subcommand(row, a));
+                    sub.map_or(id, |sub| sub.id)
+                });
+                reject(server, keyspace, session, known, &error);
+                self.after_reply(session, mark);
+                return Outcome::Done;
+            }
+        };
+        let spec = server.table.row(id).spec;
+        if let Err(error) = gates(server, keyspace, session, spec) {
+            reject(server, keyspace, session, Some(id), &error);
+            self.after_reply(session, mark);
+            return Outcome::Done;
+        }
+        if pauses(server, session, spec) {
+            session.client.flags |= ClientFlags::POSTPONED;
+            return Outcome::Postponed;
+        }
+        if session.client.flags.contains(ClientFlags::MULTI)
+            && !spec.flags.contains(Flags::NOT_QUEUED)
+        {
+            queue(server, session, id, args);
+            self.after_reply(session, mark);
+            return Outcome::Done;
+        }
+        self.execute(session, id, args, hash);
+        self.after_reply(session, mark);
+        Outcome::Done
+    }
+
+    /// CLIENT REPLY: takes back what a client does not want to hear.
+    fn after_reply(&mut self, session: &mut Session, mark: usize) {
+        let flags = &mut session.client.flags;
+        if flags.intersects(ClientFlags::REPLY_OFF | ClientFlags::REPLY_SKIP) {
+            session.reply.truncate(mark);
+        }
+        flags.remove(ClientFlags::REPLY_SKIP);
+        if flags.contains(ClientFlags::REPLY_SKIP_NEXT) {
+            flags.remove(ClientFlags::REPLY_SKIP_NEXT);
+            flags.insert(ClientFlags::REPLY_SKIP);
+        }
+    }
+}
+
+/// The row that will run: the command's or its subcommand's. Also checks the arity.
+pub fn resolve(server: &Server, row: Option<usize>, args: Args<'_>) -> Result<usize, CommandError> {
+    let Some(id) = row else {
+        return Err(unknown_command(args));
+    };
+    let mut row = server.table.row(id);
+    if !row.subcommands.is_empty() && args.len() > 1 {
+        match server.table.find_subcommand(row, &args[1]) {
+            Some(sub) => row = sub,
+            None => return Err(unknown_subcommand(row, args)),
+        }
+    } else if row.spec.flags.contains(Flags::CONTAINER) {
+        return Err(CommandError::WrongArity(row.full_name.into()));
+    }
+    if !row.spec.arity.admits(args.len()) {
+        return Err(CommandError::WrongArity(row.full_name.into()));
+    }
+    Ok(row.id)
+}
+
+fn unknown_command(args: Args<'_>) -> CommandError {
+    let mut line = b"ERR unknown command '".to_vec();
+    let name = &args[0];
+    line.extend_from_slice(&name[..name.len().min(ECHOED_ARGS_MAX)]);
+    line.extend_from_slice(b"', with args beginning with: ");
+    let start = line.len();
+    for arg in args.from(1).iter() {
+        let room = ECHOED_ARGS_MAX.saturating_sub(line.len() - start);
+        if room == 0 {
+            break;
+        }
+        line.push(b'\'');
+        line.extend_from_slice(&arg[..arg.len().min(room)]);
+        line.extend_from_slice(b"' ");
+    }
+    CommandError::Bytes(line)
+}
+
+fn unknown_subcommand(row: &Row, args: Args<'_>) -> CommandError {
+    let sub = &args[1];
+    let mut line = b"ERR unknown subcommand '".to_vec();
+    line.extend_from_slice(&sub[..sub.len().min(ECHOED_ARGS_MAX)]);
+    line.extend_from_slice(b"'. Try ");
+    line.extend(row.spec.name.bytes().map(|b| b.to_ascii_uppercase()));
+    line.extend_from_slice(b" HELP.");
+    CommandError::Bytes(line)
+}
+
+/// All gates that refuse.
+fn gates(
+    server: &mut Server,
+    keyspace: &mut Keyspace,
+    session: &Session,
+    spec: &Spec,
+) -> Result<(), CommandError> {
+    let flags = session.client.flags;
+    if flags.contains(ClientFlags::UNAUTHENTICATED) && !spec.flags.contains(Flags::NO_AUTH) {
+        return Err(CommandError::NoAuth);
+    }
+    let needs_memory = spec.flags.contains(Flags::DENYOOM)
+        || spec.flags.contains(Flags::RUNS_QUEUE) && queue_has(server, session, Flags::DENYOOM);
+    if server.config.maxmemory > 0 && needs_memory && !server.make_room(keyspace) {
+        return Err(CommandError::OutOfMemory);
+    }
+    if flags.contains(ClientFlags::PUBSUB)
+        && !session.reply.resp3()
+        && !spec.flags.intersects(Flags::PUBSUB_CONTEXT)
+    {
+        return Err(CommandError::owned(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
+             RESET are allowed in this context",
+            spec.name
+        )));
+    }
+    if flags.contains(ClientFlags::MULTI) && spec.flags.contains(Flags::NO_MULTI) {
+        return Err(CommandError::Text(
+            "ERR Command not allowed inside a transaction",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether CLIENT PAUSE holds this command back.
+fn pauses(server: &Server, session: &Session, spec: &Spec) -> bool {
+    let Some(pause) = server.pause.filter(|p| p.until_ms > server.now.mono_ms) else {
+        return false;
+    };
+    if session
+        .client
+        .flags
+        .intersects(ClientFlags::REPLICA | ClientFlags::FAKE)
+    {
+        return false;
+    }
+    let writes = Flags::WRITE.union(Flags::MAY_REPLICATE);
+    pause.all && !spec.flags.contains(Flags::UNPAUSABLE)
+        || spec.flags.intersects(writes)
+        || spec.flags.contains(Flags::RUNS_QUEUE) && queue_has(server, session, writes)
+}
+
+/// Whether a command with one of these flags waits in the client's transaction.
+fn queue_has(server: &Server, session: &Session, flags: Flags) -> bool {
+    let queued = session
+        .client
+        .transaction
+        .as_deref()
+        .map_or(&[][..], |t| &t.commands);
+    queued
+        .iter()
+        .any(|q| server.table.row(q.row).spec.flags.intersects(flags))
+}
+
+/// Puts a command into the transaction's queue.
+fn queue(server: &Server, session: &mut Session, id: usize, args: Args<'_>) {
+    let row = server.table.row(id);
+    let client = &mut session.client;
+    let transaction = client.transaction.get_or_insert_with(Box::default);
+    // After the first refusal nothing will run: what follows is checked, not kept.
+    if !client
+        .flags
+        .intersects(ClientFlags::DIRTY_CAS | ClientFlags::DIRTY_EXEC)
+    {
+        let args = args.to_owned();
+        transaction.bytes += args.memory_bytes() + size_of::<Queued>();
+        transaction.commands.push(Queued { row: row.id, args });
+    }
+    session.reply.simple("QUEUED");
+}
+
+/// A refusal before execution: counted, told, and a transaction being queued is lost.
+fn reject(
+    server: &mut Server,
+    keyspace: &mut Keyspace,
+    session: &mut Session,
+    id: Option<usize>,
+    error: &CommandError,
+) {
+    if let Some(id) = id {
+        server.command_stats[id].rejected += 1;
+    }
+    let runs_queue =
+        id.is_some_and(|id| server.table.row(id).spec.flags.contains(Flags::RUNS_QUEUE));
+    if runs_queue {
+        // EXEC itself is refused: the transaction is over.
+        let line = error.line();
+        let reason = line.strip_prefix(b"ERR ").unwrap_or(&line);
+        let text = [b"EXECABORT Transaction discarded because of: ", reason].concat();
+        keyspace.watchers.unwatch(
+            &std::mem::take(&mut session.client.watched),
+            session.client.id,
+        );
+        session.client.transaction = None;
+        session
+            .client
+            .flags
+            .remove(ClientFlags::MULTI | ClientFlags::DIRTY_CAS | ClientFlags::DIRTY_EXEC);
+        session.reply.error_line(&text);
+    } else {
+        session.reply.error(error);
+    }
+    server.stats.count_error(session.reply.last_error());
+    if session.client.flags.contains(ClientFlags::MULTI) {
+        session.client.flags |= ClientFlags::DIRTY_EXEC;
+    }
+}

@@ -1,0 +1,432 @@
+//! The engine: the keyspace beside the server, and the work between commands.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::blocking::Deadlines;
+use super::client::ClientFlags;
+use super::limits::eviction;
+use super::session::{Clients, Session};
+use super::{
+    CommandStats, CommandTable, Effects, Latency, Pause, Rates, Server, ShutdownRequest, Signals,
+    Slowlog, Spec, Stats, run,
+};
+use crate::base::clock::{Cycles, Now};
+use crate::base::hash;
+use crate::command::CommandError;
+use crate::config::Config;
+use crate::keyspace::{ClientId, ClockUse, EvictionOrder, Keyspace};
+use crate::resp::Reply;
+use crate::types::{Fill, Limits};
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    GoOn,
+    Stop,
+}
+
+/// See the module.
+pub struct Engine {
+    pub keyspace: Keyspace,
+    pub server: Server,
+}
+
+impl Engine {
+    /// An engine that is ready to run commands; nothing listens yet.
+    pub fn new(config: Config, specs: &[&'static [Spec]], signals: Arc<Signals>) -> Engine {
+        let table = CommandTable::new(specs);
+        let command_stats = table
+            .rows()
+            .iter()
+            .map(|_| CommandStats::default())
+            .collect();
+        let started = Instant::now();
+        let now = Now::read(started);
+        let mut keyspace = Keyspace::new(config.databases as usize);
+        keyspace.now_ms = now.unix_ms();
+        let server = Server {
+            config,
+            config_file: None,
+            executable: std::env::current_exe().unwrap_or_default(),
+            table,
+            command_stats,
+            stats: Stats::default(),
+            rates: Rates::default(),
+            started,
+            started_at: now.unix_s(),
+            now,
+            cycles: Cycles::new(),
+            run_id: random_hex(20),
+            clients: Clients::default(),
+            effects: Effects::default(),
+            slowlog: Slowlog::default(),
+            latency: Latency::default(),
+            monitors: Vec::new(),
+            pause: None,
+            shutdown: None,
+            signals,
+            running: None,
+            special: false,
+            has_monitors: false,
+            latency_tracking: true,
+            slow_ticks: u64::MAX,
+            deadlines: Deadlines::default(),
+            flush: Vec::new(),
+            ready: Vec::new(),
+            to_close: Vec::new(),
+            blocked_clients: 0,
+            cron_due_ms: 0,
+            cron_turns: 0,
+            retry_accept: Vec::new(),
+            pending_relisten: None,
+            cron_paused: false,
+        };
+        let mut engine = Engine { keyspace, server };
+        engine.apply_config();
+        engine
+    }
+
+    /// Brings all that is derived from the configuration up to date: at start-up and after
+    /// every CONFIG SET. What needs more than memory (sockets, folders) is done by the caller.
+    pub fn apply_config(&mut self) {
+        let Engine { keyspace, server } = self;
+        keyspace_settings(keyspace, &server.config);
+        server.apply_config();
+    }
+
+    // --- clients that wait ---
+
+    /// The command that has just run wants to wait: its client is put where its keys or its
+    /// time will find it.
+    pub(super) fn enter_blocked(&mut self, session: &mut Session) {
+        let client = &session.client;
+        let Some(blocked) = &client.blocked else {
+            return;
+        };
+        for key in &blocked.keys {
+            self.keyspace.waiting.wait(blocked.db, key, client.id);
+        }
+        if let Some(at) = blocked.deadline_ms {
+            self.server.deadlines.add(at, client.id);
+        }
+        self.server.blocked_clients += 1;
+    }
+
+    /// The client waits no longer; what it sent meanwhile is executed next.
+    pub fn unblock(&mut self, session: &mut Session) {
+        let client = &mut session.client;
+        let Some(blocked) = client.blocked.take() else {
+            return;
+        };
+        client.flags.remove(ClientFlags::BLOCKED);
+        for key in &blocked.keys {
+            self.keyspace.waiting.leave(blocked.db, key, client.id);
+        }
+        if let Some(at) = blocked.deadline_ms {
+            self.server.deadlines.remove(at, client.id);
+        }
+        self.server.blocked_clients -= 1;
+        self.server.resume(session);
+    }
+
+    /// Serves clients whose keys have got something, in the order they came. What they do
+    /// may make other keys ready, until nothing is.
+    pub fn serve_ready_keys(&mut self) {
+        while self.keyspace.waiting.has_ready() {
+            for (db, key) in self.keyspace.waiting.take_ready() {
+                for id in self.keyspace.waiting.queue(db, &key) {
+                    let kind = self.keyspace.db(db).info(&key).map(|info| info.kind);
+                    if kind.is_none() {
+                        break;
+                    }
+                    let Some(mut session) = self.server.clients.take(id) else {
+                        continue;
+                    };
+                    let wants = session.client.blocked.as_ref().map(|b| b.kind);
+                    if wants == Some(kind) {
+                        self.retry(&mut session);
+                    }
+                    self.server.put_back(session);
+                }
+            }
+        }
+    }
+
+    /// Runs a blocked client's command again.
+    fn retry(&mut self, session: &mut Session) {
+        let Some(blocked) = session.client.blocked.as_mut() else {
+            return;
+        };
+        let args = std::mem::take(&mut blocked.args);
+        session.client.flags.remove(ClientFlags::BLOCKED);
+        let row = args
+            .args()
+            .get(0)
+            .and_then(|name| self.server.table.find(name));
+        let Some(id) = row.map(|row| row.id) else {
+            return;
+        };
+        let hash = self
+            .server
+            .table
+            .row(id)
+            .prefetch
+            .and_then(|keys| args.args().get(keys.first as usize))
+            .map(|key| hash::keys().hash(key));
+        let Session { client, reply, .. } = session;
+        run(
+            &mut self.keyspace,
+            &mut self.server,
+            client,
+            reply,
+            id,
+            args.args(),
+            hash,
+            true,
+        );
+        if session.client.flags.contains(ClientFlags::BLOCKED) {
+            // It waits on, in its old places: its keys and its deadline are the same.
+            return;
+        }
+        self.unblock(session);
+        self.aftermath(session);
+    }
+
+    /// Tells clients whose time is up, and lets them go.
+    pub(super) fn time_out_blocked(&mut self) {
+        let now = self.server.now.mono_ms;
+        while let Some(id) = self.server.deadlines.take_due(now) {
+            let Some(mut session) = self.server.clients.take(id) else {
+                continue;
+            };
+            if let Some(blocked) = &session.client.blocked {
+                blocked.on_timeout.write(&mut session.reply);
+            }
+            self.unblock(&mut session);
+            self.server.put_back(session);
+        }
+    }
+
+    /// CLIENT UNBLOCK: as if its time were up, or with an error. `false`: it does not wait.
+    pub fn unblock_client(&mut self, id: ClientId, error: Option<&CommandError>) -> bool {
+        let Some(mut session) = self.server.clients.take(id) else {
+            return false;
+        };
+        let waits = session.client.blocked.is_some();
+        if let Some(blocked) = &session.client.blocked {
+            match error {
+                Some(error) => session.reply.error(error),
+                None => blocked.on_timeout.write(&mut session.reply),
+            }
+            self.unblock(&mut session);
+        }
+        self.server.put_back(session);
+        waits
+    }
+
+    /// The connection is over: nothing names the client any more.
+    pub(super) fn forget(&mut self, session: &mut Session) {
+        let Engine { keyspace, server } = self;
+        let client = &mut session.client;
+        keyspace
+            .watchers
+            .unwatch(&std::mem::take(&mut client.watched), client.id);
+        if let Some(blocked) = client.blocked.take() {
+            for key in &blocked.keys {
+                keyspace.waiting.leave(blocked.db, key, client.id);
+            }
+            if let Some(at) = blocked.deadline_ms {
+                server.deadlines.remove(at, client.id);
+            }
+            server.blocked_clients -= 1;
+        }
+        if client.flags.contains(ClientFlags::MONITOR) {
+            server.set_monitor(client.id, false);
+        }
+        if session.slot != u32::MAX {
+            server.clients.remove(session);
+        }
+    }
+
+    /// Watchers, effects and events of keys that went by themselves (expiry, eviction).
+    pub(super) fn after_removals(&mut self) {
+        if self.keyspace.has_aftermath() {
+            let nobody = self.server.nobody();
+            let mut session = Session::new(nobody, None);
+            self.aftermath(&mut session);
+        }
+    }
+
+    /// A pause that has run out lets its clients go on.
+    pub(super) fn end_pause(&mut self) {
+        if self
+            .server
+            .pause
+            .is_some_and(|p| p.until_ms <= self.server.now.mono_ms)
+        {
+            self.server.set_pause(None);
+        }
+    }
+
+    // --- cron ---
+
+    /// Work that is due `hz` times a second.
+    pub(super) fn cron(&mut self) {
+        let Engine { server, .. } = self;
+        let hz = server.effective_hz();
+        server.cron_due_ms = server.now.mono_ms + 1000 / hz;
+        if server.cron_paused {
+            return;
+        }
+        server.cron_turns += 1;
+        server.cycles.calibrate();
+        server.latency.now_s = server.now.unix_s();
+        crate::base::alloc::used_memory();
+        let now = server.now.mono_ms;
+        server.rates.commands.sample(server.stats.commands, now);
+        server.rates.input.sample(server.stats.net_input_bytes, now);
+        server
+            .rates
+            .output
+            .sample(server.stats.net_output_bytes, now);
+        server.rates.turns.sample(server.stats.turns, now);
+        server.watch_clients();
+    }
+
+    // --- the end ---
+
+    /// Looks at what signals have asked for.
+    pub(super) fn handle_signals(&mut self) {
+        let times = self.server.signals.stop.load(Ordering::Relaxed);
+        if times > 0 && self.server.shutdown.is_none() {
+            tracing::info!("User requested shutdown...");
+            self.server.shutdown = Some(ShutdownRequest::default());
+        }
+    }
+
+    /// Whether the loop stops: a shutdown was asked for and nothing stands in its way.
+    pub(super) fn shutdown_flow(&mut self) -> Flow {
+        if self.server.shutdown.is_none() {
+            return Flow::GoOn;
+        }
+        Flow::Stop
+    }
+}
+
+/// What the keyspace takes from the configuration.
+fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
+    keyspace.clock_use =
+        if eviction(config).is_some_and(|e| e.order == EvictionOrder::LeastFrequentlyUsed) {
+            ClockUse::Lfu {
+                log_factor: config.lfu_log_factor as u32,
+                decay_minutes: config.lfu_decay_time as u32,
+            }
+        } else {
+            ClockUse::Lru
+        };
+    keyspace.limits = Limits {
+        hash_max_listpack_entries: config.hash_max_listpack_entries as usize,
+        hash_max_listpack_value: config.hash_max_listpack_value as usize,
+        set_max_intset_entries: config.set_max_intset_entries as usize,
+        set_max_listpack_entries: config.set_max_listpack_entries as usize,
+        set_max_listpack_value: config.set_max_listpack_value as usize,
+        zset_max_listpack_entries: config.zset_max_listpack_entries as usize,
+        zset_max_listpack_value: config.zset_max_listpack_value as usize,
+        list_fill: Fill(config.list_max_listpack_size as _),
+        list_compress_depth: config.list_compress_depth as u16,
+    };
+}
+
+/// `2 * bytes` random lowercase hexadecimal digits.
+fn random_hex(bytes: usize) -> String {
+    use rand::Rng;
+    let mut raw = vec![0; bytes];
+    rand::rng().fill_bytes(&mut raw);
+    raw.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+impl Server {
+    fn apply_config(&mut self) {
+        self.latency_tracking = self.config.latency_tracking;
+        self.latency.threshold_ms = self.config.latency_monitor_threshold as u64;
+        self.set_slow_threshold();
+        self.update_special();
+        let len = self.config.slowlog_max_len as usize;
+        self.slowlog.entries.truncate(len);
+    }
+
+    /// Whether commands must look at the gates one by one.
+    fn update_special(&mut self) {
+        self.special = self.config.maxmemory > 0 || self.pause.is_some();
+    }
+
+    /// CLIENT PAUSE and UNPAUSE.
+    pub fn set_pause(&mut self, pause: Option<Pause>) {
+        self.pause = pause;
+        self.update_special();
+        if pause.is_none() {
+            let postponed: Vec<ClientId> = self
+                .clients
+                .iter()
+                .filter(|s| s.client.flags.contains(ClientFlags::POSTPONED))
+                .map(|s| s.client.id)
+                .collect();
+            for id in postponed {
+                let Some(mut session) = self.clients.take(id) else {
+                    continue;
+                };
+                session.client.flags.remove(ClientFlags::POSTPONED);
+                self.resume(&mut session);
+                self.put_back(session);
+            }
+        }
+    }
+
+    /// A client that was stopped runs again: the loop goes on with its input.
+    fn resume(&mut self, session: &mut Session) {
+        if !session.input.is_empty() {
+            session.input.runnable = true;
+        }
+        if !session.ready_queued {
+            session.ready_queued = true;
+            self.ready.push(session.client.id);
+        }
+    }
+
+    /// Puts a session back that was taken to write to it.
+    fn put_back(&mut self, mut session: Box<Session>) {
+        if !session.reply.is_empty() && !session.flush_queued {
+            session.flush_queued = true;
+            self.flush.push(session.client.id);
+        }
+        self.clients.put_back(session);
+    }
+
+    /// Work that cannot wait for the next event.
+    pub(super) fn has_urgent(&self) -> bool {
+        !self.flush.is_empty() || !self.to_close.is_empty() || self.shutdown.is_some()
+    }
+
+    /// Whether new clients must authenticate.
+    pub fn password_required(&self) -> bool {
+        !self.config.requirepass.is_empty()
+    }
+
+    /// `hz`, raised with the number of clients when `dynamic-hz` says so.
+    pub fn effective_hz(&self) -> u64 {
+        let mut hz = (self.config.hz as u64).clamp(1, 500);
+        if self.config.dynamic_hz {
+            while self.clients.len() as u64 / hz > 200 && hz < 500 {
+                hz *= 2;
+            }
+        }
+        hz.min(500)
+    }
+
+    /// Replies that nobody reads, for commands that the server runs by itself.
+    pub fn discard_reply() -> Reply {
+        Reply::new()
+    }
+}

@@ -1,0 +1,165 @@
+//! Running a handler, and what follows from it: statistics, slow log, MONITOR, effects,
+//! clients that waited for what it wrote.
+
+use super::call::{Call, Effect};
+use super::client::ClientFlags;
+use super::session::Session;
+use super::{Engine, Server};
+use crate::base::clock;
+use crate::command::Flags;
+use crate::keyspace::{DbIndex, Keyspace};
+use crate::resp::{Args, OwnedArgs, Reply};
+
+use super::client::Client;
+
+impl Engine {
+    /// Runs a command that has passed the gates, with everything around it.
+    #[inline]
+    pub fn execute(&mut self, session: &mut Session, id: usize, args: Args<'_>, hash: Option<u64>) {
+        let Session { client, reply, .. } = session;
+        run(
+            &mut self.keyspace,
+            &mut self.server,
+            client,
+            reply,
+            id,
+            args,
+            hash,
+            false,
+        );
+        if client.flags.contains(ClientFlags::BLOCKED) {
+            self.enter_blocked(session);
+        }
+        if self.keyspace.has_aftermath() || self.server.effects.wanted() {
+            self.aftermath(session);
+        }
+    }
+
+    /// What the keyspace has to tell others after a command, a transaction or a script.
+    #[cold]
+    pub(super) fn aftermath(&mut self, session: &mut Session) {
+        let Engine { keyspace, server } = self;
+        if keyspace.watchers.has_touched() {
+            for id in keyspace.watchers.take_touched() {
+                if id == session.client.id {
+                    session.client.flags |= ClientFlags::DIRTY_CAS;
+                } else if let Some(other) = server.clients.get_mut(id) {
+                    other.client.flags |= ClientFlags::DIRTY_CAS;
+                }
+            }
+        }
+        keyspace.events.clear();
+        state_removed(keyspace, server);
+        server.effects.deliver();
+    }
+}
+
+/// Runs one handler: the only place that calls one. EXEC and scripts come here too.
+#[inline]
+#[allow(clippy::too_many_arguments)]
+pub fn run(
+    keyspace: &mut Keyspace,
+    server: &mut Server,
+    client: &mut Client,
+    reply: &mut Reply,
+    id: usize,
+    args: Args<'_>,
+    hash: Option<u64>,
+    retry: bool,
+) {
+    let row = server.table.row(id);
+    let (spec, name) = (row.spec, row.full_name);
+    client.last_command = Some(name);
+    client.commands += 1;
+    client.args_bytes = args.bytes();
+    server.running = Some(name);
+    if server.has_monitors && !spec.flags.contains(Flags::SKIP_MONITOR) {
+        server.feed_monitors(client, spec, args);
+    }
+    let (dirty, errors) = (keyspace.dirty, reply.errors());
+    let mut db = keyspace.db(client.db);
+    if let (Some(hash), Some(keys)) = (hash, server.table.row(id).prefetch)
+        && let Some(key) = args.get(keys.first as usize)
+    {
+        db = db.with_hash(key, hash);
+    }
+    if client.flags.contains(ClientFlags::NO_TOUCH) {
+        db = db.without_touch();
+    }
+    let selected = client.db;
+    let start = clock::cycles();
+    let mut call = Call {
+        args,
+        reply,
+        db,
+        client,
+        server,
+        effect: Effect::Verbatim,
+        name,
+        retry,
+    };
+    let result = (spec.handler)(&mut call);
+    let Call { effect, .. } = call;
+    if let Err(error) = result {
+        reply.error(&error);
+    }
+    let ticks = clock::cycles().wrapping_sub(start);
+    server.running = None;
+
+    let failed = reply.errors() != errors;
+    let stats = &mut server.command_stats[id];
+    stats.calls += 1;
+    stats.ticks += ticks;
+    server.stats.commands += 1;
+    if failed {
+        // What a transaction's commands got wrong was counted with them.
+        if !spec.flags.contains(Flags::RUNS_QUEUE) {
+            stats.failed += 1;
+            server.stats.count_error(reply.last_error());
+        }
+    }
+    if server.latency_tracking {
+        let nanos = server.cycles.nanos(ticks);
+        server.command_stats[id].record_latency(nanos);
+    }
+    if ticks >= server.slow_ticks {
+        server.note_slow(client, spec, args, ticks);
+    }
+    if keyspace.dirty != dirty && server.effects.wanted() {
+        state_effect(server, keyspace, selected, effect, args);
+    }
+}
+
+/// Files what a command did under its effects, behind the removals that came before it.
+#[cold]
+fn state_effect(
+    server: &mut Server,
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    effect: Effect,
+    args: Args<'_>,
+) {
+    state_removed(keyspace, server);
+    match effect {
+        Effect::Nothing => {}
+        Effect::Verbatim => server.effects.state(db, args.to_owned()),
+        Effect::Rewritten(all) => {
+            for args in all {
+                server.effects.state(db, args);
+            }
+        }
+    }
+}
+
+/// Expired and evicted keys become `DEL`s (or `UNLINK`s, as configured).
+fn state_removed(keyspace: &mut Keyspace, server: &mut Server) {
+    for removed in std::mem::take(&mut keyspace.removed) {
+        let word: &[u8] = if server.config.lazyfree_lazy_expire {
+            b"UNLINK"
+        } else {
+            b"DEL"
+        };
+        let args: OwnedArgs = [word, &removed.key].into_iter().collect();
+        server.effects.state(removed.db, args);
+    }
+}

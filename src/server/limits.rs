@@ -1,0 +1,186 @@
+//! Limits on clients and memory: who is let in, who is closed, what makes room.
+
+use super::client::{Client, ClientFlags};
+use super::session::Session;
+use super::{Engine, Server};
+use crate::base::alloc;
+use crate::config::{Config, MaxmemoryPolicy, OutputBufferLimit};
+use crate::keyspace::{ClientId, Eviction, EvictionOrder, Keyspace};
+use crate::net::Address;
+
+/// Clients looked at by one cron turn; all are seen about once a second.
+const CLIENTS_PER_CRON_MIN: usize = 50;
+
+const PROTECTED_MODE: &str = "-DENIED russet is running in protected mode because protected \
+mode is enabled and no password is set for the default user. In this mode connections are only \
+accepted from the loopback interface. To accept others: set a password with CONFIG SET \
+requirepass or in the configuration file, or disable protected mode ('CONFIG SET protected-mode \
+no' from the same host, or the configuration file) once the network keeps strangers away.\r\n";
+
+impl Server {
+    /// Why a new connection is not let in, as the line it is told.
+    pub(super) fn refuses(&self, peer: &Address, _local: &Address) -> Option<String> {
+        if self.clients.len() >= self.config.maxclients as usize {
+            return Some("-ERR max number of clients reached\r\n".into());
+        }
+        if self.config.protected_mode && !self.password_required() {
+            let local = match peer {
+                Address::Unix(_) => true,
+                Address::Tcp(a) => a.ip().to_canonical().is_loopback(),
+            };
+            if !local {
+                return Some(PROTECTED_MODE.into());
+            }
+        }
+        None
+    }
+
+    /// Whether there is memory for a command that needs some; evicts if the policy allows.
+    pub(super) fn make_room(&mut self, keyspace: &mut Keyspace) -> bool {
+        let limit = self.config.maxmemory as usize;
+        if alloc::used_memory() <= limit {
+            return true;
+        }
+        match eviction(&self.config) {
+            Some(policy) => keyspace.evict_to(limit, policy),
+            None => false,
+        }
+    }
+
+    fn output_limit(&self, client: &Client) -> OutputBufferLimit {
+        let limits = &self.config.client_output_buffer_limit;
+        if client.flags.contains(ClientFlags::REPLICA) {
+            limits.replica
+        } else if client.flags.contains(ClientFlags::PUBSUB) {
+            limits.pubsub
+        } else {
+            limits.normal
+        }
+    }
+
+    /// Whether the client lets too much output wait for too long.
+    fn is_over_output_limit(&self, session: &mut Session) -> bool {
+        let limit = self.output_limit(&session.client);
+        let waiting = session.reply.pending().len() as u64;
+        if limit.hard_bytes > 0 && waiting >= limit.hard_bytes {
+            return true;
+        }
+        if limit.soft_bytes > 0 && waiting >= limit.soft_bytes {
+            let now = self.now.mono_ms;
+            let since = *session.client.soft_limit_since_ms.get_or_insert(now);
+            return now - since > limit.soft_seconds * 1000;
+        }
+        session.client.soft_limit_since_ms = None;
+        false
+    }
+
+    /// As [`Engine::check_output_limit`], for a client that is being written to.
+    pub(super) fn check_output_limit_of(&mut self, id: ClientId) {
+        let Some(mut session) = self.clients.take(id) else {
+            return;
+        };
+        self.enforce_output_limit(&mut session);
+        self.clients.put_back(session);
+    }
+
+    fn enforce_output_limit(&mut self, session: &mut Session) {
+        let closing = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
+        if !closing && self.is_over_output_limit(session) {
+            tracing::warn!(
+                "Client id={} addr={} scheduled to be closed ASAP for overcoming of output \
+                 buffer limits.",
+                session.client.id.0,
+                session.client.peer
+            );
+            self.stats.output_buffer_disconnections += 1;
+            self.close_soon(session);
+        }
+    }
+
+    /// Closes a client in this turn, whatever waits for it.
+    pub fn close_soon(&mut self, session: &mut Session) {
+        session.client.flags |= ClientFlags::CLOSE_ASAP;
+        self.to_close.push(session.client.id);
+    }
+
+    /// CLIENT KILL of another client. `false`: there is none.
+    pub fn kill(&mut self, id: ClientId) -> bool {
+        let Some(mut session) = self.clients.take(id) else {
+            return false;
+        };
+        self.close_soon(&mut session);
+        self.clients.put_back(session);
+        true
+    }
+
+    /// Closes idle clients and those over their soft limits, gives back buffers.
+    pub(super) fn watch_clients(&mut self) {
+        let share = self.clients.len() / self.effective_hz() as usize;
+        let many = share.max(CLIENTS_PER_CRON_MIN);
+        let ids = self.clients.ids();
+        if ids.is_empty() {
+            return;
+        }
+        let start = (self.cron_turns as usize).wrapping_mul(many) % ids.len();
+        for i in 0..many.min(ids.len()) {
+            let id = ids[(start + i) % ids.len()];
+            let Some(mut session) = self.clients.take(id) else {
+                continue;
+            };
+            let idle_s = self
+                .now
+                .mono_ms
+                .saturating_sub(session.client.last_active_ms)
+                / 1000;
+            let exempt = ClientFlags::BLOCKED | ClientFlags::REPLICA | ClientFlags::PUBSUB;
+            let timeout = self.config.timeout as u64;
+            if timeout > 0 && idle_s > timeout && !session.client.flags.intersects(exempt) {
+                tracing::debug!(client = id.0, "Closing idle client");
+                self.close_soon(&mut session);
+            } else {
+                self.enforce_output_limit(&mut session);
+                let spare = session.input.buf.capacity() - session.input.buf.len();
+                if spare > 32 * 1024 && idle_s >= 2 {
+                    session.input.buf.shrink_to_fit();
+                    session.client.query_capacity = session.input.buf.capacity();
+                }
+            }
+            self.clients.put_back(session);
+        }
+    }
+
+    /// A client that stands for the server itself.
+    pub fn nobody(&self) -> Client {
+        let nowhere = Address::Unix(Default::default());
+        let mut client = Client::new(ClientId(0), nowhere.clone(), nowhere, -1, self.now.mono_ms);
+        client.flags = ClientFlags::FAKE;
+        client
+    }
+}
+
+impl Engine {
+    /// Closes the client if its output is over the limit of its class.
+    pub(super) fn check_output_limit(&mut self, session: &mut Session) {
+        self.server.enforce_output_limit(session);
+    }
+}
+
+/// What the configuration says of eviction; `None`: nothing is evicted.
+pub(super) fn eviction(config: &Config) -> Option<Eviction> {
+    use EvictionOrder::{LeastFrequentlyUsed, LeastRecentlyUsed, Random, SoonestExpiry};
+    let (order, volatile_only) = match config.maxmemory_policy {
+        MaxmemoryPolicy::NoEviction => return None,
+        MaxmemoryPolicy::VolatileLru => (LeastRecentlyUsed, true),
+        MaxmemoryPolicy::VolatileLfu => (LeastFrequentlyUsed, true),
+        MaxmemoryPolicy::VolatileRandom => (Random, true),
+        MaxmemoryPolicy::VolatileTtl => (SoonestExpiry, true),
+        MaxmemoryPolicy::AllKeysLru => (LeastRecentlyUsed, false),
+        MaxmemoryPolicy::AllKeysLfu => (LeastFrequentlyUsed, false),
+        MaxmemoryPolicy::AllKeysRandom => (Random, false),
+    };
+    Some(Eviction {
+        order,
+        volatile_only,
+        samples: config.maxmemory_samples as u32,
+    })
+}

@@ -1,0 +1,90 @@
+//! MONITOR: every command, as text, to the clients that asked for it.
+
+use std::io::Write;
+
+use super::Server;
+use super::call::Spec;
+use super::client::Client;
+use crate::base::clock;
+use crate::command::Flags;
+use crate::keyspace::ClientId;
+use crate::net::Address;
+use crate::resp::Args;
+
+impl Server {
+    /// Shows a command to all monitors.
+    #[cold]
+    pub(super) fn feed_monitors(&mut self, client: &Client, spec: &Spec, args: Args<'_>) {
+        if spec.flags.contains(Flags::ADMIN) {
+            return;
+        }
+        let now = clock::unix_us();
+        let mut line = Vec::new();
+        let _ = write!(
+            line,
+            "{}.{:06} [{} ",
+            now / 1_000_000,
+            now % 1_000_000,
+            client.db.0
+        );
+        match &client.peer {
+            Address::Unix(path) => {
+                let _ = write!(line, "unix:{}]", path.display());
+            }
+            tcp => {
+                let _ = write!(line, "{tcp}]");
+            }
+        }
+        for (i, arg) in args.iter().enumerate() {
+            line.push(b' ');
+            let hidden = i > 0 && spec.flags.contains(Flags::SENSITIVE);
+            quote(if hidden { b"(redacted)" } else { arg }, &mut line);
+        }
+        let line = String::from_utf8(line).expect("quoting leaves ASCII");
+        for id in self.monitors.clone() {
+            self.send_to(id, |reply| reply.simple(&line));
+        }
+    }
+
+    /// Writes to another client's output and queues its flush.
+    pub fn send_to(&mut self, id: ClientId, write: impl FnOnce(&mut crate::resp::Reply)) {
+        let Some(session) = self.clients.get_mut(id) else {
+            return;
+        };
+        write(&mut session.reply);
+        if !session.flush_queued {
+            session.flush_queued = true;
+            self.flush.push(id);
+        }
+        self.check_output_limit_of(id);
+    }
+
+    /// A client starts or stops to be a monitor.
+    pub fn set_monitor(&mut self, id: ClientId, on: bool) {
+        self.monitors.retain(|&m| m != id);
+        if on {
+            self.monitors.push(id);
+        }
+        self.has_monitors = !self.monitors.is_empty();
+    }
+}
+
+/// `"..."` with what is not printable escaped, as Redis's logs have it.
+pub fn quote(bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    for &b in bytes {
+        match b {
+            b'\\' | b'"' => out.extend_from_slice(&[b'\\', b]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0x07 => out.extend_from_slice(b"\\a"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x20..=0x7e => out.push(b),
+            other => {
+                let _ = write!(out, "\\x{other:02x}");
+            }
+        }
+    }
+    out.push(b'"');
+}

@@ -1,0 +1,622 @@
+//! The loop. One turn:
+//!
+//!     poll        sleep until a socket, a signal or a timer needs us (spin a little first
+//!                 when the last sleep was short)
+//!     clock       read once
+//!     accept      new clients, a bounded number
+//!     read        one read per readable client into the one shared buffer, its commands run
+//!     go on       clients with more work than their budget
+//!     timers      expired keys, deadlines of blocked clients, cron
+//!     before      clients whose keys became ready, replies (one write per client), closes
+//!     sleep
+//!
+//! mio is edge-triggered. A read shorter than its buffer means that the socket is drained,
+//! so there is no second read to be told so; a full one puts the client on the ready list.
+//! While that list is not empty the poll does not sleep, so no event can be lost.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token};
+
+use super::batch::{Batch, Rest};
+use super::client::{Client, ClientFlags};
+use super::session::Session;
+use super::{Engine, Flow};
+use crate::base::clock::Now;
+use crate::keyspace::ClientId;
+use crate::net::{self, Listener, Stream, Target};
+use crate::resp::{INLINE_MAX, Progress};
+
+/// The shared read buffer.
+const READ_BYTES: usize = 64 * 1024;
+/// Clients accepted in one turn.
+const ACCEPTS_MAX: usize = 1000;
+/// The active expire cycle's share of one turn.
+const EXPIRE_BUDGET: Duration = Duration::from_micros(1000);
+/// Output buffers kept for reuse, and the largest that is worth keeping.
+const SPARE_BUFFERS_MAX: usize = 64;
+const SPARE_BYTES_MAX: usize = 128 * 1024;
+
+/// The reactor: the poll, the listeners and the engine.
+pub struct Loop {
+    pub engine: Engine,
+    poll: Poll,
+    events: Events,
+    listeners: Vec<Listener>,
+    /// Listeners that still have clients waiting after the last turn's limit.
+    accepting: Vec<usize>,
+    inbuf: Box<[u8]>,
+    batch: Batch,
+    spare: Vec<Vec<u8>>,
+    control: mio::unix::pipe::Receiver,
+    /// How long the last sleep was: a short one predicts another.
+    last_sleep: Duration,
+}
+
+impl Loop {
+    /// `control` becomes readable when a signal or a helper thread wants the loop.
+    pub fn new(
+        engine: Engine,
+        poll: Poll,
+        mut control: mio::unix::pipe::Receiver,
+    ) -> io::Result<Loop> {
+        poll.registry()
+            .register(&mut control, net::CONTROL, mio::Interest::READABLE)?;
+        Ok(Loop {
+            engine,
+            poll,
+            events: Events::with_capacity(1024),
+            listeners: Vec::new(),
+            accepting: Vec::new(),
+            inbuf: vec![0; READ_BYTES].into_boxed_slice(),
+            batch: Batch::default(),
+            spare: Vec::new(),
+            control,
+            last_sleep: Duration::from_secs(1),
+        })
+    }
+
+    /// Replaces the listening sockets (start-up, CONFIG SET port or bind).
+    pub fn listen(&mut self, listeners: Vec<Listener>) -> io::Result<()> {
+        for old in &mut self.listeners {
+            old.deregister(self.poll.registry());
+        }
+        self.accepting.clear();
+        self.listeners = listeners;
+        for (i, listener) in self.listeners.iter_mut().enumerate() {
+            listener.register(self.poll.registry(), net::listener_token(i))?;
+            // Clients may have come before the registration: an edge that was missed.
+            self.accepting.push(i);
+        }
+        Ok(())
+    }
+
+    /// Runs until a shutdown is complete.
+    pub fn run(&mut self) -> io::Result<()> {
+        while self.turn()? == Flow::GoOn {}
+        for listener in self.listeners.drain(..) {
+            if let Some(path) = listener.path() {
+                // Gone already is as good.
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self) -> io::Result<Flow> {
+        self.sleep()?;
+        let began = Instant::now();
+        let server = &mut self.engine.server;
+        server.now = Now::read(server.started);
+        self.engine.keyspace.now_ms = server.now.unix_ms();
+        server.stats.turns += 1;
+
+        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            match net::target_of(event.token()) {
+                Target::Control => self.drain_control(),
+                Target::Listener(i) => self.accepting.push(i),
+                Target::Client { slot, generation } => {
+                    self.client_event(slot, generation, event.is_writable(), event.is_readable());
+                }
+            }
+        }
+        events.clear();
+        self.events = events;
+        self.accept_waiting();
+        for id in std::mem::take(&mut self.engine.server.ready) {
+            self.go_on(id);
+        }
+        self.timers();
+        self.before_sleep();
+        let server = &mut self.engine.server;
+        let micros = began.elapsed().as_micros() as u64;
+        server.stats.turn_us += micros;
+        server.stats.slowest_turn_us = server.stats.slowest_turn_us.max(micros);
+        server.latency.sample_turn(micros);
+        if let Some(flow) = self.engine.server.pending_relisten.take() {
+            self.relisten(flow);
+        }
+        Ok(self.engine.shutdown_flow())
+    }
+
+    // --- sleeping ---
+
+    fn sleep(&mut self) -> io::Result<()> {
+        let timeout = self.timeout();
+        if timeout.is_zero() {
+            return self.poll_for(Duration::ZERO);
+        }
+        let spin = Duration::from_micros(self.engine.server.config.busy_poll_usec as u64);
+        let began = Instant::now();
+        // A client that answers within microseconds is met awake: sleeping costs more.
+        if !spin.is_zero() && self.last_sleep < 2 * spin {
+            loop {
+                self.poll_for(Duration::ZERO)?;
+                let waited = began.elapsed();
+                if !self.events.is_empty() || waited >= spin {
+                    if !self.events.is_empty() {
+                        self.last_sleep = waited;
+                        return Ok(());
+                    }
+                    break;
+                }
+            }
+        }
+        self.poll_for(timeout)?;
+        self.last_sleep = began.elapsed();
+        Ok(())
+    }
+
+    fn poll_for(&mut self, timeout: Duration) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, Some(timeout)) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// How long the loop may sleep.
+    fn timeout(&self) -> Duration {
+        let server = &self.engine.server;
+        if !server.ready.is_empty() || !self.accepting.is_empty() || server.has_urgent() {
+            return Duration::ZERO;
+        }
+        let now = Now::read(server.started);
+        let mut wait_ms = server.cron_due_ms.saturating_sub(now.mono_ms);
+        if let Some(due) = server.deadlines.next() {
+            wait_ms = wait_ms.min(due.saturating_sub(now.mono_ms));
+        }
+        if let Some(pause) = server.pause {
+            wait_ms = wait_ms.min(pause.until_ms.saturating_sub(now.mono_ms));
+        }
+        if let Some(due) = self.engine.keyspace.next_expiry() {
+            // A key is gone once the clock has passed its millisecond's start.
+            wait_ms = wait_ms.min(due.saturating_sub(now.unix_ms()).max(0) as u64);
+        }
+        Duration::from_millis(wait_ms)
+    }
+
+    fn drain_control(&mut self) {
+        let mut bytes = [0; 64];
+        // What each byte meant stands in the signal flags.
+        while matches!(self.control.read(&mut bytes), Ok(n) if n > 0) {}
+        self.engine.handle_signals();
+    }
+
+    // --- clients come ---
+
+    fn accept_waiting(&mut self) {
+        let mut left = ACCEPTS_MAX;
+        let waiting = std::mem::take(&mut self.accepting);
+        for i in waiting {
+            while let Some(listener) = self.listeners.get(i) {
+                if left == 0 {
+                    self.accepting.push(i);
+                    break;
+                }
+                left -= 1;
+                match listener.accept() {
+                    Ok(stream) => self.welcome(stream),
+                    Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                    Err(e) if is_aborted(&e) => {}
+                    Err(e) => {
+                        tracing::warn!("Accepting client connection: {e}");
+                        // A full file table: those who wait are looked at again with cron.
+                        self.engine.server.retry_accept.push(i);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, mut stream: Stream) {
+        let server = &mut self.engine.server;
+        let (peer, local, fd) = (stream.peer(), stream.local(), stream.fd());
+        if let Some(refusal) = server.refuses(&peer, &local) {
+            // Best effort: a peer that does not read it is closed all the same.
+            let _ = stream.write(refusal.as_bytes());
+            server.stats.rejected_connections += 1;
+            return;
+        }
+        stream.tune(server.config.tcp_keepalive as u64);
+        let id = server.clients.next_id();
+        let mut client = Client::new(id, peer, local, fd, server.now.mono_ms);
+        if server.password_required() {
+            client.flags |= ClientFlags::UNAUTHENTICATED;
+        }
+        server.stats.connections += 1;
+        tracing::trace!(client = id.0, "Accepted {}", client.peer);
+        let session = Box::new(Session::new(client, Some(stream)));
+        let (slot, generation) = server.clients.add(session);
+        let mut session = server
+            .clients
+            .take_at(slot, generation)
+            .expect("just added");
+        let token = net::client_token(slot, generation);
+        let registered = session
+            .stream
+            .as_mut()
+            .expect("a connection")
+            .register(self.poll.registry(), token);
+        match registered {
+            Ok(()) => server.clients.put_back(session),
+            Err(e) => {
+                tracing::warn!("Registering a client: {e}");
+                self.close(session);
+            }
+        }
+    }
+
+    // --- clients speak ---
+
+    fn client_event(&mut self, slot: u32, generation: u32, writable: bool, readable: bool) {
+        let Some(mut session) = self.engine.server.clients.take_at(slot, generation) else {
+            return;
+        };
+        if writable && session.write_armed && !self.flush(&mut session) {
+            return self.close(session);
+        }
+        if readable {
+            self.read(session);
+        } else {
+            self.engine.server.clients.put_back(session);
+        }
+    }
+
+    /// One read, and the commands that it completes.
+    fn read(&mut self, mut session: Box<Session>) {
+        let mut inbuf = std::mem::take(&mut self.inbuf);
+        let keep = self.read_into(&mut session, &mut inbuf);
+        self.inbuf = inbuf;
+        self.settle(session, keep);
+    }
+
+    /// `false`: the connection is over.
+    fn read_into(&mut self, session: &mut Session, inbuf: &mut [u8]) -> bool {
+        let direct = session.input.is_empty() && session.client.runs();
+        let Some(stream) = session.stream.as_mut() else {
+            return false;
+        };
+        let (result, room) = if direct {
+            (stream.read(inbuf), inbuf.len())
+        } else {
+            let input = &mut session.input;
+            let old = input.buf.len();
+            let room = read_room(old, input.progress.wants() + input.pos);
+            input.buf.resize(old + room, 0);
+            let result = stream.read(&mut input.buf[old..]);
+            input.buf.truncate(old + result.as_ref().map_or(0, |&n| n));
+            (result, room)
+        };
+        let n = match result {
+            Ok(0) => return false,
+            Ok(n) => n,
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                session.more_to_read = e.kind() == ErrorKind::Interrupted;
+                return true;
+            }
+            Err(e) => {
+                tracing::debug!(client = session.client.id.0, "Reading from client: {e}");
+                return false;
+            }
+        };
+        session.more_to_read = n == room;
+        let server = &mut self.engine.server;
+        server.stats.net_input_bytes += n as u64;
+        server.stats.reads += 1;
+        session.client.bytes_in += n as u64;
+        session.client.last_active_ms = server.now.mono_ms;
+        if direct {
+            let rest = {
+                self.batch.clear();
+                self.give_buffer(session);
+                self.engine.run_buffer(
+                    session,
+                    &mut self.batch,
+                    &inbuf[..n],
+                    0,
+                    Progress::default(),
+                )
+            };
+            return self.keep_rest(session, &inbuf[..n], rest);
+        }
+        if session.input.buf.len() as u64 > self.query_buffer_limit(session) {
+            tracing::warn!(
+                client = session.client.id.0,
+                "Closing client that reached max query buffer length"
+            );
+            self.engine.server.stats.query_buffer_disconnections += 1;
+            return false;
+        }
+        if !session.client.runs() {
+            // Kept for later: nothing is parsed before the client runs again.
+            session.input.runnable = true;
+            self.note_query_buffer(session);
+            return true;
+        }
+        self.run_input(session)
+    }
+
+    fn query_buffer_limit(&self, session: &Session) -> u64 {
+        if session.client.flags.contains(ClientFlags::UNAUTHENTICATED) {
+            // Nothing that a stranger may send is longer.
+            return (16 * INLINE_MAX) as u64;
+        }
+        self.engine.server.config.client_query_buffer_limit
+    }
+
+    /// Goes on with the input that a client has left.
+    fn run_input(&mut self, session: &mut Session) -> bool {
+        self.give_buffer(session);
+        let buf = std::mem::take(&mut session.input.buf);
+        let pos = session.input.pos;
+        let progress = std::mem::take(&mut session.input.progress);
+        session.input.runnable = false;
+        self.batch.resume(&mut session.input.spans);
+        let rest = self
+            .engine
+            .run_buffer(session, &mut self.batch, &buf, pos, progress);
+        // An incomplete command at the very start stays where it is: nothing is copied.
+        if let Rest::Partial {
+            start: 0,
+            pos,
+            progress,
+            first_span,
+        } = rest
+        {
+            session
+                .input
+                .spans
+                .extend_from_slice(self.batch.spans_from(first_span));
+            (session.input.buf, session.input.pos) = (buf, pos);
+            session.input.progress = progress;
+            self.note_query_buffer(session);
+            return true;
+        }
+        self.keep_rest(session, &buf, rest)
+    }
+
+    fn keep_rest(&mut self, session: &mut Session, buf: &[u8], rest: Rest) -> bool {
+        match rest {
+            Rest::Nothing => session.input.reset(),
+            Rest::Partial {
+                start,
+                pos,
+                progress,
+                first_span,
+            } => {
+                let spans = self.batch.spans_from(first_span);
+                session.input.keep(buf, start, pos, spans, progress);
+            }
+            Rest::Stopped { start } => {
+                session
+                    .input
+                    .keep(buf, start, start, &[], Progress::default());
+                session.input.runnable = true;
+            }
+            Rest::Closed => {
+                session.input.reset();
+                if session.client.flags.contains(ClientFlags::CLOSE_ASAP) {
+                    return false;
+                }
+            }
+        }
+        self.note_query_buffer(session);
+        true
+    }
+
+    fn note_query_buffer(&self, session: &mut Session) {
+        session.client.query_bytes = session.input.buf.len();
+        session.client.query_capacity = session.input.buf.capacity();
+    }
+
+    /// A client from the ready list: first what it has sent already, then its socket.
+    fn go_on(&mut self, id: ClientId) {
+        let Some(mut session) = self.engine.server.clients.take(id) else {
+            return;
+        };
+        session.ready_queued = false;
+        if session.input.runnable && session.client.runs() {
+            let keep = self.run_input(&mut session);
+            if !keep || !session.more_to_read || session.input.runnable {
+                return self.settle(session, keep);
+            }
+        }
+        if session.more_to_read {
+            self.read(session);
+        } else {
+            self.settle(session, true);
+        }
+    }
+
+    /// After a client has had its share: it is put back, closed, or put on the lists.
+    fn settle(&mut self, mut session: Box<Session>, keep: bool) {
+        if !keep {
+            return self.close(session);
+        }
+        self.engine.check_output_limit(&mut session);
+        if session.client.flags.contains(ClientFlags::CLOSE_ASAP) {
+            return self.close(session);
+        }
+        let server = &mut self.engine.server;
+        let closing = session
+            .client
+            .flags
+            .contains(ClientFlags::CLOSE_AFTER_REPLY);
+        if (!session.reply.is_empty() || closing) && !session.flush_queued {
+            session.flush_queued = true;
+            server.flush.push(session.client.id);
+        }
+        let more = session.more_to_read || session.input.runnable;
+        if more && session.client.runs() && !session.ready_queued {
+            session.ready_queued = true;
+            server.ready.push(session.client.id);
+        }
+        server.clients.put_back(session);
+    }
+
+    // --- clients are answered ---
+
+    fn give_buffer(&mut self, session: &mut Session) {
+        if session.reply.capacity() == 0
+            && let Some(buffer) = self.spare.pop()
+        {
+            session.reply.give_buffer(buffer);
+        }
+    }
+
+    /// Sends what waits. `false`: the connection is over.
+    fn flush(&mut self, session: &mut Session) -> bool {
+        let Some(stream) = session.stream.as_mut() else {
+            return false;
+        };
+        while !session.reply.is_empty() {
+            match stream.write(session.reply.pending()) {
+                Ok(0) => return false,
+                Ok(n) => {
+                    session.reply.advance(n);
+                    session.client.bytes_out += n as u64;
+                    let server = &mut self.engine.server;
+                    session.client.last_active_ms = server.now.mono_ms;
+                    server.stats.net_output_bytes += n as u64;
+                    server.stats.writes += 1;
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    return session.write_armed || self.arm_write(session, true);
+                }
+                Err(e) => {
+                    tracing::debug!(client = session.client.id.0, "Writing to client: {e}");
+                    return false;
+                }
+            }
+        }
+        if session
+            .client
+            .flags
+            .contains(ClientFlags::CLOSE_AFTER_REPLY)
+        {
+            return false;
+        }
+        session.client.soft_limit_since_ms = None;
+        let capacity = session.reply.capacity();
+        if capacity > 0 {
+            let buffer = session.reply.take_buffer();
+            if self.spare.len() < SPARE_BUFFERS_MAX && capacity <= SPARE_BYTES_MAX {
+                self.spare.push(buffer);
+            }
+        }
+        !session.write_armed || self.arm_write(session, false)
+    }
+
+    fn arm_write(&mut self, session: &mut Session, on: bool) -> bool {
+        let token: Token = net::client_token(session.slot, session.generation);
+        let Some(stream) = session.stream.as_mut() else {
+            return false;
+        };
+        session.write_armed = on;
+        stream.want_write(self.poll.registry(), token, on).is_ok()
+    }
+
+    // --- the rest of a turn ---
+
+    fn timers(&mut self) {
+        let engine = &mut self.engine;
+        if engine
+            .keyspace
+            .next_expiry()
+            .is_some_and(|due| due <= engine.keyspace.now_ms)
+        {
+            let began = Instant::now();
+            engine.keyspace.expire_cycle(EXPIRE_BUDGET);
+            engine.after_removals();
+            let micros = began.elapsed().as_micros() as u64;
+            engine.server.stats.active_expire_us += micros;
+            engine
+                .server
+                .latency
+                .add_if_slow("expire-cycle", micros / 1000);
+        }
+        engine.time_out_blocked();
+        engine.end_pause();
+        if engine.server.now.mono_ms >= engine.server.cron_due_ms {
+            engine.cron();
+            let retry = std::mem::take(&mut engine.server.retry_accept);
+            self.accepting.extend(retry);
+            self.spare.truncate(SPARE_BUFFERS_MAX / 4);
+        }
+    }
+
+    fn before_sleep(&mut self) {
+        self.engine.serve_ready_keys();
+        for id in std::mem::take(&mut self.engine.server.flush) {
+            let Some(mut session) = self.engine.server.clients.take(id) else {
+                continue;
+            };
+            session.flush_queued = false;
+            if self.flush(&mut session) {
+                self.engine.server.clients.put_back(session);
+            } else {
+                self.close(session);
+            }
+        }
+        for id in std::mem::take(&mut self.engine.server.to_close) {
+            if let Some(session) = self.engine.server.clients.take(id) {
+                self.close(session);
+            }
+        }
+    }
+
+    fn close(&mut self, mut session: Box<Session>) {
+        self.engine.forget(&mut session);
+        if let Some(mut stream) = session.stream.take() {
+            stream.deregister(self.poll.registry());
+        }
+    }
+
+    /// CONFIG SET port, bind or unixsocket: the new sockets are already bound.
+    fn relisten(&mut self, listeners: Vec<Listener>) {
+        if let Err(e) = self.listen(listeners) {
+            tracing::warn!("Listening on the new addresses: {e}");
+        }
+    }
+}
+
+/// How much room to make for the next read behind `len` bytes, when the argument in progress
+/// ends at `wanted`. Grows with what has come, never by what was announced.
+fn read_room(len: usize, wanted: usize) -> usize {
+    let missing = wanted.saturating_sub(len);
+    missing.min(len.max(READ_BYTES)).max(16 * 1024)
+}
+
+fn is_aborted(e: &io::Error) -> bool {
+    matches!(
+        e.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,193 @@
+//! A connection: the client, its socket, what it has sent and what it will be sent.
+
+use std::collections::HashMap;
+
+use super::client::Client;
+use crate::keyspace::ClientId;
+use crate::net::Stream;
+use crate::resp::{Progress, Reply, Span};
+
+/// Bytes that have come and are not executed yet. Empty (and without memory) for a client
+/// whose commands arrive whole: those never leave the loop's shared buffer.
+#[derive(Debug, Default)]
+pub struct Input {
+    pub buf: Vec<u8>,
+    /// Everything before this is parsed.
+    pub pos: usize,
+    /// Arguments of the command that has begun.
+    pub spans: Vec<Span>,
+    pub progress: Progress,
+    /// Whole commands may stand here: the client was stopped, not short of bytes.
+    pub runnable: bool,
+}
+
+impl Input {
+    /// Keeps what is left of `from`, whose incomplete last command starts at `start` and
+    /// has been parsed up to `pos` into `spans` and `progress`.
+    pub fn keep(&mut self, from: &[u8], start: usize, pos: usize, spans: &[Span], p: Progress) {
+        self.buf.clear();
+        self.buf.extend_from_slice(&from[start..]);
+        self.pos = pos - start;
+        self.spans.clear();
+        self.spans.extend(spans.iter().map(|s| Span {
+            start: s.start - start,
+            len: s.len,
+        }));
+        self.progress = p;
+        self.runnable = false;
+    }
+
+    /// All is executed: gives the memory back.
+    pub fn reset(&mut self) {
+        *self = Input::default();
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.buf.is_empty()
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Session {
+    pub client: Client,
+    pub reply: Reply,
+    pub input: Input,
+    /// `None` for clients without a connection (tests).
+    pub stream: Option<Stream>,
+    pub slot: u32,
+    pub generation: u32,
+    /// The poll tells when the socket can be written to.
+    pub write_armed: bool,
+    /// Stands in the list of clients to be flushed this turn.
+    pub flush_queued: bool,
+    /// Stands in the list of clients with more to read or execute.
+    pub ready_queued: bool,
+    /// The last read filled its buffer: the socket may hold more, and no event will tell.
+    pub more_to_read: bool,
+}
+
+impl Session {
+    pub fn new(client: Client, stream: Option<Stream>) -> Session {
+        Session {
+            client,
+            reply: Reply::new(),
+            input: Input::default(),
+            stream,
+            slot: 0,
+            generation: 0,
+            write_armed: false,
+            flush_queued: false,
+            ready_queued: false,
+            more_to_read: false,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Place {
+    generation: u32,
+    session: Option<Box<Session>>,
+}
+
+/// All connected clients. The one whose command runs is taken out meanwhile.
+#[derive(Default)]
+pub struct Clients {
+    places: Vec<Place>,
+    free: Vec<u32>,
+    by_id: HashMap<ClientId, u32, ahash::RandomState>,
+    last_id: u64,
+}
+
+impl Clients {
+    /// The next client's number.
+    pub fn next_id(&mut self) -> ClientId {
+        self.last_id += 1;
+        ClientId(self.last_id)
+    }
+
+    /// Number of connected clients, the running one included.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// Makes a place for a session; tells it where it is.
+    pub fn add(&mut self, mut session: Box<Session>) -> (u32, u32) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place::default());
+            (self.places.len() - 1) as u32
+        });
+        let place = &mut self.places[slot as usize];
+        place.generation = place.generation.wrapping_add(1);
+        (session.slot, session.generation) = (slot, place.generation);
+        self.by_id.insert(session.client.id, slot);
+        let at = (slot, place.generation);
+        place.session = Some(session);
+        at
+    }
+
+    /// Takes a session out to run its commands; `None` when the connection is gone.
+    #[inline]
+    pub fn take_at(&mut self, slot: u32, generation: u32) -> Option<Box<Session>> {
+        let place = self.places.get_mut(slot as usize)?;
+        if place.generation != generation {
+            return None;
+        }
+        place.session.take()
+    }
+
+    pub fn take(&mut self, id: ClientId) -> Option<Box<Session>> {
+        let slot = *self.by_id.get(&id)?;
+        self.places[slot as usize].session.take()
+    }
+
+    /// Puts a taken session back.
+    #[inline]
+    pub fn put_back(&mut self, session: Box<Session>) {
+        let slot = session.slot as usize;
+        self.places[slot].session = Some(session);
+    }
+
+    /// Forgets a taken session for good.
+    pub fn remove(&mut self, session: &Session) {
+        self.by_id.remove(&session.client.id);
+        self.free.push(session.slot);
+        // Events that are still on their way carry the old generation.
+        let place = &mut self.places[session.slot as usize];
+        place.generation = place.generation.wrapping_add(1);
+    }
+
+    pub fn get(&self, id: ClientId) -> Option<&Session> {
+        self.places[*self.by_id.get(&id)? as usize]
+            .session
+            .as_deref()
+    }
+
+    pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Session> {
+        self.places[*self.by_id.get(&id)? as usize]
+            .session
+            .as_deref_mut()
+    }
+
+    /// Every session but the running one, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.places.iter().filter_map(|p| p.session.as_deref())
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.places
+            .iter_mut()
+            .filter_map(|p| p.session.as_deref_mut())
+    }
+
+    /// The numbers of all clients but the running one, oldest first.
+    pub fn ids(&self) -> Vec<ClientId> {
+        let mut ids: Vec<ClientId> = self.iter().map(|s| s.client.id).collect();
+        ids.sort_unstable();
+        ids
+    }
+}

@@ -1,0 +1,109 @@
+//! Counters: of the server as a whole, of every command, of every error code.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+/// Distinct error codes that are counted one by one (INFO errorstats).
+const ERROR_CODES_MAX: usize = 128;
+/// Latencies above this many nanoseconds count as this much: a second.
+const LATENCY_MAX_NS: u64 = 1_000_000_000;
+
+/// Of one command or subcommand.
+#[derive(Debug, Default)]
+pub struct CommandStats {
+    pub calls: u64,
+    /// Time in handlers, in cycle-counter ticks.
+    pub ticks: u64,
+    /// Refused before it ran.
+    pub rejected: u64,
+    /// Ran and answered with an error.
+    pub failed: u64,
+    /// Nanoseconds a call; made with the first one while `latency-tracking` is on.
+    pub latency: Option<Box<Histogram<u64>>>,
+}
+
+impl CommandStats {
+    /// Adds one call's nanoseconds to the histogram.
+    #[inline]
+    pub fn record_latency(&mut self, nanos: u64) {
+        let histogram = self.latency.get_or_insert_with(|| {
+            let h = Histogram::new_with_bounds(1, LATENCY_MAX_NS, 2);
+            Box::new(h.expect("constant bounds that the histogram allows"))
+        });
+        histogram.saturating_record(nanos.clamp(1, LATENCY_MAX_NS));
+    }
+}
+
+/// Of the whole server, since start-up or CONFIG RESETSTAT.
+#[derive(Debug, Default)]
+pub struct Stats {
+    pub connections: u64,
+    pub rejected_connections: u64,
+    pub commands: u64,
+    pub net_input_bytes: u64,
+    pub net_output_bytes: u64,
+    pub total_error_replies: u64,
+    pub unexpected_error_replies: u64,
+    pub reads: u64,
+    pub writes: u64,
+    pub turns: u64,
+    /// Time spent in turns of the loop and in commands, microseconds.
+    pub turn_us: u64,
+    pub command_ticks: u64,
+    pub query_buffer_disconnections: u64,
+    pub output_buffer_disconnections: u64,
+    pub evicted_clients: u64,
+    pub auth_denied: u64,
+    pub active_expire_us: u64,
+    pub slowest_turn_us: u64,
+    /// Errors by their code.
+    pub errors: BTreeMap<Box<[u8]>, u64>,
+    /// Too many codes: new ones are no longer counted one by one.
+    pub errors_overflowed: bool,
+}
+
+impl Stats {
+    /// Counts an error reply by the code it starts with.
+    pub fn count_error(&mut self, code: &[u8]) {
+        self.total_error_replies += 1;
+        if let Some(n) = self.errors.get_mut(code) {
+            *n += 1;
+        } else if self.errors_overflowed {
+            return;
+        } else if self.errors.len() < ERROR_CODES_MAX {
+            self.errors.insert(code.into(), 1);
+        } else {
+            self.errors_overflowed = true;
+            self.errors.clear();
+            self.errors.insert((*b"ERRORSTATS_OVERFLOW").into(), 1);
+        }
+    }
+}
+
+/// Rates over the last seconds (`instantaneous_*`).
+#[derive(Debug, Default)]
+pub struct Rate {
+    samples: [u64; 16],
+    at: usize,
+    last_value: u64,
+    last_ms: u64,
+}
+
+impl Rate {
+    /// Takes a sample of a growing counter.
+    pub fn sample(&mut self, value: u64, now_ms: u64) {
+        let passed = now_ms.saturating_sub(self.last_ms);
+        if passed > 0 {
+            let grown = value.saturating_sub(self.last_value);
+            self.samples[self.at] = grown * 1000 / passed;
+            self.at = (self.at + 1) % self.samples.len();
+        }
+        (self.last_value, self.last_ms) = (value, now_ms);
+    }
+
+    /// A second's worth, averaged over the samples.
+    pub fn per_second(&self) -> u64 {
+        self.samples.iter().sum::<u64>() / self.samples.len() as u64
+    }
+}

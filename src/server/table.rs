@@ -1,0 +1,195 @@
+//! The command table: rows by name, found through a perfect hash made at start-up.
+
+use super::call::Spec;
+use crate::command::{Begin, CommandError, Find};
+
+/// Where the keys of a command stand when that can be told from its first key spec alone;
+/// the batch prefetches them.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyRange {
+    pub first: u16,
+    /// Relative to the first; negative: from the end.
+    pub last: i16,
+    pub step: u16,
+}
+
+/// A command or subcommand as the server runs it.
+pub struct Row {
+    /// Its number: statistics are kept by it.
+    pub id: usize,
+    pub spec: &'static Spec,
+    /// `client|list`; for commands the name itself.
+    pub full_name: &'static str,
+    /// The container of a subcommand.
+    pub parent: Option<usize>,
+    /// Rows of the subcommands.
+    pub subcommands: Vec<usize>,
+    pub prefetch: Option<KeyRange>,
+}
+
+/// All rows.
+pub struct CommandTable {
+    rows: Vec<Row>,
+    /// Names that clients use (rename-command applied), lowercase, with their rows.
+    names: Vec<(Box<[u8]>, usize)>,
+    slots: Vec<u16>,
+    seed: u64,
+}
+
+const SLOTS: usize = 8192;
+const EMPTY: u16 = u16::MAX;
+
+/// A name's hash from its length, first and last eight bytes, case folded.
+#[inline]
+fn name_hash(name: &[u8], seed: u64) -> usize {
+    const FOLD: u64 = 0x2020_2020_2020_2020;
+    let n = name.len();
+    let (a, b) = if n >= 8 {
+        (
+            u64::from_le_bytes(name[..8].try_into().expect("eight")),
+            u64::from_le_bytes(name[n - 8..].try_into().expect("eight")),
+        )
+    } else if n >= 4 {
+        (
+            u32::from_le_bytes(name[..4].try_into().expect("four")) as u64,
+            u32::from_le_bytes(name[n - 4..].try_into().expect("four")) as u64,
+        )
+    } else {
+        let byte = |i: usize| name.get(i).copied().unwrap_or(0) as u64;
+        (byte(0) | byte(1) << 8 | byte(2) << 16, 0)
+    };
+    let mixed = ((a | FOLD) ^ (b | FOLD).rotate_left(23) ^ n as u64).wrapping_mul(seed);
+    (mixed >> 51) as usize
+}
+
+impl CommandTable {
+    pub fn new(specs: &[&'static [Spec]]) -> CommandTable {
+        let mut table = CommandTable {
+            rows: Vec::new(),
+            names: Vec::new(),
+            slots: Vec::new(),
+            seed: 0,
+        };
+        for spec in specs.iter().flat_map(|group| group.iter()) {
+            let id = table.add(spec, None);
+            table.names.push((spec.name.as_bytes().into(), id));
+        }
+        table.index();
+        table
+    }
+
+    fn add(&mut self, spec: &'static Spec, parent: Option<usize>) -> usize {
+        let id = self.rows.len();
+        let full_name = match parent {
+            None => spec.name,
+            // Made once, at start-up, and used for the life of the process.
+            Some(p) => Box::leak(format!("{}|{}", self.rows[p].spec.name, spec.name).into()),
+        };
+        self.rows.push(Row {
+            id,
+            spec,
+            full_name,
+            parent,
+            subcommands: Vec::new(),
+            prefetch: key_range(spec),
+        });
+        for sub in spec.subcommands {
+            let sub = self.add(sub, Some(id));
+            self.rows[id].subcommands.push(sub);
+        }
+        id
+    }
+
+    /// Finds a seed under which no two names share a slot.
+    fn index(&mut self) {
+        assert!(self.names.len() < EMPTY as usize);
+        let mut seed = 0x9e37_79b9_7f4a_7c15u64;
+        loop {
+            seed = seed
+                .wrapping_mul(0x5851_f42d_4c95_7f2d)
+                .wrapping_add(0x1405_7b7e_f767_814f)
+                | 1;
+            let mut slots = vec![EMPTY; SLOTS];
+            let free = self.names.iter().enumerate().all(|(i, (name, _))| {
+                let slot = &mut slots[name_hash(name, seed)];
+                let free = *slot == EMPTY;
+                *slot = i as u16;
+                free
+            });
+            if free {
+                (self.slots, self.seed) = (slots, seed);
+                return;
+            }
+        }
+    }
+
+    /// The row of a command's name, whatever its case.
+    #[inline]
+    pub fn find(&self, name: &[u8]) -> Option<&Row> {
+        let at = self.slots[name_hash(name, self.seed)];
+        let (found, row) = self.names.get(at as usize)?;
+        found.eq_ignore_ascii_case(name).then(|| &self.rows[*row])
+    }
+
+    /// The row of a container's subcommand.
+    pub fn find_subcommand(&self, container: &Row, name: &[u8]) -> Option<&Row> {
+        container
+            .subcommands
+            .iter()
+            .map(|&id| &self.rows[id])
+            .find(|row| row.spec.name.as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    #[inline]
+    pub fn row(&self, id: usize) -> &Row {
+        &self.rows[id]
+    }
+
+    /// All rows, subcommands too.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Commands under the names that clients use.
+    pub fn commands(&self) -> impl Iterator<Item = (&[u8], &Row)> {
+        self.names
+            .iter()
+            .map(|(name, id)| (&**name, &self.rows[*id]))
+    }
+
+    /// `rename-command`: the old name is gone; an empty new one removes the command.
+    pub fn rename(&mut self, old: &[u8], new: &[u8]) -> Result<(), CommandError> {
+        let old = old.to_ascii_lowercase();
+        let at = self.names.iter().position(|(name, _)| **name == *old);
+        let Some(at) = at else {
+            return Err(CommandError::Text("No such command in rename-command"));
+        };
+        let (_, row) = self.names.remove(at);
+        if !new.is_empty() {
+            let new = new.to_ascii_lowercase();
+            if self.names.iter().any(|(name, _)| **name == *new) {
+                return Err(CommandError::Text("Target command name already exists"));
+            }
+            self.names.push((new.into(), row));
+        }
+        self.index();
+        Ok(())
+    }
+}
+
+fn key_range(spec: &Spec) -> Option<KeyRange> {
+    let first = spec.keys.first()?;
+    match (first.begin, first.find) {
+        (Begin::Index(at), Find::Range { last, step, .. }) => Some(KeyRange {
+            first: at,
+            last,
+            step: step.max(1),
+        }),
+        (Begin::Index(at), Find::KeyNum { first, step, .. }) => Some(KeyRange {
+            first: at + first,
+            last: 0,
+            step: step.max(1),
+        }),
+        _ => None,
+    }
+}
