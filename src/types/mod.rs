@@ -39,8 +39,14 @@ pub enum Type {
 
 impl Type {
     /// All types, by number.
-    pub const ALL: [Type; 6] =
-        [Type::String, Type::List, Type::Set, Type::Zset, Type::Hash, Type::Stream];
+    pub const ALL: [Type; 6] = [
+        Type::String,
+        Type::List,
+        Type::Set,
+        Type::Zset,
+        Type::Hash,
+        Type::Stream,
+    ];
 
     /// As TYPE replies it.
     pub fn name(self) -> &'static str {
