@@ -1,14 +1,34 @@
-//! The documentation of commands against the recorded facts of Redis 8.0
+//! Every row and its documentation against the recorded facts of Redis 8.0
 //! (`tests/data/commands.json`; commands that only Valkey has are Valkey 9.1's).
 
 use serde_json::{Map, Value, json};
 
-use super::docs_for;
+use super::{docs_for, table};
 use crate::command::docs::{Arg, Doc};
+use crate::command::keys::{are_movable, legacy_range};
+use crate::command::{Access, Begin, Find, Flags, KeySpec};
+use crate::server::Spec;
 
 fn facts() -> Map<String, Value> {
     let text = include_str!("../../tests/data/commands.json");
     serde_json::from_str(text).expect("recorded facts are JSON")
+}
+
+/// Calls `check` with every row, its name in full and its facts.
+fn for_every_row(check: impl Fn(&Spec, &str, &Value)) {
+    let facts = facts();
+    for spec in table().into_iter().flatten() {
+        let known = facts
+            .get(spec.name)
+            .unwrap_or_else(|| panic!("{}: not recorded", spec.name));
+        check(spec, spec.name, known);
+        for sub in spec.subcommands {
+            let full_name = format!("{}|{}", spec.name, sub.name);
+            let known = &known["subcommands"][sub.name];
+            assert!(!known.is_null(), "{full_name}: not recorded");
+            check(sub, &full_name, known);
+        }
+    }
 }
 
 fn sorted(words: impl IntoIterator<Item = String>) -> Value {
@@ -24,6 +44,43 @@ fn names<F: bitflags::Flags + Copy>(flags: F) -> impl Iterator<Item = String> {
         .map(|(name, _)| name.to_lowercase())
         .collect();
     names.into_iter()
+}
+
+#[test]
+fn rows_are_as_recorded() {
+    const HIDDEN: Flags = Flags::MAY_REPLICATE
+        .union(Flags::SENTINEL)
+        .union(Flags::ONLY_SENTINEL)
+        .union(Flags::PROTECTED)
+        .union(Flags::CONTAINER)
+        .union(Flags::NOT_QUEUED)
+        .union(Flags::PUBSUB_CONTEXT)
+        .union(Flags::UNPAUSABLE)
+        .union(Flags::RUNS_QUEUE)
+        .union(Flags::SENSITIVE);
+    for_every_row(|spec, name, known| {
+        assert_eq!(json!(spec.arity.wire()), known["arity"], "{name}: arity");
+        assert_eq!(
+            sorted(names(spec.flags - HIDDEN)),
+            known["flags"],
+            "{name}: flags"
+        );
+        let movable = spec.flags.contains(Flags::MOVABLEKEYS);
+        assert_eq!(are_movable(spec.keys), movable, "{name}: movablekeys");
+        let (first, last, step) = legacy_range(spec.keys);
+        assert_eq!(
+            json!([first, last, step]),
+            known["keys"],
+            "{name}: key range"
+        );
+        let categories = names(spec.all_categories()).map(|name| format!("@{name}"));
+        assert_eq!(sorted(categories), known["acl"], "{name}: categories");
+        let tips = known.get("tips").cloned().unwrap_or(json!([]));
+        assert_eq!(json!(spec.tips), tips, "{name}: tips");
+        let specs: Vec<Value> = spec.keys.iter().map(key_spec).collect();
+        let known_specs = known.get("key_specs").cloned().unwrap_or(json!([]));
+        assert_eq!(json!(specs), known_specs, "{name}: key specs");
+    });
 }
 
 #[test]
@@ -61,6 +118,39 @@ fn compare_docs(name: &str, subcommand: Option<&str>, known: &Value) {
     let args: Vec<Value> = doc.args.iter().map(argument).collect();
     let known_args = known.get("arguments").cloned().unwrap_or(json!([]));
     assert_eq!(json!(args), known_args, "{full_name}: arguments");
+}
+
+fn key_spec(spec: &KeySpec) -> Value {
+    let flags = spec.access.iter_names().map(|(name, flag)| {
+        let modes = Access::RO | Access::RW | Access::OW | Access::RM;
+        if modes.contains(flag) {
+            name.to_owned()
+        } else {
+            name.to_lowercase()
+        }
+    });
+    let begin = match spec.begin {
+        Begin::Index(at) => json!({"type": "index", "spec": {"index": at}}),
+        Begin::Keyword { word, from } => {
+            json!({"type": "keyword", "spec": {"keyword": word, "startfrom": from}})
+        }
+        Begin::Unknown => json!({"type": "unknown", "spec": []}),
+    };
+    let find = match spec.find {
+        Find::Range { last, step, limit } => {
+            json!({"type": "range", "spec": {"lastkey": last, "keystep": step, "limit": limit}})
+        }
+        Find::KeyNum {
+            count_at,
+            first,
+            step,
+        } => json!({
+            "type": "keynum",
+            "spec": {"keynumidx": count_at, "firstkey": first, "keystep": step}
+        }),
+        Find::Unknown => json!({"type": "unknown", "spec": []}),
+    };
+    json!({"flags": flags.collect::<Vec<_>>(), "begin_search": begin, "find_keys": find})
 }
 
 fn argument(arg: &Arg) -> Value {

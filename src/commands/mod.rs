@@ -2,6 +2,7 @@
 
 mod bitmap;
 mod cluster;
+mod command;
 mod connection;
 mod generic;
 mod geo;
@@ -21,6 +22,7 @@ mod docs;
 mod expiry_args;
 #[cfg(test)]
 mod facts;
+mod help;
 
 pub use docs::docs_for;
 
@@ -28,5 +30,5 @@ use crate::server::Spec;
 
 /// All rows, by group.
 pub fn table() -> Vec<&'static [Spec]> {
-    vec![connection::SPECS, string::SPECS, transactions::SPECS]
+    vec![command::SPECS, connection::SPECS, string::SPECS, transactions::SPECS]
 }

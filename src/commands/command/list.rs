@@ -1,0 +1,84 @@
+//! COMMAND LIST: names of commands and subcommands, filtered.
+
+use crate::base::glob;
+use crate::command::{Category, CommandError};
+use crate::resp::Args;
+use crate::server::Row;
+
+use super::info::category_named;
+
+/// What COMMAND LIST is asked to show.
+pub(super) enum Filter<'a> {
+    All,
+    /// No module is ever loaded, so none of our commands belongs to one.
+    Module,
+    /// `None`: an unknown category, which no command is in.
+    Category(Option<Category>),
+    Pattern(&'a [u8]),
+}
+
+impl<'a> Filter<'a> {
+    /// Reads `[FILTERBY MODULE name | ACLCAT category | PATTERN pattern]`.
+    pub fn parse(options: Args<'a>) -> Result<Filter<'a>, CommandError> {
+        if options.is_empty() {
+            return Ok(Filter::All);
+        }
+        if options.len() != 3 || !options.is(0, "filterby") {
+            return Err(CommandError::Syntax);
+        }
+        let value = options.at(2);
+        if options.is(1, "module") {
+            Ok(Filter::Module)
+        } else if options.is(1, "aclcat") {
+            Ok(Filter::Category(category_named(value)))
+        } else if options.is(1, "pattern") {
+            Ok(Filter::Pattern(value))
+        } else {
+            Err(CommandError::Syntax)
+        }
+    }
+
+    pub fn admits(&self, row: &Row) -> bool {
+        match self {
+            Filter::All => true,
+            Filter::Module | Filter::Category(None) => false,
+            Filter::Category(Some(category)) => row.spec.all_categories().intersects(*category),
+            Filter::Pattern(pattern) => glob::matches(pattern, row.full_name.as_bytes(), true),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::OwnedArgs;
+
+    fn parse(options: &[&str]) -> Result<&'static str, CommandError> {
+        let owned: OwnedArgs = options.iter().map(|option| option.as_bytes()).collect();
+        Ok(match Filter::parse(owned.args())? {
+            Filter::All => "all",
+            Filter::Module => "module",
+            Filter::Category(Some(_)) => "category",
+            Filter::Category(None) => "no category",
+            Filter::Pattern(_) => "pattern",
+        })
+    }
+
+    #[test]
+    fn one_filter_at_most_and_only_a_known_one() {
+        assert_eq!(parse(&[]), Ok("all"));
+        assert_eq!(parse(&["FilterBy", "module", "m"]), Ok("module"));
+        assert_eq!(parse(&["filterby", "ACLCAT", "Hash"]), Ok("category"));
+        assert_eq!(parse(&["filterby", "aclcat", "@hash"]), Ok("no category"));
+        assert_eq!(parse(&["filterby", "pattern", "z*"]), Ok("pattern"));
+        let refused: [&[&str]; 4] = [
+            &["filterby"],
+            &["filterby", "name", "x"],
+            &["filter", "pattern", "x"],
+            &["filterby", "pattern", "x", "y"],
+        ];
+        for options in refused {
+            assert_eq!(parse(options), Err(CommandError::Syntax), "{options:?}");
+        }
+    }
+}

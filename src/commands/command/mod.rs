@@ -1,0 +1,233 @@
+//! COMMAND: what the server knows about its own commands, computed from their rows.
+
+mod documentation;
+mod info;
+mod list;
+
+use crate::command::keys::keys_or_refusal;
+use crate::command::{Arity, Category, CommandError, Flags};
+use crate::resp::Args;
+use crate::server::{Call, CommandResult, CommandTable, Row, Spec};
+
+use super::help::write_help;
+use documentation::write_docs;
+use info::{write_access, write_info};
+use list::Filter;
+
+pub(super) static SPECS: &[Spec] = &[COMMAND];
+
+const ALWAYS: Flags = Flags::LOADING.union(Flags::STALE).union(Flags::SENTINEL);
+const UNORDERED: &[&str] = &["nondeterministic_output_order"];
+
+const COMMAND: Spec = Spec {
+    arity: Arity::AtLeast(1),
+    flags: ALWAYS,
+    categories: Category::CONNECTION,
+    tips: UNORDERED,
+    subcommands: &[COUNT, DOCS, GETKEYS, GETKEYSANDFLAGS, HELP, INFO, LIST],
+    ..Spec::new("command", command)
+};
+
+/// `COMMAND`: everything that COMMAND INFO says about every command.
+fn command(call: &mut Call<'_>) -> CommandResult {
+    let table = &call.server.table;
+    call.reply.array(table.commands().count());
+    for (_, row) in table.commands() {
+        write_info(call.reply, row.full_name, row.spec);
+    }
+    Ok(())
+}
+
+const COUNT: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: ALWAYS,
+    categories: Category::CONNECTION,
+    ..Spec::new("count", count)
+};
+
+/// `COMMAND COUNT`: how many commands there are, subcommands not counted.
+///
+/// Reply: integer.
+fn count(call: &mut Call<'_>) -> CommandResult {
+    call.reply.int(call.server.table.commands().count() as i64);
+    Ok(())
+}
+
+const INFO: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: ALWAYS,
+    categories: Category::CONNECTION,
+    tips: UNORDERED,
+    ..Spec::new("info", info)
+};
+
+/// `COMMAND INFO [name ...]`: facts of commands, of all if none is named.
+///
+/// Reply: an array with ten fields for each name, null for an unknown one. A subcommand is
+/// named `config|get`.
+fn info(call: &mut Call<'_>) -> CommandResult {
+    let names = call.args.from(2);
+    if names.is_empty() {
+        return command(call);
+    }
+    call.reply.array(names.len());
+    for name in names.iter() {
+        match find_full(&call.server.table, name) {
+            Some(row) => write_info(call.reply, row.full_name, row.spec),
+            None => call.reply.null(),
+        }
+    }
+    Ok(())
+}
+
+const DOCS: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: ALWAYS,
+    categories: Category::CONNECTION,
+    tips: UNORDERED,
+    ..Spec::new("docs", docs)
+};
+
+/// `COMMAND DOCS [name ...]`: documentation of commands, of all if none is named.
+///
+/// Reply: a map from name to documentation; unknown names are left out.
+fn docs(call: &mut Call<'_>) -> CommandResult {
+    let names = call.args.from(2);
+    let table = &call.server.table;
+    let rows: Vec<&Row> = match names.len() {
+        0 => table.commands().map(|(_, row)| row).collect(),
+        _ => names
+            .iter()
+            .filter_map(|name| find_full(table, name))
+            .collect(),
+    };
+    let place = call.reply.defer();
+    let mut written = 0;
+    for row in rows {
+        written += usize::from(write_docs(call.reply, row.full_name, row.spec));
+    }
+    call.reply.finish_map(place, written);
+    Ok(())
+}
+
+const LIST: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: ALWAYS,
+    categories: Category::CONNECTION,
+    tips: UNORDERED,
+    ..Spec::new("list", list)
+};
+
+/// `COMMAND LIST [FILTERBY MODULE name | ACLCAT category | PATTERN pattern]`: names.
+///
+/// Reply: an array of names, subcommands as `config|get`.
+fn list(call: &mut Call<'_>) -> CommandResult {
+    let filter = Filter::parse(call.args.from(2))?;
+    let table = &call.server.table;
+    let place = call.reply.defer();
+    let mut written = 0;
+    for (_, row) in table.commands() {
+        let subcommands = row.subcommands.iter().map(|&id| table.row(id));
+        for row in std::iter::once(row)
+            .chain(subcommands)
+            .filter(|row| filter.admits(row))
+        {
+            call.reply.bulk(row.full_name.as_bytes());
+            written += 1;
+        }
+    }
+    call.reply.finish_array(place, written);
+    Ok(())
+}
+
+const GETKEYS: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: ALWAYS,
+    categories: Category::CONNECTION,
+    ..Spec::new("getkeys", getkeys)
+};
+
+/// `COMMAND GETKEYS command [arg ...]`: the arguments of a full command that are keys.
+///
+/// Reply: array of keys.
+fn getkeys(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args.from(2);
+    let keys = keys(&call.server.table, args)?;
+    call.reply.array(keys.len());
+    for (at, _) in keys {
+        call.reply.bulk(args.at(at));
+    }
+    Ok(())
+}
+
+const GETKEYSANDFLAGS: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: ALWAYS,
+    categories: Category::CONNECTION,
+    ..Spec::new("getkeysandflags", getkeysandflags)
+};
+
+/// `COMMAND GETKEYSANDFLAGS command [arg ...]`: the keys of a full command and their uses.
+///
+/// Reply: array of pairs: a key, and the set of words that a key spec's flags are.
+fn getkeysandflags(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args.from(2);
+    let keys = keys(&call.server.table, args)?;
+    call.reply.array(keys.len());
+    for (at, access) in keys {
+        call.reply.array(2);
+        call.reply.bulk(args.at(at));
+        write_access(call.reply, access);
+    }
+    Ok(())
+}
+
+const HELP: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: ALWAYS,
+    categories: Category::CONNECTION,
+    ..Spec::new("help", help)
+};
+
+/// `COMMAND HELP`: what the other subcommands do.
+fn help(call: &mut Call<'_>) -> CommandResult {
+    let lines = [
+        "(no subcommand)",
+        "    Describe all commands.",
+        "COUNT",
+        "    Count the commands.",
+        "DOCS [<command-name> ...]",
+        "    Show the documentation of these commands, or of all.",
+        "GETKEYS <full-command>",
+        "    Find the keys in a full command.",
+        "GETKEYSANDFLAGS <full-command>",
+        "    Find the keys in a full command, and how each is accessed.",
+        "INFO [<command-name> ...]",
+        "    Describe these commands, or all.",
+        "LIST [FILTERBY (MODULE <module-name>|ACLCAT <category>|PATTERN <pattern>)]",
+        "    List the names of commands and subcommands.",
+    ];
+    write_help(call.reply, "command", &lines);
+    Ok(())
+}
+
+/// The row of a name in full: `get`, `config|get`.
+fn find_full<'t>(table: &'t CommandTable, name: &[u8]) -> Option<&'t Row> {
+    let Some(bar) = memchr::memchr(b'|', name) else {
+        return table.find(name);
+    };
+    table.find_subcommand(table.find(&name[..bar])?, &name[bar + 1..])
+}
+
+/// The keys of the command that `args` are.
+fn keys(
+    table: &CommandTable,
+    args: Args<'_>,
+) -> Result<Vec<crate::command::keys::KeyAt>, CommandError> {
+    const UNKNOWN: CommandError = CommandError::Text("ERR Invalid command specified");
+    let mut row = table.find(args.at(0)).ok_or(UNKNOWN)?;
+    if !row.subcommands.is_empty() && args.len() > 1 {
+        row = table.find_subcommand(row, args.at(1)).ok_or(UNKNOWN)?;
+    }
+    keys_or_refusal(row.spec, &args.to_vec()).map_err(CommandError::Text)
+}

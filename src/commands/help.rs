@@ -1,0 +1,32 @@
+//! The HELP subcommand of containers.
+
+use crate::resp::Reply;
+
+/// Writes what a container can do as an array of status lines: a headline with its name,
+/// `lines` (syntax, then its meaning indented by four), and HELP itself.
+pub(super) fn write_help(reply: &mut Reply, container: &str, lines: &[&str]) {
+    reply.array(lines.len() + 3);
+    let name = container.to_ascii_uppercase();
+    reply.simple(&format!(
+        "{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
+    ));
+    for line in lines {
+        reply.simple(line);
+    }
+    reply.simple("HELP");
+    reply.simple("    Print this help.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_is_an_array_of_status_lines() {
+        let mut reply = Reply::new();
+        write_help(&mut reply, "memory", &["PURGE", "    Give memory back."]);
+        let expected = "*5\r\n+MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n\
+            +PURGE\r\n+    Give memory back.\r\n+HELP\r\n+    Print this help.\r\n";
+        assert_eq!(String::from_utf8_lossy(reply.pending()), expected);
+    }
+}
