@@ -19,6 +19,7 @@ mod session;
 mod slowlog;
 mod stats;
 mod table;
+mod testbed;
 
 pub use blocking::{Blocked, TimeoutReply};
 pub use call::{Call, CommandResult, Effect, Handler, Spec};
@@ -33,6 +34,7 @@ pub use session::{Clients, Session};
 pub use slowlog::{SlowEntry, Slowlog};
 pub use stats::{CommandStats, Rate, Stats};
 pub use table::{CommandTable, KeyRange, Row};
+pub use testbed::Testbed;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;

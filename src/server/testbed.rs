@@ -1,0 +1,155 @@
+//! Commands run in process, for tests and fuzzing: a hand-set clock, raw reply bytes, the
+//! effects that were stated.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::client::Client;
+use super::session::Session;
+use super::{EffectSink, Engine, Signals, Stated};
+use crate::config::Config;
+use crate::keyspace::ClientId;
+use crate::net::Address;
+use crate::resp::{Args, OwnedArgs};
+
+/// An engine without sockets.
+pub struct Testbed {
+    pub engine: Engine,
+    stated: Rc<RefCell<Vec<Stated>>>,
+    client: ClientId,
+}
+
+struct Recorder(Rc<RefCell<Vec<Stated>>>);
+
+impl EffectSink for Recorder {
+    fn unit(&mut self, effects: &[Stated]) {
+        self.0.borrow_mut().extend_from_slice(effects);
+    }
+}
+
+impl Testbed {
+    /// All commands, default configuration, one client; time stands at 1,000,000 seconds.
+    pub fn new() -> Testbed {
+        let specs = crate::commands::table();
+        let mut engine = Engine::new(Config::default(), &specs, Arc::new(Signals::default()));
+        let stated = Rc::new(RefCell::new(Vec::new()));
+        engine.server.effects.add_sink(Box::new(Recorder(stated.clone())));
+        engine.keyspace.record_removed = true;
+        let mut bed = Testbed { engine, stated, client: ClientId(0) };
+        bed.client = bed.connect();
+        bed.set_time_ms(1_000_000_000);
+        bed
+    }
+
+    /// Another client. Commands run as the newest unless [`Testbed::run_as`] says otherwise.
+    pub fn connect(&mut self) -> ClientId {
+        let id = self.engine.server.clients.next_id();
+        let nowhere = Address::Unix("/test".into());
+        let client = Client::new(id, nowhere.clone(), nowhere, -1, 0);
+        self.engine.server.clients.add(Box::new(Session::new(client, None)));
+        id
+    }
+
+    /// Sets both clocks; Unix time in milliseconds.
+    pub fn set_time_ms(&mut self, ms: i64) {
+        self.engine.server.now.unix_us = ms * 1000;
+        self.engine.server.now.mono_ms = ms as u64;
+        self.engine.keyspace.now_ms = ms;
+    }
+
+    /// Lets time pass; nothing is expired actively.
+    pub fn advance_ms(&mut self, ms: i64) {
+        self.set_time_ms(self.engine.keyspace.now_ms + ms);
+    }
+
+    /// Runs a command, its words split at spaces, and gives the raw reply.
+    pub fn run(&mut self, line: &str) -> String {
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        String::from_utf8_lossy(&self.run_args(&words)).into_owned()
+    }
+
+    /// As [`Testbed::run`], by another client.
+    pub fn run_as(&mut self, client: ClientId, line: &str) -> String {
+        let mine = std::mem::replace(&mut self.client, client);
+        let reply = self.run(line);
+        self.client = mine;
+        reply
+    }
+
+    /// Runs a command of any bytes.
+    pub fn run_args(&mut self, args: &[&[u8]]) -> Vec<u8> {
+        let owned: OwnedArgs = args.iter().copied().collect();
+        let args: Args<'_> = owned.args();
+        let mut session = self.engine.server.clients.take(self.client).expect("connected");
+        let row = self.engine.server.table.find(args.at(0)).map(|row| row.id);
+        self.engine.dispatch(&mut session, row, args, None);
+        self.engine.server.clients.put_back(session);
+        self.engine.serve_ready_keys();
+        self.take_reply(self.client)
+    }
+
+    /// What a client has been sent since it was last asked (blocked clients, messages).
+    pub fn take_reply(&mut self, client: ClientId) -> Vec<u8> {
+        let session = self.engine.server.clients.get_mut(client).expect("connected");
+        let out = session.reply.pending().to_vec();
+        session.reply.advance(out.len());
+        out
+    }
+
+    /// Lets clients whose time is up go.
+    pub fn time_out_blocked(&mut self) {
+        self.engine.time_out_blocked();
+    }
+
+    /// The effects stated since the last call, as words joined by spaces.
+    pub fn take_effects(&mut self) -> Vec<String> {
+        let word = |w: &[u8]| String::from_utf8_lossy(w).into_owned();
+        let line = |s: &Stated| s.args.args().iter().map(word).collect::<Vec<_>>().join(" ");
+        self.stated.borrow_mut().drain(..).map(|s| line(&s)).collect()
+    }
+}
+
+impl Default for Testbed {
+    fn default() -> Testbed {
+        Testbed::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_states_its_effects_as_one_unit() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("MULTI"), "+OK\r\n");
+        assert_eq!(t.run("SET a 1"), "+QUEUED\r\n");
+        assert_eq!(t.run("INCR a"), "+QUEUED\r\n");
+        assert_eq!(t.take_effects(), Vec::<String>::new());
+        assert_eq!(t.run("EXEC"), "*2\r\n+OK\r\n:2\r\n");
+        assert_eq!(t.take_effects(), ["SET a 1", "INCR a"]);
+    }
+
+    #[test]
+    fn a_touched_key_stops_its_watcher() {
+        let mut t = Testbed::new();
+        let other = t.connect();
+        t.run("WATCH a");
+        t.run("MULTI");
+        t.run("SET b 1");
+        t.run_as(other, "SET a 2");
+        assert_eq!(t.run("EXEC"), "*-1\r\n");
+        assert_eq!(t.run("GET b"), "$-1\r\n");
+    }
+
+    #[test]
+    fn a_key_that_expires_on_access_is_deleted_for_everybody() {
+        let mut t = Testbed::new();
+        t.run("SET a 1 PX 100");
+        t.take_effects();
+        t.advance_ms(100);
+        assert_eq!(t.run("GET a"), "$-1\r\n");
+        assert_eq!(t.take_effects(), ["DEL a"]);
+    }
+}
