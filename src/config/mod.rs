@@ -15,6 +15,8 @@ mod checks;
 mod choices;
 mod cli;
 mod directive;
+#[cfg(test)]
+mod documents;
 mod get;
 mod include;
 mod reader;

@@ -1,0 +1,91 @@
+//! Proof that `redis.conf.example` and `docs/compatibility.md` say what the table says.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::directive::{Directive, Flags, Support};
+use super::table::{Config, DIRECTIVES, find};
+use super::{Sources, load};
+
+fn read(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    std::fs::read_to_string(path).expect("the document is there")
+}
+
+#[test]
+fn the_example_loads_as_the_defaults() {
+    let text = read("redis.conf.example");
+    let sources = Sources {
+        stdin: Some(text.into_bytes()),
+        ..Sources::default()
+    };
+    let mut config = load(&sources).unwrap().config;
+    config.dir = Config::default().dir;
+    for directive in DIRECTIVES {
+        let value = directive.text(&config);
+        assert_eq!(
+            value,
+            directive.text(&Config::default()),
+            "{}",
+            directive.name
+        );
+    }
+}
+
+#[test]
+fn the_example_shows_every_directive_that_is_not_hidden() {
+    let text = read("redis.conf.example");
+    let shown: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.trim_start_matches("# ").split_whitespace().next())
+        .filter_map(|word| Some(find(word.as_bytes())?.name))
+        .collect();
+    for directive in DIRECTIVES {
+        let is_hidden = directive.flags.contains(Flags::HIDDEN);
+        assert_eq!(
+            shown.contains(directive.name),
+            !is_hidden,
+            "{}",
+            directive.name
+        );
+    }
+}
+
+#[test]
+fn compatibility_lists_exactly_the_directives_without_effect() {
+    let text = read("docs/compatibility.md");
+    let row = |heading: &str| {
+        let start = format!("| {heading} |");
+        let line = text.lines().find(|line| line.starts_with(&start));
+        let line = line.unwrap_or_else(|| panic!("no row for {heading}"));
+        let names = line[start.len()..].split('`').skip(1).step_by(2);
+        names.map(str::to_owned).collect::<BTreeSet<String>>()
+    };
+    let of = |support: Support| {
+        let same = DIRECTIVES
+            .iter()
+            .filter(move |d: &&Directive| d.support == support);
+        same.map(|d| d.name.to_owned())
+            .collect::<BTreeSet<String>>()
+    };
+    let mut listed = 0;
+    for support in DIRECTIVES.iter().map(|d| d.support).collect::<Vec<_>>() {
+        match support {
+            Support::Works => {}
+            Support::NotYet(feature) => {
+                assert_eq!(row(&feature.to_string()), of(support));
+                listed += 1;
+            }
+            Support::NotNeeded => {
+                assert_eq!(row("nothing: russet has no use for it"), of(support));
+                listed += 1;
+            }
+        }
+    }
+    let backticked = text.lines().filter(|line| line.starts_with("| "));
+    let in_table: usize = backticked.map(|line| line.matches('`').count() / 2).sum();
+    assert_eq!(
+        in_table, listed,
+        "a directive that works is listed as without effect"
+    );
+}
