@@ -453,6 +453,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::special::Special;
     use super::*;
     use proptest::prelude::*;
 
