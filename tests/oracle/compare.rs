@@ -5,7 +5,7 @@
 //! [`ACCEPTED`], with a reason each.
 
 use crate::{
-    play::{Answer, Step},
+    play::{Answer, FIRST_WAITER, Step, WAITERS},
     support::{Reply, resp::printable},
 };
 
@@ -114,8 +114,8 @@ impl Difference {
 
 /// The first step whose answers differ.
 pub fn first_difference(steps: &[Step], expected: &[Answer], got: &[Answer]) -> Option<Difference> {
-    let mut queued: [Vec<usize>; 2] = Default::default();
-    let mut in_transaction = [false; 2];
+    let mut queued: [Vec<usize>; FIRST_WAITER + WAITERS] = Default::default();
+    let mut in_transaction = [false; FIRST_WAITER + WAITERS];
     for (at, step) in steps.iter().enumerate() {
         let name = step.args[0].to_ascii_lowercase();
         let same = match (&expected[at], &got[at]) {

@@ -55,10 +55,16 @@ impl Row {
             .expect("a line begins with a name")
     }
 
-    /// One call of the command, mistakes included.
-    pub fn generate(&self, random: &mut Random) -> Vec<Vec<u8>> {
+    /// One call of the command as its line says, without mistakes added.
+    pub fn generate_plain(&self, random: &mut Random) -> Vec<Vec<u8>> {
         let mut args = Vec::new();
         emit(&self.piece, random, &mut args);
+        args
+    }
+
+    /// One call of the command, mistakes included.
+    pub fn generate(&self, random: &mut Random) -> Vec<Vec<u8>> {
+        let mut args = self.generate_plain(random);
         mutate(&mut args, random);
         tame(&mut args);
         args

@@ -37,7 +37,7 @@ use std::{
 
 use compare::{Difference, command_line, first_difference};
 use grammar::Row;
-use play::{Side, Step, Stream};
+use play::{FIRST_WAITER, Side, Step, Stream, WAITERS};
 use random::Random;
 use rows::Group;
 use support::{Daemon, peers, peers::Peer};
@@ -82,6 +82,7 @@ const SMALL: &[(&str, &str)] = &[
 struct Source {
     rows: Vec<Row>,
     beside: Vec<Row>,
+    waiting: Vec<Row>,
     second_client: usize,
     pauses: bool,
 }
@@ -123,6 +124,17 @@ impl Source {
                 client: 0,
                 pause_ms: 0,
             });
+        }
+        if !self.waiting.is_empty() {
+            for waiter in 0..WAITERS {
+                let row = random.pick(&self.waiting);
+                let step = Step {
+                    args: row.generate_plain(&mut random),
+                    client: FIRST_WAITER + waiter,
+                    pause_ms: 0,
+                };
+                steps.insert(random.below(steps.len()), step);
+            }
         }
         Stream {
             seed,
@@ -194,6 +206,7 @@ impl Bench {
         Source {
             rows: both(group.rows()),
             beside: both(group.beside()),
+            waiting: both(group.waiting()),
             second_client: group.second_client,
             pauses: group.pauses,
         }
@@ -326,10 +339,10 @@ fn report(stream: &Stream, difference: &Difference) -> String {
         if step.pause_ms > 0 {
             let _ = writeln!(text, "# {} ms later", step.pause_ms);
         }
-        let other = if step.client > 0 {
-            "   # on a second connection"
-        } else {
-            ""
+        let other = match step.client {
+            0 => String::new(),
+            1 => "   # on a second connection".to_string(),
+            waiter => format!("   # waits, on connection {}", waiter + 1),
         };
         let _ = writeln!(text, "{}{other}", command_line(&step.args));
         if difference.step == Some(at) {
@@ -361,6 +374,7 @@ groups! {
     generic_commands_answer_as_redis: GENERIC;
     expiring_keys_answer_as_redis: EXPIRE;
     list_commands_answer_as_redis: LIST;
+    waiting_clients_are_served_as_by_redis: BLOCKING;
     set_commands_answer_as_redis: SET;
     hash_commands_answer_as_redis: HASH;
     hash_field_ttl_commands_answer_as_redis: HASH_FIELD_TTL;

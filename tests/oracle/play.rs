@@ -2,8 +2,13 @@
 //!
 //! A stream is played over two connections. In a burst, commands of one connection are
 //! sent together and answered together, as pipelining clients do; otherwise one by one.
+//! Further connections send one blocking command each: the stream goes on when the server
+//! has them waiting, and what nothing has served by the end is unblocked.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use crate::support::{Connection, Daemon, Reply, resp};
 
@@ -11,11 +16,15 @@ use crate::support::{Connection, Daemon, Reply, resp};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     pub args: Vec<Vec<u8>>,
-    /// Which of the two connections sends it.
+    /// Which connection sends it; from [`FIRST_WAITER`] on, it waits for its reply.
     pub client: usize,
     /// How long to wait first, so that what has a short time to live has run out.
     pub pause_ms: u64,
 }
+
+/// Connections below this number play, those from it on wait.
+pub const FIRST_WAITER: usize = 2;
+pub const WAITERS: usize = 3;
 
 /// Commands that belong together, and how they are sent.
 #[derive(Clone, Debug)]
@@ -34,7 +43,7 @@ pub type Answer = Result<(Vec<u8>, Reply), io::ErrorKind>;
 /// A server and the connections that streams are played over.
 pub struct Side {
     daemon: Daemon,
-    clients: [Connection; 2],
+    clients: Vec<Connection>,
     control: Connection,
 }
 
@@ -42,11 +51,10 @@ const REPLY_LIMIT: Duration = Duration::from_secs(5);
 
 impl Side {
     pub fn new(daemon: Daemon) -> Side {
-        let clients = [daemon.connect(), daemon.connect()];
         let control = daemon.connect();
         Side {
             daemon,
-            clients,
+            clients: Vec::new(),
             control,
         }
     }
@@ -69,7 +77,9 @@ impl Side {
             connection.reply_limit(REPLY_LIMIT);
             Ok(connection)
         };
-        self.clients = [connect()?, connect()?];
+        self.clients = (0..FIRST_WAITER + WAITERS)
+            .map(|_| connect())
+            .collect::<io::Result<_>>()?;
         self.control = connect()?;
         let mut lines: Vec<Vec<&[u8]>> = vec![
             vec![b"FLUSHALL"],
@@ -95,11 +105,18 @@ impl Side {
     /// One answer for each step.
     pub fn play(&mut self, stream: &Stream) -> Vec<Answer> {
         let mut answers = Vec::with_capacity(stream.steps.len());
+        let mut waiting = Vec::new();
         let mut from = 0;
         while from < stream.steps.len() {
             let first = &stream.steps[from];
             std::thread::sleep(Duration::from_millis(first.pause_ms));
             let mut until = from + 1;
+            if first.client >= FIRST_WAITER {
+                waiting.push((from, first.client, self.send_and_block(first)));
+                answers.push(Err(io::ErrorKind::WouldBlock));
+                from = until;
+                continue;
+            }
             while stream.burst
                 && stream
                     .steps
@@ -119,7 +136,42 @@ impl Side {
             }
             from = until;
         }
+        for (step, client, id) in waiting {
+            let id = id.to_string();
+            let _ = self.ask(&[b"CLIENT", b"UNBLOCK", id.as_bytes()]);
+            answers[step] = self.clients[client].read().map_err(|error| error.kind());
+        }
         answers
+    }
+
+    /// Sends a command that may block, and returns when it blocks or is answered; the
+    /// connection's id.
+    fn send_and_block(&mut self, step: &Step) -> i64 {
+        let before = self.blocked_clients();
+        let client = &mut self.clients[step.client];
+        let mut id = 0;
+        if client.write(b"CLIENT ID\r\n").is_ok()
+            && let Ok((_, Reply::Integer(number))) = client.read()
+        {
+            id = number;
+        }
+        if client.write(&resp::command(&step.args)).is_ok() {
+            let until = Instant::now() + REPLY_LIMIT;
+            while self.blocked_clients() == before
+                && self.clients[step.client].is_silent_for(Duration::from_millis(1))
+                && Instant::now() < until
+            {}
+        }
+        id
+    }
+
+    fn blocked_clients(&mut self) -> Option<usize> {
+        let (_, info) = self.ask(&[b"INFO", b"clients"]).ok()?;
+        let text = String::from_utf8_lossy(info.text()?).into_owned();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("blocked_clients:"))?;
+        line.trim().parse().ok()
     }
 
     /// The reply to one command on a third connection, which stays RESP2.

@@ -15,11 +15,17 @@ pub struct Group {
     pub second_client: usize,
     /// Whether keys may expire during a stream, with pauses that let them.
     pub pauses: bool,
+    /// Blocking commands, for connections that wait while the stream goes on.
+    waiting: &'static [&'static str],
 }
 
 impl Group {
     pub fn rows(&self) -> Vec<Row> {
         self.rows.iter().map(|line| Row::parse(line)).collect()
+    }
+
+    pub fn waiting(&self) -> Vec<Row> {
+        self.waiting.iter().map(|line| Row::parse(line)).collect()
     }
 
     pub fn beside(&self) -> Vec<Row> {
@@ -72,6 +78,7 @@ pub const STRING: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 5,
     pauses: false,
+    waiting: &[],
 };
 
 pub const GENERIC: Group = Group {
@@ -109,6 +116,7 @@ pub const GENERIC: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 10,
     pauses: false,
+    waiting: &[],
 };
 
 /// Keys that run out while the stream plays; `play.rs` adds the short times and pauses.
@@ -157,6 +165,7 @@ pub const EXPIRE: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 0,
     pauses: true,
+    waiting: &[],
 };
 
 pub const LIST: Group = Group {
@@ -195,6 +204,57 @@ pub const LIST: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 10,
     pauses: false,
+    waiting: &[],
+};
+
+/// Connections that wait for keys, served by what another does.
+pub const BLOCKING: Group = Group {
+    name: "blocking",
+    rows: &[
+        "rpush KL (M)+",
+        "lpush KL (M)+",
+        "rpush KL (M)+",
+        "zadd KZ (SCORE M)+",
+        "zadd KZ (SCORE M)+",
+        "del (K)+",
+        "set K V",
+        "rename K K",
+        "copy K K replace",
+        "lmove KL KL left right",
+        "rpoplpush KL KL",
+        "linsert KL before M M",
+        "lpushx KL M",
+        "sort KT alpha store KL",
+        "sunionstore KL KT",
+        "zunionstore KZ 1 KZ",
+        "zrangestore KZ KZ 0 -1",
+        "lpop KL",
+        "zpopmin KZ",
+        "llen KL",
+        "zcard KZ",
+        "swapdb 0 1",
+        "select DB",
+        "flushdb",
+        "expire K SEC",
+        "move K DB",
+        "rpush KL MANYM",
+        "sadd KT (M)+",
+        "unlink (K)+",
+        "lrange KL 0 -1",
+    ],
+    beside: &["del (K)+", "sadd KT (M)+", "rpush KL M", "zadd KZ SCORE M"],
+    second_client: 10,
+    pauses: false,
+    waiting: &[
+        "blpop (KL)+ 0",
+        "brpop (KL)+ 0",
+        "blmove KL KL (left|right) (left|right) 0",
+        "brpoplpush KL KL 0",
+        "blmpop 0 #(KL) (left|right) [count (1|2|10)]",
+        "bzpopmin (KZ)+ 0",
+        "bzpopmax (KZ)+ 0",
+        "bzmpop 0 #(KZ) (min|max) [count (1|2|10)]",
+    ],
 };
 
 pub const SET: Group = Group {
@@ -227,6 +287,7 @@ pub const SET: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 5,
     pauses: false,
+    waiting: &[],
 };
 
 pub const HASH: Group = Group {
@@ -256,6 +317,7 @@ pub const HASH: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 5,
     pauses: false,
+    waiting: &[],
 };
 
 pub const HASH_FIELD_TTL: Group = Group {
@@ -296,6 +358,7 @@ pub const HASH_FIELD_TTL: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 5,
     pauses: false,
+    waiting: &[],
 };
 
 pub const ZSET: Group = Group {
@@ -351,6 +414,7 @@ pub const ZSET: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 5,
     pauses: false,
+    waiting: &[],
 };
 
 pub const SORT: Group = Group {
@@ -374,6 +438,7 @@ pub const SORT: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 0,
     pauses: false,
+    waiting: &[],
 };
 
 pub const TRANSACTION: Group = Group {
@@ -412,6 +477,7 @@ pub const TRANSACTION: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 30,
     pauses: false,
+    waiting: &[],
 };
 
 pub const CONNECTION: Group = Group {
@@ -456,6 +522,7 @@ pub const CONNECTION: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 10,
     pauses: false,
+    waiting: &[],
 };
 
 pub const SERVER: Group = Group {
@@ -500,6 +567,7 @@ pub const SERVER: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 0,
     pauses: false,
+    waiting: &[],
 };
 
 pub const BITMAP: Group = Group {
@@ -522,6 +590,7 @@ pub const BITMAP: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 0,
     pauses: false,
+    waiting: &[],
 };
 
 pub const HYPERLOGLOG: Group = Group {
@@ -542,6 +611,7 @@ pub const HYPERLOGLOG: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 0,
     pauses: false,
+    waiting: &[],
 };
 
 pub const GEO: Group = Group {
@@ -564,6 +634,7 @@ pub const GEO: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 0,
     pauses: false,
+    waiting: &[],
 };
 
 pub const STREAM: Group = Group {
@@ -597,6 +668,7 @@ pub const STREAM: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 0,
     pauses: false,
+    waiting: &[],
 };
 
 pub const PUBSUB: Group = Group {
@@ -614,6 +686,7 @@ pub const PUBSUB: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 0,
     pauses: false,
+    waiting: &[],
 };
 
 pub const SCRIPTING: Group = Group {
@@ -637,6 +710,7 @@ pub const SCRIPTING: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 0,
     pauses: false,
+    waiting: &[],
 };
 
 /// DUMP's bytes travel through RESTORE on the same server.
@@ -653,6 +727,7 @@ pub const DUMP: Group = Group {
     beside: SOME_OF_EACH,
     second_client: 0,
     pauses: false,
+    waiting: &[],
 };
 
 /// What only Valkey has, asked of Valkey.
@@ -679,6 +754,7 @@ pub const VALKEY: Group = Group {
     ],
     second_client: 0,
     pauses: false,
+    waiting: &[],
 };
 
 /// Groups whose truth is Redis.
@@ -687,6 +763,7 @@ pub const GROUPS: &[&Group] = &[
     &GENERIC,
     &EXPIRE,
     &LIST,
+    &BLOCKING,
     &SET,
     &HASH,
     &HASH_FIELD_TTL,
