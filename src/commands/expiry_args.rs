@@ -35,6 +35,11 @@ impl<'a> ExpireArg<'a> {
             })
     }
 
+    /// Whether both are the same option: it may be repeated, another one may not follow.
+    pub fn is_same_form(&self, other: &ExpireArg<'_>) -> bool {
+        (self.seconds, self.absolute) == (other.seconds, other.absolute)
+    }
+
     /// Unix milliseconds. Zero, negative and overflowing times are refused.
     pub fn unix_ms(&self, now_ms: i64, command: &'static str) -> Result<i64, CommandError> {
         let n = parse_i64(self.text).ok_or(CommandError::NotAnInteger)?;

@@ -141,16 +141,18 @@ impl<'a> Db<'a> {
     /// As [`Db::find`] for a reader: counts hits and misses.
     #[inline]
     fn find_to_read(&mut self, key: &[u8]) -> Option<Found> {
-        match self.find(key) {
-            Some((_, found)) => {
-                self.keyspace.stats.hits += 1;
-                Some(found)
-            }
-            None => {
-                self.keyspace.stats.misses += 1;
-                self.event(key, Class::KEY_MISS, "keymiss");
-                None
-            }
+        let found = self.find(key).map(|(_, found)| found);
+        self.count_read(key, found.is_some());
+        found
+    }
+
+    #[inline]
+    fn count_read(&mut self, key: &[u8], hit: bool) {
+        if hit {
+            self.keyspace.stats.hits += 1;
+        } else {
+            self.keyspace.stats.misses += 1;
+            self.event(key, Class::KEY_MISS, "keymiss");
         }
     }
 
@@ -592,6 +594,21 @@ impl Place<'_, '_, '_> {
 
     pub fn expiry(&self) -> Option<i64> {
         self.found.and_then(|f| f.entry.expiry())
+    }
+
+    /// The command reads what is there, too: it counts as a hit or a miss.
+    pub fn count_read(&mut self) {
+        self.db.count_read(self.key, self.found.is_some());
+    }
+
+    /// Sets or clears the expiry of a key that is there.
+    pub fn set_expiry(&mut self, expiry: Option<i64>) {
+        if let Some(found) = &mut self.found {
+            let had = found.entry.has_expiry();
+            found.entry = found.entry.with_expiry(expiry);
+            let (slot, entry) = (found.slot, found.entry);
+            self.db.database_mut().moved(slot, self.hash, had, entry);
+        }
     }
 
     /// Sets the key to a string, whatever it held.

@@ -62,6 +62,15 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// The first `n` arguments, or all if there are fewer.
+    #[inline]
+    pub fn first(&self, n: usize) -> Args<'a> {
+        Args {
+            buf: self.buf,
+            spans: self.spans.get(..n).unwrap_or(self.spans),
+        }
+    }
+
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator + use<'a> {
         let buf = self.buf;
         self.spans

@@ -154,12 +154,19 @@ fn state_effect(
 /// Expired and evicted keys become `DEL`s (or `UNLINK`s, as configured).
 fn state_removed(keyspace: &mut Keyspace, server: &mut Server) {
     for removed in std::mem::take(&mut keyspace.removed) {
-        let word: &[u8] = if server.config.lazyfree_lazy_expire {
+        let word = server.expire_word();
+        let args: OwnedArgs = [word, &removed.key].into_iter().collect();
+        server.effects.state(removed.db, args);
+    }
+}
+
+impl Server {
+    /// The command that stands for a removal by expiry, as `lazyfree-lazy-expire` says.
+    pub fn expire_word(&self) -> &'static [u8] {
+        if self.config.lazyfree_lazy_expire {
             b"UNLINK"
         } else {
             b"DEL"
-        };
-        let args: OwnedArgs = [word, &removed.key].into_iter().collect();
-        server.effects.state(removed.db, args);
+        }
     }
 }

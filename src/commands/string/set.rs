@@ -67,28 +67,32 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
+    /// Options may be repeated where that contradicts nothing; the last one holds.
     fn parse(args: Args<'a>) -> Result<Options<'a>, CommandError> {
+        use Condition::{Always, IfEqual, IfMissing, IfThere};
         let mut o = Options {
-            condition: Condition::Always,
+            condition: Always,
             get: false,
             keep_ttl: false,
             expire: None,
         };
         let mut at = 3;
         while at < args.len() {
-            let free = o.expire.is_none() && !o.keep_ttl;
-            if args.is(at, "NX") && o.condition == Condition::Always {
-                o.condition = Condition::IfMissing;
-            } else if args.is(at, "XX") && o.condition == Condition::Always {
-                o.condition = Condition::IfThere;
-            } else if args.is(at, "IFEQ") && o.condition == Condition::Always {
+            if args.is(at, "NX") && matches!(o.condition, Always | IfMissing) {
+                o.condition = IfMissing;
+            } else if args.is(at, "XX") && matches!(o.condition, Always | IfThere) {
+                o.condition = IfThere;
+            } else if args.is(at, "IFEQ") && o.condition == Always {
                 at += 1;
-                o.condition = Condition::IfEqual(args.get(at).ok_or(CommandError::Syntax)?);
+                o.condition = IfEqual(args.get(at).ok_or(CommandError::Syntax)?);
             } else if args.is(at, "GET") {
                 o.get = true;
-            } else if args.is(at, KEEPTTL) && free {
+            } else if args.is(at, KEEPTTL) && o.expire.is_none() {
                 o.keep_ttl = true;
-            } else if free && let Some(expire) = ExpireArg::parse(args, at) {
+            } else if !o.keep_ttl
+                && let Some(expire) = ExpireArg::parse(args, at)
+                && o.expire.is_none_or(|first| first.is_same_form(&expire))
+            {
                 o.expire = Some(expire);
                 at += 1;
             } else {
@@ -118,8 +122,9 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         None => Expiry::Clear,
         Some(arg) => Expiry::At(arg.unix_ms(call.db.now_ms(), call.name)?),
     };
-    let place = call.db.place(key);
+    let mut place = call.db.place(key);
     if options.get {
+        place.count_read();
         match place.string()? {
             Some(old) => write_str(call.reply, old),
             None => call.reply.null(),
@@ -143,12 +148,205 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     call.db.changed(key, Class::STRING, "set");
     if let Expiry::At(when) = expiry {
         call.db.event(key, Class::GENERIC, "expire");
-        // Repeated later, "in ten seconds" would mean another time.
-        let mut digits = itoa::Buffer::new();
-        call.rewrite(&[b"SET", key, text, b"PXAT", digits.format(when).as_bytes()]);
+        state_set_until(call, key, text, when);
+    } else if options.get || matches!(options.condition, Condition::IfEqual(_)) {
+        state_plain_set(call);
     }
     if !options.get {
         call.reply.ok();
     }
     Ok(())
+}
+
+/// Repeated later, "in ten seconds" would mean another time.
+pub(super) fn state_set_until(call: &mut Call<'_>, key: &[u8], text: &[u8], when_ms: i64) {
+    let mut digits = itoa::Buffer::new();
+    let when = digits.format(when_ms).as_bytes();
+    call.rewrite(&[b"SET", key, text, b"PXAT", when]);
+}
+
+/// States a SET without GET, whose reply nobody reads, and without IFEQ, which held.
+fn state_plain_set(call: &mut Call<'_>) {
+    if !call.effects_wanted() {
+        return;
+    }
+    let mut words: Vec<&[u8]> = Vec::with_capacity(call.args.len());
+    let mut at = 0;
+    while at < call.args.len() {
+        if at >= 3 && call.args.is(at, "IFEQ") {
+            at += 1;
+        } else if at < 3 || !call.args.is(at, "GET") {
+            words.push(call.args.at(at));
+        }
+        at += 1;
+    }
+    call.rewrite(&words);
+}
+
+pub(super) const SETNX: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::OW.union(Access::INSERT))],
+    categories: Category::STRING,
+    ..Spec::new("setnx", setnx)
+};
+
+/// `SETNX key value`: sets a missing key.
+///
+/// Reply: 1, or 0 when the key was there. O(1).
+fn setnx(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, text] = call.args.exactly();
+    let place = call.db.place(key);
+    let free = !place.is_taken();
+    if free {
+        place.set_string(NewValue::text(text), Expiry::Clear);
+        call.db.changed(key, Class::STRING, "set");
+    }
+    call.reply.int(free as i64);
+    Ok(())
+}
+
+pub(super) const SETEX: Spec = Spec {
+    arity: Arity::Exactly(4),
+    flags: Flags::WRITE.union(Flags::DENYOOM),
+    keys: &[KeySpec::one(1, Access::OW.union(Access::UPDATE))],
+    categories: Category::STRING,
+    ..Spec::new("setex", setex)
+};
+
+/// `SETEX key seconds value`: SET with EX. Reply: OK. O(1).
+fn setex(call: &mut Call<'_>) -> CommandResult {
+    set_for(call, true)
+}
+
+pub(super) const PSETEX: Spec = Spec {
+    name: "psetex",
+    handler: psetex,
+    ..SETEX
+};
+
+/// `PSETEX key milliseconds value`: SET with PX. Reply: OK. O(1).
+fn psetex(call: &mut Call<'_>) -> CommandResult {
+    set_for(call, false)
+}
+
+fn set_for(call: &mut Call<'_>, seconds: bool) -> CommandResult {
+    let [_, key, time, text] = call.args.exactly();
+    let arg = ExpireArg {
+        text: time,
+        seconds,
+        absolute: false,
+    };
+    let when = arg.unix_ms(call.db.now_ms(), call.name)?;
+    call.db
+        .set_string(key, NewValue::text(text), Expiry::At(when));
+    call.db.changed(key, Class::STRING, "set");
+    call.db.event(key, Class::GENERIC, "expire");
+    state_set_until(call, key, text, when);
+    call.reply.ok();
+    Ok(())
+}
+
+pub(super) const GETSET: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(
+        1,
+        Access::RW.union(Access::ACCESS).union(Access::UPDATE),
+    )],
+    categories: Category::STRING,
+    ..Spec::new("getset", getset)
+};
+
+/// `GETSET key value`: sets the key, its expiry goes.
+///
+/// Reply: the old string, or null. O(1) plus the length.
+fn getset(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, text] = call.args.exactly();
+    let mut place = call.db.place(key);
+    place.count_read();
+    match place.string()? {
+        Some(old) => write_str(call.reply, old),
+        None => call.reply.null(),
+    }
+    place.set_string(NewValue::text(text), Expiry::Clear);
+    call.db.changed(key, Class::STRING, "set");
+    call.rewrite(&[b"SET", key, text]);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn conditions_exclude_each_other_but_not_themselves() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("SET a 1 NX NX"), "+OK\r\n");
+        assert_eq!(t.run("SET a 1 NX"), "$-1\r\n");
+        assert_eq!(t.run("SET a 2 XX XX EX 5 EX 6"), "+OK\r\n");
+        assert_eq!(t.run("SET a 2 KEEPTTL KEEPTTL"), "+OK\r\n");
+        for wrong in [
+            "SET a 1 NX XX",
+            "SET a 1 EX 5 PX 5",
+            "SET a 1 EX 5 KEEPTTL",
+            "SET a 1 KEEPTTL EX 5",
+            "SET a 1 IFEQ",
+            "SET a 1 IFEQ 1 NX",
+            "SET a 1 IFEQ 1 IFEQ 1",
+            "SET a 1 EX",
+        ] {
+            assert_eq!(t.run(wrong), "-ERR syntax error\r\n", "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ifeq_sets_only_what_it_knows() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("SET a x IFEQ y"), "$-1\r\n");
+        t.run("SET a 10 PX 5000");
+        assert_eq!(t.run("SET a 11 IFEQ 10 KEEPTTL"), "+OK\r\n");
+        assert_eq!(t.run("SET a 12 IFEQ 10 GET"), "$2\r\n11\r\n");
+        assert_eq!(t.run("SET a 12 IFEQ 11 GET"), "$2\r\n11\r\n");
+        assert_eq!(
+            t.take_effects(),
+            ["SET a 10 PXAT 1000005000", "SET a 11 KEEPTTL", "SET a 12"]
+        );
+    }
+
+    #[test]
+    fn effects_name_points_in_time() {
+        let mut t = Testbed::new();
+        t.run("SETEX a 2 x");
+        t.run("PSETEX a 3 x");
+        t.run("SET a x EXAT 2000000 NX GET");
+        t.run("SET a x EXAT 2000000 XX");
+        t.run("SET a y XX GET");
+        t.run("GETSET a z");
+        assert_eq!(
+            t.take_effects(),
+            [
+                "SET a x PXAT 1000002000",
+                "SET a x PXAT 1000000003",
+                "SET a x PXAT 2000000000",
+                "SET a y XX",
+                "SET a z",
+            ]
+        );
+    }
+
+    #[test]
+    fn impossible_times_are_refused_before_anything_is_done() {
+        let mut t = Testbed::new();
+        let invalid = |c: &str| format!("-ERR invalid expire time in '{c}' command\r\n");
+        assert_eq!(t.run("SET a 1 EX 0"), invalid("set"));
+        assert_eq!(t.run("SET a 1 PX -1"), invalid("set"));
+        assert_eq!(t.run("SET a 1 EX 9223372036854775807"), invalid("set"));
+        assert_eq!(t.run("SET a 1 PX 9223372036854775807"), invalid("set"));
+        assert_eq!(t.run("SETEX a 0 1"), invalid("setex"));
+        assert_eq!(t.run("PSETEX a 9223372036854775807 1"), invalid("psetex"));
+        assert_eq!(t.run("GET a"), "$-1\r\n");
+        assert_eq!(t.run("SETNX a 1"), ":1\r\n");
+        assert_eq!(t.run("SETNX a 2"), ":0\r\n");
+    }
 }

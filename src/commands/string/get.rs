@@ -1,0 +1,206 @@
+//! Commands that read a string and change its key: GETEX, GETDEL, DELIFEQ.
+
+use super::set::write_str;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::expiry_args::ExpireArg;
+use crate::keyspace::Class;
+use crate::resp::Args;
+use crate::server::{Call, CommandResult, Spec};
+
+pub(super) const GETEX: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[
+        KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::UPDATE))
+            .noted("RW and UPDATE, as it changes the expiration"),
+    ],
+    categories: Category::STRING,
+    ..Spec::new("getex", getex)
+};
+
+/// What GETEX does with the expiry.
+enum NewExpiry<'a> {
+    Keep,
+    Persist,
+    Set(ExpireArg<'a>),
+}
+
+fn parse_getex(args: Args<'_>) -> Result<NewExpiry<'_>, CommandError> {
+    let mut wanted = NewExpiry::Keep;
+    let mut at = 2;
+    while at < args.len() {
+        let arg = ExpireArg::parse(args, at);
+        wanted = match (wanted, arg) {
+            (NewExpiry::Keep | NewExpiry::Persist, _) if args.is(at, "PERSIST") => {
+                NewExpiry::Persist
+            }
+            (NewExpiry::Keep, Some(arg)) => NewExpiry::Set(arg),
+            (NewExpiry::Set(first), Some(arg)) if first.is_same_form(&arg) => NewExpiry::Set(arg),
+            _ => return Err(CommandError::Syntax),
+        };
+        at += if matches!(wanted, NewExpiry::Set(_)) {
+            2
+        } else {
+            1
+        };
+    }
+    Ok(wanted)
+}
+
+/// `GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]`: the string at `key`, whose expiry
+/// changes. A point in time that has passed deletes the key.
+///
+/// Reply: bulk string, or null when the key is missing (bad times are then not looked at).
+/// O(1) plus the length.
+fn getex(call: &mut Call<'_>) -> CommandResult {
+    let wanted = parse_getex(call.args)?;
+    let key = call.args.at(1);
+    let now = call.db.now_ms();
+    let mut place = call.db.place(key);
+    place.count_read();
+    let Some(text) = place.string()? else {
+        call.reply.null();
+        return Ok(());
+    };
+    let when = match &wanted {
+        NewExpiry::Set(arg) => Some(arg.unix_ms(now, call.name)?),
+        _ => None,
+    };
+    write_str(call.reply, text);
+    match (wanted, when) {
+        (NewExpiry::Set(arg), Some(when)) if arg.absolute && when <= now => {
+            place.delete();
+            call.db.changed(key, Class::GENERIC, "del");
+            call.rewrite(&[call.server.expire_word(), key]);
+        }
+        (NewExpiry::Set(_), Some(when)) => {
+            place.set_expiry(Some(when));
+            call.db.changed(key, Class::GENERIC, "expire");
+            let mut digits = itoa::Buffer::new();
+            call.rewrite(&[b"PEXPIREAT", key, digits.format(when).as_bytes()]);
+        }
+        (NewExpiry::Persist, _) if place.expiry().is_some() => {
+            place.set_expiry(None);
+            call.db.changed(key, Class::GENERIC, "persist");
+            call.rewrite(&[b"PERSIST", key]);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+pub(super) const GETDEL: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(
+        1,
+        Access::RW.union(Access::ACCESS).union(Access::DELETE),
+    )],
+    categories: Category::STRING,
+    ..Spec::new("getdel", getdel)
+};
+
+/// `GETDEL key`: the string at `key`, which is deleted.
+///
+/// Reply: bulk string, or null when the key is missing. O(1) plus the length.
+fn getdel(call: &mut Call<'_>) -> CommandResult {
+    let [_, key] = call.args.exactly();
+    let mut place = call.db.place(key);
+    place.count_read();
+    match place.string()? {
+        None => call.reply.null(),
+        Some(text) => {
+            write_str(call.reply, text);
+            place.delete();
+            call.db.changed(key, Class::GENERIC, "del");
+            call.rewrite(&[b"DEL", key]);
+        }
+    }
+    Ok(())
+}
+
+pub(super) const DELIFEQ: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RM.union(Access::DELETE))],
+    categories: Category::STRING,
+    ..Spec::new("delifeq", delifeq)
+};
+
+/// `DELIFEQ key value`: deletes the key if its string is this one.
+///
+/// Reply: 1, or 0 when it is missing or another. O(length).
+fn delifeq(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, wanted] = call.args.exactly();
+    let place = call.db.place(key);
+    let equal = place
+        .string()?
+        .is_some_and(|text| text.text(&mut itoa::Buffer::new()) == wanted);
+    if equal {
+        place.delete();
+        call.db.changed(key, Class::GENERIC, "del");
+        call.rewrite(&[b"DEL", key]);
+    }
+    call.reply.int(equal as i64);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn getex_states_what_it_did_to_the_expiry() {
+        let mut t = Testbed::new();
+        t.run("SET a x");
+        assert_eq!(t.run("GETEX a"), "$1\r\nx\r\n");
+        assert_eq!(t.run("GETEX a PERSIST"), "$1\r\nx\r\n");
+        t.take_effects();
+        for option in ["EX 10", "PERSIST", "PXAT 2000000000", "EXAT 5"] {
+            assert_eq!(t.run(&format!("GETEX a {option}")), "$1\r\nx\r\n");
+        }
+        assert_eq!(t.run("GETEX a"), "$-1\r\n");
+        assert_eq!(
+            t.take_effects(),
+            [
+                "PEXPIREAT a 1000010000",
+                "PERSIST a",
+                "PEXPIREAT a 2000000000",
+                "DEL a"
+            ]
+        );
+    }
+
+    #[test]
+    fn getex_looks_at_syntax_then_key_then_time() {
+        let mut t = Testbed::new();
+        for wrong in [
+            "EX",
+            "EX 1 PX 1",
+            "PERSIST EX 1",
+            "EX 1 PERSIST",
+            "KEEPTTL",
+            "NX",
+        ] {
+            assert_eq!(t.run(&format!("GETEX a {wrong}")), "-ERR syntax error\r\n");
+        }
+        assert_eq!(t.run("GETEX a EX 0"), "$-1\r\n");
+        t.run("SET a x");
+        let invalid = "-ERR invalid expire time in 'getex' command\r\n";
+        assert_eq!(t.run("GETEX a EX 0"), invalid);
+        assert_eq!(t.run("GETEX a PERSIST PERSIST"), "$1\r\nx\r\n");
+    }
+
+    #[test]
+    fn delifeq_compares_before_it_deletes() {
+        let mut t = Testbed::new();
+        t.run("SET a 10");
+        assert_eq!(t.run("DELIFEQ a 010"), ":0\r\n");
+        assert_eq!(t.run("DELIFEQ a 10"), ":1\r\n");
+        assert_eq!(t.run("DELIFEQ a 10"), ":0\r\n");
+        t.run("SET b x");
+        assert_eq!(t.run("GETDEL b"), "$1\r\nx\r\n");
+        assert_eq!(t.run("GETDEL b"), "$-1\r\n");
+        assert_eq!(t.take_effects(), ["SET a 10", "DEL a", "SET b x", "DEL b"]);
+    }
+}
