@@ -1,5 +1,7 @@
 //! One database as one command sees it: lookups that expire, typed values, changes.
 
+use std::cell::Cell;
+
 use super::database::{Found, take_container};
 use super::entry::Entry;
 use super::{
@@ -8,6 +10,27 @@ use super::{
 use crate::base::hash;
 use crate::command::CommandError;
 use crate::types::{Container, Encoding, Limits, Type};
+
+/// The hash of a key, with where that key stands in memory: it is told by its place.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyHash {
+    at: usize,
+    len: usize,
+    pub hash: u64,
+}
+
+impl KeyHash {
+    /// Hashes `key`. Valid for as long as the key stays where it is.
+    #[inline]
+    pub fn new(keys: &hash::HashKeys, key: &[u8]) -> KeyHash {
+        KeyHash { at: key.as_ptr() as usize, len: key.len(), hash: keys.hash(key) }
+    }
+
+    #[inline]
+    fn is_of(&self, key: &[u8]) -> bool {
+        self.at == key.as_ptr() as usize && self.len == key.len()
+    }
+}
 
 /// What becomes of a key's expiry when its value is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +60,10 @@ pub struct KeyInfo {
 pub struct Db<'a> {
     keyspace: &'a mut Keyspace,
     at: DbIndex,
-    /// The hash that the batch has already computed for this very slice.
-    hashed: Option<(*const u8, usize, u64)>,
+    /// Hashes that the batch has already computed, in the order of the arguments.
+    hashed: &'a [KeyHash],
+    /// The one that was used last: handlers take their keys in order.
+    at_hash: Cell<usize>,
     /// Whether lookups count as uses (CLIENT NO-TOUCH, OBJECT, TYPE ... do not).
     touch: bool,
 }
@@ -48,15 +73,16 @@ impl<'a> Db<'a> {
         Db {
             keyspace,
             at,
-            hashed: None,
+            hashed: &[],
+            at_hash: Cell::new(0),
             touch: true,
         }
     }
 
-    /// The hash of a key of this command, computed when the batch was prefetched.
+    /// Hashes of keys of this command, computed when the batch was prefetched.
     #[inline]
-    pub fn with_hash(mut self, key: &[u8], hash: u64) -> Self {
-        self.hashed = Some((key.as_ptr(), key.len(), hash));
+    pub fn with_hashes(mut self, hashed: &'a [KeyHash]) -> Self {
+        self.hashed = hashed;
         self
     }
 
@@ -94,7 +120,8 @@ impl<'a> Db<'a> {
         Db {
             keyspace: self.keyspace,
             at,
-            hashed: None,
+            hashed: &[],
+            at_hash: Cell::new(0),
             touch,
         }
     }
@@ -109,10 +136,14 @@ impl<'a> Db<'a> {
 
     #[inline]
     fn hash(&self, key: &[u8]) -> u64 {
-        match self.hashed {
-            Some((at, len, hash)) if at == key.as_ptr() && len == key.len() => hash,
-            _ => hash::keys().hash(key),
+        let at = self.at_hash.get();
+        for (i, known) in self.hashed.iter().enumerate().skip(at).take(2) {
+            if known.is_of(key) {
+                self.at_hash.set(i);
+                return known.hash;
+            }
         }
+        hash::keys().hash(key)
     }
 
     // --- lookup ---

@@ -17,7 +17,7 @@ mod waiting;
 mod watch;
 
 pub use database::{Database, Detached};
-pub use db::{Db, Expiry, KeyInfo, Place, StringMut};
+pub use db::{Db, Expiry, KeyHash, KeyInfo, Place, StringMut};
 pub use entry::{NewValue, Str};
 pub use evict::{Eviction, EvictionOrder};
 pub use expire::Cycle;

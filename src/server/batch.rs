@@ -10,6 +10,7 @@ use super::dispatch::Outcome;
 use super::session::Session;
 use crate::base::hash;
 use crate::command::CommandError;
+use crate::keyspace::KeyHash;
 use crate::resp::{Args, Bounds, OwnedArgs, Progress, ProtocolError, Span, Step, step};
 
 const COMMANDS_MAX: usize = 32;
@@ -26,7 +27,8 @@ struct Parsed {
     first_span: usize,
     spans: usize,
     row: Option<usize>,
-    hash: Option<u64>,
+    first_hash: usize,
+    hashes: usize,
 }
 
 /// The loop's reusable room for a batch.
@@ -34,7 +36,7 @@ struct Parsed {
 pub struct Batch {
     spans: Vec<Span>,
     commands: Vec<Parsed>,
-    hashes: Vec<u64>,
+    hashes: Vec<KeyHash>,
 }
 
 /// What parsing stopped at, behind the commands of the batch.
@@ -84,8 +86,9 @@ impl Engine {
                 let command = batch.commands[i];
                 let spans = &batch.spans[command.first_span..][..command.spans];
                 let args = Args::new(buf, spans);
+                let hashes = &batch.hashes[command.first_hash..][..command.hashes];
                 session.client.query_bytes = buf.len() - command.start;
-                let outcome = self.dispatch(session, command.row, args, command.hash);
+                let outcome = self.dispatch(session, command.row, args, hashes);
                 if outcome == Outcome::Postponed {
                     return Rest::Stopped {
                         start: command.start,
@@ -121,7 +124,7 @@ impl Engine {
                 End::Inline(args) => {
                     session.client.query_bytes = args.args().bytes();
                     let row = self.server.table.find(&args.args()[0]).map(|row| row.id);
-                    if self.dispatch(session, row, args.args(), None) == Outcome::Postponed {
+                    if self.dispatch(session, row, args.args(), &[]) == Outcome::Postponed {
                         return Rest::Stopped { start };
                     }
                     start = pos;
@@ -184,7 +187,7 @@ impl Engine {
             let spans = &batch.spans[first_span..];
             let args = Args::new(buf, spans);
             let row = self.server.table.find(args.at(0));
-            let mut first_hash = None;
+            let first_hash = batch.hashes.len();
             if let Some(keys) = row.and_then(|row| row.prefetch) {
                 let last = match keys.last {
                     n if n < 0 => args.len() as isize + n as isize,
@@ -193,10 +196,9 @@ impl Engine {
                 let last = last.min(args.len() as isize - 1);
                 let mut at = keys.first as isize;
                 while at <= last && batch.hashes.len() < KEYS_MAX {
-                    let hash = hash_keys.hash(args.at(at as usize));
-                    self.keyspace.prefetch(session.client.db, hash);
-                    batch.hashes.push(hash);
-                    first_hash.get_or_insert(hash);
+                    let key = KeyHash::new(hash_keys, args.at(at as usize));
+                    self.keyspace.prefetch(session.client.db, key.hash);
+                    batch.hashes.push(key);
                     at += keys.step as isize;
                 }
             }
@@ -205,7 +207,8 @@ impl Engine {
                 first_span,
                 spans: spans.len(),
                 row: row.map(|row| row.id),
-                hash: first_hash,
+                first_hash,
+                hashes: batch.hashes.len() - first_hash,
             });
             first_span = batch.spans.len();
             *start = *pos;
@@ -216,8 +219,8 @@ impl Engine {
     fn prefetch(&self, session: &Session, batch: &Batch) {
         // A single key gains nothing: its lookup follows at once.
         if batch.hashes.len() > 1 {
-            for &hash in &batch.hashes {
-                self.keyspace.prefetch_entries(session.client.db, hash);
+            for key in &batch.hashes {
+                self.keyspace.prefetch_entries(session.client.db, key.hash);
             }
         }
     }

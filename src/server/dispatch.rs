@@ -10,7 +10,7 @@ use super::session::Session;
 use super::table::Row;
 use super::{Engine, Server};
 use crate::command::{CommandError, Flags};
-use crate::keyspace::Keyspace;
+use crate::keyspace::{KeyHash, Keyspace};
 use crate::resp::Args;
 
 /// What became of a command.
@@ -25,14 +25,14 @@ pub enum Outcome {
 const ECHOED_ARGS_MAX: usize = 128;
 
 impl Engine {
-    /// Takes one command of `session` through the gates. `hash` is that of its first key.
+    /// Takes one command of `session` through the gates. `hashes` are those of its first keys.
     #[inline]
     pub fn dispatch(
         &mut self,
         session: &mut Session,
         row: Option<usize>,
         args: Args<'_>,
-        hash: Option<u64>,
+        hashes: &[KeyHash],
     ) -> Outcome {
         let client_special = session.client.flags.intersects(ClientFlags::SLOW_PATH);
         if let Some(id) = row
@@ -41,11 +41,11 @@ impl Engine {
         {
             let row = self.server.table.row(id);
             if row.subcommands.is_empty() && row.spec.arity.admits(args.len()) {
-                self.execute(session, id, args, hash);
+                self.execute(session, id, args, hashes);
                 return Outcome::Done;
             }
         }
-        self.dispatch_carefully(session, row, args, hash)
+        self.dispatch_carefully(session, row, args, hashes)
     }
 
     #[cold]
@@ -54,7 +54,7 @@ impl Engine {
         session: &mut Session,
         row: Option<usize>,
         args: Args<'_>,
-        hash: Option<u64>,
+        hashes: &[KeyHash],
     ) -> Outcome {
         let Engine { keyspace, server } = self;
         let mark = session.reply.mark();
@@ -92,7 +92,7 @@ impl Engine {
             self.after_reply(session, mark);
             return Outcome::Done;
         }
-        self.execute(session, id, args, hash);
+        self.execute(session, id, args, hashes);
         self.after_reply(session, mark);
         Outcome::Done
     }

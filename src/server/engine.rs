@@ -13,7 +13,6 @@ use super::{
     Slowlog, Spec, Stats, run,
 };
 use crate::base::clock::{Cycles, Now};
-use crate::base::hash;
 use crate::command::CommandError;
 use crate::config::Config;
 use crate::keyspace::{ClientId, ClockUse, EvictionOrder, Keyspace};
@@ -168,13 +167,6 @@ impl Engine {
         let Some(id) = row.map(|row| row.id) else {
             return;
         };
-        let hash = self
-            .server
-            .table
-            .row(id)
-            .prefetch
-            .and_then(|keys| args.args().get(keys.first as usize))
-            .map(|key| hash::keys().hash(key));
         let Session { client, reply, .. } = session;
         run(
             &mut self.keyspace,
@@ -183,7 +175,7 @@ impl Engine {
             reply,
             id,
             args.args(),
-            hash,
+            &[],
             true,
         );
         if session.client.flags.contains(ClientFlags::BLOCKED) {

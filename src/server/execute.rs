@@ -7,7 +7,7 @@ use super::session::Session;
 use super::{Engine, Server};
 use crate::base::clock;
 use crate::command::Flags;
-use crate::keyspace::{DbIndex, Keyspace};
+use crate::keyspace::{DbIndex, KeyHash, Keyspace};
 use crate::resp::{Args, OwnedArgs, Reply};
 
 use super::client::Client;
@@ -15,7 +15,7 @@ use super::client::Client;
 impl Engine {
     /// Runs a command that has passed the gates, with everything around it.
     #[inline]
-    pub fn execute(&mut self, session: &mut Session, id: usize, args: Args<'_>, hash: Option<u64>) {
+    pub fn execute(&mut self, session: &mut Session, id: usize, args: Args<'_>, hashes: &[KeyHash]) {
         let Session { client, reply, .. } = session;
         run(
             &mut self.keyspace,
@@ -24,7 +24,7 @@ impl Engine {
             reply,
             id,
             args,
-            hash,
+            hashes,
             false,
         );
         if client.flags.contains(ClientFlags::BLOCKED) {
@@ -64,7 +64,7 @@ pub fn run(
     reply: &mut Reply,
     id: usize,
     args: Args<'_>,
-    hash: Option<u64>,
+    hashes: &[KeyHash],
     retry: bool,
 ) {
     let row = server.table.row(id);
@@ -77,12 +77,7 @@ pub fn run(
         server.feed_monitors(client, spec, args);
     }
     let (dirty, errors) = (keyspace.dirty, reply.errors());
-    let mut db = keyspace.db(client.db);
-    if let (Some(hash), Some(keys)) = (hash, server.table.row(id).prefetch)
-        && let Some(key) = args.get(keys.first as usize)
-    {
-        db = db.with_hash(key, hash);
-    }
+    let mut db = keyspace.db(client.db).with_hashes(hashes);
     if client.flags.contains(ClientFlags::NO_TOUCH) {
         db = db.without_touch();
     }

@@ -83,7 +83,7 @@ impl Testbed {
         let args: Args<'_> = owned.args();
         let mut session = self.engine.server.clients.take(self.client).expect("connected");
         let row = self.engine.server.table.find(args.at(0)).map(|row| row.id);
-        self.engine.dispatch(&mut session, row, args, None);
+        self.engine.dispatch(&mut session, row, args, &[]);
         self.engine.server.clients.put_back(session);
         self.engine.serve_ready_keys();
         self.take_reply(self.client)

@@ -82,7 +82,7 @@ fn exec(call: &mut Call<'_>) -> CommandResult {
             reply,
             command.row,
             command.args.args(),
-            None,
+            &[],
             false,
         );
     }
