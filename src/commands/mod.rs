@@ -19,10 +19,13 @@ mod string;
 mod transactions;
 
 mod docs;
+mod element;
 mod expiry_args;
 #[cfg(test)]
 mod facts;
 mod help;
+mod sample;
+mod scan_args;
 
 pub use docs::docs_for;
 
@@ -30,5 +33,11 @@ use crate::server::Spec;
 
 /// All rows, by group.
 pub fn table() -> Vec<&'static [Spec]> {
-    vec![command::SPECS, connection::SPECS, string::SPECS, transactions::SPECS]
+    vec![
+        command::SPECS,
+        connection::SPECS,
+        hash::SPECS,
+        string::SPECS,
+        transactions::SPECS,
+    ]
 }

@@ -577,6 +577,12 @@ impl<'a> Db<'a> {
         self.event(key, class, event);
     }
 
+    /// As [`Db::changed`] without an event: a change that others of the command speak for.
+    pub fn touched(&mut self, key: &[u8]) {
+        self.keyspace.dirty += 1;
+        self.keyspace.watchers.touch(self.at, key);
+    }
+
     /// Counts `n` more changes than [`Db::changed`] was called (elements of one command).
     pub fn add_dirty(&mut self, n: u64) {
         self.keyspace.dirty += n;

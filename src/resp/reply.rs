@@ -215,6 +215,18 @@ impl Reply {
         self.insert_header(place, if self.resp3 { b'~' } else { b'*' }, len);
     }
 
+    /// Puts what a SCAN replies, cursor and array header, in front of the elements written
+    /// since `defer`.
+    pub fn finish_scan(&mut self, place: Deferred, cursor: u64, len: usize) {
+        let (mut cursor_digits, mut digits) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let cursor = cursor_digits.format(cursor).as_bytes();
+        let width = digits.format(cursor.len()).as_bytes();
+        let mut header = [b"*2\r\n$", width, b"\r\n", cursor, b"\r\n*"].concat();
+        header.extend_from_slice(itoa::Buffer::new().format(len).as_bytes());
+        header.extend_from_slice(b"\r\n");
+        self.out.splice(place.at..place.at, header);
+    }
+
     fn insert_header(&mut self, place: Deferred, kind: u8, n: usize) {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(n).as_bytes();

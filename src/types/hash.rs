@@ -352,6 +352,12 @@ impl Hash {
         0
     }
 
+    /// Whether the hash is in its large form.
+    #[inline]
+    pub fn is_table(&self) -> bool {
+        matches!(self, Hash::Table(_))
+    }
+
     /// The table, if the hash is that large: for prefetching.
     #[inline]
     pub fn table(&self) -> Option<&FieldTable> {

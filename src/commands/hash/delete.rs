@@ -1,0 +1,55 @@
+//! HDEL.
+
+use super::lazy;
+use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::keyspace::Class;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::Hash;
+
+pub(super) const HDEL: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    categories: Category::HASH,
+    ..Spec::new("hdel", hdel)
+};
+
+/// `HDEL key field [field ...]`: removes fields, and the hash with the last one.
+///
+/// Reply: the number of fields removed. O(fields given).
+fn hdel(call: &mut Call<'_>) -> CommandResult {
+    let key = call.args.at(1);
+    let mut removed = 0;
+    if let Some(mut hash) = call.db.write::<Hash>(key)? {
+        for field in call.args.from(2).iter() {
+            removed += u64::from(hash.remove(field));
+        }
+    }
+    if removed > 0 {
+        call.db.changed(key, Class::HASH, "hdel");
+        call.db.add_dirty(removed - 1);
+        lazy::remove_empty(call, key);
+    }
+    call.reply.int(removed as i64);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn the_last_field_takes_the_hash_along() {
+        let mut t = Testbed::new();
+        t.run("HSET h a 1 b 2");
+        assert_eq!(t.run("HDEL h a x a"), ":1\r\n");
+        assert_eq!(t.run("HDEL h x"), ":0\r\n");
+        assert_eq!(t.run("HDEL none x"), ":0\r\n");
+        assert_eq!(t.run("HDEL h b"), ":1\r\n");
+        assert_eq!(
+            t.take_effects(),
+            ["HSET h a 1 b 2", "HDEL h a x a", "HDEL h b"]
+        );
+        assert_eq!(t.engine.keyspace.db(Default::default()).len(), 0);
+    }
+}

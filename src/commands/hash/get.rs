@@ -1,0 +1,271 @@
+//! Reading fields: HGET, HMGET, HGETALL, HKEYS, HVALS, HLEN, HSTRLEN, HEXISTS.
+
+use super::lazy;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::element;
+use crate::keyspace::Class;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::{Container, Entry, Hash, HashField};
+
+/// What a lookup of one field came to; an expired one has been deleted.
+#[inline]
+fn with_field<R>(
+    call: &mut Call<'_>,
+    key: &[u8],
+    field: &[u8],
+    see: impl FnOnce(&mut crate::resp::Reply, Option<HashField<'_>>) -> R,
+) -> Result<R, CommandError> {
+    let now = call.db.now_ms() as u64;
+    let hash = call.db.read::<Hash>(key)?;
+    let found = hash.as_ref().and_then(|hash| hash.get(field));
+    match found {
+        Some(found) if found.expired(now) => {
+            drop(hash);
+            lazy::expire(call, key, field);
+            Ok(see(call.reply, None))
+        }
+        found => Ok(see(call.reply, found)),
+    }
+}
+
+pub(super) const HGET: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: Flags::READONLY.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::HASH,
+    ..Spec::new("hget", hget)
+};
+
+/// `HGET key field`: the value of a field.
+///
+/// Reply: bulk string, or null if the field or the hash is missing. O(1).
+fn hget(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, field] = call.args.exactly();
+    with_field(call, key, field, |reply, found| match found {
+        Some(found) => element::write(reply, found.value),
+        None => reply.null(),
+    })
+}
+
+pub(super) const HSTRLEN: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: Flags::READONLY.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RO)],
+    categories: Category::HASH,
+    ..Spec::new("hstrlen", hstrlen)
+};
+
+/// `HSTRLEN key field`: the length of a field's value in bytes.
+///
+/// Reply: integer, 0 if there is no such field. O(1).
+fn hstrlen(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, field] = call.args.exactly();
+    with_field(call, key, field, |reply, found| {
+        reply.int(found.map_or(0, |found| found.value.text_len() as i64));
+    })
+}
+
+pub(super) const HEXISTS: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: Flags::READONLY.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RO)],
+    categories: Category::HASH,
+    ..Spec::new("hexists", hexists)
+};
+
+/// `HEXISTS key field`.
+///
+/// Reply: 1 or 0. O(1).
+fn hexists(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, field] = call.args.exactly();
+    with_field(call, key, field, |reply, found| {
+        reply.int(i64::from(found.is_some()));
+    })
+}
+
+pub(super) const HMGET: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::READONLY.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::HASH,
+    ..Spec::new("hmget", hmget)
+};
+
+/// `HMGET key field [field ...]`: the values of several fields.
+///
+/// Reply: array of bulk strings and nulls, in the order asked for. O(fields given).
+fn hmget(call: &mut Call<'_>) -> CommandResult {
+    let key = call.args.at(1);
+    let fields = call.args.from(2);
+    let now = call.db.now_ms() as u64;
+    let hash = call.db.read::<Hash>(key)?;
+    call.reply.array(fields.len());
+    let mut expired = Vec::new();
+    for field in fields.iter() {
+        match hash.as_ref().and_then(|hash| hash.get(field)) {
+            Some(found) if found.expired(now) => {
+                expired.push(field);
+                call.reply.null();
+            }
+            Some(found) => element::write(call.reply, found.value),
+            None => call.reply.null(),
+        }
+    }
+    drop(hash);
+    if !expired.is_empty() {
+        expired.sort_unstable();
+        expired.dedup();
+        for field in expired {
+            lazy::remove(call, key, field);
+        }
+        call.db.event(key, Class::HASH, "hexpired");
+        lazy::remove_empty(call, key);
+    }
+    Ok(())
+}
+
+pub(super) const HLEN: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::READONLY.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RO)],
+    categories: Category::HASH,
+    ..Spec::new("hlen", hlen)
+};
+
+/// `HLEN key`: the number of fields, expired ones that were not deleted yet included.
+///
+/// Reply: integer, 0 if the key is missing. O(1).
+fn hlen(call: &mut Call<'_>) -> CommandResult {
+    let [_, key] = call.args.exactly();
+    let len = call.db.read::<Hash>(key)?.map_or(0, |hash| hash.len());
+    call.reply.int(len as i64);
+    Ok(())
+}
+
+pub(super) const HGETALL: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::HASH,
+    tips: &["nondeterministic_output_order"],
+    ..Spec::new("hgetall", hgetall)
+};
+
+/// `HGETALL key`: all fields and values.
+///
+/// Reply: map (RESP2: flat array), empty if the key is missing. O(fields).
+fn hgetall(call: &mut Call<'_>) -> CommandResult {
+    all(call, true, true)
+}
+
+pub(super) const HKEYS: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::HASH,
+    tips: &["nondeterministic_output_order"],
+    ..Spec::new("hkeys", hkeys)
+};
+
+/// `HKEYS key`: the names of all fields.
+///
+/// Reply: array. O(fields).
+fn hkeys(call: &mut Call<'_>) -> CommandResult {
+    all(call, true, false)
+}
+
+pub(super) const HVALS: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::HASH,
+    tips: &["nondeterministic_output_order"],
+    ..Spec::new("hvals", hvals)
+};
+
+/// `HVALS key`: the values of all fields.
+///
+/// Reply: array. O(fields).
+fn hvals(call: &mut Call<'_>) -> CommandResult {
+    all(call, false, true)
+}
+
+fn all(call: &mut Call<'_>, names: bool, values: bool) -> CommandResult {
+    let [_, key] = call.args.exactly();
+    let now = call.db.now_ms() as u64;
+    let hash = call.db.read::<Hash>(key)?;
+    let live = hash.as_ref().map_or(0, |hash| hash.len_at(now));
+    if names && values {
+        call.reply.map(live);
+    } else {
+        call.reply.array(live);
+    }
+    let Some(hash) = hash else { return Ok(()) };
+    let mut write = |wanted: bool, text: Entry<'_>| {
+        if wanted {
+            element::write(call.reply, text);
+        }
+    };
+    hash.visit(|field| {
+        if !field.expired(now) {
+            write(names, field.name);
+            write(values, field.value);
+        }
+        true
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn single_fields_are_read() {
+        let mut t = Testbed::new();
+        t.run("HSET h a 12 b text");
+        assert_eq!(t.run("HGET h a"), "$2\r\n12\r\n");
+        assert_eq!(t.run("HGET h c"), "$-1\r\n");
+        assert_eq!(t.run("HGET none a"), "$-1\r\n");
+        assert_eq!(t.run("HSTRLEN h a"), ":2\r\n");
+        assert_eq!(t.run("HSTRLEN h b"), ":4\r\n");
+        assert_eq!(t.run("HSTRLEN h c"), ":0\r\n");
+        assert_eq!(t.run("HEXISTS h b"), ":1\r\n");
+        assert_eq!(t.run("HEXISTS h c"), ":0\r\n");
+        assert_eq!(
+            t.run("HMGET h b c a"),
+            "*3\r\n$4\r\ntext\r\n$-1\r\n$2\r\n12\r\n"
+        );
+        assert_eq!(t.run("HMGET none b c"), "*2\r\n$-1\r\n$-1\r\n");
+    }
+
+    #[test]
+    fn whole_hashes_are_read_in_both_protocols() {
+        let mut t = Testbed::new();
+        t.run("HSET h a 1");
+        assert_eq!(t.run("HGETALL h"), "*2\r\n$1\r\na\r\n$1\r\n1\r\n");
+        assert_eq!(t.run("HKEYS h"), "*1\r\n$1\r\na\r\n");
+        assert_eq!(t.run("HVALS h"), "*1\r\n$1\r\n1\r\n");
+        assert_eq!(t.run("HGETALL none"), "*0\r\n");
+        t.run("HELLO 3");
+        assert_eq!(t.run("HGETALL h"), "%1\r\n$1\r\na\r\n$1\r\n1\r\n");
+        assert_eq!(t.run("HGETALL none"), "%0\r\n");
+        assert_eq!(t.run("HKEYS none"), "*0\r\n");
+    }
+
+    #[test]
+    fn other_types_are_refused() {
+        let mut t = Testbed::new();
+        t.run("SET s 1");
+        for line in [
+            "HGET s a",
+            "HMGET s a",
+            "HLEN s",
+            "HGETALL s",
+            "HEXISTS s a",
+            "HDEL s a",
+        ] {
+            assert!(t.run(line).starts_with("-WRONGTYPE"), "{line}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! HINCRBY and HINCRBYFLOAT: fields as numbers. A field's expiry stays.
+
+use super::lazy;
+use crate::base::long_double::LongDouble;
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::keyspace::Class;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::{Entry, Expiry, Hash};
+
+/// A field's number, as it was found.
+struct Old<T> {
+    number: T,
+    /// The field was there, and its time had come: it is deleted.
+    expired: bool,
+    /// The field will expire.
+    volatile: bool,
+}
+
+/// Reads a field for a command that will write it.
+fn read<T>(
+    call: &mut Call<'_>,
+    key: &[u8],
+    field: &[u8],
+    zero: T,
+    parse: impl FnOnce(Entry<'_>) -> Result<T, CommandError>,
+) -> Result<Old<T>, CommandError> {
+    let now = call.db.now_ms() as u64;
+    let hash = call.db.write::<Hash>(key)?;
+    let found = hash.as_ref().and_then(|hash| hash.get(field));
+    let expired = found.is_some_and(|found| found.expired(now));
+    let (number, volatile) = match found {
+        Some(found) if !expired => (parse(found.value)?, found.expire_ms.is_some()),
+        _ => (zero, false),
+    };
+    drop(hash);
+    if expired {
+        lazy::expire(call, key, field);
+    }
+    Ok(Old {
+        number,
+        expired,
+        volatile,
+    })
+}
+
+/// Sets a field that keeps its expiry.
+fn write(call: &mut Call<'_>, key: &[u8], field: &[u8], text: &[u8]) -> CommandResult {
+    let limits = *call.db.limits();
+    let mut hash = call.db.write_or(key, Hash::new)?;
+    hash.set(field, text, Expiry::Keep, &limits);
+    Ok(())
+}
+
+pub(super) const HINCRBY: Spec = Spec {
+    arity: Arity::Exactly(4),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(
+        1,
+        Access::RW.union(Access::ACCESS).union(Access::UPDATE),
+    )],
+    categories: Category::HASH,
+    ..Spec::new("hincrby", hincrby)
+};
+
+/// `HINCRBY key field increment`; a missing field counts as 0.
+///
+/// Reply: the new value. Errors: not an integer, overflow. O(1).
+fn hincrby(call: &mut Call<'_>) -> CommandResult {
+    const NOT_AN_INTEGER: CommandError = CommandError::Text("ERR hash value is not an integer");
+    let [_, key, field, by] = call.args.exactly();
+    let by = parse_i64(by).ok_or(CommandError::NotAnInteger)?;
+    let old = read(call, key, field, 0, |value| {
+        value.as_int().ok_or(NOT_AN_INTEGER)
+    })?;
+    let new = old
+        .number
+        .checked_add(by)
+        .ok_or(CommandError::IncrOverflow)?;
+    write(call, key, field, itoa::Buffer::new().format(new).as_bytes())?;
+    call.db.changed(key, Class::HASH, "hincrby");
+    if old.expired {
+        lazy::repeat_own(call);
+    }
+    call.reply.int(new);
+    Ok(())
+}
+
+pub(super) const HINCRBYFLOAT: Spec = Spec {
+    arity: Arity::Exactly(4),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(
+        1,
+        Access::RW.union(Access::ACCESS).union(Access::UPDATE),
+    )],
+    categories: Category::HASH,
+    ..Spec::new("hincrbyfloat", hincrbyfloat)
+};
+
+/// `HINCRBYFLOAT key field increment`; a missing field counts as 0.
+///
+/// Reply: the new value as a bulk string. Repeated as HSET of that text, or where the field
+/// will expire, which HSET would end, as HSETEX KEEPTTL. O(1).
+fn hincrbyfloat(call: &mut Call<'_>) -> CommandResult {
+    const NOT_A_FLOAT: CommandError = CommandError::Text("ERR hash value is not a float");
+    const ZERO: LongDouble = LongDouble::Finite {
+        negative: false,
+        mantissa: 0,
+        unit: 0,
+    };
+    let [_, key, field, by] = call.args.exactly();
+    let by = LongDouble::parse(by).ok_or(CommandError::NotAFloat)?;
+    if matches!(by, LongDouble::Infinite { .. }) {
+        return Err(CommandError::Text("ERR value is NaN or Infinity"));
+    }
+    let old = read(call, key, field, ZERO, |value| {
+        LongDouble::parse(value.bytes(&mut itoa::Buffer::new())).ok_or(NOT_A_FLOAT)
+    })?;
+    let new = old
+        .number
+        .checked_add(by)
+        .ok_or(CommandError::IncrNanOrInfinity)?;
+    let mut text = Vec::with_capacity(40);
+    new.write(&mut text);
+    write(call, key, field, &text)?;
+    call.db.changed(key, Class::HASH, "hincrbyfloat");
+    if old.volatile {
+        call.rewrite(&[b"HSETEX", key, b"KEEPTTL", b"FIELDS", b"1", field, &text]);
+    } else {
+        call.rewrite(&[b"HSET", key, field, &text]);
+    }
+    call.reply.bulk(&text);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn integers_add_up_to_the_limits() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("HINCRBY h a 5"), ":5\r\n");
+        assert_eq!(t.run("HINCRBY h a -7"), ":-2\r\n");
+        t.run("HSET h big 9223372036854775807 text 1x");
+        assert_eq!(
+            t.run("HINCRBY h big 1"),
+            "-ERR increment or decrement would overflow\r\n"
+        );
+        assert_eq!(
+            t.run("HINCRBY h text 1"),
+            "-ERR hash value is not an integer\r\n"
+        );
+        assert_eq!(
+            t.run("HINCRBY h a x"),
+            "-ERR value is not an integer or out of range\r\n"
+        );
+    }
+
+    #[test]
+    fn floats_are_repeated_as_their_text() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("HINCRBYFLOAT h a 10.5"), "$4\r\n10.5\r\n");
+        assert_eq!(t.run("HINCRBYFLOAT h a 0.1"), "$4\r\n10.6\r\n");
+        assert_eq!(t.take_effects(), ["HSET h a 10.5", "HSET h a 10.6"]);
+        t.run("HSET h text abc");
+        assert_eq!(
+            t.run("HINCRBYFLOAT h text 1"),
+            "-ERR hash value is not a float\r\n"
+        );
+        assert_eq!(
+            t.run("HINCRBYFLOAT h a x"),
+            "-ERR value is not a valid float\r\n"
+        );
+        assert_eq!(
+            t.run("HINCRBYFLOAT h a inf"),
+            "-ERR value is NaN or Infinity\r\n"
+        );
+    }
+}

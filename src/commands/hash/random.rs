@@ -1,0 +1,145 @@
+//! HRANDFIELD.
+
+use std::collections::HashSet;
+
+use super::lazy;
+use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::commands::element;
+use crate::commands::sample::{Passing, SampleArgs, is_few};
+use crate::resp::Reply;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::{Container, Entry, Hash, HashField};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+
+pub(super) const HRANDFIELD: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::HASH,
+    tips: &["nondeterministic_output"],
+    ..Spec::new("hrandfield", hrandfield)
+};
+
+/// `HRANDFIELD key [count [WITHVALUES]]`: random fields; different ones, or with a negative
+/// count that many picks of any. Expired fields are deleted first.
+///
+/// Reply: without a count one bulk string or null; else an array of fields, with WITHVALUES
+/// of fields and values (RESP3: of pairs). O(count), at most O(fields).
+fn hrandfield(call: &mut Call<'_>) -> CommandResult {
+    let key = call.args.at(1);
+    let asked = SampleArgs::parse(call.args, "WITHVALUES")?;
+    let missing = call.db.read::<Hash>(key)?.is_none();
+    if missing || lazy::expire_all(call, key) {
+        match asked {
+            None => call.reply.null(),
+            Some(_) => call.reply.array(0),
+        }
+        return Ok(());
+    }
+    let mut rng = SmallRng::from_rng(call.db.rng());
+    let hash = call.db.peek::<Hash>(key)?.expect("looked up above");
+    let Some(SampleArgs { count, paired }) = asked else {
+        match hash.random(&mut rng) {
+            Some(field) => element::write(call.reply, field.name),
+            None => call.reply.null(),
+        }
+        return Ok(());
+    };
+    let len = hash.len();
+    let count_max = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+    let wanted = if count < 0 {
+        count_max
+    } else {
+        count_max.min(len)
+    };
+    let flat_pair = paired && !call.reply.resp3();
+    call.reply
+        .array(if flat_pair { wanted * 2 } else { wanted });
+    if count < 0 || wanted == 1 {
+        for _ in 0..wanted {
+            let field = hash.random(&mut rng).expect("not empty");
+            write_field(call.reply, field, paired);
+        }
+    } else if hash.is_table() && is_few(wanted, len) {
+        // A table's names keep their places while it is borrowed: told apart by address.
+        let mut picked = HashSet::with_capacity(wanted);
+        while picked.len() < wanted {
+            let field = hash.random(&mut rng).expect("not empty");
+            let Entry::Str(name) = field.name else {
+                unreachable!("a table holds strings")
+            };
+            if picked.insert(name.as_ptr()) {
+                write_field(call.reply, field, paired);
+            }
+        }
+    } else {
+        let mut passing = Passing::new(wanted, len);
+        hash.visit(|field| {
+            if passing.take(&mut rng) {
+                write_field(call.reply, field, paired);
+            }
+            true
+        });
+    }
+    Ok(())
+}
+
+fn write_field(reply: &mut Reply, field: HashField<'_>, paired: bool) {
+    if paired && reply.resp3() {
+        reply.array(2);
+    }
+    element::write(reply, field.name);
+    if paired {
+        element::write(reply, field.value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn counts_take_every_form() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("HRANDFIELD none"), "$-1\r\n");
+        assert_eq!(t.run("HRANDFIELD none 5"), "*0\r\n");
+        t.run("HSET h a 1");
+        assert_eq!(t.run("HRANDFIELD h"), "$1\r\na\r\n");
+        assert_eq!(t.run("HRANDFIELD h 0"), "*0\r\n");
+        assert_eq!(t.run("HRANDFIELD h 5"), "*1\r\n$1\r\na\r\n");
+        assert_eq!(t.run("HRANDFIELD h -2"), "*2\r\n$1\r\na\r\n$1\r\na\r\n");
+        assert_eq!(
+            t.run("HRANDFIELD h 5 WITHVALUES"),
+            "*2\r\n$1\r\na\r\n$1\r\n1\r\n"
+        );
+        t.run("HELLO 3");
+        assert_eq!(
+            t.run("HRANDFIELD h -1 WITHVALUES"),
+            "*1\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n"
+        );
+        assert_eq!(t.run("HRANDFIELD h 1 VALUES"), "-ERR syntax error\r\n");
+        assert_eq!(
+            t.run("HRANDFIELD h -9223372036854775807 WITHVALUES"),
+            "-ERR value is out of range\r\n"
+        );
+    }
+
+    #[test]
+    fn a_positive_count_gives_different_fields() {
+        let mut t = Testbed::new();
+        for i in 0..1000 {
+            t.run(&format!("HSET h field:{i} {i}"));
+        }
+        for count in [10, 600, 1000, 5000] {
+            let reply = t.run(&format!("HRANDFIELD h {count}"));
+            let fields: Vec<_> = reply
+                .split("\r\n")
+                .filter(|l| l.starts_with("field"))
+                .collect();
+            assert_eq!(fields.len(), count.min(1000));
+            assert_eq!(fields.iter().collect::<BTreeSet<_>>().len(), fields.len());
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What HSCAN, SSCAN and ZSCAN take after key and cursor.
+
+use crate::base::glob;
+use crate::base::number::{parse_i64, parse_u64_lenient};
+use crate::command::CommandError;
+use crate::resp::Args;
+use crate::types::Entry;
+
+/// Table steps for each element asked for, at most: a sparse table gives few a step.
+const STEPS_PER_ELEMENT: usize = 10;
+
+/// A cursor; anything else is refused before the key is looked at.
+pub(super) fn parse_cursor(text: &[u8]) -> Result<u64, CommandError> {
+    parse_u64_lenient(text).ok_or(CommandError::Text("ERR invalid cursor"))
+}
+
+/// The options behind the cursor.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ScanArgs<'a> {
+    count: usize,
+    /// `None`: everything matches.
+    pattern: Option<&'a [u8]>,
+    pub no_values: bool,
+}
+
+impl<'a> ScanArgs<'a> {
+    /// Reads the options from argument `at` on. Only a hash may be asked for no values.
+    pub fn parse(args: Args<'a>, mut at: usize, of_hash: bool) -> Result<Self, CommandError> {
+        let mut all = ScanArgs {
+            count: 10,
+            pattern: None,
+            no_values: false,
+        };
+        while at < args.len() {
+            let value = args.get(at + 1);
+            if args.is(at, "COUNT")
+                && let Some(text) = value
+            {
+                let count = parse_i64(text).ok_or(CommandError::NotAnInteger)?;
+                if count < 1 {
+                    return Err(CommandError::Syntax);
+                }
+                all.count = usize::try_from(count).unwrap_or(usize::MAX);
+                at += 2;
+            } else if args.is(at, "MATCH")
+                && let Some(pattern) = value
+            {
+                all.pattern = (pattern != b"*").then_some(pattern);
+                at += 2;
+            } else if args.is(at, "NOVALUES") {
+                if !of_hash {
+                    const ONLY_HSCAN: &str = "ERR NOVALUES option can only be used in HSCAN";
+                    return Err(CommandError::Text(ONLY_HSCAN));
+                }
+                all.no_values = true;
+                at += 1;
+            } else {
+                return Err(CommandError::Syntax);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Whether an element is asked for.
+    #[inline]
+    pub fn admits(&self, element: Entry<'_>) -> bool {
+        self.pattern.is_none_or(|pattern| {
+            glob::matches(pattern, element.bytes(&mut itoa::Buffer::new()), false)
+        })
+    }
+
+    /// Goes on until COUNT elements were seen, whether they matched or not, or the end was
+    /// reached. `step` takes a cursor, gives the next, and adds what it saw.
+    pub fn run(&self, mut cursor: u64, mut step: impl FnMut(u64, &mut usize) -> u64) -> u64 {
+        let (mut seen, mut steps) = (0, self.count.saturating_mul(STEPS_PER_ELEMENT));
+        loop {
+            cursor = step(cursor, &mut seen);
+            if cursor == 0 || steps == 0 || seen >= self.count {
+                return cursor;
+            }
+            steps -= 1;
+        }
+    }
+}
