@@ -196,8 +196,8 @@ impl<'a> Db<'a> {
 
     /// States the removal of an expired key that is already gone.
     pub(super) fn expired(&mut self, key: Box<[u8]>) {
+        // Not a change of the command that met it: `dirty` decides what that one states.
         self.keyspace.stats.expired += 1;
-        self.keyspace.dirty += 1;
         self.keyspace.watchers.touch(self.at, &key);
         self.event(&key, Class::EXPIRED, "expired");
         if self.keyspace.record_removed {

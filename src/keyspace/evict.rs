@@ -119,7 +119,6 @@ impl Keyspace {
         let entry = self.dbs[db.0 as usize].detach(found);
         self.lazyfree.free_entry(entry);
         self.stats.evicted += 1;
-        self.dirty += 1;
         self.watchers.touch(db, key);
         self.db(db).event(key, Class::EVICTED, "evicted");
         if self.record_removed {
