@@ -85,6 +85,12 @@ pub struct Totals {
     pub mapped: usize,
 }
 
+/// The allocator's version, as `5.3.0`.
+pub fn version() -> &'static str {
+    let full = tikv_jemalloc_ctl::version::read().unwrap_or("0");
+    full.split('-').next().unwrap_or(full)
+}
+
 /// Gives unused dirty pages back to the system (MEMORY PURGE).
 pub fn purge() -> bool {
     // 4096 is MALLCTL_ARENAS_ALL: every arena.

@@ -10,3 +10,4 @@ mod grisu;
 pub mod hash;
 pub mod long_double;
 pub mod number;
+pub mod usage;

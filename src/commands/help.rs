@@ -1,5 +1,6 @@
 //! The HELP subcommand of containers.
 
+use crate::command::CommandError;
 use crate::resp::Reply;
 
 /// Writes what a container can do as an array of status lines: a headline with its name,
@@ -15,6 +16,16 @@ pub(super) fn write_help(reply: &mut Reply, container: &str, lines: &[&str]) {
     }
     reply.simple("HELP");
     reply.simple("    Print this help.");
+}
+
+/// A subcommand that a container does not have, or not with so many arguments.
+pub(super) fn misused(container: &str, subcommand: &[u8]) -> CommandError {
+    let mut line = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
+    line.extend_from_slice(&subcommand[..subcommand.len().min(128)]);
+    line.extend_from_slice(b"'. Try ");
+    line.extend_from_slice(container.as_bytes());
+    line.extend_from_slice(b" HELP.");
+    CommandError::Bytes(line)
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ pub fn table() -> Vec<&'static [Spec]> {
     vec![
         command::SPECS,
         connection::SPECS,
+        server::SPECS,
         hash::SPECS,
         string::SPECS,
         transactions::SPECS,

@@ -71,6 +71,24 @@ impl Database {
         self.volatile
     }
 
+    /// Bytes of the table, entries excluded.
+    pub fn table_bytes(&self) -> usize {
+        self.table.memory_bytes()
+    }
+
+    /// The average time to live of the volatile keys among the first `samples` entries.
+    pub fn average_ttl_ms(&self, now_ms: i64, samples: usize) -> i64 {
+        if self.volatile == 0 {
+            return 0;
+        }
+        let left = |entry: Entry| Some((entry.expiry()? - now_ms).max(0));
+        let (mut sum, mut count) = (0i64, 0);
+        for ttl in self.entries().take(samples).filter_map(left) {
+            (sum, count) = (sum.saturating_add(ttl), count + 1);
+        }
+        sum.checked_div(count).unwrap_or(0)
+    }
+
     #[inline]
     pub(super) fn table(&self) -> &HashTable {
         &self.table

@@ -49,6 +49,11 @@ impl FieldExpiries {
     }
 
     /// Number of hashes with a line.
+    /// Hashes of one database whose fields expire. O(all such hashes).
+    pub fn in_db(&self, db: DbIndex) -> usize {
+        self.by_key.keys().filter(|(at, _)| *at == db).count()
+    }
+
     pub fn len(&self) -> usize {
         self.by_key.len()
     }

@@ -83,6 +83,10 @@ pub struct Deadlines {
 }
 
 impl Deadlines {
+    pub fn len(&self) -> usize {
+        self.by_time.len()
+    }
+
     pub fn add(&mut self, at_ms: u64, client: ClientId) {
         self.by_time.insert((at_ms, client));
     }

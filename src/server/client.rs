@@ -58,6 +58,30 @@ impl ClientFlags {
         .union(ClientFlags::NO_TOUCH);
 }
 
+/// What a client is to the server, as CLIENT LIST TYPE and CLIENT KILL TYPE sort them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientKind {
+    Normal,
+    Pubsub,
+    Replica,
+    Primary,
+}
+
+impl ClientKind {
+    /// The kind with this name, whatever its case.
+    pub fn named(name: &[u8]) -> Option<ClientKind> {
+        let kinds = [
+            ("normal", ClientKind::Normal),
+            ("pubsub", ClientKind::Pubsub),
+            ("replica", ClientKind::Replica),
+            ("slave", ClientKind::Replica),
+            ("master", ClientKind::Primary),
+        ];
+        let same = |n: &str| n.as_bytes().eq_ignore_ascii_case(name);
+        kinds.iter().find(|(n, _)| same(n)).map(|(_, kind)| *kind)
+    }
+}
+
 /// A transaction being queued.
 #[derive(Debug, Default)]
 pub struct Transaction {
@@ -101,6 +125,8 @@ pub struct Client {
     pub args_bytes: usize,
     /// Since when the output has been over its soft limit, monotonic milliseconds.
     pub soft_limit_since_ms: Option<u64>,
+    /// The most reply bytes that waited at once since the last look (`rbp`).
+    pub reply_peak: usize,
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub commands: u64,
@@ -134,6 +160,7 @@ impl Client {
             query_capacity: 0,
             args_bytes: 0,
             soft_limit_since_ms: None,
+            reply_peak: 0,
             bytes_in: 0,
             bytes_out: 0,
             commands: 0,
@@ -151,6 +178,46 @@ impl Client {
         }
         self.blocked = Some(Box::new(blocked));
         self.flags |= ClientFlags::BLOCKED;
+    }
+
+    /// What it is to the server.
+    pub fn kind(&self) -> ClientKind {
+        if self.flags.contains(ClientFlags::REPLICA) {
+            ClientKind::Replica
+        } else if self.flags.contains(ClientFlags::PUBSUB) {
+            ClientKind::Pubsub
+        } else {
+            ClientKind::Normal
+        }
+    }
+
+    /// Bytes of the commands it has queued in MULTI.
+    pub fn multi_bytes(&self) -> usize {
+        self.transaction.as_ref().map_or(0, |t| t.bytes)
+    }
+
+    /// Bytes that the server holds for this client, `reply` included.
+    pub fn memory_bytes(&self, reply: &crate::resp::Reply) -> usize {
+        let text = |t: &Option<Box<str>>| t.as_ref().map_or(0, |t| t.len());
+        let watched: usize = self
+            .watched
+            .iter()
+            .map(|w| w.key.len() + size_of::<WatchedKey>())
+            .sum();
+        let blocked = self.blocked.as_ref().map_or(0, |b| {
+            size_of::<Blocked>()
+                + b.args.memory_bytes()
+                + b.keys.iter().map(|k| k.len()).sum::<usize>()
+        });
+        size_of::<super::Session>()
+            + reply.capacity()
+            + self.query_capacity
+            + self.multi_bytes()
+            + watched
+            + blocked
+            + text(&self.name)
+            + text(&self.lib_name)
+            + text(&self.lib_ver)
     }
 
     /// Whether input may be executed now.

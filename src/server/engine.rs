@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::blocking::Deadlines;
-use super::client::ClientFlags;
+use super::client::{Client, ClientFlags};
 use super::limits::eviction;
 use super::session::{Clients, Session};
 use super::{
@@ -58,6 +58,8 @@ impl Engine {
             now,
             cycles: Cycles::new(),
             run_id: random_hex(20),
+            replid: random_hex(20),
+            startup_bytes: 0,
             clients: Clients::default(),
             effects: Effects::default(),
             slowlog: Slowlog::default(),
@@ -84,6 +86,7 @@ impl Engine {
         };
         let mut engine = Engine { keyspace, server };
         engine.apply_config();
+        engine.server.startup_bytes = crate::base::alloc::used_memory();
         engine
     }
 
@@ -115,19 +118,7 @@ impl Engine {
 
     /// The client waits no longer; what it sent meanwhile is executed next.
     pub fn unblock(&mut self, session: &mut Session) {
-        let client = &mut session.client;
-        let Some(blocked) = client.blocked.take() else {
-            return;
-        };
-        client.flags.remove(ClientFlags::BLOCKED);
-        for key in &blocked.keys {
-            self.keyspace.waiting.leave(blocked.db, key, client.id);
-        }
-        if let Some(at) = blocked.deadline_ms {
-            self.server.deadlines.remove(at, client.id);
-        }
-        self.server.blocked_clients -= 1;
-        self.server.resume(session);
+        unblock(&mut self.keyspace, &mut self.server, session);
     }
 
     /// Serves clients whose keys have got something, in the order they came. What they do
@@ -201,42 +192,10 @@ impl Engine {
         }
     }
 
-    /// CLIENT UNBLOCK: as if its time were up, or with an error. `false`: it does not wait.
-    pub fn unblock_client(&mut self, id: ClientId, error: Option<&CommandError>) -> bool {
-        let Some(mut session) = self.server.clients.take(id) else {
-            return false;
-        };
-        let waits = session.client.blocked.is_some();
-        if let Some(blocked) = &session.client.blocked {
-            match error {
-                Some(error) => session.reply.error(error),
-                None => blocked.on_timeout.write(&mut session.reply),
-            }
-            self.unblock(&mut session);
-        }
-        self.server.put_back(session);
-        waits
-    }
-
     /// The connection is over: nothing names the client any more.
     pub(super) fn forget(&mut self, session: &mut Session) {
         let Engine { keyspace, server } = self;
-        let client = &mut session.client;
-        keyspace
-            .watchers
-            .unwatch(&std::mem::take(&mut client.watched), client.id);
-        if let Some(blocked) = client.blocked.take() {
-            for key in &blocked.keys {
-                keyspace.waiting.leave(blocked.db, key, client.id);
-            }
-            if let Some(at) = blocked.deadline_ms {
-                server.deadlines.remove(at, client.id);
-            }
-            server.blocked_clients -= 1;
-        }
-        if client.flags.contains(ClientFlags::MONITOR) {
-            server.set_monitor(client.id, false);
-        }
+        let_go(keyspace, server, &mut session.client);
         if session.slot != u32::MAX {
             server.clients.remove(session);
         }
@@ -284,6 +243,7 @@ impl Engine {
             .output
             .sample(server.stats.net_output_bytes, now);
         server.rates.turns.sample(server.stats.turns, now);
+        server.rates.turn_us.sample(server.stats.turn_us, now);
         server.watch_clients();
     }
 
@@ -305,6 +265,79 @@ impl Engine {
         }
         Flow::Stop
     }
+}
+
+/// See [`Engine::unblock`].
+fn unblock(keyspace: &mut Keyspace, server: &mut Server, session: &mut Session) {
+    if stop_waiting(keyspace, server, &mut session.client) {
+        server.resume(session);
+    }
+}
+
+/// Takes a client out of everything that it waits in. `false`: it did not wait.
+fn stop_waiting(keyspace: &mut Keyspace, server: &mut Server, client: &mut Client) -> bool {
+    let Some(blocked) = client.blocked.take() else {
+        return false;
+    };
+    client.flags.remove(ClientFlags::BLOCKED);
+    for key in &blocked.keys {
+        keyspace.waiting.leave(blocked.db, key, client.id);
+    }
+    if let Some(at) = blocked.deadline_ms {
+        server.deadlines.remove(at, client.id);
+    }
+    server.blocked_clients -= 1;
+    true
+}
+
+/// Nothing happens for the client's sake any more: no watch, no wait, no MONITOR.
+fn let_go(keyspace: &mut Keyspace, server: &mut Server, client: &mut Client) {
+    let watched = std::mem::take(&mut client.watched);
+    keyspace.watchers.unwatch(&watched, client.id);
+    stop_waiting(keyspace, server, client);
+    if client.flags.contains(ClientFlags::MONITOR) {
+        server.set_monitor(client.id, false);
+    }
+}
+
+/// CLIENT UNBLOCK: as if its time were up, or with an error. `false`: it does not wait.
+pub fn unblock_client(
+    keyspace: &mut Keyspace,
+    server: &mut Server,
+    id: ClientId,
+    error: Option<&CommandError>,
+) -> bool {
+    let Some(mut session) = server.clients.take(id) else {
+        return false;
+    };
+    let waits = session.client.blocked.is_some();
+    if let Some(blocked) = &session.client.blocked {
+        match error {
+            Some(error) => {
+                session.reply.error(error);
+                server.stats.count_error(session.reply.last_error());
+            }
+            None => blocked.on_timeout.write(&mut session.reply),
+        }
+        unblock(keyspace, server, &mut session);
+    }
+    server.put_back(session);
+    waits
+}
+
+/// CLIENT KILL of another client: from now on it takes part in nothing, and it is closed
+/// before the loop sleeps. `false`: there is none.
+pub fn kill_client(keyspace: &mut Keyspace, server: &mut Server, id: ClientId) -> bool {
+    let Some(mut session) = server.clients.take(id) else {
+        return false;
+    };
+    let closing = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
+    if !closing {
+        let_go(keyspace, server, &mut session.client);
+        server.close_soon(&mut session);
+    }
+    server.clients.put_back(session);
+    !closing
 }
 
 /// What the keyspace takes from the configuration.

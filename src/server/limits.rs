@@ -103,16 +103,6 @@ impl Server {
         self.to_close.push(session.client.id);
     }
 
-    /// CLIENT KILL of another client. `false`: there is none.
-    pub fn kill(&mut self, id: ClientId) -> bool {
-        let Some(mut session) = self.clients.take(id) else {
-            return false;
-        };
-        self.close_soon(&mut session);
-        self.clients.put_back(session);
-        true
-    }
-
     /// Closes idle clients and those over their soft limits, gives back buffers.
     pub(super) fn watch_clients(&mut self) {
         let share = self.clients.len() / self.effective_hz() as usize;

@@ -7,10 +7,13 @@ mod batch;
 mod blocking;
 mod call;
 mod client;
+mod client_line;
 mod dispatch;
 mod effects;
 mod engine;
 mod execute;
+mod histogram;
+pub mod info;
 mod latency;
 mod limits;
 mod monitor;
@@ -23,10 +26,11 @@ mod testbed;
 
 pub use blocking::{Blocked, TimeoutReply};
 pub use call::{Call, CommandResult, Effect, Handler, Spec};
-pub use client::{Client, ClientFlags, Queued, Transaction};
+pub use client::{Client, ClientFlags, ClientKind, Queued, Transaction};
+pub use client_line::client_line;
 pub use dispatch::{Outcome, resolve};
 pub use effects::{EffectSink, Effects, Stated};
-pub use engine::{Engine, Flow};
+pub use engine::{Engine, Flow, kill_client, unblock_client};
 pub use execute::run;
 pub use latency::{EventSeries, Latency};
 pub use run::Loop;
@@ -87,6 +91,10 @@ pub struct Server {
     pub now: Now,
     pub cycles: Cycles,
     pub run_id: String,
+    /// The replication history's id (INFO `master_replid`).
+    pub replid: String,
+    /// `used_memory` when start-up was done.
+    pub startup_bytes: usize,
     pub clients: Clients,
     pub effects: Effects,
     pub slowlog: Slowlog,
@@ -127,4 +135,5 @@ pub struct Rates {
     pub input: Rate,
     pub output: Rate,
     pub turns: Rate,
+    pub turn_us: Rate,
 }

@@ -495,6 +495,8 @@ impl Loop {
         let Some(stream) = session.stream.as_mut() else {
             return false;
         };
+        let waiting = session.reply.pending().len();
+        session.client.reply_peak = session.client.reply_peak.max(waiting);
         while !session.reply.is_empty() {
             match stream.write(session.reply.pending()) {
                 Ok(0) => return false,

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use hdrhistogram::Histogram;
+use super::histogram::Histogram;
 
 /// Distinct error codes that are counted one by one (INFO errorstats).
 const ERROR_CODES_MAX: usize = 128;
-/// Latencies above this many nanoseconds count as this much: a second.
-const LATENCY_MAX_NS: u64 = 1_000_000_000;
 
 /// Of one command or subcommand.
 #[derive(Debug, Default)]
@@ -20,18 +18,14 @@ pub struct CommandStats {
     /// Ran and answered with an error.
     pub failed: u64,
     /// Nanoseconds a call; made with the first one while `latency-tracking` is on.
-    pub latency: Option<Box<Histogram<u64>>>,
+    pub latency: Option<Histogram>,
 }
 
 impl CommandStats {
     /// Adds one call's nanoseconds to the histogram.
     #[inline]
     pub fn record_latency(&mut self, nanos: u64) {
-        let histogram = self.latency.get_or_insert_with(|| {
-            let h = Histogram::new_with_bounds(1, LATENCY_MAX_NS, 2);
-            Box::new(h.expect("constant bounds that the histogram allows"))
-        });
-        histogram.saturating_record(nanos.clamp(1, LATENCY_MAX_NS));
+        self.latency.get_or_insert_default().record(nanos);
     }
 }
 

@@ -1,6 +1,9 @@
 //! The connection commands.
 
 mod auth;
+mod client;
+mod client_control;
+mod client_list;
 pub(super) mod docs;
 mod session;
 
@@ -9,6 +12,7 @@ use crate::server::Spec;
 pub(super) static SPECS: &[Spec] = &[
     auth::AUTH,
     auth::HELLO,
+    client::CLIENT,
     session::ECHO,
     session::PING,
     session::QUIT,

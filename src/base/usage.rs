@@ -1,0 +1,78 @@
+//! What the process has used: processor time, resident memory.
+#![allow(unsafe_code)]
+
+use std::time::Duration;
+
+/// Whose processor time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    Process,
+    /// Children that have ended.
+    Children,
+    Thread,
+}
+
+/// Processor time so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTime {
+    pub user: Duration,
+    pub system: Duration,
+}
+
+/// The processor time of `who`; zero where the system does not tell.
+pub fn cpu_time(who: Who) -> CpuTime {
+    let who = match who {
+        Who::Process => libc::RUSAGE_SELF,
+        Who::Children => libc::RUSAGE_CHILDREN,
+        #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+        Who::Thread => libc::RUSAGE_THREAD,
+        #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+        Who::Thread => return CpuTime::default(),
+    };
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is to memory for one rusage, which all-zero bytes are too.
+    let code = unsafe { libc::getrusage(who, usage.as_mut_ptr()) };
+    if code != 0 {
+        return CpuTime::default();
+    }
+    // SAFETY: it was zeroed, and filled since.
+    let usage = unsafe { usage.assume_init() };
+    let duration = |t: libc::timeval| {
+        Duration::from_secs(t.tv_sec.max(0) as u64) + Duration::from_micros(t.tv_usec.max(0) as u64)
+    };
+    CpuTime {
+        user: duration(usage.ru_utime),
+        system: duration(usage.ru_stime),
+    }
+}
+
+/// Bytes of the process that are in memory; 0 where the system does not tell.
+pub fn resident_bytes() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next());
+    kib.and_then(|kib| kib.parse::<usize>().ok()).unwrap_or(0) * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_seen() {
+        let before = cpu_time(Who::Process);
+        let start = std::time::Instant::now();
+        while start.elapsed() < Duration::from_millis(30) {
+            std::hint::spin_loop();
+        }
+        let after = cpu_time(Who::Process);
+        assert!(after.user + after.system > before.user + before.system);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_process_is_resident() {
+        assert!(resident_bytes() > 100 * 1024);
+    }
+}

@@ -1,0 +1,294 @@
+//! CLIENT: the container, and what a connection says and asks of itself.
+
+use super::{client_control as control, client_list as list};
+use crate::command::{Arity, Category, CommandError, Flags};
+use crate::server::{Call, ClientFlags, CommandResult, Spec};
+
+/// The flags that nearly all subcommands share.
+pub(super) const USUAL: Flags = Flags::NOSCRIPT
+    .union(Flags::LOADING)
+    .union(Flags::STALE)
+    .union(Flags::SENTINEL);
+const ON_ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
+
+pub(super) const CLIENT: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::SENTINEL.union(Flags::CONTAINER),
+    subcommands: &[
+        GETNAME,
+        HELP,
+        ID,
+        list::INFO,
+        control::KILL,
+        list::LIST,
+        NO_EVICT,
+        NO_TOUCH,
+        control::PAUSE,
+        REPLY,
+        SETINFO,
+        SETNAME,
+        control::UNBLOCK,
+        control::UNPAUSE,
+    ],
+    ..Spec::new("client", help)
+};
+
+const HELP: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::LOADING.union(Flags::STALE).union(Flags::SENTINEL),
+    categories: Category::CONNECTION,
+    ..Spec::new("help", help)
+};
+
+/// `CLIENT HELP`.
+fn help(call: &mut Call<'_>) -> CommandResult {
+    crate::commands::help::write_help(
+        call.reply,
+        "client",
+        &[
+            "GETNAME",
+            "    The name of this connection.",
+            "ID",
+            "    The number of this connection.",
+            "INFO",
+            "    This connection as CLIENT LIST shows it.",
+            "KILL <ip:port>",
+            "    Close the connection from this address.",
+            "KILL <option> <value> [<option> <value> [...]]",
+            "    Close connections that fit all of:",
+            "    * ADDR (<ip:port>|<unixsocket>:0)",
+            "      The address that they come from.",
+            "    * LADDR (<ip:port>|<unixsocket>:0)",
+            "      The address of ours that they came to.",
+            "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+            "      What they are.",
+            "    * USER <username>",
+            "      Who they are logged in as.",
+            "    * SKIPME (YES|NO)",
+            "      Whether to spare this connection (default: yes).",
+            "    * ID <client-id>",
+            "      Their number.",
+            "    * MAXAGE <maxage>",
+            "      Seconds that they have lasted at least.",
+            "LIST [options ...]",
+            "    A line for every connection. Options:",
+            "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+            "      Only connections of this type.",
+            "    * ID <client-id> [<client-id> [...]]",
+            "      Only these connections.",
+            "NO-EVICT (ON|OFF)",
+            "    Keep this connection when clients use too much memory.",
+            "NO-TOUCH (ON|OFF)",
+            "    Do not let this connection's commands count as uses of keys.",
+            "PAUSE <timeout> [WRITE|ALL]",
+            "    Hold back all commands, or writes, for <timeout> milliseconds.",
+            "REPLY (ON|OFF|SKIP)",
+            "    Choose which replies this connection gets.",
+            "SETINFO <option> <value>",
+            "    Tell about the client library. Options:",
+            "    * LIB-NAME: its name.",
+            "    * LIB-VER: its version.",
+            "SETNAME <name>",
+            "    Give this connection a name.",
+            "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+            "    End a connection's wait in a blocking command.",
+            "UNPAUSE",
+            "    End a pause.",
+        ],
+    );
+    Ok(())
+}
+
+const ID: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: USUAL,
+    categories: Category::CONNECTION,
+    ..Spec::new("id", id)
+};
+
+/// `CLIENT ID`: the connection's number, never used twice.
+fn id(call: &mut Call<'_>) -> CommandResult {
+    call.reply.int(call.client.id.0 as i64);
+    Ok(())
+}
+
+const GETNAME: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: USUAL,
+    categories: Category::CONNECTION,
+    ..Spec::new("getname", getname)
+};
+
+/// `CLIENT GETNAME`: bulk string; null without a name.
+fn getname(call: &mut Call<'_>) -> CommandResult {
+    match &call.client.name {
+        Some(name) => call.reply.bulk(name.as_bytes()),
+        None => call.reply.null(),
+    }
+    Ok(())
+}
+
+const SETNAME: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: USUAL,
+    categories: Category::CONNECTION,
+    tips: ON_ALL_NODES,
+    ..Spec::new("setname", setname)
+};
+
+/// `CLIENT SETNAME name`: an empty one takes the name away.
+fn setname(call: &mut Call<'_>) -> CommandResult {
+    call.client.name = super::session::client_name(call.args.at(2))?;
+    call.reply.ok();
+    Ok(())
+}
+
+const SETINFO: Spec = Spec {
+    arity: Arity::Exactly(4),
+    flags: USUAL,
+    categories: Category::CONNECTION,
+    tips: ON_ALL_NODES,
+    ..Spec::new("setinfo", setinfo)
+};
+
+/// `CLIENT SETINFO LIB-NAME|LIB-VER value`: shown by CLIENT LIST; empty takes it away.
+fn setinfo(call: &mut Call<'_>) -> CommandResult {
+    let (option, value) = (call.args.at(2), call.args.at(3));
+    let client = &mut *call.client;
+    let place = if call.args.is(2, "LIB-NAME") {
+        &mut client.lib_name
+    } else if call.args.is(2, "LIB-VER") {
+        &mut client.lib_ver
+    } else {
+        return Err(CommandError::Bytes(
+            [b"ERR Unrecognized option '", option, b"'"].concat(),
+        ));
+    };
+    if !value.iter().all(|b| (b'!'..=b'~').contains(b)) {
+        const REASON: &[u8] = b" cannot contain spaces, newlines or special characters.";
+        return Err(CommandError::Bytes([b"ERR ", option, REASON].concat()));
+    }
+    let value = std::str::from_utf8(value).expect("printable ASCII");
+    *place = (!value.is_empty()).then(|| value.into());
+    call.reply.ok();
+    Ok(())
+}
+
+const REPLY: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: USUAL,
+    categories: Category::CONNECTION,
+    ..Spec::new("reply", reply)
+};
+
+/// `CLIENT REPLY ON|OFF|SKIP`.
+///
+/// Reply: OK for ON, nothing otherwise; what follows is taken back by dispatch.
+fn reply(call: &mut Call<'_>) -> CommandResult {
+    let flags = &mut call.client.flags;
+    if call.args.is(2, "ON") {
+        flags.remove(ClientFlags::REPLY_OFF | ClientFlags::REPLY_SKIP);
+        call.reply.ok();
+    } else if call.args.is(2, "OFF") {
+        flags.insert(ClientFlags::REPLY_OFF);
+    } else if call.args.is(2, "SKIP") {
+        if !flags.contains(ClientFlags::REPLY_OFF) {
+            flags.insert(ClientFlags::REPLY_SKIP_NEXT);
+        }
+    } else {
+        return Err(CommandError::Syntax);
+    }
+    Ok(())
+}
+
+const NO_EVICT: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: USUAL.union(Flags::ADMIN),
+    categories: Category::CONNECTION,
+    ..Spec::new("no-evict", no_evict)
+};
+
+/// `CLIENT NO-EVICT ON|OFF`: spares the connection when `maxmemory-clients` closes some.
+fn no_evict(call: &mut Call<'_>) -> CommandResult {
+    switch(call, ClientFlags::NO_EVICT)
+}
+
+const NO_TOUCH: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: Flags::NOSCRIPT.union(Flags::LOADING).union(Flags::STALE),
+    categories: Category::CONNECTION,
+    ..Spec::new("no-touch", no_touch)
+};
+
+/// `CLIENT NO-TOUCH ON|OFF`: the connection's commands do not count as uses of keys.
+fn no_touch(call: &mut Call<'_>) -> CommandResult {
+    switch(call, ClientFlags::NO_TOUCH)
+}
+
+fn switch(call: &mut Call<'_>, flag: ClientFlags) -> CommandResult {
+    let on = call.args.is(2, "ON");
+    if !on && !call.args.is(2, "OFF") {
+        return Err(CommandError::Syntax);
+    }
+    call.client.flags.set(flag, on);
+    call.reply.ok();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn a_name_is_kept_until_it_is_emptied() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("CLIENT GETNAME"), "$-1\r\n");
+        assert_eq!(t.run("CLIENT SETNAME me"), "+OK\r\n");
+        assert_eq!(t.run("CLIENT GETNAME"), "$2\r\nme\r\n");
+        let refusal =
+            "-ERR Client names cannot contain spaces, newlines or special characters.\r\n";
+        assert_eq!(
+            t.run_args(&[b"CLIENT", b"SETNAME", b"a b"]),
+            refusal.as_bytes()
+        );
+        assert_eq!(t.run_args(&[b"CLIENT", b"SETNAME", b""]), b"+OK\r\n");
+        assert_eq!(t.run("CLIENT GETNAME"), "$-1\r\n");
+    }
+
+    #[test]
+    fn a_library_is_shown_in_info() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("CLIENT SETINFO lib-name redis.py"), "+OK\r\n");
+        assert_eq!(t.run("CLIENT SETINFO LIB-VER 1.2"), "+OK\r\n");
+        let info = t.run("CLIENT INFO");
+        assert!(
+            info.contains(" lib-name=redis.py lib-ver=1.2 io-thread=0\n"),
+            "{info}"
+        );
+        assert_eq!(
+            t.run("CLIENT SETINFO x y"),
+            "-ERR Unrecognized option 'x'\r\n"
+        );
+        let refusal =
+            b"-ERR lib-Ver cannot contain spaces, newlines or special characters.\r\n".as_slice();
+        assert_eq!(
+            t.run_args(&[b"CLIENT", b"SETINFO", b"lib-Ver", b"a\n"]),
+            refusal
+        );
+    }
+
+    #[test]
+    fn replies_can_be_skipped_and_turned_off() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("CLIENT REPLY SKIP"), "");
+        assert_eq!(t.run("PING"), "");
+        assert_eq!(t.run("PING"), "+PONG\r\n");
+        assert_eq!(t.run("CLIENT REPLY OFF"), "");
+        assert_eq!(t.run("PING"), "");
+        assert_eq!(t.run("CLIENT REPLY SKIP"), "");
+        assert_eq!(t.run("NOSUCH"), "");
+        assert_eq!(t.run("CLIENT REPLY ON"), "+OK\r\n");
+        assert_eq!(t.run("PING"), "+PONG\r\n");
+        assert_eq!(t.run("CLIENT REPLY MAYBE"), "-ERR syntax error\r\n");
+    }
+}

@@ -1,0 +1,292 @@
+//! CLIENT KILL, PAUSE, UNPAUSE, UNBLOCK: what is done to other connections.
+
+use super::client::USUAL;
+use super::client_list::client_kind;
+use crate::base::number::parse_i64;
+use crate::command::{Arity, Category, CommandError, Flags};
+use crate::commands::help::misused;
+use crate::keyspace::ClientId;
+use crate::server::{self, Call, Client, ClientFlags, ClientKind, CommandResult, Pause, Spec};
+
+pub(super) const KILL: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: USUAL.union(Flags::ADMIN),
+    categories: Category::CONNECTION,
+    ..Spec::new("kill", kill)
+};
+
+/// What connections CLIENT KILL is about; all that is named must fit.
+#[derive(Default)]
+struct Filter<'a> {
+    id: Option<i64>,
+    age_s_min: Option<i64>,
+    kind: Option<ClientKind>,
+    addr: Option<&'a [u8]>,
+    laddr: Option<&'a [u8]>,
+    user: Option<&'a [u8]>,
+}
+
+impl Filter<'_> {
+    fn fits(&self, client: &Client, now_ms: u64) -> bool {
+        let age_s = (now_ms.saturating_sub(client.created_ms) / 1000) as i64;
+        self.addr
+            .is_none_or(|a| client.peer.to_string().as_bytes() == a)
+            && self
+                .laddr
+                .is_none_or(|a| client.local.to_string().as_bytes() == a)
+            && self.kind.is_none_or(|k| client.kind() == k)
+            && self.id.is_none_or(|id| client.id.0 == id as u64)
+            && self.user.is_none_or(|u| client.user.as_bytes() == u)
+            && self.age_s_min.is_none_or(|age| age_s >= age)
+            && !client.flags.contains(ClientFlags::CLOSE_ASAP)
+    }
+}
+
+/// `CLIENT KILL ip:port`, `CLIENT KILL [ID n] [TYPE t] [USER u] [ADDR a] [LADDR a]
+/// [SKIPME yes|no] [MAXAGE seconds]`.
+///
+/// Reply: OK or an error in the old form, the number of closed connections in the new one.
+/// This connection is closed after it has got its reply; the old form does not spare it.
+fn kill(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let old_form = args.len() == 3;
+    let (mut filter, mut skip_me) = (Filter::default(), !old_form);
+    if old_form {
+        filter.addr = Some(args.at(2));
+    }
+    let mut at = if old_form { args.len() } else { 2 };
+    while at < args.len() {
+        let value = args.get(at + 1).ok_or(CommandError::Syntax)?;
+        if args.is(at, "ID") {
+            const BAD_ID: CommandError =
+                CommandError::Text("ERR client-id should be greater than 0");
+            filter.id = Some(parse_i64(value).filter(|&n| n > 0).ok_or(BAD_ID)?);
+        } else if args.is(at, "MAXAGE") {
+            const BAD_AGE: &str = "ERR maxage is not an integer or out of range";
+            let age = parse_i64(value).ok_or(CommandError::Text(BAD_AGE))?;
+            if age <= 0 {
+                return Err(CommandError::Text("ERR maxage should be greater than 0"));
+            }
+            filter.age_s_min = Some(age);
+        } else if args.is(at, "TYPE") {
+            filter.kind = Some(client_kind(value)?);
+        } else if args.is(at, "ADDR") {
+            filter.addr = Some(value);
+        } else if args.is(at, "LADDR") {
+            filter.laddr = Some(value);
+        } else if args.is(at, "USER") {
+            if value != b"default" {
+                let line = [b"ERR No such user '", value, b"'"].concat();
+                return Err(CommandError::Bytes(line));
+            }
+            filter.user = Some(value);
+        } else if args.is(at, "SKIPME") {
+            skip_me = args.is(at + 1, "YES");
+            if !skip_me && !args.is(at + 1, "NO") {
+                return Err(CommandError::Syntax);
+            }
+        } else {
+            return Err(CommandError::Syntax);
+        }
+        at += 2;
+    }
+    let now_ms = call.server.now.mono_ms;
+    let others = call.server.clients.iter();
+    let doomed: Vec<ClientId> = others
+        .filter(|s| filter.fits(&s.client, now_ms))
+        .map(|s| s.client.id)
+        .collect();
+    let (keyspace, server, client, _) = call.world();
+    let mut killed = 0;
+    for id in doomed {
+        killed += server::kill_client(keyspace, server, id) as i64;
+    }
+    if !skip_me && filter.fits(client, now_ms) {
+        client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+        killed += 1;
+    }
+    match (old_form, killed) {
+        (true, 0) => return Err(CommandError::Text("ERR No such client")),
+        (true, _) => call.reply.ok(),
+        (false, n) => call.reply.int(n),
+    }
+    Ok(())
+}
+
+pub(super) const PAUSE: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: USUAL.union(Flags::ADMIN),
+    categories: Category::CONNECTION,
+    ..Spec::new("pause", pause)
+};
+
+/// `CLIENT PAUSE milliseconds [WRITE|ALL]`: commands wait, not clients are closed.
+///
+/// A pause that ends later than the new one keeps its end; its mode becomes the new one's.
+fn pause(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let all = match args.len() {
+        3 => true,
+        4 if args.is(3, "WRITE") => false,
+        4 if args.is(3, "ALL") => true,
+        4 => {
+            return Err(CommandError::Text(
+                "ERR CLIENT PAUSE mode must be WRITE or ALL",
+            ));
+        }
+        _ => return Err(misused("CLIENT", args.at(1))),
+    };
+    const BAD_TIMEOUT: &str = "ERR timeout is not an integer or out of range";
+    let timeout_ms = parse_i64(args.at(2)).ok_or(CommandError::Text(BAD_TIMEOUT))?;
+    if timeout_ms < 0 {
+        return Err(CommandError::NegativeTimeout);
+    }
+    // Redis keeps the end as a Unix time: what does not fit there is refused.
+    if timeout_ms > i64::MAX - call.db.now_ms() {
+        return Err(CommandError::TimeoutOutOfRange);
+    }
+    let server = &mut *call.server;
+    let now = server.now.mono_ms;
+    let running = server.pause.map_or(0, |p| p.until_ms);
+    let until_ms = running.max(now.saturating_add(timeout_ms as u64));
+    // A pause that is over already lets everybody go.
+    let lasting = (until_ms > now).then_some(Pause { until_ms, all });
+    server.set_pause(lasting);
+    call.reply.ok();
+    Ok(())
+}
+
+pub(super) const UNPAUSE: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: USUAL.union(Flags::ADMIN),
+    categories: Category::CONNECTION,
+    ..Spec::new("unpause", unpause)
+};
+
+/// `CLIENT UNPAUSE`.
+fn unpause(call: &mut Call<'_>) -> CommandResult {
+    call.server.set_pause(None);
+    call.reply.ok();
+    Ok(())
+}
+
+pub(super) const UNBLOCK: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: USUAL.union(Flags::ADMIN),
+    categories: Category::CONNECTION,
+    ..Spec::new("unblock", unblock)
+};
+
+/// `CLIENT UNBLOCK id [TIMEOUT|ERROR]`: ends a wait as its deadline would, or with an error.
+///
+/// Reply: 1, or 0 when nobody with this number waits.
+fn unblock(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let error = match args.len() {
+        3 => None,
+        4 if args.is(3, "TIMEOUT") => None,
+        4 if args.is(3, "ERROR") => Some(UNBLOCKED),
+        4 => {
+            const BAD: &str = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
+            return Err(CommandError::Text(BAD));
+        }
+        _ => return Err(misused("CLIENT", args.at(1))),
+    };
+    let id = parse_i64(args.at(2)).ok_or(CommandError::NotAnInteger)?;
+    let (keyspace, server, _, _) = call.world();
+    let done = server::unblock_client(keyspace, server, ClientId(id as u64), error.as_ref());
+    call.reply.int(done as i64);
+    Ok(())
+}
+
+const UNBLOCKED: CommandError = CommandError::Text("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn the_old_form_kills_by_address_and_does_not_spare_itself() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("CLIENT KILL 1.2.3.4:5"), "-ERR No such client\r\n");
+        assert_eq!(t.run("CLIENT KILL /test:0"), "+OK\r\n");
+    }
+
+    #[test]
+    fn filters_must_all_fit() {
+        let mut t = Testbed::new();
+        let (a, b) = (t.connect(), t.connect());
+        assert_eq!(
+            t.run(&format!("CLIENT KILL ID {} TYPE pubsub", a.0)),
+            ":0\r\n"
+        );
+        assert_eq!(t.run("CLIENT KILL USER default MAXAGE 2000000"), ":0\r\n");
+        assert_eq!(
+            t.run(&format!("CLIENT KILL ID {} ADDR /test:0", a.0)),
+            ":1\r\n"
+        );
+        assert_eq!(t.run(&format!("CLIENT KILL ID {}", a.0)), ":0\r\n");
+        assert_eq!(t.run("CLIENT KILL LADDR /test:0 SKIPME no"), ":2\r\n");
+        assert_eq!(t.run(&format!("CLIENT KILL ID {}", b.0)), ":0\r\n");
+    }
+
+    #[test]
+    fn a_killed_client_gets_no_element() {
+        // It would be lost: the connection is closed before it could be sent.
+        let mut t = Testbed::new();
+        let waiting = t.connect();
+        t.run_as(waiting, "BLPOP list 0");
+        t.run(&format!("CLIENT KILL ID {}", waiting.0));
+        assert_eq!(t.engine.server.blocked_clients, 0);
+        assert!(t.engine.keyspace.waiting.is_empty());
+    }
+
+    #[test]
+    fn refusals_are_those_of_redis() {
+        let mut t = Testbed::new();
+        for (command, error) in [
+            ("CLIENT KILL ID 0", "client-id should be greater than 0"),
+            ("CLIENT KILL ID x", "client-id should be greater than 0"),
+            (
+                "CLIENT KILL MAXAGE x",
+                "maxage is not an integer or out of range",
+            ),
+            ("CLIENT KILL MAXAGE 0", "maxage should be greater than 0"),
+            ("CLIENT KILL TYPE x", "Unknown client type 'x'"),
+            ("CLIENT KILL USER x", "No such user 'x'"),
+            ("CLIENT KILL SKIPME x", "syntax error"),
+            ("CLIENT KILL ID 1 SKIPME", "syntax error"),
+            (
+                "CLIENT PAUSE x",
+                "timeout is not an integer or out of range",
+            ),
+            ("CLIENT PAUSE -1", "timeout is negative"),
+            (
+                "CLIENT PAUSE 9223372036854775807",
+                "timeout is out of range",
+            ),
+            ("CLIENT PAUSE 1 x", "CLIENT PAUSE mode must be WRITE or ALL"),
+            (
+                "CLIENT UNBLOCK x",
+                "value is not an integer or out of range",
+            ),
+            (
+                "CLIENT UNBLOCK 1 x",
+                "CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
+            ),
+        ] {
+            assert_eq!(t.run(command), format!("-ERR {error}\r\n"), "{command}");
+        }
+    }
+
+    #[test]
+    fn a_shorter_pause_keeps_the_longer_end() {
+        let mut t = Testbed::new();
+        t.run("CLIENT PAUSE 1000 WRITE");
+        t.run("CLIENT PAUSE 10 WRITE");
+        let now = t.engine.server.now.mono_ms;
+        assert_eq!(t.engine.server.pause.map(|p| p.until_ms), Some(now + 1000));
+        assert_eq!(t.run("CLIENT UNPAUSE"), "+OK\r\n");
+        assert_eq!(t.engine.server.pause, None);
+    }
+}

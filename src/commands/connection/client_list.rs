@@ -1,0 +1,147 @@
+//! CLIENT LIST and CLIENT INFO: connections, a line each.
+
+use super::client::USUAL;
+use crate::base::number::parse_i64;
+use crate::command::{Arity, Category, CommandError, Flags};
+use crate::keyspace::ClientId;
+use crate::server::{Call, ClientKind, CommandResult, Spec, client_line};
+
+const TIPS: &[&str] = &["nondeterministic_output"];
+
+pub(super) const INFO: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: USUAL,
+    categories: Category::CONNECTION,
+    tips: TIPS,
+    ..Spec::new("info", info)
+};
+
+/// `CLIENT INFO`: this connection's line, as verbatim text.
+fn info(call: &mut Call<'_>) -> CommandResult {
+    let line = own_line(call);
+    call.reply.verbatim("txt", line.as_bytes());
+    Ok(())
+}
+
+pub(super) const LIST: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: USUAL.union(Flags::ADMIN),
+    categories: Category::CONNECTION,
+    tips: TIPS,
+    ..Spec::new("list", list)
+};
+
+/// `CLIENT LIST [TYPE type | ID id ...]`.
+///
+/// Reply: verbatim text (bulk string in RESP2), a line for every connection, oldest first;
+/// with ID in the order asked for, numbers that nobody has left out. O(connections).
+fn list(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let mut text = String::new();
+    if args.len() > 3 && args.is(2, "ID") {
+        for id in args.from(3).iter() {
+            let id = parse_i64(id).ok_or(CommandError::Text("ERR Invalid client ID"))?;
+            text.push_str(&line_of(call, ClientId(id as u64)));
+        }
+    } else {
+        let kind = match args.len() {
+            2 => None,
+            4 if args.is(2, "TYPE") => Some(client_kind(args.at(3))?),
+            _ => return Err(CommandError::Syntax),
+        };
+        for id in everybody(call, kind) {
+            text.push_str(&line_of(call, id));
+        }
+    }
+    call.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+/// The type with this name.
+pub(super) fn client_kind(name: &[u8]) -> Result<ClientKind, CommandError> {
+    ClientKind::named(name)
+        .ok_or_else(|| CommandError::Bytes([b"ERR Unknown client type '", name, b"'"].concat()))
+}
+
+/// All connections (of a kind), this one too, oldest first.
+fn everybody(call: &Call<'_>, kind: Option<ClientKind>) -> Vec<ClientId> {
+    let of_kind = |k: ClientKind| kind.is_none_or(|wanted| wanted == k);
+    let sessions = call.server.clients.iter();
+    let mut ids: Vec<ClientId> = sessions
+        .filter(|s| of_kind(s.client.kind()))
+        .map(|s| s.client.id)
+        .collect();
+    if of_kind(call.client.kind()) {
+        ids.push(call.client.id);
+    }
+    ids.sort_unstable();
+    ids
+}
+
+/// A connection's line with its end; empty when there is none with this number.
+fn line_of(call: &Call<'_>, id: ClientId) -> String {
+    if id == call.client.id {
+        return own_line(call);
+    }
+    match call.server.clients.get(id) {
+        Some(s) => client_line(call.server, &s.client, &s.reply, false) + "\n",
+        None => String::new(),
+    }
+}
+
+fn own_line(call: &Call<'_>) -> String {
+    client_line(call.server, call.client, call.reply, true) + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn everybody_is_listed_oldest_first() {
+        let mut t = Testbed::new();
+        t.connect();
+        let list = t.run("CLIENT LIST");
+        let (first, second) = (list.find("\nid=1 "), list.find("\nid=2 "));
+        assert!(first.is_some() && first < second, "{list}");
+        assert_eq!(t.run("CLIENT LIST ID 2 7 2").matches("id=2 ").count(), 2);
+        assert_eq!(t.run("CLIENT LIST ID 7"), "$0\r\n\r\n");
+        assert_eq!(t.run("CLIENT LIST TYPE PUBSUB"), "$0\r\n\r\n");
+        assert_eq!(t.run("CLIENT LIST TYPE normal").matches("id=").count(), 2);
+    }
+
+    #[test]
+    fn a_line_has_the_fields_of_redis_in_their_order() {
+        let mut t = Testbed::new();
+        t.run("SELECT 3");
+        t.run("WATCH a b");
+        let line = t.run("CLIENT INFO");
+        let line = line.split("\r\n").nth(1).expect("the text");
+        let names: Vec<&str> = line
+            .split(' ')
+            .map(|f| f.split('=').next().expect("a name"))
+            .collect();
+        let expected = "id addr laddr fd name age idle flags db sub psub ssub multi watch qbuf \
+             qbuf-free argv-mem multi-mem rbs rbp obl oll omem tot-mem events cmd user redir resp \
+             lib-name lib-ver io-thread";
+        assert_eq!(names.join(" "), expected);
+        assert!(
+            line.contains(" flags=U db=3 ") && line.contains(" watch=2 "),
+            "{line}"
+        );
+        assert!(line.contains(" cmd=client|info user=default "), "{line}");
+    }
+
+    #[test]
+    fn wrong_filters_are_refused_as_redis_does() {
+        let mut t = Testbed::new();
+        for (command, error) in [
+            ("CLIENT LIST X", "-ERR syntax error\r\n"),
+            ("CLIENT LIST ID", "-ERR syntax error\r\n"),
+            ("CLIENT LIST ID x", "-ERR Invalid client ID\r\n"),
+            ("CLIENT LIST TYPE x", "-ERR Unknown client type 'x'\r\n"),
+        ] {
+            assert_eq!(t.run(command), error, "{command}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! INFO.
+
+use crate::command::{Arity, Category, Flags};
+use crate::server::info::{self, Source};
+use crate::server::{Call, CommandResult, Spec};
+
+pub(super) const INFO: Spec = Spec {
+    arity: Arity::AtLeast(1),
+    flags: Flags::LOADING.union(Flags::STALE).union(Flags::SENTINEL),
+    categories: Category::DANGEROUS,
+    tips: &[
+        "nondeterministic_output",
+        "request_policy:all_shards",
+        "response_policy:special",
+    ],
+    ..Spec::new("info", info)
+};
+
+/// `INFO [section ...]`.
+///
+/// Reply: verbatim text (bulk string in RESP2); empty when no section is known.
+/// O(clients + databases + commands).
+fn info(call: &mut Call<'_>) -> CommandResult {
+    let source = Source {
+        keyspace: call.db.keyspace(),
+        server: call.server,
+        client: call.client,
+        reply: call.reply,
+    };
+    let text = info::info(&source, &call.args.from(1).to_vec());
+    call.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    fn titles(t: &mut Testbed, command: &str) -> String {
+        let text = t.run(command);
+        let titles = text.lines().filter_map(|l| l.strip_prefix("# "));
+        titles.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn sections_stand_in_redis_order_each_once() {
+        let mut t = Testbed::new();
+        let default = "Server Clients Memory Persistence Threads Stats Replication CPU Modules \
+             Errorstats Cluster Keyspace";
+        assert_eq!(titles(&mut t, "INFO"), default);
+        assert_eq!(titles(&mut t, "INFO default"), default);
+        assert_eq!(titles(&mut t, "INFO DEFAULT cpu Cpu"), default);
+        let all = default.replace("Errorstats", "Commandstats Errorstats Latencystats");
+        assert_eq!(titles(&mut t, "INFO all"), all);
+        assert_eq!(titles(&mut t, "INFO everything server"), all);
+        assert_eq!(titles(&mut t, "INFO stats CPU nosuch"), "Stats CPU");
+        assert_eq!(t.run("INFO nosuch"), "$0\r\n\r\n");
+    }
+
+    #[test]
+    fn counters_are_exact() {
+        let mut t = Testbed::new();
+        t.run("SET a 1");
+        t.run("GET a");
+        t.run("GET nosuch");
+        t.run("GET");
+        t.run("SET a");
+        t.run("INCR a b");
+        t.run("SET b 1 EX 100");
+        t.run("NOSUCH");
+        let stats = t.run("INFO commandstats errorstats stats keyspace");
+        let has = |line: &str| assert!(stats.contains(line), "{line} not in {stats}");
+        has("cmdstat_get:calls=2,");
+        has("cmdstat_set:calls=2,");
+        has(",rejected_calls=1,failed_calls=0\r\n");
+        has("errorstat_ERR:count=4\r\n");
+        has("total_error_replies:4\r\n");
+        has("keyspace_hits:1\r\n");
+        has("keyspace_misses:1\r\n");
+        has("db0:keys=2,expires=1,avg_ttl=100000,subexpiry=0\r\n");
+    }
+}

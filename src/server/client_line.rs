@@ -1,0 +1,104 @@
+//! A client as one line of text: CLIENT LIST, CLIENT INFO, the log.
+
+use std::fmt::Write;
+
+use super::Server;
+use super::client::{Client, ClientFlags};
+use crate::resp::Reply;
+
+/// Reply bytes up to here are told as `obl`, more as `omem`: Redis's buffer has this size.
+const STATIC_REPLY_BYTES: usize = 16 * 1024;
+
+/// The line, without its end: `id=3 addr=... io-thread=0`. `running` is whether the client's
+/// command is the one that asks.
+pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: bool) -> String {
+    let mut line = String::with_capacity(512);
+    let age_s = |since_ms: u64| server.now.mono_ms.saturating_sub(since_ms) / 1000;
+    let transaction = client.transaction.as_ref();
+    let args_bytes = match &client.blocked {
+        Some(blocked) => blocked.args.args().bytes(),
+        None if running => client.args_bytes,
+        None => 0,
+    };
+    let waiting = reply.pending().len();
+    let beyond = waiting.saturating_sub(STATIC_REPLY_BYTES);
+    // Writing to a String cannot fail.
+    let _ = write!(
+        line,
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={}",
+        client.id.0,
+        client.peer,
+        client.local,
+        client.fd,
+        client.name.as_deref().unwrap_or(""),
+        age_s(client.created_ms),
+        age_s(client.last_active_ms),
+        flag_letters(client.flags),
+        client.db.0,
+    );
+    let _ = write!(
+        line,
+        " sub=0 psub=0 ssub=0 multi={} watch={} qbuf={} qbuf-free={} argv-mem={} multi-mem={}",
+        transaction.map_or(-1, |t| t.commands.len() as i64),
+        client.watched.len(),
+        client.query_bytes,
+        client.query_capacity.saturating_sub(client.query_bytes),
+        args_bytes,
+        client.multi_bytes(),
+    );
+    let _ = write!(
+        line,
+        " rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user={}",
+        reply.capacity(),
+        client.reply_peak.max(waiting),
+        waiting - beyond,
+        (beyond > 0) as u8,
+        beyond,
+        client.memory_bytes(reply),
+        if waiting > 0 && !running { "rw" } else { "r" },
+        client.last_command.unwrap_or("NULL"),
+        client.user,
+    );
+    let _ = write!(
+        line,
+        " redir=-1 resp={} lib-name={} lib-ver={} io-thread=0",
+        if reply.resp3() { 3 } else { 2 },
+        client.lib_name.as_deref().unwrap_or(""),
+        client.lib_ver.as_deref().unwrap_or(""),
+    );
+    line
+}
+
+/// One letter a flag, in Redis's order; `N` when there is none.
+fn flag_letters(flags: ClientFlags) -> String {
+    let letters = [
+        (ClientFlags::MONITOR, 'O'),
+        (ClientFlags::REPLICA, 'S'),
+        (ClientFlags::PUBSUB, 'P'),
+        (ClientFlags::MULTI, 'x'),
+        (ClientFlags::BLOCKED.union(ClientFlags::POSTPONED), 'b'),
+        (ClientFlags::TRACKING, 't'),
+        (ClientFlags::DIRTY_CAS, 'd'),
+        (ClientFlags::CLOSE_AFTER_REPLY, 'c'),
+        (ClientFlags::CLOSE_ASAP, 'A'),
+        (ClientFlags::UNIX_SOCKET, 'U'),
+        (ClientFlags::NO_EVICT, 'e'),
+        (ClientFlags::NO_TOUCH, 'T'),
+    ];
+    let set = letters.iter().filter(|(flag, _)| flags.intersects(*flag));
+    let out: String = set.map(|(_, letter)| letter).collect();
+    if out.is_empty() { "N".into() } else { out }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_stand_in_redis_order() {
+        assert_eq!(flag_letters(ClientFlags::empty()), "N");
+        assert_eq!(flag_letters(ClientFlags::REPLY_OFF), "N");
+        let flags = ClientFlags::NO_TOUCH | ClientFlags::UNIX_SOCKET | ClientFlags::MULTI;
+        assert_eq!(flag_letters(flags), "xUT");
+    }
+}

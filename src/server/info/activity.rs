@@ -1,0 +1,149 @@
+//! INFO persistence, stats, replication: what the server has been doing.
+
+use super::{Source, Writer};
+
+pub(super) fn persistence(from: &Source<'_>, to: &mut Writer) {
+    to.section("Persistence");
+    to.zeros(&[
+        "loading",
+        "async_loading",
+        "current_cow_peak",
+        "current_cow_size",
+        "current_cow_size_age",
+    ]);
+    to.field("current_fork_perc", "0.00");
+    to.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
+    to.field("rdb_changes_since_last_save", from.keyspace.dirty);
+    to.field("rdb_bgsave_in_progress", 0);
+    // Nothing was there to be saved before the start.
+    to.field("rdb_last_save_time", from.server.started_at);
+    to.field("rdb_last_bgsave_status", "ok");
+    to.field("rdb_last_bgsave_time_sec", -1);
+    to.field("rdb_current_bgsave_time_sec", -1);
+    to.zeros(&[
+        "rdb_saves",
+        "rdb_last_cow_size",
+        "rdb_last_load_keys_expired",
+        "rdb_last_load_keys_loaded",
+        "aof_enabled",
+        "aof_rewrite_in_progress",
+        "aof_rewrite_scheduled",
+    ]);
+    to.field("aof_last_rewrite_time_sec", -1);
+    to.field("aof_current_rewrite_time_sec", -1);
+    to.field("aof_last_bgrewrite_status", "ok");
+    to.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
+    to.field("aof_last_write_status", "ok");
+    to.zeros(&[
+        "aof_last_cow_size",
+        "module_fork_in_progress",
+        "module_fork_last_cow_size",
+    ]);
+}
+
+pub(super) fn stats(from: &Source<'_>, to: &mut Writer) {
+    let server = from.server;
+    let (stats, rates, keys) = (&server.stats, &server.rates, &from.keyspace.stats);
+    let kib = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
+    to.section("Stats");
+    to.fields(&[
+        ("total_connections_received", &stats.connections),
+        ("total_commands_processed", &stats.commands),
+        ("instantaneous_ops_per_sec", &rates.commands.per_second()),
+        ("total_net_input_bytes", &stats.net_input_bytes),
+        ("total_net_output_bytes", &stats.net_output_bytes),
+        ("total_net_repl_input_bytes", &0),
+        ("total_net_repl_output_bytes", &0),
+        ("instantaneous_input_kbps", &kib(rates.input.per_second())),
+        ("instantaneous_output_kbps", &kib(rates.output.per_second())),
+        ("instantaneous_input_repl_kbps", &"0.00"),
+        ("instantaneous_output_repl_kbps", &"0.00"),
+        ("rejected_connections", &stats.rejected_connections),
+        ("sync_full", &0),
+        ("sync_partial_ok", &0),
+        ("sync_partial_err", &0),
+        ("expired_subkeys", &keys.expired_fields),
+        ("expired_keys", &keys.expired),
+        ("expired_stale_perc", &"0.00"),
+        ("expired_time_cap_reached_count", &0),
+        (
+            "expire_cycle_cpu_milliseconds",
+            &(stats.active_expire_us / 1000),
+        ),
+        ("evicted_keys", &keys.evicted),
+        ("evicted_clients", &stats.evicted_clients),
+        ("evicted_scripts", &0),
+        ("total_eviction_exceeded_time", &0),
+        ("current_eviction_exceeded_time", &0),
+        ("keyspace_hits", &keys.hits),
+        ("keyspace_misses", &keys.misses),
+    ]);
+    to.zeros(&[
+        "pubsub_channels",
+        "pubsub_patterns",
+        "pubsubshard_channels",
+        "latest_fork_usec",
+        "total_forks",
+        "migrate_cached_sockets",
+        "slave_expires_tracked_keys",
+        "active_defrag_hits",
+        "active_defrag_misses",
+        "active_defrag_key_hits",
+        "active_defrag_key_misses",
+        "total_active_defrag_time",
+        "current_active_defrag_time",
+        "tracking_total_keys",
+        "tracking_total_items",
+        "tracking_total_prefixes",
+    ]);
+    let turns = rates.turns.per_second();
+    let turn_us = rates.turn_us.per_second().checked_div(turns).unwrap_or(0);
+    to.fields(&[
+        ("unexpected_error_replies", &stats.unexpected_error_replies),
+        ("total_error_replies", &stats.total_error_replies),
+        ("dump_payload_sanitizations", &0),
+        ("total_reads_processed", &stats.reads),
+        ("total_writes_processed", &stats.writes),
+        ("io_threaded_reads_processed", &0),
+        ("io_threaded_writes_processed", &0),
+        (
+            "client_query_buffer_limit_disconnections",
+            &stats.query_buffer_disconnections,
+        ),
+        (
+            "client_output_buffer_limit_disconnections",
+            &stats.output_buffer_disconnections,
+        ),
+        ("reply_buffer_shrinks", &0),
+        ("reply_buffer_expands", &0),
+        ("eventloop_cycles", &stats.turns),
+        ("eventloop_duration_sum", &stats.turn_us),
+        (
+            "eventloop_duration_cmd_sum",
+            &server.cycles.micros(stats.command_ticks),
+        ),
+        ("instantaneous_eventloop_cycles_per_sec", &turns),
+        ("instantaneous_eventloop_duration_usec", &turn_us),
+        ("acl_access_denied_auth", &stats.auth_denied),
+        ("acl_access_denied_cmd", &0),
+        ("acl_access_denied_key", &0),
+        ("acl_access_denied_channel", &0),
+    ]);
+}
+
+pub(super) fn replication(from: &Source<'_>, to: &mut Writer) {
+    to.section("Replication");
+    to.fields(&[
+        ("role", &"master"),
+        ("connected_slaves", &0),
+        ("master_failover_state", &"no-failover"),
+        ("master_replid", &from.server.replid),
+        ("master_replid2", &"0".repeat(40)),
+        ("master_repl_offset", &0),
+        ("second_repl_offset", &-1),
+        ("repl_backlog_active", &0),
+        ("repl_backlog_size", &from.server.config.repl_backlog_size),
+        ("repl_backlog_first_byte_offset", &0),
+        ("repl_backlog_histlen", &0),
+    ]);
+}

@@ -1,0 +1,153 @@
+//! INFO memory, and the figures that MEMORY STATS and MEMORY DOCTOR share with it.
+
+use super::{Source, Writer, human};
+use crate::base::{alloc, usage};
+use crate::config::Choice;
+use crate::keyspace::DbIndex;
+
+/// Where the bytes are.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryFigures {
+    pub used: usize,
+    pub peak: usize,
+    pub rss: usize,
+    pub startup: usize,
+    pub allocator: alloc::Totals,
+    /// All that is not keys and values.
+    pub overhead: usize,
+    pub clients: usize,
+    /// Tables of the databases in use.
+    pub tables: Vec<(DbIndex, usize)>,
+    pub keys: usize,
+}
+
+/// Takes all figures. O(clients + databases), and some microseconds for the allocator's.
+pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
+    let startup = from.server.startup_bytes;
+    let clients = from.clients().map(|(c, r)| c.memory_bytes(r)).sum();
+    let tables: Vec<(DbIndex, usize)> = from
+        .keyspace
+        .in_use()
+        .map(|(at, db)| (at, db.table_bytes()))
+        .collect();
+    MemoryFigures {
+        used: alloc::used_memory(),
+        peak: alloc::peak_memory(),
+        rss: usage::resident_bytes(),
+        startup,
+        allocator: alloc::totals().unwrap_or_default(),
+        overhead: startup + clients + tables.iter().map(|(_, bytes)| bytes).sum::<usize>(),
+        clients,
+        tables,
+        keys: from.keyspace.in_use().map(|(_, db)| db.len()).sum(),
+    }
+}
+
+impl MemoryFigures {
+    /// Bytes of keys and values.
+    pub fn dataset(&self) -> usize {
+        self.used.saturating_sub(self.overhead)
+    }
+
+    /// Bytes allocated since start-up, at least 1.
+    pub fn net(&self) -> usize {
+        self.used.saturating_sub(self.startup).max(1)
+    }
+
+    /// The dataset's share of what was allocated since start-up.
+    pub fn dataset_percent(&self) -> f64 {
+        self.dataset() as f64 * 100.0 / self.net() as f64
+    }
+
+    pub fn peak_percent(&self) -> f64 {
+        self.used as f64 * 100.0 / self.peak.max(1) as f64
+    }
+}
+
+/// `a / b` and `a - b`: an amount of memory against what it should be.
+pub fn excess(a: usize, b: usize) -> (f64, i64) {
+    (a as f64 / b.max(1) as f64, a as i64 - b as i64)
+}
+
+pub(super) fn memory(from: &Source<'_>, to: &mut Writer) {
+    let m = memory_figures(from);
+    let config = &from.server.config;
+    let lazyfree = &from.keyspace.lazyfree;
+    let system = rustix::system::sysinfo();
+    let total = system.totalram as u64 * u64::from(system.mem_unit.max(1));
+    to.section("Memory");
+    to.fields(&[
+        ("used_memory", &m.used),
+        ("used_memory_human", &human(m.used as u64)),
+        ("used_memory_rss", &m.rss),
+        ("used_memory_rss_human", &human(m.rss as u64)),
+        ("used_memory_peak", &m.peak),
+        ("used_memory_peak_human", &human(m.peak as u64)),
+        (
+            "used_memory_peak_perc",
+            &format_args!("{:.2}%", m.peak_percent()),
+        ),
+        ("used_memory_overhead", &m.overhead),
+        ("used_memory_startup", &m.startup),
+        ("used_memory_dataset", &m.dataset()),
+        (
+            "used_memory_dataset_perc",
+            &format_args!("{:.2}%", m.dataset_percent()),
+        ),
+        ("allocator_allocated", &m.allocator.allocated),
+        ("allocator_active", &m.allocator.active),
+        ("allocator_resident", &m.allocator.resident),
+        ("allocator_muzzy", &0),
+        ("total_system_memory", &total),
+        ("total_system_memory_human", &human(total)),
+        ("used_memory_lua", &0),
+        ("used_memory_vm_eval", &0),
+        ("used_memory_lua_human", &human(0)),
+        ("used_memory_scripts_eval", &0),
+        ("number_of_cached_scripts", &0),
+        ("number_of_functions", &0),
+        ("number_of_libraries", &0),
+        ("used_memory_vm_functions", &0),
+        ("used_memory_vm_total", &0),
+        ("used_memory_vm_total_human", &human(0)),
+        ("used_memory_functions", &0),
+        ("used_memory_scripts", &0),
+        ("used_memory_scripts_human", &human(0)),
+        ("maxmemory", &config.maxmemory),
+        ("maxmemory_human", &human(config.maxmemory)),
+        ("maxmemory_policy", &config.maxmemory_policy.name()),
+    ]);
+    for (name, (ratio, bytes)) in [
+        (
+            "allocator_frag",
+            excess(m.allocator.active, m.allocator.allocated),
+        ),
+        (
+            "allocator_rss",
+            excess(m.allocator.resident, m.allocator.active),
+        ),
+        ("rss_overhead", excess(m.rss, m.allocator.resident)),
+        ("mem_fragmentation", excess(m.rss, m.used)),
+    ] {
+        to.line(format_args!("{name}_ratio:{ratio:.2}"));
+        to.line(format_args!("{name}_bytes:{bytes}"));
+    }
+    to.fields(&[
+        ("mem_not_counted_for_evict", &0),
+        ("mem_replication_backlog", &0),
+        ("mem_total_replication_buffers", &0),
+        ("mem_replica_full_sync_buffer", &0),
+        ("mem_clients_slaves", &0),
+        ("mem_clients_normal", &m.clients),
+        ("mem_cluster_links", &0),
+        ("mem_aof_buffer", &0),
+        (
+            "mem_allocator",
+            &format_args!("jemalloc-{}", alloc::version()),
+        ),
+        ("mem_overhead_db_hashtable_rehashing", &0),
+        ("active_defrag_running", &0),
+        ("lazyfree_pending_objects", &lazyfree.pending()),
+        ("lazyfreed_objects", &lazyfree.freed()),
+    ]);
+}

@@ -1,0 +1,166 @@
+//! INFO: what the server tells of itself, in sections of `name:value` lines.
+//!
+//! Sections and fields stand in Redis 8.0's order, with its names and formats; monitoring
+//! tools take them apart. A field whose feature does not exist here yet is shown where its
+//! value is true all the same (nothing loads, nothing is tracked); others are left out.
+
+mod activity;
+mod commands;
+mod keyspace;
+mod memory;
+mod process;
+
+use std::fmt::{Display, Write};
+
+pub use memory::{MemoryFigures, memory_figures};
+
+use super::Server;
+use super::client::Client;
+use crate::keyspace::Keyspace;
+use crate::resp::Reply;
+
+/// What the sections are made from; the client that asks is not among the server's while
+/// its command runs.
+pub struct Source<'a> {
+    pub keyspace: &'a Keyspace,
+    pub server: &'a Server,
+    pub client: &'a Client,
+    pub reply: &'a Reply,
+}
+
+impl Source<'_> {
+    /// Every connected client with its output, the asking one too.
+    pub fn clients(&self) -> impl Iterator<Item = (&Client, &Reply)> {
+        let others = self.server.clients.iter().map(|s| (&s.client, &s.reply));
+        others.chain([(self.client, self.reply)])
+    }
+}
+
+/// The text under construction.
+#[derive(Default)]
+pub struct Writer {
+    out: String,
+}
+
+impl Writer {
+    /// Starts a section; sections are parted by empty lines.
+    fn section(&mut self, title: &str) {
+        if !self.out.is_empty() {
+            self.out.push_str("\r\n");
+        }
+        self.line(format_args!("# {title}"));
+    }
+
+    /// `name:value`.
+    fn field(&mut self, name: &str, value: impl Display) {
+        self.line(format_args!("{name}:{value}"));
+    }
+
+    /// Several fields of the same kind of value.
+    fn fields(&mut self, fields: &[(&str, &dyn Display)]) {
+        for (name, value) in fields {
+            self.field(name, value);
+        }
+    }
+
+    /// Fields that are 0 as long as their feature does not exist.
+    fn zeros(&mut self, names: &[&str]) {
+        for name in names {
+            self.field(name, 0);
+        }
+    }
+
+    fn line(&mut self, line: impl Display) {
+        // Writing to a String cannot fail.
+        let _ = write!(self.out, "{line}\r\n");
+    }
+}
+
+/// A section: the name that asks for it, whether it is shown when none is asked for, and
+/// what writes it.
+struct Section {
+    name: &'static str,
+    by_default: bool,
+    write: fn(&Source<'_>, &mut Writer),
+}
+
+const fn section(
+    name: &'static str,
+    by_default: bool,
+    write: fn(&Source<'_>, &mut Writer),
+) -> Section {
+    Section {
+        name,
+        by_default,
+        write,
+    }
+}
+
+const SECTIONS: &[Section] = &[
+    section("server", true, process::server),
+    section("clients", true, process::clients),
+    section("memory", true, memory::memory),
+    section("persistence", true, activity::persistence),
+    section("threads", true, process::threads),
+    section("stats", true, activity::stats),
+    section("replication", true, activity::replication),
+    section("cpu", true, process::cpu),
+    section("modules", true, process::modules),
+    section("commandstats", false, commands::commandstats),
+    section("errorstats", true, commands::errorstats),
+    section("latencystats", false, commands::latencystats),
+    section("cluster", true, process::cluster),
+    section("keyspace", true, keyspace::keyspace),
+];
+
+/// Asked for by name only, never among "all".
+const DEBUG: Section = section("debug", false, process::debug);
+
+/// The sections that `wanted` names, each once, in the fixed order; unknown names are
+/// ignored. No name at all is `default`; `all` and `everything` are what they say.
+pub fn info(source: &Source<'_>, wanted: &[&[u8]]) -> String {
+    let names = |name: &str| {
+        let mut words = wanted.iter();
+        words.any(|w| w.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    let all = names("all") || names("everything");
+    let default = names("default") || wanted.is_empty();
+    let mut writer = Writer::default();
+    for section in SECTIONS {
+        // Redis knows the list of modules by two names.
+        let also = section.name == "modules" && names("module_list");
+        if all || default && section.by_default || names(section.name) || also {
+            (section.write)(source, &mut writer);
+        }
+    }
+    if names(DEBUG.name) {
+        (DEBUG.write)(source, &mut writer);
+    }
+    writer.out
+}
+
+/// Bytes for humans: `13B`, `674.52K`, `1.00G`.
+pub fn human(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["K", "M", "G", "T", "P"];
+    if bytes < 1024 {
+        return format!("{bytes}B");
+    }
+    let mut amount = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while amount >= 1024.0 && unit + 1 < UNITS.len() {
+        amount /= 1024.0;
+        unit += 1;
+    }
+    format!("{amount:.2}{}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn humans_read_two_decimals() {
+        let told = [0, 1023, 1024, 690_704, 1 << 30, 25_276_514_304].map(human);
+        assert_eq!(told, ["0B", "1023B", "1.00K", "674.52K", "1.00G", "23.54G"]);
+    }
+}

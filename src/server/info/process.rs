@@ -1,0 +1,154 @@
+//! INFO server, clients, threads, cpu, modules, cluster, debug: the process and who is
+//! connected to it.
+
+use super::{Source, Writer};
+use crate::base::usage::{Who, cpu_time};
+use crate::config::{Choice, REDIS_VERSION, Supervised};
+use crate::server::ClientFlags;
+
+const RUSSET_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const POLL: &str = "epoll";
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const POLL: &str = "kqueue";
+
+pub(super) fn server(from: &Source<'_>, to: &mut Writer) {
+    let server = from.server;
+    let config = &server.config;
+    let system = rustix::system::uname();
+    let os = [system.sysname(), system.release(), system.machine()].map(|s| s.to_string_lossy());
+    let uptime_s = server.now.unix_s() - server.started_at;
+    let supervised = match config.supervised {
+        Supervised::Auto => Supervised::No,
+        other => other,
+    };
+    to.section("Server");
+    to.fields(&[
+        ("redis_version", &REDIS_VERSION),
+        ("server_name", &"russet"),
+        ("russet_version", &RUSSET_VERSION),
+        ("redis_git_sha1", &"00000000"),
+        ("redis_git_dirty", &0),
+        ("redis_build_id", &build_id()),
+        ("redis_mode", &"standalone"),
+        ("os", &os.join(" ")),
+        ("arch_bits", &usize::BITS),
+        ("monotonic_clock", &"POSIX clock_gettime"),
+        ("multiplexing_api", &POLL),
+        ("process_id", &std::process::id()),
+        ("process_supervised", &supervised.name()),
+        ("run_id", &server.run_id),
+        ("tcp_port", &config.port),
+        ("server_time_usec", &server.now.unix_us),
+        ("uptime_in_seconds", &uptime_s),
+        ("uptime_in_days", &(uptime_s / 86_400)),
+        ("hz", &server.effective_hz()),
+        ("configured_hz", &config.hz),
+        ("lru_clock", &(server.now.unix_s() & 0xff_ffff)),
+        ("executable", &server.executable.display()),
+    ]);
+    let file = server.config_file.as_deref();
+    to.field(
+        "config_file",
+        file.map_or_else(String::new, |f| f.display().to_string()),
+    );
+    to.field("io_threads_active", 0);
+    listeners(from, to);
+}
+
+/// The version as a number that tools compare.
+fn build_id() -> String {
+    use sha1::{Digest, Sha1};
+    let digest = Sha1::digest(RUSSET_VERSION.as_bytes());
+    digest.iter().take(8).map(|b| format!("{b:02x}")).collect()
+}
+
+fn listeners(from: &Source<'_>, to: &mut Writer) {
+    let config = &from.server.config;
+    let mut number = 0;
+    if config.port > 0 {
+        let addresses: String = config
+            .bind
+            .0
+            .iter()
+            .map(|a| format!(",bind={}", String::from_utf8_lossy(a)))
+            .collect();
+        let port = config.port;
+        to.field("listener0", format_args!("name=tcp{addresses},port={port}"));
+        number += 1;
+    }
+    if !config.unixsocket.is_empty() {
+        let path = String::from_utf8_lossy(&config.unixsocket);
+        let name = format!("listener{number}");
+        to.field(&name, format_args!("name=unix,bind={path}"));
+    }
+}
+
+pub(super) fn clients(from: &Source<'_>, to: &mut Writer) {
+    let server = from.server;
+    let (mut input_max, mut output_max) = (0, 0);
+    let (mut replicas, mut pubsub, mut watching, mut postponed) = (0, 0, 0, 0);
+    for (client, reply) in from.clients() {
+        input_max = input_max.max(client.query_capacity);
+        output_max = output_max.max(client.reply_peak.max(reply.pending().len()));
+        let has = |flag| client.flags.contains(flag) as usize;
+        replicas += has(ClientFlags::REPLICA);
+        pubsub += has(ClientFlags::PUBSUB);
+        postponed += has(ClientFlags::POSTPONED);
+        watching += !client.watched.is_empty() as usize;
+    }
+    to.section("Clients");
+    to.fields(&[
+        ("connected_clients", &(server.clients.len() - replicas)),
+        ("cluster_connections", &0),
+        ("maxclients", &server.config.maxclients),
+        ("client_recent_max_input_buffer", &input_max),
+        ("client_recent_max_output_buffer", &output_max),
+        ("blocked_clients", &(server.blocked_clients + postponed)),
+        ("tracking_clients", &0),
+        ("pubsub_clients", &pubsub),
+        ("watching_clients", &watching),
+        ("clients_in_timeout_table", &server.deadlines.len()),
+        ("total_watched_keys", &from.keyspace.watchers.len()),
+        ("total_blocking_keys", &from.keyspace.waiting.len()),
+        ("total_blocking_keys_on_nokey", &0),
+    ]);
+}
+
+pub(super) fn threads(from: &Source<'_>, to: &mut Writer) {
+    let (clients, stats) = (from.server.clients.len(), &from.server.stats);
+    let (reads, writes) = (stats.reads, stats.writes);
+    to.section("Threads");
+    let line = format_args!("clients={clients},reads={reads},writes={writes}");
+    to.field("io_thread_0", line);
+}
+
+pub(super) fn cpu(_: &Source<'_>, to: &mut Writer) {
+    to.section("CPU");
+    for (who, suffix) in [
+        (Who::Process, ""),
+        (Who::Children, "_children"),
+        (Who::Thread, "_main_thread"),
+    ] {
+        let time = cpu_time(who);
+        for (kind, time) in [("sys", time.system), ("user", time.user)] {
+            let (s, us) = (time.as_secs(), time.subsec_micros());
+            to.line(format_args!("used_cpu_{kind}{suffix}:{s}.{us:06}"));
+        }
+    }
+}
+
+pub(super) fn modules(_: &Source<'_>, to: &mut Writer) {
+    to.section("Modules");
+}
+
+pub(super) fn cluster(_: &Source<'_>, to: &mut Writer) {
+    to.section("Cluster");
+    to.field("cluster_enabled", 0);
+}
+
+pub(super) fn debug(from: &Source<'_>, to: &mut Writer) {
+    to.section("Debug");
+    to.field("eventloop_duration_max", from.server.stats.slowest_turn_us);
+}
