@@ -104,7 +104,7 @@ fn find(pack: &Listpack, name: &[u8], width: usize) -> Option<Pos> {
     pack.find(pack.first()?, name, width - 1)
 }
 
-/// Inserts a record where its expiry belongs: behind all that expire no later.
+/// Inserts a record where its expiry belongs: before all that expire no sooner.
 fn insert_by_expiry(pack: &mut Listpack, record: [Entry<'_>; 3]) {
     let Entry::Int(expiry) = record[2] else {
         unreachable!("an expiry is an integer")
@@ -120,7 +120,7 @@ fn insert_by_expiry(pack: &mut Listpack, record: [Entry<'_>; 3]) {
             .and_then(|value| pack.next(value))
             .expect("whole records");
         let other = pack.get(third).as_int().unwrap_or(NO_EXPIRY);
-        if other == NO_EXPIRY || other > expiry {
+        if other == NO_EXPIRY || other >= expiry {
             break;
         }
         at = pack.next(third);
@@ -167,8 +167,9 @@ impl Hash {
         }
     }
 
-    /// A plain listpack gets room for expiries, none set.
-    fn extend(&mut self) {
+    /// A plain listpack gets room for expiries, none set: what HEXPIRE, HGETEX and HSETEX do
+    /// to a hash even if they then find no field.
+    pub fn make_expirable(&mut self) {
         if let Hash::Listpack(pack) = self {
             let mut extended = Listpack::new();
             for field in records(pack, 2) {
@@ -200,7 +201,7 @@ impl Hash {
             self.become_table();
         }
         if matches!(expiry, Ttl::Set(_)) {
-            self.extend();
+            self.make_expirable();
         }
         let created = match self {
             Hash::Table(table) => return table.set(name, value, expiry),
@@ -227,17 +228,18 @@ impl Hash {
             }
             Hash::ListpackEx(_) => {}
         }
-        self.extend();
+        self.make_expirable();
         let Hash::ListpackEx(pack) = self else {
             unreachable!("extended above")
         };
         let Some(at) = find(pack, name, 3) else {
             return false;
         };
-        let value = pack
-            .next(at)
-            .map(|pos| pack.get(pos).to_vec())
-            .expect("whole records");
+        let value = pack.next(at).expect("whole records");
+        if expire_ms.is_none() && expiry_at(pack, pack.next(value)).is_none() {
+            return true;
+        }
+        let value = pack.get(value).to_vec();
         pack.delete_span(at, 3);
         let stored = Entry::Int(stored_expiry(expire_ms));
         insert_by_expiry(pack, [Entry::parse(name), Entry::parse(&value), stored]);
@@ -393,7 +395,7 @@ fn set_in_extended(pack: &mut Listpack, name: &[u8], value: &[u8], expiry: Expir
         Ttl::Set(ms) => Some(ms),
     };
     if let Some(at) = found {
-        if new == old {
+        if new == old && !matches!(expiry, Ttl::Set(_)) {
             let pos = pack.next(at).expect("whole records");
             pack.replace(pos, Entry::parse(value));
             return false;
@@ -492,6 +494,12 @@ mod tests {
         assert!(hash.set_expire(b"d", Some(500)));
         assert!(!hash.set_expire(b"x", Some(500)));
         assert_eq!(hash.encoding(), Encoding::ListpackEx);
+        assert_eq!(names(&hash), ["d", "c", "a", "b"]);
+        // An equal expiry goes first; clearing none moves nothing.
+        assert!(hash.set_expire(b"c", Some(500)));
+        assert_eq!(names(&hash), ["c", "d", "a", "b"]);
+        assert!(hash.set_expire(b"c", Some(900)));
+        assert!(hash.set_expire(b"a", None));
         assert_eq!(names(&hash), ["d", "c", "a", "b"]);
         hash.set(b"d", b"2", Ttl::Clear, &limits);
         assert_eq!(names(&hash), ["c", "a", "b", "d"]);

@@ -146,14 +146,19 @@ impl<const N: usize> Slots<N> {
         if below == scores.len() || scores[below] > key.score {
             return below;
         }
-        self.partition(|score, member| {
+        let passes = |score, member| {
             // SAFETY: alive, says the caller.
             match unsafe { key.cmp(score, member) } {
                 Ordering::Greater => true,
                 Ordering::Equal => or_equal,
                 Ordering::Less => false,
             }
-        })
+        };
+        if scores.get(below + 1).is_none_or(|&next| next > key.score) {
+            let (score, member) = self.get(below);
+            return below + usize::from(passes(score, member));
+        }
+        self.partition(passes)
     }
 }
 

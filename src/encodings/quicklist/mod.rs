@@ -41,6 +41,11 @@ pub fn set_packed_threshold(bytes: usize) {
 pub struct Fill(pub i16);
 
 impl Fill {
+    /// The fill for a configured number, which may be anything.
+    pub fn new(configured: i64) -> Fill {
+        Fill(configured.clamp(-5, i64::from(i16::MAX)) as i16)
+    }
+
     /// The limits in bytes and in elements; one of them is the greatest number.
     pub fn limits(self) -> (usize, usize) {
         match self.0 {
