@@ -28,9 +28,21 @@ pub(super) fn remove(call: &mut Call<'_>, key: &[u8], field: &[u8]) {
     if let Ok(Some(mut hash)) = call.db.write::<Hash>(key) {
         hash.remove(field);
     }
+    state(call, key, field);
+}
+
+/// States that a field is gone because its time has come.
+pub(super) fn state(call: &mut Call<'_>, key: &[u8], field: &[u8]) {
     call.db.keyspace().stats.expired_fields += 1;
     call.db.touched(key);
     call.rewrite(&[b"HDEL", key, field]);
+}
+
+/// As [`state`] for several.
+pub(super) fn state_all(call: &mut Call<'_>, key: &[u8], fields: &[&[u8]]) {
+    for field in fields {
+        state(call, key, field);
+    }
 }
 
 /// Deletes a hash that has no fields left.
@@ -54,10 +66,8 @@ pub(super) fn expire_all(call: &mut Call<'_>, key: &[u8]) -> bool {
     let mut names = Vec::new();
     hash.remove_expired(now, usize::MAX, |name| names.push(name.to_vec()));
     drop(hash);
-    call.db.keyspace().stats.expired_fields += names.len() as u64;
     for name in &names {
-        call.db.touched(key);
-        call.rewrite(&[b"HDEL", key, name]);
+        state(call, key, name);
     }
     call.db.event(key, Class::HASH, "hexpired");
     remove_empty(call, key)

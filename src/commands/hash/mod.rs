@@ -2,17 +2,26 @@
 
 pub(super) mod docs;
 mod delete;
+mod expire;
+mod field_args;
 mod get;
+mod getex;
 mod incr;
 mod lazy;
 mod random;
 mod scan;
 mod set;
+mod setex;
+mod ttl;
 
 use crate::server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     delete::HDEL,
+    expire::HEXPIRE,
+    expire::HEXPIREAT,
+    expire::HPEXPIRE,
+    expire::HPEXPIREAT,
     get::HEXISTS,
     get::HGET,
     get::HGETALL,
@@ -21,6 +30,8 @@ pub(super) static SPECS: &[Spec] = &[
     get::HMGET,
     get::HSTRLEN,
     get::HVALS,
+    getex::HGETDEL,
+    getex::HGETEX,
     incr::HINCRBY,
     incr::HINCRBYFLOAT,
     random::HRANDFIELD,
@@ -28,4 +39,10 @@ pub(super) static SPECS: &[Spec] = &[
     set::HMSET,
     set::HSET,
     set::HSETNX,
+    setex::HSETEX,
+    ttl::HEXPIRETIME,
+    ttl::HPERSIST,
+    ttl::HPEXPIRETIME,
+    ttl::HPTTL,
+    ttl::HTTL,
 ];

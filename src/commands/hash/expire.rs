@@ -1,0 +1,240 @@
+//! HEXPIRE, HPEXPIRE, HEXPIREAT and HPEXPIREAT.
+
+use super::field_args::{Condition, Outcome, Unit, expire_field, parse_fields};
+use super::lazy;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::keyspace::Class;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::Hash;
+
+pub(super) const HEXPIRE: Spec = Spec {
+    arity: Arity::AtLeast(6),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    categories: Category::HASH,
+    ..Spec::new("hexpire", hexpire)
+};
+
+/// `HEXPIRE key seconds [NX | XX | GT | LT] FIELDS n field ...`, as the other three.
+///
+/// Reply: array of integers: 1 set, 0 condition not met, 2 deleted because the time is past,
+/// -2 no such field (or key). Repeated as HPEXPIREAT of the fields set and HDEL of those
+/// deleted. O(fields given).
+fn hexpire(call: &mut Call<'_>) -> CommandResult {
+    expire(
+        call,
+        Unit {
+            seconds: true,
+            absolute: false,
+        },
+    )
+}
+
+pub(super) const HPEXPIRE: Spec = Spec {
+    arity: Arity::AtLeast(6),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    categories: Category::HASH,
+    ..Spec::new("hpexpire", hpexpire)
+};
+
+/// `HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS n field ...`.
+fn hpexpire(call: &mut Call<'_>) -> CommandResult {
+    expire(
+        call,
+        Unit {
+            seconds: false,
+            absolute: false,
+        },
+    )
+}
+
+pub(super) const HEXPIREAT: Spec = Spec {
+    arity: Arity::AtLeast(6),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    categories: Category::HASH,
+    ..Spec::new("hexpireat", hexpireat)
+};
+
+/// `HEXPIREAT key unix-seconds [NX | XX | GT | LT] FIELDS n field ...`.
+fn hexpireat(call: &mut Call<'_>) -> CommandResult {
+    expire(
+        call,
+        Unit {
+            seconds: true,
+            absolute: true,
+        },
+    )
+}
+
+pub(super) const HPEXPIREAT: Spec = Spec {
+    arity: Arity::AtLeast(6),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    categories: Category::HASH,
+    ..Spec::new("hpexpireat", hpexpireat)
+};
+
+/// `HPEXPIREAT key unix-milliseconds [NX | XX | GT | LT] FIELDS n field ...`.
+fn hpexpireat(call: &mut Call<'_>) -> CommandResult {
+    expire(
+        call,
+        Unit {
+            seconds: false,
+            absolute: true,
+        },
+    )
+}
+
+fn expire(call: &mut Call<'_>, unit: Unit) -> CommandResult {
+    const CONDITIONS: [(&str, Condition); 4] = [
+        ("NX", Condition::WithoutExpiry),
+        ("XX", Condition::WithExpiry),
+        ("GT", Condition::Later),
+        ("LT", Condition::Sooner),
+    ];
+    const BAD_COUNT: CommandError =
+        CommandError::Text("ERR Parameter `numFields` should be greater than 0");
+    let (args, key) = (call.args, call.args.at(1));
+    let now = call.db.now_ms();
+    let repeated = call.effects_wanted();
+    // The type of the key comes before the arguments.
+    let mut hash = call.db.write::<Hash>(key)?;
+    let when = unit.parse(args.at(2), now, call.name)?;
+    let condition = CONDITIONS.iter().find(|(word, _)| args.is(3, word));
+    let at = if condition.is_some() { 4 } else { 3 };
+    let fields = parse_fields(args, at, BAD_COUNT)?;
+    call.reply.array(fields.len());
+    let Some(open) = hash.as_mut() else {
+        fields
+            .iter()
+            .for_each(|_| call.reply.int(Outcome::NoField as i64));
+        return Ok(());
+    };
+    open.make_expirable();
+    let condition = condition.map_or(Condition::Always, |&(_, condition)| condition);
+    let (mut set, mut deleted) = (0u64, 0u64);
+    let mut changed = Vec::new();
+    for field in fields.iter() {
+        let outcome = expire_field(open, field, when, now as u64, condition);
+        call.reply.int(outcome as i64);
+        set += u64::from(outcome == Outcome::Set);
+        deleted += u64::from(outcome == Outcome::Deleted);
+        if repeated && matches!(outcome, Outcome::Set | Outcome::Deleted) {
+            changed.push(field);
+        }
+    }
+    drop(hash);
+    if set + deleted == 0 {
+        return Ok(());
+    }
+    // All fields get the same time: either it is past, or it is not.
+    if deleted > 0 {
+        call.db.changed(key, Class::HASH, "hdel");
+        call.db.keyspace().stats.expired_fields += deleted;
+        changed
+            .iter()
+            .for_each(|field| call.rewrite(&[b"HDEL", key, field]));
+        lazy::remove_empty(call, key);
+    } else {
+        call.db.changed(key, Class::HASH, "hexpire");
+        call.db.note_field_expiry(key, when as i64);
+        if repeated {
+            let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
+            let mut effect = vec![&b"HPEXPIREAT"[..], key, time.format(when).as_bytes()];
+            effect.extend(args.from(3).iter().take(at - 3));
+            effect.extend([&b"FIELDS"[..], count.format(set).as_bytes()]);
+            effect.append(&mut changed);
+            call.rewrite(&effect);
+        }
+    }
+    call.db.add_dirty(set + deleted - 1);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn each_field_has_its_own_answer() {
+        let mut t = Testbed::new();
+        t.run("HSET h a 1 b 2 c 3");
+        t.take_effects();
+        assert_eq!(
+            t.run("HEXPIRE h 10 FIELDS 3 a x b"),
+            "*3\r\n:1\r\n:-2\r\n:1\r\n"
+        );
+        assert_eq!(t.take_effects(), ["HPEXPIREAT h 1000010000 FIELDS 2 a b"]);
+        assert_eq!(t.run("HPEXPIRE h 5 GT FIELDS 1 a"), "*1\r\n:0\r\n");
+        assert_eq!(t.run("HPEXPIRE h 5 LT FIELDS 2 a c"), "*2\r\n:1\r\n:1\r\n");
+        assert_eq!(t.run("HPEXPIRE h 9 NX FIELDS 1 b"), "*1\r\n:0\r\n");
+        assert_eq!(
+            t.take_effects(),
+            ["HPEXPIREAT h 1000000005 LT FIELDS 2 a c"]
+        );
+        assert_eq!(t.run("HEXPIREAT h 5 FIELDS 2 a b"), "*2\r\n:2\r\n:2\r\n");
+        assert_eq!(t.take_effects(), ["HDEL h a", "HDEL h b"]);
+        assert_eq!(t.run("HPEXPIREAT h 0 FIELDS 1 c"), "*1\r\n:2\r\n");
+        assert_eq!(t.run("HLEN h"), ":0\r\n");
+        assert_eq!(t.run("HEXPIRE h 1 FIELDS 1 a"), "*1\r\n:-2\r\n");
+    }
+
+    #[test]
+    fn expired_fields_are_gone_for_every_reader() {
+        let mut t = Testbed::new();
+        t.run("HSET h a 1 b 2 c 3");
+        t.run("HPEXPIRE h 10 FIELDS 1 a");
+        t.run("HPEXPIRE h 20 FIELDS 1 b");
+        t.take_effects();
+        t.advance_ms(11);
+        assert_eq!(t.run("HLEN h"), ":3\r\n");
+        assert_eq!(t.run("HKEYS h"), "*2\r\n$1\r\nb\r\n$1\r\nc\r\n");
+        assert_eq!(t.run("HGET h a"), "$-1\r\n");
+        assert_eq!(t.take_effects(), ["HDEL h a"]);
+        assert_eq!(t.run("HLEN h"), ":2\r\n");
+        t.advance_ms(11);
+        assert_eq!(t.run("HINCRBY h b 5"), ":5\r\n");
+        assert_eq!(t.take_effects(), ["HDEL h b", "HINCRBY h b 5"]);
+        t.run("HPEXPIRE h 5 FIELDS 2 b c");
+        t.advance_ms(6);
+        assert_eq!(t.run("HRANDFIELD h 5"), "*0\r\n");
+        assert_eq!(t.run("HLEN h"), ":0\r\n");
+    }
+
+    #[test]
+    fn arguments_are_checked_in_order() {
+        let mut t = Testbed::new();
+        t.run("SET s 1");
+        assert!(t.run("HEXPIRE s x FIELDS 1 a").starts_with("-WRONGTYPE"));
+        for (line, text) in [
+            (
+                "HEXPIRE h x FIELDS 1 a",
+                "value is not an integer or out of range",
+            ),
+            (
+                "HEXPIRE h -1 FIELDS 1 a",
+                "invalid expire time, must be >= 0",
+            ),
+            (
+                "HPEXPIREAT h 70368744177664 FIELDS 1 a",
+                "invalid expire time in 'hpexpireat' command",
+            ),
+            (
+                "HEXPIRE h 1 WORD 1 a",
+                "Mandatory argument FIELDS is missing or not at the right position",
+            ),
+            (
+                "HEXPIRE h 1 FIELDS 0 a",
+                "Parameter `numFields` should be greater than 0",
+            ),
+            (
+                "HEXPIRE h 1 FIELDS 2 a",
+                "The `numfields` parameter must match the number of arguments",
+            ),
+        ] {
+            assert_eq!(t.run(line), format!("-ERR {text}\r\n"), "{line}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What the commands of field expiry share: times, `FIELDS n field ...`, and what becomes of
+//! one field.
+
+use crate::base::number::parse_i64;
+use crate::command::CommandError;
+use crate::resp::Args;
+use crate::types::Hash;
+
+/// The latest time that a field can expire at: Redis keeps 46 bits.
+const EXPIRE_MS_MAX: i64 = 0x3FFF_FFFF_FFFF;
+
+const NEGATIVE_TIME: CommandError = CommandError::Text("ERR invalid expire time, must be >= 0");
+pub(super) const NO_FIELDS_WORD: CommandError =
+    CommandError::Text("ERR Mandatory argument FIELDS is missing or not at the right position");
+const COUNT_MISMATCH: CommandError =
+    CommandError::Text("ERR The `numfields` parameter must match the number of arguments");
+
+/// How most commands refuse a count of fields.
+pub(super) const BAD_COUNT: CommandError =
+    CommandError::Text("ERR Number of fields must be a positive integer");
+
+/// In what a time is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unit {
+    pub seconds: bool,
+    /// Unix time, not a distance.
+    pub absolute: bool,
+}
+
+/// EX, PX, EXAT and PXAT, by word.
+pub(super) const UNITS: [(&str, Unit); 4] = [
+    (
+        "EX",
+        Unit {
+            seconds: true,
+            absolute: false,
+        },
+    ),
+    (
+        "PX",
+        Unit {
+            seconds: false,
+            absolute: false,
+        },
+    ),
+    (
+        "EXAT",
+        Unit {
+            seconds: true,
+            absolute: true,
+        },
+    ),
+    (
+        "PXAT",
+        Unit {
+            seconds: false,
+            absolute: true,
+        },
+    ),
+];
+
+impl Unit {
+    /// A time in Unix milliseconds, which may be past.
+    pub fn parse(
+        self,
+        text: &[u8],
+        now_ms: i64,
+        command: &'static str,
+    ) -> Result<u64, CommandError> {
+        let given = parse_i64(text).ok_or(CommandError::NotAnInteger)?;
+        if given < 0 {
+            return Err(NEGATIVE_TIME);
+        }
+        let base = if self.absolute { 0 } else { now_ms };
+        let scale = if self.seconds { 1000 } else { 1 };
+        if given > EXPIRE_MS_MAX / scale || given * scale > EXPIRE_MS_MAX - base {
+            return Err(CommandError::InvalidExpire(command));
+        }
+        Ok((given * scale + base) as u64)
+    }
+}
+
+/// The fields of `FIELDS n field ...`, which starts at argument `at` and ends the command.
+pub(super) fn parse_fields<'a>(
+    args: Args<'a>,
+    at: usize,
+    bad_count: CommandError,
+) -> Result<Args<'a>, CommandError> {
+    if !args.is(at, "FIELDS") {
+        return Err(NO_FIELDS_WORD);
+    }
+    let count = args.get(at + 1).and_then(parse_i64).filter(|&n| n >= 1);
+    let count = count.ok_or(bad_count)?;
+    let fields = args.from(at + 2);
+    if usize::try_from(count) != Ok(fields.len()) {
+        return Err(COUNT_MISMATCH);
+    }
+    Ok(fields)
+}
+
+/// NX, XX, GT, LT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Condition {
+    Always,
+    WithoutExpiry,
+    WithExpiry,
+    Later,
+    /// Also of a field that has no expiry.
+    Sooner,
+}
+
+impl Condition {
+    fn holds(self, old: Option<u64>, new: u64) -> bool {
+        match (self, old) {
+            (Condition::Always, _) => true,
+            (Condition::WithoutExpiry, old) => old.is_none(),
+            (Condition::WithExpiry, old) => old.is_some(),
+            (Condition::Later, old) => old.is_some_and(|old| new > old),
+            (Condition::Sooner, old) => old.is_none_or(|old| new < old),
+        }
+    }
+}
+
+/// What became of a field that was to get an expiry; the numbers are HEXPIRE's replies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    NoField = -2,
+    ConditionNotMet = 0,
+    Set = 1,
+    /// The time is past.
+    Deleted = 2,
+}
+
+/// Gives a field an expiry, or deletes it at once.
+pub(super) fn expire_field(
+    hash: &mut Hash,
+    field: &[u8],
+    when: u64,
+    now: u64,
+    condition: Condition,
+) -> Outcome {
+    let Some(found) = hash.get(field) else {
+        return Outcome::NoField;
+    };
+    if !condition.holds(found.expire_ms, when) {
+        Outcome::ConditionNotMet
+    } else if when <= now {
+        hash.remove(field);
+        Outcome::Deleted
+    } else {
+        hash.set_expire(field, Some(when));
+        Outcome::Set
+    }
+}

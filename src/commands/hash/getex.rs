@@ -1,0 +1,225 @@
+//! HGETEX and HGETDEL: read fields, and change how long they live.
+
+use super::field_args::{BAD_COUNT, Condition, Outcome, UNITS, expire_field, parse_fields};
+use super::lazy;
+use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::commands::element;
+use crate::keyspace::Class;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::Hash;
+
+/// What HGETEX does to the fields it reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Nothing,
+    Persist,
+    ExpireAt(u64),
+}
+
+pub(super) const HGETEX: Spec = Spec {
+    arity: Arity::AtLeast(5),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[
+        KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::UPDATE))
+            .noted("RW and UPDATE, as it changes the expiration"),
+    ],
+    categories: Category::HASH,
+    ..Spec::new("hgetex", hgetex)
+};
+
+/// `HGETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST] FIELDS n field ...`.
+///
+/// Reply: array of values and nulls. A time that is past deletes. Repeated as HPEXPIREAT,
+/// HPERSIST or HDELs. O(fields given).
+fn hgetex(call: &mut Call<'_>) -> CommandResult {
+    let (args, key) = (call.args, call.args.at(1));
+    let now = call.db.now_ms();
+    let mut hash = call.db.write::<Hash>(key)?;
+    let unit = UNITS.iter().find(|(word, _)| args.is(2, word));
+    let (change, at) = match unit {
+        Some((_, unit)) => (Change::ExpireAt(unit.parse(args.at(3), now, call.name)?), 4),
+        None if args.is(2, "PERSIST") => (Change::Persist, 3),
+        None => (Change::Nothing, 2),
+    };
+    let fields = parse_fields(args, at, BAD_COUNT)?;
+    call.reply.array(fields.len());
+    let Some(open) = hash.as_mut() else {
+        fields.iter().for_each(|_| call.reply.null());
+        return Ok(());
+    };
+    if change != Change::Nothing {
+        open.make_expirable();
+    }
+    let now = now as u64;
+    let (mut expired, mut deleted, mut updated) = (Vec::new(), Vec::new(), 0);
+    for field in fields.iter() {
+        let volatile = match open.get(field) {
+            None => {
+                call.reply.null();
+                continue;
+            }
+            Some(found) if found.expired(now) => {
+                call.reply.null();
+                expired.push(field);
+                open.remove(field);
+                continue;
+            }
+            Some(found) => {
+                element::write(call.reply, found.value);
+                found.expire_ms.is_some()
+            }
+        };
+        match change {
+            Change::Nothing => {}
+            Change::Persist => {
+                updated += u64::from(volatile);
+                open.set_expire(field, None);
+            }
+            Change::ExpireAt(when) => {
+                match expire_field(open, field, when, now, Condition::Always) {
+                    Outcome::Set => updated += 1,
+                    _ => deleted.push(field),
+                }
+            }
+        }
+    }
+    drop(hash);
+    lazy::state_all(call, key, &expired);
+    if !expired.is_empty() {
+        call.db.event(key, Class::HASH, "hexpired");
+    }
+    if !deleted.is_empty() {
+        lazy::state_all(call, key, &deleted);
+        call.db.event(key, Class::HASH, "hdel");
+    } else if updated > 0 {
+        call.db.add_dirty(updated - 1);
+        match change {
+            Change::ExpireAt(when) => {
+                call.db.changed(key, Class::HASH, "hexpire");
+                call.db.note_field_expiry(key, when as i64);
+                let mut time = itoa::Buffer::new();
+                let mut effect = vec![&b"HPEXPIREAT"[..], key, time.format(when).as_bytes()];
+                effect.extend(args.from(at).iter());
+                call.rewrite(&effect);
+            }
+            _ => {
+                call.db.changed(key, Class::HASH, "hpersist");
+                let mut effect = vec![&b"HPERSIST"[..], key];
+                effect.extend(args.from(at).iter());
+                call.rewrite(&effect);
+            }
+        }
+    }
+    if !expired.is_empty() || !deleted.is_empty() {
+        lazy::remove_empty(call, key);
+    }
+    Ok(())
+}
+
+pub(super) const HGETDEL: Spec = Spec {
+    arity: Arity::AtLeast(5),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(
+        1,
+        Access::RW.union(Access::ACCESS).union(Access::DELETE),
+    )],
+    categories: Category::HASH,
+    ..Spec::new("hgetdel", hgetdel)
+};
+
+/// `HGETDEL key FIELDS n field ...`: the values of fields, which go.
+///
+/// Reply: array of values and nulls. Repeated as HDEL. O(fields given).
+fn hgetdel(call: &mut Call<'_>) -> CommandResult {
+    let key = call.args.at(1);
+    let now = call.db.now_ms() as u64;
+    let mut hash = call.db.write::<Hash>(key)?;
+    let fields = parse_fields(call.args, 2, BAD_COUNT)?;
+    call.reply.array(fields.len());
+    let (mut expired, mut deleted) = (Vec::new(), 0);
+    for field in fields.iter() {
+        match hash.as_ref().and_then(|hash| hash.get(field)) {
+            None => {
+                call.reply.null();
+                continue;
+            }
+            Some(found) if found.expired(now) => {
+                call.reply.null();
+                expired.push(field);
+            }
+            Some(found) => {
+                element::write(call.reply, found.value);
+                deleted += 1;
+            }
+        }
+        if let Some(hash) = &mut hash {
+            hash.remove(field);
+        }
+    }
+    drop(hash);
+    lazy::state_all(call, key, &expired);
+    if !expired.is_empty() {
+        call.db.event(key, Class::HASH, "hexpired");
+    }
+    if deleted > 0 {
+        call.db.changed(key, Class::HASH, "hdel");
+        call.db.add_dirty(deleted - 1);
+        let mut effect = vec![&b"HDEL"[..], key];
+        effect.extend(fields.iter());
+        call.rewrite(&effect);
+    }
+    if deleted > 0 || !expired.is_empty() {
+        lazy::remove_empty(call, key);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn hgetex_reads_and_sets_expiries() {
+        let mut t = Testbed::new();
+        t.run("HSET h a 1 b 2");
+        t.take_effects();
+        assert_eq!(t.run("HGETEX h FIELDS 2 a x"), "*2\r\n$1\r\n1\r\n$-1\r\n");
+        assert!(t.take_effects().is_empty());
+        assert_eq!(
+            t.run("HGETEX h EX 10 FIELDS 2 a x"),
+            "*2\r\n$1\r\n1\r\n$-1\r\n"
+        );
+        assert_eq!(t.take_effects(), ["HPEXPIREAT h 1000010000 FIELDS 2 a x"]);
+        assert_eq!(t.run("HGETEX h PERSIST FIELDS 1 a"), "*1\r\n$1\r\n1\r\n");
+        assert_eq!(t.take_effects(), ["HPERSIST h FIELDS 1 a"]);
+        assert_eq!(t.run("HGETEX h PERSIST FIELDS 1 a"), "*1\r\n$1\r\n1\r\n");
+        assert!(t.take_effects().is_empty());
+        assert_eq!(
+            t.run("HGETEX h PXAT 1 FIELDS 2 a b"),
+            "*2\r\n$1\r\n1\r\n$1\r\n2\r\n"
+        );
+        assert_eq!(t.take_effects(), ["HDEL h a", "HDEL h b"]);
+        assert_eq!(t.run("HLEN h"), ":0\r\n");
+        assert_eq!(t.run("HGETEX h EX 1 FIELDS 1 a"), "*1\r\n$-1\r\n");
+    }
+
+    #[test]
+    fn hgetdel_gives_each_value_once() {
+        let mut t = Testbed::new();
+        t.run("HSET h a 1 b 2 c 3");
+        t.run("HPEXPIRE h 5 FIELDS 1 c");
+        t.take_effects();
+        t.advance_ms(6);
+        assert_eq!(
+            t.run("HGETDEL h FIELDS 4 a a c x"),
+            "*4\r\n$1\r\n1\r\n$-1\r\n$-1\r\n$-1\r\n"
+        );
+        assert_eq!(t.take_effects(), ["HDEL h c", "HDEL h a a c x"]);
+        assert_eq!(t.run("HGETDEL h FIELDS 1 b"), "*1\r\n$1\r\n2\r\n");
+        assert_eq!(t.run("HLEN h"), ":0\r\n");
+        assert_eq!(
+            t.run("HGETDEL h FIELDS 2 b"),
+            "-ERR The `numfields` parameter must match the number of arguments\r\n"
+        );
+    }
+}

@@ -1,0 +1,297 @@
+//! HSETEX.
+
+use super::field_args::{NO_FIELDS_WORD, UNITS};
+use super::lazy;
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::keyspace::Class;
+use crate::resp::Args;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::{Expiry, Hash};
+
+pub(super) const HSETEX: Spec = Spec {
+    arity: Arity::AtLeast(6),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    categories: Category::HASH,
+    ..Spec::new("hsetex", hsetex)
+};
+
+/// When HSETEX sets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    Always,
+    /// FNX: none of the fields is there.
+    NoneThere,
+    /// FXX: all of them are.
+    AllThere,
+}
+
+struct Options<'a> {
+    condition: Condition,
+    keep_ttl: bool,
+    /// Unix milliseconds, and the argument that said so.
+    expire: Option<(u64, usize)>,
+    /// Fields and values by turns.
+    pairs: Args<'a>,
+}
+
+impl<'a> Options<'a> {
+    fn parse(args: Args<'a>, now_ms: i64, name: &'static str) -> Result<Self, CommandError> {
+        const TWO_TIMES: CommandError = CommandError::Text(
+            "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified",
+        );
+        const TWO_CONDITIONS: CommandError =
+            CommandError::Text("ERR Only one of FXX or FNX arguments can be specified");
+        const NO_TIME: CommandError = CommandError::Text("ERR missing expire time");
+        let mut options = Options {
+            condition: Condition::Always,
+            keep_ttl: false,
+            expire: None,
+            pairs: args.from(args.len()),
+        };
+        let mut at = 2;
+        while at < args.len() {
+            let timed = options.expire.is_some() || options.keep_ttl;
+            if args.is(at, "FIELDS") {
+                options.pairs = parse_pairs(args, at, name)?;
+                return Ok(options);
+            } else if let Some((_, unit)) = UNITS.iter().find(|(word, _)| args.is(at, word)) {
+                if timed {
+                    return Err(TWO_TIMES);
+                }
+                at += 1;
+                let text = args.get(at).ok_or(NO_TIME)?;
+                options.expire = Some((unit.parse(text, now_ms, name)?, at));
+            } else if args.is(at, "KEEPTTL") {
+                if timed {
+                    return Err(TWO_TIMES);
+                }
+                options.keep_ttl = true;
+            } else if args.is(at, "FXX") || args.is(at, "FNX") {
+                if options.condition != Condition::Always {
+                    return Err(TWO_CONDITIONS);
+                }
+                options.condition = if args.is(at, "FXX") {
+                    Condition::AllThere
+                } else {
+                    Condition::NoneThere
+                };
+            } else {
+                let text = [b"ERR unknown argument: ", args.at(at)].concat();
+                return Err(CommandError::Bytes(text));
+            }
+            at += 1;
+        }
+        Err(NO_FIELDS_WORD)
+    }
+}
+
+/// `FIELDS n field value ...` at `at`, to the end.
+fn parse_pairs<'a>(
+    args: Args<'a>,
+    at: usize,
+    name: &'static str,
+) -> Result<Args<'a>, CommandError> {
+    let arity = || CommandError::WrongArity(name.to_owned());
+    if at + 3 >= args.len() {
+        return Err(arity());
+    }
+    let count = parse_i64(args.at(at + 1)).and_then(|n| u32::try_from(n).ok());
+    let count = count
+        .filter(|&n| n >= 1 && n <= i32::MAX as u32)
+        .ok_or(CommandError::Text("ERR invalid number of fields"))?;
+    let pairs = args.from(at + 2);
+    if pairs.len() % 2 != 0 || pairs.len() / 2 != count as usize {
+        return Err(arity());
+    }
+    Ok(pairs)
+}
+
+/// `HSETEX key [FNX | FXX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL] FIELDS n field value
+/// ...`: sets all fields or none, with their expiry. A time that is past deletes them.
+///
+/// Reply: 1 set, 0 condition not met. Repeated with PXAT, or as HDELs. O(fields given).
+fn hsetex(call: &mut Call<'_>) -> CommandResult {
+    let (args, key) = (call.args, call.args.at(1));
+    let now = call.db.now_ms();
+    let options = Options::parse(args, now, call.name)?;
+    let now = now as u64;
+    let expired = match check(call, &options, now)? {
+        Checked::Holds { expired } => expired,
+        Checked::Fails => {
+            call.reply.int(0);
+            return Ok(());
+        }
+    };
+    let limits = *call.db.limits();
+    let mut hash = call.db.write_or(key, Hash::new)?;
+    let pairs = options.pairs;
+    hash.prepare(pairs.iter().map(<[u8]>::len), &limits);
+    if options.expire.is_some() {
+        hash.make_expirable();
+    }
+    let past = options.expire.is_some_and(|(when, _)| when <= now);
+    let expiry = match options.expire {
+        _ if options.keep_ttl => Expiry::Keep,
+        Some((when, _)) if !past => Expiry::Set(when),
+        _ => Expiry::Clear,
+    };
+    for at in (0..pairs.len()).step_by(2) {
+        if past {
+            hash.remove(pairs.at(at));
+        } else {
+            hash.set(pairs.at(at), pairs.at(at + 1), expiry, &limits);
+        }
+    }
+    drop(hash);
+    call.db.changed(key, Class::HASH, "hset");
+    call.db.add_dirty(pairs.len() as u64 / 2 - 1);
+    match options.expire {
+        Some(_) if past => {
+            call.db.event(key, Class::HASH, "hdel");
+            for at in (0..pairs.len()).step_by(2) {
+                lazy::state(call, key, pairs.at(at));
+            }
+            lazy::remove_empty(call, key);
+        }
+        Some((when, at)) => {
+            call.db.event(key, Class::HASH, "hexpire");
+            call.db.note_field_expiry(key, when as i64);
+            repeat_with_time(call, when, at);
+        }
+        None if expired => lazy::repeat_own(call),
+        None => {}
+    }
+    call.reply.int(1);
+    Ok(())
+}
+
+/// Repeated later, "in ten seconds" would mean another time.
+fn repeat_with_time(call: &mut Call<'_>, when: u64, at: usize) {
+    if !call.effects_wanted() {
+        return;
+    }
+    let mut time = itoa::Buffer::new();
+    let mut effect = call.args.to_vec();
+    effect[at - 1] = b"PXAT";
+    effect[at] = time.format(when).as_bytes();
+    call.rewrite(&effect);
+}
+
+enum Checked {
+    /// Some fields had expired; that is stated.
+    Holds {
+        expired: bool,
+    },
+    Fails,
+}
+
+/// Whether the fields are as FNX or FXX wants them; expired ones are deleted on the way.
+fn check(call: &mut Call<'_>, options: &Options<'_>, now: u64) -> Result<Checked, CommandError> {
+    let key = call.args.at(1);
+    let mut hash = call.db.write::<Hash>(key)?;
+    let Some(open) = hash.as_mut() else {
+        return Ok(match options.condition {
+            Condition::AllThere => Checked::Fails,
+            _ => Checked::Holds { expired: false },
+        });
+    };
+    let (mut holds, mut expired) = (true, Vec::new());
+    if options.condition != Condition::Always {
+        for field in options.pairs.iter().step_by(2) {
+            let there = match open.get(field) {
+                Some(found) if found.expired(now) => {
+                    expired.push(field);
+                    open.remove(field);
+                    false
+                }
+                found => found.is_some(),
+            };
+            holds = there == (options.condition == Condition::AllThere);
+            if !holds {
+                break;
+            }
+        }
+    }
+    drop(hash);
+    lazy::state_all(call, key, &expired);
+    if holds {
+        return Ok(Checked::Holds {
+            expired: !expired.is_empty(),
+        });
+    }
+    if !expired.is_empty() {
+        lazy::remove_empty(call, key);
+    }
+    Ok(Checked::Fails)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn fields_are_set_with_their_expiry() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("HSETEX h EX 10 FIELDS 2 a 1 b 2"), ":1\r\n");
+        assert_eq!(
+            t.take_effects(),
+            ["HSETEX h PXAT 1000010000 FIELDS 2 a 1 b 2"]
+        );
+        assert_eq!(t.run("HSETEX h KEEPTTL FIELDS 1 a 5"), ":1\r\n");
+        assert_eq!(t.run("HTTL h FIELDS 2 a b"), "*2\r\n:10\r\n:10\r\n");
+        assert_eq!(t.run("HSETEX h FIELDS 1 a 6"), ":1\r\n");
+        assert_eq!(t.run("HTTL h FIELDS 1 a"), "*1\r\n:-1\r\n");
+        t.take_effects();
+        assert_eq!(t.run("HSETEX h PXAT 5 FIELDS 2 a 1 c 1"), ":1\r\n");
+        assert_eq!(t.take_effects(), ["HDEL h a", "HDEL h c"]);
+        assert_eq!(t.run("HKEYS h"), "*1\r\n$1\r\nb\r\n");
+    }
+
+    #[test]
+    fn conditions_hold_for_all_fields_or_none() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("HSETEX h FXX FIELDS 1 a 1"), ":0\r\n");
+        assert_eq!(t.run("HSETEX h FNX FIELDS 2 a 1 b 2"), ":1\r\n");
+        assert_eq!(t.run("HSETEX h FNX FIELDS 2 b 3 c 3"), ":0\r\n");
+        assert_eq!(t.run("HSETEX h FXX FIELDS 2 b 3 c 3"), ":0\r\n");
+        assert_eq!(t.run("HSETEX h FXX FIELDS 2 b 3 a 3"), ":1\r\n");
+        t.run("HPEXPIRE h 5 FIELDS 2 a b");
+        t.take_effects();
+        t.advance_ms(6);
+        assert_eq!(t.run("HSETEX h FXX FIELDS 1 a 4"), ":0\r\n");
+        assert_eq!(t.run("HSETEX h FNX FIELDS 1 b 4"), ":1\r\n");
+        assert_eq!(
+            t.take_effects(),
+            ["HDEL h a", "HDEL h b", "HSETEX h FNX FIELDS 1 b 4"]
+        );
+    }
+
+    #[test]
+    fn refusals() {
+        let mut t = Testbed::new();
+        let arity = "wrong number of arguments for 'hsetex' command";
+        for (line, text) in [
+            ("HSETEX h FIELDS 1 a 1 b", arity),
+            ("HSETEX h FIELDS 2 a 1 b", arity),
+            ("HSETEX h EX 1 FIELDS 1 a", arity),
+            ("HSETEX h FIELDS 0 a 1", "invalid number of fields"),
+            ("HSETEX h WORD FIELDS 1 a 1", "unknown argument: WORD"),
+            (
+                "HSETEX h FXX FNX FIELDS 1 a 1",
+                "Only one of FXX or FNX arguments can be specified",
+            ),
+            (
+                "HSETEX h KEEPTTL EX 1 FIELDS 1 a 1",
+                "Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified",
+            ),
+            (
+                "HSETEX h EX -1 FIELDS 1 a 1",
+                "invalid expire time, must be >= 0",
+            ),
+        ] {
+            assert_eq!(t.run(line), format!("-ERR {text}\r\n"), "{line}");
+        }
+    }
+}

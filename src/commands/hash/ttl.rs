@@ -1,0 +1,186 @@
+//! HTTL, HPTTL, HEXPIRETIME, HPEXPIRETIME and HPERSIST.
+
+use super::field_args::{BAD_COUNT, Unit, parse_fields};
+use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::keyspace::Class;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::Hash;
+
+const NO_FIELD: i64 = -2;
+const NO_EXPIRY: i64 = -1;
+
+pub(super) const HTTL: Spec = Spec {
+    arity: Arity::AtLeast(5),
+    flags: Flags::READONLY.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::HASH,
+    tips: &["nondeterministic_output"],
+    ..Spec::new("httl", httl)
+};
+
+/// `HTTL key FIELDS n field ...`: seconds that fields have left, rounded up; the other three
+/// alike.
+///
+/// Reply: array of integers; -1 no expiry, -2 no such field. O(fields given).
+fn httl(call: &mut Call<'_>) -> CommandResult {
+    ttl(
+        call,
+        Unit {
+            seconds: true,
+            absolute: false,
+        },
+    )
+}
+
+pub(super) const HPTTL: Spec = Spec {
+    arity: Arity::AtLeast(5),
+    flags: Flags::READONLY.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::HASH,
+    tips: &["nondeterministic_output"],
+    ..Spec::new("hpttl", hpttl)
+};
+
+/// `HPTTL key FIELDS n field ...`: in milliseconds.
+fn hpttl(call: &mut Call<'_>) -> CommandResult {
+    ttl(
+        call,
+        Unit {
+            seconds: false,
+            absolute: false,
+        },
+    )
+}
+
+pub(super) const HEXPIRETIME: Spec = Spec {
+    arity: Arity::AtLeast(5),
+    flags: Flags::READONLY.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::HASH,
+    ..Spec::new("hexpiretime", hexpiretime)
+};
+
+/// `HEXPIRETIME key FIELDS n field ...`: as Unix time in seconds.
+fn hexpiretime(call: &mut Call<'_>) -> CommandResult {
+    ttl(
+        call,
+        Unit {
+            seconds: true,
+            absolute: true,
+        },
+    )
+}
+
+pub(super) const HPEXPIRETIME: Spec = Spec {
+    arity: Arity::AtLeast(5),
+    flags: Flags::READONLY.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::HASH,
+    ..Spec::new("hpexpiretime", hpexpiretime)
+};
+
+/// `HPEXPIRETIME key FIELDS n field ...`: as Unix time in milliseconds.
+fn hpexpiretime(call: &mut Call<'_>) -> CommandResult {
+    ttl(
+        call,
+        Unit {
+            seconds: false,
+            absolute: true,
+        },
+    )
+}
+
+fn ttl(call: &mut Call<'_>, unit: Unit) -> CommandResult {
+    let now = call.db.now_ms() as u64;
+    let hash = call.db.read::<Hash>(call.args.at(1))?;
+    let fields = parse_fields(call.args, 2, BAD_COUNT)?;
+    call.reply.array(fields.len());
+    let base = if unit.absolute { 0 } else { now };
+    for field in fields.iter() {
+        let found = hash.as_ref().and_then(|hash| hash.get(field));
+        call.reply.int(match found.map(|found| found.expire_ms) {
+            None => NO_FIELD,
+            Some(None) => NO_EXPIRY,
+            Some(Some(when)) if when <= now => NO_FIELD,
+            Some(Some(when)) if unit.seconds => (when + 999 - base) as i64 / 1000,
+            Some(Some(when)) => (when - base) as i64,
+        });
+    }
+    Ok(())
+}
+
+pub(super) const HPERSIST: Spec = Spec {
+    arity: Arity::AtLeast(5),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    categories: Category::HASH,
+    ..Spec::new("hpersist", hpersist)
+};
+
+/// `HPERSIST key FIELDS n field ...`: takes expiries away.
+///
+/// Reply: array of integers: 1 done, -1 no expiry, -2 no such field. O(fields given).
+fn hpersist(call: &mut Call<'_>) -> CommandResult {
+    let key = call.args.at(1);
+    let now = call.db.now_ms() as u64;
+    let mut hash = call.db.write::<Hash>(key)?;
+    let fields = parse_fields(call.args, 2, BAD_COUNT)?;
+    call.reply.array(fields.len());
+    let mut changed = false;
+    for field in fields.iter() {
+        let found = hash.as_ref().and_then(|hash| hash.get(field));
+        let answer = match found.map(|found| (found.expire_ms, found.expired(now))) {
+            None | Some((_, true)) => NO_FIELD,
+            Some((None, _)) => NO_EXPIRY,
+            Some((Some(_), false)) => {
+                if let Some(hash) = &mut hash {
+                    changed |= hash.set_expire(field, None);
+                }
+                1
+            }
+        };
+        call.reply.int(answer);
+    }
+    drop(hash);
+    if changed {
+        call.db.changed(key, Class::HASH, "hpersist");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn times_are_told_in_four_ways() {
+        let mut t = Testbed::new();
+        t.run("HSET h a 1 b 2");
+        t.run("HPEXPIRE h 1500 FIELDS 1 a");
+        assert_eq!(t.run("HTTL h FIELDS 3 a b c"), "*3\r\n:2\r\n:-1\r\n:-2\r\n");
+        assert_eq!(t.run("HPTTL h FIELDS 1 a"), "*1\r\n:1500\r\n");
+        assert_eq!(t.run("HEXPIRETIME h FIELDS 1 a"), "*1\r\n:1000002\r\n");
+        assert_eq!(t.run("HPEXPIRETIME h FIELDS 1 a"), "*1\r\n:1000001500\r\n");
+        assert_eq!(t.run("HTTL none FIELDS 1 a"), "*1\r\n:-2\r\n");
+        t.advance_ms(2000);
+        assert_eq!(t.run("HPTTL h FIELDS 1 a"), "*1\r\n:-2\r\n");
+        assert_eq!(t.run("HPERSIST h FIELDS 1 a"), "*1\r\n:-2\r\n");
+    }
+
+    #[test]
+    fn hpersist_is_repeated_once_it_changed_something() {
+        let mut t = Testbed::new();
+        t.run("HSET h a 1 b 2");
+        t.run("HEXPIRE h 10 FIELDS 1 a");
+        t.take_effects();
+        assert_eq!(t.run("HPERSIST h FIELDS 1 b"), "*1\r\n:-1\r\n");
+        assert!(t.take_effects().is_empty());
+        assert_eq!(t.run("HPERSIST h FIELDS 2 a x"), "*2\r\n:1\r\n:-2\r\n");
+        assert_eq!(t.take_effects(), ["HPERSIST h FIELDS 2 a x"]);
+        assert_eq!(t.run("HTTL h FIELDS 1 a"), "*1\r\n:-1\r\n");
+        assert_eq!(
+            t.run("HPERSIST h FIELDS x a"),
+            "-ERR Number of fields must be a positive integer\r\n"
+        );
+    }
+}
