@@ -1,28 +1,44 @@
-//! The daemon's entry: arguments, sockets, the loop.
+//! The program: reads its arguments and hands the command table to the server.
 
-use std::sync::Arc;
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
 
-use russet::config::Config;
-use russet::server::{Engine, Loop, Signals};
+use russet::commands;
+use russet::config::{self, Startup};
+use russet::server::startup;
 
-fn main() -> std::io::Result<()> {
-    let mut config = Config::default();
-    let args: Vec<String> = std::env::args().collect();
-    for pair in args[1..].chunks(2) {
-        if pair[0] == "--port" {
-            config.port = pair[1].parse().unwrap();
-        }
+/// Configuration text on standard input longer than this is refused, as in a file.
+const STDIN_BYTES_MAX: u64 = 16 << 20;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next().unwrap_or_else(|| "russet".into());
+    let arguments: Vec<OsString> = arguments.collect();
+    ExitCode::from(match config::start(&arguments, read_stdin) {
+        Startup::Print { text, code } => print(&text, code),
+        Startup::Fail(problem) => startup::fail(&problem),
+        Startup::Run(run) => startup::run(*run, &program, &commands::table()),
+    })
+}
+
+/// A closed pipe is no reason for another message.
+fn print(text: &str, code: i32) -> u8 {
+    let _ = match code {
+        0 => io::stdout().write_all(text.as_bytes()),
+        _ => io::stderr().write_all(text.as_bytes()),
+    };
+    u8::try_from(code).unwrap_or(1)
+}
+
+fn read_stdin() -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    io::stdin()
+        .lock()
+        .take(STDIN_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > STDIN_BYTES_MAX {
+        return Err(io::Error::other("more than 16 MiB"));
     }
-    let port = config.port;
-    let engine = Engine::new(
-        config,
-        &russet::commands::table(),
-        Arc::new(Signals::default()),
-    );
-    let poll = mio::Poll::new()?;
-    let (_sender, receiver) = mio::unix::pipe::new()?;
-    let mut l = Loop::new(engine, poll, receiver)?;
-    let ip = std::net::IpAddr::from([127, 0, 0, 1]);
-    l.listen(vec![russet::net::bind_tcp(ip, port, 511)?])?;
-    l.run()
+    Ok(bytes)
 }

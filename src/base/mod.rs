@@ -10,4 +10,5 @@ mod grisu;
 pub mod hash;
 pub mod long_double;
 pub mod number;
+pub mod sys;
 pub mod usage;

@@ -1,7 +1,7 @@
 //! Listening sockets.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use mio::net::{TcpListener, UnixListener};
@@ -18,37 +18,50 @@ pub enum Listener {
     Unix(UnixListener, PathBuf),
 }
 
+/// Why a socket does not listen: the system call that failed, and how.
+#[derive(Debug)]
+pub struct ListenError {
+    pub step: &'static str,
+    pub error: io::Error,
+}
+
+fn failed(step: &'static str) -> impl FnOnce(io::Error) -> ListenError {
+    move |error| ListenError { step, error }
+}
+
 /// Listens on one address. IPv6 sockets serve IPv6 alone, as Redis's do.
-pub fn bind_tcp(ip: IpAddr, port: u16, backlog: i32) -> io::Result<Listener> {
-    let address = SocketAddr::new(ip, port);
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    if matches!(ip, IpAddr::V6(_)) {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(backlog)?;
+pub fn bind_tcp(address: SocketAddr, backlog: i32) -> Result<Listener, ListenError> {
+    let domain = Domain::for_address(address);
+    let socket =
+        Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).map_err(failed("socket"))?;
+    let options = || -> io::Result<()> {
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)
+    };
+    options().map_err(failed("setsockopt"))?;
+    socket.bind(&address.into()).map_err(failed("bind"))?;
+    socket.listen(backlog).map_err(failed("listen"))?;
     Ok(Listener::Tcp(TcpListener::from_std(socket.into())))
 }
 
-/// Listens on a Unix socket; a stale file at the path goes first. `mode` as `chmod`.
-pub fn bind_unix(path: &Path, mode: Option<u32>, backlog: i32) -> io::Result<Listener> {
+/// Listens on a Unix socket; a stale socket at the path goes first. `mode` as `chmod`.
+pub fn bind_unix(path: &Path, mode: Option<u32>, backlog: i32) -> Result<Listener, ListenError> {
     use std::os::unix::fs::{FileTypeExt, PermissionsExt};
     if std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket()) {
-        std::fs::remove_file(path)?;
+        std::fs::remove_file(path).map_err(failed("unlink"))?;
     }
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&socket2::SockAddr::unix(path)?)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed("socket"))?;
+    socket.set_nonblocking(true).map_err(failed("setsockopt"))?;
+    let address = socket2::SockAddr::unix(path).map_err(failed("bind"))?;
+    socket.bind(&address).map_err(failed("bind"))?;
     if let Some(mode) = mode {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, mode).map_err(failed("chmod"))?;
     }
-    socket.listen(backlog)?;
+    socket.listen(backlog).map_err(failed("listen"))?;
     let std: std::os::unix::net::UnixListener = socket.into();
     Ok(Listener::Unix(
         UnixListener::from_std(std),
@@ -92,10 +105,10 @@ impl Listener {
         }
     }
 
-    /// The port of a TCP socket (what the system chose when 0 was asked for).
-    pub fn port(&self) -> Option<u16> {
+    /// The address of a TCP socket.
+    pub fn address(&self) -> Option<SocketAddr> {
         match self {
-            Listener::Tcp(l) => l.local_addr().ok().map(|a| a.port()),
+            Listener::Tcp(l) => l.local_addr().ok(),
             Listener::Unix(..) => None,
         }
     }

@@ -5,6 +5,6 @@ mod listener;
 mod stream;
 mod token;
 
-pub use listener::{Listener, bind_tcp, bind_unix};
+pub use listener::{ListenError, Listener, bind_tcp, bind_unix};
 pub use stream::{Address, Stream};
 pub use token::{CONTROL, LISTENERS_MAX, Target, client_token, listener_token, target_of};

@@ -4,7 +4,7 @@
 //! the entries of all their keys are prefetched; then the commands run one by one. What was
 //! prefetched is a hint only: any command may change the table, and handlers look up again.
 
-use super::Engine;
+use super::{Engine, crash};
 use super::client::ClientFlags;
 use super::dispatch::Outcome;
 use super::session::Session;
@@ -76,6 +76,7 @@ impl Engine {
         mut pos: usize,
         mut progress: Progress,
     ) -> Rest {
+        crash::note_client(&session.client);
         let mut budget = BUDGET;
         // A command that began earlier starts where the kept buffer starts.
         let mut start = if progress.has_begun() { 0 } else { pos };

@@ -1,7 +1,6 @@
 //! The engine: the keyspace beside the server, and the work between commands.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::blocking::Deadlines;
@@ -9,8 +8,8 @@ use super::client::{Client, ClientFlags};
 use super::limits::eviction;
 use super::session::{Clients, Session};
 use super::{
-    CommandStats, CommandTable, Effects, Latency, Pause, Rates, Server, ShutdownRequest, Signals,
-    Slowlog, Spec, Stats, run,
+    CommandStats, CommandTable, Effects, Latency, Pause, Rates, Server, Signals, Slowlog, Spec,
+    Stats, run,
 };
 use crate::base::clock::{Cycles, Now};
 use crate::command::CommandError;
@@ -36,6 +35,7 @@ impl Engine {
     /// An engine that is ready to run commands; nothing listens yet.
     pub fn new(config: Config, specs: &[&'static [Spec]], signals: Arc<Signals>) -> Engine {
         let table = CommandTable::new(specs);
+        super::crash::set_command_names(table.rows().iter().map(|row| row.full_name));
         let command_stats = table
             .rows()
             .iter()
@@ -68,7 +68,6 @@ impl Engine {
             pause: None,
             shutdown: None,
             signals,
-            running: None,
             special: false,
             has_monitors: false,
             latency_tracking: true,
@@ -81,7 +80,8 @@ impl Engine {
             cron_due_ms: 0,
             cron_turns: 0,
             retry_accept: Vec::new(),
-            pending_relisten: None,
+            listeners: Vec::new(),
+            relisten: false,
             cron_paused: false,
         };
         let mut engine = Engine { keyspace, server };
@@ -90,12 +90,10 @@ impl Engine {
         engine
     }
 
-    /// Brings all that is derived from the configuration up to date: at start-up and after
-    /// every CONFIG SET. What needs more than memory (sockets, folders) is done by the caller.
+    /// As [`Server::apply_config`].
     pub fn apply_config(&mut self) {
         let Engine { keyspace, server } = self;
-        keyspace_settings(keyspace, &server.config);
-        server.apply_config();
+        server.apply_config(keyspace);
     }
 
     // --- clients that wait ---
@@ -146,6 +144,7 @@ impl Engine {
 
     /// Runs a blocked client's command again.
     fn retry(&mut self, session: &mut Session) {
+        super::crash::note_client(&session.client);
         let Some(blocked) = session.client.blocked.as_mut() else {
             return;
         };
@@ -245,25 +244,6 @@ impl Engine {
         server.rates.turns.sample(server.stats.turns, now);
         server.rates.turn_us.sample(server.stats.turn_us, now);
         server.watch_clients();
-    }
-
-    // --- the end ---
-
-    /// Looks at what signals have asked for.
-    pub(super) fn handle_signals(&mut self) {
-        let times = self.server.signals.stop.load(Ordering::Relaxed);
-        if times > 0 && self.server.shutdown.is_none() {
-            tracing::info!("User requested shutdown...");
-            self.server.shutdown = Some(ShutdownRequest::default());
-        }
-    }
-
-    /// Whether the loop stops: a shutdown was asked for and nothing stands in its way.
-    pub(super) fn shutdown_flow(&mut self) -> Flow {
-        if self.server.shutdown.is_none() {
-            return Flow::GoOn;
-        }
-        Flow::Stop
     }
 }
 
@@ -373,7 +353,10 @@ fn random_hex(bytes: usize) -> String {
 }
 
 impl Server {
-    fn apply_config(&mut self) {
+    /// Brings all that is derived from the configuration up to date: at start-up and after
+    /// every CONFIG SET. What needs more than memory (sockets, folders) is done by the caller.
+    pub fn apply_config(&mut self, keyspace: &mut Keyspace) {
+        keyspace_settings(keyspace, &self.config);
         self.latency_tracking = self.config.latency_tracking;
         self.latency.threshold_ms = self.config.latency_monitor_threshold as u64;
         self.set_slow_threshold();

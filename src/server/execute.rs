@@ -4,7 +4,7 @@
 use super::call::{Call, Effect};
 use super::client::ClientFlags;
 use super::session::Session;
-use super::{Engine, Server};
+use super::{Engine, Server, crash};
 use crate::base::clock;
 use crate::command::Flags;
 use crate::keyspace::{DbIndex, KeyHash, Keyspace};
@@ -72,7 +72,7 @@ pub fn run(
     client.last_command = Some(name);
     client.commands += 1;
     client.args_bytes = args.bytes();
-    server.running = Some(name);
+    crash::note_command(id);
     if server.has_monitors && !spec.flags.contains(Flags::SKIP_MONITOR) {
         server.feed_monitors(client, spec, args);
     }
@@ -99,7 +99,7 @@ pub fn run(
         reply.error(&error);
     }
     let ticks = clock::cycles().wrapping_sub(start);
-    server.running = None;
+    crash::note_no_command();
 
     let failed = reply.errors() != errors;
     let stats = &mut server.command_stats[id];

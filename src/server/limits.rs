@@ -36,7 +36,7 @@ impl Server {
     }
 
     /// Whether there is memory for a command that needs some; evicts if the policy allows.
-    pub(super) fn make_room(&mut self, keyspace: &mut Keyspace) -> bool {
+    pub fn make_room(&mut self, keyspace: &mut Keyspace) -> bool {
         let limit = self.config.maxmemory as usize;
         if alloc::used_memory() <= limit {
             return true;

@@ -8,6 +8,7 @@ mod blocking;
 mod call;
 mod client;
 mod client_line;
+pub mod crash;
 mod dispatch;
 mod effects;
 mod engine;
@@ -16,10 +17,16 @@ mod histogram;
 pub mod info;
 mod latency;
 mod limits;
+pub mod listen;
+pub mod log;
 mod monitor;
+pub mod process;
 mod run;
 mod session;
+mod shutdown;
+mod signals;
 mod slowlog;
+pub mod startup;
 mod stats;
 mod table;
 mod testbed;
@@ -35,13 +42,14 @@ pub use execute::run;
 pub use latency::{EventSeries, Latency};
 pub use run::Loop;
 pub use session::{Clients, Session};
+pub use shutdown::ShutdownRequest;
+pub use signals::Signals;
 pub use slowlog::{SlowEntry, Slowlog};
 pub use stats::{CommandStats, Rate, Stats};
 pub use table::{CommandTable, KeyRange, Row};
 pub use testbed::Testbed;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::Instant;
 
 use crate::base::clock::{Cycles, Now};
@@ -56,23 +64,6 @@ pub struct Pause {
     pub until_ms: u64,
     /// All commands, not only writes.
     pub all: bool,
-}
-
-/// How a shutdown was asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ShutdownRequest {
-    /// Skip whatever would refuse or delay.
-    pub now: bool,
-    pub force: bool,
-    /// `Some(true)`: SAVE, `Some(false)`: NOSAVE.
-    pub save: Option<bool>,
-}
-
-/// Signals, as bits that their handlers set.
-#[derive(Debug, Default)]
-pub struct Signals {
-    /// How many SIGINT and SIGTERM have come.
-    pub stop: AtomicU32,
 }
 
 /// Everything but the keyspace.
@@ -103,8 +94,6 @@ pub struct Server {
     pub pause: Option<Pause>,
     pub shutdown: Option<ShutdownRequest>,
     pub signals: Arc<Signals>,
-    /// The command that runs, for a crash report.
-    pub running: Option<&'static str>,
     /// Commands must take the long way through the gates (memory limit, pause ...).
     special: bool,
     has_monitors: bool,
@@ -122,8 +111,10 @@ pub struct Server {
     /// Turns of cron so far.
     pub cron_turns: u64,
     retry_accept: Vec<usize>,
-    /// New listening sockets, bound already, for the loop to take.
-    pub pending_relisten: Option<Vec<Listener>>,
+    /// The sockets that clients come to.
+    pub listeners: Vec<Listener>,
+    /// The listeners are others than the loop knows.
+    pub(crate) relisten: bool,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: bool,
 }

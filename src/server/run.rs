@@ -25,7 +25,7 @@ use super::session::Session;
 use super::{Engine, Flow};
 use crate::base::clock::Now;
 use crate::keyspace::ClientId;
-use crate::net::{self, Listener, Stream, Target};
+use crate::net::{self, Stream, Target};
 use crate::resp::{INLINE_MAX, Progress};
 
 /// The shared read buffer.
@@ -43,7 +43,6 @@ pub struct Loop {
     pub engine: Engine,
     poll: Poll,
     events: Events,
-    listeners: Vec<Listener>,
     /// Listeners that still have clients waiting after the last turn's limit.
     accepting: Vec<usize>,
     inbuf: Box<[u8]>,
@@ -67,7 +66,6 @@ impl Loop {
             engine,
             poll,
             events: Events::with_capacity(1024),
-            listeners: Vec::new(),
             accepting: Vec::new(),
             inbuf: vec![0; READ_BYTES].into_boxed_slice(),
             batch: Batch::default(),
@@ -77,14 +75,15 @@ impl Loop {
         })
     }
 
-    /// Replaces the listening sockets (start-up, CONFIG SET port or bind).
-    pub fn listen(&mut self, listeners: Vec<Listener>) -> io::Result<()> {
-        for old in &mut self.listeners {
+    /// Takes clients from the sockets in `Server::listeners` (start-up, CONFIG SET port or
+    /// bind).
+    pub fn listen(&mut self) -> io::Result<()> {
+        let listeners = &mut self.engine.server.listeners;
+        for old in &mut *listeners {
             old.deregister(self.poll.registry());
         }
         self.accepting.clear();
-        self.listeners = listeners;
-        for (i, listener) in self.listeners.iter_mut().enumerate() {
+        for (i, listener) in listeners.iter_mut().enumerate() {
             listener.register(self.poll.registry(), net::listener_token(i))?;
             // Clients may have come before the registration: an edge that was missed.
             self.accepting.push(i);
@@ -95,12 +94,6 @@ impl Loop {
     /// Runs until a shutdown is complete.
     pub fn run(&mut self) -> io::Result<()> {
         while self.turn()? == Flow::GoOn {}
-        for listener in self.listeners.drain(..) {
-            if let Some(path) = listener.path() {
-                // Gone already is as good.
-                let _ = std::fs::remove_file(path);
-            }
-        }
         Ok(())
     }
 
@@ -135,8 +128,10 @@ impl Loop {
         server.stats.turn_us += micros;
         server.stats.slowest_turn_us = server.stats.slowest_turn_us.max(micros);
         server.latency.sample_turn(micros);
-        if let Some(flow) = self.engine.server.pending_relisten.take() {
-            self.relisten(flow);
+        if std::mem::take(&mut self.engine.server.relisten)
+            && let Err(e) = self.listen()
+        {
+            tracing::warn!("Listening on the new addresses: {e}");
         }
         Ok(self.engine.shutdown_flow())
     }
@@ -213,7 +208,7 @@ impl Loop {
         let mut left = ACCEPTS_MAX;
         let waiting = std::mem::take(&mut self.accepting);
         for i in waiting {
-            while let Some(listener) = self.listeners.get(i) {
+            while let Some(listener) = self.engine.server.listeners.get(i) {
                 if left == 0 {
                     self.accepting.push(i);
                     break;
@@ -598,13 +593,6 @@ impl Loop {
         self.engine.forget(&mut session);
         if let Some(mut stream) = session.stream.take() {
             stream.deregister(self.poll.registry());
-        }
-    }
-
-    /// CONFIG SET port, bind or unixsocket: the new sockets are already bound.
-    fn relisten(&mut self, listeners: Vec<Listener>) {
-        if let Err(e) = self.listen(listeners) {
-            tracing::warn!("Listening on the new addresses: {e}");
         }
     }
 }

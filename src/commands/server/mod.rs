@@ -1,8 +1,10 @@
 //! The server commands.
 
+mod config;
 pub(super) mod docs;
 mod info;
+mod shutdown;
 
 use crate::server::Spec;
 
-pub(super) static SPECS: &[Spec] = &[info::INFO];
+pub(super) static SPECS: &[Spec] = &[config::CONFIG, info::INFO, shutdown::SHUTDOWN];

@@ -1,0 +1,303 @@
+//! CONFIG: reading, changing and keeping the settings of a running server.
+
+use crate::command::{Arity, CommandError, Flags};
+use crate::commands::help::write_help;
+use crate::config::{Gate, system_text};
+use crate::keyspace::{Keyspace, KeyspaceStats};
+use crate::resp::Args;
+use crate::server::process::{self, FileLimit};
+use crate::server::{Call, ClientFlags, CommandResult, CommandStats, Server, Spec, Stats};
+use crate::server::{crash, listen, log};
+
+const CONFIG_FLAGS: Flags = Flags::ADMIN
+    .union(Flags::NOSCRIPT)
+    .union(Flags::LOADING)
+    .union(Flags::STALE);
+const EVERYWHERE: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
+
+pub(super) const CONFIG: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::CONTAINER,
+    subcommands: &[
+        CONFIG_GET,
+        CONFIG_HELP,
+        CONFIG_RESETSTAT,
+        CONFIG_REWRITE,
+        CONFIG_SET,
+    ],
+    ..Spec::new("config", help)
+};
+
+const CONFIG_GET: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: CONFIG_FLAGS,
+    ..Spec::new("get", get)
+};
+
+const CONFIG_HELP: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::LOADING.union(Flags::STALE),
+    ..Spec::new("help", help)
+};
+
+const CONFIG_RESETSTAT: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: CONFIG_FLAGS,
+    tips: EVERYWHERE,
+    ..Spec::new("resetstat", resetstat)
+};
+
+const CONFIG_REWRITE: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: CONFIG_FLAGS,
+    tips: EVERYWHERE,
+    ..Spec::new("rewrite", rewrite)
+};
+
+const CONFIG_SET: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: CONFIG_FLAGS,
+    tips: EVERYWHERE,
+    ..Spec::new("set", set)
+};
+
+/// `CONFIG GET pattern [pattern ...]`.
+///
+/// Reply: a map of names and values (RESP2: an array), each once; empty when nothing matches.
+fn get(call: &mut Call<'_>) -> CommandResult {
+    let patterns: Vec<&[u8]> = call.args.from(2).iter().collect();
+    let found = call.server.config.get(&patterns);
+    call.reply.map(found.len());
+    for (name, value) in found {
+        call.reply.bulk(&name);
+        call.reply.bulk(&value);
+    }
+    Ok(())
+}
+
+/// `CONFIG HELP`: the subcommands, one status line each.
+fn help(call: &mut Call<'_>) -> CommandResult {
+    let lines = [
+        "GET <pattern>",
+        "    Return parameters matching the glob-like <pattern> and their values.",
+        "SET <directive> <value>",
+        "    Set the configuration <directive> to <value>.",
+        "RESETSTAT",
+        "    Reset statistics reported by the INFO command.",
+        "REWRITE",
+        "    Rewrite the configuration file.",
+    ];
+    write_help(call.reply, "CONFIG", &lines);
+    Ok(())
+}
+
+/// `CONFIG RESETSTAT`: counters of INFO go back to zero; gauges and the slow log stay.
+fn resetstat(call: &mut Call<'_>) -> CommandResult {
+    let (keyspace, server, _, reply) = call.world();
+    keyspace.stats = KeyspaceStats::default();
+    server.stats = Stats::default();
+    for stats in &mut server.command_stats {
+        *stats = CommandStats::default();
+    }
+    server.latency.turns.reset();
+    reply.ok();
+    Ok(())
+}
+
+const NO_FILE: &str = "ERR The server is running without a config file";
+
+/// `CONFIG REWRITE`: the file the server was started with gets the present values; its
+/// comments and order stay, and it is replaced in one step.
+///
+/// Reply: OK, or an error when there is no file or it cannot be written.
+fn rewrite(call: &mut Call<'_>) -> CommandResult {
+    let Some(file) = &call.server.config_file else {
+        return Err(CommandError::Text(NO_FILE));
+    };
+    match call.server.config.rewrite_file(file, false) {
+        Ok(()) => {
+            tracing::info!("CONFIG REWRITE executed with success.");
+            call.reply.ok();
+            Ok(())
+        }
+        Err(error) => {
+            let why = system_text(&error);
+            tracing::warn!("CONFIG REWRITE failed: {why}");
+            Err(CommandError::owned(format!(
+                "ERR Rewriting config file: {why}"
+            )))
+        }
+    }
+}
+
+/// `CONFIG SET name value [name value ...]`: all of them, or none.
+///
+/// Reply: OK once everything is in effect: new sockets listen, the folder is entered.
+fn set(call: &mut Call<'_>) -> CommandResult {
+    let args: Args<'_> = call.args.from(2);
+    let args: Vec<&[u8]> = args.iter().collect();
+    let is_local = call.client.is_local();
+    let (keyspace, server, _, reply) = call.world();
+    let gate = Gate {
+        protected: server.config.enable_protected_configs.allows(is_local),
+        loading: false,
+    };
+    let changes = server
+        .config
+        .set(&args, gate)
+        .map_err(|error| CommandError::Bytes(error.line()))?;
+    let names = changes.names().to_vec();
+    for (done, name) in names.iter().enumerate() {
+        let Err(why) = apply(name, keyspace, server) else {
+            continue;
+        };
+        let error = changes.roll_back(&mut server.config, name, why);
+        // The old values worked a moment ago; one that does not any more has told the log.
+        for name in &names[..done] {
+            let _ = apply(name, keyspace, server);
+        }
+        server.apply_config(keyspace);
+        return Err(CommandError::Bytes(error.line()));
+    }
+    server.apply_config(keyspace);
+    reply.ok();
+    Ok(())
+}
+
+/// Brings one changed setting into effect, where that takes more than memory.
+fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(), String> {
+    let config = &server.config;
+    match name {
+        "loglevel" => log::set_level(config.loglevel),
+        "crash-log-enabled" => crash::catch_signals(config.crash_log_enabled),
+        "proc-title-template" => process::show_title(config),
+        "dir" => std::env::set_current_dir(config.dir.0.path()).map_err(|e| system_text(&e))?,
+        "port" => {
+            const FAILED: &str = "Unable to listen on this port. Check server logs.";
+            listen_again(server).map_err(|()| FAILED)?;
+        }
+        "bind" => {
+            const FAILED: &str = "Failed to bind to specified addresses.";
+            listen_again(server).map_err(|()| FAILED)?;
+        }
+        "maxclients" => match process::raise_file_limit(config.maxclients) {
+            FileLimit::Enough => {}
+            FileLimit::Clients(possible) => {
+                return Err(format!(
+                    "The operating system is not able to handle the specified number of \
+                     clients, try with {possible}"
+                ));
+            }
+            FileLimit::TooLow(limit) => {
+                return Err(format!("only {limit} files may be open"));
+            }
+        },
+        "oom-score-adj" | "oom-score-adj-values" => {
+            const FAILED: &str =
+                "Failed to apply new oom_score_adj configuration, check server logs.";
+            process::apply_oom_score(config).map_err(|_| FAILED)?;
+        }
+        "maxmemory" => shrink(keyspace, server),
+        "requirepass" if !server.password_required() => let_all_in(server),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn listen_again(server: &mut Server) -> Result<(), ()> {
+    // Whatever became of it: sockets may have been closed and opened again.
+    server.relisten = true;
+    listen::reopen_tcp(&server.config, &mut server.listeners)
+}
+
+/// A limit below what is used evicts at once, as far as the policy lets it.
+fn shrink(keyspace: &mut Keyspace, server: &mut Server) {
+    let (limit, used) = (server.config.maxmemory, crate::base::alloc::used_memory());
+    if limit > 0 && limit < used as u64 {
+        tracing::warn!(
+            "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the \
+             current memory usage ({used}). This will result in key eviction and/or the \
+             inability to accept new write commands depending on the maxmemory-policy."
+        );
+        // Whether it was enough is asked again before every command that needs memory.
+        server.make_room(keyspace);
+    }
+}
+
+/// Without a password nobody has to authenticate any more.
+fn let_all_in(server: &mut Server) {
+    for id in server.clients.ids() {
+        if let Some(session) = server.clients.get_mut(id) {
+            session.client.flags.remove(ClientFlags::UNAUTHENTICATED);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn values_are_set_and_got() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("CONFIG SET hz 20 timeout 7"), "+OK\r\n");
+        assert_eq!(
+            t.run("CONFIG GET HZ time?ut"),
+            "*4\r\n$2\r\nHZ\r\n$2\r\n20\r\n$7\r\ntimeout\r\n$1\r\n7\r\n"
+        );
+        assert_eq!(t.run("CONFIG GET nothing"), "*0\r\n");
+    }
+
+    #[test]
+    fn a_refused_value_changes_nothing() {
+        let mut t = Testbed::new();
+        assert_eq!(
+            t.run("CONFIG SET hz 20 port x"),
+            "-ERR CONFIG SET failed (possibly related to argument 'port') - argument couldn't \
+             be parsed into an integer\r\n"
+        );
+        assert_eq!(t.run("CONFIG GET hz"), "*2\r\n$2\r\nhz\r\n$2\r\n10\r\n");
+        assert_eq!(
+            t.run("CONFIG SET dir /"),
+            "-ERR CONFIG SET failed (possibly related to argument 'dir') - can't set protected \
+             config\r\n"
+        );
+    }
+
+    #[test]
+    fn thresholds_reach_the_keyspace_at_once() {
+        let mut t = Testbed::new();
+        t.run("CONFIG SET list-max-listpack-size 7 maxmemory-policy allkeys-lfu");
+        assert_eq!(t.engine.keyspace.limits.list_fill.0, 7);
+        let errors = t.run("CONFIG SET slowlog-max-len -1");
+        assert!(errors.starts_with("-ERR CONFIG SET failed"), "{errors}");
+    }
+
+    #[test]
+    fn resetstat_zeroes_counters() {
+        let mut t = Testbed::new();
+        t.run("GET a");
+        t.run("NOSUCH");
+        assert!(t.engine.keyspace.stats.misses > 0);
+        assert_eq!(t.run("CONFIG RESETSTAT"), "+OK\r\n");
+        assert_eq!(t.engine.keyspace.stats.misses, 0);
+        assert!(t.engine.server.stats.errors.is_empty());
+    }
+
+    #[test]
+    fn rewriting_needs_a_file() {
+        let mut t = Testbed::new();
+        assert_eq!(
+            t.run("CONFIG REWRITE"),
+            "-ERR The server is running without a config file\r\n"
+        );
+    }
+
+    #[test]
+    fn a_password_that_goes_lets_everybody_in() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("CONFIG SET requirepass secret"), "+OK\r\n");
+        assert_eq!(t.run("PING"), "+PONG\r\n");
+        assert_eq!(t.run("CONFIG SET requirepass "), "+OK\r\n");
+    }
+}

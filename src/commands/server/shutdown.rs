@@ -1,0 +1,95 @@
+//! SHUTDOWN.
+
+use crate::command::{Arity, CommandError, Flags};
+use crate::server::{Call, ClientFlags, CommandResult, ShutdownRequest, Spec};
+
+pub(super) const SHUTDOWN: Spec = Spec {
+    arity: Arity::AtLeast(1),
+    flags: Flags::ADMIN
+        .union(Flags::NOSCRIPT)
+        .union(Flags::LOADING)
+        .union(Flags::STALE)
+        .union(Flags::SENTINEL)
+        .union(Flags::NO_MULTI)
+        .union(Flags::ALLOW_BUSY),
+    ..Spec::new("shutdown", shutdown)
+};
+
+const NOTHING_TO_ABORT: &str = "ERR No shutdown in progress.";
+const CANNOT_SAVE: &str = "ERR Errors trying to SHUTDOWN. Check logs.";
+
+/// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]`.
+///
+/// Reply: none, the connection closes; an error when the server goes on. SAVE is refused
+/// unless FORCE says to end anyway: there are no snapshots yet. ABORT stands alone.
+fn shutdown(call: &mut Call<'_>) -> CommandResult {
+    let mut request = ShutdownRequest::default();
+    let mut aborts = false;
+    for i in 1..call.args.len() {
+        if call.args.is(i, "NOSAVE") && request.save != Some(true) {
+            request.save = Some(false);
+        } else if call.args.is(i, "SAVE") && request.save != Some(false) {
+            request.save = Some(true);
+        } else if call.args.is(i, "NOW") {
+            request.now = true;
+        } else if call.args.is(i, "FORCE") {
+            request.force = true;
+        } else if call.args.is(i, "ABORT") {
+            aborts = true;
+        } else {
+            return Err(CommandError::Syntax);
+        }
+    }
+    if aborts {
+        if request != ShutdownRequest::default() {
+            return Err(CommandError::Syntax);
+        }
+        // Nothing delays a shutdown beyond the turn that asked for it.
+        return Err(CommandError::Text(NOTHING_TO_ABORT));
+    }
+    if request.save == Some(true) && !request.force {
+        tracing::warn!("SHUTDOWN SAVE refused: snapshots are not supported yet.");
+        return Err(CommandError::Text(CANNOT_SAVE));
+    }
+    call.server.shutdown = Some(request);
+    // What the client has sent behind it is not run.
+    call.client.flags |= ClientFlags::CLOSE_ASAP;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn options_that_contradict_are_a_syntax_error() {
+        let mut t = Testbed::new();
+        for line in ["SHUTDOWN SAVE NOSAVE", "SHUTDOWN ABORT NOW", "SHUTDOWN x"] {
+            assert_eq!(t.run(line), "-ERR syntax error\r\n", "{line}");
+        }
+        assert_eq!(t.run("SHUTDOWN ABORT"), "-ERR No shutdown in progress.\r\n");
+        assert!(t.engine.server.shutdown.is_none());
+    }
+
+    #[test]
+    fn saving_is_refused_unless_forced() {
+        let mut t = Testbed::new();
+        assert_eq!(
+            t.run("SHUTDOWN SAVE"),
+            "-ERR Errors trying to SHUTDOWN. Check logs.\r\n"
+        );
+        assert!(t.engine.server.shutdown.is_none());
+        assert_eq!(t.run("SHUTDOWN SAVE FORCE"), "");
+        assert!(t.engine.server.shutdown.unwrap().force);
+    }
+
+    #[test]
+    fn a_transaction_cannot_hold_it() {
+        let mut t = Testbed::new();
+        t.run("MULTI");
+        assert_eq!(
+            t.run("SHUTDOWN NOSAVE"),
+            "-ERR Command not allowed inside a transaction\r\n"
+        );
+    }
+}

@@ -1,0 +1,295 @@
+//! The listening sockets that the configuration asks for, at start and for CONFIG SET.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+
+use crate::config::{Config, system_text};
+use crate::net::{LISTENERS_MAX, ListenError, Listener, bind_tcp, bind_unix};
+
+/// One address of `bind`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Wanted {
+    /// As configured, without the `-`.
+    name: String,
+    port: u16,
+    /// `-` in front: a machine without this address is served without it.
+    optional: bool,
+}
+
+/// Opens every socket. The errors are in the log.
+pub fn open_all(config: &Config) -> Result<Vec<Listener>, OpenError> {
+    let mut listeners = open_tcp(config).map_err(|()| OpenError::Tcp(config.port))?;
+    if !config.unixsocket.is_empty() {
+        let mode = (config.unixsocketperm != 0).then_some(config.unixsocketperm);
+        match bind_unix(config.unixsocket.path(), mode, backlog(config)) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => {
+                tracing::warn!("Failed opening Unix socket: {}", reason(&error));
+                return Err(OpenError::Unix);
+            }
+        }
+    }
+    if listeners.is_empty() {
+        return Err(OpenError::Nothing);
+    }
+    Ok(listeners)
+}
+
+/// Why a start ends without sockets. `Display` is the last line of the log.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("Failed listening on port {0} (tcp), aborting.")]
+    Tcp(u16),
+    #[error("Failed listening on the Unix socket, aborting.")]
+    Unix,
+    #[error("Configured to not listen anywhere, exiting.")]
+    Nothing,
+}
+
+/// Replaces the TCP sockets in `listeners` by those that `config` asks for; all or none.
+///
+/// A socket that is wanted still stays open, clients in its queue included. One that
+/// stands in the way of a new one (all addresses against a single one) is closed first,
+/// and opened again when the new one fails. `Err`: the reasons are in the log.
+pub fn reopen_tcp(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), ()> {
+    let wanted = resolve_all(config)?;
+    let mut new = Vec::new();
+    for (want, address) in &wanted {
+        if listeners.iter().any(|l| l.address() == Some(*address)) {
+            continue;
+        }
+        match bind_tcp(*address, backlog(config)) {
+            Ok(listener) => new.push(listener),
+            Err(error) if error.error.kind() == io::ErrorKind::AddrInUse => {
+                drop(new);
+                return reopen_over_old(config, listeners, &wanted);
+            }
+            Err(error) if want.forgives(&error.error) => {}
+            Err(error) => return Err(want.warn(&reason(&error))),
+        }
+    }
+    let is_kept = |l: &Listener| match l.address() {
+        Some(address) => wanted.iter().any(|(_, w)| *w == address),
+        None => true,
+    };
+    listeners.retain(is_kept);
+    listeners.extend(new);
+    Ok(())
+}
+
+/// As [`reopen_tcp`], closing the old sockets first.
+fn reopen_over_old(
+    config: &Config,
+    listeners: &mut Vec<Listener>,
+    wanted: &[(Wanted, SocketAddr)],
+) -> Result<(), ()> {
+    let old: Vec<SocketAddr> = listeners.iter().filter_map(Listener::address).collect();
+    listeners.retain(Listener::is_unix);
+    let opened = bind_each(config, wanted);
+    match opened {
+        Ok(new) => {
+            listeners.extend(new);
+            Ok(())
+        }
+        Err(()) => {
+            for address in old {
+                match bind_tcp(address, backlog(config)) {
+                    Ok(listener) => listeners.push(listener),
+                    Err(error) => {
+                        tracing::warn!("Listening again on {address}: {}", reason(&error));
+                    }
+                }
+            }
+            Err(())
+        }
+    }
+}
+
+fn open_tcp(config: &Config) -> Result<Vec<Listener>, ()> {
+    bind_each(config, &resolve_all(config)?)
+}
+
+fn bind_each(config: &Config, wanted: &[(Wanted, SocketAddr)]) -> Result<Vec<Listener>, ()> {
+    let mut listeners = Vec::new();
+    for (want, address) in wanted {
+        match bind_tcp(*address, backlog(config)) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if want.forgives(&error.error) => {
+                want.warn(&reason(&error));
+            }
+            Err(error) => return Err(want.warn(&reason(&error))),
+        }
+    }
+    Ok(listeners)
+}
+
+/// The addresses of `bind` and `port`; an optional one without address is left out.
+fn resolve_all(config: &Config) -> Result<Vec<(Wanted, SocketAddr)>, ()> {
+    let mut resolved = Vec::new();
+    for want in wanted(config) {
+        match want.resolve() {
+            Ok(address) => resolved.push((want, address)),
+            Err(_) if want.optional => {}
+            Err(why) => return Err(want.warn(&why)),
+        }
+    }
+    // One token is left for the Unix socket.
+    resolved.truncate(LISTENERS_MAX - 1);
+    Ok(resolved)
+}
+
+fn wanted(config: &Config) -> Vec<Wanted> {
+    if config.port == 0 {
+        return Vec::new();
+    }
+    let words = config.bind.0.iter().filter(|word| !word.is_empty());
+    words
+        .map(|word| {
+            let name = word.lossy();
+            let optional = name.starts_with('-');
+            Wanted {
+                name: name[usize::from(optional)..].to_owned(),
+                port: config.port,
+                optional,
+            }
+        })
+        .collect()
+}
+
+impl Wanted {
+    /// The first address of the name; a name with a colon is IPv6, any other IPv4.
+    fn resolve(&self) -> Result<SocketAddr, String> {
+        match self.name.as_str() {
+            "*" => return Ok((Ipv4Addr::UNSPECIFIED, self.port).into()),
+            "::*" => return Ok((Ipv6Addr::UNSPECIFIED, self.port).into()),
+            _ => {}
+        }
+        let wants_v6 = self.name.contains(':');
+        let found = (self.name.as_str(), self.port).to_socket_addrs();
+        let mut found = found.map_err(|error| {
+            let text = error.to_string();
+            // The system's words stand behind Rust's.
+            text.rsplit(": ").next().unwrap_or(&text).to_owned()
+        })?;
+        found
+            .find(|address| address.is_ipv6() == wants_v6)
+            .ok_or_else(|| "Name or service not known".to_owned())
+    }
+
+    /// Whether the server starts without this address.
+    fn forgives(&self, error: &io::Error) -> bool {
+        let Some(code) = error.raw_os_error() else {
+            return false;
+        };
+        let no_family = [
+            libc::ENOPROTOOPT,
+            libc::EPROTONOSUPPORT,
+            libc::ESOCKTNOSUPPORT,
+            libc::EPFNOSUPPORT,
+            libc::EAFNOSUPPORT,
+        ];
+        no_family.contains(&code) || self.optional && code == libc::EADDRNOTAVAIL
+    }
+
+    fn warn(&self, why: &str) {
+        let Wanted { name, port, .. } = self;
+        tracing::warn!(
+            "Warning: Could not create server TCP listening socket {name}:{port}: {why}"
+        );
+    }
+}
+
+fn backlog(config: &Config) -> i32 {
+    // The table bounds it by an i32.
+    i32::try_from(config.tcp_backlog).unwrap_or(i32::MAX)
+}
+
+fn reason(error: &ListenError) -> String {
+    format!("{}: {}", error.step, system_text(&error.error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(bind: &[&str], port: u16) -> Config {
+        let mut config = Config {
+            port,
+            ..Config::default()
+        };
+        config.bind.0 = bind.iter().map(|&b| b.into()).collect();
+        config
+    }
+
+    /// A port that was free a moment ago.
+    fn free_port() -> u16 {
+        let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        socket.local_addr().unwrap().port()
+    }
+
+    #[test]
+    fn names_are_resolved_by_their_family() {
+        let resolve = |name: &str| {
+            let want = Wanted {
+                name: name.to_owned(),
+                port: 7,
+                optional: false,
+            };
+            want.resolve().map(|a| a.to_string())
+        };
+        assert_eq!(resolve("*").unwrap(), "0.0.0.0:7");
+        assert_eq!(resolve("::*").unwrap(), "[::]:7");
+        assert_eq!(resolve("127.0.0.1").unwrap(), "127.0.0.1:7");
+        assert_eq!(resolve("::1").unwrap(), "[::1]:7");
+        assert_eq!(resolve("localhost").unwrap(), "127.0.0.1:7");
+        assert!(resolve("no such host").is_err());
+    }
+
+    #[test]
+    fn an_optional_address_that_is_not_there_is_left_out() {
+        let port = free_port();
+        // 192.0.2.0/24 is nobody's.
+        let listeners = open_all(&config(&["127.0.0.1", "-192.0.2.1"], port)).unwrap();
+        assert_eq!(listeners.len(), 1);
+        let error = open_all(&config(&["192.0.2.1"], port)).unwrap_err();
+        let line = format!("Failed listening on port {port} (tcp), aborting.");
+        assert_eq!(error.to_string(), line);
+        assert!(matches!(
+            open_all(&config(&["*"], 0)),
+            Err(OpenError::Nothing)
+        ));
+    }
+
+    #[test]
+    fn a_wanted_socket_stays_open_and_a_failure_changes_nothing() {
+        let (port, other) = (free_port(), free_port());
+        let mut listeners = open_all(&config(&["127.0.0.1"], port)).unwrap();
+        let fd = |l: &Listener| match l {
+            Listener::Tcp(l) => std::os::fd::AsRawFd::as_raw_fd(l),
+            Listener::Unix(l, _) => std::os::fd::AsRawFd::as_raw_fd(l),
+        };
+        let before = fd(&listeners[0]);
+        reopen_tcp(&config(&["127.0.0.1", "127.0.0.2"], port), &mut listeners).unwrap();
+        assert_eq!((listeners.len(), fd(&listeners[0])), (2, before));
+
+        let taken = std::net::TcpListener::bind(("127.0.0.1", other)).unwrap();
+        assert!(reopen_tcp(&config(&["127.0.0.1"], other), &mut listeners).is_err());
+        let ports: Vec<u16> = listeners
+            .iter()
+            .map(|l| l.address().unwrap().port())
+            .collect();
+        assert_eq!(ports, [port, port]);
+        drop(taken);
+        reopen_tcp(&config(&["127.0.0.1"], other), &mut listeners).unwrap();
+        assert_eq!(listeners.len(), 1);
+    }
+
+    #[test]
+    fn all_addresses_replace_a_single_one_of_the_same_port() {
+        let port = free_port();
+        let mut listeners = open_all(&config(&["127.0.0.1"], port)).unwrap();
+        reopen_tcp(&config(&["*"], port), &mut listeners).unwrap();
+        let addresses: Vec<_> = listeners.iter().filter_map(Listener::address).collect();
+        assert_eq!(addresses, [(Ipv4Addr::UNSPECIFIED, port).into()]);
+    }
+}

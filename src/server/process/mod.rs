@@ -1,0 +1,18 @@
+//! What a daemon does to its own process: background, pid file, title, limits.
+//!
+//! Each of these is one setting or a few, applied at start; those that CONFIG SET may
+//! change are applied again by `commands::server::config`.
+
+mod background;
+mod file_limit;
+mod oom_score;
+mod pidfile;
+mod supervised;
+mod title;
+
+pub use background::enter_background;
+pub use file_limit::{FileLimit, raise_file_limit};
+pub use oom_score::apply_oom_score;
+pub use pidfile::PidFile;
+pub use supervised::{Supervisor, supervisor};
+pub use title::{show_title, take_title};

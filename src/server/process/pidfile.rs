@@ -1,0 +1,72 @@
+//! `pidfile`: the number of the process, for those who end it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::config::Config;
+
+/// Where a daemon without `pidfile` writes.
+const DEFAULT: &str = "/var/run/redis.pid";
+
+/// A pid file that was written. It goes with [`PidFile::remove`], not when dropped: a
+/// second SIGINT leaves it to another thread to remove it.
+#[derive(Clone, Debug)]
+pub struct PidFile {
+    path: PathBuf,
+}
+
+impl PidFile {
+    /// Writes the file that the configuration asks for. A file that cannot be written is a
+    /// warning: the server is worth more than its number.
+    pub fn write(config: &Config, daemonized: bool) -> Option<PidFile> {
+        let path = match config.pidfile.is_empty() {
+            false => config.pidfile.path().to_owned(),
+            true if daemonized => PathBuf::from(DEFAULT),
+            true => return None,
+        };
+        // The server may enter another folder before it removes the file.
+        let path = std::path::absolute(&path).unwrap_or(path);
+        match fs::write(&path, format!("{}\n", std::process::id())) {
+            Ok(()) => Some(PidFile { path }),
+            Err(error) => {
+                let (path, why) = (path.display(), crate::config::system_text(&error));
+                tracing::warn!("Failed to write PID file {path}: {why}");
+                None
+            }
+        }
+    }
+
+    pub fn remove(&self) {
+        tracing::info!("Removing the pid file.");
+        // Somebody who removed it already did the same.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_holds_the_pid_and_a_newline_and_goes_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.pid");
+        let mut config = Config::default();
+        assert!(PidFile::write(&config, false).is_none());
+        config.pidfile = path.as_path().into();
+        let file = PidFile::write(&config, false).unwrap();
+        let pid = std::process::id();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{pid}\n"));
+        file.remove();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_folder_that_does_not_exist_is_no_reason_to_stop() {
+        let config = Config {
+            pidfile: "/nonexistent/r.pid".into(),
+            ..Config::default()
+        };
+        assert!(PidFile::write(&config, true).is_none());
+    }
+}

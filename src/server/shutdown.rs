@@ -1,0 +1,78 @@
+//! The end, asked for by a signal or by SHUTDOWN.
+
+use std::sync::atomic::Ordering;
+
+use signal_hook::consts::SIGINT;
+
+use super::{Engine, Flow};
+use crate::config::ShutdownFlags;
+
+/// How a shutdown was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShutdownRequest {
+    /// Skip whatever would delay.
+    pub now: bool,
+    /// Go on over errors that would refuse.
+    pub force: bool,
+    /// `Some(true)`: SAVE, `Some(false)`: NOSAVE.
+    pub save: Option<bool>,
+}
+
+impl From<ShutdownFlags> for ShutdownRequest {
+    fn from(flags: ShutdownFlags) -> ShutdownRequest {
+        let save = match (flags.save, flags.nosave) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        };
+        ShutdownRequest {
+            now: flags.now,
+            force: flags.force,
+            save,
+        }
+    }
+}
+
+impl Engine {
+    /// Looks at what signals have asked for.
+    pub(super) fn handle_signals(&mut self) {
+        let server = &mut self.server;
+        if server.signals.stop.load(Ordering::Acquire) == 0 || server.shutdown.is_some() {
+            return;
+        }
+        let flags = match server.signals.first.load(Ordering::Acquire) {
+            SIGINT => server.config.shutdown_on_sigint,
+            _ => server.config.shutdown_on_sigterm,
+        };
+        server.shutdown = Some(flags.into());
+    }
+
+    /// Whether the loop stops: a shutdown was asked for and nothing stands in its way.
+    pub(super) fn shutdown_flow(&mut self) -> Flow {
+        let Some(request) = self.server.shutdown else {
+            return Flow::GoOn;
+        };
+        tracing::info!("User requested shutdown...");
+        if request.save == Some(true) {
+            tracing::warn!("Nothing is saved: snapshots are not supported yet.");
+        }
+        Flow::Stop
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_of_a_signal_become_a_request() {
+        let flags = ShutdownFlags {
+            nosave: true,
+            force: true,
+            ..ShutdownFlags::default()
+        };
+        let request = ShutdownRequest::from(flags);
+        assert_eq!(request.save, Some(false));
+        assert!(request.force && !request.now);
+    }
+}

@@ -1,0 +1,63 @@
+//! Signals that ask for an end: a thread of its own takes them, so that a second SIGINT
+//! works even while the loop is busy with one long command.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+use mio::unix::pipe::Sender;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::process::PidFile;
+use crate::base::sys;
+
+/// What signals have asked for, read by the loop when its pipe wakes it.
+#[derive(Debug, Default)]
+pub struct Signals {
+    /// How many SIGINT and SIGTERM have come.
+    pub stop: AtomicU32,
+    /// The first of them.
+    pub first: AtomicI32,
+}
+
+impl Signals {
+    /// Takes SIGINT and SIGTERM from now on; SIGHUP is ignored (Rust's runtime ignores
+    /// SIGPIPE). `control` is the loop's pipe.
+    pub fn watch(self: &Arc<Signals>, control: Sender, pidfile: Option<PidFile>) -> io::Result<()> {
+        sys::ignore_signal(SIGHUP)?;
+        let mut incoming = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+        let signals = Arc::clone(self);
+        let watch = move || {
+            for signal in incoming.forever() {
+                signals.came(signal, &control, pidfile.as_ref());
+            }
+        };
+        std::thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(watch)?;
+        Ok(())
+    }
+
+    fn came(&self, signal: i32, mut control: &Sender, pidfile: Option<&PidFile>) {
+        let name = if signal == SIGINT {
+            "SIGINT"
+        } else {
+            "SIGTERM"
+        };
+        let before = self.stop.load(Ordering::Acquire);
+        if before > 0 && signal == SIGINT {
+            tracing::warn!("You insist... exiting now.");
+            if let Some(pidfile) = pidfile {
+                pidfile.remove();
+            }
+            std::process::exit(1);
+        }
+        if before == 0 {
+            self.first.store(signal, Ordering::Release);
+        }
+        self.stop.fetch_add(1, Ordering::AcqRel);
+        tracing::warn!("Received {name} scheduling shutdown...");
+        // A full pipe wakes the loop as well.
+        let _ = control.write(b"s");
+    }
+}

@@ -1,0 +1,223 @@
+//! From a configuration to a running server, in Redis's order, and its log lines that
+//! tools wait for.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+use super::process::{self, FileLimit, PidFile, Supervisor};
+use super::{Engine, Loop, Signals, Spec, crash, listen, log};
+use crate::config::{Config, Problem, REDIS_VERSION, Run, system_text};
+use crate::net::Listener;
+
+/// Runs a server until it is asked to stop; the process's exit status. `program` is the
+/// name it was called by. To be called while the process has a single thread.
+pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
+    let Run {
+        mut config,
+        file,
+        unserved,
+    } = run;
+    let supervisor = process::supervisor(config.supervised);
+    let in_background = config.daemonize && supervisor == Supervisor::Nobody;
+    if let Err(problem) = enter_place(&config, in_background) {
+        return fail(&problem);
+    }
+    log::init(&config, in_background);
+    crash::install(&config);
+    supervisor.log_warnings(config.supervised);
+    log_beginning(file.is_some());
+    log_unserved(&unserved);
+    if config.set_proc_title {
+        let path = file.as_ref().map_or(&b""[..], |f| f.as_os_str().as_bytes());
+        process::take_title(program.as_bytes(), path);
+    }
+    match process::raise_file_limit(config.maxclients) {
+        FileLimit::Enough => {}
+        FileLimit::Clients(clients) => config.maxclients = clients,
+        FileLimit::TooLow(limit) => {
+            tracing::warn!(
+                "Your current 'ulimit -n' of {limit} is not enough for the server to start. \
+                 Please increase your open file limit. Exiting."
+            );
+            return 1;
+        }
+    }
+    if let Err(error) = process::apply_oom_score(&config) {
+        tracing::warn!("Setting oom-score-adj: {}", system_text(&error));
+    }
+    show_logo(&config);
+    check_backlog(&config);
+    let listeners = match listen::open_all(&config) {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            tracing::warn!("{error}");
+            return 1;
+        }
+    };
+    // Only now: a second server must not overwrite the pid of one that holds the port.
+    let pidfile = PidFile::write(&config, in_background);
+    process::show_title(&config);
+    match serve(config, file, specs, listeners, pidfile.clone(), supervisor) {
+        Ok(()) => {
+            if let Some(pidfile) = pidfile {
+                pidfile.remove();
+            }
+            tracing::warn!("Redis is now ready to exit, bye bye...");
+            0
+        }
+        Err(error) => {
+            tracing::warn!("The event loop failed: {error}");
+            1
+        }
+    }
+}
+
+/// Prints why a server does not start; the exit status.
+pub fn fail(problem: &Problem) -> u8 {
+    match problem {
+        Problem::Unreadable { .. } => {
+            // There is no log yet; this is a line as it would have.
+            let mut line = String::new();
+            // Writing to a String does not fail.
+            let _ = log::write_stamp(&mut line);
+            println!("{line}# {problem}");
+        }
+        _ => eprint!("{problem}"),
+    }
+    1
+}
+
+/// `dir`, the log file and `daemonize`: whatever must be told to the terminal if it fails.
+fn enter_place(config: &Config, in_background: bool) -> Result<(), Problem> {
+    let dir = config.dir.0.path();
+    std::env::set_current_dir(dir).map_err(|error| {
+        let why = system_text(&error);
+        Problem::Whole(format!("Can't chdir to '{}': {why}", dir.display()))
+    })?;
+    log::check_file(config).map_err(|error| {
+        Problem::Whole(format!("Can't open the log file: {}", system_text(&error)))
+    })?;
+    if in_background {
+        process::enter_background().map_err(|error| {
+            Problem::Whole(format!(
+                "Can't go into the background: {}",
+                system_text(&error)
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+fn log_beginning(has_file: bool) {
+    let (russet, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+    tracing::info!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
+    tracing::info!(
+        "Redis version={REDIS_VERSION}, russet={russet}, bits=64, pid={pid}, just started"
+    );
+    match has_file {
+        true => tracing::info!("Configuration loaded"),
+        false => tracing::warn!(
+            "Warning: no config file specified, using the default config. To specify one: \
+             russet /path/to/redis.conf"
+        ),
+    }
+}
+
+/// Settings that were made and have no effect are said to have none.
+fn log_unserved(unserved: &[(&'static str, crate::config::Origin)]) {
+    if unserved.is_empty() {
+        return;
+    }
+    let names: Vec<String> = unserved
+        .iter()
+        .map(|(name, origin)| format!("{name} ({}:{})", origin.source, origin.line))
+        .collect();
+    tracing::info!("Directives without effect yet: {}", names.join(", "));
+}
+
+/// The logo on a terminal or when it is always wanted, else one line.
+fn show_logo(config: &Config) {
+    let mode = match config.cluster_enabled {
+        true => "cluster",
+        false => "standalone",
+    };
+    let port = match config.port {
+        0 => config.tls_port,
+        port => port,
+    };
+    let on_terminal = log::is_terminal() && !config.syslog_enabled;
+    if !config.always_show_logo && !on_terminal {
+        tracing::info!("Running mode={mode}, port={port}.");
+        return;
+    }
+    let (russet, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+    log::raw(&format!(
+        "
+      .---.      russet {russet}, 64 bit
+   .-'  .  '-.   speaks Redis {REDIS_VERSION}
+  /  .-'|'-.  \\
+ |  '-._|_.-'  | Running in {mode} mode
+  \\     |     /  Port: {port}
+   '-.  |  .-'   PID: {pid}
+      '-|-'
+
+"
+    ));
+}
+
+/// The kernel cuts the backlog to its own limit, silently.
+fn check_backlog(config: &Config) {
+    let limit = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
+    let limit = limit.ok().and_then(|text| text.trim().parse::<u32>().ok());
+    if let Some(limit) = limit.filter(|&limit| limit > 0 && limit < config.tcp_backlog) {
+        let backlog = config.tcp_backlog;
+        tracing::warn!(
+            "The TCP backlog of {backlog} is cut to {limit} by /proc/sys/net/core/somaxconn."
+        );
+    }
+}
+
+/// Builds the engine and the loop, says that the server is ready, and serves.
+fn serve(
+    config: Config,
+    file: Option<std::path::PathBuf>,
+    specs: &[&'static [Spec]],
+    listeners: Vec<Listener>,
+    pidfile: Option<PidFile>,
+    supervisor: Supervisor,
+) -> io::Result<()> {
+    let signals = Arc::new(Signals::default());
+    let (wake, control) = mio::unix::pipe::new()?;
+    let mut engine = Engine::new(config, specs, Arc::clone(&signals));
+    engine.server.config_file = file;
+    let has_tcp = listeners.iter().any(|l| !l.is_unix());
+    let has_unix = listeners.iter().any(Listener::is_unix);
+    engine.server.listeners = listeners;
+    let mut looping = Loop::new(engine, mio::Poll::new()?, control)?;
+    looping.listen()?;
+    signals.watch(wake, pidfile)?;
+    tracing::info!("Server initialized");
+    if has_tcp {
+        tracing::info!("Ready to accept connections tcp");
+    }
+    if has_unix {
+        tracing::info!("Ready to accept connections unix");
+    }
+    supervisor.tell_ready();
+    looping.run()?;
+    supervisor.tell_stopping();
+    for path in looping
+        .engine
+        .server
+        .listeners
+        .iter()
+        .filter_map(Listener::path)
+    {
+        tracing::info!("Removing the unix socket file.");
+        // Gone already is as good.
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
+}
