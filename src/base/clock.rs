@@ -76,6 +76,12 @@ impl Cycles {
         (ticks as f64 * self.nanos_per_tick) as u64
     }
 
+    /// How many ticks make so many nanoseconds.
+    #[inline]
+    pub fn ticks(&self, nanos: u64) -> u64 {
+        (nanos as f64 / self.nanos_per_tick) as u64
+    }
+
     #[inline]
     pub fn micros(&self, ticks: u64) -> u64 {
         self.nanos(ticks) / 1000

@@ -12,3 +12,4 @@ pub mod long_double;
 pub mod number;
 pub mod sys;
 pub mod usage;
+pub mod pin;

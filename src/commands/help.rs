@@ -38,6 +38,6 @@ mod tests {
         write_help(&mut reply, "memory", &["PURGE", "    Give memory back."]);
         let expected = "*5\r\n+MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n\
             +PURGE\r\n+    Give memory back.\r\n+HELP\r\n+    Print this help.\r\n";
-        assert_eq!(String::from_utf8_lossy(reply.pending()), expected);
+        assert_eq!(String::from_utf8_lossy(&reply.pending()), expected);
     }
 }

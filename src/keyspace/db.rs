@@ -9,6 +9,7 @@ use super::{
 };
 use crate::base::hash;
 use crate::command::CommandError;
+use crate::resp::Reply;
 use crate::types::{Container, Encoding, Limits, Type};
 
 /// The hash of a key, with where that key stands in memory: it is told by its place.
@@ -284,6 +285,21 @@ impl<'a> Db<'a> {
             None => Ok(None),
             Some(f) => f.entry.string().map(Some).ok_or(CommandError::WrongType),
         }
+    }
+
+    /// Writes the string at `key` as a bulk string; a large one is not copied. `false`: no
+    /// such key.
+    #[inline]
+    pub fn reply_string(&mut self, key: &[u8], reply: &mut Reply) -> Result<bool, CommandError> {
+        let Some(found) = self.find_to_read(key) else { return Ok(false) };
+        match found.entry.string().ok_or(CommandError::WrongType)? {
+            Str::Int(n) => reply.bulk_int(n),
+            Str::Bytes(text) => match found.entry.pin_string() {
+                Some(pinned) => reply.bulk_pinned(pinned),
+                None => reply.bulk(text),
+            },
+        }
+        Ok(true)
     }
 
     /// The string at `key`, to be changed.

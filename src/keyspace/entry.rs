@@ -21,6 +21,7 @@
 
 use std::ptr::NonNull;
 
+use crate::base::pin::{self, Pinned};
 use crate::base::alloc;
 use crate::encodings::hashtable::Word;
 use crate::types::{Encoding, Type};
@@ -376,6 +377,7 @@ impl Entry {
 
     /// The bytes of a string that is not an integer, to be changed without changing length.
     pub fn string_mut<'a>(self) -> Option<&'a mut [u8]> {
+        self.unshare();
         let Some(Str::Bytes(text)) = self.string() else {
             return None;
         };
@@ -430,7 +432,7 @@ impl Entry {
         };
         if let Some((block, len)) = raw {
             // SAFETY: the string's block was owned by the value just replaced.
-            unsafe { alloc::free(block, len) };
+            unsafe { pin::free(block, len) };
         }
         entry
     }
@@ -473,10 +475,34 @@ impl Entry {
         }
     }
 
+    /// The string's block, pinned for a reply that does not copy it; `None` for short ones.
+    #[inline]
+    pub fn pin_string(self) -> Option<Pinned> {
+        let (block, len) = self.raw_block().filter(|&(_, len)| len >= pin::PIN_MIN)?;
+        // SAFETY: a raw string's block is `len` bytes (invariant 3); this module frees such
+        // blocks through `pin::free` and unshares them before it changes them.
+        Some(unsafe { Pinned::new(block, len) })
+    }
+
+    /// Gives a string whose block is being sent a block of its own again.
+    fn unshare(self) {
+        let Some((block, len)) = self.raw_block() else { return };
+        if len < pin::PIN_MIN || !pin::is_pinned(block) {
+            return;
+        }
+        let own = alloc::block(len);
+        // SAFETY: both blocks have `len` bytes, and the new one is nobody else's.
+        unsafe { own.as_ptr().copy_from_nonoverlapping(block.as_ptr(), len) };
+        self.set_u64_at(self.value_at(), own.as_ptr() as u64);
+        // SAFETY: nothing here names the old block any more.
+        unsafe { pin::free(block, len) }
+    }
+
     /// Makes room for a string of `len` bytes that reports as `raw`: the old text, then
     /// zeros. Gives the bytes to be written.
     pub fn grow_string<'a>(self, len: usize) -> (Entry, &'a mut [u8]) {
         if self.encoding() == Encoding::Raw {
+            self.unshare();
             let at = self.value_at();
             let (block, old) = self.raw_block().expect("raw");
             // SAFETY: the block is this entry's, of `old` bytes (invariant 3).
@@ -522,7 +548,7 @@ impl Entry {
         unsafe { alloc::free(self.0, size) };
         if let Some((block, len)) = raw {
             // SAFETY: owned by the entry alone (invariant 3).
-            unsafe { alloc::free(block, len) };
+            unsafe { pin::free(block, len) };
         }
     }
 

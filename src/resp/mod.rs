@@ -5,5 +5,5 @@ mod reply;
 mod request;
 
 pub use args::{Args, OwnedArgs, Span};
-pub use reply::{Deferred, Reply};
+pub use reply::{Deferred, Mark, Reply};
 pub use request::{Bounds, INLINE_MAX, Progress, ProtocolError, Step, split_args, step};

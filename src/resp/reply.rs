@@ -1,8 +1,14 @@
 //! The reply writer: what a client will be sent, in the protocol version that it speaks.
 //!
-//! One `Vec<u8>` per client, flushed with one write a turn. Lengths that are known only
-//! afterwards are put in front of what was written meanwhile ([`Reply::defer`]).
+//! One `Vec<u8>` per client, flushed with one write a turn. Large strings are not copied into
+//! it: they stand beside it, pinned, and go out between its bytes with the same `writev`.
+//! Lengths that are known only afterwards are put in front of what was written meanwhile
+//! ([`Reply::defer`]).
 
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, Write};
+
+use crate::base::pin::Pinned;
 use crate::command::CommandError;
 
 /// A client's output, and how it wants its replies.
@@ -11,6 +17,12 @@ pub struct Reply {
     out: Vec<u8>,
     /// Bytes at the front of `out` that the socket has taken.
     sent: usize,
+    /// Pinned strings, each with the position in `out` that it stands before.
+    shared: VecDeque<(usize, Pinned)>,
+    /// Bytes of the first pinned string that the socket has taken.
+    shared_sent: usize,
+    /// Bytes of pinned strings that wait.
+    shared_bytes: usize,
     resp3: bool,
     /// Errors written so far, for the statistics of the command that wrote them.
     errors: u64,
@@ -23,7 +35,18 @@ pub struct Reply {
 #[derive(Debug)]
 pub struct Deferred {
     at: usize,
+    shared: usize,
 }
+
+/// A point in the output; see [`Reply::mark`].
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    at: usize,
+    shared: usize,
+}
+
+/// Pieces that one write takes at most.
+const PIECES_MAX: usize = 64;
 
 impl Reply {
     pub fn new() -> Reply {
@@ -88,6 +111,14 @@ impl Reply {
         self.out.reserve(bytes.len() + 16);
         self.header(b'$', bytes.len() as i64);
         self.out.extend_from_slice(bytes);
+        self.crlf();
+    }
+
+    /// A large string that stays where it is until it is sent.
+    pub fn bulk_pinned(&mut self, text: Pinned) {
+        self.header(b'$', text.len() as i64);
+        self.shared_bytes += text.len();
+        self.shared.push_back((self.out.len(), text));
         self.crlf();
     }
 
@@ -193,7 +224,7 @@ impl Reply {
 
     /// Marks where an aggregate begins whose length is not known yet.
     pub fn defer(&mut self) -> Deferred {
-        Deferred { at: self.out.len() }
+        Deferred { at: self.out.len(), shared: self.shared.len() }
     }
 
     /// Puts the array header in front of all written since `defer`. O(bytes since).
@@ -224,6 +255,9 @@ impl Reply {
         let mut header = [b"*2\r\n$", width, b"\r\n", cursor, b"\r\n*"].concat();
         header.extend_from_slice(itoa::Buffer::new().format(len).as_bytes());
         header.extend_from_slice(b"\r\n");
+        for (at, _) in self.shared.iter_mut().skip(place.shared) {
+            *at += header.len();
+        }
         self.out.splice(place.at..place.at, header);
     }
 
@@ -231,6 +265,9 @@ impl Reply {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(n).as_bytes();
         let header = [&[kind], digits, b"\r\n"].concat();
+        for (at, _) in self.shared.iter_mut().skip(place.shared) {
+            *at += header.len();
+        }
         self.out.splice(place.at..place.at, header);
     }
 
@@ -260,38 +297,90 @@ impl Reply {
 
     /// Where the next reply will start; see [`Reply::truncate`].
     #[inline]
-    pub fn mark(&self) -> usize {
-        self.out.len()
+    pub fn mark(&self) -> Mark {
+        Mark { at: self.out.len(), shared: self.shared.len() }
     }
 
     /// Takes back all written since `mark` (CLIENT REPLY OFF, a command that blocks).
-    pub fn truncate(&mut self, mark: usize) {
-        self.out.truncate(mark);
+    pub fn truncate(&mut self, mark: Mark) {
+        self.out.truncate(mark.at);
+        for (_, text) in self.shared.drain(mark.shared..) {
+            self.shared_bytes -= text.len();
+        }
     }
 
-    /// What was written since `mark`.
-    pub fn since(&self, mark: usize) -> &[u8] {
-        &self.out[mark..]
+    /// What waits to be sent, in one piece: for tests and small outputs.
+    pub fn pending(&self) -> Vec<u8> {
+        let mut all = Vec::new();
+        self.each_piece(|piece| {
+            all.extend_from_slice(piece);
+            true
+        });
+        all
     }
 
     /// Bytes that wait to be sent.
     #[inline]
-    pub fn pending(&self) -> &[u8] {
-        &self.out[self.sent..]
+    pub fn pending_len(&self) -> usize {
+        self.out.len() - self.sent + self.shared_bytes - self.shared_sent
     }
 
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.sent == self.out.len()
+        self.sent == self.out.len() && self.shared.is_empty()
+    }
+
+    /// Visits what waits, piece by piece, until told to stop.
+    fn each_piece<'r>(&'r self, mut visit: impl FnMut(&'r [u8]) -> bool) {
+        let (mut from, mut skip) = (self.sent, self.shared_sent);
+        for (at, text) in &self.shared {
+            if from < *at && !visit(&self.out[from..*at]) || !visit(&text[skip..]) {
+                return;
+            }
+            (from, skip) = (*at, 0);
+        }
+        if from < self.out.len() {
+            visit(&self.out[from..]);
+        }
+    }
+
+    /// Writes what waits, with one call, and forgets what was taken. Gives its length.
+    #[inline]
+    pub fn write_to(&mut self, socket: &mut impl Write) -> io::Result<usize> {
+        let n = if self.shared.is_empty() {
+            socket.write(&self.out[self.sent..])?
+        } else {
+            let mut pieces = Vec::with_capacity(PIECES_MAX);
+            self.each_piece(|piece| {
+                pieces.push(IoSlice::new(piece));
+                pieces.len() < PIECES_MAX
+            });
+            socket.write_vectored(&pieces)?
+        };
+        self.advance(n);
+        Ok(n)
     }
 
     /// The socket took `n` bytes. Positions of marks change only when all is sent.
-    pub fn advance(&mut self, n: usize) {
+    pub fn advance(&mut self, mut n: usize) {
+        while let Some((at, text)) = self.shared.front() {
+            let before = (at - self.sent).min(n);
+            (self.sent, n) = (self.sent + before, n - before);
+            let rest = text.len() - self.shared_sent;
+            if self.sent < *at || n < rest {
+                self.shared_sent += n;
+                return;
+            }
+            n -= rest;
+            self.shared_bytes -= text.len();
+            self.shared_sent = 0;
+            self.shared.pop_front();
+        }
         self.sent += n;
         if self.sent == self.out.len() {
             self.out.clear();
             self.sent = 0;
-        } else if self.sent > 1 << 20 {
+        } else if self.sent > 1 << 20 && self.shared.is_empty() {
             self.out.drain(..self.sent);
             self.sent = 0;
         }
@@ -336,7 +425,7 @@ mod tests {
         let mut r = Reply::new();
         r.set_resp3(resp3);
         f(&mut r);
-        String::from_utf8(r.pending().to_vec()).unwrap()
+        String::from_utf8(r.pending()).unwrap()
     }
 
     #[test]
@@ -369,6 +458,58 @@ mod tests {
             r.finish_array(d, 2);
         });
         assert_eq!(text, ":7\r\n*2\r\n:12\r\n:-1\r\n");
+    }
+
+    #[test]
+    fn pinned_strings_go_out_in_their_place_however_short_the_writes() {
+        use crate::base::{alloc, pin};
+        /// Takes at most so many bytes a write.
+        struct Narrow(Vec<u8>, usize);
+        impl Write for Narrow {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let n = bytes.len().min(self.1);
+                self.0.extend_from_slice(&bytes[..n]);
+                Ok(n)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        const LEN: usize = pin::PIN_MIN;
+        let block = alloc::block(LEN);
+        // SAFETY: LEN bytes, all written.
+        #[allow(unsafe_code)]
+        unsafe {
+            block.as_ptr().write_bytes(b'x', LEN);
+        }
+        for width in [1, 3, 1000, LEN + 5, 10 * LEN] {
+            let mut r = Reply::new();
+            r.int(1);
+            let d = r.defer();
+            // SAFETY: initialised above and freed through `pin::free` below.
+            #[allow(unsafe_code)]
+            r.bulk_pinned(unsafe { Pinned::new(block, LEN) });
+            r.int(2);
+            #[allow(unsafe_code)]
+            // SAFETY: as above.
+            r.bulk_pinned(unsafe { Pinned::new(block, LEN) });
+            r.finish_array(d, 3);
+            let big = format!("$16384\r\n{}\r\n", "x".repeat(LEN));
+            let want = format!(":1\r\n*3\r\n{big}:2\r\n{big}");
+            assert_eq!(r.pending(), want.as_bytes());
+            let mut out = Narrow(Vec::new(), width);
+            while !r.is_empty() {
+                assert_eq!(r.pending_len(), want.len() - out.0.len());
+                r.write_to(&mut out).unwrap();
+            }
+            assert!(out.0 == want.as_bytes());
+        }
+        assert!(!pin::is_pinned(block));
+        // SAFETY: the last name of the block.
+        #[allow(unsafe_code)]
+        unsafe {
+            pin::free(block, LEN);
+        }
     }
 
     #[test]

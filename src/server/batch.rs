@@ -142,7 +142,7 @@ impl Engine {
                 }
             }
             batch.spans.clear();
-            if budget == 0 || session.reply.pending().len() > OUTPUT_BUDGET {
+            if budget == 0 || session.reply.pending_len() > OUTPUT_BUDGET {
                 return stopped(start, buf);
             }
         }

@@ -11,7 +11,7 @@ use super::table::Row;
 use super::{Engine, Server};
 use crate::command::{CommandError, Flags};
 use crate::keyspace::{KeyHash, Keyspace};
-use crate::resp::Args;
+use crate::resp::{Args, Mark};
 
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl Engine {
     }
 
     /// CLIENT REPLY: takes back what a client does not want to hear.
-    fn after_reply(&mut self, session: &mut Session, mark: usize) {
+    fn after_reply(&mut self, session: &mut Session, mark: Mark) {
         let flags = &mut session.client.flags;
         if flags.intersects(ClientFlags::REPLY_OFF | ClientFlags::REPLY_SKIP) {
             session.reply.truncate(mark);

@@ -61,7 +61,7 @@ impl Server {
     /// Whether the client lets too much output wait for too long.
     fn is_over_output_limit(&self, session: &mut Session) -> bool {
         let limit = self.output_limit(&session.client);
-        let waiting = session.reply.pending().len() as u64;
+        let waiting = session.reply.pending_len() as u64;
         if limit.hard_bytes > 0 && waiting >= limit.hard_bytes {
             return true;
         }

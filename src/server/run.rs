@@ -23,7 +23,7 @@ use super::batch::{Batch, Rest};
 use super::client::{Client, ClientFlags};
 use super::session::Session;
 use super::{Engine, Flow};
-use crate::base::clock::Now;
+use crate::base::clock::{self, Now};
 use crate::keyspace::ClientId;
 use crate::net::{self, Stream, Target};
 use crate::resp::{INLINE_MAX, Progress};
@@ -49,8 +49,10 @@ pub struct Loop {
     batch: Batch,
     spare: Vec<Vec<u8>>,
     control: mio::unix::pipe::Receiver,
-    /// How long the last sleep was: a short one predicts another.
-    last_sleep: Duration,
+    /// How long the last sleep was, in ticks: a short one predicts another.
+    last_sleep: u64,
+    /// When this turn began, in ticks.
+    began: u64,
 }
 
 impl Loop {
@@ -71,7 +73,8 @@ impl Loop {
             batch: Batch::default(),
             spare: Vec::new(),
             control,
-            last_sleep: Duration::from_secs(1),
+            last_sleep: u64::MAX,
+            began: clock::cycles(),
         })
     }
 
@@ -99,7 +102,7 @@ impl Loop {
 
     fn turn(&mut self) -> io::Result<Flow> {
         self.sleep()?;
-        let began = Instant::now();
+        self.began = clock::cycles();
         let server = &mut self.engine.server;
         server.now = Now::read(server.started);
         self.engine.keyspace.now_ms = server.now.unix_ms();
@@ -124,7 +127,7 @@ impl Loop {
         self.timers();
         self.before_sleep();
         let server = &mut self.engine.server;
-        let micros = began.elapsed().as_micros() as u64;
+        let micros = server.cycles.micros(clock::cycles().wrapping_sub(self.began));
         server.stats.turn_us += micros;
         server.stats.slowest_turn_us = server.stats.slowest_turn_us.max(micros);
         server.latency.sample_turn(micros);
@@ -143,24 +146,25 @@ impl Loop {
         if timeout.is_zero() {
             return self.poll_for(Duration::ZERO);
         }
-        let spin = Duration::from_micros(self.engine.server.config.busy_poll_usec as u64);
-        let began = Instant::now();
+        let server = &self.engine.server;
+        let spin = server.cycles.ticks(server.config.busy_poll_usec as u64 * 1000);
+        let began = clock::cycles();
         // A client that answers within microseconds is met awake: sleeping costs more.
-        if !spin.is_zero() && self.last_sleep < 2 * spin {
+        if spin > 0 && self.last_sleep < 2 * spin {
             loop {
                 self.poll_for(Duration::ZERO)?;
-                let waited = began.elapsed();
-                if !self.events.is_empty() || waited >= spin {
-                    if !self.events.is_empty() {
-                        self.last_sleep = waited;
-                        return Ok(());
-                    }
+                let waited = clock::cycles().wrapping_sub(began);
+                if !self.events.is_empty() {
+                    self.last_sleep = waited;
+                    return Ok(());
+                }
+                if waited >= spin {
                     break;
                 }
             }
         }
         self.poll_for(timeout)?;
-        self.last_sleep = began.elapsed();
+        self.last_sleep = clock::cycles().wrapping_sub(began);
         Ok(())
     }
 
@@ -180,17 +184,19 @@ impl Loop {
         if !server.ready.is_empty() || !self.accepting.is_empty() || server.has_urgent() {
             return Duration::ZERO;
         }
-        let now = Now::read(server.started);
-        let mut wait_ms = server.cron_due_ms.saturating_sub(now.mono_ms);
+        // The turn's time is as old as the turn: that much sooner is everything due.
+        let since_ms = server.cycles.micros(clock::cycles().wrapping_sub(self.began)) / 1000;
+        let mono_ms = server.now.mono_ms + since_ms;
+        let mut wait_ms = server.cron_due_ms.saturating_sub(mono_ms);
         if let Some(due) = server.deadlines.next() {
-            wait_ms = wait_ms.min(due.saturating_sub(now.mono_ms));
+            wait_ms = wait_ms.min(due.saturating_sub(mono_ms));
         }
         if let Some(pause) = server.pause {
-            wait_ms = wait_ms.min(pause.until_ms.saturating_sub(now.mono_ms));
+            wait_ms = wait_ms.min(pause.until_ms.saturating_sub(mono_ms));
         }
         if let Some(due) = self.engine.keyspace.next_expiry() {
-            // A key is gone once the clock has passed its millisecond's start.
-            wait_ms = wait_ms.min(due.saturating_sub(now.unix_ms()).max(0) as u64);
+            let unix_ms = server.now.unix_ms() + since_ms as i64;
+            wait_ms = wait_ms.min(due.saturating_sub(unix_ms).max(0) as u64);
         }
         Duration::from_millis(wait_ms)
     }
@@ -493,10 +499,9 @@ impl Loop {
         let waiting = session.reply.pending().len();
         session.client.reply_peak = session.client.reply_peak.max(waiting);
         while !session.reply.is_empty() {
-            match stream.write(session.reply.pending()) {
+            match session.reply.write_to(stream) {
                 Ok(0) => return false,
                 Ok(n) => {
-                    session.reply.advance(n);
                     session.client.bytes_out += n as u64;
                     let server = &mut self.engine.server;
                     session.client.last_active_ms = server.now.mono_ms;

@@ -92,7 +92,7 @@ impl Testbed {
     /// What a client has been sent since it was last asked (blocked clients, messages).
     pub fn take_reply(&mut self, client: ClientId) -> Vec<u8> {
         let session = self.engine.server.clients.get_mut(client).expect("connected");
-        let out = session.reply.pending().to_vec();
+        let out = session.reply.pending();
         session.reply.advance(out.len());
         out
     }

@@ -154,7 +154,7 @@ mod tests {
         let mut reply = Reply::new();
         reply.set_resp3(resp3);
         assert!(write_docs(&mut reply, name, spec));
-        String::from_utf8(reply.pending().to_vec()).unwrap()
+        String::from_utf8(reply.pending()).unwrap()
     }
 
     #[test]

@@ -216,7 +216,7 @@ mod tests {
             %1\r\n$5\r\nindex\r\n:1\r\n$9\r\nfind_keys\r\n%2\r\n$4\r\ntype\r\n$5\r\nrange\r\n\
             $4\r\nspec\r\n%3\r\n$7\r\nlastkey\r\n:0\r\n$7\r\nkeystep\r\n:1\r\n$5\r\nlimit\r\n:0\r\n\
             ~0\r\n";
-        assert_eq!(String::from_utf8_lossy(reply.pending()), expected);
+        assert_eq!(String::from_utf8_lossy(&reply.pending()), expected);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! MGET, MSET and their kin: several strings at once.
 
-use super::set::{state_set_until, write_str};
+use super::set::state_set_until;
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Begin, Category, CommandError, Find, Flags, KeySpec};
 use crate::commands::expiry_args::{ExpireArg, KEEPTTL};
@@ -23,9 +23,8 @@ pub(super) const MGET: Spec = Spec {
 fn mget(call: &mut Call<'_>) -> CommandResult {
     call.reply.array(call.args.len() - 1);
     for key in call.args.from(1).iter() {
-        match call.db.string(key) {
-            Ok(Some(text)) => write_str(call.reply, text),
-            Ok(None) | Err(_) => call.reply.null(),
+        if !matches!(call.db.reply_string(key, call.reply), Ok(true)) {
+            call.reply.null();
         }
     }
     Ok(())

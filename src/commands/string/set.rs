@@ -19,9 +19,8 @@ pub(super) const GET: Spec = Spec {
 /// Reply: bulk string, or null when the key is missing. O(1) plus the length.
 fn get(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
-    match call.db.string(key)? {
-        Some(text) => write_str(call.reply, text),
-        None => call.reply.null(),
+    if !call.db.reply_string(key, call.reply)? {
+        call.reply.null();
     }
     Ok(())
 }

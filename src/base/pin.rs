@@ -1,0 +1,142 @@
+//! Pins: large strings that are being sent while their key may already have changed.
+//!
+//! A reply does not copy a large string; it pins the string's block and hands the block's
+//! bytes to `writev`. Whoever then frees a pinned block only marks it, and the last pin to
+//! go frees it; whoever wants to change one in place makes a copy first. Blocks carry no
+//! header for this: the pins stand in one small table that is empty but for the moment
+//! between a reply and its write, and whose emptiness is one relaxed load.
+//!
+//! Cost: two uncontended lock operations a pinned reply, against copying 16 KiB or more.
+#![allow(unsafe_code)]
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::alloc;
+
+/// Strings shorter than this are copied: cheaper than a pin.
+pub const PIN_MIN: usize = 16 * 1024;
+
+struct Pins {
+    count: usize,
+    /// The owner has given the block up; its length, for the allocator.
+    orphan: Option<usize>,
+}
+
+/// Number of pinned blocks: zero nearly always, and then nothing else is looked at.
+static PINNED: AtomicUsize = AtomicUsize::new(0);
+static TABLE: Mutex<Option<HashMap<usize, Pins>>> = Mutex::new(None);
+
+fn table() -> MutexGuard<'static, Option<HashMap<usize, Pins>>> {
+    TABLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The bytes of a block that stays as it is for as long as this lives.
+#[derive(Debug)]
+pub struct Pinned {
+    at: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: the bytes are not written to while pinned, and the table is behind a lock.
+unsafe impl Send for Pinned {}
+
+impl Pinned {
+    /// Pins a block of [`alloc::block`].
+    ///
+    /// # Safety
+    /// The block has `len` initialised bytes; its owner frees it through [`free`] alone and
+    /// asks [`is_pinned`] before it writes to it or moves it. Pins are made on the thread
+    /// of that owner.
+    pub unsafe fn new(at: NonNull<u8>, len: usize) -> Pinned {
+        let mut table = table();
+        let pins = table.get_or_insert_default();
+        let entry = pins.entry(at.as_ptr() as usize).or_insert_with(|| {
+            PINNED.fetch_add(1, Ordering::Relaxed);
+            Pins { count: 0, orphan: None }
+        });
+        entry.count += 1;
+        Pinned { at, len }
+    }
+}
+
+impl Deref for Pinned {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: pinned: neither freed nor written to.
+        unsafe { std::slice::from_raw_parts(self.at.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        let mut table = table();
+        let Some(pins) = table.as_mut() else { return };
+        let key = self.at.as_ptr() as usize;
+        let Some(entry) = pins.get_mut(&key) else { return };
+        entry.count -= 1;
+        if entry.count > 0 {
+            return;
+        }
+        let orphan = entry.orphan;
+        pins.remove(&key);
+        PINNED.fetch_sub(1, Ordering::Relaxed);
+        if let Some(len) = orphan {
+            // SAFETY: its owner gave it up with this length, and this was the last pin.
+            unsafe { alloc::free(self.at, len) }
+        }
+    }
+}
+
+/// Whether somebody is sending this block.
+#[inline]
+pub fn is_pinned(at: NonNull<u8>) -> bool {
+    if PINNED.load(Ordering::Relaxed) == 0 {
+        return false;
+    }
+    table().as_ref().is_some_and(|pins| pins.contains_key(&(at.as_ptr() as usize)))
+}
+
+/// Frees a block, at once or when its last pin goes.
+///
+/// # Safety
+/// As [`alloc::free`].
+#[inline]
+pub unsafe fn free(at: NonNull<u8>, len: usize) {
+    if len >= PIN_MIN && PINNED.load(Ordering::Relaxed) != 0 {
+        let mut table = table();
+        let pins = table.as_mut().and_then(|pins| pins.get_mut(&(at.as_ptr() as usize)));
+        if let Some(pins) = pins {
+            pins.orphan = Some(len);
+            return;
+        }
+    }
+    // SAFETY: the caller's promise, and nobody has pinned it.
+    unsafe { alloc::free(at, len) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_freed_block_lives_until_its_last_pin_goes() {
+        let block = alloc::block(PIN_MIN);
+        // SAFETY: PIN_MIN bytes, all written here.
+        unsafe { block.as_ptr().write_bytes(7, PIN_MIN) };
+        // SAFETY: initialised above, and freed through `free` below.
+        let pins = unsafe { [Pinned::new(block, PIN_MIN), Pinned::new(block, PIN_MIN)] };
+        assert!(is_pinned(block));
+        // SAFETY: from `alloc::block`, not used by name again.
+        unsafe { free(block, PIN_MIN) };
+        let [first, second] = pins;
+        drop(first);
+        assert!(second.iter().all(|&b| b == 7));
+        drop(second);
+        assert!(!is_pinned(block));
+    }
+}
