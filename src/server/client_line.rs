@@ -20,7 +20,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         None if running => client.args_bytes,
         None => 0,
     };
-    let waiting = reply.pending().len();
+    let waiting = reply.pending_len();
     let beyond = waiting.saturating_sub(STATIC_REPLY_BYTES);
     // Writing to a String cannot fail.
     let _ = write!(

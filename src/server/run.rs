@@ -496,7 +496,7 @@ impl Loop {
         let Some(stream) = session.stream.as_mut() else {
             return false;
         };
-        let waiting = session.reply.pending().len();
+        let waiting = session.reply.pending_len();
         session.client.reply_peak = session.client.reply_peak.max(waiting);
         while !session.reply.is_empty() {
             match session.reply.write_to(stream) {

@@ -91,7 +91,7 @@ pub(super) fn clients(from: &Source<'_>, to: &mut Writer) {
     let (mut replicas, mut pubsub, mut watching, mut postponed) = (0, 0, 0, 0);
     for (client, reply) in from.clients() {
         input_max = input_max.max(client.query_capacity);
-        output_max = output_max.max(client.reply_peak.max(reply.pending().len()));
+        output_max = output_max.max(client.reply_peak.max(reply.pending_len()));
         let has = |flag| client.flags.contains(flag) as usize;
         replicas += has(ClientFlags::REPLICA);
         pubsub += has(ClientFlags::PUBSUB);
