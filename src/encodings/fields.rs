@@ -390,6 +390,11 @@ impl FieldTable {
         self.table.drain_step(n, |word| unsafe { free(word) })
     }
 
+    /// The shape of the table, for DEBUG HTSTATS-KEY.
+    pub fn shape(&self) -> super::hashtable::Shape {
+        self.table.shape()
+    }
+
     /// Bytes of the table itself.
     pub fn table_bytes(&self) -> usize {
         self.table.memory_bytes()

@@ -233,6 +233,11 @@ impl ScoredTable {
         self.index.is_empty() && table_empty
     }
 
+    /// The shape of the table, for DEBUG HTSTATS-KEY.
+    pub fn shape(&self) -> super::hashtable::Shape {
+        self.table.shape()
+    }
+
     /// Bytes of tree and table, entries excluded.
     pub fn table_bytes(&self) -> usize {
         self.table.memory_bytes() + self.index.memory_bytes()

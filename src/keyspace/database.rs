@@ -76,6 +76,11 @@ impl Database {
         self.table.memory_bytes()
     }
 
+    /// The shape of the table, for DEBUG HTSTATS. O(segments).
+    pub fn shape(&self) -> crate::encodings::hashtable::Shape {
+        self.table.shape()
+    }
+
     /// The average time to live of the volatile keys among the first `samples` entries.
     pub fn average_ttl_ms(&self, now_ms: i64, samples: usize) -> i64 {
         if self.volatile == 0 {

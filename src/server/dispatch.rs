@@ -10,7 +10,9 @@ use super::session::Session;
 use super::table::Row;
 use super::{Engine, Server};
 use crate::command::{CommandError, Flags};
+use crate::config::{Allowed, Choice};
 use crate::keyspace::{KeyHash, Keyspace};
+use crate::net::Address;
 use crate::resp::{Args, Mark};
 
 /// What became of a command.
@@ -40,7 +42,7 @@ impl Engine {
             && !self.server.special
         {
             let row = self.server.table.row(id);
-            if row.subcommands.is_empty() && row.spec.arity.admits(args.len()) {
+            if row.plain && row.spec.arity.admits(args.len()) {
                 self.execute(session, id, args, hashes);
                 return Outcome::Done;
             }
@@ -167,6 +169,9 @@ fn gates(
     spec: &Spec,
 ) -> Result<(), CommandError> {
     let flags = session.client.flags;
+    if spec.flags.contains(Flags::PROTECTED) {
+        protected(server, session, spec)?;
+    }
     if flags.contains(ClientFlags::UNAUTHENTICATED) && !spec.flags.contains(Flags::NO_AUTH) {
         return Err(CommandError::NoAuth);
     }
@@ -191,6 +196,26 @@ fn gates(
         ));
     }
     Ok(())
+}
+
+/// Commands that need `enable-NAME-command`.
+fn protected(server: &Server, session: &Session, spec: &Spec) -> Result<(), CommandError> {
+    let option = format!("enable-{}-command", spec.name);
+    let setting = server.config.get(&[option.as_bytes()]);
+    let allowed = setting.first().and_then(|(_, value)| Allowed::parse(value));
+    let local = match &session.client.peer {
+        Address::Unix(_) => true,
+        Address::Tcp(a) => a.ip().to_canonical().is_loopback(),
+    };
+    if allowed.is_some_and(|a| a.allows(local)) {
+        return Ok(());
+    }
+    let name = spec.name.to_ascii_uppercase();
+    Err(CommandError::owned(format!(
+        "ERR {name} command not allowed. If the {option} option is set to \"local\", you can run \
+         it from a local connection, otherwise you need to set this option in the \
+         configuration file, and then restart the server."
+    )))
 }
 
 /// Whether CLIENT PAUSE holds this command back.

@@ -417,6 +417,17 @@ impl Server {
         !self.flush.is_empty() || !self.to_close.is_empty() || self.shutdown.is_some()
     }
 
+    /// Reads the clocks again, for what follows in this turn.
+    pub fn read_clock(&mut self, keyspace: &mut Keyspace) {
+        self.now = Now::read(self.started);
+        keyspace.now_ms = self.now.unix_ms();
+    }
+
+    /// Starts a new replication history.
+    pub fn change_replid(&mut self) {
+        self.replid = random_hex(20);
+    }
+
     /// Whether new clients must authenticate.
     pub fn password_required(&self) -> bool {
         !self.config.requirepass.is_empty()

@@ -1,7 +1,7 @@
 //! The command table: rows by name, found through a perfect hash made at start-up.
 
 use super::call::Spec;
-use crate::command::{Begin, CommandError, Find};
+use crate::command::{Begin, CommandError, Find, Flags};
 
 /// Where the keys of a command stand when that can be told from its first key spec alone;
 /// the batch prefetches them.
@@ -25,6 +25,8 @@ pub struct Row {
     /// Rows of the subcommands.
     pub subcommands: Vec<usize>,
     pub prefetch: Option<KeyRange>,
+    /// Needs no gate of its own: no subcommands, not protected.
+    pub plain: bool,
 }
 
 /// All rows.
@@ -92,6 +94,7 @@ impl CommandTable {
             parent,
             subcommands: Vec::new(),
             prefetch: key_range(spec),
+            plain: spec.subcommands.is_empty() && !spec.flags.contains(Flags::PROTECTED),
         });
         for sub in spec.subcommands {
             let sub = self.add(sub, Some(id));

@@ -1,10 +1,19 @@
 //! The server commands.
 
 mod config;
+mod debug;
+mod debug_digest;
+mod debug_inspect;
+mod debug_protocol;
 pub(super) mod docs;
 mod info;
 mod shutdown;
 
 use crate::server::Spec;
 
-pub(super) static SPECS: &[Spec] = &[config::CONFIG, info::INFO, shutdown::SHUTDOWN];
+pub(super) static SPECS: &[Spec] = &[
+    config::CONFIG,
+    debug::DEBUG,
+    info::INFO,
+    shutdown::SHUTDOWN,
+];

@@ -1,0 +1,376 @@
+//! DEBUG: what tests and the curious look at or break on purpose.
+//!
+//! The subcommands are not rows of the table, as in Redis: DEBUG is one command to ACLs and
+//! statistics. Nothing here is for production; who may is the gate's to say
+//! (`enable-debug-command`).
+
+use super::debug_digest as digest;
+use super::debug_inspect as inspect;
+use super::debug_protocol as protocol;
+use crate::base::float::parse_double;
+use crate::base::number::parse_i64;
+use crate::command::{Arity, CommandError, Flags};
+use crate::commands::help::{misused, write_help};
+use crate::config::{parse_memory, system_text};
+use crate::encodings::quicklist;
+use crate::keyspace::{Class, Expiry, NewValue};
+use crate::server::{Call, CommandResult, Spec};
+
+pub(super) const DEBUG: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::ADMIN
+        .union(Flags::NOSCRIPT)
+        .union(Flags::LOADING)
+        .union(Flags::STALE)
+        .union(Flags::PROTECTED),
+    ..Spec::new("debug", debug)
+};
+
+/// A subcommand: its name, how many arguments it takes (DEBUG and itself included), what
+/// it does.
+struct Subcommand {
+    name: &'static str,
+    args: std::ops::RangeInclusive<usize>,
+    run: fn(&mut Call<'_>) -> CommandResult,
+}
+
+const MANY: usize = usize::MAX;
+
+static SUBCOMMANDS: &[Subcommand] = &[
+    sub("ASSERT", 2, 2, assert),
+    sub("CHANGE-REPL-ID", 2, 2, change_repl_id),
+    sub("CONFIG-REWRITE-FORCE-ALL", 2, 2, rewrite_all),
+    sub("DICT-RESIZING", 3, 3, flag_without_use),
+    sub("DIGEST", 2, 2, digest::digest),
+    sub("DIGEST-VALUE", 2, MANY, digest::digest_value),
+    sub("ERROR", 3, 3, error),
+    sub("HELP", 2, 2, help),
+    sub("HTSTATS", 3, 4, inspect::htstats),
+    sub("HTSTATS-KEY", 3, 4, inspect::htstats_key),
+    sub("LISTPACK", 3, 3, inspect::listpack),
+    sub("LOG", 3, 3, log),
+    sub("OBJECT", 3, 3, inspect::object),
+    sub("OOM", 2, 2, out_of_memory),
+    sub("PANIC", 2, 2, panic),
+    sub("PAUSE-CRON", 3, 3, pause_cron),
+    sub("POPULATE", 3, 5, populate),
+    sub("PROTOCOL", 3, 3, protocol::protocol),
+    sub("QUICKLIST-PACKED-THRESHOLD", 3, 3, packed_threshold),
+    sub("REPLYBUFFER", 4, 4, reply_buffer),
+    sub("SEGFAULT", 2, 2, segfault),
+    sub("SET-ACTIVE-EXPIRE", 3, 3, set_active_expire),
+    sub("SLEEP", 3, 3, sleep),
+];
+
+const fn sub(
+    name: &'static str,
+    least: usize,
+    most: usize,
+    run: fn(&mut Call<'_>) -> CommandResult,
+) -> Subcommand {
+    Subcommand {
+        name,
+        args: least..=most,
+        run,
+    }
+}
+
+/// `DEBUG subcommand ...`.
+fn debug(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let found = SUBCOMMANDS
+        .iter()
+        .find(|s| args.is(1, s.name) && s.args.contains(&args.len()));
+    match found {
+        Some(subcommand) => (subcommand.run)(call),
+        None => Err(misused("DEBUG", args.at(1))),
+    }
+}
+
+/// `0` is off, other numbers are on; what is no number is 0, as for C's `atoi`.
+fn on_off(text: &[u8]) -> bool {
+    let digits = text.iter().take_while(|b| b.is_ascii_digit());
+    digits.into_iter().any(|&b| b != b'0')
+}
+
+fn help(call: &mut Call<'_>) -> CommandResult {
+    write_help(
+        call.reply,
+        "debug",
+        &[
+            "ASSERT",
+            "    Stop the server as a broken invariant does.",
+            "CHANGE-REPL-ID",
+            "    Start a new replication history.",
+            "CONFIG-REWRITE-FORCE-ALL",
+            "    As CONFIG REWRITE, with every option written.",
+            "DICT-RESIZING <0|1>",
+            "    Accepted; tables here grow and shrink a segment at a time, always.",
+            "DIGEST",
+            "    A signature of all that the databases hold.",
+            "DIGEST-VALUE <key> [<key> ...]",
+            "    Signatures of the values at these keys.",
+            "ERROR <string>",
+            "    Reply with <string> as an error.",
+            "HTSTATS <dbid> [full]",
+            "    The shape of a database's table.",
+            "HTSTATS-KEY <key> [full]",
+            "    The shape of the table at <key>.",
+            "LISTPACK <key>",
+            "    Log the entries of the listpack at <key>.",
+            "LOG <message>",
+            "    Write <message> to the log.",
+            "OBJECT <key>",
+            "    How the value at <key> is stored.",
+            "OOM",
+            "    Stop the server as an allocation that fails does.",
+            "PANIC",
+            "    Stop the server with a panic.",
+            "PAUSE-CRON <0|1>",
+            "    Stop the periodic work.",
+            "POPULATE <count> [<prefix>] [<size>]",
+            "    Create <count> string keys <prefix>:<number> (\"key\" by default) that do not",
+            "    exist, of <size> bytes.",
+            "PROTOCOL <type>",
+            "    Reply with a value of this type: string, integer, double, bignum, null, array,",
+            "    set, map, attrib, push, verbatim, true, false.",
+            "QUICKLIST-PACKED-THRESHOLD <size>",
+            "    From which size on a list's element has a node of its own.",
+            "REPLYBUFFER PEAK-RESET-TIME <NEVER|RESET|time>",
+            "REPLYBUFFER RESIZING <0|1>",
+            "    Accepted; an idle client holds no reply buffer here.",
+            "SEGFAULT",
+            "    Stop the server with a memory fault.",
+            "SET-ACTIVE-EXPIRE <0|1>",
+            "    Whether expired keys go without being asked for.",
+            "SLEEP <seconds>",
+            "    Let everybody wait.",
+        ],
+    );
+    Ok(())
+}
+
+/// `DEBUG ERROR text`: not counted as an error, as it is none.
+fn error(call: &mut Call<'_>) -> CommandResult {
+    let flat = |&b: &u8| if matches!(b, b'\r' | b'\n') { b' ' } else { b };
+    let text: Vec<u8> = call.args.at(2).iter().map(flat).collect();
+    call.reply.raw(&[b"-", &text[..], b"\r\n"].concat());
+    Ok(())
+}
+
+fn log(call: &mut Call<'_>) -> CommandResult {
+    tracing::warn!("DEBUG LOG: {}", String::from_utf8_lossy(call.args.at(2)));
+    call.reply.ok();
+    Ok(())
+}
+
+/// `DEBUG SLEEP seconds`: the loop itself sleeps. Time stands still inside a transaction;
+/// otherwise what follows in this turn sees the new time.
+fn sleep(call: &mut Call<'_>) -> CommandResult {
+    let seconds = parse_double(call.args.at(2)).unwrap_or(0.0);
+    if let Ok(time) = std::time::Duration::try_from_secs_f64(seconds) {
+        std::thread::sleep(time);
+    }
+    if call.may_block() {
+        let (keyspace, server, _, _) = call.world();
+        server.read_clock(keyspace);
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+fn set_active_expire(call: &mut Call<'_>) -> CommandResult {
+    let on = on_off(call.args.at(2));
+    call.db.keyspace().active_expire = on;
+    call.reply.ok();
+    Ok(())
+}
+
+fn pause_cron(call: &mut Call<'_>) -> CommandResult {
+    call.server.cron_paused = on_off(call.args.at(2));
+    call.reply.ok();
+    Ok(())
+}
+
+/// Switches of machinery that does not exist here: growth is local and never stops.
+fn flag_without_use(call: &mut Call<'_>) -> CommandResult {
+    call.reply.ok();
+    Ok(())
+}
+
+/// `DEBUG REPLYBUFFER ...`: clients give their buffers back when all is sent, so that there
+/// is no schedule to change.
+fn reply_buffer(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    if args.is(2, "PEAK-RESET-TIME") {
+        if !args.is(3, "NEVER") && !args.is(3, "RESET") {
+            parse_i64(args.at(3)).ok_or(CommandError::NotAnInteger)?;
+        }
+    } else if !args.is(2, "RESIZING") {
+        return Err(misused("DEBUG", args.at(1)));
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+/// As large as a list's element may be before it must have a node of its own.
+const PACKED_THRESHOLD_MAX: u64 = (1 << 32) - (1 << 20);
+
+fn packed_threshold(call: &mut Call<'_>) -> CommandResult {
+    const BAD: &str = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
+    let bytes = parse_memory(call.args.at(2)).filter(|&n| n <= PACKED_THRESHOLD_MAX);
+    // 0 returns to the rule of `list-max-listpack-size`.
+    quicklist::set_packed_threshold(bytes.ok_or(CommandError::Text(BAD))? as usize);
+    call.reply.ok();
+    Ok(())
+}
+
+/// `DEBUG POPULATE count [prefix] [size]`: keys that exist are left as they are.
+fn populate(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let amount = |at: usize| match args.get(at) {
+        None => Ok(0),
+        Some(text) => {
+            let n = parse_i64(text).ok_or(CommandError::NotAnInteger)?;
+            u64::try_from(n).map_err(|_| CommandError::MustBePositive)
+        }
+    };
+    let (count, size) = (amount(2)?, amount(4)?);
+    if size > call.server.config.proto_max_bulk_len {
+        return Err(CommandError::StringTooLong);
+    }
+    let prefix = args.get(3).unwrap_or(b"key");
+    call.no_effect();
+    for i in 0..count {
+        let key = [prefix, format!(":{i}").as_bytes()].concat();
+        if call.db.contains(&key) {
+            continue;
+        }
+        let mut value = format!("value:{i}").into_bytes();
+        if size > 0 {
+            value.resize(size as usize, 0);
+        }
+        let value = NewValue::text(&value);
+        call.db.set_string(&key, value, Expiry::Clear);
+        call.db.changed(&key, Class::empty(), "populate");
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+fn change_repl_id(call: &mut Call<'_>) -> CommandResult {
+    tracing::info!("Changing replication IDs after receiving DEBUG change-repl-id");
+    call.server.change_replid();
+    call.reply.ok();
+    Ok(())
+}
+
+fn rewrite_all(call: &mut Call<'_>) -> CommandResult {
+    const NO_FILE: &str = "ERR The server is running without a config file";
+    let server = &*call.server;
+    let file = server.config_file.as_deref();
+    let file = file.ok_or(CommandError::Text(NO_FILE))?;
+    if let Err(e) = server.config.rewrite_file(file, true) {
+        let reason = system_text(&e);
+        let line = format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {reason}");
+        return Err(CommandError::owned(line));
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+// --- ends, as they come: the report of a crash is what they show ---
+
+fn panic(call: &mut Call<'_>) -> CommandResult {
+    panic!(
+        "DEBUG PANIC called at Unix time {}",
+        call.server.now.unix_s()
+    );
+}
+
+fn assert(_: &mut Call<'_>) -> CommandResult {
+    panic!("ASSERTION FAILED: DEBUG ASSERT was called");
+}
+
+fn out_of_memory(_: &mut Call<'_>) -> CommandResult {
+    let layout = std::alloc::Layout::from_size_align(isize::MAX as usize / 2, 8);
+    std::alloc::handle_alloc_error(layout.expect("a size that a layout can have"));
+}
+
+fn segfault(_: &mut Call<'_>) -> CommandResult {
+    use rustix::process::{Signal, getpid, kill_process};
+    let sent = kill_process(getpid(), Signal::SEGV);
+    let outcome = sent.map_or_else(|e| e.to_string(), |()| "the signal was survived".into());
+    Err(CommandError::owned(format!(
+        "ERR no memory fault: {outcome}"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Allowed;
+    use crate::server::Testbed;
+
+    fn bed() -> Testbed {
+        let mut t = Testbed::new();
+        t.engine.server.config.enable_debug_command = Allowed::Local;
+        t
+    }
+
+    #[test]
+    fn strangers_are_refused_before_anything_runs() {
+        let mut t = Testbed::new();
+        let refusal = t.run("DEBUG SLEEP 0");
+        assert!(refusal.starts_with("-ERR DEBUG command not allowed. If the enable-debug-command"));
+        let stats = t.run("INFO commandstats");
+        assert!(stats.contains(
+            "cmdstat_debug:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,failed_calls=0"
+        ));
+    }
+
+    #[test]
+    fn an_unknown_subcommand_is_refused_as_redis_does() {
+        let mut t = bed();
+        let text =
+            "-ERR unknown subcommand or wrong number of arguments for 'x'. Try DEBUG HELP.\r\n";
+        assert_eq!(t.run("DEBUG x"), text);
+        assert_eq!(t.run("DEBUG sleep"), text.replace("'x'", "'sleep'"));
+    }
+
+    #[test]
+    fn populate_leaves_what_exists() {
+        let mut t = bed();
+        t.run("SET key:1 mine");
+        assert_eq!(t.run("DEBUG POPULATE 3"), "+OK\r\n");
+        assert_eq!(
+            t.run("MGET key:0 key:1 key:2 key:3"),
+            "*4\r\n$7\r\nvalue:0\r\n$4\r\nmine\r\n$7\r\nvalue:2\r\n$-1\r\n"
+        );
+        assert_eq!(t.run("DEBUG POPULATE 1 p 9"), "+OK\r\n");
+        assert_eq!(t.run("GET p:0"), "$9\r\nvalue:0\0\0\r\n");
+        assert_eq!(
+            t.run("DEBUG POPULATE -1"),
+            "-ERR value is out of range, must be positive\r\n"
+        );
+    }
+
+    #[test]
+    fn an_error_is_repeated_on_one_line_and_not_counted() {
+        let mut t = bed();
+        assert_eq!(
+            t.run_args(&[b"DEBUG", b"ERROR", b"A b\r\nc"]),
+            b"-A b  c\r\n"
+        );
+        assert!(t.run("INFO stats").contains("total_error_replies:0\r\n"));
+    }
+
+    #[test]
+    fn a_packed_threshold_has_bounds() {
+        let mut t = bed();
+        assert!(
+            t.run("DEBUG QUICKLIST-PACKED-THRESHOLD 4gb")
+                .starts_with("-ERR argument must")
+        );
+        assert_eq!(t.run("DEBUG QUICKLIST-PACKED-THRESHOLD 0"), "+OK\r\n");
+    }
+}

@@ -1,0 +1,191 @@
+//! DEBUG OBJECT, HTSTATS, HTSTATS-KEY, LISTPACK: how values are stored.
+
+use std::fmt::Write;
+
+use crate::base::number::parse_i64;
+use crate::command::CommandError;
+use crate::encodings::hashtable::Shape;
+use crate::encodings::listpack::Listpack;
+use crate::keyspace::DbIndex;
+use crate::server::{Call, CommandResult};
+use crate::types::{Hash, List, Set, Type, Zset};
+
+/// `DEBUG OBJECT key`: a simple string of `name:value` pairs. The length that the value
+/// would have in an RDB file is not among them.
+pub(super) fn object(call: &mut Call<'_>) -> CommandResult {
+    let key = call.args.at(2);
+    let info = call
+        .db
+        .info_even_expired(key)
+        .ok_or(CommandError::NoSuchKey)?;
+    let now_s = (call.db.now_ms() / 1000) as u32;
+    let mut line = format!(
+        "Value at:{:#x} refcount:1 encoding:{} lru:{} lru_seconds_idle:{}",
+        info.address,
+        info.encoding.name(),
+        now_s.wrapping_sub(info.idle_seconds) & 0xff_ffff,
+        info.idle_seconds,
+    );
+    let fill = call.db.limits().list_fill.0;
+    if info.kind == Type::List
+        && let Some(list) = call.db.peek::<List>(key)?
+        && let List::Quicklist(list) = &*list
+    {
+        let nodes = list.node_count();
+        let _ = write!(
+            line,
+            " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{fill} ql_compressed:{}",
+            list.len() as f64 / nodes.max(1) as f64,
+            (call.db.limits().list_compress_depth > 0) as u8,
+        );
+    }
+    call.reply.simple(&line);
+    Ok(())
+}
+
+/// `DEBUG HTSTATS dbid [full]`: verbatim text.
+pub(super) fn htstats(call: &mut Call<'_>) -> CommandResult {
+    let n = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
+    let keyspace = call.db.keyspace();
+    if n < 0 || n as u64 >= keyspace.databases() as u64 {
+        return Err(CommandError::Text("ERR Out of range database"));
+    }
+    let db = keyspace.database(DbIndex(n as u32));
+    let mut text = String::from("[Dictionary HT]\n");
+    describe(&db.shape(), &mut text);
+    let volatile = db.volatile();
+    let _ = writeln!(
+        text,
+        "[Expires HT]\n number of elements: {volatile} (kept in the entries)"
+    );
+    call.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+/// `DEBUG HTSTATS-KEY key [full]`: verbatim text.
+pub(super) fn htstats_key(call: &mut Call<'_>) -> CommandResult {
+    let key = call.args.at(2);
+    let info = call.db.info(key).ok_or(CommandError::NoSuchKey)?;
+    let shape = match info.kind {
+        Type::Set => call
+            .db
+            .peek::<Set>(key)?
+            .and_then(|v| v.table().map(|t| t.shape())),
+        Type::Hash => call
+            .db
+            .peek::<Hash>(key)?
+            .and_then(|v| v.table().map(|t| t.shape())),
+        Type::Zset => call
+            .db
+            .peek::<Zset>(key)?
+            .and_then(|v| v.table().map(|t| t.shape())),
+        Type::String | Type::List | Type::Stream => None,
+    };
+    const NO_TABLE: &str =
+        "ERR The value stored at the specified key is not represented using an hash table";
+    let shape = shape.ok_or(CommandError::Text(NO_TABLE))?;
+    let mut text = String::new();
+    describe(&shape, &mut text);
+    call.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+fn describe(shape: &Shape, text: &mut String) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        " table size: {}\n number of elements: {}\n segments: {} ({} cache lines)\n \
+         directory: 2^{} ({} words)\n stashed elements: {} in {} segments\n \
+         overflow elements: {}\n bytes: {}",
+        shape.slots,
+        shape.len,
+        shape.segments,
+        shape.lines,
+        shape.depth,
+        shape.directory_words,
+        shape.stash_entries,
+        shape.segments_with_stash,
+        shape.overflow_entries,
+        shape.bytes,
+    );
+}
+
+/// `DEBUG LISTPACK key`: the entries go to standard output, where the tests' logs are.
+pub(super) fn listpack(call: &mut Call<'_>) -> CommandResult {
+    let key = call.args.at(2);
+    let kind = call.db.info(key).ok_or(CommandError::NoSuchKey)?.kind;
+    let shown = match kind {
+        Type::List => match call.db.peek::<List>(key)?.as_deref() {
+            Some(List::Listpack(pack)) => Some(show(pack)),
+            _ => None,
+        },
+        Type::Set => match call.db.peek::<Set>(key)?.as_deref() {
+            Some(Set::Listpack(pack)) => Some(show(pack)),
+            _ => None,
+        },
+        Type::Hash => match call.db.peek::<Hash>(key)?.as_deref() {
+            Some(Hash::Listpack(pack) | Hash::ListpackEx(pack)) => Some(show(pack)),
+            _ => None,
+        },
+        Type::Zset => match call.db.peek::<Zset>(key)?.as_deref() {
+            Some(Zset::Listpack(pack)) => Some(show(pack)),
+            _ => None,
+        },
+        Type::String | Type::Stream => None,
+    };
+    let text = shown.ok_or(CommandError::Text("ERR Not a listpack encoded object."))?;
+    print!("{text}");
+    call.reply.simple("Listpack structure printed on stdout");
+    Ok(())
+}
+
+/// A line an entry, behind one with the totals.
+fn show(pack: &Listpack) -> String {
+    let mut text = format!(
+        "listpack: {} bytes, {} entries\n",
+        pack.as_bytes().len(),
+        pack.len()
+    );
+    for (i, entry) in pack.iter().enumerate() {
+        let bytes = entry.to_vec();
+        let _ = writeln!(text, "{i:6}: {}", bytes.escape_ascii());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Allowed;
+    use crate::server::Testbed;
+
+    #[test]
+    fn shapes_count_what_is_there() {
+        let mut t = Testbed::new();
+        t.engine.server.config.enable_debug_command = Allowed::Yes;
+        t.run("DEBUG POPULATE 1000");
+        let shape = t.run("DEBUG HTSTATS 0");
+        assert!(shape.contains(" number of elements: 1000\n"), "{shape}");
+        assert_eq!(t.run("DEBUG HTSTATS 16"), "-ERR Out of range database\r\n");
+        assert_eq!(t.run("DEBUG HTSTATS-KEY nosuch"), "-ERR no such key\r\n");
+        let no_table = "-ERR The value stored at the specified key is not represented using an \
+             hash table\r\n";
+        assert_eq!(t.run("DEBUG HTSTATS-KEY key:1"), no_table);
+    }
+
+    #[test]
+    fn an_object_has_an_address_and_an_encoding() {
+        let mut t = Testbed::new();
+        t.engine.server.config.enable_debug_command = Allowed::Yes;
+        t.run("SET a 1");
+        let line = t.run("DEBUG OBJECT a");
+        assert!(
+            line.starts_with("+Value at:0x") && line.contains(" encoding:int lru:"),
+            "{line}"
+        );
+        assert_eq!(t.run("DEBUG OBJECT b"), "-ERR no such key\r\n");
+        assert_eq!(
+            t.run("DEBUG LISTPACK a"),
+            "-ERR Not a listpack encoded object.\r\n"
+        );
+    }
+}
