@@ -37,6 +37,7 @@ pub fn table() -> Vec<&'static [Spec]> {
         command::SPECS,
         connection::SPECS,
         server::SPECS,
+        generic::SPECS,
         hash::SPECS,
         string::SPECS,
         transactions::SPECS,

@@ -1,4 +1,4 @@
-//! What HSCAN, SSCAN and ZSCAN take after key and cursor.
+//! What SCAN, HSCAN, SSCAN and ZSCAN take behind the cursor.
 
 use crate::base::glob;
 use crate::base::number::{parse_i64, parse_u64_lenient};
@@ -25,7 +25,26 @@ pub(super) struct ScanArgs<'a> {
 
 impl<'a> ScanArgs<'a> {
     /// Reads the options from argument `at` on. Only a hash may be asked for no values.
-    pub fn parse(args: Args<'a>, mut at: usize, of_hash: bool) -> Result<Self, CommandError> {
+    pub fn parse(args: Args<'a>, at: usize, of_hash: bool) -> Result<Self, CommandError> {
+        ScanArgs::parse_with(args, at, of_hash, None)
+    }
+
+    /// SCAN's own, which knows TYPE, too: also gives the type that was named.
+    pub fn parse_of_keys(
+        args: Args<'a>,
+        at: usize,
+    ) -> Result<(Self, Option<&'a [u8]>), CommandError> {
+        let mut kind = None;
+        let all = ScanArgs::parse_with(args, at, false, Some(&mut kind))?;
+        Ok((all, kind))
+    }
+
+    fn parse_with(
+        args: Args<'a>,
+        mut at: usize,
+        of_hash: bool,
+        mut kind: Option<&mut Option<&'a [u8]>>,
+    ) -> Result<Self, CommandError> {
         let mut all = ScanArgs {
             count: 10,
             pattern: None,
@@ -46,6 +65,12 @@ impl<'a> ScanArgs<'a> {
                 && let Some(pattern) = value
             {
                 all.pattern = (pattern != b"*").then_some(pattern);
+                at += 2;
+            } else if args.is(at, "TYPE")
+                && value.is_some()
+                && let Some(kind) = &mut kind
+            {
+                **kind = value;
                 at += 2;
             } else if args.is(at, "NOVALUES") {
                 if !of_hash {

@@ -5,9 +5,12 @@
 #![allow(unsafe_code)]
 
 use super::entry::{Entry, NewValue};
+use super::expire::is_past;
+use super::watch::Seen;
+use super::{FieldExpiries, Ref};
 use crate::base::hash;
 use crate::encodings::hashtable::{HashTable, Slot, Word};
-use crate::types::{Container, Encoding, Type};
+use crate::types::{Container, Encoding, Hash, Type};
 
 /// The full hash of an entry's key, for the table when a segment splits.
 fn rehash(word: Word) -> u64 {
@@ -55,6 +58,8 @@ pub struct Database {
     table: HashTable,
     /// Keys that have an expiry.
     volatile: usize,
+    /// Hashes whose fields expire.
+    fields: FieldExpiries,
 }
 
 impl Database {
@@ -94,6 +99,15 @@ impl Database {
         sum.checked_div(count).unwrap_or(0)
     }
 
+    /// Hashes whose fields expire.
+    pub fn fields(&self) -> &FieldExpiries {
+        &self.fields
+    }
+
+    pub(super) fn fields_mut(&mut self) -> &mut FieldExpiries {
+        &mut self.fields
+    }
+
     #[inline]
     pub(super) fn table(&self) -> &HashTable {
         &self.table
@@ -113,12 +127,41 @@ impl Database {
         })
     }
 
+    /// What the key is at `now_ms`.
+    pub(super) fn seen(&self, key: &[u8], now_ms: i64) -> Seen {
+        match self.find(hash::keys().hash(key), key) {
+            None => Seen::Missing,
+            Some(found) if is_past(found.entry.expiry(), now_ms) => Seen::Expired,
+            Some(_) => Seen::Live,
+        }
+    }
+
     /// Adds a key that is not there.
     pub(super) fn insert(&mut self, hash: u64, entry: Entry) {
         self.table.insert(hash, entry.table_word(), rehash);
         if let Some(when) = entry.expiry() {
             self.volatile += 1;
             self.table.note_expiry(hash, when);
+        }
+        self.note_fields(entry);
+    }
+
+    /// A hash came in: the active cycle learns of its fields' expiries.
+    #[inline]
+    fn note_fields(&mut self, entry: Entry) {
+        if entry.kind() == Type::Hash
+            && entry.encoding() != Encoding::Listpack
+            && let Some(due) = Ref::<Hash>::of(entry).next_due()
+        {
+            self.fields.note(entry.key(), due as i64);
+        }
+    }
+
+    /// A value leaves: if it is a hash, its line goes.
+    #[inline]
+    fn forget_fields(&mut self, entry: Entry) {
+        if entry.kind() == Type::Hash && !self.fields.is_empty() {
+            self.fields.forget(entry.key());
         }
     }
 
@@ -139,6 +182,7 @@ impl Database {
     pub(super) fn detach(&mut self, found: Found) -> Entry {
         self.table.remove_at(found.slot);
         self.volatile -= found.entry.has_expiry() as usize;
+        self.forget_fields(found.entry);
         found.entry
     }
 
@@ -147,6 +191,7 @@ impl Database {
         let entry = Entry::of(word);
         let found = self.table.remove(rehash(word), |w| w == word)?;
         self.volatile -= Entry::word_has_expiry(found) as usize;
+        self.forget_fields(entry);
         Some(entry)
     }
 
@@ -159,8 +204,10 @@ impl Database {
         value: NewValue<'_>,
     ) -> Entry {
         let had = found.entry.has_expiry();
+        self.forget_fields(found.entry);
         let entry = found.entry.replace(expiry, value);
         self.moved(found.slot, hash, had, entry);
+        self.note_fields(entry);
         entry
     }
 
@@ -181,4 +228,16 @@ pub(super) fn take_container(entry: Entry) -> Option<Detached> {
         encoding: entry.encoding(),
         word: entry.word(),
     })
+}
+
+/// A copy of an entry's container. Not to be asked of a string.
+pub(super) fn copy_container(entry: Entry) -> Detached {
+    let (kind, encoding) = (entry.kind(), entry.encoding());
+    // SAFETY: the entry holds a container of this type, borrowed with its database.
+    let (encoding, word) = unsafe { crate::types::copy(kind, encoding, entry.word()) };
+    Detached {
+        kind,
+        encoding,
+        word,
+    }
 }

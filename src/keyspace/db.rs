@@ -2,15 +2,16 @@
 
 use std::cell::Cell;
 
-use super::database::{Found, take_container};
+use super::database::{Found, copy_container, take_container};
 use super::entry::Entry;
+use super::expire::is_past;
 use super::{
-    Class, ClockUse, Database, DbIndex, KeyEvent, Keyspace, NewValue, Ref, RefMut, Removed, Str,
+    Class, ClockUse, Database, DbIndex, KeyEvent, Keyspace, NewValue, Ref, RefMut, RemovedPart, Str,
 };
 use crate::base::hash;
 use crate::command::CommandError;
 use crate::resp::Reply;
-use crate::types::{Container, Encoding, Limits, Type};
+use crate::types::{Container, Encoding, Hash, Limits, Type};
 
 /// The hash of a key, with where that key stands in memory: it is told by its place.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +25,11 @@ impl KeyHash {
     /// Hashes `key`. Valid for as long as the key stays where it is.
     #[inline]
     pub fn new(keys: &hash::HashKeys, key: &[u8]) -> KeyHash {
-        KeyHash { at: key.as_ptr() as usize, len: key.len(), hash: keys.hash(key) }
+        KeyHash {
+            at: key.as_ptr() as usize,
+            len: key.len(),
+            hash: keys.hash(key),
+        }
     }
 
     #[inline]
@@ -32,6 +37,9 @@ impl KeyHash {
         self.at == key.as_ptr() as usize && self.len == key.len()
     }
 }
+
+/// Picks of a random key before an expired one will do.
+const RANDOM_TRIES: usize = 100;
 
 /// What becomes of a key's expiry when its value is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,10 +162,10 @@ impl<'a> Db<'a> {
     fn find(&mut self, key: &[u8]) -> Option<(u64, Found)> {
         let hash = self.hash(key);
         let found = self.database().find(hash, key)?;
-        if let Some(when) = found.entry.expiry()
-            && when <= self.keyspace.now_ms
-        {
-            self.expire_found(found);
+        if is_past(found.entry.expiry(), self.keyspace.now_ms) {
+            if !self.keyspace.keep_expired {
+                self.expire_found(found);
+            }
             return None;
         }
         if self.touch {
@@ -199,11 +207,10 @@ impl<'a> Db<'a> {
     pub(super) fn expired(&mut self, key: Box<[u8]>) {
         // Not a change of the command that met it: `dirty` decides what that one states.
         self.keyspace.stats.expired += 1;
-        self.keyspace.watchers.touch(self.at, &key);
+        self.keyspace.touch_watchers(self.at, &key);
         self.event(&key, Class::EXPIRED, "expired");
-        if self.keyspace.record_removed {
-            self.keyspace.removed.push(Removed { db: self.at, key });
-        }
+        self.keyspace
+            .record_removed(self.at, &key, RemovedPart::Expired);
     }
 
     /// Whether the key is there. Counts as a lookup for hits and misses.
@@ -225,17 +232,12 @@ impl<'a> Db<'a> {
     pub fn is_expired(&self, key: &[u8]) -> bool {
         self.database()
             .find(self.hash(key), key)
-            .and_then(|f| f.entry.expiry())
-            .is_some_and(|when| when <= self.keyspace.now_ms)
+            .is_some_and(|f| is_past(f.entry.expiry(), self.keyspace.now_ms))
     }
 
     fn peek_entry(&self, key: &[u8]) -> Option<Entry> {
         let found = self.database().find(self.hash(key), key)?;
-        let live = found
-            .entry
-            .expiry()
-            .is_none_or(|when| when > self.keyspace.now_ms);
-        live.then_some(found.entry)
+        (!is_past(found.entry.expiry(), self.keyspace.now_ms)).then_some(found.entry)
     }
 
     /// TYPE.
@@ -291,7 +293,9 @@ impl<'a> Db<'a> {
     /// such key.
     #[inline]
     pub fn reply_string(&mut self, key: &[u8], reply: &mut Reply) -> Result<bool, CommandError> {
-        let Some(found) = self.find_to_read(key) else { return Ok(false) };
+        let Some(found) = self.find_to_read(key) else {
+            return Ok(false);
+        };
         match found.entry.string().ok_or(CommandError::WrongType)? {
             Str::Int(n) => reply.bulk_int(n),
             Str::Bytes(text) => match found.entry.pin_string() {
@@ -343,6 +347,16 @@ impl<'a> Db<'a> {
         self.place(key).set_string(value, expiry);
     }
 
+    /// An expired key that was kept makes room for a new one.
+    #[inline]
+    fn drop_hidden(&mut self, key: &[u8]) {
+        if self.keyspace.keep_expired
+            && let Some(hidden) = self.database().find(self.hash(key), key)
+        {
+            self.expire_found(hidden);
+        }
+    }
+
     fn overwrite(&mut self, hash: u64, found: Found, expiry: Option<i64>, value: NewValue<'_>) {
         if let Some(old) = take_container(found.entry) {
             self.keyspace.lazyfree.free_value(old);
@@ -352,6 +366,7 @@ impl<'a> Db<'a> {
 
     fn insert_new(&mut self, key: &[u8], expiry: Option<i64>, value: NewValue<'_>) {
         let hash = self.hash(key);
+        self.drop_hidden(key);
         let entry = Entry::new(key, expiry, self.keyspace.fresh_clock(), value);
         self.database_mut().insert(hash, entry);
         self.event(key, Class::NEW, "new");
@@ -435,16 +450,46 @@ impl<'a> Db<'a> {
         empty && self.delete(key)
     }
 
-    /// Removes the fields of a hash whose time has come, and the hash with the last one.
-    /// Gives the number of fields.
-    pub(super) fn expire_fields(&mut self, _key: &[u8]) -> usize {
-        0
+    /// Removes up to `limit` fields of a hash whose time has come, and the hash with the last
+    /// one: states HDELs, tells watchers, notes the next due time. Gives the number of fields.
+    pub fn expire_fields(&mut self, key: &[u8], limit: usize) -> usize {
+        let Some(entry) = self.peek_entry(key).filter(|e| e.kind() == Type::Hash) else {
+            return 0;
+        };
+        let past = self.keyspace.now_ms.saturating_sub(1).max(0) as u64;
+        let mut hash = RefMut::<Hash>::of(entry);
+        let keyspace = &mut *self.keyspace;
+        let removed = hash.remove_expired(past, limit, |field| {
+            keyspace.record_removed(self.at, key, RemovedPart::Field(field.into()));
+        });
+        let (next, empty) = (hash.next_due(), hash.is_empty());
+        drop(hash);
+        if let Some(next) = next {
+            // A table's bound may be of a field that has gone: never twice in one turn.
+            let next = if removed == 0 {
+                next.max(past + 1)
+            } else {
+                next
+            };
+            self.note_field_expiry(key, next as i64);
+        }
+        if removed == 0 {
+            return 0;
+        }
+        self.keyspace.stats.expired_fields += removed as u64;
+        self.event(key, Class::HASH, "hexpired");
+        if empty {
+            self.delete(key);
+            self.event(key, Class::GENERIC, "del");
+        }
+        self.keyspace.touch_watchers(self.at, key);
+        removed
     }
 
     /// A field of this key's hash expires at `when_ms`: the keyspace's own active cycle
     /// must come by (see `keyspace::expire`).
     pub fn note_field_expiry(&mut self, key: &[u8], when_ms: i64) {
-        self.keyspace.fields.note(self.at, key, when_ms);
+        self.database_mut().fields_mut().note(key, when_ms);
     }
 
     // --- whole keys ---
@@ -480,6 +525,7 @@ impl<'a> Db<'a> {
         let (expiry, clock) = (entry.expiry(), entry.clock());
         let mut target = self.other(db);
         target.delete(to);
+        target.drop_hidden(to);
         let hash = target.hash(to);
         let moved = match take_container(entry) {
             Some(v) => {
@@ -504,35 +550,33 @@ impl<'a> Db<'a> {
         true
     }
 
-    /// A string to be put elsewhere by COPY: its text and how it reports.
-    pub fn copy_string(&mut self, from: &[u8], db: DbIndex, to: &[u8]) -> bool {
+    /// Copies key `from` to `to` in database `db` with its expiry; what was at `to` goes.
+    /// `false`: no such key.
+    pub fn copy(&mut self, from: &[u8], db: DbIndex, to: &[u8]) -> bool {
         let Some((_, found)) = self.find(from) else {
             return false;
         };
         let expiry = found.entry.expiry();
         let modified = found.entry.reported_encoding() == Encoding::Raw;
-        let Some(text) = found.entry.string() else {
-            return false;
-        };
-        let text = match text {
-            Str::Int(n) => {
-                let mut target = self.other(db);
-                target.delete(to);
-                target.insert_new(to, expiry, NewValue::Int(n));
-                return true;
+        // The table may move entries when it changes, so the value is copied first.
+        let copied;
+        let value = match found.entry.string() {
+            Some(Str::Int(n)) => NewValue::Int(n),
+            Some(Str::Bytes(text)) => {
+                copied = text.to_vec();
+                NewValue::Bytes {
+                    text: &copied,
+                    modified,
+                }
             }
-            Str::Bytes(b) => b.to_vec(),
+            None => {
+                let (kind, encoding, word) = copy_container(found.entry).into_parts();
+                NewValue::Container(kind, encoding, word)
+            }
         };
         let mut target = self.other(db);
         target.delete(to);
-        target.insert_new(
-            to,
-            expiry,
-            NewValue::Bytes {
-                text: &text,
-                modified,
-            },
-        );
+        target.insert_new(to, expiry, value);
         true
     }
 
@@ -544,29 +588,39 @@ impl<'a> Db<'a> {
         self.len() == 0
     }
 
-    /// One step of SCAN: visits some live keys and gives the next cursor (0: done).
-    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&[u8], Type)) -> u64 {
+    /// One step of SCAN: visits some live keys and gives the next cursor (0: done). Expired
+    /// keys that it meets are deleted.
+    pub fn scan(&mut self, cursor: u64, mut visit: impl FnMut(&[u8], Type)) -> u64 {
         let now = self.keyspace.now_ms;
-        self.database().table().scan(cursor, |word| {
+        let mut expired: Vec<Box<[u8]>> = Vec::new();
+        let next = self.database().table().scan(cursor, |word| {
             let entry = Entry::of(word);
-            if entry.expiry().is_none_or(|when| when > now) {
+            if is_past(entry.expiry(), now) {
+                expired.push(entry.key().into());
+            } else {
                 visit(entry.key(), entry.kind());
             }
-        })
+        });
+        for key in expired {
+            self.find(&key);
+        }
+        next
     }
 
     /// Every live key.
     pub fn each_key(&self, mut visit: impl FnMut(&[u8], Type)) {
         let now = self.keyspace.now_ms;
         for entry in self.database().entries() {
-            if entry.expiry().is_none_or(|when| when > now) {
+            if !is_past(entry.expiry(), now) {
                 visit(entry.key(), entry.kind());
             }
         }
     }
 
     /// A key picked fairly, deleting expired ones that turn up. `None`: no live key.
+    /// While expired keys are kept, one of them may be given at last.
     pub fn random_key(&mut self) -> Option<Vec<u8>> {
+        let mut tries = 0;
         loop {
             let at = self.at.0 as usize;
             let word = self.keyspace.dbs[at]
@@ -576,7 +630,8 @@ impl<'a> Db<'a> {
             let touch = std::mem::replace(&mut self.touch, false);
             let live = self.contains(&key);
             self.touch = touch;
-            if live {
+            tries += 1;
+            if live || (self.keyspace.keep_expired && tries >= RANDOM_TRIES) {
                 return Some(key);
             }
         }
@@ -589,14 +644,21 @@ impl<'a> Db<'a> {
     #[inline]
     pub fn changed(&mut self, key: &[u8], class: Class, event: &'static str) {
         self.keyspace.dirty += 1;
-        self.keyspace.watchers.touch(self.at, key);
+        self.keyspace.touch_watchers(self.at, key);
         self.event(key, class, event);
     }
 
     /// As [`Db::changed`] without an event: a change that others of the command speak for.
     pub fn touched(&mut self, key: &[u8]) {
         self.keyspace.dirty += 1;
-        self.keyspace.watchers.touch(self.at, key);
+        self.keyspace.touch_watchers(self.at, key);
+    }
+
+    /// As [`Db::changed`] for another key of the same command: one command that changes two
+    /// keys counts once.
+    pub fn also_changed(&mut self, key: &[u8], class: Class, event: &'static str) {
+        self.keyspace.touch_watchers(self.at, key);
+        self.event(key, class, event);
     }
 
     /// Counts `n` more changes than [`Db::changed`] was called (elements of one command).

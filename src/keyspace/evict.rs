@@ -5,7 +5,7 @@
 //! makes five samples nearly as good as the exact order.
 
 use super::entry::Entry;
-use super::{Class, ClockUse, DbIndex, Keyspace, Removed};
+use super::{Class, ClockUse, DbIndex, Keyspace, RemovedPart};
 use crate::base::alloc;
 
 /// Candidates remembered between evictions.
@@ -119,14 +119,9 @@ impl Keyspace {
         let entry = self.dbs[db.0 as usize].detach(found);
         self.lazyfree.free_entry(entry);
         self.stats.evicted += 1;
-        self.watchers.touch(db, key);
+        self.touch_watchers(db, key);
         self.db(db).event(key, Class::EVICTED, "evicted");
-        if self.record_removed {
-            self.removed.push(Removed {
-                db,
-                key: key.into(),
-            });
-        }
+        self.record_removed(db, key, RemovedPart::Evicted);
         true
     }
 }

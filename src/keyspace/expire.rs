@@ -15,6 +15,16 @@ use crate::encodings::hashtable::Word;
 /// Segments visited between two looks at the time: some ten microseconds each at most.
 const SEGMENTS_PER_STEP: usize = 16;
 
+/// Whether the time of something that expires at `when` has come: a key still lives in the
+/// millisecond of its expiry.
+#[inline]
+pub(super) fn is_past(when: Option<i64>, now_ms: i64) -> bool {
+    when.is_some_and(|when| when < now_ms)
+}
+
+/// Fields of one hash removed between two looks at the time.
+const FIELDS_PER_STEP: usize = 256;
+
 /// What a cycle did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cycle {
@@ -27,7 +37,7 @@ pub struct Cycle {
 impl Keyspace {
     /// When the next key may expire, Unix milliseconds; a lower bound. `None`: no key will.
     pub fn next_expiry(&self) -> Option<i64> {
-        if !self.active_expire {
+        if !self.active_expire || self.keep_expired {
             return None;
         }
         let keys = self
@@ -35,15 +45,18 @@ impl Keyspace {
             .iter()
             .filter(|d| d.volatile() > 0)
             .filter_map(|d| d.table().next_due());
-        keys.chain(self.fields.next_due()).min()
+        let fields = self.dbs.iter().filter_map(|d| d.fields().next_due());
+        keys.chain(fields).min().map(|due| due.saturating_add(1))
     }
 
     /// Deletes due keys for at most about `budget`.
     pub fn expire_cycle(&mut self, budget: Duration) -> Cycle {
         let mut cycle = Cycle::default();
-        if !self.active_expire {
+        if !self.active_expire || self.keep_expired {
             return cycle;
         }
+        // The last millisecond whose keys are gone.
+        let past = self.now_ms.saturating_sub(1);
         let start = Instant::now();
         let mut due: Vec<Word> = Vec::new();
         for at in 0..self.dbs.len() {
@@ -56,9 +69,8 @@ impl Keyspace {
                         .then(|| Entry::of(word).expiry())
                         .flatten()
                 };
-                let now = self.now_ms;
                 let table = self.dbs[at].table_mut();
-                let more = table.collect_due(now, SEGMENTS_PER_STEP, expiry, &mut due);
+                let more = table.collect_due(past, SEGMENTS_PER_STEP, expiry, &mut due);
                 for word in due.drain(..) {
                     cycle.deleted += self.expire_word(DbIndex(at as u32), word) as usize;
                 }
@@ -71,11 +83,14 @@ impl Keyspace {
                 }
             }
         }
-        while let Some((db, key)) = self.fields.take_due(self.now_ms) {
-            cycle.deleted += self.db(db).expire_fields(&key);
-            if start.elapsed() >= budget {
-                cycle.more = true;
-                break;
+        for at in 0..self.dbs.len() {
+            while let Some(key) = self.dbs[at].fields_mut().take_due(past) {
+                self.db(DbIndex(at as u32))
+                    .expire_fields(&key, FIELDS_PER_STEP);
+                if start.elapsed() >= budget {
+                    cycle.more = true;
+                    return cycle;
+                }
             }
         }
         cycle

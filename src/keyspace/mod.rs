@@ -28,7 +28,9 @@ pub use value::{Ref, RefMut};
 pub use waiting::Waiting;
 pub use watch::{WatchedKey, Watchers};
 
+use crate::base::hash;
 use crate::types::Limits;
+use watch::Seen;
 
 /// A database's number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,11 +60,23 @@ pub enum ClockUse {
     Lfu { log_factor: u32, decay_minutes: u32 },
 }
 
-/// A deletion that no command stated: the keyspace itself removed the key.
+/// A deletion that no command stated: the keyspace itself removed the key, or fields of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removed {
     pub db: DbIndex,
     pub key: Box<[u8]>,
+    pub what: RemovedPart,
+}
+
+/// How much of a key was removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RemovedPart {
+    /// The key expired.
+    Expired,
+    /// The key was evicted.
+    Evicted,
+    /// This field of its hash expired.
+    Field(Box<[u8]>),
 }
 
 /// All databases and their surroundings.
@@ -74,11 +88,11 @@ pub struct Keyspace {
     /// Whether expired keys are deleted at all without being asked for
     /// (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: bool,
+    /// Expired keys are hidden but stay where they are (while clients are paused).
+    pub keep_expired: bool,
     pub stats: KeyspaceStats,
     /// Changes since the last save; grows with every [`Db::changed`].
     pub dirty: u64,
-    /// Hashes whose fields expire.
-    pub fields: FieldExpiries,
     pub watchers: Watchers,
     pub waiting: Waiting,
     pub limits: Limits,
@@ -99,9 +113,9 @@ impl Keyspace {
             now_ms: 0,
             clock_use: ClockUse::Lru,
             active_expire: true,
+            keep_expired: false,
             stats: KeyspaceStats::default(),
             dirty: 0,
-            fields: FieldExpiries::default(),
             watchers: Watchers::default(),
             waiting: Waiting::default(),
             limits: Limits::default(),
@@ -154,21 +168,19 @@ impl Keyspace {
         if a == b {
             return;
         }
+        let (dbs, now) = (&self.dbs, self.now_ms);
         for (from, to) in [(a, b), (b, a)] {
-            let (dbs, now) = (&self.dbs, self.now_ms);
-            let there = |db: DbIndex, key: &[u8]| {
-                dbs[db.0 as usize]
-                    .find(crate::base::hash::keys().hash(key), key)
-                    .is_some_and(|f| f.entry.expiry().is_none_or(|when| when > now))
-            };
-            self.watchers
-                .touch_where(from, |key| there(from, key) || there(to, key));
+            let (from_db, to_db) = (&dbs[from.0 as usize], &dbs[to.0 as usize]);
+            self.watchers.replace_all(
+                from,
+                |key| from_db.seen(key, now),
+                |key| to_db.seen(key, now),
+            );
         }
         self.dbs.swap(a.0 as usize, b.0 as usize);
         for db in [a, b] {
             for key in self.waiting.keys_of(db) {
-                let hash = crate::base::hash::keys().hash(&key);
-                if self.dbs[db.0 as usize].find(hash, &key).is_some() {
+                if self.dbs[db.0 as usize].seen(&key, now) == Seen::Live {
                     self.waiting.signal(db, &key);
                 }
             }
@@ -177,15 +189,29 @@ impl Keyspace {
 
     /// Empties one database; big ones are freed off the loop. Gives the number of keys.
     pub fn flush(&mut self, at: DbIndex, off_loop: bool) -> usize {
-        let dbs = &self.dbs;
-        let db = &dbs[at.0 as usize];
-        self.watchers.touch_where(at, |key| {
-            db.find(crate::base::hash::keys().hash(key), key).is_some()
-        });
+        let (db, now) = (&self.dbs[at.0 as usize], self.now_ms);
+        self.watchers
+            .replace_all(at, |key| db.seen(key, now), |_| Seen::Missing);
         let old = std::mem::take(&mut self.dbs[at.0 as usize]);
         let keys = old.len();
         self.lazyfree.free_database(old, off_loop);
         keys
+    }
+
+    /// The key was created, changed or deleted: its watchers learn of it.
+    #[inline]
+    fn touch_watchers(&mut self, at: DbIndex, key: &[u8]) {
+        let db = &self.dbs[at.0 as usize];
+        self.watchers
+            .touch(at, key, || db.find(hash::keys().hash(key), key).is_some());
+    }
+
+    /// Files a removal for those who repeat it.
+    fn record_removed(&mut self, db: DbIndex, key: &[u8], what: RemovedPart) {
+        if self.record_removed {
+            let key = key.into();
+            self.removed.push(Removed { db, key, what });
+        }
     }
 
     /// The databases that are in use, with their numbers.

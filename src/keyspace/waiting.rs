@@ -4,64 +4,97 @@ use std::collections::{HashMap, VecDeque};
 
 use super::{ClientId, DbIndex};
 
-type Place = (DbIndex, Box<[u8]>);
+#[derive(Default, Debug)]
+struct Queue {
+    clients: VecDeque<ClientId>,
+    /// The key stands in `Waiting::ready`.
+    ready: bool,
+}
+
+type ByKey = HashMap<Box<[u8]>, Queue, ahash::RandomState>;
 
 /// Waiting clients by key, in order of arrival.
 #[derive(Default, Debug)]
 pub struct Waiting {
-    queues: HashMap<Place, VecDeque<ClientId>, ahash::RandomState>,
-    /// Keys that became ready, in order, each once.
-    ready: Vec<Place>,
+    /// By database number.
+    dbs: Vec<ByKey>,
+    keys: usize,
+    /// Keys that became ready, in order.
+    ready: Vec<(DbIndex, Box<[u8]>)>,
 }
 
 impl Waiting {
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.queues.is_empty()
+        self.keys == 0
     }
 
     /// Number of keys that somebody waits for.
     pub fn len(&self) -> usize {
-        self.queues.len()
+        self.keys
     }
 
-    /// `client` waits for `key`; once, however often it names it.
+    /// `client` waits for `key`; once, however often one command names it.
     pub fn wait(&mut self, db: DbIndex, key: &[u8], client: ClientId) {
-        let queue = self.queues.entry((db, key.into())).or_default();
-        if !queue.contains(&client) {
-            queue.push_back(client);
+        let at = db.0 as usize;
+        if self.dbs.len() <= at {
+            self.dbs.resize_with(at + 1, ByKey::default);
+        }
+        let queue = match self.dbs[at].get_mut(key) {
+            Some(queue) => queue,
+            None => {
+                self.keys += 1;
+                self.dbs[at].entry(key.into()).or_default()
+            }
+        };
+        // Nobody else has come since the same command named the key before.
+        if queue.clients.back() != Some(&client) {
+            queue.clients.push_back(client);
         }
     }
 
     pub fn leave(&mut self, db: DbIndex, key: &[u8], client: ClientId) {
-        let place: Place = (db, key.into());
-        if let Some(queue) = self.queues.get_mut(&place) {
-            queue.retain(|&c| c != client);
-            if queue.is_empty() {
-                self.queues.remove(&place);
-            }
+        let Some(by_key) = self.dbs.get_mut(db.0 as usize) else {
+            return;
+        };
+        let Some(queue) = by_key.get_mut(key) else {
+            return;
+        };
+        // Those who are served leave from the front.
+        if queue.clients.front() == Some(&client) {
+            queue.clients.pop_front();
+        } else {
+            queue.clients.retain(|&c| c != client);
+        }
+        if queue.clients.is_empty() {
+            by_key.remove(key);
+            self.keys -= 1;
         }
     }
 
     /// The key has got something that a waiting client may want.
     #[inline]
     pub fn signal(&mut self, db: DbIndex, key: &[u8]) {
-        if self.queues.is_empty() {
-            return;
+        if !self.is_empty() {
+            self.signal_waited(db, key);
         }
-        let place: Place = (db, key.into());
-        if self.queues.contains_key(&place) && !self.ready.contains(&place) {
-            self.ready.push(place);
+    }
+
+    #[cold]
+    fn signal_waited(&mut self, db: DbIndex, key: &[u8]) {
+        let by_key = self.dbs.get_mut(db.0 as usize);
+        if let Some(queue) = by_key.and_then(|by_key| by_key.get_mut(key))
+            && !queue.ready
+        {
+            queue.ready = true;
+            self.ready.push((db, key.into()));
         }
     }
 
     /// All keys of `db` that somebody waits for.
     pub fn keys_of(&self, db: DbIndex) -> Vec<Box<[u8]>> {
-        self.queues
-            .keys()
-            .filter(|(at, _)| *at == db)
-            .map(|(_, key)| key.clone())
-            .collect()
+        let by_key = self.dbs.get(db.0 as usize);
+        by_key.map_or_else(Vec::new, |by_key| by_key.keys().cloned().collect())
     }
 
     #[inline]
@@ -69,15 +102,52 @@ impl Waiting {
         !self.ready.is_empty()
     }
 
-    pub fn take_ready(&mut self) -> Vec<Place> {
-        std::mem::take(&mut self.ready)
+    pub fn take_ready(&mut self) -> Vec<(DbIndex, Box<[u8]>)> {
+        let ready = std::mem::take(&mut self.ready);
+        for (db, key) in &ready {
+            if let Some(queue) = self.dbs[db.0 as usize].get_mut(key) {
+                queue.ready = false;
+            }
+        }
+        ready
     }
 
     /// Who waits for the key, first come first.
     pub fn queue(&self, db: DbIndex, key: &[u8]) -> Vec<ClientId> {
-        self.queues
-            .get(&(db, key.into()))
-            .map(|q| q.iter().copied().collect())
-            .unwrap_or_default()
+        let queue = self
+            .dbs
+            .get(db.0 as usize)
+            .and_then(|by_key| by_key.get(key));
+        queue.map_or_else(Vec::new, |q| q.clients.iter().copied().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DB: DbIndex = DbIndex(1);
+
+    #[test]
+    fn clients_stand_in_line_once_and_keys_become_ready_once() {
+        let mut w = Waiting::default();
+        for client in [7, 7, 8] {
+            w.wait(DB, b"k", ClientId(client));
+        }
+        assert_eq!(w.queue(DB, b"k"), [ClientId(7), ClientId(8)]);
+        w.signal(DbIndex(0), b"k");
+        w.signal(DB, b"other");
+        assert!(!w.has_ready());
+        w.signal(DB, b"k");
+        w.signal(DB, b"k");
+        assert_eq!(w.take_ready(), [(DB, (*b"k").into())]);
+        w.signal(DB, b"k");
+        assert!(w.has_ready());
+        w.leave(DB, b"k", ClientId(8));
+        w.leave(DB, b"k", ClientId(7));
+        assert!(w.is_empty());
+        w.take_ready();
+        w.signal(DB, b"k");
+        assert!(!w.has_ready());
     }
 }

@@ -14,10 +14,29 @@ pub struct WatchedKey {
     pub expired: bool,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Watcher {
+    client: ClientId,
+    /// See [`WatchedKey::expired`]; no more once the key was removed.
+    expired: bool,
+}
+
+type ByKey = HashMap<Box<[u8]>, Vec<Watcher>, ahash::RandomState>;
+
+/// What a key is in a database that takes another's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    Missing,
+    Expired,
+    Live,
+}
+
 /// All watched keys and their watchers.
 #[derive(Default, Debug)]
 pub struct Watchers {
-    by_key: HashMap<(DbIndex, Box<[u8]>), Vec<ClientId>, ahash::RandomState>,
+    /// By database number.
+    dbs: Vec<ByKey>,
+    keys: usize,
     /// Clients whose watched keys were touched since the last [`Watchers::take_touched`].
     touched: Vec<ClientId>,
 }
@@ -25,48 +44,92 @@ pub struct Watchers {
 impl Watchers {
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.by_key.is_empty()
+        self.keys == 0
     }
 
     /// Number of watched keys, each counted once.
     pub fn len(&self) -> usize {
-        self.by_key.len()
+        self.keys
     }
 
-    pub fn watch(&mut self, db: DbIndex, key: &[u8], client: ClientId) {
-        self.by_key
-            .entry((db, key.into()))
-            .or_default()
-            .push(client);
+    /// `expired`: as in [`WatchedKey`].
+    pub fn watch(&mut self, db: DbIndex, key: &[u8], client: ClientId, expired: bool) {
+        let at = db.0 as usize;
+        if self.dbs.len() <= at {
+            self.dbs.resize_with(at + 1, ByKey::default);
+        }
+        let watcher = Watcher { client, expired };
+        match self.dbs[at].get_mut(key) {
+            Some(watchers) => watchers.push(watcher),
+            None => {
+                self.dbs[at].insert(key.into(), vec![watcher]);
+                self.keys += 1;
+            }
+        }
     }
 
     pub fn unwatch(&mut self, watched: &[WatchedKey], client: ClientId) {
         for w in watched {
-            let place = (w.db, w.key.clone());
-            if let Some(clients) = self.by_key.get_mut(&place) {
-                clients.retain(|&c| c != client);
-                if clients.is_empty() {
-                    self.by_key.remove(&place);
+            let Some(by_key) = self.dbs.get_mut(w.db.0 as usize) else {
+                continue;
+            };
+            if let Some(watchers) = by_key.get_mut(&w.key) {
+                watchers.retain(|watcher| watcher.client != client);
+                if watchers.is_empty() {
+                    by_key.remove(&w.key);
+                    self.keys -= 1;
                 }
             }
         }
     }
 
-    /// The key was created, changed or deleted.
-    pub fn touch(&mut self, db: DbIndex, key: &[u8]) {
-        if self.by_key.is_empty() {
-            return;
-        }
-        if let Some(clients) = self.by_key.get(&(db, key.into())) {
-            self.touched.extend_from_slice(clients);
+    /// The key was created, changed or deleted; `is_there` says whether it is there now.
+    #[inline]
+    pub(super) fn touch(&mut self, db: DbIndex, key: &[u8], is_there: impl FnOnce() -> bool) {
+        if !self.is_empty() {
+            self.touch_watched(db, key, is_there);
         }
     }
 
-    /// Touches every watched key of `db` for which `changes` holds (FLUSHDB, SWAPDB).
-    pub fn touch_where(&mut self, db: DbIndex, mut changes: impl FnMut(&[u8]) -> bool) {
-        for ((at, key), clients) in &self.by_key {
-            if *at == db && changes(key) {
-                self.touched.extend_from_slice(clients);
+    #[cold]
+    fn touch_watched(&mut self, db: DbIndex, key: &[u8], is_there: impl FnOnce() -> bool) {
+        let by_key = self.dbs.get_mut(db.0 as usize);
+        let Some(watchers) = by_key.and_then(|by_key| by_key.get_mut(key)) else {
+            return;
+        };
+        // What had expired before it was watched, and is deleted now, was gone all along.
+        let forgive = watchers.iter().any(|w| w.expired) && !is_there();
+        for watcher in watchers {
+            if watcher.expired && forgive {
+                watcher.expired = false;
+            } else {
+                self.touched.push(watcher.client);
+            }
+        }
+    }
+
+    /// All keys of `db` are replaced (FLUSHDB, SWAPDB): touches those that are not as before.
+    pub(super) fn replace_all(
+        &mut self,
+        db: DbIndex,
+        mut before: impl FnMut(&[u8]) -> Seen,
+        mut after: impl FnMut(&[u8]) -> Seen,
+    ) {
+        let Some(by_key) = self.dbs.get_mut(db.0 as usize) else {
+            return;
+        };
+        for (key, watchers) in by_key {
+            let (old, new) = (before(key), after(key));
+            if old == Seen::Missing && new == Seen::Missing {
+                continue;
+            }
+            for watcher in watchers {
+                match (watcher.expired, new) {
+                    (true, Seen::Missing) => watcher.expired = false,
+                    (true, Seen::Expired) => {}
+                    (false, Seen::Expired) if old == Seen::Missing => watcher.expired = true,
+                    _ => self.touched.push(watcher.client),
+                }
             }
         }
     }
@@ -79,5 +142,69 @@ impl Watchers {
     #[inline]
     pub fn has_touched(&self) -> bool {
         !self.touched.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DB: DbIndex = DbIndex(2);
+
+    fn watching(expired: bool) -> Watchers {
+        let mut w = Watchers::default();
+        w.watch(DB, b"a", ClientId(1), expired);
+        w
+    }
+
+    #[test]
+    fn a_touch_reaches_watchers_of_that_key_in_that_database() {
+        let mut w = watching(false);
+        w.watch(DB, b"a", ClientId(2), false);
+        w.touch(DbIndex(0), b"a", || true);
+        w.touch(DB, b"b", || true);
+        assert!(!w.has_touched());
+        w.touch(DB, b"a", || true);
+        assert_eq!(w.take_touched(), [ClientId(1), ClientId(2)]);
+        let watched = WatchedKey {
+            db: DB,
+            key: (*b"a").into(),
+            expired: false,
+        };
+        w.unwatch(std::slice::from_ref(&watched), ClientId(1));
+        assert_eq!(w.len(), 1);
+        w.unwatch(&[watched], ClientId(2));
+        assert!(w.is_empty());
+    }
+
+    #[test]
+    fn the_removal_of_what_had_expired_is_no_touch_but_what_follows_is() {
+        let mut w = watching(true);
+        w.touch(DB, b"a", || false);
+        assert!(!w.has_touched());
+        w.touch(DB, b"a", || false);
+        assert!(w.has_touched());
+        let mut w = watching(true);
+        w.touch(DB, b"a", || true);
+        assert!(w.has_touched());
+    }
+
+    #[test]
+    fn replacing_a_database_touches_what_is_not_as_before() {
+        use Seen::{Expired, Live, Missing};
+        for (expired, before, after, touched) in [
+            (false, Missing, Missing, false),
+            (false, Live, Missing, true),
+            (false, Live, Live, true),
+            (false, Missing, Live, true),
+            (false, Missing, Expired, false),
+            (true, Expired, Missing, false),
+            (true, Expired, Expired, false),
+            (true, Expired, Live, true),
+        ] {
+            let mut w = watching(expired);
+            w.replace_all(DB, |_| before, |_| after);
+            assert_eq!(w.has_touched(), touched, "{expired} {before:?} {after:?}");
+        }
     }
 }

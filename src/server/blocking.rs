@@ -19,6 +19,8 @@ pub enum TimeoutReply {
     Null,
     /// The number that WAIT has counted so far.
     Int(i64),
+    /// Both numbers of WAITAOF.
+    Ints([i64; 2]),
 }
 
 impl TimeoutReply {
@@ -27,6 +29,10 @@ impl TimeoutReply {
             TimeoutReply::NullArray => reply.null_array(),
             TimeoutReply::Null => reply.null(),
             TimeoutReply::Int(n) => reply.int(n),
+            TimeoutReply::Ints(both) => {
+                reply.array(2);
+                both.into_iter().for_each(|n| reply.int(n));
+            }
         }
     }
 }

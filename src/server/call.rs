@@ -23,6 +23,8 @@ pub enum Effect {
     /// Its own arguments, if it changed anything.
     #[default]
     Verbatim,
+    /// Its own arguments, even if nothing was there to be changed (FLUSHALL).
+    Always,
     /// Nothing, whatever it changed.
     Nothing,
     /// These commands instead.
@@ -62,6 +64,11 @@ impl Call<'_> {
         }
     }
 
+    /// States the command's own arguments as its effect, whether it changed anything or not.
+    pub fn always_effect(&mut self) {
+        self.effect = Effect::Always;
+    }
+
     /// Whether anybody will repeat effects: worth knowing before a costly rewrite is built.
     #[inline]
     pub fn effects_wanted(&self) -> bool {
@@ -90,6 +97,14 @@ impl Call<'_> {
         let deadline = (timeout_ms > 0).then(|| self.server.now.mono_ms + timeout_ms);
         let keys = keys.iter().map(|&k| k.into()).collect();
         let blocked = Blocked::on_keys(self.db.index(), keys, kind, deadline, on_timeout);
+        self.client.block(blocked, self.args.to_owned(), self.retry);
+    }
+
+    /// Blocks the client until `timeout_ms` (0: for ever) have gone by: it waits for what
+    /// nobody can bring.
+    pub fn block_for_time(&mut self, timeout_ms: u64, on_timeout: TimeoutReply) {
+        let deadline = (timeout_ms > 0).then(|| self.server.now.mono_ms + timeout_ms);
+        let blocked = Blocked::for_time(self.db.index(), deadline, on_timeout);
         self.client.block(blocked, self.args.to_owned(), self.retry);
     }
 

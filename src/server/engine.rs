@@ -202,6 +202,7 @@ impl Engine {
 
     /// Watchers, effects and events of keys that went by themselves (expiry, eviction).
     pub(super) fn after_removals(&mut self) {
+        self.deliver_removals();
         if self.keyspace.has_aftermath() {
             let nobody = self.server.nobody();
             let mut session = Session::new(nobody, None);

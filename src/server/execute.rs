@@ -7,7 +7,7 @@ use super::session::Session;
 use super::{Engine, Server, crash};
 use crate::base::clock;
 use crate::command::Flags;
-use crate::keyspace::{DbIndex, KeyHash, Keyspace};
+use crate::keyspace::{DbIndex, KeyHash, Keyspace, Removed, RemovedPart};
 use crate::resp::{Args, OwnedArgs, Reply};
 
 use super::client::Client;
@@ -120,7 +120,7 @@ pub fn run(
     if ticks >= server.slow_ticks {
         server.note_slow(client, spec, args, ticks);
     }
-    if keyspace.dirty != dirty && server.effects.wanted() {
+    if (keyspace.dirty != dirty || effect == Effect::Always) && server.effects.wanted() {
         state_effect(server, keyspace, selected, effect, args);
     }
 }
@@ -137,7 +137,7 @@ fn state_effect(
     state_removed(keyspace, server);
     match effect {
         Effect::Nothing => {}
-        Effect::Verbatim => server.effects.state(db, args.to_owned()),
+        Effect::Verbatim | Effect::Always => server.effects.state(db, args.to_owned()),
         Effect::Rewritten(all) => {
             for args in all {
                 server.effects.state(db, args);
@@ -149,19 +149,41 @@ fn state_effect(
 /// Expired and evicted keys become `DEL`s (or `UNLINK`s, as configured).
 fn state_removed(keyspace: &mut Keyspace, server: &mut Server) {
     for removed in std::mem::take(&mut keyspace.removed) {
-        let word = server.expire_word();
-        let args: OwnedArgs = [word, &removed.key].into_iter().collect();
-        server.effects.state(removed.db, args);
+        server.state_removal(&removed);
+    }
+}
+
+impl Engine {
+    /// Keys that went by themselves between commands: each removal is a unit of its own.
+    pub(super) fn deliver_removals(&mut self) {
+        for removed in std::mem::take(&mut self.keyspace.removed) {
+            self.server.state_removal(&removed);
+            self.server.effects.deliver();
+        }
     }
 }
 
 impl Server {
+    fn state_removal(&mut self, removed: &Removed) {
+        let key = &removed.key[..];
+        let args: OwnedArgs = match &removed.what {
+            RemovedPart::Expired => [self.expire_word(), key].into_iter().collect(),
+            RemovedPart::Evicted => [self.evict_word(), key].into_iter().collect(),
+            RemovedPart::Field(field) => [b"HDEL", key, field].into_iter().collect(),
+        };
+        self.effects.state(removed.db, args);
+    }
+
     /// The command that stands for a removal by expiry, as `lazyfree-lazy-expire` says.
     pub fn expire_word(&self) -> &'static [u8] {
-        if self.config.lazyfree_lazy_expire {
-            b"UNLINK"
-        } else {
-            b"DEL"
-        }
+        deletion(self.config.lazyfree_lazy_expire)
     }
+
+    fn evict_word(&self) -> &'static [u8] {
+        deletion(self.config.lazyfree_lazy_eviction)
+    }
+}
+
+fn deletion(lazy: bool) -> &'static [u8] {
+    if lazy { b"UNLINK" } else { b"DEL" }
 }

@@ -106,6 +106,8 @@ impl Loop {
         let server = &mut self.engine.server;
         server.now = Now::read(server.started);
         self.engine.keyspace.now_ms = server.now.unix_ms();
+        // While clients are paused the keyspace stands still, expiry included.
+        self.engine.keyspace.keep_expired = server.pause.is_some();
         server.stats.turns += 1;
 
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));

@@ -148,7 +148,7 @@ mod tests {
         let mut t = Testbed::new();
         t.run("SET a 1 PX 100");
         t.take_effects();
-        t.advance_ms(100);
+        t.advance_ms(101);
         assert_eq!(t.run("GET a"), "$-1\r\n");
         assert_eq!(t.take_effects(), ["DEL a"]);
     }

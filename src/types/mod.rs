@@ -217,3 +217,28 @@ pub unsafe fn free(kind: Type, encoding: Encoding, word: u64) {
         }
     }
 }
+
+/// Copies a container, given its entry's pair; the copy's pair owns it.
+///
+/// # Safety
+/// The pair is in an entry that holds a container of this type.
+pub unsafe fn copy(kind: Type, encoding: Encoding, word: u64) -> (Encoding, u64) {
+    // SAFETY (all): the caller's promise; the borrowed value is forgotten, not dropped.
+    unsafe {
+        match kind {
+            Type::List => copy_of::<List>(encoding, word),
+            Type::Set => copy_of::<Set>(encoding, word),
+            Type::Hash => copy_of::<Hash>(encoding, word),
+            Type::Zset => copy_of::<Zset>(encoding, word),
+            Type::String | Type::Stream => unreachable!("no container of this type is kept"),
+        }
+    }
+}
+
+/// # Safety
+/// As [`copy`].
+unsafe fn copy_of<T: Container + Clone>(encoding: Encoding, word: u64) -> (Encoding, u64) {
+    // SAFETY: the caller's promise.
+    let value = ManuallyDrop::new(unsafe { T::from_word(encoding, word) });
+    T::clone(&value).into_word()
+}

@@ -7,6 +7,7 @@ mod debug_inspect;
 mod debug_protocol;
 pub(super) mod docs;
 mod info;
+mod keyspace;
 mod shutdown;
 
 use crate::server::Spec;
@@ -15,5 +16,9 @@ pub(super) static SPECS: &[Spec] = &[
     config::CONFIG,
     debug::DEBUG,
     info::INFO,
+    keyspace::DBSIZE,
+    keyspace::FLUSHDB,
+    keyspace::FLUSHALL,
+    keyspace::SWAPDB,
     shutdown::SHUTDOWN,
 ];

@@ -171,7 +171,8 @@ fn watch(call: &mut Call<'_>) -> CommandResult {
             key: key.into(),
             expired,
         });
-        call.db.keyspace().watchers.watch(db, key, call.client.id);
+        let client = call.client.id;
+        call.db.keyspace().watchers.watch(db, key, client, expired);
     }
     Ok(())
 }

@@ -1,0 +1,225 @@
+//! EXPIRE and its kin: when a key goes.
+
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::keyspace::Class;
+use crate::resp::Args;
+use crate::server::{Call, CommandResult, Spec};
+
+pub(super) const EXPIRE: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    categories: Category::KEYSPACE,
+    ..Spec::new("expire", expire)
+};
+pub(super) const PEXPIRE: Spec = Spec {
+    name: "pexpire",
+    handler: pexpire,
+    ..EXPIRE
+};
+pub(super) const EXPIREAT: Spec = Spec {
+    name: "expireat",
+    handler: expireat,
+    ..EXPIRE
+};
+pub(super) const PEXPIREAT: Spec = Spec {
+    name: "pexpireat",
+    handler: pexpireat,
+    ..EXPIRE
+};
+
+/// `EXPIRE key seconds [NX | XX] [GT | LT]`: the key goes in so many seconds, at once if that
+/// has passed. NX: if it has no expiry; XX: if it has one; GT, LT: if it would go later,
+/// earlier than now (no expiry is later than any).
+///
+/// Reply: 1, or 0 when the key is missing or a condition does not hold. O(1), as all four.
+fn expire(call: &mut Call<'_>) -> CommandResult {
+    set_expiry(call, true, false)
+}
+
+/// `PEXPIRE key milliseconds ...`.
+fn pexpire(call: &mut Call<'_>) -> CommandResult {
+    set_expiry(call, false, false)
+}
+
+/// `EXPIREAT key unix-seconds ...`.
+fn expireat(call: &mut Call<'_>) -> CommandResult {
+    set_expiry(call, true, true)
+}
+
+/// `PEXPIREAT key unix-milliseconds ...`.
+fn pexpireat(call: &mut Call<'_>) -> CommandResult {
+    set_expiry(call, false, true)
+}
+
+const NX_AND_OTHERS: &str = "ERR NX and XX, GT or LT options at the same time are not compatible";
+const GT_AND_LT: &str = "ERR GT and LT options at the same time are not compatible";
+
+#[derive(Default)]
+struct Conditions {
+    nx: bool,
+    xx: bool,
+    gt: bool,
+    lt: bool,
+}
+
+impl Conditions {
+    fn parse(args: Args<'_>) -> Result<Conditions, CommandError> {
+        let mut c = Conditions::default();
+        for at in 3..args.len() {
+            let flag = [
+                ("NX", &mut c.nx),
+                ("XX", &mut c.xx),
+                ("GT", &mut c.gt),
+                ("LT", &mut c.lt),
+            ]
+            .into_iter()
+            .find(|(word, _)| args.is(at, word));
+            match flag {
+                Some((_, flag)) => *flag = true,
+                None => {
+                    let text = [b"ERR Unsupported option ", args.at(at)].concat();
+                    return Err(CommandError::Bytes(text));
+                }
+            }
+        }
+        if c.nx && (c.xx || c.gt || c.lt) {
+            return Err(CommandError::Text(NX_AND_OTHERS));
+        }
+        if c.gt && c.lt {
+            return Err(CommandError::Text(GT_AND_LT));
+        }
+        Ok(c)
+    }
+
+    fn hold(&self, current: Option<i64>, when: i64) -> bool {
+        match current {
+            None => !self.xx && !self.gt,
+            Some(current) => {
+                !self.nx && (!self.gt || when > current) && (!self.lt || when < current)
+            }
+        }
+    }
+}
+
+/// Unix milliseconds of the second argument. Any past is a time; overflows are none.
+fn parse_when(call: &Call<'_>, seconds: bool, absolute: bool) -> Result<i64, CommandError> {
+    let n = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
+    let base = if absolute { 0 } else { call.db.now_ms() };
+    n.checked_mul(if seconds { 1000 } else { 1 })
+        .and_then(|ms| ms.checked_add(base))
+        .ok_or(CommandError::InvalidExpire(call.name))
+}
+
+fn set_expiry(call: &mut Call<'_>, seconds: bool, absolute: bool) -> CommandResult {
+    // Options before the time, the time before the key: so errors come out in Redis's order.
+    let conditions = Conditions::parse(call.args)?;
+    let when = parse_when(call, seconds, absolute)?;
+    let (key, now) = (call.args.at(1), call.db.now_ms());
+    let mut place = call.db.place(key);
+    if !place.is_taken() || !conditions.hold(place.expiry(), when) {
+        call.reply.int(0);
+        return Ok(());
+    }
+    if when <= now {
+        place.delete();
+        call.db.changed(key, Class::GENERIC, "del");
+        call.rewrite(&[call.server.expire_word(), key]);
+    } else {
+        place.set_expiry(Some(when));
+        call.db.changed(key, Class::GENERIC, "expire");
+        state(call, when);
+    }
+    call.reply.int(1);
+    Ok(())
+}
+
+/// The effect is a point in time, with the conditions as they were given.
+fn state(call: &mut Call<'_>, when: i64) {
+    if call.effects_wanted() {
+        let mut digits = itoa::Buffer::new();
+        let mut words = call.args.to_vec();
+        words[0] = b"PEXPIREAT";
+        words[2] = digits.format(when).as_bytes();
+        call.rewrite(&words);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn conditions_compare_with_the_expiry_that_is_there() {
+        let mut t = Testbed::new();
+        t.run("SET a 1");
+        for (line, reply) in [
+            ("EXPIRE a 100 XX", 0),
+            ("EXPIRE a 100 GT", 0),
+            ("EXPIRE a 100 LT", 1),
+            ("EXPIRE a 100 LT", 0),
+            ("EXPIRE a 100 NX", 0),
+            ("PEXPIRE a 100001 GT XX", 1),
+            ("EXPIREAT a 1000050 LT", 1),
+            ("PEXPIREAT a 1000050000 GT", 0),
+            ("EXPIRE none 100", 0),
+        ] {
+            assert_eq!(t.run(line), format!(":{reply}\r\n"), "{line}");
+        }
+        assert_eq!(t.run("TTL a"), ":50\r\n");
+        assert_eq!(
+            t.take_effects()[1..],
+            [
+                "PEXPIREAT a 1000100000 LT",
+                "PEXPIREAT a 1000100001 GT XX",
+                "PEXPIREAT a 1000050000 LT"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_time_that_has_passed_deletes_the_key() {
+        let mut t = Testbed::new();
+        t.engine.server.config.lazyfree_lazy_expire = true;
+        for time in ["0", "-1", "-9223372036854775"] {
+            t.run("SET a 1");
+            t.take_effects();
+            assert_eq!(t.run(&format!("EXPIRE a {time}")), ":1\r\n");
+            assert_eq!(t.run("EXISTS a"), ":0\r\n");
+            assert_eq!(t.take_effects(), ["UNLINK a"]);
+        }
+    }
+
+    #[test]
+    fn refusals_come_in_order() {
+        let mut t = Testbed::new();
+        for (line, refusal) in [
+            ("EXPIRE a x foo", "Unsupported option foo"),
+            (
+                "EXPIRE a x NX GT",
+                "NX and XX, GT or LT options at the same time are not compatible",
+            ),
+            (
+                "EXPIRE a x GT LT",
+                "GT and LT options at the same time are not compatible",
+            ),
+            ("EXPIRE a x", "value is not an integer or out of range"),
+            (
+                "EXPIRE a 9223372036854775807",
+                "invalid expire time in 'expire' command",
+            ),
+            (
+                "EXPIRE a -9223372036854775808",
+                "invalid expire time in 'expire' command",
+            ),
+            (
+                "PEXPIRE a 9223372036854775807",
+                "invalid expire time in 'pexpire' command",
+            ),
+        ] {
+            assert_eq!(t.run(line), format!("-ERR {refusal}\r\n"));
+        }
+        assert_eq!(t.run("PEXPIREAT a 9223372036854775807"), ":0\r\n");
+    }
+}

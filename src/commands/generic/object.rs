@@ -1,0 +1,199 @@
+//! OBJECT: how a value is kept.
+
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::help::write_help;
+use crate::config::MaxmemoryPolicy;
+use crate::keyspace::{KeyInfo, Str};
+use crate::server::{Call, CommandResult, Spec};
+
+pub(super) const OBJECT: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::CONTAINER,
+    subcommands: &[ENCODING, FREQ, HELP, IDLETIME, REFCOUNT],
+    ..Spec::new("object", help)
+};
+
+const OF_A_KEY: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(2, Access::RO)],
+    categories: Category::KEYSPACE,
+    tips: &["nondeterministic_output"],
+    ..Spec::new("", encoding)
+};
+const ENCODING: Spec = Spec {
+    name: "encoding",
+    handler: encoding,
+    ..OF_A_KEY
+};
+const FREQ: Spec = Spec {
+    name: "freq",
+    handler: freq,
+    ..OF_A_KEY
+};
+const IDLETIME: Spec = Spec {
+    name: "idletime",
+    handler: idletime,
+    ..OF_A_KEY
+};
+const REFCOUNT: Spec = Spec {
+    name: "refcount",
+    handler: refcount,
+    ..OF_A_KEY
+};
+
+/// What is known of the key; a null was replied if it is missing. No use of the key and no
+/// event, but a hit or a miss.
+fn look(call: &mut Call<'_>) -> Option<KeyInfo> {
+    let key = call.args.at(2);
+    call.db.set_touch(false);
+    let there = call.db.contains(key);
+    let stats = &mut call.db.keyspace().stats;
+    if there {
+        stats.hits += 1;
+        call.db.info(key)
+    } else {
+        stats.misses += 1;
+        call.reply.null();
+        None
+    }
+}
+
+/// `OBJECT ENCODING key`: in Redis's words. Reply: bulk string, null for a missing key. O(1).
+fn encoding(call: &mut Call<'_>) -> CommandResult {
+    if let Some(info) = look(call) {
+        call.reply.bulk(info.encoding.name().as_bytes());
+    }
+    Ok(())
+}
+
+/// Whether the policy counts uses (`Some(true)`), dates them, or looks at neither.
+fn counts_uses(policy: MaxmemoryPolicy) -> Option<bool> {
+    match policy {
+        MaxmemoryPolicy::AllKeysLfu | MaxmemoryPolicy::VolatileLfu => Some(true),
+        MaxmemoryPolicy::AllKeysLru | MaxmemoryPolicy::VolatileLru => Some(false),
+        _ => None,
+    }
+}
+
+const NO_IDLETIME: &str = "ERR An LFU maxmemory policy is selected, idle time not tracked. \
+Please note that when switching between policies at runtime LRU and LFU data will take some \
+time to adjust.";
+const NO_FREQ: &str = "ERR An LFU maxmemory policy is not selected, access frequency not \
+tracked. Please note that when switching between policies at runtime LRU and LFU data will \
+take some time to adjust.";
+
+/// `OBJECT IDLETIME key`: seconds since its last use. Reply: integer, null for a missing key;
+/// an error under an LFU policy. O(1).
+fn idletime(call: &mut Call<'_>) -> CommandResult {
+    let Some(info) = look(call) else {
+        return Ok(());
+    };
+    if counts_uses(call.server.config.maxmemory_policy) == Some(true) {
+        return Err(CommandError::Text(NO_IDLETIME));
+    }
+    call.reply.int(info.idle_seconds as i64);
+    Ok(())
+}
+
+/// `OBJECT FREQ key`: the logarithmic counter of its uses. Reply: integer, null for a missing
+/// key; an error unless under an LFU policy. O(1).
+fn freq(call: &mut Call<'_>) -> CommandResult {
+    let Some(info) = look(call) else {
+        return Ok(());
+    };
+    if counts_uses(call.server.config.maxmemory_policy) != Some(true) {
+        return Err(CommandError::Text(NO_FREQ));
+    }
+    call.reply.int(info.frequency as i64);
+    Ok(())
+}
+
+/// What Redis says of the small integers that its values share.
+const SHARED: i64 = i32::MAX as i64;
+
+/// `OBJECT REFCOUNT key`: 1, or 2147483647 where Redis would share a small integer (0 to
+/// 9999, while no LRU or LFU policy is at work). Null for a missing key. O(1).
+fn refcount(call: &mut Call<'_>) -> CommandResult {
+    if look(call).is_none() {
+        return Ok(());
+    }
+    let config = &call.server.config;
+    let shares = config.maxmemory == 0 || counts_uses(config.maxmemory_policy).is_none();
+    let small = matches!(
+        call.db.peek_string(call.args.at(2)),
+        Ok(Some(Str::Int(0..=9999)))
+    );
+    call.reply.int(if shares && small { SHARED } else { 1 });
+    Ok(())
+}
+
+const HELP: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::LOADING.union(Flags::STALE),
+    categories: Category::KEYSPACE,
+    ..Spec::new("help", help)
+};
+
+/// `OBJECT HELP`.
+fn help(call: &mut Call<'_>) -> CommandResult {
+    write_help(
+        call.reply,
+        "object",
+        &[
+            "ENCODING <key>",
+            "    Tell how the value of <key> is stored.",
+            "FREQ <key>",
+            "    Tell how often <key> is used: a counter that grows with the logarithm of",
+            "    recent uses. Needs an LFU maxmemory policy.",
+            "IDLETIME <key>",
+            "    Tell the seconds since <key> was last used, about.",
+            "REFCOUNT <key>",
+            "    Tell how many references the value of <key> has.",
+        ],
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::MaxmemoryPolicy;
+    use crate::server::Testbed;
+
+    #[test]
+    fn strings_report_as_redis_would_keep_them() {
+        let mut t = Testbed::new();
+        t.run("MSET i 12 e abc");
+        t.run(&format!("SET r {}", "x".repeat(45)));
+        t.run("SET a x");
+        t.run("APPEND a y");
+        for (key, encoding) in [("i", "int"), ("e", "embstr"), ("r", "raw"), ("a", "raw")] {
+            let reply = format!("${}\r\n{encoding}\r\n", encoding.len());
+            assert_eq!(t.run(&format!("OBJECT ENCODING {key}")), reply);
+        }
+        assert_eq!(t.run("OBJECT ENCODING none"), "$-1\r\n");
+        assert_eq!(t.run("OBJECT REFCOUNT i"), ":2147483647\r\n");
+        assert_eq!(t.run("OBJECT REFCOUNT e"), ":1\r\n");
+    }
+
+    #[test]
+    fn use_is_counted_or_dated_as_the_policy_says() {
+        let mut t = Testbed::new();
+        t.run("SET a 5");
+        assert!(
+            t.run("OBJECT FREQ a")
+                .starts_with("-ERR An LFU maxmemory policy is not")
+        );
+        assert_eq!(t.run("OBJECT FREQ none"), "$-1\r\n");
+        t.engine.server.config.maxmemory_policy = MaxmemoryPolicy::AllKeysLfu;
+        t.engine.server.config.maxmemory = 1 << 40;
+        t.engine.apply_config();
+        t.run("SET b 5");
+        assert_eq!(t.run("OBJECT FREQ b"), ":5\r\n");
+        assert!(
+            t.run("OBJECT IDLETIME b")
+                .starts_with("-ERR An LFU maxmemory policy is sel")
+        );
+        assert_eq!(t.run("OBJECT REFCOUNT b"), ":1\r\n");
+    }
+}

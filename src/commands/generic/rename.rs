@@ -1,0 +1,227 @@
+//! Keys that get another name or place: RENAME, RENAMENX, COPY, MOVE.
+
+use super::parse_db;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::keyspace::Class;
+use crate::server::{Call, CommandResult, Spec};
+
+pub(super) const RENAME: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: Flags::WRITE,
+    keys: &[
+        KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::DELETE)),
+        KeySpec::one(2, Access::OW.union(Access::UPDATE)),
+    ],
+    categories: Category::KEYSPACE,
+    ..Spec::new("rename", rename)
+};
+
+/// `RENAME key newkey`: the key gets another name, its expiry goes along; what was there goes.
+///
+/// Reply: OK; an error for a missing key. O(1).
+fn rename(call: &mut Call<'_>) -> CommandResult {
+    rename_to(call, true)?;
+    call.reply.ok();
+    Ok(())
+}
+
+pub(super) const RENAMENX: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[
+        KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::DELETE)),
+        KeySpec::one(2, Access::OW.union(Access::INSERT)),
+    ],
+    categories: Category::KEYSPACE,
+    ..Spec::new("renamenx", renamenx)
+};
+
+/// `RENAMENX key newkey`: RENAME if the new name is free.
+///
+/// Reply: 1 or 0; an error for a missing key. O(1).
+fn renamenx(call: &mut Call<'_>) -> CommandResult {
+    let done = rename_to(call, false)?;
+    call.reply.int(done as i64);
+    Ok(())
+}
+
+fn rename_to(call: &mut Call<'_>, replace: bool) -> Result<bool, CommandError> {
+    let [_, from, to] = call.args.exactly();
+    if !call.db.contains(from) {
+        return Err(CommandError::NoSuchKey);
+    }
+    if from == to || (call.db.contains(to) && !replace) {
+        return Ok(false);
+    }
+    let db = call.db.index();
+    call.db.rename(from, db, to);
+    call.db.changed(from, Class::GENERIC, "rename_from");
+    call.db.also_changed(to, Class::GENERIC, "rename_to");
+    Ok(true)
+}
+
+pub(super) const COPY: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::WRITE.union(Flags::DENYOOM),
+    keys: &[
+        KeySpec::one(1, Access::READ),
+        KeySpec::one(2, Access::OW.union(Access::UPDATE)),
+    ],
+    categories: Category::KEYSPACE,
+    ..Spec::new("copy", copy)
+};
+
+/// `COPY source destination [DB index] [REPLACE]`: a copy with the source's expiry.
+///
+/// Reply: 1, or 0 when the source is missing or the destination taken. O(size of the value).
+fn copy(call: &mut Call<'_>) -> CommandResult {
+    let (from, to) = (call.args.at(1), call.args.at(2));
+    let (mut db, mut replace) = (call.db.index(), false);
+    let mut at = 3;
+    while at < call.args.len() {
+        if call.args.is(at, "REPLACE") {
+            replace = true;
+        } else if call.args.is(at, "DB") && at + 1 < call.args.len() {
+            at += 1;
+            db = parse_db(call, call.args.at(at))?;
+        } else {
+            return Err(CommandError::Syntax);
+        }
+        at += 1;
+    }
+    if db == call.db.index() && from == to {
+        return Err(CommandError::SameObject);
+    }
+    let done = call.db.exists(from)
+        && (!call.db.other(db).contains(to) || replace)
+        && call.db.copy(from, db, to);
+    if done {
+        let mut target = call.db.other(db);
+        target.changed(to, Class::GENERIC, "copy_to");
+    }
+    call.reply.int(done as i64);
+    Ok(())
+}
+
+pub(super) const MOVE: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(
+        1,
+        Access::RW.union(Access::ACCESS).union(Access::UPDATE),
+    )],
+    categories: Category::KEYSPACE,
+    ..Spec::new("move", move_key)
+};
+
+/// `MOVE key db`: the key goes to another database, its expiry goes along.
+///
+/// Reply: 1, or 0 when it is missing here or its name taken there. O(1).
+fn move_key(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, db] = call.args.exactly();
+    let db = parse_db(call, db)?;
+    if db == call.db.index() {
+        return Err(CommandError::SameObject);
+    }
+    let done =
+        call.db.contains(key) && !call.db.other(db).contains(key) && call.db.rename(key, db, key);
+    if done {
+        call.db.changed(key, Class::GENERIC, "move_from");
+        let mut target = call.db.other(db);
+        target.also_changed(key, Class::GENERIC, "move_to");
+    }
+    call.reply.int(done as i64);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::keyspace::DbIndex;
+    use crate::server::Testbed;
+
+    #[test]
+    fn a_renamed_key_keeps_its_expiry_and_replaces_what_was_there() {
+        let mut t = Testbed::new();
+        t.run("SET a 1 PX 500");
+        t.run("SET b 2");
+        assert_eq!(t.run("RENAMENX a b"), ":0\r\n");
+        assert_eq!(t.run("RENAME a b"), "+OK\r\n");
+        assert_eq!(t.run("PTTL b"), ":500\r\n");
+        assert_eq!(t.run("RENAME a b"), "-ERR no such key\r\n");
+        assert_eq!(t.run("RENAME b b"), "+OK\r\n");
+        assert_eq!(t.run("RENAMENX b b"), ":0\r\n");
+        assert_eq!(t.run("RENAMENX b a"), ":1\r\n");
+        let effects = t.take_effects();
+        assert_eq!(effects[2..], ["RENAME a b", "RENAMENX b a"]);
+        t.advance_ms(501);
+        assert_eq!(t.run("RENAME a b"), "-ERR no such key\r\n");
+        assert_eq!(t.take_effects(), ["DEL a"]);
+    }
+
+    #[test]
+    fn an_expired_name_is_free() {
+        let mut t = Testbed::new();
+        t.run("SET a 1");
+        t.run("SET b 2 PX 10");
+        t.advance_ms(11);
+        t.take_effects();
+        assert_eq!(t.run("RENAMENX a b"), ":1\r\n");
+        assert_eq!(t.take_effects(), ["DEL b", "RENAMENX a b"]);
+        assert_eq!(t.run("TTL b"), ":-1\r\n");
+    }
+
+    #[test]
+    fn copies_are_independent_of_their_source() {
+        let mut t = Testbed::new();
+        t.run("SET s text PX 100");
+        t.run("HSET h f 1");
+        for (from, to) in [("s", "s2"), ("h", "h2")] {
+            assert_eq!(t.run(&format!("COPY {from} {to}")), ":1\r\n");
+            assert_eq!(t.run(&format!("COPY {from} {to}")), ":0\r\n");
+            assert_eq!(t.run(&format!("COPY {from} {to} REPLACE")), ":1\r\n");
+        }
+        t.run("APPEND s2 more");
+        t.run("HSET h2 f 2");
+        assert_eq!(t.run("GET s"), "$4\r\ntext\r\n");
+        assert_eq!(t.run("HGET h f"), "$1\r\n1\r\n");
+        assert_eq!(t.run("PTTL s2"), ":100\r\n");
+        assert_eq!(t.run("COPY none x"), ":0\r\n");
+        assert_eq!(t.run("COPY s s DB 1"), ":1\r\n");
+        assert_eq!(t.engine.keyspace.db(DbIndex(1)).len(), 1);
+        for (line, reply) in [
+            (
+                "COPY s s",
+                "-ERR source and destination objects are the same\r\n",
+            ),
+            ("COPY s t DB 16", "-ERR DB index is out of range\r\n"),
+            ("COPY s t DB", "-ERR syntax error\r\n"),
+            (
+                "MOVE s 99999999999",
+                "-ERR value is out of range, value must between -2147483648 and 2147483647\r\n",
+            ),
+        ] {
+            assert_eq!(t.run(line), reply);
+        }
+    }
+
+    #[test]
+    fn moved_keys_leave_and_watchers_on_both_sides_learn_of_it() {
+        let mut t = Testbed::new();
+        let (here, there) = (t.connect(), t.connect());
+        t.run("SET a 1");
+        t.run_as(here, "WATCH a");
+        t.run_as(there, "SELECT 1");
+        t.run_as(there, "WATCH a");
+        assert_eq!(t.run("MOVE a 1"), ":1\r\n");
+        assert_eq!(t.run("MOVE a 1"), ":0\r\n");
+        for client in [here, there] {
+            t.run_as(client, "MULTI");
+            assert_eq!(t.run_as(client, "EXEC"), "*-1\r\n");
+        }
+        assert_eq!(t.run_as(there, "GET a"), "$1\r\n1\r\n");
+        assert_eq!(
+            t.run("MOVE a 0"),
+            "-ERR source and destination objects are the same\r\n"
+        );
+    }
+}

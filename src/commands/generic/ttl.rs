@@ -1,0 +1,123 @@
+//! What is known of a key's expiry, and its end: TTL, PTTL, EXPIRETIME, PEXPIRETIME, PERSIST.
+
+use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::keyspace::Class;
+use crate::server::{Call, CommandResult, Spec};
+
+pub(super) const TTL: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::READONLY.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::KEYSPACE,
+    tips: &["nondeterministic_output"],
+    ..Spec::new("ttl", ttl)
+};
+pub(super) const PTTL: Spec = Spec {
+    name: "pttl",
+    handler: pttl,
+    ..TTL
+};
+pub(super) const EXPIRETIME: Spec = Spec {
+    name: "expiretime",
+    handler: expiretime,
+    tips: &[],
+    ..TTL
+};
+pub(super) const PEXPIRETIME: Spec = Spec {
+    name: "pexpiretime",
+    handler: pexpiretime,
+    ..EXPIRETIME
+};
+
+/// `TTL key`: seconds until it expires, rounded.
+///
+/// Reply: integer; -1 without expiry, -2 without key. O(1), as all four. No use of the key.
+fn ttl(call: &mut Call<'_>) -> CommandResult {
+    let base = call.db.now_ms();
+    tell(call, base, true)
+}
+
+/// `PTTL key`: milliseconds until it expires.
+fn pttl(call: &mut Call<'_>) -> CommandResult {
+    let base = call.db.now_ms();
+    tell(call, base, false)
+}
+
+/// `EXPIRETIME key`: the Unix second of its expiry, rounded.
+fn expiretime(call: &mut Call<'_>) -> CommandResult {
+    tell(call, 0, true)
+}
+
+/// `PEXPIRETIME key`: the Unix millisecond of its expiry.
+fn pexpiretime(call: &mut Call<'_>) -> CommandResult {
+    tell(call, 0, false)
+}
+
+fn tell(call: &mut Call<'_>, base_ms: i64, seconds: bool) -> CommandResult {
+    let [_, key] = call.args.exactly();
+    call.db.set_touch(false);
+    let mut place = call.db.place(key);
+    place.count_read();
+    let reply = match place.expiry() {
+        None if place.is_taken() => -1,
+        None => -2,
+        Some(when) => {
+            let ms = (when - base_ms).max(0);
+            // Rounded without a sum that could overflow.
+            if seconds {
+                ms / 1000 + (ms % 1000 >= 500) as i64
+            } else {
+                ms
+            }
+        }
+    };
+    call.reply.int(reply);
+    Ok(())
+}
+
+pub(super) const PERSIST: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    categories: Category::KEYSPACE,
+    ..Spec::new("persist", persist)
+};
+
+/// `PERSIST key`: the key does not expire any more.
+///
+/// Reply: 1, or 0 when it is missing or has no expiry. O(1).
+fn persist(call: &mut Call<'_>) -> CommandResult {
+    let [_, key] = call.args.exactly();
+    let mut place = call.db.place(key);
+    let volatile = place.expiry().is_some();
+    if volatile {
+        place.set_expiry(None);
+        call.db.changed(key, Class::GENERIC, "persist");
+    }
+    call.reply.int(volatile as i64);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn seconds_are_rounded_to_the_nearest() {
+        let mut t = Testbed::new();
+        t.run("SET a 1 PX 1499");
+        assert_eq!(t.run("TTL a"), ":1\r\n");
+        assert_eq!(t.run("PTTL a"), ":1499\r\n");
+        assert_eq!(t.run("EXPIRETIME a"), ":1000001\r\n");
+        assert_eq!(t.run("PEXPIRETIME a"), ":1000001499\r\n");
+        t.run("PEXPIREAT a 9223372036854775807");
+        assert_eq!(t.run("EXPIRETIME a"), ":9223372036854776\r\n");
+        t.run("PEXPIRE a 1500");
+        assert_eq!(t.run("TTL a"), ":2\r\n");
+        assert_eq!(t.run("TTL none"), ":-2\r\n");
+        assert_eq!(t.run("PERSIST a"), ":1\r\n");
+        assert_eq!(t.run("PERSIST a"), ":0\r\n");
+        assert_eq!(t.run("PERSIST none"), ":0\r\n");
+        assert_eq!(t.run("EXPIRETIME a"), ":-1\r\n");
+    }
+}

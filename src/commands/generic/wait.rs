@@ -1,0 +1,130 @@
+//! WAIT and WAITAOF: until others have what this client has written.
+//!
+//! There is nobody else yet: no replica, no append only file. So nothing is acknowledged,
+//! and whoever asks for more than nothing waits for the end of its time.
+
+use crate::base::number::parse_i64;
+use crate::command::{Arity, Category, CommandError, Flags};
+use crate::server::{Call, CommandResult, Spec, TimeoutReply};
+
+pub(super) const WAIT: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: Flags::BLOCKING,
+    categories: Category::CONNECTION,
+    tips: &["request_policy:all_shards", "response_policy:agg_min"],
+    ..Spec::new("wait", wait)
+};
+
+/// `WAIT numreplicas timeout`: blocks until so many replicas have acknowledged all writes of
+/// this client, or for `timeout` milliseconds (0: for ever).
+///
+/// Reply: how many have. Inside MULTI it does not wait.
+fn wait(call: &mut Call<'_>) -> CommandResult {
+    let [_, replicas, timeout] = call.args.exactly();
+    let replicas = parse_i64(replicas).ok_or(CommandError::NotAnInteger)?;
+    let timeout_ms = parse_timeout(call, timeout)?;
+    if replicas <= 0 || !call.may_block() {
+        call.reply.int(0);
+    } else {
+        call.block_for_time(timeout_ms, TimeoutReply::Int(0));
+    }
+    Ok(())
+}
+
+pub(super) const WAITAOF: Spec = Spec {
+    arity: Arity::Exactly(4),
+    flags: Flags::BLOCKING,
+    categories: Category::CONNECTION,
+    tips: &["request_policy:all_shards", "response_policy:agg_min"],
+    ..Spec::new("waitaof", waitaof)
+};
+
+const NOT_LOCAL: &str = "ERR value is out of range, value must between 0 and 1";
+const NO_AOF: &str = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
+
+/// `WAITAOF numlocal numreplicas timeout`: as WAIT, until the writes are on disk here
+/// (`numlocal` 1) and on so many replicas.
+///
+/// Reply: array of both numbers.
+fn waitaof(call: &mut Call<'_>) -> CommandResult {
+    let [_, local, replicas, timeout] = call.args.exactly();
+    let local = parse_i64(local).ok_or(CommandError::NotAnInteger)?;
+    if !(0..=1).contains(&local) {
+        return Err(CommandError::Text(NOT_LOCAL));
+    }
+    let replicas = parse_i64(replicas)
+        .filter(|&n| n >= 0)
+        .ok_or(CommandError::MustBePositive)?;
+    let timeout_ms = parse_timeout(call, timeout)?;
+    if local == 1 {
+        return Err(CommandError::Text(NO_AOF));
+    }
+    if replicas == 0 || !call.may_block() {
+        TimeoutReply::Ints([0, 0]).write(call.reply);
+    } else {
+        call.block_for_time(timeout_ms, TimeoutReply::Ints([0, 0]));
+    }
+    Ok(())
+}
+
+const BAD_TIMEOUT: &str = "ERR timeout is not an integer or out of range";
+
+/// Milliseconds that end before time does.
+fn parse_timeout(call: &Call<'_>, text: &[u8]) -> Result<u64, CommandError> {
+    let ms = parse_i64(text).ok_or(CommandError::Text(BAD_TIMEOUT))?;
+    let ms = u64::try_from(ms).map_err(|_| CommandError::NegativeTimeout)?;
+    if (ms as i64).checked_add(call.db.now_ms()).is_none() {
+        return Err(CommandError::TimeoutOutOfRange);
+    }
+    Ok(ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn without_replicas_one_waits_for_the_end_of_time() {
+        let mut t = Testbed::new();
+        let waiter = t.connect();
+        assert_eq!(t.run_as(waiter, "WAIT 0 0"), ":0\r\n");
+        assert_eq!(t.run_as(waiter, "WAITAOF 0 0 0"), "*2\r\n:0\r\n:0\r\n");
+        for (line, reply) in [
+            ("WAIT 1 50", ":0\r\n"),
+            ("WAITAOF 0 1 50", "*2\r\n:0\r\n:0\r\n"),
+        ] {
+            assert_eq!(t.run_as(waiter, line), "");
+            t.advance_ms(49);
+            t.time_out_blocked();
+            assert_eq!(t.take_reply(waiter), b"");
+            t.advance_ms(1);
+            t.time_out_blocked();
+            assert_eq!(t.take_reply(waiter), reply.as_bytes());
+        }
+        t.run("MULTI");
+        t.run("WAIT 1 0");
+        assert_eq!(t.run("EXEC"), "*1\r\n:0\r\n");
+    }
+
+    #[test]
+    fn numbers_are_checked_before_anybody_waits() {
+        let mut t = Testbed::new();
+        for (line, refusal) in [
+            ("WAIT x 0", "value is not an integer or out of range"),
+            ("WAIT 0 1.5", "timeout is not an integer or out of range"),
+            ("WAIT 0 -1", "timeout is negative"),
+            ("WAIT 0 9223372036854775807", "timeout is out of range"),
+            (
+                "WAITAOF 2 0 0",
+                "value is out of range, value must between 0 and 1",
+            ),
+            ("WAITAOF 0 -1 0", "value is out of range, must be positive"),
+            (
+                "WAITAOF 1 0 0",
+                "WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+            ),
+        ] {
+            assert_eq!(t.run(line), format!("-ERR {refusal}\r\n"));
+        }
+    }
+}
