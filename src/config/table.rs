@@ -395,9 +395,9 @@ directives! {
 
     // Kernel
     oom_score_adj: OomScoreAdj = OomScoreAdj::No =>
-        "oom-score-adj", choice, [], NotYet(Process);
+        "oom-score-adj", choice, [], Works;
     oom_score_adj_values: OomScoreAdjValues = OomScoreAdjValues::default() =>
-        "oom-score-adj-values", special, [MULTI_ARG], NotYet(Process);
+        "oom-score-adj-values", special, [MULTI_ARG], Works;
     disable_thp: bool = true =>
         "disable-thp", flag, [IMMUTABLE], NotYet(Process);
 
@@ -579,11 +579,11 @@ directives! {
     watchdog_period: u32 = 0 =>
         "watchdog-period", number(0, INT_MAX), [HIDDEN], NotYet(Process);
     use_exit_on_panic: bool = false =>
-        "use-exit-on-panic", flag, [HIDDEN], NotYet(Process);
+        "use-exit-on-panic", flag, [HIDDEN], Works;
 
     // russet's own
     log_format: LogFormat = LogFormat::Redis =>
-        "log-format", choice, [IMMUTABLE], Works;
+        "log-format", choice, [], Works;
     busy_poll_usec: u32 = 10 =>
         "busy-poll-usec", number(0, 100), [], Works;
 }

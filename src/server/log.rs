@@ -15,6 +15,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tracing::field::{Field, Visit};
@@ -33,6 +34,7 @@ const MONTHS: [&str; 12] = [
 
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 static OUTPUT: OnceLock<Output> = OnceLock::new();
+static JSON: AtomicBool = AtomicBool::new(false);
 
 /// Where lines go.
 #[derive(Debug)]
@@ -41,7 +43,6 @@ struct Output {
     file: Option<PathBuf>,
     /// Nobody looks at standard output (daemonized without a log file).
     silent: bool,
-    format: LogFormat,
     syslog: Option<Syslog>,
     main_pid: u32,
     /// Held while a line is written: lines of two threads do not mix.
@@ -55,13 +56,13 @@ pub fn init(config: &Config, daemonized: bool) {
     let output = Output {
         file: (!logfile.is_empty()).then(|| absolute(logfile)),
         silent: daemonized && logfile.is_empty(),
-        format: config.log_format,
         syslog: config
             .syslog_enabled
             .then(|| Syslog::open(&config.syslog_ident, facility(config.syslog_facility))),
         main_pid: std::process::id(),
         lock: Mutex::new(()),
     };
+    set_format(config.log_format);
     OUTPUT.set(output).expect("the log is set up once");
     let (filter, handle) = reload::Layer::new(filter(config.loglevel));
     let subscriber = Registry::default().with(Lines.with_filter(filter));
@@ -76,6 +77,11 @@ pub fn set_level(level: LogLevel) {
         // The subscriber lives as long as the process.
         let _ = handle.reload(filter(level));
     }
+}
+
+/// CONFIG SET log-format.
+pub fn set_format(format: LogFormat) {
+    JSON.store(format == LogFormat::Json, Ordering::Relaxed);
 }
 
 /// Whether the log file can be written to; the error in the system's words.
@@ -197,9 +203,9 @@ impl<S: Subscriber> Layer<S> for Lines {
         if let Some(syslog) = &output.syslog {
             syslog.write(priority(level), &parts.plain());
         }
-        let line = match output.format {
-            LogFormat::Redis => redis_line(level, &parts),
-            LogFormat::Json => json_line(level, &parts),
+        let line = match JSON.load(Ordering::Relaxed) {
+            false => redis_line(level, &parts),
+            true => json_line(level, &parts),
         };
         output.write(line.as_bytes());
     }

@@ -2,7 +2,7 @@
 //! tools wait for.
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
@@ -82,9 +82,12 @@ pub fn fail(problem: &Problem) -> u8 {
             let mut line = String::new();
             // Writing to a String does not fail.
             let _ = log::write_stamp(&mut line);
-            println!("{line}# {problem}");
+            let _ = writeln!(io::stdout(), "{line}# {problem}");
         }
-        _ => eprint!("{problem}"),
+        // Nobody reads: there is no other place to say it.
+        _ => {
+            let _ = write!(io::stderr(), "{problem}");
+        }
     }
     1
 }

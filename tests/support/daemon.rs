@@ -27,6 +27,7 @@ pub struct Daemon {
     child: Child,
     port: u16,
     program: PathBuf,
+    file: Option<String>,
     args: Vec<String>,
     folder: TempDir,
 }
@@ -53,19 +54,33 @@ impl Daemon {
         Daemon::start_in(program, args, folder)
     }
 
+    /// Starts russet with a configuration file out of `folder`; the test defaults and
+    /// `args` come after it.
+    #[track_caller]
+    pub fn start_with_file(file: &str, args: &[&str], folder: TempDir) -> Daemon {
+        Daemon::start_from(&russet(), Some(file), args, folder)
+    }
+
     /// Starts a server in a folder that already holds files.
     #[track_caller]
     pub fn start_in(program: &Path, args: &[&str], folder: TempDir) -> Daemon {
+        Daemon::start_from(program, None, args, folder)
+    }
+
+    #[track_caller]
+    fn start_from(program: &Path, file: Option<&str>, args: &[&str], folder: TempDir) -> Daemon {
+        let file = file.map(str::to_owned);
         let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
         for _ in 0..5 {
             let port = free_port();
-            let mut child = spawn(program, port, folder.path(), &args);
+            let mut child = spawn(program, port, folder.path(), file.as_deref(), &args);
             match wait_ready(&mut child, port) {
                 Ok(()) => {
                     return Daemon {
                         child,
                         port,
                         program: program.to_path_buf(),
+                        file,
                         args,
                         folder,
                     };
@@ -181,7 +196,8 @@ impl Daemon {
     #[track_caller]
     pub fn restart(&mut self) {
         end(&mut self.child);
-        self.child = spawn(&self.program, self.port, self.folder.path(), &self.args);
+        let (folder, file) = (self.folder.path(), self.file.as_deref());
+        self.child = spawn(&self.program, self.port, folder, file, &self.args);
         if let Err(why) = wait_ready(&mut self.child, self.port) {
             panic!(
                 "{} after a restart: {why}; its log:\n{}",
@@ -215,13 +231,14 @@ pub fn russet() -> PathBuf {
     )
 }
 
-fn spawn(program: &Path, port: u16, folder: &Path, args: &[String]) -> Child {
+fn spawn(program: &Path, port: u16, folder: &Path, file: Option<&str>, args: &[String]) -> Child {
     let log = fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(folder.join("log"))
         .expect("the log file opens");
     Command::new(program)
+        .args(file)
         .args([
             "--port",
             &port.to_string(),

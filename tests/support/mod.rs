@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `daemon` | start, restart, end one server process in its own folder |
+//! | `once` | a process that ends by itself, and what it said |
 //! | `resp` | a connection that keeps every reply byte, and the parsed reply |
 //! | `peers` | where the real servers are, and what happens when they are not |
 //! | `wait` | conditions with deadlines instead of sleeps |
@@ -11,6 +12,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod daemon;
+pub mod once;
 pub mod peers;
 pub mod resp;
 pub mod wait;

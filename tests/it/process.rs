@@ -1,0 +1,320 @@
+//! What the daemon does to its own process: background, pid file, sockets, signals, log.
+
+use std::{
+    fs,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    os::unix::net::UnixStream,
+    path::Path,
+    process::Command,
+};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+use crate::support::{Connection, Daemon, daemon::russet, once::run_once, wait_until};
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+#[test]
+fn sigterm_ends_it_cleanly() {
+    let mut server = Daemon::start(&["--pidfile", "r.pid", "--unixsocket", "r.sock"]);
+    let (pidfile, socket) = (
+        server.folder().join("r.pid"),
+        server.folder().join("r.sock"),
+    );
+    assert_eq!(text(&pidfile), format!("{}\n", server.pid()));
+    assert!(server.terminate().success());
+    let log = server.log();
+    let mut rest = log.as_str();
+    for line in [
+        "Redis is starting",
+        &format!("Running mode=standalone, port={}.", server.port()),
+        "* Server initialized\n",
+        "* Ready to accept connections tcp\n",
+        "* Ready to accept connections unix\n",
+        "Received SIGTERM scheduling shutdown...\n",
+        "User requested shutdown...\n",
+        "Redis is now ready to exit, bye bye...\n",
+    ] {
+        let at = rest.find(line);
+        let at = at.unwrap_or_else(|| panic!("{line:?} is missing or out of order in:\n{log}"));
+        rest = &rest[at..];
+    }
+    assert!(!pidfile.exists() && !socket.exists());
+}
+
+#[test]
+fn sighup_changes_nothing() {
+    let server = Daemon::start(&[]);
+    server.signal(Signal::HUP);
+    server.signal(Signal::PIPE);
+    assert_eq!(server.connect().ask("PING"), "+PONG\r\n");
+}
+
+#[test]
+fn sigint_ends_it_with_status_zero() {
+    let mut server = Daemon::start(&[]);
+    server.signal(Signal::INT);
+    assert_eq!(server.wait_end().code(), Some(0));
+    assert!(
+        server
+            .log()
+            .contains("Received SIGINT scheduling shutdown...")
+    );
+}
+
+#[test]
+fn shutdown_closes_without_a_reply() {
+    let mut server = Daemon::start(&[]);
+    let mut c = server.connect();
+    assert_eq!(c.ask("SHUTDOWN SAVE NOSAVE"), "-ERR syntax error\r\n");
+    assert_eq!(c.ask("SHUTDOWN ABORT"), "-ERR No shutdown in progress.\r\n");
+    // What stands behind it in the pipeline is not run.
+    c.send(b"SHUTDOWN NOSAVE\r\nPING\r\n");
+    assert_eq!(c.rest(), b"");
+    assert!(server.wait_end().success());
+}
+
+#[test]
+fn a_unix_socket_serves_with_its_mode() {
+    let server = Daemon::start(&["--unixsocket", "r.sock", "--unixsocketperm", "700"]);
+    let path = server.folder().join("r.sock");
+    let meta = fs::metadata(&path).expect("the socket exists");
+    assert!(meta.file_type().is_socket());
+    assert_eq!(meta.permissions().mode() & 0o777, 0o700);
+    let mut stream = UnixStream::connect(&path).expect("it accepts");
+    use std::io::{Read, Write};
+    stream.write_all(b"PING\r\n").expect("it reads");
+    let mut reply = [0; 7];
+    stream.read_exact(&mut reply).expect("it answers");
+    assert_eq!(&reply, b"+PONG\r\n");
+}
+
+#[test]
+fn a_stale_unix_socket_is_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("r.sock");
+    drop(std::os::unix::net::UnixListener::bind(&path).expect("a socket"));
+    let args = ["--unixsocket", path.to_str().expect("UTF-8")];
+    let server = Daemon::start(&args);
+    assert!(UnixStream::connect(&path).is_ok());
+    drop(server);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_daemon_leaves_the_terminal_and_writes_its_pid() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().to_str().expect("UTF-8");
+    let args = [
+        "--port",
+        "0",
+        "--daemonize",
+        "yes",
+        "--unixsocket",
+        "r.sock",
+        "--pidfile",
+        "r.pid",
+        "--logfile",
+        "r.log",
+        "--dir",
+        dir,
+    ];
+    let ended = run_once(folder.path(), &args, b"");
+    assert_eq!(ended.code, Some(0));
+    assert_eq!((ended.out.as_str(), ended.err.as_str()), ("", ""));
+    let pidfile = folder.path().join("r.pid");
+    wait_until("the pid file", || text(&pidfile).ends_with('\n'));
+    let pid: i32 = text(&pidfile).trim().parse().expect("a number");
+    let pid = Pid::from_raw(pid).expect("a pid");
+    let log = folder.path().join("r.log");
+    wait_until("the log", || {
+        text(&log).contains("Ready to accept connections unix")
+    });
+    let fd0 = fs::read_link(format!("/proc/{}/fd/0", pid.as_raw_nonzero())).expect("a link");
+    assert_eq!(fd0, Path::new("/dev/null"));
+    kill_process(pid, Signal::TERM).expect("it runs");
+    wait_until("its end", || {
+        test_kill_process(pid).is_err() || is_zombie(pid)
+    });
+    assert!(!pidfile.exists());
+    assert!(text(&log).contains("bye bye"));
+}
+
+/// An orphan of a test may wait for a reaper that is in no hurry.
+fn is_zombie(pid: Pid) -> bool {
+    text(Path::new(&format!("/proc/{}/stat", pid.as_raw_nonzero()))).contains(") Z ")
+}
+
+#[test]
+fn a_pid_file_that_cannot_be_written_is_a_warning() {
+    let server = Daemon::start(&["--pidfile", "/nonexistent/r.pid"]);
+    server.wait_for_log("# Failed to write PID file /nonexistent/r.pid: No such file or directory");
+}
+
+#[test]
+fn the_log_file_is_appended_to_and_may_be_moved_away() {
+    let mut server = Daemon::start(&["--logfile", "r.log", "--loglevel", "verbose"]);
+    let (log, old) = (
+        server.folder().join("r.log"),
+        server.folder().join("old.log"),
+    );
+    assert!(text(&log).contains("Ready to accept connections tcp"));
+    assert!(
+        !server.log().contains("Ready to accept"),
+        "standard output stays empty"
+    );
+    fs::rename(&log, &old).expect("a rename");
+    assert!(server.terminate().success());
+    assert!(text(&log).contains("bye bye"));
+    assert!(!text(&old).contains("bye bye"));
+    server.restart();
+    assert_eq!(
+        text(&log)
+            .matches("Ready to accept connections tcp")
+            .count(),
+        1
+    );
+    assert!(text(&log).contains("bye bye"), "nothing was truncated");
+}
+
+#[test]
+fn the_level_decides_what_is_logged_and_changes_live() {
+    let server = Daemon::start(&["--loglevel", "warning"]);
+    assert!(!server.log().contains("Server initialized"));
+    let mut c = server.connect();
+    assert_eq!(c.ask("CONFIG SET loglevel notice"), "+OK\r\n");
+    server.signal(Signal::TERM);
+    server.wait_for_log("User requested shutdown...");
+}
+
+#[test]
+fn json_lines_are_objects() {
+    let server = Daemon::start(&["--log-format", "json"]);
+    let log = server.log();
+    assert!(log.lines().count() > 3);
+    for line in log.lines() {
+        let object: serde_json::Value = serde_json::from_str(line).expect("one object a line");
+        assert_eq!(object["pid"], server.pid());
+        assert!(object["message"].is_string());
+    }
+}
+
+#[test]
+fn the_logo_shows_the_pid() {
+    let server = Daemon::start(&["--always-show-logo", "yes"]);
+    assert!(server.log().contains(&format!(" PID: {}\n", server.pid())));
+}
+
+#[test]
+fn the_title_follows_its_template() {
+    let server = Daemon::start(&["--proc-title-template", "TEST {title} {port}"]);
+    let title = || text(Path::new(&format!("/proc/{}/cmdline", server.pid())));
+    let program = russet();
+    let expected = format!("TEST {} {}", program.display(), server.port());
+    assert_eq!(title().trim_end_matches('\0'), expected);
+    let mut c = server.connect();
+    assert_eq!(c.ask("CONFIG SET proc-title-template short"), "+OK\r\n");
+    assert_eq!(title().trim_end_matches('\0'), "short");
+}
+
+#[test]
+fn a_low_file_limit_lowers_maxclients() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = russet();
+    let mut child = Command::new("sh")
+        .arg("-c")
+        .arg("ulimit -n 100 && exec \"$0\" \"$@\"")
+        .arg(&program)
+        .args([
+            "--port",
+            "0",
+            "--unixsocket",
+            "r.sock",
+            "--logfile",
+            "r.log",
+        ])
+        .current_dir(folder.path())
+        .spawn()
+        .expect("a shell");
+    let log = folder.path().join("r.log");
+    wait_until("the log", || text(&log).contains("Ready to accept"));
+    assert!(
+        text(&log).contains("Current maximum open files is 100. maxclients has been reduced to 68"),
+        "{}",
+        text(&log)
+    );
+    child.kill().expect("our child");
+    child.wait().expect("our child");
+}
+
+/// The report that a signal makes the server write, and how it ended.
+#[track_caller]
+fn crash_by(signal: Signal, args: &[&str]) -> (String, Option<i32>) {
+    use std::os::unix::process::ExitStatusExt;
+    let mut server = Daemon::start(args);
+    assert_eq!(server.connect().ask("PING"), "+PONG\r\n");
+    server.signal(signal);
+    let status = server.wait_end();
+    (server.log(), status.signal())
+}
+
+#[test]
+fn fatal_signals_leave_a_report() {
+    for signal in [
+        Signal::SEGV,
+        Signal::ABORT,
+        Signal::BUS,
+        Signal::FPE,
+        Signal::ILL,
+    ] {
+        let (log, ended_by) = crash_by(signal, &[]);
+        assert_eq!(ended_by, Some(signal.as_raw()), "{log}");
+        let start = log.find("=== REDIS BUG REPORT START");
+        let end = log.find("=== REDIS BUG REPORT END");
+        let report = &log[start.expect("a start")..end.expect("an end")];
+        let line = format!("crashed by signal: {}", signal.as_raw());
+        for part in [
+            line.as_str(),
+            "Killed by PID: ",
+            "STACK TRACE",
+            "addr=127.0.0.1:",
+        ] {
+            assert!(report.contains(part), "{part} is missing in:\n{report}");
+        }
+    }
+}
+
+#[test]
+fn without_a_crash_log_the_signal_ends_it_silently() {
+    let (log, ended_by) = crash_by(Signal::SEGV, &["--crash-log-enabled", "no"]);
+    assert_eq!(ended_by, Some(Signal::SEGV.as_raw()));
+    assert!(!log.contains("BUG REPORT"));
+}
+
+#[test]
+fn the_port_can_change_under_clients() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    assert_eq!(
+        c.ask(&format!("CONFIG SET port {port}")),
+        "-ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on \
+         this port. Check server logs.\r\n"
+    );
+    assert_eq!(server.connect().ask("PING"), "+PONG\r\n");
+    drop(taken);
+    assert_eq!(c.ask(&format!("CONFIG SET port {port}")), "+OK\r\n");
+    wait_until("the new port", || Connection::open(port).is_ok());
+    assert!(Connection::open(server.port()).is_err());
+    assert_eq!(c.ask("PING"), "+PONG\r\n");
+    assert_eq!(c.ask("CONFIG SET port 0"), "+OK\r\n");
+    wait_until("the port to close", || Connection::open(port).is_err());
+    assert_eq!(
+        c.ask(&format!("CONFIG SET port {}", server.port())),
+        "+OK\r\n"
+    );
+    assert_eq!(server.connect().ask("PING"), "+PONG\r\n");
+}

@@ -1,0 +1,172 @@
+//! How a server starts, and how it refuses to.
+
+use std::{fs, net::TcpListener, os::unix::fs::symlink};
+
+use crate::support::{
+    Daemon,
+    daemon::russet,
+    once::{Ended, run_once, run_program},
+};
+
+/// A start with this configuration file; it must be refused.
+#[track_caller]
+fn refused(config: &[u8]) -> Ended {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("redis.conf"), config).expect("a file");
+    let ended = run_once(folder.path(), &["redis.conf"], b"");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    ended
+}
+
+#[test]
+fn a_bad_line_is_told_with_its_number_and_reason() {
+    let ended = refused(b"# a comment\nport 0\nmaxmemory lots\n");
+    assert_eq!(
+        ended.err,
+        "\n*** FATAL CONFIG FILE ERROR (Redis 8.0.0) ***\n\
+         Reading the configuration file, at line 3\n\
+         >>> 'maxmemory lots'\nargument must be a memory value\n"
+    );
+    let ended = refused(b"nonsense 1\n");
+    assert!(
+        ended
+            .err
+            .contains("Bad directive or wrong number of arguments"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_nul_byte_in_the_file_is_refused() {
+    let ended = refused(b"port 0\nlogfile a\0b\n");
+    assert!(ended.err.contains("at line 2"), "{ended:?}");
+    assert!(ended.err.contains("NUL byte"), "{ended:?}");
+}
+
+#[test]
+fn files_that_are_not_there_are_named() {
+    let ended = refused(b"include missing.conf\n");
+    let told = "Fatal error, can't open config file 'missing.conf': No such file or directory";
+    assert!(ended.out.contains(told), "{ended:?}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let ended = run_once(folder.path(), &["absent.conf"], b"");
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.out.contains("absent.conf': No such file"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_log_file_that_cannot_be_opened_stops_the_start() {
+    let ended = refused(b"logfile /nonexistent/russet.log\n");
+    assert!(
+        ended
+            .err
+            .contains("Can't open the log file: No such file or directory"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn of_a_directive_given_twice_the_last_counts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("more.conf"), "hz 30\n").expect("a file");
+    let file = folder.path().join("redis.conf");
+    fs::write(&file, "hz 20\nhz 25\ninclude more.conf\nmaxclients 77\n").expect("a file");
+    let path = file.to_str().expect("UTF-8").to_owned();
+    let server = Daemon::start_with_file(&path, &["--maxclients", "78"], folder);
+    let mut c = server.connect();
+    assert_eq!(c.ask("CONFIG GET hz"), "*2\r\n$2\r\nhz\r\n$2\r\n30\r\n");
+    let clients = c.ask("CONFIG GET maxclients");
+    assert_eq!(clients, "*2\r\n$10\r\nmaxclients\r\n$2\r\n78\r\n");
+}
+
+#[test]
+fn a_check_prints_every_problem_and_starts_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("redis.conf");
+    fs::write(&file, "port x\nhz \"1\nfoo\n").expect("a file");
+    let ended = run_once(folder.path(), &["--check-config", "redis.conf"], b"");
+    assert_eq!(ended.code, Some(1));
+    for line in [
+        "redis.conf:1: ",
+        "redis.conf:2: ",
+        "redis.conf:3: ",
+        "3 problems",
+    ] {
+        assert!(ended.err.contains(line), "{line}: {ended:?}");
+    }
+    let ended = run_once(folder.path(), &["--check-config", "-"], b"maxmemory 1gb\n");
+    assert_eq!(
+        (ended.code, ended.out.as_str()),
+        (Some(0), "configuration OK\n")
+    );
+}
+
+#[test]
+fn version_and_help_are_printed_under_any_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let link = folder.path().join("redis-server");
+    symlink(russet(), &link).expect("a link");
+    let ended = run_program(&link, folder.path(), &["--version"], b"");
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.out.starts_with("Redis server v=8."), "{ended:?}");
+    let ended = run_program(&link, folder.path(), &["--help"], b"");
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.out.contains("--check-config"), "{ended:?}");
+}
+
+#[test]
+fn settings_come_from_standard_input() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ended = run_once(folder.path(), &["-"], b"port 0\nhz fast\n");
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.err.contains(">>> 'hz fast'"), "{ended:?}");
+    // Read whole and understood: what stops this server is that it listens nowhere.
+    let ended = run_once(folder.path(), &["-"], b"port 0\nhz 20\n");
+    assert_eq!(ended.code, Some(1));
+    let told = "Configured to not listen anywhere, exiting.";
+    assert!(ended.out.contains(told), "{ended:?}");
+}
+
+#[test]
+fn a_port_in_use_is_told_in_two_lines() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = taken.local_addr().expect("its address").port().to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let pidfile = folder.path().join("r.pid");
+    let pid = pidfile.to_str().expect("UTF-8");
+    let args = ["--bind", "127.0.0.1", "--port", &port, "--pidfile", pid];
+    let ended = run_once(folder.path(), &args, b"");
+    assert_eq!(ended.code, Some(1));
+    let first = format!(
+        "# Warning: Could not create server TCP listening socket 127.0.0.1:{port}: bind: \
+         Address already in use\n"
+    );
+    let second = format!("# Failed listening on port {port} (tcp), aborting.\n");
+    assert!(ended.out.contains(&first), "{ended:?}");
+    assert!(ended.out.ends_with(&second), "{ended:?}");
+    assert!(
+        !pidfile.exists(),
+        "the pid file belongs to who holds the port"
+    );
+}
+
+#[test]
+fn an_address_marked_optional_may_be_missing() {
+    // 192.0.2.0/24 is nobody's.
+    let server = Daemon::start(&["--bind", "127.0.0.1", "-192.0.2.1"]);
+    assert_eq!(server.connect().ask("PING"), "+PONG\r\n");
+    let folder = tempfile::tempdir().expect("a folder");
+    let ended = run_once(
+        folder.path(),
+        &["--bind", "192.0.2.1", "--port", "22999"],
+        b"",
+    );
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.out.contains("Cannot assign requested address"),
+        "{ended:?}"
+    );
+}
