@@ -112,6 +112,39 @@ impl LongDouble {
         })
     }
 
+    /// A thousand times the value, rounded up to an integer: seconds as milliseconds.
+    ///
+    /// `None` above the range of `i64`; anything below it counts as the least one.
+    pub fn thousandfold(self) -> Option<i64> {
+        let (negative, mantissa, unit) = match self {
+            LongDouble::Infinite { negative } => return negative.then_some(i64::MIN),
+            LongDouble::Finite {
+                negative,
+                mantissa,
+                unit,
+            } => (negative, mantissa, unit),
+        };
+        let product = Exact {
+            mantissa: u128::from(mantissa) * 1000,
+            exponent: unit,
+            sticky: false,
+        };
+        let whole = product.round(EXTENDED).and_then(|(mantissa, unit)| {
+            if unit > 0 {
+                return None;
+            }
+            let below = unit.unsigned_abs();
+            let floor = mantissa.checked_shr(below).unwrap_or(0);
+            let fraction = floor.checked_shl(below).unwrap_or(0) != mantissa;
+            i64::try_from(floor + u64::from(fraction && !negative)).ok()
+        });
+        match whole {
+            Some(n) if negative => Some(-n),
+            None if negative => Some(i64::MIN),
+            whole => whole,
+        }
+    }
+
     /// Appends the "human friendly" form: 17 decimals at most, no exponent, no zeros at the
     /// end, no negative zero. The greatest value takes 4,933 digits.
     pub fn write(self, out: &mut Vec<u8>) {

@@ -1,13 +1,78 @@
-//! Elements of containers as replies: names, members and values, packed or not.
+//! Elements of containers, and the numbers beside them, between arguments and replies.
 
+use crate::base::number::parse_i64;
+use crate::command::CommandError;
 use crate::resp::Reply;
 use crate::types::Entry;
 
-/// An element as a bulk string.
+/// Writes an element as a bulk string.
 #[inline]
-pub(super) fn write(reply: &mut Reply, element: Entry<'_>) {
-    match element {
+pub(super) fn write(reply: &mut Reply, entry: Entry<'_>) {
+    match entry {
         Entry::Str(text) => reply.bulk(text),
         Entry::Int(value) => reply.bulk_int(value),
+    }
+}
+
+/// An index: any 64-bit integer.
+#[inline]
+pub(super) fn index(arg: &[u8]) -> Result<i64, CommandError> {
+    parse_i64(arg).ok_or(CommandError::NotAnInteger)
+}
+
+/// A number of at least `least`, or `otherwise` for all else, no integer included.
+#[inline]
+pub(super) fn at_least(
+    arg: &[u8],
+    least: i64,
+    otherwise: CommandError,
+) -> Result<usize, CommandError> {
+    match parse_i64(arg) {
+        Some(n) if n >= least => Ok(n as usize),
+        _ => Err(otherwise),
+    }
+}
+
+/// An integer whose negative is one too: counts whose sign is a direction.
+pub(super) fn signed_count(arg: &[u8]) -> Result<i64, CommandError> {
+    const TOO_LOW: &str = "ERR value is out of range, value must between \
+                           -9223372036854775807 and 9223372036854775807";
+    match parse_i64(arg) {
+        None => Err(CommandError::NotAnInteger),
+        Some(i64::MIN) => Err(CommandError::Text(TOO_LOW)),
+        Some(n) => Ok(n),
+    }
+}
+
+/// The part of `len` elements that two inclusive indexes name, negative ones counted from
+/// the end: where it starts, how many it has. `None`: nothing.
+#[inline]
+pub(super) fn span(start: i64, end: i64, len: usize) -> Option<(usize, usize)> {
+    let len = len as i64;
+    let from_end = |index: i64| {
+        if index < 0 {
+            index.saturating_add(len)
+        } else {
+            index
+        }
+    };
+    let (start, end) = (from_end(start).max(0), from_end(end).min(len - 1));
+    (start <= end).then(|| (start as usize, (end - start + 1) as usize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_stays_within_its_elements() {
+        assert_eq!(span(0, -1, 5), Some((0, 5)));
+        assert_eq!(span(-2, 100, 5), Some((3, 2)));
+        assert_eq!(span(-100, 0, 5), Some((0, 1)));
+        assert_eq!(span(5, 9, 5), None);
+        assert_eq!(span(3, 2, 5), None);
+        assert_eq!(span(0, -6, 5), None);
+        assert_eq!(span(i64::MIN, i64::MAX, 5), Some((0, 5)));
+        assert_eq!(span(0, 0, 0), None);
     }
 }

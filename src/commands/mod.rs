@@ -26,6 +26,7 @@ mod facts;
 mod help;
 mod sample;
 mod scan_args;
+mod timeout_args;
 
 pub use docs::docs_for;
 
@@ -39,6 +40,7 @@ pub fn table() -> Vec<&'static [Spec]> {
         server::SPECS,
         generic::SPECS,
         hash::SPECS,
+        list::SPECS,
         string::SPECS,
         transactions::SPECS,
     ]

@@ -661,6 +661,22 @@ impl<'a> Db<'a> {
         self.event(key, class, event);
     }
 
+    /// As [`Db::changed`], by `n` elements; none of them is a change too, of which only
+    /// watchers and events hear.
+    #[inline]
+    pub fn changed_by(&mut self, key: &[u8], n: usize, class: Class, event: &'static str) {
+        self.keyspace.dirty += n as u64;
+        self.keyspace.watchers.touch(self.at, key);
+        self.event(key, class, event);
+    }
+
+    /// Deletes the container that a command has emptied, and tells of it.
+    #[cold]
+    pub fn delete_emptied(&mut self, key: &[u8]) {
+        self.delete(key);
+        self.event(key, Class::GENERIC, "del");
+    }
+
     /// Counts `n` more changes than [`Db::changed`] was called (elements of one command).
     pub fn add_dirty(&mut self, n: u64) {
         self.keyspace.dirty += n;

@@ -100,7 +100,7 @@ impl Engine {
     }
 
     /// CLIENT REPLY: takes back what a client does not want to hear.
-    fn after_reply(&mut self, session: &mut Session, mark: Mark) {
+    pub(super) fn after_reply(&mut self, session: &mut Session, mark: Mark) {
         let flags = &mut session.client.flags;
         if flags.intersects(ClientFlags::REPLY_OFF | ClientFlags::REPLY_SKIP) {
             session.reply.truncate(mark);

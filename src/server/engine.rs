@@ -74,6 +74,7 @@ impl Engine {
             slow_ticks: u64::MAX,
             deadlines: Deadlines::default(),
             flush: Vec::new(),
+            touched_running: Vec::new(),
             ready: Vec::new(),
             to_close: Vec::new(),
             blocked_clients: 0,
@@ -120,8 +121,10 @@ impl Engine {
     }
 
     /// Serves clients whose keys have got something, in the order they came. What they do
-    /// may make other keys ready, until nothing is.
-    pub fn serve_ready_keys(&mut self) {
+    /// may make other keys ready, until nothing is. `running` is the client whose command
+    /// was the cause: it is out of the list of clients, but may watch what others now touch.
+    #[cold]
+    pub fn serve_ready_keys(&mut self, running: Option<&mut Session>) {
         while self.keyspace.waiting.has_ready() {
             for (db, key) in self.keyspace.waiting.take_ready() {
                 for id in self.keyspace.waiting.queue(db, &key) {
@@ -140,6 +143,12 @@ impl Engine {
                 }
             }
         }
+        let touched = std::mem::take(&mut self.server.touched_running);
+        if let Some(running) = running
+            && touched.contains(&running.client.id)
+        {
+            running.client.flags |= ClientFlags::DIRTY_CAS;
+        }
     }
 
     /// Runs a blocked client's command again.
@@ -157,6 +166,7 @@ impl Engine {
         let Some(id) = row.map(|row| row.id) else {
             return;
         };
+        let mark = session.reply.mark();
         let Session { client, reply, .. } = session;
         run(
             &mut self.keyspace,
@@ -172,6 +182,7 @@ impl Engine {
             // It waits on, in its old places: its keys and its deadline are the same.
             return;
         }
+        self.after_reply(session, mark);
         self.unblock(session);
         self.aftermath(session);
     }

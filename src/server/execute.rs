@@ -33,6 +33,9 @@ impl Engine {
         if self.keyspace.has_aftermath() || self.server.effects.wanted() {
             self.aftermath(session);
         }
+        if self.keyspace.waiting.has_ready() {
+            self.serve_ready_keys(Some(session));
+        }
     }
 
     /// What the keyspace has to tell others after a command, a transaction or a script.
@@ -45,6 +48,8 @@ impl Engine {
                     session.client.flags |= ClientFlags::DIRTY_CAS;
                 } else if let Some(other) = server.clients.get_mut(id) {
                     other.client.flags |= ClientFlags::DIRTY_CAS;
+                } else {
+                    server.touched_running.push(id);
                 }
             }
         }
@@ -70,10 +75,10 @@ pub fn run(
     let row = server.table.row(id);
     let (spec, name) = (row.spec, row.full_name);
     client.last_command = Some(name);
-    client.commands += 1;
+    client.commands += u64::from(!retry);
     client.args_bytes = args.bytes();
     crash::note_command(id);
-    if server.has_monitors && !spec.flags.contains(Flags::SKIP_MONITOR) {
+    if server.has_monitors && !retry && !spec.flags.contains(Flags::SKIP_MONITOR) {
         server.feed_monitors(client, spec, args);
     }
     let (dirty, errors) = (keyspace.dirty, reply.errors());
@@ -101,6 +106,10 @@ pub fn run(
     let ticks = clock::cycles().wrapping_sub(start);
     crash::note_no_command();
 
+    if client.flags.contains(ClientFlags::BLOCKED) {
+        // It will be counted when it is done.
+        return;
+    }
     let failed = reply.errors() != errors;
     let stats = &mut server.command_stats[id];
     stats.calls += 1;

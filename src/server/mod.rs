@@ -103,6 +103,8 @@ pub struct Server {
     deadlines: Deadlines,
     /// Clients whose replies go out before the loop sleeps.
     flush: Vec<ClientId>,
+    /// Clients in the middle of a command whose watched keys another one has touched.
+    touched_running: Vec<ClientId>,
     /// Clients with more to read or to execute.
     ready: Vec<ClientId>,
     to_close: Vec<ClientId>,

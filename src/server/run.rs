@@ -577,7 +577,7 @@ impl Loop {
     }
 
     fn before_sleep(&mut self) {
-        self.engine.serve_ready_keys();
+        self.engine.serve_ready_keys(None);
         for id in std::mem::take(&mut self.engine.server.flush) {
             let Some(mut session) = self.engine.server.clients.take(id) else {
                 continue;

@@ -85,7 +85,7 @@ impl Testbed {
         let row = self.engine.server.table.find(args.at(0)).map(|row| row.id);
         self.engine.dispatch(&mut session, row, args, &[]);
         self.engine.server.clients.put_back(session);
-        self.engine.serve_ready_keys();
+        self.engine.serve_ready_keys(None);
         self.take_reply(self.client)
     }
 

@@ -155,7 +155,10 @@ impl Quicklist {
 
     /// The only node, if it is a listpack within the limits given.
     pub fn take_single_pack(&mut self, bytes_max: usize, count_max: usize) -> Option<Listpack> {
-        let [Node::Pack { count, pack }] = self.nodes.make_contiguous() else {
+        if self.nodes.len() != 1 {
+            return None;
+        }
+        let Some(Node::Pack { count, pack }) = self.nodes.front_mut() else {
             return None;
         };
         if pack.as_bytes().len() > bytes_max || *count as usize > count_max {

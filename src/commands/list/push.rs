@@ -1,0 +1,150 @@
+//! LPUSH, RPUSH and their forms that create no list.
+
+use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::keyspace::{Class, RefMut};
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::{Container, End, Limits, List};
+
+pub(super) const LPUSH: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
+    categories: Category::LIST,
+    ..Spec::new("lpush", lpush)
+};
+
+pub(super) const RPUSH: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
+    categories: Category::LIST,
+    ..Spec::new("rpush", rpush)
+};
+
+pub(super) const LPUSHX: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
+    categories: Category::LIST,
+    ..Spec::new("lpushx", lpushx)
+};
+
+pub(super) const RPUSHX: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
+    categories: Category::LIST,
+    ..Spec::new("rpushx", rpushx)
+};
+
+/// `LPUSH key element ...`: adds elements at the head, one after the other, so that the last
+/// comes to stand first. A missing key is an empty list.
+///
+/// Reply: the length of the list. O(1) an element, as the other three.
+fn lpush(call: &mut Call<'_>) -> CommandResult {
+    push(call, End::Front, true)
+}
+
+/// `RPUSH key element ...`: adds elements at the tail.
+fn rpush(call: &mut Call<'_>) -> CommandResult {
+    push(call, End::Back, true)
+}
+
+/// `LPUSHX key element ...`: as LPUSH, if the list exists; else 0.
+fn lpushx(call: &mut Call<'_>) -> CommandResult {
+    push(call, End::Front, false)
+}
+
+/// `RPUSHX key element ...`: as RPUSH, if the list exists; else 0.
+fn rpushx(call: &mut Call<'_>) -> CommandResult {
+    push(call, End::Back, false)
+}
+
+#[inline]
+fn push(call: &mut Call<'_>, end: End, create: bool) -> CommandResult {
+    let key = call.args.at(1);
+    let elements = call.args.from(2);
+    let limits = *call.db.limits();
+    let mut list: RefMut<'_, List> = if create {
+        call.db.write_or(key, List::new)?
+    } else {
+        match call.db.write(key)? {
+            Some(list) => list,
+            None => {
+                call.reply.int(0);
+                return Ok(());
+            }
+        }
+    };
+    list.prepare(elements.bytes(), elements.len(), &limits);
+    for element in elements.iter() {
+        list.push(end, element);
+    }
+    let len = list.len();
+    drop(list);
+    call.db
+        .changed_by(key, elements.len(), Class::LIST, event(end));
+    call.reply.int(len as i64);
+    Ok(())
+}
+
+/// Adds one element to a list that may have to be made.
+pub(super) fn push_one(list: &mut List, end: End, element: &[u8], limits: &Limits) {
+    list.prepare(element.len(), 1, limits);
+    list.push(end, element);
+}
+
+/// What a push at this end is called.
+#[inline]
+pub(super) fn event(end: End) -> &'static str {
+    match end {
+        End::Front => "lpush",
+        End::Back => "rpush",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn elements_are_pushed_one_after_the_other() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("LPUSH l a b c"), ":3\r\n");
+        assert_eq!(t.run("RPUSH l 1 2"), ":5\r\n");
+        assert_eq!(
+            t.run("LRANGE l 0 -1"),
+            "*5\r\n$1\r\nc\r\n$1\r\nb\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\n2\r\n"
+        );
+        assert_eq!(t.take_effects(), ["LPUSH l a b c", "RPUSH l 1 2"]);
+    }
+
+    #[test]
+    fn the_x_forms_create_nothing() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("LPUSHX l a"), ":0\r\n");
+        assert_eq!(t.run("RPUSHX l a"), ":0\r\n");
+        t.run("RPUSH l a");
+        assert_eq!(t.run("LPUSHX l b c"), ":3\r\n");
+        assert_eq!(t.run("RPUSHX l b c"), ":5\r\n");
+        assert_eq!(
+            t.take_effects(),
+            ["RPUSH l a", "LPUSHX l b c", "RPUSHX l b c"]
+        );
+    }
+
+    #[test]
+    fn a_key_of_another_type_is_refused() {
+        let mut t = Testbed::new();
+        t.run("SET s 1");
+        for line in [
+            "LPUSH s a",
+            "RPUSHX s a",
+            "LPOP s",
+            "LRANGE s 0 1",
+            "LLEN s",
+        ] {
+            assert!(t.run(line).starts_with("-WRONGTYPE "), "{line}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! LLEN, LRANGE, LINDEX, LPOS: lists are looked at.
+
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::element;
+use crate::resp::Args;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::{Container, Entry, List};
+
+pub(super) const LLEN: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::READONLY.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RO)],
+    categories: Category::LIST,
+    ..Spec::new("llen", llen)
+};
+
+pub(super) const LRANGE: Spec = Spec {
+    arity: Arity::Exactly(4),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::LIST,
+    ..Spec::new("lrange", lrange)
+};
+
+pub(super) const LINDEX: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::LIST,
+    ..Spec::new("lindex", lindex)
+};
+
+pub(super) const LPOS: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::LIST,
+    ..Spec::new("lpos", lpos)
+};
+
+/// `LLEN key`: the number of elements; 0 when the key is missing. O(1).
+fn llen(call: &mut Call<'_>) -> CommandResult {
+    let [_, key] = call.args.exactly();
+    let len = call.db.read::<List>(key)?.map_or(0, |list| list.len());
+    call.reply.int(len as i64);
+    Ok(())
+}
+
+/// `LRANGE key start stop`: the elements between two inclusive indexes.
+///
+/// Reply: array, empty when the key is missing or the range holds nothing. Indexes are
+/// checked before the key. O(nodes before the range + elements of it).
+fn lrange(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, start, stop] = call.args.exactly();
+    let (start, stop) = (element::index(start)?, element::index(stop)?);
+    let reply = &mut *call.reply;
+    let Some(list) = call.db.read::<List>(key)? else {
+        reply.array(0);
+        return Ok(());
+    };
+    let Some((first, count)) = element::span(start, stop, list.len()) else {
+        reply.array(0);
+        return Ok(());
+    };
+    reply.array(count);
+    list.visit(first, count, false, |entry| {
+        element::write(reply, entry);
+        true
+    });
+    Ok(())
+}
+
+/// `LINDEX key index`: the element at an index; null when there is none.
+///
+/// The key is looked up before the index is read. O(nodes on the way).
+fn lindex(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, index] = call.args.exactly();
+    let reply = &mut *call.reply;
+    let Some(list) = call.db.read::<List>(key)? else {
+        reply.null();
+        return Ok(());
+    };
+    let at = absolute(element::index(index)?, list.len());
+    if at
+        .and_then(|at| list.get_with(at, |entry| element::write(reply, entry)))
+        .is_none()
+    {
+        reply.null();
+    }
+    Ok(())
+}
+
+/// An index from either end as one from the head; `None`: before the head.
+#[inline]
+pub(super) fn absolute(index: i64, len: usize) -> Option<usize> {
+    let index = if index < 0 {
+        index.saturating_add(len as i64)
+    } else {
+        index
+    };
+    usize::try_from(index).ok()
+}
+
+/// What LPOS looks for.
+struct Search {
+    /// The first match that counts, from 1.
+    rank: u64,
+    backward: bool,
+    /// How many are wanted; 0: all. `None`: one, replied alone.
+    count: Option<usize>,
+    /// How many elements are compared.
+    compared_max: usize,
+}
+
+impl Search {
+    fn parse(args: Args<'_>) -> Result<Search, CommandError> {
+        const RANK_ZERO: &str = "ERR RANK can't be zero: use 1 to start from the first match, \
+                                 2 from the second ... or use negative to start from the end \
+                                 of the list";
+        let mut search = Search {
+            rank: 1,
+            backward: false,
+            count: None,
+            compared_max: usize::MAX,
+        };
+        let mut at = 3;
+        while at < args.len() {
+            let Some(value) = args.get(at + 1) else {
+                return Err(CommandError::Syntax);
+            };
+            if args.is(at, "RANK") {
+                let rank = element::signed_count(value)?;
+                if rank == 0 {
+                    return Err(CommandError::Text(RANK_ZERO));
+                }
+                (search.rank, search.backward) = (rank.unsigned_abs(), rank < 0);
+            } else if args.is(at, "COUNT") {
+                let negative = CommandError::Text("ERR COUNT can't be negative");
+                search.count = Some(element::at_least(value, 0, negative)?);
+            } else if args.is(at, "MAXLEN") {
+                let negative = CommandError::Text("ERR MAXLEN can't be negative");
+                search.compared_max = match element::at_least(value, 0, negative)? {
+                    0 => usize::MAX,
+                    n => n,
+                };
+            } else {
+                return Err(CommandError::Syntax);
+            }
+            at += 2;
+        }
+        Ok(search)
+    }
+}
+
+/// `LPOS key element [RANK rank] [COUNT count] [MAXLEN len]`: where an element stands.
+///
+/// Reply: an index or null; with COUNT an array of indexes. O(elements compared).
+fn lpos(call: &mut Call<'_>) -> CommandResult {
+    let (key, sought) = (call.args.at(1), call.args.at(2));
+    let search = Search::parse(call.args)?;
+    let reply = &mut *call.reply;
+    let Some(list) = call.db.read::<List>(key)? else {
+        match search.count {
+            Some(_) => reply.array(0),
+            None => reply.null(),
+        }
+        return Ok(());
+    };
+    let len = list.len();
+    let start = if search.backward {
+        len.saturating_sub(1)
+    } else {
+        0
+    };
+    let wanted = match search.count {
+        None => 1,
+        Some(0) => usize::MAX,
+        Some(n) => n,
+    };
+    let place = search.count.map(|_| reply.defer());
+    let number = Entry::parse(sought).as_int();
+    let (mut seen, mut matches, mut told) = (0, 0, 0);
+    list.visit(start, search.compared_max, search.backward, |entry| {
+        let same = match entry {
+            Entry::Int(value) => number == Some(value),
+            Entry::Str(text) => text == sought,
+        };
+        if same {
+            matches += 1;
+            if matches >= search.rank {
+                let at = if search.backward {
+                    len - 1 - seen
+                } else {
+                    seen
+                };
+                reply.int(at as i64);
+                told += 1;
+            }
+        }
+        seen += 1;
+        told < wanted
+    });
+    match place {
+        Some(place) => reply.finish_array(place, told),
+        None if told == 0 => reply.null(),
+        None => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn ranges_reach_across_nodes_and_past_the_ends() {
+        let mut t = Testbed::new();
+        for i in 0..2000 {
+            t.run(&format!("RPUSH l element:{i}"));
+        }
+        assert_eq!(t.run("LLEN l"), ":2000\r\n");
+        assert_eq!(
+            t.run("LRANGE l 998 1000"),
+            "*3\r\n$11\r\nelement:998\r\n$11\r\nelement:999\r\n$12\r\nelement:1000\r\n"
+        );
+        assert_eq!(t.run("LRANGE l -1 5000"), "*1\r\n$12\r\nelement:1999\r\n");
+        assert_eq!(t.run("LRANGE l 5 4"), "*0\r\n");
+        assert_eq!(t.run("LRANGE nokey 0 -1"), "*0\r\n");
+        assert_eq!(t.run("LINDEX l -1"), "$12\r\nelement:1999\r\n");
+        assert_eq!(t.run("LINDEX l 2000"), "$-1\r\n");
+        assert_eq!(t.run("LINDEX l -2001"), "$-1\r\n");
+        assert_eq!(t.run("LINDEX nokey x"), "$-1\r\n");
+        assert!(
+            t.run("LINDEX l x")
+                .starts_with("-ERR value is not an integer")
+        );
+    }
+
+    #[test]
+    fn positions_count_from_either_end() {
+        let mut t = Testbed::new();
+        t.run("RPUSH l a b c 1 2 3 c c");
+        assert_eq!(t.run("LPOS l c"), ":2\r\n");
+        assert_eq!(t.run("LPOS l c RANK 2"), ":6\r\n");
+        assert_eq!(t.run("LPOS l c RANK -1"), ":7\r\n");
+        assert_eq!(t.run("LPOS l c COUNT 0"), "*3\r\n:2\r\n:6\r\n:7\r\n");
+        assert_eq!(t.run("LPOS l c COUNT 2 RANK -2"), "*2\r\n:6\r\n:2\r\n");
+        assert_eq!(t.run("LPOS l c COUNT 0 MAXLEN 7"), "*2\r\n:2\r\n:6\r\n");
+        assert_eq!(t.run("LPOS l 3 MAXLEN 5"), "$-1\r\n");
+        assert_eq!(t.run("LPOS l 3 COUNT 1 MAXLEN 5"), "*0\r\n");
+        assert_eq!(t.run("LPOS nokey 3 COUNT 1"), "*0\r\n");
+        assert_eq!(t.run("LPOS nokey 3"), "$-1\r\n");
+        assert_eq!(t.run("LPOS l 3 RANK"), "-ERR syntax error\r\n");
+        assert!(
+            t.run("LPOS l 3 RANK 0")
+                .starts_with("-ERR RANK can't be zero")
+        );
+        assert!(
+            t.run("LPOS l 3 COUNT -1")
+                .starts_with("-ERR COUNT can't be")
+        );
+        assert!(
+            t.run("LPOS l 3 MAXLEN x")
+                .starts_with("-ERR MAXLEN can't be")
+        );
+    }
+}
