@@ -666,7 +666,7 @@ impl<'a> Db<'a> {
     #[inline]
     pub fn changed_by(&mut self, key: &[u8], n: usize, class: Class, event: &'static str) {
         self.keyspace.dirty += n as u64;
-        self.keyspace.watchers.touch(self.at, key);
+        self.keyspace.touch_watchers(self.at, key);
         self.event(key, class, event);
     }
 
