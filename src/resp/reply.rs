@@ -187,15 +187,27 @@ impl Reply {
 
     /// A double; in RESP2 a bulk string of the same text.
     pub fn double(&mut self, value: f64) {
-        let mut text = Vec::with_capacity(32);
-        crate::base::float::write_double(&mut text, value);
         if self.resp3 {
             self.out.push(b',');
-            self.out.extend_from_slice(&text);
-            self.crlf();
-        } else {
-            self.bulk(&text);
+            crate::base::float::write_double(&mut self.out, value);
+            return self.crlf();
         }
+        // The text is shorter than 100 bytes: its length gets two digits, or gives one back.
+        let at = self.out.len();
+        self.out.extend_from_slice(b"$00\r\n");
+        let text_at = self.out.len();
+        crate::base::float::write_double(&mut self.out, value);
+        let len = self.out.len() - text_at;
+        debug_assert!(len < 100);
+        let (tens, ones) = (b'0' + (len / 10) as u8, b'0' + (len % 10) as u8);
+        if len < 10 {
+            self.out.remove(at + 1);
+            self.out[at + 1] = ones;
+        } else {
+            self.out[at + 1] = tens;
+            self.out[at + 2] = ones;
+        }
+        self.crlf();
     }
 
     /// A number too big for 64 bits; in RESP2 a bulk string.
@@ -446,6 +458,17 @@ mod tests {
             written(true, all),
             "_\r\n_\r\n%2\r\n~3\r\n#t\r\n=6\r\ntxt:hi\r\n"
         );
+    }
+
+    #[test]
+    fn doubles_have_their_length_in_the_old_protocol() {
+        let all = |r: &mut Reply| {
+            r.double(3.0);
+            r.double(0.1 + 0.2);
+        };
+        let digits = "0.30000000000000004";
+        assert_eq!(written(false, all), format!("$1\r\n3\r\n$19\r\n{digits}\r\n"));
+        assert_eq!(written(true, all), format!(",3\r\n,{digits}\r\n"));
     }
 
     #[test]

@@ -271,6 +271,29 @@ impl Zset {
         }
     }
 
+    /// All elements in order, borrowed for as long as the set is.
+    pub fn iter(&self) -> Box<dyn Iterator<Item = (f64, Entry<'_>)> + '_> {
+        let pack = match self {
+            Zset::Table(table) => {
+                let all = table.index().iter();
+                return Box::new(all.map(|(score, member)| (score, Entry::Str(member))));
+            }
+            Zset::Listpack(pack) => pack,
+        };
+        let mut at = pack.first();
+        Box::new(std::iter::from_fn(move || {
+            let pos = at?;
+            at = next_pair(pack, pos);
+            Some(element(pack, pos))
+        }))
+    }
+
+    /// Whether the set is in its large form.
+    #[inline]
+    pub fn is_table(&self) -> bool {
+        matches!(self, Zset::Table(_))
+    }
+
     /// Removes up to `count` elements from `rank` on, in order, after `see` has seen each.
     pub fn remove_range(&mut self, rank: usize, count: usize, mut see: impl FnMut(f64, Entry<'_>)) {
         if let Zset::Table(table) = self {

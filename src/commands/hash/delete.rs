@@ -4,7 +4,7 @@ use super::lazy;
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Hash;
+use crate::types::{Container, Hash};
 
 pub(super) const HDEL: Spec = Spec {
     arity: Arity::AtLeast(3),
@@ -19,16 +19,19 @@ pub(super) const HDEL: Spec = Spec {
 /// Reply: the number of fields removed. O(fields given).
 fn hdel(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
-    let mut removed = 0;
+    let (mut removed, mut emptied) = (0, false);
     if let Some(mut hash) = call.db.write::<Hash>(key)? {
         for field in call.args.from(2).iter() {
             removed += u64::from(hash.remove(field));
         }
+        emptied = hash.is_empty();
     }
     if removed > 0 {
         call.db.changed(key, Class::HASH, "hdel");
         call.db.add_dirty(removed - 1);
-        lazy::remove_empty(call, key);
+        if emptied {
+            lazy::remove_empty(call, key);
+        }
     }
     call.reply.int(removed as i64);
     Ok(())

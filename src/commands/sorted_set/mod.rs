@@ -1,3 +1,82 @@
-//! The sorted-set commands.
+//! The sorted set commands.
 
 pub(super) mod docs;
+mod add;
+mod bounds;
+mod combine;
+mod pop;
+mod random;
+mod range;
+mod remove;
+mod scan;
+mod score;
+mod source;
+
+use crate::keyspace::Class;
+use crate::server::{Call, Spec};
+
+pub(super) static SPECS: &[Spec] = &[
+    add::ZADD,
+    add::ZINCRBY,
+    combine::ZDIFF,
+    combine::ZDIFFSTORE,
+    combine::ZINTER,
+    combine::ZINTERCARD,
+    combine::ZINTERSTORE,
+    combine::ZUNION,
+    combine::ZUNIONSTORE,
+    pop::BZMPOP,
+    pop::BZPOPMAX,
+    pop::BZPOPMIN,
+    pop::ZMPOP,
+    pop::ZPOPMAX,
+    pop::ZPOPMIN,
+    random::ZRANDMEMBER,
+    range::ZRANGE,
+    range::ZRANGEBYLEX,
+    range::ZRANGEBYSCORE,
+    range::ZRANGESTORE,
+    range::ZREVRANGE,
+    range::ZREVRANGEBYLEX,
+    range::ZREVRANGEBYSCORE,
+    remove::ZREM,
+    remove::ZREMRANGEBYLEX,
+    remove::ZREMRANGEBYRANK,
+    remove::ZREMRANGEBYSCORE,
+    scan::ZSCAN,
+    score::ZCARD,
+    score::ZCOUNT,
+    score::ZLEXCOUNT,
+    score::ZMSCORE,
+    score::ZRANK,
+    score::ZREVRANK,
+    score::ZSCORE,
+];
+
+/// States that members went, and deletes a set that has none left.
+fn members_removed(
+    call: &mut Call<'_>,
+    key: &[u8],
+    event: &'static str,
+    count: usize,
+    emptied: bool,
+) {
+    call.db.changed_by(key, count, Class::ZSET, event);
+    if emptied {
+        call.db.delete_emptied(key);
+    }
+}
+
+/// A result takes the place of whatever `key` held; an empty one deletes it. Replies its
+/// size.
+fn store(call: &mut Call<'_>, key: &[u8], result: crate::types::Zset, event: &'static str) {
+    use crate::types::Container;
+    let len = result.len();
+    if len > 0 {
+        call.db.put(key, result);
+        call.db.changed(key, Class::ZSET, event);
+    } else if call.db.delete(key) {
+        call.db.changed(key, Class::GENERIC, "del");
+    }
+    call.reply.int(len as i64);
+}

@@ -1,0 +1,278 @@
+//! ZADD and ZINCRBY.
+
+use crate::base::float::parse_double;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::keyspace::Class;
+use crate::resp::Args;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::{Limits, Zset};
+use smallvec::SmallVec;
+
+/// When a member's score is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Conditions {
+    /// NX: only new members.
+    new: bool,
+    /// XX: only members that are there.
+    there: bool,
+    /// GT, LT: members that are there only to a greater (lower) score.
+    greater: bool,
+    lower: bool,
+    /// The score is added to the present one.
+    increment: bool,
+}
+
+/// What a member's score came to.
+enum Outcome {
+    Added(f64),
+    Moved(f64),
+    /// It has this score already.
+    Same(f64),
+    Refused,
+}
+
+impl Conditions {
+    fn are_none(&self) -> bool {
+        *self == Conditions::default()
+    }
+
+    fn check(&self) -> CommandResult {
+        const XX_NX: &str = "ERR XX and NX options at the same time are not compatible";
+        const GT_LT: &str = "ERR GT, LT, and/or NX options at the same time are not compatible";
+        if self.new && self.there {
+            return Err(CommandError::Text(XX_NX));
+        }
+        let excluding = [self.greater, self.lower, self.new];
+        if excluding.iter().filter(|&&on| on).count() > 1 {
+            return Err(CommandError::Text(GT_LT));
+        }
+        Ok(())
+    }
+
+    /// Sets a score if the conditions let it.
+    fn set(
+        &self,
+        zset: &mut Zset,
+        member: &[u8],
+        score: f64,
+        limits: &Limits,
+    ) -> Result<Outcome, CommandError> {
+        let Some(old) = zset.score(member) else {
+            if self.there {
+                return Ok(Outcome::Refused);
+            }
+            zset.set(member, score, limits);
+            return Ok(Outcome::Added(score));
+        };
+        if self.new {
+            return Ok(Outcome::Refused);
+        }
+        let new = if self.increment { old + score } else { score };
+        if new.is_nan() {
+            return Err(CommandError::ScoreNan);
+        }
+        if self.lower && new >= old || self.greater && new <= old {
+            return Ok(Outcome::Refused);
+        }
+        if new == old {
+            return Ok(Outcome::Same(new));
+        }
+        zset.set(member, new, limits);
+        Ok(Outcome::Moved(new))
+    }
+}
+
+pub(super) const ZADD: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zadd", zadd)
+};
+
+/// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`.
+///
+/// Reply: the number of members that are new, with CH also of those that moved; with INCR
+/// the new score, or null if the conditions refused it. O(log n) a member.
+fn zadd(call: &mut Call<'_>) -> CommandResult {
+    let (mut conditions, mut count_moved) = (Conditions::default(), false);
+    let mut at = 2;
+    loop {
+        if call.args.is(at, "NX") {
+            conditions.new = true;
+        } else if call.args.is(at, "XX") {
+            conditions.there = true;
+        } else if call.args.is(at, "GT") {
+            conditions.greater = true;
+        } else if call.args.is(at, "LT") {
+            conditions.lower = true;
+        } else if call.args.is(at, "CH") {
+            count_moved = true;
+        } else if call.args.is(at, "INCR") {
+            conditions.increment = true;
+        } else {
+            break;
+        }
+        at += 1;
+    }
+    let pairs = call.args.from(at);
+    if pairs.is_empty() || pairs.len() % 2 == 1 {
+        return Err(CommandError::Syntax);
+    }
+    conditions.check()?;
+    if conditions.increment && pairs.len() > 2 {
+        const ONE_PAIR: &str = "ERR INCR option supports a single increment-element pair";
+        return Err(CommandError::Text(ONE_PAIR));
+    }
+    add(call, pairs, conditions, count_moved)
+}
+
+pub(super) const ZINCRBY: Spec = Spec {
+    arity: Arity::Exactly(4),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(
+        1,
+        Access::RW.union(Access::ACCESS).union(Access::UPDATE),
+    )],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zincrby", zincrby)
+};
+
+/// `ZINCRBY key increment member`: ZADD INCR.
+///
+/// Reply: the new score (RESP3: double). O(log n).
+fn zincrby(call: &mut Call<'_>) -> CommandResult {
+    let conditions = Conditions {
+        increment: true,
+        ..Conditions::default()
+    };
+    add(call, call.args.from(2), conditions, false)
+}
+
+/// Adds pairs of score and member.
+fn add(
+    call: &mut Call<'_>,
+    pairs: Args<'_>,
+    conditions: Conditions,
+    count_moved: bool,
+) -> CommandResult {
+    let key = call.args.at(1);
+    let len = pairs.len() / 2;
+    // All scores are read before the first one counts.
+    let mut scores = SmallVec::<[f64; 16]>::with_capacity(len);
+    for text in pairs.iter().step_by(2) {
+        scores.push(parse_double(text).ok_or(CommandError::NotAFloat)?);
+    }
+    let limits = *call.db.limits();
+    let mut zset = if conditions.there {
+        call.db.write::<Zset>(key)?
+    } else {
+        let make = || Zset::new_for(len, pairs.at(1).len(), &limits);
+        Some(call.db.write_or(key, make)?)
+    };
+    let (mut added, mut moved, mut result) = (0, 0, None);
+    if let Some(zset) = &mut zset {
+        zset.prepare(len, &limits);
+        for (i, &score) in scores.iter().enumerate() {
+            let member = pairs.at(2 * i + 1);
+            if conditions.are_none() {
+                match zset.set(member, score, &limits) {
+                    None => added += 1,
+                    Some(old) => moved += u64::from(old != score),
+                }
+                continue;
+            }
+            let outcome = conditions.set(zset, member, score, &limits)?;
+            added += u64::from(matches!(outcome, Outcome::Added(_)));
+            moved += u64::from(matches!(outcome, Outcome::Moved(_)));
+            result = match outcome {
+                Outcome::Added(score) | Outcome::Moved(score) | Outcome::Same(score) => Some(score),
+                Outcome::Refused => None,
+            };
+        }
+    }
+    drop(zset);
+    if added + moved > 0 {
+        let event = if conditions.increment {
+            "zincr"
+        } else {
+            "zadd"
+        };
+        call.db.changed(key, Class::ZSET, event);
+        call.db.add_dirty(added + moved - 1);
+    }
+    match result {
+        Some(score) if conditions.increment => call.reply.double(score),
+        None if conditions.increment => call.reply.null(),
+        _ if count_moved => call.reply.int((added + moved) as i64),
+        _ => call.reply.int(added as i64),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn members_are_added_and_moved() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("ZADD z 1 a 2 b"), ":2\r\n");
+        assert_eq!(t.run("ZADD z 1 a 3 b 4 c"), ":1\r\n");
+        assert_eq!(t.run("ZADD z CH 1 a 5 b 6 d"), ":2\r\n");
+        assert_eq!(t.run("ZADD z NX 9 a 9 e"), ":1\r\n");
+        assert_eq!(t.run("ZADD z XX CH 8 a 9 f"), ":1\r\n");
+        assert_eq!(t.run("ZADD z GT CH 7 a 10 e"), ":1\r\n");
+        assert_eq!(t.run("ZADD z LT CH 7 a 11 e 1 g"), ":2\r\n");
+        assert_eq!(t.run("ZADD z INCR 2.5 a"), "$3\r\n9.5\r\n");
+        assert_eq!(t.run("ZADD z NX INCR 2.5 a"), "$-1\r\n");
+        assert_eq!(t.run("ZINCRBY z -inf a"), "$4\r\n-inf\r\n");
+        assert_eq!(
+            t.run("ZINCRBY z inf a"),
+            "-ERR resulting score is not a number (NaN)\r\n"
+        );
+        assert_eq!(t.run("ZADD none XX 1 a"), ":0\r\n");
+        assert_eq!(t.run("ZCARD none"), ":0\r\n");
+    }
+
+    #[test]
+    fn only_changes_are_repeated() {
+        let mut t = Testbed::new();
+        t.run("ZADD z 1 a");
+        t.run("ZADD z 1 a");
+        t.run("ZADD z NX 2 a");
+        t.run("ZINCRBY z 0 a");
+        t.run("ZINCRBY z 1 a");
+        assert_eq!(t.take_effects(), ["ZADD z 1 a", "ZINCRBY z 1 a"]);
+    }
+
+    #[test]
+    fn refusals_leave_everything_as_it_was() {
+        let mut t = Testbed::new();
+        for (line, text) in [
+            ("ZADD z 1", "wrong number of arguments for 'zadd' command"),
+            ("ZADD z 1 a 2", "syntax error"),
+            ("ZADD z NX XX", "syntax error"),
+            (
+                "ZADD z NX XX 1 a",
+                "XX and NX options at the same time are not compatible",
+            ),
+            (
+                "ZADD z GT LT 1 a",
+                "GT, LT, and/or NX options at the same time are not compatible",
+            ),
+            (
+                "ZADD z INCR 1 a 2 b",
+                "INCR option supports a single increment-element pair",
+            ),
+            ("ZADD z 1 a x b", "value is not a valid float"),
+            ("ZADD z nan a", "value is not a valid float"),
+            ("ZINCRBY z x a", "value is not a valid float"),
+        ] {
+            assert_eq!(t.run(line), format!("-ERR {text}\r\n"), "{line}");
+        }
+        assert_eq!(t.run("ZCARD z"), ":0\r\n");
+        t.run("SET s 1");
+        assert!(t.run("ZADD s 1 a").starts_with("-WRONGTYPE"));
+    }
+}

@@ -1,0 +1,465 @@
+//! ZUNION, ZINTER, ZDIFF, their STORE forms, and ZINTERCARD.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::range::write_element;
+use super::source::{Scored, Source};
+use super::store;
+use crate::base::float::parse_double;
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::keyspace::Db;
+use crate::resp::Args;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::{Entry, Zset};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Union,
+    Intersection,
+    Difference,
+}
+
+/// How scores of the same member come together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aggregate {
+    Sum,
+    Min,
+    Max,
+}
+
+impl Aggregate {
+    fn join(self, one: f64, other: f64) -> f64 {
+        match self {
+            Aggregate::Sum => number_or_zero(one + other),
+            Aggregate::Min if other < one => other,
+            Aggregate::Max if other > one => other,
+            _ => one,
+        }
+    }
+}
+
+/// Infinities of both signs cancel to 0, as does an infinity of weight 0.
+fn number_or_zero(score: f64) -> f64 {
+    if score.is_nan() { 0.0 } else { score }
+}
+
+/// Keys and options of one command.
+struct Inputs<'a> {
+    keys: Vec<&'a [u8]>,
+    weights: Vec<f64>,
+    aggregate: Aggregate,
+    with_scores: bool,
+}
+
+/// The form of the reply.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Output {
+    Reply,
+    Store,
+}
+
+impl<'a> Inputs<'a> {
+    /// Reads `numkeys key ... [options]` from argument `at` on. Types of keys come before
+    /// the options.
+    fn parse(
+        call: &mut Call<'a>,
+        at: usize,
+        operation: Operation,
+        output: Output,
+    ) -> Result<Inputs<'a>, CommandError> {
+        let args = call.args;
+        let (keys, mut next) = parse_keys(call, at)?;
+        let mut inputs = Inputs {
+            weights: vec![1.0; keys.len()],
+            keys,
+            aggregate: Aggregate::Sum,
+            with_scores: false,
+        };
+        let weighable = operation != Operation::Difference;
+        while next < args.len() {
+            let left = args.len() - next;
+            if weighable && left > inputs.keys.len() && args.is(next, "WEIGHTS") {
+                const NOT_A_FLOAT: CommandError =
+                    CommandError::Text("ERR weight value is not a float");
+                for weight in &mut inputs.weights {
+                    next += 1;
+                    *weight = parse_double(args.at(next)).ok_or(NOT_A_FLOAT)?;
+                }
+            } else if weighable && left >= 2 && args.is(next, "AGGREGATE") {
+                next += 1;
+                inputs.aggregate = match () {
+                    _ if args.is(next, "SUM") => Aggregate::Sum,
+                    _ if args.is(next, "MIN") => Aggregate::Min,
+                    _ if args.is(next, "MAX") => Aggregate::Max,
+                    _ => return Err(CommandError::Syntax),
+                };
+            } else if output == Output::Reply && args.is(next, "WITHSCORES") {
+                inputs.with_scores = true;
+            } else {
+                return Err(CommandError::Syntax);
+            }
+            next += 1;
+        }
+        Ok(inputs)
+    }
+}
+
+/// The keys of `numkeys key ...` at `at`, all of them sorted sets, sets or missing; and the
+/// argument behind them.
+fn parse_keys<'a>(call: &mut Call<'a>, at: usize) -> Result<(Vec<&'a [u8]>, usize), CommandError> {
+    let args: Args<'a> = call.args;
+    let count = parse_i64(args.at(at)).ok_or(CommandError::NotAnInteger)?;
+    if count < 1 {
+        let text = format!(
+            "ERR at least 1 input key is needed for '{}' command",
+            call.name
+        );
+        return Err(CommandError::owned(text));
+    }
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    if count > args.len() - (at + 1) {
+        return Err(CommandError::Syntax);
+    }
+    let keys: Vec<&[u8]> = args.from(at + 1).iter().take(count).collect();
+    for key in &keys {
+        Source::check(&mut call.db, key)?;
+    }
+    Ok((keys, at + 1 + count))
+}
+
+/// The inputs with their weights. Unions and intersections take the smallest first: the
+/// order in which scores are joined, as Redis does it.
+fn open<'d>(db: &'d Db<'_>, inputs: &Inputs<'_>, operation: Operation) -> Vec<(Source<'d>, f64)> {
+    let sources = inputs.keys.iter().map(|key| Source::open(db, key));
+    let mut sources: Vec<_> = sources.zip(inputs.weights.iter().copied()).collect();
+    if operation != Operation::Difference {
+        sources.sort_by_key(|(source, _)| source.len());
+    }
+    sources
+}
+
+fn union<'s>(sources: &'s [(Source<'_>, f64)], aggregate: Aggregate) -> Vec<Scored<'s>> {
+    let largest = sources.last().map_or(0, |(source, _)| source.len());
+    let mut scores: HashMap<Cow<'s, [u8]>, f64, ahash::RandomState> =
+        HashMap::with_capacity_and_hasher(largest, ahash::RandomState::new());
+    for (source, weight) in sources {
+        for (score, member) in source.iter() {
+            let score = number_or_zero(weight * score);
+            scores
+                .entry(member)
+                .and_modify(|joined| *joined = aggregate.join(*joined, score))
+                .or_insert(score);
+        }
+    }
+    scores
+        .into_iter()
+        .map(|(member, score)| (score, member))
+        .collect()
+}
+
+fn intersection<'s>(sources: &'s [(Source<'_>, f64)], aggregate: Aggregate) -> Vec<Scored<'s>> {
+    let Some(((smallest, weight), others)) = sources.split_first() else {
+        return Vec::new();
+    };
+    let in_all = smallest.iter().filter_map(|(score, member)| {
+        let first = number_or_zero(weight * score);
+        let joined = others.iter().try_fold(first, |joined, (source, weight)| {
+            let score = source.score(&member)?;
+            Some(aggregate.join(joined, score * weight))
+        })?;
+        Some((joined, member))
+    });
+    in_all.collect()
+}
+
+fn difference<'s>(sources: &'s [(Source<'_>, f64)]) -> Vec<Scored<'s>> {
+    let Some(((first, _), others)) = sources.split_first() else {
+        return Vec::new();
+    };
+    let absent = |member: &[u8]| {
+        others
+            .iter()
+            .all(|(other, _)| other.score(member).is_none())
+    };
+    first.iter().filter(|(_, member)| absent(member)).collect()
+}
+
+/// The result in ascending order.
+fn combine<'s>(
+    sources: &'s [(Source<'_>, f64)],
+    operation: Operation,
+    aggregate: Aggregate,
+) -> Vec<Scored<'s>> {
+    let mut result = match operation {
+        Operation::Union => union(sources, aggregate),
+        Operation::Intersection => intersection(sources, aggregate),
+        Operation::Difference => difference(sources),
+    };
+    result.sort_unstable_by(|(a, one), (b, other)| {
+        let scores = a.partial_cmp(b).expect("no score is NaN");
+        scores.then_with(|| one.cmp(other))
+    });
+    result
+}
+
+fn reply_result(call: &mut Call<'_>, operation: Operation) -> CommandResult {
+    let inputs = Inputs::parse(call, 1, operation, Output::Reply)?;
+    let sources = open(&call.db, &inputs, operation);
+    let result = combine(&sources, operation, inputs.aggregate);
+    let reply = &mut *call.reply;
+    let flat_pairs = inputs.with_scores && !reply.resp3();
+    reply.array(result.len() * if flat_pairs { 2 } else { 1 });
+    for (score, member) in &result {
+        write_element(reply, *score, Entry::Str(member), inputs.with_scores);
+    }
+    Ok(())
+}
+
+fn store_result(call: &mut Call<'_>, operation: Operation, event: &'static str) -> CommandResult {
+    let inputs = Inputs::parse(call, 2, operation, Output::Store)?;
+    let sources = open(&call.db, &inputs, operation);
+    let result = combine(&sources, operation, inputs.aggregate);
+    let members = result.iter().map(|(score, member)| (*score, &**member));
+    let result = Zset::from_sorted(members, call.db.limits());
+    drop(sources);
+    store(call, call.args.at(1), result, event);
+    Ok(())
+}
+
+pub(super) const ZUNION: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::READONLY.union(Flags::MOVABLEKEYS),
+    keys: &[KeySpec::counted(1, Access::READ)],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zunion", zunion)
+};
+
+/// `ZUNION numkeys key [key ...] [WEIGHTS weight ...] [AGGREGATE SUM | MIN | MAX]
+/// [WITHSCORES]`: the members of any input.
+///
+/// Reply: array of members in order, with WITHSCORES of members and scores (RESP3: of
+/// pairs). O(n log n) in all members; ZINTER O(smallest x inputs), ZDIFF O(first x inputs).
+fn zunion(call: &mut Call<'_>) -> CommandResult {
+    reply_result(call, Operation::Union)
+}
+
+pub(super) const ZINTER: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::READONLY.union(Flags::MOVABLEKEYS),
+    keys: &[KeySpec::counted(1, Access::READ)],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zinter", zinter)
+};
+
+/// `ZINTER numkeys key ...`, options as ZUNION: the members of every input.
+fn zinter(call: &mut Call<'_>) -> CommandResult {
+    reply_result(call, Operation::Intersection)
+}
+
+pub(super) const ZDIFF: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::READONLY.union(Flags::MOVABLEKEYS),
+    keys: &[KeySpec::counted(1, Access::READ)],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zdiff", zdiff)
+};
+
+/// `ZDIFF numkeys key [key ...] [WITHSCORES]`: the members of the first input alone.
+fn zdiff(call: &mut Call<'_>) -> CommandResult {
+    reply_result(call, Operation::Difference)
+}
+
+pub(super) const ZUNIONSTORE: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::MOVABLEKEYS),
+    keys: &[
+        KeySpec::one(1, Access::OW.union(Access::UPDATE)),
+        KeySpec::counted(2, Access::READ),
+    ],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zunionstore", zunionstore)
+};
+
+/// `ZUNIONSTORE to numkeys key ...`: ZUNION as a sorted set, which replaces whatever `to`
+/// held.
+///
+/// Reply: the number of members. An empty result deletes `to`.
+fn zunionstore(call: &mut Call<'_>) -> CommandResult {
+    store_result(call, Operation::Union, "zunionstore")
+}
+
+pub(super) const ZINTERSTORE: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::MOVABLEKEYS),
+    keys: &[
+        KeySpec::one(1, Access::OW.union(Access::UPDATE)),
+        KeySpec::counted(2, Access::READ),
+    ],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zinterstore", zinterstore)
+};
+
+/// `ZINTERSTORE to numkeys key ...`: as ZUNIONSTORE.
+fn zinterstore(call: &mut Call<'_>) -> CommandResult {
+    store_result(call, Operation::Intersection, "zinterstore")
+}
+
+pub(super) const ZDIFFSTORE: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::MOVABLEKEYS),
+    keys: &[
+        KeySpec::one(1, Access::OW.union(Access::UPDATE)),
+        KeySpec::counted(2, Access::READ),
+    ],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zdiffstore", zdiffstore)
+};
+
+/// `ZDIFFSTORE to numkeys key ...`: as ZUNIONSTORE.
+fn zdiffstore(call: &mut Call<'_>) -> CommandResult {
+    store_result(call, Operation::Difference, "zdiffstore")
+}
+
+pub(super) const ZINTERCARD: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::READONLY.union(Flags::MOVABLEKEYS),
+    keys: &[KeySpec::counted(1, Access::READ)],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zintercard", zintercard)
+};
+
+/// `ZINTERCARD numkeys key [key ...] [LIMIT limit]`: how many members every input has,
+/// counted up to the limit (0: none).
+///
+/// Reply: integer. O(smallest x inputs).
+fn zintercard(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let (keys, mut next) = parse_keys(call, 1)?;
+    let mut limit = 0;
+    while next < args.len() {
+        if next + 1 == args.len() || !args.is(next, "LIMIT") {
+            return Err(CommandError::Syntax);
+        }
+        const NEGATIVE: CommandError = CommandError::Text("ERR LIMIT can't be negative");
+        let given = parse_i64(args.at(next + 1)).and_then(|n| usize::try_from(n).ok());
+        limit = given.ok_or(NEGATIVE)?;
+        next += 2;
+    }
+    let mut sources: Vec<_> = keys.iter().map(|key| Source::open(&call.db, key)).collect();
+    sources.sort_by_key(Source::len);
+    let (smallest, others) = sources.split_first().expect("at least one key");
+    let in_all = |member: &[u8]| others.iter().all(|other| other.score(member).is_some());
+    let common = smallest.iter().filter(|(_, member)| in_all(member));
+    let count = common
+        .take(if limit == 0 { usize::MAX } else { limit })
+        .count();
+    call.reply.int(count as i64);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    fn words(reply: &str) -> String {
+        let words = reply.split("\r\n").skip(2).step_by(2);
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    fn bed() -> Testbed {
+        let mut t = Testbed::new();
+        t.run("ZADD a 1 x 2 y 3 z");
+        t.run("ZADD b 10 y 20 z 30 12");
+        t
+    }
+
+    #[test]
+    fn scores_are_weighed_and_joined() {
+        let mut t = bed();
+        for (line, expected) in [
+            ("ZUNION 2 a b WITHSCORES", "x 1 y 12 z 23 12 30"),
+            (
+                "ZUNION 2 a b WEIGHTS 2 1 AGGREGATE MAX WITHSCORES",
+                "x 2 y 10 z 20 12 30",
+            ),
+            ("ZINTER 2 a b WITHSCORES", "y 12 z 23"),
+            ("ZINTER 2 a b AGGREGATE MIN WITHSCORES", "y 2 z 3"),
+            ("ZDIFF 2 a b WITHSCORES", "x 1"),
+            ("ZDIFF 2 b a", "12"),
+            ("ZINTER 2 a none", ""),
+            ("ZUNION 3 a none a WITHSCORES", "x 2 y 4 z 6"),
+            ("ZUNION 1 a WEIGHTS -1", "z y x"),
+        ] {
+            assert_eq!(words(&t.run(line)), expected, "{line}");
+        }
+        t.run("ZADD inf inf x");
+        t.run("ZADD ninf -inf x");
+        assert_eq!(words(&t.run("ZUNION 2 inf ninf WITHSCORES")), "x 0");
+        assert_eq!(words(&t.run("ZUNION 1 inf WEIGHTS 0 WITHSCORES")), "x 0");
+        t.run("HELLO 3");
+        assert_eq!(
+            t.run("ZDIFF 2 a b WITHSCORES"),
+            "*1\r\n*2\r\n$1\r\nx\r\n,1\r\n"
+        );
+    }
+
+    #[test]
+    fn results_are_stored_over_their_sources_too() {
+        let mut t = bed();
+        assert_eq!(t.run("ZINTERSTORE a 2 a b"), ":2\r\n");
+        assert_eq!(words(&t.run("ZRANGE a 0 -1 WITHSCORES")), "y 12 z 23");
+        assert_eq!(t.run("ZDIFFSTORE a 2 a b"), ":0\r\n");
+        assert_eq!(t.run("ZCARD a"), ":0\r\n");
+        t.take_effects();
+        assert_eq!(t.run("ZUNIONSTORE c 1 none"), ":0\r\n");
+        assert!(t.take_effects().is_empty());
+        assert_eq!(t.run("ZUNIONSTORE c 1 b WEIGHTS 0.5"), ":3\r\n");
+        assert_eq!(t.take_effects(), ["ZUNIONSTORE c 1 b WEIGHTS 0.5"]);
+    }
+
+    #[test]
+    fn large_inputs_make_large_results() {
+        let mut t = Testbed::new();
+        for i in 0..1000 {
+            t.run(&format!("ZADD a {i} m{i}"));
+            t.run(&format!("ZADD b {i} m{}", i + 500));
+        }
+        assert_eq!(t.run("ZUNIONSTORE u 2 a b"), ":1500\r\n");
+        assert_eq!(t.run("ZINTERSTORE i 2 a b AGGREGATE MAX"), ":500\r\n");
+        assert_eq!(t.run("ZSCORE i m700"), "$3\r\n700\r\n");
+        assert_eq!(t.run("ZRANK u m501"), ":502\r\n");
+        assert_eq!(t.run("ZINTERCARD 2 a b"), ":500\r\n");
+        assert_eq!(t.run("ZINTERCARD 2 a b LIMIT 7"), ":7\r\n");
+        assert_eq!(t.run("ZDIFFSTORE d 2 a i"), ":500\r\n");
+    }
+
+    #[test]
+    fn refusals() {
+        let mut t = bed();
+        t.run("SET s 1");
+        for (line, text) in [
+            (
+                "ZUNION 0 a",
+                "at least 1 input key is needed for 'zunion' command",
+            ),
+            (
+                "ZUNIONSTORE c 0 a",
+                "at least 1 input key is needed for 'zunionstore' command",
+            ),
+            ("ZUNION x a", "value is not an integer or out of range"),
+            ("ZUNION 2 a", "syntax error"),
+            ("ZUNION 1 a WEIGHTS", "syntax error"),
+            ("ZUNION 1 a WEIGHTS x", "weight value is not a float"),
+            ("ZUNION 1 a AGGREGATE AVG", "syntax error"),
+            ("ZUNIONSTORE c 1 a WITHSCORES", "syntax error"),
+            ("ZDIFF 1 a WEIGHTS 1", "syntax error"),
+            ("ZINTERCARD 1 a LIMIT -1", "LIMIT can't be negative"),
+            ("ZINTERCARD 1 a LIMIT", "syntax error"),
+        ] {
+            assert_eq!(t.run(line), format!("-ERR {text}\r\n"), "{line}");
+        }
+        assert!(t.run("ZUNION 2 a s WORD").starts_with("-WRONGTYPE"));
+    }
+}

@@ -1,0 +1,404 @@
+//! ZPOPMIN, ZPOPMAX, ZMPOP, and the forms that wait.
+
+use super::members_removed;
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::element;
+use crate::commands::timeout_args;
+use crate::resp::Args;
+use crate::server::{Call, CommandResult, Spec, TimeoutReply};
+use crate::types::{Container, Type, Zset};
+
+/// The end that elements are taken from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Lowest,
+    Highest,
+}
+
+impl End {
+    /// The command that takes from this end, for effects.
+    fn command(self) -> &'static [u8] {
+        match self {
+            End::Lowest => b"ZPOPMIN",
+            End::Highest => b"ZPOPMAX",
+        }
+    }
+
+    fn event(self) -> &'static str {
+        match self {
+            End::Lowest => "zpopmin",
+            End::Highest => "zpopmax",
+        }
+    }
+}
+
+/// How elements are replied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Member, score, member, score ...
+    Flat,
+    /// An array of pairs.
+    Pairs,
+    /// The key, then flat.
+    KeyThenFlat,
+    /// The key, and an array of pairs.
+    KeyAndPairs,
+}
+
+/// Takes up to `count` elements and replies them; `None` if there is no such key.
+fn pop(
+    call: &mut Call<'_>,
+    key: &[u8],
+    end: End,
+    count: usize,
+    form: Form,
+) -> Result<Option<usize>, CommandError> {
+    let Some(mut zset) = call.db.write::<Zset>(key)? else {
+        return Ok(None);
+    };
+    let len = zset.len();
+    let count = count.min(len);
+    let reply = &mut *call.reply;
+    match form {
+        Form::Flat => reply.array(count * 2),
+        Form::Pairs => reply.array(count),
+        Form::KeyThenFlat => {
+            reply.array(count * 2 + 1);
+            reply.bulk(key);
+        }
+        Form::KeyAndPairs => {
+            reply.array(2);
+            reply.bulk(key);
+            reply.array(count);
+        }
+    }
+    if count == 0 {
+        return Ok(Some(0));
+    }
+    let (start, first) = match end {
+        End::Lowest => (0, 0),
+        End::Highest => (len - 1, len - count),
+    };
+    zset.visit(start, count, end == End::Highest, |score, member| {
+        if matches!(form, Form::Pairs | Form::KeyAndPairs) {
+            reply.array(2);
+        }
+        element::write(reply, member);
+        reply.double(score);
+        true
+    });
+    zset.remove_range(first, count, |_, _| {});
+    let emptied = zset.is_empty();
+    drop(zset);
+    members_removed(call, key, end.event(), count, emptied);
+    Ok(Some(count))
+}
+
+pub(super) const ZPOPMIN: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(
+        1,
+        Access::RW.union(Access::ACCESS).union(Access::DELETE),
+    )],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zpopmin", zpopmin)
+};
+
+/// `ZPOPMIN key [count]`: takes the members with the lowest scores.
+///
+/// Reply: array of members and scores (RESP3 with a count: of pairs). O(log n) a member.
+fn zpopmin(call: &mut Call<'_>) -> CommandResult {
+    pop_end(call, End::Lowest)
+}
+
+pub(super) const ZPOPMAX: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(
+        1,
+        Access::RW.union(Access::ACCESS).union(Access::DELETE),
+    )],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zpopmax", zpopmax)
+};
+
+/// `ZPOPMAX key [count]`: takes the members with the highest scores.
+fn zpopmax(call: &mut Call<'_>) -> CommandResult {
+    pop_end(call, End::Highest)
+}
+
+fn pop_end(call: &mut Call<'_>, end: End) -> CommandResult {
+    if call.args.len() > 3 {
+        return Err(CommandError::Syntax);
+    }
+    let count = call.args.get(2).map(|text| {
+        let count = parse_i64(text).and_then(|n| usize::try_from(n).ok());
+        count.ok_or(CommandError::MustBePositive)
+    });
+    let count = count.transpose()?;
+    let form = if count.is_some() && call.reply.resp3() {
+        Form::Pairs
+    } else {
+        Form::Flat
+    };
+    let popped = pop(call, call.args.at(1), end, count.unwrap_or(1), form)?;
+    if popped.is_none() {
+        call.reply.array(0);
+    }
+    Ok(())
+}
+
+pub(super) const BZPOPMIN: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::WRITE.union(Flags::BLOCKING).union(Flags::FAST),
+    keys: &[KeySpec::range(
+        1,
+        -2,
+        1,
+        Access::RW.union(Access::ACCESS).union(Access::DELETE),
+    )],
+    categories: Category::SORTEDSET,
+    ..Spec::new("bzpopmin", bzpopmin)
+};
+
+/// `BZPOPMIN key [key ...] timeout`: ZPOPMIN of the first key that has something; if none
+/// has, waits.
+///
+/// Reply: key, member and score; null array when the time is up. Repeated as ZPOPMIN.
+/// O(log n).
+fn bzpopmin(call: &mut Call<'_>) -> CommandResult {
+    pop_or_wait(call, End::Lowest)
+}
+
+pub(super) const BZPOPMAX: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::WRITE.union(Flags::BLOCKING).union(Flags::FAST),
+    keys: &[KeySpec::range(
+        1,
+        -2,
+        1,
+        Access::RW.union(Access::ACCESS).union(Access::DELETE),
+    )],
+    categories: Category::SORTEDSET,
+    ..Spec::new("bzpopmax", bzpopmax)
+};
+
+/// `BZPOPMAX key [key ...] timeout`: as BZPOPMIN from the other end.
+fn bzpopmax(call: &mut Call<'_>) -> CommandResult {
+    pop_or_wait(call, End::Highest)
+}
+
+fn pop_or_wait(call: &mut Call<'_>, end: End) -> CommandResult {
+    let last = call.args.len() - 1;
+    let timeout_ms = timeout_args::seconds(call.args.at(last), call.db.now_ms())?;
+    let args = call.args;
+    for key in args.iter().take(last).skip(1) {
+        if pop(call, key, end, 1, Form::KeyThenFlat)?.is_some() {
+            call.rewrite(&[end.command(), key]);
+            return Ok(());
+        }
+    }
+    let keys: Vec<&[u8]> = args.iter().take(last).skip(1).collect();
+    wait(call, &keys, timeout_ms);
+    Ok(())
+}
+
+fn wait(call: &mut Call<'_>, keys: &[&[u8]], timeout_ms: u64) {
+    if call.may_block() {
+        call.block_on_keys(keys, Type::Zset, timeout_ms, TimeoutReply::NullArray);
+    } else {
+        call.reply.null_array();
+    }
+}
+
+/// `numkeys key ... MIN | MAX [COUNT count]`.
+struct Multiple<'a> {
+    keys: Args<'a>,
+    keys_len: usize,
+    end: End,
+    count: usize,
+}
+
+impl<'a> Multiple<'a> {
+    fn parse(args: Args<'a>, at: usize) -> Result<Multiple<'a>, CommandError> {
+        let positive = |text, refusal: CommandError| {
+            let n = parse_i64(text).filter(|&n| n > 0).ok_or(refusal)?;
+            Ok(usize::try_from(n).unwrap_or(usize::MAX))
+        };
+        let keys_len = positive(args.at(at), CommandError::NumkeysNotPositive)?;
+        let end_at = keys_len.saturating_add(at + 1);
+        let end = if args.is(end_at, "MIN") {
+            End::Lowest
+        } else if args.is(end_at, "MAX") {
+            End::Highest
+        } else {
+            return Err(CommandError::Syntax);
+        };
+        let (mut count, mut next) = (None, end_at + 1);
+        while next < args.len() {
+            if count.is_some() || !args.is(next, "COUNT") || next + 1 == args.len() {
+                return Err(CommandError::Syntax);
+            }
+            const NOT_POSITIVE: CommandError =
+                CommandError::Text("ERR count should be greater than 0");
+            count = Some(positive(args.at(next + 1), NOT_POSITIVE)?);
+            next += 2;
+        }
+        Ok(Multiple {
+            keys: args.from(at + 1),
+            keys_len,
+            end,
+            count: count.unwrap_or(1),
+        })
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.keys.iter().take(self.keys_len)
+    }
+
+    /// Pops from the first key that has something.
+    fn pop(&self, call: &mut Call<'_>) -> Result<bool, CommandError> {
+        for key in self.keys() {
+            if let Some(count) = pop(call, key, self.end, self.count, Form::KeyAndPairs)? {
+                let mut digits = itoa::Buffer::new();
+                let count = digits.format(count).as_bytes();
+                call.rewrite(&[self.end.command(), key, count]);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+pub(super) const ZMPOP: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::WRITE.union(Flags::MOVABLEKEYS),
+    keys: &[KeySpec::counted(
+        1,
+        Access::RW.union(Access::ACCESS).union(Access::DELETE),
+    )],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zmpop", zmpop)
+};
+
+/// `ZMPOP numkeys key [key ...] MIN | MAX [COUNT count]`: pops from the first key that has
+/// something.
+///
+/// Reply: the key, and an array of pairs; null array if no key has anything. Repeated as
+/// ZPOPMIN or ZPOPMAX with a count. O(keys + count log n).
+fn zmpop(call: &mut Call<'_>) -> CommandResult {
+    let wanted = Multiple::parse(call.args, 1)?;
+    if !wanted.pop(call)? {
+        call.reply.null_array();
+    }
+    Ok(())
+}
+
+pub(super) const BZMPOP: Spec = Spec {
+    arity: Arity::AtLeast(5),
+    flags: Flags::WRITE
+        .union(Flags::BLOCKING)
+        .union(Flags::MOVABLEKEYS),
+    keys: &[KeySpec::counted(
+        2,
+        Access::RW.union(Access::ACCESS).union(Access::DELETE),
+    )],
+    categories: Category::SORTEDSET,
+    ..Spec::new("bzmpop", bzmpop)
+};
+
+/// `BZMPOP timeout numkeys key [key ...] MIN | MAX [COUNT count]`: ZMPOP that waits.
+fn bzmpop(call: &mut Call<'_>) -> CommandResult {
+    let wanted = Multiple::parse(call.args, 2)?;
+    let timeout_ms = timeout_args::seconds(call.args.at(1), call.db.now_ms())?;
+    if !wanted.pop(call)? {
+        let keys: Vec<&[u8]> = wanted.keys().collect();
+        wait(call, &keys, timeout_ms);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn both_ends_give_up_their_members() {
+        let mut t = Testbed::new();
+        t.run("ZADD z 1 a 2 b 3 c 4 d 5 e");
+        t.take_effects();
+        assert_eq!(t.run("ZPOPMIN z"), "*2\r\n$1\r\na\r\n$1\r\n1\r\n");
+        assert_eq!(
+            t.run("ZPOPMAX z 2"),
+            "*4\r\n$1\r\ne\r\n$1\r\n5\r\n$1\r\nd\r\n$1\r\n4\r\n"
+        );
+        assert_eq!(t.run("ZPOPMAX z 0"), "*0\r\n");
+        assert_eq!(t.run("ZPOPMAX none 5"), "*0\r\n");
+        assert_eq!(
+            t.run("ZPOPMAX z -1"),
+            "-ERR value is out of range, must be positive\r\n"
+        );
+        assert_eq!(t.run("ZPOPMAX z 1 1"), "-ERR syntax error\r\n");
+        t.run("HELLO 3");
+        assert_eq!(t.run("ZPOPMIN z 1"), "*1\r\n*2\r\n$1\r\nb\r\n,2\r\n");
+        assert_eq!(t.run("ZPOPMIN z"), "*2\r\n$1\r\nc\r\n,3\r\n");
+        assert_eq!(t.run("ZCARD z"), ":0\r\n");
+        assert_eq!(
+            t.take_effects(),
+            ["ZPOPMIN z", "ZPOPMAX z 2", "ZPOPMIN z 1", "ZPOPMIN z"]
+        );
+    }
+
+    #[test]
+    fn zmpop_takes_from_the_first_key_that_has_something() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("ZMPOP 2 none z MIN"), "*-1\r\n");
+        t.run("ZADD z 1 a 2 b");
+        t.take_effects();
+        assert_eq!(
+            t.run("ZMPOP 2 none z MAX COUNT 10"),
+            "*2\r\n$1\r\nz\r\n*2\r\n*2\r\n$1\r\nb\r\n$1\r\n2\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n"
+        );
+        assert_eq!(t.take_effects(), ["ZPOPMAX z 2"]);
+        for (line, text) in [
+            ("ZMPOP 0 z MIN", "numkeys should be greater than 0"),
+            ("ZMPOP 1 z MID", "syntax error"),
+            ("ZMPOP 9 z MIN", "syntax error"),
+            ("ZMPOP 1 z MIN COUNT 0", "count should be greater than 0"),
+            ("ZMPOP 1 z MIN COUNT 1 COUNT 1", "syntax error"),
+            ("BZMPOP x 1 z MIN", "timeout is not a float or out of range"),
+        ] {
+            assert_eq!(t.run(line), format!("-ERR {text}\r\n"), "{line}");
+        }
+    }
+
+    #[test]
+    fn waiting_clients_are_served_in_the_order_they_came() {
+        let mut t = Testbed::new();
+        let (first, second) = (t.connect(), t.connect());
+        assert_eq!(t.run_as(first, "BZPOPMIN x z 0"), "");
+        assert_eq!(t.run_as(second, "BZMPOP 0 1 z MAX COUNT 5"), "");
+        assert_eq!(t.run("ZADD z 1 a 2 b 3 c"), ":3\r\n");
+        assert_eq!(
+            t.take_reply(first),
+            b"*3\r\n$1\r\nz\r\n$1\r\na\r\n$1\r\n1\r\n"
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&t.take_reply(second)),
+            "*2\r\n$1\r\nz\r\n*2\r\n*2\r\n$1\r\nc\r\n$1\r\n3\r\n*2\r\n$1\r\nb\r\n$1\r\n2\r\n"
+        );
+        assert_eq!(
+            t.take_effects(),
+            ["ZADD z 1 a 2 b 3 c", "ZPOPMIN z", "ZPOPMAX z 2"]
+        );
+        assert_eq!(t.run_as(first, "BZPOPMAX z 0.5"), "");
+        t.advance_ms(501);
+        t.time_out_blocked();
+        assert_eq!(t.take_reply(first), b"*-1\r\n");
+        t.run("MULTI");
+        t.run("BZPOPMIN z 0");
+        assert_eq!(t.run("EXEC"), "*1\r\n*-1\r\n");
+    }
+}

@@ -1,0 +1,471 @@
+//! ZRANGE, the older commands that are ZRANGE with other words, and ZRANGESTORE.
+
+use super::bounds::{LexRange, RankRange, ScoreRange};
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::element;
+use crate::resp::{Args, Reply};
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::{Container, Entry, Zset};
+
+/// By what a range is given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Rank,
+    Score,
+    Lex,
+}
+
+enum Range<'a> {
+    Rank(RankRange),
+    Score(ScoreRange),
+    Lex(LexRange<'a>),
+}
+
+/// What a command asks for.
+struct Wanted<'a> {
+    range: Range<'a>,
+    backward: bool,
+    with_scores: bool,
+    offset: i64,
+    /// Negative: no limit.
+    limit: i64,
+}
+
+impl<'a> Wanted<'a> {
+    /// Reads `min max [options]` from argument `at` on. What the command's name decides is
+    /// no option.
+    fn parse(
+        args: Args<'a>,
+        at: usize,
+        mut by: Option<By>,
+        mut backward: Option<bool>,
+        store: bool,
+    ) -> Result<Wanted<'a>, CommandError> {
+        let integer = |at| parse_i64(args.at(at)).ok_or(CommandError::NotAnInteger);
+        let (mut with_scores, mut offset, mut limit) = (false, 0, -1);
+        let mut next = at + 2;
+        while next < args.len() {
+            if !store && args.is(next, "WITHSCORES") {
+                with_scores = true;
+            } else if args.is(next, "LIMIT") && next + 2 < args.len() {
+                (offset, limit) = (integer(next + 1)?, integer(next + 2)?);
+                next += 2;
+            } else if backward.is_none() && args.is(next, "REV") {
+                backward = Some(true);
+            } else if by.is_none() && args.is(next, "BYLEX") {
+                by = Some(By::Lex);
+            } else if by.is_none() && args.is(next, "BYSCORE") {
+                by = Some(By::Score);
+            } else {
+                return Err(CommandError::Syntax);
+            }
+            next += 1;
+        }
+        let (by, backward) = (by.unwrap_or(By::Rank), backward.unwrap_or(false));
+        if limit != -1 && by == By::Rank {
+            const NO_LIMIT: &str = "ERR syntax error, LIMIT is only supported in combination \
+                                    with either BYSCORE or BYLEX";
+            return Err(CommandError::Text(NO_LIMIT));
+        }
+        if with_scores && by == By::Lex {
+            const NO_SCORES: &str =
+                "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
+            return Err(CommandError::Text(NO_SCORES));
+        }
+        let (first, second) = (args.at(at), args.at(at + 1));
+        let (min, max) = if backward {
+            (second, first)
+        } else {
+            (first, second)
+        };
+        let range = match by {
+            By::Rank => Range::Rank(RankRange::parse(first, second)?),
+            By::Score => Range::Score(ScoreRange::parse(min, max)?),
+            By::Lex => Range::Lex(LexRange::parse(min, max)?),
+        };
+        Ok(Wanted {
+            range,
+            backward,
+            with_scores,
+            offset,
+            limit,
+        })
+    }
+
+    /// Where to begin, and after how many elements to end; [`Wanted::reaches`] may end it
+    /// before.
+    fn run(&self, zset: &Zset) -> Option<(usize, usize)> {
+        let len = zset.len();
+        if let Range::Rank(range) = &self.range {
+            let (start, count) = range.within(zset);
+            let start = if self.backward {
+                len - 1 - start
+            } else {
+                start
+            };
+            return (count > 0).then_some((start, count));
+        }
+        // A large set takes a negative offset as one from the far end, a packed one not.
+        if self.offset < 0 && !zset.is_table() {
+            return None;
+        }
+        let count = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let offset = usize::try_from(self.offset.unsigned_abs()).unwrap_or(usize::MAX);
+        let from_min = self.backward == (self.offset < 0);
+        let offset = if self.offset < 0 && self.backward {
+            offset - 1
+        } else {
+            offset
+        };
+        let start = if from_min {
+            let start = self.start(zset).checked_add(offset)?;
+            (start < len).then_some(start)?
+        } else {
+            // Counted from behind the last one.
+            let steps = if self.offset < 0 {
+                offset
+            } else {
+                offset.checked_add(1)?
+            };
+            self.end(zset).checked_sub(steps)?
+        };
+        Some((start, count))
+    }
+
+    fn start(&self, zset: &Zset) -> usize {
+        match &self.range {
+            Range::Rank(range) => range.within(zset).0,
+            Range::Score(range) => range.start(zset),
+            Range::Lex(range) => range.start(zset),
+        }
+    }
+
+    fn end(&self, zset: &Zset) -> usize {
+        match &self.range {
+            Range::Rank(range) => range.within(zset).1,
+            Range::Score(range) => range.end(zset),
+            Range::Lex(range) => range.end(zset),
+        }
+    }
+
+    /// Whether an element that a walk has come to is still in the range.
+    #[inline]
+    fn reaches(&self, score: f64, member: Entry<'_>) -> bool {
+        match &self.range {
+            Range::Rank(_) => true,
+            Range::Score(range) if self.backward => range.is_above_min(score),
+            Range::Score(range) => range.is_below_max(score),
+            Range::Lex(range) => {
+                let mut buffer = itoa::Buffer::new();
+                let member = member.bytes(&mut buffer);
+                if self.backward {
+                    range.is_above_min(member)
+                } else {
+                    range.is_below_max(member)
+                }
+            }
+        }
+    }
+}
+
+pub(super) const ZRANGE: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zrange", zrange)
+};
+
+/// `ZRANGE key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]`.
+///
+/// Reply: array of members, with WITHSCORES of members and scores (RESP3: of pairs).
+/// O(log n + length of the reply).
+fn zrange(call: &mut Call<'_>) -> CommandResult {
+    reply_range(call, None, None)
+}
+
+pub(super) const ZREVRANGE: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zrevrange", zrevrange)
+};
+
+/// `ZREVRANGE key start stop [WITHSCORES]`: ZRANGE REV.
+fn zrevrange(call: &mut Call<'_>) -> CommandResult {
+    reply_range(call, Some(By::Rank), Some(true))
+}
+
+pub(super) const ZRANGEBYSCORE: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zrangebyscore", zrangebyscore)
+};
+
+/// `ZRANGEBYSCORE key min max [WITHSCORES] [LIMIT offset count]`: ZRANGE BYSCORE.
+fn zrangebyscore(call: &mut Call<'_>) -> CommandResult {
+    reply_range(call, Some(By::Score), Some(false))
+}
+
+pub(super) const ZREVRANGEBYSCORE: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zrevrangebyscore", zrevrangebyscore)
+};
+
+/// `ZREVRANGEBYSCORE key max min [WITHSCORES] [LIMIT offset count]`: ZRANGE BYSCORE REV.
+fn zrevrangebyscore(call: &mut Call<'_>) -> CommandResult {
+    reply_range(call, Some(By::Score), Some(true))
+}
+
+pub(super) const ZRANGEBYLEX: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zrangebylex", zrangebylex)
+};
+
+/// `ZRANGEBYLEX key min max [LIMIT offset count]`: ZRANGE BYLEX.
+fn zrangebylex(call: &mut Call<'_>) -> CommandResult {
+    reply_range(call, Some(By::Lex), Some(false))
+}
+
+pub(super) const ZREVRANGEBYLEX: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zrevrangebylex", zrevrangebylex)
+};
+
+/// `ZREVRANGEBYLEX key max min [LIMIT offset count]`: ZRANGE BYLEX REV.
+fn zrevrangebylex(call: &mut Call<'_>) -> CommandResult {
+    reply_range(call, Some(By::Lex), Some(true))
+}
+
+fn reply_range(call: &mut Call<'_>, by: Option<By>, backward: Option<bool>) -> CommandResult {
+    let wanted = Wanted::parse(call.args, 2, by, backward, false)?;
+    let zset = call.db.read::<Zset>(call.args.at(1))?;
+    let run = zset.as_ref().and_then(|zset| wanted.run(zset));
+    let (Some(zset), Some((start, count))) = (zset, run) else {
+        call.reply.array(0);
+        return Ok(());
+    };
+    let reply = &mut *call.reply;
+    let width = if wanted.with_scores && !reply.resp3() {
+        2
+    } else {
+        1
+    };
+    if let Range::Rank(_) = wanted.range {
+        reply.array(count * width);
+        zset.visit(start, count, wanted.backward, |score, member| {
+            write_element(reply, score, member, wanted.with_scores);
+            true
+        });
+        return Ok(());
+    }
+    let (place, mut written) = (reply.defer(), 0);
+    zset.visit(start, count, wanted.backward, |score, member| {
+        let reached = wanted.reaches(score, member);
+        if reached {
+            write_element(reply, score, member, wanted.with_scores);
+            written += width;
+        }
+        reached
+    });
+    reply.finish_array(place, written);
+    Ok(())
+}
+
+/// A member, and if asked for its score: a pair of their own in RESP3.
+#[inline]
+pub(super) fn write_element(reply: &mut Reply, score: f64, member: Entry<'_>, with_score: bool) {
+    if with_score && reply.resp3() {
+        reply.array(2);
+    }
+    element::write(reply, member);
+    if with_score {
+        reply.double(score);
+    }
+}
+
+pub(super) const ZRANGESTORE: Spec = Spec {
+    arity: Arity::AtLeast(5),
+    flags: Flags::WRITE.union(Flags::DENYOOM),
+    keys: &[
+        KeySpec::one(1, Access::OW.union(Access::UPDATE)),
+        KeySpec::one(2, Access::READ),
+    ],
+    categories: Category::SORTEDSET,
+    ..Spec::new("zrangestore", zrangestore)
+};
+
+/// `ZRANGESTORE to from start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count]`: what
+/// ZRANGE gives, as a sorted set.
+///
+/// Reply: the number of members. An empty result deletes `to`. O(log n + result).
+fn zrangestore(call: &mut Call<'_>) -> CommandResult {
+    let (to, from) = (call.args.at(1), call.args.at(2));
+    let wanted = Wanted::parse(call.args, 3, None, None, true)?;
+    let limits = *call.db.limits();
+    let zset = call.db.read::<Zset>(from)?;
+    let mut result = Zset::new_for(0, 0, &limits);
+    if let Some(zset) = zset
+        && let Some((start, count)) = wanted.run(&zset)
+    {
+        result = match zset.table() {
+            Some(table) => {
+                let all = table.index().range(start, count, wanted.backward);
+                let reached = all.take_while(|&(s, m)| wanted.reaches(s, Entry::Str(m)));
+                let mut reached: Vec<(f64, &[u8])> = reached.collect();
+                if wanted.backward {
+                    reached.reverse();
+                }
+                Zset::from_sorted(reached.into_iter(), &limits)
+            }
+            None => {
+                let mut buffer = itoa::Buffer::new();
+                zset.visit(start, count, wanted.backward, |score, member| {
+                    let reached = wanted.reaches(score, member);
+                    if reached {
+                        result.set(member.bytes(&mut buffer), score, &limits);
+                    }
+                    reached
+                });
+                result
+            }
+        };
+    }
+    super::store(call, to, result, "zrangestore");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    /// Members of a reply without scores.
+    fn members(reply: &str) -> String {
+        let words = reply.split("\r\n").skip(2).step_by(2);
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn small_and_large_sets_answer_alike() {
+        for filler in [0, 500] {
+            let mut t = Testbed::new();
+            t.run("ZADD z 1 a 2 b 2 c 3 d 4 e");
+            for i in 0..filler {
+                t.run(&format!("ZADD z {} f{i}", 1000 + i));
+            }
+            for (line, expected) in [
+                ("ZRANGE z 0 2", "a b c"),
+                ("ZRANGE z 2 1", ""),
+                ("ZRANGE z 2 4 BYSCORE", "b c d e"),
+                ("ZRANGE z (2 (4 BYSCORE", "d"),
+                ("ZRANGE z 4 2 BYSCORE REV", "e d c b"),
+                ("ZRANGE z 4 2 BYSCORE REV LIMIT 1 2", "d c"),
+                ("ZRANGEBYSCORE z -inf 4 LIMIT 1 2", "b c"),
+                ("ZRANGEBYSCORE z -inf 4 LIMIT 3 -1", "d e"),
+                ("ZRANGEBYSCORE z -inf 4 LIMIT 9 1", ""),
+                ("ZRANGEBYSCORE z -inf 4 LIMIT 0 0", ""),
+                ("ZREVRANGEBYSCORE z 3 -inf", "d c b a"),
+                ("ZREVRANGEBYSCORE z (3 (1 LIMIT 0 1", "c"),
+                ("ZRANGEBYSCORE z 5 9", ""),
+                ("ZREVRANGEBYSCORE z 0 -5", ""),
+            ] {
+                assert_eq!(members(&t.run(line)), expected, "{line} of {filler}");
+            }
+        }
+        let mut t = Testbed::new();
+        t.run("ZADD z 1 a 2 b 3 c");
+        assert_eq!(members(&t.run("ZREVRANGE z 0 1")), "c b");
+        assert_eq!(members(&t.run("ZRANGE z -2 -1 REV")), "b a");
+    }
+
+    #[test]
+    fn members_are_ranges_too() {
+        for filler in [0, 500] {
+            let mut t = Testbed::new();
+            t.run("ZADD z 0 a 0 b 0 c 0 d");
+            for i in 0..filler {
+                t.run(&format!("ZADD z 0 f{i}"));
+            }
+            for (line, expected) in [
+                ("ZRANGEBYLEX z - [c", "a b c"),
+                ("ZRANGEBYLEX z (a (d", "b c"),
+                ("ZRANGEBYLEX z - (e LIMIT 2 1", "c"),
+                ("ZREVRANGEBYLEX z (e [b", "d c b"),
+                ("ZRANGE z [c - BYLEX REV LIMIT 1 5", "b a"),
+                ("ZRANGEBYLEX z + -", ""),
+            ] {
+                assert_eq!(members(&t.run(line)), expected, "{line} of {filler}");
+            }
+        }
+    }
+
+    #[test]
+    fn scores_come_flat_or_in_pairs() {
+        let mut t = Testbed::new();
+        t.run("ZADD z 1 a 2.5 b");
+        assert_eq!(
+            t.run("ZRANGE z 0 -1 WITHSCORES"),
+            "*4\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$3\r\n2.5\r\n"
+        );
+        t.run("HELLO 3");
+        assert_eq!(
+            t.run("ZRANGEBYSCORE z 2 3 WITHSCORES"),
+            "*1\r\n*2\r\n$1\r\nb\r\n,2.5\r\n"
+        );
+        assert_eq!(t.run("ZRANGE none 0 -1"), "*0\r\n");
+    }
+
+    #[test]
+    fn options_that_do_not_go_together() {
+        let mut t = Testbed::new();
+        for (line, text) in [
+            ("ZRANGE z 0 1 BYSCORE BYLEX", "syntax error"),
+            ("ZREVRANGE z 0 1 REV", "syntax error"),
+            (
+                "ZRANGE z 0 1 LIMIT 0 1",
+                "syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
+            ),
+            (
+                "ZRANGE z - + BYLEX WITHSCORES",
+                "syntax error, WITHSCORES not supported in combination with BYLEX",
+            ),
+            ("ZRANGE z x 1", "value is not an integer or out of range"),
+            ("ZRANGE z x 1 BYSCORE", "min or max is not a float"),
+            (
+                "ZRANGE z x 1 BYLEX",
+                "min or max not valid string range item",
+            ),
+            ("ZRANGESTORE y z 0 1 WITHSCORES", "syntax error"),
+        ] {
+            assert_eq!(t.run(line), format!("-ERR {text}\r\n"), "{line}");
+        }
+    }
+
+    #[test]
+    fn ranges_are_stored_over_whatever_was_there() {
+        let mut t = Testbed::new();
+        t.run("ZADD z 1 a 2 b 3 c");
+        t.run("SET y text");
+        assert_eq!(t.run("ZRANGESTORE y z 3 1 BYSCORE REV LIMIT 0 2"), ":2\r\n");
+        assert_eq!(members(&t.run("ZRANGE y 0 -1")), "b c");
+        assert_eq!(t.run("ZRANGESTORE z z 0 0"), ":1\r\n");
+        assert_eq!(t.run("ZRANGESTORE z z 5 9"), ":0\r\n");
+        assert_eq!(t.run("ZCARD z"), ":0\r\n");
+        t.take_effects();
+        assert_eq!(t.run("ZRANGESTORE z none 0 -1"), ":0\r\n");
+        assert!(t.take_effects().is_empty());
+    }
+}

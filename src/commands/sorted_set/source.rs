@@ -1,0 +1,72 @@
+//! What ZUNION and its kin read: sorted sets, sets (every score is 1), missing keys.
+
+use std::borrow::Cow;
+
+use crate::command::CommandError;
+use crate::keyspace::{Db, Ref};
+use crate::types::{Container, Entry, Set, Type, Zset};
+
+/// One input.
+pub(super) enum Source<'a> {
+    Missing,
+    Zset(Ref<'a, Zset>),
+    Set(Ref<'a, Set>),
+}
+
+/// A member with its score.
+pub(super) type Scored<'a> = (f64, Cow<'a, [u8]>);
+
+impl<'a> Source<'a> {
+    /// Looks a key up as a reader does; the value is then borrowed by [`Source::open`].
+    pub fn check(db: &mut Db<'_>, key: &[u8]) -> Result<(), CommandError> {
+        match db.kind(key) {
+            None | Some(Type::Zset | Type::Set) => Ok(()),
+            Some(_) => Err(CommandError::WrongType),
+        }
+    }
+
+    /// A key that was checked by this command.
+    pub fn open(db: &'a Db<'_>, key: &[u8]) -> Source<'a> {
+        if let Ok(found) = db.peek::<Zset>(key) {
+            return found.map_or(Source::Missing, Source::Zset);
+        }
+        match db.peek::<Set>(key) {
+            Ok(Some(set)) => Source::Set(set),
+            _ => Source::Missing,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Source::Missing => 0,
+            Source::Zset(zset) => zset.len(),
+            Source::Set(set) => set.len(),
+        }
+    }
+
+    /// The score of a member.
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        match self {
+            Source::Missing => None,
+            Source::Zset(zset) => zset.score(member),
+            Source::Set(set) => set.contains(member).then_some(1.0),
+        }
+    }
+
+    /// All members, in no promised order.
+    pub fn iter(&self) -> Box<dyn Iterator<Item = Scored<'_>> + '_> {
+        match self {
+            Source::Missing => Box::new(std::iter::empty()),
+            Source::Zset(zset) => Box::new(zset.iter().map(|(score, m)| (score, text(m)))),
+            Source::Set(set) => Box::new(set.iter().map(|m| (1.0, text(m)))),
+        }
+    }
+}
+
+/// A member's text; only packed integers are written out.
+fn text(member: Entry<'_>) -> Cow<'_, [u8]> {
+    match member {
+        Entry::Str(text) => Cow::Borrowed(text),
+        Entry::Int(_) => Cow::Owned(member.to_vec()),
+    }
+}
