@@ -217,6 +217,34 @@ impl Database {
     }
 }
 
+impl Database {
+    /// Panics if an invariant does not hold: the table's own, the counts, and that every
+    /// hash with expiring fields has a line that is not late. O(n).
+    pub fn check_invariants(&self) {
+        self.table.check_invariants(rehash);
+        let (mut volatile, mut first_due, mut lines) = (0, i64::MAX, 0);
+        for entry in self.entries() {
+            volatile += entry.has_expiry() as usize;
+            first_due = first_due.min(entry.expiry().unwrap_or(i64::MAX));
+            let line = self.fields.line(entry.key());
+            lines += line.is_some() as usize;
+            let due = match entry.kind() {
+                Type::Hash => Ref::<Hash>::of(entry).expire_min().map(|due| due as i64),
+                _ => None,
+            };
+            assert!(
+                due.is_none_or(|due| line.is_some_and(|line| line <= due)),
+                "the active cycle comes by in time"
+            );
+            assert!(line.is_none() || entry.kind() == Type::Hash);
+        }
+        assert_eq!(volatile, self.volatile);
+        assert_eq!(lines, self.fields.len(), "no line without its hash");
+        let bound = self.table.next_due().unwrap_or(i64::MAX);
+        assert!(bound <= first_due.max(0), "no key expires unseen");
+    }
+}
+
 /// The container of an entry, given up by it. `None` for a string. The entry must be freed
 /// or given a new value next.
 pub(super) fn take_container(entry: Entry) -> Option<Detached> {

@@ -35,6 +35,11 @@ impl FieldExpiries {
         }
     }
 
+    /// The time on the hash's line.
+    pub(super) fn line(&self, key: &[u8]) -> Option<i64> {
+        self.by_key.get(key).copied()
+    }
+
     /// When the next field may expire.
     pub fn next_due(&self) -> Option<i64> {
         self.by_time.first().map(|line| line.0)

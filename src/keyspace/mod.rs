@@ -12,6 +12,8 @@ mod expire;
 mod fields;
 mod lazyfree;
 mod notify;
+#[cfg(test)]
+mod tests;
 mod value;
 mod waiting;
 mod watch;
@@ -221,6 +223,11 @@ impl Keyspace {
             .enumerate()
             .filter(|(_, d)| !d.is_empty())
             .map(|(i, d)| (DbIndex(i as u32), d))
+    }
+
+    /// Panics if an invariant of a database does not hold. O(n).
+    pub fn check_invariants(&self) {
+        self.dbs.iter().for_each(Database::check_invariants);
     }
 
     /// The LRU or LFU bits of a key that is used now for the first time.

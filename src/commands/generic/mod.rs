@@ -6,6 +6,8 @@ mod expire;
 mod object;
 mod rename;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod ttl;
 mod wait;
 

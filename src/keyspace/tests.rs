@@ -1,0 +1,182 @@
+//! Expiry of keys and of fields, and what is said of it.
+
+use std::time::Duration;
+
+use super::{Class, ClientId, DbIndex, Keyspace, NewValue, RemovedPart};
+use crate::keyspace::Expiry;
+use crate::types::{Container, Hash, Limits};
+
+const DB: DbIndex = DbIndex(0);
+const OTHER: DbIndex = DbIndex(1);
+const BUDGET: Duration = Duration::from_secs(10);
+
+fn keyspace() -> Keyspace {
+    let mut k = Keyspace::new(2);
+    k.now_ms = 1000;
+    k.record_removed = true;
+    k.notify = Class::all();
+    k
+}
+
+fn set(k: &mut Keyspace, key: &[u8], expiry: Expiry) {
+    k.db(DB).set_string(key, NewValue::Int(1), expiry);
+}
+
+/// A hash with fields `0..fields`, each of which expires at `when` plus its number.
+fn put_hash(k: &mut Keyspace, key: &[u8], fields: u64, when: u64, limits: &Limits) {
+    let mut hash = Hash::new();
+    for i in 0..fields {
+        let expiry = crate::types::Expiry::Set(when + i);
+        hash.set(i.to_string().as_bytes(), b"v", expiry, limits);
+    }
+    k.db(DB).put(key, hash);
+}
+
+fn events(k: &mut Keyspace) -> Vec<String> {
+    let events = k.events.drain(..);
+    events
+        .map(|e| format!("{} {}", e.event, String::from_utf8_lossy(&e.key)))
+        .collect()
+}
+
+#[test]
+fn a_key_goes_in_the_millisecond_behind_its_expiry() {
+    let mut k = keyspace();
+    set(&mut k, b"a", Expiry::At(1500));
+    assert_eq!(k.next_expiry(), Some(1501));
+    k.now_ms = 1500;
+    assert_eq!(k.expire_cycle(BUDGET).deleted, 0);
+    assert!(k.db(DB).contains(b"a"));
+    k.now_ms = 1501;
+    assert!(k.db(DB).is_expired(b"a"));
+    assert_eq!(k.expire_cycle(BUDGET).deleted, 1);
+    assert_eq!(k.next_expiry(), None);
+    assert_eq!(k.removed[0].what, RemovedPart::Expired);
+    assert_eq!((k.dirty, k.stats.expired), (0, 1));
+    assert_eq!(events(&mut k), ["new a", "expired a"]);
+}
+
+#[test]
+fn a_thousand_keys_go_each_at_its_time() {
+    let mut k = keyspace();
+    for i in 0..1000 {
+        set(
+            &mut k,
+            format!("key:{i}").as_bytes(),
+            Expiry::At(2000 + i * 7 % 1000),
+        );
+    }
+    for now in 2000..3001 {
+        k.now_ms = now;
+        k.expire_cycle(BUDGET);
+        assert_eq!(k.database(DB).len() as i64, 3000 - now, "at {now}");
+    }
+    k.check_invariants();
+}
+
+#[test]
+fn kept_expired_keys_are_hidden_and_make_room() {
+    let mut k = keyspace();
+    set(&mut k, b"a", Expiry::At(1500));
+    set(&mut k, b"b", Expiry::At(1500));
+    k.now_ms = 2000;
+    k.keep_expired = true;
+    assert_eq!(k.next_expiry(), None);
+    assert!(!k.db(DB).contains(b"a"));
+    assert!(k.db(DB).random_key().is_some());
+    assert_eq!(k.database(DB).len(), 2);
+    set(&mut k, b"a", Expiry::Clear);
+    assert_eq!(k.database(DB).len(), 2);
+    k.check_invariants();
+    k.keep_expired = false;
+    assert_eq!(k.expire_cycle(BUDGET).deleted, 1);
+}
+
+#[test]
+fn due_fields_go_and_the_hash_with_the_last_one() {
+    let packed = Limits::default();
+    let table = Limits {
+        hash_max_listpack_entries: 0,
+        ..packed
+    };
+    for limits in [packed, table] {
+        let mut k = keyspace();
+        put_hash(&mut k, b"h", 2, 1500, &limits);
+        k.watchers.watch(DB, b"h", ClientId(7), false);
+        assert_eq!(k.next_expiry(), Some(1501));
+        k.now_ms = 1501;
+        k.expire_cycle(BUDGET);
+        assert_eq!(events(&mut k), ["new h", "hexpired h"]);
+        assert_eq!(
+            k.removed.pop().map(|r| r.what),
+            Some(RemovedPart::Field((*b"0").into()))
+        );
+        assert_eq!(k.next_expiry(), Some(1502));
+        assert_eq!(k.watchers.take_touched(), [ClientId(7)]);
+        k.check_invariants();
+        k.now_ms = 1502;
+        k.expire_cycle(BUDGET);
+        assert_eq!(events(&mut k), ["hexpired h", "del h"]);
+        assert!(!k.db(DB).contains(b"h"));
+        assert_eq!((k.next_expiry(), k.stats.expired_fields), (None, 2));
+    }
+}
+
+#[test]
+fn many_due_fields_go_in_steps() {
+    let mut k = keyspace();
+    put_hash(&mut k, b"h", 2000, 1500, &Limits::default());
+    k.now_ms = 5000;
+    let mut visits = 0;
+    while k.expire_cycle(Duration::ZERO).more {
+        visits += 1;
+        k.check_invariants();
+    }
+    assert_eq!((visits, k.stats.expired_fields), (8, 2000));
+    assert!(!k.db(DB).contains(b"h"));
+}
+
+#[test]
+fn expiring_fields_are_known_wherever_their_hash_goes() {
+    let mut k = keyspace();
+    put_hash(&mut k, b"h", 1, 1500, &Limits::default());
+    let lines = |k: &Keyspace| {
+        k.check_invariants();
+        [DB, OTHER].map(|db| k.database(db).fields().len())
+    };
+    k.db(DB).rename(b"h", DB, b"i");
+    assert_eq!(lines(&k), [1, 0]);
+    k.db(DB).copy(b"i", OTHER, b"j");
+    assert_eq!(lines(&k), [1, 1]);
+    k.db(DB).rename(b"i", OTHER, b"i");
+    assert_eq!(lines(&k), [0, 2]);
+    k.swap(DB, OTHER);
+    assert_eq!(lines(&k), [2, 0]);
+    set(&mut k, b"i", Expiry::Clear);
+    assert_eq!(lines(&k), [1, 0]);
+    k.db(DB).delete(b"j");
+    assert_eq!(lines(&k), [0, 0]);
+    put_hash(&mut k, b"h", 1, 1500, &Limits::default());
+    k.flush(DB, false);
+    assert_eq!((lines(&k), k.next_expiry()), ([0, 0], None));
+}
+
+#[test]
+fn copies_share_nothing_with_their_source() {
+    let mut k = keyspace();
+    let limits = Limits {
+        hash_max_listpack_entries: 0,
+        ..Limits::default()
+    };
+    put_hash(&mut k, b"h", 100, 5000, &limits);
+    assert!(k.db(DB).set_expiry(b"h", Some(9000)));
+    assert!(k.db(DB).copy(b"h", DB, b"c"));
+    assert!(k.db(DB).delete(b"h"));
+    let mut db = k.db(DB);
+    let copy = db.read::<Hash>(b"c").expect("a hash").expect("there");
+    assert_eq!(copy.len(), 100);
+    assert_eq!(copy.get(b"7").and_then(|f| f.expire_ms), Some(5007));
+    drop(copy);
+    assert_eq!(db.expiry(b"c"), Some(Some(9000)));
+    assert!(!db.copy(b"none", DB, b"d"));
+}
