@@ -231,7 +231,13 @@ pub struct Spec<H: 'static> {
     pub subcommands: &'static [Spec<H>],
     /// Finds the keys that specs cannot (SORT, GEORADIUS ...): indices of key arguments.
     pub find_keys: Option<FindKeys>,
+    /// Which arguments of a [`Flags::SENSITIVE`] command are secrets: all, unless the row
+    /// knows better.
+    pub is_secret: IsSecret,
 }
+
+/// Whether the argument at this position is a secret, by the argument before it.
+pub type IsSecret = fn(at: usize, before: &[u8]) -> bool;
 
 /// A row's own key finder: appends the positions of keys among `args` with their access;
 /// an error means the arguments are not of the command's form.
@@ -254,7 +260,13 @@ impl<H> Spec<H> {
             tips: &[],
             subcommands: &[],
             find_keys: None,
+            is_secret: |_, _| true,
         }
+    }
+
+    /// Whether the argument at `at`, behind `before`, must not be shown to anybody else.
+    pub fn hides(&self, at: usize, before: &[u8]) -> bool {
+        at > 0 && self.flags.contains(Flags::SENSITIVE) && (self.is_secret)(at, before)
     }
 
     /// All categories: the stated ones and those that follow from flags, as Redis derives

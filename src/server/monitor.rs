@@ -37,7 +37,7 @@ impl Server {
         }
         for (i, arg) in args.iter().enumerate() {
             line.push(b' ');
-            let hidden = i > 0 && spec.flags.contains(Flags::SENSITIVE);
+            let hidden = i > 0 && spec.hides(i, args.at(i - 1));
             quote(if hidden { b"(redacted)" } else { arg }, &mut line);
         }
         let line = String::from_utf8(line).expect("quoting leaves ASCII");

@@ -88,11 +88,6 @@ impl Server {
 
 /// The arguments as the log keeps them: long ones and long lists are cut.
 fn shortened(args: Args<'_>, spec: &Spec) -> Vec<Vec<u8>> {
-    if spec.flags.contains(Flags::SENSITIVE) {
-        let mut out = vec![args[0].to_vec()];
-        out.extend(std::iter::repeat_n(b"(redacted)".to_vec(), args.len() - 1));
-        return out;
-    }
     let whole = if args.len() > ARGS_MAX {
         ARGS_MAX - 1
     } else {
@@ -101,7 +96,9 @@ fn shortened(args: Args<'_>, spec: &Spec) -> Vec<Vec<u8>> {
     let mut out: Vec<Vec<u8>> = args
         .iter()
         .take(whole)
-        .map(|a| match a.len() {
+        .enumerate()
+        .map(|(i, a)| match a.len() {
+            _ if i > 0 && spec.hides(i, args.at(i - 1)) => b"(redacted)".to_vec(),
             0..=ARG_BYTES_MAX => a.to_vec(),
             len => {
                 let mut cut = a[..ARG_BYTES_MAX].to_vec();

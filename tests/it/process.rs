@@ -287,6 +287,105 @@ fn fatal_signals_leave_a_report() {
 }
 
 #[test]
+fn a_panic_leaves_a_report_with_command_and_place() {
+    use std::os::unix::process::ExitStatusExt;
+    for (command, message) in [
+        ("DEBUG PANIC", "DEBUG PANIC"),
+        ("DEBUG ASSERT", "DEBUG ASSERT"),
+    ] {
+        let mut server = Daemon::start(&[]);
+        let mut c = server.connect();
+        c.send(format!("{command}\r\n").as_bytes());
+        assert_eq!(c.rest(), b"");
+        assert_eq!(server.wait_end().signal(), Some(Signal::ABORT.as_raw()));
+        let log = server.log();
+        for part in [
+            "=== REDIS BUG REPORT START",
+            "=== ASSERTION FAILED ===",
+            "src/commands/server/debug.rs:",
+            message,
+            "# Running command: debug",
+            "# Last served client: id=",
+            "=== REDIS BUG REPORT END",
+        ] {
+            assert!(log.contains(part), "{part} is missing in:\n{log}");
+        }
+        assert_eq!(log.matches("BUG REPORT START").count(), 1, "{log}");
+    }
+}
+
+#[test]
+fn a_panic_may_end_with_an_exit_status() {
+    let mut server = Daemon::start(&["--use-exit-on-panic", "yes"]);
+    server.connect().send(b"DEBUG PANIC\r\n");
+    assert_eq!(server.wait_end().code(), Some(1));
+}
+
+#[test]
+fn a_second_sigint_ends_a_busy_server_at_once() {
+    let mut server = Daemon::start(&["--pidfile", "r.pid"]);
+    server.connect().send(b"DEBUG SLEEP 60\r\n");
+    let mut other = server.connect();
+    other.send(b"PING\r\n");
+    assert!(other.is_silent_for(std::time::Duration::from_millis(100)));
+    server.signal(Signal::INT);
+    server.wait_for_log("Received SIGINT scheduling shutdown...");
+    server.signal(Signal::INT);
+    assert_eq!(server.wait_end().code(), Some(1));
+    assert!(server.log().contains("You insist... exiting now."));
+    assert!(!server.folder().join("r.pid").exists());
+}
+
+#[test]
+fn systemd_is_told_of_start_and_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = std::os::unix::net::UnixDatagram::bind(folder.path().join("notify"));
+    let socket = socket.expect("a socket");
+    socket
+        .set_read_timeout(Some(std::time::Duration::from_secs(10)))
+        .expect("a timeout");
+    let told = || {
+        let mut text = [0; 512];
+        let n = socket.recv(&mut text).expect("a message in time");
+        String::from_utf8_lossy(&text[..n]).into_owned()
+    };
+    let mut child = Command::new(russet())
+        .args([
+            "--port",
+            "0",
+            "--unixsocket",
+            "r.sock",
+            "--logfile",
+            "r.log",
+        ])
+        .args(["--supervised", "auto", "--daemonize", "yes"])
+        .env("NOTIFY_SOCKET", folder.path().join("notify"))
+        .current_dir(folder.path())
+        .spawn()
+        .expect("russet starts");
+    let ready = told();
+    assert!(ready.lines().any(|line| line == "READY=1"), "{ready}");
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("it did not daemonize");
+    assert!(told().contains("STOPPING=1"));
+    assert!(child.wait().expect("our child").success());
+}
+
+#[test]
+fn the_oom_score_follows_the_configuration() {
+    let file = |pid: u32| text(Path::new(&format!("/proc/{pid}/oom_score_adj")));
+    let number = |pid: u32| file(pid).trim().parse::<i32>().expect("a number");
+    let base = number(std::process::id());
+    let server = Daemon::start(&["--oom-score-adj", "yes", "--oom-score-adj-values", "7 8 9"]);
+    assert_eq!(number(server.pid()), (base + 7).min(1000));
+    let mut c = server.connect();
+    assert_eq!(
+        c.call(&["CONFIG", "SET", "oom-score-adj-values", "11 12 13"]),
+        b"+OK\r\n"
+    );
+    assert_eq!(number(server.pid()), (base + 11).min(1000));
+}
+
+#[test]
 fn without_a_crash_log_the_signal_ends_it_silently() {
     let (log, ended_by) = crash_by(Signal::SEGV, &["--crash-log-enabled", "no"]);
     assert_eq!(ended_by, Some(Signal::SEGV.as_raw()));

@@ -2,7 +2,7 @@
 
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::write_help;
-use crate::config::{Gate, system_text};
+use crate::config::{self, Gate, system_text};
 use crate::keyspace::{Keyspace, KeyspaceStats};
 use crate::resp::Args;
 use crate::server::process::{self, FileLimit};
@@ -56,10 +56,17 @@ const CONFIG_REWRITE: Spec = Spec {
 
 const CONFIG_SET: Spec = Spec {
     arity: Arity::AtLeast(4),
-    flags: CONFIG_FLAGS,
+    flags: CONFIG_FLAGS.union(Flags::SENSITIVE),
     tips: EVERYWHERE,
+    is_secret,
     ..Spec::new("set", set)
 };
+
+/// The values of directives that hold secrets.
+fn is_secret(at: usize, before: &[u8]) -> bool {
+    let is_value = at >= 3 && !at.is_multiple_of(2);
+    is_value && config::find(before).is_some_and(|d| d.flags.contains(config::Flags::SENSITIVE))
+}
 
 /// `CONFIG GET pattern [pattern ...]`.
 ///
@@ -283,6 +290,23 @@ mod tests {
         assert_eq!(t.run("CONFIG RESETSTAT"), "+OK\r\n");
         assert_eq!(t.engine.keyspace.stats.misses, 0);
         assert!(t.engine.server.stats.errors.is_empty());
+    }
+
+    #[test]
+    fn secrets_stay_out_of_the_slow_log() {
+        let mut t = Testbed::new();
+        t.run("CONFIG SET slowlog-log-slower-than 0");
+        t.run("CONFIG SET hz 12 masterauth secret");
+        let entry = t.engine.server.slowlog.entries.front().expect("an entry");
+        let words: Vec<_> = entry
+            .args
+            .iter()
+            .map(|a| String::from_utf8_lossy(a))
+            .collect();
+        assert_eq!(
+            words,
+            ["CONFIG", "SET", "hz", "12", "masterauth", "(redacted)"]
+        );
     }
 
     #[test]
