@@ -432,7 +432,6 @@ fn unserved(
     for (name, list) in [
         ("user", &config.users),
         ("loadmodule", &config.modules),
-        ("rename-command", &config.renamed_commands),
     ] {
         lines.extend(list.first().map(|line| (name, line.origin.clone())));
     }

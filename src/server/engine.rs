@@ -8,7 +8,7 @@ use super::client::{Client, ClientFlags};
 use super::limits::eviction;
 use super::session::{Clients, Session};
 use super::{
-    CommandStats, CommandTable, Effects, Latency, Pause, Rates, Server, Signals, Slowlog, Spec,
+    CommandStats, CommandTable, Effects, Latency, Pause, Rates, Server, Signals, Slowlog,
     Stats, run,
 };
 use crate::base::clock::{Cycles, Now};
@@ -33,8 +33,7 @@ pub struct Engine {
 
 impl Engine {
     /// An engine that is ready to run commands; nothing listens yet.
-    pub fn new(config: Config, specs: &[&'static [Spec]], signals: Arc<Signals>) -> Engine {
-        let table = CommandTable::new(specs);
+    pub fn new(config: Config, table: CommandTable, signals: Arc<Signals>) -> Engine {
         super::crash::set_command_names(table.rows().iter().map(|row| row.full_name));
         let command_stats = table
             .rows()

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use super::process::{self, FileLimit, PidFile, Supervisor};
-use super::{Engine, Loop, Signals, Spec, crash, listen, log};
+use super::{CommandTable, Engine, Loop, Signals, Spec, crash, listen, log};
 use crate::config::{Config, Problem, REDIS_VERSION, Run, system_text};
 use crate::net::Listener;
 
@@ -19,6 +19,10 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         file,
         unserved,
     } = run;
+    let table = match command_table(specs, &config) {
+        Ok(table) => table,
+        Err(problem) => return fail(&problem),
+    };
     let supervisor = process::supervisor(config.supervised);
     let in_background = config.daemonize && supervisor == Supervisor::Nobody;
     if let Err(problem) = enter_place(&config, in_background) {
@@ -59,7 +63,7 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     // Only now: a second server must not overwrite the pid of one that holds the port.
     let pidfile = PidFile::write(&config, in_background);
     process::show_title(&config);
-    match serve(config, file, specs, listeners, pidfile.clone(), supervisor) {
+    match serve(config, file, table, listeners, pidfile.clone(), supervisor) {
         Ok(()) => {
             if let Some(pidfile) = pidfile {
                 pidfile.remove();
@@ -72,6 +76,16 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
             1
         }
     }
+}
+
+/// The commands under the names that `rename-command` gives them.
+fn command_table(specs: &[&'static [Spec]], config: &Config) -> Result<CommandTable, Problem> {
+    let mut table = CommandTable::new(specs);
+    for line in &config.renamed_commands {
+        let [old, new] = &line.words[..] else { continue };
+        table.rename(old, new).map_err(|why| Problem::at(&line.origin, why))?;
+    }
+    Ok(table)
 }
 
 /// Prints why a server does not start; the exit status.
@@ -186,14 +200,14 @@ fn check_backlog(config: &Config) {
 fn serve(
     config: Config,
     file: Option<std::path::PathBuf>,
-    specs: &[&'static [Spec]],
+    table: CommandTable,
     listeners: Vec<Listener>,
     pidfile: Option<PidFile>,
     supervisor: Supervisor,
 ) -> io::Result<()> {
     let signals = Arc::new(Signals::default());
     let (wake, control) = mio::unix::pipe::new()?;
-    let mut engine = Engine::new(config, specs, Arc::clone(&signals));
+    let mut engine = Engine::new(config, table, Arc::clone(&signals));
     engine.server.config_file = file;
     let has_tcp = listeners.iter().any(|l| !l.is_unix());
     let has_unix = listeners.iter().any(Listener::is_unix);

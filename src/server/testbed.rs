@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::client::Client;
 use super::session::Session;
-use super::{EffectSink, Engine, Signals, Stated};
+use super::{CommandTable, EffectSink, Engine, Signals, Stated};
 use crate::config::Config;
 use crate::keyspace::ClientId;
 use crate::net::Address;
@@ -31,8 +31,8 @@ impl EffectSink for Recorder {
 impl Testbed {
     /// All commands, default configuration, one client; time stands at 1,000,000 seconds.
     pub fn new() -> Testbed {
-        let specs = crate::commands::table();
-        let mut engine = Engine::new(Config::default(), &specs, Arc::new(Signals::default()));
+        let table = CommandTable::new(&crate::commands::table());
+        let mut engine = Engine::new(Config::default(), table, Arc::new(Signals::default()));
         let stated = Rc::new(RefCell::new(Vec::new()));
         engine.server.effects.add_sink(Box::new(Recorder(stated.clone())));
         engine.keyspace.record_removed = true;

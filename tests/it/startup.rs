@@ -170,3 +170,21 @@ fn an_address_marked_optional_may_be_missing() {
         "{ended:?}"
     );
 }
+
+#[test]
+fn renamed_commands_answer_to_their_new_names_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("redis.conf");
+    fs::write(&file, "rename-command STRLEN len\nrename-command ECHO \"\"\n").expect("a file");
+    let path = file.to_str().expect("UTF-8").to_owned();
+    let server = Daemon::start_with_file(&path, &[], folder);
+    let mut c = server.connect();
+    assert_eq!(c.ask("LEN a"), ":0\r\n");
+    assert!(c.ask("STRLEN a").starts_with("-ERR unknown command 'STRLEN'"));
+    assert!(c.ask("ECHO a").starts_with("-ERR unknown command 'ECHO'"));
+    let ended = refused(b"port 0\nrename-command nosuch other\n");
+    assert!(
+        ended.err.contains("at line 2") && ended.err.contains("No such command in rename-command"),
+        "{ended:?}"
+    );
+}
