@@ -6,4 +6,4 @@ pub mod keys;
 mod spec;
 
 pub use error::CommandError;
-pub use spec::{Access, Arity, BadKeys, Begin, Category, Find, FindKeys, Flags, KeySpec, Spec};
+pub use spec::{Access, Arity, BadKeys, Begin, Category, Find, FindKeys, Flags, KeySpec, Spec, Within};

@@ -234,6 +234,17 @@ pub struct Spec<H: 'static> {
     /// Which arguments of a [`Flags::SENSITIVE`] command are secrets: all, unless the row
     /// knows better.
     pub is_secret: IsSecret,
+    /// What the command seeks inside its first key's container: the batch brings it near.
+    pub within: Option<Within>,
+}
+
+/// Arguments that name elements of the first key's container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// This argument.
+    One(u8),
+    /// From `first` on, every `step`th.
+    Every { first: u8, step: u8 },
 }
 
 /// Whether the argument at this position is a secret, by the argument before it.
@@ -261,6 +272,7 @@ impl<H> Spec<H> {
             subcommands: &[],
             find_keys: None,
             is_secret: |_, _| true,
+            within: None,
         }
     }
 

@@ -41,6 +41,7 @@ pub fn table() -> Vec<&'static [Spec]> {
         generic::SPECS,
         hash::SPECS,
         list::SPECS,
+        set::SPECS,
         sorted_set::SPECS,
         string::SPECS,
         transactions::SPECS,

@@ -11,11 +11,14 @@
 #![allow(unsafe_code)]
 
 use crate::base::hash;
-use crate::encodings::hashtable::{HashTable, Word};
+use crate::encodings::hashtable::{HashTable, Word, prefetch as prefetch_line};
 use crate::encodings::listpack::Entry;
 use crate::encodings::{thin, varint};
 use rand::Rng;
 use std::ptr::NonNull;
+
+/// How far ahead of a walk its entries are asked for.
+const AHEAD: usize = 16;
 
 const INLINE: u64 = 1;
 const INLINE_MAX: i64 = (1 << 46) - 1;
@@ -37,11 +40,31 @@ impl<'a> Stored<'a> {
             Entry::Str(member)
         };
         match parsed {
-            Entry::Int(value) if (-INLINE_MAX..=INLINE_MAX).contains(&value) => Stored::Inline(
-                Word::from_raw((value as u64) << 1 & 0xFFFF_FFFF_FFFF | INLINE),
-            ),
+            Entry::Int(value) if (-INLINE_MAX..=INLINE_MAX).contains(&value) => {
+                Stored::inline(value)
+            }
             _ => Stored::Text(member),
         }
+    }
+
+    /// As [`Stored::new`] of the entry's text. `buffer` holds the text of an integer that is
+    /// too big to be inline.
+    #[inline]
+    fn of(entry: Entry<'a>, buffer: &'a mut itoa::Buffer) -> Self {
+        match entry {
+            Entry::Str(text) => Stored::new(text),
+            Entry::Int(value) if (-INLINE_MAX..=INLINE_MAX).contains(&value) => {
+                Stored::inline(value)
+            }
+            Entry::Int(value) => Stored::Text(buffer.format(value).as_bytes()),
+        }
+    }
+
+    #[inline]
+    fn inline(value: i64) -> Self {
+        Stored::Inline(Word::from_raw(
+            (value as u64) << 1 & 0xFFFF_FFFF_FFFF | INLINE,
+        ))
     }
 
     #[inline]
@@ -71,6 +94,13 @@ impl<'a> Stored<'a> {
                 Word::from_raw(block.as_ptr().expose_provenance() as u64)
             }
         }
+    }
+}
+
+#[inline]
+fn prefetch_text(word: Word) {
+    if is_pointer(word) {
+        prefetch_line(word.raw() as usize);
     }
 }
 
@@ -145,12 +175,41 @@ impl MemberTable {
     #[inline]
     pub fn add(&mut self, member: &[u8]) -> bool {
         let stored = Stored::new(member);
-        let hash = stored.hash();
+        self.add_stored(stored.hash(), stored)
+    }
+
+    /// As [`MemberTable::add`]; `hash` is the member's.
+    #[inline]
+    pub fn add_hashed(&mut self, hash: u64, member: Entry<'_>) -> bool {
+        let mut buffer = itoa::Buffer::new();
+        self.add_stored(hash, Stored::of(member, &mut buffer))
+    }
+
+    #[inline]
+    fn add_stored(&mut self, hash: u64, stored: Stored<'_>) -> bool {
         if self.table.find(hash, |word| stored.is(word)).is_some() {
             return false;
         }
         self.table.insert(hash, stored.into_word(), hash_of);
         true
+    }
+
+    /// As [`MemberTable::contains`]; `hash` is the member's.
+    #[inline]
+    pub fn contains_hashed(&self, hash: u64, member: Entry<'_>) -> bool {
+        let mut buffer = itoa::Buffer::new();
+        let stored = Stored::of(member, &mut buffer);
+        self.table.find(hash, |word| stored.is(word)).is_some()
+    }
+
+    /// As [`MemberTable::remove`]; `hash` is the member's.
+    #[inline]
+    pub fn remove_hashed(&mut self, hash: u64, member: Entry<'_>) -> bool {
+        let mut buffer = itoa::Buffer::new();
+        let stored = Stored::of(member, &mut buffer);
+        let gone = self.table.remove(hash, |word| stored.is(word));
+        // SAFETY: out of the table.
+        gone.map(|word| unsafe { free(word) }).is_some()
     }
 
     #[inline]
@@ -169,10 +228,27 @@ impl MemberTable {
         gone.map(|word| unsafe { free(word) }).is_some()
     }
 
-    /// All members, in no useful order.
+    /// All members, in no useful order. The entries are asked for some steps ahead.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
-        // SAFETY: words in the table are alive while it is borrowed.
-        self.table.iter().map(|word| unsafe { entry_of(word) })
+        let mut words = self.table.iter();
+        let mut ahead = [None; AHEAD];
+        let mut at = 0;
+        for place in &mut ahead {
+            *place = words.next().inspect(|&word| prefetch_text(word));
+        }
+        std::iter::from_fn(move || {
+            let next = words.next().inspect(|&word| prefetch_text(word));
+            let word = std::mem::replace(&mut ahead[at], next)?;
+            at = (at + 1) % AHEAD;
+            // SAFETY: words in the table are alive while it is borrowed.
+            Some(unsafe { entry_of(word) })
+        })
+    }
+
+    /// The hash of an entry's text, for the functions that take one.
+    #[inline]
+    pub fn hash_entry(member: Entry<'_>) -> u64 {
+        Stored::of(member, &mut itoa::Buffer::new()).hash()
     }
 
     /// A fair pick.

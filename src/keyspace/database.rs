@@ -10,7 +10,7 @@ use super::watch::Seen;
 use super::{FieldExpiries, Ref};
 use crate::base::hash;
 use crate::encodings::hashtable::{HashTable, Slot, Word};
-use crate::types::{Container, Encoding, Hash, Type};
+use crate::types::{Container, Encoding, Hash, Inner, Type};
 
 /// The full hash of an entry's key, for the table when a segment splits.
 fn rehash(word: Word) -> u64 {
@@ -125,6 +125,17 @@ impl Database {
             slot,
             entry: Entry::of(self.table.word_at(slot)),
         })
+    }
+
+    /// See [`Keyspace::inner`](super::Keyspace::inner).
+    #[inline]
+    pub(super) fn inner(&self, hash: u64, key: &[u8]) -> Option<Inner<'_>> {
+        let entry = self.find(hash, key)?.entry;
+        if entry.kind() == Type::String {
+            return None;
+        }
+        // SAFETY: the entry's own pair; the database is borrowed for as long as the result.
+        unsafe { Inner::of(entry.kind(), entry.encoding(), entry.word()) }
     }
 
     /// What the key is at `now_ms`.

@@ -31,7 +31,7 @@ pub use waiting::Waiting;
 pub use watch::{WatchedKey, Watchers};
 
 use crate::base::hash;
-use crate::types::Limits;
+use crate::types::{Inner, Limits};
 use watch::Seen;
 
 /// A database's number.
@@ -163,6 +163,13 @@ impl Keyspace {
         self.dbs[at.0 as usize]
             .table()
             .prefetch_entries(hash, |_| true);
+    }
+
+    /// The table inside the big container at a key: what is sought in it can be brought near
+    /// too. The key's own lines are near already.
+    #[inline]
+    pub fn inner(&self, at: DbIndex, hash: u64, key: &[u8]) -> Option<Inner<'_>> {
+        self.dbs[at.0 as usize].inner(hash, key)
     }
 
     /// SWAPDB: clients that wait or watch see the other database's keys from now on.

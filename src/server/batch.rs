@@ -9,9 +9,10 @@ use super::client::ClientFlags;
 use super::dispatch::Outcome;
 use super::session::Session;
 use crate::base::hash;
-use crate::command::CommandError;
-use crate::keyspace::KeyHash;
+use crate::command::{CommandError, Within};
+use crate::keyspace::{DbIndex, KeyHash};
 use crate::resp::{Args, Bounds, OwnedArgs, Progress, ProtocolError, Span, Step, step};
+use crate::types::Inner;
 
 const COMMANDS_MAX: usize = 32;
 const KEYS_MAX: usize = 64;
@@ -37,6 +38,15 @@ pub struct Batch {
     spans: Vec<Span>,
     commands: Vec<Parsed>,
     hashes: Vec<KeyHash>,
+    sought: Vec<Sought>,
+}
+
+/// An element that a command seeks inside its first key's container.
+#[derive(Clone, Copy)]
+struct Sought {
+    key: Span,
+    hash: u64,
+    name: Span,
 }
 
 /// What parsing stopped at, behind the commands of the batch.
@@ -82,7 +92,7 @@ impl Engine {
         let mut start = if progress.has_begun() { 0 } else { pos };
         loop {
             let end = self.parse_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
-            self.prefetch(session, batch);
+            self.prefetch(session, batch, buf);
             for i in 0..batch.commands.len() {
                 let command = batch.commands[i];
                 let spans = &batch.spans[command.first_span..][..command.spans];
@@ -160,6 +170,7 @@ impl Engine {
     ) -> End {
         batch.commands.clear();
         batch.hashes.clear();
+        batch.sought.clear();
         let unauthenticated = session.client.flags.contains(ClientFlags::UNAUTHENTICATED);
         let bounds = Bounds {
             bulk_max: self.server.config.proto_max_bulk_len,
@@ -203,6 +214,18 @@ impl Engine {
                     at += keys.step as isize;
                 }
             }
+            if let Some(within) = row.and_then(|row| row.within)
+                && let Some(key) = batch.hashes.get(first_hash)
+            {
+                let (first, step) = match within {
+                    Within::One(at) => (usize::from(at), usize::MAX),
+                    Within::Every { first, step } => (usize::from(first), usize::from(step)),
+                };
+                let room = KEYS_MAX - batch.sought.len();
+                let names = spans.iter().skip(first).step_by(step).take(room);
+                let (key, hash) = (spans[1], key.hash);
+                batch.sought.extend(names.map(|&name| Sought { key, hash, name }));
+            }
             batch.commands.push(Parsed {
                 start: *start,
                 first_span,
@@ -217,11 +240,48 @@ impl Engine {
     }
 
     #[inline]
-    fn prefetch(&self, session: &Session, batch: &Batch) {
+    fn prefetch(&self, session: &Session, batch: &Batch, buf: &[u8]) {
         // A single key gains nothing: its lookup follows at once.
         if batch.hashes.len() > 1 {
             for key in &batch.hashes {
                 self.keyspace.prefetch_entries(session.client.db, key.hash);
+            }
+        }
+        if batch.sought.len() > 1 {
+            self.prefetch_within(session.client.db, &batch.sought, buf);
+        }
+    }
+
+    /// The same once more inside big containers, for what commands seek there.
+    fn prefetch_within(&self, db: DbIndex, sought: &[Sought], buf: &[u8]) {
+        let text = |span: Span| &buf[span.start..][..span.len];
+        let mut probes: [Option<(Inner<'_>, u64)>; KEYS_MAX] = [None; KEYS_MAX];
+        // Neighbours mostly seek in the same container: it is looked up once.
+        let mut container = None;
+        let mut found = false;
+        for (s, probe) in sought.iter().zip(&mut probes) {
+            let inner = match container {
+                Some((hash, inner)) if hash == s.hash => inner,
+                _ => self.keyspace.inner(db, s.hash, text(s.key)),
+            };
+            container = Some((s.hash, inner));
+            if let Some(inner) = inner {
+                let hash = inner.hash(text(s.name));
+                inner.prefetch(hash);
+                *probe = Some((inner, hash));
+                found = true;
+            }
+        }
+        if !found {
+            return;
+        }
+        let probes = &probes[..sought.len()];
+        for (inner, hash) in probes.iter().flatten() {
+            inner.prefetch_entries(*hash);
+        }
+        for (s, probe) in sought.iter().zip(probes) {
+            if let Some((inner @ Inner::Zset(_), _)) = probe {
+                inner.prefetch_order(text(s.name));
             }
         }
     }

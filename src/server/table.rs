@@ -1,7 +1,7 @@
 //! The command table: rows by name, found through a perfect hash made at start-up.
 
 use super::call::Spec;
-use crate::command::{Begin, CommandError, Find, Flags};
+use crate::command::{Begin, CommandError, Find, Flags, Within};
 
 /// Where the keys of a command stand when that can be told from its first key spec alone;
 /// the batch prefetches them.
@@ -25,6 +25,8 @@ pub struct Row {
     /// Rows of the subcommands.
     pub subcommands: Vec<usize>,
     pub prefetch: Option<KeyRange>,
+    /// Elements that it seeks in its first key's container.
+    pub within: Option<Within>,
     /// Needs no gate of its own: no subcommands, not protected.
     pub plain: bool,
 }
@@ -94,6 +96,7 @@ impl CommandTable {
             parent,
             subcommands: Vec::new(),
             prefetch: key_range(spec),
+            within: spec.within,
             plain: spec.subcommands.is_empty() && !spec.flags.contains(Flags::PROTECTED),
         });
         for sub in spec.subcommands {

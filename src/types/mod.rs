@@ -9,13 +9,17 @@
 
 mod boxed;
 mod hash;
+mod inner;
 mod list;
 mod set;
+mod set_algebra;
 mod zset;
 
 pub use hash::{Expiry, Hash, HashField};
+pub use inner::Inner;
 pub use list::List;
 pub use set::Set;
+pub use set_algebra::{difference, intersect};
 pub use zset::Zset;
 
 pub use crate::encodings::listpack::Entry;

@@ -35,6 +35,21 @@ impl Set {
         }
     }
 
+    /// An empty set of integers: what it becomes is left to what is added.
+    pub fn of_integers() -> Self {
+        Set::Intset(Intset::new())
+    }
+
+    /// An empty set in the small general form.
+    pub fn small() -> Self {
+        Set::Listpack(Listpack::new())
+    }
+
+    /// An empty table.
+    pub fn large() -> Self {
+        Set::Table(Box::default())
+    }
+
     /// To be called before adding `count` members: a table at once if so many will not fit.
     pub fn prepare(&mut self, count: usize, limits: &Limits) {
         let crowded = match self {
@@ -67,6 +82,15 @@ impl Set {
                 }
                 true
             }
+        }
+    }
+
+    /// As [`Set::add`], of another set's member.
+    #[inline]
+    pub fn add_entry(&mut self, member: Entry<'_>, limits: &Limits) -> bool {
+        match self {
+            Set::Table(table) => table.add_hashed(MemberTable::hash_entry(member), member),
+            _ => self.add(member.bytes(&mut itoa::Buffer::new()), limits),
         }
     }
 
@@ -150,6 +174,29 @@ impl Set {
                 .as_int()
                 .is_some_and(|v| set.contains(v)),
         }
+    }
+
+    /// As [`Set::contains`], of another set's member, whose hash is needed only by tables.
+    #[inline]
+    pub(super) fn contains_hashed(&self, hash: u64, member: Entry<'_>) -> bool {
+        match (self, member) {
+            (Set::Table(table), _) => table.contains_hashed(hash, member),
+            (Set::Intset(set), Entry::Int(value)) => set.contains(value),
+            _ => self.contains(member.bytes(&mut itoa::Buffer::new())),
+        }
+    }
+
+    /// As [`Set::remove`], of another set's member.
+    pub fn remove_entry(&mut self, member: Entry<'_>) -> bool {
+        match self {
+            Set::Table(table) => table.remove_hashed(MemberTable::hash_entry(member), member),
+            _ => self.remove(member.bytes(&mut itoa::Buffer::new())),
+        }
+    }
+
+    /// Removes a fair pick; its text.
+    pub fn pop(&mut self, rng: &mut impl Rng) -> Option<Vec<u8>> {
+        self.pop_with(rng, |member| member.to_vec())
     }
 
     /// Removes a member; false if it was not there.

@@ -74,7 +74,7 @@ pub(super) unsafe fn match_mark(line: *const u64) -> u32 {
 
 /// Asks the processor to load the cache line at `address`. Any address will do.
 #[inline(always)]
-pub(super) fn prefetch(address: usize) {
+pub(crate) fn prefetch(address: usize) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch never faults, whatever the address.
     unsafe {

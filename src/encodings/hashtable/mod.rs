@@ -43,7 +43,8 @@ use std::collections::BTreeMap;
 use arena::Arenas;
 use directory::Directory;
 use expiry::Expiry;
-use line::{MARK, SLOTS, match_tag, prefetch, slot_of, tag_of_hash, tag_of_slot, word_of_slot};
+pub(crate) use line::prefetch;
+use line::{MARK, SLOTS, match_tag, slot_of, tag_of_hash, tag_of_slot, word_of_slot};
 use segment::{Header, NO_HORIZON, NO_RECORD, Placed, SegmentRef};
 
 /// What a slot holds: 48 bits, not 0. For most callers an 8-byte-aligned pointer whose

@@ -1,0 +1,424 @@
+//! SINTER, SUNION, SDIFF, their STORE forms and SINTERCARD.
+
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::element;
+use crate::keyspace::{Class, Db, Ref};
+use crate::resp::Args;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::{Container, Set, difference, intersect};
+
+/// The sets at some keys; missing ones are `None`.
+type Sets<'d> = Vec<Option<Ref<'d, Set>>>;
+
+/// Looks every key up before anything else happens; another type is refused.
+fn look_up<'d>(db: &'d mut Db<'_>, keys: Args<'_>) -> Result<Sets<'d>, CommandError> {
+    for key in keys.iter() {
+        db.read::<Set>(key)?;
+    }
+    let db = &*db;
+    keys.iter().map(|key| db.peek::<Set>(key)).collect()
+}
+
+/// Puts a result where STORE wants it, or deletes what is there if the result is empty.
+fn store(call: &mut Call<'_>, result: Set, event: &'static str) {
+    let key = call.args.at(1);
+    let len = result.len();
+    if len > 0 {
+        call.db.put(key, result);
+        call.db.changed(key, Class::SET, event);
+    } else if call.db.delete(key) {
+        call.db.changed(key, Class::GENERIC, "del");
+    }
+    call.reply.int(len as i64);
+}
+
+// --- intersection ---
+
+pub(super) const SINTER: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::range(1, -1, 1, Access::READ)],
+    categories: Category::SET,
+    tips: &["nondeterministic_output_order"],
+    ..Spec::new("sinter", sinter)
+};
+
+pub(super) const SINTERSTORE: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::WRITE.union(Flags::DENYOOM),
+    keys: &[
+        KeySpec::one(1, Access::OW.union(Access::UPDATE)),
+        KeySpec::range(2, -1, 1, Access::READ),
+    ],
+    categories: Category::SET,
+    ..Spec::new("sinterstore", sinterstore)
+};
+
+pub(super) const SINTERCARD: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::READONLY.union(Flags::MOVABLEKEYS),
+    keys: &[KeySpec::counted(1, Access::READ)],
+    categories: Category::SET,
+    ..Spec::new("sintercard", sintercard)
+};
+
+/// `SINTER key ...`: the members that all sets have; a missing key is an empty set.
+///
+/// Reply: a set (RESP2: an array). O(smallest set * keys).
+fn sinter(call: &mut Call<'_>) -> CommandResult {
+    let reply = &mut *call.reply;
+    let sets = look_up(&mut call.db, call.args.from(1))?;
+    let place = reply.defer();
+    let mut len = 0;
+    if let Some(sets) = by_size(&sets) {
+        intersect(&sets, |member| {
+            element::write(reply, member);
+            len += 1;
+            true
+        });
+    }
+    reply.finish_set(place, len);
+    Ok(())
+}
+
+/// `SINTERSTORE destination key ...`: stores what SINTER replies.
+///
+/// Reply: its number of members; an empty result deletes the destination.
+fn sinterstore(call: &mut Call<'_>) -> CommandResult {
+    let limits = *call.db.limits();
+    let sets = look_up(&mut call.db, call.args.from(2))?;
+    let mut result = Set::of_integers();
+    if let Some(sets) = by_size(&sets) {
+        if !matches!(sets[0], Set::Intset(_)) {
+            result = Set::small();
+        }
+        intersect(&sets, |member| {
+            result.add_entry(member, &limits);
+            true
+        });
+        result.become_intset_if_small(&limits);
+    }
+    drop(sets);
+    store(call, result, "sinterstore");
+    Ok(())
+}
+
+/// `SINTERCARD numkeys key ... [LIMIT limit]`: how many members SINTER would reply, counted
+/// up to `limit` (0: all).
+fn sintercard(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let numkeys = element::at_least(args.at(1), 1, CommandError::NumkeysNotPositive)?;
+    if numkeys > args.len() - 2 {
+        return Err(CommandError::TooManyKeys);
+    }
+    let mut limit = 0;
+    let mut at = 2 + numkeys;
+    while at < args.len() {
+        if !args.is(at, "LIMIT") || at + 1 == args.len() {
+            return Err(CommandError::Syntax);
+        }
+        let negative = CommandError::Text("ERR LIMIT can't be negative");
+        limit = element::at_least(args.at(at + 1), 0, negative)?;
+        at += 2;
+    }
+    let sets = look_up(&mut call.db, args.from(2).first(numkeys))?;
+    let mut len = 0;
+    if let Some(sets) = by_size(&sets) {
+        intersect(&sets, |_| {
+            len += 1;
+            len != limit
+        });
+    }
+    call.reply.int(len as i64);
+    Ok(())
+}
+
+/// All sets, the smallest first; `None` when one is missing: the intersection is empty.
+fn by_size<'s>(sets: &'s Sets<'_>) -> Option<Vec<&'s Set>> {
+    let sets: Option<Vec<&Set>> = sets.iter().map(|set| set.as_deref()).collect();
+    sets.map(|mut sets| {
+        sets.sort_by_key(|set| set.len());
+        sets
+    })
+}
+
+// --- union ---
+
+pub(super) const SUNION: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::range(1, -1, 1, Access::READ)],
+    categories: Category::SET,
+    tips: &["nondeterministic_output_order"],
+    ..Spec::new("sunion", sunion)
+};
+
+pub(super) const SUNIONSTORE: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::WRITE.union(Flags::DENYOOM),
+    keys: &[
+        KeySpec::one(1, Access::OW.union(Access::UPDATE)),
+        KeySpec::range(2, -1, 1, Access::READ),
+    ],
+    categories: Category::SET,
+    ..Spec::new("sunionstore", sunionstore)
+};
+
+/// `SUNION key ...`: the members that some set has.
+///
+/// Reply: a set (RESP2: an array). O(members of all sets).
+fn sunion(call: &mut Call<'_>) -> CommandResult {
+    let limits = *call.db.limits();
+    let sets = look_up(&mut call.db, call.args.from(1))?;
+    let there: Vec<&Set> = sets.iter().flatten().map(|set| &**set).collect();
+    if let [only] = there[..] {
+        reply_all(call.reply, only);
+        return Ok(());
+    }
+    let mut result = if there.iter().all(|set| matches!(set, Set::Intset(_))) {
+        Set::of_integers()
+    } else {
+        Set::large()
+    };
+    for set in there {
+        result.add_all(set, &limits);
+    }
+    reply_all(call.reply, &result);
+    Ok(())
+}
+
+fn reply_all(reply: &mut crate::resp::Reply, set: &Set) {
+    reply.set(set.len());
+    set.visit(|member| {
+        element::write(reply, member);
+        true
+    });
+}
+
+/// `SUNIONSTORE destination key ...`: stores what SUNION replies.
+fn sunionstore(call: &mut Call<'_>) -> CommandResult {
+    let limits = *call.db.limits();
+    let sets = look_up(&mut call.db, call.args.from(2))?;
+    let mut result = Set::of_integers();
+    for set in sets.iter().flatten() {
+        result.add_all(set, &limits);
+    }
+    drop(sets);
+    store(call, result, "sunionstore");
+    Ok(())
+}
+
+// --- difference ---
+
+pub(super) const SDIFF: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::range(1, -1, 1, Access::READ)],
+    categories: Category::SET,
+    tips: &["nondeterministic_output_order"],
+    ..Spec::new("sdiff", sdiff)
+};
+
+pub(super) const SDIFFSTORE: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::WRITE.union(Flags::DENYOOM),
+    keys: &[
+        KeySpec::one(1, Access::OW.union(Access::UPDATE)),
+        KeySpec::range(2, -1, 1, Access::READ),
+    ],
+    categories: Category::SET,
+    ..Spec::new("sdiffstore", sdiffstore)
+};
+
+/// How a difference is found.
+enum Plan<'s> {
+    /// There is nothing in it: no first set, or that set is taken away from itself.
+    Empty,
+    /// Each member of the first set is sought in the others, the biggest of which is first.
+    Seek(&'s Set, Vec<&'s Set>),
+    /// The others' members are taken away from a copy of the first set.
+    TakeAway(&'s Set, Vec<&'s Set>),
+}
+
+impl<'s> Plan<'s> {
+    /// Seeking costs the first set's size for every set, taking away the sizes of all; but
+    /// seeking often ends early.
+    fn new(sets: &'s Sets<'_>, keys: Args<'_>) -> Plan<'s> {
+        let Some(first) = sets[0].as_deref() else {
+            return Plan::Empty;
+        };
+        if keys.iter().skip(1).any(|key| key == keys.at(0)) {
+            return Plan::Empty;
+        }
+        let mut others: Vec<&Set> = sets[1..].iter().flatten().map(|set| &**set).collect();
+        let seeking = first.len() * (others.len() + 1) / 2;
+        let taking = first.len() + others.iter().map(|set| set.len()).sum::<usize>();
+        if seeking <= taking {
+            others.sort_by_key(|set| std::cmp::Reverse(set.len()));
+            Plan::Seek(first, others)
+        } else {
+            Plan::TakeAway(first, others)
+        }
+    }
+}
+
+/// `SDIFF key ...`: the members of the first set that no other has.
+///
+/// Reply: a set (RESP2: an array). O(first set * keys) or O(members of all sets), whichever
+/// is less.
+fn sdiff(call: &mut Call<'_>) -> CommandResult {
+    let keys = call.args.from(1);
+    let limits = *call.db.limits();
+    let reply = &mut *call.reply;
+    let sets = look_up(&mut call.db, keys)?;
+    match Plan::new(&sets, keys) {
+        Plan::Empty => reply.set(0),
+        Plan::Seek(first, others) => {
+            let place = reply.defer();
+            let mut len = 0;
+            difference(first, &others, |member| {
+                element::write(reply, member);
+                len += 1;
+            });
+            reply.finish_set(place, len);
+        }
+        Plan::TakeAway(first, others) => {
+            let start = if matches!(first, Set::Intset(_)) {
+                Set::of_integers()
+            } else {
+                Set::large()
+            };
+            reply_all(reply, &taken_away(start, first, &others, &limits));
+        }
+    }
+    Ok(())
+}
+
+/// `first` without the members of `others`, built into `result`.
+fn taken_away(mut result: Set, first: &Set, others: &[&Set], limits: &crate::types::Limits) -> Set {
+    result.add_all(first, limits);
+    for other in others {
+        result.remove_all(other);
+        if result.is_empty() {
+            break;
+        }
+    }
+    result
+}
+
+/// `SDIFFSTORE destination key ...`: stores what SDIFF replies.
+fn sdiffstore(call: &mut Call<'_>) -> CommandResult {
+    let keys = call.args.from(2);
+    let limits = *call.db.limits();
+    let sets = look_up(&mut call.db, keys)?;
+    let mut result = Set::of_integers();
+    match Plan::new(&sets, keys) {
+        Plan::Empty => {}
+        Plan::Seek(first, others) => difference(first, &others, |member| {
+            result.add_entry(member, &limits);
+        }),
+        Plan::TakeAway(first, others) => {
+            result = taken_away(result, first, &others, &limits);
+        }
+    }
+    drop(sets);
+    store(call, result, "sdiffstore");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    fn filled() -> Testbed {
+        let mut t = Testbed::new();
+        t.run("SADD a 1 2 3 4");
+        t.run("SADD b 2 4 6");
+        t.run("SADD c x 4 2 y");
+        t.run("SET string 1");
+        t.take_effects();
+        t
+    }
+
+    #[test]
+    fn integers_stay_in_order() {
+        let mut t = filled();
+        assert_eq!(t.run("SINTER a b c"), "*2\r\n$1\r\n2\r\n$1\r\n4\r\n");
+        assert_eq!(
+            t.run("SUNION b a"),
+            "*5\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n$1\r\n4\r\n$1\r\n6\r\n"
+        );
+        assert_eq!(t.run("SDIFF a b none"), "*2\r\n$1\r\n1\r\n$1\r\n3\r\n");
+        assert_eq!(t.run("SDIFF c a"), "*2\r\n$1\r\nx\r\n$1\r\ny\r\n");
+        assert_eq!(t.run("SDIFF a b a"), "*0\r\n");
+        assert_eq!(t.run("SINTER a none"), "*0\r\n");
+        t.run("HELLO 3");
+        assert_eq!(t.run("SINTER a none"), "~0\r\n");
+        assert_eq!(t.run("SDIFF none a"), "~0\r\n");
+    }
+
+    #[test]
+    fn every_key_is_looked_at_before_the_answer() {
+        let mut t = filled();
+        for line in [
+            "SINTER none string",
+            "SUNION a string",
+            "SDIFF none string",
+            "SDIFFSTORE d a string",
+            "SINTERSTORE d none string",
+            "SINTERCARD 2 none string",
+        ] {
+            assert!(t.run(line).starts_with("-WRONGTYPE "), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_result_replaces_what_was_there_and_an_empty_one_deletes_it() {
+        let mut t = filled();
+        assert_eq!(t.run("SUNIONSTORE string a b"), ":5\r\n");
+        assert_eq!(t.run("SINTERSTORE a a b"), ":2\r\n");
+        assert_eq!(t.run("SDIFFSTORE c c b"), ":2\r\n");
+        assert_eq!(t.run("SMEMBERS c"), "*2\r\n$1\r\nx\r\n$1\r\ny\r\n");
+        assert_eq!(t.run("SINTERSTORE c none b"), ":0\r\n");
+        assert_eq!(t.run("SCARD c"), ":0\r\n");
+        let effects = t.take_effects();
+        assert_eq!(effects.len(), 4);
+        assert_eq!(t.run("SINTERSTORE c none b"), ":0\r\n");
+        assert_eq!(t.take_effects(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn counting_stops_at_its_limit() {
+        let mut t = filled();
+        assert_eq!(t.run("SINTERCARD 2 a b"), ":2\r\n");
+        assert_eq!(t.run("SINTERCARD 2 a b LIMIT 1"), ":1\r\n");
+        assert_eq!(t.run("SINTERCARD 2 a b LIMIT 0"), ":2\r\n");
+        assert_eq!(t.run("SINTERCARD 1 a LIMIT 9"), ":4\r\n");
+        for (line, error) in [
+            ("SINTERCARD 0 a", "ERR numkeys should be greater than 0"),
+            (
+                "SINTERCARD 2 a",
+                "ERR Number of keys can't be greater than number of args",
+            ),
+            ("SINTERCARD 1 a LIMIT -1", "ERR LIMIT can't be negative"),
+            ("SINTERCARD 1 a LIMIT", "ERR syntax error"),
+            ("SINTERCARD 1 a b", "ERR syntax error"),
+        ] {
+            assert_eq!(t.run(line), format!("-{error}\r\n"), "{line}");
+        }
+    }
+
+    #[test]
+    fn both_plans_give_the_same() {
+        let mut t = Testbed::new();
+        for i in 0..600 {
+            t.run(&format!("SADD big m{i}"));
+        }
+        for key in ["p", "q", "r", "s"] {
+            t.run(&format!("SADD {key} m1 m2 {key}"));
+        }
+        assert_eq!(t.run("SDIFFSTORE d big p"), ":598\r\n");
+        assert_eq!(t.run("SDIFFSTORE d big p q r s"), ":598\r\n");
+        assert!(t.run("SDIFF big p q r s").starts_with("*598\r\n"));
+    }
+}

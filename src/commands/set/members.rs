@@ -1,0 +1,261 @@
+//! SADD, SREM, SMOVE, and the commands that look at a set's members.
+
+use crate::command::{Access, Arity, Category, Flags, KeySpec, Within};
+use crate::commands::element;
+use crate::keyspace::Class;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::{Container, Set};
+
+pub(super) const SADD: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
+    categories: Category::SET,
+    within: Some(Within::Every { first: 2, step: 1 }),
+    ..Spec::new("sadd", sadd)
+};
+
+pub(super) const SREM: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    categories: Category::SET,
+    within: Some(Within::Every { first: 2, step: 1 }),
+    ..Spec::new("srem", srem)
+};
+
+/// `SADD key member ...`: adds members.
+///
+/// Reply: how many were not there yet. O(1) a member.
+fn sadd(call: &mut Call<'_>) -> CommandResult {
+    let key = call.args.at(1);
+    let members = call.args.from(2);
+    let limits = *call.db.limits();
+    let count = members.len();
+    let mut set = call
+        .db
+        .write_or(key, || Set::new_for(members.at(0), count, &limits))?;
+    set.prepare(count, &limits);
+    let added = members.iter().filter(|m| set.add(m, &limits)).count();
+    drop(set);
+    if added > 0 {
+        call.db.changed_by(key, added, Class::SET, "sadd");
+    }
+    call.reply.int(added as i64);
+    Ok(())
+}
+
+/// `SREM key member ...`: removes members.
+///
+/// Reply: how many were there. O(1) a member.
+fn srem(call: &mut Call<'_>) -> CommandResult {
+    let key = call.args.at(1);
+    let Some(mut set) = call.db.write::<Set>(key)? else {
+        call.reply.int(0);
+        return Ok(());
+    };
+    let removed = call.args.from(2).iter().filter(|m| set.remove(m)).count();
+    let empty = set.is_empty();
+    drop(set);
+    if removed > 0 {
+        call.db.changed_by(key, removed, Class::SET, "srem");
+    }
+    if empty {
+        call.db.delete_emptied(key);
+    }
+    call.reply.int(removed as i64);
+    Ok(())
+}
+
+pub(super) const SMOVE: Spec = Spec {
+    arity: Arity::Exactly(4),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[
+        KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::DELETE)),
+        KeySpec::one(2, Access::RW.union(Access::INSERT)),
+    ],
+    categories: Category::SET,
+    ..Spec::new("smove", smove)
+};
+
+/// `SMOVE source destination member`: moves a member from one set to another.
+///
+/// Reply: 1, or 0 if the source does not have it. The destination's type matters only when
+/// there is a source. O(1).
+fn smove(call: &mut Call<'_>) -> CommandResult {
+    let [_, source, destination, member] = call.args.exactly();
+    let limits = *call.db.limits();
+    let Some(set) = call.db.write::<Set>(source)? else {
+        call.reply.int(0);
+        return Ok(());
+    };
+    let there = set.contains(member);
+    drop(set);
+    call.db.write::<Set>(destination)?;
+    if !there || source == destination {
+        call.reply.int(i64::from(there));
+        return Ok(());
+    }
+    let mut set = call.db.write::<Set>(source)?.expect("seen above");
+    set.remove(member);
+    let empty = set.is_empty();
+    drop(set);
+    call.db.changed(source, Class::SET, "srem");
+    if empty {
+        call.db.delete_emptied(source);
+    }
+    let mut set = call
+        .db
+        .write_or(destination, || Set::new_for(member, 1, &limits))?;
+    let added = set.add(member, &limits);
+    drop(set);
+    if added {
+        call.db.changed(destination, Class::SET, "sadd");
+    }
+    call.reply.int(1);
+    Ok(())
+}
+
+pub(super) const SISMEMBER: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: Flags::READONLY.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RO)],
+    categories: Category::SET,
+    within: Some(Within::One(2)),
+    ..Spec::new("sismember", sismember)
+};
+
+pub(super) const SMISMEMBER: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::READONLY.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::SET,
+    within: Some(Within::Every { first: 2, step: 1 }),
+    ..Spec::new("smismember", smismember)
+};
+
+pub(super) const SCARD: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::READONLY.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RO)],
+    categories: Category::SET,
+    ..Spec::new("scard", scard)
+};
+
+pub(super) const SMEMBERS: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::SET,
+    tips: &["nondeterministic_output_order"],
+    ..Spec::new("smembers", smembers)
+};
+
+/// `SISMEMBER key member`: 1 if the set has the member, else 0. O(1).
+fn sismember(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, member] = call.args.exactly();
+    let set = call.db.read::<Set>(key)?;
+    let there = set.is_some_and(|set| set.contains(member));
+    call.reply.int(i64::from(there));
+    Ok(())
+}
+
+/// `SMISMEMBER key member ...`: an array of 1 and 0 for members that are there or not.
+/// O(members).
+fn smismember(call: &mut Call<'_>) -> CommandResult {
+    let members = call.args.from(2);
+    let set = call.db.read::<Set>(call.args.at(1))?;
+    call.reply.array(members.len());
+    for member in members.iter() {
+        let there = set.as_ref().is_some_and(|set| set.contains(member));
+        call.reply.int(i64::from(there));
+    }
+    Ok(())
+}
+
+/// `SCARD key`: the number of members; 0 when the key is missing. O(1).
+fn scard(call: &mut Call<'_>) -> CommandResult {
+    let [_, key] = call.args.exactly();
+    let len = call.db.read::<Set>(key)?.map_or(0, |set| set.len());
+    call.reply.int(len as i64);
+    Ok(())
+}
+
+/// `SMEMBERS key`: all members, as a set (RESP2: an array). O(members).
+fn smembers(call: &mut Call<'_>) -> CommandResult {
+    let [_, key] = call.args.exactly();
+    let reply = &mut *call.reply;
+    let Some(set) = call.db.read::<Set>(key)? else {
+        reply.set(0);
+        return Ok(());
+    };
+    reply.set(set.len());
+    set.visit(|member| {
+        element::write(reply, member);
+        true
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn members_are_there_once() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("SADD s a b 3"), ":3\r\n");
+        assert_eq!(t.run("SADD s a b"), ":0\r\n");
+        assert_eq!(t.run("SADD s 3 4"), ":1\r\n");
+        assert_eq!(t.run("SCARD s"), ":4\r\n");
+        assert_eq!(t.run("SISMEMBER s 4"), ":1\r\n");
+        assert_eq!(t.run("SMISMEMBER s a z 3"), "*3\r\n:1\r\n:0\r\n:1\r\n");
+        assert_eq!(t.run("SMISMEMBER none a z"), "*2\r\n:0\r\n:0\r\n");
+        assert_eq!(t.run("SREM s a 3 none"), ":2\r\n");
+        assert_eq!(t.run("SMEMBERS s"), "*2\r\n$1\r\nb\r\n$1\r\n4\r\n");
+        assert_eq!(t.run("SREM s b 4 b"), ":2\r\n");
+        assert_eq!(t.run("SMEMBERS s"), "*0\r\n");
+        assert_eq!(
+            t.take_effects(),
+            [
+                "SADD s a b 3",
+                "SADD s 3 4",
+                "SREM s a 3 none",
+                "SREM s b 4 b"
+            ]
+        );
+    }
+
+    #[test]
+    fn integers_are_replied_in_order() {
+        let mut t = Testbed::new();
+        t.run("SADD s 30 2 -100 2");
+        assert_eq!(
+            t.run("SMEMBERS s"),
+            "*3\r\n$4\r\n-100\r\n$1\r\n2\r\n$2\r\n30\r\n"
+        );
+        t.run("HELLO 3");
+        assert!(t.run("SMEMBERS s").starts_with("~3\r\n"));
+        assert_eq!(t.run("SMEMBERS none"), "~0\r\n");
+    }
+
+    #[test]
+    fn a_move_touches_both_sets_or_none() {
+        let mut t = Testbed::new();
+        t.run("SET string x");
+        t.run("SADD a 1 2");
+        t.take_effects();
+        assert_eq!(t.run("SMOVE none string 1"), ":0\r\n");
+        assert!(t.run("SMOVE a string 9").starts_with("-WRONGTYPE"));
+        assert!(t.run("SMOVE string a 9").starts_with("-WRONGTYPE"));
+        assert_eq!(t.run("SMOVE a b 9"), ":0\r\n");
+        assert_eq!(t.run("SMOVE a a 1"), ":1\r\n");
+        assert_eq!(t.run("SMOVE a a 9"), ":0\r\n");
+        assert_eq!(t.take_effects(), Vec::<String>::new());
+        assert_eq!(t.run("SMOVE a b 1"), ":1\r\n");
+        assert_eq!(t.run("SMOVE a b 2"), ":1\r\n");
+        assert_eq!(t.run("SCARD a"), ":0\r\n");
+        assert_eq!(t.run("SMEMBERS b"), "*2\r\n$1\r\n1\r\n$1\r\n2\r\n");
+        assert_eq!(t.take_effects(), ["SMOVE a b 1", "SMOVE a b 2"]);
+    }
+}

@@ -1,0 +1,324 @@
+//! SPOP, SRANDMEMBER: members picked by chance, every one as likely as any other.
+
+use std::collections::HashSet;
+
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::element;
+use crate::commands::sample::{Passing, is_few};
+use crate::keyspace::Class;
+use crate::resp::OwnedArgs;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::{Container, Limits, Set};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+
+pub(super) const SPOP: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(
+        1,
+        Access::RW.union(Access::ACCESS).union(Access::DELETE),
+    )],
+    categories: Category::SET,
+    tips: &["nondeterministic_output"],
+    ..Spec::new("spop", spop)
+};
+
+/// `SPOP key [count]`: removes random members.
+///
+/// Reply: a member or null; with `count` a set (RESP2: an array) of up to so many. The effect
+/// is SREM of what went, or DEL (UNLINK) when all did. O(members removed), at most O(members).
+fn spop(call: &mut Call<'_>) -> CommandResult {
+    match call.args.len() {
+        2 => spop_one(call),
+        3 => spop_many(call),
+        _ => Err(CommandError::Syntax),
+    }
+}
+
+fn spop_one(call: &mut Call<'_>) -> CommandResult {
+    let key = call.args.at(1);
+    let mut rng = SmallRng::from_rng(call.db.rng());
+    let Some(mut set) = call.db.write::<Set>(key)? else {
+        call.reply.null();
+        return Ok(());
+    };
+    let popped = set.pop(&mut rng).expect("no set is empty");
+    let empty = set.is_empty();
+    drop(set);
+    call.db.changed(key, Class::SET, "spop");
+    if empty {
+        call.db.delete_emptied(key);
+    }
+    call.rewrite(&[b"SREM", key, &popped]);
+    call.reply.bulk(&popped);
+    Ok(())
+}
+
+/// When the members that stay are fewer than this part of those that go, they are picked.
+const STAY_PART: usize = 5;
+
+fn spop_many(call: &mut Call<'_>) -> CommandResult {
+    let key = call.args.at(1);
+    let count = element::at_least(call.args.at(2), 0, CommandError::MustBePositive)?;
+    let mut rng = SmallRng::from_rng(call.db.rng());
+    let limits = *call.db.limits();
+    let Some(mut set) = call.db.write::<Set>(key)? else {
+        call.reply.set(0);
+        return Ok(());
+    };
+    let len = set.len();
+    if count == 0 {
+        call.reply.set(0);
+        return Ok(());
+    }
+    if count >= len {
+        drop(set);
+        return spop_all(call, key, len);
+    }
+    let mut gone = Gone::new(call.server.effects.wanted(), key, count);
+    let reply = &mut *call.reply;
+    reply.set(count);
+    if (len - count).saturating_mul(STAY_PART) > count {
+        for _ in 0..count {
+            set.pop_with(&mut rng, |member| {
+                element::write(reply, member);
+                gone.add(|| member.to_vec());
+            });
+        }
+    } else {
+        let stay = pick_staying(&mut set, len - count, &mut rng, &limits);
+        set.visit(|member| {
+            element::write(reply, member);
+            gone.add(|| member.to_vec());
+            true
+        });
+        *set = stay;
+    }
+    drop(set);
+    call.db.changed_by(key, count, Class::SET, "spop");
+    for effect in gone.finish() {
+        call.rewrite(&effect.args().to_vec());
+    }
+    Ok(())
+}
+
+/// Takes `count` random members out of the set into one of their own.
+fn pick_staying(set: &mut Set, count: usize, rng: &mut SmallRng, limits: &Limits) -> Set {
+    let mut stay = match &*set {
+        Set::Intset(_) => Set::of_integers(),
+        _ => Set::small(),
+    };
+    for _ in 0..count {
+        set.pop_with(rng, |member| stay.add_entry(member, limits));
+    }
+    stay
+}
+
+/// All members go: the key goes.
+fn spop_all(call: &mut Call<'_>, key: &[u8], len: usize) -> CommandResult {
+    let set = call.db.peek::<Set>(key)?.expect("seen by the caller");
+    let reply = &mut *call.reply;
+    reply.set(len);
+    set.visit(|member| {
+        element::write(reply, member);
+        true
+    });
+    drop(set);
+    call.db.changed_by(key, len, Class::SET, "spop");
+    call.db.delete_emptied(key);
+    let del: &[u8] = if call.server.config.lazyfree_lazy_server_del {
+        b"UNLINK"
+    } else {
+        b"DEL"
+    };
+    call.rewrite(&[del, key]);
+    Ok(())
+}
+
+/// SREM commands of what SPOP took, a thousand members each; nothing while nobody listens.
+struct Gone<'k> {
+    wanted: bool,
+    key: &'k [u8],
+    batch: usize,
+    in_last: usize,
+    commands: Vec<OwnedArgs>,
+}
+
+impl<'k> Gone<'k> {
+    const BATCH_MAX: usize = 1024;
+
+    fn new(wanted: bool, key: &'k [u8], count: usize) -> Self {
+        Gone {
+            wanted,
+            key,
+            batch: count.min(Self::BATCH_MAX),
+            in_last: 0,
+            commands: Vec::new(),
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, member: impl FnOnce() -> Vec<u8>) {
+        if !self.wanted {
+            return;
+        }
+        if self.in_last == 0 {
+            let start: [&[u8]; 2] = [b"SREM", self.key];
+            self.commands.push(start.into_iter().collect());
+        }
+        if let Some(last) = self.commands.last_mut() {
+            last.push(&member());
+        }
+        self.in_last = (self.in_last + 1) % self.batch;
+    }
+
+    fn finish(self) -> Vec<OwnedArgs> {
+        self.commands
+    }
+}
+
+pub(super) const SRANDMEMBER: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::SET,
+    tips: &["nondeterministic_output"],
+    ..Spec::new("srandmember", srandmember)
+};
+
+/// `SRANDMEMBER key [count]`: random members: different ones, or with a negative count that
+/// many picks of any.
+///
+/// Reply: a member or null; with `count` an array. O(picks), at most O(members).
+fn srandmember(call: &mut Call<'_>) -> CommandResult {
+    let key = call.args.at(1);
+    let count = match call.args.len() {
+        2 => None,
+        3 => Some(element::signed_count(call.args.at(2))?),
+        _ => return Err(CommandError::Syntax),
+    };
+    let mut rng = SmallRng::from_rng(call.db.rng());
+    let reply = &mut *call.reply;
+    let set = call.db.read::<Set>(key)?;
+    let (set, count) = match (set, count) {
+        (Some(set), Some(count)) => (set, count),
+        (Some(set), None) => {
+            element::write(reply, set.random(&mut rng).expect("no set is empty"));
+            return Ok(());
+        }
+        (None, None) => {
+            reply.null();
+            return Ok(());
+        }
+        (None, Some(_)) => {
+            reply.array(0);
+            return Ok(());
+        }
+    };
+    let len = set.len();
+    if count < 0 {
+        let picks = count.unsigned_abs();
+        reply.array(picks as usize);
+        for _ in 0..picks {
+            element::write(reply, set.random(&mut rng).expect("no set is empty"));
+        }
+        return Ok(());
+    }
+    let wanted = (count as usize).min(len);
+    reply.array(wanted);
+    if set.table().is_some() && is_few(wanted, len) {
+        let mut picked = HashSet::with_capacity(wanted);
+        while picked.len() < wanted {
+            let member = set.random(&mut rng).expect("no set is empty");
+            if picked.insert(member.to_vec()) {
+                element::write(reply, member);
+            }
+        }
+        return Ok(());
+    }
+    let mut passing = Passing::new(wanted, len);
+    set.visit(|member| {
+        if passing.take(&mut rng) {
+            element::write(reply, member);
+        }
+        true
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+    use std::collections::BTreeSet;
+
+    fn members(reply: &str) -> Vec<String> {
+        let lines = reply.split("\r\n").skip(2).step_by(2);
+        lines.map(str::to_string).collect()
+    }
+
+    fn filled(prefix: &str, n: usize) -> Testbed {
+        let mut t = Testbed::new();
+        for i in 0..n {
+            t.run(&format!("SADD s {prefix}{i}"));
+        }
+        t.take_effects();
+        t
+    }
+
+    #[test]
+    fn each_strategy_pops_different_members_and_states_them() {
+        for (prefix, n) in [("", 100), ("m", 100), ("m", 3000), ("", 3000)] {
+            for count in [1, n / 2, n - 3] {
+                let mut t = filled(prefix, n);
+                let popped = members(&t.run(&format!("SPOP s {count}")));
+                assert_eq!(popped.iter().collect::<BTreeSet<_>>().len(), count);
+                assert_eq!(t.run("SCARD s"), format!(":{}\r\n", n - count));
+                let effects = t.take_effects();
+                assert_eq!(effects.len(), count.div_ceil(1024));
+                let stated: Vec<_> = effects
+                    .iter()
+                    .flat_map(|e| e.strip_prefix("SREM s ").expect("an SREM").split(' '))
+                    .collect();
+                assert_eq!(stated, popped);
+                for member in &popped {
+                    assert_eq!(t.run(&format!("SISMEMBER s {member}")), ":0\r\n");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn to_pop_all_is_to_delete() {
+        let mut t = filled("", 3);
+        assert_eq!(t.run("SPOP s 3"), "*3\r\n$1\r\n0\r\n$1\r\n1\r\n$1\r\n2\r\n");
+        assert_eq!(t.run("SPOP s"), "$-1\r\n");
+        assert_eq!(t.run("SPOP s 3"), "*0\r\n");
+        assert_eq!(t.take_effects(), ["DEL s"]);
+        t.run("SADD s a");
+        assert_eq!(t.run("SPOP s"), "$1\r\na\r\n");
+        assert_eq!(t.take_effects(), ["SADD s a", "SREM s a"]);
+        assert_eq!(t.run("SPOP s 1 2"), "-ERR syntax error\r\n");
+        assert!(
+            t.run("SPOP s -1")
+                .starts_with("-ERR value is out of range, must be")
+        );
+    }
+
+    #[test]
+    fn samples_are_different_members_unless_asked_otherwise() {
+        for (prefix, n) in [("", 100), ("m", 100), ("m", 3000)] {
+            let mut t = filled(prefix, n);
+            for count in [1, 10, n - 1, n + 5] {
+                let sample = members(&t.run(&format!("SRANDMEMBER s {count}")));
+                let different = sample.iter().collect::<BTreeSet<_>>().len();
+                assert_eq!(different, count.min(n));
+            }
+            assert_eq!(members(&t.run("SRANDMEMBER s -500")).len(), 500);
+            assert_eq!(t.run("SRANDMEMBER s 0"), "*0\r\n");
+            assert_eq!(t.run("SRANDMEMBER none 1"), "*0\r\n");
+            assert_eq!(t.run("SRANDMEMBER none"), "$-1\r\n");
+            assert_eq!(t.take_effects(), Vec::<String>::new());
+        }
+    }
+}

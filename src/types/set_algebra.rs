@@ -1,0 +1,211 @@
+//! Intersection, union and difference of sets, in batches: members are taken from one set a
+//! handful at a time, and where the others are tables, their lines and entries for the
+//! whole handful are asked for before the first of it is looked up.
+
+use super::{Entry, Limits, Set};
+use crate::encodings::members::MemberTable;
+
+/// Members on their way at once.
+const BATCH: usize = 32;
+
+/// A handful of members with the hashes that tables want.
+struct Handful<'a> {
+    members: [Entry<'a>; BATCH],
+    hashes: [u64; BATCH],
+    len: usize,
+}
+
+impl<'a> Handful<'a> {
+    fn new() -> Self {
+        Handful {
+            members: [Entry::Int(0); BATCH],
+            hashes: [0; BATCH],
+            len: 0,
+        }
+    }
+
+    /// The next members of `from`, hashed if `hashed`; `false`: there are none.
+    fn fill(&mut self, from: &mut dyn Iterator<Item = Entry<'a>>, hashed: bool) -> bool {
+        self.len = 0;
+        for (place, member) in self.members.iter_mut().zip(from) {
+            *place = member;
+            self.len += 1;
+        }
+        if hashed {
+            for (hash, member) in self.hashes.iter_mut().zip(&self.members[..self.len]) {
+                *hash = MemberTable::hash_entry(*member);
+            }
+        }
+        self.len > 0
+    }
+
+    fn prefetch(&self, table: &MemberTable) {
+        let hashes = &self.hashes[..self.len];
+        hashes.iter().for_each(|&hash| table.prefetch(hash));
+        hashes.iter().for_each(|&hash| table.prefetch_entries(hash));
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Entry<'a>, u64)> {
+        let hashes = self.hashes.iter().copied();
+        self.members[..self.len].iter().copied().zip(hashes)
+    }
+}
+
+/// Calls `see` with the members that are in `first` and in all (`wanted`) or in none of
+/// `others`, until it returns false.
+fn filter<'a>(
+    first: &'a Set,
+    others: &[&Set],
+    wanted: bool,
+    mut see: impl FnMut(Entry<'a>) -> bool,
+) {
+    let mut from = first.iter();
+    let mut handful = Handful::new();
+    let hashed = others.iter().any(|set| set.table().is_some());
+    while handful.fill(&mut *from, hashed) {
+        if let Some(table) = others.first().and_then(|set| set.table()) {
+            handful.prefetch(table);
+        }
+        for (member, hash) in handful.iter() {
+            let stays = others
+                .iter()
+                .all(|set| set.contains_hashed(hash, member) == wanted);
+            if stays && !see(member) {
+                return;
+            }
+        }
+    }
+}
+
+/// Calls `see` with the members that all sets have until it returns false, in the order of
+/// the first: the smallest should stand there.
+pub fn intersect<'a>(sets: &[&'a Set], see: impl FnMut(Entry<'a>) -> bool) {
+    if let Some((first, others)) = sets.split_first() {
+        filter(first, others, true, see);
+    }
+}
+
+/// Calls `see` with the members of `first` that none of `others` has.
+pub fn difference<'a>(first: &'a Set, others: &[&Set], mut see: impl FnMut(Entry<'a>)) {
+    filter(first, others, false, |member| {
+        see(member);
+        true
+    });
+}
+
+impl Set {
+    /// Adds all members of another set.
+    pub fn add_all(&mut self, other: &Set, limits: &Limits) {
+        let mut from = other.iter();
+        while !matches!(self, Set::Table(_)) {
+            match from.next() {
+                Some(member) => _ = self.add_entry(member, limits),
+                None => return,
+            }
+        }
+        self.each_handful(&mut *from, |table, hash, member| {
+            table.add_hashed(hash, member);
+        });
+    }
+
+    /// Removes all members of another set.
+    pub fn remove_all(&mut self, other: &Set) {
+        let mut from = other.iter();
+        if self.table().is_none() {
+            from.for_each(|member| _ = self.remove_entry(member));
+            return;
+        }
+        self.each_handful(&mut *from, |table, hash, member| {
+            table.remove_hashed(hash, member);
+        });
+    }
+
+    fn each_handful<'a>(
+        &mut self,
+        from: &mut dyn Iterator<Item = Entry<'a>>,
+        mut each: impl FnMut(&mut MemberTable, u64, Entry<'a>),
+    ) {
+        let Set::Table(table) = self else {
+            unreachable!("called on a table")
+        };
+        let mut handful = Handful::new();
+        while handful.fill(from, true) {
+            handful.prefetch(table);
+            for (member, hash) in handful.iter() {
+                each(table, hash, member);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Container;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn set_of(model: &BTreeSet<String>) -> Set {
+        let mut set = Set::of_integers();
+        for member in model {
+            set.add(member.as_bytes(), &Limits::default());
+        }
+        set
+    }
+
+    fn text(member: Entry<'_>) -> String {
+        String::from_utf8(member.to_vec()).expect("made of a string")
+    }
+
+    fn model() -> impl Strategy<Value = BTreeSet<String>> {
+        let member = prop_oneof![
+            (0i64..700).prop_map(|n| n.to_string()),
+            (0i64..700).prop_map(|n| format!("m:{n}")),
+            Just(i64::MAX.to_string()),
+            Just(String::new()),
+        ];
+        let integers = prop::collection::btree_set((0i64..300).prop_map(|n| n.to_string()), 0..90);
+        prop_oneof![
+            prop::collection::btree_set(member, 0..400),
+            integers,
+            Just((0..2000).map(|n| n.to_string()).collect()),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn algebra_agrees_with_that_of_std(a in model(), b in model(), c in model()) {
+            let sets = [&a, &b, &c].map(set_of);
+            let refs = sets.each_ref();
+
+            let mut both = Vec::new();
+            intersect(&refs, |m| { both.push(text(m)); true });
+            let expected: Vec<_> = a.iter().filter(|m| b.contains(*m) && c.contains(*m)).cloned().collect();
+            both.sort();
+            prop_assert_eq!(both, expected.clone());
+
+            let mut first = 0;
+            intersect(&refs, |_| { first += 1; false });
+            prop_assert_eq!(first, expected.len().min(1));
+
+            let mut left = Vec::new();
+            difference(&sets[0], &refs[1..], |m| left.push(text(m)));
+            left.sort();
+            let expected: Vec<_> = a.iter().filter(|m| !b.contains(*m) && !c.contains(*m)).cloned().collect();
+            prop_assert_eq!(&left, &expected);
+
+            let mut rest = sets[0].clone();
+            rest.remove_all(&sets[1]);
+            rest.remove_all(&sets[2]);
+            let mut rest: Vec<_> = rest.iter().map(text).collect();
+            rest.sort();
+            prop_assert_eq!(rest, expected);
+
+            let mut all = Set::of_integers();
+            sets.iter().for_each(|set| all.add_all(set, &Limits::default()));
+            prop_assert_eq!(all.len(), a.iter().chain(&b).chain(&c).collect::<BTreeSet<_>>().len());
+        }
+    }
+}
