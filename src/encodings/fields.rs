@@ -182,6 +182,8 @@ fn hash_of(word: Word) -> u64 {
 #[derive(Default)]
 pub struct FieldTable {
     table: HashTable,
+    /// Fields that expire.
+    volatile: usize,
 }
 
 impl FieldTable {
@@ -231,6 +233,7 @@ impl FieldTable {
                 }),
                 hash_of,
             );
+            self.volatile += usize::from(expire_ms.is_some());
             self.note(hash, expire_ms);
             return true;
         };
@@ -256,9 +259,15 @@ impl FieldTable {
             unsafe { free(word) };
         }
         if expire_ms != old {
+            self.recount(old.is_some(), expire_ms.is_some());
             self.note(hash, expire_ms);
         }
         false
+    }
+
+    /// A field that did or did not expire now does or does not.
+    fn recount(&mut self, was_volatile: bool, is_volatile: bool) {
+        self.volatile = self.volatile + usize::from(is_volatile) - usize::from(was_volatile);
     }
 
     fn note(&mut self, hash: u64, expire_ms: Option<u64>) {
@@ -277,6 +286,7 @@ impl FieldTable {
             .find_slot(hash, |word| unsafe { name_of(word) } == name);
         let Some(slot) = slot else { return false };
         let word = self.table.word_at(slot);
+        self.recount(word.raw() & EXPIRES != 0, expire_ms.is_some());
         match (expire_ms, word.raw() & EXPIRES != 0) {
             (None, false) => return true,
             // SAFETY: an entry with the flag starts with its expiry, aligned.
@@ -301,12 +311,23 @@ impl FieldTable {
         let gone = self
             .table
             .remove(hash, |word| unsafe { name_of(word) } == name);
+        let Some(word) = gone else { return false };
+        self.recount(word.raw() & EXPIRES != 0, false);
         // SAFETY: out of the table.
-        gone.map(|word| unsafe { free(word) }).is_some()
+        unsafe { free(word) };
+        true
+    }
+
+    /// Number of fields that expire.
+    pub fn volatile(&self) -> usize {
+        self.volatile
     }
 
     /// No field expires before this; none may expire then.
     pub fn next_due(&self) -> Option<u64> {
+        if self.volatile == 0 {
+            return None;
+        }
         self.table.next_due().map(i64::cast_unsigned)
     }
 
@@ -334,6 +355,7 @@ impl FieldTable {
                     continue;
                 }
                 self.table.remove(hash, |other| other == word);
+                self.volatile -= 1;
                 removed += 1;
                 // SAFETY: out of the table but alive.
                 see(unsafe { name_of(word) });
@@ -437,6 +459,7 @@ impl Clone for FieldTable {
             copy.table.insert(hash, build(field), hash_of);
             copy.note(hash, field.expire_ms);
         }
+        copy.volatile = self.volatile;
         copy
     }
 }
@@ -494,6 +517,8 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(table.len(), model.len());
+                let volatile = model.values().filter(|(_, ms)| ms.is_some()).count();
+                prop_assert_eq!(table.volatile(), volatile);
             }
             let copy = table.clone();
             for (name, (text, ms)) in &model {

@@ -492,6 +492,20 @@ impl<'a> Db<'a> {
         self.database_mut().fields_mut().note(key, when_ms);
     }
 
+    /// No field of this key's hash expires any more.
+    pub fn forget_field_expiry(&mut self, key: &[u8]) {
+        self.database_mut().fields_mut().forget(key);
+    }
+
+    /// States that a field is gone because its time has come: as with keys, not a change of
+    /// the command that met it. Events are the caller's, who may have met several.
+    pub fn field_expired(&mut self, key: &[u8], field: &[u8]) {
+        self.keyspace.stats.expired_fields += 1;
+        self.keyspace.touch_watchers(self.at, key);
+        let part = RemovedPart::Field(field.into());
+        self.keyspace.record_removed(self.at, key, part);
+    }
+
     // --- whole keys ---
 
     /// Deletes the key; big values are freed off the loop. The caller states the change.
@@ -646,12 +660,6 @@ impl<'a> Db<'a> {
         self.keyspace.dirty += 1;
         self.keyspace.touch_watchers(self.at, key);
         self.event(key, class, event);
-    }
-
-    /// As [`Db::changed`] without an event: a change that others of the command speak for.
-    pub fn touched(&mut self, key: &[u8]) {
-        self.keyspace.dirty += 1;
-        self.keyspace.touch_watchers(self.at, key);
     }
 
     /// As [`Db::changed`] for another key of the same command: one command that changes two

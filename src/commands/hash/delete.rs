@@ -1,6 +1,5 @@
 //! HDEL.
 
-use super::lazy;
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
@@ -19,18 +18,21 @@ pub(super) const HDEL: Spec = Spec {
 /// Reply: the number of fields removed. O(fields given).
 fn hdel(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
-    let (mut removed, mut emptied) = (0, false);
+    let (mut removed, mut emptied, mut calmed) = (0, false, false);
     if let Some(mut hash) = call.db.write::<Hash>(key)? {
+        let volatile = hash.next_due().is_some();
         for field in call.args.from(2).iter() {
-            removed += u64::from(hash.remove(field));
+            removed += usize::from(hash.remove(field));
         }
         emptied = hash.is_empty();
+        calmed = volatile && hash.next_due().is_none();
     }
     if removed > 0 {
-        call.db.changed(key, Class::HASH, "hdel");
-        call.db.add_dirty(removed - 1);
+        call.db.changed_by(key, removed, Class::HASH, "hdel");
         if emptied {
-            lazy::remove_empty(call, key);
+            call.db.delete_emptied(key);
+        } else if calmed {
+            call.db.forget_field_expiry(key);
         }
     }
     call.reply.int(removed as i64);

@@ -98,7 +98,6 @@ fn expire(call: &mut Call<'_>, unit: Unit) -> CommandResult {
         CommandError::Text("ERR Parameter `numFields` should be greater than 0");
     let (args, key) = (call.args, call.args.at(1));
     let now = call.db.now_ms();
-    let repeated = call.effects_wanted();
     // The type of the key comes before the arguments.
     let mut hash = call.db.write::<Hash>(key)?;
     let when = unit.parse(args.at(2), now, call.name)?;
@@ -114,43 +113,43 @@ fn expire(call: &mut Call<'_>, unit: Unit) -> CommandResult {
     };
     open.make_expirable();
     let condition = condition.map_or(Condition::Always, |&(_, condition)| condition);
-    let (mut set, mut deleted) = (0u64, 0u64);
-    let mut changed = Vec::new();
+    let (mut set, mut deleted) = (Vec::new(), Vec::new());
     for field in fields.iter() {
         let outcome = expire_field(open, field, when, now as u64, condition);
         call.reply.int(outcome as i64);
-        set += u64::from(outcome == Outcome::Set);
-        deleted += u64::from(outcome == Outcome::Deleted);
-        if repeated && matches!(outcome, Outcome::Set | Outcome::Deleted) {
-            changed.push(field);
+        match outcome {
+            Outcome::Set => set.push(field),
+            Outcome::Deleted => deleted.push(field),
+            Outcome::NoField | Outcome::ConditionNotMet => {}
         }
     }
     drop(hash);
-    if set + deleted == 0 {
-        return Ok(());
-    }
     // All fields get the same time: either it is past, or it is not.
-    if deleted > 0 {
-        call.db.changed(key, Class::HASH, "hdel");
-        call.db.keyspace().stats.expired_fields += deleted;
-        changed
-            .iter()
-            .for_each(|field| call.rewrite(&[b"HDEL", key, field]));
-        lazy::remove_empty(call, key);
-    } else {
-        call.db.changed(key, Class::HASH, "hexpire");
+    if !deleted.is_empty() {
+        fields_deleted(call, key, &deleted);
+    } else if !set.is_empty() {
+        call.db.changed_by(key, set.len(), Class::HASH, "hexpire");
         call.db.note_field_expiry(key, when as i64);
-        if repeated {
+        if call.effects_wanted() {
             let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
             let mut effect = vec![&b"HPEXPIREAT"[..], key, time.format(when).as_bytes()];
             effect.extend(args.from(3).iter().take(at - 3));
-            effect.extend([&b"FIELDS"[..], count.format(set).as_bytes()]);
-            effect.append(&mut changed);
+            effect.extend([&b"FIELDS"[..], count.format(set.len()).as_bytes()]);
+            effect.append(&mut set);
             call.rewrite(&effect);
         }
     }
-    call.db.add_dirty(set + deleted - 1);
     Ok(())
+}
+
+/// Fields went at once because the time that a command gave them is past: stated as HDELs.
+pub(super) fn fields_deleted(call: &mut Call<'_>, key: &[u8], fields: &[&[u8]]) {
+    for field in fields {
+        call.db.field_expired(key, field);
+    }
+    call.db.changed_by(key, fields.len(), Class::HASH, "hdel");
+    call.no_effect();
+    lazy::delete_if_empty(&mut call.db, key);
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use super::lazy;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
-use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Entry, Hash, HashField};
 
@@ -21,7 +20,7 @@ fn with_field<R>(
     match found {
         Some(found) if found.expired(now) => {
             drop(hash);
-            lazy::expire(call, key, field);
+            lazy::expire(&mut call.db, key, field);
             Ok(see(call.reply, None))
         }
         found => Ok(see(call.reply, found)),
@@ -113,13 +112,7 @@ fn hmget(call: &mut Call<'_>) -> CommandResult {
     }
     drop(hash);
     if !expired.is_empty() {
-        expired.sort_unstable();
-        expired.dedup();
-        for field in expired {
-            lazy::remove(call, key, field);
-        }
-        call.db.event(key, Class::HASH, "hexpired");
-        lazy::remove_empty(call, key);
+        lazy::expire_several(&mut call.db, key, &expired);
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! HGETEX and HGETDEL: read fields, and change how long they live.
 
+use super::expire::fields_deleted;
 use super::field_args::{BAD_COUNT, Condition, Outcome, UNITS, expire_field, parse_fields};
 use super::lazy;
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
@@ -72,7 +73,7 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
         match change {
             Change::Nothing => {}
             Change::Persist => {
-                updated += u64::from(volatile);
+                updated += usize::from(volatile);
                 open.set_expire(field, None);
             }
             Change::ExpireAt(when) => {
@@ -84,34 +85,25 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
         }
     }
     drop(hash);
-    lazy::state_all(call, key, &expired);
-    if !expired.is_empty() {
-        call.db.event(key, Class::HASH, "hexpired");
-    }
+    lazy::state(&mut call.db, key, &expired);
     if !deleted.is_empty() {
-        lazy::state_all(call, key, &deleted);
-        call.db.event(key, Class::HASH, "hdel");
+        fields_deleted(call, key, &deleted);
     } else if updated > 0 {
-        call.db.add_dirty(updated - 1);
-        match change {
-            Change::ExpireAt(when) => {
-                call.db.changed(key, Class::HASH, "hexpire");
-                call.db.note_field_expiry(key, when as i64);
-                let mut time = itoa::Buffer::new();
-                let mut effect = vec![&b"HPEXPIREAT"[..], key, time.format(when).as_bytes()];
-                effect.extend(args.from(at).iter());
-                call.rewrite(&effect);
-            }
-            _ => {
-                call.db.changed(key, Class::HASH, "hpersist");
-                let mut effect = vec![&b"HPERSIST"[..], key];
-                effect.extend(args.from(at).iter());
-                call.rewrite(&effect);
-            }
+        let mut time = itoa::Buffer::new();
+        let mut effect = Vec::with_capacity(args.len());
+        if let Change::ExpireAt(when) = change {
+            call.db.changed_by(key, updated, Class::HASH, "hexpire");
+            call.db.note_field_expiry(key, when as i64);
+            effect.extend([&b"HPEXPIREAT"[..], key, time.format(when).as_bytes()]);
+        } else {
+            call.db.changed_by(key, updated, Class::HASH, "hpersist");
+            effect.extend([&b"HPERSIST"[..], key]);
         }
+        effect.extend(args.from(at).iter());
+        call.rewrite(&effect);
     }
-    if !expired.is_empty() || !deleted.is_empty() {
-        lazy::remove_empty(call, key);
+    if !expired.is_empty() {
+        lazy::delete_if_empty(&mut call.db, key);
     }
     Ok(())
 }
@@ -137,6 +129,7 @@ fn hgetdel(call: &mut Call<'_>) -> CommandResult {
     let fields = parse_fields(call.args, 2, BAD_COUNT)?;
     call.reply.array(fields.len());
     let (mut expired, mut deleted) = (Vec::new(), 0);
+    let volatile = hash.as_ref().is_some_and(|hash| hash.next_due().is_some());
     for field in fields.iter() {
         match hash.as_ref().and_then(|hash| hash.get(field)) {
             None => {
@@ -156,20 +149,18 @@ fn hgetdel(call: &mut Call<'_>) -> CommandResult {
             hash.remove(field);
         }
     }
+    let calmed = volatile && hash.as_ref().is_some_and(|hash| hash.next_due().is_none());
     drop(hash);
-    lazy::state_all(call, key, &expired);
-    if !expired.is_empty() {
-        call.db.event(key, Class::HASH, "hexpired");
-    }
+    lazy::state(&mut call.db, key, &expired);
     if deleted > 0 {
-        call.db.changed(key, Class::HASH, "hdel");
-        call.db.add_dirty(deleted - 1);
+        call.db.changed_by(key, deleted, Class::HASH, "hdel");
         let mut effect = vec![&b"HDEL"[..], key];
         effect.extend(fields.iter());
         call.rewrite(&effect);
     }
-    if deleted > 0 || !expired.is_empty() {
-        lazy::remove_empty(call, key);
+    let changed = deleted > 0 || !expired.is_empty();
+    if changed && !lazy::delete_if_empty(&mut call.db, key) && calmed {
+        call.db.forget_field_expiry(key);
     }
     Ok(())
 }

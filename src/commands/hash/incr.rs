@@ -11,8 +11,6 @@ use crate::types::{Entry, Expiry, Hash};
 /// A field's number, as it was found.
 struct Old<T> {
     number: T,
-    /// The field was there, and its time had come: it is deleted.
-    expired: bool,
     /// The field will expire.
     volatile: bool,
 }
@@ -35,13 +33,9 @@ fn read<T>(
     };
     drop(hash);
     if expired {
-        lazy::expire(call, key, field);
+        lazy::expire(&mut call.db, key, field);
     }
-    Ok(Old {
-        number,
-        expired,
-        volatile,
-    })
+    Ok(Old { number, volatile })
 }
 
 /// Sets a field that keeps its expiry.
@@ -79,9 +73,6 @@ fn hincrby(call: &mut Call<'_>) -> CommandResult {
         .ok_or(CommandError::IncrOverflow)?;
     write(call, key, field, itoa::Buffer::new().format(new).as_bytes())?;
     call.db.changed(key, Class::HASH, "hincrby");
-    if old.expired {
-        lazy::repeat_own(call);
-    }
     call.reply.int(new);
     Ok(())
 }
@@ -103,17 +94,12 @@ pub(super) const HINCRBYFLOAT: Spec = Spec {
 /// will expire, which HSET would end, as HSETEX KEEPTTL. O(1).
 fn hincrbyfloat(call: &mut Call<'_>) -> CommandResult {
     const NOT_A_FLOAT: CommandError = CommandError::Text("ERR hash value is not a float");
-    const ZERO: LongDouble = LongDouble::Finite {
-        negative: false,
-        mantissa: 0,
-        unit: 0,
-    };
     let [_, key, field, by] = call.args.exactly();
     let by = LongDouble::parse(by).ok_or(CommandError::NotAFloat)?;
     if matches!(by, LongDouble::Infinite { .. }) {
         return Err(CommandError::Text("ERR value is NaN or Infinity"));
     }
-    let old = read(call, key, field, ZERO, |value| {
+    let old = read(call, key, field, LongDouble::from(0), |value| {
         LongDouble::parse(value.bytes(&mut itoa::Buffer::new())).ok_or(NOT_A_FLOAT)
     })?;
     let new = old
@@ -163,6 +149,7 @@ mod tests {
         assert_eq!(t.run("HINCRBYFLOAT h a 10.5"), "$4\r\n10.5\r\n");
         assert_eq!(t.run("HINCRBYFLOAT h a 0.1"), "$4\r\n10.6\r\n");
         assert_eq!(t.take_effects(), ["HSET h a 10.5", "HSET h a 10.6"]);
+        assert_eq!(t.run("HINCRBYFLOAT h b -2.25"), "$5\r\n-2.25\r\n");
         t.run("HSET h text abc");
         assert_eq!(
             t.run("HINCRBYFLOAT h text 1"),

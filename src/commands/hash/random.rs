@@ -30,7 +30,7 @@ fn hrandfield(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let asked = SampleArgs::parse(call.args, "WITHVALUES")?;
     let missing = call.db.read::<Hash>(key)?.is_none();
-    if missing || lazy::expire_all(call, key) {
+    if missing || lazy::expire_all(&mut call.db, key) {
         match asked {
             None => call.reply.null(),
             Some(_) => call.reply.array(0),

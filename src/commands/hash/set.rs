@@ -55,8 +55,8 @@ fn set_all(call: &mut Call<'_>) -> Result<i64, CommandError> {
         created += i64::from(hash.set(args.at(at), args.at(at + 1), Expiry::Clear, &limits));
     }
     drop(hash);
-    call.db.changed(key, Class::HASH, "hset");
-    call.db.add_dirty(args.len() as u64 / 2 - 2);
+    call.db
+        .changed_by(key, args.len() / 2 - 1, Class::HASH, "hset");
     Ok(created)
 }
 
@@ -84,16 +84,13 @@ fn hsetnx(call: &mut Call<'_>) -> CommandResult {
     }
     drop(hash);
     if expired {
-        lazy::expire(call, key, field);
+        lazy::expire(&mut call.db, key, field);
     }
     let mut hash = call.db.write_or(key, Hash::new)?;
     hash.prepare([field.len(), value.len()].into_iter(), &limits);
     hash.set(field, value, Expiry::Clear, &limits);
     drop(hash);
     call.db.changed(key, Class::HASH, "hset");
-    if expired {
-        lazy::repeat_own(call);
-    }
     call.reply.int(1);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! HSETEX.
 
+use super::expire::fields_deleted;
 use super::field_args::{NO_FIELDS_WORD, UNITS};
 use super::lazy;
 use crate::base::number::parse_i64;
@@ -78,7 +79,9 @@ impl<'a> Options<'a> {
                     Condition::NoneThere
                 };
             } else {
-                let text = [b"ERR unknown argument: ", args.at(at)].concat();
+                // Redis writes a C string: up to the first NUL.
+                let word = args.at(at).split(|&b| b == 0).next().unwrap_or_default();
+                let text = [b"ERR unknown argument: ", word].concat();
                 return Err(CommandError::Bytes(text));
             }
             at += 1;
@@ -117,13 +120,10 @@ fn hsetex(call: &mut Call<'_>) -> CommandResult {
     let now = call.db.now_ms();
     let options = Options::parse(args, now, call.name)?;
     let now = now as u64;
-    let expired = match check(call, &options, now)? {
-        Checked::Holds { expired } => expired,
-        Checked::Fails => {
-            call.reply.int(0);
-            return Ok(());
-        }
-    };
+    if !holds(call, &options, now)? {
+        call.reply.int(0);
+        return Ok(());
+    }
     let limits = *call.db.limits();
     let mut hash = call.db.write_or(key, Hash::new)?;
     let pairs = options.pairs;
@@ -145,22 +145,19 @@ fn hsetex(call: &mut Call<'_>) -> CommandResult {
         }
     }
     drop(hash);
-    call.db.changed(key, Class::HASH, "hset");
-    call.db.add_dirty(pairs.len() as u64 / 2 - 1);
+    // Deleted fields are counted as such.
+    let set = if past { 0 } else { pairs.len() / 2 };
+    call.db.changed_by(key, set, Class::HASH, "hset");
     match options.expire {
         Some(_) if past => {
-            call.db.event(key, Class::HASH, "hdel");
-            for at in (0..pairs.len()).step_by(2) {
-                lazy::state(call, key, pairs.at(at));
-            }
-            lazy::remove_empty(call, key);
+            let fields: Vec<&[u8]> = pairs.iter().step_by(2).collect();
+            fields_deleted(call, key, &fields);
         }
         Some((when, at)) => {
             call.db.event(key, Class::HASH, "hexpire");
             call.db.note_field_expiry(key, when as i64);
             repeat_with_time(call, when, at);
         }
-        None if expired => lazy::repeat_own(call),
         None => {}
     }
     call.reply.int(1);
@@ -179,52 +176,39 @@ fn repeat_with_time(call: &mut Call<'_>, when: u64, at: usize) {
     call.rewrite(&effect);
 }
 
-enum Checked {
-    /// Some fields had expired; that is stated.
-    Holds {
-        expired: bool,
-    },
-    Fails,
-}
-
 /// Whether the fields are as FNX or FXX wants them; expired ones are deleted on the way.
-fn check(call: &mut Call<'_>, options: &Options<'_>, now: u64) -> Result<Checked, CommandError> {
+fn holds(call: &mut Call<'_>, options: &Options<'_>, now: u64) -> Result<bool, CommandError> {
     let key = call.args.at(1);
     let mut hash = call.db.write::<Hash>(key)?;
     let Some(open) = hash.as_mut() else {
-        return Ok(match options.condition {
-            Condition::AllThere => Checked::Fails,
-            _ => Checked::Holds { expired: false },
-        });
+        return Ok(options.condition != Condition::AllThere);
     };
+    if options.condition == Condition::Always {
+        return Ok(true);
+    }
     let (mut holds, mut expired) = (true, Vec::new());
-    if options.condition != Condition::Always {
-        for field in options.pairs.iter().step_by(2) {
-            let there = match open.get(field) {
-                Some(found) if found.expired(now) => {
-                    expired.push(field);
-                    open.remove(field);
-                    false
-                }
-                found => found.is_some(),
-            };
-            holds = there == (options.condition == Condition::AllThere);
-            if !holds {
-                break;
+    for field in options.pairs.iter().step_by(2) {
+        let there = match open.get(field) {
+            Some(found) if found.expired(now) => {
+                expired.push(field);
+                open.remove(field);
+                false
             }
+            found => found.is_some(),
+        };
+        holds = there == (options.condition == Condition::AllThere);
+        if !holds {
+            break;
         }
     }
     drop(hash);
-    lazy::state_all(call, key, &expired);
-    if holds {
-        return Ok(Checked::Holds {
-            expired: !expired.is_empty(),
-        });
+    for field in &expired {
+        call.db.field_expired(key, field);
     }
-    if !expired.is_empty() {
-        lazy::remove_empty(call, key);
+    if !holds && !expired.is_empty() {
+        lazy::delete_if_empty(&mut call.db, key);
     }
-    Ok(Checked::Fails)
+    Ok(holds)
 }
 
 #[cfg(test)]
