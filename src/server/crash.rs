@@ -172,7 +172,7 @@ fn write_rest(fd: i32) {
     sys::write_fd(fd, format!("{trace:?}").as_bytes());
     sys::write_fd(
         fd,
-        b"\n=== REDIS BUG REPORT END. Make sure to include from START to END. ===\n\n\
+        b"\n------ STACK TRACE DONE ------\n\n=== REDIS BUG REPORT END. Make sure to include from START to END. ===\n\n\
           Please report the crash together with this text.\n",
     );
 }

@@ -18,7 +18,7 @@ struct Wanted {
 
 /// Opens every socket. The errors are in the log.
 pub fn open_all(config: &Config) -> Result<Vec<Listener>, OpenError> {
-    let mut listeners = open_tcp(config).map_err(|()| OpenError::Tcp(config.port))?;
+    let mut listeners = open_tcp(config).map_err(|Logged| OpenError::Tcp(config.port))?;
     if !config.unixsocket.is_empty() {
         let mode = (config.unixsocketperm != 0).then_some(config.unixsocketperm);
         match bind_unix(config.unixsocket.path(), mode, backlog(config)) {
@@ -46,12 +46,16 @@ pub enum OpenError {
     Nothing,
 }
 
+/// A failure whose reason stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Logged;
+
 /// Replaces the TCP sockets in `listeners` by those that `config` asks for; all or none.
 ///
 /// A socket that is wanted still stays open, clients in its queue included. One that
 /// stands in the way of a new one (all addresses against a single one) is closed first,
-/// and opened again when the new one fails. `Err`: the reasons are in the log.
-pub fn reopen_tcp(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), ()> {
+/// and opened again when the new one fails.
+pub fn reopen_tcp(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), Logged> {
     let wanted = resolve_all(config)?;
     let mut new = Vec::new();
     for (want, address) in &wanted {
@@ -60,7 +64,7 @@ pub fn reopen_tcp(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), 
         }
         match bind_tcp(*address, backlog(config)) {
             Ok(listener) => new.push(listener),
-            Err(error) if error.error.kind() == io::ErrorKind::AddrInUse => {
+            Err(error) if is_in_use(&error) && has_port(listeners, address.port()) => {
                 drop(new);
                 return reopen_over_old(config, listeners, &wanted);
             }
@@ -82,7 +86,7 @@ fn reopen_over_old(
     config: &Config,
     listeners: &mut Vec<Listener>,
     wanted: &[(Wanted, SocketAddr)],
-) -> Result<(), ()> {
+) -> Result<(), Logged> {
     let old: Vec<SocketAddr> = listeners.iter().filter_map(Listener::address).collect();
     listeners.retain(Listener::is_unix);
     let opened = bind_each(config, wanted);
@@ -91,7 +95,7 @@ fn reopen_over_old(
             listeners.extend(new);
             Ok(())
         }
-        Err(()) => {
+        Err(Logged) => {
             for address in old {
                 match bind_tcp(address, backlog(config)) {
                     Ok(listener) => listeners.push(listener),
@@ -100,16 +104,16 @@ fn reopen_over_old(
                     }
                 }
             }
-            Err(())
+            Err(Logged)
         }
     }
 }
 
-fn open_tcp(config: &Config) -> Result<Vec<Listener>, ()> {
+fn open_tcp(config: &Config) -> Result<Vec<Listener>, Logged> {
     bind_each(config, &resolve_all(config)?)
 }
 
-fn bind_each(config: &Config, wanted: &[(Wanted, SocketAddr)]) -> Result<Vec<Listener>, ()> {
+fn bind_each(config: &Config, wanted: &[(Wanted, SocketAddr)]) -> Result<Vec<Listener>, Logged> {
     let mut listeners = Vec::new();
     for (want, address) in wanted {
         match bind_tcp(*address, backlog(config)) {
@@ -124,7 +128,7 @@ fn bind_each(config: &Config, wanted: &[(Wanted, SocketAddr)]) -> Result<Vec<Lis
 }
 
 /// The addresses of `bind` and `port`; an optional one without address is left out.
-fn resolve_all(config: &Config) -> Result<Vec<(Wanted, SocketAddr)>, ()> {
+fn resolve_all(config: &Config) -> Result<Vec<(Wanted, SocketAddr)>, Logged> {
     let mut resolved = Vec::new();
     for want in wanted(config) {
         match want.resolve() {
@@ -191,12 +195,22 @@ impl Wanted {
         no_family.contains(&code) || self.optional && code == libc::EADDRNOTAVAIL
     }
 
-    fn warn(&self, why: &str) {
+    fn warn(&self, why: &str) -> Logged {
         let Wanted { name, port, .. } = self;
         tracing::warn!(
             "Warning: Could not create server TCP listening socket {name}:{port}: {why}"
         );
+        Logged
     }
+}
+
+fn is_in_use(error: &ListenError) -> bool {
+    error.error.kind() == io::ErrorKind::AddrInUse
+}
+
+fn has_port(listeners: &[Listener], port: u16) -> bool {
+    let addresses = listeners.iter().filter_map(Listener::address);
+    addresses.map(|address| address.port()).any(|p| p == port)
 }
 
 fn backlog(config: &Config) -> i32 {
@@ -274,6 +288,7 @@ mod tests {
 
         let taken = std::net::TcpListener::bind(("127.0.0.1", other)).unwrap();
         assert!(reopen_tcp(&config(&["127.0.0.1"], other), &mut listeners).is_err());
+        assert_eq!(fd(&listeners[0]), before);
         let ports: Vec<u16> = listeners
             .iter()
             .map(|l| l.address().unwrap().port())

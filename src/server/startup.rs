@@ -82,8 +82,12 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
 fn command_table(specs: &[&'static [Spec]], config: &Config) -> Result<CommandTable, Problem> {
     let mut table = CommandTable::new(specs);
     for line in &config.renamed_commands {
-        let [old, new] = &line.words[..] else { continue };
-        table.rename(old, new).map_err(|why| Problem::at(&line.origin, why))?;
+        let [old, new] = &line.words[..] else {
+            continue;
+        };
+        table
+            .rename(old, new)
+            .map_err(|why| Problem::at(&line.origin, why))?;
     }
     Ok(table)
 }

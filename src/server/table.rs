@@ -46,6 +46,12 @@ const EMPTY: u16 = u16::MAX;
 /// A name's hash from its length, first and last eight bytes, case folded.
 #[inline]
 fn name_hash(name: &[u8], seed: u64) -> usize {
+    (name_key(name).wrapping_mul(seed) >> 51) as usize
+}
+
+/// What the hash sees of a name: two names with the same key cannot both be in the table.
+#[inline]
+fn name_key(name: &[u8]) -> u64 {
     const FOLD: u64 = 0x2020_2020_2020_2020;
     let n = name.len();
     let (a, b) = if n >= 8 {
@@ -62,8 +68,7 @@ fn name_hash(name: &[u8], seed: u64) -> usize {
         let byte = |i: usize| name.get(i).copied().unwrap_or(0) as u64;
         (byte(0) | byte(1) << 8 | byte(2) << 16, 0)
     };
-    let mixed = ((a | FOLD) ^ (b | FOLD).rotate_left(23) ^ n as u64).wrapping_mul(seed);
-    (mixed >> 51) as usize
+    (a | FOLD) ^ (b | FOLD).rotate_left(23) ^ n as u64
 }
 
 impl CommandTable {
@@ -175,6 +180,16 @@ impl CommandTable {
             let new = new.to_ascii_lowercase();
             if self.names.iter().any(|(name, _)| **name == *new) {
                 return Err(CommandError::Text("Target command name already exists"));
+            }
+            // No seed would tell them apart.
+            if self
+                .names
+                .iter()
+                .any(|(name, _)| name_key(name) == name_key(&new))
+            {
+                return Err(CommandError::Text(
+                    "Target command name is too similar to another",
+                ));
             }
             self.names.push((new.into(), row));
         }

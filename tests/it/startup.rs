@@ -83,6 +83,15 @@ fn of_a_directive_given_twice_the_last_counts() {
 }
 
 #[test]
+fn a_name_that_no_hash_could_tell_from_another_is_refused() {
+    // Equal in length, first and last eight bytes: the table would look for a seed for ever.
+    let ended =
+        refused(b"rename-command get aaaaaaaa1bbbbbbbb\nrename-command set aaaaaaaa2bbbbbbbb\n");
+    assert!(ended.err.contains("at line 2"), "{ended:?}");
+    assert!(ended.err.contains("too similar to another"), "{ended:?}");
+}
+
+#[test]
 fn a_check_prints_every_problem_and_starts_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("redis.conf");
@@ -175,12 +184,19 @@ fn an_address_marked_optional_may_be_missing() {
 fn renamed_commands_answer_to_their_new_names_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("redis.conf");
-    fs::write(&file, "rename-command STRLEN len\nrename-command ECHO \"\"\n").expect("a file");
+    fs::write(
+        &file,
+        "rename-command STRLEN len\nrename-command ECHO \"\"\n",
+    )
+    .expect("a file");
     let path = file.to_str().expect("UTF-8").to_owned();
     let server = Daemon::start_with_file(&path, &[], folder);
     let mut c = server.connect();
     assert_eq!(c.ask("LEN a"), ":0\r\n");
-    assert!(c.ask("STRLEN a").starts_with("-ERR unknown command 'STRLEN'"));
+    assert!(
+        c.ask("STRLEN a")
+            .starts_with("-ERR unknown command 'STRLEN'")
+    );
     assert!(c.ask("ECHO a").starts_with("-ERR unknown command 'ECHO'"));
     let ended = refused(b"port 0\nrename-command nosuch other\n");
     assert!(

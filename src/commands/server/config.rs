@@ -182,11 +182,11 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
         "dir" => std::env::set_current_dir(config.dir.0.path()).map_err(|e| system_text(&e))?,
         "port" => {
             const FAILED: &str = "Unable to listen on this port. Check server logs.";
-            listen_again(server).map_err(|()| FAILED)?;
+            listen_again(server).map_err(|_| FAILED)?;
         }
         "bind" => {
             const FAILED: &str = "Failed to bind to specified addresses.";
-            listen_again(server).map_err(|()| FAILED)?;
+            listen_again(server).map_err(|_| FAILED)?;
         }
         "maxclients" => match process::raise_file_limit(config.maxclients) {
             FileLimit::Enough => {}
@@ -212,7 +212,7 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
     Ok(())
 }
 
-fn listen_again(server: &mut Server) -> Result<(), ()> {
+fn listen_again(server: &mut Server) -> Result<(), listen::Logged> {
     // Whatever became of it: sockets may have been closed and opened again.
     server.relisten = true;
     listen::reopen_tcp(&server.config, &mut server.listeners)
