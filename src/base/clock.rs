@@ -45,7 +45,8 @@ pub fn cycles() -> u64 {
 pub struct Cycles {
     start_ticks: u64,
     start: Instant,
-    nanos_per_tick: f64,
+    /// Nanoseconds a tick, times 2^32.
+    scale: u64,
 }
 
 impl Cycles {
@@ -54,7 +55,7 @@ impl Cycles {
         let mut c = Cycles {
             start_ticks: cycles(),
             start: Instant::now(),
-            nanos_per_tick: 1.0,
+            scale: 1 << 32,
         };
         while c.start.elapsed() < Duration::from_micros(200) {
             std::hint::spin_loop();
@@ -67,19 +68,20 @@ impl Cycles {
     pub fn calibrate(&mut self) {
         let ticks = cycles().wrapping_sub(self.start_ticks);
         if ticks > 0 {
-            self.nanos_per_tick = self.start.elapsed().as_nanos() as f64 / ticks as f64;
+            let nanos_per_tick = self.start.elapsed().as_nanos() as f64 / ticks as f64;
+            self.scale = (nanos_per_tick * (1u64 << 32) as f64) as u64;
         }
     }
 
     #[inline]
     pub fn nanos(&self, ticks: u64) -> u64 {
-        (ticks as f64 * self.nanos_per_tick) as u64
+        ((u128::from(ticks) * u128::from(self.scale)) >> 32) as u64
     }
 
     /// How many ticks make so many nanoseconds.
     #[inline]
     pub fn ticks(&self, nanos: u64) -> u64 {
-        (nanos as f64 / self.nanos_per_tick) as u64
+        ((u128::from(nanos) << 32) / u128::from(self.scale.max(1))).min(u64::MAX.into()) as u64
     }
 
     #[inline]

@@ -48,6 +48,8 @@ pub struct Blocked {
     pub deadline_ms: Option<u64>,
     pub on_timeout: TimeoutReply,
     pub args: OwnedArgs,
+    /// What its tries have taken so far, in ticks of the cycle counter.
+    pub ticks: u64,
 }
 
 impl Blocked {
@@ -65,6 +67,7 @@ impl Blocked {
             deadline_ms,
             on_timeout,
             args: OwnedArgs::new(),
+            ticks: 0,
         }
     }
 
@@ -78,6 +81,7 @@ impl Blocked {
             deadline_ms,
             on_timeout,
             args,
+            ticks: 0,
         }
     }
 }

@@ -174,6 +174,7 @@ impl Client {
             // The deadline of the first try counts.
             if let Some(old) = &self.blocked {
                 blocked.deadline_ms = old.deadline_ms;
+                blocked.ticks = old.ticks;
             }
         }
         self.blocked = Some(Box::new(blocked));

@@ -252,6 +252,7 @@ fn queue_has(server: &Server, session: &Session, flags: Flags) -> bool {
 fn queue(server: &Server, session: &mut Session, id: usize, args: Args<'_>) {
     let row = server.table.row(id);
     let client = &mut session.client;
+    client.last_command = Some(row.full_name);
     let transaction = client.transaction.get_or_insert_with(Box::default);
     // After the first refusal nothing will run: what follows is checked, not kept.
     if !client

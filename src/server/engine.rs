@@ -11,7 +11,7 @@ use super::{
     CommandStats, CommandTable, Effects, Latency, Pause, Rates, Server, Signals, Slowlog,
     Stats, run,
 };
-use crate::base::clock::{Cycles, Now};
+use crate::base::clock::{self, Cycles, Now};
 use crate::command::CommandError;
 use crate::config::Config;
 use crate::keyspace::{ClientId, ClockUse, EvictionOrder, Keyspace};
@@ -194,6 +194,7 @@ impl Engine {
                 continue;
             };
             if let Some(blocked) = &session.client.blocked {
+                self.server.count_unserved(&session.client, false);
                 blocked.on_timeout.write(&mut session.reply);
             }
             self.unblock(&mut session);
@@ -236,6 +237,7 @@ impl Engine {
     /// Work that is due `hz` times a second.
     pub(super) fn cron(&mut self) {
         let Engine { server, .. } = self;
+        let began = clock::cycles();
         let hz = server.effective_hz();
         server.cron_due_ms = server.now.mono_ms + 1000 / hz;
         if server.cron_paused {
@@ -255,6 +257,7 @@ impl Engine {
         server.rates.turns.sample(server.stats.turns, now);
         server.rates.turn_us.sample(server.stats.turn_us, now);
         server.watch_clients();
+        server.stats.cron_ticks += clock::cycles().wrapping_sub(began);
     }
 }
 
@@ -305,10 +308,14 @@ pub fn unblock_client(
     if let Some(blocked) = &session.client.blocked {
         match error {
             Some(error) => {
+                server.count_unserved(&session.client, true);
                 session.reply.error(error);
                 server.stats.count_error(session.reply.last_error());
             }
-            None => blocked.on_timeout.write(&mut session.reply),
+            None => {
+                server.count_unserved(&session.client, false);
+                blocked.on_timeout.write(&mut session.reply);
+            }
         }
         unblock(keyspace, server, &mut session);
     }

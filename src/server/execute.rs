@@ -3,6 +3,7 @@
 
 use super::call::{Call, Effect};
 use super::client::ClientFlags;
+use super::dispatch::resolve;
 use super::session::Session;
 use super::{Engine, Server, crash};
 use crate::base::clock;
@@ -15,8 +16,15 @@ use super::client::Client;
 impl Engine {
     /// Runs a command that has passed the gates, with everything around it.
     #[inline]
-    pub fn execute(&mut self, session: &mut Session, id: usize, args: Args<'_>, hashes: &[KeyHash]) {
+    pub fn execute(
+        &mut self,
+        session: &mut Session,
+        id: usize,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) {
         let Session { client, reply, .. } = session;
+        client.last_command = Some(self.server.table.row(id).full_name);
         run(
             &mut self.keyspace,
             &mut self.server,
@@ -74,14 +82,11 @@ pub fn run(
 ) {
     let row = server.table.row(id);
     let (spec, name) = (row.spec, row.full_name);
-    client.last_command = Some(name);
     client.commands += u64::from(!retry);
     client.args_bytes = args.bytes();
     crash::note_command(id);
-    if server.has_monitors && !retry && !spec.flags.contains(Flags::SKIP_MONITOR) {
-        server.feed_monitors(client, spec, args);
-    }
     let (dirty, errors) = (keyspace.dirty, reply.errors());
+    let counted = server.stats.total_error_replies;
     let mut db = keyspace.db(client.db).with_hashes(hashes);
     if client.flags.contains(ClientFlags::NO_TOUCH) {
         db = db.without_touch();
@@ -106,31 +111,70 @@ pub fn run(
     let ticks = clock::cycles().wrapping_sub(start);
     crash::note_no_command();
 
+    if server.has_monitors && !retry && !spec.flags.contains(Flags::SKIP_MONITOR) {
+        server.feed_monitors(client, spec, args);
+    }
     if client.flags.contains(ClientFlags::BLOCKED) {
-        // It will be counted when it is done.
+        // Counted when it has been served.
+        if let Some(blocked) = &mut client.blocked {
+            blocked.ticks += ticks;
+        }
         return;
     }
-    let failed = reply.errors() != errors;
-    let stats = &mut server.command_stats[id];
-    stats.calls += 1;
-    stats.ticks += ticks;
-    server.stats.commands += 1;
+    let earlier = match &client.blocked {
+        Some(blocked) if retry => blocked.ticks,
+        _ => 0,
+    };
+    let ticks = ticks + earlier;
+    // Errors of the commands that it ran itself were counted with them.
+    let nested = server.stats.total_error_replies.saturating_sub(counted);
+    let failed = (reply.errors() - errors) > nested;
     if failed {
-        // What a transaction's commands got wrong was counted with them.
-        if !spec.flags.contains(Flags::RUNS_QUEUE) {
-            stats.failed += 1;
-            server.stats.count_error(reply.last_error());
-        }
+        server.stats.count_error(reply.last_error());
     }
-    if server.latency_tracking {
-        let nanos = server.cycles.nanos(ticks);
-        server.command_stats[id].record_latency(nanos);
+    if !client.flags.contains(ClientFlags::DENY_BLOCKING) {
+        server.stats.command_ticks += ticks;
     }
+    server.count_call(id, ticks, failed);
     if ticks >= server.slow_ticks {
         server.note_slow(client, spec, args, ticks);
     }
     if (keyspace.dirty != dirty || effect == Effect::Always) && server.effects.wanted() {
         state_effect(server, keyspace, selected, effect, args);
+    }
+}
+
+impl Server {
+    /// Counts one finished call.
+    #[inline]
+    fn count_call(&mut self, id: usize, ticks: u64, failed: bool) {
+        let stats = &mut self.command_stats[id];
+        stats.calls += 1;
+        stats.ticks += ticks;
+        stats.failed += failed as u64;
+        if self.latency_tracking {
+            stats.record_latency(self.cycles.nanos(ticks));
+        }
+        self.stats.commands += 1;
+    }
+
+    /// Counts the command of a client whose wait ended without another try: by its deadline
+    /// or by CLIENT UNBLOCK.
+    pub(super) fn count_unserved(&mut self, client: &Client, failed: bool) {
+        let Some(blocked) = &client.blocked else {
+            return;
+        };
+        let args = blocked.args.args();
+        let row = args.get(0).and_then(|name| self.table.find(name));
+        let Ok(id) = resolve(self, row.map(|row| row.id), args) else {
+            return;
+        };
+        let ticks = blocked.ticks;
+        self.count_call(id, ticks, failed);
+        if ticks >= self.slow_ticks {
+            let spec = self.table.row(id).spec;
+            self.note_slow(client, spec, args, ticks);
+        }
     }
 }
 

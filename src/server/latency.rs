@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use hdrhistogram::Histogram;
+use super::histogram::Histogram;
 
 /// Spikes kept of one event.
 const SERIES_LEN: usize = 160;
@@ -17,26 +17,14 @@ pub struct EventSeries {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Latency {
     /// 0: off.
     pub threshold_ms: u64,
     pub series: BTreeMap<&'static str, EventSeries>,
     pub now_s: i64,
     /// Microseconds of every turn of the loop that did something.
-    pub turns: Histogram<u64>,
-}
-
-impl Default for Latency {
-    fn default() -> Latency {
-        let turns = Histogram::new_with_bounds(1, 10_000_000, 2);
-        Latency {
-            threshold_ms: 0,
-            series: BTreeMap::new(),
-            now_s: 0,
-            turns: turns.expect("constant bounds that the histogram allows"),
-        }
-    }
+    pub turns: Histogram,
 }
 
 impl Latency {
@@ -67,6 +55,6 @@ impl Latency {
     /// Counts one turn of the loop.
     #[inline]
     pub fn sample_turn(&mut self, micros: u64) {
-        self.turns.saturating_record(micros.max(1));
+        self.turns.record(micros);
     }
 }

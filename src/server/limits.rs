@@ -129,6 +129,7 @@ impl Server {
                 self.close_soon(&mut session);
             } else {
                 self.enforce_output_limit(&mut session);
+                session.client.reply_peak = session.reply.pending_len();
                 let spare = session.input.buf.capacity() - session.input.buf.len();
                 if spare > 32 * 1024 && idle_s >= 2 {
                     session.input.buf.shrink_to_fit();

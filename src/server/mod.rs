@@ -39,6 +39,7 @@ pub use dispatch::{Outcome, resolve};
 pub use effects::{EffectSink, Effects, Stated};
 pub use engine::{Engine, Flow, kill_client, unblock_client};
 pub use execute::run;
+pub use histogram::Histogram;
 pub use latency::{EventSeries, Latency};
 pub use run::Loop;
 pub use session::{Clients, Session};

@@ -109,6 +109,7 @@ impl Loop {
         // While clients are paused the keyspace stands still, expiry included.
         self.engine.keyspace.keep_expired = server.pause.is_some();
         server.stats.turns += 1;
+        let commands = server.stats.commands;
 
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
@@ -131,6 +132,8 @@ impl Loop {
         let server = &mut self.engine.server;
         let micros = server.cycles.micros(clock::cycles().wrapping_sub(self.began));
         server.stats.turn_us += micros;
+        let commands = server.stats.commands.saturating_sub(commands);
+        server.stats.commands_per_turn_max = server.stats.commands_per_turn_max.max(commands);
         server.stats.slowest_turn_us = server.stats.slowest_turn_us.max(micros);
         server.latency.sample_turn(micros);
         if std::mem::take(&mut self.engine.server.relisten)

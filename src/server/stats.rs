@@ -45,6 +45,9 @@ pub struct Stats {
     /// Time spent in turns of the loop and in commands, microseconds.
     pub turn_us: u64,
     pub command_ticks: u64,
+    pub cron_ticks: u64,
+    /// The most commands of one turn.
+    pub commands_per_turn_max: u64,
     pub query_buffer_disconnections: u64,
     pub output_buffer_disconnections: u64,
     pub evicted_clients: u64,
@@ -68,9 +71,19 @@ impl Stats {
         } else if self.errors.len() < ERROR_CODES_MAX {
             self.errors.insert(code.into(), 1);
         } else {
+            let codes: Vec<_> = self
+                .errors
+                .keys()
+                .map(|c| String::from_utf8_lossy(c))
+                .collect();
+            tracing::warn!(
+                "Errorstats stopped adding new errors because the number of different errors \
+                 reached {ERROR_CODES_MAX}; CONFIG RESETSTAT starts over."
+            );
+            tracing::warn!("Current errors code list: {}", codes.join(", "));
             self.errors_overflowed = true;
             self.errors.clear();
-            self.errors.insert((*b"ERRORSTATS_OVERFLOW").into(), 1);
+            self.errors.insert((*b"ERRORSTATS_DISABLED").into(), 1);
         }
     }
 }

@@ -11,12 +11,11 @@ const GREETING: Flags = Flags::NOSCRIPT
     .union(Flags::FAST)
     .union(Flags::NO_AUTH)
     .union(Flags::SENTINEL)
-    .union(Flags::ALLOW_BUSY)
-    .union(Flags::SENSITIVE);
+    .union(Flags::ALLOW_BUSY);
 
 pub(super) const AUTH: Spec = Spec {
     arity: Arity::AtLeast(2),
-    flags: GREETING,
+    flags: GREETING.union(Flags::SENSITIVE),
     categories: Category::CONNECTION,
     ..Spec::new("auth", auth)
 };
@@ -65,7 +64,9 @@ fn is_same(a: &[u8], b: &[u8]) -> bool {
 
 pub(super) const HELLO: Spec = Spec {
     arity: Arity::AtLeast(1),
-    flags: GREETING,
+    flags: GREETING.union(Flags::SENSITIVE),
+    // The password stands behind the name behind AUTH, at one of two places.
+    is_secret: |at, before| before.eq_ignore_ascii_case(b"AUTH") || at == 4 || at == 6,
     categories: Category::CONNECTION,
     ..Spec::new("hello", hello)
 };

@@ -6,7 +6,7 @@ use crate::config::{self, Gate, system_text};
 use crate::keyspace::{Keyspace, KeyspaceStats};
 use crate::resp::Args;
 use crate::server::process::{self, FileLimit};
-use crate::server::{Call, ClientFlags, CommandResult, CommandStats, Server, Spec, Stats};
+use crate::server::{Call, ClientFlags, CommandResult, CommandStats, Histogram, Server, Spec, Stats};
 use crate::server::{crash, listen, log};
 
 const CONFIG_FLAGS: Flags = Flags::ADMIN
@@ -102,11 +102,12 @@ fn help(call: &mut Call<'_>) -> CommandResult {
 fn resetstat(call: &mut Call<'_>) -> CommandResult {
     let (keyspace, server, _, reply) = call.world();
     keyspace.stats = KeyspaceStats::default();
+    keyspace.lazyfree.reset();
     server.stats = Stats::default();
     for stats in &mut server.command_stats {
         *stats = CommandStats::default();
     }
-    server.latency.turns.reset();
+    server.latency.turns = Histogram::default();
     reply.ok();
     Ok(())
 }

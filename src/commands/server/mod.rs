@@ -7,8 +7,12 @@ mod debug_inspect;
 mod debug_protocol;
 pub(super) mod docs;
 mod info;
+mod latency;
+mod latency_report;
 mod keyspace;
 mod shutdown;
+mod slowlog;
+mod state;
 
 use crate::server::Spec;
 
@@ -17,8 +21,14 @@ pub(super) static SPECS: &[Spec] = &[
     debug::DEBUG,
     info::INFO,
     keyspace::DBSIZE,
-    keyspace::FLUSHDB,
     keyspace::FLUSHALL,
+    keyspace::FLUSHDB,
     keyspace::SWAPDB,
+    latency::LATENCY,
     shutdown::SHUTDOWN,
+    slowlog::SLOWLOG,
+    state::LOLWUT,
+    state::MONITOR,
+    state::ROLE,
+    state::TIME,
 ];

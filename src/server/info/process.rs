@@ -150,5 +150,18 @@ pub(super) fn cluster(_: &Source<'_>, to: &mut Writer) {
 
 pub(super) fn debug(from: &Source<'_>, to: &mut Writer) {
     to.section("Debug");
-    to.field("eventloop_duration_max", from.server.stats.slowest_turn_us);
+    let (stats, cycles) = (&from.server.stats, &from.server.cycles);
+    to.fields(&[
+        ("eventloop_duration_aof_sum", &0),
+        (
+            "eventloop_duration_cron_sum",
+            &cycles.micros(stats.cron_ticks),
+        ),
+        ("eventloop_duration_max", &stats.slowest_turn_us),
+        (
+            "eventloop_duration_p99",
+            &from.server.latency.turns.percentile(99.0),
+        ),
+        ("eventloop_cmd_per_cycle_max", &stats.commands_per_turn_max),
+    ]);
 }

@@ -1,0 +1,282 @@
+//! LATENCY: spikes by event, and how long every command's calls took.
+
+use super::latency_report::{doctor_text, graph_text};
+use crate::command::{Arity, CommandError, Flags};
+use crate::commands::help::write_help;
+use crate::resp::Reply;
+use crate::server::{Call, CommandResult, Histogram, Row, Server, Spec};
+
+const FLAGS: Flags = Flags::ADMIN
+    .union(Flags::NOSCRIPT)
+    .union(Flags::LOADING)
+    .union(Flags::STALE);
+const TIPS: &[&str] = &[
+    "nondeterministic_output",
+    "request_policy:all_nodes",
+    "response_policy:special",
+];
+
+pub(super) const LATENCY: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::CONTAINER,
+    subcommands: &[DOCTOR, GRAPH, HELP, HISTOGRAM, HISTORY, LATEST, RESET],
+    ..Spec::new("latency", help)
+};
+
+const DOCTOR: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: FLAGS,
+    tips: TIPS,
+    ..Spec::new("doctor", doctor)
+};
+
+/// `LATENCY DOCTOR`: verbatim text, what was slow and what may help.
+fn doctor(call: &mut Call<'_>) -> CommandResult {
+    let text = doctor_text(call.server);
+    call.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+const GRAPH: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: FLAGS,
+    tips: TIPS,
+    ..Spec::new("graph", graph)
+};
+
+/// `LATENCY GRAPH event`: verbatim text, the event's spikes drawn.
+fn graph(call: &mut Call<'_>) -> CommandResult {
+    let event = call.args.at(2);
+    let latency = &call.server.latency;
+    let found = latency
+        .series
+        .iter()
+        .find(|(name, _)| name.as_bytes() == event);
+    let Some((name, series)) = found else {
+        let line = [b"ERR No samples available for event '", event, b"'"].concat();
+        return Err(CommandError::Bytes(line));
+    };
+    let text = graph_text(name, series, call.server.now.unix_s());
+    call.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+const HELP: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::LOADING.union(Flags::STALE),
+    ..Spec::new("help", help)
+};
+
+/// `LATENCY HELP`.
+fn help(call: &mut Call<'_>) -> CommandResult {
+    write_help(
+        call.reply,
+        "latency",
+        &[
+            "DOCTOR",
+            "    What was slow, in words.",
+            "GRAPH <event>",
+            "    The spikes of <event>, drawn.",
+            "HISTORY <event>",
+            "    The spikes of <event>: Unix time and milliseconds.",
+            "LATEST",
+            "    The last spike of every event.",
+            "RESET [<event> ...]",
+            "    Forget the spikes of these events, or of all.",
+            "HISTOGRAM [COMMAND ...]",
+            "    How many calls of these commands, or of all, took how long.",
+        ],
+    );
+    Ok(())
+}
+
+const HISTOGRAM: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: FLAGS,
+    tips: TIPS,
+    ..Spec::new("histogram", histogram)
+};
+
+/// `LATENCY HISTOGRAM [command ...]`.
+///
+/// Reply: a map of `{calls, histogram_usec}` by command; the inner map gives at every
+/// doubling of the microseconds how many calls took no longer. A container stands for its
+/// subcommands; what is unknown or was never called is left out.
+fn histogram(call: &mut Call<'_>) -> CommandResult {
+    let server = &*call.server;
+    let mut wanted: Vec<&Row> = Vec::new();
+    if call.args.len() == 2 {
+        wanted.extend(server.table.rows());
+    }
+    for name in call.args.from(2).iter() {
+        let Some(row) = find(server, name) else {
+            continue;
+        };
+        wanted.push(row);
+        wanted.extend(row.subcommands.iter().map(|&id| server.table.row(id)));
+    }
+    let seen = |row: &&Row| {
+        Some((
+            row.full_name,
+            server.command_stats[row.id].latency.as_ref()?,
+        ))
+    };
+    let shown: Vec<(&str, &Histogram)> = wanted.iter().filter_map(seen).collect();
+    call.reply.map(shown.len());
+    for (name, histogram) in shown {
+        call.reply.bulk(name.as_bytes());
+        distribution(call.reply, histogram);
+    }
+    Ok(())
+}
+
+/// The row of `get` or of `client|id`.
+fn find<'s>(server: &'s Server, name: &[u8]) -> Option<&'s Row> {
+    let mut parts = name.splitn(2, |&b| b == b'|');
+    let row = server.table.find(parts.next()?)?;
+    match parts.next() {
+        None => Some(row),
+        Some(sub) => server.table.find_subcommand(row, sub),
+    }
+}
+
+fn distribution(reply: &mut Reply, histogram: &Histogram) {
+    let levels = histogram.cumulative();
+    reply.map(2);
+    reply.bulk(b"calls");
+    reply.int(histogram.total() as i64);
+    reply.bulk(b"histogram_usec");
+    reply.map(levels.len());
+    for (micros, calls) in levels {
+        reply.int(micros as i64);
+        reply.int(calls as i64);
+    }
+}
+
+const HISTORY: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: FLAGS,
+    tips: TIPS,
+    ..Spec::new("history", history)
+};
+
+/// `LATENCY HISTORY event`: array of `[unix seconds, milliseconds]`, oldest first.
+fn history(call: &mut Call<'_>) -> CommandResult {
+    let series = &call.server.latency.series;
+    let found = series
+        .iter()
+        .find(|(name, _)| name.as_bytes() == call.args.at(2));
+    let samples = found.map(|(_, series)| &series.samples);
+    call.reply.array(samples.map_or(0, |s| s.len()));
+    for &(at, ms) in samples.into_iter().flatten() {
+        call.reply.array(2);
+        call.reply.int(at);
+        call.reply.int(ms as i64);
+    }
+    Ok(())
+}
+
+const LATEST: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: FLAGS,
+    tips: TIPS,
+    ..Spec::new("latest", latest)
+};
+
+/// `LATENCY LATEST`: array of `[event, unix seconds, last milliseconds, most ever]`.
+fn latest(call: &mut Call<'_>) -> CommandResult {
+    let events = &call.server.latency.series;
+    call.reply.array(events.len());
+    for (name, series) in events {
+        let &(at, ms) = series.samples.back().expect("an event begins with a spike");
+        call.reply.array(4);
+        call.reply.bulk(name.as_bytes());
+        call.reply.int(at);
+        call.reply.int(ms as i64);
+        call.reply.int(series.max_ms as i64);
+    }
+    Ok(())
+}
+
+const RESET: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: FLAGS,
+    tips: &["request_policy:all_nodes", "response_policy:agg_sum"],
+    ..Spec::new("reset", reset)
+};
+
+/// `LATENCY RESET [event ...]`: the number of events that were forgotten.
+fn reset(call: &mut Call<'_>) -> CommandResult {
+    let series = &mut call.server.latency.series;
+    let before = series.len();
+    if call.args.len() == 2 {
+        series.clear();
+    }
+    for event in call.args.from(2).iter() {
+        series.retain(|name, _| name.as_bytes() != event);
+    }
+    call.reply.int((before - series.len()) as i64);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    fn with_spikes() -> Testbed {
+        let mut t = Testbed::new();
+        let latency = &mut t.engine.server.latency;
+        latency.threshold_ms = 100;
+        for (now_s, ms) in [
+            (999_990, 300),
+            (999_990, 200),
+            (999_995, 500),
+            (999_996, 99),
+        ] {
+            latency.now_s = now_s;
+            latency.add_if_slow("command", ms);
+        }
+        t
+    }
+
+    #[test]
+    fn the_worst_of_every_second_is_kept() {
+        let mut t = with_spikes();
+        let expected = "*2\r\n*2\r\n:999990\r\n:300\r\n*2\r\n:999995\r\n:500\r\n";
+        assert_eq!(t.run("LATENCY HISTORY command"), expected);
+        assert_eq!(t.run("LATENCY HISTORY nosuch"), "*0\r\n");
+        let latest = "*1\r\n*4\r\n$7\r\ncommand\r\n:999995\r\n:500\r\n:500\r\n";
+        assert_eq!(t.run("LATENCY LATEST"), latest);
+        assert_eq!(t.run("LATENCY RESET nosuch"), ":0\r\n");
+        assert_eq!(t.run("LATENCY RESET nosuch command"), ":1\r\n");
+        assert_eq!(t.run("LATENCY LATEST"), "*0\r\n");
+    }
+
+    #[test]
+    fn a_graph_names_its_extremes() {
+        let mut t = with_spikes();
+        let graph = t.run("LATENCY GRAPH command");
+        let head = "command - high 500 ms, low 300 ms (all time high 500 ms)\n";
+        assert!(graph.contains(head), "{graph}");
+        let none = "-ERR No samples available for event 'nosuch'\r\n";
+        assert_eq!(t.run("LATENCY GRAPH nosuch"), none);
+    }
+
+    #[test]
+    fn histograms_are_of_commands_that_ran() {
+        let mut t = Testbed::new();
+        t.run("SET a 1");
+        t.run("CLIENT ID");
+        assert_eq!(t.run("LATENCY HISTOGRAM nosuch get"), "*0\r\n");
+        let text = t.run("LATENCY HISTOGRAM set client");
+        assert!(
+            text.starts_with("*4\r\n$3\r\nset\r\n*4\r\n$5\r\ncalls\r\n:1\r\n"),
+            "{text}"
+        );
+        assert!(text.contains("$9\r\nclient|id\r\n"), "{text}");
+        assert!(
+            t.run("LATENCY HISTOGRAM CLIENT|ID")
+                .starts_with("*2\r\n$9\r\nclient|id\r\n")
+        );
+    }
+}

@@ -1,0 +1,178 @@
+//! SLOWLOG: the last slow commands.
+
+use crate::base::number::parse_i64;
+use crate::command::{Arity, CommandError, Flags};
+use crate::commands::help::{misused, write_help};
+use crate::server::{Call, CommandResult, Spec};
+
+const FLAGS: Flags = Flags::ADMIN.union(Flags::LOADING).union(Flags::STALE);
+/// Entries that GET shows when it is not told how many.
+const SHOWN: usize = 10;
+
+pub(super) const SLOWLOG: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::CONTAINER,
+    subcommands: &[GET, HELP, LEN, RESET],
+    ..Spec::new("slowlog", help)
+};
+
+const GET: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: FLAGS,
+    tips: &["request_policy:all_nodes", "nondeterministic_output"],
+    ..Spec::new("get", get)
+};
+
+/// `SLOWLOG GET [count]`: the newest first, 10 unless told otherwise; -1 is all.
+///
+/// Reply: array of `[id, unix seconds, microseconds, [argument ...], peer, client name]`.
+fn get(call: &mut Call<'_>) -> CommandResult {
+    const BAD_COUNT: CommandError =
+        CommandError::Text("ERR count should be greater than or equal to -1");
+    let args = call.args;
+    let count = match args.len() {
+        2 => SHOWN,
+        3 => match parse_i64(args.at(2)).filter(|&n| n >= -1) {
+            Some(-1) => usize::MAX,
+            Some(n) => n as usize,
+            None => return Err(BAD_COUNT),
+        },
+        _ => return Err(misused("SLOWLOG", args.at(1))),
+    };
+    let log = &call.server.slowlog.entries;
+    let reply = &mut *call.reply;
+    reply.array(count.min(log.len()));
+    for entry in log.iter().take(count) {
+        reply.array(6);
+        reply.int(entry.id as i64);
+        reply.int(entry.at);
+        reply.int(entry.micros as i64);
+        reply.array(entry.args.len());
+        entry.args.iter().for_each(|arg| reply.bulk(arg));
+        reply.bulk(entry.peer.as_bytes());
+        reply.bulk(entry.name.as_bytes());
+    }
+    Ok(())
+}
+
+const HELP: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::LOADING.union(Flags::STALE),
+    ..Spec::new("help", help)
+};
+
+/// `SLOWLOG HELP`.
+fn help(call: &mut Call<'_>) -> CommandResult {
+    write_help(
+        call.reply,
+        "slowlog",
+        &[
+            "GET [<count>]",
+            "    The last <count> slow commands (default: 10, -1 means all), each with its",
+            "    number, time, microseconds, arguments, client address and client name.",
+            "LEN",
+            "    How many are kept.",
+            "RESET",
+            "    Forget them.",
+        ],
+    );
+    Ok(())
+}
+
+const LEN: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: FLAGS,
+    tips: &[
+        "request_policy:all_nodes",
+        "response_policy:agg_sum",
+        "nondeterministic_output",
+    ],
+    ..Spec::new("len", len)
+};
+
+/// `SLOWLOG LEN`.
+fn len(call: &mut Call<'_>) -> CommandResult {
+    call.reply.int(call.server.slowlog.entries.len() as i64);
+    Ok(())
+}
+
+const RESET: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: FLAGS,
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+    ..Spec::new("reset", reset)
+};
+
+/// `SLOWLOG RESET`: numbers go on where they were.
+fn reset(call: &mut Call<'_>) -> CommandResult {
+    call.server.slowlog.entries.clear();
+    call.reply.ok();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    /// Everything is slow.
+    fn bed() -> Testbed {
+        let mut t = Testbed::new();
+        t.run("CONFIG SET slowlog-log-slower-than 0");
+        t.run("SLOWLOG RESET");
+        t
+    }
+
+    #[test]
+    fn the_newest_comes_first_and_the_oldest_goes() {
+        let mut t = bed();
+        t.run("CONFIG SET slowlog-max-len 2");
+        t.run("CLIENT SETNAME me");
+        t.run("GET a");
+        let log = t.run("SLOWLOG GET -1");
+        assert!(log.starts_with("*2\r\n*6\r\n:"), "{log}");
+        let (get, setname) = (log.find("$3\r\nGET\r\n$1\r\na\r\n"), log.find("SETNAME"));
+        assert!(get.is_some() && get < setname, "{log}");
+        assert!(log.contains("$7\r\n/test:0\r\n$2\r\nme\r\n"), "{log}");
+        assert_eq!(t.run("SLOWLOG GET 0"), "*0\r\n");
+        assert_eq!(t.run("SLOWLOG LEN"), ":2\r\n");
+        t.run("CONFIG SET slowlog-log-slower-than -1");
+        t.run("SLOWLOG RESET");
+        assert_eq!(t.run("SLOWLOG LEN"), ":0\r\n");
+    }
+
+    #[test]
+    fn passwords_are_not_kept() {
+        let mut t = bed();
+        t.run("AUTH me secret1");
+        t.run("HELLO 2 AUTH me secret2");
+        t.run("CONFIG SET masterauth secret3");
+        let log = t.run("SLOWLOG GET");
+        assert!(!log.contains("secret"), "{log}");
+        assert_eq!(log.matches("(redacted)").count(), 5, "{log}");
+    }
+
+    #[test]
+    fn a_blocked_command_is_logged_when_it_is_over() {
+        let mut t = bed();
+        let waiting = t.connect();
+        t.run_as(waiting, "BLPOP list 1");
+        assert!(!t.run("SLOWLOG GET").contains("BLPOP"));
+        t.advance_ms(2000);
+        t.time_out_blocked();
+        assert!(t.run("SLOWLOG GET").contains("BLPOP"));
+        let stats = t.run("INFO commandstats");
+        assert!(stats.contains("cmdstat_blpop:calls=1,"), "{stats}");
+    }
+
+    #[test]
+    fn counts_are_checked() {
+        let mut t = Testbed::new();
+        let refusal = "-ERR count should be greater than or equal to -1\r\n";
+        assert_eq!(t.run("SLOWLOG GET -2"), refusal);
+        assert_eq!(t.run("SLOWLOG GET x"), refusal);
+        assert!(
+            t.run("SLOWLOG GET 1 2")
+                .starts_with("-ERR unknown subcommand or wrong number")
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! TIME, ROLE, MONITOR, LOLWUT: the server's clock, its part, its commands as they come.
+
+use rand::Rng;
+
+use crate::base::clock;
+use crate::base::number::parse_i64;
+use crate::command::{Arity, Category, CommandError, Flags};
+use crate::config::REDIS_VERSION;
+use crate::server::{Call, ClientFlags, CommandResult, Spec};
+
+pub(super) const TIME: Spec = Spec {
+    arity: Arity::Exactly(1),
+    flags: Flags::LOADING.union(Flags::STALE).union(Flags::FAST),
+    tips: &["nondeterministic_output"],
+    ..Spec::new("time", time)
+};
+
+/// `TIME`: array of two bulk strings, Unix seconds and the microseconds in them.
+fn time(call: &mut Call<'_>) -> CommandResult {
+    let now = clock::unix_us();
+    call.reply.array(2);
+    call.reply.bulk_int(now / 1_000_000);
+    call.reply.bulk_int(now % 1_000_000);
+    Ok(())
+}
+
+pub(super) const ROLE: Spec = Spec {
+    arity: Arity::Exactly(1),
+    flags: Flags::NOSCRIPT
+        .union(Flags::LOADING)
+        .union(Flags::STALE)
+        .union(Flags::FAST)
+        .union(Flags::SENTINEL),
+    categories: Category::ADMIN.union(Category::DANGEROUS),
+    ..Spec::new("role", role)
+};
+
+/// `ROLE`: array of `master`, the replication offset and the replicas.
+fn role(call: &mut Call<'_>) -> CommandResult {
+    call.reply.array(3);
+    call.reply.bulk(b"master");
+    call.reply.int(0);
+    call.reply.array(0);
+    Ok(())
+}
+
+pub(super) const MONITOR: Spec = Spec {
+    arity: Arity::Exactly(1),
+    flags: Flags::ADMIN
+        .union(Flags::NOSCRIPT)
+        .union(Flags::LOADING)
+        .union(Flags::STALE),
+    ..Spec::new("monitor", monitor)
+};
+
+/// `MONITOR`: OK, then every command that runs, until the connection ends or is RESET.
+fn monitor(call: &mut Call<'_>) -> CommandResult {
+    if !call.may_block() {
+        const NOT_HERE: &str = "ERR MONITOR isn't allowed for DENY BLOCKING client";
+        return Err(CommandError::Text(NOT_HERE));
+    }
+    call.client.flags |= ClientFlags::MONITOR;
+    call.server.set_monitor(call.client.id, true);
+    call.reply.ok();
+    Ok(())
+}
+
+pub(super) const LOLWUT: Spec = Spec {
+    arity: Arity::AtLeast(1),
+    flags: Flags::READONLY.union(Flags::FAST),
+    ..Spec::new("lolwut", lolwut)
+};
+
+/// The drawing's size when none is asked for, and the most that is drawn.
+const COLUMNS: i64 = 48;
+const LINES: i64 = 10;
+const SIDE_MAX: i64 = 200;
+
+/// `LOLWUT [VERSION version] [columns [lines]]`: verbatim text, a maze that nobody has seen
+/// before (Smith's version of Truchet's tiles), and the server's versions.
+fn lolwut(call: &mut Call<'_>) -> CommandResult {
+    let mut args = call.args.from(1);
+    if args.is(0, "VERSION") && args.len() >= 2 {
+        // Of the versions' drawings there is one.
+        parse_i64(args.at(1)).ok_or(CommandError::NotAnInteger)?;
+        args = args.from(2);
+    }
+    let side = |at: usize, usual: i64| match args.get(at) {
+        None => Ok(usual),
+        Some(text) => parse_i64(text)
+            .map(|n| n.clamp(1, SIDE_MAX))
+            .ok_or(CommandError::NotAnInteger),
+    };
+    let (columns, lines) = (side(0, COLUMNS)?, side(1, LINES)?);
+    let rng = call.db.rng();
+    let mut text = String::new();
+    for _ in 0..lines {
+        text.extend((0..columns).map(|_| {
+            if rng.next_u32() & 1 == 0 {
+                '╱'
+            } else {
+                '╲'
+            }
+        }));
+        text.push('\n');
+    }
+    let russet = env!("CARGO_PKG_VERSION");
+    text.push_str(&format!(
+        "\nrusset ver. {russet}, as Redis ver. {REDIS_VERSION}\n"
+    ));
+    call.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn a_monitor_sees_commands_in_the_order_they_ran() {
+        let mut t = Testbed::new();
+        let watcher = t.connect();
+        t.run_as(watcher, "MONITOR");
+        for command in [
+            "MULTI",
+            "SET a \"x",
+            "CONFIG GET x",
+            "EXEC",
+            "AUTH secret",
+            "NOSUCH",
+        ] {
+            t.run(command);
+        }
+        let seen = String::from_utf8(t.take_reply(watcher)).expect("text");
+        let words: Vec<&str> = seen
+            .lines()
+            .map(|l| l.split("] ").nth(1).expect("a line"))
+            .collect();
+        let expected = [
+            "\"MULTI\"",
+            "\"SET\" \"a\" \"\\\"x\"",
+            "\"EXEC\"",
+            "\"AUTH\" \"(redacted)\"",
+        ];
+        assert_eq!(words, expected);
+        assert!(seen.contains(" [0 unix:/test] "), "{seen}");
+        t.run_as(watcher, "RESET");
+        t.run("PING");
+        assert_eq!(t.take_reply(watcher), b"");
+    }
+
+    #[test]
+    fn a_transaction_cannot_monitor() {
+        let mut t = Testbed::new();
+        t.run("MULTI");
+        t.run("MONITOR");
+        let refusal = "*1\r\n-ERR MONITOR isn't allowed for DENY BLOCKING client\r\n";
+        assert_eq!(t.run("EXEC"), refusal);
+    }
+
+    #[test]
+    fn the_server_is_a_master_without_replicas() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("ROLE"), "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n");
+    }
+
+    #[test]
+    fn a_drawing_has_the_size_asked_for() {
+        let mut t = Testbed::new();
+        let text = t.run("LOLWUT VERSION 5 20 3");
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(lines[0].chars().count(), 20);
+        assert_eq!(lines[3], "");
+        assert!(lines[4].ends_with("Redis ver. 8.0.0"));
+        assert_eq!(
+            t.run("LOLWUT VERSION x"),
+            "-ERR value is not an integer or out of range\r\n"
+        );
+    }
+}
