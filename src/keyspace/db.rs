@@ -717,7 +717,7 @@ pub struct Place<'d, 'a, 'k> {
     found: Option<Found>,
 }
 
-impl Place<'_, '_, '_> {
+impl<'d> Place<'d, '_, '_> {
     /// Whether the key is there.
     pub fn is_taken(&self) -> bool {
         self.found.is_some()
@@ -762,6 +762,18 @@ impl Place<'_, '_, '_> {
             None => self.db.insert_new(self.key, expiry, value),
             Some(found) => self.db.overwrite(self.hash, found, expiry, value),
         }
+    }
+
+    /// The bytes of the string that is there, extended with zeros to at least `len`; it
+    /// reports as `raw` from now on. To be called only of a string.
+    pub fn grow(self, len: usize) -> &'d mut [u8] {
+        let found = self.found.expect("a string is there");
+        let old = found.entry.string().expect("a string is there").len();
+        let had = found.entry.has_expiry();
+        let (entry, text) = found.entry.grow_string(len.max(old));
+        let database = self.db.database_mut();
+        database.moved(found.slot, self.hash, had, entry);
+        text
     }
 
     /// Changes an integer in place; `false`: there is none to change.

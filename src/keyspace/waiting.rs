@@ -112,13 +112,18 @@ impl Waiting {
         ready
     }
 
-    /// Who waits for the key, first come first.
-    pub fn queue(&self, db: DbIndex, key: &[u8]) -> Vec<ClientId> {
-        let queue = self
-            .dbs
-            .get(db.0 as usize)
-            .and_then(|by_key| by_key.get(key));
-        queue.map_or_else(Vec::new, |q| q.clients.iter().copied().collect())
+    fn queue(&self, db: DbIndex, key: &[u8]) -> Option<&Queue> {
+        self.dbs.get(db.0 as usize)?.get(key)
+    }
+
+    /// How many clients wait for the key.
+    pub fn waiters(&self, db: DbIndex, key: &[u8]) -> usize {
+        self.queue(db, key).map_or(0, |queue| queue.clients.len())
+    }
+
+    /// The client at a place in the key's line, from 0, first come first. O(1).
+    pub fn waiter(&self, db: DbIndex, key: &[u8], at: usize) -> Option<ClientId> {
+        self.queue(db, key)?.clients.get(at).copied()
     }
 }
 
@@ -134,7 +139,9 @@ mod tests {
         for client in [7, 7, 8] {
             w.wait(DB, b"k", ClientId(client));
         }
-        assert_eq!(w.queue(DB, b"k"), [ClientId(7), ClientId(8)]);
+        assert_eq!(w.waiters(DB, b"k"), 2);
+        assert_eq!(w.waiter(DB, b"k", 1), Some(ClientId(8)));
+        assert_eq!(w.waiter(DB, b"k", 2), None);
         w.signal(DbIndex(0), b"k");
         w.signal(DB, b"other");
         assert!(!w.has_ready());

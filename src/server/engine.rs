@@ -126,12 +126,18 @@ impl Engine {
     pub fn serve_ready_keys(&mut self, running: Option<&mut Session>) {
         while self.keyspace.waiting.has_ready() {
             for (db, key) in self.keyspace.waiting.take_ready() {
-                for id in self.keyspace.waiting.queue(db, &key) {
+                // Who is served leaves the line; who is not stays in his place.
+                let mut at = 0;
+                for _ in 0..self.keyspace.waiting.waiters(db, &key) {
+                    let Some(id) = self.keyspace.waiting.waiter(db, &key, at) else {
+                        break;
+                    };
                     let kind = self.keyspace.db(db).info(&key).map(|info| info.kind);
                     if kind.is_none() {
                         break;
                     }
                     let Some(mut session) = self.server.clients.take(id) else {
+                        at += 1;
                         continue;
                     };
                     let wants = session.client.blocked.as_ref().map(|b| b.kind);
@@ -139,6 +145,9 @@ impl Engine {
                         self.retry(&mut session);
                     }
                     self.server.put_back(session);
+                    if self.keyspace.waiting.waiter(db, &key, at) == Some(id) {
+                        at += 1;
+                    }
                 }
             }
         }

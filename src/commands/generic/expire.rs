@@ -78,10 +78,7 @@ impl Conditions {
             .find(|(word, _)| args.is(at, word));
             match flag {
                 Some((_, flag)) => *flag = true,
-                None => {
-                    let text = [b"ERR Unsupported option ", args.at(at)].concat();
-                    return Err(CommandError::Bytes(text));
-                }
+                None => return Err(unsupported(args.at(at))),
             }
         }
         if c.nx && (c.xx || c.gt || c.lt) {
@@ -101,6 +98,12 @@ impl Conditions {
             }
         }
     }
+}
+
+/// Names the word as far as C would print it.
+fn unsupported(word: &[u8]) -> CommandError {
+    let end = memchr::memchr(0, word).unwrap_or(word.len());
+    CommandError::Bytes([b"ERR Unsupported option ", &word[..end]].concat())
 }
 
 /// Unix milliseconds of the second argument. Any past is a time; overflows are none.
@@ -220,6 +223,7 @@ mod tests {
         ] {
             assert_eq!(t.run(line), format!("-ERR {refusal}\r\n"));
         }
+        assert_eq!(t.run("EXPIRE a 1 n\0x"), "-ERR Unsupported option n\r\n");
         assert_eq!(t.run("PEXPIREAT a 9223372036854775807"), ":0\r\n");
     }
 }

@@ -66,9 +66,8 @@ fn slice(text: &[u8], start: i64, end: i64) -> &[u8] {
     &text[start as usize..=end as usize]
 }
 
-/// Whether a string of `size + more` bytes may be made.
-fn check_length(call: &Call<'_>, size: u64, more: usize) -> Result<usize, CommandError> {
-    let max = call.server.config.proto_max_bulk_len as u64;
+/// The length of a string of `size + more` bytes, if it may be so long.
+fn check_length(max: u64, size: u64, more: usize) -> Result<usize, CommandError> {
     size.checked_add(more as u64)
         .filter(|&total| total <= max)
         .map(|total| total as usize)
@@ -92,21 +91,23 @@ fn setrange(call: &mut Call<'_>) -> CommandResult {
     let offset = parse_i64(offset).ok_or(CommandError::NotAnInteger)?;
     let offset =
         u64::try_from(offset).map_err(|_| CommandError::Text("ERR offset is out of range"))?;
-    let old = call.db.place(key).string()?.map(|text| text.len());
+    let max = call.server.config.proto_max_bulk_len as u64;
+    let mut place = call.db.place(key);
+    let old = place.string()?.map(|text| text.len());
     if value.is_empty() {
         call.reply.int(old.unwrap_or(0) as i64);
         return Ok(());
     }
-    let end = check_length(call, offset, value.len())?;
+    let end = check_length(max, offset, value.len())?;
     if old.is_none() {
         let empty = NewValue::Bytes {
             text: b"",
             modified: true,
         };
-        call.db.set_string(key, empty, Expiry::Clear);
+        place.set_string(empty, Expiry::Clear);
+        place = call.db.place(key);
     }
-    let mut string = call.db.string_mut(key)?.expect("made above");
-    let text = string.grow(end);
+    let text = place.grow(end);
     text[offset as usize..end].copy_from_slice(value);
     let len = text.len();
     call.db.changed(key, Class::STRING, "setrange");
@@ -128,6 +129,7 @@ pub(super) const APPEND: Spec = Spec {
 /// growth.
 fn append(call: &mut Call<'_>) -> CommandResult {
     let [_, key, value] = call.args.exactly();
+    let max = call.server.config.proto_max_bulk_len as u64;
     let place = call.db.place(key);
     let Some(old) = place.string()?.map(|text| text.len()) else {
         place.set_string(NewValue::text(value), Expiry::Clear);
@@ -135,9 +137,8 @@ fn append(call: &mut Call<'_>) -> CommandResult {
         call.reply.int(value.len() as i64);
         return Ok(());
     };
-    let end = check_length(call, old as u64, value.len())?;
-    let mut string = call.db.string_mut(key)?.expect("seen above");
-    string.grow(end)[old..].copy_from_slice(value);
+    let end = check_length(max, old as u64, value.len())?;
+    place.grow(end)[old..].copy_from_slice(value);
     call.db.changed(key, Class::STRING, "append");
     call.reply.int(end as i64);
     Ok(())
