@@ -18,6 +18,7 @@ mod stream;
 mod string;
 mod transactions;
 
+mod db_index;
 mod docs;
 mod element;
 mod expiry_args;

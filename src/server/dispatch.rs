@@ -133,10 +133,16 @@ pub fn resolve(server: &Server, row: Option<usize>, args: Args<'_>) -> Result<us
     Ok(row.id)
 }
 
+/// A word as C's `%.*s` prints it: up to a NUL byte, at most `max` bytes.
+fn echoed(word: &[u8], max: usize) -> &[u8] {
+    let end = memchr::memchr(0, word).unwrap_or(word.len());
+    &word[..end.min(max)]
+}
+
 fn unknown_command(args: Args<'_>) -> CommandError {
     let mut line = b"ERR unknown command '".to_vec();
     let name = &args[0];
-    line.extend_from_slice(&name[..name.len().min(ECHOED_ARGS_MAX)]);
+    line.extend_from_slice(echoed(name, ECHOED_ARGS_MAX));
     line.extend_from_slice(b"', with args beginning with: ");
     let start = line.len();
     for arg in args.from(1).iter() {
@@ -145,7 +151,7 @@ fn unknown_command(args: Args<'_>) -> CommandError {
             break;
         }
         line.push(b'\'');
-        line.extend_from_slice(&arg[..arg.len().min(room)]);
+        line.extend_from_slice(echoed(arg, room));
         line.extend_from_slice(b"' ");
     }
     CommandError::Bytes(line)
@@ -154,7 +160,7 @@ fn unknown_command(args: Args<'_>) -> CommandError {
 fn unknown_subcommand(row: &Row, args: Args<'_>) -> CommandError {
     let sub = &args[1];
     let mut line = b"ERR unknown subcommand '".to_vec();
-    line.extend_from_slice(&sub[..sub.len().min(ECHOED_ARGS_MAX)]);
+    line.extend_from_slice(echoed(sub, ECHOED_ARGS_MAX));
     line.extend_from_slice(b"'. Try ");
     line.extend(row.spec.name.bytes().map(|b| b.to_ascii_uppercase()));
     line.extend_from_slice(b" HELP.");

@@ -1,7 +1,7 @@
 //! PING, ECHO, SELECT, QUIT, RESET: the connection itself.
 
-use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
+use crate::commands::db_index;
 use crate::keyspace::DbIndex;
 use crate::server::{Call, ClientFlags, CommandResult, Spec};
 
@@ -59,13 +59,7 @@ pub(super) const SELECT: Spec = Spec {
 
 /// `SELECT index`.
 fn select(call: &mut Call<'_>) -> CommandResult {
-    let n = parse_i64(call.args.at(1)).ok_or(CommandError::NotAnInteger)?;
-    let n = i32::try_from(n).map_err(|_| CommandError::NotAnInteger)?;
-    let databases = call.db.keyspace().databases();
-    if n < 0 || n as usize >= databases {
-        return Err(CommandError::DbIndexOutOfRange);
-    }
-    call.client.db = DbIndex(n as u32);
+    call.client.db = db_index::parse(call, call.args.at(1))?;
     call.reply.ok();
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Keys that get another name or place: RENAME, RENAMENX, COPY, MOVE.
 
-use super::parse_db;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::db_index;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 
@@ -83,7 +83,7 @@ fn copy(call: &mut Call<'_>) -> CommandResult {
             replace = true;
         } else if call.args.is(at, "DB") && at + 1 < call.args.len() {
             at += 1;
-            db = parse_db(call, call.args.at(at))?;
+            db = db_index::parse(call, call.args.at(at))?;
         } else {
             return Err(CommandError::Syntax);
         }
@@ -119,7 +119,7 @@ pub(super) const MOVE: Spec = Spec {
 /// Reply: 1, or 0 when it is missing here or its name taken there. O(1).
 fn move_key(call: &mut Call<'_>) -> CommandResult {
     let [_, key, db] = call.args.exactly();
-    let db = parse_db(call, db)?;
+    let db = db_index::parse(call, db)?;
     if db == call.db.index() {
         return Err(CommandError::SameObject);
     }

@@ -2,6 +2,7 @@
 
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
+use crate::commands::db_index;
 use crate::keyspace::DbIndex;
 use crate::server::{Call, CommandResult, Spec};
 
@@ -93,12 +94,8 @@ fn swapdb(call: &mut Call<'_>) -> CommandResult {
     };
     let first = parse(first, "ERR invalid first DB index")?;
     let second = parse(second, "ERR invalid second DB index")?;
-    let databases = call.db.keyspace().databases();
-    let index = |n: i32| match u32::try_from(n) {
-        Ok(n) if (n as usize) < databases => Ok(DbIndex(n)),
-        _ => Err(CommandError::DbIndexOutOfRange),
-    };
-    let (first, second) = (index(first)?, index(second)?);
+    let first = db_index::existing(call, first)?;
+    let second = db_index::existing(call, second)?;
     call.db.keyspace().swap(first, second);
     call.db.add_dirty(1);
     call.reply.ok();

@@ -74,7 +74,7 @@ fn lcs(call: &mut Call<'_>) -> CommandResult {
     let (mut digits1, mut digits2) = (itoa::Buffer::new(), itoa::Buffer::new());
     let a = text1.as_ref().map_or(&b""[..], |t| t.text(&mut digits1));
     let b = text2.as_ref().map_or(&b""[..], |t| t.text(&mut digits2));
-    let table = Table::build(a, b, call.server.config.proto_max_bulk_len as u64)?;
+    let table = Table::build(a, b, call.server.config.proto_max_bulk_len)?;
     let len = table.at(a.len(), b.len());
     if options.idx {
         write_matches(call.reply, &table, &options, len);

@@ -46,7 +46,7 @@ pub(super) const MSET: Spec = Spec {
 ///
 /// Reply: OK. O(keys).
 fn mset(call: &mut Call<'_>) -> CommandResult {
-    if call.args.len() % 2 == 0 {
+    if call.args.len().is_multiple_of(2) {
         return Err(CommandError::WrongArity(call.name.into()));
     }
     for at in (1..call.args.len()).step_by(2) {
@@ -70,7 +70,7 @@ pub(super) const MSETNX: Spec = Spec {
 ///
 /// Reply: 1, or 0 when a key was there and nothing was set. O(keys).
 fn msetnx(call: &mut Call<'_>) -> CommandResult {
-    if call.args.len() % 2 == 0 {
+    if call.args.len().is_multiple_of(2) {
         return Err(CommandError::WrongArity(call.name.into()));
     }
     let pairs = call.args.from(1);

@@ -1,0 +1,24 @@
+//! Numbers of databases as clients name them, for every group.
+
+use crate::base::number::parse_i64;
+use crate::command::CommandError;
+use crate::keyspace::DbIndex;
+use crate::server::Call;
+
+const NOT_AN_INT: &str = "ERR value is out of range, value must between -2147483648 and 2147483647";
+
+/// The number of a database that exists.
+pub(super) fn parse(call: &mut Call<'_>, text: &[u8]) -> Result<DbIndex, CommandError> {
+    let n = parse_i64(text).ok_or(CommandError::NotAnInteger)?;
+    let n = i32::try_from(n).map_err(|_| CommandError::Text(NOT_AN_INT))?;
+    existing(call, n)
+}
+
+/// Refuses what is no database's number.
+pub(super) fn existing(call: &mut Call<'_>, n: i32) -> Result<DbIndex, CommandError> {
+    let databases = call.db.keyspace().databases();
+    match u32::try_from(n) {
+        Ok(n) if (n as usize) < databases => Ok(DbIndex(n)),
+        _ => Err(CommandError::DbIndexOutOfRange),
+    }
+}
