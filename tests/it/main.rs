@@ -2,15 +2,21 @@
 //!
 //! | module | what belongs there |
 //! |---|---|
+//! | `clients` | an application's client library |
 //! | `config` | CONFIG on a running server |
+//! | `hostile` | clients that break the rules or strain them |
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
+//! | `redis_cli` | Redis's own tools |
 //! | `startup` | how a server starts, and how it refuses to |
 //! | `harness` | that the tests' own tools work, shown on a real Redis |
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod clients;
 mod config;
 mod harness;
+mod hostile;
 mod process;
+mod redis_cli;
 mod startup;

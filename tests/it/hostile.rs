@@ -1,0 +1,189 @@
+//! Clients that break the rules, or only strain them: a clear error or correct service, and
+//! nobody else is harmed.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::support::{Daemon, wait_until, wait_within};
+
+/// Sends these bytes and gives all that comes until the server closes.
+fn told_and_closed(server: &Daemon, bytes: &[u8]) -> String {
+    let mut c = server.connect();
+    c.send(bytes);
+    String::from_utf8_lossy(&c.rest()).into_owned()
+}
+
+#[test]
+fn broken_lengths_are_told_and_the_connection_closed() {
+    let server = Daemon::start(&[]);
+    for (bytes, error) in [
+        (&b"*-2147483649x\r\n"[..], "invalid multibulk length"),
+        (b"*2147483648\r\n", "invalid multibulk length"),
+        (b"*99999999999999999999\r\n", "invalid multibulk length"),
+        (b"*1\r\n$-2\r\n", "invalid bulk length"),
+        (b"*1\r\n$9223372036854775808\r\n", "invalid bulk length"),
+        (b"*1\r\n$12345678901234567890\r\n", "invalid bulk length"),
+        (b"*1\r\n:3\r\n", "expected '$', got ':'"),
+        (b"SET \"unbalanced\r\n", "unbalanced quotes in request"),
+    ] {
+        let told = told_and_closed(&server, bytes);
+        assert_eq!(told, format!("-ERR Protocol error: {error}\r\n"));
+    }
+    let long = vec![b'a'; 70 * 1024];
+    assert_eq!(
+        told_and_closed(&server, &long),
+        "-ERR Protocol error: too big inline request\r\n"
+    );
+    assert_eq!(server.connect().ask("PING"), "+PONG\r\n");
+}
+
+#[test]
+fn an_announced_length_allocates_nothing() {
+    let server = Daemon::start(&[]);
+    let used = || server.info("used_memory").and_then(|n| n.parse::<u64>().ok()).expect("INFO");
+    let before = used();
+    let mut waiting = Vec::new();
+    for _ in 0..20 {
+        let mut c = server.connect();
+        c.send(b"*1000000\r\n$500000000\r\nabc");
+        waiting.push(c);
+    }
+    assert_eq!(server.connect().ask("PING"), "+PONG\r\n");
+    assert!(used() < before + (4 << 20), "{before} {}", used());
+}
+
+#[test]
+fn a_command_that_comes_byte_by_byte_is_served() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    let mut other = server.connect();
+    for byte in b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$2\r\n\x00\r\r\n*2\r\n$3\r\nGET\r\n$1\r\na\r\n" {
+        c.send(&[*byte]);
+        assert_eq!(other.ask("PING"), "+PONG\r\n");
+    }
+    assert_eq!(c.reply(), b"+OK\r\n");
+    assert_eq!(c.reply(), b"$2\r\n\x00\r\r\n");
+}
+
+#[test]
+fn a_million_arguments_are_served() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    let mut request = b"*1000001\r\n$3\r\nDEL\r\n".to_vec();
+    for i in 0..1_000_000 {
+        let key = i.to_string();
+        write!(request, "${}\r\n{key}\r\n", key.len()).expect("memory");
+    }
+    c.ask("SET 77 x");
+    c.send(&request);
+    assert_eq!(c.reply(), b":1\r\n");
+}
+
+#[test]
+fn keys_and_values_hold_any_bytes() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    let odd: &[u8] = b"\0\r\n\xff\xfe$3\r\n";
+    assert_eq!(c.call(&[b"SET", odd, odd]), b"+OK\r\n");
+    let mut want = format!("${}\r\n", odd.len()).into_bytes();
+    want.extend_from_slice(odd);
+    want.extend_from_slice(b"\r\n");
+    assert_eq!(c.call(&[b"GET", odd]), want);
+}
+
+#[test]
+fn a_big_value_goes_in_and_out_whole() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    c.reply_limit(Duration::from_secs(60));
+    let value: Vec<u8> = (0..64u32 << 20).map(|i| (i % 251) as u8).collect();
+    assert_eq!(c.call(&[b"SET", b"big", &value[..]]), b"+OK\r\n");
+    // Overwritten and deleted while it is on its way: what was asked for is what comes.
+    c.send(b"GET big\r\nSETRANGE big 0 changed\r\nDEL big\r\n");
+    let reply = c.reply();
+    let header = format!("${}\r\n", value.len());
+    assert!(reply.starts_with(header.as_bytes()));
+    assert!(reply[header.len()..reply.len() - 2] == value[..]);
+    assert_eq!(c.reply(), format!(":{}\r\n", value.len()).as_bytes());
+    assert_eq!(c.reply(), b":1\r\n");
+}
+
+#[test]
+fn a_client_that_never_reads_is_closed_at_its_limit_and_harms_nobody() {
+    let server = Daemon::start(&["--client-output-buffer-limit", "normal 1mb 0 0"]);
+    let mut setup = server.connect();
+    setup.call(&[b"SET", b"v", &vec![b'x'; 100_000][..]]);
+    let mut deaf = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
+    deaf.set_write_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    let request = b"GET v\r\n".repeat(1000);
+    for _ in 0..10 {
+        // The server may close us in the middle: that is what we want.
+        if deaf.write_all(&request).is_err() {
+            break;
+        }
+    }
+    let count = || server.info("client_output_buffer_limit_disconnections");
+    wait_until("the deaf client is closed", || count().as_deref() == Some("1"));
+    assert_eq!(setup.ask("PING"), "+PONG\r\n");
+}
+
+#[test]
+fn a_query_over_its_limit_closes_the_client() {
+    let server = Daemon::start(&["--client-query-buffer-limit", "1mb"]);
+    let mut c = server.connect();
+    let mut request = b"*2\r\n$4\r\nECHO\r\n$3000000\r\n".to_vec();
+    request.resize(2_500_000, b'x');
+    // The server may close before all of it is written.
+    let _ = c.write(&request);
+    assert_eq!(c.rest(), b"");
+    assert_eq!(
+        server.info("client_query_buffer_limit_disconnections").as_deref(),
+        Some("1")
+    );
+}
+
+#[test]
+fn strangers_may_send_little_before_they_authenticate() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    c.ask("CONFIG SET requirepass secret");
+    let told = told_and_closed(&server, b"*11\r\n");
+    assert_eq!(told, "-ERR Protocol error: unauthenticated multibulk length\r\n");
+    let told = told_and_closed(&server, b"*1\r\n$16385\r\n");
+    assert_eq!(told, "-ERR Protocol error: unauthenticated bulk length\r\n");
+    let mut stranger = server.connect();
+    assert_eq!(stranger.ask("GET a"), "-NOAUTH Authentication required.\r\n");
+    // The password and a long value in one piece: the second is parsed after the first ran.
+    let mut both = b"AUTH secret\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$20000\r\n".to_vec();
+    both.resize(both.len() + 20_000, b'v');
+    both.extend_from_slice(b"\r\n");
+    stranger.send(&both);
+    assert_eq!(stranger.reply(), b"+OK\r\n");
+    assert_eq!(stranger.reply(), b"+OK\r\n");
+    c.ask("CONFIG SET requirepass \"\"");
+}
+
+#[test]
+fn clients_over_the_limit_are_told_so() {
+    let server = Daemon::start(&["--maxclients", "5"]);
+    let mut inside: Vec<_> = (0..5).map(|_| server.connect()).collect();
+    for c in &mut inside {
+        // The readiness probe's own connection may still count for a moment.
+        wait_within(Duration::from_secs(5), "a place", || c.write(b"").is_ok());
+    }
+    wait_until("the sixth is refused", || {
+        let mut sixth = server.connect();
+        sixth.rest() == b"-ERR max number of clients reached\r\n"
+    });
+}
+
+#[test]
+fn a_client_that_vanishes_with_data_in_flight_is_served_to_the_end() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    c.send(b"SET last 1\r\nINCR last\r\n");
+    c.finish_sending();
+    assert_eq!(c.rest(), b"+OK\r\n:2\r\n");
+    assert_eq!(server.connect().ask("GET last"), "$1\r\n2\r\n");
+}

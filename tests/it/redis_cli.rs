@@ -1,0 +1,112 @@
+//! redis-cli and redis-benchmark against the daemon, where they are installed.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use crate::support::{Daemon, peers};
+
+/// Whether the tool is there; says so when it is not.
+fn has(tool: &str) -> bool {
+    let there = Command::new(tool).arg("--version").output().is_ok();
+    if !there {
+        peers::left_out(&format!("{tool} is not installed: its tests"));
+    }
+    there
+}
+
+fn cli(server: &Daemon, args: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new("redis-cli")
+        .args(["-p", &server.port().to_string()])
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("redis-cli");
+    child.stdin.take().expect("piped").write_all(input).expect("input");
+    child.wait_with_output().expect("output")
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn redis_cli_scans_and_finds_big_keys() {
+    if !has("redis-cli") {
+        return;
+    }
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    for i in 0..300 {
+        c.ask(&format!("SET user:{i} {}", "x".repeat(i)));
+    }
+    c.ask("RPUSH biglist a b c d");
+    let out = text(&cli(&server, &["--scan", "--pattern", "user:1?"], b""));
+    assert_eq!(out.lines().count(), 10, "{out}");
+    let out = text(&cli(&server, &["--bigkeys"], b""));
+    assert!(out.contains("Biggest string found \"user:299\" has 299 bytes"), "{out}");
+    assert!(out.contains("Biggest   list found \"biglist\" has 4 items"), "{out}");
+    let out = text(&cli(&server, &["--memkeys"], b""));
+    assert!(out.contains("Sampled 301 keys"), "{out}");
+}
+
+#[test]
+fn redis_cli_pipes_and_reads_commands_from_its_input() {
+    if !has("redis-cli") {
+        return;
+    }
+    let server = Daemon::start(&[]);
+    let mut bulk = Vec::new();
+    for i in 0..20_000 {
+        bulk.extend_from_slice(format!("SET p{i} {i}\r\n").as_bytes());
+    }
+    let out = text(&cli(&server, &["--pipe"], &bulk));
+    assert!(out.contains("errors: 0, replies: 20000"), "{out}");
+    let out = text(&cli(&server, &[], b"GET p7\nMULTI\nINCR p7\nEXEC\n"));
+    assert_eq!(out, "7\nOK\nQUEUED\n8\n");
+    let out = text(&cli(&server, &["-3", "--json", "COMMAND", "DOCS", "get"], b""));
+    assert!(out.contains("\"group\":\"string\""), "{out}");
+}
+
+#[test]
+fn redis_cli_measures_latency_and_shows_statistics() {
+    if !has("redis-cli") {
+        return;
+    }
+    let server = Daemon::start(&[]);
+    let out = text(&cli(&server, &["--raw", "-i", "1", "--latency"], b""));
+    let numbers = out.split_whitespace().filter(|w| w.parse::<f64>().is_ok()).count();
+    assert!(numbers >= 4, "{out}");
+    let mut stat = Command::new("redis-cli")
+        .args(["-p", &server.port().to_string(), "-i", "0.05", "--stat"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("redis-cli");
+    let mut lines = String::new();
+    let out = stat.stdout.take().expect("piped");
+    let mut reader = std::io::BufReader::new(out);
+    // Two headings, then a line of figures.
+    for _ in 0..3 {
+        std::io::BufRead::read_line(&mut reader, &mut lines).expect("a line");
+    }
+    stat.kill().expect("it runs until it is stopped");
+    stat.wait().expect("it ends");
+    assert!(lines.contains("keys") && lines.contains("clients"), "{lines}");
+}
+
+#[test]
+fn redis_benchmark_runs_its_string_tests() {
+    if !has("redis-benchmark") {
+        return;
+    }
+    let server = Daemon::start(&[]);
+    let out = Command::new("redis-benchmark")
+        .args(["-p", &server.port().to_string(), "-n", "2000", "-P", "8", "--csv"])
+        .args(["-t", "ping_inline,ping_mbulk,set,get,incr,mset"])
+        .output()
+        .expect("redis-benchmark");
+    let out = text(&out);
+    assert_eq!(out.lines().count(), 7, "{out}");
+    assert!(!out.to_lowercase().contains("err"), "{out}");
+}
