@@ -17,6 +17,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
+use mio::event::Event;
 use mio::{Events, Poll, Token};
 
 use super::batch::{Batch, Rest};
@@ -117,7 +118,7 @@ impl Loop {
                 Target::Control => self.drain_control(),
                 Target::Listener(i) => self.accepting.push(i),
                 Target::Client { slot, generation } => {
-                    self.client_event(slot, generation, event.is_writable(), event.is_readable());
+                    self.client_event(slot, generation, event);
                 }
             }
         }
@@ -280,14 +281,16 @@ impl Loop {
 
     // --- clients speak ---
 
-    fn client_event(&mut self, slot: u32, generation: u32, writable: bool, readable: bool) {
+    fn client_event(&mut self, slot: u32, generation: u32, event: &Event) {
         let Some(mut session) = self.engine.server.clients.take_at(slot, generation) else {
             return;
         };
-        if writable && session.write_armed && !self.flush(&mut session) {
+        if event.is_writable() && session.write_armed && !self.flush(&mut session) {
             return self.close(session);
         }
-        if readable {
+        // Data and the end may share one edge: the end is read for in its own turn.
+        session.peer_closed |= event.is_read_closed();
+        if event.is_readable() || session.peer_closed {
             self.read(session);
         } else {
             self.engine.server.clients.put_back(session);
@@ -331,7 +334,7 @@ impl Loop {
                 return false;
             }
         };
-        session.more_to_read = n == room;
+        session.more_to_read = n == room || session.peer_closed;
         let server = &mut self.engine.server;
         server.stats.net_input_bytes += n as u64;
         server.stats.reads += 1;
@@ -463,6 +466,10 @@ impl Loop {
     /// After a client has had its share: it is put back, closed, or put on the lists.
     fn settle(&mut self, mut session: Box<Session>, keep: bool) {
         if !keep {
+            // What its last commands answered is still sent, if the peer takes it.
+            if !session.client.flags.contains(ClientFlags::CLOSE_ASAP) {
+                self.flush(&mut session);
+            }
             return self.close(session);
         }
         self.engine.check_output_limit(&mut session);
@@ -478,8 +485,9 @@ impl Loop {
             session.flush_queued = true;
             server.flush.push(session.client.id);
         }
-        let more = session.more_to_read || session.input.runnable;
-        if more && session.client.runs() && !session.ready_queued {
+        // A client that waits is read from as well: its end must be noticed.
+        let more = session.more_to_read || session.input.runnable && session.client.runs();
+        if more && !session.ready_queued {
             session.ready_queued = true;
             server.ready.push(session.client.id);
         }

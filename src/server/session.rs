@@ -65,6 +65,8 @@ pub struct Session {
     pub ready_queued: bool,
     /// The last read filled its buffer: the socket may hold more, and no event will tell.
     pub more_to_read: bool,
+    /// The peer will send no more; what it has sent may not all be read.
+    pub peer_closed: bool,
 }
 
 impl Session {
@@ -80,6 +82,7 @@ impl Session {
             flush_queued: false,
             ready_queued: false,
             more_to_read: false,
+            peer_closed: false,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::{Daemon, wait_until, wait_within};
+use crate::support::{Daemon, wait_until};
 
 /// Sends these bytes and gives all that comes until the server closes.
 fn told_and_closed(server: &Daemon, bytes: &[u8]) -> String {
@@ -85,11 +85,11 @@ fn keys_and_values_hold_any_bytes() {
     let server = Daemon::start(&[]);
     let mut c = server.connect();
     let odd: &[u8] = b"\0\r\n\xff\xfe$3\r\n";
-    assert_eq!(c.call(&[b"SET", odd, odd]), b"+OK\r\n");
+    assert_eq!(c.call(&[&b"SET"[..], odd, odd]), b"+OK\r\n");
     let mut want = format!("${}\r\n", odd.len()).into_bytes();
     want.extend_from_slice(odd);
     want.extend_from_slice(b"\r\n");
-    assert_eq!(c.call(&[b"GET", odd]), want);
+    assert_eq!(c.call(&[&b"GET"[..], odd]), want);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_big_value_goes_in_and_out_whole() {
     let mut c = server.connect();
     c.reply_limit(Duration::from_secs(60));
     let value: Vec<u8> = (0..64u32 << 20).map(|i| (i % 251) as u8).collect();
-    assert_eq!(c.call(&[b"SET", b"big", &value[..]]), b"+OK\r\n");
+    assert_eq!(c.call(&[&b"SET"[..], b"big", &value]), b"+OK\r\n");
     // Overwritten and deleted while it is on its way: what was asked for is what comes.
     c.send(b"GET big\r\nSETRANGE big 0 changed\r\nDEL big\r\n");
     let reply = c.reply();
@@ -113,7 +113,7 @@ fn a_big_value_goes_in_and_out_whole() {
 fn a_client_that_never_reads_is_closed_at_its_limit_and_harms_nobody() {
     let server = Daemon::start(&["--client-output-buffer-limit", "normal 1mb 0 0"]);
     let mut setup = server.connect();
-    setup.call(&[b"SET", b"v", &vec![b'x'; 100_000][..]]);
+    setup.call(&[&b"SET"[..], b"v", &[b'x'; 100_000]]);
     let mut deaf = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
     deaf.set_write_timeout(Some(Duration::from_secs(5))).expect("a timeout");
     let request = b"GET v\r\n".repeat(1000);
@@ -167,11 +167,7 @@ fn strangers_may_send_little_before_they_authenticate() {
 #[test]
 fn clients_over_the_limit_are_told_so() {
     let server = Daemon::start(&["--maxclients", "5"]);
-    let mut inside: Vec<_> = (0..5).map(|_| server.connect()).collect();
-    for c in &mut inside {
-        // The readiness probe's own connection may still count for a moment.
-        wait_within(Duration::from_secs(5), "a place", || c.write(b"").is_ok());
-    }
+    let _inside: Vec<_> = (0..5).map(|_| server.connect()).collect();
     wait_until("the sixth is refused", || {
         let mut sixth = server.connect();
         sixth.rest() == b"-ERR max number of clients reached\r\n"
