@@ -6,6 +6,7 @@ mod expire;
 mod object;
 mod rename;
 mod scan;
+mod sort;
 #[cfg(test)]
 mod tests;
 mod ttl;
@@ -27,6 +28,8 @@ pub(super) static SPECS: &[Spec] = &[
     scan::SCAN,
     scan::RANDOMKEY,
     object::OBJECT,
+    sort::SORT,
+    sort::SORT_RO,
     expire::EXPIRE,
     expire::PEXPIRE,
     expire::EXPIREAT,
