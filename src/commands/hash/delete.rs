@@ -1,6 +1,6 @@
 //! HDEL.
 
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::command::{Access, Arity, Category, Flags, KeySpec, Within};
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Hash};
@@ -10,6 +10,7 @@ pub(super) const HDEL: Spec = Spec {
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::HASH,
+    within: Some(Within::Every { first: 2, step: 1 }),
     ..Spec::new("hdel", hdel)
 };
 

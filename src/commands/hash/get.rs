@@ -1,7 +1,7 @@
 //! Reading fields: HGET, HMGET, HGETALL, HKEYS, HVALS, HLEN, HSTRLEN, HEXISTS.
 
 use super::lazy;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::element;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Entry, Hash, HashField};
@@ -32,6 +32,7 @@ pub(super) const HGET: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::HASH,
+    within: Some(Within::One(2)),
     ..Spec::new("hget", hget)
 };
 
@@ -51,6 +52,7 @@ pub(super) const HSTRLEN: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RO)],
     categories: Category::HASH,
+    within: Some(Within::One(2)),
     ..Spec::new("hstrlen", hstrlen)
 };
 
@@ -69,6 +71,7 @@ pub(super) const HEXISTS: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RO)],
     categories: Category::HASH,
+    within: Some(Within::One(2)),
     ..Spec::new("hexists", hexists)
 };
 
@@ -87,6 +90,7 @@ pub(super) const HMGET: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::HASH,
+    within: Some(Within::Every { first: 2, step: 1 }),
     ..Spec::new("hmget", hmget)
 };
 

@@ -3,7 +3,7 @@
 use super::lazy;
 use crate::base::long_double::LongDouble;
 use crate::base::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Entry, Expiry, Hash};
@@ -54,6 +54,7 @@ pub(super) const HINCRBY: Spec = Spec {
         Access::RW.union(Access::ACCESS).union(Access::UPDATE),
     )],
     categories: Category::HASH,
+    within: Some(Within::One(2)),
     ..Spec::new("hincrby", hincrby)
 };
 
@@ -85,6 +86,7 @@ pub(super) const HINCRBYFLOAT: Spec = Spec {
         Access::RW.union(Access::ACCESS).union(Access::UPDATE),
     )],
     categories: Category::HASH,
+    within: Some(Within::One(2)),
     ..Spec::new("hincrbyfloat", hincrbyfloat)
 };
 

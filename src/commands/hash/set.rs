@@ -1,7 +1,7 @@
 //! HSET, HMSET and HSETNX.
 
 use super::lazy;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Expiry, Hash};
@@ -11,6 +11,7 @@ pub(super) const HSET: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::HASH,
+    within: Some(Within::Every { first: 2, step: 2 }),
     ..Spec::new("hset", hset)
 };
 
@@ -28,6 +29,7 @@ pub(super) const HMSET: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::HASH,
+    within: Some(Within::Every { first: 2, step: 2 }),
     ..Spec::new("hmset", hmset)
 };
 
@@ -65,6 +67,7 @@ pub(super) const HSETNX: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
     categories: Category::HASH,
+    within: Some(Within::One(2)),
     ..Spec::new("hsetnx", hsetnx)
 };
 

@@ -1,7 +1,7 @@
 //! ZADD and ZINCRBY.
 
 use crate::base::float::parse_double;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::keyspace::Class;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -87,6 +87,7 @@ pub(super) const ZADD: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::SORTEDSET,
+    within: Some(Within::Every { first: 3, step: 2 }),
     ..Spec::new("zadd", zadd)
 };
 
@@ -135,6 +136,7 @@ pub(super) const ZINCRBY: Spec = Spec {
         Access::RW.union(Access::ACCESS).union(Access::UPDATE),
     )],
     categories: Category::SORTEDSET,
+    within: Some(Within::One(3)),
     ..Spec::new("zincrby", zincrby)
 };
 

@@ -2,7 +2,7 @@
 
 use super::bounds::{LexRange, RankRange, ScoreRange};
 use super::members_removed;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Zset};
 
@@ -11,6 +11,7 @@ pub(super) const ZREM: Spec = Spec {
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::SORTEDSET,
+    within: Some(Within::Every { first: 2, step: 1 }),
     ..Spec::new("zrem", zrem)
 };
 

@@ -1,7 +1,7 @@
 //! Scores, ranks and counts: ZSCORE, ZMSCORE, ZRANK, ZREVRANK, ZCARD, ZCOUNT, ZLEXCOUNT.
 
 use super::bounds::{LexRange, ScoreRange};
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Zset};
 
@@ -10,6 +10,7 @@ pub(super) const ZSCORE: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SORTEDSET,
+    within: Some(Within::One(2)),
     ..Spec::new("zscore", zscore)
 };
 
@@ -31,6 +32,7 @@ pub(super) const ZMSCORE: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SORTEDSET,
+    within: Some(Within::Every { first: 2, step: 1 }),
     ..Spec::new("zmscore", zmscore)
 };
 
@@ -117,6 +119,7 @@ pub(super) const ZRANK: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SORTEDSET,
+    within: Some(Within::One(2)),
     ..Spec::new("zrank", zrank)
 };
 
@@ -133,6 +136,7 @@ pub(super) const ZREVRANK: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SORTEDSET,
+    within: Some(Within::One(2)),
     ..Spec::new("zrevrank", zrevrank)
 };
 
