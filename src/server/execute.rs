@@ -42,6 +42,8 @@ impl Engine {
             self.aftermath(session);
         }
         if self.keyspace.waiting.has_ready() {
+            // What a long transaction wrote may have expired before anybody is served.
+            self.server.read_clock(&mut self.keyspace);
             self.serve_ready_keys(Some(session));
         }
     }

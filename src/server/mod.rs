@@ -78,6 +78,8 @@ pub struct Server {
     pub stats: Stats,
     pub rates: Rates,
     pub started: Instant,
+    /// The clock is set by hand (tests): it is never read.
+    pub clock_by_hand: bool,
     /// Unix seconds.
     pub started_at: i64,
     pub now: Now,

@@ -33,6 +33,7 @@ impl Testbed {
     pub fn new() -> Testbed {
         let table = CommandTable::new(&crate::commands::table());
         let mut engine = Engine::new(Config::default(), table, Arc::new(Signals::default()));
+        engine.server.clock_by_hand = true;
         let stated = Rc::new(RefCell::new(Vec::new()));
         engine.server.effects.add_sink(Box::new(Recorder(stated.clone())));
         engine.keyspace.record_removed = true;
