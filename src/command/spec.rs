@@ -245,6 +245,8 @@ pub enum Within {
     One(u8),
     /// From `first` on, every `step`th.
     Every { first: u8, step: u8 },
+    /// From `first` on, every second one, each behind its new score.
+    Scored { first: u8 },
 }
 
 /// Whether the argument at this position is a secret, by the argument before it.

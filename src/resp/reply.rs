@@ -276,10 +276,15 @@ impl Reply {
     fn insert_header(&mut self, place: Deferred, kind: u8, n: usize) {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(n).as_bytes();
-        let header = [&[kind], digits, b"\r\n"].concat();
+        let len = digits.len() + 3;
+        let mut header = [0; 24];
+        header[0] = kind;
+        header[1..len - 2].copy_from_slice(digits);
+        header[len - 2..len].copy_from_slice(b"\r\n");
         for (at, _) in self.shared.iter_mut().skip(place.shared) {
-            *at += header.len();
+            *at += len;
         }
+        let header = header[..len].iter().copied();
         self.out.splice(place.at..place.at, header);
     }
 

@@ -8,6 +8,7 @@ use super::{Engine, crash};
 use super::client::ClientFlags;
 use super::dispatch::Outcome;
 use super::session::Session;
+use crate::base::float::parse_double;
 use crate::base::hash;
 use crate::command::{CommandError, Within};
 use crate::keyspace::{DbIndex, KeyHash};
@@ -47,6 +48,8 @@ struct Sought {
     key: Span,
     hash: u64,
     name: Span,
+    /// Its new score, if the command gives it one.
+    score: Option<Span>,
 }
 
 /// What parsing stopped at, behind the commands of the batch.
@@ -220,11 +223,18 @@ impl Engine {
                 let (first, step) = match within {
                     Within::One(at) => (usize::from(at), usize::MAX),
                     Within::Every { first, step } => (usize::from(first), usize::from(step)),
+                    Within::Scored { first } => (usize::from(first), 2),
                 };
+                let scored = matches!(within, Within::Scored { .. });
                 let room = KEYS_MAX - batch.sought.len();
-                let names = spans.iter().skip(first).step_by(step).take(room);
+                let places = (first..spans.len()).step_by(step).take(room);
                 let (key, hash) = (spans[1], key.hash);
-                batch.sought.extend(names.map(|&name| Sought { key, hash, name }));
+                batch.sought.extend(places.map(|at| Sought {
+                    key,
+                    hash,
+                    name: spans[at],
+                    score: scored.then(|| spans[at - 1]),
+                }));
             }
             batch.commands.push(Parsed {
                 start: *start,
@@ -282,6 +292,9 @@ impl Engine {
         for (s, probe) in sought.iter().zip(probes) {
             if let Some((inner @ Inner::Zset(_), _)) = probe {
                 inner.prefetch_order(text(s.name));
+                if let Some(score) = s.score.and_then(|score| parse_double(text(score))) {
+                    inner.prefetch_score(score);
+                }
             }
         }
     }

@@ -85,4 +85,12 @@ impl<'a> Inner<'a> {
             table.prefetch_index(name, None);
         }
     }
+
+    /// Asks for the place that a member with this score will take.
+    #[inline]
+    pub fn prefetch_score(self, score: f64) {
+        if let Inner::Zset(table) = self {
+            table.index().prefetch(score);
+        }
+    }
 }

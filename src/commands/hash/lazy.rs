@@ -2,7 +2,7 @@
 //!
 //! Readers delete them on the way, as they do keys: the deletion is stated as HDEL, with
 //! `hexpired`, and `del` if the hash went with its last field. It is no change of the
-//! command's own.
+//! command's own. While the keyspace stands still (CLIENT PAUSE) they stay, unseen.
 
 use crate::keyspace::{Class, Db};
 use crate::types::{Container, Hash};
@@ -16,6 +16,9 @@ pub(super) fn expire(db: &mut Db<'_>, key: &[u8], field: &[u8]) {
 /// Deletes expired fields, which may repeat, as one event.
 #[cold]
 pub(super) fn expire_several(db: &mut Db<'_>, key: &[u8], fields: &[&[u8]]) {
+    if db.keyspace().keep_expired {
+        return;
+    }
     let mut gone = Vec::with_capacity(fields.len());
     if let Ok(Some(mut hash)) = db.write::<Hash>(key) {
         gone.extend(fields.iter().filter(|field| hash.remove(field)));
@@ -46,6 +49,9 @@ pub(super) fn delete_if_empty(db: &mut Db<'_>, key: &[u8]) -> bool {
 
 /// Deletes all expired fields of a hash; true if the hash went with them. O(expired).
 pub(super) fn expire_all(db: &mut Db<'_>, key: &[u8]) -> bool {
+    if db.keyspace().keep_expired {
+        return false;
+    }
     let now = db.now_ms() as u64;
     let Ok(Some(mut hash)) = db.write::<Hash>(key) else {
         return false;

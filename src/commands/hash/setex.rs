@@ -86,6 +86,7 @@ impl<'a> Options<'a> {
             }
             at += 1;
         }
+        // So many options as the arity asks for cannot go together without FIELDS.
         Err(NO_FIELDS_WORD)
     }
 }

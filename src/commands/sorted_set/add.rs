@@ -87,7 +87,7 @@ pub(super) const ZADD: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::SORTEDSET,
-    within: Some(Within::Every { first: 3, step: 2 }),
+    within: Some(Within::Scored { first: 3 }),
     ..Spec::new("zadd", zadd)
 };
 
