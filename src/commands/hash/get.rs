@@ -19,7 +19,6 @@ fn with_field<R>(
     let found = hash.as_ref().and_then(|hash| hash.get(field));
     match found {
         Some(found) if found.expired(now) => {
-            drop(hash);
             lazy::expire(&mut call.db, key, field);
             Ok(see(call.reply, None))
         }
@@ -114,7 +113,6 @@ fn hmget(call: &mut Call<'_>) -> CommandResult {
             None => call.reply.null(),
         }
     }
-    drop(hash);
     if !expired.is_empty() {
         lazy::expire_several(&mut call.db, key, &expired);
     }

@@ -106,7 +106,7 @@ fn parse_pairs<'a>(
         .filter(|&n| n >= 1 && n <= i32::MAX as u32)
         .ok_or(CommandError::Text("ERR invalid number of fields"))?;
     let pairs = args.from(at + 2);
-    if pairs.len() % 2 != 0 || pairs.len() / 2 != count as usize {
+    if !pairs.len().is_multiple_of(2) || pairs.len() / 2 != count as usize {
         return Err(arity());
     }
     Ok(pairs)
