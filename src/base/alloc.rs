@@ -91,6 +91,14 @@ pub fn version() -> &'static str {
     full.split('-').next().unwrap_or(full)
 }
 
+/// The allocator's own report, for people.
+pub fn report() -> Vec<u8> {
+    let mut text = Vec::new();
+    // Writing to a Vec cannot fail.
+    let _ = tikv_jemalloc_ctl::stats_print::stats_print(&mut text, Default::default());
+    text
+}
+
 /// Gives unused dirty pages back to the system (MEMORY PURGE).
 pub fn purge() -> bool {
     // 4096 is MALLCTL_ARENAS_ALL: every arena.

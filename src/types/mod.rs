@@ -11,6 +11,7 @@ mod boxed;
 mod hash;
 mod inner;
 mod list;
+mod memory;
 mod set;
 mod set_algebra;
 mod zset;

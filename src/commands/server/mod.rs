@@ -9,6 +9,7 @@ pub(super) mod docs;
 mod info;
 mod latency;
 mod latency_report;
+mod memory;
 mod keyspace;
 mod shutdown;
 mod slowlog;
@@ -25,6 +26,7 @@ pub(super) static SPECS: &[Spec] = &[
     keyspace::FLUSHDB,
     keyspace::SWAPDB,
     latency::LATENCY,
+    memory::MEMORY,
     shutdown::SHUTDOWN,
     slowlog::SLOWLOG,
     state::LOLWUT,

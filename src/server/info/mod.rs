@@ -12,7 +12,7 @@ mod process;
 
 use std::fmt::{Display, Write};
 
-pub use memory::{MemoryFigures, memory_figures};
+pub use memory::{MemoryFigures, excess, memory_figures};
 
 use super::Server;
 use super::client::Client;

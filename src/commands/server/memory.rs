@@ -1,0 +1,349 @@
+//! MEMORY: what keys and the server take.
+
+use crate::base::alloc;
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, CommandError, Flags, KeySpec};
+use crate::commands::help::write_help;
+use crate::resp::Reply;
+use crate::server::info::{MemoryFigures, Source, excess, human, memory_figures};
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::{Hash, List, Set, Type, Zset};
+
+const TIPS: &[&str] = &[
+    "nondeterministic_output",
+    "request_policy:all_shards",
+    "response_policy:special",
+];
+
+pub(super) const MEMORY: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::CONTAINER,
+    subcommands: &[DOCTOR, HELP, MALLOC_STATS, PURGE, STATS, USAGE],
+    ..Spec::new("memory", help)
+};
+
+const HELP: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::LOADING.union(Flags::STALE),
+    ..Spec::new("help", help)
+};
+
+/// `MEMORY HELP`.
+fn help(call: &mut Call<'_>) -> CommandResult {
+    write_help(
+        call.reply,
+        "memory",
+        &[
+            "DOCTOR",
+            "    What is wrong with the memory, if anything.",
+            "MALLOC-STATS",
+            "    The allocator's own report.",
+            "PURGE",
+            "    Give what is free back to the system.",
+            "STATS",
+            "    What the server's memory is used for.",
+            "USAGE <key> [SAMPLES <count>]",
+            "    Bytes that <key> and its value take. Of nested values <count> are looked at",
+            "    (default: 5, 0 means all).",
+        ],
+    );
+    Ok(())
+}
+
+const USAGE: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(2, Access::RO)],
+    ..Spec::new("usage", usage)
+};
+
+/// `MEMORY USAGE key [SAMPLES count]`: integer; null for a missing key.
+fn usage(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let mut samples = 5;
+    let mut at = 3;
+    while at < args.len() {
+        let value = args.get(at + 1).filter(|_| args.is(at, "SAMPLES"));
+        let count = parse_i64(value.ok_or(CommandError::Syntax)?);
+        samples = match count.ok_or(CommandError::NotAnInteger)? {
+            0 => usize::MAX,
+            n => usize::try_from(n).map_err(|_| CommandError::Syntax)?,
+        };
+        at += 2;
+    }
+    let key = args.at(2);
+    let Some(info) = call.db.info(key) else {
+        call.reply.null();
+        return Ok(());
+    };
+    let db = &call.db;
+    let value = match info.kind {
+        Type::String | Type::Stream => None,
+        Type::List => db.peek::<List>(key)?.map(|v| v.memory_bytes(samples)),
+        Type::Set => db.peek::<Set>(key)?.map(|v| v.memory_bytes(samples)),
+        Type::Hash => db.peek::<Hash>(key)?.map(|v| v.memory_bytes(samples)),
+        Type::Zset => db.peek::<Zset>(key)?.map(|v| v.memory_bytes(samples)),
+    };
+    // A slot of the table with its share of empty ones is about ten bytes.
+    const SLOT_BYTES: usize = 10;
+    let bytes = info.entry_bytes + value.unwrap_or(0) + SLOT_BYTES;
+    call.reply.int(bytes as i64);
+    Ok(())
+}
+
+const STATS: Spec = Spec {
+    arity: Arity::Exactly(2),
+    tips: TIPS,
+    ..Spec::new("stats", stats)
+};
+
+fn figures(call: &mut Call<'_>) -> MemoryFigures {
+    memory_figures(&Source {
+        keyspace: call.db.keyspace(),
+        server: call.server,
+        client: call.client,
+        reply: call.reply,
+    })
+}
+
+/// `MEMORY STATS`: a map of figures; one inner map for every database in use.
+fn stats(call: &mut Call<'_>) -> CommandResult {
+    let m = figures(call);
+    let reply = &mut *call.reply;
+    let tables: usize = m.tables.iter().map(|(_, bytes)| bytes).sum();
+    reply.map(33 + m.tables.len());
+    ints(
+        reply,
+        &[
+            ("peak.allocated", m.peak),
+            ("total.allocated", m.used),
+            ("startup.allocated", m.startup),
+            ("replication.backlog", 0),
+            ("replica.fullsync.buffer", 0),
+            ("clients.slaves", 0),
+            ("clients.normal", m.clients),
+            ("cluster.links", 0),
+            ("aof.buffer", 0),
+            ("lua.caches", 0),
+            ("functions.caches", 0),
+            ("script.VMs", 0),
+        ],
+    );
+    for (at, bytes) in &m.tables {
+        reply.bulk(format!("db.{}", at.0).as_bytes());
+        reply.map(2);
+        // Expiries stand in the entries: there is no second table.
+        ints(
+            reply,
+            &[
+                ("overhead.hashtable.main", *bytes),
+                ("overhead.hashtable.expires", 0),
+            ],
+        );
+    }
+    let per_key = if m.keys > 0 { m.net() / m.keys } else { 0 };
+    ints(
+        reply,
+        &[
+            ("overhead.db.hashtable.lut", tables),
+            ("overhead.db.hashtable.rehashing", 0),
+            ("overhead.total", m.overhead),
+            ("db.dict.rehashing.count", 0),
+            ("keys.count", m.keys),
+            ("keys.bytes-per-key", per_key),
+            ("dataset.bytes", m.dataset()),
+        ],
+    );
+    reply.bulk(b"dataset.percentage");
+    reply.double(m.dataset_percent());
+    reply.bulk(b"peak.percentage");
+    reply.double(m.peak_percent());
+    ints(
+        reply,
+        &[
+            ("allocator.allocated", m.allocator.allocated),
+            ("allocator.active", m.allocator.active),
+            ("allocator.resident", m.allocator.resident),
+            ("allocator.muzzy", 0),
+        ],
+    );
+    let a = &m.allocator;
+    for (ratio_name, bytes_name, (ratio, bytes)) in [
+        (
+            "allocator-fragmentation.ratio",
+            "allocator-fragmentation.bytes",
+            excess(a.active, a.allocated),
+        ),
+        (
+            "allocator-rss.ratio",
+            "allocator-rss.bytes",
+            excess(a.resident, a.active),
+        ),
+        (
+            "rss-overhead.ratio",
+            "rss-overhead.bytes",
+            excess(m.rss, a.resident),
+        ),
+        (
+            "fragmentation",
+            "fragmentation.bytes",
+            excess(m.rss, m.used),
+        ),
+    ] {
+        reply.bulk(ratio_name.as_bytes());
+        reply.double(ratio);
+        reply.bulk(bytes_name.as_bytes());
+        reply.int(bytes);
+    }
+    Ok(())
+}
+
+fn ints(reply: &mut Reply, fields: &[(&str, usize)]) {
+    for (name, value) in fields {
+        reply.bulk(name.as_bytes());
+        reply.int(*value as i64);
+    }
+}
+
+const DOCTOR: Spec = Spec {
+    arity: Arity::Exactly(2),
+    tips: TIPS,
+    ..Spec::new("doctor", doctor)
+};
+
+/// `MEMORY DOCTOR`: verbatim text.
+fn doctor(call: &mut Call<'_>) -> CommandResult {
+    let text = diagnosis(&figures(call));
+    call.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+/// Below this there is nothing to be said.
+const WORTH_A_LOOK: usize = 5 << 20;
+
+fn diagnosis(m: &MemoryFigures) -> String {
+    if m.used < WORTH_A_LOOK {
+        return "There is too little data here to say anything of its memory.\n".into();
+    }
+    let mut found = Vec::new();
+    if m.peak as f64 / m.used as f64 > 1.5 {
+        found.push(format!(
+            "Once {} were in use, now {}: what was freed may still be held. MEMORY PURGE gives \
+             it back to the system.",
+            human(m.peak as u64),
+            human(m.used as u64)
+        ));
+    }
+    let (ratio, bytes) = excess(m.allocator.active, m.allocator.allocated);
+    if ratio > 1.1 && bytes > 10 << 20 {
+        found.push(format!(
+            "The allocator's pages are fragmented: {ratio:.2} times what is in them."
+        ));
+    }
+    let (ratio, bytes) = excess(m.rss, m.allocator.resident);
+    if ratio > 1.1 && bytes > 10 << 20 {
+        found.push(format!(
+            "{} of the process are in memory that the allocator does not know of.",
+            human(bytes as u64)
+        ));
+    }
+    if m.clients > m.used / 5 {
+        found.push(format!(
+            "Clients' buffers take {}: some read slowly or send large commands (CLIENT LIST, \
+             tot-mem).",
+            human(m.clients as u64)
+        ));
+    }
+    if found.is_empty() {
+        return "Nothing is wrong with the memory of this server.\n".into();
+    }
+    found.iter().map(|line| format!("* {line}\n")).collect()
+}
+
+const PURGE: Spec = Spec {
+    arity: Arity::Exactly(2),
+    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+    ..Spec::new("purge", purge)
+};
+
+/// `MEMORY PURGE`.
+fn purge(call: &mut Call<'_>) -> CommandResult {
+    if !alloc::purge() {
+        return Err(CommandError::Text("ERR Error purging dirty pages"));
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+const MALLOC_STATS: Spec = Spec {
+    arity: Arity::Exactly(2),
+    tips: TIPS,
+    ..Spec::new("malloc-stats", malloc_stats)
+};
+
+/// `MEMORY MALLOC-STATS`: verbatim text.
+fn malloc_stats(call: &mut Call<'_>) -> CommandResult {
+    call.reply.verbatim("txt", &alloc::report());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::Testbed;
+
+    #[test]
+    fn usage_grows_with_the_value() {
+        let mut t = Testbed::new();
+        t.run("SET a 1");
+        t.run(&format!("SET b {}", "x".repeat(10_000)));
+        let bytes = |reply: String| reply[1..].trim().parse::<usize>().expect("a number");
+        let (small, large) = (
+            bytes(t.run("MEMORY USAGE a")),
+            bytes(t.run("MEMORY USAGE b")),
+        );
+        assert!(
+            small < 64 && (10_000..11_000).contains(&large),
+            "{small} {large}"
+        );
+        assert_eq!(t.run("MEMORY USAGE nosuch"), "$-1\r\n");
+        assert_eq!(bytes(t.run("MEMORY USAGE a samples 0")), small);
+        for bad in ["SAMPLES", "SAMPLES -1", "x 1"] {
+            assert_eq!(
+                t.run(&format!("MEMORY USAGE a {bad}")),
+                "-ERR syntax error\r\n"
+            );
+        }
+    }
+
+    #[test]
+    fn stats_are_as_many_as_announced() {
+        let mut t = Testbed::new();
+        t.run("HELLO 3");
+        t.run("SET a 1");
+        let text = t.run("MEMORY STATS");
+        assert!(
+            text.starts_with("%34\r\n$14\r\npeak.allocated\r\n:"),
+            "{text}"
+        );
+        assert_eq!(text.matches("\r\n$").count(), 34 + 2, "{text}");
+        assert!(t.run("MEMORY MALLOC-STATS").contains("jemalloc"));
+        assert_eq!(t.run("MEMORY PURGE"), "+OK\r\n");
+    }
+
+    #[test]
+    fn a_doctor_names_what_it_finds() {
+        let well = MemoryFigures {
+            used: 100 << 20,
+            peak: 100 << 20,
+            ..MemoryFigures::default()
+        };
+        assert!(diagnosis(&well).starts_with("Nothing is wrong"));
+        let peaked = MemoryFigures {
+            peak: 200 << 20,
+            clients: 50 << 20,
+            ..well
+        };
+        assert_eq!(diagnosis(&peaked).lines().count(), 2);
+    }
+}
