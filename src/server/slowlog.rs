@@ -52,7 +52,8 @@ impl Server {
         };
         self.latency.add_if_slow(event, micros / 1000);
         let threshold = self.config.slowlog_log_slower_than;
-        if threshold < 0 || micros < threshold as u64 {
+        let none_kept = self.config.slowlog_max_len == 0;
+        if threshold < 0 || micros < threshold as u64 || none_kept {
             return;
         }
         if spec.flags.contains(Flags::SKIP_SLOWLOG) {
