@@ -93,9 +93,24 @@ pub fn version() -> &'static str {
 
 /// The allocator's own report, for people.
 pub fn report() -> Vec<u8> {
-    let mut text = Vec::new();
-    // Writing to a Vec cannot fail.
-    let _ = tikv_jemalloc_ctl::stats_print::stats_print(&mut text, Default::default());
+    use std::ffi::{CStr, c_char, c_void};
+    unsafe extern "C" fn append(to: *mut c_void, text: *const c_char) {
+        // SAFETY: the pointer that `report` gave to jemalloc, used by nobody else meanwhile.
+        let to = unsafe { &mut *to.cast::<Vec<u8>>() };
+        // SAFETY: jemalloc hands over NUL-terminated text that lives during this call.
+        let text = unsafe { CStr::from_ptr(text) };
+        to.extend_from_slice(text.to_bytes());
+    }
+    let mut text = Vec::<u8>::new();
+    // SAFETY: `append` is called with the address of `text`, which outlives the call; no
+    // options are a null pointer.
+    unsafe {
+        tikv_jemalloc_sys::malloc_stats_print(
+            Some(append),
+            (&raw mut text).cast(),
+            std::ptr::null(),
+        );
+    }
     text
 }
 
