@@ -255,10 +255,10 @@ fn queue_has(server: &Server, session: &Session, flags: Flags) -> bool {
 }
 
 /// Puts a command into the transaction's queue.
-fn queue(server: &Server, session: &mut Session, id: usize, args: Args<'_>) {
-    let row = server.table.row(id);
+/// A queue over the limit of query buffers closes its client.
+fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) {
     let client = &mut session.client;
-    client.last_command = Some(row.full_name);
+    client.last_command = Some(server.table.row(id).full_name);
     let transaction = client.transaction.get_or_insert_with(Box::default);
     // After the first refusal nothing will run: what follows is checked, not kept.
     if !client
@@ -267,7 +267,16 @@ fn queue(server: &Server, session: &mut Session, id: usize, args: Args<'_>) {
     {
         let args = args.to_owned();
         transaction.bytes += args.memory_bytes() + size_of::<Queued>();
-        transaction.commands.push(Queued { row: row.id, args });
+        transaction.commands.push(Queued { row: id, args });
+    }
+    if transaction.bytes as u64 > server.config.client_query_buffer_limit {
+        tracing::warn!(
+            "Closing client id={}: its transaction is over client-query-buffer-limit",
+            client.id.0
+        );
+        server.stats.query_buffer_disconnections += 1;
+        server.close_soon(session);
+        return;
     }
     session.reply.simple("QUEUED");
 }

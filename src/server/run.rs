@@ -31,8 +31,6 @@ use crate::resp::{INLINE_MAX, Progress};
 
 /// The shared read buffer.
 const READ_BYTES: usize = 64 * 1024;
-/// Clients accepted in one turn.
-const ACCEPTS_MAX: usize = 1000;
 /// The active expire cycle's share of one turn.
 const EXPIRE_BUDGET: Duration = Duration::from_micros(1000);
 /// Output buffers kept for reuse, and the largest that is worth keeping.
@@ -217,7 +215,7 @@ impl Loop {
     // --- clients come ---
 
     fn accept_waiting(&mut self) {
-        let mut left = ACCEPTS_MAX;
+        let mut left = self.engine.server.config.max_new_connections_per_cycle;
         let waiting = std::mem::take(&mut self.accepting);
         for i in waiting {
             while let Some(listener) = self.engine.server.listeners.get(i) {

@@ -183,3 +183,19 @@ fn a_client_that_vanishes_with_data_in_flight_is_served_to_the_end() {
     assert_eq!(c.rest(), b"+OK\r\n:2\r\n");
     assert_eq!(server.connect().ask("GET last"), "$1\r\n2\r\n");
 }
+
+#[test]
+fn a_transaction_over_the_query_limit_closes_its_client() {
+    let server = Daemon::start(&["--client-query-buffer-limit", "1mb"]);
+    let mut c = server.connect();
+    assert_eq!(c.ask("MULTI"), "+OK\r\n");
+    let value = vec![b'x'; 100_000];
+    for _ in 0..20 {
+        if c.write(&crate::support::resp::command(&[&b"SET"[..], b"a", &value])).is_err() {
+            break;
+        }
+    }
+    let told = c.rest();
+    assert!(told.len() < 20 * b"+QUEUED\r\n".len(), "{}", told.len());
+    assert_eq!(server.connect().ask("EXISTS a"), ":0\r\n");
+}
