@@ -9,15 +9,13 @@ use super::{ClientId, DbIndex};
 pub struct WatchedKey {
     pub db: DbIndex,
     pub key: Box<[u8]>,
-    /// The key had already expired (but was still there) when WATCH saw it: its removal
-    /// later changes nothing for this client.
-    pub expired: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Watcher {
     client: ClientId,
-    /// See [`WatchedKey::expired`]; no more once the key was removed.
+    /// The key had already expired (but was still there) when WATCH saw it, or became such a
+    /// one by SWAPDB: its removal later changes nothing for this client.
     expired: bool,
 }
 
@@ -52,7 +50,7 @@ impl Watchers {
         self.keys
     }
 
-    /// `expired`: as in [`WatchedKey`].
+    /// `expired`: the key's time has come already, though it is still there.
     pub fn watch(&mut self, db: DbIndex, key: &[u8], client: ClientId, expired: bool) {
         let at = db.0 as usize;
         if self.dbs.len() <= at {
@@ -81,6 +79,13 @@ impl Watchers {
                 }
             }
         }
+    }
+
+    /// Whether the key's expiry would be news to this client: it had not expired before.
+    pub fn expects_live(&self, watched: &WatchedKey, client: ClientId) -> bool {
+        let by_key = self.dbs.get(watched.db.0 as usize);
+        let watchers = by_key.and_then(|by_key| by_key.get(&watched.key));
+        watchers.is_some_and(|all| all.iter().any(|w| w.client == client && !w.expired))
     }
 
     /// The key was created, changed or deleted; `is_there` says whether it is there now.
@@ -169,7 +174,6 @@ mod tests {
         let watched = WatchedKey {
             db: DB,
             key: (*b"a").into(),
-            expired: false,
         };
         w.unwatch(std::slice::from_ref(&watched), ClientId(1));
         assert_eq!(w.len(), 1);
@@ -204,6 +208,15 @@ mod tests {
         ] {
             let mut w = watching(expired);
             w.replace_all(DB, |_| before, |_| after);
+            let watched = WatchedKey {
+                db: DB,
+                key: (*b"a").into(),
+            };
+            let forgiven = after == Expired && !touched;
+            assert_eq!(
+                w.expects_live(&watched, ClientId(1)),
+                !forgiven && !(expired && touched)
+            );
             assert_eq!(w.has_touched(), touched, "{expired} {before:?} {after:?}");
         }
     }

@@ -149,6 +149,15 @@ mod tests {
         t.run("SWAPDB 0 1");
         assert!(lost(&mut t));
         t.run("SWAPDB 0 1");
+        // A missing key that becomes an expired one is as missing as before.
+        t.run("SET x 1 PX 1");
+        t.advance_ms(2);
+        t.run_as(watcher, "SELECT 1");
+        t.run_as(watcher, "WATCH x");
+        t.run("SWAPDB 0 1");
+        assert!(!lost(&mut t));
+        t.run_as(watcher, "SELECT 0");
+        t.run("FLUSHALL");
         // What has expired before it was watched may be removed unseen.
         t.run("SET e 1 PX 1");
         t.advance_ms(2);

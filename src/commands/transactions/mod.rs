@@ -93,11 +93,11 @@ fn exec(call: &mut Call<'_>) -> CommandResult {
 /// A key that was live when it was watched and whose time has come since counts as touched,
 /// deleted yet or not.
 fn watched_key_expired(call: &mut Call<'_>) -> bool {
-    let watched = &call.client.watched;
+    let client = &*call.client;
     let db = &mut call.db;
-    watched
-        .iter()
-        .any(|w| !w.expired && db.other(w.db).is_expired(&w.key))
+    client.watched.iter().any(|w| {
+        db.other(w.db).is_expired(&w.key) && db.keyspace().watchers.expects_live(w, client.id)
+    })
 }
 
 /// Ends the transaction and everything watched.
@@ -169,7 +169,6 @@ fn watch(call: &mut Call<'_>) -> CommandResult {
         call.client.watched.push(WatchedKey {
             db,
             key: key.into(),
-            expired,
         });
         let client = call.client.id;
         call.db.keyspace().watchers.watch(db, key, client, expired);
