@@ -21,6 +21,13 @@ impl List {
         List::Listpack(Listpack::new())
     }
 
+    /// An empty list for elements of unknown number, whose nodes are filled as a long
+    /// list's from the start; [`List::built`] is to follow.
+    pub fn long(limits: &Limits) -> Self {
+        let list = Quicklist::new(limits.list_fill, limits.list_compress_depth);
+        List::Quicklist(Box::new(list))
+    }
+
     /// To be called before adding `count` elements of `bytes` bytes together.
     pub fn prepare(&mut self, bytes: usize, count: usize, limits: &Limits) {
         let List::Listpack(pack) = self else { return };

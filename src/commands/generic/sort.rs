@@ -463,11 +463,10 @@ fn store(
     get: &[Pattern<'_>],
 ) {
     let limits = *call.db.limits();
-    let mut list = List::new();
+    let mut list = List::long(&limits);
     let mut push = |entry: Entry<'_>| {
         let mut digits = itoa::Buffer::new();
         let text = entry.bytes(&mut digits);
-        list.prepare(text.len(), 1, &limits);
         list.push(End::Back, text);
     };
     let mut key = Vec::new();
