@@ -64,6 +64,7 @@ impl Engine {
             effects: Effects::default(),
             slowlog: Slowlog::default(),
             latency: Latency::default(),
+            client_memory: Default::default(),
             monitors: Vec::new(),
             pause: None,
             shutdown: None,
@@ -216,6 +217,7 @@ impl Engine {
     pub(super) fn forget(&mut self, session: &mut Session) {
         let Engine { keyspace, server } = self;
         let_go(keyspace, server, &mut session.client);
+        server.uncount_client_memory(session);
         if session.slot != u32::MAX {
             server.clients.remove(session);
         }
@@ -267,6 +269,7 @@ impl Engine {
         server.rates.turns.sample(server.stats.turns, now);
         server.rates.turn_us.sample(server.stats.turn_us, now);
         server.watch_clients();
+        server.recount_client_memory();
         server.stats.cron_ticks += clock::cycles().wrapping_sub(began);
     }
 }
@@ -389,6 +392,7 @@ impl Server {
         self.latency.threshold_ms = self.config.latency_monitor_threshold as u64;
         self.set_slow_threshold();
         self.update_special();
+        self.set_client_memory_limit();
         let len = self.config.slowlog_max_len as usize;
         self.slowlog.entries.truncate(len);
     }

@@ -7,6 +7,7 @@ mod batch;
 mod blocking;
 mod call;
 mod client;
+mod client_eviction;
 mod client_line;
 pub mod crash;
 mod dispatch;
@@ -93,6 +94,7 @@ pub struct Server {
     pub effects: Effects,
     pub slowlog: Slowlog,
     pub latency: Latency,
+    client_memory: client_eviction::ClientMemory,
     pub monitors: Vec<ClientId>,
     pub pause: Option<Pause>,
     pub shutdown: Option<ShutdownRequest>,

@@ -489,7 +489,9 @@ impl Loop {
             session.ready_queued = true;
             server.ready.push(session.client.id);
         }
+        server.count_client_memory(&mut session);
         server.clients.put_back(session);
+        self.engine.evict_clients();
     }
 
     // --- clients are answered ---
@@ -593,6 +595,7 @@ impl Loop {
             };
             session.flush_queued = false;
             if self.flush(&mut session) {
+                self.engine.server.count_client_memory(&mut session);
                 self.engine.server.clients.put_back(session);
             } else {
                 self.close(session);

@@ -67,6 +67,8 @@ pub struct Session {
     pub more_to_read: bool,
     /// The peer will send no more; what it has sent may not all be read.
     pub peer_closed: bool,
+    /// Its share of what `maxmemory-clients` counts.
+    pub counted_bytes: usize,
 }
 
 impl Session {
@@ -83,6 +85,7 @@ impl Session {
             ready_queued: false,
             more_to_read: false,
             peer_closed: false,
+            counted_bytes: 0,
         }
     }
 }

@@ -1,0 +1,131 @@
+//! `maxmemory-clients`: clients that hold the most memory are closed until the rest fits.
+//!
+//! While there is a limit every session's memory is added up as it changes: after its
+//! commands and after its output is flushed; cron adds all of them anew. Without a limit
+//! nothing is counted.
+
+use super::client::ClientFlags;
+use super::engine::kill_client;
+use super::session::Session;
+use super::{Engine, Server};
+use crate::keyspace::ClientId;
+
+/// What clients hold together.
+#[derive(Debug, Default)]
+pub struct ClientMemory {
+    /// Bytes; 0: no limit, and nothing is counted.
+    limit: usize,
+    total: usize,
+}
+
+/// Clients that the limit may close.
+fn is_candidate(session: &Session) -> bool {
+    let exempt = ClientFlags::NO_EVICT | ClientFlags::REPLICA | ClientFlags::CLOSE_ASAP;
+    !session.client.flags.intersects(exempt)
+}
+
+impl Server {
+    /// Takes the limit from the configuration and counts anew.
+    pub(super) fn set_client_memory_limit(&mut self) {
+        let limit = self.config.maxmemory_clients.of(self.config.maxmemory);
+        self.client_memory.limit = limit as usize;
+        self.recount_client_memory();
+    }
+
+    /// Adds up what every client holds.
+    pub(super) fn recount_client_memory(&mut self) {
+        if self.client_memory.limit == 0 {
+            return;
+        }
+        let mut total = 0;
+        for session in self.clients.iter_mut() {
+            session.counted_bytes = held(session);
+            total += session.counted_bytes;
+        }
+        self.client_memory.total = total;
+    }
+
+    /// A session's memory may have changed.
+    #[inline]
+    pub(super) fn count_client_memory(&mut self, session: &mut Session) {
+        if self.client_memory.limit == 0 {
+            return;
+        }
+        let bytes = held(session);
+        let total = &mut self.client_memory.total;
+        *total = (*total + bytes).saturating_sub(session.counted_bytes);
+        session.counted_bytes = bytes;
+    }
+
+    /// The session is over.
+    pub(super) fn uncount_client_memory(&mut self, session: &Session) {
+        let total = &mut self.client_memory.total;
+        *total = total.saturating_sub(session.counted_bytes);
+    }
+}
+
+fn held(session: &Session) -> usize {
+    session.client.memory_bytes(&session.reply).max(session.reply.pending_len())
+}
+
+impl Engine {
+    /// Closes the largest clients until the others fit.
+    #[inline]
+    pub(super) fn evict_clients(&mut self) {
+        let memory = &self.server.client_memory;
+        if memory.limit > 0 && memory.total > memory.limit {
+            self.evict_largest_clients();
+        }
+    }
+
+    #[cold]
+    fn evict_largest_clients(&mut self) {
+        let server = &mut self.server;
+        let mut sizes: Vec<(usize, ClientId)> = server
+            .clients
+            .iter()
+            .filter(|s| is_candidate(s))
+            .map(|s| (s.counted_bytes, s.client.id))
+            .collect();
+        sizes.sort_unstable();
+        // Those that are closed already this turn no longer count.
+        let mut left: usize = server
+            .clients
+            .iter()
+            .filter(|s| !s.client.flags.contains(ClientFlags::CLOSE_ASAP))
+            .map(|s| s.counted_bytes)
+            .sum();
+        while left > server.client_memory.limit
+            && let Some((bytes, id)) = sizes.pop()
+        {
+            tracing::info!("Evicting client id={} that holds {bytes} bytes", id.0);
+            if kill_client(&mut self.keyspace, server, id) {
+                server.stats.evicted_clients += 1;
+            }
+            left = left.saturating_sub(bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn the_largest_client_goes_unless_it_is_exempt() {
+        let mut t = Testbed::new();
+        let (big, exempt) = (t.connect(), t.connect());
+        for client in [big, exempt] {
+            t.run_as(client, "MULTI");
+            t.run_as(client, &format!("SET a {}", "x".repeat(100_000)));
+        }
+        let session = t.engine.server.clients.get_mut(exempt).expect("connected");
+        session.client.flags |= crate::server::ClientFlags::NO_EVICT;
+        assert_eq!(t.run("CONFIG SET maxmemory-clients 150k"), "+OK\r\n");
+        t.engine.evict_clients();
+        assert_eq!(t.engine.server.stats.evicted_clients, 1);
+        let flags = |id| t.engine.server.clients.get(id).expect("still there").client.flags;
+        assert!(flags(big).contains(crate::server::ClientFlags::CLOSE_ASAP));
+        assert!(!flags(exempt).contains(crate::server::ClientFlags::CLOSE_ASAP));
+    }
+}
