@@ -154,9 +154,9 @@ impl Entry {
 
     /// Fills a block of `size` bytes. `key` may not lie inside it.
     fn write(self, size: usize, key: &[u8], expiry: Option<i64>, clock: u32, value: NewValue<'_>) {
-        // SAFETY: the block has `size` bytes, all of which are written before they are read.
+        // SAFETY: the block has `size` bytes and is nobody else's yet.
         let block = unsafe {
-            self.0.as_ptr().write_bytes(0, size.min(EXPIRY_AT + 8 + 9));
+            self.0.as_ptr().write_bytes(0, size);
             std::slice::from_raw_parts_mut(self.0.as_ptr(), size)
         };
         block[CLOCK_AT..EXPIRY_AT].copy_from_slice(&clock.to_le_bytes()[..3]);
@@ -378,12 +378,18 @@ impl Entry {
     /// The bytes of a string that is not an integer, to be changed without changing length.
     pub fn string_mut<'a>(self) -> Option<&'a mut [u8]> {
         self.unshare();
-        let Some(Str::Bytes(text)) = self.string() else {
-            return None;
+        let (at, len) = match self.encoding() {
+            Encoding::Embstr => {
+                let at = self.value_at();
+                let (len, width) = self.varint_at(at);
+                // SAFETY: the text lies inside the entry (invariant 1).
+                (unsafe { self.0.add(at + width) }, len)
+            }
+            _ => self.raw_block()?,
         };
         // SAFETY: the bytes belong to this entry, and the caller holds the database
         // exclusively.
-        Some(unsafe { std::slice::from_raw_parts_mut(text.as_ptr().cast_mut(), text.len()) })
+        Some(unsafe { std::slice::from_raw_parts_mut(at.as_ptr(), len) })
     }
 
     /// The container's word.
@@ -417,9 +423,14 @@ impl Entry {
                 self.set_expiry(when);
             }
             let at = self.value_at();
-            // SAFETY: the block's class holds `new` bytes, and `value` is not inside it
+            // SAFETY: `alloc::block` asked for the whole size class, which holds `new` bytes;
+            // what the old value did not reach is initialised first. `value` is not inside
             // (its bytes came from a client or another allocation).
-            let part = unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr().add(at), new - at) };
+            let part = unsafe {
+                let end = self.0.as_ptr().add(old);
+                end.write_bytes(0, new.saturating_sub(old));
+                std::slice::from_raw_parts_mut(self.0.as_ptr().add(at), new - at)
+            };
             self.set_flag(FLAG_RAW, false);
             self.put_value(part, value);
             self
