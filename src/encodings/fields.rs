@@ -369,6 +369,16 @@ impl FieldTable {
         removed
     }
 
+    /// Panics if an invariant is broken. O(n).
+    pub fn check_invariants(&self) {
+        self.table.check_invariants(hash_of);
+        let first = self.iter().filter_map(|field| field.expire_ms).min();
+        assert!(
+            first.is_none_or(|first| self.next_due().is_some_and(|due| due <= first)),
+            "the bound is not after any expiry"
+        );
+    }
+
     /// All fields, in no useful order.
     pub fn iter(&self) -> impl Iterator<Item = Field<'_>> {
         // SAFETY: words in the table are alive and unchanged while it is borrowed.

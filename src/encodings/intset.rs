@@ -253,6 +253,13 @@ impl Intset {
         };
     }
 
+    /// Panics if an invariant is broken.
+    pub fn check_invariants(&self) {
+        let (bytes, (width, len)) = (self.as_bytes(), self.header());
+        assert!(matches!(width, 2 | 4 | 8) && bytes.len() == HEADER + width * len);
+        assert!(self.iter().is_sorted_by(|a, b| a < b));
+    }
+
     /// The integers in ascending order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = i64> + ExactSizeIterator + '_ {
         let (width, len) = self.header();

@@ -228,6 +228,11 @@ impl MemberTable {
         gone.map(|word| unsafe { free(word) }).is_some()
     }
 
+    /// Panics if an invariant is broken. O(n).
+    pub fn check_invariants(&self) {
+        self.table.check_invariants(hash_of);
+    }
+
     /// All members, in no useful order. The entries are asked for some steps ahead.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
         let mut words = self.table.iter();

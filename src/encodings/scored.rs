@@ -63,6 +63,16 @@ impl ScoredTable {
             .map(member_of)
     }
 
+    /// Panics if an invariant is broken. O(n log n).
+    pub fn check_invariants(&self) {
+        self.index.check_invariants();
+        self.table.check_invariants(hash_of);
+        assert_eq!(self.index.len(), self.table.len());
+        for (score, member) in self.index.iter() {
+            assert_eq!(self.score(member), Some(score));
+        }
+    }
+
     #[inline]
     pub fn score(&self, member: &[u8]) -> Option<f64> {
         // SAFETY: members in the table are alive.

@@ -4,6 +4,7 @@
 //! Handlers work through [`Db`], one database as one command sees it; every change is
 //! stated there once ([`Db::changed`]) and reaches all who must know from that one place.
 
+mod check;
 mod database;
 mod db;
 mod entry;

@@ -452,6 +452,27 @@ impl Container for Hash {
         }
     }
 
+    fn check_invariants(&self) {
+        match self {
+            Hash::Listpack(pack) => {
+                pack.check_invariants();
+                assert!(pack.len().is_multiple_of(2), "whole pairs");
+            }
+            Hash::ListpackEx(pack) => {
+                pack.check_invariants();
+                assert!(pack.len().is_multiple_of(3), "whole records");
+                let mut before = 0;
+                self.visit(|field| {
+                    let when = field.expire_ms.unwrap_or(u64::MAX);
+                    assert!(before <= when, "soonest first");
+                    before = when;
+                    true
+                });
+            }
+            Hash::Table(table) => table.check_invariants(),
+        }
+    }
+
     fn free_effort(&self) -> usize {
         match self {
             Hash::Table(table) => table.len(),

@@ -253,6 +253,13 @@ impl Container for List {
         }
     }
 
+    fn check_invariants(&self) {
+        match self {
+            List::Listpack(pack) => pack.check_invariants(),
+            List::Quicklist(list) => list.check_invariants(),
+        }
+    }
+
     fn free_effort(&self) -> usize {
         match self {
             List::Listpack(_) => 1,

@@ -144,6 +144,9 @@ pub trait Container: Sized {
         self.len() == 0
     }
 
+    /// Panics if an invariant is broken, the encoding's included; for tests and fuzzers.
+    fn check_invariants(&self) {}
+
     /// How many allocations freeing it takes, about: lazy free decides by it.
     fn free_effort(&self) -> usize;
 

@@ -335,6 +335,14 @@ impl Container for Set {
         }
     }
 
+    fn check_invariants(&self) {
+        match self {
+            Set::Intset(set) => set.check_invariants(),
+            Set::Listpack(pack) => pack.check_invariants(),
+            Set::Table(table) => table.check_invariants(),
+        }
+    }
+
     fn free_effort(&self) -> usize {
         match self {
             Set::Table(table) => table.len(),

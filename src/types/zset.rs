@@ -383,6 +383,16 @@ impl Container for Zset {
         }
     }
 
+    fn check_invariants(&self) {
+        match self {
+            Zset::Listpack(pack) => {
+                pack.check_invariants();
+                assert!(pack.len().is_multiple_of(2), "whole pairs");
+            }
+            Zset::Table(table) => table.check_invariants(),
+        }
+    }
+
     fn free_effort(&self) -> usize {
         match self {
             Zset::Listpack(_) => 1,

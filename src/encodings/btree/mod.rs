@@ -439,7 +439,6 @@ impl ZsetIndex {
     }
 
     /// Panics if an invariant is broken.
-    #[cfg(any(test, debug_assertions))]
     pub fn check_invariants(&self) {
         let all: Vec<_> = self.iter().collect();
         assert_eq!(all.len(), self.len);

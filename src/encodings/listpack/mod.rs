@@ -441,7 +441,6 @@ impl Listpack {
     }
 
     /// Panics if an invariant is broken.
-    #[cfg(any(test, debug_assertions))]
     pub fn check_invariants(&self) {
         validate(self.as_bytes()).expect("a listpack keeps its format");
     }

@@ -574,7 +574,6 @@ impl Quicklist {
     }
 
     /// Panics if an invariant is broken.
-    #[cfg(any(test, debug_assertions))]
     pub fn check_invariants(&self) {
         let nodes = self.nodes.len();
         let depth = usize::from(self.compress);
