@@ -73,13 +73,14 @@ impl LongDouble {
         else {
             return None;
         };
-        if a_unit < b_unit || (a_unit == b_unit && a < b) {
+        // A zero may come with any unit; it is the lesser all the same.
+        if (a != 0, a_unit, a) < (b != 0, b_unit, b) {
             return other.checked_add(self);
         }
         // `self` has the greater magnitude. It moves up into 126 bits; what `other` then
         // still loses lies below 62 guard bits, so one sticky unit stands for it exactly.
         const GUARD: i32 = 62;
-        let gap = a_unit - b_unit;
+        let gap = if b == 0 { 0 } else { a_unit - b_unit };
         let up = gap.min(GUARD);
         let a = u128::from(a) << up;
         let unit = a_unit - up;
@@ -347,6 +348,22 @@ fn top_bits(n: &BigUint, exponent: i32, inexact: bool) -> Exact {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zero_of_any_spelling_adds_nothing() {
+        for zero in ["0", "-0", "0.000", "0e10", "0e4000", "0x0p9"] {
+            for text in ["-1.5", "1.5", "0.1", "-1e4900", "1e-4940", "-3e-4930"] {
+                let [zero, value] = [zero, text].map(|t| LongDouble::parse(t.as_bytes()).unwrap());
+                assert_eq!(zero.checked_add(value), Some(value), "{text}");
+                assert_eq!(value.checked_add(zero), Some(value), "{text}");
+            }
+            let zero = LongDouble::parse(zero.as_bytes()).unwrap();
+            let one = LongDouble::parse(b"1").unwrap();
+            let gone = one.checked_add(LongDouble::parse(b"-1").unwrap()).unwrap();
+            assert_eq!(gone.checked_add(one), Some(one));
+            assert_eq!(zero.checked_add(one), Some(one));
+        }
+    }
     use proptest::prelude::*;
 
     fn show(n: LongDouble) -> String {
