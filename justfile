@@ -31,15 +31,16 @@ clients:
     cargo build --release --quiet
     tests/clients/run target/release/russet
 
-# The tests of the modules with unsafe code, under AddressSanitizer (nightly toolchain).
-asan:
-    RUSTFLAGS=-Zsanitizer=address cargo +nightly test \
-    --target $(rustc -vV | sed -n 's/^host: //p') --lib encodings::
+# The tests of the modules with unsafe code, under AddressSanitizer or valgrind.
+asan *ARGS:
+    tests/asan {{ ARGS }}
 
-# A fuzz target for this many seconds; without a name, their list.
+# A fuzz target for this many seconds; without a name, their list. Needs a nightly toolchain
+# and `cargo install cargo-fuzz`; `cargo test fuzzing` runs fewer cases without either.
 fuzz TARGET="" SECONDS="60":
     @if [ -z "{{ TARGET }}" ]; then cargo +nightly fuzz list; \
-    else cargo +nightly fuzz run {{ TARGET }} -- -max_total_time={{ SECONDS }}; fi
+    else mkdir -p fuzz/corpus/{{ TARGET }} && cargo +nightly fuzz run {{ TARGET }} \
+    fuzz/corpus/{{ TARGET }} fuzz/seeds/{{ TARGET }} -- -max_total_time={{ SECONDS }}; fi
 
 # Criterion benchmarks of single parts.
 bench *ARGS:

@@ -9,6 +9,8 @@ pub mod command;
 pub mod commands;
 pub mod config;
 pub mod encodings;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod keyspace;
 pub mod net;
 pub mod resp;

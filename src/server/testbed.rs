@@ -5,19 +5,21 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::batch::{Batch, Rest};
 use super::client::Client;
 use super::session::Session;
 use super::{CommandTable, EffectSink, Engine, Signals, Stated};
 use crate::config::Config;
 use crate::keyspace::ClientId;
 use crate::net::Address;
-use crate::resp::{Args, OwnedArgs};
+use crate::resp::{Args, OwnedArgs, Progress};
 
 /// An engine without sockets.
 pub struct Testbed {
     pub engine: Engine,
     stated: Rc<RefCell<Vec<Stated>>>,
     client: ClientId,
+    batch: Batch,
 }
 
 struct Recorder(Rc<RefCell<Vec<Stated>>>);
@@ -31,13 +33,20 @@ impl EffectSink for Recorder {
 impl Testbed {
     /// All commands, default configuration, one client; time stands at 1,000,000 seconds.
     pub fn new() -> Testbed {
+        let mut bed = Testbed::without_sink();
+        bed.engine.server.effects.add_sink(Box::new(Recorder(bed.stated.clone())));
+        bed.engine.keyspace.record_removed = true;
+        bed
+    }
+
+    /// As [`Testbed::new`], but nobody wants the effects.
+    pub fn without_sink() -> Testbed {
         let table = CommandTable::new(&crate::commands::table());
         let mut engine = Engine::new(Config::default(), table, Arc::new(Signals::default()));
         engine.server.clock_by_hand = true;
         let stated = Rc::new(RefCell::new(Vec::new()));
-        engine.server.effects.add_sink(Box::new(Recorder(stated.clone())));
-        engine.keyspace.record_removed = true;
-        let mut bed = Testbed { engine, stated, client: ClientId(0) };
+        let (client, batch) = (ClientId(0), Batch::default());
+        let mut bed = Testbed { engine, stated, client, batch };
         bed.client = bed.connect();
         bed.set_time_ms(1_000_000_000);
         bed
@@ -78,6 +87,14 @@ impl Testbed {
         reply
     }
 
+    /// As [`Testbed::run_args`], by another client.
+    pub fn run_args_as(&mut self, client: ClientId, args: &[&[u8]]) -> Vec<u8> {
+        let mine = std::mem::replace(&mut self.client, client);
+        let reply = self.run_args(args);
+        self.client = mine;
+        reply
+    }
+
     /// Runs a command of any bytes.
     pub fn run_args(&mut self, args: &[&[u8]]) -> Vec<u8> {
         let owned: OwnedArgs = args.iter().copied().collect();
@@ -88,6 +105,30 @@ impl Testbed {
         self.engine.server.clients.put_back(session);
         self.engine.serve_ready_keys(None);
         self.take_reply(self.client)
+    }
+
+    /// Runs requests in their wire form as the loop runs what it has read: batched and
+    /// prefetched. The length of the replies, which are dropped.
+    ///
+    /// Panics when the requests are not whole, or do not run to their end.
+    pub fn run_pipeline(&mut self, requests: &[u8]) -> usize {
+        let mut session = self.engine.server.clients.take(self.client).expect("connected");
+        let (mut pos, mut replied) = (0, 0);
+        loop {
+            let progress = Progress::default();
+            let rest =
+                self.engine.run_buffer(&mut session, &mut self.batch, requests, pos, progress);
+            let len = session.reply.pending_len();
+            session.reply.advance(len);
+            replied += len;
+            match rest {
+                Rest::Nothing => break,
+                Rest::Stopped { start } if start > pos => pos = start,
+                _ => panic!("requests that do not run to their end"),
+            }
+        }
+        self.engine.server.clients.put_back(session);
+        replied
     }
 
     /// What a client has been sent since it was last asked (blocked clients, messages).
@@ -101,6 +142,11 @@ impl Testbed {
     /// Lets clients whose time is up go.
     pub fn time_out_blocked(&mut self) {
         self.engine.time_out_blocked();
+    }
+
+    /// The effects stated since the last call.
+    pub fn take_stated(&mut self) -> Vec<Stated> {
+        self.stated.borrow_mut().drain(..).collect()
     }
 
     /// The effects stated since the last call, as words joined by spaces.

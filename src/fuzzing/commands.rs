@@ -1,0 +1,151 @@
+//! Any commands, in any order, by several clients: every reply is whole, every invariant
+//! holds, and a second engine that repeats the effects ends with the same contents.
+//!
+//! What is added to the table of commands is tried here, see `words`. Left out is what
+//! administers the process, the connection or other hosts.
+
+use std::time::Duration;
+
+use super::input::Input;
+use super::{reply, words};
+use crate::config::Allowed;
+use crate::keyspace::{ClientId, DbIndex};
+use crate::server::{Testbed, unblock_client};
+use crate::types::Limits;
+
+const CLIENTS: usize = 3;
+const STEPS_MAX: usize = 400;
+/// A step may let so much time pass.
+const PAUSES_MS: [i64; 8] = [0, 0, 0, 0, 1, 60, 1_500, 200_000];
+
+/// Byte one: whether containers change their encoding early; the rest: steps.
+pub fn commands(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let mut play = Play::new(input.byte() & 1 == 1);
+    let known = words::known(&play.first.engine.server.table);
+    for step in 1..=STEPS_MAX {
+        if input.is_empty() {
+            break;
+        }
+        play.pass(input.pick(&PAUSES_MS));
+        let client = play.clients[input.below(CLIENTS)];
+        let words = known[input.below(known.len().max(257)) % known.len()].words(&mut input);
+        play.run(client, &words);
+        if step % 32 == 0 {
+            play.first.engine.keyspace.check_invariants();
+        }
+    }
+    play.compare();
+}
+
+struct Play {
+    first: Testbed,
+    clients: [ClientId; CLIENTS],
+    /// Repeats the effects of the first.
+    second: Testbed,
+    repeater: ClientId,
+}
+
+impl Play {
+    fn new(early: bool) -> Play {
+        let (mut first, mut second) = (Testbed::new(), Testbed::new());
+        for bed in [&mut first, &mut second] {
+            bed.engine.server.config.enable_debug_command = Allowed::Yes;
+            if early {
+                bed.engine.keyspace.limits = Limits {
+                    set_max_intset_entries: 3,
+                    set_max_listpack_entries: 4,
+                    hash_max_listpack_entries: 3,
+                    zset_max_listpack_entries: 3,
+                    ..Limits::default()
+                };
+            }
+        }
+        let clients = std::array::from_fn(|_| first.connect());
+        let repeater = second.connect();
+        Play {
+            first,
+            clients,
+            second,
+            repeater,
+        }
+    }
+
+    fn pass(&mut self, ms: i64) {
+        self.first.advance_ms(ms);
+        self.second.advance_ms(ms);
+        if ms > 0 {
+            self.first.time_out_blocked();
+        }
+        if ms > 1_000 {
+            self.first
+                .engine
+                .keyspace
+                .expire_cycle(Duration::from_secs(1));
+        }
+    }
+
+    fn run(&mut self, client: ClientId, words: &[Vec<u8>]) {
+        if self.is_blocked(client) {
+            let engine = &mut self.first.engine;
+            assert!(unblock_client(
+                &mut engine.keyspace,
+                &mut engine.server,
+                client,
+                None
+            ));
+        }
+        reply::count(&self.first.take_reply(client));
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        let reply = self.first.run_args_as(client, &words);
+        let replies = reply::count(&reply);
+        assert!(
+            replies > 0 || self.is_blocked(client),
+            "an answer to {words:?}"
+        );
+        self.repeat();
+    }
+
+    fn is_blocked(&self, client: ClientId) -> bool {
+        let session = self.first.engine.server.clients.get(client);
+        session.expect("connected").client.blocked.is_some()
+    }
+
+    fn repeat(&mut self) {
+        for stated in self.first.take_stated() {
+            let DbIndex(db) = stated.db;
+            let select = self
+                .second
+                .run_args_as(self.repeater, &[b"SELECT", db.to_string().as_bytes()]);
+            assert_eq!(select, b"+OK\r\n");
+            let args: Vec<&[u8]> = stated.args.args().iter().collect();
+            let reply = self.second.run_args_as(self.repeater, &args);
+            let refused = reply.starts_with(b"-");
+            assert!(!refused, "{stated:?}: {}", String::from_utf8_lossy(&reply));
+        }
+    }
+
+    /// What neither has deleted yet is gone for both before they are compared.
+    fn compare(&mut self) {
+        let clients = self.clients;
+        clients
+            .into_iter()
+            .for_each(|client| _ = self.first.take_reply(client));
+        self.first
+            .engine
+            .keyspace
+            .expire_cycle(Duration::from_secs(1));
+        self.second
+            .engine
+            .keyspace
+            .expire_cycle(Duration::from_secs(1));
+        for bed in [&self.first, &self.second] {
+            bed.engine.keyspace.check_invariants();
+        }
+        let digests = [&mut self.first, &mut self.second].map(|bed| {
+            let fresh = bed.connect();
+            bed.run_args_as(fresh, &[b"DEBUG", b"DIGEST"])
+        });
+        assert!(digests[0] == digests[1], "effects repeat the contents");
+    }
+}

@@ -1,0 +1,40 @@
+//! Globs: the matcher agrees with what follows from a pattern's shape, and ends.
+
+use super::input::Input;
+use crate::base::glob::{is_literal, matches, matches_prefix};
+
+/// Byte one: the pattern's length, and whether case counts; then pattern and text.
+pub fn glob(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let choice = input.byte();
+    let (nocase, len) = (choice & 0x80 != 0, usize::from(choice & 0x7f));
+    let (pattern, text) = (input.bytes(len), input.rest());
+    let matched = matches(pattern, text, nocase);
+    if is_literal(pattern) {
+        let equal = if nocase {
+            pattern.eq_ignore_ascii_case(text)
+        } else {
+            pattern == text
+        };
+        assert_eq!(matched, equal, "a literal matches itself alone");
+    }
+    if matches_prefix(pattern, text, nocase) {
+        let longer = [text, b"more"].concat();
+        assert!(
+            matches(pattern, &longer, nocase),
+            "whatever follows the prefix"
+        );
+    }
+    let escaped: Vec<u8> = text.iter().flat_map(|&b| [b'\\', b]).collect();
+    assert!(
+        matches(&escaped, text, nocase),
+        "an escaped text matches itself"
+    );
+    if !text.is_empty() && matched {
+        let starred = [b"*", pattern].concat();
+        assert!(
+            matches(&starred, text, nocase),
+            "a star may stand for nothing"
+        );
+    }
+}

@@ -1,0 +1,83 @@
+//! What fuzzing checks, as plain functions of bytes.
+//!
+//! `fuzz/` hands them to libFuzzer; the tests here run each on seeded random bytes, so that
+//! a stable toolchain runs them too. A target panics when what it states does not hold, and
+//! returns otherwise. Nothing here is for the server.
+
+mod commands;
+mod config;
+mod glob;
+mod input;
+mod packed;
+mod reply;
+mod request;
+mod words;
+
+pub use commands::commands;
+pub use config::config;
+pub use glob::glob;
+pub use packed::{intset, listpack};
+pub use request::request;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::rngs::SmallRng;
+    use rand::{RngExt, SeedableRng};
+
+    /// Runs a target on `cases` inputs of up to `bytes_max` bytes, drawn from `alphabet`
+    /// three times out of four. A failure names the seed of its case.
+    fn run(target: fn(&[u8]), cases: u64, bytes_max: usize, alphabet: &[u8]) {
+        // Memory checkers are slow: they ask for a percentage.
+        let percent = std::env::var("RUSSET_FUZZ_CASES").ok();
+        let percent: u64 = percent.and_then(|text| text.parse().ok()).unwrap_or(100);
+        for seed in 0..cases * percent / 100 {
+            let mut rng = SmallRng::seed_from_u64(seed);
+            let len = rng.random_range(0..=bytes_max);
+            let byte = |_| match rng.random_range(0..4) {
+                0 => rng.random(),
+                _ => alphabet[rng.random_range(0..alphabet.len())],
+            };
+            let input: Vec<u8> = (0..len).map(byte).collect();
+            if let Err(panic) = std::panic::catch_unwind(|| target(&input)) {
+                eprintln!("seed {seed}: {input:?}");
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+
+    #[test]
+    fn requests_parse_alike_in_pieces() {
+        run(request, 20_000, 60, b"**$$\r\n\r\n0123\"' SETx");
+    }
+
+    #[test]
+    fn globs_match_as_defined() {
+        run(glob, 20_000, 24, b"**??[]^-\\aabc\0");
+    }
+
+    #[test]
+    fn listpacks_are_refused_or_sound() {
+        run(
+            listpack,
+            20_000,
+            40,
+            &[0, 1, 2, 0x40, 0x81, 0xc0, 0xf1, 0xf4, 0xff],
+        );
+    }
+
+    #[test]
+    fn intsets_are_refused_or_sound() {
+        run(intset, 20_000, 40, &[0, 1, 2, 4, 8, 0xff]);
+    }
+
+    #[test]
+    fn configurations_are_refused_or_rewritten_alike() {
+        run(config, 1_500, 120, b"\n\n  \"'\\x0159abgkmsyesno-/*~");
+    }
+
+    #[test]
+    fn any_commands_keep_the_invariants() {
+        run(commands, 150, 600, &[0, 1, 2, 3, 5, 8, 13]);
+    }
+}

@@ -1,0 +1,56 @@
+//! The request parser: bytes in pieces give the commands that the whole gives.
+
+use super::input::Input;
+use crate::resp::{Args, Bounds, Progress, Span, Step, step};
+
+/// How one run of the parser ended: its commands, and the error if there was one.
+type Parsed = (Vec<Vec<Vec<u8>>>, Option<String>);
+
+/// The first four bytes choose the bounds and where the rest is cut.
+pub fn request(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let bounds = Bounds {
+        bulk_max: 1 << 20,
+        unauthenticated: input.byte() & 1 == 1,
+    };
+    let cuts = [input.byte(), input.byte(), input.byte()].map(usize::from);
+    let text = input.rest();
+    let whole = parse(text, &[], bounds);
+    assert_eq!(parse(text, &cuts, bounds), whole);
+    let each: Vec<usize> = (0..text.len()).collect();
+    assert_eq!(parse(text, &each, bounds), whole);
+}
+
+fn parse(text: &[u8], cuts: &[usize], bounds: Bounds) -> Parsed {
+    let mut ends: Vec<usize> = cuts.iter().map(|cut| cut % (text.len() + 1)).collect();
+    ends.push(text.len());
+    ends.sort_unstable();
+    let mut commands = Vec::new();
+    let (mut pos, mut spans, mut progress) = (0, Vec::<Span>::new(), Progress::default());
+    for end in ends {
+        let come = &text[..end];
+        loop {
+            let before = pos;
+            let step = step(come, &mut pos, &mut spans, &mut progress, bounds);
+            assert!(
+                before <= pos && pos <= come.len(),
+                "never behind what has come"
+            );
+            match step {
+                Step::Command => {
+                    let args = Args::new(come, &spans);
+                    assert!(!args.is_empty());
+                    commands.push(args.iter().map(<[u8]>::to_vec).collect());
+                    spans.clear();
+                }
+                Step::Inline(args) => {
+                    commands.push(args.args().iter().map(<[u8]>::to_vec).collect());
+                }
+                Step::Nothing => assert!(pos > before, "something was skipped"),
+                Step::Incomplete => break,
+                Step::Error(error) => return (commands, Some(error.to_string())),
+            }
+        }
+    }
+    (commands, None)
+}
