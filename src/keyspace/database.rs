@@ -4,6 +4,7 @@
 //! with the turn's time; who deletes an expired key, and what is said of it, is `Db`'s.
 #![allow(unsafe_code)]
 
+use super::check::check_value;
 use super::entry::{Entry, NewValue};
 use super::expire::is_past;
 use super::watch::Seen;
@@ -13,7 +14,7 @@ use crate::encodings::hashtable::{HashTable, Slot, Word};
 use crate::types::{Container, Encoding, Hash, Inner, Type};
 
 /// The full hash of an entry's key, for the table when a segment splits.
-pub(super) fn rehash(word: Word) -> u64 {
+fn rehash(word: Word) -> u64 {
     hash::keys().hash(Entry::of(word).key())
 }
 
@@ -248,6 +249,7 @@ impl Database {
                 "the active cycle comes by in time"
             );
             assert!(line.is_none() || entry.kind() == Type::Hash);
+            check_value(entry);
         }
         assert_eq!(volatile, self.volatile);
         assert_eq!(lines, self.fields.len(), "no line without its hash");

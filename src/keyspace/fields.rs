@@ -55,16 +55,6 @@ impl FieldExpiries {
         Some(key)
     }
 
-    /// The hashes that have a line.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.by_key.keys().map(|key| &**key)
-    }
-
-    /// When a hash's next field may expire.
-    pub(super) fn line(&self, key: &[u8]) -> Option<i64> {
-        self.by_key.get(key).copied()
-    }
-
     /// Number of hashes with a line.
     pub fn len(&self) -> usize {
         self.by_key.len()
