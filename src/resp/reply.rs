@@ -108,8 +108,17 @@ impl Reply {
 
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
-        self.out.reserve(bytes.len() + 16);
-        self.header(b'$', bytes.len() as i64);
+        let len = bytes.len();
+        self.out.reserve(len + 32);
+        // Most strings are short: their header is put together without a number's formatting.
+        match len {
+            0..=9 => self.out.extend_from_slice(&[b'$', b'0' + len as u8, b'\r', b'\n']),
+            10..=99 => {
+                let (tens, ones) = (b'0' + (len / 10) as u8, b'0' + (len % 10) as u8);
+                self.out.extend_from_slice(&[b'$', tens, ones, b'\r', b'\n']);
+            }
+            _ => self.header(b'$', len as i64),
+        }
         self.out.extend_from_slice(bytes);
         self.crlf();
     }

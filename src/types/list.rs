@@ -111,6 +111,13 @@ impl List {
             List::Listpack(pack) => pack,
         };
         let mut at = pack.seek(index);
+        if let Some(pos) = at
+            && !backward
+        {
+            // One that stops on being told so: what `all` does.
+            pack.iter_from(pos).take(count).all(see);
+            return;
+        }
         let mut left = count;
         while let Some(pos) = at
             && left > 0

@@ -255,6 +255,7 @@ impl Listpack {
     pub fn iter(&self) -> Iter<'_> {
         Iter {
             pack: self,
+            bytes: self.as_bytes(),
             front: HEADER,
             back: self.end(),
         }
@@ -264,6 +265,7 @@ impl Listpack {
     pub fn iter_from(&self, pos: Pos) -> Iter<'_> {
         Iter {
             pack: self,
+            bytes: self.as_bytes(),
             front: pos.offset(),
             back: self.end(),
         }
@@ -510,6 +512,7 @@ impl fmt::Debug for Listpack {
 #[derive(Clone)]
 pub struct Iter<'a> {
     pack: &'a Listpack,
+    bytes: &'a [u8],
     front: usize,
     back: usize,
 }
@@ -522,7 +525,14 @@ impl<'a> Iterator for Iter<'a> {
         if self.front >= self.back {
             return None;
         }
-        let entry = entry::decode(&self.pack.as_bytes()[self.front..]);
+        let rest = &self.bytes[self.front..];
+        // Short strings, the commonest entries: header and length behind are a byte each.
+        if rest[0] & 0xC0 == 0x80 {
+            let len = usize::from(rest[0] & 0x3F);
+            self.front += len + 2;
+            return Some(Entry::Str(&rest[1..1 + len]));
+        }
+        let entry = entry::decode(rest);
         self.front = self.pack.after(self.front);
         Some(entry)
     }
