@@ -246,6 +246,16 @@ fn tame(args: &mut Vec<Vec<u8>>) {
     }
     let has = |args: &[Vec<u8>], word: &[u8]| args.iter().any(|arg| arg.eq_ignore_ascii_case(word));
     match name.as_slice() {
+        // Redis counts only with the index's lowest 32 bits, and overwrites an element that
+        // was not named: russet refuses.
+        b"lset" if args.len() == 4 => {
+            let index = std::str::from_utf8(&args[2])
+                .ok()
+                .and_then(|text| text.parse::<i64>().ok());
+            if index.is_some_and(|index| i32::try_from(index).is_err()) {
+                args[2] = b"65536".to_vec();
+            }
+        }
         // A single random member would leave the servers in different states.
         b"spop" if args.len() == 2 => args.push(b"100000".to_vec()),
         // A cursor of one server means nothing to another.
