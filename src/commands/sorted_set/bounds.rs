@@ -37,6 +37,22 @@ impl ScoreRange {
         zset.count_below(self.max, !self.max_excluded)
     }
 
+    /// False if the ends leave no room, or all of the set is below the range or above it.
+    pub fn meets(&self, zset: &Zset) -> bool {
+        let score = |rank| {
+            let mut found = None;
+            zset.visit(rank, 1, false, |score, _| {
+                found = Some(score);
+                false
+            });
+            found
+        };
+        let excluded = self.min_excluded || self.max_excluded;
+        let room = self.min < self.max || self.min == self.max && !excluded;
+        room && score(0).is_some_and(|first| self.is_below_max(first))
+            && score(zset.len() - 1).is_some_and(|last| self.is_above_min(last))
+    }
+
     #[inline]
     pub fn is_above_min(&self, score: f64) -> bool {
         if self.min_excluded {
@@ -80,7 +96,9 @@ impl<'a> LexBound<'a> {
     }
 }
 
-/// Members between two ends, in a set whose scores are all equal.
+/// Members between two ends, in a set whose scores are all equal. Of sets with different
+/// scores the packed ones answer as Redis's do, which walks them from an end; of large ones
+/// nothing is promised.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LexRange<'a> {
     min: LexBound<'a>,
@@ -95,14 +113,60 @@ impl<'a> LexRange<'a> {
         })
     }
 
-    /// As [`ScoreRange::start`].
+    /// The rank of the first element that is not below the range; the set's length if the
+    /// set has nothing in the range.
     pub fn start(&self, zset: &Zset) -> usize {
-        zset.partition_point(|_, member| !self.is_above_min(member))
+        if !self.meets(zset) {
+            return zset.len();
+        }
+        let start = zset.partition_point(|_, member| !self.is_above_min(member));
+        let in_range = zset.is_table() || member_is(zset, start, |first| self.is_below_max(first));
+        if in_range { start } else { zset.len() }
     }
 
-    /// As [`ScoreRange::end`].
+    /// The rank behind the range, as seen from its first element; 0 if the set has nothing
+    /// in the range.
     pub fn end(&self, zset: &Zset) -> usize {
-        zset.partition_point(|_, member| self.is_below_max(member))
+        if !self.meets(zset) {
+            return 0;
+        }
+        zset.partition_point(|_, member| !self.is_above_min(member) || self.is_below_max(member))
+    }
+
+    /// The rank behind the last element that is not above the range, as a walk from the
+    /// set's end finds it; 0 if the set has nothing in the range.
+    pub fn end_from_behind(&self, zset: &Zset) -> usize {
+        if zset.is_table() {
+            return self.end(zset);
+        }
+        let mut end = if self.meets(zset) { zset.len() } else { 0 };
+        let (last, mut buffer) = (end.saturating_sub(1), itoa::Buffer::new());
+        zset.visit(last, end, true, |_, member| {
+            let above = !self.is_below_max(member.bytes(&mut buffer));
+            end -= usize::from(above);
+            above
+        });
+        let in_range = end > 0 && member_is(zset, end - 1, |last| self.is_above_min(last));
+        if in_range { end } else { 0 }
+    }
+
+    /// False if the ends leave no room, or the set's last element is below or its first
+    /// above.
+    fn meets(&self, zset: &Zset) -> bool {
+        self.has_room()
+            && member_is(zset, zset.len() - 1, |last| self.is_above_min(last))
+            && member_is(zset, 0, |first| self.is_below_max(first))
+    }
+
+    fn has_room(&self) -> bool {
+        use LexBound::{Excluded, Greatest, Included, Least};
+        match (self.min, self.max) {
+            (Greatest, _) => self.max == Greatest,
+            (_, Least) => self.min == Least,
+            (Least, _) | (_, Greatest) => true,
+            (Included(min), Included(max)) => min <= max,
+            (Included(min) | Excluded(min), Included(max) | Excluded(max)) => min < max,
+        }
     }
 
     pub fn is_above_min(&self, member: &[u8]) -> bool {
@@ -122,6 +186,16 @@ impl<'a> LexRange<'a> {
             LexBound::Excluded(max) => member < max,
         }
     }
+}
+
+/// Whether there is a member at `rank` of which `wanted` holds.
+fn member_is(zset: &Zset, rank: usize, wanted: impl Fn(&[u8]) -> bool) -> bool {
+    let (mut found, mut buffer) = (false, itoa::Buffer::new());
+    zset.visit(rank, 1, false, |_, member| {
+        found = wanted(member.bytes(&mut buffer));
+        false
+    });
+    found
 }
 
 /// Ranks from one to another, negative ones counted from the end.
@@ -212,6 +286,22 @@ mod tests {
         }
         for text in ["", "a", "--", "+x"] {
             assert!(LexRange::parse(b"-", text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_packed_set_of_different_scores_is_walked_from_an_end() {
+        let set = zset(&[(0.0, "a"), (1.0, "z"), (2.0, "b")]);
+        for (min, max, start, end, end_from_behind) in [
+            ("-", "[c", 0, 1, 3),
+            ("[c", "+", 3, 0, 0),
+            ("[b", "[c", 3, 1, 3),
+            ("[b", "+", 1, 3, 3),
+        ] {
+            let range = LexRange::parse(min.as_bytes(), max.as_bytes()).expect("a range");
+            let found = (range.start(&set), range.end(&set));
+            assert_eq!(found, (start, end), "{min} {max}");
+            assert_eq!(range.end_from_behind(&set), end_from_behind, "{min} {max}");
         }
     }
 

@@ -110,6 +110,12 @@ impl<'a> Wanted<'a> {
         if self.offset < 0 && !zset.is_table() {
             return None;
         }
+        if self.offset < 0
+            && let Range::Score(range) = &self.range
+            && !range.meets(zset)
+        {
+            return None;
+        }
         let count = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let offset = usize::try_from(self.offset.unsigned_abs()).unwrap_or(usize::MAX);
         let from_min = self.backward == (self.offset < 0);
@@ -145,6 +151,7 @@ impl<'a> Wanted<'a> {
         match &self.range {
             Range::Rank(range) => range.within(zset).1,
             Range::Score(range) => range.end(zset),
+            Range::Lex(range) if self.backward => range.end_from_behind(zset),
             Range::Lex(range) => range.end(zset),
         }
     }
