@@ -97,7 +97,8 @@ impl Zset {
         }
     }
 
-    fn become_table(&mut self) -> &mut ScoredTable {
+    /// Tree and table, however small the set is; it stays so.
+    pub fn become_table(&mut self) -> &mut ScoredTable {
         if let Zset::Listpack(pack) = self {
             let mut table = Box::<ScoredTable>::default();
             let (mut at, mut buffer) = (pack.first(), itoa::Buffer::new());

@@ -6,7 +6,6 @@
 
 use std::cmp::Ordering;
 
-use crate::base::float::parse_double;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, keys};
 use crate::commands::element;
 use crate::keyspace::{Class, Db};
@@ -294,7 +293,9 @@ impl Sorting {
                 }
             }
             Some(Type::Zset) => {
-                if let Some(zset) = db.peek::<Zset>(key)? {
+                if let Some(mut zset) = db.write::<Zset>(key)? {
+                    // Redis sorts only large sorted sets: OBJECT ENCODING tells.
+                    zset.become_table();
                     zset.visit(first, count, backward, |_, entry| {
                         self.add(entry);
                         true
@@ -385,15 +386,14 @@ impl Sorting {
     }
 }
 
-/// A text as a number, as C's strict reader sees it: up to a NUL byte, an empty one is 0.
+/// A text as a decimal number, up to a NUL byte: an empty one is 0, one that is too large
+/// infinite.
 fn number(text: &[u8], all: &mut bool) -> Weight {
     let text = text.split(|&b| b == 0).next().unwrap_or(text);
-    let hex = text.iter().any(|b| matches!(b, b'x' | b'X' | b'p' | b'P'));
-    let value = match text {
-        [] => Some(0.0),
-        [b'+', ..] => None,
-        _ if hex => None,
-        _ => parse_double(text),
+    let value = match str::from_utf8(text) {
+        Ok("") => Some(0.0),
+        Ok(text) => text.parse::<f64>().ok().filter(|value| !value.is_nan()),
+        Err(_) => None,
     };
     *all &= value.is_some();
     Weight::Score(value.unwrap_or(0.0))
