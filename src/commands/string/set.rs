@@ -45,6 +45,7 @@ pub(super) const SET: Spec = Spec {
             .union(Access::VARIABLE_FLAGS),
     )],
     categories: Category::STRING,
+    find_keys: Some(crate::command::keys::set),
     ..Spec::new("set", set)
 };
 
