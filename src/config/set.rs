@@ -140,12 +140,12 @@ impl Config {
     }
 }
 
+/// A directive, the name it was called by, and its new value.
+type Pair<'a> = (&'static Directive, &'a [u8], &'a [u8]);
+
 /// The directive, name and value of each pair, if all of them may be set.
-fn find_all<'a>(
-    args: &[&'a [u8]],
-    gate: Gate,
-) -> Result<Vec<(&'static Directive, &'a [u8], &'a [u8])>, SetError> {
-    let mut pairs: Vec<(&'static Directive, &[u8], &[u8])> = Vec::with_capacity(args.len() / 2);
+fn find_all<'a>(args: &[&'a [u8]], gate: Gate) -> Result<Vec<Pair<'a>>, SetError> {
+    let mut pairs: Vec<Pair<'a>> = Vec::with_capacity(args.len() / 2);
     for pair in args.chunks_exact(2) {
         let (name, value) = (pair[0], pair[1]);
         let Some(directive) = find(name) else {

@@ -176,7 +176,6 @@ fn copies_share_nothing_with_their_source() {
     let copy = db.read::<Hash>(b"c").expect("a hash").expect("there");
     assert_eq!(copy.len(), 100);
     assert_eq!(copy.get(b"7").and_then(|f| f.expire_ms), Some(5007));
-    drop(copy);
     assert_eq!(db.expiry(b"c"), Some(Some(9000)));
     assert!(!db.copy(b"none", DB, b"d"));
 }

@@ -8,8 +8,8 @@ use super::client::{Client, ClientFlags};
 use super::limits::eviction;
 use super::session::{Clients, Session};
 use super::{
-    CommandStats, CommandTable, Effects, Latency, Pause, Rates, Server, Signals, Slowlog,
-    Stats, run,
+    CommandStats, CommandTable, Effects, Latency, Pause, Rates, Server, Signals, Slowlog, Stats,
+    run,
 };
 use crate::base::clock::{self, Cycles, Now};
 use crate::command::CommandError;
@@ -356,20 +356,20 @@ fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
     keyspace.clock_use =
         if eviction(config).is_some_and(|e| e.order == EvictionOrder::LeastFrequentlyUsed) {
             ClockUse::Lfu {
-                log_factor: config.lfu_log_factor as u32,
-                decay_minutes: config.lfu_decay_time as u32,
+                log_factor: config.lfu_log_factor,
+                decay_minutes: config.lfu_decay_time,
             }
         } else {
             ClockUse::Lru
         };
     keyspace.limits = Limits {
-        hash_max_listpack_entries: config.hash_max_listpack_entries as usize,
-        hash_max_listpack_value: config.hash_max_listpack_value as usize,
-        set_max_intset_entries: config.set_max_intset_entries as usize,
-        set_max_listpack_entries: config.set_max_listpack_entries as usize,
-        set_max_listpack_value: config.set_max_listpack_value as usize,
-        zset_max_listpack_entries: config.zset_max_listpack_entries as usize,
-        zset_max_listpack_value: config.zset_max_listpack_value as usize,
+        hash_max_listpack_entries: config.hash_max_listpack_entries,
+        hash_max_listpack_value: config.hash_max_listpack_value,
+        set_max_intset_entries: config.set_max_intset_entries,
+        set_max_listpack_entries: config.set_max_listpack_entries,
+        set_max_listpack_value: config.set_max_listpack_value,
+        zset_max_listpack_entries: config.zset_max_listpack_entries,
+        zset_max_listpack_value: config.zset_max_listpack_value,
         list_fill: Fill(config.list_max_listpack_size as _),
         list_compress_depth: config.list_compress_depth as u16,
     };
@@ -389,7 +389,7 @@ impl Server {
     pub fn apply_config(&mut self, keyspace: &mut Keyspace) {
         keyspace_settings(keyspace, &self.config);
         self.latency_tracking = self.config.latency_tracking;
-        self.latency.threshold_ms = self.config.latency_monitor_threshold as u64;
+        self.latency.threshold_ms = self.config.latency_monitor_threshold;
         self.set_slow_threshold();
         self.update_special();
         self.set_client_memory_limit();

@@ -172,6 +172,6 @@ pub(super) fn eviction(config: &Config) -> Option<Eviction> {
     Some(Eviction {
         order,
         volatile_only,
-        samples: config.maxmemory_samples as u32,
+        samples: config.maxmemory_samples,
     })
 }

@@ -67,7 +67,7 @@ impl Stats {
         if let Some(n) = self.errors.get_mut(code) {
             *n += 1;
         } else if self.errors_overflowed {
-            return;
+            // Only counted in all.
         } else if self.errors.len() < ERROR_CODES_MAX {
             self.errors.insert(code.into(), 1);
         } else {
@@ -101,9 +101,9 @@ impl Rate {
     /// Takes a sample of a growing counter.
     pub fn sample(&mut self, value: u64, now_ms: u64) {
         let passed = now_ms.saturating_sub(self.last_ms);
-        if passed > 0 {
-            let grown = value.saturating_sub(self.last_value);
-            self.samples[self.at] = grown * 1000 / passed;
+        let grown = value.saturating_sub(self.last_value);
+        if let Some(rate) = (grown * 1000).checked_div(passed) {
+            self.samples[self.at] = rate;
             self.at = (self.at + 1) % self.samples.len();
         }
         (self.last_value, self.last_ms) = (value, now_ms);

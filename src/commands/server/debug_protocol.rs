@@ -1,4 +1,9 @@
 //! DEBUG PROTOCOL: a reply of every type, for tests of clients.
+#![allow(
+    clippy::unit_arg,
+    clippy::approx_constant,
+    reason = "one line a type, with the values that clients' tests know"
+)]
 
 use crate::command::CommandError;
 use crate::resp::Reply;

@@ -141,7 +141,7 @@ fn stats(call: &mut Call<'_>) -> CommandResult {
             ],
         );
     }
-    let per_key = if m.keys > 0 { m.net() / m.keys } else { 0 };
+    let per_key = m.net().checked_div(m.keys).unwrap_or(0);
     ints(
         reply,
         &[

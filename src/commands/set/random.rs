@@ -124,7 +124,6 @@ fn spop_all(call: &mut Call<'_>, key: &[u8], len: usize) -> CommandResult {
         element::write(reply, member);
         true
     });
-    drop(set);
     call.db.changed_by(key, len, Class::SET, "spop");
     call.db.delete_emptied(key);
     let del: &[u8] = if call.server.config.lazyfree_lazy_server_del {

@@ -77,7 +77,7 @@ impl Numbers {
 
 /// Few tags, few prefixes: crowded buckets, deep directories, overflow.
 fn poor(n: u64) -> u64 {
-    (mix(n) % 5) << 60 | (mix(n ^ 77) % 40) * 13
+    ((mix(n) % 5) << 60) | ((mix(n ^ 77) % 40) * 13)
 }
 
 fn one_hash(_: u64) -> u64 {
