@@ -91,7 +91,7 @@ fn lines(input: &mut Input<'_>) -> Vec<u8> {
         let name = DIRECTIVES[input.below(DIRECTIVES.len().max(257)) % DIRECTIVES.len()].name;
         text.extend_from_slice(name.as_bytes());
         for _ in 0..=input.below(2) {
-            text.push(b' ');
+            text.extend_from_slice(b" ");
             match input.below(VALUES.len() + 2) {
                 choice if choice < VALUES.len() => {
                     text.extend_from_slice(VALUES[choice].as_bytes())
