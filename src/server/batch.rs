@@ -19,6 +19,8 @@ const COMMANDS_MAX: usize = 32;
 const KEYS_MAX: usize = 64;
 /// Commands that one client may run in a turn before others have theirs.
 const BUDGET: usize = 1024;
+/// Arguments whose room is kept for the next command; what a huge one took is given back.
+const SPANS_KEPT: usize = 4096;
 /// Bytes of replies after which a client waits for its next turn: they are sent first.
 const OUTPUT_BUDGET: usize = 256 * 1024;
 
@@ -327,6 +329,18 @@ impl Batch {
 
     pub fn clear(&mut self) {
         self.spans.clear();
+    }
+
+    /// Gives back what a command of very many arguments or keys has left.
+    pub fn shrink(&mut self) {
+        if self.spans.capacity() > SPANS_KEPT {
+            self.spans.clear();
+            self.spans.shrink_to(SPANS_KEPT);
+        }
+        if self.hashes.capacity() > SPANS_KEPT {
+            self.hashes.clear();
+            self.hashes.shrink_to(SPANS_KEPT);
+        }
     }
 
     /// The spans of the incomplete command that a [`Rest::Partial`] speaks of.

@@ -108,6 +108,12 @@ impl Call<'_> {
         self.client.block(blocked, self.args.to_owned(), self.retry);
     }
 
+    /// Waiting reply bytes at which the client is closed once the command has run: behind
+    /// them, a reply of any length that was asked for need not be written.
+    pub fn reply_bytes_max(&self) -> usize {
+        self.server.reply_bytes_max(self.client)
+    }
+
     /// The number of the client.
     pub fn client_id(&self) -> crate::keyspace::ClientId {
         self.client.id

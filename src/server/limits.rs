@@ -8,6 +8,9 @@ use crate::config::{Config, MaxmemoryPolicy, OutputBufferLimit};
 use crate::keyspace::{ClientId, Eviction, EvictionOrder, Keyspace};
 use crate::net::Address;
 
+/// Reply bytes that a client which has not authenticated may let wait: a turn's errors, no more.
+const UNAUTHENTICATED_OUTPUT_MAX: u64 = 256 * 1024;
+
 /// Clients looked at by one cron turn; all are seen about once a second.
 const CLIENTS_PER_CRON_MIN: usize = 50;
 
@@ -58,10 +61,24 @@ impl Server {
         }
     }
 
+    /// See [`super::Call::reply_bytes_max`].
+    pub fn reply_bytes_max(&self, client: &Client) -> usize {
+        match self.output_limit(client).hard_bytes {
+            0 => usize::MAX,
+            _ if client.flags.contains(ClientFlags::FAKE) => usize::MAX,
+            hard => usize::try_from(hard).unwrap_or(usize::MAX),
+        }
+    }
+
     /// Whether the client lets too much output wait for too long.
     fn is_over_output_limit(&self, session: &mut Session) -> bool {
         let limit = self.output_limit(&session.client);
         let waiting = session.reply.pending_len() as u64;
+        if waiting > UNAUTHENTICATED_OUTPUT_MAX
+            && session.client.flags.contains(ClientFlags::UNAUTHENTICATED)
+        {
+            return true;
+        }
         if limit.hard_bytes > 0 && waiting >= limit.hard_bytes {
             return true;
         }

@@ -584,6 +584,7 @@ impl Loop {
             let retry = std::mem::take(&mut engine.server.retry_accept);
             self.accepting.extend(retry);
             self.spare.truncate(SPARE_BUFFERS_MAX / 4);
+            self.batch.shrink();
         }
     }
 

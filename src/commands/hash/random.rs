@@ -54,12 +54,16 @@ fn hrandfield(call: &mut Call<'_>) -> CommandResult {
         count_max.min(len)
     };
     let flat_pair = paired && !call.reply.resp3();
+    let bytes_max = call.server.reply_bytes_max(call.client);
     call.reply
         .array(if flat_pair { wanted * 2 } else { wanted });
     if count < 0 || wanted == 1 {
         for _ in 0..wanted {
             let field = hash.random(&mut rng).expect("not empty");
             write_field(call.reply, field, paired);
+            if call.reply.pending_len() >= bytes_max {
+                break;
+            }
         }
     } else if hash.is_table() && is_few(wanted, len) {
         // A table's names keep their places while it is borrowed: told apart by address.
@@ -124,6 +128,19 @@ mod tests {
             t.run("HRANDFIELD h -9223372036854775807 WITHVALUES"),
             "-ERR value is out of range\r\n"
         );
+    }
+
+    #[test]
+    fn picks_end_where_the_client_is_closed_anyway() {
+        let mut t = Testbed::new();
+        t.engine.server.config.client_output_buffer_limit.normal.hard_bytes = 1000;
+        t.run("HSET h a 1");
+        t.run("SADD s a");
+        t.run("ZADD z 1 a");
+        for command in ["HRANDFIELD h", "SRANDMEMBER s", "ZRANDMEMBER z"] {
+            let reply = t.run(&format!("{command} -999999999"));
+            assert!((1000..1100).contains(&reply.len()), "{command}");
+        }
     }
 
     #[test]

@@ -35,12 +35,13 @@ pub(super) const FLUSHALL: Spec = Spec {
     ..FLUSHDB
 };
 
-/// Whether ASYNC was said. It is a hint: what would hold the loop never stays on it.
+/// Whether to free off the loop: if ASYNC was said, and without as well unless the client
+/// must not be kept waiting. Either way, what would hold the loop never stays on it.
 fn parse_async(call: &Call<'_>) -> Result<bool, CommandError> {
     let args = call.args;
     match args.len() {
-        1 => Ok(call.server.config.lazyfree_lazy_user_flush),
-        2 if args.is(1, "SYNC") => Ok(false),
+        1 => Ok(call.server.config.lazyfree_lazy_user_flush || call.may_block()),
+        2 if args.is(1, "SYNC") => Ok(call.may_block()),
         2 if args.is(1, "ASYNC") => Ok(true),
         _ => Err(CommandError::Syntax),
     }

@@ -301,6 +301,19 @@ mod tests {
     }
 
     #[test]
+    fn the_key_is_read_only_with_get() {
+        let mut t = Testbed::new();
+        assert_eq!(
+            t.run("COMMAND GETKEYSANDFLAGS SET k 1 EX 5"),
+            "*1\r\n*2\r\n$1\r\nk\r\n*2\r\n+OW\r\n+update\r\n"
+        );
+        assert_eq!(
+            t.run("COMMAND GETKEYSANDFLAGS SET k 1 GET"),
+            "*1\r\n*2\r\n$1\r\nk\r\n*3\r\n+RW\r\n+access\r\n+update\r\n"
+        );
+    }
+
+    #[test]
     fn ifeq_sets_only_what_it_knows() {
         let mut t = Testbed::new();
         assert_eq!(t.run("SET a x IFEQ y"), "$-1\r\n");
