@@ -370,8 +370,8 @@ fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
         set_max_listpack_value: config.set_max_listpack_value,
         zset_max_listpack_entries: config.zset_max_listpack_entries,
         zset_max_listpack_value: config.zset_max_listpack_value,
-        list_fill: Fill(config.list_max_listpack_size as _),
-        list_compress_depth: config.list_compress_depth as u16,
+        list_fill: Fill::new(config.list_max_listpack_size as _),
+        list_compress_depth: u16::try_from(config.list_compress_depth).unwrap_or(u16::MAX),
     };
 }
 

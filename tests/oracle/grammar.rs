@@ -275,9 +275,11 @@ fn tame(args: &mut Vec<Vec<u8>>) {
                 .and_then(|by| args.get(by + 1))
                 .is_some_and(|by| !by.contains(&b'*'));
             if unordered || by.is_some() && has(args, b"alpha") {
-                args[1] = b"l1".to_vec();
+                args[1] = b"l3".to_vec();
             }
         }
+        // What stands there is a list, but for RENAME and COPY.
+        b"zadd" | b"sadd" if args.len() > 1 && args[1] == b"l3" => args[1] = b"l2".to_vec(),
         _ => {}
     }
     if name == b"setbit" || name == b"bitfield" {

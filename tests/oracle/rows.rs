@@ -558,7 +558,7 @@ pub const SERVER: Group = Group {
         "wait 0 (abc|5)",
         "lolwut version 0",
         "command docs get",
-        "command list filterby (pattern|aclcat|module) (hash|xyz|geo*)",
+        "command list filterby (pattern|aclcat|module) (hash|xyz|zr*)",
         "debug nosuch",
         "debug jmap",
         "info nosuchsection",

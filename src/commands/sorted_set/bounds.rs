@@ -133,6 +133,13 @@ impl<'a> LexRange<'a> {
         zset.partition_point(|_, member| !self.is_above_min(member) || self.is_below_max(member))
     }
 
+    /// First rank and number of elements, of a large set and without a look at its ends.
+    pub fn within_table(&self, zset: &Zset) -> (usize, usize) {
+        let start = zset.partition_point(|_, member| !self.is_above_min(member));
+        let end = zset.partition_point(|_, member| self.is_below_max(member));
+        (start, end.saturating_sub(start))
+    }
+
     /// The rank behind the last element that is not above the range, as a walk from the
     /// set's end finds it; 0 if the set has nothing in the range.
     pub fn end_from_behind(&self, zset: &Zset) -> usize {

@@ -82,6 +82,9 @@ fn zremrangebylex(call: &mut Call<'_>) -> CommandResult {
     let [_, _, min, max] = call.args.exactly();
     let range = LexRange::parse(min, max)?;
     remove_range(call, "zremrangebylex", |zset| {
+        if zset.is_table() {
+            return range.within_table(zset);
+        }
         let start = range.start(zset);
         (start, range.end(zset).saturating_sub(start))
     })
