@@ -10,6 +10,6 @@ mod grisu;
 pub mod hash;
 pub mod long_double;
 pub mod number;
+pub mod pin;
 pub mod sys;
 pub mod usage;
-pub mod pin;

@@ -56,7 +56,10 @@ impl Pinned {
         let pins = table.get_or_insert_default();
         let entry = pins.entry(at.as_ptr() as usize).or_insert_with(|| {
             PINNED.fetch_add(1, Ordering::Relaxed);
-            Pins { count: 0, orphan: None }
+            Pins {
+                count: 0,
+                orphan: None,
+            }
         });
         entry.count += 1;
         Pinned { at, len }
@@ -77,7 +80,9 @@ impl Drop for Pinned {
         let mut table = table();
         let Some(pins) = table.as_mut() else { return };
         let key = self.at.as_ptr() as usize;
-        let Some(entry) = pins.get_mut(&key) else { return };
+        let Some(entry) = pins.get_mut(&key) else {
+            return;
+        };
         entry.count -= 1;
         if entry.count > 0 {
             return;
@@ -98,7 +103,9 @@ pub fn is_pinned(at: NonNull<u8>) -> bool {
     if PINNED.load(Ordering::Relaxed) == 0 {
         return false;
     }
-    table().as_ref().is_some_and(|pins| pins.contains_key(&(at.as_ptr() as usize)))
+    table()
+        .as_ref()
+        .is_some_and(|pins| pins.contains_key(&(at.as_ptr() as usize)))
 }
 
 /// Frees a block, at once or when its last pin goes.
@@ -109,7 +116,9 @@ pub fn is_pinned(at: NonNull<u8>) -> bool {
 pub unsafe fn free(at: NonNull<u8>, len: usize) {
     if len >= PIN_MIN && PINNED.load(Ordering::Relaxed) != 0 {
         let mut table = table();
-        let pins = table.as_mut().and_then(|pins| pins.get_mut(&(at.as_ptr() as usize)));
+        let pins = table
+            .as_mut()
+            .and_then(|pins| pins.get_mut(&(at.as_ptr() as usize)));
         if let Some(pins) = pins {
             pins.orphan = Some(len);
             return;

@@ -6,4 +6,6 @@ pub mod keys;
 mod spec;
 
 pub use error::CommandError;
-pub use spec::{Access, Arity, BadKeys, Begin, Category, Find, FindKeys, Flags, KeySpec, Spec, Within};
+pub use spec::{
+    Access, Arity, BadKeys, Begin, Category, Find, FindKeys, Flags, KeySpec, Spec, Within,
+};

@@ -429,10 +429,7 @@ fn unserved(
         .filter(|d| d.text(config) != d.text(&default))
         .filter_map(|d| Some((d.name, set_by.get(d.name)?.clone())))
         .collect();
-    for (name, list) in [
-        ("user", &config.users),
-        ("loadmodule", &config.modules),
-    ] {
+    for (name, list) in [("user", &config.users), ("loadmodule", &config.modules)] {
         lines.extend(list.first().map(|line| (name, line.origin.clone())));
     }
     lines

@@ -21,8 +21,8 @@
 
 use std::ptr::NonNull;
 
-use crate::base::pin::{self, Pinned};
 use crate::base::alloc;
+use crate::base::pin::{self, Pinned};
 use crate::encodings::hashtable::Word;
 use crate::types::{Encoding, Type};
 
@@ -497,7 +497,9 @@ impl Entry {
 
     /// Gives a string whose block is being sent a block of its own again.
     fn unshare(self) {
-        let Some((block, len)) = self.raw_block() else { return };
+        let Some((block, len)) = self.raw_block() else {
+            return;
+        };
         if len < pin::PIN_MIN || !pin::is_pinned(block) {
             return;
         }

@@ -112,10 +112,13 @@ impl Reply {
         self.out.reserve(len + 32);
         // Most strings are short: their header is put together without a number's formatting.
         match len {
-            0..=9 => self.out.extend_from_slice(&[b'$', b'0' + len as u8, b'\r', b'\n']),
+            0..=9 => self
+                .out
+                .extend_from_slice(&[b'$', b'0' + len as u8, b'\r', b'\n']),
             10..=99 => {
                 let (tens, ones) = (b'0' + (len / 10) as u8, b'0' + (len % 10) as u8);
-                self.out.extend_from_slice(&[b'$', tens, ones, b'\r', b'\n']);
+                self.out
+                    .extend_from_slice(&[b'$', tens, ones, b'\r', b'\n']);
             }
             _ => self.header(b'$', len as i64),
         }
@@ -245,7 +248,10 @@ impl Reply {
 
     /// Marks where an aggregate begins whose length is not known yet.
     pub fn defer(&mut self) -> Deferred {
-        Deferred { at: self.out.len(), shared: self.shared.len() }
+        Deferred {
+            at: self.out.len(),
+            shared: self.shared.len(),
+        }
     }
 
     /// Puts the array header in front of all written since `defer`. O(bytes since).
@@ -324,7 +330,10 @@ impl Reply {
     /// Where the next reply will start; see [`Reply::truncate`].
     #[inline]
     pub fn mark(&self) -> Mark {
-        Mark { at: self.out.len(), shared: self.shared.len() }
+        Mark {
+            at: self.out.len(),
+            shared: self.shared.len(),
+        }
     }
 
     /// Takes back all written since `mark` (CLIENT REPLY OFF, a command that blocks).
@@ -481,7 +490,10 @@ mod tests {
             r.double(0.1 + 0.2);
         };
         let digits = "0.30000000000000004";
-        assert_eq!(written(false, all), format!("$1\r\n3\r\n$19\r\n{digits}\r\n"));
+        assert_eq!(
+            written(false, all),
+            format!("$1\r\n3\r\n$19\r\n{digits}\r\n")
+        );
         assert_eq!(written(true, all), format!(",3\r\n,{digits}\r\n"));
     }
 

@@ -4,10 +4,10 @@
 //! the entries of all their keys are prefetched; then the commands run one by one. What was
 //! prefetched is a hint only: any command may change the table, and handlers look up again.
 
-use super::{Engine, crash};
 use super::client::ClientFlags;
 use super::dispatch::Outcome;
 use super::session::Session;
+use super::{Engine, crash};
 use crate::base::float::parse_double;
 use crate::base::hash;
 use crate::command::{CommandError, Within};

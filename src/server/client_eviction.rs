@@ -65,7 +65,10 @@ impl Server {
 }
 
 fn held(session: &Session) -> usize {
-    session.client.memory_bytes(&session.reply).max(session.reply.pending_len())
+    session
+        .client
+        .memory_bytes(&session.reply)
+        .max(session.reply.pending_len())
 }
 
 impl Engine {
@@ -124,7 +127,15 @@ mod tests {
         assert_eq!(t.run("CONFIG SET maxmemory-clients 150k"), "+OK\r\n");
         t.engine.evict_clients();
         assert_eq!(t.engine.server.stats.evicted_clients, 1);
-        let flags = |id| t.engine.server.clients.get(id).expect("still there").client.flags;
+        let flags = |id| {
+            t.engine
+                .server
+                .clients
+                .get(id)
+                .expect("still there")
+                .client
+                .flags
+        };
         assert!(flags(big).contains(crate::server::ClientFlags::CLOSE_ASAP));
         assert!(!flags(exempt).contains(crate::server::ClientFlags::CLOSE_ASAP));
     }

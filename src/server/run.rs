@@ -129,7 +129,9 @@ impl Loop {
         self.timers();
         self.before_sleep();
         let server = &mut self.engine.server;
-        let micros = server.cycles.micros(clock::cycles().wrapping_sub(self.began));
+        let micros = server
+            .cycles
+            .micros(clock::cycles().wrapping_sub(self.began));
         server.stats.turn_us += micros;
         let commands = server.stats.commands.saturating_sub(commands);
         server.stats.commands_per_turn_max = server.stats.commands_per_turn_max.max(commands);
@@ -151,7 +153,9 @@ impl Loop {
             return self.poll_for(Duration::ZERO);
         }
         let server = &self.engine.server;
-        let spin = server.cycles.ticks(server.config.busy_poll_usec as u64 * 1000);
+        let spin = server
+            .cycles
+            .ticks(server.config.busy_poll_usec as u64 * 1000);
         let began = clock::cycles();
         // A client that answers within microseconds is met awake: sleeping costs more.
         if spin > 0 && self.last_sleep < 2 * spin {
@@ -189,7 +193,10 @@ impl Loop {
             return Duration::ZERO;
         }
         // The turn's time is as old as the turn: that much sooner is everything due.
-        let since_ms = server.cycles.micros(clock::cycles().wrapping_sub(self.began)) / 1000;
+        let since_ms = server
+            .cycles
+            .micros(clock::cycles().wrapping_sub(self.began))
+            / 1000;
         let mono_ms = server.now.mono_ms + since_ms;
         let mut wait_ms = server.cron_due_ms.saturating_sub(mono_ms);
         if let Some(due) = server.deadlines.next() {

@@ -34,7 +34,10 @@ impl Testbed {
     /// All commands, default configuration, one client; time stands at 1,000,000 seconds.
     pub fn new() -> Testbed {
         let mut bed = Testbed::without_sink();
-        bed.engine.server.effects.add_sink(Box::new(Recorder(bed.stated.clone())));
+        bed.engine
+            .server
+            .effects
+            .add_sink(Box::new(Recorder(bed.stated.clone())));
         bed.engine.keyspace.record_removed = true;
         bed
     }
@@ -46,7 +49,12 @@ impl Testbed {
         engine.server.clock_by_hand = true;
         let stated = Rc::new(RefCell::new(Vec::new()));
         let (client, batch) = (ClientId(0), Batch::default());
-        let mut bed = Testbed { engine, stated, client, batch };
+        let mut bed = Testbed {
+            engine,
+            stated,
+            client,
+            batch,
+        };
         bed.client = bed.connect();
         bed.set_time_ms(1_000_000_000);
         bed
@@ -57,7 +65,10 @@ impl Testbed {
         let id = self.engine.server.clients.next_id();
         let nowhere = Address::Unix("/test".into());
         let client = Client::new(id, nowhere.clone(), nowhere, -1, 0);
-        self.engine.server.clients.add(Box::new(Session::new(client, None)));
+        self.engine
+            .server
+            .clients
+            .add(Box::new(Session::new(client, None)));
         id
     }
 
@@ -99,7 +110,12 @@ impl Testbed {
     pub fn run_args(&mut self, args: &[&[u8]]) -> Vec<u8> {
         let owned: OwnedArgs = args.iter().copied().collect();
         let args: Args<'_> = owned.args();
-        let mut session = self.engine.server.clients.take(self.client).expect("connected");
+        let mut session = self
+            .engine
+            .server
+            .clients
+            .take(self.client)
+            .expect("connected");
         let row = self.engine.server.table.find(args.at(0)).map(|row| row.id);
         self.engine.dispatch(&mut session, row, args, &[]);
         self.engine.server.clients.put_back(session);
@@ -112,12 +128,18 @@ impl Testbed {
     ///
     /// Panics when the requests are not whole, or do not run to their end.
     pub fn run_pipeline(&mut self, requests: &[u8]) -> usize {
-        let mut session = self.engine.server.clients.take(self.client).expect("connected");
+        let mut session = self
+            .engine
+            .server
+            .clients
+            .take(self.client)
+            .expect("connected");
         let (mut pos, mut replied) = (0, 0);
         loop {
             let progress = Progress::default();
             let rest =
-                self.engine.run_buffer(&mut session, &mut self.batch, requests, pos, progress);
+                self.engine
+                    .run_buffer(&mut session, &mut self.batch, requests, pos, progress);
             let len = session.reply.pending_len();
             session.reply.advance(len);
             replied += len;
@@ -133,7 +155,12 @@ impl Testbed {
 
     /// What a client has been sent since it was last asked (blocked clients, messages).
     pub fn take_reply(&mut self, client: ClientId) -> Vec<u8> {
-        let session = self.engine.server.clients.get_mut(client).expect("connected");
+        let session = self
+            .engine
+            .server
+            .clients
+            .get_mut(client)
+            .expect("connected");
         let out = session.reply.pending();
         session.reply.advance(out.len());
         out
@@ -153,7 +180,11 @@ impl Testbed {
     pub fn take_effects(&mut self) -> Vec<String> {
         let word = |w: &[u8]| String::from_utf8_lossy(w).into_owned();
         let line = |s: &Stated| s.args.args().iter().map(word).collect::<Vec<_>>().join(" ");
-        self.stated.borrow_mut().drain(..).map(|s| line(&s)).collect()
+        self.stated
+            .borrow_mut()
+            .drain(..)
+            .map(|s| line(&s))
+            .collect()
     }
 }
 

@@ -48,7 +48,12 @@ fn pipelines_and_transactions() {
     assert_eq!(size, 5000);
     let (n, text): (i64, String) = redis::transaction(&mut c, &["k1"], |c, pipe| {
         let old: i64 = c.get("k1")?;
-        pipe.atomic().set("k1", old + 1).ignore().incr("k1", 1).get("k1").query(c)
+        pipe.atomic()
+            .set("k1", old + 1)
+            .ignore()
+            .incr("k1", 1)
+            .get("k1")
+            .query(c)
     })
     .expect("a transaction");
     assert_eq!((n, text.as_str()), (3, "3"));
@@ -61,10 +66,14 @@ fn collections() {
     let _: () = c.rpush("queue", &["a", "b", "c"]).expect("RPUSH");
     let popped: Option<String> = c.lpop("queue", None).expect("LPOP");
     assert_eq!(popped.as_deref(), Some("a"));
-    let _: () = c.hset_multiple("user", &[("name", "x"), ("age", "7")]).expect("HSET");
+    let _: () = c
+        .hset_multiple("user", &[("name", "x"), ("age", "7")])
+        .expect("HSET");
     let age: i64 = c.hget("user", "age").expect("HGET");
     assert_eq!(age, 7);
-    let _: () = c.zadd_multiple("board", &[(2.5, "b"), (1.0, "a")]).expect("ZADD");
+    let _: () = c
+        .zadd_multiple("board", &[(2.5, "b"), (1.0, "a")])
+        .expect("ZADD");
     let best: Vec<(String, f64)> = c.zrevrange_withscores("board", 0, 0).expect("ZREVRANGE");
     assert_eq!(best, [("b".to_owned(), 2.5)]);
     let _: () = c.sadd("tags", &["x", "y"]).expect("SADD");
@@ -79,8 +88,13 @@ fn collections() {
 fn resp3_speaks_maps() {
     let server = Daemon::start(&[]);
     let url = format!("redis://127.0.0.1:{}/?protocol=resp3", server.port());
-    let mut c = redis::Client::open(url).and_then(|c| c.get_connection()).expect("RESP3");
+    let mut c = redis::Client::open(url)
+        .and_then(|c| c.get_connection())
+        .expect("RESP3");
     let _: () = c.hset("h", "f", "v").expect("HSET");
-    let value: Value = redis::cmd("HGETALL").arg("h").query(&mut c).expect("HGETALL");
+    let value: Value = redis::cmd("HGETALL")
+        .arg("h")
+        .query(&mut c)
+        .expect("HGETALL");
     assert!(matches!(value, Value::Map(_)), "{value:?}");
 }

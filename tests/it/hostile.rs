@@ -41,7 +41,12 @@ fn broken_lengths_are_told_and_the_connection_closed() {
 #[test]
 fn an_announced_length_allocates_nothing() {
     let server = Daemon::start(&[]);
-    let used = || server.info("used_memory").and_then(|n| n.parse::<u64>().ok()).expect("INFO");
+    let used = || {
+        server
+            .info("used_memory")
+            .and_then(|n| n.parse::<u64>().ok())
+            .expect("INFO")
+    };
     let before = used();
     let mut waiting = Vec::new();
     for _ in 0..20 {
@@ -115,7 +120,8 @@ fn a_client_that_never_reads_is_closed_at_its_limit_and_harms_nobody() {
     let mut setup = server.connect();
     setup.call(&[&b"SET"[..], b"v", &[b'x'; 100_000]]);
     let mut deaf = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
-    deaf.set_write_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    deaf.set_write_timeout(Some(Duration::from_secs(5)))
+        .expect("a timeout");
     let request = b"GET v\r\n".repeat(1000);
     for _ in 0..10 {
         // The server may close us in the middle: that is what we want.
@@ -124,7 +130,9 @@ fn a_client_that_never_reads_is_closed_at_its_limit_and_harms_nobody() {
         }
     }
     let count = || server.info("client_output_buffer_limit_disconnections");
-    wait_until("the deaf client is closed", || count().as_deref() == Some("1"));
+    wait_until("the deaf client is closed", || {
+        count().as_deref() == Some("1")
+    });
     assert_eq!(setup.ask("PING"), "+PONG\r\n");
 }
 
@@ -138,7 +146,9 @@ fn a_query_over_its_limit_closes_the_client() {
     let _ = c.write(&request);
     assert_eq!(c.rest(), b"");
     assert_eq!(
-        server.info("client_query_buffer_limit_disconnections").as_deref(),
+        server
+            .info("client_query_buffer_limit_disconnections")
+            .as_deref(),
         Some("1")
     );
 }
@@ -149,11 +159,17 @@ fn strangers_may_send_little_before_they_authenticate() {
     let mut c = server.connect();
     c.ask("CONFIG SET requirepass secret");
     let told = told_and_closed(&server, b"*11\r\n");
-    assert_eq!(told, "-ERR Protocol error: unauthenticated multibulk length\r\n");
+    assert_eq!(
+        told,
+        "-ERR Protocol error: unauthenticated multibulk length\r\n"
+    );
     let told = told_and_closed(&server, b"*1\r\n$16385\r\n");
     assert_eq!(told, "-ERR Protocol error: unauthenticated bulk length\r\n");
     let mut stranger = server.connect();
-    assert_eq!(stranger.ask("GET a"), "-NOAUTH Authentication required.\r\n");
+    assert_eq!(
+        stranger.ask("GET a"),
+        "-NOAUTH Authentication required.\r\n"
+    );
     // The password and a long value in one piece: the second is parsed after the first ran.
     let mut both = b"AUTH secret\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$20000\r\n".to_vec();
     both.resize(both.len() + 20_000, b'v');
@@ -191,7 +207,9 @@ fn a_transaction_over_the_query_limit_closes_its_client() {
     assert_eq!(c.ask("MULTI"), "+OK\r\n");
     let value = vec![b'x'; 100_000];
     for _ in 0..20 {
-        if c.write(&crate::support::resp::command(&[&b"SET"[..], b"a", &value])).is_err() {
+        if c.write(&crate::support::resp::command(&[&b"SET"[..], b"a", &value]))
+            .is_err()
+        {
             break;
         }
     }

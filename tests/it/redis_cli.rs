@@ -23,7 +23,12 @@ fn cli(server: &Daemon, args: &[&str], input: &[u8]) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .expect("redis-cli");
-    child.stdin.take().expect("piped").write_all(input).expect("input");
+    child
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(input)
+        .expect("input");
     child.wait_with_output().expect("output")
 }
 
@@ -45,8 +50,14 @@ fn redis_cli_scans_and_finds_big_keys() {
     let out = text(&cli(&server, &["--scan", "--pattern", "user:1?"], b""));
     assert_eq!(out.lines().count(), 10, "{out}");
     let out = text(&cli(&server, &["--bigkeys"], b""));
-    assert!(out.contains("Biggest string found '\"user:299\"' has 299 bytes"), "{out}");
-    assert!(out.contains("Biggest   list found '\"biglist\"' has 4 items"), "{out}");
+    assert!(
+        out.contains("Biggest string found '\"user:299\"' has 299 bytes"),
+        "{out}"
+    );
+    assert!(
+        out.contains("Biggest   list found '\"biglist\"' has 4 items"),
+        "{out}"
+    );
     let out = text(&cli(&server, &["--memkeys"], b""));
     assert!(out.contains("Sampled 300 keys"), "{out}");
 }
@@ -65,7 +76,11 @@ fn redis_cli_pipes_and_reads_commands_from_its_input() {
     assert!(out.contains("errors: 0, replies: 20000"), "{out}");
     let out = text(&cli(&server, &[], b"GET p7\nMULTI\nINCR p7\nEXEC\n"));
     assert_eq!(out, "7\nOK\nQUEUED\n8\n");
-    let out = text(&cli(&server, &["-3", "--json", "COMMAND", "DOCS", "get"], b""));
+    let out = text(&cli(
+        &server,
+        &["-3", "--json", "COMMAND", "DOCS", "get"],
+        b"",
+    ));
     assert!(out.contains("\"group\":\"string\""), "{out}");
 }
 
@@ -76,7 +91,10 @@ fn redis_cli_measures_latency_and_shows_statistics() {
     }
     let server = Daemon::start(&[]);
     let out = text(&cli(&server, &["--raw", "-i", "1", "--latency"], b""));
-    let numbers = out.split_whitespace().filter(|w| w.parse::<f64>().is_ok()).count();
+    let numbers = out
+        .split_whitespace()
+        .filter(|w| w.parse::<f64>().is_ok())
+        .count();
     assert!(numbers >= 4, "{out}");
     let mut stat = Command::new("redis-cli")
         .args(["-p", &server.port().to_string(), "-i", "0.05", "--stat"])
@@ -92,7 +110,10 @@ fn redis_cli_measures_latency_and_shows_statistics() {
     }
     stat.kill().expect("it runs until it is stopped");
     stat.wait().expect("it ends");
-    assert!(lines.contains("keys") && lines.contains("clients"), "{lines}");
+    assert!(
+        lines.contains("keys") && lines.contains("clients"),
+        "{lines}"
+    );
 }
 
 #[test]
@@ -102,7 +123,15 @@ fn redis_benchmark_runs_its_string_tests() {
     }
     let server = Daemon::start(&[]);
     let out = Command::new("redis-benchmark")
-        .args(["-p", &server.port().to_string(), "-n", "2000", "-P", "8", "--csv"])
+        .args([
+            "-p",
+            &server.port().to_string(),
+            "-n",
+            "2000",
+            "-P",
+            "8",
+            "--csv",
+        ])
         .args(["-t", "ping_inline,ping_mbulk,set,get,incr,mset"])
         .output()
         .expect("redis-benchmark");

@@ -1,7 +1,7 @@
 //! The hash commands.
 
-pub(super) mod docs;
 mod delete;
+pub(super) mod docs;
 mod expire;
 mod field_args;
 mod get;

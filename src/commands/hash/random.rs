@@ -133,7 +133,12 @@ mod tests {
     #[test]
     fn picks_end_where_the_client_is_closed_anyway() {
         let mut t = Testbed::new();
-        t.engine.server.config.client_output_buffer_limit.normal.hard_bytes = 1000;
+        t.engine
+            .server
+            .config
+            .client_output_buffer_limit
+            .normal
+            .hard_bytes = 1000;
         t.run("HSET h a 1");
         t.run("SADD s a");
         t.run("ZADD z 1 a");

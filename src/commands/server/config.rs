@@ -6,7 +6,9 @@ use crate::config::{self, Gate, system_text};
 use crate::keyspace::{Keyspace, KeyspaceStats};
 use crate::resp::Args;
 use crate::server::process::{self, FileLimit};
-use crate::server::{Call, ClientFlags, CommandResult, CommandStats, Histogram, Server, Spec, Stats};
+use crate::server::{
+    Call, ClientFlags, CommandResult, CommandStats, Histogram, Server, Spec, Stats,
+};
 use crate::server::{crash, listen, log};
 
 const CONFIG_FLAGS: Flags = Flags::ADMIN

@@ -1,9 +1,9 @@
 //! The sorted set commands.
 
-pub(super) mod docs;
 mod add;
 mod bounds;
 mod combine;
+pub(super) mod docs;
 mod pop;
 mod random;
 mod range;
