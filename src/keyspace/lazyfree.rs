@@ -66,19 +66,35 @@ impl LazyFree {
         entry.free();
     }
 
-    pub(super) fn free_value(&mut self, value: Detached) {
-        if value.effort() > OFF_LOOP_MIN {
+    /// Frees a value. Whether it was given away for that.
+    pub(super) fn free_value(&mut self, value: Detached) -> bool {
+        let big = value.effort() > OFF_LOOP_MIN;
+        if big {
             self.send(Garbage::Value(value), 1);
         } else {
             value.free();
         }
+        big
     }
 
-    /// Frees a whole database; `off_loop` or not, a big one never holds the loop.
-    pub(super) fn free_database(&mut self, db: Database, off_loop: bool) {
+    /// Frees a whole database. A big one, and every big value, never holds the loop; with
+    /// `off_loop` all its keys count as freed off the loop, although few are freed here.
+    pub(super) fn free_database(&mut self, mut db: Database, off_loop: bool) {
         let keys = db.len() as u64;
-        if keys > OFF_LOOP_MIN as u64 || (off_loop && keys > 0) {
-            self.send(Garbage::Database(db), keys);
+        if keys > OFF_LOOP_MIN as u64 {
+            return self.send(Garbage::Database(db), keys);
+        }
+        let mut given_away = 0;
+        db.table_mut().clear_with(|word| {
+            let entry = Entry::of(word);
+            if let Some(value) = take_container(entry) {
+                given_away += u64::from(self.free_value(value));
+            }
+            entry.free();
+        });
+        if off_loop {
+            let here = keys - given_away;
+            self.counters.freed.fetch_add(here, Ordering::Relaxed);
         }
     }
 
