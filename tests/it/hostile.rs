@@ -170,6 +170,10 @@ fn strangers_may_send_little_before_they_authenticate() {
         stranger.ask("GET a"),
         "-NOAUTH Authentication required.\r\n"
     );
+    assert_eq!(
+        stranger.ask("AUTH wrong"),
+        "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+    );
     // The password and a long value in one piece: the second is parsed after the first ran.
     let mut both = b"AUTH secret\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$20000\r\n".to_vec();
     both.resize(both.len() + 20_000, b'v');
