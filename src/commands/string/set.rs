@@ -43,7 +43,8 @@ pub(super) const SET: Spec = Spec {
             .union(Access::ACCESS)
             .union(Access::UPDATE)
             .union(Access::VARIABLE_FLAGS),
-    )],
+    )
+    .noted("RW and ACCESS only with `GET`")],
     categories: Category::STRING,
     find_keys: Some(crate::command::keys::set),
     ..Spec::new("set", set)
