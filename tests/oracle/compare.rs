@@ -130,6 +130,7 @@ fn without(names: &[&str], reply: &Reply) -> Reply {
                 .map(|(name, value)| (name.clone(), without(names, value)))
                 .collect(),
         ),
+        Reply::Set(items) => Reply::Set(items.iter().map(|i| without(names, i)).collect()),
         other => other.clone(),
     }
 }
