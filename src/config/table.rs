@@ -584,7 +584,7 @@ directives! {
     // russet's own
     log_format: LogFormat = LogFormat::Redis =>
         "log-format", choice, [], Works;
-    busy_poll_usec: u32 = 10 =>
+    busy_poll_usec: u32 = 3 =>
         "busy-poll-usec", number(0, 100), [], Works;
 }
 
