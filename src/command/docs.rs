@@ -228,11 +228,6 @@ impl Arg {
         Arg::new(ArgKind::Key, name).key_spec(spec)
     }
 
-    /// A key that no key spec finds.
-    pub const fn loose_key(name: &'static str) -> Arg {
-        Arg::new(ArgKind::Key, name)
-    }
-
     /// A word that stands for itself.
     pub const fn word(name: &'static str, token: &'static str) -> Arg {
         Arg::new(ArgKind::PureToken, name).token(token)

@@ -11,7 +11,7 @@ use super::watch::Seen;
 use super::{FieldExpiries, Ref};
 use crate::base::hash;
 use crate::encodings::hashtable::{HashTable, Slot, Word};
-use crate::types::{Container, Encoding, Hash, Inner, Type};
+use crate::types::{Encoding, Hash, Inner, Type};
 
 /// The full hash of an entry's key, for the table when a segment splits.
 fn rehash(word: Word) -> u64 {
@@ -37,12 +37,6 @@ pub struct Detached {
 unsafe impl Send for Detached {}
 
 impl Detached {
-    /// As its own type again; `None` when it is of another.
-    pub fn into_container<T: Container>(self) -> Option<T> {
-        // SAFETY: the pair came from an entry that gave it up, and is consumed here.
-        (self.kind == T::TYPE).then(|| unsafe { T::from_word(self.encoding, self.word) })
-    }
-
     /// Its type, encoding and word, still owned here.
     pub(super) fn parts(&self) -> (Type, Encoding, u64) {
         (self.kind, self.encoding, self.word)

@@ -1,17 +1,19 @@
-//! One database as one command sees it: lookups that expire, typed values, changes.
+//! One database as one command sees it: lookups that expire, and typed values.
+//!
+//! What else a command may do with it stands beside this file: `place` (look, decide, write),
+//! `change` (stating changes), `relocate` (RENAME, COPY), `walk` (SCAN, KEYS), `info`
+//! (OBJECT), `fields` (field TTLs).
 
 use std::cell::Cell;
 
-use super::database::{Found, copy_container, take_container};
+use super::database::{Found, take_container};
 use super::entry::Entry;
 use super::expire::is_past;
-use super::{
-    Class, ClockUse, Database, DbIndex, KeyEvent, Keyspace, NewValue, Ref, RefMut, RemovedPart, Str,
-};
+use super::{Class, Database, DbIndex, Expiry, Keyspace, NewValue, Place, Ref, RefMut, Str};
 use crate::base::hash;
 use crate::command::CommandError;
 use crate::resp::Reply;
-use crate::types::{Container, Encoding, Hash, Limits, Type};
+use crate::types::{Container, Limits, Type};
 
 /// The hash of a key, with where that key stands in memory: it is told by its place.
 #[derive(Clone, Copy, Debug)]
@@ -38,43 +40,16 @@ impl KeyHash {
     }
 }
 
-/// Picks of a random key before an expired one will do.
-const RANDOM_TRIES: usize = 100;
-
-/// What becomes of a key's expiry when its value is replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry {
-    Clear,
-    Keep,
-    /// Unix milliseconds.
-    At(i64),
-}
-
-/// What OBJECT and DEBUG tell of a key.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyInfo {
-    pub kind: Type,
-    /// As OBJECT ENCODING says it.
-    pub encoding: Encoding,
-    pub expiry: Option<i64>,
-    pub idle_seconds: u32,
-    /// The LFU counter, decayed to now; meaningful when the policy is an LFU one.
-    pub frequency: u32,
-    pub address: usize,
-    /// Bytes of the entry and a string's block; containers count themselves.
-    pub entry_bytes: usize,
-}
-
 /// See the module. Made anew for every command.
 pub struct Db<'a> {
-    keyspace: &'a mut Keyspace,
-    at: DbIndex,
+    pub(super) keyspace: &'a mut Keyspace,
+    pub(super) at: DbIndex,
     /// Hashes that the batch has already computed, in the order of the arguments.
     hashed: &'a [KeyHash],
     /// The one that was used last: handlers take their keys in order.
     at_hash: Cell<usize>,
     /// Whether lookups count as uses (CLIENT NO-TOUCH, OBJECT, TYPE ... do not).
-    touch: bool,
+    pub(super) touch: bool,
 }
 
 impl<'a> Db<'a> {
@@ -135,16 +110,18 @@ impl<'a> Db<'a> {
         }
     }
 
-    fn database(&self) -> &Database {
+    #[inline]
+    pub(super) fn database(&self) -> &Database {
         &self.keyspace.dbs[self.at.0 as usize]
     }
 
-    fn database_mut(&mut self) -> &mut Database {
+    #[inline]
+    pub(super) fn database_mut(&mut self) -> &mut Database {
         &mut self.keyspace.dbs[self.at.0 as usize]
     }
 
     #[inline]
-    fn hash(&self, key: &[u8]) -> u64 {
+    pub(super) fn hash(&self, key: &[u8]) -> u64 {
         let at = self.at_hash.get();
         for (i, known) in self.hashed.iter().enumerate().skip(at).take(2) {
             if known.is_of(key) {
@@ -159,8 +136,13 @@ impl<'a> Db<'a> {
 
     /// The live entry of a key. A key whose time has come is deleted on the way.
     #[inline]
-    fn find(&mut self, key: &[u8]) -> Option<(u64, Found)> {
-        let hash = self.hash(key);
+    pub(super) fn find(&mut self, key: &[u8]) -> Option<Found> {
+        self.find_hashed(self.hash(key), key)
+    }
+
+    /// As [`Db::find`], for whoever needs the hash as well.
+    #[inline]
+    pub(super) fn find_hashed(&mut self, hash: u64, key: &[u8]) -> Option<Found> {
         let found = self.database().find(hash, key)?;
         if is_past(found.entry.expiry(), self.keyspace.now_ms) {
             if !self.keyspace.keep_expired {
@@ -175,19 +157,19 @@ impl<'a> Db<'a> {
                 found.entry.set_clock(used);
             }
         }
-        Some((hash, found))
+        Some(found)
     }
 
     /// As [`Db::find`] for a reader: counts hits and misses.
     #[inline]
     fn find_to_read(&mut self, key: &[u8]) -> Option<Found> {
-        let found = self.find(key).map(|(_, found)| found);
+        let found = self.find(key);
         self.count_read(key, found.is_some());
         found
     }
 
     #[inline]
-    fn count_read(&mut self, key: &[u8], hit: bool) {
+    pub(super) fn count_read(&mut self, key: &[u8], hit: bool) {
         if hit {
             self.keyspace.stats.hits += 1;
         } else {
@@ -201,16 +183,6 @@ impl<'a> Db<'a> {
         let entry = self.database_mut().detach(found);
         self.keyspace.lazyfree.free_entry(entry);
         self.expired(key);
-    }
-
-    /// States the removal of an expired key that is already gone.
-    pub(super) fn expired(&mut self, key: Box<[u8]>) {
-        // Not a change of the command that met it: `dirty` decides what that one states.
-        self.keyspace.stats.expired += 1;
-        self.keyspace.touch_watchers(self.at, &key);
-        self.event(&key, Class::EXPIRED, "expired");
-        self.keyspace
-            .record_removed(self.at, &key, RemovedPart::Expired);
     }
 
     /// Whether the key is there. Counts as a lookup for hits and misses.
@@ -235,7 +207,7 @@ impl<'a> Db<'a> {
             .is_some_and(|f| is_past(f.entry.expiry(), self.keyspace.now_ms))
     }
 
-    fn peek_entry(&self, key: &[u8]) -> Option<Entry> {
+    pub(super) fn peek_entry(&self, key: &[u8]) -> Option<Entry> {
         let found = self.database().find(self.hash(key), key)?;
         (!is_past(found.entry.expiry(), self.keyspace.now_ms)).then_some(found.entry)
     }
@@ -245,37 +217,9 @@ impl<'a> Db<'a> {
         self.find_to_read(key).map(|f| f.entry.kind())
     }
 
-    /// What OBJECT shows; no use of the key, no statistics.
-    pub fn info(&self, key: &[u8]) -> Option<KeyInfo> {
-        self.peek_entry(key).map(|e| self.info_of(e))
-    }
-
-    /// As [`Db::info`], of a key that may have expired but was not deleted yet (DEBUG OBJECT).
-    pub fn info_even_expired(&self, key: &[u8]) -> Option<KeyInfo> {
-        self.database()
-            .find(self.hash(key), key)
-            .map(|f| self.info_of(f.entry))
-    }
-
-    fn info_of(&self, e: Entry) -> KeyInfo {
-        let decay = match self.keyspace.clock_use {
-            ClockUse::Lfu { decay_minutes, .. } => decay_minutes,
-            ClockUse::Lru => 0,
-        };
-        KeyInfo {
-            kind: e.kind(),
-            encoding: e.reported_encoding(),
-            expiry: e.expiry(),
-            idle_seconds: self.keyspace.idle_seconds(e.clock()),
-            frequency: self.keyspace.decayed(e.clock(), decay),
-            address: e.address(),
-            entry_bytes: e.memory_bytes(),
-        }
-    }
-
     /// `Some(None)`: there without expiry; `Some(Some(t))`: expires at `t`.
     pub fn expiry(&mut self, key: &[u8]) -> Option<Option<i64>> {
-        self.find(key).map(|(_, f)| f.entry.expiry())
+        self.find(key).map(|found| found.entry.expiry())
     }
 
     // --- strings ---
@@ -306,20 +250,6 @@ impl<'a> Db<'a> {
         Ok(true)
     }
 
-    /// The string at `key`, to be changed.
-    #[inline]
-    pub fn string_mut(&mut self, key: &[u8]) -> Result<Option<StringMut<'_>>, CommandError> {
-        match self.find(key) {
-            None => Ok(None),
-            Some((hash, found)) if found.entry.kind() == Type::String => Ok(Some(StringMut {
-                database: self.database_mut(),
-                hash,
-                found,
-            })),
-            Some(_) => Err(CommandError::WrongType),
-        }
-    }
-
     /// A string seen without statistics, use or deletion.
     pub fn peek_string(&self, key: &[u8]) -> Result<Option<Str<'_>>, CommandError> {
         match self.peek_entry(key) {
@@ -331,14 +261,7 @@ impl<'a> Db<'a> {
     /// The key's place, there or not: look, decide, write, with one lookup.
     #[inline]
     pub fn place<'d, 'k>(&'d mut self, key: &'k [u8]) -> Place<'d, 'a, 'k> {
-        let hash = self.hash(key);
-        let found = self.find(key).map(|(_, found)| found);
-        Place {
-            db: self,
-            key,
-            hash,
-            found,
-        }
+        Place::of(self, key)
     }
 
     /// Sets the key to a string, whatever it held.
@@ -347,31 +270,57 @@ impl<'a> Db<'a> {
         self.place(key).set_string(value, expiry);
     }
 
-    /// An expired key that was kept makes room for a new one.
+    /// Gives a found key another value and expiry.
     #[inline]
-    fn drop_hidden(&mut self, key: &[u8]) {
-        if self.keyspace.keep_expired
-            && let Some(hidden) = self.database().find(self.hash(key), key)
-        {
-            self.expire_found(hidden);
-        }
-    }
-
-    fn overwrite(&mut self, hash: u64, found: Found, expiry: Option<i64>, value: NewValue<'_>) {
+    pub(super) fn overwrite(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        found: Found,
+        expiry: Option<i64>,
+        value: NewValue<'_>,
+    ) {
         if let Some(old) = take_container(found.entry) {
             self.keyspace.lazyfree.free_value(old);
         }
         self.database_mut().replace(hash, found, expiry, value);
+        if let NewValue::Container(..) = value {
+            self.keyspace.waiting.signal(self.at, key);
+        }
     }
 
-    fn insert_new(&mut self, key: &[u8], expiry: Option<i64>, value: NewValue<'_>) {
-        let hash = self.hash(key);
-        self.drop_hidden(key);
+    /// Makes a key that is not there.
+    #[inline]
+    pub(super) fn insert_new(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        expiry: Option<i64>,
+        value: NewValue<'_>,
+    ) -> Entry {
         let entry = Entry::new(key, expiry, self.keyspace.fresh_clock(), value);
+        self.insert(hash, key, entry);
+        entry
+    }
+
+    /// Adds the entry of a key that is not there.
+    #[inline]
+    pub(super) fn insert(&mut self, hash: u64, key: &[u8], entry: Entry) {
+        self.drop_hidden(hash, key);
         self.database_mut().insert(hash, entry);
         self.event(key, Class::NEW, "new");
         if entry.kind() != Type::String {
             self.keyspace.waiting.signal(self.at, key);
+        }
+    }
+
+    /// An expired key that was kept makes room for a new one.
+    #[inline]
+    fn drop_hidden(&mut self, hash: u64, key: &[u8]) {
+        if self.keyspace.keep_expired
+            && let Some(hidden) = self.database().find(hash, key)
+        {
+            self.expire_found(hidden);
         }
     }
 
@@ -398,7 +347,7 @@ impl<'a> Db<'a> {
     }
 
     /// The container at `key`, to be changed. Whoever empties it calls
-    /// [`Db::remove_if_empty`].
+    /// [`Db::delete_emptied`].
     #[inline]
     pub fn write<T: Container>(
         &mut self,
@@ -406,7 +355,7 @@ impl<'a> Db<'a> {
     ) -> Result<Option<RefMut<'_, T>>, CommandError> {
         match self.find(key) {
             None => Ok(None),
-            Some((_, f)) if f.entry.kind() == T::TYPE => Ok(Some(RefMut::of(f.entry))),
+            Some(f) if f.entry.kind() == T::TYPE => Ok(Some(RefMut::of(f.entry))),
             Some(_) => Err(CommandError::WrongType),
         }
     }
@@ -418,180 +367,27 @@ impl<'a> Db<'a> {
         key: &[u8],
         make: impl FnOnce() -> T,
     ) -> Result<RefMut<'_, T>, CommandError> {
-        match self.find(key) {
-            Some((_, f)) if f.entry.kind() == T::TYPE => Ok(RefMut::of(f.entry)),
+        let hash = self.hash(key);
+        match self.find_hashed(hash, key) {
+            Some(f) if f.entry.kind() == T::TYPE => Ok(RefMut::of(f.entry)),
             Some(_) => Err(CommandError::WrongType),
             None => {
-                let (encoding, word) = make().into_word();
-                self.insert_new(key, None, NewValue::Container(T::TYPE, encoding, word));
-                let hash = self.hash(key);
-                let found = self.database().find(hash, key).expect("just inserted");
-                Ok(RefMut::of(found.entry))
+                let value = NewValue::container(make());
+                Ok(RefMut::of(self.insert_new(hash, key, None, value)))
             }
         }
     }
 
     /// Sets the key to this container, whatever it held; its expiry goes.
     pub fn put<T: Container>(&mut self, key: &[u8], value: T) {
-        let (encoding, word) = value.into_word();
-        let value = NewValue::Container(T::TYPE, encoding, word);
-        match self.find(key) {
-            None => self.insert_new(key, None, value),
-            Some((hash, found)) => {
-                self.overwrite(hash, found, None, value);
-                self.keyspace.waiting.signal(self.at, key);
-            }
-        }
-    }
-
-    /// Deletes the key if its container has no elements left.
-    pub fn remove_if_empty<T: Container>(&mut self, key: &[u8]) -> bool {
-        let empty = matches!(self.peek::<T>(key), Ok(Some(v)) if v.is_empty());
-        empty && self.delete(key)
-    }
-
-    /// Removes up to `limit` fields of a hash whose time has come, and the hash with the last
-    /// one: states HDELs, tells watchers, notes the next due time. Gives the number of fields.
-    pub fn expire_fields(&mut self, key: &[u8], limit: usize) -> usize {
-        let Some(entry) = self.peek_entry(key).filter(|e| e.kind() == Type::Hash) else {
-            return 0;
-        };
-        let past = self.keyspace.now_ms.saturating_sub(1).max(0) as u64;
-        let mut hash = RefMut::<Hash>::of(entry);
-        let keyspace = &mut *self.keyspace;
-        let removed = hash.remove_expired(past, limit, |field| {
-            keyspace.record_removed(self.at, key, RemovedPart::Field(field.into()));
-        });
-        let (next, empty) = (hash.next_due(), hash.is_empty());
-        drop(hash);
-        if let Some(next) = next {
-            // A table's bound may be of a field that has gone: never twice in one turn.
-            let next = if removed == 0 {
-                next.max(past + 1)
-            } else {
-                next
-            };
-            self.note_field_expiry(key, next as i64);
-        }
-        if removed == 0 {
-            return 0;
-        }
-        self.keyspace.stats.expired_fields += removed as u64;
-        self.event(key, Class::HASH, "hexpired");
-        if empty {
-            self.delete(key);
-            self.event(key, Class::GENERIC, "del");
-        }
-        self.keyspace.touch_watchers(self.at, key);
-        removed
-    }
-
-    /// A field of this key's hash expires at `when_ms`: the keyspace's own active cycle
-    /// must come by (see `keyspace::expire`).
-    pub fn note_field_expiry(&mut self, key: &[u8], when_ms: i64) {
-        self.database_mut().fields_mut().note(key, when_ms);
-    }
-
-    /// No field of this key's hash expires any more.
-    pub fn forget_field_expiry(&mut self, key: &[u8]) {
-        self.database_mut().fields_mut().forget(key);
-    }
-
-    /// States that a field is gone because its time has come: as with keys, not a change of
-    /// the command that met it. Events are the caller's, who may have met several.
-    pub fn field_expired(&mut self, key: &[u8], field: &[u8]) {
-        self.keyspace.stats.expired_fields += 1;
-        self.keyspace.touch_watchers(self.at, key);
-        let part = RemovedPart::Field(field.into());
-        self.keyspace.record_removed(self.at, key, part);
+        self.place(key).set(NewValue::container(value), None);
     }
 
     // --- whole keys ---
 
     /// Deletes the key; big values are freed off the loop. The caller states the change.
     pub fn delete(&mut self, key: &[u8]) -> bool {
-        let Some((_, found)) = self.find(key) else {
-            return false;
-        };
-        let entry = self.database_mut().detach(found);
-        self.keyspace.lazyfree.free_entry(entry);
-        true
-    }
-
-    /// Sets or clears the expiry of a key that is there. No lookup statistics.
-    pub fn set_expiry(&mut self, key: &[u8], expiry: Option<i64>) -> bool {
-        let Some((hash, found)) = self.find(key) else {
-            return false;
-        };
-        let had = found.entry.has_expiry();
-        let entry = found.entry.with_expiry(expiry);
-        self.database_mut().moved(found.slot, hash, had, entry);
-        true
-    }
-
-    /// Moves key `from` to `to` in database `db` with its expiry; what was at `to` goes.
-    /// `false`: no such key.
-    pub fn rename(&mut self, from: &[u8], db: DbIndex, to: &[u8]) -> bool {
-        let Some((_, found)) = self.find(from) else {
-            return false;
-        };
-        let entry = self.database_mut().detach(found);
-        let (expiry, clock) = (entry.expiry(), entry.clock());
-        let mut target = self.other(db);
-        target.delete(to);
-        target.drop_hidden(to);
-        let hash = target.hash(to);
-        let moved = match take_container(entry) {
-            Some(v) => {
-                let (kind, encoding, word) = v.into_parts();
-                Entry::new(to, expiry, clock, NewValue::Container(kind, encoding, word))
-            }
-            None => {
-                let modified = entry.reported_encoding() == Encoding::Raw;
-                let value = match entry.string().expect("no container") {
-                    Str::Int(n) => NewValue::Int(n),
-                    Str::Bytes(text) => NewValue::Bytes { text, modified },
-                };
-                Entry::new(to, expiry, clock, value)
-            }
-        };
-        entry.free();
-        target.database_mut().insert(hash, moved);
-        target.event(to, Class::NEW, "new");
-        if moved.kind() != Type::String {
-            target.keyspace.waiting.signal(db, to);
-        }
-        true
-    }
-
-    /// Copies key `from` to `to` in database `db` with its expiry; what was at `to` goes.
-    /// `false`: no such key.
-    pub fn copy(&mut self, from: &[u8], db: DbIndex, to: &[u8]) -> bool {
-        let Some((_, found)) = self.find(from) else {
-            return false;
-        };
-        let expiry = found.entry.expiry();
-        let modified = found.entry.reported_encoding() == Encoding::Raw;
-        // The table may move entries when it changes, so the value is copied first.
-        let copied;
-        let value = match found.entry.string() {
-            Some(Str::Int(n)) => NewValue::Int(n),
-            Some(Str::Bytes(text)) => {
-                copied = text.to_vec();
-                NewValue::Bytes {
-                    text: &copied,
-                    modified,
-                }
-            }
-            None => {
-                let (kind, encoding, word) = copy_container(found.entry).into_parts();
-                NewValue::Container(kind, encoding, word)
-            }
-        };
-        let mut target = self.other(db);
-        target.delete(to);
-        target.insert_new(to, expiry, value);
-        true
+        self.place(key).delete()
     }
 
     pub fn len(&self) -> usize {
@@ -602,256 +398,7 @@ impl<'a> Db<'a> {
         self.len() == 0
     }
 
-    /// One step of SCAN: visits some live keys and gives the next cursor (0: done). Expired
-    /// keys that it meets are deleted.
-    pub fn scan(&mut self, cursor: u64, mut visit: impl FnMut(&[u8], Type)) -> u64 {
-        let now = self.keyspace.now_ms;
-        let mut expired: Vec<Box<[u8]>> = Vec::new();
-        let next = self.database().table().scan(cursor, |word| {
-            let entry = Entry::of(word);
-            if is_past(entry.expiry(), now) {
-                expired.push(entry.key().into());
-            } else {
-                visit(entry.key(), entry.kind());
-            }
-        });
-        for key in expired {
-            self.find(&key);
-        }
-        next
-    }
-
-    /// Every live key.
-    pub fn each_key(&self, mut visit: impl FnMut(&[u8], Type)) {
-        let now = self.keyspace.now_ms;
-        for entry in self.database().entries() {
-            if !is_past(entry.expiry(), now) {
-                visit(entry.key(), entry.kind());
-            }
-        }
-    }
-
-    /// A key picked fairly, deleting expired ones that turn up. `None`: no live key.
-    /// While expired keys are kept, one of them may be given at last.
-    pub fn random_key(&mut self) -> Option<Vec<u8>> {
-        let mut tries = 0;
-        loop {
-            let at = self.at.0 as usize;
-            let word = self.keyspace.dbs[at]
-                .table()
-                .random(&mut self.keyspace.rng)?;
-            let key = Entry::of(word).key().to_vec();
-            let touch = std::mem::replace(&mut self.touch, false);
-            let live = self.contains(&key);
-            self.touch = touch;
-            tries += 1;
-            if live || (self.keyspace.keep_expired && tries >= RANDOM_TRIES) {
-                return Some(key);
-            }
-        }
-    }
-
-    // --- what others learn of it ---
-
-    /// States that the key was changed by this command: watchers, the dirty counter and
-    /// keyspace events hear of it here and nowhere else.
-    #[inline]
-    pub fn changed(&mut self, key: &[u8], class: Class, event: &'static str) {
-        self.keyspace.dirty += 1;
-        self.keyspace.touch_watchers(self.at, key);
-        self.event(key, class, event);
-    }
-
-    /// As [`Db::changed`] for another key of the same command: one command that changes two
-    /// keys counts once.
-    pub fn also_changed(&mut self, key: &[u8], class: Class, event: &'static str) {
-        self.keyspace.touch_watchers(self.at, key);
-        self.event(key, class, event);
-    }
-
-    /// As [`Db::changed`], by `n` elements; none of them is a change too, of which only
-    /// watchers and events hear.
-    #[inline]
-    pub fn changed_by(&mut self, key: &[u8], n: usize, class: Class, event: &'static str) {
-        self.keyspace.dirty += n as u64;
-        self.keyspace.touch_watchers(self.at, key);
-        self.event(key, class, event);
-    }
-
-    /// Deletes the container that a command has emptied, and tells of it.
-    #[cold]
-    pub fn delete_emptied(&mut self, key: &[u8]) {
-        self.delete(key);
-        self.event(key, Class::GENERIC, "del");
-    }
-
-    /// Counts `n` more changes than [`Db::changed`] was called (elements of one command).
-    pub fn add_dirty(&mut self, n: u64) {
-        self.keyspace.dirty += n;
-    }
-
-    /// An event without a change of its own (`keymiss`, `new`, a second event of a command).
-    #[inline]
-    pub fn event(&mut self, key: &[u8], class: Class, event: &'static str) {
-        if self.keyspace.notify.intersects(class) {
-            let event = KeyEvent {
-                db: self.at,
-                class,
-                event,
-                key: key.into(),
-            };
-            self.keyspace.events.push(event);
-        }
-    }
-
     pub fn rng(&mut self) -> &mut rand::rngs::SmallRng {
         &mut self.keyspace.rng
-    }
-}
-
-/// A key's place in the table, with what it holds, if anything.
-pub struct Place<'d, 'a, 'k> {
-    db: &'d mut Db<'a>,
-    key: &'k [u8],
-    hash: u64,
-    found: Option<Found>,
-}
-
-impl<'d> Place<'d, '_, '_> {
-    /// Whether the key is there.
-    pub fn is_taken(&self) -> bool {
-        self.found.is_some()
-    }
-
-    /// The string that is there. `Err`: another type.
-    pub fn string(&self) -> Result<Option<Str<'_>>, CommandError> {
-        match self.found {
-            None => Ok(None),
-            Some(f) => f.entry.string().map(Some).ok_or(CommandError::WrongType),
-        }
-    }
-
-    pub fn expiry(&self) -> Option<i64> {
-        self.found.and_then(|f| f.entry.expiry())
-    }
-
-    /// The command reads what is there, too: it counts as a hit or a miss.
-    pub fn count_read(&mut self) {
-        self.db.count_read(self.key, self.found.is_some());
-    }
-
-    /// Sets or clears the expiry of a key that is there.
-    pub fn set_expiry(&mut self, expiry: Option<i64>) {
-        if let Some(found) = &mut self.found {
-            let had = found.entry.has_expiry();
-            found.entry = found.entry.with_expiry(expiry);
-            let (slot, entry) = (found.slot, found.entry);
-            self.db.database_mut().moved(slot, self.hash, had, entry);
-        }
-    }
-
-    /// Sets the key to a string, whatever it held.
-    #[inline]
-    pub fn set_string(self, value: NewValue<'_>, expiry: Expiry) {
-        let expiry = match expiry {
-            Expiry::Clear => None,
-            Expiry::Keep => self.expiry(),
-            Expiry::At(when) => Some(when),
-        };
-        match self.found {
-            None => self.db.insert_new(self.key, expiry, value),
-            Some(found) => self.db.overwrite(self.hash, found, expiry, value),
-        }
-    }
-
-    /// The bytes of the string that is there, extended with zeros to at least `len`; it
-    /// reports as `raw` from now on. To be called only of a string.
-    pub fn grow(self, len: usize) -> &'d mut [u8] {
-        let found = self.found.expect("a string is there");
-        let old = found.entry.string().expect("a string is there").len();
-        let had = found.entry.has_expiry();
-        let (entry, text) = found.entry.grow_string(len.max(old));
-        let database = self.db.database_mut();
-        database.moved(found.slot, self.hash, had, entry);
-        text
-    }
-
-    /// Changes an integer in place; `false`: there is none to change.
-    #[inline]
-    pub fn set_int(&mut self, n: i64) -> bool {
-        match self.found {
-            Some(f) if f.entry.encoding() == Encoding::Int && f.entry.kind() == Type::String => {
-                f.entry.set_int(n);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Deletes the key if it is there.
-    pub fn delete(self) -> bool {
-        let Some(found) = self.found else {
-            return false;
-        };
-        let entry = self.db.database_mut().detach(found);
-        self.db.keyspace.lazyfree.free_entry(entry);
-        true
-    }
-}
-
-/// A string that is about to change, with its place in the table.
-pub struct StringMut<'a> {
-    database: &'a mut Database,
-    hash: u64,
-    found: Found,
-}
-
-impl StringMut<'_> {
-    #[inline]
-    pub fn get(&self) -> Str<'_> {
-        self.found.entry.string().expect("a string")
-    }
-
-    pub fn expiry(&self) -> Option<i64> {
-        self.found.entry.expiry()
-    }
-
-    /// Overwrites the value, keeping the expiry.
-    #[inline]
-    pub fn set(&mut self, value: NewValue<'_>) {
-        if let (NewValue::Int(n), Encoding::Int) = (value, self.found.entry.encoding()) {
-            self.found.entry.set_int(n);
-            return;
-        }
-        let expiry = self.found.entry.expiry();
-        self.replace(expiry, value);
-    }
-
-    /// Overwrites value and expiry.
-    pub fn replace(&mut self, expiry: Option<i64>, value: NewValue<'_>) {
-        self.found.entry = self.database.replace(self.hash, self.found, expiry, value);
-    }
-
-    /// Sets or clears the expiry.
-    pub fn set_expiry(&mut self, expiry: Option<i64>) {
-        let had = self.found.entry.has_expiry();
-        let entry = self.found.entry.with_expiry(expiry);
-        self.database.moved(self.found.slot, self.hash, had, entry);
-        self.found.entry = entry;
-    }
-
-    /// The bytes, extended with zeros to at least `len`; reports as `raw` from now on.
-    pub fn grow(&mut self, len: usize) -> &mut [u8] {
-        let len = len.max(self.get().len());
-        let had = self.found.entry.has_expiry();
-        let (entry, text) = self.found.entry.grow_string(len);
-        self.database.moved(self.found.slot, self.hash, had, entry);
-        self.found.entry = entry;
-        text
-    }
-
-    /// Deletes the key.
-    pub fn delete(self) {
-        self.database.detach(self.found).free();
     }
 }

@@ -24,7 +24,7 @@ use std::ptr::NonNull;
 use crate::base::alloc;
 use crate::base::pin::{self, Pinned};
 use crate::encodings::hashtable::Word;
-use crate::types::{Encoding, Type};
+use crate::types::{Container, Encoding, Type};
 
 const CLOCK_AT: usize = 2;
 const EXPIRY_AT: usize = 5;
@@ -35,6 +35,8 @@ const FLAG_RAW: u8 = 2;
 const WORD_EXPIRY: u64 = 1;
 /// Longest entry whose string sits inside it; longer ones leave fewer bytes unused apart.
 const EMBED_MAX: usize = 128;
+/// The value part of a string in a block of its own.
+const BLOCK_PART: usize = 16;
 /// Longest text of a 64-bit integer.
 const INT_TEXT_MAX: usize = 20;
 /// Longest string that OBJECT ENCODING calls `embstr`.
@@ -54,6 +56,13 @@ pub enum NewValue<'a> {
 }
 
 impl<'a> NewValue<'a> {
+    /// A container, given up by the caller.
+    #[inline]
+    pub fn container<T: Container>(value: T) -> NewValue<'a> {
+        let (encoding, word) = value.into_word();
+        NewValue::Container(T::TYPE, encoding, word)
+    }
+
     /// A text as SET keeps it: as an integer if it is one, spelt as Redis would spell it.
     #[inline]
     pub fn text(text: &'a [u8]) -> NewValue<'a> {
@@ -128,19 +137,28 @@ fn put_varint(out: &mut [u8], n: usize) -> usize {
 }
 
 impl Entry {
+    /// How many bytes the header and the key take.
+    fn head_for(key: &[u8], expiry: bool) -> usize {
+        EXPIRY_AT + if expiry { 8 } else { 0 } + varint_len(key.len()) + key.len()
+    }
+
+    /// How many bytes a string's value part takes behind a head of this size: those of the
+    /// text itself, or of a block's pointer and length.
+    fn string_part(head: usize, len: usize) -> usize {
+        let inside = varint_len(len) + len;
+        if head + inside <= EMBED_MAX {
+            inside
+        } else {
+            BLOCK_PART
+        }
+    }
+
     /// How many bytes an entry takes: header, key and value part.
     fn size_for(key: &[u8], expiry: bool, value: &NewValue<'_>) -> usize {
-        let head = EXPIRY_AT + if expiry { 8 } else { 0 } + varint_len(key.len()) + key.len();
+        let head = Entry::head_for(key, expiry);
         head + match value {
             NewValue::Int(_) | NewValue::Container(..) => 8,
-            NewValue::Bytes { text, .. } => {
-                let inside = varint_len(text.len()) + text.len();
-                if head + inside <= EMBED_MAX {
-                    inside
-                } else {
-                    16
-                }
-            }
+            NewValue::Bytes { text, .. } => Entry::string_part(head, text.len()),
         }
     }
 
@@ -154,6 +172,19 @@ impl Entry {
 
     /// Fills a block of `size` bytes. `key` may not lie inside it.
     fn write(self, size: usize, key: &[u8], expiry: Option<i64>, clock: u32, value: NewValue<'_>) {
+        let part = self.write_head(size, key, expiry, clock);
+        self.put_value(part, value);
+    }
+
+    /// Clears a block of `size` bytes and writes all but the value into it, whose part is
+    /// given back.
+    fn write_head<'a>(
+        self,
+        size: usize,
+        key: &[u8],
+        expiry: Option<i64>,
+        clock: u32,
+    ) -> &'a mut [u8] {
         // SAFETY: the block has `size` bytes and is nobody else's yet.
         let block = unsafe {
             self.0.as_ptr().write_bytes(0, size);
@@ -170,7 +201,7 @@ impl Entry {
         at += put_varint(&mut block[at..], key.len());
         block[at..at + key.len()].copy_from_slice(key);
         at += key.len();
-        self.put_value(&mut block[at..], value);
+        &mut block[at..]
     }
 
     /// Writes the value part, the tag and the flag of modified strings.
@@ -283,7 +314,7 @@ impl Entry {
                 let (len, width) = self.varint_at(at);
                 len + width
             }
-            Encoding::Raw => 16,
+            Encoding::Raw => BLOCK_PART,
             _ => 8,
         }
     }
@@ -352,6 +383,18 @@ impl Entry {
         self.set_byte(CLOCK_AT, a);
         self.set_byte(CLOCK_AT + 1, b);
         self.set_byte(CLOCK_AT + 2, c);
+    }
+
+    /// The value, to be written into another entry; a container's word stays this one's.
+    pub fn value<'a>(self) -> NewValue<'a> {
+        match self.string() {
+            Some(Str::Int(n)) => NewValue::Int(n),
+            Some(Str::Bytes(text)) => NewValue::Bytes {
+                text,
+                modified: self.byte(1) & FLAG_RAW != 0,
+            },
+            None => NewValue::Container(self.kind(), self.encoding(), self.word()),
+        }
     }
 
     /// The string, or `None` for a container.
@@ -484,6 +527,34 @@ impl Entry {
                 moved
             }
         }
+    }
+
+    /// The entry of another key with this one's value, expiry and clock; this one is gone.
+    /// What lies outside the entry is not copied: a container, or a string's block.
+    pub fn with_key(self, key: &[u8]) -> Entry {
+        let (expiry, clock, old) = (self.expiry(), self.clock(), self.size());
+        let from = self.value_at();
+        let head = Entry::head_for(key, expiry.is_some());
+        let part = match self.string() {
+            Some(Str::Bytes(text)) => Entry::string_part(head, text.len()),
+            _ => 8,
+        };
+        if part != old - from {
+            // A short string that lay beside its key and cannot now, or the other way round.
+            // (Parts of equal length may stay either way: the tag tells which it is.)
+            let entry = Entry::new(key, expiry, clock, self.value());
+            self.free();
+            return entry;
+        }
+        let moved = Entry(alloc::block(head + part));
+        moved
+            .write_head(head + part, key, expiry, clock)
+            .copy_from_slice(self.bytes_at(from, part));
+        moved.set_flag(FLAG_RAW, self.byte(1) & FLAG_RAW != 0);
+        moved.set_byte(0, self.byte(0));
+        // SAFETY: the old block is dead; its value part was moved bit by bit.
+        unsafe { alloc::free(self.0, old) };
+        moved
     }
 
     /// The string's block, pinned for a reply that does not copy it; `None` for short ones.
@@ -619,6 +690,42 @@ mod tests {
     }
 
     #[test]
+    fn another_key_takes_a_long_string_along_uncopied() {
+        let block = |e: Entry| e.raw_block().map(|(at, _)| at);
+        let e = Entry::new(b"a", Some(9), 5, bytes(&[b'x'; 100_000]));
+        let before = block(e);
+        let moved = e.with_key(&[b'k'; 300]);
+        assert!(before.is_some());
+        assert_eq!(block(moved), before);
+        assert_eq!(moved.key(), [b'k'; 300]);
+        assert_eq!((moved.expiry(), moved.clock()), (Some(9), 5));
+        assert_eq!(moved.string(), Some(Str::Bytes(&[b'x'; 100_000])));
+        moved.free();
+    }
+
+    #[test]
+    fn a_short_string_lies_inside_or_apart_as_its_new_key_allows() {
+        let text = [b'x'; 40];
+        let value = NewValue::Bytes {
+            text: &text,
+            modified: true,
+        };
+        let mut e = Entry::new(b"short", None, 0, value);
+        for (key, encoding) in [
+            (&[b'k'; 90][..], Encoding::Raw),
+            (&[b'k'; 120], Encoding::Raw),
+            (b"", Encoding::Embstr),
+            (b"other", Encoding::Embstr),
+        ] {
+            e = e.with_key(key);
+            assert_eq!((e.key(), e.encoding()), (key, encoding));
+            assert_eq!(e.string(), Some(Str::Bytes(&text)));
+            assert_eq!(e.reported_encoding(), Encoding::Raw);
+        }
+        e.free();
+    }
+
+    #[test]
     fn sixteen_byte_keys_fit_the_classes_of_the_design() {
         let key = b"key:000000000001";
         let class = |expiry: Option<i64>, v| {
@@ -640,8 +747,9 @@ mod tests {
             key in prop::collection::vec(any::<u8>(), 0..300),
             steps in prop::collection::vec(
                 (prop::option::of(any::<i64>()), prop::collection::vec(any::<u8>(), 0..400),
-                 prop::option::of(any::<i64>()), 0u8..5), 1..12),
+                 prop::option::of(any::<i64>()), 0u8..6), 1..12),
         ) {
+            let mut key = key;
             let mut e = Entry::new(&key, None, 0x123456, NewValue::Int(1));
             for (expiry, text, int, how) in steps {
                 match how {
@@ -652,6 +760,15 @@ mod tests {
                         room[before.len()..].copy_from_slice(&text);
                         e = moved;
                         prop_assert_eq!(e.string().unwrap().to_vec(), [before, text].concat());
+                        continue;
+                    }
+                    2 => {
+                        let before = (e.expiry(), e.string().unwrap().to_vec());
+                        e = e.with_key(&text);
+                        key = text;
+                        prop_assert_eq!((e.expiry(), e.string().unwrap().to_vec()), before);
+                        prop_assert_eq!(e.key(), &key[..]);
+                        prop_assert_eq!(e.clock(), 0x123456);
                         continue;
                     }
                     _ => {

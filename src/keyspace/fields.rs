@@ -7,6 +7,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::{Class, Db, RefMut, RemovedPart};
+use crate::types::{Container, Hash, Type};
+
 /// Hashes by the time at which their next field may expire.
 #[derive(Default, Debug)]
 pub struct FieldExpiries {
@@ -62,6 +65,64 @@ impl FieldExpiries {
 
     pub fn is_empty(&self) -> bool {
         self.by_key.is_empty()
+    }
+}
+
+impl Db<'_> {
+    /// Removes up to `limit` fields of a hash whose time has come, and the hash with the last
+    /// one: states HDELs, tells watchers, notes the next due time. Gives the number of fields.
+    pub fn expire_fields(&mut self, key: &[u8], limit: usize) -> usize {
+        let Some(entry) = self.peek_entry(key).filter(|e| e.kind() == Type::Hash) else {
+            return 0;
+        };
+        let past = self.keyspace.now_ms.saturating_sub(1).max(0) as u64;
+        let mut hash = RefMut::<Hash>::of(entry);
+        let keyspace = &mut *self.keyspace;
+        let removed = hash.remove_expired(past, limit, |field| {
+            keyspace.record_removed(self.at, key, RemovedPart::Field(field.into()));
+        });
+        let (next, empty) = (hash.next_due(), hash.is_empty());
+        drop(hash);
+        if let Some(next) = next {
+            // A table's bound may be of a field that has gone: never twice in one turn.
+            let next = if removed == 0 {
+                next.max(past + 1)
+            } else {
+                next
+            };
+            self.note_field_expiry(key, next as i64);
+        }
+        if removed == 0 {
+            return 0;
+        }
+        self.keyspace.stats.expired_fields += removed as u64;
+        self.event(key, Class::HASH, "hexpired");
+        if empty {
+            self.delete(key);
+            self.event(key, Class::GENERIC, "del");
+        }
+        self.keyspace.touch_watchers(self.at, key);
+        removed
+    }
+
+    /// A field of this key's hash expires at `when_ms`: the keyspace's own active cycle
+    /// must come by (see `keyspace::expire`).
+    pub fn note_field_expiry(&mut self, key: &[u8], when_ms: i64) {
+        self.database_mut().fields_mut().note(key, when_ms);
+    }
+
+    /// No field of this key's hash expires any more.
+    pub fn forget_field_expiry(&mut self, key: &[u8]) {
+        self.database_mut().fields_mut().forget(key);
+    }
+
+    /// States that a field is gone because its time has come: as with keys, not a change of
+    /// the command that met it. Events are the caller's, who may have met several.
+    pub fn field_expired(&mut self, key: &[u8], field: &[u8]) {
+        self.keyspace.stats.expired_fields += 1;
+        self.keyspace.touch_watchers(self.at, key);
+        let part = RemovedPart::Field(field.into());
+        self.keyspace.record_removed(self.at, key, part);
     }
 }
 

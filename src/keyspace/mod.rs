@@ -4,6 +4,7 @@
 //! Handlers work through [`Db`], one database as one command sees it; every change is
 //! stated there once ([`Db::changed`]) and reaches all who must know from that one place.
 
+mod change;
 mod check;
 mod database;
 mod db;
@@ -11,22 +12,28 @@ mod entry;
 mod evict;
 mod expire;
 mod fields;
+mod info;
 mod lazyfree;
 mod notify;
+mod place;
+mod relocate;
 #[cfg(test)]
 mod tests;
 mod value;
 mod waiting;
+mod walk;
 mod watch;
 
 pub use database::{Database, Detached};
-pub use db::{Db, Expiry, KeyHash, KeyInfo, Place, StringMut};
+pub use db::{Db, KeyHash};
 pub use entry::{NewValue, Str};
 pub use evict::{Eviction, EvictionOrder};
 pub use expire::Cycle;
 pub use fields::FieldExpiries;
+pub use info::KeyInfo;
 pub use lazyfree::LazyFree;
 pub use notify::{Class, KeyEvent};
+pub use place::{Expiry, Place};
 pub use value::{Ref, RefMut};
 pub use waiting::Waiting;
 pub use watch::{WatchedKey, Watchers};

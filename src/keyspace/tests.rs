@@ -169,7 +169,7 @@ fn copies_share_nothing_with_their_source() {
         ..Limits::default()
     };
     put_hash(&mut k, b"h", 100, 5000, &limits);
-    assert!(k.db(DB).set_expiry(b"h", Some(9000)));
+    k.db(DB).place(b"h").set_expiry(Some(9000));
     assert!(k.db(DB).copy(b"h", DB, b"c"));
     assert!(k.db(DB).delete(b"h"));
     let mut db = k.db(DB);
@@ -178,4 +178,32 @@ fn copies_share_nothing_with_their_source() {
     assert_eq!(copy.get(b"7").and_then(|f| f.expire_ms), Some(5007));
     assert_eq!(db.expiry(b"c"), Some(Some(9000)));
     assert!(!db.copy(b"none", DB, b"d"));
+}
+
+#[test]
+fn a_long_string_stays_where_it_is_when_its_key_changes() {
+    let mut k = keyspace();
+    let text = vec![b'x'; 1 << 20];
+    let value = NewValue::text(&text);
+    k.db(DB).set_string(b"a", value, Expiry::At(9000));
+    set(&mut k, b"b", Expiry::Clear);
+    let at = |k: &Keyspace, key: &[u8]| {
+        let found = k
+            .database(DB)
+            .find(crate::base::hash::keys().hash(key), key);
+        match found.and_then(|found| found.entry.string()) {
+            Some(super::Str::Bytes(text)) => Some((text.as_ptr(), text.len())),
+            _ => None,
+        }
+    };
+    let before = at(&k, b"a");
+    assert!(before.is_some());
+    assert!(k.db(DB).rename(b"a", DB, b"b"));
+    assert_eq!((at(&k, b"a"), at(&k, b"b")), (None, before));
+    assert_eq!(k.db(DB).expiry(b"b"), Some(Some(9000)));
+    assert!(k.db(DB).copy(b"b", DB, b"c"));
+    let copy = at(&k, b"c").expect("there");
+    assert_ne!(copy.0, before.expect("there").0);
+    assert_eq!(copy.1, text.len());
+    k.check_invariants();
 }

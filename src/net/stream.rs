@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -112,21 +112,6 @@ impl Stream {
             Stream::Tcp(s) => s.as_raw_fd(),
             Stream::Unix(s) => s.as_raw_fd(),
         }
-    }
-
-    /// Whether the peer has closed or reset the connection, unread data aside.
-    pub fn is_hung_up(&self) -> bool {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let zero = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        let fd: BorrowedFd<'_> = match self {
-            Stream::Tcp(s) => std::os::fd::AsFd::as_fd(s),
-            Stream::Unix(s) => std::os::fd::AsFd::as_fd(s),
-        };
-        let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::RDHUP)];
-        poll(&mut fds, Some(&zero)).is_ok_and(|n| n > 0)
     }
 }
 

@@ -113,9 +113,4 @@ impl Call<'_> {
     pub fn reply_bytes_max(&self) -> usize {
         self.server.reply_bytes_max(self.client)
     }
-
-    /// The number of the client.
-    pub fn client_id(&self) -> crate::keyspace::ClientId {
-        self.client.id
-    }
 }

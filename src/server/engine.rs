@@ -15,7 +15,6 @@ use crate::base::clock::{self, Cycles, Now};
 use crate::command::CommandError;
 use crate::config::Config;
 use crate::keyspace::{ClientId, ClockUse, EvictionOrder, Keyspace};
-use crate::resp::Reply;
 use crate::types::{Fill, Limits};
 
 /// Whether the loop goes on.
@@ -477,10 +476,5 @@ impl Server {
             }
         }
         hz.min(500)
-    }
-
-    /// Replies that nobody reads, for commands that the server runs by itself.
-    pub fn discard_reply() -> Reply {
-        Reply::new()
     }
 }

@@ -1,8 +1,8 @@
 //! Limits on clients and memory: who is let in, who is closed, what makes room.
 
+use super::Server;
 use super::client::{Client, ClientFlags};
 use super::session::Session;
-use super::{Engine, Server};
 use crate::base::alloc;
 use crate::config::{Config, MaxmemoryPolicy, OutputBufferLimit};
 use crate::keyspace::{ClientId, Eviction, EvictionOrder, Keyspace};
@@ -22,7 +22,7 @@ no' from the same host, or the configuration file) once the network keeps strang
 
 impl Server {
     /// Why a new connection is not let in, as the line it is told.
-    pub(super) fn refuses(&self, peer: &Address, _local: &Address) -> Option<String> {
+    pub(super) fn refuses(&self, peer: &Address) -> Option<String> {
         if self.clients.len() >= self.config.maxclients as usize {
             return Some("-ERR max number of clients reached\r\n".into());
         }
@@ -91,8 +91,8 @@ impl Server {
         false
     }
 
-    /// As [`Engine::check_output_limit`], for a client that is being written to.
-    pub(super) fn check_output_limit_of(&mut self, id: ClientId) {
+    /// As [`Server::enforce_output_limit`], for a client that is being written to.
+    pub(super) fn enforce_output_limit_of(&mut self, id: ClientId) {
         let Some(mut session) = self.clients.take(id) else {
             return;
         };
@@ -100,7 +100,8 @@ impl Server {
         self.clients.put_back(session);
     }
 
-    fn enforce_output_limit(&mut self, session: &mut Session) {
+    /// Closes the client if its output is over the limit of its class.
+    pub(super) fn enforce_output_limit(&mut self, session: &mut Session) {
         let closing = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
         if !closing && self.is_over_output_limit(session) {
             tracing::warn!(
@@ -163,13 +164,6 @@ impl Server {
         let mut client = Client::new(ClientId(0), nowhere.clone(), nowhere, -1, self.now.mono_ms);
         client.flags = ClientFlags::FAKE;
         client
-    }
-}
-
-impl Engine {
-    /// Closes the client if its output is over the limit of its class.
-    pub(super) fn check_output_limit(&mut self, session: &mut Session) {
-        self.server.enforce_output_limit(session);
     }
 }
 

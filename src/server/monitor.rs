@@ -56,7 +56,7 @@ impl Server {
             session.flush_queued = true;
             self.flush.push(id);
         }
-        self.check_output_limit_of(id);
+        self.enforce_output_limit_of(id);
     }
 
     /// A client starts or stops to be a monitor.

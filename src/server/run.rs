@@ -249,7 +249,7 @@ impl Loop {
     fn welcome(&mut self, mut stream: Stream) {
         let server = &mut self.engine.server;
         let (peer, local, fd) = (stream.peer(), stream.local(), stream.fd());
-        if let Some(refusal) = server.refuses(&peer, &local) {
+        if let Some(refusal) = server.refuses(&peer) {
             // Best effort: a peer that does not read it is closed all the same.
             let _ = stream.write(refusal.as_bytes());
             server.stats.rejected_connections += 1;
@@ -477,7 +477,7 @@ impl Loop {
             }
             return self.close(session);
         }
-        self.engine.check_output_limit(&mut session);
+        self.engine.server.enforce_output_limit(&mut session);
         if session.client.flags.contains(ClientFlags::CLOSE_ASAP) {
             return self.close(session);
         }

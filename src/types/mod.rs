@@ -114,11 +114,6 @@ impl Encoding {
         Encoding::Skiplist,
         Encoding::Stream,
     ];
-
-    /// The encoding with this number.
-    pub fn from_byte(byte: u8) -> Option<Encoding> {
-        Encoding::ALL.get(usize::from(byte)).copied()
-    }
 }
 
 /// A value that a keyspace entry holds as an encoding and one word.

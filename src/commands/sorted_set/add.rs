@@ -200,8 +200,8 @@ fn add(
         } else {
             "zadd"
         };
-        call.db.changed(key, Class::ZSET, event);
-        call.db.add_dirty(added + moved - 1);
+        let count = (added + moved) as usize;
+        call.db.changed_by(key, count, Class::ZSET, event);
     }
     match result {
         Some(score) if conditions.increment => call.reply.double(score),

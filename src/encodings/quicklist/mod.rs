@@ -134,13 +134,6 @@ impl Quicklist {
         }
     }
 
-    /// Appends an element as a plain node.
-    pub fn append_plain(&mut self, text: &[u8]) {
-        self.nodes.push_back(Node::Plain(Blob::new(text)));
-        self.len += 1;
-        self.settle_ends();
-    }
-
     /// The nodes in order, for saving.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = NodeRef<'_>> {
         self.nodes.iter().map(|node| match node {

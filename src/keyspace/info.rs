@@ -1,0 +1,50 @@
+//! What OBJECT and DEBUG tell of a key: no use of it, no statistics, nothing deleted.
+
+use super::entry::Entry;
+use super::{ClockUse, Db};
+use crate::types::{Encoding, Type};
+
+/// What OBJECT and DEBUG tell of a key.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyInfo {
+    pub kind: Type,
+    /// As OBJECT ENCODING says it.
+    pub encoding: Encoding,
+    pub expiry: Option<i64>,
+    pub idle_seconds: u32,
+    /// The LFU counter, decayed to now; meaningful when the policy is an LFU one.
+    pub frequency: u32,
+    pub address: usize,
+    /// Bytes of the entry and a string's block; containers count themselves.
+    pub entry_bytes: usize,
+}
+
+impl Db<'_> {
+    /// What OBJECT shows; no use of the key, no statistics.
+    pub fn info(&self, key: &[u8]) -> Option<KeyInfo> {
+        self.peek_entry(key).map(|e| self.info_of(e))
+    }
+
+    /// As [`Db::info`], of a key that may have expired but was not deleted yet (DEBUG OBJECT).
+    pub fn info_even_expired(&self, key: &[u8]) -> Option<KeyInfo> {
+        self.database()
+            .find(self.hash(key), key)
+            .map(|f| self.info_of(f.entry))
+    }
+
+    fn info_of(&self, e: Entry) -> KeyInfo {
+        let decay = match self.keyspace.clock_use {
+            ClockUse::Lfu { decay_minutes, .. } => decay_minutes,
+            ClockUse::Lru => 0,
+        };
+        KeyInfo {
+            kind: e.kind(),
+            encoding: e.reported_encoding(),
+            expiry: e.expiry(),
+            idle_seconds: self.keyspace.idle_seconds(e.clock()),
+            frequency: self.keyspace.decayed(e.clock(), decay),
+            address: e.address(),
+            entry_bytes: e.memory_bytes(),
+        }
+    }
+}

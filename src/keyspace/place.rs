@@ -1,0 +1,125 @@
+//! A key's place in the table: look, decide, write, with one lookup.
+
+use super::database::Found;
+use super::{Db, NewValue, Str};
+use crate::command::CommandError;
+use crate::types::{Encoding, Type};
+
+/// What becomes of a key's expiry when its value is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    Clear,
+    Keep,
+    /// Unix milliseconds.
+    At(i64),
+}
+
+/// A key's place in the table, with what it holds, if anything.
+pub struct Place<'d, 'a, 'k> {
+    db: &'d mut Db<'a>,
+    key: &'k [u8],
+    hash: u64,
+    found: Option<Found>,
+}
+
+impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
+    #[inline]
+    pub(super) fn of(db: &'d mut Db<'a>, key: &'k [u8]) -> Place<'d, 'a, 'k> {
+        let hash = db.hash(key);
+        let found = db.find_hashed(hash, key);
+        Place {
+            db,
+            key,
+            hash,
+            found,
+        }
+    }
+
+    /// Whether the key is there.
+    pub fn is_taken(&self) -> bool {
+        self.found.is_some()
+    }
+
+    /// The string that is there. `Err`: another type.
+    pub fn string(&self) -> Result<Option<Str<'_>>, CommandError> {
+        match self.found {
+            None => Ok(None),
+            Some(f) => f.entry.string().map(Some).ok_or(CommandError::WrongType),
+        }
+    }
+
+    pub fn expiry(&self) -> Option<i64> {
+        self.found.and_then(|f| f.entry.expiry())
+    }
+
+    /// The command reads what is there, too: it counts as a hit or a miss.
+    pub fn count_read(&mut self) {
+        self.db.count_read(self.key, self.found.is_some());
+    }
+
+    /// Sets or clears the expiry of a key that is there.
+    pub fn set_expiry(&mut self, expiry: Option<i64>) {
+        if let Some(found) = &mut self.found {
+            let had = found.entry.has_expiry();
+            found.entry = found.entry.with_expiry(expiry);
+            let (slot, entry) = (found.slot, found.entry);
+            self.db.database_mut().moved(slot, self.hash, had, entry);
+        }
+    }
+
+    /// Sets the key to a string, whatever it held.
+    #[inline]
+    pub fn set_string(self, value: NewValue<'_>, expiry: Expiry) {
+        let expiry = match expiry {
+            Expiry::Clear => None,
+            Expiry::Keep => self.expiry(),
+            Expiry::At(when) => Some(when),
+        };
+        self.set(value, expiry);
+    }
+
+    /// Sets value and expiry of the key, whatever it held.
+    #[inline]
+    pub(super) fn set(self, value: NewValue<'_>, expiry: Option<i64>) {
+        let Place { db, key, hash, .. } = self;
+        match self.found {
+            None => _ = db.insert_new(hash, key, expiry, value),
+            Some(found) => db.overwrite(hash, key, found, expiry, value),
+        }
+    }
+
+    /// The bytes of the string that is there, extended with zeros to at least `len`; it
+    /// reports as `raw` from now on. To be called only of a string.
+    pub fn grow(self, len: usize) -> &'d mut [u8] {
+        let found = self.found.expect("a string is there");
+        let old = found.entry.string().expect("a string is there").len();
+        let had = found.entry.has_expiry();
+        let (entry, text) = found.entry.grow_string(len.max(old));
+        let database = self.db.database_mut();
+        database.moved(found.slot, self.hash, had, entry);
+        text
+    }
+
+    /// Changes an integer in place; `false`: there is none to change.
+    #[inline]
+    pub fn set_int(&mut self, n: i64) -> bool {
+        match self.found {
+            Some(f) if f.entry.encoding() == Encoding::Int && f.entry.kind() == Type::String => {
+                f.entry.set_int(n);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Deletes the key if it is there; big values are freed off the loop. The caller states
+    /// the change.
+    pub fn delete(self) -> bool {
+        let Some(found) = self.found else {
+            return false;
+        };
+        let entry = self.db.database_mut().detach(found);
+        self.db.keyspace.lazyfree.free_entry(entry);
+        true
+    }
+}

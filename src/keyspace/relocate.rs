@@ -1,0 +1,48 @@
+//! Whole keys under another name or in another database: RENAME, MOVE, COPY.
+
+use super::database::copy_container;
+use super::entry::Entry;
+use super::{Db, DbIndex, NewValue};
+
+impl Db<'_> {
+    /// Moves key `from` to `to` in database `db` with its expiry; what was at `to` goes.
+    /// `false`: no such key. O(length of the name): the value is not copied, unless it is a
+    /// string so short that it lies beside the key.
+    pub fn rename(&mut self, from: &[u8], db: DbIndex, to: &[u8]) -> bool {
+        let Some(found) = self.find(from) else {
+            return false;
+        };
+        let entry = self.database_mut().detach(found).with_key(to);
+        self.other(db).put_entry(to, entry);
+        true
+    }
+
+    /// Copies key `from` to `to` in database `db` with its expiry; what was at `to` goes. The
+    /// two must differ. `false`: no such key.
+    pub fn copy(&mut self, from: &[u8], db: DbIndex, to: &[u8]) -> bool {
+        let Some(found) = self.find(from) else {
+            return false;
+        };
+        let source = found.entry;
+        let value = match source.value() {
+            NewValue::Container(..) => {
+                let (kind, encoding, word) = copy_container(source).into_parts();
+                NewValue::Container(kind, encoding, word)
+            }
+            string => string,
+        };
+        let copy = Entry::new(to, source.expiry(), self.keyspace.fresh_clock(), value);
+        self.other(db).put_entry(to, copy);
+        true
+    }
+
+    /// Adds an entry in the place of whatever is at its key.
+    fn put_entry(&mut self, key: &[u8], entry: Entry) {
+        let hash = self.hash(key);
+        if let Some(old) = self.find_hashed(hash, key) {
+            let old = self.database_mut().detach(old);
+            self.keyspace.lazyfree.free_entry(old);
+        }
+        self.insert(hash, key, entry);
+    }
+}

@@ -1,0 +1,60 @@
+//! Going over the keys of a database: SCAN, KEYS, RANDOMKEY.
+
+use super::Db;
+use super::entry::Entry;
+use super::expire::is_past;
+use crate::types::Type;
+
+/// Picks of a random key before an expired one will do.
+const RANDOM_TRIES: usize = 100;
+
+impl Db<'_> {
+    /// One step of SCAN: visits some live keys and gives the next cursor (0: done). Expired
+    /// keys that it meets are deleted.
+    pub fn scan(&mut self, cursor: u64, mut visit: impl FnMut(&[u8], Type)) -> u64 {
+        let now = self.keyspace.now_ms;
+        let mut expired: Vec<Box<[u8]>> = Vec::new();
+        let next = self.database().table().scan(cursor, |word| {
+            let entry = Entry::of(word);
+            if is_past(entry.expiry(), now) {
+                expired.push(entry.key().into());
+            } else {
+                visit(entry.key(), entry.kind());
+            }
+        });
+        for key in expired {
+            self.find(&key);
+        }
+        next
+    }
+
+    /// Every live key.
+    pub fn each_key(&self, mut visit: impl FnMut(&[u8], Type)) {
+        let now = self.keyspace.now_ms;
+        for entry in self.database().entries() {
+            if !is_past(entry.expiry(), now) {
+                visit(entry.key(), entry.kind());
+            }
+        }
+    }
+
+    /// A key picked fairly, deleting expired ones that turn up. `None`: no live key.
+    /// While expired keys are kept, one of them may be given at last.
+    pub fn random_key(&mut self) -> Option<Vec<u8>> {
+        let mut tries = 0;
+        loop {
+            let at = self.at.0 as usize;
+            let word = self.keyspace.dbs[at]
+                .table()
+                .random(&mut self.keyspace.rng)?;
+            let key = Entry::of(word).key().to_vec();
+            let touch = std::mem::replace(&mut self.touch, false);
+            let live = self.contains(&key);
+            self.touch = touch;
+            tries += 1;
+            if live || (self.keyspace.keep_expired && tries >= RANDOM_TRIES) {
+                return Some(key);
+            }
+        }
+    }
+}
