@@ -3,6 +3,9 @@
 //! A container with more than [`OFF_LOOP_MIN`] elements costs one allocation or more each to
 //! free, so deleting a set of ten million would hold the loop for seconds. Such values are
 //! given away whole: nothing on the loop's side names them any more, so no lock is needed.
+//!
+//! Who must know when memory is back ([`LazyFree::mark`]) puts a mark behind what has been
+//! given away so far; the thread works in order and wakes the loop when it meets one.
 
 #![allow(unsafe_code)]
 
@@ -17,21 +20,30 @@ use crate::base::alloc;
 /// Fewer elements than this are freed on the spot: cheaper than the hand-over.
 const OFF_LOOP_MIN: usize = 64;
 
+/// Wakes the loop; called by the helper thread.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
 enum Garbage {
     Value(Detached),
     Database(Database),
+    Mark(Wake),
 }
 
 #[derive(Default)]
 struct Counters {
     pending: AtomicU64,
     freed: AtomicU64,
+    /// Marks that were met.
+    marks: AtomicU64,
 }
 
 /// The way to the helper thread, which starts with the first value that needs it.
 pub struct LazyFree {
     sender: Option<Sender<Garbage>>,
     counters: Arc<Counters>,
+    /// Marks that were put.
+    marks: u64,
+    wake: Option<Wake>,
 }
 
 impl LazyFree {
@@ -39,12 +51,41 @@ impl LazyFree {
         LazyFree {
             sender: None,
             counters: Arc::default(),
+            marks: 0,
+            wake: None,
         }
+    }
+
+    /// How the helper thread wakes the loop. Until it is told, nobody can wait for memory.
+    pub fn set_wake(&mut self, wake: Wake) {
+        self.wake = Some(wake);
+    }
+
+    /// Whether somebody who waits for memory will be told.
+    pub fn tells(&self) -> bool {
+        self.wake.is_some()
+    }
+
+    /// Puts a mark behind all that waits to be freed; the loop is woken when it is reached
+    /// ([`LazyFree::marks_met`]). `None`: nothing waits to be freed, or nobody can be told.
+    pub fn mark(&mut self) -> Option<u64> {
+        if self.pending() == 0 {
+            return None;
+        }
+        let wake = self.wake.clone()?;
+        self.marks += 1;
+        self.send(Garbage::Mark(wake), 0);
+        Some(self.marks)
+    }
+
+    /// The number of the last mark that was reached: everything before it is freed.
+    pub fn marks_met(&self) -> u64 {
+        self.counters.marks.load(Ordering::Acquire)
     }
 
     /// Objects that wait to be freed (INFO `lazyfree_pending_objects`).
     pub fn pending(&self) -> u64 {
-        self.counters.pending.load(Ordering::Relaxed)
+        self.counters.pending.load(Ordering::Acquire)
     }
 
     /// Objects that were freed off the loop (INFO `lazyfreed_objects`).
@@ -77,9 +118,13 @@ impl LazyFree {
         big
     }
 
-    /// Frees a whole database. A big one, and every big value, never holds the loop; with
-    /// `off_loop` all its keys count as freed off the loop, although few are freed here.
+    /// Frees a whole database: with `off_loop` a big one, and every big value, never holds
+    /// the loop, and all its keys count as freed off it, although few are freed here.
+    /// Without, all of it is freed when this returns.
     pub(super) fn free_database(&mut self, mut db: Database, off_loop: bool) {
+        if !off_loop {
+            return drop(db);
+        }
         let keys = db.len() as u64;
         if keys > OFF_LOOP_MIN as u64 {
             return self.send(Garbage::Database(db), keys);
@@ -92,10 +137,8 @@ impl LazyFree {
             }
             entry.free();
         });
-        if off_loop {
-            let here = keys - given_away;
-            self.counters.freed.fetch_add(here, Ordering::Relaxed);
-        }
+        let here = keys - given_away;
+        self.counters.freed.fetch_add(here, Ordering::Relaxed);
     }
 
     fn send(&mut self, garbage: Garbage, objects: u64) {
@@ -105,7 +148,7 @@ impl LazyFree {
             .get_or_insert_with(|| start(self.counters.clone()));
         // The thread ends only with its sender; without it the garbage is freed right here.
         if let Err(mpsc::SendError(back)) = sender.send(garbage) {
-            drop_garbage(back);
+            drop_garbage(back, &self.counters);
             self.counters.pending.fetch_sub(objects, Ordering::Relaxed);
         }
     }
@@ -126,11 +169,13 @@ fn start(counters: Arc<Counters>) -> Sender<Garbage> {
                 let objects = match &garbage {
                     Garbage::Value(_) => 1,
                     Garbage::Database(db) => db.len() as u64,
+                    Garbage::Mark(_) => 0,
                 };
                 let before = alloc::thread_balance();
-                drop_garbage(garbage);
+                drop_garbage(garbage, &counters);
                 alloc::report_helper(alloc::thread_balance() - before);
-                counters.pending.fetch_sub(objects, Ordering::Relaxed);
+                // Who sees it gone sees its memory given back.
+                counters.pending.fetch_sub(objects, Ordering::Release);
                 counters.freed.fetch_add(objects, Ordering::Relaxed);
             }
         })
@@ -138,10 +183,14 @@ fn start(counters: Arc<Counters>) -> Sender<Garbage> {
     sender
 }
 
-fn drop_garbage(garbage: Garbage) {
+fn drop_garbage(garbage: Garbage, counters: &Counters) {
     match garbage {
         Garbage::Value(value) => value.free(),
         Garbage::Database(db) => drop(db),
+        Garbage::Mark(wake) => {
+            counters.marks.fetch_add(1, Ordering::Release);
+            wake();
+        }
     }
 }
 

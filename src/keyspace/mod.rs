@@ -204,7 +204,8 @@ impl Keyspace {
         }
     }
 
-    /// Empties one database; big ones are freed off the loop. Gives the number of keys.
+    /// Empties one database; with `off_loop` a helper thread frees what is big. Gives the
+    /// number of keys.
     pub fn flush(&mut self, at: DbIndex, off_loop: bool) -> usize {
         let (db, now) = (&self.dbs[at.0 as usize], self.now_ms);
         self.watchers

@@ -1,4 +1,5 @@
-//! Clients that wait: for a key to have something, for a time to pass.
+//! Clients that wait: for a key to have something, for a time to pass, for memory to be
+//! given back.
 //!
 //! A command that finds nothing states what it waits for ([`super::Call::block_on_keys`])
 //! and its client leaves the stage with the arguments kept. When a key it waits for gets a
@@ -8,6 +9,7 @@
 
 use std::collections::BTreeSet;
 
+use super::Engine;
 use crate::keyspace::{ClientId, DbIndex};
 use crate::resp::{OwnedArgs, Reply};
 use crate::types::Type;
@@ -15,6 +17,7 @@ use crate::types::Type;
 /// What a client is told when its time is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeoutReply {
+    Ok,
     NullArray,
     Null,
     /// The number that WAIT has counted so far.
@@ -26,6 +29,7 @@ pub enum TimeoutReply {
 impl TimeoutReply {
     pub fn write(self, reply: &mut Reply) {
         match self {
+            TimeoutReply::Ok => reply.ok(),
             TimeoutReply::NullArray => reply.null_array(),
             TimeoutReply::Null => reply.null(),
             TimeoutReply::Int(n) => reply.int(n),
@@ -47,6 +51,8 @@ pub struct Blocked {
     /// Monotonic milliseconds.
     pub deadline_ms: Option<u64>,
     pub on_timeout: TimeoutReply,
+    /// The mark in the helper thread's work that it waits for (`keyspace::LazyFree`).
+    pub mark: Option<u64>,
     pub args: OwnedArgs,
     /// What its tries have taken so far, in ticks of the cycle counter.
     pub ticks: u64,
@@ -66,6 +72,7 @@ impl Blocked {
             kind: Some(kind),
             deadline_ms,
             on_timeout,
+            mark: None,
             args: OwnedArgs::new(),
             ticks: 0,
         }
@@ -80,8 +87,17 @@ impl Blocked {
             kind: None,
             deadline_ms,
             on_timeout,
+            mark: None,
             args,
             ticks: 0,
+        }
+    }
+
+    /// Waits until the helper thread has come to `mark`; OK is the answer whatever ends it.
+    pub fn for_memory(db: DbIndex, mark: u64) -> Blocked {
+        Blocked {
+            mark: Some(mark),
+            ..Blocked::for_time(db, None, TimeoutReply::Ok)
         }
     }
 }
@@ -114,5 +130,23 @@ impl Deadlines {
         let first = *self.by_time.first().filter(|d| d.0 <= now_ms)?;
         self.by_time.remove(&first);
         Some(first.1)
+    }
+}
+
+impl Engine {
+    /// Answers clients whose flushed databases have been freed (FLUSHALL SYNC).
+    pub(super) fn serve_freed(&mut self) {
+        let met = self.keyspace.lazyfree.marks_met();
+        let waiting = &mut self.server.awaiting_memory;
+        let served = waiting.partition_point(|&(mark, _)| mark <= met);
+        for (mark, id) in waiting.drain(..served).collect::<Vec<_>>() {
+            // It may have been let go meanwhile, and wait for something else by now.
+            let still = |b: &Blocked| b.mark == Some(mark);
+            if let Some(session) = self.server.clients.get_mut(id)
+                && session.client.blocked.as_deref().is_some_and(still)
+            {
+                self.end_wait(id);
+            }
+        }
     }
 }

@@ -108,6 +108,17 @@ impl Call<'_> {
         self.client.block(blocked, self.args.to_owned(), self.retry);
     }
 
+    /// Blocks the client until the helper thread has freed all that it was given so far; OK
+    /// is the answer. `false`: it has, or nobody will be told.
+    pub fn block_until_freed(&mut self) -> bool {
+        let Some(mark) = self.db.keyspace().lazyfree.mark() else {
+            return false;
+        };
+        let blocked = Blocked::for_memory(self.db.index(), mark);
+        self.client.block(blocked, self.args.to_owned(), self.retry);
+        true
+    }
+
     /// Waiting reply bytes at which the client is closed once the command has run: behind
     /// them, a reply of any length that was asked for need not be written.
     pub fn reply_bytes_max(&self) -> usize {

@@ -73,6 +73,7 @@ impl Engine {
             latency_tracking: true,
             slow_ticks: u64::MAX,
             deadlines: Deadlines::default(),
+            awaiting_memory: Vec::new(),
             flush: Vec::new(),
             touched_running: Vec::new(),
             ready: Vec::new(),
@@ -111,6 +112,9 @@ impl Engine {
         }
         if let Some(at) = blocked.deadline_ms {
             self.server.deadlines.add(at, client.id);
+        }
+        if let Some(mark) = blocked.mark {
+            self.server.awaiting_memory.push((mark, client.id));
         }
         self.server.blocked_clients += 1;
     }
@@ -200,16 +204,21 @@ impl Engine {
     pub(super) fn time_out_blocked(&mut self) {
         let now = self.server.now.mono_ms;
         while let Some(id) = self.server.deadlines.take_due(now) {
-            let Some(mut session) = self.server.clients.take(id) else {
-                continue;
-            };
-            if let Some(blocked) = &session.client.blocked {
-                self.server.count_unserved(&session.client, false);
-                blocked.on_timeout.write(&mut session.reply);
-            }
-            self.unblock(&mut session);
-            self.server.put_back(session);
+            self.end_wait(id);
         }
+    }
+
+    /// Gives a client the answer for whose time is up, and lets it go.
+    pub(super) fn end_wait(&mut self, id: ClientId) {
+        let Some(mut session) = self.server.clients.take(id) else {
+            return;
+        };
+        if let Some(blocked) = &session.client.blocked {
+            self.server.count_unserved(&session.client, false);
+            blocked.on_timeout.write(&mut session.reply);
+        }
+        self.unblock(&mut session);
+        self.server.put_back(session);
     }
 
     /// The connection is over: nothing names the client any more.

@@ -116,6 +116,9 @@ pub fn run(
     if server.has_monitors && !retry && !spec.flags.contains(Flags::SKIP_MONITOR) {
         server.feed_monitors(client, spec, args);
     }
+    if (keyspace.dirty != dirty || effect == Effect::Always) && server.effects.wanted() {
+        state_effect(server, keyspace, selected, effect, args);
+    }
     if client.flags.contains(ClientFlags::BLOCKED) {
         // Counted when it has been served.
         if let Some(blocked) = &mut client.blocked {
@@ -140,9 +143,6 @@ pub fn run(
     server.count_call(id, ticks, failed);
     if ticks >= server.slow_ticks {
         server.note_slow(client, spec, args, ticks);
-    }
-    if (keyspace.dirty != dirty || effect == Effect::Always) && server.effects.wanted() {
-        state_effect(server, keyspace, selected, effect, args);
     }
 }
 

@@ -106,6 +106,8 @@ pub struct Server {
     /// Commands from here on go into the slow log, in ticks.
     slow_ticks: u64,
     deadlines: Deadlines,
+    /// Clients that wait for memory to be freed, in the order of their marks.
+    awaiting_memory: Vec<(u64, ClientId)>,
     /// Clients whose replies go out before the loop sleeps.
     flush: Vec<ClientId>,
     /// Clients in the middle of a command whose watched keys another one has touched.

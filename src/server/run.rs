@@ -214,9 +214,10 @@ impl Loop {
 
     fn drain_control(&mut self) {
         let mut bytes = [0; 64];
-        // What each byte meant stands in the signal flags.
+        // What each byte meant stands in the signal flags and the helper thread's counters.
         while matches!(self.control.read(&mut bytes), Ok(n) if n > 0) {}
         self.engine.handle_signals();
+        self.engine.serve_freed();
     }
 
     // --- clients come ---

@@ -23,7 +23,11 @@ pub struct Signals {
 impl Signals {
     /// Takes SIGINT and SIGTERM from now on; SIGHUP is ignored (Rust's runtime ignores
     /// SIGPIPE). `control` is the loop's pipe.
-    pub fn watch(self: &Arc<Signals>, control: Sender, pidfile: Option<PidFile>) -> io::Result<()> {
+    pub fn watch(
+        self: &Arc<Signals>,
+        control: Arc<Sender>,
+        pidfile: Option<PidFile>,
+    ) -> io::Result<()> {
         sys::ignore_signal(SIGHUP)?;
         let mut incoming = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
         let signals = Arc::clone(self);

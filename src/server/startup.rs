@@ -211,7 +211,12 @@ fn serve(
 ) -> io::Result<()> {
     let signals = Arc::new(Signals::default());
     let (wake, control) = mio::unix::pipe::new()?;
+    let wake = Arc::new(wake);
     let mut engine = Engine::new(config, table, Arc::clone(&signals));
+    let freed = Arc::clone(&wake);
+    // A full pipe wakes the loop as well.
+    let tell_freed = move || _ = (&*freed).write(b"f");
+    engine.keyspace.lazyfree.set_wake(Arc::new(tell_freed));
     engine.server.config_file = file;
     let has_tcp = listeners.iter().any(|l| !l.is_unix());
     let has_unix = listeners.iter().any(Listener::is_unix);

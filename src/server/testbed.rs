@@ -171,6 +171,11 @@ impl Testbed {
         self.engine.time_out_blocked();
     }
 
+    /// Answers clients whose flushed databases have been freed.
+    pub fn serve_freed(&mut self) {
+        self.engine.serve_freed();
+    }
+
     /// The effects stated since the last call.
     pub fn take_stated(&mut self) -> Vec<Stated> {
         self.stated.borrow_mut().drain(..).collect()

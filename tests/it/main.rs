@@ -5,6 +5,7 @@
 //! | `clients` | an application's client library |
 //! | `config` | CONFIG on a running server |
 //! | `hostile` | clients that break the rules or strain them |
+//! | `memory` | used memory, when it is taken and when it is back |
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `redis_cli` | Redis's own tools |
 //! | `startup` | how a server starts, and how it refuses to |
@@ -17,6 +18,7 @@ mod clients;
 mod config;
 mod harness;
 mod hostile;
+mod memory;
 mod process;
 mod redis_cli;
 mod startup;

@@ -1,5 +1,7 @@
 //! Whole databases: DBSIZE, FLUSHDB, FLUSHALL, SWAPDB.
 
+use std::ops::Range;
+
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::db_index;
@@ -35,45 +37,65 @@ pub(super) const FLUSHALL: Spec = Spec {
     ..FLUSHDB
 };
 
-/// Whether to free off the loop: if ASYNC was said, and without as well unless the client
-/// must not be kept waiting. Either way, what would hold the loop never stays on it.
-fn parse_async(call: &Call<'_>) -> Result<bool, CommandError> {
-    let args = call.args;
-    match args.len() {
-        1 => Ok(call.server.config.lazyfree_lazy_user_flush || call.may_block()),
-        2 if args.is(1, "SYNC") => Ok(call.may_block()),
-        2 if args.is(1, "ASYNC") => Ok(true),
-        _ => Err(CommandError::Syntax),
+/// How the memory of what is flushed comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Freeing {
+    /// Some time after the reply.
+    Later,
+    /// Before the reply, by the helper thread: the client waits, nobody else does.
+    Awaited,
+    /// Before the reply, by the command itself: its client cannot wait (EXEC, scripts).
+    Here,
+}
+
+impl Freeing {
+    /// From the arguments; without any, `lazyfree-lazy-user-flush` decides.
+    fn parse(call: &mut Call<'_>) -> Result<Freeing, CommandError> {
+        let args = call.args;
+        let later = match args.len() {
+            1 => call.server.config.lazyfree_lazy_user_flush,
+            2 if args.is(1, "SYNC") => false,
+            2 if args.is(1, "ASYNC") => true,
+            _ => return Err(CommandError::Syntax),
+        };
+        Ok(if later {
+            Freeing::Later
+        } else if call.may_block() && call.db.keyspace().lazyfree.tells() {
+            Freeing::Awaited
+        } else {
+            Freeing::Here
+        })
     }
 }
 
 /// `FLUSHDB [SYNC | ASYNC]`: deletes all keys of the database.
 ///
-/// Reply: OK. O(watched keys); big databases are freed off the loop. The effect is stated
-/// even if there was nothing to delete.
+/// Reply: OK, unless ASYNC when the memory is free. O(watched keys) for the loop: big
+/// databases are freed by a thread, inside EXEC and scripts here. The effect is stated even
+/// if there was nothing to delete.
 fn flushdb(call: &mut Call<'_>) -> CommandResult {
-    let off_loop = parse_async(call)?;
     let db = call.db.index();
-    flush(call, db, off_loop);
-    call.always_effect();
-    call.reply.ok();
-    Ok(())
+    flush(call, db.0..db.0 + 1)
 }
 
 /// `FLUSHALL [SYNC | ASYNC]`: deletes all keys of all databases, as FLUSHDB.
 fn flushall(call: &mut Call<'_>) -> CommandResult {
-    let off_loop = parse_async(call)?;
-    for db in 0..call.db.keyspace().databases() {
-        flush(call, DbIndex(db as u32), off_loop);
-    }
-    call.always_effect();
-    call.reply.ok();
-    Ok(())
+    let all = call.db.keyspace().databases() as u32;
+    flush(call, 0..all)
 }
 
-fn flush(call: &mut Call<'_>, db: DbIndex, off_loop: bool) {
-    let keys = call.db.keyspace().flush(db, off_loop);
-    call.db.add_dirty(keys as u64);
+fn flush(call: &mut Call<'_>, databases: Range<u32>) -> CommandResult {
+    let freeing = Freeing::parse(call)?;
+    for db in databases {
+        let keyspace = call.db.keyspace();
+        let keys = keyspace.flush(DbIndex(db), freeing != Freeing::Here);
+        call.db.add_dirty(keys as u64);
+    }
+    call.always_effect();
+    if freeing != Freeing::Awaited || !call.block_until_freed() {
+        call.reply.ok();
+    }
+    Ok(())
 }
 
 pub(super) const SWAPDB: Spec = Spec {
@@ -127,6 +149,82 @@ mod tests {
         );
         assert_eq!(t.run("FLUSHALL SYNC ASYNC"), "-ERR syntax error\r\n");
         assert_eq!(t.run("FLUSHDB now"), "-ERR syntax error\r\n");
+    }
+
+    /// A hundred keys, more than are freed on the spot.
+    fn fill(t: &mut Testbed) {
+        for i in 0..100 {
+            t.run(&format!("SET key:{i} v"));
+        }
+    }
+
+    #[test]
+    fn a_client_that_says_sync_waits_until_the_memory_is_free() {
+        let mut t = Testbed::new();
+        let (told, freed) = std::sync::mpsc::channel();
+        let wake = move || told.send(()).expect("the test listens");
+        t.engine
+            .keyspace
+            .lazyfree
+            .set_wake(std::sync::Arc::new(wake));
+        let (first, second) = (t.connect(), t.connect());
+        for (client, line) in [(first, "FLUSHDB SYNC"), (second, "FLUSHALL")] {
+            fill(&mut t);
+            t.take_effects();
+            assert_eq!(t.run_as(client, line), "");
+            assert_eq!(t.run("DBSIZE"), ":0\r\n", "others go on");
+            assert_eq!(
+                t.take_effects(),
+                [line],
+                "stated when it is done, not when told"
+            );
+            freed.recv().expect("the mark is met");
+            assert_eq!(t.engine.keyspace.lazyfree.pending(), 0);
+            t.serve_freed();
+            assert_eq!(t.take_reply(client), b"+OK\r\n");
+            assert_eq!(t.run_as(client, "ECHO x"), "$1\r\nx\r\n");
+        }
+        assert_eq!(t.run("FLUSHALL SYNC"), "+OK\r\n", "nothing to wait for");
+        fill(&mut t);
+        assert_eq!(t.run("FLUSHALL ASYNC"), "+OK\r\n");
+    }
+
+    #[test]
+    fn who_was_let_go_is_not_told_of_memory() {
+        let mut t = Testbed::new();
+        let (told, freed) = std::sync::mpsc::channel();
+        let wake = move || told.send(()).expect("the test listens");
+        t.engine
+            .keyspace
+            .lazyfree
+            .set_wake(std::sync::Arc::new(wake));
+        let waiter = t.connect();
+        fill(&mut t);
+        assert_eq!(t.run_as(waiter, "FLUSHALL SYNC"), "");
+        let id = waiter.0;
+        assert_eq!(t.run(&format!("CLIENT UNBLOCK {id}")), ":1\r\n");
+        assert_eq!(t.take_reply(waiter), b"+OK\r\n");
+        assert_eq!(t.run_as(waiter, "BLPOP list 0"), "");
+        freed.recv().expect("the mark is met");
+        t.serve_freed();
+        assert_eq!(t.take_reply(waiter), b"");
+        t.run("RPUSH list x");
+        assert_eq!(t.take_reply(waiter), b"*2\r\n$4\r\nlist\r\n$1\r\nx\r\n");
+    }
+
+    #[test]
+    fn a_flush_inside_a_transaction_frees_before_it_answers() {
+        let mut t = Testbed::new();
+        t.engine
+            .keyspace
+            .lazyfree
+            .set_wake(std::sync::Arc::new(|| ()));
+        fill(&mut t);
+        t.run("MULTI");
+        t.run("FLUSHALL SYNC");
+        assert_eq!(t.run("EXEC"), "*1\r\n+OK\r\n");
+        let lazyfree = &t.engine.keyspace.lazyfree;
+        assert_eq!((lazyfree.pending(), lazyfree.freed()), (0, 0));
     }
 
     #[test]
