@@ -3,7 +3,8 @@
 //!     length: u64 | bytes
 #![allow(unsafe_code)]
 
-use crate::encodings::thin;
+use crate::base::alloc;
+use crate::encodings::thin::Thin;
 use std::fmt;
 use std::ptr::NonNull;
 
@@ -25,7 +26,7 @@ impl Blob {
     /// The bytes of all `parts`, one after the other.
     pub fn concat(parts: &[&[u8]]) -> Self {
         let len: usize = parts.iter().map(|p| p.len()).sum();
-        let block = thin::allocate(HEADER + len);
+        let block = alloc::block(HEADER + len);
         // SAFETY: the block starts with eight aligned bytes.
         unsafe { block.cast::<u64>().as_ptr().write(len as u64) };
         let mut offset = HEADER;
@@ -40,20 +41,6 @@ impl Blob {
             offset += part.len();
         }
         Blob(block)
-    }
-
-    /// The owning pointer as a word; [`Blob::from_word`] takes it back.
-    pub fn into_word(self) -> u64 {
-        let word = self.0.as_ptr().expose_provenance() as u64;
-        std::mem::forget(self);
-        word
-    }
-
-    /// # Safety
-    /// `word` came from `into_word` and is used for one blob at a time.
-    pub unsafe fn from_word(word: u64) -> Self {
-        let block = std::ptr::with_exposed_provenance_mut(word as usize);
-        Blob(NonNull::new(block).expect("a blob's word is not zero"))
     }
 
     #[inline]
@@ -75,10 +62,22 @@ impl Blob {
     }
 }
 
+impl Thin for Blob {
+    #[inline]
+    fn block(&self) -> NonNull<u8> {
+        self.0
+    }
+
+    #[inline]
+    unsafe fn of(block: NonNull<u8>) -> Self {
+        Blob(block)
+    }
+}
+
 impl Drop for Blob {
     fn drop(&mut self) {
         // SAFETY: the block was made for this length and is owned here.
-        unsafe { thin::release(self.0, HEADER + self.len()) };
+        unsafe { alloc::free(self.0, HEADER + self.len()) };
     }
 }
 

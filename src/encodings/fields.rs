@@ -12,10 +12,12 @@
 //! Cost: that of the table; a value that keeps the entry's size class is written in place.
 #![allow(unsafe_code)]
 
-use crate::base::hash;
+use crate::base::{alloc, hash};
 use crate::encodings::blob::Blob;
+use crate::encodings::elements::Elements;
 use crate::encodings::hashtable::{HashTable, Word};
-use crate::encodings::{thin, varint};
+use crate::encodings::thin::Thin;
+use crate::encodings::varint;
 use rand::Rng;
 use std::ptr::NonNull;
 
@@ -127,7 +129,7 @@ fn entry_size(name: &[u8], value: &[u8], expires: bool) -> usize {
 }
 
 fn build(field: Field<'_>) -> Word {
-    let block = thin::allocate(entry_size(
+    let block = alloc::block(entry_size(
         field.name,
         field.value,
         field.expire_ms.is_some(),
@@ -170,7 +172,7 @@ unsafe fn free(word: Word) {
     }
     let block = NonNull::new(start_of(word)).expect("words are not zero");
     // SAFETY: made by `build` with this size, or rewritten within its class.
-    unsafe { thin::release(block, size) };
+    unsafe { alloc::free(block, size) };
 }
 
 fn hash_of(word: Word) -> u64 {
@@ -189,15 +191,6 @@ pub struct FieldTable {
 impl FieldTable {
     pub fn new() -> Self {
         Self::default()
-    }
-
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.table.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     #[inline]
@@ -398,38 +391,17 @@ impl FieldTable {
             .scan(cursor, |word| see(unsafe { field_of(word) }))
     }
 
-    /// The hash that the prefetch functions take.
-    #[inline]
-    pub fn hash(&self, name: &[u8]) -> u64 {
-        hash::keys().hash(name)
-    }
-
-    /// Asks for the table's lines.
-    #[inline]
-    pub fn prefetch(&self, hash: u64) {
-        self.table.prefetch(hash);
-    }
-
-    /// Asks for the entries, once the lines are there.
-    #[inline]
-    pub fn prefetch_entries(&self, hash: u64) {
-        self.table.prefetch_entries(hash, |_| true);
-    }
-
     /// Frees up to `n` fields; true when none is left.
     pub fn free_step(&mut self, n: usize) -> bool {
         // SAFETY: out of the table.
         self.table.drain_step(n, |word| unsafe { free(word) })
     }
+}
 
-    /// The shape of the table, for DEBUG HTSTATS-KEY.
-    pub fn shape(&self) -> super::hashtable::Shape {
-        self.table.shape()
-    }
-
-    /// Bytes of the table itself.
-    pub fn table_bytes(&self) -> usize {
-        self.table.memory_bytes()
+impl Elements for FieldTable {
+    #[inline]
+    fn table(&self) -> &HashTable {
+        &self.table
     }
 }
 
@@ -445,7 +417,7 @@ unsafe fn overwrite(word: Word, name: &[u8], value: &[u8]) -> bool {
     let expires = word.raw() & EXPIRES != 0;
     // SAFETY: alive.
     let old = entry_size(name, unsafe { value_of(word) }, expires);
-    if thin::class_size(old) != thin::class_size(entry_size(name, value, expires)) {
+    if alloc::good_size(old) != alloc::good_size(entry_size(name, value, expires)) {
         return false;
     }
     // SAFETY: alive.

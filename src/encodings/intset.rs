@@ -11,7 +11,8 @@
 //! When a set leaves this encoding: `types::set`.
 #![allow(unsafe_code)]
 
-use crate::encodings::thin;
+use crate::base::alloc;
+use crate::encodings::thin::Thin;
 use std::fmt;
 use std::ptr::NonNull;
 
@@ -62,7 +63,7 @@ impl Intset {
     /// Room for `len` integers of `width` bytes, all zero.
     fn empty(width: usize, len: usize) -> Self {
         let total = HEADER + width * len;
-        let block = thin::allocate(total);
+        let block = alloc::block(total);
         // SAFETY: the block holds `total` bytes.
         unsafe { block.as_ptr().write_bytes(0, total) };
         // SAFETY: the header lies within the block.
@@ -91,20 +92,6 @@ impl Intset {
         let mut set = Self::empty(width, len);
         set.bytes_mut().copy_from_slice(bytes);
         Ok(set)
-    }
-
-    /// The owning pointer as a word; [`Intset::from_word`] takes it back.
-    pub fn into_word(self) -> u64 {
-        let word = self.0.as_ptr().expose_provenance() as u64;
-        std::mem::forget(self);
-        word
-    }
-
-    /// # Safety
-    /// `word` came from `into_word` and is used for one intset at a time.
-    pub unsafe fn from_word(word: u64) -> Self {
-        let block = std::ptr::with_exposed_provenance_mut(word as usize);
-        Intset(NonNull::new(block).expect("an intset's word is not zero"))
     }
 
     #[inline]
@@ -239,7 +226,7 @@ impl Intset {
         let (old, new) = (self.total(), HEADER + width * len);
         let stated = u32::try_from(len).expect("an intset has fewer than 2^32 integers");
         // SAFETY: the block was made for `old` bytes.
-        self.0 = unsafe { thin::resize(self.0, old, new) };
+        self.0 = unsafe { alloc::resize(self.0, old, new) };
         if new > old {
             // SAFETY: the block now holds `new` bytes.
             unsafe { self.0.as_ptr().add(old).write_bytes(0, new - old) };
@@ -274,10 +261,22 @@ impl Intset {
     }
 }
 
+impl Thin for Intset {
+    #[inline]
+    fn block(&self) -> NonNull<u8> {
+        self.0
+    }
+
+    #[inline]
+    unsafe fn of(block: NonNull<u8>) -> Self {
+        Intset(block)
+    }
+}
+
 impl Drop for Intset {
     fn drop(&mut self) {
         // SAFETY: the block was made for `total` bytes and is owned here.
-        unsafe { thin::release(self.0, self.total()) };
+        unsafe { alloc::free(self.0, self.total()) };
     }
 }
 

@@ -10,10 +10,11 @@
 //! Cost: that of the table; a text member is one allocation of its bytes and one or two.
 #![allow(unsafe_code)]
 
-use crate::base::hash;
+use crate::base::{alloc, hash};
+use crate::encodings::elements::Elements;
 use crate::encodings::hashtable::{HashTable, Word, prefetch as prefetch_line};
 use crate::encodings::listpack::Entry;
-use crate::encodings::{thin, varint};
+use crate::encodings::varint;
 use rand::Rng;
 use std::ptr::NonNull;
 
@@ -88,7 +89,7 @@ impl<'a> Stored<'a> {
         match self {
             Stored::Inline(word) => word,
             Stored::Text(text) => {
-                let block = thin::allocate(varint::sized(text));
+                let block = alloc::block(varint::sized(text));
                 // SAFETY: a fresh block for exactly this.
                 unsafe { varint::write_bytes(block.as_ptr(), text) };
                 Word::from_raw(block.as_ptr().expose_provenance() as u64)
@@ -147,7 +148,7 @@ unsafe fn free(word: Word) {
         let block = std::ptr::with_exposed_provenance_mut(word.raw() as usize);
         let block = NonNull::new(block).expect("words are not zero");
         // SAFETY: made by `into_word` with this length.
-        unsafe { thin::release(block, len) };
+        unsafe { alloc::free(block, len) };
     }
 }
 
@@ -160,15 +161,6 @@ pub struct MemberTable {
 impl MemberTable {
     pub fn new() -> Self {
         Self::default()
-    }
-
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.table.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Adds a member; false if it was there.
@@ -284,38 +276,28 @@ impl MemberTable {
             .scan(cursor, |word| see(unsafe { entry_of(word) }))
     }
 
-    /// The hash that the prefetch functions take.
-    #[inline]
-    pub fn hash(&self, member: &[u8]) -> u64 {
-        Stored::new(member).hash()
-    }
-
-    /// Asks for the table's lines.
-    #[inline]
-    pub fn prefetch(&self, hash: u64) {
-        self.table.prefetch(hash);
-    }
-
-    /// Asks for the entries, once the lines are there.
-    #[inline]
-    pub fn prefetch_entries(&self, hash: u64) {
-        self.table.prefetch_entries(hash, is_pointer);
-    }
-
     /// Frees up to `n` members; true when none is left.
     pub fn free_step(&mut self, n: usize) -> bool {
         // SAFETY: out of the table.
         self.table.drain_step(n, |word| unsafe { free(word) })
     }
+}
 
-    /// The shape of the table, for DEBUG HTSTATS-KEY.
-    pub fn shape(&self) -> super::hashtable::Shape {
-        self.table.shape()
+impl Elements for MemberTable {
+    #[inline]
+    fn table(&self) -> &HashTable {
+        &self.table
     }
 
-    /// Bytes of the table itself.
-    pub fn table_bytes(&self) -> usize {
-        self.table.memory_bytes()
+    #[inline]
+    fn hash(&self, member: &[u8]) -> u64 {
+        Stored::new(member).hash()
+    }
+
+    /// Integers have no entries.
+    #[inline]
+    fn prefetch_entries(&self, hash: u64) {
+        self.table.prefetch_entries(hash, is_pointer);
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod blob;
 pub mod btree;
+pub mod elements;
 pub mod fields;
 pub mod hashtable;
 pub mod intset;

@@ -9,6 +9,7 @@
 
 use crate::base::hash;
 use crate::encodings::btree::{Key, Member, ZsetIndex};
+use crate::encodings::elements::Elements;
 use crate::encodings::hashtable::{HashTable, Word};
 use rand::Rng;
 
@@ -38,15 +39,6 @@ fn hash_of(word: Word) -> u64 {
 impl ScoredTable {
     pub fn new() -> Self {
         Self::default()
-    }
-
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.index.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// The elements in order: rank, select, ranges.
@@ -196,29 +188,10 @@ impl ScoredTable {
         })
     }
 
-    /// The hash that the prefetch functions take.
+    /// Asks for the lines of the tree's leaf where this member is, once the entries are there.
     #[inline]
-    pub fn hash(&self, member: &[u8]) -> u64 {
-        hash::keys().hash(member)
-    }
-
-    /// Asks for the table's lines.
-    #[inline]
-    pub fn prefetch(&self, hash: u64) {
-        self.table.prefetch(hash);
-    }
-
-    /// Asks for the entries, once the lines are there.
-    #[inline]
-    pub fn prefetch_entries(&self, hash: u64) {
-        self.table.prefetch_entries(hash, |_| true);
-    }
-
-    /// Asks for the lines of the tree's leaf where this score is, or the member's present
-    /// score, once the entries are there.
-    #[inline]
-    pub fn prefetch_index(&self, member: &[u8], score: Option<f64>) {
-        if let Some(score) = score.or_else(|| self.score(member)) {
+    pub fn prefetch_index(&self, member: &[u8]) {
+        if let Some(score) = self.score(member) {
             self.index.prefetch(score);
         }
     }
@@ -242,14 +215,16 @@ impl ScoredTable {
         let table_empty = self.table.drain_step(n, |_| ());
         self.index.is_empty() && table_empty
     }
+}
 
-    /// The shape of the table, for DEBUG HTSTATS-KEY.
-    pub fn shape(&self) -> super::hashtable::Shape {
-        self.table.shape()
+impl Elements for ScoredTable {
+    #[inline]
+    fn table(&self) -> &HashTable {
+        &self.table
     }
 
-    /// Bytes of tree and table, entries excluded.
-    pub fn table_bytes(&self) -> usize {
+    /// Bytes of tree and table.
+    fn table_bytes(&self) -> usize {
         self.table.memory_bytes() + self.index.memory_bytes()
     }
 }

@@ -7,8 +7,10 @@
 #![allow(unsafe_code)]
 
 use super::{Container, Encoding, Entry, Limits, Type, below, boxed};
+use crate::encodings::elements::Elements;
 use crate::encodings::fields::{Field, FieldTable, Ttl};
 use crate::encodings::listpack::{Listpack, Pos};
+use crate::encodings::thin::Thin;
 use rand::Rng;
 
 pub use crate::encodings::fields::Ttl as Expiry;

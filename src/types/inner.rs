@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use super::{Encoding, Type, boxed};
+use crate::encodings::elements::Elements;
 use crate::encodings::fields::FieldTable;
 use crate::encodings::members::MemberTable;
 use crate::encodings::scored::ScoredTable;
@@ -82,7 +83,7 @@ impl<'a> Inner<'a> {
     #[inline]
     pub fn prefetch_order(self, name: &[u8]) {
         if let Inner::Zset(table) = self {
-            table.prefetch_index(name, None);
+            table.prefetch_index(name);
         }
     }
 

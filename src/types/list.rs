@@ -8,6 +8,7 @@
 use super::{Container, Encoding, End, Entry, Limits, Type, boxed};
 use crate::encodings::listpack::Listpack;
 use crate::encodings::quicklist::Quicklist;
+use crate::encodings::thin::Thin;
 
 /// See the module.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@
 
 use super::{Entry, Hash, List, Set, Zset};
 use crate::base::alloc::good_size;
+use crate::encodings::elements::Elements;
 use crate::encodings::listpack::Listpack;
 use crate::encodings::quicklist::{NodeRef, Quicklist};
 

@@ -23,6 +23,7 @@ pub use set::Set;
 pub use set_algebra::{difference, intersect};
 pub use zset::Zset;
 
+pub use crate::encodings::elements::Elements;
 pub use crate::encodings::listpack::Entry;
 pub use crate::encodings::quicklist::{End, Fill};
 

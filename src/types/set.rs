@@ -6,9 +6,11 @@
 #![allow(unsafe_code)]
 
 use super::{Container, Encoding, Entry, Limits, Type, below, boxed};
+use crate::encodings::elements::Elements;
 use crate::encodings::intset::Intset;
 use crate::encodings::listpack::{Listpack, entry_bytes};
 use crate::encodings::members::MemberTable;
+use crate::encodings::thin::Thin;
 use rand::Rng;
 
 /// The most an intset may grow to, whatever is configured: it must stay cheap to move.

@@ -3,6 +3,7 @@
 //! whole handful are asked for before the first of it is looked up.
 
 use super::{Entry, Limits, Set};
+use crate::encodings::elements::Elements;
 use crate::encodings::members::MemberTable;
 
 /// Members on their way at once.

@@ -7,8 +7,10 @@
 
 use super::{Container, Encoding, Entry, Limits, Type, below, boxed};
 use crate::base::float::{as_integer, parse_double, write_double};
+use crate::encodings::elements::Elements;
 use crate::encodings::listpack::{Listpack, Pos};
 use crate::encodings::scored::ScoredTable;
+use crate::encodings::thin::Thin;
 use rand::Rng;
 
 /// See the module.

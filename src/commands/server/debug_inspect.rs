@@ -8,7 +8,7 @@ use crate::encodings::hashtable::Shape;
 use crate::encodings::listpack::Listpack;
 use crate::keyspace::DbIndex;
 use crate::server::{Call, CommandResult};
-use crate::types::{Hash, List, Set, Type, Zset};
+use crate::types::{Elements, Hash, List, Set, Type, Zset};
 
 /// `DEBUG OBJECT key`: a simple string of `name:value` pairs. The length that the value
 /// would have in an RDB file is not among them.

@@ -3,7 +3,8 @@
 //!     score: f64 | length: varint (7 bits a byte, low first) | bytes
 #![allow(unsafe_code)]
 
-use crate::encodings::{thin, varint};
+use crate::base::alloc;
+use crate::encodings::varint;
 use std::cmp::Ordering;
 use std::ptr::NonNull;
 
@@ -16,7 +17,7 @@ pub struct Member(NonNull<u8>);
 impl Member {
     /// Allocates an entry.
     pub fn new(score: f64, bytes: &[u8]) -> Member {
-        let block = thin::allocate(SCORE + varint::sized(bytes));
+        let block = alloc::block(SCORE + varint::sized(bytes));
         // SAFETY: the block starts with eight aligned bytes.
         unsafe { block.cast::<f64>().as_ptr().write(score) };
         // SAFETY: within the block.
@@ -72,7 +73,7 @@ impl Member {
         // SAFETY: alive, says the caller.
         let len = SCORE + varint::sized(unsafe { self.bytes() });
         // SAFETY: made by `new` with this length.
-        unsafe { thin::release(self.0, len) };
+        unsafe { alloc::free(self.0, len) };
     }
 
     /// Asks for the entry's first line.

@@ -10,7 +10,7 @@
 //!   3. `count` 65535 means "unknown": `len()` then walks.
 //!
 //! The handle is one pointer: the length is in the header, the capacity is the
-//! allocator's size class for it (see `thin`). A stale `Pos` may panic or read another
+//! allocator's size class for it (see `base::alloc`). A stale `Pos` may panic or read another
 //! entry, never memory outside the listpack.
 //! Cost: append O(1), everything by position O(bytes behind it), `seek` O(n) from the
 //! nearer end, `len` O(1) unless invariant 3.
@@ -21,8 +21,9 @@ mod entry;
 
 pub use entry::Entry;
 
+use crate::base::alloc;
 use crate::base::number::parse_i64;
-use crate::encodings::thin;
+use crate::encodings::thin::Thin;
 use entry::Encoded;
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -96,26 +97,12 @@ impl Listpack {
     /// A block for `total` bytes with only the total filled in and the rest zero.
     fn uninit(total: usize) -> Self {
         let stated = u32::try_from(total).expect("a listpack is shorter than 4 GB");
-        let block = thin::allocate(total);
+        let block = alloc::block(total);
         // SAFETY: the block holds at least `total` >= 7 bytes.
         unsafe { block.as_ptr().write_bytes(0, total) };
         // SAFETY: as above; unaligned writes need no alignment.
         unsafe { block.cast::<u32>().as_ptr().write_unaligned(stated.to_le()) };
         Listpack(block)
-    }
-
-    /// The owning pointer as a word; [`Listpack::from_word`] takes it back.
-    pub fn into_word(self) -> u64 {
-        let word = self.0.as_ptr().expose_provenance() as u64;
-        std::mem::forget(self);
-        word
-    }
-
-    /// # Safety
-    /// `word` came from `into_word` and is used for one listpack at a time.
-    pub unsafe fn from_word(word: u64) -> Self {
-        let block = std::ptr::with_exposed_provenance_mut(word as usize);
-        Listpack(NonNull::new(block).expect("a listpack's word is not zero"))
     }
 
     #[inline]
@@ -307,14 +294,14 @@ impl Listpack {
         assert!(tail < old);
         if new > old {
             // SAFETY: the block was made for `old` bytes.
-            self.0 = unsafe { thin::resize(self.0, old, new) };
+            self.0 = unsafe { alloc::resize(self.0, old, new) };
         }
         let base = self.0.as_ptr();
         // SAFETY: both ranges lie within the larger of `old` and `new` bytes.
         unsafe { std::ptr::copy(base.add(tail), base.add(offset + added), old - tail) };
         if new < old {
             // SAFETY: the block was made for `old` bytes; the first `new` are kept.
-            self.0 = unsafe { thin::resize(self.0, old, new) };
+            self.0 = unsafe { alloc::resize(self.0, old, new) };
         }
         // SAFETY: the block starts with the four bytes of `total`.
         unsafe {
@@ -481,10 +468,22 @@ fn validate(bytes: &[u8]) -> Result<(), ListpackError> {
     Ok(())
 }
 
+impl Thin for Listpack {
+    #[inline]
+    fn block(&self) -> NonNull<u8> {
+        self.0
+    }
+
+    #[inline]
+    unsafe fn of(block: NonNull<u8>) -> Self {
+        Listpack(block)
+    }
+}
+
 impl Drop for Listpack {
     fn drop(&mut self) {
         // SAFETY: the block was made for `total` bytes and is owned here.
-        unsafe { thin::release(self.0, self.total()) };
+        unsafe { alloc::free(self.0, self.total()) };
     }
 }
 

@@ -1,0 +1,47 @@
+//! What the tables inside big containers have in common: members, fields, scored members.
+
+use crate::base::hash;
+use crate::encodings::hashtable::{HashTable, Shape};
+
+/// A table of elements, each found by its name.
+pub trait Elements {
+    /// The hash table that finds them.
+    fn table(&self) -> &HashTable;
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.table().len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The hash that the prefetch functions take.
+    #[inline]
+    fn hash(&self, name: &[u8]) -> u64 {
+        hash::keys().hash(name)
+    }
+
+    /// Asks for the table's lines.
+    #[inline]
+    fn prefetch(&self, hash: u64) {
+        self.table().prefetch(hash);
+    }
+
+    /// Asks for the entries, once the lines are there.
+    #[inline]
+    fn prefetch_entries(&self, hash: u64) {
+        self.table().prefetch_entries(hash, |_| true);
+    }
+
+    /// The shape of the table, for DEBUG HTSTATS-KEY.
+    fn shape(&self) -> Shape {
+        self.table().shape()
+    }
+
+    /// Bytes of the table itself, elements excluded.
+    fn table_bytes(&self) -> usize {
+        self.table().memory_bytes()
+    }
+}
