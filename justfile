@@ -46,7 +46,7 @@ fuzz TARGET="" SECONDS="60":
 bench *ARGS:
     cargo bench {{ ARGS }}
 
-# Beside real servers on this machine: `just peers bench`, `just peers memory`.
+# Beside real servers on this machine: `just peers bench`, `just peers memory`, `just peers big`.
 peers *ARGS="bench":
     cargo build --release --quiet
     benches/peers.py {{ ARGS }}

@@ -3,6 +3,7 @@
 
     benches/peers.py bench  [NAME=PROGRAM ...]    throughput, and server CPU per command
     benches/peers.py memory [NAME=PROGRAM ...]    bytes per element
+    benches/peers.py big    [NAME=PROGRAM ...]    time of commands on a million elements
 
 Without servers: target/release/russet and the peers of tests/peers/install. The first
 server is the one under judgement; ratios are against the best of the others, and above
@@ -14,10 +15,11 @@ CPU is user and system time of all the server's threads, from the scheduler's ow
 nanoseconds. Rounds are interleaved and the median is shown: single figures jump by ten
 to twenty per cent from run to run, ratios less.
 
-    ROWS=label,label    only these rows        ROUNDS=3    rounds of `bench`
+    ROWS=label,label    only these rows        ROUNDS=3    rounds of `bench` and `big`
     SCALE=0.1           fewer requests          PORT=17000  first port
 """
 import os
+import random
 import shutil
 import socket
 import statistics
@@ -46,12 +48,12 @@ def command(*args):
 class Server:
     """One running server; a `with` block ends it."""
 
-    def __init__(self, name, program, port):
+    def __init__(self, name, program, port, prefix=(), cpus="0"):
         self.name, self.port = name, port
         self.folder = tempfile.mkdtemp(prefix=f"peers-{name}-")
         self.log = open(os.path.join(self.folder, "log"), "wb")
         self.process = subprocess.Popen(
-            ["taskset", "-c", "0", program, "--port", str(port), "--bind", "127.0.0.1", "--dir", self.folder,
+            ["taskset", "-c", cpus, *prefix, program, "--port", str(port), "--bind", "127.0.0.1", "--dir", self.folder,
              "--daemonize", "no", "--save", "", "--appendonly", "no"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, cwd=self.folder)
         until = time.time() + 30
@@ -77,15 +79,34 @@ class Server:
     def resident_bytes(self):
         return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    def used_bytes(self):
+    def info(self, section, field):
+        """One field of INFO; empty if it is not there."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
-            connection.sendall(command("INFO", "memory"))
+            connection.sendall(command("INFO", section) + command("PING"))
             text = b""
-            while True:
+            while not text.endswith(b"+PONG\r\n"):
                 text += connection.recv(1 << 16)
-                for line in text.split(b"\r\n")[:-1]:
-                    if line.startswith(b"used_memory:"):
-                        return int(line.split(b":")[1])
+        lines = (line.partition(b":") for line in text.split(b"\r\n"))
+        return next((value.decode() for name, _, value in lines if name == field.encode()), "")
+
+    def used_bytes(self):
+        return int(self.info("memory", "used_memory"))
+
+    def run(self, commands, pipeline=1):
+        """Sends commands, so many at a time, and waits for all of each batch's replies."""
+        # Behind each batch an ECHO, whose reply nothing else can be.
+        mark, end = command("ECHO", "end of the batch"), b"$16\r\nend of the batch\r\n"
+        with socket.create_connection(("127.0.0.1", self.port), timeout=600) as connection:
+            for at in range(0, len(commands), pipeline):
+                connection.sendall(b"".join(commands[at:at + pipeline]) + mark)
+                head = tail = b""
+                while not tail.endswith(end):
+                    data = connection.recv(1 << 20)
+                    if not data:
+                        raise RuntimeError("the server closed the connection")
+                    head, tail = head or data[:100], (tail + data)[-len(end):]
+                if head.startswith(b"-"):
+                    raise RuntimeError(head.decode(errors="replace"))
 
     def fill(self, commands, batch=2000):
         """Sends commands whose replies are one line each; stops at the first refusal."""
@@ -189,6 +210,93 @@ SETS = [
 ]
 
 
+def many(name, key, texts, each=100):
+    """The texts as arguments of commands of `each`."""
+    texts = list(texts)
+    return [command(name, key, *texts[at:at + each]) for at in range(0, len(texts), each)]
+
+
+def members(first, count):
+    return ("m:%012d" % n for n in range(first, first + count))
+
+
+def scored(first, count):
+    return (text for n in range(first, first + count) for text in (str(n * 7919 % count), "m:%012d" % n))
+
+
+def shuffled(count):
+    """0 .. count in an order that is the same for all servers."""
+    order = list(range(count))
+    random.Random(1).shuffle(order)
+    return order
+
+
+def zadds(scores):
+    return [command("ZADD", "z", score, "m:%012d" % n) for n, score in enumerate(scores)]
+
+
+def two_sets(n):
+    return many("SADD", "a", members(0, n)) + many("SADD", "b", members(n // 2, n))
+
+
+def two_sets_of_integers(n):
+    return many("SADD", "a", range(0, 3 * n, 3)) + many("SADD", "b", range(0, 2 * n, 2))
+
+
+def two_zsets(n):
+    return many("ZADD", "a", scored(0, n // 2), 200) + many("ZADD", "b", scored(n // 4, n // 2), 200)
+
+
+def numbers(n):
+    return many("RPUSH", "l", shuffled(n))
+
+
+def texts(n):
+    return many("RPUSH", "l", ("e:%012d" % at for at in shuffled(n)))
+
+
+def texts_in_order(n):
+    return many("RPUSH", "l", ("e:%012d" % at for at in range(n)))
+
+
+def around_the_middle(n, *words):
+    """A hundred commands, each about one element around the middle of `texts_in_order`."""
+    picked = ("e:%012d" % (n // 2 + at * 17 - 850) for at in range(100))
+    return [command(*(text if word == "ELEMENT" else word for word in words)) for text in picked]
+
+
+def five(*words):
+    return lambda n: [command(*words)] * 5
+
+
+def nothing(n):
+    return []
+
+
+# label, pipeline, what is filled before and what is measured, of a million elements
+BIG = [
+    ("SINTER", 1, two_sets, five("SINTER", "a", "b")),
+    ("SINTER integers", 1, two_sets_of_integers, five("SINTER", "a", "b")),
+    ("SINTERCARD", 1, two_sets, five("SINTERCARD", "2", "a", "b")),
+    ("SUNION", 1, two_sets, five("SUNION", "a", "b")),
+    ("SDIFF", 1, two_sets, five("SDIFF", "a", "b")),
+    ("SUNIONSTORE", 1, two_sets, five("SUNIONSTORE", "c", "a", "b")),
+    ("SINTERSTORE", 1, two_sets, five("SINTERSTORE", "c", "a", "b")),
+    ("ZUNIONSTORE", 1, two_zsets, five("ZUNIONSTORE", "c", "2", "a", "b")),
+    ("ZINTERSTORE", 1, two_zsets, five("ZINTERSTORE", "c", "2", "a", "b")),
+    ("SORT", 1, numbers, five("SORT", "l")),
+    ("SORT ALPHA", 1, texts, five("SORT", "l", "ALPHA")),
+    ("SORT BY nosort", 1, numbers, five("SORT", "l", "BY", "nosort")),
+    ("SORT LIMIT 10", 1, numbers, five("SORT", "l", "LIMIT", "0", "10")),
+    ("LINSERT", 1, texts_in_order, lambda n: around_the_middle(n, "LINSERT", "l", "BEFORE", "ELEMENT", "x" * 14)),
+    ("LREM", 1, texts_in_order, lambda n: around_the_middle(n, "LREM", "l", 1, "ELEMENT")),
+    ("ZADD ascending", 64, nothing, lambda n: zadds(range(n))),
+    ("ZADD descending", 64, nothing, lambda n: zadds(range(n, 0, -1))),
+    ("ZADD random", 64, nothing, lambda n: zadds(shuffled(n))),
+    ("ZADD moved", 64, lambda n: zadds(range(n)), lambda n: zadds(shuffled(n))),
+]
+
+
 def load(port, pipeline, requests, args):
     """redis-benchmark's requests per second; none when the server refuses the command."""
     done = subprocess.run(
@@ -223,6 +331,30 @@ def bench(servers):
                         rates[name].append(rate / 1e3)
                         costs[name].append((server.cpu_seconds() - start) / requests * 1e6)
         show(f"{label:16}", servers, [(rates, "{:14.1f}", max), (costs, "{:8.3f}", min)], (12, 11))
+
+
+def big(servers):
+    print(f"{'command':16}" + "".join(f"{name + ' ms':>14}{'CPU ms':>10}" for name, _ in servers)
+          + f"{'ms ratio':>12}{'CPU ratio':>11}")
+    os.sched_setaffinity(0, {1})
+    for label, pipeline, fill, measured in BIG:
+        if ROWS and label not in ROWS:
+            continue
+        elements = max(int(1_000_000 * SCALE), 10_000)
+        before, commands = fill(elements), measured(elements)
+        walls, costs = {name: [] for name, _ in servers}, {name: [] for name, _ in servers}
+        for _ in range(ROUNDS):
+            for at, (name, program) in enumerate(servers):
+                with Server(name, program, PORT + at) as server:
+                    try:
+                        server.run(before, pipeline=100)
+                        cpu, wall = server.cpu_seconds(), time.monotonic()
+                        server.run(commands, pipeline)
+                    except RuntimeError:
+                        continue
+                    walls[name].append((time.monotonic() - wall) / len(commands) * 1e3)
+                    costs[name].append((server.cpu_seconds() - cpu) / len(commands) * 1e3)
+        show(f"{label:16}", servers, [(walls, "{:14.4f}", min), (costs, "{:10.4f}", min)], (12, 11))
 
 
 def memory(servers):
@@ -276,7 +408,7 @@ def default_servers():
 
 
 def main():
-    kinds = {"bench": bench, "memory": memory}
+    kinds = {"bench": bench, "memory": memory, "big": big}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     for tool in ("redis-benchmark", "taskset"):
