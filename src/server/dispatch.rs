@@ -225,7 +225,7 @@ fn protected(server: &Server, session: &Session, spec: &Spec) -> Result<(), Comm
 }
 
 /// Whether CLIENT PAUSE holds this command back.
-fn pauses(server: &Server, session: &Session, spec: &Spec) -> bool {
+pub(super) fn pauses(server: &Server, session: &Session, spec: &Spec) -> bool {
     let Some(pause) = server.pause.filter(|p| p.until_ms > server.now.mono_ms) else {
         return false;
     };

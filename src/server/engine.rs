@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::blocking::Deadlines;
 use super::client::{Client, ClientFlags};
+use super::dispatch::pauses;
 use super::limits::eviction;
 use super::session::{Clients, Session};
 use super::{
@@ -179,6 +180,13 @@ impl Engine {
         let Some(id) = row.map(|row| row.id) else {
             return;
         };
+        if pauses(&self.server, session, self.server.table.row(id).spec) {
+            // Its wait is over; the command comes again, as if new, when the pause ends.
+            session.input.put_first(args.args());
+            session.client.flags |= ClientFlags::POSTPONED;
+            stop_waiting(&mut self.keyspace, &mut self.server, &mut session.client);
+            return;
+        }
         let mark = session.reply.mark();
         let Session { client, reply, .. } = session;
         run(

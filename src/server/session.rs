@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::client::Client;
 use crate::keyspace::ClientId;
 use crate::net::Stream;
-use crate::resp::{Progress, Reply, Span};
+use crate::resp::{Args, Progress, Reply, Span};
 
 /// Bytes that have come and are not executed yet. Empty (and without memory) for a client
 /// whose commands arrive whole: those never leave the loop's shared buffer.
@@ -35,6 +35,20 @@ impl Input {
         }));
         self.progress = p;
         self.runnable = false;
+    }
+
+    /// Puts a command that was executed in front again: it is to run as if it came now.
+    pub fn put_first(&mut self, args: Args<'_>) {
+        let mut first = format!("*{}\r\n", args.len()).into_bytes();
+        for arg in args.iter() {
+            first.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+            first.extend_from_slice(arg);
+            first.extend_from_slice(b"\r\n");
+        }
+        first.append(&mut self.buf);
+        (self.buf, self.pos) = (first, 0);
+        self.spans.clear();
+        self.progress = Progress::default();
     }
 
     /// All is executed: gives the memory back.

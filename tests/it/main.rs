@@ -2,6 +2,7 @@
 //!
 //! | module | what belongs there |
 //! |---|---|
+//! | `blocking` | clients that wait for a key |
 //! | `clients` | an application's client library |
 //! | `config` | CONFIG on a running server |
 //! | `hostile` | clients that break the rules or strain them |
@@ -14,6 +15,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod blocking;
 mod clients;
 mod config;
 mod harness;
