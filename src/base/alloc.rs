@@ -11,11 +11,6 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
-// Sanitizers see what the system's allocator hands out and nothing of jemalloc's.
-#[cfg(not(feature = "system-allocator"))]
-#[global_allocator]
-static GLOBAL: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
 /// Net bytes that helper threads have freed (negative) or allocated.
 static HELPERS: AtomicI64 = AtomicI64::new(0);
 /// The highest `used_memory` that anybody asked for.
@@ -134,11 +129,11 @@ pub fn purge() -> bool {
 }
 
 /// The bytes that an allocation of `n` really occupies: jemalloc's size class.
-/// Four classes a doubling above 128, every 16 bytes below, and 8.
+/// Every 8 bytes up to 64, every 16 up to 128, then four classes a doubling.
 #[inline]
 pub const fn good_size(n: usize) -> usize {
-    if n <= 8 {
-        8
+    if n <= 64 {
+        if n == 0 { 8 } else { (n + 7) & !7 }
     } else if n <= 128 {
         (n + 15) & !15
     } else if n > SMALL_MAX {

@@ -4,6 +4,9 @@
 pub mod alloc;
 mod binary;
 pub mod clock;
+// Sanitizers see what the system's allocator hands out and nothing of jemalloc's.
+#[cfg(not(feature = "system-allocator"))]
+mod eights;
 pub mod float;
 pub mod glob;
 mod grisu;

@@ -735,10 +735,10 @@ mod tests {
             n
         };
         assert_eq!(class(None, NewValue::Int(5)), 32);
-        assert_eq!(class(None, bytes(&[b'x'; 16])), 48);
+        assert_eq!(class(None, bytes(&[b'x'; 16])), 40);
         assert_eq!(class(None, bytes(&[b'x'; 64])), 96);
         assert_eq!(class(Some(1), bytes(&[b'x'; 64])), 96);
-        assert_eq!(class(None, bytes(&[b'x'; 1024])), 48 + 1024);
+        assert_eq!(class(None, bytes(&[b'x'; 1024])), 40 + 1024);
     }
 
     proptest! {
