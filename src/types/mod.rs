@@ -20,7 +20,7 @@ pub use hash::{Expiry, Hash, HashField};
 pub use inner::Inner;
 pub use list::List;
 pub use set::Set;
-pub use set_algebra::{difference, intersect};
+pub use set_algebra::{Collected, difference, intersect, union};
 pub use zset::Zset;
 
 pub use crate::encodings::elements::Elements;

@@ -2,7 +2,7 @@
 //! handful at a time, and where the others are tables, their lines and entries for the
 //! whole handful are asked for before the first of it is looked up.
 
-use super::{Entry, Limits, Set};
+use super::{Container, Entry, Limits, Set};
 use crate::encodings::elements::Elements;
 use crate::encodings::members::MemberTable;
 
@@ -38,6 +38,12 @@ impl<'a> Handful<'a> {
             }
         }
         self.len > 0
+    }
+
+    fn push(&mut self, member: Entry<'a>) {
+        self.members[self.len] = member;
+        self.hashes[self.len] = MemberTable::hash_entry(member);
+        self.len += 1;
     }
 
     fn prefetch(&self, table: &MemberTable) {
@@ -94,6 +100,67 @@ pub fn difference<'a>(first: &'a Set, others: &[&Set], mut see: impl FnMut(Entry
     });
 }
 
+/// Calls `see` once with each member that some set has, in no useful order; `false`: other
+/// sets than tables are among them, and nothing was done.
+pub fn union<'a>(sets: &[&'a Set], mut see: impl FnMut(Entry<'a>)) -> bool {
+    /// A member of the last of so many sets is sought in all the others.
+    const SETS_MAX: usize = 4;
+    if sets.len() > SETS_MAX || sets.iter().any(|set| set.table().is_none()) {
+        return false;
+    }
+    let mut sets = sets.to_vec();
+    sets.sort_by_key(|set| std::cmp::Reverse(set.len()));
+    for (at, set) in sets.iter().enumerate() {
+        difference(set, &sets[..at], &mut see);
+    }
+    true
+}
+
+/// A set that is made of members of other sets, in handfuls once it is a table.
+pub struct Collected<'a> {
+    set: Set,
+    limits: Limits,
+    waiting: Handful<'a>,
+}
+
+impl<'a> Collected<'a> {
+    pub fn new(start: Set, limits: &Limits) -> Self {
+        Collected {
+            set: start,
+            limits: *limits,
+            waiting: Handful::new(),
+        }
+    }
+
+    #[inline]
+    pub fn add(&mut self, member: Entry<'a>) {
+        if self.set.table().is_none() {
+            self.set.add_entry(member, &self.limits);
+            return;
+        }
+        self.waiting.push(member);
+        if self.waiting.len == BATCH {
+            self.add_waiting();
+        }
+    }
+
+    fn add_waiting(&mut self) {
+        if let Set::Table(table) = &mut self.set {
+            self.waiting.prefetch(table);
+            for (member, hash) in self.waiting.iter() {
+                table.add_hashed(hash, member);
+            }
+            self.waiting.len = 0;
+        }
+    }
+
+    /// The set of all that was added.
+    pub fn finish(mut self) -> Set {
+        self.add_waiting();
+        self.set
+    }
+}
+
 impl Set {
     /// Adds all members of another set.
     pub fn add_all(&mut self, other: &Set, limits: &Limits) {
@@ -142,7 +209,6 @@ impl Set {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Container;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -204,9 +270,23 @@ mod tests {
             rest.sort();
             prop_assert_eq!(rest, expected);
 
+            let either: BTreeSet<_> = a.iter().chain(&b).chain(&c).cloned().collect();
+            let mut collected = Collected::new(Set::of_integers(), &Limits::default());
+            let mut seen = Vec::new();
+            if union(&refs, |m| { collected.add(m); seen.push(text(m)) }) {
+                seen.sort();
+                prop_assert!(seen.iter().eq(&either));
+                let collected = collected.finish();
+                collected.check_invariants();
+                prop_assert_eq!(collected.len(), either.len());
+            } else {
+                prop_assert!(sets.iter().any(|set| set.table().is_none()));
+                prop_assert!(seen.is_empty());
+            }
+
             let mut all = Set::of_integers();
             sets.iter().for_each(|set| all.add_all(set, &Limits::default()));
-            prop_assert_eq!(all.len(), a.iter().chain(&b).chain(&c).collect::<BTreeSet<_>>().len());
+            prop_assert_eq!(all.len(), either.len());
         }
     }
 }

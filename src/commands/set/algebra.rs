@@ -5,7 +5,7 @@ use crate::commands::element;
 use crate::keyspace::{Class, Db, Ref};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, Set, difference, intersect};
+use crate::types::{Collected, Container, Set, difference, intersect, union};
 
 /// The sets at some keys; missing ones are `None`.
 type Sets<'d> = Vec<Option<Ref<'d, Set>>>;
@@ -92,10 +92,12 @@ fn sinterstore(call: &mut Call<'_>) -> CommandResult {
         if !matches!(sets[0], Set::Intset(_)) {
             result = Set::small();
         }
+        let mut collected = Collected::new(result, &limits);
         intersect(&sets, |member| {
-            result.add_entry(member, &limits);
+            collected.add(member);
             true
         });
+        result = collected.finish();
         result.become_intset_if_small(&limits);
     }
     drop(sets);
@@ -171,8 +173,18 @@ fn sunion(call: &mut Call<'_>) -> CommandResult {
     let limits = *call.db.limits();
     let sets = look_up(&mut call.db, call.args.from(1))?;
     let there: Vec<&Set> = sets.iter().flatten().map(|set| &**set).collect();
+    let reply = &mut *call.reply;
     if let [only] = there[..] {
-        reply_all(call.reply, only);
+        reply_all(reply, only);
+        return Ok(());
+    }
+    let (place, mut len) = (reply.defer(), 0);
+    let replied = union(&there, |member| {
+        element::write(reply, member);
+        len += 1;
+    });
+    if replied {
+        reply.finish_set(place, len);
         return Ok(());
     }
     let mut result = if there.iter().all(|set| matches!(set, Set::Intset(_))) {
@@ -183,7 +195,7 @@ fn sunion(call: &mut Call<'_>) -> CommandResult {
     for set in there {
         result.add_all(set, &limits);
     }
-    reply_all(call.reply, &result);
+    reply_all(reply, &result);
     Ok(())
 }
 
@@ -314,9 +326,11 @@ fn sdiffstore(call: &mut Call<'_>) -> CommandResult {
     let mut result = Set::of_integers();
     match Plan::new(&sets, keys) {
         Plan::Empty => {}
-        Plan::Seek(first, others) => difference(first, &others, |member| {
-            result.add_entry(member, &limits);
-        }),
+        Plan::Seek(first, others) => {
+            let mut collected = Collected::new(result, &limits);
+            difference(first, &others, |member| collected.add(member));
+            result = collected.finish();
+        }
         Plan::TakeAway(first, others) => {
             result = taken_away(result, first, &others, &limits);
         }

@@ -26,7 +26,7 @@ impl HashTable {
                     "all words of a segment agree"
                 );
             }
-            elements += self.check_segment(segment, &rehash);
+            elements += self.check_segment(segment, &|word| self.own(rehash(word)));
             segments += 1;
             deepest += usize::from(segment.depth() == self.directory.depth());
         }
@@ -41,7 +41,7 @@ impl HashTable {
         }
     }
 
-    fn check_segment(&self, segment: SegmentRef, rehash: &impl Fn(Word) -> u64) -> usize {
+    fn check_segment(&self, segment: SegmentRef, own: &impl Fn(Word) -> u64) -> usize {
         let header = segment.segment().header();
         let lines = segment.lines();
         assert_eq!(
@@ -49,7 +49,7 @@ impl HashTable {
             (lines, segment.depth())
         );
         let belongs = |slot: u64| {
-            let hash = rehash(word_of_slot(slot));
+            let hash = own(word_of_slot(slot));
             assert_eq!(tag_of_slot(slot), tag_of_hash(hash));
             let below = (1u64 << (32 - segment.depth())) - 1;
             assert_eq!((hash >> 32) & !below, u64::from(header.prefix));

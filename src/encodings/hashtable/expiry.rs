@@ -289,6 +289,7 @@ impl HashTable {
     /// and after each change to an earlier or later time; not when it becomes persistent. A negative time counts as 0.
     #[inline]
     pub fn note_expiry(&mut self, hash: u64, when_ms: i64) {
+        let hash = self.own(hash);
         let segment = self.directory.get(hash);
         if segment.is_none() {
             return;

@@ -13,8 +13,12 @@
 //! memory is 9-10 bytes an element at every size. Segments live in dense arenas
 //! (`arena`); a table of one segment is one small allocation, an empty one none.
 //!
+//! Each table multiplies the hashes that it is given by an odd number of its own. Elements
+//! that come in the order of their hashes would fill one segment after the other, which no
+//! splitting helps; and that is what another table gives (SUNIONSTORE, COPY, SSCAN and SADD).
+//!
 //! Invariants, beside those of `segment`
-//!   1. Every element is in the segment its hash's top bits lead to, under its hash's tag.
+//!   1. Every element is in the segment its own hash's top bits lead to, under that hash's tag.
 //!   2. `len` counts buckets, stashes and overflow.
 //!   3. A segment with overflow has `LINES_MAX` lines, and its directory word says so.
 //!   4. No caller's closure runs while the table is half changed.
@@ -39,7 +43,9 @@ mod segment;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::base::hash;
 use arena::Arenas;
 use directory::Directory;
 use expiry::Expiry;
@@ -70,6 +76,7 @@ impl Word {
 /// element or a panic, never undefined behaviour.
 #[derive(Copy, Clone, Debug)]
 pub struct Slot {
+    /// The table's own.
     hash: u64,
     /// Slot index in the segment, or behind its end an index into the overflow.
     at: u32,
@@ -79,6 +86,8 @@ pub struct Slot {
 pub struct HashTable {
     directory: Directory,
     len: usize,
+    /// Odd; see the module.
+    salt: u64,
     /// What only a table of more than one segment has.
     many: Option<Box<Many>>,
     /// Made when the first expiry is noted.
@@ -111,12 +120,25 @@ impl Default for HashTable {
 impl HashTable {
     /// An empty table; it allocates nothing.
     pub fn new() -> HashTable {
+        static TABLES: AtomicU64 = AtomicU64::new(0);
+        let number = TABLES.fetch_add(1, Ordering::Relaxed);
+        HashTable::salted(hash::keys().hash(&number.to_le_bytes()))
+    }
+
+    fn salted(salt: u64) -> HashTable {
         HashTable {
             directory: Directory::new(),
             len: 0,
+            salt: salt | 1,
             many: None,
             expiry: None,
         }
+    }
+
+    /// The hash under which the table keeps what its callers know by `hash`.
+    #[inline(always)]
+    fn own(&self, hash: u64) -> u64 {
+        hash.wrapping_mul(self.salt)
     }
 
     #[inline]
@@ -133,7 +155,7 @@ impl HashTable {
     #[inline]
     pub fn find(&self, hash: u64, mut eq: impl FnMut(Word) -> bool) -> Option<Word> {
         let mut found = None;
-        self.locate(hash, |word| {
+        self.locate(self.own(hash), |word| {
             let equal = eq(word);
             if equal {
                 found = Some(word);
@@ -146,6 +168,7 @@ impl HashTable {
     /// As `find`, but where it is: to read, replace or remove it without a second search.
     #[inline]
     pub fn find_slot(&self, hash: u64, eq: impl FnMut(Word) -> bool) -> Option<Slot> {
+        let hash = self.own(hash);
         self.locate(hash, eq).map(|at| Slot {
             hash,
             at: at as u32,
@@ -261,6 +284,8 @@ impl HashTable {
     /// table, the new one included: a segment that splits needs it.
     pub fn insert(&mut self, hash: u64, word: Word, rehash: impl Fn(Word) -> u64) {
         debug_assert_eq!(rehash(word), hash);
+        let (hash, salt) = (self.own(hash), self.salt);
+        let rehash = |word| rehash(word).wrapping_mul(salt);
         let slot = slot_of(tag_of_hash(hash), word);
         loop {
             let segment = self.directory.get(hash);
@@ -349,6 +374,7 @@ impl HashTable {
     /// the directory word, so `prefetch_directory` may go before it in very large tables.
     #[inline]
     pub fn prefetch(&self, hash: u64) {
+        let hash = self.own(hash);
         let segment = self.directory.get(hash);
         if !segment.is_none() {
             for line in segment.lines_of(tag_of_hash(hash)) {
@@ -360,13 +386,14 @@ impl HashTable {
     /// Asks for the directory word of a hash.
     #[inline]
     pub fn prefetch_directory(&self, hash: u64) {
-        self.directory.prefetch(hash);
+        self.directory.prefetch(self.own(hash));
     }
 
     /// Second stage: asks for both ends of the entries with this hash's tag, as far as
     /// `is_pointer` says a word points to one (its low three bits are ignored).
     #[inline]
     pub fn prefetch_entries(&self, hash: u64, is_pointer: impl Fn(Word) -> bool) {
+        let hash = self.own(hash);
         let segment = self.directory.get(hash);
         if segment.is_none() {
             return;
