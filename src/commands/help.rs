@@ -1,7 +1,17 @@
 //! The HELP subcommand of containers.
 
-use crate::command::CommandError;
+use crate::command::{Arity, CommandError, Flags};
 use crate::resp::Reply;
+use crate::server::{Handler, Spec};
+
+/// The row of a HELP subcommand.
+pub(super) const fn row(handler: Handler) -> Spec {
+    Spec {
+        arity: Arity::Exactly(2),
+        flags: Flags::LOADING.union(Flags::STALE),
+        ..Spec::new("help", handler)
+    }
+}
 
 /// Writes what a container can do as an array of status lines: a headline with its name,
 /// `lines` (syntax, then its meaning indented by four), and HELP itself.

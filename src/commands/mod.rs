@@ -27,6 +27,7 @@ mod facts;
 mod help;
 mod sample;
 mod scan_args;
+mod several_keys;
 mod timeout_args;
 
 pub use docs::docs_for;

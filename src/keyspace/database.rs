@@ -5,10 +5,10 @@
 #![allow(unsafe_code)]
 
 use super::check::check_value;
-use super::entry::{Entry, NewValue};
+use super::entry::Entry;
 use super::expire::is_past;
 use super::watch::Seen;
-use super::{FieldExpiries, Ref};
+use super::{FieldExpiries, NewValue, Ref};
 use crate::base::hash;
 use crate::encodings::hashtable::{HashTable, Slot, Word};
 use crate::types::{Encoding, Hash, Inner, Type};

@@ -240,12 +240,10 @@ impl<'a> Db<'a> {
         let Some(found) = self.find_to_read(key) else {
             return Ok(false);
         };
-        match found.entry.string().ok_or(CommandError::WrongType)? {
-            Str::Int(n) => reply.bulk_int(n),
-            Str::Bytes(text) => match found.entry.pin_string() {
-                Some(pinned) => reply.bulk_pinned(pinned),
-                None => reply.bulk(text),
-            },
+        let text = found.entry.string().ok_or(CommandError::WrongType)?;
+        match found.entry.pin_string() {
+            Some(pinned) => reply.bulk_pinned(pinned),
+            None => text.reply(reply),
         }
         Ok(true)
     }

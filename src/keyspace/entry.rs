@@ -21,10 +21,11 @@
 
 use std::ptr::NonNull;
 
+use super::{NewValue, Str};
 use crate::base::alloc;
 use crate::base::pin::{self, Pinned};
 use crate::encodings::hashtable::Word;
-use crate::types::{Container, Encoding, Type};
+use crate::types::{Encoding, Type};
 
 const CLOCK_AT: usize = 2;
 const EXPIRY_AT: usize = 5;
@@ -37,79 +38,8 @@ const WORD_EXPIRY: u64 = 1;
 const EMBED_MAX: usize = 128;
 /// The value part of a string in a block of its own.
 const BLOCK_PART: usize = 16;
-/// Longest text of a 64-bit integer.
-const INT_TEXT_MAX: usize = 20;
 /// Longest string that OBJECT ENCODING calls `embstr`.
 const EMBSTR_MAX: usize = 44;
-
-/// A value on its way into an entry.
-#[derive(Clone, Copy, Debug)]
-pub enum NewValue<'a> {
-    Int(i64),
-    /// `modified` strings report as `raw` whatever their length.
-    Bytes {
-        text: &'a [u8],
-        modified: bool,
-    },
-    /// A container's type, encoding and word; ownership moves in.
-    Container(Type, Encoding, u64),
-}
-
-impl<'a> NewValue<'a> {
-    /// A container, given up by the caller.
-    #[inline]
-    pub fn container<T: Container>(value: T) -> NewValue<'a> {
-        let (encoding, word) = value.into_word();
-        NewValue::Container(T::TYPE, encoding, word)
-    }
-
-    /// A text as SET keeps it: as an integer if it is one, spelt as Redis would spell it.
-    #[inline]
-    pub fn text(text: &'a [u8]) -> NewValue<'a> {
-        if text.len() <= INT_TEXT_MAX
-            && let Some(n) = crate::base::number::parse_i64(text)
-        {
-            return NewValue::Int(n);
-        }
-        NewValue::Bytes {
-            text,
-            modified: false,
-        }
-    }
-}
-
-/// A string value as it is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Str<'a> {
-    Int(i64),
-    Bytes(&'a [u8]),
-}
-
-impl<'a> Str<'a> {
-    /// The text; an integer is written into `digits`.
-    pub fn text<'b>(&self, digits: &'b mut itoa::Buffer) -> &'b [u8]
-    where
-        'a: 'b,
-    {
-        match *self {
-            Str::Int(n) => digits.format(n).as_bytes(),
-            Str::Bytes(b) => b,
-        }
-    }
-
-    pub fn to_vec(&self) -> Vec<u8> {
-        self.text(&mut itoa::Buffer::new()).to_vec()
-    }
-
-    /// STRLEN.
-    pub fn len(&self) -> usize {
-        self.text(&mut itoa::Buffer::new()).len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
 
 /// A handle on an entry; see the module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bitflags::bitflags;
 
 use super::blocking::Blocked;
-use crate::keyspace::{ClientId, DbIndex, WatchedKey};
+use crate::keyspace::{ClientId, DbIndex, WatchedKey, Watchers};
 use crate::net::Address;
 use crate::resp::OwnedArgs;
 
@@ -179,6 +179,19 @@ impl Client {
         }
         self.blocked = Some(Box::new(blocked));
         self.flags |= ClientFlags::BLOCKED;
+    }
+
+    /// It watches nothing any more.
+    pub fn unwatch(&mut self, watchers: &mut Watchers) {
+        watchers.unwatch(&std::mem::take(&mut self.watched), self.id);
+    }
+
+    /// Ends the transaction and what is watched for it; gives what was queued.
+    pub fn leave_transaction(&mut self, watchers: &mut Watchers) -> Option<Box<Transaction>> {
+        self.unwatch(watchers);
+        let flags = ClientFlags::MULTI | ClientFlags::DIRTY_CAS | ClientFlags::DIRTY_EXEC;
+        self.flags.remove(flags);
+        self.transaction.take()
     }
 
     /// What it is to the server.

@@ -299,15 +299,7 @@ fn reject(
         let line = error.line();
         let reason = line.strip_prefix(b"ERR ").unwrap_or(&line);
         let text = [b"EXECABORT Transaction discarded because of: ", reason].concat();
-        keyspace.watchers.unwatch(
-            &std::mem::take(&mut session.client.watched),
-            session.client.id,
-        );
-        session.client.transaction = None;
-        session
-            .client
-            .flags
-            .remove(ClientFlags::MULTI | ClientFlags::DIRTY_CAS | ClientFlags::DIRTY_EXEC);
+        session.client.leave_transaction(&mut keyspace.watchers);
         session.reply.error_line(&text);
     } else {
         session.reply.error(error);

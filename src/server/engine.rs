@@ -315,8 +315,7 @@ fn stop_waiting(keyspace: &mut Keyspace, server: &mut Server, client: &mut Clien
 
 /// Nothing happens for the client's sake any more: no watch, no wait, no MONITOR.
 fn let_go(keyspace: &mut Keyspace, server: &mut Server, client: &mut Client) {
-    let watched = std::mem::take(&mut client.watched);
-    keyspace.watchers.unwatch(&watched, client.id);
+    client.unwatch(&mut keyspace.watchers);
     stop_waiting(keyspace, server, client);
     if client.flags.contains(ClientFlags::MONITOR) {
         server.set_monitor(client.id, false);

@@ -99,9 +99,7 @@ pub(super) const RESET: Spec = Spec {
 /// Reply: the simple string RESET, in RESP2.
 fn reset(call: &mut Call<'_>) -> CommandResult {
     let client = &mut *call.client;
-    let watched = std::mem::take(&mut client.watched);
-    call.db.keyspace().watchers.unwatch(&watched, client.id);
-    client.transaction = None;
+    client.leave_transaction(&mut call.db.keyspace().watchers);
     if client.flags.contains(ClientFlags::MONITOR) {
         call.server.set_monitor(client.id, false);
     }

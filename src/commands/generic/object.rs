@@ -1,7 +1,7 @@
 //! OBJECT: how a value is kept.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::help::write_help;
+use crate::commands::help::{self, write_help};
 use crate::config::MaxmemoryPolicy;
 use crate::keyspace::{KeyInfo, Str};
 use crate::server::{Call, CommandResult, Spec};
@@ -129,10 +129,8 @@ fn refcount(call: &mut Call<'_>) -> CommandResult {
 }
 
 const HELP: Spec = Spec {
-    arity: Arity::Exactly(2),
-    flags: Flags::LOADING.union(Flags::STALE),
     categories: Category::KEYSPACE,
-    ..Spec::new("help", help)
+    ..help::row(help)
 };
 
 /// `OBJECT HELP`.

@@ -79,15 +79,9 @@ fn hincrby(call: &mut Call<'_>) -> CommandResult {
 }
 
 pub(super) const HINCRBYFLOAT: Spec = Spec {
-    arity: Arity::Exactly(4),
-    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::UPDATE),
-    )],
-    categories: Category::HASH,
-    within: Some(Within::One(2)),
-    ..Spec::new("hincrbyfloat", hincrbyfloat)
+    name: "hincrbyfloat",
+    handler: hincrbyfloat,
+    ..HINCRBY
 };
 
 /// `HINCRBYFLOAT key field increment`; a missing field counts as 0.

@@ -1,10 +1,11 @@
 //! LPOP, RPOP, LMPOP and their blocking forms: elements taken from an end.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::several_keys::{Request, pop_or_wait, wait};
 use crate::commands::{element, timeout_args};
 use crate::keyspace::Class;
 use crate::resp::Args;
-use crate::server::{Call, CommandResult, Spec, TimeoutReply};
+use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, End, List, Type};
 
 pub(super) const LPOP: Spec = Spec {
@@ -19,14 +20,9 @@ pub(super) const LPOP: Spec = Spec {
 };
 
 pub(super) const RPOP: Spec = Spec {
-    arity: Arity::AtLeast(2),
-    flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::DELETE),
-    )],
-    categories: Category::LIST,
-    ..Spec::new("rpop", rpop)
+    name: "rpop",
+    handler: rpop,
+    ..LPOP
 };
 
 /// `LPOP key [count]`: takes elements from the head.
@@ -180,57 +176,15 @@ pub(super) const LMPOP: Spec = Spec {
 /// Reply: array of the key and an array of elements; a null array when there is no list.
 /// O(keys + elements).
 fn lmpop(call: &mut Call<'_>) -> CommandResult {
-    let request = Request::parse(call.args, 1)?;
+    let request = Request::parse(call.args, 1, parse_end)?;
     if !pop_first(call, &request)? {
         call.reply.null_array();
     }
     Ok(())
 }
 
-/// What LMPOP and BLMPOP ask for.
-struct Request<'a> {
-    keys: Args<'a>,
-    numkeys: usize,
-    end: End,
-    count: usize,
-}
-
-impl<'a> Request<'a> {
-    /// `numkeys` stands at `at`.
-    fn parse(args: Args<'a>, at: usize) -> Result<Request<'a>, CommandError> {
-        let numkeys = element::at_least(args.at(at), 1, CommandError::NumkeysNotPositive)?;
-        if numkeys >= args.len() - at - 1 {
-            return Err(CommandError::Syntax);
-        }
-        let end = parse_end(args, at + 1 + numkeys)?;
-        let options = at + 2 + numkeys;
-        let count = match args.len() - options {
-            0 => 1,
-            2.. if args.is(options, "COUNT") => {
-                let wrong = CommandError::Text("ERR count should be greater than 0");
-                let count = element::at_least(args.at(options + 1), 1, wrong)?;
-                if args.len() > options + 2 {
-                    return Err(CommandError::Syntax);
-                }
-                count
-            }
-            _ => return Err(CommandError::Syntax),
-        };
-        Ok(Request {
-            keys: args.from(at + 1),
-            numkeys,
-            end,
-            count,
-        })
-    }
-
-    fn keys(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.keys.iter().take(self.numkeys)
-    }
-}
-
 /// Pops from the first list that is there; `false`: none is.
-fn pop_first(call: &mut Call<'_>, request: &Request<'_>) -> Result<bool, CommandError> {
+fn pop_first(call: &mut Call<'_>, request: &Request<'_, End>) -> Result<bool, CommandError> {
     for key in request.keys() {
         if let Some(popped) = pop_many(call, key, request.end, request.count, true)? {
             if call.effects_wanted() {
@@ -259,16 +213,9 @@ pub(super) const BLPOP: Spec = Spec {
 };
 
 pub(super) const BRPOP: Spec = Spec {
-    arity: Arity::AtLeast(3),
-    flags: Flags::WRITE.union(Flags::BLOCKING),
-    keys: &[KeySpec::range(
-        1,
-        -2,
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::DELETE),
-    )],
-    categories: Category::LIST,
-    ..Spec::new("brpop", brpop)
+    name: "brpop",
+    handler: brpop,
+    ..BLPOP
 };
 
 pub(super) const BLMPOP: Spec = Spec {
@@ -299,37 +246,23 @@ fn brpop(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn blocking_pop(call: &mut Call<'_>, end: End) -> CommandResult {
-    let last = call.args.len() - 1;
-    let timeout_ms = timeout_args::seconds(call.args.at(last), call.db.now_ms())?;
-    let args = call.args;
-    let keys = || args.iter().take(last).skip(1);
-    for key in keys() {
-        if pop_one(call, key, end, true)? {
+    pop_or_wait(call, Type::List, |call, key| {
+        let popped = pop_one(call, key, end, true)?;
+        if popped {
             call.rewrite(&[name(end), key]);
-            return Ok(());
         }
-    }
-    wait(call, keys(), timeout_ms);
-    Ok(())
+        Ok(popped)
+    })
 }
 
 /// `BLMPOP timeout numkeys key ... LEFT|RIGHT [COUNT count]`: as LMPOP, or waits for a list.
 fn blmpop(call: &mut Call<'_>) -> CommandResult {
-    let request = Request::parse(call.args, 2)?;
+    let request = Request::parse(call.args, 2, parse_end)?;
     let timeout_ms = timeout_args::seconds(call.args.at(1), call.db.now_ms())?;
     if !pop_first(call, &request)? {
-        wait(call, request.keys(), timeout_ms);
+        wait(call, request.keys(), Type::List, timeout_ms);
     }
     Ok(())
-}
-
-fn wait<'k>(call: &mut Call<'_>, keys: impl Iterator<Item = &'k [u8]>, timeout_ms: u64) {
-    if call.may_block() {
-        let keys: Vec<&[u8]> = keys.collect();
-        call.block_on_keys(&keys, Type::List, timeout_ms, TimeoutReply::NullArray);
-    } else {
-        call.reply.null_array();
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! CONFIG: reading, changing and keeping the settings of a running server.
 
 use crate::command::{Arity, CommandError, Flags};
-use crate::commands::help::write_help;
+use crate::commands::help::{self, write_help};
 use crate::config::{self, Gate, system_text};
 use crate::keyspace::{Keyspace, KeyspaceStats};
 use crate::resp::Args;
@@ -36,11 +36,7 @@ const CONFIG_GET: Spec = Spec {
     ..Spec::new("get", get)
 };
 
-const CONFIG_HELP: Spec = Spec {
-    arity: Arity::Exactly(2),
-    flags: Flags::LOADING.union(Flags::STALE),
-    ..Spec::new("help", help)
-};
+const CONFIG_HELP: Spec = help::row(help);
 
 const CONFIG_RESETSTAT: Spec = Spec {
     arity: Arity::Exactly(2),

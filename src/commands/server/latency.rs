@@ -2,7 +2,7 @@
 
 use super::latency_report::{doctor_text, graph_text};
 use crate::command::{Arity, CommandError, Flags};
-use crate::commands::help::write_help;
+use crate::commands::help::{self, write_help};
 use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Histogram, Row, Server, Spec};
 
@@ -61,11 +61,7 @@ fn graph(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-const HELP: Spec = Spec {
-    arity: Arity::Exactly(2),
-    flags: Flags::LOADING.union(Flags::STALE),
-    ..Spec::new("help", help)
-};
+const HELP: Spec = help::row(help);
 
 /// `LATENCY HELP`.
 fn help(call: &mut Call<'_>) -> CommandResult {

@@ -3,7 +3,7 @@
 use crate::base::alloc;
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, CommandError, Flags, KeySpec};
-use crate::commands::help::write_help;
+use crate::commands::help::{self, write_help};
 use crate::resp::Reply;
 use crate::server::info::{MemoryFigures, Source, excess, human, memory_figures};
 use crate::server::{Call, CommandResult, Spec};
@@ -22,11 +22,7 @@ pub(super) const MEMORY: Spec = Spec {
     ..Spec::new("memory", help)
 };
 
-const HELP: Spec = Spec {
-    arity: Arity::Exactly(2),
-    flags: Flags::LOADING.union(Flags::STALE),
-    ..Spec::new("help", help)
-};
+const HELP: Spec = help::row(help);
 
 /// `MEMORY HELP`.
 fn help(call: &mut Call<'_>) -> CommandResult {

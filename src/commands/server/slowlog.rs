@@ -2,7 +2,7 @@
 
 use crate::base::number::parse_i64;
 use crate::command::{Arity, CommandError, Flags};
-use crate::commands::help::{misused, write_help};
+use crate::commands::help::{self, misused, write_help};
 use crate::server::{Call, CommandResult, Spec};
 
 const FLAGS: Flags = Flags::ADMIN.union(Flags::LOADING).union(Flags::STALE);
@@ -55,11 +55,7 @@ fn get(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-const HELP: Spec = Spec {
-    arity: Arity::Exactly(2),
-    flags: Flags::LOADING.union(Flags::STALE),
-    ..Spec::new("help", help)
-};
+const HELP: Spec = help::row(help);
 
 /// `SLOWLOG HELP`.
 fn help(call: &mut Call<'_>) -> CommandResult {

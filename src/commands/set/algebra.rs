@@ -147,23 +147,15 @@ fn by_size<'s>(sets: &'s Sets<'_>) -> Option<Vec<&'s Set>> {
 // --- union ---
 
 pub(super) const SUNION: Spec = Spec {
-    arity: Arity::AtLeast(2),
-    flags: Flags::READONLY,
-    keys: &[KeySpec::range(1, -1, 1, Access::READ)],
-    categories: Category::SET,
-    tips: &["nondeterministic_output_order"],
-    ..Spec::new("sunion", sunion)
+    name: "sunion",
+    handler: sunion,
+    ..SINTER
 };
 
 pub(super) const SUNIONSTORE: Spec = Spec {
-    arity: Arity::AtLeast(3),
-    flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[
-        KeySpec::one(1, Access::OW.union(Access::UPDATE)),
-        KeySpec::range(2, -1, 1, Access::READ),
-    ],
-    categories: Category::SET,
-    ..Spec::new("sunionstore", sunionstore)
+    name: "sunionstore",
+    handler: sunionstore,
+    ..SINTERSTORE
 };
 
 /// `SUNION key ...`: the members that some set has.
@@ -223,23 +215,15 @@ fn sunionstore(call: &mut Call<'_>) -> CommandResult {
 // --- difference ---
 
 pub(super) const SDIFF: Spec = Spec {
-    arity: Arity::AtLeast(2),
-    flags: Flags::READONLY,
-    keys: &[KeySpec::range(1, -1, 1, Access::READ)],
-    categories: Category::SET,
-    tips: &["nondeterministic_output_order"],
-    ..Spec::new("sdiff", sdiff)
+    name: "sdiff",
+    handler: sdiff,
+    ..SINTER
 };
 
 pub(super) const SDIFFSTORE: Spec = Spec {
-    arity: Arity::AtLeast(3),
-    flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[
-        KeySpec::one(1, Access::OW.union(Access::UPDATE)),
-        KeySpec::range(2, -1, 1, Access::READ),
-    ],
-    categories: Category::SET,
-    ..Spec::new("sdiffstore", sdiffstore)
+    name: "sdiffstore",
+    handler: sdiffstore,
+    ..SINTERSTORE
 };
 
 /// How a difference is found.

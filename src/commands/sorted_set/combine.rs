@@ -246,11 +246,9 @@ fn zunion(call: &mut Call<'_>) -> CommandResult {
 }
 
 pub(super) const ZINTER: Spec = Spec {
-    arity: Arity::AtLeast(3),
-    flags: Flags::READONLY.union(Flags::MOVABLEKEYS),
-    keys: &[KeySpec::counted(1, Access::READ)],
-    categories: Category::SORTEDSET,
-    ..Spec::new("zinter", zinter)
+    name: "zinter",
+    handler: zinter,
+    ..ZUNION
 };
 
 /// `ZINTER numkeys key ...`, options as ZUNION: the members of every input.
@@ -259,11 +257,9 @@ fn zinter(call: &mut Call<'_>) -> CommandResult {
 }
 
 pub(super) const ZDIFF: Spec = Spec {
-    arity: Arity::AtLeast(3),
-    flags: Flags::READONLY.union(Flags::MOVABLEKEYS),
-    keys: &[KeySpec::counted(1, Access::READ)],
-    categories: Category::SORTEDSET,
-    ..Spec::new("zdiff", zdiff)
+    name: "zdiff",
+    handler: zdiff,
+    ..ZUNION
 };
 
 /// `ZDIFF numkeys key [key ...] [WITHSCORES]`: the members of the first input alone.
@@ -291,14 +287,9 @@ fn zunionstore(call: &mut Call<'_>) -> CommandResult {
 }
 
 pub(super) const ZINTERSTORE: Spec = Spec {
-    arity: Arity::AtLeast(4),
-    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::MOVABLEKEYS),
-    keys: &[
-        KeySpec::one(1, Access::OW.union(Access::UPDATE)),
-        KeySpec::counted(2, Access::READ),
-    ],
-    categories: Category::SORTEDSET,
-    ..Spec::new("zinterstore", zinterstore)
+    name: "zinterstore",
+    handler: zinterstore,
+    ..ZUNIONSTORE
 };
 
 /// `ZINTERSTORE to numkeys key ...`: as ZUNIONSTORE.
@@ -307,14 +298,9 @@ fn zinterstore(call: &mut Call<'_>) -> CommandResult {
 }
 
 pub(super) const ZDIFFSTORE: Spec = Spec {
-    arity: Arity::AtLeast(4),
-    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::MOVABLEKEYS),
-    keys: &[
-        KeySpec::one(1, Access::OW.union(Access::UPDATE)),
-        KeySpec::counted(2, Access::READ),
-    ],
-    categories: Category::SORTEDSET,
-    ..Spec::new("zdiffstore", zdiffstore)
+    name: "zdiffstore",
+    handler: zdiffstore,
+    ..ZUNIONSTORE
 };
 
 /// `ZDIFFSTORE to numkeys key ...`: as ZUNIONSTORE.
@@ -323,11 +309,9 @@ fn zdiffstore(call: &mut Call<'_>) -> CommandResult {
 }
 
 pub(super) const ZINTERCARD: Spec = Spec {
-    arity: Arity::AtLeast(3),
-    flags: Flags::READONLY.union(Flags::MOVABLEKEYS),
-    keys: &[KeySpec::counted(1, Access::READ)],
-    categories: Category::SORTEDSET,
-    ..Spec::new("zintercard", zintercard)
+    name: "zintercard",
+    handler: zintercard,
+    ..ZUNION
 };
 
 /// `ZINTERCARD numkeys key [key ...] [LIMIT limit]`: how many members every input has,

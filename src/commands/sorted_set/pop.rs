@@ -3,10 +3,10 @@
 use super::members_removed;
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::element;
-use crate::commands::timeout_args;
+use crate::commands::several_keys::{Request, pop_or_wait, wait};
+use crate::commands::{element, timeout_args};
 use crate::resp::Args;
-use crate::server::{Call, CommandResult, Spec, TimeoutReply};
+use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Type, Zset};
 
 /// The end that elements are taken from.
@@ -114,14 +114,9 @@ fn zpopmin(call: &mut Call<'_>) -> CommandResult {
 }
 
 pub(super) const ZPOPMAX: Spec = Spec {
-    arity: Arity::AtLeast(2),
-    flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::DELETE),
-    )],
-    categories: Category::SORTEDSET,
-    ..Spec::new("zpopmax", zpopmax)
+    name: "zpopmax",
+    handler: zpopmax,
+    ..ZPOPMIN
 };
 
 /// `ZPOPMAX key [count]`: takes the members with the highest scores.
@@ -169,107 +164,50 @@ pub(super) const BZPOPMIN: Spec = Spec {
 /// Reply: key, member and score; null array when the time is up. Repeated as ZPOPMIN.
 /// O(log n).
 fn bzpopmin(call: &mut Call<'_>) -> CommandResult {
-    pop_or_wait(call, End::Lowest)
+    pop_one_or_wait(call, End::Lowest)
 }
 
 pub(super) const BZPOPMAX: Spec = Spec {
-    arity: Arity::AtLeast(3),
-    flags: Flags::WRITE.union(Flags::BLOCKING).union(Flags::FAST),
-    keys: &[KeySpec::range(
-        1,
-        -2,
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::DELETE),
-    )],
-    categories: Category::SORTEDSET,
-    ..Spec::new("bzpopmax", bzpopmax)
+    name: "bzpopmax",
+    handler: bzpopmax,
+    ..BZPOPMIN
 };
 
 /// `BZPOPMAX key [key ...] timeout`: as BZPOPMIN from the other end.
 fn bzpopmax(call: &mut Call<'_>) -> CommandResult {
-    pop_or_wait(call, End::Highest)
+    pop_one_or_wait(call, End::Highest)
 }
 
-fn pop_or_wait(call: &mut Call<'_>, end: End) -> CommandResult {
-    let last = call.args.len() - 1;
-    let timeout_ms = timeout_args::seconds(call.args.at(last), call.db.now_ms())?;
-    let args = call.args;
-    for key in args.iter().take(last).skip(1) {
-        if pop(call, key, end, 1, Form::KeyThenFlat)?.is_some() {
+fn pop_one_or_wait(call: &mut Call<'_>, end: End) -> CommandResult {
+    pop_or_wait(call, Type::Zset, |call, key| {
+        let popped = pop(call, key, end, 1, Form::KeyThenFlat)?.is_some();
+        if popped {
             call.rewrite(&[end.command(), key]);
-            return Ok(());
         }
-    }
-    let keys: Vec<&[u8]> = args.iter().take(last).skip(1).collect();
-    wait(call, &keys, timeout_ms);
-    Ok(())
+        Ok(popped)
+    })
 }
 
-fn wait(call: &mut Call<'_>, keys: &[&[u8]], timeout_ms: u64) {
-    if call.may_block() {
-        call.block_on_keys(keys, Type::Zset, timeout_ms, TimeoutReply::NullArray);
-    } else {
-        call.reply.null_array();
+/// `MIN` or `MAX`.
+fn parse_end(args: Args<'_>, at: usize) -> Result<End, CommandError> {
+    match () {
+        _ if args.is(at, "MIN") => Ok(End::Lowest),
+        _ if args.is(at, "MAX") => Ok(End::Highest),
+        _ => Err(CommandError::Syntax),
     }
 }
 
-/// `numkeys key ... MIN | MAX [COUNT count]`.
-struct Multiple<'a> {
-    keys: Args<'a>,
-    keys_len: usize,
-    end: End,
-    count: usize,
-}
-
-impl<'a> Multiple<'a> {
-    fn parse(args: Args<'a>, at: usize) -> Result<Multiple<'a>, CommandError> {
-        let positive = |text, refusal: CommandError| {
-            let n = parse_i64(text).filter(|&n| n > 0).ok_or(refusal)?;
-            Ok(usize::try_from(n).unwrap_or(usize::MAX))
-        };
-        let keys_len = positive(args.at(at), CommandError::NumkeysNotPositive)?;
-        let end_at = keys_len.saturating_add(at + 1);
-        let end = if args.is(end_at, "MIN") {
-            End::Lowest
-        } else if args.is(end_at, "MAX") {
-            End::Highest
-        } else {
-            return Err(CommandError::Syntax);
-        };
-        let (mut count, mut next) = (None, end_at + 1);
-        while next < args.len() {
-            if count.is_some() || !args.is(next, "COUNT") || next + 1 == args.len() {
-                return Err(CommandError::Syntax);
-            }
-            const NOT_POSITIVE: CommandError =
-                CommandError::Text("ERR count should be greater than 0");
-            count = Some(positive(args.at(next + 1), NOT_POSITIVE)?);
-            next += 2;
+/// Pops from the first key that has something; `false`: none has.
+fn pop_first(call: &mut Call<'_>, request: &Request<'_, End>) -> Result<bool, CommandError> {
+    for key in request.keys() {
+        if let Some(count) = pop(call, key, request.end, request.count, Form::KeyAndPairs)? {
+            let mut digits = itoa::Buffer::new();
+            let count = digits.format(count).as_bytes();
+            call.rewrite(&[request.end.command(), key, count]);
+            return Ok(true);
         }
-        Ok(Multiple {
-            keys: args.from(at + 1),
-            keys_len,
-            end,
-            count: count.unwrap_or(1),
-        })
     }
-
-    fn keys(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.keys.iter().take(self.keys_len)
-    }
-
-    /// Pops from the first key that has something.
-    fn pop(&self, call: &mut Call<'_>) -> Result<bool, CommandError> {
-        for key in self.keys() {
-            if let Some(count) = pop(call, key, self.end, self.count, Form::KeyAndPairs)? {
-                let mut digits = itoa::Buffer::new();
-                let count = digits.format(count).as_bytes();
-                call.rewrite(&[self.end.command(), key, count]);
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
+    Ok(false)
 }
 
 pub(super) const ZMPOP: Spec = Spec {
@@ -289,8 +227,8 @@ pub(super) const ZMPOP: Spec = Spec {
 /// Reply: the key, and an array of pairs; null array if no key has anything. Repeated as
 /// ZPOPMIN or ZPOPMAX with a count. O(keys + count log n).
 fn zmpop(call: &mut Call<'_>) -> CommandResult {
-    let wanted = Multiple::parse(call.args, 1)?;
-    if !wanted.pop(call)? {
+    let request = Request::parse(call.args, 1, parse_end)?;
+    if !pop_first(call, &request)? {
         call.reply.null_array();
     }
     Ok(())
@@ -311,11 +249,10 @@ pub(super) const BZMPOP: Spec = Spec {
 
 /// `BZMPOP timeout numkeys key [key ...] MIN | MAX [COUNT count]`: ZMPOP that waits.
 fn bzmpop(call: &mut Call<'_>) -> CommandResult {
-    let wanted = Multiple::parse(call.args, 2)?;
+    let request = Request::parse(call.args, 2, parse_end)?;
     let timeout_ms = timeout_args::seconds(call.args.at(1), call.db.now_ms())?;
-    if !wanted.pop(call)? {
-        let keys: Vec<&[u8]> = wanted.keys().collect();
-        wait(call, &keys, timeout_ms);
+    if !pop_first(call, &request)? {
+        wait(call, request.keys(), Type::Zset, timeout_ms);
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! Commands that read a string and change its key: GETEX, GETDEL, DELIFEQ.
 
-use super::set::write_str;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::ExpireArg;
 use crate::keyspace::Class;
@@ -66,7 +65,7 @@ fn getex(call: &mut Call<'_>) -> CommandResult {
         NewExpiry::Set(arg) => Some(arg.unix_ms(now, call.name)?),
         _ => None,
     };
-    write_str(call.reply, text);
+    text.reply(call.reply);
     match (wanted, when) {
         (NewExpiry::Set(arg), Some(when)) if arg.absolute && when <= now => {
             place.delete();
@@ -110,7 +109,7 @@ fn getdel(call: &mut Call<'_>) -> CommandResult {
     match place.string()? {
         None => call.reply.null(),
         Some(text) => {
-            write_str(call.reply, text);
+            text.reply(call.reply);
             place.delete();
             call.db.changed(key, Class::GENERIC, "del");
             call.rewrite(&[b"DEL", key]);

@@ -2,8 +2,8 @@
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::{ExpireArg, KEEPTTL};
-use crate::keyspace::{Class, Expiry, NewValue, Str};
-use crate::resp::{Args, Reply};
+use crate::keyspace::{Class, Expiry, NewValue};
+use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 
 pub(super) const GET: Spec = Spec {
@@ -23,15 +23,6 @@ fn get(call: &mut Call<'_>) -> CommandResult {
         call.reply.null();
     }
     Ok(())
-}
-
-/// A string value as a bulk string.
-#[inline]
-pub(super) fn write_str(reply: &mut Reply, text: Str<'_>) {
-    match text {
-        Str::Bytes(b) => reply.bulk(b),
-        Str::Int(n) => reply.bulk_int(n),
-    }
 }
 
 pub(super) const SET: Spec = Spec {
@@ -127,7 +118,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     if options.get {
         place.count_read();
         match place.string()? {
-            Some(old) => write_str(call.reply, old),
+            Some(old) => old.reply(call.reply),
             None => call.reply.null(),
         }
     }
@@ -267,7 +258,7 @@ fn getset(call: &mut Call<'_>) -> CommandResult {
     let mut place = call.db.place(key);
     place.count_read();
     match place.string()? {
-        Some(old) => write_str(call.reply, old),
+        Some(old) => old.reply(call.reply),
         None => call.reply.null(),
     }
     place.set_string(NewValue::text(text), Expiry::Clear);

@@ -7,7 +7,7 @@ pub(super) mod docs;
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::keyspace::WatchedKey;
-use crate::server::{self, Call, Client, ClientFlags, CommandResult, Spec};
+use crate::server::{self, Call, ClientFlags, CommandResult, Spec};
 
 pub(super) static SPECS: &[Spec] = &[MULTI, EXEC, DISCARD, WATCH, UNWATCH];
 
@@ -61,7 +61,9 @@ fn exec(call: &mut Call<'_>) -> CommandResult {
         call.client.flags |= ClientFlags::DIRTY_CAS;
     }
     let flags = call.client.flags;
-    let transaction = leave(call);
+    let transaction = call
+        .client
+        .leave_transaction(&mut call.db.keyspace().watchers);
     if flags.contains(ClientFlags::DIRTY_EXEC) {
         const ABORTED: &str = "EXECABORT Transaction discarded because of previous errors.";
         return Err(CommandError::Text(ABORTED));
@@ -100,26 +102,6 @@ fn watched_key_expired(call: &mut Call<'_>) -> bool {
     })
 }
 
-/// Ends the transaction and everything watched.
-fn leave(call: &mut Call<'_>) -> Option<Box<server::Transaction>> {
-    unwatch_all(call);
-    let client = &mut *call.client;
-    client
-        .flags
-        .remove(ClientFlags::MULTI | ClientFlags::DIRTY_CAS | ClientFlags::DIRTY_EXEC);
-    client.transaction.take()
-}
-
-fn unwatch_all(call: &mut Call<'_>) {
-    let Client { watched, id, .. } = &mut *call.client;
-    if !watched.is_empty() {
-        call.db
-            .keyspace()
-            .watchers
-            .unwatch(&std::mem::take(watched), *id);
-    }
-}
-
 const DISCARD: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: AT_ONCE,
@@ -132,7 +114,8 @@ fn discard(call: &mut Call<'_>) -> CommandResult {
     if !call.client.flags.contains(ClientFlags::MULTI) {
         return Err(CommandError::Text("ERR DISCARD without MULTI"));
     }
-    leave(call);
+    call.client
+        .leave_transaction(&mut call.db.keyspace().watchers);
     call.reply.ok();
     Ok(())
 }
@@ -185,7 +168,7 @@ const UNWATCH: Spec = Spec {
 
 /// `UNWATCH`: forgets what is watched.
 fn unwatch(call: &mut Call<'_>) -> CommandResult {
-    unwatch_all(call);
+    call.client.unwatch(&mut call.db.keyspace().watchers);
     call.client.flags.remove(ClientFlags::DIRTY_CAS);
     call.reply.ok();
     Ok(())
