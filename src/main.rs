@@ -17,6 +17,10 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = arguments.collect();
     ExitCode::from(match config::start(&arguments, read_stdin) {
         Startup::Print { text, code } => print(&text, code),
+        Startup::Check(check) => {
+            let (text, code) = startup::check(check, &commands::table());
+            print(&text, code)
+        }
         Startup::Fail(problem) => startup::fail(&problem),
         Startup::Run(run) => startup::run(*run, &program, &commands::table()),
     })

@@ -15,7 +15,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::reader::{Loaded, Origin, Problem, REDIS_VERSION, Sources, load};
+use super::problem::{Check, Origin, Problem};
+use super::reader::{Loaded, REDIS_VERSION, Sources, check, load};
 use super::table::Config;
 use super::words;
 
@@ -24,6 +25,8 @@ use super::words;
 pub enum Startup {
     /// Run a server.
     Run(Box<Run>),
+    /// Print what is wrong with the configuration and exit.
+    Check(Check),
     /// Print this and exit: to standard output when `code` is zero, else to standard error.
     Print { text: String, code: i32 },
     /// Stop: the configuration does not load. `Problem`'s text says where it goes.
@@ -79,10 +82,11 @@ pub fn start(arguments: &[OsString], stdin: impl FnOnce() -> std::io::Result<Vec
         }
     }
     let file = sources.file.clone();
+    if checks_only {
+        return Startup::Check(check(&sources));
+    }
     match load(&sources) {
-        Err(problems) if checks_only => print(report(&problems), 1),
         Err(mut problems) => Startup::Fail(problems.swap_remove(0)),
-        Ok(_) if checks_only => print("configuration OK\n".to_owned(), 0),
         Ok(Loaded { config, unserved }) => Startup::Run(Box::new(Run {
             config,
             file,
@@ -128,15 +132,6 @@ Examples:
        russet /etc/myredis.conf --loglevel verbose -
 "
     .to_owned()
-}
-
-fn report(problems: &[Problem]) -> String {
-    let mut text: String = problems.iter().map(|p| p.report() + "\n").collect();
-    text.push_str(&match problems.len() {
-        1 => "1 problem\n".to_owned(),
-        n => format!("{n} problems\n"),
-    });
-    text
 }
 
 /// The arguments, sorted into sources.
@@ -393,7 +388,7 @@ mod tests {
         let path = dir.path().join("redis.conf");
         std::fs::write(&path, "port x\n\nhz \"1\nfoo bar\ninclude none.conf\n").unwrap();
         let words = ["--check-config", path.to_str().unwrap()];
-        let Startup::Print { text, code: 1 } = start_with(&words, "") else {
+        let Startup::Check(check) = start_with(&words, "") else {
             panic!()
         };
         let file = path.display();
@@ -404,10 +399,11 @@ mod tests {
             format!("{file}:5: can't open config file 'none.conf': No such file or directory"),
             "4 problems\n".to_owned(),
         ];
-        assert_eq!(text, expected.join("\n"));
-        let Startup::Print { code: 0, .. } = start_with(&["--check-config"], "") else {
+        assert_eq!(check.report(), (expected.join("\n"), 1));
+        let Startup::Check(check) = start_with(&["--check-config"], "") else {
             panic!()
         };
+        assert_eq!(check.report(), ("configuration OK\n".to_owned(), 0));
     }
 
     #[test]

@@ -10,7 +10,6 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -18,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use super::directive::{Directive, Flags, Support};
 use super::include;
+use super::problem::{Check, FileLine, Origin, Problem};
 use super::refusal::{ValueError, system_text};
 use super::table::{Config, DIRECTIVES, find};
 use super::words::{self, Text};
@@ -53,110 +53,24 @@ pub struct Loaded {
     pub unserved: Vec<(&'static str, Origin)>,
 }
 
-/// Where a line came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// The file, or `standard input`, or `command line`.
-    pub source: String,
-    /// The line within that source, from 1.
-    pub line: usize,
-    /// The line as Redis counts it, through all joined sources.
-    pub joined_line: usize,
-    /// The line's bytes, trimmed.
-    pub text: Vec<u8>,
-}
-
-/// A line of a directive that may come several times, kept with its origin.
-#[derive(Clone, Debug)]
-pub struct FileLine {
-    /// The words after the directive's name.
-    pub words: Vec<Text>,
-    /// For errors that are found only later, by whoever understands the words.
-    pub origin: Origin,
-}
-
-/// Two lines are equal when they say the same, wherever they stood.
-impl PartialEq for FileLine {
-    fn eq(&self, other: &FileLine) -> bool {
-        self.words == other.words
-    }
-}
-
-/// Why a configuration does not load.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// A line is wrong.
-    Line { origin: Origin, reason: String },
-    /// The lines contradict each other, or what they name cannot be used.
-    Whole(String),
-    /// A file cannot be opened; `origin` is the include, if one named it.
-    Unreadable {
-        path: PathBuf,
-        reason: String,
-        origin: Option<Origin>,
-    },
-}
-
-impl Problem {
-    /// A problem of this line.
-    pub fn at(origin: &Origin, reason: impl fmt::Display) -> Problem {
-        Problem::Line {
-            origin: origin.clone(),
-            reason: reason.to_string(),
-        }
-    }
-
-    /// One line for `--check-config`: source, line, reason.
-    pub fn report(&self) -> String {
-        match self {
-            Problem::Line { origin, reason } => {
-                let text = String::from_utf8_lossy(&origin.text);
-                format!("{}:{}: {reason}: '{text}'", origin.source, origin.line)
-            }
-            Problem::Whole(reason) => reason.clone(),
-            Problem::Unreadable {
-                path,
-                reason,
-                origin,
-            } => {
-                let at = origin
-                    .as_ref()
-                    .map(|o| format!("{}:{}: ", o.source, o.line));
-                let at = at.unwrap_or_default();
-                format!("{at}can't open config file '{}': {reason}", path.display())
-            }
-        }
-    }
-}
-
-/// What a failed start prints. A `Line` or `Whole` goes to standard error as it is, with
-/// the leading empty line; an `Unreadable` is the text of a warning in the log.
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let banner = format!("\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***\n");
-        match self {
-            Problem::Line { origin, reason } => {
-                let text = String::from_utf8_lossy(&origin.text);
-                let line = origin.joined_line;
-                writeln!(f, "{banner}Reading the configuration file, at line {line}")?;
-                writeln!(f, ">>> '{text}'")?;
-                writeln!(f, "{reason}")
-            }
-            Problem::Whole(reason) => writeln!(f, "{banner}{reason}"),
-            Problem::Unreadable { path, reason, .. } => {
-                let path = path.display();
-                write!(f, "Fatal error, can't open config file '{path}': {reason}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for Problem {}
-
 /// Reads all sources over the defaults. `dir` becomes absolute; nothing else is touched.
 ///
 /// The error holds every problem, in the order of the text, and is never empty.
 pub fn load(sources: &Sources) -> Result<Loaded, Vec<Problem>> {
+    read(sources).finish()
+}
+
+/// Reads all sources for their problems alone.
+pub fn check(sources: &Sources) -> Check {
+    let reader = read(sources);
+    let renamed_commands = reader.config.renamed_commands.clone();
+    Check {
+        problems: reader.finish().err().unwrap_or_default(),
+        renamed_commands,
+    }
+}
+
+fn read(sources: &Sources) -> Reader {
     let mut reader = Reader::new();
     let mut text = Joined::default();
     if let Some(path) = &sources.file {
@@ -169,7 +83,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Vec<Problem>> {
         text.add_options(bytes.clone());
     }
     reader.read_text(&text, &mut Vec::new());
-    reader.finish()
+    reader
 }
 
 /// Several sources read as one text.

@@ -16,7 +16,7 @@ use super::choices::*;
 use super::directive::Feature::*;
 use super::directive::Support::{NotNeeded, NotYet, Works};
 use super::directive::{Directive, Empty, Flags, Kind, Unit};
-use super::reader::FileLine;
+use super::problem::FileLine;
 use super::special::*;
 use super::words::Text;
 

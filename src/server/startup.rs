@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::process::{self, FileLimit, PidFile, Supervisor};
 use super::{CommandTable, Engine, Loop, Signals, Spec, crash, listen, log};
-use crate::config::{Config, Problem, REDIS_VERSION, Run, system_text};
+use crate::config::{Check, Config, FileLine, Problem, REDIS_VERSION, Run, system_text};
 use crate::net::Listener;
 
 /// Runs a server until it is asked to stop; the process's exit status. `program` is the
@@ -82,14 +82,29 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
 fn command_table(specs: &[&'static [Spec]], config: &Config) -> Result<CommandTable, Problem> {
     let mut table = CommandTable::new(specs);
     for line in &config.renamed_commands {
-        let [old, new] = &line.words[..] else {
-            continue;
-        };
-        table
-            .rename(old, new)
-            .map_err(|why| Problem::at(&line.origin, why))?;
+        rename(&mut table, line)?;
     }
     Ok(table)
+}
+
+fn rename(table: &mut CommandTable, line: &FileLine) -> Result<(), Problem> {
+    let [old, new] = &line.words[..] else {
+        return Ok(());
+    };
+    table
+        .rename(old, new)
+        .map_err(|why| Problem::at(&line.origin, why))
+}
+
+/// `--check-config`: what to print, and the exit status.
+pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
+    let mut table = CommandTable::new(specs);
+    for line in std::mem::take(&mut check.renamed_commands) {
+        if let Err(problem) = rename(&mut table, &line) {
+            check.add(problem);
+        }
+    }
+    check.report()
 }
 
 /// Prints why a server does not start; the exit status.

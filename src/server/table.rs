@@ -1,5 +1,8 @@
 //! The command table: rows by name, found through a perfect hash made at start-up.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use super::call::Spec;
 use crate::command::{Begin, CommandError, Find, Flags, Within};
 
@@ -91,8 +94,7 @@ impl CommandTable {
         let id = self.rows.len();
         let full_name = match parent {
             None => spec.name,
-            // Made once, at start-up, and used for the life of the process.
-            Some(p) => Box::leak(format!("{}|{}", self.rows[p].spec.name, spec.name).into()),
+            Some(p) => for_ever(format!("{}|{}", self.rows[p].spec.name, spec.name)),
         };
         self.rows.push(Row {
             id,
@@ -175,27 +177,37 @@ impl CommandTable {
         let Some(at) = at else {
             return Err(CommandError::Text("No such command in rename-command"));
         };
-        let (_, row) = self.names.remove(at);
-        if !new.is_empty() {
+        if new.is_empty() {
+            self.names.remove(at);
+        } else {
             let new = new.to_ascii_lowercase();
-            if self.names.iter().any(|(name, _)| **name == *new) {
+            let others = || self.names.iter().filter(|(name, _)| **name != *old);
+            if others().any(|(name, _)| **name == *new) {
                 return Err(CommandError::Text("Target command name already exists"));
             }
             // No seed would tell them apart.
-            if self
-                .names
-                .iter()
-                .any(|(name, _)| name_key(name) == name_key(&new))
-            {
+            if others().any(|(name, _)| name_key(name) == name_key(&new)) {
                 return Err(CommandError::Text(
                     "Target command name is too similar to another",
                 ));
             }
-            self.names.push((new.into(), row));
+            self.names[at].0 = new.into();
         }
         self.index();
         Ok(())
     }
+}
+
+/// A name of a subcommand: made once, however many tables a process has.
+fn for_ever(name: String) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.get(name.as_str()) {
+        return known;
+    }
+    let name: &'static str = Box::leak(name.into());
+    names.insert(name);
+    name
 }
 
 fn key_range(spec: &Spec) -> Option<KeyRange> {

@@ -106,6 +106,22 @@ fn a_check_prints_every_problem_and_starts_nothing() {
     ] {
         assert!(ended.err.contains(line), "{line}: {ended:?}");
     }
+    let renames =
+        "rename-command nosuch x\nrename-command get set\nhz x\nrename-command get fetch\n";
+    let ended = run_once(folder.path(), &["--check-config", "-"], renames.as_bytes());
+    assert_eq!(ended.code, Some(1));
+    let lines: Vec<&str> = ended.err.lines().collect();
+    assert_eq!(lines.len(), 4, "{ended:?}");
+    assert!(
+        lines[0].contains("input:1: No such command in rename-command"),
+        "{ended:?}"
+    );
+    assert!(
+        lines[1].contains("input:2: Target command name already exists"),
+        "{ended:?}"
+    );
+    assert!(lines[2].contains("input:3: "), "{ended:?}");
+    assert_eq!(lines[3], "3 problems");
     let ended = run_once(folder.path(), &["--check-config", "-"], b"maxmemory 1gb\n");
     assert_eq!(
         (ended.code, ended.out.as_str()),

@@ -1,0 +1,147 @@
+//! What is wrong with a configuration, and where.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::reader::REDIS_VERSION;
+use super::words::Text;
+
+/// Where a line came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The file, or `standard input`, or `command line`.
+    pub source: String,
+    /// The line within that source, from 1.
+    pub line: usize,
+    /// The line as Redis counts it, through all joined sources.
+    pub joined_line: usize,
+    /// The line's bytes, trimmed.
+    pub text: Vec<u8>,
+}
+
+/// A line of a directive that may come several times, kept with its origin.
+#[derive(Clone, Debug)]
+pub struct FileLine {
+    /// The words after the directive's name.
+    pub words: Vec<Text>,
+    /// For errors that are found only later, by whoever understands the words.
+    pub origin: Origin,
+}
+
+/// Two lines are equal when they say the same, wherever they stood.
+impl PartialEq for FileLine {
+    fn eq(&self, other: &FileLine) -> bool {
+        self.words == other.words
+    }
+}
+
+/// Why a configuration does not load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// A line is wrong.
+    Line { origin: Origin, reason: String },
+    /// The lines contradict each other, or what they name cannot be used.
+    Whole(String),
+    /// A file cannot be opened; `origin` is the include, if one named it.
+    Unreadable {
+        path: PathBuf,
+        reason: String,
+        origin: Option<Origin>,
+    },
+}
+
+impl Problem {
+    /// A problem of this line.
+    pub fn at(origin: &Origin, reason: impl fmt::Display) -> Problem {
+        Problem::Line {
+            origin: origin.clone(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// Where it stands in the joined text; what has no line stands behind all lines.
+    fn joined_line(&self) -> usize {
+        let origin = match self {
+            Problem::Line { origin, .. } => Some(origin),
+            Problem::Whole(_) => None,
+            Problem::Unreadable { origin, .. } => origin.as_ref(),
+        };
+        origin.map_or(usize::MAX, |origin| origin.joined_line)
+    }
+
+    /// One line for `--check-config`: source, line, reason.
+    pub fn report(&self) -> String {
+        match self {
+            Problem::Line { origin, reason } => {
+                let text = String::from_utf8_lossy(&origin.text);
+                format!("{}:{}: {reason}: '{text}'", origin.source, origin.line)
+            }
+            Problem::Whole(reason) => reason.clone(),
+            Problem::Unreadable {
+                path,
+                reason,
+                origin,
+            } => {
+                let at = origin
+                    .as_ref()
+                    .map(|o| format!("{}:{}: ", o.source, o.line));
+                let at = at.unwrap_or_default();
+                format!("{at}can't open config file '{}': {reason}", path.display())
+            }
+        }
+    }
+}
+
+/// What a failed start prints. A `Line` or `Whole` goes to standard error as it is, with
+/// the leading empty line; an `Unreadable` is the text of a warning in the log.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let banner = format!("\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***\n");
+        match self {
+            Problem::Line { origin, reason } => {
+                let text = String::from_utf8_lossy(&origin.text);
+                let line = origin.joined_line;
+                writeln!(f, "{banner}Reading the configuration file, at line {line}")?;
+                writeln!(f, ">>> '{text}'")?;
+                writeln!(f, "{reason}")
+            }
+            Problem::Whole(reason) => writeln!(f, "{banner}{reason}"),
+            Problem::Unreadable { path, reason, .. } => {
+                let path = path.display();
+                write!(f, "Fatal error, can't open config file '{path}': {reason}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// What `--check-config` has found, and what only the server's own tables can judge.
+#[derive(Debug)]
+pub struct Check {
+    /// In the order of the text.
+    pub problems: Vec<Problem>,
+    /// The `rename-command` lines.
+    pub renamed_commands: Vec<FileLine>,
+}
+
+impl Check {
+    /// Adds a problem where its line stands.
+    pub fn add(&mut self, problem: Problem) {
+        let at = self
+            .problems
+            .partition_point(|p| p.joined_line() <= problem.joined_line());
+        self.problems.insert(at, problem);
+    }
+
+    /// What to print, and the exit status.
+    pub fn report(&self) -> (String, i32) {
+        let mut text: String = self.problems.iter().map(|p| p.report() + "\n").collect();
+        text.push_str(&match self.problems.len() {
+            0 => return ("configuration OK\n".to_owned(), 0),
+            1 => "1 problem\n".to_owned(),
+            n => format!("{n} problems\n"),
+        });
+        (text, 1)
+    }
+}
