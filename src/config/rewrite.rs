@@ -3,7 +3,8 @@
 //! Comments, order and lines we do not own (`include`, `rename-command`, `user`,
 //! `loadmodule`) stay. A directive takes over the first of its lines that is left, and
 //! further lines of it go; one without a line is appended when its value is not the
-//! default, under a comment that says so. A line that cannot be understood becomes a
+//! default, under a comment that says so. Where a directive has several lines, those that
+//! differ from the default come before others in taking over. A line that cannot be understood becomes a
 //! comment. Runs of empty lines become one.
 //!
 //! The file is replaced whole: a new file beside it is written, synced and renamed over
@@ -32,9 +33,16 @@ impl Config {
                 Lines::None => Vec::new(),
                 Lines::Values(values) => values,
             };
+            let is_forced = |forced: bool| forced || force_all;
+            let mut forced_left = values.iter().filter(|(_, f)| is_forced(*f)).count();
             for (value, forced) in values {
+                if is_forced(forced) {
+                    forced_left -= 1;
+                } else if page.lines_left(directive.name) <= forced_left {
+                    continue;
+                }
                 let line = [directive.name.as_bytes(), b" ", &value].concat();
-                page.put(directive.name, line, forced || force_all);
+                page.put(directive.name, line);
             }
             page.clear_rest(directive.name);
         }
@@ -101,13 +109,14 @@ impl Page {
         }
     }
 
-    /// Writes `line` over the directive's next old line, or appends it when `forced`.
-    fn put(&mut self, name: &'static str, line: Vec<u8>, forced: bool) {
+    fn lines_left(&self, name: &str) -> usize {
+        self.left.get(name).map_or(0, VecDeque::len)
+    }
+
+    /// Writes `line` over the directive's next old line, or appends it.
+    fn put(&mut self, name: &'static str, line: Vec<u8>) {
         if let Some(at) = self.left.get_mut(name).and_then(VecDeque::pop_front) {
             self.lines[at] = line;
-            return;
-        }
-        if !forced {
             return;
         }
         if !self.is_signed {
@@ -229,6 +238,10 @@ mod tests {
         let config = set(&[("maxmemory", "100mb"), ("requirepass", "a \"b\"\n")]);
         let once = config.rewrite(b"port 1\n", false);
         assert_eq!(config.rewrite(&once, false), once);
+        let limit = b"client-output-buffer-limit pubsub 32mb 6mb 60\n";
+        let once = loaded(limit).rewrite(limit, false);
+        assert!(once.starts_with(limit));
+        assert_eq!(loaded(limit).rewrite(&once, false), once);
         let all = config.rewrite(b"port 1\n", true);
         assert_eq!(config.rewrite(&all, true), all);
     }
