@@ -57,13 +57,21 @@ pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
 }
 
 /// Does `pattern` match every text that begins with `prefix`? It must match the prefix and
-/// end with a star that no backslash escapes.
+/// end with a star: not an escaped one, nor one inside a class that is never closed.
 pub fn matches_prefix(pattern: &[u8], prefix: &[u8], nocase: bool) -> bool {
-    let [head @ .., b'*'] = pattern else {
-        return false;
-    };
-    let escapes = head.iter().rev().take_while(|&&b| b == b'\\').count();
-    escapes % 2 == 0 && matches(pattern, prefix, nocase)
+    ends_with_star(pattern) && matches(pattern, prefix, nocase)
+}
+
+fn ends_with_star(pattern: &[u8]) -> bool {
+    let mut p = 0;
+    while p + 1 < pattern.len() {
+        p = match pattern[p] {
+            b'[' => class(pattern, p + 1, 0, false).1,
+            b'\\' => p + 2,
+            _ => p + 1,
+        };
+    }
+    pattern.get(p) == Some(&b'*')
 }
 
 /// Is `pattern` plain text, so that only one text can match it?
@@ -85,15 +93,18 @@ fn skip_stars(pattern: &[u8], mut p: usize) -> usize {
 fn token(pattern: &[u8], mut p: usize, byte: u8, nocase: bool) -> Option<usize> {
     match pattern[p] {
         b'?' => return Some(p + 1),
-        b'[' => return class(pattern, p + 1, byte, nocase),
+        b'[' => {
+            let (matched, behind) = class(pattern, p + 1, byte, nocase);
+            return matched.then_some(behind);
+        }
         b'\\' if p + 1 < pattern.len() => p += 1,
         _ => {}
     }
     same(pattern[p], byte, nocase).then_some(p + 1)
 }
 
-/// Matches `byte` against the class whose text begins at `p`.
-fn class(pattern: &[u8], mut p: usize, byte: u8, nocase: bool) -> Option<usize> {
+/// Whether `byte` is of the class whose text begins at `p`, and the position behind it.
+fn class(pattern: &[u8], mut p: usize, byte: u8, nocase: bool) -> (bool, usize) {
     let inverted = pattern.get(p) == Some(&b'^');
     p += usize::from(inverted);
     let mut found = false;
@@ -119,7 +130,7 @@ fn class(pattern: &[u8], mut p: usize, byte: u8, nocase: bool) -> Option<usize> 
             }
         }
     }
-    (found != inverted).then_some(p)
+    (found != inverted, p)
 }
 
 #[inline]
@@ -277,6 +288,11 @@ mod tests {
         assert!(!matches_prefix(b"app:1", b"app:1", false));
         assert!(!matches_prefix(b"app:\\*", b"app:*", false));
         assert!(matches_prefix(b"app:\\\\*", b"app:\\", false));
+        // A star inside a class stands for itself.
+        assert!(
+            matches(b"app:[a*", b"app:a", false) && !matches_prefix(b"app:[a*", b"app:a", false)
+        );
+        assert!(matches_prefix(b"app:[a]*", b"app:a", false));
         assert!(is_literal(b"plain") && !is_literal(b"pl?in"));
     }
 
