@@ -181,10 +181,13 @@ fn gates(
     if flags.contains(ClientFlags::UNAUTHENTICATED) && !spec.flags.contains(Flags::NO_AUTH) {
         return Err(CommandError::NoAuth);
     }
-    let needs_memory = spec.flags.contains(Flags::DENYOOM)
-        || spec.flags.contains(Flags::RUNS_QUEUE) && queue_has(server, session, Flags::DENYOOM);
-    if server.config.maxmemory > 0 && needs_memory && !server.make_room(keyspace) {
-        return Err(CommandError::OutOfMemory);
+    // Whoever comes makes room, for clients' buffers grow as well; who needs none is let in.
+    if server.config.maxmemory > 0 && !server.make_room(keyspace) {
+        let needs_memory = spec.flags.contains(Flags::DENYOOM)
+            || spec.flags.contains(Flags::RUNS_QUEUE) && queue_has(server, session, Flags::DENYOOM);
+        if needs_memory {
+            return Err(CommandError::OutOfMemory);
+        }
     }
     if flags.contains(ClientFlags::PUBSUB)
         && !session.reply.resp3()

@@ -41,7 +41,8 @@ impl Server {
     /// Whether there is memory for a command that needs some; evicts if the policy allows.
     pub fn make_room(&mut self, keyspace: &mut Keyspace) -> bool {
         let limit = self.config.maxmemory as usize;
-        if alloc::used_memory() <= limit {
+        // While clients are paused the keyspace stands still.
+        if alloc::used_memory() <= limit || self.pause.is_some() {
             return true;
         }
         match eviction(&self.config) {
