@@ -434,6 +434,11 @@ impl Reply {
         self.out.capacity()
     }
 
+    /// Bytes held for the client: the buffer, and pinned strings until they are sent.
+    pub fn memory_bytes(&self) -> usize {
+        self.out.capacity() + self.shared_bytes
+    }
+
     /// Uses `buffer`, which is empty, for what comes next.
     #[inline]
     pub fn give_buffer(&mut self, buffer: Vec<u8>) {

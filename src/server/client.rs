@@ -224,7 +224,7 @@ impl Client {
                 + b.keys.iter().map(|k| k.len()).sum::<usize>()
         });
         size_of::<super::Session>()
-            + reply.capacity()
+            + reply.memory_bytes()
             + self.query_capacity
             + self.multi_bytes()
             + watched

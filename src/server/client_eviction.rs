@@ -65,10 +65,7 @@ impl Server {
 }
 
 fn held(session: &Session) -> usize {
-    session
-        .client
-        .memory_bytes(&session.reply)
-        .max(session.reply.pending_len())
+    session.client.memory_bytes(&session.reply)
 }
 
 impl Engine {

@@ -31,6 +31,11 @@ use crate::resp::{INLINE_MAX, Progress};
 
 /// The shared read buffer.
 const READ_BYTES: usize = 64 * 1024;
+/// A read behind the beginning of a command, and behind that of a long argument.
+const READ_MORE_BYTES: usize = 16 * 1024;
+const READ_MORE_BYTES_MAX: usize = 256 * 1024;
+/// From here on an argument is long.
+const LONG_ARGUMENT_BYTES: usize = 32 * 1024;
 /// The active expire cycle's share of one turn.
 const EXPIRE_BUDGET: Duration = Duration::from_micros(1000);
 /// Output buffers kept for reuse, and the largest that is worth keeping.
@@ -322,7 +327,7 @@ impl Loop {
         } else {
             let input = &mut session.input;
             let old = input.buf.len();
-            let room = read_room(old, input.progress.wants() + input.pos);
+            let room = make_room(&mut input.buf, input.pos, input.progress.wants());
             input.buf.resize(old + room, 0);
             let result = stream.read(&mut input.buf[old..]);
             input.buf.truncate(old + result.as_ref().map_or(0, |&n| n));
@@ -446,7 +451,7 @@ impl Loop {
     }
 
     fn note_query_buffer(&self, session: &mut Session) {
-        session.client.query_bytes = session.input.buf.len();
+        session.client.query_bytes = session.input.buf.len() - session.input.pos;
         session.client.query_capacity = session.input.buf.capacity();
     }
 
@@ -625,11 +630,24 @@ impl Loop {
     }
 }
 
-/// How much room to make for the next read behind `len` bytes, when the argument in progress
-/// ends at `wanted`. Grows with what has come, never by what was announced.
-fn read_room(len: usize, wanted: usize) -> usize {
-    let missing = wanted.saturating_sub(len);
-    missing.min(len.max(READ_BYTES)).max(16 * 1024)
+/// Makes room for the next read behind what `buf` holds; how much to read. `wants` is the
+/// length of the argument in progress, which began at `pos`.
+///
+/// A long argument is read to its end and no further, so that the buffer ends up as long as
+/// the argument. It grows with what has come, never by what was announced.
+fn make_room(buf: &mut Vec<u8>, pos: usize, wants: usize) -> usize {
+    let missing = (pos + wants).saturating_sub(buf.len());
+    if wants < LONG_ARGUMENT_BYTES || missing == 0 {
+        return READ_MORE_BYTES;
+    }
+    let room = missing.min(READ_MORE_BYTES_MAX);
+    let spare = buf.capacity() - buf.len();
+    if spare >= room {
+        return room;
+    }
+    let growth = missing.min(buf.len().max(READ_BYTES));
+    buf.reserve_exact(growth);
+    room.min(growth)
 }
 
 fn is_aborted(e: &io::Error) -> bool {
@@ -637,4 +655,38 @@ fn is_aborted(e: &io::Error) -> bool {
         e.kind(),
         ErrorKind::ConnectionAborted | ErrorKind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads `wants` bytes behind a header of 12, at most `per_read` at a time.
+    fn filled(wants: usize, per_read: usize) -> Vec<u8> {
+        let (pos, end) = (12, 12 + wants);
+        let mut buf = vec![0; 100];
+        while buf.len() < end {
+            let room = make_room(&mut buf, pos, wants);
+            assert!(room > 0 && buf.len() + room <= end.max(buf.len() + READ_MORE_BYTES));
+            buf.resize(buf.len() + room.min(per_read).min(end - buf.len()), 0);
+        }
+        buf
+    }
+
+    #[test]
+    fn a_long_argument_is_kept_without_spare_room() {
+        for wants in [LONG_ARGUMENT_BYTES, 300_000, 3 << 20, 20_000_001] {
+            for per_read in [1000, 70_000, usize::MAX] {
+                let buf = filled(wants, per_read);
+                assert_eq!(buf.capacity(), 12 + wants, "{wants} by {per_read}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_announced_length_takes_no_memory() {
+        let mut buf = vec![0; 100];
+        make_room(&mut buf, 12, 512 << 20);
+        assert!(buf.capacity() <= 100 + READ_BYTES);
+    }
 }
