@@ -53,6 +53,8 @@ fn graph(call: &mut Call<'_>) -> CommandResult {
         .iter()
         .find(|(name, _)| name.as_bytes() == event);
     let Some((name, series)) = found else {
+        // Redis's text ends at a NUL byte.
+        let event = event.split(|&b| b == 0).next().unwrap_or_default();
         let line = [b"ERR No samples available for event '", event, b"'"].concat();
         return Err(CommandError::Bytes(line));
     };
@@ -256,6 +258,7 @@ mod tests {
         assert!(graph.contains(head), "{graph}");
         let none = "-ERR No samples available for event 'nosuch'\r\n";
         assert_eq!(t.run("LATENCY GRAPH nosuch"), none);
+        assert_eq!(t.run("LATENCY GRAPH \"nosuch\\x00more\""), none);
     }
 
     #[test]
