@@ -1,7 +1,10 @@
 //! redis-cli and redis-benchmark against the daemon, where they are installed.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::support::{Daemon, peers};
 
@@ -138,4 +141,103 @@ fn redis_benchmark_runs_its_string_tests() {
     let out = text(&out);
     assert_eq!(out.lines().count(), 7, "{out}");
     assert!(!out.to_lowercase().contains("err"), "{out}");
+}
+
+/// Everything that redis-benchmark runs by default: each of its commands is there.
+#[test]
+fn redis_benchmark_runs_all_it_has() {
+    if !has("redis-benchmark") {
+        return;
+    }
+    let server = Daemon::start(&[]);
+    let out = Command::new("redis-benchmark")
+        .args(["-p", &server.port().to_string(), "-q", "-n", "1000"])
+        .output()
+        .expect("redis-benchmark");
+    let (out, err) = (
+        text(&out),
+        String::from_utf8_lossy(&out.stderr).into_owned(),
+    );
+    // A test's line is overwritten while it runs; the last of it has the result.
+    let done = |name: &str| {
+        out.split(['\r', '\n'])
+            .any(|line| line.starts_with(name) && line.contains("requests per second"))
+    };
+    for name in [
+        "PING_INLINE",
+        "PING_MBULK",
+        "SET",
+        "GET",
+        "INCR",
+        "LPUSH",
+        "RPUSH",
+        "LPOP",
+        "RPOP",
+        "SADD",
+        "HSET",
+        "SPOP",
+        "ZADD",
+        "ZPOPMIN",
+        "LRANGE_100",
+        "LRANGE_600",
+        "MSET",
+    ] {
+        assert!(done(name), "{name}: {out}{err}");
+    }
+    assert!(!out.contains("Error") && !err.contains("ERR"), "{out}{err}");
+}
+
+/// What redis-cli shows while one types comes from COMMAND DOCS.
+#[test]
+fn redis_cli_gives_hints_on_a_terminal() {
+    if !has("redis-cli") {
+        return;
+    }
+    let server = Daemon::start(&[]);
+    let line = format!("stty cols 150; redis-cli -p {}", server.port());
+    let mut terminal = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .env("TERM", "xterm")
+        .env("REDISCLI_HISTFILE", "/dev/null")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script, which gives it a terminal");
+    let mut keys = terminal.stdin.take().expect("piped");
+    let mut out = terminal.stdout.take().expect("piped");
+    let (send, shown) = mpsc::channel();
+    let reader = thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(n @ 1..) = out.read(&mut bytes) {
+            if send.send(bytes[..n].to_vec()).is_err() {
+                return;
+            }
+        }
+    });
+    let mut screen = String::new();
+    let until = |what: &str, screen: &mut String| {
+        let end = Instant::now() + Duration::from_secs(10);
+        while !screen.contains(what) {
+            let left = end.saturating_duration_since(Instant::now());
+            let bytes = shown
+                .recv_timeout(left)
+                .unwrap_or_else(|_| panic!("{what:?} does not come: {screen:?}"));
+            screen.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        screen.clear();
+    };
+    until("> ", &mut screen);
+    for (typed, hint) in [
+        ("getex ", "key [EX seconds|PX milliseconds|EXAT"),
+        ("zadd z ", "[NX|XX] [GT|LT] [CH] [INCR] score member"),
+        ("config set ", "parameter value"),
+    ] {
+        // Control-U empties the line.
+        keys.write_all(b"\x15").expect("keys");
+        keys.write_all(typed.as_bytes()).expect("keys");
+        until(hint, &mut screen);
+    }
+    keys.write_all(b"\x15quit\r").expect("keys");
+    assert!(terminal.wait().expect("it ends").success());
+    reader.join().expect("it reads to the end");
 }
