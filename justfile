@@ -26,7 +26,7 @@ tcl *ARGS:
     cargo build --release --quiet
     tests/tcl/run {{ ARGS }}
 
-# Python and Node clients against the daemon.
+# Python and Node clients, and an Express application, against the daemon.
 clients:
     cargo build --release --quiet
     tests/clients/run target/release/russet
@@ -35,8 +35,10 @@ clients:
 asan *ARGS:
     tests/asan {{ ARGS }}
 
-# A fuzz target for this many seconds; without a name, their list. Needs a nightly toolchain
-# and `cargo install cargo-fuzz`; `cargo test fuzzing` runs fewer cases without either.
+# Needs a nightly toolchain and `cargo install cargo-fuzz`; `cargo test fuzzing` runs fewer
+# cases without either.
+
+# A fuzz target for this many seconds; without a name, their list.
 fuzz TARGET="" SECONDS="60":
     @if [ -z "{{ TARGET }}" ]; then cargo +nightly fuzz list; \
     else mkdir -p fuzz/corpus/{{ TARGET }} && cargo +nightly fuzz run {{ TARGET }} \
