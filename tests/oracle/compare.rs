@@ -1,12 +1,15 @@
 //! When two replies are the same answer.
 //!
 //! Bytes decide, except where the protocol leaves freedom: the order of a set, the pick
-//! of a random member, the passing of time. What russet answers differently on purpose is
-//! [`ACCEPTED`], with a reason each.
+//! of a random member, the passing of time. What russet answers differently on purpose
+//! stands in `accepted`.
+
+use std::mem::discriminant;
 
 use crate::{
+    accepted::{accepted, without_spelling},
     play::{Answer, FIRST_WAITER, Step, WAITERS},
-    support::{Reply, resp::printable},
+    support::{Reply, peers::Peer, resp::printable},
 };
 
 /// How far a command's reply is determined.
@@ -24,127 +27,8 @@ enum Freedom {
     Near(i64),
     /// Only the form: kinds and lengths.
     Form,
-}
-
-/// A difference that is meant, and why.
-struct Accepted {
-    command: &'static str,
-    /// Whether these two answers are the accepted difference.
-    is_it: fn(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool,
-    reason: &'static str,
-}
-
-/// Differences from the real server that stay.
-const ACCEPTED: &[Accepted] = &[
-    Accepted {
-        command: "lolwut",
-        is_it: |_, _, _| true,
-        reason: "prints the server's own name and version",
-    },
-    Accepted {
-        command: "command",
-        is_it: |args, _, got| args.len() <= 2 && !matches!(got, Reply::Error(_)),
-        reason: "the whole table: russet's also has Valkey's commands",
-    },
-    Accepted {
-        command: "command",
-        is_it: |args, expected, got| {
-            let asks = args.get(1).map(|arg| arg.to_ascii_lowercase());
-            let own = &["summary", "notes", "history"];
-            matches!(asks.as_deref(), Some(b"docs" | b"info"))
-                && paired(&without(own, expected)) == paired(&without(own, got))
-        },
-        reason: "summaries, notes and history are russet's own words",
-    },
-    Accepted {
-        command: "hello",
-        is_it: |_, expected, got| {
-            let own = &["version", "id", "modules"];
-            expected.items().is_none_or(|_| got.items().is_some())
-                && without(own, expected) == without(own, got)
-        },
-        reason: "the version is russet's, and so is the list of modules",
-    },
-    Accepted {
-        command: "client",
-        is_it: |args, _, got| {
-            let asks = args.get(1).map(|arg| arg.to_ascii_lowercase());
-            matches!(
-                asks.as_deref(),
-                Some(b"caching" | b"getredir" | b"tracking" | b"trackinginfo")
-            ) && matches!(got, Reply::Error(text) if text.starts_with(b"ERR unknown subcommand"))
-        },
-        reason: "no client-side caching without CLIENT TRACKING",
-    },
-    Accepted {
-        command: "sort",
-        is_it: |_, expected, got| same_to_the_nul(expected, got),
-        reason: "ALPHA compares up to a NUL byte, and leaves equal ones in a table's order",
-    },
-    Accepted {
-        command: "sort_ro",
-        is_it: |_, expected, got| same_to_the_nul(expected, got),
-        reason: "as SORT",
-    },
-    Accepted {
-        command: "debug",
-        is_it: |_, expected, got| matches!((expected, got), (Reply::Error(_), Reply::Error(_))),
-        reason: "the subcommands are the server's own",
-    },
-];
-
-/// HELP of any command: the same frame around russet's own words.
-fn is_help(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
-    let (Some(expected), Some(got)) = (expected.items(), got.items()) else {
-        return false;
-    };
-    args.len() == 2
-        && args[1].eq_ignore_ascii_case(b"help")
-        && expected.first() == got.first()
-        && got.len() > 3
-        && expected[expected.len() - 2..] == got[got.len() - 2..]
-}
-
-/// The reply without what follows these names, in maps and in arrays that stand for maps.
-fn without(names: &[&str], reply: &Reply) -> Reply {
-    let is_one = |reply: &Reply| {
-        let text = reply.text();
-        text.is_some_and(|text| names.iter().any(|name| name.as_bytes() == text))
-    };
-    match reply {
-        Reply::Array(items) => {
-            let (mut kept, mut items) = (Vec::new(), items.iter());
-            while let Some(item) = items.next() {
-                if is_one(item) {
-                    items.next();
-                } else {
-                    kept.push(without(names, item));
-                }
-            }
-            Reply::Array(kept)
-        }
-        Reply::Map(pairs) => Reply::Map(
-            pairs
-                .iter()
-                .filter(|(name, _)| !is_one(name))
-                .map(|(name, value)| (name.clone(), without(names, value)))
-                .collect(),
-        ),
-        Reply::Set(items) => Reply::Set(items.iter().map(|i| without(names, i)).collect()),
-        other => other.clone(),
-    }
-}
-
-/// The same elements, in orders that differ only in what follows a NUL byte.
-fn same_to_the_nul(expected: &Reply, got: &Reply) -> bool {
-    let cut = |reply: &Reply| -> Option<Vec<Vec<u8>>> {
-        let texts = reply.items()?.iter().map(Reply::text);
-        texts
-            .map(|text| Some(text?.split(|&byte| byte == 0).next()?.to_vec()))
-            .collect()
-    };
-    let (cut_expected, cut_got) = (cut(expected), cut(got));
-    cut_expected.is_some() && cut_expected == cut_got && sorted(expected) == sorted(got)
+    /// Only the kind.
+    Kind,
 }
 
 fn freedom(args: &[Vec<u8>]) -> Freedom {
@@ -169,6 +53,8 @@ fn freedom(args: &[Vec<u8>]) -> Freedom {
         ("dump", _) => Freedom::Form,
         ("object", "idletime") => Freedom::Near(3),
         ("client", "id" | "list" | "info") | ("time" | "lastsave", _) => Freedom::Form,
+        ("latency", "histogram") => Freedom::Kind,
+        ("memory", "doctor" | "malloc-stats") | ("latency", "doctor") => Freedom::Form,
         ("hello", _) | ("command", "count") | ("memory", "usage") | ("xpending" | "info", _) => {
             Freedom::Form
         }
@@ -207,16 +93,21 @@ impl Difference {
 }
 
 /// The first step whose answers differ.
-pub fn first_difference(steps: &[Step], expected: &[Answer], got: &[Answer]) -> Option<Difference> {
+pub fn first_difference(
+    peer: Peer,
+    steps: &[Step],
+    expected: &[Answer],
+    got: &[Answer],
+) -> Option<Difference> {
     let mut queued: [Vec<usize>; FIRST_WAITER + WAITERS] = Default::default();
     let mut in_transaction = [false; FIRST_WAITER + WAITERS];
     for (at, step) in steps.iter().enumerate() {
         let name = step.args[0].to_ascii_lowercase();
         let same = match (&expected[at], &got[at]) {
             (Ok(expected), Ok(got)) if name == b"exec" && in_transaction[step.client] => {
-                same_exec(steps, &queued[step.client], expected, got)
+                same_exec(peer, steps, &queued[step.client], expected, got)
             }
-            (Ok(expected), Ok(got)) => same(&step.args, expected, got),
+            (Ok(expected), Ok(got)) => same(peer, &step.args, expected, got),
             (Err(expected), Err(got)) => expected == got,
             _ => false,
         };
@@ -248,6 +139,7 @@ pub fn first_difference(steps: &[Step], expected: &[Answer], got: &[Answer]) -> 
 
 /// The answers inside an EXEC, each by the rule of its command.
 fn same_exec(
+    peer: Peer,
     steps: &[Step],
     queued: &[usize],
     expected: &(Vec<u8>, Reply),
@@ -260,21 +152,27 @@ fn same_exec(
                 && queued
                     .iter()
                     .zip(expected.iter().zip(got))
-                    .all(|(&at, (expected, got))| same_reply(&steps[at].args, expected, got))
+                    .all(|(&at, (expected, got))| same_reply(peer, &steps[at].args, expected, got))
         }
         _ => expected.0 == got.0,
     }
 }
 
-fn same(args: &[Vec<u8>], expected: &(Vec<u8>, Reply), got: &(Vec<u8>, Reply)) -> bool {
-    expected.0 == got.0
-        || (freedom(args) != Freedom::None || accepted(args, &expected.1, &got.1).is_some())
-            && same_reply(args, &expected.1, &got.1)
+fn same(peer: Peer, args: &[Vec<u8>], expected: &(Vec<u8>, Reply), got: &(Vec<u8>, Reply)) -> bool {
+    let is_free = || {
+        peer == Peer::Redis7
+            || freedom(args) != Freedom::None
+            || accepted(peer, args, &expected.1, &got.1).is_some()
+    };
+    expected.0 == got.0 || is_free() && same_reply(peer, args, &expected.1, &got.1)
 }
 
-fn same_reply(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
+fn same_reply(peer: Peer, args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
+    let spelled =
+        (peer == Peer::Redis7).then(|| (without_spelling(expected), without_spelling(got)));
+    let (expected, got) = spelled.as_ref().map_or((expected, got), |(e, g)| (e, g));
     expected == got
-        || accepted(args, expected, got).is_some()
+        || accepted(peer, args, expected, got).is_some()
         || match (expected, got) {
             // A refusal has no freedom.
             (Reply::Error(_), _) | (_, Reply::Error(_)) => false,
@@ -285,23 +183,13 @@ fn same_reply(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
                 Freedom::ScanOrder => scanned(args, expected) == scanned(args, got),
                 Freedom::Near(distance) => near(expected, got, distance),
                 Freedom::Form => same_form(expected, got),
+                Freedom::Kind => discriminant(expected) == discriminant(got),
             },
         }
 }
 
-fn accepted(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> Option<&'static str> {
-    if is_help(args, expected, got) {
-        return Some("help is in russet's own words");
-    }
-    let name = String::from_utf8_lossy(&args[0]).to_lowercase();
-    ACCEPTED
-        .iter()
-        .find(|row| row.command == name && (row.is_it)(args, expected, got))
-        .map(|row| row.reason)
-}
-
 /// An aggregate's kind (array or set) with its elements in order; anything else alone.
-fn sorted(reply: &Reply) -> (u8, Vec<Reply>) {
+pub fn sorted(reply: &Reply) -> (u8, Vec<Reply>) {
     let (kind, items) = match reply {
         Reply::Array(items) => (b'*', items),
         Reply::Set(items) => (b'~', items),
@@ -312,7 +200,7 @@ fn sorted(reply: &Reply) -> (u8, Vec<Reply>) {
     (kind, items)
 }
 
-fn paired(reply: &Reply) -> (u8, Vec<(Reply, Reply)>) {
+pub fn paired(reply: &Reply) -> (u8, Vec<(Reply, Reply)>) {
     let (kind, mut pairs) = match reply {
         Reply::Array(items) if items.len() % 2 == 0 => (
             b'*',
@@ -375,7 +263,7 @@ fn same_form(expected: &Reply, got: &Reply) -> bool {
                     .all(|(expected, got)| same_form(expected, got))
         }
         (Reply::Map(expected), Reply::Map(got)) => expected.len() == got.len(),
-        _ => std::mem::discriminant(expected) == std::mem::discriminant(got),
+        _ => discriminant(expected) == discriminant(got),
     }
 }
 
@@ -441,26 +329,31 @@ mod tests {
     #[test]
     fn only_unordered_replies_may_change_their_order() {
         assert!(same_reply(
+            Peer::Redis8,
             &args("SMEMBERS k"),
             &bulks("a b"),
             &bulks("b a")
         ));
         assert!(!same_reply(
+            Peer::Redis8,
             &args("SMEMBERS k"),
             &bulks("a b"),
             &bulks("a a")
         ));
         assert!(!same_reply(
+            Peer::Redis8,
             &args("LRANGE k 0 -1"),
             &bulks("a b"),
             &bulks("b a")
         ));
         assert!(same_reply(
+            Peer::Redis8,
             &args("HGETALL k"),
             &bulks("a 1 b 2"),
             &bulks("b 2 a 1")
         ));
         assert!(!same_reply(
+            Peer::Redis8,
             &args("HGETALL k"),
             &bulks("a 1 b 2"),
             &bulks("b 1 a 2")
@@ -471,28 +364,46 @@ mod tests {
     fn clocks_may_be_near_but_codes_may_not() {
         let ttl = args("PTTL k");
         assert!(same_reply(
+            Peer::Redis8,
             &ttl,
             &Reply::Integer(100_000),
             &Reply::Integer(99_990)
         ));
         assert!(!same_reply(
+            Peer::Redis8,
             &ttl,
             &Reply::Integer(100_000),
             &Reply::Integer(90_000)
         ));
-        assert!(!same_reply(&ttl, &Reply::Integer(-1), &Reply::Integer(-2)));
-        assert!(!same_reply(&ttl, &Reply::Integer(0), &Reply::Integer(-2)));
+        assert!(!same_reply(
+            Peer::Redis8,
+            &ttl,
+            &Reply::Integer(-1),
+            &Reply::Integer(-2)
+        ));
+        assert!(!same_reply(
+            Peer::Redis8,
+            &ttl,
+            &Reply::Integer(0),
+            &Reply::Integer(-2)
+        ));
     }
 
     #[test]
     fn help_and_documents_may_be_in_own_words_but_not_in_another_form() {
         let help = args("OBJECT HELP");
         assert!(same_reply(
+            Peer::Redis8,
             &help,
             &bulks("o A x H p"),
             &bulks("o A y z H p")
         ));
-        assert!(!same_reply(&help, &bulks("o A x H p"), &bulks("u A x H p")));
+        assert!(!same_reply(
+            Peer::Redis8,
+            &help,
+            &bulks("o A x H p"),
+            &bulks("u A x H p")
+        ));
         let docs = args("COMMAND DOCS get");
         let of = |summary: &str, since: &str| {
             Reply::Array(vec![
@@ -500,14 +411,25 @@ mod tests {
                 bulks(&format!("summary {summary} since {since}")),
             ])
         };
-        assert!(same_reply(&docs, &of("x", "1"), &of("y", "1")));
-        assert!(!same_reply(&docs, &of("x", "1"), &of("x", "2")));
+        assert!(same_reply(
+            Peer::Redis8,
+            &docs,
+            &of("x", "1"),
+            &of("y", "1")
+        ));
+        assert!(!same_reply(
+            Peer::Redis8,
+            &docs,
+            &of("x", "1"),
+            &of("x", "2")
+        ));
     }
 
     #[test]
     fn a_refusal_has_no_freedom() {
         let wrong = |text: &str| Reply::Error(text.into());
         assert!(!same_reply(
+            Peer::Redis8,
             &args("RANDOMKEY x"),
             &wrong("ERR a"),
             &wrong("ERR b")

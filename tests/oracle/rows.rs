@@ -512,6 +512,13 @@ pub const CONNECTION: Group = Group {
         "client nosuch",
         "client unpause",
         "client unblock 99999 [timeout|error|x]",
+        "client info",
+        "client list [type (normal|replica|master|pubsub|x)]",
+        "client pause (0|1|-1|abc) [write|all|x]",
+        // OFF and SKIP leave no replies to compare.
+        "client reply (on|x)",
+        "command docs (get|set|nosuch)",
+        "command list filterby pattern (h*|nosuch)",
         "client kill 1.2.3.4:5",
         "client kill (addr|laddr|skipme|type|user) V",
         "client kill (id|maxage) abc",
@@ -541,18 +548,27 @@ pub const SERVER: Group = Group {
         "config nosuch",
         "config help",
         "config resetstat",
+        "config rewrite",
         "object help",
         "object nosuch K",
         "object encoding K",
         "memory help",
         "memory nosuch",
+        "memory usage K [samples (0|1|5|-1|abc)]",
+        "memory purge",
+        "memory doctor",
+        "memory malloc-stats",
         "slowlog len V",
         "slowlog help",
-        "slowlog get abc",
+        "slowlog get (abc|-1|-2|0|3)",
+        "slowlog reset",
         "latency help",
         "latency latest V",
         "latency reset V",
         "latency history V",
+        "latency graph V",
+        "latency doctor",
+        "latency histogram nosuch",
         "wait 0 5",
         "wait (abc|-1) 1",
         "wait 0 (abc|5)",
@@ -781,7 +797,15 @@ pub const GROUPS: &[&Group] = &[
     &DUMP,
 ];
 
-/// Commands without a line, and why.
+/// Options that came after Redis 7.0: a command, and a word of it.
+pub const NEWER_THAN_REDIS_7: &[(&str, &str)] = &[
+    ("hscan", "novalues"),
+    ("zrank", "withscore"),
+    ("zrevrank", "withscore"),
+    ("client", "maxage"),
+];
+
+/// Commands without a line, and why; a container's excuse is one for its subcommands.
 pub const NOT_GENERATED: &[(&str, &str)] = &[
     (
         "acl",
@@ -798,6 +822,10 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
     ("clusterscan", "cluster only"),
     ("commandlog", "measures time"),
     ("failover", "needs a replica"),
+    (
+        "memory|stats",
+        "names what each server's own structures take",
+    ),
     ("migrate", "needs a third server"),
     ("module", "no C modules in russet"),
     ("monitor", "turns the connection around"),

@@ -3,18 +3,23 @@
 use crate::{
     compare::{Difference, command_line, first_difference},
     play::{Answer, Side, Step},
-    support::Reply,
+    support::{Reply, peers::Peer},
 };
 
 /// The databases that streams touch.
 const DATABASES: &[&[u8]] = &[b"0", b"1", b"2", b"15"];
 
 /// The first difference between what two servers hold.
-pub fn difference(reference: &mut Side, subject: &mut Side, dumps: bool) -> Option<Difference> {
+pub fn difference(
+    peer: Peer,
+    reference: &mut Side,
+    subject: &mut Side,
+    dumps: bool,
+) -> Option<Difference> {
     for database in DATABASES {
         let mut ask = |args: &[&[u8]]| (reference.ask(args), subject.ask(args));
         let (expected, got) = ask(&[b"SELECT", database]);
-        if let Some(found) = compare(&[b"SELECT", database], expected, got) {
+        if let Some(found) = compare(peer, &[b"SELECT", database], expected, got) {
             return Some(found);
         }
         let (expected, got) = ask(&[b"KEYS", b"*"]);
@@ -25,14 +30,14 @@ pub fn difference(reference: &mut Side, subject: &mut Side, dumps: bool) -> Opti
                 .collect(),
             _ => Vec::new(),
         };
-        if let Some(found) = compare(&[b"KEYS", b"*"], expected, got) {
+        if let Some(found) = compare(peer, &[b"KEYS", b"*"], expected, got) {
             return Some(found);
         }
         for key in &keys {
             for question in questions(reference, key, dumps) {
                 let question: Vec<&[u8]> = question.iter().map(Vec::as_slice).collect();
                 let (expected, got) = (reference.ask(&question), subject.ask(&question));
-                if let Some(found) = compare(&question, expected, got) {
+                if let Some(found) = compare(peer, &question, expected, got) {
                     return Some(found);
                 }
             }
@@ -79,14 +84,14 @@ fn questions(reference: &mut Side, key: &[u8], dumps: bool) -> Vec<Vec<Vec<u8>>>
         .collect()
 }
 
-fn compare(args: &[&[u8]], expected: Answer, got: Answer) -> Option<Difference> {
+fn compare(peer: Peer, args: &[&[u8]], expected: Answer, got: Answer) -> Option<Difference> {
     let args: Vec<Vec<u8>> = args.iter().map(|arg| arg.to_vec()).collect();
     let step = Step {
         args,
         client: 0,
         pause_ms: 0,
     };
-    let mut found = first_difference(std::slice::from_ref(&step), &[expected], &[got])?;
+    let mut found = first_difference(peer, std::slice::from_ref(&step), &[expected], &[got])?;
     found.step = None;
     found.what = format!("{} (afterwards)", command_line(&step.args));
     Some(found)

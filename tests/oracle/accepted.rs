@@ -1,0 +1,211 @@
+//! Differences from the real servers that stay, with a reason each.
+
+use crate::{
+    compare::{paired, sorted},
+    support::{Reply, peers::Peer},
+};
+
+/// Why two different answers of a command are accepted, if they are.
+pub fn accepted(
+    peer: Peer,
+    args: &[Vec<u8>],
+    expected: &Reply,
+    got: &Reply,
+) -> Option<&'static str> {
+    if is_help(peer, args, expected, got) {
+        return Some("help is in russet's own words");
+    }
+    let name = String::from_utf8_lossy(&args[0]).to_lowercase();
+    let of_peer = match peer {
+        Peer::Redis7 => OF_REDIS_7,
+        _ => &[],
+    };
+    ACCEPTED
+        .iter()
+        .chain(of_peer)
+        .find(|row| row.command == name && (row.is_it)(args, expected, got))
+        .map(|row| row.reason)
+}
+
+/// A difference that is meant, and why.
+struct Accepted {
+    command: &'static str,
+    /// Whether these two answers are the accepted difference.
+    is_it: fn(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool,
+    reason: &'static str,
+}
+
+/// Differences from the real server that stay.
+const ACCEPTED: &[Accepted] = &[
+    Accepted {
+        command: "lolwut",
+        is_it: |_, _, _| true,
+        reason: "prints the server's own name and version",
+    },
+    Accepted {
+        command: "command",
+        is_it: |args, _, got| args.len() <= 2 && !matches!(got, Reply::Error(_)),
+        reason: "the whole table: russet's also has Valkey's commands",
+    },
+    Accepted {
+        command: "command",
+        is_it: |args, expected, got| {
+            let asks = args.get(1).map(|arg| arg.to_ascii_lowercase());
+            let own = &["summary", "notes", "history"];
+            matches!(asks.as_deref(), Some(b"docs" | b"info"))
+                && paired(&without(own, expected)) == paired(&without(own, got))
+        },
+        reason: "summaries, notes and history are russet's own words",
+    },
+    Accepted {
+        command: "hello",
+        is_it: |_, expected, got| {
+            let own = &["version", "id", "modules"];
+            expected.items().is_none_or(|_| got.items().is_some())
+                && without(own, expected) == without(own, got)
+        },
+        reason: "the version is russet's, and so is the list of modules",
+    },
+    Accepted {
+        command: "client",
+        is_it: |args, _, got| {
+            let asks = args.get(1).map(|arg| arg.to_ascii_lowercase());
+            matches!(
+                asks.as_deref(),
+                Some(b"caching" | b"getredir" | b"tracking" | b"trackinginfo")
+            ) && matches!(got, Reply::Error(text) if text.starts_with(b"ERR unknown subcommand"))
+        },
+        reason: "no client-side caching without CLIENT TRACKING",
+    },
+    Accepted {
+        command: "sort",
+        is_it: |_, expected, got| same_to_the_nul(expected, got),
+        reason: "ALPHA compares up to a NUL byte, and leaves equal ones in a table's order",
+    },
+    Accepted {
+        command: "sort_ro",
+        is_it: |_, expected, got| same_to_the_nul(expected, got),
+        reason: "as SORT",
+    },
+    Accepted {
+        command: "debug",
+        is_it: |_, expected, got| matches!((expected, got), (Reply::Error(_), Reply::Error(_))),
+        reason: "the subcommands are the server's own",
+    },
+];
+
+/// Where Redis 7.0 answers otherwise than Redis 8.0, which russet follows.
+const OF_REDIS_7: &[Accepted] = &[
+    Accepted {
+        command: "object",
+        is_it: |_, expected, got| {
+            let was = expected.text().unwrap_or_default();
+            (was == b"hashtable" || was == b"quicklist") && got.text() == Some(&b"listpack"[..])
+        },
+        reason: "7.0 has no listpack for small lists and sets",
+    },
+    Accepted {
+        command: "sscan",
+        is_it: strict_cursor,
+        reason: "8.0 reads a cursor strictly for containers as well",
+    },
+    Accepted {
+        command: "hscan",
+        is_it: strict_cursor,
+        reason: "as SSCAN",
+    },
+    Accepted {
+        command: "zscan",
+        is_it: strict_cursor,
+        reason: "as SSCAN",
+    },
+    Accepted {
+        command: "command",
+        is_it: |_, expected, got| {
+            !matches!(expected, Reply::Error(_)) && !matches!(got, Reply::Error(_))
+        },
+        reason: "what 7.0 tells of commands is that of 7.0",
+    },
+];
+
+fn strict_cursor(_: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
+    expected.items().is_some() && *got == Reply::Error(b"ERR invalid cursor".to_vec())
+}
+
+/// Numbers in one spelling: 7.0 prints doubles with 17 digits, 8.0 with as many as needed.
+pub fn without_spelling(reply: &Reply) -> Reply {
+    let plain = |text: &[u8]| -> Vec<u8> {
+        let number = std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| text.parse::<f64>().ok());
+        number.map_or(text.to_vec(), |number| number.to_string().into_bytes())
+    };
+    let all = |items: &[Reply]| items.iter().map(without_spelling).collect();
+    match reply {
+        Reply::Bulk(text) => Reply::Bulk(plain(text)),
+        Reply::Double(text) => Reply::Double(plain(text)),
+        Reply::Array(items) => Reply::Array(all(items)),
+        Reply::Set(items) => Reply::Set(all(items)),
+        Reply::Map(pairs) => Reply::Map(
+            pairs
+                .iter()
+                .map(|(name, value)| (without_spelling(name), without_spelling(value)))
+                .collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+/// HELP of any command: the same frame around russet's own words.
+fn is_help(peer: Peer, args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
+    let (Some(expected), Some(got)) = (expected.items(), got.items()) else {
+        return false;
+    };
+    args.len() == 2
+        && args[1].eq_ignore_ascii_case(b"help")
+        && expected.first() == got.first()
+        && got.len() > 3
+        && (peer == Peer::Redis7 || expected[expected.len() - 2..] == got[got.len() - 2..])
+}
+
+/// The reply without what follows these names, in maps and in arrays that stand for maps.
+fn without(names: &[&str], reply: &Reply) -> Reply {
+    let is_one = |reply: &Reply| {
+        let text = reply.text();
+        text.is_some_and(|text| names.iter().any(|name| name.as_bytes() == text))
+    };
+    match reply {
+        Reply::Array(items) => {
+            let (mut kept, mut items) = (Vec::new(), items.iter());
+            while let Some(item) = items.next() {
+                if is_one(item) {
+                    items.next();
+                } else {
+                    kept.push(without(names, item));
+                }
+            }
+            Reply::Array(kept)
+        }
+        Reply::Map(pairs) => Reply::Map(
+            pairs
+                .iter()
+                .filter(|(name, _)| !is_one(name))
+                .map(|(name, value)| (name.clone(), without(names, value)))
+                .collect(),
+        ),
+        Reply::Set(items) => Reply::Set(items.iter().map(|i| without(names, i)).collect()),
+        other => other.clone(),
+    }
+}
+
+/// The same elements, in orders that differ only in what follows a NUL byte.
+fn same_to_the_nul(expected: &Reply, got: &Reply) -> bool {
+    let cut = |reply: &Reply| -> Option<Vec<Vec<u8>>> {
+        let texts = reply.items()?.iter().map(Reply::text);
+        texts
+            .map(|text| Some(text?.split(|&byte| byte == 0).next()?.to_vec()))
+            .collect()
+    };
+    let (cut_expected, cut_got) = (cut(expected), cut(got));
+    cut_expected.is_some() && cut_expected == cut_got && sorted(expected) == sorted(got)
+}

@@ -1,0 +1,127 @@
+//! From a group's rows to its streams.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    DEFAULTS, SMALL,
+    grammar::Row,
+    play::{FIRST_WAITER, Step, Stream, WAITERS},
+    random::Random,
+    words,
+};
+
+/// The rows of a group that both servers know.
+pub struct Source {
+    pub rows: Vec<Row>,
+    pub beside: Vec<Row>,
+    pub waiting: Vec<Row>,
+    pub second_client: usize,
+    pub pauses: bool,
+    /// Subcommands (`client|no-touch`) that only one of the servers has.
+    pub one_sided: BTreeSet<String>,
+    /// Options that the reference does not have: a command, and a word.
+    pub too_new: &'static [(&'static str, &'static str)],
+}
+
+impl Source {
+    /// The stream of a seed.
+    pub fn stream(&self, seed: u64) -> Stream {
+        let mut random = Random::new(seed);
+        let length = 10 + random.below(50);
+        let mut steps = Vec::new();
+        let mut pauses_left = if self.pauses { 3 } else { 0 };
+        let transactions = random.chance(25);
+        let mut open = false;
+        while steps.len() < length {
+            let client = usize::from(random.chance(self.second_client));
+            let beside = steps.len() < 6 || random.chance(15);
+            let row = random.pick(if beside { &self.beside } else { &self.rows });
+            if transactions && random.chance(if open { 25 } else { 10 }) {
+                open = !open;
+                let name = if open { &b"multi"[..] } else { b"exec" };
+                steps.push(Step {
+                    args: vec![name.to_vec()],
+                    client: 0,
+                    pause_ms: 0,
+                });
+            }
+            if pauses_left > 0 && !open && random.chance(8) {
+                pauses_left -= 1;
+                steps.extend(short_life(&mut random));
+            }
+            steps.push(Step {
+                args: self.call(row, &mut random),
+                client,
+                pause_ms: 0,
+            });
+        }
+        if open {
+            steps.push(Step {
+                args: vec![b"exec".to_vec()],
+                client: 0,
+                pause_ms: 0,
+            });
+        }
+        if !self.waiting.is_empty() {
+            for waiter in 0..WAITERS {
+                let row = random.pick(&self.waiting);
+                let step = Step {
+                    args: row.generate_plain(&mut random),
+                    client: FIRST_WAITER + waiter,
+                    pause_ms: 0,
+                };
+                steps.insert(random.below(steps.len()), step);
+            }
+        }
+        Stream {
+            seed,
+            steps,
+            resp3: random.chance(40),
+            burst: random.chance(60),
+            config: if random.chance(30) { SMALL } else { DEFAULTS }.to_vec(),
+        }
+    }
+}
+
+impl Source {
+    /// A call that both servers should understand, or refuse, alike.
+    fn call(&self, row: &Row, random: &mut Random) -> Vec<Vec<u8>> {
+        loop {
+            let args = row.generate(random);
+            if !self.is_one_sided(&args) {
+                return args;
+            }
+        }
+    }
+
+    fn is_one_sided(&self, args: &[Vec<u8>]) -> bool {
+        let lower = |arg: &Vec<u8>| String::from_utf8_lossy(arg).to_lowercase();
+        let name = lower(&args[0]);
+        let subcommand = args.get(1).map(|arg| format!("{name}|{}", lower(arg)));
+        subcommand.is_some_and(|full| self.one_sided.contains(&full))
+            || self.too_new.iter().any(|(command, option)| {
+                name == *command && args.iter().any(|arg| lower(arg) == *option)
+            })
+    }
+}
+
+/// Some keys get a few milliseconds to live, and the next command comes well after.
+fn short_life(random: &mut Random) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for _ in 0..random.few() {
+        let mut args = vec![b"pexpire".to_vec()];
+        words::pick("K", random, &mut args);
+        args.push(b"5".to_vec());
+        steps.push(Step {
+            args,
+            client: 0,
+            pause_ms: 0,
+        });
+    }
+    steps.push(Step {
+        args: vec![b"ping".to_vec()],
+        client: 0,
+        pause_ms: 40,
+    });
+    steps
+}
