@@ -584,8 +584,10 @@ directives! {
     // russet's own
     log_format: LogFormat = LogFormat::Redis =>
         "log-format", choice, [], Works;
-    busy_poll_usec: u32 = 3 =>
+    busy_poll_usec: u32 = 0 =>
         "busy-poll-usec", number(0, 100), [], Works;
+    event_coalesce_usec: u32 = 50 =>
+        "event-coalesce-usec", number(0, 1000), [], Works;
 }
 
 /// The directive with this name or alias, in any case.
@@ -660,7 +662,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 2);
+        assert_eq!(shown, 203 + 3);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8);
     }
 }

@@ -98,6 +98,7 @@ impl Engine {
         loop {
             let end = self.parse_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
             self.prefetch(session, batch, buf);
+            self.server.begin_commands();
             for i in 0..batch.commands.len() {
                 let command = batch.commands[i];
                 let spans = &batch.spans[command.first_span..][..command.spans];
@@ -140,6 +141,7 @@ impl Engine {
                 End::Inline(args) => {
                     session.client.query_bytes = args.args().bytes();
                     let row = self.server.table.find(&args.args()[0]).map(|row| row.id);
+                    self.server.begin_commands();
                     if self.dispatch(session, row, args.args(), &[]) == Outcome::Postponed {
                         return Rest::Stopped { start };
                     }

@@ -72,6 +72,7 @@ impl Engine {
             special: false,
             has_monitors: false,
             latency_tracking: true,
+            ended: 0,
             slow_ticks: u64::MAX,
             deadlines: Deadlines::default(),
             awaiting_memory: Vec::new(),
@@ -189,6 +190,7 @@ impl Engine {
         }
         let mark = session.reply.mark();
         let Session { client, reply, .. } = session;
+        self.server.begin_commands();
         run(
             &mut self.keyspace,
             &mut self.server,

@@ -38,13 +38,20 @@ impl Engine {
         if client.flags.contains(ClientFlags::BLOCKED) {
             self.enter_blocked(session);
         }
+        let mut others = false;
         if self.keyspace.has_aftermath() || self.server.effects.wanted() {
             self.aftermath(session);
+            others = true;
         }
         if self.keyspace.waiting.has_ready() {
             // What a long transaction wrote may have expired before anybody is served.
             self.server.read_clock(&mut self.keyspace);
             self.serve_ready_keys(Some(session));
+            others = true;
+        }
+        if others {
+            // What others had of it is not the next command's time.
+            self.server.begin_commands();
         }
     }
 
@@ -94,7 +101,7 @@ pub fn run(
         db = db.without_touch();
     }
     let selected = client.db;
-    let start = clock::cycles();
+    let start = server.ended;
     let mut call = Call {
         args,
         reply,
@@ -110,7 +117,8 @@ pub fn run(
     if let Err(error) = result {
         reply.error(&error);
     }
-    let ticks = clock::cycles().wrapping_sub(start);
+    server.ended = clock::cycles();
+    let ticks = server.ended.wrapping_sub(start);
     crash::note_no_command();
 
     if server.has_monitors && !retry && !spec.flags.contains(Flags::SKIP_MONITOR) {
@@ -147,6 +155,13 @@ pub fn run(
 }
 
 impl Server {
+    /// Commands begin now. Each command of a batch begins where the one before it ended, so
+    /// that the counter is read once a command: a read costs as much as a small command.
+    #[inline]
+    pub(super) fn begin_commands(&mut self) {
+        self.ended = clock::cycles();
+    }
+
     /// Counts one finished call.
     #[inline]
     fn count_call(&mut self, id: usize, ticks: u64, failed: bool) {

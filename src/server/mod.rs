@@ -14,6 +14,7 @@ mod dispatch;
 mod effects;
 mod engine;
 mod execute;
+mod gather;
 mod histogram;
 pub mod info;
 mod latency;
@@ -85,6 +86,8 @@ pub struct Server {
     pub started_at: i64,
     pub now: Now,
     pub cycles: Cycles,
+    /// When the last command ended, in ticks: the next one of a batch begins then.
+    ended: u64,
     pub run_id: String,
     /// The replication history's id (INFO `master_replid`).
     pub replid: String,

@@ -1,7 +1,7 @@
 //! The loop. One turn:
 //!
-//!     poll        sleep until a socket, a signal or a timer needs us (spin a little first
-//!                 when the last sleep was short)
+//!     poll        sleep until a socket, a signal or a timer needs us; while many clients
+//!                 speak, rest a moment first so that their requests gather
 //!     clock       read once
 //!     accept      new clients, a bounded number
 //!     read        one read per readable client into the one shared buffer, its commands run
@@ -15,6 +15,7 @@
 //! While that list is not empty the poll does not sleep, so no event can be lost.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -22,6 +23,7 @@ use mio::{Events, Poll, Token};
 
 use super::batch::{Batch, Rest};
 use super::client::{Client, ClientFlags};
+use super::gather::Gather;
 use super::session::Session;
 use super::{Engine, Flow};
 use crate::base::clock::{self, Now};
@@ -38,6 +40,8 @@ const READ_MORE_BYTES_MAX: usize = 256 * 1024;
 const LONG_ARGUMENT_BYTES: usize = 32 * 1024;
 /// The active expire cycle's share of one turn.
 const EXPIRE_BUDGET: Duration = Duration::from_micros(1000);
+/// A poll that took less found its events waiting: it did not sleep.
+const SLEEP_NANOS_MIN: u64 = 2000;
 /// Output buffers kept for reuse, and the largest that is worth keeping.
 const SPARE_BUFFERS_MAX: usize = 64;
 const SPARE_BYTES_MAX: usize = 128 * 1024;
@@ -55,6 +59,7 @@ pub struct Loop {
     control: mio::unix::pipe::Receiver,
     /// How long the last sleep was, in ticks: a short one predicts another.
     last_sleep: u64,
+    gather: Gather,
     /// When this turn began, in ticks.
     began: u64,
 }
@@ -78,6 +83,7 @@ impl Loop {
             spare: Vec::new(),
             control,
             last_sleep: u64::MAX,
+            gather: Gather::default(),
             began: clock::cycles(),
         })
     }
@@ -100,6 +106,8 @@ impl Loop {
 
     /// Runs until a shutdown is complete.
     pub fn run(&mut self) -> io::Result<()> {
+        // Rests are shorter than the kernel's usual slack of 50 microseconds.
+        let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1000));
         while self.turn()? == Flow::GoOn {}
         Ok(())
     }
@@ -127,6 +135,7 @@ impl Loop {
         }
         events.clear();
         self.events = events;
+        self.gather.judge();
         self.accept_waiting();
         for id in std::mem::take(&mut self.engine.server.ready) {
             self.go_on(id);
@@ -158,9 +167,22 @@ impl Loop {
             return self.poll_for(Duration::ZERO);
         }
         let server = &self.engine.server;
+        let rest = u64::from(server.config.event_coalesce_usec);
         let spin = server
             .cycles
             .ticks(server.config.busy_poll_usec as u64 * 1000);
+        if rest > 0 && self.gather.wants_rest() {
+            self.poll_for(Duration::ZERO)?;
+            if !self.events.is_empty() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_micros(rest));
+            self.gather.rested();
+            self.poll_for(Duration::ZERO)?;
+            if !self.events.is_empty() {
+                return Ok(());
+            }
+        }
         let began = clock::cycles();
         // A client that answers within microseconds is met awake: sleeping costs more.
         if spin > 0 && self.last_sleep < 2 * spin {
@@ -178,6 +200,9 @@ impl Loop {
         }
         self.poll_for(timeout)?;
         self.last_sleep = clock::cycles().wrapping_sub(began);
+        if self.last_sleep >= self.engine.server.cycles.ticks(SLEEP_NANOS_MIN) {
+            self.gather.slept();
+        }
         Ok(())
     }
 
@@ -296,6 +321,7 @@ impl Loop {
         let Some(mut session) = self.engine.server.clients.take_at(slot, generation) else {
             return;
         };
+        self.gather.event(&mut session.seen_in);
         if event.is_writable() && session.write_armed && !self.flush(&mut session) {
             return self.close(session);
         }

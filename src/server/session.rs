@@ -71,6 +71,8 @@ pub struct Session {
     pub stream: Option<Stream>,
     pub slot: u32,
     pub generation: u32,
+    /// The round of the loop's rests in which it last spoke, see `gather`.
+    pub seen_in: u32,
     /// The poll tells when the socket can be written to.
     pub write_armed: bool,
     /// Stands in the list of clients to be flushed this turn.
@@ -94,6 +96,7 @@ impl Session {
             stream,
             slot: 0,
             generation: 0,
+            seen_in: 0,
             write_armed: false,
             flush_queued: false,
             ready_queued: false,

@@ -117,6 +117,7 @@ impl Testbed {
             .take(self.client)
             .expect("connected");
         let row = self.engine.server.table.find(args.at(0)).map(|row| row.id);
+        self.engine.server.begin_commands();
         self.engine.dispatch(&mut session, row, args, &[]);
         self.engine.server.clients.put_back(session);
         self.engine.serve_ready_keys(None);

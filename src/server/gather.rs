@@ -1,0 +1,162 @@
+//! Rests that let the requests of many clients gather, as a network card coalesces its
+//! interrupts.
+//!
+//! A loop that sleeps for each single request pays a sleep and a wake-up for it, and its
+//! client pays for waking it: in a virtual machine that is more than the command costs. So
+//! when many clients speak, and all are answered, the loop does not wait on the poll, where
+//! any request would wake it, but rests for `event-coalesce-usec` and then takes what came
+//! meanwhile in one turn.
+//!
+//! This is only good while other clients have something to do during the rest. Whether they
+//! do is seen from what a rest finds: few different clients that all wait already lost time.
+//! Rests are tried in rounds of [`ROUND`], and after a bad round there are none for a while,
+//! twice as long each time.
+
+/// Events since the last sleep that make a rest worth a thought.
+const RUN_MIN: u32 = 8;
+/// Rests that are judged together.
+const ROUND: u32 = 8;
+/// Events that a rest must find on average.
+const FOUND_MIN: u32 = 3;
+/// Moments for a rest that are let pass after a bad round: at first, and at most.
+const SKIP_MIN: u32 = 64;
+const SKIP_MAX: u32 = 4096;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Gather {
+    /// Events of clients since the loop last slept or rested.
+    run: u32,
+    /// The round; a session carries the one in which it last spoke.
+    round: u32,
+    /// Of this round: rests, different clients that spoke, events that the rests found.
+    rests: u32,
+    clients: u32,
+    found: u32,
+    /// The turn that now runs took what a rest has gathered.
+    rested: bool,
+    skip: u32,
+    next_skip: u32,
+}
+
+impl Default for Gather {
+    fn default() -> Gather {
+        Gather {
+            run: 0,
+            round: 1,
+            rests: 0,
+            clients: 0,
+            found: 0,
+            rested: false,
+            skip: 0,
+            next_skip: SKIP_MIN,
+        }
+    }
+}
+
+impl Gather {
+    /// Counts an event of a client that last spoke in the round `seen_in`.
+    #[inline]
+    pub fn event(&mut self, seen_in: &mut u32) {
+        self.run = self.run.saturating_add(1);
+        if *seen_in != self.round {
+            *seen_in = self.round;
+            self.clients += 1;
+        }
+    }
+
+    /// Whether the loop, with nothing left to do, should rest before it waits.
+    pub fn wants_rest(&mut self) -> bool {
+        if self.run < RUN_MIN {
+            return false;
+        }
+        if self.skip > 0 {
+            self.skip -= 1;
+            self.run = 0;
+            return false;
+        }
+        true
+    }
+
+    /// The loop has slept until something woke it.
+    pub fn slept(&mut self) {
+        self.run = 0;
+    }
+
+    /// The loop has rested; what it finds now is counted until [`Gather::judge`].
+    pub fn rested(&mut self) {
+        self.rests += 1;
+        self.rested = true;
+        self.run = 0;
+    }
+
+    /// At the end of a turn: was the rest before it, if there was one, a good one?
+    pub fn judge(&mut self) {
+        if !std::mem::take(&mut self.rested) {
+            return;
+        }
+        self.found += self.run;
+        if self.rests < ROUND {
+            return;
+        }
+        // At most half of the clients may have come to wait during a rest.
+        if self.found >= FOUND_MIN * ROUND && 2 * self.found <= ROUND * self.clients {
+            self.next_skip = SKIP_MIN;
+        } else {
+            self.skip = self.next_skip;
+            self.next_skip = (2 * self.next_skip).min(SKIP_MAX);
+        }
+        (self.rests, self.clients, self.found) = (0, 0, 0);
+        self.round = self.round.wrapping_add(1).max(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays stretches of `spoke` clients, after each of which a rest finds `found` of them.
+    /// How many of the moments were rested?
+    fn rests(moments: u32, spoke: usize, found: usize) -> u32 {
+        let (mut gather, mut seen) = (Gather::default(), vec![0; spoke]);
+        let mut rests = 0;
+        for _ in 0..moments {
+            seen.iter_mut().for_each(|s| gather.event(s));
+            if gather.wants_rest() {
+                rests += 1;
+                gather.rested();
+                seen[..found].iter_mut().for_each(|s| gather.event(s));
+                gather.judge();
+            } else {
+                gather.slept();
+            }
+        }
+        rests
+    }
+
+    #[test]
+    fn many_clients_of_which_some_wait_are_gathered() {
+        assert_eq!(rests(1000, 50, 5), 1000);
+        assert_eq!(rests(1000, 50, 25), 1000);
+    }
+
+    #[test]
+    fn clients_that_all_wait_soon_have_no_rests() {
+        assert!(rests(100_000, 10, 10) < 300);
+    }
+
+    #[test]
+    fn rests_that_find_nothing_are_given_up() {
+        assert!(rests(100_000, 50, 0) < 300);
+    }
+
+    #[test]
+    fn a_single_client_is_never_kept_waiting() {
+        let (mut gather, mut seen) = (Gather::default(), 0);
+        for _ in 0..100 {
+            gather.event(&mut seen);
+            assert!(!gather.wants_rest());
+            gather.slept();
+        }
+    }
+}
