@@ -126,7 +126,112 @@ const OF_REDIS_7: &[Accepted] = &[
         },
         reason: "what 7.0 tells of commands is that of 7.0",
     },
+    Accepted {
+        command: "scan",
+        is_it: strict_cursor,
+        reason: "as SSCAN",
+    },
+    Accepted {
+        command: "config",
+        is_it: |args, _, _| args.iter().any(|arg| arg.contains(&0)),
+        reason: "7.0 reads a value up to a NUL byte",
+    },
+    Accepted {
+        command: "blmpop",
+        is_it: far_timeout,
+        reason: "7.0 calls a timeout negative that is too far away",
+    },
+    Accepted {
+        command: "bzmpop",
+        is_it: far_timeout,
+        reason: "as BLMPOP",
+    },
+    Accepted {
+        command: "blpop",
+        is_it: far_timeout,
+        reason: "as BLMPOP",
+    },
+    Accepted {
+        command: "brpop",
+        is_it: far_timeout,
+        reason: "as BLMPOP",
+    },
+    Accepted {
+        command: "blmove",
+        is_it: far_timeout,
+        reason: "as BLMPOP",
+    },
+    Accepted {
+        command: "brpoplpush",
+        is_it: far_timeout,
+        reason: "as BLMPOP",
+    },
+    Accepted {
+        command: "bzpopmin",
+        is_it: far_timeout,
+        reason: "as BLMPOP",
+    },
+    Accepted {
+        command: "bzpopmax",
+        is_it: far_timeout,
+        reason: "as BLMPOP",
+    },
+    Accepted {
+        command: "zcount",
+        is_it: bound_without_number,
+        reason: "7.0 takes a bracket without a number for zero",
+    },
+    Accepted {
+        command: "zrangebyscore",
+        is_it: bound_without_number,
+        reason: "as ZCOUNT",
+    },
+    Accepted {
+        command: "zrevrangebyscore",
+        is_it: bound_without_number,
+        reason: "as ZCOUNT",
+    },
+    Accepted {
+        command: "zremrangebyscore",
+        is_it: bound_without_number,
+        reason: "as ZCOUNT",
+    },
+    Accepted {
+        command: "zrange",
+        is_it: bound_without_number,
+        reason: "as ZCOUNT",
+    },
+    Accepted {
+        command: "zrangestore",
+        is_it: bound_without_number,
+        reason: "as ZCOUNT",
+    },
+    Accepted {
+        command: "sort",
+        is_it: sorts_numbers,
+        reason: "7.0 reads hexadecimal, and remembers an earlier number out of range",
+    },
+    Accepted {
+        command: "sort_ro",
+        is_it: sorts_numbers,
+        reason: "as SORT",
+    },
 ];
+
+fn far_timeout(_: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
+    *expected == Reply::Error(b"ERR timeout is negative".to_vec())
+        && *got == Reply::Error(b"ERR timeout is out of range".to_vec())
+}
+
+fn bound_without_number(args: &[Vec<u8>], _: &Reply, got: &Reply) -> bool {
+    args.iter().any(|arg| arg == b"(")
+        && *got == Reply::Error(b"ERR min or max is not a float".to_vec())
+}
+
+fn sorts_numbers(_: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
+    let refusal = Reply::Error(b"ERR One or more scores can't be converted into double".to_vec());
+    *expected == refusal || *got == refusal
+}
 
 fn strict_cursor(_: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
     expected.items().is_some() && *got == Reply::Error(b"ERR invalid cursor".to_vec())

@@ -42,7 +42,7 @@ use std::{
 
 use compare::{Difference, command_line, first_difference};
 use grammar::Row;
-use play::{FIRST_WAITER, Side, Step, Stream, WAITERS};
+use play::{Side, Stream};
 use random::Random;
 use rows::Group;
 use source::Source;
