@@ -53,7 +53,8 @@ fn freedom(args: &[Vec<u8>]) -> Freedom {
         ("dump", _) => Freedom::Form,
         ("object", "idletime") => Freedom::Near(3),
         ("client", "id" | "list" | "info") | ("time" | "lastsave", _) => Freedom::Form,
-        ("latency", "histogram") => Freedom::Kind,
+        // ROLE's offset moves with what replicas were sent.
+        ("latency", "histogram") | ("role", _) => Freedom::Kind,
         ("memory", "doctor" | "malloc-stats") | ("latency", "doctor") => Freedom::Form,
         ("hello", _) | ("command", "count") | ("memory", "usage") | ("xpending" | "info", _) => {
             Freedom::Form
