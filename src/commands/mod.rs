@@ -24,9 +24,13 @@ mod element;
 mod expiry_args;
 #[cfg(test)]
 mod facts;
+#[cfg(test)]
+mod fairness;
 mod help;
 mod sample;
 mod scan_args;
+#[cfg(test)]
+mod scans;
 mod several_keys;
 mod timeout_args;
 

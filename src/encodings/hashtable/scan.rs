@@ -3,11 +3,13 @@
 //!
 //!     cursor = prefix | depth, 6 bits | cell, 6 bits        (0: begin, and: finished)
 //!
-//! The prefix is that of a segment `depth` bits deep; a cell is one 64th of the tags. A scan
-//! goes through the prefixes in order and through the cells of each; an element never changes
-//! either, wherever its slot moves. A segment that has split since is finished child by child.
-//! One that has merged since is begun anew, because the cells so far were only those of one
-//! child; unless that child was the last in it, then the others are already done.
+//! The prefix stands for a block of hashes, those with the same top `depth` bits; a cell is one
+//! 64th of the tags. A scan goes through the blocks in order and through the cells of each; an
+//! element never changes either, wherever its slot moves. A block is what one segment holds,
+//! when it is begun. If that has split since, it is finished child by child. If it has merged,
+//! the cells are those of the larger segment, and what the scan had not reached of that
+//! follows as blocks of its own. So a cursor only moves forward, and a scan ends whatever
+//! happens meanwhile.
 //!
 //! Prefixes have at most 27 bits, so cursors stay below 2^39: a cluster slot's 14 bits above
 //! them end at 2^53. Small tables have small cursors. Repeats occur only after a split or merge.
@@ -28,7 +30,7 @@ const _: () = assert!(CURSOR_BITS + 14 <= 53);
 
 #[derive(Copy, Clone)]
 struct Position {
-    /// Lowest hash, top 32 bits, of the segment the cursor was made for.
+    /// Lowest hash, top 32 bits, of the block.
     prefix: u32,
     depth: u32,
     cell: u64,
@@ -61,19 +63,12 @@ impl HashTable {
     /// Visits about one bucket line of elements; returns the cursor to go on with, 0 at the
     /// end. A cursor that no scan has returned ends the scan or starts somewhere.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Word)) -> u64 {
-        let Some(mut position) = Position::decode(cursor) else {
+        let Some(position) = Position::decode(cursor) else {
             return 0;
         };
         let segment = self.directory.get(u64::from(position.prefix) << 32);
         if segment.is_none() {
             return 0;
-        }
-        let depth = segment.depth();
-        let start = segment.segment().header().prefix;
-        let end = u64::from(start) + hashes_in(depth);
-        let is_last_child = u64::from(position.prefix) + hashes_in(position.depth) == end;
-        if depth < position.depth && !is_last_child {
-            position.cell = 0;
         }
         let cells = (CELLS / segment.buckets() as u64).max(1);
         let next = (position.cell + cells).min(CELLS);
@@ -83,21 +78,23 @@ impl HashTable {
             next * TAGS_PER_CELL,
             &mut visit,
         );
+        let depth = position.depth.max(segment.depth());
         if next < CELLS {
             return Position {
-                prefix: start,
                 depth,
                 cell: next,
+                ..position
             }
             .encode();
         }
-        let Ok(prefix) = u32::try_from(end) else {
+        let Ok(prefix) = u32::try_from(u64::from(position.prefix) + hashes_in(depth)) else {
             return 0;
         };
-        let depth = self.directory.get(end << 32).depth();
+        // The next segment, or what is left of one that this block has merged into.
+        let segment = self.directory.get(u64::from(prefix) << 32);
         Position {
             prefix,
-            depth,
+            depth: segment.depth().max(32 - prefix.trailing_zeros()),
             cell: 0,
         }
         .encode()

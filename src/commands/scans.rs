@@ -1,0 +1,124 @@
+//! What SCAN and its like promise, as clients see it: an element that is there from the
+//! first step to the last is shown, whatever comes and goes meanwhile.
+
+use std::collections::HashSet;
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::server::Testbed;
+
+/// Elements that stay.
+const STAY: usize = 300;
+/// The most that come and go.
+const MORE: usize = 3000;
+
+/// A kind of scan: the command before the cursor, and how the nth element is added and
+/// removed.
+struct Kind {
+    scan: &'static str,
+    add: fn(usize) -> String,
+    remove: fn(usize) -> String,
+    /// Words of the reply for an element.
+    words: usize,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind {
+        scan: "SCAN",
+        add: |n| format!("SET e{n} x"),
+        remove: |n| format!("DEL e{n}"),
+        words: 1,
+    },
+    Kind {
+        scan: "SSCAN k",
+        add: |n| format!("SADD k e{n}"),
+        remove: |n| format!("SREM k e{n}"),
+        words: 1,
+    },
+    Kind {
+        scan: "HSCAN k",
+        add: |n| format!("HSET k e{n} x"),
+        remove: |n| format!("HDEL k e{n}"),
+        words: 2,
+    },
+    Kind {
+        scan: "ZSCAN k",
+        add: |n| format!("ZADD k {n} e{n}"),
+        remove: |n| format!("ZREM k e{n}"),
+        words: 2,
+    },
+];
+
+/// The next cursor and the elements of a step.
+fn step(t: &mut Testbed, kind: &Kind, cursor: &str) -> (String, Vec<usize>) {
+    let reply = t.run(&format!("{} {cursor} COUNT 20", kind.scan));
+    let mut words = reply
+        .split("\r\n")
+        .filter(|word| !word.is_empty() && !word.starts_with(['*', '$']));
+    let next = words.next().expect("a cursor").to_owned();
+    let elements = words.step_by(kind.words);
+    let number = |word: &str| word.strip_prefix('e').and_then(|n| n.parse().ok());
+    (
+        next,
+        elements
+            .map(|word| number(word).expect("an element"))
+            .collect(),
+    )
+}
+
+#[test]
+fn what_stays_is_shown_while_tables_grow_and_shrink() {
+    for kind in &KINDS {
+        for seed in 0..3 {
+            let mut rng = SmallRng::seed_from_u64(seed);
+            let mut t = Testbed::without_sink();
+            (0..STAY).for_each(|n| _ = t.run(&(kind.add)(n)));
+            // Some scans meet a table that grows, some one that shrinks, some both.
+            let mut present = if seed == 0 { 0 } else { MORE };
+            (0..present).for_each(|n| _ = t.run(&(kind.add)(STAY + n)));
+            let (mut seen, mut cursor, mut steps) = (HashSet::new(), "0".to_owned(), 0);
+            loop {
+                let (next, elements) = step(&mut t, kind, &cursor);
+                assert!(elements.iter().all(|&n| n < STAY + MORE));
+                seen.extend(elements);
+                cursor = next;
+                if cursor == "0" {
+                    break;
+                }
+                steps += 1;
+                assert!(steps < 2 * (STAY + MORE), "{} ends", kind.scan);
+                let target = match seed {
+                    0 => MORE - present,
+                    1 => rng.random_range(0..=MORE),
+                    _ => (present + 400) % MORE,
+                };
+                let target = target.clamp(present.saturating_sub(500), present + 500);
+                (present..target).for_each(|n| _ = t.run(&(kind.add)(STAY + n)));
+                (target..present).for_each(|n| _ = t.run(&(kind.remove)(STAY + n)));
+                present = target;
+            }
+            let missed = (0..STAY).filter(|n| !seen.contains(n)).count();
+            assert_eq!(missed, 0, "{} with seed {seed}", kind.scan);
+        }
+    }
+}
+
+#[test]
+fn a_scan_of_what_does_not_change_shows_all_of_it_once() {
+    for kind in &KINDS {
+        let mut t = Testbed::without_sink();
+        (0..STAY + MORE).for_each(|n| _ = t.run(&(kind.add)(n)));
+        let (mut seen, mut cursor) = (Vec::new(), "0".to_owned());
+        loop {
+            let (next, elements) = step(&mut t, kind, &cursor);
+            seen.extend(elements);
+            cursor = next;
+            if cursor == "0" {
+                break;
+            }
+        }
+        seen.sort_unstable();
+        assert!(seen.into_iter().eq(0..STAY + MORE), "{}", kind.scan);
+    }
+}
