@@ -151,15 +151,18 @@ impl List {
         found
     }
 
-    /// Inserts so that the new element has this index, at most `len`; `prepare` has been
+    /// Inserts before or `after` the element at `index`, which is there; `prepare` has been
     /// called.
-    pub fn insert(&mut self, index: usize, text: &[u8]) {
-        match self {
-            List::Quicklist(list) => list.insert(index, text),
-            List::Listpack(pack) => match pack.seek(index) {
-                Some(pos) => _ = pack.insert_before(pos, Entry::parse(text)),
-                None => _ = pack.append(Entry::parse(text)),
-            },
+    pub fn insert_beside(&mut self, index: usize, after: bool, text: &[u8]) {
+        let pack = match self {
+            List::Quicklist(list) => return list.insert_beside(index, after, text),
+            List::Listpack(pack) => pack,
+        };
+        let pos = pack.seek(index).expect("the element is there");
+        if after {
+            pack.insert_after(pos, Entry::parse(text));
+        } else {
+            pack.insert_before(pos, Entry::parse(text));
         }
     }
 
@@ -329,7 +332,7 @@ mod tests {
         assert_ne!(a.encoding(), b.encoding());
         for list in [&mut a, &mut b] {
             assert_eq!(list.position(b"e:17"), Some(17));
-            list.insert(17, b"e:3");
+            list.insert_beside(17, false, b"e:3");
             assert!(list.replace(0, b"77"));
             assert!(!list.replace(31, b"x"));
             assert_eq!(list.remove_equal(b"e:3", 1, End::Back), 1);

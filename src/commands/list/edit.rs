@@ -80,7 +80,7 @@ fn linsert(call: &mut Call<'_>) -> CommandResult {
         call.reply.int(-1);
         return Ok(());
     };
-    list.insert(at + usize::from(after), text);
+    list.insert_beside(at, after, text);
     let len = list.len();
     drop(list);
     call.db.changed(key, Class::LIST, "linsert");

@@ -26,17 +26,17 @@ pub(super) fn object(call: &mut Call<'_>) -> CommandResult {
         now_s.wrapping_sub(info.idle_seconds) & 0xff_ffff,
         info.idle_seconds,
     );
-    let fill = call.db.limits().list_fill.0;
     if info.kind == Type::List
         && let Some(list) = call.db.peek::<List>(key)?
         && let List::Quicklist(list) = &*list
     {
-        let nodes = list.node_count();
+        let (nodes, (fill, compress)) = (list.node_count(), list.settings());
         let _ = write!(
             line,
-            " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{fill} ql_compressed:{}",
+            " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:{}",
             list.len() as f64 / nodes.max(1) as f64,
-            (call.db.limits().list_compress_depth > 0) as u8,
+            fill.0,
+            u8::from(compress > 0),
         );
     }
     call.reply.simple(&line);

@@ -6,9 +6,12 @@
 //!
 //! Invariants
 //!   1. No node is empty, and `len` is the sum of their counts.
-//!   2. A node that takes no more (`fill`) is never added to; an element above the limit
-//!      stands alone in a plain node, as the bytes it is.
+//!   2. An element above the limit (`fill`) stands alone in a plain node, as the bytes it is.
 //!   3. With `compress` = d > 0, the first and last d nodes are never compressed.
+//!
+//! Where elements go is Redis's choice, visible in OBJECT ENCODING and DEBUG OBJECT: a node
+//! that takes no more is not added to, but for one element put into the middle of it, and one
+//! that is replaced in place.
 //!
 //! Cost: push, pop O(1) (moving one node's bytes at the front); by index O(nodes) over a
 //! dense array plus one node; inserting a node in the middle moves the shorter half of the
@@ -339,52 +342,48 @@ impl Quicklist {
         }
     }
 
-    /// Inserts so that the new element has this index, at most `len`.
-    pub fn insert(&mut self, index: usize, text: &[u8]) {
-        if index == 0 {
-            return self.push(End::Front, text);
-        }
-        let Some((at, offset)) = self.locate(index) else {
-            assert!(index == self.len);
-            return self.push(End::Back, text);
-        };
+    /// Inserts before or `after` the element at `index`, which is there.
+    pub fn insert_beside(&mut self, index: usize, after: bool, text: &[u8]) {
+        let (at, offset) = self.locate(index).expect("the element is there");
+        let offset = offset + usize::from(after);
+        let at_edge = offset == if after { self.nodes[at].count() } else { 0 };
         self.len += 1;
         if self.takes(at, text.len()) {
             return self.insert_into(at, offset, text);
         }
-        if offset == 0 {
-            if self.takes(at - 1, text.len()) {
-                let end = self.nodes[at - 1].count();
-                return self.insert_into(at - 1, end, text);
+        if at_edge {
+            let beside = if after { at + 1 } else { at.wrapping_sub(1) };
+            if self.takes(beside, text.len()) {
+                let end = if after { 0 } else { self.nodes[beside].count() };
+                return self.insert_into(beside, end, text);
             }
-            let node = self.node_of(text);
-            self.nodes.insert(at, node);
-            self.settle(at);
-            return self.settle_ends();
+            let (place, node) = (at + usize::from(after), self.node_of(text));
+            self.nodes.insert(place, node);
+            return self.settle_around(place);
         }
-        // Full in the middle: cut there. The left part takes the element unless it is
-        // large, and parts that fit their neighbours join them.
-        let (count, pack) = self.nodes[at]
-            .pack_mut()
-            .expect("a plain node has offset 0 only");
+        self.split(at, offset);
+        if self.fill.is_large(text.len()) {
+            self.nodes.insert(at + 1, Node::Plain(Blob::new(text)));
+            return self.settle_around(at + 1);
+        }
+        // The part without the neighbour takes it, however full; both then look for nodes
+        // to join.
+        let (beside, other, end) = if after {
+            (at, at + 1, 0)
+        } else {
+            (at + 1, at, offset)
+        };
+        self.insert_into(other, end, text);
+        self.merge_around(beside);
+    }
+
+    /// Cuts a listpack in two before its element `offset`, which is not its first.
+    fn split(&mut self, at: usize, offset: usize) {
+        let (count, pack) = self.nodes[at].pack_mut().expect("several elements");
         let pos = pack.seek(offset).expect("located");
         let rest = pack.split_off(pos);
         *count = offset as u32;
         self.nodes.insert(at + 1, Node::pack(rest));
-        let right = if self.takes(at, text.len()) {
-            self.insert_into(at, offset, text);
-            at + 1
-        } else {
-            let node = self.node_of(text);
-            self.nodes.insert(at + 1, node);
-            at + 2
-        };
-        self.try_merge(right);
-        self.try_merge(at);
-        for i in at.saturating_sub(1)..(at + 4).min(self.nodes.len()) {
-            self.settle(i);
-        }
-        self.settle_ends();
     }
 
     fn insert_into(&mut self, at: usize, offset: usize, text: &[u8]) {
@@ -398,63 +397,80 @@ impl Quicklist {
         self.settle(at);
     }
 
-    /// Joins the node with the next, or else with the one before, when both fit one.
-    fn try_merge(&mut self, at: usize) {
-        if !self.merge_with_next(at) && at > 0 {
-            self.merge_with_next(at - 1);
+    /// Joins the two nodes before this one, the two behind it, and it with what is on
+    /// either side, where they fit one.
+    fn merge_around(&mut self, at: usize) {
+        let mut at = at;
+        if at >= 2 && self.merge_with_next(at - 2) {
+            at -= 1;
         }
+        self.merge_with_next(at + 1);
+        if at >= 1 && self.merge_with_next(at - 1) {
+            at -= 1;
+        }
+        self.merge_with_next(at);
+        self.settle_around(at);
     }
 
     fn merge_with_next(&mut self, at: usize) -> bool {
-        let (
-            Some(Node::Pack {
-                count: a,
-                pack: left,
-            }),
-            Some(Node::Pack {
-                count: b,
-                pack: right,
-            }),
-        ) = (self.nodes.get(at), self.nodes.get(at + 1))
-        else {
+        let (Some(left), Some(right)) = (self.nodes.get(at), self.nodes.get(at + 1)) else {
             return false;
         };
-        let bytes = left.as_bytes().len() + right.as_bytes().len() - 7;
-        if self.fill.exceeded_by(bytes, (a + b) as usize) {
+        let (Some(left_bytes), Some(right_bytes)) = (left.pack_bytes(), right.pack_bytes()) else {
+            return false;
+        };
+        // One header and end mark less.
+        let bytes = left_bytes + right_bytes - 7;
+        if self.fill.exceeded_by(bytes, left.count() + right.count()) {
             return false;
         }
-        let Some(Node::Pack {
-            pack: right,
-            count: added,
-        }) = self.nodes.remove(at + 1)
-        else {
-            unreachable!("matched above")
-        };
-        let (count, left) = self.nodes[at].pack_mut().expect("matched above");
-        left.merge(&right);
-        *count += added;
+        let mut right = self.nodes.remove(at + 1).expect("looked at above");
+        let (added, right) = right.pack_mut().expect("a listpack");
+        let (count, left) = self.nodes[at].pack_mut().expect("a listpack");
+        left.merge(right);
+        *count += *added;
         true
     }
 
-    /// Replaces the element at `index`; false if there is none.
+    /// Replaces the element at `index`; false if there is none. A node may outgrow its
+    /// limits by this.
     pub fn replace(&mut self, index: usize, text: &[u8]) -> bool {
         let Some((at, offset)) = self.locate(index) else {
             return false;
         };
-        if !self.fill.is_large(text.len())
-            && let Some((_, pack)) = self.nodes[at].pack_mut()
-        {
+        let large = self.fill.is_large(text.len());
+        if let Node::Plain(blob) = &mut self.nodes[at] {
+            if large {
+                *blob = Blob::new(text);
+            } else {
+                self.insert_beside(index, true, text);
+                self.delete_range(index, 1);
+            }
+        } else if large {
+            self.replace_by_large(at, offset, text);
+        } else {
+            let (_, pack) = self.nodes[at].pack_mut().expect("a listpack");
             let pos = pack.seek(offset).expect("located");
             pack.replace(pos, Entry::parse(text));
-            let outgrown = self.fill.exceeded_by(pack.as_bytes().len(), 1) && pack.len() > 1;
-            if !outgrown {
-                self.settle(at);
-                return true;
-            }
+            self.settle(at);
         }
-        self.delete_range(index, 1);
-        self.insert(index, text);
         true
+    }
+
+    /// Replaces a listpack's element by a plain node.
+    fn replace_by_large(&mut self, at: usize, offset: usize, text: &[u8]) {
+        if offset + 1 < self.nodes[at].count() {
+            self.split(at, offset + 1);
+        }
+        let node = Node::Plain(Blob::new(text));
+        if offset == 0 {
+            self.nodes[at] = node;
+            self.settle_around(at);
+        } else {
+            self.nodes.insert(at + 1, node);
+            self.delete_in(at, offset, 1);
+            self.merge_around(at + 1);
+        }
     }
 
     /// Deletes up to `count` elements from `index` on; returns how many.
@@ -536,6 +552,11 @@ impl Quicklist {
         self.nodes.is_empty()
     }
 
+    /// The fill and the compress depth of when the list became one of nodes.
+    pub fn settings(&self) -> (Fill, u16) {
+        (self.fill, self.compress)
+    }
+
     /// How many nodes there are: what freeing the list costs.
     pub fn node_count(&self) -> usize {
         self.nodes.len()
@@ -552,6 +573,16 @@ impl Quicklist {
             self.nodes[at].decompress();
         } else {
             self.nodes[at].compress();
+        }
+    }
+
+    /// Settles what a change near this node may have moved or made.
+    fn settle_around(&mut self, at: usize) {
+        if self.compress > 0 {
+            for at in at.saturating_sub(2)..(at + 3).min(self.nodes.len()) {
+                self.settle(at);
+            }
+            self.settle_ends();
         }
     }
 

@@ -48,6 +48,15 @@ impl Node {
         }
     }
 
+    /// Bytes of the listpack, compressed or not; `None` for a plain node.
+    pub(super) fn pack_bytes(&self) -> Option<usize> {
+        match self {
+            Node::Pack { pack, .. } => Some(pack.as_bytes().len()),
+            Node::Lzf { blob, .. } => Some(lzf_parts(blob).0),
+            Node::Plain(_) => None,
+        }
+    }
+
     pub(super) fn open(&self) -> Opened<'_> {
         match self {
             Node::Pack { pack, .. } => Opened::Pack(pack),

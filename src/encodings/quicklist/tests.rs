@@ -116,9 +116,10 @@ fn apply(list: &mut Quicklist, model: &mut VecDeque<Vec<u8>>, op: Op) {
                 }
             );
         }
-        Op::Insert(i, v) => {
-            list.insert(i % (len + 1), &v);
-            model.insert(i % (len + 1), v);
+        Op::Insert(i, v) if len > 0 => {
+            let (beside, after) = (i % len, i / len % 2 == 1);
+            list.insert_beside(beside, after, &v);
+            model.insert(beside + usize::from(after), v);
         }
         Op::Replace(i, v) if len > 0 => {
             assert!(list.replace(i % len, &v));
