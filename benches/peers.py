@@ -85,7 +85,10 @@ class Server:
             connection.sendall(command("INFO", section) + command("PING"))
             text = b""
             while not text.endswith(b"+PONG\r\n"):
-                text += connection.recv(1 << 16)
+                data = connection.recv(1 << 16)
+                if not data:
+                    raise RuntimeError("the server closed the connection")
+                text += data
         lines = (line.partition(b":") for line in text.split(b"\r\n"))
         return next((value.decode() for name, _, value in lines if name == field.encode()), "")
 

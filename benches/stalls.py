@@ -24,31 +24,35 @@ import time
 from pathlib import Path
 
 import peers
-from peers import Server, command, many
+from peers import Server, command
 
 ELEMENTS = int(os.environ.get("ELEMENTS", "2000000"))
 LIMIT_MS = float(os.environ.get("LIMIT_MS", "2"))
 TRIES = int(os.environ.get("TRIES", "3"))
 ROWS = [row for row in os.environ.get("ROWS", "").split(",") if row]
-# So many commands are built and sent at a time.
-SLICE = 100_000
-
-
-def each(make):
-    """Commands of one element each, in slices."""
-    def slices(elements):
-        for start in range(0, elements, SLICE):
-            yield [make(n) for n in range(start, min(start + SLICE, elements))]
-    return slices
-
-
+# A command of each value's growth, and the words of its nth element.
 VALUES = {
-    "set": each(lambda n: command("SADD", "v", "m:%012d" % n)),
-    "integers": each(lambda n: command("SADD", "v", n * 7919)),
-    "hash": each(lambda n: command("HSET", "v", "f:%012d" % n, "v:%012d" % n)),
-    "list": each(lambda n: command("RPUSH", "v", "e:%012d" % n)),
-    "zset": each(lambda n: command("ZADD", "v", n * 7919 % 999_983, "m:%012d" % n)),
+    "set": ("SADD", lambda n: ("m:%012d" % n,)),
+    "integers": ("SADD", lambda n: (n * 7919,)),
+    "hash": ("HSET", lambda n: ("f:%012d" % n, "v:%012d" % n)),
+    "list": ("RPUSH", lambda n: ("e:%012d" % n,)),
+    "zset": ("ZADD", lambda n: (n * 7919 % 999_983, "m:%012d" % n)),
 }
+
+
+def one_by_one(name, words):
+    """Batches of a thousand commands of one element."""
+    for start in range(0, ELEMENTS, 1000):
+        yield b"".join(command(name, "v", *words(n)) for n in range(start, min(start + 1000, ELEMENTS)))
+
+
+def by_hundreds(name, words):
+    """Batches of ten commands of a hundred elements."""
+    for start in range(0, ELEMENTS, 1000):
+        yield b"".join(
+            command(name, "v", *(word for n in range(at, min(at + 100, ELEMENTS)) for word in words(n)))
+            for at in range(start, min(start + 1000, ELEMENTS), 100))
+
 
 SMALL = [command("SADD", "two", "x", "y"), command("SET", "one", "x")]
 
@@ -102,10 +106,9 @@ def report(value, what, tries):
     return fine
 
 
-def grow(server, commands):
+def grow(server, batches):
     with Turns(server) as turns:
-        for part in commands(ELEMENTS):
-            server.run(part, pipeline=1000)
+        server.run(batches)
     return turns
 
 
@@ -127,14 +130,15 @@ def end(server, commands):
 
 def measure(server):
     fine = True
-    for value, commands in VALUES.items():
+    for value, element in VALUES.items():
         if ROWS and value not in ROWS:
             continue
         grown, ended, after = [], {}, []
+        singly, quickly = list(one_by_one(*element)), list(by_hundreds(*element))
         for what, how in ENDS.items():
             for _ in range(TRIES):
                 server.run([command("FLUSHALL", "SYNC")])
-                grown.append(grow(server, commands))
+                grown.append(grow(server, quickly if grown else singly))
                 first, then = end(server, how)
                 ended.setdefault(what, []).append(first)
                 after.append(then)
