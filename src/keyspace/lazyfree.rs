@@ -174,9 +174,9 @@ fn start(counters: Arc<Counters>) -> Sender<Garbage> {
                 let before = alloc::thread_balance();
                 drop_garbage(garbage, &counters);
                 alloc::report_helper(alloc::thread_balance() - before);
-                // Who sees it gone sees its memory given back.
-                counters.pending.fetch_sub(objects, Ordering::Release);
+                // Who sees it gone sees it counted, and its memory given back.
                 counters.freed.fetch_add(objects, Ordering::Relaxed);
+                counters.pending.fetch_sub(objects, Ordering::Release);
             }
         })
         .expect("a thread can be started");

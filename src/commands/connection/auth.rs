@@ -100,7 +100,8 @@ fn hello(call: &mut Call<'_>) -> CommandResult {
             at += 2;
         } else {
             let mut line = b"ERR Syntax error in HELLO option '".to_vec();
-            line.extend_from_slice(args.at(at));
+            // Redis's text ends at a NUL byte.
+            line.extend(args.at(at).iter().take_while(|&&b| b != 0));
             line.push(b'\'');
             return Err(CommandError::Bytes(line));
         }
