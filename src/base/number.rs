@@ -19,15 +19,6 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// As [`parse_i64`], over the whole range of `u64`.
-#[inline]
-pub fn parse_u64(text: &[u8]) -> Option<u64> {
-    match text {
-        [b'0'] => Some(0),
-        digits => magnitude(digits),
-    }
-}
-
 /// What Redis takes for an unsigned number in a SCAN cursor or a stream ID: a canonical
 /// integer that is not negative, else whatever C's `strtoull` makes of all of the bytes.
 ///
@@ -88,12 +79,6 @@ pub const fn digits_u64(n: u64) -> usize {
     }
 }
 
-/// How many bytes [`write_i64`] appends.
-#[inline]
-pub const fn digits_i64(n: i64) -> usize {
-    digits_u64(n.unsigned_abs()) + (n < 0) as usize
-}
-
 /// Digits only, the first of them not zero.
 #[inline]
 fn magnitude(digits: &[u8]) -> Option<u64> {
@@ -147,11 +132,6 @@ mod tests {
         assert_eq!(parse_i64(b"-9223372036854775809"), None);
         assert_eq!(parse_i64(b"18446744073709551615"), None);
         assert_eq!(parse_i64(b"100000000000000000000"), None);
-        assert_eq!(parse_u64(b"18446744073709551615"), Some(u64::MAX));
-        assert_eq!(parse_u64(b"18446744073709551616"), None);
-        assert_eq!(parse_u64(b"-1"), None);
-        assert_eq!(parse_u64(b"0"), Some(0));
-        assert_eq!(parse_u64(b"00"), None);
     }
 
     #[test]
@@ -174,7 +154,6 @@ mod tests {
             let mut text = Vec::new();
             write_i64(&mut text, n);
             prop_assert_eq!(parse_i64(&text), Some(n));
-            prop_assert_eq!(text.len(), digits_i64(n));
         }
 
         #[test]

@@ -9,8 +9,12 @@
 
 use std::collections::BTreeSet;
 
-use super::Engine;
-use crate::keyspace::{ClientId, DbIndex};
+use super::client::{Client, ClientFlags};
+use super::dispatch::pauses;
+use super::session::Session;
+use super::{Engine, Server, run};
+use crate::command::CommandError;
+use crate::keyspace::{ClientId, DbIndex, Keyspace};
 use crate::resp::{OwnedArgs, Reply};
 use crate::types::Type;
 
@@ -134,6 +138,135 @@ impl Deadlines {
 }
 
 impl Engine {
+    /// The command that has just run wants to wait: its client is put where its keys or its
+    /// time will find it.
+    pub(super) fn enter_blocked(&mut self, session: &mut Session) {
+        let client = &session.client;
+        let Some(blocked) = &client.blocked else {
+            return;
+        };
+        for key in &blocked.keys {
+            self.keyspace.waiting.wait(blocked.db, key, client.id);
+        }
+        if let Some(at) = blocked.deadline_ms {
+            self.server.deadlines.add(at, client.id);
+        }
+        if let Some(mark) = blocked.mark {
+            self.server.awaiting_memory.push((mark, client.id));
+        }
+        self.server.blocked_clients += 1;
+    }
+
+    /// The client waits no longer; what it sent meanwhile is executed next.
+    pub fn unblock(&mut self, session: &mut Session) {
+        unblock(&mut self.keyspace, &mut self.server, session);
+    }
+
+    /// Serves clients whose keys have got something, in the order they came. What they do
+    /// may make other keys ready, until nothing is. `running` is the client whose command
+    /// was the cause: it is out of the list of clients, but may watch what others now touch.
+    #[cold]
+    pub fn serve_ready_keys(&mut self, running: Option<&mut Session>) {
+        while self.keyspace.waiting.has_ready() {
+            for (db, key) in self.keyspace.waiting.take_ready() {
+                // Who is served leaves the line; who is not stays in his place.
+                let mut at = 0;
+                for _ in 0..self.keyspace.waiting.waiters(db, &key) {
+                    let Some(id) = self.keyspace.waiting.waiter(db, &key, at) else {
+                        break;
+                    };
+                    let kind = self.keyspace.db(db).info(&key).map(|info| info.kind);
+                    if kind.is_none() {
+                        break;
+                    }
+                    let Some(mut session) = self.server.clients.take(id) else {
+                        at += 1;
+                        continue;
+                    };
+                    let wants = session.client.blocked.as_ref().map(|b| b.kind);
+                    if wants == Some(kind) {
+                        self.retry(&mut session);
+                    }
+                    self.server.put_back(session);
+                    if self.keyspace.waiting.waiter(db, &key, at) == Some(id) {
+                        at += 1;
+                    }
+                }
+            }
+        }
+        let touched = std::mem::take(&mut self.server.touched_running);
+        if let Some(running) = running
+            && touched.contains(&running.client.id)
+        {
+            running.client.flags |= ClientFlags::DIRTY_CAS;
+        }
+    }
+
+    /// Runs a blocked client's command again.
+    fn retry(&mut self, session: &mut Session) {
+        super::crash::note_client(&session.client);
+        let Some(blocked) = session.client.blocked.as_mut() else {
+            return;
+        };
+        let args = std::mem::take(&mut blocked.args);
+        session.client.flags.remove(ClientFlags::BLOCKED);
+        let row = args
+            .args()
+            .get(0)
+            .and_then(|name| self.server.table.find(name));
+        let Some(id) = row.map(|row| row.id) else {
+            return;
+        };
+        if pauses(&self.server, session, self.server.table.row(id).spec) {
+            // Its wait is over; the command comes again, as if new, when the pause ends.
+            session.input.put_first(args.args());
+            session.client.flags |= ClientFlags::POSTPONED;
+            stop_waiting(&mut self.keyspace, &mut self.server, &mut session.client);
+            return;
+        }
+        let mark = session.reply.mark();
+        let Session { client, reply, .. } = session;
+        self.server.begin_commands();
+        run(
+            &mut self.keyspace,
+            &mut self.server,
+            client,
+            reply,
+            id,
+            args.args(),
+            &[],
+            true,
+        );
+        if session.client.flags.contains(ClientFlags::BLOCKED) {
+            // It waits on, in its old places: its keys and its deadline are the same.
+            return;
+        }
+        self.after_reply(session, mark);
+        self.unblock(session);
+        self.aftermath(session);
+    }
+
+    /// Tells clients whose time is up, and lets them go.
+    pub(super) fn time_out_blocked(&mut self) {
+        let now = self.server.now.mono_ms;
+        while let Some(id) = self.server.deadlines.take_due(now) {
+            self.end_wait(id);
+        }
+    }
+
+    /// Gives a client the answer for whose time is up, and lets it go.
+    pub(super) fn end_wait(&mut self, id: ClientId) {
+        let Some(mut session) = self.server.clients.take(id) else {
+            return;
+        };
+        if let Some(blocked) = &session.client.blocked {
+            self.server.count_unserved(&session.client, false);
+            blocked.on_timeout.write(&mut session.reply);
+        }
+        self.unblock(&mut session);
+        self.server.put_back(session);
+    }
+
     /// Answers clients whose flushed databases have been freed (FLUSHALL SYNC).
     pub(super) fn serve_freed(&mut self) {
         let met = self.keyspace.lazyfree.marks_met();
@@ -149,4 +282,60 @@ impl Engine {
             }
         }
     }
+}
+
+/// See [`Engine::unblock`].
+fn unblock(keyspace: &mut Keyspace, server: &mut Server, session: &mut Session) {
+    if stop_waiting(keyspace, server, &mut session.client) {
+        server.resume(session);
+    }
+}
+
+/// Takes a client out of everything that it waits in. `false`: it did not wait.
+pub(super) fn stop_waiting(
+    keyspace: &mut Keyspace,
+    server: &mut Server,
+    client: &mut Client,
+) -> bool {
+    let Some(blocked) = client.blocked.take() else {
+        return false;
+    };
+    client.flags.remove(ClientFlags::BLOCKED);
+    for key in &blocked.keys {
+        keyspace.waiting.leave(blocked.db, key, client.id);
+    }
+    if let Some(at) = blocked.deadline_ms {
+        server.deadlines.remove(at, client.id);
+    }
+    server.blocked_clients -= 1;
+    true
+}
+
+/// CLIENT UNBLOCK: as if its time were up, or with an error. `false`: it does not wait.
+pub fn unblock_client(
+    keyspace: &mut Keyspace,
+    server: &mut Server,
+    id: ClientId,
+    error: Option<&CommandError>,
+) -> bool {
+    let Some(mut session) = server.clients.take(id) else {
+        return false;
+    };
+    let waits = session.client.blocked.is_some();
+    if let Some(blocked) = &session.client.blocked {
+        match error {
+            Some(error) => {
+                server.count_unserved(&session.client, true);
+                session.reply.error(error);
+                server.stats.count_error(session.reply.last_error());
+            }
+            None => {
+                server.count_unserved(&session.client, false);
+                blocked.on_timeout.write(&mut session.reply);
+            }
+        }
+        unblock(keyspace, server, &mut session);
+    }
+    server.put_back(session);
+    waits
 }

@@ -3,17 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::blocking::Deadlines;
+use super::blocking::{Deadlines, stop_waiting};
 use super::client::{Client, ClientFlags};
-use super::dispatch::pauses;
 use super::limits::eviction;
 use super::session::{Clients, Session};
 use super::{
     CommandStats, CommandTable, Effects, Latency, Pause, Rates, Server, Signals, Slowlog, Stats,
-    run,
 };
 use crate::base::clock::{self, Cycles, Now};
-use crate::command::CommandError;
 use crate::config::Config;
 use crate::keyspace::{ClientId, ClockUse, EvictionOrder, Keyspace};
 use crate::types::{Fill, Limits};
@@ -100,137 +97,6 @@ impl Engine {
         server.apply_config(keyspace);
     }
 
-    // --- clients that wait ---
-
-    /// The command that has just run wants to wait: its client is put where its keys or its
-    /// time will find it.
-    pub(super) fn enter_blocked(&mut self, session: &mut Session) {
-        let client = &session.client;
-        let Some(blocked) = &client.blocked else {
-            return;
-        };
-        for key in &blocked.keys {
-            self.keyspace.waiting.wait(blocked.db, key, client.id);
-        }
-        if let Some(at) = blocked.deadline_ms {
-            self.server.deadlines.add(at, client.id);
-        }
-        if let Some(mark) = blocked.mark {
-            self.server.awaiting_memory.push((mark, client.id));
-        }
-        self.server.blocked_clients += 1;
-    }
-
-    /// The client waits no longer; what it sent meanwhile is executed next.
-    pub fn unblock(&mut self, session: &mut Session) {
-        unblock(&mut self.keyspace, &mut self.server, session);
-    }
-
-    /// Serves clients whose keys have got something, in the order they came. What they do
-    /// may make other keys ready, until nothing is. `running` is the client whose command
-    /// was the cause: it is out of the list of clients, but may watch what others now touch.
-    #[cold]
-    pub fn serve_ready_keys(&mut self, running: Option<&mut Session>) {
-        while self.keyspace.waiting.has_ready() {
-            for (db, key) in self.keyspace.waiting.take_ready() {
-                // Who is served leaves the line; who is not stays in his place.
-                let mut at = 0;
-                for _ in 0..self.keyspace.waiting.waiters(db, &key) {
-                    let Some(id) = self.keyspace.waiting.waiter(db, &key, at) else {
-                        break;
-                    };
-                    let kind = self.keyspace.db(db).info(&key).map(|info| info.kind);
-                    if kind.is_none() {
-                        break;
-                    }
-                    let Some(mut session) = self.server.clients.take(id) else {
-                        at += 1;
-                        continue;
-                    };
-                    let wants = session.client.blocked.as_ref().map(|b| b.kind);
-                    if wants == Some(kind) {
-                        self.retry(&mut session);
-                    }
-                    self.server.put_back(session);
-                    if self.keyspace.waiting.waiter(db, &key, at) == Some(id) {
-                        at += 1;
-                    }
-                }
-            }
-        }
-        let touched = std::mem::take(&mut self.server.touched_running);
-        if let Some(running) = running
-            && touched.contains(&running.client.id)
-        {
-            running.client.flags |= ClientFlags::DIRTY_CAS;
-        }
-    }
-
-    /// Runs a blocked client's command again.
-    fn retry(&mut self, session: &mut Session) {
-        super::crash::note_client(&session.client);
-        let Some(blocked) = session.client.blocked.as_mut() else {
-            return;
-        };
-        let args = std::mem::take(&mut blocked.args);
-        session.client.flags.remove(ClientFlags::BLOCKED);
-        let row = args
-            .args()
-            .get(0)
-            .and_then(|name| self.server.table.find(name));
-        let Some(id) = row.map(|row| row.id) else {
-            return;
-        };
-        if pauses(&self.server, session, self.server.table.row(id).spec) {
-            // Its wait is over; the command comes again, as if new, when the pause ends.
-            session.input.put_first(args.args());
-            session.client.flags |= ClientFlags::POSTPONED;
-            stop_waiting(&mut self.keyspace, &mut self.server, &mut session.client);
-            return;
-        }
-        let mark = session.reply.mark();
-        let Session { client, reply, .. } = session;
-        self.server.begin_commands();
-        run(
-            &mut self.keyspace,
-            &mut self.server,
-            client,
-            reply,
-            id,
-            args.args(),
-            &[],
-            true,
-        );
-        if session.client.flags.contains(ClientFlags::BLOCKED) {
-            // It waits on, in its old places: its keys and its deadline are the same.
-            return;
-        }
-        self.after_reply(session, mark);
-        self.unblock(session);
-        self.aftermath(session);
-    }
-
-    /// Tells clients whose time is up, and lets them go.
-    pub(super) fn time_out_blocked(&mut self) {
-        let now = self.server.now.mono_ms;
-        while let Some(id) = self.server.deadlines.take_due(now) {
-            self.end_wait(id);
-        }
-    }
-
-    /// Gives a client the answer for whose time is up, and lets it go.
-    pub(super) fn end_wait(&mut self, id: ClientId) {
-        let Some(mut session) = self.server.clients.take(id) else {
-            return;
-        };
-        if let Some(blocked) = &session.client.blocked {
-            self.server.count_unserved(&session.client, false);
-            blocked.on_timeout.write(&mut session.reply);
-        }
-        self.unblock(&mut session);
-        self.server.put_back(session);
-    }
-
     /// The connection is over: nothing names the client any more.
     pub(super) fn forget(&mut self, session: &mut Session) {
         let Engine { keyspace, server } = self;
@@ -292,29 +158,6 @@ impl Engine {
     }
 }
 
-/// See [`Engine::unblock`].
-fn unblock(keyspace: &mut Keyspace, server: &mut Server, session: &mut Session) {
-    if stop_waiting(keyspace, server, &mut session.client) {
-        server.resume(session);
-    }
-}
-
-/// Takes a client out of everything that it waits in. `false`: it did not wait.
-fn stop_waiting(keyspace: &mut Keyspace, server: &mut Server, client: &mut Client) -> bool {
-    let Some(blocked) = client.blocked.take() else {
-        return false;
-    };
-    client.flags.remove(ClientFlags::BLOCKED);
-    for key in &blocked.keys {
-        keyspace.waiting.leave(blocked.db, key, client.id);
-    }
-    if let Some(at) = blocked.deadline_ms {
-        server.deadlines.remove(at, client.id);
-    }
-    server.blocked_clients -= 1;
-    true
-}
-
 /// Nothing happens for the client's sake any more: no watch, no wait, no MONITOR.
 fn let_go(keyspace: &mut Keyspace, server: &mut Server, client: &mut Client) {
     client.unwatch(&mut keyspace.watchers);
@@ -322,35 +165,6 @@ fn let_go(keyspace: &mut Keyspace, server: &mut Server, client: &mut Client) {
     if client.flags.contains(ClientFlags::MONITOR) {
         server.set_monitor(client.id, false);
     }
-}
-
-/// CLIENT UNBLOCK: as if its time were up, or with an error. `false`: it does not wait.
-pub fn unblock_client(
-    keyspace: &mut Keyspace,
-    server: &mut Server,
-    id: ClientId,
-    error: Option<&CommandError>,
-) -> bool {
-    let Some(mut session) = server.clients.take(id) else {
-        return false;
-    };
-    let waits = session.client.blocked.is_some();
-    if let Some(blocked) = &session.client.blocked {
-        match error {
-            Some(error) => {
-                server.count_unserved(&session.client, true);
-                session.reply.error(error);
-                server.stats.count_error(session.reply.last_error());
-            }
-            None => {
-                server.count_unserved(&session.client, false);
-                blocked.on_timeout.write(&mut session.reply);
-            }
-        }
-        unblock(keyspace, server, &mut session);
-    }
-    server.put_back(session);
-    waits
 }
 
 /// CLIENT KILL of another client: from now on it takes part in nothing, and it is closed
@@ -442,7 +256,7 @@ impl Server {
     }
 
     /// A client that was stopped runs again: the loop goes on with its input.
-    fn resume(&mut self, session: &mut Session) {
+    pub(super) fn resume(&mut self, session: &mut Session) {
         if !session.input.is_empty() {
             session.input.runnable = true;
         }
@@ -453,7 +267,7 @@ impl Server {
     }
 
     /// Puts a session back that was taken to write to it.
-    fn put_back(&mut self, mut session: Box<Session>) {
+    pub(super) fn put_back(&mut self, mut session: Box<Session>) {
         if !session.reply.is_empty() && !session.flush_queued {
             session.flush_queued = true;
             self.flush.push(session.client.id);

@@ -33,13 +33,13 @@ mod stats;
 mod table;
 mod testbed;
 
-pub use blocking::{Blocked, TimeoutReply};
+pub use blocking::{Blocked, TimeoutReply, unblock_client};
 pub use call::{Call, CommandResult, Effect, Handler, Spec};
 pub use client::{Client, ClientFlags, ClientKind, Queued, Transaction};
 pub use client_line::client_line;
 pub use dispatch::{Outcome, resolve};
 pub use effects::{EffectSink, Effects, Stated};
-pub use engine::{Engine, Flow, kill_client, unblock_client};
+pub use engine::{Engine, Flow, kill_client};
 pub use execute::run;
 pub use histogram::Histogram;
 pub use latency::{EventSeries, Latency};
