@@ -1,7 +1,7 @@
 //! What the tables inside big containers have in common: members, fields, scored members.
 
 use crate::base::hash;
-use crate::encodings::hashtable::{HashTable, Shape};
+use crate::encodings::hashtable::{HashTable, SHORT_REACH, Shape};
 
 /// A table of elements, each found by its name.
 pub trait Elements {
@@ -32,7 +32,7 @@ pub trait Elements {
     /// Asks for the entries, once the lines are there.
     #[inline]
     fn prefetch_entries(&self, hash: u64) {
-        self.table().prefetch_entries(hash, |_| true);
+        self.table().prefetch_entries(hash, |_| Some(SHORT_REACH));
     }
 
     /// The shape of the table, for DEBUG HTSTATS-KEY.

@@ -12,7 +12,7 @@
 
 use crate::base::{alloc, hash};
 use crate::encodings::elements::Elements;
-use crate::encodings::hashtable::{HashTable, Word, prefetch as prefetch_line};
+use crate::encodings::hashtable::{HashTable, SHORT_REACH, Word, prefetch as prefetch_line};
 use crate::encodings::listpack::Entry;
 use crate::encodings::varint;
 use rand::Rng;
@@ -297,7 +297,8 @@ impl Elements for MemberTable {
     /// Integers have no entries.
     #[inline]
     fn prefetch_entries(&self, hash: u64) {
-        self.table.prefetch_entries(hash, is_pointer);
+        self.table
+            .prefetch_entries(hash, |word| is_pointer(word).then_some(SHORT_REACH));
     }
 }
 

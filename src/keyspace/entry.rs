@@ -10,7 +10,9 @@
 //! Invariants
 //!   1. The block's size is what `size()` computes from the header; nothing else says it.
 //!   2. FLAG_EXPIRY is set exactly when the 8 expiry bytes are there; the table's word for
-//!      the entry carries the same bit, so that keys without a TTL are told unseen.
+//!      the entry carries the same bit, so that keys without a TTL are told unseen. The
+//!      word also tells entries of more than 64 bytes: no size class spans that length, so
+//!      it changes only when the block does.
 //!   3. A raw string's block has exactly its length (at least 8), so the allocator's class
 //!      is known from the length.
 //!
@@ -24,7 +26,7 @@ use std::ptr::NonNull;
 use super::{NewValue, Str};
 use crate::base::alloc;
 use crate::base::pin::{self, Pinned};
-use crate::encodings::hashtable::Word;
+use crate::encodings::hashtable::{SHORT_REACH, Word};
 use crate::types::{Encoding, Type};
 
 const CLOCK_AT: usize = 2;
@@ -34,6 +36,9 @@ const FLAG_EXPIRY: u8 = 1;
 const FLAG_RAW: u8 = 2;
 /// The table word's mark of an entry with an expiry.
 const WORD_EXPIRY: u64 = 1;
+/// The table word's mark of an entry that is longer than a cache line.
+const WORD_LONG: u64 = 2;
+const LINE_BYTES: usize = 64;
 /// Longest entry whose string sits inside it; longer ones leave fewer bytes unused apart.
 const EMBED_MAX: usize = 128;
 /// The value part of a string in a block of its own.
@@ -569,7 +574,23 @@ impl Entry {
     /// The table's word for this entry (invariant 2).
     #[inline]
     pub fn table_word(self) -> Word {
-        Word::from_raw(self.0.as_ptr() as u64 | if self.has_expiry() { WORD_EXPIRY } else { 0 })
+        let expiry = if self.has_expiry() { WORD_EXPIRY } else { 0 };
+        let long = if self.size() > LINE_BYTES {
+            WORD_LONG
+        } else {
+            0
+        };
+        Word::from_raw(self.0.as_ptr() as u64 | expiry | long)
+    }
+
+    /// The byte of a word's entry that is prefetched besides its first.
+    #[inline]
+    pub fn reach(word: Word) -> usize {
+        if word.raw() & WORD_LONG != 0 {
+            LINE_BYTES
+        } else {
+            SHORT_REACH
+        }
     }
 
     /// The entry that a table word names.

@@ -171,7 +171,7 @@ impl Keyspace {
     pub fn prefetch_entries(&self, at: DbIndex, hash: u64) {
         self.dbs[at.0 as usize]
             .table()
-            .prefetch_entries(hash, |_| true);
+            .prefetch_entries(hash, |word| Some(entry::Entry::reach(word)));
     }
 
     /// The table inside the big container at a key: what is sought in it can be brought near

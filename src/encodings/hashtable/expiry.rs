@@ -26,7 +26,7 @@ use smallvec::SmallVec;
 
 use super::line::{tag_of_hash, tag_of_slot, word_of_slot};
 use super::segment::{NO_HORIZON, NO_RECORD};
-use super::{HashTable, SegmentRef, Word, prefetch_entry};
+use super::{HashTable, SHORT_REACH, SegmentRef, Word, prefetch_entry};
 
 const NEAR_MAX: usize = 14;
 const NEVER: i64 = i64::MAX;
@@ -410,7 +410,7 @@ impl HashTable {
             .slots()
             .chain(self.overflow_of(segment).iter().copied())
         {
-            prefetch_entry(word_of_slot(slot));
+            prefetch_entry(word_of_slot(slot), SHORT_REACH);
             let earlier = std::mem::replace(&mut waiting[count % AHEAD], slot);
             if earlier != 0 {
                 f(earlier);

@@ -389,10 +389,11 @@ impl HashTable {
         self.directory.prefetch(self.own(hash));
     }
 
-    /// Second stage: asks for both ends of the entries with this hash's tag, as far as
-    /// `is_pointer` says a word points to one (its low three bits are ignored).
+    /// Second stage: asks for the entries with this hash's tag. `reach` says which byte of
+    /// an entry is wanted besides the first, or that the word points to none (a pointer's
+    /// low three bits are ignored).
     #[inline]
-    pub fn prefetch_entries(&self, hash: u64, is_pointer: impl Fn(Word) -> bool) {
+    pub fn prefetch_entries(&self, hash: u64, reach: impl Fn(Word) -> Option<usize>) {
         let hash = self.own(hash);
         let segment = self.directory.get(hash);
         if segment.is_none() {
@@ -402,13 +403,18 @@ impl HashTable {
         for line in segment.lines_of(tag) {
             // SAFETY: a bucket's line.
             let mut mask = unsafe { match_tag(line, tag) };
+            let found = mask != 0;
             while mask != 0 {
                 // SAFETY: the bit is below 8.
                 let word = word_of_slot(unsafe { *line.add(mask.trailing_zeros() as usize) });
-                if is_pointer(word) {
-                    prefetch_entry(word);
+                if let Some(reach) = reach(word) {
+                    prefetch_entry(word, reach);
                 }
                 mask &= mask - 1;
+            }
+            if found {
+                // Most likely it is the one: the other line is not waited for.
+                return;
             }
         }
     }
@@ -471,12 +477,15 @@ impl HashTable {
     }
 }
 
-/// Asks for the first line of an entry and the one its 40th byte is in.
+/// How far short entries reach: two lines if they cross into one, one line otherwise.
+pub(crate) const SHORT_REACH: usize = 40;
+
+/// Asks for the first line of an entry and for the one that its byte `reach` is in.
 #[inline(always)]
-fn prefetch_entry(word: Word) {
+fn prefetch_entry(word: Word, reach: usize) {
     let entry = (word.raw() & !7) as usize;
     prefetch(entry);
-    prefetch(entry + 40);
+    prefetch(entry + reach);
 }
 
 /// What `HashTable::shape` says.

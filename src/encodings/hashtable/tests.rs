@@ -510,7 +510,7 @@ fn prefetching_any_hash_is_harmless() {
             numbers.table.prefetch(mix(n));
             numbers
                 .table
-                .prefetch_entries(mix(n), |word| word.raw() & 1 == 0);
+                .prefetch_entries(mix(n), |word| (word.raw() & 1 == 0).then_some(40));
         }
     }
 }
