@@ -115,11 +115,17 @@ impl Database {
     /// The key's entry, expired or not.
     #[inline]
     pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Found> {
-        let slot = self.table.find_slot(hash, |w| Entry::of(w).key() == key)?;
-        Some(Found {
-            slot,
-            entry: Entry::of(self.table.word_at(slot)),
-        })
+        let mut found = None;
+        let slot = self.table.find_slot(hash, |word| {
+            let entry = Entry::of(word);
+            let is_it = entry.key() == key;
+            if is_it {
+                found = Some(entry);
+            }
+            is_it
+        })?;
+        let entry = found.expect("the one that was accepted");
+        Some(Found { slot, entry })
     }
 
     /// See [`Keyspace::inner`](super::Keyspace::inner).

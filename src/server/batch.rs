@@ -16,7 +16,11 @@ use crate::resp::{Args, Bounds, OwnedArgs, Progress, ProtocolError, Span, Step, 
 use crate::types::Inner;
 
 const COMMANDS_MAX: usize = 32;
-const KEYS_MAX: usize = 64;
+/// Keys after which a batch takes no further command, and those of one command at most.
+const KEYS_MAX: usize = 40;
+const COMMAND_KEYS_MAX: usize = 64;
+/// Elements sought within containers.
+const SOUGHT_MAX: usize = 64;
 /// Commands that one client may run in a turn before others have theirs.
 const BUDGET: usize = 1024;
 /// Arguments whose room is kept for the next command; what a huge one took is given back.
@@ -214,7 +218,7 @@ impl Engine {
                 };
                 let last = last.min(args.len() as isize - 1);
                 let mut at = keys.first as isize;
-                while at <= last && batch.hashes.len() < KEYS_MAX {
+                while at <= last && batch.hashes.len() < first_hash + COMMAND_KEYS_MAX {
                     let key = KeyHash::new(hash_keys, args.at(at as usize));
                     self.keyspace.prefetch(session.client.db, key.hash);
                     batch.hashes.push(key);
@@ -230,7 +234,7 @@ impl Engine {
                     Within::Scored { first } => (usize::from(first), 2),
                 };
                 let scored = matches!(within, Within::Scored { .. });
-                let room = KEYS_MAX - batch.sought.len();
+                let room = SOUGHT_MAX - batch.sought.len();
                 let places = (first..spans.len()).step_by(step).take(room);
                 let (key, hash) = (spans[1], key.hash);
                 batch.sought.extend(places.map(|at| Sought {
@@ -269,7 +273,7 @@ impl Engine {
     /// The same once more inside big containers, for what commands seek there.
     fn prefetch_within(&self, db: DbIndex, sought: &[Sought], buf: &[u8]) {
         let text = |span: Span| &buf[span.start..][..span.len];
-        let mut probes: [Option<(Inner<'_>, u64)>; KEYS_MAX] = [None; KEYS_MAX];
+        let mut probes: [Option<(Inner<'_>, u64)>; SOUGHT_MAX] = [None; SOUGHT_MAX];
         // Neighbours mostly seek in the same container: it is looked up once.
         let mut container = None;
         let mut found = false;
