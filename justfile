@@ -52,3 +52,8 @@ bench *ARGS:
 peers *ARGS="bench":
     cargo build --release --quiet
     benches/peers.py {{ ARGS }}
+
+# Expiry, growth, connections beside real servers: `just latency expiry`.
+latency *ARGS="expiry":
+    cargo build --release --quiet
+    benches/latency.py {{ ARGS }}

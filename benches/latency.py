@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""What one client meets while the server is busy otherwise, russet beside real servers.
+
+    benches/latency.py expiry      [NAME=PROGRAM ...]   how late keys with a TTL are deleted
+    benches/latency.py growth      [NAME=PROGRAM ...]   the keyspace grows to KEYS
+    benches/latency.py connections [NAME=PROGRAM ...]   10,000 of them, 1,000 speak
+
+Without servers: target/release/russet and the peers of tests/peers/install. One server
+runs at a time, pinned to CPU 0, load and clients to CPU 1. Two rows a server for `expiry`:
+the loop idle, and under redis-benchmark's SET and GET (pipeline 16) in another database.
+
+Lateness is sampled every few milliseconds: the time since the oldest key that DBSIZE still
+counts was due. "slowest" is the longest answer to the small commands of one client that
+asks all the time. "turn" is the longest turn of russet's loop (INFO `eventloop_duration_max`
+since CONFIG RESETSTAT); "taken" how often the kernel gave its CPU to others meanwhile: a
+turn that was interrupted is longer than its work.
+
+    KEYS=1000000     keys (10,000,000 for `growth`)    SECONDS=60    over which they expire
+    PORT=17000       first port                        PREFIX="chrt -f 10"
+"""
+import os
+import re
+import resource
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import peers
+from peers import PORT, Server, command
+
+KEYS = int(os.environ.get("KEYS", "0"))
+SECONDS = float(os.environ.get("SECONDS", "60"))
+
+
+class Client:
+    """A connection that waits for each reply, and remembers the slowest."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=120)
+        self.times = []
+
+    def ask(self, *words):
+        start = time.perf_counter()
+        self.socket.sendall(command(*words))
+        reply = self.socket.recv(1 << 16)
+        self.times.append(time.perf_counter() - start)
+        return reply
+
+    def slowest_ms(self):
+        return max(self.times) * 1e3
+
+    def percentile_ms(self, percent):
+        return sorted(self.times)[int(len(self.times) * percent / 100)] * 1e3
+
+
+def debug_info(server):
+    """The longest turn in milliseconds, for a server that tells it."""
+    reply = Client(server.port).ask("INFO", "debug")
+    found = re.search(rb"eventloop_duration_max:(\d+)", reply)
+    return int(found.group(1)) / 1e3 if found else None
+
+
+def taken(server):
+    """Times that the kernel took the CPU from the server's main thread."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.search(r"nonvoluntary_ctxt_switches:\s*(\d+)", status).group(1))
+
+
+def benchmark(port, *args):
+    return subprocess.Popen(["taskset", "-c", "1", "redis-benchmark", "-p", str(port), *args],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def end(process):
+    process.terminate()
+    process.wait()
+
+
+def lateness(server, keys, loaded):
+    """p50, p99 and maximum in milliseconds, and the client that measured."""
+    # The first key is due once all are there.
+    begin_ms = int((time.time() + keys / 100_000 + 3) * 1000)
+    due_ms = lambda n: begin_ms + n * SECONDS * 1000 / keys
+    server.fill(command("SET", "key:%012d" % n, "x" * 16, "PXAT", int(due_ms(n))) for n in range(keys))
+    if time.time() * 1000 > begin_ms:
+        sys.exit("filling took longer than foreseen: fewer KEYS, please")
+    client, late = Client(server.port), []
+    load = benchmark(server.port, "--dbnum", "1", "-t", "set,get", "-P", "16", "-n", "1000000000",
+                     "-r", "100000") if loaded else None
+    try:
+        time.sleep(max(0, begin_ms / 1000 - time.time()))
+        client.times.clear()
+        limit = due_ms(keys) + 30_000
+        while time.time() * 1000 < limit:
+            asked = time.time() * 1000
+            left = int(client.ask("DBSIZE")[1:-2])
+            if left == 0:
+                break
+            late.append(max(0.0, asked - due_ms(keys - left)))
+            time.sleep(0.003)
+    finally:
+        if load:
+            end(load)
+    late.sort()
+    return late[len(late) // 2], late[int(len(late) * 0.99)], late[-1], client
+
+
+def expiry(servers):
+    print(f"{'server':12}{'loop':>8}{'p50 ms':>10}{'p99 ms':>10}{'max ms':>10}{'client p99':>12}{'slowest ms':>12}")
+    for at, (name, program) in enumerate(servers):
+        for loaded in (False, True):
+            with Server(name, program, PORT + at) as server:
+                p50, p99, most, client = lateness(server, KEYS or 1_000_000, loaded)
+                print(f"{name:12}{'busy' if loaded else 'idle':>8}{p50:10.2f}{p99:10.2f}{most:10.2f}"
+                      f"{client.percentile_ms(99):12.2f}{client.slowest_ms():12.2f}", flush=True)
+
+
+def growth(servers):
+    keys = KEYS or 10_000_000
+    print(f"{'server':12}{'keys':>12}{'turn ms':>10}{'taken':>8}{'client p99':>12}{'slowest ms':>12}")
+    for at, (name, program) in enumerate(servers):
+        with Server(name, program, PORT + at) as server:
+            client, stop = Client(server.port), threading.Event()
+            client.ask("CONFIG", "RESETSTAT")
+            before = taken(server)
+
+            def ask():
+                while not stop.is_set():
+                    client.ask("PING")
+                    time.sleep(0.0005)
+
+            asking = threading.Thread(target=ask)
+            asking.start()
+            # Random names over a wide range: nearly every SET adds a key.
+            for _ in range(40):
+                load = benchmark(server.port, "-t", "set", "-P", "16", "-d", "16", "-n", str(keys // 4),
+                                 "-r", str(100 * keys))
+                load.wait()
+                if int(Client(server.port).ask("DBSIZE")[1:-2]) >= keys:
+                    break
+            stop.set()
+            asking.join()
+            size = int(Client(server.port).ask("DBSIZE")[1:-2])
+            turn = debug_info(server)
+            print(f"{name:12}{size:12}{'-' if turn is None else '%.2f' % turn:>10}{taken(server) - before:8}"
+                  f"{client.percentile_ms(99):12.2f}{client.slowest_ms():12.2f}", flush=True)
+
+
+def connections(servers, idle=10_000, active=1_000):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (idle + 1000,) * 2)
+    print(f"{'server':12}{'used bytes':>12}{'RSS bytes':>12}{'ops a second':>14}   a connection of {idle}; {active} speak")
+    for at, (name, program) in enumerate(servers):
+        with Server(name, program, PORT + at) as server:
+            Client(server.port).ask("CONFIG", "SET", "maxclients", idle + 500)
+            used, resident = server.used_bytes(), server.resident_bytes()
+            all_of_them = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(idle)]
+            for one in all_of_them:
+                one.sendall(command("PING"))
+            for one in all_of_them:
+                assert one.recv(64) == b"+PONG\r\n"
+            # Buffers that were used are given back by cron.
+            time.sleep(5)
+            used = (server.used_bytes() - used) / idle
+            resident = (server.resident_bytes() - resident) / idle
+            start, done = time.time(), 0
+            while time.time() - start < 3:
+                for one in all_of_them[:active]:
+                    one.sendall(command("SET", "key", "value"))
+                for one in all_of_them[:active]:
+                    done += one.recv(64) == b"+OK\r\n"
+            print(f"{name:12}{used:12.0f}{resident:12.0f}{done / (time.time() - start):14.0f}", flush=True)
+            for one in all_of_them:
+                one.close()
+
+
+def main():
+    kinds = {"expiry": expiry, "growth": growth, "connections": connections}
+    if len(sys.argv) < 2 or sys.argv[1] not in kinds:
+        sys.exit(__doc__)
+    missing = []
+    if sys.argv[2:]:
+        servers = [tuple(word.split("=", 1)) for word in sys.argv[2:]]
+    else:
+        servers, missing = peers.default_servers()
+    for name in missing:
+        print(f"missing: {name} (run tests/peers/install)")
+    # The server has CPU 0 for itself.
+    os.sched_setaffinity(0, {1} if (os.cpu_count() or 1) > 1 else {0})
+    kinds[sys.argv[1]](servers)
+    if missing:
+        print(f"not measured: {', '.join(missing)}")
+
+
+if __name__ == "__main__":
+    main()
