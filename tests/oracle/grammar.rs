@@ -266,10 +266,11 @@ fn tame(args: &mut Vec<Vec<u8>>) {
         b"scan" | b"sscan" | b"hscan" | b"zscan" => {
             let at = if name == b"scan" { 1 } else { 2 };
             let number = |arg: &Vec<u8>| {
-                std::str::from_utf8(arg).is_ok_and(|text| text.parse::<u64>().is_ok())
+                std::str::from_utf8(arg).is_ok_and(|text| text.trim().parse::<u64>().is_ok())
             };
             if args.get(at).is_some_and(number) {
-                args[at] = b"0".to_vec();
+                let digits = args[at].iter_mut().filter(|byte| byte.is_ascii_digit());
+                digits.for_each(|byte| *byte = b'0');
             }
         }
         // Ties and no order at all are determined for lists only.
