@@ -127,6 +127,9 @@ fn swapdb(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::{Arc, Mutex};
+
     use crate::server::Testbed;
 
     #[test]
@@ -158,15 +161,32 @@ mod tests {
         }
     }
 
+    /// Makes the helper thread stop at every mark, after it has told of it, until it is let
+    /// go; it stands at one already.
+    fn hold_helper(t: &mut Testbed) -> (Receiver<()>, Sender<()>) {
+        let ((told, freed), (go, gate)) = (channel(), channel());
+        let gate = Mutex::new(gate);
+        let wake = move || {
+            let _ = told.send(());
+            let _ = gate.lock().expect("no panic").recv();
+        };
+        t.engine.keyspace.lazyfree.set_wake(Arc::new(wake));
+        loop {
+            fill(t);
+            t.run("FLUSHALL ASYNC");
+            // What is freed at once leaves nothing to put a mark behind.
+            if t.engine.keyspace.lazyfree.mark().is_some() {
+                break;
+            }
+        }
+        freed.recv().expect("the first mark is met");
+        (freed, go)
+    }
+
     #[test]
     fn a_client_that_says_sync_waits_until_the_memory_is_free() {
         let mut t = Testbed::new();
-        let (told, freed) = std::sync::mpsc::channel();
-        let wake = move || told.send(()).expect("the test listens");
-        t.engine
-            .keyspace
-            .lazyfree
-            .set_wake(std::sync::Arc::new(wake));
+        let (freed, go) = hold_helper(&mut t);
         let (first, second) = (t.connect(), t.connect());
         for (client, line) in [(first, "FLUSHDB SYNC"), (second, "FLUSHALL")] {
             fill(&mut t);
@@ -178,6 +198,7 @@ mod tests {
                 [line],
                 "stated when it is done, not when told"
             );
+            go.send(()).expect("the thread waits");
             freed.recv().expect("the mark is met");
             assert_eq!(t.engine.keyspace.lazyfree.pending(), 0);
             t.serve_freed();
@@ -192,12 +213,7 @@ mod tests {
     #[test]
     fn who_was_let_go_is_not_told_of_memory() {
         let mut t = Testbed::new();
-        let (told, freed) = std::sync::mpsc::channel();
-        let wake = move || told.send(()).expect("the test listens");
-        t.engine
-            .keyspace
-            .lazyfree
-            .set_wake(std::sync::Arc::new(wake));
+        let (freed, go) = hold_helper(&mut t);
         let waiter = t.connect();
         fill(&mut t);
         assert_eq!(t.run_as(waiter, "FLUSHALL SYNC"), "");
@@ -205,6 +221,7 @@ mod tests {
         assert_eq!(t.run(&format!("CLIENT UNBLOCK {id}")), ":1\r\n");
         assert_eq!(t.take_reply(waiter), b"+OK\r\n");
         assert_eq!(t.run_as(waiter, "BLPOP list 0"), "");
+        go.send(()).expect("the thread waits");
         freed.recv().expect("the mark is met");
         t.serve_freed();
         assert_eq!(t.take_reply(waiter), b"");
@@ -215,10 +232,7 @@ mod tests {
     #[test]
     fn a_flush_inside_a_transaction_frees_before_it_answers() {
         let mut t = Testbed::new();
-        t.engine
-            .keyspace
-            .lazyfree
-            .set_wake(std::sync::Arc::new(|| ()));
+        t.engine.keyspace.lazyfree.set_wake(Arc::new(|| ()));
         fill(&mut t);
         t.run("MULTI");
         t.run("FLUSHALL SYNC");

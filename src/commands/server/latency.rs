@@ -258,7 +258,8 @@ mod tests {
         assert!(graph.contains(head), "{graph}");
         let none = "-ERR No samples available for event 'nosuch'\r\n";
         assert_eq!(t.run("LATENCY GRAPH nosuch"), none);
-        assert_eq!(t.run("LATENCY GRAPH \"nosuch\\x00more\""), none);
+        let reply = t.run_args(&[b"LATENCY", b"GRAPH", b"nosuch\0more"]);
+        assert_eq!(reply, none.as_bytes());
     }
 
     #[test]
