@@ -136,6 +136,10 @@ impl<'a> Wanted<'a> {
             };
             self.end(zset).checked_sub(steps)?
         };
+        // The walk sees only the bound that lies before it.
+        if self.offset < 0 && !(self.start(zset)..self.end(zset)).contains(&start) {
+            return None;
+        }
         Some((start, count))
     }
 
