@@ -152,6 +152,9 @@ fn set(call: &mut Call<'_>) -> CommandResult {
 
 /// Repeated later, "in ten seconds" would mean another time.
 pub(super) fn state_set_until(call: &mut Call<'_>, key: &[u8], text: &[u8], when_ms: i64) {
+    if !call.effects_wanted() {
+        return;
+    }
     let mut digits = itoa::Buffer::new();
     let when = digits.format(when_ms).as_bytes();
     call.rewrite(&[b"SET", key, text, b"PXAT", when]);
