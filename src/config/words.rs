@@ -190,6 +190,8 @@ pub fn trim(line: &[u8]) -> &[u8] {
 /// `None` for anything else, a sign, or more than a `u64` holds. Empty text is zero, as
 /// in Redis.
 pub fn parse_memory(text: &[u8]) -> Option<u64> {
+    // As Redis, which reads a C string.
+    let text = memchr::memchr(0, text).map_or(text, |end| &text[..end]);
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let (digits, unit) = text.split_at(digits);
     let factor: u64 = match unit.to_ascii_lowercase().as_slice() {
