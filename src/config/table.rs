@@ -586,7 +586,7 @@ directives! {
         "log-format", choice, [], Works;
     busy_poll_usec: u32 = 0 =>
         "busy-poll-usec", number(0, 100), [], Works;
-    event_coalesce_usec: u32 = 50 =>
+    event_coalesce_usec: u32 = 100 =>
         "event-coalesce-usec", number(0, 1000), [], Works;
 }
 
