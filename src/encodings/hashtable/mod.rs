@@ -380,6 +380,10 @@ impl HashTable {
             for line in segment.lines_of(tag_of_hash(hash)) {
                 prefetch(line.addr());
             }
+            if self.expiry.is_some() {
+                // Its header says which expiries need a note.
+                prefetch(segment.segment().0.addr());
+            }
         }
     }
 
