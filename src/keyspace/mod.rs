@@ -160,13 +160,20 @@ impl Keyspace {
         Db::new(self, at)
     }
 
-    /// Brings the lines of a key's two buckets near. A hint: nothing is looked up.
+    /// Brings what a key's lookup reads first near: a word of the directory. A hint, as the
+    /// next two stages: nothing is looked up.
+    #[inline]
+    pub fn prefetch_directory(&self, at: DbIndex, hash: u64) {
+        self.dbs[at.0 as usize].table().prefetch_directory(hash);
+    }
+
+    /// Second stage: brings the lines of the key's two buckets near.
     #[inline]
     pub fn prefetch(&self, at: DbIndex, hash: u64) {
         self.dbs[at.0 as usize].table().prefetch(hash);
     }
 
-    /// Second stage: brings the entries near whose tags match.
+    /// Third stage: brings the entries near whose tags match.
     #[inline]
     pub fn prefetch_entries(&self, at: DbIndex, hash: u64) {
         self.dbs[at.0 as usize]

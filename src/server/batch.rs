@@ -1,7 +1,8 @@
 //! Commands of one client, parsed ahead so that their keys are near when they run.
 //!
-//! Up to [`COMMANDS_MAX`] commands (or keys) are parsed and hashed; the table lines and then
-//! the entries of all their keys are prefetched; then the commands run one by one. What was
+//! Up to [`COMMANDS_MAX`] commands (or [`KEYS_MAX`] keys) are parsed and hashed; the words of
+//! the directory, then the table's lines, then the entries of all their keys are prefetched;
+//! then the commands run one by one. What was
 //! prefetched is a hint only: any command may change the table, and handlers look up again.
 
 use super::client::ClientFlags;
@@ -220,7 +221,8 @@ impl Engine {
                 let mut at = keys.first as isize;
                 while at <= last && batch.hashes.len() < first_hash + COMMAND_KEYS_MAX {
                     let key = KeyHash::new(hash_keys, args.at(at as usize));
-                    self.keyspace.prefetch(session.client.db, key.hash);
+                    self.keyspace
+                        .prefetch_directory(session.client.db, key.hash);
                     batch.hashes.push(key);
                     at += keys.step as isize;
                 }
@@ -261,6 +263,9 @@ impl Engine {
     fn prefetch(&self, session: &Session, batch: &Batch, buf: &[u8]) {
         // A single key gains nothing: its lookup follows at once.
         if batch.hashes.len() > 1 {
+            for key in &batch.hashes {
+                self.keyspace.prefetch(session.client.db, key.hash);
+            }
             for key in &batch.hashes {
                 self.keyspace.prefetch_entries(session.client.db, key.hash);
             }
