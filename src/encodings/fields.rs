@@ -435,13 +435,18 @@ impl Drop for FieldTable {
 
 impl Clone for FieldTable {
     fn clone(&self) -> Self {
-        let mut copy = Self::new();
-        for field in self.iter() {
-            let hash = hash::keys().hash(field.name);
-            copy.table.insert(hash, build(field), hash_of);
-            copy.note(hash, field.expire_ms);
+        let mut copy = FieldTable {
+            // SAFETY: words in the table are alive while it is borrowed.
+            table: self
+                .table
+                .copy_with(|word| build(unsafe { field_of(word) })),
+            volatile: self.volatile,
+        };
+        if self.volatile > 0 {
+            for field in self.iter() {
+                copy.note(hash::keys().hash(field.name), field.expire_ms);
+            }
         }
-        copy.volatile = self.volatile;
         copy
     }
 }

@@ -310,17 +310,14 @@ impl Drop for MemberTable {
 
 impl Clone for MemberTable {
     fn clone(&self) -> Self {
-        let mut copy = Self::new();
-        for word in self.table.iter() {
-            let stored = match is_pointer(word) {
-                // SAFETY: words in the table are alive while it is borrowed.
-                true => Stored::Text(unsafe { text_of(word) }),
-                false => Stored::Inline(word),
-            };
-            copy.table
-                .insert(stored.hash(), stored.into_word(), hash_of);
+        let copy = |word| match is_pointer(word) {
+            // SAFETY: words in the table are alive while it is borrowed.
+            true => Stored::Text(unsafe { text_of(word) }).into_word(),
+            false => word,
+        };
+        MemberTable {
+            table: self.table.copy_with(copy),
         }
-        copy
     }
 }
 

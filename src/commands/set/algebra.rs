@@ -5,7 +5,7 @@ use crate::commands::element;
 use crate::keyspace::{Class, Db, Ref};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Collected, Container, Set, difference, intersect, union};
+use crate::types::{Collected, Container, Limits, Set, difference, intersect, union};
 
 /// The sets at some keys; missing ones are `None`.
 type Sets<'d> = Vec<Option<Ref<'d, Set>>>;
@@ -203,13 +203,27 @@ fn reply_all(reply: &mut crate::resp::Reply, set: &Set) {
 fn sunionstore(call: &mut Call<'_>) -> CommandResult {
     let limits = *call.db.limits();
     let sets = look_up(&mut call.db, call.args.from(2))?;
-    let mut result = Set::of_integers();
-    for set in sets.iter().flatten() {
+    let mut there: Vec<&Set> = sets.iter().flatten().map(|set| &**set).collect();
+    let largest = (0..there.len()).max_by_key(|&at| there[at].len());
+    let mut result = match largest {
+        Some(at) if is_large(there[at], &limits) => there.swap_remove(at).clone(),
+        _ => Set::of_integers(),
+    };
+    for set in there {
         result.add_all(set, &limits);
     }
     drop(sets);
     store(call, result, "sunionstore");
     Ok(())
+}
+
+/// Whether any set with as many members is a table, so that a copy of this one, which is
+/// made at once, does for one that its members were added to.
+fn is_large(set: &Set, limits: &Limits) -> bool {
+    let packed_max = limits
+        .set_max_intset_entries
+        .max(limits.set_max_listpack_entries);
+    matches!(set, Set::Table(_)) && set.len() > packed_max
 }
 
 // --- difference ---
@@ -291,8 +305,12 @@ fn sdiff(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// `first` without the members of `others`, built into `result`.
-fn taken_away(mut result: Set, first: &Set, others: &[&Set], limits: &crate::types::Limits) -> Set {
-    result.add_all(first, limits);
+fn taken_away(mut result: Set, first: &Set, others: &[&Set], limits: &Limits) -> Set {
+    if is_large(first, limits) {
+        result = first.clone();
+    } else {
+        result.add_all(first, limits);
+    }
     for other in others {
         result.remove_all(other);
         if result.is_empty() {

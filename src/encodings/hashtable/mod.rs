@@ -31,6 +31,7 @@
 
 mod arena;
 mod check;
+mod copy;
 mod directory;
 mod drain;
 mod expiry;

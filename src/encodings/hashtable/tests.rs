@@ -533,3 +533,43 @@ fn the_order_of_one_table_is_no_order_for_another() {
     assert_eq!(other.len(), COUNT as usize);
     assert!(other.shape().bytes < 11 * COUNT as usize);
 }
+
+/// A copy of a table that grew and shrank, compared, then changed as the original is.
+fn copies_follow(hash: fn(u64) -> u64, inserted: u64, removed: u64) {
+    let mut numbers = Numbers::new(hash);
+    (0..inserted).for_each(|n| numbers.insert(n));
+    (0..removed).for_each(|n| assert!(numbers.remove(n)));
+    let mut copy = Numbers {
+        table: numbers.table.copy_with(|word| word),
+        hash,
+    };
+    copy.check();
+    assert_eq!(copy.sorted(), numbers.sorted());
+    assert!((removed..inserted).all(|n| copy.contains(n)));
+    for n in inserted..inserted + 2000 {
+        copy.insert(n);
+    }
+    for n in removed..inserted {
+        assert!(copy.remove(n));
+    }
+    copy.check();
+    numbers.check();
+    assert_eq!(copy.table.len(), 2000);
+    assert_eq!(numbers.table.len() as u64, inserted - removed);
+}
+
+#[test]
+fn a_copy_is_a_table_of_its_own() {
+    for (inserted, removed) in [
+        (0, 0),
+        (1, 0),
+        (30, 3),
+        (500, 0),
+        (20_000, 0),
+        (20_000, 17_500),
+    ] {
+        copies_follow(mix, inserted, removed);
+        copies_follow(poor, inserted.min(3000), removed.min(2000));
+    }
+    copies_follow(one_hash, 700, 10);
+}
