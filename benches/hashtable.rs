@@ -112,7 +112,7 @@ fn operations(c: &mut Criterion) {
                 }
                 hashes
                     .iter()
-                    .for_each(|&hash| full.prefetch_entries(hash, |_| true));
+                    .for_each(|&hash| full.prefetch_entries(hash, |_| Some(40)));
                 for (&hash, &at) in hashes.iter().zip(batch) {
                     black_box(keys.find(&full, hash, &keys.keys[at as usize]));
                 }
