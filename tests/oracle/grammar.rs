@@ -283,6 +283,15 @@ fn tame(args: &mut Vec<Vec<u8>>) {
                 args[1] = b"l3".to_vec();
             }
         }
+        _ => {}
+    }
+    // With LIMIT Redis sorts only a part, and ties end up anywhere, those of a list too.
+    if name.starts_with(b"sort") && has(args, b"by") && has(args, b"limit") {
+        args.iter_mut()
+            .filter(|arg| arg.eq_ignore_ascii_case(b"alpha"))
+            .for_each(|arg| *arg = b"asc".to_vec());
+    }
+    match name.as_slice() {
         // What stands there is a list, but for RENAME and COPY.
         b"zadd" | b"sadd" if args.len() > 1 && args[1] == b"l3" => args[1] = b"l2".to_vec(),
         _ => {}

@@ -293,7 +293,8 @@ fn report(stream: &Stream, difference: &Difference) -> String {
             waiter => format!("   # waits, on connection {}", waiter + 1),
         };
         let _ = writeln!(text, "{}{other}", command_line(&step.args));
-        if difference.step == Some(at) {
+        // What a waiting client is answered comes of what follows.
+        if difference.step == Some(at) && step.client < 2 {
             break;
         }
     }
