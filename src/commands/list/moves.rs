@@ -62,14 +62,17 @@ fn transfer(call: &mut Call<'_>, from: End, to: End) -> Result<bool, CommandErro
     let mut list = call.db.write::<List>(source)?.expect("seen above");
     let moved = list.pop_with(from, |entry| entry.to_vec());
     let moved = moved.expect("no list is empty");
+    // A list that is only turned has lost nothing by which it could shrink.
+    let turned = source == destination;
+    if turned {
+        push_one(&mut list, to, &moved, &limits);
+    }
     list.shrunk(&limits);
-    let mut empty = list.is_empty();
+    let empty = list.is_empty();
     drop(list);
-    let mut list = call.db.write_or(destination, List::new)?;
-    push_one(&mut list, to, &moved, &limits);
-    drop(list);
-    if source == destination {
-        empty = false;
+    if !turned {
+        let mut list = call.db.write_or(destination, List::new)?;
+        push_one(&mut list, to, &moved, &limits);
     }
     call.db
         .changed_by(destination, 0, Class::LIST, push::event(to));
