@@ -268,12 +268,12 @@ impl<'a> Db<'a> {
         self.place(key).set_string(value, expiry);
     }
 
-    /// Gives a found key another value and expiry.
+    /// Gives a found key another value and expiry. As in Redis, clients that wait for the key
+    /// are not served for it: they are when it is made anew, or grows by their own kind.
     #[inline]
     pub(super) fn overwrite(
         &mut self,
         hash: u64,
-        key: &[u8],
         found: Found,
         expiry: Option<i64>,
         value: NewValue<'_>,
@@ -282,9 +282,6 @@ impl<'a> Db<'a> {
             self.keyspace.lazyfree.free_value(old);
         }
         self.database_mut().replace(hash, found, expiry, value);
-        if let NewValue::Container(..) = value {
-            self.keyspace.waiting.signal(self.at, key);
-        }
     }
 
     /// Makes a key that is not there.

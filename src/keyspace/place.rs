@@ -84,7 +84,7 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
         let Place { db, key, hash, .. } = self;
         match self.found {
             None => _ = db.insert_new(hash, key, expiry, value),
-            Some(found) => db.overwrite(hash, key, found, expiry, value),
+            Some(found) => db.overwrite(hash, found, expiry, value),
         }
     }
 
