@@ -256,15 +256,7 @@ impl Engine {
 
     /// Gives a client the answer for whose time is up, and lets it go.
     pub(super) fn end_wait(&mut self, id: ClientId) {
-        let Some(mut session) = self.server.clients.take(id) else {
-            return;
-        };
-        if let Some(blocked) = &session.client.blocked {
-            self.server.count_unserved(&session.client, false);
-            blocked.on_timeout.write(&mut session.reply);
-        }
-        self.unblock(&mut session);
-        self.server.put_back(session);
+        unblock_client(&mut self.keyspace, &mut self.server, id, None);
     }
 
     /// Answers clients whose flushed databases have been freed (FLUSHALL SYNC).
@@ -323,16 +315,13 @@ pub fn unblock_client(
     };
     let waits = session.client.blocked.is_some();
     if let Some(blocked) = &session.client.blocked {
+        server.count_unserved(&session.client, error.is_some());
         match error {
             Some(error) => {
-                server.count_unserved(&session.client, true);
                 session.reply.error(error);
                 server.stats.count_error(session.reply.last_error());
             }
-            None => {
-                server.count_unserved(&session.client, false);
-                blocked.on_timeout.write(&mut session.reply);
-            }
+            None => blocked.on_timeout.write(&mut session.reply),
         }
         unblock(keyspace, server, &mut session);
     }

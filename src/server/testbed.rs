@@ -106,16 +106,16 @@ impl Testbed {
         reply
     }
 
+    fn take_session(&mut self) -> Box<Session> {
+        let clients = &mut self.engine.server.clients;
+        clients.take(self.client).expect("connected")
+    }
+
     /// Runs a command of any bytes.
     pub fn run_args(&mut self, args: &[&[u8]]) -> Vec<u8> {
         let owned: OwnedArgs = args.iter().copied().collect();
         let args: Args<'_> = owned.args();
-        let mut session = self
-            .engine
-            .server
-            .clients
-            .take(self.client)
-            .expect("connected");
+        let mut session = self.take_session();
         let row = self.engine.server.table.find(args.at(0)).map(|row| row.id);
         self.engine.server.begin_commands();
         self.engine.dispatch(&mut session, row, args, &[]);
@@ -129,12 +129,7 @@ impl Testbed {
     ///
     /// Panics when the requests are not whole, or do not run to their end.
     pub fn run_pipeline(&mut self, requests: &[u8]) -> usize {
-        let mut session = self
-            .engine
-            .server
-            .clients
-            .take(self.client)
-            .expect("connected");
+        let mut session = self.take_session();
         let (mut pos, mut replied) = (0, 0);
         loop {
             let progress = Progress::default();
@@ -186,11 +181,7 @@ impl Testbed {
     pub fn take_effects(&mut self) -> Vec<String> {
         let word = |w: &[u8]| String::from_utf8_lossy(w).into_owned();
         let line = |s: &Stated| s.args.args().iter().map(word).collect::<Vec<_>>().join(" ");
-        self.stated
-            .borrow_mut()
-            .drain(..)
-            .map(|s| line(&s))
-            .collect()
+        self.take_stated().iter().map(line).collect()
     }
 }
 
