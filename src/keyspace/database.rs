@@ -7,11 +7,12 @@
 use super::check::check_value;
 use super::entry::Entry;
 use super::expire::is_past;
+use super::sizes::Size;
 use super::watch::Seen;
-use super::{FieldExpiries, NewValue, Ref};
+use super::{FieldExpiries, KeySizes, NewValue, Ref, RefMut, Str};
 use crate::base::hash;
 use crate::encodings::hashtable::{HashTable, Slot, Word};
-use crate::types::{Encoding, Hash, Inner, Type};
+use crate::types::{Container, Encoding, Hash, Inner, Type};
 
 /// The full hash of an entry's key, for the table when a segment splits.
 fn rehash(word: Word) -> u64 {
@@ -55,6 +56,8 @@ pub struct Database {
     volatile: usize,
     /// Hashes whose fields expire.
     fields: FieldExpiries,
+    /// Keys by type and size.
+    sizes: KeySizes,
 }
 
 impl Database {
@@ -101,6 +104,11 @@ impl Database {
 
     pub(super) fn fields_mut(&mut self) -> &mut FieldExpiries {
         &mut self.fields
+    }
+
+    /// Keys by type and size.
+    pub fn sizes(&self) -> &KeySizes {
+        &self.sizes
     }
 
     #[inline]
@@ -151,6 +159,7 @@ impl Database {
     /// Adds a key that is not there.
     pub(super) fn insert(&mut self, hash: u64, entry: Entry) {
         self.table.insert(hash, entry.table_word(), rehash);
+        self.sizes.add(Size::of(entry));
         if let Some(when) = entry.expiry() {
             self.volatile += 1;
             self.table.note_expiry(hash, when);
@@ -178,7 +187,7 @@ impl Database {
     }
 
     /// The entry at `slot` was replaced or moved; `had_expiry` is what it had before.
-    pub(super) fn moved(&mut self, slot: Slot, hash: u64, had_expiry: bool, entry: Entry) {
+    fn moved(&mut self, slot: Slot, hash: u64, had_expiry: bool, entry: Entry) {
         let word = entry.table_word();
         if self.table.word_at(slot) != word {
             self.table.replace_at(slot, word);
@@ -193,6 +202,7 @@ impl Database {
     /// Takes a key out of the table; its entry is the caller's to free or to insert again.
     pub(super) fn detach(&mut self, found: Found) -> Entry {
         self.table.remove_at(found.slot);
+        self.sizes.remove(Size::of(found.entry));
         self.volatile -= found.entry.has_expiry() as usize;
         self.forget_fields(found.entry);
         found.entry
@@ -203,24 +213,65 @@ impl Database {
         let entry = Entry::of(word);
         let found = self.table.remove(rehash(word), |w| w == word)?;
         self.volatile -= Entry::word_has_expiry(found) as usize;
+        self.sizes.remove(Size::of(entry));
         self.forget_fields(entry);
         Some(entry)
     }
 
-    /// Replaces the value of a found key (a string or a container's word).
+    /// Replaces the value of a found key (a string or a container's word). A container that
+    /// was there is the caller's to free.
     pub(super) fn replace(
         &mut self,
         hash: u64,
         found: Found,
         expiry: Option<i64>,
         value: NewValue<'_>,
-    ) -> Entry {
+    ) -> Option<Detached> {
+        let before = Size::of(found.entry);
+        let old = take_container(found.entry);
         let had = found.entry.has_expiry();
         self.forget_fields(found.entry);
         let entry = found.entry.replace(expiry, value);
         self.moved(found.slot, hash, had, entry);
         self.note_fields(entry);
+        self.sizes.change(before, Size::of_new(value, entry));
+        old
+    }
+
+    /// Adds, changes or removes a found key's expiry; gives its entry, which may have moved.
+    pub(super) fn set_expiry(&mut self, hash: u64, found: Found, expiry: Option<i64>) -> Entry {
+        let had = found.entry.has_expiry();
+        let entry = found.entry.with_expiry(expiry);
+        self.moved(found.slot, hash, had, entry);
         entry
+    }
+
+    /// The bytes of a found string, extended with zeros to at least `len`.
+    pub(super) fn grow_string(&mut self, hash: u64, found: Found, len: usize) -> &mut [u8] {
+        let before = Size::of(found.entry);
+        let had = found.entry.has_expiry();
+        let (entry, text) = found.entry.grow_string(len);
+        self.moved(found.slot, hash, had, entry);
+        self.sizes
+            .change(before, Size::new(Type::String, text.len()));
+        text
+    }
+
+    /// Changes an integer that is kept as such; `false`: the value is something else.
+    #[inline]
+    pub(super) fn set_int(&mut self, found: Found, n: i64) -> bool {
+        let Some(Str::Int(old)) = found.entry.string() else {
+            return false;
+        };
+        found.entry.set_int(n);
+        self.sizes.change(Size::of_int(old), Size::of_int(n));
+        true
+    }
+
+    /// A found key's container, to be changed.
+    #[inline]
+    pub(super) fn write<T: Container>(&mut self, entry: Entry) -> RefMut<'_, T> {
+        RefMut::of(entry, &mut self.sizes)
     }
 
     /// Every entry, in table order.
@@ -230,13 +281,15 @@ impl Database {
 }
 
 impl Database {
-    /// Panics if an invariant does not hold: the table's own, the counts, and that every
+    /// Panics if an invariant does not hold: the table's own, the counts by type and size, and that every
     /// hash with expiring fields has a line that is not late. O(n).
     pub fn check_invariants(&self) {
         self.table.check_invariants(rehash);
         let (mut volatile, mut first_due, mut lines) = (0, i64::MAX, 0);
+        let mut sizes = KeySizes::default();
         for entry in self.entries() {
             volatile += entry.has_expiry() as usize;
+            sizes.add(Size::of(entry));
             first_due = first_due.min(entry.expiry().unwrap_or(i64::MAX));
             let line = self.fields.line(entry.key());
             lines += line.is_some() as usize;
@@ -252,6 +305,7 @@ impl Database {
             check_value(entry);
         }
         assert_eq!(volatile, self.volatile);
+        assert_eq!(sizes, self.sizes);
         assert_eq!(lines, self.fields.len(), "no line without its hash");
         let bound = self.table.next_due().unwrap_or(i64::MAX);
         assert!(bound <= first_due.max(0), "no key expires unseen");

@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 
-use super::database::{Found, take_container};
+use super::database::Found;
 use super::entry::Entry;
 use super::expire::is_past;
 use super::{Class, Database, DbIndex, Expiry, Keyspace, NewValue, Place, Ref, RefMut, Str};
@@ -278,10 +278,9 @@ impl<'a> Db<'a> {
         expiry: Option<i64>,
         value: NewValue<'_>,
     ) {
-        if let Some(old) = take_container(found.entry) {
+        if let Some(old) = self.database_mut().replace(hash, found, expiry, value) {
             self.keyspace.lazyfree.free_value(old);
         }
-        self.database_mut().replace(hash, found, expiry, value);
     }
 
     /// Makes a key that is not there.
@@ -350,7 +349,7 @@ impl<'a> Db<'a> {
     ) -> Result<Option<RefMut<'_, T>>, CommandError> {
         match self.find(key) {
             None => Ok(None),
-            Some(f) if f.entry.kind() == T::TYPE => Ok(Some(RefMut::of(f.entry))),
+            Some(f) if f.entry.kind() == T::TYPE => Ok(Some(self.database_mut().write(f.entry))),
             Some(_) => Err(CommandError::WrongType),
         }
     }
@@ -364,11 +363,12 @@ impl<'a> Db<'a> {
     ) -> Result<RefMut<'_, T>, CommandError> {
         let hash = self.hash(key);
         match self.find_hashed(hash, key) {
-            Some(f) if f.entry.kind() == T::TYPE => Ok(RefMut::of(f.entry)),
+            Some(f) if f.entry.kind() == T::TYPE => Ok(self.database_mut().write(f.entry)),
             Some(_) => Err(CommandError::WrongType),
             None => {
                 let value = NewValue::container(make());
-                Ok(RefMut::of(self.insert_new(hash, key, None, value)))
+                let entry = self.insert_new(hash, key, None, value);
+                Ok(self.database_mut().write(entry))
             }
         }
     }

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Class, Db, RefMut, RemovedPart};
+use super::{Class, Db, Keyspace, Removed, RemovedPart};
 use crate::types::{Container, Hash, Type};
 
 /// Hashes by the time at which their next field may expire.
@@ -76,10 +76,18 @@ impl Db<'_> {
             return 0;
         };
         let past = self.keyspace.now_ms.saturating_sub(1).max(0) as u64;
-        let mut hash = RefMut::<Hash>::of(entry);
-        let keyspace = &mut *self.keyspace;
+        let Keyspace {
+            dbs,
+            record_removed,
+            removed: records,
+            ..
+        } = &mut *self.keyspace;
+        let mut hash = dbs[self.at.0 as usize].write::<Hash>(entry);
         let removed = hash.remove_expired(past, limit, |field| {
-            keyspace.record_removed(self.at, key, RemovedPart::Field(field.into()));
+            if *record_removed {
+                let what = RemovedPart::Field(field.into());
+                records.push(Removed::new(self.at, key, what));
+            }
         });
         let (next, empty) = (hash.next_due(), hash.is_empty());
         drop(hash);

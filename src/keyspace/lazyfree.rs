@@ -25,7 +25,7 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 enum Garbage {
     Value(Detached),
-    Database(Database),
+    Database(Box<Database>),
     Mark(Wake),
 }
 
@@ -127,7 +127,7 @@ impl LazyFree {
         }
         let keys = db.len() as u64;
         if keys > OFF_LOOP_MIN as u64 {
-            return self.send(Garbage::Database(db), keys);
+            return self.send(Garbage::Database(Box::new(db)), keys);
         }
         let mut given_away = 0;
         db.table_mut().clear_with(|word| {

@@ -18,6 +18,7 @@ mod new_value;
 mod notify;
 mod place;
 mod relocate;
+mod sizes;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -35,6 +36,7 @@ pub use lazyfree::LazyFree;
 pub use new_value::{NewValue, Str};
 pub use notify::{Class, KeyEvent};
 pub use place::{Expiry, Place};
+pub use sizes::KeySizes;
 pub use value::{Ref, RefMut};
 pub use waiting::Waiting;
 pub use watch::{WatchedKey, Watchers};
@@ -77,6 +79,13 @@ pub struct Removed {
     pub db: DbIndex,
     pub key: Box<[u8]>,
     pub what: RemovedPart,
+}
+
+impl Removed {
+    fn new(db: DbIndex, key: &[u8], what: RemovedPart) -> Removed {
+        let key = key.into();
+        Removed { db, key, what }
+    }
 }
 
 /// How much of a key was removed.
@@ -235,8 +244,7 @@ impl Keyspace {
     /// Files a removal for those who repeat it.
     fn record_removed(&mut self, db: DbIndex, key: &[u8], what: RemovedPart) {
         if self.record_removed {
-            let key = key.into();
-            self.removed.push(Removed { db, key, what });
+            self.removed.push(Removed::new(db, key, what));
         }
     }
 

@@ -3,7 +3,6 @@
 use super::database::Found;
 use super::{Db, NewValue, Str};
 use crate::command::CommandError;
-use crate::types::{Encoding, Type};
 
 /// What becomes of a key's expiry when its value is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,10 +59,8 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
     /// Sets or clears the expiry of a key that is there.
     pub fn set_expiry(&mut self, expiry: Option<i64>) {
         if let Some(found) = &mut self.found {
-            let had = found.entry.has_expiry();
-            found.entry = found.entry.with_expiry(expiry);
-            let (slot, entry) = (found.slot, found.entry);
-            self.db.database_mut().moved(slot, self.hash, had, entry);
+            let database = self.db.database_mut();
+            found.entry = database.set_expiry(self.hash, *found, expiry);
         }
     }
 
@@ -93,23 +90,15 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
     pub fn grow(self, len: usize) -> &'d mut [u8] {
         let found = self.found.expect("a string is there");
         let old = found.entry.string().expect("a string is there").len();
-        let had = found.entry.has_expiry();
-        let (entry, text) = found.entry.grow_string(len.max(old));
         let database = self.db.database_mut();
-        database.moved(found.slot, self.hash, had, entry);
-        text
+        database.grow_string(self.hash, found, len.max(old))
     }
 
     /// Changes an integer in place; `false`: there is none to change.
     #[inline]
     pub fn set_int(&mut self, n: i64) -> bool {
-        match self.found {
-            Some(f) if f.entry.encoding() == Encoding::Int && f.entry.kind() == Type::String => {
-                f.entry.set_int(n);
-                true
-            }
-            _ => false,
-        }
+        self.found
+            .is_some_and(|found| self.db.database_mut().set_int(found, n))
     }
 
     /// Deletes the key if it is there; big values are freed off the loop. The caller states

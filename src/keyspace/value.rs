@@ -6,7 +6,9 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 
+use super::KeySizes;
 use super::entry::Entry;
+use super::sizes::Size;
 use crate::types::Container;
 
 /// A container to be read.
@@ -37,24 +39,28 @@ impl<T: Container> Deref for Ref<'_, T> {
     }
 }
 
-/// A container to be changed: what it became (encoding, address) is written back when this
-/// goes out of scope.
+/// A container to be changed: what it became (encoding, address, size) is written back when
+/// this goes out of scope.
 pub struct RefMut<'a, T: Container> {
     entry: Entry,
     value: ManuallyDrop<T>,
-    bound: PhantomData<&'a mut T>,
+    /// Elements when the borrow began.
+    len: usize,
+    sizes: &'a mut KeySizes,
 }
 
-impl<T: Container> RefMut<'_, T> {
+impl<'a, T: Container> RefMut<'a, T> {
     /// As [`Ref::of`], with the database borrowed exclusively.
-    pub(super) fn of(entry: Entry) -> Self {
+    #[inline]
+    pub(super) fn of(entry: Entry, sizes: &'a mut KeySizes) -> Self {
         debug_assert_eq!(entry.kind(), T::TYPE);
         // SAFETY: the entry's pair is overwritten by `drop` before anybody reads it again.
         let value = unsafe { T::from_word(entry.encoding(), entry.word()) };
         RefMut {
             entry,
+            len: value.len(),
             value: ManuallyDrop::new(value),
-            bound: PhantomData,
+            sizes,
         }
     }
 }
@@ -79,6 +85,11 @@ impl<T: Container> Drop for RefMut<'_, T> {
     fn drop(&mut self) {
         // SAFETY: taken once, here; ownership goes back to the entry as the new pair.
         let value = unsafe { ManuallyDrop::take(&mut self.value) };
+        let (before, after) = (
+            Size::new(T::TYPE, self.len),
+            Size::new(T::TYPE, value.len()),
+        );
+        self.sizes.change(before, after);
         let (encoding, word) = value.into_word();
         self.entry.set_word(encoding, word);
     }

@@ -111,6 +111,7 @@ const SECTIONS: &[Section] = &[
     section("latencystats", false, commands::latencystats),
     section("cluster", true, process::cluster),
     section("keyspace", true, keyspace::keyspace),
+    section("keysizes", true, keyspace::keysizes),
 ];
 
 /// Asked for by name only, never among "all".

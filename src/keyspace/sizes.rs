@@ -1,0 +1,188 @@
+//! How many keys of each size a database has: the histogram of INFO keysizes.
+//!
+//!     bin 0: empty    bin i: 2^(i-1) up to below 2^i bytes of a string, elements of the rest
+//!
+//! The counts follow the entries: `Database` counts where an entry comes in, goes out or gets
+//! another value, and what is written to a container is weighed where its borrow ends
+//! ([`RefMut`](super::RefMut)). Nothing else can change a size, so nothing else counts.
+//! Redis forgets some of its own places (INCR of a large integer, SPOP of a whole set).
+//!
+//! Cost: two lengths and a comparison; the counters are touched when the bin is another.
+
+use super::entry::Entry;
+use super::{NewValue, Ref, Str};
+use crate::types::{Container, Hash, List, Set, Type, Zset};
+
+/// Sizes are lengths in memory, below 2^63.
+const BINS: usize = 64;
+
+/// The type and size of a value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    kind: Type,
+    /// Bytes or elements; of an integer, any number in the bin of its text's length.
+    size: usize,
+}
+
+impl Size {
+    #[inline]
+    pub fn new(kind: Type, size: usize) -> Size {
+        Size { kind, size }
+    }
+
+    /// That of an entry's value.
+    #[inline]
+    pub fn of(entry: Entry) -> Size {
+        let kind = entry.kind();
+        let size = match kind {
+            Type::String => match entry.string() {
+                Some(Str::Bytes(text)) => text.len(),
+                Some(Str::Int(n)) => int_size(n),
+                None => 0,
+            },
+            Type::List => Ref::<List>::of(entry).len(),
+            Type::Set => Ref::<Set>::of(entry).len(),
+            Type::Zset => Ref::<Zset>::of(entry).len(),
+            Type::Hash => Ref::<Hash>::of(entry).len(),
+            Type::Stream => 0,
+        };
+        Size { kind, size }
+    }
+
+    /// That of an integer, kept as such.
+    #[inline]
+    pub fn of_int(n: i64) -> Size {
+        Size::new(Type::String, int_size(n))
+    }
+
+    /// That of a value which `entry` has been given: a string's needs no look at it.
+    #[inline]
+    pub fn of_new(value: NewValue<'_>, entry: Entry) -> Size {
+        match value {
+            NewValue::Int(n) => Size::of_int(n),
+            NewValue::Bytes { text, .. } => Size::new(Type::String, text.len()),
+            NewValue::Container(..) => Size::of(entry),
+        }
+    }
+
+    #[inline]
+    fn same_bin(self, other: Size) -> bool {
+        // Two numbers have the same highest bit exactly when what differs is less than what
+        // they share.
+        let (a, b) = (self.size, other.size);
+        self.kind == other.kind && (a ^ b) <= (a & b)
+    }
+
+    fn bin(self) -> usize {
+        (usize::BITS - self.size.leading_zeros()) as usize % BINS
+    }
+}
+
+/// A number in the bin of the length of the integer's text: 1, 2, 4, 8 or 16.
+#[inline]
+fn int_size(n: i64) -> usize {
+    let digits = match n {
+        0.. => n as u64,
+        // A sign is as long as a digit.
+        _ => n.unsigned_abs().saturating_mul(10),
+    };
+    let steps = [10, 1000, 10_000_000, 1_000_000_000_000_000];
+    1 << steps
+        .map(|step| usize::from(digits >= step))
+        .iter()
+        .sum::<usize>()
+}
+
+/// Keys by type and bin.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeySizes([[u64; BINS]; Type::ALL.len()]);
+
+impl Default for KeySizes {
+    fn default() -> Self {
+        KeySizes([[0; BINS]; Type::ALL.len()])
+    }
+}
+
+impl KeySizes {
+    /// A key came in.
+    #[inline]
+    pub(super) fn add(&mut self, size: Size) {
+        self.0[size.kind as usize][size.bin()] += 1;
+    }
+
+    /// A key goes.
+    #[inline]
+    pub(super) fn remove(&mut self, size: Size) {
+        self.0[size.kind as usize][size.bin()] -= 1;
+    }
+
+    /// A key's value grew, shrank or was replaced.
+    #[inline]
+    pub(super) fn change(&mut self, before: Size, after: Size) {
+        if !before.same_bin(after) {
+            self.change_bin(before, after);
+        }
+    }
+
+    #[inline(never)]
+    fn change_bin(&mut self, before: Size, after: Size) {
+        self.remove(before);
+        self.add(after);
+    }
+
+    /// The bins of a type that count keys, with the least size that each counts.
+    pub fn of(&self, kind: Type) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let bins = self.0[kind as usize].iter().enumerate();
+        bins.filter(|(_, keys)| **keys > 0)
+            .map(|(bin, keys)| ((1u64 << bin) >> 1, *keys))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bin_of(size: usize) -> usize {
+        Size::new(Type::List, size).bin()
+    }
+
+    #[test]
+    fn a_bin_ends_before_the_next_power_of_two() {
+        assert_eq!([0, 1, 2, 3, 4, 7, 8].map(bin_of), [0, 1, 2, 2, 3, 3, 4]);
+        assert_eq!(bin_of(isize::MAX as usize), BINS - 1);
+    }
+
+    #[test]
+    fn counts_stand_at_the_least_size_of_their_bin() {
+        let mut sizes = KeySizes::default();
+        for size in [0, 1, 5, 4, 1500] {
+            sizes.add(Size::new(Type::Set, size));
+        }
+        sizes.change(Size::new(Type::Set, 5), Size::new(Type::Zset, 9));
+        sizes.remove(Size::new(Type::Set, 0));
+        let of = |kind| sizes.of(kind).collect::<Vec<_>>();
+        assert_eq!(of(Type::Set), [(1, 1), (4, 1), (1024, 1)]);
+        assert_eq!(of(Type::Zset), [(8, 1)]);
+        assert_eq!(of(Type::List), []);
+    }
+
+    proptest! {
+        #[test]
+        fn an_integer_counts_as_its_text(n in any::<i64>(), shift in 0u32..64) {
+            for n in [n, n >> shift, i64::MIN, 0, 9, -9, 10, -99, 999, 1000, -1000] {
+                let text = Size::new(Type::String, n.to_string().len());
+                prop_assert_eq!(Size::of_int(n).bin(), text.bin(), "{}", n);
+            }
+        }
+
+        #[test]
+        fn the_comparison_agrees_with_the_bins(a: u32, b: u32, shift in 0u32..32) {
+            for (a, b) in [(a, b), (a >> shift, b >> shift), (a, a >> shift), (a, 0), (0, 0)] {
+                let (a, b) = (a as usize, b as usize);
+                let same = Size::new(Type::Hash, a).same_bin(Size::new(Type::Hash, b));
+                prop_assert_eq!(same, bin_of(a) == bin_of(b), "{} {}", a, b);
+            }
+        }
+    }
+}
