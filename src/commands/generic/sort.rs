@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, keys};
-use crate::commands::element;
+use crate::commands::{element, hash};
 use crate::keyspace::{Class, Db};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -199,8 +199,13 @@ impl<'a> Pattern<'a> {
         };
         let now = db.now_ms() as u64;
         let hash = db.read::<Hash>(key).ok()??;
-        let found = hash.get(name).filter(|found| !found.expired(now))?;
-        Some(see(found.value))
+        match hash.get(name)? {
+            found if found.expired(now) => {
+                hash::expire_field(db, key, name);
+                None
+            }
+            found => Some(see(found.value)),
+        }
     }
 }
 
@@ -580,6 +585,22 @@ mod tests {
         t.run("SET string 1");
         assert!(t.run("SORT string").starts_with("-WRONGTYPE "));
         assert_eq!(t.run("SORT string NONSENSE"), "-ERR syntax error\r\n");
+    }
+
+    /// SORT saw past an expired field but left it, where Redis's readers of fields delete it.
+    #[test]
+    fn an_expired_field_goes_when_sort_meets_it() {
+        let mut t = Testbed::new();
+        t.run("RPUSH l 1 2");
+        t.run("HSET w1 n 5 keep 1");
+        t.run("HSET w2 n 4");
+        for key in ["w1", "w2"] {
+            t.run(&format!("HPEXPIRE {key} 10 FIELDS 1 n"));
+        }
+        t.advance_ms(20);
+        assert_eq!(words(&t.run("SORT l BY w*->n GET w*->n GET #")), "- 1 - 2");
+        assert_eq!(t.run("HLEN w1"), ":1\r\n");
+        assert_eq!(t.run("EXISTS w2"), ":0\r\n");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::types::{Container, Hash};
 
 /// Deletes one expired field.
 #[cold]
-pub(super) fn expire(db: &mut Db<'_>, key: &[u8], field: &[u8]) {
+pub(in crate::commands) fn expire(db: &mut Db<'_>, key: &[u8], field: &[u8]) {
     expire_several(db, key, &[field]);
 }
 

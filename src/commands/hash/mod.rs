@@ -14,6 +14,8 @@ mod set;
 mod setex;
 mod ttl;
 
+pub(super) use lazy::expire as expire_field;
+
 use crate::server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
