@@ -232,7 +232,11 @@ impl Database {
         let had = found.entry.has_expiry();
         self.forget_fields(found.entry);
         let entry = found.entry.replace(expiry, value);
-        self.moved(found.slot, hash, had, entry);
+        // In place and without an expiry nothing that the table knows has changed: its word's
+        // marks follow from the block's size class.
+        if entry != found.entry || had || expiry.is_some() {
+            self.moved(found.slot, hash, had, entry);
+        }
         self.note_fields(entry);
         self.sizes.change(before, Size::of_new(value, entry));
         old

@@ -39,6 +39,9 @@ const WORD_EXPIRY: u64 = 1;
 /// The table word's mark of an entry that is longer than a cache line.
 const WORD_LONG: u64 = 2;
 const LINE_BYTES: usize = 64;
+/// How far entries longer than a line are prefetched: the third line that such an entry may
+/// cross into is written by an overwrite, and a store that misses holds up those behind it.
+const LONG_REACH: usize = 95;
 /// Longest entry whose string sits inside it; longer ones leave fewer bytes unused apart.
 const EMBED_MAX: usize = 128;
 /// The value part of a string in a block of its own.
@@ -583,11 +586,11 @@ impl Entry {
         Word::from_raw(self.0.as_ptr() as u64 | expiry | long)
     }
 
-    /// The byte of a word's entry that is prefetched besides its first.
+    /// Up to which byte a word's entry is prefetched.
     #[inline]
     pub fn reach(word: Word) -> usize {
         if word.raw() & WORD_LONG != 0 {
-            LINE_BYTES
+            LONG_REACH
         } else {
             SHORT_REACH
         }

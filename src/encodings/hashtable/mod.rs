@@ -394,9 +394,9 @@ impl HashTable {
         self.directory.prefetch(self.own(hash));
     }
 
-    /// Second stage: asks for the entries with this hash's tag. `reach` says which byte of
-    /// an entry is wanted besides the first, or that the word points to none (a pointer's
-    /// low three bits are ignored).
+    /// Second stage: asks for the entries with this hash's tag. `reach` says up to
+    /// which byte an entry is wanted, below 128, or that the word points to none (a
+    /// pointer's low three bits are ignored).
     #[inline]
     pub fn prefetch_entries(&self, hash: u64, reach: impl Fn(Word) -> Option<usize>) {
         let hash = self.own(hash);
@@ -485,11 +485,14 @@ impl HashTable {
 /// How far short entries reach: two lines if they cross into one, one line otherwise.
 pub(crate) const SHORT_REACH: usize = 40;
 
-/// Asks for the first line of an entry and for the one that its byte `reach` is in.
+/// Asks for the lines of an entry from its first byte to byte `reach`, below 128.
 #[inline(always)]
 fn prefetch_entry(word: Word, reach: usize) {
     let entry = (word.raw() & !7) as usize;
     prefetch(entry);
+    if reach >= 64 {
+        prefetch(entry + 64);
+    }
     prefetch(entry + reach);
 }
 
