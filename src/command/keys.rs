@@ -126,7 +126,8 @@ fn by_specs(specs: &[KeySpec], args: &[&[u8]], found: &mut Vec<KeyAt>) -> Result
                     .ok_or(BadKeys)?;
                 let count = isize::try_from(count).map_err(|_| BadKeys)?;
                 first += offset as isize;
-                (first.checked_add(count).ok_or(BadKeys)? - 1, step)
+                let beyond = (count - 1).checked_mul(step as isize).ok_or(BadKeys)?;
+                (first.checked_add(beyond).ok_or(BadKeys)?, step)
             }
             Find::Unknown => return Err(BadKeys),
         };
@@ -383,6 +384,23 @@ mod tests {
         let blpop = row("blpop", const { &[KeySpec::range(1, -2, 1, MODIFY)] });
         assert_eq!(positions(&blpop, "blpop a b 0"), Ok(vec![1, 2]));
         assert_eq!(positions(&blpop, "blpop 0"), Err(BadKeys));
+    }
+
+    /// Of `MSETEX 2 a 1 b 2` only the first key was found.
+    #[test]
+    fn counted_keys_may_stand_apart() {
+        let find = Find::KeyNum {
+            count_at: 0,
+            first: 1,
+            step: 2,
+        };
+        let spec = KeySpec {
+            find,
+            ..KeySpec::counted(1, OVERWRITE)
+        };
+        let msetex = row("msetex", Box::leak(Box::new([spec])));
+        assert_eq!(positions(&msetex, "msetex 2 a 1 b 2 ex 9"), Ok(vec![2, 4]));
+        assert_eq!(positions(&msetex, "msetex 3 a 1 b 2"), Err(BadKeys));
     }
 
     #[test]
