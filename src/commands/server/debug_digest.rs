@@ -1,18 +1,18 @@
-//! DEBUG DIGEST and DIGEST-VALUE: signatures of contents.
+//! DEBUG DIGEST and DIGEST-VALUE: signatures of contents, the same as Redis's.
 //!
 //! Equal contents have equal signatures, however they are encoded and in whatever order
 //! tables hold them; an empty server has forty zeros. A key's expiry counts by being there,
-//! not by its time. The figures mean nothing to other servers.
+//! not by its time.
+//!
+//! A signature takes in parts in one of two ways: by exclusive or of their SHA-1, where
+//! their order means nothing, or so that the order counts, when the result is hashed again.
 
 use sha1::{Digest, Sha1};
 
 use crate::base::float;
 use crate::keyspace::{Db, DbIndex};
 use crate::server::{Call, CommandResult};
-use crate::types::{Hash, List, Set, Type, Zset};
-
-/// Twenty bytes; parts whose order means nothing are joined by exclusive or.
-type Signature = [u8; 20];
+use crate::types::{Entry, Hash, List, Set, Type, Zset};
 
 /// `DEBUG DIGEST`: simple string, forty hexadecimal digits. O(all elements).
 pub(super) fn digest(call: &mut Call<'_>) -> CommandResult {
@@ -21,12 +21,15 @@ pub(super) fn digest(call: &mut Call<'_>) -> CommandResult {
     let mut all = Signature::default();
     for at in used {
         let db = keyspace.db(at);
+        all.follow(&at.0.to_be_bytes());
         db.each_key(|key, kind| {
-            let place = at.0.to_be_bytes();
-            join(&mut all, hash(&[&place, key, &value(&db, key, kind)]));
+            let mut one = Signature::default();
+            one.follow(key);
+            one.value(&db, key, kind);
+            all.join(&one.0);
         });
     }
-    call.reply.simple(&hex(all));
+    call.reply.simple(&all.hex());
     Ok(())
 }
 
@@ -35,102 +38,114 @@ pub(super) fn digest_value(call: &mut Call<'_>) -> CommandResult {
     let keys = call.args.from(2);
     call.reply.array(keys.len());
     for key in keys.iter() {
-        let kind = call.db.info(key).map(|info| info.kind);
-        let signature = kind.map_or(Signature::default(), |kind| value(&call.db, key, kind));
-        call.reply.simple(&hex(signature));
+        let mut signature = Signature::default();
+        if let Some(info) = call.db.info(key) {
+            signature.value(&call.db, key, info.kind);
+        }
+        call.reply.simple(&signature.hex());
     }
     Ok(())
 }
 
-fn hex(signature: Signature) -> String {
-    signature.iter().map(|b| format!("{b:02x}")).collect()
-}
+#[derive(Clone, Copy, Default)]
+struct Signature([u8; 20]);
 
-fn join(all: &mut Signature, part: Signature) {
-    all.iter_mut().zip(part).for_each(|(a, b)| *a ^= b);
-}
-
-/// Of several parts, each with its length, so that no two lists of parts look alike.
-fn hash(parts: &[&[u8]]) -> Signature {
-    let mut state = Sha1::new();
-    for part in parts {
-        state.update((part.len() as u64).to_be_bytes());
-        state.update(part);
+impl Signature {
+    fn hex(self) -> String {
+        self.0.iter().map(|b| format!("{b:02x}")).collect()
     }
-    state.finalize().into()
-}
 
-/// The signature of a live key's value. A key that is of another type has none.
-fn value(db: &Db<'_>, key: &[u8], kind: Type) -> Signature {
-    let content = match kind {
-        Type::String => db
-            .peek_string(key)
-            .ok()
-            .flatten()
-            .map(|s| hash(&[&s.to_vec()])),
-        Type::List => db.peek::<List>(key).ok().flatten().map(|l| list(&l)),
-        Type::Set => db.peek::<Set>(key).ok().flatten().map(|s| set(&s)),
-        Type::Zset => db.peek::<Zset>(key).ok().flatten().map(|z| zset(&z)),
-        Type::Hash => {
-            let now = db.now_ms() as u64;
-            db.peek::<Hash>(key).ok().flatten().map(|h| fields(&h, now))
+    /// Takes in a part whose place among others means nothing.
+    fn join(&mut self, part: &[u8]) {
+        let hash: [u8; 20] = Sha1::digest(part).into();
+        self.0.iter_mut().zip(hash).for_each(|(a, b)| *a ^= b);
+    }
+
+    /// Takes in a part whose place counts.
+    fn follow(&mut self, part: &[u8]) {
+        self.join(part);
+        self.0 = Sha1::digest(self.0).into();
+    }
+
+    fn follow_entry(&mut self, entry: Entry<'_>) {
+        self.follow(entry.bytes(&mut itoa::Buffer::new()));
+    }
+
+    /// Takes in a live key's value, and whether the key expires.
+    fn value(&mut self, db: &Db<'_>, key: &[u8], kind: Type) {
+        self.follow(&(kind as u32).to_be_bytes());
+        // A key that is of another type has no value: the type is the key's own.
+        match kind {
+            Type::String => {
+                if let Ok(Some(text)) = db.peek_string(key) {
+                    self.follow(text.text(&mut itoa::Buffer::new()));
+                }
+            }
+            Type::List => {
+                if let Ok(Some(list)) = db.peek::<List>(key) {
+                    self.list(&list);
+                }
+            }
+            Type::Set => {
+                if let Ok(Some(set)) = db.peek::<Set>(key) {
+                    self.set(&set);
+                }
+            }
+            Type::Zset => {
+                if let Ok(Some(zset)) = db.peek::<Zset>(key) {
+                    self.zset(&zset);
+                }
+            }
+            Type::Hash => {
+                if let Ok(Some(hash)) = db.peek::<Hash>(key) {
+                    self.hash(&hash);
+                }
+            }
+            Type::Stream => {}
         }
-        Type::Stream => None,
-    };
-    let volatile = db.info(key).is_some_and(|info| info.expiry.is_some());
-    let content = content.unwrap_or_default();
-    hash(&[&[kind as u8, volatile as u8], &content])
-}
-
-fn list(list: &List) -> Signature {
-    let mut all = Signature::default();
-    list.visit(0, usize::MAX, false, |entry| {
-        // Each hash takes in the ones before it: the order counts.
-        all = hash(&[&all, entry.bytes(&mut itoa::Buffer::new())]);
-        true
-    });
-    all
-}
-
-fn set(set: &Set) -> Signature {
-    let mut all = Signature::default();
-    set.visit(|entry| {
-        join(&mut all, hash(&[entry.bytes(&mut itoa::Buffer::new())]));
-        true
-    });
-    all
-}
-
-fn zset(zset: &Zset) -> Signature {
-    let mut all = Signature::default();
-    zset.visit(0, usize::MAX, false, |score, entry| {
-        let mut text = Vec::new();
-        float::write_double(&mut text, score);
-        join(
-            &mut all,
-            hash(&[entry.bytes(&mut itoa::Buffer::new()), &text]),
-        );
-        true
-    });
-    all
-}
-
-fn fields(hash_value: &Hash, now_ms: u64) -> Signature {
-    let mut all = Signature::default();
-    hash_value.visit(|field| {
-        if !field.expired(now_ms) {
-            let (mut a, mut b) = (itoa::Buffer::new(), itoa::Buffer::new());
-            let volatile = [field.expire_ms.is_some() as u8];
-            let parts = [
-                field.name.bytes(&mut a),
-                field.value.bytes(&mut b),
-                &volatile,
-            ];
-            join(&mut all, hash(&parts));
+        if db.info(key).is_some_and(|info| info.expiry.is_some()) {
+            self.join(b"!!expire!!");
         }
-        true
-    });
-    all
+    }
+
+    fn list(&mut self, list: &List) {
+        list.visit(0, usize::MAX, false, |entry| {
+            self.follow_entry(entry);
+            true
+        });
+    }
+
+    fn set(&mut self, set: &Set) {
+        set.visit(|entry| {
+            self.join(entry.bytes(&mut itoa::Buffer::new()));
+            true
+        });
+    }
+
+    fn zset(&mut self, zset: &Zset) {
+        zset.visit(0, usize::MAX, false, |score, entry| {
+            let mut text = Vec::new();
+            float::write_double(&mut text, score);
+            let mut one = Signature::default();
+            one.follow_entry(entry);
+            one.follow(&text);
+            self.join(&one.0);
+            true
+        });
+    }
+
+    fn hash(&mut self, hash: &Hash) {
+        hash.visit(|field| {
+            let mut one = Signature::default();
+            one.follow_entry(field.name);
+            one.follow_entry(field.value);
+            if field.expire_ms.is_some() {
+                one.join(b"!!hexpire!!");
+            }
+            self.join(&one.0);
+            true
+        });
+    }
 }
 
 #[cfg(test)]
@@ -151,6 +166,38 @@ mod tests {
         assert_eq!(t.run("DEBUG DIGEST"), zeros);
         assert_eq!(t.run("DEBUG DIGEST-VALUE nosuch"), format!("*1\r\n{zeros}"));
         assert_eq!(t.run("DEBUG DIGEST-VALUE"), "*0\r\n");
+    }
+
+    /// The figures meant nothing to other servers, beside which they are read.
+    #[test]
+    fn signatures_are_those_of_redis() {
+        let mut t = bed();
+        for command in [
+            "SET a 1 EX 1000",
+            "RPUSH l 1 2 x",
+            "SADD s a b 5",
+            "ZADD z 1 a 0.1 b inf c",
+            "HSET h f v g w",
+            "HEXPIRE h 100 FIELDS 1 f",
+        ] {
+            t.run(command);
+        }
+        let values = [
+            "5279988c5d1911f474bcbbf2f0a87012d40f8459",
+            "e1d7d07e8d8757f75806e1e5164dea3d79092702",
+            "71ad4a46f9f68ee54a39259abb02ae75970b6b02",
+            "4f960eb28f390abd9c6586141501a96537f8e696",
+            "355879033a5e790f0e021f3025ccea7312d9d282",
+        ];
+        let told = values.map(|value| format!("+{value}\r\n")).concat();
+        assert_eq!(
+            t.run("DEBUG DIGEST-VALUE a l s z h"),
+            format!("*5\r\n{told}")
+        );
+        t.run("SELECT 3");
+        t.run("SET k 1");
+        let all = "b560156d256244222aec8a185295b4a510874f08";
+        assert_eq!(t.run("DEBUG DIGEST"), format!("+{all}\r\n"));
     }
 
     #[test]
