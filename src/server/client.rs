@@ -51,6 +51,7 @@ impl ClientFlags {
     pub const SLOW_PATH: ClientFlags = ClientFlags::MULTI
         .union(ClientFlags::UNAUTHENTICATED)
         .union(ClientFlags::PUBSUB)
+        .union(ClientFlags::MONITOR)
         .union(ClientFlags::REPLY_OFF)
         .union(ClientFlags::REPLY_SKIP)
         .union(ClientFlags::REPLY_SKIP_NEXT)

@@ -1,7 +1,7 @@
 //! The gates between a parsed command and its handler, once and in Redis's order.
 //!
 //! known -> arity -> allowed at all -> authenticated -> memory -> pub/sub context ->
-//! paused -> transaction queue -> execution. A client and a server in no special state skip
+//! monitor -> paused -> transaction queue -> execution. A client and a server in no special state skip
 //! most of it: their flag words are tested at once.
 
 use super::call::Spec;
@@ -202,6 +202,13 @@ fn gates(
     if flags.contains(ClientFlags::MULTI) && spec.flags.contains(Flags::NO_MULTI) {
         return Err(CommandError::Text(
             "ERR Command not allowed inside a transaction",
+        ));
+    }
+    let on_keys = Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE;
+    if flags.contains(ClientFlags::MONITOR) && spec.flags.intersects(on_keys) {
+        // Redis counts a monitor among the replicas.
+        return Err(CommandError::Text(
+            "ERR Replica can't interact with the keyspace",
         ));
     }
     Ok(())

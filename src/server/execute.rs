@@ -122,7 +122,7 @@ pub fn run(
     crash::note_no_command();
 
     if server.has_monitors && !retry && !spec.flags.contains(Flags::SKIP_MONITOR) {
-        server.feed_monitors(client, spec, args);
+        server.feed_monitors(client, reply, spec, args);
     }
     if (keyspace.dirty != dirty || effect == Effect::Always) && server.effects.wanted() {
         state_effect(server, keyspace, selected, effect, args);

@@ -9,12 +9,18 @@ use crate::base::clock;
 use crate::command::Flags;
 use crate::keyspace::ClientId;
 use crate::net::Address;
-use crate::resp::Args;
+use crate::resp::{Args, Reply};
 
 impl Server {
-    /// Shows a command to all monitors.
+    /// Shows a command to all monitors: to the client that gave it, behind its answer.
     #[cold]
-    pub(super) fn feed_monitors(&mut self, client: &Client, spec: &Spec, args: Args<'_>) {
+    pub(super) fn feed_monitors(
+        &mut self,
+        client: &Client,
+        reply: &mut Reply,
+        spec: &Spec,
+        args: Args<'_>,
+    ) {
         if spec.flags.contains(Flags::ADMIN) {
             return;
         }
@@ -42,12 +48,16 @@ impl Server {
         }
         let line = String::from_utf8(line).expect("quoting leaves ASCII");
         for id in self.monitors.clone() {
-            self.send_to(id, |reply| reply.simple(&line));
+            if id == client.id {
+                reply.simple(&line);
+            } else {
+                self.send_to(id, |reply| reply.simple(&line));
+            }
         }
     }
 
     /// Writes to another client's output and queues its flush.
-    pub fn send_to(&mut self, id: ClientId, write: impl FnOnce(&mut crate::resp::Reply)) {
+    pub fn send_to(&mut self, id: ClientId, write: impl FnOnce(&mut Reply)) {
         let Some(session) = self.clients.get_mut(id) else {
             return;
         };

@@ -53,11 +53,15 @@ pub(super) const MONITOR: Spec = Spec {
     ..Spec::new("monitor", monitor)
 };
 
-/// `MONITOR`: OK, then every command that runs, until the connection ends or is RESET.
+/// `MONITOR`: OK, then every command that runs, until the connection ends or is RESET. A
+/// monitor that asks again gets no answer.
 fn monitor(call: &mut Call<'_>) -> CommandResult {
     if !call.may_block() {
         const NOT_HERE: &str = "ERR MONITOR isn't allowed for DENY BLOCKING client";
         return Err(CommandError::Text(NOT_HERE));
+    }
+    if call.client.flags.contains(ClientFlags::MONITOR) {
+        return Ok(());
     }
     call.client.flags |= ClientFlags::MONITOR;
     call.server.set_monitor(call.client.id, true);
@@ -80,16 +84,17 @@ const SIDE_MAX: i64 = 200;
 /// before (Smith's version of Truchet's tiles), and the server's versions.
 fn lolwut(call: &mut Call<'_>) -> CommandResult {
     let mut args = call.args.from(1);
+    // Of the versions' drawings there is one, but only 5 and 6 care for the arguments.
+    let mut strict = false;
     if args.is(0, "VERSION") && args.len() >= 2 {
-        // Of the versions' drawings there is one.
-        parse_i64(args.at(1)).ok_or(CommandError::NotAnInteger)?;
+        let version = parse_i64(args.at(1)).ok_or(CommandError::NotAnInteger)?;
+        strict = matches!(version, 5 | 6);
         args = args.from(2);
     }
-    let side = |at: usize, usual: i64| match args.get(at) {
-        None => Ok(usual),
-        Some(text) => parse_i64(text)
-            .map(|n| n.clamp(1, SIDE_MAX))
-            .ok_or(CommandError::NotAnInteger),
+    let side = |at: usize, usual: i64| match args.get(at).map(parse_i64) {
+        Some(Some(n)) => Ok(n.clamp(1, SIDE_MAX)),
+        Some(None) if strict => Err(CommandError::NotAnInteger),
+        _ => Ok(usual),
     };
     let (columns, lines) = (side(0, COLUMNS)?, side(1, LINES)?);
     let rng = call.db.rng();
@@ -147,6 +152,42 @@ mod tests {
         t.run_as(watcher, "RESET");
         t.run("PING");
         assert_eq!(t.take_reply(watcher), b"");
+    }
+
+    /// A monitor did not see its own commands, and could work with keys.
+    #[test]
+    fn a_monitor_sees_its_own_commands_and_leaves_keys_alone() {
+        let mut t = Testbed::new();
+        t.run("MONITOR");
+        let own = t.run("PING");
+        assert!(own.starts_with("+PONG\r\n+"), "{own}");
+        assert!(own.ends_with(" [0 unix:/test] \"PING\"\r\n"), "{own}");
+        let refusal = "-ERR Replica can't interact with the keyspace\r\n";
+        for command in ["GET a", "SET a 1", "KEYS *"] {
+            assert_eq!(t.run(command), refusal);
+        }
+        assert_eq!(t.run("MONITOR"), "");
+        assert!(t.run("RESET").starts_with("+RESET\r\n"));
+        assert_eq!(t.run("GET a"), "$-1\r\n");
+    }
+
+    #[test]
+    fn lolwut_is_as_big_as_it_is_asked_to_be_and_forgives_other_words() {
+        let mut t = Testbed::new();
+        let lines = |t: &mut Testbed, command: &str| t.run(command).matches('\n').count();
+        let usual = lines(&mut t, "LOLWUT");
+        assert_eq!(lines(&mut t, "LOLWUT 5 2"), usual - 8);
+        for command in ["LOLWUT what", "LOLWUT VERSION", "LOLWUT VERSION 8 x y"] {
+            assert_eq!(lines(&mut t, command), usual, "{command}");
+        }
+        for command in [
+            "LOLWUT VERSION x",
+            "LOLWUT VERSION 5 x",
+            "LOLWUT VERSION 6 9 x",
+        ] {
+            let refusal = "-ERR value is not an integer or out of range\r\n";
+            assert_eq!(t.run(command), refusal, "{command}");
+        }
     }
 
     #[test]
