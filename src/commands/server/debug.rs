@@ -231,8 +231,8 @@ fn populate(call: &mut Call<'_>) -> CommandResult {
     let amount = |at: usize| match args.get(at) {
         None => Ok(0),
         Some(text) => {
-            let n = parse_i64(text).ok_or(CommandError::NotAnInteger)?;
-            u64::try_from(n).map_err(|_| CommandError::MustBePositive)
+            let n = parse_i64(text).and_then(|n| u64::try_from(n).ok());
+            n.ok_or(CommandError::MustBePositive)
         }
     };
     let (count, size) = (amount(2)?, amount(4)?);

@@ -79,16 +79,17 @@ fn attribute(reply: &mut Reply) -> CommandResult {
     Ok(())
 }
 
-/// A push is no answer; one follows, so that a client that drops pushes goes on.
+/// A push is no answer; there is one besides, so that a client that drops pushes goes on. As
+/// all pushes that a command causes for its own client, this one comes behind the answer.
 fn push(reply: &mut Reply) -> CommandResult {
     if !reply.resp3() {
         const NOT_IN_RESP2: &str = "ERR RESP2 is not supported by this command";
         return Err(CommandError::Text(NOT_IN_RESP2));
     }
+    reply.bulk(b"Some real reply following the push reply");
     reply.push(2);
     reply.bulk(b"server-cpu-usage");
     reply.int(42);
-    reply.bulk(b"Some real reply following the push reply");
     Ok(())
 }
 
@@ -117,7 +118,7 @@ mod tests {
             (
                 "push",
                 "-ERR RESP2 is not supported by this command\r\n",
-                ">2\r\n$16\r\nserver-cpu-usage\r\n:42\r\n$40\r\nSome real reply following the push reply\r\n",
+                "$40\r\nSome real reply following the push reply\r\n>2\r\n$16\r\nserver-cpu-usage\r\n:42\r\n",
             ),
         ] {
             t.run("HELLO 2");
