@@ -279,7 +279,9 @@ fn tame(args: &mut Vec<Vec<u8>>) {
             let unordered = by
                 .and_then(|by| args.get(by + 1))
                 .is_some_and(|by| !by.contains(&b'*'));
-            if unordered || by.is_some() && has(args, b"alpha") {
+            // Beside what GET adds, ties (texts that are equal up to a NUL) cannot be told.
+            let alpha = has(args, b"alpha") && (by.is_some() || has(args, b"get"));
+            if unordered || alpha {
                 args[1] = b"l3".to_vec();
             }
         }
