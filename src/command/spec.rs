@@ -6,6 +6,8 @@
 
 use bitflags::bitflags;
 
+use crate::resp::Args;
+
 /// How many arguments a command takes, its own name included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arity {
@@ -249,8 +251,8 @@ pub enum Within {
     Scored { first: u8 },
 }
 
-/// Whether the argument at this position is a secret, by the argument before it.
-pub type IsSecret = fn(at: usize, before: &[u8]) -> bool;
+/// Whether the argument at this position (never the name) is a secret.
+pub type IsSecret = fn(args: Args<'_>, at: usize) -> bool;
 
 /// A row's own key finder: appends the positions of keys among `args` with their access;
 /// an error means the arguments are not of the command's form.
@@ -278,9 +280,9 @@ impl<H> Spec<H> {
         }
     }
 
-    /// Whether the argument at `at`, behind `before`, must not be shown to anybody else.
-    pub fn hides(&self, at: usize, before: &[u8]) -> bool {
-        at > 0 && self.flags.contains(Flags::SENSITIVE) && (self.is_secret)(at, before)
+    /// Whether the argument at `at` must not be shown to anybody else.
+    pub fn hides(&self, args: Args<'_>, at: usize) -> bool {
+        at > 0 && self.flags.contains(Flags::SENSITIVE) && (self.is_secret)(args, at)
     }
 
     /// All categories: the stated ones and those that follow from flags, as Redis derives

@@ -6,6 +6,7 @@
 
 use super::call::Spec;
 use super::client::{ClientFlags, Queued};
+use super::cross_protocol::is_http;
 use super::session::Session;
 use super::table::Row;
 use super::{Engine, Server};
@@ -62,6 +63,10 @@ impl Engine {
         let mark = session.reply.mark();
         let id = match resolve(server, row, args) {
             Ok(id) => id,
+            Err(_) if row.is_none() && is_http(&args[0]) => {
+                server.refuse_http(session);
+                return Outcome::Done;
+            }
             Err(error) => {
                 // A wrong arity is counted with the command; unknown names have no counter.
                 let known = row.filter(|_| matches!(error, CommandError::WrongArity(_)));
@@ -72,12 +77,18 @@ impl Engine {
                         .and_then(|a| server.table.find_subcommand(row, a));
                     sub.map_or(id, |sub| sub.id)
                 });
+                session.client.last_command = known.map(|id| server.table.row(id).full_name);
                 reject(server, keyspace, session, known, &error);
                 self.after_reply(session, mark);
                 return Outcome::Done;
             }
         };
-        let spec = server.table.row(id).spec;
+        let Row {
+            spec, full_name, ..
+        } = server.table.row(id);
+        let spec = *spec;
+        // Refused or postponed, it was the last one all the same.
+        session.client.last_command = Some(full_name);
         if let Err(error) = gates(server, keyspace, session, spec) {
             reject(server, keyspace, session, Some(id), &error);
             self.after_reply(session, mark);
@@ -242,7 +253,7 @@ pub(super) fn pauses(server: &Server, session: &Session, spec: &Spec) -> bool {
     if session
         .client
         .flags
-        .intersects(ClientFlags::REPLICA | ClientFlags::FAKE)
+        .intersects(ClientFlags::REPLICA | ClientFlags::MONITOR | ClientFlags::FAKE)
     {
         return false;
     }
@@ -268,7 +279,6 @@ fn queue_has(server: &Server, session: &Session, flags: Flags) -> bool {
 /// A queue over the limit of query buffers closes its client.
 fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) {
     let client = &mut session.client;
-    client.last_command = Some(server.table.row(id).full_name);
     let transaction = client.transaction.get_or_insert_with(Box::default);
     // After the first refusal nothing will run: what follows is checked, not kept.
     if !client
@@ -317,5 +327,26 @@ fn reject(
     server.stats.count_error(session.reply.last_error());
     if session.client.flags.contains(ClientFlags::MULTI) {
         session.client.flags |= ClientFlags::DIRTY_EXEC;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn the_last_command_is_the_last_one_asked_for() {
+        let mut t = Testbed::new();
+        let client = t.connect();
+        for (line, name) in [
+            ("PING", Some("ping")),
+            ("GET", Some("get")),
+            ("CLIENT ID x", Some("client|id")),
+            ("NOSUCH", None),
+        ] {
+            t.run_as(client, line);
+            let session = t.engine.server.clients.get(client).expect("connected");
+            assert_eq!(session.client.last_command, name, "{line}");
+        }
     }
 }

@@ -62,6 +62,7 @@ impl Engine {
             slowlog: Slowlog::default(),
             latency: Latency::default(),
             client_memory: Default::default(),
+            http_told_ms: None,
             monitors: Vec::new(),
             pause: None,
             shutdown: None,

@@ -10,6 +10,7 @@ mod client;
 mod client_eviction;
 mod client_line;
 pub mod crash;
+mod cross_protocol;
 mod dispatch;
 mod effects;
 mod engine;
@@ -98,6 +99,8 @@ pub struct Server {
     pub slowlog: Slowlog,
     pub latency: Latency,
     client_memory: client_eviction::ClientMemory,
+    /// When the log last told of an HTTP request, monotonic milliseconds.
+    http_told_ms: Option<u64>,
     pub monitors: Vec<ClientId>,
     pub pause: Option<Pause>,
     pub shutdown: Option<ShutdownRequest>,

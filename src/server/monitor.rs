@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::Server;
 use super::call::Spec;
-use super::client::Client;
+use super::client::{Client, ClientFlags};
 use crate::base::clock;
 use crate::command::Flags;
 use crate::keyspace::ClientId;
@@ -12,7 +12,8 @@ use crate::net::Address;
 use crate::resp::{Args, Reply};
 
 impl Server {
-    /// Shows a command to all monitors: to the client that gave it, behind its answer.
+    /// Shows a command to all monitors. One that runs commands of its own sees them behind
+    /// their replies, but not those of its transactions, which are inside a reply.
     #[cold]
     pub(super) fn feed_monitors(
         &mut self,
@@ -43,15 +44,18 @@ impl Server {
         }
         for (i, arg) in args.iter().enumerate() {
             line.push(b' ');
-            let hidden = i > 0 && spec.hides(i, args.at(i - 1));
+            let hidden = spec.hides(args, i);
             quote(if hidden { b"(redacted)" } else { arg }, &mut line);
         }
         let line = String::from_utf8(line).expect("quoting leaves ASCII");
         for id in self.monitors.clone() {
-            if id == client.id {
-                reply.simple(&line);
-            } else {
+            if id != client.id {
                 self.send_to(id, |reply| reply.simple(&line));
+            } else if !client
+                .flags
+                .intersects(ClientFlags::DENY_BLOCKING | ClientFlags::CLOSE_AFTER_REPLY)
+            {
+                reply.simple(&line);
             }
         }
     }

@@ -99,7 +99,7 @@ fn shortened(args: Args<'_>, spec: &Spec) -> Vec<Vec<u8>> {
         .take(whole)
         .enumerate()
         .map(|(i, a)| match a.len() {
-            _ if i > 0 && spec.hides(i, args.at(i - 1)) => b"(redacted)".to_vec(),
+            _ if spec.hides(args, i) => b"(redacted)".to_vec(),
             0..=ARG_BYTES_MAX => a.to_vec(),
             len => {
                 let mut cut = a[..ARG_BYTES_MAX].to_vec();

@@ -3,6 +3,7 @@
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::config::REDIS_VERSION;
+use crate::resp::Args;
 use crate::server::{Call, ClientFlags, CommandResult, Spec};
 
 const GREETING: Flags = Flags::NOSCRIPT
@@ -65,11 +66,30 @@ fn is_same(a: &[u8], b: &[u8]) -> bool {
 pub(super) const HELLO: Spec = Spec {
     arity: Arity::AtLeast(1),
     flags: GREETING.union(Flags::SENSITIVE),
-    // The password stands behind the name behind AUTH, at one of two places.
-    is_secret: |at, before| before.eq_ignore_ascii_case(b"AUTH") || at == 4 || at == 6,
+    is_secret: stands_behind_auth,
     categories: Category::CONNECTION,
     ..Spec::new("hello", hello)
 };
+
+/// The name and the password behind AUTH, wherever that stands, and all that follows a word
+/// which is no option: what was meant cannot be known.
+fn stands_behind_auth(args: Args<'_>, at: usize) -> bool {
+    let mut option = 2;
+    while option < at {
+        let more = args.len() - option - 1;
+        if args.is(option, "AUTH") && more >= 2 {
+            if at <= option + 2 {
+                return true;
+            }
+            option += 3;
+        } else if args.is(option, "SETNAME") && more >= 1 {
+            option += 2;
+        } else {
+            return true;
+        }
+    }
+    false
+}
 
 /// `HELLO [protover [AUTH username password] [SETNAME name]]`.
 ///
@@ -139,4 +159,39 @@ fn hello(call: &mut Call<'_>) -> CommandResult {
     reply.bulk(b"modules");
     reply.array(0);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn only_what_stands_behind_auth_is_kept_out_of_the_slow_log() {
+        let mut t = Testbed::new();
+        t.run("CONFIG SET slowlog-log-slower-than 0");
+        for (line, shown) in [
+            (
+                "HELLO 3 AUTH default secret SETNAME me",
+                "HELLO 3 AUTH (redacted) (redacted) SETNAME me",
+            ),
+            (
+                "HELLO 3 SETNAME me SETNAME you AUTH default secret",
+                "HELLO 3 SETNAME me SETNAME you AUTH (redacted) (redacted)",
+            ),
+            (
+                "HELLO 3 ATH default secret",
+                "HELLO 3 ATH (redacted) (redacted)",
+            ),
+            ("HELLO 3 AUTH secret", "HELLO 3 AUTH (redacted)"),
+        ] {
+            t.run(line);
+            let entry = t.engine.server.slowlog.entries.front().expect("an entry");
+            let words: Vec<_> = entry
+                .args
+                .iter()
+                .map(|a| String::from_utf8_lossy(a))
+                .collect();
+            assert_eq!(words.join(" "), shown);
+        }
+    }
 }

@@ -61,9 +61,10 @@ const CONFIG_SET: Spec = Spec {
 };
 
 /// The values of directives that hold secrets.
-fn is_secret(at: usize, before: &[u8]) -> bool {
+fn is_secret(args: Args<'_>, at: usize) -> bool {
     let is_value = at >= 3 && !at.is_multiple_of(2);
-    is_value && config::find(before).is_some_and(|d| d.flags.contains(config::Flags::SENSITIVE))
+    let is_sensitive = |d: &config::Directive| d.flags.contains(config::Flags::SENSITIVE);
+    is_value && config::find(args.at(at - 1)).is_some_and(is_sensitive)
 }
 
 /// `CONFIG GET pattern [pattern ...]`.
@@ -170,6 +171,9 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
+/// The least a backlog may be made; a configuration file may ask for less.
+const REPL_BACKLOG_MIN: u64 = 16 * 1024;
+
 /// Brings one changed setting into effect, where that takes more than memory.
 fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(), String> {
     let config = &server.config;
@@ -200,11 +204,14 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
             }
         },
         "oom-score-adj" | "oom-score-adj-values" => {
-            const FAILED: &str =
-                "Failed to apply new oom_score_adj configuration, check server logs.";
+            const FAILED: &str = "Failed to set current oom_score_adj. Check server logs.";
             process::apply_oom_score(config).map_err(|_| FAILED)?;
         }
         "maxmemory" => shrink(keyspace, server),
+        "repl-backlog-size" => {
+            let size = &mut server.config.repl_backlog_size;
+            *size = (*size).max(REPL_BACKLOG_MIN);
+        }
         "requirepass" if !server.password_required() => let_all_in(server),
         _ => {}
     }
@@ -278,6 +285,16 @@ mod tests {
         assert_eq!(t.engine.keyspace.limits.list_fill.0, 7);
         let errors = t.run("CONFIG SET slowlog-max-len -1");
         assert!(errors.starts_with("-ERR CONFIG SET failed"), "{errors}");
+    }
+
+    #[test]
+    fn a_backlog_is_not_made_smaller_than_16_kib() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("CONFIG SET repl-backlog-size 1"), "+OK\r\n");
+        assert!(
+            t.run("CONFIG GET repl-backlog-size")
+                .ends_with("\r\n16384\r\n")
+        );
     }
 
     #[test]

@@ -1,0 +1,59 @@
+//! HTTP requests sent to this port: a web page can make a browser send one, with commands in
+//! its body. The first line of a POST and the `Host:` header, which every request has, come
+//! before the body; a connection that sends one of them is closed before it runs anything more.
+
+use super::Server;
+use super::session::Session;
+
+/// The log tells of no more than one request in this time.
+const TOLD_EVERY_MS: u64 = 60_000;
+
+/// Whether an unknown command's name is a word that HTTP requests begin lines with.
+pub(super) fn is_http(name: &[u8]) -> bool {
+    [&b"post"[..], b"host:"]
+        .iter()
+        .any(|word| name.eq_ignore_ascii_case(word))
+}
+
+impl Server {
+    /// Closes a client that speaks HTTP, without a reply.
+    #[cold]
+    pub(super) fn refuse_http(&mut self, session: &mut Session) {
+        let now = self.now.mono_ms;
+        if self
+            .http_told_ms
+            .is_none_or(|told| now - told > TOLD_EVERY_MS)
+        {
+            self.http_told_ms = Some(now);
+            tracing::warn!(
+                "Possible SECURITY ATTACK detected: {} sends an HTTP request (POST or a Host: \
+                 header), as a web page does that wants a browser to send commands here. \
+                 Connection aborted.",
+                session.client.peer
+            );
+        }
+        self.close_soon(session);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::{ClientFlags, Testbed};
+
+    #[test]
+    fn an_http_request_closes_its_client_before_its_body_runs() {
+        for first_line in ["POST / HTTP/1.1", "host: localhost", "Host:"] {
+            let mut t = Testbed::new();
+            let browser = t.connect();
+            assert_eq!(t.run_as(browser, first_line), "", "{first_line}");
+            let session = t
+                .engine
+                .server
+                .clients
+                .get(browser)
+                .expect("until the turn ends");
+            assert!(session.client.flags.contains(ClientFlags::CLOSE_ASAP));
+            assert!(t.engine.server.http_told_ms.is_some());
+        }
+    }
+}
