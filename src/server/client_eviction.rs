@@ -8,7 +8,12 @@ use super::client::ClientFlags;
 use super::engine::kill_client;
 use super::session::Session;
 use super::{Engine, Server};
+use crate::config::{Config, MemoryOrPercent};
 use crate::keyspace::ClientId;
+
+/// The least a limit can be: below it a wrong setting would shut everybody out, CONFIG SET
+/// included.
+const LIMIT_MIN: usize = 128 * 1024;
 
 /// What clients hold together.
 #[derive(Debug, Default)]
@@ -27,8 +32,7 @@ fn is_candidate(session: &Session) -> bool {
 impl Server {
     /// Takes the limit from the configuration and counts anew.
     pub(super) fn set_client_memory_limit(&mut self) {
-        let limit = self.config.maxmemory_clients.of(self.config.maxmemory);
-        self.client_memory.limit = limit as usize;
+        self.client_memory.limit = limit_bytes(&self.config);
         self.recount_client_memory();
     }
 
@@ -62,6 +66,17 @@ impl Server {
         let total = &mut self.client_memory.total;
         *total = total.saturating_sub(session.counted_bytes);
     }
+}
+
+/// Zero means no limit: none is set, or a share of a `maxmemory` that is not.
+fn limit_bytes(config: &Config) -> usize {
+    let is_share_of_nothing =
+        matches!(config.maxmemory_clients, MemoryOrPercent::Percent(_)) && config.maxmemory == 0;
+    if config.maxmemory_clients == MemoryOrPercent::Bytes(0) || is_share_of_nothing {
+        return 0;
+    }
+    let limit = config.maxmemory_clients.of(config.maxmemory);
+    usize::try_from(limit).unwrap_or(usize::MAX).max(LIMIT_MIN)
 }
 
 fn held(session: &Session) -> usize {
@@ -110,6 +125,22 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use crate::server::Testbed;
+
+    #[test]
+    fn a_tiny_limit_still_lets_clients_take_it_back() {
+        let mut t = Testbed::new();
+        let client = t.connect();
+        for limit in ["1", "1%"] {
+            assert_eq!(t.run("CONFIG SET maxmemory 1mb"), "+OK\r\n");
+            let set = format!("CONFIG SET maxmemory-clients {limit}");
+            assert_eq!(t.run_as(client, &set), "+OK\r\n");
+            t.engine.evict_clients();
+            assert_eq!(t.engine.server.stats.evicted_clients, 0);
+            assert_eq!(t.engine.server.client_memory.limit, super::LIMIT_MIN);
+        }
+        assert_eq!(t.run("CONFIG SET maxmemory 0"), "+OK\r\n");
+        assert_eq!(t.engine.server.client_memory.limit, 0);
+    }
 
     #[test]
     fn the_largest_client_goes_unless_it_is_exempt() {

@@ -6,8 +6,9 @@ use super::Server;
 use super::client::{Client, ClientFlags};
 use crate::resp::Reply;
 
-/// Reply bytes up to here are told as `obl`, more as `omem`: Redis's buffer has this size.
-const STATIC_REPLY_BYTES: usize = 16 * 1024;
+/// Reply bytes up to here are told as `obl`, more as `omem`, and only those count for the
+/// limits of the output buffer: Redis's own buffer has this size.
+pub(super) const STATIC_REPLY_BYTES: usize = 16 * 1024;
 
 /// The line, without its end: `id=3 addr=... io-thread=0`. `running` is whether the client's
 /// command is the one that asks.

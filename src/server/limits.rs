@@ -2,6 +2,7 @@
 
 use super::Server;
 use super::client::{Client, ClientFlags};
+use super::client_line::STATIC_REPLY_BYTES;
 use super::session::Session;
 use crate::base::alloc;
 use crate::config::{Config, MaxmemoryPolicy, OutputBufferLimit};
@@ -67,7 +68,9 @@ impl Server {
         match self.output_limit(client).hard_bytes {
             0 => usize::MAX,
             _ if client.flags.contains(ClientFlags::FAKE) => usize::MAX,
-            hard => usize::try_from(hard).unwrap_or(usize::MAX),
+            hard => usize::try_from(hard)
+                .unwrap_or(usize::MAX)
+                .saturating_add(STATIC_REPLY_BYTES),
         }
     }
 
@@ -80,10 +83,11 @@ impl Server {
         {
             return true;
         }
-        if limit.hard_bytes > 0 && waiting >= limit.hard_bytes {
+        let beyond = waiting.saturating_sub(STATIC_REPLY_BYTES as u64);
+        if limit.hard_bytes > 0 && beyond >= limit.hard_bytes {
             return true;
         }
-        if limit.soft_bytes > 0 && waiting >= limit.soft_bytes {
+        if limit.soft_bytes > 0 && beyond >= limit.soft_bytes {
             let now = self.now.mono_ms;
             let since = *session.client.soft_limit_since_ms.get_or_insert(now);
             return now - since > limit.soft_seconds * 1000;
@@ -141,7 +145,10 @@ impl Server {
                 .mono_ms
                 .saturating_sub(session.client.last_active_ms)
                 / 1000;
-            let exempt = ClientFlags::BLOCKED | ClientFlags::REPLICA | ClientFlags::PUBSUB;
+            let exempt = ClientFlags::BLOCKED
+                | ClientFlags::REPLICA
+                | ClientFlags::PUBSUB
+                | ClientFlags::MONITOR;
             let timeout = self.config.timeout as u64;
             if timeout > 0 && idle_s > timeout && !session.client.flags.intersects(exempt) {
                 tracing::debug!(client = id.0, "Closing idle client");
