@@ -47,6 +47,8 @@ pub enum ProtocolError {
     InlineTooLong,
     #[error("Protocol error: unbalanced quotes in request")]
     UnbalancedQuotes,
+    #[error("Protocol error: NUL byte in inline request")]
+    InlineNul,
 }
 
 /// What one step of parsing found.
@@ -222,6 +224,10 @@ fn inline(buf: &[u8], pos: &mut usize) -> Step {
     };
     let line = &rest[..lf];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // Redis would not see the end of such a line, nor what comes behind it.
+    if memchr::memchr(0, line).is_some() {
+        return Step::Error(ProtocolError::InlineNul);
+    }
     let args = match split_args(line) {
         Some(args) => args,
         None => return Step::Error(ProtocolError::UnbalancedQuotes),
@@ -246,12 +252,11 @@ pub fn split_args(line: &[u8]) -> Option<OwnedArgs> {
         while i < line.len() && space(line[i]) {
             i += 1;
         }
-        // A NUL ends the line, as it ends a C string.
-        if i >= line.len() || line[i] == 0 {
+        if i >= line.len() {
             return Some(args);
         }
         word.clear();
-        while i < line.len() && !space(line[i]) && line[i] != 0 {
+        while i < line.len() && !space(line[i]) {
             match line[i] {
                 b'"' => i = double_quoted(line, i + 1, &mut word)?,
                 b'\'' => i = single_quoted(line, i + 1, &mut word)?,
@@ -261,7 +266,7 @@ pub fn split_args(line: &[u8]) -> Option<OwnedArgs> {
                     continue;
                 }
             }
-            if i < line.len() && !space(line[i]) && line[i] != 0 {
+            if i < line.len() && !space(line[i]) {
                 return None;
             }
         }
@@ -272,7 +277,6 @@ pub fn split_args(line: &[u8]) -> Option<OwnedArgs> {
 fn double_quoted(line: &[u8], mut i: usize, word: &mut Vec<u8>) -> Option<usize> {
     loop {
         match *line.get(i)? {
-            0 => return None,
             b'"' => return Some(i + 1),
             b'\\' => {
                 let next = *line.get(i + 1)?;
@@ -303,7 +307,6 @@ fn double_quoted(line: &[u8], mut i: usize, word: &mut Vec<u8>) -> Option<usize>
 fn single_quoted(line: &[u8], mut i: usize, word: &mut Vec<u8>) -> Option<usize> {
     loop {
         match *line.get(i)? {
-            0 => return None,
             b'\'' => return Some(i + 1),
             b'\\' if line.get(i + 1) == Some(&b'\'') => {
                 word.push(b'\'');
@@ -419,6 +422,9 @@ mod tests {
             error_of(b"SET \"a\r\n"),
             Some(ProtocolError::UnbalancedQuotes)
         );
+        for line in [&b"SET a b\0c\r\n"[..], b"SET a \"\0\"\r\n", b"\0\r\n"] {
+            assert_eq!(error_of(line), Some(ProtocolError::InlineNul));
+        }
     }
 
     #[test]

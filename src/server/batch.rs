@@ -312,13 +312,15 @@ impl Engine {
         }
     }
 
-    /// The client broke the protocol: it is told and closed.
+    /// The client broke the protocol: it is told, unless it wants no replies, and closed.
     fn protocol_error(&mut self, session: &mut Session, error: ProtocolError) {
         tracing::debug!(client = session.client.id.0, %error, "protocol error from client");
+        let mark = session.reply.mark();
         session
             .reply
             .error(&CommandError::owned(format!("ERR {error}")));
         self.server.stats.count_error(b"ERR");
+        self.after_reply(session, mark);
         session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
     }
 }

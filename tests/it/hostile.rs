@@ -137,6 +137,42 @@ fn a_client_that_never_reads_is_closed_at_its_limit_and_harms_nobody() {
 }
 
 #[test]
+fn a_small_output_limit_lets_small_replies_through() {
+    let server = Daemon::start(&["--client-output-buffer-limit", "normal 1 0 0"]);
+    let mut c = server.connect();
+    let value = vec![b'x'; 10_000];
+    assert_eq!(c.call(&[&b"SET"[..], b"v", &value]), b"+OK\r\n");
+    assert_eq!(c.call(&[&b"GET"[..], b"v"]).len(), value.len() + 10);
+}
+
+#[test]
+fn a_web_page_cannot_send_commands_through_a_browser() {
+    let server = Daemon::start(&[]);
+    for request in [
+        "POST / HTTP/1.1\r\n\r\nSET a b\r\n",
+        "PUT / HTTP/1.1\r\nHost: localhost\r\n\r\nSET a b\r\n",
+    ] {
+        let mut browser = server.connect();
+        browser.send(request.as_bytes());
+        let said = browser.rest();
+        assert!(!said.ends_with(b"+OK\r\n"), "{request}");
+    }
+    assert_eq!(server.connect().ask("EXISTS a"), ":0\r\n");
+    server.wait_for_log("Possible SECURITY ATTACK detected");
+    assert_eq!(server.log().matches("SECURITY ATTACK").count(), 1);
+}
+
+#[test]
+fn a_client_without_replies_is_closed_in_silence_when_it_breaks_the_protocol() {
+    let server = Daemon::start(&[]);
+    for mode in ["OFF", "SKIP"] {
+        let mut c = server.connect();
+        c.send(format!("CLIENT REPLY {mode}\r\n*a\r\n").as_bytes());
+        assert_eq!(c.rest(), b"");
+    }
+}
+
+#[test]
 fn a_query_over_its_limit_closes_the_client() {
     let server = Daemon::start(&["--client-query-buffer-limit", "1mb"]);
     let mut c = server.connect();
