@@ -40,6 +40,8 @@ pub struct Run {
     pub config: Config,
     /// The configuration file's absolute path: CONFIG REWRITE's target, INFO's `config_file`.
     pub file: Option<PathBuf>,
+    /// Whether there was any configuration: a file, standard input or an option.
+    pub configured: bool,
     /// Directives that were set and have no effect yet.
     pub unserved: Vec<(&'static str, Origin)>,
 }
@@ -90,6 +92,7 @@ pub fn start(arguments: &[OsString], stdin: impl FnOnce() -> std::io::Result<Vec
         Ok(Loaded { config, unserved }) => Startup::Run(Box::new(Run {
             config,
             file,
+            configured: !arguments.is_empty(),
             unserved,
         })),
     }
@@ -218,6 +221,17 @@ mod tests {
             panic!("{words:?} starts")
         };
         problem.to_string()
+    }
+
+    #[test]
+    fn a_server_is_configured_by_anything_but_nothing() {
+        let configured = |words: &[&str]| match start_with(words, "hz 20\n") {
+            Startup::Run(run) => run.configured,
+            _ => panic!("{words:?} does not run"),
+        };
+        assert!(!configured(&[]));
+        assert!(configured(&["--hz", "20"]));
+        assert!(configured(&["-"]));
     }
 
     #[test]

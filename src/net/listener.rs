@@ -55,7 +55,7 @@ pub fn bind_unix(path: &Path, mode: Option<u32>, backlog: i32) -> Result<Listene
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed("socket"))?;
     socket.set_nonblocking(true).map_err(failed("setsockopt"))?;
-    let address = socket2::SockAddr::unix(path).map_err(failed("bind"))?;
+    let address = socket2::SockAddr::unix(path).map_err(|_| path_too_long(path))?;
     socket.bind(&address).map_err(failed("bind"))?;
     if let Some(mode) = mode {
         let mode = std::fs::Permissions::from_mode(mode);
@@ -67,6 +67,17 @@ pub fn bind_unix(path: &Path, mode: Option<u32>, backlog: i32) -> Result<Listene
         UnixListener::from_std(std),
         path.to_path_buf(),
     ))
+}
+
+/// The system's limit on the path of a Unix socket, its end mark included.
+const UNIX_PATH_MAX: usize = 108;
+
+fn path_too_long(path: &Path) -> ListenError {
+    let len = path.as_os_str().len();
+    ListenError {
+        step: "unix socket path too long",
+        error: io::Error::other(format!("{len} bytes, must be under {UNIX_PATH_MAX}")),
+    }
 }
 
 impl Listener {

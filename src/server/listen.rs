@@ -127,13 +127,17 @@ fn bind_each(config: &Config, wanted: &[(Wanted, SocketAddr)]) -> Result<Vec<Lis
     Ok(listeners)
 }
 
-/// The addresses of `bind` and `port`; an optional one without address is left out.
+/// The addresses of `bind` and `port`. A name that means nothing is a mistake, with `-` in
+/// front too: that stands for an address which this machine does not have now.
 fn resolve_all(config: &Config) -> Result<Vec<(Wanted, SocketAddr)>, Logged> {
-    let mut resolved = Vec::new();
+    let mut resolved: Vec<(Wanted, SocketAddr)> = Vec::new();
     for want in wanted(config) {
         match want.resolve() {
+            // Also when a socket that is open already would do for both: the next start fails.
+            Ok(address) if resolved.iter().any(|(_, known)| *known == address) => {
+                return Err(want.warn("bind: Address already in use"));
+            }
             Ok(address) => resolved.push((want, address)),
-            Err(_) if want.optional => {}
             Err(why) => return Err(want.warn(&why)),
         }
     }
@@ -268,6 +272,8 @@ mod tests {
         let error = open_all(&config(&["192.0.2.1"], port)).unwrap_err();
         let line = format!("Failed listening on port {port} (tcp), aborting.");
         assert_eq!(error.to_string(), line);
+        let unknown = config(&["127.0.0.1", "-no such host"], port);
+        assert!(matches!(open_all(&unknown), Err(OpenError::Tcp(_))));
         assert!(matches!(
             open_all(&config(&["*"], 0)),
             Err(OpenError::Nothing)
@@ -285,6 +291,9 @@ mod tests {
         let before = fd(&listeners[0]);
         reopen_tcp(&config(&["127.0.0.1", "127.0.0.2"], port), &mut listeners).unwrap();
         assert_eq!((listeners.len(), fd(&listeners[0])), (2, before));
+
+        assert!(reopen_tcp(&config(&["127.0.0.1", "127.0.0.1"], port), &mut listeners).is_err());
+        assert_eq!(listeners.len(), 2);
 
         let taken = std::net::TcpListener::bind(("127.0.0.1", other)).unwrap();
         assert!(reopen_tcp(&config(&["127.0.0.1"], other), &mut listeners).is_err());

@@ -15,7 +15,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tracing::field::{Field, Visit};
@@ -35,6 +35,8 @@ const MONTHS: [&str; 12] = [
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 static OUTPUT: OnceLock<Output> = OnceLock::new();
 static JSON: AtomicBool = AtomicBool::new(false);
+/// The process that serves; 0 until it is known which one that is.
+static MAIN_PID: AtomicU32 = AtomicU32::new(0);
 
 /// Where lines go.
 #[derive(Debug)]
@@ -44,7 +46,6 @@ struct Output {
     /// Nobody looks at standard output (daemonized without a log file).
     silent: bool,
     syslog: Option<Syslog>,
-    main_pid: u32,
     /// Held while a line is written: lines of two threads do not mix.
     lock: Mutex<()>,
 }
@@ -59,7 +60,6 @@ pub fn init(config: &Config, daemonized: bool) {
         syslog: config
             .syslog_enabled
             .then(|| Syslog::open(&config.syslog_ident, facility(config.syslog_facility))),
-        main_pid: std::process::id(),
         lock: Mutex::new(()),
     };
     set_format(config.log_format);
@@ -69,6 +69,11 @@ pub fn init(config: &Config, daemonized: bool) {
     tracing::subscriber::set_global_default(subscriber).expect("the log is set up once");
     // Set once, beside OUTPUT.
     let _ = LEVEL.set(handle);
+}
+
+/// From now on lines of this process are the server's: `PID:M`, not `PID:C`.
+pub fn enter_service() {
+    MAIN_PID.store(std::process::id(), Ordering::Relaxed);
 }
 
 /// CONFIG SET loglevel. Nothing happens in a process without a log.
@@ -117,14 +122,15 @@ pub(super) fn crash_fd() -> Option<i32> {
     }
 }
 
-/// The start of a line, `PID:M time `, as a crash report has it too.
+/// The start of a line, `PID:M time `, as a crash report has it too. As in Redis the role is
+/// `C` in children and until the configuration is loaded.
 pub(super) fn write_stamp(to: &mut impl fmt::Write) -> fmt::Result {
     let us = clock::unix_us();
     let time = sys::local_time(us.div_euclid(1_000_000));
     let pid = std::process::id();
-    let role = match OUTPUT.get() {
-        Some(output) if output.main_pid != pid => 'C',
-        _ => 'M',
+    let role = match MAIN_PID.load(Ordering::Relaxed) == pid {
+        true => 'M',
+        false => 'C',
     };
     write!(
         to,
@@ -322,6 +328,7 @@ mod tests {
 
     #[test]
     fn a_line_is_process_time_mark_and_message() {
+        enter_service();
         let line = redis_line(Level::INFO, &parts());
         let pid = std::process::id();
         assert!(line.starts_with(&format!("{pid}:M ")), "{line}");

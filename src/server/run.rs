@@ -27,6 +27,7 @@ use super::gather::Gather;
 use super::session::Session;
 use super::{Engine, Flow};
 use crate::base::clock::{self, Now};
+use crate::config::system_text;
 use crate::keyspace::ClientId;
 use crate::net::{self, Stream, Target};
 use crate::resp::{INLINE_MAX, Progress};
@@ -267,7 +268,7 @@ impl Loop {
                     Err(e) if e.kind() == ErrorKind::WouldBlock => break,
                     Err(e) if is_aborted(&e) => {}
                     Err(e) => {
-                        tracing::warn!("Accepting client connection: {e}");
+                        tracing::warn!("Accepting client connection: accept: {}", system_text(&e));
                         // A full file table: those who wait are looked at again with cron.
                         self.engine.server.retry_accept.push(i);
                         break;

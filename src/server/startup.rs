@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::process::{self, FileLimit, PidFile, Supervisor};
 use super::{CommandTable, Engine, Loop, Signals, Spec, crash, listen, log};
-use crate::config::{Check, Config, FileLine, Problem, REDIS_VERSION, Run, system_text};
+use crate::config::{Check, Config, FileLine, LogFormat, Problem, REDIS_VERSION, Run, system_text};
 use crate::net::Listener;
 
 /// Runs a server until it is asked to stop; the process's exit status. `program` is the
@@ -17,6 +17,7 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     let Run {
         mut config,
         file,
+        configured,
         unserved,
     } = run;
     let table = match command_table(specs, &config) {
@@ -31,7 +32,8 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     log::init(&config, in_background);
     crash::install(&config);
     supervisor.log_warnings(config.supervised);
-    log_beginning(file.is_some());
+    log_beginning(configured);
+    log::enter_service();
     log_unserved(&unserved);
     if config.set_proc_title {
         let path = file.as_ref().map_or(&b""[..], |f| f.as_os_str().as_bytes());
@@ -146,13 +148,13 @@ fn enter_place(config: &Config, in_background: bool) -> Result<(), Problem> {
     Ok(())
 }
 
-fn log_beginning(has_file: bool) {
+fn log_beginning(configured: bool) {
     let (russet, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
     tracing::info!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
     tracing::info!(
         "Redis version={REDIS_VERSION}, russet={russet}, bits=64, pid={pid}, just started"
     );
-    match has_file {
+    match configured {
         true => tracing::info!("Configuration loaded"),
         false => tracing::warn!(
             "Warning: no config file specified, using the default config. To specify one: \
@@ -170,10 +172,10 @@ fn log_unserved(unserved: &[(&'static str, crate::config::Origin)]) {
         .iter()
         .map(|(name, origin)| format!("{name} ({}:{})", origin.source, origin.line))
         .collect();
-    tracing::info!("Directives without effect yet: {}", names.join(", "));
+    tracing::warn!("Directives without effect yet: {}", names.join(", "));
 }
 
-/// The logo on a terminal or when it is always wanted, else one line.
+/// The logo on a terminal or when it is always wanted, else and in a log of JSON one line.
 fn show_logo(config: &Config) {
     let mode = match config.cluster_enabled {
         true => "cluster",
@@ -184,7 +186,9 @@ fn show_logo(config: &Config) {
         port => port,
     };
     let on_terminal = log::is_terminal() && !config.syslog_enabled;
-    if !config.always_show_logo && !on_terminal {
+    // Lines of JSON are read by programs.
+    let is_plain = config.log_format == LogFormat::Redis;
+    if !is_plain || !config.always_show_logo && !on_terminal {
         tracing::info!("Running mode={mode}, port={port}.");
         return;
     }

@@ -191,7 +191,7 @@ fn the_level_decides_what_is_logged_and_changes_live() {
 
 #[test]
 fn json_lines_are_objects() {
-    let server = Daemon::start(&["--log-format", "json"]);
+    let server = Daemon::start(&["--log-format", "json", "--always-show-logo", "yes"]);
     let log = server.log();
     assert!(log.lines().count() > 3);
     for line in log.lines() {

@@ -59,7 +59,7 @@ fn listen_address(config: &Config) -> Vec<u8> {
         port => port,
     };
     if port == 0 {
-        return config.unixsocket.to_vec();
+        return [b"unixsocket:", &config.unixsocket[..]].concat();
     }
     let mut text = match config.bind.0.first() {
         Some(address) => address.to_vec(),
@@ -86,7 +86,10 @@ mod tests {
         assert_eq!(text(&config), "redis-server 127.0.0.1:6379 [cluster]");
         config.port = 0;
         config.unixsocket = "/tmp/r.sock".into();
-        assert_eq!(text(&config), "redis-server /tmp/r.sock [cluster]");
+        assert_eq!(
+            text(&config),
+            "redis-server unixsocket:/tmp/r.sock [cluster]"
+        );
         config.proc_title_template = "TEST {port} {unixsocket}".into();
         assert_eq!(text(&config), "TEST 0 /tmp/r.sock");
     }
