@@ -33,18 +33,22 @@ impl Size {
     /// That of an entry's value.
     #[inline]
     pub fn of(entry: Entry) -> Size {
+        match entry.string() {
+            Some(Str::Bytes(text)) => Size::new(Type::String, text.len()),
+            Some(Str::Int(n)) => Size::of_int(n),
+            None => Size::of_container(entry),
+        }
+    }
+
+    #[inline(never)]
+    fn of_container(entry: Entry) -> Size {
         let kind = entry.kind();
         let size = match kind {
-            Type::String => match entry.string() {
-                Some(Str::Bytes(text)) => text.len(),
-                Some(Str::Int(n)) => int_size(n),
-                None => 0,
-            },
             Type::List => Ref::<List>::of(entry).len(),
             Type::Set => Ref::<Set>::of(entry).len(),
             Type::Zset => Ref::<Zset>::of(entry).len(),
             Type::Hash => Ref::<Hash>::of(entry).len(),
-            Type::Stream => 0,
+            Type::String | Type::Stream => 0,
         };
         Size { kind, size }
     }
@@ -61,7 +65,7 @@ impl Size {
         match value {
             NewValue::Int(n) => Size::of_int(n),
             NewValue::Bytes { text, .. } => Size::new(Type::String, text.len()),
-            NewValue::Container(..) => Size::of(entry),
+            NewValue::Container(..) => Size::of_container(entry),
         }
     }
 
