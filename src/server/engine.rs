@@ -225,6 +225,9 @@ impl Server {
         self.set_slow_threshold();
         self.update_special();
         self.set_client_memory_limit();
+        if self.config.maxmemory == 0 {
+            self.stats.note_memory(true, self.now.mono_ms);
+        }
         let len = self.config.slowlog_max_len as usize;
         self.slowlog.entries.truncate(len);
     }

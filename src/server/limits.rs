@@ -43,13 +43,11 @@ impl Server {
     pub fn make_room(&mut self, keyspace: &mut Keyspace) -> bool {
         let limit = self.config.maxmemory as usize;
         // While clients are paused the keyspace stands still.
-        if alloc::used_memory() <= limit || self.pause.is_some() {
-            return true;
-        }
-        match eviction(&self.config) {
-            Some(policy) => keyspace.evict_to(limit, policy),
-            None => false,
-        }
+        let fits = alloc::used_memory() <= limit
+            || self.pause.is_some()
+            || eviction(&self.config).is_some_and(|policy| keyspace.evict_to(limit, policy));
+        self.stats.note_memory(fits, self.now.mono_ms);
+        fits
     }
 
     fn output_limit(&self, client: &Client) -> OutputBufferLimit {

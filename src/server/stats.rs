@@ -54,6 +54,10 @@ pub struct Stats {
     pub auth_denied: u64,
     pub active_expire_us: u64,
     pub slowest_turn_us: u64,
+    /// Time over `maxmemory` with nothing left to evict, but for the time that goes on.
+    exceeded_ms: u64,
+    /// When that time began, if it goes on.
+    exceeded_since_ms: Option<u64>,
     /// Errors by their code.
     pub errors: BTreeMap<Box<[u8]>, u64>,
     /// Too many codes: new ones are no longer counted one by one.
@@ -61,6 +65,26 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// Whether memory is (again) within `maxmemory`.
+    #[inline]
+    pub fn note_memory(&mut self, fits: bool, now_ms: u64) {
+        if fits && self.exceeded_since_ms.is_none() {
+            return;
+        }
+        let since = *self.exceeded_since_ms.get_or_insert(now_ms);
+        if fits {
+            self.exceeded_ms += now_ms.saturating_sub(since);
+            self.exceeded_since_ms = None;
+        }
+    }
+
+    /// Milliseconds over `maxmemory`: in all, and those that go on.
+    pub fn exceeded_ms(&self, now_ms: u64) -> (u64, u64) {
+        let since = self.exceeded_since_ms.unwrap_or(now_ms);
+        let current = now_ms.saturating_sub(since);
+        (self.exceeded_ms + current, current)
+    }
+
     /// Counts an error reply by the code it starts with.
     pub fn count_error(&mut self, code: &[u8]) {
         self.total_error_replies += 1;

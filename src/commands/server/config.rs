@@ -102,7 +102,10 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
     let (keyspace, server, _, reply) = call.world();
     keyspace.stats = KeyspaceStats::default();
     keyspace.lazyfree.reset();
+    // Refused passwords are counted from the start, as in Redis.
+    let auth_denied = server.stats.auth_denied;
     server.stats = Stats::default();
+    server.stats.auth_denied = auth_denied;
     for stats in &mut server.command_stats {
         *stats = CommandStats::default();
     }
@@ -302,10 +305,12 @@ mod tests {
         let mut t = Testbed::new();
         t.run("GET a");
         t.run("NOSUCH");
+        t.run("AUTH x y");
         assert!(t.engine.keyspace.stats.misses > 0);
         assert_eq!(t.run("CONFIG RESETSTAT"), "+OK\r\n");
         assert_eq!(t.engine.keyspace.stats.misses, 0);
         assert!(t.engine.server.stats.errors.is_empty());
+        assert_eq!(t.engine.server.stats.auth_denied, 1);
     }
 
     #[test]

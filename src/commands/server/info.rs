@@ -57,6 +57,28 @@ mod tests {
         assert_eq!(t.run("INFO nosuch"), "$0\r\n\r\n");
     }
 
+    /// Both were zeros, whatever went on.
+    #[test]
+    fn time_over_maxmemory_is_counted() {
+        let mut t = Testbed::new();
+        let exceeded = |t: &mut Testbed| {
+            let text = t.run("INFO stats");
+            let field = |name: &str| {
+                let value = text.lines().find_map(|line| line.strip_prefix(name));
+                value.and_then(|v| v.parse::<u64>().ok()).expect("a number")
+            };
+            let total = field("total_eviction_exceeded_time:");
+            (total, field("current_eviction_exceeded_time:"))
+        };
+        t.run("CONFIG SET maxmemory 1");
+        assert!(t.run("SET a 1").starts_with("-OOM "));
+        t.advance_ms(70);
+        assert_eq!(exceeded(&mut t), (70, 70));
+        t.run("CONFIG SET maxmemory 0");
+        t.advance_ms(30);
+        assert_eq!(exceeded(&mut t), (70, 0));
+    }
+
     #[test]
     fn counters_are_exact() {
         let mut t = Testbed::new();

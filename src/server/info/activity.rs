@@ -45,6 +45,7 @@ pub(super) fn stats(from: &Source<'_>, to: &mut Writer) {
     let server = from.server;
     let (stats, rates, keys) = (&server.stats, &server.rates, &from.keyspace.stats);
     let kib = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
+    let (exceeded_ms, current_exceeded_ms) = stats.exceeded_ms(server.now.mono_ms);
     to.section("Stats");
     to.fields(&[
         ("total_connections_received", &stats.connections),
@@ -73,8 +74,8 @@ pub(super) fn stats(from: &Source<'_>, to: &mut Writer) {
         ("evicted_keys", &keys.evicted),
         ("evicted_clients", &stats.evicted_clients),
         ("evicted_scripts", &0),
-        ("total_eviction_exceeded_time", &0),
-        ("current_eviction_exceeded_time", &0),
+        ("total_eviction_exceeded_time", &exceeded_ms),
+        ("current_eviction_exceeded_time", &current_exceeded_ms),
         ("keyspace_hits", &keys.hits),
         ("keyspace_misses", &keys.misses),
     ]);
