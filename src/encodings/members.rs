@@ -12,8 +12,9 @@
 
 use crate::base::{alloc, hash};
 use crate::encodings::elements::Elements;
-use crate::encodings::hashtable::{HashTable, SHORT_REACH, Word, prefetch as prefetch_line};
+use crate::encodings::hashtable::{HashTable, SHORT_REACH, Word};
 use crate::encodings::listpack::Entry;
+use crate::encodings::prefetch::prefetch;
 use crate::encodings::varint;
 use rand::Rng;
 use std::ptr::NonNull;
@@ -101,7 +102,7 @@ impl<'a> Stored<'a> {
 #[inline]
 fn prefetch_text(word: Word) {
     if is_pointer(word) {
-        prefetch_line(word.raw() as usize);
+        prefetch(word.raw() as usize);
     }
 }
 

@@ -8,6 +8,7 @@ pub mod hashtable;
 pub mod intset;
 pub mod listpack;
 pub mod members;
+pub(crate) mod prefetch;
 pub mod quicklist;
 pub mod scored;
 pub mod thin;

@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 use crate::base::alloc;
+use crate::encodings::prefetch::prefetch;
 use crate::encodings::varint;
 use std::cmp::Ordering;
 use std::ptr::NonNull;
@@ -79,7 +80,7 @@ impl Member {
     /// Asks for the entry's first line.
     #[inline]
     pub fn prefetch(self) {
-        super::prefetch(self.0.as_ptr());
+        prefetch(self.0.addr().get());
     }
 }
 

@@ -15,22 +15,19 @@
 //! iteration O(1) an element. Which sets use it: `types::zset`.
 #![allow(unsafe_code)]
 
+mod balance;
+mod check;
 mod member;
 mod node;
+mod range;
+mod search;
 
 pub use member::{Key, Member};
+pub use range::Range;
 
-use node::{FAN, Inner, LEAF, Leaf, Node};
-
-/// A neighbour with this many free slots shares a full leaf's load.
-const SHARE_MIN: usize = 8;
-/// A leaf below this joins a neighbour if together they fill no more than `JOIN_MAX`.
-const LEAF_MIN: usize = LEAF / 4;
-const LEAF_JOIN_MAX: usize = LEAF * 3 / 4;
-const INNER_MIN: usize = FAN / 4;
-const INNER_JOIN_MAX: usize = FAN * 3 / 4;
-/// No tree is higher: 2^64 elements at a handful a node.
-const HEIGHT_MAX: usize = 24;
+use balance::{make_room_in_leaf, mend_child, split_inner};
+use node::{FAN, LEAF, Node};
+use search::Path;
 
 /// See the module.
 pub struct ZsetIndex {
@@ -44,25 +41,6 @@ pub struct ZsetIndex {
 unsafe impl Send for ZsetIndex {}
 // SAFETY: shared access only reads.
 unsafe impl Sync for ZsetIndex {}
-
-#[inline]
-fn prefetch(address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch never faults, whatever the address.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
-}
-
-/// The way from the root to a leaf: inner nodes and the child taken in each.
-struct Path {
-    steps: [Option<(Node, usize)>; HEIGHT_MAX],
-    depth: usize,
-    leaf: Node,
-    at: usize,
-}
 
 impl ZsetIndex {
     pub fn new() -> Self {
@@ -188,103 +166,6 @@ impl ZsetIndex {
         *self.root.insert(above)
     }
 
-    /// The path chosen by `choose` in inner nodes, ending at slot `at` of a leaf.
-    fn descend(
-        &self,
-        mut choose: impl FnMut(&Inner) -> usize,
-        at: impl FnOnce(&Leaf) -> usize,
-    ) -> Option<Path> {
-        let mut node = self.root?;
-        let mut steps = [None; HEIGHT_MAX];
-        for step in &mut steps[..self.height as usize] {
-            // SAFETY: nodes above the leaves are inner, and nothing changes meanwhile.
-            let inner = unsafe { node.inner() };
-            let child = choose(inner);
-            *step = Some((node, child));
-            node = inner.children[child];
-        }
-        // SAFETY: `height` steps down is a leaf.
-        let at = at(unsafe { node.leaf() });
-        Some(Path {
-            steps,
-            depth: self.height as usize,
-            leaf: node,
-            at,
-        })
-    }
-
-    fn path_to(&self, key: Key<'_>) -> Option<Path> {
-        let path = self.descend(
-            // SAFETY: members in the tree are alive.
-            |inner| unsafe { inner.firsts.rank(key, true) }.saturating_sub(1),
-            // SAFETY: as above.
-            |leaf| unsafe { leaf.rank(key, false) },
-        )?;
-        // SAFETY: the path ends in a leaf.
-        let leaf = unsafe { path.leaf.leaf() };
-        if path.at == leaf.len() {
-            return None;
-        }
-        let (score, member) = leaf.get(path.at);
-        // SAFETY: members in the tree are alive.
-        unsafe { key.cmp(score, member) }.is_eq().then_some(path)
-    }
-
-    fn path_at(&self, rank: usize) -> Option<Path> {
-        if rank >= self.len {
-            return None;
-        }
-        let left = std::cell::Cell::new(rank as u64);
-        self.descend(
-            |inner| {
-                let mut child = 0;
-                while inner.counts[child] <= left.get() {
-                    left.set(left.get() - inner.counts[child]);
-                    child += 1;
-                }
-                child
-            },
-            |_| left.get() as usize,
-        )
-    }
-
-    /// The number of elements before the key's.
-    pub fn rank(&self, key: Key<'_>) -> Option<usize> {
-        let path = self.path_to(key)?;
-        Some(path.at + before_path(&path))
-    }
-
-    /// How many elements stand before the first for which `before` is false; it must be
-    /// true up to some element and false from there on. Bounds of score and lex ranges.
-    pub fn partition_point(&self, before: impl Fn(f64, &[u8]) -> bool) -> usize {
-        // SAFETY: members in the tree are alive.
-        let test = |score: f64, member: Member| before(score, unsafe { member.bytes() });
-        let path = self.descend(
-            |inner| inner.firsts.partition(test).saturating_sub(1),
-            |leaf| leaf.partition(test),
-        );
-        path.map_or(0, |path| path.at + before_path(&path))
-    }
-
-    /// How many elements have a score below `score`, or at most `score` with `or_equal`.
-    pub fn count_below(&self, score: f64, or_equal: bool) -> usize {
-        let test = |s: f64, _: Member| if or_equal { s <= score } else { s < score };
-        let path = self.descend(
-            |inner| inner.firsts.partition(test).saturating_sub(1),
-            |leaf| leaf.partition(test),
-        );
-        path.map_or(0, |path| path.at + before_path(&path))
-    }
-
-    /// The element with this rank.
-    pub fn select(&self, rank: usize) -> Option<(f64, &[u8])> {
-        let path = self.path_at(rank)?;
-        // SAFETY: the path ends in a leaf, borrowed with `self`.
-        let (score, member) = unsafe { path.leaf.leaf() }.get(path.at);
-        // SAFETY: members in the tree are alive.
-        Some((score, unsafe { member.bytes() }))
-    }
-
     /// Takes the element out; its member is the caller's again.
     pub fn remove(&mut self, key: Key<'_>) -> Option<Member> {
         let path = self.path_to(key)?;
@@ -376,45 +257,6 @@ impl ZsetIndex {
         self.height = 0;
     }
 
-    /// Elements from `rank` on: up to `count` of them, towards the front if `backward`.
-    pub fn range(&self, rank: usize, count: usize, backward: bool) -> Range<'_> {
-        let reach = match (rank < self.len, backward) {
-            (false, _) => 0,
-            (true, true) => rank + 1,
-            (true, false) => self.len - rank,
-        };
-        let left = count.min(reach);
-        Range {
-            tree: self,
-            rank,
-            left,
-            backward,
-            scores: &[],
-            members: &[],
-            at: 0,
-        }
-    }
-
-    /// All elements in order.
-    pub fn iter(&self) -> Range<'_> {
-        self.range(0, usize::MAX, false)
-    }
-
-    /// Asks for the lines that a search for this score will touch.
-    #[inline]
-    pub fn prefetch(&self, score: f64) {
-        let test = |s: f64, _: Member| s <= score;
-        let leaf = self.descend(
-            |inner| inner.firsts.partition(test).saturating_sub(1),
-            |_| 0,
-        );
-        if let Some(path) = leaf {
-            for line in 0..size_of::<Leaf>().div_ceil(64) {
-                prefetch(path.leaf.address().wrapping_add(line * 64));
-            }
-        }
-    }
-
     /// Bytes of the nodes.
     pub fn memory_bytes(&self) -> usize {
         let mut nodes = 0;
@@ -437,38 +279,6 @@ impl ZsetIndex {
             walk(root, self.height, see);
         }
     }
-
-    /// Panics if an invariant is broken.
-    pub fn check_invariants(&self) {
-        let all: Vec<_> = self.iter().collect();
-        assert_eq!(all.len(), self.len);
-        assert!(
-            all.windows(2)
-                .all(|w| { w[0].0 < w[1].0 || w[0].0 == w[1].0 && w[0].1 < w[1].1 })
-        );
-        self.each_node(&mut |node, height| {
-            // SAFETY: nodes of the tree are alive.
-            assert!(unsafe { node.len() } > 0);
-            if height > 0 {
-                // SAFETY: above height 0 nodes are inner.
-                let inner = unsafe { node.inner() };
-                for at in 0..inner.len() {
-                    let child = inner.children[at];
-                    // SAFETY: children are alive.
-                    let (score, member) = unsafe { child.first(height - 1) };
-                    assert!(inner.firsts.get(at) == (score, member));
-                    let count = if height == 1 {
-                        // SAFETY: height 0 is a leaf.
-                        (unsafe { child.len() }) as u64
-                    } else {
-                        // SAFETY: the child is inner.
-                        unsafe { child.inner() }.total()
-                    };
-                    assert_eq!(inner.counts[at], count);
-                }
-            }
-        });
-    }
 }
 
 impl Default for ZsetIndex {
@@ -484,204 +294,6 @@ impl Drop for ZsetIndex {
         self.each_node(&mut |node, height| unsafe { node.free(height) });
     }
 }
-
-/// Elements in nodes left of a path.
-fn before_path(path: &Path) -> usize {
-    let mut before = 0;
-    for step in &path.steps[..path.depth] {
-        let &(node, at) = step.as_ref().expect("a step a level");
-        // SAFETY: steps are inner nodes, which nothing changes while the path is in use.
-        before += unsafe { node.inner() }.counts[..at].iter().sum::<u64>();
-    }
-    before as usize
-}
-
-/// Makes room where the key belongs, in or beside the full leaf `at` of a parent that has
-/// room for a child.
-fn make_room_in_leaf(
-    parent: &mut Inner,
-    at: usize,
-    slot: (f64, Member),
-    key: Key<'_>,
-    (left_edge, right_edge): (bool, bool),
-) {
-    // SAFETY: a child of a parent of leaves, reachable only through it.
-    let leaf = unsafe { parent.children[at].leaf_mut() };
-    // SAFETY: members in the tree are alive.
-    let place = unsafe { leaf.rank(key, false) };
-    if right_edge && place == LEAF {
-        return parent.insert(at + 1, slot, Node::new_leaf(), 0);
-    }
-    if left_edge && place == 0 {
-        return parent.insert(0, slot, Node::new_leaf(), 0);
-    }
-    if at > 0 {
-        // SAFETY: another child than `leaf`.
-        let left = unsafe { parent.children[at - 1].leaf_mut() };
-        if left.len() + SHARE_MIN <= LEAF {
-            let moved = (LEAF - left.len()).div_ceil(2);
-            leaf.move_head(moved, left);
-            return note_shared(parent, at - 1, moved as i64);
-        }
-    }
-    if at + 1 < parent.len() {
-        // SAFETY: another child than `leaf`.
-        let right = unsafe { parent.children[at + 1].leaf_mut() };
-        if right.len() + SHARE_MIN <= LEAF {
-            let moved = (LEAF - right.len()).div_ceil(2);
-            leaf.move_tail(LEAF - moved, right);
-            return note_shared(parent, at, -(moved as i64));
-        }
-    }
-    let node = Node::new_leaf();
-    // SAFETY: made above.
-    let right = unsafe { node.leaf_mut() };
-    leaf.move_tail(LEAF / 2, right);
-    parent.counts[at] = leaf.len() as u64;
-    parent.insert(at + 1, right.get(0), node, right.len() as u64);
-}
-
-/// `moved` elements went from child `at + 1` to `at`, or the other way if negative.
-fn note_shared(parent: &mut Inner, at: usize, moved: i64) {
-    parent.counts[at] = parent.counts[at].wrapping_add_signed(moved);
-    parent.counts[at + 1] = parent.counts[at + 1].wrapping_sub(moved as u64);
-    // SAFETY: both children keep elements.
-    let first = unsafe { parent.children[at + 1].leaf() }.get(0);
-    parent.firsts.set(at + 1, first);
-}
-
-/// Splits the full inner child `at` of a parent that has room.
-fn split_inner(parent: &mut Inner, at: usize, key: Key<'_>, (left_edge, right_edge): (bool, bool)) {
-    // SAFETY: a child above height 0, reachable only through its parent.
-    let child = unsafe { parent.children[at].inner_mut() };
-    // SAFETY: members in the tree are alive.
-    let place = unsafe { child.firsts.rank(key, true) };
-    let cut = if right_edge && place == FAN {
-        FAN - 1
-    } else if left_edge && place <= 1 {
-        1
-    } else {
-        FAN / 2
-    };
-    let node = Node::new_inner();
-    // SAFETY: made above.
-    let right = unsafe { node.inner_mut() };
-    child.move_tail(cut, right);
-    parent.counts[at] = child.total();
-    parent.insert(at + 1, right.firsts.get(0), node, right.total());
-}
-
-/// After a removal below child `at`: drops it if empty, else notes its first element and
-/// joins it with a neighbour if both are small.
-fn mend_child(parent: &mut Inner, at: usize, height: u32) {
-    let child = parent.children[at];
-    // SAFETY: children are alive.
-    let len = unsafe { child.len() };
-    if len == 0 {
-        parent.remove(at);
-        // SAFETY: no longer in the tree.
-        return unsafe { child.free(height) };
-    }
-    // SAFETY: not empty.
-    parent.firsts.set(at, unsafe { child.first(height) });
-    let (min, join_max) = if height == 0 {
-        (LEAF_MIN, LEAF_JOIN_MAX)
-    } else {
-        (INNER_MIN, INNER_JOIN_MAX)
-    };
-    if len >= min {
-        return;
-    }
-    let left = [at.checked_sub(1), Some(at)]
-        .into_iter()
-        .flatten()
-        .find(|&left| {
-            // SAFETY: children are alive.
-            left + 1 < parent.len()
-                && unsafe { parent.children[left].len() + parent.children[left + 1].len() }
-                    <= join_max
-        });
-    let Some(left) = left else { return };
-    let (to, from) = (parent.children[left], parent.children[left + 1]);
-    if height == 0 {
-        // SAFETY: two different leaves, reachable only through their parent.
-        let (to, from) = unsafe { (to.leaf_mut(), from.leaf_mut()) };
-        from.move_head(from.len(), to);
-    } else {
-        // SAFETY: two different inner nodes, reachable only through their parent.
-        let (to, from) = unsafe { (to.inner_mut(), from.inner_mut()) };
-        from.move_all(to);
-    }
-    parent.counts[left] += parent.counts[left + 1];
-    parent.remove(left + 1);
-    // SAFETY: empty, and no longer in the tree.
-    unsafe { from.free(height) };
-}
-
-/// A run of elements; see [`ZsetIndex::range`].
-pub struct Range<'a> {
-    tree: &'a ZsetIndex,
-    rank: usize,
-    left: usize,
-    backward: bool,
-    scores: &'a [f64],
-    members: &'a [Member],
-    /// Where in the slices; forward from it, or backward from before it.
-    at: usize,
-}
-
-impl<'a> Range<'a> {
-    /// Goes to the leaf that holds `rank`.
-    fn enter_leaf(&mut self) {
-        let path = self.tree.path_at(self.rank).expect("within the tree");
-        // SAFETY: the path ends in a leaf, borrowed with the tree.
-        let leaf = unsafe { path.leaf.leaf() };
-        (self.scores, self.members) = (leaf.scores(), leaf.members());
-        self.at = if self.backward { path.at + 1 } else { path.at };
-    }
-}
-
-impl<'a> Iterator for Range<'a> {
-    type Item = (f64, &'a [u8]);
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        const AHEAD: usize = 8;
-        if self.left == 0 {
-            return None;
-        }
-        self.left -= 1;
-        let at = if self.backward {
-            if self.at == 0 {
-                self.enter_leaf();
-            }
-            self.at -= 1;
-            self.rank = self.rank.wrapping_sub(1);
-            if let Some(member) = self.at.checked_sub(AHEAD).map(|ahead| self.members[ahead]) {
-                member.prefetch();
-            }
-            self.at
-        } else {
-            if self.at == self.scores.len() {
-                self.enter_leaf();
-            }
-            self.rank += 1;
-            self.at += 1;
-            if let Some(member) = self.members.get(self.at + AHEAD) {
-                member.prefetch();
-            }
-            self.at - 1
-        };
-        // SAFETY: members in the tree are alive.
-        Some((self.scores[at], unsafe { self.members[at].bytes() }))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl ExactSizeIterator for Range<'_> {}
 
 #[cfg(test)]
 mod tests;

@@ -220,8 +220,8 @@ impl Node {
         Node(NonNull::from(Box::leak(Box::new(inner))).cast())
     }
 
-    pub(super) fn address(self) -> *const u8 {
-        self.0.as_ptr()
+    pub(super) fn address(self) -> usize {
+        self.0.addr().get()
     }
 
     /// # Safety

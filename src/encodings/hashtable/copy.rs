@@ -2,10 +2,11 @@
 
 use std::ptr;
 
+use super::ahead::{SHORT_REACH, prefetch_entry};
 use super::arena::allocate;
 use super::line::{MARK, SLOTS, word_of_slot};
 use super::segment::HEADER_SLOTS;
-use super::{HashTable, NO_HORIZON, NO_RECORD, SHORT_REACH, SegmentRef, Word, prefetch_entry};
+use super::{HashTable, NO_HORIZON, NO_RECORD, SegmentRef, Word};
 
 /// How many slots ahead of the copy the entries are asked for.
 const AHEAD: usize = 16;

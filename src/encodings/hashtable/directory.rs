@@ -11,6 +11,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr;
 
 use super::segment::{Segment, SegmentRef};
+use crate::encodings::prefetch::prefetch;
 
 /// Deepest directory: 2^27 words would hold some 60 G elements.
 pub(super) const DEPTH_MAX: u32 = 27;
@@ -46,7 +47,7 @@ impl Directory {
     pub fn prefetch(&self, hash: u64) {
         if self.depth != 0 {
             let index = (hash >> (64 - self.depth)) as usize;
-            super::line::prefetch(self.words.addr() + index * size_of::<SegmentRef>());
+            prefetch(self.words.addr() + index * size_of::<SegmentRef>());
         }
     }
 
@@ -113,6 +114,7 @@ impl Directory {
         .filter(|(_, segment)| !segment.is_none())
     }
 
+    /// Twice the words, each of the old ones two times.
     pub fn double(&mut self) {
         assert!(self.depth < DEPTH_MAX);
         let words = Self::allocate(self.depth + 1);

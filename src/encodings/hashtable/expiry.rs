@@ -22,199 +22,15 @@
 //! Memory: 0.3 bytes an element in tables with volatile elements. The tree grows by
 //! doubling an array of 8 bytes a segment: 40 us at 10 M elements.
 
-use smallvec::SmallVec;
-
+use super::ahead::{SHORT_REACH, prefetch_entry};
 use super::line::{tag_of_hash, tag_of_slot, word_of_slot};
+use super::min_tree::{MinTree, NEVER};
+use super::near::{Record, TIME_MAX, near, tag_of};
 use super::segment::{NO_HORIZON, NO_RECORD};
-use super::{HashTable, SHORT_REACH, SegmentRef, Word, prefetch_entry};
+use super::{HashTable, SegmentRef, Word};
 
-const NEAR_MAX: usize = 14;
-const NEVER: i64 = i64::MAX;
-const TAG_BITS: u32 = 15;
-const TIME_MAX: i64 = (1 << 48) - 1;
+/// Records allocated at a time.
 const PAGE: usize = 64;
-
-/// Time and tag in one number, so that the order of numbers is that of times.
-type Near = u64;
-
-fn near(when_ms: i64, tag: u64) -> Near {
-    (when_ms.clamp(0, TIME_MAX) as u64) << TAG_BITS | tag
-}
-
-fn time_of(near: Near) -> i64 {
-    (near >> TAG_BITS) as i64
-}
-
-fn tag_of(near: Near) -> u64 {
-    near & ((1 << TAG_BITS) - 1)
-}
-
-#[derive(Clone)]
-struct Record {
-    near: [Near; NEAR_MAX],
-    far: i64,
-    /// The segment's prefix, which leads to it.
-    prefix: u32,
-    len: u32,
-}
-
-const _: () = assert!(size_of::<Record>() == 128);
-
-impl Record {
-    const EMPTY: Record = Record {
-        near: [0; NEAR_MAX],
-        far: NEVER,
-        prefix: 0,
-        len: 0,
-    };
-
-    fn near(&self) -> &[Near] {
-        &self.near[..self.len as usize]
-    }
-
-    fn note(&mut self, entry: Near) {
-        if time_of(entry) >= self.far || self.near().contains(&entry) {
-            return;
-        }
-        let len = self.len as usize;
-        if len < NEAR_MAX {
-            self.near[len] = entry;
-            self.len += 1;
-            return;
-        }
-        let latest = (0..NEAR_MAX)
-            .max_by_key(|&i| self.near[i])
-            .expect("14 entries");
-        let dropped = self.near[latest].max(entry);
-        self.near[latest] = self.near[latest].min(entry);
-        self.far = time_of(dropped);
-        // Others with the very same time are not after `far`, as invariant 2 wants.
-    }
-
-    /// There may be an element that expires at `far` and has no near entry.
-    fn lower_far(&mut self, far: i64) {
-        self.far = self.far.min(far);
-        let mut kept = 0;
-        for i in 0..self.len as usize {
-            if time_of(self.near[i]) <= self.far {
-                self.near[kept] = self.near[i];
-                kept += 1;
-            }
-        }
-        self.len = kept as u32;
-    }
-
-    fn bound(&self) -> i64 {
-        self.near()
-            .iter()
-            .min()
-            .map_or(self.far, |&first| time_of(first))
-    }
-
-    /// Takes out the tags whose time has come.
-    fn take_due(&mut self, now_ms: i64) -> SmallVec<[u64; NEAR_MAX]> {
-        let mut tags = SmallVec::new();
-        let mut kept = 0;
-        for i in 0..self.len as usize {
-            let entry = self.near[i];
-            if time_of(entry) > now_ms {
-                self.near[kept] = entry;
-                kept += 1;
-            } else if !tags.contains(&tag_of(entry)) {
-                tags.push(tag_of(entry));
-            }
-        }
-        self.len = kept as u32;
-        tags
-    }
-
-    fn horizon(&self) -> u32 {
-        let seconds = self.far.saturating_add(999) / 1000;
-        u32::try_from(seconds).unwrap_or(NO_HORIZON)
-    }
-}
-
-/// Minima of groups of 16, of groups of those, up to one.
-struct MinTree {
-    levels: Vec<Vec<i64>>,
-}
-
-const FANOUT: usize = 16;
-
-impl MinTree {
-    fn new() -> MinTree {
-        MinTree {
-            levels: vec![Vec::new()],
-        }
-    }
-
-    fn min(&self) -> i64 {
-        self.levels[self.levels.len() - 1]
-            .first()
-            .copied()
-            .unwrap_or(NEVER)
-    }
-
-    /// Adds a leaf that says never.
-    fn push(&mut self) {
-        self.levels[0].push(NEVER);
-        let mut level = 0;
-        while self.levels[level].len() > 1 {
-            let groups = self.levels[level].len().div_ceil(FANOUT);
-            if level + 1 == self.levels.len() {
-                let first = self.group_min(level, 0);
-                self.levels.push(vec![first]);
-            }
-            if self.levels[level + 1].len() == groups {
-                break;
-            }
-            self.levels[level + 1].push(NEVER);
-            level += 1;
-        }
-    }
-
-    fn group_min(&self, level: usize, group: usize) -> i64 {
-        let leaves = &self.levels[level];
-        let end = leaves.len().min((group + 1) * FANOUT);
-        leaves[group * FANOUT..end]
-            .iter()
-            .copied()
-            .min()
-            .unwrap_or(NEVER)
-    }
-
-    fn get(&self, leaf: usize) -> i64 {
-        self.levels[0][leaf]
-    }
-
-    fn set(&mut self, leaf: usize, value: i64) {
-        let mut index = leaf;
-        let mut value = value;
-        for level in 0..self.levels.len() {
-            if self.levels[level][index] == value {
-                return;
-            }
-            self.levels[level][index] = value;
-            index /= FANOUT;
-            value = self.group_min(level, index);
-        }
-    }
-
-    /// A leaf whose value is the minimum.
-    fn first(&self) -> Option<usize> {
-        let min = self.min();
-        if min == NEVER {
-            return None;
-        }
-        let mut index = 0;
-        for level in self.levels.iter().rev().skip(1) {
-            let start = index * FANOUT;
-            let group = &level[start..level.len().min(start + FANOUT)];
-            index = start + group.iter().position(|&value| value == min)?;
-        }
-        Some(index)
-    }
-}
 
 /// The records of a table and their tree.
 pub(super) struct Expiry {
@@ -242,7 +58,7 @@ impl Expiry {
 
     fn add(&mut self, record: Record) -> u32 {
         let id = self.unused.pop().unwrap_or_else(|| {
-            let id = self.tree.levels[0].len();
+            let id = self.tree.len();
             if id == self.pages.len() * PAGE {
                 self.pages.push(Box::new([Record::EMPTY; PAGE]));
             }
@@ -267,16 +83,10 @@ impl Expiry {
     }
 
     pub fn memory_bytes(&self) -> usize {
-        let tree: usize = self
-            .tree
-            .levels
-            .iter()
-            .map(|level| level.capacity() * 8)
-            .sum();
         size_of::<Expiry>()
             + self.pages.len() * size_of::<[Record; PAGE]>()
             + self.unused.capacity() * 4
-            + tree
+            + self.tree.memory_bytes()
     }
 
     pub fn next_due(&self) -> Option<i64> {
@@ -286,7 +96,8 @@ impl Expiry {
 
 impl HashTable {
     /// An element with this hash now expires at `when_ms`. To be called after its insertion
-    /// and after each change to an earlier or later time; not when it becomes persistent. A negative time counts as 0.
+    /// and after each change to an earlier or later time; not when it becomes persistent.
+    /// A negative time counts as 0.
     #[inline]
     pub fn note_expiry(&mut self, hash: u64, when_ms: i64) {
         let hash = self.own(hash);

@@ -4,9 +4,9 @@
 //! and asks the caller, by closures, whether a word is the one wanted and what its hash is.
 //!
 //!     directory   a word for each value of the top bits of the hash (`directory`)
-//!     segment     a header line and up to 63 buckets of 8 slots (`segment`, `line`)
+//!     segment     a header line and up to 63 buckets of 8 slots (`segment`, `line`, `place`)
 //!     slot        15-bit tag | 1 bit "sits in the neighbour bucket" | 48-bit word
-//!     overflow    per segment, what splitting cannot help: hundreds of equal hashes
+//!     overflow    per segment, what splitting cannot help: hundreds of equal hashes (`overflow`)
 //!
 //! Growth is local: a segment grows step by step to 64 lines, then splits in two; deletes
 //! shrink and merge (`resize`). So no operation ever waits for a rehash of the table, and
@@ -27,8 +27,10 @@
 //! (1.005 of them for a hit, 0.01 for a miss). Insert and remove O(1), at worst a split:
 //! some 10 us and 500 reads of entries. Doubling the directory: see `directory`.
 //! Cursors: `scan`. Random picks: `random`. Active expiry: `expiry`. Lazy free: `drain`.
+//! Prefetching for a batch: `ahead`.
 #![allow(unsafe_code)]
 
+mod ahead;
 mod arena;
 mod check;
 mod copy;
@@ -36,10 +38,16 @@ mod directory;
 mod drain;
 mod expiry;
 mod line;
+mod min_tree;
+mod near;
+mod overflow;
+mod place;
+mod plan;
 mod random;
 mod resize;
 mod scan;
 mod segment;
+mod shape;
 #[cfg(test)]
 mod tests;
 
@@ -47,12 +55,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::hash;
+pub(crate) use ahead::SHORT_REACH;
 use arena::Arenas;
 use directory::Directory;
 use expiry::Expiry;
-pub(crate) use line::prefetch;
-use line::{MARK, SLOTS, match_tag, slot_of, tag_of_hash, tag_of_slot, word_of_slot};
-use segment::{Header, NO_HORIZON, NO_RECORD, Placed, SegmentRef};
+use line::{MARK, SLOTS, slot_of, tag_of_hash, word_of_slot};
+use place::Placed;
+use segment::{Header, NO_HORIZON, NO_RECORD, SegmentRef};
+pub use shape::Shape;
 
 /// What a slot holds: 48 bits, not 0. For most callers an 8-byte-aligned pointer whose
 /// three low bits are flags.
@@ -192,31 +202,6 @@ impl HashTable {
         None
     }
 
-    #[cold]
-    fn locate_in_overflow(
-        &self,
-        segment: SegmentRef,
-        tag: u64,
-        mut eq: impl FnMut(Word) -> bool,
-    ) -> Option<usize> {
-        let index = self
-            .overflow_of(segment)
-            .iter()
-            .position(|&slot| tag_of_slot(slot) == tag && eq(word_of_slot(slot)))?;
-        Some(segment.lines() * SLOTS + index)
-    }
-
-    fn overflow_of(&self, segment: SegmentRef) -> &[u64] {
-        if !segment.has_overflow() {
-            return &[];
-        }
-        let many = self
-            .many
-            .as_ref()
-            .expect("overflow exists beside a directory");
-        &many.overflow[&segment.segment().header().prefix]
-    }
-
     /// The word in a slot.
     #[inline]
     pub fn word_at(&self, slot: Slot) -> Word {
@@ -318,112 +303,6 @@ impl HashTable {
             .set(segment.segment().header().prefix, segment.with(flag, on));
     }
 
-    fn overflow_entry(&mut self, segment: SegmentRef) -> &mut Vec<u64> {
-        let many = self
-            .many
-            .as_mut()
-            .expect("overflow exists beside a directory");
-        many.overflow
-            .entry(segment.segment().header().prefix)
-            .or_default()
-    }
-
-    #[cold]
-    fn push_overflow(&mut self, hash: u64, slot: u64) {
-        let segment = self.directory.get(hash);
-        self.overflow_entry(segment).push(slot);
-        self.set_flag(segment, SegmentRef::OVERFLOW, true);
-    }
-
-    fn drop_empty_overflow(&mut self, segment: SegmentRef) {
-        if self.overflow_entry(segment).is_empty() {
-            let prefix = segment.segment().header().prefix;
-            self.many
-                .as_mut()
-                .expect("overflow was there")
-                .overflow
-                .remove(&prefix);
-            self.set_flag(
-                self.directory.get(u64::from(prefix) << 32),
-                SegmentRef::OVERFLOW,
-                false,
-            );
-        }
-    }
-
-    /// A slot of the segment became free: perhaps an overflowing element fits now.
-    #[cold]
-    fn refill_from_overflow(&mut self, hash: u64) {
-        let segment = self.directory.get(hash);
-        let slot = self
-            .overflow_entry(segment)
-            .pop()
-            .expect("the flag says there is overflow");
-        match segment.place(slot) {
-            Placed::Full => self.overflow_entry(segment).push(slot),
-            placed => {
-                segment.segment().update(|header| header.count += 1);
-                if placed == Placed::Stash {
-                    self.set_flag(segment, SegmentRef::STASH, true);
-                }
-                self.drop_empty_overflow(segment);
-            }
-        }
-    }
-
-    /// First stage of a batch: asks for the lines where this hash's element would be. Reads
-    /// the directory word, so `prefetch_directory` may go before it in very large tables.
-    #[inline]
-    pub fn prefetch(&self, hash: u64) {
-        let hash = self.own(hash);
-        let segment = self.directory.get(hash);
-        if !segment.is_none() {
-            for line in segment.lines_of(tag_of_hash(hash)) {
-                prefetch(line.addr());
-            }
-            if self.expiry.is_some() {
-                // Its header says which expiries need a note.
-                prefetch(segment.segment().0.addr());
-            }
-        }
-    }
-
-    /// Asks for the directory word of a hash.
-    #[inline]
-    pub fn prefetch_directory(&self, hash: u64) {
-        self.directory.prefetch(self.own(hash));
-    }
-
-    /// Second stage: asks for the entries with this hash's tag. `reach` says up to
-    /// which byte an entry is wanted, below 128, or that the word points to none (a
-    /// pointer's low three bits are ignored).
-    #[inline]
-    pub fn prefetch_entries(&self, hash: u64, reach: impl Fn(Word) -> Option<usize>) {
-        let hash = self.own(hash);
-        let segment = self.directory.get(hash);
-        if segment.is_none() {
-            return;
-        }
-        let tag = tag_of_hash(hash);
-        for line in segment.lines_of(tag) {
-            // SAFETY: a bucket's line.
-            let mut mask = unsafe { match_tag(line, tag) };
-            let found = mask != 0;
-            while mask != 0 {
-                // SAFETY: the bit is below 8.
-                let word = word_of_slot(unsafe { *line.add(mask.trailing_zeros() as usize) });
-                if let Some(reach) = reach(word) {
-                    prefetch_entry(word, reach);
-                }
-                mask &= mask - 1;
-            }
-            if found {
-                // Most likely it is the one: the other line is not waited for.
-                return;
-            }
-        }
-    }
-
     /// All words, in no useful order.
     pub fn iter(&self) -> impl Iterator<Item = Word> + '_ {
         let overflow = self
@@ -436,79 +315,4 @@ impl HashTable {
             .chain(overflow)
             .map(word_of_slot)
     }
-
-    /// Bytes allocated by the table itself, words' targets excluded.
-    pub fn memory_bytes(&self) -> usize {
-        let many = self.many.as_ref().map_or(0, |many| {
-            let overflow = many
-                .overflow
-                .values()
-                .map(|slots| slots.capacity() * size_of::<u64>());
-            size_of::<Many>() + many.arenas.memory_bytes() + overflow.sum::<usize>()
-        });
-        let root = self.directory.at(0);
-        let single = if self.directory.depth() == 0 && !root.is_none() {
-            root.lines() * 64
-        } else {
-            0
-        };
-        let expiry = self
-            .expiry
-            .as_ref()
-            .map_or(0, |expiry| expiry.memory_bytes());
-        self.directory.memory_bytes() + many + single + expiry
-    }
-
-    /// Figures about the inner shape, for `DEBUG HTSTATS`. O(segments).
-    pub fn shape(&self) -> Shape {
-        let mut shape = Shape {
-            len: self.len,
-            depth: self.directory.depth(),
-            directory_words: self.directory.len(),
-            bytes: self.memory_bytes(),
-            ..Shape::default()
-        };
-        for (_, segment) in self.directory.segments() {
-            shape.segments += 1;
-            shape.lines += segment.lines();
-            shape.slots += segment.buckets() * SLOTS;
-            if segment.has_stash() {
-                shape.segments_with_stash += 1;
-                shape.stash_entries += 6 - segment.free_in_stash().count_ones() as usize;
-            }
-            shape.overflow_entries += self.overflow_of(segment).len();
-        }
-        shape
-    }
-}
-
-/// How far short entries reach: two lines if they cross into one, one line otherwise.
-pub(crate) const SHORT_REACH: usize = 40;
-
-/// Asks for the lines of an entry from its first byte to byte `reach`, below 128.
-#[inline(always)]
-fn prefetch_entry(word: Word, reach: usize) {
-    let entry = (word.raw() & !7) as usize;
-    prefetch(entry);
-    if reach >= 64 {
-        prefetch(entry + 64);
-    }
-    prefetch(entry + reach);
-}
-
-/// What `HashTable::shape` says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shape {
-    pub len: usize,
-    pub depth: u32,
-    pub directory_words: usize,
-    pub segments: usize,
-    /// Cache lines of all segments, header lines included.
-    pub lines: usize,
-    /// Slots in buckets, stash excluded.
-    pub slots: usize,
-    pub segments_with_stash: usize,
-    pub stash_entries: usize,
-    pub overflow_entries: usize,
-    pub bytes: usize,
 }

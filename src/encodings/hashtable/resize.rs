@@ -14,9 +14,11 @@ use smallvec::SmallVec;
 
 use super::arena::{LINES_MIN, LINES_STEP, allocate, free};
 use super::directory::DEPTH_MAX;
-use super::line::{SLOTS, prefetch, word_of_slot};
-use super::segment::{LINES_MAX, Plan, STASH_SLOTS, Segment};
+use super::line::{SLOTS, word_of_slot};
+use super::plan::Plan;
+use super::segment::{LINES_MAX, STASH_SLOTS, Segment};
 use super::{HashTable, Header, NO_HORIZON, NO_RECORD, SegmentRef, Word};
+use crate::encodings::prefetch::prefetch;
 
 /// Sizes of a table's only segment: the allocator's own size classes.
 const YOUNG_LINES: [u8; 19] = [
@@ -173,16 +175,6 @@ impl HashTable {
             unsafe { many.arenas.free(memory, lines, &mut self.directory) };
             many.arenas
                 .tighten(lines, many.segments, &mut self.directory);
-        }
-    }
-
-    fn forget_overflow(&mut self, segment: SegmentRef) {
-        if segment.has_overflow() {
-            let many = self
-                .many
-                .as_mut()
-                .expect("overflow exists beside a directory");
-            many.overflow.remove(&segment.segment().header().prefix);
         }
     }
 

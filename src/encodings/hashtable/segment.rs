@@ -10,12 +10,13 @@
 //!   3. The `SegmentRef` in the directory agrees with the header on lines and depth, and
 //!      says whether the stash is in use.
 //!
+//! Where a new element goes: `place`. How a segment is built anew: `plan`.
 //! Who allocates segments: `arena`. When they grow, split, shrink, merge: `resize`.
 
 use std::ptr;
 
 use super::Word;
-use super::line::{MARK, SLOTS, match_mark, match_tag, tag_of_slot, word_of_slot};
+use super::line::{SLOTS, match_mark, match_tag, tag_of_slot, word_of_slot};
 
 /// Lines of a full-grown segment.
 pub(super) const LINES_MAX: usize = 64;
@@ -23,8 +24,6 @@ pub(super) const LINES_MAX: usize = 64;
 pub(super) const HEADER_SLOTS: usize = 2;
 /// Stash slots in the header line.
 pub(super) const STASH_SLOTS: usize = SLOTS - HEADER_SLOTS;
-/// How many elements may move to make way for a new one.
-const CHAIN_MAX: usize = 4;
 /// `Header::record` of a segment without volatile elements.
 pub(super) const NO_RECORD: u32 = u32::MAX;
 /// `Header::horizon`: every expiry has to be noted in the record.
@@ -114,7 +113,7 @@ impl SegmentRef {
 
     /// First slot index (in the segment, header included) of a bucket's line.
     #[inline(always)]
-    fn bucket_start(bucket: usize) -> usize {
+    pub(super) fn bucket_start(bucket: usize) -> usize {
         (1 + bucket) * SLOTS
     }
 
@@ -131,7 +130,7 @@ impl SegmentRef {
     }
 
     #[inline(always)]
-    fn next(self, bucket: usize) -> usize {
+    pub(super) fn next(self, bucket: usize) -> usize {
         if bucket + 1 == self.buckets() {
             0
         } else {
@@ -139,7 +138,7 @@ impl SegmentRef {
         }
     }
 
-    fn previous(self, bucket: usize) -> usize {
+    pub(super) fn previous(self, bucket: usize) -> usize {
         if bucket == 0 {
             self.buckets() - 1
         } else {
@@ -240,147 +239,20 @@ impl SegmentRef {
         }
     }
 
-    fn free_in(self, bucket: usize) -> u32 {
+    pub(super) fn free_in(self, bucket: usize) -> u32 {
         // SAFETY: `bucket` is a line of this aligned segment.
         unsafe { match_tag(self.bucket(bucket), 0) }
     }
 
-    fn marked_in(self, bucket: usize) -> u32 {
+    pub(super) fn marked_in(self, bucket: usize) -> u32 {
         // SAFETY: `bucket` is a line of this aligned segment.
         unsafe { match_mark(self.bucket(bucket)) }
-    }
-
-    /// Writes into the lowest slot of `mask`, which is not 0.
-    fn put(self, bucket: usize, mask: u32, slot: u64) {
-        self.set_slot(
-            Self::bucket_start(bucket) + mask.trailing_zeros() as usize,
-            slot,
-        );
-    }
-
-    /// Finds a place for an unmarked slot: home while it has two free, then the emptier of
-    /// home and neighbour, then a chain of moves, then the stash. Leaves `count` alone.
-    pub fn place(self, slot: u64) -> Placed {
-        let home = self.home(tag_of_slot(slot));
-        let free = self.free_in(home);
-        let two = |mask: u32| mask & mask.wrapping_sub(1) != 0;
-        if two(free) {
-            self.put(home, free, slot);
-            return Placed::Bucket;
-        }
-        let next = self.next(home);
-        let free_next = self.free_in(next);
-        if two(free_next) || (free == 0 && free_next != 0) {
-            self.put(next, free_next, slot | MARK);
-            return Placed::Bucket;
-        }
-        if free != 0 {
-            self.put(home, free, slot);
-            return Placed::Bucket;
-        }
-        self.place_by_moving(home, next, slot)
-    }
-
-    #[cold]
-    fn place_by_moving(self, home: usize, next: usize, slot: u64) -> Placed {
-        let right = self.chain(next, |line| !line & 0xff, |bucket| self.next(bucket));
-        let left = self.chain(home, |line| line, |bucket| self.previous(bucket));
-        match (left, right) {
-            (Some(left), right) if right.is_none_or(|right| left <= right) => {
-                self.shift(home, left, false);
-                self.put(home, self.free_in(home), slot);
-                Placed::Bucket
-            }
-            (_, Some(right)) => {
-                self.shift(next, right, true);
-                self.put(next, self.free_in(next), slot | MARK);
-                Placed::Bucket
-            }
-            _ => match self.free_in_stash() {
-                0 => Placed::Full,
-                free => {
-                    self.set_slot(free.trailing_zeros() as usize, slot);
-                    Placed::Stash
-                }
-            },
-        }
-    }
-
-    /// Number of moves until a bucket with a free slot, going from full bucket to full
-    /// bucket; `movable` picks the slots that may go that way from a line's marks.
-    fn chain(
-        self,
-        mut bucket: usize,
-        movable: impl Fn(u32) -> u32,
-        step: impl Fn(usize) -> usize,
-    ) -> Option<usize> {
-        for moves in 1..=CHAIN_MAX {
-            if movable(self.marked_in(bucket)) == 0 {
-                return None;
-            }
-            bucket = step(bucket);
-            if self.free_in(bucket) != 0 {
-                return Some(moves);
-            }
-        }
-        None
-    }
-
-    /// Makes the `moves` moves of a chain, the farthest first.
-    fn shift(self, start: usize, moves: usize, right: bool) {
-        let step = |bucket| {
-            if right {
-                self.next(bucket)
-            } else {
-                self.previous(bucket)
-            }
-        };
-        for left in (0..moves).rev() {
-            let from = (0..left).fold(start, |bucket, _| step(bucket));
-            let to = step(from);
-            let marked = self.marked_in(from);
-            // A bucket on the chain is full: whatever is unmarked there is at home.
-            let movable = if right { !marked & 0xff } else { marked };
-            let at = Self::bucket_start(from) + movable.trailing_zeros() as usize;
-            let slot = self.slot(at);
-            self.put(to, self.free_in(to), slot ^ MARK);
-            self.set_slot(at, 0);
-        }
     }
 
     pub fn free_in_stash(self) -> u32 {
         // SAFETY: line 0 of an aligned segment.
         unsafe { match_tag(self.segment().0, 0) & !0b11 }
     }
-
-    /// After the slot `at` became empty: moves a stash element there that may live there.
-    /// Returns whether the stash is now empty.
-    pub fn refill_from_stash(self, at: usize) -> bool {
-        if at >= SLOTS {
-            let bucket = at / SLOTS - 1;
-            for stash in HEADER_SLOTS..SLOTS {
-                let slot = self.slot(stash);
-                if slot == 0 {
-                    continue;
-                }
-                let home = self.home(tag_of_slot(slot));
-                if home == bucket || self.next(home) == bucket {
-                    self.set_slot(at, if home == bucket { slot } else { slot | MARK });
-                    self.set_slot(stash, 0);
-                    break;
-                }
-            }
-        }
-        (HEADER_SLOTS..SLOTS).all(|at| self.slot(at) == 0)
-    }
-}
-
-/// What became of an element that wanted a place.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub(super) enum Placed {
-    Bucket,
-    Stash,
-    Full,
 }
 
 /// Home bucket of a tag among `buckets`.
@@ -405,117 +277,5 @@ impl Segment {
         // SAFETY: every segment begins with an initialised header, and nothing else
         // refers to it during `change`.
         change(unsafe { &mut *self.0.cast::<Header>() });
-    }
-}
-
-/// How a set of elements would lie in a segment of a given size.
-///
-/// Buckets are filled in order; what is too much for one goes to the next, before the
-/// next one's own elements: a chain without limit, found by counting alone.
-pub(super) struct Plan {
-    buckets: usize,
-    /// Elements of each bucket that stay at home, and that go to the next one.
-    stay: [u8; LINES_MAX],
-    onward: [u8; LINES_MAX],
-    /// Elements for which there is no bucket.
-    pub spilled: usize,
-}
-
-impl Plan {
-    pub fn new(slots: &[u64], lines: usize) -> Plan {
-        let buckets = lines - 1;
-        let mut own = [0u32; LINES_MAX];
-        for &slot in slots {
-            own[home(tag_of_slot(slot), buckets)] += 1;
-        }
-        let mut plan = Plan {
-            buckets,
-            stay: [0; LINES_MAX],
-            onward: [0; LINES_MAX],
-            spilled: 0,
-        };
-        // What wraps around is known after the first pass.
-        let wrapping = plan.cascade(&own, 0, if buckets == 1 { 0 } else { SLOTS as u32 });
-        plan.cascade(&own, wrapping, wrapping);
-        plan
-    }
-
-    pub fn lines(&self) -> usize {
-        self.buckets + 1
-    }
-
-    fn cascade(&mut self, own: &[u32; LINES_MAX], first: u32, last_max: u32) -> u32 {
-        let slots = SLOTS as u32;
-        let mut carried = first;
-        self.spilled = 0;
-        for (bucket, &own) in own[..self.buckets].iter().enumerate() {
-            let stay = own.min(slots - carried);
-            let onward_max = if bucket + 1 == self.buckets {
-                last_max
-            } else {
-                slots
-            };
-            let onward = (own - stay).min(onward_max);
-            self.stay[bucket] = stay as u8;
-            self.onward[bucket] = onward as u8;
-            self.spilled += (own - stay - onward) as usize;
-            carried = onward;
-        }
-        carried
-    }
-
-    /// Writes the segment: `header` (with lines and count made right), then the slots.
-    /// What finds no room, not even in the stash, is appended to `overflow`.
-    /// Returns the segment's reference without the overflow flag.
-    ///
-    /// # Safety
-    /// `segment` is memory of this plan's number of lines, 64-byte aligned, in nobody's use.
-    pub unsafe fn write(
-        mut self,
-        slots: &[u64],
-        segment: Segment,
-        header: Header,
-        overflow: &mut Vec<u64>,
-    ) -> SegmentRef {
-        let lines = self.lines();
-        // SAFETY: the caller's promise; all-zero slots are empty.
-        unsafe { segment.0.write_bytes(0, lines * SLOTS) };
-        let target = SegmentRef::new(segment, lines, u32::from(header.depth));
-        let mut used = [0u8; LINES_MAX];
-        let mut stashed = 0;
-        let mut lost = 0;
-        for &slot in slots {
-            let slot = slot & !MARK;
-            let home = target.home(tag_of_slot(slot));
-            let (bucket, slot) = if self.stay[home] > 0 {
-                self.stay[home] -= 1;
-                (home, slot)
-            } else if self.onward[home] > 0 {
-                self.onward[home] -= 1;
-                (target.next(home), slot | MARK)
-            } else if stashed < STASH_SLOTS {
-                target.set_slot(HEADER_SLOTS + stashed, slot);
-                stashed += 1;
-                continue;
-            } else {
-                overflow.push(slot);
-                lost += 1;
-                continue;
-            };
-            let place = usize::from(used[bucket]);
-            assert!(place < SLOTS);
-            target.set_slot(SegmentRef::bucket_start(bucket) + place, slot);
-            used[bucket] += 1;
-        }
-        let count = (slots.len() - lost) as u16;
-        // SAFETY: the header's place is the segment's first 16 bytes.
-        unsafe {
-            segment.0.cast::<Header>().write(Header {
-                count,
-                lines: lines as u8,
-                ..header
-            })
-        };
-        target.with(SegmentRef::STASH, stashed > 0)
     }
 }

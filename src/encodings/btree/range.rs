@@ -1,0 +1,99 @@
+//! A walk over a run of elements, in either direction.
+//!
+//! It goes from leaf to leaf by rank: leaves know no neighbours, and a descent a leaf is little
+//! beside its 60 members, which are asked for some steps ahead.
+#![allow(unsafe_code)]
+
+use super::ZsetIndex;
+use super::member::Member;
+
+impl ZsetIndex {
+    /// Elements from `rank` on: up to `count` of them, towards the front if `backward`.
+    pub fn range(&self, rank: usize, count: usize, backward: bool) -> Range<'_> {
+        let reach = match (rank < self.len, backward) {
+            (false, _) => 0,
+            (true, true) => rank + 1,
+            (true, false) => self.len - rank,
+        };
+        let left = count.min(reach);
+        Range {
+            tree: self,
+            rank,
+            left,
+            backward,
+            scores: &[],
+            members: &[],
+            at: 0,
+        }
+    }
+
+    /// All elements in order.
+    pub fn iter(&self) -> Range<'_> {
+        self.range(0, usize::MAX, false)
+    }
+}
+
+/// A run of elements; see [`ZsetIndex::range`].
+pub struct Range<'a> {
+    tree: &'a ZsetIndex,
+    rank: usize,
+    left: usize,
+    backward: bool,
+    scores: &'a [f64],
+    members: &'a [Member],
+    /// Where in the slices; forward from it, or backward from before it.
+    at: usize,
+}
+
+impl<'a> Range<'a> {
+    /// Goes to the leaf that holds `rank`.
+    fn enter_leaf(&mut self) {
+        let path = self.tree.path_at(self.rank).expect("within the tree");
+        // SAFETY: the path ends in a leaf, borrowed with the tree.
+        let leaf = unsafe { path.leaf.leaf() };
+        (self.scores, self.members) = (leaf.scores(), leaf.members());
+        self.at = if self.backward { path.at + 1 } else { path.at };
+    }
+}
+
+impl<'a> Iterator for Range<'a> {
+    type Item = (f64, &'a [u8]);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        const AHEAD: usize = 8;
+        if self.left == 0 {
+            return None;
+        }
+        self.left -= 1;
+        let at = if self.backward {
+            if self.at == 0 {
+                self.enter_leaf();
+            }
+            self.at -= 1;
+            self.rank = self.rank.wrapping_sub(1);
+            if let Some(member) = self.at.checked_sub(AHEAD).map(|ahead| self.members[ahead]) {
+                member.prefetch();
+            }
+            self.at
+        } else {
+            if self.at == self.scores.len() {
+                self.enter_leaf();
+            }
+            self.rank += 1;
+            self.at += 1;
+            if let Some(member) = self.members.get(self.at + AHEAD) {
+                member.prefetch();
+            }
+            self.at - 1
+        };
+        // SAFETY: members in the tree are alive.
+        Some((self.scores[at], unsafe { self.members[at].bytes() }))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Range<'_> {}

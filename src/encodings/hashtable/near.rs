@@ -1,0 +1,118 @@
+//! The expiries of one segment that come first, and the bound of all others: a record.
+//!
+//! What a record promises, and who keeps it: `expiry`.
+
+use smallvec::SmallVec;
+
+use super::min_tree::NEVER;
+use super::segment::NO_HORIZON;
+
+/// Elements that a record names: it fills two cache lines.
+const NEAR_MAX: usize = 14;
+const TAG_BITS: u32 = 15;
+/// The last time that a near entry can hold.
+pub(super) const TIME_MAX: i64 = (1 << 48) - 1;
+
+/// Time and tag in one number, so that the order of numbers is that of times.
+pub(super) type Near = u64;
+
+pub(super) fn near(when_ms: i64, tag: u64) -> Near {
+    (when_ms.clamp(0, TIME_MAX) as u64) << TAG_BITS | tag
+}
+
+fn time_of(near: Near) -> i64 {
+    (near >> TAG_BITS) as i64
+}
+
+pub(super) fn tag_of(near: Near) -> u64 {
+    near & ((1 << TAG_BITS) - 1)
+}
+
+/// See the module.
+#[derive(Clone)]
+pub(super) struct Record {
+    pub near: [Near; NEAR_MAX],
+    pub far: i64,
+    /// The segment's prefix, which leads to it.
+    pub prefix: u32,
+    pub len: u32,
+}
+
+const _: () = assert!(size_of::<Record>() == 128);
+
+impl Record {
+    pub const EMPTY: Record = Record {
+        near: [0; NEAR_MAX],
+        far: NEVER,
+        prefix: 0,
+        len: 0,
+    };
+
+    pub fn near(&self) -> &[Near] {
+        &self.near[..self.len as usize]
+    }
+
+    /// An element with this time and tag is there.
+    pub fn note(&mut self, entry: Near) {
+        if time_of(entry) >= self.far || self.near().contains(&entry) {
+            return;
+        }
+        let len = self.len as usize;
+        if len < NEAR_MAX {
+            self.near[len] = entry;
+            self.len += 1;
+            return;
+        }
+        let latest = (0..NEAR_MAX)
+            .max_by_key(|&i| self.near[i])
+            .expect("14 entries");
+        let dropped = self.near[latest].max(entry);
+        self.near[latest] = self.near[latest].min(entry);
+        self.far = time_of(dropped);
+        // Others with the very same time are not after `far`, as invariant 2 wants.
+    }
+
+    /// There may be an element that expires at `far` and has no near entry.
+    pub fn lower_far(&mut self, far: i64) {
+        self.far = self.far.min(far);
+        let mut kept = 0;
+        for i in 0..self.len as usize {
+            if time_of(self.near[i]) <= self.far {
+                self.near[kept] = self.near[i];
+                kept += 1;
+            }
+        }
+        self.len = kept as u32;
+    }
+
+    /// No element expires before.
+    pub fn bound(&self) -> i64 {
+        self.near()
+            .iter()
+            .min()
+            .map_or(self.far, |&first| time_of(first))
+    }
+
+    /// Takes out the tags whose time has come.
+    pub fn take_due(&mut self, now_ms: i64) -> SmallVec<[u64; NEAR_MAX]> {
+        let mut tags = SmallVec::new();
+        let mut kept = 0;
+        for i in 0..self.len as usize {
+            let entry = self.near[i];
+            if time_of(entry) > now_ms {
+                self.near[kept] = entry;
+                kept += 1;
+            } else if !tags.contains(&tag_of(entry)) {
+                tags.push(tag_of(entry));
+            }
+        }
+        self.len = kept as u32;
+        tags
+    }
+
+    /// `far` as `Header::horizon` has it: in whole seconds, rounded up.
+    pub fn horizon(&self) -> u32 {
+        let seconds = self.far.saturating_add(999) / 1000;
+        u32::try_from(seconds).unwrap_or(NO_HORIZON)
+    }
+}

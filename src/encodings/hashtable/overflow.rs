@@ -1,0 +1,101 @@
+//! What splitting cannot help: elements of a full segment whose hashes are equal as far as the
+//! directory may grow, in a list beside the segment.
+//!
+//! The list has no order; its owner is the segment's prefix. A segment whose list is empty has
+//! none, and its directory word does not say that it overflows.
+
+use super::line::{SLOTS, tag_of_slot, word_of_slot};
+use super::place::Placed;
+use super::segment::SegmentRef;
+use super::{HashTable, Word};
+
+impl HashTable {
+    pub(super) fn overflow_of(&self, segment: SegmentRef) -> &[u64] {
+        if !segment.has_overflow() {
+            return &[];
+        }
+        let many = self
+            .many
+            .as_ref()
+            .expect("overflow exists beside a directory");
+        &many.overflow[&segment.segment().header().prefix]
+    }
+
+    #[cold]
+    pub(super) fn locate_in_overflow(
+        &self,
+        segment: SegmentRef,
+        tag: u64,
+        mut eq: impl FnMut(Word) -> bool,
+    ) -> Option<usize> {
+        let index = self
+            .overflow_of(segment)
+            .iter()
+            .position(|&slot| tag_of_slot(slot) == tag && eq(word_of_slot(slot)))?;
+        Some(segment.lines() * SLOTS + index)
+    }
+
+    /// The list goes with a segment that is built anew: its elements are in the plan.
+    pub(super) fn forget_overflow(&mut self, segment: SegmentRef) {
+        if segment.has_overflow() {
+            let many = self
+                .many
+                .as_mut()
+                .expect("overflow exists beside a directory");
+            many.overflow.remove(&segment.segment().header().prefix);
+        }
+    }
+
+    #[cold]
+    pub(super) fn push_overflow(&mut self, hash: u64, slot: u64) {
+        let segment = self.directory.get(hash);
+        self.overflow_entry(segment).push(slot);
+        self.set_flag(segment, SegmentRef::OVERFLOW, true);
+    }
+
+    pub(super) fn overflow_entry(&mut self, segment: SegmentRef) -> &mut Vec<u64> {
+        let many = self
+            .many
+            .as_mut()
+            .expect("overflow exists beside a directory");
+        many.overflow
+            .entry(segment.segment().header().prefix)
+            .or_default()
+    }
+
+    pub(super) fn drop_empty_overflow(&mut self, segment: SegmentRef) {
+        if self.overflow_entry(segment).is_empty() {
+            let prefix = segment.segment().header().prefix;
+            self.many
+                .as_mut()
+                .expect("overflow was there")
+                .overflow
+                .remove(&prefix);
+            self.set_flag(
+                self.directory.get(u64::from(prefix) << 32),
+                SegmentRef::OVERFLOW,
+                false,
+            );
+        }
+    }
+
+    /// A slot of the segment became free: perhaps an overflowing element fits now.
+    #[cold]
+    pub(super) fn refill_from_overflow(&mut self, hash: u64) {
+        let segment = self.directory.get(hash);
+        let slot = self
+            .overflow_entry(segment)
+            .pop()
+            .expect("the flag says there is overflow");
+        match segment.place(slot) {
+            Placed::Full => self.overflow_entry(segment).push(slot),
+            placed => {
+                segment.segment().update(|header| header.count += 1);
+                if placed == Placed::Stash {
+                    self.set_flag(segment, SegmentRef::STASH, true);
+                }
+                self.drop_empty_overflow(segment);
+            }
+        }
+    }
+}

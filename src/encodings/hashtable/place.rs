@@ -1,0 +1,140 @@
+//! Where a new element goes in its segment, and what moves to make way for it.
+//!
+//! A full home bucket and its full neighbour need not be the end: an element that sits at home
+//! may go on to its neighbour, one in the neighbour bucket may go back home, and so on along
+//! the buckets until one has a free slot.
+
+use super::line::{MARK, SLOTS, tag_of_slot};
+use super::segment::{HEADER_SLOTS, SegmentRef};
+
+/// How many elements may move to make way for a new one.
+const CHAIN_MAX: usize = 4;
+
+/// What became of an element that wanted a place.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) enum Placed {
+    Bucket,
+    Stash,
+    Full,
+}
+
+impl SegmentRef {
+    /// Finds a place for an unmarked slot: home while it has two free, then the emptier of
+    /// home and neighbour, then a chain of moves, then the stash. Leaves `count` alone.
+    pub fn place(self, slot: u64) -> Placed {
+        let home = self.home(tag_of_slot(slot));
+        let free = self.free_in(home);
+        let two = |mask: u32| mask & mask.wrapping_sub(1) != 0;
+        if two(free) {
+            self.put(home, free, slot);
+            return Placed::Bucket;
+        }
+        let next = self.next(home);
+        let free_next = self.free_in(next);
+        if two(free_next) || (free == 0 && free_next != 0) {
+            self.put(next, free_next, slot | MARK);
+            return Placed::Bucket;
+        }
+        if free != 0 {
+            self.put(home, free, slot);
+            return Placed::Bucket;
+        }
+        self.place_by_moving(home, next, slot)
+    }
+
+    #[cold]
+    fn place_by_moving(self, home: usize, next: usize, slot: u64) -> Placed {
+        let right = self.chain(next, |line| !line & 0xff, |bucket| self.next(bucket));
+        let left = self.chain(home, |line| line, |bucket| self.previous(bucket));
+        match (left, right) {
+            (Some(left), right) if right.is_none_or(|right| left <= right) => {
+                self.shift(home, left, false);
+                self.put(home, self.free_in(home), slot);
+                Placed::Bucket
+            }
+            (_, Some(right)) => {
+                self.shift(next, right, true);
+                self.put(next, self.free_in(next), slot | MARK);
+                Placed::Bucket
+            }
+            _ => match self.free_in_stash() {
+                0 => Placed::Full,
+                free => {
+                    self.set_slot(free.trailing_zeros() as usize, slot);
+                    Placed::Stash
+                }
+            },
+        }
+    }
+
+    /// Number of moves until a bucket with a free slot, going from full bucket to full
+    /// bucket; `movable` picks the slots that may go that way from a line's marks.
+    fn chain(
+        self,
+        mut bucket: usize,
+        movable: impl Fn(u32) -> u32,
+        step: impl Fn(usize) -> usize,
+    ) -> Option<usize> {
+        for moves in 1..=CHAIN_MAX {
+            if movable(self.marked_in(bucket)) == 0 {
+                return None;
+            }
+            bucket = step(bucket);
+            if self.free_in(bucket) != 0 {
+                return Some(moves);
+            }
+        }
+        None
+    }
+
+    /// Makes the `moves` moves of a chain, the farthest first.
+    fn shift(self, start: usize, moves: usize, right: bool) {
+        let step = |bucket| {
+            if right {
+                self.next(bucket)
+            } else {
+                self.previous(bucket)
+            }
+        };
+        for left in (0..moves).rev() {
+            let from = (0..left).fold(start, |bucket, _| step(bucket));
+            let to = step(from);
+            let marked = self.marked_in(from);
+            // A bucket on the chain is full: whatever is unmarked there is at home.
+            let movable = if right { !marked & 0xff } else { marked };
+            let at = Self::bucket_start(from) + movable.trailing_zeros() as usize;
+            let slot = self.slot(at);
+            self.put(to, self.free_in(to), slot ^ MARK);
+            self.set_slot(at, 0);
+        }
+    }
+
+    /// Writes into the lowest slot of `mask`, which is not 0.
+    fn put(self, bucket: usize, mask: u32, slot: u64) {
+        self.set_slot(
+            Self::bucket_start(bucket) + mask.trailing_zeros() as usize,
+            slot,
+        );
+    }
+
+    /// After the slot `at` became empty: moves a stash element there that may live there.
+    /// Returns whether the stash is now empty.
+    pub fn refill_from_stash(self, at: usize) -> bool {
+        if at >= SLOTS {
+            let bucket = at / SLOTS - 1;
+            for stash in HEADER_SLOTS..SLOTS {
+                let slot = self.slot(stash);
+                if slot == 0 {
+                    continue;
+                }
+                let home = self.home(tag_of_slot(slot));
+                if home == bucket || self.next(home) == bucket {
+                    self.set_slot(at, if home == bucket { slot } else { slot | MARK });
+                    self.set_slot(stash, 0);
+                    break;
+                }
+            }
+        }
+        (HEADER_SLOTS..SLOTS).all(|at| self.slot(at) == 0)
+    }
+}

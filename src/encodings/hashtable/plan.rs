@@ -1,0 +1,116 @@
+//! How a set of elements lies in a segment that is built anew.
+
+use super::line::{MARK, SLOTS, tag_of_slot};
+use super::segment::{HEADER_SLOTS, Header, LINES_MAX, STASH_SLOTS, Segment, SegmentRef, home};
+
+/// How a set of elements would lie in a segment of a given size.
+///
+/// Buckets are filled in order; what is too much for one goes to the next, before the
+/// next one's own elements: a chain without limit, found by counting alone.
+pub(super) struct Plan {
+    buckets: usize,
+    /// Elements of each bucket that stay at home, and that go to the next one.
+    stay: [u8; LINES_MAX],
+    onward: [u8; LINES_MAX],
+    /// Elements for which there is no bucket.
+    pub spilled: usize,
+}
+
+impl Plan {
+    pub fn new(slots: &[u64], lines: usize) -> Plan {
+        let buckets = lines - 1;
+        let mut own = [0u32; LINES_MAX];
+        for &slot in slots {
+            own[home(tag_of_slot(slot), buckets)] += 1;
+        }
+        let mut plan = Plan {
+            buckets,
+            stay: [0; LINES_MAX],
+            onward: [0; LINES_MAX],
+            spilled: 0,
+        };
+        // What wraps around is known after the first pass.
+        let wrapping = plan.cascade(&own, 0, if buckets == 1 { 0 } else { SLOTS as u32 });
+        plan.cascade(&own, wrapping, wrapping);
+        plan
+    }
+
+    pub fn lines(&self) -> usize {
+        self.buckets + 1
+    }
+
+    fn cascade(&mut self, own: &[u32; LINES_MAX], first: u32, last_max: u32) -> u32 {
+        let slots = SLOTS as u32;
+        let mut carried = first;
+        self.spilled = 0;
+        for (bucket, &own) in own[..self.buckets].iter().enumerate() {
+            let stay = own.min(slots - carried);
+            let onward_max = if bucket + 1 == self.buckets {
+                last_max
+            } else {
+                slots
+            };
+            let onward = (own - stay).min(onward_max);
+            self.stay[bucket] = stay as u8;
+            self.onward[bucket] = onward as u8;
+            self.spilled += (own - stay - onward) as usize;
+            carried = onward;
+        }
+        carried
+    }
+
+    /// Writes the segment: `header` (with lines and count made right), then the slots.
+    /// What finds no room, not even in the stash, is appended to `overflow`.
+    /// Returns the segment's reference without the overflow flag.
+    ///
+    /// # Safety
+    /// `segment` is memory of this plan's number of lines, 64-byte aligned, in nobody's use.
+    pub unsafe fn write(
+        mut self,
+        slots: &[u64],
+        segment: Segment,
+        header: Header,
+        overflow: &mut Vec<u64>,
+    ) -> SegmentRef {
+        let lines = self.lines();
+        // SAFETY: the caller's promise; all-zero slots are empty.
+        unsafe { segment.0.write_bytes(0, lines * SLOTS) };
+        let target = SegmentRef::new(segment, lines, u32::from(header.depth));
+        let mut used = [0u8; LINES_MAX];
+        let mut stashed = 0;
+        let mut lost = 0;
+        for &slot in slots {
+            let slot = slot & !MARK;
+            let home = target.home(tag_of_slot(slot));
+            let (bucket, slot) = if self.stay[home] > 0 {
+                self.stay[home] -= 1;
+                (home, slot)
+            } else if self.onward[home] > 0 {
+                self.onward[home] -= 1;
+                (target.next(home), slot | MARK)
+            } else if stashed < STASH_SLOTS {
+                target.set_slot(HEADER_SLOTS + stashed, slot);
+                stashed += 1;
+                continue;
+            } else {
+                overflow.push(slot);
+                lost += 1;
+                continue;
+            };
+            let place = usize::from(used[bucket]);
+            assert!(place < SLOTS);
+            target.set_slot(SegmentRef::bucket_start(bucket) + place, slot);
+            used[bucket] += 1;
+        }
+        let count = (slots.len() - lost) as u16;
+        // SAFETY: the header's place is the segment's first 16 bytes.
+        unsafe {
+            segment.0.cast::<Header>().write(Header {
+                count,
+                lines: lines as u8,
+                ..header
+            })
+        };
+        target.with(SegmentRef::STASH, stashed > 0)
+    }
+}

@@ -1,0 +1,67 @@
+//! Figures about a table: its bytes, and its inner shape for `DEBUG HTSTATS`.
+
+use super::line::SLOTS;
+use super::{HashTable, Many};
+
+/// What `HashTable::shape` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    pub len: usize,
+    pub depth: u32,
+    pub directory_words: usize,
+    pub segments: usize,
+    /// Cache lines of all segments, header lines included.
+    pub lines: usize,
+    /// Slots in buckets, stash excluded.
+    pub slots: usize,
+    pub segments_with_stash: usize,
+    pub stash_entries: usize,
+    pub overflow_entries: usize,
+    pub bytes: usize,
+}
+
+impl HashTable {
+    /// Bytes allocated by the table itself, words' targets excluded.
+    pub fn memory_bytes(&self) -> usize {
+        let many = self.many.as_ref().map_or(0, |many| {
+            let overflow = many
+                .overflow
+                .values()
+                .map(|slots| slots.capacity() * size_of::<u64>());
+            size_of::<Many>() + many.arenas.memory_bytes() + overflow.sum::<usize>()
+        });
+        let root = self.directory.at(0);
+        let single = if self.directory.depth() == 0 && !root.is_none() {
+            root.lines() * 64
+        } else {
+            0
+        };
+        let expiry = self
+            .expiry
+            .as_ref()
+            .map_or(0, |expiry| expiry.memory_bytes());
+        self.directory.memory_bytes() + many + single + expiry
+    }
+
+    /// Figures about the inner shape, for `DEBUG HTSTATS`. O(segments).
+    pub fn shape(&self) -> Shape {
+        let mut shape = Shape {
+            len: self.len,
+            depth: self.directory.depth(),
+            directory_words: self.directory.len(),
+            bytes: self.memory_bytes(),
+            ..Shape::default()
+        };
+        for (_, segment) in self.directory.segments() {
+            shape.segments += 1;
+            shape.lines += segment.lines();
+            shape.slots += segment.buckets() * SLOTS;
+            if segment.has_stash() {
+                shape.segments_with_stash += 1;
+                shape.stash_entries += 6 - segment.free_in_stash().count_ones() as usize;
+            }
+            shape.overflow_entries += self.overflow_of(segment).len();
+        }
+        shape
+    }
+}
