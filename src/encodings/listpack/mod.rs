@@ -17,17 +17,22 @@
 //! When a value leaves this encoding is decided in `types`.
 #![allow(unsafe_code)]
 
+mod edit;
 mod entry;
+mod iter;
+mod validate;
 
 pub use entry::Entry;
+pub use iter::Iter;
+pub use validate::ListpackError;
 
 use crate::base::alloc;
 use crate::base::number::parse_i64;
 use crate::encodings::thin::Thin;
 use entry::Encoded;
 use std::fmt;
-use std::mem::MaybeUninit;
 use std::ptr::NonNull;
+use validate::validate;
 
 const HEADER: usize = 6;
 const END: u8 = 0xFF;
@@ -48,17 +53,6 @@ impl Pos {
     fn offset(self) -> usize {
         self.0 as usize
     }
-}
-
-/// Why bytes are not a listpack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ListpackError {
-    #[error("listpack header or end mark does not match its length")]
-    Frame,
-    #[error("listpack entry at byte {0} is damaged")]
-    Entry(usize),
-    #[error("listpack holds {found} entries, its header says {stated}")]
-    Count { stated: usize, found: usize },
 }
 
 /// See the module.
@@ -237,27 +231,6 @@ impl Listpack {
         entry::decode(&self.as_bytes()[pos.offset()..])
     }
 
-    /// All entries, from either end.
-    #[inline]
-    pub fn iter(&self) -> Iter<'_> {
-        Iter {
-            pack: self,
-            bytes: self.as_bytes(),
-            front: HEADER,
-            back: self.end(),
-        }
-    }
-
-    /// The entries from `pos` to the end.
-    pub fn iter_from(&self, pos: Pos) -> Iter<'_> {
-        Iter {
-            pack: self,
-            bytes: self.as_bytes(),
-            front: pos.offset(),
-            back: self.end(),
-        }
-    }
-
     /// The first entry equal to `needle` at or after `from`, looking at one entry and
     /// passing over the next `skip` (to search only fields of field/value pairs).
     pub fn find(&self, from: Pos, needle: &[u8], skip: usize) -> Option<Pos> {
@@ -284,151 +257,6 @@ impl Listpack {
         None
     }
 
-    /// Replaces `removed` bytes at `offset` by room for `added`, and returns that room,
-    /// which the caller fills before anything else looks at the listpack.
-    fn splice(&mut self, offset: usize, removed: usize, added: usize) -> &mut [MaybeUninit<u8>] {
-        let old = self.total();
-        let new = old - removed + added;
-        let stated = u32::try_from(new).expect("a listpack is shorter than 4 GB");
-        let tail = offset + removed;
-        assert!(tail < old);
-        if new > old {
-            // SAFETY: the block was made for `old` bytes.
-            self.0 = unsafe { alloc::resize(self.0, old, new) };
-        }
-        let base = self.0.as_ptr();
-        // SAFETY: both ranges lie within the larger of `old` and `new` bytes.
-        unsafe { std::ptr::copy(base.add(tail), base.add(offset + added), old - tail) };
-        if new < old {
-            // SAFETY: the block was made for `old` bytes; the first `new` are kept.
-            self.0 = unsafe { alloc::resize(self.0, old, new) };
-        }
-        // SAFETY: the block starts with the four bytes of `total`.
-        unsafe {
-            self.0
-                .cast::<u32>()
-                .as_ptr()
-                .write_unaligned(stated.to_le())
-        };
-        // SAFETY: `offset + added < new`, and the room is exclusively this listpack's.
-        let room = unsafe { self.0.as_ptr().add(offset) }.cast();
-        // SAFETY: as above; uninitialised bytes are what the type says.
-        unsafe { std::slice::from_raw_parts_mut(room, added) }
-    }
-
-    fn put(&mut self, offset: usize, removed: usize, entry: Entry<'_>) -> Pos {
-        let encoded = Encoded::new(entry);
-        encoded.write(self.splice(offset, removed, encoded.total()));
-        Pos::at(offset)
-    }
-
-    pub fn append(&mut self, entry: Entry<'_>) -> Pos {
-        let pos = self.put(self.end(), 0, entry);
-        self.add_to_count(1, 0);
-        pos
-    }
-
-    pub fn prepend(&mut self, entry: Entry<'_>) -> Pos {
-        let pos = self.put(HEADER, 0, entry);
-        self.add_to_count(1, 0);
-        pos
-    }
-
-    /// Appends all of `entries` with at most one reallocation.
-    pub fn append_all(&mut self, entries: &[Entry<'_>]) {
-        self.insert_all(self.end(), entries);
-    }
-
-    fn insert_all(&mut self, offset: usize, entries: &[Entry<'_>]) {
-        let added = entries.iter().map(|&e| Encoded::new(e).total()).sum();
-        let mut room = self.splice(offset, 0, added);
-        for &entry in entries {
-            room = Encoded::new(entry).write(room);
-        }
-        self.add_to_count(entries.len(), 0);
-    }
-
-    /// Inserts before the entry at `pos`, and returns the new entry's position.
-    pub fn insert_before(&mut self, pos: Pos, entry: Entry<'_>) -> Pos {
-        let pos = self.put(pos.offset(), 0, entry);
-        self.add_to_count(1, 0);
-        pos
-    }
-
-    /// Inserts behind the entry at `pos`, and returns the new entry's position.
-    pub fn insert_after(&mut self, pos: Pos, entry: Entry<'_>) -> Pos {
-        let pos = self.put(self.after(pos.offset()), 0, entry);
-        self.add_to_count(1, 0);
-        pos
-    }
-
-    /// Inserts all of `entries` before `pos`, or at the end.
-    pub fn insert_all_before(&mut self, pos: Option<Pos>, entries: &[Entry<'_>]) {
-        self.insert_all(pos.map_or(self.end(), Pos::offset), entries);
-    }
-
-    /// Replaces the entry at `pos`, which stays valid.
-    pub fn replace(&mut self, pos: Pos, entry: Entry<'_>) {
-        let offset = pos.offset();
-        self.put(offset, self.after(offset) - offset, entry);
-    }
-
-    /// Deletes the entry at `pos` and returns the one that follows.
-    pub fn delete(&mut self, pos: Pos) -> Option<Pos> {
-        self.delete_span(pos, 1)
-    }
-
-    /// Deletes up to `count` entries from `pos` on and returns the one that follows.
-    pub fn delete_span(&mut self, pos: Pos, count: usize) -> Option<Pos> {
-        let start = pos.offset();
-        let (mut offset, mut removed) = (start, 0);
-        while removed < count && offset < self.end() {
-            offset = self.after(offset);
-            removed += 1;
-        }
-        let known = (self.count() != COUNT_UNKNOWN).then(|| self.len());
-        self.splice(start, offset - start, 0);
-        let left = match known {
-            Some(len) => len - removed,
-            // The header forgot: from now on it may know again.
-            None => self.iter().count(),
-        };
-        self.set_count(left);
-        self.pos_unless_end(start)
-    }
-
-    /// Deletes up to `count` entries from `index` on; nothing if there is none.
-    pub fn delete_range(&mut self, index: usize, count: usize) {
-        if count == 0 {
-            return;
-        }
-        if let Some(pos) = self.seek(index) {
-            self.delete_span(pos, count);
-        }
-    }
-
-    /// Appends the entries of `other`.
-    pub fn merge(&mut self, other: &Listpack) {
-        let count = self.len() + other.len();
-        let entries = &other.as_bytes()[HEADER..other.end()];
-        self.splice(self.end(), 0, entries.len())
-            .write_copy_of_slice(entries);
-        self.set_count(count);
-    }
-
-    /// Cuts the listpack: this one keeps the entries before `pos`, the rest is returned.
-    pub fn split_off(&mut self, pos: Pos) -> Listpack {
-        let offset = pos.offset();
-        let (count, end) = (self.len(), self.end());
-        let mut rest = Listpack::uninit(HEADER + 1 + end - offset);
-        rest.bytes_mut()[HEADER..].copy_from_slice(&self.as_bytes()[offset..]);
-        let moved = rest.iter().count();
-        rest.set_count(moved);
-        self.splice(offset, end - offset, 0);
-        self.set_count(count - moved);
-        rest
-    }
-
     /// Panics if an invariant is broken.
     pub fn check_invariants(&self) {
         validate(self.as_bytes()).expect("a listpack keeps its format");
@@ -439,33 +267,6 @@ impl Listpack {
 #[inline]
 pub fn entry_bytes(entry: Entry<'_>) -> usize {
     Encoded::new(entry).total()
-}
-
-fn validate(bytes: &[u8]) -> Result<(), ListpackError> {
-    let stated = bytes.get(..HEADER).ok_or(ListpackError::Frame)?;
-    let total = u32::from_le_bytes([stated[0], stated[1], stated[2], stated[3]]) as usize;
-    let count = u16::from_le_bytes([stated[4], stated[5]]);
-    if total != bytes.len() || total <= HEADER || bytes[total - 1] != END {
-        return Err(ListpackError::Frame);
-    }
-    let (mut offset, end, mut found) = (HEADER, total - 1, 0);
-    while offset < end {
-        let damaged = ListpackError::Entry(offset);
-        let body = entry::body_len(&bytes[offset..end]).ok_or(damaged)?;
-        let next = offset + body + entry::backlen_size(body);
-        if next > end || entry::read_backlen(bytes, next) != Some(body) {
-            return Err(damaged);
-        }
-        offset = next;
-        found += 1;
-    }
-    if count != COUNT_UNKNOWN && usize::from(count) != found {
-        return Err(ListpackError::Count {
-            stated: usize::from(count),
-            found,
-        });
-    }
-    Ok(())
 }
 
 impl Thin for Listpack {
@@ -504,48 +305,6 @@ impl Default for Listpack {
 impl fmt::Debug for Listpack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
-    }
-}
-
-/// Entries of a listpack from both ends.
-#[derive(Clone)]
-pub struct Iter<'a> {
-    pack: &'a Listpack,
-    bytes: &'a [u8],
-    front: usize,
-    back: usize,
-}
-
-impl<'a> Iterator for Iter<'a> {
-    type Item = Entry<'a>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Entry<'a>> {
-        if self.front >= self.back {
-            return None;
-        }
-        let rest = &self.bytes[self.front..];
-        // Short strings, the commonest entries: header and length behind are a byte each.
-        if rest[0] & 0xC0 == 0x80 {
-            let len = usize::from(rest[0] & 0x3F);
-            self.front += len + 2;
-            return Some(Entry::Str(&rest[1..1 + len]));
-        }
-        let entry = entry::decode(rest);
-        self.front = self.pack.after(self.front);
-        Some(entry)
-    }
-}
-
-impl<'a> DoubleEndedIterator for Iter<'a> {
-    #[inline]
-    fn next_back(&mut self) -> Option<Entry<'a>> {
-        if self.front >= self.back {
-            return None;
-        }
-        let pos = self.pack.before(self.back)?;
-        self.back = pos.offset();
-        Some(self.pack.get(pos))
     }
 }
 

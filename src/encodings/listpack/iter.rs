@@ -1,0 +1,69 @@
+//! A walk over entries, from either end.
+
+use super::entry::{self, Entry};
+use super::{HEADER, Listpack, Pos};
+
+impl Listpack {
+    /// All entries, from either end.
+    #[inline]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter {
+            pack: self,
+            bytes: self.as_bytes(),
+            front: HEADER,
+            back: self.end(),
+        }
+    }
+
+    /// The entries from `pos` to the end.
+    pub fn iter_from(&self, pos: Pos) -> Iter<'_> {
+        Iter {
+            pack: self,
+            bytes: self.as_bytes(),
+            front: pos.offset(),
+            back: self.end(),
+        }
+    }
+}
+
+/// Entries of a listpack from both ends.
+#[derive(Clone)]
+pub struct Iter<'a> {
+    pack: &'a Listpack,
+    bytes: &'a [u8],
+    front: usize,
+    back: usize,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Entry<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Entry<'a>> {
+        if self.front >= self.back {
+            return None;
+        }
+        let rest = &self.bytes[self.front..];
+        // Short strings, the commonest entries: header and length behind are a byte each.
+        if rest[0] & 0xC0 == 0x80 {
+            let len = usize::from(rest[0] & 0x3F);
+            self.front += len + 2;
+            return Some(Entry::Str(&rest[1..1 + len]));
+        }
+        let entry = entry::decode(rest);
+        self.front = self.pack.after(self.front);
+        Some(entry)
+    }
+}
+
+impl<'a> DoubleEndedIterator for Iter<'a> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Entry<'a>> {
+        if self.front >= self.back {
+            return None;
+        }
+        let pos = self.pack.before(self.back)?;
+        self.back = pos.offset();
+        Some(self.pack.get(pos))
+    }
+}

@@ -1,0 +1,43 @@
+//! Which nodes are compressed: all but `compress` of them at either end (invariant 3).
+//!
+//! A node opened for a change stays open until it is settled; whoever changes nodes, or moves
+//! them, settles those that may be in the wrong form.
+
+use super::Quicklist;
+
+impl Quicklist {
+    /// Brings a node into the form that its place demands.
+    pub(super) fn settle(&mut self, at: usize) {
+        let depth = usize::from(self.compress);
+        if depth == 0 {
+            return;
+        }
+        let nodes = self.nodes.len();
+        if at < depth || at + depth >= nodes {
+            self.nodes[at].decompress();
+        } else {
+            self.nodes[at].compress();
+        }
+    }
+
+    /// Settles what a change near this node may have moved or made.
+    pub(super) fn settle_around(&mut self, at: usize) {
+        if self.compress > 0 {
+            for at in at.saturating_sub(2)..(at + 3).min(self.nodes.len()) {
+                self.settle(at);
+            }
+            self.settle_ends();
+        }
+    }
+
+    /// Settles the nodes near the ends, where one step of the directory changes the form.
+    #[inline]
+    pub(super) fn settle_ends(&mut self) {
+        if self.compress > 0 {
+            let (depth, nodes) = (usize::from(self.compress), self.nodes.len());
+            for at in (0..nodes.min(depth + 1)).chain(nodes.saturating_sub(depth + 1)..nodes) {
+                self.settle(at);
+            }
+        }
+    }
+}

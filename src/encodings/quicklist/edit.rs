@@ -1,0 +1,253 @@
+//! Changes in the middle of a list: nodes are cut where an element goes between two, and
+//! small ones joined again.
+
+use super::node::{Node, Opened};
+use super::{End, Quicklist};
+use crate::encodings::blob::Blob;
+use crate::encodings::listpack::{Entry, Listpack};
+
+impl Quicklist {
+    /// Inserts before or `after` the element at `index`, which is there.
+    pub fn insert_beside(&mut self, index: usize, after: bool, text: &[u8]) {
+        let (at, offset) = self.locate(index).expect("the element is there");
+        let offset = offset + usize::from(after);
+        let at_edge = offset == if after { self.nodes[at].count() } else { 0 };
+        self.len += 1;
+        if self.takes(at, text.len()) {
+            return self.insert_into(at, offset, text);
+        }
+        if at_edge {
+            let beside = if after { at + 1 } else { at.wrapping_sub(1) };
+            if self.takes(beside, text.len()) {
+                let end = if after { 0 } else { self.nodes[beside].count() };
+                return self.insert_into(beside, end, text);
+            }
+            let (place, node) = (at + usize::from(after), self.node_of(text));
+            self.nodes.insert(place, node);
+            return self.settle_around(place);
+        }
+        self.split(at, offset);
+        if self.fill.is_large(text.len()) {
+            self.nodes.insert(at + 1, Node::Plain(Blob::new(text)));
+            return self.settle_around(at + 1);
+        }
+        // The part without the neighbour takes it, however full; both then look for nodes
+        // to join.
+        let (beside, other, end) = if after {
+            (at, at + 1, 0)
+        } else {
+            (at + 1, at, offset)
+        };
+        self.insert_into(other, end, text);
+        self.merge_around(beside);
+    }
+
+    /// Cuts a listpack in two before its element `offset`, which is not its first.
+    fn split(&mut self, at: usize, offset: usize) {
+        let (count, pack) = self.nodes[at].pack_mut().expect("several elements");
+        let pos = pack.seek(offset).expect("located");
+        let rest = pack.split_off(pos);
+        *count = offset as u32;
+        self.nodes.insert(at + 1, Node::pack(rest));
+    }
+
+    fn insert_into(&mut self, at: usize, offset: usize, text: &[u8]) {
+        let (count, pack) = self.nodes[at].pack_mut().expect("takes() said so");
+        *count += 1;
+        let entry = Entry::parse(text);
+        match pack.seek(offset) {
+            Some(pos) => pack.insert_before(pos, entry),
+            None => pack.append(entry),
+        };
+        self.settle(at);
+    }
+
+    /// Joins the two nodes before this one, the two behind it, and it with what is on
+    /// either side, where they fit one.
+    fn merge_around(&mut self, at: usize) {
+        let mut at = at;
+        if at >= 2 && self.merge_with_next(at - 2) {
+            at -= 1;
+        }
+        self.merge_with_next(at + 1);
+        if at >= 1 && self.merge_with_next(at - 1) {
+            at -= 1;
+        }
+        self.merge_with_next(at);
+        self.settle_around(at);
+    }
+
+    fn merge_with_next(&mut self, at: usize) -> bool {
+        let (Some(left), Some(right)) = (self.nodes.get(at), self.nodes.get(at + 1)) else {
+            return false;
+        };
+        let (Some(left_bytes), Some(right_bytes)) = (left.pack_bytes(), right.pack_bytes()) else {
+            return false;
+        };
+        // One header and end mark less.
+        let bytes = left_bytes + right_bytes - 7;
+        if self.fill.exceeded_by(bytes, left.count() + right.count()) {
+            return false;
+        }
+        let mut right = self.nodes.remove(at + 1).expect("looked at above");
+        let (added, right) = right.pack_mut().expect("a listpack");
+        let (count, left) = self.nodes[at].pack_mut().expect("a listpack");
+        left.merge(right);
+        *count += *added;
+        true
+    }
+
+    /// Replaces the element at `index`; false if there is none. A node may outgrow its
+    /// limits by this.
+    pub fn replace(&mut self, index: usize, text: &[u8]) -> bool {
+        let Some((at, offset)) = self.locate(index) else {
+            return false;
+        };
+        let large = self.fill.is_large(text.len());
+        if let Node::Plain(blob) = &mut self.nodes[at] {
+            if large {
+                *blob = Blob::new(text);
+            } else {
+                self.insert_beside(index, true, text);
+                self.delete_range(index, 1);
+            }
+        } else if large {
+            self.replace_by_large(at, offset, text);
+        } else {
+            let (_, pack) = self.nodes[at].pack_mut().expect("a listpack");
+            let pos = pack.seek(offset).expect("located");
+            pack.replace(pos, Entry::parse(text));
+            self.settle(at);
+        }
+        true
+    }
+
+    /// Replaces a listpack's element by a plain node.
+    fn replace_by_large(&mut self, at: usize, offset: usize, text: &[u8]) {
+        if offset + 1 < self.nodes[at].count() {
+            self.split(at, offset + 1);
+        }
+        let node = Node::Plain(Blob::new(text));
+        if offset == 0 {
+            self.nodes[at] = node;
+            self.settle_around(at);
+        } else {
+            self.nodes.insert(at + 1, node);
+            self.delete_in(at, offset, 1);
+            self.merge_around(at + 1);
+        }
+    }
+
+    /// Deletes up to `count` elements from `index` on; returns how many.
+    pub fn delete_range(&mut self, index: usize, count: usize) -> usize {
+        let Some((mut at, offset)) = self.locate(index) else {
+            return 0;
+        };
+        let total = count.min(self.len - index);
+        let mut left = total;
+        if left == 0 {
+            return 0;
+        }
+        if offset > 0 {
+            left -= self.delete_in(at, offset, left);
+            at += 1;
+        }
+        let first = at;
+        while left > 0 && self.nodes[at].count() <= left {
+            left -= self.nodes[at].count();
+            at += 1;
+        }
+        self.nodes.drain(first..at);
+        if left > 0 {
+            self.delete_in(first, 0, left);
+        }
+        self.len -= total;
+        self.trim_directory();
+        self.settle_ends();
+        total
+    }
+
+    /// Deletes within a listpack that keeps some element; returns how many.
+    fn delete_in(&mut self, at: usize, offset: usize, count: usize) -> usize {
+        let (own, pack) = self.nodes[at].pack_mut().expect("a plain node goes whole");
+        let gone = count.min(*own as usize - offset);
+        pack.delete_range(offset, gone);
+        *own -= gone as u32;
+        self.settle(at);
+        gone
+    }
+
+    /// Removes up to `limit` elements equal to `needle`, starting at `end`.
+    pub fn remove_equal(&mut self, needle: &[u8], limit: usize, end: End) -> usize {
+        let (nodes, mut removed, mut emptied) = (self.nodes.len(), 0, false);
+        for step in 0..nodes {
+            if removed == limit {
+                break;
+            }
+            let at = if end == End::Front {
+                step
+            } else {
+                nodes - 1 - step
+            };
+            let gone = remove_in(&mut self.nodes[at], needle, limit - removed, end);
+            if gone > 0 {
+                emptied |= self.nodes[at].count() == 0;
+                removed += gone;
+            }
+            self.settle(at);
+        }
+        self.len -= removed;
+        if emptied {
+            self.nodes.retain(|node| node.count() > 0);
+            self.trim_directory();
+            self.settle_ends();
+        }
+        removed
+    }
+}
+
+/// Removes equal elements from one node; a plain node that goes becomes an empty listpack.
+fn remove_in(node: &mut Node, needle: &[u8], limit: usize, end: End) -> usize {
+    if let Node::Plain(blob) = node {
+        if blob.as_bytes() != needle {
+            return 0;
+        }
+        *node = Node::Pack {
+            count: 0,
+            pack: Listpack::new(),
+        };
+        return 1;
+    }
+    let found = match node.open() {
+        Opened::Pack(pack) => pack.first().and_then(|p| pack.find(p, needle, 0)),
+        Opened::Unpacked(pack) => pack.first().and_then(|p| pack.find(p, needle, 0)),
+        Opened::Plain(_) => None,
+    };
+    let (Some(first), Some((count, pack))) = (found, node.pack_mut()) else {
+        return 0;
+    };
+    let mut removed = 0;
+    if end == End::Front {
+        let mut at = Some(first);
+        while let Some(pos) = at.and_then(|p| pack.find(p, needle, 0)) {
+            if removed == limit {
+                break;
+            }
+            at = pack.delete(pos);
+            removed += 1;
+        }
+    } else {
+        let mut at = pack.last();
+        while let Some(pos) = at
+            && removed < limit
+        {
+            at = pack.prev(pos);
+            if pack.get(pos).is(needle) {
+                pack.delete(pos);
+                removed += 1;
+            }
+        }
+    }
+    *count -= removed as u32;
+    removed
+}
