@@ -6,17 +6,20 @@
 //! `remove_expired`; readers see the expiry and decide. A table never turns back.
 #![allow(unsafe_code)]
 
+mod packed;
+
 use super::{Container, Encoding, Entry, Limits, Type, below, boxed};
 use crate::encodings::elements::Elements;
 use crate::encodings::fields::{Field, FieldTable, Ttl};
-use crate::encodings::listpack::{Listpack, Pos};
+use crate::encodings::listpack::Listpack;
 use crate::encodings::thin::Thin;
+use packed::{
+    NO_EXPIRY, expiry_at, find, insert_by_expiry, record, records, set_in_extended,
+    set_in_listpack, stored_expiry,
+};
 use rand::Rng;
 
 pub use crate::encodings::fields::Ttl as Expiry;
-
-/// What stands for "no expiry" in the extended listpack.
-const NO_EXPIRY: i64 = 0;
 
 /// A field as it is read; `value` is an integer only where a packed form stores one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,84 +53,6 @@ pub enum Hash {
     Listpack(Listpack),
     ListpackEx(Listpack),
     Table(Box<FieldTable>),
-}
-
-fn stored_expiry(expire_ms: Option<u64>) -> i64 {
-    expire_ms.map_or(NO_EXPIRY, |ms| i64::try_from(ms).unwrap_or(i64::MAX))
-}
-
-fn expiry_at(pack: &Listpack, pos: Option<Pos>) -> Option<u64> {
-    let stored = pack.get(pos?).as_int()?;
-    u64::try_from(stored).ok().filter(|&ms| ms > 0)
-}
-
-/// Fields of a listpack whose records are `width` entries long.
-struct Records<'a> {
-    pack: &'a Listpack,
-    at: Option<Pos>,
-    width: usize,
-}
-
-impl<'a> Iterator for Records<'a> {
-    type Item = HashField<'a>;
-
-    fn next(&mut self) -> Option<HashField<'a>> {
-        let name = self.at?;
-        let value = self.pack.next(name)?;
-        let third = self.pack.next(value);
-        let (expire_ms, next) = if self.width == 3 {
-            (
-                expiry_at(self.pack, third),
-                third.and_then(|pos| self.pack.next(pos)),
-            )
-        } else {
-            (None, third)
-        };
-        self.at = next;
-        let (name, value) = (self.pack.get(name), self.pack.get(value));
-        Some(HashField {
-            name,
-            value,
-            expire_ms,
-        })
-    }
-}
-
-fn records(pack: &Listpack, width: usize) -> Records<'_> {
-    Records {
-        pack,
-        at: pack.first(),
-        width,
-    }
-}
-
-/// Where a field's name stands in a listpack.
-fn find(pack: &Listpack, name: &[u8], width: usize) -> Option<Pos> {
-    pack.find(pack.first()?, name, width - 1)
-}
-
-/// Inserts a record where its expiry belongs: before all that expire no sooner.
-fn insert_by_expiry(pack: &mut Listpack, record: [Entry<'_>; 3]) {
-    let Entry::Int(expiry) = record[2] else {
-        unreachable!("an expiry is an integer")
-    };
-    let mut at = if expiry == NO_EXPIRY {
-        None
-    } else {
-        pack.first()
-    };
-    while let Some(name) = at {
-        let third = pack
-            .next(name)
-            .and_then(|value| pack.next(value))
-            .expect("whole records");
-        let other = pack.get(third).as_int().unwrap_or(NO_EXPIRY);
-        if other == NO_EXPIRY || other >= expiry {
-            break;
-        }
-        at = pack.next(third);
-    }
-    pack.insert_all_before(at, &record);
 }
 
 impl Hash {
@@ -188,13 +113,7 @@ impl Hash {
             Hash::Listpack(pack) => (pack, 2),
             Hash::ListpackEx(pack) => (pack, 3),
         };
-        let at = find(pack, name, width)?;
-        Records {
-            pack,
-            at: Some(at),
-            width,
-        }
-        .next()
+        record(pack, find(pack, name, width)?, width)
     }
 
     /// Sets a field's value and expiry; true if the field is new.
@@ -340,8 +259,8 @@ impl Hash {
         if fields == 0 {
             return None;
         }
-        let at = pack.seek(below(rng, fields) * width);
-        Records { pack, at, width }.next()
+        let at = pack.seek(below(rng, fields) * width)?;
+        record(pack, at, width)
     }
 
     /// One step of SCAN: everything at once from the packed forms. Returns the next cursor.
@@ -370,43 +289,6 @@ impl Hash {
             _ => None,
         }
     }
-}
-
-fn set_in_listpack(pack: &mut Listpack, name: &[u8], value: &[u8]) -> bool {
-    match find(pack, name, 2).and_then(|pos| pack.next(pos)) {
-        Some(pos) => {
-            pack.replace(pos, Entry::parse(value));
-            false
-        }
-        None => {
-            pack.append_all(&[Entry::parse(name), Entry::parse(value)]);
-            true
-        }
-    }
-}
-
-fn set_in_extended(pack: &mut Listpack, name: &[u8], value: &[u8], expiry: Expiry) -> bool {
-    let found = find(pack, name, 3);
-    let old = found.and_then(|at| {
-        let third = pack.next(at).and_then(|pos| pack.next(pos));
-        expiry_at(pack, third)
-    });
-    let new = match expiry {
-        Ttl::Keep => old,
-        Ttl::Clear => None,
-        Ttl::Set(ms) => Some(ms),
-    };
-    if let Some(at) = found {
-        if new == old && !matches!(expiry, Ttl::Set(_)) {
-            let pos = pack.next(at).expect("whole records");
-            pack.replace(pos, Entry::parse(value));
-            return false;
-        }
-        pack.delete_span(at, 3);
-    }
-    let stored = Entry::Int(stored_expiry(new));
-    insert_by_expiry(pack, [Entry::parse(name), Entry::parse(value), stored]);
-    found.is_none()
 }
 
 impl Default for Hash {

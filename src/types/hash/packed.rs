@@ -1,0 +1,143 @@
+//! A small hash as the entries of a listpack: pairs, or records of three with an expiry.
+
+use super::super::Entry;
+use super::{Expiry, HashField};
+use crate::encodings::fields::Ttl;
+use crate::encodings::listpack::{Listpack, Pos};
+
+/// What stands for "no expiry" in the extended listpack.
+pub(super) const NO_EXPIRY: i64 = 0;
+
+pub(super) fn stored_expiry(expire_ms: Option<u64>) -> i64 {
+    expire_ms.map_or(NO_EXPIRY, |ms| i64::try_from(ms).unwrap_or(i64::MAX))
+}
+
+pub(super) fn expiry_at(pack: &Listpack, pos: Option<Pos>) -> Option<u64> {
+    let stored = pack.get(pos?).as_int()?;
+    u64::try_from(stored).ok().filter(|&ms| ms > 0)
+}
+
+/// Fields of a listpack whose records are `width` entries long.
+pub(super) struct Records<'a> {
+    pack: &'a Listpack,
+    at: Option<Pos>,
+    width: usize,
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = HashField<'a>;
+
+    fn next(&mut self) -> Option<HashField<'a>> {
+        let name = self.at?;
+        let value = self.pack.next(name)?;
+        let third = self.pack.next(value);
+        let (expire_ms, next) = if self.width == 3 {
+            (
+                expiry_at(self.pack, third),
+                third.and_then(|pos| self.pack.next(pos)),
+            )
+        } else {
+            (None, third)
+        };
+        self.at = next;
+        let (name, value) = (self.pack.get(name), self.pack.get(value));
+        Some(HashField {
+            name,
+            value,
+            expire_ms,
+        })
+    }
+}
+
+/// All fields.
+pub(super) fn records(pack: &Listpack, width: usize) -> Records<'_> {
+    Records {
+        pack,
+        at: pack.first(),
+        width,
+    }
+}
+
+/// The field whose record starts at `at`.
+#[inline]
+pub(super) fn record(pack: &Listpack, at: Pos, width: usize) -> Option<HashField<'_>> {
+    Records {
+        pack,
+        at: Some(at),
+        width,
+    }
+    .next()
+}
+
+/// Where a field's name stands in a listpack.
+pub(super) fn find(pack: &Listpack, name: &[u8], width: usize) -> Option<Pos> {
+    pack.find(pack.first()?, name, width - 1)
+}
+
+/// Inserts a record where its expiry belongs: before all that expire no sooner.
+pub(super) fn insert_by_expiry(pack: &mut Listpack, record: [Entry<'_>; 3]) {
+    let Entry::Int(expiry) = record[2] else {
+        unreachable!("an expiry is an integer")
+    };
+    let mut at = if expiry == NO_EXPIRY {
+        None
+    } else {
+        pack.first()
+    };
+    while let Some(name) = at {
+        let third = pack
+            .next(name)
+            .and_then(|value| pack.next(value))
+            .expect("whole records");
+        let other = pack.get(third).as_int().unwrap_or(NO_EXPIRY);
+        if other == NO_EXPIRY || other >= expiry {
+            break;
+        }
+        at = pack.next(third);
+    }
+    pack.insert_all_before(at, &record);
+}
+
+/// Sets a pair; true if the field is new.
+pub(super) fn set_in_listpack(pack: &mut Listpack, name: &[u8], value: &[u8]) -> bool {
+    match find(pack, name, 2).and_then(|pos| pack.next(pos)) {
+        Some(pos) => {
+            pack.replace(pos, Entry::parse(value));
+            false
+        }
+        None => {
+            pack.append_all(&[Entry::parse(name), Entry::parse(value)]);
+            true
+        }
+    }
+}
+
+/// Sets a record of three; true if the field is new.
+pub(super) fn set_in_extended(
+    pack: &mut Listpack,
+    name: &[u8],
+    value: &[u8],
+    expiry: Expiry,
+) -> bool {
+    let found = find(pack, name, 3);
+    let old = found.and_then(|at| {
+        let third = pack.next(at).and_then(|pos| pack.next(pos));
+        expiry_at(pack, third)
+    });
+    let new = match expiry {
+        Ttl::Keep => old,
+        Ttl::Clear => None,
+        Ttl::Set(ms) => Some(ms),
+    };
+    if let Some(at) = found {
+        if new == old && !matches!(expiry, Ttl::Set(_)) {
+            let pos = pack.next(at).expect("whole records");
+            pack.replace(pos, Entry::parse(value));
+            return false;
+        }
+        pack.delete_span(at, 3);
+    }
+    let stored = Entry::Int(stored_expiry(new));
+    insert_by_expiry(pack, [Entry::parse(name), Entry::parse(value), stored]);
+    found.is_none()
+}
