@@ -1,0 +1,156 @@
+//! Directives about the process: where it works, how it ends, whom the kernel kills first.
+
+use super::{Lines, Special};
+use crate::config::choices::Choice;
+use crate::config::refusal::ValueError;
+use crate::config::words::{self, Text};
+
+/// `dir`: the working directory. Absolute once a configuration was loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dir(pub Text);
+
+impl Default for Dir {
+    fn default() -> Self {
+        Dir("./".into())
+    }
+}
+
+impl Special for Dir {
+    /// Resolves against the present `dir`, as a `chdir` would; the caller moves the process.
+    fn read(&mut self, words: &[Text], _: bool) -> Result<(), ValueError> {
+        let [word] = words else {
+            return Err(ValueError::ArgumentCount);
+        };
+        if word.contains(&0) {
+            return Err(ValueError::NulByte);
+        }
+        let target = match word.is_empty() {
+            // `chdir("")` fails, but joining an empty path would not.
+            true => Err(std::io::Error::from_raw_os_error(libc::ENOENT)),
+            false => self.0.path().join(word.path()).canonicalize(),
+        };
+        let target = target.map_err(|error| ValueError::system(&error))?;
+        if !target.is_dir() {
+            let error = std::io::Error::from_raw_os_error(libc::ENOTDIR);
+            return Err(ValueError::system(&error));
+        }
+        self.0 = target.as_path().into();
+        Ok(())
+    }
+
+    fn text(&self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+
+    /// Always written: the file may be read from another working directory.
+    fn lines(&self, _: &Self) -> Lines {
+        let mut line = Vec::new();
+        words::quote(&mut line, &self.0);
+        Lines::Values(vec![(line, true)])
+    }
+}
+
+/// `shutdown-on-sigint`, `shutdown-on-sigterm`: the SHUTDOWN options a signal stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShutdownFlags {
+    /// Save even without save points.
+    pub save: bool,
+    /// Do not save.
+    pub nosave: bool,
+    /// Do not wait for replicas.
+    pub now: bool,
+    /// Go on when saving fails.
+    pub force: bool,
+}
+
+/// One SHUTDOWN option, as a signal's directive names it.
+#[derive(Clone, Copy, PartialEq)]
+enum ShutdownWord {
+    Default,
+    Save,
+    Nosave,
+    Now,
+    Force,
+}
+
+impl Choice for ShutdownWord {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("default", ShutdownWord::Default),
+        ("save", ShutdownWord::Save),
+        ("nosave", ShutdownWord::Nosave),
+        ("now", ShutdownWord::Now),
+        ("force", ShutdownWord::Force),
+    ];
+}
+
+impl Special for ShutdownFlags {
+    fn read(&mut self, words: &[Text], _: bool) -> Result<(), ValueError> {
+        let refused = || ValueError::NotOneOf(ShutdownWord::Default.listed());
+        if words.is_empty() {
+            return Err(refused());
+        }
+        let mut flags = ShutdownFlags::default();
+        for word in words {
+            match ShutdownWord::parse(word).ok_or_else(refused)? {
+                ShutdownWord::Default => {}
+                ShutdownWord::Save => flags.save = true,
+                ShutdownWord::Nosave => flags.nosave = true,
+                ShutdownWord::Now => flags.now = true,
+                ShutdownWord::Force => flags.force = true,
+            }
+        }
+        if flags.save && flags.nosave {
+            return Err(ValueError::SaveAndNosave);
+        }
+        *self = flags;
+        Ok(())
+    }
+
+    fn text(&self) -> Vec<u8> {
+        let words = [
+            (self.save, "save"),
+            (self.nosave, "nosave"),
+            (self.now, "now"),
+            (self.force, "force"),
+        ];
+        let set: Vec<&str> = words
+            .iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, word)| *word)
+            .collect();
+        match set.is_empty() {
+            true => b"default".to_vec(),
+            false => set.join(" ").into_bytes(),
+        }
+    }
+}
+
+/// `oom-score-adj-values`: the kernel's victim score as primary, replica, background child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OomScoreAdjValues(pub [i32; 3]);
+
+impl Default for OomScoreAdjValues {
+    fn default() -> Self {
+        OomScoreAdjValues([0, 200, 800])
+    }
+}
+
+impl Special for OomScoreAdjValues {
+    fn read(&mut self, words: &[Text], _: bool) -> Result<(), ValueError> {
+        let words: &[Text; 3] = words.try_into().map_err(|_| ValueError::ArgumentCount)?;
+        let mut scores = [0; 3];
+        for (score, word) in scores.iter_mut().zip(words) {
+            *score = words::parse_c_number(word, 10)
+                .and_then(|n| i32::try_from(n).ok())
+                .filter(|n| (-2000..=2000).contains(n))
+                .ok_or(ValueError::OomScore)?;
+        }
+        self.0 = scores;
+        Ok(())
+    }
+
+    fn text(&self) -> Vec<u8> {
+        let [primary, replica, child] = self.0;
+        format!("{primary} {replica} {child}").into_bytes()
+    }
+}
