@@ -1,0 +1,79 @@
+//! What BY and GET name: a key, or a field of one, in which the element takes the place of `*`.
+
+use crate::commands::hash;
+use crate::keyspace::Db;
+use crate::types::{Entry, Hash};
+
+/// Where BY and GET look: `#`, `prefix*suffix` or `prefix*suffix->field`.
+pub(super) enum Pattern<'a> {
+    /// The element itself.
+    Element,
+    /// No `*`: there is nothing to be found.
+    Nothing,
+    Key {
+        prefix: &'a [u8],
+        suffix: &'a [u8],
+        field: Option<&'a [u8]>,
+    },
+}
+
+impl<'a> Pattern<'a> {
+    pub(super) fn parse(text: &'a [u8]) -> Pattern<'a> {
+        if text == b"#" {
+            return Pattern::Element;
+        }
+        let Some(star) = memchr::memchr2(b'*', 0, text).filter(|&at| text[at] == b'*') else {
+            return Pattern::Nothing;
+        };
+        let (prefix, rest) = (&text[..star], &text[star + 1..]);
+        // An arrow with nothing behind it belongs to the key.
+        let arrow = memchr::memmem::find(rest, b"->").filter(|&at| at + 2 < rest.len());
+        let (suffix, field) = match arrow {
+            Some(at) => (&rest[..at], Some(&rest[at + 2..])),
+            None => (rest, None),
+        };
+        Pattern::Key {
+            prefix,
+            suffix,
+            field,
+        }
+    }
+
+    /// Calls `see` with what the pattern finds for an element; `None`: nothing. `key` is
+    /// room for the key's name.
+    pub(super) fn look_up<R>(
+        &self,
+        db: &mut Db<'_>,
+        element: &[u8],
+        key: &mut Vec<u8>,
+        see: impl FnOnce(Entry<'_>) -> R,
+    ) -> Option<R> {
+        let (prefix, suffix, field) = match self {
+            Pattern::Element => return Some(see(Entry::Str(element))),
+            Pattern::Nothing => return None,
+            Pattern::Key {
+                prefix,
+                suffix,
+                field,
+            } => (prefix, suffix, field),
+        };
+        key.clear();
+        for part in [prefix, element, suffix] {
+            key.extend_from_slice(part);
+        }
+        let Some(name) = field else {
+            let text = db.string(key).ok()??;
+            let mut digits = itoa::Buffer::new();
+            return Some(see(Entry::Str(text.text(&mut digits))));
+        };
+        let now = db.now_ms() as u64;
+        let hash = db.read::<Hash>(key).ok()??;
+        match hash.get(name)? {
+            found if found.expired(now) => {
+                hash::expire_field(db, key, name);
+                None
+            }
+            found => Some(see(found.value)),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The elements on their way from a key to their order.
+//!
+//! All texts (elements, and weights for ALPHA) are copied into one buffer, so that sorting
+//! moves small records and lookups are free to expire keys.
+
+use std::cmp::Ordering;
+
+use super::options::Options;
+use super::pattern::Pattern;
+use crate::command::CommandError;
+use crate::keyspace::Db;
+use crate::types::{Container, Entry, List, Set, Type, Zset};
+
+/// The elements on their way.
+#[derive(Default)]
+pub(super) struct Sorting {
+    pub(super) buffer: Vec<u8>,
+    pub(super) items: Vec<Item>,
+}
+
+/// An element and what it is sorted by.
+#[derive(Clone, Copy)]
+pub(super) struct Item {
+    pub(super) text: Text,
+    weight: Weight,
+}
+
+/// A text in the buffer.
+#[derive(Clone, Copy)]
+pub(super) struct Text {
+    at: usize,
+    len: usize,
+}
+
+impl Text {
+    pub(super) fn of(self, buffer: &[u8]) -> &[u8] {
+        &buffer[self.at..][..self.len]
+    }
+
+    fn copy(entry: Entry<'_>, buffer: &mut Vec<u8>) -> Text {
+        let at = buffer.len();
+        let mut digits = itoa::Buffer::new();
+        buffer.extend_from_slice(entry.bytes(&mut digits));
+        Text {
+            at,
+            len: buffer.len() - at,
+        }
+    }
+}
+
+/// What an element is sorted by.
+#[derive(Clone, Copy)]
+enum Weight {
+    Score(f64),
+    Text(Option<Text>),
+}
+
+impl Sorting {
+    fn add(&mut self, entry: Entry<'_>) {
+        let text = Text::copy(entry, &mut self.buffer);
+        let weight = match entry {
+            Entry::Int(value) => Weight::Score(value as f64),
+            Entry::Str(_) => Weight::Text(None),
+        };
+        self.items.push(Item { text, weight });
+    }
+
+    /// Loads the elements. Lists and sorted sets that are not to be sorted give only the
+    /// range that is wanted, which then starts at 0; true if so.
+    pub(super) fn load(
+        &mut self,
+        db: &mut Db<'_>,
+        key: &[u8],
+        o: &Options<'_>,
+    ) -> Result<bool, CommandError> {
+        let kind = db.kind(key);
+        let len = match kind {
+            None => 0,
+            Some(Type::List) => db.peek::<List>(key)?.map_or(0, |v| v.len()),
+            Some(Type::Set) => db.peek::<Set>(key)?.map_or(0, |v| v.len()),
+            Some(Type::Zset) => db.peek::<Zset>(key)?.map_or(0, |v| v.len()),
+            Some(_) => return Err(CommandError::WrongType),
+        };
+        if len == 0 {
+            return Ok(false);
+        }
+        let ordered = o.unsorted && kind != Some(Type::Set);
+        let (first, count, backward) = if ordered {
+            let (start, end) = o.range(len);
+            let first = if o.descending {
+                len as i64 - 1 - start
+            } else {
+                start
+            };
+            (first as usize, (end - start + 1) as usize, o.descending)
+        } else {
+            (0, len, false)
+        };
+        self.items.reserve_exact(count);
+        match kind {
+            Some(Type::List) => {
+                if let Some(list) = db.peek::<List>(key)? {
+                    list.visit(first, count, backward, |entry| {
+                        self.add(entry);
+                        true
+                    });
+                }
+            }
+            Some(Type::Zset) => {
+                if let Some(mut zset) = db.write::<Zset>(key)? {
+                    // Redis sorts only large sorted sets: OBJECT ENCODING tells.
+                    zset.become_table();
+                    zset.visit(first, count, backward, |_, entry| {
+                        self.add(entry);
+                        true
+                    });
+                }
+            }
+            _ => {
+                if let Some(set) = db.peek::<Set>(key)? {
+                    set.visit(|entry| {
+                        self.add(entry);
+                        true
+                    });
+                }
+            }
+        }
+        Ok(ordered)
+    }
+
+    /// Finds what each element is sorted by; `false`: a text that should be a number.
+    pub(super) fn weigh(&mut self, db: &mut Db<'_>, by: Option<&Pattern<'_>>, alpha: bool) -> bool {
+        let mut key = Vec::new();
+        let mut numbers = true;
+        let buffer = &mut self.buffer;
+        let mut weights = Vec::new();
+        for item in &mut self.items {
+            item.weight = match (by, alpha) {
+                (None, true) => Weight::Text(Some(item.text)),
+                (Some(by), true) => {
+                    let found = by.look_up(db, item.text.of(buffer), &mut key, |weight| {
+                        let mut text = Text::copy(weight, &mut weights);
+                        text.at += buffer.len();
+                        text
+                    });
+                    Weight::Text(found)
+                }
+                (None, false) => match item.weight {
+                    Weight::Score(_) => continue,
+                    Weight::Text(_) => number(item.text.of(buffer), &mut numbers),
+                },
+                (Some(by), false) => {
+                    let found = by.look_up(db, item.text.of(buffer), &mut key, |w| match w {
+                        Entry::Int(value) => Weight::Score(value as f64),
+                        Entry::Str(text) => number(text, &mut numbers),
+                    });
+                    found.unwrap_or(Weight::Score(0.0))
+                }
+            };
+        }
+        buffer.append(&mut weights);
+        numbers
+    }
+
+    /// Puts the elements from `start` to `end` into their places. The order of equal weights
+    /// is that of the elements' bytes, except among texts that BY found: they stay as
+    /// they came.
+    pub(super) fn sort(&mut self, start: i64, end: i64, o: &Options<'_>) {
+        let Sorting { buffer, items } = self;
+        let text = |t: Text| t.of(buffer);
+        let compare = |a: &Item, b: &Item| {
+            let order = match (a.weight, b.weight) {
+                (Weight::Score(x), Weight::Score(y)) => x
+                    .partial_cmp(&y)
+                    .unwrap_or(Ordering::Equal)
+                    .then_with(|| text(a.text).cmp(text(b.text))),
+                (Weight::Text(x), Weight::Text(y)) => x.map(text).cmp(&y.map(text)),
+                _ => unreachable!("all weights are of one kind"),
+            };
+            if o.descending { order.reverse() } else { order }
+        };
+        if end < start {
+            return;
+        }
+        if o.alpha && o.by.is_some() {
+            items.sort_by(compare);
+            return;
+        }
+        // The order is total, so a short range can be cut out before it is sorted.
+        let (start, end) = (start as usize, end as usize);
+        let mut part = &mut items[..];
+        if end + 1 < part.len() {
+            part.select_nth_unstable_by(end, compare);
+            part = &mut part[..=end];
+        }
+        if start > 0 && start < part.len() {
+            part.select_nth_unstable_by(start, compare);
+        }
+        part[start..].sort_unstable_by(compare);
+    }
+}
+
+/// A text as a decimal number, up to a NUL byte: an empty one is 0, one that is too large
+/// infinite.
+fn number(text: &[u8], all: &mut bool) -> Weight {
+    let text = text.split(|&b| b == 0).next().unwrap_or(text);
+    let value = match str::from_utf8(text) {
+        Ok("") => Some(0.0),
+        Ok(text) => text.parse::<f64>().ok().filter(|value| !value.is_nan()),
+        Err(_) => None,
+    };
+    *all &= value.is_some();
+    Weight::Score(value.unwrap_or(0.0))
+}
