@@ -38,4 +38,4 @@ pub use refusal::{ValueError, system_text};
 pub use set::{Changes, Gate, SetError};
 pub use special::*;
 pub use table::{Config, DIRECTIVES, find};
-pub use words::{Text, memory_text, parse_memory, split};
+pub use words::{Text, memory_text, parse_memory, quote, split};

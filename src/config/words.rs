@@ -9,6 +9,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::io::Write;
 use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -155,7 +156,7 @@ fn closed(rest: &[u8], at: usize, word: Vec<u8>) -> Option<(Vec<u8>, usize)> {
     }
 }
 
-/// Appends `bytes` in double quotes so that [`split`] gives them back.
+/// Appends `bytes` in double quotes so that [`split`] gives them back; what MONITOR shows, too.
 pub fn quote(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     for &byte in bytes {
@@ -167,7 +168,7 @@ pub fn quote(out: &mut Vec<u8>, bytes: &[u8]) {
             0x07 => out.extend_from_slice(b"\\a"),
             0x08 => out.extend_from_slice(b"\\b"),
             0x20..=0x7e => out.push(byte),
-            _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+            _ => write!(out, "\\x{byte:02x}").expect("a vector takes all"),
         }
     }
     out.push(b'"');

@@ -7,6 +7,7 @@ use super::call::Spec;
 use super::client::{Client, ClientFlags};
 use crate::base::clock;
 use crate::command::Flags;
+use crate::config::quote;
 use crate::keyspace::ClientId;
 use crate::net::Address;
 use crate::resp::{Args, Reply};
@@ -45,7 +46,7 @@ impl Server {
         for (i, arg) in args.iter().enumerate() {
             line.push(b' ');
             let hidden = spec.hides(args, i);
-            quote(if hidden { b"(redacted)" } else { arg }, &mut line);
+            quote(&mut line, if hidden { b"(redacted)" } else { arg });
         }
         let line = String::from_utf8(line).expect("quoting leaves ASCII");
         for id in self.monitors.clone() {
@@ -81,24 +82,4 @@ impl Server {
         }
         self.has_monitors = !self.monitors.is_empty();
     }
-}
-
-/// `"..."` with what is not printable escaped, as Redis's logs have it.
-pub fn quote(bytes: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    for &b in bytes {
-        match b {
-            b'\\' | b'"' => out.extend_from_slice(&[b'\\', b]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0x07 => out.extend_from_slice(b"\\a"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x20..=0x7e => out.push(b),
-            other => {
-                let _ = write!(out, "\\x{other:02x}");
-            }
-        }
-    }
-    out.push(b'"');
 }
