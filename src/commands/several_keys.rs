@@ -8,16 +8,16 @@ use crate::server::{Call, CommandResult, TimeoutReply};
 use crate::types::Type;
 
 /// `numkeys key ... END [COUNT count]`: what LMPOP and ZMPOP ask for.
-pub(super) struct Request<'a, E> {
+struct Request<'a, E> {
     keys: Args<'a>,
     numkeys: usize,
-    pub end: E,
-    pub count: usize,
+    end: E,
+    count: usize,
 }
 
 impl<'a, E> Request<'a, E> {
     /// `numkeys` stands at `at`; `end` reads the word for the end.
-    pub fn parse(
+    fn parse(
         args: Args<'a>,
         at: usize,
         end: impl FnOnce(Args<'a>, usize) -> Result<E, CommandError>,
@@ -48,9 +48,55 @@ impl<'a, E> Request<'a, E> {
         })
     }
 
-    pub fn keys(&self) -> impl Iterator<Item = &'a [u8]> + use<'a, E> {
+    fn keys(&self) -> impl Iterator<Item = &'a [u8]> + use<'a, E> {
         self.keys.iter().take(self.numkeys)
     }
+
+    /// Pops from the first key that has something; `false`: none has.
+    fn pop_first<'c>(
+        &self,
+        call: &mut Call<'c>,
+        mut pop: impl FnMut(&mut Call<'c>, &[u8], E, usize) -> Result<bool, CommandError>,
+    ) -> Result<bool, CommandError>
+    where
+        E: Copy,
+    {
+        for key in self.keys() {
+            if pop(call, key, self.end, self.count)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// LMPOP, ZMPOP: `end` reads the word for the end; `pop` takes up to so many elements from
+/// that end of a key, and tells whether there were any.
+pub(super) fn mpop<'c, E: Copy>(
+    call: &mut Call<'c>,
+    end: impl FnOnce(Args<'c>, usize) -> Result<E, CommandError>,
+    pop: impl FnMut(&mut Call<'c>, &[u8], E, usize) -> Result<bool, CommandError>,
+) -> CommandResult {
+    let request = Request::parse(call.args, 1, end)?;
+    if !request.pop_first(call, pop)? {
+        call.reply.null_array();
+    }
+    Ok(())
+}
+
+/// BLMPOP, BZMPOP: as [`mpop`] behind a timeout; if no key has anything, the client waits.
+pub(super) fn mpop_or_wait<'c, E: Copy>(
+    call: &mut Call<'c>,
+    kind: Type,
+    end: impl FnOnce(Args<'c>, usize) -> Result<E, CommandError>,
+    pop: impl FnMut(&mut Call<'c>, &[u8], E, usize) -> Result<bool, CommandError>,
+) -> CommandResult {
+    let request = Request::parse(call.args, 2, end)?;
+    let timeout_ms = timeout_args::seconds(call.args.at(1), call.db.now_ms())?;
+    if !request.pop_first(call, pop)? {
+        wait(call, request.keys(), kind, timeout_ms);
+    }
+    Ok(())
 }
 
 /// `key ... timeout`: `pop` takes from a key and tells whether there was something; if no key
@@ -74,7 +120,7 @@ pub(super) fn pop_or_wait(
 }
 
 /// The client waits for one of the keys, or is told at once where it may not.
-pub(super) fn wait<'k>(
+fn wait<'k>(
     call: &mut Call<'_>,
     keys: impl Iterator<Item = &'k [u8]>,
     kind: Type,

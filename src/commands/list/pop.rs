@@ -1,8 +1,8 @@
 //! LPOP, RPOP, LMPOP and their blocking forms: elements taken from an end.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::several_keys::{Request, pop_or_wait, wait};
-use crate::commands::{element, timeout_args};
+use crate::commands::element;
+use crate::commands::several_keys::{mpop, mpop_or_wait, pop_or_wait};
 use crate::keyspace::Class;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -176,25 +176,22 @@ pub(super) const LMPOP: Spec = Spec {
 /// Reply: array of the key and an array of elements; a null array when there is no list.
 /// O(keys + elements).
 fn lmpop(call: &mut Call<'_>) -> CommandResult {
-    let request = Request::parse(call.args, 1, parse_end)?;
-    if !pop_first(call, &request)? {
-        call.reply.null_array();
-    }
-    Ok(())
+    mpop(call, parse_end, pop_counted)
 }
 
-/// Pops from the first list that is there; `false`: none is.
-fn pop_first(call: &mut Call<'_>, request: &Request<'_, End>) -> Result<bool, CommandError> {
-    for key in request.keys() {
-        if let Some(popped) = pop_many(call, key, request.end, request.count, true)? {
-            if call.effects_wanted() {
-                let popped = popped.to_string();
-                call.rewrite(&[name(request.end), key, popped.as_bytes()]);
-            }
-            return Ok(true);
-        }
-    }
-    Ok(false)
+/// Pops up to `count` elements and states it as a plain pop; `false`: no list.
+fn pop_counted(
+    call: &mut Call<'_>,
+    key: &[u8],
+    end: End,
+    count: usize,
+) -> Result<bool, CommandError> {
+    let Some(popped) = pop_many(call, key, end, count, true)? else {
+        return Ok(false);
+    };
+    let mut digits = itoa::Buffer::new();
+    call.rewrite(&[name(end), key, digits.format(popped).as_bytes()]);
+    Ok(true)
 }
 
 // --- blocking ---
@@ -257,12 +254,7 @@ fn blocking_pop(call: &mut Call<'_>, end: End) -> CommandResult {
 
 /// `BLMPOP timeout numkeys key ... LEFT|RIGHT [COUNT count]`: as LMPOP, or waits for a list.
 fn blmpop(call: &mut Call<'_>) -> CommandResult {
-    let request = Request::parse(call.args, 2, parse_end)?;
-    let timeout_ms = timeout_args::seconds(call.args.at(1), call.db.now_ms())?;
-    if !pop_first(call, &request)? {
-        wait(call, request.keys(), Type::List, timeout_ms);
-    }
-    Ok(())
+    mpop_or_wait(call, Type::List, parse_end, pop_counted)
 }
 
 #[cfg(test)]

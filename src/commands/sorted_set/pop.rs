@@ -3,8 +3,8 @@
 use super::members_removed;
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::several_keys::{Request, pop_or_wait, wait};
-use crate::commands::{element, timeout_args};
+use crate::commands::element;
+use crate::commands::several_keys::{mpop, mpop_or_wait, pop_or_wait};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Type, Zset};
@@ -197,19 +197,6 @@ fn parse_end(args: Args<'_>, at: usize) -> Result<End, CommandError> {
     }
 }
 
-/// Pops from the first key that has something; `false`: none has.
-fn pop_first(call: &mut Call<'_>, request: &Request<'_, End>) -> Result<bool, CommandError> {
-    for key in request.keys() {
-        if let Some(count) = pop(call, key, request.end, request.count, Form::KeyAndPairs)? {
-            let mut digits = itoa::Buffer::new();
-            let count = digits.format(count).as_bytes();
-            call.rewrite(&[request.end.command(), key, count]);
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 pub(super) const ZMPOP: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE.union(Flags::MOVABLEKEYS),
@@ -227,11 +214,22 @@ pub(super) const ZMPOP: Spec = Spec {
 /// Reply: the key, and an array of pairs; null array if no key has anything. Repeated as
 /// ZPOPMIN or ZPOPMAX with a count. O(keys + count log n).
 fn zmpop(call: &mut Call<'_>) -> CommandResult {
-    let request = Request::parse(call.args, 1, parse_end)?;
-    if !pop_first(call, &request)? {
-        call.reply.null_array();
-    }
-    Ok(())
+    mpop(call, parse_end, pop_counted)
+}
+
+/// Pops up to `count` members and states it as a plain pop; `false`: no such key.
+fn pop_counted(
+    call: &mut Call<'_>,
+    key: &[u8],
+    end: End,
+    count: usize,
+) -> Result<bool, CommandError> {
+    let Some(popped) = pop(call, key, end, count, Form::KeyAndPairs)? else {
+        return Ok(false);
+    };
+    let mut digits = itoa::Buffer::new();
+    call.rewrite(&[end.command(), key, digits.format(popped).as_bytes()]);
+    Ok(true)
 }
 
 pub(super) const BZMPOP: Spec = Spec {
@@ -249,12 +247,7 @@ pub(super) const BZMPOP: Spec = Spec {
 
 /// `BZMPOP timeout numkeys key [key ...] MIN | MAX [COUNT count]`: ZMPOP that waits.
 fn bzmpop(call: &mut Call<'_>) -> CommandResult {
-    let request = Request::parse(call.args, 2, parse_end)?;
-    let timeout_ms = timeout_args::seconds(call.args.at(1), call.db.now_ms())?;
-    if !pop_first(call, &request)? {
-        wait(call, request.keys(), Type::Zset, timeout_ms);
-    }
-    Ok(())
+    mpop_or_wait(call, Type::Zset, parse_end, pop_counted)
 }
 
 #[cfg(test)]
