@@ -6,56 +6,77 @@ use crate::resp::Args;
 
 pub(super) const KEEPTTL: &str = "KEEPTTL";
 
+/// In which form a client gives a time, or is told one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TimeForm {
+    /// Seconds from now.
+    Ex,
+    /// Milliseconds from now.
+    Px,
+    /// Unix seconds.
+    ExAt,
+    /// Unix milliseconds.
+    PxAt,
+}
+
+impl TimeForm {
+    /// The form that the word at `at` asks for.
+    pub fn named(args: Args<'_>, at: usize) -> Option<TimeForm> {
+        let forms = [
+            ("EX", TimeForm::Ex),
+            ("PX", TimeForm::Px),
+            ("EXAT", TimeForm::ExAt),
+            ("PXAT", TimeForm::PxAt),
+        ];
+        let found = forms.iter().find(|(word, _)| args.is(at, word));
+        found.map(|&(_, form)| form)
+    }
+
+    /// Seconds, not milliseconds.
+    pub fn is_seconds(self) -> bool {
+        matches!(self, TimeForm::Ex | TimeForm::ExAt)
+    }
+
+    /// A point in time, not a distance from now.
+    pub fn is_absolute(self) -> bool {
+        matches!(self, TimeForm::ExAt | TimeForm::PxAt)
+    }
+
+    /// What times in this form are counted from, Unix milliseconds.
+    pub fn base_ms(self, now_ms: i64) -> i64 {
+        if self.is_absolute() { 0 } else { now_ms }
+    }
+
+    /// Unix milliseconds of `given`; `None` on overflow.
+    pub fn unix_ms(self, given: i64, now_ms: i64) -> Option<i64> {
+        let ms = given.checked_mul(if self.is_seconds() { 1000 } else { 1 })?;
+        ms.checked_add(self.base_ms(now_ms))
+    }
+}
+
 /// A time as a client gave it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ExpireArg<'a> {
     pub text: &'a [u8],
-    pub seconds: bool,
-    /// Unix time, not a distance.
-    pub absolute: bool,
+    pub form: TimeForm,
 }
 
 impl<'a> ExpireArg<'a> {
     /// The option at `at` with its value behind it; `None` when it is none of these.
     pub fn parse(args: Args<'a>, at: usize) -> Option<ExpireArg<'a>> {
-        let text = args.get(at + 1)?;
-        let forms = [
-            ("EX", true, false),
-            ("PX", false, false),
-            ("EXAT", true, true),
-            ("PXAT", false, true),
-        ];
-        forms
-            .iter()
-            .find(|(word, ..)| args.is(at, word))
-            .map(|&(_, seconds, absolute)| ExpireArg {
-                text,
-                seconds,
-                absolute,
-            })
+        let (text, form) = (args.get(at + 1)?, TimeForm::named(args, at)?);
+        Some(ExpireArg { text, form })
     }
 
     /// Whether both are the same option: it may be repeated, another one may not follow.
     pub fn is_same_form(&self, other: &ExpireArg<'_>) -> bool {
-        (self.seconds, self.absolute) == (other.seconds, other.absolute)
+        self.form == other.form
     }
 
     /// Unix milliseconds. Zero, negative and overflowing times are refused.
     pub fn unix_ms(&self, now_ms: i64, command: &'static str) -> Result<i64, CommandError> {
-        let n = parse_i64(self.text).ok_or(CommandError::NotAnInteger)?;
-        let invalid = || CommandError::InvalidExpire(command);
-        if n <= 0 {
-            return Err(invalid());
-        }
-        let ms = if self.seconds {
-            n.checked_mul(1000).ok_or_else(invalid)?
-        } else {
-            n
-        };
-        if self.absolute {
-            Ok(ms)
-        } else {
-            ms.checked_add(now_ms).ok_or_else(invalid)
-        }
+        let given = parse_i64(self.text).ok_or(CommandError::NotAnInteger)?;
+        let when = (given > 0).then(|| self.form.unix_ms(given, now_ms));
+        when.flatten().ok_or(CommandError::InvalidExpire(command))
     }
 }

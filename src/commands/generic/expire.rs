@@ -2,6 +2,7 @@
 
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::expiry_args::TimeForm;
 use crate::keyspace::Class;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -35,22 +36,22 @@ pub(super) const PEXPIREAT: Spec = Spec {
 ///
 /// Reply: 1, or 0 when the key is missing or a condition does not hold. O(1), as all four.
 fn expire(call: &mut Call<'_>) -> CommandResult {
-    set_expiry(call, true, false)
+    set_expiry(call, TimeForm::Ex)
 }
 
 /// `PEXPIRE key milliseconds ...`.
 fn pexpire(call: &mut Call<'_>) -> CommandResult {
-    set_expiry(call, false, false)
+    set_expiry(call, TimeForm::Px)
 }
 
 /// `EXPIREAT key unix-seconds ...`.
 fn expireat(call: &mut Call<'_>) -> CommandResult {
-    set_expiry(call, true, true)
+    set_expiry(call, TimeForm::ExAt)
 }
 
 /// `PEXPIREAT key unix-milliseconds ...`.
 fn pexpireat(call: &mut Call<'_>) -> CommandResult {
-    set_expiry(call, false, true)
+    set_expiry(call, TimeForm::PxAt)
 }
 
 const NX_AND_OTHERS: &str = "ERR NX and XX, GT or LT options at the same time are not compatible";
@@ -107,18 +108,16 @@ fn unsupported(word: &[u8]) -> CommandError {
 }
 
 /// Unix milliseconds of the second argument. Any past is a time; overflows are none.
-fn parse_when(call: &Call<'_>, seconds: bool, absolute: bool) -> Result<i64, CommandError> {
-    let n = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
-    let base = if absolute { 0 } else { call.db.now_ms() };
-    n.checked_mul(if seconds { 1000 } else { 1 })
-        .and_then(|ms| ms.checked_add(base))
+fn parse_when(call: &Call<'_>, form: TimeForm) -> Result<i64, CommandError> {
+    let given = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
+    form.unix_ms(given, call.db.now_ms())
         .ok_or(CommandError::InvalidExpire(call.name))
 }
 
-fn set_expiry(call: &mut Call<'_>, seconds: bool, absolute: bool) -> CommandResult {
+fn set_expiry(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     // Options before the time, the time before the key: so errors come out in Redis's order.
     let conditions = Conditions::parse(call.args)?;
-    let when = parse_when(call, seconds, absolute)?;
+    let when = parse_when(call, form)?;
     let (key, now) = (call.args.at(1), call.db.now_ms());
     let mut place = call.db.place(key);
     if !place.is_taken() || !conditions.hold(place.expiry(), when) {

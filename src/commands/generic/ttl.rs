@@ -1,6 +1,7 @@
 //! What is known of a key's expiry, and its end: TTL, PTTL, EXPIRETIME, PEXPIRETIME, PERSIST.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::commands::expiry_args::TimeForm;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 
@@ -33,28 +34,27 @@ pub(super) const PEXPIRETIME: Spec = Spec {
 ///
 /// Reply: integer; -1 without expiry, -2 without key. O(1), as all four. No use of the key.
 fn ttl(call: &mut Call<'_>) -> CommandResult {
-    let base = call.db.now_ms();
-    tell(call, base, true)
+    tell(call, TimeForm::Ex)
 }
 
 /// `PTTL key`: milliseconds until it expires.
 fn pttl(call: &mut Call<'_>) -> CommandResult {
-    let base = call.db.now_ms();
-    tell(call, base, false)
+    tell(call, TimeForm::Px)
 }
 
 /// `EXPIRETIME key`: the Unix second of its expiry, rounded.
 fn expiretime(call: &mut Call<'_>) -> CommandResult {
-    tell(call, 0, true)
+    tell(call, TimeForm::ExAt)
 }
 
 /// `PEXPIRETIME key`: the Unix millisecond of its expiry.
 fn pexpiretime(call: &mut Call<'_>) -> CommandResult {
-    tell(call, 0, false)
+    tell(call, TimeForm::PxAt)
 }
 
-fn tell(call: &mut Call<'_>, base_ms: i64, seconds: bool) -> CommandResult {
+fn tell(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     let [_, key] = call.args.exactly();
+    let base_ms = form.base_ms(call.db.now_ms());
     call.db.set_touch(false);
     let mut place = call.db.place(key);
     place.count_read();
@@ -64,7 +64,7 @@ fn tell(call: &mut Call<'_>, base_ms: i64, seconds: bool) -> CommandResult {
         Some(when) => {
             let ms = (when - base_ms).max(0);
             // Rounded without a sum that could overflow.
-            if seconds {
+            if form.is_seconds() {
                 ms / 1000 + (ms % 1000 >= 500) as i64
             } else {
                 ms

@@ -1,8 +1,9 @@
 //! HEXPIRE, HPEXPIRE, HEXPIREAT and HPEXPIREAT.
 
-use super::field_args::{Condition, Outcome, Unit, expire_field, parse_fields};
+use super::field_args::{Condition, Outcome, expire_field, parse_fields, parse_when};
 use super::lazy;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::expiry_args::TimeForm;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Hash;
@@ -21,73 +22,43 @@ pub(super) const HEXPIRE: Spec = Spec {
 /// -2 no such field (or key). Repeated as HPEXPIREAT of the fields set and HDEL of those
 /// deleted. O(fields given).
 fn hexpire(call: &mut Call<'_>) -> CommandResult {
-    expire(
-        call,
-        Unit {
-            seconds: true,
-            absolute: false,
-        },
-    )
+    expire(call, TimeForm::Ex)
 }
 
 pub(super) const HPEXPIRE: Spec = Spec {
-    arity: Arity::AtLeast(6),
-    flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
-    categories: Category::HASH,
-    ..Spec::new("hpexpire", hpexpire)
+    name: "hpexpire",
+    handler: hpexpire,
+    ..HEXPIRE
 };
 
 /// `HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS n field ...`.
 fn hpexpire(call: &mut Call<'_>) -> CommandResult {
-    expire(
-        call,
-        Unit {
-            seconds: false,
-            absolute: false,
-        },
-    )
+    expire(call, TimeForm::Px)
 }
 
 pub(super) const HEXPIREAT: Spec = Spec {
-    arity: Arity::AtLeast(6),
-    flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
-    categories: Category::HASH,
-    ..Spec::new("hexpireat", hexpireat)
+    name: "hexpireat",
+    handler: hexpireat,
+    ..HEXPIRE
 };
 
 /// `HEXPIREAT key unix-seconds [NX | XX | GT | LT] FIELDS n field ...`.
 fn hexpireat(call: &mut Call<'_>) -> CommandResult {
-    expire(
-        call,
-        Unit {
-            seconds: true,
-            absolute: true,
-        },
-    )
+    expire(call, TimeForm::ExAt)
 }
 
 pub(super) const HPEXPIREAT: Spec = Spec {
-    arity: Arity::AtLeast(6),
-    flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
-    categories: Category::HASH,
-    ..Spec::new("hpexpireat", hpexpireat)
+    name: "hpexpireat",
+    handler: hpexpireat,
+    ..HEXPIRE
 };
 
 /// `HPEXPIREAT key unix-milliseconds [NX | XX | GT | LT] FIELDS n field ...`.
 fn hpexpireat(call: &mut Call<'_>) -> CommandResult {
-    expire(
-        call,
-        Unit {
-            seconds: false,
-            absolute: true,
-        },
-    )
+    expire(call, TimeForm::PxAt)
 }
 
-fn expire(call: &mut Call<'_>, unit: Unit) -> CommandResult {
+fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     const CONDITIONS: [(&str, Condition); 4] = [
         ("NX", Condition::WithoutExpiry),
         ("XX", Condition::WithExpiry),
@@ -100,7 +71,7 @@ fn expire(call: &mut Call<'_>, unit: Unit) -> CommandResult {
     let now = call.db.now_ms();
     // The type of the key comes before the arguments.
     let mut hash = call.db.write::<Hash>(key)?;
-    let when = unit.parse(args.at(2), now, call.name)?;
+    let when = parse_when(args.at(2), form, now, call.name)?;
     let condition = CONDITIONS.iter().find(|(word, _)| args.is(3, word));
     let at = if condition.is_some() { 4 } else { 3 };
     let fields = parse_fields(args, at, BAD_COUNT)?;

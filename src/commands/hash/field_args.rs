@@ -3,6 +3,7 @@
 
 use crate::base::number::parse_i64;
 use crate::command::CommandError;
+use crate::commands::expiry_args::TimeForm;
 use crate::resp::Args;
 use crate::types::Hash;
 
@@ -19,65 +20,22 @@ const COUNT_MISMATCH: CommandError =
 pub(super) const BAD_COUNT: CommandError =
     CommandError::Text("ERR Number of fields must be a positive integer");
 
-/// In what a time is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unit {
-    pub seconds: bool,
-    /// Unix time, not a distance.
-    pub absolute: bool,
-}
-
-/// EX, PX, EXAT and PXAT, by word.
-pub(super) const UNITS: [(&str, Unit); 4] = [
-    (
-        "EX",
-        Unit {
-            seconds: true,
-            absolute: false,
-        },
-    ),
-    (
-        "PX",
-        Unit {
-            seconds: false,
-            absolute: false,
-        },
-    ),
-    (
-        "EXAT",
-        Unit {
-            seconds: true,
-            absolute: true,
-        },
-    ),
-    (
-        "PXAT",
-        Unit {
-            seconds: false,
-            absolute: true,
-        },
-    ),
-];
-
-impl Unit {
-    /// A time in Unix milliseconds, which may be past.
-    pub fn parse(
-        self,
-        text: &[u8],
-        now_ms: i64,
-        command: &'static str,
-    ) -> Result<u64, CommandError> {
-        let given = parse_i64(text).ok_or(CommandError::NotAnInteger)?;
-        if given < 0 {
-            return Err(NEGATIVE_TIME);
-        }
-        let base = if self.absolute { 0 } else { now_ms };
-        let scale = if self.seconds { 1000 } else { 1 };
-        if given > EXPIRE_MS_MAX / scale || given * scale > EXPIRE_MS_MAX - base {
-            return Err(CommandError::InvalidExpire(command));
-        }
-        Ok((given * scale + base) as u64)
+/// A time in Unix milliseconds, which may be past.
+pub(super) fn parse_when(
+    text: &[u8],
+    form: TimeForm,
+    now_ms: i64,
+    command: &'static str,
+) -> Result<u64, CommandError> {
+    let given = parse_i64(text).ok_or(CommandError::NotAnInteger)?;
+    if given < 0 {
+        return Err(NEGATIVE_TIME);
     }
+    let when = form
+        .unix_ms(given, now_ms)
+        .filter(|&ms| ms <= EXPIRE_MS_MAX);
+    when.map(i64::cast_unsigned)
+        .ok_or(CommandError::InvalidExpire(command))
 }
 
 /// The fields of `FIELDS n field ...`, which starts at argument `at` and ends the command.

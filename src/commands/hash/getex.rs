@@ -1,10 +1,11 @@
 //! HGETEX and HGETDEL: read fields, and change how long they live.
 
 use super::expire::fields_deleted;
-use super::field_args::{BAD_COUNT, Condition, Outcome, UNITS, expire_field, parse_fields};
+use super::field_args::{BAD_COUNT, Condition, Outcome, expire_field, parse_fields, parse_when};
 use super::lazy;
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::element;
+use crate::commands::expiry_args::TimeForm;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Hash;
@@ -36,9 +37,11 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
     let (args, key) = (call.args, call.args.at(1));
     let now = call.db.now_ms();
     let mut hash = call.db.write::<Hash>(key)?;
-    let unit = UNITS.iter().find(|(word, _)| args.is(2, word));
-    let (change, at) = match unit {
-        Some((_, unit)) => (Change::ExpireAt(unit.parse(args.at(3), now, call.name)?), 4),
+    let (change, at) = match TimeForm::named(args, 2) {
+        Some(form) => {
+            let when = parse_when(args.at(3), form, now, call.name)?;
+            (Change::ExpireAt(when), 4)
+        }
         None if args.is(2, "PERSIST") => (Change::Persist, 3),
         None => (Change::Nothing, 2),
     };

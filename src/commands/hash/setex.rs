@@ -1,10 +1,11 @@
 //! HSETEX.
 
 use super::expire::fields_deleted;
-use super::field_args::{NO_FIELDS_WORD, UNITS};
+use super::field_args::{NO_FIELDS_WORD, parse_when};
 use super::lazy;
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::expiry_args::TimeForm;
 use crate::keyspace::Class;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -57,13 +58,13 @@ impl<'a> Options<'a> {
             if args.is(at, "FIELDS") {
                 options.pairs = parse_pairs(args, at, name)?;
                 return Ok(options);
-            } else if let Some((_, unit)) = UNITS.iter().find(|(word, _)| args.is(at, word)) {
+            } else if let Some(form) = TimeForm::named(args, at) {
                 if timed {
                     return Err(TWO_TIMES);
                 }
                 at += 1;
                 let text = args.get(at).ok_or(NO_TIME)?;
-                options.expire = Some((unit.parse(text, now_ms, name)?, at));
+                options.expire = Some((parse_when(text, form, now_ms, name)?, at));
             } else if args.is(at, "KEEPTTL") {
                 if timed {
                     return Err(TWO_TIMES);

@@ -1,7 +1,8 @@
 //! HTTL, HPTTL, HEXPIRETIME, HPEXPIRETIME and HPERSIST.
 
-use super::field_args::{BAD_COUNT, Unit, parse_fields};
+use super::field_args::{BAD_COUNT, parse_fields};
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::commands::expiry_args::TimeForm;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Hash;
@@ -23,86 +24,56 @@ pub(super) const HTTL: Spec = Spec {
 ///
 /// Reply: array of integers; -1 no expiry, -2 no such field. O(fields given).
 fn httl(call: &mut Call<'_>) -> CommandResult {
-    ttl(
-        call,
-        Unit {
-            seconds: true,
-            absolute: false,
-        },
-    )
+    ttl(call, TimeForm::Ex)
 }
 
 pub(super) const HPTTL: Spec = Spec {
-    arity: Arity::AtLeast(5),
-    flags: Flags::READONLY.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::READ)],
-    categories: Category::HASH,
-    tips: &["nondeterministic_output"],
-    ..Spec::new("hpttl", hpttl)
+    name: "hpttl",
+    handler: hpttl,
+    ..HTTL
 };
 
 /// `HPTTL key FIELDS n field ...`: in milliseconds.
 fn hpttl(call: &mut Call<'_>) -> CommandResult {
-    ttl(
-        call,
-        Unit {
-            seconds: false,
-            absolute: false,
-        },
-    )
+    ttl(call, TimeForm::Px)
 }
 
 pub(super) const HEXPIRETIME: Spec = Spec {
-    arity: Arity::AtLeast(5),
-    flags: Flags::READONLY.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::READ)],
-    categories: Category::HASH,
-    ..Spec::new("hexpiretime", hexpiretime)
+    name: "hexpiretime",
+    handler: hexpiretime,
+    tips: &[],
+    ..HTTL
 };
 
 /// `HEXPIRETIME key FIELDS n field ...`: as Unix time in seconds.
 fn hexpiretime(call: &mut Call<'_>) -> CommandResult {
-    ttl(
-        call,
-        Unit {
-            seconds: true,
-            absolute: true,
-        },
-    )
+    ttl(call, TimeForm::ExAt)
 }
 
 pub(super) const HPEXPIRETIME: Spec = Spec {
-    arity: Arity::AtLeast(5),
-    flags: Flags::READONLY.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::READ)],
-    categories: Category::HASH,
-    ..Spec::new("hpexpiretime", hpexpiretime)
+    name: "hpexpiretime",
+    handler: hpexpiretime,
+    ..HEXPIRETIME
 };
 
 /// `HPEXPIRETIME key FIELDS n field ...`: as Unix time in milliseconds.
 fn hpexpiretime(call: &mut Call<'_>) -> CommandResult {
-    ttl(
-        call,
-        Unit {
-            seconds: false,
-            absolute: true,
-        },
-    )
+    ttl(call, TimeForm::PxAt)
 }
 
-fn ttl(call: &mut Call<'_>, unit: Unit) -> CommandResult {
+fn ttl(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     let now = call.db.now_ms() as u64;
     let hash = call.db.read::<Hash>(call.args.at(1))?;
     let fields = parse_fields(call.args, 2, BAD_COUNT)?;
     call.reply.array(fields.len());
-    let base = if unit.absolute { 0 } else { now };
+    let base = if form.is_absolute() { 0 } else { now };
     for field in fields.iter() {
         let found = hash.as_ref().and_then(|hash| hash.get(field));
         call.reply.int(match found.map(|found| found.expire_ms) {
             None => NO_FIELD,
             Some(None) => NO_EXPIRY,
             Some(Some(when)) if when <= now => NO_FIELD,
-            Some(Some(when)) if unit.seconds => (when + 999 - base) as i64 / 1000,
+            Some(Some(when)) if form.is_seconds() => (when + 999 - base) as i64 / 1000,
             Some(Some(when)) => (when - base) as i64,
         });
     }

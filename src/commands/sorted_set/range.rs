@@ -197,11 +197,9 @@ fn zrange(call: &mut Call<'_>) -> CommandResult {
 }
 
 pub(super) const ZREVRANGE: Spec = Spec {
-    arity: Arity::AtLeast(4),
-    flags: Flags::READONLY,
-    keys: &[KeySpec::one(1, Access::READ)],
-    categories: Category::SORTEDSET,
-    ..Spec::new("zrevrange", zrevrange)
+    name: "zrevrange",
+    handler: zrevrange,
+    ..ZRANGE
 };
 
 /// `ZREVRANGE key start stop [WITHSCORES]`: ZRANGE REV.
@@ -210,11 +208,9 @@ fn zrevrange(call: &mut Call<'_>) -> CommandResult {
 }
 
 pub(super) const ZRANGEBYSCORE: Spec = Spec {
-    arity: Arity::AtLeast(4),
-    flags: Flags::READONLY,
-    keys: &[KeySpec::one(1, Access::READ)],
-    categories: Category::SORTEDSET,
-    ..Spec::new("zrangebyscore", zrangebyscore)
+    name: "zrangebyscore",
+    handler: zrangebyscore,
+    ..ZRANGE
 };
 
 /// `ZRANGEBYSCORE key min max [WITHSCORES] [LIMIT offset count]`: ZRANGE BYSCORE.
@@ -223,11 +219,9 @@ fn zrangebyscore(call: &mut Call<'_>) -> CommandResult {
 }
 
 pub(super) const ZREVRANGEBYSCORE: Spec = Spec {
-    arity: Arity::AtLeast(4),
-    flags: Flags::READONLY,
-    keys: &[KeySpec::one(1, Access::READ)],
-    categories: Category::SORTEDSET,
-    ..Spec::new("zrevrangebyscore", zrevrangebyscore)
+    name: "zrevrangebyscore",
+    handler: zrevrangebyscore,
+    ..ZRANGE
 };
 
 /// `ZREVRANGEBYSCORE key max min [WITHSCORES] [LIMIT offset count]`: ZRANGE BYSCORE REV.
@@ -236,11 +230,9 @@ fn zrevrangebyscore(call: &mut Call<'_>) -> CommandResult {
 }
 
 pub(super) const ZRANGEBYLEX: Spec = Spec {
-    arity: Arity::AtLeast(4),
-    flags: Flags::READONLY,
-    keys: &[KeySpec::one(1, Access::READ)],
-    categories: Category::SORTEDSET,
-    ..Spec::new("zrangebylex", zrangebylex)
+    name: "zrangebylex",
+    handler: zrangebylex,
+    ..ZRANGE
 };
 
 /// `ZRANGEBYLEX key min max [LIMIT offset count]`: ZRANGE BYLEX.
@@ -249,11 +241,9 @@ fn zrangebylex(call: &mut Call<'_>) -> CommandResult {
 }
 
 pub(super) const ZREVRANGEBYLEX: Spec = Spec {
-    arity: Arity::AtLeast(4),
-    flags: Flags::READONLY,
-    keys: &[KeySpec::one(1, Access::READ)],
-    categories: Category::SORTEDSET,
-    ..Spec::new("zrevrangebylex", zrevrangebylex)
+    name: "zrevrangebylex",
+    handler: zrevrangebylex,
+    ..ZRANGE
 };
 
 /// `ZREVRANGEBYLEX key max min [LIMIT offset count]`: ZRANGE BYLEX REV.

@@ -67,7 +67,7 @@ fn getex(call: &mut Call<'_>) -> CommandResult {
     };
     text.reply(call.reply);
     match (wanted, when) {
-        (NewExpiry::Set(arg), Some(when)) if arg.absolute && when <= now => {
+        (NewExpiry::Set(arg), Some(when)) if arg.form.is_absolute() && when <= now => {
             place.delete();
             call.db.changed(key, Class::GENERIC, "del");
             call.rewrite(&[call.server.expire_word(), key]);

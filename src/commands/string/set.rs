@@ -1,7 +1,7 @@
 //! SET, and the commands that are SET under other names.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::expiry_args::{ExpireArg, KEEPTTL};
+use crate::commands::expiry_args::{ExpireArg, KEEPTTL, TimeForm};
 use crate::keyspace::{Class, Expiry, NewValue};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -211,7 +211,7 @@ pub(super) const SETEX: Spec = Spec {
 
 /// `SETEX key seconds value`: SET with EX. Reply: OK. O(1).
 fn setex(call: &mut Call<'_>) -> CommandResult {
-    set_for(call, true)
+    set_for(call, TimeForm::Ex)
 }
 
 pub(super) const PSETEX: Spec = Spec {
@@ -222,16 +222,12 @@ pub(super) const PSETEX: Spec = Spec {
 
 /// `PSETEX key milliseconds value`: SET with PX. Reply: OK. O(1).
 fn psetex(call: &mut Call<'_>) -> CommandResult {
-    set_for(call, false)
+    set_for(call, TimeForm::Px)
 }
 
-fn set_for(call: &mut Call<'_>, seconds: bool) -> CommandResult {
+fn set_for(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     let [_, key, time, text] = call.args.exactly();
-    let arg = ExpireArg {
-        text: time,
-        seconds,
-        absolute: false,
-    };
+    let arg = ExpireArg { text: time, form };
     let when = arg.unix_ms(call.db.now_ms(), call.name)?;
     call.db
         .set_string(key, NewValue::text(text), Expiry::At(when));
