@@ -114,7 +114,9 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-const NO_FILE: &str = "ERR The server is running without a config file";
+/// Without a file there is nothing to be rewritten.
+pub(super) const NO_FILE: CommandError =
+    CommandError::Text("ERR The server is running without a config file");
 
 /// `CONFIG REWRITE`: the file the server was started with gets the present values; its
 /// comments and order stay, and it is replaced in one step.
@@ -122,7 +124,7 @@ const NO_FILE: &str = "ERR The server is running without a config file";
 /// Reply: OK, or an error when there is no file or it cannot be written.
 fn rewrite(call: &mut Call<'_>) -> CommandResult {
     let Some(file) = &call.server.config_file else {
-        return Err(CommandError::Text(NO_FILE));
+        return Err(NO_FILE);
     };
     match call.server.config.rewrite_file(file, false) {
         Ok(()) => {

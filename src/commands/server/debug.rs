@@ -4,6 +4,7 @@
 //! statistics. Nothing here is for production; who may is the gate's to say
 //! (`enable-debug-command`).
 
+use super::config::NO_FILE;
 use super::debug_digest as digest;
 use super::debug_inspect as inspect;
 use super::debug_protocol as protocol;
@@ -266,10 +267,9 @@ fn change_repl_id(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn rewrite_all(call: &mut Call<'_>) -> CommandResult {
-    const NO_FILE: &str = "ERR The server is running without a config file";
     let server = &*call.server;
     let file = server.config_file.as_deref();
-    let file = file.ok_or(CommandError::Text(NO_FILE))?;
+    let file = file.ok_or(NO_FILE)?;
     if let Err(e) = server.config.rewrite_file(file, true) {
         let reason = system_text(&e);
         let line = format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {reason}");
