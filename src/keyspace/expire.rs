@@ -1,10 +1,10 @@
 //! The active expire cycle: deletes keys when their time comes, asked for or not.
 //!
-//! There is no second table of volatile keys. Every segment of a database's table carries a
-//! lower bound of the expiries inside; a cycle visits only segments whose bound is due and
-//! tightens the bound on its way (`encodings::hashtable`). The loop sleeps no longer than
-//! until [`Keyspace::next_expiry`], so keys go within a turn of their time, in slices small
-//! enough that no client notices.
+//! There is no second table of volatile keys. Every segment of a database's table knows the
+//! nearest of its expiries, and a cycle looks only at what they point to
+//! (`encodings::hashtable`, its `expiry`). The loop sleeps no longer than until
+//! [`Keyspace::next_expiry`], so keys go within a turn of their time, in slices small enough
+//! that no client notices.
 
 use std::time::{Duration, Instant};
 

@@ -6,6 +6,7 @@
 
 mod change;
 mod check;
+mod clock;
 mod database;
 mod db;
 mod entry;
@@ -26,6 +27,7 @@ mod waiting;
 mod walk;
 mod watch;
 
+pub use clock::ClockUse;
 pub use database::{Database, Detached};
 pub use db::{Db, KeyHash};
 pub use evict::{Eviction, EvictionOrder};
@@ -61,16 +63,6 @@ pub struct KeyspaceStats {
     pub expired: u64,
     pub expired_fields: u64,
     pub evicted: u64,
-}
-
-/// How the 24 clock bits of an entry are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum ClockUse {
-    /// Seconds since start-up's epoch, modulo 2^24.
-    #[default]
-    Lru,
-    /// 16 bits of minutes, 8 bits of logarithmic frequency.
-    Lfu { log_factor: u32, decay_minutes: u32 },
 }
 
 /// A deletion that no command stated: the keyspace itself removed the key, or fields of it.
@@ -261,64 +253,4 @@ impl Keyspace {
     pub fn check_invariants(&self) {
         self.dbs.iter().for_each(Database::check_invariants);
     }
-
-    /// The LRU or LFU bits of a key that is used now for the first time.
-    fn fresh_clock(&self) -> u32 {
-        match self.clock_use {
-            ClockUse::Lru => self.lru_now(),
-            ClockUse::Lfu { .. } => (self.minutes_now() << 8) | LFU_INIT,
-        }
-    }
-
-    fn lru_now(&self) -> u32 {
-        ((self.now_ms / 1000) as u32) & 0xff_ffff
-    }
-
-    fn minutes_now(&self) -> u32 {
-        ((self.now_ms / 60_000) as u32) & 0xffff
-    }
-
-    /// The bits after one more use.
-    fn used_clock(&mut self, clock: u32) -> u32 {
-        match self.clock_use {
-            ClockUse::Lru => self.lru_now(),
-            ClockUse::Lfu {
-                log_factor,
-                decay_minutes,
-            } => {
-                let count = self.decayed(clock, decay_minutes);
-                (self.minutes_now() << 8) | self.lfu_increment(count, log_factor)
-            }
-        }
-    }
-
-    /// The frequency after the minutes that have gone by.
-    fn decayed(&self, clock: u32, decay_minutes: u32) -> u32 {
-        let passed = self.minutes_now().wrapping_sub(clock >> 8) & 0xffff;
-        let steps = passed.checked_div(decay_minutes).unwrap_or(0);
-        (clock & 0xff).saturating_sub(steps)
-    }
-
-    /// A use raises the counter with a probability that falls as it grows.
-    fn lfu_increment(&mut self, count: u32, log_factor: u32) -> u32 {
-        use rand::RngExt;
-        if count >= 255 {
-            return 255;
-        }
-        let base = count.saturating_sub(LFU_INIT) as f64;
-        let p = 1.0 / (base * log_factor as f64 + 1.0);
-        if self.rng.random::<f64>() < p {
-            count + 1
-        } else {
-            count
-        }
-    }
-
-    /// Seconds since the key was used, from its LRU bits.
-    fn idle_seconds(&self, clock: u32) -> u32 {
-        self.lru_now().wrapping_sub(clock) & 0xff_ffff
-    }
 }
-
-/// A new key starts here, so that it is not evicted before it had a chance.
-const LFU_INIT: u32 = 5;

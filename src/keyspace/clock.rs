@@ -1,0 +1,80 @@
+//! The 24 bits by which eviction knows how a key is used: when it was last (LRU), or how often
+//! (LFU, with a counter that fades).
+//!
+//! All arithmetic is modulo the bits: a key that was not used for 194 days (LRU) or 45 (LFU)
+//! looks fresh again, as in Redis.
+
+use rand::RngExt;
+
+use super::Keyspace;
+
+/// How the 24 clock bits of an entry are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ClockUse {
+    /// Unix seconds, modulo 2^24.
+    #[default]
+    Lru,
+    /// 16 bits of minutes, 8 bits of logarithmic frequency.
+    Lfu { log_factor: u32, decay_minutes: u32 },
+}
+
+/// A new key starts here, so that it is not evicted before it had a chance.
+const LFU_INIT: u32 = 5;
+
+impl Keyspace {
+    /// The LRU or LFU bits of a key that is used now for the first time.
+    pub(super) fn fresh_clock(&self) -> u32 {
+        match self.clock_use {
+            ClockUse::Lru => self.lru_now(),
+            ClockUse::Lfu { .. } => (self.minutes_now() << 8) | LFU_INIT,
+        }
+    }
+
+    /// The bits after one more use.
+    pub(super) fn used_clock(&mut self, clock: u32) -> u32 {
+        match self.clock_use {
+            ClockUse::Lru => self.lru_now(),
+            ClockUse::Lfu {
+                log_factor,
+                decay_minutes,
+            } => {
+                let count = self.decayed(clock, decay_minutes);
+                (self.minutes_now() << 8) | self.lfu_increment(count, log_factor)
+            }
+        }
+    }
+
+    /// Seconds since the key was used, from its LRU bits.
+    pub(super) fn idle_seconds(&self, clock: u32) -> u32 {
+        self.lru_now().wrapping_sub(clock) & 0xff_ffff
+    }
+
+    /// The frequency after the minutes that have gone by.
+    pub(super) fn decayed(&self, clock: u32, decay_minutes: u32) -> u32 {
+        let passed = self.minutes_now().wrapping_sub(clock >> 8) & 0xffff;
+        let steps = passed.checked_div(decay_minutes).unwrap_or(0);
+        (clock & 0xff).saturating_sub(steps)
+    }
+
+    fn lru_now(&self) -> u32 {
+        ((self.now_ms / 1000) as u32) & 0xff_ffff
+    }
+
+    fn minutes_now(&self) -> u32 {
+        ((self.now_ms / 60_000) as u32) & 0xffff
+    }
+
+    /// A use raises the counter with a probability that falls as it grows.
+    fn lfu_increment(&mut self, count: u32, log_factor: u32) -> u32 {
+        if count >= 255 {
+            return 255;
+        }
+        let base = count.saturating_sub(LFU_INIT) as f64;
+        let p = 1.0 / (base * log_factor as f64 + 1.0);
+        if self.rng.random::<f64>() < p {
+            count + 1
+        } else {
+            count
+        }
+    }
+}
