@@ -44,9 +44,9 @@ impl List {
                         NodeRef::Lzf { data, .. } => good_size(data.len()),
                     };
                 }
-                let nodes = list.node_count();
-                // The ring of nodes: a pointer, a count and a form each.
-                size_of::<Quicklist>() + nodes * 24 + scaled(bytes, seen, nodes)
+                size_of::<Quicklist>()
+                    + list.directory_bytes()
+                    + scaled(bytes, seen, list.node_count())
             }
         }
     }
