@@ -33,7 +33,6 @@ macro_rules! choices {
     ($($(#[$doc:meta])* $type:ident { $($name:literal $value:ident),+ })+) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[allow(missing_docs)]
         pub enum $type { $($value),+ }
 
         impl Choice for $type {

@@ -1,6 +1,6 @@
 //! A directive: its name, its kind of value, and how it reads and writes its field.
 //!
-//! The rows are in `table.rs`; several words for one value in `special.rs`.
+//! The rows are in `table.rs`; several words for one value in `special`.
 
 use std::fmt;
 
@@ -60,7 +60,6 @@ pub enum Support {
 
 /// What a directive without effect is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs)]
 pub enum Feature {
     Rdb,
     Aof,

@@ -3,7 +3,6 @@
 /// The reason a directive does not take a value. `Display` is what Redis prints under the
 /// line in a fatal start, and after the dash in `CONFIG SET failed (...) - reason`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)]
 pub enum ValueError {
     #[error("wrong number of arguments")]
     ArgumentCount,

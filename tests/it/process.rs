@@ -12,6 +12,16 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::support::{Connection, Daemon, daemon::russet, once::run_once, wait_until};
 
+/// Behind a Unix socket alone, with a log in the working folder.
+const ON_A_SOCKET: [&str; 6] = [
+    "--port",
+    "0",
+    "--unixsocket",
+    "r.sock",
+    "--logfile",
+    "r.log",
+];
+
 fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
@@ -227,14 +237,7 @@ fn a_low_file_limit_lowers_maxclients() {
         .arg("-c")
         .arg("ulimit -n 100 && exec \"$0\" \"$@\"")
         .arg(&program)
-        .args([
-            "--port",
-            "0",
-            "--unixsocket",
-            "r.sock",
-            "--logfile",
-            "r.log",
-        ])
+        .args(ON_A_SOCKET)
         .current_dir(folder.path())
         .spawn()
         .expect("a shell");
@@ -350,14 +353,7 @@ fn systemd_is_told_of_start_and_end() {
         String::from_utf8_lossy(&text[..n]).into_owned()
     };
     let mut child = Command::new(russet())
-        .args([
-            "--port",
-            "0",
-            "--unixsocket",
-            "r.sock",
-            "--logfile",
-            "r.log",
-        ])
+        .args(ON_A_SOCKET)
         .args(["--supervised", "auto", "--daemonize", "yes"])
         .env("NOTIFY_SOCKET", folder.path().join("notify"))
         .current_dir(folder.path())
