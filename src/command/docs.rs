@@ -72,6 +72,7 @@ impl Group {
 }
 
 bitflags! {
+    /// What COMMAND DOCS says of a command in `doc_flags`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct DocFlags: u8 {
         const DEPRECATED = 1 << 0;
@@ -98,6 +99,7 @@ pub struct Arg {
     pub args: &'static [Arg],
 }
 
+/// What an argument is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArgKind {
     String,
@@ -134,6 +136,7 @@ impl ArgKind {
 }
 
 bitflags! {
+    /// How often an argument stands, if at all.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct ArgFlags: u8 {
         const OPTIONAL = 1 << 0;
@@ -144,6 +147,7 @@ bitflags! {
 }
 
 impl Doc {
+    /// A command without arguments, history or flags so far.
     pub const fn new(
         group: Group,
         name: &'static str,
@@ -175,6 +179,7 @@ impl Doc {
         self
     }
 
+    /// Since which version something else is to be used, and what.
     pub const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Doc {
         self.flags = self.flags.union(DocFlags::DEPRECATED);
         self.deprecated_since = since;
@@ -182,6 +187,7 @@ impl Doc {
         self
     }
 
+    /// Not for clients.
     pub const fn syscmd(mut self) -> Doc {
         self.flags = self.flags.union(DocFlags::SYSCMD);
         self
@@ -233,12 +239,14 @@ impl Arg {
         Arg::new(ArgKind::PureToken, name).token(token)
     }
 
+    /// One of several arguments.
     pub const fn one_of(name: &'static str, args: &'static [Arg]) -> Arg {
         let mut arg = Arg::new(ArgKind::OneOf, name);
         arg.args = args;
         arg
     }
 
+    /// Arguments that stand or are missing together.
     pub const fn block(name: &'static str, args: &'static [Arg]) -> Arg {
         let mut arg = Arg::new(ArgKind::Block, name);
         arg.args = args;
@@ -250,6 +258,7 @@ impl Arg {
         self
     }
 
+    /// The word that stands before it.
     pub const fn token(mut self, token: &'static str) -> Arg {
         self.token = Some(token);
         self

@@ -81,10 +81,12 @@ impl<'a> Db<'a> {
         self.touch = on;
     }
 
+    /// The database's number.
     pub fn index(&self) -> DbIndex {
         self.at
     }
 
+    /// The time of this turn, Unix milliseconds.
     pub fn now_ms(&self) -> i64 {
         self.keyspace.now_ms
     }
@@ -393,6 +395,7 @@ impl<'a> Db<'a> {
         self.len() == 0
     }
 
+    /// The process's source of picks, seeded by hand in tests.
     pub fn rng(&mut self) -> &mut rand::rngs::SmallRng {
         &mut self.keyspace.rng
     }

@@ -47,6 +47,7 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
         }
     }
 
+    /// When the key that is there expires, if it does, Unix milliseconds.
     pub fn expiry(&self) -> Option<i64> {
         self.found.and_then(|f| f.entry.expiry())
     }

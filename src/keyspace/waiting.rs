@@ -53,6 +53,7 @@ impl Waiting {
         }
     }
 
+    /// The client no longer waits for the key: it was served, gave up or is gone.
     pub fn leave(&mut self, db: DbIndex, key: &[u8], client: ClientId) {
         let Some(by_key) = self.dbs.get_mut(db.0 as usize) else {
             return;
@@ -97,11 +98,13 @@ impl Waiting {
         by_key.map_or_else(Vec::new, |by_key| by_key.keys().cloned().collect())
     }
 
+    /// Whether [`Waiting::take_ready`] would give anything.
     #[inline]
     pub fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }
 
+    /// The keys that became ready since the last call, in order.
     pub fn take_ready(&mut self) -> Vec<(DbIndex, Box<[u8]>)> {
         let ready = std::mem::take(&mut self.ready);
         for (db, key) in &ready {

@@ -66,6 +66,7 @@ impl Watchers {
         }
     }
 
+    /// The client watches none of these keys any more.
     pub fn unwatch(&mut self, watched: &[WatchedKey], client: ClientId) {
         for w in watched {
             let Some(by_key) = self.dbs.get_mut(w.db.0 as usize) else {
@@ -144,6 +145,7 @@ impl Watchers {
         std::mem::take(&mut self.touched)
     }
 
+    /// Whether [`Watchers::take_touched`] would give anything.
     #[inline]
     pub fn has_touched(&self) -> bool {
         !self.touched.is_empty()

@@ -31,6 +31,7 @@ pub enum TimeoutReply {
 }
 
 impl TimeoutReply {
+    /// Writes it as the reply to the command that waited.
     pub fn write(self, reply: &mut Reply) {
         match self {
             TimeoutReply::Ok => reply.ok(),
@@ -63,6 +64,7 @@ pub struct Blocked {
 }
 
 impl Blocked {
+    /// Waits until one of the keys has a value of this type, or for the deadline.
     pub fn on_keys(
         db: DbIndex,
         keys: Vec<Box<[u8]>>,
@@ -71,20 +73,14 @@ impl Blocked {
         on_timeout: TimeoutReply,
     ) -> Blocked {
         Blocked {
-            db,
             keys,
             kind: Some(kind),
-            deadline_ms,
-            on_timeout,
-            mark: None,
-            args: OwnedArgs::new(),
-            ticks: 0,
+            ..Blocked::for_time(db, deadline_ms, on_timeout)
         }
     }
 
     /// Waits for nothing but the deadline (WAIT without replicas).
     pub fn for_time(db: DbIndex, deadline_ms: Option<u64>, on_timeout: TimeoutReply) -> Blocked {
-        let args = OwnedArgs::new();
         Blocked {
             db,
             keys: Vec::new(),
@@ -92,7 +88,7 @@ impl Blocked {
             deadline_ms,
             on_timeout,
             mark: None,
-            args,
+            args: OwnedArgs::new(),
             ticks: 0,
         }
     }
@@ -113,6 +109,7 @@ pub struct Deadlines {
 }
 
 impl Deadlines {
+    /// How many clients wait with a deadline.
     pub fn len(&self) -> usize {
         self.by_time.len()
     }
@@ -125,6 +122,7 @@ impl Deadlines {
         self.by_time.remove(&(at_ms, client));
     }
 
+    /// The earliest deadline, in monotonic milliseconds.
     pub fn next(&self) -> Option<u64> {
         self.by_time.first().map(|d| d.0)
     }

@@ -10,6 +10,7 @@ use crate::net::Address;
 use crate::resp::OwnedArgs;
 
 bitflags! {
+    /// What a client is, and how it is being treated.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
     pub struct ClientFlags: u32 {
         /// Between MULTI and EXEC.
@@ -42,7 +43,6 @@ bitflags! {
         /// A module, a script or the AOF loader, not a connection.
         const FAKE = 1 << 18;
         const TRACKING = 1 << 19;
-        const PROTECTED = 1 << 20;
     }
 }
 

@@ -29,6 +29,7 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// From now on this one repeats what is done.
     pub fn add_sink(&mut self, sink: Box<dyn EffectSink>) {
         self.sinks.push(sink);
     }
@@ -39,6 +40,7 @@ impl Effects {
         !self.sinks.is_empty()
     }
 
+    /// Adds an effect to the unit that is under way; nothing while nobody listens.
     pub fn state(&mut self, db: DbIndex, args: OwnedArgs) {
         if self.wanted() {
             self.unit.push(Stated { db, args });

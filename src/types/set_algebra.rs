@@ -132,6 +132,7 @@ impl<'a> Collected<'a> {
         }
     }
 
+    /// Adds a member, perhaps only with some that follow.
     #[inline]
     pub fn add(&mut self, member: Entry<'a>) {
         if self.set.table().is_none() {

@@ -103,8 +103,7 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
     if client.flags.contains(ClientFlags::MONITOR) {
         call.server.set_monitor(client.id, false);
     }
-    let kept = ClientFlags::UNIX_SOCKET | ClientFlags::PROTECTED;
-    client.flags &= kept;
+    client.flags &= ClientFlags::UNIX_SOCKET;
     if call.server.password_required() {
         client.flags |= ClientFlags::UNAUTHENTICATED;
     }

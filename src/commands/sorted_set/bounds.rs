@@ -15,6 +15,7 @@ pub(super) struct ScoreRange {
 }
 
 impl ScoreRange {
+    /// Two ends: numbers or `-inf`, `+inf`, behind `(` if they are excluded.
     pub fn parse(min: &[u8], max: &[u8]) -> Result<ScoreRange, CommandError> {
         let bound = |text| parse_score_bound(text).ok_or(CommandError::MinMaxNotFloat);
         let (min, min_excluded) = bound(min)?;
@@ -53,6 +54,7 @@ impl ScoreRange {
             && score(zset.len() - 1).is_some_and(|last| self.is_above_min(last))
     }
 
+    /// Whether the score is not below the range.
     #[inline]
     pub fn is_above_min(&self, score: f64) -> bool {
         if self.min_excluded {
@@ -62,6 +64,7 @@ impl ScoreRange {
         }
     }
 
+    /// Whether the score is not above the range.
     #[inline]
     pub fn is_below_max(&self, score: f64) -> bool {
         if self.max_excluded {
@@ -106,6 +109,7 @@ pub(super) struct LexRange<'a> {
 }
 
 impl<'a> LexRange<'a> {
+    /// Two ends: `[member`, `(member` if it is excluded, `-` or `+`.
     pub fn parse(min: &'a [u8], max: &'a [u8]) -> Result<LexRange<'a>, CommandError> {
         Ok(LexRange {
             min: LexBound::parse(min)?,
@@ -176,6 +180,7 @@ impl<'a> LexRange<'a> {
         }
     }
 
+    /// Whether the member is not below the range.
     pub fn is_above_min(&self, member: &[u8]) -> bool {
         match self.min {
             LexBound::Least => true,
@@ -185,6 +190,7 @@ impl<'a> LexRange<'a> {
         }
     }
 
+    /// Whether the member is not above the range.
     pub fn is_below_max(&self, member: &[u8]) -> bool {
         match self.max {
             LexBound::Least => false,
@@ -213,6 +219,7 @@ pub(super) struct RankRange {
 }
 
 impl RankRange {
+    /// Two integers, both included.
     pub fn parse(start: &[u8], end: &[u8]) -> Result<RankRange, CommandError> {
         let rank = |text| parse_i64(text).ok_or(CommandError::NotAnInteger);
         Ok(RankRange {
