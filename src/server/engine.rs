@@ -143,7 +143,7 @@ impl Engine {
         server.cron_turns += 1;
         server.cycles.calibrate();
         server.latency.now_s = server.now.unix_s();
-        // Asked for its peak: between commands nobody else asks.
+        // Asked for the sake of its peak, which is noted whenever it is asked for.
         crate::base::alloc::used_memory();
         let now = server.now.mono_ms;
         server.rates.commands.sample(server.stats.commands, now);
