@@ -5,7 +5,8 @@ use super::entry::Entry;
 use super::{Db, DbIndex, NewValue};
 
 impl Db<'_> {
-    /// Moves key `from` to `to` in database `db` with its expiry; what was at `to` goes.
+    /// Moves key `from` to `to` in database `db` with its expiry; what was at `to` goes. Its
+    /// uses are counted anew, as those of any key that was just made.
     /// `false`: no such key. O(length of the name): the value is not copied, unless it is a
     /// string so short that it lies beside the key.
     pub fn rename(&mut self, from: &[u8], db: DbIndex, to: &[u8]) -> bool {
@@ -13,6 +14,7 @@ impl Db<'_> {
             return false;
         };
         let entry = self.database_mut().detach(found).with_key(to);
+        entry.set_clock(self.keyspace.fresh_clock());
         self.other(db).put_entry(to, entry);
         true
     }

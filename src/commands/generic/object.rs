@@ -174,6 +174,24 @@ mod tests {
         assert_eq!(t.run("OBJECT REFCOUNT e"), ":1\r\n");
     }
 
+    /// The count went along to the new name, where Redis begins anew.
+    #[test]
+    fn a_renamed_or_moved_key_counts_its_uses_anew() {
+        let mut t = Testbed::new();
+        t.engine.server.config.maxmemory_policy = MaxmemoryPolicy::AllKeysLfu;
+        t.engine.server.config.lfu_log_factor = 0;
+        t.engine.apply_config();
+        t.run("SET a 5");
+        t.run("GET a");
+        assert_eq!(t.run("OBJECT FREQ a"), ":6\r\n");
+        t.run("RENAME a b");
+        assert_eq!(t.run("OBJECT FREQ b"), ":5\r\n");
+        t.run("GET b");
+        t.run("MOVE b 1");
+        t.run("SELECT 1");
+        assert_eq!(t.run("OBJECT FREQ b"), ":5\r\n");
+    }
+
     #[test]
     fn use_is_counted_or_dated_as_the_policy_says() {
         let mut t = Testbed::new();

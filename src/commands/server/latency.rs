@@ -203,7 +203,8 @@ const RESET: Spec = Spec {
     ..Spec::new("reset", reset)
 };
 
-/// `LATENCY RESET [event ...]`: the number of events that were forgotten.
+/// `LATENCY RESET [event ...]`: the number of events that were forgotten; the case of their
+/// names means nothing here.
 fn reset(call: &mut Call<'_>) -> CommandResult {
     let series = &mut call.server.latency.series;
     let before = series.len();
@@ -211,7 +212,7 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
         series.clear();
     }
     for event in call.args.from(2).iter() {
-        series.retain(|name, _| name.as_bytes() != event);
+        series.retain(|name, _| !name.as_bytes().eq_ignore_ascii_case(event));
     }
     call.reply.int((before - series.len()) as i64);
     Ok(())
@@ -246,7 +247,7 @@ mod tests {
         let latest = "*1\r\n*4\r\n$7\r\ncommand\r\n:999995\r\n:500\r\n:500\r\n";
         assert_eq!(t.run("LATENCY LATEST"), latest);
         assert_eq!(t.run("LATENCY RESET nosuch"), ":0\r\n");
-        assert_eq!(t.run("LATENCY RESET nosuch command"), ":1\r\n");
+        assert_eq!(t.run("LATENCY RESET nosuch COMMAND"), ":1\r\n");
         assert_eq!(t.run("LATENCY LATEST"), "*0\r\n");
     }
 
