@@ -2,6 +2,7 @@
 
 pub mod docs;
 mod error;
+pub mod finders;
 pub mod keys;
 mod spec;
 

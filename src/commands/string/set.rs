@@ -37,7 +37,7 @@ pub(super) const SET: Spec = Spec {
     )
     .noted("RW and ACCESS only with `GET`")],
     categories: Category::STRING,
-    find_keys: Some(crate::command::keys::set),
+    find_keys: Some(crate::command::finders::set),
     ..Spec::new("set", set)
 };
 

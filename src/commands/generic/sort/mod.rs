@@ -8,7 +8,7 @@ mod options;
 mod pattern;
 mod sorting;
 
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, keys};
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, finders};
 use crate::commands::element;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
@@ -32,7 +32,7 @@ pub(super) const SORT: Spec = Spec {
         .union(Category::SORTEDSET)
         .union(Category::LIST)
         .union(Category::DANGEROUS),
-    find_keys: Some(keys::sort),
+    find_keys: Some(finders::sort),
     ..Spec::new("sort", sort)
 };
 
@@ -49,7 +49,7 @@ pub(super) const SORT_RO: Spec = Spec {
         .union(Category::SORTEDSET)
         .union(Category::LIST)
         .union(Category::DANGEROUS),
-    find_keys: Some(keys::sort_ro),
+    find_keys: Some(finders::sort_ro),
     ..Spec::new("sort_ro", sort_ro)
 };
 
