@@ -32,6 +32,7 @@ mod scan_args;
 #[cfg(test)]
 mod scans;
 mod several_keys;
+mod stored;
 mod timeout_args;
 
 pub use docs::docs_for;

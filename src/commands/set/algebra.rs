@@ -2,6 +2,7 @@
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
+use crate::commands::stored::store;
 use crate::keyspace::{Class, Db, Ref};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -17,19 +18,6 @@ fn look_up<'d>(db: &'d mut Db<'_>, keys: Args<'_>) -> Result<Sets<'d>, CommandEr
     }
     let db = &*db;
     keys.iter().map(|key| db.peek::<Set>(key)).collect()
-}
-
-/// Puts a result where STORE wants it, or deletes what is there if the result is empty.
-fn store(call: &mut Call<'_>, result: Set, event: &'static str) {
-    let key = call.args.at(1);
-    let len = result.len();
-    if len > 0 {
-        call.db.put(key, result);
-        call.db.changed(key, Class::SET, event);
-    } else if call.db.delete(key) {
-        call.db.changed(key, Class::GENERIC, "del");
-    }
-    call.reply.int(len as i64);
 }
 
 // --- intersection ---
@@ -101,7 +89,7 @@ fn sinterstore(call: &mut Call<'_>) -> CommandResult {
         result.become_intset_if_small(&limits);
     }
     drop(sets);
-    store(call, result, "sinterstore");
+    store(call, call.args.at(1), result, 1, Class::SET, "sinterstore");
     Ok(())
 }
 
@@ -213,7 +201,7 @@ fn sunionstore(call: &mut Call<'_>) -> CommandResult {
         result.add_all(set, &limits);
     }
     drop(sets);
-    store(call, result, "sunionstore");
+    store(call, call.args.at(1), result, 1, Class::SET, "sunionstore");
     Ok(())
 }
 
@@ -338,7 +326,7 @@ fn sdiffstore(call: &mut Call<'_>) -> CommandResult {
         }
     }
     drop(sets);
-    store(call, result, "sdiffstore");
+    store(call, call.args.at(1), result, 1, Class::SET, "sdiffstore");
     Ok(())
 }
 

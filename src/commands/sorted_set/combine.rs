@@ -5,11 +5,11 @@ use std::collections::HashMap;
 
 use super::range::write_element;
 use super::source::{Scored, Source};
-use super::store;
 use crate::base::float::parse_double;
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::keyspace::Db;
+use crate::commands::stored::store;
+use crate::keyspace::{Class, Db};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Entry, Zset};
@@ -224,7 +224,7 @@ fn store_result(call: &mut Call<'_>, operation: Operation, event: &'static str) 
     let members = result.iter().map(|(score, member)| (*score, &**member));
     let result = Zset::from_sorted(members, call.db.limits());
     drop(sources);
-    store(call, call.args.at(1), result, event);
+    store(call, call.args.at(1), result, 1, Class::ZSET, event);
     Ok(())
 }
 

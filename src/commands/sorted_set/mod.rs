@@ -66,17 +66,3 @@ fn members_removed(
         call.db.delete_emptied(key);
     }
 }
-
-/// A result takes the place of whatever `key` held; an empty one deletes it. Replies its
-/// size.
-fn store(call: &mut Call<'_>, key: &[u8], result: crate::types::Zset, event: &'static str) {
-    use crate::types::Container;
-    let len = result.len();
-    if len > 0 {
-        call.db.put(key, result);
-        call.db.changed(key, Class::ZSET, event);
-    } else if call.db.delete(key) {
-        call.db.changed(key, Class::GENERIC, "del");
-    }
-    call.reply.int(len as i64);
-}

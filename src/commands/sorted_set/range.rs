@@ -4,6 +4,8 @@ use super::bounds::{LexRange, RankRange, ScoreRange};
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
+use crate::commands::stored::store;
+use crate::keyspace::Class;
 use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Entry, Zset};
@@ -345,7 +347,7 @@ fn zrangestore(call: &mut Call<'_>) -> CommandResult {
             }
         };
     }
-    super::store(call, to, result, "zrangestore");
+    store(call, to, result, 1, Class::ZSET, "zrangestore");
     Ok(())
 }
 

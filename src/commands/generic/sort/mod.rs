@@ -10,6 +10,7 @@ mod sorting;
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, finders};
 use crate::commands::element;
+use crate::commands::stored::store;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, End, Entry, List, Type};
@@ -97,7 +98,7 @@ fn sort_generic(call: &mut Call<'_>, readonly: bool) -> CommandResult {
     };
     match o.store {
         None => reply(call, picked, &sorting.buffer, &o.get),
-        Some(destination) => store(call, destination, picked, &sorting.buffer, &o.get),
+        Some(destination) => store_list(call, destination, picked, &sorting.buffer, &o.get),
     }
     Ok(())
 }
@@ -123,8 +124,8 @@ fn reply(call: &mut Call<'_>, picked: &[Item], buffer: &[u8], get: &[Pattern<'_>
     }
 }
 
-/// Stores the same as a list; an empty one deletes what was there.
-fn store(
+/// Stores the same as a list.
+fn store_list(
     call: &mut Call<'_>,
     destination: &[u8],
     picked: &[Item],
@@ -151,16 +152,9 @@ fn store(
             }
         }
     }
+    list.built(&limits);
     let len = list.len();
-    if len > 0 {
-        list.built(&limits);
-        call.db.put(destination, list);
-        call.db
-            .changed_by(destination, len, Class::LIST, "sortstore");
-    } else if call.db.delete(destination) {
-        call.db.changed(destination, Class::GENERIC, "del");
-    }
-    call.reply.int(len as i64);
+    store(call, destination, list, len, Class::LIST, "sortstore");
 }
 
 #[cfg(test)]

@@ -1,0 +1,25 @@
+//! Where the STORE forms put what they have computed.
+
+use crate::keyspace::Class;
+use crate::server::Call;
+use crate::types::Container;
+
+/// A result takes the place of whatever `key` held, as so many `changes`; an empty one
+/// deletes it. Replies its size.
+pub(super) fn store<T: Container>(
+    call: &mut Call<'_>,
+    key: &[u8],
+    result: T,
+    changes: usize,
+    class: Class,
+    event: &'static str,
+) {
+    let len = result.len();
+    if len > 0 {
+        call.db.put(key, result);
+        call.db.changed_by(key, changes, class, event);
+    } else if call.db.delete(key) {
+        call.db.changed(key, Class::GENERIC, "del");
+    }
+    call.reply.int(len as i64);
+}
