@@ -7,6 +7,7 @@ use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::expiry_args::TimeForm;
 use crate::keyspace::Class;
+use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Hash;
 
@@ -92,23 +93,35 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
     if !deleted.is_empty() {
         fields_deleted(call, key, &deleted);
     } else if updated > 0 {
-        let mut time = itoa::Buffer::new();
-        let mut effect = Vec::with_capacity(args.len());
-        if let Change::ExpireAt(when) = change {
-            call.db.changed_by(key, updated, Class::HASH, "hexpire");
-            call.db.note_field_expiry(key, when as i64);
-            effect.extend([&b"HPEXPIREAT"[..], key, time.format(when).as_bytes()]);
-        } else {
-            call.db.changed_by(key, updated, Class::HASH, "hpersist");
-            effect.extend([&b"HPERSIST"[..], key]);
-        }
-        effect.extend(args.from(at).iter());
-        call.rewrite(&effect);
+        expiries_changed(call, key, change, updated, args.from(at));
     }
     if !expired.is_empty() {
         lazy::delete_if_empty(&mut call.db, key);
     }
     Ok(())
+}
+
+/// States that so many fields got another expiry, or none any more. `fields` is the part of
+/// the command that names them: `FIELDS n field ...`.
+fn expiries_changed(
+    call: &mut Call<'_>,
+    key: &[u8],
+    change: Change,
+    updated: usize,
+    fields: Args<'_>,
+) {
+    let mut time = itoa::Buffer::new();
+    let mut effect = Vec::with_capacity(fields.len() + 3);
+    if let Change::ExpireAt(when) = change {
+        call.db.changed_by(key, updated, Class::HASH, "hexpire");
+        call.db.note_field_expiry(key, when as i64);
+        effect.extend([&b"HPEXPIREAT"[..], key, time.format(when).as_bytes()]);
+    } else {
+        call.db.changed_by(key, updated, Class::HASH, "hpersist");
+        effect.extend([&b"HPERSIST"[..], key]);
+    }
+    effect.extend(fields.iter());
+    call.rewrite(&effect);
 }
 
 pub(super) const HGETDEL: Spec = Spec {
