@@ -5,8 +5,9 @@
     benches/peers.py memory [NAME=PROGRAM ...]    bytes per element
     benches/peers.py big    [NAME=PROGRAM ...]    time of commands on a million elements
 
-Without servers: target/release/russet and the peers of tests/peers/install. The first
-server is the one under judgement; ratios are against the best of the others, and above
+Without servers: target/release/russet and the peers of tests/peers/install (Valkey with
+jemalloc, as its own build has it; NAME=valkey9/valkey-server is the one with libc's
+allocator, which rounds sizes less and measures otherwise). The first server is the one under judgement; ratios are against the best of the others, and above
 1 means that the first is better. A peer that is not there is named, and its absence
 stands in the last line too.
 
@@ -401,7 +402,7 @@ def show(row, servers, columns, widths):
 def default_servers():
     peers = Path(os.environ.get("RUSSET_PEERS") or Path(
         os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME", "/root")) / ".cache") / "russet" / "peers")
-    servers = [("russet", ROOT / "target/release/russet"), ("valkey9", peers / "valkey9/valkey-server"),
+    servers = [("russet", ROOT / "target/release/russet"), ("valkey9", peers / "valkey9/valkey-jemalloc"),
                ("redis8", peers / "redis8/src/redis-server"), ("redis7", peers / "redis7/redis-server")]
     there = [(name, str(program)) for name, program in servers if program.exists()]
     missing = [name for name, program in servers if not program.exists()]
