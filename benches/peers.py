@@ -4,6 +4,7 @@
     benches/peers.py bench  [NAME=PROGRAM ...]    throughput, and server CPU per command
     benches/peers.py memory [NAME=PROGRAM ...]    bytes per element
     benches/peers.py big    [NAME=PROGRAM ...]    time of commands on a million elements
+    benches/peers.py large  [NAME=PROGRAM ...]    SETs of large values
 
 Without servers: target/release/russet and the peers of tests/peers/install (Valkey with
 jemalloc, as its own build has it; NAME=valkey9/valkey-server is the one with libc's
@@ -16,7 +17,7 @@ CPU is user and system time of all the server's threads, from the scheduler's ow
 nanoseconds. Rounds are interleaved and the median is shown: single figures jump by ten
 to twenty per cent from run to run, ratios less.
 
-    ROWS=label,label    only these rows        ROUNDS=3    rounds of `bench` and `big`
+    ROWS=label,label    only these rows        ROUNDS=3    rounds of all but `memory`
     SCALE=0.1           fewer requests          PORT=17000  first port
 """
 import os
@@ -300,6 +301,15 @@ BIG = [
     ("ZADD moved", 64, lambda n: zadds(range(n)), lambda n: zadds(shuffled(n))),
 ]
 
+# Label, bytes a value, values, keys that take turns, SETs before their replies are waited for.
+LARGE = [
+    ("SET 64KiB", 64 << 10, 8_000, 8, 1),
+    ("SET 1MiB", 1 << 20, 800, 8, 1),
+    ("SET 1MiB x8", 1 << 20, 800, 8, 8),
+    ("SET 16MiB", 16 << 20, 60, 2, 1),
+    ("SET 200MiB", 200 << 20, 6, 1, 1),
+]
+
 
 def load(port, pipeline, requests, args):
     """redis-benchmark's requests per second; none when the server refuses the command."""
@@ -361,6 +371,47 @@ def big(servers):
         show(f"{label:16}", servers, [(walls, "{:14.4f}", min), (costs, "{:10.4f}", min)], (12, 11))
 
 
+def set_large(port, size, count, keys, pipeline):
+    """SETs of values of this size, so many before their replies are waited for."""
+    head = [b"*3\r\n$3\r\nSET\r\n$6\r\nlarge%d\r\n$%d\r\n" % (key, size) for key in range(keys)]
+    value = os.urandom(1 << 16) * (size // (1 << 16)) + b"\r\n"
+    requests = [head[n % keys] + value for n in range(max(keys, pipeline))]
+    if pipeline > 1:
+        requests = [b"".join(requests)]
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        for at in range(count // pipeline):
+            connection.sendall(requests[at % len(requests)])
+            missing = 5 * pipeline
+            while missing > 0:
+                data = connection.recv(missing)
+                if not data or b"-" in data:
+                    raise RuntimeError(f"refused: {data}")
+                missing -= len(data)
+
+
+def large(servers):
+    print(f"{'values':16}" + "".join(f"{name + ' ms':>14}{'CPU ms':>10}" for name, _ in servers)
+          + f"{'ms ratio':>12}{'CPU ratio':>11}")
+    os.sched_setaffinity(0, {1})
+    for label, size, count, keys, pipeline in LARGE:
+        if ROWS and label not in ROWS:
+            continue
+        count = max(int(count * SCALE), 2 * pipeline)
+        walls, costs = {name: [] for name, _ in servers}, {name: [] for name, _ in servers}
+        for _ in range(ROUNDS):
+            for at, (name, program) in enumerate(servers):
+                with Server(name, program, PORT + at) as server:
+                    try:
+                        set_large(server.port, size, max(keys, pipeline), keys, pipeline)
+                        cpu, wall = server.cpu_seconds(), time.monotonic()
+                        set_large(server.port, size, count, keys, pipeline)
+                    except (OSError, RuntimeError):
+                        continue
+                    walls[name].append((time.monotonic() - wall) / count * 1e3)
+                    costs[name].append((server.cpu_seconds() - cpu) / count * 1e3)
+        show(f"{label:16}", servers, [(walls, "{:14.4f}", min), (costs, "{:10.4f}", min)], (12, 11))
+
+
 def memory(servers):
     print(f"{'data':22}" + "".join(f"{name + ' used':>14}{'RSS':>8}" for name, _ in servers)
           + f"{'used ratio':>12}{'RSS ratio':>11}   bytes an element")
@@ -412,7 +463,7 @@ def default_servers():
 
 
 def main():
-    kinds = {"bench": bench, "memory": memory, "big": big}
+    kinds = {"bench": bench, "memory": memory, "big": big, "large": large}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     for tool in ("redis-benchmark", "taskset"):

@@ -11,6 +11,7 @@ pub mod float;
 pub mod glob;
 mod grisu;
 pub mod hash;
+pub mod large;
 pub mod long_double;
 pub mod number;
 pub mod pin;

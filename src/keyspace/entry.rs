@@ -74,6 +74,24 @@ fn put_varint(out: &mut [u8], n: usize) -> usize {
     varint_len(n)
 }
 
+/// A block of its own for a text.
+fn copied(text: &[u8]) -> NonNull<u8> {
+    let block = alloc::block(text.len());
+    // SAFETY: the new block has at least `text.len()` bytes.
+    unsafe {
+        block
+            .as_ptr()
+            .copy_from_nonoverlapping(text.as_ptr(), text.len())
+    };
+    block
+}
+
+/// Writes the value part of a raw string.
+fn put_block(part: &mut [u8], block: NonNull<u8>, len: usize) {
+    part[..8].copy_from_slice(&(block.as_ptr() as u64).to_le_bytes());
+    part[8..BLOCK_PART].copy_from_slice(&(len as u64).to_le_bytes());
+}
+
 impl Entry {
     /// How many bytes the header and the key take.
     fn head_for(key: &[u8], expiry: bool) -> usize {
@@ -97,6 +115,7 @@ impl Entry {
         head + match value {
             NewValue::Int(_) | NewValue::Container(..) => 8,
             NewValue::Bytes { text, .. } => Entry::string_part(head, text.len()),
+            NewValue::Large(_) => BLOCK_PART,
         }
     }
 
@@ -160,17 +179,15 @@ impl Entry {
                     part[at..].copy_from_slice(text);
                     (Type::String, Encoding::Embstr)
                 } else {
-                    let block = alloc::block(text.len());
-                    // SAFETY: the new block has at least `text.len()` bytes.
-                    unsafe {
-                        block
-                            .as_ptr()
-                            .copy_from_nonoverlapping(text.as_ptr(), text.len())
-                    };
-                    part[..8].copy_from_slice(&(block.as_ptr() as u64).to_le_bytes());
-                    part[8..16].copy_from_slice(&(text.len() as u64).to_le_bytes());
+                    put_block(part, copied(text), text.len());
                     (Type::String, Encoding::Raw)
                 }
+            }
+            NewValue::Large(large) => {
+                self.set_flag(FLAG_RAW, false);
+                let block = large.give().unwrap_or_else(|| copied(large));
+                put_block(part, block, large.len());
+                (Type::String, Encoding::Raw)
             }
         };
         self.set_byte(0, (kind as u8) << 4 | encoding as u8);

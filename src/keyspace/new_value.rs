@@ -1,7 +1,8 @@
 //! Values on their way into entries, strings on their way out.
 
+use crate::base::large::Large;
 use crate::base::number::parse_i64;
-use crate::resp::Reply;
+use crate::resp::{Args, Reply};
 use crate::types::{Container, Encoding, Type};
 
 /// Longest text of a 64-bit integer.
@@ -16,6 +17,8 @@ pub enum NewValue<'a> {
         text: &'a [u8],
         modified: bool,
     },
+    /// An argument in a block of its own, which the entry takes over.
+    Large(&'a Large),
     /// A container's type, encoding and word; ownership moves in.
     Container(Type, Encoding, u64),
 }
@@ -26,6 +29,15 @@ impl<'a> NewValue<'a> {
     pub fn container<T: Container>(value: T) -> NewValue<'a> {
         let (encoding, word) = value.into_word();
         NewValue::Container(T::TYPE, encoding, word)
+    }
+
+    /// Argument `at` as SET keeps it: see [`NewValue::text`]. A large one is not copied.
+    #[inline]
+    pub fn argument(args: Args<'a>, at: usize) -> NewValue<'a> {
+        match args.large(at) {
+            Some(large) => NewValue::Large(large),
+            None => NewValue::text(args.at(at)),
+        }
     }
 
     /// A text as SET keeps it: as an integer if it is one, spelt as Redis would spell it.

@@ -1,25 +1,135 @@
-//! The arguments of one command: slices of the buffer that they came in.
+//! The arguments of one command: slices of the buffer that they came in. Large ones may
+//! stand apart from it, each in a block of its own ([`Apart`]); readers see no difference.
 
 use std::ops::Index;
 
-/// Where an argument stands in its buffer.
+use crate::base::large::Large;
+
+/// Where an argument stands in its buffer, or which of those it is that stand apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     pub start: usize,
     pub len: usize,
 }
 
-/// A command's arguments, its name first. Copying it copies two slices.
+/// Starts from here on are numbers of arguments apart: no buffer is as long.
+const APART: usize = 1 << (usize::BITS - 1);
+
+impl Span {
+    fn apart(number: usize, len: usize) -> Span {
+        let start = APART + number;
+        Span { start, len }
+    }
+
+    fn is_apart(self) -> bool {
+        self.start >= APART
+    }
+
+    /// The same text when its buffer has lost its first `bytes`.
+    pub fn back_by(self, bytes: usize) -> Span {
+        if self.is_apart() {
+            return self;
+        }
+        let start = self.start - bytes;
+        Span { start, ..self }
+    }
+}
+
+/// The large arguments of one command.
+#[derive(Debug, Default)]
+pub struct Apart(Vec<Large>);
+
+impl Apart {
+    /// Adds an argument.
+    pub fn push(&mut self, large: Large) {
+        self.0.push(large);
+    }
+
+    /// The argument that was added last.
+    pub fn last_mut(&mut self) -> Option<&mut Large> {
+        self.0.last_mut()
+    }
+
+    /// Where the last argument stands, if all of it has come.
+    pub fn last_whole(&self) -> Option<Span> {
+        let last = self.0.last().filter(|large| large.is_whole())?;
+        Some(Span::apart(self.0.len() - 1, last.len()))
+    }
+
+    /// Bytes that have come.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|large| large.len()).sum()
+    }
+
+    /// Bytes held, for memory accounting.
+    pub fn memory_bytes(&self) -> usize {
+        let blocks: usize = self.0.iter().map(Large::memory_bytes).sum();
+        blocks + self.0.capacity() * size_of::<Large>()
+    }
+
+    /// Bytes that will be held more when all that was announced has come.
+    pub fn growth_bytes(&self) -> usize {
+        self.0.iter().map(Large::growth_bytes).sum()
+    }
+}
+
+/// What spans point into: a buffer, and what stands apart from it.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    buf: &'a [u8],
+    apart: Option<&'a Apart>,
+}
+
+impl<'a> Source<'a> {
+    pub fn new(buf: &'a [u8], apart: Option<&'a Apart>) -> Source<'a> {
+        Source { buf, apart }
+    }
+
+    /// The bytes of a span.
+    #[inline]
+    pub fn text(self, span: Span) -> &'a [u8] {
+        // The check that every slicing makes finds those that stand apart, too.
+        match self.buf.get(span.start..span.start + span.len) {
+            Some(text) => text,
+            None => self.large(span).expect("spans lie inside their source"),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn large(self, span: Span) -> Option<&'a Large> {
+        self.apart?.0.get(span.start.checked_sub(APART)?)
+    }
+}
+
+/// A command's arguments, its name first. Copying it copies a few words.
 #[derive(Clone, Copy)]
 pub struct Args<'a> {
-    buf: &'a [u8],
+    source: Source<'a>,
     spans: &'a [Span],
 }
 
 impl<'a> Args<'a> {
     /// Every span must lie inside `buf`.
     pub fn new(buf: &'a [u8], spans: &'a [Span]) -> Args<'a> {
-        Args { buf, spans }
+        Args::of(Source::new(buf, None), spans)
+    }
+
+    /// Every span must lie inside `source`.
+    #[inline]
+    pub fn of(source: Source<'a>, spans: &'a [Span]) -> Args<'a> {
+        Args { source, spans }
+    }
+
+    /// Argument `at`, if it stands apart: whoever keeps it may take its block over.
+    #[inline]
+    pub fn large(&self, at: usize) -> Option<&'a Large> {
+        let span = self.spans[at];
+        if span.is_apart() {
+            self.source.large(span)
+        } else {
+            None
+        }
     }
 
     #[inline]
@@ -34,16 +144,13 @@ impl<'a> Args<'a> {
 
     #[inline]
     pub fn get(&self, at: usize) -> Option<&'a [u8]> {
-        self.spans
-            .get(at)
-            .map(|s| &self.buf[s.start..s.start + s.len])
+        self.spans.get(at).map(|&s| self.source.text(s))
     }
 
     /// Like indexing, but the slice lives as long as the buffer.
     #[inline]
     pub fn at(&self, at: usize) -> &'a [u8] {
-        let s = self.spans[at];
-        &self.buf[s.start..s.start + s.len]
+        self.source.text(self.spans[at])
     }
 
     /// All arguments as an array; the arity was checked by dispatch.
@@ -57,7 +164,7 @@ impl<'a> Args<'a> {
     #[inline]
     pub fn from(&self, at: usize) -> Args<'a> {
         Args {
-            buf: self.buf,
+            source: self.source,
             spans: self.spans.get(at..).unwrap_or(&[]),
         }
     }
@@ -66,16 +173,14 @@ impl<'a> Args<'a> {
     #[inline]
     pub fn first(&self, n: usize) -> Args<'a> {
         Args {
-            buf: self.buf,
+            source: self.source,
             spans: self.spans.get(..n).unwrap_or(self.spans),
         }
     }
 
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator + use<'a> {
-        let buf = self.buf;
-        self.spans
-            .iter()
-            .map(move |s| &buf[s.start..s.start + s.len])
+        let source = self.source;
+        self.spans.iter().map(move |&s| source.text(s))
     }
 
     /// Whether argument `at` is this word, whatever its case.

@@ -4,6 +4,6 @@ mod args;
 mod reply;
 mod request;
 
-pub use args::{Args, OwnedArgs, Span};
+pub use args::{Apart, Args, OwnedArgs, Source, Span};
 pub use reply::{Deferred, Mark, Reply};
 pub use request::{Bounds, INLINE_MAX, Progress, ProtocolError, Step, split_args, step};

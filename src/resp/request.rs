@@ -71,8 +71,18 @@ pub enum Step {
 pub struct Progress {
     /// Arguments still to come of the array that has begun; 0: none has begun.
     missing: usize,
-    /// The length of the bulk string that has begun.
-    bulk: Option<usize>,
+    bulk: Bulk,
+}
+
+/// The bulk string that has begun.
+#[derive(Debug, Default)]
+enum Bulk {
+    #[default]
+    None,
+    /// It is this long, and its bytes follow.
+    Here(usize),
+    /// Its bytes stand apart; only the end of its line follows.
+    Apart(Span),
 }
 
 impl Progress {
@@ -81,9 +91,17 @@ impl Progress {
         self.missing > 0
     }
 
-    /// How many bytes the bulk string in progress wants, if one has begun.
-    pub fn wants(&self) -> usize {
-        self.bulk.map_or(0, |n| n + 2)
+    /// The length of the bulk string that has begun, if its bytes are to follow.
+    pub fn expects(&self) -> Option<usize> {
+        match self.bulk {
+            Bulk::Here(len) => Some(len),
+            Bulk::None | Bulk::Apart(_) => None,
+        }
+    }
+
+    /// The bytes of the bulk string that has begun stand at `span`, apart from the buffer.
+    pub fn came_apart(&mut self, span: Span) {
+        self.bulk = Bulk::Apart(span);
     }
 
     /// Arguments still to come.
@@ -141,8 +159,18 @@ fn bulks(
 ) -> Step {
     while progress.missing > 0 {
         let len = match progress.bulk {
-            Some(len) => len,
-            None => {
+            Bulk::Here(len) => len,
+            Bulk::Apart(span) => {
+                if buf.len() - *pos < 2 {
+                    return Step::Incomplete;
+                }
+                spans.push(span);
+                *pos += 2;
+                progress.bulk = Bulk::None;
+                progress.missing -= 1;
+                continue;
+            }
+            Bulk::None => {
                 match buf.get(*pos) {
                     None => return Step::Incomplete,
                     Some(b'$') => {}
@@ -169,12 +197,12 @@ fn bulks(
             }
         };
         if buf.len() - *pos < len + 2 {
-            progress.bulk = Some(len);
+            progress.bulk = Bulk::Here(len);
             return Step::Incomplete;
         }
         spans.push(Span { start: *pos, len });
         *pos += len + 2;
-        progress.bulk = None;
+        progress.bulk = Bulk::None;
         progress.missing -= 1;
     }
     Step::Command

@@ -13,7 +13,9 @@ use crate::base::float::parse_double;
 use crate::base::hash;
 use crate::command::{CommandError, Within};
 use crate::keyspace::{DbIndex, KeyHash};
-use crate::resp::{Args, Bounds, OwnedArgs, Progress, ProtocolError, Span, Step, step};
+use crate::resp::{
+    Apart, Args, Bounds, OwnedArgs, Progress, ProtocolError, Source, Span, Step, step,
+};
 use crate::types::Inner;
 
 const COMMANDS_MAX: usize = 32;
@@ -44,6 +46,8 @@ struct Parsed {
 #[derive(Default)]
 pub struct Batch {
     spans: Vec<Span>,
+    /// Large arguments of the first command, if it began earlier.
+    apart: Option<Box<Apart>>,
     commands: Vec<Parsed>,
     hashes: Vec<KeyHash>,
     sought: Vec<Sought>,
@@ -79,6 +83,9 @@ pub enum Rest {
         progress: Progress,
         first_span: usize,
     },
+    /// The client is paused, and the first command, parts of which stand apart, did not
+    /// run: it is to stand before what follows from `next` on.
+    Postponed { next: usize },
     /// The client stopped (blocked, paused, budget used up): parse again from `start`.
     Stopped { start: usize },
     /// The client is to be closed once its replies are sent.
@@ -107,15 +114,21 @@ impl Engine {
             for i in 0..batch.commands.len() {
                 let command = batch.commands[i];
                 let spans = &batch.spans[command.first_span..][..command.spans];
-                let args = Args::new(buf, spans);
+                let args = Args::of(Source::new(buf, batch.apart.as_deref()), spans);
                 let hashes = &batch.hashes[command.first_hash..][..command.hashes];
                 session.client.query_bytes = buf.len() - command.start;
                 let outcome = self.dispatch(session, command.row, args, hashes);
+                let next = || batch.commands.get(i + 1).map_or(start, |c| c.start);
                 if outcome == Outcome::Postponed {
+                    if batch.apart.is_some() {
+                        return Rest::Postponed { next: next() };
+                    }
                     return Rest::Stopped {
                         start: command.start,
                     };
                 }
+                // They were the first command's alone.
+                batch.apart = None;
                 if !session.client.runs() {
                     if session
                         .client
@@ -124,8 +137,7 @@ impl Engine {
                     {
                         return Rest::Closed;
                     }
-                    let next = batch.commands.get(i + 1).map_or(start, |c| c.start);
-                    return stopped(next, buf);
+                    return stopped(next(), buf);
                 }
             }
             budget = budget.saturating_sub(batch.commands.len());
@@ -209,7 +221,7 @@ impl Engine {
                 Step::Error(error) => return End::Error(error),
             }
             let spans = &batch.spans[first_span..];
-            let args = Args::new(buf, spans);
+            let args = Args::of(Source::new(buf, batch.apart.as_deref()), spans);
             let row = self.server.table.find(args.at(0));
             let first_hash = batch.hashes.len();
             if let Some(keys) = row.and_then(|row| row.prefetch) {
@@ -271,13 +283,14 @@ impl Engine {
             }
         }
         if batch.sought.len() > 1 {
-            self.prefetch_within(session.client.db, &batch.sought, buf);
+            let source = Source::new(buf, batch.apart.as_deref());
+            self.prefetch_within(session.client.db, &batch.sought, source);
         }
     }
 
     /// The same once more inside big containers, for what commands seek there.
-    fn prefetch_within(&self, db: DbIndex, sought: &[Sought], buf: &[u8]) {
-        let text = |span: Span| &buf[span.start..][..span.len];
+    fn prefetch_within(&self, db: DbIndex, sought: &[Sought], source: Source<'_>) {
+        let text = |span| source.text(span);
         let mut probes: [Option<(Inner<'_>, u64)>; SOUGHT_MAX] = [None; SOUGHT_MAX];
         // Neighbours mostly seek in the same container: it is looked up once.
         let mut container = None;
@@ -334,14 +347,27 @@ fn stopped(start: usize, buf: &[u8]) -> Rest {
 }
 
 impl Batch {
-    /// Takes over the spans of a command that began earlier.
-    pub fn resume(&mut self, spans: &mut Vec<Span>) {
+    /// Takes over the arguments of a command that began earlier.
+    pub fn resume(&mut self, spans: &mut Vec<Span>, apart: Option<Box<Apart>>) {
         self.spans.clear();
         self.spans.append(spans);
+        self.apart = apart;
     }
 
     pub fn clear(&mut self) {
         self.spans.clear();
+        self.apart = None;
+    }
+
+    /// The large arguments of a first command that did not run.
+    pub fn take_apart(&mut self) -> Option<Box<Apart>> {
+        self.apart.take()
+    }
+
+    /// The spans of the first command.
+    pub fn first_spans(&self) -> &[Span] {
+        let first = self.commands.first().map_or(0, |c| c.spans);
+        &self.spans[..first]
     }
 
     /// Gives back what a command of very many arguments or keys has left.

@@ -122,6 +122,8 @@ pub struct Client {
     /// Bytes of the query buffer, kept up to date for CLIENT LIST.
     pub query_bytes: usize,
     pub query_capacity: usize,
+    /// What a large argument in progress will take more than is held for it so far.
+    pub query_growth: usize,
     /// Bytes of the arguments of the current command.
     pub args_bytes: usize,
     /// Since when the output has been over its soft limit, monotonic milliseconds.
@@ -159,6 +161,7 @@ impl Client {
             blocked: None,
             query_bytes: 0,
             query_capacity: 0,
+            query_growth: 0,
             args_bytes: 0,
             soft_limit_since_ms: None,
             reply_peak: 0,
@@ -211,7 +214,9 @@ impl Client {
         self.transaction.as_ref().map_or(0, |t| t.bytes)
     }
 
-    /// Bytes that the server holds for this client, `reply` included.
+    /// Bytes that the server holds for this client, `reply` included. A large argument counts
+    /// as announced from its first byte on, as in Redis, which allocates it at once: what a
+    /// client is judged by does not depend on how fast its bytes come.
     pub fn memory_bytes(&self, reply: &crate::resp::Reply) -> usize {
         let text = |t: &Option<Box<str>>| t.as_ref().map_or(0, |t| t.len());
         let watched: usize = self
@@ -227,6 +232,7 @@ impl Client {
         size_of::<super::Session>()
             + reply.memory_bytes()
             + self.query_capacity
+            + self.query_growth
             + self.multi_bytes()
             + watched
             + blocked

@@ -43,7 +43,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         transaction.map_or(-1, |t| t.commands.len() as i64),
         client.watched.len(),
         client.query_bytes,
-        client.query_capacity.saturating_sub(client.query_bytes),
+        (client.query_capacity + client.query_growth).saturating_sub(client.query_bytes),
         args_bytes,
         client.multi_bytes(),
     );

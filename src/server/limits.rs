@@ -154,10 +154,9 @@ impl Server {
             } else {
                 self.enforce_output_limit(&mut session);
                 session.client.reply_peak = session.reply.pending_len();
-                let spare = session.input.buf.capacity() - session.input.buf.len();
-                if spare > 32 * 1024 && idle_s >= 2 {
-                    session.input.buf.shrink_to_fit();
-                    session.client.query_capacity = session.input.buf.capacity();
+                if idle_s >= 2 {
+                    session.input.shrink();
+                    session.note_query_buffer();
                 }
             }
             self.clients.put_back(session);

@@ -24,21 +24,18 @@ use mio::{Events, Poll, Token};
 use super::batch::{Batch, Rest};
 use super::client::{Client, ClientFlags};
 use super::gather::Gather;
-use super::session::Session;
+use super::session::{Input, Session};
 use super::{Engine, Flow};
 use crate::base::clock::{self, Now};
 use crate::config::system_text;
 use crate::keyspace::ClientId;
 use crate::net::{self, Stream, Target};
-use crate::resp::{INLINE_MAX, Progress};
+use crate::resp::{Args, INLINE_MAX, Progress, Source};
 
 /// The shared read buffer.
 const READ_BYTES: usize = 64 * 1024;
-/// A read behind the beginning of a command, and behind that of a long argument.
+/// A read behind the beginning of a command, behind a large argument, or where one may begin.
 const READ_MORE_BYTES: usize = 16 * 1024;
-const READ_MORE_BYTES_MAX: usize = 256 * 1024;
-/// From here on an argument is long.
-const LONG_ARGUMENT_BYTES: usize = 32 * 1024;
 /// The active expire cycle's share of one turn.
 const EXPIRE_BUDGET: Duration = Duration::from_micros(1000);
 /// A poll that took less found its events waiting: it did not sleep.
@@ -349,20 +346,16 @@ impl Loop {
         let Some(stream) = session.stream.as_mut() else {
             return false;
         };
-        let (result, room) = if direct {
-            (stream.read(inbuf), inbuf.len())
+        let result = if direct {
+            let short = session.expects_large;
+            let room = if short { READ_MORE_BYTES } else { inbuf.len() };
+            stream.read(&mut inbuf[..room]).map(|n| (n, n == room))
         } else {
-            let input = &mut session.input;
-            let old = input.buf.len();
-            let room = make_room(&mut input.buf, input.pos, input.progress.wants());
-            input.buf.resize(old + room, 0);
-            let result = stream.read(&mut input.buf[old..]);
-            input.buf.truncate(old + result.as_ref().map_or(0, |&n| n));
-            (result, room)
+            read_more(stream, &mut session.input, &mut inbuf[..READ_MORE_BYTES])
         };
-        let n = match result {
-            Ok(0) => return false,
-            Ok(n) => n,
+        let (n, full) = match result {
+            Ok((0, _)) => return false,
+            Ok(read) => read,
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
                 session.more_to_read = e.kind() == ErrorKind::Interrupted;
                 return true;
@@ -372,7 +365,7 @@ impl Loop {
                 return false;
             }
         };
-        session.more_to_read = n == room || session.peer_closed;
+        session.more_to_read = full || session.peer_closed;
         let server = &mut self.engine.server;
         server.stats.net_input_bytes += n as u64;
         server.stats.reads += 1;
@@ -390,9 +383,11 @@ impl Loop {
                     Progress::default(),
                 )
             };
-            return self.keep_rest(session, &inbuf[..n], rest);
+            let keep = self.keep_rest(session, &inbuf[..n], rest);
+            session.expects_large = session.input.apart.is_some();
+            return keep;
         }
-        if session.input.buf.len() as u64 > self.query_buffer_limit(session) {
+        if session.input.bytes() as u64 > self.query_buffer_limit(session) {
             tracing::warn!(
                 client = session.client.id.0,
                 "Closing client that reached max query buffer length"
@@ -403,7 +398,7 @@ impl Loop {
         if !session.client.runs() {
             // Kept for later: nothing is parsed before the client runs again.
             session.input.runnable = true;
-            self.note_query_buffer(session);
+            session.note_query_buffer();
             return true;
         }
         self.run_input(session)
@@ -419,12 +414,17 @@ impl Loop {
 
     /// Goes on with the input that a client has left.
     fn run_input(&mut self, session: &mut Session) -> bool {
-        self.give_buffer(session);
-        let buf = std::mem::take(&mut session.input.buf);
-        let pos = session.input.pos;
-        let progress = std::mem::take(&mut session.input.progress);
         session.input.runnable = false;
-        self.batch.resume(&mut session.input.spans);
+        if session.input.fills_large() {
+            session.note_query_buffer();
+            return true;
+        }
+        self.give_buffer(session);
+        let input = &mut session.input;
+        let buf = std::mem::take(&mut input.buf);
+        let pos = input.pos;
+        let progress = std::mem::take(&mut input.progress);
+        self.batch.resume(&mut input.spans, input.apart.take());
         let rest = self
             .engine
             .run_buffer(session, &mut self.batch, &buf, pos, progress);
@@ -436,13 +436,11 @@ impl Loop {
             first_span,
         } = rest
         {
-            session
-                .input
-                .spans
-                .extend_from_slice(self.batch.spans_from(first_span));
-            (session.input.buf, session.input.pos) = (buf, pos);
-            session.input.progress = progress;
-            self.note_query_buffer(session);
+            let apart = self.batch.take_apart();
+            let spans = self.batch.spans_from(first_span);
+            session.input.keep_whole(buf, pos, spans, progress, apart);
+            session.expects_large |= session.input.apart.is_some();
+            session.note_query_buffer();
             return true;
         }
         self.keep_rest(session, &buf, rest)
@@ -466,20 +464,24 @@ impl Loop {
                     .keep(buf, start, start, &[], Progress::default());
                 session.input.runnable = true;
             }
+            Rest::Postponed { next } => {
+                let apart = self.batch.take_apart();
+                let source = Source::new(buf, apart.as_deref());
+                let input = &mut session.input;
+                input.keep(buf, next, next, &[], Progress::default());
+                input.put_first(Args::of(source, self.batch.first_spans()));
+                input.runnable = true;
+            }
             Rest::Closed => {
+                self.batch.clear();
                 session.input.reset();
                 if session.client.flags.contains(ClientFlags::CLOSE_ASAP) {
                     return false;
                 }
             }
         }
-        self.note_query_buffer(session);
+        session.note_query_buffer();
         true
-    }
-
-    fn note_query_buffer(&self, session: &mut Session) {
-        session.client.query_bytes = session.input.buf.len() - session.input.pos;
-        session.client.query_capacity = session.input.buf.capacity();
     }
 
     /// A client from the ready list: first what it has sent already, then its socket.
@@ -657,24 +659,19 @@ impl Loop {
     }
 }
 
-/// Makes room for the next read behind what `buf` holds; how much to read. `wants` is the
-/// length of the argument in progress, which began at `pos`.
-///
-/// A long argument is read to its end and no further, so that the buffer ends up as long as
-/// the argument. It grows with what has come, never by what was announced.
-fn make_room(buf: &mut Vec<u8>, pos: usize, wants: usize) -> usize {
-    let missing = (pos + wants).saturating_sub(buf.len());
-    if wants < LONG_ARGUMENT_BYTES || missing == 0 {
-        return READ_MORE_BYTES;
+/// One read behind what a client has left; how many bytes came, and whether they were all
+/// that was asked for.
+fn read_more(
+    stream: &mut Stream,
+    input: &mut Input,
+    inbuf: &mut [u8],
+) -> io::Result<(usize, bool)> {
+    if let Some(filled) = input.fill_large(stream, inbuf) {
+        return filled.map(|filled| (filled.read, filled.full));
     }
-    let room = missing.min(READ_MORE_BYTES_MAX);
-    let spare = buf.capacity() - buf.len();
-    if spare >= room {
-        return room;
-    }
-    let growth = missing.min(buf.len().max(READ_BYTES));
-    buf.reserve_exact(growth);
-    room.min(growth)
+    let n = stream.read(inbuf)?;
+    input.buf.extend_from_slice(&inbuf[..n]);
+    Ok((n, n == inbuf.len()))
 }
 
 fn is_aborted(e: &io::Error) -> bool {
@@ -686,34 +683,218 @@ fn is_aborted(e: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
 
-    /// Reads `wants` bytes behind a header of 12, at most `per_read` at a time.
-    fn filled(wants: usize, per_read: usize) -> Vec<u8> {
-        let (pos, end) = (12, 12 + wants);
-        let mut buf = vec![0; 100];
-        while buf.len() < end {
-            let room = make_room(&mut buf, pos, wants);
-            assert!(room > 0 && buf.len() + room <= end.max(buf.len() + READ_MORE_BYTES));
-            buf.resize(buf.len() + room.min(per_read).min(end - buf.len()), 0);
-        }
-        buf
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::large::LARGE_MIN;
+    use crate::config::Config;
+    use crate::server::{CommandTable, Signals, Testbed};
+
+    /// A loop with one client, whose other end is here.
+    struct Peer {
+        all: Loop,
+        socket: UnixStream,
+        replies: Vec<u8>,
     }
 
-    #[test]
-    fn a_long_argument_is_kept_without_spare_room() {
-        for wants in [LONG_ARGUMENT_BYTES, 300_000, 3 << 20, 20_000_001] {
-            for per_read in [1000, 70_000, usize::MAX] {
-                let buf = filled(wants, per_read);
-                assert_eq!(buf.capacity(), 12 + wants, "{wants} by {per_read}");
+    impl Peer {
+        fn new() -> Peer {
+            let table = CommandTable::new(&crate::commands::table());
+            let engine = Engine::new(Config::default(), table, Arc::new(Signals::default()));
+            let (_, control) = mio::unix::pipe::new().expect("a pipe");
+            let poll = Poll::new().expect("a poll");
+            let mut all = Loop::new(engine, poll, control).expect("a loop");
+            let socket = connect(&mut all);
+            Peer {
+                all,
+                socket,
+                replies: Vec::new(),
+            }
+        }
+
+        /// Sends a piece and lets the loop run until it has read all of it.
+        fn send(&mut self, piece: &[u8]) {
+            if piece.is_empty() {
+                return;
+            }
+            self.socket.write_all(piece).expect("room in the socket");
+            loop {
+                self.all.turn().expect("a turn");
+                let _ = self.socket.read_to_end(&mut self.replies);
+                if self.all.engine.server.ready.is_empty() {
+                    return;
+                }
             }
         }
     }
 
+    fn connect(all: &mut Loop) -> UnixStream {
+        let (here, there) = UnixStream::pair().expect("sockets");
+        there.set_nonblocking(true).expect("a socket");
+        here.set_nonblocking(true).expect("a socket");
+        all.welcome(Stream::Unix(mio::net::UnixStream::from_std(there)));
+        here
+    }
+
+    fn request(args: &[Vec<u8>]) -> Vec<u8> {
+        let mut out = format!("*{}\r\n", args.len()).into_bytes();
+        for arg in args {
+            out.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+            out.extend_from_slice(arg);
+            out.extend_from_slice(b"\r\n");
+        }
+        out
+    }
+
+    /// What the commands answer when each comes alone and in one piece.
+    fn answers(commands: &[Vec<Vec<u8>>]) -> Vec<u8> {
+        let mut t = Testbed::without_sink();
+        let run = |args: &Vec<Vec<u8>>| {
+            let words: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+            t.run_args(&words)
+        };
+        commands.iter().flat_map(run).collect()
+    }
+
+    /// What the loop answers to the commands in pieces that end at `ends`.
+    fn answers_in_pieces(input: &[u8], mut ends: Vec<usize>) -> Vec<u8> {
+        let mut peer = Peer::new();
+        ends.push(input.len());
+        ends.sort_unstable();
+        let mut from = 0;
+        for end in ends {
+            // No more than the socket takes at once.
+            for piece in input[from..end].chunks(100_000) {
+                peer.send(piece);
+            }
+            from = end;
+        }
+        peer.replies
+    }
+
+    fn word(text: &str) -> Vec<u8> {
+        text.as_bytes().to_vec()
+    }
+
     #[test]
-    fn an_announced_length_takes_no_memory() {
-        let mut buf = vec![0; 100];
-        make_room(&mut buf, 12, 512 << 20);
-        assert!(buf.capacity() <= 100 + READ_BYTES);
+    fn a_large_argument_may_be_cut_at_every_byte_about_its_ends() {
+        let text: Vec<u8> = (0..LARGE_MIN).map(|i| (i % 251) as u8).collect();
+        let commands = [
+            vec![word("MSET"), word("a"), text.clone(), word("b"), text],
+            vec![word("STRLEN"), word("b")],
+        ];
+        let input: Vec<u8> = commands.iter().flat_map(|c| request(c)).collect();
+        let wanted = answers(&commands);
+        assert_eq!(wanted, format!("+OK\r\n:{LARGE_MIN}\r\n").as_bytes());
+        let (first, second) = (31 + LARGE_MIN, 31 + LARGE_MIN + 2 + 7 + 8 + LARGE_MIN);
+        let mut cuts: Vec<usize> = (1..45).collect();
+        cuts.extend(first - 3..first + 25);
+        cuts.extend(second - 3..input.len());
+        for cut in cuts {
+            assert!(answers_in_pieces(&input, vec![cut]) == wanted, "{cut}");
+        }
+    }
+
+    fn a_command() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let lens = prop_oneof![
+            0usize..100,
+            LARGE_MIN - 2..LARGE_MIN + 3,
+            READ_BYTES - 60..READ_BYTES + 3,
+            LARGE_MIN..120_000,
+        ];
+        let text = (lens, any::<u8>()).prop_map(|(len, seed)| {
+            let byte = |i: usize| (i * 7 + i / 255) as u8 ^ seed;
+            (0..len).map(byte).collect::<Vec<u8>>()
+        });
+        let key = || (0..3u8).prop_map(|k| vec![b'a' + k]);
+        prop_oneof![
+            (key(), text.clone()).prop_map(|(k, t)| vec![word("SET"), k, t]),
+            (key(), text.clone()).prop_map(|(k, t)| vec![word("APPEND"), k, t]),
+            (key(), text.clone()).prop_map(|(k, t)| vec![word("GETSET"), k, t]),
+            (key(), text.clone()).prop_map(|(k, t)| vec![word("SET"), k, t, word("NX")]),
+            (key(), text.clone(), key(), text.clone()).prop_map(|(k, t, l, u)| vec![
+                word("MSET"),
+                k,
+                t,
+                l,
+                u
+            ]),
+            (key(), text.clone()).prop_map(|(k, t)| vec![word("SETRANGE"), k, word("3"), t]),
+            text.prop_map(|t| vec![word("ECHO"), t]),
+            key().prop_map(|k| vec![word("GET"), k]),
+            Just(vec![word("MULTI")]),
+            Just(vec![word("EXEC")]),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+        #[test]
+        fn large_arguments_in_any_pieces_are_the_same_commands(
+            commands in prop::collection::vec(a_command(), 1..8),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        ) {
+            let input: Vec<u8> = commands.iter().flat_map(|c| request(c)).collect();
+            let ends = cuts.iter().map(|cut| cut.index(input.len())).collect();
+            let got = answers_in_pieces(&input, ends);
+            prop_assert!(got == answers(&commands));
+        }
+    }
+
+    #[test]
+    fn a_paused_client_finds_its_large_arguments_again() {
+        let mut peer = Peer::new();
+        let text = vec![b'x'; 50_000];
+        let set = request(&[word("MSET"), word("a"), text.clone(), word("b"), text]);
+        let mut other = connect(&mut peer.all);
+        other
+            .write_all(b"CLIENT PAUSE 100000 WRITE\r\n")
+            .expect("room");
+        peer.all.turn().expect("a turn");
+        peer.send(&set[..70_000]);
+        peer.send(&[&set[70_000..], b"STRLEN a\r\n"].concat());
+        assert_eq!(peer.replies, b"");
+        other.write_all(b"CLIENT UNPAUSE\r\n").expect("room");
+        peer.all.turn().expect("a turn");
+        peer.send(b"STRLEN b\r\n");
+        assert_eq!(peer.replies, b"+OK\r\n:50000\r\n:50000\r\n");
+    }
+
+    #[test]
+    fn a_large_argument_counts_in_the_query_buffer() {
+        let mut peer = Peer::new();
+        let head = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1000000\r\n";
+        peer.send(&[&head[..], &[b'x'; 90_000]].concat());
+        let clients = &mut peer.all.engine.server.clients;
+        let session = clients.iter_mut().next().expect("connected");
+        assert_eq!(session.client.query_bytes, 90_000);
+        assert!((90_000..750_000).contains(&session.client.query_capacity));
+        let claimed = session.client.query_capacity + session.client.query_growth;
+        assert!((1_000_000..1_010_000).contains(&claimed), "{claimed}");
+        // A client that sends no more gives its unused room back.
+        session.input.shrink();
+        session.note_query_buffer();
+        assert!((90_000..95_000).contains(&session.client.query_capacity));
+        for piece in [100_000, 300_000, 500_000, 10_000] {
+            for part in vec![b'x'; piece].chunks(100_000) {
+                peer.send(part);
+            }
+        }
+        assert_eq!(peer.replies, b"");
+        peer.send(b"\r\n");
+        assert_eq!(peer.replies, b"+OK\r\n");
+        let clients = &mut peer.all.engine.server.clients;
+        let client = &clients.iter_mut().next().expect("connected").client;
+        assert_eq!(
+            (
+                client.query_bytes,
+                client.query_capacity,
+                client.query_growth
+            ),
+            (0, 0, 0)
+        );
     }
 }

@@ -1,14 +1,24 @@
 //! A connection: the client, its socket, what it has sent and what it will be sent.
 
 use std::collections::HashMap;
+use std::io;
+use std::os::fd::AsFd;
 
 use super::client::Client;
+use crate::base::large::{Filled, LARGE_MIN, Large};
 use crate::keyspace::ClientId;
 use crate::net::Stream;
-use crate::resp::{Args, Progress, Reply, Span};
+use crate::resp::{Apart, Args, Progress, Reply, Span};
+
+/// Unused room that an idle client's buffer keeps.
+const SPARE_MAX: usize = 32 * 1024;
 
 /// Bytes that have come and are not executed yet. Empty (and without memory) for a client
 /// whose commands arrive whole: those never leave the loop's shared buffer.
+///
+/// A large argument whose end has not come moves to a block of its own and is read straight
+/// into it; `buf` goes on behind it with the end of its line. A command that did not run
+/// stands in one piece again (`put_first`).
 #[derive(Debug, Default)]
 pub struct Input {
     pub buf: Vec<u8>,
@@ -17,6 +27,8 @@ pub struct Input {
     /// Arguments of the command that has begun.
     pub spans: Vec<Span>,
     pub progress: Progress,
+    /// Large arguments of the command that has begun.
+    pub apart: Option<Box<Apart>>,
     /// Whole commands may stand here: the client was stopped, not short of bytes.
     pub runnable: bool,
 }
@@ -26,15 +38,79 @@ impl Input {
     /// has been parsed up to `pos` into `spans` and `progress`.
     pub fn keep(&mut self, from: &[u8], start: usize, pos: usize, spans: &[Span], p: Progress) {
         self.buf.clear();
-        self.buf.extend_from_slice(&from[start..]);
+        self.buf.extend_from_slice(&from[start..pos]);
         self.pos = pos - start;
         self.spans.clear();
-        self.spans.extend(spans.iter().map(|s| Span {
-            start: s.start - start,
-            len: s.len,
-        }));
+        self.spans.extend(spans.iter().map(|s| s.back_by(start)));
         self.progress = p;
+        self.apart = None;
         self.runnable = false;
+        let moved = self.set_apart(&from[pos..]);
+        self.buf.extend_from_slice(&from[pos + moved..]);
+    }
+
+    /// Keeps `buf`, which begins with an incomplete command, as it is: see [`Input::keep`].
+    pub fn keep_whole(
+        &mut self,
+        buf: Vec<u8>,
+        pos: usize,
+        spans: &[Span],
+        p: Progress,
+        apart: Option<Box<Apart>>,
+    ) {
+        (self.buf, self.pos, self.progress, self.apart) = (buf, pos, p, apart);
+        self.spans.clear();
+        self.spans.extend_from_slice(spans);
+        let buf = std::mem::take(&mut self.buf);
+        let moved = self.set_apart(&buf[pos..]);
+        self.buf = buf;
+        if moved > 0 {
+            self.buf.drain(pos..pos + moved);
+            self.buf.shrink_to_fit();
+        }
+    }
+
+    /// Gives the argument in progress, of which `come` has come, a block of its own if it is
+    /// large; how many bytes moved there.
+    fn set_apart(&mut self, come: &[u8]) -> usize {
+        let Some(len) = self.progress.expects().filter(|&len| len >= LARGE_MIN) else {
+            return 0;
+        };
+        let moved = len.min(come.len());
+        let large = Large::begin(len, &come[..moved]);
+        self.apart.get_or_insert_default().push(large);
+        self.end_large();
+        moved
+    }
+
+    /// The large argument in progress may have come to its end.
+    fn end_large(&mut self) {
+        if let Some(span) = self.apart.as_ref().and_then(|apart| apart.last_whole()) {
+            self.progress.came_apart(span);
+        }
+    }
+
+    /// The large argument in progress.
+    fn large(&mut self) -> Option<&mut Large> {
+        let last = self.apart.as_mut()?.last_mut()?;
+        (!last.is_whole()).then_some(last)
+    }
+
+    /// Whether a large argument is in progress: its bytes come next.
+    pub fn fills_large(&mut self) -> bool {
+        self.large().is_some()
+    }
+
+    /// One read into the large argument in progress. `behind` is room for what stands behind
+    /// it, as far as that comes along; it is kept.
+    pub fn fill_large(&mut self, from: &Stream, behind: &mut [u8]) -> Option<io::Result<Filled>> {
+        let filled = match self.large()?.read(from.as_fd(), behind) {
+            Ok(filled) => filled,
+            Err(e) => return Some(Err(e)),
+        };
+        self.buf.extend_from_slice(&behind[..filled.behind]);
+        self.end_large();
+        Some(Ok(filled))
     }
 
     /// Puts a command that was executed in front again: it is to run as if it came now.
@@ -49,6 +125,22 @@ impl Input {
         (self.buf, self.pos) = (first, 0);
         self.spans.clear();
         self.progress = Progress::default();
+        self.apart = None;
+    }
+
+    /// Gives room back that has not been needed for a while.
+    pub fn shrink(&mut self) {
+        if self.buf.capacity() - self.buf.len() > SPARE_MAX {
+            self.buf.shrink_to_fit();
+        }
+        if let Some(large) = self.large() {
+            large.shrink();
+        }
+    }
+
+    /// Bytes that have come and are kept.
+    pub fn bytes(&self) -> usize {
+        self.buf.len() + self.apart.as_ref().map_or(0, |apart| apart.bytes())
     }
 
     /// All is executed: gives the memory back.
@@ -83,6 +175,9 @@ pub struct Session {
     pub more_to_read: bool,
     /// The peer will send no more; what it has sent may not all be read.
     pub peer_closed: bool,
+    /// Its last command had a large argument, so that its next one may begin one: most of a
+    /// long read would have to be copied.
+    pub expects_large: bool,
     /// Its share of what `maxmemory-clients` counts.
     pub counted_bytes: usize,
 }
@@ -102,8 +197,21 @@ impl Session {
             ready_queued: false,
             more_to_read: false,
             peer_closed: false,
+            expects_large: false,
             counted_bytes: 0,
         }
+    }
+}
+
+impl Session {
+    /// Brings the client's figures of its query buffer up to date.
+    pub fn note_query_buffer(&mut self) {
+        let Session { client, input, .. } = self;
+        let apart = input.apart.as_ref();
+        // What is parsed of a command that is not whole waits no more, but for large arguments.
+        client.query_bytes = input.bytes() - input.pos;
+        client.query_capacity = input.buf.capacity() + apart.map_or(0, |a| a.memory_bytes());
+        client.query_growth = apart.map_or(0, |a| a.growth_bytes());
     }
 }
 

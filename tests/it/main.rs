@@ -6,6 +6,7 @@
 //! | `clients` | an application's client library |
 //! | `config` | CONFIG on a running server |
 //! | `hostile` | clients that break the rules or strain them |
+//! | `large` | arguments of many bytes |
 //! | `memory` | used memory, when it is taken and when it is back |
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `redis_cli` | Redis's own tools |
@@ -20,6 +21,7 @@ mod clients;
 mod config;
 mod harness;
 mod hostile;
+mod large;
 mod memory;
 mod process;
 mod redis_cli;

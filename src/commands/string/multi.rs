@@ -50,8 +50,8 @@ fn mset(call: &mut Call<'_>) -> CommandResult {
         return Err(CommandError::WrongArity(call.name.into()));
     }
     for at in (1..call.args.len()).step_by(2) {
-        let (key, text) = (call.args.at(at), call.args.at(at + 1));
-        call.db.set_string(key, NewValue::text(text), Expiry::Clear);
+        let (key, value) = (call.args.at(at), NewValue::argument(call.args, at + 1));
+        call.db.set_string(key, value, Expiry::Clear);
         call.db.changed(key, Class::STRING, "set");
     }
     call.reply.ok();
@@ -85,8 +85,8 @@ fn msetnx(call: &mut Call<'_>) -> CommandResult {
 
 fn set_pairs(call: &mut Call<'_>, pairs: Args<'_>, expiry: Expiry) {
     for at in (0..pairs.len()).step_by(2) {
-        let (key, text) = (pairs.at(at), pairs.at(at + 1));
-        call.db.set_string(key, NewValue::text(text), expiry);
+        let (key, value) = (pairs.at(at), NewValue::argument(pairs, at + 1));
+        call.db.set_string(key, value, expiry);
         call.db.changed(key, Class::STRING, "set");
         if matches!(expiry, Expiry::At(_)) {
             call.db.event(key, Class::GENERIC, "expire");

@@ -132,7 +132,7 @@ fn append(call: &mut Call<'_>) -> CommandResult {
     let max = call.server.config.proto_max_bulk_len;
     let place = call.db.place(key);
     let Some(old) = place.string()?.map(|text| text.len()) else {
-        place.set_string(NewValue::text(value), Expiry::Clear);
+        place.set_string(NewValue::argument(call.args, 2), Expiry::Clear);
         call.db.changed(key, Class::STRING, "append");
         call.reply.int(value.len() as i64);
         return Ok(());

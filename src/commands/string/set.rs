@@ -101,9 +101,10 @@ impl<'a> Options<'a> {
 /// Reply: OK, or null when the condition did not hold; with GET the old string or null,
 /// whether it was set or not. O(1) plus the length.
 fn set(call: &mut Call<'_>) -> CommandResult {
-    let (key, text) = (call.args.at(1), call.args.at(2));
+    let key = call.args.at(1);
     if call.args.len() == 3 {
-        call.db.set_string(key, NewValue::text(text), Expiry::Clear);
+        let value = NewValue::argument(call.args, 2);
+        call.db.set_string(key, value, Expiry::Clear);
         call.db.changed(key, Class::STRING, "set");
         call.reply.ok();
         return Ok(());
@@ -136,11 +137,11 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         }
         return Ok(());
     }
-    place.set_string(NewValue::text(text), expiry);
+    place.set_string(NewValue::argument(call.args, 2), expiry);
     call.db.changed(key, Class::STRING, "set");
     if let Expiry::At(when) = expiry {
         call.db.event(key, Class::GENERIC, "expire");
-        state_set_until(call, key, text, when);
+        state_set_until(call, key, call.args.at(2), when);
     } else if options.get || matches!(options.condition, Condition::IfEqual(_)) {
         state_plain_set(call);
     }
@@ -190,11 +191,11 @@ pub(super) const SETNX: Spec = Spec {
 ///
 /// Reply: 1, or 0 when the key was there. O(1).
 fn setnx(call: &mut Call<'_>) -> CommandResult {
-    let [_, key, text] = call.args.exactly();
+    let [_, key, _] = call.args.exactly();
     let place = call.db.place(key);
     let free = !place.is_taken();
     if free {
-        place.set_string(NewValue::text(text), Expiry::Clear);
+        place.set_string(NewValue::argument(call.args, 2), Expiry::Clear);
         call.db.changed(key, Class::STRING, "set");
     }
     call.reply.int(free as i64);
@@ -229,8 +230,8 @@ fn set_for(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     let [_, key, time, text] = call.args.exactly();
     let arg = ExpireArg { text: time, form };
     let when = arg.unix_ms(call.db.now_ms(), call.name)?;
-    call.db
-        .set_string(key, NewValue::text(text), Expiry::At(when));
+    let value = NewValue::argument(call.args, 3);
+    call.db.set_string(key, value, Expiry::At(when));
     call.db.changed(key, Class::STRING, "set");
     call.db.event(key, Class::GENERIC, "expire");
     state_set_until(call, key, text, when);
@@ -260,7 +261,7 @@ fn getset(call: &mut Call<'_>) -> CommandResult {
         Some(old) => old.reply(call.reply),
         None => call.reply.null(),
     }
-    place.set_string(NewValue::text(text), Expiry::Clear);
+    place.set_string(NewValue::argument(call.args, 2), Expiry::Clear);
     call.db.changed(key, Class::STRING, "set");
     call.rewrite(&[b"SET", key, text]);
     Ok(())

@@ -1,0 +1,329 @@
+//! A large argument on its way from the socket to its key: read straight into the block in
+//! which a string is kept, and handed over as that block.
+//!
+//!     | arrived ............ | room ...... |
+//!     | capacity ......................... | announced: not there yet .......... |
+//!
+//! The block grows with what has come and never by what was merely announced: at most to
+//! eight times the bytes that are there, in steps whose last ends at the announced length.
+//! Where the allocator cannot grow it in place, all steps together copy a seventh of it.
+//!
+//! Invariants
+//!   1. `arrived <= capacity <= announced`, and the first `arrived` bytes are initialised.
+//!   2. A whole argument's block has exactly its length, as a string's must have.
+//!   3. A block that was given away belongs to a key, which frees it through `base::pin` and
+//!      does not write to it while it is pinned. The pin held here keeps the bytes readable
+//!      for as long as the argument lives: the slow log and MONITOR come after the handler.
+//!
+//! Which arguments are large is decided here; when they stand apart from the rest of their
+//! command, in `server::session`.
+#![allow(unsafe_code)]
+
+use std::cell::OnceCell;
+use std::io;
+use std::ops::Deref;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr::NonNull;
+
+use rustix::mm::{Advice, madvise};
+
+use super::alloc;
+use super::pin::{self, Pinned};
+
+/// From here on an argument is large.
+pub const LARGE_MIN: usize = 32 * 1024;
+/// Room for an argument of which nothing has come.
+const FIRST_BYTES: usize = 64 * 1024;
+/// How much larger than what has come a block may be.
+const GROWTH_MAX: usize = 8;
+/// One read takes no more, that other clients have their turn.
+const READ_MAX: usize = 1024 * 1024;
+/// jemalloc keeps no pages of freed blocks as long as this: every new one is the kernel's
+/// memory, which gives many pages at once for a sixth less than one by one.
+const FRESH_MIN: usize = 8 * 1024 * 1024;
+const PAGE: usize = 4096;
+
+// Whoever frees a block that is not shorter asks whether it is pinned.
+const _: () = assert!(LARGE_MIN >= pin::PIN_MIN);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Large {
+    at: NonNull<u8>,
+    announced: usize,
+    arrived: usize,
+    capacity: usize,
+    /// Up to here the block's pages are there, or are not asked for in advance.
+    backed: usize,
+    given: OnceCell<Pinned>,
+}
+
+// SAFETY: the block is this value's own, or read through a pin that may be sent itself.
+unsafe impl Send for Large {}
+
+/// What one read brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filled {
+    /// Bytes read, those behind the argument included; 0: the peer will send no more.
+    pub read: usize,
+    /// Bytes that stand behind the argument.
+    pub behind: usize,
+    /// All that was asked for came: there may be more.
+    pub full: bool,
+}
+
+/// How large the block of an argument is made of which `arrived` bytes have come. More than
+/// `arrived` unless that is all.
+fn capacity_for(arrived: usize, announced: usize) -> usize {
+    let most = (GROWTH_MAX * arrived).max(FIRST_BYTES);
+    let mut capacity = announced;
+    while capacity > most {
+        capacity = capacity.div_ceil(GROWTH_MAX);
+    }
+    capacity
+}
+
+impl Large {
+    /// An argument of `announced` bytes (at least [`LARGE_MIN`]) that begins with `come`.
+    pub fn begin(announced: usize, come: &[u8]) -> Large {
+        assert!(announced >= LARGE_MIN && come.len() <= announced);
+        let capacity = capacity_for(come.len(), announced);
+        let at = alloc::block(capacity);
+        // SAFETY: the new block has `capacity` bytes, which are no fewer than have come.
+        unsafe {
+            at.as_ptr()
+                .copy_from_nonoverlapping(come.as_ptr(), come.len())
+        };
+        Large {
+            at,
+            announced,
+            arrived: come.len(),
+            capacity,
+            backed: 0,
+            given: OnceCell::new(),
+        }
+    }
+
+    /// Whether all of it has come.
+    pub fn is_whole(&self) -> bool {
+        self.arrived == self.announced
+    }
+
+    /// Bytes of the allocator that it occupies.
+    pub fn memory_bytes(&self) -> usize {
+        alloc::good_size(self.capacity)
+    }
+
+    /// Bytes that it will occupy more when all of it has come.
+    pub fn growth_bytes(&self) -> usize {
+        alloc::good_size(self.announced) - self.memory_bytes()
+    }
+
+    /// One read from the socket. What stands behind the argument's end goes to `behind`.
+    pub fn read(&mut self, from: BorrowedFd<'_>, behind: &mut [u8]) -> io::Result<Filled> {
+        assert!(!self.is_whole());
+        if self.arrived == self.capacity {
+            self.resize(capacity_for(self.arrived, self.announced));
+        }
+        let room = (self.capacity - self.arrived).min(READ_MAX);
+        let ends = self.arrived + room == self.announced;
+        let behind_max = if ends { behind.len() } else { 0 };
+        self.back(self.arrived + room);
+        // SAFETY: `arrived` bytes of a longer block are skipped (invariant 1).
+        let into = unsafe { self.at.as_ptr().add(self.arrived) };
+        let pieces = [
+            libc::iovec {
+                iov_base: into.cast(),
+                iov_len: room,
+            },
+            libc::iovec {
+                iov_base: behind.as_mut_ptr().cast(),
+                iov_len: behind_max,
+            },
+        ];
+        // SAFETY: both pieces are writable for their lengths, and nobody reads them meanwhile:
+        // the block is this value's own until it is whole.
+        let n = unsafe { libc::readv(from.as_raw_fd(), pieces.as_ptr(), 2) };
+        let read = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
+        self.arrived += read.min(room);
+        Ok(Filled {
+            read,
+            behind: read.saturating_sub(room),
+            full: read == room + behind_max,
+        })
+    }
+
+    /// Asks for the pages up to `end` before they are written to.
+    fn back(&mut self, end: usize) {
+        if self.capacity < FRESH_MIN || self.backed >= end {
+            return;
+        }
+        let from = self.backed.max(self.arrived);
+        // SAFETY: a place of the block: `backed` and `arrived` are below its capacity.
+        let at = unsafe { self.at.as_ptr().add(from) };
+        let before = at.addr() % PAGE;
+        let first = at.wrapping_sub(before);
+        // SAFETY: only the block's own pages, which stay as they are where they are there. A
+        // kernel that cannot do it refuses, and they come when they are written to.
+        let _ = unsafe {
+            madvise(
+                first.cast(),
+                end - from + before,
+                Advice::LinuxPopulateWrite,
+            )
+        };
+        self.backed = end;
+    }
+
+    /// Gives room back that is not used for now.
+    pub fn shrink(&mut self) {
+        let wanted = self.arrived.max(FIRST_BYTES);
+        if self.given.get().is_none() && wanted < self.capacity {
+            self.resize(wanted);
+        }
+    }
+
+    fn resize(&mut self, capacity: usize) {
+        // SAFETY: the block has `capacity` bytes, and its old address is forgotten here.
+        self.at = unsafe { alloc::resize(self.at, self.capacity, capacity) };
+        self.capacity = capacity;
+        self.backed = self.backed.min(self.arrived);
+    }
+
+    /// The block of a whole argument, which is the caller's from now on (invariant 3); `None`
+    /// when it was given away before.
+    pub fn give(&self) -> Option<NonNull<u8>> {
+        assert!(self.is_whole());
+        if self.given.get().is_some() {
+            return None;
+        }
+        // SAFETY: all bytes have come, and the new owner does as invariant 3 demands.
+        let pinned = unsafe { Pinned::new(self.at, self.announced) };
+        self.given.set(pinned).expect("just seen empty");
+        Some(self.at)
+    }
+}
+
+impl Deref for Large {
+    type Target = [u8];
+
+    /// What has come.
+    fn deref(&self) -> &[u8] {
+        // SAFETY: initialised (invariant 1); owned or pinned, so that it stays (invariant 3).
+        unsafe { std::slice::from_raw_parts(self.at.as_ptr(), self.arrived) }
+    }
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        if self.given.get().is_none() {
+            // SAFETY: nobody else has the block.
+            unsafe { alloc::free(self.at, self.capacity) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    const MIB: usize = 1 << 20;
+
+    #[test]
+    fn a_block_is_at_most_eight_times_what_has_come() {
+        for announced in [
+            LARGE_MIN,
+            LARGE_MIN + 1,
+            100_000,
+            MIB,
+            200 * MIB,
+            512 * MIB + 7,
+        ] {
+            let (mut arrived, mut steps, mut copied) = (0, 0, 0);
+            while arrived < announced {
+                let capacity = capacity_for(arrived, announced);
+                assert!(capacity > arrived && capacity <= announced);
+                assert!(capacity <= FIRST_BYTES.max(8 * arrived));
+                (steps, copied) = (steps + 1, copied + arrived);
+                arrived = capacity;
+            }
+            assert!(steps <= 8, "{announced}: {steps}");
+            assert!(copied <= announced / 7 + 16, "{announced}: {copied}");
+        }
+    }
+
+    /// Lets `text` come in pieces, with `tail` behind it.
+    fn come(text: &[u8], first: usize, piece: usize, tail: &[u8]) -> (Large, Vec<u8>) {
+        let (mut peer, socket) = UnixStream::pair().expect("sockets");
+        let mut large = Large::begin(text.len(), &text[..first]);
+        let rest = [&text[first..], tail].concat();
+        let mut behind = [0; 100];
+        for sent in rest.chunks(piece) {
+            peer.write_all(sent).expect("room in the socket");
+            let mut left = sent.len();
+            while left > 0 && !large.is_whole() {
+                let filled = large.read(socket.as_fd(), &mut behind).expect("bytes");
+                left -= filled.read;
+                if large.is_whole() {
+                    return (large, behind[..filled.behind].to_vec());
+                }
+                assert_eq!(filled.behind, 0);
+            }
+        }
+        panic!("not all of it came");
+    }
+
+    #[test]
+    fn pieces_of_any_length_give_the_whole_in_a_block_of_its_length() {
+        let text: Vec<u8> = (0..300_001u32).map(|i| (i % 251) as u8).collect();
+        for (first, piece) in [(0, 100_000), (1, 65_536), (70_000, 777), (300_000, 50_000)] {
+            let (large, _) = come(&text, first, piece, b"\r\n");
+            assert!(*large == *text, "{first} {piece}");
+            assert_eq!(large.memory_bytes(), alloc::good_size(text.len()));
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_the_end_is_told_apart() {
+        let text = [b'x'; LARGE_MIN];
+        let (large, behind) = come(&text, 5, 100_000, b"\r\nPING\r\n");
+        assert_eq!(
+            (large.len(), &behind[..]),
+            (LARGE_MIN, &b"\r\nPING\r\n"[..])
+        );
+    }
+
+    #[test]
+    fn the_end_of_the_stream_is_told() {
+        let (peer, socket) = UnixStream::pair().expect("sockets");
+        drop(peer);
+        let mut large = Large::begin(MIB, b"abc");
+        let filled = large.read(socket.as_fd(), &mut []).expect("an end");
+        assert_eq!((filled.read, filled.full), (0, false));
+    }
+
+    #[test]
+    fn room_that_is_not_used_goes_back() {
+        let mut large = Large::begin(100 * MIB, &vec![b'x'; MIB]);
+        assert!(large.memory_bytes() > MIB);
+        large.shrink();
+        assert_eq!(large.memory_bytes(), MIB);
+        assert!(large.iter().all(|&b| b == b'x'));
+    }
+
+    #[test]
+    fn a_given_block_outlives_its_key_while_the_argument_is_read() {
+        let large = Large::begin(LARGE_MIN, &[b'x'; LARGE_MIN]);
+        let block = large.give().expect("whole");
+        assert_eq!(large.give(), None);
+        assert!(pin::is_pinned(block));
+        // SAFETY: given to this test, which does not use it again.
+        unsafe { pin::free(block, LARGE_MIN) };
+        assert!(large.iter().all(|&b| b == b'x'));
+        drop(large);
+        assert!(!pin::is_pinned(block));
+    }
+}
