@@ -144,6 +144,14 @@ impl CommandTable {
         found.eq_ignore_ascii_case(name).then(|| &self.rows[*row])
     }
 
+    /// The row of a name in full: `get`, `config|get`.
+    pub fn find_full(&self, name: &[u8]) -> Option<&Row> {
+        let Some(bar) = memchr::memchr(b'|', name) else {
+            return self.find(name);
+        };
+        self.find_subcommand(self.find(&name[..bar])?, &name[bar + 1..])
+    }
+
     /// The row of a container's subcommand.
     pub fn find_subcommand(&self, container: &Row, name: &[u8]) -> Option<&Row> {
         container

@@ -72,7 +72,7 @@ fn info(call: &mut Call<'_>) -> CommandResult {
     }
     call.reply.array(names.len());
     for name in names.iter() {
-        match find_full(&call.server.table, name) {
+        match call.server.table.find_full(name) {
             Some(row) => write_info(call.reply, row.full_name, row.spec),
             None => call.reply.null(),
         }
@@ -98,7 +98,7 @@ fn docs(call: &mut Call<'_>) -> CommandResult {
         0 => table.commands().map(|(_, row)| row).collect(),
         _ => names
             .iter()
-            .filter_map(|name| find_full(table, name))
+            .filter_map(|name| table.find_full(name))
             .collect(),
     };
     let place = call.reply.defer();
@@ -209,14 +209,6 @@ fn help(call: &mut Call<'_>) -> CommandResult {
     ];
     write_help(call.reply, "command", &lines);
     Ok(())
-}
-
-/// The row of a name in full: `get`, `config|get`.
-fn find_full<'t>(table: &'t CommandTable, name: &[u8]) -> Option<&'t Row> {
-    let Some(bar) = memchr::memchr(b'|', name) else {
-        return table.find(name);
-    };
-    table.find_subcommand(table.find(&name[..bar])?, &name[bar + 1..])
 }
 
 /// The keys of the command that `args` are.

@@ -4,7 +4,7 @@ use super::latency_report::{doctor_text, graph_text};
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{self, write_help};
 use crate::resp::Reply;
-use crate::server::{Call, CommandResult, Histogram, Row, Server, Spec};
+use crate::server::{Call, CommandResult, Histogram, Row, Spec};
 
 const FLAGS: Flags = Flags::ADMIN
     .union(Flags::NOSCRIPT)
@@ -53,10 +53,8 @@ fn graph(call: &mut Call<'_>) -> CommandResult {
         .iter()
         .find(|(name, _)| name.as_bytes() == event);
     let Some((name, series)) = found else {
-        // Redis's text ends at a NUL byte.
-        let event = event.split(|&b| b == 0).next().unwrap_or_default();
-        let line = [b"ERR No samples available for event '", event, b"'"].concat();
-        return Err(CommandError::Bytes(line));
+        const NO_SAMPLES: &str = "ERR No samples available for event '";
+        return Err(CommandError::naming(NO_SAMPLES, event, "'"));
     };
     let text = graph_text(name, series, call.server.now.unix_s());
     call.reply.verbatim("txt", text.as_bytes());
@@ -107,7 +105,7 @@ fn histogram(call: &mut Call<'_>) -> CommandResult {
         wanted.extend(server.table.rows());
     }
     for name in call.args.from(2).iter() {
-        let Some(row) = find(server, name) else {
+        let Some(row) = server.table.find_full(name) else {
             continue;
         };
         wanted.push(row);
@@ -126,16 +124,6 @@ fn histogram(call: &mut Call<'_>) -> CommandResult {
         distribution(call.reply, histogram);
     }
     Ok(())
-}
-
-/// The row of `get` or of `client|id`.
-fn find<'s>(server: &'s Server, name: &[u8]) -> Option<&'s Row> {
-    let mut parts = name.splitn(2, |&b| b == b'|');
-    let row = server.table.find(parts.next()?)?;
-    match parts.next() {
-        None => Some(row),
-        Some(sub) => server.table.find_subcommand(row, sub),
-    }
 }
 
 fn distribution(reply: &mut Reply, histogram: &Histogram) {
