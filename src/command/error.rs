@@ -36,6 +36,8 @@ pub enum CommandError {
     OutOfRange,
     #[error("ERR timeout is not a float or out of range")]
     BadTimeout,
+    #[error("ERR timeout is not an integer or out of range")]
+    BadTimeoutMs,
     #[error("ERR timeout is negative")]
     NegativeTimeout,
     #[error("ERR timeout is out of range")]
@@ -50,6 +52,13 @@ pub enum CommandError {
     NumkeysNotPositive,
     #[error("ERR Number of keys can't be greater than number of args")]
     TooManyKeys,
+    #[error("ERR LIMIT can't be negative")]
+    NegativeLimit,
+    #[error(
+        "ERR value is out of range, value must between -9223372036854775807 and \
+         9223372036854775807"
+    )]
+    CountTooLow,
     #[error("ERR wrong number of arguments for '{0}' command")]
     WrongArity(String),
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
@@ -73,11 +82,37 @@ impl CommandError {
         CommandError::Owned(Cow::Owned(text.into()))
     }
 
+    /// A text around a word of the client's, shown as far as C would print it.
+    pub fn naming(before: &str, word: &[u8], after: &str) -> CommandError {
+        let parts = [before.as_bytes(), up_to_nul(word), after.as_bytes()];
+        CommandError::Bytes(parts.concat())
+    }
+
     /// The line after `-` as bytes.
     pub fn line(&self) -> Vec<u8> {
         match self {
             CommandError::Bytes(b) => b.clone(),
             other => other.to_string().into_bytes(),
         }
+    }
+}
+
+/// What of a word C sees as a string: all before a NUL byte.
+pub fn up_to_nul(word: &[u8]) -> &[u8] {
+    &word[..memchr::memchr(0, word).unwrap_or(word.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// CLIENT KILL USER and CLIENT SETINFO repeated what stands behind a NUL byte, too.
+    #[test]
+    fn a_word_is_repeated_up_to_a_nul_byte() {
+        let shown = |word| CommandError::naming("ERR No such user '", word, "'").line();
+        assert_eq!(shown(b"me"), b"ERR No such user 'me'");
+        assert_eq!(shown(b"me\0 too"), b"ERR No such user 'me'");
+        assert_eq!(shown(b"\0"), b"ERR No such user ''");
+        assert_eq!(shown(b"\xff"), b"ERR No such user '\xff'");
     }
 }

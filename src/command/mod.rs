@@ -6,7 +6,7 @@ pub mod finders;
 pub mod keys;
 mod spec;
 
-pub use error::CommandError;
+pub use error::{CommandError, up_to_nul};
 pub use spec::{
     Access, Arity, BadKeys, Begin, Category, Find, FindKeys, Flags, KeySpec, Spec, Within,
 };

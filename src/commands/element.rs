@@ -35,11 +35,9 @@ pub(super) fn at_least(
 
 /// An integer whose negative is one too: counts whose sign is a direction.
 pub(super) fn signed_count(arg: &[u8]) -> Result<i64, CommandError> {
-    const TOO_LOW: &str = "ERR value is out of range, value must between \
-                           -9223372036854775807 and 9223372036854775807";
     match parse_i64(arg) {
         None => Err(CommandError::NotAnInteger),
-        Some(i64::MIN) => Err(CommandError::Text(TOO_LOW)),
+        Some(i64::MIN) => Err(CommandError::CountTooLow),
         Some(n) => Ok(n),
     }
 }

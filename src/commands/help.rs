@@ -30,12 +30,9 @@ pub(super) fn write_help(reply: &mut Reply, container: &str, lines: &[&str]) {
 
 /// A subcommand that a container does not have, or not with so many arguments.
 pub(super) fn misused(container: &str, subcommand: &[u8]) -> CommandError {
-    let mut line = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
-    line.extend_from_slice(&subcommand[..subcommand.len().min(128)]);
-    line.extend_from_slice(b"'. Try ");
-    line.extend_from_slice(container.as_bytes());
-    line.extend_from_slice(b" HELP.");
-    CommandError::Bytes(line)
+    const MISUSED: &str = "ERR unknown subcommand or wrong number of arguments for '";
+    let shown = &subcommand[..subcommand.len().min(128)];
+    CommandError::naming(MISUSED, shown, &format!("'. Try {container} HELP."))
 }
 
 #[cfg(test)]

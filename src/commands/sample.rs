@@ -1,7 +1,7 @@
 //! Random elements of a container: HRANDFIELD, ZRANDMEMBER and their like share the plan.
 
-use crate::base::number::parse_i64;
 use crate::command::CommandError;
+use crate::commands::element;
 use crate::resp::Args;
 use rand::{Rng, RngExt};
 
@@ -20,12 +20,7 @@ impl SampleArgs {
         let Some(text) = args.get(2) else {
             return Ok(None);
         };
-        let count = parse_i64(text).ok_or(CommandError::NotAnInteger)?;
-        if count == i64::MIN {
-            const RANGE: &str = "ERR value is out of range, value must between \
-                                 -9223372036854775807 and 9223372036854775807";
-            return Err(CommandError::Text(RANGE));
-        }
+        let count = element::signed_count(text)?;
         let paired = args.is(3, word);
         if args.len() > 4 || (args.len() == 4 && !paired) {
             return Err(CommandError::Syntax);

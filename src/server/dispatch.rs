@@ -10,7 +10,7 @@ use super::cross_protocol::is_http;
 use super::session::Session;
 use super::table::Row;
 use super::{Engine, Server};
-use crate::command::{CommandError, Flags};
+use crate::command::{CommandError, Flags, up_to_nul};
 use crate::config::{Allowed, Choice};
 use crate::keyspace::{KeyHash, Keyspace};
 use crate::net::Address;
@@ -146,8 +146,7 @@ pub fn resolve(server: &Server, row: Option<usize>, args: Args<'_>) -> Result<us
 
 /// A word as C's `%.*s` prints it: up to a NUL byte, at most `max` bytes.
 fn echoed(word: &[u8], max: usize) -> &[u8] {
-    let end = memchr::memchr(0, word).unwrap_or(word.len());
-    &word[..end.min(max)]
+    up_to_nul(&word[..word.len().min(max)])
 }
 
 fn unknown_command(args: Args<'_>) -> CommandError {

@@ -119,11 +119,8 @@ fn hello(call: &mut Call<'_>) -> CommandResult {
             name = Some(super::session::client_name(args.at(at + 1))?);
             at += 2;
         } else {
-            let mut line = b"ERR Syntax error in HELLO option '".to_vec();
-            // Redis's text ends at a NUL byte.
-            line.extend(args.at(at).iter().take_while(|&&b| b != 0));
-            line.push(b'\'');
-            return Err(CommandError::Bytes(line));
+            const BAD_OPTION: &str = "ERR Syntax error in HELLO option '";
+            return Err(CommandError::naming(BAD_OPTION, args.at(at), "'"));
         }
     }
     if let Some((user, password)) = login {

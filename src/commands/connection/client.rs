@@ -160,13 +160,15 @@ fn setinfo(call: &mut Call<'_>) -> CommandResult {
     } else if call.args.is(2, "LIB-VER") {
         &mut client.lib_ver
     } else {
-        return Err(CommandError::Bytes(
-            [b"ERR Unrecognized option '", option, b"'"].concat(),
+        return Err(CommandError::naming(
+            "ERR Unrecognized option '",
+            option,
+            "'",
         ));
     };
     if !value.iter().all(|b| (b'!'..=b'~').contains(b)) {
-        const REASON: &[u8] = b" cannot contain spaces, newlines or special characters.";
-        return Err(CommandError::Bytes([b"ERR ", option, REASON].concat()));
+        const REASON: &str = " cannot contain spaces, newlines or special characters.";
+        return Err(CommandError::naming("ERR ", option, REASON));
     }
     let value = std::str::from_utf8(value).expect("printable ASCII");
     *place = (!value.is_empty()).then(|| value.into());

@@ -76,8 +76,7 @@ fn kill(call: &mut Call<'_>) -> CommandResult {
             filter.laddr = Some(value);
         } else if args.is(at, "USER") {
             if value != b"default" {
-                let line = [b"ERR No such user '", value, b"'"].concat();
-                return Err(CommandError::Bytes(line));
+                return Err(CommandError::naming("ERR No such user '", value, "'"));
             }
             filter.user = Some(value);
         } else if args.is(at, "SKIPME") {
@@ -136,8 +135,7 @@ fn pause(call: &mut Call<'_>) -> CommandResult {
         }
         _ => return Err(misused("CLIENT", args.at(1))),
     };
-    const BAD_TIMEOUT: &str = "ERR timeout is not an integer or out of range";
-    let timeout_ms = parse_i64(args.at(2)).ok_or(CommandError::Text(BAD_TIMEOUT))?;
+    let timeout_ms = parse_i64(args.at(2)).ok_or(CommandError::BadTimeoutMs)?;
     if timeout_ms < 0 {
         return Err(CommandError::NegativeTimeout);
     }

@@ -59,10 +59,8 @@ fn list(call: &mut Call<'_>) -> CommandResult {
 
 /// The type with this name.
 pub(super) fn client_kind(name: &[u8]) -> Result<ClientKind, CommandError> {
-    // Redis's message ends where the name has a NUL byte.
-    let shown = name.split(|&byte| byte == 0).next().unwrap_or(name);
     ClientKind::named(name)
-        .ok_or_else(|| CommandError::Bytes([b"ERR Unknown client type '", shown, b"'"].concat()))
+        .ok_or_else(|| CommandError::naming("ERR Unknown client type '", name, "'"))
 }
 
 /// All connections (of a kind), this one too, oldest first.

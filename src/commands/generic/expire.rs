@@ -55,6 +55,7 @@ fn pexpireat(call: &mut Call<'_>) -> CommandResult {
 }
 
 const NX_AND_OTHERS: &str = "ERR NX and XX, GT or LT options at the same time are not compatible";
+const UNSUPPORTED: &str = "ERR Unsupported option ";
 const GT_AND_LT: &str = "ERR GT and LT options at the same time are not compatible";
 
 #[derive(Default)]
@@ -79,7 +80,7 @@ impl Conditions {
             .find(|(word, _)| args.is(at, word));
             match flag {
                 Some((_, flag)) => *flag = true,
-                None => return Err(unsupported(args.at(at))),
+                None => return Err(CommandError::naming(UNSUPPORTED, args.at(at), "")),
             }
         }
         if c.nx && (c.xx || c.gt || c.lt) {
@@ -99,12 +100,6 @@ impl Conditions {
             }
         }
     }
-}
-
-/// Names the word as far as C would print it.
-fn unsupported(word: &[u8]) -> CommandError {
-    let end = memchr::memchr(0, word).unwrap_or(word.len());
-    CommandError::Bytes([b"ERR Unsupported option ", &word[..end]].concat())
 }
 
 /// Unix milliseconds of the second argument. Any past is a time; overflows are none.

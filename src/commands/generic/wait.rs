@@ -67,11 +67,9 @@ fn waitaof(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-const BAD_TIMEOUT: &str = "ERR timeout is not an integer or out of range";
-
 /// Milliseconds that end before time does.
 fn parse_timeout(call: &Call<'_>, text: &[u8]) -> Result<u64, CommandError> {
-    let ms = parse_i64(text).ok_or(CommandError::Text(BAD_TIMEOUT))?;
+    let ms = parse_i64(text).ok_or(CommandError::BadTimeoutMs)?;
     let ms = u64::try_from(ms).map_err(|_| CommandError::NegativeTimeout)?;
     if (ms as i64).checked_add(call.db.now_ms()).is_none() {
         return Err(CommandError::TimeoutOutOfRange);

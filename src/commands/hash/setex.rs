@@ -80,10 +80,8 @@ impl<'a> Options<'a> {
                     Condition::NoneThere
                 };
             } else {
-                // Redis writes a C string: up to the first NUL.
-                let word = args.at(at).split(|&b| b == 0).next().unwrap_or_default();
-                let text = [b"ERR unknown argument: ", word].concat();
-                return Err(CommandError::Bytes(text));
+                let unknown = CommandError::naming("ERR unknown argument: ", args.at(at), "");
+                return Err(unknown);
             }
             at += 1;
         }

@@ -107,8 +107,7 @@ fn sintercard(call: &mut Call<'_>) -> CommandResult {
         if !args.is(at, "LIMIT") || at + 1 == args.len() {
             return Err(CommandError::Syntax);
         }
-        let negative = CommandError::Text("ERR LIMIT can't be negative");
-        limit = element::at_least(args.at(at + 1), 0, negative)?;
+        limit = element::at_least(args.at(at + 1), 0, CommandError::NegativeLimit)?;
         at += 2;
     }
     let sets = look_up(&mut call.db, args.from(2).first(numkeys))?;

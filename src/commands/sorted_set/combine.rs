@@ -8,6 +8,7 @@ use super::source::{Scored, Source};
 use crate::base::float::parse_double;
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::element;
 use crate::commands::stored::store;
 use crate::keyspace::{Class, Db};
 use crate::resp::Args;
@@ -326,9 +327,7 @@ fn zintercard(call: &mut Call<'_>) -> CommandResult {
         if next + 1 == args.len() || !args.is(next, "LIMIT") {
             return Err(CommandError::Syntax);
         }
-        const NEGATIVE: CommandError = CommandError::Text("ERR LIMIT can't be negative");
-        let given = parse_i64(args.at(next + 1)).and_then(|n| usize::try_from(n).ok());
-        limit = given.ok_or(NEGATIVE)?;
+        limit = element::at_least(args.at(next + 1), 0, CommandError::NegativeLimit)?;
         next += 2;
     }
     let mut sources: Vec<_> = keys.iter().map(|key| Source::open(&call.db, key)).collect();
