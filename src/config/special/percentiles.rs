@@ -55,3 +55,15 @@ pub fn percentile_text(percentile: f64) -> String {
     let text = format!("{percentile:.6}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// INFO showed the last as 0.000004.
+    #[test]
+    fn percentiles_are_named_without_zeros() {
+        let names = [50.0, 99.9, 0.0, 100.0, 99.99, 0.000_003_5].map(percentile_text);
+        assert_eq!(names, ["50", "99.9", "0", "100", "99.99", "0.000003"]);
+    }
+}

@@ -1,7 +1,7 @@
 //! INFO commandstats, errorstats, latencystats: every command's and every error's counters.
 
 use super::{Source, Writer};
-use crate::base::float;
+use crate::config::percentile_text;
 
 pub(super) fn commandstats(from: &Source<'_>, to: &mut Writer) {
     let server = from.server;
@@ -55,29 +55,10 @@ pub(super) fn latencystats(from: &Source<'_>, to: &mut Writer) {
             .iter()
             .map(|&percent| {
                 let micros = histogram.percentile(percent) as f64 / 1000.0;
-                format!("p{}={micros:.3}", percent_text(percent))
+                format!("p{}={micros:.3}", percentile_text(percent))
             })
             .collect();
         let (name, list) = (row.full_name, percentiles.join(","));
         to.line(format_args!("latency_percentiles_usec_{name}:{list}"));
-    }
-}
-
-/// A percentile with at most six decimals and no zeros at the end.
-fn percent_text(percent: f64) -> String {
-    let mut text = Vec::new();
-    float::write_fixed(&mut text, percent, 6);
-    let text = String::from_utf8(text).expect("digits");
-    text.trim_end_matches('0').trim_end_matches('.').to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_named_without_zeros() {
-        let names = [50.0, 99.9, 0.0, 100.0, 99.99].map(percent_text);
-        assert_eq!(names, ["50", "99.9", "0", "100", "99.99"]);
     }
 }
