@@ -144,6 +144,11 @@ pub(super) const ZINCRBY: Spec = Spec {
 ///
 /// Reply: the new score (RESP3: double). O(log n).
 fn zincrby(call: &mut Call<'_>) -> CommandResult {
+    // A word of ZADD's in the number's place is taken for the option, and then a pair lacks.
+    let options = ["NX", "XX", "GT", "LT", "CH", "INCR"];
+    if options.iter().any(|word| call.args.is(2, word)) {
+        return Err(CommandError::Syntax);
+    }
     let conditions = Conditions {
         increment: true,
         ..Conditions::default()
@@ -270,6 +275,7 @@ mod tests {
             ("ZADD z 1 a x b", "value is not a valid float"),
             ("ZADD z nan a", "value is not a valid float"),
             ("ZINCRBY z x a", "value is not a valid float"),
+            ("ZINCRBY z Incr a", "syntax error"),
         ] {
             assert_eq!(t.run(line), format!("-ERR {text}\r\n"), "{line}");
         }
