@@ -89,3 +89,26 @@ fn compatibility_lists_exactly_the_directives_without_effect() {
         "a directive that works is listed as without effect"
     );
 }
+
+/// A directive was said to work that nothing read.
+#[test]
+fn what_is_said_to_work_is_read_by_something() {
+    let mut sources = String::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() && path.file_name() != Some("config".as_ref()) {
+                folders.push(path);
+            } else if path.extension() == Some("rs".as_ref()) {
+                sources += &std::fs::read_to_string(path).expect("a source file");
+            }
+        }
+    }
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words: BTreeSet<&str> = sources.split(|c| !is_word(c)).collect();
+    for directive in DIRECTIVES.iter().filter(|d| d.support == Support::Works) {
+        let field = directive.name.replace('-', "_");
+        assert!(words.contains(field.as_str()), "{}", directive.name);
+    }
+}

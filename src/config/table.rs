@@ -257,7 +257,7 @@ directives! {
     always_show_logo: bool = false =>
         "always-show-logo", flag, [IMMUTABLE], Works;
     hide_user_data_from_log: bool = false =>
-        "hide-user-data-from-log", flag, [], Works;
+        "hide-user-data-from-log", flag, [], NotNeeded;
     set_proc_title: bool = true =>
         "set-proc-title", flag, [IMMUTABLE], Works;
     proc_title_template: Text = "{title} {listen-addr} {server-mode}".into() =>
@@ -369,11 +369,11 @@ directives! {
     maxmemory_samples: u32 = 5 =>
         "maxmemory-samples", number(1, 64), [], Works;
     maxmemory_eviction_tenacity: u32 = 10 =>
-        "maxmemory-eviction-tenacity", number(0, 100), [], Works;
+        "maxmemory-eviction-tenacity", number(0, 100), [], NotNeeded;
     replica_ignore_maxmemory: bool = true =>
         "replica-ignore-maxmemory" | "slave-ignore-maxmemory", flag, [], NotYet(Replication);
     active_expire_effort: u32 = 1 =>
-        "active-expire-effort", number(1, 10), [], Works;
+        "active-expire-effort", number(1, 10), [], NotNeeded;
 
     // Lazy freeing
     lazyfree_lazy_eviction: bool = false =>
@@ -385,7 +385,7 @@ directives! {
     replica_lazy_flush: bool = false =>
         "replica-lazy-flush" | "slave-lazy-flush", flag, [], NotYet(Replication);
     lazyfree_lazy_user_del: bool = false =>
-        "lazyfree-lazy-user-del", flag, [DEBUG], Works;
+        "lazyfree-lazy-user-del", flag, [DEBUG], NotNeeded;
     lazyfree_lazy_user_flush: bool = false =>
         "lazyfree-lazy-user-flush", flag, [DEBUG], Works;
 
@@ -521,11 +521,11 @@ directives! {
     zset_max_listpack_value: usize = 64 =>
         "zset-max-listpack-value" | "zset-max-ziplist-value", memory(0, LONG_MAX), [], Works;
     hll_sparse_max_bytes: usize = 3000 =>
-        "hll-sparse-max-bytes", memory(0, LONG_MAX), [], Works;
+        "hll-sparse-max-bytes", memory(0, LONG_MAX), [], NotYet(HyperLogLog);
     stream_node_max_bytes: usize = 4096 =>
-        "stream-node-max-bytes", memory(0, LONG_MAX), [], Works;
+        "stream-node-max-bytes", memory(0, LONG_MAX), [], NotYet(Streams);
     stream_node_max_entries: u64 = 100 =>
-        "stream-node-max-entries", number(0, LONG_MAX), [], Works;
+        "stream-node-max-entries", number(0, LONG_MAX), [], NotYet(Streams);
 
     // Engine
     activerehashing: bool = true =>
