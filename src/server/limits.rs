@@ -88,7 +88,7 @@ impl Server {
         if limit.soft_bytes > 0 && beyond >= limit.soft_bytes {
             let now = self.now.mono_ms;
             let since = *session.client.soft_limit_since_ms.get_or_insert(now);
-            return now - since > limit.soft_seconds * 1000;
+            return now - since > limit.soft_seconds.saturating_mul(1000);
         }
         session.client.soft_limit_since_ms = None;
         false

@@ -78,7 +78,7 @@ impl Server {
         let nanos_per_tick = self.cycles.nanos(1_000_000) as f64 / 1e6;
         let micros = [
             (slowlog >= 0).then_some(slowlog as u64),
-            (latency > 0).then(|| latency * 1000),
+            (latency > 0).then(|| latency.saturating_mul(1000)),
         ];
         self.slow_ticks = match micros.into_iter().flatten().min() {
             None => u64::MAX,

@@ -302,6 +302,16 @@ mod tests {
         );
     }
 
+    /// Milliseconds became microseconds without room for them: a threshold of nearly nothing.
+    #[test]
+    fn a_huge_latency_threshold_is_never_reached() {
+        let mut t = Testbed::new();
+        let huge =
+            "CONFIG SET slowlog-log-slower-than -1 latency-monitor-threshold 18446744073709552";
+        assert_eq!(t.run(huge), "+OK\r\n");
+        assert_eq!(t.run("LATENCY LATEST"), "*0\r\n");
+    }
+
     #[test]
     fn resetstat_zeroes_counters() {
         let mut t = Testbed::new();
