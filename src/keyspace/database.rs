@@ -268,7 +268,7 @@ impl Database {
             return false;
         };
         found.entry.set_int(n);
-        self.sizes.change(Size::of_int(old), Size::of_int(n));
+        self.sizes.change_int(old, n);
         true
     }
 

@@ -98,6 +98,18 @@ fn int_size(n: i64) -> usize {
         .sum::<usize>()
 }
 
+/// The highest bits of numbers of which some have longer texts, by their bin, than others:
+/// those around 10, 1000, 10^7 and 10^15. Negative numbers are among them.
+const MIXED: u64 = 1 << 3 | 1 << 9 | 1 << 23 | 1 << 49 | 1 << 63;
+
+/// Whether it is plain that two integers' texts are in one bin. They may be without; that is
+/// seldom where one is counted up to the other.
+#[inline]
+fn plainly_same(a: i64, b: i64) -> bool {
+    let (a, b) = (a as u64, b as u64);
+    (a ^ b) <= (a & b) && MIXED >> (a | 1).ilog2() & 1 == 0
+}
+
 /// Keys by type and bin.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeySizes([[u64; BINS]; Type::ALL.len()]);
@@ -126,6 +138,14 @@ impl KeySizes {
     pub(super) fn change(&mut self, before: Size, after: Size) {
         if !before.same_bin(after) {
             self.change_bin(before, after);
+        }
+    }
+
+    /// As [`KeySizes::change`], of a key whose integer becomes another.
+    #[inline]
+    pub(super) fn change_int(&mut self, before: i64, after: i64) {
+        if !plainly_same(before, after) {
+            self.change(Size::of_int(before), Size::of_int(after));
         }
     }
 
@@ -179,6 +199,20 @@ mod tests {
                 let text = Size::new(Type::String, n.to_string().len());
                 prop_assert_eq!(Size::of_int(n).bin(), text.bin(), "{}", n);
             }
+        }
+
+        #[test]
+        fn what_is_plain_of_two_integers_is_true(n in any::<i64>(), shift in 0u32..64, step in -99i64..99) {
+            let n = n >> shift;
+            for (a, b) in [(n, n.wrapping_add(step)), (n, n >> 1), (n, !n), (0, 0), (9, 10), (-1, -10)] {
+                let same = Size::of_int(a).bin() == Size::of_int(b).bin();
+                prop_assert!(same || !plainly_same(a, b), "{} {}", a, b);
+            }
+            for near in [10, 1000, 10_000_000, 1_000_000_000_000_000i64] {
+                let (a, b) = (near - 1 - step.abs() % 10, near + step.abs());
+                prop_assert!(!plainly_same(a, b) && !plainly_same(b, a), "{} {}", a, b);
+            }
+            prop_assert!(plainly_same(1000000, 1000001) && plainly_same(5, 6));
         }
 
         #[test]
