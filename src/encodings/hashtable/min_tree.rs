@@ -105,11 +105,11 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
+        #![proptest_config(ProptestConfig::with_cases(16))]
 
         #[test]
         fn the_least_of_all_leaves_is_known_and_found(
-            ops in prop::collection::vec((0usize..600, 0i64..1000), 0..600)
+            ops in prop::collection::vec((0usize..400, 0i64..1000), 0..800)
         ) {
             let (mut tree, mut model) = (MinTree::new(), Vec::new());
             for (leaf, value) in ops {
