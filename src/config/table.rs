@@ -369,7 +369,7 @@ directives! {
     maxmemory_samples: u32 = 5 =>
         "maxmemory-samples", number(1, 64), [], Works;
     maxmemory_eviction_tenacity: u32 = 10 =>
-        "maxmemory-eviction-tenacity", number(0, 100), [], NotNeeded;
+        "maxmemory-eviction-tenacity", number(0, 100), [], Works;
     replica_ignore_maxmemory: bool = true =>
         "replica-ignore-maxmemory" | "slave-ignore-maxmemory", flag, [], NotYet(Replication);
     active_expire_effort: u32 = 1 =>

@@ -6,7 +6,8 @@
 
 use super::entry::Entry;
 use super::{Class, ClockUse, DbIndex, Keyspace, RemovedPart};
-use crate::base::alloc;
+use crate::base::{alloc, clock};
+use crate::encodings::hashtable::Word;
 
 /// Candidates remembered between evictions.
 const POOL: usize = 16;
@@ -30,6 +31,23 @@ pub struct Eviction {
     pub samples: u32,
 }
 
+/// How an eviction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evicted {
+    /// The memory fits, or will once the helper thread has freed what it was given.
+    Fits,
+    /// Time was up; more can go.
+    InPart,
+    /// The policy finds nothing more.
+    Everything,
+}
+
+/// Keys that go before the clock is looked at.
+const KEYS_A_LOOK: u32 = 16;
+
+/// One in so many keys must be volatile to be found by drawing from all of them.
+const VOLATILE_SHARE: usize = 8;
+
 /// A key that may go, with how much it should (higher first).
 struct Candidate {
     score: u64,
@@ -38,20 +56,30 @@ struct Candidate {
 }
 
 impl Keyspace {
-    /// Evicts until `used_memory` is at most `limit`. `false`: the policy finds nothing more.
-    pub fn evict_to(&mut self, limit: usize, policy: Eviction) -> bool {
+    /// Evicts until `used_memory` is at most `limit`, or `ticks` of the cycle counter have
+    /// passed: [`KEYS_A_LOOK`] keys at least.
+    pub fn evict_to(&mut self, limit: usize, policy: Eviction, ticks: u64) -> Evicted {
+        let began = clock::cycles();
         let mut pool: Vec<Candidate> = Vec::with_capacity(POOL);
+        let mut gone = 0;
         // What is being freed off the loop counts as used until it is.
         while alloc::used_memory() > limit {
             if !self.evict_one(policy, &mut pool) {
-                return self.lazyfree.pending() > 0;
+                return match self.lazyfree.pending() {
+                    0 => Evicted::Everything,
+                    _ => Evicted::Fits,
+                };
+            }
+            gone += 1;
+            if gone % KEYS_A_LOOK == 0 && clock::cycles().wrapping_sub(began) >= ticks {
+                return Evicted::InPart;
             }
         }
-        true
+        Evicted::Fits
     }
 
     fn evict_one(&mut self, policy: Eviction, pool: &mut Vec<Candidate>) -> bool {
-        // Volatile policies may draw keys that are not candidates: more draws, then.
+        // Keys drawn may all be no candidates, or in the pool already: more draws, then.
         for _ in 0..64 {
             for at in 0..self.dbs.len() {
                 self.sample(DbIndex(at as u32), policy, pool);
@@ -76,7 +104,7 @@ impl Keyspace {
             return;
         }
         for _ in 0..policy.samples.max(1) {
-            let Some(word) = self.dbs[at].table().random(&mut self.rng) else {
+            let Some(word) = self.draw(at, policy) else {
                 return;
             };
             if policy.volatile_only && !Entry::word_has_expiry(word) {
@@ -93,6 +121,16 @@ impl Keyspace {
                 });
             }
         }
+    }
+
+    fn draw(&mut self, at: usize, policy: Eviction) -> Option<Word> {
+        let db = &self.dbs[at];
+        if policy.volatile_only && db.volatile() * VOLATILE_SHARE < db.len() {
+            return db
+                .table()
+                .random_noted(&mut self.rng, Entry::word_has_expiry);
+        }
+        db.table().random(&mut self.rng)
     }
 
     fn eviction_score(&self, entry: Entry, policy: Eviction) -> u64 {
@@ -131,5 +169,75 @@ fn candidates(db: &super::Database, policy: Eviction) -> usize {
         db.volatile()
     } else {
         db.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::{Expiry, NewValue};
+
+    const DB: DbIndex = DbIndex(0);
+
+    /// `keys` keys, the first `volatile` of which expire some day.
+    fn filled(keys: usize, volatile: usize) -> Keyspace {
+        let mut k = Keyspace::new(1);
+        k.now_ms = 1000;
+        for i in 0..keys {
+            let expiry = match i {
+                _ if i < volatile => Expiry::At(1_000_000 + i as i64),
+                _ => Expiry::Clear,
+            };
+            let key = format!("key:{i}");
+            k.db(DB)
+                .set_string(key.as_bytes(), NewValue::Int(1), expiry);
+        }
+        k
+    }
+
+    fn policy(order: EvictionOrder, volatile_only: bool) -> Eviction {
+        Eviction {
+            order,
+            volatile_only,
+            samples: 5,
+        }
+    }
+
+    #[test]
+    fn the_few_keys_that_expire_are_found_among_many() {
+        use EvictionOrder::{LeastFrequentlyUsed, LeastRecentlyUsed, Random, SoonestExpiry};
+        for order in [
+            LeastRecentlyUsed,
+            LeastFrequentlyUsed,
+            Random,
+            SoonestExpiry,
+        ] {
+            let mut k = filled(20_000, 5);
+            let evicted = k.evict_to(0, policy(order, true), u64::MAX);
+            assert_eq!(evicted, Evicted::Everything);
+            assert_eq!((k.stats.evicted, k.db(DB).len()), (5, 19_995), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn keys_whose_expiry_was_taken_back_stay() {
+        let mut k = filled(5_000, 300);
+        for i in 3..300 {
+            let key = format!("key:{i}");
+            k.db(DB)
+                .set_string(key.as_bytes(), NewValue::Int(2), Expiry::Clear);
+        }
+        k.evict_to(0, policy(EvictionOrder::Random, true), u64::MAX);
+        assert_eq!(k.db(DB).len(), 4_997);
+    }
+
+    #[test]
+    fn an_eviction_without_time_evicts_a_few() {
+        let mut k = filled(1_000, 0);
+        let random = policy(EvictionOrder::Random, false);
+        assert_eq!(k.evict_to(0, random, 0), Evicted::InPart);
+        assert_eq!(k.db(DB).len(), 1_000 - KEYS_A_LOOK as usize);
+        assert_eq!(k.evict_to(0, random, u64::MAX), Evicted::Everything);
+        assert_eq!(k.db(DB).len(), 0);
     }
 }

@@ -30,7 +30,7 @@ mod watch;
 pub use clock::ClockUse;
 pub use database::{Database, Detached};
 pub use db::{Db, KeyHash};
-pub use evict::{Eviction, EvictionOrder};
+pub use evict::{Evicted, Eviction, EvictionOrder};
 pub use expire::Cycle;
 pub use fields::FieldExpiries;
 pub use info::KeyInfo;

@@ -82,6 +82,7 @@ impl Engine {
             cron_due_ms: 0,
             cron_turns: 0,
             retry_accept: Vec::new(),
+            evicting: false,
             listeners: Vec::new(),
             relisten: false,
             cron_paused: false,
@@ -115,6 +116,14 @@ impl Engine {
             let nobody = self.server.nobody();
             let mut session = Session::new(nobody, None);
             self.aftermath(&mut session);
+        }
+    }
+
+    /// Goes on with an eviction that time did not suffice for.
+    pub(super) fn evict_on(&mut self) {
+        if std::mem::take(&mut self.server.evicting) && self.server.config.maxmemory > 0 {
+            self.server.make_room(&mut self.keyspace);
+            self.after_removals();
         }
     }
 
@@ -282,7 +291,10 @@ impl Server {
 
     /// Work that cannot wait for the next event.
     pub(super) fn has_urgent(&self) -> bool {
-        !self.flush.is_empty() || !self.to_close.is_empty() || self.shutdown.is_some()
+        !self.flush.is_empty()
+            || !self.to_close.is_empty()
+            || self.shutdown.is_some()
+            || self.evicting
     }
 
     /// Reads the clocks again, for what follows in this turn.

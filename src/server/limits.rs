@@ -4,9 +4,9 @@ use super::Server;
 use super::client::{Client, ClientFlags};
 use super::client_line::STATIC_REPLY_BYTES;
 use super::session::Session;
-use crate::base::alloc;
+use crate::base::{alloc, clock};
 use crate::config::{Config, MaxmemoryPolicy, OutputBufferLimit};
-use crate::keyspace::{ClientId, Eviction, EvictionOrder, Keyspace};
+use crate::keyspace::{ClientId, Evicted, Eviction, EvictionOrder, Keyspace};
 use crate::net::Address;
 
 /// Reply bytes that a client which has not authenticated may let wait: a turn's errors, no more.
@@ -43,11 +43,34 @@ impl Server {
     pub fn make_room(&mut self, keyspace: &mut Keyspace) -> bool {
         let limit = self.config.maxmemory as usize;
         // While clients are paused the keyspace stands still.
-        let fits = alloc::used_memory() <= limit
-            || self.pause.is_some()
-            || eviction(&self.config).is_some_and(|policy| keyspace.evict_to(limit, policy));
-        self.stats.note_memory(fits, self.now.mono_ms);
-        fits
+        if alloc::used_memory() <= limit || self.pause.is_some() {
+            self.stats.note_memory(true, self.now.mono_ms);
+            return true;
+        }
+        let evicted = match eviction(&self.config) {
+            Some(policy) => self.evict(keyspace, limit, policy),
+            None => Evicted::Everything,
+        };
+        self.evicting = evicted == Evicted::InPart;
+        self.stats
+            .note_memory(evicted == Evicted::Fits, self.now.mono_ms);
+        evicted != Evicted::Everything
+    }
+
+    /// What could not be evicted in the time there was goes on between turns; commands that
+    /// come meanwhile evict a few keys each, so that writers cannot outrun it.
+    fn evict(&mut self, keyspace: &mut Keyspace, limit: usize, policy: Eviction) -> Evicted {
+        let ticks = if self.evicting {
+            0
+        } else {
+            self.cycles
+                .ticks(eviction_nanos(self.config.maxmemory_eviction_tenacity))
+        };
+        let began = clock::cycles();
+        let evicted = keyspace.evict_to(limit, policy, ticks);
+        let micros = self.cycles.micros(clock::cycles().wrapping_sub(began));
+        self.latency.add_if_slow("eviction-cycle", micros / 1000);
+        evicted
     }
 
     fn output_limit(&self, client: &Client) -> OutputBufferLimit {
@@ -172,6 +195,17 @@ impl Server {
     }
 }
 
+/// How long one eviction may take, for a `maxmemory-eviction-tenacity`, as in Redis: 50
+/// microseconds a step up to ten of them, 15 % more for each step after those, at 100 as long
+/// as it takes.
+fn eviction_nanos(tenacity: u32) -> u64 {
+    match tenacity {
+        0..=10 => u64::from(tenacity) * 50_000,
+        11..=99 => (500_000.0 * 1.15f64.powi(tenacity as i32 - 10)) as u64,
+        _ => u64::MAX,
+    }
+}
+
 /// What the configuration says of eviction; `None`: nothing is evicted.
 pub(super) fn eviction(config: &Config) -> Option<Eviction> {
     use EvictionOrder::{LeastFrequentlyUsed, LeastRecentlyUsed, Random, SoonestExpiry};
@@ -190,4 +224,17 @@ pub(super) fn eviction(config: &Config) -> Option<Eviction> {
         volatile_only,
         samples: config.maxmemory_samples,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenacity_is_time() {
+        let micros = [0, 1, 10, 11, 20, 99].map(|tenacity| eviction_nanos(tenacity) / 1000);
+        assert_eq!(micros[..5], [0, 50, 500, 575, 2022]);
+        assert_eq!(micros[5] / 1_000_000, 126);
+        assert_eq!(eviction_nanos(100), u64::MAX);
+    }
 }

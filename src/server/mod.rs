@@ -126,6 +126,8 @@ pub struct Server {
     /// Turns of cron so far.
     pub cron_turns: u64,
     retry_accept: Vec<usize>,
+    /// More is to be evicted than there was time for.
+    evicting: bool,
     /// The sockets that clients come to.
     pub listeners: Vec<Listener>,
     /// The listeners are others than the loop knows.

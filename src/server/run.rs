@@ -619,6 +619,7 @@ impl Loop {
                 .latency
                 .add_if_slow("expire-cycle", micros / 1000);
         }
+        engine.evict_on();
         engine.time_out_blocked();
         engine.end_pause();
         if engine.server.now.mono_ms >= engine.server.cron_due_ms {

@@ -1,6 +1,6 @@
 //! Memory as INFO tells it: when it is taken, and when it is back.
 
-use crate::support::Daemon;
+use crate::support::{Daemon, wait_until};
 
 fn used(server: &Daemon) -> u64 {
     let text = server.info("used_memory").expect("INFO has it");
@@ -37,4 +37,26 @@ fn a_flush_that_is_not_async_has_freed_its_memory_when_it_answers() {
     assert_eq!(c.ask("FLUSHALL SYNC"), "+QUEUED\r\n");
     assert_eq!(c.ask("EXEC"), "*2\r\n+OK\r\n+OK\r\n");
     assert!(used(&server) < before + (1 << 20));
+}
+
+#[test]
+fn a_limit_far_below_what_is_used_is_reached_between_other_work() {
+    let server = Daemon::start(&[
+        "--maxmemory-policy",
+        "allkeys-random",
+        "--enable-debug-command",
+        "yes",
+    ]);
+    let mut c = server.connect();
+    assert_eq!(c.ask("DEBUG POPULATE 200000 key 100"), "+OK\r\n");
+    let limit = used(&server) / 2;
+    assert_eq!(c.ask(&format!("CONFIG SET maxmemory {limit}")), "+OK\r\n");
+    // The command that set it did a small part of the work.
+    let at_once = c.ask("DBSIZE");
+    let keys = |reply: &str| reply[1..].trim().parse::<u64>().expect("a number");
+    assert!(keys(&at_once) > 150_000, "{at_once}");
+    assert_eq!(c.ask("SET another value"), "+OK\r\n");
+    // INFO itself takes some memory.
+    wait_until("the limit is kept", || used(&server) < limit + (1 << 18));
+    assert!(keys(&c.ask("DBSIZE")) < 150_000);
 }

@@ -22,13 +22,20 @@
 //! Memory: 0.3 bytes an element in tables with volatile elements. The tree grows by
 //! doubling an array of 8 bytes a segment: 40 us at 10 M elements.
 
+use rand::Rng;
+use rand::seq::IteratorRandom;
+use smallvec::SmallVec;
+
 use super::ahead::{SHORT_REACH, prefetch_entry};
 use super::line::{tag_of_hash, tag_of_slot, word_of_slot};
 use super::min_tree::{MinTree, NEVER};
 use super::near::{Record, TIME_MAX, near, tag_of};
+use super::random::below;
 use super::segment::{NO_HORIZON, NO_RECORD};
 use super::{HashTable, SegmentRef, Word};
 
+/// Records drawn before the one that is due first is taken.
+const RECORD_DRAWS: usize = 16;
 /// Records allocated at a time.
 const PAGE: usize = 64;
 
@@ -210,6 +217,35 @@ impl HashTable {
             header.horizon = if unused { NO_HORIZON } else { horizon };
             header.record = if unused { NO_RECORD } else { id };
         });
+    }
+
+    /// A word that `has_expiry`, where few do: a record is drawn, then one of its segment's
+    /// words. Nearly fair between segments, fair within one. `None` if there is none.
+    /// O(segment); O(n) when no record leads to one.
+    pub fn random_noted(
+        &self,
+        rng: &mut impl Rng,
+        has_expiry: impl Fn(Word) -> bool,
+    ) -> Option<Word> {
+        let expiry = self.expiry.as_ref()?;
+        let drawn = (0..RECORD_DRAWS).map(|_| below(rng, expiry.tree.len()));
+        let drawn = drawn.collect::<SmallVec<[usize; RECORD_DRAWS]>>();
+        // A record that was given up says never; the one due first has not been.
+        drawn
+            .into_iter()
+            .filter(|&id| expiry.tree.get(id) != NEVER)
+            .chain(expiry.tree.first())
+            .find_map(|id| {
+                let prefix = expiry.record(id as u32).prefix;
+                let segment = self.directory.get(u64::from(prefix) << 32);
+                segment
+                    .slots()
+                    .chain(self.overflow_of(segment).iter().copied())
+                    .map(word_of_slot)
+                    .filter(|&word| has_expiry(word))
+                    .choose(rng)
+            })
+            .or_else(|| self.iter().find(|&word| has_expiry(word)))
     }
 
     /// Every slot of a segment and its overflow, entries prefetched some steps ahead.

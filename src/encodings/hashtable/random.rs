@@ -18,7 +18,7 @@ use super::{HashTable, Word};
 const DRAWS_MAX: u32 = 2000;
 
 /// A number below `bound`, which is not 0.
-fn below(rng: &mut impl Rng, bound: usize) -> usize {
+pub(super) fn below(rng: &mut impl Rng, bound: usize) -> usize {
     ((u128::from(rng.next_u64()) * bound as u128) >> 64) as usize
 }
 
