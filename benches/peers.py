@@ -6,11 +6,11 @@
     benches/peers.py big    [NAME=PROGRAM ...]    time of commands on a million elements
     benches/peers.py large  [NAME=PROGRAM ...]    SETs of large values
 
-Without servers: target/release/russet and the peers of tests/peers/install (Valkey with
-jemalloc, as its own build has it; NAME=valkey9/valkey-server is the one with libc's
-allocator, which rounds sizes less and measures otherwise). The first server is the one under judgement; ratios are against the best of the others, and above
-1 means that the first is better. A peer that is not there is named, and its absence
-stands in the last line too.
+Without servers: target/release/russet and the peers of tests/peers/install, Valkey with
+jemalloc, as its own build has it (NAME=.../valkey9/valkey-server is the one with libc's
+allocator, which rounds sizes less). The first server is the one under judgement; ratios are
+against the best of the others, and above 1 means that the first is better. A peer that is not
+there is named, and its absence stands in the last line too.
 
 How it measures. One server runs at a time, pinned to CPU 0, the load generator to CPU 1.
 CPU is user and system time of all the server's threads, from the scheduler's own
