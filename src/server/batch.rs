@@ -8,7 +8,7 @@
 use super::client::ClientFlags;
 use super::dispatch::Outcome;
 use super::session::Session;
-use super::{Engine, crash};
+use super::{Engine, Row, crash};
 use crate::base::float::parse_double;
 use crate::base::hash;
 use crate::command::{CommandError, Within};
@@ -207,6 +207,7 @@ impl Engine {
         let commands_max = if unauthenticated { 1 } else { COMMANDS_MAX };
         let hash_keys = hash::keys();
         let mut first_span = 0;
+        let mut last: Option<(Span, Option<&Row>)> = None;
         loop {
             if batch.commands.len() >= commands_max || batch.hashes.len() >= KEYS_MAX {
                 return End::Full;
@@ -225,7 +226,15 @@ impl Engine {
             }
             let spans = &batch.spans[first_span..];
             let args = Args::of(Source::new(buf, batch.apart.as_deref()), spans);
-            let row = self.server.table.find(args.at(0));
+            // Neighbours are mostly calls of the same command.
+            let name = args.at(0);
+            let row = match last {
+                Some((Span { start, len }, row)) if buf.get(start..start + len) == Some(name) => {
+                    row
+                }
+                _ => self.server.table.find(name),
+            };
+            last = Some((spans[0], row));
             let first_hash = batch.hashes.len();
             if let Some(keys) = row.and_then(|row| row.prefetch) {
                 let last = match keys.last {

@@ -85,12 +85,34 @@ impl Word {
 
 /// Where an element is, until the table is next changed. A stale one gives a wrong
 /// element or a panic, never undefined behaviour.
+///
+/// One word, so that a lookup's result travels in registers:
+///
+///     top half of the table's own hash 32 | index 32
+///
+/// The directory looks at the hash's top bits alone. The index is that of the slot in its
+/// segment, or behind the segment's end one into the overflow.
 #[derive(Copy, Clone, Debug)]
-pub struct Slot {
-    /// The table's own.
-    hash: u64,
-    /// Slot index in the segment, or behind its end an index into the overflow.
-    at: u32,
+pub struct Slot(u64);
+
+const _: () = assert!(directory::DEPTH_MAX <= 32);
+
+impl Slot {
+    #[inline(always)]
+    fn new(hash: u64, at: usize) -> Slot {
+        Slot(hash & !u64::from(u32::MAX) | u64::from(at as u32))
+    }
+
+    /// A hash that leads to the segment.
+    #[inline(always)]
+    fn hash(self) -> u64 {
+        self.0
+    }
+
+    #[inline(always)]
+    fn at(self) -> usize {
+        self.0 as u32 as usize
+    }
 }
 
 /// See the module's description.
@@ -180,10 +202,7 @@ impl HashTable {
     #[inline]
     pub fn find_slot(&self, hash: u64, eq: impl FnMut(Word) -> bool) -> Option<Slot> {
         let hash = self.own(hash);
-        self.locate(hash, eq).map(|at| Slot {
-            hash,
-            at: at as u32,
-        })
+        self.locate(hash, eq).map(|at| Slot::new(hash, at))
     }
 
     #[inline(always)]
@@ -210,8 +229,8 @@ impl HashTable {
 
     #[inline]
     fn raw_at(&self, slot: Slot) -> u64 {
-        let segment = self.directory.get(slot.hash);
-        let at = slot.at as usize;
+        let segment = self.directory.get(slot.hash());
+        let at = slot.at();
         let end = segment.lines() * SLOTS;
         let raw = if at < end {
             segment.slot(at)
@@ -226,8 +245,8 @@ impl HashTable {
     #[inline]
     pub fn replace_at(&mut self, slot: Slot, word: Word) {
         let raw = self.raw_at(slot) & !(MARK - 1) | word.raw();
-        let segment = self.directory.get(slot.hash);
-        let at = slot.at as usize;
+        let segment = self.directory.get(slot.hash());
+        let at = slot.at();
         let end = segment.lines() * SLOTS;
         if at < end {
             segment.set_slot(at, raw);
@@ -239,8 +258,8 @@ impl HashTable {
     /// Takes an element out.
     pub fn remove_at(&mut self, slot: Slot) -> Word {
         let raw = self.raw_at(slot);
-        let segment = self.directory.get(slot.hash);
-        let at = slot.at as usize;
+        let segment = self.directory.get(slot.hash());
+        let at = slot.at();
         let end = segment.lines() * SLOTS;
         self.len -= 1;
         if at < end {
@@ -250,13 +269,13 @@ impl HashTable {
                 self.set_flag(segment, SegmentRef::STASH, false);
             }
             if segment.has_overflow() {
-                self.refill_from_overflow(slot.hash);
+                self.refill_from_overflow(slot.hash());
             }
         } else {
             self.overflow_entry(segment).swap_remove(at - end);
             self.drop_empty_overflow(segment);
         }
-        self.maybe_shrink(slot.hash);
+        self.maybe_shrink(slot.hash());
         word_of_slot(raw)
     }
 
