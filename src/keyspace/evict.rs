@@ -6,7 +6,7 @@
 
 use super::entry::Entry;
 use super::{Class, ClockUse, DbIndex, Keyspace, RemovedPart};
-use crate::base::{alloc, clock};
+use crate::base::clock;
 use crate::encodings::hashtable::Word;
 
 /// Candidates remembered between evictions.
@@ -56,14 +56,19 @@ struct Candidate {
 }
 
 impl Keyspace {
-    /// Evicts until `used_memory` is at most `limit`, or `ticks` of the cycle counter have
-    /// passed: [`KEYS_A_LOOK`] keys at least.
-    pub fn evict_to(&mut self, limit: usize, policy: Eviction, ticks: u64) -> Evicted {
+    /// Evicts for as long as there is `too_much` memory in use, until `ticks` of the cycle
+    /// counter have passed: [`KEYS_A_LOOK`] keys at least.
+    pub fn evict_while(
+        &mut self,
+        too_much: impl Fn() -> bool,
+        policy: Eviction,
+        ticks: u64,
+    ) -> Evicted {
         let began = clock::cycles();
         let mut pool: Vec<Candidate> = Vec::with_capacity(POOL);
         let mut gone = 0;
         // What is being freed off the loop counts as used until it is.
-        while alloc::used_memory() > limit {
+        while too_much() {
             if !self.evict_one(policy, &mut pool) {
                 return match self.lazyfree.pending() {
                     0 => Evicted::Everything,
@@ -213,7 +218,7 @@ mod tests {
             SoonestExpiry,
         ] {
             let mut k = filled(20_000, 5);
-            let evicted = k.evict_to(0, policy(order, true), u64::MAX);
+            let evicted = k.evict_while(|| true, policy(order, true), u64::MAX);
             // Not `Everything` while another test's values are being freed.
             assert_ne!(evicted, Evicted::InPart);
             assert_eq!((k.stats.evicted, k.db(DB).len()), (5, 19_995), "{order:?}");
@@ -228,7 +233,7 @@ mod tests {
             k.db(DB)
                 .set_string(key.as_bytes(), NewValue::Int(2), Expiry::Clear);
         }
-        k.evict_to(0, policy(EvictionOrder::Random, true), u64::MAX);
+        k.evict_while(|| true, policy(EvictionOrder::Random, true), u64::MAX);
         assert_eq!(k.db(DB).len(), 4_997);
     }
 
@@ -236,9 +241,9 @@ mod tests {
     fn an_eviction_without_time_evicts_a_few() {
         let mut k = filled(1_000, 0);
         let random = policy(EvictionOrder::Random, false);
-        assert_eq!(k.evict_to(0, random, 0), Evicted::InPart);
+        assert_eq!(k.evict_while(|| true, random, 0), Evicted::InPart);
         assert_eq!(k.db(DB).len(), 1_000 - KEYS_A_LOOK as usize);
-        assert_ne!(k.evict_to(0, random, u64::MAX), Evicted::InPart);
+        assert_ne!(k.evict_while(|| true, random, u64::MAX), Evicted::InPart);
         assert_eq!(k.db(DB).len(), 0);
     }
 }

@@ -67,7 +67,7 @@ impl Server {
                 .ticks(eviction_nanos(self.config.maxmemory_eviction_tenacity))
         };
         let began = clock::cycles();
-        let evicted = keyspace.evict_to(limit, policy, ticks);
+        let evicted = keyspace.evict_while(|| alloc::used_memory() > limit, policy, ticks);
         let micros = self.cycles.micros(clock::cycles().wrapping_sub(began));
         self.latency.add_if_slow("eviction-cycle", micros / 1000);
         evicted
