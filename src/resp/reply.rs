@@ -23,6 +23,8 @@ pub struct Reply {
     shared_sent: usize,
     /// Bytes of pinned strings that wait.
     shared_bytes: usize,
+    /// An aggregate of what waits was written before its length was known.
+    has_deferred: bool,
     resp3: bool,
     /// Errors written so far, for the statistics of the command that wrote them.
     errors: u64,
@@ -248,6 +250,7 @@ impl Reply {
 
     /// Marks where an aggregate begins whose length is not known yet.
     pub fn defer(&mut self) -> Deferred {
+        self.has_deferred = true;
         Deferred {
             at: self.out.len(),
             shared: self.shared.len(),
@@ -360,6 +363,12 @@ impl Reply {
         self.out.len() - self.sent + self.shared_bytes - self.shared_sent
     }
 
+    /// Whether an aggregate of what waits was written before its length was known: Redis keeps
+    /// those, and what follows them, in a list of blocks from the first byte on.
+    pub fn has_deferred(&self) -> bool {
+        self.has_deferred
+    }
+
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.sent == self.out.len() && self.shared.is_empty()
@@ -415,6 +424,7 @@ impl Reply {
         if self.sent == self.out.len() {
             self.out.clear();
             self.sent = 0;
+            self.has_deferred = false;
         } else if self.sent > 1 << 20 && self.shared.is_empty() {
             self.out.drain(..self.sent);
             self.sent = 0;

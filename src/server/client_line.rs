@@ -10,6 +10,14 @@ use crate::resp::Reply;
 /// limits of the output buffer: Redis's own buffer has this size.
 pub(super) const STATIC_REPLY_BYTES: usize = 16 * 1024;
 
+/// Bytes that wait beyond that buffer, which takes nothing once Redis keeps a list of blocks.
+pub(super) fn listed_bytes(reply: &Reply) -> usize {
+    match reply.has_deferred() {
+        true => reply.pending_len(),
+        false => reply.pending_len().saturating_sub(STATIC_REPLY_BYTES),
+    }
+}
+
 /// The line, without its end: `id=3 addr=... io-thread=0`. `running` is whether the client's
 /// command is the one that asks.
 pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: bool) -> String {
@@ -22,7 +30,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         None => 0,
     };
     let waiting = reply.pending_len();
-    let beyond = waiting.saturating_sub(STATIC_REPLY_BYTES);
+    let beyond = listed_bytes(reply);
     // Writing to a String cannot fail.
     let _ = write!(
         line,

@@ -2,7 +2,7 @@
 
 use super::Server;
 use super::client::{Client, ClientFlags};
-use super::client_line::STATIC_REPLY_BYTES;
+use super::client_line::{STATIC_REPLY_BYTES, listed_bytes};
 use super::session::Session;
 use crate::base::{alloc, clock};
 use crate::config::{Config, MaxmemoryPolicy, OutputBufferLimit};
@@ -104,7 +104,7 @@ impl Server {
         {
             return true;
         }
-        let beyond = waiting.saturating_sub(STATIC_REPLY_BYTES as u64);
+        let beyond = listed_bytes(&session.reply) as u64;
         if limit.hard_bytes > 0 && beyond >= limit.hard_bytes {
             return true;
         }

@@ -146,6 +146,23 @@ fn a_small_output_limit_lets_small_replies_through() {
 }
 
 #[test]
+fn an_answer_of_unknown_length_counts_from_its_first_byte() {
+    let server = Daemon::start(&["--client-output-buffer-limit", "normal 100000 0 0"]);
+    let mut c = server.connect();
+    let name = "x".repeat(100);
+    for i in 0..1000 {
+        c.ask(&format!("SET {name}{i} v"));
+        c.ask(&format!("RPUSH list {name}{i}"));
+    }
+    let known = c.call(&["LRANGE", "list", "0", "-1"]);
+    assert!((105_000..115_000).contains(&known.len()), "{}", known.len());
+    c.send(b"KEYS *\r\n");
+    assert_eq!(c.rest(), b"");
+    let closed = server.info("client_output_buffer_limit_disconnections");
+    assert_eq!(closed.as_deref(), Some("1"));
+}
+
+#[test]
 fn a_web_page_cannot_send_commands_through_a_browser() {
     let server = Daemon::start(&[]);
     for request in [
