@@ -65,7 +65,7 @@ const VALUES: [(&str, &str, usize, Add); 7] = [
 #[test]
 fn picks_from_every_encoding_are_fair() {
     for (command, encoding, n, add) in VALUES {
-        let mut t = Testbed::without_sink();
+        let mut t = Testbed::unheard();
         for i in 0..n {
             t.run(&add(i));
         }
@@ -89,7 +89,7 @@ fn picks_from_every_encoding_are_fair() {
 #[test]
 fn spop_takes_any_member() {
     for (n, member) in [(30, ""), (30, "m"), (400, "m")] {
-        let mut t = Testbed::without_sink();
+        let mut t = Testbed::unheard();
         for i in 0..n {
             t.run(&format!("SADD k {member}{i}"));
         }
@@ -110,7 +110,7 @@ fn spop_takes_any_member() {
 #[test]
 fn randomkey_is_fair_to_keys_with_and_without_a_ttl() {
     const KEYS: usize = 300;
-    let mut t = Testbed::without_sink();
+    let mut t = Testbed::unheard();
     for i in 0..KEYS {
         t.run(&format!("SET k{i} x"));
         if i % 3 == 0 {

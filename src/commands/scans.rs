@@ -72,7 +72,7 @@ fn what_stays_is_shown_while_tables_grow_and_shrink() {
     for kind in &KINDS {
         for seed in 0..3 {
             let mut rng = SmallRng::seed_from_u64(seed);
-            let mut t = Testbed::without_sink();
+            let mut t = Testbed::unheard();
             (0..STAY).for_each(|n| _ = t.run(&(kind.add)(n)));
             // Some scans meet a table that grows, some one that shrinks, some both.
             let mut present = if seed == 0 { 0 } else { MORE };
@@ -107,7 +107,7 @@ fn what_stays_is_shown_while_tables_grow_and_shrink() {
 #[test]
 fn a_scan_of_what_does_not_change_shows_all_of_it_once() {
     for kind in &KINDS {
-        let mut t = Testbed::without_sink();
+        let mut t = Testbed::unheard();
         (0..STAY + MORE).for_each(|n| _ = t.run(&(kind.add)(n)));
         let (mut seen, mut cursor) = (Vec::new(), "0".to_owned());
         loop {

@@ -4,7 +4,7 @@
 use crate::command::CommandError;
 use crate::commands::{element, timeout_args};
 use crate::resp::Args;
-use crate::server::{Call, CommandResult, TimeoutReply};
+use crate::server::{Call, CommandResult};
 use crate::types::Type;
 
 /// `numkeys key ... END [COUNT count]`: what LMPOP and ZMPOP ask for.
@@ -128,7 +128,7 @@ fn wait<'k>(
 ) {
     if call.may_block() {
         let keys: Vec<&[u8]> = keys.collect();
-        call.block_on_keys(&keys, kind, timeout_ms, TimeoutReply::NullArray);
+        call.block_on_keys(&keys, kind, timeout_ms, |world, _| world.reply.null_array());
     } else {
         call.reply.null_array();
     }

@@ -1,7 +1,7 @@
-//! Stating changes: watchers, the dirty counter and keyspace events hear of them here and
-//! nowhere else.
+//! A command states its changes: to the dirty counter, and through the journal to all who
+//! are told of them.
 
-use super::{Class, Db, KeyEvent, RemovedPart};
+use super::{ChangeKind, Class, Db};
 
 impl Db<'_> {
     /// States that the key was changed by this command.
@@ -20,9 +20,9 @@ impl Db<'_> {
     /// watchers and events hear.
     #[inline]
     pub fn changed_by(&mut self, key: &[u8], n: usize, class: Class, event: &'static str) {
-        self.keyspace.dirty += n as u64;
-        self.keyspace.touch_watchers(self.at, key);
-        self.event(key, class, event);
+        self.add_dirty(n as u64);
+        self.keyspace
+            .state_change(self.at, key, ChangeKind::Written, class, event);
     }
 
     /// Deletes the container that a command has emptied, and tells of it.
@@ -32,32 +32,28 @@ impl Db<'_> {
         self.event(key, Class::GENERIC, "del");
     }
 
-    /// Counts `n` changes that are of no one key (FLUSHALL, SWAPDB).
+    /// Counts `n` changes; those of no one key (FLUSHALL, SWAPDB) are stated by this alone.
+    #[inline]
     pub fn add_dirty(&mut self, n: u64) {
         self.keyspace.dirty += n;
+        if n > 0 {
+            self.keyspace.effects.note_changed();
+        }
     }
 
     /// An event without a change of its own (`keymiss`, `new`, a second event of a command).
     #[inline]
     pub fn event(&mut self, key: &[u8], class: Class, event: &'static str) {
-        if self.keyspace.notify.intersects(class) {
-            let event = KeyEvent {
-                db: self.at,
-                class,
-                event,
-                key: key.into(),
-            };
-            self.keyspace.events.push(event);
-        }
+        self.keyspace
+            .state_change(self.at, key, ChangeKind::Event, class, event);
     }
 
     /// States the removal of an expired key that is already gone.
-    pub(super) fn expired(&mut self, key: Box<[u8]>) {
-        // Not a change of the command that met it: `dirty` decides what that one states.
-        self.keyspace.stats.expired += 1;
-        self.keyspace.touch_watchers(self.at, &key);
-        self.event(&key, Class::EXPIRED, "expired");
-        self.keyspace
-            .record_removed(self.at, &key, RemovedPart::Expired);
+    pub(super) fn expired(&mut self, key: &[u8]) {
+        // Not a change of the command that met it, which may have no effect of its own.
+        let (keyspace, at) = (&mut *self.keyspace, self.at);
+        keyspace.stats.expired += 1;
+        keyspace.state_change(at, key, ChangeKind::Expired, Class::EXPIRED, "expired");
+        keyspace.state_removed(at, keyspace.removal_words.expire, key);
     }
 }

@@ -9,7 +9,9 @@ use std::cell::Cell;
 use super::database::Found;
 use super::entry::Entry;
 use super::expire::is_past;
-use super::{Class, Database, DbIndex, Expiry, Keyspace, NewValue, Place, Ref, RefMut, Str};
+use super::{
+    Class, Database, DbIndex, Effects, Expiry, Keyspace, NewValue, Place, Ref, RefMut, Str,
+};
 use crate::base::hash;
 use crate::command::CommandError;
 use crate::resp::Reply;
@@ -93,6 +95,23 @@ impl<'a> Db<'a> {
 
     pub fn keyspace(&mut self) -> &mut Keyspace {
         self.keyspace
+    }
+
+    /// Where effects are stated.
+    #[inline]
+    pub fn effects(&mut self) -> &mut Effects {
+        &mut self.keyspace.effects
+    }
+
+    /// Whether anybody repeats effects.
+    #[inline]
+    pub fn effects_wanted(&self) -> bool {
+        self.keyspace.effects.wanted()
+    }
+
+    /// The command that stands for a removal by expiry.
+    pub fn expire_word(&self) -> &'static [u8] {
+        self.keyspace.removal_words.expire
     }
 
     /// Thresholds at which encodings change.
@@ -184,7 +203,7 @@ impl<'a> Db<'a> {
         let key: Box<[u8]> = found.entry.key().into();
         let entry = self.database_mut().detach(found);
         self.keyspace.lazyfree.free_entry(entry);
-        self.expired(key);
+        self.expired(&key);
     }
 
     /// Whether the key is there. Counts as a lookup for hits and misses.

@@ -5,7 +5,7 @@
 //! makes five samples nearly as good as the exact order.
 
 use super::entry::Entry;
-use super::{Class, ClockUse, DbIndex, Keyspace, RemovedPart};
+use super::{ChangeKind, Class, ClockUse, DbIndex, Keyspace};
 use crate::base::clock;
 use crate::encodings::hashtable::Word;
 
@@ -162,9 +162,8 @@ impl Keyspace {
         let entry = self.dbs[db.0 as usize].detach(found);
         self.lazyfree.free_entry(entry);
         self.stats.evicted += 1;
-        self.touch_watchers(db, key);
-        self.db(db).event(key, Class::EVICTED, "evicted");
-        self.record_removed(db, key, RemovedPart::Evicted);
+        self.state_change(db, key, ChangeKind::Evicted, Class::EVICTED, "evicted");
+        self.state_removed(db, self.removal_words.evict, key);
         true
     }
 }

@@ -103,7 +103,7 @@ impl Keyspace {
         };
         let key: Box<[u8]> = entry.key().into();
         self.lazyfree.free_entry(entry);
-        self.db(db).expired(key);
+        self.db(db).expired(&key);
         true
     }
 }

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Class, Db, Keyspace, Removed, RemovedPart};
+use super::{ChangeKind, Class, Db, Keyspace};
 use crate::types::{Container, Hash, Type};
 
 /// Hashes by the time at which their next field may expire.
@@ -76,18 +76,11 @@ impl Db<'_> {
             return 0;
         };
         let past = self.keyspace.now_ms.saturating_sub(1).max(0) as u64;
-        let Keyspace {
-            dbs,
-            record_removed,
-            removed: records,
-            ..
-        } = &mut *self.keyspace;
-        let mut hash = dbs[self.at.0 as usize].write::<Hash>(entry);
+        let Keyspace { dbs, effects, .. } = &mut *self.keyspace;
+        let at = self.at;
+        let mut hash = dbs[at.0 as usize].write::<Hash>(entry);
         let removed = hash.remove_expired(past, limit, |field| {
-            if *record_removed {
-                let what = RemovedPart::Field(field.into());
-                records.push(Removed::new(self.at, key, what));
-            }
+            effects.state(at, [b"HDEL", key, field].into_iter());
         });
         let (next, empty) = (hash.next_due(), hash.is_empty());
         drop(hash);
@@ -104,12 +97,14 @@ impl Db<'_> {
             return 0;
         }
         self.keyspace.stats.expired_fields += removed as u64;
-        self.event(key, Class::HASH, "hexpired");
         if empty {
             self.delete(key);
+        }
+        self.keyspace
+            .state_change(at, key, ChangeKind::FieldsExpired, Class::HASH, "hexpired");
+        if empty {
             self.event(key, Class::GENERIC, "del");
         }
-        self.keyspace.touch_watchers(self.at, key);
         removed
     }
 
@@ -128,9 +123,10 @@ impl Db<'_> {
     /// the command that met it. Events are the caller's, who may have met several.
     pub fn field_expired(&mut self, key: &[u8], field: &[u8]) {
         self.keyspace.stats.expired_fields += 1;
-        self.keyspace.touch_watchers(self.at, key);
-        let part = RemovedPart::Field(field.into());
-        self.keyspace.record_removed(self.at, key, part);
+        let none = Class::empty();
+        self.keyspace
+            .state_change(self.at, key, ChangeKind::FieldsExpired, none, "");
+        self.keyspace.state_field_removed(self.at, key, field);
     }
 }
 

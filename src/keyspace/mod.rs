@@ -9,11 +9,13 @@ mod check;
 mod clock;
 mod database;
 mod db;
+mod effects;
 mod entry;
 mod evict;
 mod expire;
 mod fields;
 mod info;
+mod journal;
 mod lazyfree;
 mod new_value;
 mod notify;
@@ -30,20 +32,21 @@ mod watch;
 pub use clock::ClockUse;
 pub use database::{Database, Detached};
 pub use db::{Db, KeyHash};
+pub use effects::{Effects, RemovalWords, Unit};
 pub use evict::{Evicted, Eviction, EvictionOrder};
 pub use expire::Cycle;
 pub use fields::FieldExpiries;
 pub use info::KeyInfo;
+pub use journal::{Change, ChangeKind, Journal};
 pub use lazyfree::LazyFree;
 pub use new_value::{NewValue, Str};
-pub use notify::{Class, KeyEvent};
+pub use notify::Class;
 pub use place::{Expiry, Place};
 pub use sizes::KeySizes;
 pub use value::{Ref, RefMut};
 pub use waiting::Waiting;
-pub use watch::{WatchedKey, Watchers};
+pub use watch::{WatchList, WatchedKey, Watchers};
 
-use crate::base::hash;
 use crate::types::{Inner, Limits};
 use watch::Seen;
 
@@ -65,32 +68,6 @@ pub struct KeyspaceStats {
     pub evicted: u64,
 }
 
-/// A deletion that no command stated: the keyspace itself removed the key, or fields of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Removed {
-    pub db: DbIndex,
-    pub key: Box<[u8]>,
-    pub what: RemovedPart,
-}
-
-impl Removed {
-    fn new(db: DbIndex, key: &[u8], what: RemovedPart) -> Removed {
-        let key = key.into();
-        Removed { db, key, what }
-    }
-}
-
-/// How much of a key was removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RemovedPart {
-    /// The key expired.
-    Expired,
-    /// The key was evicted.
-    Evicted,
-    /// This field of its hash expired.
-    Field(Box<[u8]>),
-}
-
 /// All databases and their surroundings.
 pub struct Keyspace {
     dbs: Vec<Database>,
@@ -109,12 +86,11 @@ pub struct Keyspace {
     pub waiting: Waiting,
     pub limits: Limits,
     pub lazyfree: LazyFree,
-    /// Classes that somebody listens to; events of others are not kept.
-    pub notify: Class,
-    pub events: Vec<KeyEvent>,
-    /// Whether removals by expiry and eviction are to be kept for the sinks of effects.
-    pub record_removed: bool,
-    pub removed: Vec<Removed>,
+    /// What changed, for those who are told after each command.
+    pub journal: Journal,
+    /// What was done, for those who repeat it.
+    pub effects: Effects,
+    pub removal_words: RemovalWords,
     rng: rand::rngs::SmallRng,
 }
 
@@ -132,18 +108,17 @@ impl Keyspace {
             waiting: Waiting::default(),
             limits: Limits::default(),
             lazyfree: LazyFree::new(),
-            notify: Class::empty(),
-            events: Vec::new(),
-            record_removed: false,
-            removed: Vec::new(),
+            journal: Journal::default(),
+            effects: Effects::default(),
+            removal_words: RemovalWords::default(),
             rng: rand::make_rng(),
         }
     }
 
-    /// Whether a command left something for others to learn of.
+    /// Whether a command left something that others are to learn of.
     #[inline]
-    pub fn has_aftermath(&self) -> bool {
-        self.watchers.has_touched() || !self.events.is_empty() || !self.removed.is_empty()
+    pub fn has_news(&self) -> bool {
+        self.watchers.has_touched() || !self.journal.is_empty()
     }
 
     /// Number of databases.
@@ -194,15 +169,8 @@ impl Keyspace {
         if a == b {
             return;
         }
-        let (dbs, now) = (&self.dbs, self.now_ms);
-        for (from, to) in [(a, b), (b, a)] {
-            let (from_db, to_db) = (&dbs[from.0 as usize], &dbs[to.0 as usize]);
-            self.watchers.replace_all(
-                from,
-                |key| from_db.seen(key, now),
-                |key| to_db.seen(key, now),
-            );
-        }
+        self.state_swap(a, b);
+        let now = self.now_ms;
         self.dbs.swap(a.0 as usize, b.0 as usize);
         for db in [a, b] {
             for key in self.waiting.keys_of(db) {
@@ -216,28 +184,11 @@ impl Keyspace {
     /// Empties one database; with `off_loop` a helper thread frees what is big. Gives the
     /// number of keys.
     pub fn flush(&mut self, at: DbIndex, off_loop: bool) -> usize {
-        let (db, now) = (&self.dbs[at.0 as usize], self.now_ms);
-        self.watchers
-            .replace_all(at, |key| db.seen(key, now), |_| Seen::Missing);
+        self.state_flush(at);
         let old = std::mem::take(&mut self.dbs[at.0 as usize]);
         let keys = old.len();
         self.lazyfree.free_database(old, off_loop);
         keys
-    }
-
-    /// The key was created, changed or deleted: its watchers learn of it.
-    #[inline]
-    fn touch_watchers(&mut self, at: DbIndex, key: &[u8]) {
-        let db = &self.dbs[at.0 as usize];
-        self.watchers
-            .touch(at, key, || db.find(hash::keys().hash(key), key).is_some());
-    }
-
-    /// Files a removal for those who repeat it.
-    fn record_removed(&mut self, db: DbIndex, key: &[u8], what: RemovedPart) {
-        if self.record_removed {
-            self.removed.push(Removed::new(db, key, what));
-        }
     }
 
     /// The databases that are in use, with their numbers.

@@ -24,12 +24,3 @@ bitflags! {
         const TYPE_CHANGED = 1 << 15;
     }
 }
-
-/// Something that happened to a key, for its subscribers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyEvent {
-    pub db: super::DbIndex,
-    pub class: Class,
-    pub event: &'static str,
-    pub key: Box<[u8]>,
-}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Class, ClientId, DbIndex, Keyspace, NewValue, RemovedPart};
+use super::{Class, ClientId, DbIndex, Keyspace, NewValue};
 use crate::keyspace::Expiry;
 use crate::types::{Container, Hash, Limits};
 
@@ -13,8 +13,8 @@ const BUDGET: Duration = Duration::from_secs(10);
 fn keyspace() -> Keyspace {
     let mut k = Keyspace::new(2);
     k.now_ms = 1000;
-    k.record_removed = true;
-    k.notify = Class::all();
+    k.effects.set_wanted(true);
+    k.journal.listen(Class::all(), false);
     k
 }
 
@@ -33,10 +33,30 @@ fn put_hash(k: &mut Keyspace, key: &[u8], fields: u64, when: u64, limits: &Limit
 }
 
 fn events(k: &mut Keyspace) -> Vec<String> {
-    let events = k.events.drain(..);
+    let named = k.journal.changes().filter(|c| !c.event.is_empty());
+    let events = named
+        .map(|c| format!("{} {}", c.event, String::from_utf8_lossy(c.key)))
+        .collect();
+    k.journal.clear();
     events
-        .map(|e| format!("{} {}", e.event, String::from_utf8_lossy(&e.key)))
-        .collect()
+}
+
+/// The requests that were stated, each as its words.
+fn stated(k: &mut Keyspace) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut selected = Some(DB);
+    k.effects
+        .units()
+        .for_each(|unit| unit.write_to(&mut out, &mut selected));
+    k.effects.clear_complete();
+    let text = String::from_utf8(out).expect("text");
+    let requests = text.split('*').skip(1);
+    let words = |request: &str| {
+        let lines = request.split("\r\n").skip(1);
+        let words: Vec<&str> = lines.filter(|l| !l.starts_with('$')).collect();
+        words.join(" ").trim_end().to_owned()
+    };
+    requests.map(words).collect()
 }
 
 #[test]
@@ -51,7 +71,7 @@ fn a_key_goes_in_the_millisecond_behind_its_expiry() {
     assert!(k.db(DB).is_expired(b"a"));
     assert_eq!(k.expire_cycle(BUDGET).deleted, 1);
     assert_eq!(k.next_expiry(), None);
-    assert_eq!(k.removed[0].what, RemovedPart::Expired);
+    assert_eq!(stated(&mut k), ["DEL a"]);
     assert_eq!((k.dirty, k.stats.expired), (0, 1));
     assert_eq!(events(&mut k), ["new a", "expired a"]);
 }
@@ -107,10 +127,7 @@ fn due_fields_go_and_the_hash_with_the_last_one() {
         k.now_ms = 1501;
         k.expire_cycle(BUDGET);
         assert_eq!(events(&mut k), ["new h", "hexpired h"]);
-        assert_eq!(
-            k.removed.pop().map(|r| r.what),
-            Some(RemovedPart::Field((*b"0").into()))
-        );
+        assert_eq!(stated(&mut k), ["HDEL h 0"]);
         assert_eq!(k.next_expiry(), Some(1502));
         assert_eq!(k.watchers.take_touched(), [ClientId(7)]);
         k.check_invariants();

@@ -1,14 +1,49 @@
 //! WATCH: which clients want to know whether a key was touched.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{ClientId, DbIndex};
 
 /// A key that a client watches.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WatchedKey {
     pub db: DbIndex,
     pub key: Box<[u8]>,
+}
+
+/// What one client watches.
+#[derive(Debug, Default)]
+pub struct WatchList {
+    keys: HashSet<WatchedKey, ahash::RandomState>,
+    bytes: usize,
+}
+
+impl WatchList {
+    /// `false`: it is watched already.
+    pub fn add(&mut self, db: DbIndex, key: &[u8]) -> bool {
+        let bytes = size_of::<WatchedKey>() + key.len();
+        let key = key.into();
+        let is_new = self.keys.insert(WatchedKey { db, key });
+        self.bytes += if is_new { bytes } else { 0 };
+        is_new
+    }
+
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &WatchedKey> {
+        self.keys.iter()
+    }
+
+    /// Bytes that it takes, about.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,8 +102,8 @@ impl Watchers {
     }
 
     /// The client watches none of these keys any more.
-    pub fn unwatch(&mut self, watched: &[WatchedKey], client: ClientId) {
-        for w in watched {
+    pub fn unwatch(&mut self, watched: &WatchList, client: ClientId) {
+        for w in watched.iter() {
             let Some(by_key) = self.dbs.get_mut(w.db.0 as usize) else {
                 continue;
             };
@@ -105,12 +140,26 @@ impl Watchers {
         };
         // What had expired before it was watched, and is deleted now, was gone all along.
         let forgive = watchers.iter().any(|w| w.expired) && !is_there();
-        for watcher in watchers {
-            if watcher.expired && forgive {
+        let touched = &mut self.touched;
+        // Who is told once waits for nothing more: the loser's other watches go with the news.
+        watchers.retain_mut(|watcher| {
+            let forgiven = watcher.expired && forgive;
+            if forgiven {
                 watcher.expired = false;
             } else {
-                self.touched.push(watcher.client);
+                touched.push(watcher.client);
             }
+            forgiven
+        });
+        if watchers.is_empty() {
+            self.forget(db, key);
+        }
+    }
+
+    /// Nobody watches the key any more.
+    fn forget(&mut self, db: DbIndex, key: &[u8]) {
+        if self.dbs[db.0 as usize].remove(key).is_some() {
+            self.keys -= 1;
         }
     }
 
@@ -124,20 +173,27 @@ impl Watchers {
         let Some(by_key) = self.dbs.get_mut(db.0 as usize) else {
             return;
         };
-        for (key, watchers) in by_key {
+        let touched = &mut self.touched;
+        by_key.retain(|key, watchers| {
             let (old, new) = (before(key), after(key));
             if old == Seen::Missing && new == Seen::Missing {
-                continue;
+                return true;
             }
-            for watcher in watchers {
+            watchers.retain_mut(|watcher| {
                 match (watcher.expired, new) {
                     (true, Seen::Missing) => watcher.expired = false,
                     (true, Seen::Expired) => {}
                     (false, Seen::Expired) if old == Seen::Missing => watcher.expired = true,
-                    _ => self.touched.push(watcher.client),
+                    _ => {
+                        touched.push(watcher.client);
+                        return false;
+                    }
                 }
-            }
-        }
+                true
+            });
+            !watchers.is_empty()
+        });
+        self.keys = self.dbs.iter().map(HashMap::len).sum();
     }
 
     /// The clients whose transactions can no longer run, each at least once.
@@ -173,13 +229,14 @@ mod tests {
         assert!(!w.has_touched());
         w.touch(DB, b"a", || true);
         assert_eq!(w.take_touched(), [ClientId(1), ClientId(2)]);
-        let watched = WatchedKey {
-            db: DB,
-            key: (*b"a").into(),
-        };
-        w.unwatch(std::slice::from_ref(&watched), ClientId(1));
+        assert!(w.is_empty(), "who is told is told once");
+        w.watch(DB, b"a", ClientId(1), false);
+        w.watch(DB, b"a", ClientId(2), false);
+        let mut watched = WatchList::default();
+        assert!(watched.add(DB, b"a") && !watched.add(DB, b"a"));
+        w.unwatch(&watched, ClientId(1));
         assert_eq!(w.len(), 1);
-        w.unwatch(&[watched], ClientId(2));
+        w.unwatch(&watched, ClientId(2));
         assert!(w.is_empty());
     }
 
@@ -215,10 +272,9 @@ mod tests {
                 key: (*b"a").into(),
             };
             let forgiven = after == Expired && !touched;
-            assert_eq!(
-                w.expects_live(&watched, ClientId(1)),
-                !(forgiven || expired && touched)
-            );
+            let live = w.expects_live(&watched, ClientId(1));
+            assert_eq!(live, !touched && !forgiven);
+            assert_eq!(w.is_empty(), touched, "who is told watches no more");
             assert_eq!(w.has_touched(), touched, "{expired} {before:?} {after:?}");
         }
     }

@@ -26,7 +26,7 @@ pub struct Reply {
     /// An aggregate of what waits was written before its length was known.
     has_deferred: bool,
     resp3: bool,
-    /// Errors written so far, for the statistics of the command that wrote them.
+    /// Errors that the command under way has written, for its statistics.
     errors: u64,
     /// The code of the last error (`ERR`, `WRONGTYPE` ...), for errorstats.
     last_error: Vec<u8>,
@@ -456,10 +456,17 @@ impl Reply {
         self.out = buffer;
     }
 
-    /// How many errors were written so far; the last one's code.
+    /// A command begins to write; gives what is known of the one that runs it, for
+    /// [`Reply::end_errors`].
     #[inline]
-    pub fn errors(&self) -> u64 {
-        self.errors
+    pub fn begin_errors(&mut self) -> u64 {
+        std::mem::take(&mut self.errors)
+    }
+
+    /// The command is over: how many errors it wrote itself.
+    #[inline]
+    pub fn end_errors(&mut self, outer: u64) -> u64 {
+        std::mem::replace(&mut self.errors, outer)
     }
 
     pub fn last_error(&self) -> &[u8] {

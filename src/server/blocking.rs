@@ -1,104 +1,75 @@
-//! Clients that wait: for a key to have something, for a time to pass, for memory to be
-//! given back.
+//! Clients that wait until something: a key has a value of their type, a time has passed,
+//! memory is given back.
 //!
 //! A command that finds nothing states what it waits for ([`super::Call::block_on_keys`])
 //! and its client leaves the stage with the arguments kept. When a key it waits for gets a
 //! value of the right type, the command runs again from the start, first come first served;
 //! it either answers or waits on in its old place. So there is one implementation of each
-//! command, not a second one for the blocked.
+//! command, not a second one for the blocked. What is answered when the time is up is
+//! computed then ([`OnTimeout`]).
 
 use std::collections::BTreeSet;
 
 use super::client::{Client, ClientFlags};
 use super::dispatch::pauses;
 use super::session::Session;
-use super::{Engine, Server, run};
+use super::world::{Origin, World};
+use super::{Engine, Server};
 use crate::command::CommandError;
 use crate::keyspace::{ClientId, DbIndex, Keyspace};
-use crate::resp::{OwnedArgs, Reply};
+use crate::resp::OwnedArgs;
 use crate::types::Type;
 
-/// What a client is told when its time is up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimeoutReply {
-    Ok,
-    NullArray,
-    Null,
-    /// The number that WAIT has counted so far.
-    Int(i64),
-    /// Both numbers of WAITAOF.
-    Ints([i64; 2]),
-}
+/// Writes what a client is told when its time is up.
+pub type OnTimeout = fn(&mut World<'_>, &Blocked);
 
-impl TimeoutReply {
-    /// Writes it as the reply to the command that waited.
-    pub fn write(self, reply: &mut Reply) {
-        match self {
-            TimeoutReply::Ok => reply.ok(),
-            TimeoutReply::NullArray => reply.null_array(),
-            TimeoutReply::Null => reply.null(),
-            TimeoutReply::Int(n) => reply.int(n),
-            TimeoutReply::Ints(both) => {
-                reply.array(2);
-                both.into_iter().for_each(|n| reply.int(n));
-            }
-        }
-    }
+/// What a client waits for.
+#[derive(Debug)]
+pub enum Until {
+    /// One of the keys has a value of this type.
+    Keys { keys: Vec<Box<[u8]>>, kind: Type },
+    /// The helper thread has come to this mark (`keyspace::LazyFree`).
+    Memory { mark: u64 },
+    /// Nothing but the deadline.
+    Time,
 }
 
 /// Why and until when a client waits.
 #[derive(Debug)]
 pub struct Blocked {
     pub db: DbIndex,
-    pub keys: Vec<Box<[u8]>>,
-    /// The type of value that it can use; `None`: it waits for time alone.
-    pub kind: Option<Type>,
+    pub until: Until,
     /// Monotonic milliseconds.
     pub deadline_ms: Option<u64>,
-    pub on_timeout: TimeoutReply,
-    /// The mark in the helper thread's work that it waits for (`keyspace::LazyFree`).
-    pub mark: Option<u64>,
+    pub on_timeout: OnTimeout,
+    /// The command that waits, by its row's number.
+    pub row: usize,
     pub args: OwnedArgs,
     /// What its tries have taken so far, in ticks of the cycle counter.
     pub ticks: u64,
 }
 
 impl Blocked {
-    /// Waits until one of the keys has a value of this type, or for the deadline.
-    pub fn on_keys(
-        db: DbIndex,
-        keys: Vec<Box<[u8]>>,
-        kind: Type,
-        deadline_ms: Option<u64>,
-        on_timeout: TimeoutReply,
-    ) -> Blocked {
-        Blocked {
-            keys,
-            kind: Some(kind),
-            ..Blocked::for_time(db, deadline_ms, on_timeout)
+    /// The keys that it waits for.
+    pub fn keys(&self) -> &[Box<[u8]>] {
+        match &self.until {
+            Until::Keys { keys, .. } => keys,
+            Until::Memory { .. } | Until::Time => &[],
         }
     }
 
-    /// Waits for nothing but the deadline (WAIT without replicas).
-    pub fn for_time(db: DbIndex, deadline_ms: Option<u64>, on_timeout: TimeoutReply) -> Blocked {
-        Blocked {
-            db,
-            keys: Vec::new(),
-            kind: None,
-            deadline_ms,
-            on_timeout,
-            mark: None,
-            args: OwnedArgs::new(),
-            ticks: 0,
+    /// The type of value that it can use.
+    fn wants(&self) -> Option<Type> {
+        match self.until {
+            Until::Keys { kind, .. } => Some(kind),
+            Until::Memory { .. } | Until::Time => None,
         }
     }
 
-    /// Waits until the helper thread has come to `mark`; OK is the answer whatever ends it.
-    pub fn for_memory(db: DbIndex, mark: u64) -> Blocked {
-        Blocked {
-            mark: Some(mark),
-            ..Blocked::for_time(db, None, TimeoutReply::Ok)
-        }
+    /// Bytes that it takes, about.
+    pub fn memory_bytes(&self) -> usize {
+        let keys: usize = self.keys().iter().map(|key| key.len()).sum();
+        size_of::<Blocked>() + self.args.memory_bytes() + keys
     }
 }
 
@@ -143,13 +114,13 @@ impl Engine {
         let Some(blocked) = &client.blocked else {
             return;
         };
-        for key in &blocked.keys {
+        for key in blocked.keys() {
             self.keyspace.waiting.wait(blocked.db, key, client.id);
         }
         if let Some(at) = blocked.deadline_ms {
             self.server.deadlines.add(at, client.id);
         }
-        if let Some(mark) = blocked.mark {
+        if let Until::Memory { mark } = blocked.until {
             self.server.awaiting_memory.push((mark, client.id));
         }
         self.server.blocked_clients += 1;
@@ -161,10 +132,9 @@ impl Engine {
     }
 
     /// Serves clients whose keys have got something, in the order they came. What they do
-    /// may make other keys ready, until nothing is. `running` is the client whose command
-    /// was the cause: it is out of the list of clients, but may watch what others now touch.
+    /// may make other keys ready, until nothing is.
     #[cold]
-    pub fn serve_ready_keys(&mut self, running: Option<&mut Session>) {
+    pub fn serve_ready_keys(&mut self) {
         while self.keyspace.waiting.has_ready() {
             for (db, key) in self.keyspace.waiting.take_ready() {
                 // Who is served leaves the line; who is not stays in his place.
@@ -181,8 +151,8 @@ impl Engine {
                         at += 1;
                         continue;
                     };
-                    let wants = session.client.blocked.as_ref().map(|b| b.kind);
-                    if wants == Some(kind) {
+                    let wants = session.client.blocked.as_ref().and_then(|b| b.wants());
+                    if wants == kind {
                         self.retry(&mut session);
                     }
                     self.server.put_back(session);
@@ -191,12 +161,6 @@ impl Engine {
                     }
                 }
             }
-        }
-        let touched = std::mem::take(&mut self.server.touched_running);
-        if let Some(running) = running
-            && touched.contains(&running.client.id)
-        {
-            running.client.flags |= ClientFlags::DIRTY_CAS;
         }
     }
 
@@ -207,14 +171,8 @@ impl Engine {
             return;
         };
         let args = std::mem::take(&mut blocked.args);
+        let id = blocked.row;
         session.client.flags.remove(ClientFlags::BLOCKED);
-        let row = args
-            .args()
-            .get(0)
-            .and_then(|name| self.server.table.find(name));
-        let Some(id) = row.map(|row| row.id) else {
-            return;
-        };
         if pauses(&self.server, session, self.server.table.row(id).spec) {
             // Its wait is over; the command comes again, as if new, when the pause ends.
             session.input.put_first(args.args());
@@ -223,25 +181,17 @@ impl Engine {
             return;
         }
         let mark = session.reply.mark();
-        let Session { client, reply, .. } = session;
         self.server.begin_commands();
-        run(
-            &mut self.keyspace,
-            &mut self.server,
-            client,
-            reply,
-            id,
-            args.args(),
-            &[],
-            true,
-        );
+        self.run_unit(session, Origin::Retry, id, args.args(), &[]);
         if session.client.flags.contains(ClientFlags::BLOCKED) {
             // It waits on, in its old places: its keys and its deadline are the same.
             return;
         }
         self.after_reply(session, mark);
         self.unblock(session);
-        self.aftermath(session);
+        if !self.server.outbox.is_empty() {
+            self.deliver_posts(Some(session));
+        }
     }
 
     /// Tells clients whose time is up, and lets them go.
@@ -264,7 +214,7 @@ impl Engine {
         let served = waiting.partition_point(|&(mark, _)| mark <= met);
         for (mark, id) in waiting.drain(..served).collect::<Vec<_>>() {
             // It may have been let go meanwhile, and wait for something else by now.
-            let still = |b: &Blocked| b.mark == Some(mark);
+            let still = |b: &Blocked| matches!(b.until, Until::Memory { mark: m } if m == mark);
             if let Some(session) = self.server.clients.get_mut(id)
                 && session.client.blocked.as_deref().is_some_and(still)
             {
@@ -291,7 +241,7 @@ pub(super) fn stop_waiting(
         return false;
     };
     client.flags.remove(ClientFlags::BLOCKED);
-    for key in &blocked.keys {
+    for key in blocked.keys() {
         keyspace.waiting.leave(blocked.db, key, client.id);
     }
     if let Some(at) = blocked.deadline_ms {
@@ -299,6 +249,22 @@ pub(super) fn stop_waiting(
     }
     server.blocked_clients -= 1;
     true
+}
+
+/// Writes what a client is told whose time is up.
+fn answer_timeout(keyspace: &mut Keyspace, server: &mut Server, session: &mut Session) {
+    let Session { client, reply, .. } = session;
+    let Some(blocked) = client.blocked.take() else {
+        return;
+    };
+    let mut world = World {
+        keyspace,
+        server,
+        client,
+        reply,
+    };
+    (blocked.on_timeout)(&mut world, &blocked);
+    session.client.blocked = Some(blocked);
 }
 
 /// CLIENT UNBLOCK: as if its time were up, or with an error. `false`: it does not wait.
@@ -312,14 +278,14 @@ pub fn unblock_client(
         return false;
     };
     let waits = session.client.blocked.is_some();
-    if let Some(blocked) = &session.client.blocked {
+    if waits {
         server.count_unserved(&session.client, error.is_some());
         match error {
             Some(error) => {
                 session.reply.error(error);
                 server.stats.count_error(session.reply.last_error());
             }
-            None => blocked.on_timeout.write(&mut session.reply),
+            None => answer_timeout(keyspace, server, &mut session),
         }
         unblock(keyspace, server, &mut session);
     }

@@ -1,11 +1,12 @@
 //! What a handler gets: the arguments, where to write the reply, and the world.
 
 use super::Server;
-use super::blocking::{Blocked, TimeoutReply};
-use super::client::{Client, ClientFlags};
+use super::blocking::{Blocked, OnTimeout, Until};
+use super::client::Client;
+use super::world::{Origin, World};
 use crate::command::{self, CommandError};
-use crate::keyspace::{Db, Keyspace};
-use crate::resp::{Args, OwnedArgs, Reply};
+use crate::keyspace::Db;
+use crate::resp::{Args, Reply};
 use crate::types::Type;
 
 /// A handler's outcome; the error is sent as the reply.
@@ -18,7 +19,7 @@ pub type Handler = fn(&mut Call<'_>) -> CommandResult;
 pub type Spec = command::Spec<Handler>;
 
 /// What a command did to the keyspace, for those who repeat it: the AOF and replicas.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Effect {
     /// Its own arguments, if it changed anything.
     #[default]
@@ -27,8 +28,8 @@ pub enum Effect {
     Always,
     /// Nothing, whatever it changed.
     Nothing,
-    /// These commands instead.
-    Rewritten(Vec<OwnedArgs>),
+    /// Other commands, which it has stated.
+    Rewritten,
 }
 
 /// One command on its way. Data groups use only `args`, `reply` and `db`.
@@ -41,27 +42,29 @@ pub struct Call<'a> {
     pub effect: Effect,
     /// The full name of the command (`client|list`), for errors that name it.
     pub name: &'static str,
-    /// This is another try of a command that was blocked.
-    pub retry: bool,
+    /// Its row's number in the command table.
+    pub row: usize,
+    pub origin: Origin,
 }
 
 impl Call<'_> {
-    /// The keyspace and the server at once, for commands that run others.
-    pub fn world(&mut self) -> (&mut Keyspace, &mut Server, &mut Client, &mut Reply) {
-        (self.db.keyspace(), self.server, self.client, self.reply)
+    /// Everything at once, for commands that run others or act on other clients.
+    pub fn world(&mut self) -> World<'_> {
+        World {
+            keyspace: self.db.keyspace(),
+            server: self.server,
+            client: self.client,
+            reply: self.reply,
+        }
     }
 
-    /// States this command's effect as another command. Costs nothing while nobody listens.
+    /// States this command's effect as another command; called again, as both. To be called
+    /// where the command has changed something.
     #[inline]
     pub fn rewrite(&mut self, args: &[&[u8]]) {
-        if !self.server.effects.wanted() {
-            return;
-        }
-        let args: OwnedArgs = args.iter().copied().collect();
-        match &mut self.effect {
-            Effect::Rewritten(all) => all.push(args),
-            other => *other = Effect::Rewritten(vec![args]),
-        }
+        self.effect = Effect::Rewritten;
+        let db = self.db.index();
+        self.db.effects().state(db, args.iter().copied());
     }
 
     /// States the command's own arguments as its effect, whether it changed anything or not.
@@ -72,7 +75,7 @@ impl Call<'_> {
     /// Whether anybody will repeat effects: worth knowing before a costly rewrite is built.
     #[inline]
     pub fn effects_wanted(&self) -> bool {
-        self.server.effects.wanted()
+        self.db.effects_wanted()
     }
 
     /// States that the command has no effect to be repeated.
@@ -80,9 +83,14 @@ impl Call<'_> {
         self.effect = Effect::Nothing;
     }
 
-    /// Whether this client may be blocked: not inside EXEC or a script.
+    /// Whether this client may be blocked: not inside EXEC.
     pub fn may_block(&self) -> bool {
-        !self.client.flags.contains(ClientFlags::DENY_BLOCKING)
+        self.origin.may_block()
+    }
+
+    /// Whether this is another try of a command that was blocked.
+    pub fn is_retry(&self) -> bool {
+        self.origin == Origin::Retry
     }
 
     /// Blocks the client until one of `keys` has a value of type `kind`, when the command
@@ -92,20 +100,31 @@ impl Call<'_> {
         keys: &[&[u8]],
         kind: Type,
         timeout_ms: u64,
-        on_timeout: TimeoutReply,
+        on_timeout: OnTimeout,
     ) {
-        let deadline = (timeout_ms > 0).then(|| self.server.now.mono_ms + timeout_ms);
         let keys = keys.iter().map(|&k| k.into()).collect();
-        let blocked = Blocked::on_keys(self.db.index(), keys, kind, deadline, on_timeout);
-        self.client.block(blocked, self.args.to_owned(), self.retry);
+        self.block_until(Until::Keys { keys, kind }, timeout_ms, on_timeout);
     }
 
     /// Blocks the client until `timeout_ms` (0: for ever) have gone by: it waits for what
     /// nobody can bring.
-    pub fn block_for_time(&mut self, timeout_ms: u64, on_timeout: TimeoutReply) {
-        let deadline = (timeout_ms > 0).then(|| self.server.now.mono_ms + timeout_ms);
-        let blocked = Blocked::for_time(self.db.index(), deadline, on_timeout);
-        self.client.block(blocked, self.args.to_owned(), self.retry);
+    pub fn block_for_time(&mut self, timeout_ms: u64, on_timeout: OnTimeout) {
+        self.block_until(Until::Time, timeout_ms, on_timeout);
+    }
+
+    /// Blocks the client until something, or until `timeout_ms` (0: for ever) have gone by.
+    fn block_until(&mut self, until: Until, timeout_ms: u64, on_timeout: OnTimeout) {
+        let blocked = Blocked {
+            db: self.db.index(),
+            until,
+            deadline_ms: (timeout_ms > 0).then(|| self.server.now.mono_ms + timeout_ms),
+            on_timeout,
+            row: self.row,
+            args: self.args.to_owned(),
+            ticks: 0,
+        };
+        let retry = self.is_retry();
+        self.client.block(blocked, retry);
     }
 
     /// Blocks the client until the helper thread has freed all that it was given so far; OK
@@ -114,8 +133,7 @@ impl Call<'_> {
         let Some(mark) = self.db.keyspace().lazyfree.mark() else {
             return false;
         };
-        let blocked = Blocked::for_memory(self.db.index(), mark);
-        self.client.block(blocked, self.args.to_owned(), self.retry);
+        self.block_until(Until::Memory { mark }, 0, |world, _| world.reply.ok());
         true
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bitflags::bitflags;
 
 use super::blocking::Blocked;
-use crate::keyspace::{ClientId, DbIndex, WatchedKey, Watchers};
+use crate::keyspace::{ClientId, DbIndex, WatchList, Watchers};
 use crate::net::Address;
 use crate::resp::OwnedArgs;
 
@@ -36,8 +36,6 @@ bitflags! {
         const PUBSUB = 1 << 13;
         const UNIX_SOCKET = 1 << 14;
         const REPLICA = 1 << 15;
-        /// Runs inside EXEC or a script: may not block.
-        const DENY_BLOCKING = 1 << 16;
         /// Waits for CLIENT PAUSE to end with a command unexecuted.
         const POSTPONED = 1 << 17;
         /// A module, a script or the AOF loader, not a connection.
@@ -117,7 +115,7 @@ pub struct Client {
     /// Full name of the last command.
     pub last_command: Option<&'static str>,
     pub transaction: Option<Box<Transaction>>,
-    pub watched: Vec<WatchedKey>,
+    pub watched: WatchList,
     pub blocked: Option<Box<Blocked>>,
     /// Bytes of the query buffer, kept up to date for CLIENT LIST.
     pub query_bytes: usize,
@@ -157,7 +155,7 @@ impl Client {
             last_active_ms: now_ms,
             last_command: None,
             transaction: None,
-            watched: Vec::new(),
+            watched: WatchList::default(),
             blocked: None,
             query_bytes: 0,
             query_capacity: 0,
@@ -172,14 +170,11 @@ impl Client {
     }
 
     /// Blocks the client; on a retry of the same command its place in the queues stays.
-    pub fn block(&mut self, mut blocked: Blocked, args: OwnedArgs, retry: bool) {
-        blocked.args = args;
-        if retry {
-            // The deadline of the first try counts.
-            if let Some(old) = &self.blocked {
-                blocked.deadline_ms = old.deadline_ms;
-                blocked.ticks = old.ticks;
-            }
+    pub(super) fn block(&mut self, mut blocked: Blocked, retry: bool) {
+        // The deadline of the first try counts.
+        if retry && let Some(old) = &self.blocked {
+            blocked.deadline_ms = old.deadline_ms;
+            blocked.ticks = old.ticks;
         }
         self.blocked = Some(Box::new(blocked));
         self.flags |= ClientFlags::BLOCKED;
@@ -188,6 +183,12 @@ impl Client {
     /// It watches nothing any more.
     pub fn unwatch(&mut self, watchers: &mut Watchers) {
         watchers.unwatch(&std::mem::take(&mut self.watched), self.id);
+    }
+
+    /// A key that it watches was touched: EXEC will refuse, and nothing more is news to it.
+    pub(super) fn lose_watches(&mut self, watchers: &mut Watchers) {
+        self.flags |= ClientFlags::DIRTY_CAS;
+        self.unwatch(watchers);
     }
 
     /// Ends the transaction and what is watched for it; gives what was queued.
@@ -219,22 +220,13 @@ impl Client {
     /// client is judged by does not depend on how fast its bytes come.
     pub fn memory_bytes(&self, reply: &crate::resp::Reply) -> usize {
         let text = |t: &Option<Box<str>>| t.as_ref().map_or(0, |t| t.len());
-        let watched: usize = self
-            .watched
-            .iter()
-            .map(|w| w.key.len() + size_of::<WatchedKey>())
-            .sum();
-        let blocked = self.blocked.as_ref().map_or(0, |b| {
-            size_of::<Blocked>()
-                + b.args.memory_bytes()
-                + b.keys.iter().map(|k| k.len()).sum::<usize>()
-        });
+        let blocked = self.blocked.as_ref().map_or(0, |b| b.memory_bytes());
         size_of::<super::Session>()
             + reply.memory_bytes()
             + self.query_capacity
             + self.query_growth
             + self.multi_bytes()
-            + watched
+            + self.watched.memory_bytes()
             + blocked
             + text(&self.name)
             + text(&self.lib_name)

@@ -57,14 +57,19 @@ pub(super) fn set_command_names(names: impl Iterator<Item = &'static str>) {
     COMMAND_NAMES.get_or_init(|| names.collect());
 }
 
+/// The command that runs from here on; gives the note of the one that runs it, for
+/// [`note_back`].
 #[inline]
-pub(super) fn note_command(row: usize) {
+pub(super) fn note_command(row: usize) -> u32 {
+    let outer = COMMAND.load(Relaxed);
     COMMAND.store(row as u32 + 1, Relaxed);
+    outer
 }
 
+/// The command is over, and the one that ran it goes on.
 #[inline]
-pub(super) fn note_no_command() {
-    COMMAND.store(0, Relaxed);
+pub(super) fn note_back(outer: u32) {
+    COMMAND.store(outer, Relaxed);
 }
 
 #[inline]

@@ -6,13 +6,12 @@ use std::time::Instant;
 use super::blocking::{Deadlines, stop_waiting};
 use super::client::{Client, ClientFlags};
 use super::limits::eviction;
+use super::outbox::Outbox;
 use super::session::{Clients, Session};
-use super::{
-    CommandStats, CommandTable, Effects, Latency, Pause, Rates, Server, Signals, Slowlog, Stats,
-};
+use super::{CommandStats, CommandTable, Latency, Pause, Rates, Server, Signals, Slowlog, Stats};
 use crate::base::clock::{self, Cycles, Now};
 use crate::config::Config;
-use crate::keyspace::{ClientId, ClockUse, EvictionOrder, Keyspace};
+use crate::keyspace::{ClientId, ClockUse, EvictionOrder, Keyspace, RemovalWords};
 use crate::types::{Fill, Limits};
 
 /// Whether the loop goes on.
@@ -58,7 +57,8 @@ impl Engine {
             replid: random_hex(20),
             startup_bytes: 0,
             clients: Clients::default(),
-            effects: Effects::default(),
+            outbox: Outbox::default(),
+            recorder: None,
             slowlog: Slowlog::default(),
             latency: Latency::default(),
             client_memory: Default::default(),
@@ -75,7 +75,6 @@ impl Engine {
             deadlines: Deadlines::default(),
             awaiting_memory: Vec::new(),
             flush: Vec::new(),
-            touched_running: Vec::new(),
             ready: Vec::new(),
             to_close: Vec::new(),
             blocked_clients: 0,
@@ -106,16 +105,6 @@ impl Engine {
         server.uncount_client_memory(session);
         if session.slot != u32::MAX {
             server.clients.remove(session);
-        }
-    }
-
-    /// Watchers, effects and events of keys that went by themselves (expiry, eviction).
-    pub(super) fn after_removals(&mut self) {
-        self.deliver_removals();
-        if self.keyspace.has_aftermath() {
-            let nobody = self.server.nobody();
-            let mut session = Session::new(nobody, None);
-            self.aftermath(&mut session);
         }
     }
 
@@ -204,6 +193,8 @@ fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
         } else {
             ClockUse::Lru
         };
+    keyspace.removal_words =
+        RemovalWords::new(config.lazyfree_lazy_expire, config.lazyfree_lazy_eviction);
     keyspace.limits = Limits {
         hash_max_listpack_entries: config.hash_max_listpack_entries,
         hash_max_listpack_value: config.hash_max_listpack_value,

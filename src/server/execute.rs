@@ -1,20 +1,19 @@
 //! Running a handler, and what follows from it: statistics, slow log, MONITOR, effects,
-//! clients that waited for what it wrote.
+//! news of changed keys, messages, clients that waited for what it wrote.
 
 use super::call::{Call, Effect};
-use super::client::ClientFlags;
-use super::dispatch::resolve;
+use super::client::{Client, ClientFlags};
+use super::outbox::Post;
 use super::session::Session;
+use super::world::{Origin, World};
 use super::{Engine, Server, crash};
 use crate::base::clock;
 use crate::command::Flags;
-use crate::keyspace::{DbIndex, KeyHash, Keyspace, Removed, RemovedPart};
-use crate::resp::{Args, OwnedArgs, Reply};
-
-use super::client::Client;
+use crate::keyspace::{KeyHash, Keyspace};
+use crate::resp::Args;
 
 impl Engine {
-    /// Runs a command that has passed the gates, with everything around it.
+    /// Runs a client's command that has passed the gates, with everything around it.
     #[inline]
     pub fn execute(
         &mut self,
@@ -23,134 +22,143 @@ impl Engine {
         args: Args<'_>,
         hashes: &[KeyHash],
     ) {
-        let Session { client, reply, .. } = session;
-        client.last_command = Some(self.server.table.row(id).full_name);
-        run(
-            &mut self.keyspace,
-            &mut self.server,
-            client,
-            reply,
-            id,
-            args,
-            hashes,
-            false,
-        );
-        if client.flags.contains(ClientFlags::BLOCKED) {
+        session.client.last_command = Some(self.server.table.row(id).full_name);
+        self.run_unit(session, Origin::Client, id, args, hashes);
+        if session.client.flags.contains(ClientFlags::BLOCKED) {
             self.enter_blocked(session);
-        }
-        let mut others = false;
-        if self.keyspace.has_aftermath() || self.server.effects.wanted() {
-            self.aftermath(session);
-            others = true;
         }
         if self.keyspace.waiting.has_ready() {
             // What a long transaction wrote may have expired before anybody is served.
             self.server.read_clock(&mut self.keyspace);
-            self.serve_ready_keys(Some(session));
-            others = true;
-        }
-        if others {
+            self.serve_ready_keys();
             // What others had of it is not the next command's time.
+            self.server.begin_commands();
+        }
+        if !self.server.outbox.is_empty() {
+            self.deliver_posts(Some(session));
             self.server.begin_commands();
         }
     }
 
-    /// What the keyspace has to tell others after a command, a transaction or a script.
-    #[cold]
-    pub(super) fn aftermath(&mut self, session: &mut Session) {
+    /// Runs a command whose effects, those of commands that it runs included, are one unit.
+    #[inline]
+    pub(super) fn run_unit(
+        &mut self,
+        session: &mut Session,
+        origin: Origin,
+        id: usize,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) {
+        let Session { client, reply, .. } = session;
         let Engine { keyspace, server } = self;
-        if keyspace.watchers.has_touched() {
-            for id in keyspace.watchers.take_touched() {
-                if id == session.client.id {
-                    session.client.flags |= ClientFlags::DIRTY_CAS;
-                } else if let Some(other) = server.clients.get_mut(id) {
-                    other.client.flags |= ClientFlags::DIRTY_CAS;
-                } else {
-                    server.touched_running.push(id);
-                }
-            }
+        keyspace.effects.begin_unit();
+        let mut world = World {
+            keyspace,
+            server,
+            client,
+            reply,
+        };
+        world.run(origin, id, args, hashes);
+        self.keyspace.effects.end_unit();
+        self.take_effects();
+    }
+
+    /// Hands complete units of effects to those who repeat them.
+    #[inline]
+    pub(super) fn take_effects(&mut self) {
+        if self.keyspace.effects.has_complete() {
+            self.server.repeat(&mut self.keyspace);
         }
-        keyspace.events.clear();
-        state_removed(keyspace, server);
-        server.effects.deliver();
+    }
+
+    /// Effects and news of keys that went by themselves (expiry, eviction).
+    pub(super) fn after_removals(&mut self) {
+        self.take_effects();
+        if self.keyspace.has_news() {
+            self.server.tell_news(&mut self.keyspace, None);
+            self.deliver_posts(None);
+        }
     }
 }
 
-/// Runs one handler: the only place that calls one. EXEC and scripts come here too.
-#[inline]
-#[allow(clippy::too_many_arguments)]
-pub fn run(
-    keyspace: &mut Keyspace,
-    server: &mut Server,
-    client: &mut Client,
-    reply: &mut Reply,
-    id: usize,
-    args: Args<'_>,
-    hashes: &[KeyHash],
-    retry: bool,
-) {
-    let row = server.table.row(id);
-    let (spec, name) = (row.spec, row.full_name);
-    client.commands += u64::from(!retry);
-    client.args_bytes = args.bytes();
-    crash::note_command(id);
-    let (dirty, errors) = (keyspace.dirty, reply.errors());
-    let counted = server.stats.total_error_replies;
-    let mut db = keyspace.db(client.db).with_hashes(hashes);
-    if client.flags.contains(ClientFlags::NO_TOUCH) {
-        db = db.without_touch();
-    }
-    let selected = client.db;
-    let start = server.ended;
-    let mut call = Call {
-        args,
-        reply,
-        db,
-        client,
-        server,
-        effect: Effect::Verbatim,
-        name,
-        retry,
-    };
-    let result = (spec.handler)(&mut call);
-    let Call { effect, .. } = call;
-    if let Err(error) = result {
-        reply.error(&error);
-    }
-    server.ended = clock::cycles();
-    let ticks = server.ended.wrapping_sub(start);
-    crash::note_no_command();
-
-    if server.has_monitors && !retry && !spec.flags.contains(Flags::SKIP_MONITOR) {
-        server.feed_monitors(client, reply, spec, args);
-    }
-    if (keyspace.dirty != dirty || effect == Effect::Always) && server.effects.wanted() {
-        state_effect(server, keyspace, selected, effect, args);
-    }
-    if client.flags.contains(ClientFlags::BLOCKED) {
-        // Counted when it has been served.
-        if let Some(blocked) = &mut client.blocked {
-            blocked.ticks += ticks;
+impl World<'_> {
+    /// Runs one handler: the only place that calls one. EXEC comes here, too.
+    #[inline]
+    pub fn run(&mut self, origin: Origin, id: usize, args: Args<'_>, hashes: &[KeyHash]) {
+        let World {
+            keyspace,
+            server,
+            client,
+            reply,
+        } = self;
+        let row = server.table.row(id);
+        let (spec, name) = (row.spec, row.full_name);
+        let retry = origin == Origin::Retry;
+        client.commands += u64::from(!retry);
+        client.args_bytes = args.bytes();
+        let outer = crash::note_command(id);
+        let outer_errors = reply.begin_errors();
+        let outer_changed = keyspace.effects.begin_command();
+        let mut db = keyspace.db(client.db).with_hashes(hashes);
+        if client.flags.contains(ClientFlags::NO_TOUCH) {
+            db = db.without_touch();
         }
-        return;
-    }
-    let earlier = match &client.blocked {
-        Some(blocked) if retry => blocked.ticks,
-        _ => 0,
-    };
-    let ticks = ticks + earlier;
-    // Errors of the commands that it ran itself were counted with them.
-    let nested = server.stats.total_error_replies.saturating_sub(counted);
-    let failed = (reply.errors() - errors) > nested;
-    if failed {
-        server.stats.count_error(reply.last_error());
-    }
-    if !client.flags.contains(ClientFlags::DENY_BLOCKING) {
-        server.stats.command_ticks += ticks;
-    }
-    server.count_call(id, ticks, failed);
-    if ticks >= server.slow_ticks {
-        server.note_slow(client, spec, args, ticks);
+        let selected = client.db;
+        let start = server.ended;
+        let mut call = Call {
+            args,
+            reply,
+            db,
+            client,
+            server,
+            effect: Effect::Verbatim,
+            name,
+            row: id,
+            origin,
+        };
+        let result = (spec.handler)(&mut call);
+        let Call { effect, .. } = call;
+        if let Err(error) = result {
+            reply.error(&error);
+        }
+        server.ended = clock::cycles();
+        let ticks = server.ended.wrapping_sub(start);
+        crash::note_back(outer);
+
+        if server.has_monitors && !retry && !spec.flags.contains(Flags::SKIP_MONITOR) {
+            server.feed_monitors(client, spec, args, origin);
+        }
+        let changed = keyspace.effects.end_command(outer_changed);
+        if effect == Effect::Always || changed && effect == Effect::Verbatim {
+            keyspace.effects.state(selected, args.iter());
+        }
+        if keyspace.has_news() {
+            server.tell_news(keyspace, Some(client));
+        }
+        let failed = reply.end_errors(outer_errors) > 0;
+        if client.flags.contains(ClientFlags::BLOCKED) {
+            // Counted when it has been served.
+            if let Some(blocked) = &mut client.blocked {
+                blocked.ticks += ticks;
+            }
+            return;
+        }
+        let earlier = match &client.blocked {
+            Some(blocked) if retry => blocked.ticks,
+            _ => 0,
+        };
+        let ticks = ticks + earlier;
+        if failed {
+            server.stats.count_error(reply.last_error());
+        }
+        if !origin.is_nested() {
+            server.stats.command_ticks += ticks;
+        }
+        server.count_call(id, ticks, failed);
+        if ticks >= server.slow_ticks {
+            server.note_slow(client, spec, args, ticks);
+        }
     }
 }
 
@@ -181,79 +189,37 @@ impl Server {
         let Some(blocked) = &client.blocked else {
             return;
         };
-        let args = blocked.args.args();
-        let row = args.get(0).and_then(|name| self.table.find(name));
-        let Ok(id) = resolve(self, row.map(|row| row.id), args) else {
-            return;
-        };
-        let ticks = blocked.ticks;
-        self.count_call(id, ticks, failed);
+        let (row, ticks) = (blocked.row, blocked.ticks);
+        self.count_call(row, ticks, failed);
         if ticks >= self.slow_ticks {
-            let spec = self.table.row(id).spec;
-            self.note_slow(client, spec, args, ticks);
+            let spec = self.table.row(row).spec;
+            self.note_slow(client, spec, blocked.args.args(), ticks);
         }
     }
-}
 
-/// Files what a command did under its effects, behind the removals that came before it.
-#[cold]
-fn state_effect(
-    server: &mut Server,
-    keyspace: &mut Keyspace,
-    db: DbIndex,
-    effect: Effect,
-    args: Args<'_>,
-) {
-    state_removed(keyspace, server);
-    match effect {
-        Effect::Nothing => {}
-        Effect::Verbatim | Effect::Always => server.effects.state(db, args.to_owned()),
-        Effect::Rewritten(all) => {
-            for args in all {
-                server.effects.state(db, args);
+    /// Those who repeat effects take the complete units.
+    #[cold]
+    fn repeat(&mut self, keyspace: &mut Keyspace) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.take_effects(&keyspace.effects);
+        }
+        keyspace.effects.clear_complete();
+    }
+
+    /// Tells what the journal and the watchers have of the last command. `running` is the
+    /// client that gave it.
+    #[cold]
+    pub(super) fn tell_news(&mut self, keyspace: &mut Keyspace, running: Option<&mut Client>) {
+        let mut running = running;
+        for id in keyspace.watchers.take_touched() {
+            match running.as_deref_mut().filter(|client| client.id == id) {
+                Some(client) => client.lose_watches(&mut keyspace.watchers),
+                None => self.post(id, Post::Touched),
             }
         }
-    }
-}
-
-/// Expired and evicted keys become `DEL`s (or `UNLINK`s, as configured).
-fn state_removed(keyspace: &mut Keyspace, server: &mut Server) {
-    for removed in std::mem::take(&mut keyspace.removed) {
-        server.state_removal(&removed);
-    }
-}
-
-impl Engine {
-    /// Keys that went by themselves between commands: each removal is a unit of its own.
-    pub(super) fn deliver_removals(&mut self) {
-        for removed in std::mem::take(&mut self.keyspace.removed) {
-            self.server.state_removal(&removed);
-            self.server.effects.deliver();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.take_changes(&keyspace.journal);
         }
+        keyspace.journal.clear();
     }
-}
-
-impl Server {
-    fn state_removal(&mut self, removed: &Removed) {
-        let key = &removed.key[..];
-        let args: OwnedArgs = match &removed.what {
-            RemovedPart::Expired => [self.expire_word(), key].into_iter().collect(),
-            RemovedPart::Evicted => [self.evict_word(), key].into_iter().collect(),
-            RemovedPart::Field(field) => [b"HDEL", key, field].into_iter().collect(),
-        };
-        self.effects.state(removed.db, args);
-    }
-
-    /// The command that stands for a removal by expiry, as `lazyfree-lazy-expire` says.
-    pub fn expire_word(&self) -> &'static [u8] {
-        deletion(self.config.lazyfree_lazy_expire)
-    }
-
-    fn evict_word(&self) -> &'static [u8] {
-        deletion(self.config.lazyfree_lazy_eviction)
-    }
-}
-
-fn deletion(lazy: bool) -> &'static [u8] {
-    if lazy { b"UNLINK" } else { b"DEL" }
 }

@@ -117,15 +117,6 @@ impl Server {
         false
     }
 
-    /// As [`Server::enforce_output_limit`], for a client that is being written to.
-    pub(super) fn enforce_output_limit_of(&mut self, id: ClientId) {
-        let Some(mut session) = self.clients.take(id) else {
-            return;
-        };
-        self.enforce_output_limit(&mut session);
-        self.clients.put_back(session);
-    }
-
     /// Closes the client if its output is over the limit of its class.
     pub(super) fn enforce_output_limit(&mut self, session: &mut Session) {
         let closing = session.client.flags.contains(ClientFlags::CLOSE_ASAP);

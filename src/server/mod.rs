@@ -12,7 +12,6 @@ mod client_line;
 pub mod crash;
 mod cross_protocol;
 mod dispatch;
-mod effects;
 mod engine;
 mod execute;
 mod gather;
@@ -23,7 +22,9 @@ mod limits;
 pub mod listen;
 pub mod log;
 mod monitor;
+mod outbox;
 pub mod process;
+mod recorder;
 mod run;
 mod session;
 mod shutdown;
@@ -33,17 +34,18 @@ pub mod startup;
 mod stats;
 mod table;
 mod testbed;
+mod world;
 
-pub use blocking::{Blocked, TimeoutReply, unblock_client};
+pub use blocking::{Blocked, OnTimeout, unblock_client};
 pub use call::{Call, CommandResult, Effect, Handler, Spec};
 pub use client::{Client, ClientFlags, ClientKind, Queued, Transaction};
 pub use client_line::client_line;
 pub use dispatch::{Outcome, resolve};
-pub use effects::{EffectSink, Effects, Stated};
 pub use engine::{Engine, Flow, kill_client};
-pub use execute::run;
 pub use histogram::Histogram;
 pub use latency::{EventSeries, Latency};
+pub use outbox::Post;
+pub use recorder::{KeyEvent, Recorder, Stated};
 pub use run::Loop;
 pub use session::{Clients, Session};
 pub use shutdown::ShutdownRequest;
@@ -52,6 +54,7 @@ pub use slowlog::{SlowEntry, Slowlog};
 pub use stats::{CommandStats, Rate, Stats};
 pub use table::{CommandTable, KeyRange, Row};
 pub use testbed::Testbed;
+pub use world::{Origin, World};
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -95,7 +98,9 @@ pub struct Server {
     /// `used_memory` when start-up was done.
     pub startup_bytes: usize,
     pub clients: Clients,
-    pub effects: Effects,
+    outbox: outbox::Outbox,
+    /// What a test wants to see of effects and changes.
+    pub recorder: Option<Recorder>,
     pub slowlog: Slowlog,
     pub latency: Latency,
     client_memory: client_eviction::ClientMemory,
@@ -116,8 +121,6 @@ pub struct Server {
     awaiting_memory: Vec<(u64, ClientId)>,
     /// Clients whose replies go out before the loop sleeps.
     flush: Vec<ClientId>,
-    /// Clients in the middle of a command whose watched keys another one has touched.
-    touched_running: Vec<ClientId>,
     /// Clients with more to read or to execute.
     ready: Vec<ClientId>,
     to_close: Vec<ClientId>,

@@ -2,32 +2,36 @@
 
 use std::io::Write;
 
+use bytes::Bytes;
+
 use super::Server;
 use super::call::Spec;
-use super::client::{Client, ClientFlags};
+use super::client::Client;
+use super::outbox::Post;
+use super::world::Origin;
 use crate::base::clock;
 use crate::command::Flags;
 use crate::config::quote;
 use crate::keyspace::ClientId;
 use crate::net::Address;
-use crate::resp::{Args, Reply};
+use crate::resp::Args;
 
 impl Server {
-    /// Shows a command to all monitors. One that runs commands of its own sees them behind
-    /// their replies, but not those of its transactions, which are inside a reply.
+    /// Shows a command to all monitors; one that runs commands of its own sees them behind
+    /// their replies, but not those that its commands run.
     #[cold]
     pub(super) fn feed_monitors(
         &mut self,
         client: &Client,
-        reply: &mut Reply,
         spec: &Spec,
         args: Args<'_>,
+        origin: Origin,
     ) {
         if spec.flags.contains(Flags::ADMIN) {
             return;
         }
         let now = clock::unix_us();
-        let mut line = Vec::new();
+        let mut line = vec![b'+'];
         let _ = write!(
             line,
             "{}.{:06} [{} ",
@@ -48,30 +52,14 @@ impl Server {
             let hidden = spec.hides(args, i);
             quote(&mut line, if hidden { b"(redacted)" } else { arg });
         }
-        let line = String::from_utf8(line).expect("quoting leaves ASCII");
-        for id in self.monitors.clone() {
-            if id != client.id {
-                self.send_to(id, |reply| reply.simple(&line));
-            } else if !client
-                .flags
-                .intersects(ClientFlags::DENY_BLOCKING | ClientFlags::CLOSE_AFTER_REPLY)
-            {
-                reply.simple(&line);
+        line.extend_from_slice(b"\r\n");
+        let line = Bytes::from(line);
+        for at in 0..self.monitors.len() {
+            let id = self.monitors[at];
+            if id != client.id || !origin.is_nested() {
+                self.post(id, Post::Message(line.clone()));
             }
         }
-    }
-
-    /// Writes to another client's output and queues its flush.
-    pub fn send_to(&mut self, id: ClientId, write: impl FnOnce(&mut Reply)) {
-        let Some(session) = self.clients.get_mut(id) else {
-            return;
-        };
-        write(&mut session.reply);
-        if !session.flush_queued {
-            session.flush_queued = true;
-            self.flush.push(id);
-        }
-        self.enforce_output_limit_of(id);
     }
 
     /// A client starts or stops to be a monitor.

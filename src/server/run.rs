@@ -632,7 +632,7 @@ impl Loop {
     }
 
     fn before_sleep(&mut self) {
-        self.engine.serve_ready_keys(None);
+        self.engine.serve_ready_keys();
         for id in std::mem::take(&mut self.engine.server.flush) {
             let Some(mut session) = self.engine.server.clients.take(id) else {
                 continue;
@@ -755,7 +755,7 @@ mod tests {
 
     /// What the commands answer when each comes alone and in one piece.
     fn answers(commands: &[Vec<Vec<u8>>]) -> Vec<u8> {
-        let mut t = Testbed::without_sink();
+        let mut t = Testbed::unheard();
         let run = |args: &Vec<Vec<u8>>| {
             let words: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
             t.run_args(&words)

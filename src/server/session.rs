@@ -292,6 +292,11 @@ impl Clients {
         place.generation = place.generation.wrapping_add(1);
     }
 
+    /// Whether there is such a client, the running one included.
+    pub fn is_connected(&self, id: ClientId) -> bool {
+        self.by_id.contains_key(&id)
+    }
+
     pub fn get(&self, id: ClientId) -> Option<&Session> {
         self.places[*self.by_id.get(&id)? as usize]
             .session

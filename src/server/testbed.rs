@@ -1,57 +1,42 @@
 //! Commands run in process, for tests and fuzzing: a hand-set clock, raw reply bytes, the
 //! effects that were stated.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::batch::{Batch, Rest};
 use super::client::Client;
 use super::session::Session;
-use super::{CommandTable, EffectSink, Engine, Signals, Stated};
+use super::{CommandTable, Engine, KeyEvent, Recorder, Signals, Stated};
 use crate::config::Config;
-use crate::keyspace::ClientId;
+use crate::keyspace::{Class, ClientId};
 use crate::net::Address;
 use crate::resp::{Args, OwnedArgs, Progress};
 
 /// An engine without sockets.
 pub struct Testbed {
     pub engine: Engine,
-    stated: Rc<RefCell<Vec<Stated>>>,
     client: ClientId,
     batch: Batch,
-}
-
-struct Recorder(Rc<RefCell<Vec<Stated>>>);
-
-impl EffectSink for Recorder {
-    fn unit(&mut self, effects: &[Stated]) {
-        self.0.borrow_mut().extend_from_slice(effects);
-    }
 }
 
 impl Testbed {
     /// All commands, default configuration, one client; time stands at 1,000,000 seconds.
     pub fn new() -> Testbed {
-        let mut bed = Testbed::without_sink();
-        bed.engine
-            .server
-            .effects
-            .add_sink(Box::new(Recorder(bed.stated.clone())));
-        bed.engine.keyspace.record_removed = true;
+        let mut bed = Testbed::unheard();
+        bed.engine.server.recorder = Some(Recorder::default());
+        bed.engine.keyspace.effects.set_wanted(true);
+        bed.engine.keyspace.journal.listen(Class::all(), false);
         bed
     }
 
-    /// As [`Testbed::new`], but nobody wants the effects.
-    pub fn without_sink() -> Testbed {
+    /// As [`Testbed::new`], but nobody wants to know of effects and changes.
+    pub fn unheard() -> Testbed {
         let table = CommandTable::new(&crate::commands::table());
         let mut engine = Engine::new(Config::default(), table, Arc::new(Signals::default()));
         engine.server.clock_by_hand = true;
-        let stated = Rc::new(RefCell::new(Vec::new()));
         let (client, batch) = (ClientId(0), Batch::default());
         let mut bed = Testbed {
             engine,
-            stated,
             client,
             batch,
         };
@@ -120,7 +105,7 @@ impl Testbed {
         self.engine.server.begin_commands();
         self.engine.dispatch(&mut session, row, args, &[]);
         self.engine.server.clients.put_back(session);
-        self.engine.serve_ready_keys(None);
+        self.engine.serve_ready_keys();
         self.take_reply(self.client)
     }
 
@@ -172,9 +157,23 @@ impl Testbed {
         self.engine.serve_freed();
     }
 
+    fn recorder(&mut self) -> &mut Recorder {
+        self.engine.server.recorder.get_or_insert_default()
+    }
+
+    /// The units of effects that were stated since the last call.
+    pub fn take_units(&mut self) -> Vec<Vec<Stated>> {
+        std::mem::take(&mut self.recorder().units)
+    }
+
     /// The effects stated since the last call.
     pub fn take_stated(&mut self) -> Vec<Stated> {
-        self.stated.borrow_mut().drain(..).collect()
+        self.take_units().into_iter().flatten().collect()
+    }
+
+    /// The keyspace events since the last call.
+    pub fn take_events(&mut self) -> Vec<KeyEvent> {
+        std::mem::take(&mut self.recorder().events)
     }
 
     /// The effects stated since the last call, as words joined by spaces.
@@ -203,7 +202,23 @@ mod tests {
         assert_eq!(t.run("INCR a"), "+QUEUED\r\n");
         assert_eq!(t.take_effects(), Vec::<String>::new());
         assert_eq!(t.run("EXEC"), "*2\r\n+OK\r\n:2\r\n");
-        assert_eq!(t.take_effects(), ["SET a 1", "INCR a"]);
+        assert_eq!(t.take_units()[0].len(), 2);
+    }
+
+    #[test]
+    fn events_tell_what_happened_in_order() {
+        let mut t = Testbed::new();
+        t.run("MULTI");
+        t.run("SET a 1 EX 10");
+        t.run("LPUSH l x");
+        t.run("LPOP l");
+        t.run("EXEC");
+        let event = |e: &KeyEvent| format!("{} {}", e.event, String::from_utf8_lossy(&e.key));
+        let events: Vec<String> = t.take_events().iter().map(event).collect();
+        let wanted = [
+            "new a", "set a", "expire a", "new l", "lpush l", "lpop l", "del l",
+        ];
+        assert_eq!(events, wanted);
     }
 
     #[test]

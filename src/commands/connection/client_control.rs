@@ -6,7 +6,9 @@ use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::help::misused;
 use crate::keyspace::ClientId;
-use crate::server::{self, Call, Client, ClientFlags, ClientKind, CommandResult, Pause, Spec};
+use crate::server::{
+    self, Call, Client, ClientFlags, ClientKind, CommandResult, Pause, Spec, World,
+};
 
 pub(super) const KILL: Spec = Spec {
     arity: Arity::AtLeast(3),
@@ -95,7 +97,12 @@ fn kill(call: &mut Call<'_>) -> CommandResult {
         .filter(|s| filter.fits(&s.client, now_ms))
         .map(|s| s.client.id)
         .collect();
-    let (keyspace, server, client, _) = call.world();
+    let World {
+        keyspace,
+        server,
+        client,
+        ..
+    } = call.world();
     let mut killed = 0;
     for id in doomed {
         killed += server::kill_client(keyspace, server, id) as i64;
@@ -191,7 +198,9 @@ fn unblock(call: &mut Call<'_>) -> CommandResult {
         _ => return Err(misused("CLIENT", args.at(1))),
     };
     let id = parse_i64(args.at(2)).ok_or(CommandError::NotAnInteger)?;
-    let (keyspace, server, _, _) = call.world();
+    let World {
+        keyspace, server, ..
+    } = call.world();
     let done = server::unblock_client(keyspace, server, ClientId(id as u64), error.as_ref());
     call.reply.int(done as i64);
     Ok(())

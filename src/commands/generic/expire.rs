@@ -122,7 +122,7 @@ fn set_expiry(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     if when <= now {
         place.delete();
         call.db.changed(key, Class::GENERIC, "del");
-        call.rewrite(&[call.server.expire_word(), key]);
+        call.rewrite(&[call.db.expire_word(), key]);
     } else {
         place.set_expiry(Some(when));
         call.db.changed(key, Class::GENERIC, "expire");
@@ -179,6 +179,7 @@ mod tests {
     fn a_time_that_has_passed_deletes_the_key() {
         let mut t = Testbed::new();
         t.engine.server.config.lazyfree_lazy_expire = true;
+        t.engine.apply_config();
         for time in ["0", "-1", "-9223372036854775"] {
             t.run("SET a 1");
             t.take_effects();

@@ -5,7 +5,8 @@
 
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
-use crate::server::{Call, CommandResult, Spec, TimeoutReply};
+use crate::resp::Reply;
+use crate::server::{Call, CommandResult, Spec};
 
 pub(super) const WAIT: Spec = Spec {
     arity: Arity::Exactly(3),
@@ -26,7 +27,7 @@ fn wait(call: &mut Call<'_>) -> CommandResult {
     if replicas <= 0 || !call.may_block() {
         call.reply.int(0);
     } else {
-        call.block_for_time(timeout_ms, TimeoutReply::Int(0));
+        call.block_for_time(timeout_ms, |world, _| world.reply.int(0));
     }
     Ok(())
 }
@@ -60,11 +61,17 @@ fn waitaof(call: &mut Call<'_>) -> CommandResult {
         return Err(CommandError::Text(NO_AOF));
     }
     if replicas == 0 || !call.may_block() {
-        TimeoutReply::Ints([0, 0]).write(call.reply);
+        write_both(call.reply, [0, 0]);
     } else {
-        call.block_for_time(timeout_ms, TimeoutReply::Ints([0, 0]));
+        call.block_for_time(timeout_ms, |world, _| write_both(world.reply, [0, 0]));
     }
     Ok(())
+}
+
+/// How many have the writes here and on replicas.
+fn write_both(reply: &mut Reply, both: [i64; 2]) {
+    reply.array(2);
+    both.into_iter().for_each(|n| reply.int(n));
 }
 
 /// Milliseconds that end before time does.

@@ -5,7 +5,7 @@ use super::push::{self, push_one};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::{element, timeout_args};
 use crate::keyspace::Class;
-use crate::server::{Call, CommandResult, Spec, TimeoutReply};
+use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, End, List, Type};
 
 pub(super) const LMOVE: Spec = Spec {
@@ -135,7 +135,9 @@ fn brpoplpush(call: &mut Call<'_>) -> CommandResult {
 fn wait(call: &mut Call<'_>, timeout_ms: u64) {
     if call.may_block() {
         let source = call.args.at(1);
-        call.block_on_keys(&[source], Type::List, timeout_ms, TimeoutReply::NullArray);
+        call.block_on_keys(&[source], Type::List, timeout_ms, |world, _| {
+            world.reply.null_array()
+        });
     } else {
         call.reply.null();
     }

@@ -7,7 +7,7 @@ use crate::keyspace::{Keyspace, KeyspaceStats};
 use crate::resp::Args;
 use crate::server::process::{self, FileLimit};
 use crate::server::{
-    Call, ClientFlags, CommandResult, CommandStats, Histogram, Server, Spec, Stats,
+    Call, ClientFlags, CommandResult, CommandStats, Histogram, Server, Spec, Stats, World,
 };
 use crate::server::{crash, listen, log};
 
@@ -99,7 +99,12 @@ fn help(call: &mut Call<'_>) -> CommandResult {
 
 /// `CONFIG RESETSTAT`: counters of INFO go back to zero; gauges and the slow log stay.
 fn resetstat(call: &mut Call<'_>) -> CommandResult {
-    let (keyspace, server, _, reply) = call.world();
+    let World {
+        keyspace,
+        server,
+        reply,
+        ..
+    } = call.world();
     keyspace.stats = KeyspaceStats::default();
     keyspace.lazyfree.reset();
     // Refused passwords are counted from the start, as in Redis.
@@ -149,7 +154,12 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     let args: Args<'_> = call.args.from(2);
     let args: Vec<&[u8]> = args.iter().collect();
     let is_local = call.client.is_local();
-    let (keyspace, server, _, reply) = call.world();
+    let World {
+        keyspace,
+        server,
+        reply,
+        ..
+    } = call.world();
     let gate = Gate {
         protected: server.config.enable_protected_configs.allows(is_local),
         loading: false,

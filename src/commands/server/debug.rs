@@ -173,8 +173,8 @@ fn sleep(call: &mut Call<'_>) -> CommandResult {
         std::thread::sleep(time);
     }
     if call.may_block() {
-        let (keyspace, server, _, _) = call.world();
-        server.read_clock(keyspace);
+        let world = call.world();
+        world.server.read_clock(world.keyspace);
     }
     call.reply.ok();
     Ok(())

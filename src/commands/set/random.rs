@@ -63,6 +63,7 @@ fn spop_many(call: &mut Call<'_>) -> CommandResult {
     let count = element::at_least(call.args.at(2), 0, CommandError::MustBePositive)?;
     let mut rng = SmallRng::from_rng(call.db.rng());
     let limits = *call.db.limits();
+    let wanted = call.effects_wanted();
     let Some(mut set) = call.db.write::<Set>(key)? else {
         call.reply.set(0);
         return Ok(());
@@ -76,7 +77,7 @@ fn spop_many(call: &mut Call<'_>) -> CommandResult {
         drop(set);
         return spop_all(call, key, len);
     }
-    let mut gone = Gone::new(call.server.effects.wanted(), key, count);
+    let mut gone = Gone::new(wanted, key, count);
     let reply = &mut *call.reply;
     reply.set(count);
     if (len - count).saturating_mul(STAY_PART) > count {

@@ -70,7 +70,7 @@ fn getex(call: &mut Call<'_>) -> CommandResult {
         (NewExpiry::Set(arg), Some(when)) if arg.form.is_absolute() && when <= now => {
             place.delete();
             call.db.changed(key, Class::GENERIC, "del");
-            call.rewrite(&[call.server.expire_word(), key]);
+            call.rewrite(&[call.db.expire_word(), key]);
         }
         (NewExpiry::Set(_), Some(when)) => {
             place.set_expiry(Some(when));

@@ -6,8 +6,7 @@
 pub(super) mod docs;
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::keyspace::WatchedKey;
-use crate::server::{self, Call, ClientFlags, CommandResult, Spec};
+use crate::server::{Call, ClientFlags, CommandResult, Origin, Spec};
 
 pub(super) static SPECS: &[Spec] = &[MULTI, EXEC, DISCARD, WATCH, UNWATCH];
 
@@ -74,21 +73,10 @@ fn exec(call: &mut Call<'_>) -> CommandResult {
     }
     let queued = transaction.map(|t| t.commands).unwrap_or_default();
     call.reply.array(queued.len());
-    call.client.flags |= ClientFlags::DENY_BLOCKING;
-    let (keyspace, server, client, reply) = call.world();
+    let mut world = call.world();
     for command in &queued {
-        server::run(
-            keyspace,
-            server,
-            client,
-            reply,
-            command.row,
-            command.args.args(),
-            &[],
-            false,
-        );
+        world.run(Origin::Exec, command.row, command.args.args(), &[]);
     }
-    call.client.flags.remove(ClientFlags::DENY_BLOCKING);
     Ok(())
 }
 
@@ -140,21 +128,10 @@ fn watch(call: &mut Call<'_>) -> CommandResult {
     }
     let db = call.db.index();
     for key in call.args.from(1).iter() {
-        if call
-            .client
-            .watched
-            .iter()
-            .any(|w| w.db == db && *w.key == *key)
-        {
-            continue;
+        if call.client.watched.add(db, key) {
+            let (client, expired) = (call.client.id, call.db.is_expired(key));
+            call.db.keyspace().watchers.watch(db, key, client, expired);
         }
-        let expired = call.db.is_expired(key);
-        call.client.watched.push(WatchedKey {
-            db,
-            key: key.into(),
-        });
-        let client = call.client.id;
-        call.db.keyspace().watchers.watch(db, key, client, expired);
     }
     Ok(())
 }

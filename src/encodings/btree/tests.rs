@@ -145,7 +145,7 @@ fn check_reads(tree: &ZsetIndex, model: &Model) {
             ),
             (below, at_most)
         );
-        let point = tree.partition_point(|s, m| s < score || s == score && m < b"m:000100");
+        let point = tree.partition_point(|s, m| s < score || s == score && m < &b"m:000100"[..]);
         let expected = all
             .iter()
             .filter(|(s, m)| *s < score || *s == score && m[..] < b"m:000100"[..]);

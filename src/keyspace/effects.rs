@@ -1,0 +1,297 @@
+//! Effects: what writes did, as the bytes that repeat it.
+//!
+//! A command states its effect (its own arguments, others, or none), and so does a removal
+//! by expiry or eviction. It is encoded once, as a RESP request, behind what the unit under
+//! way has stated so far; when the unit is complete the append only file and the replicas
+//! take its bytes as they are.
+//!
+//!     bytes   request ... request request ...
+//!     stated  one line a request: its database, where it ends, whether its unit ends there
+//!
+//! A unit is what happens together or not at all: a command with the removals that it met,
+//! a transaction, a script. What goes by itself between commands is a unit of its own each.
+//! While nobody listens nothing is built ([`Effects::wanted`]).
+
+use super::{DbIndex, Keyspace};
+use crate::resp::write_request;
+
+/// Room that is kept for the next unit; what a huge one took is given back.
+const BYTES_KEPT: usize = 256 * 1024;
+const STATED_KEPT: usize = 4096;
+
+/// Effects that are stated and not yet taken.
+#[derive(Debug, Default)]
+pub struct Effects {
+    wanted: bool,
+    bytes: Vec<u8>,
+    stated: Vec<Stated>,
+    /// A command, transaction or script runs: what is stated belongs together.
+    in_unit: bool,
+    /// Requests of complete units.
+    complete: usize,
+    /// The command under way has said that it changed something.
+    changed: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stated {
+    db: DbIndex,
+    /// Where its bytes end; they begin where those of the one before end.
+    end: usize,
+    ends_unit: bool,
+}
+
+impl Effects {
+    /// Whether anybody repeats what is done.
+    #[inline]
+    pub fn wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// Somebody listens from now on, or nobody does.
+    pub fn set_wanted(&mut self, on: bool) {
+        self.wanted = on;
+    }
+
+    /// States one request; nothing while nobody listens.
+    #[inline]
+    pub fn state<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        if self.wanted {
+            write_request(&mut self.bytes, args);
+            self.close_request(db);
+        }
+    }
+
+    #[inline]
+    fn close_request(&mut self, db: DbIndex) {
+        self.stated.push(Stated {
+            db,
+            end: self.bytes.len(),
+            ends_unit: !self.in_unit,
+        });
+        if !self.in_unit {
+            self.complete = self.stated.len();
+        }
+    }
+
+    /// What is stated from here on belongs together, until [`Effects::end_unit`].
+    #[inline]
+    pub fn begin_unit(&mut self) {
+        self.in_unit = true;
+    }
+
+    /// The unit is complete.
+    #[inline]
+    pub fn end_unit(&mut self) {
+        self.in_unit = false;
+        if self.complete < self.stated.len() {
+            self.stated.last_mut().expect("at least one").ends_unit = true;
+            self.complete = self.stated.len();
+        }
+    }
+
+    /// A command begins; gives what is known of the one that runs it, for
+    /// [`Effects::end_command`].
+    #[inline]
+    pub fn begin_command(&mut self) -> bool {
+        std::mem::replace(&mut self.changed, false)
+    }
+
+    /// The command under way has changed something.
+    #[inline]
+    pub(super) fn note_changed(&mut self) {
+        self.changed = true;
+    }
+
+    /// The command is over: whether it has changed something that is to be repeated.
+    #[inline]
+    pub fn end_command(&mut self, outer: bool) -> bool {
+        std::mem::replace(&mut self.changed, outer)
+    }
+
+    /// Whether complete units wait to be taken.
+    #[inline]
+    pub fn has_complete(&self) -> bool {
+        self.complete > 0
+    }
+
+    /// Where the next request will begin. What is stated from a mark on can be taken back.
+    pub fn mark(&self) -> usize {
+        self.stated.len()
+    }
+
+    /// Takes back what the unit under way has stated since `mark`.
+    pub fn take_back(&mut self, mark: usize) {
+        let mark = mark.max(self.complete);
+        self.stated.truncate(mark);
+        self.bytes.truncate(self.stated.last().map_or(0, |s| s.end));
+    }
+
+    /// The complete units, oldest first.
+    pub fn units(&self) -> impl Iterator<Item = Unit<'_>> {
+        let mut begin = 0;
+        self.stated[..self.complete]
+            .split_inclusive(|s| s.ends_unit)
+            .map(move |stated| {
+                let unit = Unit {
+                    bytes: &self.bytes,
+                    begin,
+                    stated,
+                };
+                begin = stated.last().map_or(begin, |s| s.end);
+                unit
+            })
+    }
+
+    /// Everybody has taken the complete units.
+    pub fn clear_complete(&mut self) {
+        if self.complete == self.stated.len() {
+            self.stated.clear();
+            self.bytes.clear();
+            self.stated.shrink_to(STATED_KEPT);
+            self.bytes.shrink_to(BYTES_KEPT);
+        } else {
+            let end = self.stated[self.complete - 1].end;
+            self.stated.drain(..self.complete);
+            self.bytes.drain(..end);
+            self.stated.iter_mut().for_each(|s| s.end -= end);
+        }
+        self.complete = 0;
+    }
+}
+
+/// Requests that are repeated together.
+#[derive(Clone, Copy, Debug)]
+pub struct Unit<'a> {
+    bytes: &'a [u8],
+    begin: usize,
+    stated: &'a [Stated],
+}
+
+impl<'a> Unit<'a> {
+    /// Each request's database and bytes.
+    pub fn requests(self) -> impl Iterator<Item = (DbIndex, &'a [u8])> {
+        let mut begin = self.begin;
+        self.stated.iter().map(move |s| {
+            let request = &self.bytes[begin..s.end];
+            begin = s.end;
+            (s.db, request)
+        })
+    }
+
+    /// Appends it to a stream of requests that has `selected` a database: a SELECT where the
+    /// database is another, MULTI and EXEC around several requests.
+    pub fn write_to(self, out: &mut Vec<u8>, selected: &mut Option<DbIndex>) {
+        let several = self.stated.len() > 1;
+        for (i, (db, request)) in self.requests().enumerate() {
+            if *selected != Some(db) {
+                let mut digits = itoa::Buffer::new();
+                let digits = digits.format(db.0).as_bytes();
+                write_request(out, [b"SELECT", digits].into_iter());
+                *selected = Some(db);
+            }
+            if several && i == 0 {
+                out.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
+            }
+            out.extend_from_slice(request);
+        }
+        if several {
+            out.extend_from_slice(b"*1\r\n$4\r\nEXEC\r\n");
+        }
+    }
+}
+
+/// The commands that stand for removals by expiry and eviction, as `lazyfree-lazy-expire`
+/// and `lazyfree-lazy-eviction` say.
+#[derive(Clone, Copy, Debug)]
+pub struct RemovalWords {
+    pub expire: &'static [u8],
+    pub evict: &'static [u8],
+}
+
+impl Default for RemovalWords {
+    fn default() -> RemovalWords {
+        RemovalWords::new(false, false)
+    }
+}
+
+impl RemovalWords {
+    /// `UNLINK` where the memory is freed off the loop, else `DEL`.
+    pub fn new(lazy_expire: bool, lazy_evict: bool) -> RemovalWords {
+        let word = |lazy| if lazy { &b"UNLINK"[..] } else { b"DEL" };
+        RemovalWords {
+            expire: word(lazy_expire),
+            evict: word(lazy_evict),
+        }
+    }
+}
+
+impl Keyspace {
+    /// States the removal of a whole key that went by itself.
+    #[inline]
+    pub(super) fn state_removed(&mut self, db: DbIndex, word: &'static [u8], key: &[u8]) {
+        self.effects.state(db, [word, key].into_iter());
+    }
+
+    /// States the removal of a hash's field that went by itself.
+    pub(super) fn state_field_removed(&mut self, db: DbIndex, key: &[u8], field: &[u8]) {
+        self.effects.state(db, [b"HDEL", key, field].into_iter());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(e: &mut Effects, db: u32, words: &[&str]) {
+        e.state(DbIndex(db), words.iter().map(|w| w.as_bytes()));
+    }
+
+    fn stream(e: &mut Effects, selected: &mut Option<DbIndex>) -> String {
+        let mut out = Vec::new();
+        e.units().for_each(|unit| unit.write_to(&mut out, selected));
+        e.clear_complete();
+        let text = String::from_utf8(out).expect("text");
+        let words = text.split("\r\n").filter(|w| !w.starts_with(['*', '$']));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn nothing_is_built_while_nobody_listens() {
+        let mut e = Effects::default();
+        e.begin_unit();
+        state(&mut e, 0, &["SET", "a", "1"]);
+        e.end_unit();
+        assert!(!e.has_complete() && e.bytes.capacity() == 0);
+    }
+
+    #[test]
+    fn units_are_wrapped_when_they_hold_several_and_databases_are_selected() {
+        let (mut e, mut selected) = (Effects::default(), None);
+        e.set_wanted(true);
+        state(&mut e, 0, &["DEL", "x"]);
+        state(&mut e, 0, &["DEL", "y"]);
+        e.begin_unit();
+        state(&mut e, 1, &["SET", "a", "1"]);
+        state(&mut e, 2, &["SET", "b", "2"]);
+        assert_eq!(stream(&mut e, &mut selected), "SELECT 0 DEL x DEL y ");
+        e.end_unit();
+        let multi = "SELECT 1 MULTI SET a 1 SELECT 2 SET b 2 EXEC ";
+        assert_eq!(stream(&mut e, &mut selected), multi);
+        state(&mut e, 2, &["DEL", "z"]);
+        assert_eq!(stream(&mut e, &mut selected), "DEL z ");
+    }
+
+    #[test]
+    fn what_a_unit_under_way_stated_can_be_taken_back() {
+        let (mut e, mut selected) = (Effects::default(), Some(DbIndex(0)));
+        e.set_wanted(true);
+        e.begin_unit();
+        state(&mut e, 0, &["SET", "a", "1"]);
+        let mark = e.mark();
+        state(&mut e, 0, &["SET", "b", "1"]);
+        e.take_back(mark);
+        e.end_unit();
+        assert_eq!(stream(&mut e, &mut selected), "SET a 1 ");
+    }
+}

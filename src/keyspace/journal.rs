@@ -1,0 +1,232 @@
+//! The journal of key changes: what happened to which key, in order, for those who are told
+//! after each command - subscribers of keyspace events, clients that cache what they read.
+//!
+//! Every change of a key is stated by one function, [`Keyspace::state_change`], on every
+//! path: handlers, expiry of keys and fields, eviction, loading; a whole database by
+//! [`Keyspace::state_flush`] and [`Keyspace::state_swap`]. Watchers hear of it there and
+//! then; the journal keeps a line when somebody listens to its class. The server drains it
+//! after each command, so that events of a transaction's commands come between them.
+//!
+//!     keys     bytes of the keys, one behind the other
+//!     changes  one line a change
+//!
+//! Cost while nobody listens: one test. Line: no allocation of its own.
+
+use super::watch::Seen;
+use super::{Class, DbIndex, Keyspace};
+use crate::base::hash;
+
+/// Room that is kept for the next command; what a huge one took is given back.
+const KEYS_KEPT: usize = 64 * 1024;
+const CHANGES_KEPT: usize = 1024;
+
+/// What became of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// Nothing: an event beside a change that is stated elsewhere, or of a reader.
+    Event,
+    /// A command created, changed or deleted it.
+    Written,
+    /// Its time came.
+    Expired,
+    /// It made room.
+    Evicted,
+    /// The time of some of its fields came.
+    FieldsExpired,
+    /// All keys of the database went.
+    Flushed,
+    /// All keys of the database changed places with another one's.
+    Swapped,
+}
+
+/// A line of the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change<'a> {
+    pub db: DbIndex,
+    pub kind: ChangeKind,
+    pub class: Class,
+    /// The event's name (`set`, `expired`); empty for a whole database.
+    pub event: &'static str,
+    /// Empty for a whole database.
+    pub key: &'a [u8],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    db: DbIndex,
+    kind: ChangeKind,
+    class: Class,
+    event: &'static str,
+    /// Where its key ends.
+    end: usize,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Journal {
+    /// Classes whose events somebody listens to.
+    classes: Class,
+    /// Somebody wants every change, whatever its class.
+    all_changes: bool,
+    keys: Vec<u8>,
+    lines: Vec<Line>,
+}
+
+impl Default for Journal {
+    fn default() -> Journal {
+        Journal {
+            classes: Class::empty(),
+            all_changes: false,
+            keys: Vec::new(),
+            lines: Vec::new(),
+        }
+    }
+}
+
+impl Journal {
+    /// Who listens from now on: to events of these classes, to all changes.
+    pub fn listen(&mut self, classes: Class, all_changes: bool) {
+        (self.classes, self.all_changes) = (classes, all_changes);
+    }
+
+    #[inline]
+    fn wants(&self, kind: ChangeKind, class: Class) -> bool {
+        self.classes.intersects(class) || self.all_changes && kind != ChangeKind::Event
+    }
+
+    #[cold]
+    fn note(&mut self, change: Change<'_>) {
+        self.keys.extend_from_slice(change.key);
+        self.lines.push(Line {
+            db: change.db,
+            kind: change.kind,
+            class: change.class,
+            event: change.event,
+            end: self.keys.len(),
+        });
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The lines, oldest first.
+    pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
+        let mut begin = 0;
+        self.lines.iter().map(move |line| {
+            let key = &self.keys[begin..line.end];
+            begin = line.end;
+            Change {
+                db: line.db,
+                kind: line.kind,
+                class: line.class,
+                event: line.event,
+                key,
+            }
+        })
+    }
+
+    /// Everybody has read it.
+    pub fn clear(&mut self) {
+        self.lines.clear();
+        self.keys.clear();
+        self.lines.shrink_to(CHANGES_KEPT);
+        self.keys.shrink_to(KEYS_KEPT);
+    }
+}
+
+impl Keyspace {
+    /// States what happened to a key: the one place from which watchers, subscribers and
+    /// caching clients hear of it. To be called when it has happened.
+    #[inline]
+    pub(super) fn state_change(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        kind: ChangeKind,
+        class: Class,
+        event: &'static str,
+    ) {
+        if kind != ChangeKind::Event {
+            let database = &self.dbs[db.0 as usize];
+            self.watchers.touch(db, key, || {
+                database.find(hash::keys().hash(key), key).is_some()
+            });
+        }
+        if self.journal.wants(kind, class) {
+            self.journal.note(Change {
+                db,
+                kind,
+                class,
+                event,
+                key,
+            });
+        }
+    }
+
+    /// States that all keys of a database are about to go.
+    pub(super) fn state_flush(&mut self, db: DbIndex) {
+        let (database, now) = (&self.dbs[db.0 as usize], self.now_ms);
+        self.watchers
+            .replace_all(db, |key| database.seen(key, now), |_| Seen::Missing);
+        self.note_whole(db, ChangeKind::Flushed);
+    }
+
+    /// States that two databases are about to change places.
+    pub(super) fn state_swap(&mut self, a: DbIndex, b: DbIndex) {
+        let (dbs, now) = (&self.dbs, self.now_ms);
+        for (from, to) in [(a, b), (b, a)] {
+            let (old, new) = (&dbs[from.0 as usize], &dbs[to.0 as usize]);
+            self.watchers
+                .replace_all(from, |key| old.seen(key, now), |key| new.seen(key, now));
+        }
+        self.note_whole(a, ChangeKind::Swapped);
+        self.note_whole(b, ChangeKind::Swapped);
+    }
+
+    fn note_whole(&mut self, db: DbIndex, kind: ChangeKind) {
+        if self.journal.all_changes {
+            self.journal.note(Change {
+                db,
+                kind,
+                class: Class::empty(),
+                event: "",
+                key: b"",
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DB: DbIndex = DbIndex(0);
+
+    fn lines(k: &mut Keyspace) -> Vec<(ChangeKind, &'static str, Vec<u8>)> {
+        let line = |c: Change<'_>| (c.kind, c.event, c.key.to_vec());
+        let lines = k.journal.changes().map(line).collect();
+        k.journal.clear();
+        lines
+    }
+
+    #[test]
+    fn a_line_is_kept_for_who_listens_to_its_class_or_to_all_changes() {
+        let mut k = Keyspace::new(1);
+        let state = |k: &mut Keyspace| {
+            k.state_change(DB, b"a", ChangeKind::Written, Class::STRING, "set");
+            k.state_change(DB, b"bc", ChangeKind::Event, Class::NEW, "new");
+            k.state_flush(DB);
+        };
+        state(&mut k);
+        assert!(k.journal.is_empty());
+        let set = (ChangeKind::Written, "set", b"a".to_vec());
+        k.journal.listen(Class::NEW, false);
+        state(&mut k);
+        assert_eq!(lines(&mut k), [(ChangeKind::Event, "new", b"bc".to_vec())]);
+        k.journal.listen(Class::empty(), true);
+        state(&mut k);
+        assert_eq!(lines(&mut k), [set, (ChangeKind::Flushed, "", vec![])]);
+    }
+}

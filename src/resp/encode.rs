@@ -1,0 +1,49 @@
+//! Requests in their wire form: what clients send, what the append only file keeps, what a
+//! primary tells its replicas.
+
+/// Appends a request: an array of bulk strings.
+#[inline]
+pub fn write_request<'a>(out: &mut Vec<u8>, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+    header(out, b'*', args.len());
+    for arg in args {
+        out.reserve(arg.len() + 16);
+        header(out, b'$', arg.len());
+        out.extend_from_slice(arg);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+#[inline]
+fn header(out: &mut Vec<u8>, kind: u8, n: usize) {
+    // Most are short: put together without a number's formatting.
+    match n {
+        0..=9 => out.extend_from_slice(&[kind, b'0' + n as u8, b'\r', b'\n']),
+        10..=99 => {
+            let (tens, ones) = (b'0' + (n / 10) as u8, b'0' + (n % 10) as u8);
+            out.extend_from_slice(&[kind, tens, ones, b'\r', b'\n']);
+        }
+        _ => {
+            out.push(kind);
+            out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_an_array_of_bulk_strings() {
+        let long = vec![b'x'; 100];
+        let words: [&[u8]; 3] = [b"SET", b"twelve bytes", &long];
+        let mut out = Vec::new();
+        write_request(&mut out, words.into_iter());
+        let wanted = format!(
+            "*3\r\n$3\r\nSET\r\n$12\r\ntwelve bytes\r\n$100\r\n{}\r\n",
+            "x".repeat(100)
+        );
+        assert_eq!(out, wanted.as_bytes());
+    }
+}

@@ -1,0 +1,71 @@
+//! Messages to clients, whoever they are: they wait here until the command that caused them
+//! has answered, and leave in order. A client that is in the middle of a command of its own
+//! (it lets blocked clients be served, say) has its messages when that command is over.
+
+use bytes::Bytes;
+
+use super::client::ClientFlags;
+use super::session::Session;
+use super::{Engine, Server};
+use crate::keyspace::ClientId;
+
+/// What one client is told.
+#[derive(Clone, Debug)]
+pub enum Post {
+    /// A message in the form of the protocol it speaks, shared with all who get it.
+    Message(Bytes),
+    /// A key that it watches was touched.
+    Touched,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    posts: Vec<(ClientId, Post)>,
+}
+
+impl Outbox {
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.posts.is_empty()
+    }
+}
+
+impl Server {
+    /// Leaves something for a client; it is dropped with the client.
+    pub fn post(&mut self, to: ClientId, post: Post) {
+        self.outbox.posts.push((to, post));
+    }
+}
+
+impl Engine {
+    /// Delivers what is in the outbox. `running` is the client whose command has just been
+    /// answered and who is out of the list of clients.
+    #[cold]
+    pub(super) fn deliver_posts(&mut self, mut running: Option<&mut Session>) {
+        let Engine { keyspace, server } = self;
+        let mut kept = Vec::new();
+        for (to, post) in std::mem::take(&mut server.outbox.posts) {
+            if let Some(session) = running.as_deref_mut().filter(|s| s.client.id == to) {
+                receive(session, post, keyspace);
+            } else if let Some(mut session) = server.clients.take(to) {
+                receive(&mut session, post, keyspace);
+                server.enforce_output_limit(&mut session);
+                server.put_back(session);
+            } else if server.clients.is_connected(to) {
+                kept.push((to, post));
+            }
+        }
+        kept.append(&mut server.outbox.posts);
+        server.outbox.posts = kept;
+    }
+}
+
+fn receive(session: &mut Session, post: Post, keyspace: &mut crate::keyspace::Keyspace) {
+    let gone = ClientFlags::CLOSE_ASAP | ClientFlags::CLOSE_AFTER_REPLY;
+    match post {
+        Post::Message(_) if session.client.flags.intersects(gone) => {}
+        Post::Message(bytes) => session.reply.raw(&bytes),
+        Post::Touched => session.client.lose_watches(&mut keyspace.watchers),
+    }
+}
