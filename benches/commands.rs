@@ -49,7 +49,7 @@ fn commands(c: &mut Criterion) {
     group
         .sample_size(10)
         .throughput(Throughput::Elements((PIPELINES * PIPELINE) as u64));
-    let mut bed = Testbed::without_sink();
+    let mut bed = Testbed::unheard();
     for (name, make) in COMMANDS {
         if !name.contains("GET") {
             let every: Vec<String> = (0..NAMES).map(|n| request(&make(n))).collect();

@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 
 use super::client::{Client, ClientFlags};
-use super::dispatch::pauses;
+use super::gates::{self, Asked, pauses};
 use super::session::Session;
 use super::world::{Origin, World};
 use super::{Engine, Server};
@@ -173,7 +173,8 @@ impl Engine {
         let args = std::mem::take(&mut blocked.args);
         let id = blocked.row;
         session.client.flags.remove(ClientFlags::BLOCKED);
-        if pauses(&self.server, session, self.server.table.row(id).spec) {
+        let spec = self.server.table.row(id).spec;
+        if pauses(&self.server, &session.client, spec) {
             // Its wait is over; the command comes again, as if new, when the pause ends.
             session.input.put_first(args.args());
             session.client.flags |= ClientFlags::POSTPONED;
@@ -181,6 +182,26 @@ impl Engine {
             return;
         }
         let mark = session.reply.mark();
+        // What may have changed since it came: memory may have run out.
+        let asked = Asked {
+            spec,
+            args: args.args(),
+            origin: Origin::Retry,
+        };
+        let Session { client, reply, .. } = session;
+        let mut world = World {
+            keyspace: &mut self.keyspace,
+            server: &mut self.server,
+            client,
+            reply,
+        };
+        if let Err(error) = gates::check(&mut world, asked) {
+            self.server.command_stats[id].rejected += 1;
+            session.reply.error(&error);
+            self.server.stats.count_error(session.reply.last_error());
+            self.after_reply(session, mark);
+            return self.unblock(session);
+        }
         self.server.begin_commands();
         self.run_unit(session, Origin::Retry, id, args.args(), &[]);
         if session.client.flags.contains(ClientFlags::BLOCKED) {

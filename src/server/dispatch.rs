@@ -1,19 +1,18 @@
-//! The gates between a parsed command and its handler, once and in Redis's order.
+//! The way from a parsed command to its handler, once and in Redis's order.
 //!
-//! known -> arity -> allowed at all -> authenticated -> memory -> pub/sub context ->
-//! monitor -> paused -> transaction queue -> execution. A client and a server in no special state skip
-//! most of it: their flag words are tested at once.
+//! known -> arity -> the gates that refuse (`gates`) -> paused -> transaction queue ->
+//! execution. A client in no special state whose command concerns no gate takes the short
+//! way: two flag words are tested.
 
-use super::call::Spec;
 use super::client::{ClientFlags, Queued};
 use super::cross_protocol::is_http;
+use super::gates::{self, Asked, pauses};
 use super::session::Session;
 use super::table::Row;
+use super::world::{Origin, World};
 use super::{Engine, Server};
 use crate::command::{CommandError, Flags, up_to_nul};
-use crate::config::{Allowed, Choice};
 use crate::keyspace::{KeyHash, Keyspace};
-use crate::net::Address;
 use crate::resp::{Args, Mark};
 
 /// What became of a command.
@@ -40,10 +39,9 @@ impl Engine {
         let client_special = session.client.flags.intersects(ClientFlags::SLOW_PATH);
         if let Some(id) = row
             && !client_special
-            && !self.server.special
         {
-            let row = self.server.table.row(id);
-            if row.plain && row.spec.arity.admits(args.len()) {
+            let spec = self.server.table.row(id).spec;
+            if spec.arity.admits(args.len()) && !self.server.interest.concerns(spec.flags) {
                 self.execute(session, id, args, hashes);
                 return Outcome::Done;
             }
@@ -89,12 +87,24 @@ impl Engine {
         let spec = *spec;
         // Refused or postponed, it was the last one all the same.
         session.client.last_command = Some(full_name);
-        if let Err(error) = gates(server, keyspace, session, spec) {
+        let asked = Asked {
+            spec,
+            args,
+            origin: Origin::Client,
+        };
+        let Session { client, reply, .. } = session;
+        let mut world = World {
+            keyspace,
+            server,
+            client,
+            reply,
+        };
+        if let Err(error) = gates::check(&mut world, asked) {
             reject(server, keyspace, session, Some(id), &error);
             self.after_reply(session, mark);
             return Outcome::Done;
         }
-        if pauses(server, session, spec) {
+        if pauses(server, &session.client, spec) {
             session.client.flags |= ClientFlags::POSTPONED;
             return Outcome::Postponed;
         }
@@ -175,103 +185,6 @@ fn unknown_subcommand(row: &Row, args: Args<'_>) -> CommandError {
     line.extend(row.spec.name.bytes().map(|b| b.to_ascii_uppercase()));
     line.extend_from_slice(b" HELP.");
     CommandError::Bytes(line)
-}
-
-/// All gates that refuse.
-fn gates(
-    server: &mut Server,
-    keyspace: &mut Keyspace,
-    session: &Session,
-    spec: &Spec,
-) -> Result<(), CommandError> {
-    let flags = session.client.flags;
-    if spec.flags.contains(Flags::PROTECTED) {
-        protected(server, session, spec)?;
-    }
-    if flags.contains(ClientFlags::UNAUTHENTICATED) && !spec.flags.contains(Flags::NO_AUTH) {
-        return Err(CommandError::NoAuth);
-    }
-    // Whoever comes makes room, for clients' buffers grow as well; who needs none is let in.
-    if server.config.maxmemory > 0 && !server.make_room(keyspace) {
-        let needs_memory = spec.flags.contains(Flags::DENYOOM)
-            || spec.flags.contains(Flags::RUNS_QUEUE) && queue_has(server, session, Flags::DENYOOM);
-        if needs_memory {
-            return Err(CommandError::OutOfMemory);
-        }
-    }
-    if flags.contains(ClientFlags::PUBSUB)
-        && !session.reply.resp3()
-        && !spec.flags.intersects(Flags::PUBSUB_CONTEXT)
-    {
-        return Err(CommandError::owned(format!(
-            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
-             RESET are allowed in this context",
-            spec.name
-        )));
-    }
-    if flags.contains(ClientFlags::MULTI) && spec.flags.contains(Flags::NO_MULTI) {
-        return Err(CommandError::Text(
-            "ERR Command not allowed inside a transaction",
-        ));
-    }
-    let on_keys = Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE;
-    if flags.contains(ClientFlags::MONITOR) && spec.flags.intersects(on_keys) {
-        // Redis counts a monitor among the replicas.
-        return Err(CommandError::Text(
-            "ERR Replica can't interact with the keyspace",
-        ));
-    }
-    Ok(())
-}
-
-/// Commands that need `enable-NAME-command`.
-fn protected(server: &Server, session: &Session, spec: &Spec) -> Result<(), CommandError> {
-    let option = format!("enable-{}-command", spec.name);
-    let setting = server.config.get(&[option.as_bytes()]);
-    let allowed = setting.first().and_then(|(_, value)| Allowed::parse(value));
-    let local = match &session.client.peer {
-        Address::Unix(_) => true,
-        Address::Tcp(a) => a.ip().to_canonical().is_loopback(),
-    };
-    if allowed.is_some_and(|a| a.allows(local)) {
-        return Ok(());
-    }
-    let name = spec.name.to_ascii_uppercase();
-    Err(CommandError::owned(format!(
-        "ERR {name} command not allowed. If the {option} option is set to \"local\", you can run \
-         it from a local connection, otherwise you need to set this option in the \
-         configuration file, and then restart the server."
-    )))
-}
-
-/// Whether CLIENT PAUSE holds this command back.
-pub(super) fn pauses(server: &Server, session: &Session, spec: &Spec) -> bool {
-    let Some(pause) = server.pause.filter(|p| p.until_ms > server.now.mono_ms) else {
-        return false;
-    };
-    if session
-        .client
-        .flags
-        .intersects(ClientFlags::REPLICA | ClientFlags::MONITOR | ClientFlags::FAKE)
-    {
-        return false;
-    }
-    let writes = Flags::WRITE.union(Flags::MAY_REPLICATE);
-    pause.all && !spec.flags.contains(Flags::UNPAUSABLE)
-        || spec.flags.intersects(writes)
-        || spec.flags.contains(Flags::RUNS_QUEUE) && queue_has(server, session, writes)
-}
-
-/// Whether a command with one of these flags waits in the client's transaction.
-fn queue_has(server: &Server, session: &Session, flags: Flags) -> bool {
-    let queued = session
-        .client
-        .transaction
-        .as_deref()
-        .map_or(&[][..], |t| &t.commands);
-    queued
-        .iter()
-        .any(|q| server.table.row(q.row).spec.flags.intersects(flags))
 }
 
 /// Puts a command into the transaction's queue.

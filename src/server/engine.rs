@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::blocking::{Deadlines, stop_waiting};
 use super::client::{Client, ClientFlags};
+use super::gates::Interest;
 use super::limits::eviction;
 use super::outbox::Outbox;
 use super::session::{Clients, Session};
@@ -67,7 +68,7 @@ impl Engine {
             pause: None,
             shutdown: None,
             signals,
-            special: false,
+            interest: Interest::default(),
             has_monitors: false,
             latency_tracking: true,
             ended: 0,
@@ -224,7 +225,7 @@ impl Server {
         self.latency_tracking = self.config.latency_tracking;
         self.latency.threshold_ms = self.config.latency_monitor_threshold;
         self.set_slow_threshold();
-        self.update_special();
+        self.interest = Interest::of(self);
         self.set_client_memory_limit();
         if self.config.maxmemory == 0 {
             self.stats.note_memory(true, self.now.mono_ms);
@@ -233,15 +234,10 @@ impl Server {
         self.slowlog.entries.truncate(len);
     }
 
-    /// Whether commands must look at the gates one by one.
-    fn update_special(&mut self) {
-        self.special = self.config.maxmemory > 0 || self.pause.is_some();
-    }
-
     /// CLIENT PAUSE and UNPAUSE.
     pub fn set_pause(&mut self, pause: Option<Pause>) {
         self.pause = pause;
-        self.update_special();
+        self.interest = Interest::of(self);
         if pause.is_none() {
             let postponed: Vec<ClientId> = self
                 .clients

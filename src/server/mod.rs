@@ -14,6 +14,7 @@ mod cross_protocol;
 mod dispatch;
 mod engine;
 mod execute;
+mod gates;
 mod gather;
 mod histogram;
 pub mod info;
@@ -110,8 +111,8 @@ pub struct Server {
     pub pause: Option<Pause>,
     pub shutdown: Option<ShutdownRequest>,
     pub signals: Arc<Signals>,
-    /// Commands must take the long way through the gates (memory limit, pause ...).
-    special: bool,
+    /// Commands that must take the long way through the gates.
+    interest: gates::Interest,
     has_monitors: bool,
     latency_tracking: bool,
     /// Commands from here on go into the slow log, in ticks.

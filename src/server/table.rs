@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use super::call::Spec;
-use crate::command::{Begin, CommandError, Find, Flags, Within};
+use crate::command::{Begin, CommandError, Find, Within};
 
 /// Where the keys of a command stand when that can be told from its first key spec alone;
 /// the batch prefetches them.
@@ -30,8 +30,6 @@ pub struct Row {
     pub prefetch: Option<KeyRange>,
     /// Elements that it seeks in its first key's container.
     pub within: Option<Within>,
-    /// Needs no gate of its own: no subcommands, not protected.
-    pub plain: bool,
 }
 
 /// All rows.
@@ -104,7 +102,6 @@ impl CommandTable {
             subcommands: Vec::new(),
             prefetch: key_range(spec),
             within: spec.within,
-            plain: spec.subcommands.is_empty() && !spec.flags.contains(Flags::PROTECTED),
         });
         for sub in spec.subcommands {
             let sub = self.add(sub, Some(id));

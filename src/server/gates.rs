@@ -1,0 +1,196 @@
+//! The gates that refuse, once and in Redis's order:
+//!
+//! allowed at all -> authenticated -> memory -> pub/sub context -> transaction -> monitor
+//!
+//! They see the row, the arguments, the client and who asks ([`Asked`]); what Redis leaves out
+//! for commands of a transaction is left out here. A server in no special state has none
+//! that concerns a plain command: [`Interest`] tells by one test which rows must be looked
+//! at, so that a limit or a password costs the others nothing.
+
+use super::Server;
+use super::call::Spec;
+use super::client::{Client, ClientFlags};
+use super::world::{Origin, World};
+use crate::base::alloc;
+use crate::command::{CommandError, Flags};
+use crate::config::{Allowed, Choice};
+use crate::resp::Args;
+
+/// Which commands the server's state makes gates look at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Interest {
+    /// Rows with one of these flags.
+    flags: Flags,
+    /// All rows, once more memory is used.
+    memory_limit: usize,
+}
+
+impl Default for Interest {
+    fn default() -> Interest {
+        Interest {
+            flags: Flags::empty(),
+            memory_limit: usize::MAX,
+        }
+    }
+}
+
+impl Interest {
+    /// What follows from a server's state.
+    pub fn of(server: &Server) -> Interest {
+        let paused = match server.pause {
+            Some(pause) if pause.all => Flags::all(),
+            Some(_) => PAUSED.union(Flags::RUNS_QUEUE),
+            None => Flags::empty(),
+        };
+        Interest {
+            // What a container runs is decided by the subcommand.
+            flags: Flags::PROTECTED.union(Flags::CONTAINER).union(paused),
+            memory_limit: match server.config.maxmemory {
+                0 => usize::MAX,
+                limit => limit as usize,
+            },
+        }
+    }
+
+    /// Whether a command must pass the gates one by one.
+    #[inline]
+    pub fn concerns(&self, row: Flags) -> bool {
+        row.intersects(self.flags)
+            || self.memory_limit != usize::MAX && alloc::used_memory() > self.memory_limit
+    }
+}
+
+/// Commands that CLIENT PAUSE WRITE holds back.
+pub(super) const PAUSED: Flags = Flags::WRITE.union(Flags::MAY_REPLICATE);
+
+/// A command that asks to be let in.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub spec: &'static Spec,
+    #[expect(dead_code, reason = "read by the gates that look at keys")]
+    pub args: Args<'a>,
+    pub origin: Origin,
+}
+
+/// All gates that refuse. O(queued commands) for EXEC.
+pub(super) fn check(world: &mut World<'_>, asked: Asked<'_>) -> Result<(), CommandError> {
+    let Asked { spec, origin, .. } = asked;
+    if spec.flags.contains(Flags::PROTECTED) {
+        protected(world.server, world.client, spec)?;
+    }
+    let flags = world.client.flags;
+    if flags.contains(ClientFlags::UNAUTHENTICATED) && !spec.flags.contains(Flags::NO_AUTH) {
+        return Err(CommandError::NoAuth);
+    }
+    if !origin.is_nested() {
+        memory(world, spec)?;
+    }
+    if flags.contains(ClientFlags::PUBSUB)
+        && !world.reply.resp3()
+        && !spec.flags.intersects(Flags::PUBSUB_CONTEXT)
+    {
+        return Err(CommandError::owned(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
+             RESET are allowed in this context",
+            spec.name
+        )));
+    }
+    if flags.contains(ClientFlags::MULTI) && spec.flags.contains(Flags::NO_MULTI) {
+        return Err(CommandError::Text(
+            "ERR Command not allowed inside a transaction",
+        ));
+    }
+    let on_keys = Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE;
+    if flags.contains(ClientFlags::MONITOR) && spec.flags.intersects(on_keys) {
+        // Redis counts a monitor among the replicas.
+        return Err(CommandError::Text(
+            "ERR Replica can't interact with the keyspace",
+        ));
+    }
+    Ok(())
+}
+
+/// Whoever comes makes room, for clients' buffers grow as well; who needs none is let in.
+fn memory(world: &mut World<'_>, spec: &Spec) -> Result<(), CommandError> {
+    if world.server.config.maxmemory == 0 || world.server.make_room(world.keyspace) {
+        return Ok(());
+    }
+    let needs_memory = spec.flags.contains(Flags::DENYOOM)
+        || spec.flags.contains(Flags::RUNS_QUEUE)
+            && queue_has(world.server, world.client, Flags::DENYOOM);
+    if needs_memory {
+        return Err(CommandError::OutOfMemory);
+    }
+    Ok(())
+}
+
+/// Commands that need `enable-NAME-command`.
+fn protected(server: &Server, client: &Client, spec: &Spec) -> Result<(), CommandError> {
+    let option = format!("enable-{}-command", spec.name);
+    let setting = server.config.get(&[option.as_bytes()]);
+    let allowed = setting.first().and_then(|(_, value)| Allowed::parse(value));
+    if allowed.is_some_and(|a| a.allows(client.is_local())) {
+        return Ok(());
+    }
+    let name = spec.name.to_ascii_uppercase();
+    Err(CommandError::owned(format!(
+        "ERR {name} command not allowed. If the {option} option is set to \"local\", you can run \
+         it from a local connection, otherwise you need to set this option in the \
+         configuration file, and then restart the server."
+    )))
+}
+
+/// Whether CLIENT PAUSE holds this command back.
+pub(super) fn pauses(server: &Server, client: &Client, spec: &Spec) -> bool {
+    let Some(pause) = server.pause.filter(|p| p.until_ms > server.now.mono_ms) else {
+        return false;
+    };
+    let exempt = ClientFlags::REPLICA | ClientFlags::MONITOR | ClientFlags::FAKE;
+    if client.flags.intersects(exempt) {
+        return false;
+    }
+    pause.all && !spec.flags.contains(Flags::UNPAUSABLE)
+        || spec.flags.intersects(PAUSED)
+        || spec.flags.contains(Flags::RUNS_QUEUE) && queue_has(server, client, PAUSED)
+}
+
+/// Whether a command with one of these flags waits in the client's transaction.
+fn queue_has(server: &Server, client: &Client, flags: Flags) -> bool {
+    let queued = client
+        .transaction
+        .as_deref()
+        .map_or(&[][..], |t| &t.commands);
+    queued
+        .iter()
+        .any(|q| server.table.row(q.row).spec.flags.intersects(flags))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::{Pause, Testbed};
+
+    #[test]
+    fn a_limit_that_is_not_reached_and_a_pause_of_writes_leave_readers_the_short_way() {
+        let mut t = Testbed::unheard();
+        let concerns = |t: &Testbed, name: &[u8]| {
+            let flags = t.engine.server.table.find(name).expect("a row").spec.flags;
+            t.engine.server.interest.concerns(flags)
+        };
+        assert!(!concerns(&t, b"get") && !concerns(&t, b"set") && concerns(&t, b"config"));
+        t.run("CONFIG SET maxmemory 100gb");
+        assert!(!concerns(&t, b"get") && !concerns(&t, b"set"));
+        let pause = |all| Pause {
+            until_ms: u64::MAX,
+            all,
+        };
+        t.engine.server.set_pause(Some(pause(false)));
+        assert!(!concerns(&t, b"get") && concerns(&t, b"set") && concerns(&t, b"exec"));
+        t.engine.server.set_pause(Some(pause(true)));
+        assert!(concerns(&t, b"get"));
+        t.engine.server.set_pause(None);
+        if !cfg!(feature = "system-allocator") {
+            t.run("CONFIG SET maxmemory 1");
+            assert!(concerns(&t, b"get"));
+        }
+    }
+}
