@@ -21,6 +21,12 @@ oracle SECONDS="60" *GROUP:
     RUSSET_ORACLE_SEED=${RUSSET_ORACLE_SEED:-$(date +%s)000} \
     cargo test --test oracle -- --nocapture {{ GROUP }}
 
+# Steps over several connections beside Redis 8.0 for this many seconds, from a random seed.
+scenarios SECONDS="60":
+    RUSSET_REQUIRE_PEERS=1 RUSSET_ORACLE_SECONDS={{ SECONDS }} \
+    RUSSET_ORACLE_SEED=${RUSSET_ORACLE_SEED:-$(date +%s)000} \
+    cargo test --test scenarios connections_meet -- --nocapture
+
 # Redis's own test suite: `just tcl`, `just tcl --quick`, `just tcl unit/type/list`.
 tcl *ARGS:
     cargo build --release --quiet

@@ -24,7 +24,7 @@ mod compare;
 mod grammar;
 mod play;
 mod pools;
-mod random;
+
 mod rows;
 mod shrink;
 mod source;
@@ -46,7 +46,7 @@ use play::{Side, Stream};
 use random::Random;
 use rows::Group;
 use source::Source;
-use support::{Daemon, peers, peers::Peer};
+use support::{Daemon, peers, peers::Peer, random};
 
 /// Different mistakes reported for one group before it is given up.
 const REPORTED_MAX: usize = 12;

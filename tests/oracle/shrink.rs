@@ -1,6 +1,6 @@
 //! From a failing stream to the few commands that matter (delta debugging).
 
-use crate::{DEFAULTS, play::Stream};
+use crate::{DEFAULTS, play::Stream, support::shorten::shorten};
 
 /// The smallest stream found that `fails`, by leaving out ever smaller runs of steps,
 /// RESP3, bursts and small thresholds that do not matter. Gives up improving after `plays_max` attempts.
@@ -28,28 +28,12 @@ pub fn shrink(stream: &Stream, plays_max: usize, mut fails: impl FnMut(&Stream) 
             smallest = candidate;
         }
     }
-    let mut run = smallest.steps.len().div_ceil(2).max(1);
-    loop {
-        let mut from = 0;
-        let mut shorter = false;
-        while from < smallest.steps.len() {
-            let mut candidate = smallest.clone();
-            candidate
-                .steps
-                .drain(from..(from + run).min(smallest.steps.len()));
-            if !candidate.steps.is_empty() && try_it(&candidate) {
-                smallest = candidate;
-                shorter = true;
-            } else {
-                from += run;
-            }
-        }
-        if run > 1 {
-            run = run.div_ceil(2);
-        } else if !shorter {
-            return smallest;
-        }
-    }
+    let steps = shorten(&smallest.steps, |steps| {
+        let mut candidate = smallest.clone();
+        candidate.steps = steps.to_vec();
+        try_it(&candidate)
+    });
+    Stream { steps, ..smallest }
 }
 
 #[cfg(test)]

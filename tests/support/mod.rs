@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `daemon` | start, restart, end one server process in its own folder |
 //! | `once` | a process that ends by itself, and what it said |
+//! | `random` | numbers from a seed |
 //! | `resp` | a connection that keeps every reply byte, and the parsed reply |
 //! | `peers` | where the real servers are, and what happens when they are not |
+//! | `shorten` | from a failing list of steps to the few that matter |
 //! | `wait` | conditions with deadlines instead of sleeps |
 //!
 //! Each test binary uses a part of this, hence the `allow`.
@@ -14,7 +16,9 @@
 pub mod daemon;
 pub mod once;
 pub mod peers;
+pub mod random;
 pub mod resp;
+pub mod shorten;
 pub mod wait;
 
 pub use daemon::Daemon;

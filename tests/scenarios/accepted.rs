@@ -1,0 +1,113 @@
+//! Differences from Redis that scenarios may show, with a reason each.
+
+use crate::{
+    compare::{Difference, What},
+    scenario::Scenario,
+};
+
+/// A difference that is known, and why it stays.
+struct Accepted {
+    reason: &'static str,
+    is_it: fn(&Scenario, &Difference) -> bool,
+}
+
+/// Why a difference is accepted, if it is.
+pub fn reason(scenario: &Scenario, difference: &Difference) -> Option<&'static str> {
+    ACCEPTED
+        .iter()
+        .find(|row| (row.is_it)(scenario, difference))
+        .map(|row| row.reason)
+}
+
+const ACCEPTED: &[Accepted] = &[
+    Accepted {
+        reason: "Redis throws away what a killed client has not been sent yet, russet sends it",
+        is_it: |scenario, difference| {
+            matches!(difference.what, What::Received(_))
+                && difference.got.starts_with(&difference.expected)
+                && joined_with(scenario, difference, "CLIENT KILL")
+        },
+    },
+    Accepted {
+        reason: "open: a blocked command's reply ignores CLIENT REPLY OFF and SKIP",
+        is_it: |scenario, difference| {
+            matches!(difference.what, What::Received(client)
+                if did(scenario, difference, client, REPLY_MODES)
+                    && did(scenario, difference, client, BLOCKING))
+        },
+    },
+    Accepted {
+        reason: "open: CLIENT REPLY SKIP, then RESET",
+        is_it: |scenario, difference| {
+            matches!(difference.what, What::Received(client)
+                if did(scenario, difference, client, REPLY_MODES)
+                    && did(scenario, difference, client, &["RESET"]))
+        },
+    },
+    Accepted {
+        reason: "open: a touched client keeps its watches",
+        is_it: |_, difference| {
+            is_figure(difference, |name| {
+                ["watching_clients", "total_watched_keys"].contains(&name)
+                    || name.ends_with(" watch")
+            })
+        },
+    },
+    Accepted {
+        reason: "open: CLIENT UNBLOCK ERROR counts as a failed call",
+        is_it: |_, difference| {
+            is_figure(difference, |name| name == "failed_calls of client|unblock")
+        },
+    },
+    Accepted {
+        reason: "open: WAIT that CLIENT UNBLOCK ERROR ends is two calls in Redis",
+        is_it: |scenario, difference| {
+            is_figure(difference, |name| name == "calls of wait")
+                && scenario.steps.iter().any(|step| step.is("CLIENT UNBLOCK"))
+        },
+    },
+    Accepted {
+        reason: "open: after a pause those that waited are not served in their order",
+        is_it: |scenario, difference| {
+            let done = |line| scenario.steps.iter().filter(|step| step.is(line)).count();
+            matches!(difference.what, What::Received(_))
+                && done("CLIENT PAUSE") > 1
+                && done("CLIENT UNPAUSE") > 0
+        },
+    },
+];
+
+const REPLY_MODES: &[&str] = &["CLIENT REPLY OFF", "CLIENT REPLY SKIP"];
+
+const BLOCKING: &[&str] = &[
+    "BLPOP",
+    "BRPOP",
+    "BLMOVE",
+    "BRPOPLPUSH",
+    "BLMPOP",
+    "BZPOPMIN",
+    "BZPOPMAX",
+    "BZMPOP",
+    "WAIT",
+];
+
+fn is_figure(difference: &Difference, wanted: impl Fn(&str) -> bool) -> bool {
+    matches!(&difference.what, What::Figure(name) if wanted(name))
+}
+
+/// Whether a connection had sent one of these when the difference showed.
+fn did(scenario: &Scenario, difference: &Difference, client: usize, lines: &[&str]) -> bool {
+    let until = difference
+        .step
+        .map_or(scenario.steps.len(), |step| step + 1);
+    scenario.steps[..until]
+        .iter()
+        .any(|step| step.client == client && lines.iter().any(|line| step.is(line)))
+}
+
+/// Whether such a command was among the joined steps that brought the difference.
+fn joined_with(scenario: &Scenario, difference: &Difference, line: &str) -> bool {
+    difference
+        .step
+        .is_some_and(|last| scenario.group_of(last).iter().any(|step| step.is(line)))
+}

@@ -1,0 +1,176 @@
+//! What one server shows and another does not.
+
+use std::collections::BTreeSet;
+
+use crate::{accepted, play::Seen, scenario::Scenario, support::resp::printable};
+
+/// The first thing in which two servers differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The last step that both had done before it showed; none for what is left in the end.
+    pub step: Option<usize>,
+    pub what: What,
+    pub expected: String,
+    pub got: String,
+}
+
+/// What differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The bytes that a connection received.
+    Received(usize),
+    /// Whether the server has closed the connection.
+    Closed(usize),
+    /// One figure, by its name.
+    Figure(String),
+    /// The server no longer answers.
+    End,
+    /// The keys afterwards.
+    Keys,
+}
+
+impl Difference {
+    /// What two differences have in common that are probably one mistake.
+    pub fn signature(&self, scenario: &Scenario) -> String {
+        let command = self
+            .step
+            .and_then(|step| scenario.steps.get(step))
+            .map(|step| {
+                step.words()
+                    .iter()
+                    .take(2)
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
+            .unwrap_or_default();
+        let what = match &self.what {
+            What::Received(_) => "received".to_string(),
+            What::Closed(_) => "closed".to_string(),
+            What::Figure(name) => name
+                .trim_start_matches("client ")
+                .trim_start_matches(char::is_numeric)
+                .to_string(),
+            What::End => "end".to_string(),
+            What::Keys => "keys".to_string(),
+        };
+        match self.what {
+            What::Figure(_) => what,
+            _ => format!("{what} after {command}"),
+        }
+    }
+}
+
+/// How two plays of a scenario compare.
+#[derive(Debug)]
+pub enum Verdict {
+    /// No difference but known ones of figures.
+    Same,
+    /// A known difference after which the connections have another future.
+    Known,
+    Differs(Difference),
+}
+
+/// Compares what two servers showed up to the first difference that is not known; the known
+/// ones met before it are added to `met`.
+pub fn verdict(
+    scenario: &Scenario,
+    expected: &[Seen],
+    got: &[Seen],
+    met: &mut BTreeSet<&'static str>,
+) -> Verdict {
+    for (expected, got) in expected.iter().zip(got) {
+        for found in differences(expected, got) {
+            let Some(reason) = accepted::reason(scenario, &found) else {
+                return Verdict::Differs(found);
+            };
+            met.insert(reason);
+            if !matches!(found.what, What::Figure(_)) {
+                return Verdict::Known;
+            }
+        }
+    }
+    if expected.len() == got.len() {
+        return Verdict::Same;
+    }
+    let last = expected.iter().zip(got).last();
+    Verdict::Differs(Difference {
+        step: Some(last.map_or(0, |(seen, _)| seen.step + 1)),
+        what: What::End,
+        expected: format!("{} steps", expected.len()),
+        got: format!("{} steps", got.len()),
+    })
+}
+
+fn differences(expected: &Seen, got: &Seen) -> Vec<Difference> {
+    let (mut all, step) = (Vec::new(), expected.step);
+    let mut differ = |what, expected: String, got: String| {
+        if expected != got {
+            all.push(Difference {
+                step: Some(step),
+                what,
+                expected,
+                got,
+            });
+        }
+    };
+    for client in 0..expected.received.len() {
+        differ(
+            What::Received(client),
+            printable(&without_version(&expected.received[client])),
+            printable(&without_version(&got.received[client])),
+        );
+        differ(
+            What::Closed(client),
+            expected.closed[client].to_string(),
+            got.closed[client].to_string(),
+        );
+    }
+    let names: BTreeSet<&String> = expected.figures.keys().chain(got.figures.keys()).collect();
+    for name in names {
+        let value = |seen: &Seen| seen.figures.get(name).cloned().unwrap_or_default();
+        differ(What::Figure(name.clone()), value(expected), value(got));
+    }
+    all
+}
+
+/// Received bytes without what HELLO says of the server: version, connection's number,
+/// modules. What comes before and behind stays.
+fn without_version(bytes: &[u8]) -> Vec<u8> {
+    const BEGIN: &[u8] = b"$6\r\nserver\r\n";
+    const MODULES: &[u8] = b"$7\r\nmodules\r\n";
+    // The list of modules is empty, or ends with a module's empty list of arguments.
+    const END: &[u8] = b"*0\r\n";
+    let found = |from: usize, what: &[u8]| {
+        memchr::memmem::find(&bytes[from..], what).map(|at| from + at + what.len())
+    };
+    let Some(begin) = found(0, BEGIN) else {
+        return bytes.to_vec();
+    };
+    let Some(end) = found(begin, MODULES).and_then(|modules| found(modules, END)) else {
+        return bytes.to_vec();
+    };
+    let mut kept = bytes[..begin].to_vec();
+    kept.extend(without_version(&bytes[end..]));
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_hello_says_of_the_server_is_left_out() {
+        let hello = |version: &str, modules: &str| {
+            format!(
+                "+OK\r\n*4\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n{version}$7\r\nmodules\r\n{modules}:5\r\n"
+            )
+        };
+        let one = hello("$5\r\n8.0.2\r\n", "*0\r\n");
+        let other = hello("$5\r\n8.0.0\r\n", "*1\r\n*2\r\n$4\r\nargs\r\n*0\r\n");
+        let left = b"+OK\r\n*4\r\n$6\r\nserver\r\n:5\r\n";
+        assert_eq!(without_version(one.as_bytes()), left);
+        assert_eq!(without_version(other.as_bytes()), left);
+        assert_eq!(without_version(b"+OK\r\n"), b"+OK\r\n");
+    }
+}

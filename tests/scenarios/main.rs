@@ -1,0 +1,227 @@
+//! Scenarios: what several connections do to each other, beside a real Redis 8.0.
+//!
+//! A seeded generator makes steps over four connections: commands that block, reply
+//! modes, pauses, kills, transactions, watches, expiry, eviction, CONFIG SET in mid-life.
+//! They are played to a real Redis and to russet, step by step; after each step the bytes
+//! that every connection received are compared, then figures of CLIENT LIST and INFO, and
+//! in the end the keys. A scenario that differs is shrunk and printed as a script.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `scenario` | steps, and how they are written down |
+//! | `generate` | from a seed to a scenario |
+//! | `play`, `figures` | one server, and what is seen after a step |
+//! | `compare`, `accepted` | what differs, and which of it is known |
+//!
+//! `RUSSET_SCENARIOS` of them (default 150) from `RUSSET_ORACLE_SEED` (default 1), or for
+//! as long as `RUSSET_ORACLE_SECONDS` says.
+
+mod accepted;
+mod compare;
+mod figures;
+mod generate;
+mod play;
+
+mod scenario;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    time::{Duration, Instant},
+};
+
+use compare::{Difference, Verdict, What, verdict};
+use generate::Generator;
+use play::Side;
+use scenario::Scenario;
+use support::{Daemon, peers::Peer, random, shorten::shorten};
+
+/// Different mistakes reported before the rest is left.
+const REPORTED_MAX: usize = 12;
+
+/// Plays that shrinking one scenario may take.
+const SHRINK_PLAYS_MAX: usize = 250;
+
+/// Two servers side by side.
+struct Bench {
+    reference: Side,
+    subject: Side,
+    /// Known differences that scenarios have met.
+    met: BTreeSet<&'static str>,
+}
+
+impl Bench {
+    fn new(reference: Daemon, subject: Daemon) -> Bench {
+        Bench {
+            reference: Side::new(reference),
+            subject: Side::new(subject),
+            met: BTreeSet::new(),
+        }
+    }
+
+    /// A generator for what both servers have.
+    fn generator(&mut self) -> Generator {
+        let mut known = BTreeMap::new();
+        for name in generate::command_names() {
+            let both = self.reference.has_command(name) && self.subject.has_command(name);
+            known.insert(name, both);
+        }
+        Generator::new(|name| known.get(name).copied().unwrap_or(false))
+    }
+
+    /// Plays a scenario to both and finds the first difference that is not known.
+    fn play(&mut self, scenario: &Scenario) -> Option<Difference> {
+        let (expected, got) = std::thread::scope(|scope| {
+            let expected = scope.spawn(|| self.reference.play(scenario));
+            let got = self.subject.play(scenario);
+            (expected.join().expect("the reference plays"), got)
+        });
+        match verdict(scenario, &expected, &got, &mut self.met) {
+            Verdict::Same => self.keys_differ(),
+            Verdict::Known => None,
+            Verdict::Differs(difference) => Some(difference),
+        }
+    }
+
+    /// What the servers hold in the end.
+    fn keys_differ(&mut self) -> Option<Difference> {
+        let expected = self.reference.keys().ok()?;
+        let got = self.subject.keys().unwrap_or_default();
+        let at = (0..expected.len().max(got.len())).find(|&at| expected.get(at) != got.get(at))?;
+        let text = |keys: &[String]| keys.get(at).cloned().unwrap_or_default();
+        Some(Difference {
+            step: None,
+            what: What::Keys,
+            expected: text(&expected),
+            got: text(&got),
+        })
+    }
+
+    /// The few steps that still differ.
+    fn shrink(&mut self, scenario: &Scenario) -> Scenario {
+        let mut plays = 0;
+        let steps = shorten(&scenario.steps, |steps| {
+            plays += 1;
+            let candidate = Scenario {
+                steps: steps.to_vec(),
+                ..scenario.clone()
+            };
+            plays <= SHRINK_PLAYS_MAX && self.play(&candidate).is_some()
+        });
+        Scenario {
+            steps,
+            ..scenario.clone()
+        }
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    env::var(name).ok()?.parse().ok()
+}
+
+/// Plays scenarios and returns the different mistakes found, shrunk, as scripts.
+fn mistakes(bench: &mut Bench, count: u64) -> BTreeMap<String, String> {
+    let generator = bench.generator();
+    let seconds = number("RUSSET_ORACLE_SECONDS").map(Duration::from_secs);
+    let first = number("RUSSET_ORACLE_SEED").unwrap_or(1);
+    let begun = Instant::now();
+    let mut found = BTreeMap::new();
+    let mut played = 0;
+    for seed in first.. {
+        let over = seconds.map_or(played >= count, |limit| begun.elapsed() >= limit);
+        if over || found.len() >= REPORTED_MAX {
+            break;
+        }
+        played += 1;
+        let scenario = generator.scenario(seed);
+        let Some(difference) = bench.play(&scenario) else {
+            continue;
+        };
+        if found.contains_key(&difference.signature(&scenario)) {
+            continue;
+        }
+        // Once more: what comes and goes is told apart from what stays.
+        if bench.play(&scenario).is_none() && bench.play(&scenario).is_none() {
+            println!(
+                "scenarios: differed once:{}",
+                report(&scenario, &difference)
+            );
+            continue;
+        }
+        let small = bench.shrink(&scenario);
+        let difference = bench.play(&small).unwrap_or(difference);
+        found
+            .entry(difference.signature(&small))
+            .or_insert_with(|| report(&small, &difference));
+    }
+    println!("scenarios: {played} played, {} differences", found.len());
+    for reason in &bench.met {
+        println!("scenarios: known: {reason}");
+    }
+    found
+}
+
+/// A failing scenario as a script.
+fn report(scenario: &Scenario, difference: &Difference) -> String {
+    let what = match &difference.what {
+        What::Received(client) => format!("connection {client} received"),
+        What::Closed(client) => format!("connection {client} is closed"),
+        What::Figure(name) => name.clone(),
+        What::End => "the server answers no more".to_string(),
+        What::Keys => "keys afterwards".to_string(),
+    };
+    let step = difference
+        .step
+        .map(|step| format!(" after step {}", step + 1))
+        .unwrap_or_default();
+    format!(
+        "\n{scenario}# {what}{step}\n#   expected {:?}\n#   got      {:?}\n",
+        difference.expected, difference.got
+    )
+}
+
+fn redis(what: &str) -> Option<Daemon> {
+    let program = Peer::Redis8.program_for(what)?;
+    Some(Daemon::start_program(&program, &[]))
+}
+
+#[test]
+fn connections_meet_as_in_redis() {
+    let Some(reference) = redis("scenarios") else {
+        return;
+    };
+    let mut bench = Bench::new(reference, Daemon::start(&[]));
+    let found = mistakes(&mut bench, number("RUSSET_SCENARIOS").unwrap_or(150));
+    // Ended before the verdict: a server that is fine has no log to show.
+    drop(bench);
+    let report: String = found.into_values().collect();
+    assert!(report.is_empty(), "otherwise than Redis 8.0:\n{report}");
+}
+
+/// What one Redis shows, the other must show, too: otherwise it is chance, or the player's
+/// own doing, that scenarios compare.
+#[test]
+fn a_scenario_is_the_same_twice() {
+    let (Some(one), Some(other)) = (redis("scenarios beside themselves"), redis("")) else {
+        return;
+    };
+    let found = mistakes(&mut Bench::new(one, other), 40);
+    let report: String = found.into_values().collect();
+    assert!(report.is_empty(), "Redis differs from itself:\n{report}");
+}
+
+#[test]
+fn every_seed_is_one_scenario() {
+    let generator = Generator::new(|_| true);
+    assert_eq!(generator.scenario(7), generator.scenario(7));
+    assert_ne!(generator.scenario(7).steps, generator.scenario(8).steps);
+    let lacking = Generator::new(|name| name != "BLPOP");
+    let blocks = |generator: &Generator| {
+        (0..50)
+            .flat_map(|seed| generator.scenario(seed).steps)
+            .any(|step| step.is("BLPOP"))
+    };
+    assert!(blocks(&generator) && !blocks(&lacking));
+}

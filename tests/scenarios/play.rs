@@ -1,0 +1,276 @@
+//! Playing a scenario to one server, step by step, and what is seen after each step.
+//!
+//! After a step a further connection asks a few PINGs, one after the other. Each answer is
+//! the end of a turn of the server's loop, in which all that came before has been read,
+//! run and answered: what a step brings any connection then lies in that connection's
+//! socket, and nothing has to be slept for. Several, because a client that is served may
+//! have commands waiting behind, which serve another one in the next turn.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, ErrorKind, Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    figures,
+    scenario::{Act, CLIENTS, Scenario, Step},
+    support::{Connection, Daemon, Reply, resp},
+};
+
+/// Turns after which the longest chain of clients that serve each other has ended.
+const TURNS: usize = 5;
+
+/// How long the connections of the scenario before may take to go.
+const CLEAN_LIMIT: Duration = Duration::from_secs(5);
+
+/// How every scenario begins.
+const BEFORE: &[&str] = &[
+    "CLIENT UNPAUSE",
+    "CONFIG SET maxmemory 0",
+    "CONFIG SET maxmemory-policy noeviction",
+    "CONFIG SET hash-max-listpack-entries 512",
+    "CONFIG SET list-max-listpack-size -2",
+    "CONFIG SET set-max-listpack-entries 128",
+    "CONFIG SET zset-max-listpack-entries 128",
+    "DEBUG SET-ACTIVE-EXPIRE 0",
+    "FLUSHALL",
+];
+
+/// What is seen after a step, or after steps that were joined.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The last of the steps.
+    pub step: usize,
+    /// What each connection received meanwhile.
+    pub received: Vec<Vec<u8>>,
+    /// Whether the server has closed it.
+    pub closed: Vec<bool>,
+    /// Figures of CLIENT LIST and INFO.
+    pub figures: BTreeMap<String, String>,
+}
+
+/// A server that scenarios are played to.
+pub struct Side {
+    daemon: Daemon,
+    clients: Vec<Client>,
+    control: Connection,
+}
+
+/// One connection of a scenario.
+struct Client {
+    stream: TcpStream,
+    id: i64,
+    address: String,
+    closed: bool,
+}
+
+impl Client {
+    fn open(port: u16) -> io::Result<Client> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(CLEAN_LIMIT))?;
+        stream.write_all(b"CLIENT ID\r\n")?;
+        let mut reply = Vec::new();
+        while !reply.ends_with(b"\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte)?;
+            reply.push(byte[0]);
+        }
+        let id = String::from_utf8_lossy(&reply);
+        let id = id.trim_start_matches(':').trim().parse();
+        stream.set_nonblocking(true)?;
+        Ok(Client {
+            id: id.map_err(|_| io::Error::from(ErrorKind::InvalidData))?,
+            address: stream.local_addr()?.to_string(),
+            stream,
+            closed: false,
+        })
+    }
+
+    /// What has come, without waiting for more.
+    fn take(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // Everything before WouldBlock is kept.
+        match self.stream.read_to_end(&mut bytes) {
+            Ok(_) => self.closed = true,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => self.closed = true,
+        }
+        bytes
+    }
+}
+
+impl Side {
+    pub fn new(daemon: Daemon) -> Side {
+        let control = daemon.connect();
+        Side {
+            daemon,
+            clients: Vec::new(),
+            control,
+        }
+    }
+
+    /// What is seen after each step. A server that ended is started again for the next
+    /// scenario; the steps from there on are missing.
+    pub fn play(&mut self, scenario: &Scenario) -> Vec<Seen> {
+        if self.prepare().is_err() {
+            self.daemon.restart();
+            self.prepare().expect("a fresh server can be emptied");
+        }
+        let mut all = Vec::new();
+        let mut from = 0;
+        while from < scenario.steps.len() {
+            let until = scenario.group_end(from);
+            match self.play_steps(&scenario.steps[from..until], scenario.gap_ms) {
+                Ok(seen) => all.push(Seen {
+                    step: until - 1,
+                    ..seen
+                }),
+                Err(_) => break,
+            }
+            from = until;
+        }
+        all
+    }
+
+    /// No keys, no clients of the scenario before, fresh statistics.
+    fn prepare(&mut self) -> io::Result<()> {
+        self.clients.clear();
+        self.control = Connection::open(self.daemon.port())?;
+        for line in BEFORE {
+            self.ask(line)?;
+        }
+        let until = Instant::now() + CLEAN_LIMIT;
+        while self.text("CLIENT LIST")?.lines().count() > 1 {
+            if Instant::now() > until {
+                return Err(ErrorKind::TimedOut.into());
+            }
+        }
+        for _ in 0..CLIENTS {
+            self.clients.push(Client::open(self.daemon.port())?);
+        }
+        self.ask("CONFIG RESETSTAT")?;
+        Ok(())
+    }
+
+    fn play_steps(&mut self, steps: &[Step], gap_ms: u64) -> io::Result<Seen> {
+        let mut at = 0;
+        while at < steps.len() {
+            let client = steps[at].client;
+            if steps[at].act == Act::Reconnect {
+                self.clients[client] = Client::open(self.daemon.port())?;
+                at += 1;
+                continue;
+            }
+            let mut bytes = Vec::new();
+            while let Some(step) = steps.get(at)
+                && step.client == client
+                && step.act != Act::Reconnect
+            {
+                let words: Vec<String> =
+                    step.words().iter().map(|word| self.filled(word)).collect();
+                bytes.extend(resp::command(&words));
+                at += 1;
+            }
+            // A connection that is closed takes nothing; both servers have closed it, or
+            // the step before has told.
+            if !self.clients[client].closed {
+                let _ = self.clients[client].stream.write_all(&bytes);
+            }
+        }
+        self.settle()?;
+        if gap_ms > 0 {
+            std::thread::sleep(Duration::from_millis(gap_ms));
+            self.settle()?;
+        }
+        let received = self.clients.iter_mut().map(Client::take).collect();
+        let closed = self.clients.iter().map(|client| client.closed).collect();
+        let ids: Vec<i64> = self.clients.iter().map(|client| client.id).collect();
+        let mut seen = figures::of_clients(&self.text("CLIENT LIST")?, &ids);
+        seen.extend(figures::of_info(&self.text("INFO everything")?));
+        Ok(Seen {
+            step: 0,
+            received,
+            closed,
+            figures: seen,
+        })
+    }
+
+    /// Returns when all that was sent has been done and answered.
+    fn settle(&mut self) -> io::Result<()> {
+        for _ in 0..TURNS {
+            self.ask("PING")?;
+        }
+        Ok(())
+    }
+
+    fn filled(&self, word: &str) -> String {
+        let number = |prefix: &str| -> Option<usize> {
+            word.strip_prefix(prefix)?.strip_suffix('}')?.parse().ok()
+        };
+        if let Some(client) = number("{id:") {
+            self.clients[client].id.to_string()
+        } else if let Some(client) = number("{addr:") {
+            self.clients[client].address.clone()
+        } else {
+            word.to_string()
+        }
+    }
+
+    fn ask(&mut self, line: &str) -> io::Result<Reply> {
+        self.control.write(format!("{line}\r\n").as_bytes())?;
+        Ok(self.control.read()?.1)
+    }
+
+    fn text(&mut self, line: &str) -> io::Result<String> {
+        let reply = self.ask(line)?;
+        let text = reply.text().ok_or(ErrorKind::InvalidData)?;
+        Ok(String::from_utf8_lossy(text).into_owned())
+    }
+
+    /// Whether the server has this command.
+    pub fn has_command(&mut self, name: &str) -> bool {
+        matches!(
+            self.ask(&format!("COMMAND INFO {name}")),
+            Ok(Reply::Array(rows)) if rows.first().is_some_and(|row| *row != Reply::Null)
+        )
+    }
+
+    /// What the servers hold in the end, as text: each key with its type and content.
+    pub fn keys(&mut self) -> io::Result<Vec<String>> {
+        let mut all = Vec::new();
+        self.ask("CONFIG SET maxmemory 0")?;
+        for db in [0, 1] {
+            self.ask(&format!("SELECT {db}"))?;
+            let Reply::Array(keys) = self.ask("KEYS *")? else {
+                continue;
+            };
+            let mut names: Vec<String> = keys
+                .iter()
+                .filter_map(|key| key.text())
+                .map(|key| String::from_utf8_lossy(key).into_owned())
+                .collect();
+            names.sort();
+            for key in names {
+                let kind = match self.ask(&format!("TYPE {key}"))? {
+                    Reply::Simple(kind) => String::from_utf8_lossy(&kind).into_owned(),
+                    other => format!("{other:?}"),
+                };
+                let read = match kind.as_str() {
+                    "string" => format!("GET {key}"),
+                    "list" => format!("LRANGE {key} 0 -1"),
+                    "zset" => format!("ZRANGE {key} 0 -1 WITHSCORES"),
+                    "hash" => format!("HGET {key} a"),
+                    "set" => format!("SORT {key} ALPHA"),
+                    _ => format!("EXISTS {key}"),
+                };
+                let content = self.ask(&read)?;
+                all.push(format!("db {db}: {key} is a {kind}: {content:?}"));
+            }
+        }
+        self.ask("SELECT 0")?;
+        Ok(all)
+    }
+}
