@@ -16,13 +16,12 @@
 //!      for as long as the argument lives: the slow log and MONITOR come after the handler.
 //!
 //! Which arguments are large is decided here; when they stand apart from the rest of their
-//! command, in `server::session`.
+//! command, in `server::input`; how bytes come from a socket, in `net`.
 #![allow(unsafe_code)]
 
 use std::cell::OnceCell;
-use std::io;
+use std::mem::MaybeUninit;
 use std::ops::Deref;
-use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 
 use rustix::mm::{Advice, madvise};
@@ -60,17 +59,6 @@ pub struct Large {
 
 // SAFETY: the block is this value's own, or read through a pin that may be sent itself.
 unsafe impl Send for Large {}
-
-/// What one read brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Filled {
-    /// Bytes read, those behind the argument included; 0: the peer will send no more.
-    pub read: usize,
-    /// Bytes that stand behind the argument.
-    pub behind: usize,
-    /// All that was asked for came: there may be more.
-    pub full: bool,
-}
 
 /// How large the block of an argument is made of which `arrived` bytes have come. More than
 /// `arrived` unless that is all.
@@ -119,38 +107,38 @@ impl Large {
         alloc::good_size(self.announced) - self.memory_bytes()
     }
 
-    /// One read from the socket. What stands behind the argument's end goes to `behind`.
-    pub fn read(&mut self, from: BorrowedFd<'_>, behind: &mut [u8]) -> io::Result<Filled> {
+    /// Room for what comes next: at least a byte, and no more than one read should take.
+    fn room(&mut self) -> usize {
         assert!(!self.is_whole());
         if self.arrived == self.capacity {
             self.resize(capacity_for(self.arrived, self.announced));
         }
         let room = (self.capacity - self.arrived).min(READ_MAX);
-        let ends = self.arrived + room == self.announced;
-        let behind_max = if ends { behind.len() } else { 0 };
         self.back(self.arrived + room);
+        room
+    }
+
+    /// Lets `read` put what comes next into the block; it gives back what it has written, from
+    /// the start of its room on. How long the room was, and how much of it was used.
+    ///
+    /// `read` is also told whether the room goes up to the argument's end.
+    pub fn fill<E>(
+        &mut self,
+        read: impl for<'r> FnOnce(&'r mut [MaybeUninit<u8>], bool) -> Result<&'r [u8], E>,
+    ) -> Result<(usize, usize), E> {
+        let room = self.room();
+        let ends = self.arrived + room == self.announced;
         // SAFETY: `arrived` bytes of a longer block are skipped (invariant 1).
-        let into = unsafe { self.at.as_ptr().add(self.arrived) };
-        let pieces = [
-            libc::iovec {
-                iov_base: into.cast(),
-                iov_len: room,
-            },
-            libc::iovec {
-                iov_base: behind.as_mut_ptr().cast(),
-                iov_len: behind_max,
-            },
-        ];
-        // SAFETY: both pieces are writable for their lengths, and nobody reads them meanwhile:
-        // the block is this value's own until it is whole.
-        let n = unsafe { libc::readv(from.as_raw_fd(), pieces.as_ptr(), 2) };
-        let read = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
-        self.arrived += read.min(room);
-        Ok(Filled {
-            read,
-            behind: read.saturating_sub(room),
-            full: read == room + behind_max,
-        })
+        let at = unsafe { self.at.add(self.arrived) };
+        // SAFETY: `room` bytes of the block, which is this value's own until it is whole; that
+        // they may not be initialised is what the type says.
+        let into = unsafe { NonNull::slice_from_raw_parts(at.cast(), room).as_mut() };
+        let came = read(into, ends)?;
+        // Bytes that are readable and stand where the room begins are initialised bytes of it.
+        assert!(came.is_empty() || came.as_ptr() == at.as_ptr() && came.len() <= room);
+        let came = came.len();
+        self.arrived += came;
+        Ok((room, came))
     }
 
     /// Asks for the pages up to `end` before they are written to.
@@ -226,10 +214,6 @@ impl Drop for Large {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
-    use std::os::fd::AsFd;
-    use std::os::unix::net::UnixStream;
-
     const MIB: usize = 1 << 20;
 
     #[test]
@@ -255,54 +239,52 @@ mod tests {
         }
     }
 
-    /// Lets `text` come in pieces, with `tail` behind it.
-    fn come(text: &[u8], first: usize, piece: usize, tail: &[u8]) -> (Large, Vec<u8>) {
-        let (mut peer, socket) = UnixStream::pair().expect("sockets");
+    /// Lets `text` come in pieces of at most `piece` bytes.
+    fn come(text: &[u8], first: usize, piece: usize) -> Large {
         let mut large = Large::begin(text.len(), &text[..first]);
-        let rest = [&text[first..], tail].concat();
-        let mut behind = [0; 100];
-        for sent in rest.chunks(piece) {
-            peer.write_all(sent).expect("room in the socket");
-            let mut left = sent.len();
-            while left > 0 && !large.is_whole() {
-                let filled = large.read(socket.as_fd(), &mut behind).expect("bytes");
-                left -= filled.read;
-                if large.is_whole() {
-                    return (large, behind[..filled.behind].to_vec());
-                }
-                assert_eq!(filled.behind, 0);
-            }
+        while !large.is_whole() {
+            let from = large.len();
+            let filled = large.fill(|room, ends| {
+                assert_eq!(ends, from + room.len() == text.len());
+                let n = room.len().min(piece);
+                Ok::<_, ()>(&*room[..n].write_copy_of_slice(&text[from..from + n]))
+            });
+            let (room, came) = filled.expect("bytes");
+            assert_eq!(came, room.min(piece));
         }
-        panic!("not all of it came");
+        large
     }
 
     #[test]
     fn pieces_of_any_length_give_the_whole_in_a_block_of_its_length() {
         let text: Vec<u8> = (0..300_001u32).map(|i| (i % 251) as u8).collect();
-        for (first, piece) in [(0, 100_000), (1, 65_536), (70_000, 777), (300_000, 50_000)] {
-            let (large, _) = come(&text, first, piece, b"\r\n");
+        for (first, piece) in [
+            (0, 100_000),
+            (1, 65_536),
+            (70_000, 777),
+            (300_000, 50_000),
+            (0, 1 << 30),
+        ] {
+            let large = come(&text, first, piece);
             assert!(*large == *text, "{first} {piece}");
             assert_eq!(large.memory_bytes(), alloc::good_size(text.len()));
         }
     }
 
     #[test]
-    fn what_stands_behind_the_end_is_told_apart() {
-        let text = [b'x'; LARGE_MIN];
-        let (large, behind) = come(&text, 5, 100_000, b"\r\nPING\r\n");
-        assert_eq!(
-            (large.len(), &behind[..]),
-            (LARGE_MIN, &b"\r\nPING\r\n"[..])
-        );
+    fn a_read_that_brings_nothing_or_fails_changes_nothing() {
+        let mut large = Large::begin(MIB, b"abc");
+        let end = large.fill(|_, _| Ok::<_, ()>(&[]));
+        assert_eq!(end.map(|(_, came)| came), Ok(0));
+        assert_eq!(large.fill(|_, _| Err("gone")), Err("gone"));
+        assert_eq!(&*large, b"abc");
     }
 
     #[test]
-    fn the_end_of_the_stream_is_told() {
-        let (peer, socket) = UnixStream::pair().expect("sockets");
-        drop(peer);
-        let mut large = Large::begin(MIB, b"abc");
-        let filled = large.read(socket.as_fd(), &mut []).expect("an end");
-        assert_eq!((filled.read, filled.full), (0, false));
+    #[should_panic]
+    fn bytes_from_elsewhere_are_not_taken_for_those_of_the_room() {
+        let mut large = Large::begin(MIB, b"");
+        let _ = large.fill(|_, _| Ok::<_, ()>(&b"elsewhere"[..]));
     }
 
     #[test]

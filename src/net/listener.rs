@@ -8,7 +8,10 @@ use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::Stream;
+use super::{Address, Stream};
+
+/// Sockets that can be listened on at a time.
+pub const LISTENERS_MAX: usize = 64;
 
 /// A socket that accepts clients.
 #[derive(Debug)]
@@ -81,11 +84,17 @@ fn path_too_long(path: &Path) -> ListenError {
 }
 
 impl Listener {
-    /// The next waiting client; `WouldBlock` when there is none.
-    pub fn accept(&self) -> io::Result<Stream> {
+    /// The next one who waits, and where he comes from; `WouldBlock` when there is none. The
+    /// address is the one of the connection's beginning: a peer that is gone by now can hide
+    /// nothing by that.
+    pub fn accept(&self) -> io::Result<(Stream, Address)> {
         match self {
-            Listener::Tcp(l) => l.accept().map(|(s, _)| Stream::Tcp(s)),
-            Listener::Unix(l, _) => l.accept().map(|(s, _)| Stream::Unix(s)),
+            Listener::Tcp(l) => l.accept().map(|(s, a)| (Stream::Tcp(s), Address::Tcp(a))),
+            Listener::Unix(l, path) => {
+                let (stream, _) = l.accept()?;
+                // Those who come have no name; Redis calls them by this end's.
+                Ok((Stream::Unix(stream), Address::Unix(path.clone())))
+            }
         }
     }
 
@@ -122,5 +131,31 @@ impl Listener {
             Listener::Tcp(l) => l.local_addr().ok(),
             Listener::Unix(..) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_peer_that_is_gone_before_it_is_accepted_keeps_its_address() {
+        let any = "127.0.0.1:0".parse().expect("an address");
+        let listener = bind_tcp(any, 10).expect("a socket");
+        let peer = std::net::TcpStream::connect(listener.address().expect("bound")).expect("room");
+        let address = peer.local_addr().expect("connected");
+        // Closing it now resets the connection: getpeername fails from then on.
+        let linger = Some(Duration::ZERO);
+        socket2::SockRef::from(&peer)
+            .set_linger(linger)
+            .expect("an option");
+        drop(peer);
+        let (stream, from) = listener.accept().expect("it has been there");
+        let Stream::Tcp(tcp) = &stream else {
+            panic!("a TCP socket gives TCP streams");
+        };
+        assert!(tcp.peer_addr().is_err());
+        assert_eq!(from, Address::Tcp(address));
     }
 }

@@ -1,10 +1,11 @@
-//! Sockets and readiness: mio behind the few things that the server asks of it.
-//! No protocol, no clients here.
+//! Sockets and readiness: mio behind the few things that the server asks of it. Nobody else
+//! touches a descriptor. No protocol here, and no clients.
 
 mod listener;
 mod stream;
+mod sys;
 mod token;
 
-pub use listener::{ListenError, Listener, bind_tcp, bind_unix};
+pub use listener::{LISTENERS_MAX, ListenError, Listener, bind_tcp, bind_unix};
 pub use stream::{Address, Stream};
-pub use token::{CONTROL, LISTENERS_MAX, Target, client_token, listener_token, target_of};
+pub use token::{Role, Target};

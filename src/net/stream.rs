@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,11 +13,26 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, TcpKeepalive};
 
+use super::sys;
+
 /// One end of a connection, as CLIENT LIST prints it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     Tcp(SocketAddr),
     Unix(PathBuf),
+    /// The system does not say. It may be anywhere.
+    Unknown,
+}
+
+impl Address {
+    /// Whether it is certainly on this machine: a Unix socket or a loopback address.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Address::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Address::Unix(_) => true,
+            Address::Unknown => false,
+        }
+    }
 }
 
 impl fmt::Display for Address {
@@ -29,6 +45,7 @@ impl fmt::Display for Address {
                 None => write!(f, "[{}]:{}", a.ip(), a.port()),
             },
             Address::Unix(path) => write!(f, "{}:0", path.display()),
+            Address::Unknown => f.write_str("?:0"),
         }
     }
 }
@@ -84,26 +101,16 @@ impl Stream {
         }
     }
 
-    pub fn peer(&self) -> Address {
-        match self {
-            Stream::Tcp(s) => s
-                .peer_addr()
-                .map_or(Address::Unix("?".into()), Address::Tcp),
-            Stream::Unix(s) => Address::Unix(
-                s.local_addr()
-                    .ok()
-                    .and_then(|a| a.as_pathname().map(Into::into))
-                    .unwrap_or_default(),
-            ),
-        }
-    }
-
+    /// Our end. What the other end is, accept tells ([`super::Listener::accept`]): a peer that
+    /// has gone has no address any more.
     pub fn local(&self) -> Address {
         match self {
-            Stream::Tcp(s) => s
-                .local_addr()
-                .map_or(Address::Unix("?".into()), Address::Tcp),
-            Stream::Unix(_) => self.peer(),
+            Stream::Tcp(s) => s.local_addr().map_or(Address::Unknown, Address::Tcp),
+            Stream::Unix(s) => {
+                let address = s.local_addr().ok();
+                let path = address.and_then(|a| a.as_pathname().map(Into::into));
+                Address::Unix(path.unwrap_or_default())
+            }
         }
     }
 
@@ -113,13 +120,17 @@ impl Stream {
             Stream::Unix(s) => s.as_raw_fd(),
         }
     }
-}
 
-impl AsFd for Stream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
+    /// One read into `first`, which nobody needs to have written to, and what does not fit
+    /// there into `behind`: what has come to each.
+    pub fn read_vectored<'a>(
+        &mut self,
+        first: &'a mut [MaybeUninit<u8>],
+        behind: &mut [u8],
+    ) -> io::Result<(&'a [u8], usize)> {
         match self {
-            Stream::Tcp(s) => s.as_fd(),
-            Stream::Unix(s) => s.as_fd(),
+            Stream::Tcp(s) => sys::read_vectored(s.as_fd(), first, behind),
+            Stream::Unix(s) => sys::read_vectored(s.as_fd(), first, behind),
         }
     }
 }
@@ -153,5 +164,27 @@ impl Write for Stream {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_certainly_here_is_local() {
+        for (local, address) in [
+            (true, "127.0.0.1:1"),
+            (true, "[::1]:1"),
+            (true, "[::ffff:127.0.0.1]:1"),
+            (false, "192.0.2.1:1"),
+            (false, "[2001:db8::1]:1"),
+        ] {
+            let address = Address::Tcp(address.parse().expect("an address"));
+            assert_eq!(address.is_local(), local, "{address}");
+        }
+        assert!(Address::Unix("/tmp/s".into()).is_local());
+        assert!(!Address::Unknown.is_local());
+        assert_eq!(Address::Unknown.to_string(), "?:0");
     }
 }

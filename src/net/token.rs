@@ -1,41 +1,80 @@
 //! Tokens: what an event of the poll belongs to.
 //!
-//! A client's token carries its slot and the slot's generation, so that an event for a
-//! connection that was closed earlier in the same turn is told from one for its successor.
+//!     generation: 32 bits | role: 4 bits | slot: 28 bits
+//!
+//! A role says what a connection is for, and with that whose code its events go to. A slot is
+//! the role's own number for one of its connections; its generation tells an event for a
+//! connection that was closed earlier in the same turn from one for its successor.
+//!
+//! A new role is a variant here, a file in `server/run` with its type, and an arm in
+//! `Loop::event`.
 
 use mio::Token;
 
-/// The pipe that signals and helper threads wake the loop with.
-pub const CONTROL: Token = Token(0);
-/// Tokens from 1 up to here are listeners.
-pub const LISTENERS_MAX: usize = 64;
+const SLOT_BITS: u32 = 28;
+const GENERATION_AT: u32 = 32;
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The pipe that signals and helper threads wake the loop with.
+    Control,
+    /// A socket that others come to.
+    Listener,
+    /// Somebody who sends commands.
+    Client,
+}
+
+impl Role {
+    const ALL: [Role; 3] = [Role::Control, Role::Listener, Role::Client];
+}
 
 /// What a token names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    Control,
-    Listener(usize),
-    Client { slot: u32, generation: u32 },
+pub struct Target {
+    pub role: Role,
+    pub slot: u32,
+    pub generation: u32,
 }
 
-pub fn listener_token(index: usize) -> Token {
-    assert!(index < LISTENERS_MAX);
-    Token(1 + index)
+impl Target {
+    /// The only one of its role, or one of those that are never replaced.
+    pub fn lasting(role: Role, slot: usize) -> Target {
+        let slot = u32::try_from(slot).expect("few of them");
+        Target {
+            role,
+            slot,
+            generation: 0,
+        }
+    }
+
+    pub fn client(slot: u32, generation: u32) -> Target {
+        Target {
+            role: Role::Client,
+            slot,
+            generation,
+        }
+    }
 }
 
-pub fn client_token(slot: u32, generation: u32) -> Token {
-    Token((generation as usize) << 32 | (slot as usize + 1 + LISTENERS_MAX))
+impl From<Target> for Token {
+    #[inline]
+    fn from(target: Target) -> Token {
+        assert!(target.slot >> SLOT_BITS == 0);
+        let low = (target.role as usize) << SLOT_BITS | target.slot as usize;
+        Token((target.generation as usize) << GENERATION_AT | low)
+    }
 }
 
-pub fn target_of(token: Token) -> Target {
-    let low = token.0 & 0xffff_ffff;
-    match low {
-        0 => Target::Control,
-        n if n <= LISTENERS_MAX => Target::Listener(n - 1),
-        n => Target::Client {
-            slot: (n - 1 - LISTENERS_MAX) as u32,
-            generation: (token.0 >> 32) as u32,
-        },
+impl From<Token> for Target {
+    #[inline]
+    fn from(token: Token) -> Target {
+        let low = token.0 as u32;
+        Target {
+            role: Role::ALL[(low >> SLOT_BITS) as usize],
+            slot: low & ((1 << SLOT_BITS) - 1),
+            generation: (token.0 >> GENERATION_AT) as u32,
+        }
     }
 }
 
@@ -45,15 +84,13 @@ mod tests {
 
     #[test]
     fn tokens_come_back_as_what_they_were() {
-        assert_eq!(target_of(CONTROL), Target::Control);
-        assert_eq!(target_of(listener_token(3)), Target::Listener(3));
-        let token = client_token(0xfff_ffff, 0xffff_ffff);
-        assert_eq!(
-            target_of(token),
-            Target::Client {
-                slot: 0xfff_ffff,
-                generation: 0xffff_ffff
-            }
-        );
+        for target in [
+            Target::lasting(Role::Control, 0),
+            Target::lasting(Role::Listener, 3),
+            Target::client(0xfff_ffff, 0xffff_ffff),
+            Target::client(0, 1),
+        ] {
+            assert_eq!(Target::from(Token::from(target)), target);
+        }
     }
 }

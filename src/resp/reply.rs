@@ -1,28 +1,46 @@
 //! The reply writer: what a client will be sent, in the protocol version that it speaks.
 //!
+//!     out      | sent | waits ......... | waits ...... | waits .. |
+//!     pieces                            ^ pinned       ^ message
+//!
 //! One `Vec<u8>` per client, flushed with one write a turn. Large strings are not copied into
-//! it: they stand beside it, pinned, and go out between its bytes with the same `writev`.
-//! Lengths that are known only afterwards are put in front of what was written meanwhile
-//! ([`Reply::defer`]).
+//! it, nor are messages that many clients get: they stand beside it, pinned or shared, each
+//! before a place of `out`, and leave between its bytes with the same `writev`. Lengths that
+//! are known only afterwards are put in front of what was written meanwhile ([`Reply::defer`]).
+//!
+//! Invariants
+//!   1. `sent` is at most the place of the first piece, and places never fall.
+//!   2. `piece_bytes` is the length of all pieces; `piece_sent` is less than that of the first.
+//!   3. A full reply is empty and stays so. Nobody will be sent it: the client is closed.
+//! Cost: what has been sent stays in front until it is half of the buffer, so that a byte is
+//! moved once at most, however slowly the socket takes the rest.
+//! How much may wait is decided in `server::limits`, which says so with [`Reply::set_limit`].
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
+use std::ops::Deref;
+
+use bytes::Bytes;
 
 use crate::base::pin::Pinned;
 use crate::command::CommandError;
 
 /// A client's output, and how it wants its replies.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reply {
     out: Vec<u8>,
     /// Bytes at the front of `out` that the socket has taken.
     sent: usize,
-    /// Pinned strings, each with the position in `out` that it stands before.
-    shared: VecDeque<(usize, Pinned)>,
-    /// Bytes of the first pinned string that the socket has taken.
-    shared_sent: usize,
-    /// Bytes of pinned strings that wait.
-    shared_bytes: usize,
+    /// What stands beside `out`, each with the position in `out` that it stands before.
+    pieces: VecDeque<(usize, Piece)>,
+    /// Bytes of the first piece that the socket has taken.
+    piece_sent: usize,
+    /// Bytes of pieces, the first one's that were taken included.
+    piece_bytes: usize,
+    /// Bytes that may wait.
+    limit: usize,
+    /// More were to wait.
+    is_full: bool,
     /// An aggregate of what waits was written before its length was known.
     has_deferred: bool,
     resp3: bool,
@@ -32,23 +50,67 @@ pub struct Reply {
     last_error: Vec<u8>,
 }
 
+/// Bytes that are not copied into the client's own buffer.
+#[derive(Debug)]
+enum Piece {
+    Pinned(Pinned),
+    Shared(Bytes),
+}
+
+impl Deref for Piece {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Piece::Pinned(text) => text,
+            Piece::Shared(message) => message,
+        }
+    }
+}
+
 /// A place where an aggregate's header goes once its length is known.
 #[must_use]
 #[derive(Debug)]
 pub struct Deferred {
     at: usize,
-    shared: usize,
+    pieces: usize,
 }
 
 /// A point in the output; see [`Reply::mark`].
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
     at: usize,
-    shared: usize,
+    pieces: usize,
 }
 
 /// Pieces that one write takes at most.
-const PIECES_MAX: usize = 64;
+const PIECES_MAX: usize = 256;
+/// Shorter messages are copied: cheaper than a piece.
+const SHARED_MIN: usize = 256;
+/// Sent bytes that are not worth moving the rest for.
+const SENT_KEPT: usize = 1 << 20;
+/// A kind, a number and a line's end.
+const HEADER_MAX: usize = 30;
+/// The smallest buffer.
+const FIRST_BYTES: usize = 64;
+
+impl Default for Reply {
+    fn default() -> Reply {
+        Reply {
+            out: Vec::new(),
+            sent: 0,
+            pieces: VecDeque::new(),
+            piece_sent: 0,
+            piece_bytes: 0,
+            limit: usize::MAX,
+            is_full: false,
+            has_deferred: false,
+            resp3: false,
+            errors: 0,
+            last_error: Vec::new(),
+        }
+    }
+}
 
 impl Reply {
     pub fn new() -> Reply {
@@ -67,14 +129,16 @@ impl Reply {
     /// `+text`. The text holds neither CR nor LF.
     #[inline]
     pub fn simple(&mut self, text: &str) {
-        self.out.push(b'+');
-        self.out.extend_from_slice(text.as_bytes());
-        self.crlf();
+        if self.room(text.len() + 3) {
+            self.out.push(b'+');
+            self.out.extend_from_slice(text.as_bytes());
+            self.out.extend_from_slice(b"\r\n");
+        }
     }
 
     #[inline]
     pub fn ok(&mut self) {
-        self.out.extend_from_slice(b"+OK\r\n");
+        self.raw(b"+OK\r\n");
     }
 
     /// `-line`: CR and LF inside become spaces.
@@ -88,6 +152,9 @@ impl Reply {
         self.last_error.clear();
         let code = line.split(|&b| b == b' ').next().unwrap_or(b"ERR");
         self.last_error.extend_from_slice(code);
+        if !self.room(line.len() + 3) {
+            return;
+        }
         self.out.push(b'-');
         // Redis drops line ends at the tail and turns the inner ones to spaces.
         let end = line
@@ -102,8 +169,8 @@ impl Reply {
     #[inline]
     pub fn int(&mut self, n: i64) {
         match n {
-            0 => self.out.extend_from_slice(b":0\r\n"),
-            1 => self.out.extend_from_slice(b":1\r\n"),
+            0 => self.raw(b":0\r\n"),
+            1 => self.raw(b":1\r\n"),
             n => self.header(b':', n),
         }
     }
@@ -111,7 +178,9 @@ impl Reply {
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
         let len = bytes.len();
-        self.out.reserve(len + 32);
+        if !self.room(len + HEADER_MAX + 2) {
+            return;
+        }
         // Most strings are short: their header is put together without a number's formatting.
         match len {
             0..=9 => self
@@ -125,15 +194,34 @@ impl Reply {
             _ => self.header(b'$', len as i64),
         }
         self.out.extend_from_slice(bytes);
-        self.crlf();
+        self.out.extend_from_slice(b"\r\n");
     }
 
     /// A large string that stays where it is until it is sent.
     pub fn bulk_pinned(&mut self, text: Pinned) {
         self.header(b'$', text.len() as i64);
-        self.shared_bytes += text.len();
-        self.shared.push_back((self.out.len(), text));
+        self.push_piece(Piece::Pinned(text));
         self.crlf();
+    }
+
+    /// A message in the protocol's form that others may be sent as well.
+    pub fn shared(&mut self, message: Bytes) {
+        if message.len() < SHARED_MIN {
+            self.raw(&message);
+        } else {
+            self.push_piece(Piece::Shared(message));
+        }
+    }
+
+    fn push_piece(&mut self, piece: Piece) {
+        if self.is_full || piece.is_empty() {
+            return;
+        }
+        if self.pending_len() + piece.len() > self.limit {
+            return self.overflow();
+        }
+        self.piece_bytes += piece.len();
+        self.pieces.push_back((self.out.len(), piece));
     }
 
     /// An integer as a bulk string.
@@ -145,15 +233,13 @@ impl Reply {
     /// No value: `$-1` or `_`.
     #[inline]
     pub fn null(&mut self) {
-        self.out
-            .extend_from_slice(if self.resp3 { b"_\r\n" } else { b"$-1\r\n" });
+        self.raw(if self.resp3 { b"_\r\n" } else { b"$-1\r\n" });
     }
 
     /// No array: `*-1` or `_`.
     #[inline]
     pub fn null_array(&mut self) {
-        self.out
-            .extend_from_slice(if self.resp3 { b"_\r\n" } else { b"*-1\r\n" });
+        self.raw(if self.resp3 { b"_\r\n" } else { b"*-1\r\n" });
     }
 
     #[inline]
@@ -192,8 +278,7 @@ impl Reply {
     /// `#t`/`#f`; in RESP2 1/0.
     pub fn boolean(&mut self, yes: bool) {
         if self.resp3 {
-            self.out
-                .extend_from_slice(if yes { b"#t\r\n" } else { b"#f\r\n" });
+            self.raw(if yes { b"#t\r\n" } else { b"#f\r\n" });
         } else {
             self.int(yes as i64);
         }
@@ -201,12 +286,16 @@ impl Reply {
 
     /// A double; in RESP2 a bulk string of the same text.
     pub fn double(&mut self, value: f64) {
+        // The text is shorter than 100 bytes.
+        if !self.room(128) {
+            return;
+        }
         if self.resp3 {
             self.out.push(b',');
             crate::base::float::write_double(&mut self.out, value);
             return self.crlf();
         }
-        // The text is shorter than 100 bytes: its length gets two digits, or gives one back.
+        // Its length gets two digits, or gives one back.
         let at = self.out.len();
         self.out.extend_from_slice(b"$00\r\n");
         let text_at = self.out.len();
@@ -227,8 +316,8 @@ impl Reply {
     /// A number too big for 64 bits; in RESP2 a bulk string.
     pub fn big_number(&mut self, digits: &[u8]) {
         if self.resp3 {
-            self.out.push(b'(');
-            self.out.extend_from_slice(digits);
+            self.raw(b"(");
+            self.raw(digits);
             self.crlf();
         } else {
             self.bulk(digits);
@@ -239,9 +328,9 @@ impl Reply {
     pub fn verbatim(&mut self, format: &str, text: &[u8]) {
         if self.resp3 {
             self.header(b'=', text.len() as i64 + 4);
-            self.out.extend_from_slice(format.as_bytes());
-            self.out.push(b':');
-            self.out.extend_from_slice(text);
+            self.raw(format.as_bytes());
+            self.raw(b":");
+            self.raw(text);
             self.crlf();
         } else {
             self.bulk(text);
@@ -253,7 +342,7 @@ impl Reply {
         self.has_deferred = true;
         Deferred {
             at: self.out.len(),
-            shared: self.shared.len(),
+            pieces: self.pieces.len(),
         }
     }
 
@@ -285,10 +374,7 @@ impl Reply {
         let mut header = [b"*2\r\n$", width, b"\r\n", cursor, b"\r\n*"].concat();
         header.extend_from_slice(itoa::Buffer::new().format(len).as_bytes());
         header.extend_from_slice(b"\r\n");
-        for (at, _) in self.shared.iter_mut().skip(place.shared) {
-            *at += header.len();
-        }
-        self.out.splice(place.at..place.at, header);
+        self.insert(place, &header);
     }
 
     fn insert_header(&mut self, place: Deferred, kind: u8, n: usize) {
@@ -299,20 +385,33 @@ impl Reply {
         header[0] = kind;
         header[1..len - 2].copy_from_slice(digits);
         header[len - 2..len].copy_from_slice(b"\r\n");
-        for (at, _) in self.shared.iter_mut().skip(place.shared) {
-            *at += len;
+        self.insert(place, &header[..len]);
+    }
+
+    fn insert(&mut self, place: Deferred, header: &[u8]) {
+        if !self.room(header.len()) {
+            return;
         }
-        let header = header[..len].iter().copied();
+        for (at, _) in self.pieces.iter_mut().skip(place.pieces) {
+            *at += header.len();
+        }
+        let header = header.iter().copied();
         self.out.splice(place.at..place.at, header);
     }
 
     /// Bytes that already have the protocol's form.
+    #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
-        self.out.extend_from_slice(bytes);
+        if self.room(bytes.len()) {
+            self.out.extend_from_slice(bytes);
+        }
     }
 
     #[inline]
     fn header(&mut self, kind: u8, n: i64) {
+        if !self.room(HEADER_MAX) {
+            return;
+        }
         self.out.push(kind);
         if (0..10).contains(&n) {
             self.out.push(b'0' + n as u8);
@@ -320,12 +419,58 @@ impl Reply {
             self.out
                 .extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
         }
-        self.crlf();
+        self.out.extend_from_slice(b"\r\n");
     }
 
     #[inline]
     fn crlf(&mut self) {
-        self.out.extend_from_slice(b"\r\n");
+        self.raw(b"\r\n");
+    }
+
+    // --- how much may wait ---
+
+    /// From now on no more than `bytes` may wait (and what has been there before).
+    #[inline]
+    pub fn set_limit(&mut self, bytes: usize) {
+        self.limit = bytes;
+    }
+
+    /// More was to wait than may: all of it is given up, and nothing is added any more.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// Makes room for `n` bytes. `false`: they are not to be written. The limit is looked at
+    /// only where the buffer must grow, which it does no further than up to the limit.
+    #[inline]
+    fn room(&mut self, n: usize) -> bool {
+        n <= self.out.capacity() - self.out.len() || self.grow(n)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, n: usize) -> bool {
+        if self.is_full {
+            return false;
+        }
+        if self.pending_len().saturating_add(n) > self.limit {
+            self.overflow();
+            return false;
+        }
+        let most = self.limit.saturating_add(self.sent);
+        let capacity = (2 * self.out.capacity()).clamp(FIRST_BYTES, most.max(FIRST_BYTES));
+        let more = capacity.saturating_sub(self.out.len()).max(n);
+        self.out.reserve_exact(more);
+        true
+    }
+
+    #[cold]
+    fn overflow(&mut self) {
+        self.is_full = true;
+        self.out = Vec::new();
+        self.pieces = VecDeque::new();
+        (self.sent, self.piece_sent, self.piece_bytes) = (0, 0, 0);
     }
 
     // --- what the connection does with it ---
@@ -335,15 +480,17 @@ impl Reply {
     pub fn mark(&self) -> Mark {
         Mark {
             at: self.out.len(),
-            shared: self.shared.len(),
+            pieces: self.pieces.len(),
         }
     }
 
     /// Takes back all written since `mark` (CLIENT REPLY OFF, a command that blocks).
     pub fn truncate(&mut self, mark: Mark) {
         self.out.truncate(mark.at);
-        for (_, text) in self.shared.drain(mark.shared..) {
-            self.shared_bytes -= text.len();
+        while self.pieces.len() > mark.pieces
+            && let Some((_, piece)) = self.pieces.pop_back()
+        {
+            self.piece_bytes -= piece.len();
         }
     }
 
@@ -360,7 +507,7 @@ impl Reply {
     /// Bytes that wait to be sent.
     #[inline]
     pub fn pending_len(&self) -> usize {
-        self.out.len() - self.sent + self.shared_bytes - self.shared_sent
+        self.out.len() - self.sent + self.piece_bytes - self.piece_sent
     }
 
     /// Whether an aggregate of what waits was written before its length was known: Redis keeps
@@ -371,14 +518,14 @@ impl Reply {
 
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.sent == self.out.len() && self.shared.is_empty()
+        self.sent == self.out.len() && self.pieces.is_empty()
     }
 
     /// Visits what waits, piece by piece, until told to stop.
     fn each_piece<'r>(&'r self, mut visit: impl FnMut(&'r [u8]) -> bool) {
-        let (mut from, mut skip) = (self.sent, self.shared_sent);
-        for (at, text) in &self.shared {
-            if from < *at && !visit(&self.out[from..*at]) || !visit(&text[skip..]) {
+        let (mut from, mut skip) = (self.sent, self.piece_sent);
+        for (at, piece) in &self.pieces {
+            if from < *at && !visit(&self.out[from..*at]) || !visit(&piece[skip..]) {
                 return;
             }
             (from, skip) = (*at, 0);
@@ -388,47 +535,67 @@ impl Reply {
         }
     }
 
-    /// Writes what waits, with one call, and forgets what was taken. Gives its length.
+    /// Writes what waits, with one call and `max` bytes at most, and forgets what was taken.
+    /// Gives its length.
     #[inline]
-    pub fn write_to(&mut self, socket: &mut impl Write) -> io::Result<usize> {
-        let n = if self.shared.is_empty() {
-            socket.write(&self.out[self.sent..])?
+    pub fn write_to(&mut self, socket: &mut impl Write, max: usize) -> io::Result<usize> {
+        let n = if self.pieces.is_empty() {
+            let waits = &self.out[self.sent..];
+            socket.write(&waits[..waits.len().min(max)])?
         } else {
-            let mut pieces = Vec::with_capacity(PIECES_MAX);
-            self.each_piece(|piece| {
-                pieces.push(IoSlice::new(piece));
-                pieces.len() < PIECES_MAX
-            });
-            socket.write_vectored(&pieces)?
+            self.write_pieces(socket, max)?
         };
         self.advance(n);
         Ok(n)
     }
 
-    /// The socket took `n` bytes. Positions of marks change only when all is sent.
+    fn write_pieces(&self, socket: &mut impl Write, max: usize) -> io::Result<usize> {
+        let mut slices = Vec::with_capacity(PIECES_MAX.min(2 * self.pieces.len() + 1));
+        let mut left = max;
+        self.each_piece(|piece| {
+            let piece = &piece[..piece.len().min(left)];
+            left -= piece.len();
+            slices.push(IoSlice::new(piece));
+            left > 0 && slices.len() < PIECES_MAX
+        });
+        socket.write_vectored(&slices)
+    }
+
+    /// The socket took `n` bytes. No mark from before stays good.
     pub fn advance(&mut self, mut n: usize) {
-        while let Some((at, text)) = self.shared.front() {
+        while let Some((at, piece)) = self.pieces.front() {
             let before = (at - self.sent).min(n);
             (self.sent, n) = (self.sent + before, n - before);
-            let rest = text.len() - self.shared_sent;
+            let rest = piece.len() - self.piece_sent;
             if self.sent < *at || n < rest {
-                self.shared_sent += n;
-                return;
+                self.piece_sent += n;
+                n = 0;
+                break;
             }
             n -= rest;
-            self.shared_bytes -= text.len();
-            self.shared_sent = 0;
-            self.shared.pop_front();
+            self.piece_bytes -= piece.len();
+            self.piece_sent = 0;
+            self.pieces.pop_front();
         }
         self.sent += n;
-        if self.sent == self.out.len() {
+        if self.is_empty() {
             self.out.clear();
             self.sent = 0;
             self.has_deferred = false;
-        } else if self.sent > 1 << 20 && self.shared.is_empty() {
-            self.out.drain(..self.sent);
-            self.sent = 0;
+        } else if self.sent > SENT_KEPT && 2 * self.sent >= self.out.len() {
+            self.forget_sent();
         }
+    }
+
+    /// Moves what waits to the front, in memory that is no longer than it needs.
+    #[cold]
+    fn forget_sent(&mut self) {
+        self.out.drain(..self.sent);
+        self.out.shrink_to_fit();
+        for (at, _) in &mut self.pieces {
+            *at -= self.sent;
+        }
+        self.sent = 0;
     }
 
     /// Gives the empty buffer away to be reused.
@@ -444,9 +611,9 @@ impl Reply {
         self.out.capacity()
     }
 
-    /// Bytes held for the client: the buffer, and pinned strings until they are sent.
+    /// Bytes held for the client: the buffer, and what stands beside it until it is sent.
     pub fn memory_bytes(&self) -> usize {
-        self.out.capacity() + self.shared_bytes
+        self.out.capacity() + self.piece_bytes
     }
 
     /// Uses `buffer`, which is empty, for what comes next.
@@ -476,7 +643,10 @@ impl Reply {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::base::{alloc, pin};
 
     fn written(resp3: bool, f: impl FnOnce(&mut Reply)) -> String {
         let mut r = Reply::new();
@@ -531,55 +701,233 @@ mod tests {
         assert_eq!(text, ":7\r\n*2\r\n:12\r\n:-1\r\n");
     }
 
+    /// Takes at most so many bytes a write.
+    struct Narrow(Vec<u8>, usize);
+
+    impl Write for Narrow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let n = bytes.len().min(self.1);
+            self.0.extend_from_slice(&bytes[..n]);
+            Ok(n)
+        }
+
+        fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            let mut taken = 0;
+            for slice in slices {
+                let n = slice.len().min(self.1 - taken);
+                self.0.extend_from_slice(&slice[..n]);
+                taken += n;
+            }
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A block whose bytes may be pinned; freed with the value.
+    struct Block(std::ptr::NonNull<u8>);
+
+    const BLOCK: usize = pin::PIN_MIN;
+
+    impl Block {
+        #[allow(unsafe_code)]
+        fn new() -> Block {
+            let block = alloc::block(BLOCK);
+            // SAFETY: BLOCK bytes, all written.
+            unsafe { block.as_ptr().write_bytes(b'x', BLOCK) };
+            Block(block)
+        }
+
+        #[allow(unsafe_code)]
+        fn pin(&self) -> Pinned {
+            // SAFETY: initialised above, never written to again, freed below.
+            unsafe { Pinned::new(self.0, BLOCK) }
+        }
+    }
+
+    impl Drop for Block {
+        #[allow(unsafe_code)]
+        fn drop(&mut self) {
+            assert!(!pin::is_pinned(self.0));
+            // SAFETY: the last name of the block.
+            unsafe { pin::free(self.0, BLOCK) }
+        }
+    }
+
     #[test]
     fn pinned_strings_go_out_in_their_place_however_short_the_writes() {
-        use crate::base::{alloc, pin};
-        /// Takes at most so many bytes a write.
-        struct Narrow(Vec<u8>, usize);
-        impl Write for Narrow {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                let n = bytes.len().min(self.1);
-                self.0.extend_from_slice(&bytes[..n]);
-                Ok(n)
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        const LEN: usize = pin::PIN_MIN;
-        let block = alloc::block(LEN);
-        // SAFETY: LEN bytes, all written.
-        #[allow(unsafe_code)]
-        unsafe {
-            block.as_ptr().write_bytes(b'x', LEN);
-        }
-        for width in [1, 3, 1000, LEN + 5, 10 * LEN] {
+        let block = Block::new();
+        for width in [1, 3, 1000, BLOCK + 5, 10 * BLOCK] {
             let mut r = Reply::new();
             r.int(1);
             let d = r.defer();
-            // SAFETY: initialised above and freed through `pin::free` below.
-            #[allow(unsafe_code)]
-            r.bulk_pinned(unsafe { Pinned::new(block, LEN) });
+            r.bulk_pinned(block.pin());
             r.int(2);
-            #[allow(unsafe_code)]
-            // SAFETY: as above.
-            r.bulk_pinned(unsafe { Pinned::new(block, LEN) });
+            r.bulk_pinned(block.pin());
             r.finish_array(d, 3);
-            let big = format!("$16384\r\n{}\r\n", "x".repeat(LEN));
+            let big = format!("$16384\r\n{}\r\n", "x".repeat(BLOCK));
             let want = format!(":1\r\n*3\r\n{big}:2\r\n{big}");
             assert_eq!(r.pending(), want.as_bytes());
             let mut out = Narrow(Vec::new(), width);
             while !r.is_empty() {
                 assert_eq!(r.pending_len(), want.len() - out.0.len());
-                r.write_to(&mut out).unwrap();
+                r.write_to(&mut out, usize::MAX).unwrap();
             }
             assert!(out.0 == want.as_bytes());
         }
-        assert!(!pin::is_pinned(block));
-        // SAFETY: the last name of the block.
-        #[allow(unsafe_code)]
-        unsafe {
-            pin::free(block, LEN);
+    }
+
+    /// One step in a reply's life.
+    #[derive(Clone, Debug)]
+    enum Act {
+        Own(usize),
+        Pin,
+        Share(usize),
+        /// An array of one string, whose header comes last.
+        Defer(usize),
+        /// Something that is taken back at once.
+        TakeBack(usize),
+        Write {
+            max: usize,
+            width: usize,
+        },
+    }
+
+    fn an_act() -> impl Strategy<Value = Act> {
+        let len = prop_oneof![0..3usize, 0..2000usize, Just(700_000)];
+        prop_oneof![
+            len.clone().prop_map(Act::Own),
+            Just(Act::Pin),
+            len.clone().prop_map(Act::Share),
+            len.clone().prop_map(Act::Defer),
+            len.clone().prop_map(Act::TakeBack),
+            (len.clone(), len).prop_map(|(max, width)| Act::Write {
+                max: max + 1,
+                width: width + 1
+            }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_mixture_leaves_in_order_however_short_the_writes(
+            acts in prop::collection::vec(an_act(), 1..40),
+        ) {
+            let block = Block::new();
+            let text = |len: usize, kind: u8| vec![kind; len];
+            let mut r = Reply::new();
+            let (mut want, mut out) = (Vec::new(), Narrow(Vec::new(), 0));
+            for (kind, act) in (b'a'..).zip(acts) {
+                match act {
+                    Act::Own(len) => {
+                        r.raw(&text(len, kind));
+                        want.extend(text(len, kind));
+                    }
+                    Act::Pin => {
+                        r.bulk_pinned(block.pin());
+                        want.extend(format!("$16384\r\n{}\r\n", "x".repeat(BLOCK)).bytes());
+                    }
+                    Act::Share(len) => {
+                        r.shared(text(len, kind).into());
+                        want.extend(text(len, kind));
+                    }
+                    Act::Defer(len) => {
+                        let place = r.defer();
+                        r.shared(text(len, kind).into());
+                        r.int(7);
+                        r.finish_array(place, len);
+                        want.extend(format!("*{len}\r\n").bytes());
+                        want.extend(text(len, kind));
+                        want.extend(b":7\r\n");
+                    }
+                    Act::TakeBack(len) => {
+                        let mark = r.mark();
+                        r.raw(&text(len, kind));
+                        r.shared(text(len, kind).into());
+                        r.bulk_pinned(block.pin());
+                        r.truncate(mark);
+                    }
+                    Act::Write { max, width } => {
+                        out.1 = width;
+                        let n = r.write_to(&mut out, max).unwrap();
+                        prop_assert!(n <= max.min(width));
+                    }
+                }
+                prop_assert_eq!(r.pending_len(), want.len() - out.0.len());
+                prop_assert!(r.pending_len() <= r.memory_bytes());
+            }
+            out.1 = 1 << 16;
+            while !r.is_empty() {
+                r.write_to(&mut out, usize::MAX).unwrap();
+            }
+            prop_assert!(out.0 == want);
+            prop_assert_eq!((r.pending_len(), r.pieces.len(), r.piece_bytes), (0, 0, 0));
+        }
+    }
+
+    #[test]
+    fn a_message_is_shared_by_all_who_are_sent_it() {
+        let message = Bytes::from(vec![b'm'; 10_000]);
+        let mut all: Vec<Reply> = (0..10).map(|_| Reply::new()).collect();
+        for r in &mut all {
+            r.ok();
+            r.shared(message.clone());
+            assert_eq!(r.pending_len(), 10_005);
+            assert!(r.memory_bytes() >= 10_005 && r.capacity() < 200);
+        }
+        drop(all);
+        assert!(message.is_unique());
+    }
+
+    #[test]
+    fn what_is_over_the_limit_is_not_kept() {
+        let block = Block::new();
+        type Add = fn(&mut Reply, &Block);
+        let adds: [Add; 6] = [
+            |r, _| r.bulk(&[b'x'; 1000]),
+            |r, _| r.int(1234),
+            |r, block| r.bulk_pinned(block.pin()),
+            |r, _| r.shared(vec![b'x'; 1000].into()),
+            |r, _| r.double(1.5),
+            |r, _| {
+                let place = r.defer();
+                r.null();
+                r.finish_scan(place, 1 << 38, 1);
+            },
+        ];
+        for add in adds {
+            let mut r = Reply::new();
+            r.set_limit(100_000);
+            let mark = r.mark();
+            while !r.is_full() {
+                add(&mut r, &block);
+                assert!(r.memory_bytes() < 220_000);
+                assert!(r.pending_len() <= 200_000);
+            }
+            for add in adds {
+                add(&mut r, &block);
+            }
+            r.truncate(mark);
+            assert_eq!((r.memory_bytes(), r.pending_len()), (0, 0));
+        }
+        let mut r = Reply::new();
+        r.set_limit(100);
+        r.bulk(&[b'x'; 1 << 20]);
+        assert!(r.is_full());
+    }
+
+    #[test]
+    fn what_is_sent_of_a_large_reply_is_not_kept_for_long() {
+        const MIB: usize = 1 << 20;
+        let mut r = Reply::new();
+        r.raw(&vec![b'x'; 32 * MIB]);
+        let mut out = Narrow(Vec::new(), MIB);
+        for sent in 1..32 {
+            r.write_to(&mut out, usize::MAX).unwrap();
+            assert_eq!(r.pending_len(), (32 - sent) * MIB);
+            assert!(r.capacity() <= 2 * r.pending_len() + 2 * MIB);
         }
     }
 

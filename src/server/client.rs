@@ -245,15 +245,14 @@ impl Client {
 
     /// Whether the peer is on this machine: a Unix socket or a loopback address.
     pub fn is_local(&self) -> bool {
-        self.ip()
-            .is_none_or(|address| address.ip().to_canonical().is_loopback())
+        self.peer.is_local()
     }
 
     /// The peer's IP address, if it has one.
     pub fn ip(&self) -> Option<SocketAddr> {
         match &self.peer {
             Address::Tcp(a) => Some(*a),
-            Address::Unix(_) => None,
+            Address::Unix(_) | Address::Unknown => None,
         }
     }
 }

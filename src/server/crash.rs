@@ -83,7 +83,7 @@ pub(super) fn note_client(client: &Client) {
             };
             (ip.to_bits(), u32::from(address.port()))
         }
-        Address::Unix(_) => (0, 0),
+        Address::Unix(_) | Address::Unknown => (0, 0),
     };
     ADDRESS_HIGH.store((bits >> 64) as u64, Relaxed);
     ADDRESS_LOW.store(bits as u64, Relaxed);

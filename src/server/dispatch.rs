@@ -40,8 +40,14 @@ impl Engine {
         if let Some(id) = row
             && !client_special
         {
-            let spec = self.server.table.row(id).spec;
-            if spec.arity.admits(args.len()) && !self.server.interest.concerns(spec.flags) {
+            let Row {
+                spec, subcommands, ..
+            } = self.server.table.row(id);
+            // COMMAND alone runs by itself and has subcommands, too.
+            if subcommands.is_empty()
+                && spec.arity.admits(args.len())
+                && !self.server.interest.concerns(spec.flags)
+            {
                 self.execute(session, id, args, hashes);
                 return Outcome::Done;
             }

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use super::blocking::{Deadlines, stop_waiting};
 use super::client::{Client, ClientFlags};
+use super::clients::Clients;
 use super::gates::Interest;
 use super::limits::eviction;
 use super::outbox::Outbox;
-use super::session::{Clients, Session};
+use super::session::Session;
 use super::{CommandStats, CommandTable, Latency, Pause, Rates, Server, Signals, Slowlog, Stats};
 use crate::base::clock::{self, Cycles, Now};
 use crate::config::Config;
@@ -81,7 +82,6 @@ impl Engine {
             blocked_clients: 0,
             cron_due_ms: 0,
             cron_turns: 0,
-            retry_accept: Vec::new(),
             evicting: false,
             listeners: Vec::new(),
             relisten: false,
@@ -160,7 +160,7 @@ impl Engine {
 }
 
 /// Nothing happens for the client's sake any more: no watch, no wait, no MONITOR.
-fn let_go(keyspace: &mut Keyspace, server: &mut Server, client: &mut Client) {
+pub(super) fn let_go(keyspace: &mut Keyspace, server: &mut Server, client: &mut Client) {
     client.unwatch(&mut keyspace.watchers);
     stop_waiting(keyspace, server, client);
     if client.flags.contains(ClientFlags::MONITOR) {
@@ -269,9 +269,8 @@ impl Server {
 
     /// Puts a session back that was taken to write to it.
     pub(super) fn put_back(&mut self, mut session: Box<Session>) {
-        if !session.reply.is_empty() && !session.flush_queued {
-            session.flush_queued = true;
-            self.flush.push(session.client.id);
+        if !session.reply.is_empty() {
+            self.queue_flush(&mut session);
         }
         self.clients.put_back(session);
     }

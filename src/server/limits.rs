@@ -27,14 +27,8 @@ impl Server {
         if self.clients.len() >= self.config.maxclients as usize {
             return Some("-ERR max number of clients reached\r\n".into());
         }
-        if self.config.protected_mode && !self.password_required() {
-            let local = match peer {
-                Address::Unix(_) => true,
-                Address::Tcp(a) => a.ip().to_canonical().is_loopback(),
-            };
-            if !local {
-                return Some(PROTECTED_MODE.into());
-            }
+        if self.config.protected_mode && !self.password_required() && !peer.is_local() {
+            return Some(PROTECTED_MODE.into());
         }
         None
     }
@@ -220,6 +214,29 @@ pub(super) fn eviction(config: &Config) -> Option<Eviction> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::Testbed;
+
+    #[test]
+    fn protected_mode_lets_in_who_is_certainly_here() {
+        let mut t = Testbed::new();
+        let strangers = [
+            Address::Unknown,
+            Address::Tcp("192.0.2.1:5".parse().expect("an address")),
+        ];
+        let neighbours = [
+            Address::Unix("/tmp/s".into()),
+            Address::Tcp("127.0.0.1:5".parse().expect("an address")),
+        ];
+        let server = &mut t.engine.server;
+        for stranger in &strangers {
+            assert_eq!(server.refuses(stranger).as_deref(), Some(PROTECTED_MODE));
+        }
+        for neighbour in &neighbours {
+            assert_eq!(server.refuses(neighbour), None);
+        }
+        server.config.protected_mode = false;
+        assert_eq!(server.refuses(&strangers[0]), None);
+    }
 
     #[test]
     fn tenacity_is_time() {

@@ -9,6 +9,7 @@ mod call;
 mod client;
 mod client_eviction;
 mod client_line;
+mod clients;
 pub mod crash;
 mod cross_protocol;
 mod dispatch;
@@ -18,6 +19,7 @@ mod gates;
 mod gather;
 mod histogram;
 pub mod info;
+mod input;
 mod latency;
 mod limits;
 pub mod listen;
@@ -41,6 +43,7 @@ pub use blocking::{Blocked, OnTimeout, unblock_client};
 pub use call::{Call, CommandResult, Effect, Handler, Spec};
 pub use client::{Client, ClientFlags, ClientKind, Queued, Transaction};
 pub use client_line::client_line;
+pub use clients::Clients;
 pub use dispatch::{Outcome, resolve};
 pub use engine::{Engine, Flow, kill_client};
 pub use histogram::Histogram;
@@ -48,7 +51,7 @@ pub use latency::{EventSeries, Latency};
 pub use outbox::Post;
 pub use recorder::{KeyEvent, Recorder, Stated};
 pub use run::Loop;
-pub use session::{Clients, Session};
+pub use session::Session;
 pub use shutdown::ShutdownRequest;
 pub use signals::Signals;
 pub use slowlog::{SlowEntry, Slowlog};
@@ -129,7 +132,6 @@ pub struct Server {
     cron_due_ms: u64,
     /// Turns of cron so far.
     pub cron_turns: u64,
-    retry_accept: Vec<usize>,
     /// More is to be evicted than there was time for.
     evicting: bool,
     /// The sockets that clients come to.

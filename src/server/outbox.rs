@@ -65,7 +65,7 @@ fn receive(session: &mut Session, post: Post, keyspace: &mut crate::keyspace::Ke
     let gone = ClientFlags::CLOSE_ASAP | ClientFlags::CLOSE_AFTER_REPLY;
     match post {
         Post::Message(_) if session.client.flags.intersects(gone) => {}
-        Post::Message(bytes) => session.reply.raw(&bytes),
+        Post::Message(bytes) => session.reply.shared(bytes),
         Post::Touched => session.client.lose_watches(&mut keyspace.watchers),
     }
 }

@@ -1,0 +1,61 @@
+//! The one system call that the libraries do not offer: a read into memory that nobody has
+//! written to yet.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// One `readv` that fills `first` and then `behind`; what came to each.
+pub(super) fn read_vectored<'a>(
+    from: BorrowedFd<'_>,
+    first: &'a mut [MaybeUninit<u8>],
+    behind: &mut [u8],
+) -> io::Result<(&'a [u8], usize)> {
+    let pieces = [
+        libc::iovec {
+            iov_base: first.as_mut_ptr().cast(),
+            iov_len: first.len(),
+        },
+        libc::iovec {
+            iov_base: behind.as_mut_ptr().cast(),
+            iov_len: behind.len(),
+        },
+    ];
+    // SAFETY: both pieces are borrowed for writing, for their whole lengths.
+    let n = unsafe { libc::readv(from.as_raw_fd(), pieces.as_ptr(), 2) };
+    let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
+    let here = n.min(first.len());
+    // SAFETY: the kernel has written the first `here` bytes.
+    let came = unsafe { first[..here].assume_init_ref() };
+    Ok((came, n - here))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn what_does_not_fit_into_the_first_piece_goes_to_the_second() {
+        let (mut peer, socket) = UnixStream::pair().expect("sockets");
+        for (sent, first, behind) in [
+            (&b"abc"[..], &b"abc"[..], &b""[..]),
+            (b"abcd", b"abcd", b""),
+            (b"abcdef", b"abcd", b"ef"),
+            (b"abcdefgh", b"abcd", b"efg"),
+            (b"", b"h", b""),
+        ] {
+            peer.write_all(sent).expect("room");
+            let (mut room, mut more) = ([MaybeUninit::uninit(); 4], [0; 3]);
+            let (came, n) = read_vectored(socket.as_fd(), &mut room, &mut more).expect("bytes");
+            assert_eq!((came, &more[..n]), (first, behind));
+        }
+        drop(peer);
+        let mut room = [MaybeUninit::uninit(); 4];
+        let end = read_vectored(socket.as_fd(), &mut room, &mut []).expect("an end");
+        assert_eq!(end, (&b""[..], 0));
+    }
+}

@@ -1,0 +1,212 @@
+//! Clients come: a bounded number a turn, from all listeners.
+//!
+//! The poll tells once that somebody waits at a listener, so each stands in `waiting` until its
+//! queue was seen empty. One whose queue cannot be emptied, because the process has no
+//! descriptor left, is `held`: it is tried again with cron and not before, whoever else comes.
+
+use std::io::{self, ErrorKind, Write};
+
+use super::Loop;
+use crate::config::system_text;
+use crate::net::{Address, LISTENERS_MAX, Role, Stream, Target};
+use crate::server::client::{Client, ClientFlags};
+use crate::server::session::Session;
+
+/// The log tells of no more than one failure in this time.
+const TOLD_EVERY_MS: u64 = 10_000;
+
+/// Listeners by their numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct ListenerSet(u64);
+
+const _: () = assert!(LISTENERS_MAX == u64::BITS as usize);
+
+impl ListenerSet {
+    fn insert(&mut self, at: usize) {
+        self.0 |= 1 << at;
+    }
+
+    fn contains(self, at: usize) -> bool {
+        self.0 >> at & 1 == 1
+    }
+
+    fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn take_first(&mut self) -> Option<usize> {
+        let first = self.0.trailing_zeros() as usize;
+        self.0 &= self.0.wrapping_sub(1);
+        (first < LISTENERS_MAX).then_some(first)
+    }
+}
+
+/// Which listeners are to be looked at; see the module.
+#[derive(Debug, Default)]
+pub(super) struct Acceptor {
+    waiting: ListenerSet,
+    held: ListenerSet,
+    told_ms: Option<u64>,
+    /// Failures since then.
+    untold: u64,
+}
+
+impl Acceptor {
+    /// Somebody waits at this listener.
+    pub(super) fn event(&mut self, listener: usize) {
+        if !self.held.contains(listener) {
+            self.waiting.insert(listener);
+        }
+    }
+
+    /// Whether somebody may wait whom this turn's limit has left waiting.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Listeners that failed are tried again.
+    pub(super) fn retry(&mut self) {
+        self.waiting.0 |= std::mem::take(&mut self.held).0;
+    }
+
+    fn fail(&mut self, listener: usize, error: &io::Error, now_ms: u64) {
+        self.held.insert(listener);
+        if self
+            .told_ms
+            .is_some_and(|told| now_ms - told < TOLD_EVERY_MS)
+        {
+            self.untold += 1;
+            return;
+        }
+        self.told_ms = Some(now_ms);
+        let why = system_text(error);
+        match std::mem::take(&mut self.untold) {
+            0 => tracing::warn!("Accepting client connection: accept: {why}"),
+            n => tracing::warn!("Accepting client connection: accept: {why} ({n} more of these)"),
+        }
+    }
+}
+
+impl Loop {
+    /// Takes clients from the sockets in `Server::listeners` (start-up, CONFIG SET port or
+    /// bind).
+    pub fn listen(&mut self) -> io::Result<()> {
+        let listeners = &mut self.engine.server.listeners;
+        for old in &mut *listeners {
+            old.deregister(self.poll.registry());
+        }
+        (self.acceptor.waiting, self.acceptor.held) = Default::default();
+        for (i, listener) in listeners.iter_mut().enumerate() {
+            let token = Target::lasting(Role::Listener, i).into();
+            listener.register(self.poll.registry(), token)?;
+            // Clients may have come before the registration: an edge that was missed.
+            self.acceptor.event(i);
+        }
+        Ok(())
+    }
+
+    pub(super) fn accept_waiting(&mut self) {
+        let mut left = self.engine.server.config.max_new_connections_per_cycle;
+        let mut unfinished = ListenerSet::default();
+        while let Some(i) = self.acceptor.waiting.take_first() {
+            while let Some(listener) = self.engine.server.listeners.get(i) {
+                if left == 0 {
+                    unfinished.insert(i);
+                    break;
+                }
+                left -= 1;
+                match listener.accept() {
+                    Ok((stream, peer)) => self.welcome(stream, peer),
+                    Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                    Err(e) if is_aborted(&e) => {}
+                    Err(e) => {
+                        let now = self.engine.server.now.mono_ms;
+                        self.acceptor.fail(i, &e, now);
+                        break;
+                    }
+                }
+            }
+        }
+        self.acceptor.waiting = unfinished;
+    }
+
+    pub(super) fn welcome(&mut self, mut stream: Stream, peer: Address) {
+        let server = &mut self.engine.server;
+        if let Some(refusal) = server.refuses(&peer) {
+            // Best effort: a peer that does not read it is closed all the same.
+            let _ = stream.write(refusal.as_bytes());
+            server.stats.rejected_connections += 1;
+            return;
+        }
+        stream.tune(server.config.tcp_keepalive as u64);
+        let (local, fd) = (stream.local(), stream.fd());
+        let id = server.clients.next_id();
+        let mut client = Client::new(id, peer, local, fd, server.now.mono_ms);
+        if server.password_required() {
+            client.flags |= ClientFlags::UNAUTHENTICATED;
+        }
+        server.stats.connections += 1;
+        tracing::trace!(client = id.0, "Accepted {}", client.peer);
+        let session = Box::new(Session::new(client, Some(stream)));
+        let (slot, generation) = server.clients.add(session);
+        let mut session = server
+            .clients
+            .take_at(slot, generation)
+            .expect("just added");
+        let token = Target::client(slot, generation).into();
+        let registered = session
+            .stream
+            .as_mut()
+            .expect("a connection")
+            .register(self.poll.registry(), token);
+        match registered {
+            Ok(()) => server.clients.put_back(session),
+            Err(e) => {
+                tracing::warn!("Registering a client: {e}");
+                self.close(session);
+            }
+        }
+    }
+}
+
+fn is_aborted(e: &io::Error) -> bool {
+    matches!(
+        e.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::Interrupted
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_gives_each_of_its_numbers_once() {
+        let mut set = ListenerSet::default();
+        assert_eq!(set.take_first(), None);
+        for i in [63, 0, 7, 63] {
+            set.insert(i);
+        }
+        let taken: Vec<usize> = std::iter::from_fn(|| set.take_first()).collect();
+        assert_eq!(taken, [0, 7, 63]);
+        assert!(set.is_empty());
+    }
+
+    #[test]
+    fn a_listener_that_failed_is_left_alone_until_it_is_tried_again() {
+        let mut acceptor = Acceptor::default();
+        let full = io::Error::from_raw_os_error(libc::EMFILE);
+        acceptor.event(0);
+        assert_eq!(acceptor.waiting.take_first(), Some(0));
+        acceptor.fail(0, &full, 0);
+        for _ in 0..20 {
+            acceptor.event(0);
+        }
+        assert!(acceptor.is_idle());
+        acceptor.event(1);
+        assert_eq!(acceptor.waiting.take_first(), Some(1));
+        acceptor.retry();
+        assert_eq!(acceptor.waiting.take_first(), Some(0));
+        assert!(acceptor.is_idle());
+    }
+}

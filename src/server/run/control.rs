@@ -1,0 +1,36 @@
+//! The pipe that wakes the loop: signals and helper threads write to it.
+
+use std::io::{self, Read};
+
+use mio::{Interest, Registry};
+
+use super::Loop;
+use crate::net::{Role, Target};
+
+/// See the module.
+pub(super) struct Control(mio::unix::pipe::Receiver);
+
+impl Control {
+    pub(super) fn register(
+        mut pipe: mio::unix::pipe::Receiver,
+        registry: &Registry,
+    ) -> io::Result<Control> {
+        let token = Target::lasting(Role::Control, 0).into();
+        registry.register(&mut pipe, token, Interest::READABLE)?;
+        Ok(Control(pipe))
+    }
+
+    fn drain(&mut self) {
+        let mut bytes = [0; 64];
+        while matches!(self.0.read(&mut bytes), Ok(n) if n > 0) {}
+    }
+}
+
+impl Loop {
+    /// What each byte meant stands in the signal flags and the helper thread's counters.
+    pub(super) fn control_event(&mut self) {
+        self.control.drain();
+        self.engine.handle_signals();
+        self.engine.serve_freed();
+    }
+}

@@ -1,0 +1,261 @@
+//! The loop. One turn:
+//!
+//!     poll        sleep until a socket, a signal or a timer needs us; while many clients
+//!                 speak, rest a moment first so that their requests gather
+//!     clock       read once
+//!     accept      new clients, a bounded number
+//!     read        one read per readable client into the one shared buffer, its commands run
+//!     go on       clients with more work than their budget
+//!     timers      expired keys, deadlines of blocked clients, cron
+//!     before      clients whose keys became ready, replies (one write per client), closes
+//!     sleep
+//!
+//! mio is edge-triggered. A read shorter than its buffer means that the socket is drained,
+//! so there is no second read to be told so; a full one puts the client on the ready list.
+//! While that list is not empty the poll does not sleep, so no event can be lost.
+//!
+//! No reply leaves but before the loop sleeps, and then in this order ([`Loop::before_sleep`]):
+//! what is acknowledged has been done and, where that was promised, kept. A client whose
+//! connection ends meanwhile, or whose socket takes bytes again, is only put on the list.
+//!
+//! What belongs to one kind of connection, or to one part of a turn, stands in a file of its
+//! own beside this one; which connection an event belongs to, its token says (`net::Role`).
+
+mod accept;
+mod control;
+mod read;
+mod sleep;
+mod write;
+
+use std::io;
+use std::num::NonZeroU64;
+use std::time::{Duration, Instant};
+
+use mio::event::Event;
+use mio::{Events, Poll};
+
+use self::accept::Acceptor;
+use self::control::Control;
+use self::read::READ_BYTES;
+use self::sleep::Sleeper;
+use self::write::SpareBuffers;
+use super::batch::Batch;
+use super::{Engine, Flow};
+use crate::base::clock::{self, Now};
+use crate::net::{Role, Target};
+
+/// The active expire cycle's share of one turn.
+const EXPIRE_BUDGET: Duration = Duration::from_micros(1000);
+
+/// The reactor: the poll, the listeners and the engine.
+pub struct Loop {
+    pub engine: Engine,
+    poll: Poll,
+    events: Events,
+    control: Control,
+    acceptor: Acceptor,
+    inbuf: Box<[u8]>,
+    batch: Batch,
+    spare: SpareBuffers,
+    sleeper: Sleeper,
+    /// When this turn began, in ticks.
+    began: u64,
+}
+
+impl Loop {
+    /// `control` becomes readable when a signal or a helper thread wants the loop.
+    pub fn new(engine: Engine, poll: Poll, control: mio::unix::pipe::Receiver) -> io::Result<Loop> {
+        let control = Control::register(control, poll.registry())?;
+        Ok(Loop {
+            engine,
+            poll,
+            events: Events::with_capacity(1024),
+            control,
+            acceptor: Acceptor::default(),
+            inbuf: vec![0; READ_BYTES].into_boxed_slice(),
+            batch: Batch::default(),
+            spare: SpareBuffers::default(),
+            sleeper: Sleeper::default(),
+            began: clock::cycles(),
+        })
+    }
+
+    /// Runs until a shutdown is complete.
+    pub fn run(&mut self) -> io::Result<()> {
+        // Rests are shorter than the kernel's usual slack of 50 microseconds.
+        let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1000));
+        while self.turn()? == Flow::GoOn {}
+        Ok(())
+    }
+
+    fn turn(&mut self) -> io::Result<Flow> {
+        self.sleep()?;
+        self.began = clock::cycles();
+        let server = &mut self.engine.server;
+        server.now = Now::read(server.started);
+        self.engine.keyspace.now_ms = server.now.unix_ms();
+        // While clients are paused the keyspace stands still, expiry included.
+        self.engine.keyspace.keep_expired = server.pause.is_some();
+        server.stats.turns += 1;
+        let commands = server.stats.commands;
+
+        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            self.event(event);
+        }
+        events.clear();
+        self.events = events;
+        self.sleeper.gather.judge();
+        self.accept_waiting();
+        for id in std::mem::take(&mut self.engine.server.ready) {
+            self.go_on(id);
+        }
+        self.timers();
+        self.before_sleep();
+        let server = &mut self.engine.server;
+        let micros = server
+            .cycles
+            .micros(clock::cycles().wrapping_sub(self.began));
+        server.stats.turn_us += micros;
+        let commands = server.stats.commands.saturating_sub(commands);
+        server.stats.commands_per_turn_max = server.stats.commands_per_turn_max.max(commands);
+        server.stats.slowest_turn_us = server.stats.slowest_turn_us.max(micros);
+        server.latency.sample_turn(micros);
+        if std::mem::take(&mut self.engine.server.relisten)
+            && let Err(e) = self.listen()
+        {
+            tracing::warn!("Listening on the new addresses: {e}");
+        }
+        Ok(self.engine.shutdown_flow())
+    }
+
+    #[inline]
+    fn event(&mut self, event: &Event) {
+        let Target {
+            role,
+            slot,
+            generation,
+        } = event.token().into();
+        match role {
+            Role::Client => self.client_event(slot, generation, event),
+            Role::Listener => self.acceptor.event(slot as usize),
+            Role::Control => self.control_event(),
+        }
+    }
+
+    fn timers(&mut self) {
+        let engine = &mut self.engine;
+        if engine
+            .keyspace
+            .next_expiry()
+            .is_some_and(|due| due <= engine.keyspace.now_ms)
+        {
+            let began = Instant::now();
+            engine.keyspace.expire_cycle(EXPIRE_BUDGET);
+            engine.after_removals();
+            let micros = began.elapsed().as_micros() as u64;
+            engine.server.stats.active_expire_us += micros;
+            engine
+                .server
+                .latency
+                .add_if_slow("expire-cycle", micros / 1000);
+        }
+        engine.evict_on();
+        engine.time_out_blocked();
+        engine.end_pause();
+        if engine.server.now.mono_ms >= engine.server.cron_due_ms {
+            engine.cron();
+            self.acceptor.retry();
+            self.spare.shrink();
+            self.batch.shrink();
+        }
+    }
+
+    /// The end of a turn. The order is a promise:
+    ///
+    /// 1. Clients whose keys have become ready are served: their replies belong to this turn.
+    /// 2. Whatever must be kept before it is acknowledged is written here (the AOF's place).
+    /// 3. All replies of the turn leave.
+    /// 4. Clients that are to go are closed.
+    fn before_sleep(&mut self) {
+        self.engine.serve_ready_keys();
+        self.flush_replies();
+        self.close_clients();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::net::{Address, Stream};
+    use crate::server::{CommandTable, Signals};
+
+    /// A loop with one client, whose other end is here.
+    pub(super) struct Peer {
+        pub(super) all: Loop,
+        pub(super) socket: UnixStream,
+        pub(super) replies: Vec<u8>,
+    }
+
+    impl Peer {
+        pub(super) fn new() -> Peer {
+            let table = CommandTable::new(&crate::commands::table());
+            let engine = Engine::new(Config::default(), table, Arc::new(Signals::default()));
+            let (_, control) = mio::unix::pipe::new().expect("a pipe");
+            let poll = Poll::new().expect("a poll");
+            let mut all = Loop::new(engine, poll, control).expect("a loop");
+            let socket = connect(&mut all);
+            Peer {
+                all,
+                socket,
+                replies: Vec::new(),
+            }
+        }
+
+        /// Sends a piece and lets the loop run until it has read all of it.
+        pub(super) fn send(&mut self, piece: &[u8]) {
+            if piece.is_empty() {
+                return;
+            }
+            self.socket.write_all(piece).expect("room in the socket");
+            loop {
+                self.all.turn().expect("a turn");
+                let before = self.replies.len();
+                let _ = self.socket.read_to_end(&mut self.replies);
+                // So much may be all that the socket took, and the rest comes in another turn.
+                let may_be_full = self.replies.len() - before > 100_000;
+                if self.all.engine.server.ready.is_empty() && !may_be_full {
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(super) fn connect(all: &mut Loop) -> UnixStream {
+        let (here, there) = UnixStream::pair().expect("sockets");
+        there.set_nonblocking(true).expect("a socket");
+        here.set_nonblocking(true).expect("a socket");
+        let stream = Stream::Unix(mio::net::UnixStream::from_std(there));
+        all.welcome(stream, Address::Unix("/test".into()));
+        here
+    }
+
+    pub(super) fn request(args: &[Vec<u8>]) -> Vec<u8> {
+        let mut out = format!("*{}\r\n", args.len()).into_bytes();
+        for arg in args {
+            out.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+            out.extend_from_slice(arg);
+            out.extend_from_slice(b"\r\n");
+        }
+        out
+    }
+
+    pub(super) fn word(text: &str) -> Vec<u8> {
+        text.as_bytes().to_vec()
+    }
+}

@@ -1,0 +1,392 @@
+//! Clients speak: one read a turn into the one shared buffer, and the commands it completes.
+
+use std::io::{ErrorKind, Read};
+
+use mio::event::Event;
+
+use super::Loop;
+use crate::keyspace::ClientId;
+use crate::resp::{Args, INLINE_MAX, Progress, Source};
+use crate::server::batch::Rest;
+use crate::server::client::ClientFlags;
+use crate::server::session::Session;
+
+/// The shared read buffer.
+pub(super) const READ_BYTES: usize = 64 * 1024;
+/// A read behind the beginning of a command, behind a large argument, or where one may begin.
+const READ_MORE_BYTES: usize = 16 * 1024;
+
+impl Loop {
+    pub(super) fn client_event(&mut self, slot: u32, generation: u32, event: &Event) {
+        let Some(mut session) = self.engine.server.clients.take_at(slot, generation) else {
+            return;
+        };
+        self.sleeper.gather.event(&mut session.seen_in);
+        if event.is_writable() && session.write_armed {
+            self.engine.server.queue_flush(&mut session);
+        }
+        // Data and the end may share one edge: the end is read for in its own turn.
+        session.peer_closed |= event.is_read_closed();
+        if (event.is_readable() || session.peer_closed) && !session.ends {
+            self.read(session);
+        } else {
+            self.engine.server.clients.put_back(session);
+        }
+    }
+
+    /// One read, and the commands that it completes.
+    fn read(&mut self, mut session: Box<Session>) {
+        let mut inbuf = std::mem::take(&mut self.inbuf);
+        let keep = self.read_into(&mut session, &mut inbuf);
+        self.inbuf = inbuf;
+        self.settle(session, keep);
+    }
+
+    /// `false`: the connection is over.
+    fn read_into(&mut self, session: &mut Session, inbuf: &mut [u8]) -> bool {
+        let direct = session.input.is_empty() && session.client.runs();
+        let Some(stream) = session.stream.as_mut() else {
+            return false;
+        };
+        let result = if direct {
+            let short = session.expects_large;
+            let room = if short { READ_MORE_BYTES } else { inbuf.len() };
+            stream.read(&mut inbuf[..room]).map(|n| (n, n == room))
+        } else {
+            session.input.read(stream, &mut inbuf[..READ_MORE_BYTES])
+        };
+        let (n, full) = match result {
+            Ok((0, _)) => return false,
+            Ok(read) => read,
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                session.more_to_read = e.kind() == ErrorKind::Interrupted;
+                return true;
+            }
+            Err(e) => {
+                tracing::debug!(client = session.client.id.0, "Reading from client: {e}");
+                return false;
+            }
+        };
+        session.more_to_read = full || session.peer_closed;
+        let server = &mut self.engine.server;
+        server.stats.net_input_bytes += n as u64;
+        server.stats.reads += 1;
+        session.client.bytes_in += n as u64;
+        session.client.last_active_ms = server.now.mono_ms;
+        if direct {
+            let rest = {
+                self.batch.clear();
+                self.spare.give_to(session);
+                self.engine.run_buffer(
+                    session,
+                    &mut self.batch,
+                    &inbuf[..n],
+                    0,
+                    Progress::default(),
+                )
+            };
+            let keep = self.keep_rest(session, &inbuf[..n], rest);
+            session.expects_large = session.input.apart.is_some();
+            return keep;
+        }
+        if session.input.bytes() as u64 > self.query_buffer_limit(session) {
+            tracing::warn!(
+                client = session.client.id.0,
+                "Closing client that reached max query buffer length"
+            );
+            self.engine.server.stats.query_buffer_disconnections += 1;
+            return false;
+        }
+        if !session.client.runs() {
+            // Kept for later: nothing is parsed before the client runs again.
+            session.input.runnable = true;
+            session.note_query_buffer();
+            return true;
+        }
+        self.run_input(session)
+    }
+
+    fn query_buffer_limit(&self, session: &Session) -> u64 {
+        if session.client.flags.contains(ClientFlags::UNAUTHENTICATED) {
+            // Nothing that a stranger may send is longer.
+            return (16 * INLINE_MAX) as u64;
+        }
+        self.engine.server.config.client_query_buffer_limit
+    }
+
+    /// Goes on with the input that a client has left.
+    fn run_input(&mut self, session: &mut Session) -> bool {
+        session.input.runnable = false;
+        if session.input.fills_large() {
+            session.note_query_buffer();
+            return true;
+        }
+        self.spare.give_to(session);
+        let input = &mut session.input;
+        let buf = std::mem::take(&mut input.buf);
+        let pos = input.pos;
+        let progress = std::mem::take(&mut input.progress);
+        self.batch.resume(&mut input.spans, input.apart.take());
+        let rest = self
+            .engine
+            .run_buffer(session, &mut self.batch, &buf, pos, progress);
+        // An incomplete command at the very start stays where it is: nothing is copied.
+        if let Rest::Partial {
+            start: 0,
+            pos,
+            progress,
+            first_span,
+        } = rest
+        {
+            let apart = self.batch.take_apart();
+            let spans = self.batch.spans_from(first_span);
+            session.input.keep_whole(buf, pos, spans, progress, apart);
+            session.expects_large |= session.input.apart.is_some();
+            session.note_query_buffer();
+            return true;
+        }
+        self.keep_rest(session, &buf, rest)
+    }
+
+    fn keep_rest(&mut self, session: &mut Session, buf: &[u8], rest: Rest) -> bool {
+        match rest {
+            Rest::Nothing => session.input.reset(),
+            Rest::Partial {
+                start,
+                pos,
+                progress,
+                first_span,
+            } => {
+                let spans = self.batch.spans_from(first_span);
+                session.input.keep(buf, start, pos, spans, progress);
+            }
+            Rest::Stopped { start } => {
+                session
+                    .input
+                    .keep(buf, start, start, &[], Progress::default());
+                session.input.runnable = true;
+            }
+            Rest::Postponed { next } => {
+                let apart = self.batch.take_apart();
+                let source = Source::new(buf, apart.as_deref());
+                let input = &mut session.input;
+                input.keep(buf, next, next, &[], Progress::default());
+                input.put_first(Args::of(source, self.batch.first_spans()));
+                input.runnable = true;
+            }
+            Rest::Closed => {
+                self.batch.clear();
+                session.input.reset();
+                if session.client.flags.contains(ClientFlags::CLOSE_ASAP) {
+                    return false;
+                }
+            }
+        }
+        session.note_query_buffer();
+        true
+    }
+
+    /// A client from the ready list: first what it has sent already, then its socket.
+    pub(super) fn go_on(&mut self, id: ClientId) {
+        let Some(mut session) = self.engine.server.clients.take(id) else {
+            return;
+        };
+        session.ready_queued = false;
+        if session.input.runnable && session.client.runs() {
+            let keep = self.run_input(&mut session);
+            if !keep || !session.more_to_read || session.input.runnable {
+                return self.settle(session, keep);
+            }
+        }
+        if session.more_to_read {
+            self.read(session);
+        } else {
+            self.settle(session, true);
+        }
+    }
+
+    /// After a client has had its share: it is put back, closed, or put on the lists.
+    fn settle(&mut self, mut session: Box<Session>, keep: bool) {
+        if !keep {
+            return self.end(session);
+        }
+        self.engine.server.enforce_output_limit(&mut session);
+        if session.client.flags.contains(ClientFlags::CLOSE_ASAP) {
+            return self.close(session);
+        }
+        let server = &mut self.engine.server;
+        let closing = session
+            .client
+            .flags
+            .contains(ClientFlags::CLOSE_AFTER_REPLY);
+        if !session.reply.is_empty() || closing {
+            server.queue_flush(&mut session);
+        }
+        // A client that waits is read from as well: its end must be noticed.
+        let more = session.more_to_read || session.input.runnable && session.client.runs();
+        if more && !session.ready_queued {
+            session.ready_queued = true;
+            server.ready.push(session.client.id);
+        }
+        server.count_client_memory(&mut session);
+        server.clients.put_back(session);
+        self.engine.evict_clients();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::super::tests::{Peer, connect, request, word};
+    use super::*;
+    use crate::base::large::LARGE_MIN;
+    use crate::server::Testbed;
+
+    /// What the commands answer when each comes alone and in one piece.
+    fn answers(commands: &[Vec<Vec<u8>>]) -> Vec<u8> {
+        let mut t = Testbed::unheard();
+        let run = |args: &Vec<Vec<u8>>| {
+            let words: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+            t.run_args(&words)
+        };
+        commands.iter().flat_map(run).collect()
+    }
+
+    /// What the loop answers to the commands in pieces that end at `ends`.
+    fn answers_in_pieces(input: &[u8], mut ends: Vec<usize>) -> Vec<u8> {
+        let mut peer = Peer::new();
+        ends.push(input.len());
+        ends.sort_unstable();
+        let mut from = 0;
+        for end in ends {
+            // No more than the socket takes at once.
+            for piece in input[from..end].chunks(100_000) {
+                peer.send(piece);
+            }
+            from = end;
+        }
+        peer.replies
+    }
+
+    #[test]
+    fn a_large_argument_may_be_cut_at_every_byte_about_its_ends() {
+        let text: Vec<u8> = (0..LARGE_MIN).map(|i| (i % 251) as u8).collect();
+        let commands = [
+            vec![word("MSET"), word("a"), text.clone(), word("b"), text],
+            vec![word("STRLEN"), word("b")],
+        ];
+        let input: Vec<u8> = commands.iter().flat_map(|c| request(c)).collect();
+        let wanted = answers(&commands);
+        assert_eq!(wanted, format!("+OK\r\n:{LARGE_MIN}\r\n").as_bytes());
+        let (first, second) = (31 + LARGE_MIN, 31 + LARGE_MIN + 2 + 7 + 8 + LARGE_MIN);
+        let mut cuts: Vec<usize> = (1..45).collect();
+        cuts.extend(first - 3..first + 25);
+        cuts.extend(second - 3..input.len());
+        for cut in cuts {
+            assert!(answers_in_pieces(&input, vec![cut]) == wanted, "{cut}");
+        }
+    }
+
+    fn a_command() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let lens = prop_oneof![
+            0usize..100,
+            LARGE_MIN - 2..LARGE_MIN + 3,
+            READ_BYTES - 60..READ_BYTES + 3,
+            LARGE_MIN..120_000,
+        ];
+        let text = (lens, any::<u8>()).prop_map(|(len, seed)| {
+            let byte = |i: usize| (i * 7 + i / 255) as u8 ^ seed;
+            (0..len).map(byte).collect::<Vec<u8>>()
+        });
+        let key = || (0..3u8).prop_map(|k| vec![b'a' + k]);
+        prop_oneof![
+            (key(), text.clone()).prop_map(|(k, t)| vec![word("SET"), k, t]),
+            (key(), text.clone()).prop_map(|(k, t)| vec![word("APPEND"), k, t]),
+            (key(), text.clone()).prop_map(|(k, t)| vec![word("GETSET"), k, t]),
+            (key(), text.clone()).prop_map(|(k, t)| vec![word("SET"), k, t, word("NX")]),
+            (key(), text.clone(), key(), text.clone()).prop_map(|(k, t, l, u)| vec![
+                word("MSET"),
+                k,
+                t,
+                l,
+                u
+            ]),
+            (key(), text.clone()).prop_map(|(k, t)| vec![word("SETRANGE"), k, word("3"), t]),
+            text.prop_map(|t| vec![word("ECHO"), t]),
+            key().prop_map(|k| vec![word("GET"), k]),
+            Just(vec![word("MULTI")]),
+            Just(vec![word("EXEC")]),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+        #[test]
+        fn large_arguments_in_any_pieces_are_the_same_commands(
+            commands in prop::collection::vec(a_command(), 1..8),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        ) {
+            let input: Vec<u8> = commands.iter().flat_map(|c| request(c)).collect();
+            let ends = cuts.iter().map(|cut| cut.index(input.len())).collect();
+            let got = answers_in_pieces(&input, ends);
+            prop_assert!(got == answers(&commands));
+        }
+    }
+
+    #[test]
+    fn a_paused_client_finds_its_large_arguments_again() {
+        let mut peer = Peer::new();
+        let text = vec![b'x'; 50_000];
+        let set = request(&[word("MSET"), word("a"), text.clone(), word("b"), text]);
+        let mut other = connect(&mut peer.all);
+        other
+            .write_all(b"CLIENT PAUSE 100000 WRITE\r\n")
+            .expect("room");
+        peer.all.turn().expect("a turn");
+        peer.send(&set[..70_000]);
+        peer.send(&[&set[70_000..], b"STRLEN a\r\n"].concat());
+        assert_eq!(peer.replies, b"");
+        other.write_all(b"CLIENT UNPAUSE\r\n").expect("room");
+        peer.all.turn().expect("a turn");
+        peer.send(b"STRLEN b\r\n");
+        assert_eq!(peer.replies, b"+OK\r\n:50000\r\n:50000\r\n");
+    }
+
+    #[test]
+    fn a_large_argument_counts_in_the_query_buffer() {
+        let mut peer = Peer::new();
+        let head = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1000000\r\n";
+        peer.send(&[&head[..], &[b'x'; 90_000]].concat());
+        let clients = &mut peer.all.engine.server.clients;
+        let session = clients.iter_mut().next().expect("connected");
+        assert_eq!(session.client.query_bytes, 90_000);
+        assert!((90_000..750_000).contains(&session.client.query_capacity));
+        let claimed = session.client.query_capacity + session.client.query_growth;
+        assert!((1_000_000..1_010_000).contains(&claimed), "{claimed}");
+        // A client that sends no more gives its unused room back.
+        session.input.shrink();
+        session.note_query_buffer();
+        assert!((90_000..95_000).contains(&session.client.query_capacity));
+        for piece in [100_000, 300_000, 500_000, 10_000] {
+            for part in vec![b'x'; piece].chunks(100_000) {
+                peer.send(part);
+            }
+        }
+        assert_eq!(peer.replies, b"");
+        peer.send(b"\r\n");
+        assert_eq!(peer.replies, b"+OK\r\n");
+        let clients = &mut peer.all.engine.server.clients;
+        let client = &clients.iter_mut().next().expect("connected").client;
+        assert_eq!(
+            (
+                client.query_bytes,
+                client.query_capacity,
+                client.query_growth
+            ),
+            (0, 0, 0)
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! Between turns: how long the loop may sleep, and how it does.
+
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use super::Loop;
+use crate::base::clock;
+use crate::server::gather::Gather;
+
+/// A poll that took less found its events waiting: it did not sleep.
+const SLEEP_NANOS_MIN: u64 = 2000;
+
+/// What the loop knows of its sleeps.
+pub(super) struct Sleeper {
+    /// How long the last one was, in ticks: a short one predicts another.
+    last: u64,
+    pub(super) gather: Gather,
+}
+
+impl Default for Sleeper {
+    fn default() -> Sleeper {
+        Sleeper {
+            last: u64::MAX,
+            gather: Gather::default(),
+        }
+    }
+}
+
+impl Loop {
+    pub(super) fn sleep(&mut self) -> io::Result<()> {
+        let timeout = self.timeout();
+        if timeout.is_zero() {
+            return self.poll_for(Duration::ZERO);
+        }
+        let server = &self.engine.server;
+        let rest = u64::from(server.config.event_coalesce_usec);
+        let spin = server
+            .cycles
+            .ticks(server.config.busy_poll_usec as u64 * 1000);
+        if rest > 0 && self.sleeper.gather.wants_rest() {
+            self.poll_for(Duration::ZERO)?;
+            if !self.events.is_empty() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_micros(rest));
+            self.sleeper.gather.rested();
+            self.poll_for(Duration::ZERO)?;
+            if !self.events.is_empty() {
+                return Ok(());
+            }
+        }
+        let began = clock::cycles();
+        // A client that answers within microseconds is met awake: sleeping costs more.
+        if spin > 0 && self.sleeper.last < 2 * spin {
+            loop {
+                self.poll_for(Duration::ZERO)?;
+                let waited = clock::cycles().wrapping_sub(began);
+                if !self.events.is_empty() {
+                    self.sleeper.last = waited;
+                    return Ok(());
+                }
+                if waited >= spin {
+                    break;
+                }
+            }
+        }
+        self.poll_for(timeout)?;
+        self.sleeper.last = clock::cycles().wrapping_sub(began);
+        if self.sleeper.last >= self.engine.server.cycles.ticks(SLEEP_NANOS_MIN) {
+            self.sleeper.gather.slept();
+        }
+        Ok(())
+    }
+
+    fn poll_for(&mut self, timeout: Duration) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, Some(timeout)) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// How long the loop may sleep.
+    fn timeout(&self) -> Duration {
+        let server = &self.engine.server;
+        if !server.ready.is_empty() || !self.acceptor.is_idle() || server.has_urgent() {
+            return Duration::ZERO;
+        }
+        // The turn's time is as old as the turn: that much sooner is everything due.
+        let since_ms = server
+            .cycles
+            .micros(clock::cycles().wrapping_sub(self.began))
+            / 1000;
+        let mono_ms = server.now.mono_ms + since_ms;
+        let mut wait_ms = server.cron_due_ms.saturating_sub(mono_ms);
+        if let Some(due) = server.deadlines.next() {
+            wait_ms = wait_ms.min(due.saturating_sub(mono_ms));
+        }
+        if let Some(pause) = server.pause {
+            wait_ms = wait_ms.min(pause.until_ms.saturating_sub(mono_ms));
+        }
+        if let Some(due) = self.engine.keyspace.next_expiry() {
+            let unix_ms = server.now.unix_ms() + since_ms as i64;
+            wait_ms = wait_ms.min(due.saturating_sub(unix_ms).max(0) as u64);
+        }
+        Duration::from_millis(wait_ms)
+    }
+}
