@@ -32,6 +32,8 @@ mod scan_args;
 #[cfg(test)]
 mod scans;
 mod several_keys;
+#[cfg(test)]
+mod snapshots;
 mod stored;
 mod timeout_args;
 

@@ -8,6 +8,7 @@ use super::check::check_value;
 use super::entry::Entry;
 use super::expire::is_past;
 use super::sizes::Size;
+use super::snapshot::PassMark;
 use super::watch::Seen;
 use super::{FieldExpiries, KeySizes, NewValue, Ref, RefMut, Str};
 use crate::base::hash;
@@ -58,6 +59,8 @@ pub struct Database {
     fields: FieldExpiries,
     /// Keys by type and size.
     sizes: KeySizes,
+    /// What the snapshot under way has of it.
+    pub(super) pass: PassMark,
 }
 
 impl Database {
@@ -158,6 +161,7 @@ impl Database {
 
     /// Adds a key that is not there.
     pub(super) fn insert(&mut self, hash: u64, entry: Entry) {
+        self.born(entry);
         self.table.insert(hash, entry.table_word(), rehash);
         self.sizes.add(Size::of(entry));
         if let Some(when) = entry.expiry() {
@@ -199,23 +203,36 @@ impl Database {
         }
     }
 
-    /// Takes a key out of the table; its entry is the caller's to free or to insert again.
-    pub(super) fn detach(&mut self, found: Found) -> Entry {
+    /// Takes a key out of the table; its entry is the caller's to free, unless the snapshot
+    /// under way takes it over.
+    pub(super) fn detach(&mut self, found: Found) -> Option<Entry> {
+        self.take_out(found);
+        self.unless_unsaved(found.entry)
+    }
+
+    /// Takes a key out of the table; its entry is the caller's to insert again.
+    pub(super) fn detach_to_move(&mut self, found: Found) -> Entry {
+        self.save_first(found.entry);
+        self.take_out(found);
+        found.entry
+    }
+
+    fn take_out(&mut self, found: Found) {
         self.table.remove_at(found.slot);
         self.sizes.remove(Size::of(found.entry));
         self.volatile -= found.entry.has_expiry() as usize;
         self.forget_fields(found.entry);
-        found.entry
     }
 
-    /// Takes the entry with exactly this table word out.
-    pub(super) fn detach_word(&mut self, word: Word) -> Option<Entry> {
+    /// Takes the entry with exactly this table word out; see [`Database::detach`]. `None`:
+    /// there is none.
+    pub(super) fn detach_word(&mut self, word: Word) -> Option<Option<Entry>> {
         let entry = Entry::of(word);
         let found = self.table.remove(rehash(word), |w| w == word)?;
         self.volatile -= Entry::word_has_expiry(found) as usize;
         self.sizes.remove(Size::of(entry));
         self.forget_fields(entry);
-        Some(entry)
+        Some(self.unless_unsaved(entry))
     }
 
     /// Replaces the value of a found key (a string or a container's word). A container that
@@ -228,10 +245,17 @@ impl Database {
         value: NewValue<'_>,
     ) -> Option<Detached> {
         let before = Size::of(found.entry);
-        let old = take_container(found.entry);
+        let old = match take_container(found.entry) {
+            Some(value) => self.value_unless_unsaved(found.entry, value),
+            None => {
+                self.save_first(found.entry);
+                None
+            }
+        };
         let had = found.entry.has_expiry();
         self.forget_fields(found.entry);
         let entry = found.entry.replace(expiry, value);
+        self.born(entry);
         // In place and without an expiry nothing that the table knows has changed: its word's
         // marks follow from the block's size class.
         if entry != found.entry || had || expiry.is_some() {
@@ -244,6 +268,7 @@ impl Database {
 
     /// Adds, changes or removes a found key's expiry; gives its entry, which may have moved.
     pub(super) fn set_expiry(&mut self, hash: u64, found: Found, expiry: Option<i64>) -> Entry {
+        self.save_first(found.entry);
         let had = found.entry.has_expiry();
         let entry = found.entry.with_expiry(expiry);
         self.moved(found.slot, hash, had, entry);
@@ -252,9 +277,11 @@ impl Database {
 
     /// The bytes of a found string, extended with zeros to at least `len`.
     pub(super) fn grow_string(&mut self, hash: u64, found: Found, len: usize) -> &mut [u8] {
+        self.save_first(found.entry);
         let before = Size::of(found.entry);
         let had = found.entry.has_expiry();
         let (entry, text) = found.entry.grow_string(len);
+        self.born(entry);
         self.moved(found.slot, hash, had, entry);
         self.sizes
             .change(before, Size::new(Type::String, text.len()));
@@ -267,6 +294,7 @@ impl Database {
         let Some(Str::Int(old)) = found.entry.string() else {
             return false;
         };
+        self.save_first(found.entry);
         found.entry.set_int(n);
         self.sizes.change_int(old, n);
         true
@@ -275,6 +303,7 @@ impl Database {
     /// A found key's container, to be changed.
     #[inline]
     pub(super) fn write<T: Container>(&mut self, entry: Entry) -> RefMut<'_, T> {
+        self.save_first(entry);
         RefMut::of(entry, &mut self.sizes)
     }
 

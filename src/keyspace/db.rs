@@ -201,8 +201,9 @@ impl<'a> Db<'a> {
 
     fn expire_found(&mut self, found: Found) {
         let key: Box<[u8]> = found.entry.key().into();
-        let entry = self.database_mut().detach(found);
-        self.keyspace.lazyfree.free_entry(entry);
+        if let Some(entry) = self.database_mut().detach(found) {
+            self.keyspace.lazyfree.free_entry(entry);
+        }
         self.expired(&key);
     }
 

@@ -34,6 +34,8 @@ const EXPIRY_AT: usize = 5;
 const FLAG_EXPIRY: u8 = 1;
 /// The string was written by APPEND, SETRANGE or the like: OBJECT ENCODING says `raw`.
 const FLAG_RAW: u8 = 2;
+/// Saved in the snapshot under way, or not yet: what it means flips with each (`snapshot`).
+const FLAG_SAVED: u8 = 4;
 /// The table word's mark of an entry with an expiry.
 const WORD_EXPIRY: u64 = 1;
 /// The table word's mark of an entry that is longer than a cache line.
@@ -52,6 +54,10 @@ const EMBSTR_MAX: usize = 44;
 /// A handle on an entry; see the module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry(NonNull<u8>);
+
+// SAFETY: an entry owns all it points to and has no ties to the thread that made it; a handle
+// is used by whoever has its database, or it alone, exclusively.
+unsafe impl Send for Entry {}
 
 fn varint_len(n: usize) -> usize {
     match n {
@@ -309,6 +315,20 @@ impl Entry {
     }
 
     #[inline]
+    pub fn is_saved(self) -> bool {
+        self.byte(1) & FLAG_SAVED != 0
+    }
+
+    #[inline]
+    pub fn set_saved(self, bit: bool) {
+        let flags = self.byte(1);
+        let saved = if bit { FLAG_SAVED } else { 0 };
+        if flags & FLAG_SAVED != saved {
+            self.set_byte(1, flags ^ FLAG_SAVED);
+        }
+    }
+
+    #[inline]
     pub fn has_expiry(self) -> bool {
         self.byte(1) & FLAG_EXPIRY != 0
     }
@@ -519,6 +539,28 @@ impl Entry {
         // SAFETY: a raw string's block is `len` bytes (invariant 3); this module frees such
         // blocks through `pin::free` and unshares them before it changes them.
         Some(unsafe { Pinned::new(block, len) })
+    }
+
+    /// An entry that shares the block of this one's large string, which is pinned for it;
+    /// to be freed by [`Entry::free_head`]. `None` for other values.
+    pub fn share(self) -> Option<(Entry, Pinned)> {
+        let pinned = self.pin_string()?;
+        let size = self.size();
+        let head = Entry(alloc::block(size));
+        // SAFETY: both blocks are `size` bytes, and the new one is nobody else's.
+        unsafe {
+            head.0
+                .as_ptr()
+                .copy_from_nonoverlapping(self.0.as_ptr(), size);
+        }
+        Some((head, pinned))
+    }
+
+    /// Frees the entry alone; its string's block is not its own.
+    pub fn free_head(self) {
+        let size = self.size();
+        // SAFETY: nothing names this entry any more.
+        unsafe { alloc::free(self.0, size) };
     }
 
     /// Gives a string whose block is being sent a block of its own again.

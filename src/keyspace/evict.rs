@@ -159,8 +159,9 @@ impl Keyspace {
         let Some(found) = self.dbs[db.0 as usize].find(hash, key) else {
             return false;
         };
-        let entry = self.dbs[db.0 as usize].detach(found);
-        self.lazyfree.free_entry(entry);
+        if let Some(entry) = self.dbs[db.0 as usize].detach(found) {
+            self.lazyfree.free_entry(entry);
+        }
         self.stats.evicted += 1;
         self.state_change(db, key, ChangeKind::Evicted, Class::EVICTED, "evicted");
         self.state_removed(db, self.removal_words.evict, key);

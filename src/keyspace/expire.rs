@@ -98,11 +98,13 @@ impl Keyspace {
     }
 
     fn expire_word(&mut self, db: DbIndex, word: Word) -> bool {
+        let key: Box<[u8]> = Entry::of(word).key().into();
         let Some(entry) = self.dbs[db.0 as usize].detach_word(word) else {
             return false;
         };
-        let key: Box<[u8]> = entry.key().into();
-        self.lazyfree.free_entry(entry);
+        if let Some(entry) = entry {
+            self.lazyfree.free_entry(entry);
+        }
         self.db(db).expired(&key);
         true
     }

@@ -22,9 +22,11 @@ mod notify;
 mod place;
 mod relocate;
 mod sizes;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod value;
+mod view;
 mod waiting;
 mod walk;
 mod watch;
@@ -43,7 +45,9 @@ pub use new_value::{NewValue, Str};
 pub use notify::Class;
 pub use place::{Expiry, Place};
 pub use sizes::KeySizes;
+pub use snapshot::{Saver, Slice};
 pub use value::{Ref, RefMut};
+pub use view::{KeyView, ValueView};
 pub use waiting::Waiting;
 pub use watch::{WatchList, WatchedKey, Watchers};
 
@@ -91,6 +95,10 @@ pub struct Keyspace {
     /// What was done, for those who repeat it.
     pub effects: Effects,
     pub removal_words: RemovalWords,
+    /// The snapshot that is being made.
+    pass: Option<Box<snapshot::Pass>>,
+    /// Containers of more bytes than this are saved in slices.
+    pub large_min: usize,
     rng: rand::rngs::SmallRng,
 }
 
@@ -111,6 +119,8 @@ impl Keyspace {
             journal: Journal::default(),
             effects: Effects::default(),
             removal_words: RemovalWords::default(),
+            pass: None,
+            large_min: snapshot::LARGE_MIN,
             rng: rand::make_rng(),
         }
     }
@@ -187,7 +197,9 @@ impl Keyspace {
         self.state_flush(at);
         let old = std::mem::take(&mut self.dbs[at.0 as usize]);
         let keys = old.len();
-        self.lazyfree.free_database(old, off_loop);
+        if let Some(old) = self.unless_database_unsaved(at, old) {
+            self.lazyfree.free_database(old, off_loop);
+        }
         keys
     }
 

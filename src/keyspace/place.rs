@@ -108,8 +108,9 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
         let Some(found) = self.found else {
             return false;
         };
-        let entry = self.db.database_mut().detach(found);
-        self.db.keyspace.lazyfree.free_entry(entry);
+        if let Some(entry) = self.db.database_mut().detach(found) {
+            self.db.keyspace.lazyfree.free_entry(entry);
+        }
         true
     }
 }

@@ -13,7 +13,7 @@ impl Db<'_> {
         let Some(found) = self.find(from) else {
             return false;
         };
-        let entry = self.database_mut().detach(found).with_key(to);
+        let entry = self.database_mut().detach_to_move(found).with_key(to);
         entry.set_clock(self.keyspace.fresh_clock());
         self.other(db).put_entry(to, entry);
         true
@@ -42,8 +42,9 @@ impl Db<'_> {
     fn put_entry(&mut self, key: &[u8], entry: Entry) {
         let hash = self.hash(key);
         if let Some(old) = self.find_hashed(hash, key) {
-            let old = self.database_mut().detach(old);
-            self.keyspace.lazyfree.free_entry(old);
+            if let Some(old) = self.database_mut().detach(old) {
+                self.keyspace.lazyfree.free_entry(old);
+            }
         }
         self.insert(hash, key, entry);
     }

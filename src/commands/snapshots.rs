@@ -1,0 +1,213 @@
+//! A snapshot between ticks is what the databases were when it began, whatever commands of
+//! whatever type run meanwhile.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use crate::keyspace::{DbIndex, KeyView, Saver, Slice, ValueView};
+use crate::server::Testbed;
+
+/// What a key was: its expiry, its value as text.
+type Model = BTreeMap<(u32, Vec<u8>), (Option<i64>, String)>;
+
+/// Collects what is saved; large values in parts of a few elements.
+#[derive(Default)]
+struct Collector {
+    saved: Model,
+    /// The key whose parts come.
+    open: Option<((u32, Vec<u8>), Option<i64>, Vec<String>)>,
+    announced: Vec<DbIndex>,
+}
+
+/// Elements of a value, in no order for those that have none.
+fn elements(value: &ValueView<'_>) -> Vec<String> {
+    let mut out = Vec::new();
+    match value {
+        ValueView::Int(n) => out.push(n.to_string()),
+        ValueView::Bytes(text) => out.push(format!("{text:?}")),
+        ValueView::List(list) => list.visit(0, usize::MAX, false, |e| {
+            out.push(format!("{e:?}"));
+            true
+        }),
+        ValueView::Set(set) => set.visit(|e| {
+            out.push(format!("{e:?}"));
+            true
+        }),
+        ValueView::Zset(zset) => out.extend(zset.iter().map(|(s, m)| format!("{s} {m:?}"))),
+        ValueView::Hash(hash) => hash.visit(|f| {
+            out.push(format!("{f:?}"));
+            true
+        }),
+    }
+    out
+}
+
+fn text(value: &ValueView<'_>, mut elements: Vec<String>) -> String {
+    if matches!(value, ValueView::Set(_) | ValueView::Hash(_)) {
+        elements.sort();
+    }
+    let kind = match value {
+        ValueView::Int(_) | ValueView::Bytes(_) => "string",
+        ValueView::List(_) => "list",
+        ValueView::Set(_) => "set",
+        ValueView::Zset(_) => "zset",
+        ValueView::Hash(_) => "hash",
+    };
+    format!("{kind} {elements:?}")
+}
+
+impl Collector {
+    fn keep(&mut self, at: (u32, Vec<u8>), expiry: Option<i64>, text: String) {
+        let old = self.saved.insert(at.clone(), (expiry, text));
+        assert!(old.is_none(), "{at:?} is saved once");
+    }
+}
+
+impl Saver for Collector {
+    fn database(&mut self, db: DbIndex, _keys: usize, _volatile: usize) {
+        assert_ne!(self.announced.last(), Some(&db));
+        self.announced.push(db);
+    }
+
+    fn key(&mut self, db: DbIndex, view: &KeyView<'_>) {
+        assert!(self.open.is_none() && self.announced.last() == Some(&db));
+        let text = text(&view.value, elements(&view.value));
+        self.keep((db.0, view.key.to_vec()), view.expiry, text);
+    }
+
+    fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64 {
+        assert!(self.announced.last() == Some(&db));
+        self.open = Some(((db.0, view.key.to_vec()), view.expiry, Vec::new()));
+        0
+    }
+
+    fn part(&mut self, view: &KeyView<'_>, at: u64) -> Option<u64> {
+        let (_, _, so_far) = self.open.as_mut().expect("begun");
+        // What stands at the cursor must be what stood there before the key was changed.
+        let next = match &view.value {
+            ValueView::Set(set) => set.scan(at, |e| so_far.push(format!("{e:?}"))),
+            ValueView::Hash(hash) => hash.scan(at, |f| so_far.push(format!("{f:?}"))),
+            other => {
+                let all = elements(other);
+                let end = (at as usize + 3).min(all.len());
+                so_far.extend_from_slice(&all[at as usize..end]);
+                if end == all.len() { 0 } else { end as u64 }
+            }
+        };
+        if next > 0 {
+            return Some(next);
+        }
+        let (at, expiry, all) = self.open.take().expect("begun");
+        let text = text(&view.value, all);
+        self.keep(at, expiry, text);
+        None
+    }
+
+    fn has_room(&self) -> bool {
+        true
+    }
+}
+
+/// All that is in the databases, by a pass of its own that nothing disturbs.
+fn model(t: &mut Testbed) -> Model {
+    let mut collector = Collector::default();
+    t.engine.keyspace.begin_pass();
+    while t.engine.keyspace.pass_slice(&mut collector, u64::MAX) != Slice::Done {}
+    collector.saved
+}
+
+/// One of a few keys, some of which hold small values and some large ones.
+fn key() -> impl Strategy<Value = String> {
+    (0..12u32).prop_map(|n| format!("k{n}"))
+}
+
+fn command() -> impl Strategy<Value = String> {
+    let n = || 0..40u32;
+    prop_oneof![
+        4 => (key(), n()).prop_map(|(k, n)| format!("SET {k} {n}")),
+        2 => (key(), n()).prop_map(|(k, n)| format!("SET {k} {}", "x".repeat(n as usize * 900))),
+        2 => (key(), n()).prop_map(|(k, n)| format!("APPEND {k} y{n}")),
+        1 => (key(), n()).prop_map(|(k, n)| format!("SETRANGE {k} {n} zz")),
+        2 => key().prop_map(|k| format!("INCR {k}")),
+        3 => (key(), n()).prop_map(|(k, n)| format!("RPUSH {k} e{n} e{n} f")),
+        2 => key().prop_map(|k| format!("LPOP {k} 2")),
+        4 => (key(), n()).prop_map(|(k, n)| format!("SADD {k} m{n} {n} o{n}")),
+        2 => (key(), n()).prop_map(|(k, n)| format!("SREM {k} m{n}")),
+        1 => key().prop_map(|k| format!("SPOP {k} 3")),
+        4 => (key(), n()).prop_map(|(k, n)| format!("HSET {k} f{n} v{n} g{n} w")),
+        2 => (key(), n()).prop_map(|(k, n)| format!("HDEL {k} f{n}")),
+        1 => (key(), n()).prop_map(|(k, n)| format!("HPEXPIRE {k} {} FIELDS 1 f{n}", 1 + n * 20)),
+        4 => (key(), n()).prop_map(|(k, n)| format!("ZADD {k} {n} z{n} 3 y{n}")),
+        2 => (key(), n()).prop_map(|(k, n)| format!("ZREM {k} z{n}")),
+        2 => (key(), n()).prop_map(|(k, n)| format!("PEXPIRE {k} {}", n * 10)),
+        1 => key().prop_map(|k| format!("PERSIST {k}")),
+        2 => key().prop_map(|k| format!("DEL {k}")),
+        1 => key().prop_map(|k| format!("UNLINK {k}")),
+        2 => (key(), key()).prop_map(|(a, b)| format!("RENAME {a} {b}")),
+        2 => (key(), key()).prop_map(|(a, b)| format!("COPY {a} {b} REPLACE")),
+        1 => (key(), 0..3u32).prop_map(|(k, db)| format!("MOVE {k} {db}")),
+        1 => (key(), key(), key()).prop_map(|(a, b, c)| format!("SUNIONSTORE {a} {b} {c}")),
+        1 => (key(), key()).prop_map(|(a, b)| format!("SORT {a} BY nosort STORE {b}")),
+        2 => (0..3u32).prop_map(|db| format!("SELECT {db}")),
+        1 => (0..3u32, 0..3u32).prop_map(|(a, b)| format!("SWAPDB {a} {b}")),
+        1 => Just("FLUSHDB".to_owned()),
+        1 => Just("FLUSHDB ASYNC".to_owned()),
+        1 => Just("GET k1".to_owned()),
+    ]
+}
+
+fn run(t: &mut Testbed, line: &str) {
+    t.run(line);
+    t.advance_ms(7);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn a_pass_saves_what_was_there_when_it_began(
+        before in prop::collection::vec(command(), 0..120),
+        during in prop::collection::vec((command(), 0..4u32), 0..120),
+        large_min in prop_oneof![Just(0usize), Just(500), Just(1 << 20)],
+        thresholds in any::<bool>(),
+        aborted in any::<bool>(),
+    ) {
+        let mut t = Testbed::unheard();
+        if thresholds {
+            for name in ["hash-max-listpack-entries", "set-max-listpack-entries", "zset-max-listpack-entries"] {
+                t.run(&format!("CONFIG SET {name} 4"));
+            }
+            t.run("CONFIG SET list-max-listpack-size 3");
+        }
+        t.engine.keyspace.large_min = large_min;
+        before.iter().for_each(|line| run(&mut t, line));
+        if aborted {
+            // One that ends early leaves nothing that the next one would stumble over.
+            let mut nobody = Collector::default();
+            t.engine.keyspace.begin_pass();
+            t.engine.keyspace.pass_slice(&mut nobody, 0);
+            before.iter().rev().take(9).for_each(|line| run(&mut t, line));
+            t.engine.keyspace.abort_pass();
+            before.iter().take(9).for_each(|line| run(&mut t, line));
+            while t.engine.keyspace.pass_slice(&mut nobody, 0) != Slice::Done {}
+        }
+        let wanted = model(&mut t);
+        let mut collector = Collector::default();
+        t.engine.keyspace.begin_pass();
+        let mut done = false;
+        for (line, slices) in &during {
+            for _ in 0..*slices {
+                done = done || t.engine.keyspace.pass_slice(&mut collector, 0) == Slice::Done;
+            }
+            run(&mut t, line);
+        }
+        while !done {
+            done = t.engine.keyspace.pass_slice(&mut collector, 0) == Slice::Done;
+        }
+        prop_assert_eq!(&collector.saved, &wanted);
+        t.engine.keyspace.check_invariants();
+        // And the next one finds every entry unsaved again.
+        let after = model(&mut t);
+        prop_assert_eq!(model(&mut t), after);
+    }
+}

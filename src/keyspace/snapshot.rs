@@ -1,0 +1,568 @@
+//! A snapshot between ticks: all databases as they were at one moment, without a fork.
+//!
+//! A pass walks the tables in slices and saves what is not saved. A bit in each entry says
+//! "saved in this pass"; its meaning flips with every pass, so that none has to clear it, and
+//! new entries are born saved. **Whoever is about to change, replace, move or remove an entry
+//! that is not saved lets it be saved first**: every such way leads through `Database`, whose
+//! methods ask [`Database::save_first`] or hand over what they remove.
+//!
+//!     small value        its entry is copied to the early list, and saved from there
+//!     large string       pinned: the block stays until the pass has written it
+//!     removed container  handed over whole: the pass is its owner, saves and frees it
+//!     large container    writers should wait for it (the gates see to that); who does not
+//!                        makes a copy of it
+//!
+//! A large container is saved in slices. While it is open it stands still; who removes it
+//! hands it over, who changes it leaves a copy, with the same places, to the pass.
+//!
+//! Invariants
+//!   1. While no pass runs, and none has been aborted, every entry's bit is `PassMark::bit`.
+//!   2. While one runs, an entry has that bit exactly when it need not be saved any more.
+//!   3. What is saved of a key is what it was when the pass began, once.
+//!
+//! Moving entries in the table, its growth and SWAPDB do not matter: the bit lies in the
+//! entry, a database carries the number it had when the pass began, and a visit twice is
+//! harmless. A flushed database goes to the pass as a whole. An aborted pass goes on
+//! marking, without saving, until every entry has the same bit again.
+//!
+//! Cost without a pass: one test for each change. The walk allocates nothing for a key.
+use std::collections::VecDeque;
+
+use super::database::{Database, Detached, copy_container, take_container};
+use super::entry::Entry;
+use super::view::KeyView;
+use super::{DbIndex, Keyspace, NewValue};
+use crate::base::clock;
+use crate::base::hash;
+use crate::base::pin::Pinned;
+
+/// Containers with more loose bytes than this are saved in slices.
+pub(super) const LARGE_MIN: usize = 64 * 1024;
+
+/// Takes what a pass saves, in order.
+pub trait Saver {
+    /// The keys of another database follow.
+    fn database(&mut self, db: DbIndex, keys: usize, volatile: usize);
+
+    /// A key, whole.
+    fn key(&mut self, db: DbIndex, view: &KeyView<'_>);
+
+    /// A key whose value follows in parts; where the first one begins.
+    fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64;
+
+    /// The part of the open key's value from `at` on; where the next one begins, `None` at
+    /// the end. The value is as it was, or a copy of it with the same places.
+    fn part(&mut self, view: &KeyView<'_>, at: u64) -> Option<u64>;
+
+    /// Whether there is room for more; a pass waits while there is not.
+    fn has_room(&self) -> bool;
+}
+
+/// An entry that belongs to the pass: freed when it is dropped.
+#[derive(Debug)]
+pub(super) struct Owned {
+    origin: DbIndex,
+    entry: Entry,
+    /// The string's block is not the entry's: it stays for as long as this.
+    pinned: Option<Pinned>,
+}
+
+impl Owned {
+    fn view(&self) -> KeyView<'_> {
+        KeyView::of(self.entry)
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        if self.pinned.is_some() {
+            return self.entry.free_head();
+        }
+        if let Some(value) = take_container(self.entry) {
+            value.free();
+        }
+        self.entry.free();
+    }
+}
+
+/// What a database knows of the pass.
+#[derive(Debug, Default)]
+pub(super) struct PassMark {
+    running: bool,
+    /// The bit of entries that are saved.
+    bit: bool,
+    /// The number that the database had when the pass began.
+    origin: DbIndex,
+    /// Values that were about to change or went, in the order in which they did.
+    early: Vec<Owned>,
+    early_bytes: usize,
+    /// The entry that is being saved in slices.
+    open: Option<Entry>,
+    /// That entry, or a copy, if it changed or went meanwhile.
+    open_owned: Option<Owned>,
+}
+
+impl Database {
+    /// The bit that a new entry has.
+    #[inline]
+    pub(super) fn born(&self, entry: Entry) {
+        entry.set_saved(self.pass.bit);
+    }
+
+    /// Whether the running pass has yet to save this entry.
+    #[inline]
+    pub(super) fn is_unsaved(&self, entry: Entry) -> bool {
+        self.pass.running && entry.is_saved() != self.pass.bit
+    }
+
+    /// To be called before an entry is changed where it is, or moved: it is saved as it was.
+    #[inline]
+    pub(super) fn save_first(&mut self, entry: Entry) {
+        if self.is_unsaved(entry) {
+            self.copy_early(entry);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn copy_early(&mut self, entry: Entry) {
+        let (copy, pinned) = match entry.share() {
+            Some((head, pinned)) => (head, Some(pinned)),
+            None => (duplicate(entry), None),
+        };
+        let copy = Owned {
+            origin: self.pass.origin,
+            entry: copy,
+            pinned,
+        };
+        self.hand_over(entry, copy);
+    }
+
+    /// Files what is to be saved instead of `entry`, which is saved by that.
+    fn hand_over(&mut self, entry: Entry, owned: Owned) {
+        entry.set_saved(self.pass.bit);
+        if self.pass.open == Some(entry) {
+            self.pass.open = None;
+            self.pass.open_owned = Some(owned);
+            return;
+        }
+        self.pass.early_bytes += owned.entry.memory_bytes();
+        self.pass.early.push(owned);
+    }
+
+    /// An entry that was taken out of the table and is to be freed: the pass takes it over if
+    /// it has not saved it. `None`: it did.
+    #[inline]
+    pub(super) fn unless_unsaved(&mut self, entry: Entry) -> Option<Entry> {
+        if !self.is_unsaved(entry) {
+            return Some(entry);
+        }
+        let origin = self.pass.origin;
+        let owned = Owned {
+            origin,
+            entry,
+            pinned: None,
+        };
+        self.hand_over(entry, owned);
+        None
+    }
+
+    /// The same for a container that makes room for another value under the same key.
+    pub(super) fn value_unless_unsaved(
+        &mut self,
+        entry: Entry,
+        value: Detached,
+    ) -> Option<Detached> {
+        if !self.is_unsaved(entry) {
+            return Some(value);
+        }
+        let (kind, encoding, word) = value.into_parts();
+        let owned = Owned {
+            origin: self.pass.origin,
+            entry: Entry::new(
+                entry.key(),
+                entry.expiry(),
+                entry.clock(),
+                NewValue::Container(kind, encoding, word),
+            ),
+            pinned: None,
+        };
+        self.hand_over(entry, owned);
+        None
+    }
+}
+
+/// A copy of an entry and its value.
+fn duplicate(entry: Entry) -> Entry {
+    let value = match entry.value() {
+        NewValue::Container(..) => {
+            let (kind, encoding, word) = copy_container(entry).into_parts();
+            NewValue::Container(kind, encoding, word)
+        }
+        string => string,
+    };
+    Entry::new(entry.key(), entry.expiry(), entry.clock(), value)
+}
+
+/// A database that was flushed while a pass had yet to save some of it.
+struct Orphan {
+    db: Database,
+}
+
+/// A pass that runs, or marks what an aborted one has left.
+pub struct Pass {
+    /// Containers with more loose bytes than this are saved in slices.
+    large_min: usize,
+    /// Nothing is saved: entries are marked.
+    marks_only: bool,
+    /// Databases that were not empty, by their numbers then, with their keys.
+    left: VecDeque<(DbIndex, usize, usize)>,
+    /// The one that the walk is in.
+    current: Option<DbIndex>,
+    /// Which was announced to the saver last.
+    announced: Option<DbIndex>,
+    cursor: u64,
+    /// Where the next part of the open key's value begins.
+    open_at: Option<(DbIndex, u64)>,
+    orphans: Vec<Orphan>,
+    /// Keys that somebody waits for: they are saved next.
+    wanted: VecDeque<(DbIndex, Box<[u8]>)>,
+    /// The entries of the cells under way.
+    scratch: Vec<Entry>,
+    saved: u64,
+    total: u64,
+}
+
+/// How a slice ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slice {
+    /// There is more to save.
+    More,
+    /// Nothing fits until the saver has room.
+    Full,
+    /// All is saved.
+    Done,
+}
+
+impl Keyspace {
+    /// Begins a pass over all keys as they are now. To be asked for only while none runs.
+    pub fn begin_pass(&mut self) {
+        assert!(self.pass.is_none(), "one pass at a time");
+        let mut pass = Pass {
+            large_min: self.large_min,
+            marks_only: false,
+            left: VecDeque::new(),
+            current: None,
+            announced: None,
+            cursor: 0,
+            open_at: None,
+            orphans: Vec::new(),
+            wanted: VecDeque::new(),
+            scratch: Vec::new(),
+            saved: 0,
+            total: 0,
+        };
+        for (at, db) in self.dbs.iter_mut().enumerate() {
+            let origin = DbIndex(at as u32);
+            db.pass.running = true;
+            db.pass.bit = !db.pass.bit;
+            db.pass.origin = origin;
+            if !db.is_empty() {
+                pass.left.push_back((origin, db.len(), db.volatile()));
+                pass.total += db.len() as u64;
+            }
+        }
+        self.pass = Some(Box::new(pass));
+    }
+
+    /// Whether a pass runs, be it one that only marks.
+    #[inline]
+    pub fn in_pass(&self) -> bool {
+        self.pass.is_some()
+    }
+
+    /// Whether a pass saves.
+    pub fn is_saving(&self) -> bool {
+        self.pass.as_ref().is_some_and(|pass| !pass.marks_only)
+    }
+
+    /// Keys that the pass has saved, and those there were when it began.
+    pub fn pass_progress(&self) -> (u64, u64) {
+        self.pass.as_ref().map_or((0, 0), |p| (p.saved, p.total))
+    }
+
+    /// Bytes of values that were about to change and wait to be saved.
+    pub fn early_bytes(&self) -> usize {
+        self.dbs.iter().map(|db| db.pass.early_bytes).sum()
+    }
+
+    /// What the pass would save is not wanted any more. Entries are still marked, by further
+    /// slices, until the next pass may begin.
+    pub fn abort_pass(&mut self) {
+        let Some(pass) = &mut self.pass else { return };
+        pass.marks_only = true;
+        pass.open_at = None;
+        for orphan in pass.orphans.drain(..) {
+            self.lazyfree.free_database(orphan.db, true);
+        }
+        pass.wanted.clear();
+        for db in &mut self.dbs {
+            db.pass.early.clear();
+            db.pass.early_bytes = 0;
+            db.pass.open = None;
+            db.pass.open_owned = None;
+            // From now on nothing has to be saved first.
+            db.pass.running = false;
+        }
+    }
+
+    /// Whether the container at a key is large and not saved yet: who writes to it had better
+    /// wait. It is then saved next.
+    pub fn must_be_saved_first(&mut self, db: DbIndex, key: &[u8]) -> bool {
+        if !self.is_saving() {
+            return false;
+        }
+        let database = &self.dbs[db.0 as usize];
+        let hash = hash::keys().hash(key);
+        let Some(found) = database.find(hash, key) else {
+            return false;
+        };
+        let bytes = || KeyView::of(found.entry).value.loose_bytes();
+        if !database.is_unsaved(found.entry) || bytes() <= self.large_min {
+            return false;
+        }
+        if let Some(pass) = &mut self.pass
+            && !pass.wanted.iter().any(|(d, k)| *d == db && **k == *key)
+        {
+            pass.wanted.push_back((db, key.into()));
+        }
+        true
+    }
+
+    /// Saves for `ticks` of the cycle counter, a key or a part of one at least.
+    pub fn pass_slice(&mut self, saver: &mut dyn Saver, ticks: u64) -> Slice {
+        let began = clock::cycles();
+        let Some(mut pass) = self.pass.take() else {
+            return Slice::Done;
+        };
+        let end = loop {
+            if !pass.marks_only && !saver.has_room() {
+                break Slice::Full;
+            }
+            if !self.step(&mut pass, saver) {
+                break Slice::Done;
+            }
+            if clock::cycles().wrapping_sub(began) >= ticks {
+                break Slice::More;
+            }
+        };
+        if end == Slice::Done {
+            for db in &mut self.dbs {
+                db.pass.running = false;
+            }
+            for orphan in pass.orphans.drain(..) {
+                self.lazyfree.free_database(orphan.db, true);
+            }
+        } else {
+            self.pass = Some(pass);
+        }
+        end
+    }
+
+    /// One step of a pass; `false`: all is saved.
+    fn step(&mut self, pass: &mut Pass, saver: &mut dyn Saver) -> bool {
+        if pass.open_at.is_some() {
+            self.go_on_with_open(pass, saver);
+            return true;
+        }
+        if let Some((at, owned)) = self.take_early() {
+            pass.save_owned(&mut self.dbs[at], owned, saver);
+            return true;
+        }
+        if let Some((db, key)) = pass.wanted.pop_front() {
+            let hash = hash::keys().hash(&key);
+            let database = &mut self.dbs[db.0 as usize];
+            if let Some(found) = database.find(hash, &key) {
+                pass.visit(database, found.entry, saver);
+            }
+            return true;
+        }
+        let Some(origin) = pass.current else {
+            let Some((origin, ..)) = pass.left.front().copied() else {
+                return false;
+            };
+            pass.current = Some(origin);
+            pass.cursor = 0;
+            return true;
+        };
+        let database = match pass
+            .orphans
+            .iter_mut()
+            .position(|o| o.db.pass.origin == origin)
+        {
+            Some(at) => {
+                let mut orphan = pass.orphans.swap_remove(at);
+                let more = pass.walk(&mut orphan.db, saver);
+                if more || pass.open_at.is_some() {
+                    pass.orphans.push(orphan);
+                } else {
+                    self.lazyfree.free_database(orphan.db, true);
+                }
+                return true;
+            }
+            None => self.dbs.iter_mut().find(|db| db.pass.origin == origin),
+        };
+        if let Some(database) = database {
+            pass.walk(database, saver);
+        }
+        true
+    }
+
+    /// Something that was about to change or went.
+    fn take_early(&mut self) -> Option<(usize, Owned)> {
+        let at = self.dbs.iter().position(|db| !db.pass.early.is_empty())?;
+        let mark = &mut self.dbs[at].pass;
+        let owned = mark.early.pop()?;
+        mark.early_bytes = mark.early_bytes.saturating_sub(owned.entry.memory_bytes());
+        Some((at, owned))
+    }
+
+    fn go_on_with_open(&mut self, pass: &mut Pass, saver: &mut dyn Saver) {
+        let Some((origin, at)) = pass.open_at else {
+            return;
+        };
+        let orphans = pass.orphans.iter_mut().map(|o| &mut o.db);
+        let database = orphans.chain(self.dbs.iter_mut()).find(|db| {
+            db.pass.origin == origin && (db.pass.open.is_some() || db.pass.open_owned.is_some())
+        });
+        let Some(database) = database else {
+            pass.open_at = None;
+            return;
+        };
+        let next = match (&database.pass.open_owned, database.pass.open) {
+            (Some(owned), _) => saver.part(&owned.view(), at),
+            (None, Some(entry)) => saver.part(&KeyView::of(entry), at),
+            (None, None) => None,
+        };
+        pass.open_at = next.map(|at| (origin, at));
+        if next.is_none() {
+            if let Some(entry) = database.pass.open.take() {
+                entry.set_saved(database.pass.bit);
+            }
+            database.pass.open_owned = None;
+        }
+    }
+
+    /// The keys of a database that is flushed: those that the pass has yet to save are its.
+    /// `None`: the pass has taken the database.
+    pub(super) fn unless_database_unsaved(
+        &mut self,
+        at: DbIndex,
+        mut old: Database,
+    ) -> Option<Database> {
+        let fresh = &mut self.dbs[at.0 as usize];
+        fresh.pass.bit = old.pass.bit;
+        fresh.pass.running = old.pass.running;
+        fresh.pass.origin = old.pass.origin;
+        if !old.pass.running {
+            return Some(old);
+        }
+        let Some(pass) = &mut self.pass else {
+            return Some(old);
+        };
+        // What is to be saved early is found at the living database.
+        fresh.pass.early = std::mem::take(&mut old.pass.early);
+        fresh.pass.early_bytes = std::mem::take(&mut old.pass.early_bytes);
+        let origin = old.pass.origin;
+        // Behind a database that was flushed before there are only keys born saved.
+        let flushed = pass.orphans.iter().any(|o| o.db.pass.origin == origin);
+        let unsaved = !flushed && pass.left.iter().any(|(left, ..)| *left == origin);
+        if !unsaved && old.pass.open.is_none() {
+            fresh.pass.open_owned = old.pass.open_owned.take();
+            return Some(old);
+        }
+        pass.orphans.push(Orphan { db: old });
+        None
+    }
+}
+
+impl Pass {
+    fn announce(&mut self, origin: DbIndex, saver: &mut dyn Saver) {
+        if self.announced != Some(origin) {
+            self.announced = Some(origin);
+            let (keys, volatile) = self
+                .left
+                .iter()
+                .find(|(db, ..)| *db == origin)
+                .map_or((0, 0), |(_, keys, volatile)| (*keys, *volatile));
+            saver.database(origin, keys, volatile);
+        }
+    }
+
+    /// Visits some cells of the table; `false`: it is at its end.
+    fn walk(&mut self, database: &mut Database, saver: &mut dyn Saver) -> bool {
+        let mut found = std::mem::take(&mut self.scratch);
+        found.clear();
+        let next = database
+            .table()
+            .scan(self.cursor, |word| found.push(Entry::of(word)));
+        let mut at = 0;
+        while at < found.len() {
+            self.visit(database, found[at], saver);
+            at += 1;
+            if self.open_at.is_some() {
+                break;
+            }
+        }
+        // A cell in which a large value was opened is visited again.
+        let done = at == found.len() && self.open_at.is_none();
+        self.scratch = found;
+        if !done {
+            return true;
+        }
+        self.cursor = next;
+        if next == 0 {
+            let origin = self.current.take();
+            self.left.retain(|(db, ..)| Some(*db) != origin);
+            return false;
+        }
+        true
+    }
+
+    /// Saves an entry that is not saved: whole, or by opening it.
+    fn visit(&mut self, database: &mut Database, entry: Entry, saver: &mut dyn Saver) {
+        if entry.is_saved() == database.pass.bit {
+            return;
+        }
+        if self.marks_only {
+            entry.set_saved(database.pass.bit);
+            return;
+        }
+        let origin = database.pass.origin;
+        self.announce(origin, saver);
+        self.saved += 1;
+        let view = KeyView::of(entry);
+        if view.value.loose_bytes() > self.large_min {
+            // Marked when its last part is saved: until then writers wait or leave a copy.
+            self.open_at = Some((origin, saver.begin_large(origin, &view)));
+            database.pass.open = Some(entry);
+            return;
+        }
+        saver.key(origin, &view);
+        entry.set_saved(database.pass.bit);
+    }
+
+    /// Saves what the pass owns.
+    fn save_owned(&mut self, database: &mut Database, owned: Owned, saver: &mut dyn Saver) {
+        self.announce(owned.origin, saver);
+        self.saved += 1;
+        let view = owned.view();
+        if view.value.loose_bytes() > self.large_min {
+            self.open_at = Some((owned.origin, saver.begin_large(owned.origin, &view)));
+            drop(view);
+            database.pass.open_owned = Some(owned);
+            return;
+        }
+        saver.key(owned.origin, &view);
+    }
+}
