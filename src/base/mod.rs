@@ -16,4 +16,5 @@ pub mod long_double;
 pub mod number;
 pub mod pin;
 pub mod sys;
+pub mod text;
 pub mod usage;

@@ -1,5 +1,5 @@
-//! The door to what the operating system offers in C only: fork, local time, the process
-//! title, fatal signals, syslog.
+//! The door to what the operating system offers in C only: fork, the process title, fatal
+//! signals, syslog.
 //!
 //! `rustix` and `std` give the rest of it safely; what is here has no safe form. Each
 //! function is small, and says why it may be called as it is.
@@ -8,39 +8,6 @@
 use std::ffi::CString;
 use std::fmt;
 use std::io;
-use std::mem::MaybeUninit;
-
-/// A moment in the machine's time zone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LocalTime {
-    pub year: i32,
-    /// From 0.
-    pub month: usize,
-    pub day: u32,
-    pub hour: u32,
-    pub minute: u32,
-    pub second: u32,
-}
-
-/// Unix seconds as the machine's time zone has them.
-pub fn local_time(unix_s: i64) -> LocalTime {
-    let mut tm = MaybeUninit::<libc::tm>::zeroed();
-    let seconds = unix_s as libc::time_t;
-    // SAFETY: both pointers are valid for the call; a failure leaves the zeroed value, and
-    // every bit pattern is a `tm`.
-    let tm = unsafe {
-        libc::localtime_r(&seconds, tm.as_mut_ptr());
-        tm.assume_init()
-    };
-    LocalTime {
-        year: tm.tm_year + 1900,
-        month: tm.tm_mon.clamp(0, 11) as usize,
-        day: tm.tm_mday as u32,
-        hour: tm.tm_hour as u32,
-        minute: tm.tm_min as u32,
-        second: tm.tm_sec as u32,
-    }
-}
 
 /// Which side of a fork this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -315,14 +282,6 @@ impl fmt::Write for FixedText {
 mod tests {
     use super::*;
     use std::fmt::Write;
-
-    #[test]
-    fn local_time_is_within_a_day_of_utc() {
-        // 2026-11-20 08:00:00 UTC
-        let time = local_time(1_795_161_600);
-        assert_eq!((time.year, time.month), (2026, 10));
-        assert!((19..=21).contains(&time.day));
-    }
 
     #[test]
     fn fixed_text_drops_what_does_not_fit() {

@@ -50,6 +50,11 @@ impl Keyspace {
         keys.chain(fields).min().map(|due| due.saturating_add(1))
     }
 
+    /// Keys with an expiry, of all databases.
+    pub fn volatile(&self) -> usize {
+        self.dbs.iter().map(|db| db.volatile()).sum()
+    }
+
     /// Deletes due keys for at most about `budget`.
     pub fn expire_cycle(&mut self, budget: Duration) -> Cycle {
         let mut cycle = Cycle::default();

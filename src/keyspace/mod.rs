@@ -136,6 +136,16 @@ impl Keyspace {
         self.dbs.len()
     }
 
+    /// Keys of all databases.
+    pub fn len(&self) -> usize {
+        self.dbs.iter().map(Database::len).sum()
+    }
+
+    /// Whether no database has a key.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     pub fn database(&self, at: DbIndex) -> &Database {
         &self.dbs[at.0 as usize]
     }

@@ -85,7 +85,10 @@ impl ClientKind {
 #[derive(Debug, Default)]
 pub struct Transaction {
     pub commands: Vec<Queued>,
+    /// Bytes that it holds.
     pub bytes: usize,
+    /// Bytes that Redis would tell of (`multi-mem`): the arguments and a pointer to each.
+    pub args_bytes: usize,
 }
 
 /// One queued command.

@@ -53,7 +53,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         client.query_bytes,
         (client.query_capacity + client.query_growth).saturating_sub(client.query_bytes),
         args_bytes,
-        client.multi_bytes(),
+        transaction.map_or(0, |t| t.args_bytes),
     );
     let _ = write!(
         line,
@@ -102,6 +102,21 @@ fn flag_letters(flags: ClientFlags) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_queue_weighs_its_arguments_and_a_pointer_to_each() {
+        let mut t = crate::server::Testbed::new();
+        let queues = t.connect();
+        t.run_as(queues, "MULTI");
+        t.run_as(queues, "SET k v");
+        let listed =
+            |t: &mut crate::server::Testbed| t.run(&format!("CLIENT LIST ID {}", queues.0));
+        assert!(listed(&mut t).contains(" multi=1 ") && listed(&mut t).contains(" multi-mem=29 "));
+        t.run_as(queues, "GET k");
+        assert!(listed(&mut t).contains(" multi-mem=49 "));
+        t.run_as(queues, "DISCARD");
+        assert!(listed(&mut t).contains(" multi-mem=0 "));
+    }
 
     #[test]
     fn letters_stand_in_redis_order() {

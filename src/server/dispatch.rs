@@ -203,6 +203,7 @@ fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) 
         .flags
         .intersects(ClientFlags::DIRTY_CAS | ClientFlags::DIRTY_EXEC)
     {
+        transaction.args_bytes += args.bytes() + args.len() * size_of::<usize>();
         let args = args.to_owned();
         transaction.bytes += args.memory_bytes() + size_of::<Queued>();
         transaction.commands.push(Queued { row: id, args });

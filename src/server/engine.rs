@@ -132,7 +132,7 @@ impl Engine {
 
     /// Work that is due `hz` times a second.
     pub(super) fn cron(&mut self) {
-        let Engine { server, .. } = self;
+        let Engine { server, keyspace } = self;
         let began = clock::cycles();
         let hz = server.effective_hz();
         server.cron_due_ms = server.now.mono_ms + 1000 / hz;
@@ -153,6 +153,7 @@ impl Engine {
             .sample(server.stats.net_output_bytes, now);
         server.rates.turns.sample(server.stats.turns, now);
         server.rates.turn_us.sample(server.stats.turn_us, now);
+        server.stats.note_stale(keyspace.volatile());
         server.watch_clients();
         server.recount_client_memory();
         server.stats.cron_ticks += clock::cycles().wrapping_sub(began);

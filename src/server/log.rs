@@ -4,10 +4,14 @@
 //!
 //! The marks are Redis's levels: `.` debug (trace! here), `-` verbose (debug!), `*` notice
 //! (info!), `#` warning (warn! and error!). Fields follow the message as ` name=value`.
+//! Whatever a client or a directive put into it, an event is one line: control characters
+//! are written as `\n` or `\x1b`. Bytes that are no UTF-8 have to be named by who logs them
+//! ([`Printable`]). Lines of JSON are as `tracing-subscriber` forms them.
 //!
 //! A log file is opened for every line, so that a file moved away by a log rotator is
-//! followed without a signal. Standard output is only appended to. Lines before
-//! [`init`] are lost.
+//! followed without a signal. Standard output is only appended to. A line is one write: the
+//! lines of two threads do not mix, and a forked child finds no lock that another thread held.
+//! Lines before [`init`] are lost.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
@@ -15,17 +19,23 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::fmt::format::{Format, Json, JsonFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::base::clock;
-use crate::base::sys::{self, Syslog};
+use crate::base::sys::Syslog;
+use crate::base::text::Printable;
 use crate::config::{Config, LogFormat, LogLevel, SyslogFacility};
 
 const MONTHS: [&str; 12] = [
@@ -34,6 +44,8 @@ const MONTHS: [&str; 12] = [
 
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 static OUTPUT: OnceLock<Output> = OnceLock::new();
+/// Read once: what follows needs neither a lock nor memory, and so serves a crash report too.
+static ZONE: OnceLock<TimeZone> = OnceLock::new();
 static JSON: AtomicBool = AtomicBool::new(false);
 /// The process that serves; 0 until it is known which one that is.
 static MAIN_PID: AtomicU32 = AtomicU32::new(0);
@@ -45,9 +57,6 @@ struct Output {
     file: Option<PathBuf>,
     /// Nobody looks at standard output (daemonized without a log file).
     silent: bool,
-    syslog: Option<Syslog>,
-    /// Held while a line is written: lines of two threads do not mix.
-    lock: Mutex<()>,
 }
 
 /// Sets the log up for the whole process. To be called once, after daemonizing and after
@@ -57,15 +66,20 @@ pub fn init(config: &Config, daemonized: bool) {
     let output = Output {
         file: (!logfile.is_empty()).then(|| absolute(logfile)),
         silent: daemonized && logfile.is_empty(),
-        syslog: config
-            .syslog_enabled
-            .then(|| Syslog::open(&config.syslog_ident, facility(config.syslog_facility))),
-        lock: Mutex::new(()),
     };
+    let syslog = config
+        .syslog_enabled
+        .then(|| Syslog::open(&config.syslog_ident, facility(config.syslog_facility)));
     set_format(config.log_format);
     OUTPUT.set(output).expect("the log is set up once");
+    zone();
+    let lines = tracing_subscriber::fmt::layer()
+        .event_format(Lines::new())
+        .fmt_fields(JsonFields::new())
+        .with_writer(ToOutput);
     let (filter, handle) = reload::Layer::new(filter(config.loglevel));
-    let subscriber = Registry::default().with(Lines.with_filter(filter));
+    let subscriber =
+        Registry::default().with(lines.and_then(syslog.map(ToSyslog)).with_filter(filter));
     tracing::subscriber::set_global_default(subscriber).expect("the log is set up once");
     // Set once, beside OUTPUT.
     let _ = LEVEL.set(handle);
@@ -122,43 +136,53 @@ pub(super) fn crash_fd() -> Option<i32> {
     }
 }
 
+fn zone() -> &'static TimeZone {
+    ZONE.get_or_init(TimeZone::system)
+}
+
 /// The start of a line, `PID:M time `, as a crash report has it too. As in Redis the role is
 /// `C` in children and until the configuration is loaded.
 pub(super) fn write_stamp(to: &mut impl fmt::Write) -> fmt::Result {
-    let us = clock::unix_us();
-    let time = sys::local_time(us.div_euclid(1_000_000));
     let pid = std::process::id();
     let role = match MAIN_PID.load(Ordering::Relaxed) == pid {
         true => 'M',
         false => 'C',
     };
+    // A clock beyond the year 9999 shows 1970.
+    let now = Timestamp::from_microsecond(clock::unix_us()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let time = zone().to_datetime(now);
     write!(
         to,
         "{pid}:{role} {:02} {} {} {:02}:{:02}:{:02}.{:03} ",
-        time.day,
-        MONTHS[time.month],
-        time.year,
-        time.hour,
-        time.minute,
-        time.second,
-        us.rem_euclid(1_000_000) / 1000
+        time.day(),
+        MONTHS[time.month() as usize - 1],
+        time.year(),
+        time.hour(),
+        time.minute(),
+        time.second(),
+        time.millisecond(),
     )
 }
 
 impl Output {
     fn write(&self, bytes: &[u8]) {
-        let _held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         // A full disk or a closed pipe must not stop the server, and there is nowhere
         // to tell of it.
         let _ = match &self.file {
             Some(path) => open(path).and_then(|mut file| file.write_all(bytes)),
             None if self.silent => Ok(()),
-            None => {
-                let mut out = io::stdout().lock();
-                out.write_all(bytes).and_then(|()| out.flush())
-            }
+            None => write_all(rustix::stdio::stdout(), bytes),
         };
     }
+}
+
+/// Past the buffer of `std::io::stdout`, which has a lock.
+fn write_all(to: impl std::os::fd::AsFd, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = rustix::io::retry_on_intr(|| rustix::io::write(&to, bytes))?;
+        bytes = &bytes[written..];
+    }
+    Ok(())
 }
 
 fn open(path: &Path) -> io::Result<std::fs::File> {
@@ -195,64 +219,84 @@ fn facility(facility: SyslogFacility) -> i32 {
     }
 }
 
-/// Turns events into lines.
-struct Lines;
+/// Forms events as the lines that `log-format` asks for.
+struct Lines {
+    json: Format<Json>,
+}
 
-impl<S: Subscriber> Layer<S> for Lines {
+impl Lines {
+    fn new() -> Lines {
+        let json = Format::default().json();
+        Lines {
+            json: json.flatten_event(true).with_target(false),
+        }
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut to: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        if JSON.load(Ordering::Relaxed) {
+            return self.json.format_event(context, to, event);
+        }
+        let mark = match *event.metadata().level() {
+            Level::ERROR | Level::WARN => '#',
+            Level::INFO => '*',
+            Level::DEBUG => '-',
+            Level::TRACE => '.',
+        };
+        write_stamp(&mut to)?;
+        write!(to, "{mark} ")?;
+        event.record(&mut Plain(OneLine(&mut to)));
+        writeln!(to)
+    }
+}
+
+/// Where formed lines are written.
+struct ToOutput;
+
+impl<'a> MakeWriter<'a> for ToOutput {
+    type Writer = ToOutput;
+
+    fn make_writer(&'a self) -> ToOutput {
+        ToOutput
+    }
+}
+
+impl Write for ToOutput {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if let Some(output) = OUTPUT.get() {
+            output.write(line);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Tells the system's log the same, whatever `log-format` is.
+struct ToSyslog(Syslog);
+
+impl<S: Subscriber> Layer<S> for ToSyslog {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let Some(output) = OUTPUT.get() else {
-            return;
-        };
-        let mut parts = Parts::default();
-        event.record(&mut parts);
-        let level = *event.metadata().level();
-        if let Some(syslog) = &output.syslog {
-            syslog.write(priority(level), &parts.plain());
-        }
-        let line = match JSON.load(Ordering::Relaxed) {
-            false => redis_line(level, &parts),
-            true => json_line(level, &parts),
-        };
-        output.write(line.as_bytes());
+        let mut line = String::new();
+        event.record(&mut Plain(OneLine(&mut line)));
+        self.0.write(priority(event.metadata()), &line);
     }
 }
 
-/// An event's message and fields.
-#[derive(Default)]
-struct Parts {
-    message: String,
-    fields: Vec<(&'static str, String)>,
-}
-
-impl Parts {
-    fn plain(&self) -> String {
-        let mut text = self.message.clone();
-        for (name, value) in &self.fields {
-            // Writing to a String does not fail.
-            let _ = write!(text, " {name}={value}");
-        }
-        text
-    }
-}
-
-impl Visit for Parts {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        match field.name() {
-            "message" => self.message = format!("{value:?}"),
-            name => self.fields.push((name, format!("{value:?}"))),
-        }
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            "message" => self.message = value.to_owned(),
-            name => self.fields.push((name, value.to_owned())),
-        }
-    }
-}
-
-fn priority(level: Level) -> i32 {
-    match level {
+fn priority(event: &Metadata<'_>) -> i32 {
+    match *event.level() {
         Level::ERROR | Level::WARN => libc::LOG_WARNING,
         Level::INFO => libc::LOG_NOTICE,
         Level::DEBUG => libc::LOG_INFO,
@@ -260,76 +304,81 @@ fn priority(level: Level) -> i32 {
     }
 }
 
-fn redis_line(level: Level, parts: &Parts) -> String {
-    let mark = match level {
-        Level::ERROR | Level::WARN => '#',
-        Level::INFO => '*',
-        Level::DEBUG => '-',
-        Level::TRACE => '.',
-    };
-    let mut line = String::new();
-    // Writing to a String does not fail.
-    let _ = write_stamp(&mut line);
-    let _ = writeln!(line, "{mark} {}", parts.plain());
-    line
+/// Writes an event's message, which `tracing` records first, and its fields.
+struct Plain<W>(OneLine<W>);
+
+impl<W: fmt::Write> Visit for Plain<W> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // What lines are written to does not fail.
+        let _ = match field.name() {
+            "message" => write!(self.0, "{value:?}"),
+            name => write!(self.0, " {name}={value:?}"),
+        };
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
 }
 
-fn json_line(level: Level, parts: &Parts) -> String {
-    let name = match level {
-        Level::ERROR | Level::WARN => "warning",
-        Level::INFO => "notice",
-        Level::DEBUG => "verbose",
-        Level::TRACE => "debug",
-    };
-    let us = clock::unix_us();
-    let pid = std::process::id();
-    let (s, ms) = (us.div_euclid(1_000_000), us.rem_euclid(1_000_000) / 1000);
-    let mut line =
-        format!("{{\"time\":{s}.{ms:03},\"pid\":{pid},\"level\":\"{name}\",\"message\":");
-    write_json(&mut line, &parts.message);
-    for (name, value) in &parts.fields {
-        line.push(',');
-        write_json(&mut line, name);
-        line.push(':');
-        write_json(&mut line, value);
-    }
-    line.push_str("}\n");
-    line
-}
+/// Passes text on with its control characters escaped.
+struct OneLine<W>(W);
 
-/// A JSON string.
-fn write_json(to: &mut String, text: &str) {
-    to.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => to.push_str("\\\""),
-            '\\' => to.push_str("\\\\"),
-            '\n' => to.push_str("\\n"),
-            c if c.is_control() => {
-                // Writing to a String does not fail.
-                let _ = write!(to, "\\u{:04x}", c as u32);
-            }
-            c => to.push(c),
-        }
+impl<W: fmt::Write> fmt::Write for OneLine<W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        write!(self.0, "{}", Printable(text.as_bytes()))
     }
-    to.push('"');
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::{Arc, Mutex};
 
-    fn parts() -> Parts {
-        Parts {
-            message: "Closing \"idle\" client".to_owned(),
-            fields: vec![("client", "7".to_owned())],
+    /// What `log` writes, to a subscriber of its own.
+    fn written(json: bool, log: impl FnOnce()) -> String {
+        static ONE_FORMAT: Mutex<()> = Mutex::new(());
+        let _held = ONE_FORMAT.lock();
+        JSON.store(json, Ordering::Relaxed);
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let lines = tracing_subscriber::fmt::layer()
+            .event_format(Lines::new())
+            .fmt_fields(JsonFields::new())
+            .with_writer(Arc::clone(&text).into_writer());
+        tracing::subscriber::with_default(Registry::default().with(lines), log);
+        JSON.store(false, Ordering::Relaxed);
+        String::from_utf8(text.lock().unwrap().clone()).unwrap()
+    }
+
+    /// A writer that several events can share.
+    trait IntoWriter {
+        fn into_writer(self) -> impl for<'a> MakeWriter<'a> + 'static;
+    }
+
+    impl IntoWriter for Arc<Mutex<Vec<u8>>> {
+        fn into_writer(self) -> impl for<'a> MakeWriter<'a> + 'static {
+            move || Shared(Arc::clone(&self))
+        }
+    }
+
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
         }
     }
 
     #[test]
     fn a_line_is_process_time_mark_and_message() {
         enter_service();
-        let line = redis_line(Level::INFO, &parts());
+        let line = written(false, || {
+            tracing::info!(client = 7, "Closing \"idle\" client")
+        });
         let pid = std::process::id();
         assert!(line.starts_with(&format!("{pid}:M ")), "{line}");
         assert!(
@@ -342,19 +391,25 @@ mod tests {
     }
 
     #[test]
-    fn a_json_line_is_one_object() {
-        let line = json_line(Level::WARN, &parts());
-        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(value["level"], "warning");
-        assert_eq!(value["message"], "Closing \"idle\" client");
-        assert_eq!(value["client"], "7");
-        assert!(value["time"].as_f64().unwrap() > 1.7e9);
+    fn an_event_is_one_line_whatever_stands_in_it() {
+        let name = "a\r\n1:M 01 Jan 2026 * bye\u{1b}[2J\u{9b}\0é";
+        let line = written(false, || tracing::warn!(name, %name, "name {name}"));
+        let shown = r"a\r\n1:M 01 Jan 2026 * bye\x1b[2J\xc2\x9b\x00é";
+        let expected = format!("# name {shown} name={shown} name={shown}\n");
+        assert!(line.ends_with(&expected), "{line}");
+        assert_eq!(line.lines().count(), 1);
     }
 
     #[test]
-    fn control_characters_are_escaped_in_json() {
-        let mut text = String::new();
-        write_json(&mut text, "a\u{1}\\\n");
-        assert_eq!(text, r#""a\u0001\\\n""#);
+    fn a_json_line_is_one_object() {
+        let line = written(true, || {
+            tracing::warn!(client = 7, "Closing \"idle\"\n\u{1}")
+        });
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["level"], "WARN");
+        assert_eq!(value["message"], "Closing \"idle\"\n\u{1}");
+        assert_eq!(value["client"], 7);
+        let time: Timestamp = value["timestamp"].as_str().unwrap().parse().unwrap();
+        assert!(time > Timestamp::from_second(1_700_000_000).unwrap());
     }
 }

@@ -53,10 +53,22 @@ impl Engine {
             return Flow::GoOn;
         };
         tracing::info!("User requested shutdown...");
-        if request.save == Some(true) {
-            tracing::warn!("Nothing is saved: snapshots are not supported yet.");
-        }
+        self.log_loss(request);
         Flow::Stop
+    }
+
+    /// Who asked for save points expects a snapshot now.
+    fn log_loss(&self, request: ShutdownRequest) {
+        let by_points = request.save.is_none() && !self.server.config.save.0.is_empty();
+        if request.save != Some(true) && !by_points {
+            return;
+        }
+        tracing::warn!(
+            "Nothing is saved, as snapshots are not supported yet: {} keys are lost, with {} changes \
+             since the start.",
+            self.keyspace.len(),
+            self.keyspace.dirty
+        );
     }
 }
 

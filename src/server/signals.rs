@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use mio::unix::pipe::Sender;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 
 use super::process::PidFile;
 use crate::base::sys;
@@ -21,14 +21,16 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes SIGINT and SIGTERM from now on; SIGHUP is ignored (Rust's runtime ignores
-    /// SIGPIPE). `control` is the loop's pipe.
+    /// Takes SIGINT and SIGTERM from now on; what Redis lives through is ignored (SIGPIPE by
+    /// Rust's runtime). `control` is the loop's pipe.
     pub fn watch(
         self: &Arc<Signals>,
         control: Arc<Sender>,
         pidfile: Option<PidFile>,
     ) -> io::Result<()> {
-        sys::ignore_signal(SIGHUP)?;
+        for signal in [SIGHUP, SIGUSR2, SIGALRM] {
+            sys::ignore_signal(signal)?;
+        }
         let mut incoming = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
         let signals = Arc::clone(self);
         let watch = move || {

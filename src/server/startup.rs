@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::process::{self, FileLimit, PidFile, Supervisor};
 use super::{CommandTable, Engine, Loop, Signals, Spec, crash, listen, log};
+use crate::base::text::Printable;
 use crate::config::{Check, Config, FileLine, LogFormat, Problem, REDIS_VERSION, Run, system_text};
 use crate::net::Listener;
 
@@ -117,7 +118,8 @@ pub fn fail(problem: &Problem) -> u8 {
             let mut line = String::new();
             // Writing to a String does not fail.
             let _ = log::write_stamp(&mut line);
-            let _ = writeln!(io::stdout(), "{line}# {problem}");
+            let problem = problem.to_string();
+            let _ = writeln!(io::stdout(), "{line}# {}", Printable(problem.as_bytes()));
         }
         // Nobody reads: there is no other place to say it.
         _ => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::histogram::Histogram;
+use crate::base::text::Printable;
 
 /// Distinct error codes that are counted one by one (INFO errorstats).
 const ERROR_CODES_MAX: usize = 128;
@@ -53,6 +54,9 @@ pub struct Stats {
     pub evicted_clients: u64,
     pub auth_denied: u64,
     pub active_expire_us: u64,
+    /// Keys that were due and went without being asked for, since the last cron.
+    pub expired_actively: u64,
+    stale_share: f64,
     pub slowest_turn_us: u64,
     /// Time over `maxmemory` with nothing left to evict, but for the time that goes on.
     exceeded_ms: u64,
@@ -85,6 +89,22 @@ impl Stats {
         (self.exceeded_ms + current, current)
     }
 
+    /// What part of the keys with an expiry was due, as cron finds it: `volatile` are left.
+    /// A running average over about twenty turns of cron, as Redis has it.
+    pub fn note_stale(&mut self, volatile: usize) {
+        let due = std::mem::take(&mut self.expired_actively) as f64;
+        let share = match due + volatile as f64 {
+            0.0 => 0.0,
+            keys => due / keys,
+        };
+        self.stale_share = share * 0.05 + self.stale_share * 0.95;
+    }
+
+    /// See [`Stats::note_stale`]; percent.
+    pub fn stale_percent(&self) -> f64 {
+        self.stale_share * 100.0
+    }
+
     /// Counts an error reply by the code it starts with.
     pub fn count_error(&mut self, code: &[u8]) {
         self.total_error_replies += 1;
@@ -98,7 +118,7 @@ impl Stats {
             let codes: Vec<_> = self
                 .errors
                 .keys()
-                .map(|c| String::from_utf8_lossy(c))
+                .map(|c| Printable(c).to_string())
                 .collect();
             tracing::warn!(
                 "Errorstats stopped adding new errors because the number of different errors \
@@ -124,7 +144,11 @@ pub struct Rate {
 impl Rate {
     /// Takes a sample of a growing counter.
     pub fn sample(&mut self, value: u64, now_ms: u64) {
-        let passed = now_ms.saturating_sub(self.last_ms);
+        // Nothing is known before the first sample.
+        let passed = match self.last_ms {
+            0 => 0,
+            last => now_ms.saturating_sub(last),
+        };
         let grown = value.saturating_sub(self.last_value);
         if let Some(rate) = (grown * 1000).checked_div(passed) {
             self.samples[self.at] = rate;
@@ -136,5 +160,36 @@ impl Rate {
     /// A second's worth, averaged over the samples.
     pub fn per_second(&self) -> u64 {
         self.samples.iter().sum::<u64>() / self.samples.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_needs_two_samples() {
+        let mut rate = Rate::default();
+        rate.sample(1_000_000, 5000);
+        assert_eq!(rate.per_second(), 0);
+        for n in 1..=16 {
+            rate.sample(1_000_000 + n * 10, 5000 + n * 100);
+        }
+        assert_eq!(rate.per_second(), 100);
+    }
+
+    #[test]
+    fn a_stale_share_rises_at_once_and_fades() {
+        let mut stats = Stats {
+            expired_actively: 1000,
+            ..Stats::default()
+        };
+        stats.note_stale(0);
+        assert_eq!(format!("{:.2}", stats.stale_percent()), "5.00");
+        stats.note_stale(100);
+        assert_eq!(format!("{:.2}", stats.stale_percent()), "4.75");
+        stats.expired_actively = 10;
+        stats.note_stale(90);
+        assert_eq!(format!("{:.2}", stats.stale_percent()), "5.01");
     }
 }

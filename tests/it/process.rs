@@ -206,9 +206,38 @@ fn json_lines_are_objects() {
     assert!(log.lines().count() > 3);
     for line in log.lines() {
         let object: serde_json::Value = serde_json::from_str(line).expect("one object a line");
-        assert_eq!(object["pid"], server.pid());
+        assert!(object["timestamp"].is_string() && object["level"].is_string());
         assert!(object["message"].is_string());
     }
+}
+
+#[test]
+fn what_clients_send_does_not_forge_lines() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    let forged = "a\r\n1:M 01 Jan 2026 00:00:00.000 # gone\x1b[2J\u{e9}";
+    assert_eq!(c.call(&["DEBUG", "LOG", forged]), b"+OK\r\n");
+    let shown = "DEBUG LOG: a\\r\\n1:M 01 Jan 2026 00:00:00.000 # gone\\x1b[2J\u{e9}\n";
+    assert!(server.log().contains(shown), "{}", server.log());
+}
+
+#[test]
+fn signals_that_redis_lives_through_are_lived_through() {
+    let server = Daemon::start(&[]);
+    for signal in [Signal::HUP, Signal::USR2, Signal::ALARM, Signal::PIPE] {
+        server.signal(signal);
+    }
+    assert_eq!(server.connect().ask("PING"), "+PONG\r\n");
+}
+
+#[test]
+fn save_points_that_are_not_served_are_named_at_the_end() {
+    let server = Daemon::start(&["--save", "3600 1"]);
+    let mut c = server.connect();
+    c.ask("SET a 1");
+    c.ask("SET b 1");
+    server.signal(Signal::TERM);
+    server.wait_for_log("2 keys are lost, with 2 changes since the start.");
 }
 
 #[test]

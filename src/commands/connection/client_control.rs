@@ -202,6 +202,10 @@ fn unblock(call: &mut Call<'_>) -> CommandResult {
         keyspace, server, ..
     } = call.world();
     let done = server::unblock_client(keyspace, server, ClientId(id as u64), error.as_ref());
+    if done && error.is_some() {
+        // As in Redis the error that another client gets makes this call a failed one.
+        call.server.command_stats[call.row].failed += 1;
+    }
     call.reply.int(done as i64);
     Ok(())
 }
@@ -246,6 +250,26 @@ mod tests {
         t.run(&format!("CLIENT KILL ID {}", waiting.0));
         assert_eq!(t.engine.server.blocked_clients, 0);
         assert!(t.engine.keyspace.waiting.is_empty());
+    }
+
+    #[test]
+    fn an_error_for_another_client_is_a_failed_call() {
+        let mut t = Testbed::new();
+        let waiting = t.connect();
+        let stats = |t: &mut Testbed| {
+            let all = t.run("INFO commandstats");
+            let line = all
+                .lines()
+                .find(|l| l.starts_with("cmdstat_client|unblock:"));
+            line.expect("it ran").split(',').nth(4).map(str::to_owned)
+        };
+        for (how, failed) in [("TIMEOUT", 0), ("ERROR", 1), ("ERROR", 2)] {
+            t.run_as(waiting, "BLPOP list 0");
+            let unblock = format!("CLIENT UNBLOCK {} {how}", waiting.0);
+            assert_eq!(t.run(&unblock), ":1\r\n");
+            assert_eq!(t.run(&unblock), ":0\r\n");
+            assert_eq!(stats(&mut t), Some(format!("failed_calls={failed}")));
+        }
     }
 
     #[test]

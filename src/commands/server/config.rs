@@ -7,7 +7,7 @@ use crate::keyspace::{Keyspace, KeyspaceStats};
 use crate::resp::Args;
 use crate::server::process::{self, FileLimit};
 use crate::server::{
-    Call, ClientFlags, CommandResult, CommandStats, Histogram, Server, Spec, Stats, World,
+    Call, ClientFlags, CommandResult, CommandStats, Histogram, Rates, Server, Spec, Stats, World,
 };
 use crate::server::{crash, listen, log};
 
@@ -111,6 +111,7 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
     let auth_denied = server.stats.auth_denied;
     server.stats = Stats::default();
     server.stats.auth_denied = auth_denied;
+    server.rates = Rates::default();
     for stats in &mut server.command_stats {
         *stats = CommandStats::default();
     }
@@ -332,6 +333,11 @@ mod tests {
         assert_eq!(t.run("CONFIG RESETSTAT"), "+OK\r\n");
         assert_eq!(t.engine.keyspace.stats.misses, 0);
         assert!(t.engine.server.stats.errors.is_empty());
+        let rate = &mut t.engine.server.rates.commands;
+        (1..9).for_each(|n| rate.sample(n * 1000, n * 100));
+        assert_ne!(rate.per_second(), 0);
+        t.run("CONFIG RESETSTAT");
+        assert_eq!(t.engine.server.rates.commands.per_second(), 0);
         assert_eq!(t.engine.server.stats.auth_denied, 1);
     }
 

@@ -10,6 +10,7 @@ use super::debug_inspect as inspect;
 use super::debug_protocol as protocol;
 use crate::base::float::parse_double;
 use crate::base::number::parse_i64;
+use crate::base::text::Printable;
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{misused, write_help};
 use crate::config::{parse_memory, system_text};
@@ -160,7 +161,7 @@ fn error(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn log(call: &mut Call<'_>) -> CommandResult {
-    tracing::warn!("DEBUG LOG: {}", String::from_utf8_lossy(call.args.at(2)));
+    tracing::warn!("DEBUG LOG: {}", Printable(call.args.at(2)));
     call.reply.ok();
     Ok(())
 }

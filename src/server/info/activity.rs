@@ -65,7 +65,10 @@ pub(super) fn stats(from: &Source<'_>, to: &mut Writer) {
         ("sync_partial_err", &0),
         ("expired_subkeys", &keys.expired_fields),
         ("expired_keys", &keys.expired),
-        ("expired_stale_perc", &"0.00"),
+        (
+            "expired_stale_perc",
+            &format!("{:.2}", stats.stale_percent()),
+        ),
         ("expired_time_cap_reached_count", &0),
         (
             "expire_cycle_cpu_milliseconds",

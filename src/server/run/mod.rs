@@ -151,7 +151,8 @@ impl Loop {
             .is_some_and(|due| due <= engine.keyspace.now_ms)
         {
             let began = Instant::now();
-            engine.keyspace.expire_cycle(EXPIRE_BUDGET);
+            let cycle = engine.keyspace.expire_cycle(EXPIRE_BUDGET);
+            engine.server.stats.expired_actively += cycle.deleted as u64;
             engine.after_removals();
             let micros = began.elapsed().as_micros() as u64;
             engine.server.stats.active_expire_us += micros;
