@@ -1,0 +1,144 @@
+//! Budgets: what a server may spend on inputs that grow.
+//!
+//! Each row of `rows` is measured with `n` and with `2n` of something, in a fresh server:
+//! CPU must not grow much faster than the input, memory and the loop's longest turn have
+//! stated bounds, and nothing may cost many times what a real Redis 8.0 spends, where it is
+//! installed. Mistakes that grow with the square of the input show here; how fast the linear
+//! ones are is measured by `benches/`.
+//!
+//! A table is printed (`-- --nocapture`). `RUSSET_BUDGETS=WATCH,DEL` plays the rows whose
+//! names begin so.
+
+mod measure;
+mod rows;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{env, fmt::Write, path::Path};
+
+use measure::{Cost, World};
+use rows::{ROWS, Row};
+use support::{Reply, daemon::russet, peers::Peer};
+
+/// CPU at 2n over CPU at n. The square of the input is 4.
+const GROWTH_MAX: f64 = 3.0;
+/// What a machine adds by itself to both.
+const CPU_SLACK_MS: f64 = 15.0;
+/// Buffers, tables and the allocator's reserve that do not grow with the input.
+const BYTES_SLACK: f64 = 8.0 * 1024.0 * 1024.0;
+/// A debug build over a Redis built for speed.
+const BESIDE_MAX: f64 = 8.0;
+const BESIDE_SLACK_MS: f64 = 60.0;
+/// A row that is over its budget is measured again; the lowest figures count.
+const TRIES: usize = 3;
+
+/// A row with n and with 2n.
+#[derive(Clone, Copy)]
+struct Costs {
+    once: Cost,
+    twice: Cost,
+}
+
+fn measured(program: &Path, row: &Row) -> Costs {
+    let cost = |n: usize| {
+        let mut world = World::new(program);
+        (row.before)(&mut world, n);
+        world.cost_of(|world| (row.run)(world, n))
+    };
+    Costs {
+        once: cost(row.n),
+        twice: cost(2 * row.n),
+    }
+}
+
+/// What is over budget, one clause each.
+fn overrun(row: &Row, costs: &Costs, beside: Option<&Costs>) -> Vec<String> {
+    let Costs { once, twice } = costs;
+    let mut over = Vec::new();
+    if twice.cpu_ms > GROWTH_MAX * once.cpu_ms + CPU_SLACK_MS {
+        over.push(format!("CPU {:.1} -> {:.1} ms", once.cpu_ms, twice.cpu_ms));
+    }
+    if let Some(beside) = beside
+        && twice.cpu_ms > BESIDE_MAX * beside.twice.cpu_ms + BESIDE_SLACK_MS
+    {
+        over.push(format!(
+            "CPU {:.1} ms, Redis {:.1}",
+            twice.cpu_ms, beside.twice.cpu_ms
+        ));
+    }
+    if twice.turn_ms > row.turn_ms {
+        over.push(format!("a turn of {:.1} ms", twice.turn_ms));
+    }
+    let allowed = BYTES_SLACK + (2 * row.n * row.bytes_each) as f64;
+    if twice.bytes > allowed {
+        over.push(format!("{:.1} MB", twice.bytes / 1e6));
+    }
+    over
+}
+
+fn judged(row: &Row, beside: Option<&Costs>) -> (Costs, Vec<String>) {
+    let mut lowest = measured(&russet(), row);
+    for _ in 1..TRIES {
+        if !row.open.is_empty() || overrun(row, &lowest, beside).is_empty() {
+            break;
+        }
+        let again = measured(&russet(), row);
+        lowest.once = lowest.once.lower(again.once);
+        lowest.twice = lowest.twice.lower(again.twice);
+    }
+    (lowest, overrun(row, &lowest, beside))
+}
+
+fn line(name: &str, costs: &Costs) -> String {
+    let Costs { once, twice } = costs;
+    format!(
+        "{name:42}{:9.1}{:9.1}{:8.1}{:8.1}{:8.1}{:8.1}",
+        once.cpu_ms,
+        twice.cpu_ms,
+        once.turn_ms,
+        twice.turn_ms,
+        once.bytes / 1e6,
+        twice.bytes / 1e6
+    )
+}
+
+#[test]
+fn costs_grow_no_faster_than_their_input() {
+    let redis = Peer::Redis8.program_for("budgets beside a real Redis");
+    let only = env::var("RUSSET_BUDGETS").unwrap_or_default();
+    let mut mistakes = String::new();
+    println!(
+        "{:42}{:>9}{:>9}{:>8}{:>8}{:>8}{:>8}",
+        "n, then 2n", "CPU ms", "", "turn ms", "", "MB", ""
+    );
+    for row in ROWS {
+        if !only.split(',').any(|begin| row.name.starts_with(begin)) {
+            continue;
+        }
+        if !has(&russet(), row.needs) {
+            println!("{:42} needs {}", row.name, row.needs);
+            continue;
+        }
+        let beside = redis.as_deref().map(|program| measured(program, row));
+        let (costs, over) = judged(row, beside.as_ref());
+        println!("{}", line(row.name, &costs));
+        if let Some(beside) = &beside {
+            println!("{}", line("  Redis 8.0", beside));
+        }
+        match (over.is_empty(), row.open.is_empty()) {
+            (true, true) => {}
+            (true, false) => println!("  no longer open: {}", row.open),
+            (false, false) => println!("  open: {}: {}", row.open, over.join("; ")),
+            (false, true) => {
+                let _ = writeln!(mistakes, "{}: {}", row.name, over.join("; "));
+            }
+        }
+    }
+    assert!(mistakes.is_empty(), "over budget:\n{mistakes}");
+}
+
+fn has(program: &Path, name: &str) -> bool {
+    let mut world = World::new(program);
+    let row = world.control.value(&format!("COMMAND INFO {name}"));
+    row.items() != Some(&[Reply::Null])
+}
