@@ -36,7 +36,7 @@ impl Row {
             before: |_, _| {},
             run,
             bytes_each: 0,
-            turn_ms: 60.0,
+            turn_ms: 100.0,
             needs: "PING",
             open: "",
         }
