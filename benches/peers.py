@@ -4,12 +4,15 @@
     benches/peers.py bench  [NAME=PROGRAM ...]    throughput, and server CPU per command
     benches/peers.py memory [NAME=PROGRAM ...]    bytes per element
     benches/peers.py big    [NAME=PROGRAM ...]    time of commands on a million elements
+    benches/peers.py single [NAME=PROGRAM ...]    a hundred single commands on 200,000 elements
     benches/peers.py large  [NAME=PROGRAM ...]    SETs of large values
+    benches/peers.py persist [NAME=PROGRAM ...]   SAVE, the append only file, loading of both
 
 Without servers: target/release/russet and the peers of tests/peers/install, Valkey with
 jemalloc, as its own build has it (NAME=.../valkey9/valkey-server is the one with libc's
 allocator, which rounds sizes less). The first server is the one under judgement; ratios are
-against the best of the others, and above 1 means that the first is better. A peer that is not
+against the best of the others, and above 1 means that the first is better. A server by the name
+of `limit` is shown and left out of the ratios: a floor that does no work. A peer that is not
 there is named, and its absence stands in the last line too.
 
 How it measures. One server runs at a time, pinned to CPU 0, the load generator to CPU 1.
@@ -17,7 +20,8 @@ CPU is user and system time of all the server's threads, from the scheduler's ow
 nanoseconds. Rounds are interleaved and the median is shown: single figures jump by ten
 to twenty per cent from run to run, ratios less.
 
-    ROWS=label,label    only these rows        ROUNDS=3    rounds of all but `memory`
+    ROWS=label,label    only these rows        ROUNDS=3    rounds of all but `memory`, `persist`
+    ONLY=text           rows with this in their label
     SCALE=0.1           fewer requests          PORT=17000  first port
 """
 import os
@@ -33,9 +37,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = [label for label in os.environ.get("ROWS", "").split(",") if label]
+ONLY = os.environ.get("ONLY", "")
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 SCALE = float(os.environ.get("SCALE", "1"))
 PORT = int(os.environ.get("PORT", str(22600 + os.getpid() % 200)))
+
+
+def wanted(label):
+    """Whether ROWS and ONLY let this row in."""
+    return ONLY in label and (not ROWS or label in ROWS)
 
 
 def command(*args):
@@ -50,21 +60,33 @@ def command(*args):
 class Server:
     """One running server; a `with` block ends it."""
 
-    def __init__(self, name, program, port, prefix=(), cpus="0"):
+    def __init__(self, name, program, port, prefix=(), cpus="0", settings=("--save", "", "--appendonly", "no")):
         self.name, self.port = name, port
         self.folder = tempfile.mkdtemp(prefix=f"peers-{name}-")
         self.log = open(os.path.join(self.folder, "log"), "wb")
+        self.words = ["taskset", "-c", cpus, *prefix, program, "--port", str(port), "--bind", "127.0.0.1",
+                      "--dir", self.folder, "--daemonize", "no", *settings]
+        self.start()
+
+    def start(self, limit=30):
+        """Starts the process and waits for its PONG, which comes when all is loaded."""
         self.process = subprocess.Popen(
-            ["taskset", "-c", cpus, *prefix, program, "--port", str(port), "--bind", "127.0.0.1", "--dir", self.folder,
-             "--daemonize", "no", "--save", "", "--appendonly", "no"],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, cwd=self.folder)
-        until = time.time() + 30
+            self.words, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, cwd=self.folder)
+        until = time.time() + limit
         while not self.answers():
             if self.process.poll() is not None or time.time() > until:
                 text = Path(self.folder, "log").read_text(errors="replace")[-2000:]
                 self.__exit__()
-                sys.exit(f"{name} ({program}) does not answer; its log:\n{text}")
-            time.sleep(0.02)
+                sys.exit(f"{self.name} does not answer; its log:\n{text}")
+            time.sleep(0.01)
+
+    def crash_and_start(self):
+        """kill -9, and again in the same folder; the seconds until it serves."""
+        self.process.kill()
+        self.process.wait()
+        begun = time.monotonic()
+        self.start(600)
+        return time.monotonic() - begun
 
     def answers(self):
         try:
@@ -93,6 +115,15 @@ class Server:
                 text += data
         lines = (line.partition(b":") for line in text.split(b"\r\n"))
         return next((value.decode() for name, _, value in lines if name == field.encode()), "")
+
+    def ask(self, *words):
+        """The first line of one command's reply."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=600) as connection:
+            connection.sendall(command(*words))
+            line = b""
+            while not line.endswith(b"\n"):
+                line += connection.recv(1)
+            return line
 
     def used_bytes(self):
         return int(self.info("memory", "used_memory"))
@@ -301,6 +332,120 @@ BIG = [
     ("ZADD moved", 64, lambda n: zadds(range(n)), lambda n: zadds(shuffled(n))),
 ]
 
+# What `single` works on: 200,000 elements of each, the second of two moved by half.
+SINGLE_ELEMENTS = 200_000
+
+
+def single_fill(n):
+    yield from (command("SET", "key:%012d" % at, "x" * 64) for at in range(n))
+    yield from many("SADD", "set", members(0, n)) + many("SADD", "set2", members(n // 2, n))
+    yield from many("SADD", "ints", range(n))
+    yield from many("RPUSH", "list", ("e:%012d" % at for at in range(n)))
+    yield from many("HSET", "hash", (text for at in range(n) for text in ("f:%012d" % at, str(at))), 200)
+    yield from many("ZADD", "zset", (text for at in range(n) for text in (str(at), "m:%012d" % at)), 200)
+    yield from many("ZADD", "zset2", (text for at in range(n // 2, n + n // 2) for text in (str(at), "m:%012d" % at)), 200)
+    yield from many("ZADD", "lex", (text for at in range(n) for text in ("0", "m:%012d" % at)), 200)
+    yield from (command("SET", name, "".join(random.Random(name).choices("abcd", k=1000))) for name in ("text1", "text2"))
+    yield from many("RPUSH", "short", range(100)) + many("HSET", "small", pairs(10, "f%d", "v%d")) + many("SADD", "few", range(100))
+
+
+MILLIS, MICROS = 10, 3000  # How often a command is sent that takes the one or the other.
+
+# How often, and the commands: of several one after the other. `#` is another number each time.
+SINGLE = [
+    (MICROS, "PING"), (MICROS, "ECHO hello"), (MICROS, "SELECT 0"), (MICROS, "DBSIZE"), (300, "INFO"),
+    (300, "INFO commandstats"), (300, "INFO keyspace"), (300, "CLIENT LIST"), (300, "CONFIG GET max*"), (30, "CONFIG GET *"), (100, "COMMAND"),
+    (MICROS, "COMMAND COUNT"), (MICROS, "MULTI", "GET key:#", "EXEC"), (MICROS, "WATCH key:#", "UNWATCH"),
+    (MICROS, "GET key:#"), (MICROS, "SET key:# value"), (MICROS, "SET key:# value XX KEEPTTL"), (MICROS, "SETNX key:# value"),
+    (MICROS, "GETSET key:# value"), (MICROS, "GETEX key:# PERSIST"), (MICROS, "SET temporary x", "GETDEL temporary"),
+    (MICROS, "APPEND appended 12345678"), (MICROS, "STRLEN key:#"), (MICROS, "GETRANGE text1 100 200"),
+    (MICROS, "SETRANGE text2 100 abcd"), (MICROS, "INCR number"), (MICROS, "INCRBYFLOAT float 0.25"),
+    (MICROS, "MGET" + " key:#" * 10), (MICROS, "MSET" + " key:# v" * 10), (MILLIS, "LCS text1 text2"),
+    (MILLIS, "LCS text1 text2 IDX"), (MICROS, "EXISTS key:#"), (MICROS, "TYPE key:#"), (MICROS, "TTL key:#"),
+    (MICROS, "EXPIRE key:# 1000"), (MICROS, "PERSIST key:#"), (MICROS, "TOUCH key:#"), (MICROS, "OBJECT ENCODING key:#"),
+    (MICROS, "RENAME number number2", "RENAME number2 number"), (MICROS, "COPY key:# copied REPLACE"),
+    (MICROS, "SET temporary x", "DEL temporary"), (MICROS, "RANDOMKEY"), (300, "SCAN #0 COUNT 1000"),
+    (MILLIS, "KEYS key:*7777"), (MILLIS, "KEYS nothing*"), (MICROS, "MEMORY USAGE key:#"),
+    (MICROS, "LPUSH list x", "LPOP list"), (MICROS, "RPUSH list x", "RPOP list"), (MICROS, "RPUSH empty x", "LPOP empty"),
+    (MICROS, "LLEN list"), (MICROS, "LINDEX list 10"), (300, "LINDEX list 100000"), (300, "LSET list 100000 e:000000100000"),
+    (MICROS, "LRANGE list 0 99"), (300, "LRANGE list 100000 100099"), (MILLIS, "LRANGE list 0 -1"),
+    (MILLIS, "LPOS list e:000000100000"), (MILLIS, "LINSERT list BEFORE e:000000100000 x", "LREM list 1 x"),
+    (MICROS, "LMOVE list list LEFT RIGHT"), (MICROS, "RPUSH short x", "LTRIM short -100 -1"), (MICROS, "LMPOP 1 empty LEFT"),
+    (MILLIS, "SORT list ALPHA LIMIT 0 10"), (300, "SORT short"),
+    (MICROS, "HGET hash f:#"), (MICROS, "HSET hash f:# 17"), (MICROS, "HSET hash new 1", "HDEL hash new"),
+    (MICROS, "HMGET hash" + " f:#" * 10), (MICROS, "HEXISTS hash f:#"), (MICROS, "HSTRLEN hash f:#"), (MICROS, "HLEN hash"),
+    (MICROS, "HINCRBY hash f:# 1"), (MICROS, "HINCRBYFLOAT hash floating 0.5"), (MICROS, "HSETNX hash f:# 1"),
+    (MICROS, "HRANDFIELD hash"), (300, "HRANDFIELD hash 100"), (300, "HSCAN hash #0 COUNT 1000"), (MILLIS, "HGETALL hash"),
+    (MILLIS, "HKEYS hash"), (MILLIS, "HVALS hash"), (MICROS, "HGETALL small"), (MICROS, "HSET small f5 v5"),
+    (MICROS, "HEXPIRE hash 1000 FIELDS 1 f:#"), (MICROS, "HTTL hash FIELDS 1 f:#"),
+    (MICROS, "SISMEMBER set m:#"), (MICROS, "SADD set m:#"), (MICROS, "SADD set new", "SREM set new"),
+    (MICROS, "SMISMEMBER set" + " m:#" * 10), (MICROS, "SCARD set"), (MICROS, "SRANDMEMBER set"),
+    (300, "SRANDMEMBER set 100"), (300, "SRANDMEMBER set -100"), (300, "SSCAN set #0 COUNT 1000"), (MILLIS, "SMEMBERS set"),
+    (MILLIS, "SINTER set set2"), (MILLIS, "SUNION set set2"), (MILLIS, "SDIFF set set2"), (MILLIS, "SINTER ints few"),
+    (300, "SINTERCARD 2 set set2 LIMIT 100"), (MILLIS, "SINTERSTORE stored set set2"), (MILLIS, "SUNIONSTORE stored set set2"),
+    (MILLIS, "SDIFFSTORE stored set set2"), (MICROS, "SADD moved x", "SMOVE moved moved2 x"), (MICROS, "SADD one x", "SPOP one"),
+    (MICROS, "ZSCORE zset m:#"), (MICROS, "ZADD zset #0 m:#"), (MICROS, "ZADD zset 5.5 new", "ZREM zset new"),
+    (MICROS, "ZMSCORE zset" + " m:#" * 10), (MICROS, "ZRANK zset m:#"), (MICROS, "ZREVRANK zset m:#"), (MICROS, "ZCARD zset"),
+    (MICROS, "ZCOUNT zset 1000 #0"), (MICROS, "ZLEXCOUNT lex [m:#  +"), (MICROS, "ZINCRBY zset 1 m:#"),
+    (MICROS, "ZRANGE zset 0 99"), (MICROS, "ZRANGE zset 100000 100099 WITHSCORES"), (MICROS, "ZRANGE zset 0 99 REV"),
+    (MICROS, "ZRANGEBYSCORE zset #0 +inf LIMIT 0 10"), (MICROS, "ZRANGE lex [m:# + BYLEX LIMIT 0 10"), (MILLIS, "ZRANGE zset 0 -1"),
+    (MICROS, "ZRANDMEMBER zset"), (300, "ZRANDMEMBER zset 100"), (300, "ZSCAN zset #0 COUNT 1000"),
+    (MICROS, "ZADD zset -1 first", "ZPOPMIN zset"), (300, "ZRANGESTORE stored zset 0 999"), (MILLIS, "ZUNION 2 zset zset2"),
+    (MILLIS, "ZINTER 2 zset zset2"), (MILLIS, "ZDIFF 2 zset zset2"), (MILLIS, "ZUNIONSTORE stored 2 zset zset2"),
+    (MILLIS, "ZINTERSTORE stored 2 zset zset2"), (MILLIS, "ZDIFFSTORE stored 2 zset zset2"),
+    (MILLIS, "ZINTERCARD 2 zset zset2"), (MICROS, "ZADD few2 1 a 2 b 3 c", "ZREMRANGEBYRANK few2 0 -1"),
+    (MICROS, "SETBIT bits # 1"), (MICROS, "GETBIT bits #"), (300, "BITCOUNT bits"), (MICROS, "PFADD log m:#"), (MICROS, "PFCOUNT log"),
+    (MICROS, "GEOADD places 13.4 52.5 p#"), (300, "GEOSEARCH places FROMLONLAT 13 52 BYRADIUS 100 km COUNT 10"),
+    (MICROS, "XADD stream * f v"), (300, "XRANGE stream - + COUNT 100"), (MICROS, "PUBLISH nobody x"),
+    (MICROS, "DUMP small"), (MICROS, "EVAL return(1) 0"),
+]
+
+
+def single_commands(count, lines, elements):
+    """So many times the lines; the same numbers in the same order for all servers."""
+    picked = random.Random(2)
+    for _ in range(max(int(count * SCALE), 3)):
+        for line in lines:
+            words = []
+            for word in line.split():
+                # `#0` is the number alone, `key:#` one with twelve digits.
+                while "#0" in word:
+                    word = word.replace("#0", str(picked.randrange(elements)), 1)
+                while "#" in word:
+                    word = word.replace("#", "%012d" % picked.randrange(elements), 1)
+                words.append(word)
+            yield command(*words)
+
+
+def single(servers):
+    os.sched_setaffinity(0, {1})
+    rows = [(count, lines, ", ".join(line if len(line) < 34 else line[:31] + "..." for line in lines)) for count, *lines in SINGLE]
+    rows = [row for row in rows if wanted(row[2])]
+    costs = [{name: [] for name, _ in servers} for _ in rows]
+    # Each server keeps what it holds while all rows pass; a row leaves it as it was.
+    for at, (name, program) in enumerate(servers):
+        with Server(name, program, PORT + at) as server:
+            server.fill(single_fill(SINGLE_ELEMENTS), batch=500)
+            for _ in range(ROUNDS):
+                for (count, lines, _), cost in zip(rows, costs):
+                    commands = list(single_commands(count, lines, SINGLE_ELEMENTS))
+                    before = server.cpu_seconds()
+                    try:
+                        # Sixty are whole transactions, and whole turns of two lines.
+                        server.run(commands, pipeline=1 if count == MILLIS and len(lines) == 1 else 60)
+                    except RuntimeError:
+                        continue
+                    cost[name].append((server.cpu_seconds() - before) / (len(commands) / len(lines)) * 1e6)
+    print(f"{'command':48}" + "".join(f"{name + ' us':>14}" for name, _ in servers) + f"{'CPU ratio':>11}")
+    behind = []
+    for (_, _, label), cost in zip(rows, costs):
+        show(f"{label[:47]:48}", servers, [(cost, "{:14.3f}", min)], (11,))
+        others = [statistics.median(cost[name]) for name, _ in servers[1:] if cost[name] and name != "limit"]
+        if cost[servers[0][0]] and others and statistics.median(cost[servers[0][0]]) > min(others):
+            behind.append(label)
+    print(f"behind the best peer: {len(behind)} of {len(rows)}" + "".join(f"\n  {label}" for label in behind))
+
+
 # Label, bytes a value, values, keys that take turns, SETs before their replies are waited for.
 LARGE = [
     ("SET 64KiB", 64 << 10, 8_000, 8, 1),
@@ -327,7 +472,7 @@ def bench(servers):
     print(f"{'workload':16}" + "".join(f"{name + ' kops':>14}{'us/op':>8}" for name, _ in servers)
           + f"{'kops ratio':>12}{'CPU ratio':>11}")
     for label, pipeline, requests, before, args in LOADS:
-        if ROWS and label not in ROWS:
+        if not wanted(label):
             continue
         requests = max(int(requests * SCALE), 1000)
         rates, costs = {name: [] for name, _ in servers}, {name: [] for name, _ in servers}
@@ -352,7 +497,7 @@ def big(servers):
           + f"{'ms ratio':>12}{'CPU ratio':>11}")
     os.sched_setaffinity(0, {1})
     for label, pipeline, fill, measured in BIG:
-        if ROWS and label not in ROWS:
+        if not wanted(label):
             continue
         elements = max(int(1_000_000 * SCALE), 10_000)
         before, commands = fill(elements), measured(elements)
@@ -394,7 +539,7 @@ def large(servers):
           + f"{'ms ratio':>12}{'CPU ratio':>11}")
     os.sched_setaffinity(0, {1})
     for label, size, count, keys, pipeline in LARGE:
-        if ROWS and label not in ROWS:
+        if not wanted(label):
             continue
         count = max(int(count * SCALE), 2 * pipeline)
         walls, costs = {name: [] for name, _ in servers}, {name: [] for name, _ in servers}
@@ -416,7 +561,7 @@ def memory(servers):
     print(f"{'data':22}" + "".join(f"{name + ' used':>14}{'RSS':>8}" for name, _ in servers)
           + f"{'used ratio':>12}{'RSS ratio':>11}   bytes an element")
     for label, elements, add in SETS:
-        if ROWS and label not in ROWS:
+        if not wanted(label):
             continue
         elements = max(int(elements * SCALE), 1000)
         used, resident = {name: [] for name, _ in servers}, {name: [] for name, _ in servers}
@@ -432,6 +577,61 @@ def memory(servers):
         show(f"{label:22}", servers, [(used, "{:14.1f}", min), (resident, "{:8.1f}", min)], (12, 11))
 
 
+def of_all_kinds():
+    """A million strings, small hashes, and half a million elements of each large value."""
+    count = max(int(1_000_000 * SCALE), 10_000)
+    yield from (command("SET", "key:%012d" % n, "x" * 64) for n in range(count))
+    yield from (command("HSET", "h:%d" % n, *pairs(5, "field%d", "value%011d")) for n in range(count // 10))
+    yield from (command("ZADD", "zset", n * 0.5, "m:%012d" % n) for n in range(count // 2))
+    yield from (command("SADD", "set", "m:%012d" % n) for n in range(count // 2))
+    yield from (command("RPUSH", "list", "e:%012d" % n) for n in range(count // 2))
+    yield from (command("HSET", "hash", "f:%012d" % n, "v:%012d" % n) for n in range(count // 2))
+
+
+def loaded_again(server):
+    """Seconds from the start after kill -9 until all keys are there again; none if they are not."""
+    before = server.ask("DBSIZE")
+    seconds = server.crash_and_start()
+    return seconds if server.ask("DBSIZE") == before else None
+
+
+def saved(server):
+    """SAVE, its file, and loading it; nothing where there is no SAVE."""
+    server.fill(of_all_kinds())
+    begun = time.monotonic()
+    if not server.ask("SAVE").startswith(b"+OK"):
+        return None, None, None
+    seconds = time.monotonic() - begun
+    size = (Path(server.folder) / "dump.rdb").stat().st_size
+    return seconds, size / 1e6, loaded_again(server)
+
+
+def appended(server):
+    """SETs with an append only file, their CPU, and loading it."""
+    requests = max(int(2_000_000 * SCALE), 10_000)
+    cpu, begun = server.cpu_seconds(), time.monotonic()
+    rate = load(server.port, 32, requests, ["-t", "set", *RANDOM, "-d", "64"])
+    seconds, cpu = time.monotonic() - begun, server.cpu_seconds() - cpu
+    if rate is None or not any(Path(server.folder).rglob("*.aof")):
+        return None, None, None
+    # What `everysec` has not written yet may go with the process.
+    time.sleep(1.5)
+    return seconds, cpu, loaded_again(server)
+
+
+def persist(servers):
+    columns = ["SAVE s", "RDB MB", "load s", "AOF s", "AOF CPU s", "load s"]
+    print(f"{'server':12}" + "".join(f"{column:>12}" for column in columns))
+    for at, (name, program) in enumerate(servers):
+        figures = []
+        for settings, measure in (
+                (("--save", "", "--appendonly", "no", "--rdbcompression", "no"), saved),
+                (("--save", "", "--appendonly", "yes", "--appendfsync", "everysec"), appended)):
+            with Server(name, program, PORT + at, settings=settings) as server:
+                figures += measure(server)
+        print(f"{name:12}" + "".join(f"{'-':>12}" if one is None else f"{one:12.3f}" for one in figures), flush=True)
+
+
 def show(row, servers, columns, widths):
     """A row of medians, then how the first server stands to the best of the others."""
     for name, _ in servers:
@@ -440,7 +640,7 @@ def show(row, servers, columns, widths):
             row += form.format(statistics.median(values[name])) if values[name] else blank
     for (values, _, best), width in zip(columns, widths):
         ours = values[servers[0][0]]
-        others = [statistics.median(values[name]) for name, _ in servers[1:] if values[name]]
+        others = [statistics.median(values[name]) for name, _ in servers[1:] if values[name] and name != "limit"]
         if ours and others:
             ours, theirs = statistics.median(ours), best(others)
             ratio = ours / theirs if best is max else theirs / ours
@@ -463,7 +663,7 @@ def default_servers():
 
 
 def main():
-    kinds = {"bench": bench, "memory": memory, "big": big, "large": large}
+    kinds = {"bench": bench, "memory": memory, "big": big, "single": single, "large": large, "persist": persist}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     for tool in ("redis-benchmark", "taskset"):

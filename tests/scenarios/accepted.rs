@@ -54,12 +54,6 @@ const ACCEPTED: &[Accepted] = &[
         },
     },
     Accepted {
-        reason: "open: CLIENT UNBLOCK ERROR counts as a failed call",
-        is_it: |_, difference| {
-            is_figure(difference, |name| name == "failed_calls of client|unblock")
-        },
-    },
-    Accepted {
         reason: "open: WAIT that CLIENT UNBLOCK ERROR ends is two calls in Redis",
         is_it: |scenario, difference| {
             is_figure(difference, |name| name == "calls of wait")
