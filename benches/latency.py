@@ -4,6 +4,8 @@
     benches/latency.py expiry      [NAME=PROGRAM ...]   how late keys with a TTL are deleted
     benches/latency.py growth      [NAME=PROGRAM ...]   the keyspace grows to KEYS
     benches/latency.py connections [NAME=PROGRAM ...]   10,000 of them, 1,000 speak
+    benches/latency.py rates       [NAME=PROGRAM ...]   how long a request takes at a given rate
+    benches/latency.py closed      [NAME=PROGRAM ...]   each client waits for its reply
 
 Without servers: target/release/russet and the peers of tests/peers/install. One server
 runs at a time, pinned to CPU 0, load and clients to CPU 1. Two rows a server for `expiry`:
@@ -17,18 +19,27 @@ turn that was interrupted is longer than its work. A host that takes the CPU awa
 counted there, so growth is repeated, and "each run" is the longest turn that every run had at
 the same stage (two hundred of them): what growing itself costs.
 
+`rates`: a load generator of epoll sends SET and GET in turn at 5,000, 20,000 and 40,000 a
+second over 50, 10 and 1 clients, each at its time whether or not earlier ones are answered, so
+that what waits is counted; p50 and p99 from that time. It says how many it could not send in
+time. `closed`: redis-benchmark, one request at a time, with 2 to 1,000 clients: throughput, CPU
+a request, and both beside the best peer (above 1: the first is better).
+
     KEYS=1000000     keys (10,000,000 for `growth`)    SECONDS=60    over which they expire
     PORT=17000       first port                        PREFIX="chrt -f 10"
-    RUNS=3           runs of `growth`
+    RUNS=3           runs of `growth`, rounds of `rates` and `closed`
 """
 import os
 import re
 import resource
+import select
 import socket
+import statistics
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from pathlib import Path
 
 import peers
@@ -202,8 +213,93 @@ def connections(servers, idle=10_000, active=1_000):
                 one.close()
 
 
+RATES = [(rate, clients) for rate in (5_000, 20_000, 40_000) for clients in (50, 10, 1)]
+
+
+def at_rate(port, rate, clients, seconds=2.0):
+    """Sends at fixed times and waits for no reply; p50 and p99 in microseconds, and how many
+    were sent more than a millisecond late."""
+    sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(clients)]
+    poll, due, took, late = select.epoll(), {}, [], 0
+    for one in sockets:
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        one.setblocking(False)
+        poll.register(one, select.EPOLLIN)
+        due[one.fileno()] = deque()
+    by_number = {one.fileno(): one for one in sockets}
+    requests = [command("SET", "key", "x" * 64), command("GET", "key")]
+    # A reply to SET is one line, one to GET two: lines tell how many have come.
+    lines = [1, 2]
+    owed = dict.fromkeys(due, 0)
+    count, sent = int(rate * seconds), 0
+    now = time.perf_counter
+    begin = now() + 0.01
+    while len(took) < count:
+        while sent < count and begin + sent / rate <= now():
+            one, time_due = sockets[sent % clients], begin + sent / rate
+            late += now() - time_due > 1e-3
+            kind = sent // clients % 2
+            one.send(requests[kind])
+            due[one.fileno()].append((time_due, lines[kind]))
+            sent += 1
+        wait = begin + sent / rate - now() if sent < count else 0.1
+        # epoll rounds up to whole milliseconds: near the next request it only looks.
+        for number, _ in poll.poll(0 if wait < 2e-3 else wait - 1e-3):
+            data = by_number[number].recv(1 << 16)
+            if not data:
+                raise RuntimeError("the server closed the connection")
+            came, have = now(), owed[number] + data.count(b"\n")
+            waiting = due[number]
+            while waiting and have >= waiting[0][1]:
+                time_due, needed = waiting.popleft()
+                have -= needed
+                took.append(came - time_due)
+            owed[number] = have
+    for one in sockets:
+        one.close()
+    took.sort()
+    return took[len(took) // 2] * 1e6, took[int(len(took) * 0.99)] * 1e6, late / count
+
+
+def rates(servers):
+    print(f"{'rate':>8}{'clients':>9}" + "".join(f"{name + ' p50':>14}{'p99 us':>10}{'late':>7}" for name, _ in servers))
+    for rate, clients in RATES:
+        row = f"{rate:8}{clients:9}"
+        seen = {name: [] for name, _ in servers}
+        for _ in range(RUNS):
+            for at, (name, program) in enumerate(servers):
+                with Server(name, program, PORT + at) as server:
+                    at_rate(server.port, rate, clients, 0.2)
+                    seen[name].append(at_rate(server.port, rate, clients))
+        for name, _ in servers:
+            p50, p99, late = (statistics.median(figure) for figure in zip(*seen[name]))
+            row += f"{p50:14.0f}{p99:10.0f}{late * 100:6.1f}%"
+        print(row, flush=True)
+
+
+CLOSED = [2, 4, 8, 16, 24, 50, 200, 1_000]
+
+
+def closed(servers):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096,) * 2)
+    print(f"{'clients':16}" + "".join(f"{name + ' kops':>14}{'us/op':>8}" for name, _ in servers)
+          + f"{'kops ratio':>12}{'CPU ratio':>11}")
+    requests = max(int(100_000 * peers.SCALE), 2_000)
+    for clients in CLOSED:
+        throughput, costs = {name: [] for name, _ in servers}, {name: [] for name, _ in servers}
+        for _ in range(RUNS):
+            for at, (name, program) in enumerate(servers):
+                with Server(name, program, PORT + at) as server:
+                    before = server.cpu_seconds()
+                    rate = peers.load(server.port, 1, requests, ["-t", "set"], clients)
+                    if rate:
+                        throughput[name].append(rate / 1e3)
+                        costs[name].append((server.cpu_seconds() - before) / requests * 1e6)
+        peers.show(f"{clients:<16}", servers, [(throughput, "{:14.1f}", max), (costs, "{:8.3f}", min)], (12, 11))
+
+
 def main():
-    kinds = {"expiry": expiry, "growth": growth, "connections": connections}
+    kinds = {"expiry": expiry, "growth": growth, "connections": connections, "rates": rates, "closed": closed}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     missing = []
