@@ -24,6 +24,7 @@ to twenty per cent from run to run, ratios less.
     ONLY=text           rows with this in their label
     SCALE=0.1           fewer requests          PORT=17000  first port
 """
+import contextlib
 import os
 import random
 import shutil
@@ -417,33 +418,43 @@ def single_commands(count, lines, elements):
             yield command(*words)
 
 
+def single_cost(server, count, lines):
+    """Microseconds of CPU for the lines once; none when the server refuses them."""
+    commands = list(single_commands(count, lines, SINGLE_ELEMENTS))
+    before = server.cpu_seconds()
+    try:
+        # Sixty are whole transactions, and whole turns of two lines.
+        server.run(commands, pipeline=1 if count <= MILLIS and len(lines) == 1 else 60)
+    except RuntimeError:
+        return None
+    return (server.cpu_seconds() - before) / (len(commands) / len(lines)) * 1e6
+
+
 def single(servers):
     os.sched_setaffinity(0, {1})
-    rows = [(count, lines, ", ".join(line if len(line) < 34 else line[:31] + "..." for line in lines)) for count, *lines in SINGLE]
-    rows = [row for row in rows if wanted(row[2])]
-    costs = [{name: [] for name, _ in servers} for _ in rows]
-    # Each server keeps what it holds while all rows pass; a row leaves it as it was.
-    for at, (name, program) in enumerate(servers):
-        with Server(name, program, PORT + at) as server:
-            server.fill(single_fill(SINGLE_ELEMENTS), batch=500)
-            for _ in range(ROUNDS):
-                for (count, lines, _), cost in zip(rows, costs):
-                    commands = list(single_commands(count, lines, SINGLE_ELEMENTS))
-                    before = server.cpu_seconds()
-                    try:
-                        # Sixty are whole transactions, and whole turns of two lines.
-                        server.run(commands, pipeline=1 if count <= MILLIS and len(lines) == 1 else 60)
-                    except RuntimeError:
-                        continue
-                    cost[name].append((server.cpu_seconds() - before) / (len(commands) / len(lines)) * 1e6)
     print(f"{'command':48}" + "".join(f"{name + ' us':>14}" for name, _ in servers) + f"{'CPU ratio':>11}")
-    behind = []
-    for (_, _, label), cost in zip(rows, costs):
-        show(f"{label[:47]:48}", servers, [(cost, "{:14.3f}", min)], (11,))
-        others = [statistics.median(cost[name]) for name, _ in servers[1:] if cost[name] and name != "limit"]
-        if cost[servers[0][0]] and others and statistics.median(cost[servers[0][0]]) > min(others):
-            behind.append(label)
-    print(f"behind the best peer: {len(behind)} of {len(rows)}" + "".join(f"\n  {label}" for label in behind))
+    behind = rows = 0
+    # All servers stay while the rows pass, each of which leaves them as they were.
+    with contextlib.ExitStack() as stack:
+        running = [stack.enter_context(Server(name, program, PORT + at)) for at, (name, program) in enumerate(servers)]
+        for server in running:
+            server.fill(single_fill(SINGLE_ELEMENTS), batch=500)
+        for count, *lines in SINGLE:
+            label = ", ".join(lines)
+            if not wanted(label):
+                continue
+            costs = {server.name: [] for server in running}
+            for _ in range(ROUNDS):
+                for server in running:
+                    cost = single_cost(server, count, lines)
+                    if cost is not None:
+                        costs[server.name].append(cost)
+            show(f"{label[:47]:48}", servers, [(costs, "{:14.3f}", min)], (11,))
+            others = [statistics.median(costs[name]) for name, _ in servers[1:] if costs[name] and name != "limit"]
+            ours = costs[servers[0][0]]
+            behind += bool(ours and others) and statistics.median(ours) > min(others)
+            rows += 1
+    print(f"behind the best peer: {behind} of {rows}")
 
 
 # Label, bytes a value, values, keys that take turns, SETs before their replies are waited for.
