@@ -1,137 +1,145 @@
 //! Keys that only the words of one command show: options that name keys, or that decide how
 //! one is accessed.
 //!
-//! A row names its finder (`Spec::find_keys`); `keys` asks it where the key specs do not say.
+//! A row names its finder (`Spec::find_keys`); its `plan` asks it where the key specs do not
+//! say.
 
-use super::keys::KeyAt;
+use super::keys::{Keys, Run};
 use super::{Access, BadKeys};
+use crate::resp::Args;
 
 pub(super) const MODIFY: Access = Access::RW.union(Access::ACCESS).union(Access::UPDATE);
 
 pub(super) const OVERWRITE: Access = Access::OW.union(Access::UPDATE);
 
-fn is(arg: &[u8], word: &str) -> bool {
-    arg.eq_ignore_ascii_case(word.as_bytes())
-}
-
 /// SET: with `GET` the key is read, too.
-pub fn set(args: &[&[u8]], found: &mut Vec<KeyAt>) -> Result<(), BadKeys> {
-    let reads = args.iter().skip(3).any(|arg| is(arg, "get"));
-    found.push((1, if reads { MODIFY } else { OVERWRITE }));
-    Ok(())
+pub fn set(args: Args<'_>) -> Result<Keys, BadKeys> {
+    let reads = (3..args.len()).any(|at| args.is(at, "get"));
+    Ok(Keys::one(1, if reads { MODIFY } else { OVERWRITE }))
 }
 
 /// BITFIELD: only reads if every operation is a `GET`.
-pub fn bitfield(args: &[&[u8]], found: &mut Vec<KeyAt>) -> Result<(), BadKeys> {
-    let mut rest = args.get(2..).unwrap_or_default();
+pub fn bitfield(args: Args<'_>) -> Result<Keys, BadKeys> {
+    let mut at = 2;
     let reads = loop {
-        rest = match rest {
-            [] => break true,
-            [op, _, _, rest @ ..] if is(op, "get") => rest,
-            [op, _, rest @ ..] if is(op, "overflow") => rest,
+        let left = args.len().saturating_sub(at);
+        at += match left {
+            0 => break true,
+            3.. if args.is(at, "get") => 3,
+            2.. if args.is(at, "overflow") => 2,
             // SET, INCRBY, or no form of the command.
             _ => break false,
         };
     };
-    found.push((1, if reads { Access::READ } else { MODIFY }));
-    Ok(())
+    Ok(Keys::one(1, if reads { Access::READ } else { MODIFY }))
 }
 
 /// SORT: the last `STORE` counts. Keys made of `BY` and `GET` patterns are not arguments.
-pub fn sort(args: &[&[u8]], found: &mut Vec<KeyAt>) -> Result<(), BadKeys> {
-    found.push((1, Access::READ));
+pub fn sort(args: Args<'_>) -> Result<Keys, BadKeys> {
     let mut destination = None;
     let mut at = 2;
     while at < args.len() {
-        if is(args[at], "limit") {
+        if args.is(at, "limit") {
             at += 2;
-        } else if is(args[at], "store") && at + 1 < args.len() {
+        } else if args.is(at, "store") && at + 1 < args.len() {
             destination = Some(at + 1);
-        } else if is(args[at], "get") || is(args[at], "by") {
+        } else if args.is(at, "get") || args.is(at, "by") {
             at += 1;
         }
         at += 1;
     }
-    found.extend(destination.map(|at| (at, OVERWRITE)));
-    Ok(())
+    Ok(source_and(destination, Access::READ, OVERWRITE))
 }
 
 /// SORT_RO: the sorted key alone.
-pub fn sort_ro(_args: &[&[u8]], found: &mut Vec<KeyAt>) -> Result<(), BadKeys> {
-    found.push((1, Access::READ));
-    Ok(())
+pub fn sort_ro(_args: Args<'_>) -> Result<Keys, BadKeys> {
+    Ok(Keys::one(1, Access::READ))
 }
 
 /// MIGRATE: one key in its old place, or those behind `KEYS` if that place is empty.
-pub fn migrate(args: &[&[u8]], found: &mut Vec<KeyAt>) -> Result<(), BadKeys> {
+pub fn migrate(args: Args<'_>) -> Result<Keys, BadKeys> {
     let mut keys = 3..4;
     let mut at = 6;
     while at < args.len() {
-        if is(args[at], "keys") {
+        if args.is(at, "keys") {
             if !args[3].is_empty() {
                 return Err(BadKeys);
             }
             keys = at + 1..args.len();
             break;
         }
-        at += match args[at] {
-            arg if is(arg, "auth") => 2,
-            arg if is(arg, "auth2") => 3,
-            _ => 1,
+        at += if args.is(at, "auth") {
+            2
+        } else if args.is(at, "auth2") {
+            3
+        } else {
+            1
         };
     }
     let access = Access::RW.union(Access::ACCESS).union(Access::DELETE);
-    found.extend(keys.map(|at| (at, access)));
-    Ok(())
+    Ok(Keys::run(Run::new(keys.start, keys.end, 1, access)))
 }
 
 /// GEORADIUS and GEORADIUSBYMEMBER where the specs failed: the last destination counts.
-pub fn georadius(args: &[&[u8]], found: &mut Vec<KeyAt>) -> Result<(), BadKeys> {
-    found.push((1, Access::empty()));
+pub fn georadius(args: Args<'_>) -> Result<Keys, BadKeys> {
     let mut destination = None;
     let mut at = 5;
     while at + 1 < args.len() {
-        if is(args[at], "store") || is(args[at], "storedist") {
+        if args.is(at, "store") || args.is(at, "storedist") {
             at += 1;
             destination = Some(at);
         }
         at += 1;
     }
-    found.extend(destination.map(|at| (at, Access::empty())));
-    Ok(())
+    Ok(source_and(destination, Access::empty(), Access::empty()))
+}
+
+/// The first argument, and perhaps a destination behind it.
+fn source_and(destination: Option<usize>, source: Access, stored: Access) -> Keys {
+    let mut keys = Keys::one(1, source);
+    if let Some(at) = destination {
+        keys.push(Run::new(at, at + 1, 1, stored));
+    }
+    keys
 }
 
 /// XREAD and XREADGROUP where the specs failed: half of what follows `STREAMS`.
-pub fn xread(args: &[&[u8]], found: &mut Vec<KeyAt>) -> Result<(), BadKeys> {
+pub fn xread(args: Args<'_>) -> Result<Keys, BadKeys> {
     let mut at = 1;
     loop {
-        at += match args.get(at).ok_or(BadKeys)? {
-            arg if is(arg, "block") || is(arg, "count") => 2,
-            arg if is(arg, "group") => 3,
-            arg if is(arg, "noack") => 1,
-            arg if is(arg, "streams") => break,
-            _ => return Err(BadKeys),
+        at += if args.is(at, "block") || args.is(at, "count") {
+            2
+        } else if args.is(at, "group") {
+            3
+        } else if args.is(at, "noack") {
+            1
+        } else if args.is(at, "streams") {
+            break;
+        } else {
+            // An option that is none, or no word left.
+            return Err(BadKeys);
         };
     }
-    let rest = args.len() - at - 1;
+    let first = at + 1;
+    let rest = args.len() - first;
     if rest == 0 || !rest.is_multiple_of(2) {
         return Err(BadKeys);
     }
-    found.extend((at + 1..at + 1 + rest / 2).map(|at| (at, Access::empty())));
-    Ok(())
+    let unknown = Access::empty();
+    Ok(Keys::run(Run::new(first, first + rest / 2, 1, unknown)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::command::FindKeys;
+    use crate::command::keys::KeyAt;
+    use crate::resp::OwnedArgs;
 
     /// What a finder finds in a line.
     fn found(find: FindKeys, line: &str) -> Result<Vec<KeyAt>, BadKeys> {
-        let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-        let mut found = Vec::new();
-        find(&args, &mut found)?;
-        Ok(found)
+        let args: OwnedArgs = line.split(' ').map(str::as_bytes).collect();
+        Ok(find(args.args())?.collect())
     }
 
     #[test]

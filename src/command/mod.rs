@@ -4,9 +4,11 @@ pub mod docs;
 mod error;
 pub mod finders;
 pub mod keys;
+mod plan;
 mod spec;
 
 pub use error::{CommandError, up_to_nul};
+pub use plan::KeyPlan;
 pub use spec::{
     Access, Arity, BadKeys, Begin, Category, Find, FindKeys, Flags, KeySpec, Spec, Within,
 };

@@ -6,6 +6,7 @@
 
 use bitflags::bitflags;
 
+use super::keys::Keys;
 use crate::resp::Args;
 
 /// How many arguments a command takes, its own name included.
@@ -54,6 +55,7 @@ bitflags! {
         const MAY_REPLICATE = 1 << 14;
         const NO_ASYNC_LOADING = 1 << 15;
         const NO_MULTI = 1 << 16;
+        /// Follows from the key specs (`KeyPlan::is_movable`); no row states it.
         const MOVABLEKEYS = 1 << 17;
         const ALLOW_BUSY = 1 << 18;
         const NO_MANDATORY_KEYS = 1 << 19;
@@ -231,7 +233,7 @@ pub struct Spec<H: 'static> {
     /// `request_policy:...`, `response_policy:...`, `nondeterministic_output` and the like.
     pub tips: &'static [&'static str],
     pub subcommands: &'static [Spec<H>],
-    /// Finds the keys that specs cannot (SORT, GEORADIUS ...): indices of key arguments.
+    /// Finds the keys that specs cannot (SORT, GEORADIUS ...).
     pub find_keys: Option<FindKeys>,
     /// Which arguments of a [`Flags::SENSITIVE`] command are secrets: all, unless the row
     /// knows better.
@@ -254,9 +256,9 @@ pub enum Within {
 /// Whether the argument at this position (never the name) is a secret.
 pub type IsSecret = fn(args: Args<'_>, at: usize) -> bool;
 
-/// A row's own key finder: appends the positions of keys among `args` with their access;
-/// an error means the arguments are not of the command's form.
-pub type FindKeys = fn(args: &[&[u8]], found: &mut Vec<(usize, Access)>) -> Result<(), BadKeys>;
+/// A row's own key finder: the keys among `args`, whose number the row's arity admits; an
+/// error means that they are not of the command's form.
+pub type FindKeys = fn(args: Args<'_>) -> Result<Keys, BadKeys>;
 
 /// The arguments do not fit the command's form, so its keys cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

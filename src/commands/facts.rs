@@ -5,8 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{docs_for, table};
 use crate::command::docs::{Arg, Doc};
-use crate::command::keys::{are_movable, legacy_range};
-use crate::command::{Access, Begin, Find, Flags, KeySpec};
+use crate::command::{Access, Begin, Find, Flags, KeyPlan, KeySpec};
 use crate::server::Spec;
 
 fn facts() -> Map<String, Value> {
@@ -60,14 +59,12 @@ fn rows_are_as_recorded() {
         .union(Flags::SENSITIVE);
     for_every_row(|spec, name, known| {
         assert_eq!(json!(spec.arity.wire()), known["arity"], "{name}: arity");
-        assert_eq!(
-            sorted(names(spec.flags - HIDDEN)),
-            known["flags"],
-            "{name}: flags"
-        );
-        let movable = spec.flags.contains(Flags::MOVABLEKEYS);
-        assert_eq!(are_movable(spec.keys), movable, "{name}: movablekeys");
-        let (first, last, step) = legacy_range(spec.keys);
+        let plan = KeyPlan::of(spec);
+        let mut flags = spec.flags - HIDDEN;
+        assert!(!flags.contains(Flags::MOVABLEKEYS), "{name}: is computed");
+        flags.set(Flags::MOVABLEKEYS, plan.is_movable());
+        assert_eq!(sorted(names(flags)), known["flags"], "{name}: flags");
+        let (first, last, step) = plan.old_range();
         assert_eq!(
             json!([first, last, step]),
             known["keys"],

@@ -27,6 +27,8 @@ mod facts;
 #[cfg(test)]
 mod fairness;
 mod help;
+#[cfg(test)]
+mod key_plans;
 mod sample;
 mod scan_args;
 #[cfg(test)]

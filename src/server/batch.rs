@@ -236,19 +236,12 @@ impl Engine {
             };
             last = Some((spans[0], row));
             let first_hash = batch.hashes.len();
-            if let Some(keys) = row.and_then(|row| row.prefetch) {
-                let last = match keys.last {
-                    n if n < 0 => args.len() as isize + n as isize,
-                    n => keys.first as isize + n as isize,
-                };
-                let last = last.min(args.len() as isize - 1);
-                let mut at = keys.first as isize;
-                while at <= last && batch.hashes.len() < first_hash + COMMAND_KEYS_MAX {
-                    let key = KeyHash::new(hash_keys, args.at(at as usize));
+            if let Some(row) = row {
+                for (at, _) in row.plan.ahead(args).take(COMMAND_KEYS_MAX) {
+                    let key = KeyHash::new(hash_keys, args.at(at));
                     self.keyspace
                         .prefetch_directory(session.client.db, key.hash);
                     batch.hashes.push(key);
-                    at += keys.step as isize;
                 }
             }
             if let Some(within) = row.and_then(|row| row.within)

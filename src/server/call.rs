@@ -4,6 +4,7 @@ use super::Server;
 use super::blocking::{Blocked, OnTimeout, Until};
 use super::client::Client;
 use super::world::{Origin, World};
+use crate::command::keys::Keys;
 use crate::command::{self, CommandError};
 use crate::keyspace::Db;
 use crate::resp::{Args, Reply};
@@ -56,6 +57,12 @@ impl Call<'_> {
             client: self.client,
             reply: self.reply,
         }
+    }
+
+    /// The keys of a command whose key specs fit whatever its arity admits.
+    pub fn keys(&self) -> Keys {
+        let row = self.server.table.row(self.row);
+        row.keys(self.args).expect("the specs fit every form")
     }
 
     /// States this command's effect as another command; called again, as both. To be called

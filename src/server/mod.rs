@@ -56,7 +56,7 @@ pub use shutdown::ShutdownRequest;
 pub use signals::Signals;
 pub use slowlog::{SlowEntry, Slowlog};
 pub use stats::{CommandStats, Rate, Stats};
-pub use table::{CommandTable, KeyRange, Row};
+pub use table::{CommandTable, Row};
 pub use testbed::Testbed;
 pub use world::{Origin, World};
 

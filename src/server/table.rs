@@ -4,17 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use super::call::Spec;
-use crate::command::{Begin, CommandError, Find, Within};
-
-/// Where the keys of a command stand when that can be told from its first key spec alone;
-/// the batch prefetches them.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyRange {
-    pub first: u16,
-    /// Relative to the first; negative: from the end.
-    pub last: i16,
-    pub step: u16,
-}
+use crate::command::keys::Keys;
+use crate::command::{BadKeys, CommandError, KeyPlan, Within};
+use crate::resp::Args;
 
 /// A command or subcommand as the server runs it.
 pub struct Row {
@@ -27,9 +19,18 @@ pub struct Row {
     pub parent: Option<usize>,
     /// Rows of the subcommands.
     pub subcommands: Vec<usize>,
-    pub prefetch: Option<KeyRange>,
+    /// Where its keys stand.
+    pub plan: KeyPlan,
     /// Elements that it seeks in its first key's container.
     pub within: Option<Within>,
+}
+
+impl Row {
+    /// The keys among `args`, which are this command's in full and as many as its arity
+    /// admits, each with what is done to it. A container has none: ask its subcommand's row.
+    pub fn keys(&self, args: Args<'_>) -> Result<Keys, BadKeys> {
+        self.plan.keys(args)
+    }
 }
 
 /// All rows.
@@ -100,7 +101,7 @@ impl CommandTable {
             full_name,
             parent,
             subcommands: Vec::new(),
-            prefetch: key_range(spec),
+            plan: KeyPlan::of(spec),
             within: spec.within,
         });
         for sub in spec.subcommands {
@@ -213,21 +214,4 @@ fn for_ever(name: String) -> &'static str {
     let name: &'static str = Box::leak(name.into());
     names.insert(name);
     name
-}
-
-fn key_range(spec: &Spec) -> Option<KeyRange> {
-    let first = spec.keys.first()?;
-    match (first.begin, first.find) {
-        (Begin::Index(at), Find::Range { last, step, .. }) => Some(KeyRange {
-            first: at,
-            last,
-            step: step.max(1),
-        }),
-        (Begin::Index(at), Find::KeyNum { first, step, .. }) => Some(KeyRange {
-            first: at + first,
-            last: 0,
-            step: step.max(1),
-        }),
-        _ => None,
-    }
 }

@@ -1,20 +1,23 @@
 //! COMMAND INFO: a row as the protocol shows it.
 
-use crate::command::keys::legacy_range;
-use crate::command::{Access, Begin, Category, Find, Flags, KeySpec, Spec};
+use crate::command::{Access, Begin, Category, Find, Flags, KeySpec};
 use crate::resp::Reply;
+use crate::server::{CommandTable, Row};
 
 /// Writes the ten fields of a command: name, arity, flags, first key, last key, step,
 /// categories, tips, key specs, subcommands. Flags, categories, tips and specs are sets.
-pub(super) fn write_info<H>(reply: &mut Reply, full_name: &str, spec: &Spec<H>) {
+pub(super) fn write_info(reply: &mut Reply, table: &CommandTable, row: &Row) {
+    let Row { spec, plan, .. } = row;
     reply.array(10);
-    reply.bulk(full_name.as_bytes());
+    reply.bulk(row.full_name.as_bytes());
     reply.int(spec.arity.wire());
+    let mut flags = spec.flags;
+    flags.set(Flags::MOVABLEKEYS, plan.is_movable());
     write_names(
         reply,
-        FLAGS.iter().filter(|(flag, _)| spec.flags.contains(*flag)),
+        FLAGS.iter().filter(|(flag, _)| flags.contains(*flag)),
     );
-    let (first, last, step) = legacy_range(spec.keys);
+    let (first, last, step) = plan.old_range();
     reply.int(first);
     reply.int(last);
     reply.int(step);
@@ -33,12 +36,12 @@ pub(super) fn write_info<H>(reply: &mut Reply, full_name: &str, spec: &Spec<H>) 
     for key in spec.keys {
         write_key_spec(reply, key);
     }
-    if spec.subcommands.is_empty() {
+    if row.subcommands.is_empty() {
         return reply.set(0);
     }
-    reply.array(spec.subcommands.len());
-    for sub in spec.subcommands {
-        write_info(reply, &format!("{full_name}|{}", sub.name), sub);
+    reply.array(row.subcommands.len());
+    for &sub in &row.subcommands {
+        write_info(reply, table, table.row(sub));
     }
 }
 
@@ -195,20 +198,23 @@ const CATEGORIES: [(Category, &str); 21] = [
 mod tests {
     use super::*;
     use crate::command::Arity;
+    use crate::server::Spec;
 
     #[test]
     fn a_row_is_shown_as_redis_shows_it() {
-        let spec = Spec {
+        const PEEK: Spec = Spec {
             arity: Arity::AtLeast(2),
             flags: Flags::READONLY.union(Flags::FAST),
-            keys: const { &[KeySpec::one(1, Access::READ).noted("n")] },
+            keys: &[KeySpec::one(1, Access::READ).noted("n")],
             categories: Category::STRING,
             tips: &["nondeterministic_output"],
-            ..Spec::new("peek", ())
+            ..Spec::new("peek", |_| Ok(()))
         };
+        static SPECS: [Spec; 1] = [PEEK];
+        let table = CommandTable::new(&[&SPECS]);
         let mut reply = Reply::new();
         reply.set_resp3(true);
-        write_info(&mut reply, "peek", &spec);
+        write_info(&mut reply, &table, &table.rows()[0]);
         let expected = "*10\r\n$4\r\npeek\r\n:-2\r\n~2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n\
             ~3\r\n+@read\r\n+@string\r\n+@fast\r\n~1\r\n$23\r\nnondeterministic_output\r\n\
             ~1\r\n%4\r\n$5\r\nnotes\r\n$1\r\nn\r\n$5\r\nflags\r\n~2\r\n+RO\r\n+access\r\n\

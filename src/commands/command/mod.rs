@@ -2,16 +2,16 @@
 
 mod documentation;
 mod info;
+mod keys;
 mod list;
 
-use crate::command::keys::keys_or_refusal;
-use crate::command::{Arity, Category, CommandError, Flags};
-use crate::resp::Args;
-use crate::server::{Call, CommandResult, CommandTable, Row, Spec};
+use crate::command::{Arity, Category, Flags};
+use crate::server::{Call, CommandResult, Row, Spec};
 
 use super::help::write_help;
 use documentation::write_docs;
 use info::{write_access, write_info};
+use keys::keys_in;
 use list::Filter;
 
 pub(super) static SPECS: &[Spec] = &[COMMAND];
@@ -33,7 +33,7 @@ fn command(call: &mut Call<'_>) -> CommandResult {
     let table = &call.server.table;
     call.reply.array(table.commands().count());
     for (_, row) in table.commands() {
-        write_info(call.reply, row.full_name, row.spec);
+        write_info(call.reply, table, row);
     }
     Ok(())
 }
@@ -70,10 +70,11 @@ fn info(call: &mut Call<'_>) -> CommandResult {
     if names.is_empty() {
         return command(call);
     }
+    let table = &call.server.table;
     call.reply.array(names.len());
     for name in names.iter() {
-        match call.server.table.find_full(name) {
-            Some(row) => write_info(call.reply, row.full_name, row.spec),
+        match table.find_full(name) {
+            Some(row) => write_info(call.reply, table, row),
             None => call.reply.null(),
         }
     }
@@ -152,7 +153,7 @@ const GETKEYS: Spec = Spec {
 /// Reply: array of keys.
 fn getkeys(call: &mut Call<'_>) -> CommandResult {
     let args = call.args.from(2);
-    let keys = keys(&call.server.table, args)?;
+    let keys = keys_in(&call.server.table, args)?;
     call.reply.array(keys.len());
     for (at, _) in keys {
         call.reply.bulk(args.at(at));
@@ -172,7 +173,7 @@ const GETKEYSANDFLAGS: Spec = Spec {
 /// Reply: array of pairs: a key, and the set of words that a key spec's flags are.
 fn getkeysandflags(call: &mut Call<'_>) -> CommandResult {
     let args = call.args.from(2);
-    let keys = keys(&call.server.table, args)?;
+    let keys = keys_in(&call.server.table, args)?;
     call.reply.array(keys.len());
     for (at, access) in keys {
         call.reply.array(2);
@@ -209,17 +210,4 @@ fn help(call: &mut Call<'_>) -> CommandResult {
     ];
     write_help(call.reply, "command", &lines);
     Ok(())
-}
-
-/// The keys of the command that `args` are.
-fn keys(
-    table: &CommandTable,
-    args: Args<'_>,
-) -> Result<Vec<crate::command::keys::KeyAt>, CommandError> {
-    const UNKNOWN: CommandError = CommandError::Text("ERR Invalid command specified");
-    let mut row = table.find(args.at(0)).ok_or(UNKNOWN)?;
-    if !row.subcommands.is_empty() && args.len() > 1 {
-        row = table.find_subcommand(row, args.at(1)).ok_or(UNKNOWN)?;
-    }
-    keys_or_refusal(row.spec, &args.to_vec()).map_err(CommandError::Text)
 }

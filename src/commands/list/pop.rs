@@ -161,7 +161,7 @@ pub(super) fn parse_end(args: Args<'_>, at: usize) -> Result<End, CommandError> 
 
 pub(super) const LMPOP: Spec = Spec {
     arity: Arity::AtLeast(4),
-    flags: Flags::WRITE.union(Flags::MOVABLEKEYS),
+    flags: Flags::WRITE,
     keys: &[KeySpec::counted(
         1,
         Access::RW.union(Access::ACCESS).union(Access::DELETE),
@@ -217,9 +217,7 @@ pub(super) const BRPOP: Spec = Spec {
 
 pub(super) const BLMPOP: Spec = Spec {
     arity: Arity::AtLeast(5),
-    flags: Flags::WRITE
-        .union(Flags::BLOCKING)
-        .union(Flags::MOVABLEKEYS),
+    flags: Flags::WRITE.union(Flags::BLOCKING),
     keys: &[KeySpec::counted(
         2,
         Access::RW.union(Access::ACCESS).union(Access::DELETE),

@@ -44,7 +44,7 @@ pub(super) const SINTERSTORE: Spec = Spec {
 
 pub(super) const SINTERCARD: Spec = Spec {
     arity: Arity::AtLeast(3),
-    flags: Flags::READONLY.union(Flags::MOVABLEKEYS),
+    flags: Flags::READONLY,
     keys: &[KeySpec::counted(1, Access::READ)],
     categories: Category::SET,
     ..Spec::new("sintercard", sintercard)

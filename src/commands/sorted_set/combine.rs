@@ -231,7 +231,7 @@ fn store_result(call: &mut Call<'_>, operation: Operation, event: &'static str) 
 
 pub(super) const ZUNION: Spec = Spec {
     arity: Arity::AtLeast(3),
-    flags: Flags::READONLY.union(Flags::MOVABLEKEYS),
+    flags: Flags::READONLY,
     keys: &[KeySpec::counted(1, Access::READ)],
     categories: Category::SORTEDSET,
     ..Spec::new("zunion", zunion)
@@ -270,7 +270,7 @@ fn zdiff(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const ZUNIONSTORE: Spec = Spec {
     arity: Arity::AtLeast(4),
-    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::MOVABLEKEYS),
+    flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[
         KeySpec::one(1, Access::OW.union(Access::UPDATE)),
         KeySpec::counted(2, Access::READ),

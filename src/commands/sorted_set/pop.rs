@@ -199,7 +199,7 @@ fn parse_end(args: Args<'_>, at: usize) -> Result<End, CommandError> {
 
 pub(super) const ZMPOP: Spec = Spec {
     arity: Arity::AtLeast(4),
-    flags: Flags::WRITE.union(Flags::MOVABLEKEYS),
+    flags: Flags::WRITE,
     keys: &[KeySpec::counted(
         1,
         Access::RW.union(Access::ACCESS).union(Access::DELETE),
@@ -234,9 +234,7 @@ fn pop_counted(
 
 pub(super) const BZMPOP: Spec = Spec {
     arity: Arity::AtLeast(5),
-    flags: Flags::WRITE
-        .union(Flags::BLOCKING)
-        .union(Flags::MOVABLEKEYS),
+    flags: Flags::WRITE.union(Flags::BLOCKING),
     keys: &[KeySpec::counted(
         2,
         Access::RW.union(Access::ACCESS).union(Access::DELETE),

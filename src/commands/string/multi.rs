@@ -96,7 +96,7 @@ fn set_pairs(call: &mut Call<'_>, pairs: Args<'_>, expiry: Expiry) {
 
 pub(super) const MSETEX: Spec = Spec {
     arity: Arity::AtLeast(4),
-    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::MOVABLEKEYS),
+    flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[KeySpec {
         access: Access::OW.union(Access::UPDATE),
         begin: Begin::Index(1),

@@ -127,7 +127,8 @@ fn watch(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     }
     let db = call.db.index();
-    for key in call.args.from(1).iter() {
+    for (at, _) in call.keys() {
+        let key = call.args.at(at);
         if call.client.watched.add(db, key) {
             let (client, expired) = (call.client.id, call.db.is_expired(key));
             call.db.keyspace().watchers.watch(db, key, client, expired);

@@ -20,7 +20,7 @@ use sorting::{Item, Sorting};
 
 pub(super) const SORT: Spec = Spec {
     arity: Arity::AtLeast(2),
-    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::MOVABLEKEYS),
+    flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[
         KeySpec::one(1, Access::READ),
         KeySpec::unknown(Access::READ).noted(
@@ -39,7 +39,7 @@ pub(super) const SORT: Spec = Spec {
 
 pub(super) const SORT_RO: Spec = Spec {
     arity: Arity::AtLeast(2),
-    flags: Flags::READONLY.union(Flags::MOVABLEKEYS),
+    flags: Flags::READONLY,
     keys: &[
         KeySpec::one(1, Access::READ),
         KeySpec::unknown(Access::READ).noted(

@@ -1,0 +1,489 @@
+//! Where a row's keys stand, worked out once from its key specs: all who ask for the keys of a
+//! command ask its plan.
+//!
+//!   - The prefetch of a batch takes what the arguments' number, or a count of keys, tells of
+//!     the first spec ([`KeyPlan::ahead`]): a hint, for lines that may have no right form.
+//!   - Gates, WATCH and COMMAND GETKEYS want them all ([`KeyPlan::keys`]). The specs answer
+//!     first, as COMMAND INFO shows them. Where they cannot (`unknown`, `incomplete`, flags that
+//!     depend on options, a count that is no number) the row's own finder (`finders`) does.
+//!
+//! Cost: nothing is allocated; O(1), or one pass over the arguments for keywords and finders.
+
+use super::keys::{Keys, RUNS_MAX, Run};
+use super::{Access, BadKeys, Begin, Find, FindKeys, KeySpec, Spec};
+use crate::base::number;
+use crate::resp::Args;
+
+/// How the keys of a row are found.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyPlan {
+    specs: &'static [KeySpec],
+    /// Whether specs can tell all keys and their access.
+    by_specs: bool,
+    otherwise: Otherwise,
+    ahead: Option<Ahead>,
+}
+
+/// What tells the keys when specs do not.
+#[derive(Clone, Copy, Debug)]
+enum Otherwise {
+    NoKeys,
+    Finder(FindKeys),
+    LooseCount(LooseCount),
+    /// Nothing: the arguments have no form of the command.
+    Refusal,
+}
+
+/// A count read as C reads one, and the destination that may stand before it.
+#[derive(Clone, Copy, Debug)]
+struct LooseCount {
+    count_at: u16,
+    first: u16,
+    step: u16,
+    destination: Option<u16>,
+}
+
+/// The keys of a first spec that begins at a fixed place.
+#[derive(Clone, Copy, Debug)]
+struct Ahead {
+    first: u16,
+    step: u16,
+    end: End,
+    access: Access,
+}
+
+/// Where they end.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// Behind this argument.
+    Last(u16),
+    /// So many arguments are left.
+    Left(u16),
+    /// The number of keys stands here.
+    Count(u16),
+}
+
+impl KeyPlan {
+    pub fn of<H>(spec: &Spec<H>) -> KeyPlan {
+        let has = |flag| move |k: &KeySpec| k.access.contains(flag);
+        let keys = spec.keys.iter().filter(|k| !has(Access::NOT_KEY)(k));
+        assert!(keys.clone().count() <= RUNS_MAX, "{}: key specs", spec.name);
+        let any = keys.clone().next().is_some();
+        KeyPlan {
+            specs: spec.keys,
+            by_specs: any && !spec.keys.iter().any(has(Access::VARIABLE_FLAGS)),
+            otherwise: match spec.find_keys {
+                Some(find) => Otherwise::Finder(find),
+                None if any => {
+                    LooseCount::of(spec.keys).map_or(Otherwise::Refusal, Otherwise::LooseCount)
+                }
+                None => Otherwise::NoKeys,
+            },
+            ahead: spec.keys.first().and_then(Ahead::of),
+        }
+    }
+
+    /// Whether the command can have keys at all.
+    pub fn has_keys(&self) -> bool {
+        !matches!(self.otherwise, Otherwise::NoKeys)
+    }
+
+    /// The keys among `args`, the command's name first; the arity was checked. None for a
+    /// command without keys, and where an optional part with keys is left out; `BadKeys` if
+    /// the arguments do not have the command's form.
+    pub fn keys(&self, args: Args<'_>) -> Result<Keys, BadKeys> {
+        if self.by_specs
+            && let Ok(keys) = by_specs(self.specs, args)
+        {
+            return Ok(keys);
+        }
+        match self.otherwise {
+            Otherwise::NoKeys => Ok(Keys::NONE),
+            Otherwise::Finder(find) => find(args),
+            Otherwise::LooseCount(count) => count.keys(args),
+            Otherwise::Refusal => Err(BadKeys),
+        }
+    }
+
+    /// The keys of the first spec as far as they can be told at once, whatever the arguments.
+    #[inline]
+    pub fn ahead(&self, args: Args<'_>) -> Run {
+        let Some(ahead) = self.ahead else {
+            return Run::new(0, 0, 1, Access::empty());
+        };
+        let first = usize::from(ahead.first);
+        let end = match ahead.end {
+            End::Last(last) => usize::from(last) + 1,
+            End::Left(left) => args.len().saturating_sub(left.into()),
+            End::Count(at) => {
+                let count = args.get(at.into()).and_then(number::parse_i64);
+                let count = usize::try_from(count.unwrap_or(0)).unwrap_or(0);
+                count
+                    .saturating_mul(ahead.step.into())
+                    .saturating_add(first)
+            }
+        };
+        Run::new(first, end.min(args.len()), ahead.step, ahead.access)
+    }
+
+    /// The first key, the last (negative: from the end) and the step, as COMMAND INFO's three
+    /// old fields say it: the range specs as far as they join; zeros if there are none.
+    pub fn old_range(&self) -> (i64, i64, i64) {
+        if let [
+            KeySpec {
+                begin: Begin::Index(first),
+                find: Find::Range { last, step, .. },
+                ..
+            },
+        ] = *self.specs
+        {
+            return (first.into(), absolute(first, last), step.into());
+        }
+        let mut range: Option<(i64, i64)> = None;
+        let mut previous = 0;
+        for spec in self.specs {
+            let (Begin::Index(first), Find::Range { last, step: 1, .. }) = (spec.begin, spec.find)
+            else {
+                continue;
+            };
+            if previous != 0 && previous != i64::from(first) - 1 {
+                continue;
+            }
+            let last = absolute(first, last);
+            let (from, to) = range.unwrap_or((i64::MAX, 0));
+            // "From the end" is later than every position, as unsigned numbers are.
+            let to = if last as u64 > to as u64 { last } else { to };
+            range = Some((from.min(first.into()), to));
+            previous = to;
+        }
+        range.map_or((0, 0, 0), |(first, last)| (first, last, 1))
+    }
+
+    /// Whether the old range leaves keys out that only the whole command line shows, so that
+    /// clients must ask COMMAND GETKEYS: the `movablekeys` flag.
+    pub fn is_movable(&self) -> bool {
+        let mut previous = 0;
+        self.specs.iter().any(|spec| {
+            let (Begin::Index(first), Find::Range { last, step, .. }) = (spec.begin, spec.find)
+            else {
+                return true;
+            };
+            let joined = step == 1 && (previous == 0 || previous == i64::from(first) - 1);
+            previous = absolute(first, last);
+            spec.access.contains(Access::INCOMPLETE) || (self.specs.len() > 1 && !joined)
+        })
+    }
+}
+
+fn absolute(first: u16, last: i16) -> i64 {
+    i64::from(last) + if last >= 0 { i64::from(first) } else { 0 }
+}
+
+impl Ahead {
+    fn of(spec: &KeySpec) -> Option<Ahead> {
+        if spec.access.contains(Access::NOT_KEY) {
+            return None;
+        }
+        let Begin::Index(begin) = spec.begin else {
+            return None;
+        };
+        let (first, step, end) = match spec.find {
+            Find::Range { last, step, .. } => {
+                let end = match u16::try_from(last) {
+                    Ok(last) => End::Last(begin + last),
+                    Err(_) => End::Left(last.unsigned_abs() - 1),
+                };
+                (begin, step, end)
+            }
+            Find::KeyNum {
+                count_at,
+                first,
+                step,
+            } => (begin + first, step, End::Count(begin + count_at)),
+            Find::Unknown => return None,
+        };
+        Some(Ahead {
+            first,
+            step: step.max(1),
+            end,
+            access: spec.access,
+        })
+    }
+}
+
+fn by_specs(specs: &[KeySpec], args: Args<'_>) -> Result<Keys, BadKeys> {
+    let mut keys = Keys::NONE;
+    for spec in specs.iter().filter(|k| !k.access.contains(Access::NOT_KEY)) {
+        let Some(mut first) = begin(spec.begin, args)? else {
+            continue;
+        };
+        let (last, step) = match spec.find {
+            Find::Range { last, step, .. } if last >= 0 => (first + last as isize, step),
+            Find::Range {
+                last,
+                step,
+                limit: 0,
+            } => (args.len() as isize + last as isize, step),
+            Find::Range { last, step, limit } => {
+                let share = (args.len() as isize - first) / limit as isize;
+                (first + share + last as isize, step)
+            }
+            Find::KeyNum {
+                count_at,
+                first: offset,
+                step,
+            } => {
+                let count = args
+                    .get((first + count_at as isize) as usize)
+                    .ok_or(BadKeys)?;
+                let count = number::parse_i64(count)
+                    .filter(|&n| n >= 0)
+                    .ok_or(BadKeys)?;
+                let count = isize::try_from(count).map_err(|_| BadKeys)?;
+                first += offset as isize;
+                let beyond = (count - 1).checked_mul(step as isize).ok_or(BadKeys)?;
+                (first.checked_add(beyond).ok_or(BadKeys)?, step)
+            }
+            Find::Unknown => return Err(BadKeys),
+        };
+        let is_incomplete = spec.access.contains(Access::INCOMPLETE);
+        if is_incomplete || last >= args.len() as isize || last < first {
+            return Err(BadKeys);
+        }
+        let run = Run::new(first as usize, last as usize + 1, step.max(1), spec.access);
+        keys.push(run);
+    }
+    Ok(keys)
+}
+
+/// Where a spec's search begins; `None` if its keyword is not there.
+fn begin(begin: Begin, args: Args<'_>) -> Result<Option<isize>, BadKeys> {
+    match begin {
+        Begin::Index(at) => Ok(Some(at as isize)),
+        Begin::Unknown => Err(BadKeys),
+        Begin::Keyword { word, from } => {
+            let is_word = |at: &usize| args.is(*at, word);
+            // The word itself cannot be last (forwards), nor the first argument (backwards).
+            let at = if from > 0 {
+                (from as usize..args.len().saturating_sub(1)).find(is_word)
+            } else {
+                let start = args.len() as isize + from as isize;
+                (2..=start.max(0) as usize).rev().find(is_word)
+            };
+            Ok(at.map(|at| at as isize + 1))
+        }
+    }
+}
+
+impl LooseCount {
+    fn of(specs: &[KeySpec]) -> Option<LooseCount> {
+        let destination = match specs {
+            [
+                KeySpec {
+                    begin: Begin::Index(at),
+                    find: Find::Range { .. },
+                    ..
+                },
+                ..,
+            ] => Some(*at),
+            _ => None,
+        };
+        specs.iter().find_map(|spec| match (spec.begin, spec.find) {
+            (
+                Begin::Index(at),
+                Find::KeyNum {
+                    count_at,
+                    first,
+                    step,
+                },
+            ) => Some(LooseCount {
+                count_at: at + count_at,
+                first: at + first,
+                step: step.max(1),
+                destination,
+            }),
+            _ => None,
+        })
+    }
+
+    /// Keys behind a count that is no strict integer (`2x` counts as 2); how they are accessed
+    /// is then not known. A destination before the count comes last.
+    fn keys(self, args: Args<'_>) -> Result<Keys, BadKeys> {
+        let count = leading_integer(args.get(self.count_at.into()).ok_or(BadKeys)?);
+        let (first, step) = (usize::from(self.first), usize::from(self.step));
+        let room = args.len().saturating_sub(first) / step;
+        let count = usize::try_from(count)
+            .ok()
+            .filter(|n| (1..=room).contains(n))
+            .ok_or(BadKeys)?;
+        let unknown = Access::empty();
+        let mut keys = Keys::run(Run::new(first, first + count * step, self.step, unknown));
+        if let Some(at) = self.destination {
+            keys.push(Run::new(at.into(), usize::from(at) + 1, 1, unknown));
+        }
+        Ok(keys)
+    }
+}
+
+/// C's `atoi`, saturating.
+fn leading_integer(text: &[u8]) -> i64 {
+    let blanks = text.iter().take_while(|&&b| number::is_c_space(b)).count();
+    let (negative, digits) = match &text[blanks..] {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    let n = digits
+        .iter()
+        .take_while(|b| b.is_ascii_digit())
+        .fold(0i64, |n, &b| {
+            n.saturating_mul(10).saturating_add(i64::from(b - b'0'))
+        });
+    if negative { -n } else { n }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::finders::{MODIFY, OVERWRITE, xread};
+    use crate::resp::OwnedArgs;
+
+    fn args(line: &str) -> OwnedArgs {
+        line.split(' ').map(str::as_bytes).collect()
+    }
+
+    fn positions(spec: &Spec<()>, line: &str) -> Result<Vec<usize>, BadKeys> {
+        let keys = KeyPlan::of(spec).keys(args(line).args())?;
+        Ok(keys.map(|(at, _)| at).collect())
+    }
+
+    fn ahead(spec: &Spec<()>, line: &str) -> Vec<usize> {
+        let run = KeyPlan::of(spec).ahead(args(line).args());
+        run.map(|(at, _)| at).collect()
+    }
+
+    fn row(name: &'static str, keys: &'static [KeySpec]) -> Spec<()> {
+        Spec {
+            keys,
+            ..Spec::new(name, ())
+        }
+    }
+
+    const COUNTED_STORE: &[KeySpec] = &[
+        KeySpec::one(1, OVERWRITE),
+        KeySpec::counted(2, Access::READ),
+    ];
+
+    #[test]
+    fn ranges_and_steps() {
+        let mset = row("mset", const { &[KeySpec::range(1, -1, 2, OVERWRITE)] });
+        assert_eq!(positions(&mset, "mset a 1 b 2"), Ok(vec![1, 3]));
+        assert_eq!(ahead(&mset, "mset a 1 b 2"), [1, 3]);
+        let blpop = row("blpop", const { &[KeySpec::range(1, -2, 1, MODIFY)] });
+        assert_eq!(positions(&blpop, "blpop a b 0"), Ok(vec![1, 2]));
+        assert_eq!(ahead(&blpop, "blpop a b 0"), [1, 2]);
+        assert_eq!(positions(&blpop, "blpop 0"), Err(BadKeys));
+        assert!(ahead(&blpop, "blpop").is_empty());
+        let get = row("get", const { &[KeySpec::one(1, Access::READ)] });
+        assert_eq!(ahead(&get, "get a b"), [1]);
+        assert!(ahead(&get, "get").is_empty());
+    }
+
+    /// Of `MSETEX 2 a 1 b 2` only the first key was found.
+    #[test]
+    fn counted_keys_may_stand_apart() {
+        let find = Find::KeyNum {
+            count_at: 0,
+            first: 1,
+            step: 2,
+        };
+        let spec = KeySpec {
+            find,
+            ..KeySpec::counted(1, OVERWRITE)
+        };
+        let msetex = row("msetex", Box::leak(Box::new([spec])));
+        assert_eq!(positions(&msetex, "msetex 2 a 1 b 2 ex 9"), Ok(vec![2, 4]));
+        assert_eq!(ahead(&msetex, "msetex 2 a 1 b 2 ex 9"), [2, 4]);
+        assert_eq!(positions(&msetex, "msetex 3 a 1 b 2"), Err(BadKeys));
+        assert_eq!(ahead(&msetex, "msetex 3 a 1 b 2"), [2, 4]);
+        assert_eq!(ahead(&msetex, "msetex 9223372036854775807 a 1"), [2]);
+        assert!(ahead(&msetex, "msetex -1 a 1").is_empty());
+        assert!(ahead(&msetex, "msetex").is_empty());
+    }
+
+    #[test]
+    fn counts_strict_first_then_as_c_reads_them() {
+        let store = row("zunionstore", COUNTED_STORE);
+        assert_eq!(positions(&store, "zunionstore d 2 a b"), Ok(vec![1, 3, 4]));
+        assert_eq!(positions(&store, "zunionstore d 2x a b"), Ok(vec![3, 4, 1]));
+        for bad in [
+            "d 3 a b",
+            "d 0 a b",
+            "d -1 a b",
+            "d x a b",
+            "d 9223372036854775807 a",
+        ] {
+            assert_eq!(
+                positions(&store, &format!("zunionstore {bad}")),
+                Err(BadKeys),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn keywords_forwards_and_backwards() {
+        let find = Find::Range {
+            last: -1,
+            step: 1,
+            limit: 2,
+        };
+        let begin = Begin::Keyword {
+            word: "STREAMS",
+            from: 1,
+        };
+        let spec = Box::leak(Box::new([KeySpec {
+            access: Access::READ,
+            begin,
+            find,
+            notes: "",
+        }]));
+        let mut read = row("xread", spec);
+        read.find_keys = Some(xread);
+        assert_eq!(
+            positions(&read, "xread count 1 streams a b 0 0"),
+            Ok(vec![4, 5])
+        );
+        assert_eq!(positions(&read, "xread count 1"), Ok(vec![]));
+        assert_eq!(positions(&read, "xread streams a"), Err(BadKeys));
+    }
+
+    #[test]
+    fn what_is_marked_as_no_key_is_none() {
+        const CHANNEL: KeySpec = KeySpec::one(1, Access::NOT_KEY);
+        let plan = KeyPlan::of(&row("spublish", const { &[CHANNEL] }));
+        let line = args("spublish c m");
+        assert!(!plan.has_keys());
+        assert_eq!(plan.keys(line.args()), Ok(Keys::NONE));
+        assert_eq!(plan.ahead(line.args()).len(), 0);
+    }
+
+    #[test]
+    fn old_fields_join_what_can_be_joined() {
+        fn plan(keys: &'static [KeySpec]) -> KeyPlan {
+            KeyPlan::of(&row("some", keys))
+        }
+        assert_eq!(plan(&[]).old_range(), (0, 0, 0));
+        let pairs = plan(const { &[KeySpec::range(1, -1, 2, OVERWRITE)] });
+        assert_eq!(pairs.old_range(), (1, -1, 2));
+        assert_eq!(plan(COUNTED_STORE).old_range(), (1, 1, 1));
+        let two = plan(const { &[KeySpec::one(1, MODIFY), KeySpec::one(2, MODIFY)] });
+        assert_eq!(two.old_range(), (1, 2, 1));
+        let rest = plan(const { &[KeySpec::one(1, MODIFY), KeySpec::range(2, -1, 1, MODIFY)] });
+        assert_eq!(rest.old_range(), (1, -1, 1));
+        let unknown = plan(const { &[KeySpec::unknown(MODIFY)] });
+        assert_eq!(unknown.old_range(), (0, 0, 0));
+        assert!(!two.is_movable() && !rest.is_movable());
+        assert!(plan(COUNTED_STORE).is_movable() && unknown.is_movable());
+    }
+}
