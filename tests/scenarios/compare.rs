@@ -93,7 +93,7 @@ pub fn verdict(
     if expected.len() == got.len() {
         return Verdict::Same;
     }
-    let last = expected.iter().zip(got).last();
+    let last = expected.iter().zip(got).next_back();
     Verdict::Differs(Difference {
         step: Some(last.map_or(0, |(seen, _)| seen.step + 1)),
         what: What::End,
