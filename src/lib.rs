@@ -13,6 +13,7 @@ pub mod encodings;
 pub mod fuzzing;
 pub mod keyspace;
 pub mod net;
+pub mod persistence;
 pub mod resp;
 pub mod server;
 pub mod types;

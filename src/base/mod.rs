@@ -4,6 +4,7 @@
 pub mod alloc;
 mod binary;
 pub mod clock;
+pub mod crc64;
 // Sanitizers see what the system's allocator hands out and nothing of jemalloc's.
 #[cfg(not(feature = "system-allocator"))]
 mod eights;
@@ -13,6 +14,7 @@ mod grisu;
 pub mod hash;
 pub mod large;
 pub mod long_double;
+pub mod lzf;
 pub mod number;
 pub mod pin;
 pub mod sys;

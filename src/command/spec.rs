@@ -75,6 +75,8 @@ bitflags! {
         const RUNS_QUEUE = 1 << 28;
         /// Its arguments hold secrets: never in SLOWLOG, MONITOR or a crash report.
         const SENSITIVE = 1 << 29;
+        /// Refused, as writes are, while the disk keeps nothing: PING tells watchers.
+        const REPORTS_DISK = 1 << 30;
     }
 }
 

@@ -121,6 +121,24 @@ impl Allowed {
     }
 }
 
+impl MaxmemoryPolicy {
+    /// Keys go by when they were used last.
+    pub fn is_lru(self) -> bool {
+        matches!(
+            self,
+            MaxmemoryPolicy::VolatileLru | MaxmemoryPolicy::AllKeysLru
+        )
+    }
+
+    /// Keys go by how often they are used.
+    pub fn is_lfu(self) -> bool {
+        matches!(
+            self,
+            MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllKeysLfu
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

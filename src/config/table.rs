@@ -269,25 +269,27 @@ directives! {
 
     // Snapshots
     save: SavePoints = SavePoints::default() =>
-        "save", special, [MULTI_ARG], NotYet(Rdb);
+        "save", special, [MULTI_ARG], Works;
     stop_writes_on_bgsave_error: bool = true =>
-        "stop-writes-on-bgsave-error", flag, [], NotYet(Rdb);
+        "stop-writes-on-bgsave-error", flag, [], Works;
     rdbcompression: bool = true =>
-        "rdbcompression", flag, [], NotYet(Rdb);
+        "rdbcompression", flag, [], Works;
     rdbchecksum: bool = true =>
-        "rdbchecksum", flag, [IMMUTABLE], NotYet(Rdb);
+        "rdbchecksum", flag, [IMMUTABLE], Works;
     sanitize_dump_payload: SanitizePayload = SanitizePayload::No =>
         "sanitize-dump-payload", choice, [DEBUG], NotYet(Rdb);
     dbfilename: Text = "dump.rdb".into() =>
-        "dbfilename", text(checks::db_filename), [PROTECTED], NotYet(Rdb);
+        "dbfilename", text(checks::db_filename), [PROTECTED], Works;
     rdb_del_sync_files: bool = false =>
         "rdb-del-sync-files", flag, [], NotYet(Rdb);
     dir: Dir = Dir::default() =>
         "dir", special, [PROTECTED DENY_LOADING], Works;
     rdb_save_incremental_fsync: bool = true =>
-        "rdb-save-incremental-fsync", flag, [], NotYet(Rdb);
+        "rdb-save-incremental-fsync", flag, [], Works;
+    rdb_version: u32 = 0 =>
+        "rdb-version", number(0, 12), [], Works;
     rdb_key_save_delay: i32 = 0 =>
-        "rdb-key-save-delay", number(INT_MIN, INT_MAX), [HIDDEN], NotYet(Rdb);
+        "rdb-key-save-delay", number(INT_MIN, INT_MAX), [HIDDEN], Works;
     key_load_delay: i32 = 0 =>
         "key-load-delay", number(INT_MIN, INT_MAX), [HIDDEN], NotYet(Rdb);
     loading_process_events_interval_bytes: u64 = 524_288 =>

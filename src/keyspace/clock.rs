@@ -18,6 +18,34 @@ pub enum ClockUse {
     Lfu { log_factor: u32, decay_minutes: u32 },
 }
 
+/// The clock as it stands at one moment, for who reads the bits of many keys.
+#[derive(Clone, Copy, Debug)]
+pub struct UseClock {
+    clock_use: ClockUse,
+    lru_now: u32,
+    minutes_now: u32,
+}
+
+impl UseClock {
+    /// Seconds since a key was used, from its LRU bits; `None` while the bits are LFU's.
+    pub fn idle_seconds(self, clock: u32) -> Option<u32> {
+        match self.clock_use {
+            ClockUse::Lru => Some(self.lru_now.wrapping_sub(clock) & 0xff_ffff),
+            ClockUse::Lfu { .. } => None,
+        }
+    }
+
+    /// How often a key is used, from its LFU bits; `None` while the bits are LRU's.
+    pub fn frequency(self, clock: u32) -> Option<u8> {
+        let ClockUse::Lfu { decay_minutes, .. } = self.clock_use else {
+            return None;
+        };
+        let passed = self.minutes_now.wrapping_sub(clock >> 8) & 0xffff;
+        let steps = passed.checked_div(decay_minutes).unwrap_or(0);
+        Some((clock & 0xff).saturating_sub(steps) as u8)
+    }
+}
+
 /// A new key starts here, so that it is not evicted before it had a chance.
 const LFU_INIT: u32 = 5;
 
@@ -41,6 +69,15 @@ impl Keyspace {
                 let count = self.decayed(clock, decay_minutes);
                 (self.minutes_now() << 8) | self.lfu_increment(count, log_factor)
             }
+        }
+    }
+
+    /// The clock as it stands now.
+    pub fn use_clock(&self) -> UseClock {
+        UseClock {
+            clock_use: self.clock_use,
+            lru_now: self.lru_now(),
+            minutes_now: self.minutes_now(),
         }
     }
 

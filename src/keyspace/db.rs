@@ -10,7 +10,7 @@ use super::database::Found;
 use super::entry::Entry;
 use super::expire::is_past;
 use super::{
-    Class, Database, DbIndex, Effects, Expiry, Keyspace, NewValue, Place, Ref, RefMut, Str,
+    Class, Database, DbIndex, Effects, Expiry, KeyView, Keyspace, NewValue, Place, Ref, RefMut, Str,
 };
 use crate::base::hash;
 use crate::command::CommandError;
@@ -232,6 +232,11 @@ impl<'a> Db<'a> {
     pub(super) fn peek_entry(&self, key: &[u8]) -> Option<Entry> {
         let found = self.database().find(self.hash(key), key)?;
         (!is_past(found.entry.expiry(), self.keyspace.now_ms)).then_some(found.entry)
+    }
+
+    /// The key as who shows it sees it, for a reader.
+    pub fn view(&mut self, key: &[u8]) -> Option<KeyView<'_>> {
+        self.find_to_read(key).map(|found| KeyView::of(found.entry))
     }
 
     /// TYPE.

@@ -31,7 +31,7 @@ mod waiting;
 mod walk;
 mod watch;
 
-pub use clock::ClockUse;
+pub use clock::{ClockUse, UseClock};
 pub use database::{Database, Detached};
 pub use db::{Db, KeyHash};
 pub use effects::{Effects, RemovalWords, Unit};
@@ -51,7 +51,7 @@ pub use view::{KeyView, ValueView};
 pub use waiting::Waiting;
 pub use watch::{WatchList, WatchedKey, Watchers};
 
-use crate::types::{Inner, Limits};
+use crate::types::{Inner, Limits, Type};
 use watch::Seen;
 
 /// A database's number.
@@ -211,6 +211,21 @@ impl Keyspace {
             self.lazyfree.free_database(old, off_loop);
         }
         keys
+    }
+
+    /// Whether a field of some hash expires.
+    pub fn any_field_expires(&self) -> bool {
+        self.dbs.iter().any(|db| !db.fields().is_empty())
+    }
+
+    /// Whether there may be containers of so many elements.
+    pub fn has_containers_of(&self, elements: u64) -> bool {
+        let kinds = Type::ALL.into_iter().filter(|kind| *kind != Type::String);
+        let sized =
+            |db: &Database, kind| db.sizes().of(kind).any(|(least, _)| 2 * least > elements);
+        kinds
+            .into_iter()
+            .any(|kind| self.dbs.iter().any(|db| sized(db, kind)))
     }
 
     /// The databases that are in use, with their numbers.

@@ -58,6 +58,27 @@ pub trait Saver {
     fn has_room(&self) -> bool;
 }
 
+/// Takes nothing: for a pass that only marks.
+struct Nobody;
+
+impl Saver for Nobody {
+    fn database(&mut self, _db: DbIndex, _keys: usize, _volatile: usize) {}
+
+    fn key(&mut self, _db: DbIndex, _view: &KeyView<'_>) {}
+
+    fn begin_large(&mut self, _db: DbIndex, _view: &KeyView<'_>) -> u64 {
+        0
+    }
+
+    fn part(&mut self, _view: &KeyView<'_>, _at: u64) -> Option<u64> {
+        None
+    }
+
+    fn has_room(&self) -> bool {
+        true
+    }
+}
+
 /// An entry that belongs to the pass: freed when it is dropped.
 #[derive(Debug)]
 pub(super) struct Owned {
@@ -337,6 +358,11 @@ impl Keyspace {
             pass.wanted.push_back((db, key.into()));
         }
         true
+    }
+
+    /// Marks for `ticks` what an aborted pass has left; `false`: there is nothing left.
+    pub fn mark_on(&mut self, ticks: u64) -> bool {
+        self.pass_slice(&mut Nobody, ticks) != Slice::Done
     }
 
     /// Saves for `ticks` of the cycle counter, a key or a part of one at least.

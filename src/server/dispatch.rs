@@ -110,13 +110,18 @@ impl Engine {
             self.after_reply(session, mark);
             return Outcome::Done;
         }
-        if pauses(server, &session.client, spec) {
+        if pauses(world.server, world.client, spec) {
             session.client.flags |= ClientFlags::POSTPONED;
             return Outcome::Postponed;
         }
-        if session.client.flags.contains(ClientFlags::MULTI)
-            && !spec.flags.contains(Flags::NOT_QUEUED)
-        {
+        let queues = world.client.flags.contains(ClientFlags::MULTI)
+            && !spec.flags.contains(Flags::NOT_QUEUED);
+        if !queues && gates::awaits_save(&mut world, asked) {
+            world.server.saving.await_saved(world.client.id);
+            session.client.flags |= ClientFlags::POSTPONED;
+            return Outcome::Postponed;
+        }
+        if queues {
             queue(server, session, id, args);
             self.after_reply(session, mark);
             return Outcome::Done;

@@ -9,6 +9,7 @@ use super::clients::Clients;
 use super::gates::Interest;
 use super::limits::eviction;
 use super::outbox::Outbox;
+use super::saving::Saving;
 use super::session::Session;
 use super::{CommandStats, CommandTable, Latency, Pause, Rates, Server, Signals, Slowlog, Stats};
 use crate::base::clock::{self, Cycles, Now};
@@ -85,6 +86,7 @@ impl Engine {
             evicting: false,
             listeners: Vec::new(),
             relisten: false,
+            saving: Saving::new(now.unix_s()),
             cron_paused: false,
         };
         let mut engine = Engine { keyspace, server };
@@ -156,6 +158,8 @@ impl Engine {
         server.stats.note_stale(keyspace.volatile());
         server.watch_clients();
         server.recount_client_memory();
+        self.begin_due_save();
+        let server = &mut self.server;
         server.stats.cron_ticks += clock::cycles().wrapping_sub(began);
     }
 }

@@ -12,8 +12,10 @@ use super::call::Spec;
 use super::client::{Client, ClientFlags};
 use super::world::{Origin, World};
 use crate::base::alloc;
-use crate::command::{CommandError, Flags};
+use crate::command::keys::keys_of;
+use crate::command::{Access, CommandError, Flags};
 use crate::config::{Allowed, Choice};
+use crate::keyspace::Keyspace;
 use crate::resp::Args;
 
 /// Which commands the server's state makes gates look at.
@@ -42,9 +44,21 @@ impl Interest {
             Some(_) => PAUSED.union(Flags::RUNS_QUEUE),
             None => Flags::empty(),
         };
+        let unsaved = match server.saving.guards_large {
+            true => Flags::WRITE.union(Flags::RUNS_QUEUE),
+            false => Flags::empty(),
+        };
+        let failed = match server.is_stopped_by_failed_save() {
+            true => UNSAFE.union(Flags::RUNS_QUEUE),
+            false => Flags::empty(),
+        };
         Interest {
             // What a container runs is decided by the subcommand.
-            flags: Flags::PROTECTED.union(Flags::CONTAINER).union(paused),
+            flags: Flags::PROTECTED
+                .union(Flags::CONTAINER)
+                .union(paused)
+                .union(unsaved)
+                .union(failed),
             memory_limit: match server.config.maxmemory {
                 0 => usize::MAX,
                 limit => limit as usize,
@@ -60,6 +74,14 @@ impl Interest {
     }
 }
 
+/// Commands that are refused while what they would acknowledge could not be kept.
+const UNSAFE: Flags = Flags::WRITE.union(Flags::REPORTS_DISK);
+
+const SAVE_FAILED: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently \
+unable to persist to disk. Commands that may modify the data set are disabled, because this \
+instance is configured to report errors during writes if RDB snapshotting fails \
+(stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+
 /// Commands that CLIENT PAUSE WRITE holds back.
 pub(super) const PAUSED: Flags = Flags::WRITE.union(Flags::MAY_REPLICATE);
 
@@ -67,7 +89,6 @@ pub(super) const PAUSED: Flags = Flags::WRITE.union(Flags::MAY_REPLICATE);
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub spec: &'static Spec,
-    #[expect(dead_code, reason = "read by the gates that look at keys")]
     pub args: Args<'a>,
     pub origin: Origin,
 }
@@ -84,6 +105,7 @@ pub(super) fn check(world: &mut World<'_>, asked: Asked<'_>) -> Result<(), Comma
     }
     if !origin.is_nested() {
         memory(world, spec)?;
+        disk(world, spec)?;
     }
     if flags.contains(ClientFlags::PUBSUB)
         && !world.reply.resp3()
@@ -122,6 +144,50 @@ fn memory(world: &mut World<'_>, spec: &Spec) -> Result<(), CommandError> {
         return Err(CommandError::OutOfMemory);
     }
     Ok(())
+}
+
+/// Nothing is acknowledged that the last save could not have kept.
+fn disk(world: &mut World<'_>, spec: &Spec) -> Result<(), CommandError> {
+    let is_unsafe = spec.flags.intersects(UNSAFE)
+        || spec.flags.contains(Flags::RUNS_QUEUE) && queue_has(world.server, world.client, UNSAFE);
+    if is_unsafe && world.server.is_stopped_by_failed_save() {
+        return Err(CommandError::Text(SAVE_FAILED));
+    }
+    Ok(())
+}
+
+/// Whether the command would write to a large container that is being saved: it waits until
+/// it is. O(keys), while a snapshot is made and there are such containers.
+pub(super) fn awaits_save(world: &mut World<'_>, asked: Asked<'_>) -> bool {
+    if !world.server.saving.guards_large || world.client.flags.contains(ClientFlags::FAKE) {
+        return false;
+    }
+    if asked.spec.flags.contains(Flags::RUNS_QUEUE) {
+        let queued = world.client.transaction.as_deref();
+        let queued = queued.map_or(&[][..], |t| &t.commands);
+        let mut waits = false;
+        for command in queued {
+            let spec = world.server.table.row(command.row).spec;
+            waits |= writes_unsaved(world.keyspace, world.client, spec, command.args.args());
+        }
+        return waits;
+    }
+    writes_unsaved(world.keyspace, world.client, asked.spec, asked.args)
+}
+
+fn writes_unsaved(keyspace: &mut Keyspace, client: &Client, spec: &Spec, args: Args<'_>) -> bool {
+    if !spec.flags.contains(Flags::WRITE) {
+        return false;
+    }
+    let words: Vec<&[u8]> = args.iter().collect();
+    let keys = keys_of(spec, &words).unwrap_or_default();
+    // Who overwrites or removes a value hands it over to the snapshot whole.
+    let changes = |access: Access| access.contains(Access::RW);
+    let mut waits = false;
+    for (at, access) in keys {
+        waits |= changes(access) && keyspace.must_be_saved_first(client.db, words[at]);
+    }
+    waits
 }
 
 /// Commands that need `enable-NAME-command`.

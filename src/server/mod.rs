@@ -29,6 +29,7 @@ mod outbox;
 pub mod process;
 mod recorder;
 mod run;
+mod saving;
 mod session;
 mod shutdown;
 mod signals;
@@ -138,6 +139,8 @@ pub struct Server {
     pub listeners: Vec<Listener>,
     /// The listeners are others than the loop knows.
     pub(crate) relisten: bool,
+    /// Snapshots as files.
+    pub saving: saving::Saving,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: bool,
 }

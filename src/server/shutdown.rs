@@ -44,31 +44,25 @@ impl Engine {
             SIGINT => server.config.shutdown_on_sigint,
             _ => server.config.shutdown_on_sigterm,
         };
-        server.shutdown = Some(flags.into());
-    }
-
-    /// Whether the loop stops: a shutdown was asked for and nothing stands in its way.
-    pub(super) fn shutdown_flow(&mut self) -> Flow {
-        let Some(request) = self.server.shutdown else {
-            return Flow::GoOn;
-        };
+        let request = ShutdownRequest::from(flags);
         tracing::info!("User requested shutdown...");
-        self.log_loss(request);
-        Flow::Stop
-    }
-
-    /// Who asked for save points expects a snapshot now.
-    fn log_loss(&self, request: ShutdownRequest) {
-        let by_points = request.save.is_none() && !self.server.config.save.0.is_empty();
-        if request.save != Some(true) && !by_points {
+        if server.prepare_shutdown(&mut self.keyspace, request) {
+            server.shutdown = Some(request);
             return;
         }
         tracing::warn!(
-            "Nothing is saved, as snapshots are not supported yet: {} keys are lost, with {} changes \
-             since the start.",
-            self.keyspace.len(),
-            self.keyspace.dirty
+            "SIGTERM received but errors trying to shut down the server, check the logs for more \
+             information"
         );
+        server.signals.stop.store(0, Ordering::Release);
+    }
+
+    /// Whether the loop stops: a shutdown was asked for and nothing stands in its way.
+    pub(super) fn shutdown_flow(&self) -> Flow {
+        match self.server.shutdown {
+            Some(_) => Flow::Stop,
+            None => Flow::GoOn,
+        }
     }
 }
 

@@ -238,6 +238,10 @@ fn serve(
     // A full pipe wakes the loop as well.
     let tell_freed = move || _ = (&*freed).write(b"f");
     engine.keyspace.lazyfree.set_wake(Arc::new(tell_freed));
+    let saved = Arc::clone(&wake);
+    let tell_saved = move || _ = (&*saved).write(b"s");
+    engine.server.saving.set_wake(Arc::new(tell_saved));
+    engine.server.saving.on_disk = true;
     engine.server.config_file = file;
     let has_tcp = listeners.iter().any(|l| !l.is_unix());
     let has_unix = listeners.iter().any(Listener::is_unix);

@@ -9,7 +9,8 @@ pub(super) const PING: Spec = Spec {
     arity: Arity::AtLeast(1),
     flags: Flags::FAST
         .union(Flags::SENTINEL)
-        .union(Flags::PUBSUB_CONTEXT),
+        .union(Flags::PUBSUB_CONTEXT)
+        .union(Flags::REPORTS_DISK),
     categories: Category::CONNECTION,
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     ..Spec::new("ping", ping)

@@ -2,6 +2,7 @@
 
 mod delete;
 pub(super) mod docs;
+mod dump;
 mod expire;
 mod object;
 mod rename;
@@ -39,6 +40,7 @@ pub(super) static SPECS: &[Spec] = &[
     ttl::EXPIRETIME,
     ttl::PEXPIRETIME,
     ttl::PERSIST,
+    dump::DUMP,
     wait::WAIT,
     wait::WAITAOF,
 ];

@@ -86,12 +86,21 @@ fn flushall(call: &mut Call<'_>) -> CommandResult {
 
 fn flush(call: &mut Call<'_>, databases: Range<u32>) -> CommandResult {
     let freeing = Freeing::parse(call)?;
+    let all = databases.len() > 1;
+    if all {
+        let world = call.world();
+        world.server.cancel_save(world.keyspace);
+    }
     for db in databases {
         let keyspace = call.db.keyspace();
         let keys = keyspace.flush(DbIndex(db), freeing != Freeing::Here);
         call.db.add_dirty(keys as u64);
     }
     call.always_effect();
+    if all {
+        let world = call.world();
+        world.server.flushed_all(world.keyspace);
+    }
     if freeing != Freeing::Awaited || !call.block_until_freed() {
         call.reply.ok();
     }

@@ -11,6 +11,7 @@ mod keyspace;
 mod latency;
 mod latency_report;
 mod memory;
+mod save;
 mod shutdown;
 mod slowlog;
 mod state;
@@ -27,6 +28,9 @@ pub(super) static SPECS: &[Spec] = &[
     keyspace::SWAPDB,
     latency::LATENCY,
     memory::MEMORY,
+    save::BGSAVE,
+    save::LASTSAVE,
+    save::SAVE,
     shutdown::SHUTDOWN,
     slowlog::SLOWLOG,
     state::LOLWUT,

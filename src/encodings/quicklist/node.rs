@@ -1,5 +1,8 @@
 //! One node of a quicklist: a listpack, the same compressed, or a single huge element.
 
+use std::cell::RefCell;
+
+use crate::base::lzf::Compressor;
 use crate::encodings::blob::Blob;
 use crate::encodings::listpack::{Entry, Listpack};
 
@@ -7,6 +10,10 @@ use crate::encodings::listpack::{Entry, Listpack};
 const COMPRESS_BYTES_MIN: usize = 48;
 /// Compression must win at least this many bytes.
 const COMPRESS_GAIN_MIN: usize = 8;
+
+thread_local! {
+    static COMPRESSOR: RefCell<Compressor> = RefCell::default();
+}
 
 #[derive(Clone, Debug)]
 pub(super) enum Node {
@@ -83,8 +90,9 @@ impl Node {
         if raw.len() < COMPRESS_BYTES_MIN {
             return;
         }
-        let Ok(data) = lzf::compress(raw) else { return };
-        if data.len() + COMPRESS_GAIN_MIN >= raw.len() {
+        let mut data = Vec::with_capacity(raw.len());
+        let fits = COMPRESSOR.with_borrow_mut(|c| c.compress(raw, raw.len(), &mut data));
+        if !fits || data.len() + COMPRESS_GAIN_MIN >= raw.len() {
             return;
         }
         let blob = Blob::concat(&[&(raw.len() as u32).to_le_bytes(), &data]);

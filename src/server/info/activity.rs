@@ -11,17 +11,22 @@ pub(super) fn persistence(from: &Source<'_>, to: &mut Writer) {
         "current_cow_size",
         "current_cow_size_age",
     ]);
-    to.field("current_fork_perc", "0.00");
-    to.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
+    let (saved, total) = from.keyspace.pass_progress();
+    let percent = 100.0 * saved as f64 / total.max(1) as f64;
+    to.field("current_fork_perc", format_args!("{percent:.2}"));
+    to.field("current_save_keys_processed", saved);
+    to.field("current_save_keys_total", total);
     to.field("rdb_changes_since_last_save", from.keyspace.dirty);
-    to.field("rdb_bgsave_in_progress", 0);
-    // Nothing was there to be saved before the start.
-    to.field("rdb_last_save_time", from.server.started_at);
-    to.field("rdb_last_bgsave_status", "ok");
-    to.field("rdb_last_bgsave_time_sec", -1);
-    to.field("rdb_current_bgsave_time_sec", -1);
+    let saving = &from.server.saving;
+    to.field("rdb_bgsave_in_progress", saving.in_progress() as u8);
+    to.field("rdb_last_save_time", saving.last_save_s);
+    let ok = |ok: bool| if ok { "ok" } else { "err" };
+    to.field("rdb_last_bgsave_status", ok(saving.last_status_ok));
+    to.field("rdb_last_bgsave_time_sec", saving.last_time_s);
+    let current_s = saving.current_time_s(from.server.now.mono_ms);
+    to.field("rdb_current_bgsave_time_sec", current_s);
+    to.field("rdb_saves", saving.saves);
     to.zeros(&[
-        "rdb_saves",
         "rdb_last_cow_size",
         "rdb_last_load_keys_expired",
         "rdb_last_load_keys_loaded",

@@ -103,6 +103,7 @@ impl Loop {
         for event in &events {
             self.event(event);
         }
+        let idle = events.is_empty();
         events.clear();
         self.events = events;
         self.sleeper.gather.judge();
@@ -111,7 +112,7 @@ impl Loop {
             self.go_on(id);
         }
         self.timers();
-        self.before_sleep();
+        self.before_sleep(idle);
         let server = &mut self.engine.server;
         let micros = server
             .cycles
@@ -178,10 +179,13 @@ impl Loop {
     /// 2. Whatever must be kept before it is acknowledged is written here (the AOF's place).
     /// 3. All replies of the turn leave.
     /// 4. Clients that are to go are closed.
-    fn before_sleep(&mut self) {
+    /// 5. A snapshot under way has its share; `idle`: no event began this turn.
+    fn before_sleep(&mut self, idle: bool) {
         self.engine.serve_ready_keys();
         self.flush_replies();
         self.close_clients();
+        let busy = clock::cycles().wrapping_sub(self.began);
+        self.engine.save_on(busy, idle);
     }
 }
 

@@ -85,7 +85,8 @@ impl Loop {
     /// How long the loop may sleep.
     fn timeout(&self) -> Duration {
         let server = &self.engine.server;
-        if !server.ready.is_empty() || !self.acceptor.is_idle() || server.has_urgent() {
+        let urgent = server.has_urgent() || self.engine.wants_save_time();
+        if !server.ready.is_empty() || !self.acceptor.is_idle() || urgent {
             return Duration::ZERO;
         }
         // The turn's time is as old as the turn: that much sooner is everything due.
@@ -95,6 +96,10 @@ impl Loop {
             / 1000;
         let mono_ms = server.now.mono_ms + since_ms;
         let mut wait_ms = server.cron_due_ms.saturating_sub(mono_ms);
+        if server.saving.in_progress() {
+            // The disk may have taken what the snapshot waits for.
+            wait_ms = wait_ms.min(1);
+        }
         if let Some(due) = server.deadlines.next() {
             wait_ms = wait_ms.min(due.saturating_sub(mono_ms));
         }

@@ -1,0 +1,230 @@
+//! LZF, byte for byte as the compressor behind Redis's files makes it, so that what is dumped
+//! here equals what is dumped there.
+//!
+//!     000lllll literal ...             l + 1 bytes as they are
+//!     llloooooo oooooooo               l + 2 bytes from o + 1 bytes back, l below 7
+//!     111ooooo llllllll oooooooo       l + 9 bytes
+//!
+//! The last place where three bytes stood is remembered by a hash of them. Cost: one pass; the
+//! table is kept between calls and never cleared, because places count on from call to call.
+
+/// Literals of one run.
+const LITERALS_MAX: usize = 32;
+const OFFSET_MAX: usize = 1 << 13;
+const MATCH_MAX: usize = (1 << 8) + (1 << 3);
+const TABLE_BITS: u32 = 16;
+
+/// A compressor and its table.
+pub struct Compressor {
+    /// By hash: a place, counted from the first byte that this compressor ever saw.
+    table: Box<[u32]>,
+    /// The place of the first byte of the next input.
+    base: u32,
+}
+
+impl Default for Compressor {
+    fn default() -> Compressor {
+        Compressor {
+            table: vec![0; 1 << TABLE_BITS].into_boxed_slice(),
+            base: 1,
+        }
+    }
+}
+
+impl std::fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Compressor")
+    }
+}
+
+#[inline]
+fn slot(three: u32) -> usize {
+    let mixed = (three >> (24 - TABLE_BITS)).wrapping_sub(three.wrapping_mul(5));
+    mixed as usize & ((1 << TABLE_BITS) - 1)
+}
+
+impl Compressor {
+    /// Appends `input` compressed to `out`. `false`, and nothing appended: that would take
+    /// more than `bytes_max` bytes.
+    pub fn compress(&mut self, input: &[u8], bytes_max: usize, out: &mut Vec<u8>) -> bool {
+        if input.len() < 4 || bytes_max == 0 || u32::try_from(input.len()).is_err() {
+            return false;
+        }
+        if (self.base as usize) + input.len() > u32::MAX as usize {
+            self.table.fill(0);
+            self.base = 1;
+        }
+        let start = out.len();
+        let fits = self.run(input, start + bytes_max, out);
+        self.base += input.len() as u32;
+        if !fits {
+            out.truncate(start);
+        }
+        fits
+    }
+
+    /// `end` is the length that `out` may reach.
+    fn run(&mut self, input: &[u8], end: usize, out: &mut Vec<u8>) -> bool {
+        let (n, base) = (input.len(), self.base);
+        let mut ip = 0;
+        let mut literals = 0;
+        out.push(0);
+        let mut hash = u32::from(input[0]) << 8 | u32::from(input[1]);
+        while ip < n - 2 {
+            hash = hash << 8 | u32::from(input[ip + 2]);
+            let place = &mut self.table[slot(hash)];
+            // A place of an earlier input is before this one's first byte, which never matches.
+            let reference = (*place as usize).wrapping_sub(base as usize);
+            *place = base + ip as u32;
+            let offset = ip.wrapping_sub(reference).wrapping_sub(1);
+            let matches = offset < OFFSET_MAX
+                && reference > 0
+                && reference < ip
+                && input[reference..reference + 3] == input[ip..ip + 3];
+            if !matches {
+                if out.len() >= end {
+                    return false;
+                }
+                literals += 1;
+                out.push(input[ip]);
+                ip += 1;
+                if literals == LITERALS_MAX {
+                    end_run(out, &mut literals);
+                    out.push(0);
+                }
+                continue;
+            }
+            if out.len() - usize::from(literals == 0) + 4 >= end {
+                return false;
+            }
+            if literals == 0 {
+                out.pop();
+            } else {
+                end_run(out, &mut literals);
+            }
+            let len = match_len(input, reference, ip);
+            let coded = len - 2;
+            let high = (offset >> 8) as u8;
+            if coded < 7 {
+                out.push(high + ((coded as u8) << 5));
+            } else {
+                out.push(high + (7 << 5));
+                out.push((coded - 7) as u8);
+            }
+            out.push(offset as u8);
+            out.push(0);
+            ip += len;
+            if ip >= n - 2 {
+                break;
+            }
+            // The last two places inside the match are remembered, too.
+            hash = u32::from(input[ip - 2]) << 8 | u32::from(input[ip - 1]);
+            hash = hash << 8 | u32::from(input[ip]);
+            self.table[slot(hash)] = base + (ip - 2) as u32;
+            hash = hash << 8 | u32::from(input[ip + 1]);
+            self.table[slot(hash)] = base + (ip - 1) as u32;
+        }
+        if out.len() + 3 > end {
+            return false;
+        }
+        while ip < n {
+            literals += 1;
+            out.push(input[ip]);
+            ip += 1;
+            if literals == LITERALS_MAX {
+                end_run(out, &mut literals);
+                out.push(0);
+            }
+        }
+        if literals == 0 {
+            out.pop();
+        } else {
+            end_run(out, &mut literals);
+        }
+        true
+    }
+}
+
+/// How long the match is. Near the end of the input sixteen bytes are compared without a
+/// look at the bound, as the original does: it decides what the last match of a text is.
+#[inline]
+fn match_len(input: &[u8], reference: usize, at: usize) -> usize {
+    let bound = (input.len() - at - 2).min(MATCH_MAX);
+    let differs = |len: usize| input[reference + len] != input[at + len];
+    let mut len = 2;
+    if bound > 16 {
+        for _ in 0..16 {
+            len += 1;
+            if differs(len) {
+                return len;
+            }
+        }
+    }
+    loop {
+        len += 1;
+        if len >= bound || differs(len) {
+            return len;
+        }
+    }
+}
+
+/// Writes the length of a run of literals in front of it.
+fn end_run(out: &mut [u8], literals: &mut usize) {
+    let at = out.len() - *literals - 1;
+    out[at] = (*literals - 1) as u8;
+    *literals = 0;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn packed(c: &mut Compressor, input: &[u8]) -> Option<Vec<u8>> {
+        let mut out = b"before".to_vec();
+        let fits = c.compress(input, input.len().saturating_sub(4), &mut out);
+        assert!(fits || out == b"before");
+        fits.then(|| out[6..].to_vec())
+    }
+
+    #[test]
+    fn a_run_is_a_literal_and_a_reference_to_it() {
+        let mut c = Compressor::default();
+        // The first byte is never referred to.
+        let wanted = [1, b'a', b'a', 0xe0, 68, 0, 1, b'a', b'a'];
+        let got = packed(&mut c, &[b'a'; 81]).expect("it shrinks");
+        assert_eq!(lzf::decompress(&got, 81).expect("sound"), [b'a'; 81]);
+        assert_eq!(got.len(), wanted.len());
+        assert_eq!(packed(&mut c, b"abcdefghijklmnopqrstuvwxyz"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_compressed_comes_back(
+            parts in prop::collection::vec((0..4u8, 1..300usize, any::<u8>()), 1..40),
+        ) {
+            let mut c = Compressor::default();
+            let mut input = Vec::new();
+            for (kind, len, seed) in parts {
+                match kind {
+                    0 => input.extend(std::iter::repeat_n(seed, len)),
+                    1 => input.extend((0..len).map(|i| (i as u8).wrapping_mul(seed))),
+                    2 => input.extend((0..len).map(|i| (i * i * 7919 % 251) as u8 ^ seed)),
+                    _ => {
+                        let from = usize::from(seed) % input.len().max(1);
+                        let again: Vec<u8> = input[from..].iter().take(len).copied().collect();
+                        input.extend(again);
+                    }
+                }
+            }
+            // What an earlier input left in the table does not matter.
+            let first = packed(&mut c, &input);
+            packed(&mut c, b"something else entirely, something else entirely");
+            prop_assert_eq!(&packed(&mut c, &input), &first);
+            prop_assert_eq!(&packed(&mut Compressor::default(), &input), &first);
+            if let Some(bytes) = first {
+                prop_assert_eq!(lzf::decompress(&bytes, input.len()).expect("sound"), input);
+            }
+        }
+    }
+}

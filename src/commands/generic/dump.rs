@@ -1,0 +1,66 @@
+//! DUMP: a value as bytes that RESTORE takes, here or elsewhere.
+
+use crate::base::crc64;
+use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::persistence::rdb::{VERSION_FIELD_TTLS, Writer};
+use crate::server::{Call, CommandResult, Spec};
+
+pub(super) const DUMP: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::KEYSPACE,
+    tips: &["nondeterministic_output"],
+    ..Spec::new("dump", dump)
+};
+
+/// `DUMP key`: the value in the form of an RDB file, its version (u16le) and a CRC64 of both.
+///
+/// Reply: bulk string; null when the key is missing. O(length of the value).
+fn dump(call: &mut Call<'_>) -> CommandResult {
+    let [_, key] = call.args.exactly();
+    let compress = call.server.config.rdbcompression;
+    let Some(view) = call.db.view(key) else {
+        call.reply.null();
+        return Ok(());
+    };
+    let mut writer = Writer::new(VERSION_FIELD_TTLS, compress);
+    writer.value(&view.value);
+    let mut payload = writer.take(Vec::new());
+    payload.extend_from_slice(&(VERSION_FIELD_TTLS as u16).to_le_bytes());
+    let sum = crc64::update(0, &payload);
+    payload.extend_from_slice(&sum.to_le_bytes());
+    call.reply.bulk(&payload);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    fn dump(t: &mut Testbed, key: &str) -> Vec<u8> {
+        let reply = t.run_args(&[b"DUMP", key.as_bytes()]);
+        let start = reply.iter().position(|&b| b == b'\n').expect("a header") + 1;
+        // Without the end of the line, the version and the checksum.
+        reply[start..reply.len() - 2 - 10].to_vec()
+    }
+
+    #[test]
+    fn values_have_the_bytes_that_redis_gives_them() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("DUMP none"), "$-1\r\n");
+        t.run("SET n 12345");
+        assert_eq!(dump(&mut t, "n"), [0, 0xc1, 0x39, 0x30]);
+        t.run("SET s hello");
+        assert_eq!(dump(&mut t, "s"), b"\0\x05hello");
+        t.run(&format!("SET a {}", "a".repeat(100)));
+        let packed = [&[0, 0xc3, 9, 0x40, 100, 1][..], b"aa\xe0\x57\0\x01aa"].concat();
+        assert_eq!(dump(&mut t, "a"), packed);
+        t.run("SADD i 1 2");
+        let set = [11, 12, 2, 0, 0, 0, 2, 0, 0, 0, 1, 0, 2, 0];
+        assert_eq!(dump(&mut t, "i"), set);
+        t.run("RPUSH l x");
+        let list = [&[18, 1, 2, 10, 10, 0, 0, 0, 1, 0][..], b"\x81x\x02\xff"].concat();
+        assert_eq!(dump(&mut t, "l"), list);
+    }
+}

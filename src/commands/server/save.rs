@@ -1,0 +1,115 @@
+//! SAVE, BGSAVE, LASTSAVE: the databases as a file.
+
+use crate::command::{Arity, Category, CommandError, Flags};
+use crate::server::{Call, CommandResult, Origin, Spec, World};
+
+const IN_PROGRESS: CommandError = CommandError::Text("ERR Background save already in progress");
+/// Redis says no more; why stands in the log.
+const FAILED: CommandError = CommandError::Text("ERR");
+
+pub(super) const SAVE: Spec = Spec {
+    arity: Arity::Exactly(1),
+    flags: Flags::ADMIN
+        .union(Flags::NOSCRIPT)
+        .union(Flags::NO_ASYNC_LOADING)
+        .union(Flags::NO_MULTI),
+    ..Spec::new("save", save)
+};
+
+/// `SAVE`: writes the file while everybody waits.
+///
+/// Reply: OK once it is on the disk under its name. O(all data).
+fn save(call: &mut Call<'_>) -> CommandResult {
+    if call.server.saving.in_progress() {
+        return Err(IN_PROGRESS);
+    }
+    let World {
+        keyspace,
+        server,
+        reply,
+        ..
+    } = call.world();
+    if !server.save_now(keyspace) {
+        return Err(FAILED);
+    }
+    reply.ok();
+    Ok(())
+}
+
+pub(super) const BGSAVE: Spec = Spec {
+    arity: Arity::AtLeast(1),
+    flags: Flags::ADMIN
+        .union(Flags::NOSCRIPT)
+        .union(Flags::NO_ASYNC_LOADING),
+    ..Spec::new("bgsave", bgsave)
+};
+
+/// `BGSAVE [SCHEDULE | CANCEL]`: writes the file between other work, with the databases as
+/// they are now. Inside a transaction it is scheduled. CANCEL gives up the one under way and
+/// the one that is scheduled.
+///
+/// Reply: simple string.
+fn bgsave(call: &mut Call<'_>) -> CommandResult {
+    let (mut schedules, mut cancels) = (false, false);
+    match call.args.len() {
+        1 => {}
+        2 if call.args.is(1, "SCHEDULE") => schedules = true,
+        2 if call.args.is(1, "CANCEL") => cancels = true,
+        _ => return Err(CommandError::Syntax),
+    }
+    let in_transaction = call.origin == Origin::Exec;
+    let World {
+        keyspace,
+        server,
+        reply,
+        ..
+    } = call.world();
+    if cancels {
+        let scheduled = std::mem::take(&mut server.saving.scheduled);
+        if server.cancel_save(keyspace) {
+            tracing::info!("Background saving will be aborted due to user request");
+            reply.simple("Background saving cancelled");
+        } else if scheduled {
+            reply.simple("Scheduled background saving cancelled");
+        } else {
+            return Err(CommandError::Text(
+                "ERR Background saving is currently not in progress or scheduled",
+            ));
+        }
+        return Ok(());
+    }
+    if server.saving.in_progress() {
+        return Err(IN_PROGRESS);
+    }
+    if in_transaction || schedules && keyspace.is_saving() {
+        server.saving.scheduled = true;
+        reply.simple("Background saving scheduled");
+        return Ok(());
+    }
+    if keyspace.is_saving() {
+        return Err(CommandError::Text(
+            "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE \
+             SCHEDULE in order to schedule a BGSAVE whenever possible.",
+        ));
+    }
+    if server.save_in_background(keyspace).is_err() {
+        return Err(FAILED);
+    }
+    reply.simple("Background saving started");
+    Ok(())
+}
+
+pub(super) const LASTSAVE: Spec = Spec {
+    arity: Arity::Exactly(1),
+    flags: Flags::LOADING.union(Flags::STALE).union(Flags::FAST),
+    categories: Category::ADMIN.union(Category::DANGEROUS),
+    tips: &["nondeterministic_output"],
+    ..Spec::new("lastsave", lastsave)
+};
+
+/// `LASTSAVE`: when the last save went well, Unix seconds; at first, when the server started.
+fn lastsave(call: &mut Call<'_>) -> CommandResult {
+    let when = call.server.saving.last_save_s;
+    call.reply.int(when);
+    Ok(())
+}

@@ -1,0 +1,245 @@
+//! A file that is written by a thread of its own, and takes its name when it is whole.
+//!
+//! The loop hands over buffers; the thread adds them up to a checksum, writes them, and lets
+//! the system write to the disk a few megabytes at a time, so that the last fsync is short.
+//! At the end it appends the checksum, syncs the file, gives it its name and syncs the
+//! folder: under that name there is always a whole file, the old one or the new.
+//!
+//! Bound: [`BackgroundFile::has_room`] is false while more than [`WAITING_MAX`] bytes wait
+//! for the disk. Whoever drops the handle before the end leaves no file behind.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::base::crc64;
+
+/// Bytes that may wait for the disk.
+pub const WAITING_MAX: usize = 16 << 20;
+/// With `rdb-save-incremental-fsync`, so many bytes go to the disk at a time.
+const SYNC_EVERY: usize = 4 << 20;
+/// Buffers kept for reuse.
+const SPARE_MAX: usize = 8;
+
+/// Called by the thread when the file is done, or cannot be.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// What the file will be.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What it is called while it is written.
+    pub temporary: PathBuf,
+    pub name: PathBuf,
+    /// A checksum of all is appended, or zero where none is wanted. `None`: nothing is.
+    pub checksum: Option<bool>,
+    pub incremental_fsync: bool,
+}
+
+enum Job {
+    Write(Vec<u8>),
+    Finish,
+}
+
+#[derive(Default)]
+struct Shared {
+    waiting: AtomicUsize,
+    cancelled: AtomicBool,
+    spare: Mutex<Vec<Vec<u8>>>,
+    end: Mutex<Option<io::Result<u64>>>,
+}
+
+/// See the module.
+pub struct BackgroundFile {
+    jobs: Sender<Job>,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl BackgroundFile {
+    /// Creates the temporary file. Errors of everything later are in [`BackgroundFile::end`].
+    pub fn create(plan: Plan, wake: Wake) -> io::Result<BackgroundFile> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&plan.temporary)?;
+        let (jobs, receiver) = mpsc::channel();
+        let shared = Arc::<Shared>::default();
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("save".into())
+            .spawn(move || {
+                let end = write_all(file, &plan, &receiver, &theirs);
+                if end.is_err() {
+                    // Best effort: a left-over is overwritten by the next file.
+                    let _ = fs::remove_file(&plan.temporary);
+                }
+                *theirs.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+                wake();
+            })?;
+        Ok(BackgroundFile {
+            jobs,
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// Whether more may be written now.
+    pub fn has_room(&self) -> bool {
+        self.shared.waiting.load(Ordering::Relaxed) < WAITING_MAX
+    }
+
+    /// Appends a buffer; gives an empty one.
+    pub fn write(&self, bytes: Vec<u8>) -> Vec<u8> {
+        self.shared
+            .waiting
+            .fetch_add(bytes.len(), Ordering::Relaxed);
+        // The thread ends early only with an error, which `end` tells.
+        let _ = self.jobs.send(Job::Write(bytes));
+        let mut spare = self
+            .shared
+            .spare
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        spare.pop().unwrap_or_default()
+    }
+
+    /// All is written: the file is to be synced and named.
+    pub fn finish(&self) {
+        let _ = self.jobs.send(Job::Finish);
+    }
+
+    /// How it ended, with the file's length; `None`: it has not yet.
+    pub fn end(&self) -> Option<io::Result<u64>> {
+        let mut end = self
+            .shared
+            .end
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        end.take()
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(mut self) -> io::Result<u64> {
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has ended the process.
+            let _ = thread.join();
+        }
+        self.end()
+            .unwrap_or_else(|| Err(io::Error::other("the writing thread is gone")))
+    }
+}
+
+impl Drop for BackgroundFile {
+    fn drop(&mut self) {
+        self.shared.cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+fn write_all(
+    mut file: File,
+    plan: &Plan,
+    jobs: &Receiver<Job>,
+    shared: &Shared,
+) -> io::Result<u64> {
+    let (mut crc, mut written, mut unsynced) = (0, 0, 0);
+    for job in jobs {
+        if shared.cancelled.load(Ordering::Relaxed) {
+            break;
+        }
+        let Job::Write(mut bytes) = job else {
+            if let Some(wanted) = plan.checksum {
+                let sum = if wanted { crc } else { 0u64 };
+                file.write_all(&sum.to_le_bytes())?;
+                written += 8;
+            }
+            file.sync_all()?;
+            drop(file);
+            fs::rename(&plan.temporary, &plan.name)?;
+            sync_folder(&plan.name)?;
+            return Ok(written);
+        };
+        if plan.checksum == Some(true) {
+            crc = crc64::update(crc, &bytes);
+        }
+        file.write_all(&bytes)?;
+        written += bytes.len() as u64;
+        unsynced += bytes.len();
+        if plan.incremental_fsync && unsynced >= SYNC_EVERY {
+            file.sync_data()?;
+            unsynced = 0;
+        }
+        shared.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
+        bytes.clear();
+        let mut spare = shared.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE_MAX {
+            spare.push(bytes);
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::Interrupted, "cancelled"))
+}
+
+/// Makes a new name in a folder last.
+pub fn sync_folder(name: &Path) -> io::Result<()> {
+    let folder = match name.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(folder: &Path, checksum: Option<bool>) -> Plan {
+        Plan {
+            temporary: folder.join("temp"),
+            name: folder.join("file"),
+            checksum,
+            incremental_fsync: true,
+        }
+    }
+
+    #[test]
+    fn a_file_has_its_name_when_it_is_whole() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let wake: Wake = Arc::new(|| ());
+        let plan = plan(folder.path(), Some(true));
+        let file = BackgroundFile::create(plan.clone(), wake.clone()).expect("created");
+        file.write(b"12345".to_vec());
+        file.write(b"6789".to_vec());
+        file.finish();
+        assert_eq!(file.wait().expect("written"), 17);
+        let bytes = fs::read(&plan.name).expect("it is there");
+        assert_eq!(bytes[..9], *b"123456789");
+        assert_eq!(bytes[9..], 0xe9c6_d914_c4b8_d9ca_u64.to_le_bytes());
+        assert!(!plan.temporary.exists());
+
+        // One that is given up leaves the old one.
+        let file = BackgroundFile::create(plan.clone(), wake).expect("created");
+        file.write(b"other".to_vec());
+        let shared = Arc::clone(&file.shared);
+        drop(file);
+        while shared.end.lock().expect("sound").is_none() {
+            std::thread::yield_now();
+        }
+        assert_eq!(fs::read(&plan.name).expect("it is there"), bytes);
+        assert!(!plan.temporary.exists());
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_had_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut plan = plan(folder.path(), None);
+        plan.name = folder.path().join("missing").join("file");
+        let file = BackgroundFile::create(plan.clone(), Arc::new(|| ())).expect("created");
+        file.finish();
+        assert!(file.wait().is_err());
+        assert!(!plan.temporary.exists());
+    }
+}

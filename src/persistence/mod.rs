@@ -1,0 +1,4 @@
+//! What survives the process: files that Redis reads and writes as well.
+
+pub mod background;
+pub mod rdb;

@@ -1,0 +1,6 @@
+//! RDB: a snapshot as a file, and a value as DUMP has it.
+
+pub mod format;
+mod writer;
+
+pub use writer::{TooNew, Use, VERSION_FIELD_TTLS, VERSION_USUAL, Writer};

@@ -1,0 +1,471 @@
+//! The writer: keys and values as an RDB file or a DUMP payload has them, into one buffer.
+//!
+//! Packed encodings go as their own bytes, tables element by element; a large container in
+//! parts, so that a snapshot can write it between other work. The buffer is taken away by
+//! whoever sends it on ([`Writer::take`]); nothing else is allocated.
+//!
+//! Which form a value takes depends on the version that is asked for: what an older reader
+//! does not know is written element by element, and what it cannot hold at all is refused by
+//! the key's name ([`TooNew`]).
+
+use crate::base::lzf::Compressor;
+use crate::encodings::listpack::{Entry as Packed, Listpack};
+use crate::encodings::quicklist::NodeRef;
+use crate::keyspace::{DbIndex, KeyView, ValueView};
+use crate::types::{Container, Hash, List, Set, Zset};
+
+use super::format::{kind, opcode};
+
+/// What is written unless fields expire.
+pub const VERSION_USUAL: u32 = 11;
+/// The newest version that is written, and the first whose fields may expire.
+pub const VERSION_FIELD_TTLS: u32 = 12;
+/// The first version with packed sets.
+const VERSION_PACKED_SETS: u32 = 11;
+/// The first version with listpacks.
+const VERSION_LISTPACKS: u32 = 10;
+
+/// Strings up to here are not worth a try at compression.
+const COMPRESS_MIN: usize = 20;
+/// Elements of one part of a large container.
+const PART_ELEMENTS: usize = 64;
+
+/// What is told of a key's use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    Nothing,
+    /// Seconds since it was used.
+    IdleSeconds(u64),
+    /// The logarithmic counter of uses.
+    Frequency(u8),
+}
+
+/// A key that the version asked for cannot hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("key '{key}' has fields that expire, which an RDB file of version {version} cannot hold")]
+pub struct TooNew {
+    pub key: String,
+    pub version: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Writer {
+    out: Vec<u8>,
+    version: u32,
+    /// `rdbcompression`.
+    compress: bool,
+    compressor: Compressor,
+    too_new: Option<TooNew>,
+    /// When the first field of the hash under way expires.
+    first_expiry: Option<u64>,
+}
+
+impl Writer {
+    pub fn new(version: u32, compress: bool) -> Writer {
+        Writer {
+            out: Vec::new(),
+            version,
+            compress,
+            compressor: Compressor::default(),
+            too_new: None,
+            first_expiry: None,
+        }
+    }
+
+    /// Bytes that wait to be taken.
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    /// Takes what is written so far; `fresh` is the next buffer.
+    pub fn take(&mut self, fresh: Vec<u8>) -> Vec<u8> {
+        std::mem::replace(&mut self.out, fresh)
+    }
+
+    /// The first key that the version cannot hold, if there was one.
+    pub fn too_new(&self) -> Option<&TooNew> {
+        self.too_new.as_ref()
+    }
+
+    // --- the file around the keys ---
+
+    pub fn magic(&mut self) {
+        let magic = format!("REDIS{:04}", self.version);
+        self.out.extend_from_slice(magic.as_bytes());
+    }
+
+    /// A fact about the file.
+    pub fn aux(&mut self, name: &str, value: &[u8]) {
+        self.out.push(opcode::AUX);
+        self.string(name.as_bytes());
+        self.string(value);
+    }
+
+    /// The keys of another database follow; how many, and how many of them expire, is told
+    /// once.
+    pub fn select(&mut self, db: DbIndex, sizes: Option<(usize, usize)>) {
+        self.out.push(opcode::SELECTDB);
+        self.length(u64::from(db.0));
+        if let Some((keys, volatile)) = sizes {
+            self.out.push(opcode::RESIZEDB);
+            self.length(keys as u64);
+            self.length(volatile as u64);
+        }
+    }
+
+    /// The end of the keys; a checksum of eight bytes follows.
+    pub fn end(&mut self) {
+        self.out.push(opcode::EOF);
+    }
+
+    // --- keys ---
+
+    /// A key, whole.
+    pub fn key(&mut self, view: &KeyView<'_>, used: Use) {
+        let mut at = Some(self.begin_key(view, used));
+        while let Some(from) = at {
+            at = self.part(&view.value, from, usize::MAX);
+        }
+    }
+
+    /// A key whose value follows by [`Writer::part`]; where the first part begins.
+    pub fn begin_key(&mut self, view: &KeyView<'_>, used: Use) -> u64 {
+        if let Some(when) = view.expiry {
+            self.out.push(opcode::EXPIRETIME_MS);
+            self.out.extend_from_slice(&when.to_le_bytes());
+        }
+        match used {
+            Use::Nothing => {}
+            Use::IdleSeconds(seconds) => {
+                self.out.push(opcode::IDLE);
+                self.length(seconds);
+            }
+            Use::Frequency(n) => self.out.extend_from_slice(&[opcode::FREQ, n]),
+        }
+        self.look_at(&view.value);
+        self.check_version(view.key);
+        let kind = self.kind_of(&view.value);
+        self.out.push(kind);
+        self.string(view.key);
+        self.head(&view.value, kind);
+        0
+    }
+
+    /// The value alone, as DUMP has it in front of its version and checksum.
+    pub fn value(&mut self, value: &ValueView<'_>) {
+        self.look_at(value);
+        let kind = self.kind_of(value);
+        self.out.push(kind);
+        self.head(value, kind);
+        let mut at = Some(0);
+        while let Some(from) = at {
+            at = self.part(value, from, usize::MAX);
+        }
+    }
+
+    /// What the forms of a hash depend on. O(fields) if some expire.
+    fn look_at(&mut self, value: &ValueView<'_>) {
+        self.first_expiry = match value {
+            ValueView::Hash(hash) => hash.expire_min(),
+            _ => None,
+        };
+    }
+
+    fn check_version(&mut self, key: &[u8]) {
+        if self.version < VERSION_FIELD_TTLS
+            && self.too_new.is_none()
+            && self.first_expiry.is_some()
+        {
+            self.too_new = Some(TooNew {
+                key: String::from_utf8_lossy(key).into_owned(),
+                version: self.version,
+            });
+        }
+    }
+
+    fn kind_of(&self, value: &ValueView<'_>) -> u8 {
+        let listpacks = self.version >= VERSION_LISTPACKS;
+        match value {
+            ValueView::Int(_) | ValueView::Bytes(_) => kind::STRING,
+            ValueView::List(_) if listpacks => kind::LIST_QUICKLIST_2,
+            ValueView::List(_) => kind::LIST,
+            ValueView::Set(set) => match &**set {
+                Set::Intset(_) => kind::SET_INTSET,
+                Set::Listpack(_) if self.version >= VERSION_PACKED_SETS => kind::SET_LISTPACK,
+                _ => kind::SET,
+            },
+            ValueView::Zset(zset) => match &**zset {
+                Zset::Listpack(_) if listpacks => kind::ZSET_LISTPACK,
+                _ => kind::ZSET_2,
+            },
+            ValueView::Hash(hash) => match &**hash {
+                Hash::Listpack(_) if listpacks => kind::HASH_LISTPACK,
+                Hash::ListpackEx(_) if self.version >= VERSION_FIELD_TTLS => kind::HASH_LISTPACK_EX,
+                Hash::Table(_) if self.has_expiries() => kind::HASH_METADATA,
+                _ => kind::HASH,
+            },
+        }
+    }
+
+    /// Whether the hash under way is written with its fields' expiries.
+    fn has_expiries(&self) -> bool {
+        self.version >= VERSION_FIELD_TTLS && self.first_expiry.is_some()
+    }
+
+    /// What stands before the elements; all of a value that is one block.
+    fn head(&mut self, value: &ValueView<'_>, kind: u8) {
+        match value {
+            ValueView::Int(n) => self.integer(*n),
+            ValueView::Bytes(text) => self.string(text),
+            ValueView::List(list) => match &**list {
+                List::Quicklist(nodes) if kind == kind::LIST_QUICKLIST_2 => {
+                    self.length(nodes.node_count() as u64);
+                }
+                List::Listpack(pack) if kind == kind::LIST_QUICKLIST_2 => {
+                    self.length(1);
+                    self.node(NodeRef::Pack(pack));
+                }
+                _ => self.length(Container::len(&**list) as u64),
+            },
+            ValueView::Set(set) => match &**set {
+                Set::Intset(set) => self.string(set.as_bytes()),
+                Set::Listpack(pack) if kind == kind::SET_LISTPACK => self.pack(pack),
+                _ => self.length(Container::len(&**set) as u64),
+            },
+            ValueView::Zset(zset) => match &**zset {
+                Zset::Listpack(pack) if kind == kind::ZSET_LISTPACK => self.pack(pack),
+                _ => self.length(Container::len(&**zset) as u64),
+            },
+            ValueView::Hash(hash) => match &**hash {
+                Hash::Listpack(pack) if kind == kind::HASH_LISTPACK => self.pack(pack),
+                Hash::ListpackEx(pack) if kind == kind::HASH_LISTPACK_EX => {
+                    self.time(self.first_expiry.unwrap_or(0));
+                    self.pack(pack);
+                }
+                _ => {
+                    if kind == kind::HASH_METADATA {
+                        self.time(self.first_expiry.unwrap_or(0));
+                    }
+                    self.length(Container::len(&**hash) as u64);
+                }
+            },
+        }
+    }
+
+    /// Elements of a value from `at` on, about `limit` of them at most; where the next part
+    /// begins. `None`: the value is complete.
+    pub fn part(&mut self, value: &ValueView<'_>, at: u64, limit: usize) -> Option<u64> {
+        let limit = limit.min(PART_ELEMENTS);
+        match value {
+            ValueView::Int(_) | ValueView::Bytes(_) => None,
+            ValueView::List(list) => self.list_part(list, at as usize, limit),
+            ValueView::Set(set) => self.set_part(set, at),
+            ValueView::Zset(zset) => self.zset_part(zset, at as usize, limit),
+            ValueView::Hash(hash) => self.hash_part(hash, at),
+        }
+    }
+
+    fn list_part(&mut self, list: &List, at: usize, limit: usize) -> Option<u64> {
+        if self.version < VERSION_LISTPACKS {
+            let len = Container::len(list);
+            list.visit(at, limit, false, |element| {
+                self.element(element);
+                true
+            });
+            let next = at + limit;
+            return (next < len).then_some(next as u64);
+        }
+        let List::Quicklist(nodes) = list else {
+            return None;
+        };
+        // A node is some kilobytes: a few make a part.
+        let few = limit.div_ceil(16);
+        for node in nodes.nodes().skip(at).take(few) {
+            self.node(node);
+        }
+        let next = at + few;
+        (next < nodes.node_count()).then_some(next as u64)
+    }
+
+    fn node(&mut self, node: NodeRef<'_>) {
+        const PLAIN: u64 = 1;
+        const PACKED: u64 = 2;
+        match node {
+            NodeRef::Pack(pack) => {
+                self.length(PACKED);
+                self.pack(pack);
+            }
+            NodeRef::Plain(text) => {
+                self.length(PLAIN);
+                self.string(text);
+            }
+            NodeRef::Lzf { raw_len, data } => {
+                self.length(PACKED);
+                self.compressed(raw_len, data);
+            }
+        }
+    }
+
+    fn set_part(&mut self, set: &Set, at: u64) -> Option<u64> {
+        match set {
+            Set::Intset(_) => None,
+            Set::Listpack(_) if self.version >= VERSION_PACKED_SETS => None,
+            _ => continued(set.scan(at, |member| self.element(member))),
+        }
+    }
+
+    /// Highest scores first: who reads them inserts each before the others.
+    fn zset_part(&mut self, zset: &Zset, at: usize, limit: usize) -> Option<u64> {
+        let packed = matches!(zset, Zset::Listpack(_));
+        if packed && self.version >= VERSION_LISTPACKS {
+            return None;
+        }
+        let len = Container::len(zset);
+        zset.visit(at, limit, true, |score, member| {
+            self.element(member);
+            self.out.extend_from_slice(&score.to_le_bytes());
+            true
+        });
+        let next = at + limit;
+        (next < len).then_some(next as u64)
+    }
+
+    fn hash_part(&mut self, hash: &Hash, at: u64) -> Option<u64> {
+        let packed = match hash {
+            Hash::Listpack(_) => self.version >= VERSION_LISTPACKS,
+            Hash::ListpackEx(_) => self.version >= VERSION_FIELD_TTLS,
+            Hash::Table(_) => false,
+        };
+        if packed {
+            return None;
+        }
+        let first_expiry = match hash {
+            Hash::Table(_) if self.has_expiries() => self.first_expiry,
+            _ => None,
+        };
+        continued(hash.scan(at, |field| {
+            if let Some(first) = first_expiry {
+                // 0 is none; the others count from the first one.
+                self.length(field.expire_ms.map_or(0, |when| when - first + 1));
+            }
+            self.element(field.name);
+            self.element(field.value);
+        }))
+    }
+
+    // --- strings and numbers ---
+
+    fn pack(&mut self, pack: &Listpack) {
+        self.string(pack.as_bytes());
+    }
+
+    fn element(&mut self, element: Packed<'_>) {
+        match element {
+            Packed::Int(n) => self.integer(n),
+            Packed::Str(text) => self.string(text),
+        }
+    }
+
+    fn time(&mut self, ms: u64) {
+        self.out.extend_from_slice(&ms.to_le_bytes());
+    }
+
+    /// `00` six bits, `01` fourteen, `10000000` four bytes, `10000001` eight; most
+    /// significant first.
+    #[inline]
+    fn length(&mut self, n: u64) {
+        match n {
+            0..0x40 => self.out.push(n as u8),
+            0x40..0x4000 => self
+                .out
+                .extend_from_slice(&(0x4000 | n as u16).to_be_bytes()),
+            0x4000..=0xffff_ffff => {
+                self.out.push(0x80);
+                self.out.extend_from_slice(&(n as u32).to_be_bytes());
+            }
+            _ => {
+                self.out.push(0x81);
+                self.out.extend_from_slice(&n.to_be_bytes());
+            }
+        }
+    }
+
+    /// A string: as an integer if it is one of up to 32 bits, compressed if that helps, else
+    /// as it is.
+    #[inline]
+    fn string(&mut self, text: &[u8]) {
+        if text.len() <= 11
+            && let Some(n) = crate::base::number::parse_i64(text)
+            && i32::try_from(n).is_ok()
+        {
+            return self.integer(n);
+        }
+        if self.compress && text.len() > COMPRESS_MIN && self.try_compressed(text) {
+            return;
+        }
+        self.length(text.len() as u64);
+        self.out.extend_from_slice(text);
+    }
+
+    #[inline]
+    fn integer(&mut self, n: i64) {
+        if let Ok(n) = i8::try_from(n) {
+            self.out.extend_from_slice(&[0xc0, n as u8]);
+        } else if let Ok(n) = i16::try_from(n) {
+            let [a, b] = n.to_le_bytes();
+            self.out.extend_from_slice(&[0xc1, a, b]);
+        } else if let Ok(n) = i32::try_from(n) {
+            let [a, b, c, d] = n.to_le_bytes();
+            self.out.extend_from_slice(&[0xc2, a, b, c, d]);
+        } else {
+            let mut digits = itoa::Buffer::new();
+            let digits = digits.format(n).as_bytes();
+            self.length(digits.len() as u64);
+            self.out.extend_from_slice(digits);
+        }
+    }
+
+    /// `false`: compression does not save the four bytes that make it worth reading.
+    fn try_compressed(&mut self, text: &[u8]) -> bool {
+        // The lengths in front are known only afterwards: room is left for the widest.
+        const ROOM: usize = 1 + 9 + 9;
+        let start = self.out.len();
+        self.out.resize(start + ROOM, 0);
+        let fits = self
+            .compressor
+            .compress(text, text.len() - 4, &mut self.out);
+        if !fits {
+            self.out.truncate(start);
+            return false;
+        }
+        let data = start + ROOM;
+        let packed_len = self.out.len() - data;
+        let end = self.out.len();
+        self.out.push(0xc3);
+        self.length(packed_len as u64);
+        self.length(text.len() as u64);
+        let head = self.out.len() - end;
+        self.out.copy_within(end..end + head, start);
+        self.out.copy_within(data..end, start + head);
+        self.out.truncate(start + head + packed_len);
+        true
+    }
+
+    /// A string that is compressed already.
+    fn compressed(&mut self, raw_len: usize, data: &[u8]) {
+        self.out.push(0xc3);
+        self.length(data.len() as u64);
+        self.length(raw_len as u64);
+        self.out.extend_from_slice(data);
+    }
+}
+
+/// A scan's cursor as where the next part begins.
+fn continued(cursor: u64) -> Option<u64> {
+    (cursor != 0).then_some(cursor)
+}

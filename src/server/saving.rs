@@ -1,0 +1,563 @@
+//! Snapshots of the databases as files: when one is made, and how the last one went.
+//!
+//! A save is one pass between ticks (`keyspace::snapshot`): each turn gives it a share of
+//! its time, a thread writes the bytes. SAVE, and a save at the end, run the same pass to its
+//! end. Clients that would write to a large container which is not saved yet wait for it
+//! ([`Saving::awaiting`]).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::gates::Interest;
+use super::{Engine, Server, ShutdownRequest};
+use crate::config::{Config, system_text};
+use crate::keyspace::{ClientId, DbIndex, KeyView, Keyspace, Saver, Slice, UseClock};
+use crate::persistence::background::{BackgroundFile, Plan, Wake};
+use crate::persistence::rdb::{Use, VERSION_FIELD_TTLS, VERSION_USUAL, Writer};
+
+/// A buffer goes to the writing thread when it is this long.
+const CHUNK_BYTES: usize = 256 * 1024;
+/// A pass takes this part of a busy turn: as much time as is a third of the rest.
+const BUSY_PART: u64 = 3;
+/// Nanoseconds of one slice: at least, so that a pass ends; at most, so that nobody waits.
+const SLICE_NANOS_MIN: u64 = 50_000;
+const SLICE_NANOS_MAX: u64 = 400_000;
+/// After a save that failed, save points wait this long.
+const RETRY_MS: u64 = 5_000;
+
+/// What a pass saves goes to a writer and on to a thread.
+pub(super) struct FileSaver {
+    writer: Writer,
+    file: BackgroundFile,
+    uses: Uses,
+    selected: Option<DbIndex>,
+    /// Databases whose sizes have been told.
+    told: Vec<DbIndex>,
+    sizes: (usize, usize),
+}
+
+/// What of a key's use is saved: what the eviction policy goes by.
+#[derive(Clone, Copy)]
+struct Uses {
+    clock: UseClock,
+    lru: bool,
+    lfu: bool,
+}
+
+impl FileSaver {
+    fn send(&mut self) {
+        let bytes = self.writer.take(Vec::new());
+        let spare = self.file.write(bytes);
+        self.writer.take(spare);
+    }
+
+    fn send_if_long(&mut self) {
+        if self.writer.len() >= CHUNK_BYTES {
+            self.send();
+        }
+    }
+
+    /// The part for a key begins with its database where that is another.
+    fn enter(&mut self, db: DbIndex) {
+        if self.selected == Some(db) {
+            return;
+        }
+        self.selected = Some(db);
+        let first = !self.told.contains(&db);
+        if first {
+            self.told.push(db);
+        }
+        self.writer.select(db, first.then_some(self.sizes));
+    }
+}
+
+impl Uses {
+    fn of(&self, clock: u32) -> Use {
+        if self.lru
+            && let Some(seconds) = self.clock.idle_seconds(clock)
+        {
+            Use::IdleSeconds(u64::from(seconds))
+        } else if self.lfu
+            && let Some(count) = self.clock.frequency(clock)
+        {
+            Use::Frequency(count)
+        } else {
+            Use::Nothing
+        }
+    }
+}
+
+impl Saver for FileSaver {
+    fn database(&mut self, _db: DbIndex, keys: usize, volatile: usize) {
+        self.sizes = (keys, volatile);
+    }
+
+    fn key(&mut self, db: DbIndex, view: &KeyView<'_>) {
+        self.enter(db);
+        let used = self.uses.of(view.clock);
+        self.writer.key(view, used);
+        self.send_if_long();
+    }
+
+    fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64 {
+        self.enter(db);
+        let used = self.uses.of(view.clock);
+        self.writer.begin_key(view, used)
+    }
+
+    fn part(&mut self, view: &KeyView<'_>, at: u64) -> Option<u64> {
+        let next = self.writer.part(&view.value, at, usize::MAX);
+        self.send_if_long();
+        next
+    }
+
+    fn has_room(&self) -> bool {
+        self.file.has_room()
+    }
+}
+
+/// A save that is under way.
+struct Running {
+    saver: FileSaver,
+    /// The pass is over; the file is being finished.
+    written: bool,
+    began_ms: u64,
+    /// Changes when it began.
+    dirty: u64,
+    temporary: PathBuf,
+    /// With `rdb-key-save-delay`, when the next step is due, monotonic microseconds.
+    next_step_us: u64,
+}
+
+/// See the module.
+pub struct Saving {
+    running: Option<Box<Running>>,
+    /// BGSAVE SCHEDULE, when it could not begin at once.
+    pub scheduled: bool,
+    /// Unix seconds.
+    pub last_save_s: i64,
+    pub last_status_ok: bool,
+    /// Seconds that the last one took; -1: there was none.
+    pub last_time_s: i64,
+    last_try_ms: u64,
+    pub saves: u64,
+    /// Clients that wait until a large container is saved.
+    awaiting: Vec<ClientId>,
+    /// Writers of large containers must be looked at: some are not saved yet.
+    pub(super) guards_large: bool,
+    wake: Wake,
+    /// Files are made: not where commands run in a test's process.
+    pub on_disk: bool,
+}
+
+impl Saving {
+    pub(super) fn new(now_s: i64) -> Saving {
+        Saving {
+            running: None,
+            scheduled: false,
+            last_save_s: now_s,
+            last_status_ok: true,
+            last_time_s: -1,
+            last_try_ms: 0,
+            saves: 0,
+            awaiting: Vec::new(),
+            guards_large: false,
+            wake: Arc::new(|| ()),
+            on_disk: false,
+        }
+    }
+
+    /// How the writing thread wakes the loop.
+    pub(super) fn set_wake(&mut self, wake: Wake) {
+        self.wake = wake;
+    }
+
+    /// Whether a save is under way.
+    pub fn in_progress(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Seconds that the save under way has taken so far; -1: there is none.
+    pub fn current_time_s(&self, now_ms: u64) -> i64 {
+        let running = self.running.as_ref();
+        running.map_or(-1, |r| (now_ms.saturating_sub(r.began_ms) / 1000) as i64)
+    }
+
+    /// A client waits until what its command writes to is saved.
+    pub(super) fn await_saved(&mut self, client: ClientId) {
+        self.awaiting.push(client);
+    }
+}
+
+/// What the file is called.
+fn file_name(config: &Config) -> PathBuf {
+    config.dbfilename.path().to_owned()
+}
+
+impl Server {
+    /// Whether a write is refused because the last save failed and it is configured so.
+    pub(super) fn is_stopped_by_failed_save(&self) -> bool {
+        !self.saving.last_status_ok
+            && self.config.stop_writes_on_bgsave_error
+            && !self.config.save.0.is_empty()
+    }
+
+    /// Begins a save of all databases as they are now.
+    fn begin_save(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
+        let temporary = PathBuf::from(format!("temp-{}.rdb", std::process::id()));
+        let plan = Plan {
+            temporary: temporary.clone(),
+            name: file_name(&self.config),
+            checksum: Some(self.config.rdbchecksum),
+            incremental_fsync: self.config.rdb_save_incremental_fsync,
+        };
+        self.saving.last_try_ms = self.now.mono_ms;
+        let file = BackgroundFile::create(plan, self.saving.wake.clone()).map_err(|e| {
+            format!(
+                "Failed opening the temp RDB file {} (in server root dir {}) for saving: {}",
+                temporary.display(),
+                std::env::current_dir().unwrap_or_default().display(),
+                system_text(&e)
+            )
+        })?;
+        // What an aborted pass has left must be marked before the next one begins.
+        if keyspace.in_pass() {
+            keyspace.mark_on(u64::MAX);
+        }
+        let version = match keyspace.any_field_expires() {
+            true => VERSION_FIELD_TTLS,
+            false => VERSION_USUAL,
+        };
+        let version = match self.config.rdb_version {
+            0 => version,
+            asked => asked,
+        };
+        let mut writer = Writer::new(version, self.config.rdbcompression);
+        writer.magic();
+        let number = |n: i64| n.to_string().into_bytes();
+        writer.aux("redis-ver", crate::config::REDIS_VERSION.as_bytes());
+        writer.aux("redis-bits", b"64");
+        writer.aux("ctime", &number(self.now.unix_s()));
+        let used = crate::base::alloc::used_memory();
+        writer.aux("used-mem", &number(used as i64));
+        writer.aux("aof-base", b"0");
+        let saver = FileSaver {
+            writer,
+            file,
+            uses: Uses {
+                clock: keyspace.use_clock(),
+                lru: self.config.maxmemory_policy.is_lru(),
+                lfu: self.config.maxmemory_policy.is_lfu(),
+            },
+            selected: None,
+            told: Vec::new(),
+            sizes: (0, 0),
+        };
+        keyspace.begin_pass();
+        self.saving.running = Some(Box::new(Running {
+            saver,
+            written: false,
+            began_ms: self.now.mono_ms,
+            dirty: keyspace.dirty,
+            temporary,
+            next_step_us: 0,
+        }));
+        self.refresh_interest(keyspace);
+        Ok(())
+    }
+
+    /// SAVE: all of it at once. Gives whether it went well; why not stands in the log.
+    pub fn save_now(&mut self, keyspace: &mut Keyspace) -> bool {
+        let went_well = self.save_at_once(keyspace);
+        self.refresh_interest(keyspace);
+        went_well
+    }
+
+    fn save_at_once(&mut self, keyspace: &mut Keyspace) -> bool {
+        if let Err(why) = self.begin_save(keyspace) {
+            tracing::warn!("{why}");
+            self.saving.last_status_ok = false;
+            return false;
+        }
+        let Some(mut running) = self.saving.running.take() else {
+            return false;
+        };
+        while keyspace.pass_slice(&mut running.saver, u64::MAX) != Slice::Done {
+            // The disk is slower than the loop.
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let refused = end_of_keys(&mut running.saver);
+        let ended = match refused {
+            Some(why) => Err(std::io::Error::other(why)),
+            None => running.saver.file.wait(),
+        };
+        match ended {
+            Ok(_) => {
+                tracing::info!("DB saved on disk");
+                keyspace.dirty = 0;
+                self.saving.last_save_s = self.now.unix_s();
+                self.saving.last_status_ok = true;
+                self.saving.saves += 1;
+                true
+            }
+            Err(error) => {
+                tracing::warn!("Error saving DB on disk: {}", system_text(&error));
+                self.saving.last_status_ok = false;
+                false
+            }
+        }
+    }
+
+    /// BGSAVE: the pass begins now, and goes on between turns.
+    pub fn save_in_background(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
+        let dirty = keyspace.dirty;
+        match self.begin_save(keyspace) {
+            Ok(()) => {
+                tracing::info!("Background saving started by pid {}", std::process::id());
+                if dirty > 0 {
+                    tracing::debug!("{dirty} changes since the last save");
+                }
+                Ok(())
+            }
+            Err(why) => {
+                tracing::warn!("Can't save in background: {why}");
+                self.saving.last_status_ok = false;
+                self.refresh_interest(keyspace);
+                Err(why)
+            }
+        }
+    }
+
+    /// The save under way is not wanted any more (FLUSHALL, SHUTDOWN, BGSAVE CANCEL); its
+    /// file goes. `false`: there is none.
+    pub fn cancel_save(&mut self, keyspace: &mut Keyspace) -> bool {
+        let Some(running) = self.saving.running.take() else {
+            return false;
+        };
+        keyspace.abort_pass();
+        drop(running);
+        self.refresh_interest(keyspace);
+        self.release_awaiting();
+        true
+    }
+
+    /// What the gates must look at has changed with the saves.
+    fn refresh_interest(&mut self, keyspace: &Keyspace) {
+        // Containers of fewer elements are small, or saved in a moment.
+        const MANY: u64 = 512;
+        self.saving.guards_large = self.saving.in_progress() && keyspace.has_containers_of(MANY);
+        self.interest = Interest::of(self);
+    }
+
+    /// Makes ready for the end: saves if that is asked for, or configured and not forbidden.
+    /// `false`: it could not, and the server goes on unless it is forced.
+    pub fn prepare_shutdown(&mut self, keyspace: &mut Keyspace, request: ShutdownRequest) -> bool {
+        if self.cancel_save(keyspace) {
+            tracing::warn!("A snapshot was being saved: it is given up.");
+        }
+        let wanted = match request.save {
+            Some(wanted) => wanted,
+            None => !self.config.save.0.is_empty(),
+        };
+        if !wanted || !self.saving.on_disk {
+            return true;
+        }
+        tracing::info!("Saving the final RDB snapshot before exiting.");
+        if self.save_now(keyspace) {
+            return true;
+        }
+        if request.force {
+            tracing::warn!("Error trying to save the DB, but we are exiting anyway.");
+            return true;
+        }
+        tracing::warn!("Error trying to save the DB, can't exit.");
+        false
+    }
+
+    /// FLUSHALL: what was being saved is worth nothing any more. With save points, the file
+    /// is made to hold nothing either.
+    pub fn flushed_all(&mut self, keyspace: &mut Keyspace) {
+        if !self.config.save.0.is_empty() && self.saving.on_disk {
+            let dirty = keyspace.dirty;
+            self.save_now(keyspace);
+            keyspace.dirty = dirty;
+        }
+    }
+
+    /// Clients that waited for a container go on; who must wait for another comes again.
+    fn release_awaiting(&mut self) {
+        for id in std::mem::take(&mut self.saving.awaiting) {
+            let Some(mut session) = self.clients.take(id) else {
+                continue;
+            };
+            session
+                .client
+                .flags
+                .remove(super::client::ClientFlags::POSTPONED);
+            self.resume(&mut session);
+            self.put_back(session);
+        }
+    }
+}
+
+/// Writes what stands behind the keys and hands all to the thread. `Some`: why the file
+/// cannot be what was asked for.
+fn end_of_keys(saver: &mut FileSaver) -> Option<String> {
+    if let Some(too_new) = saver.writer.too_new() {
+        return Some(too_new.to_string());
+    }
+    saver.writer.end();
+    saver.send();
+    saver.file.finish();
+    None
+}
+
+impl Engine {
+    /// Goes on with a save for a share of the turn, whose other work took `busy_ticks`.
+    /// `idle`: nobody waits for the loop.
+    pub(super) fn save_on(&mut self, busy_ticks: u64, idle: bool) {
+        let Engine { keyspace, server } = self;
+        if server.saving.running.is_none() {
+            if keyspace.in_pass() {
+                // What an aborted pass has left: marked in short slices.
+                let ticks = server.cycles.ticks(SLICE_NANOS_MIN);
+                keyspace.mark_on(ticks);
+            }
+            return;
+        }
+        self.save_slice(busy_ticks, idle);
+        self.look_for_end_of_save();
+    }
+
+    fn save_slice(&mut self, busy_ticks: u64, idle: bool) {
+        let Engine { keyspace, server } = self;
+        let Some(running) = &mut server.saving.running else {
+            return;
+        };
+        if running.written {
+            return;
+        }
+        let (least, most) = (
+            server.cycles.ticks(SLICE_NANOS_MIN),
+            server.cycles.ticks(SLICE_NANOS_MAX),
+        );
+        let ticks = match idle {
+            true => most,
+            false => (busy_ticks / BUSY_PART).clamp(least, most),
+        };
+        // A delay for each key is for those who want to see a save last: the loop goes on.
+        let delay_us = u64::try_from(server.config.rdb_key_save_delay).unwrap_or(0);
+        let now_us = server.started.elapsed().as_micros() as u64;
+        if delay_us > 0 && now_us < running.next_step_us {
+            return;
+        }
+        let ticks = if delay_us > 0 { 0 } else { ticks };
+        let (before, _) = keyspace.pass_progress();
+        let slice = keyspace.pass_slice(&mut running.saver, ticks);
+        let saved = keyspace.pass_progress().0.saturating_sub(before);
+        running.next_step_us = now_us + delay_us * saved;
+        if slice == Slice::Done {
+            running.written = true;
+            if let Some(why) = end_of_keys(&mut running.saver) {
+                return self.fail_save(&why);
+            }
+        }
+        if !keyspace.is_saving() || !server.saving.awaiting.is_empty() {
+            server.release_awaiting();
+        }
+    }
+
+    fn look_for_end_of_save(&mut self) {
+        let server = &mut self.server;
+        let Some(end) = server
+            .saving
+            .running
+            .as_ref()
+            .and_then(|r| r.saver.file.end())
+        else {
+            return;
+        };
+        match end {
+            Ok(_) => {
+                let Some(running) = server.saving.running.take() else {
+                    return;
+                };
+                tracing::info!("DB saved on disk");
+                tracing::info!("Background saving terminated with success");
+                self.keyspace.dirty = self.keyspace.dirty.saturating_sub(running.dirty);
+                server.saving.last_save_s = server.now.unix_s();
+                server.saving.last_status_ok = true;
+                server.saving.saves += 1;
+                let took = server.now.mono_ms.saturating_sub(running.began_ms);
+                server.saving.last_time_s = (took / 1000) as i64;
+                server.refresh_interest(&self.keyspace);
+                server.release_awaiting();
+            }
+            Err(error) => {
+                let why = system_text(&error);
+                self.fail_save(&why);
+            }
+        }
+    }
+
+    fn fail_save(&mut self, why: &str) {
+        let Engine { keyspace, server } = self;
+        let Some(running) = server.saving.running.take() else {
+            return;
+        };
+        tracing::warn!(
+            "Write error saving DB on disk ({}): {why}",
+            running.temporary.display()
+        );
+        tracing::warn!("Background saving error");
+        keyspace.abort_pass();
+        server.saving.last_status_ok = false;
+        server.saving.last_time_s =
+            (server.now.mono_ms.saturating_sub(running.began_ms) / 1000) as i64;
+        server.refresh_interest(keyspace);
+        server.release_awaiting();
+    }
+
+    /// Begins what is due: a scheduled save, or one that a save point asks for.
+    pub(super) fn begin_due_save(&mut self) {
+        let Engine { keyspace, server } = self;
+        if server.saving.in_progress() || !server.saving.on_disk {
+            return;
+        }
+        if server.saving.scheduled {
+            server.saving.scheduled = false;
+            let _ = server.save_in_background(keyspace);
+            return;
+        }
+        let since_s = server.now.unix_s() - server.saving.last_save_s;
+        let due = server.config.save.0.iter().find(|point| {
+            keyspace.dirty >= u64::from(point.changes)
+                && since_s > i64::try_from(point.seconds).unwrap_or(i64::MAX)
+        });
+        let Some(point) = due else { return };
+        let waited = server.now.mono_ms.saturating_sub(server.saving.last_try_ms);
+        if !server.saving.last_status_ok && waited < RETRY_MS {
+            return;
+        }
+        tracing::info!(
+            "{} changes in {} seconds. Saving...",
+            point.changes,
+            point.seconds
+        );
+        // Why it could not begin stands in the log.
+        let _ = server.save_in_background(keyspace);
+    }
+
+    /// Whether the loop has work for a save and should not sleep.
+    pub(super) fn wants_save_time(&self) -> bool {
+        let running = self.server.saving.running.as_ref();
+        match running {
+            Some(running) => {
+                !running.written
+                    && running.saver.has_room()
+                    && self.server.config.rdb_key_save_delay <= 0
+            }
+            None => self.keyspace.in_pass(),
+        }
+    }
+}
