@@ -56,7 +56,8 @@ fn rows_are_as_recorded() {
         .union(Flags::PUBSUB_CONTEXT)
         .union(Flags::UNPAUSABLE)
         .union(Flags::RUNS_QUEUE)
-        .union(Flags::SENSITIVE);
+        .union(Flags::SENSITIVE)
+        .union(Flags::REPORTS_DISK);
     for_every_row(|spec, name, known| {
         assert_eq!(json!(spec.arity.wire()), known["arity"], "{name}: arity");
         let plan = KeyPlan::of(spec);

@@ -326,7 +326,8 @@ impl Writer {
             return None;
         }
         let len = Container::len(zset);
-        zset.visit(at, limit, true, |score, member| {
+        let highest = len.saturating_sub(1 + at);
+        zset.visit(highest, limit, true, |score, member| {
             self.element(member);
             self.out.extend_from_slice(&score.to_le_bytes());
             true
