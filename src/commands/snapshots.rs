@@ -11,12 +11,14 @@ use crate::server::Testbed;
 /// What a key was: its expiry, its value as text.
 type Model = BTreeMap<(u32, Vec<u8>), (Option<i64>, String)>;
 
+/// The key whose parts come: where it is, its expiry, its elements so far.
+type Open = ((u32, Vec<u8>), Option<i64>, Vec<String>);
+
 /// Collects what is saved; large values in parts of a few elements.
 #[derive(Default)]
 struct Collector {
     saved: Model,
-    /// The key whose parts come.
-    open: Option<((u32, Vec<u8>), Option<i64>, Vec<String>)>,
+    open: Option<Open>,
     announced: Vec<DbIndex>,
 }
 

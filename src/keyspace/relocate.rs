@@ -41,10 +41,10 @@ impl Db<'_> {
     /// Adds an entry in the place of whatever is at its key.
     fn put_entry(&mut self, key: &[u8], entry: Entry) {
         let hash = self.hash(key);
-        if let Some(old) = self.find_hashed(hash, key) {
-            if let Some(old) = self.database_mut().detach(old) {
-                self.keyspace.lazyfree.free_entry(old);
-            }
+        if let Some(old) = self.find_hashed(hash, key)
+            && let Some(old) = self.database_mut().detach(old)
+        {
+            self.keyspace.lazyfree.free_entry(old);
         }
         self.insert(hash, key, entry);
     }
