@@ -12,6 +12,7 @@
 //!   1. `sent` is at most the place of the first piece, and places never fall.
 //!   2. `piece_bytes` is the length of all pieces; `piece_sent` is less than that of the first.
 //!   3. A full reply is empty and stays so. Nobody will be sent it: the client is closed.
+//!
 //! Cost: what has been sent stays in front until it is half of the buffer, so that a byte is
 //! moved once at most, however slowly the socket takes the rest.
 //! How much may wait is decided in `server::limits`, which says so with [`Reply::set_limit`].
