@@ -185,6 +185,7 @@ impl Engine {
         // What may have changed since it came: memory may have run out.
         let asked = Asked {
             spec,
+            row: id,
             args: args.args(),
             origin: Origin::Retry,
         };

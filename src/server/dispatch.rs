@@ -95,6 +95,7 @@ impl Engine {
         session.client.last_command = Some(full_name);
         let asked = Asked {
             spec,
+            row: id,
             args,
             origin: Origin::Client,
         };

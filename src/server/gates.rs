@@ -10,9 +10,9 @@
 use super::Server;
 use super::call::Spec;
 use super::client::{Client, ClientFlags};
+use super::table::Row;
 use super::world::{Origin, World};
 use crate::base::alloc;
-use crate::command::keys::keys_of;
 use crate::command::{Access, CommandError, Flags};
 use crate::config::{Allowed, Choice};
 use crate::keyspace::Keyspace;
@@ -89,6 +89,8 @@ pub(super) const PAUSED: Flags = Flags::WRITE.union(Flags::MAY_REPLICATE);
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub spec: &'static Spec,
+    /// Its row's number.
+    pub row: usize,
     pub args: Args<'a>,
     pub origin: Origin,
 }
@@ -167,25 +169,28 @@ pub(super) fn awaits_save(world: &mut World<'_>, asked: Asked<'_>) -> bool {
         let queued = queued.map_or(&[][..], |t| &t.commands);
         let mut waits = false;
         for command in queued {
-            let spec = world.server.table.row(command.row).spec;
-            waits |= writes_unsaved(world.keyspace, world.client, spec, command.args.args());
+            let row = world.server.table.row(command.row);
+            waits |= writes_unsaved(world.keyspace, world.client, row, command.args.args());
         }
         return waits;
     }
-    writes_unsaved(world.keyspace, world.client, asked.spec, asked.args)
+    let row = world.server.table.row(asked.row);
+    writes_unsaved(world.keyspace, world.client, row, asked.args)
 }
 
-fn writes_unsaved(keyspace: &mut Keyspace, client: &Client, spec: &Spec, args: Args<'_>) -> bool {
-    if !spec.flags.contains(Flags::WRITE) {
+fn writes_unsaved(keyspace: &mut Keyspace, client: &Client, row: &Row, args: Args<'_>) -> bool {
+    if !row.spec.flags.contains(Flags::WRITE) {
         return false;
     }
-    let words: Vec<&[u8]> = args.iter().collect();
-    let keys = keys_of(spec, &words).unwrap_or_default();
+    // A command whose keys cannot be told is refused by its handler.
+    let Ok(keys) = row.keys(args) else {
+        return false;
+    };
     // Who overwrites or removes a value hands it over to the snapshot whole.
     let changes = |access: Access| access.contains(Access::RW);
     let mut waits = false;
     for (at, access) in keys {
-        waits |= changes(access) && keyspace.must_be_saved_first(client.db, words[at]);
+        waits |= changes(access) && keyspace.must_be_saved_first(client.db, args.at(at));
     }
     waits
 }
