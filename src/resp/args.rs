@@ -35,41 +35,51 @@ impl Span {
     }
 }
 
-/// The large arguments of one command.
+/// The large arguments of one command. All but the last one are whole.
 #[derive(Debug, Default)]
-pub struct Apart(Vec<Large>);
+pub struct Apart {
+    all: Vec<Large>,
+    /// Bytes of all but the last, and of the memory that they take.
+    earlier_bytes: usize,
+    earlier_memory: usize,
+}
 
 impl Apart {
     /// Adds an argument.
     pub fn push(&mut self, large: Large) {
-        self.0.push(large);
+        if let Some(last) = self.all.last() {
+            assert!(last.is_whole());
+            self.earlier_bytes += last.len();
+            self.earlier_memory += last.memory_bytes();
+        }
+        self.all.push(large);
     }
 
     /// The argument that was added last.
     pub fn last_mut(&mut self) -> Option<&mut Large> {
-        self.0.last_mut()
+        self.all.last_mut()
     }
 
     /// Where the last argument stands, if all of it has come.
     pub fn last_whole(&self) -> Option<Span> {
-        let last = self.0.last().filter(|large| large.is_whole())?;
-        Some(Span::apart(self.0.len() - 1, last.len()))
+        let last = self.all.last().filter(|large| large.is_whole())?;
+        Some(Span::apart(self.all.len() - 1, last.len()))
     }
 
     /// Bytes that have come.
     pub fn bytes(&self) -> usize {
-        self.0.iter().map(|large| large.len()).sum()
+        self.earlier_bytes + self.all.last().map_or(0, |large| large.len())
     }
 
     /// Bytes held, for memory accounting.
     pub fn memory_bytes(&self) -> usize {
-        let blocks: usize = self.0.iter().map(Large::memory_bytes).sum();
-        blocks + self.0.capacity() * size_of::<Large>()
+        let last = self.all.last().map_or(0, Large::memory_bytes);
+        self.earlier_memory + last + self.all.capacity() * size_of::<Large>()
     }
 
     /// Bytes that will be held more when all that was announced has come.
     pub fn growth_bytes(&self) -> usize {
-        self.0.iter().map(Large::growth_bytes).sum()
+        self.all.last().map_or(0, Large::growth_bytes)
     }
 }
 
@@ -98,7 +108,7 @@ impl<'a> Source<'a> {
     #[cold]
     #[inline(never)]
     fn large(self, span: Span) -> Option<&'a Large> {
-        self.apart?.0.get(span.start.checked_sub(APART)?)
+        self.apart?.all.get(span.start.checked_sub(APART)?)
     }
 }
 

@@ -92,6 +92,8 @@ const SHARED_MIN: usize = 256;
 const SENT_KEPT: usize = 1 << 20;
 /// A kind, a number and a line's end.
 const HEADER_MAX: usize = 30;
+/// A longer buffer is not kept when all of it was taken back.
+const TAKEN_BACK_KEPT: usize = 64 * 1024;
 /// The smallest buffer.
 const FIRST_BYTES: usize = 64;
 
@@ -492,6 +494,9 @@ impl Reply {
             && let Some((_, piece)) = self.pieces.pop_back()
         {
             self.piece_bytes -= piece.len();
+        }
+        if self.out.is_empty() && self.out.capacity() > TAKEN_BACK_KEPT {
+            self.out = Vec::new();
         }
     }
 

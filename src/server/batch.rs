@@ -6,7 +6,7 @@
 //! prefetched is a hint only: any command may change the table, and handlers look up again.
 
 use super::client::ClientFlags;
-use super::dispatch::Outcome;
+use super::dispatch::{Outcome, after_reply};
 use super::session::Session;
 use super::{Engine, Row, crash};
 use crate::base::float::parse_double;
@@ -107,6 +107,7 @@ impl Engine {
         mut progress: Progress,
     ) -> Rest {
         crash::note_client(&session.client);
+        self.server.limit_output(session);
         let mut budget = BUDGET;
         // A command that began earlier starts where the kept buffer starts.
         let mut start = if progress.has_begun() { 0 } else { pos };
@@ -132,7 +133,7 @@ impl Engine {
                 }
                 // They were the first command's alone.
                 batch.apart = None;
-                if !session.client.runs() {
+                if !self.goes_on(session) {
                     if session
                         .client
                         .flags
@@ -165,8 +166,9 @@ impl Engine {
                     if self.dispatch(session, row, args.args(), &[]) == Outcome::Postponed {
                         return Rest::Stopped { start };
                     }
+                    budget = budget.saturating_sub(1);
                     start = pos;
-                    if !session.client.runs() {
+                    if !self.goes_on(session) {
                         if session.client.flags.contains(ClientFlags::BLOCKED) {
                             return stopped(start, buf);
                         }
@@ -183,6 +185,15 @@ impl Engine {
                 return stopped(start, buf);
             }
         }
+    }
+
+    /// Whether the client's next command may run.
+    #[inline]
+    fn goes_on(&mut self, session: &mut Session) -> bool {
+        if session.reply.is_full() {
+            self.server.enforce_output_limit(session);
+        }
+        session.client.runs()
     }
 
     /// Fills the batch. `start` is where the next command starts, `pos` how far parsing got.
@@ -338,7 +349,7 @@ impl Engine {
             .reply
             .error(&CommandError::owned(format!("ERR {error}")));
         self.server.stats.count_error(b"ERR");
-        self.after_reply(session, mark);
+        after_reply(session, mark);
         session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
     }
 }
@@ -352,11 +363,18 @@ fn stopped(start: usize, buf: &[u8]) -> Rest {
 }
 
 impl Batch {
-    /// Takes over the arguments of a command that began earlier.
-    pub fn resume(&mut self, spans: &mut Vec<Span>, apart: Option<Box<Apart>>) {
-        self.spans.clear();
-        self.spans.append(spans);
+    /// Takes over the arguments of a command that began earlier; nothing is copied, however
+    /// many there are.
+    pub fn borrow(&mut self, spans: &mut Vec<Span>, apart: Option<Box<Apart>>) {
+        std::mem::swap(&mut self.spans, spans);
         self.apart = apart;
+    }
+
+    /// Gives them back, with those that have come since, and the large ones of a first command
+    /// that did not run.
+    pub fn give_back(&mut self, spans: &mut Vec<Span>) -> Option<Box<Apart>> {
+        std::mem::swap(&mut self.spans, spans);
+        self.apart.take()
     }
 
     pub fn clear(&mut self) {
@@ -364,15 +382,9 @@ impl Batch {
         self.apart = None;
     }
 
-    /// The large arguments of a first command that did not run.
-    pub fn take_apart(&mut self) -> Option<Box<Apart>> {
-        self.apart.take()
-    }
-
-    /// The spans of the first command.
-    pub fn first_spans(&self) -> &[Span] {
-        let first = self.commands.first().map_or(0, |c| c.spans);
-        &self.spans[..first]
+    /// How many arguments the first command has.
+    pub fn first_len(&self) -> usize {
+        self.commands.first().map_or(0, |c| c.spans)
     }
 
     /// Gives back what a command of very many arguments or keys has left.

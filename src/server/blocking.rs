@@ -11,6 +11,7 @@
 use std::collections::BTreeSet;
 
 use super::client::{Client, ClientFlags};
+use super::dispatch::after_reply;
 use super::gates::{self, Asked, pauses};
 use super::session::Session;
 use super::world::{Origin, World};
@@ -200,7 +201,7 @@ impl Engine {
             self.server.command_stats[id].rejected += 1;
             session.reply.error(&error);
             self.server.stats.count_error(session.reply.last_error());
-            self.after_reply(session, mark);
+            after_reply(session, mark);
             return self.unblock(session);
         }
         self.server.begin_commands();
@@ -209,7 +210,7 @@ impl Engine {
             // It waits on, in its old places: its keys and its deadline are the same.
             return;
         }
-        self.after_reply(session, mark);
+        after_reply(session, mark);
         self.unblock(session);
         if !self.server.outbox.is_empty() {
             self.deliver_posts(Some(session));
@@ -302,6 +303,7 @@ pub fn unblock_client(
     let waits = session.client.blocked.is_some();
     if waits {
         server.count_unserved(&session.client, error.is_some());
+        let mark = session.reply.mark();
         match error {
             Some(error) => {
                 session.reply.error(error);
@@ -310,6 +312,7 @@ pub fn unblock_client(
             None => answer_timeout(keyspace, server, &mut session),
         }
         unblock(keyspace, server, &mut session);
+        after_reply(&mut session, mark);
     }
     server.put_back(session);
     waits

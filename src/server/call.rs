@@ -143,10 +143,4 @@ impl Call<'_> {
         self.block_until(Until::Memory { mark }, 0, |world, _| world.reply.ok());
         true
     }
-
-    /// Waiting reply bytes at which the client is closed once the command has run: behind
-    /// them, a reply of any length that was asked for need not be written.
-    pub fn reply_bytes_max(&self) -> usize {
-        self.server.reply_bytes_max(self.client)
-    }
 }

@@ -125,6 +125,8 @@ pub struct Client {
     pub query_capacity: usize,
     /// What a large argument in progress will take more than is held for it so far.
     pub query_growth: usize,
+    /// What the list of the arguments that have come of an unfinished command takes.
+    pub query_list: usize,
     /// Bytes of the arguments of the current command.
     pub args_bytes: usize,
     /// Since when the output has been over its soft limit, monotonic milliseconds.
@@ -163,6 +165,7 @@ impl Client {
             query_bytes: 0,
             query_capacity: 0,
             query_growth: 0,
+            query_list: 0,
             args_bytes: 0,
             soft_limit_since_ms: None,
             reply_peak: 0,
@@ -228,6 +231,7 @@ impl Client {
             + reply.memory_bytes()
             + self.query_capacity
             + self.query_growth
+            + self.query_list
             + self.multi_bytes()
             + self.watched.memory_bytes()
             + blocked

@@ -65,6 +65,10 @@ impl Engine {
     ) -> Outcome {
         let Engine { keyspace, server } = self;
         let mark = session.reply.mark();
+        if session.client.flags.intersects(UNHEARD) {
+            // What it will not be sent closes nobody.
+            session.reply.set_limit(usize::MAX);
+        }
         let id = match resolve(server, row, args) {
             Ok(id) => id,
             Err(_) if row.is_none() && is_http(&args[0]) => {
@@ -83,7 +87,7 @@ impl Engine {
                 });
                 session.client.last_command = known.map(|id| server.table.row(id).full_name);
                 reject(server, keyspace, session, known, &error);
-                self.after_reply(session, mark);
+                after_reply(session, mark);
                 return Outcome::Done;
             }
         };
@@ -108,7 +112,7 @@ impl Engine {
         };
         if let Err(error) = gates::check(&mut world, asked) {
             reject(server, keyspace, session, Some(id), &error);
-            self.after_reply(session, mark);
+            after_reply(session, mark);
             return Outcome::Done;
         }
         if pauses(world.server, world.client, spec) {
@@ -124,27 +128,34 @@ impl Engine {
         }
         if queues {
             queue(server, session, id, args);
-            self.after_reply(session, mark);
+            after_reply(session, mark);
             return Outcome::Done;
         }
         self.execute(session, id, args, hashes);
-        self.after_reply(session, mark);
+        after_reply(session, mark);
         Outcome::Done
     }
+}
 
-    /// CLIENT REPLY: takes back what a client does not want to hear.
-    pub(super) fn after_reply(&mut self, session: &mut Session, mark: Mark) {
-        let flags = &mut session.client.flags;
-        if flags.intersects(ClientFlags::REPLY_OFF | ClientFlags::REPLY_SKIP) {
-            session.reply.truncate(mark);
-        }
-        flags.remove(ClientFlags::REPLY_SKIP);
-        if flags.contains(ClientFlags::REPLY_SKIP_NEXT) {
-            flags.remove(ClientFlags::REPLY_SKIP_NEXT);
-            flags.insert(ClientFlags::REPLY_SKIP);
-        }
+/// CLIENT REPLY: takes back what a client does not want to hear. The reply of a command that
+/// waits comes when its wait ends.
+pub(super) fn after_reply(session: &mut Session, mark: Mark) {
+    let flags = &mut session.client.flags;
+    if flags.intersects(UNHEARD) {
+        session.reply.truncate(mark);
+    }
+    if flags.contains(ClientFlags::BLOCKED) {
+        return;
+    }
+    flags.remove(ClientFlags::REPLY_SKIP);
+    if flags.contains(ClientFlags::REPLY_SKIP_NEXT) {
+        flags.remove(ClientFlags::REPLY_SKIP_NEXT);
+        flags.insert(ClientFlags::REPLY_SKIP);
     }
 }
+
+/// The command's reply is taken back.
+const UNHEARD: ClientFlags = ClientFlags::REPLY_OFF.union(ClientFlags::REPLY_SKIP);
 
 /// The row that will run: the command's or its subcommand's. Also checks the arity.
 pub fn resolve(server: &Server, row: Option<usize>, args: Args<'_>) -> Result<usize, CommandError> {

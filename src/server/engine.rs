@@ -274,7 +274,9 @@ impl Server {
 
     /// Puts a session back that was taken to write to it.
     pub(super) fn put_back(&mut self, mut session: Box<Session>) {
-        if !session.reply.is_empty() {
+        if session.reply.is_full() {
+            self.enforce_output_limit(&mut session);
+        } else if !session.reply.is_empty() {
             self.queue_flush(&mut session);
         }
         self.clients.put_back(session);

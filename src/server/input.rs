@@ -2,9 +2,10 @@
 
 use std::io::{self, Read};
 
+use super::batch::{Batch, Rest};
 use crate::base::large::{LARGE_MIN, Large};
 use crate::net::Stream;
-use crate::resp::{Apart, Args, Progress, Span};
+use crate::resp::{Apart, Args, Progress, Source, Span, write_request};
 
 /// Unused room that an idle client's buffer keeps.
 const SPARE_MAX: usize = 32 * 1024;
@@ -12,57 +13,126 @@ const SPARE_MAX: usize = 32 * 1024;
 /// Bytes that have come and are not executed yet. Empty (and without memory) for a client
 /// whose commands arrive whole: those never leave the loop's shared buffer.
 ///
+///     buf    | executed | parsed ...... | not parsed ........... |
+///            0        start        start + pos
+///
 /// A large argument whose end has not come moves to a block of its own and is read straight
 /// into it; `buf` goes on behind it with the end of its line. A command that did not run
 /// stands in one piece again (`put_first`).
+///
+/// Cost: what is executed stays until it is half of the buffer, so that a byte is moved a few
+/// times at most, in however many turns the commands run. The places of an unfinished
+/// command's arguments stay here and are lent to the batch, however often it is short of bytes.
 #[derive(Debug, Default)]
 pub struct Input {
-    pub buf: Vec<u8>,
-    /// Everything before this is parsed.
-    pub pos: usize,
+    buf: Vec<u8>,
+    start: usize,
+    /// Relative to `start`, as `spans` are.
+    pos: usize,
     /// Arguments of the command that has begun.
-    pub spans: Vec<Span>,
-    pub progress: Progress,
+    spans: Vec<Span>,
+    progress: Progress,
     /// Large arguments of the command that has begun.
-    pub apart: Option<Box<Apart>>,
+    apart: Option<Box<Apart>>,
     /// Whole commands may stand here: the client was stopped, not short of bytes.
     pub runnable: bool,
 }
 
 impl Input {
-    /// Keeps what is left of `from`, whose incomplete last command starts at `start` and
-    /// has been parsed up to `pos` into `spans` and `progress`.
-    pub fn keep(&mut self, from: &[u8], start: usize, pos: usize, spans: &[Span], p: Progress) {
-        self.buf.clear();
-        self.buf.extend_from_slice(&from[start..pos]);
-        self.pos = pos - start;
-        self.spans.clear();
-        self.spans.extend(spans.iter().map(|s| s.back_by(start)));
-        self.progress = p;
-        self.apart = None;
-        self.runnable = false;
-        let moved = self.set_apart(&from[pos..]);
-        self.buf.extend_from_slice(&from[pos + moved..]);
+    /// What is to be executed; it begins with a command.
+    pub fn waiting(&self) -> &[u8] {
+        &self.buf[self.start..]
     }
 
-    /// Keeps `buf`, which begins with an incomplete command, as it is: see [`Input::keep`].
-    pub fn keep_whole(
-        &mut self,
-        buf: Vec<u8>,
-        pos: usize,
-        spans: &[Span],
-        p: Progress,
-        apart: Option<Box<Apart>>,
-    ) {
-        (self.buf, self.pos, self.progress, self.apart) = (buf, pos, p, apart);
-        self.spans.clear();
-        self.spans.extend_from_slice(spans);
-        let buf = std::mem::take(&mut self.buf);
-        let moved = self.set_apart(&buf[pos..]);
-        self.buf = buf;
-        if moved > 0 {
-            self.buf.drain(pos..pos + moved);
-            self.buf.shrink_to_fit();
+    /// Lends the batch what is parsed of a command that has begun; how far that is.
+    pub fn lend(&mut self, batch: &mut Batch) -> (usize, Progress) {
+        batch.borrow(&mut self.spans, self.apart.take());
+        (self.pos, std::mem::take(&mut self.progress))
+    }
+
+    /// Takes back what was lent; the batch has been left at `rest`.
+    pub fn take_back(&mut self, batch: &mut Batch, rest: Rest) {
+        let apart = batch.give_back(&mut self.spans);
+        match rest {
+            Rest::Nothing | Rest::Closed => self.reset(),
+            Rest::Stopped { start } => self.stop_at(start),
+            Rest::Partial {
+                start,
+                pos,
+                progress,
+                first_span,
+            } => {
+                if start > 0 {
+                    self.spans.drain(..first_span);
+                    self.spans.shrink_to_fit();
+                    for span in &mut self.spans {
+                        *span = span.back_by(start);
+                    }
+                }
+                (self.start, self.pos) = (self.start + start, pos - start);
+                (self.progress, self.apart) = (progress, apart);
+                let buf = std::mem::take(&mut self.buf);
+                let at = self.start + self.pos;
+                let moved = self.set_apart(&buf[at..]);
+                self.buf = buf;
+                if moved > 0 {
+                    self.buf.drain(at..at + moved);
+                    self.buf.shrink_to_fit();
+                }
+                self.forget_executed();
+            }
+            Rest::Postponed { next } => {
+                let spans = std::mem::take(&mut self.spans);
+                let source = Source::new(self.waiting(), apart.as_deref());
+                let first = request(Args::of(source, &spans[..batch.first_len()]));
+                self.stop_at(next);
+                self.put_in_front(first);
+                self.runnable = true;
+            }
+        }
+    }
+
+    /// All up to `start` is executed, and whole commands may follow.
+    fn stop_at(&mut self, start: usize) {
+        self.spans = Vec::new();
+        (self.start, self.pos) = (self.start + start, 0);
+        (self.progress, self.apart) = Default::default();
+        self.runnable = true;
+        self.forget_executed();
+    }
+
+    fn forget_executed(&mut self) {
+        if 2 * self.start >= self.buf.len() {
+            self.buf = self.buf[self.start..].to_vec();
+            self.start = 0;
+        }
+    }
+
+    /// Keeps what is left of the shared buffer `from` after the batch has been left at `rest`.
+    pub fn keep(&mut self, from: &[u8], batch: &Batch, rest: Rest) {
+        match rest {
+            Rest::Nothing | Rest::Closed => {}
+            Rest::Stopped { start } => {
+                self.buf.extend_from_slice(&from[start..]);
+                self.runnable = true;
+            }
+            Rest::Partial {
+                start,
+                pos,
+                progress,
+                first_span,
+            } => {
+                self.buf.extend_from_slice(&from[start..pos]);
+                self.pos = pos - start;
+                let spans = batch.spans_from(first_span);
+                self.spans.extend(spans.iter().map(|s| s.back_by(start)));
+                self.progress = progress;
+                let moved = self.set_apart(&from[pos..]);
+                self.buf.extend_from_slice(&from[pos + moved..]);
+            }
+            Rest::Postponed { .. } => {
+                unreachable!("no argument of the shared buffer stands apart")
+            }
         }
     }
 
@@ -113,17 +183,14 @@ impl Input {
 
     /// Puts a command that was executed in front again: it is to run as if it came now.
     pub fn put_first(&mut self, args: Args<'_>) {
-        let mut first = format!("*{}\r\n", args.len()).into_bytes();
-        for arg in args.iter() {
-            first.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
-            first.extend_from_slice(arg);
-            first.extend_from_slice(b"\r\n");
-        }
-        first.append(&mut self.buf);
-        (self.buf, self.pos) = (first, 0);
-        self.spans.clear();
-        self.progress = Progress::default();
-        self.apart = None;
+        self.put_in_front(request(args));
+    }
+
+    fn put_in_front(&mut self, mut first: Vec<u8>) {
+        first.extend_from_slice(self.waiting());
+        (self.buf, self.start, self.pos) = (first, 0, 0);
+        self.spans = Vec::new();
+        (self.progress, self.apart) = Default::default();
     }
 
     /// Gives room back that has not been needed for a while.
@@ -138,7 +205,33 @@ impl Input {
 
     /// Bytes that have come and are kept.
     pub fn bytes(&self) -> usize {
-        self.buf.len() + self.apart.as_ref().map_or(0, |apart| apart.bytes())
+        self.waiting().len() + self.apart.as_ref().map_or(0, |apart| apart.bytes())
+    }
+
+    /// Bytes that have come and are not parsed, those of large arguments included.
+    pub fn unparsed_bytes(&self) -> usize {
+        self.bytes() - self.pos
+    }
+
+    /// Bytes that buffers take.
+    pub fn buffer_bytes(&self) -> usize {
+        let apart = self.apart.as_ref();
+        self.buf.capacity() + apart.map_or(0, |apart| apart.memory_bytes())
+    }
+
+    /// Bytes that a large argument in progress will take more.
+    pub fn growth_bytes(&self) -> usize {
+        self.apart.as_ref().map_or(0, |apart| apart.growth_bytes())
+    }
+
+    /// Bytes that the list of a begun command's arguments takes.
+    pub fn list_bytes(&self) -> usize {
+        self.spans.capacity() * size_of::<Span>()
+    }
+
+    /// Whether a large argument of an unfinished command has come or is coming.
+    pub fn has_large(&self) -> bool {
+        self.apart.is_some()
     }
 
     /// All is executed: gives the memory back.
@@ -147,8 +240,15 @@ impl Input {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.buf.is_empty()
+        self.waiting().is_empty()
     }
+}
+
+/// A command in its wire form.
+fn request(args: Args<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(args.bytes() + 16 * (args.len() + 1));
+    write_request(&mut out, args.iter());
+    out
 }
 
 /// What a read into a large argument brought.
@@ -175,4 +275,42 @@ fn fill(large: &mut Large, from: &mut Stream, behind: &mut [u8]) -> io::Result<F
         behind: beyond,
         full: bytes == room + beyond_max,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_executed_in_many_turns_is_moved_a_few_times() {
+        const LEN: usize = 1 << 20;
+        let mut input = Input {
+            buf: (0..LEN).map(|i| i as u8).collect(),
+            ..Input::default()
+        };
+        let (mut moves, mut at) = (0, input.buf.as_ptr());
+        for executed in (0..LEN).step_by(64) {
+            assert_eq!(input.waiting()[0], executed as u8);
+            assert_eq!(input.bytes(), LEN - executed);
+            assert!(input.buffer_bytes() <= 2 * input.bytes());
+            input.stop_at(64);
+            moves += usize::from(input.buf.as_ptr() != at);
+            at = input.buf.as_ptr();
+        }
+        assert!(input.is_empty());
+        assert!(moves <= 20, "{moves}");
+    }
+
+    #[test]
+    fn a_command_that_is_put_first_stands_before_the_rest() {
+        let mut input = Input {
+            buf: b"PING\r\nECHO a\r\n".to_vec(),
+            ..Input::default()
+        };
+        input.stop_at(6);
+        let spans = [Span { start: 0, len: 3 }, Span { start: 3, len: 1 }];
+        input.put_first(Args::new(b"GETk", &spans));
+        let wanted = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\nECHO a\r\n";
+        assert_eq!(input.waiting(), wanted);
+    }
 }

@@ -78,19 +78,25 @@ impl Server {
         }
     }
 
-    /// See [`super::Call::reply_bytes_max`].
-    pub fn reply_bytes_max(&self, client: &Client) -> usize {
-        match self.output_limit(client).hard_bytes {
+    /// Lets the client's replies grow up to the hard limit of its class: what is more is not
+    /// even written, and the client closed ([`Server::enforce_output_limit`]).
+    #[inline]
+    pub(super) fn limit_output(&self, session: &mut Session) {
+        let limit = match self.output_limit(&session.client).hard_bytes {
             0 => usize::MAX,
-            _ if client.flags.contains(ClientFlags::FAKE) => usize::MAX,
+            _ if session.client.flags.contains(ClientFlags::FAKE) => usize::MAX,
             hard => usize::try_from(hard)
                 .unwrap_or(usize::MAX)
                 .saturating_add(STATIC_REPLY_BYTES),
-        }
+        };
+        session.reply.set_limit(limit);
     }
 
     /// Whether the client lets too much output wait for too long.
     fn is_over_output_limit(&self, session: &mut Session) -> bool {
+        if session.reply.is_full() {
+            return true;
+        }
         let limit = self.output_limit(&session.client);
         let waiting = session.reply.pending_len() as u64;
         if waiting > UNAUTHENTICATED_OUTPUT_MAX

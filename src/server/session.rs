@@ -61,10 +61,10 @@ impl Session {
     /// Brings the client's figures of its query buffer up to date.
     pub fn note_query_buffer(&mut self) {
         let Session { client, input, .. } = self;
-        let apart = input.apart.as_ref();
         // What is parsed of a command that is not whole waits no more, but for large arguments.
-        client.query_bytes = input.bytes() - input.pos;
-        client.query_capacity = input.buf.capacity() + apart.map_or(0, |a| a.memory_bytes());
-        client.query_growth = apart.map_or(0, |a| a.growth_bytes());
+        client.query_bytes = input.unparsed_bytes();
+        client.query_capacity = input.buffer_bytes();
+        client.query_growth = input.growth_bytes();
+        client.query_list = input.list_bytes();
     }
 }

@@ -102,6 +102,7 @@ impl Testbed {
         let args: Args<'_> = owned.args();
         let mut session = self.take_session();
         let row = self.engine.server.table.find(args.at(0)).map(|row| row.id);
+        self.engine.server.limit_output(&mut session);
         self.engine.server.begin_commands();
         self.engine.dispatch(&mut session, row, args, &[]);
         self.engine.server.clients.put_back(session);

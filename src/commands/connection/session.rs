@@ -104,7 +104,8 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
     if client.flags.contains(ClientFlags::MONITOR) {
         call.server.set_monitor(client.id, false);
     }
-    client.flags &= ClientFlags::UNIX_SOCKET;
+    // A reply that is to be skipped is this one, as in Redis.
+    client.flags &= ClientFlags::UNIX_SOCKET | ClientFlags::REPLY_SKIP;
     if call.server.password_required() {
         client.flags |= ClientFlags::UNAUTHENTICATED;
     }

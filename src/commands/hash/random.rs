@@ -54,14 +54,13 @@ fn hrandfield(call: &mut Call<'_>) -> CommandResult {
         count_max.min(len)
     };
     let flat_pair = paired && !call.reply.resp3();
-    let bytes_max = call.server.reply_bytes_max(call.client);
     call.reply
         .array(if flat_pair { wanted * 2 } else { wanted });
     if count < 0 || wanted == 1 {
         for _ in 0..wanted {
             let field = hash.random(&mut rng).expect("not empty");
             write_field(call.reply, field, paired);
-            if call.reply.pending_len() >= bytes_max {
+            if call.reply.is_full() {
                 break;
             }
         }

@@ -199,7 +199,6 @@ fn srandmember(call: &mut Call<'_>) -> CommandResult {
         _ => return Err(CommandError::Syntax),
     };
     let mut rng = SmallRng::from_rng(call.db.rng());
-    let bytes_max = call.reply_bytes_max();
     let reply = &mut *call.reply;
     let set = call.db.read::<Set>(key)?;
     let (set, count) = match (set, count) {
@@ -223,7 +222,7 @@ fn srandmember(call: &mut Call<'_>) -> CommandResult {
         reply.array(picks as usize);
         for _ in 0..picks {
             element::write(reply, set.random(&mut rng).expect("no set is empty"));
-            if reply.pending_len() >= bytes_max {
+            if reply.is_full() {
                 break;
             }
         }

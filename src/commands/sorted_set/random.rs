@@ -27,7 +27,6 @@ pub(super) const ZRANDMEMBER: Spec = Spec {
 /// WITHSCORES of members and scores (RESP3: of pairs). O(count), at most O(members).
 fn zrandmember(call: &mut Call<'_>) -> CommandResult {
     let asked = SampleArgs::parse(call.args, "WITHSCORES")?;
-    let bytes_max = call.reply_bytes_max();
     let mut rng = SmallRng::from_rng(call.db.rng());
     let zset = call.db.read::<Zset>(call.args.at(1))?;
     let Some(SampleArgs { count, paired }) = asked else {
@@ -55,7 +54,7 @@ fn zrandmember(call: &mut Call<'_>) -> CommandResult {
         for _ in 0..wanted {
             let (score, member) = zset.random(&mut rng).expect("not empty");
             write_element(reply, score, member, paired);
-            if reply.pending_len() >= bytes_max {
+            if reply.is_full() {
                 break;
             }
         }

@@ -6,7 +6,7 @@ use mio::event::Event;
 
 use super::Loop;
 use crate::keyspace::ClientId;
-use crate::resp::{Args, INLINE_MAX, Progress, Source};
+use crate::resp::{INLINE_MAX, Progress};
 use crate::server::batch::Rest;
 use crate::server::client::ClientFlags;
 use crate::server::session::Session;
@@ -85,11 +85,14 @@ impl Loop {
                     Progress::default(),
                 )
             };
-            let keep = self.keep_rest(session, &inbuf[..n], rest);
-            session.expects_large = session.input.apart.is_some();
+            let keep = self.keeps(session, &rest);
+            session.input.keep(&inbuf[..n], &self.batch, rest);
+            session.expects_large = session.input.has_large();
+            session.note_query_buffer();
             return keep;
         }
-        if session.input.bytes() as u64 > self.query_buffer_limit(session) {
+        let held = session.input.bytes() + session.input.list_bytes();
+        if held as u64 > self.query_buffer_limit(session) {
             tracing::warn!(
                 client = session.client.id.0,
                 "Closing client that reached max query buffer length"
@@ -122,68 +125,23 @@ impl Loop {
             return true;
         }
         self.spare.give_to(session);
-        let input = &mut session.input;
-        let buf = std::mem::take(&mut input.buf);
-        let pos = input.pos;
-        let progress = std::mem::take(&mut input.progress);
-        self.batch.resume(&mut input.spans, input.apart.take());
+        let mut input = std::mem::take(&mut session.input);
+        let (pos, progress) = input.lend(&mut self.batch);
         let rest = self
             .engine
-            .run_buffer(session, &mut self.batch, &buf, pos, progress);
-        // An incomplete command at the very start stays where it is: nothing is copied.
-        if let Rest::Partial {
-            start: 0,
-            pos,
-            progress,
-            first_span,
-        } = rest
-        {
-            let apart = self.batch.take_apart();
-            let spans = self.batch.spans_from(first_span);
-            session.input.keep_whole(buf, pos, spans, progress, apart);
-            session.expects_large |= session.input.apart.is_some();
-            session.note_query_buffer();
-            return true;
-        }
-        self.keep_rest(session, &buf, rest)
+            .run_buffer(session, &mut self.batch, input.waiting(), pos, progress);
+        let keep = self.keeps(session, &rest);
+        input.take_back(&mut self.batch, rest);
+        session.input = input;
+        session.expects_large |= session.input.has_large();
+        session.note_query_buffer();
+        keep
     }
 
-    fn keep_rest(&mut self, session: &mut Session, buf: &[u8], rest: Rest) -> bool {
-        match rest {
-            Rest::Nothing => session.input.reset(),
-            Rest::Partial {
-                start,
-                pos,
-                progress,
-                first_span,
-            } => {
-                let spans = self.batch.spans_from(first_span);
-                session.input.keep(buf, start, pos, spans, progress);
-            }
-            Rest::Stopped { start } => {
-                session
-                    .input
-                    .keep(buf, start, start, &[], Progress::default());
-                session.input.runnable = true;
-            }
-            Rest::Postponed { next } => {
-                let apart = self.batch.take_apart();
-                let source = Source::new(buf, apart.as_deref());
-                let input = &mut session.input;
-                input.keep(buf, next, next, &[], Progress::default());
-                input.put_first(Args::of(source, self.batch.first_spans()));
-                input.runnable = true;
-            }
-            Rest::Closed => {
-                self.batch.clear();
-                session.input.reset();
-                if session.client.flags.contains(ClientFlags::CLOSE_ASAP) {
-                    return false;
-                }
-            }
-        }
-        session.note_query_buffer();
-        true
+    /// Whether the connection goes on after a batch, if only to have its replies.
+    fn keeps(&self, session: &Session, rest: &Rest) -> bool {
+        let flags = session.client.flags;
+        !matches!(rest, Rest::Closed) || !flags.contains(ClientFlags::CLOSE_ASAP)
     }
 
     /// A client from the ready list: first what it has sent already, then its socket.
@@ -388,5 +346,102 @@ mod tests {
             ),
             (0, 0, 0)
         );
+    }
+
+    fn client(peer: &mut Peer) -> &mut crate::server::Client {
+        let clients = &mut peer.all.engine.server.clients;
+        let oldest = clients.ids()[0];
+        &mut clients.get_mut(oldest).expect("connected").client
+    }
+
+    #[test]
+    fn the_input_of_a_stopped_client_is_executed_a_share_a_turn() {
+        for is_inline in [false, true] {
+            let mut peer = Peer::new();
+            let mut other = connect(&mut peer.all);
+            peer.send(b"WAIT 1 0\r\n");
+            let incr = if is_inline {
+                b"INCR n\r\n".to_vec()
+            } else {
+                request(&[word("INCR"), word("n")])
+            };
+            let text = vec![b'x'; 2 * LARGE_MIN];
+            let large = request(&[word("APPEND"), word("t"), text]);
+            let (head, tail) = large.split_at(LARGE_MIN);
+            let mut input = incr.repeat(5000);
+            input.extend_from_slice(&large);
+            input.extend_from_slice(&incr.repeat(5));
+            input.extend_from_slice(head);
+            for piece in input.chunks(50_000) {
+                peer.send(piece);
+            }
+            assert_eq!(peer.replies, b"");
+            let id = client(&mut peer).id.0;
+            let line = format!("CLIENT UNBLOCK {id}\r\n");
+            other.write_all(line.as_bytes()).expect("room");
+            loop {
+                let before = client(&mut peer).commands;
+                peer.all.turn().expect("a turn");
+                let ran = client(&mut peer).commands - before;
+                assert!(ran <= 1024 + 16, "{ran}");
+                if peer.all.engine.server.ready.is_empty() {
+                    break;
+                }
+            }
+            peer.send(tail);
+            let incrs = |n| (1..=n).map(|n| format!(":{n}\r\n")).collect::<String>();
+            let appended = format!(":{}\r\n", 2 * LARGE_MIN);
+            let all = incrs(5005);
+            let (first, last) = all.split_at(incrs(5000).len());
+            let wanted = format!(":0\r\n{first}{appended}{last}:{}\r\n", 4 * LARGE_MIN);
+            assert!(peer.replies == wanted.as_bytes());
+            let client = client(&mut peer);
+            let held = client.query_capacity + client.query_growth + client.query_list;
+            assert_eq!((client.query_bytes, held), (0, 0));
+        }
+    }
+
+    /// How long `reads` reads of a few bytes take behind a command with so many arguments.
+    fn reads_behind(arguments: usize, reads: usize) -> std::time::Duration {
+        let mut peer = Peer::new();
+        let head = format!("*{}\r\n$3\r\nDEL\r\n", arguments + reads + 1);
+        peer.send(head.as_bytes());
+        for piece in b"$1\r\nk\r\n".repeat(arguments).chunks(100_000) {
+            peer.send(piece);
+        }
+        let list = client(&mut peer).query_list;
+        assert!(list >= arguments * 16 && list < 40 * (arguments + 100));
+        let used = client(&mut peer).memory_bytes(&crate::resp::Reply::new());
+        assert!(used > list);
+        let began = std::time::Instant::now();
+        for _ in 0..reads {
+            peer.send(b"$1\r\nk\r\n");
+        }
+        let took = began.elapsed();
+        assert_eq!(peer.replies, b":0\r\n");
+        assert_eq!(client(&mut peer).query_list, 0);
+        took
+    }
+
+    #[test]
+    fn what_is_parsed_of_a_long_command_is_not_copied_at_each_read() {
+        let (few, many) = (reads_behind(10, 200), reads_behind(1_000_000, 200));
+        let slack = std::time::Duration::from_millis(150);
+        assert!(many < 10 * few + slack, "{few:?} {many:?}");
+    }
+
+    #[test]
+    fn the_list_of_arguments_counts_towards_the_limit_of_the_query_buffer() {
+        let mut peer = Peer::new();
+        peer.all.engine.server.config.client_query_buffer_limit = 1 << 20;
+        peer.send(b"*1000000\r\n");
+        for piece in b"$0\r\n\r\n".repeat(100_000).chunks(60_000) {
+            // It is closed on the way.
+            let _ = peer.socket.write_all(piece);
+            peer.all.turn().expect("a turn");
+        }
+        let stats = &peer.all.engine.server.stats;
+        assert_eq!(stats.query_buffer_disconnections, 1);
+        assert!(peer.all.engine.server.clients.is_empty());
     }
 }
