@@ -32,7 +32,7 @@ const BUDGET: usize = 1024;
 /// Arguments whose room is kept for the next command; what a huge one took is given back.
 const SPANS_KEPT: usize = 4096;
 /// Bytes of replies after which a client waits for its next turn: they are sent first.
-const OUTPUT_BUDGET: usize = 256 * 1024;
+pub(super) const OUTPUT_BUDGET: usize = 256 * 1024;
 
 #[derive(Clone, Copy)]
 struct Parsed {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::Server;
 use super::client::{Client, ClientFlags};
+use super::{Buffers, Server};
 use crate::resp::Reply;
 
 /// Reply bytes up to here are told as `obl`, more as `omem`, and only those count for the
@@ -15,6 +15,14 @@ pub(super) fn listed_bytes(reply: &Reply) -> usize {
     match reply.has_deferred() {
         true => reply.pending_len(),
         false => reply.pending_len().saturating_sub(STATIC_REPLY_BYTES),
+    }
+}
+
+/// The buffers of a client as INFO counts them.
+pub fn buffers(client: &Client, reply: &Reply) -> Buffers {
+    Buffers {
+        input: client.query_capacity + client.query_growth + client.query_list,
+        output: listed_bytes(reply),
     }
 }
 

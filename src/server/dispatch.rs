@@ -285,4 +285,54 @@ mod tests {
             assert_eq!(session.client.last_command, name, "{line}");
         }
     }
+
+    #[test]
+    fn a_reply_that_comes_when_a_wait_ends_is_heard_or_not_as_any_other() {
+        type End = fn(&mut Testbed, crate::keyspace::ClientId);
+        let ends: [(&str, End); 6] = [
+            ("BLPOP q 0.1", |t, _| {
+                t.advance_ms(200);
+                t.time_out_blocked();
+            }),
+            ("BLMOVE q w LEFT LEFT 0.1", |t, _| {
+                t.advance_ms(200);
+                t.time_out_blocked();
+            }),
+            ("WAIT 1 100", |t, _| {
+                t.advance_ms(200);
+                t.time_out_blocked();
+            }),
+            ("BLPOP q 0", |t, _| _ = t.run("RPUSH q a")),
+            ("BLPOP q 0", |t, id| {
+                _ = t.run(&format!("CLIENT UNBLOCK {}", id.0))
+            }),
+            ("BZPOPMIN q 0", |t, id| {
+                _ = t.run(&format!("CLIENT UNBLOCK {} ERROR", id.0));
+            }),
+        ];
+        for (command, end) in ends {
+            for mode in ["OFF", "SKIP", "ON"] {
+                let mut t = Testbed::new();
+                let client = t.connect();
+                t.run_as(client, &format!("CLIENT REPLY {mode}"));
+                assert_eq!(t.run_as(client, command), "");
+                end(&mut t, client);
+                let heard = !t.take_reply(client).is_empty();
+                assert_eq!(heard, mode == "ON", "{command} {mode}");
+                let next = if mode == "OFF" { "" } else { "+PONG\r\n" };
+                assert_eq!(t.run_as(client, "PING"), next, "{command} {mode}");
+                assert_eq!(t.run_as(client, "CLIENT REPLY ON"), "+OK\r\n");
+            }
+        }
+    }
+
+    #[test]
+    fn a_skipped_reset_is_not_answered() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("CLIENT REPLY SKIP"), "");
+        assert_eq!(t.run("RESET"), "");
+        assert_eq!(t.run("PING"), "+PONG\r\n");
+        assert_eq!(t.run("CLIENT REPLY OFF"), "");
+        assert_eq!(t.run("RESET"), "+RESET\r\n");
+    }
 }

@@ -11,7 +11,9 @@ use super::limits::eviction;
 use super::outbox::Outbox;
 use super::saving::Saving;
 use super::session::Session;
-use super::{CommandStats, CommandTable, Latency, Pause, Rates, Server, Signals, Slowlog, Stats};
+use super::{
+    CommandStats, CommandTable, Latency, Pause, Rates, RecentPeaks, Server, Signals, Slowlog, Stats,
+};
 use crate::base::clock::{self, Cycles, Now};
 use crate::config::Config;
 use crate::keyspace::{ClientId, ClockUse, EvictionOrder, Keyspace, RemovalWords};
@@ -64,6 +66,7 @@ impl Engine {
             recorder: None,
             slowlog: Slowlog::default(),
             latency: Latency::default(),
+            recent: RecentPeaks::default(),
             client_memory: Default::default(),
             http_told_ms: None,
             monitors: Vec::new(),

@@ -27,6 +27,7 @@ pub mod log;
 mod monitor;
 mod outbox;
 pub mod process;
+mod recent;
 mod recorder;
 mod run;
 mod saving;
@@ -43,13 +44,14 @@ mod world;
 pub use blocking::{Blocked, OnTimeout, unblock_client};
 pub use call::{Call, CommandResult, Effect, Handler, Spec};
 pub use client::{Client, ClientFlags, ClientKind, Queued, Transaction};
-pub use client_line::client_line;
+pub use client_line::{buffers, client_line};
 pub use clients::Clients;
 pub use dispatch::{Outcome, resolve};
 pub use engine::{Engine, Flow, kill_client};
 pub use histogram::Histogram;
 pub use latency::{EventSeries, Latency};
 pub use outbox::Post;
+pub use recent::{Buffers, RecentPeaks};
 pub use recorder::{KeyEvent, Recorder, Stated};
 pub use run::Loop;
 pub use session::Session;
@@ -108,6 +110,8 @@ pub struct Server {
     pub recorder: Option<Recorder>,
     pub slowlog: Slowlog,
     pub latency: Latency,
+    /// Buffers of clients in the last seconds.
+    pub recent: RecentPeaks,
     client_memory: client_eviction::ClientMemory,
     /// When the log last told of an HTTP request, monotonic milliseconds.
     http_told_ms: Option<u64>,

@@ -258,14 +258,9 @@ fn serve(
     }
     supervisor.tell_ready();
     looping.run()?;
+    let listeners = looping.stop();
     supervisor.tell_stopping();
-    for path in looping
-        .engine
-        .server
-        .listeners
-        .iter()
-        .filter_map(Listener::path)
-    {
+    for path in listeners.iter().filter_map(Listener::path) {
         tracing::info!("Removing the unix socket file.");
         // Gone already is as good.
         let _ = std::fs::remove_file(path);

@@ -5,6 +5,7 @@
 //! | `blocking` | clients that wait for a key |
 //! | `clients` | an application's client library |
 //! | `config` | CONFIG on a running server |
+//! | `connections` | how connections come and end |
 //! | `hostile` | clients that break the rules or strain them |
 //! | `large` | arguments of many bytes |
 //! | `memory` | used memory, when it is taken and when it is back |
@@ -19,6 +20,7 @@ mod support;
 mod blocking;
 mod clients;
 mod config;
+mod connections;
 mod harness;
 mod hostile;
 mod large;

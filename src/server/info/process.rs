@@ -4,7 +4,7 @@
 use super::{Source, Writer};
 use crate::base::usage::{Who, cpu_time};
 use crate::config::{Choice, REDIS_VERSION, Supervised};
-use crate::server::ClientFlags;
+use crate::server::{ClientFlags, buffers};
 
 const RUSSET_VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -87,11 +87,10 @@ fn listeners(from: &Source<'_>, to: &mut Writer) {
 
 pub(super) fn clients(from: &Source<'_>, to: &mut Writer) {
     let server = from.server;
-    let (mut input_max, mut output_max) = (0, 0);
+    let mut largest = server.recent.max(server.now.mono_ms);
     let (mut replicas, mut pubsub, mut watching, mut postponed) = (0, 0, 0, 0);
     for (client, reply) in from.clients() {
-        input_max = input_max.max(client.query_capacity);
-        output_max = output_max.max(client.reply_peak.max(reply.pending_len()));
+        largest = largest.max(buffers(client, reply));
         let has = |flag| client.flags.contains(flag) as usize;
         replicas += has(ClientFlags::REPLICA);
         pubsub += has(ClientFlags::PUBSUB);
@@ -103,8 +102,8 @@ pub(super) fn clients(from: &Source<'_>, to: &mut Writer) {
         ("connected_clients", &(server.clients.len() - replicas)),
         ("cluster_connections", &0),
         ("maxclients", &server.config.maxclients),
-        ("client_recent_max_input_buffer", &input_max),
-        ("client_recent_max_output_buffer", &output_max),
+        ("client_recent_max_input_buffer", &largest.input),
+        ("client_recent_max_output_buffer", &largest.output),
         ("blocked_clients", &(server.blocked_clients + postponed)),
         ("tracking_clients", &0),
         ("pubsub_clients", &pubsub),

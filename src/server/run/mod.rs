@@ -42,7 +42,7 @@ use self::write::SpareBuffers;
 use super::batch::Batch;
 use super::{Engine, Flow};
 use crate::base::clock::{self, Now};
-use crate::net::{Role, Target};
+use crate::net::{Listener, Role, Target};
 
 /// The active expire cycle's share of one turn.
 const EXPIRE_BUDGET: Duration = Duration::from_micros(1000);
@@ -128,6 +128,19 @@ impl Loop {
             tracing::warn!("Listening on the new addresses: {e}");
         }
         Ok(self.engine.shutdown_flow())
+    }
+
+    /// The end of the service: everybody is told, by the end of his connection, before anything
+    /// else is done. The keyspace is left where it is: the process's end frees all of it at
+    /// once.
+    pub fn stop(mut self) -> Vec<Listener> {
+        let server = &mut self.engine.server;
+        for session in server.clients.iter_mut() {
+            session.stream = None;
+        }
+        let listeners = std::mem::take(&mut server.listeners);
+        std::mem::forget(self.engine);
+        listeners
     }
 
     #[inline]

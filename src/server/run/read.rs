@@ -7,7 +7,8 @@ use mio::event::Event;
 use super::Loop;
 use crate::keyspace::ClientId;
 use crate::resp::{INLINE_MAX, Progress};
-use crate::server::batch::Rest;
+use crate::server::batch::{OUTPUT_BUDGET, Rest};
+use crate::server::buffers;
 use crate::server::client::ClientFlags;
 use crate::server::session::Session;
 
@@ -88,7 +89,7 @@ impl Loop {
             let keep = self.keeps(session, &rest);
             session.input.keep(&inbuf[..n], &self.batch, rest);
             session.expects_large = session.input.has_large();
-            session.note_query_buffer();
+            self.note_input(session);
             return keep;
         }
         let held = session.input.bytes() + session.input.list_bytes();
@@ -103,7 +104,7 @@ impl Loop {
         if !session.client.runs() {
             // Kept for later: nothing is parsed before the client runs again.
             session.input.runnable = true;
-            session.note_query_buffer();
+            self.note_input(session);
             return true;
         }
         self.run_input(session)
@@ -121,7 +122,7 @@ impl Loop {
     fn run_input(&mut self, session: &mut Session) -> bool {
         session.input.runnable = false;
         if session.input.fills_large() {
-            session.note_query_buffer();
+            self.note_input(session);
             return true;
         }
         self.spare.give_to(session);
@@ -134,8 +135,19 @@ impl Loop {
         input.take_back(&mut self.batch, rest);
         session.input = input;
         session.expects_large |= session.input.has_large();
-        session.note_query_buffer();
+        self.note_input(session);
         keep
+    }
+
+    /// Brings the figures of what the client has sent up to date.
+    #[inline]
+    fn note_input(&mut self, session: &mut Session) {
+        session.note_query_buffer();
+        if session.client.query_capacity > 0 {
+            let server = &mut self.engine.server;
+            let buffers = buffers(&session.client, &session.reply);
+            server.recent.note(server.now.mono_ms, buffers);
+        }
     }
 
     /// Whether the connection goes on after a batch, if only to have its replies.
@@ -150,6 +162,10 @@ impl Loop {
             return;
         };
         session.ready_queued = false;
+        // What it was answered leaves first, as long as its socket takes it.
+        if session.flush_queued && session.reply.pending_len() > OUTPUT_BUDGET {
+            return self.settle(session, true);
+        }
         if session.input.runnable && session.client.runs() {
             let keep = self.run_input(&mut session);
             if !keep || !session.more_to_read || session.input.runnable {

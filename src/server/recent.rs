@@ -1,0 +1,69 @@
+//! The largest buffers that a client has had in the last seconds: INFO
+//! `client_recent_max_input_buffer` and `client_recent_max_output_buffer`.
+
+/// Seconds that are remembered.
+const SECONDS: usize = 8;
+
+/// What a client's buffers took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Buffers {
+    pub input: usize,
+    /// Reply bytes beyond those that fit into the buffer every client has.
+    pub output: usize,
+}
+
+impl Buffers {
+    /// The larger of each.
+    pub fn max(self, other: Buffers) -> Buffers {
+        Buffers {
+            input: self.input.max(other.input),
+            output: self.output.max(other.output),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct RecentPeaks {
+    /// The largest of a second, and which one that is.
+    seconds: [(u64, Buffers); SECONDS],
+}
+
+impl RecentPeaks {
+    /// A client has these buffers at a monotonic time.
+    pub fn note(&mut self, now_ms: u64, buffers: Buffers) {
+        let second = now_ms / 1000;
+        let (at, peak) = &mut self.seconds[second as usize % SECONDS];
+        if *at != second {
+            (*at, *peak) = (second, Buffers::default());
+        }
+        *peak = peak.max(buffers);
+    }
+
+    /// The largest of the last seconds.
+    pub fn max(&self, now_ms: u64) -> Buffers {
+        let second = now_ms / 1000;
+        let recent = self.seconds.iter();
+        recent
+            .filter(|(at, _)| at + SECONDS as u64 > second)
+            .fold(Buffers::default(), |max, (_, peak)| max.max(*peak))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peak_is_told_for_some_seconds() {
+        let mut peaks = RecentPeaks::default();
+        let buffers = |input, output| Buffers { input, output };
+        peaks.note(500, buffers(7, 1));
+        peaks.note(3000, buffers(5, 2));
+        assert_eq!(peaks.max(3000), buffers(7, 2));
+        assert_eq!(peaks.max(8500), buffers(5, 2));
+        assert_eq!(peaks.max(11_000), buffers(0, 0));
+        peaks.note(11_000, buffers(1, 1));
+        assert_eq!(peaks.max(11_000), buffers(1, 1));
+    }
+}
