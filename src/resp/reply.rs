@@ -86,8 +86,8 @@ pub struct Mark {
 
 /// Pieces that one write takes at most.
 const PIECES_MAX: usize = 256;
-/// Shorter messages are copied: cheaper than a piece.
-const SHARED_MIN: usize = 256;
+/// Shorter messages are copied: a piece costs as much as copying one to two KiB.
+const SHARED_MIN: usize = 1024;
 /// Sent bytes that are not worth moving the rest for.
 const SENT_KEPT: usize = 1 << 20;
 /// A kind, a number and a line's end.
@@ -895,7 +895,7 @@ mod tests {
             |r, _| r.bulk(&[b'x'; 1000]),
             |r, _| r.int(1234),
             |r, block| r.bulk_pinned(block.pin()),
-            |r, _| r.shared(vec![b'x'; 1000].into()),
+            |r, _| r.shared(vec![b'x'; 2000].into()),
             |r, _| r.double(1.5),
             |r, _| {
                 let place = r.defer();
