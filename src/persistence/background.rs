@@ -48,6 +48,8 @@ enum Job {
 struct Shared {
     waiting: AtomicUsize,
     cancelled: AtomicBool,
+    /// Held while the file is named or given up: a name in use is never another file's.
+    naming: Mutex<()>,
     spare: Mutex<Vec<Vec<u8>>>,
     end: Mutex<Option<io::Result<u64>>>,
 }
@@ -56,6 +58,7 @@ struct Shared {
 pub struct BackgroundFile {
     jobs: Sender<Job>,
     shared: Arc<Shared>,
+    temporary: PathBuf,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -67,6 +70,7 @@ impl BackgroundFile {
             .create(true)
             .truncate(true)
             .open(&plan.temporary)?;
+        let temporary = plan.temporary.clone();
         let (jobs, receiver) = mpsc::channel();
         let shared = Arc::<Shared>::default();
         let theirs = Arc::clone(&shared);
@@ -75,8 +79,7 @@ impl BackgroundFile {
             .spawn(move || {
                 let end = write_all(file, &plan, &receiver, &theirs);
                 if end.is_err() {
-                    // Best effort: a left-over is overwritten by the next file.
-                    let _ = fs::remove_file(&plan.temporary);
+                    theirs.remove(&plan.temporary);
                 }
                 *theirs.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
                 wake();
@@ -84,6 +87,7 @@ impl BackgroundFile {
         Ok(BackgroundFile {
             jobs,
             shared,
+            temporary,
             thread: Some(thread),
         })
     }
@@ -135,8 +139,32 @@ impl BackgroundFile {
 }
 
 impl Drop for BackgroundFile {
+    /// Gives the file up, unless it has its name.
     fn drop(&mut self) {
-        self.shared.cancelled.store(true, Ordering::Relaxed);
+        self.shared.remove(&self.temporary);
+    }
+}
+
+impl Shared {
+    /// Removes the file, once; the name may then be used for another one.
+    fn remove(&self, temporary: &Path) {
+        let _naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.cancelled.swap(true, Ordering::Relaxed) {
+            // Best effort: a left-over is overwritten by the next file.
+            let _ = fs::remove_file(temporary);
+        }
+    }
+
+    /// Gives the file its name. `false`: it was given up before.
+    fn rename(&self, plan: &Plan) -> io::Result<bool> {
+        let _naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        fs::rename(&plan.temporary, &plan.name)?;
+        // There is nothing left to give up.
+        self.cancelled.store(true, Ordering::Relaxed);
+        Ok(true)
     }
 }
 
@@ -159,7 +187,9 @@ fn write_all(
             }
             file.sync_all()?;
             drop(file);
-            fs::rename(&plan.temporary, &plan.name)?;
+            if !shared.rename(plan)? {
+                break;
+            }
             sync_folder(&plan.name)?;
             return Ok(written);
         };
@@ -225,6 +255,7 @@ mod tests {
         file.write(b"other".to_vec());
         let shared = Arc::clone(&file.shared);
         drop(file);
+        assert!(!plan.temporary.exists());
         while shared.end.lock().expect("sound").is_none() {
             std::thread::yield_now();
         }

@@ -11,6 +11,7 @@
 //! | `memory` | used memory, when it is taken and when it is back |
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `redis_cli` | Redis's own tools |
+//! | `snapshots` | snapshots as files |
 //! | `startup` | how a server starts, and how it refuses to |
 //! | `harness` | that the tests' own tools work, shown on a real Redis |
 
@@ -27,4 +28,5 @@ mod large;
 mod memory;
 mod process;
 mod redis_cli;
+mod snapshots;
 mod startup;

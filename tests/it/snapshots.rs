@@ -1,0 +1,190 @@
+//! Snapshots as files: what is in them, while commands run, and what happens when they fail.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::support::{Connection, Daemon, peers::Peer, wait_until};
+
+/// Every type in every encoding.
+fn fill(c: &mut Connection) {
+    for line in [
+        "SET int 12345",
+        "SET short text",
+        "SET gone text PX 100000000",
+        "RPUSH list 1 2 3 x",
+        "SADD intset 1 2 3",
+        "SADD small a b c",
+        "ZADD ranks 1 a 2.5 b -inf c",
+        "HSET hash f v",
+        "HSET fields f v g w",
+        "HPEXPIRE fields 100000000 FIELDS 1 f",
+    ] {
+        assert!(!c.ask(line).starts_with('-'), "{line}");
+    }
+    let compressible = "the same words again and again ".repeat(50);
+    c.call(&["SET", "long", &compressible]);
+    let mut all = Vec::new();
+    for i in 0..1500 {
+        all.extend_from_slice(
+            format!(
+                "HSET table f{i} v{i}\r\nSADD set m{i}\r\nZADD zset {i} m{i}\r\nRPUSH nodes element{i}\r\n"
+            )
+            .as_bytes(),
+        );
+    }
+    c.send(&all);
+    (0..4 * 1500).for_each(|_| _ = c.reply());
+    c.ask("SELECT 3");
+    c.ask("SET other db");
+    c.ask("SELECT 0");
+}
+
+fn digest(c: &mut Connection) -> String {
+    c.ask("DEBUG DIGEST")
+}
+
+/// What a real server finds in the file, as DEBUG DIGEST tells it.
+fn digest_by(peer: Peer, file: &Path) -> Option<String> {
+    let program = peer.program_for("that it loads our snapshots")?;
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::copy(file, folder.path().join("dump.rdb")).expect("a copy");
+    let args = ["--enable-debug-command", "yes", "--save", ""];
+    let server = Daemon::start_in(&program, &args, folder);
+    Some(digest(&mut server.connect()))
+}
+
+fn in_progress(server: &Daemon) -> bool {
+    server.info("rdb_bgsave_in_progress").as_deref() == Some("1")
+}
+
+#[test]
+fn real_servers_load_what_was_there_when_the_snapshot_began() {
+    let server = Daemon::start(&["--enable-debug-command", "yes", "--save", ""]);
+    let mut c = server.connect();
+    fill(&mut c);
+    let before = digest(&mut c);
+    assert_eq!(c.ask("BGSAVE"), "+Background saving started\r\n");
+    // All of it changes, one way or the other, while the pass is under way.
+    for line in [
+        "INCR int",
+        "APPEND short er",
+        "DEL gone",
+        "LPOP list",
+        "SADD intset x",
+        "SREM small a",
+        "RENAME ranks ranked",
+        "HSET hash g w",
+        "HPERSIST fields FIELDS 1 f",
+        "HSET table f1 changed",
+        "UNLINK set",
+        "ZADD zset 99999 new",
+        "SET nodes overwritten",
+        "SWAPDB 0 3",
+    ] {
+        assert!(!c.ask(line).starts_with('-'), "{line}");
+    }
+    wait_until("the snapshot to be written", || !in_progress(&server));
+    assert_eq!(server.info("rdb_last_bgsave_status").as_deref(), Some("ok"));
+    let file = server.folder().join("dump.rdb");
+    // Valkey 9.1 has a form of its own for fields that expire, and refuses Redis's.
+    if let Some(found) = digest_by(Peer::Redis8, &file) {
+        assert_eq!(found, before);
+    }
+}
+
+#[test]
+fn older_readers_have_a_version_of_their_own() {
+    let server = Daemon::start(&["--enable-debug-command", "yes", "--save", ""]);
+    let mut c = server.connect();
+    fill(&mut c);
+    assert_eq!(c.ask("CONFIG SET rdb-version 10"), "+OK\r\n");
+    assert_eq!(c.ask("SAVE"), "-ERR\r\n");
+    server.wait_for_log("key 'fields' has fields that expire, which an RDB file of version 10");
+    c.ask("DEL fields");
+    assert_eq!(c.ask("SAVE"), "+OK\r\n");
+    let file = server.folder().join("dump.rdb");
+    for peer in [Peer::Redis7, Peer::Valkey9, Peer::Redis8] {
+        if let Some(found) = digest_by(peer, &file) {
+            assert_eq!(found, digest(&mut c), "{}", peer.name());
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_may_be_given_up() {
+    let server = Daemon::start(&["--rdb-key-save-delay", "100000", "--save", ""]);
+    let mut c = server.connect();
+    fill(&mut c);
+    assert_eq!(c.ask("BGSAVE"), "+Background saving started\r\n");
+    assert!(in_progress(&server));
+    let in_progress_error = "-ERR Background save already in progress\r\n";
+    assert_eq!(c.ask("BGSAVE"), in_progress_error);
+    assert_eq!(c.ask("SAVE"), in_progress_error);
+    assert_eq!(c.ask("BGSAVE CANCEL"), "+Background saving cancelled\r\n");
+    assert!(!in_progress(&server));
+    assert!(!server.folder().join("dump.rdb").exists());
+    // Nothing of it is in the next one's way.
+    assert_eq!(c.ask("CONFIG SET rdb-key-save-delay 0"), "+OK\r\n");
+    assert_eq!(c.ask("SAVE"), "+OK\r\n");
+    assert_eq!(c.ask("BGSAVE"), "+Background saving started\r\n");
+    wait_until("the snapshot to be written", || !in_progress(&server));
+}
+
+#[test]
+fn a_large_value_that_is_being_saved_holds_up_its_writers_alone() {
+    let server = Daemon::start(&["--save", ""]);
+    let mut c = server.connect();
+    for chunk in 0..100 {
+        let members: Vec<String> = (0..1000).map(|i| format!("member:{chunk}:{i}")).collect();
+        c.ask(&format!("SADD big {}", members.join(" ")));
+    }
+    c.ask("SET small 1");
+    for _ in 0..5 {
+        c.send(b"BGSAVE\r\nSADD big more\r\nSREM big more\r\nMULTI\r\nSADD big again\r\nSREM big again\r\nEXEC\r\nSCARD big\r\n");
+        let mut other = server.connect();
+        assert_eq!(other.ask("INCR small").as_bytes()[0], b':');
+        let replies: Vec<Vec<u8>> = (0..8).map(|_| c.reply()).collect();
+        let text = String::from_utf8(replies.concat()).expect("text");
+        assert_eq!(
+            text,
+            "+Background saving started\r\n:1\r\n:1\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n:1\r\n:100000\r\n"
+        );
+        wait_until("the snapshot to be written", || !in_progress(&server));
+    }
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_saves_first() {
+    let mut server = Daemon::start(&["--save", "3600 1"]);
+    server.connect().ask("SET k v");
+    assert!(server.terminate().success());
+    assert!(server.folder().join("dump.rdb").exists());
+    assert!(server.log().contains("DB saved on disk"));
+}
+
+#[test]
+fn what_cannot_be_kept_is_not_acknowledged_until_it_can() {
+    // Root may write anywhere: a folder in the way of the file stops it, too.
+    let server = Daemon::start(&["--save", "3600 1"]);
+    let mut c = server.connect();
+    c.ask("SET k v");
+    let in_the_way = server.folder().join("dump.rdb");
+    fs::create_dir(&in_the_way).expect("a folder");
+    fs::write(in_the_way.join("x"), b"").expect("a file");
+    let mode = fs::Permissions::from_mode(0o700);
+    fs::set_permissions(&in_the_way, mode).expect("a mode");
+    assert_eq!(c.ask("BGSAVE"), "+Background saving started\r\n");
+    wait_until("the save to fail", || {
+        server.info("rdb_last_bgsave_status").as_deref() == Some("err")
+    });
+    assert!(c.ask("SET k w").starts_with("-MISCONF "));
+    assert!(c.ask("PING").starts_with("-MISCONF "));
+    assert_eq!(c.ask("GET k"), "$1\r\nv\r\n");
+    fs::remove_dir_all(&in_the_way).expect("it goes");
+    assert_eq!(c.ask("BGSAVE"), "+Background saving started\r\n");
+    wait_until("the save to go well", || {
+        server.info("rdb_last_bgsave_status").as_deref() == Some("ok")
+    });
+    assert_eq!(c.ask("SET k w"), "+OK\r\n");
+}
