@@ -9,7 +9,7 @@ pub mod command;
 pub mod commands;
 pub mod config;
 pub mod encodings;
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 pub mod fuzzing;
 pub mod keyspace;
 pub mod net;

@@ -23,9 +23,8 @@ pub trait Choice: Copy + PartialEq + 'static {
     }
 
     /// The accepted names, as a refusal lists them.
-    fn listed(self) -> String {
-        let names: Vec<&str> = Self::NAMES.iter().map(|&(name, _)| name).collect();
-        names.join(", ")
+    fn names(self) -> Vec<&'static str> {
+        Self::NAMES.iter().map(|&(name, _)| name).collect()
     }
 }
 
@@ -148,7 +147,7 @@ mod tests {
         assert_eq!(OomScoreAdj::parse(b"RELATIVE"), Some(OomScoreAdj::Relative));
         assert_eq!(OomScoreAdj::Relative.name(), "yes");
         assert_eq!(LogLevel::parse(b"loud"), None);
-        assert_eq!(AppendFsync::No.listed(), "everysec, always, no");
+        assert_eq!(AppendFsync::No.names(), ["everysec", "always", "no"]);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! Redis's grammar is its own: any directive is an option, a value may begin with `--`,
 //! name and value may share an argument, and the whole is turned into configuration lines
-//! and read as such. A parser of declared options (clap) cannot express that, so this is
-//! done by hand. The rules, as Redis has them:
+//! and read as such. A parser of declared options cannot express that; it has the fixed part
+//! (`program.rs`), and this is done by hand. The rules, as Redis has them:
 //!
 //!   - the first argument is the file unless it begins with `-`;
 //!   - `-` alone, first or last, asks for standard input;
@@ -16,6 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::problem::{Check, Origin, Problem};
+use super::program::{self, Asked};
 use super::reader::{Loaded, REDIS_VERSION, Sources, check, load};
 use super::table::Config;
 use super::words;
@@ -52,8 +53,6 @@ pub struct Run {
 pub fn start(arguments: &[OsString], stdin: impl FnOnce() -> std::io::Result<Vec<u8>>) -> Startup {
     let first = arguments.first().map_or(&b""[..], |a| a.as_bytes());
     match first {
-        b"-v" | b"--version" => return print(format!("{}\n", version_line()), 0),
-        b"-h" | b"--help" => return print(usage(), 0),
         b"--test-memory" => return print(NO_TEST_MEMORY.to_owned(), 1),
         b"--check-system" => return print(NO_CHECK_SYSTEM.to_owned(), 1),
         _ => {}
@@ -61,12 +60,13 @@ pub fn start(arguments: &[OsString], stdin: impl FnOnce() -> std::io::Result<Vec
     if arguments.iter().any(|a| a.as_bytes() == b"--sentinel") {
         return print(NO_SENTINEL.to_owned(), 1);
     }
-    let checks_only = arguments.iter().any(|a| a.as_bytes() == b"--check-config");
-    let arguments: Vec<OsString> = arguments
-        .iter()
-        .filter(|a| a.as_bytes() != b"--check-config")
-        .cloned()
-        .collect();
+    let (checks_only, arguments) = match program::read(arguments) {
+        Asked::Server {
+            checks_only,
+            arguments,
+        } => (checks_only, arguments),
+        Asked::Text { text, code } => return print(text, code),
+    };
     let line = CommandLine::parse(&arguments);
     let mut sources = Sources {
         file: line.file,
@@ -113,28 +113,6 @@ const NO_SENTINEL: &str =
 
 fn print(text: String, code: i32) -> Startup {
     Startup::Print { text, code }
-}
-
-fn usage() -> String {
-    "\
-Usage: russet [/path/to/redis.conf] [options] [-]
-       russet - (read config from stdin)
-       russet --check-config [/path/to/redis.conf] [options] [-]
-       russet -v or --version
-       russet -h or --help
-
-Every directive of redis.conf is an option: --port 7777, --bind 127.0.0.1 ::1.
-The file is read first, then standard input, then the options; the last one wins.
---check-config reads everything, prints each problem with its line, starts nothing.
-
-Examples:
-       russet (run the server with default conf)
-       echo 'maxmemory 128mb' | russet -
-       russet /etc/redis/6379.conf
-       russet --port 7777
-       russet /etc/myredis.conf --loglevel verbose -
-"
-    .to_owned()
 }
 
 /// The arguments, sorted into sources.

@@ -128,8 +128,8 @@ pub enum Kind {
     },
     /// One of some names.
     Choice {
-        /// The accepted names, for a refusal.
-        listed: fn(&Config) -> String,
+        /// The accepted names, in the order of a refusal.
+        names: fn(&Config) -> Vec<&'static str>,
         get: fn(&Config) -> &'static str,
         /// False when no value has this name.
         set: fn(&mut Config, &[u8]) -> bool,
@@ -188,9 +188,9 @@ impl Directive {
             } => {
                 set(config, read_number(word, *unit, *min, *max)?);
             }
-            Kind::Choice { listed, set, .. } => {
+            Kind::Choice { names, set, .. } => {
                 if !set(config, word) {
-                    return Err(ValueError::NotOneOf(listed(config)));
+                    return Err(ValueError::NotOneOf(names(config).join(", ")));
                 }
             }
             Kind::Text {

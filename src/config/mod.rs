@@ -20,6 +20,7 @@ mod documents;
 mod get;
 mod include;
 mod problem;
+mod program;
 mod reader;
 mod refusal;
 mod rewrite;

@@ -113,7 +113,7 @@ macro_rules! kind {
     };
     ($field:ident, choice) => {
         Kind::Choice {
-            listed: |c| c.$field.listed(),
+            names: |c| c.$field.names(),
             get: |c| c.$field.name(),
             set: |c, name| match Choice::parse(name) {
                 Some(value) => {

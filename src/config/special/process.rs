@@ -85,7 +85,7 @@ impl Choice for ShutdownWord {
 
 impl Special for ShutdownFlags {
     fn read(&mut self, words: &[Text], _: bool) -> Result<(), ValueError> {
-        let refused = || ValueError::NotOneOf(ShutdownWord::Default.listed());
+        let refused = || ValueError::NotOneOf(ShutdownWord::Default.names().join(", "));
         if words.is_empty() {
             return Err(refused());
         }

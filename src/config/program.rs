@@ -1,0 +1,252 @@
+//! The fixed part of the command line, as `clap` has it: help, version, `--check-config` and
+//! subcommands; shell completions and the man page come from the same definition.
+//!
+//! The rest, file and directives, is Redis's grammar (`cli.rs`) and passes through untouched:
+//! `clap` gets it behind a `--`. It reads a whole line only where the first word is its own.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
+use clap_complete::Shell;
+
+use super::cli::version_line;
+use super::directive::{Directive, Flags, Kind};
+use super::table::{Config, DIRECTIVES};
+
+const NAME: &str = "russet";
+const CHECK_CONFIG: &str = "check-config";
+const ARGUMENTS: &str = "ARGUMENT";
+const SHELL: &str = "SHELL";
+
+/// What the fixed part asks for.
+pub(super) enum Asked {
+    /// A server, or only a look at its configuration, from these arguments.
+    Server {
+        checks_only: bool,
+        arguments: Vec<OsString>,
+    },
+    /// Text, and the exit status.
+    Text { text: String, code: i32 },
+}
+
+/// Reads the arguments, without the program's name.
+pub(super) fn read(arguments: &[OsString]) -> Asked {
+    let matches = match command().try_get_matches_from(words(arguments)) {
+        Ok(matches) => matches,
+        Err(said) => {
+            return Asked::Text {
+                text: said.to_string(),
+                code: said.exit_code(),
+            };
+        }
+    };
+    let text = match matches.subcommand() {
+        Some(("completions", asked)) => completions(asked),
+        Some(("man", _)) => man_page(),
+        _ if matches.get_flag("version") => format!("{}\n", version_line()),
+        _ => {
+            let rest = matches.get_many(ARGUMENTS).unwrap_or_default();
+            return Asked::Server {
+                checks_only: matches.get_flag(CHECK_CONFIG),
+                arguments: rest.cloned().collect(),
+            };
+        }
+    };
+    Asked::Text { text, code: 0 }
+}
+
+/// What `clap` is given to read. As in Redis help and version are asked for by the first word
+/// alone; `--check-config` may stand anywhere.
+fn words(arguments: &[OsString]) -> Vec<&OsStr> {
+    let mut words: Vec<&OsStr> = vec![NAME.as_ref()];
+    let first = arguments.first().map_or(OsStr::new(""), |word| word);
+    if [&b"-h"[..], b"--help", b"-v", b"--version"].contains(&first.as_bytes()) {
+        words.push(first);
+    } else if command().find_subcommand(first).is_some() {
+        words.extend(arguments.iter().map(OsString::as_os_str));
+    } else {
+        let is_check = |word: &&OsStr| word.as_bytes() == b"--check-config";
+        let given = || arguments.iter().map(OsString::as_os_str);
+        words.extend(given().find(is_check));
+        words.push("--".as_ref());
+        words.extend(given().filter(|word| !is_check(word)));
+    }
+    words
+}
+
+fn command() -> Command {
+    Command::new(NAME)
+        .about("A Redis-compatible server daemon.")
+        .override_usage(
+            "russet [FILE | -] [--DIRECTIVE VALUE ...] [-]\n       \
+             russet --check-config [FILE | -] [--DIRECTIVE VALUE ...] [-]",
+        )
+        .after_help(AFTER_HELP)
+        .disable_help_subcommand(true)
+        .args_conflicts_with_subcommands(true)
+        .arg(
+            Arg::new(ARGUMENTS)
+                .help("The configuration file, '-' for standard input, directives as options")
+                .num_args(0..)
+                .value_parser(value_parser!(OsString))
+                .value_hint(ValueHint::FilePath),
+        )
+        .arg(
+            Arg::new(CHECK_CONFIG)
+                .long(CHECK_CONFIG)
+                .help("Print each problem of the configuration with its line; start nothing")
+                .action(ArgAction::SetTrue),
+        )
+        .arg(
+            Arg::new("version")
+                .short('v')
+                .long("version")
+                .help("Print version")
+                .action(ArgAction::SetTrue),
+        )
+        .subcommand(
+            Command::new("completions")
+                .about("Print what a shell completes russet's command line by")
+                .hide(true)
+                .arg(
+                    Arg::new(SHELL)
+                        .required(true)
+                        .value_parser(value_parser!(Shell)),
+                ),
+        )
+        .subcommand(
+            Command::new("man")
+                .about("Print the man page")
+                .hide(true),
+        )
+}
+
+const AFTER_HELP: &str = "\
+Every directive of redis.conf is an option: --port 7777, --bind 127.0.0.1 ::1.
+The file is read first, then standard input, then the options; the last one wins.
+
+Examples:
+  russet                                run the server with default conf
+  echo 'maxmemory 128mb' | russet -
+  russet /etc/redis/6379.conf
+  russet --port 7777
+  russet /etc/myredis.conf --loglevel verbose -";
+
+/// A shell's completions: the fixed part, and every directive as an option.
+fn completions(asked: &ArgMatches) -> String {
+    let Some(&shell) = asked.get_one::<Shell>(SHELL) else {
+        unreachable!("a required argument");
+    };
+    let shown = |directive: &&Directive| !directive.flags.contains(Flags::HIDDEN);
+    let mut whole = command().args(DIRECTIVES.iter().filter(shown).map(option));
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut whole, NAME, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn option(directive: &Directive) -> Arg {
+    let option = Arg::new(directive.name).long(directive.name).num_args(1..);
+    match directive.kind {
+        Kind::Bool { .. } => option.value_parser(["yes", "no"]),
+        Kind::Choice { names, .. } => {
+            option.value_parser(PossibleValuesParser::new(names(&Config::default())))
+        }
+        _ => option,
+    }
+}
+
+fn man_page() -> String {
+    let page = clap_mangen::Man::new(command())
+        .source(format!("russet {}", env!("CARGO_PKG_VERSION")))
+        .manual("Russet");
+    let mut text = Vec::new();
+    page.render(&mut text).expect("memory takes what is written");
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(words: &[&str]) -> Asked {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        read(&words)
+    }
+
+    fn text(words: &[&str]) -> (String, i32) {
+        match asked(words) {
+            Asked::Text { text, code } => (text, code),
+            Asked::Server { .. } => panic!("{words:?} starts a server"),
+        }
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        command().debug_assert();
+        command().args(DIRECTIVES.iter().map(option)).debug_assert();
+    }
+
+    #[test]
+    fn redis_grammar_passes_through() {
+        for words in [
+            &[][..],
+            &["-"],
+            &["--port", "7777"],
+            &["x.conf", "--help", "-v", "man"],
+            &["-hz", "20"],
+            &["--", "--version", "--", "-"],
+            &["help"],
+        ] {
+            let Asked::Server {
+                checks_only: false,
+                arguments,
+            } = asked(words)
+            else {
+                panic!("{words:?}");
+            };
+            assert_eq!(arguments, words);
+        }
+    }
+
+    #[test]
+    fn a_check_may_be_asked_for_anywhere() {
+        let Asked::Server {
+            checks_only: true,
+            arguments,
+        } = asked(&["x.conf", "--check-config", "--port", "1"])
+        else {
+            panic!();
+        };
+        assert_eq!(arguments, ["x.conf", "--port", "1"]);
+    }
+
+    #[test]
+    fn help_and_version_are_asked_for_by_the_first_word() {
+        let (help, code) = text(&["--help", "--nosuch"]);
+        assert!(help.contains("russet --check-config") && help.contains("--port 7777"));
+        assert_eq!((text(&["-h"]), code), ((help, 0), 0));
+        assert_eq!(text(&["-v", "x"]), (format!("{}\n", version_line()), 0));
+    }
+
+    #[test]
+    fn shells_complete_directives_and_their_values() {
+        for shell in ["bash", "zsh", "fish"] {
+            let (script, code) = text(&["completions", shell]);
+            assert_eq!(code, 0);
+            for word in ["check-config", "maxmemory-policy", "allkeys-lru"] {
+                assert!(script.contains(word), "{shell}: {word}");
+            }
+        }
+        let (problem, code) = text(&["completions", "nosuch"]);
+        assert!(code != 0 && problem.contains("'nosuch'"), "{problem}");
+    }
+
+    #[test]
+    fn the_man_page_is_one() {
+        let (page, code) = text(&["man"]);
+        assert_eq!(code, 0);
+        assert!(page.contains(".TH russet 1") && page.contains("check\\-config"), "{page}");
+    }
+}
