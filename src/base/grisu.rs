@@ -4,7 +4,7 @@
 //! one digit more than needed. Redis prints those digits, so we must find the same ones.
 //! Why no library: those of the shortest digits (the standard library, `ryu`, `zmij`) give
 //! 656.9658096 where Redis prints 656.9658095999999; `dtoa`, Grisu2 as well, takes other powers of
-//! ten and ends every fifth value with another digit (4134662.2868755378, Redis
+//! ten and ends every fifth value with another digit (4134662.2868755378 for
 //! 4134662.2868755376).
 //!
 //! Cost: integer arithmetic only, 50 to 150 ns.

@@ -38,6 +38,7 @@ mod slowlog;
 pub mod startup;
 mod stats;
 mod table;
+#[cfg(feature = "testing")]
 mod testbed;
 mod world;
 
@@ -60,6 +61,7 @@ pub use signals::Signals;
 pub use slowlog::{SlowEntry, Slowlog};
 pub use stats::{CommandStats, Rate, Stats};
 pub use table::{CommandTable, Row};
+#[cfg(feature = "testing")]
 pub use testbed::Testbed;
 pub use world::{Origin, World};
 
