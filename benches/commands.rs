@@ -7,7 +7,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use russet::server::Testbed;
+use russet::testing::Testbed;
 
 const NAMES: usize = 100_000;
 const PIPELINE: usize = 64;

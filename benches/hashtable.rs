@@ -15,9 +15,7 @@ use criterion::{BatchSize, Criterion, Throughput};
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use russet::base::clock::{Cycles, cycles};
-use russet::base::hash::HashKeys;
-use russet::encodings::hashtable::{HashTable, Word};
+use russet::testing::{Cycles, HashKeys, HashTable, Word, cycles};
 
 const ELEMENTS: usize = 1_000_000;
 const BATCH: usize = 32;

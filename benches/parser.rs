@@ -6,7 +6,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use russet::resp::{Args, Bounds, Progress, Step, step};
+use russet::testing::{Args, Bounds, Progress, Span, Step, step};
 
 const COMMANDS: usize = 512;
 
@@ -40,7 +40,7 @@ fn parser(c: &mut Criterion) {
     group.finish();
 }
 
-fn parse(buf: &[u8], spans: &mut Vec<russet::resp::Span>) {
+fn parse(buf: &[u8], spans: &mut Vec<Span>) {
     let bounds = Bounds {
         bulk_max: 512 << 20,
         unauthenticated: false,

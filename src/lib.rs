@@ -1,19 +1,51 @@
 //! russet: a Redis-compatible server daemon.
 //!
 //! `docs/architecture.md` follows one command from accept to reply. The modules below
-//! are in layers: each uses what stands above it, never what stands below.
+//! are in layers: each uses what stands above it, never what stands below (`layers.rs` checks
+//! it). None of them is a library for others: what `main` needs is in [`daemon`].
 #![deny(unsafe_code)]
 
-pub mod base;
-pub mod command;
-pub mod commands;
-pub mod config;
-pub mod encodings;
+mod base;
+
+mod net;
+
+mod config;
+
+mod resp;
+
+mod command;
+
+mod encodings;
+
+mod types;
+
+mod keyspace;
+
+mod persistence;
+
+mod server;
+
+mod commands;
+
 #[cfg(feature = "testing")]
 pub mod fuzzing;
-pub mod keyspace;
-pub mod net;
-pub mod persistence;
-pub mod resp;
-pub mod server;
-pub mod types;
+
+#[cfg(test)]
+mod layers;
+
+/// What the program is made of.
+pub mod daemon {
+    pub use crate::commands::table;
+    pub use crate::config::{Startup, start};
+    pub use crate::server::startup::{check, fail, run};
+}
+
+/// What `benches/` measures.
+#[cfg(feature = "testing")]
+pub mod testing {
+    pub use crate::base::clock::{Cycles, cycles};
+    pub use crate::base::hash::HashKeys;
+    pub use crate::encodings::hashtable::{HashTable, Word};
+    pub use crate::resp::{Args, Bounds, Progress, Span, Step, step};
+    pub use crate::server::Testbed;
+}

@@ -4,9 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
-use russet::commands;
-use russet::config::{self, Startup};
-use russet::server::startup;
+use russet::daemon::{self, Startup};
 
 /// Configuration text on standard input longer than this is refused, as in a file.
 const STDIN_BYTES_MAX: u64 = 16 << 20;
@@ -15,14 +13,14 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_else(|| "russet".into());
     let arguments: Vec<OsString> = arguments.collect();
-    ExitCode::from(match config::start(&arguments, read_stdin) {
+    ExitCode::from(match daemon::start(&arguments, read_stdin) {
         Startup::Print { text, code } => print(&text, code),
         Startup::Check(check) => {
-            let (text, code) = startup::check(check, &commands::table());
+            let (text, code) = daemon::check(check, &daemon::table());
             print(&text, code)
         }
-        Startup::Fail(problem) => startup::fail(&problem),
-        Startup::Run(run) => startup::run(*run, &program, &commands::table()),
+        Startup::Fail(problem) => daemon::fail(&problem),
+        Startup::Run(run) => daemon::run(*run, &program, &daemon::table()),
     })
 }
 

@@ -58,7 +58,7 @@ pub fn report_helper(delta: i64) {
     HELPERS.fetch_add(delta, Ordering::Relaxed);
 }
 
-/// The allocator's totals: allocated, active, resident, retained, mapped (bytes). Advances
+/// The allocator's totals: allocated, active, resident (bytes). Advances
 /// jemalloc's epoch, some microseconds.
 pub fn totals() -> Option<Totals> {
     use tikv_jemalloc_ctl::{epoch, stats};
@@ -67,8 +67,6 @@ pub fn totals() -> Option<Totals> {
         allocated: stats::allocated::read().ok()?,
         active: stats::active::read().ok()?,
         resident: stats::resident::read().ok()?,
-        retained: stats::retained::read().ok()?,
-        mapped: stats::mapped::read().ok()?,
     })
 }
 
@@ -78,8 +76,6 @@ pub struct Totals {
     pub allocated: usize,
     pub active: usize,
     pub resident: usize,
-    pub retained: usize,
-    pub mapped: usize,
 }
 
 /// The allocator's version, as `5.3.0`.

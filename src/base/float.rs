@@ -7,9 +7,6 @@
 use super::binary::{DOUBLE, parse_hex};
 use super::{grisu, number};
 
-/// The longest text that [`write_double`] appends.
-pub const DOUBLE_TEXT_MAX: usize = 32;
-
 /// A double as commands take it (scores, increments, timeouts): decimal or hexadecimal.
 ///
 /// `inf`, `+infinity` and `-Inf` are numbers. `None` for an empty text, NaN, `1e999`
@@ -119,31 +116,6 @@ pub fn write_g17(out: &mut Vec<u8>, value: f64) {
             out.extend_from_slice(&digits[whole..]);
         }
     }
-}
-
-/// Appends `value` with exactly `decimals` (1 to 17) digits behind the point, as GEODIST
-/// replies a distance: scaled in binary, rounded half to even, never `-0`.
-pub fn write_fixed(out: &mut Vec<u8>, value: f64, decimals: u32) {
-    assert!((1..=17).contains(&decimals), "decimals out of range");
-    let scaled = (value * 10f64.powi(decimals as i32)).round_ties_even();
-    // What the x86 conversion instruction answers when the value does not fit.
-    let scaled = if scaled >= -(2f64.powi(63)) && scaled < 2f64.powi(63) {
-        scaled as i64
-    } else {
-        i64::MIN
-    };
-    if scaled < 0 {
-        out.push(b'-');
-    }
-    let unit = 10u64.pow(decimals);
-    number::write_u64(out, scaled.unsigned_abs() / unit);
-    out.push(b'.');
-    let fraction = scaled.unsigned_abs() % unit;
-    out.resize(
-        out.len() + decimals as usize - number::digits_u64(fraction),
-        b'0',
-    );
-    number::write_u64(out, fraction);
 }
 
 struct Scanned {
@@ -343,26 +315,12 @@ mod tests {
         }
     }
 
-    #[test]
-    fn fixed_point_rounds_half_to_even() {
-        for (value, expected) in [
-            (0.0, "0.0000"),
-            (-0.00001, "0.0000"),
-            (166274.15156960, "166274.1516"),
-            (0.5, "0.5000"),
-            (-12.00005, "-12.0000"),
-            (1.00015625, "1.0002"),
-        ] {
-            assert_eq!(text(|out| write_fixed(out, value, 4)), expected);
-        }
-    }
-
     proptest! {
         #[test]
         fn every_double_reads_back(value: f64) {
             prop_assume!(!value.is_nan());
             let shown = text(|out| write_double(out, value));
-            prop_assert!(shown.len() <= DOUBLE_TEXT_MAX);
+            prop_assert!(shown.len() <= 32);
             prop_assert_eq!(parse_double(shown.as_bytes()), Some(value));
             let shown = text(|out| write_g17(out, value));
             prop_assert_eq!(parse_double(shown.as_bytes()), Some(value));

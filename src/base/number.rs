@@ -70,15 +70,6 @@ pub fn write_u64(out: &mut Vec<u8>, n: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
 }
 
-/// How many bytes [`write_u64`] appends.
-#[inline]
-pub const fn digits_u64(n: u64) -> usize {
-    match n.checked_ilog10() {
-        Some(log) => log as usize + 1,
-        None => 1,
-    }
-}
-
 /// Digits only, the first of them not zero.
 #[inline]
 fn magnitude(digits: &[u8]) -> Option<u64> {

@@ -1,13 +1,12 @@
 //! Facts about commands: rows, key specs, categories, refusals. No handler, no server.
 
 pub mod docs;
-mod error;
 pub mod finders;
 pub mod keys;
 mod plan;
 mod spec;
 
-pub use error::{CommandError, up_to_nul};
+pub use crate::resp::{CommandError, up_to_nul};
 pub use plan::KeyPlan;
 pub use spec::{
     Access, Arity, BadKeys, Begin, Category, Find, FindKeys, Flags, KeySpec, Spec, Within,

@@ -31,12 +31,14 @@ mod words;
 
 pub use checks::expand_title;
 pub use choices::*;
-pub use cli::{Run, Startup, start, version_line};
-pub use directive::{Directive, Empty, Feature, Flags, Kind, Support, Unit};
+pub use cli::{Run, Startup, start};
+pub use directive::{Directive, Flags};
 pub use problem::{Check, FileLine, Origin, Problem};
 pub use reader::*;
-pub use refusal::{ValueError, system_text};
-pub use set::{Changes, Gate, SetError};
+pub use refusal::system_text;
+pub use set::Gate;
 pub use special::*;
-pub use table::{Config, DIRECTIVES, find};
-pub use words::{Text, memory_text, parse_memory, quote, split};
+#[cfg(feature = "testing")]
+pub use table::DIRECTIVES;
+pub use table::{Config, find};
+pub use words::{parse_memory, quote};

@@ -116,11 +116,7 @@ fn command() -> Command {
                         .value_parser(value_parser!(Shell)),
                 ),
         )
-        .subcommand(
-            Command::new("man")
-                .about("Print the man page")
-                .hide(true),
-        )
+        .subcommand(Command::new("man").about("Print the man page").hide(true))
 }
 
 const AFTER_HELP: &str = "\
@@ -162,7 +158,8 @@ fn man_page() -> String {
         .source(format!("russet {}", env!("CARGO_PKG_VERSION")))
         .manual("Russet");
     let mut text = Vec::new();
-    page.render(&mut text).expect("memory takes what is written");
+    page.render(&mut text)
+        .expect("memory takes what is written");
     String::from_utf8_lossy(&text).into_owned()
 }
 
@@ -247,6 +244,9 @@ mod tests {
     fn the_man_page_is_one() {
         let (page, code) = text(&["man"]);
         assert_eq!(code, 0);
-        assert!(page.contains(".TH russet 1") && page.contains("check\\-config"), "{page}");
+        assert!(
+            page.contains(".TH russet 1") && page.contains("check\\-config"),
+            "{page}"
+        );
     }
 }

@@ -49,10 +49,6 @@ impl Blob {
         (unsafe { self.0.cast::<u64>().as_ptr().read() }) as usize
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         // SAFETY: the bytes begin within the block, behind the length.

@@ -13,10 +13,6 @@ pub trait Elements {
         self.table().len()
     }
 
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The hash that the prefetch functions take.
     #[inline]
     fn hash(&self, name: &[u8]) -> u64 {

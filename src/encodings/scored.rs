@@ -273,7 +273,7 @@ mod tests {
                 prop_assert_eq!(table.score(member), Some(*score));
             }
             while !table.free_step(10) {}
-            prop_assert!(table.is_empty());
+            prop_assert!(table.len() == 0);
         }
     }
 }

@@ -32,11 +32,10 @@ mod walk;
 mod watch;
 
 pub use clock::{ClockUse, UseClock};
-pub use database::{Database, Detached};
+pub use database::Database;
 pub use db::{Db, KeyHash};
-pub use effects::{Effects, RemovalWords, Unit};
+pub use effects::{Effects, RemovalWords};
 pub use evict::{Evicted, Eviction, EvictionOrder};
-pub use expire::Cycle;
 pub use fields::FieldExpiries;
 pub use info::KeyInfo;
 pub use journal::{Change, ChangeKind, Journal};
@@ -49,7 +48,7 @@ pub use snapshot::{Saver, Slice};
 pub use value::{Ref, RefMut};
 pub use view::{KeyView, ValueView};
 pub use waiting::Waiting;
-pub use watch::{WatchList, WatchedKey, Watchers};
+pub use watch::{WatchList, Watchers};
 
 use crate::types::{Inner, Limits, Type};
 use watch::Seen;
@@ -139,11 +138,6 @@ impl Keyspace {
     /// Keys of all databases.
     pub fn len(&self) -> usize {
         self.dbs.iter().map(Database::len).sum()
-    }
-
-    /// Whether no database has a key.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     pub fn database(&self, at: DbIndex) -> &Database {

@@ -23,8 +23,8 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 
+use super::error::CommandError;
 use crate::base::pin::Pinned;
-use crate::command::CommandError;
 
 /// A client's output, and how it wants its replies.
 #[derive(Debug)]

@@ -42,23 +42,21 @@ mod table;
 mod testbed;
 mod world;
 
-pub use blocking::{Blocked, OnTimeout, unblock_client};
-pub use call::{Call, CommandResult, Effect, Handler, Spec};
-pub use client::{Client, ClientFlags, ClientKind, Queued, Transaction};
+pub use blocking::unblock_client;
+pub use call::{Call, CommandResult, Handler, Spec};
+pub use client::{Client, ClientFlags, ClientKind};
 pub use client_line::{buffers, client_line};
 pub use clients::Clients;
-pub use dispatch::{Outcome, resolve};
 pub use engine::{Engine, Flow, kill_client};
 pub use histogram::Histogram;
 pub use latency::{EventSeries, Latency};
-pub use outbox::Post;
 pub use recent::{Buffers, RecentPeaks};
-pub use recorder::{KeyEvent, Recorder, Stated};
+pub use recorder::Recorder;
 pub use run::Loop;
 pub use session::Session;
 pub use shutdown::ShutdownRequest;
 pub use signals::Signals;
-pub use slowlog::{SlowEntry, Slowlog};
+pub use slowlog::Slowlog;
 pub use stats::{CommandStats, Rate, Stats};
 pub use table::{CommandTable, Row};
 #[cfg(feature = "testing")]

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::batch::{Batch, Rest};
 use super::client::Client;
+use super::recorder::{KeyEvent, Stated};
 use super::session::Session;
-use super::{CommandTable, Engine, KeyEvent, Recorder, Signals, Stated};
+use super::{CommandTable, Engine, Recorder, Signals};
 use crate::config::Config;
 use crate::keyspace::{Class, ClientId};
 use crate::net::Address;

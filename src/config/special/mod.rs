@@ -17,7 +17,7 @@ pub use memory_or_percent::MemoryOrPercent;
 pub use output_buffer::{OutputBufferLimit, OutputBufferLimits};
 pub use percentiles::{Percentiles, percentile_text};
 pub use process::{Dir, OomScoreAdjValues, ShutdownFlags};
-pub use save_points::{SavePoint, SavePoints};
+pub use save_points::SavePoints;
 
 use super::refusal::ValueError;
 use super::words::Text;

@@ -23,7 +23,6 @@ mod range;
 mod search;
 
 pub use member::{Key, Member};
-pub use range::Range;
 
 use balance::{make_room_in_leaf, mend_child, split_inner};
 use node::{FAN, LEAF, Node};

@@ -123,7 +123,8 @@ fn check_reads(tree: &ZsetIndex, model: &Model) {
         .iter()
         .map(|(s, m)| (ordered(*s), m.clone()))
         .collect();
-    let own = |range: Range<'_>| range.map(|(s, m)| (s, m.to_vec())).collect::<Vec<_>>();
+    let own =
+        |range: super::range::Range<'_>| range.map(|(s, m)| (s, m.to_vec())).collect::<Vec<_>>();
     assert_eq!(own(tree.iter()), all);
     let middle = all.len() / 2;
     assert_eq!(

@@ -2,6 +2,7 @@
 //!
 //!     "REDIS" | four digits: version | part ... | EOF | CRC64 of all before, u64le
 //!     part = opcode ... | [EXPIRETIME_MS i64le] [IDLE length | FREQ u8] kind key value
+#![allow(dead_code, reason = "loading needs those that saving does not")]
 
 /// What a part is, if it is no value.
 pub mod opcode {

@@ -3,4 +3,4 @@
 pub mod format;
 mod writer;
 
-pub use writer::{TooNew, Use, VERSION_FIELD_TTLS, VERSION_USUAL, Writer};
+pub use writer::{Use, VERSION_FIELD_TTLS, VERSION_USUAL, Writer};

@@ -78,10 +78,6 @@ impl Writer {
         self.out.len()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.out.is_empty()
-    }
-
     /// Takes what is written so far; `fresh` is the next buffer.
     pub fn take(&mut self, fresh: Vec<u8>) -> Vec<u8> {
         std::mem::replace(&mut self.out, fresh)

@@ -1,0 +1,76 @@
+//! Whether the layers are what `lib.rs` says: each uses what stands above it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Stands beside the server, whose inside it drives, and on top of everything.
+const ON_TOP: &str = "server/testbed.rs";
+
+/// The modules in the order of `lib.rs`.
+fn layers() -> BTreeMap<String, usize> {
+    let lib = include_str!("lib.rs").lines();
+    let name = |line: &str| {
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        Some(line.strip_prefix("mod ")?.strip_suffix(';')?.to_owned())
+    };
+    lib.filter_map(name).zip(0..).collect()
+}
+
+fn files(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files(&path, into);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+/// The modules that a line names behind `crate::`.
+fn used(line: &str) -> impl Iterator<Item = &str> {
+    let paths = line.split("crate::").skip(1);
+    paths.filter_map(|path| {
+        path.split(|c: char| !c.is_alphanumeric() && c != '_')
+            .next()
+    })
+}
+
+#[test]
+fn each_layer_uses_what_stands_above_it() {
+    let layers = layers();
+    assert!(layers.len() > 9, "{layers:?}");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut paths, mut wrong) = (Vec::new(), Vec::new());
+    files(&source, &mut paths);
+    for path in &paths {
+        let inside = path.strip_prefix(&source).expect("below it");
+        let first = inside.iter().next().and_then(|part| part.to_str());
+        let first = first.expect("UTF-8").trim_end_matches(".rs");
+        let (Some(mine), false) = (layers.get(first), inside == Path::new(ON_TOP)) else {
+            continue;
+        };
+        let text = std::fs::read_to_string(path).expect("UTF-8");
+        // Tests may use everything. They stand last in a file.
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("");
+        for (line, number) in code.lines().zip(1..) {
+            for module in used(line) {
+                if layers.get(module).is_some_and(|at| at > mine) {
+                    wrong.push(format!("{}:{number}: {}", inside.display(), line.trim()));
+                }
+            }
+        }
+    }
+    assert!(
+        paths.len() > 100 && wrong.is_empty(),
+        "{}",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn a_path_names_its_module() {
+    let line = "use crate::base::clock; crate::net::x(crate::resp)";
+    assert_eq!(used(line).collect::<Vec<_>>(), ["base", "net", "resp"]);
+    assert_eq!(used("use super::x;").count(), 0);
+}
