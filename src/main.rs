@@ -1,7 +1,8 @@
 //! The program: reads its arguments and hands the command table to the server.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use russet::daemon::{self, Startup};
@@ -12,12 +13,20 @@ const STDIN_BYTES_MAX: u64 = 16 << 20;
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_else(|| "russet".into());
-    let arguments: Vec<OsString> = arguments.collect();
+    let mut arguments: Vec<OsString> = arguments.collect();
+    if Path::new(&program).file_name() == Some(OsStr::new("redis-check-rdb")) {
+        arguments.insert(0, "check-rdb".into());
+    }
     ExitCode::from(match daemon::start(&arguments, read_stdin) {
         Startup::Print { text, code } => print(&text, code),
         Startup::Check(check) => {
             let (text, code) = daemon::check(check, &daemon::table());
             print(&text, code)
+        }
+        Startup::CheckRdb { file, with_stats } => {
+            let (text, is_sound) = daemon::check_rdb(&file, with_stats);
+            // The report is what was asked for, whatever it says.
+            print(&text, 0).max(u8::from(!is_sound))
         }
         Startup::Fail(problem) => daemon::fail(&problem),
         Startup::Run(run) => daemon::run(*run, &program, &daemon::table()),

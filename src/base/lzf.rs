@@ -175,6 +175,69 @@ fn end_run(out: &mut [u8], literals: &mut usize) {
     *literals = 0;
 }
 
+/// Why bytes cannot be decompressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LzfError {
+    #[error("compressed data ends in the middle of an item")]
+    Cut,
+    #[error("compressed data refers to before its beginning")]
+    Reference,
+    #[error("compressed data does not give the length it states")]
+    Length,
+}
+
+/// The most bytes that one compressed byte can stand for.
+const RATIO_MAX: usize = MATCH_MAX / 3 + 1;
+
+/// Appends what `data` stands for to `out`: exactly `len` bytes. `out` grows as bytes come.
+pub fn decompress(data: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), LzfError> {
+    if len / RATIO_MAX > data.len() {
+        return Err(LzfError::Length);
+    }
+    let start = out.len();
+    out.reserve(len.min(data.len() * 4));
+    let mut rest = data;
+    while let Some((&control, after)) = rest.split_first() {
+        rest = after;
+        if control < LITERALS_MAX as u8 {
+            let literals = rest.split_at_checked(usize::from(control) + 1);
+            let (literals, after) = literals.ok_or(LzfError::Cut)?;
+            if out.len() - start + literals.len() > len {
+                return Err(LzfError::Length);
+            }
+            out.extend_from_slice(literals);
+            rest = after;
+            continue;
+        }
+        let mut count = usize::from(control >> 5);
+        if count == 7 {
+            let (&more, after) = rest.split_first().ok_or(LzfError::Cut)?;
+            count += usize::from(more);
+            rest = after;
+        }
+        let (&low, after) = rest.split_first().ok_or(LzfError::Cut)?;
+        rest = after;
+        let back = usize::from(control & 0x1F) << 8 | usize::from(low);
+        let count = count + 2;
+        let from = (out.len() - start).checked_sub(back + 1);
+        let from = start + from.ok_or(LzfError::Reference)?;
+        if out.len() - start + count > len {
+            return Err(LzfError::Length);
+        }
+        if from + count <= out.len() {
+            out.extend_from_within(from..from + count);
+        } else {
+            for at in from..from + count {
+                out.push(out[at]);
+            }
+        }
+    }
+    match out.len() - start == len {
+        true => Ok(()),
+        false => Err(LzfError::Length),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,7 +261,21 @@ mod tests {
         assert_eq!(packed(&mut c, b"abcdefghijklmnopqrstuvwxyz"), None);
     }
 
+    fn unpacked(data: &[u8], len: usize) -> Result<Vec<u8>, LzfError> {
+        let mut out = b"before".to_vec();
+        decompress(data, len, &mut out).map(|()| out[6..].to_vec())
+    }
+
     proptest! {
+        #[test]
+        fn any_bytes_are_decompressed_or_refused(
+            data in prop::collection::vec(any::<u8>(), 0..60), len in 0usize..600
+        ) {
+            if let Ok(out) = unpacked(&data, len) {
+                prop_assert_eq!(out.len(), len);
+            }
+        }
+
         #[test]
         fn what_is_compressed_comes_back(
             parts in prop::collection::vec((0..4u8, 1..300usize, any::<u8>()), 1..40),
@@ -223,6 +300,10 @@ mod tests {
             prop_assert_eq!(&packed(&mut c, &input), &first);
             prop_assert_eq!(&packed(&mut Compressor::default(), &input), &first);
             if let Some(bytes) = first {
+                prop_assert_eq!(unpacked(&bytes, input.len()), Ok(input.clone()));
+                for len in [0, input.len() - 1, input.len() + 1, 1 << 40] {
+                    prop_assert!(unpacked(&bytes, len).is_err());
+                }
                 prop_assert_eq!(lzf::decompress(&bytes, input.len()).expect("sound"), input);
             }
         }

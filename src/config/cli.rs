@@ -28,6 +28,8 @@ pub enum Startup {
     Run(Box<Run>),
     /// Print what is wrong with the configuration and exit.
     Check(Check),
+    /// Read this RDB file and say what it holds and what is wrong with it.
+    CheckRdb { file: PathBuf, with_stats: bool },
     /// Print this and exit: to standard output when `code` is zero, else to standard error.
     Print { text: String, code: i32 },
     /// Stop: the configuration does not load. `Problem`'s text says where it goes.
@@ -65,6 +67,7 @@ pub fn start(arguments: &[OsString], stdin: impl FnOnce() -> std::io::Result<Vec
             checks_only,
             arguments,
         } => (checks_only, arguments),
+        Asked::CheckRdb { file, with_stats } => return Startup::CheckRdb { file, with_stats },
         Asked::Text { text, code } => return print(text, code),
     };
     let line = CommandLine::parse(&arguments);

@@ -6,6 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
@@ -19,6 +20,8 @@ const NAME: &str = "russet";
 const CHECK_CONFIG: &str = "check-config";
 const ARGUMENTS: &str = "ARGUMENT";
 const SHELL: &str = "SHELL";
+const FILE: &str = "FILE";
+const STATS: &str = "stats";
 
 /// What the fixed part asks for.
 pub(super) enum Asked {
@@ -27,6 +30,8 @@ pub(super) enum Asked {
         checks_only: bool,
         arguments: Vec<OsString>,
     },
+    /// A look at an RDB file.
+    CheckRdb { file: PathBuf, with_stats: bool },
     /// Text, and the exit status.
     Text { text: String, code: i32 },
 }
@@ -45,6 +50,12 @@ pub(super) fn read(arguments: &[OsString]) -> Asked {
     let text = match matches.subcommand() {
         Some(("completions", asked)) => completions(asked),
         Some(("man", _)) => man_page(),
+        Some(("check-rdb", asked)) => {
+            return Asked::CheckRdb {
+                file: asked.get_one::<PathBuf>(FILE).cloned().unwrap_or_default(),
+                with_stats: asked.get_flag(STATS),
+            };
+        }
         _ if matches.get_flag("version") => format!("{}\n", version_line()),
         _ => {
             let rest = matches.get_many(ARGUMENTS).unwrap_or_default();
@@ -116,6 +127,22 @@ fn command() -> Command {
                         .value_parser(value_parser!(Shell)),
                 ),
         )
+        .subcommand(
+            Command::new("check-rdb")
+                .about("Read an RDB file to its end, or name the first fault in it")
+                .arg(
+                    Arg::new(FILE)
+                        .required(true)
+                        .value_parser(value_parser!(PathBuf))
+                        .value_hint(ValueHint::FilePath),
+                )
+                .arg(
+                    Arg::new(STATS)
+                        .long(STATS)
+                        .help("Keys, bytes and the largest keys of each type")
+                        .action(ArgAction::SetTrue),
+                ),
+        )
         .subcommand(Command::new("man").about("Print the man page").hide(true))
 }
 
@@ -175,7 +202,7 @@ mod tests {
     fn text(words: &[&str]) -> (String, i32) {
         match asked(words) {
             Asked::Text { text, code } => (text, code),
-            Asked::Server { .. } => panic!("{words:?} starts a server"),
+            _ => panic!("{words:?} prints nothing"),
         }
     }
 
@@ -238,6 +265,20 @@ mod tests {
         }
         let (problem, code) = text(&["completions", "nosuch"]);
         assert!(code != 0 && problem.contains("'nosuch'"), "{problem}");
+    }
+
+    #[test]
+    fn a_file_is_checked_with_figures_if_they_are_asked_for() {
+        for (words, stats) in [
+            (&["check-rdb", "x.rdb"][..], false),
+            (&["check-rdb", "--stats", "x.rdb"], true),
+        ] {
+            let Asked::CheckRdb { file, with_stats } = asked(words) else {
+                panic!("{words:?}");
+            };
+            assert_eq!((file, with_stats), ("x.rdb".into(), stats));
+        }
+        assert_ne!(text(&["check-rdb"]).1, 0);
     }
 
     #[test]

@@ -277,7 +277,7 @@ directives! {
     rdbchecksum: bool = true =>
         "rdbchecksum", flag, [IMMUTABLE], Works;
     sanitize_dump_payload: SanitizePayload = SanitizePayload::No =>
-        "sanitize-dump-payload", choice, [DEBUG], NotYet(Rdb);
+        "sanitize-dump-payload", choice, [DEBUG], Works;
     dbfilename: Text = "dump.rdb".into() =>
         "dbfilename", text(checks::db_filename), [PROTECTED], Works;
     rdb_del_sync_files: bool = false =>

@@ -13,3 +13,5 @@ pub mod quicklist;
 pub mod scored;
 pub mod thin;
 pub mod varint;
+pub mod ziplist;
+pub mod zipmap;

@@ -217,6 +217,57 @@ impl ScoredTable {
     }
 }
 
+/// A table that is built of members in any order; fast if they come highest first, as in files.
+#[derive(Default)]
+pub struct ScoredBuilder {
+    table: HashTable,
+    /// In the order in which they came.
+    members: Vec<(f64, Member)>,
+}
+
+impl ScoredBuilder {
+    /// Adds a member with a score that is a number; false if it is there.
+    pub fn add(&mut self, member: &[u8], score: f64) -> bool {
+        let hash = hash::keys().hash(member);
+        let is_it = |word| bytes_of(member_of(word)) == member;
+        if self.table.find(hash, is_it).is_some() {
+            return false;
+        }
+        let entry = Member::new(score, member);
+        self.table
+            .insert(hash, Word::from_raw(entry.to_word()), hash_of);
+        self.members.push((score, entry));
+        true
+    }
+
+    pub fn finish(mut self) -> ScoredTable {
+        let mut members = std::mem::take(&mut self.members);
+        members.reverse();
+        let order = |a: &(f64, Member), b: &(f64, Member)| {
+            let by_score = a.0.partial_cmp(&b.0).expect("scores are never NaN");
+            by_score.then_with(|| bytes_of(a.1).cmp(bytes_of(b.1)))
+        };
+        if !members.is_sorted_by(|a, b| order(a, b).is_lt()) {
+            members.sort_unstable_by(order);
+        }
+        // SAFETY: freed only after they have left both.
+        let index = unsafe { ZsetIndex::from_sorted(members) };
+        ScoredTable {
+            index,
+            table: std::mem::take(&mut self.table),
+        }
+    }
+}
+
+impl Drop for ScoredBuilder {
+    fn drop(&mut self) {
+        // SAFETY: the table forgets its words without reading members.
+        let free = |(_, entry): (f64, Member)| unsafe { entry.free() };
+        self.members.drain(..).for_each(free);
+        while !self.table.drain_step(usize::MAX, |_| ()) {}
+    }
+}
+
 impl Elements for ScoredTable {
     #[inline]
     fn table(&self) -> &HashTable {

@@ -58,6 +58,16 @@ impl Keyspace {
         }
     }
 
+    /// The LRU bits of a key that was not used for so long, or as long as they can tell.
+    pub(super) fn clock_of_idle(&self, seconds: u64) -> u32 {
+        self.lru_now().wrapping_sub(seconds.min(0xff_ffff) as u32) & 0xff_ffff
+    }
+
+    /// The LFU bits of a key with this counter, used now.
+    pub(super) fn clock_of_count(&self, count: u8) -> u32 {
+        (self.minutes_now() << 8) | u32::from(count)
+    }
+
     /// The bits after one more use.
     pub(super) fn used_clock(&mut self, clock: u32) -> u32 {
         match self.clock_use {

@@ -21,6 +21,7 @@ mod new_value;
 mod notify;
 mod place;
 mod relocate;
+mod restore;
 mod sizes;
 mod snapshot;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use lazyfree::LazyFree;
 pub use new_value::{NewValue, Str};
 pub use notify::Class;
 pub use place::{Expiry, Place};
+pub use restore::{KeyUse, OwnedValue};
 pub use sizes::KeySizes;
 pub use snapshot::{Saver, Slice};
 pub use value::{Ref, RefMut};

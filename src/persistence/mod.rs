@@ -1,4 +1,5 @@
 //! What survives the process: files that Redis reads and writes as well.
 
 pub mod background;
+pub mod check;
 pub mod rdb;

@@ -8,6 +8,7 @@ use super::client::{Client, ClientFlags};
 use super::clients::Clients;
 use super::gates::Interest;
 use super::limits::eviction;
+use super::loading::LoadFigures;
 use super::outbox::Outbox;
 use super::saving::Saving;
 use super::session::Session;
@@ -90,6 +91,7 @@ impl Engine {
             listeners: Vec::new(),
             relisten: false,
             saving: Saving::new(now.unix_s()),
+            last_load: LoadFigures::default(),
             cron_paused: false,
         };
         let mut engine = Engine { keyspace, server };

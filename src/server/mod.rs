@@ -23,6 +23,7 @@ mod input;
 mod latency;
 mod limits;
 pub mod listen;
+mod loading;
 pub mod log;
 mod monitor;
 mod outbox;
@@ -50,6 +51,7 @@ pub use clients::Clients;
 pub use engine::{Engine, Flow, kill_client};
 pub use histogram::Histogram;
 pub use latency::{EventSeries, Latency};
+pub use loading::LoadFigures;
 pub use recent::{Buffers, RecentPeaks};
 pub use recorder::Recorder;
 pub use run::Loop;
@@ -145,6 +147,8 @@ pub struct Server {
     pub(crate) relisten: bool,
     /// Snapshots as files.
     pub saving: saving::Saving,
+    /// What the last load of a file found.
+    pub last_load: LoadFigures,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: bool,
 }

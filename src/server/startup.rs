@@ -67,7 +67,13 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     let pidfile = PidFile::write(&config, in_background);
     process::show_title(&config);
     match serve(config, file, table, listeners, pidfile.clone(), supervisor) {
-        Ok(()) => {
+        Ok(End::NotLoaded) => {
+            if let Some(pidfile) = pidfile {
+                pidfile.remove_silently();
+            }
+            1
+        }
+        Ok(End::Asked) => {
             if let Some(pidfile) = pidfile {
                 pidfile.remove();
             }
@@ -221,6 +227,14 @@ fn check_backlog(config: &Config) {
     }
 }
 
+/// How serving ended.
+enum End {
+    /// It was asked to.
+    Asked,
+    /// It never began: the data cannot be loaded.
+    NotLoaded,
+}
+
 /// Builds the engine and the loop, says that the server is ready, and serves.
 fn serve(
     config: Config,
@@ -229,7 +243,7 @@ fn serve(
     listeners: Vec<Listener>,
     pidfile: Option<PidFile>,
     supervisor: Supervisor,
-) -> io::Result<()> {
+) -> io::Result<End> {
     let signals = Arc::new(Signals::default());
     let (wake, control) = mio::unix::pipe::new()?;
     let wake = Arc::new(wake);
@@ -250,6 +264,9 @@ fn serve(
     looping.listen()?;
     signals.watch(wake, pidfile)?;
     tracing::info!("Server initialized");
+    if !looping.engine.load_at_start() {
+        return Ok(End::NotLoaded);
+    }
     if has_tcp {
         tracing::info!("Ready to accept connections tcp");
     }
@@ -265,5 +282,5 @@ fn serve(
         // Gone already is as good.
         let _ = std::fs::remove_file(path);
     }
-    Ok(())
+    Ok(End::Asked)
 }

@@ -9,6 +9,7 @@
 
 mod boxed;
 mod hash;
+pub mod import;
 mod inner;
 mod list;
 mod memory;
@@ -201,24 +202,6 @@ pub unsafe fn free_effort(kind: Type, encoding: Encoding, word: u64) -> usize {
             Type::Hash => ManuallyDrop::new(Hash::from_word(encoding, word)).free_effort(),
             Type::Zset => ManuallyDrop::new(Zset::from_word(encoding, word)).free_effort(),
             Type::String | Type::Stream => 1,
-        }
-    }
-}
-
-/// Bytes that a container takes, about, from its entry's pair; `samples` elements are looked
-/// at.
-///
-/// # Safety
-/// As [`free_effort`].
-pub unsafe fn memory_bytes(kind: Type, encoding: Encoding, word: u64, samples: usize) -> usize {
-    // SAFETY (all four): the caller's promise; the copy is forgotten, not dropped.
-    unsafe {
-        match kind {
-            Type::List => ManuallyDrop::new(List::from_word(encoding, word)).memory_bytes(samples),
-            Type::Set => ManuallyDrop::new(Set::from_word(encoding, word)).memory_bytes(samples),
-            Type::Hash => ManuallyDrop::new(Hash::from_word(encoding, word)).memory_bytes(samples),
-            Type::Zset => ManuallyDrop::new(Zset::from_word(encoding, word)).memory_bytes(samples),
-            Type::String | Type::Stream => 0,
         }
     }
 }

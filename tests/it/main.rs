@@ -10,6 +10,7 @@
 //! | `large` | arguments of many bytes |
 //! | `memory` | used memory, when it is taken and when it is back |
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
+//! | `rdb` | files and payloads, and what other servers make of them |
 //! | `redis_cli` | Redis's own tools |
 //! | `snapshots` | snapshots as files |
 //! | `startup` | how a server starts, and how it refuses to |
@@ -27,6 +28,7 @@ mod hostile;
 mod large;
 mod memory;
 mod process;
+mod rdb;
 mod redis_cli;
 mod snapshots;
 mod startup;

@@ -6,6 +6,7 @@ mod dump;
 mod expire;
 mod object;
 mod rename;
+mod restore;
 mod scan;
 mod sort;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub(super) static SPECS: &[Spec] = &[
     ttl::PEXPIRETIME,
     ttl::PERSIST,
     dump::DUMP,
+    restore::RESTORE,
     wait::WAIT,
     wait::WAITAOF,
 ];

@@ -8,6 +8,7 @@ use super::config::NO_FILE;
 use super::debug_digest as digest;
 use super::debug_inspect as inspect;
 use super::debug_protocol as protocol;
+use super::debug_reload::reload;
 use crate::base::float::parse_double;
 use crate::base::number::parse_i64;
 use crate::base::text::Printable;
@@ -58,6 +59,7 @@ static SUBCOMMANDS: &[Subcommand] = &[
     sub("POPULATE", 3, 5, populate),
     sub("PROTOCOL", 3, 3, protocol::protocol),
     sub("QUICKLIST-PACKED-THRESHOLD", 3, 3, packed_threshold),
+    sub("RELOAD", 2, MANY, reload),
     sub("REPLYBUFFER", 4, 4, reply_buffer),
     sub("SEGFAULT", 2, 2, segfault),
     sub("SET-ACTIVE-EXPIRE", 3, 3, set_active_expire),
@@ -138,6 +140,9 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "    set, map, attrib, push, verbatim, true, false.",
             "QUICKLIST-PACKED-THRESHOLD <size>",
             "    From which size on a list's element has a node of its own.",
+            "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
+            "    Save, empty the databases, load the file. NOSAVE: as the file is. NOFLUSH:",
+            "    beside what is there. MERGE: keys that are there make room.",
             "REPLYBUFFER PEAK-RESET-TIME <NEVER|RESET|time>",
             "REPLYBUFFER RESIZING <0|1>",
             "    Accepted; an idle client holds no reply buffer here.",

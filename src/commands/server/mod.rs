@@ -5,6 +5,7 @@ mod debug;
 mod debug_digest;
 mod debug_inspect;
 mod debug_protocol;
+mod debug_reload;
 pub(super) mod docs;
 mod info;
 mod keyspace;

@@ -85,9 +85,22 @@ impl Quicklist {
         }
     }
 
+    /// Appends a node of one huge element.
+    pub fn append_plain(&mut self, element: &[u8]) {
+        self.len += 1;
+        self.nodes.push_back(Node::Plain(Blob::new(element)));
+        self.settle_ends();
+    }
+
     /// The nodes in order, for saving.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = NodeRef<'_>> {
-        self.nodes.iter().map(|node| match node {
+        self.nodes_from(0)
+    }
+
+    /// The nodes from one on.
+    pub fn nodes_from(&self, at: usize) -> impl ExactSizeIterator<Item = NodeRef<'_>> {
+        let at = at.min(self.nodes.len());
+        self.nodes.range(at..).map(|node| match node {
             Node::Pack { pack, .. } => NodeRef::Pack(pack),
             Node::Plain(blob) => NodeRef::Plain(blob.as_bytes()),
             Node::Lzf { blob, .. } => {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use crate::base::lzf::Compressor;
+use crate::base::lzf::{self, Compressor};
 use crate::encodings::blob::Blob;
 use crate::encodings::listpack::{Entry, Listpack};
 
@@ -123,7 +123,8 @@ pub(super) fn lzf_parts(blob: &Blob) -> (usize, &[u8]) {
 
 fn decompress(blob: &Blob) -> Listpack {
     let (raw_len, data) = lzf_parts(blob);
-    let raw = lzf::decompress(data, raw_len).expect("compressed by this process");
+    let mut raw = Vec::new();
+    lzf::decompress(data, raw_len, &mut raw).expect("compressed by this process");
     Listpack::from_bytes(&raw).expect("compressed from a listpack")
 }
 

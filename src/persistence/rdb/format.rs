@@ -6,6 +6,8 @@
 
 /// What a part is, if it is no value.
 pub mod opcode {
+    /// Valkey: a slot that was on its way there, its source and ranges.
+    pub const VALKEY_SLOT_IMPORT: u8 = 243;
     /// A slot's number, its keys, those of them that expire.
     pub const SLOT_INFO: u8 = 244;
     pub const FUNCTION2: u8 = 245;
@@ -59,4 +61,55 @@ pub mod kind {
     /// A table whose fields may expire.
     pub const HASH_METADATA: u8 = 24;
     pub const HASH_LISTPACK_EX: u8 = 25;
+
+    /// Valkey's number 22: fields that may expire.
+    pub const VALKEY_HASH_2: u8 = 22;
+}
+
+/// How a length or a string begins.
+pub mod length {
+    /// The top two bits of the first byte: the other six are the length, its high bits, or
+    /// say more.
+    pub const BITS_6: u8 = 0;
+    pub const BITS_14: u8 = 1;
+    pub const WIDE: u8 = 2;
+    /// Whole first bytes of the wide forms.
+    pub const BITS_32: u8 = 0x80;
+    pub const BITS_64: u8 = 0x81;
+    /// The low six bits of strings that are no bytes.
+    pub const INT_8: u8 = 0;
+    pub const INT_16: u8 = 1;
+    pub const INT_32: u8 = 2;
+    pub const LZF: u8 = 3;
+}
+
+/// What a list's node is.
+pub mod node {
+    pub const PLAIN: u64 = 1;
+    pub const PACKED: u64 = 2;
+}
+
+/// The newest version of Redis's that is read.
+pub const VERSION_MAX: u16 = 12;
+/// Valkey's own versions that are read.
+pub const VALKEY_VERSIONS: std::ops::RangeInclusive<u16> = 80..=80;
+
+/// Whose file it is: the two use the same numbers for different things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    Redis,
+    Valkey,
+}
+
+impl Dialect {
+    /// Whose a payload of this version is. `None`: nobody's that is read here.
+    pub fn of_version(version: u16) -> Option<Dialect> {
+        if (1..=VERSION_MAX).contains(&version) {
+            Some(Dialect::Redis)
+        } else {
+            VALKEY_VERSIONS
+                .contains(&version)
+                .then_some(Dialect::Valkey)
+        }
+    }
 }

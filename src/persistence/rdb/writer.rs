@@ -281,7 +281,7 @@ impl Writer {
         };
         // A node is some kilobytes: a few make a part.
         let few = limit.div_ceil(16);
-        for node in nodes.nodes().skip(at).take(few) {
+        for node in nodes.nodes_from(at).take(few) {
             self.node(node);
         }
         let next = at + few;

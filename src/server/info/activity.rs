@@ -26,10 +26,11 @@ pub(super) fn persistence(from: &Source<'_>, to: &mut Writer) {
     let current_s = saving.current_time_s(from.server.now.mono_ms);
     to.field("rdb_current_bgsave_time_sec", current_s);
     to.field("rdb_saves", saving.saves);
+    let loaded = &from.server.last_load;
+    to.field("rdb_last_cow_size", 0);
+    to.field("rdb_last_load_keys_expired", loaded.keys_expired);
+    to.field("rdb_last_load_keys_loaded", loaded.keys_loaded);
     to.zeros(&[
-        "rdb_last_cow_size",
-        "rdb_last_load_keys_expired",
-        "rdb_last_load_keys_loaded",
         "aof_enabled",
         "aof_rewrite_in_progress",
         "aof_rewrite_scheduled",

@@ -38,6 +38,11 @@ impl PidFile {
 
     pub fn remove(&self) {
         tracing::info!("Removing the pid file.");
+        self.remove_silently();
+    }
+
+    /// As [`PidFile::remove`], behind a last word that is to stay the last.
+    pub fn remove_silently(&self) {
         // Somebody who removed it already did the same.
         let _ = fs::remove_file(&self.path);
     }

@@ -13,13 +13,11 @@ use crate::encodings::elements::Elements;
 use crate::encodings::fields::{Field, FieldTable, Ttl};
 use crate::encodings::listpack::Listpack;
 use crate::encodings::thin::Thin;
-use packed::{
-    NO_EXPIRY, expiry_at, find, insert_by_expiry, record, records, set_in_extended,
-    set_in_listpack, stored_expiry,
-};
+use packed::{NO_EXPIRY, expiry_at, find, record, records, set_in_extended, set_in_listpack};
 use rand::Rng;
 
 pub use crate::encodings::fields::Ttl as Expiry;
+pub(super) use packed::{expiries_in_order, insert_by_expiry, stored_expiry};
 
 /// A field as it is read; `value` is an integer only where a packed form stores one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +71,7 @@ impl Hash {
         }
     }
 
-    fn become_table(&mut self) -> &mut FieldTable {
+    pub(super) fn become_table(&mut self) -> &mut FieldTable {
         if !matches!(self, Hash::Table(_)) {
             let mut table = Box::<FieldTable>::default();
             let (mut name, mut value) = (itoa::Buffer::new(), itoa::Buffer::new());

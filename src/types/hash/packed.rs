@@ -8,7 +8,7 @@ use crate::encodings::listpack::{Listpack, Pos};
 /// What stands for "no expiry" in the extended listpack.
 pub(super) const NO_EXPIRY: i64 = 0;
 
-pub(super) fn stored_expiry(expire_ms: Option<u64>) -> i64 {
+pub(in crate::types) fn stored_expiry(expire_ms: Option<u64>) -> i64 {
     expire_ms.map_or(NO_EXPIRY, |ms| i64::try_from(ms).unwrap_or(i64::MAX))
 }
 
@@ -49,6 +49,20 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
+/// Whether the third entry of each record is an expiry, none sooner than the one before it
+/// and those without at the end.
+pub(in crate::types) fn expiries_in_order(pack: &Listpack) -> bool {
+    let mut before = 0;
+    pack.iter().skip(2).step_by(3).all(|entry| match entry {
+        Entry::Int(NO_EXPIRY) => {
+            before = i64::MAX;
+            true
+        }
+        Entry::Int(ms) => std::mem::replace(&mut before, ms) <= ms,
+        Entry::Str(_) => false,
+    })
+}
+
 /// All fields.
 pub(super) fn records(pack: &Listpack, width: usize) -> Records<'_> {
     Records {
@@ -75,7 +89,7 @@ pub(super) fn find(pack: &Listpack, name: &[u8], width: usize) -> Option<Pos> {
 }
 
 /// Inserts a record where its expiry belongs: before all that expire no sooner.
-pub(super) fn insert_by_expiry(pack: &mut Listpack, record: [Entry<'_>; 3]) {
+pub(in crate::types) fn insert_by_expiry(pack: &mut Listpack, record: [Entry<'_>; 3]) {
     let Entry::Int(expiry) = record[2] else {
         unreachable!("an expiry is an integer")
     };

@@ -12,6 +12,7 @@ use crate::encodings::elements::Elements;
 use crate::encodings::listpack::Listpack;
 use crate::encodings::scored::ScoredTable;
 use crate::encodings::thin::Thin;
+pub(super) use packed::scores_are_numbers;
 use packed::{PackedScore, element, find, insert_pair, next_pair, prev_pair};
 use rand::Rng;
 

@@ -32,6 +32,14 @@ fn score_of(entry: Entry<'_>) -> f64 {
     }
 }
 
+/// Whether every second entry is a number.
+pub(in crate::types) fn scores_are_numbers(pack: &Listpack) -> bool {
+    pack.iter().skip(1).step_by(2).all(|entry| match entry {
+        Entry::Int(_) => true,
+        Entry::Str(text) => parse_double(text).is_some(),
+    })
+}
+
 /// A member and score, the member at `at`.
 pub(super) fn element(pack: &Listpack, at: Pos) -> (f64, Entry<'_>) {
     let score = pack.next(at).expect("whole pairs");

@@ -1,0 +1,251 @@
+//! RESTORE: a value as DUMP gave it, under a key.
+
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::config::SanitizePayload;
+use crate::keyspace::{Class, KeyUse};
+use crate::persistence::rdb::Payload;
+use crate::server::{Call, CommandResult, Spec};
+
+pub(super) const RESTORE: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::WRITE.union(Flags::DENYOOM),
+    keys: &[KeySpec::one(1, Access::OW.union(Access::UPDATE))],
+    categories: Category::KEYSPACE.union(Category::DANGEROUS),
+    ..Spec::new("restore", restore)
+};
+
+const BUSY_KEY: &str = "BUSYKEY Target key name already exists.";
+const BAD_TTL: &str = "ERR Invalid TTL value, must be >= 0";
+const BAD_IDLE_TIME: &str = "ERR Invalid IDLETIME value, must be >= 0";
+const BAD_FREQUENCY: &str = "ERR Invalid FREQ value, must be >= 0 and <= 255";
+const BAD_PAYLOAD: &str = "ERR DUMP payload version or checksum are wrong";
+const BAD_DATA: &str = "ERR Bad data format";
+
+#[derive(Default)]
+struct Options {
+    replace: bool,
+    absolute: bool,
+    last_use: Option<KeyUse>,
+}
+
+impl Options {
+    fn parse(call: &Call<'_>) -> Result<Options, CommandError> {
+        let args = call.args;
+        let mut options = Options::default();
+        let mut at = 4;
+        while at < args.len() {
+            let number = |at: usize| parse_i64(args.at(at)).ok_or(CommandError::NotAnInteger);
+            let has_value = at + 1 < args.len();
+            if args.is(at, "REPLACE") {
+                options.replace = true;
+            } else if args.is(at, "ABSTTL") {
+                options.absolute = true;
+            } else if args.is(at, "IDLETIME") && has_value && options.last_use.is_none_or(is_idle) {
+                at += 1;
+                let seconds = u64::try_from(number(at)?);
+                let seconds = seconds.map_err(|_| CommandError::Text(BAD_IDLE_TIME))?;
+                options.last_use = Some(KeyUse::IdleSeconds(seconds));
+            } else if args.is(at, "FREQ") && has_value && !options.last_use.is_some_and(is_idle) {
+                at += 1;
+                let count = u8::try_from(number(at)?);
+                let count = count.map_err(|_| CommandError::Text(BAD_FREQUENCY))?;
+                options.last_use = Some(KeyUse::Frequency(count));
+            } else {
+                return Err(CommandError::Syntax);
+            }
+            at += 1;
+        }
+        Ok(options)
+    }
+}
+
+fn is_idle(last_use: KeyUse) -> bool {
+    matches!(last_use, KeyUse::IdleSeconds(_))
+}
+
+/// `RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds | FREQ count]`: puts what
+/// DUMP gave under a key. `ttl`: milliseconds from now, or the time itself with ABSTTL; 0: for
+/// ever.
+///
+/// Reply: OK; an error when the key is there and not to be replaced, or the payload is not
+/// whole. A time that has passed leaves no key. O(size of the value).
+fn restore(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let (key, payload) = (args.at(1), args.at(3));
+    let options = Options::parse(call)?;
+    if !options.replace && call.db.contains(key) {
+        return Err(CommandError::Text(BUSY_KEY));
+    }
+    let ttl = parse_i64(args.at(2)).ok_or(CommandError::NotAnInteger)?;
+    if ttl < 0 {
+        return Err(CommandError::Text(BAD_TTL));
+    }
+    let payload = Payload::verify(payload).ok_or(CommandError::Text(BAD_PAYLOAD))?;
+    let now = call.db.now_ms();
+    let expiry = match (ttl, options.absolute) {
+        (0, _) => None,
+        (at, true) => Some(at),
+        (ttl, false) => Some(ttl.saturating_add(now)),
+    };
+    let deep = call.server.config.sanitize_dump_payload != SanitizePayload::No;
+    let limits = *call.db.limits();
+    let is_past = expiry.is_some_and(|at| at <= now);
+    let db = &mut call.db;
+    let replaced = payload.read(&limits, deep, |value| {
+        let replaced = options.replace && db.delete(key);
+        if !is_past {
+            db.restore(key, value, expiry, options.last_use);
+        }
+        replaced
+    });
+    let replaced = replaced.map_err(|(offset, fault)| {
+        tracing::debug!("RESTORE: the payload is damaged at byte {offset}: {fault}");
+        CommandError::Text(BAD_DATA)
+    })?;
+    if is_past {
+        if replaced {
+            let word: &[u8] = match call.server.config.lazyfree_lazy_server_del {
+                true => b"UNLINK",
+                false => b"DEL",
+            };
+            call.rewrite(&[word, key]);
+            call.db.changed(key, Class::GENERIC, "del");
+        }
+        call.reply.ok();
+        return Ok(());
+    }
+    call.db.changed(key, Class::GENERIC, "restore");
+    if let Some(at) = expiry.filter(|_| !options.absolute && call.effects_wanted()) {
+        let mut digits = itoa::Buffer::new();
+        let at = digits.format(at).as_bytes();
+        let mut words: Vec<&[u8]> = args.iter().collect();
+        words[2] = at;
+        words.push(b"ABSTTL");
+        call.rewrite(&words);
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    /// What DUMP gives of key `k`.
+    fn payload_of_k(t: &mut Testbed) -> Vec<u8> {
+        let reply = t.run_args(&[b"DUMP", b"k"]);
+        let start = reply.iter().position(|&b| b == b'\n').expect("a line") + 1;
+        reply[start..reply.len() - 2].to_vec()
+    }
+
+    const KEYS: [&str; 11] = [
+        "SET k text",
+        "SET k 12345",
+        "RPUSH k 1 2 three",
+        "SADD k 1 2 3",
+        "SADD k a b 3",
+        "ZADD k 1 a 2.5 b -inf c",
+        "HSET k f v g 7",
+        "HSETEX k EX 100 FIELDS 2 f v g 7",
+        "SET k \"\"",
+        "ZADD k 1 a",
+        "SET k 99999999999",
+    ];
+
+    #[test]
+    fn what_was_dumped_comes_back_and_dumps_alike() {
+        for line in KEYS {
+            let mut t = Testbed::new();
+            if t.run(line).starts_with('-') {
+                continue;
+            }
+            let payload = payload_of_k(&mut t);
+            let busy = "-BUSYKEY Target key name already exists.\r\n";
+            let restore: &[&[u8]] = &[b"RESTORE", b"k", b"0", &payload];
+            assert_eq!(t.run_args(restore), busy.as_bytes());
+            let restore: &[&[u8]] = &[b"RESTORE", b"k", b"5000", &payload, b"REPLACE"];
+            assert_eq!(t.run_args(restore), b"+OK\r\n", "{line}");
+            assert_eq!(payload_of_k(&mut t), payload, "{line}");
+            assert_eq!(t.run("PTTL k"), ":5000\r\n");
+        }
+    }
+
+    #[test]
+    fn an_effect_names_the_time_and_not_the_distance() {
+        let mut t = Testbed::new();
+        t.run("SET k 1");
+        let payload = payload_of_k(&mut t);
+        t.take_effects();
+        t.run_args(&[b"RESTORE", b"a", b"1000", &payload]);
+        let at = t.engine.keyspace.now_ms + 1000;
+        let effect = t.take_effects().remove(0);
+        assert!(effect.starts_with(&format!("RESTORE a {at} ")), "{effect}");
+        assert!(effect.ends_with(" ABSTTL"), "{effect}");
+    }
+
+    #[test]
+    fn a_time_that_has_passed_leaves_nothing() {
+        let mut t = Testbed::new();
+        t.run("SET k 1");
+        let payload = payload_of_k(&mut t);
+        t.run("SET a 1");
+        t.take_effects();
+        assert_eq!(
+            t.run_args(&[b"RESTORE", b"b", b"1", &payload, b"ABSTTL"]),
+            b"+OK\r\n"
+        );
+        assert!(t.take_effects().is_empty());
+        let replace: &[&[u8]] = &[b"RESTORE", b"a", b"1", &payload, b"ABSTTL", b"REPLACE"];
+        assert_eq!(t.run_args(replace), b"+OK\r\n");
+        assert_eq!(t.run("EXISTS a b"), ":0\r\n");
+        assert_eq!(t.take_effects(), ["DEL a"]);
+    }
+
+    #[test]
+    fn damaged_payloads_are_refused_and_change_nothing() {
+        let mut t = Testbed::new();
+        t.run("HSETEX k EX 100 FIELDS 2 f v g 7");
+        let payload = payload_of_k(&mut t);
+        for at in 0..payload.len() {
+            let mut wrong = payload.clone();
+            wrong[at] ^= 1;
+            let reply = t.run_args(&[b"RESTORE", b"x", b"0", &wrong]);
+            assert_eq!(
+                reply,
+                b"-ERR DUMP payload version or checksum are wrong\r\n"
+            );
+        }
+        for (args, reply) in [
+            (&["-1"][..], "-ERR Invalid TTL value, must be >= 0\r\n"),
+            (&["x"], "-ERR value is not an integer or out of range\r\n"),
+            (
+                &["0", "FREQ", "256"],
+                "-ERR Invalid FREQ value, must be >= 0 and <= 255\r\n",
+            ),
+            (
+                &["0", "IDLETIME", "-1"],
+                "-ERR Invalid IDLETIME value, must be >= 0\r\n",
+            ),
+            (
+                &["0", "IDLETIME", "1", "FREQ", "1"],
+                "-ERR syntax error\r\n",
+            ),
+            (&["0", "IDLETIME"], "-ERR syntax error\r\n"),
+        ] {
+            let mut words: Vec<&[u8]> = vec![b"RESTORE", b"x", args[0].as_bytes(), &payload];
+            words.extend(args[1..].iter().map(|word| word.as_bytes()));
+            assert_eq!(t.run_args(&words), reply.as_bytes(), "{args:?}");
+        }
+        assert_eq!(t.run("EXISTS x"), ":0\r\n");
+    }
+
+    #[test]
+    fn idle_time_is_restored() {
+        let mut t = Testbed::new();
+        t.run("SET k 1");
+        let payload = payload_of_k(&mut t);
+        t.run_args(&[b"RESTORE", b"a", b"0", &payload, b"IDLETIME", b"1000"]);
+        assert_eq!(t.run("OBJECT IDLETIME a"), ":1000\r\n");
+    }
+}

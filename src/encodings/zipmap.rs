@@ -1,0 +1,85 @@
+//! A zipmap, how small hashes were kept before Redis 2.6: read from old files, never made.
+//!
+//!     count, 254 and more: unknown | (length name | length free value unused ...) ... | 0xFF
+//!     length: 1 byte up to 253, or 254 and u32le; free: how many unused bytes follow the value
+
+/// Why bytes are not a zipmap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("zipmap entry at byte {0} is damaged")]
+pub struct ZipmapError(pub usize);
+
+const END: u8 = 0xFF;
+const WIDE: u8 = 254;
+
+/// The pairs of a zipmap, all checked.
+pub fn parse(bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, ZipmapError> {
+    let mut pairs = Vec::new();
+    let mut at = 1;
+    loop {
+        let damaged = ZipmapError(at);
+        match bytes.get(at) {
+            None => return Err(damaged),
+            Some(&END) => break,
+            Some(_) => {}
+        }
+        let (pair, next) = pair(bytes, at).ok_or(damaged)?;
+        pairs.push(pair);
+        at = next;
+    }
+    let stated = bytes[0];
+    let counted = stated >= WIDE || usize::from(stated) == pairs.len();
+    match counted && at + 1 == bytes.len() {
+        true => Ok(pairs),
+        false => Err(ZipmapError(at)),
+    }
+}
+
+/// The pair at `at`, and where the next one is.
+fn pair(bytes: &[u8], at: usize) -> Option<((&[u8], &[u8]), usize)> {
+    let (len, at) = length(bytes, at)?;
+    let name = bytes.get(at..at.checked_add(len)?)?;
+    let (len, at) = length(bytes, at + len)?;
+    let free = usize::from(*bytes.get(at)?);
+    let value = bytes.get(at + 1..(at + 1).checked_add(len)?)?;
+    let next = at + 1 + len + free;
+    (next < bytes.len()).then_some(((name, value), next))
+}
+
+fn length(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+    match *bytes.get(at)? {
+        END => None,
+        WIDE => {
+            let wide = bytes.get(at + 1..at + 5)?.try_into().ok()?;
+            Some((u32::from_le_bytes(wide) as usize, at + 5))
+        }
+        short => Some((usize::from(short), at + 1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &[u8] = b"\x02\x03foo\x03\x01bar-\x01k\xfe\x02\x00\x00\x00\x00hi\xff";
+
+    #[test]
+    fn pairs_are_read_past_unused_bytes() {
+        let pairs = parse(SAMPLE).expect("whole");
+        assert_eq!(pairs, [(&b"foo"[..], &b"bar"[..]), (b"k", b"hi")]);
+        assert_eq!(parse(b"\0\xff"), Ok(vec![]));
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused_or_still_whole() {
+        for cut in 0..SAMPLE.len() {
+            assert!(parse(&SAMPLE[..cut]).is_err());
+        }
+        for at in 0..SAMPLE.len() {
+            for value in 0..=255 {
+                let mut bytes = SAMPLE.to_vec();
+                bytes[at] = value;
+                let _ = parse(&bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Whole values from outside: what RESTORE and the loader put under a key.
+
+use super::database::Database;
+use super::entry::Entry;
+use super::{ClockUse, Db, DbIndex, Keyspace, NewValue};
+use crate::base::hash;
+use crate::types::{Hash, List, Set, Type, Zset};
+
+/// A value on its way into a key; strings stand where they were read.
+pub enum OwnedValue<'a> {
+    Int(i64),
+    Bytes(&'a [u8]),
+    List(List),
+    Set(Set),
+    Zset(Zset),
+    Hash(Hash),
+}
+
+impl<'a> OwnedValue<'a> {
+    pub fn kind(&self) -> Type {
+        match self {
+            OwnedValue::Int(_) | OwnedValue::Bytes(_) => Type::String,
+            OwnedValue::List(_) => Type::List,
+            OwnedValue::Set(_) => Type::Set,
+            OwnedValue::Zset(_) => Type::Zset,
+            OwnedValue::Hash(_) => Type::Hash,
+        }
+    }
+
+    /// Gives the value up: it must go into an entry.
+    fn into_new(self) -> NewValue<'a> {
+        match self {
+            OwnedValue::Int(n) => NewValue::Int(n),
+            OwnedValue::Bytes(text) => NewValue::text(text),
+            OwnedValue::List(list) => NewValue::container(list),
+            OwnedValue::Set(set) => NewValue::container(set),
+            OwnedValue::Zset(zset) => NewValue::container(zset),
+            OwnedValue::Hash(hash) => NewValue::container(hash),
+        }
+    }
+}
+
+/// How a key was used, as files and RESTORE tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyUse {
+    IdleSeconds(u64),
+    Frequency(u8),
+}
+
+impl Keyspace {
+    /// The bits of a key of which this is told. What the other kind of clock told is no use.
+    fn clock_for(&self, last_use: Option<KeyUse>) -> u32 {
+        match (self.clock_use, last_use) {
+            (ClockUse::Lru, Some(KeyUse::IdleSeconds(seconds))) => self.clock_of_idle(seconds),
+            (ClockUse::Lfu { .. }, Some(KeyUse::Frequency(count))) => self.clock_of_count(count),
+            _ => self.fresh_clock(),
+        }
+    }
+
+    /// Adds a key that a file holds: nobody watches or waits, and nothing is told. False if
+    /// the key is there.
+    pub fn load(
+        &mut self,
+        at: DbIndex,
+        key: &[u8],
+        value: OwnedValue<'_>,
+        expiry: Option<i64>,
+        last_use: Option<KeyUse>,
+    ) -> bool {
+        let clock = self.clock_for(last_use);
+        let hash = hash::keys().hash(key);
+        let database: &mut Database = &mut self.dbs[at.0 as usize];
+        if database.find(hash, key).is_some() {
+            return false;
+        }
+        database.insert(hash, Entry::new(key, expiry, clock, value.into_new()));
+        true
+    }
+}
+
+impl Db<'_> {
+    /// Adds a key that is not there, with what is known of its use. The caller states the
+    /// change.
+    pub fn restore(
+        &mut self,
+        key: &[u8],
+        value: OwnedValue<'_>,
+        expiry: Option<i64>,
+        last_use: Option<KeyUse>,
+    ) {
+        let hash = self.hash(key);
+        let clock = self.keyspace.clock_for(last_use);
+        self.insert(hash, key, Entry::new(key, expiry, clock, value.into_new()));
+    }
+}

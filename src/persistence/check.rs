@@ -1,0 +1,206 @@
+//! `check-rdb`: whether a file is whole, without a server.
+//!
+//! Everything is read as a server reads it, types that have no commands here included; what is
+//! wrong is named with its offset and its key.
+
+use std::fmt::{self, Write};
+use std::fs::File;
+use std::path::Path;
+
+use super::rdb::{End, Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader};
+use crate::base::clock;
+use crate::base::text::Printable;
+use crate::keyspace::{DbIndex, OwnedValue};
+use crate::types::{Limits, Type};
+
+/// The largest keys of each type that are named.
+const LARGEST: usize = 5;
+
+/// What was found of one type.
+#[derive(Debug, Default)]
+struct Kind {
+    keys: u64,
+    bytes: u64,
+    /// The largest keys by their bytes in the file, largest first.
+    largest: Vec<(u64, Box<[u8]>)>,
+}
+
+/// What a file holds, and what is wrong with it.
+#[derive(Debug, Default)]
+struct Report {
+    facts: Vec<(Vec<u8>, Vec<u8>)>,
+    kinds: [Kind; Type::ALL.len()],
+    keys: u64,
+    expires: u64,
+    expired: u64,
+    functions: u64,
+    empty: u64,
+    /// Unix milliseconds: keys that have expired by then are counted as such.
+    now_ms: i64,
+    /// The key that was read last.
+    last: Option<(Type, Box<[u8]>)>,
+    end: Option<End>,
+    error: Option<String>,
+    with_stats: bool,
+}
+
+impl Loader for Report {
+    fn limits(&self) -> Limits {
+        Limits::default()
+    }
+
+    fn aux(&mut self, name: &[u8], value: &[u8]) {
+        self.facts.push((name.to_vec(), value.to_vec()));
+    }
+
+    fn database(&mut self, db: u64) -> Result<DbIndex, Fault> {
+        u32::try_from(db)
+            .map(DbIndex)
+            .map_err(|_| Fault::Database(db))
+    }
+
+    fn key(
+        &mut self,
+        _db: DbIndex,
+        key: &[u8],
+        value: OwnedValue<'_>,
+        facts: KeyFacts,
+    ) -> Result<(), Fault> {
+        self.count(value.kind(), key, facts);
+        Ok(())
+    }
+
+    fn without_type(
+        &mut self,
+        _db: DbIndex,
+        key: &[u8],
+        kind: Type,
+        facts: KeyFacts,
+    ) -> Result<(), Fault> {
+        self.count(kind, key, facts);
+        Ok(())
+    }
+
+    fn empty_key(&mut self, _db: DbIndex, _key: &[u8]) {
+        self.empty += 1;
+    }
+
+    fn function(&mut self, _code: &[u8]) -> Result<(), Fault> {
+        self.functions += 1;
+        Ok(())
+    }
+}
+
+impl Report {
+    fn count(&mut self, kind: Type, key: &[u8], facts: KeyFacts) {
+        self.keys += 1;
+        self.expires += u64::from(facts.expiry.is_some());
+        self.expired += u64::from(facts.expiry.is_some_and(|at| at < self.now_ms));
+        self.last = Some((kind, key.into()));
+    }
+
+    /// The key that was read last takes so many bytes of the file.
+    fn weigh(&mut self, bytes: u64) {
+        let Some((kind, key)) = self.last.take() else {
+            return;
+        };
+        let kind = &mut self.kinds[kind as usize];
+        kind.keys += 1;
+        kind.bytes += bytes;
+        let at = kind.largest.partition_point(|(other, _)| *other >= bytes);
+        if at < LARGEST {
+            kind.largest.truncate(LARGEST - 1);
+            kind.largest.insert(at, (bytes, key));
+        }
+    }
+
+    fn read(&mut self, path: &Path) -> Result<(), CheckError> {
+        let file = File::open(path)?;
+        let total = file.metadata()?.len();
+        let options = ReadOptions {
+            checksum: true,
+            deep: true,
+        };
+        let input = Input::of_reader(Box::new(file), Some(total));
+        let mut reader = Reader::begin(input, options, self)?;
+        loop {
+            let from = reader.offset();
+            self.end = reader.step(self)?;
+            if self.end.is_some() {
+                return Ok(());
+            }
+            self.weigh(reader.offset() - from);
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum CheckError {
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("{0}")]
+    Damaged(#[from] RdbError),
+}
+
+/// Reads a file to its end or its first fault: what to tell, and whether it is whole.
+pub fn check_rdb(path: &Path, with_stats: bool) -> (String, bool) {
+    let mut report = Report {
+        now_ms: clock::unix_us() / 1000,
+        with_stats,
+        ..Report::default()
+    };
+    let read = report.read(path);
+    report.error = read.err().map(|error| error.to_string());
+    (report.to_string(), report.error.is_none())
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.facts {
+            writeln!(f, "{} = '{}'", Printable(name), Printable(value))?;
+        }
+        match (&self.error, self.end) {
+            (Some(error), _) => writeln!(f, "--- RDB ERROR DETECTED ---\n{error}")?,
+            (None, Some(end)) => {
+                let sum = match end.verified {
+                    true => "Checksum OK",
+                    false => "No checksum in the file",
+                };
+                writeln!(f, "[offset {}] {sum}", end.bytes)?;
+                writeln!(f, "[offset {}] \\o/ RDB looks OK! \\o/", end.bytes)?;
+                writeln!(f, "[info] version {} of {:?}", end.version, end.dialect)?;
+            }
+            (None, None) => {}
+        }
+        writeln!(f, "[info] {} keys read", self.keys)?;
+        writeln!(f, "[info] {} expires", self.expires)?;
+        writeln!(f, "[info] {} already expired", self.expired)?;
+        if self.functions > 0 {
+            writeln!(f, "[info] {} function libraries", self.functions)?;
+        }
+        if self.empty > 0 {
+            writeln!(f, "[info] {} keys without elements", self.empty)?;
+        }
+        if self.with_stats {
+            f.write_str(&self.stats()?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn stats(&self) -> Result<String, fmt::Error> {
+        let mut out = String::new();
+        for (kind, found) in Type::ALL.iter().zip(&self.kinds) {
+            if found.keys == 0 {
+                continue;
+            }
+            let (keys, bytes) = (found.keys, found.bytes);
+            writeln!(out, "[stats] {}: {keys} keys, {bytes} bytes", kind.name())?;
+            for (bytes, key) in &found.largest {
+                writeln!(out, "[stats]     {bytes} bytes: {}", Printable(key))?;
+            }
+        }
+        Ok(out)
+    }
+}

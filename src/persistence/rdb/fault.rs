@@ -1,0 +1,101 @@
+//! What is wrong with a file or a payload, and where.
+
+use std::fmt;
+use std::io;
+
+use crate::base::lzf::LzfError;
+use crate::base::text::Printable;
+use crate::encodings::intset::IntsetError;
+use crate::encodings::listpack::ListpackError;
+use crate::encodings::ziplist::ZiplistError;
+use crate::encodings::zipmap::ZipmapError;
+
+/// What is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("it ends too early")]
+    Truncated,
+    #[error("{0}")]
+    Io(io::Error),
+    #[error("it does not begin as an RDB file does")]
+    Magic,
+    #[error("version {0} is not known")]
+    Version(u32),
+    #[error("CRC error: {stated:016x} is stated, {found:016x} was found")]
+    Checksum { stated: u64, found: u64 },
+    #[error("type or opcode {0} is not known")]
+    Unknown(u8),
+    #[error("a length is encoded in an unknown way")]
+    Length,
+    #[error("a string is encoded in an unknown way")]
+    Encoding,
+    #[error("{0} elements are announced, more than can follow")]
+    Announced(u64),
+    #[error("a number is out of range")]
+    Range,
+    #[error("a score is not a number")]
+    Score,
+    #[error("{0}")]
+    Lzf(#[from] LzfError),
+    #[error("{0}")]
+    Listpack(#[from] ListpackError),
+    #[error("{0}")]
+    Intset(#[from] IntsetError),
+    #[error("{0}")]
+    Ziplist(#[from] ZiplistError),
+    #[error("{0}")]
+    Zipmap(#[from] ZipmapError),
+    #[error("the elements do not come in whole records")]
+    Records,
+    #[error("an element comes twice")]
+    Duplicate,
+    #[error("field expiries are out of order or no numbers")]
+    FieldExpiry,
+    #[error("a list's node is of unknown kind {0}")]
+    Node(u64),
+    #[error("a container without elements")]
+    Empty,
+    #[error("the key comes twice in database {0}")]
+    DuplicateKey(u32),
+    #[error("database {0} is out of range")]
+    Database(u64),
+    #[error("it holds data of the module '{0}', which is not there")]
+    Module(String),
+    #[error("values of type {0} are not supported yet")]
+    NotYet(&'static str),
+    #[error("functions of a release candidate are not supported")]
+    FunctionPreGa,
+    #[error("a stream is damaged")]
+    Stream,
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Fault {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Fault::Truncated,
+            _ => Fault::Io(error),
+        }
+    }
+}
+
+/// A fault with its place.
+#[derive(Debug)]
+pub struct RdbError {
+    /// Bytes before it.
+    pub offset: u64,
+    /// In which key's value.
+    pub key: Option<Box<[u8]>>,
+    pub fault: Fault,
+}
+
+impl fmt::Display for RdbError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at byte {}", self.offset)?;
+        if let Some(key) = &self.key {
+            write!(f, ", key '{}'", Printable(key))?;
+        }
+        write!(f, ": {}", self.fault)
+    }
+}
+
+impl std::error::Error for RdbError {}

@@ -1,0 +1,433 @@
+//! Bytes on their way in: a window over a file or a socket, or a payload that is all there.
+//!
+//!     | read | window: at .. end | not read yet |
+//!
+//! No announced length is trusted: nothing is allocated but for bytes that have come, and a
+//! count of elements is at most the bytes that can follow. The checksum takes what leaves the
+//! window in large pieces.
+
+use std::io::{self, Read};
+use std::ops::Range;
+
+use super::fault::Fault;
+use super::format::length;
+use crate::base::crc64;
+use crate::base::lzf;
+
+/// Of a file's window.
+const WINDOW_BYTES: usize = 1 << 20;
+/// Longer strings are read apart from the window, in steps that double up to this.
+const STEP_BYTES_MAX: usize = 64 << 20;
+
+/// A string as it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text<'a> {
+    Int(i64),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Text<'a> {
+    /// The text itself; an integer is written into `digits`.
+    #[inline]
+    pub fn bytes<'b>(self, digits: &'b mut itoa::Buffer) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match self {
+            Text::Int(n) => digits.format(n).as_bytes(),
+            Text::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+/// A length, or how a string is encoded instead.
+enum Prefix {
+    Length(u64),
+    Encoded(u8),
+}
+
+enum Source<'a> {
+    All(&'a [u8]),
+    Stream {
+        reader: Box<dyn Read + 'a>,
+        window: Vec<u8>,
+    },
+}
+
+/// See the module.
+pub struct Input<'a> {
+    source: Source<'a>,
+    /// What is in the window: `at..end` is not read yet.
+    at: usize,
+    end: usize,
+    /// Offset of the window's first byte.
+    base: u64,
+    /// Bytes that there are in all, if that is known.
+    total: u64,
+    crc: Option<u64>,
+    /// Where in the window begins what the checksum has not seen.
+    crc_from: usize,
+    /// Strings that are not in the window as they are, and LZF data on its way to them.
+    text: Vec<u8>,
+    packed: Vec<u8>,
+}
+
+impl<'a> Input<'a> {
+    /// A payload that is all there.
+    pub fn of_bytes(bytes: &'a [u8]) -> Input<'a> {
+        Input {
+            end: bytes.len(),
+            total: bytes.len() as u64,
+            ..Input::of(Source::All(bytes))
+        }
+    }
+
+    /// What a reader gives; `total` bytes, if that is known.
+    pub fn of_reader(reader: Box<dyn Read + 'a>, total: Option<u64>) -> Input<'a> {
+        Input {
+            total: total.unwrap_or(u64::MAX),
+            ..Input::of(Source::Stream {
+                reader,
+                window: vec![0; WINDOW_BYTES],
+            })
+        }
+    }
+
+    fn of(source: Source<'a>) -> Input<'a> {
+        Input {
+            source,
+            at: 0,
+            end: 0,
+            base: 0,
+            total: 0,
+            crc: None,
+            crc_from: 0,
+            text: Vec::new(),
+            packed: Vec::new(),
+        }
+    }
+
+    /// Makes a checksum of everything from here on.
+    pub fn begin_checksum(&mut self) {
+        self.crc = Some(0);
+        self.crc_from = self.at;
+    }
+
+    /// The checksum of what was read since; `None`: none was asked for.
+    pub fn checksum(&mut self) -> Option<u64> {
+        self.sum_up();
+        self.crc
+    }
+
+    fn sum_up(&mut self) {
+        if let Some(crc) = &mut self.crc {
+            let window = match &self.source {
+                Source::All(bytes) => bytes,
+                Source::Stream { window, .. } => &window[..],
+            };
+            *crc = crc64::update(*crc, &window[self.crc_from..self.at]);
+        }
+        self.crc_from = self.at;
+    }
+
+    /// Bytes that were read.
+    pub fn offset(&self) -> u64 {
+        self.base + self.at as u64
+    }
+
+    /// Bytes that can follow at most.
+    pub fn left(&self) -> u64 {
+        self.total.saturating_sub(self.offset())
+    }
+
+    #[inline]
+    fn window(&self) -> &[u8] {
+        match &self.source {
+            Source::All(bytes) => bytes,
+            Source::Stream { window, .. } => window,
+        }
+    }
+
+    /// Brings `n` bytes into the window, which has room for them.
+    #[cold]
+    fn fill(&mut self, n: usize) -> Result<(), Fault> {
+        self.sum_up();
+        let Source::Stream { reader, window } = &mut self.source else {
+            return Err(Fault::Truncated);
+        };
+        window.copy_within(self.at..self.end, 0);
+        self.base += self.at as u64;
+        self.end -= self.at;
+        (self.at, self.crc_from) = (0, 0);
+        while self.end < n {
+            self.end += match reader.read(&mut window[self.end..]) {
+                Ok(0) => return Err(Fault::Truncated),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+                Err(error) => return Err(error.into()),
+            };
+        }
+        Ok(())
+    }
+
+    /// Where the next `n` bytes are in the window.
+    #[inline]
+    fn range(&mut self, n: usize) -> Result<Range<usize>, Fault> {
+        if self.end - self.at < n {
+            self.fill(n)?;
+        }
+        let range = self.at..self.at + n;
+        self.at += n;
+        Ok(range)
+    }
+
+    /// The next `N` bytes.
+    #[inline]
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+        let range = self.range(N)?;
+        Ok(self.window()[range].try_into().expect("so many bytes"))
+    }
+
+    #[inline]
+    pub fn byte(&mut self) -> Result<u8, Fault> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    pub fn millis(&mut self) -> Result<i64, Fault> {
+        self.array().map(i64::from_le_bytes)
+    }
+
+    pub fn double(&mut self) -> Result<f64, Fault> {
+        self.array().map(f64::from_le_bytes)
+    }
+
+    #[inline]
+    fn prefix(&mut self) -> Result<Prefix, Fault> {
+        let first = self.byte()?;
+        let low = first & 0x3F;
+        Ok(match first >> 6 {
+            length::BITS_6 => Prefix::Length(u64::from(low)),
+            length::BITS_14 => Prefix::Length(u64::from(low) << 8 | u64::from(self.byte()?)),
+            length::WIDE => match first {
+                length::BITS_32 => Prefix::Length(u64::from(u32::from_be_bytes(self.array()?))),
+                length::BITS_64 => Prefix::Length(u64::from_be_bytes(self.array()?)),
+                _ => return Err(Fault::Length),
+            },
+            _ => Prefix::Encoded(low),
+        })
+    }
+
+    /// A number.
+    #[inline]
+    pub fn length(&mut self) -> Result<u64, Fault> {
+        match self.prefix()? {
+            Prefix::Length(n) => Ok(n),
+            Prefix::Encoded(_) => Err(Fault::Length),
+        }
+    }
+
+    /// How many elements follow, each of at least `bytes` bytes.
+    pub fn count(&mut self, bytes: u64) -> Result<usize, Fault> {
+        let n = self.length()?;
+        match n.checked_mul(bytes) {
+            Some(all) if all <= self.left() => usize::try_from(n).map_err(|_| Fault::Announced(n)),
+            _ => Err(Fault::Announced(n)),
+        }
+    }
+
+    /// A string, valid until the next one is read.
+    #[inline]
+    pub fn string(&mut self) -> Result<Text<'_>, Fault> {
+        match self.prefix()? {
+            Prefix::Length(n) => {
+                let range = self.raw(n)?;
+                Ok(Text::Bytes(match range {
+                    Some(range) => &self.window()[range],
+                    None => &self.text,
+                }))
+            }
+            Prefix::Encoded(length::INT_8) => {
+                Ok(Text::Int(i64::from(i8::from_le_bytes(self.array()?))))
+            }
+            Prefix::Encoded(length::INT_16) => {
+                Ok(Text::Int(i64::from(i16::from_le_bytes(self.array()?))))
+            }
+            Prefix::Encoded(length::INT_32) => {
+                Ok(Text::Int(i64::from(i32::from_le_bytes(self.array()?))))
+            }
+            Prefix::Encoded(length::LZF) => {
+                self.unpack()?;
+                Ok(Text::Bytes(&self.text))
+            }
+            Prefix::Encoded(_) => Err(Fault::Encoding),
+        }
+    }
+
+    /// A string that is no integer: the bytes of a packed form.
+    pub fn blob(&mut self) -> Result<&[u8], Fault> {
+        match self.string()? {
+            Text::Bytes(bytes) => Ok(bytes),
+            Text::Int(_) => Err(Fault::Encoding),
+        }
+    }
+
+    /// A string in place of what is in `out`.
+    #[inline]
+    pub fn string_to(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        out.clear();
+        out.extend_from_slice(self.string()?.bytes(&mut itoa::Buffer::new()));
+        Ok(())
+    }
+
+    /// The next `n` bytes: in the window, or (`None`) in `text`.
+    #[inline]
+    fn raw(&mut self, n: u64) -> Result<Option<Range<usize>>, Fault> {
+        if n > self.left() {
+            return Err(Fault::Truncated);
+        }
+        let n = n as usize;
+        let fits = match &self.source {
+            Source::All(_) => true,
+            Source::Stream { window, .. } => n <= window.len(),
+        };
+        if fits {
+            return self.range(n).map(Some);
+        }
+        let mut text = std::mem::take(&mut self.text);
+        let done = self.gather(n, &mut text);
+        self.text = text;
+        done.map(|()| None)
+    }
+
+    /// Reads `n` bytes into `out`, which grows with them.
+    fn gather(&mut self, n: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
+        out.clear();
+        while out.len() < n {
+            let here = self.end - self.at;
+            if here == 0 {
+                self.fill(1)?;
+                continue;
+            }
+            if out.len() == out.capacity() {
+                out.reserve_exact(
+                    (n - out.len()).min(out.len().clamp(WINDOW_BYTES, STEP_BYTES_MAX)),
+                );
+            }
+            let range = self.range(here.min(n - out.len()))?;
+            out.extend_from_slice(&self.window()[range]);
+        }
+        Ok(())
+    }
+
+    fn unpack(&mut self) -> Result<(), Fault> {
+        let (packed_len, len) = (self.length()?, self.length()?);
+        let len = usize::try_from(len).map_err(|_| Fault::Announced(len))?;
+        let range = self.raw(packed_len)?;
+        let mut text = std::mem::take(&mut self.text);
+        if range.is_none() {
+            std::mem::swap(&mut text, &mut self.packed);
+        }
+        text.clear();
+        let data = match range {
+            Some(range) => &self.window()[range],
+            None => &self.packed,
+        };
+        let done = lzf::decompress(data, len, &mut text);
+        self.text = text;
+        Ok(done?)
+    }
+
+    /// Gives back the memory of strings that were large.
+    pub fn trim(&mut self) {
+        for buffer in [&mut self.text, &mut self.packed] {
+            if buffer.capacity() > WINDOW_BYTES {
+                *buffer = Vec::new();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader that gives little at a time.
+    struct Slow<'a>(&'a [u8], usize);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+            let n = self.1.min(self.0.len()).min(to.len());
+            to[..n].copy_from_slice(&self.0[..n]);
+            self.0 = &self.0[n..];
+            Ok(n)
+        }
+    }
+
+    fn plain(text: &[u8]) -> Vec<u8> {
+        let mut out = vec![length::BITS_32];
+        out.extend_from_slice(&(text.len() as u32).to_be_bytes());
+        out.extend_from_slice(text);
+        out
+    }
+
+    #[test]
+    fn strings_are_read_in_whatever_pieces_they_come() {
+        let lengths = [
+            0,
+            1,
+            70,
+            20_000,
+            WINDOW_BYTES - 1,
+            WINDOW_BYTES,
+            3 * WINDOW_BYTES + 7,
+        ];
+        let texts = lengths.map(|n| (0..n).map(|i| (i * 31 % 251) as u8).collect::<Vec<u8>>());
+        let mut all: Vec<u8> = texts.iter().flat_map(|text| plain(text)).collect();
+        all.extend_from_slice(&[0xC0, 0x80, 0xC1, 0x2C, 1, 0xC2, 0x90, 0xEE, 0xFE, 0xFF]);
+        all.extend_from_slice(b"\xC3\x09\x40\x64\x01aa\xe0\x57\0\x01aa");
+        let crc = crc64::update(0, &all);
+        for step in [1 << 10, 70_001, 9 << 20] {
+            let slow = Slow(&all, step);
+            let total = Some(all.len() as u64);
+            let inputs = [
+                Input::of_bytes(&all),
+                Input::of_reader(Box::new(slow), total),
+                Input::of_reader(Box::new(Slow(&all, step)), None),
+            ];
+            for mut input in inputs {
+                input.begin_checksum();
+                for text in &texts {
+                    let got = input.string().expect("a string");
+                    assert!(got == Text::Bytes(text), "{}", text.len());
+                }
+                for n in [-128, 300, -70_000] {
+                    assert_eq!(input.string().expect("a string"), Text::Int(n));
+                }
+                let packed = input.string().expect("a string");
+                assert_eq!(packed, Text::Bytes(&[b'a'; 100]));
+                assert_eq!(input.checksum(), Some(crc));
+                assert!(matches!(input.byte(), Err(Fault::Truncated)));
+            }
+        }
+    }
+
+    #[test]
+    fn announced_lengths_are_not_believed() {
+        for bytes in [
+            &[0x81, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF][..],
+            &[0x80, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2],
+            &[0xC3, 0x80, 0xFF, 0, 0, 0, 5, 0],
+            &[
+                0xC3, 2, 0x81, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 1,
+            ],
+            &[0xC3, 2, 0x80, 0xFF, 0xFF, 0xFF, 0xFF, 0, 1],
+            &[0x82, 0, 0],
+            &[0xC4],
+        ] {
+            assert!(Input::of_bytes(bytes).string().is_err(), "{bytes:x?}");
+            assert!(Input::of_bytes(bytes).count(1).is_err(), "{bytes:x?}");
+            let mut unbounded = Input::of_reader(Box::new(bytes), None);
+            assert!(unbounded.string().is_err(), "{bytes:x?}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! DUMP payloads on their way in: one value with its type, the version, a checksum of all.
+//!
+//!     type | value | version: u16le | checksum: u64le
+
+use super::fault::Fault;
+use super::format::Dialect;
+use super::input::Input;
+use super::parse::{self, Rules};
+use crate::base::crc64;
+use crate::keyspace::OwnedValue;
+use crate::types::Limits;
+
+/// Bytes of version and checksum.
+const FOOTER: usize = 2 + 8;
+
+/// A payload whose checksum is right and whose version is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'a> {
+    body: &'a [u8],
+    dialect: Dialect,
+}
+
+impl<'a> Payload<'a> {
+    /// `None`: wrong version or checksum. A checksum of 0 is none.
+    pub fn verify(payload: &'a [u8]) -> Option<Payload<'a>> {
+        let split = payload.len().checked_sub(FOOTER)?;
+        let (body, footer) = payload.split_at(split);
+        let version = u16::from_le_bytes([footer[0], footer[1]]);
+        let stated = u64::from_le_bytes(footer[2..].try_into().expect("eight bytes"));
+        let dialect = Dialect::of_version(version)?;
+        let found = crc64::update(0, &payload[..split + 2]);
+        (stated == 0 || stated == found).then_some(Payload { body, dialect })
+    }
+
+    /// What `take` makes of the value; the offset at which it is damaged.
+    pub fn read<R>(
+        &self,
+        limits: &Limits,
+        deep: bool,
+        take: impl FnOnce(OwnedValue<'_>) -> R,
+    ) -> Result<R, (u64, Fault)> {
+        let rules = Rules {
+            limits: *limits,
+            deep,
+            dialect: self.dialect,
+        };
+        let mut input = Input::of_bytes(self.body);
+        let read = input
+            .byte()
+            .and_then(|kind| parse::value(&mut input, kind, &rules).map(take));
+        read.map_err(|fault| (input.offset(), fault))
+    }
+}

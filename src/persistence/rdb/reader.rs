@@ -1,0 +1,282 @@
+//! A whole file on its way in, key by key.
+//!
+//! The reader knows the format; what becomes of the keys is its [`Loader`]'s. Everything that
+//! goes wrong has a place: the offset, and the key in whose value it was.
+
+use super::fault::{Fault, RdbError};
+use super::format::{Dialect, VALKEY_VERSIONS, VERSION_MAX, opcode};
+use super::input::Input;
+use super::module;
+use super::parse::{self, Rules};
+use crate::keyspace::{DbIndex, KeyUse, OwnedValue};
+use crate::types::{Limits, Type};
+
+/// What stands before a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyFacts {
+    /// Unix milliseconds.
+    pub expiry: Option<i64>,
+    pub last_use: Option<KeyUse>,
+}
+
+/// Takes what a file holds.
+pub trait Loader {
+    /// The encodings that values are to have.
+    fn limits(&self) -> Limits;
+
+    /// What is told of the server that wrote the file.
+    fn aux(&mut self, _name: &[u8], _value: &[u8]) {}
+
+    /// The keys of this database follow.
+    fn database(&mut self, db: u64) -> Result<DbIndex, Fault>;
+
+    /// Keys that the database will have, and those of them that expire: hints.
+    fn resize(&mut self, _db: DbIndex, _keys: u64, _volatile: u64) {}
+
+    /// A key.
+    fn key(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        value: OwnedValue<'_>,
+        facts: KeyFacts,
+    ) -> Result<(), Fault>;
+
+    /// A key whose container has no elements: a bug of those who wrote it.
+    fn empty_key(&mut self, _db: DbIndex, _key: &[u8]) {}
+
+    /// A key whose type has no commands here; its value was read past.
+    fn without_type(
+        &mut self,
+        _db: DbIndex,
+        _key: &[u8],
+        kind: Type,
+        _facts: KeyFacts,
+    ) -> Result<(), Fault> {
+        Err(Fault::NotYet(kind.name()))
+    }
+
+    /// A function library.
+    fn function(&mut self, _code: &[u8]) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+/// What a file needs to be read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReadOptions {
+    /// Whether the checksum at the end must be right.
+    pub checksum: bool,
+    /// Whether elements of packed forms must differ.
+    pub deep: bool,
+}
+
+/// See the module.
+pub struct Reader<'a> {
+    input: Input<'a>,
+    options: ReadOptions,
+    rules: Rules,
+    pub version: u16,
+    db: DbIndex,
+    key: Vec<u8>,
+    in_value: bool,
+}
+
+/// What the file ended with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    pub version: u16,
+    pub dialect: Dialect,
+    /// Whether it had a checksum that was verified.
+    pub verified: bool,
+    pub bytes: u64,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads the header.
+    pub fn begin(
+        mut input: Input<'a>,
+        options: ReadOptions,
+        loader: &mut dyn Loader,
+    ) -> Result<Reader<'a>, RdbError> {
+        if options.checksum {
+            input.begin_checksum();
+        }
+        let head = header(&mut input);
+        let (dialect, version) = head.map_err(|fault| RdbError {
+            offset: input.offset(),
+            key: None,
+            fault,
+        })?;
+        Ok(Reader {
+            input,
+            options,
+            rules: Rules {
+                limits: loader.limits(),
+                deep: options.deep,
+                dialect,
+            },
+            version,
+            db: DbIndex(0),
+            key: Vec::new(),
+            in_value: false,
+        })
+    }
+
+    /// Bytes that were read.
+    pub fn offset(&self) -> u64 {
+        self.input.offset()
+    }
+
+    /// Reads all of it.
+    pub fn run(mut self, loader: &mut dyn Loader) -> Result<End, RdbError> {
+        loop {
+            if let Some(end) = self.step(loader)? {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Reads up to the end of the next key, or the end.
+    pub fn step(&mut self, loader: &mut dyn Loader) -> Result<Option<End>, RdbError> {
+        let begin = self.input.offset();
+        self.in_value = false;
+        self.step_on(loader).map_err(|fault| RdbError {
+            // A truncated item is named by where it begins.
+            offset: match fault {
+                Fault::Unknown(_) => begin,
+                _ => self.input.offset(),
+            },
+            key: self.in_value.then(|| self.key.as_slice().into()),
+            fault,
+        })
+    }
+
+    fn step_on(&mut self, loader: &mut dyn Loader) -> Result<Option<End>, Fault> {
+        let mut facts = KeyFacts::default();
+        loop {
+            match self.input.byte()? {
+                opcode::EOF => return self.end().map(Some),
+                opcode::EXPIRETIME_MS => facts.expiry = Some(self.input.millis()?),
+                opcode::EXPIRETIME => {
+                    let seconds = i32::from_le_bytes(self.input.array()?);
+                    facts.expiry = Some(i64::from(seconds) * 1000);
+                }
+                opcode::FREQ => facts.last_use = Some(KeyUse::Frequency(self.input.byte()?)),
+                opcode::IDLE => facts.last_use = Some(KeyUse::IdleSeconds(self.input.length()?)),
+                kind if kind < opcode::VALKEY_SLOT_IMPORT => {
+                    self.read_key(kind, facts, loader)?;
+                    return Ok(None);
+                }
+                other => self.other(other, loader)?,
+            }
+        }
+    }
+
+    fn read_key(
+        &mut self,
+        kind: u8,
+        facts: KeyFacts,
+        loader: &mut dyn Loader,
+    ) -> Result<(), Fault> {
+        self.input.string_to(&mut self.key)?;
+        self.in_value = true;
+        match parse::value(&mut self.input, kind, &self.rules) {
+            Ok(value) => loader.key(self.db, &self.key, value, facts)?,
+            Err(Fault::Empty) => loader.empty_key(self.db, &self.key),
+            Err(Fault::NotYet(_)) => {
+                loader.without_type(self.db, &self.key, Type::Stream, facts)?;
+            }
+            Err(fault) => return Err(fault),
+        }
+        self.in_value = false;
+        self.input.trim();
+        Ok(())
+    }
+
+    fn other(&mut self, code: u8, loader: &mut dyn Loader) -> Result<(), Fault> {
+        let input = &mut self.input;
+        match code {
+            opcode::SELECTDB => {
+                let number = input.length()?;
+                self.db = loader.database(number)?;
+            }
+            opcode::RESIZEDB => {
+                let (keys, volatile) = (input.length()?, input.length()?);
+                loader.resize(self.db, keys, volatile);
+            }
+            opcode::AUX => {
+                let mut name = Vec::new();
+                input.string_to(&mut name)?;
+                let mut digits = itoa::Buffer::new();
+                loader.aux(&name, input.string()?.bytes(&mut digits));
+            }
+            // Slots and how many keys they have: every key says itself where it belongs.
+            opcode::SLOT_INFO => {
+                for _ in 0..3 {
+                    input.length()?;
+                }
+            }
+            opcode::VALKEY_SLOT_IMPORT if self.rules.dialect == Dialect::Valkey => {
+                input.string()?;
+                for _ in 0..input.count(2)? {
+                    (input.length()?, input.length()?);
+                }
+            }
+            opcode::FUNCTION2 => {
+                let mut digits = itoa::Buffer::new();
+                loader.function(input.string()?.bytes(&mut digits))?;
+            }
+            opcode::FUNCTION_PRE_GA => return Err(Fault::FunctionPreGa),
+            opcode::MODULE_AUX => return Err(Fault::Module(module::name(input)?)),
+            other => return Err(Fault::Unknown(other)),
+        }
+        Ok(())
+    }
+
+    /// The checksum, which old versions do not have and 0 stands for none.
+    fn end(&mut self) -> Result<End, Fault> {
+        let found = self.input.checksum();
+        let mut verified = false;
+        if self.version >= 5 {
+            let stated = u64::from_le_bytes(self.input.array()?);
+            if let Some(found) = found.filter(|_| self.options.checksum && stated != 0) {
+                if stated != found {
+                    return Err(Fault::Checksum { stated, found });
+                }
+                verified = true;
+            }
+        }
+        Ok(End {
+            version: self.version,
+            dialect: self.rules.dialect,
+            verified,
+            bytes: self.input.offset(),
+        })
+    }
+}
+
+/// `REDIS` and four digits, or `VALKEY` and three.
+fn header(input: &mut Input<'_>) -> Result<(Dialect, u16), Fault> {
+    let head: [u8; 9] = input.array()?;
+    let (dialect, digits) = match &head {
+        [b'R', b'E', b'D', b'I', b'S', digits @ ..] => (Dialect::Redis, &digits[..]),
+        [b'V', b'A', b'L', b'K', b'E', b'Y', digits @ ..] => (Dialect::Valkey, &digits[..]),
+        _ => return Err(Fault::Magic),
+    };
+    let mut version = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return Err(Fault::Magic);
+        }
+        version = version * 10 + u16::from(digit - b'0');
+    }
+    let known = match dialect {
+        Dialect::Redis => 1..=VERSION_MAX,
+        Dialect::Valkey => VALKEY_VERSIONS,
+    };
+    match known.contains(&version) {
+        true => Ok((dialect, version)),
+        false => Err(Fault::Version(u32::from(version))),
+    }
+}

@@ -1,0 +1,206 @@
+//! Databases from files: at the start, and when DEBUG RELOAD asks.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+use super::{Engine, Server};
+use crate::base::text::Printable;
+use crate::config::{SanitizePayload, system_text};
+use crate::keyspace::{DbIndex, Keyspace, OwnedValue};
+use crate::persistence::rdb::{Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader};
+use crate::types::Limits;
+
+/// What the last load found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadFigures {
+    pub keys_loaded: u64,
+    /// Keys whose time had come: they are left out.
+    pub keys_expired: u64,
+    pub empty_keys: u64,
+    /// Function libraries.
+    pub functions: u64,
+}
+
+/// Why a file was not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Damaged(#[from] RdbError),
+}
+
+/// Puts what a file holds into the keyspace.
+struct Filler<'a> {
+    keyspace: &'a mut Keyspace,
+    /// Keys that are there make room.
+    merges: bool,
+    figures: LoadFigures,
+}
+
+impl Loader for Filler<'_> {
+    fn limits(&self) -> Limits {
+        self.keyspace.limits
+    }
+
+    fn aux(&mut self, name: &[u8], value: &[u8]) {
+        let number = || std::str::from_utf8(value).ok()?.parse::<i64>().ok();
+        match name {
+            b"redis-ver" | b"valkey-ver" => {
+                tracing::info!("Loading RDB produced by version {}", Printable(value));
+            }
+            b"ctime" => {
+                let now_s = self.keyspace.now_ms / 1000;
+                let age = number().map_or(0, |at| now_s.saturating_sub(at).max(0));
+                tracing::info!("RDB age {age} seconds");
+            }
+            b"used-mem" => {
+                let mb = number().unwrap_or(0) as f64 / (1024.0 * 1024.0);
+                tracing::info!("RDB memory usage when created {mb:.2} Mb");
+            }
+            _ => {}
+        }
+    }
+
+    fn database(&mut self, db: u64) -> Result<DbIndex, Fault> {
+        match u32::try_from(db) {
+            Ok(at) if (at as usize) < self.keyspace.databases() => Ok(DbIndex(at)),
+            _ => Err(Fault::Database(db)),
+        }
+    }
+
+    fn key(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        value: OwnedValue<'_>,
+        facts: KeyFacts,
+    ) -> Result<(), Fault> {
+        if facts.expiry.is_some_and(|at| at < self.keyspace.now_ms) {
+            self.figures.keys_expired += 1;
+            return Ok(());
+        }
+        if self.merges {
+            self.keyspace.db(db).delete(key);
+        }
+        let is_new = self
+            .keyspace
+            .load(db, key, value, facts.expiry, facts.last_use);
+        if !is_new {
+            return Err(Fault::DuplicateKey(db.0));
+        }
+        self.figures.keys_loaded += 1;
+        Ok(())
+    }
+
+    fn empty_key(&mut self, _db: DbIndex, key: &[u8]) {
+        // Some of many are enough to know.
+        const TOLD_MAX: u64 = 10;
+        self.figures.empty_keys += 1;
+        if self.figures.empty_keys <= TOLD_MAX {
+            tracing::info!("Skipping empty key: {}", Printable(key));
+        }
+    }
+
+    fn function(&mut self, _code: &[u8]) -> Result<(), Fault> {
+        self.figures.functions += 1;
+        Ok(())
+    }
+}
+
+impl Server {
+    /// Loads a file into the keyspace, beside what is there. With `merges` keys that are there
+    /// already make room, else they are an error.
+    pub fn load_file(
+        &mut self,
+        keyspace: &mut Keyspace,
+        path: &Path,
+        merges: bool,
+    ) -> Result<LoadFigures, LoadError> {
+        let file = File::open(path)?;
+        let bytes = file.metadata()?.len();
+        let options = ReadOptions {
+            checksum: self.config.rdbchecksum,
+            deep: self.config.sanitize_dump_payload == SanitizePayload::Yes,
+        };
+        let mut filler = Filler {
+            keyspace,
+            merges,
+            figures: LoadFigures::default(),
+        };
+        let input = Input::of_reader(Box::new(file), Some(bytes));
+        Reader::begin(input, options, &mut filler)?.run(&mut filler)?;
+        let figures = filler.figures;
+        self.last_load = figures;
+        tracing::info!(
+            "Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {}.",
+            figures.keys_loaded,
+            figures.keys_expired,
+            figures.empty_keys
+        );
+        if figures.functions > 0 {
+            tracing::warn!(
+                "{} function libraries in the file are left out: functions are not supported yet.",
+                figures.functions
+            );
+        }
+        Ok(figures)
+    }
+
+    /// DEBUG RELOAD: the data as it is read from the file, in place of (`flushes`) or on top
+    /// of what is there. `false`: it could not be read; why stands in the log, and what was
+    /// read before the fault is there.
+    pub fn reload(&mut self, keyspace: &mut Keyspace, flushes: bool, merges: bool) -> bool {
+        self.cancel_save(keyspace);
+        if flushes {
+            for at in 0..keyspace.databases() {
+                keyspace.flush(DbIndex(at as u32), false);
+            }
+        }
+        let path = self.config.dbfilename.path().to_owned();
+        match self.load_file(keyspace, &path, merges) {
+            Ok(_) => {
+                tracing::warn!("DB reloaded by DEBUG RELOAD");
+                true
+            }
+            Err(error) => {
+                tracing::warn!("Loading '{}': {}", path.display(), reason(&error));
+                false
+            }
+        }
+    }
+}
+
+/// Why a file was not loaded, as the log has it.
+fn reason(error: &LoadError) -> String {
+    match error {
+        LoadError::Io(error) => system_text(error),
+        LoadError::Damaged(error) => error.to_string(),
+    }
+}
+
+impl Engine {
+    /// Loads the file that the configuration names, if it is there. `false`: it cannot be
+    /// loaded, and a server that went on without it would overwrite it.
+    pub(super) fn load_at_start(&mut self) -> bool {
+        let Engine { keyspace, server } = self;
+        let path = server.config.dbfilename.path().to_owned();
+        let began = Instant::now();
+        match server.load_file(keyspace, &path, false) {
+            Ok(_) => {
+                let seconds = began.elapsed().as_secs_f64();
+                tracing::info!("DB loaded from disk: {seconds:.3} seconds");
+                server.read_clock(keyspace);
+                true
+            }
+            Err(LoadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) => {
+                tracing::warn!("The file '{}': {}", path.display(), reason(&error));
+                tracing::warn!("Fatal error loading the DB, check server logs. Exiting.");
+                false
+            }
+        }
+    }
+}

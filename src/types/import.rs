@@ -1,0 +1,253 @@
+//! Values as files bring them: packed forms taken over as they are, then brought into the
+//! encoding that the limits ask for, as Redis does when it loads.
+//!
+//! What is given here is structurally sound (a `Listpack` always is); that records are whole,
+//! scores are numbers, expiries in order is checked here. `None`: they are not.
+
+use super::hash::{expiries_in_order, insert_by_expiry, stored_expiry};
+use super::zset::scores_are_numbers;
+use super::{Container, Entry, Expiry, Hash, Limits, List, Set, Zset};
+use crate::encodings::intset::Intset;
+use crate::encodings::listpack::Listpack;
+use crate::encodings::quicklist::Quicklist;
+use crate::encodings::scored::ScoredTable;
+use std::collections::HashSet;
+
+/// Whether no two of each `width` entries begin with the same text.
+pub fn all_differ(pack: &Listpack, width: usize) -> bool {
+    let firsts = pack.iter().step_by(width.max(1));
+    let mut seen = HashSet::new();
+    let mut buffer = itoa::Buffer::new();
+    firsts
+        .into_iter()
+        .all(|e| seen.insert(e.bytes(&mut buffer).to_vec()))
+}
+
+/// A list that is built node by node.
+pub struct ListImport(Box<Quicklist>);
+
+impl ListImport {
+    pub fn new(limits: &Limits) -> ListImport {
+        let list = Quicklist::new(limits.list_fill, limits.list_compress_depth);
+        ListImport(Box::new(list))
+    }
+
+    pub fn pack(&mut self, pack: Listpack) {
+        self.0.append_pack(pack);
+    }
+
+    pub fn plain(&mut self, element: &[u8]) {
+        self.0.append_plain(element);
+    }
+
+    pub fn finish(self, limits: &Limits) -> List {
+        let mut list = List::Quicklist(self.0);
+        list.built(limits);
+        list
+    }
+}
+
+impl Set {
+    /// A set that was a listpack.
+    pub fn import_pack(pack: Listpack, limits: &Limits) -> Set {
+        let mut set = Set::Listpack(pack);
+        let len = set.len();
+        set.prepare(len, limits);
+        set
+    }
+
+    /// A set that was an intset.
+    pub fn import_intset(intset: Intset, limits: &Limits) -> Set {
+        let mut set = Set::Intset(intset);
+        let len = set.len();
+        set.prepare(len, limits);
+        set
+    }
+
+    /// An empty set for so many members of any kind.
+    pub fn import_for(members: usize, limits: &Limits) -> Set {
+        match members > limits.set_max_intset_entries {
+            true => Set::large(),
+            false => Set::of_integers(),
+        }
+    }
+}
+
+impl Zset {
+    /// A sorted set that was a listpack of members and scores.
+    pub fn import_pack(pack: Listpack, limits: &Limits) -> Option<Zset> {
+        if !pack.len().is_multiple_of(2) || !scores_are_numbers(&pack) {
+            return None;
+        }
+        let members = pack.iter().step_by(2);
+        let longest = members.map(|e| e.text_len()).max().unwrap_or(0);
+        let large = pack.len() / 2 > limits.zset_max_listpack_entries
+            || longest > limits.zset_max_listpack_value;
+        let mut zset = Zset::Listpack(pack);
+        if large {
+            zset.become_table();
+        }
+        Some(zset)
+    }
+
+    /// A sorted set of many members, brought into the small form if it fits.
+    pub fn import_table(table: ScoredTable, limits: &Limits) -> Zset {
+        let mut zset = Zset::Table(Box::new(table));
+        zset.become_listpack_if_small(limits);
+        zset
+    }
+}
+
+impl Hash {
+    /// A hash that was a listpack of fields and values.
+    pub fn import_pack(pack: Listpack, limits: &Limits) -> Option<Hash> {
+        if !pack.len().is_multiple_of(2) {
+            return None;
+        }
+        let mut hash = Hash::Listpack(pack);
+        hash.fit(limits);
+        Some(hash)
+    }
+
+    /// A hash that was a listpack of fields, values and expiries.
+    pub fn import_extended(pack: Listpack, limits: &Limits) -> Option<Hash> {
+        if !pack.len().is_multiple_of(3) || !expiries_in_order(&pack) {
+            return None;
+        }
+        let mut hash = Hash::ListpackEx(pack);
+        hash.fit(limits);
+        Some(hash)
+    }
+
+    fn fit(&mut self, limits: &Limits) {
+        let mut longest = 0;
+        self.visit(|field| {
+            longest = field
+                .name
+                .text_len()
+                .max(field.value.text_len())
+                .max(longest);
+            true
+        });
+        if self.len() > limits.hash_max_listpack_entries || longest > limits.hash_max_listpack_value
+        {
+            self.become_table();
+        }
+    }
+}
+
+/// A hash that is built field by field, none of which comes twice.
+pub struct HashImport<'a> {
+    hash: Hash,
+    limits: &'a Limits,
+}
+
+impl<'a> HashImport<'a> {
+    /// `expirable`: fields may have expiries.
+    pub fn new(fields: usize, expirable: bool, limits: &'a Limits) -> HashImport<'a> {
+        let mut hash = Hash::new();
+        if fields > limits.hash_max_listpack_entries {
+            hash.become_table();
+        } else if expirable {
+            hash.make_expirable();
+        }
+        HashImport { hash, limits }
+    }
+
+    /// Adds a field; false if a table has it already. (Small forms are not searched.)
+    pub fn add(&mut self, name: &[u8], value: &[u8], expire_ms: Option<u64>) -> bool {
+        if let Hash::Listpack(pack) | Hash::ListpackEx(pack) = &self.hash {
+            let longest = name.len().max(value.len());
+            if longest > self.limits.hash_max_listpack_value || !pack.fits(name.len() + value.len())
+            {
+                self.hash.become_table();
+            }
+        }
+        let (name_entry, value_entry) = (Entry::parse(name), Entry::parse(value));
+        match &mut self.hash {
+            Hash::Table(table) => {
+                let expiry = expire_ms.map_or(Expiry::Clear, Expiry::Set);
+                return table.set(name, value, expiry);
+            }
+            Hash::Listpack(pack) => pack.append_all(&[name_entry, value_entry]),
+            Hash::ListpackEx(pack) => {
+                let expiry = Entry::Int(stored_expiry(expire_ms));
+                insert_by_expiry(pack, [name_entry, value_entry, expiry]);
+            }
+        }
+        true
+    }
+
+    pub fn finish(self) -> Hash {
+        self.hash
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Encoding;
+
+    fn pack(words: &[&str]) -> Listpack {
+        Listpack::from_entries(words.iter().map(|word| Entry::parse(word.as_bytes())))
+    }
+
+    #[test]
+    fn records_that_are_not_whole_or_in_order_are_refused() {
+        let limits = Limits::default();
+        assert!(Hash::import_pack(pack(&["a", "1", "b"]), &limits).is_none());
+        assert!(Zset::import_pack(pack(&["a"]), &limits).is_none());
+        assert!(Zset::import_pack(pack(&["a", "nan"]), &limits).is_none());
+        assert!(Zset::import_pack(pack(&["a", "x"]), &limits).is_none());
+        for bad in [
+            &["a", "1", "x"][..],
+            &["a", "1", "-5"],
+            &["a", "1", "7", "b", "2", "6"],
+            &["a", "1", "0", "b", "2", "6"],
+        ] {
+            assert!(
+                Hash::import_extended(pack(bad), &limits).is_none(),
+                "{bad:?}"
+            );
+        }
+        let good = ["a", "1", "6", "b", "2", "6", "c", "3", "0", "d", "4", "0"];
+        let hash = Hash::import_extended(pack(&good), &limits).expect("in order");
+        assert_eq!((hash.len(), hash.next_due()), (4, Some(6)));
+    }
+
+    #[test]
+    fn what_exceeds_the_limits_gets_a_table() {
+        let limits = Limits {
+            hash_max_listpack_entries: 1,
+            zset_max_listpack_value: 3,
+            set_max_listpack_entries: 1,
+            ..Limits::default()
+        };
+        let hash = Hash::import_pack(pack(&["a", "1", "b", "2"]), &limits).expect("pairs");
+        assert_eq!((hash.encoding(), hash.len()), (Encoding::Hashtable, 2));
+        let zset = Zset::import_pack(pack(&["long", "1"]), &limits).expect("pairs");
+        assert_eq!((zset.encoding(), zset.len()), (Encoding::Skiplist, 1));
+        let set = Set::import_pack(pack(&["a", "b"]), &limits);
+        assert_eq!((set.encoding(), set.len()), (Encoding::Hashtable, 2));
+        assert!(!all_differ(&pack(&["a", "1", "a", "2"]), 2));
+        assert!(all_differ(&pack(&["a", "1", "b", "1"]), 2));
+    }
+
+    #[test]
+    fn fields_that_come_one_by_one_stand_by_expiry() {
+        let limits = Limits::default();
+        let mut import = HashImport::new(3, true, &limits);
+        for (name, expiry) in [("a", None), ("b", Some(9)), ("c", Some(4))] {
+            assert!(import.add(name.as_bytes(), b"v", expiry));
+        }
+        let hash = import.finish();
+        hash.check_invariants();
+        assert_eq!(
+            (hash.encoding(), hash.next_due()),
+            (Encoding::ListpackEx, Some(4))
+        );
+        let mut import = HashImport::new(600, false, &limits);
+        assert!(import.add(b"a", b"1", None));
+        assert!(!import.add(b"a", b"2", None));
+    }
+}

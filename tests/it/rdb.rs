@@ -1,0 +1,380 @@
+//! Files and payloads between russet and the real servers, both ways, and files that are
+//! damaged.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::support::{Connection, Daemon, daemon::russet, peers::Peer};
+
+const PEERS: [Peer; 3] = [Peer::Redis7, Peer::Redis8, Peer::Valkey9];
+
+fn folder() -> TempDir {
+    tempfile::Builder::new()
+        .prefix("russet-test-")
+        .tempdir()
+        .expect("a folder")
+}
+
+/// A server in a new folder that holds this file.
+fn with_file(program: &Path, file: &Path, args: &[&str]) -> Daemon {
+    let folder = folder();
+    std::fs::copy(file, folder.path().join("dump.rdb")).expect("a copy");
+    Daemon::start_in(program, args, folder)
+}
+
+/// Values of every type and encoding.
+fn fill(c: &mut Connection) {
+    let mut run = |line: &str| {
+        let reply = c.ask(line);
+        assert!(!reply.starts_with('-'), "{line}: {reply}");
+    };
+    run("SET int 12345");
+    run("SET int:big 9223372036854775807");
+    run("SET int:text 007");
+    run("SET text hello");
+    run("APPEND raw 42");
+    run(&format!("SET long {}", "abcdefgh".repeat(4000)));
+    run(&format!("SET huge {}", "0123456789".repeat(150_000)));
+    run("SET expires 1 EX 100000");
+    for i in 0..10 {
+        run(&format!("RPUSH list {i} value:{i}"));
+        run(&format!("SADD set:int {}", i * 70_000_000_000u64));
+        run(&format!("SADD set:small {i} member:{i}"));
+        run(&format!("ZADD zset:small {}.25 member:{i}", i * 3));
+        run(&format!("HSET hash:small field:{i} {i}"));
+    }
+    run("ZADD zset:small -inf low +inf high 1e16 far 0 nought");
+    for i in 0..1500 {
+        run(&format!("RPUSH list:long value:{i} {i}"));
+        run(&format!("SADD set:large member:{i}"));
+        run(&format!("ZADD zset:large {i}.5 member:{i}"));
+        run(&format!("HSET hash:large field:{i} value:{i}"));
+    }
+    run(&format!("RPUSH list:long {}", "x".repeat(20_000)));
+    run("SELECT 9");
+    run("SET other database");
+    run("SELECT 0");
+}
+
+fn fill_expiring_fields(c: &mut Connection) {
+    for i in 0..600 {
+        c.ask(&format!("HSET hash:ttl:large field:{i} value:{i}"));
+        let at = 33_177_117_420_000u64 + i;
+        c.ask(&format!(
+            "HPEXPIREAT hash:ttl:large {at} FIELDS 1 field:{}",
+            i / 2
+        ));
+    }
+    c.ask("HSET hash:ttl:small a 1 b 2 c 3");
+    let reply = c.ask("HPEXPIREAT hash:ttl:small 33177117420000 FIELDS 2 a c");
+    assert_eq!(reply, "*2\r\n:1\r\n:1\r\n");
+}
+
+/// What a key holds, the same text whatever order its elements are kept in.
+fn value(c: &mut Connection, key: &str) -> String {
+    let kind = c.ask(&format!("TYPE {key}"));
+    let (line, sorts, width) = match kind.trim_end() {
+        "+string" => (format!("GET {key}"), false, 1),
+        "+list" => (format!("LRANGE {key} 0 -1"), false, 1),
+        "+set" => (format!("SMEMBERS {key}"), true, 1),
+        "+zset" => (format!("ZRANGE {key} 0 -1 WITHSCORES"), false, 2),
+        "+hash" => (format!("HGETALL {key}"), true, 2),
+        other => panic!("{key}: {other}"),
+    };
+    let reply = c.value(&line);
+    let Some(items) = reply.items() else {
+        return format!("{key} {reply:?}");
+    };
+    let mut elements: Vec<_> = items
+        .chunks(width)
+        .map(|item| format!("{item:?}"))
+        .collect();
+    if sorts {
+        elements.sort();
+    }
+    format!("{key} {kind}{elements:?}")
+}
+
+/// What both databases hold, but for expiring hashes.
+fn contents(c: &mut Connection) -> Vec<String> {
+    let mut all = Vec::new();
+    for db in [9, 0] {
+        c.ask(&format!("SELECT {db}"));
+        let reply = c.value("KEYS *");
+        let keys = reply.items().expect("keys").iter();
+        let mut keys: Vec<String> = keys
+            .map(|key| String::from_utf8_lossy(key.text().expect("a key")).into_owned())
+            .filter(|key| !key.starts_with("hash:ttl"))
+            .collect();
+        keys.sort();
+        all.extend(keys.iter().map(|key| value(c, key)));
+    }
+    all
+}
+
+/// What the expiring hashes hold, in an order of its own.
+fn expiring_fields(c: &mut Connection) -> Vec<String> {
+    let mut all = Vec::new();
+    for (key, count) in [("hash:ttl:large", 600), ("hash:ttl:small", 3)] {
+        assert_eq!(c.ask(&format!("HLEN {key}")), format!(":{count}\r\n"));
+    }
+    for i in 0..600 {
+        let field = format!("field:{i}");
+        all.push(c.ask(&format!("HGET hash:ttl:large {field}")));
+        all.push(c.ask(&format!("HPEXPIRETIME hash:ttl:large FIELDS 1 {field}")));
+    }
+    for field in ["a", "b", "c"] {
+        all.push(c.ask(&format!("HGET hash:ttl:small {field}")));
+        all.push(c.ask(&format!("HPEXPIRETIME hash:ttl:small FIELDS 1 {field}")));
+    }
+    all
+}
+
+fn encodings(c: &mut Connection) -> Vec<String> {
+    [
+        "int",
+        "int:text",
+        "text",
+        "long",
+        "list",
+        "list:long",
+        "set:int",
+        "set:small",
+        "set:large",
+        "zset:small",
+        "zset:large",
+        "hash:small",
+        "hash:large",
+    ]
+    .iter()
+    .map(|key| format!("{key}: {}", c.ask(&format!("OBJECT ENCODING {key}"))))
+    .collect()
+}
+
+/// The same for every server that allows DEBUG.
+const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
+
+#[test]
+fn files_of_other_servers_hold_here_what_they_hold_there() {
+    for peer in PEERS {
+        let Some(program) = peer.program_for("files of other servers") else {
+            continue;
+        };
+        for compression in ["yes", "no"] {
+            let theirs = Daemon::start_program(&program, &["--rdbcompression", compression]);
+            let mut there = theirs.connect();
+            fill(&mut there);
+            let expires = peer != Peer::Redis7;
+            if expires {
+                fill_expiring_fields(&mut there);
+            }
+            assert_eq!(there.ask("SAVE"), "+OK\r\n");
+            let ours = with_file(&russet(), &theirs.folder().join("dump.rdb"), &[]);
+            let mut here = ours.connect();
+            if expires {
+                assert_eq!(expiring_fields(&mut here), expiring_fields(&mut there));
+            }
+            let ttl = here.ask("TTL expires");
+            assert!(ttl.starts_with(":9999") || ttl == ":100000\r\n", "{ttl}");
+            assert!(
+                contents(&mut here) == contents(&mut there),
+                "{}",
+                peer.name()
+            );
+            if peer == Peer::Redis8 {
+                assert_eq!(encodings(&mut here), encodings(&mut there));
+            }
+        }
+    }
+}
+
+#[test]
+fn other_servers_load_our_files() {
+    let ours = Daemon::start(&DEBUG);
+    let mut here = ours.connect();
+    fill(&mut here);
+    let held = contents(&mut here);
+    let file = ours.folder().join("dump.rdb");
+    for (peer, version) in [
+        (Peer::Redis7, "9"),
+        (Peer::Redis7, "10"),
+        (Peer::Redis8, "11"),
+        (Peer::Redis8, "12"),
+        (Peer::Valkey9, "0"),
+    ] {
+        let Some(program) = peer.program_for("our files on other servers") else {
+            continue;
+        };
+        let reply = here.ask(&format!("CONFIG SET rdb-version {version}"));
+        assert_eq!(reply, "+OK\r\n");
+        assert_eq!(here.ask("SAVE"), "+OK\r\n");
+        let theirs = with_file(&program, &file, &[]);
+        let mut there = theirs.connect();
+        assert!(contents(&mut there) == held, "{} {version}", peer.name());
+    }
+    fill_expiring_fields(&mut here);
+    assert!(here.ask("CONFIG SET rdb-version 11").starts_with('+'));
+    assert_eq!(here.ask("SAVE"), "-ERR\r\n");
+    ours.wait_for_log("hash:ttl:");
+    assert!(here.ask("CONFIG SET rdb-version 0").starts_with('+'));
+    assert_eq!(here.ask("SAVE"), "+OK\r\n");
+    let Some(program) = Peer::Redis8.program_for("our expiring fields on Redis") else {
+        return;
+    };
+    let theirs = with_file(&program, &file, &[]);
+    let mut there = theirs.connect();
+    assert_eq!(expiring_fields(&mut there), expiring_fields(&mut here));
+    let checker = program.with_file_name("redis-check-rdb");
+    if checker.exists() {
+        let checked = Command::new(checker).arg(&file).output().expect("it runs");
+        assert!(checked.status.success(), "{checked:?}");
+    }
+}
+
+/// The bytes of a bulk string.
+fn bulk(reply: &[u8]) -> Vec<u8> {
+    let start = reply.iter().position(|&b| b == b'\n').expect("a line") + 1;
+    reply[start..reply.len() - 2].to_vec()
+}
+
+#[test]
+fn payloads_of_other_servers_are_restored_and_ours_there() {
+    let ours = Daemon::start(&DEBUG);
+    let mut here = ours.connect();
+    for peer in PEERS {
+        let Some(program) = peer.program_for("payloads of other servers") else {
+            continue;
+        };
+        let theirs = Daemon::start_program(&program, &[]);
+        let mut there = theirs.connect();
+        fill(&mut there);
+        if peer != Peer::Redis7 {
+            fill_expiring_fields(&mut there);
+        }
+        here.ask("FLUSHALL");
+        let keys = there.value("KEYS *");
+        for key in keys.items().expect("keys") {
+            let key = key.text().expect("a key");
+            let payload = bulk(&there.call(&[b"DUMP", key]));
+            let reply = here.call(&[b"RESTORE", key, b"0", &payload]);
+            assert_eq!(reply, b"+OK\r\n", "{} {key:?}", peer.name());
+            let name = String::from_utf8_lossy(key).into_owned();
+            let same = value(&mut here, &name) == value(&mut there, &name);
+            assert!(
+                same || name.starts_with("hash:ttl"),
+                "{} {name}",
+                peer.name()
+            );
+            if peer == Peer::Redis8 {
+                let back = bulk(&here.call(&[b"DUMP", key]));
+                let reply = there.call(&[b"RESTORE", key, b"0", &back, b"REPLACE"]);
+                assert_eq!(reply, b"+OK\r\n", "{name}");
+                let same = value(&mut here, &name) == value(&mut there, &name);
+                assert!(same || name.starts_with("hash:ttl"), "{name}");
+            }
+        }
+        if peer != Peer::Redis7 {
+            assert_eq!(expiring_fields(&mut here), expiring_fields(&mut there));
+        }
+    }
+}
+
+#[test]
+fn a_restart_keeps_what_was_saved() {
+    let mut server = Daemon::start(&DEBUG);
+    let mut c = server.connect();
+    fill(&mut c);
+    fill_expiring_fields(&mut c);
+    let digest = c.ask("DEBUG DIGEST");
+    assert_eq!(c.ask("DEBUG RELOAD"), "+OK\r\n");
+    assert_eq!(c.ask("DEBUG DIGEST"), digest);
+    assert_eq!(
+        server.info("rdb_last_load_keys_loaded").as_deref(),
+        Some("20")
+    );
+    server.kill();
+    server.restart();
+    let mut c = server.connect();
+    assert_eq!(c.ask("DEBUG DIGEST"), digest);
+    server.wait_for_log("DB loaded from disk: ");
+    assert_eq!(c.ask("DEBUG RELOAD NOSAVE MERGE NOFLUSH"), "+OK\r\n");
+    assert_eq!(c.ask("DEBUG DIGEST"), digest);
+    let twice = c.ask("DEBUG RELOAD NOSAVE NOFLUSH");
+    assert!(
+        twice.starts_with("-ERR Error trying to load the RDB dump"),
+        "{twice}"
+    );
+}
+
+/// Runs russet in a folder until it ends by itself; its exit status and its log.
+fn refused(folder: &Path) -> (Option<i32>, String) {
+    let output = Command::new(russet())
+        .args([
+            "--port",
+            "0",
+            "--save",
+            "",
+            "--unixsocket",
+            "socket",
+            "--dir",
+        ])
+        .arg(folder)
+        .output()
+        .expect("it runs");
+    let log = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code(), log)
+}
+
+fn check(file: &Path) -> (Option<i32>, String) {
+    let output = Command::new(russet())
+        .args(["check-rdb", "--stats"])
+        .arg(file)
+        .output()
+        .expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code(), text)
+}
+
+#[test]
+fn a_damaged_file_stops_the_start_and_says_where() {
+    let server = Daemon::start(&DEBUG);
+    let mut c = server.connect();
+    c.ask("SET first 1");
+    c.ask("RPUSH broken one two three");
+    assert_eq!(c.ask("SAVE"), "+OK\r\n");
+    let file = server.folder().join("dump.rdb");
+    let (code, text) = check(&file);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("Checksum OK"), "{text}");
+    assert!(text.contains("[stats] list: 1 keys"), "{text}");
+
+    let sound = std::fs::read(&file).expect("a file");
+    let folder = folder();
+    let name = folder.path().join("dump.rdb");
+    let mut bytes = sound.clone();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&name, &bytes).expect("written");
+    let (code, log) = refused(folder.path());
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("CRC error"), "{log}");
+    assert!(
+        log.trim_end()
+            .ends_with("Fatal error loading the DB, check server logs. Exiting.")
+    );
+    assert_eq!(check(&name).0, Some(1));
+
+    let mut bytes = sound;
+    let at = bytes
+        .windows(3)
+        .position(|w| w == b"two")
+        .expect("an element");
+    bytes[at - 1] = 0xFE;
+    std::fs::write(&name, &bytes).expect("written");
+    let (code, text) = check(&name);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("key 'broken': listpack entry"), "{text}");
+    assert_eq!(refused(folder.path()).0, Some(1));
+}
