@@ -231,16 +231,6 @@ fn signals_that_redis_lives_through_are_lived_through() {
 }
 
 #[test]
-fn save_points_that_are_not_served_are_named_at_the_end() {
-    let server = Daemon::start(&["--save", "3600 1"]);
-    let mut c = server.connect();
-    c.ask("SET a 1");
-    c.ask("SET b 1");
-    server.signal(Signal::TERM);
-    server.wait_for_log("2 keys are lost, with 2 changes since the start.");
-}
-
-#[test]
 fn the_logo_shows_the_pid() {
     let server = Daemon::start(&["--always-show-logo", "yes"]);
     assert!(server.log().contains(&format!(" PID: {}\n", server.pid())));
