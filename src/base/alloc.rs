@@ -8,6 +8,8 @@
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
+use std::ffi::CStr;
+use std::io;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
@@ -86,7 +88,7 @@ pub fn version() -> &'static str {
 
 /// The allocator's own report, for people.
 pub fn report() -> Vec<u8> {
-    use std::ffi::{CStr, c_char, c_void};
+    use std::ffi::{c_char, c_void};
     unsafe extern "C" fn append(to: *mut c_void, text: *const c_char) {
         // SAFETY: the pointer that `report` gave to jemalloc, used by nobody else meanwhile.
         let to = unsafe { &mut *to.cast::<Vec<u8>>() };
@@ -110,18 +112,48 @@ pub fn report() -> Vec<u8> {
 /// Gives unused dirty pages back to the system (MEMORY PURGE).
 pub fn purge() -> bool {
     // 4096 is MALLCTL_ARENAS_ALL: every arena.
-    let name = b"arena.4096.purge\0";
-    // SAFETY: the name is NUL-terminated and the control takes no value in either direction.
-    let code = unsafe {
-        tikv_jemalloc_sys::mallctl(
-            name.as_ptr().cast(),
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            0,
-        )
-    };
-    code == 0
+    perform(c"arena.4096.purge").is_ok()
+}
+
+/// Has jemalloc do what a control without a value stands for: a purge, a decay, a flush of the
+/// thread's cache. Others are refused: some invalidate memory that is in use.
+pub fn perform(control: &CStr) -> io::Result<()> {
+    let name = control.to_bytes();
+    let harmless = [&b".purge"[..], b".decay", b"thread.tcache.flush"];
+    if !harmless.iter().any(|end| name.ends_with(end)) {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    let (nothing, none) = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: the name is NUL-terminated, and these controls take no value in either direction.
+    outcome(unsafe { tikv_jemalloc_sys::mallctl(control.as_ptr(), nothing, none, nothing, 0) })
+}
+
+/// The value of a control that is a number (or a truth value, or an address).
+pub fn control_number(control: &CStr) -> io::Result<u64> {
+    let mut refused = io::ErrorKind::InvalidInput.into();
+    for bytes in [8usize, 4, 1] {
+        let (mut value, mut len) = (0u64, bytes);
+        // SAFETY: the name is NUL-terminated; jemalloc writes at most `len` bytes, which
+        // `value` has, and nothing is given to it.
+        let code = unsafe {
+            let to = (&raw mut value).cast();
+            tikv_jemalloc_sys::mallctl(control.as_ptr(), to, &mut len, std::ptr::null_mut(), 0)
+        };
+        match outcome(code) {
+            Ok(()) => return Ok(value),
+            // Another length than the control's.
+            Err(error) if code == libc::EINVAL => refused = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refused)
+}
+
+fn outcome(code: i32) -> io::Result<()> {
+    match code {
+        0 => Ok(()),
+        code => Err(io::Error::from_raw_os_error(code)),
+    }
 }
 
 /// The bytes that an allocation of `n` really occupies: jemalloc's size class.

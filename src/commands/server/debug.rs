@@ -5,6 +5,7 @@
 //! (`enable-debug-command`).
 
 use super::config::NO_FILE;
+use super::debug_allocator as allocator;
 use super::debug_digest as digest;
 use super::debug_inspect as inspect;
 use super::debug_protocol as protocol;
@@ -52,6 +53,8 @@ static SUBCOMMANDS: &[Subcommand] = &[
     sub("HTSTATS-KEY", 3, 4, inspect::htstats_key),
     sub("LISTPACK", 3, 3, inspect::listpack),
     sub("LOG", 3, 3, log),
+    sub("MALLCTL", 3, 3, allocator::number),
+    sub("MALLCTL-STR", 3, 4, allocator::text),
     sub("OBJECT", 3, 3, inspect::object),
     sub("OOM", 2, 2, out_of_memory),
     sub("PANIC", 2, 2, panic),
@@ -124,6 +127,10 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "    Log the entries of the listpack at <key>.",
             "LOG <message>",
             "    Write <message> to the log.",
+            "MALLCTL <name>",
+            "    The number that jemalloc keeps under <name>.",
+            "MALLCTL-STR <name> [VOID]",
+            "    jemalloc's version; with VOID: a purge, a decay or a flush of the thread's cache.",
             "OBJECT <key>",
             "    How the value at <key> is stored.",
             "OOM",

@@ -2,6 +2,7 @@
 
 mod config;
 mod debug;
+mod debug_allocator;
 mod debug_digest;
 mod debug_inspect;
 mod debug_protocol;
