@@ -74,7 +74,7 @@ impl<'a> Str<'a> {
         }
     }
 
-    pub fn to_vec(&self) -> Vec<u8> {
+    pub fn to_vec(self) -> Vec<u8> {
         self.text(&mut itoa::Buffer::new()).to_vec()
     }
 

@@ -179,6 +179,10 @@ impl HashTable {
         self.len
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// The first word with this hash's tag that `eq` accepts.
     #[inline]
     pub fn find(&self, hash: u64, mut eq: impl FnMut(Word) -> bool) -> Option<Word> {

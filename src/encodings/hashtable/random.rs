@@ -25,7 +25,7 @@ pub(super) fn below(rng: &mut impl Rng, bound: usize) -> usize {
 impl HashTable {
     /// A word, each as likely as any other; `None` if the table is empty.
     pub fn random(&self, rng: &mut impl Rng) -> Option<Word> {
-        if self.len == 0 {
+        if self.is_empty() {
             return None;
         }
         if let Some(many) = &self.many {

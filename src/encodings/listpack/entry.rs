@@ -45,7 +45,7 @@ impl<'a> Entry<'a> {
     }
 
     /// The text as an owned copy.
-    pub fn to_vec(&self) -> Vec<u8> {
+    pub fn to_vec(self) -> Vec<u8> {
         self.bytes(&mut itoa::Buffer::new()).to_vec()
     }
 
