@@ -13,7 +13,8 @@ use std::io;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
-/// Net bytes that helper threads have freed (negative) or allocated.
+/// Net bytes that helper threads have freed (negative) or allocated; what they were given to
+/// free counts as freed from then on.
 static HELPERS: AtomicI64 = AtomicI64::new(0);
 /// The highest `used_memory` that anybody asked for.
 static PEAK: AtomicUsize = AtomicUsize::new(0);
@@ -55,7 +56,8 @@ pub fn peak_memory() -> usize {
     PEAK.load(Ordering::Relaxed).max(used_memory())
 }
 
-/// A helper thread calls this after a job with the change of its own balance.
+/// A helper thread calls this after a job with the change of its own balance; who gives it
+/// something to free says before how much that is, and the thread what was wrong about it.
 pub fn report_helper(delta: i64) {
     HELPERS.fetch_add(delta, Ordering::Relaxed);
 }

@@ -4,6 +4,10 @@
 //! free, so deleting a set of ten million would hold the loop for seconds. Such values are
 //! given away whole: nothing on the loop's side names them any more, so no lock is needed.
 //!
+//! What was given away is no longer used, whoever frees it and when: `used_memory` is without
+//! it from the hand-over on, by an estimate that the thread corrects. So eviction stops where
+//! it should, and a write behind a deletion finds the room that it made.
+//!
 //! Who must know when memory is back ([`LazyFree::mark`]) puts a mark behind what has been
 //! given away so far; the thread works in order and wakes the loop when it meets one.
 
@@ -19,6 +23,10 @@ use crate::base::alloc;
 
 /// Fewer elements than this are freed on the spot: cheaper than the hand-over.
 const OFF_LOOP_MIN: usize = 64;
+
+/// Elements of a container, and keys of a database, that an estimate of its bytes looks at.
+const SAMPLES: usize = 16;
+const KEY_SAMPLES: usize = 64;
 
 /// Wakes the loop; called by the helper thread.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -39,7 +47,7 @@ struct Counters {
 
 /// The way to the helper thread, which starts with the first value that needs it.
 pub struct LazyFree {
-    sender: Option<Sender<Garbage>>,
+    sender: Option<Sender<(Garbage, i64)>>,
     counters: Arc<Counters>,
     /// Marks that were put.
     marks: u64,
@@ -74,7 +82,7 @@ impl LazyFree {
         }
         let wake = self.wake.clone()?;
         self.marks += 1;
-        self.send(Garbage::Mark(wake), 0);
+        self.send(Garbage::Mark(wake), 0, 0);
         Some(self.marks)
     }
 
@@ -111,7 +119,8 @@ impl LazyFree {
     pub(super) fn free_value(&mut self, value: Detached) -> bool {
         let big = value.effort() > OFF_LOOP_MIN;
         if big {
-            self.send(Garbage::Value(value), 1);
+            let bytes = value.memory_bytes();
+            self.send(Garbage::Value(value), 1, bytes);
         } else {
             value.free();
         }
@@ -127,7 +136,8 @@ impl LazyFree {
         }
         let keys = db.len() as u64;
         if keys > OFF_LOOP_MIN as u64 {
-            return self.send(Garbage::Database(Box::new(db)), keys);
+            let bytes = database_bytes(&db);
+            return self.send(Garbage::Database(Box::new(db)), keys, bytes);
         }
         let mut given_away = 0;
         db.table_mut().clear_with(|word| {
@@ -141,14 +151,18 @@ impl LazyFree {
         self.counters.freed.fetch_add(here, Ordering::Relaxed);
     }
 
-    fn send(&mut self, garbage: Garbage, objects: u64) {
+    /// Gives something away that takes about `bytes`.
+    fn send(&mut self, garbage: Garbage, objects: u64, bytes: usize) {
+        let bytes = bytes as i64;
+        alloc::report_helper(-bytes);
         self.counters.pending.fetch_add(objects, Ordering::Relaxed);
         let sender = self
             .sender
             .get_or_insert_with(|| start(self.counters.clone()));
         // The thread ends only with its sender; without it the garbage is freed right here.
-        if let Err(mpsc::SendError(back)) = sender.send(garbage) {
-            drop_garbage(back, &self.counters);
+        if let Err(mpsc::SendError(back)) = sender.send((garbage, bytes)) {
+            alloc::report_helper(bytes);
+            drop_garbage(back.0, &self.counters);
             self.counters.pending.fetch_sub(objects, Ordering::Relaxed);
         }
     }
@@ -160,12 +174,12 @@ impl Default for LazyFree {
     }
 }
 
-fn start(counters: Arc<Counters>) -> Sender<Garbage> {
-    let (sender, receiver) = mpsc::channel::<Garbage>();
+fn start(counters: Arc<Counters>) -> Sender<(Garbage, i64)> {
+    let (sender, receiver) = mpsc::channel::<(Garbage, i64)>();
     std::thread::Builder::new()
         .name("lazyfree".into())
         .spawn(move || {
-            for garbage in receiver {
+            for (garbage, bytes) in receiver {
                 let objects = match &garbage {
                     Garbage::Value(_) => 1,
                     Garbage::Database(db) => db.len() as u64,
@@ -173,7 +187,7 @@ fn start(counters: Arc<Counters>) -> Sender<Garbage> {
                 };
                 let before = alloc::thread_balance();
                 drop_garbage(garbage, &counters);
-                alloc::report_helper(alloc::thread_balance() - before);
+                alloc::report_helper(alloc::thread_balance() - before + bytes);
                 // Who sees it gone sees it counted, and its memory given back.
                 counters.freed.fetch_add(objects, Ordering::Relaxed);
                 counters.pending.fetch_sub(objects, Ordering::Release);
@@ -181,6 +195,22 @@ fn start(counters: Arc<Counters>) -> Sender<Garbage> {
         })
         .expect("a thread can be started");
     sender
+}
+
+/// Bytes of a database and all that it holds, about.
+fn database_bytes(db: &Database) -> usize {
+    let (mut seen, mut bytes) = (0, 0);
+    for entry in db.entries().take(KEY_SAMPLES) {
+        seen += 1;
+        bytes += entry.memory_bytes();
+        bytes += take_container(entry).map_or(0, |value| {
+            let bytes = value.memory_bytes();
+            // It stays the entry's.
+            value.into_parts();
+            bytes
+        });
+    }
+    db.table_bytes() + (bytes as u128 * db.len() as u128 / (seen as u128).max(1)) as usize
 }
 
 fn drop_garbage(garbage: Garbage, counters: &Counters) {
@@ -200,6 +230,13 @@ impl Detached {
         let (kind, encoding, word) = self.parts();
         // SAFETY: the pair is owned here and stays so.
         unsafe { crate::types::free_effort(kind, encoding, word) }
+    }
+
+    /// Bytes that it takes, about.
+    fn memory_bytes(&self) -> usize {
+        let (kind, encoding, word) = self.parts();
+        // SAFETY: the pair is owned here and stays so.
+        unsafe { crate::types::memory_bytes(kind, encoding, word, SAMPLES) }
     }
 
     /// Drops the value.

@@ -206,6 +206,24 @@ pub unsafe fn free_effort(kind: Type, encoding: Encoding, word: u64) -> usize {
     }
 }
 
+/// Bytes that a container takes, about, from its entry's pair; `samples` elements are looked
+/// at.
+///
+/// # Safety
+/// As [`free_effort`].
+pub unsafe fn memory_bytes(kind: Type, encoding: Encoding, word: u64, samples: usize) -> usize {
+    // SAFETY (all four): the caller's promise; the copy is forgotten, not dropped.
+    unsafe {
+        match kind {
+            Type::List => ManuallyDrop::new(List::from_word(encoding, word)).memory_bytes(samples),
+            Type::Set => ManuallyDrop::new(Set::from_word(encoding, word)).memory_bytes(samples),
+            Type::Hash => ManuallyDrop::new(Hash::from_word(encoding, word)).memory_bytes(samples),
+            Type::Zset => ManuallyDrop::new(Zset::from_word(encoding, word)).memory_bytes(samples),
+            Type::String | Type::Stream => 0,
+        }
+    }
+}
+
 /// Frees a container, from its entry's pair.
 ///
 /// # Safety
