@@ -59,7 +59,8 @@ impl Options {
 ///
 /// Reply: the subsequence as a bulk string; with LEN its length; with IDX a map of `matches`,
 /// pairs of inclusive ranges from the last to the first, and `len`. A missing key is empty.
-/// O(n * m) time and memory, the memory at most `proto-max-bulk-len`.
+/// O(n * m), 64 pairs of bytes at a time; a bit of memory for each pair. Refused is what takes
+/// Redis more than `proto-max-bulk-len`: four bytes for each.
 fn lcs(call: &mut Call<'_>) -> CommandResult {
     let (key1, key2) = (call.args.at(1), call.args.at(2));
     // Both lookups count, whatever the options are.
@@ -75,7 +76,7 @@ fn lcs(call: &mut Call<'_>) -> CommandResult {
     let a = text1.as_ref().map_or(&b""[..], |t| t.text(&mut digits1));
     let b = text2.as_ref().map_or(&b""[..], |t| t.text(&mut digits2));
     let table = Table::build(a, b, call.server.config.proto_max_bulk_len)?;
-    let len = table.at(a.len(), b.len());
+    let len = table.len();
     if options.idx {
         write_matches(call.reply, &table, &options, len);
     } else if options.len {
@@ -92,15 +93,26 @@ fn lcs(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Lengths of the common subsequences of all pairs of prefixes.
+/// Lengths of the common subsequences of all pairs of prefixes, as differences.
+///
+///     row i, bit j:  0 where length(i, j + 1) = length(i, j) + 1,  1 where they are equal
+///
+/// Along a row lengths rise by 0 or 1. A row follows from the one above in a few operations on
+/// whole words: the addition carries a rise from where it was to the next pair that is equal
+/// (H. Hyyrö, "Bit-parallel LCS-length computation revisited", 2004).
+///
+/// Invariant: bits behind the end of `b` are ones.
 struct Table<'a> {
     a: &'a [u8],
     b: &'a [u8],
-    lengths: Vec<u32>,
+    /// Words in a row.
+    width: usize,
+    /// `a.len() + 1` rows.
+    flat: Vec<u64>,
 }
 
 impl<'a> Table<'a> {
-    /// Of at most `max_bytes`; the strings come from clients.
+    /// The strings come from clients, who may ask for `max_bytes` as Redis counts them.
     fn build(a: &'a [u8], b: &'a [u8], max_bytes: u64) -> Result<Table<'a>, CommandError> {
         if a.len().max(b.len()) >= u32::MAX as usize - 1 {
             return Err(CommandError::Text(TOO_LONG));
@@ -109,32 +121,42 @@ impl<'a> Table<'a> {
         if cells.checked_mul(4).is_none_or(|bytes| bytes > max_bytes) {
             return Err(CommandError::Text(OVER_LIMIT));
         }
-        let mut lengths = Vec::new();
-        lengths
-            .try_reserve_exact(cells as usize)
+        let width = b.len().div_ceil(64);
+        let mut flat = Vec::new();
+        flat.try_reserve_exact((a.len() + 1) * width)
             .map_err(|_| CommandError::Text(NO_MEMORY))?;
-        lengths.resize(cells as usize, 0);
-        let mut table = Table { a, b, lengths };
+        flat.resize(width, u64::MAX);
+        let mut table = Table { a, b, width, flat };
         table.fill();
         Ok(table)
     }
 
     fn fill(&mut self) {
-        let width = self.b.len() + 1;
-        for i in 1..=self.a.len() {
-            let (above, row) = self.lengths[(i - 1) * width..].split_at_mut(width);
-            for j in 1..width {
-                row[j] = if self.a[i - 1] == self.b[j - 1] {
-                    above[j - 1] + 1
-                } else {
-                    above[j].max(row[j - 1])
-                };
+        let places = Places::new(self.a, self.b, self.width);
+        for (i, &byte) in self.a.iter().enumerate() {
+            let above = i * self.width;
+            let mut carry = false;
+            for (w, &equal) in places.of(byte).iter().enumerate() {
+                let flat = self.flat[above + w];
+                let (sum, over) = flat.overflowing_add(flat & equal);
+                let (sum, over_by_carry) = sum.overflowing_add(carry.into());
+                carry = over | over_by_carry;
+                self.flat.push(sum | flat & !equal);
             }
         }
     }
 
-    fn at(&self, i: usize, j: usize) -> u32 {
-        self.lengths[i * (self.b.len() + 1) + j]
+    /// The length of the strings' longest common subsequence.
+    fn len(&self) -> u32 {
+        let last = &self.flat[self.a.len() * self.width..];
+        last.iter().map(|word| word.count_zeros()).sum()
+    }
+
+    /// Whether the first `i` bytes of `a` have a longer common subsequence with the first `j`
+    /// of `b` than with one less.
+    fn rises(&self, i: usize, j: usize) -> bool {
+        let word = self.flat[i * self.width + (j - 1) / 64];
+        word >> ((j - 1) % 64) & 1 == 0
     }
 
     /// Visits the positions of one longest common subsequence in both strings, last first.
@@ -144,12 +166,47 @@ impl<'a> Table<'a> {
             if self.a[i - 1] == self.b[j - 1] {
                 (i, j) = (i - 1, j - 1);
                 see(i, j);
-            } else if self.at(i - 1, j) > self.at(i, j - 1) {
+            } else if self.rises(i, j) {
+                // As long without the byte of `a`, but not without that of `b`.
                 i -= 1;
             } else {
                 j -= 1;
             }
         }
+    }
+}
+
+/// Where in `b` each byte of `a` stands: a row of bits for each different one.
+struct Places {
+    rows: [usize; 256],
+    width: usize,
+    bits: Vec<u64>,
+}
+
+impl Places {
+    fn new(a: &[u8], b: &[u8], width: usize) -> Places {
+        let mut rows = [usize::MAX; 256];
+        let mut count = 0;
+        for &byte in a {
+            let row = &mut rows[usize::from(byte)];
+            if *row == usize::MAX {
+                *row = count;
+                count += 1;
+            }
+        }
+        let mut bits = vec![0; count * width];
+        for (j, &byte) in b.iter().enumerate() {
+            let row = rows[usize::from(byte)];
+            if row != usize::MAX {
+                bits[row * width + j / 64] |= 1 << (j % 64);
+            }
+        }
+        Places { rows, width, bits }
+    }
+
+    /// Those of a byte that `a` has.
+    fn of(&self, byte: u8) -> &[u64] {
+        &self.bits[self.rows[usize::from(byte)] * self.width..][..self.width]
     }
 }
 
@@ -202,7 +259,50 @@ fn write_matches(reply: &mut Reply, table: &Table<'_>, options: &Options, len: u
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::server::Testbed;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    /// The length by the recurrence, and the path by comparing neighbours: as the textbook has
+    /// it, cell by cell.
+    fn cell_by_cell(a: &[u8], b: &[u8]) -> (u32, Vec<(usize, usize)>) {
+        let mut lengths = vec![vec![0u32; b.len() + 1]; a.len() + 1];
+        for i in 1..=a.len() {
+            for j in 1..=b.len() {
+                lengths[i][j] = if a[i - 1] == b[j - 1] {
+                    lengths[i - 1][j - 1] + 1
+                } else {
+                    lengths[i - 1][j].max(lengths[i][j - 1])
+                };
+            }
+        }
+        let (mut i, mut j, mut path) = (a.len(), b.len(), Vec::new());
+        while i > 0 && j > 0 {
+            if a[i - 1] == b[j - 1] {
+                (i, j) = (i - 1, j - 1);
+                path.push((i, j));
+            } else if lengths[i - 1][j] > lengths[i][j - 1] {
+                i -= 1;
+            } else {
+                j -= 1;
+            }
+        }
+        (lengths[a.len()][b.len()], path)
+    }
+
+    proptest! {
+        #[test]
+        fn words_of_bits_tell_what_cells_tell(
+            a in vec(b'a'..b'f', 0..200),
+            b in vec(b'a'..b'g', 0..200),
+        ) {
+            let table = Table::build(&a, &b, u64::MAX).expect("room");
+            let mut path = Vec::new();
+            table.walk_back(|i, j| path.push((i, j)));
+            prop_assert_eq!((table.len(), path), cell_by_cell(&a, &b));
+        }
+    }
 
     #[test]
     fn the_subsequence_its_length_and_its_places() {
