@@ -4,6 +4,8 @@
 //! and no value that overflows or vanishes to zero. Out: integers plainly, else the digits
 //! of `grisu`, with an exponent only where Redis writes one.
 
+use std::io::Write;
+
 use super::binary::{DOUBLE, parse_hex};
 use super::{grisu, number};
 
@@ -81,15 +83,24 @@ pub fn write_g17(out: &mut Vec<u8>, value: f64) {
     if !value.is_finite() {
         return write_double(out, value);
     }
-    let text = format!("{value:.16e}");
-    let (digits, power) = text.split_once('e').expect("LowerExp writes an exponent");
-    let power: i32 = power.parse().expect("LowerExp writes a decimal exponent");
-    let (sign, digits) = match digits.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", digits),
-    };
-    out.extend_from_slice(sign.as_bytes());
-    let digits: Vec<u8> = digits.bytes().filter(u8::is_ascii_digit).collect();
+    if value.is_sign_negative() {
+        out.push(b'-');
+    }
+    let value = value.abs();
+    // Whole numbers of up to 17 digits need no exponent.
+    if value < 1e17
+        && let Some(integer) = as_integer(value)
+    {
+        return number::write_i64(out, integer);
+    }
+    // A digit, the point, sixteen digits, `e` and an exponent of up to four characters.
+    let mut text = [0; 23];
+    let mut room = &mut text[..];
+    write!(room, "{value:.16e}").expect("23 bytes are enough");
+    let len = 23 - room.len();
+    text.copy_within(..1, 1);
+    let (digits, power) = (&text[1..18], &text[19..len]);
+    let power = number::parse_i64(power).expect("LowerExp writes a decimal exponent") as i32;
     let used = digits
         .iter()
         .rposition(|&b| b != b'0')
@@ -102,7 +113,7 @@ pub fn write_g17(out: &mut Vec<u8>, value: f64) {
             out.extend_from_slice(&digits[1..]);
         }
         let sign = if power < 0 { '-' } else { '+' };
-        out.extend_from_slice(format!("e{sign}{:02}", power.unsigned_abs()).as_bytes());
+        write!(out, "e{sign}{:02}", power.unsigned_abs()).expect("a Vec takes all");
     } else if power < 0 {
         out.extend_from_slice(b"0.");
         out.resize(out.len() + (-power - 1) as usize, b'0');
