@@ -12,6 +12,8 @@ use std::ffi::CStr;
 use std::io;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Net bytes that helper threads have freed (negative) or allocated; what they were given to
 /// free counts as freed from then on.
@@ -62,9 +64,25 @@ pub fn report_helper(delta: i64) {
     HELPERS.fetch_add(delta, Ordering::Relaxed);
 }
 
-/// The allocator's totals: allocated, active, resident (bytes). Advances
-/// jemalloc's epoch, some microseconds.
+/// How long the allocator's totals hold: as long as Redis's, whose cron takes them.
+const TOTALS_HOLD: Duration = Duration::from_millis(100);
+
+/// The allocator's totals: allocated, active, resident (bytes), as they were up to a tenth
+/// of a second ago: to add them up takes jemalloc ten microseconds or more.
 pub fn totals() -> Option<Totals> {
+    static TAKEN: Mutex<Option<(Instant, Totals)>> = Mutex::new(None);
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((at, totals)) = *taken
+        && at.elapsed() < TOTALS_HOLD
+    {
+        return Some(totals);
+    }
+    let totals = totals_now()?;
+    *taken = Some((Instant::now(), totals));
+    Some(totals)
+}
+
+fn totals_now() -> Option<Totals> {
     use tikv_jemalloc_ctl::{epoch, stats};
     epoch::advance().ok()?;
     Some(Totals {

@@ -21,7 +21,7 @@ pub struct MemoryFigures {
     pub keys: usize,
 }
 
-/// Takes all figures. O(clients + databases), and some microseconds for the allocator's.
+/// Takes all figures; the allocator's may be a tenth of a second old. O(clients + databases).
 pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let startup = from.server.startup_bytes;
     let clients = from.clients().map(|(c, r)| c.memory_bytes(r)).sum();

@@ -36,8 +36,10 @@ impl Source<'_> {
     }
 }
 
+/// Room for all sections that are shown when none is named.
+const TEXT_BYTES: usize = 8192;
+
 /// The text under construction.
-#[derive(Default)]
 pub struct Writer {
     out: String,
 }
@@ -53,7 +55,10 @@ impl Writer {
 
     /// `name:value`.
     fn field(&mut self, name: &str, value: impl Display) {
-        self.line(format_args!("{name}:{value}"));
+        // Piece by piece: one call of the formatter a field, not one within another.
+        self.out.push_str(name);
+        self.out.push(':');
+        self.line(value);
     }
 
     /// Several fields of the same kind of value.
@@ -72,7 +77,8 @@ impl Writer {
 
     fn line(&mut self, line: impl Display) {
         // Writing to a String cannot fail.
-        let _ = write!(self.out, "{line}\r\n");
+        let _ = write!(self.out, "{line}");
+        self.out.push_str("\r\n");
     }
 }
 
@@ -126,7 +132,9 @@ pub fn info(source: &Source<'_>, wanted: &[&[u8]]) -> String {
     };
     let all = names("all") || names("everything");
     let default = names("default") || wanted.is_empty();
-    let mut writer = Writer::default();
+    let mut writer = Writer {
+        out: String::with_capacity(TEXT_BYTES),
+    };
     for section in SECTIONS {
         // Redis knows the list of modules by two names.
         let also = section.name == "modules" && names("module_list");

@@ -1,6 +1,8 @@
 //! INFO server, clients, threads, cpu, modules, cluster, debug: the process and who is
 //! connected to it.
 
+use std::sync::LazyLock;
+
 use super::{Source, Writer};
 use crate::base::usage::{Who, cpu_time};
 use crate::config::{Choice, REDIS_VERSION, Supervised};
@@ -58,10 +60,13 @@ pub(super) fn server(from: &Source<'_>, to: &mut Writer) {
 }
 
 /// The version as a number that tools compare.
-fn build_id() -> String {
+fn build_id() -> &'static str {
     use sha1::{Digest, Sha1};
-    let digest = Sha1::digest(RUSSET_VERSION.as_bytes());
-    digest.iter().take(8).map(|b| format!("{b:02x}")).collect()
+    static ID: LazyLock<String> = LazyLock::new(|| {
+        let digest = Sha1::digest(RUSSET_VERSION.as_bytes());
+        digest.iter().take(8).map(|b| format!("{b:02x}")).collect()
+    });
+    &ID
 }
 
 fn listeners(from: &Source<'_>, to: &mut Writer) {
