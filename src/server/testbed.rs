@@ -118,6 +118,8 @@ impl Testbed {
     pub fn run_pipeline(&mut self, requests: &[u8]) -> usize {
         let mut session = self.take_session();
         let (mut pos, mut replied) = (0, 0);
+        // Of the pipeline before, whose last batch may not have been full.
+        self.batch.clear();
         loop {
             let progress = Progress::default();
             let rest =
