@@ -8,11 +8,14 @@
 #[error("zipmap entry at byte {0} is damaged")]
 pub struct ZipmapError(pub usize);
 
+/// A name and its value.
+pub type Pair<'a> = (&'a [u8], &'a [u8]);
+
 const END: u8 = 0xFF;
 const WIDE: u8 = 254;
 
 /// The pairs of a zipmap, all checked.
-pub fn parse(bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, ZipmapError> {
+pub fn parse(bytes: &[u8]) -> Result<Vec<Pair<'_>>, ZipmapError> {
     let mut pairs = Vec::new();
     let mut at = 1;
     loop {
@@ -35,7 +38,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, ZipmapError> {
 }
 
 /// The pair at `at`, and where the next one is.
-fn pair(bytes: &[u8], at: usize) -> Option<((&[u8], &[u8]), usize)> {
+fn pair(bytes: &[u8], at: usize) -> Option<(Pair<'_>, usize)> {
     let (len, at) = length(bytes, at)?;
     let name = bytes.get(at..at.checked_add(len)?)?;
     let (len, at) = length(bytes, at + len)?;

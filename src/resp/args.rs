@@ -200,12 +200,12 @@ impl<'a> Args<'a> {
             .is_some_and(|a| a.eq_ignore_ascii_case(word.as_bytes()))
     }
 
-    pub fn to_vec(&self) -> Vec<&'a [u8]> {
+    pub fn to_vec(self) -> Vec<&'a [u8]> {
         self.iter().collect()
     }
 
     /// A copy that owns its bytes: for MULTI's queue, for blocked clients.
-    pub fn to_owned(&self) -> OwnedArgs {
+    pub fn to_owned(self) -> OwnedArgs {
         OwnedArgs::from_iter(self.iter())
     }
 

@@ -220,7 +220,8 @@ impl<'a> Reader<'a> {
             opcode::VALKEY_SLOT_IMPORT if self.rules.dialect == Dialect::Valkey => {
                 input.string()?;
                 for _ in 0..input.count(2)? {
-                    (input.length()?, input.length()?);
+                    input.length()?;
+                    input.length()?;
                 }
             }
             opcode::FUNCTION2 => {
