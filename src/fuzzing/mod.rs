@@ -9,6 +9,7 @@ mod config;
 mod glob;
 mod input;
 mod packed;
+mod rdb;
 mod reply;
 mod request;
 mod words;
@@ -17,6 +18,7 @@ pub use commands::commands;
 pub use config::config;
 pub use glob::glob;
 pub use packed::{intset, listpack};
+pub use rdb::{dump, rdb};
 pub use request::request;
 
 #[cfg(test)]
@@ -74,6 +76,21 @@ mod tests {
     #[test]
     fn configurations_are_refused_or_rewritten_alike() {
         run(config, 1_500, 120, b"\n\n  \"'\\x0159abgkmsyesno-/*~");
+    }
+
+    #[test]
+    fn files_are_refused_or_what_they_hold_is_sound() {
+        run(
+            rdb,
+            20_000,
+            60,
+            &[0, 1, 2, 3, 4, 11, 16, 18, 20, 24, 25, 0xc0, 0xc3, 0xfe],
+        );
+    }
+
+    #[test]
+    fn payloads_are_refused_or_what_they_hold_is_sound() {
+        run(dump, 2_000, 60, &[0, 1, 2, 7, 0x81, 0xc0, 0xf1, 0xff]);
     }
 
     #[test]

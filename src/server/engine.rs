@@ -92,6 +92,7 @@ impl Engine {
             relisten: false,
             saving: Saving::new(now.unix_s()),
             last_load: LoadFigures::default(),
+            skips_checksums: false,
             cron_paused: false,
         };
         let mut engine = Engine { keyspace, server };

@@ -100,7 +100,7 @@ impl Loader for Filler<'_> {
         const TOLD_MAX: u64 = 10;
         self.figures.empty_keys += 1;
         if self.figures.empty_keys <= TOLD_MAX {
-            tracing::info!("Skipping empty key: {}", Printable(key));
+            tracing::info!("Loading: skipping empty key: {}", Printable(key));
         }
     }
 
@@ -122,7 +122,7 @@ impl Server {
         let file = File::open(path)?;
         let bytes = file.metadata()?.len();
         let options = ReadOptions {
-            checksum: self.config.rdbchecksum,
+            checksum: self.config.rdbchecksum && !self.skips_checksums,
             deep: self.config.sanitize_dump_payload == SanitizePayload::Yes,
         };
         let mut filler = Filler {

@@ -149,6 +149,8 @@ pub struct Server {
     pub saving: saving::Saving,
     /// What the last load of a file found.
     pub last_load: LoadFigures,
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: files and payloads may have any checksum.
+    pub skips_checksums: bool,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: bool,
 }

@@ -375,6 +375,9 @@ fn a_damaged_file_stops_the_start_and_says_where() {
     std::fs::write(&name, &bytes).expect("written");
     let (code, text) = check(&name);
     assert_eq!(code, Some(1));
-    assert!(text.contains("key 'broken': listpack entry"), "{text}");
+    assert!(
+        text.contains("key 'broken': List listpack integrity check failed"),
+        "{text}"
+    );
     assert_eq!(refused(folder.path()).0, Some(1));
 }

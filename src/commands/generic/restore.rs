@@ -81,7 +81,8 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
     if ttl < 0 {
         return Err(CommandError::Text(BAD_TTL));
     }
-    let payload = Payload::verify(payload).ok_or(CommandError::Text(BAD_PAYLOAD))?;
+    let payload = Payload::verify(payload, !call.server.skips_checksums)
+        .ok_or(CommandError::Text(BAD_PAYLOAD))?;
     let now = call.db.now_ms();
     let expiry = match (ttl, options.absolute) {
         (0, _) => None,
@@ -100,7 +101,7 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
         replaced
     });
     let replaced = replaced.map_err(|(offset, fault)| {
-        tracing::debug!("RESTORE: the payload is damaged at byte {offset}: {fault}");
+        tracing::warn!("RESTORE: the payload is damaged at byte {offset}: {fault}");
         CommandError::Text(BAD_DATA)
     })?;
     if is_past {

@@ -66,6 +66,7 @@ static SUBCOMMANDS: &[Subcommand] = &[
     sub("REPLYBUFFER", 4, 4, reply_buffer),
     sub("SEGFAULT", 2, 2, segfault),
     sub("SET-ACTIVE-EXPIRE", 3, 3, set_active_expire),
+    sub("SET-SKIP-CHECKSUM-VALIDATION", 3, 3, skip_checksums),
     sub("SLEEP", 3, 3, sleep),
 ];
 
@@ -157,6 +158,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "    Stop the server with a memory fault.",
             "SET-ACTIVE-EXPIRE <0|1>",
             "    Whether expired keys go without being asked for.",
+            "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+            "    Whether files and payloads may have any checksum.",
             "SLEEP <seconds>",
             "    Let everybody wait.",
         ],
@@ -196,6 +199,12 @@ fn sleep(call: &mut Call<'_>) -> CommandResult {
 fn set_active_expire(call: &mut Call<'_>) -> CommandResult {
     let on = on_off(call.args.at(2));
     call.db.keyspace().active_expire = on;
+    call.reply.ok();
+    Ok(())
+}
+
+fn skip_checksums(call: &mut Call<'_>) -> CommandResult {
+    call.server.skips_checksums = on_off(call.args.at(2));
     call.reply.ok();
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::encodings::intset::IntsetError;
 use crate::encodings::listpack::ListpackError;
 use crate::encodings::ziplist::ZiplistError;
 use crate::encodings::zipmap::ZipmapError;
+use crate::types::Type;
 
 /// What is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,13 @@ pub enum Fault {
     Ziplist(#[from] ZiplistError),
     #[error("{0}")]
     Zipmap(#[from] ZipmapError),
+    /// One of the four above, of a value of this type. Tools look for the words.
+    #[error("{} integrity check failed: {why}", named(*of, *form))]
+    Packed {
+        of: Type,
+        form: &'static str,
+        why: String,
+    },
     #[error("the elements do not come in whole records")]
     Records,
     #[error("an element comes twice")]
@@ -67,6 +75,33 @@ pub enum Fault {
     FunctionPreGa,
     #[error("a stream is damaged")]
     Stream,
+}
+
+/// A packed form of a type, as Redis's log names it.
+fn named(of: Type, form: &str) -> String {
+    match form {
+        "ziplist" | "listpack" => {
+            let (first, rest) = of.name().split_at(1);
+            format!("{}{rest} {form}", first.to_uppercase())
+        }
+        "zipmap" => "Zipmap".to_owned(),
+        _ => "Intset".to_owned(),
+    }
+}
+
+impl Fault {
+    /// The fault in a value of this type.
+    pub fn in_value(self, of: Type) -> Fault {
+        let (form, why) = match &self {
+            Fault::Listpack(error) => ("listpack", error.to_string()),
+            Fault::Ziplist(error) => ("ziplist", error.to_string()),
+            Fault::Intset(error) => ("intset", error.to_string()),
+            Fault::Zipmap(error) => ("zipmap", error.to_string()),
+            Fault::Records => ("listpack", self.to_string()),
+            _ => return self,
+        };
+        Fault::Packed { of, form, why }
+    }
 }
 
 impl From<io::Error> for Fault {

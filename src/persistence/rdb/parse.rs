@@ -16,7 +16,7 @@ use crate::encodings::ziplist::Ziplist;
 use crate::encodings::zipmap;
 use crate::keyspace::OwnedValue;
 use crate::types::import::{HashImport, ListImport, all_differ};
-use crate::types::{Container, End, Entry, Hash, Limits, List, Set, Zset};
+use crate::types::{Container, End, Entry, Hash, Limits, List, Set, Type, Zset};
 
 /// How values are read.
 #[derive(Clone, Copy, Debug)]
@@ -39,31 +39,33 @@ pub fn value<'i>(
             Text::Bytes(text) => OwnedValue::Bytes(text),
         }),
         kind::LIST | kind::LIST_ZIPLIST | kind::LIST_QUICKLIST | kind::LIST_QUICKLIST_2 => {
-            let list = list(input, kind, rules)?;
+            let list = list(input, kind, rules).map_err(|fault| fault.in_value(Type::List))?;
             full(list, OwnedValue::List)
         }
         kind::SET | kind::SET_INTSET | kind::SET_LISTPACK => {
-            let set = set(input, kind, rules)?;
+            let set = set(input, kind, rules).map_err(|fault| fault.in_value(Type::Set))?;
             full(set, OwnedValue::Set)
         }
         kind::ZSET | kind::ZSET_2 | kind::ZSET_ZIPLIST | kind::ZSET_LISTPACK => {
-            let zset = zset(input, kind, rules)?;
+            let zset = zset(input, kind, rules).map_err(|fault| fault.in_value(Type::Zset))?;
             full(zset, OwnedValue::Zset)
         }
         kind::HASH | kind::HASH_ZIPMAP | kind::HASH_ZIPLIST | kind::HASH_LISTPACK => {
-            let hash = hash(input, kind, rules)?;
+            let hash = hash(input, kind, rules).map_err(|fault| fault.in_value(Type::Hash))?;
             full(hash, OwnedValue::Hash)
         }
         kind::HASH_METADATA_PRE_GA..=kind::HASH_LISTPACK_EX => {
             let hash = match (rules.dialect, kind) {
                 (Dialect::Valkey, kind::VALKEY_HASH_2) => valkey_hash(input, rules)?,
                 (Dialect::Valkey, other) => return Err(Fault::Unknown(other)),
-                (Dialect::Redis, kind) => expiring_hash(input, kind, rules)?,
+                (Dialect::Redis, kind) => {
+                    expiring_hash(input, kind, rules).map_err(|fault| fault.in_value(Type::Hash))?
+                }
             };
             full(hash, OwnedValue::Hash)
         }
         kind::STREAM_LISTPACKS | kind::STREAM_LISTPACKS_2 | kind::STREAM_LISTPACKS_3 => {
-            stream::skip(input, kind)?;
+            stream::skip(input, kind).map_err(|fault| fault.in_value(Type::Stream))?;
             Err(Fault::NotYet("stream"))
         }
         kind::MODULE_PRE_GA | kind::MODULE_2 => Err(Fault::Module(module::name(input)?)),

@@ -1,0 +1,229 @@
+//! RDB files and payloads of any bytes: refused, or what they hold is sound.
+
+use crate::base::crc64;
+use crate::keyspace::{DbIndex, Keyspace, OwnedValue};
+use crate::persistence::rdb::{Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader};
+use crate::server::Testbed;
+use crate::types::Limits;
+
+/// A keyspace that takes all keys of a file, whatever is announced beside them.
+struct Taker(Keyspace);
+
+impl Loader for Taker {
+    fn limits(&self) -> Limits {
+        self.0.limits
+    }
+
+    fn database(&mut self, db: u64) -> Result<DbIndex, Fault> {
+        match db {
+            0..2 => Ok(DbIndex(db as u32)),
+            other => Err(Fault::Database(other)),
+        }
+    }
+
+    fn key(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        value: OwnedValue<'_>,
+        facts: KeyFacts,
+    ) -> Result<(), Fault> {
+        let is_new = self.0.load(db, key, value, facts.expiry, facts.last_use);
+        is_new.then_some(()).ok_or(Fault::DuplicateKey(db.0))
+    }
+}
+
+/// What a file holds, if it is whole; what was read before a fault is sound all the same.
+fn load(file: &[u8]) -> Result<Keyspace, RdbError> {
+    let mut taker = Taker(Keyspace::new(2));
+    let options = ReadOptions {
+        checksum: false,
+        deep: true,
+    };
+    let reader = Reader::begin(Input::of_bytes(file), options, &mut taker)?;
+    let read = reader.run(&mut taker);
+    taker.0.check_invariants();
+    read.map(|_| taker.0)
+}
+
+/// Any bytes as a file, and as what stands in one behind the header.
+pub fn rdb(bytes: &[u8]) {
+    let _ = load(bytes);
+    for magic in [&b"REDIS0012"[..], b"VALKEY080"] {
+        let _ = load(&[magic, bytes].concat());
+    }
+}
+
+/// Commands that read or change a key of any type.
+const COMMANDS: &[&str] = &[
+    "TYPE k",
+    "APPEND k x",
+    "LRANGE k 0 -1",
+    "LPUSH k a",
+    "LREM k 0 a",
+    "RPOP k",
+    "SMEMBERS k",
+    "SADD k 5 b",
+    "SREM k 5",
+    "SPOP k",
+    "ZADD k 1 a 2 b",
+    "ZRANGE k 0 -1",
+    "ZPOPMIN k",
+    "ZRANK k a",
+    "HSET k f v",
+    "HGETALL k",
+    "HDEL k f",
+    "HEXPIRE k 100 FIELDS 1 f",
+    "HLEN k",
+    "DUMP k",
+    "COPY k l REPLACE",
+    "DEL k",
+];
+
+/// Any bytes as a value with a right checksum: what is restored stays sound in use.
+pub fn dump(bytes: &[u8]) {
+    let (version, body) = match bytes.split_first() {
+        Some((0x80.., body)) => (80u16, body),
+        Some((_, body)) => (12, body),
+        None => return,
+    };
+    let mut payload = [body, &version.to_le_bytes()].concat();
+    let checksum = crc64::update(0, &payload);
+    payload.extend_from_slice(&checksum.to_le_bytes());
+    let mut bed = Testbed::unheard();
+    let reply = bed.run_args(&[b"RESTORE", b"k", b"0", &payload]);
+    if reply != b"+OK\r\n" {
+        assert!(reply.starts_with(b"-ERR "), "{reply:?}");
+        return;
+    }
+    for command in COMMANDS {
+        bed.run(command);
+        bed.engine.keyspace.check_invariants();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::persistence::rdb::{Use, VERSION_FIELD_TTLS, Writer};
+
+    /// What stands behind the key `k` in a file that holds only it: its type in front.
+    fn file(kind: u8, value: &[u8]) -> Vec<u8> {
+        let mut file = b"REDIS0012\xfe\0".to_vec();
+        file.extend_from_slice(&[kind, 1, b'k']);
+        file.extend_from_slice(value);
+        file.extend_from_slice(&[0xff, 0, 0, 0, 0, 0, 0, 0, 0]);
+        file
+    }
+
+    /// A small file of each type and encoding that is written here.
+    fn written() -> Vec<Vec<u8>> {
+        let mut files = Vec::new();
+        for lines in [
+            "SET k hello",
+            "SET k 70000",
+            "SET k aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "RPUSH k 1 two 300",
+            "SADD k 1 2 70000",
+            "SADD k a 2 c",
+            "SADD k a 2 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "ZADD k 1 a 2.5 b",
+            "ZADD k 1 a 2.5 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "HSET k a 1 b c",
+            "HSET k a 1 b aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "HSETEX k EX 100 FIELDS 2 a 1 b c",
+            "HSETEX k EX 100 FIELDS 1 a aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\
+             aaaaaaaaaaaa",
+        ] {
+            let mut bed = Testbed::unheard();
+            let reply = bed.run(lines);
+            assert!(!reply.starts_with('-'), "{lines}: {reply}");
+            bed.run("PEXPIREAT k 9000000000000");
+            let mut writer = Writer::new(VERSION_FIELD_TTLS, true);
+            writer.magic();
+            writer.aux("redis-bits", b"64");
+            writer.select(DbIndex(1), Some((1, 1)));
+            let mut db = bed.engine.keyspace.db(DbIndex(0));
+            writer.key(&db.view(b"k").expect("it is there"), Use::IdleSeconds(70));
+            writer.end();
+            files.push([&writer.take(Vec::new())[..], &[0; 8]].concat());
+        }
+        files
+    }
+
+    /// Forms that only older servers and others write.
+    fn foreign() -> Vec<Vec<u8>> {
+        let ziplist = b"\x10\x10\0\0\0\x0d\0\0\0\x02\0\0\x01a\x03\xf2\xff";
+        let field = |name: u8| [1, name, 1, b'v'];
+        let metadata = [
+            &[200, 0, 0, 0, 0, 0, 0, 0, 2, 1][..],
+            &field(b'a'),
+            &[0],
+            &field(b'b'),
+        ];
+        let valkey = [&[1][..], &field(b'a'), &[0xff; 8]].concat();
+        let mut files = vec![
+            file(1, b"\x02\x01a\xc0\x05"),
+            file(2, b"\x02\x01a\xc0\x05"),
+            file(3, b"\x03\x01a\x031.5\x01b\xfe\x01c\xff"),
+            file(9, b"\x08\x01\x01a\x01\x01b-\xff"),
+            file(10, ziplist),
+            file(12, ziplist),
+            file(13, ziplist),
+            file(14, &[&[1][..], ziplist].concat()),
+            file(18, b"\x01\x01\x02hi"),
+            file(24, &metadata.concat()),
+        ];
+        let mut other = file(22, &valkey);
+        other[..9].copy_from_slice(b"VALKEY080");
+        files.push(other);
+        files
+    }
+
+    #[test]
+    fn every_small_file_is_loaded_and_its_prefixes_are_refused() {
+        for (at, file) in written().into_iter().chain(foreign()).enumerate() {
+            let loaded =
+                load(&file).unwrap_or_else(|error| panic!("file {at}: {error}: {file:x?}"));
+            assert_eq!(loaded.in_use().count(), 1, "file {at}");
+            for len in 0..file.len() {
+                assert!(load(&file[..len]).is_err(), "file {at}, {len} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn every_change_of_one_byte_is_loaded_or_refused() {
+        for file in written().into_iter().chain(foreign()) {
+            for at in 0..file.len() {
+                let mut changed = file.clone();
+                for value in 0..=255 {
+                    changed[at] = value;
+                    let _ = load(&changed);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn streams_are_refused_by_name_and_their_prefixes_as_too_short() {
+        let pack = b"\x09\x09\0\0\0\x01\0\x05\x01\xff";
+        let id = [7u8; 16];
+        let node = [&[1, 16][..], &id, pack].concat();
+        let numbers = [1; 8];
+        let group = [&[1, 1, b'g', 1, 1, 1, 1][..], &id, &[0; 8], &[3]].concat();
+        let consumer = [&[1, 1, b'c'][..], &[0; 16], &[1], &id].concat();
+        let value = [&node[..], &numbers, &group, &consumer].concat();
+        let whole = file(21, &value);
+        let error = load(&whole).err().expect("refused");
+        assert_eq!(error.key.as_deref(), Some(&b"k"[..]));
+        assert!(error.to_string().contains("type stream"), "{error}");
+        for len in 13..13 + value.len() {
+            let fault = load(&whole[..len]).err().expect("refused").fault;
+            assert!(
+                matches!(fault, Fault::Truncated | Fault::Announced(_)),
+                "{len}: {fault}"
+            );
+        }
+    }
+}
