@@ -259,9 +259,6 @@ mod tests {
         t.engine.server.set_pause(Some(pause(true)));
         assert!(concerns(&t, b"get"));
         t.engine.server.set_pause(None);
-        if !cfg!(feature = "system-allocator") {
-            t.run("CONFIG SET maxmemory 1");
-            assert!(concerns(&t, b"get"));
-        }
+        assert!(!concerns(&t, b"get"));
     }
 }

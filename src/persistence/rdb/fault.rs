@@ -47,7 +47,7 @@ pub enum Fault {
     #[error("{0}")]
     Zipmap(#[from] ZipmapError),
     /// One of the four above, of a value of this type. Tools look for the words.
-    #[error("{} integrity check failed: {why}", named(*of, *form))]
+    #[error("{} integrity check failed: {why}", named(*of, form))]
     Packed {
         of: Type,
         form: &'static str,
