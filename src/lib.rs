@@ -37,6 +37,7 @@ mod layers;
 pub mod daemon {
     pub use crate::commands::table;
     pub use crate::config::{Startup, start};
+    pub use crate::persistence::aof::check::run as check_aof;
     pub use crate::persistence::check::check_rdb;
     pub use crate::server::startup::{check, fail, run};
 }

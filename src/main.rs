@@ -14,6 +14,9 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_else(|| "russet".into());
     let mut arguments: Vec<OsString> = arguments.collect();
+    if let Some(code) = tool(&program, &arguments) {
+        return ExitCode::from(code);
+    }
     if Path::new(&program).file_name() == Some(OsStr::new("redis-check-rdb")) {
         arguments.insert(0, "check-rdb".into());
     }
@@ -31,6 +34,21 @@ fn main() -> ExitCode {
         Startup::Fail(problem) => daemon::fail(&problem),
         Startup::Run(run) => daemon::run(*run, &program, &daemon::table()),
     })
+}
+
+/// The tools that are names of this program.
+fn tool(program: &OsStr, arguments: &[OsString]) -> Option<u8> {
+    let name = Path::new(program).file_name()?;
+    let arguments = match arguments {
+        _ if name == "redis-check-aof" || name == "russet-check-aof" => arguments,
+        [first, rest @ ..] if first == "check-aof" => rest,
+        _ => return None,
+    };
+    Some(daemon::check_aof(
+        arguments,
+        &mut io::stdin().lock(),
+        &mut io::stdout(),
+    ))
 }
 
 /// A closed pipe is no reason for another message.

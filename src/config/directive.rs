@@ -62,7 +62,6 @@ pub enum Support {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
     Rdb,
-    Aof,
     Replication,
     Cluster,
     Tls,
@@ -82,7 +81,6 @@ impl fmt::Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Feature::Rdb => "RDB snapshots",
-            Feature::Aof => "append only file",
             Feature::Replication => "replication",
             Feature::Cluster => "cluster",
             Feature::Tls => "TLS",

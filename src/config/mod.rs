@@ -41,4 +41,4 @@ pub use special::*;
 #[cfg(feature = "testing")]
 pub use table::DIRECTIVES;
 pub use table::{Config, find};
-pub use words::{parse_memory, quote};
+pub use words::{parse_memory, quote, split};

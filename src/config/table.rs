@@ -293,7 +293,7 @@ directives! {
     key_load_delay: i32 = 0 =>
         "key-load-delay", number(INT_MIN, INT_MAX), [HIDDEN], NotYet(Rdb);
     loading_process_events_interval_bytes: u64 = 524_288 =>
-        "loading-process-events-interval-bytes", number(1024, INT_MAX), [HIDDEN], NotYet(Rdb);
+        "loading-process-events-interval-bytes", number(1024, INT_MAX), [HIDDEN], Works;
 
     // Replication
     replicaof: ReplicaOf = ReplicaOf::default() =>
@@ -405,29 +405,31 @@ directives! {
 
     // Append only file
     appendonly: bool = false =>
-        "appendonly", flag, [], NotYet(Aof);
+        "appendonly", flag, [], Works;
     appendfilename: Text = "appendonly.aof".into() =>
-        "appendfilename", text(checks::aof_filename), [IMMUTABLE], NotYet(Aof);
+        "appendfilename", text(checks::aof_filename), [IMMUTABLE], Works;
     appenddirname: Text = "appendonlydir".into() =>
-        "appenddirname", text(checks::aof_dirname), [IMMUTABLE], NotYet(Aof);
+        "appenddirname", text(checks::aof_dirname), [IMMUTABLE], Works;
     appendfsync: AppendFsync = AppendFsync::EverySec =>
-        "appendfsync", choice, [], NotYet(Aof);
+        "appendfsync", choice, [], Works;
     no_appendfsync_on_rewrite: bool = false =>
-        "no-appendfsync-on-rewrite", flag, [], NotYet(Aof);
+        "no-appendfsync-on-rewrite", flag, [], Works;
     auto_aof_rewrite_percentage: u32 = 100 =>
-        "auto-aof-rewrite-percentage", number(0, INT_MAX), [], NotYet(Aof);
+        "auto-aof-rewrite-percentage", number(0, INT_MAX), [], Works;
     auto_aof_rewrite_min_size: u64 = 64 * MB =>
-        "auto-aof-rewrite-min-size", memory(0, LONG_MAX), [], NotYet(Aof);
+        "auto-aof-rewrite-min-size", memory(0, LONG_MAX), [], Works;
+    aof_checksum: bool = true =>
+        "aof-checksum", flag, [], Works;
     aof_load_truncated: bool = true =>
-        "aof-load-truncated", flag, [], NotYet(Aof);
+        "aof-load-truncated", flag, [], Works;
     aof_use_rdb_preamble: bool = true =>
-        "aof-use-rdb-preamble", flag, [], NotYet(Aof);
+        "aof-use-rdb-preamble", flag, [], Works;
     aof_timestamp_enabled: bool = false =>
-        "aof-timestamp-enabled", flag, [], NotYet(Aof);
+        "aof-timestamp-enabled", flag, [], Works;
     aof_rewrite_incremental_fsync: bool = true =>
-        "aof-rewrite-incremental-fsync", flag, [], NotYet(Aof);
+        "aof-rewrite-incremental-fsync", flag, [], Works;
     aof_disable_auto_gc: bool = false =>
-        "aof-disable-auto-gc", flag, [HIDDEN], NotYet(Aof);
+        "aof-disable-auto-gc", flag, [HIDDEN], Works;
 
     // Shutdown
     shutdown_timeout: u32 = 10 =>
@@ -655,7 +657,7 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds its own two.
+    /// this many hidden ones; ours adds its own five.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
         let hidden = |d: &&Directive| d.flags.contains(Flags::HIDDEN);
@@ -664,7 +666,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 4);
+        assert_eq!(shown, 203 + 5);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8);
     }
 }

@@ -4,6 +4,7 @@
 //! a stable toolchain runs them too. A target panics when what it states does not hold, and
 //! returns otherwise. Nothing here is for the server.
 
+mod aof;
 mod commands;
 mod config;
 mod glob;
@@ -14,6 +15,7 @@ mod reply;
 mod request;
 mod words;
 
+pub use aof::aof;
 pub use commands::commands;
 pub use config::config;
 pub use glob::glob;
@@ -51,6 +53,11 @@ mod tests {
     #[test]
     fn requests_parse_alike_in_pieces() {
         run(request, 20_000, 60, b"**$$\r\n\r\n0123\"' SETx");
+    }
+
+    #[test]
+    fn append_only_files_are_valid_or_repaired() {
+        run(aof, 3_000, 80, b"*$\r\n\r\n0123#CK:-TSMULTIEXEC\0");
     }
 
     #[test]

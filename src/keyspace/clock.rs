@@ -104,11 +104,15 @@ impl Keyspace {
     }
 
     fn lru_now(&self) -> u32 {
-        ((self.now_ms / 1000) as u32) & 0xff_ffff
+        ((self.wall_ms() / 1000) as u32) & 0xff_ffff
     }
 
     fn minutes_now(&self) -> u32 {
-        ((self.now_ms / 60_000) as u32) & 0xffff
+        ((self.wall_ms() / 60_000) as u32) & 0xffff
+    }
+
+    fn wall_ms(&self) -> i64 {
+        self.replaying_ms.unwrap_or(self.now_ms)
     }
 
     /// A use raises the counter with a probability that falls as it grows.

@@ -35,7 +35,7 @@ mod watch;
 pub use clock::{ClockUse, UseClock};
 pub use database::Database;
 pub use db::{Db, KeyHash};
-pub use effects::{Effects, RemovalWords};
+pub use effects::{Effects, RemovalWords, Unit};
 pub use evict::{Evicted, Eviction, EvictionOrder};
 pub use fields::FieldExpiries;
 pub use info::KeyInfo;
@@ -84,6 +84,8 @@ pub struct Keyspace {
     pub active_expire: bool,
     /// Expired keys are hidden but stay where they are (while clients are paused).
     pub keep_expired: bool,
+    /// The wall clock while a log is replayed, when `now_ms` lies before all expiries.
+    replaying_ms: Option<i64>,
     pub stats: KeyspaceStats,
     /// Changes since the last save; grows with every [`Db::changed`].
     pub dirty: u64,
@@ -111,6 +113,7 @@ impl Keyspace {
             clock_use: ClockUse::Lru,
             active_expire: true,
             keep_expired: false,
+            replaying_ms: None,
             stats: KeyspaceStats::default(),
             dirty: 0,
             watchers: Watchers::default(),
@@ -130,6 +133,18 @@ impl Keyspace {
     #[inline]
     pub fn has_news(&self) -> bool {
         self.watchers.has_touched() || !self.journal.is_empty()
+    }
+
+    /// What follows was done earlier and is done again: nothing expires meanwhile, for what
+    /// was done knew of its own time, and nobody repeats or hears of it.
+    pub fn begin_replay(&mut self) {
+        assert!(self.replaying_ms.is_none(), "one replay at a time");
+        self.replaying_ms = Some(std::mem::take(&mut self.now_ms));
+    }
+
+    /// The present is back.
+    pub fn end_replay(&mut self) {
+        self.now_ms = self.replaying_ms.take().expect("begun");
     }
 
     /// Number of databases.

@@ -25,6 +25,21 @@ struct Kind {
     largest: Vec<(u64, Box<[u8]>)>,
 }
 
+/// Reads a whole snapshot that stands at the beginning of a file; where it ends.
+pub fn read_snapshot(path: &Path) -> Result<u64, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let bytes = file.metadata().ok().map(|data| data.len());
+    let options = ReadOptions {
+        checksum: true,
+        deep: true,
+    };
+    let mut report = Report::default();
+    let input = Input::of_reader(Box::new(file), bytes);
+    let read = Reader::begin(input, options, &mut report);
+    let end = read.and_then(|reader| reader.run(&mut report));
+    end.map(|end| end.bytes).map_err(|error| error.to_string())
+}
+
 /// What a file holds, and what is wrong with it.
 #[derive(Debug, Default)]
 struct Report {

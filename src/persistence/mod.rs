@@ -1,5 +1,6 @@
 //! What survives the process: files that Redis reads and writes as well.
 
+pub mod aof;
 pub mod background;
 pub mod check;
 pub mod rdb;

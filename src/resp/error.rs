@@ -63,6 +63,8 @@ pub enum CommandError {
     WrongArity(String),
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
+    #[error("LOADING Redis is loading the dataset in memory")]
+    Loading,
     #[error("NOAUTH Authentication required.")]
     NoAuth,
     /// A one-off text with its code, a `const` above the handler.

@@ -8,11 +8,11 @@
 use super::client::ClientFlags;
 use super::dispatch::{Outcome, after_reply};
 use super::session::Session;
-use super::{Engine, Row, crash};
+use super::{Engine, Row, Server, crash};
 use crate::base::float::parse_double;
 use crate::base::hash;
 use crate::command::{CommandError, Within};
-use crate::keyspace::{DbIndex, KeyHash};
+use crate::keyspace::{DbIndex, KeyHash, Keyspace};
 use crate::resp::{
     Apart, Args, Bounds, OwnedArgs, Progress, ProtocolError, Source, Span, Step, step,
 };
@@ -75,6 +75,15 @@ enum End {
     Error(ProtocolError),
 }
 
+/// What [`Batch::parse_file`] stopped at.
+pub enum FileEnd {
+    /// There are commands to run.
+    Commands,
+    /// The first command is not whole; so many bytes belong to its next argument.
+    Incomplete(usize),
+    Error(ProtocolError),
+}
+
 /// What is to be done with the buffer after [`Engine::run_buffer`].
 pub enum Rest {
     /// All of it is executed.
@@ -113,7 +122,7 @@ impl Engine {
         let mut start = if progress.has_begun() { 0 } else { pos };
         loop {
             let end = self.parse_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
-            self.prefetch(session, batch, buf);
+            batch.prefetch(&self.keyspace, session.client.db, buf);
             self.server.begin_commands();
             for i in 0..batch.commands.len() {
                 let command = batch.commands[i];
@@ -206,9 +215,7 @@ impl Engine {
         pos: &mut usize,
         progress: &mut Progress,
     ) -> End {
-        batch.commands.clear();
-        batch.hashes.clear();
-        batch.sought.clear();
+        batch.clear_commands();
         let unauthenticated = session.client.flags.contains(ClientFlags::UNAUTHENTICATED);
         let bounds = Bounds {
             bulk_max: self.server.config.proto_max_bulk_len,
@@ -216,9 +223,7 @@ impl Engine {
         };
         // What an AUTH lets in is parsed only after it has run.
         let commands_max = if unauthenticated { 1 } else { COMMANDS_MAX };
-        let hash_keys = hash::keys();
-        let mut first_span = 0;
-        let mut last: Option<(Span, Option<&Row>)> = None;
+        let mut last = None;
         loop {
             if batch.commands.len() >= commands_max || batch.hashes.len() >= KEYS_MAX {
                 return End::Full;
@@ -235,109 +240,9 @@ impl Engine {
                 }
                 Step::Error(error) => return End::Error(error),
             }
-            let spans = &batch.spans[first_span..];
-            let args = Args::of(Source::new(buf, batch.apart.as_deref()), spans);
-            // Neighbours are mostly calls of the same command.
-            let name = args.at(0);
-            let row = match last {
-                Some((Span { start, len }, row)) if buf.get(start..start + len) == Some(name) => {
-                    row
-                }
-                _ => self.server.table.find(name),
-            };
-            last = Some((spans[0], row));
-            let first_hash = batch.hashes.len();
-            if let Some(row) = row {
-                for (at, _) in row.plan.ahead(args).take(COMMAND_KEYS_MAX) {
-                    let key = KeyHash::new(hash_keys, args.at(at));
-                    self.keyspace
-                        .prefetch_directory(session.client.db, key.hash);
-                    batch.hashes.push(key);
-                }
-            }
-            if let Some(within) = row.and_then(|row| row.within)
-                && let Some(key) = batch.hashes.get(first_hash)
-            {
-                let (first, step) = match within {
-                    Within::One(at) => (usize::from(at), usize::MAX),
-                    Within::Every { first, step } => (usize::from(first), usize::from(step)),
-                    Within::Scored { first } => (usize::from(first), 2),
-                };
-                let scored = matches!(within, Within::Scored { .. });
-                let room = SOUGHT_MAX - batch.sought.len();
-                let places = (first..spans.len()).step_by(step).take(room);
-                let (key, hash) = (spans[1], key.hash);
-                batch.sought.extend(places.map(|at| Sought {
-                    key,
-                    hash,
-                    name: spans[at],
-                    score: scored.then(|| spans[at - 1]),
-                }));
-            }
-            batch.commands.push(Parsed {
-                start: *start,
-                first_span,
-                spans: spans.len(),
-                row: row.map(|row| row.id),
-                first_hash,
-                hashes: batch.hashes.len() - first_hash,
-            });
-            first_span = batch.spans.len();
+            let (keyspace, server) = (&self.keyspace, &self.server);
+            batch.file(keyspace, server, session.client.db, buf, *start, &mut last);
             *start = *pos;
-        }
-    }
-
-    #[inline]
-    fn prefetch(&self, session: &Session, batch: &Batch, buf: &[u8]) {
-        // A single key gains nothing: its lookup follows at once.
-        if batch.hashes.len() > 1 {
-            for key in &batch.hashes {
-                self.keyspace.prefetch(session.client.db, key.hash);
-            }
-            for key in &batch.hashes {
-                self.keyspace.prefetch_entries(session.client.db, key.hash);
-            }
-        }
-        if batch.sought.len() > 1 {
-            let source = Source::new(buf, batch.apart.as_deref());
-            self.prefetch_within(session.client.db, &batch.sought, source);
-        }
-    }
-
-    /// The same once more inside big containers, for what commands seek there.
-    fn prefetch_within(&self, db: DbIndex, sought: &[Sought], source: Source<'_>) {
-        let text = |span| source.text(span);
-        let mut probes: [Option<(Inner<'_>, u64)>; SOUGHT_MAX] = [None; SOUGHT_MAX];
-        // Neighbours mostly seek in the same container: it is looked up once.
-        let mut container = None;
-        let mut found = false;
-        for (s, probe) in sought.iter().zip(&mut probes) {
-            let inner = match container {
-                Some((hash, inner)) if hash == s.hash => inner,
-                _ => self.keyspace.inner(db, s.hash, text(s.key)),
-            };
-            container = Some((s.hash, inner));
-            if let Some(inner) = inner {
-                let hash = inner.hash(text(s.name));
-                inner.prefetch(hash);
-                *probe = Some((inner, hash));
-                found = true;
-            }
-        }
-        if !found {
-            return;
-        }
-        let probes = &probes[..sought.len()];
-        for (inner, hash) in probes.iter().flatten() {
-            inner.prefetch_entries(*hash);
-        }
-        for (s, probe) in sought.iter().zip(probes) {
-            if let Some((inner @ Inner::Zset(_), _)) = probe {
-                inner.prefetch_order(text(s.name));
-                if let Some(score) = s.score.and_then(|score| parse_double(text(score))) {
-                    inner.prefetch_score(score);
-                }
-            }
         }
     }
 
@@ -354,6 +259,43 @@ impl Engine {
     }
 }
 
+/// Brings near what commands seek inside big containers.
+fn prefetch_within(keyspace: &Keyspace, db: DbIndex, sought: &[Sought], source: Source<'_>) {
+    let text = |span| source.text(span);
+    let mut probes: [Option<(Inner<'_>, u64)>; SOUGHT_MAX] = [None; SOUGHT_MAX];
+    // Neighbours mostly seek in the same container: it is looked up once.
+    let mut container = None;
+    let mut found = false;
+    for (s, probe) in sought.iter().zip(&mut probes) {
+        let inner = match container {
+            Some((hash, inner)) if hash == s.hash => inner,
+            _ => keyspace.inner(db, s.hash, text(s.key)),
+        };
+        container = Some((s.hash, inner));
+        if let Some(inner) = inner {
+            let hash = inner.hash(text(s.name));
+            inner.prefetch(hash);
+            *probe = Some((inner, hash));
+            found = true;
+        }
+    }
+    if !found {
+        return;
+    }
+    let probes = &probes[..sought.len()];
+    for (inner, hash) in probes.iter().flatten() {
+        inner.prefetch_entries(*hash);
+    }
+    for (s, probe) in sought.iter().zip(probes) {
+        if let Some((inner @ Inner::Zset(_), _)) = probe {
+            inner.prefetch_order(text(s.name));
+            if let Some(score) = s.score.and_then(|score| parse_double(text(score))) {
+                inner.prefetch_score(score);
+            }
+        }
+    }
+}
+
 fn stopped(start: usize, buf: &[u8]) -> Rest {
     if start == buf.len() {
         Rest::Nothing
@@ -363,6 +305,141 @@ fn stopped(start: usize, buf: &[u8]) -> Rest {
 }
 
 impl Batch {
+    fn clear_commands(&mut self) {
+        self.commands.clear();
+        self.hashes.clear();
+        self.sought.clear();
+    }
+
+    /// Files the command that was parsed last, which starts at `start`: finds its row, hashes
+    /// its keys. `last` is the name of the one before, with its row.
+    #[inline]
+    fn file<'t>(
+        &mut self,
+        keyspace: &Keyspace,
+        server: &'t Server,
+        db: DbIndex,
+        buf: &[u8],
+        start: usize,
+        last: &mut Option<(Span, Option<&'t Row>)>,
+    ) {
+        let first_span = self.commands.last().map_or(0, |c| c.first_span + c.spans);
+        let spans = &self.spans[first_span..];
+        let args = Args::of(Source::new(buf, self.apart.as_deref()), spans);
+        // Neighbours are mostly calls of the same command.
+        let name = args.at(0);
+        let row = match *last {
+            Some((Span { start, len }, row)) if buf.get(start..start + len) == Some(name) => row,
+            _ => server.table.find(name),
+        };
+        *last = Some((spans[0], row));
+        let first_hash = self.hashes.len();
+        if let Some(row) = row {
+            let hash_keys = hash::keys();
+            for (at, _) in row.plan.ahead(args).take(COMMAND_KEYS_MAX) {
+                let key = KeyHash::new(hash_keys, args.at(at));
+                keyspace.prefetch_directory(db, key.hash);
+                self.hashes.push(key);
+            }
+        }
+        if let Some(within) = row.and_then(|row| row.within)
+            && let Some(key) = self.hashes.get(first_hash)
+        {
+            let (first, step) = match within {
+                Within::One(at) => (usize::from(at), usize::MAX),
+                Within::Every { first, step } => (usize::from(first), usize::from(step)),
+                Within::Scored { first } => (usize::from(first), 2),
+            };
+            let scored = matches!(within, Within::Scored { .. });
+            let room = SOUGHT_MAX - self.sought.len();
+            let places = (first..spans.len()).step_by(step).take(room);
+            let (key, hash) = (spans[1], key.hash);
+            self.sought.extend(places.map(|at| Sought {
+                key,
+                hash,
+                name: spans[at],
+                score: scored.then(|| spans[at - 1]),
+            }));
+        }
+        self.commands.push(Parsed {
+            start,
+            first_span,
+            spans: spans.len(),
+            row: row.map(|row| row.id),
+            first_hash,
+            hashes: self.hashes.len() - first_hash,
+        });
+    }
+
+    #[inline]
+    fn prefetch(&self, keyspace: &Keyspace, db: DbIndex, buf: &[u8]) {
+        // A single key gains nothing: its lookup follows at once.
+        if self.hashes.len() > 1 {
+            for key in &self.hashes {
+                keyspace.prefetch(db, key.hash);
+            }
+            for key in &self.hashes {
+                keyspace.prefetch_entries(db, key.hash);
+            }
+        }
+        if self.sought.len() > 1 {
+            let source = Source::new(buf, self.apart.as_deref());
+            prefetch_within(keyspace, db, &self.sought, source);
+        }
+    }
+
+    /// Parses requests that stand one behind the other in `buf`, a file's bytes, up to what
+    /// is none, and prefetches what they will look for. Gives where parsing stopped.
+    pub fn parse_file(
+        &mut self,
+        keyspace: &Keyspace,
+        server: &Server,
+        db: DbIndex,
+        buf: &[u8],
+    ) -> FileEnd {
+        self.clear();
+        self.clear_commands();
+        let bounds = Bounds {
+            bulk_max: i64::MAX as u64,
+            unauthenticated: false,
+        };
+        let (mut pos, mut last) = (0, None);
+        let end = loop {
+            let is_full = self.commands.len() >= COMMANDS_MAX || self.hashes.len() >= KEYS_MAX;
+            if is_full || !self.commands.is_empty() && buf.get(pos) != Some(&b'*') {
+                break FileEnd::Commands;
+            }
+            let (start, mut progress) = (pos, Progress::default());
+            match step(buf, &mut pos, &mut self.spans, &mut progress, bounds) {
+                Step::Command => self.file(keyspace, server, db, buf, start, &mut last),
+                Step::Incomplete if self.commands.is_empty() => {
+                    break FileEnd::Incomplete(progress.expects().unwrap_or(0));
+                }
+                // It stands first next time.
+                _ if !self.commands.is_empty() => break FileEnd::Commands,
+                Step::Error(error) => break FileEnd::Error(error),
+                _ => break FileEnd::Error(ProtocolError::BadMultibulkLength),
+            }
+        };
+        self.prefetch(keyspace, db, buf);
+        end
+    }
+
+    /// The commands that [`Batch::parse_file`] found in `buf`: row, arguments, hashes of the
+    /// keys, where the command ends.
+    pub fn commands<'a>(
+        &'a self,
+        buf: &'a [u8],
+    ) -> impl Iterator<Item = (Option<usize>, Args<'a>, &'a [KeyHash], usize)> {
+        self.commands.iter().map(move |c| {
+            let spans = &self.spans[c.first_span..][..c.spans];
+            // Behind the last argument comes the end of its line.
+            let end = spans.last().map_or(c.start, |s| s.start + s.len + 2);
+            let hashes = &self.hashes[c.first_hash..][..c.hashes];
+            (c.row, Args::new(buf, spans), hashes, end)
+        })
+    }
+
     /// Takes over the arguments of a command that began earlier; nothing is copied, however
     /// many there are.
     pub fn borrow(&mut self, spans: &mut Vec<Span>, apart: Option<Box<Apart>>) {

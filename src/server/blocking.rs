@@ -31,6 +31,8 @@ pub enum Until {
     Keys { keys: Vec<Box<[u8]>>, kind: Type },
     /// The helper thread has come to this mark (`keyspace::LazyFree`).
     Memory { mark: u64 },
+    /// The append only file is on disk up to this offset.
+    Synced { offset: u64 },
     /// Nothing but the deadline.
     Time,
 }
@@ -55,7 +57,7 @@ impl Blocked {
     pub fn keys(&self) -> &[Box<[u8]>] {
         match &self.until {
             Until::Keys { keys, .. } => keys,
-            Until::Memory { .. } | Until::Time => &[],
+            Until::Memory { .. } | Until::Synced { .. } | Until::Time => &[],
         }
     }
 
@@ -63,7 +65,7 @@ impl Blocked {
     fn wants(&self) -> Option<Type> {
         match self.until {
             Until::Keys { kind, .. } => Some(kind),
-            Until::Memory { .. } | Until::Time => None,
+            Until::Memory { .. } | Until::Synced { .. } | Until::Time => None,
         }
     }
 
@@ -123,6 +125,9 @@ impl Engine {
         }
         if let Until::Memory { mark } = blocked.until {
             self.server.awaiting_memory.push((mark, client.id));
+        }
+        if let Until::Synced { offset } = blocked.until {
+            self.server.await_synced(offset, client.id);
         }
         self.server.blocked_clients += 1;
     }

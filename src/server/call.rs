@@ -119,6 +119,12 @@ impl Call<'_> {
         self.block_until(Until::Time, timeout_ms, on_timeout);
     }
 
+    /// Blocks the client until the append only file is on disk up to `offset`, or until
+    /// `timeout_ms` (0: for ever) have gone by.
+    pub fn block_until_synced(&mut self, offset: u64, timeout_ms: u64, on_timeout: OnTimeout) {
+        self.block_until(Until::Synced { offset }, timeout_ms, on_timeout);
+    }
+
     /// Blocks the client until something, or until `timeout_ms` (0: for ever) have gone by.
     fn block_until(&mut self, until: Until, timeout_ms: u64, on_timeout: OnTimeout) {
         let blocked = Blocked {

@@ -136,6 +136,8 @@ pub struct Client {
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub commands: u64,
+    /// Up to where the append only file must be kept for this client's writes to be.
+    pub wrote_to: u64,
 }
 
 impl Client {
@@ -172,6 +174,7 @@ impl Client {
             bytes_in: 0,
             bytes_out: 0,
             commands: 0,
+            wrote_to: 0,
         }
     }
 

@@ -25,6 +25,8 @@ use crate::types::{Fill, Limits};
 pub enum Flow {
     GoOn,
     Stop,
+    /// What was kept cannot be loaded.
+    Fail,
 }
 
 /// See the module.
@@ -71,6 +73,9 @@ impl Engine {
             client_memory: Default::default(),
             http_told_ms: None,
             monitors: Vec::new(),
+            aof: Default::default(),
+            loader: None,
+            load_progress: None,
             pause: None,
             shutdown: None,
             signals,
@@ -163,6 +168,8 @@ impl Engine {
         server.rates.turn_us.sample(server.stats.turn_us, now);
         server.stats.note_stale(keyspace.volatile());
         server.watch_clients();
+        self.look_at_rewrites();
+        let server = &mut self.server;
         server.recount_client_memory();
         self.begin_due_save();
         let server = &mut self.server;
@@ -236,7 +243,8 @@ impl Server {
         self.latency_tracking = self.config.latency_tracking;
         self.latency.threshold_ms = self.config.latency_monitor_threshold;
         self.set_slow_threshold();
-        self.interest = Interest::of(self);
+        self.apply_aof_config();
+        self.update_interest();
         self.set_client_memory_limit();
         if self.config.maxmemory == 0 {
             self.stats.note_memory(true, self.now.mono_ms);
@@ -245,10 +253,15 @@ impl Server {
         self.slowlog.entries.truncate(len);
     }
 
+    /// The server's state has changed: other commands may concern the gates.
+    pub(super) fn update_interest(&mut self) {
+        self.interest = Interest::of(self);
+    }
+
     /// CLIENT PAUSE and UNPAUSE.
     pub fn set_pause(&mut self, pause: Option<Pause>) {
         self.pause = pause;
-        self.interest = Interest::of(self);
+        self.update_interest();
         if pause.is_none() {
             let postponed: Vec<ClientId> = self
                 .clients
@@ -294,6 +307,7 @@ impl Server {
             || !self.to_close.is_empty()
             || self.shutdown.is_some()
             || self.evicting
+            || self.loader.is_some()
     }
 
     /// Reads the clocks again, for what follows in this turn.

@@ -61,7 +61,10 @@ impl Engine {
         };
         world.run(origin, id, args, hashes);
         self.keyspace.effects.end_unit();
-        self.take_effects();
+        if self.keyspace.effects.has_complete() {
+            self.server.repeat(&mut self.keyspace);
+            session.client.wrote_to = self.server.aof.appended();
+        }
     }
 
     /// Hands complete units of effects to those who repeat them.
@@ -126,6 +129,17 @@ impl World<'_> {
         let ticks = server.ended.wrapping_sub(start);
         crash::note_back(outer);
 
+        if origin == Origin::Loading {
+            keyspace.effects.end_command(outer_changed);
+            keyspace.journal.clear();
+            if keyspace.has_news() {
+                server.tell_news(keyspace, None);
+            }
+            if reply.end_errors(outer_errors) > 0 {
+                server.note_load_error(reply.last_error(), name);
+            }
+            return;
+        }
         if server.has_monitors && !retry && !spec.flags.contains(Flags::SKIP_MONITOR) {
             server.feed_monitors(client, spec, args, origin);
         }
@@ -203,6 +217,7 @@ impl Server {
         if let Some(recorder) = &mut self.recorder {
             recorder.take_effects(&keyspace.effects);
         }
+        self.aof.take_effects(&keyspace.effects, &self.now);
         keyspace.effects.clear_complete();
     }
 

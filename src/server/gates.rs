@@ -1,6 +1,6 @@
 //! The gates that refuse, once and in Redis's order:
 //!
-//! allowed at all -> authenticated -> memory -> pub/sub context -> transaction -> monitor
+//! allowed at all -> authenticated -> memory -> disk -> pub/sub context -> loading -> transaction -> monitor
 //!
 //! They see the row, the arguments, the client and who asks ([`Asked`]); what Redis leaves out
 //! for commands of a transaction is left out here. A server in no special state has none
@@ -23,6 +23,8 @@ use crate::resp::Args;
 pub(super) struct Interest {
     /// Rows with one of these flags.
     flags: Flags,
+    /// All rows.
+    all: bool,
     /// All rows, once more memory is used.
     memory_limit: usize,
 }
@@ -31,6 +33,7 @@ impl Default for Interest {
     fn default() -> Interest {
         Interest {
             flags: Flags::empty(),
+            all: false,
             memory_limit: usize::MAX,
         }
     }
@@ -48,11 +51,12 @@ impl Interest {
             true => Flags::WRITE.union(Flags::RUNS_QUEUE),
             false => Flags::empty(),
         };
-        let failed = match server.is_stopped_by_failed_save() {
+        let failed = match server.is_stopped_by_failed_save() || server.aof.refuses_writes() {
             true => UNSAFE.union(Flags::RUNS_QUEUE),
             false => Flags::empty(),
         };
         Interest {
+            all: server.is_loading(),
             // What a container runs is decided by the subcommand.
             flags: Flags::PROTECTED
                 .union(Flags::CONTAINER)
@@ -70,6 +74,7 @@ impl Interest {
     #[inline]
     pub fn concerns(&self, row: Flags) -> bool {
         row.intersects(self.flags)
+            || self.all
             || self.memory_limit != usize::MAX && alloc::used_memory() > self.memory_limit
     }
 }
@@ -119,6 +124,9 @@ pub(super) fn check(world: &mut World<'_>, asked: Asked<'_>) -> Result<(), Comma
             spec.name
         )));
     }
+    if world.server.is_loading() && !spec.flags.contains(Flags::LOADING) {
+        return Err(CommandError::Loading);
+    }
     if flags.contains(ClientFlags::MULTI) && spec.flags.contains(Flags::NO_MULTI) {
         return Err(CommandError::Text(
             "ERR Command not allowed inside a transaction",
@@ -136,7 +144,9 @@ pub(super) fn check(world: &mut World<'_>, asked: Asked<'_>) -> Result<(), Comma
 
 /// Whoever comes makes room, for clients' buffers grow as well; who needs none is let in.
 fn memory(world: &mut World<'_>, spec: &Spec) -> Result<(), CommandError> {
-    if world.server.config.maxmemory == 0 || world.server.make_room(world.keyspace) {
+    // Nothing is evicted of what is being loaded.
+    let is_limited = world.server.config.maxmemory > 0 && !world.server.is_loading();
+    if !is_limited || world.server.make_room(world.keyspace) {
         return Ok(());
     }
     let needs_memory = spec.flags.contains(Flags::DENYOOM)
@@ -148,14 +158,17 @@ fn memory(world: &mut World<'_>, spec: &Spec) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Nothing is acknowledged that the last save could not have kept.
+/// Nothing is done while it cannot be kept: the last save or write of the log failed.
 fn disk(world: &mut World<'_>, spec: &Spec) -> Result<(), CommandError> {
     let is_unsafe = spec.flags.intersects(UNSAFE)
         || spec.flags.contains(Flags::RUNS_QUEUE) && queue_has(world.server, world.client, UNSAFE);
-    if is_unsafe && world.server.is_stopped_by_failed_save() {
+    if !is_unsafe {
+        return Ok(());
+    }
+    if world.server.is_stopped_by_failed_save() {
         return Err(CommandError::Text(SAVE_FAILED));
     }
-    Ok(())
+    world.server.aof_refusal().map_or(Ok(()), Err)
 }
 
 /// Whether the command would write to a large container that is being saved: it waits until

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::load_steps::{LoadFailed, Progress};
 use super::{Engine, Server};
 use crate::base::text::Printable;
 use crate::config::{SanitizePayload, system_text};
@@ -119,20 +120,14 @@ impl Server {
         path: &Path,
         merges: bool,
     ) -> Result<LoadFigures, LoadError> {
-        let file = File::open(path)?;
-        let bytes = file.metadata()?.len();
-        let options = ReadOptions {
-            checksum: self.config.rdbchecksum && !self.skips_checksums,
-            deep: self.config.sanitize_dump_payload == SanitizePayload::Yes,
-        };
-        let mut filler = Filler {
-            keyspace,
-            merges,
-            figures: LoadFigures::default(),
-        };
-        let input = Input::of_reader(Box::new(file), Some(bytes));
-        Reader::begin(input, options, &mut filler)?.run(&mut filler)?;
-        let figures = filler.figures;
+        let mut file = RdbFile::open(self, keyspace, path, merges)?;
+        file.step(keyspace, u64::MAX)?;
+        self.note_loaded(file.figures);
+        Ok(file.figures)
+    }
+
+    /// A file has been loaded.
+    pub(super) fn note_loaded(&mut self, figures: LoadFigures) {
         self.last_load = figures;
         tracing::info!(
             "Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {}.",
@@ -146,7 +141,6 @@ impl Server {
                 figures.functions
             );
         }
-        Ok(figures)
     }
 
     /// DEBUG RELOAD: the data as it is read from the file, in place of (`flushes`) or on top
@@ -181,26 +175,130 @@ fn reason(error: &LoadError) -> String {
     }
 }
 
+/// A file that is loaded in slices.
+pub(super) struct RdbFile {
+    reader: Reader<'static>,
+    merges: bool,
+    figures: LoadFigures,
+    bytes: u64,
+}
+
+impl RdbFile {
+    /// Reads the header. With `merges` keys that are there already make room.
+    pub fn open(
+        server: &Server,
+        keyspace: &mut Keyspace,
+        path: &Path,
+        merges: bool,
+    ) -> Result<RdbFile, LoadError> {
+        let file = File::open(path)?;
+        let bytes = file.metadata()?.len();
+        let options = ReadOptions {
+            checksum: server.config.rdbchecksum && !server.skips_checksums,
+            deep: server.config.sanitize_dump_payload == SanitizePayload::Yes,
+        };
+        let mut filler = Filler {
+            keyspace,
+            merges,
+            figures: LoadFigures::default(),
+        };
+        let input = Input::of_reader(Box::new(file), Some(bytes));
+        let reader = Reader::begin(input, options, &mut filler)?;
+        Ok(RdbFile {
+            reader,
+            merges,
+            figures: filler.figures,
+            bytes,
+        })
+    }
+
+    /// Loads about so many bytes; at the end where it is.
+    pub fn step(&mut self, keyspace: &mut Keyspace, bytes: u64) -> Result<Option<u64>, LoadError> {
+        let until = self.reader.offset().saturating_add(bytes);
+        let mut filler = Filler {
+            keyspace,
+            merges: self.merges,
+            figures: self.figures,
+        };
+        let end = loop {
+            if let Some(end) = self.reader.step(&mut filler)? {
+                break Some(end.bytes);
+            }
+            if self.reader.offset() >= until {
+                break None;
+            }
+        };
+        self.figures = filler.figures;
+        Ok(end)
+    }
+
+    /// How far it is.
+    pub fn offset(&self) -> u64 {
+        self.reader.offset()
+    }
+
+    pub fn figures(&self) -> LoadFigures {
+        self.figures
+    }
+}
+
+/// The configured file, as it is loaded at the start.
+pub(super) struct RdbLoader {
+    file: RdbFile,
+    path: PathBuf,
+    began: Instant,
+}
+
+impl RdbLoader {
+    pub fn step(
+        &mut self,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+        bytes: u64,
+    ) -> Result<Progress, LoadFailed> {
+        let stepped = self.file.step(keyspace, bytes);
+        if let Some(progress) = &mut server.load_progress {
+            progress.loaded_bytes = self.file.offset();
+        }
+        match stepped {
+            Ok(None) => Ok(Progress::More),
+            Ok(Some(_)) => Ok(Progress::Done),
+            Err(error) => Err(tell_fatal(&self.path, &error)),
+        }
+    }
+
+    /// Everything has been loaded.
+    pub fn finish(self, keyspace: &mut Keyspace, server: &mut Server) -> Result<(), LoadFailed> {
+        server.note_loaded(self.file.figures());
+        let seconds = self.began.elapsed().as_secs_f64();
+        tracing::info!("DB loaded from disk: {seconds:.3} seconds");
+        server.read_clock(keyspace);
+        server.end_loading(keyspace);
+        Ok(())
+    }
+}
+
+fn tell_fatal(path: &Path, error: &LoadError) -> LoadFailed {
+    tracing::warn!("The file '{}': {}", path.display(), reason(error));
+    tracing::warn!("Fatal error loading the DB, check server logs. Exiting.");
+    LoadFailed
+}
+
 impl Engine {
-    /// Loads the file that the configuration names, if it is there. `false`: it cannot be
-    /// loaded, and a server that went on without it would overwrite it.
-    pub(super) fn load_at_start(&mut self) -> bool {
+    /// Prepares to load the file that the configuration names, if it is there. A server that
+    /// went on without one that cannot be loaded would overwrite it.
+    pub(super) fn begin_loading_rdb(&mut self) -> Result<(), LoadFailed> {
         let Engine { keyspace, server } = self;
         let path = server.config.dbfilename.path().to_owned();
+        let file = match RdbFile::open(server, keyspace, &path, false) {
+            Ok(file) => file,
+            Err(LoadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(tell_fatal(&path, &error)),
+        };
+        server.begin_loading(keyspace, file.bytes);
         let began = Instant::now();
-        match server.load_file(keyspace, &path, false) {
-            Ok(_) => {
-                let seconds = began.elapsed().as_secs_f64();
-                tracing::info!("DB loaded from disk: {seconds:.3} seconds");
-                server.read_clock(keyspace);
-                true
-            }
-            Err(LoadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => true,
-            Err(error) => {
-                tracing::warn!("The file '{}': {}", path.display(), reason(&error));
-                tracing::warn!("Fatal error loading the DB, check server logs. Exiting.");
-                false
-            }
-        }
+        let loader = RdbLoader { file, path, began };
+        server.loader = Some(super::load_steps::Loader::Rdb(Box::new(loader)));
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 //! `Engine` is the keyspace beside the server, so that a handler can hold both. Nothing here
 //! names a command; `main` hands the table in.
 
+mod aof;
 mod batch;
 mod blocking;
 mod call;
@@ -23,6 +24,7 @@ mod input;
 mod latency;
 mod limits;
 pub mod listen;
+mod load_steps;
 mod loading;
 pub mod log;
 mod monitor;
@@ -43,7 +45,8 @@ mod table;
 mod testbed;
 mod world;
 
-pub use blocking::unblock_client;
+pub use aof::{Aof, AofState};
+pub use blocking::{Blocked, unblock_client};
 pub use call::{Call, CommandResult, Handler, Spec};
 pub use client::{Client, ClientFlags, ClientKind};
 pub use client_line::{buffers, client_line};
@@ -51,6 +54,7 @@ pub use clients::Clients;
 pub use engine::{Engine, Flow, kill_client};
 pub use histogram::Histogram;
 pub use latency::{EventSeries, Latency};
+pub use load_steps::LoadProgress;
 pub use loading::LoadFigures;
 pub use recent::{Buffers, RecentPeaks};
 pub use recorder::Recorder;
@@ -118,6 +122,10 @@ pub struct Server {
     /// When the log last told of an HTTP request, monotonic milliseconds.
     http_told_ms: Option<u64>,
     pub monitors: Vec<ClientId>,
+    pub aof: Aof,
+    /// What is being loaded, and how far that is.
+    loader: Option<load_steps::Loader>,
+    pub load_progress: Option<LoadProgress>,
     pub pause: Option<Pause>,
     pub shutdown: Option<ShutdownRequest>,
     pub signals: Arc<Signals>,

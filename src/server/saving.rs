@@ -45,6 +45,11 @@ struct Uses {
 }
 
 impl FileSaver {
+    /// How the file ended, once it has.
+    pub(super) fn ended(&self) -> Option<std::io::Result<u64>> {
+        self.file.end()
+    }
+
     fn send(&mut self) {
         let bytes = self.writer.take(Vec::new());
         let spare = self.file.write(bytes);
@@ -202,6 +207,46 @@ impl Server {
             && !self.config.save.0.is_empty()
     }
 
+    /// What makes a file of a pass. `asked_version`: that of the file, 0 for the lowest that
+    /// holds the keys. The header is written.
+    pub(super) fn file_saver(
+        &self,
+        keyspace: &Keyspace,
+        file: BackgroundFile,
+        asked_version: u32,
+        is_aof_base: bool,
+    ) -> FileSaver {
+        let version = match keyspace.any_field_expires() {
+            true => VERSION_FIELD_TTLS,
+            false => VERSION_USUAL,
+        };
+        let version = match asked_version {
+            0 => version,
+            asked => asked,
+        };
+        let mut writer = Writer::new(version, self.config.rdbcompression);
+        writer.magic();
+        let number = |n: i64| n.to_string().into_bytes();
+        writer.aux("redis-ver", crate::config::REDIS_VERSION.as_bytes());
+        writer.aux("redis-bits", b"64");
+        writer.aux("ctime", &number(self.now.unix_s()));
+        let used = crate::base::alloc::used_memory();
+        writer.aux("used-mem", &number(used as i64));
+        writer.aux("aof-base", if is_aof_base { b"1" } else { b"0" });
+        FileSaver {
+            writer,
+            file,
+            uses: Uses {
+                clock: keyspace.use_clock(),
+                lru: self.config.maxmemory_policy.is_lru(),
+                lfu: self.config.maxmemory_policy.is_lfu(),
+            },
+            selected: None,
+            told: Vec::new(),
+            sizes: (0, 0),
+        }
+    }
+
     /// Begins a save of all databases as they are now.
     fn begin_save(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
         let temporary = PathBuf::from(format!("temp-{}.rdb", std::process::id()));
@@ -220,39 +265,13 @@ impl Server {
                 system_text(&e)
             )
         })?;
+        // One pass at a time: a rewrite's runs to its end.
+        self.end_rewrite_pass(keyspace);
         // What an aborted pass has left must be marked before the next one begins.
         if keyspace.in_pass() {
             keyspace.mark_on(u64::MAX);
         }
-        let version = match keyspace.any_field_expires() {
-            true => VERSION_FIELD_TTLS,
-            false => VERSION_USUAL,
-        };
-        let version = match self.config.rdb_version {
-            0 => version,
-            asked => asked,
-        };
-        let mut writer = Writer::new(version, self.config.rdbcompression);
-        writer.magic();
-        let number = |n: i64| n.to_string().into_bytes();
-        writer.aux("redis-ver", crate::config::REDIS_VERSION.as_bytes());
-        writer.aux("redis-bits", b"64");
-        writer.aux("ctime", &number(self.now.unix_s()));
-        let used = crate::base::alloc::used_memory();
-        writer.aux("used-mem", &number(used as i64));
-        writer.aux("aof-base", b"0");
-        let saver = FileSaver {
-            writer,
-            file,
-            uses: Uses {
-                clock: keyspace.use_clock(),
-                lru: self.config.maxmemory_policy.is_lru(),
-                lfu: self.config.maxmemory_policy.is_lfu(),
-            },
-            selected: None,
-            told: Vec::new(),
-            sizes: (0, 0),
-        };
+        let saver = self.file_saver(keyspace, file, self.config.rdb_version, false);
         keyspace.begin_pass();
         self.saving.running = Some(Box::new(Running {
             saver,
@@ -342,24 +361,38 @@ impl Server {
     }
 
     /// What the gates must look at has changed with the saves.
-    fn refresh_interest(&mut self, keyspace: &Keyspace) {
+    pub(super) fn refresh_interest(&mut self, keyspace: &Keyspace) {
         // Containers of fewer elements are small, or saved in a moment.
         const MANY: u64 = 512;
-        self.saving.guards_large = self.saving.in_progress() && keyspace.has_containers_of(MANY);
+        let passes = self.saving.in_progress() || self.aof.rewrites.in_progress();
+        self.saving.guards_large = passes && keyspace.has_containers_of(MANY);
         self.interest = Interest::of(self);
     }
 
     /// Makes ready for the end: saves if that is asked for, or configured and not forbidden.
     /// `false`: it could not, and the server goes on unless it is forced.
     pub fn prepare_shutdown(&mut self, keyspace: &mut Keyspace, request: ShutdownRequest) -> bool {
+        if self.writes_first_base() && !request.force {
+            tracing::warn!("Writing initial AOF, can't exit");
+            return false;
+        }
         if self.cancel_save(keyspace) {
             tracing::warn!("A snapshot was being saved: it is given up.");
+        }
+        self.cancel_rewrite(keyspace);
+        if self.aof.log().is_some() {
+            tracing::info!("Calling fsync() on the AOF file.");
+        }
+        if !self.finish_aof() && !request.force {
+            tracing::warn!("Error writing the append only file, can't exit.");
+            return false;
         }
         let wanted = match request.save {
             Some(wanted) => wanted,
             None => !self.config.save.0.is_empty(),
         };
-        if !wanted || !self.saving.on_disk {
+        // What is only half loaded would replace all of it.
+        if !wanted || !self.saving.on_disk || self.is_loading() {
             return true;
         }
         tracing::info!("Saving the final RDB snapshot before exiting.");
@@ -385,7 +418,7 @@ impl Server {
     }
 
     /// Clients that waited for a container go on; who must wait for another comes again.
-    fn release_awaiting(&mut self) {
+    pub(super) fn release_awaiting(&mut self) {
         for id in std::mem::take(&mut self.saving.awaiting) {
             let Some(mut session) = self.clients.take(id) else {
                 continue;
@@ -402,7 +435,7 @@ impl Server {
 
 /// Writes what stands behind the keys and hands all to the thread. `Some`: why the file
 /// cannot be what was asked for.
-fn end_of_keys(saver: &mut FileSaver) -> Option<String> {
+pub(super) fn end_of_keys(saver: &mut FileSaver) -> Option<String> {
     if let Some(too_new) = saver.writer.too_new() {
         return Some(too_new.to_string());
     }
@@ -418,7 +451,7 @@ impl Engine {
     pub(super) fn save_on(&mut self, busy_ticks: u64, idle: bool) {
         let Engine { keyspace, server } = self;
         if server.saving.running.is_none() {
-            if keyspace.in_pass() {
+            if keyspace.in_pass() && !keyspace.is_saving() {
                 // What an aborted pass has left: marked in short slices.
                 let ticks = server.cycles.ticks(SLICE_NANOS_MIN);
                 keyspace.mark_on(ticks);
@@ -521,7 +554,8 @@ impl Engine {
     /// Begins what is due: a scheduled save, or one that a save point asks for.
     pub(super) fn begin_due_save(&mut self) {
         let Engine { keyspace, server } = self;
-        if server.saving.in_progress() || !server.saving.on_disk {
+        let is_busy = server.saving.in_progress() || server.aof.rewrites.in_progress();
+        if is_busy || server.is_loading() || !server.saving.on_disk {
             return;
         }
         if server.saving.scheduled {
@@ -557,7 +591,10 @@ impl Engine {
                     && running.saver.has_room()
                     && self.server.config.rdb_key_save_delay <= 0
             }
-            None => self.keyspace.in_pass(),
+            None => {
+                let marks = self.keyspace.in_pass() && !self.keyspace.is_saving();
+                marks || self.server.aof.rewrites.wants_turns()
+            }
         }
     }
 }

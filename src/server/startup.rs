@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use super::process::{self, FileLimit, PidFile, Supervisor};
-use super::{CommandTable, Engine, Loop, Signals, Spec, crash, listen, log};
+use super::{CommandTable, Engine, Flow, Loop, Signals, Spec, crash, listen, log};
 use crate::base::text::Printable;
 use crate::config::{Check, Config, FileLine, LogFormat, Problem, REDIS_VERSION, Run, system_text};
 use crate::net::Listener;
@@ -235,7 +235,8 @@ enum End {
     NotLoaded,
 }
 
-/// Builds the engine and the loop, says that the server is ready, and serves.
+/// Builds the engine and the loop, loads what was kept, says that the server is ready, and
+/// serves.
 fn serve(
     config: Config,
     file: Option<std::path::PathBuf>,
@@ -256,6 +257,11 @@ fn serve(
     let tell_saved = move || _ = (&*saved).write(b"s");
     engine.server.saving.set_wake(Arc::new(tell_saved));
     engine.server.saving.on_disk = true;
+    let synced = Arc::clone(&wake);
+    engine
+        .server
+        .aof
+        .set_wake(Arc::new(move || _ = (&*synced).write(b"a")));
     engine.server.config_file = file;
     let has_tcp = listeners.iter().any(|l| !l.is_unix());
     let has_unix = listeners.iter().any(Listener::is_unix);
@@ -264,8 +270,14 @@ fn serve(
     looping.listen()?;
     signals.watch(wake, pidfile)?;
     tracing::info!("Server initialized");
-    if !looping.engine.load_at_start() {
-        return Ok(End::NotLoaded);
+    let flow = match looping.engine.begin_loading_data() {
+        Ok(()) => looping.load()?,
+        Err(_) => Flow::Fail,
+    };
+    match flow {
+        Flow::GoOn => {}
+        Flow::Stop => return Ok(End::Asked),
+        Flow::Fail => return Ok(End::NotLoaded),
     }
     if has_tcp {
         tracing::info!("Ready to accept connections tcp");
@@ -275,6 +287,8 @@ fn serve(
     }
     supervisor.tell_ready();
     looping.run()?;
+    // What the last turn did is kept as well; the log says if it cannot be.
+    let _ = looping.engine.server.finish_aof();
     let listeners = looping.stop();
     supervisor.tell_stopping();
     for path in listeners.iter().filter_map(Listener::path) {

@@ -26,6 +26,9 @@ pub enum Origin {
     Retry,
     /// EXEC, for what MULTI queued.
     Exec,
+    /// The loader, for what stands in the append only file. No gate has looked at it, and
+    /// nobody counts it or hears of it.
+    Loading,
 }
 
 impl Origin {
@@ -33,7 +36,7 @@ impl Origin {
     pub fn may_block(self) -> bool {
         match self {
             Origin::Client | Origin::Retry => true,
-            Origin::Exec => false,
+            Origin::Exec | Origin::Loading => false,
         }
     }
 

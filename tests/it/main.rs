@@ -2,6 +2,7 @@
 //!
 //! | module | what belongs there |
 //! |---|---|
+//! | `aof` | the append only file, after crashes and with real servers |
 //! | `blocking` | clients that wait for a key |
 //! | `clients` | an application's client library |
 //! | `config` | CONFIG on a running server |
@@ -19,6 +20,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod aof;
 mod blocking;
 mod clients;
 mod config;

@@ -1,12 +1,12 @@
 //! WAIT and WAITAOF: until others have what this client has written.
 //!
-//! There is nobody else yet: no replica, no append only file. So nothing is acknowledged,
-//! and whoever asks for more than nothing waits for the end of its time.
+//! There are no replicas yet: none acknowledges, and whoever asks for one waits for the end
+//! of its time. The append only file acknowledges what an fsync has covered.
 
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::resp::Reply;
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::{AofState, Blocked, Call, Client, CommandResult, Server, Spec, World};
 
 pub(super) const WAIT: Spec = Spec {
     arity: Arity::Exactly(3),
@@ -57,15 +57,30 @@ fn waitaof(call: &mut Call<'_>) -> CommandResult {
         .filter(|&n| n >= 0)
         .ok_or(CommandError::MustBePositive)?;
     let timeout_ms = parse_timeout(call, timeout)?;
-    if local == 1 {
+    if local == 1 && call.server.aof.state == AofState::Off {
         return Err(CommandError::Text(NO_AOF));
     }
-    if replicas == 0 || !call.may_block() {
-        write_both(call.reply, [0, 0]);
+    let wrote_to = call.client.wrote_to;
+    let kept = local_copies(call.server, call.client);
+    if replicas == 0 && local <= kept || !call.may_block() {
+        write_both(call.reply, [kept, 0]);
+    } else if replicas == 0 {
+        call.block_until_synced(wrote_to, timeout_ms, on_timeout);
     } else {
-        call.block_for_time(timeout_ms, |world, _| write_both(world.reply, [0, 0]));
+        call.block_for_time(timeout_ms, on_timeout);
     }
     Ok(())
+}
+
+fn on_timeout(world: &mut World<'_>, _: &Blocked) {
+    let kept = local_copies(world.server, world.client);
+    write_both(world.reply, [kept, 0]);
+}
+
+/// 1 if all that the client wrote is on disk here.
+fn local_copies(server: &Server, client: &Client) -> i64 {
+    let kept = server.aof.state != AofState::Off && client.wrote_to <= server.aof.synced();
+    i64::from(kept)
 }
 
 /// How many have the writes here and on replicas.

@@ -163,7 +163,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     } = call.world();
     let gate = Gate {
         protected: server.config.enable_protected_configs.allows(is_local),
-        loading: false,
+        loading: server.is_loading(),
     };
     let changes = server
         .config
@@ -223,6 +223,7 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
             const FAILED: &str = "Failed to set current oom_score_adj. Check server logs.";
             process::apply_oom_score(config).map_err(|_| FAILED)?;
         }
+        "appendonly" => server.set_appendonly(keyspace, server.config.appendonly)?,
         "maxmemory" => shrink(keyspace, server),
         "repl-backlog-size" => {
             let size = &mut server.config.repl_backlog_size;

@@ -18,7 +18,7 @@ use crate::commands::help::{misused, write_help};
 use crate::config::{parse_memory, system_text};
 use crate::encodings::quicklist;
 use crate::keyspace::{Class, Expiry, NewValue};
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::{Call, CommandResult, Spec, World};
 
 pub(super) const DEBUG: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -61,6 +61,8 @@ static SUBCOMMANDS: &[Subcommand] = &[
     sub("PAUSE-CRON", 3, 3, pause_cron),
     sub("POPULATE", 3, 5, populate),
     sub("PROTOCOL", 3, 3, protocol::protocol),
+    sub("LOADAOF", 2, 2, load_aof),
+    sub("AOF-FLUSH-SLEEP", 3, 3, aof_flush_sleep),
     sub("QUICKLIST-PACKED-THRESHOLD", 3, 3, packed_threshold),
     sub("RELOAD", 2, MANY, reload),
     sub("REPLYBUFFER", 4, 4, reply_buffer),
@@ -106,6 +108,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
         call.reply,
         "debug",
         &[
+            "AOF-FLUSH-SLEEP <microseconds>",
+            "    Sleep before each write of the append only file.",
             "ASSERT",
             "    Stop the server as a broken invariant does.",
             "CHANGE-REPL-ID",
@@ -128,6 +132,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "    Log the entries of the listpack at <key>.",
             "LOG <message>",
             "    Write <message> to the log.",
+            "LOADAOF",
+            "    Write the append only file out, empty the server, load it again.",
             "MALLCTL <name>",
             "    The number that jemalloc keeps under <name>.",
             "MALLCTL-STR <name> [VOID]",
@@ -277,6 +283,32 @@ fn populate(call: &mut Call<'_>) -> CommandResult {
         call.db.set_string(&key, value, Expiry::Clear);
         call.db.changed(&key, Class::empty(), "populate");
     }
+    call.reply.ok();
+    Ok(())
+}
+
+/// `DEBUG LOADAOF`: the append only file is written out, everything goes, and comes again
+/// from there. A file that cannot be loaded ends the server, as in Redis.
+fn load_aof(call: &mut Call<'_>) -> CommandResult {
+    call.no_effect();
+    let World {
+        keyspace,
+        server,
+        reply,
+        ..
+    } = call.world();
+    if server.reload_aof(keyspace).is_err() {
+        tracing::warn!("DEBUG LOADAOF failed: exiting.");
+        std::process::exit(1);
+    }
+    tracing::info!("Append Only File loaded by DEBUG LOADAOF");
+    reply.ok();
+    Ok(())
+}
+
+fn aof_flush_sleep(call: &mut Call<'_>) -> CommandResult {
+    let micros = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
+    call.server.aof.flush_sleep_us = u64::try_from(micros).unwrap_or(0);
     call.reply.ok();
     Ok(())
 }

@@ -119,7 +119,7 @@ fn stats(call: &mut Call<'_>) -> CommandResult {
             ("clients.slaves", 0),
             ("clients.normal", m.clients),
             ("cluster.links", 0),
-            ("aof.buffer", 0),
+            ("aof.buffer", m.aof_buffer),
             ("lua.caches", 0),
             ("functions.caches", 0),
             ("script.VMs", 0),

@@ -1,5 +1,6 @@
 //! The server commands.
 
+mod append_only;
 mod config;
 mod debug;
 mod debug_allocator;
@@ -21,6 +22,7 @@ mod state;
 use crate::server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
+    append_only::BGREWRITEAOF,
     config::CONFIG,
     debug::DEBUG,
     info::INFO,

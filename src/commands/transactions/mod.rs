@@ -73,9 +73,13 @@ fn exec(call: &mut Call<'_>) -> CommandResult {
     }
     let queued = transaction.map(|t| t.commands).unwrap_or_default();
     call.reply.array(queued.len());
+    let origin = match call.origin {
+        Origin::Loading => Origin::Loading,
+        _ => Origin::Exec,
+    };
     let mut world = call.world();
     for command in &queued {
-        world.run(Origin::Exec, command.row, command.args.args(), &[]);
+        world.run(origin, command.row, command.args.args(), &[]);
     }
     Ok(())
 }

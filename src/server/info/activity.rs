@@ -1,11 +1,12 @@
 //! INFO persistence, stats, replication: what the server has been doing.
 
 use super::{Source, Writer};
+use crate::server::AofState;
 
 pub(super) fn persistence(from: &Source<'_>, to: &mut Writer) {
     to.section("Persistence");
+    to.field("loading", u8::from(from.server.is_loading()));
     to.zeros(&[
-        "loading",
         "async_loading",
         "current_cow_peak",
         "current_cow_size",
@@ -30,21 +31,71 @@ pub(super) fn persistence(from: &Source<'_>, to: &mut Writer) {
     to.field("rdb_last_cow_size", 0);
     to.field("rdb_last_load_keys_expired", loaded.keys_expired);
     to.field("rdb_last_load_keys_loaded", loaded.keys_loaded);
-    to.zeros(&[
-        "aof_enabled",
-        "aof_rewrite_in_progress",
-        "aof_rewrite_scheduled",
-    ]);
-    to.field("aof_last_rewrite_time_sec", -1);
-    to.field("aof_current_rewrite_time_sec", -1);
-    to.field("aof_last_bgrewrite_status", "ok");
-    to.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
-    to.field("aof_last_write_status", "ok");
+    aof(from, to);
     to.zeros(&[
         "aof_last_cow_size",
         "module_fork_in_progress",
         "module_fork_last_cow_size",
     ]);
+    aof_file(from, to);
+}
+
+fn aof(from: &Source<'_>, to: &mut Writer) {
+    let (aof, now_ms) = (&from.server.aof, from.server.now.mono_ms);
+    let rewrites = &aof.rewrites;
+    let status = |ok| if ok { "ok" } else { "err" };
+    to.fields(&[
+        ("aof_enabled", &u8::from(aof.state != AofState::Off)),
+        ("aof_rewrite_in_progress", &u8::from(rewrites.in_progress())),
+        ("aof_rewrite_scheduled", &u8::from(rewrites.scheduled)),
+        ("aof_last_rewrite_time_sec", &rewrites.last_time_s),
+        (
+            "aof_current_rewrite_time_sec",
+            &rewrites.current_time_s(now_ms),
+        ),
+        ("aof_last_bgrewrite_status", &status(rewrites.last_ok)),
+        ("aof_rewrites", &rewrites.done),
+        (
+            "aof_rewrites_consecutive_failures",
+            &rewrites.failed_in_a_row,
+        ),
+        ("aof_last_write_status", &status(aof.is_sound())),
+    ]);
+}
+
+/// What INFO shows of a file that is open, and of loading while it goes on.
+fn aof_file(from: &Source<'_>, to: &mut Writer) {
+    let server = from.server;
+    if let Some(log) = server.aof.log() {
+        let writer = &log.writer;
+        to.fields(&[
+            ("aof_current_size", &log.current_bytes()),
+            ("aof_base_size", &log.base_bytes),
+            (
+                "aof_pending_rewrite",
+                &u8::from(server.aof.rewrites.scheduled),
+            ),
+            ("aof_buffer_length", &writer.buffer_bytes()),
+            (
+                "aof_pending_bio_fsync",
+                &u8::from(writer.sync_in_progress()),
+            ),
+            ("aof_delayed_fsync", &writer.delayed_syncs),
+        ]);
+    }
+    if let Some(load) = &server.load_progress {
+        to.fields(&[
+            ("loading_start_time", &load.began_s),
+            ("loading_total_bytes", &load.total_bytes),
+            ("loading_rdb_used_mem", &0),
+            ("loading_loaded_bytes", &load.loaded_bytes),
+            (
+                "loading_loaded_perc",
+                &format_args!("{:.2}", load.percent()),
+            ),
+            ("loading_eta_seconds", &load.eta_s(server.now.mono_ms)),
+        ]);
+    }
 }
 
 pub(super) fn stats(from: &Source<'_>, to: &mut Writer) {

@@ -16,6 +16,8 @@ pub struct MemoryFigures {
     /// All that is not keys and values.
     pub overhead: usize,
     pub clients: usize,
+    /// What waits to be written to the append only file.
+    pub aof_buffer: usize,
     /// Tables of the databases in use.
     pub tables: Vec<(DbIndex, usize)>,
     pub keys: usize,
@@ -25,6 +27,8 @@ pub struct MemoryFigures {
 pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let startup = from.server.startup_bytes;
     let clients = from.clients().map(|(c, r)| c.memory_bytes(r)).sum();
+    let log = from.server.aof.log();
+    let aof_buffer = log.map_or(0, |log| log.writer.buffer_bytes());
     let tables: Vec<(DbIndex, usize)> = from
         .keyspace
         .in_use()
@@ -36,8 +40,12 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
         rss: usage::resident_bytes(),
         startup,
         allocator: alloc::totals().unwrap_or_default(),
-        overhead: startup + clients + tables.iter().map(|(_, bytes)| bytes).sum::<usize>(),
+        overhead: startup
+            + clients
+            + aof_buffer
+            + tables.iter().map(|(_, bytes)| bytes).sum::<usize>(),
         clients,
+        aof_buffer,
         tables,
         keys: from.keyspace.in_use().map(|(_, db)| db.len()).sum(),
     }
@@ -140,7 +148,7 @@ pub(super) fn memory(from: &Source<'_>, to: &mut Writer) {
         ("mem_clients_slaves", &0),
         ("mem_clients_normal", &m.clients),
         ("mem_cluster_links", &0),
-        ("mem_aof_buffer", &0),
+        ("mem_aof_buffer", &m.aof_buffer),
         (
             "mem_allocator",
             &format_args!("jemalloc-{}", alloc::version()),

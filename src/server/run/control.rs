@@ -32,5 +32,6 @@ impl Loop {
         self.control.drain();
         self.engine.handle_signals();
         self.engine.serve_freed();
+        self.engine.serve_synced();
     }
 }

@@ -81,11 +81,26 @@ impl Loop {
     }
 
     /// Runs until a shutdown is complete.
-    pub fn run(&mut self) -> io::Result<()> {
+    pub fn run(&mut self) -> io::Result<Flow> {
         // Rests are shorter than the kernel's usual slack of 50 microseconds.
         let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1000));
-        while self.turn()? == Flow::GoOn {}
-        Ok(())
+        loop {
+            let flow = self.turn()?;
+            if flow != Flow::GoOn {
+                return Ok(flow);
+            }
+        }
+    }
+
+    /// Runs until everything is loaded; clients are told to wait meanwhile.
+    pub fn load(&mut self) -> io::Result<Flow> {
+        while self.engine.server.is_loading() {
+            let flow = self.turn()?;
+            if flow != Flow::GoOn {
+                return Ok(flow);
+            }
+        }
+        Ok(Flow::GoOn)
     }
 
     fn turn(&mut self) -> io::Result<Flow> {
@@ -112,6 +127,9 @@ impl Loop {
             self.go_on(id);
         }
         self.timers();
+        if self.engine.load_on().is_err() {
+            return Ok(Flow::Fail);
+        }
         self.before_sleep(idle);
         let server = &mut self.engine.server;
         let micros = server
@@ -159,10 +177,11 @@ impl Loop {
 
     fn timers(&mut self) {
         let engine = &mut self.engine;
-        if engine
-            .keyspace
-            .next_expiry()
-            .is_some_and(|due| due <= engine.keyspace.now_ms)
+        if !engine.server.is_loading()
+            && engine
+                .keyspace
+                .next_expiry()
+                .is_some_and(|due| due <= engine.keyspace.now_ms)
         {
             let began = Instant::now();
             let cycle = engine.keyspace.expire_cycle(EXPIRE_BUDGET);
@@ -189,16 +208,18 @@ impl Loop {
     /// The end of a turn. The order is a promise:
     ///
     /// 1. Clients whose keys have become ready are served: their replies belong to this turn.
-    /// 2. Whatever must be kept before it is acknowledged is written here (the AOF's place).
+    /// 2. What must be kept before it is acknowledged is written: the append only file.
     /// 3. All replies of the turn leave.
     /// 4. Clients that are to go are closed.
     /// 5. A snapshot under way has its share; `idle`: no event began this turn.
     fn before_sleep(&mut self, idle: bool) {
         self.engine.serve_ready_keys();
+        self.engine.write_aof();
         self.flush_replies();
         self.close_clients();
         let busy = clock::cycles().wrapping_sub(self.began);
         self.engine.save_on(busy, idle);
+        self.engine.rewrite_on(busy, idle);
     }
 }
 

@@ -1,0 +1,26 @@
+//! BGREWRITEAOF.
+
+use crate::command::{Arity, CommandError, Flags};
+use crate::server::{Call, CommandResult, Spec};
+
+pub(super) const BGREWRITEAOF: Spec = Spec {
+    arity: Arity::Exactly(1),
+    flags: Flags::ADMIN
+        .union(Flags::NOSCRIPT)
+        .union(Flags::NO_ASYNC_LOADING),
+    ..Spec::new("bgrewriteaof", rewrite)
+};
+
+/// `BGREWRITEAOF`: makes the append only file as short as the keyspace allows, between
+/// ticks; or does so when the snapshot that is being made is complete.
+///
+/// Reply: status. Inside MULTI it is scheduled.
+fn rewrite(call: &mut Call<'_>) -> CommandResult {
+    call.no_effect();
+    let world = call.world();
+    match world.server.rewrite_aof(world.keyspace) {
+        Ok(status) => world.reply.simple(status),
+        Err(why) => return Err(CommandError::Text(why)),
+    }
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! Append only files: any bytes are called valid or not, and what is left when the fault is
+//! cut off is valid.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::os::fd::AsRawFd;
+
+use crate::persistence::aof::check;
+
+/// A file without a name, as the check's arguments name it.
+fn path(file: &File) -> OsString {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
+/// The exit status of a check with these options, and what it said.
+fn run(options: &[&str], file: &File) -> (u8, String) {
+    let mut args: Vec<OsString> = options.iter().map(OsString::from).collect();
+    args.push(path(file));
+    let mut out = Vec::new();
+    let code = check::run(&args, &mut &b"y\n"[..], &mut out);
+    (code, String::from_utf8_lossy(&out).into_owned())
+}
+
+/// The bytes are a file; whatever they are, a repair makes them a valid one.
+pub fn aof(bytes: &[u8]) {
+    // The beginning says what kind of file it is: manifests and snapshots are others' business.
+    if [&b"file "[..], b"REDIS", b"VALKEY"]
+        .iter()
+        .any(|head| bytes.starts_with(head))
+    {
+        return;
+    }
+    let made = rustix::fs::memfd_create("aof", rustix::fs::MemfdFlags::CLOEXEC);
+    let mut file = File::from(made.expect("a file in memory"));
+    file.write_all(bytes).expect("room");
+    let (code, said) = run(&[], &file);
+    let is_sound = said.contains("is valid") || said.contains("is empty");
+    assert_eq!(code == 0, is_sound, "{said}");
+    let (code, said) = run(&["--fix"], &file);
+    assert_eq!(code, 0, "{said}");
+    let mut left = Vec::new();
+    file.rewind().expect("a file in memory");
+    file.read_to_end(&mut left).expect("a file in memory");
+    assert!(
+        bytes.starts_with(&left) && (left == bytes) == is_sound,
+        "{said}"
+    );
+    assert_eq!(run(&[], &file).0, 0);
+}

@@ -1,0 +1,179 @@
+//! Annotations: lines between commands that begin with `#`. Redis from 7.0 on and Valkey
+//! pass them over; their check tools call files with them valid.
+//!
+//!     #TS:1700000000                          what follows was done at this Unix second
+//!     #CK:0:1700000000:-                      checksums begin behind this line
+//!     #CK:5312:1700000001:0123456789abcdef    offset of this line, Unix second, CRC-64
+//!
+//! The CRC-64 is that of all bytes since the last `#CK` line, and of this line up to the
+//! colon before it: so offset and time are covered, too. That the offset is the line's own
+//! tells a line that was found by searching from bytes that merely look like one.
+
+use std::io::Write;
+
+use crate::base::crc64;
+
+/// Redis reads no longer ones.
+pub const LINE_MAX: usize = 1024;
+
+const TIME: &[u8] = b"#TS:";
+const CHECKSUM: &[u8] = b"#CK:";
+
+/// An annotation that means something here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Annotation {
+    /// What follows was done at this Unix second.
+    Time(i64),
+    Checksum(Checksum),
+    /// Somebody else's.
+    Foreign,
+    /// It begins as one of ours and is none.
+    Damaged,
+}
+
+/// A `#CK` line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checksum {
+    /// Where the line stands in its file.
+    pub offset: u64,
+    pub unix_s: i64,
+    /// `None`: checksums begin behind this line.
+    pub crc: Option<u64>,
+    /// Bytes of the line that its own checksum covers.
+    pub covered: usize,
+}
+
+impl Annotation {
+    /// What a line, its end included, says.
+    pub fn parse(line: &[u8]) -> Annotation {
+        let parsed = if let Some(rest) = line.strip_prefix(TIME) {
+            // Redis writes it so; others may end the line alone.
+            let rest = rest.strip_suffix(b"\n").unwrap_or(rest);
+            let rest = rest.strip_suffix(b"\r").unwrap_or(rest);
+            number(rest).map(|n| Annotation::Time(n as i64))
+        } else if line.starts_with(CHECKSUM) {
+            checksum(line).map(Annotation::Checksum)
+        } else {
+            Some(Annotation::Foreign)
+        };
+        parsed.unwrap_or(Annotation::Damaged)
+    }
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    let plain = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    plain.then(|| std::str::from_utf8(text).ok()?.parse().ok())?
+}
+
+fn checksum(line: &[u8]) -> Option<Checksum> {
+    let body = line.strip_suffix(b"\r\n")?;
+    let mut words = body[CHECKSUM.len()..].split(|&b| b == b':');
+    let (offset, time, crc) = (words.next()?, words.next()?, words.next()?);
+    if words.next().is_some() {
+        return None;
+    }
+    Some(Checksum {
+        offset: number(offset)?,
+        unix_s: i64::try_from(number(time)?).ok()?,
+        crc: match crc {
+            b"-" => None,
+            _ => Some(parse_hex(crc)?),
+        },
+        covered: body.len() - crc.len(),
+    })
+}
+
+/// Sixteen lowercase digits, so that there is one way to write a checksum.
+fn parse_hex(text: &[u8]) -> Option<u64> {
+    let plain = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
+    if text.len() != 16 || !text.iter().all(plain) {
+        return None;
+    }
+    u64::from_str_radix(std::str::from_utf8(text).ok()?, 16).ok()
+}
+
+/// Appends a line of time.
+pub fn write_time(out: &mut Vec<u8>, unix_s: i64) {
+    write!(out, "#TS:{unix_s}\r\n").expect("a vector takes all");
+}
+
+/// Bytes of the line of time that `bytes` begin with, if they do.
+pub fn leading_time(bytes: &[u8]) -> usize {
+    match bytes.starts_with(TIME) {
+        true => memchr::memchr(b'\n', bytes).map_or(0, |end| end + 1),
+        false => 0,
+    }
+}
+
+/// Appends the line from which on checksums hold, at `offset` of its file.
+pub fn write_begin(out: &mut Vec<u8>, offset: u64, unix_s: i64) {
+    write!(out, "#CK:{offset}:{unix_s}:-\r\n").expect("a vector takes all");
+}
+
+/// Appends the checksum of `out` and of what came before it (`crc`), as the line at `offset`.
+pub fn write_checksum(out: &mut Vec<u8>, crc: u64, offset: u64, unix_s: i64) {
+    write!(out, "#CK:{offset}:{unix_s}:").expect("a vector takes all");
+    let crc = crc64::update(crc, out);
+    write!(out, "{crc:016x}\r\n").expect("a vector takes all");
+}
+
+/// Whether a line that holds a checksum stands somewhere in `bytes`, which begin at
+/// `offset` of their file.
+pub fn holds_checksum(bytes: &[u8], offset: u64) -> bool {
+    memchr::memmem::find_iter(bytes, CHECKSUM).any(|at| {
+        let rest = &bytes[at..];
+        let line = rest.iter().take(LINE_MAX).position(|&b| b == b'\n');
+        let line = line.map(|end| &rest[..=end]);
+        let stands = offset + at as u64;
+        matches!(
+            line.map(Annotation::parse),
+            Some(Annotation::Checksum(Checksum { offset, .. })) if offset == stands
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_as_they_were_written() {
+        let mut out = b"*1\r\n$4\r\nPING\r\n".to_vec();
+        let at = out.len();
+        write_checksum(&mut out, 0, at as u64, 1_700_000_000);
+        let line = &out[at..];
+        let Annotation::Checksum(read) = Annotation::parse(line) else {
+            panic!("{line:?}");
+        };
+        assert_eq!((read.offset, read.unix_s), (at as u64, 1_700_000_000));
+        let covered = crc64::update(0, &out[..at + read.covered]);
+        assert_eq!(read.crc, Some(covered));
+        assert!(holds_checksum(&out, 0) && !holds_checksum(&out, 1));
+        assert!(!holds_checksum(&out[..out.len() - 1], 0));
+
+        let mut begin = Vec::new();
+        write_begin(&mut begin, 0, 5);
+        assert_eq!(begin, b"#CK:0:5:-\r\n");
+        let mut time = Vec::new();
+        write_time(&mut time, 5);
+        assert_eq!(Annotation::parse(&time), Annotation::Time(5));
+    }
+
+    #[test]
+    fn a_damaged_line_is_not_taken_for_a_foreign_one() {
+        assert_eq!(Annotation::parse(b"# hello\n"), Annotation::Foreign);
+        for line in [
+            &b"#TS:x\r\n"[..],
+            b"#TS:\r\n",
+            b"#CK:0:5:-\n",
+            b"#CK:0:5:--\r\n",
+            b"#CK:0:5:0123456789ABCDEF\r\n",
+            b"#CK:0:5:0123456789abcde\r\n",
+            b"#CK:+1:5:-\r\n",
+            b"#CK:1:5\r\n",
+            b"#CK:1:5:-:-\r\n",
+        ] {
+            assert_eq!(Annotation::parse(line), Annotation::Damaged, "{line:?}");
+        }
+    }
+}

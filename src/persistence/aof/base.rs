@@ -1,0 +1,146 @@
+//! A base file that is being made: commands go to a thread in large pieces.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::annotation;
+use super::commands::CommandWriter;
+use super::disk::Disk;
+use super::sync::{Syncer, Wake};
+use crate::keyspace::{DbIndex, KeyView, Saver};
+
+const PIECE_BYTES: usize = 256 * 1024;
+/// With `aof-rewrite-incremental-fsync`, so many bytes go to the disk at a time.
+const SYNC_BYTES: u64 = 4 << 20;
+/// Bytes that may wait for the disk: the pass waits while there are more.
+const WAITING_MAX: usize = 8 << 20;
+
+/// See the module. Dropped before it is complete, it leaves no file behind.
+pub struct BaseFile {
+    thread: Syncer,
+    file: Arc<File>,
+    path: PathBuf,
+    commands: CommandWriter,
+    checksums: Option<i64>,
+    incremental_fsync: bool,
+    length: u64,
+    synced_to: u64,
+    complete: bool,
+}
+
+impl BaseFile {
+    /// Creates the file. `checksums`: with the Unix second to be told in them, if they are
+    /// wanted. `wake` is called when the end is on disk.
+    pub fn create(
+        disk: &Disk,
+        path: PathBuf,
+        checksums: Option<i64>,
+        incremental_fsync: bool,
+        wake: Option<Wake>,
+    ) -> io::Result<BaseFile> {
+        let file = Arc::new(disk.create(&path)?);
+        let mut commands = CommandWriter::default();
+        if let Some(unix_s) = checksums {
+            annotation::write_begin(&mut commands.out, 0, unix_s);
+        }
+        let mut base = BaseFile {
+            thread: Syncer::new(disk.clone(), wake),
+            file,
+            path,
+            commands,
+            checksums,
+            incremental_fsync,
+            length: 0,
+            synced_to: 0,
+            complete: false,
+        };
+        base.send_plain();
+        Ok(base)
+    }
+
+    /// Sends what is written so far, followed by its checksum.
+    fn send(&mut self) {
+        let out = &mut self.commands.out;
+        if let Some(unix_s) = self.checksums.filter(|_| !out.is_empty()) {
+            let offset = self.length + out.len() as u64;
+            annotation::write_checksum(out, 0, offset, unix_s);
+        }
+        self.send_plain();
+    }
+
+    fn send_plain(&mut self) {
+        let piece = std::mem::replace(&mut self.commands.out, Vec::with_capacity(PIECE_BYTES));
+        self.length += piece.len() as u64;
+        self.thread.write(&self.file, piece);
+        if self.incremental_fsync && self.length - self.synced_to >= SYNC_BYTES {
+            self.thread.sync_on_the_way(&self.file);
+            self.synced_to = self.length;
+        }
+    }
+
+    /// All keys are written: the file is forced to disk.
+    pub fn finish(&mut self) {
+        self.send();
+        self.thread.sync(&self.file, self.length);
+    }
+
+    /// The file is not wanted, complete as it may be.
+    pub fn forget(&mut self) {
+        self.complete = false;
+    }
+
+    /// How it ended, once it has: the file's name.
+    pub fn ended(&mut self) -> Option<io::Result<&Path>> {
+        let done = self.thread.take_done()?;
+        Some(done.result.map(|()| {
+            self.complete = true;
+            &*self.path
+        }))
+    }
+}
+
+impl Drop for BaseFile {
+    fn drop(&mut self) {
+        if !self.complete {
+            // A left-over is overwritten by the next rewrite.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Saver for BaseFile {
+    fn database(&mut self, db: DbIndex, keys: usize, volatile: usize) {
+        self.commands.database(db, keys, volatile);
+    }
+
+    fn key(&mut self, db: DbIndex, view: &KeyView<'_>) {
+        self.commands.key(db, view);
+        if self.commands.out.len() >= PIECE_BYTES {
+            self.send();
+        }
+    }
+
+    fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64 {
+        self.commands.begin_large(db, view)
+    }
+
+    fn part(&mut self, view: &KeyView<'_>, at: u64) -> Option<u64> {
+        let next = self.commands.part(view, at);
+        if self.commands.out.len() >= PIECE_BYTES {
+            self.send();
+        }
+        next
+    }
+
+    fn has_room(&self) -> bool {
+        self.thread.waiting_bytes() < WAITING_MAX
+    }
+}
+
+/// Bytes that the file system of a folder has left for us.
+pub fn free_bytes(dir: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(dir)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}

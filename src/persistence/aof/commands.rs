@@ -1,0 +1,215 @@
+//! A base file of commands: what makes every key what it was when the rewrite began.
+//!
+//!     SELECT 0 | SET k v | RPUSH l ... | HMSET h ... HPEXPIREAT h ms FIELDS 1 f | PEXPIREAT k ms
+//!
+//! Large values come in several commands of at most [`ELEMENTS_MAX`] elements. A lookup of
+//! a large table may meet an element twice, which SADD and HMSET do not mind.
+
+use crate::base::float;
+use crate::keyspace::{DbIndex, KeyView, Saver, ValueView};
+use crate::resp::write_request;
+use crate::types::{Container, Entry, HashField};
+
+/// Elements that one command adds.
+const ELEMENTS_MAX: usize = 64;
+/// Elements of a large list or sorted set that are written at a time.
+const PART_ELEMENTS: usize = 16 * ELEMENTS_MAX;
+
+/// Writes commands into a buffer, which its owner empties.
+#[derive(Debug, Default)]
+pub struct CommandWriter {
+    pub out: Vec<u8>,
+    selected: Option<DbIndex>,
+    /// Elements that the command under way has, in their wire form.
+    pending: Vec<u8>,
+    words: usize,
+    /// The open large key's expiry: it stands behind its last part.
+    expiry: Option<i64>,
+}
+
+/// The command that adds elements to a value of this type.
+fn adder(value: &ValueView<'_>) -> &'static [u8] {
+    match value {
+        ValueView::Int(_) | ValueView::Bytes(_) => b"SET",
+        ValueView::List(_) => b"RPUSH",
+        ValueView::Set(_) => b"SADD",
+        ValueView::Zset(_) => b"ZADD",
+        ValueView::Hash(_) => b"HMSET",
+    }
+}
+
+impl CommandWriter {
+    fn enter(&mut self, db: DbIndex) {
+        if self.selected != Some(db) {
+            let mut digits = itoa::Buffer::new();
+            let digits = digits.format(db.0).as_bytes();
+            write_request(&mut self.out, [b"SELECT", digits].into_iter());
+            self.selected = Some(db);
+        }
+    }
+
+    fn word(&mut self, word: &[u8]) {
+        self.pending.push(b'$');
+        let mut digits = itoa::Buffer::new();
+        self.pending
+            .extend_from_slice(digits.format(word.len()).as_bytes());
+        self.pending.extend_from_slice(b"\r\n");
+        self.pending.extend_from_slice(word);
+        self.pending.extend_from_slice(b"\r\n");
+        self.words += 1;
+    }
+
+    fn entry(&mut self, entry: Entry<'_>) {
+        self.word(entry.bytes(&mut itoa::Buffer::new()));
+    }
+
+    /// Ends the command under way when it has `most` words, or has any at all.
+    fn end_command(&mut self, name: &[u8], key: &[u8], most: usize) {
+        if self.words == 0 || self.words < most {
+            return;
+        }
+        let pending = std::mem::take(&mut self.pending);
+        let words = std::mem::take(&mut self.words);
+        self.word(name);
+        self.word(key);
+        let mut digits = itoa::Buffer::new();
+        self.out.push(b'*');
+        self.out
+            .extend_from_slice(digits.format(words + self.words).as_bytes());
+        self.out.extend_from_slice(b"\r\n");
+        self.out.extend_from_slice(&self.pending);
+        self.out.extend_from_slice(&pending);
+        self.pending = pending;
+        self.pending.clear();
+        self.words = 0;
+    }
+
+    fn field(&mut self, key: &[u8], field: &HashField<'_>, expiries: &mut Vec<u8>) {
+        self.entry(field.name);
+        self.entry(field.value);
+        if let Some(ms) = field.expire_ms {
+            let (mut ms_text, mut name) = (itoa::Buffer::new(), itoa::Buffer::new());
+            let args: [&[u8]; 6] = [
+                b"HPEXPIREAT",
+                key,
+                ms_text.format(ms).as_bytes(),
+                b"FIELDS",
+                b"1",
+                field.name.bytes(&mut name),
+            ];
+            write_request(expiries, args.into_iter());
+        }
+        self.end_command(b"HMSET", key, 2 * ELEMENTS_MAX);
+    }
+
+    /// The elements of a value from `at` on, `most` of them where they are counted; where
+    /// the next ones begin, `None` at the end.
+    fn elements(&mut self, view: &KeyView<'_>, at: u64, most: usize) -> Option<u64> {
+        let key = view.key;
+        let name = adder(&view.value);
+        let from = at as usize;
+        let mut expiries = Vec::new();
+        let next = match &view.value {
+            ValueView::Int(n) => {
+                self.word_int(*n);
+                None
+            }
+            ValueView::Bytes(text) => {
+                self.word(text);
+                None
+            }
+            ValueView::List(list) => {
+                list.visit(from, most, false, |entry| {
+                    self.entry(entry);
+                    self.end_command(name, key, ELEMENTS_MAX);
+                    true
+                });
+                let end = from.saturating_add(most);
+                (end < list.len()).then_some(end as u64)
+            }
+            ValueView::Zset(zset) => {
+                zset.visit(from, most, false, |score, member| {
+                    let mut text = Vec::new();
+                    float::write_double(&mut text, score);
+                    self.word(&text);
+                    self.entry(member);
+                    self.end_command(name, key, 2 * ELEMENTS_MAX);
+                    true
+                });
+                let end = from.saturating_add(most);
+                (end < zset.len()).then_some(end as u64)
+            }
+            ValueView::Set(set) if most == usize::MAX => {
+                set.visit(|entry| {
+                    self.entry(entry);
+                    self.end_command(name, key, ELEMENTS_MAX);
+                    true
+                });
+                None
+            }
+            ValueView::Set(set) => {
+                let next = set.scan(at, |entry| {
+                    self.entry(entry);
+                    self.end_command(name, key, ELEMENTS_MAX);
+                });
+                (next > 0).then_some(next)
+            }
+            ValueView::Hash(hash) if most == usize::MAX => {
+                hash.visit(|field| {
+                    self.field(key, &field, &mut expiries);
+                    true
+                });
+                None
+            }
+            ValueView::Hash(hash) => {
+                let next = hash.scan(at, |field| self.field(key, &field, &mut expiries));
+                (next > 0).then_some(next)
+            }
+        };
+        self.end_command(name, key, 0);
+        self.out.extend_from_slice(&expiries);
+        next
+    }
+
+    fn word_int(&mut self, n: i64) {
+        let mut digits = itoa::Buffer::new();
+        self.word(digits.format(n).as_bytes());
+    }
+
+    fn end_key(&mut self, key: &[u8], expiry: Option<i64>) {
+        if let Some(ms) = expiry {
+            let mut digits = itoa::Buffer::new();
+            let args: [&[u8]; 3] = [b"PEXPIREAT", key, digits.format(ms).as_bytes()];
+            write_request(&mut self.out, args.into_iter());
+        }
+    }
+}
+
+impl Saver for CommandWriter {
+    fn database(&mut self, _db: DbIndex, _keys: usize, _volatile: usize) {}
+
+    fn key(&mut self, db: DbIndex, view: &KeyView<'_>) {
+        self.enter(db);
+        self.elements(view, 0, usize::MAX);
+        self.end_key(view.key, view.expiry);
+    }
+
+    fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64 {
+        self.enter(db);
+        self.expiry = view.expiry;
+        0
+    }
+
+    fn part(&mut self, view: &KeyView<'_>, at: u64) -> Option<u64> {
+        let next = self.elements(view, at, PART_ELEMENTS);
+        if next.is_none() {
+            let expiry = self.expiry.take();
+            self.end_key(view.key, expiry);
+        }
+        next
+    }
+
+    fn has_room(&self) -> bool {
+        true
+    }
+}

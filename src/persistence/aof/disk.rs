@@ -1,0 +1,151 @@
+//! The seam between the append only file and the file system: every call that may fail goes
+//! through a [`Disk`], so that tests can make any of them fail.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+/// What may fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Create,
+    Write,
+    Sync,
+    SyncFolder,
+    Truncate,
+    Rename,
+    Remove,
+}
+
+/// What a fault does to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(test), expect(dead_code, reason = "made by tests"))]
+pub enum Fault {
+    /// The call fails with this error of the system's (`ENOSPC`, `EIO`).
+    Error(i32),
+    /// A write stores so many bytes, and then the disk is full; elsewhere it is at once.
+    Short(usize),
+}
+
+/// Decides before each call whether it fails.
+type Plan = Box<dyn FnMut(Step) -> Option<Fault> + Send>;
+
+/// See the module. Clones share their plan.
+#[derive(Clone, Default)]
+pub struct Disk {
+    plan: Option<Arc<Mutex<Plan>>>,
+}
+
+impl Disk {
+    /// A disk that fails as `plan` says.
+    #[cfg(test)]
+    pub fn failing(plan: impl FnMut(Step) -> Option<Fault> + Send + 'static) -> Disk {
+        Disk {
+            plan: Some(Arc::new(Mutex::new(Box::new(plan)))),
+        }
+    }
+
+    fn fault(&self, step: Step) -> Option<Fault> {
+        let plan = self.plan.as_ref()?;
+        let mut plan = plan.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        plan(step)
+    }
+
+    fn enter(&self, step: Step) -> io::Result<()> {
+        match self.fault(step) {
+            None => Ok(()),
+            Some(Fault::Error(code)) => Err(io::Error::from_raw_os_error(code)),
+            Some(Fault::Short(_)) => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
+        }
+    }
+
+    /// Opens a file to append to; it is made if it is missing.
+    pub fn open_to_append(&self, path: &Path) -> io::Result<File> {
+        self.enter(Step::Create)?;
+        OpenOptions::new().create(true).append(true).open(path)
+    }
+
+    /// Makes an empty file; one that was there is emptied.
+    pub fn create(&self, path: &Path) -> io::Result<File> {
+        self.enter(Step::Create)?;
+        File::create(path)
+    }
+
+    /// One write; how many bytes it took.
+    pub fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<usize> {
+        match self.fault(Step::Write) {
+            None => file.write(bytes),
+            Some(Fault::Error(code)) => Err(io::Error::from_raw_os_error(code)),
+            Some(Fault::Short(max)) => {
+                file.write_all(&bytes[..max.min(bytes.len())])?;
+                Err(io::Error::from_raw_os_error(libc::ENOSPC))
+            }
+        }
+    }
+
+    /// All of `bytes`.
+    pub fn write_all(&self, file: &File, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.write(file, bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => bytes = &bytes[n..],
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// Forces a file's bytes to disk.
+    pub fn sync(&self, file: &File) -> io::Result<()> {
+        self.enter(Step::Sync)?;
+        file.sync_data()
+    }
+
+    /// Forces a folder's names to disk.
+    pub fn sync_folder(&self, dir: &Path) -> io::Result<()> {
+        self.enter(Step::SyncFolder)?;
+        File::open(dir)?.sync_all()
+    }
+
+    /// Cuts a file to `len` bytes.
+    pub fn truncate(&self, file: &File, len: u64) -> io::Result<()> {
+        self.enter(Step::Truncate)?;
+        file.set_len(len)
+    }
+
+    pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.enter(Step::Rename)?;
+        fs::rename(from, to)
+    }
+
+    pub fn remove(&self, path: &Path) -> io::Result<()> {
+        self.enter(Step::Remove)?;
+        fs::remove_file(path)
+    }
+
+    /// Gives the file `name` in `dir` a new content in one step: after a crash it is the
+    /// old one or the new one.
+    pub fn replace(&self, dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let temporary = dir.join(format!("temp-{name}"));
+        let written = self.create(&temporary).and_then(|file| {
+            self.write_all(&file, bytes)?;
+            self.sync(&file)
+        });
+        let replaced = written.and_then(|()| self.rename(&temporary, &dir.join(name)));
+        if let Err(error) = replaced {
+            // The error that stopped it is the one to be told.
+            let _ = fs::remove_file(&temporary);
+            return Err(error);
+        }
+        self.sync_folder(dir)
+    }
+}
+
+impl std::fmt::Debug for Disk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let fails = self.plan.is_some();
+        f.debug_struct("Disk").field("fails", &fails).finish()
+    }
+}

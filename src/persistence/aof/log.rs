@@ -1,0 +1,318 @@
+//! The append only file as a whole: its folder, its manifest, the file that grows.
+//!
+//! A step that fails leaves what stood before: a new file is listed in the manifest before
+//! it is written to, and what a new base has replaced is listed as history until it is gone.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::disk::Disk;
+use super::manifest::{BaseForm, Manifest, ManifestError, Part};
+use super::sync::Wake;
+use super::writer::{Time, Writer};
+
+/// How the files are called, and where they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// `appenddirname`, inside the working folder.
+    pub dir: PathBuf,
+    /// `appendfilename`: what every name begins with.
+    pub basename: String,
+}
+
+/// What cannot be done with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("Can't open or create append-only dir {}: {}", .0.display(), text(.1))]
+    Folder(PathBuf, io::Error),
+    #[error("Can't open the append-only file {}: {}", .0, text(.1))]
+    File(String, io::Error),
+    #[error("Fail to fsync or rename the AOF manifest {}: {}", .0, text(.1))]
+    Manifest(String, io::Error),
+    #[error("Fatal error: can't open the AOF manifest file {} for reading: {}", .0, text(.1))]
+    ManifestUnreadable(String, io::Error),
+    #[error("{0}")]
+    ManifestFormat(ManifestError),
+    #[error("Error trying to move the old AOF file {} into dir {}: {}", .0, .1.display(), text(.2))]
+    Move(String, PathBuf, io::Error),
+}
+
+fn text(error: &io::Error) -> String {
+    crate::config::system_text(error)
+}
+
+/// Whether a single old file stands where a folder is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upgrade {
+    NotNeeded,
+    Done,
+}
+
+impl Names {
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    pub fn manifest(&self) -> String {
+        format!("{}.manifest", self.basename)
+    }
+
+    /// The incremental file while no base is complete.
+    fn temp_incr(&self) -> String {
+        format!("temp-{}.incr", self.basename)
+    }
+
+    /// The manifest, or an empty one where there is none.
+    pub fn read_manifest(&self) -> Result<Manifest, OpenError> {
+        let name = self.manifest();
+        match fs::read(self.path(&name)) {
+            Ok(bytes) => Manifest::parse(&bytes).map_err(OpenError::ManifestFormat),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Manifest::default()),
+            Err(e) => Err(OpenError::ManifestUnreadable(name, e)),
+        }
+    }
+
+    /// A single file of an old server, in the working folder, becomes the base of a set.
+    /// If it was interrupted, it is gone on with.
+    pub fn upgrade(&self, disk: &Disk, manifest: &mut Manifest) -> Result<Upgrade, OpenError> {
+        let old = Path::new(&self.basename);
+        if !old.is_file() {
+            return Ok(Upgrade::NotNeeded);
+        }
+        let is_old = |base: &Part| base.name == self.basename;
+        let began = manifest.incrs.is_empty() && manifest.base.as_ref().is_some_and(is_old);
+        let inside = self.path(&self.basename);
+        if !manifest.is_empty() && !(began && !inside.exists()) {
+            return Ok(Upgrade::NotNeeded);
+        }
+        self.make_folder()?;
+        *manifest = Manifest::of_old_file(&self.basename);
+        self.save(disk, manifest)?;
+        let moved = disk.rename(old, &inside);
+        let moved = moved.and_then(|()| disk.sync_folder(&self.dir));
+        moved.map_err(|e| OpenError::Move(self.basename.clone(), self.dir.clone(), e))?;
+        Ok(Upgrade::Done)
+    }
+
+    pub fn make_folder(&self) -> Result<(), OpenError> {
+        match fs::create_dir(&self.dir) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+                Err(OpenError::Folder(self.dir.clone(), e))
+            }
+            _ if !self.dir.is_dir() => {
+                let error = io::Error::from_raw_os_error(libc::ENOTDIR);
+                Err(OpenError::Folder(self.dir.clone(), error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn save(&self, disk: &Disk, manifest: &Manifest) -> Result<(), OpenError> {
+        let name = self.manifest();
+        let saved = manifest.save(disk, &self.dir, &name);
+        saved.map_err(|e| OpenError::Manifest(name, e))
+    }
+
+    /// Bytes of all files that are loaded. An error names the file.
+    pub fn total_bytes(&self, manifest: &Manifest) -> Result<u64, (String, io::Error)> {
+        manifest.parts().try_fold(0, |sum, part| {
+            let found = fs::metadata(self.path(&part.name));
+            found
+                .map(|data| sum + data.len())
+                .map_err(|e| (part.name.clone(), e))
+        })
+    }
+}
+
+/// See the module.
+pub struct Log {
+    disk: Disk,
+    pub names: Names,
+    pub manifest: Manifest,
+    pub writer: Writer,
+    /// Bytes of the files that grow no more.
+    finished_bytes: u64,
+    /// Bytes of all files after the last rewrite, or at the start.
+    pub base_bytes: u64,
+    /// The file that is written is not listed: no base is complete yet.
+    unlisted: bool,
+}
+
+impl Log {
+    /// Writes nothing yet. `offset`: where the stream of effects goes on.
+    pub fn new(
+        names: Names,
+        manifest: Manifest,
+        disk: Disk,
+        wake: Option<Wake>,
+        offset: u64,
+    ) -> Log {
+        Log {
+            writer: Writer::new(disk.clone(), wake, offset),
+            disk,
+            names,
+            manifest,
+            finished_bytes: 0,
+            base_bytes: 0,
+            unlisted: false,
+        }
+    }
+
+    /// Bytes of the append only file.
+    pub fn current_bytes(&self) -> u64 {
+        self.finished_bytes + self.writer.length()
+    }
+
+    /// Opens the last incremental file, or the first; where there is nothing at all, an
+    /// empty keyspace, `empty` in one form or the other, becomes the base. To be called when
+    /// everything has been loaded.
+    pub fn open_at_start(&mut self, form: BaseForm, empty: &[u8]) -> Result<(), OpenError> {
+        self.names.make_folder()?;
+        let mut manifest = self.manifest.clone();
+        if manifest.is_empty() {
+            let name = manifest.replace_base(&self.names.basename, form, 0);
+            tracing::info!("Creating AOF base file {name} on server start");
+            let made = self.disk.create(&self.names.path(&name));
+            let made = made.and_then(|file| {
+                self.disk.write_all(&file, empty)?;
+                self.disk.sync(&file)
+            });
+            made.map_err(|e| OpenError::File(name, e))?;
+        }
+        let (name, is_new) = match manifest.incrs.last() {
+            Some(last) => (last.name.clone(), false),
+            None => (manifest.add_incr(&self.names.basename), true),
+        };
+        let doing = if is_new { "Creating" } else { "Opening" };
+        let (file, length) = self.open_file(&name)?;
+        tracing::info!("{doing} AOF incr file {name} on server start");
+        if is_new {
+            self.names.save(&self.disk, &manifest)?;
+        }
+        self.manifest = manifest;
+        self.finished_bytes = self.bytes_of_parts().saturating_sub(length);
+        self.writer.open(file, self.names.path(&name), length);
+        self.base_bytes = self.current_bytes();
+        self.remove_history();
+        Ok(())
+    }
+
+    fn open_file(&self, name: &str) -> Result<(File, u64), OpenError> {
+        let opened = self.disk.open_to_append(&self.names.path(name));
+        let opened = opened.and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (length, file) = opened.map_err(|e| OpenError::File(name.to_owned(), e))?;
+        Ok((file, length))
+    }
+
+    /// Files that went missing count as nothing.
+    fn bytes_of_parts(&self) -> u64 {
+        let length = |part: &Part| fs::metadata(self.names.path(&part.name)).map(|data| data.len());
+        self.manifest
+            .parts()
+            .filter_map(|part| length(part).ok())
+            .sum()
+    }
+
+    /// From here on another incremental file is written: a base is made of what was before,
+    /// or the file was given up. With `unlisted` it counts only when that base is complete.
+    /// All that was for the file before must be written and, unless it was given up, forced
+    /// to disk ([`Writer::finish`]).
+    pub fn begin_incr(&mut self, unlisted: bool) -> Result<(), OpenError> {
+        self.names.make_folder()?;
+        if unlisted {
+            let name = self.names.temp_incr();
+            let path = self.names.path(&name);
+            let made = self.disk.create(&path);
+            drop(made.map_err(|e| OpenError::File(name.clone(), e))?);
+            let (file, length) = self.open_file(&name)?;
+            self.writer.open(file, path, length);
+            self.finished_bytes = 0;
+        } else {
+            let mut manifest = self.manifest.clone();
+            let name = manifest.add_incr(&self.names.basename);
+            tracing::info!("Creating AOF incr file {name} on background rewrite");
+            let (file, length) = self.open_file(&name)?;
+            self.names.save(&self.disk, &manifest)?;
+            self.manifest = manifest;
+            self.finished_bytes += self.writer.length();
+            self.writer.open(file, self.names.path(&name), length);
+        }
+        self.unlisted = unlisted;
+        Ok(())
+    }
+
+    /// The file `temporary` holds the keyspace as it was when the present incremental file
+    /// was begun, forced to disk: it is the base from now on.
+    pub fn install_base(
+        &mut self,
+        temporary: &Path,
+        form: BaseForm,
+        keep_history: bool,
+    ) -> Result<(), OpenError> {
+        let mut manifest = self.manifest.clone();
+        // Those that were there before the one that is written; all, if none is.
+        let kept = usize::from(!self.unlisted && self.writer.path().is_some());
+        let name = manifest.replace_base(&self.names.basename, form, kept);
+        let path = self.names.path(&name);
+        let renamed = self.disk.rename(temporary, &path);
+        renamed.map_err(|e| OpenError::File(name, e))?;
+        if self.unlisted {
+            let name = manifest.add_incr(&self.names.basename);
+            let (from, to) = (
+                self.names.path(&self.names.temp_incr()),
+                self.names.path(&name),
+            );
+            let renamed = self.disk.rename(&from, &to);
+            renamed.map_err(|e| OpenError::File(name, e))?;
+            self.writer.renamed(to);
+        }
+        self.names.save(&self.disk, &manifest)?;
+        self.manifest = manifest;
+        self.unlisted = false;
+        self.finished_bytes = self.bytes_of_parts().saturating_sub(self.writer.length());
+        self.base_bytes = self.current_bytes();
+        if !keep_history {
+            self.remove_history();
+        }
+        Ok(())
+    }
+
+    /// Removes what was replaced, off the loop. A line may name a file that is gone: history
+    /// is never read.
+    fn remove_history(&mut self) {
+        if self.manifest.history.is_empty() {
+            return;
+        }
+        let mut manifest = self.manifest.clone();
+        for part in manifest.history.drain(..) {
+            tracing::info!("Removing the history file {} in the background", part.name);
+            self.writer.remove(self.names.path(&part.name));
+        }
+        match self.names.save(&self.disk, &manifest) {
+            Ok(()) => self.manifest = manifest,
+            // It is tried again with the next rewrite.
+            Err(error) => tracing::warn!("{error}"),
+        }
+    }
+
+    /// Ends writing: what can be written is.
+    pub fn close(&mut self, time: Time) {
+        // The log has been told what is wrong.
+        let _ = self.writer.finish(time);
+        self.writer.close();
+        if std::mem::take(&mut self.unlisted) {
+            tracing::info!("Removing the temp incr aof file {}", self.names.temp_incr());
+            self.writer.remove(self.names.path(&self.names.temp_incr()));
+        }
+    }
+
+    /// Whether writes count only when a base that is being made is complete.
+    pub fn is_unlisted(&self) -> bool {
+        self.unlisted
+    }
+
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+}

@@ -1,0 +1,341 @@
+//! The manifest: which files an append only file consists of, and in what order.
+//!
+//!     file appendonly.aof.3.base.rdb seq 3 type b
+//!     file appendonly.aof.2.base.rdb seq 2 type h
+//!     file appendonly.aof.7.incr.aof seq 7 type i
+//!
+//! At most one base, then incremental files by rising number. What a rewrite has replaced
+//! is history until it is removed, so that a crash leaves no file without a line. Lines
+//! that begin with `#` are comments; keys that are not known are passed over, as in Redis.
+//! A manifest is replaced in one step: a new file beside it, forced to disk, renamed.
+
+use std::path::Path;
+
+use super::disk::Disk;
+use crate::config::{quote, split};
+
+/// Redis reads no longer ones.
+const LINE_MAX: usize = 1024;
+
+/// What a file is to the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Base,
+    Incr,
+    History,
+}
+
+impl Role {
+    fn letter(self) -> char {
+        match self {
+            Role::Base => 'b',
+            Role::Incr => 'i',
+            Role::History => 'h',
+        }
+    }
+}
+
+/// One file of the append only file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub name: String,
+    pub seq: u64,
+    pub role: Role,
+}
+
+/// How a base file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BaseForm {
+    Rdb,
+    Commands,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    pub base: Option<Part>,
+    pub incrs: Vec<Part>,
+    pub history: Vec<Part>,
+    /// The highest numbers given so far.
+    base_seq: u64,
+    incr_seq: u64,
+}
+
+/// Why a manifest cannot be read; the words are Redis's.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    #[error("Found an empty AOF manifest")]
+    Empty,
+    #[error("The AOF manifest file contains too long line")]
+    LineTooLong { line: usize },
+    #[error("Invalid AOF manifest file format")]
+    Format { line: usize, text: String },
+    #[error("File can't be a path, just a filename")]
+    Path { line: usize, text: String },
+    #[error("Found duplicate base file information")]
+    SecondBase { line: usize, text: String },
+    #[error("Found a non-monotonic sequence number")]
+    Order { line: usize, text: String },
+    #[error("Unknown AOF file type")]
+    Type { line: usize, text: String },
+}
+
+impl ManifestError {
+    /// The line's number and text, where one is at fault.
+    pub fn line(&self) -> Option<(usize, &str)> {
+        match self {
+            ManifestError::Empty | ManifestError::LineTooLong { .. } => None,
+            ManifestError::Format { line, text }
+            | ManifestError::Path { line, text }
+            | ManifestError::SecondBase { line, text }
+            | ManifestError::Order { line, text }
+            | ManifestError::Type { line, text } => Some((*line, text)),
+        }
+    }
+}
+
+impl Manifest {
+    /// A manifest of one old file alone, which becomes the base.
+    pub fn of_old_file(name: &str) -> Manifest {
+        Manifest {
+            base: Some(Part {
+                name: name.to_owned(),
+                seq: 1,
+                role: Role::Base,
+            }),
+            base_seq: 1,
+            ..Manifest::default()
+        }
+    }
+
+    /// Reads a manifest's text.
+    pub fn parse(bytes: &[u8]) -> Result<Manifest, ManifestError> {
+        if bytes.is_empty() {
+            return Err(ManifestError::Empty);
+        }
+        let mut manifest = Manifest::default();
+        for (at, line) in bytes.split_inclusive(|&b| b == b'\n').enumerate() {
+            let number = at + 1;
+            if line.first() == Some(&b'#') {
+                continue;
+            }
+            if line.len() > LINE_MAX || !line.ends_with(b"\n") {
+                return Err(ManifestError::LineTooLong { line: number });
+            }
+            manifest.read_line(line.trim_ascii(), number)?;
+        }
+        Ok(manifest)
+    }
+
+    fn read_line(&mut self, text: &[u8], line: usize) -> Result<(), ManifestError> {
+        let shown = || String::from_utf8_lossy(text).into_owned();
+        let format = || ManifestError::Format {
+            line,
+            text: shown(),
+        };
+        let words = split(text).ok_or_else(format)?;
+        if words.len() < 6 || !words.len().is_multiple_of(2) {
+            return Err(format());
+        }
+        let (mut name, mut seq, mut kind) = (None, None, None);
+        for pair in words.chunks_exact(2) {
+            let is = |key: &str| pair[0].eq_ignore_ascii_case(key.as_bytes());
+            if is("file") {
+                if pair[1].contains(&b'/') {
+                    return Err(ManifestError::Path {
+                        line,
+                        text: shown(),
+                    });
+                }
+                name = Some(String::from_utf8(pair[1].to_vec()).map_err(|_| format())?);
+            } else if is("seq") {
+                let digits = std::str::from_utf8(&pair[1]).ok();
+                seq = digits.and_then(|digits| digits.parse::<u64>().ok());
+            } else if is("type") {
+                kind = pair[1].first().copied();
+            }
+        }
+        let (Some(name), Some(seq), Some(kind)) = (name, seq, kind) else {
+            return Err(format());
+        };
+        if name.is_empty() || seq == 0 {
+            return Err(format());
+        }
+        match kind {
+            b'b' if self.base.is_some() => {
+                return Err(ManifestError::SecondBase {
+                    line,
+                    text: shown(),
+                });
+            }
+            b'b' => {
+                self.base_seq = seq;
+                let role = Role::Base;
+                self.base = Some(Part { name, seq, role });
+            }
+            b'i' if seq <= self.incr_seq => {
+                return Err(ManifestError::Order {
+                    line,
+                    text: shown(),
+                });
+            }
+            b'i' => {
+                self.incr_seq = seq;
+                let role = Role::Incr;
+                self.incrs.push(Part { name, seq, role });
+            }
+            b'h' => {
+                let role = Role::History;
+                self.history.push(Part { name, seq, role });
+            }
+            _ => {
+                return Err(ManifestError::Type {
+                    line,
+                    text: shown(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The manifest's text.
+    pub fn text(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for part in self.base.iter().chain(&self.history).chain(&self.incrs) {
+            out.extend_from_slice(b"file ");
+            let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'\\');
+            match part.name.bytes().all(plain) {
+                true => out.extend_from_slice(part.name.as_bytes()),
+                false => quote(&mut out, part.name.as_bytes()),
+            }
+            let rest = format!(" seq {} type {}\n", part.seq, part.role.letter());
+            out.extend_from_slice(rest.as_bytes());
+        }
+        out
+    }
+
+    /// Replaces the manifest `name` in `dir` in one step.
+    pub fn save(&self, disk: &Disk, dir: &Path, name: &str) -> std::io::Result<()> {
+        disk.replace(dir, name, &self.text())
+    }
+
+    /// Neither a base nor an incremental file.
+    pub fn is_empty(&self) -> bool {
+        self.base.is_none() && self.incrs.is_empty()
+    }
+
+    /// The files that make up the data, in the order in which they are loaded.
+    pub fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.base.iter().chain(&self.incrs)
+    }
+
+    /// A new incremental file behind the others; its name.
+    pub fn add_incr(&mut self, basename: &str) -> String {
+        self.incr_seq += 1;
+        let name = format!("{basename}.{}.incr.aof", self.incr_seq);
+        self.incrs.push(Part {
+            name: name.clone(),
+            seq: self.incr_seq,
+            role: Role::Incr,
+        });
+        name
+    }
+
+    /// A new base; the old one, if any, and the incremental files that it stands for
+    /// (all but the last `kept`) are history. The new name.
+    pub fn replace_base(&mut self, basename: &str, form: BaseForm, kept: usize) -> String {
+        self.base_seq += 1;
+        let ending = match form {
+            BaseForm::Rdb => "rdb",
+            BaseForm::Commands => "aof",
+        };
+        let name = format!("{basename}.{}.base.{ending}", self.base_seq);
+        let new = Part {
+            name: name.clone(),
+            seq: self.base_seq,
+            role: Role::Base,
+        };
+        let old = self.base.replace(new);
+        let replaced = self.incrs.len().saturating_sub(kept);
+        let old = old.into_iter().chain(self.incrs.drain(..replaced));
+        self.history.extend(old.map(|part| Part {
+            role: Role::History,
+            ..part
+        }));
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(name: &str, seq: u64, role: Role) -> Part {
+        let name = name.to_owned();
+        Part { name, seq, role }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut m = Manifest::default();
+        m.replace_base("a b", BaseForm::Rdb, 0);
+        m.add_incr("a b");
+        m.add_incr("a b");
+        m.replace_base("a b", BaseForm::Commands, 1);
+        let text = "file \"a b.2.base.aof\" seq 2 type b\n\
+                    file \"a b.1.base.rdb\" seq 1 type h\n\
+                    file \"a b.1.incr.aof\" seq 1 type h\n\
+                    file \"a b.2.incr.aof\" seq 2 type i\n";
+        assert_eq!(String::from_utf8(m.text()).expect("text"), text);
+        assert_eq!(Manifest::parse(text.as_bytes()), Ok(m));
+    }
+
+    #[test]
+    fn comments_and_unknown_keys_are_passed_over() {
+        let text = b"# made by hand\nseq 2 type i new 5 FILE x.aof\n";
+        let m = Manifest::parse(text).expect("sound");
+        assert_eq!(m.incrs, [part("x.aof", 2, Role::Incr)]);
+        assert_eq!(m.clone().add_incr("x"), "x.3.incr.aof");
+    }
+
+    #[test]
+    fn refusals_name_the_line() {
+        let good = "file a.1.base.rdb seq 1 type b\nfile a.2.incr.aof seq 2 type i\n";
+        let long = format!("file {} seq 3 type i\n", "x".repeat(1100));
+        for (bad, why) in [
+            ("\n", "Invalid AOF manifest file format"),
+            (
+                "file a.3.incr.aof seq 3\n",
+                "Invalid AOF manifest file format",
+            ),
+            ("file a seq b type i\n", "Invalid AOF manifest file format"),
+            (
+                "file a\" seq 3 type i\n",
+                "Invalid AOF manifest file format",
+            ),
+            (
+                "file /a seq 3 type i\n",
+                "File can't be a path, just a filename",
+            ),
+            (
+                "file a seq 2 type b\n",
+                "Found duplicate base file information",
+            ),
+            (
+                "file a seq 2 type i\n",
+                "Found a non-monotonic sequence number",
+            ),
+            ("file a seq 3 type x\n", "Unknown AOF file type"),
+        ] {
+            let error = Manifest::parse(format!("{good}{bad}").as_bytes()).expect_err(bad);
+            assert_eq!(error.to_string(), why, "{bad}");
+            let line = error.line().expect("a line");
+            assert_eq!(line, (3, bad.trim()), "{bad}");
+        }
+        for bad in [long.as_str(), "file a seq 3 type i"] {
+            let error = Manifest::parse(bad.as_bytes()).expect_err(bad);
+            assert_eq!(error, ManifestError::LineTooLong { line: 1 });
+        }
+        assert_eq!(Manifest::parse(b""), Err(ManifestError::Empty));
+    }
+}

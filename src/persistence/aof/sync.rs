@@ -1,0 +1,158 @@
+//! The helper thread of the append only file: what blocks and nobody waits for - fsync of
+//! `appendfsync everysec`, closing and removing files that were replaced.
+//!
+//! It works in order. The loop asks for one fsync at a time and is woken when it is done.
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex};
+
+use super::disk::Disk;
+
+/// Wakes the loop; called by the helper thread.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+enum Job {
+    Sync { file: Arc<File>, upto: u64 },
+    Write { file: Arc<File>, bytes: Vec<u8> },
+    SyncOnTheWay { file: Arc<File> },
+    Close { _file: Arc<File> },
+    Remove { path: PathBuf },
+}
+
+/// An fsync that has ended.
+#[derive(Debug)]
+pub struct Synced {
+    /// The stream's offset up to which all was written when it was asked for.
+    pub upto: u64,
+    pub result: io::Result<()>,
+}
+
+/// The way to the helper thread, which starts with the first job.
+#[derive(Default)]
+pub struct Syncer {
+    disk: Disk,
+    sender: Option<Sender<Job>>,
+    done: Arc<Mutex<Option<Synced>>>,
+    waiting: Arc<AtomicUsize>,
+    in_progress: bool,
+    wake: Option<Wake>,
+}
+
+impl Syncer {
+    pub fn new(disk: Disk, wake: Option<Wake>) -> Syncer {
+        Syncer {
+            disk,
+            wake,
+            ..Syncer::default()
+        }
+    }
+
+    /// Whether an fsync was asked for whose end has not been taken.
+    pub fn in_progress(&self) -> bool {
+        self.in_progress
+    }
+
+    /// Forces to disk what `file` has; it holds the stream up to `upto`.
+    pub fn sync(&mut self, file: &Arc<File>, upto: u64) {
+        assert!(!self.in_progress);
+        self.in_progress = true;
+        let file = Arc::clone(file);
+        self.send(Job::Sync { file, upto });
+    }
+
+    /// Writes `bytes` behind what was written; an error is that of the next fsync.
+    pub fn write(&mut self, file: &Arc<File>, bytes: Vec<u8>) {
+        self.waiting.fetch_add(bytes.len(), Ordering::Relaxed);
+        let file = Arc::clone(file);
+        self.send(Job::Write { file, bytes });
+    }
+
+    /// Forces to disk what was written so far; nobody is told but of an error, with the end.
+    pub fn sync_on_the_way(&mut self, file: &Arc<File>) {
+        let file = Arc::clone(file);
+        self.send(Job::SyncOnTheWay { file });
+    }
+
+    /// Bytes that wait to be written.
+    pub fn waiting_bytes(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Closes a file, which may take as long as its removal does.
+    pub fn close(&mut self, file: Arc<File>) {
+        self.send(Job::Close { _file: file });
+    }
+
+    pub fn remove(&mut self, path: PathBuf) {
+        self.send(Job::Remove { path });
+    }
+
+    /// The fsync that has ended, if one has.
+    pub fn take_done(&mut self) -> Option<Synced> {
+        let done = lock(&self.done).take()?;
+        self.in_progress = false;
+        Some(done)
+    }
+
+    fn send(&mut self, job: Job) {
+        let sender = match &self.sender {
+            Some(sender) => sender,
+            None => self.sender.insert(self.start()),
+        };
+        sender.send(job).expect("the thread ends after its sender");
+    }
+
+    fn start(&self) -> Sender<Job> {
+        let (sender, jobs) = mpsc::channel();
+        let (disk, done, wake) = (self.disk.clone(), self.done.clone(), self.wake.clone());
+        let waiting = Arc::clone(&self.waiting);
+        let work = move || {
+            // The first error of what belongs to the next fsync.
+            let mut so_far = Ok(());
+            for job in jobs {
+                match job {
+                    Job::Write { file, bytes } => {
+                        if so_far.is_ok() {
+                            so_far = disk.write_all(&file, &bytes);
+                        }
+                        waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
+                    }
+                    Job::SyncOnTheWay { file } => {
+                        if so_far.is_ok() {
+                            so_far = disk.sync(&file);
+                        }
+                    }
+                    Job::Sync { file, upto } => {
+                        let earlier = std::mem::replace(&mut so_far, Ok(()));
+                        let result = earlier.and_then(|()| disk.sync(&file));
+                        *lock(&done) = Some(Synced { upto, result });
+                        if let Some(wake) = &wake {
+                            wake();
+                        }
+                    }
+                    Job::Close { .. } => {}
+                    Job::Remove { path } => {
+                        if let Err(e) = disk.remove(&path)
+                            && e.kind() != io::ErrorKind::NotFound
+                        {
+                            tracing::warn!("Removing {}: {e}", path.display());
+                        }
+                    }
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name("aof-fsync".to_owned())
+            .spawn(work)
+            .expect("a thread for the append only file");
+        sender
+    }
+}
+
+fn lock(done: &Mutex<Option<Synced>>) -> std::sync::MutexGuard<'_, Option<Synced>> {
+    done.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

@@ -1,0 +1,500 @@
+//! The incremental file that is written: one buffer of the turn, one write a turn.
+//!
+//!     appended   bytes of effects given so far       (a client's mark is this figure)
+//!     written    of them in the file
+//!     synced     of them on disk for certain
+//!
+//! Invariants
+//!   1. `synced <= written <= appended`; the buffer holds `appended - written` bytes, or,
+//!      with `always`, what is not synced.
+//!   2. Before a write the file is `length` bytes long: what a failed write left is cut
+//!      off first, and while that fails nothing is written.
+//!   3. A failed fsync is final for its file: the kernel may have dropped what it could not
+//!      write and call the next fsync a success. Nothing more goes to that file.
+//!
+//! What follows from an error is the server's to decide: see [`Trouble`].
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::annotation;
+use super::disk::Disk;
+use super::sync::{Syncer, Wake};
+use crate::base::crc64;
+use crate::config::system_text;
+use crate::keyspace::{DbIndex, Unit};
+use crate::resp::write_request;
+
+/// Room that is kept for the next turn; what a huge one took is given back.
+const BUFFER_KEPT: usize = 1 << 20;
+/// With `everysec` this long is a write put off while an fsync is under way.
+const POSTPONE_MAX_MS: u64 = 2000;
+const SYNC_EVERY_MS: u64 = 1000;
+
+/// When bytes are forced to disk (`appendfsync`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SyncPolicy {
+    Always,
+    #[default]
+    EverySec,
+    No,
+}
+
+/// How the writer is to write.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules {
+    pub policy: SyncPolicy,
+    /// `aof-checksum`.
+    pub checksums: bool,
+    /// `aof-timestamp-enabled`.
+    pub timestamps: bool,
+    /// A rewrite is under way and `no-appendfsync-on-rewrite` wants none meanwhile.
+    pub no_sync: bool,
+}
+
+/// The turn's time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Time {
+    pub mono_ms: u64,
+    pub unix_s: i64,
+}
+
+/// What is wrong with the file.
+#[derive(Debug)]
+pub enum Trouble {
+    /// A write failed, as when the disk is full. The same bytes are tried again.
+    Write(io::Error),
+    /// An fsync failed: the file must not be written any more.
+    Sync(io::Error),
+}
+
+impl Trouble {
+    pub fn error(&self) -> &io::Error {
+        match self {
+            Trouble::Write(error) | Trouble::Sync(error) => error,
+        }
+    }
+}
+
+/// The file that grows.
+#[derive(Debug)]
+struct Open {
+    file: Arc<File>,
+    path: PathBuf,
+    /// Bytes that it holds for good.
+    length: u64,
+    /// As many as were on disk for certain when nothing was missing there.
+    synced_length: u64,
+    /// A failed write may have left more than that.
+    torn: bool,
+    /// The checksum of what came since the last line of one; `None` before the first.
+    crc: Option<u64>,
+}
+
+/// See the module.
+pub struct Writer {
+    disk: Disk,
+    syncer: Syncer,
+    open: Option<Open>,
+    buffer: Vec<u8>,
+    /// Bytes of the buffer that are written but, with `always`, not synced.
+    unsynced: usize,
+    /// Those are all that is not synced.
+    keeps_unsynced: bool,
+    selected: Option<DbIndex>,
+    /// What was selected before the buffer's first byte.
+    selected_first: Option<DbIndex>,
+    /// The last second that a line of time told.
+    told_s: i64,
+    pub rules: Rules,
+    appended: u64,
+    written: u64,
+    synced: u64,
+    /// When the last fsync was asked for.
+    synced_ms: u64,
+    postponed_ms: Option<u64>,
+    /// Writes that could not wait for an fsync any longer.
+    pub delayed_syncs: u64,
+    trouble: Option<Trouble>,
+}
+
+impl Writer {
+    /// `offset`: where the stream goes on.
+    pub fn new(disk: Disk, wake: Option<Wake>, offset: u64) -> Writer {
+        Writer {
+            syncer: Syncer::new(disk.clone(), wake),
+            disk,
+            open: None,
+            buffer: Vec::new(),
+            unsynced: 0,
+            keeps_unsynced: false,
+            selected: None,
+            selected_first: None,
+            told_s: 0,
+            rules: Rules::default(),
+            appended: offset,
+            written: offset,
+            synced: offset,
+            synced_ms: 0,
+            postponed_ms: None,
+            delayed_syncs: 0,
+            trouble: None,
+        }
+    }
+
+    // --- figures ---
+
+    pub fn appended(&self) -> u64 {
+        self.appended
+    }
+
+    pub fn synced(&self) -> u64 {
+        self.synced
+    }
+
+    /// Up to where what was done may be acknowledged.
+    #[inline]
+    pub fn safe(&self) -> u64 {
+        match self.rules.policy {
+            SyncPolicy::Always if !self.rules.no_sync => self.synced,
+            // What the kernel has outlives the process; what waits for an fsync to end
+            // waits two seconds at most.
+            _ if self.trouble.is_none() => self.appended,
+            _ => self.written,
+        }
+    }
+
+    /// Bytes of the file.
+    pub fn length(&self) -> u64 {
+        self.open.as_ref().map_or(0, |open| open.length)
+    }
+
+    pub fn buffer_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    pub fn sync_in_progress(&self) -> bool {
+        self.syncer.in_progress()
+    }
+
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
+    }
+
+    pub fn path(&self) -> Option<&PathBuf> {
+        self.open.as_ref().map(|open| &open.path)
+    }
+
+    /// Whether there is something to write or to force to disk.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.buffer.is_empty() && self.synced == self.written
+    }
+
+    // --- what is written ---
+
+    /// Takes a unit of effects.
+    pub fn append(&mut self, unit: Unit<'_>, time: Time) {
+        let before = self.buffer.len();
+        if self.rules.timestamps && time.unix_s > self.told_s {
+            annotation::write_time(&mut self.buffer, time.unix_s);
+            self.told_s = time.unix_s;
+        }
+        unit.write_to(&mut self.buffer, &mut self.selected);
+        self.appended += (self.buffer.len() - before) as u64;
+    }
+
+    /// Writes to this file from now on, behind its `length` bytes. All that is for the file
+    /// before must have been written to it.
+    pub fn open(&mut self, file: File, path: PathBuf, length: u64) {
+        let open = Open {
+            file: Arc::new(file),
+            path,
+            length,
+            synced_length: length,
+            torn: false,
+            crc: None,
+        };
+        if let Some(old) = self.open.replace(open) {
+            self.syncer.close(old.file);
+        }
+        // Who reads it begins with database 0, whatever the file before selected.
+        match self.selected_first.take() {
+            _ if self.buffer.is_empty() => self.selected = None,
+            Some(db) => self.select_first(db),
+            None => {}
+        }
+        self.told_s = 0;
+        if matches!(self.trouble, Some(Trouble::Sync(_))) {
+            self.trouble = None;
+        }
+    }
+
+    /// Puts a SELECT before what waits.
+    fn select_first(&mut self, db: DbIndex) {
+        let mut line = Vec::new();
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(db.0).as_bytes();
+        write_request(&mut line, [b"SELECT", digits].into_iter());
+        self.buffer.splice(..0, line);
+    }
+
+    /// Closes the file; what was not written is forgotten.
+    pub fn close(&mut self) {
+        if let Some(old) = self.open.take() {
+            self.syncer.close(old.file);
+        }
+        self.buffer = Vec::new();
+        (self.unsynced, self.trouble) = (0, None);
+        (self.selected, self.selected_first) = (None, None);
+        (self.written, self.synced) = (self.appended, self.appended);
+        self.postponed_ms = None;
+    }
+
+    /// What was given so far is kept elsewhere: nothing of it is written any more.
+    pub fn skip(&mut self) {
+        self.clear();
+        self.keeps_unsynced = false;
+        (self.written, self.synced) = (self.appended, self.appended);
+        (self.trouble, self.postponed_ms) = (None, None);
+    }
+
+    /// The file has another name now.
+    pub fn renamed(&mut self, path: PathBuf) {
+        if let Some(open) = &mut self.open {
+            open.path = path;
+        }
+    }
+
+    /// Removes a file off the loop.
+    pub fn remove(&mut self, path: PathBuf) {
+        self.syncer.remove(path);
+    }
+
+    /// Writes what the turn has gathered, and forces it to disk as the policy wants.
+    /// `now`: without putting anything off.
+    pub fn flush(&mut self, time: Time, now: bool) {
+        self.take_synced();
+        if self.open.is_none() || matches!(self.trouble, Some(Trouble::Sync(_))) {
+            return;
+        }
+        if self.buffer.len() > self.unsynced {
+            if !now && self.is_postponed(time) {
+                return;
+            }
+            self.postponed_ms = None;
+            if let Err(error) = self.write(time) {
+                self.note(Trouble::Write(error));
+                return;
+            }
+            if self.trouble.take().is_some() {
+                tracing::warn!("AOF write error looks solved. The server can write again.");
+            }
+        }
+        self.sync(time);
+    }
+
+    /// Whether the write is put off because an fsync is under way that it would wait for.
+    fn is_postponed(&mut self, time: Time) -> bool {
+        if self.rules.policy != SyncPolicy::EverySec || !self.syncer.in_progress() {
+            return false;
+        }
+        let since = *self.postponed_ms.get_or_insert(time.mono_ms);
+        if time.mono_ms.saturating_sub(since) < POSTPONE_MAX_MS {
+            return true;
+        }
+        self.delayed_syncs += 1;
+        tracing::info!(
+            "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer \
+             without waiting for fsync to complete, this may slow down Redis."
+        );
+        false
+    }
+
+    fn write(&mut self, time: Time) -> io::Result<()> {
+        let Writer {
+            disk, buffer, open, ..
+        } = self;
+        let open = open.as_mut().expect("looked at by the caller");
+        if open.torn {
+            disk.truncate(&open.file, open.length)?;
+            open.torn = false;
+        }
+        assert!(
+            self.unsynced == 0,
+            "what was not synced is not written behind"
+        );
+        let all_synced = self.synced == self.written;
+        if self.rules.checksums && open.crc.is_none() {
+            // A file that tells times tells one in its first line.
+            let at = annotation::leading_time(buffer);
+            let mut head = buffer[..at].to_vec();
+            annotation::write_begin(&mut head, open.length + at as u64, time.unix_s);
+            put(disk, open, &head)?;
+            buffer.drain(..at);
+            open.crc = Some(0);
+        }
+        let effects = buffer.len();
+        if self.rules.checksums {
+            let crc = open.crc.unwrap_or(0);
+            let offset = open.length + effects as u64;
+            annotation::write_checksum(buffer, crc, offset, time.unix_s);
+        }
+        let written = put(disk, open, buffer);
+        if self.rules.checksums || written.is_err() {
+            buffer.truncate(effects);
+        }
+        written?;
+        match (self.rules.checksums, &mut open.crc) {
+            (true, crc) => *crc = Some(0),
+            // A line that comes later covers these bytes as well.
+            (false, Some(crc)) => *crc = crc64::update(*crc, buffer),
+            (false, None) => {}
+        }
+        self.written = self.appended;
+        if self.rules.policy == SyncPolicy::Always && !self.rules.no_sync {
+            self.unsynced = effects;
+            self.keeps_unsynced = all_synced;
+        } else {
+            self.clear();
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self) {
+        self.buffer.clear();
+        self.buffer.shrink_to(BUFFER_KEPT);
+        self.unsynced = 0;
+        self.selected_first = self.selected;
+    }
+
+    fn sync(&mut self, time: Time) {
+        if self.synced == self.written || self.rules.no_sync {
+            return;
+        }
+        let open = self.open.as_ref().expect("looked at by the caller");
+        match self.rules.policy {
+            SyncPolicy::Always => match self.disk.sync(&open.file) {
+                Ok(()) => {
+                    self.all_synced();
+                    self.synced_ms = time.mono_ms;
+                }
+                Err(error) => self.note(Trouble::Sync(error)),
+            },
+            SyncPolicy::EverySec => {
+                let due = time.mono_ms.saturating_sub(self.synced_ms) >= SYNC_EVERY_MS;
+                if due && !self.syncer.in_progress() {
+                    self.syncer.sync(&open.file, self.written);
+                    self.synced_ms = time.mono_ms;
+                }
+            }
+            SyncPolicy::No => {}
+        }
+    }
+
+    fn all_synced(&mut self) {
+        self.clear();
+        self.keeps_unsynced = false;
+        self.synced = self.written;
+        if let Some(open) = &mut self.open {
+            open.synced_length = open.length;
+        }
+    }
+
+    /// Learns of the fsync that has ended; whether one has.
+    pub fn take_synced(&mut self) -> bool {
+        let Some(done) = self.syncer.take_done() else {
+            return false;
+        };
+        match done.result {
+            Ok(()) => self.synced = self.synced.max(done.upto),
+            Err(error) => self.note(Trouble::Sync(error)),
+        }
+        true
+    }
+
+    /// Writes and forces to disk all there is, at once: before an end or another file.
+    pub fn finish(&mut self, time: Time) -> io::Result<()> {
+        self.flush(time, true);
+        if let Some(trouble) = &self.trouble {
+            return Err(copy(trouble.error()));
+        }
+        let Some(open) = &self.open else {
+            return Ok(());
+        };
+        if self.synced < self.written {
+            if let Err(error) = self.disk.sync(&open.file) {
+                let told = copy(&error);
+                self.note(Trouble::Sync(error));
+                return Err(told);
+            }
+            self.all_synced();
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, trouble: Trouble) {
+        let same = matches!(
+            (&self.trouble, &trouble),
+            (Some(Trouble::Write(_)), Trouble::Write(_)) | (Some(Trouble::Sync(_)), _)
+        );
+        if !same {
+            let path = self
+                .path()
+                .map_or_else(String::new, |p| p.display().to_string());
+            match &trouble {
+                Trouble::Write(e) => {
+                    tracing::warn!("Error writing to the AOF file {path}: {}", system_text(e));
+                }
+                Trouble::Sync(e) => {
+                    tracing::warn!("Fail to fsync the AOF file {path}: {}", system_text(e));
+                }
+            }
+        }
+        if !matches!(self.trouble, Some(Trouble::Sync(_))) {
+            self.trouble = Some(trouble);
+        }
+    }
+
+    /// After a failed fsync: cuts off the file what may or may not be on disk, when the
+    /// buffer still has it and another file can take it. `false`: bytes may be lost that
+    /// only the keyspace has.
+    pub fn take_back_unsynced(&mut self) -> bool {
+        if !self.keeps_unsynced {
+            return false;
+        }
+        let Some(open) = &mut self.open else {
+            return false;
+        };
+        if self.disk.truncate(&open.file, open.synced_length).is_err() {
+            return false;
+        }
+        open.length = open.synced_length;
+        self.written = self.synced;
+        self.unsynced = 0;
+        true
+    }
+}
+
+/// Writes all of `bytes` behind the file's length, or nothing that counts.
+fn put(disk: &Disk, open: &mut Open, bytes: &[u8]) -> io::Result<()> {
+    match disk.write_all(&open.file, bytes) {
+        Ok(()) => {
+            open.length += bytes.len() as u64;
+            Ok(())
+        }
+        Err(error) => {
+            open.torn = disk.truncate(&open.file, open.length).is_err();
+            Err(error)
+        }
+    }
+}
+
+fn copy(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error.kind().into(),
+    }
+}

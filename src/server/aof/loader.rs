@@ -1,0 +1,434 @@
+//! Replaying an append only file: its files in order, command by command, as a client that
+//! no gate looks at. A transaction is run when its EXEC has come, or not at all.
+//!
+//! Commands are parsed and prefetched in batches, as a client's are (`server::batch`).
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::command::{CommandError, Flags};
+use crate::config::system_text;
+use crate::keyspace::{ClientId, KeyHash, Keyspace};
+use crate::net::Address;
+use crate::persistence::aof::check::is_rdb;
+use crate::persistence::aof::{Disk, Fault, Manifest, Names, Next, Part, Reader, Role, Upgrade};
+use crate::resp::{Args, Reply};
+use crate::server::Server;
+use crate::server::batch::{Batch, FileEnd};
+use crate::server::client::{Client, ClientFlags, Queued};
+use crate::server::dispatch::resolve;
+use crate::server::load_steps::{LoadFailed, Progress};
+use crate::server::loading::{LoadError, RdbFile};
+use crate::server::world::{Origin, World};
+
+/// A file that is being replayed.
+struct Current {
+    part: Part,
+    reader: Reader,
+    /// The snapshot that it begins with, while that is read.
+    preamble: Option<RdbFile>,
+    /// Time that its steps have taken.
+    took: Duration,
+    is_last: bool,
+}
+
+/// See the module.
+pub struct AofLoader {
+    names: Names,
+    manifest: Manifest,
+    parts: VecDeque<Part>,
+    current: Option<Current>,
+    client: Client,
+    reply: Reply,
+    batch: Batch,
+    /// Bytes of the files that are done.
+    done_bytes: u64,
+    began: Instant,
+}
+
+impl AofLoader {
+    /// Prepares to load what stands at `names`; the bytes there are to load. `None`: there is
+    /// no append only file.
+    pub fn prepare(names: Names, disk: &Disk) -> Result<(Option<AofLoader>, u64), LoadFailed> {
+        let mut manifest = names.read_manifest().map_err(|error| {
+            if let crate::persistence::aof::OpenError::ManifestFormat(error) = &error
+                && let Some((line, text)) = error.line()
+            {
+                tracing::warn!("*** FATAL AOF MANIFEST FILE ERROR ***");
+                tracing::warn!("Reading the manifest file, at line {line}");
+                tracing::warn!(">>> '{text}'");
+            }
+            tracing::warn!("{error}");
+            LoadFailed
+        })?;
+        let upgraded = names.upgrade(disk, &mut manifest).map_err(|error| {
+            tracing::warn!("{error}");
+            LoadFailed
+        })?;
+        if upgraded == Upgrade::Done {
+            tracing::info!(
+                "Successfully migrated an old-style AOF configuration ({}) to the new one",
+                names.basename
+            );
+        }
+        if manifest.is_empty() {
+            return Ok((None, 0));
+        }
+        let total = names.total_bytes(&manifest).map_err(|(name, error)| {
+            let why = system_text(&error);
+            tracing::warn!("Unable to obtain the AOF file {name} length. stat: {why}");
+            LoadFailed
+        })?;
+        let nowhere = Address::Unix("".into());
+        let mut client = Client::new(ClientId(0), nowhere.clone(), nowhere, -1, 0);
+        client.flags = ClientFlags::FAKE;
+        let loader = AofLoader {
+            parts: manifest.parts().cloned().collect(),
+            names,
+            manifest,
+            current: None,
+            client,
+            reply: Reply::new(),
+            batch: Batch::default(),
+            done_bytes: 0,
+            began: Instant::now(),
+        };
+        Ok((Some(loader), total))
+    }
+
+    /// Replays about `bytes` bytes.
+    pub fn step(
+        &mut self,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+        bytes: u64,
+    ) -> Result<Progress, LoadFailed> {
+        keyspace.begin_replay();
+        let result = self.replay(keyspace, server, bytes);
+        keyspace.end_replay();
+        let at = self.current.as_ref().map_or(0, |c| match &c.preamble {
+            Some(file) => file.offset(),
+            None => c.reader.offset(),
+        });
+        if let Some(progress) = &mut server.load_progress {
+            progress.loaded_bytes = self.done_bytes + at;
+        }
+        result
+    }
+
+    fn replay(
+        &mut self,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+        bytes: u64,
+    ) -> Result<Progress, LoadFailed> {
+        let Some(mut current) = self.next_file(keyspace, server)? else {
+            return Ok(Progress::Done);
+        };
+        let began = Instant::now();
+        if current.preamble.is_some() {
+            read_preamble(&mut current, keyspace, server, bytes)?;
+            current.took += began.elapsed();
+            self.current = Some(current);
+            return Ok(Progress::More);
+        }
+        let ended = self.replay_file(&mut current, keyspace, server, bytes);
+        current.took += began.elapsed();
+        match ended {
+            Ok(Next::End) => self.end_file(&current),
+            Ok(_) => self.current = Some(current),
+            Err(Stop::Fault(Fault::Torn { sound })) => {
+                cut_torn(&current, &self.names, sound, server, &self.client)?;
+                self.end_file(&current);
+            }
+            Err(stop) => {
+                tell_stop(&current.part.name, &stop);
+                return Err(LoadFailed);
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    /// The file under way, or the next one.
+    fn next_file(
+        &mut self,
+        keyspace: &mut Keyspace,
+        server: &Server,
+    ) -> Result<Option<Current>, LoadFailed> {
+        if let Some(current) = self.current.take() {
+            return Ok(Some(current));
+        }
+        let Some(part) = self.parts.pop_front() else {
+            return Ok(None);
+        };
+        let path = self.names.path(&part.name);
+        let reader = Reader::open(&path).map_err(|error| {
+            tracing::warn!(
+                "Fatal error: can't open the append log file {} for reading: {}",
+                part.name,
+                system_text(&error)
+            );
+            LoadFailed
+        })?;
+        let preamble = match is_rdb(&path) {
+            Ok(true) => {
+                tracing::info!("Reading RDB base file on AOF loading...");
+                let file = RdbFile::open(server, keyspace, &path, false);
+                Some(file.map_err(|error| tell_preamble(&part.name, &error))?)
+            }
+            _ => None,
+        };
+        // Each file begins with database 0, outside of a transaction.
+        self.client.db = Default::default();
+        Ok(Some(Current {
+            part,
+            reader,
+            preamble,
+            took: Duration::ZERO,
+            is_last: self.parts.is_empty(),
+        }))
+    }
+
+    fn end_file(&mut self, current: &Current) {
+        let kind = match current.part.role {
+            Role::Base => "base",
+            _ => "incr",
+        };
+        self.done_bytes += current.reader.size();
+        if current.reader.size() > 0 {
+            tracing::info!(
+                "DB loaded from {kind} file {}: {:.3} seconds",
+                current.part.name,
+                current.took.as_secs_f64()
+            );
+        }
+    }
+
+    fn replay_file(
+        &mut self,
+        current: &mut Current,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+        bytes: u64,
+    ) -> Result<Next, Stop> {
+        let reader = &mut current.reader;
+        let until = reader.offset().saturating_add(bytes);
+        while reader.offset() < until {
+            let in_unit = self.client.flags.contains(ClientFlags::MULTI);
+            if reader.next(in_unit)? == Next::End {
+                return Ok(Next::End);
+            }
+            let mut batch = std::mem::take(&mut self.batch);
+            let end = batch.parse_file(keyspace, server, self.client.db, reader.unread());
+            let taken = match end {
+                FileEnd::Commands => self.run_batch(&batch, reader, keyspace, server),
+                // A length that the file cannot hold is not waited for.
+                FileEnd::Incomplete(bulk) if bulk as u64 > reader.left() + bulk_read(reader) => {
+                    Err(reader.torn().into())
+                }
+                FileEnd::Incomplete(_) => match reader.fill().map_err(Fault::from)? {
+                    true => Ok(()),
+                    false => Err(reader.torn().into()),
+                },
+                FileEnd::Error(_) => Err(reader.malformed("a malformed command").into()),
+            };
+            self.batch = batch;
+            taken?;
+        }
+        Ok(Next::Request)
+    }
+
+    fn run_batch(
+        &mut self,
+        batch: &Batch,
+        reader: &mut Reader,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+    ) -> Result<(), Stop> {
+        let from = reader.offset();
+        let (mut taken, mut sound) = (0, None);
+        let mut failed = None;
+        for (row, args, hashes, end) in batch.commands(reader.unread()) {
+            if let Err(error) = self.run_command(keyspace, server, row, args, hashes) {
+                failed = Some((error, args.at(0).to_vec()));
+                break;
+            }
+            taken = end;
+            if !self.client.flags.contains(ClientFlags::MULTI) {
+                sound = Some(from + end as u64);
+            }
+        }
+        reader.take(taken);
+        if let Some(sound) = sound {
+            reader.mark_sound_at(sound);
+        }
+        match failed {
+            None => Ok(()),
+            Some((CommandError::WrongArity(_), _)) => {
+                Err(reader.malformed("a wrong number of arguments").into())
+            }
+            Some((_, name)) => Err(Stop::Unknown {
+                name: String::from_utf8_lossy(&name).into_owned(),
+                offset: reader.offset(),
+            }),
+        }
+    }
+
+    fn run_command(
+        &mut self,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+        row: Option<usize>,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) -> Result<(), CommandError> {
+        let id = resolve(server, row, args)?;
+        let client = &mut self.client;
+        let flags = server.table.row(id).spec.flags;
+        if client.flags.contains(ClientFlags::MULTI) && !flags.contains(Flags::NOT_QUEUED) {
+            let transaction = client.transaction.get_or_insert_with(Box::default);
+            let args = args.to_owned();
+            transaction.commands.push(Queued { row: id, args });
+            return Ok(());
+        }
+        let mark = self.reply.mark();
+        let mut world = World {
+            keyspace,
+            server,
+            client,
+            reply: &mut self.reply,
+        };
+        world.run(Origin::Loading, id, args, hashes);
+        self.reply.truncate(mark);
+        Ok(())
+    }
+
+    /// Everything has been loaded.
+    pub fn finish(self, keyspace: &mut Keyspace, server: &mut Server) -> Result<(), LoadFailed> {
+        tracing::info!(
+            "DB loaded from append only file: {:.3} seconds",
+            self.began.elapsed().as_secs_f64()
+        );
+        keyspace.dirty = 0;
+        server.end_loading(keyspace);
+        server.open_aof(keyspace, self.names, self.manifest)
+    }
+}
+
+/// Loads about so many bytes of the snapshot that a file begins with.
+fn read_preamble(
+    current: &mut Current,
+    keyspace: &mut Keyspace,
+    server: &mut Server,
+    bytes: u64,
+) -> Result<(), LoadFailed> {
+    let Some(mut file) = current.preamble.take() else {
+        return Ok(());
+    };
+    let name = &current.part.name;
+    let end = file.step(keyspace, bytes);
+    let Some(end) = end.map_err(|error| tell_preamble(name, &error))? else {
+        current.preamble = Some(file);
+        return Ok(());
+    };
+    server.note_loaded(file.figures());
+    if end < current.reader.size() {
+        tracing::info!("Reading the remaining AOF tail...");
+    }
+    current
+        .reader
+        .start_at(end)
+        .map_err(|error| tell_preamble(name, &error.into()))
+}
+
+fn tell_preamble(name: &str, error: &LoadError) -> LoadFailed {
+    tracing::warn!("AOF {name}: {error}");
+    tracing::warn!(
+        "Error reading the RDB preamble of the append only file {name}, AOF loading aborted"
+    );
+    LoadFailed
+}
+
+/// Bytes that were read and belong to what is incomplete.
+fn bulk_read(reader: &Reader) -> u64 {
+    reader.unread().len() as u64
+}
+
+/// Why replaying stops.
+#[derive(Debug)]
+enum Stop {
+    Fault(Fault),
+    Unknown { name: String, offset: u64 },
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Stop {
+        Stop::Fault(fault)
+    }
+}
+
+/// What the log says of damage; its last line is Redis's.
+fn tell_stop(name: &str, stop: &Stop) {
+    const REPAIR: &str = "make a backup of your AOF file, then use ./redis-check-aof --fix \
+                          <filename.manifest>";
+    match stop {
+        Stop::Fault(Fault::Io(error)) => tracing::warn!(
+            "Unrecoverable error reading the append only file {name}: {}",
+            system_text(error)
+        ),
+        Stop::Fault(fault) => {
+            tracing::warn!("AOF {name}: {fault}");
+            tracing::warn!("Bad file format reading the append only file {name}: {REPAIR}");
+        }
+        Stop::Unknown {
+            name: command,
+            offset,
+        } => {
+            tracing::warn!("AOF {name}: no such command at offset {offset}");
+            tracing::warn!("Unknown command '{command}' reading the append only file {name}");
+        }
+    }
+}
+
+/// The file ends too early: what is behind its last whole command or transaction is cut off,
+/// or the server does not start.
+fn cut_torn(
+    current: &Current,
+    names: &Names,
+    sound: u64,
+    server: &Server,
+    client: &Client,
+) -> Result<(), LoadFailed> {
+    let name = &current.part.name;
+    if client.flags.contains(ClientFlags::MULTI) {
+        tracing::warn!("Revert incomplete MULTI/EXEC transaction from AOF file {name}");
+    }
+    if !server.config.aof_load_truncated {
+        tracing::warn!(
+            "Unexpected end of file reading the append only file {name}. You can: 1) Make a \
+             backup of your AOF file, then use ./redis-check-aof --fix <filename.manifest>. 2) \
+             Alternatively you can set the 'aof-load-truncated' configuration option to yes and \
+             restart the server."
+        );
+        return Err(LoadFailed);
+    }
+    tracing::warn!("!!! Warning: short read while loading the AOF file {name}!!!");
+    if !current.is_last {
+        tracing::warn!("Fatal error: the truncated file is not the last file");
+        return Err(LoadFailed);
+    }
+    tracing::warn!("AOF {name} loaded anyway because aof-load-truncated is enabled");
+    tracing::warn!("Truncating the AOF {name} at offset {sound}");
+    let path = names.path(name);
+    let file = std::fs::OpenOptions::new().write(true).open(path);
+    let disk = server.aof.disk();
+    let cut = file.and_then(|file| {
+        disk.truncate(&file, sound)?;
+        disk.sync(&file)
+    });
+    cut.map_err(|error| {
+        let why = system_text(&error);
+        tracing::warn!("Error truncating the AOF file {name}: {why}");
+        LoadFailed
+    })
+}

@@ -1,0 +1,404 @@
+//! The append only file of a running server: when it is written, and what an error means.
+//!
+//!     turn's commands -> effects -> Writer's buffer -> before replies leave: one write
+//!                                                       (and fsync, with `always`)
+//!
+//! What a client wrote is acknowledged when it is safe under the policy: with `always` on
+//! disk, else with the kernel or, while an fsync is under way, up to two seconds later.
+//! While writing fails its reply is held back ([`Server::withholds`]); new writes are refused
+//! with the cause, and tried again until they go through.
+//!
+//! A failed fsync is final for its file. What was not safe goes to a new one when the buffer
+//! still has it (`always`); otherwise only a rewrite from the keyspace makes the set whole.
+
+mod loader;
+mod rewrite;
+
+pub(super) use loader::AofLoader;
+
+use super::blocking::Until;
+use super::load_steps::{LoadFailed, Loader};
+use super::{Engine, Server};
+use crate::base::clock::Now;
+use crate::base::crc64;
+use crate::command::CommandError;
+use crate::config::{AppendFsync, system_text};
+use crate::keyspace::{ClientId, Effects, Keyspace};
+use crate::persistence::aof::{
+    BaseForm, Disk, Log, Manifest, Names, Rules, SyncPolicy, Time, Trouble, Wake,
+};
+use crate::persistence::rdb;
+use rewrite::Rewrites;
+
+/// How long after a failure the next try is made.
+const RETRY_MS: u64 = 100;
+
+/// Whether there is an append only file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AofState {
+    #[default]
+    Off,
+    On,
+    /// Switched on; it counts when its first base is complete.
+    WaitsForBase,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Aof {
+    pub state: AofState,
+    log: Option<Box<Log>>,
+    disk: Disk,
+    wake: Option<Wake>,
+    pub rewrites: Rewrites,
+    /// The file has, or may have, lost what only the keyspace has.
+    incomplete: bool,
+    /// Where the stream of effects ended when the file was switched off.
+    ended_at: u64,
+    retry_ms: u64,
+    /// Delayed by hand before each write (DEBUG AOF-FLUSH-SLEEP), microseconds.
+    pub flush_sleep_us: u64,
+    /// Clients whose replies wait until what they wrote is safe.
+    held: Vec<ClientId>,
+    /// Clients in WAITAOF, with what must be on disk for them.
+    awaiting: Vec<(u64, ClientId)>,
+}
+
+fn time(now: &Now) -> Time {
+    Time {
+        mono_ms: now.mono_ms,
+        unix_s: now.unix_s(),
+    }
+}
+
+impl Aof {
+    /// How helper threads wake the loop.
+    pub fn set_wake(&mut self, wake: Wake) {
+        self.wake = Some(wake);
+    }
+
+    /// Fails as the disk's plan says, from the next file on.
+    #[cfg(test)]
+    pub fn set_disk(&mut self, disk: Disk) {
+        self.disk = disk;
+    }
+
+    pub(super) fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    fn new_log(&self, names: Names, manifest: Manifest) -> Log {
+        let (disk, wake) = (self.disk.clone(), self.wake.clone());
+        Log::new(names, manifest, disk, wake, self.appended())
+    }
+
+    pub fn log(&self) -> Option<&Log> {
+        self.log.as_deref()
+    }
+
+    /// Takes complete units of effects.
+    #[inline]
+    pub(super) fn take_effects(&mut self, effects: &Effects, now: &Now) {
+        let Some(log) = &mut self.log else { return };
+        let time = time(now);
+        effects
+            .units()
+            .for_each(|unit| log.writer.append(unit, time));
+    }
+
+    /// Where the next effect will stand.
+    #[inline]
+    pub fn appended(&self) -> u64 {
+        self.log
+            .as_ref()
+            .map_or(self.ended_at, |log| log.writer.appended())
+    }
+
+    /// Up to where what was done is on disk for certain; nothing is while the set of files
+    /// is not whole.
+    pub fn synced(&self) -> u64 {
+        match (&self.log, self.state) {
+            (Some(log), AofState::On) if !self.incomplete => log.writer.synced(),
+            _ => 0,
+        }
+    }
+
+    /// Why writes are refused.
+    pub(super) fn trouble(&self) -> Option<&Trouble> {
+        self.log.as_ref()?.writer.trouble()
+    }
+
+    /// Whether writes are refused.
+    pub(super) fn refuses_writes(&self) -> bool {
+        self.incomplete || self.trouble().is_some()
+    }
+
+    /// `aof_last_write_status`.
+    pub fn is_sound(&self) -> bool {
+        !self.refuses_writes()
+    }
+}
+
+impl Server {
+    pub(super) fn aof_names(&self) -> Names {
+        // Where the working folder is now: it may be changed later.
+        let here = std::env::current_dir().unwrap_or_default();
+        Names {
+            dir: here.join(self.config.appenddirname.path()),
+            basename: self.config.appendfilename.lossy().into_owned(),
+        }
+    }
+
+    /// What a base without a key is.
+    fn empty_base(&self) -> (BaseForm, Vec<u8>) {
+        if !self.config.aof_use_rdb_preamble {
+            return (BaseForm::Commands, Vec::new());
+        }
+        let version = match self.config.rdb_version {
+            0 => rdb::VERSION_USUAL,
+            asked => asked,
+        };
+        let mut writer = rdb::Writer::new(version, false);
+        writer.magic();
+        writer.aux("aof-base", b"1");
+        writer.end();
+        let mut bytes = writer.take(Vec::new());
+        let crc = crc64::update(0, &bytes);
+        bytes.extend_from_slice(&crc.to_le_bytes());
+        (BaseForm::Rdb, bytes)
+    }
+
+    /// What the writer follows, from the configuration.
+    fn aof_rules(&self) -> Rules {
+        let config = &self.config;
+        Rules {
+            policy: match config.appendfsync {
+                AppendFsync::Always => SyncPolicy::Always,
+                AppendFsync::EverySec => SyncPolicy::EverySec,
+                AppendFsync::No => SyncPolicy::No,
+            },
+            checksums: config.aof_checksum,
+            timestamps: config.aof_timestamp_enabled,
+            no_sync: config.no_appendfsync_on_rewrite && self.aof.rewrites.in_progress(),
+        }
+    }
+
+    pub(super) fn apply_aof_config(&mut self) {
+        let rules = self.aof_rules();
+        if let Some(log) = &mut self.aof.log {
+            log.writer.rules = rules;
+        }
+    }
+
+    /// Somebody repeats effects from now on, or nobody does.
+    pub(super) fn update_effects(&mut self, keyspace: &mut Keyspace) {
+        let wanted = self.aof.log.is_some() || self.recorder.is_some();
+        keyspace.effects.set_wanted(wanted);
+    }
+
+    /// All that the append only file holds is loaded: what is done goes behind it.
+    pub(super) fn open_aof(
+        &mut self,
+        keyspace: &mut Keyspace,
+        names: Names,
+        manifest: Manifest,
+    ) -> Result<(), LoadFailed> {
+        let mut log = self.aof.new_log(names, manifest);
+        log.writer.rules = self.aof_rules();
+        let (form, empty) = self.empty_base();
+        log.open_at_start(form, &empty).map_err(|error| {
+            tracing::warn!("{error}");
+            LoadFailed
+        })?;
+        self.aof.log = Some(Box::new(log));
+        self.aof.state = AofState::On;
+        self.update_effects(keyspace);
+        Ok(())
+    }
+
+    /// What a write is answered while the file cannot be written.
+    pub(super) fn aof_refusal(&self) -> Option<CommandError> {
+        if !self.aof.refuses_writes() {
+            return None;
+        }
+        let path = self.aof.log.as_ref().and_then(|log| log.writer.path());
+        let path = path.map_or_else(String::new, |path| format!(" ({})", path.display()));
+        let why = match self.aof.trouble() {
+            Some(trouble) => system_text(trouble.error()),
+            None => "an fsync failed, and the file is not rewritten yet".to_owned(),
+        };
+        Some(CommandError::owned(format!(
+            "MISCONF Errors writing to the AOF file: {why}{path}"
+        )))
+    }
+
+    /// Whether a client's reply must wait until what it wrote is safe; then it does.
+    #[inline]
+    pub(super) fn withholds(&mut self, wrote_to: u64, id: ClientId) -> bool {
+        let Some(log) = &self.aof.log else {
+            return false;
+        };
+        let withheld = wrote_to > log.writer.safe();
+        if withheld {
+            self.aof.held.push(id);
+        }
+        withheld
+    }
+
+    /// A client waits until the file is on disk up to `offset`.
+    pub(super) fn await_synced(&mut self, offset: u64, id: ClientId) {
+        self.aof.awaiting.push((offset, id));
+    }
+
+    /// Writes what the turn has done, and learns what became of earlier writes.
+    /// `now`: without putting anything off.
+    fn flush_aof(&mut self, now: bool) {
+        let at = time(&self.now);
+        let Some(log) = &mut self.aof.log else { return };
+        let had_trouble = log.writer.trouble().is_some();
+        if had_trouble && !now && at.mono_ms < self.aof.retry_ms {
+            return;
+        }
+        if self.aof.flush_sleep_us > 0 && log.writer.buffer_bytes() > 0 {
+            std::thread::sleep(std::time::Duration::from_micros(self.aof.flush_sleep_us));
+        }
+        log.writer.flush(at, now);
+        if matches!(log.writer.trouble(), Some(Trouble::Sync(_))) {
+            self.leave_unsynced_file(at);
+        }
+        let has_trouble = self.aof.trouble().is_some();
+        if has_trouble {
+            self.aof.retry_ms = at.mono_ms + RETRY_MS;
+        }
+        if has_trouble || had_trouble {
+            self.update_interest();
+        }
+    }
+
+    /// An fsync failed: nothing more goes to that file. What it may lack goes to the next.
+    fn leave_unsynced_file(&mut self, at: Time) {
+        let Some(log) = &mut self.aof.log else { return };
+        if log.is_unlisted() {
+            // No base is complete: another one will have everything.
+            self.aof.rewrites.restarts = true;
+            return;
+        }
+        let all_kept = log.writer.take_back_unsynced();
+        if let Err(error) = log.begin_incr(false) {
+            tracing::warn!("{error}");
+            return;
+        }
+        if all_kept {
+            log.writer.flush(at, true);
+        } else {
+            tracing::warn!(
+                "The AOF may lack what was done since the last fsync that succeeded: writes are \
+                 refused until it has been rewritten."
+            );
+            self.aof.incomplete = true;
+            self.aof.rewrites.scheduled = true;
+        }
+    }
+
+    /// Clients whose writes are safe by now are answered.
+    fn release_held(&mut self) {
+        if self.aof.held.is_empty() {
+            return;
+        }
+        for id in std::mem::take(&mut self.aof.held) {
+            if let Some(session) = self.clients.take(id) {
+                self.put_back(session);
+            }
+        }
+    }
+
+    /// The last bytes before the process ends. `false`: they are not safe.
+    pub(super) fn finish_aof(&mut self) -> bool {
+        let at = time(&self.now);
+        let Some(log) = &mut self.aof.log else {
+            return true;
+        };
+        log.writer.finish(at).is_ok()
+    }
+}
+
+impl Engine {
+    /// Before replies leave: what they acknowledge is written, and on disk where that was
+    /// promised.
+    #[inline]
+    pub(super) fn write_aof(&mut self) {
+        if let Some(log) = &self.server.aof.log
+            && (!log.writer.is_idle() || log.writer.trouble().is_some())
+        {
+            self.write_aof_now();
+        }
+    }
+
+    fn write_aof_now(&mut self) {
+        self.server.flush_aof(false);
+        self.server.release_held();
+        self.serve_synced();
+    }
+
+    /// Clients in WAITAOF whose writes are on disk go on.
+    pub(super) fn serve_synced(&mut self) {
+        if let Some(log) = &mut self.server.aof.log {
+            log.writer.take_synced();
+        }
+        if self.server.aof.awaiting.is_empty() {
+            return;
+        }
+        let synced = self.server.aof.synced();
+        let awaiting = std::mem::take(&mut self.server.aof.awaiting);
+        let (served, left) = awaiting
+            .into_iter()
+            .partition(|&(offset, _)| offset <= synced);
+        self.server.aof.awaiting = left;
+        let served: Vec<(u64, ClientId)> = served;
+        for (offset, id) in served {
+            // It may have been let go meanwhile, and wait for something else by now.
+            let waits = |s: &super::Session| {
+                let until = s.client.blocked.as_ref().map(|b| &b.until);
+                matches!(until, Some(Until::Synced { offset: o, .. }) if *o == offset)
+            };
+            if self.server.clients.get(id).is_some_and(waits) {
+                self.end_wait(id);
+            }
+        }
+    }
+
+    /// Prepares to load the append only file, or begins an empty one.
+    pub(super) fn begin_loading_aof(&mut self) -> Result<(), LoadFailed> {
+        let Engine { keyspace, server } = self;
+        match AofLoader::prepare(server.aof_names(), server.aof.disk())? {
+            (Some(loader), bytes) => {
+                server.begin_loading(keyspace, bytes);
+                server.loader = Some(Loader::Aof(Box::new(loader)));
+            }
+            (None, _) => {
+                let names = server.aof_names();
+                server.open_aof(keyspace, names, Manifest::default())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Server {
+    /// DEBUG LOADAOF: everything goes, and comes again from the append only file.
+    pub fn reload_aof(&mut self, keyspace: &mut Keyspace) -> Result<(), LoadFailed> {
+        if self.aof.state != AofState::Off {
+            self.flush_aof(true);
+        }
+        let (loader, bytes) = AofLoader::prepare(self.aof_names(), self.aof.disk())?;
+        for at in 0..keyspace.databases() {
+            keyspace.flush(crate::keyspace::DbIndex(at as u32), false);
+        }
+        let Some(loader) = loader else { return Ok(()) };
+        self.begin_loading(keyspace, bytes);
+        super::load_steps::reload_now(keyspace, self, loader)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! Loading what was kept, in slices: between them the loop serves clients, who are told
+//! that the server is loading (`server::gates`), and may ask how far it is or end it.
+//!
+//! A loader is resumable: [`Loader::step`] works for about so many bytes of the file. What a
+//! file's bytes become is told by `server::loading` (snapshots) and `server::aof`.
+
+use super::aof::AofLoader;
+use super::loading::RdbLoader;
+use super::{Engine, Server};
+use crate::keyspace::Keyspace;
+
+/// What is being loaded from.
+pub(super) enum Loader {
+    Rdb(Box<RdbLoader>),
+    Aof(Box<AofLoader>),
+}
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    More,
+    Done,
+}
+
+/// Why the data cannot be loaded: all is in the log already. The server does not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadFailed;
+
+/// How far the loading is, for INFO.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadProgress {
+    /// Unix seconds.
+    pub began_s: i64,
+    pub began_mono_ms: u64,
+    pub total_bytes: u64,
+    pub loaded_bytes: u64,
+}
+
+impl LoadProgress {
+    pub fn percent(&self) -> f64 {
+        match self.total_bytes {
+            0 => 0.0,
+            total => self.loaded_bytes as f64 / total as f64 * 100.0,
+        }
+    }
+
+    /// Seconds that are left if it goes on as it went.
+    pub fn eta_s(&self, now_ms: u64) -> u64 {
+        let left = self.total_bytes.saturating_sub(self.loaded_bytes);
+        let passed_s = now_ms.saturating_sub(self.began_mono_ms) / 1000;
+        match self.loaded_bytes {
+            0 => 1,
+            loaded => (u128::from(passed_s) * u128::from(left) / u128::from(loaded)) as u64,
+        }
+    }
+}
+
+impl Loader {
+    fn step(
+        &mut self,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+        bytes: u64,
+    ) -> Result<Progress, LoadFailed> {
+        match self {
+            Loader::Rdb(loader) => loader.step(keyspace, server, bytes),
+            Loader::Aof(loader) => loader.step(keyspace, server, bytes),
+        }
+    }
+
+    /// Everything has been loaded.
+    fn finish(self, keyspace: &mut Keyspace, server: &mut Server) -> Result<(), LoadFailed> {
+        match self {
+            Loader::Rdb(loader) => loader.finish(keyspace, server),
+            Loader::Aof(loader) => loader.finish(keyspace, server),
+        }
+    }
+}
+
+impl Server {
+    /// Whether data is being loaded.
+    pub fn is_loading(&self) -> bool {
+        self.load_progress.is_some()
+    }
+
+    pub(super) fn begin_loading(&mut self, keyspace: &mut Keyspace, total_bytes: u64) {
+        self.load_progress = Some(LoadProgress {
+            began_s: self.now.unix_s(),
+            began_mono_ms: self.now.mono_ms,
+            total_bytes,
+            loaded_bytes: 0,
+        });
+        keyspace.effects.set_wanted(false);
+        self.update_interest();
+    }
+
+    pub(super) fn end_loading(&mut self, keyspace: &mut Keyspace) {
+        self.load_progress = None;
+        self.update_effects(keyspace);
+        self.update_interest();
+    }
+
+    /// A command of the file that is loaded has failed, as it did not when it was written.
+    #[cold]
+    pub(super) fn note_load_error(&mut self, error: &[u8], name: &str) {
+        self.stats.unexpected_error_replies += 1;
+        tracing::warn!(
+            "== CRITICAL == This server is sending an error to its AOF-loading-client: '{}' \
+             after processing the command '{name}'",
+            String::from_utf8_lossy(error)
+        );
+    }
+}
+
+/// Loads all of an append only file that is written already, for a caller who waits.
+pub(super) fn reload_now(
+    keyspace: &mut Keyspace,
+    server: &mut Server,
+    mut loader: AofLoader,
+) -> Result<(), LoadFailed> {
+    while loader.step(keyspace, server, u64::MAX)? == Progress::More {}
+    keyspace.dirty = 0;
+    server.end_loading(keyspace);
+    Ok(())
+}
+
+impl Engine {
+    /// Prepares to load what was kept, if anything is configured to be.
+    pub(super) fn begin_loading_data(&mut self) -> Result<(), LoadFailed> {
+        match self.server.config.appendonly {
+            true => self.begin_loading_aof(),
+            false => self.begin_loading_rdb(),
+        }
+    }
+
+    /// Goes on with loading for one slice of a turn.
+    pub(super) fn load_on(&mut self) -> Result<(), LoadFailed> {
+        let Engine { keyspace, server } = self;
+        let Some(mut loader) = server.loader.take() else {
+            return Ok(());
+        };
+        let bytes = match server.config.loading_process_events_interval_bytes {
+            0 => u64::MAX,
+            bytes => bytes as u64,
+        };
+        match loader.step(keyspace, server, bytes)? {
+            Progress::More => server.loader = Some(loader),
+            Progress::Done => loader.finish(keyspace, server)?,
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,321 @@
+//! The append only file: what was acknowledged is there after a crash, and real servers read
+//! what is written here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::support::daemon::russet;
+use crate::support::once::run_once;
+use crate::support::{Connection, Daemon, Reply, peers::Peer, wait_until};
+
+const ON: &[&str] = &["--appendonly", "yes"];
+
+/// The incremental file that is written, of a server in `folder`.
+fn incr(folder: &Path) -> PathBuf {
+    let dir = folder.join("appendonlydir");
+    let manifest = fs::read_to_string(dir.join("appendonly.aof.manifest")).expect("a manifest");
+    let last = manifest.lines().last().expect("a line");
+    dir.join(last.split(' ').nth(1).expect("a name"))
+}
+
+/// Writes of every type, with expiries, databases and transactions.
+fn write_some(server: &Daemon) {
+    let mut c = server.connect();
+    for line in [
+        "SET a 1",
+        "INCRBYFLOAT a 1.5",
+        "SET gone x PX 1",
+        "SET later x EX 10000",
+        "RPUSH l a b c",
+        "LPOP l",
+        "SADD s 1 2 3 x",
+        "SPOP s",
+        "ZADD z 1 a 2 b",
+        "HSET h f v g w",
+        "MULTI",
+        "SET m 1",
+        "SELECT 3",
+        "SET m 2",
+        "EXEC",
+        "SETRANGE long 100000 x",
+    ] {
+        let answer = c.ask(line);
+        assert!(!answer.starts_with('-'), "{line}: {answer}");
+    }
+}
+
+fn digest(server: &Daemon) -> String {
+    // What is due goes before it is summed up.
+    let mut c = server.connect();
+    wait_until("a key to expire", || c.ask("GET gone") == "$-1\r\n");
+    server.connect().ask("DEBUG DIGEST")
+}
+
+#[test]
+fn what_was_done_is_there_after_a_kill() {
+    for policy in ["always", "everysec", "no"] {
+        let args = ["--appendonly", "yes", "--appendfsync", policy];
+        let mut server = Daemon::start(&args);
+        write_some(&server);
+        server.connect().ask("HEXPIRE h 10000 FIELDS 1 f");
+        let before = digest(&server);
+        for _ in 0..2 {
+            server.kill();
+            server.restart();
+            assert_eq!(digest(&server), before, "{policy}");
+        }
+        assert_eq!(server.connect().ask("DEBUG LOADAOF"), "+OK\r\n");
+        assert_eq!(digest(&server), before);
+        assert_eq!(server.info("aof_enabled").as_deref(), Some("1"));
+        assert_eq!(server.info("aof_last_write_status").as_deref(), Some("ok"));
+    }
+}
+
+#[test]
+fn a_torn_end_is_cut_off_once() {
+    let mut server = Daemon::start(ON);
+    let mut c = server.connect();
+    c.ask("SET a 1");
+    c.ask("SET b 2");
+    server.kill();
+    let path = incr(server.folder());
+    let bytes = fs::read(&path).expect("the file");
+    let at = bytes
+        .windows(5)
+        .rposition(|w| w == b"SET\r\n")
+        .expect("a SET");
+    fs::write(&path, &bytes[..at + 9]).expect("written");
+    server.restart();
+    assert_eq!(server.connect().ask("GET a"), "$1\r\n1\r\n");
+    assert_eq!(server.connect().ask("GET b"), "$-1\r\n");
+    assert!(
+        server
+            .log()
+            .contains("loaded anyway because aof-load-truncated is enabled")
+    );
+    server.connect().ask("SET b 3");
+    server.kill();
+    server.restart();
+    assert_eq!(server.connect().ask("GET b"), "$1\r\n3\r\n");
+    assert_eq!(server.log().matches("Truncating the AOF").count(), 1);
+}
+
+/// Redis loads most files with one changed bit and says nothing.
+#[test]
+fn damage_in_the_middle_stops_the_start_and_is_named() {
+    let mut server = Daemon::start(ON);
+    let mut c = server.connect();
+    for i in 0..5 {
+        c.ask(&format!("SET key{i} some-value-{i}"));
+    }
+    server.terminate();
+    let path = incr(server.folder());
+    let bytes = fs::read(&path).expect("the file");
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("appendonlydir");
+    fs::create_dir(&dir).expect("made");
+    let name = path.file_name().expect("a name");
+    for found in fs::read_dir(path.parent().expect("a folder")).expect("listed") {
+        let from = found.expect("an entry").path();
+        fs::copy(&from, dir.join(from.file_name().expect("a name"))).expect("copied");
+    }
+    let at = bytes
+        .windows(12)
+        .position(|w| w == b"some-value-2")
+        .expect("it");
+    // In a value, and in a length, so that what follows is swallowed.
+    for (at, byte) in [(at, b'S'), (at - 3, b'9')] {
+        let mut bytes = bytes.clone();
+        bytes[at] = byte;
+        fs::write(dir.join(name), bytes).expect("written");
+        let args = [
+            "--port",
+            "0",
+            "--unixsocket",
+            "socket",
+            "--appendonly",
+            "yes",
+        ];
+        let ended = run_once(folder.path(), &args, b"");
+        assert_eq!(ended.code, Some(1), "{}", ended.out);
+        let last = ended.out.lines().last().unwrap_or_default();
+        assert!(
+            last.contains("Bad file format reading the append only file"),
+            "{last}"
+        );
+        assert!(ended.out.contains("offset"), "{}", ended.out);
+    }
+}
+
+#[test]
+fn real_servers_load_what_is_written_here() {
+    for peer in [Peer::Redis7, Peer::Redis8, Peer::Valkey9] {
+        let Some(program) = peer.program_for("loading russet's append only file") else {
+            continue;
+        };
+        // Redis 7.0 reads no base of a later version.
+        let mut server = Daemon::start(&["--appendonly", "yes", "--rdb-version", "10"]);
+        write_some(&server);
+        if peer != Peer::Redis7 {
+            server.connect().ask("HEXPIRE h 10000 FIELDS 1 f");
+        }
+        let before = digest(&server);
+        server.terminate();
+        let folder = copy_set(&server);
+        let args: &[&str] = &["--appendonly", "yes"];
+        let theirs = Daemon::start_in(&program, args, folder);
+        if peer == Peer::Redis8 {
+            assert_eq!(digest(&theirs), before);
+        }
+        assert_eq!(theirs.connect().ask("GET a"), "$3\r\n2.5\r\n", "{peer:?}");
+        assert_eq!(theirs.connect().ask("LRANGE l 0 0"), "*1\r\n$1\r\nb\r\n");
+    }
+}
+
+/// A copy of a server's append only files in a folder of its own.
+fn copy_set(server: &Daemon) -> TempDir {
+    let folder = tempfile::Builder::new()
+        .prefix("russet-test-")
+        .tempdir()
+        .expect("a folder");
+    let dir = folder.path().join("appendonlydir");
+    fs::create_dir(&dir).expect("made");
+    for found in fs::read_dir(server.folder().join("appendonlydir")).expect("listed") {
+        let from = found.expect("an entry").path();
+        fs::copy(&from, dir.join(from.file_name().expect("a name"))).expect("copied");
+    }
+    folder
+}
+
+#[test]
+fn waitaof_waits_for_the_disk() {
+    let server = Daemon::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let mut c = server.connect();
+    c.ask("SET a 1");
+    assert_eq!(c.ask("WAITAOF 1 0 0"), "*2\r\n:1\r\n:0\r\n");
+    c.ask("CONFIG SET appendfsync everysec");
+    c.ask("SET a 2");
+    assert_eq!(c.ask("WAITAOF 1 0 5000"), "*2\r\n:1\r\n:0\r\n");
+    c.ask("CONFIG SET appendfsync no");
+    c.ask("SET a 3");
+    assert_eq!(c.ask("WAITAOF 1 0 10"), "*2\r\n:0\r\n:0\r\n");
+}
+
+/// How often a server is killed: `RUSSET_CRASH_CYCLES`, else a few times.
+fn crash_cycles() -> u64 {
+    let set = std::env::var("RUSSET_CRASH_CYCLES").ok();
+    set.and_then(|text| text.parse().ok()).unwrap_or(8)
+}
+
+/// Pushes numbers to a list of its own until the server is gone; how many were acknowledged.
+fn push_until_killed(port: u16, list: usize, from: u64) -> u64 {
+    let mut acknowledged = from;
+    let Ok(mut c) = Connection::open(port) else {
+        return acknowledged;
+    };
+    loop {
+        let line = format!("RPUSH log{list} {acknowledged}\r\n");
+        if c.write(line.as_bytes()).is_err() {
+            return acknowledged;
+        }
+        match c.read() {
+            Ok((_, Reply::Integer(_))) => acknowledged += 1,
+            Ok((raw, _)) => panic!("{}", String::from_utf8_lossy(&raw)),
+            Err(_) => return acknowledged,
+        }
+    }
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
+    const WRITERS: usize = 4;
+    let mut server = Daemon::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let mut lens = [0; WRITERS];
+    for cycle in 0..crash_cycles() {
+        let port = server.port();
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|list| {
+                let from = lens[list];
+                std::thread::spawn(move || push_until_killed(port, list, from))
+            })
+            .collect();
+        if cycle % 3 == 1 {
+            server.connect().ask("BGREWRITEAOF");
+        }
+        // Another moment each time, from at once to a few hundred writes later.
+        std::thread::sleep(Duration::from_millis(cycle * 37 % 90));
+        server.kill();
+        let acknowledged = writers.into_iter().map(|w| w.join().expect("a count"));
+        let acknowledged: Vec<u64> = acknowledged.collect();
+        server.restart();
+        let mut c = server.connect();
+        for (list, acknowledged) in acknowledged.into_iter().enumerate() {
+            let Reply::Array(items) = c.value(&format!("LRANGE log{list} 0 -1")) else {
+                panic!("no list");
+            };
+            let numbers = items.iter().filter_map(Reply::text);
+            let in_order = numbers
+                .zip(0u64..)
+                .all(|(text, n)| text == n.to_string().as_bytes());
+            assert!(in_order, "cycle {cycle}: log{list} has a hole");
+            let len = items.len() as u64;
+            // The write under way when the server was killed may be there or not.
+            assert!(
+                len == acknowledged || len == acknowledged + 1,
+                "cycle {cycle}: {len} of log{list} are there, {acknowledged} were acknowledged"
+            );
+            lens[list] = len;
+        }
+    }
+}
+
+#[test]
+fn files_of_real_servers_are_loaded_and_gone_on_with() {
+    for peer in [Peer::Redis7, Peer::Redis8] {
+        let Some(program) = peer.program_for("loading its append only file") else {
+            continue;
+        };
+        for preamble in ["yes", "no"] {
+            let args = ["--appendonly", "yes", "--aof-use-rdb-preamble", preamble];
+            let mut theirs = Daemon::start_program(&program, &args);
+            let mut c = theirs.connect();
+            c.ask("SET a 1");
+            c.ask("RPUSH l x y z");
+            c.ask("BGREWRITEAOF");
+            wait_until("the rewrite to end", || {
+                theirs.info("aof_rewrite_in_progress").as_deref() == Some("0")
+                    && theirs.info("aof_rewrite_scheduled").as_deref() == Some("0")
+            });
+            c.ask("SET b 2 EX 10000");
+            c.ask("LPOP l");
+            let before = digest(&theirs);
+            theirs.terminate();
+            let mut ours = Daemon::start_in(&russet(), &args, copy_set(&theirs));
+            if peer == Peer::Redis8 {
+                assert_eq!(digest(&ours), before, "preamble {preamble}");
+            }
+            assert_eq!(
+                ours.connect().ask("LRANGE l 0 -1"),
+                "*2\r\n$1\r\ny\r\n$1\r\nz\r\n"
+            );
+            // They go on with what we added, and we with what they added.
+            ours.connect().ask("SET c 3");
+            ours.terminate();
+            let mut again = Daemon::start_in(&program, &args, copy_set(&ours));
+            assert_eq!(
+                again.connect().ask("MGET a c"),
+                "*2\r\n$1\r\n1\r\n$1\r\n3\r\n"
+            );
+            again.connect().ask("SET d 4");
+            again.terminate();
+            let last = Daemon::start_in(&russet(), &args, copy_set(&again));
+            assert_eq!(
+                last.connect().ask("MGET c d"),
+                "*2\r\n$1\r\n3\r\n$1\r\n4\r\n"
+            );
+        }
+    }
+}
