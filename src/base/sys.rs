@@ -29,6 +29,46 @@ pub fn fork_single_threaded() -> io::Result<Fork> {
     }
 }
 
+/// Doubles a process that has other threads, which the child has not. It may use the
+/// allocator, whose own fork handlers leave it sound, and must take no lock that another
+/// thread can hold: neither of ours nor one inside the C library. It ends with
+/// [`end_child`]. Gives the child's process id to the parent, `None` to the child.
+pub fn fork_beside_threads() -> io::Result<Option<i32>> {
+    // SAFETY: what the child may do is the caller's promise, above.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        pid => Ok(Some(pid)),
+    }
+}
+
+/// Closes every descriptor but the standard ones and `kept`: a forked child holds no
+/// connection open that its parent closes.
+///
+/// Whatever owns one of them in this process must not be used, nor dropped, any more.
+pub fn close_all_but(kept: i32) {
+    let close = |first: i32, last: i32| {
+        // SAFETY: closing descriptors does not touch memory; that nobody goes on using them
+        // is the caller's promise. Where the call is missing they stay open until the end.
+        unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }
+    };
+    if kept > 3 {
+        close(3, kept - 1);
+    }
+    close(kept + 1, i32::MAX);
+}
+
+/// Ends a forked child: nothing of what the parent has yet to flush or to clean up is run.
+pub fn end_child(status: i32) -> ! {
+    // SAFETY: `_exit` has no preconditions.
+    unsafe { libc::_exit(status) }
+}
+
+/// Gives a signal its default action again.
+pub fn reset_signal(signal: i32) -> io::Result<()> {
+    set_action(signal, libc::SIG_DFL, 0)
+}
+
 /// The stretch of memory that `ps` shows: the arguments and behind them the environment.
 #[derive(Debug)]
 pub struct TitleArea {

@@ -56,6 +56,9 @@ choices! {
         "debug" Debug, "verbose" Verbose, "notice" Notice, "warning" Warning, "nothing" Nothing
     }
 
+    /// `snapshot-method`: who saves in the background, the loop between ticks or a forked child.
+    SnapshotMethod { "auto" Auto, "loop" Loop, "fork" Fork }
+
     /// `log-format`: Redis's line or one JSON object a line.
     LogFormat { "redis" Redis, "json" Json }
 

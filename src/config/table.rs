@@ -288,10 +288,14 @@ directives! {
         "rdb-save-incremental-fsync", flag, [], Works;
     rdb_version: u32 = 0 =>
         "rdb-version", number(0, 12), [], Works;
+    snapshot_method: SnapshotMethod = SnapshotMethod::Auto =>
+        "snapshot-method", choice, [], Works;
+    snapshot_max_wait_ms: u32 = 50 =>
+        "snapshot-max-wait-ms", number(0, INT_MAX), [], Works;
     rdb_key_save_delay: i32 = 0 =>
         "rdb-key-save-delay", number(INT_MIN, INT_MAX), [HIDDEN], Works;
     key_load_delay: i32 = 0 =>
-        "key-load-delay", number(INT_MIN, INT_MAX), [HIDDEN], NotYet(Rdb);
+        "key-load-delay", number(INT_MIN, INT_MAX), [HIDDEN], Works;
     loading_process_events_interval_bytes: u64 = 524_288 =>
         "loading-process-events-interval-bytes", number(1024, INT_MAX), [HIDDEN], Works;
 
@@ -657,7 +661,7 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds its own five.
+    /// this many hidden ones; ours adds its own seven.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
         let hidden = |d: &&Directive| d.flags.contains(Flags::HIDDEN);
@@ -666,7 +670,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 5);
+        assert_eq!(shown, 203 + 7);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8);
     }
 }

@@ -179,6 +179,14 @@ impl<'a> Unit<'a> {
         })
     }
 
+    /// How many commands it is, MULTI and EXEC included, SELECT not.
+    pub fn commands(self) -> u64 {
+        match self.stated.len() {
+            several @ 2.. => several as u64 + 2,
+            one => one as u64,
+        }
+    }
+
     /// Appends it to a stream of requests that has `selected` a database: a SELECT where the
     /// database is another, MULTI and EXEC around several requests.
     pub fn write_to(self, out: &mut Vec<u8>, selected: &mut Option<DbIndex>) {

@@ -296,6 +296,27 @@ impl Keyspace {
         self.pass = Some(Box::new(pass));
     }
 
+    /// Saves all keys as they are now, and marks none: for a process that has the keyspace for
+    /// itself, a forked child. `each` is called before each key.
+    pub fn save_all(&self, saver: &mut dyn Saver, mut each: impl FnMut()) {
+        for (at, db) in self.dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
+            let at = DbIndex(at as u32);
+            saver.database(at, db.len(), db.volatile());
+            for entry in db.entries() {
+                each();
+                let view = KeyView::of(entry);
+                if view.value.loose_bytes() <= self.large_min {
+                    saver.key(at, &view);
+                    continue;
+                }
+                let mut part = Some(saver.begin_large(at, &view));
+                while let Some(next) = part {
+                    part = saver.part(&view, next);
+                }
+            }
+        }
+    }
+
     /// Whether a pass runs, be it one that only marks.
     #[inline]
     pub fn in_pass(&self) -> bool {

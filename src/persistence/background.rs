@@ -7,6 +7,8 @@
 //!
 //! Bound: [`BackgroundFile::has_room`] is false while more than [`WAITING_MAX`] bytes wait
 //! for the disk. Whoever drops the handle before the end leaves no file behind.
+//!
+//! A child process, which has no threads, writes at once ([`BackgroundFile::create_here`]).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -54,41 +56,48 @@ struct Shared {
     end: Mutex<Option<io::Result<u64>>>,
 }
 
+/// Who writes.
+enum Writer {
+    Thread(Sender<Job>, Option<JoinHandle<()>>),
+    /// The caller, at once; `None` when it has ended.
+    Here(Mutex<Option<Whole>>),
+}
+
 /// See the module.
 pub struct BackgroundFile {
-    jobs: Sender<Job>,
+    writer: Writer,
     shared: Arc<Shared>,
     temporary: PathBuf,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl BackgroundFile {
     /// Creates the temporary file. Errors of everything later are in [`BackgroundFile::end`].
     pub fn create(plan: Plan, wake: Wake) -> io::Result<BackgroundFile> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&plan.temporary)?;
         let temporary = plan.temporary.clone();
+        let whole = Whole::create(plan)?;
         let (jobs, receiver) = mpsc::channel();
         let shared = Arc::<Shared>::default();
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("save".into())
             .spawn(move || {
-                let end = write_all(file, &plan, &receiver, &theirs);
-                if end.is_err() {
-                    theirs.remove(&plan.temporary);
-                }
-                *theirs.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+                theirs.end_with(write_all(whole, &receiver, &theirs));
                 wake();
             })?;
         Ok(BackgroundFile {
-            jobs,
+            writer: Writer::Thread(jobs, Some(thread)),
             shared,
             temporary,
-            thread: Some(thread),
+        })
+    }
+
+    /// The same, written by the caller itself.
+    pub fn create_here(plan: Plan) -> io::Result<BackgroundFile> {
+        let temporary = plan.temporary.clone();
+        Ok(BackgroundFile {
+            writer: Writer::Here(Mutex::new(Some(Whole::create(plan)?))),
+            shared: Arc::default(),
+            temporary,
         })
     }
 
@@ -98,12 +107,24 @@ impl BackgroundFile {
     }
 
     /// Appends a buffer; gives an empty one.
-    pub fn write(&self, bytes: Vec<u8>) -> Vec<u8> {
+    pub fn write(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        let jobs = match &self.writer {
+            Writer::Thread(jobs, _) => jobs,
+            Writer::Here(whole) => {
+                let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(Err(error)) = whole.as_mut().map(|whole| whole.write(&bytes)) {
+                    *whole = None;
+                    self.shared.end_with(Err(error));
+                }
+                bytes.clear();
+                return bytes;
+            }
+        };
         self.shared
             .waiting
             .fetch_add(bytes.len(), Ordering::Relaxed);
         // The thread ends early only with an error, which `end` tells.
-        let _ = self.jobs.send(Job::Write(bytes));
+        let _ = jobs.send(Job::Write(bytes));
         let mut spare = self
             .shared
             .spare
@@ -114,7 +135,15 @@ impl BackgroundFile {
 
     /// All is written: the file is to be synced and named.
     pub fn finish(&self) {
-        let _ = self.jobs.send(Job::Finish);
+        match &self.writer {
+            Writer::Thread(jobs, _) => _ = jobs.send(Job::Finish),
+            Writer::Here(whole) => {
+                let whole = whole.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(whole) = whole {
+                    self.shared.end_with(whole.finish(&self.shared));
+                }
+            }
+        }
     }
 
     /// How it ended, with the file's length; `None`: it has not yet.
@@ -129,7 +158,9 @@ impl BackgroundFile {
 
     /// Waits until it has ended.
     pub fn wait(mut self) -> io::Result<u64> {
-        if let Some(thread) = self.thread.take() {
+        if let Writer::Thread(_, thread) = &mut self.writer
+            && let Some(thread) = thread.take()
+        {
             // A panic of the thread has ended the process.
             let _ = thread.join();
         }
@@ -146,6 +177,10 @@ impl Drop for BackgroundFile {
 }
 
 impl Shared {
+    fn end_with(&self, end: io::Result<u64>) {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+    }
+
     /// Removes the file, once; the name may then be used for another one.
     fn remove(&self, temporary: &Path) {
         let _naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
@@ -168,49 +203,91 @@ impl Shared {
     }
 }
 
-fn write_all(
-    mut file: File,
-    plan: &Plan,
-    jobs: &Receiver<Job>,
-    shared: &Shared,
-) -> io::Result<u64> {
-    let (mut crc, mut written, mut unsynced) = (0, 0, 0);
-    for job in jobs {
-        if shared.cancelled.load(Ordering::Relaxed) {
-            break;
+/// A file that is written in one go.
+struct Whole {
+    file: File,
+    plan: Plan,
+    crc: u64,
+    written: u64,
+    unsynced: usize,
+}
+
+impl Whole {
+    fn create(plan: Plan) -> io::Result<Whole> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&plan.temporary)?;
+        Ok(Whole {
+            file,
+            plan,
+            crc: 0,
+            written: 0,
+            unsynced: 0,
+        })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.plan.checksum == Some(true) {
+            self.crc = crc64::update(self.crc, bytes);
         }
-        let Job::Write(mut bytes) = job else {
-            if let Some(wanted) = plan.checksum {
-                let sum = if wanted { crc } else { 0u64 };
-                file.write_all(&sum.to_le_bytes())?;
-                written += 8;
-            }
-            file.sync_all()?;
-            drop(file);
-            if !shared.rename(plan)? {
+        self.file.write_all(bytes)?;
+        self.written += bytes.len() as u64;
+        self.unsynced += bytes.len();
+        if self.plan.incremental_fsync && self.unsynced >= SYNC_EVERY {
+            self.file.sync_data()?;
+            self.unsynced = 0;
+        }
+        Ok(())
+    }
+
+    /// Gives the file its name; its length.
+    fn finish(mut self, shared: &Shared) -> io::Result<u64> {
+        if let Some(wanted) = self.plan.checksum {
+            let sum = if wanted { self.crc } else { 0u64 };
+            self.file.write_all(&sum.to_le_bytes())?;
+            self.written += 8;
+        }
+        self.file.sync_all()?;
+        drop(self.file);
+        if !shared.rename(&self.plan)? {
+            return Err(cancelled());
+        }
+        sync_folder(&self.plan.name)?;
+        Ok(self.written)
+    }
+}
+
+fn cancelled() -> io::Error {
+    io::Error::new(io::ErrorKind::Interrupted, "cancelled")
+}
+
+/// The thread's work. A file that cannot be finished goes.
+fn write_all(mut whole: Whole, jobs: &Receiver<Job>, shared: &Shared) -> io::Result<u64> {
+    let temporary = whole.plan.temporary.clone();
+    let end = (|| {
+        for job in jobs {
+            if shared.cancelled.load(Ordering::Relaxed) {
                 break;
             }
-            sync_folder(&plan.name)?;
-            return Ok(written);
-        };
-        if plan.checksum == Some(true) {
-            crc = crc64::update(crc, &bytes);
+            let Job::Write(mut bytes) = job else {
+                return whole.finish(shared);
+            };
+            whole.write(&bytes)?;
+            shared.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
+            bytes.clear();
+            let mut spare = shared.spare.lock().unwrap_or_else(PoisonError::into_inner);
+            if spare.len() < SPARE_MAX {
+                spare.push(bytes);
+            }
         }
-        file.write_all(&bytes)?;
-        written += bytes.len() as u64;
-        unsynced += bytes.len();
-        if plan.incremental_fsync && unsynced >= SYNC_EVERY {
-            file.sync_data()?;
-            unsynced = 0;
-        }
-        shared.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
-        bytes.clear();
-        let mut spare = shared.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < SPARE_MAX {
-            spare.push(bytes);
-        }
+        Err(cancelled())
+    })();
+    if end.is_err() {
+        shared.remove(&temporary);
     }
-    Err(io::Error::new(io::ErrorKind::Interrupted, "cancelled"))
+    end
 }
 
 /// Makes a new name in a folder last.

@@ -96,6 +96,8 @@ impl Engine {
             listeners: Vec::new(),
             relisten: false,
             saving: Saving::new(now.unix_s()),
+            forks: Default::default(),
+            load_due_us: 0,
             last_load: LoadFigures::default(),
             skips_checksums: false,
             cron_paused: false,
@@ -145,7 +147,7 @@ impl Engine {
 
     /// Work that is due `hz` times a second.
     pub(super) fn cron(&mut self) {
-        let Engine { server, keyspace } = self;
+        let server = &mut self.server;
         let began = clock::cycles();
         let hz = server.effective_hz();
         server.cron_due_ms = server.now.mono_ms + 1000 / hz;
@@ -153,6 +155,8 @@ impl Engine {
             return;
         }
         server.cron_turns += 1;
+        self.handle_signals();
+        let Engine { server, keyspace } = self;
         server.cycles.calibrate();
         server.latency.now_s = server.now.unix_s();
         // Asked for the sake of its peak, which is noted whenever it is asked for.
@@ -168,6 +172,7 @@ impl Engine {
         server.rates.turn_us.sample(server.stats.turn_us, now);
         server.stats.note_stale(keyspace.volatile());
         server.watch_clients();
+        self.look_at_saving_child();
         self.look_at_rewrites();
         let server = &mut self.server;
         server.recount_client_memory();

@@ -4,10 +4,15 @@
 //! A loader is resumable: [`Loader::step`] works for about so many bytes of the file. What a
 //! file's bytes become is told by `server::loading` (snapshots) and `server::aof`.
 
+use std::time::Duration;
+
 use super::aof::AofLoader;
 use super::loading::RdbLoader;
 use super::{Engine, Server};
 use crate::keyspace::Keyspace;
+
+/// With `key-load-delay`, the loop waits so long at a time.
+const LOAD_PAUSE_MAX_US: u64 = 1000;
 
 /// What is being loaded from.
 pub(super) enum Loader {
@@ -64,6 +69,14 @@ impl Loader {
         match self {
             Loader::Rdb(loader) => loader.step(keyspace, server, bytes),
             Loader::Aof(loader) => loader.step(keyspace, server, bytes),
+        }
+    }
+
+    /// Keys and commands that are loaded so far.
+    fn done(&self) -> u64 {
+        match self {
+            Loader::Rdb(loader) => loader.keys(),
+            Loader::Aof(loader) => loader.commands(),
         }
     }
 
@@ -138,11 +151,33 @@ impl Engine {
         let Some(mut loader) = server.loader.take() else {
             return Ok(());
         };
-        let bytes = match server.config.loading_process_events_interval_bytes {
+        let mut bytes = match server.config.loading_process_events_interval_bytes {
             0 => u64::MAX,
-            bytes => bytes as u64,
+            bytes => bytes,
         };
-        match loader.step(keyspace, server, bytes)? {
+        // A delay for each key is for those who want to see a load last: the loop goes on.
+        let delay_us = i64::from(server.config.key_load_delay);
+        let done = loader.done();
+        if delay_us != 0 {
+            let now_us = server.started.elapsed().as_micros() as u64;
+            if now_us < server.load_due_us {
+                let pause_us = (server.load_due_us - now_us).min(LOAD_PAUSE_MAX_US);
+                std::thread::sleep(Duration::from_micros(pause_us));
+                server.loader = Some(loader);
+                return Ok(());
+            }
+            bytes = 1;
+        }
+        let progress = loader.step(keyspace, server, bytes)?;
+        if delay_us != 0 {
+            let loaded = loader.done().saturating_sub(done);
+            let pause_us = match delay_us {
+                1.. => loaded.saturating_mul(delay_us.unsigned_abs()),
+                _ => loaded / delay_us.unsigned_abs(),
+            };
+            server.load_due_us = server.started.elapsed().as_micros() as u64 + pause_us;
+        }
+        match progress {
             Progress::More => server.loader = Some(loader),
             Progress::Done => loader.finish(keyspace, server)?,
         }

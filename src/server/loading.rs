@@ -250,6 +250,11 @@ pub(super) struct RdbLoader {
 }
 
 impl RdbLoader {
+    /// Keys so far.
+    pub fn keys(&self) -> u64 {
+        self.file.figures().keys_loaded
+    }
+
     pub fn step(
         &mut self,
         keyspace: &mut Keyspace,
@@ -274,6 +279,13 @@ impl RdbLoader {
         tracing::info!("DB loaded from disk: {seconds:.3} seconds");
         server.read_clock(keyspace);
         server.end_loading(keyspace);
+        if server.config.appendonly {
+            // It was switched on meanwhile.
+            server.set_appendonly(keyspace, true).map_err(|why| {
+                tracing::warn!("{why}");
+                LoadFailed
+            })?;
+        }
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ mod aof;
 mod batch;
 mod blocking;
 mod call;
+mod child;
 mod client;
 mod client_eviction;
 mod client_line;
@@ -155,6 +156,9 @@ pub struct Server {
     pub(crate) relisten: bool,
     /// Snapshots as files.
     pub saving: saving::Saving,
+    pub forks: child::Forks,
+    /// With `key-load-delay`, when loading goes on, microseconds since the start.
+    load_due_us: u64,
     /// What the last load of a file found.
     pub last_load: LoadFigures,
     /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: files and payloads may have any checksum.

@@ -3,14 +3,16 @@
 //! A save is one pass between ticks (`keyspace::snapshot`): each turn gives it a share of
 //! its time, a thread writes the bytes. SAVE, and a save at the end, run the same pass to its
 //! end. Clients that would write to a large container which is not saved yet wait for it
-//! ([`Saving::awaiting`]).
+//! ([`Saving::awaiting`]). Where they would wait too long, a forked child saves instead
+//! (`server::child`).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::child::{Child, ChildEnd, ChildProgress, save_whole};
 use super::gates::Interest;
 use super::{Engine, Server, ShutdownRequest};
-use crate::config::{Config, system_text};
+use crate::config::{Config, SnapshotMethod, system_text};
 use crate::keyspace::{ClientId, DbIndex, KeyView, Keyspace, Saver, Slice, UseClock};
 use crate::persistence::background::{BackgroundFile, Plan, Wake};
 use crate::persistence::rdb::{Use, VERSION_FIELD_TTLS, VERSION_USUAL, Writer};
@@ -24,6 +26,9 @@ const SLICE_NANOS_MIN: u64 = 50_000;
 const SLICE_NANOS_MAX: u64 = 400_000;
 /// After a save that failed, save points wait this long.
 const RETRY_MS: u64 = 5_000;
+/// About as many elements of one container a pass saves in a millisecond, with half of a busy
+/// loop's time.
+const ELEMENTS_PER_MS: u64 = 2_500;
 
 /// What a pass saves goes to a writer and on to a thread.
 pub(super) struct FileSaver {
@@ -48,6 +53,17 @@ impl FileSaver {
     /// How the file ended, once it has.
     pub(super) fn ended(&self) -> Option<std::io::Result<u64>> {
         self.file.end()
+    }
+
+    /// Ends a file that this process writes itself.
+    pub(super) fn finish_here(mut self) -> Result<(), String> {
+        if let Some(why) = end_of_keys(&mut self) {
+            return Err(why);
+        }
+        match self.file.wait() {
+            Ok(_) => Ok(()),
+            Err(error) => Err(system_text(&error)),
+        }
     }
 
     fn send(&mut self) {
@@ -123,15 +139,51 @@ impl Saver for FileSaver {
 
 /// A save that is under way.
 struct Running {
-    saver: FileSaver,
-    /// The pass is over; the file is being finished.
-    written: bool,
+    by: By,
     began_ms: u64,
     /// Changes when it began.
     dirty: u64,
     temporary: PathBuf,
+}
+
+/// Who saves.
+enum By {
+    Pass(Box<Pass>),
+    Child(Child),
+}
+
+/// A save between ticks.
+struct Pass {
+    saver: FileSaver,
+    /// The pass is over; the file is being finished.
+    written: bool,
     /// With `rdb-key-save-delay`, when the next step is due, monotonic microseconds.
     next_step_us: u64,
+}
+
+impl Running {
+    /// Its file goes. Whether it was a pass.
+    fn give_up(self) -> bool {
+        match self.by {
+            By::Pass(pass) => {
+                drop(pass);
+                true
+            }
+            By::Child(child) => {
+                drop(child);
+                // It may not have been made yet.
+                let _ = std::fs::remove_file(&self.temporary);
+                false
+            }
+        }
+    }
+
+    fn pass(&mut self) -> Option<&mut Pass> {
+        match &mut self.by {
+            By::Pass(pass) => Some(pass),
+            By::Child(_) => None,
+        }
+    }
 }
 
 /// See the module.
@@ -180,6 +232,14 @@ impl Saving {
     /// Whether a save is under way.
     pub fn in_progress(&self) -> bool {
         self.running.is_some()
+    }
+
+    /// How far a child is that saves.
+    pub fn child_progress(&self) -> Option<&ChildProgress> {
+        match &self.running.as_ref()?.by {
+            By::Pass(_) => None,
+            By::Child(child) => Some(&child.progress),
+        }
     }
 
     /// Seconds that the save under way has taken so far; -1: there is none.
@@ -247,24 +307,52 @@ impl Server {
         }
     }
 
-    /// Begins a save of all databases as they are now.
-    fn begin_save(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
-        let temporary = PathBuf::from(format!("temp-{}.rdb", std::process::id()));
-        let plan = Plan {
-            temporary: temporary.clone(),
+    /// Whether a snapshot that begins now is better made by a child.
+    pub(super) fn forks_for_snapshots(&self, keyspace: &Keyspace) -> bool {
+        let wait_ms = u64::from(self.config.snapshot_max_wait_ms);
+        match self.config.snapshot_method {
+            SnapshotMethod::Loop => false,
+            SnapshotMethod::Fork => true,
+            SnapshotMethod::Auto => keyspace.has_containers_of(wait_ms * ELEMENTS_PER_MS),
+        }
+    }
+
+    fn save_plan(&self, temporary: &Path) -> Plan {
+        Plan {
+            temporary: temporary.to_owned(),
             name: file_name(&self.config),
             checksum: Some(self.config.rdbchecksum),
             incremental_fsync: self.config.rdb_save_incremental_fsync,
-        };
+        }
+    }
+
+    /// Begins a save of all databases as they are now by a child.
+    fn begin_child(&mut self, keyspace: &Keyspace) -> Result<(), String> {
         self.saving.last_try_ms = self.now.mono_ms;
-        let file = BackgroundFile::create(plan, self.saving.wake.clone()).map_err(|e| {
-            format!(
-                "Failed opening the temp RDB file {} (in server root dir {}) for saving: {}",
-                temporary.display(),
-                std::env::current_dir().unwrap_or_default().display(),
-                system_text(&e)
-            )
+        let child = self.fork_to_save(keyspace, |server, report| {
+            let temporary = temp_name();
+            let file = BackgroundFile::create_here(server.save_plan(&temporary));
+            let file = file.map_err(|error| cannot_open(&temporary, &error))?;
+            let saver = server.file_saver(keyspace, file, server.config.rdb_version, false);
+            save_whole(keyspace, saver, report)
         })?;
+        tracing::info!("Background saving started by pid {}", child.pid());
+        self.saving.running = Some(Box::new(Running {
+            temporary: PathBuf::from(format!("temp-{}.rdb", child.pid())),
+            by: By::Child(child),
+            began_ms: self.now.mono_ms,
+            dirty: keyspace.dirty,
+        }));
+        Ok(())
+    }
+
+    /// Begins a pass over all databases as they are now.
+    fn begin_save(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
+        let temporary = temp_name();
+        self.saving.last_try_ms = self.now.mono_ms;
+        let plan = self.save_plan(&temporary);
+        let file = BackgroundFile::create(plan, self.saving.wake.clone())
+            .map_err(|error| cannot_open(&temporary, &error))?;
         // One pass at a time: a rewrite's runs to its end.
         self.end_rewrite_pass(keyspace);
         // What an aborted pass has left must be marked before the next one begins.
@@ -274,12 +362,14 @@ impl Server {
         let saver = self.file_saver(keyspace, file, self.config.rdb_version, false);
         keyspace.begin_pass();
         self.saving.running = Some(Box::new(Running {
-            saver,
-            written: false,
+            by: By::Pass(Box::new(Pass {
+                saver,
+                written: false,
+                next_step_us: 0,
+            })),
             began_ms: self.now.mono_ms,
             dirty: keyspace.dirty,
             temporary,
-            next_step_us: 0,
         }));
         self.refresh_interest(keyspace);
         Ok(())
@@ -295,20 +385,30 @@ impl Server {
     fn save_at_once(&mut self, keyspace: &mut Keyspace) -> bool {
         if let Err(why) = self.begin_save(keyspace) {
             tracing::warn!("{why}");
-            self.saving.last_status_ok = false;
             return false;
         }
-        let Some(mut running) = self.saving.running.take() else {
+        let running = self.saving.running.take().map(|running| running.by);
+        let Some(By::Pass(pass)) = running else {
             return false;
         };
-        while keyspace.pass_slice(&mut running.saver, u64::MAX) != Slice::Done {
-            // The disk is slower than the loop.
-            std::thread::sleep(std::time::Duration::from_millis(1));
+        let mut saver = pass.saver;
+        // A delay for each key is for those who want to see a save last.
+        let delay = u64::try_from(self.config.rdb_key_save_delay).unwrap_or(0);
+        let ticks = if delay > 0 { 0 } else { u64::MAX };
+        loop {
+            let before = keyspace.pass_progress().0;
+            let pause_us = match keyspace.pass_slice(&mut saver, ticks) {
+                Slice::Done => break,
+                // The disk is slower than the loop.
+                Slice::Full => 1000,
+                Slice::More => delay * keyspace.pass_progress().0.saturating_sub(before),
+            };
+            std::thread::sleep(std::time::Duration::from_micros(pause_us));
         }
-        let refused = end_of_keys(&mut running.saver);
+        let refused = end_of_keys(&mut saver);
         let ended = match refused {
             Some(why) => Err(std::io::Error::other(why)),
-            None => running.saver.file.wait(),
+            None => saver.file.wait(),
         };
         match ended {
             Ok(_) => {
@@ -321,15 +421,28 @@ impl Server {
             }
             Err(error) => {
                 tracing::warn!("Error saving DB on disk: {}", system_text(&error));
-                self.saving.last_status_ok = false;
                 false
             }
         }
     }
 
-    /// BGSAVE: the pass begins now, and goes on between turns.
+    /// BGSAVE: the pass begins now, and goes on between turns; or a child does it.
     pub fn save_in_background(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
         let dirty = keyspace.dirty;
+        if self.forks_for_snapshots(keyspace) {
+            match self.begin_child(keyspace) {
+                Ok(()) => return Ok(()),
+                Err(why) => {
+                    tracing::warn!("Can't save in background: fork: {why}");
+                    if self.config.snapshot_method == SnapshotMethod::Fork {
+                        self.saving.last_status_ok = false;
+                        self.refresh_interest(keyspace);
+                        return Err(why);
+                    }
+                    // Writers of a large container will wait.
+                }
+            }
+        }
         match self.begin_save(keyspace) {
             Ok(()) => {
                 tracing::info!("Background saving started by pid {}", std::process::id());
@@ -353,8 +466,9 @@ impl Server {
         let Some(running) = self.saving.running.take() else {
             return false;
         };
-        keyspace.abort_pass();
-        drop(running);
+        if running.give_up() {
+            keyspace.abort_pass();
+        }
         self.refresh_interest(keyspace);
         self.release_awaiting();
         true
@@ -364,8 +478,7 @@ impl Server {
     pub(super) fn refresh_interest(&mut self, keyspace: &Keyspace) {
         // Containers of fewer elements are small, or saved in a moment.
         const MANY: u64 = 512;
-        let passes = self.saving.in_progress() || self.aof.rewrites.in_progress();
-        self.saving.guards_large = passes && keyspace.has_containers_of(MANY);
+        self.saving.guards_large = keyspace.is_saving() && keyspace.has_containers_of(MANY);
         self.interest = Interest::of(self);
     }
 
@@ -433,6 +546,20 @@ impl Server {
     }
 }
 
+/// What a file is called while this process writes it.
+pub(super) fn temp_name() -> PathBuf {
+    PathBuf::from(format!("temp-{}.rdb", std::process::id()))
+}
+
+fn cannot_open(temporary: &Path, error: &std::io::Error) -> String {
+    format!(
+        "Failed opening the temp RDB file {} (in server root dir {}) for saving: {}",
+        temporary.display(),
+        std::env::current_dir().unwrap_or_default().display(),
+        system_text(error)
+    )
+}
+
 /// Writes what stands behind the keys and hands all to the thread. `Some`: why the file
 /// cannot be what was asked for.
 pub(super) fn end_of_keys(saver: &mut FileSaver) -> Option<String> {
@@ -464,7 +591,8 @@ impl Engine {
 
     fn save_slice(&mut self, busy_ticks: u64, idle: bool) {
         let Engine { keyspace, server } = self;
-        let Some(running) = &mut server.saving.running else {
+        let running = server.saving.running.as_mut();
+        let Some(running) = running.and_then(|running| running.pass()) else {
             return;
         };
         if running.written {
@@ -501,36 +629,56 @@ impl Engine {
     }
 
     fn look_for_end_of_save(&mut self) {
-        let server = &mut self.server;
-        let Some(end) = server
-            .saving
-            .running
-            .as_ref()
-            .and_then(|r| r.saver.file.end())
-        else {
+        let running = self.server.saving.running.as_mut();
+        let Some(pass) = running.and_then(|running| running.pass()) else {
             return;
         };
+        match pass.saver.file.end() {
+            None => {}
+            Some(Ok(_)) => self.save_succeeded(),
+            Some(Err(error)) => self.fail_save(&system_text(&error)),
+        }
+    }
+
+    /// What became of a child that saves, with cron.
+    pub(super) fn look_at_saving_child(&mut self) {
+        let server = &mut self.server;
+        let now_ms = server.now.mono_ms;
+        let Some(running) = &mut server.saving.running else {
+            return;
+        };
+        let By::Child(child) = &mut running.by else {
+            return;
+        };
+        let Some(end) = child.look(now_ms) else {
+            return;
+        };
+        server.forks.save_cow = child.progress.cow_peak;
         match end {
-            Ok(_) => {
-                let Some(running) = server.saving.running.take() else {
-                    return;
-                };
-                tracing::info!("DB saved on disk");
-                tracing::info!("Background saving terminated with success");
-                self.keyspace.dirty = self.keyspace.dirty.saturating_sub(running.dirty);
-                server.saving.last_save_s = server.now.unix_s();
-                server.saving.last_status_ok = true;
-                server.saving.saves += 1;
-                let took = server.now.mono_ms.saturating_sub(running.began_ms);
-                server.saving.last_time_s = (took / 1000) as i64;
-                server.refresh_interest(&self.keyspace);
-                server.release_awaiting();
-            }
-            Err(error) => {
-                let why = system_text(&error);
-                self.fail_save(&why);
+            ChildEnd::Done => self.save_succeeded(),
+            ChildEnd::Failed(why) => self.fail_save(&why),
+            ChildEnd::Killed(signal) => {
+                tracing::warn!("Background saving terminated by signal {signal}");
+                self.fail_save("the child was killed");
             }
         }
+    }
+
+    fn save_succeeded(&mut self) {
+        let server = &mut self.server;
+        let Some(running) = server.saving.running.take() else {
+            return;
+        };
+        tracing::info!("DB saved on disk");
+        tracing::info!("Background saving terminated with success");
+        self.keyspace.dirty = self.keyspace.dirty.saturating_sub(running.dirty);
+        server.saving.last_save_s = server.now.unix_s();
+        server.saving.last_status_ok = true;
+        server.saving.saves += 1;
+        let took = server.now.mono_ms.saturating_sub(running.began_ms);
+        server.saving.last_time_s = (took / 1000) as i64;
+        server.refresh_interest(&self.keyspace);
+        server.release_awaiting();
     }
 
     fn fail_save(&mut self, why: &str) {
@@ -543,10 +691,12 @@ impl Engine {
             running.temporary.display()
         );
         tracing::warn!("Background saving error");
-        keyspace.abort_pass();
         server.saving.last_status_ok = false;
         server.saving.last_time_s =
             (server.now.mono_ms.saturating_sub(running.began_ms) / 1000) as i64;
+        if running.give_up() {
+            keyspace.abort_pass();
+        }
         server.refresh_interest(keyspace);
         server.release_awaiting();
     }
@@ -584,12 +734,10 @@ impl Engine {
 
     /// Whether the loop has work for a save and should not sleep.
     pub(super) fn wants_save_time(&self) -> bool {
-        let running = self.server.saving.running.as_ref();
-        match running {
-            Some(running) => {
-                !running.written
-                    && running.saver.has_room()
-                    && self.server.config.rdb_key_save_delay <= 0
+        match self.server.saving.running.as_ref().map(|r| &r.by) {
+            Some(By::Child(_)) => false,
+            Some(By::Pass(pass)) => {
+                !pass.written && pass.saver.has_room() && self.server.config.rdb_key_save_delay <= 0
             }
             None => {
                 let marks = self.keyspace.in_pass() && !self.keyspace.is_saving();

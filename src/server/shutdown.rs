@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use signal_hook::consts::SIGINT;
 
-use super::{Engine, Flow};
+use super::{Engine, Flow, Server};
 use crate::config::ShutdownFlags;
 
 /// How a shutdown was asked for.
@@ -37,7 +37,9 @@ impl Engine {
     /// Looks at what signals have asked for.
     pub(super) fn handle_signals(&mut self) {
         let server = &mut self.server;
-        if server.signals.stop.load(Ordering::Acquire) == 0 || server.shutdown.is_some() {
+        let asked = server.signals.stop.load(Ordering::Acquire) > 0;
+        // Cron does it where it is paused now (DEBUG PAUSE-CRON).
+        if !asked || server.shutdown.is_some() || server.cron_paused {
             return;
         }
         let flags = match server.signals.first.load(Ordering::Acquire) {
@@ -63,6 +65,18 @@ impl Engine {
             Some(_) => Flow::Stop,
             None => Flow::GoOn,
         }
+    }
+}
+
+impl Server {
+    /// SHUTDOWN ABORT: what a signal has asked for, and is not done yet, is not done. `false`:
+    /// there is nothing.
+    pub fn abort_shutdown(&mut self) -> bool {
+        let aborted = self.signals.stop.swap(0, Ordering::AcqRel) > 0;
+        if aborted {
+            tracing::info!("Shutdown manually aborted.");
+        }
+        aborted
     }
 }
 

@@ -53,6 +53,8 @@ impl Signals {
         let before = self.stop.load(Ordering::Acquire);
         if before > 0 && signal == SIGINT {
             tracing::warn!("You insist... exiting now.");
+            // A snapshot that was being saved at the end is not finished.
+            let _ = std::fs::remove_file(super::saving::temp_name());
             if let Some(pidfile) = pidfile {
                 pidfile.remove();
             }

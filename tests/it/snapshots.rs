@@ -188,3 +188,93 @@ fn what_cannot_be_kept_is_not_acknowledged_until_it_can() {
     });
     assert_eq!(c.ask("SET k w"), "+OK\r\n");
 }
+
+/// What a child makes is what the loop makes.
+#[test]
+fn a_child_saves_and_rewrites_as_the_loop_does() {
+    for preamble in ["yes", "no"] {
+        let args = [
+            "--snapshot-method",
+            "fork",
+            "--appendonly",
+            "yes",
+            "--aof-use-rdb-preamble",
+            preamble,
+        ];
+        let mut server = Daemon::start(&args);
+        let mut c = server.connect();
+        fill(&mut c);
+        let before = digest(&mut c);
+        assert_eq!(
+            c.ask("BGREWRITEAOF"),
+            "+Background append only file rewriting started\r\n"
+        );
+        assert_eq!(c.ask("SET meanwhile 1"), "+OK\r\n");
+        wait_until("the rewrite to end", || {
+            server.info("aof_rewrite_in_progress").as_deref() == Some("0")
+        });
+        assert_eq!(
+            server.info("aof_last_bgrewrite_status").as_deref(),
+            Some("ok")
+        );
+        assert_eq!(server.info("total_forks").as_deref(), Some("1"));
+        server.kill();
+        server.restart();
+        let mut c = server.connect();
+        assert_eq!(c.ask("DEL meanwhile"), ":1\r\n");
+        assert_eq!(digest(&mut c), before, "preamble {preamble}");
+        assert_eq!(c.ask("BGSAVE"), "+Background saving started\r\n");
+        wait_until("the save to end", || !in_progress(&server));
+        assert_eq!(server.info("rdb_last_bgsave_status").as_deref(), Some("ok"));
+        let file = server.folder().join("dump.rdb");
+        if let Some(theirs) = digest_by(Peer::Redis8, &file) {
+            assert_eq!(theirs, before);
+        }
+    }
+}
+
+/// A child that is killed is an error and leaves no file; one that is not wanted is no error.
+#[test]
+fn a_child_may_die() {
+    let args = [
+        "--snapshot-method",
+        "fork",
+        "--rdb-key-save-delay",
+        "10000000",
+    ];
+    let server = Daemon::start(&args);
+    let mut c = server.connect();
+    c.ask("MSET a 1 b 2");
+    let temporary = || {
+        let files = fs::read_dir(server.folder()).expect("a folder");
+        let names = files.map(|file| file.expect("a file").file_name());
+        names
+            .filter(|name| name.to_string_lossy().starts_with("temp-"))
+            .count()
+    };
+    assert_eq!(c.ask("BGSAVE"), "+Background saving started\r\n");
+    wait_until("a file", || temporary() == 1);
+    assert!(in_progress(&server));
+    assert_eq!(c.ask("BGSAVE CANCEL"), "+Background saving cancelled\r\n");
+    assert_eq!(temporary(), 0);
+    assert_eq!(server.info("rdb_last_bgsave_status").as_deref(), Some("ok"));
+    c.ask("BGSAVE");
+    wait_until("a file", || temporary() == 1);
+    let child = server
+        .log()
+        .lines()
+        .filter_map(|line| line.rsplit_once("saving started by pid "))
+        .map(|(_, pid)| pid.parse::<i32>().expect("a process id"))
+        .next_back()
+        .expect("a child");
+    let pid = rustix::process::Pid::from_raw(child).expect("a process id");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+    wait_until("the end to be seen", || !in_progress(&server));
+    assert_eq!(
+        server.info("rdb_last_bgsave_status").as_deref(),
+        Some("err")
+    );
+    assert_eq!(temporary(), 0);
+    assert_eq!(c.call(&["CONFIG", "SET", "save", "900 1"]), b"+OK\r\n");
+    assert!(c.ask("SET a 2").starts_with("-MISCONF"));
+}

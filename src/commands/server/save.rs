@@ -81,12 +81,12 @@ fn bgsave(call: &mut Call<'_>) -> CommandResult {
     if server.saving.in_progress() {
         return Err(IN_PROGRESS);
     }
-    if in_transaction || schedules && keyspace.is_saving() {
+    if in_transaction || schedules && server.is_rewriting() {
         server.saving.scheduled = true;
         reply.simple("Background saving scheduled");
         return Ok(());
     }
-    if keyspace.is_saving() {
+    if server.is_rewriting() {
         return Err(CommandError::Text(
             "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE \
              SCHEDULE in order to schedule a BGSAVE whenever possible.",

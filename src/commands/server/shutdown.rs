@@ -45,8 +45,11 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
         if request != ShutdownRequest::default() {
             return Err(CommandError::Syntax);
         }
-        // Nothing delays a shutdown beyond the turn that asked for it.
-        return Err(CommandError::Text(NOTHING_TO_ABORT));
+        if !call.server.abort_shutdown() {
+            return Err(CommandError::Text(NOTHING_TO_ABORT));
+        }
+        call.reply.ok();
+        return Ok(());
     }
     tracing::info!("User requested shutdown...");
     let World {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::annotation;
 use super::commands::CommandWriter;
 use super::disk::Disk;
-use super::sync::{Syncer, Wake};
+use super::sync::Syncer;
 use crate::keyspace::{DbIndex, KeyView, Saver};
 
 const PIECE_BYTES: usize = 256 * 1024;
@@ -31,22 +31,27 @@ pub struct BaseFile {
 }
 
 impl BaseFile {
-    /// Creates the file. `checksums`: with the Unix second to be told in them, if they are
-    /// wanted. `wake` is called when the end is on disk.
+    /// Creates the file, which `thread` writes. `timestamp`, `checksums`: with the Unix second
+    /// to be told there, if they are wanted.
     pub fn create(
         disk: &Disk,
         path: PathBuf,
+        timestamp: Option<i64>,
         checksums: Option<i64>,
         incremental_fsync: bool,
-        wake: Option<Wake>,
+        thread: Syncer,
     ) -> io::Result<BaseFile> {
         let file = Arc::new(disk.create(&path)?);
         let mut commands = CommandWriter::default();
+        if let Some(unix_s) = timestamp {
+            annotation::write_time(&mut commands.out, unix_s);
+        }
         if let Some(unix_s) = checksums {
-            annotation::write_begin(&mut commands.out, 0, unix_s);
+            let at = commands.out.len() as u64;
+            annotation::write_begin(&mut commands.out, at, unix_s);
         }
         let mut base = BaseFile {
-            thread: Syncer::new(disk.clone(), wake),
+            thread,
             file,
             path,
             commands,

@@ -83,7 +83,8 @@ impl Names {
         let is_old = |base: &Part| base.name == self.basename;
         let began = manifest.incrs.is_empty() && manifest.base.as_ref().is_some_and(is_old);
         let inside = self.path(&self.basename);
-        if !manifest.is_empty() && !(began && !inside.exists()) {
+        let goes_on = began && !inside.exists();
+        if !manifest.is_empty() && !goes_on {
             return Ok(Upgrade::NotNeeded);
         }
         self.make_folder()?;
@@ -135,8 +136,9 @@ pub struct Log {
     finished_bytes: u64,
     /// Bytes of all files after the last rewrite, or at the start.
     pub base_bytes: u64,
-    /// The file that is written is not listed: no base is complete yet.
-    unlisted: bool,
+    /// The file that is written is not listed: no base is complete yet. The replication
+    /// offset at which it begins.
+    unlisted: Option<u64>,
 }
 
 impl Log {
@@ -155,7 +157,7 @@ impl Log {
             manifest,
             finished_bytes: 0,
             base_bytes: 0,
-            unlisted: false,
+            unlisted: None,
         }
     }
 
@@ -166,8 +168,13 @@ impl Log {
 
     /// Opens the last incremental file, or the first; where there is nothing at all, an
     /// empty keyspace, `empty` in one form or the other, becomes the base. To be called when
-    /// everything has been loaded.
-    pub fn open_at_start(&mut self, form: BaseForm, empty: &[u8]) -> Result<(), OpenError> {
+    /// everything has been loaded; `offset`: the replication offset then.
+    pub fn open_at_start(
+        &mut self,
+        form: BaseForm,
+        empty: &[u8],
+        offset: u64,
+    ) -> Result<(), OpenError> {
         self.names.make_folder()?;
         let mut manifest = self.manifest.clone();
         if manifest.is_empty() {
@@ -180,14 +187,15 @@ impl Log {
             });
             made.map_err(|e| OpenError::File(name, e))?;
         }
-        let (name, is_new) = match manifest.incrs.last() {
-            Some(last) => (last.name.clone(), false),
-            None => (manifest.add_incr(&self.names.basename), true),
+        let (name, is_new, is_changed) = match manifest.incrs.last_mut() {
+            // It is gone on with: its end is not known any more.
+            Some(last) => (last.name.clone(), false, last.end.take().is_some()),
+            None => (manifest.add_incr(&self.names.basename, offset), true, true),
         };
         let doing = if is_new { "Creating" } else { "Opening" };
         let (file, length) = self.open_file(&name)?;
         tracing::info!("{doing} AOF incr file {name} on server start");
-        if is_new {
+        if is_changed {
             self.names.save(&self.disk, &manifest)?;
         }
         self.manifest = manifest;
@@ -217,8 +225,8 @@ impl Log {
     /// From here on another incremental file is written: a base is made of what was before,
     /// or the file was given up. With `unlisted` it counts only when that base is complete.
     /// All that was for the file before must be written and, unless it was given up, forced
-    /// to disk ([`Writer::finish`]).
-    pub fn begin_incr(&mut self, unlisted: bool) -> Result<(), OpenError> {
+    /// to disk ([`Writer::finish`]). `offset`: the replication offset now.
+    pub fn begin_incr(&mut self, unlisted: bool, offset: u64) -> Result<(), OpenError> {
         self.names.make_folder()?;
         if unlisted {
             let name = self.names.temp_incr();
@@ -230,7 +238,7 @@ impl Log {
             self.finished_bytes = 0;
         } else {
             let mut manifest = self.manifest.clone();
-            let name = manifest.add_incr(&self.names.basename);
+            let name = manifest.add_incr(&self.names.basename, offset);
             tracing::info!("Creating AOF incr file {name} on background rewrite");
             let (file, length) = self.open_file(&name)?;
             self.names.save(&self.disk, &manifest)?;
@@ -238,7 +246,7 @@ impl Log {
             self.finished_bytes += self.writer.length();
             self.writer.open(file, self.names.path(&name), length);
         }
-        self.unlisted = unlisted;
+        self.unlisted = unlisted.then_some(offset);
         Ok(())
     }
 
@@ -252,13 +260,13 @@ impl Log {
     ) -> Result<(), OpenError> {
         let mut manifest = self.manifest.clone();
         // Those that were there before the one that is written; all, if none is.
-        let kept = usize::from(!self.unlisted && self.writer.path().is_some());
+        let kept = usize::from(self.unlisted.is_none() && self.writer.path().is_some());
         let name = manifest.replace_base(&self.names.basename, form, kept);
         let path = self.names.path(&name);
         let renamed = self.disk.rename(temporary, &path);
         renamed.map_err(|e| OpenError::File(name, e))?;
-        if self.unlisted {
-            let name = manifest.add_incr(&self.names.basename);
+        if let Some(offset) = self.unlisted {
+            let name = manifest.add_incr(&self.names.basename, offset);
             let (from, to) = (
                 self.names.path(&self.names.temp_incr()),
                 self.names.path(&name),
@@ -269,7 +277,7 @@ impl Log {
         }
         self.names.save(&self.disk, &manifest)?;
         self.manifest = manifest;
-        self.unlisted = false;
+        self.unlisted = None;
         self.finished_bytes = self.bytes_of_parts().saturating_sub(self.writer.length());
         self.base_bytes = self.current_bytes();
         if !keep_history {
@@ -296,12 +304,43 @@ impl Log {
         }
     }
 
+    /// Writes all there is and notes where the file ends, at the replication offset `offset`.
+    pub fn finish(&mut self, time: Time, offset: u64) -> std::io::Result<()> {
+        self.writer.finish(time)?;
+        let mut manifest = self.manifest.clone();
+        let last = manifest.incrs.last_mut();
+        if self.unlisted.is_none()
+            && let Some(last) = last.filter(|last| last.start.is_some())
+        {
+            last.end = Some(offset);
+            match self.names.save(&self.disk, &manifest) {
+                Ok(()) => self.manifest = manifest,
+                // The data is whole without it.
+                Err(error) => tracing::warn!("{error}"),
+            }
+        }
+        Ok(())
+    }
+
     /// Ends writing: what can be written is.
-    pub fn close(&mut self, time: Time) {
+    pub fn close(&mut self, time: Time, offset: u64) {
         // The log has been told what is wrong.
-        let _ = self.writer.finish(time);
+        let _ = self.finish(time, offset);
         self.writer.close();
-        if std::mem::take(&mut self.unlisted) {
+        self.remove_unlisted();
+    }
+
+    /// The base that the unlisted file was to stand behind cannot be had: it goes, and
+    /// nothing is written until the next try.
+    pub fn give_up_unlisted(&mut self) {
+        if self.unlisted.is_some() {
+            self.writer.close();
+            self.remove_unlisted();
+        }
+    }
+
+    fn remove_unlisted(&mut self) {
+        if self.unlisted.take().is_some() {
             tracing::info!("Removing the temp incr aof file {}", self.names.temp_incr());
             self.writer.remove(self.names.path(&self.names.temp_incr()));
         }
@@ -309,7 +348,7 @@ impl Log {
 
     /// Whether writes count only when a base that is being made is complete.
     pub fn is_unlisted(&self) -> bool {
-        self.unlisted
+        self.unlisted.is_some()
     }
 
     pub fn disk(&self) -> &Disk {

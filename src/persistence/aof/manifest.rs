@@ -41,6 +41,22 @@ pub struct Part {
     pub name: String,
     pub seq: u64,
     pub role: Role,
+    /// The replication offset at which an incremental file begins (Redis 8.0), if it is known.
+    pub start: Option<u64>,
+    /// And at which it ends: only of one that was closed in order.
+    pub end: Option<u64>,
+}
+
+impl Part {
+    fn new(name: String, seq: u64, role: Role) -> Part {
+        Part {
+            name,
+            seq,
+            role,
+            start: None,
+            end: None,
+        }
+    }
 }
 
 /// How a base file is written.
@@ -98,11 +114,7 @@ impl Manifest {
     /// A manifest of one old file alone, which becomes the base.
     pub fn of_old_file(name: &str) -> Manifest {
         Manifest {
-            base: Some(Part {
-                name: name.to_owned(),
-                seq: 1,
-                role: Role::Base,
-            }),
+            base: Some(Part::new(name.to_owned(), 1, Role::Base)),
             base_seq: 1,
             ..Manifest::default()
         }
@@ -138,6 +150,8 @@ impl Manifest {
             return Err(format());
         }
         let (mut name, mut seq, mut kind) = (None, None, None);
+        let (mut start, mut end) = (None, None);
+        let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<u64>().ok();
         for pair in words.chunks_exact(2) {
             let is = |key: &str| pair[0].eq_ignore_ascii_case(key.as_bytes());
             if is("file") {
@@ -149,8 +163,11 @@ impl Manifest {
                 }
                 name = Some(String::from_utf8(pair[1].to_vec()).map_err(|_| format())?);
             } else if is("seq") {
-                let digits = std::str::from_utf8(&pair[1]).ok();
-                seq = digits.and_then(|digits| digits.parse::<u64>().ok());
+                seq = number(&pair[1]);
+            } else if is("startoffset") {
+                start = number(&pair[1]);
+            } else if is("endoffset") {
+                end = number(&pair[1]);
             } else if is("type") {
                 kind = pair[1].first().copied();
             }
@@ -170,8 +187,7 @@ impl Manifest {
             }
             b'b' => {
                 self.base_seq = seq;
-                let role = Role::Base;
-                self.base = Some(Part { name, seq, role });
+                self.base = Some(Part::new(name, seq, Role::Base));
             }
             b'i' if seq <= self.incr_seq => {
                 return Err(ManifestError::Order {
@@ -181,12 +197,11 @@ impl Manifest {
             }
             b'i' => {
                 self.incr_seq = seq;
-                let role = Role::Incr;
-                self.incrs.push(Part { name, seq, role });
+                let part = Part::new(name, seq, Role::Incr);
+                self.incrs.push(Part { start, end, ..part });
             }
             b'h' => {
-                let role = Role::History;
-                self.history.push(Part { name, seq, role });
+                self.history.push(Part::new(name, seq, Role::History));
             }
             _ => {
                 return Err(ManifestError::Type {
@@ -208,8 +223,14 @@ impl Manifest {
                 true => out.extend_from_slice(part.name.as_bytes()),
                 false => quote(&mut out, part.name.as_bytes()),
             }
-            let rest = format!(" seq {} type {}\n", part.seq, part.role.letter());
+            let rest = format!(" seq {} type {}", part.seq, part.role.letter());
             out.extend_from_slice(rest.as_bytes());
+            for (key, offset) in [("startoffset", part.start), ("endoffset", part.end)] {
+                if let Some(offset) = offset {
+                    out.extend_from_slice(format!(" {key} {offset}").as_bytes());
+                }
+            }
+            out.push(b'\n');
         }
         out
     }
@@ -229,14 +250,14 @@ impl Manifest {
         self.base.iter().chain(&self.incrs)
     }
 
-    /// A new incremental file behind the others; its name.
-    pub fn add_incr(&mut self, basename: &str) -> String {
+    /// A new incremental file behind the others, which begins at a replication offset; its
+    /// name.
+    pub fn add_incr(&mut self, basename: &str, start: u64) -> String {
         self.incr_seq += 1;
         let name = format!("{basename}.{}.incr.aof", self.incr_seq);
         self.incrs.push(Part {
-            name: name.clone(),
-            seq: self.incr_seq,
-            role: Role::Incr,
+            start: Some(start),
+            ..Part::new(name.clone(), self.incr_seq, Role::Incr)
         });
         name
     }
@@ -250,18 +271,14 @@ impl Manifest {
             BaseForm::Commands => "aof",
         };
         let name = format!("{basename}.{}.base.{ending}", self.base_seq);
-        let new = Part {
-            name: name.clone(),
-            seq: self.base_seq,
-            role: Role::Base,
-        };
+        let new = Part::new(name.clone(), self.base_seq, Role::Base);
         let old = self.base.replace(new);
         let replaced = self.incrs.len().saturating_sub(kept);
-        let old = old.into_iter().chain(self.incrs.drain(..replaced));
-        self.history.extend(old.map(|part| Part {
-            role: Role::History,
-            ..part
-        }));
+        // The youngest first.
+        for part in old.into_iter().chain(self.incrs.drain(..replaced)) {
+            let part = Part::new(part.name, part.seq, Role::History);
+            self.history.insert(0, part);
+        }
         name
     }
 }
@@ -271,21 +288,20 @@ mod tests {
     use super::*;
 
     fn part(name: &str, seq: u64, role: Role) -> Part {
-        let name = name.to_owned();
-        Part { name, seq, role }
+        Part::new(name.to_owned(), seq, role)
     }
 
     #[test]
     fn what_is_written_is_read_again() {
         let mut m = Manifest::default();
         m.replace_base("a b", BaseForm::Rdb, 0);
-        m.add_incr("a b");
-        m.add_incr("a b");
+        m.add_incr("a b", 0);
+        m.add_incr("a b", 7);
         m.replace_base("a b", BaseForm::Commands, 1);
         let text = "file \"a b.2.base.aof\" seq 2 type b\n\
-                    file \"a b.1.base.rdb\" seq 1 type h\n\
                     file \"a b.1.incr.aof\" seq 1 type h\n\
-                    file \"a b.2.incr.aof\" seq 2 type i\n";
+                    file \"a b.1.base.rdb\" seq 1 type h\n\
+                    file \"a b.2.incr.aof\" seq 2 type i startoffset 7\n";
         assert_eq!(String::from_utf8(m.text()).expect("text"), text);
         assert_eq!(Manifest::parse(text.as_bytes()), Ok(m));
     }
@@ -295,7 +311,7 @@ mod tests {
         let text = b"# made by hand\nseq 2 type i new 5 FILE x.aof\n";
         let m = Manifest::parse(text).expect("sound");
         assert_eq!(m.incrs, [part("x.aof", 2, Role::Incr)]);
-        assert_eq!(m.clone().add_incr("x"), "x.3.incr.aof");
+        assert_eq!(m.clone().add_incr("x", 0), "x.3.incr.aof");
     }
 
     #[test]

@@ -27,5 +27,5 @@ pub use disk::{Fault as DiskFault, Step};
 pub use log::{Log, Names, OpenError, Upgrade};
 pub use manifest::{BaseForm, Manifest, Part, Role};
 pub use reader::{Fault, Next, Reader};
-pub use sync::Wake;
+pub use sync::{Syncer, Wake};
 pub use writer::{Rules, SyncPolicy, Time, Trouble};

@@ -31,23 +31,52 @@ pub struct Synced {
     pub result: io::Result<()>,
 }
 
-/// The way to the helper thread, which starts with the first job.
-#[derive(Default)]
-pub struct Syncer {
+/// Who does the jobs.
+enum Hands {
+    /// Nobody yet: a thread starts with the first job.
+    Idle(Option<Worker>),
+    Thread(Sender<Job>),
+    /// The caller, at once: a child process has no threads.
+    Caller(Worker),
+}
+
+/// Does one job after the other.
+struct Worker {
     disk: Disk,
-    sender: Option<Sender<Job>>,
+    done: Arc<Mutex<Option<Synced>>>,
+    waiting: Arc<AtomicUsize>,
+    wake: Option<Wake>,
+    /// The first error of what belongs to the next fsync.
+    failed: Option<io::Error>,
+}
+
+/// The way to the helper thread.
+pub struct Syncer {
+    hands: Hands,
     done: Arc<Mutex<Option<Synced>>>,
     waiting: Arc<AtomicUsize>,
     in_progress: bool,
-    wake: Option<Wake>,
 }
 
 impl Syncer {
     pub fn new(disk: Disk, wake: Option<Wake>) -> Syncer {
+        let worker = Worker::new(disk, wake);
         Syncer {
-            disk,
-            wake,
-            ..Syncer::default()
+            done: Arc::clone(&worker.done),
+            waiting: Arc::clone(&worker.waiting),
+            hands: Hands::Idle(Some(worker)),
+            in_progress: false,
+        }
+    }
+
+    /// Without a thread: whoever asks waits.
+    pub fn here(disk: Disk) -> Syncer {
+        let worker = Worker::new(disk, None);
+        Syncer {
+            done: Arc::clone(&worker.done),
+            waiting: Arc::clone(&worker.waiting),
+            hands: Hands::Caller(worker),
+            in_progress: false,
         }
     }
 
@@ -99,57 +128,75 @@ impl Syncer {
     }
 
     fn send(&mut self, job: Job) {
-        let sender = match &self.sender {
-            Some(sender) => sender,
-            None => self.sender.insert(self.start()),
-        };
-        sender.send(job).expect("the thread ends after its sender");
+        if let Hands::Idle(worker) = &mut self.hands
+            && let Some(worker) = worker.take()
+        {
+            self.hands = Hands::Thread(worker.start());
+        }
+        match &mut self.hands {
+            Hands::Thread(sender) => sender.send(job).expect("the thread ends after its sender"),
+            Hands::Caller(worker) => worker.take(job),
+            Hands::Idle(_) => unreachable!("a thread has just been started"),
+        }
+    }
+}
+
+impl Worker {
+    fn new(disk: Disk, wake: Option<Wake>) -> Worker {
+        Worker {
+            disk,
+            done: Arc::default(),
+            waiting: Arc::default(),
+            wake,
+            failed: None,
+        }
     }
 
-    fn start(&self) -> Sender<Job> {
+    fn start(mut self) -> Sender<Job> {
         let (sender, jobs) = mpsc::channel();
-        let (disk, done, wake) = (self.disk.clone(), self.done.clone(), self.wake.clone());
-        let waiting = Arc::clone(&self.waiting);
-        let work = move || {
-            // The first error of what belongs to the next fsync.
-            let mut so_far = Ok(());
-            for job in jobs {
-                match job {
-                    Job::Write { file, bytes } => {
-                        if so_far.is_ok() {
-                            so_far = disk.write_all(&file, &bytes);
-                        }
-                        waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
-                    }
-                    Job::SyncOnTheWay { file } => {
-                        if so_far.is_ok() {
-                            so_far = disk.sync(&file);
-                        }
-                    }
-                    Job::Sync { file, upto } => {
-                        let earlier = std::mem::replace(&mut so_far, Ok(()));
-                        let result = earlier.and_then(|()| disk.sync(&file));
-                        *lock(&done) = Some(Synced { upto, result });
-                        if let Some(wake) = &wake {
-                            wake();
-                        }
-                    }
-                    Job::Close { .. } => {}
-                    Job::Remove { path } => {
-                        if let Err(e) = disk.remove(&path)
-                            && e.kind() != io::ErrorKind::NotFound
-                        {
-                            tracing::warn!("Removing {}: {e}", path.display());
-                        }
-                    }
-                }
-            }
-        };
         std::thread::Builder::new()
             .name("aof-fsync".to_owned())
-            .spawn(work)
+            .spawn(move || {
+                for job in jobs {
+                    self.take(job);
+                }
+            })
             .expect("a thread for the append only file");
         sender
+    }
+
+    fn take(&mut self, job: Job) {
+        match job {
+            Job::Write { file, bytes } => {
+                if self.failed.is_none() {
+                    self.failed = self.disk.write_all(&file, &bytes).err();
+                }
+                self.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
+            }
+            Job::SyncOnTheWay { file } => {
+                if self.failed.is_none() {
+                    self.failed = self.disk.sync(&file).err();
+                }
+            }
+            Job::Sync { file, upto } => {
+                let result = match self.failed.take() {
+                    Some(error) => Err(error),
+                    None => self.disk.sync(&file),
+                };
+                *lock(&self.done) = Some(Synced { upto, result });
+                if let Some(wake) = &self.wake {
+                    wake();
+                }
+            }
+            Job::Close { .. } => {}
+            Job::Remove { path } => {
+                if let Err(e) = self.disk.remove(&path)
+                    && e.kind() != io::ErrorKind::NotFound
+                {
+                    tracing::warn!("Removing {}: {e}", path.display());
+                }
+            }
+        }
     }
 }
 

@@ -43,6 +43,8 @@ pub struct AofLoader {
     batch: Batch,
     /// Bytes of the files that are done.
     done_bytes: u64,
+    /// Commands that were replayed.
+    commands: u64,
     began: Instant,
 }
 
@@ -91,6 +93,7 @@ impl AofLoader {
             reply: Reply::new(),
             batch: Batch::default(),
             done_bytes: 0,
+            commands: 0,
             began: Instant::now(),
         };
         Ok((Some(loader), total))
@@ -283,6 +286,7 @@ impl AofLoader {
         hashes: &[KeyHash],
     ) -> Result<(), CommandError> {
         let id = resolve(server, row, args)?;
+        self.commands += 1;
         let client = &mut self.client;
         let flags = server.table.row(id).spec.flags;
         if client.flags.contains(ClientFlags::MULTI) && !flags.contains(Flags::NOT_QUEUED) {
@@ -303,6 +307,12 @@ impl AofLoader {
         Ok(())
     }
 
+    /// Commands and keys of a snapshot so far.
+    pub fn commands(&self) -> u64 {
+        let preamble = self.current.as_ref().and_then(|c| c.preamble.as_ref());
+        self.commands + preamble.map_or(0, |file| file.figures().keys_loaded)
+    }
+
     /// Everything has been loaded.
     pub fn finish(self, keyspace: &mut Keyspace, server: &mut Server) -> Result<(), LoadFailed> {
         tracing::info!(
@@ -310,7 +320,18 @@ impl AofLoader {
             self.began.elapsed().as_secs_f64()
         );
         keyspace.dirty = 0;
+        let size = |part: &Part| {
+            std::fs::metadata(self.names.path(&part.name)).map_or(0, |data| data.len())
+        };
+        if let Some(last) = self.manifest.incrs.last() {
+            let end = last.end.or_else(|| Some(last.start? + size(last)));
+            server.aof.repl_offset = end.unwrap_or(server.aof.repl_offset);
+        }
         server.end_loading(keyspace);
+        if !server.config.appendonly {
+            // It was switched off meanwhile.
+            return Ok(());
+        }
         server.open_aof(keyspace, self.names, self.manifest)
     }
 }

@@ -53,6 +53,9 @@ pub struct Aof {
     pub rewrites: Rewrites,
     /// The file has, or may have, lost what only the keyspace has.
     incomplete: bool,
+    /// The replication offset: commands repeated so far, while there is no backlog to count
+    /// bytes.
+    pub repl_offset: u64,
     /// Where the stream of effects ended when the file was switched off.
     ended_at: u64,
     retry_ms: u64,
@@ -101,9 +104,14 @@ impl Aof {
     pub(super) fn take_effects(&mut self, effects: &Effects, now: &Now) {
         let Some(log) = &mut self.log else { return };
         let time = time(now);
-        effects
-            .units()
-            .for_each(|unit| log.writer.append(unit, time));
+        // Between two tries to make a first base there is no file.
+        let is_open = log.writer.path().is_some();
+        for unit in effects.units() {
+            self.repl_offset += unit.commands();
+            if is_open {
+                log.writer.append(unit, time);
+            }
+        }
     }
 
     /// Where the next effect will stand.
@@ -206,10 +214,11 @@ impl Server {
         let mut log = self.aof.new_log(names, manifest);
         log.writer.rules = self.aof_rules();
         let (form, empty) = self.empty_base();
-        log.open_at_start(form, &empty).map_err(|error| {
-            tracing::warn!("{error}");
-            LoadFailed
-        })?;
+        log.open_at_start(form, &empty, self.aof.repl_offset)
+            .map_err(|error| {
+                tracing::warn!("{error}");
+                LoadFailed
+            })?;
         self.aof.log = Some(Box::new(log));
         self.aof.state = AofState::On;
         self.update_effects(keyspace);
@@ -284,7 +293,7 @@ impl Server {
             return;
         }
         let all_kept = log.writer.take_back_unsynced();
-        if let Err(error) = log.begin_incr(false) {
+        if let Err(error) = log.begin_incr(false, self.aof.repl_offset) {
             tracing::warn!("{error}");
             return;
         }
@@ -318,7 +327,7 @@ impl Server {
         let Some(log) = &mut self.aof.log else {
             return true;
         };
-        log.writer.finish(at).is_ok()
+        log.finish(at, self.aof.repl_offset).is_ok()
     }
 }
 

@@ -11,11 +11,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::system_text;
+use crate::config::{SnapshotMethod, system_text};
 use crate::keyspace::{Keyspace, Saver, Slice};
-use crate::persistence::aof::{BaseFile, BaseForm, Log, free_bytes};
+use crate::persistence::aof::{BaseFile, BaseForm, Log, Names, Syncer, free_bytes};
 use crate::persistence::background::{BackgroundFile, Plan};
 use crate::server::aof::{AofState, time};
+use crate::server::child::{Child, ChildEnd, ChildProgress, save_whole};
 use crate::server::saving::{FileSaver, end_of_keys};
 use crate::server::{Engine, Server};
 
@@ -31,6 +32,14 @@ const WAIT_MINUTES_MAX: u64 = 60;
 const MINUTE_MS: u64 = 60_000;
 /// How long after a failure the next try is made by itself.
 const RETRY_MS: u64 = 1000;
+
+/// Who writes the file of a base.
+#[derive(Clone, Copy)]
+enum Hands {
+    Thread,
+    /// The one who saves, a child.
+    Here,
+}
 
 /// The base that is being made.
 enum Base {
@@ -91,18 +100,47 @@ impl Base {
 
 /// A rewrite that is under way.
 struct Running {
+    by: By,
+    began_ms: u64,
+}
+
+/// Who makes the base.
+enum By {
+    Pass(Box<Pass>),
+    /// A child, which makes a file of this name.
+    Child(Child, PathBuf, BaseForm),
+}
+
+/// A rewrite between ticks.
+struct Pass {
     base: Base,
     /// The pass is over; the file is being finished.
     written: bool,
     /// Why it cannot be what was asked for.
     failed: Option<String>,
-    began_ms: u64,
+    /// With `rdb-key-save-delay`, when the next step is due, monotonic microseconds.
+    next_step_us: u64,
 }
 
-impl Running {
+impl Pass {
     fn end_of_keys(&mut self) {
         self.written = true;
         self.failed = self.base.finish().err();
+    }
+}
+
+impl Running {
+    /// Its file goes.
+    fn forget(&mut self) {
+        match &mut self.by {
+            By::Pass(pass) => pass.base.forget(),
+            By::Child(_, path, _) => {
+                // What a child that was killed has left of it.
+                for left in [path.with_extension("part"), path.clone()] {
+                    let _ = std::fs::remove_file(left);
+                }
+            }
+        }
     }
 }
 
@@ -115,7 +153,7 @@ pub struct Rewrites {
     pub last_time_s: i64,
     pub done: u64,
     pub failed_in_a_row: u64,
-    running: Option<Box<Running>>,
+    running: Option<Running>,
     /// What the one under way has gathered beside the base is lost: it begins again.
     pub(super) restarts: bool,
     /// No other try before this time.
@@ -150,8 +188,18 @@ impl Rewrites {
     /// Whether the loop goes on instead of sleeping: there is something to be saved, and
     /// room for it.
     pub(in crate::server) fn wants_turns(&self) -> bool {
-        let running = self.running.as_ref();
-        running.is_some_and(|r| !r.written && r.base.has_room())
+        match self.running.as_ref().map(|running| &running.by) {
+            Some(By::Pass(pass)) => !pass.written && pass.next_step_us == 0 && pass.base.has_room(),
+            _ => false,
+        }
+    }
+
+    /// How far a child is that makes a base.
+    pub fn child_progress(&self) -> Option<&ChildProgress> {
+        match &self.running.as_ref()?.by {
+            By::Pass(_) => None,
+            By::Child(child, ..) => Some(&child.progress),
+        }
     }
 
     /// Seconds that the one under way has taken so far; -1: there is none.
@@ -165,15 +213,18 @@ impl Server {
     /// CONFIG SET appendonly. Switched on, it counts when its first base is complete.
     pub fn set_appendonly(&mut self, keyspace: &mut Keyspace, on: bool) -> Result<(), String> {
         match (on, self.aof.state) {
+            // What is loaded now is what goes into the base.
+            (true, AofState::Off) if self.is_loading() => {}
             (true, AofState::Off) => {
                 let names = self.aof_names();
                 let manifest = names.read_manifest().map_err(|error| error.to_string())?;
                 let mut log = self.aof.new_log(names, manifest);
                 log.writer.rules = self.aof_rules();
-                log.begin_incr(true).map_err(|error| {
-                    tracing::warn!("{error}");
-                    "Unable to turn on AOF. Check server logs.".to_owned()
-                })?;
+                log.begin_incr(true, self.aof.repl_offset)
+                    .map_err(|error| {
+                        tracing::warn!("{error}");
+                        "Unable to turn on AOF. Check server logs.".to_owned()
+                    })?;
                 self.aof.log = Some(Box::new(log));
                 self.aof.state = AofState::WaitsForBase;
                 self.update_effects(keyspace);
@@ -183,7 +234,7 @@ impl Server {
                 self.cancel_rewrite(keyspace);
                 let at = time(&self.now);
                 if let Some(mut log) = self.aof.log.take() {
-                    log.close(at);
+                    log.close(at, self.aof.repl_offset);
                     self.aof.ended_at = log.writer.appended();
                 }
                 self.release_held();
@@ -205,7 +256,7 @@ impl Server {
         }
         // What a transaction under way has stated belongs to the file that is written now, and
         // so may not be in a base.
-        if keyspace.is_saving() || keyspace.effects.mark() > 0 {
+        if self.saving.in_progress() || keyspace.effects.mark() > 0 {
             self.aof.rewrites.scheduled = true;
             return Ok("Background append only file rewriting scheduled");
         }
@@ -225,7 +276,7 @@ impl Server {
     /// Begins a rewrite now, or as soon as another pass is over.
     fn begin_or_schedule(&mut self, keyspace: &mut Keyspace) {
         self.aof.rewrites.scheduled = true;
-        if keyspace.is_saving() {
+        if self.saving.in_progress() {
             tracing::warn!(
                 "AOF was enabled but there is already another background operation. An AOF \
                  background was scheduled to start when possible."
@@ -246,7 +297,7 @@ impl Server {
         let at = time(&self.now);
         let is_on = self.aof.state == AofState::On;
         self.aof.rewrites.scheduled = false;
-        let path = match &mut self.aof.log {
+        let names = match &mut self.aof.log {
             Some(log) => {
                 has_room(log)?;
                 if is_on {
@@ -256,44 +307,120 @@ impl Server {
                     // The base will have it: twice would be wrong.
                     log.writer.skip();
                 }
-                log.begin_incr(!is_on).map_err(|error| error.to_string())?;
-                let name = format!("temp-rewriteaof-bg-{}.aof", std::process::id());
-                log.names.path(&name)
+                let offset = self.aof.repl_offset;
+                log.begin_incr(!is_on, offset)
+                    .map_err(|error| error.to_string())?;
+                log.names.clone()
             }
             None => {
                 let names = self.aof_names();
                 names.make_folder().map_err(|error| error.to_string())?;
-                names.path(&format!("temp-rewriteaof-bg-{}.aof", std::process::id()))
+                names
             }
         };
-        let base = self.begin_base(keyspace, path, at.unix_s);
+        let by = match self.forks_for_snapshots(keyspace) {
+            true => self.begin_child_base(keyspace, &names, at.unix_s),
+            false => Err("a pass is to be made".to_owned()),
+        };
+        let by = match by {
+            Ok(by) => by,
+            Err(why) if self.config.snapshot_method == SnapshotMethod::Fork => {
+                return Err(format!("fork: {why}"));
+            }
+            Err(_) => self.begin_pass_base(keyspace, &names, at.unix_s)?,
+        };
+        let pid = match &by {
+            By::Child(child, ..) => child.pid(),
+            By::Pass(_) => std::process::id() as i32,
+        };
+        self.aof.rewrites.running = Some(Running {
+            by,
+            began_ms: at.mono_ms,
+        });
+        self.apply_aof_config();
+        self.refresh_interest(keyspace);
+        tracing::info!("Background append only file rewriting started by pid {pid}");
+        Ok(())
+    }
+
+    fn begin_child_base(
+        &mut self,
+        keyspace: &Keyspace,
+        names: &Names,
+        unix_s: i64,
+    ) -> Result<By, String> {
+        let form = match self.config.aof_use_rdb_preamble {
+            true => BaseForm::Rdb,
+            false => BaseForm::Commands,
+        };
+        let child = self.fork_to_save(keyspace, |server, report| {
+            let path = temp_base(names, std::process::id());
+            let base = server.make_base(keyspace, path, unix_s, Hands::Here);
+            match base.map_err(|error| system_text(&error))? {
+                Base::Snapshot(saver, _) => save_whole(keyspace, *saver, report),
+                Base::Commands(mut file) => {
+                    report.save_all(keyspace, &mut file);
+                    file.finish();
+                    match file.ended() {
+                        Some(Ok(_)) => Ok(()),
+                        Some(Err(error)) => Err(system_text(&error)),
+                        None => Err("the file has no end".to_owned()),
+                    }
+                }
+            }
+        })?;
+        let path = temp_base(names, child.pid().unsigned_abs());
+        Ok(By::Child(child, path, form))
+    }
+
+    fn begin_pass_base(
+        &mut self,
+        keyspace: &mut Keyspace,
+        names: &Names,
+        unix_s: i64,
+    ) -> Result<By, String> {
+        let path = temp_base(names, std::process::id());
+        let base = self.make_base(keyspace, path, unix_s, Hands::Thread);
         let base = base.map_err(|error| system_text(&error))?;
         if keyspace.in_pass() {
             // What an aborted pass has left is marked first.
             keyspace.mark_on(u64::MAX);
         }
         keyspace.begin_pass();
-        self.aof.rewrites.running = Some(Box::new(Running {
+        Ok(By::Pass(Box::new(Pass {
             base,
             written: false,
             failed: None,
-            began_ms: at.mono_ms,
-        }));
-        self.apply_aof_config();
-        self.refresh_interest(keyspace);
-        let pid = std::process::id();
-        tracing::info!("Background append only file rewriting started by pid {pid}");
-        Ok(())
+            next_step_us: 0,
+        })))
     }
 
-    fn begin_base(&self, keyspace: &Keyspace, path: PathBuf, unix_s: i64) -> std::io::Result<Base> {
+    fn make_base(
+        &self,
+        keyspace: &Keyspace,
+        path: PathBuf,
+        unix_s: i64,
+        hands: Hands,
+    ) -> std::io::Result<Base> {
         let config = &self.config;
         let incremental_fsync = config.aof_rewrite_incremental_fsync;
         let wake = self.aof.wake.clone();
         if !config.aof_use_rdb_preamble {
             let checksums = config.aof_checksum.then_some(unix_s);
-            let disk = self.aof.disk();
-            let file = BaseFile::create(disk, path, checksums, incremental_fsync, wake)?;
+            let timestamp = config.aof_timestamp_enabled.then_some(unix_s);
+            let disk = self.aof.disk().clone();
+            let thread = match hands {
+                Hands::Thread => Syncer::new(disk, wake),
+                Hands::Here => Syncer::here(disk),
+            };
+            let file = BaseFile::create(
+                self.aof.disk(),
+                path,
+                timestamp,
+                checksums,
+                incremental_fsync,
+                thread,
+            )?;
             return Ok(Base::Commands(file));
         }
         let plan = Plan {
@@ -302,36 +429,56 @@ impl Server {
             checksum: Some(config.rdbchecksum),
             incremental_fsync,
         };
-        let file = BackgroundFile::create(plan, wake.unwrap_or_else(|| Arc::new(|| ())))?;
+        let file = match hands {
+            Hands::Thread => BackgroundFile::create(plan, wake.unwrap_or_else(|| Arc::new(|| ())))?,
+            Hands::Here => BackgroundFile::create_here(plan)?,
+        };
         let saver = self.file_saver(keyspace, file, config.rdb_version, true);
         Ok(Base::Snapshot(Box::new(saver), path))
     }
 
     /// The rewrite under way is not wanted any more.
     pub(in crate::server) fn cancel_rewrite(&mut self, keyspace: &mut Keyspace) {
-        if self.aof.rewrites.running.take().is_some() {
-            tracing::info!("Killing AOF child: the rewrite between ticks ends");
-            keyspace.abort_pass();
-            self.apply_aof_config();
-            self.refresh_interest(keyspace);
-            self.release_awaiting();
+        let Some(mut running) = self.aof.rewrites.running.take() else {
+            return;
+        };
+        match &mut running.by {
+            By::Child(child, ..) => {
+                tracing::info!("Killing running AOF rewrite child: {}", child.pid());
+                // It must be gone before its file is.
+                child.kill();
+            }
+            By::Pass(_) => {
+                tracing::info!("The AOF rewrite under way is given up.");
+                keyspace.abort_pass();
+            }
         }
+        running.forget();
+        self.apply_aof_config();
+        self.refresh_interest(keyspace);
+        self.release_awaiting();
     }
 
     /// Another pass is to begin: that of a rewrite under way runs to its end.
     pub(in crate::server) fn end_rewrite_pass(&mut self, keyspace: &mut Keyspace) {
-        let Some(running) = &mut self.aof.rewrites.running else {
+        let running = self.aof.rewrites.running.as_mut();
+        let Some(By::Pass(pass)) = running.map(|running| &mut running.by) else {
             return;
         };
-        while !running.written {
-            if keyspace.pass_slice(running.base.saver(), u64::MAX) == Slice::Done {
-                running.end_of_keys();
+        while !pass.written {
+            if keyspace.pass_slice(pass.base.saver(), u64::MAX) == Slice::Done {
+                pass.end_of_keys();
             } else {
                 // The disk is slower than the loop.
                 std::thread::sleep(std::time::Duration::from_millis(1));
             }
         }
         self.release_awaiting();
+    }
+
+    /// Whether a rewrite is under way.
+    pub fn is_rewriting(&self) -> bool {
+        self.aof.rewrites.in_progress()
     }
 
     fn note_failed(&mut self) {
@@ -344,10 +491,13 @@ impl Server {
         self.aof.rewrites.retry_ms = self.now.mono_ms + RETRY_MS;
     }
 
-    fn end_rewrite(&mut self, mut running: Box<Running>, ended: Result<PathBuf, String>) {
+    fn end_rewrite(&mut self, mut running: Running, ended: Result<PathBuf, String>) {
         let seconds = self.now.mono_ms.saturating_sub(running.began_ms) / 1000;
         self.aof.rewrites.last_time_s = seconds as i64;
-        let form = running.base.form();
+        let form = match &running.by {
+            By::Pass(pass) => pass.base.form(),
+            By::Child(_, _, form) => *form,
+        };
         let installed = ended.and_then(|path| self.install_base(&path, form));
         match installed {
             Ok(()) => {
@@ -363,7 +513,12 @@ impl Server {
             }
             Err(why) => {
                 tracing::warn!("Background AOF rewrite terminated with error: {why}");
-                running.base.forget();
+                running.forget();
+                if self.aof.state == AofState::WaitsForBase
+                    && let Some(log) = &mut self.aof.log
+                {
+                    log.give_up_unlisted();
+                }
                 self.note_failed();
             }
         }
@@ -440,6 +595,11 @@ impl Server {
     }
 }
 
+/// What a base is called while it is made.
+fn temp_base(names: &Names, pid: u32) -> PathBuf {
+    names.path(&format!("temp-rewriteaof-bg-{pid}.aof"))
+}
+
 /// A rewrite is not begun when there is no room for what it may become.
 fn has_room(log: &Log) -> Result<(), String> {
     let (needed, free) = (log.current_bytes(), free_bytes(&log.names.dir));
@@ -452,43 +612,105 @@ fn has_room(log: &Log) -> Result<(), String> {
     }
 }
 
+impl Server {
+    fn rewrite_slice(
+        &mut self,
+        keyspace: &mut Keyspace,
+        pass: &mut Pass,
+        busy_ticks: u64,
+        idle: bool,
+    ) {
+        let cycles = &self.cycles;
+        let (least, most) = (cycles.ticks(SLICE_NANOS_MIN), cycles.ticks(SLICE_NANOS_MAX));
+        let ticks = match idle {
+            true => most,
+            false => (busy_ticks / BUSY_PART).clamp(least, most),
+        };
+        // A delay for each key is for those who want to see a rewrite last.
+        let delay_us = u64::try_from(self.config.rdb_key_save_delay).unwrap_or(0);
+        let now_us = self.started.elapsed().as_micros() as u64;
+        if delay_us > 0 && now_us < pass.next_step_us {
+            return;
+        }
+        let ticks = if delay_us > 0 { 0 } else { ticks };
+        let before = keyspace.pass_progress().0;
+        if keyspace.pass_slice(pass.base.saver(), ticks) == Slice::Done {
+            pass.end_of_keys();
+        }
+        let saved = keyspace.pass_progress().0.saturating_sub(before);
+        pass.next_step_us = match delay_us {
+            0 => 0,
+            _ => now_us + delay_us * saved,
+        };
+        // Who waited for a container looks again.
+        self.release_awaiting();
+    }
+}
+
 impl Engine {
     /// Goes on with a rewrite for a share of the turn, whose other work took `busy_ticks`.
     /// `idle`: nobody waits for the loop.
     pub(in crate::server) fn rewrite_on(&mut self, busy_ticks: u64, idle: bool) {
         let Engine { keyspace, server } = self;
+        if !matches!(&server.aof.rewrites.running, Some(r) if matches!(r.by, By::Pass(_))) {
+            return;
+        }
         let Some(mut running) = server.aof.rewrites.running.take() else {
             return;
         };
-        if !running.written {
-            let cycles = &server.cycles;
-            let (least, most) = (cycles.ticks(SLICE_NANOS_MIN), cycles.ticks(SLICE_NANOS_MAX));
-            let ticks = match idle {
-                true => most,
-                false => (busy_ticks / BUSY_PART).clamp(least, most),
-            };
-            if keyspace.pass_slice(running.base.saver(), ticks) == Slice::Done {
-                running.end_of_keys();
-            }
-            // Who waited for a container looks again.
-            server.release_awaiting();
+        let By::Pass(pass) = &mut running.by else {
+            return;
+        };
+        if !pass.written {
+            server.rewrite_slice(keyspace, pass, busy_ticks, idle);
         }
-        let ended = match running.failed.take() {
+        let ended = match pass.failed.take() {
             Some(why) => Some(Err(why)),
-            None => running.base.ended(),
+            None => pass.base.ended(),
         };
         match ended {
             None => server.aof.rewrites.running = Some(running),
-            Some(ended) => {
-                server.end_rewrite(running, ended);
-                server.refresh_interest(keyspace);
-                server.release_awaiting();
-            }
+            Some(ended) => self.rewrite_ended(running, ended),
+        }
+    }
+
+    fn rewrite_ended(&mut self, running: Running, ended: Result<PathBuf, String>) {
+        let Engine { keyspace, server } = self;
+        if ended.is_err() && keyspace.is_saving() {
+            keyspace.abort_pass();
+        }
+        server.end_rewrite(running, ended);
+        server.refresh_interest(keyspace);
+        server.release_awaiting();
+    }
+
+    /// What became of a child that makes a base.
+    fn look_at_rewriting_child(&mut self) {
+        let server = &mut self.server;
+        let now_ms = server.now.mono_ms;
+        let Some(mut running) = server.aof.rewrites.running.take() else {
+            return;
+        };
+        let ended = match &mut running.by {
+            By::Pass(_) => None,
+            By::Child(child, path, _) => child.look(now_ms).map(|end| {
+                server.forks.rewrite_cow = child.progress.cow_peak;
+                match end {
+                    ChildEnd::Done => Ok(path.clone()),
+                    ChildEnd::Failed(why) => Err(why),
+                    ChildEnd::Killed(signal) => Err(format!("terminated by signal {signal}")),
+                }
+            }),
+        };
+        match ended {
+            None => server.aof.rewrites.running = Some(running),
+            Some(ended) => self.rewrite_ended(running, ended),
         }
     }
 
     /// What is due of rewrites, with cron.
     pub(in crate::server) fn look_at_rewrites(&mut self) {
+        self.look_at_rewriting_child();
         let Engine { keyspace, server } = self;
         if std::mem::take(&mut server.aof.rewrites.restarts) {
             server.cancel_rewrite(keyspace);

@@ -2,17 +2,29 @@
 
 use super::{Source, Writer};
 use crate::server::AofState;
+use crate::server::child::ChildProgress;
 
 pub(super) fn persistence(from: &Source<'_>, to: &mut Writer) {
     to.section("Persistence");
     to.field("loading", u8::from(from.server.is_loading()));
-    to.zeros(&[
-        "async_loading",
-        "current_cow_peak",
-        "current_cow_size",
-        "current_cow_size_age",
+    to.zeros(&["async_loading"]);
+    let server = from.server;
+    let saves = server.saving.child_progress();
+    let child = saves.or_else(|| server.aof.rewrites.child_progress());
+    let cow = |of: fn(&ChildProgress) -> u64| child.map_or(0, of);
+    let told_ms = child.map_or(server.now.mono_ms, |child| child.told_ms);
+    to.fields(&[
+        ("current_cow_peak", &cow(|child| child.cow_peak)),
+        ("current_cow_size", &cow(|child| child.cow)),
+        (
+            "current_cow_size_age",
+            &(server.now.mono_ms.saturating_sub(told_ms) / 1000),
+        ),
     ]);
-    let (saved, total) = from.keyspace.pass_progress();
+    let (saved, total) = match child {
+        Some(child) => (child.keys, child.keys_total),
+        None => from.keyspace.pass_progress(),
+    };
     let percent = 100.0 * saved as f64 / total.max(1) as f64;
     to.field("current_fork_perc", format_args!("{percent:.2}"));
     to.field("current_save_keys_processed", saved);
@@ -28,15 +40,12 @@ pub(super) fn persistence(from: &Source<'_>, to: &mut Writer) {
     to.field("rdb_current_bgsave_time_sec", current_s);
     to.field("rdb_saves", saving.saves);
     let loaded = &from.server.last_load;
-    to.field("rdb_last_cow_size", 0);
+    to.field("rdb_last_cow_size", server.forks.save_cow);
     to.field("rdb_last_load_keys_expired", loaded.keys_expired);
     to.field("rdb_last_load_keys_loaded", loaded.keys_loaded);
     aof(from, to);
-    to.zeros(&[
-        "aof_last_cow_size",
-        "module_fork_in_progress",
-        "module_fork_last_cow_size",
-    ]);
+    to.field("aof_last_cow_size", server.forks.rewrite_cow);
+    to.zeros(&["module_fork_in_progress", "module_fork_last_cow_size"]);
     aof_file(from, to);
 }
 
@@ -139,12 +148,10 @@ pub(super) fn stats(from: &Source<'_>, to: &mut Writer) {
         ("keyspace_hits", &keys.hits),
         ("keyspace_misses", &keys.misses),
     ]);
+    to.zeros(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"]);
+    to.field("latest_fork_usec", server.forks.last_us);
+    to.field("total_forks", server.forks.total);
     to.zeros(&[
-        "pubsub_channels",
-        "pubsub_patterns",
-        "pubsubshard_channels",
-        "latest_fork_usec",
-        "total_forks",
         "migrate_cached_sockets",
         "slave_expires_tracked_keys",
         "active_defrag_hits",
@@ -200,7 +207,7 @@ pub(super) fn replication(from: &Source<'_>, to: &mut Writer) {
         ("master_failover_state", &"no-failover"),
         ("master_replid", &from.server.replid),
         ("master_replid2", &"0".repeat(40)),
-        ("master_repl_offset", &0),
+        ("master_repl_offset", &from.server.aof.repl_offset),
         ("second_repl_offset", &-1),
         ("repl_backlog_active", &0),
         ("repl_backlog_size", &from.server.config.repl_backlog_size),

@@ -96,7 +96,7 @@ impl Loop {
             / 1000;
         let mono_ms = server.now.mono_ms + since_ms;
         let mut wait_ms = server.cron_due_ms.saturating_sub(mono_ms);
-        if server.saving.in_progress() {
+        if self.engine.keyspace.is_saving() {
             // The disk may have taken what the snapshot waits for.
             wait_ms = wait_ms.min(1);
         }

@@ -1,0 +1,261 @@
+//! A forked child that saves the databases as they were at the fork, the other way to make a
+//! snapshot (`snapshot-method`).
+//!
+//!     parent                      pipe                      child
+//!     fork ------------------------------------------------- closes every connection
+//!     cron: reads the pipe  <- "P keys bytes" --------------- after each second of saving
+//!                           <- "E why" | "D bytes" ---------- when it ends
+//!     cron: waits for the process, takes the file or not
+//!
+//! The child has the calling thread only: it writes its file itself, logs nothing (what it
+//! has to say goes through the pipe), and takes no lock of another thread's. It marks
+//! nothing either, for each page that it writes to is a page more.
+
+use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+use super::Server;
+use super::saving::FileSaver;
+use crate::base::sys;
+use crate::config::system_text;
+use crate::keyspace::{Keyspace, Saver};
+
+/// How often a child tells how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+/// Between two looks at the clock so many keys are saved.
+const KEYS_PER_LOOK: u64 = 1024;
+/// More is not read of what a child says.
+const TOLD_MAX: usize = 4096;
+
+/// What forks have cost (INFO).
+#[derive(Debug, Default)]
+pub struct Forks {
+    pub total: u64,
+    /// Microseconds of the last one.
+    pub last_us: u64,
+    /// Bytes of pages that the child of the last save and the last rewrite had alone.
+    pub save_cow: u64,
+    pub rewrite_cow: u64,
+}
+
+/// How far a child is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ChildProgress {
+    pub keys: u64,
+    pub keys_total: u64,
+    /// Bytes of pages that the child has alone, as it told last, and at most.
+    pub cow: u64,
+    pub cow_peak: u64,
+    /// When it told, monotonic milliseconds.
+    pub told_ms: u64,
+}
+
+/// How a child ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ChildEnd {
+    Done,
+    Failed(String),
+    /// By a signal.
+    Killed(i32),
+}
+
+/// A child at work. Dropped before its end, it is ended.
+#[derive(Debug)]
+pub struct Child {
+    pid: Pid,
+    pipe: PipeReader,
+    told: Vec<u8>,
+    failed: Option<String>,
+    pub progress: ChildProgress,
+    ended: bool,
+}
+
+/// What a child does with its time.
+pub(super) struct Report {
+    pipe: PipeWriter,
+    keys: u64,
+    told: Instant,
+    /// `rdb-key-save-delay`.
+    delay: Duration,
+}
+
+impl Report {
+    /// To be called before each key.
+    fn next_key(&mut self) {
+        if !self.delay.is_zero() {
+            std::thread::sleep(self.delay);
+        }
+        self.keys += 1;
+        let looks = !self.delay.is_zero() || self.keys.is_multiple_of(KEYS_PER_LOOK);
+        if looks && self.told.elapsed() >= TELL_EVERY {
+            self.told = Instant::now();
+            // Without a parent there is nobody to tell.
+            let _ = writeln!(self.pipe, "P {} {}", self.keys, private_bytes());
+        }
+    }
+
+    /// Saves every key.
+    pub fn save_all(&mut self, keyspace: &Keyspace, saver: &mut dyn Saver) {
+        keyspace.save_all(saver, || self.next_key());
+    }
+
+    fn end(&mut self, result: Result<(), String>) -> i32 {
+        let told = match &result {
+            Ok(()) => writeln!(self.pipe, "D {} {}", self.keys, private_bytes()),
+            Err(why) => writeln!(self.pipe, "E {}", why.replace('\n', " ")),
+        };
+        i32::from(told.is_err() || result.is_err())
+    }
+}
+
+/// Bytes of pages that this process has alone and has written to.
+fn private_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Private_Dirty:"));
+    let kib = line.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
+impl Child {
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
+    /// Hears what the child says; how it ended, once it has.
+    pub fn look(&mut self, now_ms: u64) -> Option<ChildEnd> {
+        // The end first: all that was said before it is in the pipe then.
+        let ended = match waitpid(Some(self.pid), WaitOptions::NOHANG) {
+            Ok(None) => None,
+            Ok(Some((_, status))) => Some(status),
+            // It was waited for elsewhere: nothing is known of it.
+            Err(error) => {
+                self.ended = true;
+                return Some(ChildEnd::Failed(system_text(&error.into())));
+            }
+        };
+        self.hear(now_ms);
+        let status = ended?;
+        self.ended = true;
+        Some(match (status.terminating_signal(), self.failed.take()) {
+            (Some(signal), _) => ChildEnd::Killed(signal),
+            (None, None) if status.exit_status() == Some(0) => ChildEnd::Done,
+            (None, why) => ChildEnd::Failed(why.unwrap_or_else(|| "the child failed".to_owned())),
+        })
+    }
+
+    fn hear(&mut self, now_ms: u64) {
+        let mut bytes = [0; TOLD_MAX];
+        // The end of the pipe, and nothing to be read yet, are no news.
+        while let Ok(n @ 1..) = self.pipe.read(&mut bytes) {
+            self.told.extend_from_slice(&bytes[..n]);
+        }
+        while let Some(end) = self.told.iter().position(|&b| b == b'\n') {
+            let line: Vec<u8> = self.told.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line);
+            self.note(line.trim_end(), now_ms);
+        }
+    }
+
+    fn note(&mut self, line: &str, now_ms: u64) {
+        let Some((kind, rest)) = line.split_once(' ') else {
+            return;
+        };
+        if kind == "E" {
+            self.failed = Some(rest.to_owned());
+            return;
+        }
+        let mut numbers = rest.split(' ').map(|n| n.parse().unwrap_or(0));
+        let progress = &mut self.progress;
+        progress.keys = numbers.next().unwrap_or(0);
+        progress.cow = numbers.next().unwrap_or(0);
+        progress.cow_peak = progress.cow_peak.max(progress.cow);
+        progress.told_ms = now_ms;
+    }
+}
+
+impl Child {
+    /// Ends it, and waits for its end, which comes at once.
+    pub fn kill(&mut self) {
+        if !self.ended && kill_process(self.pid, Signal::USR1).is_ok() {
+            self.ended = true;
+            let _ = waitpid(Some(self.pid), WaitOptions::empty());
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Server {
+    /// Forks a child that does `work` with the databases as they are now.
+    pub(super) fn fork_to_save(
+        &mut self,
+        keyspace: &Keyspace,
+        work: impl FnOnce(&Server, &mut Report) -> Result<(), String>,
+    ) -> Result<Child, String> {
+        let (pipe, theirs) = std::io::pipe().map_err(|error| system_text(&error))?;
+        rustix::io::ioctl_fionbio(&pipe, true).map_err(|error| system_text(&error.into()))?;
+        let began = Instant::now();
+        let forked = sys::fork_beside_threads().map_err(|error| system_text(&error))?;
+        let Some(pid) = forked.and_then(Pid::from_raw) else {
+            self.be_child(theirs, work);
+        };
+        self.forks.total += 1;
+        self.forks.last_us = began.elapsed().as_micros() as u64;
+        self.latency.add_if_slow("fork", self.forks.last_us / 1000);
+        let keys_total = keyspace.in_use().map(|(_, db)| db.len() as u64).sum();
+        Ok(Child {
+            pid,
+            pipe,
+            told: Vec::new(),
+            failed: None,
+            progress: ChildProgress {
+                keys_total,
+                told_ms: self.now.mono_ms,
+                ..ChildProgress::default()
+            },
+            ended: false,
+        })
+    }
+
+    /// In the child.
+    fn be_child(
+        &self,
+        pipe: PipeWriter,
+        work: impl FnOnce(&Server, &mut Report) -> Result<(), String>,
+    ) -> ! {
+        use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+        sys::close_all_but(pipe.as_raw_fd());
+        // Who stops the server from a terminal does not mean its children.
+        let _ = sys::ignore_signal(SIGINT);
+        let _ = sys::reset_signal(SIGTERM);
+        let _ = sys::reset_signal(SIGUSR1);
+        let delay = u64::try_from(self.config.rdb_key_save_delay).unwrap_or(0);
+        let mut report = Report {
+            pipe,
+            keys: 0,
+            told: Instant::now(),
+            delay: Duration::from_micros(delay),
+        };
+        let result = work(self, &mut report);
+        sys::end_child(report.end(result));
+    }
+}
+
+/// Saves all keys to a file of the saver's.
+pub(super) fn save_whole(
+    keyspace: &Keyspace,
+    mut saver: FileSaver,
+    report: &mut Report,
+) -> Result<(), String> {
+    report.save_all(keyspace, &mut saver);
+    saver.finish_here()
+}
