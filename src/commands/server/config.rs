@@ -223,6 +223,7 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
             const FAILED: &str = "Failed to set current oom_score_adj. Check server logs.";
             process::apply_oom_score(config).map_err(|_| FAILED)?;
         }
+        "aof-disable-auto-gc" => server.apply_aof_history(),
         "appendonly" => server.set_appendonly(keyspace, server.config.appendonly)?,
         "maxmemory" => shrink(keyspace, server),
         "repl-backlog-size" => {

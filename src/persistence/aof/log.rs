@@ -288,7 +288,7 @@ impl Log {
 
     /// Removes what was replaced, off the loop. A line may name a file that is gone: history
     /// is never read.
-    fn remove_history(&mut self) {
+    pub fn remove_history(&mut self) {
         if self.manifest.history.is_empty() {
             return;
         }

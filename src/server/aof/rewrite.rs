@@ -542,6 +542,15 @@ impl Server {
         installed.map_err(|error| error.to_string())
     }
 
+    /// What rewrites have replaced goes, unless it is to be kept.
+    pub fn apply_aof_history(&mut self) {
+        if !self.config.aof_disable_auto_gc
+            && let Some(log) = &mut self.aof.log
+        {
+            log.remove_history();
+        }
+    }
+
     /// Whether the file has grown so much that it is rewritten by itself.
     fn is_rewrite_due(&self) -> bool {
         let (config, Some(log)) = (&self.config, &self.aof.log) else {
