@@ -2,7 +2,8 @@
 //!
 //! jemalloc counts, for every thread, the bytes that it ever allocated and freed (size
 //! classes, not requests); reading the two counters costs two loads. `used_memory` is
-//! their difference over the loop's thread plus what helper threads have reported.
+//! their difference over the loop's thread, plus what helper threads have reported, less
+//! what was let go but is still to be freed.
 //! Raw blocks for the thin-pointer encodings come from here too, so that the size-class
 //! arithmetic stands in one place.
 #![allow(unsafe_code)]
@@ -15,9 +16,9 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Net bytes that helper threads have freed (negative) or allocated; what they were given to
-/// free counts as freed from then on.
-static HELPERS: AtomicI64 = AtomicI64::new(0);
+/// By how much `used_memory` differs from the loop's own balance: net bytes that helper
+/// threads have allocated, less those that were let go and are still to be freed.
+static BESIDE: AtomicI64 = AtomicI64::new(0);
 /// The highest `used_memory` that anybody asked for.
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
@@ -46,7 +47,7 @@ pub fn thread_balance() -> i64 {
 /// `used_memory`: bytes in the allocator's size classes that are in use, as seen from the
 /// loop's thread. O(1), no system call.
 pub fn used_memory() -> usize {
-    let used = (thread_balance() + HELPERS.load(Ordering::Relaxed)).max(0) as usize;
+    let used = (thread_balance() + BESIDE.load(Ordering::Relaxed)).max(0) as usize;
     if used > PEAK.load(Ordering::Relaxed) {
         PEAK.store(used, Ordering::Relaxed);
     }
@@ -58,10 +59,21 @@ pub fn peak_memory() -> usize {
     PEAK.load(Ordering::Relaxed).max(used_memory())
 }
 
-/// A helper thread calls this after a job with the change of its own balance; who gives it
-/// something to free says before how much that is, and the thread what was wrong about it.
-pub fn report_helper(delta: i64) {
-    HELPERS.fetch_add(delta, Ordering::Relaxed);
+/// About so many bytes are not used any more, although they are still to be freed.
+pub fn let_go(bytes: usize) {
+    BESIDE.fetch_sub(bytes as i64, Ordering::Relaxed);
+}
+
+/// Of what was let go so many bytes have been freed by the loop's thread, whose balance
+/// tells of them from now on.
+pub fn freed_here(bytes: usize) {
+    BESIDE.fetch_add(bytes as i64, Ordering::Relaxed);
+}
+
+/// A helper thread has freed what was let go as so many bytes: `delta` is the true change of
+/// its own balance.
+pub fn freed_by_helper(bytes: usize, delta: i64) {
+    BESIDE.fetch_add(bytes as i64 + delta, Ordering::Relaxed);
 }
 
 /// How long the allocator's totals hold: as long as Redis's, whose cron takes them.

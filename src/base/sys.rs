@@ -318,6 +318,23 @@ impl fmt::Write for FixedText {
     }
 }
 
+/// Whether the system knows the order of text that a locale has; an empty name is the
+/// environment's.
+pub fn has_locale(name: &[u8]) -> bool {
+    let Ok(name) = std::ffi::CString::new(name) else {
+        return false;
+    };
+    // SAFETY: the name is NUL-terminated, and null stands for a locale to start from.
+    let locale =
+        unsafe { libc::newlocale(libc::LC_COLLATE_MASK, name.as_ptr(), std::ptr::null_mut()) };
+    if locale.is_null() {
+        return false;
+    }
+    // SAFETY: made above, and nobody else has it.
+    unsafe { libc::freelocale(locale) };
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,8 @@
 //! The HELP subcommand of containers.
 
-use crate::command::{Arity, CommandError, Flags};
-use crate::resp::Reply;
-use crate::server::{Handler, Spec};
+use crate::command::{Arity, CommandError, Flags, up_to_nul};
+use crate::resp::Args;
+use crate::server::{Call, Handler, Spec};
 
 /// The row of a HELP subcommand.
 pub(super) const fn row(handler: Handler) -> Spec {
@@ -13,11 +13,12 @@ pub(super) const fn row(handler: Handler) -> Spec {
     }
 }
 
-/// Writes what a container can do as an array of status lines: a headline with its name,
-/// `lines` (syntax, then its meaning indented by four), and HELP itself.
-pub(super) fn write_help(reply: &mut Reply, container: &str, lines: &[&str]) {
+/// Writes what a container can do as an array of status lines: a headline with the name that
+/// it was called by, `lines` (syntax, then its meaning indented by four), and HELP itself.
+pub(super) fn write_help(call: &mut Call<'_>, lines: &[&str]) {
+    let reply = &mut *call.reply;
     reply.array(lines.len() + 3);
-    let name = container.to_ascii_uppercase();
+    let name = String::from_utf8_lossy(up_to_nul(call.args.at(0))).to_ascii_uppercase();
     reply.simple(&format!(
         "{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
     ));
@@ -29,22 +30,43 @@ pub(super) fn write_help(reply: &mut Reply, container: &str, lines: &[&str]) {
 }
 
 /// A subcommand that a container does not have, or not with so many arguments.
-pub(super) fn misused(container: &str, subcommand: &[u8]) -> CommandError {
+pub(super) fn misused(args: Args<'_>) -> CommandError {
     const MISUSED: &str = "ERR unknown subcommand or wrong number of arguments for '";
+    let (container, subcommand) = (up_to_nul(args.at(0)), args.at(1));
+    let container = String::from_utf8_lossy(container).to_ascii_uppercase();
     let shown = &subcommand[..subcommand.len().min(128)];
     CommandError::naming(MISUSED, shown, &format!("'. Try {container} HELP."))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::server::Testbed;
 
     #[test]
     fn help_is_an_array_of_status_lines() {
-        let mut reply = Reply::new();
-        write_help(&mut reply, "memory", &["PURGE", "    Give memory back."]);
-        let expected = "*5\r\n+MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n\
-            +PURGE\r\n+    Give memory back.\r\n+HELP\r\n+    Print this help.\r\n";
-        assert_eq!(String::from_utf8_lossy(&reply.pending()), expected);
+        let mut t = Testbed::new();
+        let help = t.run("memory HELP");
+        let head =
+            "+MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n+DOCTOR\r\n";
+        assert!(help.contains(head), "{help}");
+        assert!(
+            help.ends_with("+HELP\r\n+    Print this help.\r\n"),
+            "{help}"
+        );
+    }
+
+    #[test]
+    fn a_container_is_named_as_it_was_called() {
+        let mut t = Testbed::new();
+        let table = &mut t.engine.server.table;
+        table.rename(b"slowlog", b"slow2").expect("a command");
+        let unknown = "-ERR unknown subcommand 'nope'. Try SLOW2 HELP.\r\n";
+        assert_eq!(t.run("Slow2 nope"), unknown);
+        let misused =
+            "-ERR unknown subcommand or wrong number of arguments for 'get'. Try SLOW2 HELP.\r\n";
+        assert_eq!(t.run("slow2 get 1 2"), misused);
+        assert!(t.run("slow2 help").contains("+SLOW2 <subcommand> "));
+        let arity = "-ERR wrong number of arguments for 'slowlog|len' command\r\n";
+        assert_eq!(t.run("slow2 len 1"), arity, "but here it is its own");
     }
 }

@@ -1,6 +1,6 @@
 //! Where the STORE forms put what they have computed.
 
-use crate::keyspace::Class;
+use crate::keyspace::{Cause, Class};
 use crate::server::Call;
 use crate::types::Container;
 
@@ -18,7 +18,7 @@ pub(super) fn store<T: Container>(
     if len > 0 {
         call.db.put(key, result);
         call.db.changed_by(key, changes, class, event);
-    } else if call.db.delete(key) {
+    } else if call.db.delete(key, Cause::Server) {
         call.db.changed(key, Class::GENERIC, "del");
     }
     call.reply.int(len as i64);

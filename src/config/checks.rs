@@ -1,6 +1,7 @@
 //! What text directives demand of their value beyond being text.
 
 use super::refusal::ValueError;
+use crate::base::sys;
 
 type Checked = Result<(), ValueError>;
 
@@ -76,6 +77,11 @@ pub fn expand_title(
     Some(title)
 }
 
+/// A locale that the system has; empty is the environment's.
+pub fn locale(text: &[u8]) -> Checked {
+    refuse_if(!sys::has_locale(text), ValueError::NoSuchLocale)
+}
+
 /// Whether the name could leave its folder.
 fn is_path(text: &[u8]) -> bool {
     text.contains(&b'/') || text.contains(&b'\\')
@@ -113,6 +119,15 @@ mod tests {
             assert_eq!(proc_title_template(bad), Err(ValueError::BadTemplate));
         }
         assert_eq!(expand_title(b" {{x} ", |_| None).unwrap(), b"{x}");
+    }
+
+    #[test]
+    fn a_locale_is_one_that_the_system_has() {
+        for good in [&b""[..], b"C", b"POSIX"] {
+            assert_eq!(locale(good), Ok(()));
+        }
+        assert_eq!(locale(b"nope"), Err(ValueError::NoSuchLocale));
+        assert_eq!(locale(b"C\0"), Err(ValueError::NoSuchLocale));
     }
 
     #[test]

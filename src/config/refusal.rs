@@ -24,6 +24,8 @@ pub enum ValueError {
     NotOneOf(String),
     #[error("argument must not contain a NUL byte")]
     NulByte,
+    #[error("Invalid locale name")]
+    NoSuchLocale,
     #[error("dbfilename can't be a path, just a filename")]
     DbFilenameIsPath,
     #[error("appendfilename can't be empty")]

@@ -263,7 +263,7 @@ directives! {
     proc_title_template: Text = "{title} {listen-addr} {server-mode}".into() =>
         "proc-title-template", text(checks::proc_title_template), [], Works;
     locale_collate: Text = Text::default() =>
-        "locale-collate", text, [], NotYet(Process);
+        "locale-collate", text(checks::locale), [], NotYet(Process);
     ignore_warnings: Text = Text::default() =>
         "ignore-warnings", text, [], NotYet(Process);
 
@@ -391,7 +391,7 @@ directives! {
     replica_lazy_flush: bool = false =>
         "replica-lazy-flush" | "slave-lazy-flush", flag, [], NotYet(Replication);
     lazyfree_lazy_user_del: bool = false =>
-        "lazyfree-lazy-user-del", flag, [DEBUG], NotNeeded;
+        "lazyfree-lazy-user-del", flag, [DEBUG], Works;
     lazyfree_lazy_user_flush: bool = false =>
         "lazyfree-lazy-user-flush", flag, [DEBUG], Works;
 

@@ -1,7 +1,7 @@
 //! A command states its changes: to the dirty counter, and through the journal to all who
 //! are told of them.
 
-use super::{ChangeKind, Class, Db};
+use super::{Cause, ChangeKind, Class, Db};
 
 impl Db<'_> {
     /// States that the key was changed by this command.
@@ -28,7 +28,7 @@ impl Db<'_> {
     /// Deletes the container that a command has emptied, and tells of it.
     #[cold]
     pub fn delete_emptied(&mut self, key: &[u8]) {
-        self.delete(key);
+        self.delete(key, Cause::Server);
         self.event(key, Class::GENERIC, "del");
     }
 

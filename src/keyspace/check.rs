@@ -2,18 +2,15 @@
 
 use super::Ref;
 use super::entry::Entry;
-use crate::types::{Container, Hash, List, Set, Type, Zset};
+use crate::types::{Container, for_container};
 
 /// Panics if an invariant of an entry's value does not hold.
 pub(super) fn check_value(entry: Entry) {
-    match entry.kind() {
-        Type::List => check::<List>(entry),
-        Type::Set => check::<Set>(entry),
-        Type::Zset => check::<Zset>(entry),
-        Type::Hash => check::<Hash>(entry),
-        Type::String => assert!(entry.string().is_some()),
-        Type::Stream => {}
-    }
+    for_container!(
+        entry.kind(),
+        T => check::<T>(entry),
+        _ => assert!(entry.string().is_some()),
+    );
 }
 
 fn check<T: Container>(entry: Entry) {

@@ -39,6 +39,14 @@ pub struct Detached {
 unsafe impl Send for Detached {}
 
 impl Detached {
+    pub(super) fn new(kind: Type, encoding: Encoding, word: u64) -> Detached {
+        Detached {
+            kind,
+            encoding,
+            word,
+        }
+    }
+
     /// Its type, encoding and word, still owned here.
     pub(super) fn parts(&self) -> (Type, Encoding, u64) {
         (self.kind, self.encoding, self.word)
@@ -351,11 +359,17 @@ pub(super) fn take_container(entry: Entry) -> Option<Detached> {
     if entry.kind() == Type::String {
         return None;
     }
-    Some(Detached {
-        kind: entry.kind(),
-        encoding: entry.encoding(),
-        word: entry.word(),
-    })
+    Some(Detached::new(entry.kind(), entry.encoding(), entry.word()))
+}
+
+/// Bytes of an entry's container, of whose elements so many are looked at; 0 for a string.
+pub(super) fn container_bytes(entry: Entry, samples: usize) -> usize {
+    if entry.kind() == Type::String {
+        return 0;
+    }
+    let (kind, encoding) = (entry.kind(), entry.encoding());
+    // SAFETY: the entry holds a container of this type, borrowed with its database.
+    unsafe { crate::types::memory_bytes(kind, encoding, entry.word(), samples) }
 }
 
 /// A copy of an entry's container. Not to be asked of a string.
@@ -363,9 +377,5 @@ pub(super) fn copy_container(entry: Entry) -> Detached {
     let (kind, encoding) = (entry.kind(), entry.encoding());
     // SAFETY: the entry holds a container of this type, borrowed with its database.
     let (encoding, word) = unsafe { crate::types::copy(kind, encoding, entry.word()) };
-    Detached {
-        kind,
-        encoding,
-        word,
-    }
+    Detached::new(kind, encoding, word)
 }

@@ -10,7 +10,8 @@ use super::database::Found;
 use super::entry::Entry;
 use super::expire::is_past;
 use super::{
-    Class, Database, DbIndex, Effects, Expiry, KeyView, Keyspace, NewValue, Place, Ref, RefMut, Str,
+    Cause, Class, Database, DbIndex, Effects, Expiry, KeyView, Keyspace, NewValue, Place, Ref,
+    RefMut, Str,
 };
 use crate::base::hash;
 use crate::command::CommandError;
@@ -202,7 +203,7 @@ impl<'a> Db<'a> {
     fn expire_found(&mut self, found: Found) {
         let key: Box<[u8]> = found.entry.key().into();
         if let Some(entry) = self.database_mut().detach(found) {
-            self.keyspace.lazyfree.free_entry(entry);
+            self.keyspace.lazyfree.free_entry(entry, Cause::Expiry);
         }
         self.expired(&key);
     }
@@ -306,7 +307,7 @@ impl<'a> Db<'a> {
         value: NewValue<'_>,
     ) {
         if let Some(old) = self.database_mut().replace(hash, found, expiry, value) {
-            self.keyspace.lazyfree.free_value(old);
+            self.keyspace.lazyfree.free_value(old, Cause::Server);
         }
     }
 
@@ -407,9 +408,9 @@ impl<'a> Db<'a> {
 
     // --- whole keys ---
 
-    /// Deletes the key; big values are freed off the loop. The caller states the change.
-    pub fn delete(&mut self, key: &[u8]) -> bool {
-        self.place(key).delete()
+    /// Deletes the key. The caller states the change.
+    pub fn delete(&mut self, key: &[u8], cause: Cause) -> bool {
+        self.place(key).delete(cause)
     }
 
     pub fn len(&self) -> usize {

@@ -4,8 +4,9 @@
 //! goes, until the memory fits. A small pool remembers good candidates between picks, which
 //! makes five samples nearly as good as the exact order.
 
+use super::database::Found;
 use super::entry::Entry;
-use super::{ChangeKind, Class, ClockUse, DbIndex, Keyspace};
+use super::{Cause, ChangeKind, Class, ClockUse, DbIndex, Keyspace};
 use crate::base::clock;
 use crate::encodings::hashtable::Word;
 
@@ -34,7 +35,7 @@ pub struct Eviction {
 /// How an eviction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evicted {
-    /// The memory fits, or will once the helper thread has freed what it was given.
+    /// The memory fits, or may once the helper thread has freed what it was given.
     Fits,
     /// Time was up; more can go.
     InPart,
@@ -48,11 +49,55 @@ const KEYS_A_LOOK: u32 = 16;
 /// One in so many keys must be volatile to be found by drawing from all of them.
 const VOLATILE_SHARE: usize = 8;
 
+/// Draws for each sample that is wanted: of keys drawn from all, some are no candidates.
+const DRAWS_A_SAMPLE: u32 = 4 * VOLATILE_SHARE as u32;
+
 /// A key that may go, with how much it should (higher first).
+#[derive(Debug)]
 struct Candidate {
     score: u64,
     db: DbIndex,
     key: Box<[u8]>,
+}
+
+/// Candidates that were seen, the best one last. It outlives an eviction: most of them are
+/// of one key, and what is the best of so many seen before is nearly the best of all.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    seen: Vec<Candidate>,
+    /// By which the scores were given.
+    policy: Option<Eviction>,
+}
+
+impl Pool {
+    /// Forgets scores that were given by another policy; at random nothing is remembered.
+    fn ready_for(&mut self, policy: Eviction) {
+        if self.policy != Some(policy) || policy.order == EvictionOrder::Random {
+            self.seen.clear();
+            self.policy = Some(policy);
+        }
+    }
+
+    /// Takes a candidate that is better than one it has, or finds room. Of equals who came
+    /// first goes first.
+    fn offer(&mut self, score: u64, db: DbIndex, key: &[u8]) {
+        let full = self.seen.len() >= POOL;
+        if full && self.seen[0].score >= score
+            || self.seen.iter().any(|c| c.db == db && *c.key == *key)
+        {
+            return;
+        }
+        let key = key.into();
+        self.put(Candidate { score, db, key });
+        if full {
+            self.seen.remove(0);
+        }
+    }
+
+    fn put(&mut self, candidate: Candidate) {
+        let at = self.seen.partition_point(|c| c.score < candidate.score);
+        self.seen.insert(at, candidate);
+    }
 }
 
 impl Keyspace {
@@ -65,11 +110,11 @@ impl Keyspace {
         ticks: u64,
     ) -> Evicted {
         let began = clock::cycles();
-        let mut pool: Vec<Candidate> = Vec::with_capacity(POOL);
+        self.pool.ready_for(policy);
         let mut gone = 0;
-        // What is being freed off the loop counts as used until it is.
         while too_much() {
-            if !self.evict_one(policy, &mut pool) {
+            if !self.evict_one(policy) {
+                // What the helper thread frees may have been counted as less than it is.
                 return match self.lazyfree.pending() {
                     0 => Evicted::Everything,
                     _ => Evicted::Fits,
@@ -83,18 +128,30 @@ impl Keyspace {
         Evicted::Fits
     }
 
-    fn evict_one(&mut self, policy: Eviction, pool: &mut Vec<Candidate>) -> bool {
+    fn evict_one(&mut self, policy: Eviction) -> bool {
+        let mut pool = std::mem::take(&mut self.pool);
+        let evicted = self.evict_one_of(policy, &mut pool);
+        self.pool = pool;
+        evicted
+    }
+
+    fn evict_one_of(&mut self, policy: Eviction, pool: &mut Pool) -> bool {
         // Keys drawn may all be no candidates, or in the pool already: more draws, then.
         for _ in 0..64 {
             for at in 0..self.dbs.len() {
                 self.sample(DbIndex(at as u32), policy, pool);
             }
-            pool.sort_by_key(|c| c.score);
-            pool.drain(..pool.len().saturating_sub(POOL));
-            while let Some(best) = pool.pop() {
-                if self.evict_key(best.db, &best.key) {
-                    return true;
+            while let Some(best) = pool.seen.pop() {
+                let Some((score, found)) = self.look_again(&best, policy) else {
+                    continue;
+                };
+                // It may have been used since it was seen: then another goes first.
+                if score < best.score && pool.seen.last().is_some_and(|c| c.score > score) {
+                    pool.put(Candidate { score, ..best });
+                    continue;
                 }
+                self.evict_found(best.db, found, &best.key);
+                return true;
             }
             if self.dbs.iter().all(|d| candidates(d, policy) == 0) {
                 return false;
@@ -103,29 +160,34 @@ impl Keyspace {
         false
     }
 
-    fn sample(&mut self, db: DbIndex, policy: Eviction, pool: &mut Vec<Candidate>) {
+    fn sample(&mut self, db: DbIndex, policy: Eviction, pool: &mut Pool) {
         let at = db.0 as usize;
         if candidates(&self.dbs[at], policy) == 0 {
             return;
         }
-        for _ in 0..policy.samples.max(1) {
+        let mut wanted = policy.samples.max(1);
+        let mut draws = wanted.saturating_mul(DRAWS_A_SAMPLE);
+        while wanted > 0 && draws > 0 {
+            draws -= 1;
             let Some(word) = self.draw(at, policy) else {
                 return;
             };
             if policy.volatile_only && !Entry::word_has_expiry(word) {
                 continue;
             }
+            wanted -= 1;
             let entry = Entry::of(word);
-            let score = self.eviction_score(entry, policy);
-            let key = entry.key();
-            if !pool.iter().any(|c| c.db == db && *c.key == *key) {
-                pool.push(Candidate {
-                    score,
-                    db,
-                    key: key.into(),
-                });
-            }
+            pool.offer(self.eviction_score(entry, policy), db, entry.key());
         }
+    }
+
+    /// The key of a candidate, and how much it should go as things are now; `None`: it is no
+    /// candidate any more.
+    fn look_again(&self, candidate: &Candidate, policy: Eviction) -> Option<(u64, Found)> {
+        let hash = crate::base::hash::keys().hash(&candidate.key);
+        let found = self.dbs[candidate.db.0 as usize].find(hash, &candidate.key)?;
+        let may_go = !policy.volatile_only || found.entry.has_expiry();
+        may_go.then(|| (self.eviction_score(found.entry, policy), found))
     }
 
     fn draw(&mut self, at: usize, policy: Eviction) -> Option<Word> {
@@ -154,18 +216,13 @@ impl Keyspace {
         }
     }
 
-    fn evict_key(&mut self, db: DbIndex, key: &[u8]) -> bool {
-        let hash = crate::base::hash::keys().hash(key);
-        let Some(found) = self.dbs[db.0 as usize].find(hash, key) else {
-            return false;
-        };
+    fn evict_found(&mut self, db: DbIndex, found: Found, key: &[u8]) {
         if let Some(entry) = self.dbs[db.0 as usize].detach(found) {
-            self.lazyfree.free_entry(entry);
+            self.lazyfree.free_entry(entry, Cause::Eviction);
         }
         self.stats.evicted += 1;
         self.state_change(db, key, ChangeKind::Evicted, Class::EVICTED, "evicted");
         self.state_removed(db, self.removal_words.evict, key);
-        true
     }
 }
 
@@ -246,6 +303,72 @@ mod tests {
         assert_ne!(k.evict_while(|| true, random, u64::MAX), Evicted::InPart);
         assert_eq!(k.db(DB).len(), 0);
     }
+
+    /// With every write one key goes: what earlier evictions have seen counts.
+    #[test]
+    fn hot_keys_stay_when_keys_go_one_by_one() {
+        use EvictionOrder::{LeastFrequentlyUsed, LeastRecentlyUsed};
+        const HOT: usize = 200;
+        for (order, volatile_only) in [
+            (LeastRecentlyUsed, true),
+            (LeastRecentlyUsed, false),
+            (LeastFrequentlyUsed, true),
+            (LeastFrequentlyUsed, false),
+        ] {
+            let mut k = filled(0, 0);
+            if order == LeastFrequentlyUsed {
+                k.clock_use = ClockUse::Lfu {
+                    log_factor: 10,
+                    decay_minutes: 1,
+                };
+            }
+            // A third of the keys have no expiry.
+            for i in 0..3000 {
+                let expiry = match i % 3 {
+                    0 => Expiry::Clear,
+                    _ => Expiry::At(10_000_000),
+                };
+                let key = format!("key:{i}");
+                k.db(DB)
+                    .set_string(key.as_bytes(), NewValue::Int(1), expiry);
+            }
+            k.now_ms += 100_000;
+            let hot = |i: usize| format!("key:{}", 3 * i + 1);
+            for _ in 0..50 {
+                for i in 0..HOT {
+                    assert!(k.db(DB).exists(hot(i).as_bytes()));
+                }
+            }
+            for _ in 0..1000 {
+                let once = std::cell::Cell::new(true);
+                k.evict_while(|| once.replace(false), policy(order, volatile_only), 0);
+            }
+            let left = (0..HOT).filter(|&i| k.db(DB).peek_exists(hot(i).as_bytes()));
+            assert_eq!(left.count(), HOT, "{order:?} {volatile_only}");
+            assert_eq!(k.db(DB).len(), 2000);
+        }
+    }
+
+    #[test]
+    fn who_was_used_since_it_was_seen_is_passed_over() {
+        let mut k = filled(2, 0);
+        let lru = policy(EvictionOrder::LeastRecentlyUsed, false);
+        k.now_ms += 60_000;
+        assert_eq!(k.evict_while(|| false, lru, 0), Evicted::Fits);
+        let mut pool = std::mem::take(&mut k.pool);
+        while pool.seen.len() < 2 {
+            k.sample(DB, lru, &mut pool);
+        }
+        pool.seen.sort_by_key(|c| c.key.to_vec());
+        k.pool = pool;
+        // The one that would go next.
+        let next = k.pool.seen.last().expect("a candidate").key.clone();
+        assert!(k.db(DB).exists(&next));
+        let once = std::cell::Cell::new(true);
+        k.evict_while(|| once.replace(false), lru, 0);
+        assert!(k.db(DB).peek_exists(&next) && k.db(DB).len() == 1);
+    }
+
     /// A few large hashes had to go, and all of them went: what was given to the freeing thread
     /// counted as used until it was freed.
     #[cfg(not(feature = "system-allocator"))]

@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 use super::entry::Entry;
-use super::{DbIndex, Keyspace};
+use super::{Cause, DbIndex, Keyspace};
 use crate::encodings::hashtable::Word;
 
 /// Segments visited between two looks at the time. One whose keys are all due may give 500
@@ -108,7 +108,7 @@ impl Keyspace {
             return false;
         };
         if let Some(entry) = entry {
-            self.lazyfree.free_entry(entry);
+            self.lazyfree.free_entry(entry, Cause::Expiry);
         }
         self.db(db).expired(&key);
         true

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{ChangeKind, Class, Db, Keyspace};
+use super::{Cause, ChangeKind, Class, Db, Keyspace};
 use crate::types::{Container, Hash, Type};
 
 /// Hashes by the time at which their next field may expire.
@@ -98,7 +98,7 @@ impl Db<'_> {
         }
         self.keyspace.stats.expired_fields += removed as u64;
         if empty {
-            self.delete(key);
+            self.delete(key, Cause::Server);
         }
         self.keyspace
             .state_change(at, key, ChangeKind::FieldsExpired, Class::HASH, "hexpired");

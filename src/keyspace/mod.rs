@@ -31,6 +31,7 @@ mod view;
 mod waiting;
 mod walk;
 mod watch;
+mod weight;
 
 pub use clock::{ClockUse, UseClock};
 pub use database::Database;
@@ -40,7 +41,7 @@ pub use evict::{Evicted, Eviction, EvictionOrder};
 pub use fields::FieldExpiries;
 pub use info::KeyInfo;
 pub use journal::{Change, ChangeKind, Journal};
-pub use lazyfree::LazyFree;
+pub use lazyfree::{Cause, Lazy, LazyFree, Longest};
 pub use new_value::{NewValue, Str};
 pub use notify::Class;
 pub use place::{Expiry, Place};
@@ -102,6 +103,8 @@ pub struct Keyspace {
     pass: Option<Box<snapshot::Pass>>,
     /// Containers of more bytes than this are saved in slices.
     pub large_min: usize,
+    /// What eviction has seen.
+    pool: evict::Pool,
     rng: rand::rngs::SmallRng,
 }
 
@@ -125,6 +128,7 @@ impl Keyspace {
             removal_words: RemovalWords::default(),
             pass: None,
             large_min: snapshot::LARGE_MIN,
+            pool: evict::Pool::default(),
             rng: rand::make_rng(),
         }
     }

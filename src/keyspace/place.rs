@@ -1,7 +1,7 @@
 //! A key's place in the table: look, decide, write, with one lookup.
 
 use super::database::Found;
-use super::{Db, NewValue, Str};
+use super::{Cause, Db, NewValue, Str};
 use crate::command::CommandError;
 
 /// What becomes of a key's expiry when its value is replaced.
@@ -102,14 +102,13 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
             .is_some_and(|found| self.db.database_mut().set_int(found, n))
     }
 
-    /// Deletes the key if it is there; big values are freed off the loop. The caller states
-    /// the change.
-    pub fn delete(self) -> bool {
+    /// Deletes the key if it is there. The caller states the change.
+    pub fn delete(self, cause: Cause) -> bool {
         let Some(found) = self.found else {
             return false;
         };
         if let Some(entry) = self.db.database_mut().detach(found) {
-            self.db.keyspace.lazyfree.free_entry(entry);
+            self.db.keyspace.lazyfree.free_entry(entry, cause);
         }
         true
     }

@@ -2,7 +2,7 @@
 
 use super::database::copy_container;
 use super::entry::Entry;
-use super::{Db, DbIndex, NewValue};
+use super::{Cause, Db, DbIndex, NewValue};
 
 impl Db<'_> {
     /// Moves key `from` to `to` in database `db` with its expiry; what was at `to` goes. Its
@@ -44,7 +44,7 @@ impl Db<'_> {
         if let Some(old) = self.find_hashed(hash, key)
             && let Some(old) = self.database_mut().detach(old)
         {
-            self.keyspace.lazyfree.free_entry(old);
+            self.keyspace.lazyfree.free_entry(old, Cause::Server);
         }
         self.insert(hash, key, entry);
     }

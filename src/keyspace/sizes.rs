@@ -11,7 +11,7 @@
 
 use super::entry::Entry;
 use super::{NewValue, Ref, Str};
-use crate::types::{Container, Hash, List, Set, Type, Zset};
+use crate::types::{Container, Type, for_container};
 
 /// Sizes are lengths in memory, below 2^63.
 const BINS: usize = 64;
@@ -43,13 +43,7 @@ impl Size {
     #[inline(never)]
     fn of_container(entry: Entry) -> Size {
         let kind = entry.kind();
-        let size = match kind {
-            Type::List => Ref::<List>::of(entry).len(),
-            Type::Set => Ref::<Set>::of(entry).len(),
-            Type::Zset => Ref::<Zset>::of(entry).len(),
-            Type::Hash => Ref::<Hash>::of(entry).len(),
-            Type::String | Type::Stream => 0,
-        };
+        let size = for_container!(kind, T => Ref::<T>::of(entry).len(), _ => 0);
         Size { kind, size }
     }
 
@@ -78,7 +72,16 @@ impl Size {
         self.kind == other.kind && (a ^ b) <= (a & b)
     }
 
-    fn bin(self) -> usize {
+    pub(super) fn kind(self) -> Type {
+        self.kind
+    }
+
+    /// Bytes or elements; see the field.
+    pub(super) fn elements(self) -> usize {
+        self.size
+    }
+
+    pub(super) fn bin(self) -> usize {
         (usize::BITS - self.size.leading_zeros()) as usize % BINS
     }
 }
@@ -121,6 +124,8 @@ impl Default for KeySizes {
 }
 
 impl KeySizes {
+    pub(super) const BINS: usize = BINS;
+
     /// A key came in.
     #[inline]
     pub(super) fn add(&mut self, size: Size) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Class, ClientId, DbIndex, Keyspace, NewValue};
+use super::{Cause, Class, ClientId, DbIndex, Keyspace, NewValue};
 use crate::keyspace::Expiry;
 use crate::types::{Container, Hash, Limits};
 
@@ -171,7 +171,7 @@ fn expiring_fields_are_known_wherever_their_hash_goes() {
     assert_eq!(lines(&k), [2, 0]);
     set(&mut k, b"i", Expiry::Clear);
     assert_eq!(lines(&k), [1, 0]);
-    k.db(DB).delete(b"j");
+    k.db(DB).delete(b"j", Cause::User);
     assert_eq!(lines(&k), [0, 0]);
     put_hash(&mut k, b"h", 1, 1500, &Limits::default());
     k.flush(DB, false);
@@ -188,7 +188,7 @@ fn copies_share_nothing_with_their_source() {
     put_hash(&mut k, b"h", 100, 5000, &limits);
     k.db(DB).place(b"h").set_expiry(Some(9000));
     assert!(k.db(DB).copy(b"h", DB, b"c"));
-    assert!(k.db(DB).delete(b"h"));
+    assert!(k.db(DB).delete(b"h", Cause::User));
     let mut db = k.db(DB);
     let copy = db.read::<Hash>(b"c").expect("a hash").expect("there");
     assert_eq!(copy.len(), 100);

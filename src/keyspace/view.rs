@@ -3,7 +3,7 @@
 use super::Ref;
 use super::entry::Entry;
 use super::new_value::Str;
-use crate::types::{Hash, List, Set, Type, Zset};
+use crate::types::{Container, Hash, List, Set, Type, Zset};
 
 /// A borrowed value.
 pub enum ValueView<'a> {
@@ -53,11 +53,18 @@ impl ValueView<'_> {
     /// which are one block.
     pub(super) fn loose_bytes(&self) -> usize {
         match self {
-            ValueView::List(list) if !matches!(**list, List::Listpack(_)) => list.memory_bytes(2),
-            ValueView::Set(set) if set.table().is_some() => set.memory_bytes(2),
-            ValueView::Zset(zset) if zset.is_table() => zset.memory_bytes(2),
-            ValueView::Hash(hash) if hash.is_table() => hash.memory_bytes(2),
-            _ => 0,
+            ValueView::Int(_) | ValueView::Bytes(_) => 0,
+            ValueView::List(list) => loose_bytes(&**list),
+            ValueView::Set(set) => loose_bytes(&**set),
+            ValueView::Zset(zset) => loose_bytes(&**zset),
+            ValueView::Hash(hash) => loose_bytes(&**hash),
         }
+    }
+}
+
+fn loose_bytes<T: Container>(value: &T) -> usize {
+    match value.encoding().is_one_block() {
+        true => 0,
+        false => value.memory_bytes(2),
     }
 }

@@ -166,7 +166,7 @@ pub fn resolve(server: &Server, row: Option<usize>, args: Args<'_>) -> Result<us
     if !row.subcommands.is_empty() && args.len() > 1 {
         match server.table.find_subcommand(row, &args[1]) {
             Some(sub) => row = sub,
-            None => return Err(unknown_subcommand(row, args)),
+            None => return Err(unknown_subcommand(args)),
         }
     } else if row.spec.flags.contains(Flags::CONTAINER) {
         return Err(CommandError::WrongArity(row.full_name.into()));
@@ -200,12 +200,13 @@ fn unknown_command(args: Args<'_>) -> CommandError {
     CommandError::Bytes(line)
 }
 
-fn unknown_subcommand(row: &Row, args: Args<'_>) -> CommandError {
+fn unknown_subcommand(args: Args<'_>) -> CommandError {
     let sub = &args[1];
     let mut line = b"ERR unknown subcommand '".to_vec();
     line.extend_from_slice(echoed(sub, ECHOED_ARGS_MAX));
     line.extend_from_slice(b"'. Try ");
-    line.extend(row.spec.name.bytes().map(|b| b.to_ascii_uppercase()));
+    // As it was called: it may have another name here than elsewhere.
+    line.extend(up_to_nul(&args[0]).iter().map(u8::to_ascii_uppercase));
     line.extend_from_slice(b" HELP.");
     CommandError::Bytes(line)
 }

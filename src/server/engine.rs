@@ -17,8 +17,11 @@ use super::{
 };
 use crate::base::clock::{self, Cycles, Now};
 use crate::config::Config;
-use crate::keyspace::{ClientId, ClockUse, EvictionOrder, Keyspace, RemovalWords};
+use crate::keyspace::{ClientId, ClockUse, EvictionOrder, Keyspace, Lazy, Longest, RemovalWords};
 use crate::types::{Fill, Limits};
+
+/// How long the loop frees in one turn what was let go: large values only.
+const FREE_NANOS: u64 = 200_000;
 
 /// Whether the loop goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +96,7 @@ impl Engine {
             cron_due_ms: 0,
             cron_turns: 0,
             evicting: false,
+            freeing: false,
             listeners: Vec::new(),
             relisten: false,
             saving: Saving::new(now.unix_s()),
@@ -129,6 +133,23 @@ impl Engine {
         if std::mem::take(&mut self.server.evicting) && self.server.config.maxmemory > 0 {
             self.server.make_room(&mut self.keyspace);
             self.after_removals();
+        }
+    }
+
+    /// Goes on freeing what was let go, and tells how long removals took.
+    pub(super) fn free_on(&mut self) {
+        let Engine { keyspace, server } = self;
+        let lazyfree = &mut keyspace.lazyfree;
+        if lazyfree.has_slices() {
+            lazyfree.free_slices(server.cycles.ticks(FREE_NANOS));
+        }
+        server.freeing = lazyfree.has_slices();
+        if lazyfree.timed {
+            let Longest { expiry, eviction } = std::mem::take(&mut lazyfree.longest);
+            for (event, ticks) in [("expire-del", expiry), ("evict-del", eviction)] {
+                let millis = server.cycles.micros(ticks) / 1000;
+                server.latency.add_if_slow(event, millis);
+            }
         }
     }
 
@@ -217,6 +238,13 @@ fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
         } else {
             ClockUse::Lru
         };
+    keyspace.lazyfree.lazy = Lazy {
+        expire: config.lazyfree_lazy_expire,
+        eviction: config.lazyfree_lazy_eviction,
+        server_del: config.lazyfree_lazy_server_del,
+        user_del: config.lazyfree_lazy_user_del,
+    };
+    keyspace.lazyfree.timed = config.latency_monitor_threshold > 0;
     keyspace.removal_words =
         RemovalWords::new(config.lazyfree_lazy_expire, config.lazyfree_lazy_eviction);
     keyspace.limits = Limits {
@@ -254,8 +282,7 @@ impl Server {
         if self.config.maxmemory == 0 {
             self.stats.note_memory(true, self.now.mono_ms);
         }
-        let len = self.config.slowlog_max_len as usize;
-        self.slowlog.entries.truncate(len);
+        self.trim_slowlog();
     }
 
     /// The server's state has changed: other commands may concern the gates.
@@ -313,6 +340,7 @@ impl Server {
             || self.shutdown.is_some()
             || self.evicting
             || self.loader.is_some()
+            || self.freeing
     }
 
     /// Reads the clocks again, for what follows in this turn.

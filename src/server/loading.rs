@@ -9,7 +9,7 @@ use super::load_steps::{LoadFailed, Progress};
 use super::{Engine, Server};
 use crate::base::text::Printable;
 use crate::config::{SanitizePayload, system_text};
-use crate::keyspace::{DbIndex, Keyspace, OwnedValue};
+use crate::keyspace::{Cause, DbIndex, Keyspace, OwnedValue};
 use crate::persistence::rdb::{Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader};
 use crate::types::Limits;
 
@@ -84,7 +84,7 @@ impl Loader for Filler<'_> {
             return Ok(());
         }
         if self.merges {
-            self.keyspace.db(db).delete(key);
+            self.keyspace.db(db).delete(key, Cause::Server);
         }
         let is_new = self
             .keyspace

@@ -150,6 +150,8 @@ pub struct Server {
     pub cron_turns: u64,
     /// More is to be evicted than there was time for.
     evicting: bool,
+    /// Something is still to be freed in slices.
+    freeing: bool,
     /// The sockets that clients come to.
     pub listeners: Vec<Listener>,
     /// The listeners are others than the loop knows.

@@ -71,6 +71,14 @@ impl Server {
             .push(entry, self.config.slowlog_max_len as usize);
     }
 
+    /// The log keeps to a lowered `slowlog-max-len`. A log that is off keeps what it has.
+    pub(super) fn trim_slowlog(&mut self) {
+        let len = self.config.slowlog_max_len as usize;
+        if len > 0 && self.config.slowlog_log_slower_than >= 0 {
+            self.slowlog.entries.truncate(len);
+        }
+    }
+
     /// Recomputes from which duration on a command is looked at more closely.
     pub(super) fn set_slow_threshold(&mut self) {
         let slowlog = self.config.slowlog_log_slower_than;

@@ -271,6 +271,13 @@ impl Container for List {
         }
     }
 
+    fn listpack(&self) -> Option<&Listpack> {
+        match self {
+            List::Listpack(pack) => Some(pack),
+            List::Quicklist(_) => None,
+        }
+    }
+
     fn free_effort(&self) -> usize {
         match self {
             List::Listpack(_) => 1,

@@ -10,6 +10,13 @@ use crate::encodings::elements::Elements;
 use crate::encodings::listpack::Listpack;
 use crate::encodings::quicklist::{NodeRef, Quicklist};
 
+/// A container that knows how much memory it takes.
+pub trait Measured {
+    /// Bytes of the value; `samples` elements of a table, or nodes of a long list, are looked
+    /// at. Exact for packed forms.
+    fn memory_bytes(&self, samples: usize) -> usize;
+}
+
 /// A text behind its length.
 fn text_bytes(text: &Entry<'_>) -> usize {
     let len = text.text_len();
@@ -29,9 +36,8 @@ fn scaled(bytes: usize, seen: usize, count: usize) -> usize {
     (bytes as u128 * count as u128 / seen.max(1) as u128) as usize
 }
 
-impl List {
-    /// Bytes of the value; `samples` nodes of a long one are looked at.
-    pub fn memory_bytes(&self, samples: usize) -> usize {
+impl Measured for List {
+    fn memory_bytes(&self, samples: usize) -> usize {
         match self {
             List::Listpack(pack) => pack_bytes(pack),
             List::Quicklist(list) => {
@@ -52,9 +58,8 @@ impl List {
     }
 }
 
-impl Set {
-    /// Bytes of the value; `samples` members of a table are looked at.
-    pub fn memory_bytes(&self, samples: usize) -> usize {
+impl Measured for Set {
+    fn memory_bytes(&self, samples: usize) -> usize {
         match self {
             Set::Intset(set) => good_size(set.as_bytes().len()),
             Set::Listpack(pack) => pack_bytes(pack),
@@ -73,9 +78,8 @@ impl Set {
     }
 }
 
-impl Hash {
-    /// Bytes of the value; `samples` fields of a table are looked at.
-    pub fn memory_bytes(&self, samples: usize) -> usize {
+impl Measured for Hash {
+    fn memory_bytes(&self, samples: usize) -> usize {
         match self {
             Hash::Listpack(pack) | Hash::ListpackEx(pack) => pack_bytes(pack),
             Hash::Table(table) => {
@@ -92,9 +96,8 @@ impl Hash {
     }
 }
 
-impl Zset {
-    /// Bytes of the value; `samples` members of a table are looked at.
-    pub fn memory_bytes(&self, samples: usize) -> usize {
+impl Measured for Zset {
+    fn memory_bytes(&self, samples: usize) -> usize {
         match self {
             Zset::Listpack(pack) => pack_bytes(pack),
             Zset::Table(table) => {

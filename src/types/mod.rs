@@ -20,6 +20,7 @@ mod zset;
 pub use hash::{Expiry, Hash, HashField};
 pub use inner::Inner;
 pub use list::List;
+pub use memory::Measured;
 pub use set::Set;
 pub use set_algebra::{Collected, difference, intersect, union};
 pub use zset::Zset;
@@ -31,6 +32,9 @@ pub use crate::encodings::quicklist::{End, Fill};
 use std::mem::ManuallyDrop;
 
 use rand::Rng;
+
+use crate::encodings::hashtable::Shape;
+use crate::encodings::listpack::Listpack;
 
 /// What a key holds, in the order of Redis's type numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +107,14 @@ impl Encoding {
         }
     }
 
+    /// Whether a container so encoded is one block, whatever its length.
+    pub fn is_one_block(self) -> bool {
+        matches!(
+            self,
+            Encoding::Listpack | Encoding::ListpackEx | Encoding::Intset
+        )
+    }
+
     /// All encodings, by number.
     pub const ALL: [Encoding; 10] = [
         Encoding::Int,
@@ -119,7 +131,10 @@ impl Encoding {
 }
 
 /// A value that a keyspace entry holds as an encoding and one word.
-pub trait Container: Sized {
+///
+/// What is done with a value of whatever type is a method here; [`for_container!`] finds the
+/// type of a key's value.
+pub trait Container: Sized + Clone + Measured {
     const TYPE: Type;
 
     /// Gives up the value; the word owns it.
@@ -142,13 +157,21 @@ pub trait Container: Sized {
     }
 
     /// Panics if an invariant is broken, the encoding's included; for tests and fuzzers.
-    fn check_invariants(&self) {}
+    fn check_invariants(&self);
+
+    /// The packed form, if it is one: DEBUG LISTPACK.
+    fn listpack(&self) -> Option<&Listpack>;
+
+    /// How the table is filled, if there is one: DEBUG HTSTATS-KEY.
+    fn shape(&self) -> Option<Shape> {
+        None
+    }
 
     /// How many allocations freeing it takes, about: lazy free decides by it.
     fn free_effort(&self) -> usize;
 
     /// Frees up to about `n` elements; true when none is left. Once begun, nothing else may
-    /// be done with the value but going on and dropping it.
+    /// be done with the value but going on, giving it up as a word meanwhile, and dropping it.
     fn free_step(&mut self, n: usize) -> bool;
 }
 
@@ -189,39 +212,68 @@ fn below(rng: &mut impl Rng, bound: usize) -> usize {
     ((u128::from(rng.next_u64()) * bound as u128) >> 64) as usize
 }
 
+/// Runs an expression for the container type of a kind: `$T` names it there. The one place
+/// that tells the types apart for what is done with all of them; kinds of which no container
+/// is kept have the other expression.
+macro_rules! for_container {
+    ($kind:expr, $T:ident => $run:expr, _ => $other:expr $(,)?) => {
+        match $kind {
+            $crate::types::Type::List => {
+                type $T = $crate::types::List;
+                $run
+            }
+            $crate::types::Type::Set => {
+                type $T = $crate::types::Set;
+                $run
+            }
+            $crate::types::Type::Zset => {
+                type $T = $crate::types::Zset;
+                $run
+            }
+            $crate::types::Type::Hash => {
+                type $T = $crate::types::Hash;
+                $run
+            }
+            $crate::types::Type::String | $crate::types::Type::Stream => $other,
+        }
+    };
+}
+pub(crate) use for_container;
+
+/// A container where it is, to be looked at.
+///
+/// # Safety
+/// The pair is in an entry that holds a `T`, or came from `into_word` of one; nobody changes
+/// it for as long as the result.
+unsafe fn look<T: Container>(encoding: Encoding, word: u64) -> ManuallyDrop<T> {
+    // SAFETY: the caller's promise; what is made of the pair is not dropped.
+    ManuallyDrop::new(unsafe { T::from_word(encoding, word) })
+}
+
 /// Allocations that freeing a container takes, from its entry's pair.
 ///
 /// # Safety
 /// The pair is in an entry that holds a container of this type.
 pub unsafe fn free_effort(kind: Type, encoding: Encoding, word: u64) -> usize {
-    // SAFETY (all four): the caller's promise; the copy is forgotten, not dropped.
-    unsafe {
-        match kind {
-            Type::List => ManuallyDrop::new(List::from_word(encoding, word)).free_effort(),
-            Type::Set => ManuallyDrop::new(Set::from_word(encoding, word)).free_effort(),
-            Type::Hash => ManuallyDrop::new(Hash::from_word(encoding, word)).free_effort(),
-            Type::Zset => ManuallyDrop::new(Zset::from_word(encoding, word)).free_effort(),
-            Type::String | Type::Stream => 1,
-        }
-    }
+    for_container!(
+        kind,
+        // SAFETY: the caller's promise.
+        T => unsafe { look::<T>(encoding, word) }.free_effort(),
+        _ => 1,
+    )
 }
 
-/// Bytes that a container takes, about, from its entry's pair; `samples` elements are looked
-/// at.
+/// Bytes of a container, from its entry's pair; see [`Measured`].
 ///
 /// # Safety
 /// As [`free_effort`].
 pub unsafe fn memory_bytes(kind: Type, encoding: Encoding, word: u64, samples: usize) -> usize {
-    // SAFETY (all four): the caller's promise; the copy is forgotten, not dropped.
-    unsafe {
-        match kind {
-            Type::List => ManuallyDrop::new(List::from_word(encoding, word)).memory_bytes(samples),
-            Type::Set => ManuallyDrop::new(Set::from_word(encoding, word)).memory_bytes(samples),
-            Type::Hash => ManuallyDrop::new(Hash::from_word(encoding, word)).memory_bytes(samples),
-            Type::Zset => ManuallyDrop::new(Zset::from_word(encoding, word)).memory_bytes(samples),
-            Type::String | Type::Stream => 0,
-        }
-    }
+    for_container!(
+        kind,
+        // SAFETY: the caller's promise.
+        T => unsafe { look::<T>(encoding, word) }.memory_bytes(samples),
+        _ => 0,
+    )
 }
 
 /// Frees a container, from its entry's pair.
@@ -229,39 +281,47 @@ pub unsafe fn memory_bytes(kind: Type, encoding: Encoding, word: u64, samples: u
 /// # Safety
 /// The pair came from `into_word` of a container of this type and is not used again.
 pub unsafe fn free(kind: Type, encoding: Encoding, word: u64) {
-    // SAFETY (all four): the caller's promise.
-    unsafe {
-        match kind {
-            Type::List => drop(List::from_word(encoding, word)),
-            Type::Set => drop(Set::from_word(encoding, word)),
-            Type::Hash => drop(Hash::from_word(encoding, word)),
-            Type::Zset => drop(Zset::from_word(encoding, word)),
-            Type::String | Type::Stream => {}
-        }
-    }
+    for_container!(
+        kind,
+        // SAFETY: the caller's promise.
+        T => drop(unsafe { T::from_word(encoding, word) }),
+        _ => {}
+    );
+}
+
+/// Frees about `n` elements of a container; the pair of what is left, to be freed as well.
+///
+/// # Safety
+/// As [`free`].
+pub unsafe fn free_step(
+    kind: Type,
+    encoding: Encoding,
+    word: u64,
+    n: usize,
+) -> Option<(Encoding, u64)> {
+    for_container!(
+        kind,
+        T => {
+            // SAFETY: the caller's promise.
+            let mut value = unsafe { T::from_word(encoding, word) };
+            match value.free_step(n) {
+                true => None,
+                false => Some(value.into_word()),
+            }
+        },
+        _ => None,
+    )
 }
 
 /// Copies a container, given its entry's pair; the copy's pair owns it.
 ///
 /// # Safety
-/// The pair is in an entry that holds a container of this type.
+/// As [`free_effort`].
 pub unsafe fn copy(kind: Type, encoding: Encoding, word: u64) -> (Encoding, u64) {
-    // SAFETY (all): the caller's promise; the borrowed value is forgotten, not dropped.
-    unsafe {
-        match kind {
-            Type::List => copy_of::<List>(encoding, word),
-            Type::Set => copy_of::<Set>(encoding, word),
-            Type::Hash => copy_of::<Hash>(encoding, word),
-            Type::Zset => copy_of::<Zset>(encoding, word),
-            Type::String | Type::Stream => unreachable!("no container of this type is kept"),
-        }
-    }
-}
-
-/// # Safety
-/// As [`copy`].
-unsafe fn copy_of<T: Container + Clone>(encoding: Encoding, word: u64) -> (Encoding, u64) {
-    // SAFETY: the caller's promise.
-    let value = ManuallyDrop::new(unsafe { T::from_word(encoding, word) });
-    T::clone(&value).into_word()
+    for_container!(
+        kind,
+        // SAFETY: the caller's promise.
+        T => T::clone(&*unsafe { look::<T>(encoding, word) }).into_word(),
+        _ => unreachable!("no container of this type is kept"),
+    )
 }

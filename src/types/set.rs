@@ -7,6 +7,7 @@
 
 use super::{Container, Encoding, Entry, Limits, Type, below, boxed};
 use crate::encodings::elements::Elements;
+use crate::encodings::hashtable::Shape;
 use crate::encodings::intset::Intset;
 use crate::encodings::listpack::{Listpack, entry_bytes};
 use crate::encodings::members::MemberTable;
@@ -343,6 +344,17 @@ impl Container for Set {
             Set::Listpack(pack) => pack.check_invariants(),
             Set::Table(table) => table.check_invariants(),
         }
+    }
+
+    fn listpack(&self) -> Option<&Listpack> {
+        match self {
+            Set::Listpack(pack) => Some(pack),
+            _ => None,
+        }
+    }
+
+    fn shape(&self) -> Option<Shape> {
+        self.table().map(|table| table.shape())
     }
 
     fn free_effort(&self) -> usize {

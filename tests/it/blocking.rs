@@ -374,3 +374,27 @@ fn a_writer_who_is_woken_in_a_pause_goes_on_after_it() {
     gets(&mut client, "$6\r\nbehind\r\n");
     assert_eq!(blocked(&server), 0);
 }
+
+#[test]
+fn a_write_that_waited_is_refused_when_memory_has_run_out() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    for wait in ["BLMOVE src dst LEFT RIGHT 0", "BRPOPLPUSH src dst 0"] {
+        let mut waiter = waiting(&server, wait);
+        for step in ["MULTI", "RPUSH src x", "CONFIG SET maxmemory 1", "EXEC"] {
+            c.ask(step);
+        }
+        let refused = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
+        gets(&mut waiter, refused);
+        assert_eq!(blocked(&server), 0);
+        assert_eq!(c.ask("CONFIG SET maxmemory 0"), "+OK\r\n");
+        assert_eq!(c.ask("EXISTS dst"), ":0\r\n");
+        assert_eq!(c.ask("LPOP src"), "$1\r\nx\r\n");
+    }
+    // Who only takes needs no memory.
+    let mut waiter = waiting(&server, "BLPOP src 0");
+    for step in ["MULTI", "RPUSH src x", "CONFIG SET maxmemory 1", "EXEC"] {
+        c.ask(step);
+    }
+    gets(&mut waiter, &pair("src", "x"));
+}

@@ -29,28 +29,16 @@ const ACCEPTED: &[Accepted] = &[
         },
     },
     Accepted {
-        reason: "open: a blocked command's reply ignores CLIENT REPLY OFF and SKIP",
+        reason: "FLUSH* and SWAPDB: Redis keeps a touched client's watches until EXEC",
         is_it: |scenario, difference| {
-            matches!(difference.what, What::Received(client)
-                if did(scenario, difference, client, REPLY_MODES)
-                    && did(scenario, difference, client, BLOCKING))
-        },
-    },
-    Accepted {
-        reason: "open: CLIENT REPLY SKIP, then RESET",
-        is_it: |scenario, difference| {
-            matches!(difference.what, What::Received(client)
-                if did(scenario, difference, client, REPLY_MODES)
-                    && did(scenario, difference, client, &["RESET"]))
-        },
-    },
-    Accepted {
-        reason: "open: a touched client keeps its watches",
-        is_it: |_, difference| {
+            let flushes = ["FLUSHALL", "FLUSHDB", "SWAPDB"];
             is_figure(difference, |name| {
                 ["watching_clients", "total_watched_keys"].contains(&name)
                     || name.ends_with(" watch")
-            })
+            }) && scenario
+                .steps
+                .iter()
+                .any(|step| flushes.iter().any(|line| step.is(line)))
         },
     },
     Accepted {
@@ -81,8 +69,6 @@ const ACCEPTED: &[Accepted] = &[
     },
 ];
 
-const REPLY_MODES: &[&str] = &["CLIENT REPLY OFF", "CLIENT REPLY SKIP"];
-
 const BLOCKING: &[&str] = &[
     "BLPOP",
     "BRPOP",
@@ -97,16 +83,6 @@ const BLOCKING: &[&str] = &[
 
 fn is_figure(difference: &Difference, wanted: impl Fn(&str) -> bool) -> bool {
     matches!(&difference.what, What::Figure(name) if wanted(name))
-}
-
-/// Whether a connection had sent one of these when the difference showed.
-fn did(scenario: &Scenario, difference: &Difference, client: usize, lines: &[&str]) -> bool {
-    let until = difference
-        .step
-        .map_or(scenario.steps.len(), |step| step + 1);
-    scenario.steps[..until]
-        .iter()
-        .any(|step| step.client == client && lines.iter().any(|line| step.is(line)))
 }
 
 /// Whether such a command was among the joined steps that brought the difference.

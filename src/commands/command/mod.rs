@@ -208,6 +208,6 @@ fn help(call: &mut Call<'_>) -> CommandResult {
         "LIST [FILTERBY (MODULE <module-name>|ACLCAT <category>|PATTERN <pattern>)]",
         "    List the names of commands and subcommands.",
     ];
-    write_help(call.reply, "command", &lines);
+    write_help(call, &lines);
     Ok(())
 }

@@ -43,8 +43,7 @@ const HELP: Spec = Spec {
 /// `CLIENT HELP`.
 fn help(call: &mut Call<'_>) -> CommandResult {
     crate::commands::help::write_help(
-        call.reply,
-        "client",
+        call,
         &[
             "GETNAME",
             "    The name of this connection.",

@@ -140,7 +140,7 @@ fn pause(call: &mut Call<'_>) -> CommandResult {
                 "ERR CLIENT PAUSE mode must be WRITE or ALL",
             ));
         }
-        _ => return Err(misused("CLIENT", args.at(1))),
+        _ => return Err(misused(args)),
     };
     let timeout_ms = parse_i64(args.at(2)).ok_or(CommandError::BadTimeoutMs)?;
     if timeout_ms < 0 {
@@ -195,7 +195,7 @@ fn unblock(call: &mut Call<'_>) -> CommandResult {
             const BAD: &str = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
             return Err(CommandError::Text(BAD));
         }
-        _ => return Err(misused("CLIENT", args.at(1))),
+        _ => return Err(misused(args)),
     };
     let id = parse_i64(args.at(2)).ok_or(CommandError::NotAnInteger)?;
     let World {

@@ -1,7 +1,7 @@
 //! DEL, UNLINK, and the questions EXISTS, TYPE and TOUCH.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
-use crate::keyspace::Class;
+use crate::keyspace::{Cause, Class};
 use crate::server::{Call, CommandResult, Spec};
 
 const SUM: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
@@ -17,17 +17,28 @@ pub(super) const DEL: Spec = Spec {
 
 pub(super) const UNLINK: Spec = Spec {
     name: "unlink",
+    handler: unlink,
     flags: Flags::WRITE.union(Flags::FAST),
     ..DEL
 };
 
-/// `DEL key ...`, `UNLINK key ...`: deletes keys. Big values are freed off the loop by both.
+/// `DEL key ...`: deletes keys. `lazyfree-lazy-user-del` says who frees big values; neither
+/// way holds the loop.
 ///
 /// Reply: how many there were. O(keys).
 fn del(call: &mut Call<'_>) -> CommandResult {
+    delete(call, Cause::User)
+}
+
+/// `UNLINK key ...`: as DEL, but a helper thread frees big values.
+fn unlink(call: &mut Call<'_>) -> CommandResult {
+    delete(call, Cause::Unlink)
+}
+
+fn delete(call: &mut Call<'_>, cause: Cause) -> CommandResult {
     let mut deleted = 0;
     for key in call.args.from(1).iter() {
-        if call.db.delete(key) {
+        if call.db.delete(key, cause) {
             call.db.changed(key, Class::GENERIC, "del");
             deleted += 1;
         }

@@ -3,7 +3,7 @@
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::TimeForm;
-use crate::keyspace::Class;
+use crate::keyspace::{Cause, Class};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 
@@ -120,7 +120,7 @@ fn set_expiry(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
         return Ok(());
     }
     if when <= now {
-        place.delete();
+        place.delete(Cause::Expiry);
         call.db.changed(key, Class::GENERIC, "del");
         call.rewrite(&[call.db.expire_word(), key]);
     } else {

@@ -14,6 +14,8 @@ mod tests;
 mod ttl;
 mod wait;
 
+pub(in crate::commands) use object::references;
+
 use crate::server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[

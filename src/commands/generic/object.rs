@@ -118,14 +118,17 @@ fn refcount(call: &mut Call<'_>) -> CommandResult {
     if look(call).is_none() {
         return Ok(());
     }
+    let references = references(call, call.args.at(2));
+    call.reply.int(references);
+    Ok(())
+}
+
+/// References to the value of a key, as Redis would count them.
+pub(in crate::commands) fn references(call: &Call<'_>, key: &[u8]) -> i64 {
     let config = &call.server.config;
     let shares = config.maxmemory == 0 || counts_uses(config.maxmemory_policy).is_none();
-    let small = matches!(
-        call.db.peek_string(call.args.at(2)),
-        Ok(Some(Str::Int(0..=9999)))
-    );
-    call.reply.int(if shares && small { SHARED } else { 1 });
-    Ok(())
+    let small = matches!(call.db.peek_string(key), Ok(Some(Str::Int(0..=9999))));
+    if shares && small { SHARED } else { 1 }
 }
 
 const HELP: Spec = Spec {
@@ -136,8 +139,7 @@ const HELP: Spec = Spec {
 /// `OBJECT HELP`.
 fn help(call: &mut Call<'_>) -> CommandResult {
     write_help(
-        call.reply,
-        "object",
+        call,
         &[
             "ENCODING <key>",
             "    Tell how the value of <key> is stored.",

@@ -3,7 +3,7 @@
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::config::SanitizePayload;
-use crate::keyspace::{Class, KeyUse};
+use crate::keyspace::{Cause, Class, KeyUse};
 use crate::persistence::rdb::Payload;
 use crate::server::{Call, CommandResult, Spec};
 
@@ -94,7 +94,7 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
     let is_past = expiry.is_some_and(|at| at <= now);
     let db = &mut call.db;
     let replaced = payload.read(&limits, deep, |value| {
-        let replaced = options.replace && db.delete(key);
+        let replaced = options.replace && db.delete(key, Cause::Server);
         if !is_past {
             db.restore(key, value, expiry, options.last_use);
         }

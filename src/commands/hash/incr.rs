@@ -140,6 +140,21 @@ mod tests {
     }
 
     #[test]
+    fn a_lowered_limit_holds_for_fields_that_are_there() {
+        for write in ["HINCRBY h a 1", "HINCRBYFLOAT h a 1.5"] {
+            for expiry in ["PERSIST h", "HEXPIRE h 1000 FIELDS 1 b"] {
+                let mut t = Testbed::new();
+                t.run("HSET h a 1 b 2 c 3");
+                t.run(expiry);
+                t.run("CONFIG SET hash-max-listpack-entries 2");
+                assert!(t.run("OBJECT ENCODING h").contains("listpack"));
+                t.run(write);
+                assert_eq!(t.run("OBJECT ENCODING h"), "$9\r\nhashtable\r\n");
+            }
+        }
+    }
+
+    #[test]
     fn floats_are_repeated_as_their_text() {
         let mut t = Testbed::new();
         assert_eq!(t.run("HINCRBYFLOAT h a 10.5"), "$4\r\n10.5\r\n");

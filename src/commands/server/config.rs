@@ -93,7 +93,7 @@ fn help(call: &mut Call<'_>) -> CommandResult {
         "REWRITE",
         "    Rewrite the configuration file.",
     ];
-    write_help(call.reply, "CONFIG", &lines);
+    write_help(call, &lines);
     Ok(())
 }
 

@@ -93,7 +93,7 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
         .find(|s| args.is(1, s.name) && s.args.contains(&args.len()));
     match found {
         Some(subcommand) => (subcommand.run)(call),
-        None => Err(misused("DEBUG", args.at(1))),
+        None => Err(misused(args)),
     }
 }
 
@@ -105,8 +105,7 @@ fn on_off(text: &[u8]) -> bool {
 
 fn help(call: &mut Call<'_>) -> CommandResult {
     write_help(
-        call.reply,
-        "debug",
+        call,
         &[
             "AOF-FLUSH-SLEEP <microseconds>",
             "    Sleep before each write of the append only file.",
@@ -236,7 +235,7 @@ fn reply_buffer(call: &mut Call<'_>) -> CommandResult {
             parse_i64(args.at(3)).ok_or(CommandError::NotAnInteger)?;
         }
     } else if !args.is(2, "RESIZING") {
-        return Err(misused("DEBUG", args.at(1)));
+        return Err(misused(args));
     }
     call.reply.ok();
     Ok(())

@@ -12,7 +12,7 @@ use sha1::{Digest, Sha1};
 use crate::base::float;
 use crate::keyspace::{Db, DbIndex};
 use crate::server::{Call, CommandResult};
-use crate::types::{Entry, Hash, List, Set, Type, Zset};
+use crate::types::{Entry, Hash, List, Set, Type, Zset, for_container};
 
 /// `DEBUG DIGEST`: simple string, forty hexadecimal digits. O(all elements).
 pub(super) fn digest(call: &mut Call<'_>) -> CommandResult {
@@ -75,74 +75,68 @@ impl Signature {
     fn value(&mut self, db: &Db<'_>, key: &[u8], kind: Type) {
         self.follow(&(kind as u32).to_be_bytes());
         // A key that is of another type has no value: the type is the key's own.
-        match kind {
-            Type::String => {
-                if let Ok(Some(text)) = db.peek_string(key) {
-                    self.follow(text.text(&mut itoa::Buffer::new()));
-                }
-            }
-            Type::List => {
-                if let Ok(Some(list)) = db.peek::<List>(key) {
-                    self.list(&list);
-                }
-            }
-            Type::Set => {
-                if let Ok(Some(set)) = db.peek::<Set>(key) {
-                    self.set(&set);
-                }
-            }
-            Type::Zset => {
-                if let Ok(Some(zset)) = db.peek::<Zset>(key) {
-                    self.zset(&zset);
-                }
-            }
-            Type::Hash => {
-                if let Ok(Some(hash)) = db.peek::<Hash>(key) {
-                    self.hash(&hash);
-                }
-            }
-            Type::Stream => {}
-        }
+        for_container!(
+            kind,
+            T => if let Ok(Some(value)) = db.peek::<T>(key) {
+                value.sign(self);
+            },
+            _ => if let Ok(Some(text)) = db.peek_string(key) {
+                self.follow(text.text(&mut itoa::Buffer::new()));
+            },
+        );
         if db.info(key).is_some_and(|info| info.expiry.is_some()) {
             self.join(b"!!expire!!");
         }
     }
+}
 
-    fn list(&mut self, list: &List) {
-        list.visit(0, usize::MAX, false, |entry| {
-            self.follow_entry(entry);
+/// A value that has a signature.
+trait Signed {
+    fn sign(&self, signature: &mut Signature);
+}
+
+impl Signed for List {
+    fn sign(&self, signature: &mut Signature) {
+        self.visit(0, usize::MAX, false, |entry| {
+            signature.follow_entry(entry);
             true
         });
     }
+}
 
-    fn set(&mut self, set: &Set) {
-        set.visit(|entry| {
-            self.join(entry.bytes(&mut itoa::Buffer::new()));
+impl Signed for Set {
+    fn sign(&self, signature: &mut Signature) {
+        self.visit(|entry| {
+            signature.join(entry.bytes(&mut itoa::Buffer::new()));
             true
         });
     }
+}
 
-    fn zset(&mut self, zset: &Zset) {
-        zset.visit(0, usize::MAX, false, |score, entry| {
+impl Signed for Zset {
+    fn sign(&self, signature: &mut Signature) {
+        self.visit(0, usize::MAX, false, |score, entry| {
             let mut text = Vec::new();
             float::write_double(&mut text, score);
             let mut one = Signature::default();
             one.follow_entry(entry);
             one.follow(&text);
-            self.join(&one.0);
+            signature.join(&one.0);
             true
         });
     }
+}
 
-    fn hash(&mut self, hash: &Hash) {
-        hash.visit(|field| {
+impl Signed for Hash {
+    fn sign(&self, signature: &mut Signature) {
+        self.visit(|field| {
             let mut one = Signature::default();
             one.follow_entry(field.name);
             one.follow_entry(field.value);
             if field.expire_ms.is_some() {
                 one.join(b"!!hexpire!!");
             }
-            self.join(&one.0);
+            signature.join(&one.0);
             true
         });
     }

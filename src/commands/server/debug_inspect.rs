@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use crate::base::number::parse_i64;
 use crate::command::CommandError;
+use crate::commands::generic::references;
 use crate::encodings::hashtable::Shape;
 use crate::encodings::listpack::Listpack;
 use crate::keyspace::DbIndex;
 use crate::server::{Call, CommandResult};
-use crate::types::{Elements, Hash, List, Set, Type, Zset};
+use crate::types::{Container, List, Type, for_container};
 
 /// `DEBUG OBJECT key`: a simple string of `name:value` pairs. The length that the value
 /// would have in an RDB file is not among them.
@@ -20,8 +21,9 @@ pub(super) fn object(call: &mut Call<'_>) -> CommandResult {
         .ok_or(CommandError::NoSuchKey)?;
     let now_s = (call.db.now_ms() / 1000) as u32;
     let mut line = format!(
-        "Value at:{:#x} refcount:1 encoding:{} lru:{} lru_seconds_idle:{}",
+        "Value at:{:#x} refcount:{} encoding:{} lru:{} lru_seconds_idle:{}",
         info.address,
+        references(call, key),
         info.encoding.name(),
         now_s.wrapping_sub(info.idle_seconds) & 0xff_ffff,
         info.idle_seconds,
@@ -66,21 +68,11 @@ pub(super) fn htstats(call: &mut Call<'_>) -> CommandResult {
 pub(super) fn htstats_key(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(2);
     let info = call.db.info(key).ok_or(CommandError::NoSuchKey)?;
-    let shape = match info.kind {
-        Type::Set => call
-            .db
-            .peek::<Set>(key)?
-            .and_then(|v| v.table().map(|t| t.shape())),
-        Type::Hash => call
-            .db
-            .peek::<Hash>(key)?
-            .and_then(|v| v.table().map(|t| t.shape())),
-        Type::Zset => call
-            .db
-            .peek::<Zset>(key)?
-            .and_then(|v| v.table().map(|t| t.shape())),
-        Type::String | Type::List | Type::Stream => None,
-    };
+    let shape = for_container!(
+        info.kind,
+        T => call.db.peek::<T>(key)?.and_then(|value| value.shape()),
+        _ => None,
+    );
     const NO_TABLE: &str =
         "ERR The value stored at the specified key is not represented using an hash table";
     let shape = shape.ok_or(CommandError::Text(NO_TABLE))?;
@@ -114,25 +106,11 @@ fn describe(shape: &Shape, text: &mut String) {
 pub(super) fn listpack(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(2);
     let kind = call.db.info(key).ok_or(CommandError::NoSuchKey)?.kind;
-    let shown = match kind {
-        Type::List => match call.db.peek::<List>(key)?.as_deref() {
-            Some(List::Listpack(pack)) => Some(show(pack)),
-            _ => None,
-        },
-        Type::Set => match call.db.peek::<Set>(key)?.as_deref() {
-            Some(Set::Listpack(pack)) => Some(show(pack)),
-            _ => None,
-        },
-        Type::Hash => match call.db.peek::<Hash>(key)?.as_deref() {
-            Some(Hash::Listpack(pack) | Hash::ListpackEx(pack)) => Some(show(pack)),
-            _ => None,
-        },
-        Type::Zset => match call.db.peek::<Zset>(key)?.as_deref() {
-            Some(Zset::Listpack(pack)) => Some(show(pack)),
-            _ => None,
-        },
-        Type::String | Type::Stream => None,
-    };
+    let shown = for_container!(
+        kind,
+        T => call.db.peek::<T>(key)?.and_then(|value| value.listpack().map(show)),
+        _ => None,
+    );
     let text = shown.ok_or(CommandError::Text("ERR Not a listpack encoded object."))?;
     print!("{text}");
     call.reply.simple("Listpack structure printed on stdout");
@@ -179,8 +157,14 @@ mod tests {
         t.run("SET a 1");
         let line = t.run("DEBUG OBJECT a");
         assert!(
-            line.starts_with("+Value at:0x") && line.contains(" encoding:int lru:"),
+            line.starts_with("+Value at:0x")
+                && line.contains(" refcount:2147483647 encoding:int lru:"),
             "{line}"
+        );
+        t.run("SET a 12345");
+        assert!(
+            t.run("DEBUG OBJECT a")
+                .contains(" refcount:1 encoding:int ")
         );
         assert_eq!(t.run("DEBUG OBJECT b"), "-ERR no such key\r\n");
         assert_eq!(

@@ -66,8 +66,7 @@ const HELP: Spec = help::row(help);
 /// `LATENCY HELP`.
 fn help(call: &mut Call<'_>) -> CommandResult {
     write_help(
-        call.reply,
-        "latency",
+        call,
         &[
             "DOCTOR",
             "    What was slow, in words.",

@@ -132,6 +132,8 @@ const ADVICE: &[(&str, &str)] = &[
         "expire-cycle",
         "Many keys, or very large ones, expire together: spread their times, or split them.",
     ),
+    ("expire-del", "Large values expire: split them."),
+    ("evict-del", "Large values are evicted: split them."),
     (
         "eviction-cycle",
         "Eviction has much to do: raise maxmemory, or let large values be freed off the loop \

@@ -7,7 +7,7 @@ use crate::commands::help::{self, write_help};
 use crate::resp::Reply;
 use crate::server::info::{MemoryFigures, Source, excess, human, memory_figures};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Hash, List, Set, Type, Zset};
+use crate::types::{Measured, for_container};
 
 const TIPS: &[&str] = &[
     "nondeterministic_output",
@@ -27,8 +27,7 @@ const HELP: Spec = help::row(help);
 /// `MEMORY HELP`.
 fn help(call: &mut Call<'_>) -> CommandResult {
     write_help(
-        call.reply,
-        "memory",
+        call,
         &[
             "DOCTOR",
             "    What is wrong with the memory, if anything.",
@@ -73,13 +72,11 @@ fn usage(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     };
     let db = &call.db;
-    let value = match info.kind {
-        Type::String | Type::Stream => None,
-        Type::List => db.peek::<List>(key)?.map(|v| v.memory_bytes(samples)),
-        Type::Set => db.peek::<Set>(key)?.map(|v| v.memory_bytes(samples)),
-        Type::Hash => db.peek::<Hash>(key)?.map(|v| v.memory_bytes(samples)),
-        Type::Zset => db.peek::<Zset>(key)?.map(|v| v.memory_bytes(samples)),
-    };
+    let value = for_container!(
+        info.kind,
+        T => db.peek::<T>(key)?.map(|value| value.memory_bytes(samples)),
+        _ => None,
+    );
     // A slot of the table with its share of empty ones is about ten bytes.
     const SLOT_BYTES: usize = 10;
     let bytes = info.entry_bytes + value.unwrap_or(0) + SLOT_BYTES;

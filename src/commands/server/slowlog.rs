@@ -37,7 +37,7 @@ fn get(call: &mut Call<'_>) -> CommandResult {
             Some(n) => n as usize,
             None => return Err(BAD_COUNT),
         },
-        _ => return Err(misused("SLOWLOG", args.at(1))),
+        _ => return Err(misused(args)),
     };
     let log = &call.server.slowlog.entries;
     let reply = &mut *call.reply;
@@ -60,8 +60,7 @@ const HELP: Spec = help::row(help);
 /// `SLOWLOG HELP`.
 fn help(call: &mut Call<'_>) -> CommandResult {
     write_help(
-        call.reply,
-        "slowlog",
+        call,
         &[
             "GET [<count>]",
             "    The last <count> slow commands (default: 10, -1 means all), each with its",
@@ -116,6 +115,20 @@ mod tests {
         t.run("CONFIG SET slowlog-log-slower-than 0");
         t.run("SLOWLOG RESET");
         t
+    }
+
+    #[test]
+    fn a_log_of_no_length_is_off_and_keeps_what_it_has() {
+        let mut t = bed();
+        t.run("GET a");
+        t.run("GET b");
+        t.run("CONFIG SET slowlog-max-len 0");
+        let kept = t.run("SLOWLOG LEN");
+        t.run("GET c");
+        assert_eq!(t.run("SLOWLOG LEN"), kept);
+        assert!(t.run("SLOWLOG GET 3").contains("$1\r\nb\r\n"));
+        t.run("CONFIG SET slowlog-max-len 1");
+        assert_eq!(t.run("SLOWLOG LEN"), ":1\r\n");
     }
 
     #[test]

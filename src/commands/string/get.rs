@@ -2,7 +2,7 @@
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::ExpireArg;
-use crate::keyspace::Class;
+use crate::keyspace::{Cause, Class};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 
@@ -68,7 +68,7 @@ fn getex(call: &mut Call<'_>) -> CommandResult {
     text.reply(call.reply);
     match (wanted, when) {
         (NewExpiry::Set(arg), Some(when)) if arg.form.is_absolute() && when <= now => {
-            place.delete();
+            place.delete(Cause::User);
             call.db.changed(key, Class::GENERIC, "del");
             call.rewrite(&[call.db.expire_word(), key]);
         }
@@ -110,7 +110,7 @@ fn getdel(call: &mut Call<'_>) -> CommandResult {
         None => call.reply.null(),
         Some(text) => {
             text.reply(call.reply);
-            place.delete();
+            place.delete(Cause::User);
             call.db.changed(key, Class::GENERIC, "del");
             call.rewrite(&[b"DEL", key]);
         }
@@ -136,7 +136,7 @@ fn delifeq(call: &mut Call<'_>) -> CommandResult {
         .string()?
         .is_some_and(|text| text.text(&mut itoa::Buffer::new()) == wanted);
     if equal {
-        place.delete();
+        place.delete(Cause::User);
         call.db.changed(key, Class::GENERIC, "del");
         call.rewrite(&[b"DEL", key]);
     }

@@ -217,6 +217,7 @@ impl Loop {
         self.engine.write_aof();
         self.flush_replies();
         self.close_clients();
+        self.engine.free_on();
         let busy = clock::cycles().wrapping_sub(self.began);
         self.engine.save_on(busy, idle);
         self.engine.rewrite_on(busy, idle);

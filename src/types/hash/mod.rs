@@ -11,6 +11,7 @@ mod packed;
 use super::{Container, Encoding, Entry, Limits, Type, below, boxed};
 use crate::encodings::elements::Elements;
 use crate::encodings::fields::{Field, FieldTable, Ttl};
+use crate::encodings::hashtable::Shape;
 use crate::encodings::listpack::Listpack;
 use crate::encodings::thin::Thin;
 use packed::{NO_EXPIRY, expiry_at, find, record, records, set_in_extended, set_in_listpack};
@@ -127,7 +128,8 @@ impl Hash {
             Hash::Listpack(pack) => set_in_listpack(pack, name, value),
             Hash::ListpackEx(pack) => set_in_extended(pack, name, value, expiry),
         };
-        if created && self.len() > limits.hash_max_listpack_entries {
+        // Of a field that was there too: the limit may be lower than it was.
+        if self.len() > limits.hash_max_listpack_entries {
             self.become_table();
         }
         created
@@ -353,6 +355,17 @@ impl Container for Hash {
             }
             Hash::Table(table) => table.check_invariants(),
         }
+    }
+
+    fn listpack(&self) -> Option<&Listpack> {
+        match self {
+            Hash::Listpack(pack) | Hash::ListpackEx(pack) => Some(pack),
+            Hash::Table(_) => None,
+        }
+    }
+
+    fn shape(&self) -> Option<Shape> {
+        self.table().map(|table| table.shape())
     }
 
     fn free_effort(&self) -> usize {

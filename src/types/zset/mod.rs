@@ -9,6 +9,7 @@ mod packed;
 
 use super::{Container, Encoding, Entry, Limits, Type, below, boxed};
 use crate::encodings::elements::Elements;
+use crate::encodings::hashtable::Shape;
 use crate::encodings::listpack::Listpack;
 use crate::encodings::scored::ScoredTable;
 use crate::encodings::thin::Thin;
@@ -337,6 +338,17 @@ impl Container for Zset {
             }
             Zset::Table(table) => table.check_invariants(),
         }
+    }
+
+    fn listpack(&self) -> Option<&Listpack> {
+        match self {
+            Zset::Listpack(pack) => Some(pack),
+            Zset::Table(_) => None,
+        }
+    }
+
+    fn shape(&self) -> Option<Shape> {
+        self.table().map(|table| table.shape())
     }
 
     fn free_effort(&self) -> usize {

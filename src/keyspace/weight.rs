@@ -1,0 +1,72 @@
+//! How many bytes a whole database takes, about, without looking at all of it.
+//!
+//! Some keys are looked at: table order is hash order, so that the first ones are a fair
+//! sample. A database also knows how many keys it has of each type and size ([`KeySizes`]), so
+//! what stands for the rest is the mean of their own kind and size. A size of which no key was
+//! seen (there are few of them, but they may be the big ones) is counted by the bytes that an
+//! element of that type takes elsewhere.
+
+use super::KeySizes;
+use super::database::Database;
+use super::entry::Entry;
+use super::sizes::Size;
+use crate::types::Type;
+
+/// Elements of a table, or nodes of a list, that are looked at.
+pub(super) const SAMPLES: usize = 16;
+
+/// Keys that are looked at.
+const KEYS: usize = 256;
+
+/// Bytes of an element of a container, where none was seen; of a string it is one.
+const ELEMENT_BYTES: u64 = 32;
+
+/// Keys seen, their bytes, their elements.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    keys: u64,
+    bytes: u64,
+    elements: u64,
+}
+
+impl Seen {
+    fn add(&mut self, bytes: usize, elements: usize) {
+        self.keys += 1;
+        self.bytes += bytes as u64;
+        self.elements += elements as u64;
+    }
+}
+
+/// Bytes of a database, its table included. O(1).
+pub(super) fn of_database(db: &Database) -> usize {
+    let mut seen = [[Seen::default(); KeySizes::BINS]; Type::ALL.len()];
+    for entry in db.entries().take(KEYS) {
+        let size = Size::of(entry);
+        seen[size.kind() as usize][size.bin()].add(bytes_of(entry), size.elements());
+    }
+    let mut bytes = 0;
+    for kind in Type::ALL {
+        let seen = &seen[kind as usize];
+        let (all_bytes, all_elements) = seen
+            .iter()
+            .fold((0, 0), |(b, e), s| (b + s.bytes, e + s.elements));
+        let per_element = match kind {
+            Type::String => 1,
+            _ => all_bytes.checked_div(all_elements).unwrap_or(ELEMENT_BYTES),
+        };
+        for (least, keys) in db.sizes().of(kind) {
+            let like = seen[Size::new(kind, least as usize).bin()];
+            bytes += match like.keys {
+                // The middle of the bin.
+                0 => keys * (least + least / 2) * per_element,
+                n => (u128::from(like.bytes) * u128::from(keys) / u128::from(n)) as u64,
+            };
+        }
+    }
+    db.table_bytes() + bytes as usize
+}
+
+/// Bytes of an entry with its value.
+fn bytes_of(entry: Entry) -> usize {
+    entry.memory_bytes() + super::database::container_bytes(entry, SAMPLES)
+}
