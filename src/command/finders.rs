@@ -3,10 +3,7 @@
 //!
 //! A row names its finder (`Spec::find_keys`); its `plan` asks it where the key specs do not
 //! say.
-#![allow(
-    dead_code,
-    reason = "bitmaps, geo, streams and MIGRATE are not there yet"
-)]
+#![allow(dead_code, reason = "bitmaps, geo and streams are not there yet")]
 
 use super::keys::{Keys, Run};
 use super::{Access, BadKeys};

@@ -79,7 +79,11 @@ impl KeyPlan {
                 }
                 None => Otherwise::NoKeys,
             },
-            ahead: spec.keys.first().and_then(Ahead::of),
+            // Where specs do not tell all, the first may tell a key that is none (MIGRATE).
+            ahead: match spec.keys.iter().any(has(Access::INCOMPLETE)) {
+                true => None,
+                false => spec.keys.first().and_then(Ahead::of),
+            },
         }
     }
 

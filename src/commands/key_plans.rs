@@ -36,6 +36,7 @@ fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Told {
             };
             Some(vec![(1, used | Access::UPDATE)])
         }
+        "migrate" => migrate(args),
         "sort" => Some(sort(args)),
         "sort_ro" => Some(vec![(1, Access::RO | Access::ACCESS)]),
         name => {
@@ -46,6 +47,27 @@ fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Told {
             by_loose_count(spec.keys, args)
         }
     })
+}
+
+/// The key in its old place, or those behind KEYS, which is looked for where options stand.
+fn migrate(args: &[&[u8]]) -> Told {
+    let access = Access::RW | Access::ACCESS | Access::DELETE;
+    // The specs look for the word anywhere, but last.
+    if !args[1..args.len() - 1].iter().any(|word| is(word, "keys")) {
+        return Some(vec![(3, access)]);
+    }
+    let mut rest = args.iter().enumerate().skip(6);
+    while let Some((at, word)) = rest.next() {
+        if is(word, "auth") {
+            rest.next();
+        } else if is(word, "auth2") {
+            rest.nth(1);
+        } else if is(word, "keys") {
+            let all = (at + 1..args.len()).map(|at| (at, access)).collect();
+            return args[3].is_empty().then_some(all);
+        }
+    }
+    Some(vec![(3, access)])
 }
 
 fn is(arg: &[u8], word: &str) -> bool {

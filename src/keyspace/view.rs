@@ -49,6 +49,11 @@ impl<'a> KeyView<'a> {
 }
 
 impl ValueView<'_> {
+    /// Whether it is a hash of which fields expire.
+    pub fn has_field_expiries(&self) -> bool {
+        matches!(self, ValueView::Hash(hash) if hash.expire_min().is_some())
+    }
+
     /// Bytes of a container's tables and elements, about; 0 for strings and packed forms,
     /// which are one block.
     pub(super) fn loose_bytes(&self) -> usize {

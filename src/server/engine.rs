@@ -101,6 +101,7 @@ impl Engine {
             relisten: false,
             saving: Saving::new(now.unix_s()),
             forks: Default::default(),
+            migrate_links: Default::default(),
             load_due_us: 0,
             last_load: LoadFigures::default(),
             skips_checksums: false,
@@ -197,6 +198,7 @@ impl Engine {
         self.look_at_rewrites();
         let server = &mut self.server;
         server.recount_client_memory();
+        server.migrate_links.close_idle(server.now.mono_ms);
         self.begin_due_save();
         let server = &mut self.server;
         server.stats.cron_ticks += clock::cycles().wrapping_sub(began);

@@ -28,6 +28,7 @@ pub mod listen;
 mod load_steps;
 mod loading;
 pub mod log;
+mod migrate;
 mod monitor;
 mod outbox;
 pub mod process;
@@ -57,6 +58,7 @@ pub use histogram::Histogram;
 pub use latency::{EventSeries, Latency};
 pub use load_steps::LoadProgress;
 pub use loading::LoadFigures;
+pub use migrate::{MigrateLink, MigrateLinks};
 pub use recent::{Buffers, RecentPeaks};
 pub use recorder::Recorder;
 pub use run::Loop;
@@ -159,6 +161,7 @@ pub struct Server {
     /// Snapshots as files.
     pub saving: saving::Saving,
     pub forks: child::Forks,
+    pub migrate_links: MigrateLinks,
     /// With `key-load-delay`, when loading goes on, microseconds since the start.
     load_due_us: u64,
     /// What the last load of a file found.

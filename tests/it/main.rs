@@ -29,6 +29,7 @@ mod harness;
 mod hostile;
 mod large;
 mod memory;
+mod migrate;
 mod process;
 mod rdb;
 mod redis_cli;

@@ -2,6 +2,7 @@
 
 use crate::base::crc64;
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::keyspace::ValueView;
 use crate::persistence::rdb::{VERSION_FIELD_TTLS, Writer};
 use crate::server::{Call, CommandResult, Spec};
 
@@ -25,13 +26,19 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     };
     let mut writer = Writer::new(VERSION_FIELD_TTLS, compress);
-    writer.value(&view.value);
-    let mut payload = writer.take(Vec::new());
-    payload.extend_from_slice(&(VERSION_FIELD_TTLS as u16).to_le_bytes());
-    let sum = crc64::update(0, &payload);
-    payload.extend_from_slice(&sum.to_le_bytes());
+    let payload = payload_of(&mut writer, &view.value);
     call.reply.bulk(&payload);
     Ok(())
+}
+
+/// A value in the writer's version, that version and the checksum.
+pub(super) fn payload_of(writer: &mut Writer, value: &ValueView<'_>) -> Vec<u8> {
+    writer.value(value);
+    let mut payload = writer.take(Vec::new());
+    payload.extend_from_slice(&(writer.version() as u16).to_le_bytes());
+    let sum = crc64::update(0, &payload);
+    payload.extend_from_slice(&sum.to_le_bytes());
+    payload
 }
 
 #[cfg(test)]

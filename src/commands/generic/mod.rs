@@ -4,6 +4,7 @@ mod delete;
 pub(super) mod docs;
 mod dump;
 mod expire;
+mod migrate;
 mod object;
 mod rename;
 mod restore;
@@ -44,7 +45,9 @@ pub(super) static SPECS: &[Spec] = &[
     ttl::PEXPIRETIME,
     ttl::PERSIST,
     dump::DUMP,
+    migrate::MIGRATE,
     restore::RESTORE,
+    restore::RESTORE_ASKING,
     wait::WAIT,
     wait::WAITAOF,
 ];

@@ -15,6 +15,13 @@ pub(super) const RESTORE: Spec = Spec {
     ..Spec::new("restore", restore)
 };
 
+/// As RESTORE: what a node of a cluster sends to another that is to take a slot over.
+pub(super) const RESTORE_ASKING: Spec = Spec {
+    name: "restore-asking",
+    flags: RESTORE.flags.union(Flags::ASKING),
+    ..RESTORE
+};
+
 const BUSY_KEY: &str = "BUSYKEY Target key name already exists.";
 const BAD_TTL: &str = "ERR Invalid TTL value, must be >= 0";
 const BAD_IDLE_TIME: &str = "ERR Invalid IDLETIME value, must be >= 0";
@@ -87,7 +94,8 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
     let expiry = match (ttl, options.absolute) {
         (0, _) => None,
         (at, true) => Some(at),
-        (ttl, false) => Some(ttl.saturating_add(now)),
+        // A time beyond all time wraps, as in Redis: it has passed.
+        (ttl, false) => Some(ttl.wrapping_add(now)),
     };
     let deep = call.server.config.sanitize_dump_payload != SanitizePayload::No;
     let limits = *call.db.limits();

@@ -24,4 +24,4 @@ pub use fault::{Fault, RdbError};
 pub use input::Input;
 pub use payload::Payload;
 pub use reader::{End, KeyFacts, Loader, ReadOptions, Reader};
-pub use writer::{Use, VERSION_FIELD_TTLS, VERSION_USUAL, Writer};
+pub use writer::{Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_USUAL, Writer};

@@ -18,6 +18,8 @@ use super::format::{kind, opcode};
 
 /// What is written unless fields expire.
 pub const VERSION_USUAL: u32 = 11;
+/// What Redis 7.0 reads, too: for payloads that go to another server.
+pub const VERSION_MIGRATE: u32 = 10;
 /// The newest version that is written, and the first whose fields may expire.
 pub const VERSION_FIELD_TTLS: u32 = 12;
 /// The first version with packed sets.
@@ -71,6 +73,10 @@ impl Writer {
             too_new: None,
             first_expiry: None,
         }
+    }
+
+    pub fn version(&self) -> u32 {
+        self.version
     }
 
     /// Bytes that wait to be taken.

@@ -151,8 +151,8 @@ pub(super) fn stats(from: &Source<'_>, to: &mut Writer) {
     to.zeros(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"]);
     to.field("latest_fork_usec", server.forks.last_us);
     to.field("total_forks", server.forks.total);
+    to.field("migrate_cached_sockets", server.migrate_links.len());
     to.zeros(&[
-        "migrate_cached_sockets",
         "slave_expires_tracked_keys",
         "active_defrag_hits",
         "active_defrag_misses",

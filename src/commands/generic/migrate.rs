@@ -1,0 +1,305 @@
+//! MIGRATE: keys go to another server.
+//!
+//!     DUMP here -> RESTORE there -> its OK -> deleted here
+//!
+//! A key is deleted here only when the other server has acknowledged it, so that an error or a
+//! timeout may leave it in both places, never in none. Everybody waits meanwhile, as in Redis:
+//! nobody sees a key in neither place or in both.
+
+use std::io;
+use std::time::Duration;
+
+use super::dump::payload_of;
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Begin, Category, CommandError, Find, Flags, KeySpec, finders};
+use crate::keyspace::{Cause, Class};
+use crate::persistence::rdb::{VERSION_FIELD_TTLS, VERSION_MIGRATE, Writer};
+use crate::resp::write_request;
+use crate::server::{Call, CommandResult, MigrateLink, Spec};
+
+const ACCESS: Access = Access::RW.union(Access::ACCESS).union(Access::DELETE);
+
+pub(super) const MIGRATE: Spec = Spec {
+    arity: Arity::AtLeast(6),
+    flags: Flags::WRITE,
+    keys: &[
+        KeySpec::one(3, ACCESS),
+        KeySpec {
+            access: ACCESS.union(Access::INCOMPLETE),
+            begin: Begin::Keyword {
+                word: "KEYS",
+                from: -2,
+            },
+            find: Find::Range {
+                last: -1,
+                step: 1,
+                limit: 0,
+            },
+            notes: "",
+        },
+    ],
+    find_keys: Some(finders::migrate),
+    categories: Category::KEYSPACE.union(Category::DANGEROUS),
+    tips: &["nondeterministic_output"],
+    ..Spec::new("migrate", migrate)
+};
+
+const CANNOT_CONNECT: &str = "IOERR error or timeout connecting to the client";
+const CANNOT_WRITE: &str = "IOERR error or timeout writing to target instance";
+const CANNOT_READ: &str = "IOERR error or timeout reading to target instance";
+const KEY_AND_KEYS: &str =
+    "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string";
+const USUAL_TIMEOUT_MS: i64 = 1000;
+
+/// What the options say.
+struct Options<'a> {
+    copy: bool,
+    replace: bool,
+    /// User, if one is named, and password.
+    auth: Option<(Option<&'a [u8]>, &'a [u8])>,
+    /// Where the keys stand among the arguments.
+    keys: std::ops::Range<usize>,
+    db: i64,
+    timeout: Duration,
+}
+
+impl<'a> Options<'a> {
+    fn parse(call: &Call<'a>) -> Result<Options<'a>, CommandError> {
+        let args = call.args;
+        let (mut copy, mut replace, mut auth, mut keys) = (false, false, None, 3..4);
+        let mut at = 6;
+        while at < args.len() {
+            let more = args.len() - at - 1;
+            if args.is(at, "COPY") {
+                copy = true;
+            } else if args.is(at, "REPLACE") {
+                replace = true;
+            } else if args.is(at, "AUTH") && more >= 1 {
+                auth = Some((None, args.at(at + 1)));
+                at += 1;
+            } else if args.is(at, "AUTH2") && more >= 2 {
+                auth = Some((Some(args.at(at + 1)), args.at(at + 2)));
+                at += 2;
+            } else if args.is(at, "KEYS") {
+                if !args.at(3).is_empty() {
+                    return Err(CommandError::Text(KEY_AND_KEYS));
+                }
+                keys = at + 1..args.len();
+                break;
+            } else {
+                return Err(CommandError::Syntax);
+            }
+            at += 1;
+        }
+        let number = |at: usize| parse_i64(args.at(at)).ok_or(CommandError::NotAnInteger);
+        let (timeout, db) = (number(5)?, number(4)?);
+        let timeout = match timeout {
+            1.. => timeout,
+            _ => USUAL_TIMEOUT_MS,
+        };
+        Ok(Options {
+            copy,
+            replace,
+            auth,
+            keys,
+            db,
+            timeout: Duration::from_millis(timeout as u64),
+        })
+    }
+
+    /// What is sent before the keys, and how many replies come to it.
+    fn preface(&self, link: &MigrateLink, out: &mut Vec<u8>) -> usize {
+        let mut replies = 0;
+        if let Some((user, password)) = self.auth {
+            let words = [Some(&b"AUTH"[..]), user, Some(password)];
+            let words: Vec<&[u8]> = words.into_iter().flatten().collect();
+            write_request(out, words.into_iter());
+            replies += 1;
+        }
+        if link.selected != Some(self.db) {
+            let mut digits = itoa::Buffer::new();
+            let db = digits.format(self.db).as_bytes();
+            write_request(out, [b"SELECT", db].into_iter());
+            replies += 1;
+        }
+        replies
+    }
+}
+
+/// How sending the keys ended, if not well.
+enum Failed {
+    Connect,
+    Write,
+    Read,
+    /// The other server's own error.
+    There(Vec<u8>),
+}
+
+/// `MIGRATE host port key|"" db timeout-ms [COPY] [REPLACE] [AUTH password | AUTH2 user
+/// password] [KEYS key ...]`: moves keys to a database of another server.
+///
+/// Reply: OK; NOKEY when there is none of them; else what went wrong, at the other server or
+/// on the way. A key stays here until the other server has it. O(size of the values).
+fn migrate(call: &mut Call<'_>) -> CommandResult {
+    let options = Options::parse(call)?;
+    let mut requests = Vec::new();
+    let keys = write_restores(call, &options, &mut requests);
+    if keys.is_empty() {
+        call.reply.simple("NOKEY");
+        return Ok(());
+    }
+    let ended = exchange(call, &options, &requests, &keys);
+    match ended {
+        Ok(()) => {
+            call.reply.ok();
+            Ok(())
+        }
+        Err(Failed::Connect) => Err(CommandError::Text(CANNOT_CONNECT)),
+        Err(Failed::Write) => Err(CommandError::Text(CANNOT_WRITE)),
+        Err(Failed::Read) => Err(CommandError::Text(CANNOT_READ)),
+        Err(Failed::There(error)) => Err(CommandError::owned(format!(
+            "ERR Target instance replied with error: {}",
+            String::from_utf8_lossy(error.strip_prefix(b"-").unwrap_or(&error))
+        ))),
+    }
+}
+
+/// Sends the requests, and deletes what was acknowledged. A connection that was kept may have
+/// been closed there meanwhile: then a new one is tried.
+fn exchange(
+    call: &mut Call<'_>,
+    options: &Options<'_>,
+    requests: &[u8],
+    keys: &[&[u8]],
+) -> Result<(), Failed> {
+    let host = call.args.at(1);
+    let port = parse_i64(call.args.at(2)).and_then(|port| u16::try_from(port).ok());
+    let port = port.ok_or(Failed::Connect)?;
+    let mut may_retry = true;
+    loop {
+        let links = &mut call.server.migrate_links;
+        let link = links.take(host, port, options.timeout);
+        let mut link = link.map_err(|error| match error.kind() {
+            // Redis finds it out when it writes.
+            io::ErrorKind::ConnectionRefused => Failed::Write,
+            _ => Failed::Connect,
+        })?;
+        let sent = send(&mut link, options, requests, keys.len());
+        if sent.broken.is_none() {
+            link.selected = sent.failed.is_none().then_some(options.db);
+            let now_ms = call.server.now.mono_ms;
+            call.server.migrate_links.keep(link, now_ms);
+        }
+        let nothing_done = sent.acknowledged.is_empty() && !is_refusal(&sent.failed);
+        let is_retried = match sent.broken {
+            None | Some(io::ErrorKind::TimedOut) => false,
+            Some(_) => may_retry && nothing_done,
+        };
+        if is_retried {
+            may_retry = false;
+            continue;
+        }
+        if !options.copy {
+            let moved: Vec<&[u8]> = sent.acknowledged.into_iter().map(|at| keys[at]).collect();
+            delete(call, &moved);
+        }
+        return sent.failed.map_or(Ok(()), Err);
+    }
+}
+
+fn is_refusal(failed: &Option<Failed>) -> bool {
+    matches!(failed, Some(Failed::There(_)))
+}
+
+/// Writes a RESTORE for each key that is there; those keys.
+fn write_restores<'a>(
+    call: &mut Call<'a>,
+    options: &Options<'_>,
+    out: &mut Vec<u8>,
+) -> Vec<&'a [u8]> {
+    let args = call.args;
+    let compress = call.server.config.rdbcompression;
+    let mut writer = Writer::new(VERSION_MIGRATE, compress);
+    let mut newer = None;
+    let now = call.db.now_ms();
+    let mut keys = Vec::new();
+    for key in options.keys.clone().map(|at| args.at(at)) {
+        let Some(view) = call.db.view(key) else {
+            continue;
+        };
+        // Who reads older forms only can have all but hashes whose fields expire.
+        let writer = match view.value.has_field_expiries() {
+            false => &mut writer,
+            true => newer.get_or_insert_with(|| Writer::new(VERSION_FIELD_TTLS, compress)),
+        };
+        let payload = payload_of(writer, &view.value);
+        let ttl = view.expiry.map_or(0, |at| (at - now).max(1));
+        let mut digits = itoa::Buffer::new();
+        let ttl = digits.format(ttl).as_bytes();
+        let words = [b"RESTORE", key, ttl, &payload];
+        let replace = options.replace.then_some(&b"REPLACE"[..]);
+        let words: Vec<&[u8]> = words.into_iter().chain(replace).collect();
+        write_request(out, words.into_iter());
+        keys.push(key);
+    }
+    keys
+}
+
+/// What became of the requests.
+#[derive(Default)]
+struct Sent {
+    /// The keys that the other server has, by their places.
+    acknowledged: Vec<usize>,
+    failed: Option<Failed>,
+    /// Why the connection cannot be used any more.
+    broken: Option<io::ErrorKind>,
+}
+
+/// Sends all and reads the replies.
+fn send(link: &mut MigrateLink, options: &Options<'_>, requests: &[u8], keys: usize) -> Sent {
+    let mut done = Sent::default();
+    let mut preface = Vec::new();
+    let replies = options.preface(link, &mut preface);
+    let sent = link
+        .dialled
+        .send(&preface, options.timeout)
+        .and_then(|()| link.dialled.send(requests, options.timeout));
+    if let Err(error) = sent {
+        done.failed = Some(Failed::Write);
+        done.broken = Some(error.kind());
+        return done;
+    }
+    // Behind a refused AUTH or SELECT a key may have come to a wrong place.
+    let mut preface_refused = false;
+    for at in 0..replies + keys {
+        let line = match link.dialled.line(options.timeout) {
+            Ok(line) => line,
+            Err(error) => {
+                done.failed.get_or_insert(Failed::Read);
+                done.broken = Some(error.kind());
+                return done;
+            }
+        };
+        if line.first() == Some(&b'-') {
+            done.failed.get_or_insert(Failed::There(line));
+            preface_refused |= at < replies;
+        } else if at >= replies && !preface_refused {
+            done.acknowledged.push(at - replies);
+        }
+    }
+    done
+}
+
+/// What has moved goes here.
+fn delete(call: &mut Call<'_>, moved: &[&[u8]]) {
+    let mut words: Vec<&[u8]> = vec![b"DEL"];
+    for key in moved {
+        if call.db.delete(key, Cause::Server) {
+            call.db.changed(key, Class::GENERIC, "del");
+            words.push(key);
+        }
+    }
+    if words.len() > 1 {
+        call.rewrite(&words);
+    }
+}

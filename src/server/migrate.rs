@@ -1,0 +1,74 @@
+//! Connections to other servers that MIGRATE keeps for a while.
+
+use std::io;
+use std::time::Duration;
+
+use crate::net::Dialled;
+
+/// More are not kept.
+const LINKS_MAX: usize = 64;
+/// Without use they are closed after this time.
+const IDLE_MAX_MS: u64 = 10_000;
+
+/// A connection to one server.
+#[derive(Debug)]
+pub struct MigrateLink {
+    host: Vec<u8>,
+    port: u16,
+    pub dialled: Dialled,
+    /// The database that is selected there; `None`: not known.
+    pub selected: Option<i64>,
+    used_ms: u64,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct MigrateLinks {
+    links: Vec<MigrateLink>,
+}
+
+impl MigrateLinks {
+    /// How many are open (INFO `migrate_cached_sockets`).
+    pub fn len(&self) -> usize {
+        self.links.len()
+    }
+
+    /// The one that is kept for this server, or a new one.
+    pub fn take(&mut self, host: &[u8], port: u16, limit: Duration) -> io::Result<MigrateLink> {
+        let kept = self
+            .links
+            .iter()
+            .position(|link| link.port == port && link.host == host);
+        if let Some(at) = kept {
+            return Ok(self.links.swap_remove(at));
+        }
+        let name = std::str::from_utf8(host).map_err(io::Error::other)?;
+        Ok(MigrateLink {
+            host: host.to_vec(),
+            port,
+            dialled: Dialled::connect(name, port, limit)?,
+            selected: None,
+            used_ms: 0,
+        })
+    }
+
+    /// Keeps one that is in order.
+    pub fn keep(&mut self, link: MigrateLink, now_ms: u64) {
+        if self.links.len() >= LINKS_MAX {
+            let oldest = (0..self.links.len()).min_by_key(|&at| self.links[at].used_ms);
+            if let Some(oldest) = oldest {
+                self.links.swap_remove(oldest);
+            }
+        }
+        self.links.push(MigrateLink {
+            used_ms: now_ms,
+            ..link
+        });
+    }
+
+    /// Closes those that were not used for long.
+    pub fn close_idle(&mut self, now_ms: u64) {
+        self.links
+            .retain(|link| now_ms.saturating_sub(link.used_ms) <= IDLE_MAX_MS);
+    }
+}
