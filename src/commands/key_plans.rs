@@ -52,8 +52,8 @@ fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Told {
 /// The key in its old place, or those behind KEYS, which is looked for where options stand.
 fn migrate(args: &[&[u8]]) -> Told {
     let access = Access::RW | Access::ACCESS | Access::DELETE;
-    // The specs look for the word anywhere, but last.
-    if !args[1..args.len() - 1].iter().any(|word| is(word, "keys")) {
+    // The specs look for the word anywhere, but first and last.
+    if !args[2..args.len() - 1].iter().any(|word| is(word, "keys")) {
         return Some(vec![(3, access)]);
     }
     let mut rest = args.iter().enumerate().skip(6);

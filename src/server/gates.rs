@@ -47,7 +47,7 @@ impl Interest {
             Some(_) => PAUSED.union(Flags::RUNS_QUEUE),
             None => Flags::empty(),
         };
-        let unsaved = match server.saving.guards_large {
+        let unsaved = match server.saving.guards_large || server.saving.holds_writers {
             true => Flags::WRITE.union(Flags::RUNS_QUEUE),
             false => Flags::empty(),
         };
@@ -171,10 +171,21 @@ fn disk(world: &mut World<'_>, spec: &Spec) -> Result<(), CommandError> {
     world.server.aof_refusal().map_or(Ok(()), Err)
 }
 
-/// Whether the command would write to a large container that is being saved: it waits until
-/// it is. O(keys), while a snapshot is made and there are such containers.
+/// Whether the command would write to a large container that is being saved, or write at all
+/// while too much waits to be saved: it waits until it is. O(keys), while a snapshot is made and
+/// there is something to wait for.
 pub(super) fn awaits_save(world: &mut World<'_>, asked: Asked<'_>) -> bool {
-    if !world.server.saving.guards_large || world.client.flags.contains(ClientFlags::FAKE) {
+    if world.client.flags.contains(ClientFlags::FAKE) {
+        return false;
+    }
+    let saving = &world.server.saving;
+    if saving.holds_writers {
+        let flags = asked.spec.flags;
+        return flags.contains(Flags::WRITE)
+            || flags.contains(Flags::RUNS_QUEUE)
+                && queue_has(world.server, world.client, Flags::WRITE);
+    }
+    if !saving.guards_large {
         return false;
     }
     if asked.spec.flags.contains(Flags::RUNS_QUEUE) {

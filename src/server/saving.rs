@@ -26,6 +26,10 @@ const SLICE_NANOS_MIN: u64 = 50_000;
 const SLICE_NANOS_MAX: u64 = 400_000;
 /// After a save that failed, save points wait this long.
 const RETRY_MS: u64 = 5_000;
+/// Bytes of values that were about to change and wait to be saved: past the first figure all
+/// writers wait from the next turn on, until there are no more than the second.
+const EARLY_MAX: usize = 32 << 20;
+const EARLY_RESUME: usize = 8 << 20;
 /// About as many elements of one container a pass saves in a millisecond, with half of a busy
 /// loop's time.
 const ELEMENTS_PER_MS: u64 = 2_500;
@@ -202,6 +206,10 @@ pub struct Saving {
     awaiting: Vec<ClientId>,
     /// Writers of large containers must be looked at: some are not saved yet.
     pub(super) guards_large: bool,
+    /// More has been about to change than may wait to be saved: all writers wait.
+    pub(super) holds_writers: bool,
+    /// The log has told so of this pass.
+    told_held: bool,
     wake: Wake,
     /// Files are made: not where commands run in a test's process.
     pub on_disk: bool,
@@ -219,6 +227,8 @@ impl Saving {
             saves: 0,
             awaiting: Vec::new(),
             guards_large: false,
+            holds_writers: false,
+            told_held: false,
             wake: Arc::new(|| ()),
             on_disk: false,
         }
@@ -478,8 +488,37 @@ impl Server {
     pub(super) fn refresh_interest(&mut self, keyspace: &Keyspace) {
         // Containers of fewer elements are small, or saved in a moment.
         const MANY: u64 = 512;
+        self.saving.told_held &= keyspace.is_saving();
+        self.saving.holds_writers &= keyspace.is_saving();
         self.saving.guards_large = keyspace.is_saving() && keyspace.has_containers_of(MANY);
         self.interest = Interest::of(self);
+    }
+
+    /// What must be saved early has a bound. To be called when a pass has had its slice.
+    pub(super) fn bound_early(&mut self, keyspace: &Keyspace) {
+        let bytes = match keyspace.is_saving() {
+            true => keyspace.early_bytes(),
+            false => 0,
+        };
+        let holds = match self.saving.holds_writers {
+            true => bytes > EARLY_RESUME,
+            false => bytes > EARLY_MAX,
+        };
+        if holds == self.saving.holds_writers {
+            return;
+        }
+        self.saving.holds_writers = holds;
+        self.refresh_interest(keyspace);
+        if !holds {
+            self.release_awaiting();
+        } else if !self.saving.told_held {
+            self.saving.told_held = true;
+            tracing::warn!(
+                "Writers wait for the snapshot: the disk is slower than what changes before it \
+                 is saved ({} MB)",
+                bytes >> 20
+            );
+        }
     }
 
     /// Makes ready for the end: saves if that is asked for, or configured and not forbidden.

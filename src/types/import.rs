@@ -74,15 +74,13 @@ impl Set {
 }
 
 impl Zset {
-    /// A sorted set that was a listpack of members and scores.
+    /// A sorted set that was a listpack of members and scores. As in Redis, it stays one if it
+    /// has few members, however long: the limit of their length holds for what is added.
     pub fn import_pack(pack: Listpack, limits: &Limits) -> Option<Zset> {
         if !pack.len().is_multiple_of(2) || !scores_are_numbers(&pack) {
             return None;
         }
-        let members = pack.iter().step_by(2);
-        let longest = members.map(|e| e.text_len()).max().unwrap_or(0);
-        let large = pack.len() / 2 > limits.zset_max_listpack_entries
-            || longest > limits.zset_max_listpack_value;
+        let large = pack.len() / 2 > limits.zset_max_listpack_entries;
         let mut zset = Zset::Listpack(pack);
         if large {
             zset.become_table();
@@ -99,13 +97,24 @@ impl Zset {
 }
 
 impl Hash {
-    /// A hash that was a listpack of fields and values.
+    /// A hash that was a listpack of fields and values. As in Redis, it stays one if it has few
+    /// fields, however long.
     pub fn import_pack(pack: Listpack, limits: &Limits) -> Option<Hash> {
         if !pack.len().is_multiple_of(2) {
             return None;
         }
         let mut hash = Hash::Listpack(pack);
         hash.fit(limits);
+        Some(hash)
+    }
+
+    /// A hash that was a zipmap: long fields and values make it a table.
+    pub fn import_zipmap(pack: Listpack, limits: &Limits) -> Option<Hash> {
+        let longest = pack.iter().map(|e| e.text_len()).max().unwrap_or(0);
+        let mut hash = Hash::import_pack(pack, limits)?;
+        if longest > limits.hash_max_listpack_value && matches!(hash, Hash::Listpack(_)) {
+            hash.become_table();
+        }
         Some(hash)
     }
 
@@ -120,17 +129,7 @@ impl Hash {
     }
 
     fn fit(&mut self, limits: &Limits) {
-        let mut longest = 0;
-        self.visit(|field| {
-            longest = field
-                .name
-                .text_len()
-                .max(field.value.text_len())
-                .max(longest);
-            true
-        });
-        if self.len() > limits.hash_max_listpack_entries || longest > limits.hash_max_listpack_value
-        {
+        if self.len() > limits.hash_max_listpack_entries {
             self.become_table();
         }
     }
@@ -219,14 +218,20 @@ mod tests {
     fn what_exceeds_the_limits_gets_a_table() {
         let limits = Limits {
             hash_max_listpack_entries: 1,
+            zset_max_listpack_entries: 1,
             zset_max_listpack_value: 3,
             set_max_listpack_entries: 1,
             ..Limits::default()
         };
         let hash = Hash::import_pack(pack(&["a", "1", "b", "2"]), &limits).expect("pairs");
         assert_eq!((hash.encoding(), hash.len()), (Encoding::Hashtable, 2));
+        let zset = Zset::import_pack(pack(&["a", "1", "b", "2"]), &limits).expect("pairs");
+        assert_eq!((zset.encoding(), zset.len()), (Encoding::Skiplist, 2));
         let zset = Zset::import_pack(pack(&["long", "1"]), &limits).expect("pairs");
-        assert_eq!((zset.encoding(), zset.len()), (Encoding::Skiplist, 1));
+        assert_eq!((zset.encoding(), zset.len()), (Encoding::Listpack, 1));
+        let long = "x".repeat(limits.hash_max_listpack_value + 1);
+        let hash = Hash::import_zipmap(pack(&["a", &long]), &limits).expect("pairs");
+        assert_eq!(hash.encoding(), Encoding::Hashtable);
         let set = Set::import_pack(pack(&["a", "b"]), &limits);
         assert_eq!((set.encoding(), set.len()), (Encoding::Hashtable, 2));
         assert!(!all_differ(&pack(&["a", "1", "a", "2"]), 2));

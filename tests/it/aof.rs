@@ -207,7 +207,7 @@ fn waitaof_waits_for_the_disk() {
 /// How often a server is killed: `RUSSET_CRASH_CYCLES`, else a few times.
 fn crash_cycles() -> u64 {
     let set = std::env::var("RUSSET_CRASH_CYCLES").ok();
-    set.and_then(|text| text.parse().ok()).unwrap_or(8)
+    set.and_then(|text| text.parse().ok()).unwrap_or(50)
 }
 
 /// Pushes numbers to a list of its own until the server is gone; how many were acknowledged.

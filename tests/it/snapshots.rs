@@ -278,3 +278,40 @@ fn a_child_may_die() {
     assert_eq!(c.call(&["CONFIG", "SET", "save", "900 1"]), b"+OK\r\n");
     assert!(c.ask("SET a 2").starts_with("-MISCONF"));
 }
+
+/// What changes before it is saved waits in memory, which has a bound: then writers wait.
+#[test]
+fn writers_wait_when_too_much_waits_to_be_saved() {
+    const KEYS: usize = 60;
+    let server = Daemon::start(&["--snapshot-method", "loop"]);
+    let mut c = server.connect();
+    let large = "x".repeat(1 << 20);
+    for i in 0..KEYS {
+        c.call(&["SET", &format!("key{i}"), &large]);
+    }
+    let before = digest(&mut c);
+    c.ask("CONFIG SET rdb-key-save-delay 20000");
+    c.ask("BGSAVE");
+    let mut writer = server.connect();
+    let writing = std::thread::spawn(move || {
+        (0..KEYS).all(|i| writer.ask(&format!("SET key{i} small")) == "+OK\r\n")
+    });
+    let told = "Writers wait for the snapshot";
+    wait_until("writers to wait", || server.log().contains(told));
+    // Who reads does not.
+    let mut reader = server.connect();
+    assert_eq!(reader.ask("GET none"), "$-1\r\n");
+    // A turn's writes go through.
+    let early = server.info("snapshot_early_bytes").expect("while it saves");
+    assert!(
+        early.parse::<usize>().expect("a number") < 48 << 20,
+        "{early}"
+    );
+    assert!(writing.join().expect("all are written"));
+    wait_until("the save to end", || !in_progress(&server));
+    assert_eq!(server.log().matches(told).count(), 1);
+    let file = server.folder().join("dump.rdb");
+    if let Some(theirs) = digest_by(Peer::Redis8, &file) {
+        assert_eq!(theirs, before);
+    }
+}

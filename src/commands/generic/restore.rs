@@ -249,6 +249,26 @@ mod tests {
         assert_eq!(t.run("EXISTS x"), ":0\r\n");
     }
 
+    /// Limits of length hold for what is added, as in Redis.
+    #[test]
+    fn what_was_packed_stays_packed_however_long_its_elements() {
+        let mut t = Testbed::new();
+        let long = "x".repeat(200);
+        for (limit, line) in [
+            ("zset-max-listpack-value", format!("ZADD k 1 {long}")),
+            ("hash-max-listpack-value", format!("HSET k f {long}")),
+        ] {
+            t.run(&format!("CONFIG SET {limit} 1000"));
+            t.run("DEL k");
+            t.run(&line);
+            let payload = payload_of_k(&mut t);
+            t.run(&format!("CONFIG SET {limit} 64"));
+            let restore: &[&[u8]] = &[b"RESTORE", b"k", b"0", &payload, b"REPLACE"];
+            assert_eq!(t.run_args(restore), b"+OK\r\n");
+            assert_eq!(t.run("OBJECT ENCODING k"), "$8\r\nlistpack\r\n", "{line}");
+        }
+    }
+
     #[test]
     fn idle_time_is_restored() {
         let mut t = Testbed::new();

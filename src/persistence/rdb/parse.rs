@@ -248,7 +248,7 @@ fn hash(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash, Fault> {
             if !all_differ(&pack, 2) {
                 return Err(Fault::Duplicate);
             }
-            Hash::import_pack(pack, limits).ok_or(Fault::Records)
+            Hash::import_zipmap(pack, limits).ok_or(Fault::Records)
         }
         _ => {
             let fields = input.count(2)?;

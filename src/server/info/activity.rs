@@ -29,6 +29,10 @@ pub(super) fn persistence(from: &Source<'_>, to: &mut Writer) {
     to.field("current_fork_perc", format_args!("{percent:.2}"));
     to.field("current_save_keys_processed", saved);
     to.field("current_save_keys_total", total);
+    if from.keyspace.is_saving() {
+        // russet's own: what was about to change and waits to be saved.
+        to.field("snapshot_early_bytes", from.keyspace.early_bytes());
+    }
     to.field("rdb_changes_since_last_save", from.keyspace.dirty);
     let saving = &from.server.saving;
     to.field("rdb_bgsave_in_progress", saving.in_progress() as u8);

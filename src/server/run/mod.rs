@@ -221,6 +221,10 @@ impl Loop {
         let busy = clock::cycles().wrapping_sub(self.began);
         self.engine.save_on(busy, idle);
         self.engine.rewrite_on(busy, idle);
+        let Engine { keyspace, server } = &mut self.engine;
+        if keyspace.is_saving() || server.saving.holds_writers {
+            server.bound_early(keyspace);
+        }
     }
 }
 
