@@ -192,14 +192,14 @@ impl<'a> Unit<'a> {
     pub fn write_to(self, out: &mut Vec<u8>, selected: &mut Option<DbIndex>) {
         let several = self.stated.len() > 1;
         for (i, (db, request)) in self.requests().enumerate() {
+            if several && i == 0 {
+                out.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
+            }
             if *selected != Some(db) {
                 let mut digits = itoa::Buffer::new();
                 let digits = digits.format(db.0).as_bytes();
                 write_request(out, [b"SELECT", digits].into_iter());
                 *selected = Some(db);
-            }
-            if several && i == 0 {
-                out.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
             }
             out.extend_from_slice(request);
         }
@@ -284,7 +284,7 @@ mod tests {
         state(&mut e, 2, &["SET", "b", "2"]);
         assert_eq!(stream(&mut e, &mut selected), "SELECT 0 DEL x DEL y ");
         e.end_unit();
-        let multi = "SELECT 1 MULTI SET a 1 SELECT 2 SET b 2 EXEC ";
+        let multi = "MULTI SELECT 1 SET a 1 SELECT 2 SET b 2 EXEC ";
         assert_eq!(stream(&mut e, &mut selected), multi);
         state(&mut e, 2, &["DEL", "z"]);
         assert_eq!(stream(&mut e, &mut selected), "DEL z ");

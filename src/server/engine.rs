@@ -101,6 +101,7 @@ impl Engine {
             relisten: false,
             saving: Saving::new(now.unix_s()),
             forks: Default::default(),
+            in_exec: false,
             migrate_links: Default::default(),
             load_due_us: 0,
             last_load: LoadFigures::default(),

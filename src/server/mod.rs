@@ -161,6 +161,8 @@ pub struct Server {
     /// Snapshots as files.
     pub saving: saving::Saving,
     pub forks: child::Forks,
+    /// EXEC runs: what begins a snapshot waits for its end.
+    pub in_exec: bool,
     pub migrate_links: MigrateLinks,
     /// With `key-load-delay`, when loading goes on, microseconds since the start.
     load_due_us: u64,

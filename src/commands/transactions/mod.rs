@@ -78,9 +78,11 @@ fn exec(call: &mut Call<'_>) -> CommandResult {
         _ => Origin::Exec,
     };
     let mut world = call.world();
+    world.server.in_exec = true;
     for command in &queued {
         world.run(origin, command.row, command.args.args(), &[]);
     }
+    world.server.in_exec = false;
     Ok(())
 }
 

@@ -256,7 +256,7 @@ impl Server {
         }
         // What a transaction under way has stated belongs to the file that is written now, and
         // so may not be in a base.
-        if self.saving.in_progress() || keyspace.effects.mark() > 0 {
+        if self.saving.in_progress() || self.in_exec || keyspace.effects.mark() > 0 {
             self.aof.rewrites.scheduled = true;
             return Ok("Background append only file rewriting scheduled");
         }
@@ -276,7 +276,7 @@ impl Server {
     /// Begins a rewrite now, or as soon as another pass is over.
     fn begin_or_schedule(&mut self, keyspace: &mut Keyspace) {
         self.aof.rewrites.scheduled = true;
-        if self.saving.in_progress() {
+        if self.saving.in_progress() || self.in_exec {
             tracing::warn!(
                 "AOF was enabled but there is already another background operation. An AOF \
                  background was scheduled to start when possible."
