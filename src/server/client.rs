@@ -7,6 +7,7 @@ use bitflags::bitflags;
 use super::blocking::Blocked;
 use crate::keyspace::{ClientId, DbIndex, WatchList, Watchers};
 use crate::net::Address;
+use crate::pubsub::{Kind, Subscriptions};
 use crate::resp::OwnedArgs;
 
 bitflags! {
@@ -55,6 +56,9 @@ impl ClientFlags {
         .union(ClientFlags::REPLY_SKIP_NEXT)
         .union(ClientFlags::FAKE)
         .union(ClientFlags::NO_TOUCH);
+
+    /// The replies of its commands are taken back.
+    pub const UNHEARD: ClientFlags = ClientFlags::REPLY_OFF.union(ClientFlags::REPLY_SKIP);
 }
 
 /// What a client is to the server, as CLIENT LIST TYPE and CLIENT KILL TYPE sort them.
@@ -119,6 +123,8 @@ pub struct Client {
     pub last_command: Option<&'static str>,
     pub transaction: Option<Box<Transaction>>,
     pub watched: WatchList,
+    /// What it listens to, if that is anything.
+    pub subscriptions: Option<Box<Subscriptions>>,
     pub blocked: Option<Box<Blocked>>,
     /// Bytes of the query buffer, kept up to date for CLIENT LIST.
     pub query_bytes: usize,
@@ -163,6 +169,7 @@ impl Client {
             last_command: None,
             transaction: None,
             watched: WatchList::default(),
+            subscriptions: None,
             blocked: None,
             query_bytes: 0,
             query_capacity: 0,
@@ -208,6 +215,13 @@ impl Client {
         self.transaction.take()
     }
 
+    /// To how many names of a kind it listens.
+    pub fn subscribed(&self, kind: Kind) -> usize {
+        self.subscriptions
+            .as_ref()
+            .map_or(0, |its| its.of(kind).len())
+    }
+
     /// What it is to the server.
     pub fn kind(&self) -> ClientKind {
         if self.flags.contains(ClientFlags::REPLICA) {
@@ -230,6 +244,7 @@ impl Client {
     pub fn memory_bytes(&self, reply: &crate::resp::Reply) -> usize {
         let text = |t: &Option<Box<str>>| t.as_ref().map_or(0, |t| t.len());
         let blocked = self.blocked.as_ref().map_or(0, |b| b.memory_bytes());
+        let subscriptions = self.subscriptions.as_ref().map_or(0, |s| s.memory_bytes());
         size_of::<super::Session>()
             + reply.memory_bytes()
             + self.query_capacity
@@ -238,6 +253,7 @@ impl Client {
             + self.multi_bytes()
             + self.watched.memory_bytes()
             + blocked
+            + subscriptions
             + text(&self.name)
             + text(&self.lib_name)
             + text(&self.lib_ver)

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::client::{Client, ClientFlags};
 use super::{Buffers, Server};
+use crate::pubsub::Kind;
 use crate::resp::Reply;
 
 /// Reply bytes up to here are told as `obl`, more as `omem`, and only those count for the
@@ -55,7 +56,10 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
     );
     let _ = write!(
         line,
-        " sub=0 psub=0 ssub=0 multi={} watch={} qbuf={} qbuf-free={} argv-mem={} multi-mem={}",
+        " sub={} psub={} ssub={} multi={} watch={} qbuf={} qbuf-free={} argv-mem={} multi-mem={}",
+        client.subscribed(Kind::Channel),
+        client.subscribed(Kind::Pattern),
+        client.subscribed(Kind::Shard),
         transaction.map_or(-1, |t| t.commands.len() as i64),
         client.watched.len(),
         client.query_bytes,

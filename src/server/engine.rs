@@ -69,6 +69,7 @@ impl Engine {
             startup_bytes: 0,
             clients: Clients::default(),
             outbox: Outbox::default(),
+            pubsub: Default::default(),
             recorder: None,
             slowlog: Slowlog::default(),
             latency: Latency::default(),
@@ -207,13 +208,14 @@ impl Engine {
     }
 }
 
-/// Nothing happens for the client's sake any more: no watch, no wait, no MONITOR.
+/// Nothing happens for the client's sake any more: no watch, no wait, no MONITOR, no message.
 pub(super) fn let_go(keyspace: &mut Keyspace, server: &mut Server, client: &mut Client) {
     client.unwatch(&mut keyspace.watchers);
     stop_waiting(keyspace, server, client);
     if client.flags.contains(ClientFlags::MONITOR) {
         server.set_monitor(client.id, false);
     }
+    server.unsubscribe_all(keyspace, client);
 }
 
 /// CLIENT KILL of another client: from now on it takes part in nothing, and it is closed
@@ -287,6 +289,8 @@ impl Server {
             self.stats.note_memory(true, self.now.mono_ms);
         }
         self.trim_slowlog();
+        self.update_listeners(keyspace);
+        self.limit_outputs();
     }
 
     /// The server's state has changed: other commands may concern the gates.

@@ -35,7 +35,8 @@ impl Engine {
             self.server.begin_commands();
         }
         if !self.server.outbox.is_empty() {
-            self.deliver_posts(Some(session));
+            let heard = !session.client.flags.intersects(ClientFlags::UNHEARD);
+            self.deliver_posts(heard.then_some(session));
             self.server.begin_commands();
         }
     }
@@ -232,9 +233,15 @@ impl Server {
                 None => self.post(id, Post::Touched),
             }
         }
-        if let Some(recorder) = &mut self.recorder {
-            recorder.take_changes(&keyspace.journal);
+        if keyspace.journal.is_empty() {
+            return;
         }
-        keyspace.journal.clear();
+        let mut journal = std::mem::take(&mut keyspace.journal);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.take_changes(&journal);
+        }
+        self.publish_events(&journal);
+        journal.clear();
+        keyspace.journal = journal;
     }
 }

@@ -33,6 +33,7 @@ mod migrate;
 mod monitor;
 mod outbox;
 pub mod process;
+mod pubsub;
 mod recent;
 mod recorder;
 mod run;
@@ -81,6 +82,7 @@ use crate::base::clock::{Cycles, Now};
 use crate::config::Config;
 use crate::keyspace::ClientId;
 use crate::net::Listener;
+use crate::pubsub::Registry;
 use blocking::Deadlines;
 
 /// CLIENT PAUSE.
@@ -117,6 +119,8 @@ pub struct Server {
     pub startup_bytes: usize,
     pub clients: Clients,
     outbox: outbox::Outbox,
+    /// Who listens to what.
+    pub pubsub: Registry,
     /// What a test wants to see of effects and changes.
     pub recorder: Option<Recorder>,
     pub slowlog: Slowlog,

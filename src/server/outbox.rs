@@ -14,6 +14,9 @@ use crate::keyspace::ClientId;
 pub enum Post {
     /// A message in the form of the protocol it speaks, shared with all who get it.
     Message(Bytes),
+    /// One that is an array in RESP2, in which form it is, and a push in RESP3. It is heard
+    /// whatever CLIENT REPLY says.
+    Push(Bytes),
     /// A key that it watches was touched.
     Touched,
 }
@@ -25,6 +28,10 @@ pub struct Outbox {
 }
 
 impl Outbox {
+    pub(super) fn add(&mut self, to: ClientId, post: Post) {
+        self.posts.push((to, post));
+    }
+
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.posts.is_empty()
@@ -34,7 +41,7 @@ impl Outbox {
 impl Server {
     /// Leaves something for a client; it is dropped with the client.
     pub fn post(&mut self, to: ClientId, post: Post) {
-        self.outbox.posts.push((to, post));
+        self.outbox.add(to, post);
     }
 }
 
@@ -64,8 +71,10 @@ impl Engine {
 fn receive(session: &mut Session, post: Post, keyspace: &mut crate::keyspace::Keyspace) {
     let gone = ClientFlags::CLOSE_ASAP | ClientFlags::CLOSE_AFTER_REPLY;
     match post {
-        Post::Message(_) if session.client.flags.intersects(gone) => {}
+        Post::Message(_) | Post::Push(_) if session.client.flags.intersects(gone) => {}
+        Post::Message(_) if session.client.flags.intersects(ClientFlags::UNHEARD) => {}
         Post::Message(bytes) => session.reply.shared(bytes),
+        Post::Push(bytes) => session.reply.pushed(&bytes),
         Post::Touched => session.client.lose_watches(&mut keyspace.watchers),
     }
 }

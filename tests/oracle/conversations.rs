@@ -1,0 +1,288 @@
+//! Talks between several clients, played to both servers: after each line every client's bytes
+//! are compared. For what random streams cannot hold: messages, which come unasked.
+//!
+//! A line is the number of a client and its command. What a client was sent is all that stands
+//! before the answer to a PING of its own, which every client sends after every line; one that
+//! asked for no replies sends none until it wants them again.
+
+use std::collections::BTreeSet;
+
+use crate::support::{
+    Connection, Daemon,
+    peers::Peer,
+    resp::{command, printable},
+};
+
+/// A server, its clients, and which of them hear nothing.
+struct Talk {
+    daemon: Daemon,
+    clients: Vec<Connection>,
+    silent: BTreeSet<usize>,
+    /// Those in a transaction.
+    queueing: BTreeSet<usize>,
+}
+
+impl Talk {
+    fn new(daemon: Daemon) -> Talk {
+        Talk {
+            daemon,
+            clients: Vec::new(),
+            silent: BTreeSet::new(),
+            queueing: BTreeSet::new(),
+        }
+    }
+
+    /// The bytes that each client has got since the line before.
+    fn say(&mut self, client: usize, words: &[&str]) -> Vec<String> {
+        while self.clients.len() <= client {
+            self.clients.push(self.daemon.connect());
+        }
+        self.clients[client].send(&command(words));
+        match words.join(" ").to_lowercase().as_str() {
+            "client reply off" | "client reply skip" => _ = self.silent.insert(client),
+            "client reply on" | "ping skipped" => _ = self.silent.remove(&client),
+            "multi" => _ = self.queueing.insert(client),
+            "exec" | "discard" | "reset" => _ = self.queueing.remove(&client),
+            _ => {}
+        }
+        if words == ["quit"] {
+            self.silent.insert(client);
+            return vec![printable(&self.clients[client].rest())];
+        }
+        // The one who spoke first: what it said is then done.
+        let mut heard = vec![String::new(); self.clients.len()];
+        let others = (0..self.clients.len()).filter(|&other| other != client);
+        for at in std::iter::once(client).chain(others) {
+            if self.queueing.contains(&at) {
+                // A PING would be queued, too.
+                if at == client {
+                    heard[at] = printable(&self.clients[at].reply());
+                }
+            } else if !self.silent.contains(&at) {
+                heard[at] = self.heard(at, words[0] == "hello");
+            }
+        }
+        heard
+    }
+
+    /// What a client has got; of a greeting nothing but its end, for it has a number in it.
+    fn heard(&mut self, client: usize, greeted: bool) -> String {
+        let connection = &mut self.clients[client];
+        connection.send(b"PING sync\r\n");
+        let mut bytes = Vec::new();
+        loop {
+            match connection.read() {
+                Ok((raw, reply)) => {
+                    if !(greeted && reply.items().is_none() && raw.len() > 100) {
+                        bytes.extend_from_slice(&raw);
+                    }
+                    if raw.ends_with(b"$4\r\nsync\r\n") {
+                        return printable(&bytes);
+                    }
+                }
+                Err(error) => return format!("{} {}", printable(&bytes), error.kind()),
+            }
+        }
+    }
+}
+
+/// Plays lines (`1: publish a hello`) to a real Redis 8.0 and to russet.
+pub fn compare(talks: &[(&str, &[&str])]) {
+    let Some(program) = Peer::Redis8.program_for("conversations beside Redis") else {
+        return;
+    };
+    let mut mistakes = String::new();
+    for (name, lines) in talks {
+        let mut reference = Talk::new(Daemon::start_program(&program, &[]));
+        let mut subject = Talk::new(Daemon::start(&[]));
+        for line in *lines {
+            let (client, text) = line.split_once(": ").expect("client: command");
+            let client: usize = client.parse().expect("a number");
+            let words: Vec<&str> = text.split(' ').collect();
+            let (expected, got) = (reference.say(client, &words), subject.say(client, &words));
+            if let Some(at) = (0..expected.len()).find(|&at| expected[at] != got[at]) {
+                mistakes += &format!(
+                    "{name}: after {line:?} client {at}\n  expected {}\n  got      {}\n",
+                    expected[at].replace("\r\n", " "),
+                    got[at].replace("\r\n", " ")
+                );
+                break;
+            }
+        }
+    }
+    assert!(mistakes.is_empty(), "otherwise than Redis 8.0:\n{mistakes}");
+}
+
+#[test]
+fn subscribers_hear_what_redis_tells() {
+    compare(&[
+        (
+            "RESP2",
+            &[
+                "0: subscribe a b a",
+                "1: publish a hello",
+                "1: publish nobody hello",
+                "0: psubscribe a* news.* [x]*",
+                "1: publish a twice",
+                "1: publish news.today long-text-that-is-not-so-short",
+                "1: publish xyz 1",
+                "0: get key",
+                "0: set key value",
+                "0: ping",
+                "0: ping text",
+                "0: publish a b",
+                "0: client list",
+                "0: subscribe",
+                "0: ssubscribe s1 s2 s1",
+                "1: spublish s1 shard",
+                "1: publish s1 none",
+                "1: pubsub numsub a b s1 none",
+                "1: pubsub shardnumsub s1 s2 a",
+                "1: pubsub numpat",
+                "1: pubsub channels a*",
+                "1: pubsub shardchannels *1",
+                "1: pubsub channels a b",
+                "1: pubsub shardchannels a b",
+                "1: pubsub numpat x",
+                "1: pubsub",
+                "1: pubsub what",
+                "0: unsubscribe a",
+                "0: unsubscribe never",
+                "0: unsubscribe",
+                "0: unsubscribe",
+                "0: punsubscribe news.* [x]*",
+                "0: punsubscribe nope",
+                "0: punsubscribe",
+                "0: sunsubscribe s1",
+                "0: get key",
+                "0: sunsubscribe",
+                "0: get key",
+                "0: sunsubscribe",
+                "0: punsubscribe",
+                "1: publish a end",
+            ],
+        ),
+        (
+            "RESP3",
+            &[
+                "0: hello 3 setname x",
+                "0: subscribe a",
+                "0: subscribe b c",
+                "0: publish a to-myself",
+                "0: set key value",
+                "0: get key",
+                "0: psubscribe *",
+                "0: publish b twice",
+                "0: ssubscribe s",
+                "0: spublish s x",
+                "1: spublish s y",
+                "0: ping",
+                "0: unsubscribe nothing",
+                "0: sunsubscribe",
+                "0: sunsubscribe",
+                "0: punsubscribe",
+                "0: unsubscribe a b",
+                "0: unsubscribe",
+                "0: unsubscribe",
+            ],
+        ),
+        (
+            "transactions",
+            &[
+                "0: multi",
+                "0: subscribe a",
+                "0: publish a inside",
+                "0: psubscribe a*",
+                "0: publish a again",
+                "0: exec",
+                "0: get a",
+                "0: unsubscribe",
+                "0: punsubscribe",
+                "0: hello 3",
+                "0: subscribe m",
+                "0: multi",
+                "0: publish m first",
+                "0: set k v",
+                "0: publish m second",
+                "0: unsubscribe m",
+                "0: publish m third",
+                "0: exec",
+                "0: multi",
+                "0: subscribe m",
+                "0: publish m first",
+                "0: subscribe n",
+                "0: exec",
+                "1: multi",
+                "1: publish m 1",
+                "1: publish n 2",
+                "1: exec",
+            ],
+        ),
+        (
+            "leaving",
+            &[
+                "0: subscribe a",
+                "0: psubscribe a*",
+                "0: reset",
+                "1: publish a x",
+                "0: get a",
+                "1: pubsub channels",
+                "1: pubsub numpat",
+                "0: subscribe a",
+                "0: hello 3",
+                "0: reset",
+                "0: hello 3",
+                "0: subscribe a",
+                "0: reset",
+                "1: publish a x",
+                "2: subscribe a",
+                "2: quit",
+                "1: publish a x",
+            ],
+        ),
+        (
+            "no replies",
+            &[
+                "0: hello 3",
+                "0: client reply off",
+                "0: subscribe a",
+                "0: publish a own",
+                "1: publish a others",
+                "0: set k v",
+                "0: psubscribe b",
+                "0: punsubscribe",
+                "0: client reply on",
+                "0: client reply skip",
+                "0: ping skipped",
+                "1: publish a more",
+            ],
+        ),
+        (
+            "events",
+            &[
+                "1: config set notify-keyspace-events KA",
+                "1: config get notify-keyspace-events",
+                "0: psubscribe __key*__:*",
+                "1: set a 1",
+                "1: config set notify-keyspace-events EA",
+                "1: set a 1",
+                "1: config set notify-keyspace-events AKEn",
+                "1: set b 1",
+                "1: select 3",
+                "1: set b 1 ex 100",
+                "1: multi",
+                "1: lpush l a b",
+                "1: lpop l 2",
+                "1: hset h f v",
+                "1: exec",
+                "1: config set notify-keyspace-events KEx",
+                "1: set b 1",
+                "1: get missing",
+                "1: config set notify-keyspace-events KEm",
+                "1: get missing",
+                "1: config set notify-keyspace-events E",
+                "1: set b 1",
+            ],
+        ),
+    ]);
+}
