@@ -351,7 +351,7 @@ directives! {
 
     // Keys tracking
     tracking_table_max_keys: usize = 1_000_000 =>
-        "tracking-table-max-keys", number(0, LONG_MAX), [], NotYet(Tracking);
+        "tracking-table-max-keys", number(0, LONG_MAX), [], Works;
 
     // Security
     acllog_max_len: u64 = 128 =>
@@ -509,7 +509,7 @@ directives! {
 
     // Keyspace events
     notify_keyspace_events: KeyspaceEvents = KeyspaceEvents::default() =>
-        "notify-keyspace-events", special, [], NotYet(Notifications);
+        "notify-keyspace-events", special, [], Works;
 
     // Encodings
     hash_max_listpack_entries: usize = 512 =>

@@ -4,12 +4,19 @@
 //!     channels   name -> clients                 found by the name
 //!     patterns   pattern -> clients              found by what it begins with (`patterns`)
 //!     client     its channels, patterns, shards  so that it can leave them all
+//!     readers    key -> clients                  that keep what they have read
+//!     broadcast  prefix -> clients               that hear of all keys that begin so
 //!
 //! A name is kept once and shared by both sides. Tables give their memory back when they
 //! empty. What a message looks like and how it is delivered is the server's matter.
 
+mod broadcast;
 mod patterns;
+mod readers;
 mod subscribers;
+
+pub use broadcast::{Broadcast, News};
+pub use readers::Readers;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

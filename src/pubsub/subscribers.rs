@@ -31,6 +31,14 @@ impl Subscribers {
         }
     }
 
+    pub fn contains(&self, client: ClientId) -> bool {
+        match self {
+            Subscribers::One(id) => *id == client,
+            Subscribers::Many(many) if many.at.is_empty() => many.ids.contains(&client),
+            Subscribers::Many(many) => many.at.contains_key(&client),
+        }
+    }
+
     /// Adds one that is not there.
     pub fn add(&mut self, client: ClientId) {
         match self {

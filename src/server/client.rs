@@ -41,7 +41,12 @@ bitflags! {
         const POSTPONED = 1 << 17;
         /// A module, a script or the AOF loader, not a connection.
         const FAKE = 1 << 18;
+        /// Is told of changes.
         const TRACKING = 1 << 19;
+        /// Keeps what it reads, and is told of its changes.
+        const CACHES = 1 << 20;
+        /// CLIENT CACHING has said something of its next command.
+        const CACHING_SAID = 1 << 21;
     }
 }
 
@@ -55,7 +60,8 @@ impl ClientFlags {
         .union(ClientFlags::REPLY_SKIP)
         .union(ClientFlags::REPLY_SKIP_NEXT)
         .union(ClientFlags::FAKE)
-        .union(ClientFlags::NO_TOUCH);
+        .union(ClientFlags::NO_TOUCH)
+        .union(ClientFlags::CACHING_SAID);
 
     /// The replies of its commands are taken back.
     pub const UNHEARD: ClientFlags = ClientFlags::REPLY_OFF.union(ClientFlags::REPLY_SKIP);

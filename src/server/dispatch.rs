@@ -52,7 +52,11 @@ impl Engine {
                 return Outcome::Done;
             }
         }
-        self.dispatch_carefully(session, row, args, hashes)
+        let outcome = self.dispatch_carefully(session, row, args, hashes);
+        if client_special && outcome == Outcome::Done {
+            self.after_caching(session);
+        }
+        outcome
     }
 
     #[cold]

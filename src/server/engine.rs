@@ -70,6 +70,7 @@ impl Engine {
             clients: Clients::default(),
             outbox: Outbox::default(),
             pubsub: Default::default(),
+            tracking: Default::default(),
             recorder: None,
             slowlog: Slowlog::default(),
             latency: Latency::default(),
@@ -197,6 +198,7 @@ impl Engine {
         server.rates.turn_us.sample(server.stats.turn_us, now);
         server.stats.note_stale(keyspace.volatile());
         server.watch_clients();
+        server.limit_readers(None);
         self.look_at_saving_child();
         self.look_at_rewrites();
         let server = &mut self.server;
@@ -216,6 +218,7 @@ pub(super) fn let_go(keyspace: &mut Keyspace, server: &mut Server, client: &mut 
         server.set_monitor(client.id, false);
     }
     server.unsubscribe_all(keyspace, client);
+    server.end_tracking(keyspace, client);
 }
 
 /// CLIENT KILL of another client: from now on it takes part in nothing, and it is closed

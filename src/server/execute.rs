@@ -8,7 +8,7 @@ use super::session::Session;
 use super::world::{Origin, World};
 use super::{Engine, Server, crash};
 use crate::base::clock;
-use crate::command::Flags;
+use crate::command::{Category, Flags};
 use crate::keyspace::{KeyHash, Keyspace};
 use crate::resp::Args;
 
@@ -151,6 +151,12 @@ impl World<'_> {
         if keyspace.has_news() {
             server.tell_news(keyspace, Some(client));
         }
+        if client.flags.contains(ClientFlags::CACHES)
+            && spec.flags.contains(Flags::READONLY)
+            && !spec.categories.contains(Category::SCRIPTING)
+        {
+            server.remember_keys(client.id, id, args);
+        }
         let failed = reply.end_errors(outer_errors) > 0;
         if client.flags.contains(ClientFlags::BLOCKED) {
             // Counted when it has been served.
@@ -240,7 +246,7 @@ impl Server {
         if let Some(recorder) = &mut self.recorder {
             recorder.take_changes(&journal);
         }
-        self.publish_events(&journal);
+        self.tell_changes(&journal, running.map(|client| client.id));
         journal.clear();
         keyspace.journal = journal;
     }

@@ -47,6 +47,7 @@ mod stats;
 mod table;
 #[cfg(feature = "testing")]
 mod testbed;
+mod tracking;
 mod world;
 
 pub use aof::{Aof, AofState};
@@ -73,6 +74,7 @@ pub use stats::{CommandStats, Rate, Stats};
 pub use table::{CommandTable, Row};
 #[cfg(feature = "testing")]
 pub use testbed::Testbed;
+pub use tracking::{Mode as TrackingMode, Tracker, Tracking};
 pub use world::{Origin, World};
 
 use std::sync::Arc;
@@ -121,6 +123,8 @@ pub struct Server {
     outbox: outbox::Outbox,
     /// Who listens to what.
     pub pubsub: Registry,
+    /// Who keeps what it has read.
+    pub tracking: Tracking,
     /// What a test wants to see of effects and changes.
     pub recorder: Option<Recorder>,
     pub slowlog: Slowlog,

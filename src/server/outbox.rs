@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::client::ClientFlags;
 use super::session::Session;
+use super::tracking::Notice;
 use super::{Engine, Server};
 use crate::keyspace::ClientId;
 
@@ -17,6 +18,8 @@ pub enum Post {
     /// One that is an array in RESP2, in which form it is, and a push in RESP3. It is heard
     /// whatever CLIENT REPLY says.
     Push(Bytes),
+    /// Something that it has read has changed.
+    Notice(Notice),
     /// A key that it watches was touched.
     Touched,
 }
@@ -69,12 +72,27 @@ impl Engine {
 }
 
 fn receive(session: &mut Session, post: Post, keyspace: &mut crate::keyspace::Keyspace) {
-    let gone = ClientFlags::CLOSE_ASAP | ClientFlags::CLOSE_AFTER_REPLY;
     match post {
-        Post::Message(_) | Post::Push(_) if session.client.flags.intersects(gone) => {}
-        Post::Message(_) if session.client.flags.intersects(ClientFlags::UNHEARD) => {}
-        Post::Message(bytes) => session.reply.shared(bytes),
-        Post::Push(bytes) => session.reply.pushed(&bytes),
         Post::Touched => session.client.lose_watches(&mut keyspace.watchers),
+        post => session.hear(&post),
+    }
+}
+
+impl Session {
+    /// Writes what is to be told behind what waits to be sent.
+    #[inline]
+    pub(super) fn hear(&mut self, post: &Post) {
+        let Session { client, reply, .. } = self;
+        let gone = ClientFlags::CLOSE_ASAP | ClientFlags::CLOSE_AFTER_REPLY;
+        if client.flags.intersects(gone) {
+            return;
+        }
+        match post {
+            Post::Message(_) if client.flags.intersects(ClientFlags::UNHEARD) => {}
+            Post::Message(bytes) => reply.shared(bytes.clone()),
+            Post::Push(bytes) => reply.pushed(bytes),
+            Post::Notice(notice) => notice.write(client, reply),
+            Post::Touched => {}
+        }
     }
 }

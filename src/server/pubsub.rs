@@ -12,7 +12,7 @@ use super::clients::Clients;
 use super::outbox::{Outbox, Post};
 use super::{Server, World};
 use crate::config::KeyspaceEvents;
-use crate::keyspace::{Class, ClientId, DbIndex, Journal, Keyspace};
+use crate::keyspace::{Change, ChangeKind, Class, ClientId, DbIndex, Journal, Keyspace};
 use crate::pubsub::{Kind, Subscriptions};
 use crate::resp::Reply;
 
@@ -45,40 +45,48 @@ fn classes(wanted: KeyspaceEvents) -> Class {
 }
 
 /// Where messages go.
-struct Delivery<'a> {
+pub(super) struct Delivery<'a> {
     clients: &'a mut Clients,
     outbox: &'a mut Outbox,
     flush: &'a mut Vec<ClientId>,
-    /// Who has so much waiting that the limits are looked at.
-    long: Vec<ClientId>,
+    /// Who has so much waiting that the limits are to be looked at.
+    pub(super) long: Vec<ClientId>,
 }
 
-impl Delivery<'_> {
-    fn deliver(&mut self, receivers: &[ClientId], message: &Bytes) {
-        let Delivery {
+impl<'a> Delivery<'a> {
+    pub(super) fn new(
+        clients: &'a mut Clients,
+        outbox: &'a mut Outbox,
+        flush: &'a mut Vec<ClientId>,
+    ) -> Delivery<'a> {
+        Delivery {
             clients,
             outbox,
             flush,
-            long,
-        } = self;
+            long: Vec::new(),
+        }
+    }
+
+    fn give_all(&mut self, receivers: &[ClientId], message: Bytes) {
+        let post = Post::Push(message);
         for &id in receivers {
-            let Some(session) = clients.get_mut(id) else {
-                // It is served just now.
-                outbox.add(id, Post::Push(message.clone()));
-                continue;
-            };
-            let gone = ClientFlags::CLOSE_ASAP | ClientFlags::CLOSE_AFTER_REPLY;
-            if session.client.flags.intersects(gone) {
-                continue;
-            }
-            session.reply.pushed(message);
-            if session.reply.pending_len() > STATIC_REPLY_BYTES || session.reply.is_full() {
-                long.push(id);
-            }
-            if !session.flush_queued {
-                session.flush_queued = true;
-                flush.push(id);
-            }
+            self.give(id, &post);
+        }
+    }
+
+    /// Gives something to a client, at once unless it is served just now.
+    #[inline]
+    pub(super) fn give(&mut self, id: ClientId, post: &Post) {
+        let Some(session) = self.clients.get_mut(id) else {
+            return self.outbox.add(id, post.clone());
+        };
+        session.hear(post);
+        if session.reply.pending_len() > STATIC_REPLY_BYTES || session.reply.is_full() {
+            self.long.push(id);
+        }
+        if !session.flush_queued {
+            session.flush_queued = true;
+            self.flush.push(id);
         }
     }
 }
@@ -94,12 +102,7 @@ impl Server {
             flush,
             ..
         } = self;
-        let mut delivery = Delivery {
-            clients,
-            outbox,
-            flush,
-            long: Vec::new(),
-        };
+        let mut delivery = Delivery::new(clients, outbox, flush);
         let subscribers = pubsub.subscribers(kind, channel);
         let mut receivers = subscribers.len();
         if !subscribers.is_empty() {
@@ -107,13 +110,13 @@ impl Server {
                 Kind::Shard => b"smessage",
                 Kind::Channel | Kind::Pattern => b"message",
             };
-            delivery.deliver(subscribers, &message(&[word, channel, text]));
+            delivery.give_all(subscribers, message(&[word, channel, text]));
         }
         if kind == Kind::Channel {
             pubsub.matching(channel, |pattern, subscribers| {
                 receivers += subscribers.len();
                 let message = message(&[b"pmessage", pattern, channel, text]);
-                delivery.deliver(subscribers, &message);
+                delivery.give_all(subscribers, message);
             });
         }
         let long = delivery.long;
@@ -122,7 +125,7 @@ impl Server {
     }
 
     /// Closes those of these clients whose output is over its limit.
-    fn limit_long(&mut self, long: Vec<ClientId>) {
+    pub(super) fn limit_long(&mut self, long: Vec<ClientId>) {
         for id in long {
             if let Some(mut session) = self.clients.take(id) {
                 self.enforce_output_limit(&mut session);
@@ -131,37 +134,48 @@ impl Server {
         }
     }
 
-    /// Tells subscribers of the journal's events, as `notify-keyspace-events` says.
-    pub(super) fn publish_events(&mut self, journal: &Journal) {
-        if self.pubsub.is_empty() {
-            return;
-        }
+    /// Tells of the journal's changes: those who keep what they have read, and subscribers of
+    /// the events that `notify-keyspace-events` selects. `running` is the client that changed
+    /// something.
+    pub(super) fn tell_changes(&mut self, journal: &Journal, running: Option<ClientId>) {
         let wanted = self.config.notify_keyspace_events;
-        let classes = classes(wanted);
-        let events = journal
-            .changes()
-            .filter(|change| !change.event.is_empty() && classes.intersects(change.class));
-        let mut channel = Vec::new();
-        for change in events {
-            let DbIndex(db) = change.db;
-            let mut digits = itoa::Buffer::new();
-            let db = digits.format(db).as_bytes();
-            for (letter, kind, name, text) in [
-                (
-                    b'K',
-                    &b"__keyspace@"[..],
-                    change.key,
-                    change.event.as_bytes(),
-                ),
-                (b'E', b"__keyevent@", change.event.as_bytes(), change.key),
-            ] {
-                if wanted.has(letter) {
-                    channel.clear();
-                    for part in [kind, db, b"__:", name] {
-                        channel.extend_from_slice(part);
-                    }
-                    self.publish(Kind::Channel, &channel, text);
+        let (tracks, publishes) = (self.tracking.is_on(), !self.pubsub.is_empty());
+        let classes = if publishes {
+            classes(wanted)
+        } else {
+            Class::empty()
+        };
+        let (mut channel, mut all_changed) = (Vec::new(), false);
+        for change in journal.changes() {
+            if tracks {
+                self.tell_trackers(change, running);
+                let is_whole = matches!(change.kind, ChangeKind::Flushed | ChangeKind::Swapped);
+                if is_whole && !std::mem::replace(&mut all_changed, true) {
+                    self.tell_all_changed();
                 }
+            }
+            if classes.intersects(change.class) && !change.event.is_empty() {
+                self.publish_event(change, wanted, &mut channel);
+            }
+        }
+    }
+
+    /// Publishes one event on its two channels; `channel` is room for their names.
+    fn publish_event(&mut self, change: Change<'_>, wanted: KeyspaceEvents, channel: &mut Vec<u8>) {
+        let DbIndex(db) = change.db;
+        let mut digits = itoa::Buffer::new();
+        let db = digits.format(db).as_bytes();
+        let (key, event) = (change.key, change.event.as_bytes());
+        for (letter, kind, name, text) in [
+            (b'K', &b"__keyspace@"[..], key, event),
+            (b'E', b"__keyevent@", event, key),
+        ] {
+            if wanted.has(letter) {
+                channel.clear();
+                for part in [kind, db, b"__:", name] {
+                    channel.extend_from_slice(part);
+                }
+                self.publish(Kind::Channel, channel, text);
             }
         }
     }
@@ -176,7 +190,9 @@ impl Server {
         if self.recorder.is_some() {
             wanted_classes = Class::all();
         }
-        keyspace.journal.listen(wanted_classes, false);
+        keyspace
+            .journal
+            .listen(wanted_classes, self.tracking.is_on());
     }
 }
 

@@ -105,6 +105,7 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
         call.server.set_monitor(client.id, false);
     }
     call.server.unsubscribe_all(call.db.keyspace(), client);
+    call.server.end_tracking(call.db.keyspace(), client);
     // A reply that is to be skipped is this one, as in Redis.
     client.flags &= ClientFlags::UNIX_SOCKET | ClientFlags::REPLY_SKIP;
     if call.server.password_required() {

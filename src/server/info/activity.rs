@@ -171,9 +171,12 @@ pub(super) fn stats(from: &Source<'_>, to: &mut Writer) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
+    ]);
+    let tracking = &server.tracking;
+    to.fields(&[
+        ("tracking_total_keys", &tracking.readers.keys()),
+        ("tracking_total_items", &tracking.readers.items()),
+        ("tracking_total_prefixes", &tracking.broadcast.len()),
     ]);
     let turns = rates.turns.per_second();
     let turn_us = rates.turn_us.per_second().checked_div(turns).unwrap_or(0);
