@@ -36,6 +36,7 @@ fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Told {
             };
             Some(vec![(1, used | Access::UPDATE)])
         }
+        "bitfield" => Some(bitfield(args)),
         "migrate" => migrate(args),
         "sort" => Some(sort(args)),
         "sort_ro" => Some(vec![(1, Access::RO | Access::ACCESS)]),
@@ -47,6 +48,25 @@ fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Told {
             by_loose_count(spec.keys, args)
         }
     })
+}
+
+/// The key is only read where every operation is a GET.
+fn bitfield(args: &[&[u8]]) -> Vec<KeyAt> {
+    let mut rest = &args[2..];
+    let reads = loop {
+        match rest {
+            [] => break true,
+            [word, _, _, tail @ ..] if is(word, "get") => rest = tail,
+            [word, _, tail @ ..] if is(word, "overflow") => rest = tail,
+            _ => break false,
+        }
+    };
+    let used = if reads {
+        Access::RO
+    } else {
+        Access::RW | Access::UPDATE
+    };
+    vec![(1, used | Access::ACCESS)]
 }
 
 /// The key in its old place, or those behind KEYS, which is looked for where options stand.
@@ -172,7 +192,7 @@ fn words() -> impl Strategy<Value = Vec<String>> {
             "1", "2", "3", "0", "-1", "+1", "2x", " 1", "x", "", "9223372036854775807", "4294967297",
         ]),
         2 => proptest::sample::select(vec![
-            "get", "STORE", "by", "Limit", "keys", "streams", "k", "a",
+            "get", "STORE", "by", "Limit", "keys", "streams", "k", "a", "overflow",
         ]),
     ];
     vec(word.prop_map(str::to_owned), 0..12)

@@ -55,6 +55,7 @@ pub fn table() -> Vec<&'static [Spec]> {
         set::SPECS,
         sorted_set::SPECS,
         string::SPECS,
+        bitmap::SPECS,
         transactions::SPECS,
     ]
 }

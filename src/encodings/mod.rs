@@ -1,5 +1,6 @@
 //! The shapes that values take in memory: bytes in, bytes out; no keys, no thresholds.
 
+pub mod bits;
 pub mod blob;
 pub mod btree;
 pub mod elements;
