@@ -56,6 +56,7 @@ pub fn table() -> Vec<&'static [Spec]> {
         sorted_set::SPECS,
         string::SPECS,
         bitmap::SPECS,
+        hyperloglog::SPECS,
         transactions::SPECS,
     ]
 }

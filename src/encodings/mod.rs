@@ -6,6 +6,7 @@ pub mod btree;
 pub mod elements;
 pub mod fields;
 pub mod hashtable;
+pub mod hyperloglog;
 pub mod intset;
 pub mod listpack;
 pub mod members;
