@@ -31,6 +31,10 @@ fn main() -> ExitCode {
             // The report is what was asked for, whatever it says.
             print(&text, 0).max(u8::from(!is_sound))
         }
+        Startup::Restore { from, until, to } => {
+            let (text, code) = daemon::restore_aof(&from, until.as_deref(), &to);
+            print(&text, code)
+        }
         Startup::Fail(problem) => daemon::fail(&problem),
         Startup::Run(run) => daemon::run(*run, &program, &daemon::table()),
     })

@@ -7,7 +7,10 @@
 
 use std::ffi::CString;
 use std::fmt;
+use std::fs::File;
 use std::io;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
 
 /// Which side of a fork this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -333,6 +336,46 @@ pub fn has_locale(name: &[u8]) -> bool {
     // SAFETY: made above, and nobody else has it.
     unsafe { libc::freelocale(locale) };
     true
+}
+
+/// Lets the system begin to write a part of a file to the disk; nobody waits. It promises
+/// nothing: fsync does (sync_file_range(2)).
+pub fn begin_write_back(file: &File, part: Range<u64>) -> io::Result<()> {
+    write_back(file, part, false)
+}
+
+/// Waits until a part that was begun has been written.
+pub fn await_written_back(file: &File, part: Range<u64>) -> io::Result<()> {
+    write_back(file, part, true)
+}
+
+#[cfg(target_os = "linux")]
+fn write_back(file: &File, part: Range<u64>, wait: bool) -> io::Result<()> {
+    let wanted = match wait {
+        true => {
+            libc::SYNC_FILE_RANGE_WAIT_BEFORE
+                | libc::SYNC_FILE_RANGE_WRITE
+                | libc::SYNC_FILE_RANGE_WAIT_AFTER
+        }
+        false => libc::SYNC_FILE_RANGE_WRITE,
+    };
+    let (at, len) = (part.start as i64, (part.end - part.start) as i64);
+    // SAFETY: a call with numbers, on a descriptor that `file` keeps open.
+    match unsafe { libc::sync_file_range(file.as_raw_fd(), at, len, wanted) } {
+        0 => Ok(()),
+        _ => match io::Error::last_os_error() {
+            // Not every file system knows it; the fsync at the end does it all.
+            error if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EOPNOTSUPP)) => {
+                Ok(())
+            }
+            error => Err(error),
+        },
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn write_back(file: &File, _: Range<u64>, wait: bool) -> io::Result<()> {
+    if wait { file.sync_data() } else { Ok(()) }
 }
 
 #[cfg(test)]

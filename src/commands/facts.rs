@@ -8,6 +8,9 @@ use crate::command::docs::{Arg, Doc};
 use crate::command::{Access, Begin, Find, Flags, KeyPlan, KeySpec};
 use crate::server::Spec;
 
+/// Commands of russet's own: nobody else knows them.
+const OWN: [&str; 1] = ["backup"];
+
 fn facts() -> Map<String, Value> {
     let text = include_str!("../../tests/data/commands.json");
     serde_json::from_str(text).expect("recorded facts are JSON")
@@ -16,7 +19,8 @@ fn facts() -> Map<String, Value> {
 /// Calls `check` with every row, its name in full and its facts.
 fn for_every_row(check: impl Fn(&Spec, &str, &Value)) {
     let facts = facts();
-    for spec in table().into_iter().flatten() {
+    let known_elsewhere = |spec: &&Spec| !OWN.contains(&spec.name);
+    for spec in table().into_iter().flatten().filter(known_elsewhere) {
         let known = facts
             .get(spec.name)
             .unwrap_or_else(|| panic!("{}: not recorded", spec.name));

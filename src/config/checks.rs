@@ -22,6 +22,14 @@ pub fn aof_dirname(text: &[u8]) -> Checked {
     refuse_if(is_path(text), ValueError::AofDirnameIsPath)
 }
 
+/// A folder's name that is no path.
+pub fn backup_dirname(text: &[u8]) -> Checked {
+    refuse_if(
+        text.is_empty() || is_path(text),
+        ValueError::BackupDirnameIsPath,
+    )
+}
+
 /// A host name to announce: letters, digits, hyphens, dots; may be empty.
 pub fn hostname(text: &[u8]) -> Checked {
     refuse_if(text.len() >= 256, ValueError::HostnameTooLong)?;

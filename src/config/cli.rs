@@ -30,6 +30,12 @@ pub enum Startup {
     Check(Check),
     /// Read this RDB file and say what it holds and what is wrong with it.
     CheckRdb { file: PathBuf, with_stats: bool },
+    /// Write the append only file in `from` as it was at a moment to a folder of its own.
+    Restore {
+        from: PathBuf,
+        until: Option<String>,
+        to: PathBuf,
+    },
     /// Print this and exit: to standard output when `code` is zero, else to standard error.
     Print { text: String, code: i32 },
     /// Stop: the configuration does not load. `Problem`'s text says where it goes.
@@ -68,6 +74,7 @@ pub fn start(arguments: &[OsString], stdin: impl FnOnce() -> std::io::Result<Vec
             arguments,
         } => (checks_only, arguments),
         Asked::CheckRdb { file, with_stats } => return Startup::CheckRdb { file, with_stats },
+        Asked::Restore { from, until, to } => return Startup::Restore { from, until, to },
         Asked::Text { text, code } => return print(text, code),
     };
     let line = CommandLine::parse(&arguments);

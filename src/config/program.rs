@@ -22,6 +22,9 @@ const ARGUMENTS: &str = "ARGUMENT";
 const SHELL: &str = "SHELL";
 const FILE: &str = "FILE";
 const STATS: &str = "stats";
+const FROM: &str = "from";
+const UNTIL: &str = "until";
+const TO: &str = "to";
 
 /// What the fixed part asks for.
 pub(super) enum Asked {
@@ -32,6 +35,12 @@ pub(super) enum Asked {
     },
     /// A look at an RDB file.
     CheckRdb { file: PathBuf, with_stats: bool },
+    /// A set of append only files as it was at a moment.
+    Restore {
+        from: PathBuf,
+        until: Option<String>,
+        to: PathBuf,
+    },
     /// Text, and the exit status.
     Text { text: String, code: i32 },
 }
@@ -54,6 +63,14 @@ pub(super) fn read(arguments: &[OsString]) -> Asked {
             return Asked::CheckRdb {
                 file: asked.get_one::<PathBuf>(FILE).cloned().unwrap_or_default(),
                 with_stats: asked.get_flag(STATS),
+            };
+        }
+        Some(("restore", asked)) => {
+            let path = |name| asked.get_one::<PathBuf>(name).cloned().unwrap_or_default();
+            return Asked::Restore {
+                from: path(FROM),
+                until: asked.get_one::<String>(UNTIL).cloned(),
+                to: path(TO),
             };
         }
         _ if matches.get_flag("version") => format!("{}\n", version_line()),
@@ -143,7 +160,39 @@ fn command() -> Command {
                         .action(ArgAction::SetTrue),
                 ),
         )
+        .subcommand(restore_command())
         .subcommand(Command::new("man").about("Print the man page").hide(true))
+}
+
+fn restore_command() -> Command {
+    let folder = |name| {
+        Arg::new(name)
+            .long(name)
+            .value_name("DIR")
+            .value_parser(value_parser!(PathBuf))
+            .value_hint(ValueHint::AnyPath)
+    };
+    Command::new("restore")
+        .about("Write the append only file as it was at a moment to a folder of its own")
+        .arg(
+            folder(FROM)
+                .default_value("appendonlydir")
+                .help("The folder with the manifest, or the manifest; it is only read"),
+        )
+        .arg(
+            Arg::new(UNTIL)
+                .long(UNTIL)
+                .value_name("TIME|FILE:BYTES|offset:COMMANDS")
+                .help(
+                    "Leave out what was done later: Unix seconds, 2026-01-31T12:00:00Z, a place \
+                     as faults name it, or a count as master_repl_offset",
+                ),
+        )
+        .arg(
+            folder(TO)
+                .required(true)
+                .help("The folder to start on, missing or empty"),
+        )
 }
 
 const AFTER_HELP: &str = "\

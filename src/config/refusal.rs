@@ -36,6 +36,8 @@ pub enum ValueError {
     AofDirnameEmpty,
     #[error("appenddirname can't be a path, just a dirname")]
     AofDirnameIsPath,
+    #[error("backupdirname must be the name of a folder, not a path")]
+    BackupDirnameIsPath,
     #[error("Hostnames must be less than 256 characters")]
     HostnameTooLong,
     #[error("Hostnames may only contain alphanumeric characters, hyphens or dots")]

@@ -412,6 +412,8 @@ directives! {
         "appendonly", flag, [], Works;
     appendfilename: Text = "appendonly.aof".into() =>
         "appendfilename", text(checks::aof_filename), [IMMUTABLE], Works;
+    backupdirname: Text = "backups".into() =>
+        "backupdirname", text(checks::backup_dirname), [IMMUTABLE], Works;
     appenddirname: Text = "appendonlydir".into() =>
         "appenddirname", text(checks::aof_dirname), [IMMUTABLE], Works;
     appendfsync: AppendFsync = AppendFsync::EverySec =>
@@ -661,7 +663,7 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds its own seven.
+    /// this many hidden ones; ours adds its own eight.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
         let hidden = |d: &&Directive| d.flags.contains(Flags::HIDDEN);
@@ -670,7 +672,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 7);
+        assert_eq!(shown, 203 + 8);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8);
     }
 }

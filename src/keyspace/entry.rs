@@ -27,6 +27,7 @@ use super::{NewValue, Str};
 use crate::base::alloc;
 use crate::base::pin::{self, Pinned};
 use crate::encodings::hashtable::{SHORT_REACH, Word};
+use crate::encodings::prefetch::prefetch;
 use crate::types::{Encoding, Type};
 
 const CLOCK_AT: usize = 2;
@@ -679,6 +680,23 @@ impl Entry {
             LONG_REACH
         } else {
             SHORT_REACH
+        }
+    }
+
+    /// Asks for the lines of the entry up to its byte `reach`.
+    #[inline]
+    pub fn prefetch(self, reach: usize) {
+        let at = self.address();
+        (0..=reach / LINE_BYTES).for_each(|line| prefetch(at + line * LINE_BYTES));
+    }
+
+    /// Asks for the beginning of a value that lies outside the entry.
+    #[inline]
+    pub fn prefetch_value(self) {
+        if !matches!(self.encoding(), Encoding::Int | Encoding::Embstr) {
+            let address = self.u64_at(self.value_at()) as usize & !7;
+            prefetch(address);
+            prefetch(address + LINE_BYTES);
         }
     }
 

@@ -36,6 +36,13 @@ use crate::base::clock;
 use crate::base::hash;
 use crate::base::pin::Pinned;
 
+/// Entries of one step of the walk: enough that each is in the cache when its turn comes.
+const GATHERED: usize = 24;
+/// So many entries ahead a value outside its entry is fetched.
+const AHEAD: usize = 6;
+/// A step ends when it has saved so much, however few entries that were.
+const GATHERED_BYTES: usize = 64 * 1024;
+
 /// Containers with more loose bytes than this are saved in slices.
 pub(super) const LARGE_MIN: usize = 64 * 1024;
 
@@ -389,6 +396,8 @@ impl Keyspace {
     /// Saves for `ticks` of the cycle counter, a key or a part of one at least.
     pub fn pass_slice(&mut self, saver: &mut dyn Saver, ticks: u64) -> Slice {
         let began = clock::cycles();
+        // Who wants no time spent wants the smallest step.
+        let gathered = if ticks == 0 { 1 } else { GATHERED };
         let Some(mut pass) = self.pass.take() else {
             return Slice::Done;
         };
@@ -396,7 +405,7 @@ impl Keyspace {
             if !pass.marks_only && !saver.has_room() {
                 break Slice::Full;
             }
-            if !self.step(&mut pass, saver) {
+            if !self.step(&mut pass, saver, gathered) {
                 break Slice::Done;
             }
             if clock::cycles().wrapping_sub(began) >= ticks {
@@ -416,8 +425,8 @@ impl Keyspace {
         end
     }
 
-    /// One step of a pass; `false`: all is saved.
-    fn step(&mut self, pass: &mut Pass, saver: &mut dyn Saver) -> bool {
+    /// One step of a pass, of about `gathered` entries; `false`: all is saved.
+    fn step(&mut self, pass: &mut Pass, saver: &mut dyn Saver, gathered: usize) -> bool {
         if pass.open_at.is_some() {
             self.go_on_with_open(pass, saver);
             return true;
@@ -449,7 +458,7 @@ impl Keyspace {
         {
             Some(at) => {
                 let mut orphan = pass.orphans.swap_remove(at);
-                let more = pass.walk(&mut orphan.db, saver);
+                let more = pass.walk(&mut orphan.db, saver, gathered);
                 if more || pass.open_at.is_some() {
                     pass.orphans.push(orphan);
                 } else {
@@ -460,7 +469,7 @@ impl Keyspace {
             None => self.dbs.iter_mut().find(|db| db.pass.origin == origin),
         };
         if let Some(database) = database {
-            pass.walk(database, saver);
+            pass.walk(database, saver, gathered);
         }
         true
     }
@@ -546,22 +555,34 @@ impl Pass {
         }
     }
 
-    /// Visits some cells of the table; `false`: it is at its end.
-    fn walk(&mut self, database: &mut Database, saver: &mut dyn Saver) -> bool {
+    /// Visits cells of the table with about so many entries; `false`: it is at its end.
+    fn walk(&mut self, database: &mut Database, saver: &mut dyn Saver, gathered: usize) -> bool {
         let mut found = std::mem::take(&mut self.scratch);
         found.clear();
-        let next = database
-            .table()
-            .scan(self.cursor, |word| found.push(Entry::of(word)));
-        let mut at = 0;
-        while at < found.len() {
-            self.visit(database, found[at], saver);
-            at += 1;
-            if self.open_at.is_some() {
+        let mut next = self.cursor;
+        // Entries lie anywhere: they are fetched while those before them are saved.
+        loop {
+            next = database.table().scan(next, |word| {
+                let entry = Entry::of(word);
+                entry.prefetch(Entry::reach(word));
+                found.push(entry);
+            });
+            if next == 0 || found.len() >= gathered {
                 break;
             }
         }
-        // A cell in which a large value was opened is visited again.
+        for entry in found.iter().take(AHEAD) {
+            entry.prefetch_value();
+        }
+        let (mut at, mut bytes) = (0, 0);
+        while at < found.len() && self.open_at.is_none() && bytes < GATHERED_BYTES {
+            if let Some(entry) = found.get(at + AHEAD) {
+                entry.prefetch_value();
+            }
+            bytes += self.visit(database, found[at], saver);
+            at += 1;
+        }
+        // Cells in which a large value was opened are visited again.
         let done = at == found.len() && self.open_at.is_none();
         self.scratch = found;
         if !done {
@@ -576,27 +597,30 @@ impl Pass {
         true
     }
 
-    /// Saves an entry that is not saved: whole, or by opening it.
-    fn visit(&mut self, database: &mut Database, entry: Entry, saver: &mut dyn Saver) {
+    /// Saves an entry that is not saved: whole, or by opening it. Bytes of the value outside the
+    /// entry, about.
+    fn visit(&mut self, database: &mut Database, entry: Entry, saver: &mut dyn Saver) -> usize {
         if entry.is_saved() == database.pass.bit {
-            return;
+            return 0;
         }
         if self.marks_only {
             entry.set_saved(database.pass.bit);
-            return;
+            return 0;
         }
         let origin = database.pass.origin;
         self.announce(origin, saver);
         self.saved += 1;
         let view = KeyView::of(entry);
-        if view.value.loose_bytes() > self.large_min {
+        let bytes = view.value.loose_bytes();
+        if bytes > self.large_min {
             // Marked when its last part is saved: until then writers wait or leave a copy.
             self.open_at = Some((origin, saver.begin_large(origin, &view)));
             database.pass.open = Some(entry);
-            return;
+            return 0;
         }
         saver.key(origin, &view);
         entry.set_saved(database.pass.bit);
+        bytes + view.value.text_bytes()
     }
 
     /// Saves what the pass owns.

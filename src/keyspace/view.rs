@@ -54,6 +54,14 @@ impl ValueView<'_> {
         matches!(self, ValueView::Hash(hash) if hash.expire_min().is_some())
     }
 
+    /// Bytes of a string's text.
+    pub(super) fn text_bytes(&self) -> usize {
+        match self {
+            ValueView::Bytes(text) => text.len(),
+            _ => 0,
+        }
+    }
+
     /// Bytes of a container's tables and elements, about; 0 for strings and packed forms,
     /// which are one block.
     pub(super) fn loose_bytes(&self) -> usize {

@@ -12,13 +12,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use crate::base::crc64;
+use crate::base::{crc64, sys};
 
 /// Bytes that may wait for the disk.
 pub const WAITING_MAX: usize = 16 << 20;
@@ -210,6 +211,8 @@ struct Whole {
     crc: u64,
     written: u64,
     unsynced: usize,
+    /// The bytes that the disk was told to write last.
+    under_way: Option<Range<u64>>,
 }
 
 impl Whole {
@@ -225,6 +228,7 @@ impl Whole {
             crc: 0,
             written: 0,
             unsynced: 0,
+            under_way: None,
         })
     }
 
@@ -236,7 +240,13 @@ impl Whole {
         self.written += bytes.len() as u64;
         self.unsynced += bytes.len();
         if self.plan.incremental_fsync && self.unsynced >= SYNC_EVERY {
-            self.file.sync_data()?;
+            // The disk works on the last part while the next one is made; what it was given
+            // before is waited for, so that no more than two parts are its to do.
+            let part = self.written - self.unsynced as u64..self.written;
+            if let Some(before) = self.under_way.replace(part.clone()) {
+                sys::await_written_back(&self.file, before)?;
+            }
+            sys::begin_write_back(&self.file, part)?;
             self.unsynced = 0;
         }
         Ok(())

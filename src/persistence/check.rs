@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::rdb::{End, Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader};
 use crate::base::clock;
+use crate::base::number::parse_i64;
 use crate::base::text::Printable;
 use crate::keyspace::{DbIndex, OwnedValue};
 use crate::types::{Limits, Type};
@@ -38,6 +39,61 @@ pub fn read_snapshot(path: &Path) -> Result<u64, String> {
     let read = Reader::begin(input, options, &mut report);
     let end = read.and_then(|reader| reader.run(&mut report));
     end.map(|end| end.bytes).map_err(|error| error.to_string())
+}
+
+/// When a snapshot was made, Unix seconds, if it tells. What stands before the first key is
+/// read.
+pub fn snapshot_time(path: &Path) -> Result<Option<i64>, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let bytes = file.metadata().ok().map(|data| data.len());
+    let options = ReadOptions {
+        checksum: false,
+        deep: false,
+    };
+    let mut head = Head::default();
+    let input = Input::of_reader(Box::new(file), bytes);
+    let read = Reader::begin(input, options, &mut head);
+    let read = read.and_then(|reader| reader.run(&mut head));
+    match read {
+        Err(error) if !head.is_over => Err(error.to_string()),
+        _ => Ok(head.time_s),
+    }
+}
+
+/// What stands before the first key.
+#[derive(Debug, Default)]
+struct Head {
+    time_s: Option<i64>,
+    is_over: bool,
+}
+
+impl Loader for Head {
+    fn limits(&self) -> Limits {
+        Limits::default()
+    }
+
+    fn aux(&mut self, name: &[u8], value: &[u8]) {
+        if name == b"ctime" {
+            self.time_s = parse_i64(value);
+        }
+    }
+
+    fn database(&mut self, db: u64) -> Result<DbIndex, Fault> {
+        self.is_over = true;
+        // Nothing more is wanted.
+        Err(Fault::Database(db))
+    }
+
+    fn key(
+        &mut self,
+        _db: DbIndex,
+        _key: &[u8],
+        _value: OwnedValue<'_>,
+        _facts: KeyFacts,
+    ) -> Result<(), Fault> {
+        self.is_over = true;
+        Err(Fault::Empty)
+    }
 }
 
 /// What a file holds, and what is wrong with it.

@@ -33,6 +33,8 @@ pub enum Until {
     Memory { mark: u64 },
     /// The append only file is on disk up to this offset.
     Synced { offset: u64 },
+    /// The snapshot for its backup is saved.
+    Backup,
     /// Nothing but the deadline.
     Time,
 }
@@ -57,7 +59,7 @@ impl Blocked {
     pub fn keys(&self) -> &[Box<[u8]>] {
         match &self.until {
             Until::Keys { keys, .. } => keys,
-            Until::Memory { .. } | Until::Synced { .. } | Until::Time => &[],
+            Until::Memory { .. } | Until::Synced { .. } | Until::Backup | Until::Time => &[],
         }
     }
 
@@ -65,7 +67,7 @@ impl Blocked {
     fn wants(&self) -> Option<Type> {
         match self.until {
             Until::Keys { kind, .. } => Some(kind),
-            Until::Memory { .. } | Until::Synced { .. } | Until::Time => None,
+            Until::Memory { .. } | Until::Synced { .. } | Until::Backup | Until::Time => None,
         }
     }
 

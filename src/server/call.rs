@@ -1,6 +1,7 @@
 //! What a handler gets: the arguments, where to write the reply, and the world.
 
 use super::Server;
+use super::backup::tell_backup;
 use super::blocking::{Blocked, OnTimeout, Until};
 use super::client::Client;
 use super::world::{Origin, World};
@@ -123,6 +124,11 @@ impl Call<'_> {
     /// `timeout_ms` (0: for ever) have gone by.
     pub fn block_until_synced(&mut self, offset: u64, timeout_ms: u64, on_timeout: OnTimeout) {
         self.block_until(Until::Synced { offset }, timeout_ms, on_timeout);
+    }
+
+    /// Blocks the client until the backup that it has begun is made.
+    pub fn block_until_backed_up(&mut self) {
+        self.block_until(Until::Backup, 0, tell_backup);
     }
 
     /// Blocks the client until something, or until `timeout_ms` (0: for ever) have gone by.

@@ -77,6 +77,7 @@ impl Engine {
             http_told_ms: None,
             monitors: Vec::new(),
             aof: Default::default(),
+            backups: Default::default(),
             loader: None,
             load_progress: None,
             pause: None,

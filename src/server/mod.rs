@@ -4,6 +4,7 @@
 //! names a command; `main` hands the table in.
 
 mod aof;
+mod backup;
 mod batch;
 mod blocking;
 mod call;
@@ -48,6 +49,7 @@ mod testbed;
 mod world;
 
 pub use aof::{Aof, AofState};
+pub use backup::Begun as Backup;
 pub use blocking::{Blocked, unblock_client};
 pub use call::{Call, CommandResult, Handler, Spec};
 pub use client::{Client, ClientFlags, ClientKind};
@@ -126,6 +128,7 @@ pub struct Server {
     http_told_ms: Option<u64>,
     pub monitors: Vec<ClientId>,
     pub aof: Aof,
+    backups: backup::Backups,
     /// What is being loaded, and how far that is.
     loader: Option<load_steps::Loader>,
     pub load_progress: Option<LoadProgress>,

@@ -265,7 +265,7 @@ impl Saving {
 }
 
 /// What the file is called.
-fn file_name(config: &Config) -> PathBuf {
+pub(super) fn file_name(config: &Config) -> PathBuf {
     config.dbfilename.path().to_owned()
 }
 
@@ -481,6 +481,7 @@ impl Server {
         }
         self.refresh_interest(keyspace);
         self.release_awaiting();
+        self.end_backup(keyspace, Err("the snapshot was given up"));
         true
     }
 
@@ -718,6 +719,7 @@ impl Engine {
         server.saving.last_time_s = (took / 1000) as i64;
         server.refresh_interest(&self.keyspace);
         server.release_awaiting();
+        server.end_backup(&mut self.keyspace, Ok(()));
     }
 
     fn fail_save(&mut self, why: &str) {
@@ -738,6 +740,7 @@ impl Engine {
         }
         server.refresh_interest(keyspace);
         server.release_awaiting();
+        server.end_backup(keyspace, Err(why));
     }
 
     /// Begins what is due: a scheduled save, or one that a save point asks for.

@@ -48,6 +48,9 @@ impl World {
         let daemon = Daemon::start_program(program, &[]);
         let mut control = daemon.connect();
         control.reply_limit(LIMIT);
+        // From here on it is the server's: a row that leaves no descriptor for others would
+        // leave none for a connection that only the kernel has accepted.
+        control.ask("PING");
         World {
             daemon,
             control,

@@ -3,6 +3,7 @@
 //! | module | what belongs there |
 //! |---|---|
 //! | `aof` | the append only file, after crashes and with real servers |
+//! | `backup` | backups, restoring, moving from and to other servers |
 //! | `blocking` | clients that wait for a key |
 //! | `clients` | an application's client library |
 //! | `config` | CONFIG on a running server |
@@ -21,6 +22,7 @@
 mod support;
 
 mod aof;
+mod backup;
 mod blocking;
 mod clients;
 mod config;

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::support::{Connection, Daemon, daemon::russet, peers::Peer};
+use crate::support::random::Random;
+use crate::support::{Connection, Daemon, Reply, daemon::russet, peers::Peer};
 
 const PEERS: [Peer; 3] = [Peer::Redis7, Peer::Redis8, Peer::Valkey9];
 
@@ -380,4 +381,84 @@ fn a_damaged_file_stops_the_start_and_says_where() {
         "{text}"
     );
     assert_eq!(refused(folder.path()).0, Some(1));
+}
+
+/// The checksum behind a payload: CRC-64 of Redis, one bit at a time.
+fn crc64(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |crc, &byte| {
+        (0..8).fold(crc ^ u64::from(byte), |crc, _| {
+            let odd = crc & 1;
+            (crc >> 1) ^ (0x95ac_9329_ac4b_c9b5 * odd)
+        })
+    })
+}
+
+/// Payloads that pass for whole by their checksum: whatever they hold, the server refuses
+/// them or has a value that every command can use. `RUSSET_PAYLOADS`: how many.
+#[test]
+fn mutated_payloads_harm_nobody() {
+    let count = std::env::var("RUSSET_PAYLOADS").ok();
+    let count = count.and_then(|text| text.parse().ok()).unwrap_or(3000);
+    let server = Daemon::start(&DEBUG);
+    let mut c = server.connect();
+    fill(&mut c);
+    fill_expiring_fields(&mut c);
+    let keys = c.value("KEYS *");
+    let keys = keys.items().expect("keys").iter();
+    let dump = |key: &Reply| {
+        bulk(
+            &server
+                .connect()
+                .call(&[b"DUMP", key.text().expect("a key")]),
+        )
+    };
+    let payloads: Vec<Vec<u8>> = keys.map(dump).filter(|p| p.len() < 40_000).collect();
+    let mut random = Random::new(20);
+    let mut taken = 0;
+    for _ in 0..count {
+        let mut bytes = random.pick(&payloads).clone();
+        let body = bytes.len() - 10;
+        for _ in 0..random.few() {
+            let at = random.below(body);
+            match random.below(4) {
+                0 => bytes[at] = random.below(256) as u8,
+                1 => bytes[at] ^= 1 << random.below(8),
+                // The type, and the lengths that follow it.
+                2 => bytes[random.below(body.min(8))] = random.below(256) as u8,
+                _ => bytes[at] = [0, 0xff, 0x7f, 0x80][random.below(4)],
+            }
+        }
+        let end = bytes.len() - 8;
+        let crc = crc64(&bytes[..end]).to_le_bytes();
+        bytes[end..].copy_from_slice(&crc);
+        let reply = c.call(&[&b"RESTORE"[..], b"m", b"0", &bytes, b"REPLACE"]);
+        if reply != b"+OK\r\n" {
+            assert!(reply.starts_with(b"-ERR "), "{reply:?}");
+            continue;
+        }
+        taken += 1;
+        for line in [
+            "DEBUG DIGEST-VALUE m",
+            "MEMORY USAGE m SAMPLES 0",
+            "DUMP m",
+            "LRANGE m 0 -1",
+            "LPOP m",
+            "RPUSH m x",
+            "SMEMBERS m",
+            "SADD m x",
+            "SPOP m",
+            "HGETALL m",
+            "HSET m x 1",
+            "HDEL m x",
+            "ZRANGE m 0 -1 WITHSCORES",
+            "ZADD m 1 x",
+            "ZPOPMIN m",
+            "APPEND m x",
+            "COPY m n REPLACE",
+        ] {
+            c.ask(line);
+        }
+    }
+    assert_eq!(c.ask("PING"), "+PONG\r\n");
+    assert!(taken > count / 20 && taken < count, "{taken} of {count}");
 }

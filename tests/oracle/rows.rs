@@ -816,6 +816,7 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
         "auth",
         "Redis sends no refusal behind other replies of a burst; tests/it covers it",
     ),
+    ("backup", "of russet's own; tests/it covers it"),
     ("bgrewriteaof", "timing of a child; tests/it covers it"),
     ("bgsave", "timing of a child; tests/it covers it"),
     ("cluster", "ids are random"),

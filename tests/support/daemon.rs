@@ -29,6 +29,7 @@ pub struct Daemon {
     program: PathBuf,
     file: Option<String>,
     args: Vec<String>,
+    environment: Vec<(String, String)>,
     folder: TempDir,
 }
 
@@ -58,22 +59,43 @@ impl Daemon {
     /// `args` come after it.
     #[track_caller]
     pub fn start_with_file(file: &str, args: &[&str], folder: TempDir) -> Daemon {
-        Daemon::start_from(&russet(), Some(file), args, folder)
+        Daemon::start_from(&russet(), Some(file), args, &[], folder)
     }
 
     /// Starts a server in a folder that already holds files.
     #[track_caller]
     pub fn start_in(program: &Path, args: &[&str], folder: TempDir) -> Daemon {
-        Daemon::start_from(program, None, args, folder)
+        Daemon::start_from(program, None, args, &[], folder)
+    }
+
+    /// The same with more in its environment. After a [`Daemon::restart`] that is gone.
+    #[track_caller]
+    pub fn start_with_environment(
+        args: &[&str],
+        environment: &[(&str, &str)],
+        folder: TempDir,
+    ) -> Daemon {
+        let mut daemon = Daemon::start_from(&russet(), None, args, environment, folder);
+        daemon.environment.clear();
+        daemon
     }
 
     #[track_caller]
-    fn start_from(program: &Path, file: Option<&str>, args: &[&str], folder: TempDir) -> Daemon {
+    fn start_from(
+        program: &Path,
+        file: Option<&str>,
+        args: &[&str],
+        environment: &[(&str, &str)],
+        folder: TempDir,
+    ) -> Daemon {
+        let pair = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        let environment: Vec<_> = environment.iter().map(pair).collect();
         let file = file.map(str::to_owned);
         let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
         for _ in 0..5 {
             let port = free_port();
-            let mut child = spawn(program, port, folder.path(), file.as_deref(), &args);
+            let file_name = file.as_deref();
+            let mut child = spawn(program, port, folder.path(), file_name, &args, &environment);
             match wait_ready(&mut child, port) {
                 Ok(()) => {
                     return Daemon {
@@ -82,6 +104,7 @@ impl Daemon {
                         program: program.to_path_buf(),
                         file,
                         args,
+                        environment,
                         folder,
                     };
                 }
@@ -197,7 +220,15 @@ impl Daemon {
     pub fn restart(&mut self) {
         end(&mut self.child);
         let (folder, file) = (self.folder.path(), self.file.as_deref());
-        self.child = spawn(&self.program, self.port, folder, file, &self.args);
+        let environment = &self.environment;
+        self.child = spawn(
+            &self.program,
+            self.port,
+            folder,
+            file,
+            &self.args,
+            environment,
+        );
         if let Err(why) = wait_ready(&mut self.child, self.port) {
             panic!(
                 "{} after a restart: {why}; its log:\n{}",
@@ -231,7 +262,14 @@ pub fn russet() -> PathBuf {
     )
 }
 
-fn spawn(program: &Path, port: u16, folder: &Path, file: Option<&str>, args: &[String]) -> Child {
+fn spawn(
+    program: &Path,
+    port: u16,
+    folder: &Path,
+    file: Option<&str>,
+    args: &[String],
+    environment: &[(String, String)],
+) -> Child {
     let log = fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -250,6 +288,7 @@ fn spawn(program: &Path, port: u16, folder: &Path, file: Option<&str>, args: &[S
         .args(["--save", "", "--enable-debug-command", "yes", "--dir"])
         .arg(folder)
         .args(args)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a second handle"))

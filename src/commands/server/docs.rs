@@ -120,6 +120,32 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         "Get the name of the connection's user.",
     ),
     doc(
+        "backup",
+        "8.0.0",
+        "That of the subcommand",
+        "Make, list and drop sealed sets of the server's files.",
+    ),
+    doc(
+        "backup|create",
+        "8.0.0",
+        "O(N), N = the number of files, or of all keys where a snapshot is saved",
+        "Make a sealed set of the server's files.",
+    )
+    .args(&[Arg::string("name").optional()]),
+    doc("backup|drop", "8.0.0", "O(1)", "Remove a sealed set.").args(&[Arg::string("name")]),
+    doc(
+        "backup|help",
+        "8.0.0",
+        "O(1)",
+        "List the subcommands of BACKUP.",
+    ),
+    doc(
+        "backup|list",
+        "8.0.0",
+        "O(N), N = the number of files in the sets",
+        "List the sealed sets.",
+    ),
+    doc(
         "bgrewriteaof",
         "1.0.0",
         "O(1)",

@@ -1,6 +1,7 @@
 //! The server commands.
 
 mod append_only;
+mod backup;
 mod config;
 mod debug;
 mod debug_allocator;
@@ -23,6 +24,7 @@ use crate::server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     append_only::BGREWRITEAOF,
+    backup::BACKUP,
     config::CONFIG,
     debug::DEBUG,
     info::INFO,

@@ -228,48 +228,12 @@ impl Check<'_> {
 
     /// Reads to the end, or to where the moment that was asked for has passed: that offset.
     fn read(&mut self, reader: &mut Reader) -> Result<Option<u64>, Fault> {
-        let bounds = Bounds {
-            bulk_max: i64::MAX as u64,
-            unauthenticated: false,
-        };
         if let Action::CutAfter(time) = self.action {
             reader.stop_after(time);
         }
-        let mut spans: Vec<Span> = Vec::new();
-        let mut in_unit = false;
-        loop {
-            match reader.next(in_unit)? {
-                Next::Request => {}
-                Next::End => return Ok(None),
-                Next::Later(offset) => return Ok(Some(offset)),
-            }
-            spans.clear();
-            let (mut pos, mut progress) = (0, Default::default());
-            match step(reader.unread(), &mut pos, &mut spans, &mut progress, bounds) {
-                Step::Command => {
-                    let text = |s: &Span| &reader.unread()[s.start..s.start + s.len];
-                    let word = spans.first().map(text).unwrap_or_default();
-                    let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
-                    match in_unit {
-                        true if is(b"MULTI") => return Err(reader.malformed("Unexpected MULTI")),
-                        false if is(b"EXEC") => return Err(reader.malformed("Unexpected EXEC")),
-                        _ => in_unit = !is(b"EXEC") && (in_unit || is(b"MULTI")),
-                    }
-                    reader.take(pos);
-                    if !in_unit {
-                        reader.mark_sound();
-                    }
-                }
-                Step::Incomplete => {
-                    let wanted = progress.expects().unwrap_or(0) as u64;
-                    let there = reader.left() + reader.unread().len() as u64;
-                    if wanted > there || !reader.fill()? {
-                        return Err(reader.torn());
-                    }
-                }
-                _ => return Err(reader.malformed("a malformed command")),
-            }
-        }
+        let mut commands = Commands::default();
+        while commands.unit(reader)?.is_some() {}
+        Ok(commands.later())
     }
 
     fn cut_after(&mut self, path: &Path, offset: u64, is_last: bool) -> Result<Verdict, Failed> {
@@ -295,6 +259,69 @@ impl Check<'_> {
         }
         cut(path, offset)?;
         Ok(Verdict::CutAfter(time))
+    }
+}
+
+/// Goes through a file by what happens together: a command, or a transaction.
+#[derive(Debug, Default)]
+pub(super) struct Commands {
+    spans: Vec<Span>,
+    later: Option<u64>,
+}
+
+impl Commands {
+    /// Where what was done after the time that was asked for begins, if that was met.
+    pub(super) fn later(&self) -> Option<u64> {
+        self.later
+    }
+
+    /// Takes the next unit, up to which the file is sound then: how many commands it holds,
+    /// MULTI and EXEC included, SELECT not. `None`: the file, or what was asked for, is over.
+    pub(super) fn unit(&mut self, reader: &mut Reader) -> Result<Option<u64>, Fault> {
+        let bounds = Bounds {
+            bulk_max: i64::MAX as u64,
+            unauthenticated: false,
+        };
+        let (mut in_unit, mut count) = (false, 0);
+        loop {
+            match reader.next(in_unit)? {
+                Next::Request => {}
+                Next::End => return Ok(None),
+                Next::Later(offset) => {
+                    self.later = Some(offset);
+                    return Ok(None);
+                }
+            }
+            self.spans.clear();
+            let (mut pos, mut progress) = (0, Default::default());
+            let spans = &mut self.spans;
+            match step(reader.unread(), &mut pos, spans, &mut progress, bounds) {
+                Step::Command => {
+                    let text = |s: &Span| &reader.unread()[s.start..s.start + s.len];
+                    let word = spans.first().map(text).unwrap_or_default();
+                    let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+                    count += u64::from(!is(b"SELECT"));
+                    match in_unit {
+                        true if is(b"MULTI") => return Err(reader.malformed("Unexpected MULTI")),
+                        false if is(b"EXEC") => return Err(reader.malformed("Unexpected EXEC")),
+                        _ => in_unit = !is(b"EXEC") && (in_unit || is(b"MULTI")),
+                    }
+                    reader.take(pos);
+                    if !in_unit {
+                        reader.mark_sound();
+                        return Ok(Some(count));
+                    }
+                }
+                Step::Incomplete => {
+                    let wanted = progress.expects().unwrap_or(0) as u64;
+                    let there = reader.left() + reader.unread().len() as u64;
+                    if wanted > there || !reader.fill()? {
+                        return Err(reader.torn());
+                    }
+                }
+                _ => return Err(reader.malformed("a malformed command")),
+            }
+        }
     }
 }
 

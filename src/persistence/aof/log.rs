@@ -139,6 +139,9 @@ pub struct Log {
     /// The file that is written is not listed: no base is complete yet. The replication
     /// offset at which it begins.
     unlisted: Option<u64>,
+    /// How many incremental files were begun before the rewrite under way: what its base will
+    /// stand for.
+    replaced: usize,
 }
 
 impl Log {
@@ -158,6 +161,7 @@ impl Log {
             finished_bytes: 0,
             base_bytes: 0,
             unlisted: None,
+            replaced: usize::MAX,
         }
     }
 
@@ -222,11 +226,18 @@ impl Log {
             .sum()
     }
 
+    /// As [`Log::begin_incr`]; a base is made of what was before.
+    pub fn begin_rewrite(&mut self, unlisted: bool, offset: u64) -> Result<(), OpenError> {
+        self.begin_incr(unlisted, offset, "background rewrite")?;
+        self.replaced = self.manifest.incrs.len() - usize::from(!unlisted);
+        Ok(())
+    }
+
     /// From here on another incremental file is written: a base is made of what was before,
-    /// or the file was given up. With `unlisted` it counts only when that base is complete.
+    /// a backup takes it, or the file was given up. With `unlisted` it counts only when that base is complete.
     /// All that was for the file before must be written and, unless it was given up, forced
     /// to disk ([`Writer::finish`]). `offset`: the replication offset now.
-    pub fn begin_incr(&mut self, unlisted: bool, offset: u64) -> Result<(), OpenError> {
+    pub fn begin_incr(&mut self, unlisted: bool, offset: u64, why: &str) -> Result<(), OpenError> {
         self.names.make_folder()?;
         if unlisted {
             let name = self.names.temp_incr();
@@ -239,7 +250,7 @@ impl Log {
         } else {
             let mut manifest = self.manifest.clone();
             let name = manifest.add_incr(&self.names.basename, offset);
-            tracing::info!("Creating AOF incr file {name} on background rewrite");
+            tracing::info!("Creating AOF incr file {name} on {why}");
             let (file, length) = self.open_file(&name)?;
             self.names.save(&self.disk, &manifest)?;
             self.manifest = manifest;
@@ -250,8 +261,8 @@ impl Log {
         Ok(())
     }
 
-    /// The file `temporary` holds the keyspace as it was when the present incremental file
-    /// was begun, forced to disk: it is the base from now on.
+    /// The file `temporary` holds the keyspace as it was when the rewrite began, forced to
+    /// disk: it is the base from now on. Incremental files that were begun later stay.
     pub fn install_base(
         &mut self,
         temporary: &Path,
@@ -259,8 +270,7 @@ impl Log {
         keep_history: bool,
     ) -> Result<(), OpenError> {
         let mut manifest = self.manifest.clone();
-        // Those that were there before the one that is written; all, if none is.
-        let kept = usize::from(self.unlisted.is_none() && self.writer.path().is_some());
+        let kept = manifest.incrs.len().saturating_sub(self.replaced);
         let name = manifest.replace_base(&self.names.basename, form, kept);
         let path = self.names.path(&name);
         let renamed = self.disk.rename(temporary, &path);
@@ -284,6 +294,26 @@ impl Log {
             self.remove_history();
         }
         Ok(())
+    }
+
+    /// Gives a set of its own to `to`, an empty folder on the same file system: all that was
+    /// written so far, as hard links. What is written from here on goes to another file, so
+    /// those grow no more; who starts on the copy writes to a file of its own as well. All
+    /// there is must be on disk ([`Writer::finish`]). `offset`: the replication offset now.
+    pub fn seal(&mut self, to: &Names, offset: u64) -> Result<(), OpenError> {
+        self.begin_incr(false, offset, "backup")?;
+        let mut sealed = self.manifest.clone();
+        sealed.history.clear();
+        sealed.incrs.pop();
+        to.make_folder()?;
+        for part in sealed.parts() {
+            let linked = fs::hard_link(self.names.path(&part.name), to.path(&part.name));
+            linked.map_err(|e| OpenError::File(part.name.clone(), e))?;
+        }
+        let own = sealed.add_incr(&to.basename, offset);
+        let made = self.disk.create(&to.path(&own));
+        made.map_err(|e| OpenError::File(own, e))?;
+        to.save(&self.disk, &sealed)
     }
 
     /// Removes what was replaced, off the loop. A line may name a file that is gone: history

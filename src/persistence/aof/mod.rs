@@ -17,6 +17,7 @@ mod disk;
 mod log;
 mod manifest;
 mod reader;
+pub mod restore;
 mod sync;
 mod writer;
 

@@ -132,6 +132,11 @@ impl Reader {
         self.stop_after_s = Some(unix_s);
     }
 
+    /// Whether what was read tells when something was done.
+    pub fn tells_times(&self) -> bool {
+        self.time_s > 0
+    }
+
     /// Takes `n` bytes.
     pub fn take(&mut self, n: usize) {
         self.pos += n;

@@ -168,6 +168,8 @@ impl Server {
         };
         let mut writer = rdb::Writer::new(version, false);
         writer.magic();
+        let time = self.now.unix_s().to_string();
+        writer.aux("ctime", time.as_bytes());
         writer.aux("aof-base", b"1");
         writer.end();
         let mut bytes = writer.take(Vec::new());
@@ -293,7 +295,7 @@ impl Server {
             return;
         }
         let all_kept = log.writer.take_back_unsynced();
-        if let Err(error) = log.begin_incr(false, self.aof.repl_offset) {
+        if let Err(error) = log.begin_incr(false, self.aof.repl_offset, "a failed fsync") {
             tracing::warn!("{error}");
             return;
         }
@@ -319,6 +321,17 @@ impl Server {
                 self.put_back(session);
             }
         }
+    }
+
+    /// A set of all that was written so far, in a folder of its own ([`Log::seal`]).
+    pub(super) fn seal_aof_to(&mut self, to: &Names) -> Result<(), String> {
+        let (at, offset) = (time(&self.now), self.aof.repl_offset);
+        let Some(log) = &mut self.aof.log else {
+            return Err("the append only file is off".to_owned());
+        };
+        let finished = log.writer.finish(at);
+        finished.map_err(|error| system_text(&error))?;
+        log.seal(to, offset).map_err(|error| error.to_string())
     }
 
     /// The last bytes before the process ends. `false`: they are not safe.

@@ -220,7 +220,7 @@ impl Server {
                 let manifest = names.read_manifest().map_err(|error| error.to_string())?;
                 let mut log = self.aof.new_log(names, manifest);
                 log.writer.rules = self.aof_rules();
-                log.begin_incr(true, self.aof.repl_offset)
+                log.begin_incr(true, self.aof.repl_offset, "background rewrite")
                     .map_err(|error| {
                         tracing::warn!("{error}");
                         "Unable to turn on AOF. Check server logs.".to_owned()
@@ -308,7 +308,7 @@ impl Server {
                     log.writer.skip();
                 }
                 let offset = self.aof.repl_offset;
-                log.begin_incr(!is_on, offset)
+                log.begin_rewrite(!is_on, offset)
                     .map_err(|error| error.to_string())?;
                 log.names.clone()
             }

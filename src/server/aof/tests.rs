@@ -350,3 +350,38 @@ fn switched_on_it_counts_when_its_base_is_complete() {
     let mut loaded = load(folder.path()).expect("sound");
     assert_eq!(digest(&mut loaded), right);
 }
+
+/// What was done between the start of a rewrite and an fsync that failed is in neither base
+/// nor the newest file.
+#[test]
+fn a_file_that_was_left_during_a_rewrite_is_kept() {
+    let folder = TempDir::new().expect("a folder");
+    let fails = Arc::new(AtomicUsize::new(0));
+    let armed = Arc::clone(&fails);
+    let disk = Disk::failing(move |step| {
+        let is_it = step == Step::Sync && armed.swap(0, Ordering::Relaxed) == 1;
+        is_it.then_some(DiskFault::Error(libc::EIO))
+    });
+    let mut t = bed(folder.path(), AppendFsync::Always, disk);
+    write_turns(&mut t);
+    t.run("BGREWRITEAOF");
+    t.run("SET before 1");
+    t.engine.write_aof();
+    fails.store(1, Ordering::Relaxed);
+    t.run("SET during 2");
+    t.engine.write_aof();
+    t.run("RPUSH after 1");
+    t.engine.write_aof();
+    finish_rewrite(&mut t);
+    t.engine.server.finish_aof();
+    let right = digest(&mut t);
+    drop(t);
+    let mut loaded = load(folder.path()).expect("sound");
+    assert_eq!(
+        loaded.run("MGET before during"),
+        "*2\r\n$1\r\n1\r\n$1\r\n2\r\n"
+    );
+    assert_eq!(digest(&mut loaded), right);
+    let manifest = names(folder.path()).read_manifest().expect("sound");
+    assert!(manifest.incrs.len() > 1, "{manifest:?}");
+}

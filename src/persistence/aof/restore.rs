@@ -1,0 +1,338 @@
+//! `russet restore`: a set of files as it was at a moment, beside the one that stands.
+//!
+//! The base and the incremental files are copied up to the last command or transaction that
+//! was whole by then; what came later is left out, whichever file the moment is in. The set
+//! that is read is not touched, and the new one starts: `russet --dir DIR --appendonly yes`.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::super::check::snapshot_time;
+use super::check::{Commands, is_rdb};
+use super::disk::Disk;
+use super::log::Names;
+use super::manifest::Manifest;
+use super::reader::{Fault, Reader};
+
+/// The moment up to which everything is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Moment {
+    /// A Unix second: what was done later is left out.
+    Time(i64),
+    /// A file's name and an offset in it, as faults and `check-aof` tell them.
+    Bytes(String, u64),
+    /// A count of commands, as `master_repl_offset` and the manifest have it.
+    Offset(u64),
+}
+
+/// What a moment looks like.
+const FORMS: &str = "a time (Unix seconds, 2026-01-31T12:00:00Z, or without Z local time), \
+                     FILE:BYTES or offset:COMMANDS";
+
+impl Moment {
+    /// Reads what stands behind `--until`.
+    fn parse(text: &str) -> Result<Moment, String> {
+        if let Ok(unix_s) = text.parse::<i64>() {
+            return Ok(Moment::Time(unix_s));
+        }
+        if let Ok(at) = text.parse::<jiff::Timestamp>() {
+            return Ok(Moment::Time(at.as_second()));
+        }
+        if let Ok(local) = text.parse::<jiff::civil::DateTime>() {
+            let at = local.to_zoned(jiff::tz::TimeZone::system());
+            let at = at.map_err(|error| error.to_string())?;
+            return Ok(Moment::Time(at.timestamp().as_second()));
+        }
+        match text.rsplit_once(':').map(|(name, n)| (name, n.parse())) {
+            Some(("offset", Ok(n))) => Ok(Moment::Offset(n)),
+            Some((name, Ok(n))) if !name.is_empty() => Ok(Moment::Bytes(name.to_owned(), n)),
+            _ => Err(format!("'{text}' is no moment: {FORMS}")),
+        }
+    }
+}
+
+/// Why nothing was restored.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("{}: {}", .0.display(), crate::config::system_text(.1))]
+    Io(PathBuf, io::Error),
+    #[error("{0}")]
+    Told(String),
+}
+
+/// Where an incremental file is cut, and what is known of it.
+struct Cut {
+    /// `None`: all of it is kept.
+    at: Option<u64>,
+    commands: u64,
+}
+
+/// Restores as the module says; what there is to tell, and the exit status. `from`: the
+/// folder with the manifest, or the manifest; `to`: a folder that is missing or empty.
+pub fn run(from: &Path, until: Option<&str>, to: &Path) -> (String, i32) {
+    let until = until.map(Moment::parse).transpose().map_err(Failed::Told);
+    match until.and_then(|until| restore(from, until.as_ref(), to)) {
+        Ok(told) => (told, 0),
+        Err(error) => (format!("Cannot restore: {error}\n"), 1),
+    }
+}
+
+fn restore(from: &Path, until: Option<&Moment>, to: &Path) -> Result<String, Failed> {
+    let names = source(from)?;
+    let mut manifest = names
+        .read_manifest()
+        .map_err(|e| Failed::Told(e.to_string()))?;
+    manifest.history.clear();
+    if manifest.is_empty() {
+        let text = format!("{} names no file", names.path(&names.manifest()).display());
+        return Err(Failed::Told(text));
+    }
+    let end = match until {
+        None => None,
+        Some(moment) => find(&names, &manifest, moment)?,
+    };
+    let (kept, cut) = end.unwrap_or((manifest.incrs.len(), None));
+    manifest.incrs.truncate(kept);
+    if let (Some(_), Some(last)) = (cut, manifest.incrs.last_mut()) {
+        last.end = None;
+    }
+    let target = target(&names, to)?;
+    let last = manifest.parts().count().saturating_sub(1);
+    let mut told = String::new();
+    for (at, part) in manifest.parts().enumerate() {
+        let len = cut.filter(|_| at == last);
+        let bytes = copy(&names.path(&part.name), &target.path(&part.name), len)?;
+        let is_cut = if len.is_some() { ", cut off" } else { "" };
+        told += &format!("{}: {bytes} bytes{is_cut}\n", part.name);
+    }
+    let (disk, name) = (Disk::default(), target.manifest());
+    let saved = manifest.save(&disk, &target.dir, &name);
+    saved.map_err(|e| Failed::Io(target.path(&name), e))?;
+    told += &format!(
+        "Restored to {}. It starts with: russet --dir {} --appendonly yes",
+        target.dir.display(),
+        to.display(),
+    );
+    for (directive, is, usual) in [
+        ("appendfilename", &*target.basename, "appendonly.aof"),
+        ("appenddirname", &*folder_name(&target.dir), "appendonlydir"),
+    ] {
+        if is != usual {
+            told += &format!(" --{directive} {is}");
+        }
+    }
+    told.push('\n');
+    Ok(told)
+}
+
+fn folder_name(dir: &Path) -> String {
+    let name = dir.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// The set that a manifest names, or the only manifest of a folder.
+fn source(from: &Path) -> Result<Names, Failed> {
+    let io = |e| Failed::Io(from.to_owned(), e);
+    let manifest = match fs::metadata(from).map_err(io)?.is_dir() {
+        false => from.to_owned(),
+        true => {
+            let entries = fs::read_dir(from).map_err(io)?;
+            let is_one = |path: &PathBuf| path.extension().is_some_and(|e| e == "manifest");
+            let mut found = entries.filter_map(|entry| Some(entry.ok()?.path()).filter(is_one));
+            let first = found
+                .next()
+                .ok_or_else(|| Failed::Told(format!("{} holds no manifest", from.display())))?;
+            if found.next().is_some() {
+                let text = format!("{} holds several manifests: name one", from.display());
+                return Err(Failed::Told(text));
+            }
+            first
+        }
+    };
+    let dir = manifest.parent().unwrap_or(Path::new(""));
+    let dir = if dir == Path::new("") {
+        Path::new(".")
+    } else {
+        dir
+    };
+    let dir = dir
+        .canonicalize()
+        .map_err(|e| Failed::Io(dir.to_owned(), e))?;
+    let name = folder_name(&manifest);
+    let basename = name.strip_suffix(".manifest");
+    let basename = basename
+        .ok_or_else(|| Failed::Told(format!("{} is no manifest", manifest.display())))?
+        .to_owned();
+    Ok(Names { dir, basename })
+}
+
+/// The folder of the new set, made.
+fn target(from: &Names, to: &Path) -> Result<Names, Failed> {
+    let io = |e| Failed::Io(to.to_owned(), e);
+    match fs::read_dir(to).map(Iterator::count) {
+        Ok(0) => {}
+        Ok(_) => return Err(Failed::Told(format!("{} is not empty", to.display()))),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => fs::create_dir_all(to).map_err(io)?,
+        Err(e) => return Err(io(e)),
+    }
+    let names = Names {
+        dir: to.join(folder_name(&from.dir)),
+        basename: from.basename.clone(),
+    };
+    names
+        .make_folder()
+        .map_err(|e| Failed::Told(e.to_string()))?;
+    Ok(names)
+}
+
+/// How many incremental files are kept, and where the last of them is cut; `None`: all of
+/// everything is.
+fn find(
+    names: &Names,
+    manifest: &Manifest,
+    moment: &Moment,
+) -> Result<Option<(usize, Option<u64>)>, Failed> {
+    if let (Some(base), Moment::Time(until)) = (&manifest.base, moment) {
+        let path = names.path(&base.name);
+        let made = match is_rdb(&path).map_err(|e| Failed::Io(path.clone(), e))? {
+            true => snapshot_time(&path).map_err(Failed::Told)?,
+            false => None,
+        };
+        if let Some(made) = made.filter(|made| made > until) {
+            return Err(Failed::Told(format!(
+                "{} was made at the Unix time {made}: an earlier moment needs an older set, as a \
+                 backup",
+                base.name
+            )));
+        }
+    }
+    if let Moment::Bytes(name, _) = moment
+        && !manifest.incrs.iter().any(|part| part.name == *name)
+    {
+        return Err(Failed::Told(format!("the set has no file {name} to cut")));
+    }
+    let mut commands = 0;
+    for (at, part) in manifest.incrs.iter().enumerate() {
+        let path = names.path(&part.name);
+        commands = part.start.unwrap_or(commands);
+        let limit = match moment {
+            Moment::Time(until) => Limit::Time(*until),
+            Moment::Offset(until) if *until < commands => {
+                let text = format!("{} begins at offset {commands}", part.name);
+                return Err(Failed::Told(text));
+            }
+            Moment::Offset(until) => Limit::Commands(until - commands),
+            Moment::Bytes(name, bytes) if *name == part.name => Limit::Bytes(*bytes),
+            Moment::Bytes(..) => continue,
+        };
+        let is_last = at + 1 == manifest.incrs.len();
+        let cut = look(&path, limit, is_last)?;
+        commands += cut.commands;
+        let ends_here = matches!(limit, Limit::Bytes(_)) || cut.at.is_some();
+        if ends_here {
+            return Ok(Some((at + 1, cut.at)));
+        }
+    }
+    match moment {
+        Moment::Offset(until) if *until > commands => {
+            Err(Failed::Told(format!("the set ends at offset {commands}")))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// What one file is read up to.
+#[derive(Clone, Copy)]
+enum Limit {
+    Time(i64),
+    Bytes(u64),
+    Commands(u64),
+}
+
+/// Reads a file up to its limit: where that is.
+fn look(path: &Path, limit: Limit, is_last: bool) -> Result<Cut, Failed> {
+    let io = |e| Failed::Io(path.to_owned(), e);
+    let mut reader = Reader::open(path).map_err(io)?;
+    if let Limit::Time(until) = limit {
+        reader.stop_after(until);
+    }
+    let size = reader.size();
+    let mut commands = Commands::default();
+    let mut counted = 0;
+    let at = loop {
+        let before = reader.sound();
+        match commands.unit(&mut reader) {
+            Ok(Some(unit)) => {
+                let passed = match limit {
+                    Limit::Time(_) => false,
+                    Limit::Bytes(until) => reader.sound() > until,
+                    Limit::Commands(until) => counted + unit > until,
+                };
+                if passed {
+                    break Some(before);
+                }
+                counted += unit;
+            }
+            Ok(None) => break commands.later(),
+            // What the crash has torn is no loss; and what is asked for may be all before.
+            Err(Fault::Torn { sound }) if is_last => break Some(sound),
+            Err(fault) => {
+                let sound = match fault {
+                    Fault::Checksum { from, .. } => from,
+                    _ => reader.sound(),
+                };
+                if matches!(limit, Limit::Bytes(until) if until <= sound) {
+                    break Some(before.min(sound));
+                }
+                let name = folder_name(path);
+                return Err(Failed::Told(format!(
+                    "{name}: {fault}. What stands before it: --until {name}:{sound}"
+                )));
+            }
+        }
+    };
+    if matches!(limit, Limit::Time(_)) && at.is_none() && size > 0 && !reader.tells_times() {
+        return Err(Failed::Told(format!(
+            "{} does not tell when anything was done: give FILE:BYTES or offset:COMMANDS",
+            folder_name(path)
+        )));
+    }
+    Ok(Cut {
+        at: at.filter(|&at| at < size),
+        commands: counted,
+    })
+}
+
+/// Copies a file, or its first `len` bytes, to the disk; how many that are.
+fn copy(from: &Path, to: &Path, len: Option<u64>) -> Result<u64, Failed> {
+    let source = File::open(from).map_err(|e| Failed::Io(from.to_owned(), e))?;
+    let copied = File::create_new(to).and_then(|mut file| {
+        let bytes = io::copy(&mut source.take(len.unwrap_or(u64::MAX)), &mut file)?;
+        file.flush()?;
+        file.sync_data()?;
+        Ok(bytes)
+    });
+    copied.map_err(|e| Failed::Io(to.to_owned(), e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_times_places_or_counts() {
+        for (text, moment) in [
+            ("1700000000", Moment::Time(1_700_000_000)),
+            ("2023-11-14T22:13:20Z", Moment::Time(1_700_000_000)),
+            ("2023-11-14T23:13:20+01:00", Moment::Time(1_700_000_000)),
+            ("offset:17", Moment::Offset(17)),
+            ("a.1.incr.aof:9", Moment::Bytes("a.1.incr.aof".into(), 9)),
+        ] {
+            assert_eq!(Moment::parse(text), Ok(moment), "{text}");
+        }
+        for text in ["", "x", ":5", "offset:x", "2023-13-01T00:00:00Z"] {
+            assert!(Moment::parse(text).is_err(), "{text}");
+        }
+    }
+}

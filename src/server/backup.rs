@@ -1,0 +1,305 @@
+//! Backups while the server runs: sealed sets of files, each in a folder of its own.
+//!
+//!     dir/backups/NAME/appendonlydir/...     append only file: hard links, made at once
+//!     dir/backups/NAME/dump.rdb              without it: a snapshot that is saved for it
+//!
+//! A folder has its name when it is whole; what is begun is called `NAME.part`. A server
+//! starts on a set as it is (`--dir dir/backups/NAME`): what it writes goes to files that are
+//! the set's own, so that it changes neither the set nor its source.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::aof::AofState;
+use super::blocking::{Until, unblock_client};
+use super::saving::file_name;
+use super::{Blocked, Server, World};
+use crate::command::CommandError;
+use crate::config::system_text;
+use crate::keyspace::{ClientId, Keyspace};
+use crate::persistence::aof::Names;
+
+/// Longer names are refused.
+const NAME_MAX: usize = 128;
+const PART: &str = "part";
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Backups {
+    /// The one that waits for its snapshot.
+    pending: Option<Pending>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    name: String,
+    client: ClientId,
+    /// How it ended.
+    ended: Option<Result<PathBuf, String>>,
+}
+
+/// How a backup was begun.
+pub enum Begun {
+    /// It is there.
+    Done(PathBuf),
+    /// It is when the snapshot that was begun is saved.
+    Saving,
+}
+
+/// A set that stands.
+pub struct Set {
+    pub name: String,
+    /// `aof`, `rdb` or, while it is made, `unfinished`.
+    pub kind: &'static str,
+    pub bytes: u64,
+    /// Unix seconds.
+    pub created_s: i64,
+}
+
+/// Whether a name is one of a folder of ours.
+fn check_name(name: &[u8]) -> Result<String, CommandError> {
+    let plain = |&b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let is_good = (1..=NAME_MAX).contains(&name.len())
+        && name.iter().all(plain)
+        && name[0] != b'.'
+        && !name.ends_with(b".part");
+    let text = String::from_utf8(name.to_vec()).ok();
+    text.filter(|_| is_good).ok_or(CommandError::Text(
+        "ERR A backup's name is of letters, digits, '-', '_' and '.', and does not begin with \
+         '.' or end with '.part'",
+    ))
+}
+
+impl Server {
+    /// The folder of all backups.
+    fn backup_root(&self) -> PathBuf {
+        let here = std::env::current_dir().unwrap_or_default();
+        here.join(self.config.backupdirname.path())
+    }
+
+    /// BACKUP CREATE. Without a name the time is one. `client` waits where a snapshot must be
+    /// saved first.
+    pub fn begin_backup(
+        &mut self,
+        keyspace: &mut Keyspace,
+        name: Option<&[u8]>,
+        client: ClientId,
+    ) -> Result<Begun, CommandError> {
+        let root = self.backup_root();
+        let name = match name {
+            Some(name) => check_name(name)?,
+            None => self.name_by_time(&root),
+        };
+        if self.backups.pending.is_some() {
+            return Err(CommandError::Text("ERR A backup is being made already"));
+        }
+        if root.join(&name).exists() {
+            return Err(CommandError::Text("ERR A backup of this name exists"));
+        }
+        match self.aof.state {
+            AofState::On if !self.aof.refuses_writes() => {
+                let sealed = self.seal_aof(&root, &name);
+                let path = sealed.map_err(|why| failed(&name, &why))?;
+                tracing::info!("Backup {} made", path.display());
+                Ok(Begun::Done(path))
+            }
+            AofState::Off => {
+                if self.saving.in_progress() || self.is_rewriting() {
+                    return Err(CommandError::Text(
+                        "ERR A snapshot is being saved: try again when it is done",
+                    ));
+                }
+                let begun = self.save_in_background(keyspace);
+                begun.map_err(|why| failed(&name, &why))?;
+                self.backups.pending = Some(Pending {
+                    name,
+                    client,
+                    ended: None,
+                });
+                Ok(Begun::Saving)
+            }
+            _ => Err(CommandError::Text(
+                "ERR The append only file is not whole: try again when it has been rewritten",
+            )),
+        }
+    }
+
+    fn name_by_time(&self, root: &Path) -> String {
+        let time = jiff::Timestamp::from_second(self.now.unix_s()).unwrap_or_default();
+        let name = time.strftime("%Y%m%dT%H%M%SZ").to_string();
+        let is_free = |name: &String| !root.join(name).exists();
+        let more = (2..).map(|n: u32| format!("{name}-{n}"));
+        std::iter::once(name.clone())
+            .chain(more)
+            .find(is_free)
+            .unwrap_or(name)
+    }
+
+    fn seal_aof(&mut self, root: &Path, name: &str) -> Result<PathBuf, String> {
+        let told = |error: io::Error| system_text(&error);
+        let part = begin_folder(root, name).map_err(told)?;
+        let to = Names {
+            dir: part.join(self.config.appenddirname.path()),
+            ..self.aof_names()
+        };
+        self.seal_aof_to(&to)?;
+        end_folder(&part, root, name).map_err(told)
+    }
+
+    /// The snapshot that a backup waits for has ended.
+    pub(super) fn end_backup(&mut self, keyspace: &mut Keyspace, saved: Result<(), &str>) {
+        let Some(pending) = &self.backups.pending else {
+            return;
+        };
+        let (name, client) = (pending.name.clone(), pending.client);
+        let ended = saved.map_err(str::to_owned).and_then(|()| {
+            let made = link_snapshot(&self.backup_root(), &name, &file_name(&self.config));
+            made.map_err(|error| system_text(&error))
+        });
+        match &ended {
+            Ok(path) => tracing::info!("Backup {} made", path.display()),
+            Err(why) => tracing::warn!("Backup {name} failed: {why}"),
+        }
+        if let Some(pending) = &mut self.backups.pending {
+            pending.ended = Some(ended);
+        }
+        // It may have gone, or wait for something else by now.
+        let blocked = self.clients.get(client).map(|s| &s.client.blocked);
+        let until = blocked.and_then(|b| Some(&b.as_ref()?.until));
+        if matches!(until, Some(Until::Backup)) {
+            unblock_client(keyspace, self, client, None);
+        }
+        self.backups.pending = None;
+    }
+
+    /// BACKUP LIST: the sets that stand, by name.
+    pub fn list_backups(&self) -> Vec<Set> {
+        let mut sets = Vec::new();
+        let Ok(entries) = fs::read_dir(self.backup_root()) else {
+            return sets;
+        };
+        for entry in entries.flatten() {
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            let path = entry.path();
+            let data = match entry.metadata() {
+                Ok(data) if data.is_dir() && !name.starts_with('.') => data,
+                _ => continue,
+            };
+            let (bytes, has_folder) = weigh(&path);
+            let kind = match path.extension().is_some_and(|e| e == PART) {
+                true => "unfinished",
+                false if has_folder => "aof",
+                false => "rdb",
+            };
+            let created = data.modified().ok();
+            let since = created.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+            sets.push(Set {
+                name,
+                kind,
+                bytes,
+                created_s: since.map_or(0, |since| since.as_secs() as i64),
+            });
+        }
+        sets.sort_by(|a, b| a.name.cmp(&b.name));
+        sets
+    }
+
+    /// BACKUP DROP. The name is free at once; a thread frees what only the set had.
+    pub fn drop_backup(&mut self, name: &[u8]) -> Result<(), CommandError> {
+        let name = check_name(name)?;
+        let root = self.backup_root();
+        let dropped = root.join(format!(".dropped-{name}"));
+        match fs::rename(root.join(&name), &dropped) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(CommandError::Text("ERR No such backup"));
+            }
+            Err(e) => {
+                let text = format!("ERR Cannot drop the backup {name}: {}", system_text(&e));
+                return Err(CommandError::owned(text));
+            }
+        }
+        tracing::info!("Backup {name} dropped");
+        let remove = move || {
+            if let Err(error) = fs::remove_dir_all(&dropped) {
+                let (path, why) = (dropped.display(), system_text(&error));
+                tracing::warn!("Cannot remove {path}: {why}");
+            }
+        };
+        let thread = std::thread::Builder::new().name("drop".into());
+        if let Err(error) = thread.spawn(remove) {
+            tracing::warn!("Cannot remove the files of {name}: {}", system_text(&error));
+        }
+        Ok(())
+    }
+}
+
+/// Answers the client that has waited for its backup.
+pub(super) fn tell_backup(world: &mut World<'_>, _: &Blocked) {
+    let pending = world.server.backups.pending.as_ref();
+    match pending.and_then(|pending| pending.ended.as_ref()) {
+        Some(Ok(path)) => {
+            let path = path.to_string_lossy();
+            world.reply.bulk(path.as_bytes());
+        }
+        Some(Err(why)) => {
+            let text = format!("ERR The backup failed: {why}");
+            world.reply.error(&CommandError::owned(text));
+        }
+        None => {
+            let text = "ERR The backup is still being made: see BACKUP LIST";
+            world.reply.error(&CommandError::Text(text));
+        }
+    }
+}
+
+fn failed(name: &str, why: &str) -> CommandError {
+    tracing::warn!("Backup {name} failed: {why}");
+    CommandError::owned(format!("ERR The backup failed: {why}"))
+}
+
+/// An empty folder for what is to become a set. What crashed before left its own behind.
+fn begin_folder(root: &Path, name: &str) -> io::Result<PathBuf> {
+    fs::create_dir_all(root)?;
+    let part = root.join(format!("{name}.{PART}"));
+    match fs::remove_dir_all(&part) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    fs::create_dir(&part)?;
+    Ok(part)
+}
+
+/// The set is whole: it gets its name.
+fn end_folder(part: &Path, root: &Path, name: &str) -> io::Result<PathBuf> {
+    File::open(part)?.sync_all()?;
+    let path = root.join(name);
+    fs::rename(part, &path)?;
+    File::open(root)?.sync_all()?;
+    Ok(path)
+}
+
+fn link_snapshot(root: &Path, name: &str, snapshot: &Path) -> io::Result<PathBuf> {
+    let part = begin_folder(root, name)?;
+    fs::hard_link(snapshot, part.join(snapshot))?;
+    end_folder(&part, root, name)
+}
+
+/// Bytes of a set's files, and whether one of its entries is a folder.
+fn weigh(path: &Path) -> (u64, bool) {
+    let (mut bytes, mut has_folder) = (0, false);
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        match entry.metadata() {
+            Ok(data) if data.is_dir() => {
+                has_folder = true;
+                bytes += weigh(&entry.path()).0;
+            }
+            Ok(data) => bytes += data.len(),
+            Err(_) => {}
+        }
+    }
+    (bytes, has_folder)
+}

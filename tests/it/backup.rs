@@ -1,0 +1,251 @@
+//! What an operator does with files: back up while the server runs, start on the copy, go
+//! back to a moment, move to another server and back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::support::daemon::russet;
+use crate::support::once::run_once;
+use crate::support::{Daemon, Reply, peers::Peer, wait_until};
+
+const AOF: &[&str] = &["--appendonly", "yes"];
+
+/// BACKUP CREATE: the folder.
+fn create(server: &Daemon, line: &str) -> PathBuf {
+    match server.connect().value(line) {
+        Reply::Bulk(path) => PathBuf::from(String::from_utf8(path).expect("UTF-8")),
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+/// A copy of all files below `from`, in a folder of its own.
+fn copied(from: &Path) -> TempDir {
+    fn copy(from: &Path, to: &Path) {
+        for entry in fs::read_dir(from).expect("listed") {
+            let entry = entry.expect("an entry");
+            let to = to.join(entry.file_name());
+            if entry.path().is_dir() {
+                fs::create_dir(&to).expect("made");
+                copy(&entry.path(), &to);
+            } else {
+                fs::copy(entry.path(), to).expect("copied");
+            }
+        }
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    copy(from, folder.path());
+    folder
+}
+
+#[test]
+fn a_set_is_sealed_while_the_server_writes_on() {
+    let mut server = Daemon::start(AOF);
+    let mut c = server.connect();
+    c.ask("SET a 1");
+    let first = create(&server, "BACKUP CREATE first");
+    c.ask("SET a 2");
+    assert_eq!(
+        c.ask("BGREWRITEAOF"),
+        "+Background append only file rewriting started\r\n"
+    );
+    c.ask("SET b 1");
+    // In the middle of a rewrite, or behind it.
+    let second = create(&server, "BACKUP CREATE");
+    c.ask("SET a 3");
+    wait_until("the rewrite to end", || {
+        server.info("aof_rewrite_in_progress").as_deref() == Some("0")
+    });
+    c.ask("SET a 4");
+    assert!(first.ends_with("backups/first"), "{}", first.display());
+    for (set, a, b) in [(&first, "1", "$-1\r\n"), (&second, "2", "$1\r\n1\r\n")] {
+        // On the set itself: what is written there changes neither it nor its source.
+        for _ in 0..2 {
+            let args = ["--appendonly", "yes", "--dir", set.to_str().expect("UTF-8")];
+            let on_it = Daemon::start(&args);
+            let mut c = on_it.connect();
+            assert_eq!(c.ask("GET a"), format!("$1\r\n{a}\r\n"));
+            assert_eq!(c.ask("GET b"), b);
+            c.ask("SET other 1");
+            c.ask("DEL other");
+        }
+    }
+    server.kill();
+    server.restart();
+    let mut c = server.connect();
+    assert_eq!(
+        c.ask("MGET a b other"),
+        "*3\r\n$1\r\n4\r\n$1\r\n1\r\n$-1\r\n"
+    );
+    let list = c.ask("BACKUP LIST");
+    assert!(
+        list.starts_with("*2\r\n") && list.contains("first"),
+        "{list}"
+    );
+    assert_eq!(
+        c.ask("BACKUP CREATE first"),
+        "-ERR A backup of this name exists\r\n"
+    );
+    assert_eq!(c.ask("BACKUP DROP first"), "+OK\r\n");
+    assert_eq!(c.ask("BACKUP DROP first"), "-ERR No such backup\r\n");
+    wait_until("the files to go", || {
+        let left = fs::read_dir(first.parent().expect("a folder")).expect("listed");
+        left.count() == 1
+    });
+    assert!(c.ask("BACKUP LIST").starts_with("*1\r\n"));
+    for name in ["..", ".x", "a/b", "x.part", ""] {
+        let answer = c.call(&[&b"BACKUP"[..], b"DROP", name.as_bytes()]);
+        assert!(answer.starts_with(b"-ERR A backup's name"), "{name}");
+    }
+}
+
+#[test]
+fn without_an_append_only_file_a_snapshot_is_saved_for_it() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    c.ask("SET a 1");
+    c.ask("DEBUG POPULATE 10000");
+    let set = create(&server, "BACKUP CREATE x");
+    c.ask("SET a 2");
+    c.ask("SAVE");
+    let folder = copied(&set);
+    let again = Daemon::start_in(&russet(), &[], folder);
+    assert_eq!(again.connect().ask("GET a"), "$1\r\n1\r\n");
+    assert_eq!(again.connect().ask("DBSIZE"), ":10001\r\n");
+    // One whose snapshot is given up tells so.
+    c.ask("CONFIG SET rdb-key-save-delay 1000");
+    let mut waiting = server.connect();
+    waiting.send(b"BACKUP CREATE y\r\n");
+    wait_until("the save to begin", || {
+        server.info("rdb_bgsave_in_progress").as_deref() == Some("1")
+    });
+    let busy = "-ERR A backup is being made already\r\n";
+    assert_eq!(c.ask("BACKUP CREATE z"), busy);
+    c.ask("BGSAVE CANCEL");
+    let told = String::from_utf8(waiting.reply()).expect("text");
+    assert_eq!(
+        told,
+        "-ERR The backup failed: the snapshot was given up\r\n"
+    );
+    assert!(c.ask("BACKUP LIST").starts_with("*1\r\n"));
+}
+
+/// `russet restore` of a server's set; its output, and the folder.
+fn restore(server: &Daemon, until: &[&str]) -> (String, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let to = folder.path().join("restored");
+    let to = to.to_str().expect("UTF-8");
+    let mut args = vec!["restore"];
+    args.extend(until);
+    args.extend(["--to", to]);
+    let ended = run_once(server.folder(), &args, b"");
+    (ended.out + &ended.err, folder)
+}
+
+#[test]
+fn a_set_is_restored_as_it_was_at_a_moment() {
+    let mut server = Daemon::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let mut c = server.connect();
+    let second = |c: &mut crate::support::Connection| match c.value("TIME") {
+        Reply::Array(parts) => {
+            let text = String::from_utf8(parts[0].text().expect("text").to_vec());
+            text.expect("digits").parse::<u64>().expect("a number")
+        }
+        other => panic!("{other:?}"),
+    };
+    c.ask("SET a 1");
+    let offset = server.info("master_repl_offset").expect("a count");
+    let moment = second(&mut c);
+    wait_until("another second", || second(&mut c) > moment);
+    c.ask("MULTI");
+    c.ask("SET a 2");
+    c.ask("SET b 2");
+    c.ask("EXEC");
+    // Another file: the moment lies before it.
+    create(&server, "BACKUP CREATE");
+    c.ask("SET a 3");
+    server.kill();
+    let incr = server
+        .folder()
+        .join("appendonlydir/appendonly.aof.1.incr.aof");
+    let bytes = fs::read(&incr).expect("the file");
+    // Inside the transaction: it is left out whole.
+    let inside = bytes.windows(4).rposition(|w| w == b"EXEC").expect("it");
+    let place = format!("appendonly.aof.1.incr.aof:{inside}");
+    let offset = format!("offset:{offset}");
+    for (until, a) in [
+        (&["--until", &*moment.to_string()][..], "1"),
+        (&["--until", &offset], "1"),
+        (&["--until", &place], "1"),
+        (&["--until", "2100-01-01T00:00:00Z"], "3"),
+        (&[], "3"),
+    ] {
+        let (said, folder) = restore(&server, until);
+        assert!(said.contains("Restored to"), "{until:?}: {said}");
+        let dir = folder.path().join("restored");
+        for _ in 0..2 {
+            let args = ["--appendonly", "yes", "--dir", dir.to_str().expect("UTF-8")];
+            let restored = Daemon::start(&args);
+            let got = restored.connect().ask("GET a");
+            assert_eq!(got, format!("$1\r\n{a}\r\n"), "{until:?}");
+            assert_eq!(restored.connect().ask("EXISTS b") == ":1\r\n", a == "3");
+        }
+    }
+    for (until, why) in [
+        (
+            &["--until", "1000000000"][..],
+            "an earlier moment needs an older set",
+        ),
+        (&["--until", "offset:9999"], "the set ends at offset"),
+        (
+            &["--until", "nosuch.aof:5"],
+            "the set has no file nosuch.aof",
+        ),
+        (&["--until", "yesterday"], "'yesterday' is no moment"),
+        (&["--from", "nosuch"], "nosuch: No such file or directory"),
+    ] {
+        let (said, _) = restore(&server, until);
+        assert!(said.contains(why), "{until:?}: {said}");
+    }
+    // Damage is named with what stands before it, which is then had.
+    let mut bytes = bytes;
+    bytes[inside] ^= 1;
+    fs::write(&incr, &bytes).expect("written");
+    let (said, _) = restore(&server, &[]);
+    assert!(
+        said.contains("Restored to"),
+        "a copy is not looked at: {said}"
+    );
+    let (said, _) = restore(&server, &["--until", "2100-01-01T00:00:00Z"]);
+    let hint = said.split("What stands before it: ").nth(1).expect(&said);
+    let hint: Vec<&str> = hint.split_whitespace().collect();
+    let (said, _folder) = restore(&server, &hint);
+    assert!(said.contains("cut off"), "{hint:?}: {said}");
+}
+
+/// As README tells it: from Redis or Valkey to russet, and back.
+#[test]
+fn one_moves_here_and_back_with_files() {
+    for peer in [Peer::Redis7, Peer::Redis8, Peer::Valkey9] {
+        let Some(program) = peer.program_for("moving its data") else {
+            continue;
+        };
+        let mut theirs = Daemon::start_program(&program, &[]);
+        let mut c = theirs.connect();
+        c.ask("SET a 1");
+        c.ask("RPUSH l x y");
+        c.ask("SAVE");
+        theirs.kill();
+        // Here: on the file as it is.
+        let args = ["--rdb-version", "10"];
+        let mut ours = Daemon::start_in(&russet(), &args, copied(theirs.folder()));
+        let mut c = ours.connect();
+        assert_eq!(c.ask("LRANGE l 0 -1"), "*2\r\n$1\r\nx\r\n$1\r\ny\r\n");
+        c.ask("SET a 2");
+        c.send(b"SHUTDOWN SAVE\r\n");
+        assert!(ours.wait_end().success());
+        let back = Daemon::start_in(&program, &[], copied(ours.folder()));
+        assert_eq!(back.connect().ask("GET a"), "$1\r\n2\r\n", "{peer:?}");
+    }
+}
