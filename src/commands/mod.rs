@@ -57,6 +57,7 @@ pub fn table() -> Vec<&'static [Spec]> {
         string::SPECS,
         bitmap::SPECS,
         hyperloglog::SPECS,
+        geo::SPECS,
         transactions::SPECS,
     ]
 }

@@ -5,6 +5,7 @@ pub mod blob;
 pub mod btree;
 pub mod elements;
 pub mod fields;
+pub mod geohash;
 pub mod hashtable;
 pub mod hyperloglog;
 pub mod intset;
