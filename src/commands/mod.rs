@@ -56,6 +56,9 @@ pub fn table() -> Vec<&'static [Spec]> {
         set::SPECS,
         sorted_set::SPECS,
         string::SPECS,
+        bitmap::SPECS,
+        hyperloglog::SPECS,
+        geo::SPECS,
         transactions::SPECS,
     ]
 }

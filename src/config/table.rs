@@ -531,7 +531,7 @@ directives! {
     zset_max_listpack_value: usize = 64 =>
         "zset-max-listpack-value" | "zset-max-ziplist-value", memory(0, LONG_MAX), [], Works;
     hll_sparse_max_bytes: usize = 3000 =>
-        "hll-sparse-max-bytes", memory(0, LONG_MAX), [], NotYet(HyperLogLog);
+        "hll-sparse-max-bytes", memory(0, LONG_MAX), [], Works;
     stream_node_max_bytes: usize = 4096 =>
         "stream-node-max-bytes", memory(0, LONG_MAX), [], NotYet(Streams);
     stream_node_max_entries: u64 = 100 =>
