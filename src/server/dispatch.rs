@@ -234,10 +234,7 @@ fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) 
         transaction.commands.push(Queued { row: id, args });
     }
     if transaction.bytes as u64 > server.config.client_query_buffer_limit {
-        tracing::warn!(
-            "Closing client id={}: its transaction is over client-query-buffer-limit",
-            client.id.0
-        );
+        server.tell_dropped(session, "its transaction is over client-query-buffer-limit");
         server.stats.query_buffer_disconnections += 1;
         server.close_soon(session);
         return;

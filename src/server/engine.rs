@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::blocking::{Deadlines, stop_waiting};
 use super::client::{Client, ClientFlags};
 use super::clients::Clients;
+use super::command_log::Thresholds;
 use super::gates::Interest;
 use super::limits::eviction;
 use super::loading::LoadFigures;
@@ -13,7 +14,7 @@ use super::outbox::Outbox;
 use super::saving::Saving;
 use super::session::Session;
 use super::{
-    CommandStats, CommandTable, Latency, Pause, Rates, RecentPeaks, Server, Signals, Slowlog, Stats,
+    CommandStats, CommandTable, Latency, Pause, Rates, RecentPeaks, Server, Signals, Stats,
 };
 use crate::base::clock::{self, Cycles, Now};
 use crate::config::Config;
@@ -72,7 +73,7 @@ impl Engine {
             pubsub: Default::default(),
             tracking: Default::default(),
             recorder: None,
-            slowlog: Slowlog::default(),
+            command_logs: Default::default(),
             latency: Latency::default(),
             recent: RecentPeaks::default(),
             client_memory: Default::default(),
@@ -89,7 +90,7 @@ impl Engine {
             has_monitors: false,
             latency_tracking: true,
             ended: 0,
-            slow_ticks: u64::MAX,
+            thresholds: Thresholds::NONE,
             deadlines: Deadlines::default(),
             awaiting_memory: Vec::new(),
             flush: Vec::new(),
@@ -284,16 +285,17 @@ impl Server {
         keyspace_settings(keyspace, &self.config);
         self.latency_tracking = self.config.latency_tracking;
         self.latency.threshold_ms = self.config.latency_monitor_threshold;
-        self.set_slow_threshold();
+        self.set_thresholds();
         self.apply_aof_config();
         self.update_interest();
         self.set_client_memory_limit();
         if self.config.maxmemory == 0 {
             self.stats.note_memory(true, self.now.mono_ms);
         }
-        self.trim_slowlog();
+        self.trim_command_logs();
         self.update_listeners(keyspace);
         self.limit_outputs();
+        self.limit_readers(None);
     }
 
     /// The server's state has changed: other commands may concern the gates.

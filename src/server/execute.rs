@@ -3,6 +3,7 @@
 
 use super::call::{Call, Effect};
 use super::client::{Client, ClientFlags};
+use super::command_log::HEADER_MAX;
 use super::outbox::Post;
 use super::session::Session;
 use super::world::{Origin, World};
@@ -102,6 +103,7 @@ impl World<'_> {
         client.commands += u64::from(!retry);
         client.args_bytes = args.bytes();
         let outer = crash::note_command(id);
+        let replied_before = reply.pending_len();
         let outer_errors = reply.begin_errors();
         let outer_changed = keyspace.effects.begin_command();
         let mut db = keyspace.db(client.db).with_hashes(hashes);
@@ -177,7 +179,17 @@ impl World<'_> {
             server.stats.command_ticks += ticks;
         }
         server.count_call(id, ticks, failed);
-        if ticks >= server.slow_ticks {
+        let thresholds = &server.thresholds;
+        let is_slow = ticks >= thresholds.ticks;
+        let request_most = client.args_bytes + HEADER_MAX * (args.len() + 1);
+        // What a transaction runs came in requests of its own.
+        let request_most = if origin.is_nested() { 0 } else { request_most };
+        let replied = reply.pending_len().saturating_sub(replied_before);
+        if request_most >= thresholds.request_bytes || replied >= thresholds.reply_bytes {
+            let with_request = !origin.is_nested();
+            server.note_large(client, spec, args, with_request, replied);
+        }
+        if is_slow {
             server.note_slow(client, spec, args, ticks);
         }
     }
@@ -212,7 +224,7 @@ impl Server {
         };
         let (row, ticks) = (blocked.row, blocked.ticks);
         self.count_call(row, ticks, failed);
-        if ticks >= self.slow_ticks {
+        if ticks >= self.thresholds.ticks {
             let spec = self.table.row(row).spec;
             self.note_slow(client, spec, blocked.args.args(), ticks);
         }

@@ -146,7 +146,16 @@ pub(super) fn check(world: &mut World<'_>, asked: Asked<'_>) -> Result<(), Comma
 fn memory(world: &mut World<'_>, spec: &Spec) -> Result<(), CommandError> {
     // Nothing is evicted of what is being loaded.
     let is_limited = world.server.config.maxmemory > 0 && !world.server.is_loading();
-    if !is_limited || world.server.make_room(world.keyspace) {
+    if !is_limited {
+        return Ok(());
+    }
+    let has_room = world.server.make_room(world.keyspace);
+    if world.keyspace.has_news() {
+        // What was evicted is told of before the command may look at it.
+        world.server.tell_news(world.keyspace, Some(world.client));
+        world.server.deliver_early(world.client, world.reply);
+    }
+    if has_room {
         return Ok(());
     }
     let needs_memory = spec.flags.contains(Flags::DENYOOM)

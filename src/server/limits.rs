@@ -2,7 +2,7 @@
 
 use super::Server;
 use super::client::{Client, ClientFlags};
-use super::client_line::{STATIC_REPLY_BYTES, listed_bytes};
+use super::client_line::{STATIC_REPLY_BYTES, client_line, listed_bytes};
 use super::session::Session;
 use crate::base::{alloc, clock};
 use crate::config::{Config, MaxmemoryPolicy, OutputBufferLimit};
@@ -137,14 +137,18 @@ impl Server {
         let closing = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
         if !closing && self.is_over_output_limit(session) {
             tracing::warn!(
-                "Client id={} addr={} scheduled to be closed ASAP for overcoming of output \
-                 buffer limits.",
-                session.client.id.0,
-                session.client.peer
+                "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
+                client_line(self, &session.client, &session.reply, false)
             );
             self.stats.output_buffer_disconnections += 1;
             self.close_soon(session);
         }
+    }
+
+    /// Tells the log of a client that is closed for what it did, and of its figures.
+    pub fn tell_dropped(&self, session: &Session, reason: &str) {
+        let line = client_line(self, &session.client, &session.reply, false);
+        tracing::warn!("Closing client ({reason}): {line}");
     }
 
     /// Closes a client in this turn, whatever waits for it.
@@ -178,7 +182,10 @@ impl Server {
                 | ClientFlags::MONITOR;
             let timeout = self.config.timeout as u64;
             if timeout > 0 && idle_s > timeout && !session.client.flags.intersects(exempt) {
-                tracing::debug!(client = id.0, "Closing idle client");
+                tracing::debug!(
+                    "Closing idle client: {}",
+                    client_line(self, &session.client, &session.reply, false)
+                );
                 self.close_soon(&mut session);
             } else {
                 self.enforce_output_limit(&mut session);

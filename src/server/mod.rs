@@ -13,6 +13,7 @@ mod client;
 mod client_eviction;
 mod client_line;
 mod clients;
+mod command_log;
 pub mod crash;
 mod cross_protocol;
 mod dispatch;
@@ -41,7 +42,6 @@ mod saving;
 mod session;
 mod shutdown;
 mod signals;
-mod slowlog;
 pub mod startup;
 mod stats;
 mod table;
@@ -57,6 +57,7 @@ pub use call::{Call, CommandResult, Handler, Spec};
 pub use client::{Client, ClientFlags, ClientKind};
 pub use client_line::{buffers, client_line};
 pub use clients::Clients;
+pub use command_log::{CommandLogs, LogKind};
 pub use engine::{Engine, Flow, kill_client};
 pub use histogram::Histogram;
 pub use latency::{EventSeries, Latency};
@@ -69,7 +70,6 @@ pub use run::Loop;
 pub use session::Session;
 pub use shutdown::ShutdownRequest;
 pub use signals::Signals;
-pub use slowlog::Slowlog;
 pub use stats::{CommandStats, Rate, Stats};
 pub use table::{CommandTable, Row};
 #[cfg(feature = "testing")]
@@ -127,7 +127,7 @@ pub struct Server {
     pub tracking: Tracking,
     /// What a test wants to see of effects and changes.
     pub recorder: Option<Recorder>,
-    pub slowlog: Slowlog,
+    pub command_logs: CommandLogs,
     pub latency: Latency,
     /// Buffers of clients in the last seconds.
     pub recent: RecentPeaks,
@@ -147,8 +147,8 @@ pub struct Server {
     interest: gates::Interest,
     has_monitors: bool,
     latency_tracking: bool,
-    /// Commands from here on go into the slow log, in ticks.
-    slow_ticks: u64,
+    /// Commands from here on may go into the command logs.
+    thresholds: command_log::Thresholds,
     deadlines: Deadlines,
     /// Clients that wait for memory to be freed, in the order of their marks.
     awaiting_memory: Vec<(u64, ClientId)>,

@@ -4,11 +4,12 @@
 
 use bytes::Bytes;
 
-use super::client::ClientFlags;
+use super::client::{Client, ClientFlags};
 use super::session::Session;
 use super::tracking::Notice;
 use super::{Engine, Server};
 use crate::keyspace::ClientId;
+use crate::resp::Reply;
 
 /// What one client is told.
 #[derive(Clone, Debug)]
@@ -46,6 +47,15 @@ impl Server {
     pub fn post(&mut self, to: ClientId, post: Post) {
         self.outbox.add(to, post);
     }
+
+    /// Delivers to a client whose command has not run yet what is there for it.
+    #[cold]
+    pub(super) fn deliver_early(&mut self, client: &Client, reply: &mut Reply) {
+        let is_its = |(to, _): &mut (ClientId, Post)| *to == client.id;
+        for (_, post) in self.outbox.posts.extract_if(.., is_its) {
+            hear(client, reply, &post);
+        }
+    }
 }
 
 impl Engine {
@@ -74,25 +84,22 @@ impl Engine {
 fn receive(session: &mut Session, post: Post, keyspace: &mut crate::keyspace::Keyspace) {
     match post {
         Post::Touched => session.client.lose_watches(&mut keyspace.watchers),
-        post => session.hear(&post),
+        post => hear(&session.client, &mut session.reply, &post),
     }
 }
 
-impl Session {
-    /// Writes what is to be told behind what waits to be sent.
-    #[inline]
-    pub(super) fn hear(&mut self, post: &Post) {
-        let Session { client, reply, .. } = self;
-        let gone = ClientFlags::CLOSE_ASAP | ClientFlags::CLOSE_AFTER_REPLY;
-        if client.flags.intersects(gone) {
-            return;
-        }
-        match post {
-            Post::Message(_) if client.flags.intersects(ClientFlags::UNHEARD) => {}
-            Post::Message(bytes) => reply.shared(bytes.clone()),
-            Post::Push(bytes) => reply.pushed(bytes),
-            Post::Notice(notice) => notice.write(client, reply),
-            Post::Touched => {}
-        }
+/// Writes what is to be told behind what waits to be sent.
+#[inline]
+pub(super) fn hear(client: &Client, reply: &mut Reply, post: &Post) {
+    let gone = ClientFlags::CLOSE_ASAP | ClientFlags::CLOSE_AFTER_REPLY;
+    if client.flags.intersects(gone) {
+        return;
+    }
+    match post {
+        Post::Message(_) if client.flags.intersects(ClientFlags::UNHEARD) => {}
+        Post::Message(bytes) => reply.shared(bytes.clone()),
+        Post::Push(bytes) => reply.pushed(bytes),
+        Post::Notice(notice) => notice.write(client, reply),
+        Post::Touched => {}
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::client::{Client, ClientFlags};
 use super::client_line::STATIC_REPLY_BYTES;
 use super::clients::Clients;
-use super::outbox::{Outbox, Post};
+use super::outbox::{Outbox, Post, hear};
 use super::{Server, World};
 use crate::config::KeyspaceEvents;
 use crate::keyspace::{Change, ChangeKind, Class, ClientId, DbIndex, Journal, Keyspace};
@@ -80,7 +80,7 @@ impl<'a> Delivery<'a> {
         let Some(session) = self.clients.get_mut(id) else {
             return self.outbox.add(id, post.clone());
         };
-        session.hear(post);
+        hear(&session.client, &mut session.reply, post);
         if session.reply.pending_len() > STATIC_REPLY_BYTES || session.reply.is_full() {
             self.long.push(id);
         }
