@@ -80,6 +80,20 @@ run(
       await until("the message", async () => messages.length === 1);
       assert.deepEqual(messages, [["news", "hi"]]);
     }, "subscribe", "pub/sub"],
+    ["a cache that is told by another connection", async () => {
+      const listener = another();
+      const told = [];
+      const id = await listener.client("ID");
+      await listener.subscribe("__redis__:invalidate");
+      listener.on("message", (_, keys) => told.push(String(keys)));
+      const reader = another();
+      assert.equal(await reader.call("CLIENT", "TRACKING", "ON", "REDIRECT", id), "OK");
+      await redis.set("kept", "1");
+      assert.equal(await reader.get("kept"), "1");
+      await redis.set("kept", "2");
+      await until("the word of it", async () => told.length === 1);
+      assert.equal(told[0], "kept");
+    }, "subscribe", "client-side caching"],
     ["scripts", async () => {
       redis.defineCommand("release", {
         numberOfKeys: 1,

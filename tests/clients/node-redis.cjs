@@ -71,6 +71,14 @@ run(
       await client.publish("news", "hi");
       await until("the message", async () => messages.length === 1);
     }, "subscribe", "pub/sub"),
+    ["client-side caching", async () => {
+      const reader = await connect({ RESP: 3, clientSideCache: { ttl: 0, maxEntries: 100, evictPolicy: "LRU" } });
+      const writer = await connect({ RESP: 3 });
+      await writer.set("kept", "old");
+      for (let n = 0; n < 3; n += 1) assert.equal(await reader.get("kept"), "old");
+      await writer.set("kept", "new");
+      await until("the cache to be told", async () => (await reader.get("kept")) === "new");
+    }, "subscribe", "client-side caching"],
   ],
   has,
   async () => open.forEach((client) => client.destroy()),

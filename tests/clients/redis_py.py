@@ -166,9 +166,46 @@ def pubsub():
     p.close()
 
 
+def shard_channels_and_events():
+    for protocol in (2, 3):
+        r = client(decode_responses=True, protocol=protocol)
+        p = r.pubsub()
+        p.ssubscribe("s")
+        assert p.get_message(timeout=5)["type"] == "ssubscribe"
+        assert r.execute_command("SPUBLISH", "s", "hi") == 1
+        got = p.get_message(timeout=5)
+        assert (got["type"], got["data"]) == ("smessage", "hi")
+        p.close()
+        r.config_set("notify-keyspace-events", "KEA")
+        p = r.pubsub()
+        p.psubscribe("__keyevent@0__:*")
+        assert p.get_message(timeout=5)["type"] == "psubscribe"
+        r.set("event", 1, px=20)
+        events = [p.get_message(timeout=5)["channel"].split(":")[1] for _ in range(3)]
+        assert events == ["set", "expire", "expired"], events
+        r.config_set("notify-keyspace-events", "")
+        p.close()
+
+
+def caching():
+    from redis.cache import CacheConfig
+
+    r = client(decode_responses=True, protocol=3, cache_config=CacheConfig())
+    other = client()
+    other.set("cached", "old")
+    assert r.get("cached") == "old" and r.get("cached") == "old"
+    assert r.get_cache().size > 0
+    other.set("cached", "new")
+    until = time.time() + 10
+    while r.get("cached") != "new":
+        assert time.time() < until, "the cache is never told"
+    r.close()
+
+
 CHECKS = [
     (connection, None), (values, None), (pipelines, None), (transactions, None), (blocking, None),
     (lock_without_scripts, None), (lock_with_scripts, ("evalsha", "scripting")), (pubsub, ("subscribe", "pub/sub")),
+    (shard_channels_and_events, ("ssubscribe", "pub/sub")), (caching, ("subscribe", "client-side caching")),
 ]
 
 failed = 0
