@@ -54,6 +54,7 @@ pub fn table() -> Vec<&'static [Spec]> {
         list::SPECS,
         set::SPECS,
         sorted_set::SPECS,
+        stream::SPECS,
         string::SPECS,
         transactions::SPECS,
     ]
