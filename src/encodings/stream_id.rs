@@ -151,9 +151,23 @@ mod tests {
         assert_eq!(id("5"), Some(StreamId::new(5, 7)));
         assert_eq!(id("-"), Some(StreamId::MIN));
         assert_eq!(id("+"), Some(StreamId::MAX));
-        assert_eq!(id("18446744073709551615-18446744073709551615"), Some(StreamId::MAX));
+        assert_eq!(
+            id("18446744073709551615-18446744073709551615"),
+            Some(StreamId::MAX)
+        );
         assert_eq!(id("5-3\0junk"), Some(StreamId::new(5, 3)));
-        for bad in ["", "a", "5-", "-5", "5-3-1", "5-*", "*", "18446744073709551616", "1 ", "--1"] {
+        for bad in [
+            "",
+            "a",
+            "5-",
+            "-5",
+            "5-3-1",
+            "5-*",
+            "*",
+            "18446744073709551616",
+            "1 ",
+            "--1",
+        ] {
             assert_eq!(id(bad), None, "{bad}");
         }
         assert_eq!(id(&"0".repeat(128)), None);

@@ -73,7 +73,12 @@ impl Node {
         let n = pairs.len() as i64;
         let names = pairs.clone().map(|(name, _)| Entry::parse(name));
         let head = [Entry::Int(1), Entry::Int(0), Entry::Int(n)].into_iter();
-        let first = [Entry::Int(0), Entry::Int(SAME_NAMES), Entry::Int(0), Entry::Int(0)];
+        let first = [
+            Entry::Int(0),
+            Entry::Int(SAME_NAMES),
+            Entry::Int(0),
+            Entry::Int(0),
+        ];
         let values = pairs.map(|(_, value)| Entry::parse(value));
         let end = std::iter::once(Entry::Int(n + 3));
         pack.append_each(head.chain(names).chain(first).chain(values).chain(end));
@@ -396,16 +401,42 @@ mod tests {
     #[test]
     fn bytes_are_those_of_redis() {
         let mut node = Node::new([(&b"f"[..], &b"v"[..])].into_iter());
-        node.append(NODE, StreamId::new(103, 0), [(&b"f"[..], &b"12"[..])].into_iter());
-        node.append(NODE, StreamId::new(103, 7), [(&b"g"[..], &b"w"[..])].into_iter());
+        node.append(
+            NODE,
+            StreamId::new(103, 0),
+            [(&b"f"[..], &b"12"[..])].into_iter(),
+        );
+        node.append(
+            NODE,
+            StreamId::new(103, 7),
+            [(&b"g"[..], &b"w"[..])].into_iter(),
+        );
         let items: Vec<Vec<u8>> = node.0.iter().map(|item| item.to_vec()).collect();
         let text = |item: &Vec<u8>| String::from_utf8_lossy(item).into_owned();
         let shown = items.iter().map(text).collect::<Vec<_>>().join(" ");
         assert_eq!(shown, "3 0 1 f 0 2 0 0 v 4 2 3 -5 12 4 0 3 2 1 g w 6");
         assert_eq!(node.last_id(NODE), Some(StreamId::new(103, 7)));
-        assert!(node.is_full(0, NodeLimits { bytes: 0, entries: 3 }));
-        assert!(!node.is_full(0, NodeLimits { bytes: 4096, entries: 4 }));
-        assert!(node.is_full(4000, NodeLimits { bytes: 4096, entries: 0 }));
+        assert!(node.is_full(
+            0,
+            NodeLimits {
+                bytes: 0,
+                entries: 3
+            }
+        ));
+        assert!(!node.is_full(
+            0,
+            NodeLimits {
+                bytes: 4096,
+                entries: 4
+            }
+        ));
+        assert!(node.is_full(
+            4000,
+            NodeLimits {
+                bytes: 4096,
+                entries: 0
+            }
+        ));
     }
 
     #[test]
@@ -425,7 +456,18 @@ mod tests {
             &["2", "0", "1", "f", "0", "2", "0", "0", "v", "4"],
             &["1", "0", "1", "f", "1", "2", "0", "0", "v", "4"],
             &["1", "0", "-1", "0", "2", "0", "0", "3"],
-            &["1", "0", "9223372036854775807", "f", "0", "2", "0", "0", "v", "4"],
+            &[
+                "1",
+                "0",
+                "9223372036854775807",
+                "f",
+                "0",
+                "2",
+                "0",
+                "0",
+                "v",
+                "4",
+            ],
             &["1", "0", "1", "f", "0", "0", "0", "0", "-1", "2"],
             &["1", "0", "1", "f", "0", "x", "0", "0", "v", "4"],
             &["1", "0", "1", "f", "0", "2", "0", "x", "v", "4"],

@@ -11,6 +11,8 @@ struct Queue {
     ready: bool,
     /// It has got something since.
     has_news: bool,
+    /// How many of the waits are [guards](Waiting::wait).
+    guards: usize,
 }
 
 /// A key that became ready.
@@ -30,8 +32,8 @@ pub struct Waiting {
     /// By database number.
     dbs: Vec<ByKey>,
     keys: usize,
-    /// How often somebody waits who wants to know when a key goes, or becomes another type.
-    guards: usize,
+    /// Keys of which somebody wants to know when they go, or become another type.
+    guarded: usize,
     /// Keys that became ready, in order.
     ready: Vec<(DbIndex, Box<[u8]>)>,
 }
@@ -50,7 +52,6 @@ impl Waiting {
     /// `client` waits for `key`; once, however often one command names it. `guards`: it wants
     /// to know when the key goes, too.
     pub fn wait(&mut self, db: DbIndex, key: &[u8], client: ClientId, guards: bool) {
-        self.guards += usize::from(guards);
         let at = db.0 as usize;
         if self.dbs.len() <= at {
             self.dbs.resize_with(at + 1, ByKey::default);
@@ -62,6 +63,8 @@ impl Waiting {
                 self.dbs[at].entry(key.into()).or_default()
             }
         };
+        self.guarded += usize::from(guards && queue.guards == 0);
+        queue.guards += usize::from(guards);
         // Nobody else has come since the same command named the key before.
         if queue.clients.back() != Some(&client) {
             queue.clients.push_back(client);
@@ -71,13 +74,16 @@ impl Waiting {
     /// The client no longer waits for the key: it was served, gave up or is gone. As often as
     /// [`Waiting::wait`].
     pub fn leave(&mut self, db: DbIndex, key: &[u8], client: ClientId, guards: bool) {
-        self.guards -= usize::from(guards);
         let Some(by_key) = self.dbs.get_mut(db.0 as usize) else {
             return;
         };
         let Some(queue) = by_key.get_mut(key) else {
             return;
         };
+        if guards && queue.guards > 0 {
+            queue.guards -= 1;
+            self.guarded -= usize::from(queue.guards == 0);
+        }
         // Those who are served leave from the front.
         if queue.clients.front() == Some(&client) {
             queue.clients.pop_front();
@@ -101,19 +107,24 @@ impl Waiting {
     /// The key was changed: it may have gone, or become another type.
     #[inline]
     pub fn touch(&mut self, db: DbIndex, key: &[u8]) {
-        if self.guards > 0 {
+        if self.guarded > 0 {
             self.signal_waited(db, key, false);
         }
     }
 
     /// Whether anybody wants to know when a key goes.
     pub fn is_guarded(&self) -> bool {
-        self.guards > 0
+        self.guarded > 0
+    }
+
+    /// Number of keys of which somebody wants to know when they go.
+    pub fn guarded(&self) -> usize {
+        self.guarded
     }
 
     /// As [`Waiting::touch`] for all keys of a database.
     pub fn touch_all(&mut self, db: DbIndex) {
-        if self.guards > 0 {
+        if self.guarded > 0 {
             for key in self.keys_of(db) {
                 self.touch(db, &key);
             }

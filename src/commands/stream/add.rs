@@ -4,8 +4,8 @@ use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::keyspace::Class;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::stream::{ENTRY_BYTES_MAX, GivenId, NewId, Pairs, Refused, StreamId};
 use crate::types::Stream;
+use crate::types::stream::{ENTRY_BYTES_MAX, GivenId, NewId, Pairs, Refused, StreamId};
 
 use super::reply::write_id;
 use super::trim::Options;

@@ -134,7 +134,8 @@ fn state(call: &mut Call<'_>, made: bool, done: &Done) {
     if let Some(moved) = done.moved {
         stated::group_id(call, key, group, moved);
     }
-    call.db.add_dirty(done.changes + u64::from(done.moved.is_some()));
+    call.db
+        .add_dirty(done.changes + u64::from(done.moved.is_some()));
 }
 
 /// Whether there is such a group; what is said if not.
@@ -194,7 +195,11 @@ impl Options {
                 options.last_id = ids::strict(args.at(at))?;
             } else {
                 let option = args.at(at - 1);
-                return Err(CommandError::naming("ERR Unrecognized XCLAIM option '", option, "'"));
+                return Err(CommandError::naming(
+                    "ERR Unrecognized XCLAIM option '",
+                    option,
+                    "'",
+                ));
             }
             at += 1;
         }

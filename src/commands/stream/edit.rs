@@ -19,7 +19,8 @@ pub(super) const XLEN: Spec = Spec {
 /// `XLEN key`: integer, the number of entries; 0 for a missing key. O(1).
 fn xlen(call: &mut Call<'_>) -> CommandResult {
     let stream = call.db.read::<Stream>(call.args.at(1))?;
-    call.reply.int(stream.map_or(0, |stream| stream.len()) as i64);
+    call.reply
+        .int(stream.map_or(0, |stream| stream.len()) as i64);
     Ok(())
 }
 

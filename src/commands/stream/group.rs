@@ -98,8 +98,7 @@ const CREATE: Spec = Spec {
 ///
 /// Reply: OK, or BUSYGROUP if it is there. O(log groups).
 fn create(call: &mut Call<'_>) -> CommandResult {
-    const BUSY: CommandError =
-        CommandError::Text("BUSYGROUP Consumer Group name already exists");
+    const BUSY: CommandError = CommandError::Text("BUSYGROUP Consumer Group name already exists");
     let args = call.args;
     let options = Options::parse(args, true)?;
     let (key, name) = (args.at(2), args.at(3));

@@ -50,10 +50,22 @@ pub(super) fn naming(parts: [&[u8]; 5]) -> CommandError {
 
 /// There is no such key, or it has no such group.
 pub(super) fn no_group(key: &[u8], group: &[u8]) -> CommandError {
-    naming([b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'"])
+    naming([
+        b"NOGROUP No such key '",
+        key,
+        b"' or consumer group '",
+        group,
+        b"'",
+    ])
 }
 
 /// There is no such group, for who asks for one of a stream.
 pub(super) fn no_group_of(key: &[u8], group: &[u8]) -> CommandError {
-    naming([b"NOGROUP No such consumer group '", group, b"' for key name '", key, b"'"])
+    naming([
+        b"NOGROUP No such consumer group '",
+        group,
+        b"' for key name '",
+        key,
+        b"'",
+    ])
 }

@@ -1,9 +1,9 @@
 //! XINFO: what a stream, its groups and their consumers are like.
 
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
-use crate::commands::help::{self, misused, write_help};
 use crate::base::number::parse_i64;
 use crate::command::CommandError;
+use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::commands::help::{self, misused, write_help};
 use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::stream::{Group, StreamId};

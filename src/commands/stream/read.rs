@@ -1,17 +1,15 @@
 //! XREAD and XREADGROUP, at once or as soon as there is something.
 
-use crate::command::{
-    Access, Arity, Begin, Category, Find, Flags, KeySpec, finders,
-};
+use crate::command::{Access, Arity, Begin, Category, Find, Flags, KeySpec, finders};
 use crate::resp::{Deferred, OwnedArgs, Reply};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::stream::{ConsumerId, Group, Nack, StreamId};
-use crate::types::{Container, Stream, Type};
+use crate::types::{Stream, Type};
 
+use super::consumers;
 use super::read_args::{ReadArgs, UNREAD};
 use super::reply::{write_entries, write_entry, write_id, write_next};
 use super::stated::{self, Claimed};
-use super::consumers;
 
 /// Half of what stands behind STREAMS.
 const fn keys(from: i16) -> KeySpec {

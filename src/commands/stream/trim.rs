@@ -52,8 +52,7 @@ impl Options {
         const BOTH: CommandError = CommandError::Text(
             "ERR syntax error, MAXLEN and MINID options at the same time are not compatible",
         );
-        const NEGATIVE: CommandError =
-            CommandError::Text("ERR The LIMIT argument must be >= 0.");
+        const NEGATIVE: CommandError = CommandError::Text("ERR The LIMIT argument must be >= 0.");
         let args = call.args;
         let mut limit = None;
         let mut at = 2;
@@ -86,8 +85,7 @@ impl Options {
 
     /// `MAXLEN|MINID [=|~] threshold`; where the next option stands.
     fn read_bound(&mut self, args: Args<'_>, at: usize) -> Result<usize, CommandError> {
-        const NEGATIVE: CommandError =
-            CommandError::Text("ERR The MAXLEN argument must be >= 0.");
+        const NEGATIVE: CommandError = CommandError::Text("ERR The MAXLEN argument must be >= 0.");
         let operator = args.get(at + 1).filter(|_| at + 2 < args.len());
         let (approximate, threshold_at) = match operator {
             Some(b"~") => (true, at + 2),
@@ -119,9 +117,8 @@ impl Options {
         const NO_STRATEGY: CommandError = CommandError::Text(
             "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
         );
-        const NO_TRIM: CommandError = CommandError::Text(
-            "ERR syntax error, XTRIM must be called with a trimming strategy",
-        );
+        const NO_TRIM: CommandError =
+            CommandError::Text("ERR syntax error, XTRIM must be called with a trimming strategy");
         const EXACT: CommandError = CommandError::Text(
             "ERR syntax error, LIMIT cannot be used without the special ~ option",
         );
@@ -142,7 +139,11 @@ impl Options {
         let usual = || {
             let entries = call.db.limits().stream_node_max_entries;
             let entries = entries.saturating_mul(NODES).min(ENTRIES_MAX as u64);
-            if entries == 0 { UNLIMITED_NODES as u64 } else { entries }
+            if entries == 0 {
+                UNLIMITED_NODES as u64
+            } else {
+                entries
+            }
         };
         if let Some(trim) = &mut self.trim
             && approximate
@@ -221,7 +222,8 @@ fn xtrim(call: &mut Call<'_>) -> CommandResult {
         call.db.free_part(gone);
     }
     if deleted > 0 {
-        call.db.changed_by(key, deleted as usize, Class::STREAM, "xtrim");
+        call.db
+            .changed_by(key, deleted as usize, Class::STREAM, "xtrim");
         if let Some(stated) = stated {
             let args = call.args;
             let word = |at| stated.word(at).unwrap_or_else(|| args.at(at));

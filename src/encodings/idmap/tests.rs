@@ -23,7 +23,12 @@ fn who_comes_in_order_fills_chunks() {
     assert!(map.memory_bytes() < 10_000 * 17);
     let (mut dropped, mut keys) = (IdMap::default(), 0);
     while let Some((len, weight, behind)) = map.front() {
-        assert_eq!(weight, (keys as u64..(keys + len) as u64).map(|n| n % 1000).sum::<u64>());
+        assert_eq!(
+            weight,
+            (keys as u64..(keys + len) as u64)
+                .map(|n| n % 1000)
+                .sum::<u64>()
+        );
         map.move_front(&mut dropped);
         keys += len;
         assert_eq!(behind, map.first().map(|place| map.key(place)));

@@ -22,12 +22,7 @@ impl StreamImport {
 
     /// All nodes are there. `past`: greatest deleted ID, entries ever added, where the file
     /// knows them.
-    pub fn facts(
-        &mut self,
-        len: u64,
-        last_id: StreamId,
-        past: Option<(StreamId, u64)>,
-    ) -> bool {
+    pub fn facts(&mut self, len: u64, last_id: StreamId, past: Option<(StreamId, u64)>) -> bool {
         let body: &mut Body = &mut self.0.0;
         let live: u64 = body.nodes.iter().map(|(_, node)| node.live()).sum();
         body.len = live;

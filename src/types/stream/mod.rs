@@ -25,7 +25,7 @@ pub use range::Range;
 pub use trim::{Bound, Trim};
 
 pub use crate::encodings::idmap::IdMap;
-pub use crate::encodings::stream_id::{GivenId, IdText, StreamId};
+pub use crate::encodings::stream_id::{GivenId, StreamId};
 pub use crate::encodings::stream_node::Pairs;
 
 use super::{Container, Encoding, Limits, Type, boxed};

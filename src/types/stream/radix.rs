@@ -52,7 +52,10 @@ mod tests {
     use crate::encodings::stream_id::StreamId;
 
     fn of(ids: &[(u64, u64)]) -> usize {
-        nodes(ids.iter().map(|&(ms, seq)| StreamId::new(ms, seq).to_bytes()))
+        nodes(
+            ids.iter()
+                .map(|&(ms, seq)| StreamId::new(ms, seq).to_bytes()),
+        )
     }
 
     #[test]

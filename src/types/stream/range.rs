@@ -53,7 +53,10 @@ impl<'a> Range<'a> {
 
     /// The next entry's ID.
     #[inline]
-    #[allow(clippy::should_implement_trait, reason = "pairs follow between two calls")]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "pairs follow between two calls"
+    )]
     pub fn next(&mut self) -> Option<StreamId> {
         loop {
             if let Some(cursor) = &mut self.cursor {
