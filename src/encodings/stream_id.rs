@@ -53,7 +53,11 @@ impl StreamId {
 
     /// Most significant byte first, as files hold it.
     pub fn to_bytes(self) -> [u8; 16] {
-        ((u128::from(self.ms) << 64) | u128::from(self.seq)).to_be_bytes()
+        self.to_u128().to_be_bytes()
+    }
+
+    pub fn to_u128(self) -> u128 {
+        (u128::from(self.ms) << 64) | u128::from(self.seq)
     }
 
     pub fn from_bytes(bytes: [u8; 16]) -> StreamId {

@@ -431,7 +431,7 @@ mod tests {
             }
         ));
         assert!(node.is_full(
-            4000,
+            4090,
             NodeLimits {
                 bytes: 4096,
                 entries: 0

@@ -102,11 +102,11 @@ fn refusals_are_those_of_redis() {
         ),
         ("XRANGE s - (0-0", "invalid end ID for the interval"),
         (
-            "XREAD STREAMS s",
+            "XREAD COUNT 1 STREAMS s",
             "Unbalanced 'xread' list of streams: for each stream key an ID, '+', or '$' must be specified.",
         ),
         (
-            "XREAD STREAMS s >",
+            "XREAD COUNT 1 STREAMS s >",
             "The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
         ),
         (

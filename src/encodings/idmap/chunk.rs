@@ -182,15 +182,6 @@ impl<V: Weigh> Chunk<V> {
         }
     }
 
-    /// Bytes of the keys and of the places for values.
-    pub fn memory_bytes(&self) -> usize {
-        let keys = match &self.keys {
-            Keys::Long(keys) => keys.capacity() * size_of::<StreamId>(),
-            Keys::Short { keys, .. } => keys.capacity() * size_of::<u64>(),
-        };
-        keys + self.values.capacity() * size_of::<V>()
-    }
-
     pub fn check_invariants(&self) {
         assert!(self.len() > 0 && self.len() <= CHUNK_MAX);
         let keys: Vec<StreamId> = (0..self.len()).map(|at| self.key(at)).collect();

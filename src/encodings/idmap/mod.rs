@@ -268,10 +268,11 @@ impl<V: Weigh> IdMap<V> {
         })
     }
 
-    /// Bytes of the map itself, what values own excluded.
+    /// Bytes of the map itself, what values own excluded, as if all keys were short and chunks
+    /// without room. O(1).
     pub fn memory_bytes(&self) -> usize {
-        let chunks: usize = self.chunks.iter().map(Chunk::memory_bytes).sum();
-        chunks + self.chunks.capacity() * size_of::<Chunk<V>>()
+        self.len * (size_of::<u64>() + size_of::<V>())
+            + self.chunks.capacity() * size_of::<Chunk<V>>()
     }
 
     /// Panics if an invariant is broken. O(n).

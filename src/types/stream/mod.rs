@@ -248,7 +248,7 @@ impl Stream {
 
     /// How many nodes a radix tree of the nodes' IDs has, as XINFO shows it. O(nodes).
     pub fn radix_nodes(&self) -> usize {
-        radix::nodes(self.0.nodes.iter().map(|(id, _)| id.to_bytes()))
+        radix::nodes(self.0.nodes.iter().map(|(id, _)| id.to_u128()))
     }
 }
 

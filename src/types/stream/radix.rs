@@ -4,14 +4,15 @@
 //! two of them that no fork consumes; the first byte behind a fork is the fork's own. Keys of one
 //! length make the same tree in whatever order they come.
 
+/// Bytes of a key.
 const KEY: usize = 16;
 
 /// Nodes of the tree of these keys, which ascend; an empty tree has one. O(keys).
-pub(super) fn nodes(keys: impl Iterator<Item = [u8; KEY]>) -> usize {
+pub(super) fn nodes(keys: impl Iterator<Item = u128>) -> usize {
     let mut count = 0;
     // The forks above the last key, by the number of bytes before them.
     let mut forks: Vec<usize> = Vec::new();
-    let mut last: Option<[u8; KEY]> = None;
+    let mut last: Option<u128> = None;
     // What lies between a fork (or the root) and the fork or end below it.
     let between = |above: Option<usize>, below: usize| match above {
         Some(above) => usize::from(below - above > 1),
@@ -22,7 +23,7 @@ pub(super) fn nodes(keys: impl Iterator<Item = [u8; KEY]>) -> usize {
         let Some(before) = last.replace(key) else {
             continue;
         };
-        let shared = before.iter().zip(&key).take_while(|(a, b)| a == b).count();
+        let shared = (before ^ key).leading_zeros() as usize / 8;
         let mut below = KEY;
         while forks.last().is_some_and(|&fork| fork > shared) {
             let fork = forks.pop();
@@ -52,10 +53,8 @@ mod tests {
     use crate::encodings::stream_id::StreamId;
 
     fn of(ids: &[(u64, u64)]) -> usize {
-        nodes(
-            ids.iter()
-                .map(|&(ms, seq)| StreamId::new(ms, seq).to_bytes()),
-        )
+        let ids = ids.iter().map(|&(ms, seq)| StreamId::new(ms, seq));
+        nodes(ids.map(StreamId::to_u128))
     }
 
     #[test]

@@ -65,7 +65,7 @@ fn what_is_trimmed_leaves_in_whole_and_is_freed_by_another() {
         add(&mut s, NewId::Whole(StreamId::new(n, 0)), &limits).expect("ascending");
     }
     let before = s.memory_bytes(usize::MAX);
-    assert!((18..22).contains(&(before / 50_000)), "{before}");
+    assert!((15..17).contains(&(before / 50_000)), "{before}");
     let to = |bound, approximate| Trim {
         bound,
         approximate,
