@@ -319,7 +319,7 @@ fn xautoclaim(call: &mut Call<'_>) -> CommandResult {
     let reply = &mut *call.reply;
     let claimed = stream.with_group(args.at(2), |stream, group| {
         let (consumer, made) = consumers::find_or_make(group, args.at(3), now_ms);
-        let done = claim.from_start(reply, (stream, group), consumer, start, count as usize);
+        let done = claim.all_from(reply, (stream, group), consumer, start, count as usize);
         (made, done)
     });
     drop(stream);
@@ -331,7 +331,7 @@ fn xautoclaim(call: &mut Call<'_>) -> CommandResult {
 
 impl Claim {
     /// Claims up to `count` pending entries from `start` on, and writes the whole reply.
-    fn from_start(
+    fn all_from(
         &self,
         reply: &mut Reply,
         (stream, group): (&Stream, &mut Group),

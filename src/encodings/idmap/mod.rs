@@ -7,6 +7,7 @@
 //!   2. A chunk's weight is that of its values together, so that what is dropped from the
 //!      front is counted without a look at each.
 //!   3. A [`Place`] is good until the next change.
+//!
 //! Cost: at the end O(1); anywhere else two binary searches, and a move within a chunk (a few
 //! kilobytes at most); whole chunks leave the front in O(1).
 

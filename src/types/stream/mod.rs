@@ -8,6 +8,7 @@
 //!   1. `len` is the weight of all nodes, and no ID is above `last_id`.
 //!   2. `first_id` is that of the first entry that is not deleted; `0-0` in an empty stream.
 //!   3. What is pending in a group belongs to one of its consumers, and is listed there too.
+//!
 //! Cost: append O(fields); by ID two binary searches and a walk within a node; what is trimmed
 //! leaves by whole chunks of nodes, and is freed by who gets it ([`Stream::trim`]).
 #![allow(unsafe_code)]
