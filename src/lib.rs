@@ -23,6 +23,8 @@ mod keyspace;
 
 mod persistence;
 
+mod pubsub;
+
 mod server;
 
 mod commands;

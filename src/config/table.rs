@@ -351,7 +351,7 @@ directives! {
 
     // Keys tracking
     tracking_table_max_keys: usize = 1_000_000 =>
-        "tracking-table-max-keys", number(0, LONG_MAX), [], NotYet(Tracking);
+        "tracking-table-max-keys", number(0, LONG_MAX), [], Works;
 
     // Security
     acllog_max_len: u64 = 128 =>
@@ -509,7 +509,7 @@ directives! {
 
     // Keyspace events
     notify_keyspace_events: KeyspaceEvents = KeyspaceEvents::default() =>
-        "notify-keyspace-events", special, [], NotYet(Notifications);
+        "notify-keyspace-events", special, [], Works;
 
     // Encodings
     hash_max_listpack_entries: usize = 512 =>
@@ -531,7 +531,7 @@ directives! {
     zset_max_listpack_value: usize = 64 =>
         "zset-max-listpack-value" | "zset-max-ziplist-value", memory(0, LONG_MAX), [], Works;
     hll_sparse_max_bytes: usize = 3000 =>
-        "hll-sparse-max-bytes", memory(0, LONG_MAX), [], NotYet(HyperLogLog);
+        "hll-sparse-max-bytes", memory(0, LONG_MAX), [], Works;
     stream_node_max_bytes: usize = 4096 =>
         "stream-node-max-bytes", memory(0, LONG_MAX), [], Works;
     stream_node_max_entries: u64 = 100 =>

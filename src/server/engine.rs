@@ -69,6 +69,8 @@ impl Engine {
             startup_bytes: 0,
             clients: Clients::default(),
             outbox: Outbox::default(),
+            pubsub: Default::default(),
+            tracking: Default::default(),
             recorder: None,
             slowlog: Slowlog::default(),
             latency: Latency::default(),
@@ -196,6 +198,7 @@ impl Engine {
         server.rates.turn_us.sample(server.stats.turn_us, now);
         server.stats.note_stale(keyspace.volatile());
         server.watch_clients();
+        server.limit_readers(None);
         self.look_at_saving_child();
         self.look_at_rewrites();
         let server = &mut self.server;
@@ -207,13 +210,15 @@ impl Engine {
     }
 }
 
-/// Nothing happens for the client's sake any more: no watch, no wait, no MONITOR.
+/// Nothing happens for the client's sake any more: no watch, no wait, no MONITOR, no message.
 pub(super) fn let_go(keyspace: &mut Keyspace, server: &mut Server, client: &mut Client) {
     client.unwatch(&mut keyspace.watchers);
     stop_waiting(keyspace, server, client);
     if client.flags.contains(ClientFlags::MONITOR) {
         server.set_monitor(client.id, false);
     }
+    server.unsubscribe_all(keyspace, client);
+    server.end_tracking(keyspace, client);
 }
 
 /// CLIENT KILL of another client: from now on it takes part in nothing, and it is closed
@@ -289,6 +294,8 @@ impl Server {
             self.stats.note_memory(true, self.now.mono_ms);
         }
         self.trim_slowlog();
+        self.update_listeners(keyspace);
+        self.limit_outputs();
     }
 
     /// The server's state has changed: other commands may concern the gates.

@@ -8,7 +8,7 @@ use super::session::Session;
 use super::world::{Origin, World};
 use super::{Engine, Server, crash};
 use crate::base::clock;
-use crate::command::Flags;
+use crate::command::{Category, Flags};
 use crate::keyspace::{KeyHash, Keyspace};
 use crate::resp::Args;
 
@@ -35,7 +35,8 @@ impl Engine {
             self.server.begin_commands();
         }
         if !self.server.outbox.is_empty() {
-            self.deliver_posts(Some(session));
+            let heard = !session.client.flags.intersects(ClientFlags::UNHEARD);
+            self.deliver_posts(heard.then_some(session));
             self.server.begin_commands();
         }
     }
@@ -150,6 +151,12 @@ impl World<'_> {
         if keyspace.has_news() {
             server.tell_news(keyspace, Some(client));
         }
+        if client.flags.contains(ClientFlags::CACHES)
+            && spec.flags.contains(Flags::READONLY)
+            && !spec.categories.contains(Category::SCRIPTING)
+        {
+            server.remember_keys(client.id, id, args);
+        }
         let failed = reply.end_errors(outer_errors) > 0;
         if client.flags.contains(ClientFlags::BLOCKED) {
             // Counted when it has been served.
@@ -232,9 +239,15 @@ impl Server {
                 None => self.post(id, Post::Touched),
             }
         }
-        if let Some(recorder) = &mut self.recorder {
-            recorder.take_changes(&keyspace.journal);
+        if keyspace.journal.is_empty() {
+            return;
         }
-        keyspace.journal.clear();
+        let mut journal = std::mem::take(&mut keyspace.journal);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.take_changes(&journal);
+        }
+        self.tell_changes(&journal, running.map(|client| client.id));
+        journal.clear();
+        keyspace.journal = journal;
     }
 }

@@ -121,7 +121,7 @@ pub(super) fn check(world: &mut World<'_>, asked: Asked<'_>) -> Result<(), Comma
         return Err(CommandError::owned(format!(
             "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
              RESET are allowed in this context",
-            spec.name
+            world.server.table.row(asked.row).full_name
         )));
     }
     if world.server.is_loading() && !spec.flags.contains(Flags::LOADING) {

@@ -8,6 +8,7 @@ use crate::base::{alloc, clock};
 use crate::config::{Config, MaxmemoryPolicy, OutputBufferLimit};
 use crate::keyspace::{ClientId, Evicted, Eviction, EvictionOrder, Keyspace};
 use crate::net::Address;
+use crate::resp::Reply;
 
 /// Reply bytes that a client which has not authenticated may let wait: a turn's errors, no more.
 const UNAUTHENTICATED_OUTPUT_MAX: u64 = 256 * 1024;
@@ -82,14 +83,28 @@ impl Server {
     /// even written, and the client closed ([`Server::enforce_output_limit`]).
     #[inline]
     pub(super) fn limit_output(&self, session: &mut Session) {
-        let limit = match self.output_limit(&session.client).hard_bytes {
+        self.limit_reply(&session.client, &mut session.reply);
+    }
+
+    /// The limits have changed.
+    pub(super) fn limit_outputs(&mut self) {
+        let mut clients = std::mem::take(&mut self.clients);
+        clients
+            .iter_mut()
+            .for_each(|session| self.limit_output(session));
+        self.clients = clients;
+    }
+
+    /// As [`Server::limit_output`], of a client whose command runs.
+    pub(super) fn limit_reply(&self, client: &Client, reply: &mut Reply) {
+        let limit = match self.output_limit(client).hard_bytes {
             0 => usize::MAX,
-            _ if session.client.flags.contains(ClientFlags::FAKE) => usize::MAX,
+            _ if client.flags.contains(ClientFlags::FAKE) => usize::MAX,
             hard => usize::try_from(hard)
                 .unwrap_or(usize::MAX)
                 .saturating_add(STATIC_REPLY_BYTES),
         };
-        session.reply.set_limit(limit);
+        reply.set_limit(limit);
     }
 
     /// Whether the client lets too much output wait for too long.

@@ -33,6 +33,7 @@ mod migrate;
 mod monitor;
 mod outbox;
 pub mod process;
+mod pubsub;
 mod recent;
 mod recorder;
 mod run;
@@ -46,6 +47,7 @@ mod stats;
 mod table;
 #[cfg(feature = "testing")]
 mod testbed;
+mod tracking;
 mod world;
 
 pub use aof::{Aof, AofState};
@@ -72,6 +74,7 @@ pub use stats::{CommandStats, Rate, Stats};
 pub use table::{CommandTable, Row};
 #[cfg(feature = "testing")]
 pub use testbed::Testbed;
+pub use tracking::{Mode as TrackingMode, Tracker, Tracking};
 pub use world::{Origin, World};
 
 use std::sync::Arc;
@@ -81,6 +84,7 @@ use crate::base::clock::{Cycles, Now};
 use crate::config::Config;
 use crate::keyspace::ClientId;
 use crate::net::Listener;
+use crate::pubsub::Registry;
 use blocking::Deadlines;
 
 /// CLIENT PAUSE.
@@ -117,6 +121,10 @@ pub struct Server {
     pub startup_bytes: usize,
     pub clients: Clients,
     outbox: outbox::Outbox,
+    /// Who listens to what.
+    pub pubsub: Registry,
+    /// Who keeps what it has read.
+    pub tracking: Tracking,
     /// What a test wants to see of effects and changes.
     pub recorder: Option<Recorder>,
     pub slowlog: Slowlog,
