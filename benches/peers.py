@@ -192,6 +192,7 @@ FILLS = {
     "hash": lambda: (command("HSET", "h:{big}", "f:%012d" % n, "v:%012d" % n) for n in range(1_000_000)),
     "zset": lambda: (command("ZADD", "z:{big}", n, "m:%012d" % n) for n in range(1_000_000)),
     "list": lambda: (command("RPUSH", "mylist", *["xxxxxxxx%d" % n for n in range(100)]) for _ in range(22_000)),
+    "stream": lambda: (command("XADD", "x:{big}", "%d-1" % (n + 1), "field", "v:%08d" % n) for n in range(1_000_000)),
     "large": lambda: (command("SET", "big:%012d" % n, "x" * 16384) for n in range(1_000)),
 }
 
@@ -218,6 +219,10 @@ LOADS = [
     ("LPOP x64", 64, 2_000_000, "list", ["LPOP", "mylist"]),
     ("LRANGE 100 x16", 16, 100_000, "list", ["LRANGE", "mylist", "0", "99"]),
     ("XADD x64", 64, 1_500_000, None, ["XADD", "stream", "*", "field", "value"]),
+    ("XADD MAXLEN ~ x64", 64, 1_500_000, None, ["XADD", "stream", "MAXLEN", "~", "1000", "*", "field", "value"]),
+    ("XRANGE 100 x16", 16, 100_000, "stream", ["XRANGE", "x:{big}", "500-0", "+", "COUNT", "100"]),
+    ("XREAD 100 middle x16", 16, 100_000, "stream",
+     ["-r", "900000", "XREAD", "COUNT", "100", "STREAMS", "x:{big}", "__rand_int__-0"]),
     ("EVAL INCR x16", 16, 500_000, None,
      ["-r", "100000", "EVAL", "return redis.call('INCR', KEYS[1])", "1", "key:__rand_int__"]),
     ("GET 16KB x4", 4, 300_000, "large", ["-r", "1000", "GET", "big:__rand_int__"]),
@@ -310,6 +315,21 @@ def nothing(n):
     return []
 
 
+def entries(n):
+    return [command("XADD", "x", "%d-1" % (at + 1), "field", "v:%08d" % at) for at in range(n)]
+
+
+def entries_and_group(n):
+    return entries(n) + [command("XGROUP", "CREATE", "x", "g", "0")]
+
+
+def read_and_acknowledged(n):
+    """A fifth of the entries, ten at a time: each ten read by a group, then acknowledged."""
+    return [one for at in range(1, n // 5, 10) for one in (
+        command("XREADGROUP", "GROUP", "g", "c", "COUNT", "10", "STREAMS", "x", ">"),
+        command("XACK", "x", "g", *("%d-1" % entry for entry in range(at, at + 10))))]
+
+
 # label, pipeline, what is filled before and what is measured, of a million elements
 BIG = [
     ("SINTER", 1, two_sets, five("SINTER", "a", "b")),
@@ -330,6 +350,7 @@ BIG = [
     ("ZADD ascending", 64, nothing, lambda n: zadds(range(n))),
     ("ZADD descending", 64, nothing, lambda n: zadds(range(n, 0, -1))),
     ("ZADD random", 64, nothing, lambda n: zadds(shuffled(n))),
+    ("XREADGROUP, XACK", 64, entries_and_group, read_and_acknowledged),
     ("ZADD moved", 64, lambda n: zadds(range(n)), lambda n: zadds(shuffled(n))),
 ]
 

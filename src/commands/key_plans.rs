@@ -42,6 +42,7 @@ fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Told {
         "georadius" => Some(georadius(args, 6)),
         "georadiusbymember" => Some(georadius(args, 5)),
         "sort_ro" => Some(vec![(1, Access::RO | Access::ACCESS)]),
+        "xread" | "xreadgroup" => xread(args),
         name => {
             assert!(spec.find_keys.is_none(), "{name}: has a reference");
             if keys.is_empty() {
@@ -92,6 +93,24 @@ fn migrate(args: &[&[u8]]) -> Told {
     Some(vec![(3, access)])
 }
 
+/// Half of what stands behind STREAMS, options passed over.
+fn xread(args: &[&[u8]]) -> Told {
+    let mut at = 1;
+    let streams = loop {
+        let word = args.get(at)?;
+        at += match () {
+            _ if is(word, "block") || is(word, "count") => 2,
+            _ if is(word, "group") => 3,
+            _ if is(word, "noack") => 1,
+            _ if is(word, "streams") => break at + 1,
+            _ => return None,
+        };
+    };
+    let count = args.len() - streams;
+    let keys = streams..streams + count / 2;
+    (count > 0 && count % 2 == 0).then(|| keys.map(|at| (at, Access::empty())).collect())
+}
+
 /// The source, and what stands behind the first of each word, in this order.
 fn georadius(args: &[&[u8]], options: usize) -> Vec<KeyAt> {
     let behind = |word| {
@@ -116,6 +135,14 @@ fn by_spec(spec: &KeySpec, args: &[&[u8]]) -> Told {
     let len = args.len() as i128;
     let first = match spec.begin {
         Begin::Index(at) => i128::from(at),
+        Begin::Keyword { word, from } if from > 0 => {
+            let mut places = from as usize..args.len().saturating_sub(1);
+            match places.find(|at| is(args[*at], word)) {
+                Some(at) => at as i128 + 1,
+                // Without the word there are no keys, which is no mistake of the form.
+                None => return Some(Vec::new()),
+            }
+        }
         Begin::Keyword { .. } | Begin::Unknown => return None,
     };
     let (first, last, step) = match spec.find {

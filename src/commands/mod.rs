@@ -55,6 +55,7 @@ pub fn table() -> Vec<&'static [Spec]> {
         pubsub::SPECS,
         set::SPECS,
         sorted_set::SPECS,
+        stream::SPECS,
         string::SPECS,
         bitmap::SPECS,
         hyperloglog::SPECS,

@@ -1,6 +1,7 @@
 //! A snapshot between ticks is what the databases were when it began, whatever commands of
 //! whatever type run meanwhile.
 
+use crate::types::stream::StreamId;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -41,6 +42,12 @@ fn elements(value: &ValueView<'_>) -> Vec<String> {
             out.push(format!("{f:?}"));
             true
         }),
+        ValueView::Stream(stream) => {
+            let mut entries = stream.range(StreamId::MIN, StreamId::MAX);
+            while let Some(id) = entries.next() {
+                out.push(format!("{id:?} {:?}", entries.pair()));
+            }
+        }
     }
     out
 }
@@ -55,6 +62,7 @@ fn text(value: &ValueView<'_>, mut elements: Vec<String>) -> String {
         ValueView::Set(_) => "set",
         ValueView::Zset(_) => "zset",
         ValueView::Hash(_) => "hash",
+        ValueView::Stream(_) => "stream",
     };
     format!("{kind} {elements:?}")
 }
@@ -142,6 +150,10 @@ fn command() -> impl Strategy<Value = String> {
         1 => (key(), n()).prop_map(|(k, n)| format!("HPEXPIRE {k} {} FIELDS 1 f{n}", 1 + n * 20)),
         4 => (key(), n()).prop_map(|(k, n)| format!("ZADD {k} {n} z{n} 3 y{n}")),
         2 => (key(), n()).prop_map(|(k, n)| format!("ZREM {k} z{n}")),
+        4 => (key(), n()).prop_map(|(k, n)| format!("XADD {k} * f {n}")),
+        2 => (key(), n()).prop_map(|(k, n)| format!("XTRIM {k} MAXLEN {n}")),
+        1 => key().prop_map(|k| format!("XGROUP CREATE {k} g 0")),
+        1 => key().prop_map(|k| format!("XREADGROUP GROUP g c COUNT 2 STREAMS {k} >")),
         2 => (key(), n()).prop_map(|(k, n)| format!("PEXPIRE {k} {}", n * 10)),
         1 => key().prop_map(|k| format!("PERSIST {k}")),
         2 => key().prop_map(|k| format!("DEL {k}")),
@@ -180,6 +192,7 @@ proptest! {
                 t.run(&format!("CONFIG SET {name} 4"));
             }
             t.run("CONFIG SET list-max-listpack-size 3");
+            t.run("CONFIG SET stream-node-max-entries 2");
         }
         t.engine.keyspace.large_min = large_min;
         before.iter().for_each(|line| run(&mut t, line));

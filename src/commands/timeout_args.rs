@@ -1,6 +1,7 @@
 //! How long a client that blocks will wait, as its command says it.
 
 use crate::base::long_double::LongDouble;
+use crate::base::number::parse_i64;
 use crate::command::CommandError;
 
 /// Seconds, with a fraction, as milliseconds rounded up; 0: for ever. `now_ms` is Unix time:
@@ -14,6 +15,18 @@ pub(super) fn seconds(arg: &[u8], now_ms: i64) -> Result<u64, CommandError> {
         return Err(CommandError::NegativeTimeout);
     }
     if ms > i64::MAX - now_ms {
+        return Err(CommandError::TimeoutOutOfRange);
+    }
+    Ok(ms as u64)
+}
+
+/// Milliseconds, a whole number; 0: for ever. `now_ms` as above.
+pub(super) fn millis(arg: &[u8], now_ms: i64) -> Result<u64, CommandError> {
+    let ms = parse_i64(arg).ok_or(CommandError::BadTimeoutMs)?;
+    if ms < 0 {
+        return Err(CommandError::NegativeTimeout);
+    }
+    if ms.checked_add(now_ms).is_none() {
         return Err(CommandError::TimeoutOutOfRange);
     }
     Ok(ms as u64)

@@ -543,9 +543,9 @@ directives! {
     hll_sparse_max_bytes: usize = 3000 =>
         "hll-sparse-max-bytes", memory(0, LONG_MAX), [], Works;
     stream_node_max_bytes: usize = 4096 =>
-        "stream-node-max-bytes", memory(0, LONG_MAX), [], NotYet(Streams);
+        "stream-node-max-bytes", memory(0, LONG_MAX), [], Works;
     stream_node_max_entries: u64 = 100 =>
-        "stream-node-max-entries", number(0, LONG_MAX), [], NotYet(Streams);
+        "stream-node-max-entries", number(0, LONG_MAX), [], Works;
 
     // Engine
     activerehashing: bool = true =>

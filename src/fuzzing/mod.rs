@@ -13,6 +13,7 @@ mod packed;
 mod rdb;
 mod reply;
 mod request;
+mod stream_node;
 mod words;
 
 pub use aof::aof;
@@ -22,6 +23,7 @@ pub use glob::glob;
 pub use packed::{intset, listpack};
 pub use rdb::{dump, rdb};
 pub use request::request;
+pub use stream_node::stream_node;
 
 #[cfg(test)]
 mod tests {
@@ -73,6 +75,11 @@ mod tests {
             40,
             &[0, 1, 2, 0x40, 0x81, 0xc0, 0xf1, 0xf4, 0xff],
         );
+    }
+
+    #[test]
+    fn stream_nodes_are_refused_or_sound() {
+        run(stream_node, 20_000, 60, &[0, 1, 2, 3, 4, 5, 0x81, 0xff]);
     }
 
     #[test]

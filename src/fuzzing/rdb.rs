@@ -75,6 +75,17 @@ const COMMANDS: &[&str] = &[
     "HDEL k f",
     "HEXPIRE k 100 FIELDS 1 f",
     "HLEN k",
+    "XRANGE k - +",
+    "XREVRANGE k + - COUNT 3",
+    "XADD k * f v",
+    "XADD k MAXLEN ~ 2 * f v g w",
+    "XGROUP CREATE k new 0",
+    "XREADGROUP GROUP g c STREAMS k >",
+    "XREADGROUP GROUP g c STREAMS k 0",
+    "XAUTOCLAIM k g d 0 0",
+    "XINFO STREAM k FULL",
+    "XDEL k 1-1",
+    "XTRIM k MAXLEN 1",
     "DUMP k",
     "COPY k l REPLACE",
     "DEL k",
@@ -132,12 +143,17 @@ mod tests {
             "HSET k a 1 b c",
             "HSET k a 1 b aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
             "HSETEX k EX 100 FIELDS 2 a 1 b c",
+            "XADD k 5-1 a 1 b hello; XADD k 5-2 a 2 b two; XADD k 6-0 c 3; XDEL k 5-2",
+            "XADD k 5-1 a 1; XADD k 5-2 a 2; XGROUP CREATE k g 0; XREADGROUP GROUP g c COUNT 1 \
+             STREAMS k >; XREADGROUP GROUP g d STREAMS k >; XGROUP CREATE k h $",
             "HSETEX k EX 100 FIELDS 1 a aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\
              aaaaaaaaaaaa",
         ] {
             let mut bed = Testbed::unheard();
-            let reply = bed.run(lines);
-            assert!(!reply.starts_with('-'), "{lines}: {reply}");
+            for line in lines.split("; ") {
+                let reply = bed.run(line);
+                assert!(!reply.starts_with('-'), "{line}: {reply}");
+            }
             bed.run("PEXPIREAT k 9000000000000");
             let mut writer = Writer::new(VERSION_FIELD_TTLS, true);
             writer.magic();
@@ -162,7 +178,21 @@ mod tests {
             &field(b'b'),
         ];
         let valkey = [&[1][..], &field(b'a'), &[0xff; 8]].concat();
+        let pack = b"\x13\0\0\0\x0a\0\x01\x01\0\x01\x01\x01\x81f\x02\0\x01\x02\x01";
+        let pack = [&pack[..], b"\0\x01\0\x01\x81v\x02\x04\x01\xff"].concat();
+        let pack = [&(pack.len() as u32).to_le_bytes(), &pack[4..]].concat();
+        let id = [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1];
+        let node = [&[1, 16][..], &id, &[pack.len() as u8], &pack].concat();
+        let group = |read: &[u8], active: &[u8]| {
+            let pending = [&[1][..], &id, &[9, 0, 0, 0, 0, 0, 0, 0, 3]].concat();
+            let consumer = [&[1, 1, b'c', 9, 0, 0, 0, 0, 0, 0, 0][..], active, &[1], &id];
+            [&[1, 1, b'g', 1, 1][..], read, &pending, &consumer.concat()].concat()
+        };
+        let facts = [1, 1, 1, 1, 1, 0, 0, 1];
         let mut files = vec![
+            file(15, &[&node[..], &[1, 1, 1], &group(&[], &[])].concat()),
+            file(19, &[&node[..], &facts, &group(&[1], &[])].concat()),
+            file(21, &[&node[..], &facts, &group(&[1], &[8; 8])].concat()),
             file(1, b"\x02\x01a\xc0\x05"),
             file(2, b"\x02\x01a\xc0\x05"),
             file(3, b"\x03\x01a\x031.5\x01b\xfe\x01c\xff"),
@@ -202,28 +232,6 @@ mod tests {
                     let _ = load(&changed);
                 }
             }
-        }
-    }
-
-    #[test]
-    fn streams_are_refused_by_name_and_their_prefixes_as_too_short() {
-        let pack = b"\x09\x09\0\0\0\x01\0\x05\x01\xff";
-        let id = [7u8; 16];
-        let node = [&[1, 16][..], &id, pack].concat();
-        let numbers = [1; 8];
-        let group = [&[1, 1, b'g', 1, 1, 1, 1][..], &id, &[0; 8], &[3]].concat();
-        let consumer = [&[1, 1, b'c'][..], &[0; 16], &[1], &id].concat();
-        let value = [&node[..], &numbers, &group, &consumer].concat();
-        let whole = file(21, &value);
-        let error = load(&whole).err().expect("refused");
-        assert_eq!(error.key.as_deref(), Some(&b"k"[..]));
-        assert!(error.to_string().contains("type stream"), "{error}");
-        for len in 13..13 + value.len() {
-            let fault = load(&whole[..len]).err().expect("refused").fault;
-            assert!(
-                matches!(fault, Fault::Truncated | Fault::Announced(_)),
-                "{len}: {fault}"
-            );
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 
-use super::database::Found;
+use super::database::{Detached, Found};
 use super::entry::Entry;
 use super::expire::is_past;
 use super::{
@@ -92,6 +92,11 @@ impl<'a> Db<'a> {
     /// The time of this turn, Unix milliseconds.
     pub fn now_ms(&self) -> i64 {
         self.keyspace.now_ms
+    }
+
+    /// The wall clock, also while a log is replayed.
+    pub fn clock_ms(&self) -> i64 {
+        self.keyspace.replaying_ms.unwrap_or(self.keyspace.now_ms)
     }
 
     pub fn keyspace(&mut self) -> &mut Keyspace {
@@ -417,6 +422,19 @@ impl<'a> Db<'a> {
     /// Sets the key to this container, whatever it held; its expiry goes.
     pub fn put<T: Container>(&mut self, key: &[u8], value: T) {
         self.place(key).set(NewValue::container(value), None);
+    }
+
+    /// The key has something new for clients that wait for it.
+    #[inline]
+    pub fn signal(&mut self, key: &[u8]) {
+        self.keyspace.waiting.signal(self.at, key);
+    }
+
+    /// Frees what a command has taken out of a container.
+    pub fn free_part<T: Container>(&mut self, part: T) {
+        let (encoding, word) = part.into_word();
+        let part = Detached::new(T::TYPE, encoding, word);
+        self.keyspace.lazyfree.free_value(part, Cause::Server);
     }
 
     // --- whole keys ---

@@ -149,6 +149,7 @@ impl Keyspace {
         event: &'static str,
     ) {
         if kind != ChangeKind::Event {
+            self.waiting.touch(db, key);
             let database = &self.dbs[db.0 as usize];
             self.watchers.touch(db, key, || {
                 database.find(hash::keys().hash(key), key).is_some()
@@ -167,6 +168,7 @@ impl Keyspace {
 
     /// States that all keys of a database are about to go.
     pub(super) fn state_flush(&mut self, db: DbIndex) {
+        self.waiting.touch_all(db);
         let (database, now) = (&self.dbs[db.0 as usize], self.now_ms);
         self.watchers
             .replace_all(db, |key| database.seen(key, now), |_| Seen::Missing);
@@ -175,6 +177,8 @@ impl Keyspace {
 
     /// States that two databases are about to change places.
     pub(super) fn state_swap(&mut self, a: DbIndex, b: DbIndex) {
+        self.waiting.touch_all(a);
+        self.waiting.touch_all(b);
         let (dbs, now) = (&self.dbs, self.now_ms);
         for (from, to) in [(a, b), (b, a)] {
             let (old, new) = (&dbs[from.0 as usize], &dbs[to.0 as usize]);

@@ -50,7 +50,7 @@ pub use sizes::KeySizes;
 pub use snapshot::{Saver, Slice};
 pub use value::{Ref, RefMut};
 pub use view::{KeyView, ValueView};
-pub use waiting::Waiting;
+pub use waiting::{ReadyKey, Waiting};
 pub use watch::{WatchList, Watchers};
 
 use crate::types::{Inner, Limits, Type};

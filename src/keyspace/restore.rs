@@ -4,7 +4,7 @@ use super::database::Database;
 use super::entry::Entry;
 use super::{ClockUse, Db, DbIndex, Keyspace, NewValue};
 use crate::base::hash;
-use crate::types::{Hash, List, Set, Type, Zset};
+use crate::types::{Hash, List, Set, Stream, Type, Zset};
 
 /// A value on its way into a key; strings stand where they were read.
 pub enum OwnedValue<'a> {
@@ -14,6 +14,7 @@ pub enum OwnedValue<'a> {
     Set(Set),
     Zset(Zset),
     Hash(Hash),
+    Stream(Stream),
 }
 
 impl<'a> OwnedValue<'a> {
@@ -24,6 +25,7 @@ impl<'a> OwnedValue<'a> {
             OwnedValue::Set(_) => Type::Set,
             OwnedValue::Zset(_) => Type::Zset,
             OwnedValue::Hash(_) => Type::Hash,
+            OwnedValue::Stream(_) => Type::Stream,
         }
     }
 
@@ -36,6 +38,7 @@ impl<'a> OwnedValue<'a> {
             OwnedValue::Set(set) => NewValue::container(set),
             OwnedValue::Zset(zset) => NewValue::container(zset),
             OwnedValue::Hash(hash) => NewValue::container(hash),
+            OwnedValue::Stream(stream) => NewValue::container(stream),
         }
     }
 }

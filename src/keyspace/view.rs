@@ -3,7 +3,7 @@
 use super::Ref;
 use super::entry::Entry;
 use super::new_value::Str;
-use crate::types::{Container, Hash, List, Set, Type, Zset};
+use crate::types::{Container, Hash, List, Set, Stream, Type, Zset};
 
 /// A borrowed value.
 pub enum ValueView<'a> {
@@ -13,6 +13,7 @@ pub enum ValueView<'a> {
     Set(Ref<'a, Set>),
     Zset(Ref<'a, Zset>),
     Hash(Ref<'a, Hash>),
+    Stream(Ref<'a, Stream>),
 }
 
 /// A borrowed key with its value.
@@ -36,7 +37,8 @@ impl<'a> KeyView<'a> {
                 Type::Set => ValueView::Set(Ref::of(entry)),
                 Type::Zset => ValueView::Zset(Ref::of(entry)),
                 Type::Hash => ValueView::Hash(Ref::of(entry)),
-                Type::String | Type::Stream => unreachable!("no container of this type is kept"),
+                Type::Stream => ValueView::Stream(Ref::of(entry)),
+                Type::String => unreachable!("strings have a text"),
             },
         };
         KeyView {
@@ -71,6 +73,7 @@ impl ValueView<'_> {
             ValueView::Set(set) => loose_bytes(&**set),
             ValueView::Zset(zset) => loose_bytes(&**zset),
             ValueView::Hash(hash) => loose_bytes(&**hash),
+            ValueView::Stream(stream) => loose_bytes(&**stream),
         }
     }
 }

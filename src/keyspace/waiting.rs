@@ -9,6 +9,19 @@ struct Queue {
     clients: VecDeque<ClientId>,
     /// The key stands in `Waiting::ready`.
     ready: bool,
+    /// It has got something since.
+    has_news: bool,
+    /// How many of the waits are [guards](Waiting::wait).
+    guards: usize,
+}
+
+/// A key that became ready.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReadyKey {
+    pub db: DbIndex,
+    pub key: Box<[u8]>,
+    /// It has got something; else it may just have gone.
+    pub has_news: bool,
 }
 
 type ByKey = HashMap<Box<[u8]>, Queue, ahash::RandomState>;
@@ -19,6 +32,8 @@ pub struct Waiting {
     /// By database number.
     dbs: Vec<ByKey>,
     keys: usize,
+    /// Keys of which somebody wants to know when they go, or become another type.
+    guarded: usize,
     /// Keys that became ready, in order.
     ready: Vec<(DbIndex, Box<[u8]>)>,
 }
@@ -34,8 +49,9 @@ impl Waiting {
         self.keys
     }
 
-    /// `client` waits for `key`; once, however often one command names it.
-    pub fn wait(&mut self, db: DbIndex, key: &[u8], client: ClientId) {
+    /// `client` waits for `key`; once, however often one command names it. `guards`: it wants
+    /// to know when the key goes, too.
+    pub fn wait(&mut self, db: DbIndex, key: &[u8], client: ClientId, guards: bool) {
         let at = db.0 as usize;
         if self.dbs.len() <= at {
             self.dbs.resize_with(at + 1, ByKey::default);
@@ -47,20 +63,27 @@ impl Waiting {
                 self.dbs[at].entry(key.into()).or_default()
             }
         };
+        self.guarded += usize::from(guards && queue.guards == 0);
+        queue.guards += usize::from(guards);
         // Nobody else has come since the same command named the key before.
         if queue.clients.back() != Some(&client) {
             queue.clients.push_back(client);
         }
     }
 
-    /// The client no longer waits for the key: it was served, gave up or is gone.
-    pub fn leave(&mut self, db: DbIndex, key: &[u8], client: ClientId) {
+    /// The client no longer waits for the key: it was served, gave up or is gone. As often as
+    /// [`Waiting::wait`].
+    pub fn leave(&mut self, db: DbIndex, key: &[u8], client: ClientId, guards: bool) {
         let Some(by_key) = self.dbs.get_mut(db.0 as usize) else {
             return;
         };
         let Some(queue) = by_key.get_mut(key) else {
             return;
         };
+        if guards && queue.guards > 0 {
+            queue.guards -= 1;
+            self.guarded -= usize::from(queue.guards == 0);
+        }
         // Those who are served leave from the front.
         if queue.clients.front() == Some(&client) {
             queue.clients.pop_front();
@@ -77,18 +100,46 @@ impl Waiting {
     #[inline]
     pub fn signal(&mut self, db: DbIndex, key: &[u8]) {
         if !self.is_empty() {
-            self.signal_waited(db, key);
+            self.signal_waited(db, key, true);
+        }
+    }
+
+    /// The key was changed: it may have gone, or become another type.
+    #[inline]
+    pub fn touch(&mut self, db: DbIndex, key: &[u8]) {
+        if self.guarded > 0 {
+            self.signal_waited(db, key, false);
+        }
+    }
+
+    /// Whether anybody wants to know when a key goes.
+    pub fn is_guarded(&self) -> bool {
+        self.guarded > 0
+    }
+
+    /// Number of keys of which somebody wants to know when they go.
+    pub fn guarded(&self) -> usize {
+        self.guarded
+    }
+
+    /// As [`Waiting::touch`] for all keys of a database.
+    pub fn touch_all(&mut self, db: DbIndex) {
+        if self.guarded > 0 {
+            for key in self.keys_of(db) {
+                self.touch(db, &key);
+            }
         }
     }
 
     #[cold]
-    fn signal_waited(&mut self, db: DbIndex, key: &[u8]) {
+    fn signal_waited(&mut self, db: DbIndex, key: &[u8], news: bool) {
         let by_key = self.dbs.get_mut(db.0 as usize);
-        if let Some(queue) = by_key.and_then(|by_key| by_key.get_mut(key))
-            && !queue.ready
-        {
-            queue.ready = true;
-            self.ready.push((db, key.into()));
+        if let Some(queue) = by_key.and_then(|by_key| by_key.get_mut(key)) {
+            queue.has_news |= news;
+            if !queue.ready {
+                queue.ready = true;
+                self.ready.push((db, key.into()));
+            }
         }
     }
 
@@ -105,14 +156,17 @@ impl Waiting {
     }
 
     /// The keys that became ready since the last call, in order.
-    pub fn take_ready(&mut self) -> Vec<(DbIndex, Box<[u8]>)> {
-        let ready = std::mem::take(&mut self.ready);
-        for (db, key) in &ready {
-            if let Some(queue) = self.dbs[db.0 as usize].get_mut(key) {
+    pub fn take_ready(&mut self) -> Vec<ReadyKey> {
+        let ready = std::mem::take(&mut self.ready).into_iter();
+        let taken = ready.map(|(db, key)| {
+            let queue = self.dbs[db.0 as usize].get_mut(&key);
+            let has_news = queue.is_some_and(|queue| {
                 queue.ready = false;
-            }
-        }
-        ready
+                std::mem::take(&mut queue.has_news)
+            });
+            ReadyKey { db, key, has_news }
+        });
+        taken.collect()
     }
 
     fn queue(&self, db: DbIndex, key: &[u8]) -> Option<&Queue> {
@@ -140,7 +194,7 @@ mod tests {
     fn clients_stand_in_line_once_and_keys_become_ready_once() {
         let mut w = Waiting::default();
         for client in [7, 7, 8] {
-            w.wait(DB, b"k", ClientId(client));
+            w.wait(DB, b"k", ClientId(client), false);
         }
         assert_eq!(w.waiters(DB, b"k"), 2);
         assert_eq!(w.waiter(DB, b"k", 1), Some(ClientId(8)));
@@ -150,11 +204,23 @@ mod tests {
         assert!(!w.has_ready());
         w.signal(DB, b"k");
         w.signal(DB, b"k");
-        assert_eq!(w.take_ready(), [(DB, (*b"k").into())]);
+        let ready = |has_news| ReadyKey {
+            db: DB,
+            key: (*b"k").into(),
+            has_news,
+        };
+        w.touch(DB, b"k");
+        assert_eq!(w.take_ready(), [ready(true)]);
+        w.touch(DB, b"k");
+        assert!(!w.has_ready(), "nobody guards it");
+        w.wait(DB, b"k", ClientId(9), true);
+        w.touch(DB, b"k");
+        assert_eq!(w.take_ready(), [ready(false)]);
+        w.leave(DB, b"k", ClientId(9), true);
         w.signal(DB, b"k");
         assert!(w.has_ready());
-        w.leave(DB, b"k", ClientId(8));
-        w.leave(DB, b"k", ClientId(7));
+        w.leave(DB, b"k", ClientId(8), false);
+        w.leave(DB, b"k", ClientId(7), false);
         assert!(w.is_empty());
         w.take_ready();
         w.signal(DB, b"k");

@@ -141,17 +141,6 @@ impl Loader for Report {
         Ok(())
     }
 
-    fn without_type(
-        &mut self,
-        _db: DbIndex,
-        key: &[u8],
-        kind: Type,
-        facts: KeyFacts,
-    ) -> Result<(), Fault> {
-        self.count(kind, key, facts);
-        Ok(())
-    }
-
     fn empty_key(&mut self, _db: DbIndex, _key: &[u8]) {
         self.empty += 1;
     }

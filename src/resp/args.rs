@@ -188,7 +188,9 @@ impl<'a> Args<'a> {
         }
     }
 
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator + use<'a> {
+    pub fn iter(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator + Clone + use<'a> {
         let source = self.source;
         self.spans.iter().map(move |&s| source.text(s))
     }

@@ -9,5 +9,5 @@ mod request;
 pub use args::{Apart, Args, OwnedArgs, Source, Span};
 pub use encode::write_request;
 pub use error::{CommandError, up_to_nul};
-pub use reply::{Mark, Reply};
+pub use reply::{Deferred, Mark, Reply};
 pub use request::{Bounds, INLINE_MAX, Progress, ProtocolError, Step, step};

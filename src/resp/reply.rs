@@ -392,6 +392,21 @@ impl Reply {
         self.insert(place, &header);
     }
 
+    /// Puts a bulk string and an array header in front of the elements written since `defer`.
+    pub fn finish_array_behind(&mut self, place: Deferred, text: &[u8], len: usize) {
+        let (mut digits, mut len_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let header = [
+            b"$",
+            digits.format(text.len()).as_bytes(),
+            b"\r\n",
+            text,
+            b"\r\n*",
+            len_digits.format(len).as_bytes(),
+            b"\r\n",
+        ];
+        self.insert(place, &header.concat());
+    }
+
     fn insert_header(&mut self, place: Deferred, kind: u8, n: usize) {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(n).as_bytes();

@@ -17,7 +17,7 @@ use super::session::Session;
 use super::world::{Origin, World};
 use super::{Engine, Server};
 use crate::command::CommandError;
-use crate::keyspace::{ClientId, DbIndex, Keyspace};
+use crate::keyspace::{ClientId, DbIndex, Keyspace, ReadyKey};
 use crate::resp::OwnedArgs;
 use crate::types::Type;
 
@@ -27,8 +27,13 @@ pub type OnTimeout = fn(&mut World<'_>, &Blocked);
 /// What a client waits for.
 #[derive(Debug)]
 pub enum Until {
-    /// One of the keys has a value of this type.
-    Keys { keys: Vec<Box<[u8]>>, kind: Type },
+    /// One of the keys has a value of this type; with `guards` also when one of them goes or
+    /// becomes another type, of which the command itself has to tell.
+    Keys {
+        keys: Vec<Box<[u8]>>,
+        kind: Type,
+        guards: bool,
+    },
     /// The helper thread has come to this mark (`keyspace::LazyFree`).
     Memory { mark: u64 },
     /// The append only file is on disk up to this offset.
@@ -63,11 +68,18 @@ impl Blocked {
         }
     }
 
-    /// The type of value that it can use.
-    fn wants(&self) -> Option<Type> {
+    /// Whether it wants to know when its keys go.
+    fn guards(&self) -> bool {
+        matches!(self.until, Until::Keys { guards: true, .. })
+    }
+
+    /// Whether a key of this type (`None`: there is no such key), which has something new or
+    /// has changed, is what it waits for.
+    fn wants(&self, found: Option<Type>, has_news: bool) -> bool {
         match self.until {
-            Until::Keys { kind, .. } => Some(kind),
-            Until::Memory { .. } | Until::Synced { .. } | Until::Backup | Until::Time => None,
+            Until::Keys { kind, .. } if found == Some(kind) => has_news,
+            Until::Keys { guards, .. } => guards,
+            Until::Memory { .. } | Until::Synced { .. } | Until::Backup | Until::Time => false,
         }
     }
 
@@ -120,7 +132,9 @@ impl Engine {
             return;
         };
         for key in blocked.keys() {
-            self.keyspace.waiting.wait(blocked.db, key, client.id);
+            self.keyspace
+                .waiting
+                .wait(blocked.db, key, client.id, blocked.guards());
         }
         if let Some(at) = blocked.deadline_ms {
             self.server.deadlines.add(at, client.id);
@@ -144,7 +158,8 @@ impl Engine {
     #[cold]
     pub fn serve_ready_keys(&mut self) {
         while self.keyspace.waiting.has_ready() {
-            for (db, key) in self.keyspace.waiting.take_ready() {
+            for ready in self.keyspace.waiting.take_ready() {
+                let ReadyKey { db, key, has_news } = ready;
                 // Who is served leaves the line; who is not stays in his place.
                 let mut at = 0;
                 for _ in 0..self.keyspace.waiting.waiters(db, &key) {
@@ -152,15 +167,15 @@ impl Engine {
                         break;
                     };
                     let kind = self.keyspace.db(db).info(&key).map(|info| info.kind);
-                    if kind.is_none() {
+                    if kind.is_none() && !self.keyspace.waiting.is_guarded() {
                         break;
                     }
                     let Some(mut session) = self.server.clients.take(id) else {
                         at += 1;
                         continue;
                     };
-                    let wants = session.client.blocked.as_ref().and_then(|b| b.wants());
-                    if wants == kind {
+                    let blocked = session.client.blocked.as_ref();
+                    if blocked.is_some_and(|b| b.wants(kind, has_news)) {
                         self.retry(&mut session);
                     }
                     self.server.put_back(session);
@@ -272,7 +287,9 @@ pub(super) fn stop_waiting(
     };
     client.flags.remove(ClientFlags::BLOCKED);
     for key in blocked.keys() {
-        keyspace.waiting.leave(blocked.db, key, client.id);
+        keyspace
+            .waiting
+            .leave(blocked.db, key, client.id, blocked.guards());
     }
     if let Some(at) = blocked.deadline_ms {
         server.deadlines.remove(at, client.id);

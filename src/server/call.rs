@@ -8,7 +8,7 @@ use super::world::{Origin, World};
 use crate::command::keys::Keys;
 use crate::command::{self, CommandError};
 use crate::keyspace::Db;
-use crate::resp::{Args, Reply};
+use crate::resp::{Args, OwnedArgs, Reply};
 use crate::types::Type;
 
 /// A handler's outcome; the error is sent as the reply.
@@ -75,6 +75,14 @@ impl Call<'_> {
         self.db.effects().state(db, args.iter().copied());
     }
 
+    /// As [`Call::rewrite`], of arguments that are not all in one place.
+    #[inline]
+    pub fn rewrite_each<'w>(&mut self, args: impl ExactSizeIterator<Item = &'w [u8]>) {
+        self.effect = Effect::Rewritten;
+        let db = self.db.index();
+        self.db.effects().state(db, args);
+    }
+
     /// States the command's own arguments as its effect, whether it changed anything or not.
     pub fn always_effect(&mut self) {
         self.effect = Effect::Always;
@@ -111,7 +119,27 @@ impl Call<'_> {
         on_timeout: OnTimeout,
     ) {
         let keys = keys.iter().map(|&k| k.into()).collect();
-        self.block_until(Until::Keys { keys, kind }, timeout_ms, on_timeout);
+        let until = Until::Keys {
+            keys,
+            kind,
+            guards: false,
+        };
+        self.block_until(until, timeout_ms, on_timeout);
+    }
+
+    /// As [`Call::block_on_keys`], with other arguments to run again with; `guards`: also
+    /// when one of the keys goes or becomes another type.
+    pub fn block_on_keys_as(
+        &mut self,
+        args: OwnedArgs,
+        keys: &[&[u8]],
+        (kind, guards): (Type, bool),
+        timeout_ms: u64,
+        on_timeout: OnTimeout,
+    ) {
+        let keys = keys.iter().map(|&k| k.into()).collect();
+        let until = Until::Keys { keys, kind, guards };
+        self.block_args_until(args, until, timeout_ms, on_timeout);
     }
 
     /// Blocks the client until `timeout_ms` (0: for ever) have gone by: it waits for what
@@ -133,13 +161,23 @@ impl Call<'_> {
 
     /// Blocks the client until something, or until `timeout_ms` (0: for ever) have gone by.
     fn block_until(&mut self, until: Until, timeout_ms: u64, on_timeout: OnTimeout) {
+        self.block_args_until(self.args.to_owned(), until, timeout_ms, on_timeout);
+    }
+
+    fn block_args_until(
+        &mut self,
+        args: OwnedArgs,
+        until: Until,
+        timeout_ms: u64,
+        on_timeout: OnTimeout,
+    ) {
         let blocked = Blocked {
             db: self.db.index(),
             until,
             deadline_ms: (timeout_ms > 0).then(|| self.server.now.mono_ms + timeout_ms),
             on_timeout,
             row: self.row,
-            args: self.args.to_owned(),
+            args,
             ticks: 0,
         };
         let retry = self.is_retry();

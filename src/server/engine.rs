@@ -265,6 +265,8 @@ fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
         set_max_listpack_value: config.set_max_listpack_value,
         zset_max_listpack_entries: config.zset_max_listpack_entries,
         zset_max_listpack_value: config.zset_max_listpack_value,
+        stream_node_max_bytes: config.stream_node_max_bytes,
+        stream_node_max_entries: config.stream_node_max_entries,
         list_fill: Fill::new(config.list_max_listpack_size as _),
         list_compress_depth: u16::try_from(config.list_compress_depth).unwrap_or(u16::MAX),
     };

@@ -7,7 +7,7 @@ use super::batch::{Batch, Rest};
 use super::client::Client;
 use super::recorder::{KeyEvent, Stated};
 use super::session::Session;
-use super::{CommandTable, Engine, Recorder, Signals};
+use super::{CommandTable, Engine, Origin, Recorder, Signals};
 use crate::config::Config;
 use crate::keyspace::ClientId;
 use crate::net::Address;
@@ -110,6 +110,19 @@ impl Testbed {
         self.engine.server.clients.put_back(session);
         self.engine.serve_ready_keys();
         self.take_reply(self.client)
+    }
+
+    /// Runs a command as the loader repeats it.
+    pub fn repeat_args_as(&mut self, client: ClientId, args: &[&[u8]]) -> Vec<u8> {
+        let owned: OwnedArgs = args.iter().copied().collect();
+        let args = owned.args();
+        let row = self.engine.server.table.find(args.at(0));
+        let id = row.expect("a command that was stated").id;
+        let mut session = self.engine.server.clients.take(client).expect("connected");
+        self.engine
+            .run_unit(&mut session, Origin::Loading, id, args, &[]);
+        self.engine.server.clients.put_back(session);
+        self.take_reply(client)
     }
 
     /// Runs requests in their wire form as the loop runs what it has read: batched and

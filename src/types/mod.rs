@@ -15,6 +15,7 @@ mod list;
 mod memory;
 mod set;
 mod set_algebra;
+pub mod stream;
 mod zset;
 
 pub use hash::{Expiry, Hash, HashField};
@@ -23,6 +24,7 @@ pub use list::List;
 pub use memory::Measured;
 pub use set::Set;
 pub use set_algebra::{Collected, difference, intersect, union};
+pub use stream::Stream;
 pub use zset::{Seen, Zset};
 
 pub use crate::encodings::elements::Elements;
@@ -188,6 +190,10 @@ pub struct Limits {
     pub hash_max_listpack_value: usize,
     pub zset_max_listpack_entries: usize,
     pub zset_max_listpack_value: usize,
+    /// `stream-node-max-bytes`; 0: no limit.
+    pub stream_node_max_bytes: usize,
+    /// `stream-node-max-entries`; 0: no limit.
+    pub stream_node_max_entries: u64,
 }
 
 impl Default for Limits {
@@ -203,6 +209,8 @@ impl Default for Limits {
             hash_max_listpack_value: 64,
             zset_max_listpack_entries: 128,
             zset_max_listpack_value: 64,
+            stream_node_max_bytes: 4096,
+            stream_node_max_entries: 100,
         }
     }
 }
@@ -234,7 +242,11 @@ macro_rules! for_container {
                 type $T = $crate::types::Hash;
                 $run
             }
-            $crate::types::Type::String | $crate::types::Type::Stream => $other,
+            $crate::types::Type::Stream => {
+                type $T = $crate::types::Stream;
+                $run
+            }
+            $crate::types::Type::String => $other,
         }
     };
 }

@@ -56,6 +56,9 @@ fn freedom(args: &[Vec<u8>]) -> Freedom {
         // ROLE's offset moves with what replicas were sent.
         ("latency", "histogram") | ("role", _) => Freedom::Kind,
         ("memory", "doctor" | "malloc-stats") | ("latency", "doctor") => Freedom::Form,
+        // Times, and milliseconds since then.
+        ("xinfo", "consumers") => Freedom::Form,
+        ("xinfo", "stream") if word(3) == "full" => Freedom::Form,
         ("hello", _) | ("command", "count") | ("memory", "usage") | ("xpending" | "info", _) => {
             Freedom::Form
         }

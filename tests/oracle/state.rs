@@ -67,14 +67,18 @@ fn questions(reference: &mut Side, key: &[u8], dumps: bool) -> Vec<Vec<Vec<u8>>>
         b"set" => asked.push(vec![b"SMEMBERS", key]),
         b"hash" => asked.push(vec![b"HGETALL", key]),
         b"zset" => asked.push(vec![b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]),
-        b"stream" => asked.push(vec![b"XRANGE", key, b"-", b"+"]),
+        b"stream" => {
+            asked.push(vec![b"XRANGE", key, b"-", b"+"]);
+            asked.push(vec![b"XINFO", b"STREAM", key]);
+            asked.push(vec![b"XINFO", b"GROUPS", key]);
+        }
         _ => {}
     }
     // Not where the bytes hold a hash table's order, or a moment in time.
     let undetermined = matches!(
         (kind.as_slice(), encoding.as_slice()),
-        (_, b"hashtable" | b"listpackex") | (b"set", b"listpack") | (b"stream", _)
-    );
+        (_, b"hashtable" | b"listpackex") | (b"set", b"listpack")
+    ) || kind == b"stream" && has_groups(reference, key);
     if dumps && !undetermined {
         asked.push(vec![b"DUMP", key]);
     }
@@ -82,6 +86,12 @@ fn questions(reference: &mut Side, key: &[u8], dumps: bool) -> Vec<Vec<Vec<u8>>>
         .into_iter()
         .map(|line| line.into_iter().map(<[u8]>::to_vec).collect())
         .collect()
+}
+
+/// Whether a stream has groups, whose consumers were seen at some time.
+fn has_groups(reference: &mut Side, key: &[u8]) -> bool {
+    let groups = reference.ask(&[b"XINFO", b"GROUPS", key]);
+    groups.is_ok_and(|(_, reply)| reply.items().is_none_or(|items| !items.is_empty()))
 }
 
 fn compare(peer: Peer, args: &[&[u8]], expected: Answer, got: Answer) -> Option<Difference> {

@@ -5,6 +5,7 @@
 
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
+use crate::commands::timeout_args;
 use crate::resp::Reply;
 use crate::server::{AofState, Blocked, Call, Client, CommandResult, Server, Spec, World};
 
@@ -23,7 +24,7 @@ pub(super) const WAIT: Spec = Spec {
 fn wait(call: &mut Call<'_>) -> CommandResult {
     let [_, replicas, timeout] = call.args.exactly();
     let replicas = parse_i64(replicas).ok_or(CommandError::NotAnInteger)?;
-    let timeout_ms = parse_timeout(call, timeout)?;
+    let timeout_ms = timeout_args::millis(timeout, call.db.now_ms())?;
     if replicas <= 0 || !call.may_block() {
         call.reply.int(0);
     } else {
@@ -56,7 +57,7 @@ fn waitaof(call: &mut Call<'_>) -> CommandResult {
     let replicas = parse_i64(replicas)
         .filter(|&n| n >= 0)
         .ok_or(CommandError::MustBePositive)?;
-    let timeout_ms = parse_timeout(call, timeout)?;
+    let timeout_ms = timeout_args::millis(timeout, call.db.now_ms())?;
     if local == 1 && call.server.aof.state == AofState::Off {
         return Err(CommandError::Text(NO_AOF));
     }
@@ -87,16 +88,6 @@ fn local_copies(server: &Server, client: &Client) -> i64 {
 fn write_both(reply: &mut Reply, both: [i64; 2]) {
     reply.array(2);
     both.into_iter().for_each(|n| reply.int(n));
-}
-
-/// Milliseconds that end before time does.
-fn parse_timeout(call: &Call<'_>, text: &[u8]) -> Result<u64, CommandError> {
-    let ms = parse_i64(text).ok_or(CommandError::BadTimeoutMs)?;
-    let ms = u64::try_from(ms).map_err(|_| CommandError::NegativeTimeout)?;
-    if (ms as i64).checked_add(call.db.now_ms()).is_none() {
-        return Err(CommandError::TimeoutOutOfRange);
-    }
-    Ok(ms)
 }
 
 #[cfg(test)]

@@ -35,6 +35,25 @@ pub struct Iter<'a> {
     back: usize,
 }
 
+impl<'a> Iter<'a> {
+    /// Where the next entry stands; `None` at the end.
+    #[inline]
+    pub fn pos(&self) -> Option<Pos> {
+        (self.front < self.back).then(|| Pos::at(self.front))
+    }
+
+    /// Passes over up to `n` entries without looking at them.
+    #[inline]
+    pub fn pass(&mut self, n: usize) {
+        for _ in 0..n {
+            if self.front >= self.back {
+                return;
+            }
+            self.front = self.pack.after(self.front);
+        }
+    }
+}
+
 impl<'a> Iterator for Iter<'a> {
     type Item = Entry<'a>;
 
@@ -44,6 +63,11 @@ impl<'a> Iterator for Iter<'a> {
             return None;
         }
         let rest = &self.bytes[self.front..];
+        // Small numbers: a byte, and a byte for its length.
+        if rest[0] < 0x80 {
+            self.front += 2;
+            return Some(Entry::Int(i64::from(rest[0])));
+        }
         // Short strings, the commonest entries: header and length behind are a byte each.
         if rest[0] & 0xC0 == 0x80 {
             let len = usize::from(rest[0] & 0x3F);

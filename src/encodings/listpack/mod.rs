@@ -23,6 +23,7 @@ mod iter;
 mod validate;
 
 pub use entry::Entry;
+pub use iter::Iter;
 pub use validate::ListpackError;
 
 use crate::base::alloc;

@@ -5,6 +5,7 @@
 //! Large values come in several commands of at most [`ELEMENTS_MAX`] elements. A lookup of
 //! a large table may meet an element twice, which SADD and HMSET do not mind.
 
+use super::stream;
 use crate::base::float;
 use crate::keyspace::{DbIndex, KeyView, Saver, ValueView};
 use crate::resp::write_request;
@@ -35,6 +36,7 @@ fn adder(value: &ValueView<'_>) -> &'static [u8] {
         ValueView::Set(_) => b"SADD",
         ValueView::Zset(_) => b"ZADD",
         ValueView::Hash(_) => b"HMSET",
+        ValueView::Stream(_) => b"XADD",
     }
 }
 
@@ -153,6 +155,10 @@ impl CommandWriter {
                     self.end_command(name, key, ELEMENTS_MAX);
                 });
                 (next > 0).then_some(next)
+            }
+            ValueView::Stream(entries) => {
+                let nodes = most.div_ceil(ELEMENTS_MAX);
+                stream::part(&mut self.out, key, entries, at, nodes)
             }
             ValueView::Hash(hash) if most == usize::MAX => {
                 hash.visit(|field| {

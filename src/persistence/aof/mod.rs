@@ -18,6 +18,7 @@ mod log;
 mod manifest;
 mod reader;
 pub mod restore;
+mod stream;
 mod sync;
 mod writer;
 

@@ -69,8 +69,6 @@ pub enum Fault {
     Database(u64),
     #[error("it holds data of the module '{0}', which is not there")]
     Module(String),
-    #[error("values of type {0} are not supported yet")]
-    NotYet(&'static str),
     #[error("functions of a release candidate are not supported")]
     FunctionPreGa,
     #[error("a stream is damaged")]

@@ -4,11 +4,12 @@
 //!     writer     keys and values on their way out
 //!     input      bytes on their way in: strings, lengths, a checksum
 //!     parse      values on their way in, of every type, old and new
+//!     stream     streams, in and out
 //!     reader     files, key by key                 payload     what RESTORE takes
 //!
 //! What is read is never trusted: every length is held against the bytes that are left, every
 //! packed form checked before it is taken over. What is wrong has an offset and a key.
-//! `stream` and `module` read past what has no type here.
+//! `module` reads past what has no type here.
 
 mod fault;
 pub mod format;

@@ -65,8 +65,9 @@ pub fn value<'i>(
             full(hash, OwnedValue::Hash)
         }
         kind::STREAM_LISTPACKS | kind::STREAM_LISTPACKS_2 | kind::STREAM_LISTPACKS_3 => {
-            stream::skip(input, kind).map_err(|fault| fault.in_value(Type::Stream))?;
-            Err(Fault::NotYet("stream"))
+            let stream = stream::read(input, kind);
+            let stream = stream.map_err(|fault| fault.in_value(Type::Stream))?;
+            Ok(OwnedValue::Stream(stream))
         }
         kind::MODULE_PRE_GA | kind::MODULE_2 => Err(Fault::Module(module::name(input)?)),
         other => Err(Fault::Unknown(other)),

@@ -9,7 +9,7 @@ use super::input::Input;
 use super::module;
 use super::parse::{self, Rules};
 use crate::keyspace::{DbIndex, KeyUse, OwnedValue};
-use crate::types::{Limits, Type};
+use crate::types::Limits;
 
 /// What stands before a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,17 +44,6 @@ pub trait Loader {
 
     /// A key whose container has no elements: a bug of those who wrote it.
     fn empty_key(&mut self, _db: DbIndex, _key: &[u8]) {}
-
-    /// A key whose type has no commands here; its value was read past.
-    fn without_type(
-        &mut self,
-        _db: DbIndex,
-        _key: &[u8],
-        kind: Type,
-        _facts: KeyFacts,
-    ) -> Result<(), Fault> {
-        Err(Fault::NotYet(kind.name()))
-    }
 
     /// A function library.
     fn function(&mut self, _code: &[u8]) -> Result<(), Fault> {
@@ -184,9 +173,6 @@ impl<'a> Reader<'a> {
         match parse::value(&mut self.input, kind, &self.rules) {
             Ok(value) => loader.key(self.db, &self.key, value, facts)?,
             Err(Fault::Empty) => loader.empty_key(self.db, &self.key),
-            Err(Fault::NotYet(_)) => {
-                loader.without_type(self.db, &self.key, Type::Stream, facts)?;
-            }
             Err(fault) => return Err(fault),
         }
         self.in_value = false;

@@ -1,4 +1,4 @@
-//! Streams, as far as a reader must know them that has no such type: their shape.
+//! Streams in files and payloads, in and out.
 //!
 //!     n (16 bytes: an ID | listpack) ...          nodes
 //!     length | last ID                            and from the second form on:
@@ -10,48 +10,143 @@
 use super::fault::Fault;
 use super::format::kind;
 use super::input::Input;
-use crate::encodings::listpack::Listpack;
+use super::writer::Writer;
+use crate::types::Stream;
+use crate::types::stream::{Group, GroupImport, StreamId, StreamImport};
 
-/// Reads past a stream, checking what can be.
-pub fn skip(input: &mut Input<'_>, kind: u8) -> Result<(), Fault> {
-    for _ in 0..input.count(2)? {
-        if input.blob()?.len() != 16 {
-            return Err(Fault::Stream);
-        }
-        if Listpack::from_bytes(input.blob()?)?.is_empty() {
-            return Err(Fault::Stream);
-        }
+/// The form that a version's readers know.
+pub fn kind_for(version: u32) -> u8 {
+    match version {
+        ..10 => kind::STREAM_LISTPACKS,
+        10 => kind::STREAM_LISTPACKS_2,
+        11.. => kind::STREAM_LISTPACKS_3,
     }
-    let numbers = if kind == kind::STREAM_LISTPACKS { 3 } else { 8 };
-    for _ in 0..numbers {
-        input.length()?;
-    }
-    for _ in 0..input.count(1)? {
-        group(input, kind)?;
-    }
-    Ok(())
 }
 
-fn group(input: &mut Input<'_>, kind: u8) -> Result<(), Fault> {
-    input.string()?;
-    let numbers = if kind == kind::STREAM_LISTPACKS { 2 } else { 3 };
-    for _ in 0..numbers {
-        input.length()?;
+/// An ID as two numbers.
+fn id(input: &mut Input<'_>) -> Result<StreamId, Fault> {
+    let (ms, seq) = (input.length()?, input.length()?);
+    Ok(StreamId::new(ms, seq))
+}
+
+fn raw_id(input: &mut Input<'_>) -> Result<StreamId, Fault> {
+    input.array::<16>().map(StreamId::from_bytes)
+}
+
+fn right(is_right: bool) -> Result<(), Fault> {
+    is_right.then_some(()).ok_or(Fault::Stream)
+}
+
+/// Reads a stream of one of the three forms.
+pub fn read(input: &mut Input<'_>, kind: u8) -> Result<Stream, Fault> {
+    let mut stream = StreamImport::default();
+    for _ in 0..input.count(2)? {
+        let id = <[u8; 16]>::try_from(input.blob()?).map_err(|_| Fault::Stream)?;
+        right(stream.node(StreamId::from_bytes(id), input.blob()?)?)?;
     }
-    for _ in 0..input.count(16 + 8 + 1)? {
-        input.array::<16>()?;
-        input.millis()?;
-        input.length()?;
-    }
+    let len = input.length()?;
+    let last_id = id(input)?;
+    let past = if kind == kind::STREAM_LISTPACKS {
+        None
+    } else {
+        // The first ID is that of the first entry, whatever stands here.
+        id(input)?;
+        Some((id(input)?, input.length()?))
+    };
+    right(stream.facts(len, last_id, past))?;
     for _ in 0..input.count(1)? {
-        input.string()?;
-        input.millis()?;
-        if kind == kind::STREAM_LISTPACKS_3 {
-            input.millis()?;
-        }
+        let mut name = Vec::new();
+        input.string_to(&mut name)?;
+        let group = read_group(input, kind, &stream)?;
+        right(stream.group(&name, group))?;
+    }
+    Ok(stream.finish())
+}
+
+fn read_group(
+    input: &mut Input<'_>,
+    kind: u8,
+    stream: &StreamImport,
+) -> Result<GroupImport, Fault> {
+    let last_id = id(input)?;
+    let entries_read = match kind {
+        kind::STREAM_LISTPACKS => stream.entries_until(last_id),
+        _ => input.length()? as i64,
+    };
+    let mut group = GroupImport::new(last_id, entries_read);
+    for _ in 0..input.count(16 + 8 + 1)? {
+        let entry = raw_id(input)?;
+        let (delivered_ms, deliveries) = (input.millis()?, input.length()?);
+        right(group.pending(entry, delivered_ms, deliveries))?;
+    }
+    let mut name = Vec::new();
+    for _ in 0..input.count(1)? {
+        input.string_to(&mut name)?;
+        let seen_ms = input.millis()?;
+        let active_ms = match kind {
+            kind::STREAM_LISTPACKS_3 => input.millis()?,
+            _ => seen_ms,
+        };
+        let consumer = group.consumer(&name, seen_ms, active_ms);
+        let consumer = consumer.ok_or(Fault::Stream)?;
         for _ in 0..input.count(16)? {
-            input.array::<16>()?;
+            right(group.owner(raw_id(input)?, consumer))?;
         }
     }
-    Ok(())
+    Ok(group)
+}
+
+impl Writer {
+    fn stream_id(&mut self, id: StreamId) {
+        self.length(id.ms);
+        self.length(id.seq);
+    }
+
+    /// What stands between the nodes and the groups.
+    pub(super) fn stream_facts(&mut self, stream: &Stream) {
+        use crate::types::Container;
+        self.length(stream.len() as u64);
+        self.stream_id(stream.last_id());
+        if kind_for(self.version()) != kind::STREAM_LISTPACKS {
+            self.stream_id(stream.first_id());
+            self.stream_id(stream.max_deleted_id());
+            self.length(stream.entries_added());
+        }
+        self.length(stream.groups().map_or(0, |groups| groups.len() as u64));
+    }
+
+    /// Up to `count` groups from a number on.
+    pub(super) fn stream_groups(&mut self, stream: &Stream, from: usize, count: usize) {
+        let groups = stream.groups().into_iter().flat_map(|groups| groups.iter());
+        for (name, group) in groups.skip(from).take(count) {
+            self.string(name);
+            self.stream_group(group);
+        }
+    }
+
+    fn stream_group(&mut self, group: &Group) {
+        let kind = kind_for(self.version());
+        self.stream_id(group.last_id);
+        if kind != kind::STREAM_LISTPACKS {
+            self.length(group.entries_read as u64);
+        }
+        self.length(group.pending().len() as u64);
+        for (entry, nack) in group.pending().iter() {
+            self.raw(&entry.to_bytes());
+            self.time(nack.delivered_ms as u64);
+            self.length(nack.deliveries);
+        }
+        self.length(group.consumer_count() as u64);
+        for consumer in group.consumers() {
+            self.string(consumer.name());
+            self.time(consumer.seen_ms as u64);
+            if kind == kind::STREAM_LISTPACKS_3 {
+                self.time(consumer.active_ms as u64);
+            }
+            self.length(consumer.pending().len() as u64);
+            for (entry, ()) in consumer.pending().iter() {
+                self.raw(&entry.to_bytes());
+            }
+        }
+    }
 }

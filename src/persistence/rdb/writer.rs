@@ -12,9 +12,10 @@ use crate::base::lzf::Compressor;
 use crate::encodings::listpack::{Entry as Packed, Listpack};
 use crate::encodings::quicklist::NodeRef;
 use crate::keyspace::{DbIndex, KeyView, ValueView};
-use crate::types::{Container, Hash, List, Set, Zset};
+use crate::types::{Container, Hash, List, Set, Stream, Zset};
 
 use super::format::{kind, opcode};
+use super::stream::kind_for as stream_kind;
 
 /// What is written unless fields expire.
 pub const VERSION_USUAL: u32 = 11;
@@ -211,6 +212,7 @@ impl Writer {
                 Hash::Table(_) if self.has_expiries() => kind::HASH_METADATA,
                 _ => kind::HASH,
             },
+            ValueView::Stream(_) => stream_kind(self.version),
         }
     }
 
@@ -256,6 +258,7 @@ impl Writer {
                     self.length(Container::len(&**hash) as u64);
                 }
             },
+            ValueView::Stream(stream) => self.length(stream.node_count() as u64),
         }
     }
 
@@ -269,6 +272,7 @@ impl Writer {
             ValueView::Set(set) => self.set_part(set, at),
             ValueView::Zset(zset) => self.zset_part(zset, at as usize, limit),
             ValueView::Hash(hash) => self.hash_part(hash, at),
+            ValueView::Stream(stream) => self.stream_part(stream, at as usize, limit),
         }
     }
 
@@ -361,6 +365,33 @@ impl Writer {
         }))
     }
 
+    /// Nodes, then all that is known of the stream, then its groups.
+    fn stream_part(&mut self, stream: &Stream, at: usize, limit: usize) -> Option<u64> {
+        let nodes = stream.node_count();
+        let next = if at < nodes {
+            // A node is some kilobytes: a few make a part.
+            let few = limit.div_ceil(16);
+            for (id, node) in stream.nodes_from(at).take(few) {
+                self.string(&id.to_bytes());
+                self.string(node);
+            }
+            (at + few).min(nodes)
+        } else if at == nodes {
+            self.stream_facts(stream);
+            at + 1
+        } else {
+            self.stream_groups(stream, at - nodes - 1, limit);
+            at + limit
+        };
+        let groups = stream.groups().map_or(0, |groups| groups.len());
+        (next <= nodes + groups).then_some(next as u64)
+    }
+
+    /// Bytes as they are.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
     // --- strings and numbers ---
 
     fn pack(&mut self, pack: &Listpack) {
@@ -374,14 +405,14 @@ impl Writer {
         }
     }
 
-    fn time(&mut self, ms: u64) {
+    pub(super) fn time(&mut self, ms: u64) {
         self.out.extend_from_slice(&ms.to_le_bytes());
     }
 
     /// `00` six bits, `01` fourteen, `10000000` four bytes, `10000001` eight; most
     /// significant first.
     #[inline]
-    fn length(&mut self, n: u64) {
+    pub(super) fn length(&mut self, n: u64) {
         match n {
             0..0x40 => self.out.push(n as u8),
             0x40..0x4000 => self
@@ -401,7 +432,7 @@ impl Writer {
     /// A string: as an integer if it is one of up to 32 bits, compressed if that helps, else
     /// as it is.
     #[inline]
-    fn string(&mut self, text: &[u8]) {
+    pub(super) fn string(&mut self, text: &[u8]) {
         if text.len() <= 11
             && let Some(n) = crate::base::number::parse_i64(text)
             && i32::try_from(n).is_ok()

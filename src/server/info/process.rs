@@ -116,7 +116,10 @@ pub(super) fn clients(from: &Source<'_>, to: &mut Writer) {
         ("clients_in_timeout_table", &server.deadlines.len()),
         ("total_watched_keys", &from.keyspace.watchers.len()),
         ("total_blocking_keys", &from.keyspace.waiting.len()),
-        ("total_blocking_keys_on_nokey", &0),
+        (
+            "total_blocking_keys_on_nokey",
+            &from.keyspace.waiting.guarded(),
+        ),
     ]);
 }
 

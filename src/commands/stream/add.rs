@@ -1,0 +1,106 @@
+//! XADD.
+
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::keyspace::Class;
+use crate::resp::Args;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::Stream;
+use crate::types::stream::{ENTRY_BYTES_MAX, GivenId, NewId, Pairs, Refused, StreamId};
+
+use super::reply::write_id;
+use super::trim::Options;
+
+pub(super) const XADD: Spec = Spec {
+    arity: Arity::AtLeast(5),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    categories: Category::STREAM,
+    tips: &["nondeterministic_output"],
+    ..Spec::new("xadd", xadd)
+};
+
+const ZERO: CommandError =
+    CommandError::Text("ERR The ID specified in XADD must be greater than 0-0");
+const EXHAUSTED: CommandError = CommandError::Text(
+    "ERR The stream has exhausted the last possible ID, unable to add more items",
+);
+const NOT_ABOVE: CommandError = CommandError::Text(
+    "ERR The ID specified in XADD is equal or smaller than the target stream top item",
+);
+const TOO_LARGE: CommandError = CommandError::Text("ERR Elements are too large to be stored");
+
+/// Names and values from an argument on.
+#[inline]
+fn pairs<'a>(args: Args<'a>, from: usize) -> impl Pairs<'a> {
+    let count = (args.len() - from) / 2;
+    (0..count).map(move |n| (args.at(from + 2 * n), args.at(from + 2 * n + 1)))
+}
+
+/// `XADD key [NOMKSTREAM] [MAXLEN|MINID [=|~] threshold [LIMIT count]] *|ms-*|id name value
+/// [name value ...]`: appends an entry, and trims the stream.
+///
+/// Reply: bulk string, the entry's ID; null with NOMKSTREAM for a missing key. O(pairs), and
+/// of what is trimmed as XTRIM. Repeated with the ID that it got, and with the length or
+/// first ID that an approximate trim has left.
+fn xadd(call: &mut Call<'_>) -> CommandResult {
+    let options = Options::parse(call, true)?;
+    let args = call.args;
+    let from = options.id_at + 1;
+    if args.len() < from + 2 || !(args.len() - from).is_multiple_of(2) {
+        return Err(CommandError::WrongArity(call.name.into()));
+    }
+    let wanted = match options.id {
+        None => NewId::Now(call.db.now_ms().max(0) as u64),
+        Some(GivenId::Time(ms)) => NewId::Time(ms),
+        Some(GivenId::Whole(id)) if id.is_zero() => return Err(ZERO),
+        Some(GivenId::Whole(id)) => NewId::Whole(id),
+    };
+    let key = args.at(1);
+    if args.bytes() > ENTRY_BYTES_MAX && !call.db.contains(key) {
+        // No stream is made for nothing.
+        return Err(TOO_LARGE);
+    }
+    let limits = *call.db.limits();
+    let states = call.effects_wanted();
+    if options.no_make && call.db.write::<Stream>(key)?.is_none() {
+        call.reply.null();
+        return Ok(());
+    }
+    let mut stream = call.db.write_or(key, Stream::new)?;
+    if stream.last_id() == StreamId::MAX {
+        return Err(EXHAUSTED);
+    }
+    let added = stream.append(wanted, pairs(args, from), &limits);
+    let id = added.map_err(|refused| match refused {
+        Refused::NotAbove => NOT_ABOVE,
+        Refused::TooLarge => TOO_LARGE,
+    })?;
+    write_id(call.reply, id);
+    let (trimmed, gone) = match options.trim {
+        Some(trim) => stream.trim(trim),
+        None => (0, None),
+    };
+    let stated = match states {
+        true => options.stated(&stream),
+        false => None,
+    };
+    drop(stream);
+    call.db.changed(key, Class::STREAM, "xadd");
+    if trimmed > 0 {
+        call.db.event(key, Class::STREAM, "xtrim");
+    }
+    if let Some(gone) = gone {
+        call.db.free_part(gone);
+    }
+    if states && (stated.is_some() || !matches!(wanted, NewId::Whole(_))) {
+        let text = id.text();
+        let word = |at| match &stated {
+            _ if at == options.id_at => text.as_bytes(),
+            Some(stated) => stated.word(at).unwrap_or_else(|| args.at(at)),
+            None => args.at(at),
+        };
+        call.rewrite_each((0..args.len()).map(word));
+    }
+    call.db.signal(key);
+    Ok(())
+}

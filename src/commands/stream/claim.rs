@@ -1,0 +1,375 @@
+//! XCLAIM and XAUTOCLAIM: pending entries become another consumer's.
+
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::resp::{Args, Reply};
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::Stream;
+use crate::types::stream::{ConsumerId, Group, Nack, StreamId};
+
+use super::reply::{write_id, write_next};
+use super::stated::{self, Claimed};
+use super::{consumers, ids};
+
+pub(super) const XCLAIM: Spec = Spec {
+    arity: Arity::AtLeast(6),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    categories: Category::STREAM,
+    tips: &["nondeterministic_output"],
+    ..Spec::new("xclaim", xclaim)
+};
+
+pub(super) const XAUTOCLAIM: Spec = Spec {
+    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    name: "xautoclaim",
+    handler: xautoclaim,
+    ..XCLAIM
+};
+
+/// How entries are claimed.
+struct Claim {
+    now_ms: i64,
+    /// Entries that were delivered later stay where they are.
+    min_idle_ms: i64,
+    /// When they count as delivered.
+    delivered_ms: i64,
+    /// How often; `None`: once more, unless `just_id`.
+    deliveries: Option<u64>,
+    /// Entries that are not pending become so.
+    force: bool,
+    just_id: bool,
+    /// Whether somebody repeats it.
+    stated: bool,
+}
+
+/// What became of an entry.
+enum Outcome {
+    Claimed,
+    /// It is in the stream no more, and was pending until now.
+    Gone,
+    /// It is not pending, or not for long enough.
+    Kept,
+}
+
+/// What claiming has done.
+#[derive(Default)]
+struct Done {
+    changes: u64,
+    claimed: Vec<Claimed>,
+    /// The group's last ID and entries read, if nothing else states them.
+    moved: Option<(StreamId, i64)>,
+}
+
+impl Claim {
+    /// Claims an entry for a consumer, and replies it. `word` is the ID as it is stated.
+    fn claim(
+        &self,
+        reply: &mut Reply,
+        (stream, group): (&Stream, &mut Group),
+        consumer: ConsumerId,
+        (id, word): (StreamId, &[u8]),
+        done: &mut Done,
+    ) -> Outcome {
+        let old = group.pending().get(id).copied();
+        let mut entry = stream.range(id, id);
+        // A second one writes it: the entry may not be wanted.
+        if entry.next().is_none() {
+            let Some(nack) = old else {
+                return Outcome::Kept;
+            };
+            self.state(group, nack, word, done);
+            group.acknowledge(id);
+            return Outcome::Gone;
+        }
+        let is_early = |nack: Nack| self.now_ms.wrapping_sub(nack.delivered_ms) < self.min_idle_ms;
+        let deliveries = match old {
+            None if !self.force => return Outcome::Kept,
+            Some(nack) if self.min_idle_ms > 0 && is_early(nack) => return Outcome::Kept,
+            None => 1,
+            Some(nack) => nack.deliveries,
+        };
+        let nack = Nack {
+            delivered_ms: self.delivered_ms,
+            deliveries: match self.deliveries {
+                Some(deliveries) => deliveries,
+                None => deliveries.wrapping_add(u64::from(!self.just_id)),
+            },
+            consumer,
+        };
+        group.assign(id, nack);
+        if self.just_id {
+            write_id(reply, id);
+        } else {
+            write_next(reply, &mut stream.range(id, id));
+        }
+        group.consumer_mut(consumer).active_ms = self.now_ms;
+        self.state(group, nack, word, done);
+        Outcome::Claimed
+    }
+
+    fn state(&self, group: &Group, nack: Nack, word: &[u8], done: &mut Done) {
+        done.changes += 1;
+        if self.stated {
+            done.claimed.push(Claimed {
+                id: word.to_vec(),
+                consumer: group.consumer(nack.consumer).name().to_vec(),
+                delivered_ms: nack.delivered_ms,
+                deliveries: nack.deliveries,
+                last_id: group.last_id,
+            });
+        }
+    }
+}
+
+/// States what was done.
+fn state(call: &mut Call<'_>, made: bool, done: &Done) {
+    let (key, group) = (call.args.at(1), call.args.at(2));
+    if made {
+        consumers::state_made(call, key);
+    }
+    for claimed in &done.claimed {
+        stated::claim(call, key, group, claimed);
+    }
+    if let Some(moved) = done.moved {
+        stated::group_id(call, key, group, moved);
+    }
+    call.db
+        .add_dirty(done.changes + u64::from(done.moved.is_some()));
+}
+
+/// Whether there is such a group; what is said if not.
+fn check_group(call: &mut Call<'_>) -> CommandResult {
+    let (key, name) = (call.args.at(1), call.args.at(2));
+    let stream = call.db.read::<Stream>(key)?;
+    let group = stream.as_ref().and_then(|stream| stream.group(name));
+    group.map_or_else(|| Err(ids::no_group(key, name)), |_| Ok(()))
+}
+
+/// What stands behind XCLAIM's IDs.
+struct Options {
+    ids: usize,
+    delivered_ms: Option<i64>,
+    deliveries: Option<u64>,
+    force: bool,
+    just_id: bool,
+    last_id: StreamId,
+}
+
+impl Options {
+    fn parse(args: Args<'_>, now_ms: i64) -> Result<Options, CommandError> {
+        const BAD_IDLE: &str = "ERR Invalid IDLE option argument for XCLAIM";
+        const BAD_TIME: &str = "ERR Invalid TIME option argument for XCLAIM";
+        const BAD_COUNT: &str = "ERR Invalid RETRYCOUNT option argument for XCLAIM";
+        let number = |at: usize, refusal| {
+            let n = parse_i64(args.at(at));
+            n.ok_or(CommandError::Text(refusal))
+        };
+        let ids = args.from(5).iter();
+        let ids = ids.take_while(|id| ids::strict(id).is_ok()).count();
+        let mut options = Options {
+            ids,
+            delivered_ms: None,
+            deliveries: None,
+            force: false,
+            just_id: false,
+            last_id: StreamId::MIN,
+        };
+        let mut at = 5 + ids;
+        while at < args.len() {
+            let has_more = at + 1 < args.len();
+            at += 1;
+            if args.is(at - 1, "force") {
+                options.force = true;
+                continue;
+            } else if args.is(at - 1, "justid") {
+                options.just_id = true;
+                continue;
+            } else if has_more && args.is(at - 1, "idle") {
+                options.delivered_ms = Some(now_ms.wrapping_sub(number(at, BAD_IDLE)?));
+            } else if has_more && args.is(at - 1, "time") {
+                options.delivered_ms = Some(number(at, BAD_TIME)?);
+            } else if has_more && args.is(at - 1, "retrycount") {
+                options.deliveries = u64::try_from(number(at, BAD_COUNT)?).ok();
+            } else if has_more && args.is(at - 1, "lastid") {
+                options.last_id = ids::strict(args.at(at))?;
+            } else {
+                let option = args.at(at - 1);
+                return Err(CommandError::naming(
+                    "ERR Unrecognized XCLAIM option '",
+                    option,
+                    "'",
+                ));
+            }
+            at += 1;
+        }
+        Ok(options)
+    }
+}
+
+/// `XCLAIM key group consumer min-idle-ms id [id ...] [IDLE ms] [TIME ms] [RETRYCOUNT n]
+/// [FORCE] [JUSTID] [LASTID id]`: pending entries become this consumer's.
+///
+/// Reply: array of the entries, or with JUSTID of their IDs. Entries that are no more in the
+/// stream are pending no more. Repeated entry by entry. O(log n + a node's entries) an ID.
+fn xclaim(call: &mut Call<'_>) -> CommandResult {
+    const BAD_IDLE: CommandError =
+        CommandError::Text("ERR Invalid min-idle-time argument for XCLAIM");
+    call.no_effect();
+    check_group(call)?;
+    let args = call.args;
+    let min_idle_ms = parse_i64(args.at(4)).ok_or(BAD_IDLE)?;
+    let now_ms = call.db.clock_ms();
+    let options = Options::parse(args, now_ms)?;
+    let claim = Claim {
+        now_ms,
+        min_idle_ms,
+        // What is not yet, or was never, is now.
+        delivered_ms: match options.delivered_ms {
+            Some(ms) if (0..=now_ms).contains(&ms) => ms,
+            _ => now_ms,
+        },
+        deliveries: options.deliveries,
+        force: options.force,
+        just_id: options.just_id,
+        stated: call.effects_wanted(),
+    };
+    let Some(mut stream) = call.db.write::<Stream>(args.at(1))? else {
+        return Ok(());
+    };
+    let reply = &mut *call.reply;
+    let claimed = stream.with_group(args.at(2), |stream, group| {
+        let mut done = Done::default();
+        let moves = options.last_id > group.last_id;
+        group.last_id = group.last_id.max(options.last_id);
+        let (consumer, made) = consumers::find_or_make(group, args.at(3), now_ms);
+        let place = reply.defer();
+        let mut written = 0;
+        for word in args.from(5).first(options.ids).iter() {
+            let Ok(id) = ids::strict(word) else { break };
+            let entry = (id, word);
+            let outcome = claim.claim(reply, (stream, group), consumer, entry, &mut done);
+            written += usize::from(matches!(outcome, Outcome::Claimed));
+        }
+        reply.finish_array(place, written);
+        if moves && done.changes == 0 {
+            done.moved = Some((group.last_id, group.entries_read));
+        }
+        (made, done)
+    });
+    drop(stream);
+    if let Some((made, done)) = claimed {
+        state(call, made, &done);
+    }
+    Ok(())
+}
+
+/// The most entries of one XAUTOCLAIM, and what no list of deleted ones is made for.
+const COUNT_MAX: i64 = i64::MAX / 16;
+const COUNT_MEMORY: i64 = 1 << 43;
+/// Pending entries looked at for each that may be claimed.
+const ATTEMPTS: usize = 10;
+
+/// `XAUTOCLAIM key group consumer min-idle-ms start [COUNT n] [JUSTID]`: pending entries from
+/// an ID on become this consumer's.
+///
+/// Reply: the ID to go on with (0-0 at the end), the entries (or IDs), the IDs of those that
+/// are no more in the stream. Looks at ten times COUNT (100) entries. Repeated as XCLAIM.
+fn xautoclaim(call: &mut Call<'_>) -> CommandResult {
+    const BAD_IDLE: CommandError =
+        CommandError::Text("ERR Invalid min-idle-time argument for XAUTOCLAIM");
+    const BAD_COUNT: CommandError = CommandError::Text("ERR COUNT must be > 0");
+    const TOO_MANY: CommandError = CommandError::Text(
+        "ERR Insufficient memory, failed allocating transient memory, COUNT too high.",
+    );
+    call.no_effect();
+    let args = call.args;
+    let min_idle_ms = parse_i64(args.at(4)).ok_or(BAD_IDLE)?;
+    let start = ids::start(args.at(5))?;
+    let (mut count, mut just_id, mut at) = (100, false, 6);
+    while at < args.len() {
+        if args.is(at, "count") && at + 1 < args.len() {
+            let n = parse_i64(args.at(at + 1)).filter(|n| (1..=COUNT_MAX).contains(n));
+            count = n.ok_or(BAD_COUNT)?;
+            at += 2;
+        } else if args.is(at, "justid") {
+            just_id = true;
+            at += 1;
+        } else {
+            return Err(CommandError::Syntax);
+        }
+    }
+    check_group(call)?;
+    if count >= COUNT_MEMORY {
+        return Err(TOO_MANY);
+    }
+    let now_ms = call.db.clock_ms();
+    let claim = Claim {
+        now_ms,
+        min_idle_ms,
+        delivered_ms: now_ms,
+        deliveries: None,
+        force: false,
+        just_id,
+        stated: call.effects_wanted(),
+    };
+    let Some(mut stream) = call.db.write::<Stream>(args.at(1))? else {
+        return Ok(());
+    };
+    let reply = &mut *call.reply;
+    let claimed = stream.with_group(args.at(2), |stream, group| {
+        let (consumer, made) = consumers::find_or_make(group, args.at(3), now_ms);
+        let done = claim.all_from(reply, (stream, group), consumer, start, count as usize);
+        (made, done)
+    });
+    drop(stream);
+    if let Some((made, done)) = claimed {
+        state(call, made, &done);
+    }
+    Ok(())
+}
+
+impl Claim {
+    /// Claims up to `count` pending entries from `start` on, and writes the whole reply.
+    fn all_from(
+        &self,
+        reply: &mut Reply,
+        (stream, group): (&Stream, &mut Group),
+        consumer: ConsumerId,
+        start: StreamId,
+        count: usize,
+    ) -> Done {
+        let mut done = Done::default();
+        let (mut left, mut attempts) = (count, count * ATTEMPTS);
+        let mut deleted = Vec::new();
+        let first = group.pending().ceil(start);
+        let mut next = first.map(|place| group.pending().key(place));
+        reply.array(3);
+        let place = reply.defer();
+        let mut written = 0;
+        while left > 0
+            && attempts > 0
+            && let Some(id) = next
+        {
+            attempts -= 1;
+            let pending = group.pending();
+            let behind = pending.find(id).and_then(|place| pending.next(place));
+            next = behind.map(|place| pending.key(place));
+            let text = id.text();
+            let entry = (id, text.as_bytes());
+            match self.claim(reply, (stream, group), consumer, entry, &mut done) {
+                Outcome::Claimed => written += 1,
+                Outcome::Gone => deleted.push(id),
+                Outcome::Kept => continue,
+            }
+            left -= 1;
+        }
+        let cursor = next.unwrap_or(StreamId::MIN).text();
+        reply.finish_array_behind(place, cursor.as_bytes(), written);
+        reply.array(deleted.len());
+        for id in deleted {
+            write_id(reply, id);
+        }
+        done
+    }
+}

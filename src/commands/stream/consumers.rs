@@ -1,0 +1,21 @@
+//! Consumers that come to be by being named.
+
+use crate::keyspace::Class;
+use crate::server::Call;
+use crate::types::stream::{ConsumerId, Group};
+
+/// The consumer of this name, seen now, and whether it was made.
+pub(super) fn find_or_make(group: &mut Group, name: &[u8], now_ms: i64) -> (ConsumerId, bool) {
+    if let Some(id) = group.find(name) {
+        group.consumer_mut(id).seen_ms = now_ms;
+        return (id, false);
+    }
+    let id = group.create(name, now_ms);
+    (id.expect("there was none"), true)
+}
+
+/// States that a consumer was made.
+pub(super) fn state_made(call: &mut Call<'_>, key: &[u8]) {
+    call.db.add_dirty(1);
+    call.db.event(key, Class::STREAM, "xgroup-createconsumer");
+}

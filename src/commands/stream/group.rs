@@ -1,0 +1,245 @@
+//! XGROUP: groups and their consumers.
+
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::help::{self, misused, write_help};
+use crate::keyspace::Class;
+use crate::resp::Args;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::Stream;
+use crate::types::stream::StreamId;
+
+use super::{consumers, ids};
+
+pub(super) const XGROUP: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::CONTAINER,
+    subcommands: &[CREATE, CREATECONSUMER, DELCONSUMER, DESTROY, HELP, SETID],
+    ..Spec::new("xgroup", help)
+};
+
+const HELP: Spec = Spec {
+    categories: Category::STREAM,
+    ..help::row(help)
+};
+
+/// `XGROUP HELP`.
+fn help(call: &mut Call<'_>) -> CommandResult {
+    write_help(
+        call,
+        &[
+            "CREATE <key> <groupname> <id|$> [option]",
+            "    Make a group that reads what comes behind an ID. Options are:",
+            "    * MKSTREAM",
+            "      Make an empty stream where there is none.",
+            "    * ENTRIESREAD entries_read",
+            "      How many entries it has read (for who rebuilds one).",
+            "CREATECONSUMER <key> <groupname> <consumer>",
+            "    Make a consumer in a group.",
+            "DELCONSUMER <key> <groupname> <consumer>",
+            "    Remove a consumer, and what is pending with it.",
+            "DESTROY <key> <groupname>",
+            "    Remove a group.",
+            "SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]",
+            "    Let a group go on behind another ID.",
+        ],
+    );
+    Ok(())
+}
+
+const NO_KEY: CommandError = CommandError::Text(
+    "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use \
+     the MKSTREAM option to create an empty stream automatically.",
+);
+
+/// What may stand behind the ID.
+struct Options {
+    make: bool,
+    entries_read: i64,
+}
+
+impl Options {
+    fn parse(args: Args<'_>, may_make: bool) -> Result<Options, CommandError> {
+        const NEGATIVE: CommandError =
+            CommandError::Text("ERR value for ENTRIESREAD must be positive or -1");
+        let mut options = Options {
+            make: false,
+            entries_read: -1,
+        };
+        let mut at = 5;
+        while at < args.len() {
+            if may_make && args.is(at, "mkstream") {
+                options.make = true;
+                at += 1;
+            } else if args.is(at, "entriesread") && at + 1 < args.len() {
+                let n = parse_i64(args.at(at + 1)).ok_or(CommandError::NotAnInteger)?;
+                if n < -1 {
+                    return Err(NEGATIVE);
+                }
+                options.entries_read = n;
+                at += 2;
+            } else {
+                return Err(misused(args));
+            }
+        }
+        Ok(options)
+    }
+}
+
+const CREATE: Spec = Spec {
+    arity: Arity::AtLeast(5),
+    flags: Flags::WRITE.union(Flags::DENYOOM),
+    keys: &[KeySpec::one(2, Access::RW.union(Access::INSERT))],
+    categories: Category::STREAM,
+    ..Spec::new("create", create)
+};
+
+/// `XGROUP CREATE key group id|$ [MKSTREAM] [ENTRIESREAD n]`: makes a group.
+///
+/// Reply: OK, or BUSYGROUP if it is there. O(log groups).
+fn create(call: &mut Call<'_>) -> CommandResult {
+    const BUSY: CommandError = CommandError::Text("BUSYGROUP Consumer Group name already exists");
+    let args = call.args;
+    let options = Options::parse(args, true)?;
+    let (key, name) = (args.at(2), args.at(3));
+    let last_id = {
+        let found = call.db.write::<Stream>(key)?;
+        if found.is_none() && !options.make {
+            return Err(NO_KEY);
+        }
+        found.map(|stream| stream.last_id())
+    };
+    if args.len() > 8 {
+        return Err(misused(args));
+    }
+    let id = match args.at(4) {
+        b"$" => last_id.unwrap_or(StreamId::MIN),
+        id => ids::strict(id)?,
+    };
+    let mut stream = call.db.write_or(key, Stream::new)?;
+    if !stream.create_group(name, id, options.entries_read) {
+        return Err(BUSY);
+    }
+    drop(stream);
+    match last_id {
+        None => call.db.changed(key, Class::STREAM, "xgroup-create"),
+        Some(_) => {
+            call.db.add_dirty(1);
+            call.db.event(key, Class::STREAM, "xgroup-create");
+        }
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+const SETID: Spec = Spec {
+    arity: Arity::AtLeast(5),
+    flags: Flags::WRITE,
+    keys: &[KeySpec::one(2, Access::RW.union(Access::UPDATE))],
+    categories: Category::STREAM,
+    ..Spec::new("setid", set_id)
+};
+
+/// `XGROUP SETID key group id|$ [ENTRIESREAD n]`: the group goes on behind this ID.
+///
+/// Reply: OK. O(1).
+fn set_id(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let options = Options::parse(args, false)?;
+    let (key, name) = (args.at(2), args.at(3));
+    let mut stream = call.db.write::<Stream>(key)?.ok_or(NO_KEY)?;
+    let last_id = stream.last_id();
+    let group = stream.group_mut(name);
+    let group = group.ok_or_else(|| ids::no_group_of(key, name))?;
+    if args.len() != 5 && args.len() != 7 {
+        return Err(misused(args));
+    }
+    group.last_id = match args.at(4) {
+        b"$" => last_id,
+        id => StreamId::parse(id, 0, false).ok_or(ids::BAD_ID)?,
+    };
+    group.entries_read = options.entries_read;
+    drop(stream);
+    call.db.add_dirty(1);
+    call.db.event(key, Class::STREAM, "xgroup-setid");
+    call.reply.ok();
+    Ok(())
+}
+
+const DESTROY: Spec = Spec {
+    arity: Arity::Exactly(4),
+    flags: Flags::WRITE,
+    keys: &[KeySpec::one(2, Access::RW.union(Access::DELETE))],
+    categories: Category::STREAM,
+    ..Spec::new("destroy", destroy)
+};
+
+/// `XGROUP DESTROY key group`: removes a group and all that is pending in it.
+///
+/// Reply: integer, 1 if it was there. Who waits for it is told. O(1); freed between turns.
+fn destroy(call: &mut Call<'_>) -> CommandResult {
+    let [_, _, key, name] = call.args.exactly();
+    let mut stream = call.db.write::<Stream>(key)?.ok_or(NO_KEY)?;
+    let gone = stream.take_group(name);
+    drop(stream);
+    call.reply.int(i64::from(gone.is_some()));
+    if let Some(gone) = gone {
+        call.db.free_part(gone);
+        call.db.add_dirty(1);
+        call.db.event(key, Class::STREAM, "xgroup-destroy");
+        call.db.signal(key);
+    }
+    Ok(())
+}
+
+const CREATECONSUMER: Spec = Spec {
+    arity: Arity::Exactly(5),
+    flags: Flags::WRITE.union(Flags::DENYOOM),
+    keys: &[KeySpec::one(2, Access::RW.union(Access::INSERT))],
+    categories: Category::STREAM,
+    ..Spec::new("createconsumer", create_consumer)
+};
+
+/// `XGROUP CREATECONSUMER key group consumer`: makes a consumer.
+///
+/// Reply: integer, 0 if it was there. O(log consumers).
+fn create_consumer(call: &mut Call<'_>) -> CommandResult {
+    let [_, _, key, name, consumer] = call.args.exactly();
+    let now_ms = call.db.clock_ms();
+    let mut stream = call.db.write::<Stream>(key)?.ok_or(NO_KEY)?;
+    let group = stream.group_mut(name);
+    let group = group.ok_or_else(|| ids::no_group_of(key, name))?;
+    let made = group.create(consumer, now_ms).is_some();
+    drop(stream);
+    if made {
+        consumers::state_made(call, key);
+    }
+    call.reply.int(i64::from(made));
+    Ok(())
+}
+
+const DELCONSUMER: Spec = Spec {
+    arity: Arity::Exactly(5),
+    flags: Flags::WRITE,
+    keys: &[KeySpec::one(2, Access::RW.union(Access::DELETE))],
+    categories: Category::STREAM,
+    ..Spec::new("delconsumer", delete_consumer)
+};
+
+/// `XGROUP DELCONSUMER key group consumer`: removes a consumer and what is pending with it.
+///
+/// Reply: integer, how much that was. O(pending log n).
+fn delete_consumer(call: &mut Call<'_>) -> CommandResult {
+    let [_, _, key, name, consumer] = call.args.exactly();
+    let mut stream = call.db.write::<Stream>(key)?.ok_or(NO_KEY)?;
+    let group = stream.group_mut(name);
+    let group = group.ok_or_else(|| ids::no_group_of(key, name))?;
+    let pending = group.delete(consumer);
+    drop(stream);
+    if pending.is_some() {
+        call.db.add_dirty(1);
+        call.db.event(key, Class::STREAM, "xgroup-delconsumer");
+    }
+    call.reply.int(pending.unwrap_or(0) as i64);
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! XINFO: what a stream, its groups and their consumers are like.
+
+use crate::base::number::parse_i64;
+use crate::command::CommandError;
+use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::commands::help::{self, misused, write_help};
+use crate::resp::Reply;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::stream::{Group, StreamId};
+use crate::types::{Container, Stream};
+
+use super::ids;
+use super::info_full::write_full;
+use super::reply::{write_id, write_next};
+
+pub(super) const XINFO: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::CONTAINER,
+    subcommands: &[CONSUMERS, GROUPS, HELP, STREAM],
+    ..Spec::new("xinfo", help)
+};
+
+const HELP: Spec = Spec {
+    categories: Category::STREAM,
+    ..help::row(help)
+};
+
+/// `XINFO HELP`.
+fn help(call: &mut Call<'_>) -> CommandResult {
+    write_help(
+        call,
+        &[
+            "CONSUMERS <key> <groupname>",
+            "    The consumers of a group.",
+            "GROUPS <key>",
+            "    The groups of a stream.",
+            "STREAM <key> [FULL [COUNT <count>]",
+            "    What a stream is like.",
+        ],
+    );
+    Ok(())
+}
+
+const CONSUMERS: Spec = Spec {
+    arity: Arity::Exactly(4),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(2, Access::READ)],
+    categories: Category::STREAM,
+    tips: &["nondeterministic_output"],
+    ..Spec::new("consumers", xinfo_consumers)
+};
+
+/// `XINFO CONSUMERS key group`: array of maps, by name: how much is pending, milliseconds since
+/// it asked and since it got something (-1: never). O(consumers).
+fn xinfo_consumers(call: &mut Call<'_>) -> CommandResult {
+    let [_, _, key, name] = call.args.exactly();
+    let now_ms = call.db.clock_ms();
+    let stream = call.db.read::<Stream>(key)?;
+    let stream = stream.ok_or(CommandError::NoSuchKey)?;
+    let group = stream.group(name);
+    let group = group.ok_or_else(|| ids::no_group_of(key, name))?;
+    let reply = &mut *call.reply;
+    reply.array(group.consumer_count());
+    for consumer in group.consumers() {
+        reply.map(4);
+        reply.bulk(b"name");
+        reply.bulk(consumer.name());
+        reply.bulk(b"pending");
+        reply.int(consumer.pending().len() as i64);
+        reply.bulk(b"idle");
+        reply.int(now_ms.saturating_sub(consumer.seen_ms).max(0));
+        reply.bulk(b"inactive");
+        reply.int(match consumer.active_ms {
+            -1 => -1,
+            ms => now_ms.saturating_sub(ms),
+        });
+    }
+    Ok(())
+}
+
+const GROUPS: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(2, Access::READ)],
+    categories: Category::STREAM,
+    ..Spec::new("groups", xinfo_groups)
+};
+
+/// `XINFO GROUPS key`: array of maps, by name. O(groups).
+fn xinfo_groups(call: &mut Call<'_>) -> CommandResult {
+    let key = call.args.at(2);
+    let stream = call.db.read::<Stream>(key)?;
+    let stream = stream.ok_or(CommandError::NoSuchKey)?;
+    let reply = &mut *call.reply;
+    reply.array(stream.groups().map_or(0, |groups| groups.len()));
+    for (name, group) in stream.groups().into_iter().flat_map(|groups| groups.iter()) {
+        reply.map(6);
+        reply.bulk(b"name");
+        reply.bulk(name);
+        reply.bulk(b"consumers");
+        reply.int(group.consumer_count() as i64);
+        reply.bulk(b"pending");
+        reply.int(group.pending().len() as i64);
+        reply.bulk(b"last-delivered-id");
+        write_id(reply, group.last_id);
+        write_progress(reply, &stream, group);
+    }
+    Ok(())
+}
+
+/// How much a group has read, and how much not; null where that cannot be told.
+pub(super) fn write_progress(reply: &mut Reply, stream: &Stream, group: &Group) {
+    let read = Some(group.entries_read).filter(|n| *n != -1);
+    for (name, n) in [("entries-read", read), ("lag", stream.lag(group))] {
+        reply.bulk(name.as_bytes());
+        match n {
+            Some(n) => reply.int(n),
+            None => reply.null(),
+        }
+    }
+}
+
+const STREAM: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(2, Access::READ)],
+    categories: Category::STREAM,
+    ..Spec::new("stream", xinfo_stream)
+};
+
+/// `XINFO STREAM key [FULL [COUNT n]]`: a map of figures with the first and the last entry; with
+/// FULL up to `n` (10; 0: all) entries, and as much of what is pending in each group and with
+/// each consumer. O(nodes), and the length of the reply.
+fn xinfo_stream(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let stream = call.db.read::<Stream>(args.at(2))?;
+    let stream = stream.ok_or(CommandError::NoSuchKey)?;
+    let full = match args.len() {
+        3 => None,
+        4 if args.is(3, "full") => Some(10),
+        6 if args.is(3, "full") && args.is(4, "count") => {
+            match parse_i64(args.at(5)).ok_or(CommandError::NotAnInteger)? {
+                ..0 => Some(10),
+                0 => Some(usize::MAX),
+                n => Some(n as usize),
+            }
+        }
+        _ => return Err(misused(args)),
+    };
+    let reply = &mut *call.reply;
+    reply.map(if full.is_some() { 9 } else { 10 });
+    reply.bulk(b"length");
+    reply.int(stream.len() as i64);
+    reply.bulk(b"radix-tree-keys");
+    reply.int(stream.node_count() as i64);
+    reply.bulk(b"radix-tree-nodes");
+    reply.int(stream.radix_nodes() as i64);
+    reply.bulk(b"last-generated-id");
+    write_id(reply, stream.last_id());
+    reply.bulk(b"max-deleted-entry-id");
+    write_id(reply, stream.max_deleted_id());
+    reply.bulk(b"entries-added");
+    reply.int(stream.entries_added() as i64);
+    reply.bulk(b"recorded-first-entry-id");
+    write_id(reply, stream.first_id());
+    if let Some(count) = full {
+        write_full(reply, &stream, count);
+        return Ok(());
+    }
+    reply.bulk(b"groups");
+    reply.int(stream.groups().map_or(0, |groups| groups.len()) as i64);
+    let (all, all_back) = (
+        stream.range(StreamId::MIN, StreamId::MAX),
+        stream.range_back(StreamId::MIN, StreamId::MAX),
+    );
+    for (name, mut entries) in [("first-entry", all), ("last-entry", all_back)] {
+        reply.bulk(name.as_bytes());
+        if !write_next(reply, &mut entries) {
+            reply.null();
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! XPENDING.
+
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::resp::{Args, Reply};
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::Stream;
+use crate::types::stream::{ConsumerId, Group, Nack, StreamId};
+
+use super::ids;
+use super::reply::write_id;
+
+pub(super) const XPENDING: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::STREAM,
+    tips: &["nondeterministic_output"],
+    ..Spec::new("xpending", xpending)
+};
+
+/// `[IDLE ms] start end count [consumer]`.
+struct Wanted<'a> {
+    idle_ms: i64,
+    start: StreamId,
+    end: StreamId,
+    count: usize,
+    consumer: Option<&'a [u8]>,
+}
+
+impl<'a> Wanted<'a> {
+    fn parse(args: Args<'a>) -> Result<Wanted<'a>, CommandError> {
+        let (mut idle_ms, mut at) = (0, 3);
+        if args.is(3, "idle") {
+            idle_ms = parse_i64(args.at(4)).ok_or(CommandError::NotAnInteger)?;
+            if args.len() < 8 {
+                return Err(CommandError::Syntax);
+            }
+            at = 5;
+        }
+        let count = parse_i64(args.at(at + 2)).ok_or(CommandError::NotAnInteger)?;
+        Ok(Wanted {
+            idle_ms,
+            start: ids::start(args.at(at))?,
+            end: ids::end(args.at(at + 1))?,
+            count: count.max(0) as usize,
+            consumer: args.get(at + 3),
+        })
+    }
+}
+
+/// `XPENDING key group [[IDLE ms] start end count [consumer]]`: what is delivered and not
+/// acknowledged.
+///
+/// Reply: how many, first and last ID, and an array of consumers with how many each has; with
+/// a range an array of `[id, consumer, idle ms, deliveries]`. O(consumers), or
+/// O(log n + entries looked at).
+fn xpending(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let wanted = match args.len() {
+        3 => None,
+        6..=9 => Some(Wanted::parse(args)?),
+        _ => return Err(CommandError::Syntax),
+    };
+    let (key, name) = (args.at(1), args.at(2));
+    let now_ms = call.db.clock_ms();
+    let stream = call.db.read::<Stream>(key)?;
+    let group = stream.as_ref().and_then(|stream| stream.group(name));
+    let group = group.ok_or_else(|| ids::no_group(key, name))?;
+    match wanted {
+        None => summary(call.reply, group),
+        Some(wanted) => list(call.reply, group, &wanted, now_ms),
+    }
+    Ok(())
+}
+
+fn summary(reply: &mut Reply, group: &Group) {
+    let pending = group.pending();
+    reply.array(4);
+    reply.int(pending.len() as i64);
+    let (Some(first), Some(last)) = (pending.first(), pending.last()) else {
+        reply.null();
+        reply.null();
+        return reply.null_array();
+    };
+    write_id(reply, pending.key(first));
+    write_id(reply, pending.key(last));
+    let place = reply.defer();
+    let mut busy = 0;
+    for consumer in group.consumers().filter(|c| !c.pending().is_empty()) {
+        reply.array(2);
+        reply.bulk(consumer.name());
+        reply.bulk_int(consumer.pending().len() as i64);
+        busy += 1;
+    }
+    reply.finish_array(place, busy);
+}
+
+fn list(reply: &mut Reply, group: &Group, wanted: &Wanted<'_>, now_ms: i64) {
+    let consumer = wanted.consumer.map(|name| group.find(name));
+    let place = reply.defer();
+    let mut left = wanted.count;
+    // Whether to go on.
+    let mut see = |id: StreamId, nack: &Nack| {
+        if left == 0 || id > wanted.end {
+            return false;
+        }
+        let idle_ms = now_ms.saturating_sub(nack.delivered_ms);
+        if wanted.idle_ms == 0 || idle_ms >= wanted.idle_ms {
+            left -= 1;
+            reply.array(4);
+            write_id(reply, id);
+            reply.bulk(group.consumer(nack.consumer).name());
+            reply.int(idle_ms.max(0));
+            reply.int(nack.deliveries as i64);
+        }
+        true
+    };
+    match consumer {
+        None => {
+            let from = group.pending().ceil(wanted.start);
+            let mut all = group.pending().iter_from(from);
+            while all.next().is_some_and(|(id, nack)| see(id, nack)) {}
+        }
+        // Nobody of this name has anything.
+        Some(None) => {}
+        Some(Some(consumer)) => of_consumer(group, consumer, wanted.start, see),
+    }
+    reply.finish_array(place, wanted.count - left);
+}
+
+fn of_consumer(
+    group: &Group,
+    consumer: ConsumerId,
+    start: StreamId,
+    mut see: impl FnMut(StreamId, &Nack) -> bool,
+) {
+    let own = group.consumer(consumer).pending();
+    let from = own.ceil(start);
+    for (id, ()) in own.iter_from(from) {
+        let nack = group.pending().get(id);
+        if !nack.is_some_and(|nack| see(id, nack)) {
+            break;
+        }
+    }
+}

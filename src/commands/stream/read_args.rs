@@ -1,0 +1,174 @@
+//! What XREAD and XREADGROUP are asked.
+
+use crate::base::number::parse_i64;
+use crate::command::CommandError;
+use crate::commands::timeout_args;
+use crate::resp::Args;
+use crate::server::Call;
+use crate::types::stream::StreamId;
+use crate::types::{Container, Stream};
+
+use super::ids;
+
+/// `[GROUP group consumer] [COUNT n] [BLOCK ms] [NOACK] STREAMS key ... id ...`
+pub(super) struct ReadArgs<'a> {
+    pub block_ms: Option<u64>,
+    /// Entries of each stream.
+    pub count: usize,
+    /// Group and consumer.
+    pub group: Option<(&'a [u8], &'a [u8])>,
+    pub noack: bool,
+    pub keys: Args<'a>,
+    ids: Args<'a>,
+    /// Where the first ID stands.
+    pub ids_at: usize,
+}
+
+/// Stands for `>`: what nobody in the group was given.
+pub(super) const UNREAD: StreamId = StreamId::MAX;
+
+impl<'a> ReadArgs<'a> {
+    pub fn parse(call: &Call<'a>) -> Result<ReadArgs<'a>, CommandError> {
+        let args = call.args;
+        let of_group = call.name == "xreadgroup";
+        let mut read = ReadArgs {
+            block_ms: None,
+            count: usize::MAX,
+            group: None,
+            noack: false,
+            keys: args.first(0),
+            ids: args.first(0),
+            ids_at: 0,
+        };
+        let mut at = 1;
+        while at < args.len() {
+            let more = args.len() - at - 1;
+            if more > 0 && args.is(at, "block") {
+                let now_ms = call.db.now_ms();
+                read.block_ms = Some(timeout_args::millis(args.at(at + 1), now_ms)?);
+                at += 2;
+            } else if more > 0 && args.is(at, "count") {
+                let n = parse_i64(args.at(at + 1)).ok_or(CommandError::NotAnInteger)?;
+                read.count = if n > 0 { n as usize } else { usize::MAX };
+                at += 2;
+            } else if more > 0 && args.is(at, "streams") {
+                read.streams(args, at + 1, of_group)?;
+                break;
+            } else if more > 1 && args.is(at, "group") {
+                if !of_group {
+                    return Err(only_of_group("GROUP"));
+                }
+                read.group = Some((args.at(at + 1), args.at(at + 2)));
+                at += 3;
+            } else if args.is(at, "noack") {
+                if !of_group {
+                    return Err(only_of_group("NOACK"));
+                }
+                read.noack = true;
+                at += 1;
+            } else {
+                return Err(CommandError::Syntax);
+            }
+        }
+        if read.keys.is_empty() {
+            return Err(CommandError::Syntax);
+        }
+        if of_group && read.group.is_none() {
+            const NO_GROUP: &str = "ERR Missing GROUP option for XREADGROUP";
+            return Err(CommandError::Text(NO_GROUP));
+        }
+        Ok(read)
+    }
+
+    fn streams(&mut self, args: Args<'a>, at: usize, of_group: bool) -> Result<(), CommandError> {
+        const UNEVEN: &str = "ERR Unbalanced 'xread' list of streams: for each stream key an ID, \
+                              '+', or '$' must be specified.";
+        const UNEVEN_GROUP: &str = "ERR Unbalanced 'xreadgroup' list of streams: for each stream \
+                                    key an ID or '>' must be specified.";
+        let rest = args.from(at);
+        if !rest.len().is_multiple_of(2) {
+            let text = if of_group { UNEVEN_GROUP } else { UNEVEN };
+            return Err(CommandError::Text(text));
+        }
+        let count = rest.len() / 2;
+        self.keys = rest.first(count);
+        self.ids = rest.from(count);
+        self.ids_at = at + count;
+        Ok(())
+    }
+
+    /// The ID behind which each stream is read. What is named must be there, and streams.
+    pub fn resolve(&self, call: &mut Call<'_>) -> Result<Vec<StreamId>, CommandError> {
+        let pairs = self.keys.iter().zip(self.ids.iter());
+        let mut resolved = Vec::with_capacity(self.keys.len());
+        for (key, id) in pairs {
+            resolved.push(match self.group {
+                None => self.resolve_one(call, key, id)?,
+                Some((group, _)) => self.resolve_in_group(call, key, group, id)?,
+            });
+        }
+        Ok(resolved)
+    }
+
+    fn resolve_one(
+        &self,
+        call: &mut Call<'_>,
+        key: &[u8],
+        id: &[u8],
+    ) -> Result<StreamId, CommandError> {
+        const UNREAD: CommandError = CommandError::Text(
+            "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> \
+             <consumer> option.",
+        );
+        let stream = call.db.read::<Stream>(key)?;
+        match (id, &stream) {
+            (b"$", Some(stream)) => Ok(stream.last_id()),
+            (b"+", Some(stream)) if !stream.is_empty() => {
+                let last = stream.last_entry().and_then(StreamId::prev);
+                Ok(last.unwrap_or(StreamId::MIN))
+            }
+            (b"$" | b"+", _) => Ok(StreamId::MIN),
+            (b">", _) => Err(UNREAD),
+            (id, _) => ids::strict(id),
+        }
+    }
+
+    fn resolve_in_group(
+        &self,
+        call: &mut Call<'_>,
+        key: &[u8],
+        group: &[u8],
+        id: &[u8],
+    ) -> Result<StreamId, CommandError> {
+        const HISTORY: &str = "in the context of XREADGROUP: you want to read the history of this \
+                               consumer by specifying a proper ID, or use the > ID to get new \
+                               messages.";
+        let stream = call.db.read::<Stream>(key)?;
+        if stream.and_then(|s| s.group(group).map(|_| ())).is_none() {
+            return Err(ids::naming([
+                b"NOGROUP No such key '",
+                key,
+                b"' or consumer group '",
+                group,
+                b"' in XREADGROUP with GROUP option",
+            ]));
+        }
+        match id {
+            b"$" | b"+" => {
+                let id = char::from(id[0]);
+                Err(CommandError::owned(format!(
+                    "ERR The {id} ID is meaningless {HISTORY} The {id} ID would just return an \
+                     empty result set."
+                )))
+            }
+            b">" => Ok(UNREAD),
+            id => ids::strict(id),
+        }
+    }
+}
+
+fn only_of_group(option: &str) -> CommandError {
+    CommandError::owned(format!(
+        "ERR The {option} option is only supported by XREADGROUP. You called XREAD instead."
+    ))
+}

@@ -1,0 +1,235 @@
+//! XTRIM, and the options that it shares with XADD.
+
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::resp::Args;
+use crate::server::{Call, CommandResult, Origin, Spec};
+use crate::types::Stream;
+use crate::types::stream::{Bound, GivenId, StreamId, Trim};
+
+use super::ids::{self, BAD_ID};
+use crate::keyspace::Class;
+
+/// Nodes that an approximate trim drops at most, unless LIMIT says otherwise.
+const NODES: u64 = 100;
+/// Entries of so many nodes where a node has no limit of them, and the most in any case.
+const UNLIMITED_NODES: i64 = 10_000;
+const ENTRIES_MAX: i64 = 1_000_000;
+
+/// What stands between the key and the ID, or the end.
+pub(super) struct Options {
+    pub trim: Option<Trim>,
+    /// Where the number or ID of MAXLEN or MINID stands.
+    threshold_at: usize,
+    pub no_make: bool,
+    /// Where the ID stands, or would.
+    pub id_at: usize,
+    /// The ID; `None` for `*`.
+    pub id: Option<GivenId>,
+}
+
+impl Options {
+    /// Reads them; with `adds` up to the ID.
+    #[inline]
+    pub fn parse(call: &Call<'_>, adds: bool) -> Result<Options, CommandError> {
+        let args = call.args;
+        let mut options = Options {
+            trim: None,
+            threshold_at: 0,
+            no_make: false,
+            id_at: 2,
+            id: None,
+        };
+        // The commonest form of all.
+        if adds && args.at(2) == b"*" {
+            return Ok(options);
+        }
+        options.read(call, adds)?;
+        Ok(options)
+    }
+
+    fn read(&mut self, call: &Call<'_>, adds: bool) -> Result<(), CommandError> {
+        const BOTH: CommandError = CommandError::Text(
+            "ERR syntax error, MAXLEN and MINID options at the same time are not compatible",
+        );
+        const NEGATIVE: CommandError = CommandError::Text("ERR The LIMIT argument must be >= 0.");
+        let args = call.args;
+        let mut limit = None;
+        let mut at = 2;
+        while at < args.len() {
+            let has_more = at + 1 < args.len();
+            if adds && args.at(at) == b"*" {
+                break;
+            } else if has_more && (args.is(at, "maxlen") || args.is(at, "minid")) {
+                if self.trim.is_some() {
+                    return Err(BOTH);
+                }
+                at = self.read_bound(args, at)?;
+            } else if has_more && args.is(at, "limit") {
+                let n = parse_i64(args.at(at + 1)).ok_or(CommandError::NotAnInteger)?;
+                limit = Some(u64::try_from(n).map_err(|_| NEGATIVE)?);
+                at += 2;
+            } else if adds && args.is(at, "nomkstream") {
+                self.no_make = true;
+                at += 1;
+            } else if adds {
+                self.id = Some(GivenId::parse(args.at(at)).ok_or(BAD_ID)?);
+                break;
+            } else {
+                return Err(CommandError::Syntax);
+            }
+        }
+        self.id_at = at;
+        self.set_limit(call, adds, limit)
+    }
+
+    /// `MAXLEN|MINID [=|~] threshold`; where the next option stands.
+    fn read_bound(&mut self, args: Args<'_>, at: usize) -> Result<usize, CommandError> {
+        const NEGATIVE: CommandError = CommandError::Text("ERR The MAXLEN argument must be >= 0.");
+        let operator = args.get(at + 1).filter(|_| at + 2 < args.len());
+        let (approximate, threshold_at) = match operator {
+            Some(b"~") => (true, at + 2),
+            Some(b"=") => (false, at + 2),
+            _ => (false, at + 1),
+        };
+        let threshold = args.at(threshold_at);
+        let bound = if args.is(at, "maxlen") {
+            let n = parse_i64(threshold).ok_or(CommandError::NotAnInteger)?;
+            Bound::Len(u64::try_from(n).map_err(|_| NEGATIVE)?)
+        } else {
+            Bound::From(ids::strict(threshold)?)
+        };
+        self.threshold_at = threshold_at;
+        self.trim = Some(Trim {
+            bound,
+            approximate,
+            limit: 0,
+        });
+        Ok(threshold_at + 1)
+    }
+
+    fn set_limit(
+        &mut self,
+        call: &Call<'_>,
+        adds: bool,
+        limit: Option<u64>,
+    ) -> Result<(), CommandError> {
+        const NO_STRATEGY: CommandError = CommandError::Text(
+            "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
+        );
+        const NO_TRIM: CommandError =
+            CommandError::Text("ERR syntax error, XTRIM must be called with a trimming strategy");
+        const EXACT: CommandError = CommandError::Text(
+            "ERR syntax error, LIMIT cannot be used without the special ~ option",
+        );
+        if self.trim.is_none() && limit.is_some_and(|limit| limit > 0) {
+            return Err(NO_STRATEGY);
+        }
+        if self.trim.is_none() && !adds {
+            return Err(NO_TRIM);
+        }
+        // What is repeated was limited when it was done.
+        if call.origin == Origin::Loading {
+            return Ok(());
+        }
+        let approximate = self.trim.is_some_and(|trim| trim.approximate);
+        if limit.is_some() && !approximate {
+            return Err(EXACT);
+        }
+        let usual = || {
+            let entries = call.db.limits().stream_node_max_entries;
+            let entries = entries.saturating_mul(NODES).min(ENTRIES_MAX as u64);
+            if entries == 0 {
+                UNLIMITED_NODES as u64
+            } else {
+                entries
+            }
+        };
+        if let Some(trim) = &mut self.trim
+            && approximate
+        {
+            trim.limit = limit.unwrap_or_else(usual);
+        }
+        Ok(())
+    }
+
+    /// The words that state what an approximate trim has done: `=`, and how long the stream is
+    /// now, or where it begins.
+    pub fn stated(&self, stream: &Stream) -> Option<Stated> {
+        use crate::types::Container;
+        let trim = self.trim.filter(|trim| trim.approximate)?;
+        let threshold = match trim.bound {
+            Bound::Len(_) => stream.len().to_string().into_bytes(),
+            Bound::From(_) => {
+                let range = stream.range(StreamId::MIN, StreamId::MAX);
+                let first = range.with_deleted().next().unwrap_or(StreamId::MAX);
+                first.text().as_bytes().to_vec()
+            }
+        };
+        Some(Stated {
+            operator_at: self.threshold_at - 1,
+            threshold,
+        })
+    }
+}
+
+/// What stands in the arguments' place in an effect.
+pub(super) struct Stated {
+    operator_at: usize,
+    threshold: Vec<u8>,
+}
+
+impl Stated {
+    /// The word at a place, if it is another one.
+    pub fn word(&self, at: usize) -> Option<&[u8]> {
+        match at.checked_sub(self.operator_at)? {
+            0 => Some(b"="),
+            1 => Some(&self.threshold),
+            _ => None,
+        }
+    }
+}
+
+pub(super) const XTRIM: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::WRITE,
+    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    categories: Category::STREAM,
+    tips: &["nondeterministic_output"],
+    ..Spec::new("xtrim", xtrim)
+};
+
+/// `XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count]`: removes the oldest entries.
+///
+/// Reply: integer, how many went; 0 for a missing key. With `~` only whole nodes go, and
+/// no more entries than LIMIT says (0: no limit; without it those of a hundred nodes).
+/// O(nodes that go); they are freed between turns.
+fn xtrim(call: &mut Call<'_>) -> CommandResult {
+    let options = Options::parse(call, false)?;
+    let key = call.args.at(1);
+    let wanted = call.effects_wanted();
+    let (Some(mut stream), Some(trim)) = (call.db.write::<Stream>(key)?, options.trim) else {
+        call.reply.int(0);
+        return Ok(());
+    };
+    let (deleted, gone) = stream.trim(trim);
+    let stated = match deleted > 0 && wanted {
+        true => options.stated(&stream),
+        false => None,
+    };
+    drop(stream);
+    if let Some(gone) = gone {
+        call.db.free_part(gone);
+    }
+    if deleted > 0 {
+        call.db
+            .changed_by(key, deleted as usize, Class::STREAM, "xtrim");
+        if let Some(stated) = stated {
+            let args = call.args;
+            let word = |at| stated.word(at).unwrap_or_else(|| args.at(at));
+            call.rewrite_each((0..args.len()).map(word));
+        }
+    }
+    call.reply.int(deleted as i64);
+    Ok(())
+}

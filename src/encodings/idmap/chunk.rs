@@ -1,0 +1,192 @@
+//! One stretch of an [`IdMap`](super::IdMap): up to [`CHUNK_MAX`] keys in order, and their values.
+//!
+//! Keys that lie near each other, as those of a stream do, are kept as eight bytes:
+//!
+//!     short: (ms - base) << 20 | seq      long: ms, seq
+//!
+//! A chunk holds short keys for as long as all of its keys can be; order is the same.
+
+use super::Weigh;
+use crate::encodings::stream_id::StreamId;
+
+/// Keys of a full chunk.
+pub(super) const CHUNK_MAX: usize = 128;
+const SEQ_BITS: u32 = 20;
+const SEQ_MAX: u64 = (1 << SEQ_BITS) - 1;
+const DELTA_MAX: u64 = u64::MAX >> SEQ_BITS;
+
+#[derive(Clone, Debug)]
+enum Keys {
+    Short { base_ms: u64, keys: Vec<u64> },
+    Long(Vec<StreamId>),
+}
+
+/// See the module. Never empty, but for a moment.
+#[derive(Clone, Debug)]
+pub(super) struct Chunk<V> {
+    keys: Keys,
+    values: Vec<V>,
+    /// Of all values together.
+    weight: u64,
+}
+
+/// The short form of a key, if it has one.
+#[inline]
+fn short(base_ms: u64, id: StreamId) -> Option<u64> {
+    let delta = id.ms.checked_sub(base_ms)?;
+    (delta <= DELTA_MAX && id.seq <= SEQ_MAX).then_some(delta << SEQ_BITS | id.seq)
+}
+
+#[inline]
+fn long(base_ms: u64, key: u64) -> StreamId {
+    StreamId::new(base_ms + (key >> SEQ_BITS), key & SEQ_MAX)
+}
+
+impl<V: Weigh> Chunk<V> {
+    pub fn new(id: StreamId, value: V) -> Chunk<V> {
+        let keys = match id.seq <= SEQ_MAX {
+            true => Keys::Short {
+                base_ms: id.ms,
+                keys: vec![id.seq],
+            },
+            false => Keys::Long(vec![id]),
+        };
+        Chunk {
+            keys,
+            weight: value.weight(),
+            values: vec![value],
+        }
+    }
+
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    #[inline]
+    pub fn weight(&self) -> u64 {
+        self.weight
+    }
+
+    #[inline]
+    pub fn key(&self, at: usize) -> StreamId {
+        match &self.keys {
+            Keys::Short { base_ms, keys } => long(*base_ms, keys[at]),
+            Keys::Long(keys) => keys[at],
+        }
+    }
+
+    #[inline]
+    pub fn first(&self) -> StreamId {
+        self.key(0)
+    }
+
+    #[inline]
+    pub fn value(&self, at: usize) -> &V {
+        &self.values[at]
+    }
+
+    /// Changes a value.
+    #[inline]
+    pub fn update<R>(&mut self, at: usize, change: impl FnOnce(&mut V) -> R) -> R {
+        let value = &mut self.values[at];
+        let before = value.weight();
+        let result = change(value);
+        self.weight = self.weight - before + value.weight();
+        result
+    }
+
+    /// Where a key is, or would be.
+    pub fn find(&self, id: StreamId) -> Result<usize, usize> {
+        match &self.keys {
+            Keys::Long(keys) => keys.binary_search(&id),
+            Keys::Short { base_ms, keys } => match short(*base_ms, id) {
+                Some(key) => keys.binary_search(&key),
+                None if id.ms < *base_ms => Err(0),
+                None => {
+                    // No key here is as late in its millisecond, or as late at all.
+                    let delta = (id.ms - base_ms).min(DELTA_MAX);
+                    let last = delta << SEQ_BITS | SEQ_MAX;
+                    Err(keys.partition_point(|&key| key <= last))
+                }
+            },
+        }
+    }
+
+    /// Gives a key that has none of this form's a form that holds both.
+    #[cold]
+    fn make_room_for(&mut self, id: StreamId) {
+        let all: Vec<StreamId> = (0..self.len()).map(|at| self.key(at)).collect();
+        let base_ms = self.first().ms.min(id.ms);
+        let fits = |&id: &StreamId| short(base_ms, id).is_some();
+        self.keys = if fits(&id) && all.iter().all(fits) {
+            let keys = all.iter().filter_map(|&id| short(base_ms, id)).collect();
+            Keys::Short { base_ms, keys }
+        } else {
+            Keys::Long(all)
+        };
+    }
+
+    /// Adds a key at the place that [`Chunk::find`] has named.
+    pub fn insert(&mut self, at: usize, id: StreamId, value: V) {
+        if let Keys::Short { base_ms, .. } = &self.keys
+            && short(*base_ms, id).is_none()
+        {
+            self.make_room_for(id);
+        }
+        match &mut self.keys {
+            Keys::Long(keys) => keys.insert(at, id),
+            Keys::Short { base_ms, keys } => {
+                keys.insert(at, short(*base_ms, id).expect("there is room"));
+            }
+        }
+        self.weight += value.weight();
+        self.values.insert(at, value);
+    }
+
+    pub fn remove(&mut self, at: usize) -> V {
+        match &mut self.keys {
+            Keys::Long(keys) => _ = keys.remove(at),
+            Keys::Short { keys, .. } => _ = keys.remove(at),
+        }
+        let value = self.values.remove(at);
+        self.weight -= value.weight();
+        value
+    }
+
+    /// Takes the keys from `at` on into a chunk of their own.
+    pub fn split_off(&mut self, at: usize) -> Chunk<V> {
+        let keys = match &mut self.keys {
+            Keys::Long(keys) => Keys::Long(keys.split_off(at)),
+            Keys::Short { base_ms, keys } => Keys::Short {
+                base_ms: *base_ms,
+                keys: keys.split_off(at),
+            },
+        };
+        let values = self.values.split_off(at);
+        let weight = values.iter().map(Weigh::weight).sum();
+        self.weight -= weight;
+        Chunk {
+            keys,
+            values,
+            weight,
+        }
+    }
+
+    /// Takes over the keys of the chunk behind this one.
+    pub fn append(&mut self, mut next: Chunk<V>) {
+        let keys: Vec<StreamId> = (0..next.len()).map(|at| next.key(at)).collect();
+        for (id, value) in keys.into_iter().zip(next.values.drain(..)) {
+            let at = self.len();
+            self.insert(at, id, value);
+        }
+    }
+
+    pub fn check_invariants(&self) {
+        assert!(self.len() > 0 && self.len() <= CHUNK_MAX);
+        let keys: Vec<StreamId> = (0..self.len()).map(|at| self.key(at)).collect();
+        assert!(keys.is_sorted_by(|a, b| a < b));
+        let weights = self.values.iter().map(Weigh::weight);
+        assert_eq!(self.weight, weights.sum::<u64>());
+    }
+}

@@ -1,0 +1,293 @@
+//! An ordered map by stream ID: of a stream's nodes, of what is pending in a group.
+//!
+//!     chunks: [ keys, values, weight ] [ ... ] [ ... ]      up to 128 keys each
+//!
+//! Invariants
+//!   1. No chunk is empty, and the keys ascend within and across chunks.
+//!   2. A chunk's weight is that of its values together, so that what is dropped from the
+//!      front is counted without a look at each.
+//!   3. A [`Place`] is good until the next change.
+//!
+//! Cost: at the end O(1); anywhere else two binary searches, and a move within a chunk (a few
+//! kilobytes at most); whole chunks leave the front in O(1).
+
+mod chunk;
+
+use super::stream_id::StreamId;
+use chunk::{CHUNK_MAX, Chunk};
+use std::collections::VecDeque;
+
+/// A value that counts for something.
+pub trait Weigh {
+    fn weight(&self) -> u64 {
+        0
+    }
+}
+
+impl Weigh for () {}
+
+/// Where a key stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    chunk: usize,
+    at: usize,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct IdMap<V> {
+    chunks: VecDeque<Chunk<V>>,
+    len: usize,
+}
+
+impl<V> Default for IdMap<V> {
+    fn default() -> Self {
+        IdMap {
+            chunks: VecDeque::new(),
+            len: 0,
+        }
+    }
+}
+
+impl<V: Weigh> IdMap<V> {
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The chunk in which a key is, if it is anywhere.
+    #[inline]
+    fn chunk_of(&self, id: StreamId) -> Option<usize> {
+        let last = self.chunks.len().checked_sub(1)?;
+        if self.chunks[last].first() <= id {
+            return Some(last);
+        }
+        let behind = self.chunks.partition_point(|chunk| chunk.first() <= id);
+        behind.checked_sub(1)
+    }
+
+    pub fn find(&self, id: StreamId) -> Option<Place> {
+        let chunk = self.chunk_of(id)?;
+        let at = self.chunks[chunk].find(id).ok()?;
+        Some(Place { chunk, at })
+    }
+
+    pub fn contains(&self, id: StreamId) -> bool {
+        self.find(id).is_some()
+    }
+
+    pub fn get(&self, id: StreamId) -> Option<&V> {
+        self.find(id).map(|place| self.value(place))
+    }
+
+    /// The last key that is at most `id`.
+    pub fn floor(&self, id: StreamId) -> Option<Place> {
+        let chunk = self.chunk_of(id)?;
+        let at = match self.chunks[chunk].find(id) {
+            Ok(at) => at,
+            // The chunk's first key is at most `id`.
+            Err(at) => at - 1,
+        };
+        Some(Place { chunk, at })
+    }
+
+    /// The first key that is at least `id`.
+    pub fn ceil(&self, id: StreamId) -> Option<Place> {
+        match self.floor(id) {
+            None => self.first(),
+            Some(place) if self.key(place) == id => Some(place),
+            Some(place) => self.next(place),
+        }
+    }
+
+    #[inline]
+    pub fn first(&self) -> Option<Place> {
+        (self.len > 0).then_some(Place { chunk: 0, at: 0 })
+    }
+
+    #[inline]
+    pub fn last(&self) -> Option<Place> {
+        let chunk = self.chunks.len().checked_sub(1)?;
+        let at = self.chunks[chunk].len() - 1;
+        Some(Place { chunk, at })
+    }
+
+    #[inline]
+    pub fn next(&self, place: Place) -> Option<Place> {
+        let Place { chunk, at } = place;
+        if at + 1 < self.chunks[chunk].len() {
+            return Some(Place { chunk, at: at + 1 });
+        }
+        (chunk + 1 < self.chunks.len()).then_some(Place {
+            chunk: chunk + 1,
+            at: 0,
+        })
+    }
+
+    #[inline]
+    pub fn prev(&self, place: Place) -> Option<Place> {
+        let Place { chunk, at } = place;
+        if at > 0 {
+            return Some(Place { chunk, at: at - 1 });
+        }
+        let chunk = chunk.checked_sub(1)?;
+        let at = self.chunks[chunk].len() - 1;
+        Some(Place { chunk, at })
+    }
+
+    /// The key with this number, from 0. O(chunks).
+    pub fn nth(&self, mut n: usize) -> Option<Place> {
+        if n >= self.len {
+            return None;
+        }
+        for (number, chunk) in self.chunks.iter().enumerate() {
+            if n < chunk.len() {
+                return Some(Place {
+                    chunk: number,
+                    at: n,
+                });
+            }
+            n -= chunk.len();
+        }
+        None
+    }
+
+    #[inline]
+    pub fn key(&self, place: Place) -> StreamId {
+        self.chunks[place.chunk].key(place.at)
+    }
+
+    #[inline]
+    pub fn value(&self, place: Place) -> &V {
+        self.chunks[place.chunk].value(place.at)
+    }
+
+    /// Changes a value.
+    #[inline]
+    pub fn update<R>(&mut self, place: Place, change: impl FnOnce(&mut V) -> R) -> R {
+        self.chunks[place.chunk].update(place.at, change)
+    }
+
+    /// Adds a key; false if it is there, when nothing changes.
+    pub fn insert(&mut self, id: StreamId, value: V) -> bool {
+        let Some(number) = self.chunk_of(id) else {
+            return self.insert_first(id, value);
+        };
+        let chunk = &mut self.chunks[number];
+        let Err(at) = chunk.find(id) else {
+            return false;
+        };
+        self.len += 1;
+        if chunk.len() < CHUNK_MAX {
+            chunk.insert(at, id, value);
+        } else if at == CHUNK_MAX {
+            // Those who come in order leave full chunks behind.
+            match self.chunks.get_mut(number + 1) {
+                Some(next) if next.len() < CHUNK_MAX => next.insert(0, id, value),
+                _ => self.chunks.insert(number + 1, Chunk::new(id, value)),
+            }
+        } else {
+            let mut rest = chunk.split_off(CHUNK_MAX / 2);
+            match at.checked_sub(CHUNK_MAX / 2) {
+                Some(at) if at > 0 => rest.insert(at, id, value),
+                _ => chunk.insert(at, id, value),
+            }
+            self.chunks.insert(number + 1, rest);
+        }
+        true
+    }
+
+    /// Adds a key in front of all others.
+    fn insert_first(&mut self, id: StreamId, value: V) -> bool {
+        self.len += 1;
+        match self.chunks.front_mut() {
+            Some(chunk) if chunk.len() < CHUNK_MAX => chunk.insert(0, id, value),
+            _ => self.chunks.push_front(Chunk::new(id, value)),
+        }
+        true
+    }
+
+    pub fn remove(&mut self, id: StreamId) -> Option<V> {
+        self.find(id).map(|place| self.remove_at(place))
+    }
+
+    pub fn remove_at(&mut self, place: Place) -> V {
+        let Place { chunk: number, at } = place;
+        let value = self.chunks[number].remove(at);
+        self.len -= 1;
+        let len = self.chunks[number].len();
+        if len == 0 {
+            self.chunks.remove(number);
+        } else if let Some(next) = self.chunks.get(number + 1)
+            && len + next.len() <= CHUNK_MAX / 2
+            && let Some(next) = self.chunks.remove(number + 1)
+        {
+            self.chunks[number].append(next);
+        }
+        value
+    }
+
+    /// Keys and weight of the first chunk, and the first key behind it.
+    pub fn front(&self) -> Option<(usize, u64, Option<StreamId>)> {
+        let chunk = self.chunks.front()?;
+        let behind = self.chunks.get(1).map(Chunk::first);
+        Some((chunk.len(), chunk.weight(), behind))
+    }
+
+    /// Moves the first chunk to the end of `to`, whose keys are all before.
+    pub fn move_front(&mut self, to: &mut IdMap<V>) {
+        if let Some(chunk) = self.chunks.pop_front() {
+            self.len -= chunk.len();
+            to.len += chunk.len();
+            to.chunks.push_back(chunk);
+        }
+    }
+
+    /// Drops the last chunk; how many keys it had.
+    pub fn drop_chunk(&mut self) -> usize {
+        let len = self.chunks.pop_back().map_or(0, |chunk| chunk.len());
+        self.len -= len;
+        len
+    }
+
+    /// All keys and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (StreamId, &V)> + '_ {
+        self.iter_from(self.first())
+    }
+
+    /// Keys and values from a place on.
+    pub fn iter_from(&self, mut at: Option<Place>) -> impl Iterator<Item = (StreamId, &V)> + '_ {
+        std::iter::from_fn(move || {
+            let place = at?;
+            at = self.next(place);
+            Some((self.key(place), self.value(place)))
+        })
+    }
+
+    /// Bytes of the map itself, what values own excluded, as if all keys were short and chunks
+    /// without room. O(1).
+    pub fn memory_bytes(&self) -> usize {
+        self.len * (size_of::<u64>() + size_of::<V>())
+            + self.chunks.capacity() * size_of::<Chunk<V>>()
+    }
+
+    /// Panics if an invariant is broken. O(n).
+    pub fn check_invariants(&self) {
+        self.chunks.iter().for_each(Chunk::check_invariants);
+        let all = self.chunks.iter().map(Chunk::len).sum::<usize>();
+        assert_eq!(all, self.len);
+        let mut last = None;
+        for (id, _) in self.iter() {
+            assert!(last < Some(id));
+            last = Some(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! A stream as commands that make it what it is.
+//!
+//!     XADD k id f v ... | XSETID k last ENTRIESADDED n MAXDELETEDID id
+//!     XGROUP CREATE k g last ENTRIESREAD n
+//!     XCLAIM k g c 0 id TIME ms RETRYCOUNT n JUSTID FORCE | XGROUP CREATECONSUMER k g c
+
+use crate::resp::write_request;
+use crate::types::stream::{Consumer, Group, StreamId};
+use crate::types::{Container, Stream};
+
+/// Entries of up to `nodes` nodes from the one with number `at` on, and all the rest behind
+/// the last one; the number of the next node.
+pub(super) fn part(
+    out: &mut Vec<u8>,
+    key: &[u8],
+    stream: &Stream,
+    at: u64,
+    nodes: usize,
+) -> Option<u64> {
+    let from = at as usize;
+    let count = stream.node_count();
+    if from < count {
+        let mut ids = stream.nodes_from(from).map(|(id, _)| id);
+        let start = ids.next().unwrap_or(StreamId::MIN);
+        let end = ids.nth(nodes.saturating_sub(1)).and_then(StreamId::prev);
+        entries(out, key, stream, start, end.unwrap_or(StreamId::MAX));
+    }
+    let next = from.saturating_add(nodes);
+    if next < count {
+        return Some(next as u64);
+    }
+    facts(out, key, stream);
+    let groups = stream.groups().into_iter().flat_map(|groups| groups.iter());
+    for (name, group) in groups {
+        write_group(out, key, name, group);
+    }
+    None
+}
+
+fn entries(out: &mut Vec<u8>, key: &[u8], stream: &Stream, start: StreamId, end: StreamId) {
+    let mut range = stream.range(start, end);
+    while let Some(id) = range.next() {
+        head(out, 3 + 2 * range.pairs_left());
+        word(out, b"XADD");
+        word(out, key);
+        word(out, id.text().as_bytes());
+        while let Some((name, value)) = range.pair() {
+            word(out, name.bytes(&mut itoa::Buffer::new()));
+            word(out, value.bytes(&mut itoa::Buffer::new()));
+        }
+    }
+}
+
+fn head(out: &mut Vec<u8>, words: usize) {
+    out.push(b'*');
+    out.extend_from_slice(itoa::Buffer::new().format(words).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn word(out: &mut Vec<u8>, word: &[u8]) {
+    out.push(b'$');
+    out.extend_from_slice(itoa::Buffer::new().format(word.len()).as_bytes());
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(word);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn facts(out: &mut Vec<u8>, key: &[u8], stream: &Stream) {
+    if stream.is_empty() {
+        // What makes an empty stream: an entry that goes at once.
+        let args: [&[u8]; 7] = [b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y"];
+        write_request(out, args.into_iter());
+    }
+    let mut added = itoa::Buffer::new();
+    let (last_id, max_deleted_id) = (stream.last_id().text(), stream.max_deleted_id().text());
+    let args: [&[u8]; 7] = [
+        b"XSETID",
+        key,
+        last_id.as_bytes(),
+        b"ENTRIESADDED",
+        added.format(stream.entries_added() as i64).as_bytes(),
+        b"MAXDELETEDID",
+        max_deleted_id.as_bytes(),
+    ];
+    write_request(out, args.into_iter());
+}
+
+fn write_group(out: &mut Vec<u8>, key: &[u8], name: &[u8], group: &Group) {
+    let mut read = itoa::Buffer::new();
+    let last_id = group.last_id.text();
+    let args: [&[u8]; 7] = [
+        b"XGROUP",
+        b"CREATE",
+        key,
+        name,
+        last_id.as_bytes(),
+        b"ENTRIESREAD",
+        read.format(group.entries_read).as_bytes(),
+    ];
+    write_request(out, args.into_iter());
+    for consumer in group.consumers() {
+        if consumer.pending().is_empty() {
+            let args: [&[u8]; 5] = [b"XGROUP", b"CREATECONSUMER", key, name, consumer.name()];
+            write_request(out, args.into_iter());
+        }
+        pending(out, key, name, group, consumer);
+    }
+}
+
+fn pending(out: &mut Vec<u8>, key: &[u8], name: &[u8], group: &Group, consumer: &Consumer) {
+    for (entry, ()) in consumer.pending().iter() {
+        let Some(nack) = group.pending().get(entry) else {
+            continue;
+        };
+        let id = entry.text();
+        let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let args: [&[u8]; 12] = [
+            b"XCLAIM",
+            key,
+            name,
+            consumer.name(),
+            b"0",
+            id.as_bytes(),
+            b"TIME",
+            time.format(nack.delivered_ms).as_bytes(),
+            b"RETRYCOUNT",
+            count.format(nack.deliveries as i64).as_bytes(),
+            b"JUSTID",
+            b"FORCE",
+        ];
+        write_request(out, args.into_iter());
+    }
+}

@@ -1,0 +1,323 @@
+//! Consumer groups: what each has read, and what is delivered but not acknowledged.
+//!
+//!     group      last ID, entries read | pending by ID: when, how often, to whom
+//!     consumer   seen and active times | the IDs that are pending with it
+//!
+//! Pending entries name their consumer by number, so that none of them is touched when
+//! consumers come and go. Cost: by ID two binary searches, by name one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::StreamId;
+use crate::encodings::idmap::{IdMap, Weigh};
+
+/// A consumer's number within its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConsumerId(u32);
+
+impl ConsumerId {
+    /// Of an entry whose consumer is not known yet, while a file is read.
+    pub(super) const NOBODY: ConsumerId = ConsumerId(u32::MAX);
+}
+
+/// A pending entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nack {
+    /// When it was delivered last, Unix milliseconds.
+    pub delivered_ms: i64,
+    /// How often it was delivered.
+    pub deliveries: u64,
+    pub consumer: ConsumerId,
+}
+
+impl Weigh for Nack {}
+
+/// A member of a group.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    name: Arc<[u8]>,
+    /// When it last asked for anything, Unix milliseconds.
+    pub seen_ms: i64,
+    /// When it last got something; -1: never.
+    pub active_ms: i64,
+    pending: IdMap<()>,
+}
+
+/// Bytes of a consumer without what is pending: itself, its name, its places by name and number.
+const CONSUMER_BYTES: usize = size_of::<Consumer>() + 96;
+
+impl Consumer {
+    pub fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// IDs that are pending with it.
+    pub fn pending(&self) -> &IdMap<()> {
+        &self.pending
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub last_id: StreamId,
+    /// How many entries were ever read; -1 where nobody can tell.
+    pub entries_read: i64,
+    pending: IdMap<Nack>,
+    by_name: BTreeMap<Arc<[u8]>, ConsumerId>,
+    consumers: Vec<Option<Box<Consumer>>>,
+    /// Numbers that are free again.
+    free: Vec<ConsumerId>,
+}
+
+impl Group {
+    pub fn new(last_id: StreamId, entries_read: i64) -> Group {
+        Group {
+            last_id,
+            entries_read,
+            pending: IdMap::default(),
+            by_name: BTreeMap::new(),
+            consumers: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// What is delivered and not acknowledged.
+    pub fn pending(&self) -> &IdMap<Nack> {
+        &self.pending
+    }
+
+    /// The consumers by name.
+    pub fn consumers(&self) -> impl Iterator<Item = &Consumer> + '_ {
+        self.by_name.values().map(|id| self.consumer(*id))
+    }
+
+    pub fn consumer_count(&self) -> usize {
+        self.by_name.len()
+    }
+
+    #[inline]
+    pub fn find(&self, name: &[u8]) -> Option<ConsumerId> {
+        self.by_name.get(name).copied()
+    }
+
+    #[inline]
+    pub fn consumer(&self, id: ConsumerId) -> &Consumer {
+        let consumer = self.consumers[id.0 as usize].as_deref();
+        consumer.expect("consumers live as long as their numbers")
+    }
+
+    #[inline]
+    pub fn consumer_mut(&mut self, id: ConsumerId) -> &mut Consumer {
+        let consumer = self.consumers[id.0 as usize].as_deref_mut();
+        consumer.expect("consumers live as long as their numbers")
+    }
+
+    /// Makes a consumer, seen now; `None` if it is there.
+    pub fn create(&mut self, name: &[u8], now_ms: i64) -> Option<ConsumerId> {
+        if self.by_name.contains_key(name) {
+            return None;
+        }
+        let name: Arc<[u8]> = name.into();
+        let consumer = Some(Box::new(Consumer {
+            name: name.clone(),
+            seen_ms: now_ms,
+            active_ms: -1,
+            pending: IdMap::default(),
+        }));
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.consumers[id.0 as usize] = consumer;
+                id
+            }
+            None => {
+                let number = u32::try_from(self.consumers.len()).expect("memory ends before");
+                self.consumers.push(consumer);
+                ConsumerId(number)
+            }
+        };
+        self.by_name.insert(name, id);
+        Some(id)
+    }
+
+    /// Removes a consumer and what is pending with it; how much that was.
+    pub fn delete(&mut self, name: &[u8]) -> Option<usize> {
+        let id = self.by_name.remove(name)?;
+        let consumer = self.consumers[id.0 as usize].take()?;
+        for (entry, ()) in consumer.pending.iter() {
+            self.pending.remove(entry);
+        }
+        self.free.push(id);
+        Some(consumer.pending.len())
+    }
+
+    /// An entry is pending with this consumer, whoever had it before.
+    pub fn assign(&mut self, entry: StreamId, nack: Nack) {
+        match self.pending.find(entry) {
+            None => {
+                self.pending.insert(entry, nack);
+            }
+            Some(place) => {
+                let old = self
+                    .pending
+                    .update(place, |own| std::mem::replace(own, nack));
+                if old.consumer == nack.consumer {
+                    return;
+                }
+                self.consumer_mut(old.consumer).pending.remove(entry);
+            }
+        }
+        self.consumer_mut(nack.consumer).pending.insert(entry, ());
+    }
+
+    /// An entry is pending no more; false if it was not.
+    pub fn acknowledge(&mut self, entry: StreamId) -> bool {
+        let Some(nack) = self.pending.remove(entry) else {
+            return false;
+        };
+        self.consumer_mut(nack.consumer).pending.remove(entry);
+        true
+    }
+
+    /// An entry that is pending was delivered once more.
+    pub fn redelivered(&mut self, entry: StreamId, now_ms: i64) {
+        if let Some(place) = self.pending.find(entry) {
+            self.pending.update(place, |nack| {
+                nack.delivered_ms = now_ms;
+                nack.deliveries = nack.deliveries.wrapping_add(1);
+            });
+        }
+    }
+
+    /// An entry without a consumer, as files have them; false if it is there.
+    pub(super) fn import_pending(&mut self, entry: StreamId, ms: i64, deliveries: u64) -> bool {
+        let nack = Nack {
+            delivered_ms: ms,
+            deliveries,
+            consumer: ConsumerId::NOBODY,
+        };
+        self.pending.insert(entry, nack)
+    }
+
+    /// The consumer of an entry without one; false if it is not there, or has one.
+    pub(super) fn import_owner(&mut self, entry: StreamId, owner: ConsumerId) -> bool {
+        let Some(place) = self.pending.find(entry) else {
+            return false;
+        };
+        let nobody = self.pending.value(place).consumer == ConsumerId::NOBODY;
+        if nobody {
+            self.pending.update(place, |nack| nack.consumer = owner);
+            self.consumer_mut(owner).pending.insert(entry, ());
+        }
+        nobody
+    }
+
+    /// Bytes, about. O(1).
+    pub(super) fn memory_bytes(&self) -> usize {
+        // An entry is pending in the group and with a consumer; names are short.
+        let pending = self.pending.memory_bytes() + self.pending.len() * size_of::<u64>();
+        size_of::<Group>() + pending + self.consumers.len() * CONSUMER_BYTES
+    }
+
+    /// Frees about `n` things; true when there is nothing left.
+    fn free_step(&mut self, n: usize) -> bool {
+        let mut freed = 0;
+        while freed < n {
+            let keys = self.pending.drop_chunk();
+            if keys > 0 {
+                // Whole chunks of plain numbers go at once.
+                freed += 1 + keys / 16;
+                continue;
+            }
+            if let Some((_, id)) = self.by_name.pop_last() {
+                let consumer = self.consumers[id.0 as usize].take();
+                freed += 1 + consumer.map_or(0, |c| c.pending.len() / 128);
+                continue;
+            }
+            return true;
+        }
+        false
+    }
+
+    fn check_invariants(&self) {
+        self.pending.check_invariants();
+        let mut owned = 0;
+        for consumer in self.consumers() {
+            consumer.pending.check_invariants();
+            owned += consumer.pending.len();
+            let id = self.find(&consumer.name).expect("found by its name");
+            for (entry, ()) in consumer.pending.iter() {
+                let nack = self.pending.get(entry).expect("pending in the group");
+                assert_eq!(nack.consumer, id);
+            }
+        }
+        assert_eq!(owned, self.pending.len());
+        assert_eq!(
+            self.consumers.len(),
+            self.by_name.len() + self.free.len(),
+            "every number is somebody's or free"
+        );
+    }
+}
+
+/// The groups of a stream by name.
+#[derive(Clone, Debug, Default)]
+pub struct Groups(BTreeMap<Box<[u8]>, Box<Group>>);
+
+impl Groups {
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Group)> + '_ {
+        self.0.iter().map(|(name, group)| (&**name, &**group))
+    }
+
+    pub(super) fn get(&self, name: &[u8]) -> Option<&Group> {
+        self.0.get(name).map(|group| &**group)
+    }
+
+    pub(super) fn get_mut(&mut self, name: &[u8]) -> Option<&mut Group> {
+        self.0.get_mut(name).map(|group| &mut **group)
+    }
+
+    pub(super) fn create(&mut self, name: &[u8], last_id: StreamId, entries_read: i64) -> bool {
+        if self.0.contains_key(name) {
+            return false;
+        }
+        self.put(name.into(), Box::new(Group::new(last_id, entries_read)));
+        true
+    }
+
+    pub(super) fn put(&mut self, name: Box<[u8]>, group: Box<Group>) {
+        self.0.insert(name, group);
+    }
+
+    pub(super) fn remove(&mut self, name: &[u8]) -> Option<(Box<[u8]>, Box<Group>)> {
+        self.0.remove_entry(name)
+    }
+
+    pub(super) fn free_effort(&self) -> usize {
+        let first = self.0.values().next();
+        first.map_or(0, |group| self.0.len() * (1 + group.pending.len()))
+    }
+
+    pub(super) fn free_step(&mut self, n: usize) -> bool {
+        while let Some(mut last) = self.0.last_entry() {
+            if !last.get_mut().free_step(n) {
+                return false;
+            }
+            last.remove();
+        }
+        true
+    }
+
+    pub(super) fn check_invariants(&self) {
+        self.0.values().for_each(|group| group.check_invariants());
+    }
+}

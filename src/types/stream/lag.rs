@@ -1,0 +1,81 @@
+//! How far a group is behind its stream: entries that were ever added, less those that it has
+//! read, as far as that can be told after entries were deleted.
+
+use super::{Group, Stream, StreamId};
+
+/// Nobody can tell how many entries were read.
+pub(super) const UNKNOWN: i64 = -1;
+
+impl Stream {
+    /// How many entries were added up to this one, itself included; -1 where deleted ones make
+    /// that a guess.
+    pub fn entries_until(&self, id: StreamId) -> i64 {
+        let body = &*self.0;
+        let added = body.entries_added as i64;
+        if body.entries_added == 0 {
+            return 0;
+        }
+        if body.len == 0 && id <= body.last_id {
+            return added;
+        }
+        if !id.is_zero() && id < body.max_deleted_id {
+            return UNKNOWN;
+        }
+        if id == body.last_id {
+            return added;
+        }
+        if id > body.last_id {
+            return UNKNOWN;
+        }
+        if body.max_deleted_id.is_zero() || body.max_deleted_id < body.first_id {
+            let before = added.wrapping_sub(body.len as i64);
+            if id < body.first_id {
+                return before;
+            }
+            if id == body.first_id {
+                return before.wrapping_add(1);
+            }
+        }
+        UNKNOWN
+    }
+
+    /// Whether an entry behind `from` may have been deleted.
+    pub(super) fn has_gap_from(&self, from: StreamId) -> bool {
+        let body = &*self.0;
+        body.len > 0 && !body.max_deleted_id.is_zero() && from <= body.max_deleted_id
+    }
+
+    /// How many entries the group has yet to read; `None` where that cannot be told.
+    pub fn lag(&self, group: &Group) -> Option<i64> {
+        let body = &*self.0;
+        let added = body.entries_added as i64;
+        if body.entries_added == 0 || body.len == 0 {
+            return Some(0);
+        }
+        if group.last_id < body.first_id && body.max_deleted_id < body.first_id {
+            return Some(body.len as i64);
+        }
+        if group.entries_read != UNKNOWN && !self.has_gap_from(group.last_id) {
+            return Some(added.wrapping_sub(group.entries_read));
+        }
+        match self.entries_until(group.last_id) {
+            UNKNOWN => None,
+            read => Some(added.wrapping_sub(read)),
+        }
+    }
+
+    /// What a group has read once it has read `id`, too, which is behind what it has read.
+    pub fn entries_read_with(&self, group: &Group, id: StreamId) -> i64 {
+        let body = &*self.0;
+        if group.entries_read != UNKNOWN
+            && group.last_id >= body.first_id
+            && !self.has_gap_from(group.last_id)
+        {
+            return group.entries_read.wrapping_add(1);
+        }
+        match body.entries_added {
+            0 => group.entries_read,
+            _ => self.entries_until(id),
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! A stream: an append-only log of entries by ID, with consumer groups that read it.
+//!
+//!     nodes    by the ID of their first entry, in order
+//!     length, last and first ID, greatest deleted ID, entries ever added
+//!     groups   by name, made when there is one
+//!
+//! Invariants
+//!   1. `len` is the weight of all nodes, and no ID is above `last_id`.
+//!   2. `first_id` is that of the first entry that is not deleted; `0-0` in an empty stream.
+//!   3. What is pending in a group belongs to one of its consumers, and is listed there too.
+//!
+//! Cost: append O(fields); by ID two binary searches and a walk within a node; what is trimmed
+//! leaves by whole chunks of nodes, and is freed by who gets it ([`Stream::trim`]).
+#![allow(unsafe_code)]
+
+mod groups;
+mod import;
+mod lag;
+mod measured;
+mod range;
+mod trim;
+
+pub use groups::{Consumer, ConsumerId, Group, Groups, Nack};
+pub use import::{GroupImport, StreamImport};
+pub use range::Range;
+pub use trim::{Bound, Trim};
+
+pub use crate::encodings::idmap::IdMap;
+pub use crate::encodings::stream_id::{GivenId, StreamId};
+pub use crate::encodings::stream_node::Pairs;
+
+use super::{Container, Encoding, Limits, Type, boxed};
+use crate::encodings::listpack::Listpack;
+use crate::encodings::stream_node::{Node, NodeLimits};
+
+/// Names and values of one entry may take so much together.
+pub const ENTRY_BYTES_MAX: usize = 1 << 30;
+
+/// See the module.
+#[derive(Clone)]
+pub struct Stream(Box<Body>);
+
+#[derive(Clone, Default)]
+struct Body {
+    nodes: IdMap<Node>,
+    len: u64,
+    last_id: StreamId,
+    first_id: StreamId,
+    max_deleted_id: StreamId,
+    entries_added: u64,
+    groups: Option<Box<Groups>>,
+}
+
+/// The ID that an entry is to get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewId {
+    /// The present, Unix milliseconds, or what follows the last ID.
+    Now(u64),
+    /// This time, and what follows the last ID of it.
+    Time(u64),
+    Whole(StreamId),
+}
+
+/// Why an entry is not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Its ID is not above the last one.
+    NotAbove,
+    TooLarge,
+}
+
+impl Stream {
+    pub fn new() -> Stream {
+        Stream(Box::default())
+    }
+
+    pub fn last_id(&self) -> StreamId {
+        self.0.last_id
+    }
+
+    /// Of the first entry; `0-0` in an empty stream.
+    pub fn first_id(&self) -> StreamId {
+        self.0.first_id
+    }
+
+    pub fn max_deleted_id(&self) -> StreamId {
+        self.0.max_deleted_id
+    }
+
+    /// Entries that were ever added.
+    pub fn entries_added(&self) -> u64 {
+        self.0.entries_added
+    }
+
+    /// The nodes: ID and listpack of each.
+    pub fn nodes(&self) -> impl Iterator<Item = (StreamId, &[u8])> + '_ {
+        self.0.nodes.iter().map(|(id, node)| (id, node.as_bytes()))
+    }
+
+    /// The nodes from a number on.
+    pub fn nodes_from(&self, n: usize) -> impl Iterator<Item = (StreamId, &[u8])> + '_ {
+        let nodes = &self.0.nodes;
+        let from = nodes.iter_from(nodes.nth(n));
+        from.map(|(id, node)| (id, node.as_bytes()))
+    }
+
+    pub fn node_count(&self) -> usize {
+        self.0.nodes.len()
+    }
+
+    pub fn groups(&self) -> Option<&Groups> {
+        self.0.groups.as_deref()
+    }
+
+    /// A group and the stream around it, which it needs to count by.
+    pub fn group(&self, name: &[u8]) -> Option<&Group> {
+        self.0.groups.as_ref()?.get(name)
+    }
+
+    pub fn group_mut(&mut self, name: &[u8]) -> Option<&mut Group> {
+        self.0.groups.as_mut()?.get_mut(name)
+    }
+
+    /// Gives a group to `act`, beside the stream without its groups; `None`: no such group.
+    pub fn with_group<R>(
+        &mut self,
+        name: &[u8],
+        act: impl FnOnce(&Stream, &mut Group) -> R,
+    ) -> Option<R> {
+        let mut groups = self.0.groups.take()?;
+        let result = groups.get_mut(name).map(|group| act(self, group));
+        self.0.groups = Some(groups);
+        result
+    }
+
+    /// Makes a group; false if it is there.
+    pub fn create_group(&mut self, name: &[u8], last_id: StreamId, entries_read: i64) -> bool {
+        let groups = self.0.groups.get_or_insert_default();
+        groups.create(name, last_id, entries_read)
+    }
+
+    /// Takes a group out; as a stream that holds nothing else, to be freed.
+    pub fn take_group(&mut self, name: &[u8]) -> Option<Stream> {
+        let (name, group) = self.0.groups.as_mut()?.remove(name)?;
+        let mut gone = Stream::new();
+        gone.0.groups.get_or_insert_default().put(name, group);
+        Some(gone)
+    }
+
+    /// The ID that an entry would get; `None`: it may not be added.
+    fn next_id(&self, wanted: NewId) -> Option<StreamId> {
+        let last = self.0.last_id;
+        let id = match wanted {
+            NewId::Now(ms) if ms > last.ms => StreamId::new(ms, 0),
+            NewId::Now(_) => last.next()?,
+            NewId::Time(ms) if ms == last.ms => StreamId::new(ms, last.seq.checked_add(1)?),
+            NewId::Time(ms) => StreamId::new(ms, 0),
+            NewId::Whole(id) => id,
+        };
+        (id > last).then_some(id)
+    }
+
+    /// Adds an entry of at least one pair.
+    pub fn append<'a>(
+        &mut self,
+        wanted: NewId,
+        pairs: impl Pairs<'a>,
+        limits: &Limits,
+    ) -> Result<StreamId, Refused> {
+        let id = self.next_id(wanted).ok_or(Refused::NotAbove)?;
+        let each = pairs.clone().map(|(name, value)| name.len() + value.len());
+        let bytes: usize = each.sum();
+        if bytes > ENTRY_BYTES_MAX {
+            return Err(Refused::TooLarge);
+        }
+        let body = &mut *self.0;
+        let limits = NodeLimits {
+            bytes: limits.stream_node_max_bytes,
+            entries: limits.stream_node_max_entries,
+        };
+        let last = body.nodes.last();
+        match last.filter(|&place| !body.nodes.value(place).is_full(bytes, limits)) {
+            Some(place) => {
+                let node_id = body.nodes.key(place);
+                body.nodes
+                    .update(place, |node| node.append(node_id, id, pairs));
+            }
+            None => _ = body.nodes.insert(id, Node::new(pairs)),
+        }
+        body.len += 1;
+        body.entries_added += 1;
+        body.last_id = id;
+        if body.len == 1 {
+            body.first_id = id;
+        }
+        Ok(id)
+    }
+
+    /// Deletes an entry; false if there is none.
+    pub fn delete(&mut self, id: StreamId) -> bool {
+        let body = &mut *self.0;
+        let Some(place) = body.nodes.floor(id) else {
+            return false;
+        };
+        let node_id = body.nodes.key(place);
+        let node = body.nodes.value(place);
+        let mut cursor = node.cursor(node_id);
+        let found = std::iter::from_fn(|| cursor.next()).find(|entry| entry.id >= id);
+        let Some(entry) = found.filter(|entry| entry.id == id && !entry.deleted) else {
+            return false;
+        };
+        if node.live() == 1 {
+            body.nodes.remove_at(place);
+        } else {
+            body.nodes.update(place, |node| node.delete(entry.at));
+        }
+        body.len -= 1;
+        body.max_deleted_id = body.max_deleted_id.max(id);
+        if body.len == 0 {
+            body.first_id = StreamId::MIN;
+        } else if id == body.first_id {
+            self.find_first();
+        }
+        true
+    }
+
+    /// The first ID after the first entry went.
+    fn find_first(&mut self) {
+        let first = self.range(StreamId::MIN, StreamId::MAX).next();
+        self.0.first_id = first.unwrap_or(StreamId::MAX);
+    }
+
+    pub fn contains(&self, id: StreamId) -> bool {
+        self.range(id, id).next().is_some()
+    }
+
+    /// The ID of the last entry, which may be below `last_id`; `None` in an empty stream.
+    pub fn last_entry(&self) -> Option<StreamId> {
+        self.range_back(StreamId::MIN, StreamId::MAX).next()
+    }
+
+    /// XSETID: what it is given; nothing is checked.
+    pub fn set_id(&mut self, last_id: StreamId, added: Option<u64>, deleted: Option<StreamId>) {
+        let body = &mut *self.0;
+        body.last_id = last_id;
+        body.entries_added = added.unwrap_or(body.entries_added);
+        body.max_deleted_id = deleted.unwrap_or(body.max_deleted_id);
+    }
+
+    /// How many nodes a radix tree of the nodes' IDs has, as XINFO shows it. O(nodes).
+    pub fn radix_nodes(&self) -> usize {
+        radix::nodes(self.0.nodes.iter().map(|(id, _)| id.to_u128()))
+    }
+}
+
+impl Default for Stream {
+    fn default() -> Stream {
+        Stream::new()
+    }
+}
+
+impl Container for Stream {
+    const TYPE: Type = Type::Stream;
+
+    fn into_word(self) -> (Encoding, u64) {
+        (Encoding::Stream, boxed::into_word(self.0))
+    }
+
+    unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
+        assert_eq!(encoding, Encoding::Stream);
+        // SAFETY: as the caller says.
+        Stream(unsafe { boxed::from_word(word) })
+    }
+
+    fn encoding(&self) -> Encoding {
+        Encoding::Stream
+    }
+
+    fn len(&self) -> usize {
+        self.0.len as usize
+    }
+
+    fn check_invariants(&self) {
+        let body = &*self.0;
+        body.nodes.check_invariants();
+        let mut live = 0;
+        for (_, node) in body.nodes.iter() {
+            node.check_invariants();
+            live += node.live();
+        }
+        assert_eq!(live, body.len);
+        let first = self.range(StreamId::MIN, StreamId::MAX).next();
+        assert_eq!(first.unwrap_or(StreamId::MIN), body.first_id);
+        assert!(self.last_entry() <= Some(body.last_id));
+        if let Some(groups) = &body.groups {
+            groups.check_invariants();
+        }
+    }
+
+    fn listpack(&self) -> Option<&Listpack> {
+        None
+    }
+
+    /// As Redis estimates it: a node is one, and so is what is pending in the first group, of
+    /// which the others are taken to have as much.
+    fn free_effort(&self) -> usize {
+        let groups = self.0.groups.as_ref();
+        self.0.nodes.len() + groups.map_or(0, |groups| groups.free_effort())
+    }
+
+    fn free_step(&mut self, n: usize) -> bool {
+        let body = &mut *self.0;
+        let mut freed = 0;
+        while freed < n {
+            freed += match body.nodes.drop_chunk() {
+                0 => break,
+                nodes => nodes,
+            };
+        }
+        match &mut body.groups {
+            Some(groups) if freed < n => groups.free_step(n - freed) && body.nodes.is_empty(),
+            Some(_) => false,
+            None => body.nodes.is_empty(),
+        }
+    }
+}
+
+mod radix;
+
+#[cfg(test)]
+mod tests;

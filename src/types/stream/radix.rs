@@ -1,0 +1,70 @@
+//! The size of a radix tree that is not there: XINFO STREAM tells how many nodes Redis's has.
+//!
+//! In such a tree a node stands for each fork, for each end of a key, and for the bytes between
+//! two of them that no fork consumes; the first byte behind a fork is the fork's own. Keys of one
+//! length make the same tree in whatever order they come.
+
+/// Bytes of a key.
+const KEY: usize = 16;
+
+/// Nodes of the tree of these keys, which ascend; an empty tree has one. O(keys).
+pub(super) fn nodes(keys: impl Iterator<Item = u128>) -> usize {
+    let mut count = 0;
+    // The forks above the last key, by the number of bytes before them.
+    let mut forks: Vec<usize> = Vec::new();
+    let mut last: Option<u128> = None;
+    // What lies between a fork (or the root) and the fork or end below it.
+    let between = |above: Option<usize>, below: usize| match above {
+        Some(above) => usize::from(below - above > 1),
+        None => usize::from(below > 0),
+    };
+    for key in keys {
+        count += 1;
+        let Some(before) = last.replace(key) else {
+            continue;
+        };
+        let shared = (before ^ key).leading_zeros() as usize / 8;
+        let mut below = KEY;
+        while forks.last().is_some_and(|&fork| fork > shared) {
+            let fork = forks.pop();
+            count += between(fork, below);
+            below = fork.unwrap_or(0);
+        }
+        count += between(Some(shared), below);
+        if forks.last() != Some(&shared) {
+            forks.push(shared);
+            count += 1;
+        }
+    }
+    if last.is_none() {
+        return 1;
+    }
+    let mut below = KEY;
+    while let Some(fork) = forks.pop() {
+        count += between(Some(fork), below);
+        below = fork;
+    }
+    count + between(None, below)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encodings::stream_id::StreamId;
+
+    fn of(ids: &[(u64, u64)]) -> usize {
+        let ids = ids.iter().map(|&(ms, seq)| StreamId::new(ms, seq));
+        nodes(ids.map(StreamId::to_u128))
+    }
+
+    #[test]
+    fn sizes_are_those_of_redis() {
+        assert_eq!(of(&[]), 1);
+        assert_eq!(of(&[(1, 0)]), 2);
+        // Seven bytes, a fork, twice eight bytes and an end.
+        assert_eq!(of(&[(1, 0), (2, 0)]), 6);
+        assert_eq!(of(&[(1, 0), (2, 0), (3, 0)]), 8);
+        // A fork at the last byte: the ends follow it at once.
+        assert_eq!(of(&[(1, 0), (1, 1)]), 4);
+    }
+}

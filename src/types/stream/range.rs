@@ -1,0 +1,114 @@
+//! Entries of a stream between two IDs, in either direction.
+
+use super::{IdMap, Stream, StreamId};
+use crate::encodings::idmap::Place;
+use crate::encodings::listpack::Entry;
+use crate::encodings::stream_node::{Cursor, Node};
+
+impl Stream {
+    /// The entries from `start` to `end`, both included, in order.
+    pub fn range(&self, start: StreamId, end: StreamId) -> Range<'_> {
+        let nodes = &self.0.nodes;
+        Range {
+            nodes,
+            // An entry may be in the node that begins before.
+            at: nodes.floor(start).or_else(|| nodes.first()),
+            cursor: None,
+            start,
+            end,
+            back: false,
+            with_deleted: false,
+        }
+    }
+
+    /// The same entries, the last one first.
+    pub fn range_back(&self, start: StreamId, end: StreamId) -> Range<'_> {
+        let nodes = &self.0.nodes;
+        Range {
+            at: nodes.floor(end),
+            back: true,
+            ..self.range(start, end)
+        }
+    }
+}
+
+/// See the module. First the next entry's ID, then its pairs.
+pub struct Range<'a> {
+    nodes: &'a IdMap<Node>,
+    /// The node whose turn is next.
+    at: Option<Place>,
+    cursor: Option<Cursor<'a>>,
+    start: StreamId,
+    end: StreamId,
+    back: bool,
+    with_deleted: bool,
+}
+
+impl<'a> Range<'a> {
+    /// Gives deleted entries, too.
+    pub fn with_deleted(mut self) -> Range<'a> {
+        self.with_deleted = true;
+        self
+    }
+
+    /// The next entry's ID.
+    #[inline]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "pairs follow between two calls"
+    )]
+    pub fn next(&mut self) -> Option<StreamId> {
+        loop {
+            if let Some(cursor) = &mut self.cursor {
+                while let Some(entry) = match self.back {
+                    false => cursor.next(),
+                    true => cursor.prev(),
+                } {
+                    let skipped = entry.deleted && !self.with_deleted;
+                    let (early, late) = (entry.id < self.start, entry.id > self.end);
+                    let is_behind = if self.back { early } else { late };
+                    if is_behind && !skipped {
+                        self.at = None;
+                        self.cursor = None;
+                        return None;
+                    }
+                    if !early && !late && !skipped {
+                        return Some(entry.id);
+                    }
+                }
+            }
+            self.enter_node()?;
+        }
+    }
+
+    #[inline(never)]
+    fn enter_node(&mut self) -> Option<()> {
+        self.cursor = None;
+        let place = self.at?;
+        let (id, node) = (self.nodes.key(place), self.nodes.value(place));
+        if self.back {
+            self.at = self.nodes.prev(place);
+            self.cursor = Some(node.cursor_back(id));
+        } else {
+            if id > self.end {
+                self.at = None;
+                return None;
+            }
+            self.at = self.nodes.next(place);
+            self.cursor = Some(node.cursor(id));
+        }
+        Some(())
+    }
+
+    /// Pairs of the entry under way that are still to come.
+    #[inline]
+    pub fn pairs_left(&self) -> usize {
+        self.cursor.as_ref().map_or(0, Cursor::pairs_left)
+    }
+
+    /// The next name and value of the entry under way.
+    #[inline]
+    pub fn pair(&mut self) -> Option<(Entry<'a>, Entry<'a>)> {
+        self.cursor.as_mut()?.pair()
+    }
+}
