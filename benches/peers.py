@@ -193,6 +193,11 @@ FILLS = {
     "zset": lambda: (command("ZADD", "z:{big}", n, "m:%012d" % n) for n in range(1_000_000)),
     "list": lambda: (command("RPUSH", "mylist", *["xxxxxxxx%d" % n for n in range(100)]) for _ in range(22_000)),
     "stream": lambda: (command("XADD", "x:{big}", "%d-1" % (n + 1), "field", "v:%08d" % n) for n in range(1_000_000)),
+    "bits": lambda: (command("SETBIT", "key:%012d" % n, 7, 1) for n in range(1_000_000)),
+    "hyperloglogs": lambda: (command("PFADD", "log:%d" % (n % 10), *("m:%d" % (n * 100 + at) for at in range(100)))
+                             for n in range(3_000)),
+    "places": lambda: (command("GEOADD", "places", "%.6f" % (n * 0.754877666 % 1 * 80), "%.6f" % (n * 0.569840290 % 1 * 80), "m:%012d" % n)
+                       for n in range(1_000_000)),
     "large": lambda: (command("SET", "big:%012d" % n, "x" * 16384) for n in range(1_000)),
 }
 
@@ -218,6 +223,16 @@ LOADS = [
     ("LPUSH x64", 64, 3_000_000, None, ["-t", "lpush"]),
     ("LPOP x64", 64, 2_000_000, "list", ["LPOP", "mylist"]),
     ("LRANGE 100 x16", 16, 100_000, "list", ["LRANGE", "mylist", "0", "99"]),
+    ("SETBIT x64", 64, 3_000_000, None, [*RANDOM, "SETBIT", "key:__rand_int__", "7", "1"]),
+    ("GETBIT x64", 64, 4_000_000, "bits", [*RANDOM, "GETBIT", "key:__rand_int__", "7"]),
+    ("PFADD x64", 64, 3_000_000, "hyperloglogs", [*RANDOM, "PFADD", "log:0", "m:__rand_int__"]),
+    ("PFCOUNT x64", 64, 3_000_000, "hyperloglogs", ["PFCOUNT", "log:0"]),
+    ("PFCOUNT of 10", 1, 30_000, "hyperloglogs", ["PFCOUNT", *("log:%d" % n for n in range(10))]),
+    # Places in a square of 80 degrees, and those of them in a circle of 44 km: about a hundred.
+    ("GEOADD x64", 64, 1_000_000, None,
+     ["-r", "80000000", "GEOADD", "places", "__rand_int__e-6", "__rand_int__e-6", "m:__rand_int__"]),
+    ("GEOSEARCH 100", 16, 50_000, "places",
+     ["-r", "79000000", "GEOSEARCH", "places", "FROMLONLAT", "__rand_int__e-6", "40", "BYRADIUS", "44", "km"]),
     ("XADD x64", 64, 1_500_000, None, ["XADD", "stream", "*", "field", "value"]),
     ("XADD MAXLEN ~ x64", 64, 1_500_000, None, ["XADD", "stream", "MAXLEN", "~", "1000", "*", "field", "value"]),
     ("XRANGE 100 x16", 16, 100_000, "stream", ["XRANGE", "x:{big}", "500-0", "+", "COUNT", "100"]),
@@ -307,6 +322,16 @@ def around_the_middle(n, *words):
     return [command(*(text if word == "ELEMENT" else word for word in words)) for text in picked]
 
 
+def bitmaps(n):
+    """Two of random bytes and one of a single bit, four bytes for each of the elements."""
+    noise = [random.Random(seed).randbytes(n * 4) for seed in (1, 2)]
+    return [command("SET", "a", noise[0]), command("SET", "b", noise[1]), command("SETBIT", "c", n * 32 - 1, 1)]
+
+
+def hundred(*words):
+    return lambda n: [command(*words)] * 100
+
+
 def five(*words):
     return lambda n: [command(*words)] * 5
 
@@ -351,6 +376,13 @@ BIG = [
     ("ZADD descending", 64, nothing, lambda n: zadds(range(n, 0, -1))),
     ("ZADD random", 64, nothing, lambda n: zadds(shuffled(n))),
     ("XREADGROUP, XACK", 64, entries_and_group, read_and_acknowledged),
+    ("BITCOUNT", 1, bitmaps, hundred("BITCOUNT", "a")),
+    ("BITCOUNT BIT", 1, bitmaps, hundred("BITCOUNT", "a", "3", "-5", "BIT")),
+    ("BITPOS", 1, bitmaps, hundred("BITPOS", "c", "1")),
+    ("BITOP AND", 1, bitmaps, hundred("BITOP", "AND", "d", "a", "b", "c")),
+    ("BITOP OR", 1, bitmaps, hundred("BITOP", "OR", "d", "a", "b", "c")),
+    ("BITOP XOR", 1, bitmaps, hundred("BITOP", "XOR", "d", "a", "b", "c")),
+    ("BITOP NOT", 1, bitmaps, hundred("BITOP", "NOT", "d", "a")),
     ("ZADD moved", 64, lambda n: zadds(range(n)), lambda n: zadds(shuffled(n))),
 ]
 

@@ -8,6 +8,7 @@ mod aof;
 mod commands;
 mod config;
 mod glob;
+mod hyperloglog;
 mod input;
 mod packed;
 mod rdb;
@@ -20,6 +21,7 @@ pub use aof::aof;
 pub use commands::commands;
 pub use config::config;
 pub use glob::glob;
+pub use hyperloglog::hyperloglog;
 pub use packed::{intset, listpack};
 pub use rdb::{dump, rdb};
 pub use request::request;
@@ -85,6 +87,29 @@ mod tests {
     #[test]
     fn intsets_are_refused_or_sound() {
         run(intset, 20_000, 40, &[0, 1, 2, 4, 8, 0xff]);
+    }
+
+    #[test]
+    fn hyperloglogs_are_refused_or_sound() {
+        run(hyperloglog, 20_000, 40, &[0, 0x3f, 0x7f, 0x80, 0x84, 0xff]);
+    }
+
+    /// Runs that make up all registers, which chance does not find.
+    #[test]
+    fn whole_hyperloglogs_stay_sound() {
+        for seed in 0..=255u8 {
+            let max = [40, 90, 255][usize::from(seed % 3)];
+            let runs = [0x80 | seed, 0x7f, 0xfe - (seed & 3)];
+            hyperloglog(&[&[max, 39][..], &runs].concat());
+            hyperloglog(
+                &[
+                    &[max, 39][..],
+                    &[0x7f - (seed & 0x3f), 0xff],
+                    &vec![seed & 0x3f; 99],
+                ]
+                .concat(),
+            );
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub fn accepted(
     let name = String::from_utf8_lossy(&args[0]).to_lowercase();
     let of_peer = match peer {
         Peer::Redis7 => OF_REDIS_7,
+        Peer::Valkey9 => OF_VALKEY,
         _ => &[],
     };
     ACCEPTED
@@ -267,6 +268,36 @@ const OF_REDIS_7: &[Accepted] = &[
         reason: "as ZCOUNT",
     },
     Accepted {
+        command: "geopos",
+        is_it: same_positions,
+        reason: "7.0 prints positions with 17 digits behind the point",
+    },
+    Accepted {
+        command: "geosearch",
+        is_it: same_positions,
+        reason: "as GEOPOS",
+    },
+    Accepted {
+        command: "georadius",
+        is_it: same_positions,
+        reason: "as GEOPOS",
+    },
+    Accepted {
+        command: "georadius_ro",
+        is_it: same_positions,
+        reason: "as GEOPOS",
+    },
+    Accepted {
+        command: "georadiusbymember",
+        is_it: same_positions,
+        reason: "as GEOPOS",
+    },
+    Accepted {
+        command: "georadiusbymember_ro",
+        is_it: same_positions,
+        reason: "as GEOPOS",
+    },
+    Accepted {
         command: "sort",
         is_it: sorts_numbers,
         reason: "7.0 reads hexadecimal, and remembers an earlier number out of range",
@@ -277,6 +308,62 @@ const OF_REDIS_7: &[Accepted] = &[
         reason: "as SORT",
     },
 ];
+
+/// Where Valkey answers otherwise than Redis, which russet follows.
+const OF_VALKEY: &[Accepted] = &[
+    Accepted {
+        command: "geosearch",
+        is_it: same_refusal_in_other_words,
+        reason: "the refusals of Redis do not speak of BYPOLYGON, and name no member",
+    },
+    Accepted {
+        command: "geosearchstore",
+        is_it: same_refusal_in_other_words,
+        reason: "as GEOSEARCH",
+    },
+    Accepted {
+        command: "geosearch",
+        is_it: same_positions,
+        reason: "Valkey prints positions with 17 digits behind the point",
+    },
+];
+
+fn same_refusal_in_other_words(_: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
+    let (Reply::Error(expected), Reply::Error(got)) = (expected, got) else {
+        return false;
+    };
+    let pairs: [(&[u8], &[u8]); 2] = [
+        (
+            b"ERR exactly one of BYRADIUS, BYBOX and BYPOLYGON can",
+            b"ERR exactly one of BYRADIUS and BYBOX can",
+        ),
+        (
+            b"ERR member ",
+            b"ERR could not decode requested zset member",
+        ),
+    ];
+    let is_pair =
+        |&(theirs, ours): &(&[u8], &[u8])| expected.starts_with(theirs) && got.starts_with(ours);
+    pairs.iter().any(is_pair)
+}
+
+/// The same numbers, to the 17th digit behind the point.
+fn same_positions(_: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
+    match (expected, got) {
+        (Reply::Array(expected), Reply::Array(got)) => {
+            let mut pairs = expected.iter().zip(got);
+            expected.len() == got.len() && pairs.all(|(a, b)| a == b || same_positions(&[], a, b))
+        }
+        (Reply::Bulk(expected), Reply::Bulk(got))
+        | (Reply::Double(expected), Reply::Double(got)) => {
+            let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<f64>().ok();
+            let (expected, got) = (number(expected), number(got));
+            let pair = expected.zip(got);
+            pair.is_some_and(|(a, b)| (a - b).abs() < 1e-15 * a.abs().max(1.0))
+        }
+        _ => false,
+    }
+}
 
 fn far_timeout(_: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
     *expected == Reply::Error(b"ERR timeout is negative".to_vec())

@@ -16,7 +16,7 @@
 //! Spaces part the pieces; brackets need none. What comes out is mostly valid; `mutate`
 //! adds the mistakes that any command can be called with.
 
-use crate::{random::Random, words};
+use crate::{pools::RUNS, random::Random, words};
 
 /// A parsed line.
 #[derive(Debug, Clone)]
@@ -265,6 +265,19 @@ fn tame(args: &mut Vec<Vec<u8>>) {
         b"client" | b"hello" => args
             .iter_mut()
             .for_each(|arg| arg.retain(|&byte| byte != 0)),
+        // Runs of a HyperLogLog that are cut off: Redis reads beyond the end.
+        b"append" | b"setrange" if args.len() > 2 && args[1].starts_with(b"p") => {
+            let value = args.last_mut().expect("there are three");
+            if !RUNS.contains(&value.as_slice()) {
+                *value = b"\x80".to_vec();
+            }
+        }
+        // Around a middle beyond the map's end Valkey searches nowhere in particular.
+        b"geosearch" | b"geosearchstore" if has(args, b"bypolygon") => {
+            if middle_is_off_the_map(args) {
+                args.truncate(1);
+            }
+        }
         // A single random member would leave the servers in different states.
         b"spop" if args.len() == 2 => args.push(b"100000".to_vec()),
         // A cursor of one server means nothing to another.
@@ -303,6 +316,11 @@ fn tame(args: &mut Vec<Vec<u8>>) {
         b"zadd" | b"sadd" if args.len() > 1 && args[1] == b"l3" => args[1] = b"l2".to_vec(),
         _ => {}
     }
+    // Valkey takes no hexadecimal numbers.
+    if name.starts_with(b"geo") {
+        let hexadecimal = args.iter_mut().filter(|arg| arg.starts_with(b"0x"));
+        hexadecimal.for_each(|arg| *arg = b"16".to_vec());
+    }
     if name == b"setbit" || name == b"bitfield" {
         for arg in args
             .iter_mut()
@@ -311,6 +329,27 @@ fn tame(args: &mut Vec<Vec<u8>>) {
             *arg = b"4294967296".to_vec();
         }
     }
+}
+
+/// Whether the middle of a polygon's vertices lies nearer to a pole than anything can.
+fn middle_is_off_the_map(args: &[Vec<u8>]) -> bool {
+    let at = args
+        .iter()
+        .position(|arg| arg.eq_ignore_ascii_case(b"bypolygon"));
+    let number = |arg: &Vec<u8>| {
+        let text = std::str::from_utf8(arg).ok()?;
+        text.parse::<f64>().ok()
+    };
+    let mut numbers = args[at.unwrap_or(0) + 1..].iter().map_while(number);
+    let vertices = numbers.next().unwrap_or(0.0).min(100.0) as usize;
+    let degrees: Vec<f64> = numbers.take(vertices * 2).map(f64::to_radians).collect();
+    let (mut x, mut y, mut z) = (0.0, 0.0, 0.0);
+    for vertex in degrees.chunks_exact(2) {
+        x += vertex[1].cos() * vertex[0].cos();
+        y += vertex[1].cos() * vertex[0].sin();
+        z += vertex[1].sin();
+    }
+    f64::atan2(z, x.hypot(y)).to_degrees().abs() > 85.0
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ pub const EVEN: &[(&str, Words)] = &[
             b"s*", b"h*->a", b"nosort", b"s1", b"*", b"h*->", b"w_*", b"*->x",
         ],
     ),
+    ("RUNS", RUNS),
     ("UNIT", &[b"m", b"km", b"ft", b"mi", b"KM", b"xx"]),
     (
         "ID",
@@ -102,23 +103,67 @@ pub const BORDERED: &[(&str, Words, Words, usize)] = &[
     ),
     (
         "LON",
-        &[b"13.361389", b"15.087269", b"-122.4", b"2.35"],
-        &[b"180", b"181", b"-181", b"nan", b"abc"],
+        &[
+            b"13.361389",
+            b"15.087269",
+            b"-122.4",
+            b"2.35",
+            b"0",
+            b"179.99",
+            b"-179.99",
+            b"90",
+        ],
+        &[
+            b"180",
+            b"-180",
+            b"181",
+            b"-181",
+            b"nan",
+            b"abc",
+            b"inf",
+            b"1e308",
+            b"180.0000001",
+        ],
         8,
     ),
     (
         "LAT",
-        &[b"38.115556", b"37.502669", b"37.77", b"48.85"],
-        &[b"85.06", b"-86", b"nan", b"abc"],
+        &[
+            b"38.115556",
+            b"37.502669",
+            b"37.77",
+            b"48.85",
+            b"0",
+            b"84.9",
+            b"-67.5",
+            b"-84",
+        ],
+        &[
+            b"85.05112878",
+            b"-85.05112878",
+            b"85.05112879",
+            b"85.06",
+            b"-86",
+            b"nan",
+            b"abc",
+            b"-inf",
+        ],
         8,
     ),
     (
         "RADIUS",
-        &[b"100", b"200", b"10000", b"1"],
-        &[b"-1", b"abc", b"0", b"nan"],
+        &[
+            b"100", b"200", b"10000", b"1", b"1500", b"5000", b"20100", b"2.5",
+        ],
+        &[
+            b"-1", b"abc", b"0", b"nan", b"inf", b"1e300", b"1e-9", b"-0", b"",
+        ],
         8,
     ),
 ];
+
+/// Whole runs of a sparse HyperLogLog.
+pub const RUNS: Words = &[b"\x00", b"\x80", b"\x84\x84", b"\x3f\x00\x80", b"\xff"];
 
 /// Text that a parser of numbers or options stumbles over.
 const STRANGE: Words = &[

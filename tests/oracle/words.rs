@@ -18,6 +18,18 @@ pub fn pick(vocabulary: &str, random: &mut Random, args: &mut Vec<Vec<u8>>) {
         "MANYM" => many(random, args, |n| vec![n]),
         "MANYFV" => many(random, args, |n| vec![n.clone(), n]),
         "MANYSM" => many(random, args, |n| vec![n.len().to_string().into_bytes(), n]),
+        "MANYG" => many(random, args, |n| {
+            // Several members stand on each of these places.
+            let digits: usize = n[1..].iter().fold(0, |n, d| n * 10 + usize::from(d - b'0'));
+            let degrees = |n: usize, most: usize| {
+                format!("{}.{}", n as i64 - most as i64 / 2, n % 10).into_bytes()
+            };
+            vec![
+                degrees(digits * 37 % 359, 358),
+                degrees(digits * 11 % 169, 168),
+                n,
+            ]
+        }),
         "MANYI" => {
             let count = random.pick(&[20usize, 130, 520, 600]);
             args.extend((0..*count).map(|n| (n * 37).to_string().into_bytes()));

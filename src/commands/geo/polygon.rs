@@ -182,17 +182,15 @@ fn bounds_of(vertices: &[Position]) -> Bounds {
     Bounds { min, max }
 }
 
+/// The direction of the sum of the vertices' vectors.
 fn centroid_of(vertices: &[Position]) -> Position {
-    use super::earth::RADIUS_M;
     let (mut x, mut y, mut z) = (0.0, 0.0, 0.0);
     for vertex in vertices {
         let (lon, lat) = (radians(vertex.longitude), radians(vertex.latitude));
-        x += RADIUS_M * lat.cos() * lon.cos();
-        y += RADIUS_M * lat.cos() * lon.sin();
-        z += RADIUS_M * lat.sin();
+        x += lat.cos() * lon.cos();
+        y += lat.cos() * lon.sin();
+        z += lat.sin();
     }
-    let n = vertices.len() as f64;
-    (x, y, z) = (x / n, y / n, z / n);
     Position {
         longitude: degrees(f64::atan2(y, x)),
         latitude: degrees(f64::atan2(z, (x * x + y * y).sqrt())),

@@ -160,3 +160,132 @@ pub(super) fn to_zset(
     let sorted = elements.iter().map(|(score, member)| (*score, &member[..]));
     Zset::from_sorted(sorted, limits)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Container;
+    use proptest::prelude::*;
+
+    fn position() -> impl Strategy<Value = Position> {
+        let degrees = |most: f64| prop_oneof![-most..most, (-8..=8i32).prop_map(f64::from)];
+        (degrees(180.0), degrees(85.05)).prop_map(|(longitude, latitude)| Position {
+            longitude,
+            latitude,
+        })
+    }
+
+    fn zset_of(positions: &[Position], limits: &Limits) -> Zset {
+        let mut zset = Zset::new_for(1, 1, limits);
+        for (i, position) in positions.iter().enumerate() {
+            zset.set(format!("m{i}").as_bytes(), position.score(), limits);
+        }
+        zset
+    }
+
+    /// All members, held against the area one by one, by name.
+    fn brute_force(zset: &Zset, area: &Area) -> Vec<(Vec<u8>, f64)> {
+        let within = |(score, member): (f64, crate::types::Entry<'_>)| {
+            let distance = area.distance_within(Position::of_score(score))?;
+            Some((member.to_vec(), distance))
+        };
+        let mut all: Vec<_> = zset.iter().filter_map(within).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
+    fn named(found: &[Found<'_>]) -> Vec<(Vec<u8>, f64)> {
+        let name = |one: &Found<'_>| (one.member.entry().to_vec(), one.distance_m);
+        found.iter().map(name).collect()
+    }
+
+    fn area() -> impl Strategy<Value = Area> {
+        let length = prop_oneof![0.0..5e4f64, 0.0..2e6f64, 0.0..3e7f64];
+        let circle = (position(), length.clone()).prop_map(|(at, radius)| Area::circle(at, radius));
+        let rectangle = (position(), length.clone(), length)
+            .prop_map(|(at, width, height)| Area::rectangle(at, width, height, 1.0));
+        let polygon = prop::collection::vec(position(), 3..12).prop_map(|all| Area::polygon(&all));
+        prop_oneof![circle, rectangle, polygon]
+    }
+
+    /// Whether the area lies so that Redis's squares hold all of it: not over a pole or the date
+    /// line, and not reaching around the earth.
+    fn is_held_by_its_squares(area: &Area) -> bool {
+        let bounds = area.bounds();
+        bounds.min.is_valid()
+            && bounds.max.is_valid()
+            && bounds.max.latitude < 80.0
+            && bounds.min.latitude > -80.0
+            && bounds.max.longitude < 180.0
+            && bounds.max.longitude - bounds.min.longitude < 90.0
+    }
+
+    proptest! {
+        #[test]
+        fn a_search_finds_what_lies_in_the_area(
+            positions in prop::collection::vec(position(), 0..300),
+            area in area(),
+            packed in any::<bool>(),
+        ) {
+            let limits = Limits {
+                zset_max_listpack_entries: if packed { 1000 } else { 0 },
+                ..Limits::default()
+            };
+            let zset = zset_of(&positions, &limits);
+            prop_assert_eq!(zset.is_table(), !packed);
+            let all = brute_force(&zset, &area);
+            let mut found = named(&search(&zset, &area, Order::AsFound, Wanted::All));
+            found.sort_by(|a, b| a.0.cmp(&b.0));
+            if is_held_by_its_squares(&area) {
+                prop_assert_eq!(&found, &all);
+            }
+            // Nothing twice, and nothing that lies outside.
+            prop_assert!(found.windows(2).all(|pair| pair[0].0 < pair[1].0));
+            prop_assert!(found.iter().all(|one| all.contains(one)));
+        }
+
+        #[test]
+        fn the_nearest_are_the_first_of_all(
+            positions in prop::collection::vec(position(), 1..200),
+            area in area(),
+            count in 1usize..50,
+        ) {
+            let zset = zset_of(&positions, &Limits::default());
+            let distances = |order, wanted| -> Vec<f64> {
+                let found = search(&zset, &area, order, wanted);
+                found.iter().map(|one| one.distance_m).collect()
+            };
+            let mut all = distances(Order::AsFound, Wanted::All);
+            let any = distances(Order::AsFound, Wanted::Any(count));
+            prop_assert_eq!(&any[..], &all[..count.min(all.len())]);
+            all.sort_by(f64::total_cmp);
+            prop_assert_eq!(&distances(Order::Nearest, Wanted::All), &all);
+            let first = distances(Order::Nearest, Wanted::First(count));
+            prop_assert_eq!(&first[..], &all[..count.min(all.len())]);
+            all.reverse();
+            let farthest = distances(Order::Farthest, Wanted::First(count));
+            prop_assert_eq!(&farthest[..], &all[..count.min(all.len())]);
+        }
+    }
+
+    #[test]
+    fn what_was_found_becomes_a_sorted_set() {
+        let limits = Limits::default();
+        let at = |longitude, latitude| Position {
+            longitude,
+            latitude,
+        };
+        let zset = zset_of(&[at(1.0, 1.0), at(2.0, 2.0), at(50.0, 50.0)], &limits);
+        let area = Area::circle(at(2.0, 2.0), 1e6);
+        let found = search(&zset, &area, Order::AsFound, Wanted::All);
+        let by_hash = to_zset(&found, false, 1000.0, &limits);
+        assert_eq!(
+            (by_hash.len(), by_hash.score(b"m0")),
+            (2, zset.score(b"m0"))
+        );
+        let by_distance = to_zset(&found, true, 1000.0, &limits);
+        let m0 = by_distance.score(b"m0").expect("it was found");
+        assert!((157.0..158.0).contains(&m0), "{m0}");
+        by_distance.check_invariants();
+    }
+}

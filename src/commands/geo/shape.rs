@@ -6,11 +6,13 @@ use super::polygon::Polygon;
 use crate::encodings::geohash::{Bounds, Position};
 
 /// A shape somewhere on the map.
+#[derive(Debug)]
 pub(super) struct Area {
     origin: Origin,
     form: Form,
 }
 
+#[derive(Debug)]
 enum Form {
     Circle {
         radius_m: f64,

@@ -2,7 +2,9 @@
 
 use super::{check, store};
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
-use crate::encodings::hyperloglog::{self, DENSE_BYTES, Form, add_dense, empty, invalidate};
+use crate::encodings::hyperloglog::{
+    self, DENSE_BYTES, Form, add_dense, empty, invalidate, raises,
+};
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 
@@ -24,11 +26,13 @@ fn pfadd(call: &mut Call<'_>) -> CommandResult {
     let place = call.db.place(key);
     let old = place.string()?.map(check).transpose()?;
     let (mut updated, mut outcome): (_, CommandResult) = (0, Ok(()));
-    if let Some((_, Form::Dense)) = old {
-        let hll = place.grow(DENSE_BYTES);
-        let added = elements.iter().filter(|element| add_dense(hll, element));
-        updated = added.count();
-        if updated > 0 {
+    if let Some((text, Form::Dense)) = old {
+        // One that has seen much is rarely changed, and looked at more cheaply.
+        if let Some(first) = elements.iter().position(|element| raises(text, element)) {
+            let hll = place.grow(DENSE_BYTES);
+            let changing = elements.from(first);
+            let added = changing.iter().filter(|element| add_dense(hll, element));
+            updated = added.count();
             invalidate(hll);
         }
     } else {

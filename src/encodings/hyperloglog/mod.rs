@@ -21,6 +21,8 @@ mod hash;
 mod registers;
 mod selftest;
 mod sparse;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
 pub use registers::Registers;
 pub use selftest::self_test;
@@ -100,6 +102,13 @@ fn cache_mut(hll: &mut [u8]) -> &mut [u8; 8] {
     bytes.expect("a header's length is checked by `form`")
 }
 
+/// Whether adding an element to a dense one would change a register. O(1).
+#[inline]
+pub fn raises(hll: &[u8], element: &[u8]) -> bool {
+    let (index, value) = hash::register_of(element);
+    dense::is_lower(&hll[HEADER_BYTES..], index, value)
+}
+
 /// Adds an element to a dense one; whether a register changed. O(1).
 pub fn add_dense(hll: &mut [u8], element: &[u8]) -> bool {
     let (index, value) = hash::register_of(element);
@@ -151,10 +160,12 @@ pub fn to_dense(hll: &[u8]) -> Result<Vec<u8>, Damaged> {
 
 /// The estimated cardinality, computed anew. O(registers).
 pub fn count(hll: &[u8]) -> Result<u64, Damaged> {
-    let histogram = match hll[FORM_AT] {
-        0 => dense::histogram(&hll[HEADER_BYTES..]),
-        _ => sparse::histogram(&hll[HEADER_BYTES..])?,
-    };
+    if hll[FORM_AT] == 0 {
+        let mut registers = Registers::new();
+        registers.merge(hll)?;
+        return Ok(registers.count());
+    }
+    let histogram = sparse::histogram(&hll[HEADER_BYTES..])?;
     Ok(estimate::cardinality(&histogram))
 }
 

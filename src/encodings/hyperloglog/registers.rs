@@ -18,20 +18,18 @@ impl Registers {
     /// Raises each register to that of a HyperLogLog; the first ones may be raised before it
     /// is found to be damaged. O(registers).
     pub fn merge(&mut self, hll: &[u8]) -> Result<(), Damaged> {
-        let registers = &hll[HEADER_BYTES..];
         match hll[FORM_AT] {
             0 => {
-                dense::merge_into(&mut self.0, registers);
+                dense::merge_into(&mut self.0, hll);
                 Ok(())
             }
-            _ => sparse::merge_into(&mut self.0, registers),
+            _ => sparse::merge_into(&mut self.0, &hll[HEADER_BYTES..]),
         }
     }
 
     /// The estimated number of different elements. O(registers).
     pub fn count(&self) -> u64 {
-        let (words, _) = self.0.as_chunks();
-        estimate::cardinality(&dense::histogram_of(words.iter().copied()))
+        estimate::cardinality(&dense::histogram_of(&self.0))
     }
 
     pub fn values(&self) -> &[u8; REGISTERS] {

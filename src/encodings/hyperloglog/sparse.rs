@@ -162,11 +162,8 @@ pub(super) fn merge_into(values: &mut [u8; REGISTERS], runs: &[u8]) -> Result<()
     while at < runs.len() {
         let run = Run::read(runs, at).ok_or(Damaged)?;
         if run.value > 0 {
-            // As in Redis, what follows the last register is not looked at any more.
-            let Some(values) = values.get_mut(first..first + run.len) else {
-                break;
-            };
-            for value in values {
+            let values = values.get_mut(first..first + run.len);
+            for value in values.ok_or(Damaged)? {
                 *value = run.value.max(*value);
             }
         }

@@ -1,0 +1,57 @@
+//! HyperLogLogs of foreign bytes: refused, or every form of them says the same.
+
+use super::input::Input;
+use crate::encodings::hyperloglog::{
+    Form, Registers, add, count, describe_runs, empty, form, to_dense,
+};
+
+/// What is accepted counts alike in both forms, and elements change both alike; what is
+/// damaged is refused by all who read it to the end.
+pub fn hyperloglog(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let (bytes_max, elements) = (usize::from(input.byte()), input.byte() % 40);
+    let mut hll = match form(input.rest()) {
+        Some(_) => bytes[2..].to_vec(),
+        None => {
+            // As runs behind a header, so that most inputs get that far.
+            let mut hll = empty();
+            hll.truncate(16);
+            hll.extend(bytes.iter().skip(2));
+            hll
+        }
+    };
+    let sound = match count(&hll) {
+        Ok(cardinality) => {
+            let mut registers = Registers::new();
+            assert_eq!(registers.merge(&hll), Ok(()));
+            assert_eq!(registers.count(), cardinality);
+            true
+        }
+        Err(_) => {
+            assert!(Registers::new().merge(&hll).is_err());
+            assert!(to_dense(&hll).is_err());
+            false
+        }
+    };
+    if form(&hll) == Some(Form::Sparse) {
+        let _ = describe_runs(&hll);
+    }
+    let mut dense = if sound { to_dense(&hll).ok() } else { None };
+    for element in 0..elements {
+        let element = [element, bytes.len() as u8];
+        // Runs are read as far as the element's register: damage behind it is not met.
+        let added = add(&mut hll, &element, bytes_max);
+        if let Some(dense) = &mut dense {
+            assert_eq!(added, add(dense, &element, bytes_max));
+        }
+    }
+    if let Some(dense) = dense {
+        assert_eq!(count(&hll), count(&dense));
+        let (mut ours, mut theirs) = (Registers::new(), Registers::new());
+        assert_eq!(ours.merge(&hll), Ok(()));
+        assert_eq!(theirs.merge(&dense), Ok(()));
+        assert!(ours == theirs);
+        assert_eq!(ours.raise_all(&mut hll, bytes_max), Ok(()));
+        assert_eq!(count(&hll), count(&dense));
+    }
+}
