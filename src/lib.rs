@@ -23,6 +23,8 @@ mod keyspace;
 
 mod persistence;
 
+mod scripting;
+
 mod server;
 
 mod commands;

@@ -52,6 +52,7 @@ pub fn table() -> Vec<&'static [Spec]> {
         generic::SPECS,
         hash::SPECS,
         list::SPECS,
+        scripting::SPECS,
         set::SPECS,
         sorted_set::SPECS,
         string::SPECS,

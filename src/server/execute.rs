@@ -170,7 +170,8 @@ impl World<'_> {
             server.stats.command_ticks += ticks;
         }
         server.count_call(id, ticks, failed);
-        if ticks >= server.slow_ticks {
+        // Of a script the whole is told.
+        if ticks >= server.slow_ticks && origin != Origin::Script {
             server.note_slow(client, spec, args, ticks);
         }
     }

@@ -108,6 +108,12 @@ impl Writer {
         self.string(value);
     }
 
+    /// A library of functions.
+    pub fn function(&mut self, code: &[u8]) {
+        self.out.push(opcode::FUNCTION2);
+        self.string(code);
+    }
+
     /// The keys of another database follow; how many, and how many of them expire, is told
     /// once.
     pub fn select(&mut self, db: DbIndex, sizes: Option<(usize, usize)>) {

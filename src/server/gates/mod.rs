@@ -1,11 +1,15 @@
 //! The gates that refuse, once and in Redis's order:
 //!
-//! allowed at all -> authenticated -> memory -> disk -> pub/sub context -> loading -> transaction -> monitor
+//! allowed at all -> authenticated -> memory -> disk -> pub/sub context -> loading -> busy
+//!     -> transaction -> monitor
 //!
 //! They see the row, the arguments, the client and who asks ([`Asked`]); what Redis leaves out
 //! for commands of a transaction is left out here. A server in no special state has none
 //! that concerns a plain command: [`Interest`] tells by one test which rows must be looked
 //! at, so that a limit or a password costs the others nothing.
+//! What a script runs has gates of its own ([`script`]).
+
+pub(super) mod script;
 
 use super::Server;
 use super::call::Spec;
@@ -56,7 +60,7 @@ impl Interest {
             false => Flags::empty(),
         };
         Interest {
-            all: server.is_loading(),
+            all: server.is_loading() || server.scripting.is_busy(),
             // What a container runs is decided by the subcommand.
             flags: Flags::PROTECTED
                 .union(Flags::CONTAINER)
@@ -126,6 +130,9 @@ pub(super) fn check(world: &mut World<'_>, asked: Asked<'_>) -> Result<(), Comma
     }
     if world.server.is_loading() && !spec.flags.contains(Flags::LOADING) {
         return Err(CommandError::Loading);
+    }
+    if world.server.scripting.is_busy() && !spec.flags.contains(Flags::ALLOW_BUSY) {
+        return Err(world.server.scripting.busy_error());
     }
     if flags.contains(ClientFlags::MULTI) && spec.flags.contains(Flags::NO_MULTI) {
         return Err(CommandError::Text(
