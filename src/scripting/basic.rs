@@ -266,7 +266,7 @@ fn getfenv(f: Frame<'_>) -> Returned {
 
 /// `setfenv(...)`: a function keeps the globals it has.
 fn setfenv(_: Frame<'_>) -> Returned {
-    Err(Raise::text(guard::READONLY))
+    Err(Raise::Plain(guard::READONLY.into()))
 }
 
 /// `collectgarbage(what)`: a script can ask how much there is and let it be collected; it
@@ -373,12 +373,16 @@ pub fn error_handler(f: Frame<'_>) -> Returned {
         other => other,
     };
     let protected = guard::is_protected(f.stack, 1);
-    if let Some(place) = place
-        && !protected
-    {
-        f.push_bytes(&place.source);
+    if !protected {
+        // A tail call leaves no place behind: the script itself is one.
+        let place = place.filter(|place| !place.is_native);
+        let (source, line) = match &place {
+            Some(place) => (place.source.as_slice(), place.line),
+            None => (f.machine.chunk.get().to_bytes(), 1),
+        };
+        f.push_bytes(source);
         f.set_field(1, "source");
-        f.push_number(f64::from(place.line));
+        f.push_number(f64::from(line));
         f.set_field(1, "line");
     }
     Ok(1)

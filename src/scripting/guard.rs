@@ -97,7 +97,7 @@ pub fn is_protected(stack: Stack, at: i32) -> bool {
 /// The refusal of a change of the argument at `at`, if it is protected.
 pub fn check_writable(stack: Stack, at: i32) -> Result<(), Raise> {
     match is_protected(stack, at) {
-        true => Err(Raise::text(READONLY)),
+        true => Err(Raise::Plain(READONLY.into())),
         false => Ok(()),
     }
 }

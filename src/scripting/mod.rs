@@ -24,6 +24,7 @@ mod guard;
 mod host;
 mod libraries;
 mod lua;
+mod number;
 mod register;
 mod sandbox;
 mod scripts;

@@ -54,6 +54,10 @@ fn insert(f: Frame<'_>) -> Returned {
         3 => {
             let at = f.int_argument(2)?;
             let end = (len + 1).max(at);
+            // Lua 5.1 would move what is between, however far away.
+            if end - at > len + 1_000_000 {
+                return Err(Raise::Argument(2, "position out of bounds".into()));
+            }
             for i in (at + 1..=end).rev() {
                 f.raw_get_number(1, i - 1);
                 f.raw_set_number(1, i);

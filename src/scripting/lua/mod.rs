@@ -85,6 +85,8 @@ pub struct Machine {
     pub spans: RefCell<Vec<crate::resp::Span>>,
     /// Where the sequence of `math.random` is, one more than its state; 0: it has not begun.
     pub random: Cell<u64>,
+    /// What `cjson` has been told.
+    pub json: Cell<super::cjson::Config>,
     /// What its code is called.
     pub chunk: Cell<&'static CStr>,
     /// What a library registers while it is loaded.
@@ -108,6 +110,7 @@ impl Lua {
             spans: RefCell::default(),
             chunk: Cell::new(c"=?"),
             random: Cell::new(0),
+            json: Cell::default(),
             registering: RefCell::new(None),
         });
         let data = ptr::from_ref::<Machine>(&machine).cast_mut().cast();
