@@ -110,7 +110,7 @@ impl<'c> Iterator for Prototypes<'c> {
 }
 
 /// Functions that give one value, whoever calls them.
-const SINGLE: [&[u8]; 22] = [
+const SINGLE: [&[u8]; 30] = [
     b"error",
     b"tonumber",
     b"tostring",
@@ -132,7 +132,15 @@ const SINGLE: [&[u8]; 22] = [
     b"string.format",
     b"string.sub",
     b"table.concat",
-    b"bit.tohex",
+    b"string.upper",
+    b"string.lower",
+    b"string.len",
+    b"struct.size",
+    b"cjson.encode_max_depth",
+    b"cjson.decode_max_depth",
+    b"cjson.encode_invalid_numbers",
+    b"cjson.encode_number_precision",
+    b"math.floor",
 ];
 
 /// Changes of a text: before this place a byte comes in, or the byte here goes.
@@ -275,7 +283,7 @@ impl Scanner<'_> {
             .take_while(|b| is_word(**b) || **b == b'.')
             .count();
         let name = &self.code[call..call + name_len];
-        if SINGLE.contains(&name) {
+        if SINGLE.contains(&name) || name.starts_with(b"bit.") {
             let rest = &self.code[call + name_len..];
             let blanks = rest.iter().take_while(|b| **b == b' ').count();
             if rest.get(blanks) == Some(&b'(') {

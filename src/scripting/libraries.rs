@@ -169,8 +169,9 @@ impl Libraries {
         let top = stack.top();
         chunk::load(stack, code, Use::Functions.chunk_name())
             .map_err(|message| [b"Error compiling function: ", message.as_slice()].concat())?;
-        // It finds another `redis` than the functions will.
-        stack.get_field(Stack::GLOBALS, "redis");
+        // It finds nothing but another `redis` than the functions will.
+        stack.push_table(0, 64);
+        stack.move_fields(Stack::GLOBALS, -1);
         for name in ["redis", "server"] {
             api::push_table(stack, Use::Functions, true);
             guard::protect_strictly(stack);
@@ -192,9 +193,7 @@ impl Libraries {
             _ => [b"ERR ", stack.bytes(-1).unwrap_or(b"")].concat(),
         });
         stack.set_top(top + 2);
-        stack.push_value(-1);
-        stack.set_field(Stack::GLOBALS, "server");
-        stack.set_field(Stack::GLOBALS, "redis");
+        stack.move_fields(-1, Stack::GLOBALS);
         stack.set_top(top);
         match failure {
             None => Ok(registered),

@@ -116,6 +116,8 @@ const LENGTH_MAX: usize = 1 << 30;
 /// `struct.pack(format, value, ...)`.
 fn pack(f: Frame<'_>) -> Returned {
     let mut format = Format::new(f.string_argument(1)?);
+    // What is missing is nil, as messages about it say.
+    f.push_nil();
     let (mut out, mut at) = (Vec::new(), 2);
     while let Some((option, size)) = format.next()? {
         let padding = format.padding(out.len(), option, size);
@@ -186,11 +188,11 @@ fn unpack(f: Frame<'_>) -> Returned {
     let mut format = Format::new(f.string_argument(1)?);
     let text = f.string_argument(2)?;
     let start = f.int_or(3, 1)?;
-    if start <= 0 {
+    if start == 0 {
         return Err(Raise::Argument(3, "offset must be 1 or greater".into()));
     }
     let short = || Raise::Argument(2, "data string too short".into());
-    let (mut at, mut count) = (start as usize - 1, 0);
+    let (mut at, mut count) = ((start as usize).wrapping_sub(1), 0);
     while let Some((option, mut size)) = format.next()? {
         at = at
             .checked_add(format.padding(at, option, size))

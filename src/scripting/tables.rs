@@ -32,6 +32,10 @@ pub fn install(stack: Stack, globals: i32) {
     stack.set_field(-2, "log");
     stack.pop(1);
 
+    stack.get_field(globals, "bit");
+    stack.set_function(-1, "tohex", tohex);
+    stack.pop(1);
+
     stack.get_field(globals, "coroutine");
     drop_fields(stack, &["isyieldable"]);
     stack.pop(1);
@@ -108,6 +112,21 @@ fn sort(f: Frame<'_>) -> Returned {
         true => Ok(0),
         false => Err(Raise::Top),
     }
+}
+
+/// `bit.tohex(x [, digits])`: at most eight, capitals where `digits` is negative.
+fn tohex(f: Frame<'_>) -> Returned {
+    /// Added, it leaves a number's lowest 32 bits in those of the double.
+    const TO_BITS: f64 = 6_755_399_441_055_744.0;
+    let x = (f.number_argument(1)? + TO_BITS).to_bits() as u32;
+    let digits = f.int_or(2, 8)?;
+    let count = digits.unsigned_abs().min(8) as usize;
+    let text = match digits < 0 {
+        true => format!("{x:08X}"),
+        false => format!("{x:08x}"),
+    };
+    f.push_bytes(&text.as_bytes()[8 - count..]);
+    Ok(1)
 }
 
 /// `math.log(x)`: of one argument.

@@ -108,7 +108,15 @@ impl<'t> Decoder<'t> {
             b',' => Token::Comma,
             b':' => Token::Colon,
             0 => return (Token::End, start),
-            b'"' => return (self.string(), start),
+            b'"' => {
+                let token = self.string();
+                // A fault is where it was met.
+                let at = match token {
+                    Token::Error(_) => self.at,
+                    _ => start,
+                };
+                return (token, at);
+            }
             b'-' | b'0'..=b'9' => {
                 let is_refused = !self.config.decode_invalid && self.is_foreign();
                 let token = match is_refused {
@@ -188,6 +196,7 @@ impl<'t> Decoder<'t> {
                 b'"' => break,
                 0 => return Token::Error("unexpected end of string"),
                 b'\\' => {
+                    let backslash = self.at;
                     self.at += 1;
                     match self.peek() {
                         b @ (b'"' | b'\\' | b'/') => b,
@@ -198,11 +207,15 @@ impl<'t> Decoder<'t> {
                         b'r' => b'\r',
                         b'u' => {
                             if !self.unicode() {
+                                self.at = backslash;
                                 return Token::Error("invalid unicode escape code");
                             }
                             continue;
                         }
-                        _ => return Token::Error("invalid escape code"),
+                        _ => {
+                            self.at = backslash;
+                            return Token::Error("invalid escape code");
+                        }
                     }
                 }
                 b => b,

@@ -302,6 +302,21 @@ impl Stack {
         self.raw_set(table);
     }
 
+    /// Moves all values of a table to another one, under their keys.
+    pub fn move_fields(&self, from: c_int, to: c_int) {
+        let (from, to) = (self.absolute(from), self.absolute(to));
+        self.push_nil();
+        while self.next(from) {
+            self.push_value(-2);
+            self.insert(-2);
+            self.raw_set(to);
+            // A value may go while its table is walked through.
+            self.push_value(-1);
+            self.push_nil();
+            self.raw_set(from);
+        }
+    }
+
     /// Stores a function of ours under a name.
     pub fn set_function<F: Function>(&self, table: c_int, name: &str, function: F) {
         let table = self.absolute(table);
