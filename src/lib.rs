@@ -23,6 +23,8 @@ mod keyspace;
 
 mod persistence;
 
+mod pubsub;
+
 mod scripting;
 
 mod server;

@@ -66,6 +66,30 @@ pub fn write_double(out: &mut Vec<u8>, value: f64) {
     place_point(out, decimal.digits(), decimal.exponent, value < 0.0);
 }
 
+/// Appends `value` with four digits behind the point, as Redis writes distances: what lies
+/// half way goes to the even digit, and what does not fit in 64 bits is their least number.
+pub fn write_fixed4(out: &mut Vec<u8>, value: f64) {
+    let scaled = (value * 1e4).round_ties_even();
+    let units = if scaled.abs() < 9.3e18 && scaled < 9_223_372_036_854_775_808.0 {
+        scaled as i64
+    } else {
+        i64::MIN
+    };
+    if units < 0 {
+        out.push(b'-');
+    }
+    let units = units.unsigned_abs();
+    number::write_u64(out, units / 10_000);
+    out.push(b'.');
+    let mut fraction = units % 10_000;
+    let mut digits = [b'0'; 4];
+    for digit in digits.iter_mut().rev() {
+        *digit += (fraction % 10) as u8;
+        fraction /= 10;
+    }
+    out.extend_from_slice(&digits);
+}
+
 /// The integer that `value` is, where Redis stores it as one in a listpack: up to 2^62.
 /// Negative zero counts as 0, so a small sorted set forgets its sign.
 #[inline]
@@ -245,6 +269,28 @@ fn place_point(out: &mut Vec<u8>, digits: &[u8], exponent: i32, negative: bool) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fixed_points_are_redis_s() {
+        for (value, text) in [
+            (0.0, "0.0000"),
+            (-0.0, "0.0000"),
+            (0.00003125, "0.0000"),
+            (0.00028125, "0.0003"),
+            (2.00003125, "2.0000"),
+            (0.125, "0.1250"),
+            (6.0642951598391699e-05, "0.0001"),
+            (-0.01, "-0.0100"),
+            (166274.15156960033, "166274.1516"),
+            (20015086.796, "20015086.7960"),
+            (1e300, "-922337203685477.5808"),
+            (f64::NAN, "-922337203685477.5808"),
+        ] {
+            let mut out = Vec::new();
+            write_fixed4(&mut out, value);
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
+    }
     use proptest::prelude::*;
 
     fn text(write: impl Fn(&mut Vec<u8>)) -> String {

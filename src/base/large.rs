@@ -1,5 +1,6 @@
 //! A large argument on its way from the socket to its key: read straight into the block in
-//! which a string is kept, and handed over as that block.
+//! which a string is kept, and handed over as that block. What a command computes becomes a
+//! large string the same way ([`Large::with_room`]).
 //!
 //!     | arrived ............ | room ...... |
 //!     | capacity ......................... | announced: not there yet .......... |
@@ -90,6 +91,32 @@ impl Large {
             backed: 0,
             given: OnceCell::new(),
         }
+    }
+
+    /// Room for a text of `len` bytes (at least [`LARGE_MIN`]) that is computed here.
+    pub fn with_room(len: usize) -> Large {
+        assert!(len >= LARGE_MIN);
+        Large {
+            at: alloc::block(len),
+            announced: len,
+            arrived: 0,
+            capacity: len,
+            backed: len,
+            given: OnceCell::new(),
+        }
+    }
+
+    /// Adds bytes for which there is room.
+    pub fn push(&mut self, bytes: &[u8]) {
+        assert!(bytes.len() <= self.capacity - self.arrived);
+        // SAFETY: no further than the block's end (invariant 1).
+        let end = unsafe { self.at.add(self.arrived) };
+        // SAFETY: the block goes on for as many bytes, and is this value's own.
+        unsafe {
+            end.as_ptr()
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
+        self.arrived += bytes.len();
     }
 
     /// Whether all of it has come.

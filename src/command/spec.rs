@@ -211,6 +211,20 @@ impl KeySpec {
         }
     }
 
+    /// One key behind a word that may stand anywhere from argument `from` on.
+    pub const fn behind(word: &'static str, from: i16, access: Access) -> KeySpec {
+        KeySpec {
+            access,
+            begin: Begin::Keyword { word, from },
+            find: Find::Range {
+                last: 0,
+                step: 1,
+                limit: 0,
+            },
+            notes: "",
+        }
+    }
+
     /// The same with a remark for readers of COMMAND INFO.
     pub const fn noted(mut self, notes: &'static str) -> KeySpec {
         self.notes = notes;

@@ -36,8 +36,11 @@ fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Told {
             };
             Some(vec![(1, used | Access::UPDATE)])
         }
+        "bitfield" => Some(bitfield(args)),
         "migrate" => migrate(args),
         "sort" => Some(sort(args)),
+        "georadius" => Some(georadius(args, 6)),
+        "georadiusbymember" => Some(georadius(args, 5)),
         "sort_ro" => Some(vec![(1, Access::RO | Access::ACCESS)]),
         name => {
             assert!(spec.find_keys.is_none(), "{name}: has a reference");
@@ -47,6 +50,25 @@ fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Told {
             by_loose_count(spec.keys, args)
         }
     })
+}
+
+/// The key is only read where every operation is a GET.
+fn bitfield(args: &[&[u8]]) -> Vec<KeyAt> {
+    let mut rest = &args[2..];
+    let reads = loop {
+        match rest {
+            [] => break true,
+            [word, _, _, tail @ ..] if is(word, "get") => rest = tail,
+            [word, _, tail @ ..] if is(word, "overflow") => rest = tail,
+            _ => break false,
+        }
+    };
+    let used = if reads {
+        Access::RO
+    } else {
+        Access::RW | Access::UPDATE
+    };
+    vec![(1, used | Access::ACCESS)]
 }
 
 /// The key in its old place, or those behind KEYS, which is looked for where options stand.
@@ -68,6 +90,21 @@ fn migrate(args: &[&[u8]]) -> Told {
         }
     }
     Some(vec![(3, access)])
+}
+
+/// The source, and what stands behind the first of each word, in this order.
+fn georadius(args: &[&[u8]], options: usize) -> Vec<KeyAt> {
+    let behind = |word| {
+        let words = args[..args.len() - 1].iter().skip(options);
+        let at = options + 1 + words.enumerate().find(|(_, arg)| is(arg, word))?.0;
+        Some((at, Access::OW | Access::UPDATE))
+    };
+    let source = Some((1, Access::RO | Access::ACCESS));
+    let destinations = [behind("store"), behind("storedist")];
+    source
+        .into_iter()
+        .chain(destinations.into_iter().flatten())
+        .collect()
 }
 
 fn is(arg: &[u8], word: &str) -> bool {
@@ -172,7 +209,7 @@ fn words() -> impl Strategy<Value = Vec<String>> {
             "1", "2", "3", "0", "-1", "+1", "2x", " 1", "x", "", "9223372036854775807", "4294967297",
         ]),
         2 => proptest::sample::select(vec![
-            "get", "STORE", "by", "Limit", "keys", "streams", "k", "a",
+            "get", "STORE", "storeDist", "by", "Limit", "keys", "streams", "k", "a", "overflow",
         ]),
     ];
     vec(word.prop_map(str::to_owned), 0..12)

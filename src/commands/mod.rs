@@ -52,10 +52,14 @@ pub fn table() -> Vec<&'static [Spec]> {
         generic::SPECS,
         hash::SPECS,
         list::SPECS,
+        pubsub::SPECS,
         scripting::SPECS,
         set::SPECS,
         sorted_set::SPECS,
         string::SPECS,
+        bitmap::SPECS,
+        hyperloglog::SPECS,
+        geo::SPECS,
         transactions::SPECS,
     ]
 }

@@ -257,7 +257,7 @@ directives! {
     always_show_logo: bool = false =>
         "always-show-logo", flag, [IMMUTABLE], Works;
     hide_user_data_from_log: bool = false =>
-        "hide-user-data-from-log", flag, [], NotNeeded;
+        "hide-user-data-from-log", flag, [], Works;
     set_proc_title: bool = true =>
         "set-proc-title", flag, [IMMUTABLE], Works;
     proc_title_template: Text = "{title} {listen-addr} {server-mode}".into() =>
@@ -351,7 +351,7 @@ directives! {
 
     // Keys tracking
     tracking_table_max_keys: usize = 1_000_000 =>
-        "tracking-table-max-keys", number(0, LONG_MAX), [], NotYet(Tracking);
+        "tracking-table-max-keys", number(0, LONG_MAX), [], Works;
 
     // Security
     acllog_max_len: u64 = 128 =>
@@ -499,11 +499,21 @@ directives! {
     cluster_announce_bus_port: u16 = 0 =>
         "cluster-announce-bus-port", number(0, 65535), [], NotYet(Cluster);
 
-    // Slow log
+    // Command logs
     slowlog_log_slower_than: i64 = 10_000 =>
-        "slowlog-log-slower-than", number(-1, LONG_MAX), [], Works;
+        "slowlog-log-slower-than" | "commandlog-execution-slower-than",
+        number(-1, LONG_MAX), [], Works;
     slowlog_max_len: u64 = 128 =>
-        "slowlog-max-len", number(0, LONG_MAX), [], Works;
+        "slowlog-max-len" | "commandlog-slow-execution-max-len",
+        number(0, LONG_MAX), [], Works;
+    commandlog_request_larger_than: i64 = 1 << 20 =>
+        "commandlog-request-larger-than", number(-1, LONG_MAX), [], Works;
+    commandlog_large_request_max_len: u64 = 128 =>
+        "commandlog-large-request-max-len", number(0, LONG_MAX), [], Works;
+    commandlog_reply_larger_than: i64 = 1 << 20 =>
+        "commandlog-reply-larger-than", number(-1, LONG_MAX), [], Works;
+    commandlog_large_reply_max_len: u64 = 128 =>
+        "commandlog-large-reply-max-len", number(0, LONG_MAX), [], Works;
 
     // Latency
     latency_monitor_threshold: u64 = 0 =>
@@ -515,7 +525,7 @@ directives! {
 
     // Keyspace events
     notify_keyspace_events: KeyspaceEvents = KeyspaceEvents::default() =>
-        "notify-keyspace-events", special, [], NotYet(Notifications);
+        "notify-keyspace-events", special, [], Works;
 
     // Encodings
     hash_max_listpack_entries: usize = 512 =>
@@ -537,7 +547,7 @@ directives! {
     zset_max_listpack_value: usize = 64 =>
         "zset-max-listpack-value" | "zset-max-ziplist-value", memory(0, LONG_MAX), [], Works;
     hll_sparse_max_bytes: usize = 3000 =>
-        "hll-sparse-max-bytes", memory(0, LONG_MAX), [], NotYet(HyperLogLog);
+        "hll-sparse-max-bytes", memory(0, LONG_MAX), [], Works;
     stream_node_max_bytes: usize = 4096 =>
         "stream-node-max-bytes", memory(0, LONG_MAX), [], NotYet(Streams);
     stream_node_max_entries: u64 = 100 =>
@@ -669,7 +679,8 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds its own eight.
+    /// this many hidden ones; ours adds its own eight and
+    /// Valkey's six of the command logs.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
         let hidden = |d: &&Directive| d.flags.contains(Flags::HIDDEN);
@@ -678,7 +689,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 8);
+        assert_eq!(shown, 203 + 14);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8);
     }
 }

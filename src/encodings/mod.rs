@@ -1,10 +1,13 @@
 //! The shapes that values take in memory: bytes in, bytes out; no keys, no thresholds.
 
+pub mod bits;
 pub mod blob;
 pub mod btree;
 pub mod elements;
 pub mod fields;
+pub mod geohash;
 pub mod hashtable;
+pub mod hyperloglog;
 pub mod intset;
 pub mod listpack;
 pub mod members;

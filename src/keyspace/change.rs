@@ -25,6 +25,12 @@ impl Db<'_> {
             .state_change(self.at, key, ChangeKind::Written, class, event);
     }
 
+    /// As [`Db::changed`], of a change that no event tells: the value says the same, and is
+    /// kept in other bytes.
+    pub fn changed_unheard(&mut self, key: &[u8]) {
+        self.changed(key, Class::empty(), "");
+    }
+
     /// Deletes the container that a command has emptied, and tells of it.
     #[cold]
     pub fn delete_emptied(&mut self, key: &[u8]) {

@@ -261,6 +261,19 @@ impl<'a> Db<'a> {
         }
     }
 
+    /// The strings at several keys, each looked up once and in order, for a reader.
+    pub fn strings<'k>(
+        &mut self,
+        keys: impl Iterator<Item = &'k [u8]>,
+    ) -> Result<Vec<Option<Str<'_>>>, CommandError> {
+        // A lookup may free an entry whose time has come, never one that was found.
+        let entries = keys.map(|key| match self.find_to_read(key) {
+            None => Ok(None),
+            Some(f) => f.entry.string().map(Some).ok_or(CommandError::WrongType),
+        });
+        entries.collect()
+    }
+
     /// Writes the string at `key` as a bulk string; a large one is not copied. `false`: no
     /// such key.
     #[inline]

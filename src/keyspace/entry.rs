@@ -93,6 +93,14 @@ fn copied(text: &[u8]) -> NonNull<u8> {
     block
 }
 
+/// A block of its own of so many zeros.
+fn zeros(len: usize) -> NonNull<u8> {
+    let block = alloc::block(len);
+    // SAFETY: the new block has at least `len` bytes.
+    unsafe { block.as_ptr().write_bytes(0, len) };
+    block
+}
+
 /// Writes the value part of a raw string.
 fn put_block(part: &mut [u8], block: NonNull<u8>, len: usize) {
     part[..8].copy_from_slice(&(block.as_ptr() as u64).to_le_bytes());
@@ -122,6 +130,7 @@ impl Entry {
         head + match value {
             NewValue::Int(_) | NewValue::Container(..) => 8,
             NewValue::Bytes { text, .. } => Entry::string_part(head, text.len()),
+            NewValue::Zeros(len) => Entry::string_part(head, *len),
             NewValue::Large(_) => BLOCK_PART,
         }
     }
@@ -187,6 +196,17 @@ impl Entry {
                     (Type::String, Encoding::Embstr)
                 } else {
                     put_block(part, copied(text), text.len());
+                    (Type::String, Encoding::Raw)
+                }
+            }
+            NewValue::Zeros(len) => {
+                self.set_flag(FLAG_RAW, true);
+                if part.len() == varint_len(len) + len {
+                    let at = put_varint(part, len);
+                    part[at..].fill(0);
+                    (Type::String, Encoding::Embstr)
+                } else {
+                    put_block(part, zeros(len), len);
                     (Type::String, Encoding::Raw)
                 }
             }
@@ -601,7 +621,14 @@ impl Entry {
             self.set_flag(FLAG_RAW, true);
             return (self, text);
         }
-        let mut text = self.string().expect("a string").to_vec();
+        let text = self.string().expect("a string");
+        if let Str::Bytes(inside) = text
+            && inside.len() == len
+        {
+            self.set_flag(FLAG_RAW, true);
+            return (self, self.string_mut().expect("bytes"));
+        }
+        let mut text = text.to_vec();
         text.resize(len, 0);
         let grown = self.replace(
             self.expiry(),
@@ -778,7 +805,7 @@ mod tests {
             key in prop::collection::vec(any::<u8>(), 0..300),
             steps in prop::collection::vec(
                 (prop::option::of(any::<i64>()), prop::collection::vec(any::<u8>(), 0..400),
-                 prop::option::of(any::<i64>()), 0u8..6), 1..12),
+                 prop::option::of(any::<i64>()), 0u8..7), 1..12),
         ) {
             let mut key = key;
             let mut e = Entry::new(&key, None, 0x123456, NewValue::Int(1));
@@ -801,6 +828,11 @@ mod tests {
                         prop_assert_eq!(e.key(), &key[..]);
                         prop_assert_eq!(e.clock(), 0x123456);
                         continue;
+                    }
+                    3 => {
+                        e = e.replace(expiry, NewValue::Zeros(text.len()));
+                        prop_assert_eq!(e.string(), Some(Str::Bytes(&vec![0; text.len()])));
+                        prop_assert_eq!(e.reported_encoding(), Encoding::Raw);
                     }
                     _ => {
                         let value = match int {

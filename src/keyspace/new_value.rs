@@ -1,5 +1,7 @@
 //! Values on their way into entries, strings on their way out.
 
+use std::borrow::Cow;
+
 use crate::base::large::Large;
 use crate::base::number::parse_i64;
 use crate::resp::{Args, Reply};
@@ -17,7 +19,9 @@ pub enum NewValue<'a> {
         text: &'a [u8],
         modified: bool,
     },
-    /// An argument in a block of its own, which the entry takes over.
+    /// So many zero bytes, to be written over; reports as `raw`.
+    Zeros(usize),
+    /// A text in a block of its own, which the entry takes over.
     Large(&'a Large),
     /// A container's type, encoding and word; ownership moves in.
     Container(Type, Encoding, u64),
@@ -71,6 +75,14 @@ impl<'a> Str<'a> {
         match *self {
             Str::Int(n) => digits.format(n).as_bytes(),
             Str::Bytes(b) => b,
+        }
+    }
+
+    /// The text, for as long as the value stays.
+    pub fn to_cow(self) -> Cow<'a, [u8]> {
+        match self {
+            Str::Int(_) => Cow::Owned(self.to_vec()),
+            Str::Bytes(text) => Cow::Borrowed(text),
         }
     }
 

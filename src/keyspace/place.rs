@@ -86,10 +86,14 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
         }
     }
 
-    /// The bytes of the string that is there, extended with zeros to at least `len`; it
-    /// reports as `raw` from now on. To be called only of a string.
+    /// The bytes of the string that is there, or of a new one, extended with zeros to at least
+    /// `len`; it reports as `raw` from now on. Not to be called of another type.
     pub fn grow(self, len: usize) -> &'d mut [u8] {
-        let found = self.found.expect("a string is there");
+        let Some(found) = self.found else {
+            let value = NewValue::Zeros(len);
+            let entry = self.db.insert_new(self.hash, self.key, None, value);
+            return entry.string_mut().expect("just made");
+        };
         let old = found.entry.string().expect("a string is there").len();
         let database = self.db.database_mut();
         database.grow_string(self.hash, found, len.max(old))

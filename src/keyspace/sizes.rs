@@ -59,6 +59,7 @@ impl Size {
         match value {
             NewValue::Int(n) => Size::of_int(n),
             NewValue::Bytes { text, .. } => Size::new(Type::String, text.len()),
+            NewValue::Zeros(len) => Size::new(Type::String, len),
             NewValue::Large(large) => Size::new(Type::String, large.len()),
             NewValue::Container(..) => Size::of_container(entry),
         }

@@ -237,6 +237,18 @@ impl Reply {
         }
     }
 
+    /// A message that is an array in RESP2 and a push in RESP3; `message` has the form of
+    /// RESP2.
+    pub fn pushed(&mut self, message: &Bytes) {
+        let (kind, rest) = (if self.resp3 { b'>' } else { message[0] }, &message[1..]);
+        self.raw(&[kind]);
+        if rest.len() < SHARED_MIN {
+            self.raw(rest);
+        } else {
+            self.push_piece(Piece::Shared(message.slice(1..)));
+        }
+    }
+
     fn push_piece(&mut self, piece: Piece) {
         if self.is_full || piece.is_empty() {
             return;

@@ -270,7 +270,9 @@ impl<'t> Reader<'t> {
     /// A number of `n` bytes, its highest first.
     fn number(&mut self, n: usize) -> Result<u64, Bad> {
         let bytes = self.take(n)?;
-        Ok(bytes.iter().fold(0, |number, b| number << 8 | u64::from(*b)))
+        Ok(bytes
+            .iter()
+            .fold(0, |number, b| number << 8 | u64::from(*b)))
     }
 
     fn push_string(&mut self, len: u64) -> Result<(), Bad> {

@@ -39,7 +39,12 @@ pub fn write_g(out: &mut Vec<u8>, n: f64, digits: usize) {
             out.push(b'.');
             out.extend_from_slice(&all[1..]);
         }
-        let _ = write!(out, "e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs());
+        let _ = write!(
+            out,
+            "e{}{:02}",
+            if exponent < 0 { '-' } else { '+' },
+            exponent.abs()
+        );
     } else if exponent < 0 {
         out.extend_from_slice(b"0.");
         out.resize(out.len() + (-exponent - 1) as usize, b'0');
@@ -74,7 +79,11 @@ pub fn parse_c(text: &[u8]) -> Option<(f64, usize)> {
     };
     for word in [&b"infinity"[..], b"inf", b"nan"] {
         if rest.len() >= word.len() && rest[..word.len()].eq_ignore_ascii_case(word) {
-            let n = if word == b"nan" { f64::NAN } else { f64::INFINITY };
+            let n = if word == b"nan" {
+                f64::NAN
+            } else {
+                f64::INFINITY
+            };
             return Some((sign * n, skipped + word.len()));
         }
     }
@@ -151,6 +160,9 @@ mod tests {
         assert_eq!(read(".5"), Some((0.5, 2)));
         assert_eq!(read("-inf"), Some((f64::NEG_INFINITY, 4)));
         assert!(read("nan").is_some_and(|(n, len)| n.is_nan() && len == 3));
-        assert_eq!(read("12345678901234567890"), Some((12345678901234567890.0, 20)));
+        assert_eq!(
+            read("12345678901234567890"),
+            Some((12345678901234567890.0, 20))
+        );
     }
 }

@@ -93,7 +93,9 @@ impl<'f> Format<'f> {
             b'!' => {
                 let align = self.number(ALIGN_MAX)?;
                 if !align.is_power_of_two() {
-                    return Err(Raise::text(format!("alignment {align} is not a power of 2")));
+                    return Err(Raise::text(format!(
+                        "alignment {align} is not a power of 2"
+                    )));
                 }
                 self.align = align;
             }

@@ -6,12 +6,14 @@
 //! prefetched is a hint only: any command may change the table, and handlers look up again.
 
 use super::client::ClientFlags;
+use super::client_line::client_line;
 use super::dispatch::{Outcome, after_reply};
 use super::session::Session;
 use super::{Engine, Row, Server, crash};
 use crate::base::float::parse_double;
 use crate::base::hash;
 use crate::command::{CommandError, Within};
+use crate::config::quote;
 use crate::keyspace::{DbIndex, KeyHash, Keyspace};
 use crate::resp::{
     Apart, Args, Bounds, OwnedArgs, Progress, ProtocolError, Source, Span, Step, step,
@@ -31,6 +33,8 @@ const SOUGHT_MAX: usize = 64;
 const BUDGET: usize = 1024;
 /// Arguments whose room is kept for the next command; what a huge one took is given back.
 const SPANS_KEPT: usize = 4096;
+/// Bytes of input that the log shows of a client that breaks the protocol.
+const SHOWN_INPUT: usize = 128;
 /// Bytes of replies after which a client waits for its next turn: they are sent first.
 pub(super) const OUTPUT_BUDGET: usize = 256 * 1024;
 
@@ -185,7 +189,7 @@ impl Engine {
                     }
                 }
                 End::Error(error) => {
-                    self.protocol_error(session, error);
+                    self.protocol_error(session, error, &buf[start..]);
                     return Rest::Closed;
                 }
             }
@@ -247,8 +251,18 @@ impl Engine {
     }
 
     /// The client broke the protocol: it is told, unless it wants no replies, and closed.
-    fn protocol_error(&mut self, session: &mut Session, error: ProtocolError) {
-        tracing::debug!(client = session.client.id.0, %error, "protocol error from client");
+    /// `input` begins with what could not be read.
+    fn protocol_error(&mut self, session: &mut Session, error: ProtocolError, input: &[u8]) {
+        let mut shown = Vec::new();
+        match self.server.config.hide_user_data_from_log {
+            true => shown.extend_from_slice(b"(redacted)"),
+            false => quote(&mut shown, &input[..input.len().min(SHOWN_INPUT)]),
+        }
+        tracing::debug!(
+            "Protocol error ({error}) from client: {}. Query buffer during protocol error: {}",
+            client_line(&self.server, &session.client, &session.reply, true),
+            String::from_utf8_lossy(&shown)
+        );
         let mark = session.reply.mark();
         session
             .reply

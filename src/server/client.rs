@@ -7,6 +7,7 @@ use bitflags::bitflags;
 use super::blocking::Blocked;
 use crate::keyspace::{ClientId, DbIndex, WatchList, Watchers};
 use crate::net::Address;
+use crate::pubsub::{Kind, Subscriptions};
 use crate::resp::OwnedArgs;
 
 bitflags! {
@@ -40,7 +41,12 @@ bitflags! {
         const POSTPONED = 1 << 17;
         /// A module, a script or the AOF loader, not a connection.
         const FAKE = 1 << 18;
+        /// Is told of changes.
         const TRACKING = 1 << 19;
+        /// Keeps what it reads, and is told of its changes.
+        const CACHES = 1 << 20;
+        /// CLIENT CACHING has said something of its next command.
+        const CACHING_SAID = 1 << 21;
     }
 }
 
@@ -54,7 +60,11 @@ impl ClientFlags {
         .union(ClientFlags::REPLY_SKIP)
         .union(ClientFlags::REPLY_SKIP_NEXT)
         .union(ClientFlags::FAKE)
-        .union(ClientFlags::NO_TOUCH);
+        .union(ClientFlags::NO_TOUCH)
+        .union(ClientFlags::CACHING_SAID);
+
+    /// The replies of its commands are taken back.
+    pub const UNHEARD: ClientFlags = ClientFlags::REPLY_OFF.union(ClientFlags::REPLY_SKIP);
 }
 
 /// What a client is to the server, as CLIENT LIST TYPE and CLIENT KILL TYPE sort them.
@@ -119,6 +129,8 @@ pub struct Client {
     pub last_command: Option<&'static str>,
     pub transaction: Option<Box<Transaction>>,
     pub watched: WatchList,
+    /// What it listens to, if that is anything.
+    pub subscriptions: Option<Box<Subscriptions>>,
     pub blocked: Option<Box<Blocked>>,
     /// Bytes of the query buffer, kept up to date for CLIENT LIST.
     pub query_bytes: usize,
@@ -163,6 +175,7 @@ impl Client {
             last_command: None,
             transaction: None,
             watched: WatchList::default(),
+            subscriptions: None,
             blocked: None,
             query_bytes: 0,
             query_capacity: 0,
@@ -208,6 +221,13 @@ impl Client {
         self.transaction.take()
     }
 
+    /// To how many names of a kind it listens.
+    pub fn subscribed(&self, kind: Kind) -> usize {
+        self.subscriptions
+            .as_ref()
+            .map_or(0, |its| its.of(kind).len())
+    }
+
     /// What it is to the server.
     pub fn kind(&self) -> ClientKind {
         if self.flags.contains(ClientFlags::REPLICA) {
@@ -230,6 +250,7 @@ impl Client {
     pub fn memory_bytes(&self, reply: &crate::resp::Reply) -> usize {
         let text = |t: &Option<Box<str>>| t.as_ref().map_or(0, |t| t.len());
         let blocked = self.blocked.as_ref().map_or(0, |b| b.memory_bytes());
+        let subscriptions = self.subscriptions.as_ref().map_or(0, |s| s.memory_bytes());
         size_of::<super::Session>()
             + reply.memory_bytes()
             + self.query_capacity
@@ -238,6 +259,7 @@ impl Client {
             + self.multi_bytes()
             + self.watched.memory_bytes()
             + blocked
+            + subscriptions
             + text(&self.name)
             + text(&self.lib_name)
             + text(&self.lib_ver)

@@ -113,7 +113,9 @@ impl Engine {
         while left > server.client_memory.limit
             && let Some((bytes, id)) = sizes.pop()
         {
-            tracing::info!("Evicting client id={} that holds {bytes} bytes", id.0);
+            if let Some(session) = server.clients.get(id) {
+                server.tell_dropped(session, "evicted, for all clients hold too much memory");
+            }
             if kill_client(&mut self.keyspace, server, id) {
                 server.stats.evicted_clients += 1;
             }

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::client::{Client, ClientFlags};
-use super::{Buffers, Server};
+use super::{Buffers, Server, Tracker, TrackingMode};
+use crate::pubsub::Kind;
 use crate::resp::Reply;
 
 /// Reply bytes up to here are told as `obl`, more as `omem`, and only those count for the
@@ -37,6 +38,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         None if running => client.args_bytes,
         None => 0,
     };
+    let tracker = server.tracking.of(client.id);
     let waiting = reply.pending_len();
     let beyond = listed_bytes(reply);
     // Writing to a String cannot fail.
@@ -50,12 +52,15 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         client.name.as_deref().unwrap_or(""),
         age_s(client.created_ms),
         age_s(client.last_active_ms),
-        flag_letters(client.flags),
+        flag_letters(client.flags, tracker),
         client.db.0,
     );
     let _ = write!(
         line,
-        " sub=0 psub=0 ssub=0 multi={} watch={} qbuf={} qbuf-free={} argv-mem={} multi-mem={}",
+        " sub={} psub={} ssub={} multi={} watch={} qbuf={} qbuf-free={} argv-mem={} multi-mem={}",
+        client.subscribed(Kind::Channel),
+        client.subscribed(Kind::Pattern),
+        client.subscribed(Kind::Shard),
         transaction.map_or(-1, |t| t.commands.len() as i64),
         client.watched.len(),
         client.query_bytes,
@@ -78,7 +83,8 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
     );
     let _ = write!(
         line,
-        " redir=-1 resp={} lib-name={} lib-ver={} io-thread=0",
+        " redir={} resp={} lib-name={} lib-ver={} io-thread=0",
+        tracker.map_or(-1, |t| t.redirect.map_or(0, |id| id.0 as i64)),
         if reply.resp3() { 3 } else { 2 },
         client.lib_name.as_deref().unwrap_or(""),
         client.lib_ver.as_deref().unwrap_or(""),
@@ -87,7 +93,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
 }
 
 /// One letter a flag, in Redis's order; `N` when there is none.
-fn flag_letters(flags: ClientFlags) -> String {
+fn flag_letters(flags: ClientFlags, tracker: Option<&Tracker>) -> String {
     let letters = [
         (ClientFlags::MONITOR, 'O'),
         (ClientFlags::REPLICA, 'S'),
@@ -102,8 +108,16 @@ fn flag_letters(flags: ClientFlags) -> String {
         (ClientFlags::NO_EVICT, 'e'),
         (ClientFlags::NO_TOUCH, 'T'),
     ];
-    let set = letters.iter().filter(|(flag, _)| flags.intersects(*flag));
-    let out: String = set.map(|(_, letter)| letter).collect();
+    let mut out = String::new();
+    for &(flag, letter) in &letters {
+        if flags.intersects(flag) {
+            out.push(letter);
+        }
+        if let Some(tracker) = tracker.filter(|_| letter == 't') {
+            out.extend(tracker.is_broken.then_some('R'));
+            out.extend((tracker.mode == TrackingMode::Broadcast).then_some('B'));
+        }
+    }
     if out.is_empty() { "N".into() } else { out }
 }
 
@@ -128,9 +142,9 @@ mod tests {
 
     #[test]
     fn letters_stand_in_redis_order() {
-        assert_eq!(flag_letters(ClientFlags::empty()), "N");
-        assert_eq!(flag_letters(ClientFlags::REPLY_OFF), "N");
+        assert_eq!(flag_letters(ClientFlags::empty(), None), "N");
+        assert_eq!(flag_letters(ClientFlags::REPLY_OFF, None), "N");
         let flags = ClientFlags::NO_TOUCH | ClientFlags::UNIX_SOCKET | ClientFlags::MULTI;
-        assert_eq!(flag_letters(flags), "xUT");
+        assert_eq!(flag_letters(flags, None), "xUT");
     }
 }

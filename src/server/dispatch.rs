@@ -52,7 +52,11 @@ impl Engine {
                 return Outcome::Done;
             }
         }
-        self.dispatch_carefully(session, row, args, hashes)
+        let outcome = self.dispatch_carefully(session, row, args, hashes);
+        if client_special && outcome == Outcome::Done {
+            self.after_caching(session);
+        }
+        outcome
     }
 
     #[cold]
@@ -65,7 +69,7 @@ impl Engine {
     ) -> Outcome {
         let Engine { keyspace, server } = self;
         let mark = session.reply.mark();
-        if session.client.flags.intersects(UNHEARD) {
+        if session.client.flags.intersects(ClientFlags::UNHEARD) {
             // What it will not be sent closes nobody.
             session.reply.set_limit(usize::MAX);
         }
@@ -131,8 +135,14 @@ impl Engine {
             after_reply(session, mark);
             return Outcome::Done;
         }
+        let heard = !session.client.flags.intersects(ClientFlags::UNHEARD);
         self.execute(session, id, args, hashes);
         after_reply(session, mark);
+        if !heard && !self.server.outbox.is_empty() {
+            // What it is sent is heard all the same.
+            self.deliver_posts(Some(session));
+            self.server.begin_commands();
+        }
         Outcome::Done
     }
 }
@@ -141,7 +151,7 @@ impl Engine {
 /// waits comes when its wait ends.
 pub(super) fn after_reply(session: &mut Session, mark: Mark) {
     let flags = &mut session.client.flags;
-    if flags.intersects(UNHEARD) {
+    if flags.intersects(ClientFlags::UNHEARD) {
         session.reply.truncate(mark);
     }
     if flags.contains(ClientFlags::BLOCKED) {
@@ -153,9 +163,6 @@ pub(super) fn after_reply(session: &mut Session, mark: Mark) {
         flags.insert(ClientFlags::REPLY_SKIP);
     }
 }
-
-/// The command's reply is taken back.
-const UNHEARD: ClientFlags = ClientFlags::REPLY_OFF.union(ClientFlags::REPLY_SKIP);
 
 /// The row that will run: the command's or its subcommand's. Also checks the arity.
 pub fn resolve(server: &Server, row: Option<usize>, args: Args<'_>) -> Result<usize, CommandError> {
@@ -227,10 +234,7 @@ fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) 
         transaction.commands.push(Queued { row: id, args });
     }
     if transaction.bytes as u64 > server.config.client_query_buffer_limit {
-        tracing::warn!(
-            "Closing client id={}: its transaction is over client-query-buffer-limit",
-            client.id.0
-        );
+        server.tell_dropped(session, "its transaction is over client-query-buffer-limit");
         server.stats.query_buffer_disconnections += 1;
         server.close_soon(session);
         return;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::blocking::{Deadlines, stop_waiting};
 use super::client::{Client, ClientFlags};
 use super::clients::Clients;
+use super::command_log::Thresholds;
 use super::gates::Interest;
 use super::limits::eviction;
 use super::loading::LoadFigures;
@@ -13,7 +14,7 @@ use super::outbox::Outbox;
 use super::saving::Saving;
 use super::session::Session;
 use super::{
-    CommandStats, CommandTable, Latency, Pause, Rates, RecentPeaks, Server, Signals, Slowlog, Stats,
+    CommandStats, CommandTable, Latency, Pause, Rates, RecentPeaks, Server, Signals, Stats,
 };
 use crate::base::clock::{self, Cycles, Now};
 use crate::config::Config;
@@ -77,8 +78,10 @@ impl Engine {
             startup_bytes: 0,
             clients: Clients::default(),
             outbox: Outbox::default(),
+            pubsub: Default::default(),
+            tracking: Default::default(),
             recorder: None,
-            slowlog: Slowlog::default(),
+            command_logs: Default::default(),
             latency: Latency::default(),
             recent: RecentPeaks::default(),
             client_memory: Default::default(),
@@ -95,7 +98,7 @@ impl Engine {
             has_monitors: false,
             latency_tracking: true,
             ended: 0,
-            slow_ticks: u64::MAX,
+            thresholds: Thresholds::NONE,
             deadlines: Deadlines::default(),
             awaiting_memory: Vec::new(),
             flush: Vec::new(),
@@ -204,6 +207,7 @@ impl Engine {
         server.rates.turn_us.sample(server.stats.turn_us, now);
         server.stats.note_stale(keyspace.volatile());
         server.watch_clients();
+        server.limit_readers(None);
         self.look_at_saving_child();
         self.look_at_rewrites();
         let server = &mut self.server;
@@ -215,13 +219,15 @@ impl Engine {
     }
 }
 
-/// Nothing happens for the client's sake any more: no watch, no wait, no MONITOR.
+/// Nothing happens for the client's sake any more: no watch, no wait, no MONITOR, no message.
 pub(super) fn let_go(keyspace: &mut Keyspace, server: &mut Server, client: &mut Client) {
     client.unwatch(&mut keyspace.watchers);
     stop_waiting(keyspace, server, client);
     if client.flags.contains(ClientFlags::MONITOR) {
         server.set_monitor(client.id, false);
     }
+    server.unsubscribe_all(keyspace, client);
+    server.end_tracking(keyspace, client);
 }
 
 /// CLIENT KILL of another client: from now on it takes part in nothing, and it is closed
@@ -287,14 +293,17 @@ impl Server {
         keyspace_settings(keyspace, &self.config);
         self.latency_tracking = self.config.latency_tracking;
         self.latency.threshold_ms = self.config.latency_monitor_threshold;
-        self.set_slow_threshold();
+        self.set_thresholds();
         self.apply_aof_config();
         self.update_interest();
         self.set_client_memory_limit();
         if self.config.maxmemory == 0 {
             self.stats.note_memory(true, self.now.mono_ms);
         }
-        self.trim_slowlog();
+        self.trim_command_logs();
+        self.update_listeners(keyspace);
+        self.limit_outputs();
+        self.limit_readers(None);
     }
 
     /// The server's state has changed: other commands may concern the gates.

@@ -3,12 +3,13 @@
 
 use super::call::{Call, Effect};
 use super::client::{Client, ClientFlags};
+use super::command_log::HEADER_MAX;
 use super::outbox::Post;
 use super::session::Session;
 use super::world::{Origin, World};
 use super::{Engine, Server, crash};
 use crate::base::clock;
-use crate::command::Flags;
+use crate::command::{Category, Flags};
 use crate::keyspace::{KeyHash, Keyspace};
 use crate::resp::Args;
 
@@ -35,7 +36,8 @@ impl Engine {
             self.server.begin_commands();
         }
         if !self.server.outbox.is_empty() {
-            self.deliver_posts(Some(session));
+            let heard = !session.client.flags.intersects(ClientFlags::UNHEARD);
+            self.deliver_posts(heard.then_some(session));
             self.server.begin_commands();
         }
     }
@@ -101,6 +103,7 @@ impl World<'_> {
         client.commands += u64::from(!retry);
         client.args_bytes = args.bytes();
         let outer = crash::note_command(id);
+        let replied_before = reply.pending_len();
         let outer_errors = reply.begin_errors();
         let outer_changed = keyspace.effects.begin_command();
         let mut db = keyspace.db(client.db).with_hashes(hashes);
@@ -150,6 +153,12 @@ impl World<'_> {
         if keyspace.has_news() {
             server.tell_news(keyspace, Some(client));
         }
+        if client.flags.contains(ClientFlags::CACHES)
+            && spec.flags.contains(Flags::READONLY)
+            && !spec.categories.contains(Category::SCRIPTING)
+        {
+            server.remember_keys(client.id, id, args);
+        }
         let failed = reply.end_errors(outer_errors) > 0;
         if client.flags.contains(ClientFlags::BLOCKED) {
             // Counted when it has been served.
@@ -170,8 +179,18 @@ impl World<'_> {
             server.stats.command_ticks += ticks;
         }
         server.count_call(id, ticks, failed);
+        let thresholds = &server.thresholds;
+        let is_slow = ticks >= thresholds.ticks;
+        let request_most = client.args_bytes + HEADER_MAX * (args.len() + 1);
+        // What a transaction runs came in requests of its own.
+        let request_most = if origin.is_nested() { 0 } else { request_most };
+        let replied = reply.pending_len().saturating_sub(replied_before);
+        if request_most >= thresholds.request_bytes || replied >= thresholds.reply_bytes {
+            let with_request = !origin.is_nested();
+            server.note_large(client, spec, args, with_request, replied);
+        }
         // Of a script the whole is told.
-        if ticks >= server.slow_ticks && origin != Origin::Script {
+        if is_slow && origin != Origin::Script {
             server.note_slow(client, spec, args, ticks);
         }
     }
@@ -206,7 +225,7 @@ impl Server {
         };
         let (row, ticks) = (blocked.row, blocked.ticks);
         self.count_call(row, ticks, failed);
-        if ticks >= self.slow_ticks {
+        if ticks >= self.thresholds.ticks {
             let spec = self.table.row(row).spec;
             self.note_slow(client, spec, blocked.args.args(), ticks);
         }
@@ -233,9 +252,15 @@ impl Server {
                 None => self.post(id, Post::Touched),
             }
         }
-        if let Some(recorder) = &mut self.recorder {
-            recorder.take_changes(&keyspace.journal);
+        if keyspace.journal.is_empty() {
+            return;
         }
-        keyspace.journal.clear();
+        let mut journal = std::mem::take(&mut keyspace.journal);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.take_changes(&journal);
+        }
+        self.tell_changes(&journal, running.map(|client| client.id));
+        journal.clear();
+        keyspace.journal = journal;
     }
 }

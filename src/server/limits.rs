@@ -2,12 +2,13 @@
 
 use super::Server;
 use super::client::{Client, ClientFlags};
-use super::client_line::{STATIC_REPLY_BYTES, listed_bytes};
+use super::client_line::{STATIC_REPLY_BYTES, client_line, listed_bytes};
 use super::session::Session;
 use crate::base::{alloc, clock};
 use crate::config::{Config, MaxmemoryPolicy, OutputBufferLimit};
 use crate::keyspace::{ClientId, Evicted, Eviction, EvictionOrder, Keyspace};
 use crate::net::Address;
+use crate::resp::Reply;
 
 /// Reply bytes that a client which has not authenticated may let wait: a turn's errors, no more.
 const UNAUTHENTICATED_OUTPUT_MAX: u64 = 256 * 1024;
@@ -82,14 +83,28 @@ impl Server {
     /// even written, and the client closed ([`Server::enforce_output_limit`]).
     #[inline]
     pub(super) fn limit_output(&self, session: &mut Session) {
-        let limit = match self.output_limit(&session.client).hard_bytes {
+        self.limit_reply(&session.client, &mut session.reply);
+    }
+
+    /// The limits have changed.
+    pub(super) fn limit_outputs(&mut self) {
+        let mut clients = std::mem::take(&mut self.clients);
+        clients
+            .iter_mut()
+            .for_each(|session| self.limit_output(session));
+        self.clients = clients;
+    }
+
+    /// As [`Server::limit_output`], of a client whose command runs.
+    pub(super) fn limit_reply(&self, client: &Client, reply: &mut Reply) {
+        let limit = match self.output_limit(client).hard_bytes {
             0 => usize::MAX,
-            _ if session.client.flags.contains(ClientFlags::FAKE) => usize::MAX,
+            _ if client.flags.contains(ClientFlags::FAKE) => usize::MAX,
             hard => usize::try_from(hard)
                 .unwrap_or(usize::MAX)
                 .saturating_add(STATIC_REPLY_BYTES),
         };
-        session.reply.set_limit(limit);
+        reply.set_limit(limit);
     }
 
     /// Whether the client lets too much output wait for too long.
@@ -122,14 +137,18 @@ impl Server {
         let closing = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
         if !closing && self.is_over_output_limit(session) {
             tracing::warn!(
-                "Client id={} addr={} scheduled to be closed ASAP for overcoming of output \
-                 buffer limits.",
-                session.client.id.0,
-                session.client.peer
+                "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
+                client_line(self, &session.client, &session.reply, false)
             );
             self.stats.output_buffer_disconnections += 1;
             self.close_soon(session);
         }
+    }
+
+    /// Tells the log of a client that is closed for what it did, and of its figures.
+    pub fn tell_dropped(&self, session: &Session, reason: &str) {
+        let line = client_line(self, &session.client, &session.reply, false);
+        tracing::warn!("Closing client ({reason}): {line}");
     }
 
     /// Closes a client in this turn, whatever waits for it.
@@ -163,7 +182,10 @@ impl Server {
                 | ClientFlags::MONITOR;
             let timeout = self.config.timeout as u64;
             if timeout > 0 && idle_s > timeout && !session.client.flags.intersects(exempt) {
-                tracing::debug!(client = id.0, "Closing idle client");
+                tracing::debug!(
+                    "Closing idle client: {}",
+                    client_line(self, &session.client, &session.reply, false)
+                );
                 self.close_soon(&mut session);
             } else {
                 self.enforce_output_limit(&mut session);

@@ -14,6 +14,7 @@ mod client;
 mod client_eviction;
 mod client_line;
 mod clients;
+mod command_log;
 pub mod crash;
 mod cross_protocol;
 mod dispatch;
@@ -34,6 +35,7 @@ mod migrate;
 mod monitor;
 mod outbox;
 pub mod process;
+mod pubsub;
 mod recent;
 mod recorder;
 mod run;
@@ -42,12 +44,12 @@ mod script;
 mod session;
 mod shutdown;
 mod signals;
-mod slowlog;
 pub mod startup;
 mod stats;
 mod table;
 #[cfg(feature = "testing")]
 mod testbed;
+mod tracking;
 mod world;
 
 pub use aof::{Aof, AofState};
@@ -57,6 +59,7 @@ pub use call::{Call, CommandResult, Handler, Spec};
 pub use client::{Client, ClientFlags, ClientKind};
 pub use client_line::{buffers, client_line};
 pub use clients::Clients;
+pub use command_log::{CommandLogs, LogKind};
 pub use engine::{Engine, Flow, kill_client};
 pub use histogram::Histogram;
 pub use latency::{EventSeries, Latency};
@@ -70,11 +73,11 @@ pub use script::{Program, Scripting};
 pub use session::Session;
 pub use shutdown::ShutdownRequest;
 pub use signals::Signals;
-pub use slowlog::Slowlog;
 pub use stats::{CommandStats, Rate, Stats};
 pub use table::{CommandTable, Row};
 #[cfg(feature = "testing")]
 pub use testbed::Testbed;
+pub use tracking::{Mode as TrackingMode, Tracker, Tracking};
 pub use world::{Origin, World};
 
 use std::sync::Arc;
@@ -84,6 +87,7 @@ use crate::base::clock::{Cycles, Now};
 use crate::config::Config;
 use crate::keyspace::ClientId;
 use crate::net::Listener;
+use crate::pubsub::Registry;
 use blocking::Deadlines;
 
 /// CLIENT PAUSE.
@@ -120,9 +124,13 @@ pub struct Server {
     pub startup_bytes: usize,
     pub clients: Clients,
     outbox: outbox::Outbox,
+    /// Who listens to what.
+    pub pubsub: Registry,
+    /// Who keeps what it has read.
+    pub tracking: Tracking,
     /// What a test wants to see of effects and changes.
     pub recorder: Option<Recorder>,
-    pub slowlog: Slowlog,
+    pub command_logs: CommandLogs,
     pub latency: Latency,
     /// Buffers of clients in the last seconds.
     pub recent: RecentPeaks,
@@ -142,8 +150,8 @@ pub struct Server {
     interest: gates::Interest,
     has_monitors: bool,
     latency_tracking: bool,
-    /// Commands from here on go into the slow log, in ticks.
-    slow_ticks: u64,
+    /// Commands from here on may go into the command logs.
+    thresholds: command_log::Thresholds,
     deadlines: Deadlines,
     /// Clients that wait for memory to be freed, in the order of their marks.
     awaiting_memory: Vec<(u64, ClientId)>,

@@ -4,16 +4,23 @@
 
 use bytes::Bytes;
 
-use super::client::ClientFlags;
+use super::client::{Client, ClientFlags};
 use super::session::Session;
+use super::tracking::Notice;
 use super::{Engine, Server};
 use crate::keyspace::ClientId;
+use crate::resp::Reply;
 
 /// What one client is told.
 #[derive(Clone, Debug)]
 pub enum Post {
     /// A message in the form of the protocol it speaks, shared with all who get it.
     Message(Bytes),
+    /// One that is an array in RESP2, in which form it is, and a push in RESP3. It is heard
+    /// whatever CLIENT REPLY says.
+    Push(Bytes),
+    /// Something that it has read has changed.
+    Notice(Notice),
     /// A key that it watches was touched.
     Touched,
 }
@@ -25,6 +32,10 @@ pub struct Outbox {
 }
 
 impl Outbox {
+    pub(super) fn add(&mut self, to: ClientId, post: Post) {
+        self.posts.push((to, post));
+    }
+
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.posts.is_empty()
@@ -34,7 +45,16 @@ impl Outbox {
 impl Server {
     /// Leaves something for a client; it is dropped with the client.
     pub fn post(&mut self, to: ClientId, post: Post) {
-        self.outbox.posts.push((to, post));
+        self.outbox.add(to, post);
+    }
+
+    /// Delivers to a client whose command has not run yet what is there for it.
+    #[cold]
+    pub(super) fn deliver_early(&mut self, client: &Client, reply: &mut Reply) {
+        let is_its = |(to, _): &mut (ClientId, Post)| *to == client.id;
+        for (_, post) in self.outbox.posts.extract_if(.., is_its) {
+            hear(client, reply, &post);
+        }
     }
 }
 
@@ -62,10 +82,24 @@ impl Engine {
 }
 
 fn receive(session: &mut Session, post: Post, keyspace: &mut crate::keyspace::Keyspace) {
-    let gone = ClientFlags::CLOSE_ASAP | ClientFlags::CLOSE_AFTER_REPLY;
     match post {
-        Post::Message(_) if session.client.flags.intersects(gone) => {}
-        Post::Message(bytes) => session.reply.shared(bytes),
         Post::Touched => session.client.lose_watches(&mut keyspace.watchers),
+        post => hear(&session.client, &mut session.reply, &post),
+    }
+}
+
+/// Writes what is to be told behind what waits to be sent.
+#[inline]
+pub(super) fn hear(client: &Client, reply: &mut Reply, post: &Post) {
+    let gone = ClientFlags::CLOSE_ASAP | ClientFlags::CLOSE_AFTER_REPLY;
+    if client.flags.intersects(gone) {
+        return;
+    }
+    match post {
+        Post::Message(_) if client.flags.intersects(ClientFlags::UNHEARD) => {}
+        Post::Message(bytes) => reply.shared(bytes.clone()),
+        Post::Push(bytes) => reply.pushed(bytes),
+        Post::Notice(notice) => notice.write(client, reply),
+        Post::Touched => {}
     }
 }

@@ -9,7 +9,7 @@ use super::recorder::{KeyEvent, Stated};
 use super::session::Session;
 use super::{CommandTable, Engine, Recorder, Signals};
 use crate::config::Config;
-use crate::keyspace::{Class, ClientId};
+use crate::keyspace::ClientId;
 use crate::net::Address;
 use crate::resp::{Args, OwnedArgs, Progress};
 
@@ -26,7 +26,8 @@ impl Testbed {
         let mut bed = Testbed::unheard();
         bed.engine.server.recorder = Some(Recorder::default());
         bed.engine.keyspace.effects.set_wanted(true);
-        bed.engine.keyspace.journal.listen(Class::all(), false);
+        let Engine { keyspace, server } = &mut bed.engine;
+        server.update_listeners(keyspace);
         bed
     }
 

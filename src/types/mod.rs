@@ -23,7 +23,7 @@ pub use list::List;
 pub use memory::Measured;
 pub use set::Set;
 pub use set_algebra::{Collected, difference, intersect, union};
-pub use zset::Zset;
+pub use zset::{Seen, Zset};
 
 pub use crate::encodings::elements::Elements;
 pub use crate::encodings::listpack::Entry;

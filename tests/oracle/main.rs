@@ -13,7 +13,9 @@
 //! | `grammar`, `words`, `pools`, `random` | from lines to calls |
 //! | `source` | from calls to streams |
 //! | `play` | a stream, and a server it is played to |
-//! | `compare`, `accepted`, `state` | when two answers are the same; what is left behind |
+//! | `compare`, `accepted` | when two answers are the same |
+//! | `events`, `state` | what subscribers are told meanwhile; what is left behind |
+//! | `conversations` | talks between several clients |
 //! | `shrink` | the few commands that matter |
 //!
 //! `RUSSET_ORACLE_STREAMS` streams a group (default 120) from `RUSSET_ORACLE_SEED`
@@ -21,6 +23,8 @@
 
 mod accepted;
 mod compare;
+mod conversations;
+mod events;
 mod grammar;
 mod play;
 mod pools;
@@ -129,6 +133,7 @@ impl Bench {
             second_client: group.second_client,
             pauses: group.pauses,
             one_sided: self.one_sided_subcommands(),
+            events: self.peer == Peer::Redis8,
             too_new: match self.peer {
                 Peer::Redis7 => rows::NEWER_THAN_REDIS_7,
                 _ => &[],
@@ -158,10 +163,14 @@ impl Bench {
             let got = self.subject.play(stream);
             (expected.join().expect("the reference plays"), got)
         });
-        first_difference(self.peer, &stream.steps, &expected, &got).or_else(|| {
-            let (reference, subject) = (&mut self.reference, &mut self.subject);
-            state::difference(self.peer, reference, subject, self.dumps)
-        })
+        let (reference, subject) = (&mut self.reference, &mut self.subject);
+        let told = match stream.events {
+            true => events::difference(stream, reference, subject),
+            false => None,
+        };
+        first_difference(self.peer, &stream.steps, &expected, &got)
+            .or(told)
+            .or_else(|| state::difference(self.peer, reference, subject, self.dumps))
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Stream {
     pub burst: bool,
     /// `CONFIG SET` before the stream: thresholds between encodings.
     pub config: Vec<(&'static str, &'static str)>,
+    /// Whether what the server tells of the keys' changes is kept, too.
+    pub events: bool,
 }
 
 /// A reply's bytes and meaning, or why there was none.
@@ -45,7 +47,12 @@ pub struct Side {
     daemon: Daemon,
     clients: Vec<Connection>,
     control: Connection,
+    /// Subscribed to all keyspace events, while a stream wants them.
+    listener: Option<Connection>,
 }
+
+/// Ends what a listener is told of a stream.
+const LAST_EVENT: &[u8] = b"__keyend__:0";
 
 const REPLY_LIMIT: Duration = Duration::from_secs(5);
 
@@ -56,6 +63,7 @@ impl Side {
             daemon,
             clients: Vec::new(),
             control,
+            listener: None,
         }
     }
 
@@ -81,10 +89,12 @@ impl Side {
             .map(|_| connect())
             .collect::<io::Result<_>>()?;
         self.control = connect()?;
+        let events: &[u8] = if stream.events { b"KEAmn" } else { b"" };
         let mut lines: Vec<Vec<&[u8]>> = vec![
             vec![b"FLUSHALL"],
             vec![b"SCRIPT", b"FLUSH"],
             vec![b"SLOWLOG", b"RESET"],
+            vec![b"CONFIG", b"SET", b"notify-keyspace-events", events],
         ];
         for (name, value) in &stream.config {
             lines.push(vec![b"CONFIG", b"SET", name.as_bytes(), value.as_bytes()]);
@@ -98,6 +108,13 @@ impl Side {
                 client.write(b"HELLO 3\r\n")?;
                 client.read()?;
             }
+        }
+        self.listener = None;
+        if stream.events {
+            let mut listener = connect()?;
+            listener.write(b"PSUBSCRIBE __key*__:*\r\n")?;
+            listener.read()?;
+            self.listener = Some(listener);
         }
         Ok(())
     }
@@ -142,6 +159,26 @@ impl Side {
             answers[step] = self.clients[client].read().map_err(|error| error.kind());
         }
         answers
+    }
+
+    /// What was told of the keys' changes since the stream began: channel and text.
+    pub fn events(&mut self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let mut events = Vec::new();
+        let Some(listener) = &mut self.listener else {
+            return Ok(events);
+        };
+        self.control
+            .write(&resp::command(&[b"PUBLISH", LAST_EVENT, b""]))?;
+        self.control.read()?;
+        loop {
+            let (raw, message) = listener.read()?;
+            let part = |at: usize| message.items()?.get(at)?.text().map(<[u8]>::to_vec);
+            match (part(2), part(3)) {
+                (Some(channel), _) if channel == LAST_EVENT => return Ok(events),
+                (Some(channel), Some(text)) => events.push((channel, text)),
+                _ => events.push((raw, Vec::new())),
+            }
+        }
     }
 
     /// Sends a command that may block, and returns when it blocks or is answered; the

@@ -593,7 +593,7 @@ pub const BITMAP: Group = Group {
         "getbit KB BITAT",
         "bitcount KB [INT INT [byte|bit|x]]",
         "bitpos KB BIT [INT [INT [byte|bit|x]]]",
-        "bitop (and|or|xor|not|diff|nope) KB (KB)+",
+        "bitop (and|or|xor|not|nope) KB (KB)+",
         "bitop not KB KB",
         "bitfield KB {(get TYPE BITAT) (set TYPE BITAT INT) (incrby TYPE BITAT INT) (overflow (wrap|sat|fail|x)) (incrby TYPE BITAT INT)}",
         "bitfield_ro KB {(get TYPE BITAT) (get TYPE BITAT) (set TYPE BITAT INT)}",

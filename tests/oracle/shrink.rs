@@ -53,6 +53,7 @@ mod tests {
             steps: (0..50).map(step).collect(),
             resp3: true,
             burst: true,
+            events: false,
             config: Vec::new(),
         };
         let has = |stream: &Stream, n: usize| stream.steps.contains(&step(n));

@@ -19,6 +19,8 @@ pub struct Source {
     pub pauses: bool,
     /// Subcommands (`client|no-touch`) that only one of the servers has.
     pub one_sided: BTreeSet<String>,
+    /// Some streams are listened to.
+    pub events: bool,
     /// Options that the reference does not have: a command, and a word.
     pub too_new: &'static [(&'static str, &'static str)],
 }
@@ -79,6 +81,7 @@ impl Source {
             resp3: random.chance(40),
             burst: random.chance(60),
             config: if random.chance(30) { SMALL } else { DEFAULTS }.to_vec(),
+            events: self.events && random.chance(60),
         }
     }
 }

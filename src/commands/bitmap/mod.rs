@@ -1,3 +1,39 @@
-//! The bitmap commands.
+//! The bitmap commands: strings as arrays of bits.
+//!
+//! Offsets, units and options are read here; what is done with the bits is `encodings::bits`.
 
+mod bit;
+mod combine;
+mod count;
 pub(super) mod docs;
+mod field;
+mod range;
+
+use crate::base::number::parse_i64;
+use crate::command::CommandError;
+use crate::server::Spec;
+
+pub(super) static SPECS: &[Spec] = &[
+    bit::SETBIT,
+    bit::GETBIT,
+    count::BITCOUNT,
+    count::BITPOS,
+    combine::BITOP,
+    field::BITFIELD,
+    field::BITFIELD_RO,
+];
+
+const BAD_OFFSET: CommandError =
+    CommandError::Text("ERR bit offset is not an integer or out of range");
+
+/// The bit that an argument names, inside a string of at most `max_bytes`.
+fn parse_offset(text: &[u8], max_bytes: u64) -> Result<u64, CommandError> {
+    check_offset(parse_i64(text), max_bytes)
+}
+
+fn check_offset(offset: Option<i64>, max_bytes: u64) -> Result<u64, CommandError> {
+    offset
+        .and_then(|offset| u64::try_from(offset).ok())
+        .filter(|offset| offset / 8 < max_bytes)
+        .ok_or(BAD_OFFSET)
+}

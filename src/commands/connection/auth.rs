@@ -182,7 +182,14 @@ mod tests {
             ("HELLO 3 AUTH secret", "HELLO 3 AUTH (redacted)"),
         ] {
             t.run(line);
-            let entry = t.engine.server.slowlog.entries.front().expect("an entry");
+            let entry = t
+                .engine
+                .server
+                .command_logs
+                .of(crate::server::LogKind::Slow)
+                .entries
+                .front()
+                .expect("an entry");
             let words: Vec<_> = entry
                 .args
                 .iter()

@@ -1,6 +1,6 @@
 //! CLIENT: the container, and what a connection says and asks of itself.
 
-use super::{client_control as control, client_list as list};
+use super::{client_control as control, client_list as list, client_tracking as tracking};
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::server::{Call, ClientFlags, CommandResult, Spec};
 
@@ -15,7 +15,9 @@ pub(super) const CLIENT: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::SENTINEL.union(Flags::CONTAINER),
     subcommands: &[
+        tracking::CACHING,
         GETNAME,
+        tracking::GETREDIR,
         HELP,
         ID,
         list::INFO,
@@ -27,6 +29,8 @@ pub(super) const CLIENT: Spec = Spec {
         REPLY,
         SETINFO,
         SETNAME,
+        tracking::TRACKING,
+        tracking::TRACKINGINFO,
         control::UNBLOCK,
         control::UNPAUSE,
     ],
@@ -45,8 +49,12 @@ fn help(call: &mut Call<'_>) -> CommandResult {
     crate::commands::help::write_help(
         call,
         &[
+            "CACHING (YES|NO)",
+            "    Whether to keep track of what the next command reads (OPTIN, OPTOUT).",
             "GETNAME",
             "    The name of this connection.",
+            "GETREDIR",
+            "    The connection that is told in this one's place; 0: none, -1: not tracking.",
             "ID",
             "    The number of this connection.",
             "INFO",
@@ -89,6 +97,11 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "    * LIB-VER: its version.",
             "SETNAME <name>",
             "    Give this connection a name.",
+            "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+            "         [OPTIN] [OPTOUT] [NOLOOP]",
+            "    Be told when what this connection has read changes.",
+            "TRACKINGINFO",
+            "    How this connection is told.",
             "UNBLOCK <clientid> [TIMEOUT|ERROR]",
             "    End a connection's wait in a blocking command.",
             "UNPAUSE",

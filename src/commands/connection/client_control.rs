@@ -105,6 +105,9 @@ fn kill(call: &mut Call<'_>) -> CommandResult {
     } = call.world();
     let mut killed = 0;
     for id in doomed {
+        if let Some(session) = server.clients.get(id) {
+            server.tell_dropped(session, "CLIENT KILL");
+        }
         killed += server::kill_client(keyspace, server, id) as i64;
     }
     if !skip_me && filter.fits(client, now_ms) {

@@ -4,6 +4,7 @@ mod auth;
 mod client;
 mod client_control;
 mod client_list;
+mod client_tracking;
 pub(super) mod docs;
 mod session;
 

@@ -104,6 +104,8 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
     if client.flags.contains(ClientFlags::MONITOR) {
         call.server.set_monitor(client.id, false);
     }
+    call.server.unsubscribe_all(call.db.keyspace(), client);
+    call.server.end_tracking(call.db.keyspace(), client);
     // A reply that is to be skipped is this one, as in Redis.
     client.flags &= ClientFlags::UNIX_SOCKET | ClientFlags::REPLY_SKIP;
     if call.server.password_required() {

@@ -1,3 +1,31 @@
-//! The geo commands.
+//! The geo commands: sorted sets whose scores are positions (`encodings::geohash`).
+//!
+//! A search looks through the few squares of the map that the area may reach into (`cover`),
+//! holds what lies in them against the area (`shape`), sorts and tells it (`search`).
 
+mod add;
+mod args;
+mod cover;
 pub(super) mod docs;
+mod earth;
+mod partial_sort;
+mod polygon;
+mod query;
+mod read;
+mod search;
+mod shape;
+
+use crate::server::Spec;
+
+pub(super) static SPECS: &[Spec] = &[
+    add::GEOADD,
+    query::GEORADIUS,
+    query::GEORADIUSBYMEMBER,
+    query::GEORADIUSBYMEMBER_RO,
+    query::GEORADIUS_RO,
+    query::GEOSEARCH,
+    query::GEOSEARCHSTORE,
+    read::GEODIST,
+    read::GEOHASH,
+    read::GEOPOS,
+];

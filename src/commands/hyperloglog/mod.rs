@@ -1,3 +1,52 @@
-//! The hyperloglog commands.
+//! The HyperLogLog commands. The strings that they make are `encodings::hyperloglog`.
 
+mod add;
+mod count;
+mod debug;
 pub(super) mod docs;
+
+use crate::command::CommandError;
+use crate::encodings::hyperloglog::{Damaged, Form, form};
+use crate::keyspace::{Expiry, NewValue, Place, Str};
+use crate::server::Spec;
+
+pub(super) static SPECS: &[Spec] = &[
+    add::PFADD,
+    count::PFCOUNT,
+    count::PFMERGE,
+    debug::PFDEBUG,
+    debug::PFSELFTEST,
+];
+
+const NOT_ONE: CommandError =
+    CommandError::Text("WRONGTYPE Key is not a valid HyperLogLog string value.");
+
+impl From<Damaged> for CommandError {
+    fn from(_: Damaged) -> CommandError {
+        CommandError::Text("INVALIDOBJ Corrupted HLL object detected")
+    }
+}
+
+/// A string that is a HyperLogLog by its header.
+fn check(text: Str<'_>) -> Result<(&[u8], Form), CommandError> {
+    match text {
+        Str::Int(_) => Err(NOT_ONE),
+        Str::Bytes(text) => Ok((text, form(text).ok_or(NOT_ONE)?)),
+    }
+}
+
+/// Gives a key another HyperLogLog, in place if it is as long as what is there.
+fn store(place: Place<'_, '_, '_>, hll: &[u8]) {
+    match place.string() {
+        Ok(Some(Str::Bytes(old))) if old.len() == hll.len() => {
+            place.grow(hll.len()).copy_from_slice(hll);
+        }
+        _ => {
+            let value = NewValue::Bytes {
+                text: hll,
+                modified: true,
+            };
+            place.set_string(value, Expiry::Keep);
+        }
+    }
+}

@@ -348,7 +348,14 @@ mod tests {
         let mut t = Testbed::new();
         t.run("CONFIG SET slowlog-log-slower-than 0");
         t.run("CONFIG SET hz 12 masterauth secret");
-        let entry = t.engine.server.slowlog.entries.front().expect("an entry");
+        let entry = t
+            .engine
+            .server
+            .command_logs
+            .of(crate::server::LogKind::Slow)
+            .entries
+            .front()
+            .expect("an entry");
         let words: Vec<_> = entry
             .args
             .iter()

@@ -2,6 +2,7 @@
 
 mod append_only;
 mod backup;
+mod commandlog;
 mod config;
 mod debug;
 mod debug_allocator;
@@ -38,6 +39,7 @@ pub(super) static SPECS: &[Spec] = &[
     save::LASTSAVE,
     save::SAVE,
     shutdown::SHUTDOWN,
+    commandlog::COMMANDLOG,
     slowlog::SLOWLOG,
     state::LOLWUT,
     state::MONITOR,

@@ -3,7 +3,7 @@
 use crate::base::number::parse_i64;
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{self, misused, write_help};
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::{Call, CommandResult, LogKind, Spec};
 
 const FLAGS: Flags = Flags::ADMIN.union(Flags::LOADING).union(Flags::STALE);
 /// Entries that GET shows when it is not told how many.
@@ -27,32 +27,41 @@ const GET: Spec = Spec {
 ///
 /// Reply: array of `[id, unix seconds, microseconds, [argument ...], peer, client name]`.
 fn get(call: &mut Call<'_>) -> CommandResult {
-    const BAD_COUNT: CommandError =
-        CommandError::Text("ERR count should be greater than or equal to -1");
     let args = call.args;
     let count = match args.len() {
         2 => SHOWN,
-        3 => match parse_i64(args.at(2)).filter(|&n| n >= -1) {
-            Some(-1) => usize::MAX,
-            Some(n) => n as usize,
-            None => return Err(BAD_COUNT),
-        },
+        3 => parse_count(args.at(2))?,
         _ => return Err(misused(args)),
     };
-    let log = &call.server.slowlog.entries;
+    write_entries(call, LogKind::Slow, count);
+    Ok(())
+}
+
+/// How many entries are asked for; -1 is all.
+pub(super) fn parse_count(text: &[u8]) -> Result<usize, CommandError> {
+    const BAD_COUNT: &str = "ERR count should be greater than or equal to -1";
+    match parse_i64(text).filter(|&n| n >= -1) {
+        Some(-1) => Ok(usize::MAX),
+        Some(n) => Ok(n as usize),
+        None => Err(CommandError::Text(BAD_COUNT)),
+    }
+}
+
+/// The newest entries of a log.
+pub(super) fn write_entries(call: &mut Call<'_>, kind: LogKind, count: usize) {
+    let log = &call.server.command_logs.of(kind).entries;
     let reply = &mut *call.reply;
     reply.array(count.min(log.len()));
     for entry in log.iter().take(count) {
         reply.array(6);
         reply.int(entry.id as i64);
         reply.int(entry.at);
-        reply.int(entry.micros as i64);
+        reply.int(entry.value as i64);
         reply.array(entry.args.len());
         entry.args.iter().for_each(|arg| reply.bulk(arg));
         reply.bulk(entry.peer.as_bytes());
         reply.bulk(entry.name.as_bytes());
     }
-    Ok(())
 }
 
 const HELP: Spec = help::row(help);
@@ -87,7 +96,8 @@ const LEN: Spec = Spec {
 
 /// `SLOWLOG LEN`.
 fn len(call: &mut Call<'_>) -> CommandResult {
-    call.reply.int(call.server.slowlog.entries.len() as i64);
+    let log = call.server.command_logs.of(LogKind::Slow);
+    call.reply.int(log.entries.len() as i64);
     Ok(())
 }
 
@@ -100,7 +110,8 @@ const RESET: Spec = Spec {
 
 /// `SLOWLOG RESET`: numbers go on where they were.
 fn reset(call: &mut Call<'_>) -> CommandResult {
-    call.server.slowlog.entries.clear();
+    let log = call.server.command_logs.of_mut(LogKind::Slow);
+    log.entries.clear();
     call.reply.ok();
     Ok(())
 }

@@ -10,11 +10,11 @@ use smallvec::SmallVec;
 
 /// When a member's score is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Conditions {
+pub(in crate::commands) struct Conditions {
     /// NX: only new members.
-    new: bool,
+    pub new: bool,
     /// XX: only members that are there.
-    there: bool,
+    pub there: bool,
     /// GT, LT: members that are there only to a greater (lower) score.
     greater: bool,
     lower: bool,
@@ -157,64 +157,89 @@ fn zincrby(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// Adds pairs of score and member.
-fn add(
-    call: &mut Call<'_>,
-    pairs: Args<'_>,
+fn add<'a>(
+    call: &mut Call<'a>,
+    pairs: Args<'a>,
     conditions: Conditions,
     count_moved: bool,
 ) -> CommandResult {
-    let key = call.args.at(1);
-    let len = pairs.len() / 2;
     // All scores are read before the first one counts.
-    let mut scores = SmallVec::<[f64; 16]>::with_capacity(len);
+    let mut scores = SmallVec::<[f64; 16]>::with_capacity(pairs.len() / 2);
     for text in pairs.iter().step_by(2) {
         scores.push(parse_double(text).ok_or(CommandError::NotAFloat)?);
     }
+    let changes = set_scores(call, &scores, |i| pairs.at(2 * i + 1), conditions)?;
+    match changes.result {
+        Some(score) if conditions.increment => call.reply.double(score),
+        None if conditions.increment => call.reply.null(),
+        _ => call.reply.int(changes.count(count_moved) as i64),
+    }
+    Ok(())
+}
+
+/// What has become of the members of a command.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::commands) struct Changes {
+    added: u64,
+    moved: u64,
+    /// The last member's score, unless the conditions refused it.
+    result: Option<f64>,
+}
+
+impl Changes {
+    /// The number of members that are new, or also of those that moved.
+    pub fn count(&self, with_moved: bool) -> u64 {
+        self.added + if with_moved { self.moved } else { 0 }
+    }
+}
+
+/// Gives members of the sorted set at argument 1 their scores, and states the change.
+pub(in crate::commands) fn set_scores<'a>(
+    call: &mut Call<'a>,
+    scores: &[f64],
+    member_at: impl Fn(usize) -> &'a [u8],
+    conditions: Conditions,
+) -> Result<Changes, CommandError> {
+    let (key, len) = (call.args.at(1), scores.len());
     let limits = *call.db.limits();
     let mut zset = if conditions.there {
         call.db.write::<Zset>(key)?
     } else {
-        let make = || Zset::new_for(len, pairs.at(1).len(), &limits);
+        let make = || Zset::new_for(len, member_at(0).len(), &limits);
         Some(call.db.write_or(key, make)?)
     };
-    let (mut added, mut moved, mut result) = (0, 0, None);
+    let mut changes = Changes::default();
     if let Some(zset) = &mut zset {
         zset.prepare(len, &limits);
         for (i, &score) in scores.iter().enumerate() {
-            let member = pairs.at(2 * i + 1);
+            let member = member_at(i);
             if conditions.are_none() {
                 match zset.set(member, score, &limits) {
-                    None => added += 1,
-                    Some(old) => moved += u64::from(old != score),
+                    None => changes.added += 1,
+                    Some(old) => changes.moved += u64::from(old != score),
                 }
                 continue;
             }
             let outcome = conditions.set(zset, member, score, &limits)?;
-            added += u64::from(matches!(outcome, Outcome::Added(_)));
-            moved += u64::from(matches!(outcome, Outcome::Moved(_)));
-            result = match outcome {
+            changes.added += u64::from(matches!(outcome, Outcome::Added(_)));
+            changes.moved += u64::from(matches!(outcome, Outcome::Moved(_)));
+            changes.result = match outcome {
                 Outcome::Added(score) | Outcome::Moved(score) | Outcome::Same(score) => Some(score),
                 Outcome::Refused => None,
             };
         }
     }
     drop(zset);
-    if added + moved > 0 {
+    let count = changes.count(true) as usize;
+    if count > 0 {
         let event = if conditions.increment {
             "zincr"
         } else {
             "zadd"
         };
-        let count = (added + moved) as usize;
         call.db.changed_by(key, count, Class::ZSET, event);
     }
-    match result {
-        Some(score) if conditions.increment => call.reply.double(score),
-        None if conditions.increment => call.reply.null(),
-        _ if count_moved => call.reply.int((added + moved) as i64),
-        _ => call.reply.int(added as i64),
-    }
-    Ok(())
+    Ok(changes)
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ mod scan;
 mod score;
 mod source;
 
+pub(super) use add::{Conditions, set_scores};
+
 use crate::keyspace::Class;
 use crate::server::{Call, Spec};
 

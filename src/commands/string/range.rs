@@ -92,21 +92,13 @@ fn setrange(call: &mut Call<'_>) -> CommandResult {
     let offset =
         u64::try_from(offset).map_err(|_| CommandError::Text("ERR offset is out of range"))?;
     let max = call.server.config.proto_max_bulk_len;
-    let mut place = call.db.place(key);
-    let old = place.string()?.map(|text| text.len());
+    let place = call.db.place(key);
+    let old = place.string()?.map_or(0, |text| text.len());
     if value.is_empty() {
-        call.reply.int(old.unwrap_or(0) as i64);
+        call.reply.int(old as i64);
         return Ok(());
     }
     let end = check_length(max, offset, value.len())?;
-    if old.is_none() {
-        let empty = NewValue::Bytes {
-            text: b"",
-            modified: true,
-        };
-        place.set_string(empty, Expiry::Clear);
-        place = call.db.place(key);
-    }
     let text = place.grow(end);
     text[offset as usize..end].copy_from_slice(value);
     let len = text.len();

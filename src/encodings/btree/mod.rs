@@ -23,6 +23,7 @@ mod range;
 mod search;
 
 pub use member::{Key, Member};
+pub use range::Unread;
 
 use balance::{make_room_in_leaf, mend_child, split_inner};
 use node::{FAN, LEAF, Node};

@@ -6,6 +6,7 @@
 
 use super::ZsetIndex;
 use super::member::Member;
+use std::marker::PhantomData;
 
 impl ZsetIndex {
     /// Elements from `rank` on: up to `count` of them, towards the front if `backward`.
@@ -30,6 +31,43 @@ impl ZsetIndex {
     /// All elements in order.
     pub fn iter(&self) -> Range<'_> {
         self.range(0, usize::MAX, false)
+    }
+}
+
+impl ZsetIndex {
+    /// Calls `see` with the elements from `rank` on until it returns false. Of the members
+    /// nothing is read: their bytes lie elsewhere, and most may not be wanted.
+    pub fn visit_unread<'a>(&'a self, rank: usize, mut see: impl FnMut(f64, Unread<'a>) -> bool) {
+        let mut range = self.range(rank, usize::MAX, false);
+        while range.left > 0 {
+            range.enter_leaf();
+            let (scores, members) = (&range.scores[range.at..], &range.members[range.at..]);
+            for (&score, &member) in scores.iter().zip(members) {
+                if !see(score, Unread(member, PhantomData)) {
+                    return;
+                }
+            }
+            range.rank += scores.len();
+            range.left -= scores.len();
+        }
+    }
+}
+
+/// A member that a walk came past.
+#[derive(Clone, Copy)]
+pub struct Unread<'a>(Member, PhantomData<&'a ZsetIndex>);
+
+impl<'a> Unread<'a> {
+    /// Asks for the line in which the bytes begin.
+    #[inline]
+    pub fn prefetch(self) {
+        self.0.prefetch();
+    }
+
+    #[inline]
+    pub fn bytes(self) -> &'a [u8] {
+        // SAFETY: the tree is borrowed, and members in it are alive.
+        unsafe { self.0.bytes() }
     }
 }
 

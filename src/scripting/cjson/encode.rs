@@ -177,7 +177,8 @@ impl Encoder<'_> {
                 _ => {
                     const DIGITS: &[u8; 16] = b"0123456789abcdef";
                     let (high, low) = (DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]);
-                    self.out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+                    self.out
+                        .extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
                     continue;
                 }
             };

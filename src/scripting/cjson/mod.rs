@@ -84,7 +84,10 @@ fn set(f: Frame<'_>, change: impl FnOnce(&mut Config)) {
 /// At most so many arguments.
 fn at_most(f: Frame<'_>, count: i32) -> Result<(), Raise> {
     if f.top() > count {
-        return Err(Raise::Argument(count + 1, "found too many arguments".into()));
+        return Err(Raise::Argument(
+            count + 1,
+            "found too many arguments".into(),
+        ));
     }
     f.set_top(count);
     Ok(())

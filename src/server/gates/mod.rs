@@ -153,7 +153,7 @@ pub(super) fn check(world: &mut World<'_>, asked: Asked<'_>) -> Result<(), Comma
         return Err(CommandError::owned(format!(
             "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
              RESET are allowed in this context",
-            spec.name
+            world.server.table.row(asked.row).full_name
         )));
     }
     if world.server.is_loading() && !spec.flags.contains(Flags::LOADING) {
@@ -181,7 +181,16 @@ pub(super) fn check(world: &mut World<'_>, asked: Asked<'_>) -> Result<(), Comma
 fn memory(world: &mut World<'_>, flags: Flags) -> Result<(), CommandError> {
     // Nothing is evicted of what is being loaded.
     let is_limited = world.server.config.maxmemory > 0 && !world.server.is_loading();
-    if !is_limited || world.server.make_room(world.keyspace) {
+    if !is_limited {
+        return Ok(());
+    }
+    let has_room = world.server.make_room(world.keyspace);
+    if world.keyspace.has_news() {
+        // What was evicted is told of before the command may look at it.
+        world.server.tell_news(world.keyspace, Some(world.client));
+        world.server.deliver_early(world.client, world.reply);
+    }
+    if has_room {
         return Ok(());
     }
     let needs_memory = flags.contains(Flags::DENYOOM)
@@ -292,12 +301,10 @@ fn queue_has(server: &Server, client: &Client, flags: Flags) -> bool {
         .transaction
         .as_deref()
         .map_or(&[][..], |t| &t.commands);
-    queued
-        .iter()
-        .any(|q| {
-            let spec = server.table.row(q.row).spec;
-            effective(server, spec, q.args.args()).intersects(flags)
-        })
+    queued.iter().any(|q| {
+        let spec = server.table.row(q.row).spec;
+        effective(server, spec, q.args.args()).intersects(flags)
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! INFO persistence, stats, replication: what the server has been doing.
 
 use super::{Source, Writer};
+use crate::pubsub::Kind;
 use crate::server::AofState;
 use crate::server::child::ChildProgress;
 
@@ -152,7 +153,13 @@ pub(super) fn stats(from: &Source<'_>, to: &mut Writer) {
         ("keyspace_hits", &keys.hits),
         ("keyspace_misses", &keys.misses),
     ]);
-    to.zeros(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"]);
+    for (name, kind) in [
+        ("pubsub_channels", Kind::Channel),
+        ("pubsub_patterns", Kind::Pattern),
+        ("pubsubshard_channels", Kind::Shard),
+    ] {
+        to.field(name, server.pubsub.count(kind));
+    }
     to.field("latest_fork_usec", server.forks.last_us);
     to.field("total_forks", server.forks.total);
     to.field("migrate_cached_sockets", server.migrate_links.len());
@@ -164,9 +171,12 @@ pub(super) fn stats(from: &Source<'_>, to: &mut Writer) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
+    ]);
+    let tracking = &server.tracking;
+    to.fields(&[
+        ("tracking_total_keys", &tracking.readers.keys()),
+        ("tracking_total_items", &tracking.readers.items()),
+        ("tracking_total_prefixes", &tracking.broadcast.len()),
     ]);
     let turns = rates.turns.per_second();
     let turn_us = rates.turn_us.per_second().checked_div(turns).unwrap_or(0);

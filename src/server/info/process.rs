@@ -110,7 +110,7 @@ pub(super) fn clients(from: &Source<'_>, to: &mut Writer) {
         ("client_recent_max_input_buffer", &largest.input),
         ("client_recent_max_output_buffer", &largest.output),
         ("blocked_clients", &(server.blocked_clients + postponed)),
-        ("tracking_clients", &0),
+        ("tracking_clients", &server.tracking.clients()),
         ("pubsub_clients", &pubsub),
         ("watching_clients", &watching),
         ("clients_in_timeout_table", &server.deadlines.len()),

@@ -251,6 +251,9 @@ impl Loop {
     fn before_sleep(&mut self, idle: bool) {
         self.engine.serve_ready_keys();
         self.engine.write_aof();
+        if self.engine.server.tracking.broadcast.has_news() {
+            self.engine.server.tell_broadcast();
+        }
         self.flush_replies();
         self.close_clients();
         self.engine.free_on();

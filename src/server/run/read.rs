@@ -103,10 +103,9 @@ impl Loop {
         }
         let held = session.input.bytes() + session.input.list_bytes();
         if held as u64 > self.query_buffer_limit(session) {
-            tracing::warn!(
-                client = session.client.id.0,
-                "Closing client that reached max query buffer length"
-            );
+            self.engine
+                .server
+                .tell_dropped(session, "it reached max query buffer length");
             self.engine.server.stats.query_buffer_disconnections += 1;
             return false;
         }

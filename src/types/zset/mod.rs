@@ -8,6 +8,7 @@
 mod packed;
 
 use super::{Container, Encoding, Entry, Limits, Type, below, boxed};
+use crate::encodings::btree::Unread;
 use crate::encodings::elements::Elements;
 use crate::encodings::hashtable::Shape;
 use crate::encodings::listpack::Listpack;
@@ -22,6 +23,31 @@ use rand::Rng;
 pub enum Zset {
     Listpack(Listpack),
     Table(Box<ScoredTable>),
+}
+
+/// A member that [`Zset::visit_scores`] came past; it is read only if it is wanted.
+#[derive(Clone, Copy)]
+pub enum Seen<'a> {
+    Packed(Entry<'a>),
+    Unread(Unread<'a>),
+}
+
+impl<'a> Seen<'a> {
+    /// Asks for the bytes that `entry` will read.
+    #[inline]
+    pub fn prefetch(self) {
+        if let Seen::Unread(member) = self {
+            member.prefetch();
+        }
+    }
+
+    #[inline]
+    pub fn entry(self) -> Entry<'a> {
+        match self {
+            Seen::Packed(entry) => entry,
+            Seen::Unread(member) => Entry::Str(member.bytes()),
+        }
+    }
 }
 
 impl Zset {
@@ -215,6 +241,32 @@ impl Zset {
             } else {
                 next_pair(pack, pos)
             };
+        }
+    }
+
+    /// Calls `see` with the elements whose score is in a range, until it returns false.
+    pub fn visit_scores<'a>(
+        &'a self,
+        scores: &std::ops::Range<f64>,
+        mut see: impl FnMut(f64, Seen<'a>) -> bool,
+    ) {
+        let pack = match self {
+            Zset::Table(table) => {
+                let index = table.index();
+                index.visit_unread(index.count_below(scores.start, false), |score, member| {
+                    score < scores.end && see(score, Seen::Unread(member))
+                });
+                return;
+            }
+            Zset::Listpack(pack) => pack,
+        };
+        let mut at = pack.first();
+        while let Some(pos) = at {
+            let (score, member) = element(pack, pos);
+            if score >= scores.end || score >= scores.start && !see(score, Seen::Packed(member)) {
+                return;
+            }
+            at = next_pair(pack, pos);
         }
     }
 

@@ -1,0 +1,240 @@
+//! BITOP: strings combined bit by bit.
+
+use std::borrow::Cow;
+
+use crate::base::large::{LARGE_MIN, Large};
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::encodings::bits::{Operation, combine};
+use crate::keyspace::{Cause, Class, Db, Expiry, NewValue, Str};
+use crate::resp::Args;
+use crate::server::{Call, CommandResult, Spec};
+
+pub(super) const BITOP: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::WRITE.union(Flags::DENYOOM),
+    keys: &[
+        KeySpec::one(2, Access::OW.union(Access::UPDATE)),
+        KeySpec::range(3, -1, 1, Access::READ),
+    ],
+    categories: Category::BITMAP,
+    ..Spec::new("bitop", bitop)
+};
+
+/// What a word asks for, and the refusal if the sources are too few or too many.
+const OPERATIONS: [(&str, Operation, &str); 8] = [
+    ("AND", Operation::And, ""),
+    ("OR", Operation::Or, ""),
+    ("XOR", Operation::Xor, ""),
+    (
+        "NOT",
+        Operation::Not,
+        "ERR BITOP NOT must be called with a single source key.",
+    ),
+    (
+        "DIFF",
+        Operation::Diff,
+        "ERR BITOP DIFF must be called with at least two source keys.",
+    ),
+    (
+        "DIFF1",
+        Operation::Diff1,
+        "ERR BITOP DIFF1 must be called with at least two source keys.",
+    ),
+    (
+        "ANDOR",
+        Operation::AndOr,
+        "ERR BITOP ANDOR must be called with at least two source keys.",
+    ),
+    ("ONE", Operation::One, ""),
+];
+
+fn parse_operation(args: Args<'_>) -> Result<Operation, CommandError> {
+    let mut known = OPERATIONS.iter().filter(|(word, ..)| args.is(1, word));
+    let &(_, operation, refusal) = known.next().ok_or(CommandError::Syntax)?;
+    let sources = args.len() - 3;
+    let right_number = match operation {
+        Operation::Not => sources == 1,
+        Operation::Diff | Operation::Diff1 | Operation::AndOr => sources >= 2,
+        Operation::And | Operation::Or | Operation::Xor | Operation::One => true,
+    };
+    match right_number {
+        true => Ok(operation),
+        false => Err(CommandError::Text(refusal)),
+    }
+}
+
+/// `BITOP (AND | OR | XOR | NOT | DIFF | DIFF1 | ANDOR | ONE) destination key [key ...]`:
+/// the result, as long as the longest string, replaces whatever `destination` held. DIFF and
+/// those behind it are Redis 8.2's.
+///
+/// Reply: the result's length in bytes. An empty result deletes `destination`. O(bytes of all
+/// strings).
+fn bitop(call: &mut Call<'_>) -> CommandResult {
+    let operation = parse_operation(call.args)?;
+    let destination = call.args.at(2);
+    let result = compute(&mut call.db, operation, call.args.from(3))?;
+    let len = result.len();
+    if len > 0 {
+        let value = result.value();
+        call.db.set_string(destination, value, Expiry::Clear);
+        call.db.changed(destination, Class::STRING, "set");
+    } else if call.db.delete(destination, Cause::Server) {
+        call.db.changed(destination, Class::GENERIC, "del");
+    }
+    call.reply.int(len as i64);
+    Ok(())
+}
+
+fn compute(
+    db: &mut Db<'_>,
+    operation: Operation,
+    keys: Args<'_>,
+) -> Result<Computed, CommandError> {
+    let texts = db.strings(keys.iter())?.into_iter();
+    let texts: Vec<_> = texts
+        .map(|text| text.map_or(Cow::Borrowed(&[][..]), Str::to_cow))
+        .collect();
+    let sources: Vec<&[u8]> = texts.iter().map(|text| &**text).collect();
+    let len = sources.iter().map(|text| text.len()).max().unwrap_or(0);
+    let mut result = Computed::with_room(len);
+    combine(operation, &sources, |piece| result.push(piece));
+    Ok(result)
+}
+
+/// A result; a large one in the block that the key will keep.
+enum Computed {
+    Small(Vec<u8>),
+    Large(Large),
+}
+
+impl Computed {
+    fn with_room(len: usize) -> Computed {
+        match len {
+            LARGE_MIN.. => Computed::Large(Large::with_room(len)),
+            _ => Computed::Small(Vec::with_capacity(len)),
+        }
+    }
+
+    fn push(&mut self, piece: &[u8]) {
+        match self {
+            Computed::Small(text) => text.extend_from_slice(piece),
+            Computed::Large(large) => large.push(piece),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Computed::Small(text) => text.len(),
+            Computed::Large(large) => large.len(),
+        }
+    }
+
+    fn value(&self) -> NewValue<'_> {
+        match self {
+            Computed::Small(text) => NewValue::Bytes {
+                text,
+                modified: true,
+            },
+            Computed::Large(large) => NewValue::Large(large),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    fn bed() -> Testbed {
+        let mut t = Testbed::new();
+        t.run_args(&[b"SET", b"a", b"\xf0\x0f\xff"]);
+        t.run_args(&[b"SET", b"b", b"\xcc\xcc"]);
+        t.run_args(&[b"SET", b"c", b"\xaa"]);
+        t
+    }
+
+    fn result(t: &mut Testbed, line: &str) -> Vec<u8> {
+        let len = t.run(line);
+        let reply = t.run_args(&[b"GET", b"to"]);
+        let text = reply.splitn(2, |&b| b == b'\n').nth(1).unwrap();
+        let text = &text[..text.len() - 2];
+        assert_eq!(len, format!(":{}\r\n", text.len()), "{line}");
+        text.to_vec()
+    }
+
+    #[test]
+    fn results_are_as_long_as_the_longest() {
+        let mut t = bed();
+        for (line, expected) in [
+            ("AND to a b c", b"\x80\x00\x00"),
+            ("OR to a b c", b"\xfe\xcf\xff"),
+            ("XOR to a b c", b"\x96\xc3\xff"),
+            ("NOT to a", b"\x0f\xf0\x00"),
+            ("DIFF to a b c", b"\x10\x03\xff"),
+            ("DIFF1 to a b c", b"\x0e\xc0\x00"),
+            ("ANDOR to a b c", b"\xe0\x0c\x00"),
+            ("ONE to a b c", b"\x16\xc3\xff"),
+            ("or to none a", b"\xf0\x0f\xff"),
+            ("ONE to a", b"\xf0\x0f\xff"),
+        ] {
+            let line = format!("BITOP {line}");
+            assert_eq!(result(&mut t, &line), expected, "{line}");
+        }
+        assert_eq!(t.run("OBJECT ENCODING to"), "$3\r\nraw\r\n");
+    }
+
+    #[test]
+    fn the_destination_may_be_a_source_or_go() {
+        let mut t = bed();
+        t.run("SET n 12 EX 9");
+        t.take_effects();
+        assert_eq!(t.run("BITOP NOT n n"), ":2\r\n");
+        assert_eq!(t.run_args(&[b"GET", b"n"]), b"$2\r\n\xce\xcd\r\n");
+        assert_eq!(t.run("TTL n"), ":-1\r\n");
+        assert_eq!(t.run("BITOP AND n none other"), ":0\r\n");
+        assert_eq!(t.run("EXISTS n"), ":0\r\n");
+        assert_eq!(t.run("BITOP AND n none other"), ":0\r\n");
+        assert_eq!(
+            t.take_effects(),
+            ["BITOP NOT n n", "BITOP AND n none other"]
+        );
+    }
+
+    #[test]
+    fn large_results_are_kept_as_they_were_computed() {
+        let mut t = Testbed::new();
+        t.run("SETBIT a 800000 1");
+        t.run("SETBIT b 3 1");
+        assert_eq!(t.run("BITOP OR to a b"), ":100001\r\n");
+        assert_eq!(t.run("BITCOUNT to"), ":2\r\n");
+        assert_eq!(t.run("BITOP NOT to to"), ":100001\r\n");
+        assert_eq!(t.run("BITPOS to 0 1"), ":800000\r\n");
+        assert_eq!(t.run("BITCOUNT to"), ":800006\r\n");
+        t.engine.keyspace.check_invariants();
+    }
+
+    #[test]
+    fn refusals() {
+        let mut t = bed();
+        t.run("RPUSH l x");
+        for (line, text) in [
+            ("NAND to a b", "syntax error"),
+            (
+                "NOT to a b",
+                "BITOP NOT must be called with a single source key.",
+            ),
+            (
+                "diff to a",
+                "BITOP DIFF must be called with at least two source keys.",
+            ),
+            (
+                "ANDOR to l",
+                "BITOP ANDOR must be called with at least two source keys.",
+            ),
+        ] {
+            let line = format!("BITOP {line}");
+            assert_eq!(t.run(&line), format!("-ERR {text}\r\n"), "{line}");
+        }
+        assert!(t.run("BITOP AND to a l").starts_with("-WRONGTYPE"));
+        assert_eq!(t.run("EXISTS to"), ":0\r\n");
+    }
+}

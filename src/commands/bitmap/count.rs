@@ -1,0 +1,165 @@
+//! Bits counted and found: BITCOUNT and BITPOS.
+
+use super::range::BitRange;
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::encodings::bits;
+use crate::server::{Call, CommandResult, Spec};
+
+pub(super) const BITCOUNT: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::BITMAP,
+    ..Spec::new("bitcount", bitcount)
+};
+
+/// `BITCOUNT key [start [end [BYTE | BIT]]]`: how many bits are set. That the end may be left
+/// out is Valkey's.
+///
+/// Reply: integer, 0 for a missing key. O(bytes of the range).
+fn bitcount(call: &mut Call<'_>) -> CommandResult {
+    let range = BitRange::parse(call.args, 2)?;
+    let Some(text) = call.db.string(call.args.at(1))? else {
+        call.reply.int(0);
+        return Ok(());
+    };
+    let mut digits = itoa::Buffer::new();
+    let text = text.text(&mut digits);
+    // Both far before the start are cut to it, but only where they are in order.
+    let reversed =
+        matches!(range.end, Some(end) if range.start < 0 && end < 0 && range.start > end);
+    let within = range.within(text.len()).filter(|_| !reversed);
+    let count = within.map_or(0, |within| bits::count_within(text, within));
+    call.reply.int(count as i64);
+    Ok(())
+}
+
+pub(super) const BITPOS: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::BITMAP,
+    ..Spec::new("bitpos", bitpos)
+};
+
+/// `BITPOS key bit [start [end [BYTE | BIT]]]`: the position of the first such bit.
+///
+/// Reply: integer, counted from the string's start; -1 if there is none. Behind the string
+/// there are clear bits, unless an end is given. O(bytes up to the bit).
+fn bitpos(call: &mut Call<'_>) -> CommandResult {
+    const NOT_A_BIT: CommandError = CommandError::Text("ERR The bit argument must be 1 or 0.");
+    let bit = match parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)? {
+        0 => false,
+        1 => true,
+        _ => return Err(NOT_A_BIT),
+    };
+    let range = parse_bitpos_range(call)?;
+    let Some(text) = call.db.string(call.args.at(1))? else {
+        call.reply.int(if bit { -1 } else { 0 });
+        return Ok(());
+    };
+    let mut digits = itoa::Buffer::new();
+    let text = text.text(&mut digits);
+    let at = range.within(text.len()).and_then(|within| {
+        let behind = (!bit && range.end.is_none()).then_some(text.len() as u64 * 8);
+        bits::find_within(text, bit, within).or(behind)
+    });
+    call.reply.int(at.map_or(-1, |at| at as i64));
+    Ok(())
+}
+
+/// The unit is looked at before the end.
+fn parse_bitpos_range(call: &Call<'_>) -> Result<BitRange, CommandError> {
+    const UNIT_AT: usize = 5;
+    let (args, has_unit) = (call.args, call.args.len() == UNIT_AT + 1);
+    let is_unit = args.is(UNIT_AT, "BYTE") || args.is(UNIT_AT, "BIT");
+    if has_unit && !is_unit && parse_i64(args.at(3)).is_some() {
+        return Err(CommandError::Syntax);
+    }
+    BitRange::parse(args, 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn bits_are_counted_by_byte_and_by_bit() {
+        let mut t = Testbed::new();
+        t.run("SET s foobar");
+        for (range, count) in [
+            ("", 26),
+            (" 0 0", 4),
+            (" 1 1", 6),
+            (" 1 1 BYTE", 6),
+            (" 5 30 BIT", 17),
+            (" -1 -2", 0),
+            (" -100 -90", 4),
+            (" 4", 7),
+            (" 2 1", 0),
+            (" 0 -1 bit", 26),
+            (" 100 200", 0),
+        ] {
+            let line = format!("BITCOUNT s{range}");
+            assert_eq!(t.run(&line), format!(":{count}\r\n"), "{line}");
+        }
+        assert_eq!(t.run("BITCOUNT none 0 1"), ":0\r\n");
+        t.run("SET n 17");
+        assert_eq!(t.run("BITCOUNT n"), ":8\r\n");
+    }
+
+    #[test]
+    fn bits_are_found() {
+        let mut t = Testbed::new();
+        t.run_args(&[b"SET", b"s", b"\xff\xf0\x00"]);
+        t.run_args(&[b"SET", b"ones", b"\xff\xff"]);
+        t.run_args(&[b"SET", b"empty", b""]);
+        for (line, at) in [
+            ("s 0", 12),
+            ("s 1", 0),
+            ("s 1 1", 8),
+            ("s 1 2", -1),
+            ("s 0 0 0", -1),
+            ("s 0 9 14 BIT", 12),
+            ("s 1 12 -1 BIT", -1),
+            ("s 0 -1", 16),
+            ("ones 0", 16),
+            ("ones 0 1", 16),
+            ("ones 0 1 -1", -1),
+            ("ones 0 2", -1),
+            ("ones 0 0 -1 BIT", -1),
+            ("empty 0", -1),
+            ("empty 1", -1),
+            ("none 0", 0),
+            ("none 1", -1),
+            ("none 0 5 7", 0),
+        ] {
+            let line = format!("BITPOS {line}");
+            assert_eq!(t.run(&line), format!(":{at}\r\n"), "{line}");
+        }
+    }
+
+    #[test]
+    fn refusals_come_in_order() {
+        let mut t = Testbed::new();
+        t.run("RPUSH l x");
+        let integer = "-ERR value is not an integer or out of range\r\n";
+        let syntax = "-ERR syntax error\r\n";
+        for (line, refusal) in [
+            ("BITCOUNT l x 1 y", integer),
+            ("BITCOUNT l 0 1 y", syntax),
+            ("BITCOUNT l 0 1 BYTE z", syntax),
+            ("BITPOS l x", integer),
+            ("BITPOS l 2 x", "-ERR The bit argument must be 1 or 0.\r\n"),
+            ("BITPOS l 1 x 1 y", integer),
+            ("BITPOS l 1 0 x y", syntax),
+            ("BITPOS l 1 0 x BIT", integer),
+            ("BITPOS l 1 0 1 BIT z", syntax),
+        ] {
+            assert_eq!(t.run(line), refusal, "{line}");
+        }
+        assert!(t.run("BITCOUNT l").starts_with("-WRONGTYPE"));
+        assert!(t.run("BITPOS l 1").starts_with("-WRONGTYPE"));
+    }
+}

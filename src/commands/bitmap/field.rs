@@ -1,0 +1,316 @@
+//! BITFIELD and BITFIELD_RO: integers of any width inside a string.
+
+use smallvec::SmallVec;
+
+use super::{check_offset, parse_offset};
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, finders, up_to_nul};
+use crate::encodings::bits::{IntType, Overflow};
+use crate::keyspace::Class;
+use crate::resp::{Args, Reply};
+use crate::server::{Call, CommandResult, Spec};
+
+/// What is done to an integer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Get,
+    Set(i64),
+    IncrBy(i64),
+}
+
+/// One of a command's operations.
+struct Operation {
+    action: Action,
+    int: IntType,
+    /// Its first bit.
+    at: u64,
+    overflow: Overflow,
+}
+
+impl Operation {
+    /// Reads what a value is, as far as it changes it writes it, and replies: the value of
+    /// GET, the old one of SET, the new one of INCRBY, or null if it may not be written.
+    /// Whether the value is another now.
+    fn run(&self, text: &mut [u8], reply: &mut Reply) -> bool {
+        let old = self.int.get(text, self.at);
+        let wanted = match self.action {
+            Action::Get => old.into(),
+            Action::Set(value) => self.int.argument(value),
+            Action::IncrBy(increment) => i128::from(old) + i128::from(increment),
+        };
+        let Some(new) = self.int.fit(wanted, self.overflow) else {
+            reply.null();
+            return false;
+        };
+        match self.action {
+            Action::Get | Action::Set(_) => reply.int(old),
+            Action::IncrBy(_) => reply.int(new),
+        }
+        if new != old {
+            self.int.set(text, self.at, new);
+        }
+        new != old
+    }
+
+    /// Bytes of a string in which the integer lies.
+    fn end_bytes(&self) -> usize {
+        (self.at + self.int.bits()).div_ceil(8) as usize
+    }
+}
+
+/// `i16`, `u8` ...; a NUL byte ends the word.
+fn parse_type(text: &[u8]) -> Result<IntType, CommandError> {
+    const INVALID: CommandError = CommandError::Text(
+        "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported \
+         but i64 is.",
+    );
+    let (signed, bits) = match text {
+        [b'i', bits @ ..] => (true, bits),
+        [b'u', bits @ ..] => (false, bits),
+        _ => return Err(INVALID),
+    };
+    parse_i64(up_to_nul(bits))
+        .and_then(|bits| IntType::new(signed, bits))
+        .ok_or(INVALID)
+}
+
+/// `offset`, or `#n` for the n-th integer of this type.
+fn parse_int_offset(text: &[u8], int: IntType, max_bytes: u64) -> Result<u64, CommandError> {
+    match text {
+        [b'#', index @ ..] => {
+            let offset = parse_i64(index).and_then(|n| n.checked_mul(int.bits() as i64));
+            check_offset(offset, max_bytes)
+        }
+        _ => parse_offset(text, max_bytes),
+    }
+}
+
+fn parse(args: Args<'_>, max_bytes: u64) -> Result<SmallVec<[Operation; 4]>, CommandError> {
+    const BAD_OVERFLOW: CommandError = CommandError::Text("ERR Invalid OVERFLOW type specified");
+    let (mut operations, mut overflow) = (SmallVec::new(), Overflow::Wrap);
+    let mut at = 2;
+    while at < args.len() {
+        let left = args.len() - at;
+        if left >= 2 && args.is(at, "OVERFLOW") {
+            overflow = match () {
+                _ if args.is(at + 1, "WRAP") => Overflow::Wrap,
+                _ if args.is(at + 1, "SAT") => Overflow::Sat,
+                _ if args.is(at + 1, "FAIL") => Overflow::Fail,
+                _ => return Err(BAD_OVERFLOW),
+            };
+            at += 2;
+            continue;
+        }
+        let make: Option<fn(i64) -> Action> = match () {
+            _ if left >= 3 && args.is(at, "GET") => None,
+            _ if left >= 4 && args.is(at, "SET") => Some(Action::Set),
+            _ if left >= 4 && args.is(at, "INCRBY") => Some(Action::IncrBy),
+            _ => return Err(CommandError::Syntax),
+        };
+        let int = parse_type(args.at(at + 1))?;
+        let offset = parse_int_offset(args.at(at + 2), int, max_bytes)?;
+        let action = match make {
+            None => Action::Get,
+            Some(make) => make(parse_i64(args.at(at + 3)).ok_or(CommandError::NotAnInteger)?),
+        };
+        operations.push(Operation {
+            action,
+            int,
+            at: offset,
+            overflow,
+        });
+        at += if make.is_some() { 4 } else { 3 };
+    }
+    Ok(operations)
+}
+
+pub(super) const BITFIELD: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::WRITE.union(Flags::DENYOOM),
+    keys: &[KeySpec::one(
+        1,
+        Access::RW
+            .union(Access::ACCESS)
+            .union(Access::UPDATE)
+            .union(Access::VARIABLE_FLAGS),
+    )
+    .noted("This command allows both access and modification of the key")],
+    categories: Category::BITMAP,
+    find_keys: Some(finders::bitfield),
+    ..Spec::new("bitfield", bitfield)
+};
+
+/// `BITFIELD key [GET type offset | [OVERFLOW (WRAP | SAT | FAIL)] (SET type offset value |
+/// INCRBY type offset increment)] ...`: the operations in order; the string is first extended
+/// with zeros so that each has its room.
+///
+/// Reply: array of integers, null where a value does not fit with `OVERFLOW FAIL`. Types are
+/// `i1` to `i64` and `u1` to `u63`; `#n` is the offset of the n-th such integer. O(1) an
+/// operation, plus the growth.
+fn bitfield(call: &mut Call<'_>) -> CommandResult {
+    let operations = parse(call.args, call.server.config.proto_max_bulk_len)?;
+    let writes = operations.iter().filter(|op| op.action != Action::Get);
+    let Some(end) = writes.map(Operation::end_bytes).max() else {
+        return read(call, &operations);
+    };
+    let key = call.args.at(1);
+    let place = call.db.place(key);
+    let len_before = place.string()?.map_or(0, |text| text.len());
+    let text = place.grow(end);
+    let grew = text.len() > len_before;
+    call.reply.array(operations.len());
+    let mut changes = 0;
+    for operation in &operations {
+        let changed = operation.run(text, call.reply);
+        // A string that grew is another one, whatever was written to it.
+        changes += usize::from(changed || grew && operation.action != Action::Get);
+    }
+    if changes > 0 {
+        call.db.changed_by(key, changes, Class::STRING, "setbit");
+    }
+    Ok(())
+}
+
+fn read(call: &mut Call<'_>, operations: &[Operation]) -> CommandResult {
+    let mut digits = itoa::Buffer::new();
+    let text = match call.db.string(call.args.at(1))? {
+        None => &[],
+        Some(ref text) => text.text(&mut digits),
+    };
+    call.reply.array(operations.len());
+    for operation in operations {
+        call.reply.int(operation.int.get(text, operation.at));
+    }
+    Ok(())
+}
+
+pub(super) const BITFIELD_RO: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::READONLY.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::BITMAP,
+    ..Spec::new("bitfield_ro", bitfield_ro)
+};
+
+/// `BITFIELD_RO key [GET type offset ...]`: BITFIELD without its other operations.
+fn bitfield_ro(call: &mut Call<'_>) -> CommandResult {
+    const ONLY_GET: CommandError =
+        CommandError::Text("ERR BITFIELD_RO only supports the GET subcommand");
+    let operations = parse(call.args, call.server.config.proto_max_bulk_len)?;
+    if operations.iter().any(|op| op.action != Action::Get) {
+        return Err(ONLY_GET);
+    }
+    read(call, &operations)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    fn ints(t: &mut Testbed, line: &str) -> String {
+        let reply = t.run(line);
+        let items = reply.split("\r\n").skip(1).filter(|item| !item.is_empty());
+        let items: Vec<&str> = items.map(|item| item.trim_start_matches(':')).collect();
+        items.join(" ")
+    }
+
+    #[test]
+    fn integers_are_read_written_and_counted_up() {
+        let mut t = Testbed::new();
+        let line = "BITFIELD b SET u8 0 255 GET u4 2 INCRBY i5 #1 -3 GET i5 5";
+        assert_eq!(ints(&mut t, line), "0 15 -7 -7");
+        assert_eq!(t.run("STRLEN b"), ":2\r\n");
+        assert_eq!(ints(&mut t, "BITFIELD b GET i64 0"), "-126100789566373888");
+        assert_eq!(ints(&mut t, "BITFIELD_RO b GET u8 0 GET u1 4000"), "254 0");
+        assert_eq!(ints(&mut t, "BITFIELD none GET u8 #100"), "0");
+        assert_eq!(t.run("EXISTS none"), ":0\r\n");
+        assert_eq!(t.run("BITFIELD b"), "*0\r\n");
+        t.run("SET n 12");
+        assert_eq!(ints(&mut t, "BITFIELD n GET u8 8"), "50");
+        assert_eq!(ints(&mut t, "BITFIELD n INCRBY u8 #1 1"), "51");
+        assert_eq!(t.run("GET n"), "$2\r\n13\r\n");
+    }
+
+    #[test]
+    fn overflows_wrap_saturate_or_fail() {
+        let mut t = Testbed::new();
+        t.run("BITFIELD b SET u8 0 250 SET i8 8 120");
+        for (line, expected) in [
+            ("INCRBY u8 0 10", "4"),
+            ("OVERFLOW SAT INCRBY u8 0 -10 INCRBY u8 0 300", "0 255"),
+            ("OVERFLOW FAIL INCRBY u8 0 1 SET u8 0 256", "$-1 $-1"),
+            ("INCRBY i8 8 10", "-126"),
+            (
+                "OVERFLOW SAT INCRBY i8 8 -10 OVERFLOW WRAP INCRBY i8 8 -1",
+                "-128 127",
+            ),
+            ("OVERFLOW SAT SET u8 0 -1 GET u8 0", "255 255"),
+            ("SET i8 8 511 GET i8 8", "127 -1"),
+        ] {
+            assert_eq!(
+                ints(&mut t, &format!("BITFIELD b {line}")),
+                expected,
+                "{line}"
+            );
+        }
+        let max = i64::MAX;
+        let line =
+            format!("BITFIELD c SET i64 0 {max} INCRBY i64 0 1 OVERFLOW FAIL INCRBY i64 0 -1");
+        assert_eq!(ints(&mut t, &line), format!("0 {} $-1", i64::MIN));
+    }
+
+    #[test]
+    fn only_changes_are_repeated() {
+        let mut t = Testbed::new();
+        t.run("BITFIELD b SET u8 0 0");
+        t.run("BITFIELD b SET u8 0 0");
+        t.run("BITFIELD b OVERFLOW FAIL SET u8 0 256");
+        t.run("BITFIELD b GET u8 0");
+        t.run("BITFIELD b INCRBY u8 0 1");
+        // A string that only grew is repeated, too.
+        t.run("BITFIELD d OVERFLOW FAIL SET u8 0 256");
+        assert_eq!(
+            t.take_effects(),
+            [
+                "BITFIELD b SET u8 0 0",
+                "BITFIELD b INCRBY u8 0 1",
+                "BITFIELD d OVERFLOW FAIL SET u8 0 256"
+            ]
+        );
+    }
+
+    #[test]
+    fn refusals_come_in_order() {
+        let mut t = Testbed::new();
+        t.run("RPUSH l x");
+        let invalid = "Invalid bitfield type. Use something like i16 u8. Note that u64 is not \
+                       supported but i64 is.";
+        let offset = "bit offset is not an integer or out of range";
+        for (line, text) in [
+            ("BITFIELD l GET", "syntax error"),
+            ("BITFIELD l SET u8 0", "syntax error"),
+            ("BITFIELD l OVERFLOW", "syntax error"),
+            ("BITFIELD l OVERFLOW x", "Invalid OVERFLOW type specified"),
+            ("BITFIELD l GET u64 0", invalid),
+            ("BITFIELD l GET i0 x", invalid),
+            ("BITFIELD l GET x8 0", invalid),
+            ("BITFIELD l GET u8 -1", offset),
+            ("BITFIELD l GET u8 #9223372036854775807", offset),
+            ("BITFIELD l GET u8 #-1", offset),
+            ("BITFIELD l GET u8 4294967296", offset),
+            (
+                "BITFIELD l SET u8 0 x",
+                "value is not an integer or out of range",
+            ),
+            (
+                "BITFIELD_RO l SET u8 0 1",
+                "BITFIELD_RO only supports the GET subcommand",
+            ),
+        ] {
+            assert_eq!(t.run(line), format!("-ERR {text}\r\n"), "{line}");
+        }
+        assert!(t.run("BITFIELD l GET u8 0").starts_with("-WRONGTYPE"));
+        assert!(t.run("BITFIELD l SET u8 0 1").starts_with("-WRONGTYPE"));
+        assert!(t.run("BITFIELD_RO l GET u8 0").starts_with("-WRONGTYPE"));
+    }
+}

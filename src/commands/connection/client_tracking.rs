@@ -1,0 +1,272 @@
+//! CLIENT TRACKING, CACHING, GETREDIR, TRACKINGINFO: clients that keep what they have read.
+
+use std::collections::BTreeSet;
+
+use super::client::USUAL;
+use crate::base::number::parse_i64;
+use crate::command::{Arity, Category, CommandError, up_to_nul};
+use crate::keyspace::ClientId;
+use crate::resp::Args;
+use crate::server::{Call, ClientFlags, CommandResult, Spec, Tracker, TrackingMode, World};
+
+pub(super) const TRACKING: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: USUAL,
+    categories: Category::CONNECTION,
+    ..Spec::new("tracking", tracking)
+};
+
+/// The options, as they were written.
+#[derive(Default)]
+struct Options<'a> {
+    redirect: Option<ClientId>,
+    broadcast: bool,
+    opt_in: bool,
+    opt_out: bool,
+    noloop: bool,
+    prefixes: Vec<&'a [u8]>,
+}
+
+impl<'a> Options<'a> {
+    fn parse(call: &Call<'_>, args: Args<'a>) -> Result<Options<'a>, CommandError> {
+        let mut options = Options::default();
+        let mut at = 3;
+        while at < args.len() {
+            let value = args.get(at + 1);
+            match value {
+                Some(id) if args.is(at, "REDIRECT") => {
+                    options.redirect(call, id)?;
+                    at += 1;
+                }
+                Some(prefix) if args.is(at, "PREFIX") => {
+                    options.prefixes.push(prefix);
+                    at += 1;
+                }
+                _ if args.is(at, "BCAST") => options.broadcast = true,
+                _ if args.is(at, "OPTIN") => options.opt_in = true,
+                _ if args.is(at, "OPTOUT") => options.opt_out = true,
+                _ if args.is(at, "NOLOOP") => options.noloop = true,
+                _ => return Err(CommandError::Syntax),
+            }
+            at += 1;
+        }
+        Ok(options)
+    }
+
+    fn redirect(&mut self, call: &Call<'_>, id: &[u8]) -> Result<(), CommandError> {
+        const TWICE: &str = "ERR A client can only redirect to a single other client";
+        const UNKNOWN: &str = "ERR The client ID you want redirect to does not exist";
+        if self.redirect.is_some() {
+            return Err(CommandError::Text(TWICE));
+        }
+        let id = ClientId(parse_i64(id).ok_or(CommandError::NotAnInteger)? as u64);
+        if !call.server.clients.is_connected(id) {
+            return Err(CommandError::Text(UNKNOWN));
+        }
+        self.redirect = Some(id);
+        Ok(())
+    }
+
+    /// How the client is to be told, if that fits what it has asked for before.
+    fn checked(self, before: Option<&Tracker>) -> Result<Tracker, CommandError> {
+        const PREFIX_ALONE: &str = "ERR PREFIX option requires BCAST mode to be enabled";
+        const OTHER_BROADCAST: &str = "ERR You can't switch BCAST mode on/off before disabling \
+             tracking for this client, and then re-enabling it with a different mode.";
+        const OPT_BROADCAST: &str = "ERR OPTIN and OPTOUT are not compatible with BCAST";
+        const BOTH: &str = "ERR You can't specify both OPTIN mode and OPTOUT mode";
+        const OTHER_OPT: &str = "ERR You can't switch OPTIN/OPTOUT mode before disabling \
+             tracking for this client, and then re-enabling it with a different mode.";
+        if !self.broadcast && !self.prefixes.is_empty() {
+            return Err(CommandError::Text(PREFIX_ALONE));
+        }
+        if before.is_some_and(|b| (b.mode == TrackingMode::Broadcast) != self.broadcast) {
+            return Err(CommandError::Text(OTHER_BROADCAST));
+        }
+        if self.broadcast && (self.opt_in || self.opt_out) {
+            return Err(CommandError::Text(OPT_BROADCAST));
+        }
+        if self.opt_in && self.opt_out {
+            return Err(CommandError::Text(BOTH));
+        }
+        let mode = before.map_or(TrackingMode::Read, |b| b.mode);
+        if self.opt_in && mode == TrackingMode::OptOut
+            || self.opt_out && mode == TrackingMode::OptIn
+        {
+            return Err(CommandError::Text(OTHER_OPT));
+        }
+        let mut prefixes = BTreeSet::new();
+        if self.broadcast {
+            check_prefixes(&self.prefixes, before)?;
+            prefixes.extend(self.prefixes.iter().map(|&prefix| prefix.into()));
+            if prefixes.is_empty() {
+                prefixes.insert(Box::default());
+            }
+        }
+        let mode = match (self.broadcast, self.opt_in, self.opt_out) {
+            (true, ..) => TrackingMode::Broadcast,
+            (_, true, _) => TrackingMode::OptIn,
+            (_, _, true) => TrackingMode::OptOut,
+            _ => TrackingMode::Read,
+        };
+        Ok(Tracker {
+            mode,
+            noloop: self.noloop,
+            redirect: self.redirect,
+            is_broken: false,
+            prefixes,
+        })
+    }
+}
+
+/// No prefix of a client may begin another: a key would be told twice.
+fn check_prefixes(prefixes: &[&[u8]], before: Option<&Tracker>) -> Result<(), CommandError> {
+    let overlap = |a: &[u8], b: &[u8]| a.starts_with(b) || b.starts_with(a);
+    let refusal = |prefix: &[u8], kind: &str, other: &[u8]| {
+        let mut text = b"ERR Prefix '".to_vec();
+        text.extend_from_slice(up_to_nul(prefix));
+        text.extend_from_slice(b"' overlaps with ");
+        text.extend_from_slice(kind.as_bytes());
+        text.extend_from_slice(b" prefix '");
+        text.extend_from_slice(up_to_nul(other));
+        text.extend_from_slice(b"'. Prefixes for a single client must not overlap.");
+        Err(CommandError::Bytes(text))
+    };
+    for (at, prefix) in prefixes.iter().enumerate() {
+        let mut had = before.into_iter().flat_map(|before| &before.prefixes);
+        if let Some(other) = had.find(|other| overlap(other, prefix)) {
+            return refusal(prefix, "an existing", other);
+        }
+        if let Some(other) = prefixes[at + 1..]
+            .iter()
+            .find(|other| overlap(other, prefix))
+        {
+            return refusal(prefix, "another provided", other);
+        }
+    }
+    Ok(())
+}
+
+/// `CLIENT TRACKING ON|OFF [REDIRECT id] [PREFIX prefix ...] [BCAST] [OPTIN] [OPTOUT]
+/// [NOLOOP]`.
+///
+/// Reply: OK. The invalidations are pushes, or messages of `__redis__:invalidate` to the
+/// connection that is named by REDIRECT.
+fn tracking(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let options = Options::parse(call, args)?;
+    let on = args.is(2, "ON");
+    let World {
+        keyspace,
+        server,
+        client,
+        reply,
+    } = call.world();
+    if on {
+        let tracker = options.checked(server.tracking.of(client.id))?;
+        server.track(keyspace, client, tracker);
+    } else if args.is(2, "OFF") {
+        server.end_tracking(keyspace, client);
+    } else {
+        return Err(CommandError::Syntax);
+    }
+    reply.ok();
+    Ok(())
+}
+
+pub(super) const CACHING: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: USUAL,
+    categories: Category::CONNECTION,
+    ..Spec::new("caching", caching)
+};
+
+/// `CLIENT CACHING YES|NO`: whether what the next command reads is kept.
+fn caching(call: &mut Call<'_>) -> CommandResult {
+    const OFF: &str = "ERR CLIENT CACHING can be called only when the client is in tracking mode \
+         with OPTIN or OPTOUT mode enabled";
+    const NOT_IN: &str =
+        "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.";
+    const NOT_OUT: &str =
+        "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.";
+    let mode = call.server.tracking.of(call.client.id);
+    let mode = mode.ok_or(CommandError::Text(OFF))?.mode;
+    let (keeps, wanted, refusal) = if call.args.is(2, "YES") {
+        (true, TrackingMode::OptIn, NOT_IN)
+    } else if call.args.is(2, "NO") {
+        (false, TrackingMode::OptOut, NOT_OUT)
+    } else {
+        return Err(CommandError::Syntax);
+    };
+    if mode != wanted {
+        return Err(CommandError::Text(refusal));
+    }
+    call.client.flags.insert(ClientFlags::CACHING_SAID);
+    call.client.flags.set(ClientFlags::CACHES, keeps);
+    call.reply.ok();
+    Ok(())
+}
+
+pub(super) const GETREDIR: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: USUAL,
+    categories: Category::CONNECTION,
+    ..Spec::new("getredir", getredir)
+};
+
+/// `CLIENT GETREDIR`: the number of the connection that is told in this one's place; 0: none;
+/// -1: nobody is told.
+fn getredir(call: &mut Call<'_>) -> CommandResult {
+    call.reply.int(redirection(call));
+    Ok(())
+}
+
+fn redirection(call: &Call<'_>) -> i64 {
+    let tracker = call.server.tracking.of(call.client.id);
+    tracker.map_or(-1, |t| t.redirect.map_or(0, |id| id.0 as i64))
+}
+
+pub(super) const TRACKINGINFO: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: USUAL,
+    categories: Category::CONNECTION,
+    ..Spec::new("trackinginfo", trackinginfo)
+};
+
+/// `CLIENT TRACKINGINFO`: map of `flags` (set), `redirect` and `prefixes` (array).
+fn trackinginfo(call: &mut Call<'_>) -> CommandResult {
+    let redirect = redirection(call);
+    let reply = &mut *call.reply;
+    let tracker = call.server.tracking.of(call.client.id);
+    let mut flags = vec![if tracker.is_some() { "on" } else { "off" }];
+    if let Some(tracker) = tracker {
+        let said = call.client.flags.contains(ClientFlags::CACHING_SAID);
+        flags.extend(match tracker.mode {
+            TrackingMode::Read => None,
+            TrackingMode::Broadcast => Some("bcast"),
+            TrackingMode::OptIn => Some("optin"),
+            TrackingMode::OptOut => Some("optout"),
+        });
+        flags.extend(match tracker.mode {
+            TrackingMode::OptIn if said => Some("caching-yes"),
+            TrackingMode::OptOut if said => Some("caching-no"),
+            _ => None,
+        });
+        flags.extend(tracker.noloop.then_some("noloop"));
+        flags.extend(tracker.is_broken.then_some("broken_redirect"));
+    }
+    reply.map(3);
+    reply.bulk(b"flags");
+    reply.set(flags.len());
+    for flag in flags {
+        reply.bulk(flag.as_bytes());
+    }
+    reply.bulk(b"redirect");
+    reply.int(redirect);
+    reply.bulk(b"prefixes");
+    let prefixes = tracker.map_or(0, |tracker| tracker.prefixes.len());
+    reply.array(prefixes);
+    for prefix in tracker.into_iter().flat_map(|tracker| &tracker.prefixes) {
+        reply.bulk(prefix);
+    }
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! What a search asks for: a circle, a box or a polygon, and how far from its middle something
+//! lies.
+
+use super::earth::{Origin, RADIUS_M, degrees, distance_of, haversine_of, radians};
+use super::polygon::Polygon;
+use crate::encodings::geohash::{Bounds, Position};
+
+/// A shape somewhere on the map.
+pub(super) struct Area {
+    origin: Origin,
+    form: Form,
+}
+
+enum Form {
+    Circle {
+        radius_m: f64,
+        /// What has a greater haversine lies outside; a bit more than that of the radius.
+        haversine_max: f64,
+    },
+    Box {
+        width_m: f64,
+        height_m: f64,
+        /// From the middle to a corner.
+        reach_m: f64,
+    },
+    Polygon(Polygon),
+}
+
+impl Area {
+    pub fn circle(center: Position, radius_m: f64) -> Area {
+        Area {
+            origin: Origin::new(center),
+            form: Form::Circle {
+                radius_m,
+                haversine_max: haversine_of(radius_m) * (1.0 + 1e-12),
+            },
+        }
+    }
+
+    /// All within half the height to the north and south, and within half the width to the
+    /// east and west; both in units of so many metres.
+    pub fn rectangle(center: Position, width: f64, height: f64, unit_m: f64) -> Area {
+        let (x, y) = (width / 2.0, height / 2.0);
+        Area {
+            origin: Origin::new(center),
+            form: Form::Box {
+                width_m: width * unit_m,
+                height_m: height * unit_m,
+                // In this order, for the last digit may decide which squares are searched.
+                reach_m: (x * x + y * y).sqrt() * unit_m,
+            },
+        }
+    }
+
+    pub fn polygon(vertices: &[Position]) -> Area {
+        let polygon = Polygon::new(vertices);
+        Area {
+            origin: Origin::new(polygon.centroid()),
+            form: Form::Polygon(polygon),
+        }
+    }
+
+    pub fn center(&self) -> Position {
+        self.origin.position
+    }
+
+    /// The distance in metres from the middle to a point inside; `None` of one outside.
+    #[inline]
+    pub fn distance_within(&self, to: Position) -> Option<f64> {
+        match &self.form {
+            Form::Circle {
+                radius_m,
+                haversine_max,
+            } => {
+                // Most points of the squares around are outside: the cheap refusals first, and
+                // each leaves room for rounding.
+                let along_meridian = self.origin.distance_to_latitude(to.latitude);
+                if along_meridian > radius_m * (1.0 + 1e-12) + 1e-3 {
+                    return None;
+                }
+                let distance = match self.origin.haversine(to) {
+                    Some(haversine) if haversine > *haversine_max => return None,
+                    Some(haversine) => distance_of(haversine),
+                    None => along_meridian,
+                };
+                (distance <= *radius_m).then_some(distance)
+            }
+            Form::Box {
+                width_m, height_m, ..
+            } => {
+                if self.origin.distance_to_latitude(to.latitude) > height_m / 2.0 {
+                    return None;
+                }
+                let beside = Position {
+                    longitude: self.origin.position.longitude,
+                    ..to
+                };
+                if Origin::new(to).distance(beside) > width_m / 2.0 {
+                    return None;
+                }
+                Some(self.origin.distance(to))
+            }
+            Form::Polygon(polygon) => polygon.contains(to).then(|| self.origin.distance(to)),
+        }
+    }
+
+    /// How far the shape reaches from its middle, in metres.
+    pub fn reach_m(&self) -> f64 {
+        match &self.form {
+            Form::Circle { radius_m, .. } => *radius_m,
+            Form::Box { reach_m, .. } => *reach_m,
+            Form::Polygon(polygon) => polygon.reach_m(),
+        }
+    }
+
+    /// What the shape lies between. As in Redis: beyond the map's ends near the date line, and
+    /// meaningless where a circle or box has a pole in it.
+    pub fn bounds(&self) -> Bounds {
+        let (x, y) = match &self.form {
+            Form::Circle { radius_m, .. } => (*radius_m, *radius_m),
+            Form::Box {
+                width_m, height_m, ..
+            } => (width_m / 2.0, height_m / 2.0),
+            Form::Polygon(polygon) => return polygon.bounds(),
+        };
+        let Position {
+            longitude,
+            latitude,
+        } = self.center();
+        let north = degrees(y / RADIUS_M);
+        // Where the shape is widest in degrees: at its end that is nearer to a pole.
+        let widest = if latitude < 0.0 {
+            latitude - north
+        } else {
+            latitude + north
+        };
+        let east = degrees(x / RADIUS_M / radians(widest).cos());
+        let corner = |longitude, latitude| Position {
+            longitude,
+            latitude,
+        };
+        Bounds {
+            min: corner(longitude - east, latitude - north),
+            max: corner(longitude + east, latitude + north),
+        }
+    }
+}

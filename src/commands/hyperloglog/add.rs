@@ -1,0 +1,134 @@
+//! PFADD.
+
+use super::{check, store};
+use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::encodings::hyperloglog::{self, DENSE_BYTES, Form, add_dense, empty, invalidate};
+use crate::keyspace::Class;
+use crate::server::{Call, CommandResult, Spec};
+
+pub(super) const PFADD: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
+    categories: Category::HYPERLOGLOG,
+    ..Spec::new("pfadd", pfadd)
+};
+
+/// `PFADD key [element ...]`: the HyperLogLog has seen these elements; a missing key is made.
+///
+/// Reply: 1 if it was made or counts otherwise than before, else 0. O(elements) if it is dense,
+/// O(elements x bytes) if it is sparse, which is at most `hll-sparse-max-bytes` long.
+fn pfadd(call: &mut Call<'_>) -> CommandResult {
+    let (key, elements) = (call.args.at(1), call.args.from(2));
+    let bytes_max = call.server.config.hll_sparse_max_bytes;
+    let place = call.db.place(key);
+    let old = place.string()?.map(check).transpose()?;
+    let (mut updated, mut outcome): (_, CommandResult) = (0, Ok(()));
+    if let Some((_, Form::Dense)) = old {
+        let hll = place.grow(DENSE_BYTES);
+        let added = elements.iter().filter(|element| add_dense(hll, element));
+        updated = added.count();
+        if updated > 0 {
+            invalidate(hll);
+        }
+    } else {
+        let is_new = old.is_none();
+        let mut hll = old.map_or_else(empty, |(text, _)| text.to_vec());
+        for element in elements.iter() {
+            match hyperloglog::add(&mut hll, element, bytes_max) {
+                Ok(added) => updated += usize::from(added),
+                // What was added before it is met stays, as in Redis.
+                Err(damaged) => {
+                    outcome = Err(damaged.into());
+                    break;
+                }
+            }
+        }
+        updated += usize::from(is_new);
+        if updated > 0 {
+            invalidate(&mut hll);
+            store(place, &hll);
+        }
+    }
+    if updated > 0 {
+        call.db.changed_by(key, updated, Class::STRING, "pfadd");
+    }
+    outcome?;
+    call.reply.int(i64::from(updated > 0));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn elements_count_once() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("PFADD h"), ":1\r\n");
+        assert_eq!(t.run("PFADD h"), ":0\r\n");
+        assert_eq!(t.run("PFADD h a b c"), ":1\r\n");
+        assert_eq!(t.run("PFADD h c b a"), ":0\r\n");
+        assert_eq!(t.run("OBJECT ENCODING h"), "$3\r\nraw\r\n");
+        let runs = "$44\r\nZ:8436 v:1,1 Z:4274 v:2,1 Z:3068 v:1,1 Z:603\r\n";
+        assert_eq!(t.run("PFDEBUG DECODE h"), runs);
+        assert_eq!(t.take_effects(), ["PFADD h", "PFADD h a b c"]);
+    }
+
+    #[test]
+    fn it_becomes_dense_as_configured_and_keeps_its_expiry() {
+        let mut t = Testbed::new();
+        t.engine.server.config.hll_sparse_max_bytes = 40;
+        t.run("PFADD h a");
+        t.run("EXPIRE h 100");
+        for i in 0..7 {
+            t.run(&format!("PFADD h {i}"));
+        }
+        assert_eq!(t.run("PFDEBUG ENCODING h"), "+dense\r\n");
+        assert_eq!(t.run("STRLEN h"), ":12304\r\n");
+        assert_eq!(t.run("PFCOUNT h"), ":8\r\n");
+        assert_eq!(t.run("PFADD h a"), ":0\r\n");
+        assert_eq!(t.run("PFADD h new"), ":1\r\n");
+        assert_eq!(t.run("PFCOUNT h"), ":9\r\n");
+        assert_eq!(t.run("TTL h"), ":100\r\n");
+        t.engine.keyspace.check_invariants();
+    }
+
+    #[test]
+    fn what_is_none_is_refused() {
+        let mut t = Testbed::new();
+        let not_one = "-WRONGTYPE Key is not a valid HyperLogLog string value.\r\n";
+        for value in ["", "123", "HYLL", "xxxxxxxxxxxxxxxxxxxx"] {
+            t.run_args(&[b"SET", b"s", value.as_bytes()]);
+            assert_eq!(t.run("PFADD s a"), not_one, "{value}");
+            assert_eq!(t.run("PFCOUNT s"), not_one, "{value}");
+            assert_eq!(t.run("PFCOUNT none s"), not_one, "{value}");
+            assert_eq!(t.run("PFMERGE d s"), not_one, "{value}");
+        }
+        t.run("RPUSH l a");
+        assert!(t.run("PFADD l a").starts_with("-WRONGTYPE Operation"));
+        assert!(t.run("PFMERGE d l").starts_with("-WRONGTYPE Operation"));
+    }
+
+    /// Registers beyond the last are never written, however the runs lie.
+    #[test]
+    fn damaged_runs_are_refused() {
+        let mut t = Testbed::new();
+        let invalid = "-INVALIDOBJ Corrupted HLL object detected\r\n";
+        t.run("PFADD h a b c");
+        t.run_args(&[b"APPEND", b"h", b"hello"]);
+        for line in [
+            "PFCOUNT h",
+            "PFCOUNT h h",
+            "PFMERGE d h",
+            "PFDEBUG GETREG h",
+            "PFDEBUG TODENSE h",
+        ] {
+            assert_eq!(t.run(line), invalid, "{line}");
+        }
+        t.run("PFADD short a");
+        t.run_args(&[b"SETRANGE", b"short", b"16", b"\x00\x80\x40"]);
+        assert_eq!(t.run("PFADD short b c d e f"), invalid);
+        assert_eq!(t.run("PFCOUNT short"), invalid);
+    }
+}

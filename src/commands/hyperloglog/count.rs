@@ -1,0 +1,156 @@
+//! PFCOUNT and PFMERGE.
+
+use super::{check, store};
+use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::encodings::hyperloglog::{
+    Form, Registers, cached, count, empty, invalidate, set_cached, to_dense,
+};
+use crate::keyspace::Class;
+use crate::server::{Call, CommandResult, Spec};
+
+pub(super) const PFCOUNT: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::READONLY.union(Flags::MAY_REPLICATE),
+    keys: &[
+        KeySpec::range(1, -1, 1, Access::RW.union(Access::ACCESS)).noted(
+            "RW because it may change the internal representation of the key, and propagate to \
+             replicas",
+        ),
+    ],
+    categories: Category::HYPERLOGLOG,
+    ..Spec::new("pfcount", pfcount)
+};
+
+/// `PFCOUNT key [key ...]`: about how many different elements were seen by any of them.
+///
+/// Reply: integer; missing keys have seen none. The standard error is 0.81 %. The number of one
+/// key is kept in it: O(1) until it changes. O(registers) a key for several.
+fn pfcount(call: &mut Call<'_>) -> CommandResult {
+    if call.args.len() > 2 {
+        return count_union(call);
+    }
+    let key = call.args.at(1);
+    let mut place = call.db.place(key);
+    place.count_read();
+    let Some(text) = place.string()? else {
+        call.reply.int(0);
+        return Ok(());
+    };
+    let (hll, _) = check(text)?;
+    let cardinality = match cached(hll) {
+        Some(cardinality) => cardinality,
+        None => {
+            let (cardinality, len) = (count(hll)?, hll.len());
+            set_cached(place.grow(len), cardinality);
+            // A reader that changes the string: it is repeated, but no event tells of it.
+            call.db.changed_unheard(key);
+            cardinality
+        }
+    };
+    call.reply.int(cardinality as i64);
+    Ok(())
+}
+
+fn count_union(call: &mut Call<'_>) -> CommandResult {
+    let mut union = Registers::new();
+    for key in call.args.from(1).iter() {
+        if let Some(text) = call.db.string(key)? {
+            union.merge(check(text)?.0)?;
+        }
+    }
+    call.reply.int(union.count() as i64);
+    Ok(())
+}
+
+pub(super) const PFMERGE: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::WRITE.union(Flags::DENYOOM),
+    keys: &[
+        KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::INSERT)),
+        KeySpec::range(2, -1, 1, Access::READ),
+    ],
+    categories: Category::HYPERLOGLOG,
+    ..Spec::new("pfmerge", pfmerge)
+};
+
+/// `PFMERGE destination [source ...]`: `destination`, made if it is missing, has seen what the
+/// sources have seen. It becomes dense if any of them is.
+///
+/// Reply: OK. O(registers) a key.
+fn pfmerge(call: &mut Call<'_>) -> CommandResult {
+    let bytes_max = call.server.config.hll_sparse_max_bytes;
+    let (mut union, mut any_dense) = (Registers::new(), false);
+    for key in call.args.from(1).iter() {
+        if let Some(text) = call.db.string(key)? {
+            let (hll, form) = check(text)?;
+            union.merge(hll)?;
+            any_dense |= form == Form::Dense;
+        }
+    }
+    let key = call.args.at(1);
+    let place = call.db.place(key);
+    let old = place.string()?.map(check).transpose()?;
+    let mut hll = match old {
+        Some((text, Form::Sparse)) if any_dense => to_dense(text)?,
+        Some((text, _)) => text.to_vec(),
+        None if any_dense => to_dense(&empty())?,
+        None => empty(),
+    };
+    if any_dense {
+        union.pack(&mut hll);
+    } else {
+        union.raise_all(&mut hll, bytes_max)?;
+    }
+    invalidate(&mut hll);
+    store(place, &hll);
+    // To who listens it is a PFADD of many elements.
+    call.db.changed(key, Class::STRING, "pfadd");
+    call.reply.ok();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn a_union_is_counted_and_merged() {
+        let mut t = Testbed::new();
+        t.run("PFADD a 1 2 3 4");
+        t.run("PFADD b 3 4 5 6 7");
+        assert_eq!(t.run("PFCOUNT a b none"), ":7\r\n");
+        assert_eq!(t.run("PFCOUNT none"), ":0\r\n");
+        assert_eq!(t.run("PFCOUNT none other"), ":0\r\n");
+        assert_eq!(t.run("PFMERGE c a b none"), "+OK\r\n");
+        assert_eq!(t.run("PFCOUNT c"), ":7\r\n");
+        assert_eq!(t.run("PFMERGE a b"), "+OK\r\n");
+        assert_eq!(t.run("PFCOUNT a"), ":7\r\n");
+        assert_eq!(t.run("PFDEBUG TODENSE b"), ":1\r\n");
+        assert_eq!(t.run("PFMERGE d b"), "+OK\r\n");
+        assert_eq!(t.run("PFDEBUG ENCODING d"), "+dense\r\n");
+        assert_eq!(t.run("PFMERGE a b"), "+OK\r\n");
+        assert_eq!(t.run("PFDEBUG ENCODING a"), "+dense\r\n");
+        assert_eq!(t.run("PFCOUNT a d"), ":7\r\n");
+        assert_eq!(t.run("PFMERGE new"), "+OK\r\n");
+        assert_eq!(t.run("PFCOUNT new"), ":0\r\n");
+        t.engine.keyspace.check_invariants();
+    }
+
+    #[test]
+    fn what_is_counted_is_kept_and_repeated_once() {
+        let mut t = Testbed::new();
+        t.run("PFADD h a b");
+        t.take_effects();
+        t.take_events();
+        for _ in 0..3 {
+            assert_eq!(t.run("PFCOUNT h"), ":2\r\n");
+        }
+        assert_eq!(t.take_effects(), ["PFCOUNT h"]);
+        assert!(t.take_events().is_empty());
+        // The number that stands there is believed.
+        t.run_args(&[b"SETRANGE", b"h", b"8", b"\x2a\0\0\0\0\0\0\0"]);
+        assert_eq!(t.run("PFCOUNT h"), ":42\r\n");
+        t.run("PFADD h c");
+        assert_eq!(t.run("PFCOUNT h"), ":3\r\n");
+    }
+}

@@ -1,0 +1,107 @@
+//! PUBSUB: which channels and patterns have subscribers, and how many.
+
+use super::too_many;
+use crate::base::glob;
+use crate::command::{Arity, Flags};
+use crate::commands::help;
+use crate::pubsub::{Kind, Name};
+use crate::server::{Call, CommandResult, Spec};
+
+const FLAGS: Flags = Flags::PUBSUB.union(Flags::LOADING).union(Flags::STALE);
+
+pub(super) const PUBSUB: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::CONTAINER,
+    subcommands: &[CHANNELS, HELP, NUMPAT, NUMSUB, SHARDCHANNELS, SHARDNUMSUB],
+    ..Spec::new("pubsub", write_help)
+};
+
+const HELP: Spec = help::row(write_help);
+
+/// `PUBSUB HELP`.
+fn write_help(call: &mut Call<'_>) -> CommandResult {
+    help::write_help(
+        call,
+        &[
+            "CHANNELS [<pattern>]",
+            "    The channels that somebody listens to, all or those that match.",
+            "NUMPAT",
+            "    How many patterns somebody listens to.",
+            "NUMSUB [<channel> ...]",
+            "    How many clients listen to each channel; patterns do not count.",
+            "SHARDCHANNELS [<pattern>]",
+            "    As CHANNELS, of shard channels.",
+            "SHARDNUMSUB [<shardchannel> ...]",
+            "    As NUMSUB, of shard channels.",
+        ],
+    );
+    Ok(())
+}
+
+const CHANNELS: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: FLAGS,
+    ..Spec::new("channels", |call| channels(call, Kind::Channel))
+};
+
+const SHARDCHANNELS: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: FLAGS,
+    ..Spec::new("shardchannels", |call| channels(call, Kind::Shard))
+};
+
+/// `PUBSUB CHANNELS|SHARDCHANNELS [pattern]`.
+///
+/// Reply: array of names, in no order. O(channels).
+fn channels(call: &mut Call<'_>, kind: Kind) -> CommandResult {
+    if call.args.len() > 3 {
+        return Err(too_many(call));
+    }
+    let pattern = call.args.get(2);
+    let fits = |name: &&Name| pattern.is_none_or(|p| glob::matches(p, name, false));
+    let names: Vec<&Name> = call.server.pubsub.names(kind).filter(fits).collect();
+    call.reply.array(names.len());
+    for name in names {
+        call.reply.bulk(name);
+    }
+    Ok(())
+}
+
+const NUMSUB: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: FLAGS,
+    ..Spec::new("numsub", |call| numsub(call, Kind::Channel))
+};
+
+const SHARDNUMSUB: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: FLAGS,
+    ..Spec::new("shardnumsub", |call| numsub(call, Kind::Shard))
+};
+
+/// `PUBSUB NUMSUB|SHARDNUMSUB [channel ...]`.
+///
+/// Reply: array of a name and its subscribers' number each, in the order asked for.
+fn numsub(call: &mut Call<'_>, kind: Kind) -> CommandResult {
+    let names = call.args.from(2);
+    call.reply.array(names.len() * 2);
+    for name in names.iter() {
+        let count = call.server.pubsub.subscribers(kind, name).len();
+        call.reply.bulk(name);
+        call.reply.int(count as i64);
+    }
+    Ok(())
+}
+
+const NUMPAT: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: FLAGS,
+    ..Spec::new("numpat", numpat)
+};
+
+/// `PUBSUB NUMPAT`: how many different patterns somebody listens to.
+fn numpat(call: &mut Call<'_>) -> CommandResult {
+    call.reply
+        .int(call.server.pubsub.count(Kind::Pattern) as i64);
+    Ok(())
+}

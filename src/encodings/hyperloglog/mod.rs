@@ -1,0 +1,271 @@
+//! HyperLogLog: how many different elements were seen, in 16,384 registers; byte for byte
+//! Redis's strings.
+//!
+//!     "HYLL" | form: 1 | zeros: 3 | cached cardinality: 8, little endian | registers ...
+//!     form 0, dense:   6 bits a register, 12,288 bytes (`dense`)
+//!     form 1, sparse:  runs of equal registers (`sparse`)
+//!
+//! An element's hash names a register (14 bits) and has a run of zeros; the register keeps the
+//! longest run that it has seen, plus one. How many elements that makes: `estimate`.
+//!
+//! The highest bit of the cached cardinality says that it is out of date. These strings come
+//! from clients, too: what can be wrong with one is found where it is read ([`Damaged`]), and
+//! no register beyond the last is written to.
+//!
+//! Cost: adding an element O(1) if dense, O(bytes) if sparse; counting and merging O(registers).
+//! When a value becomes dense: as `bytes_max` of [`add`] says, which is `hll-sparse-max-bytes`.
+
+mod dense;
+mod estimate;
+mod hash;
+mod registers;
+mod selftest;
+mod sparse;
+
+pub use registers::Registers;
+pub use selftest::self_test;
+
+const MAGIC: &[u8; 4] = b"HYLL";
+const FORM_AT: usize = 4;
+const CARDINALITY_AT: usize = 8;
+const HEADER_BYTES: usize = 16;
+
+/// Bits of a hash that name a register.
+const INDEX_BITS: u32 = 14;
+const REGISTERS: usize = 1 << INDEX_BITS;
+/// The highest value that an element can bring into a register.
+const REGISTER_MAX: u8 = (64 - INDEX_BITS) as u8 + 1;
+/// The cached cardinality's mark of one that is out of date.
+const STALE: u64 = 1 << 63;
+
+/// The length of a dense one.
+pub const DENSE_BYTES: usize = HEADER_BYTES + dense::BYTES;
+
+/// How registers are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Dense,
+    Sparse,
+}
+
+/// The runs of a sparse one are not those of 16,384 registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damaged;
+
+/// The form of a string that is a HyperLogLog by its header and length. O(1).
+pub fn form(text: &[u8]) -> Option<Form> {
+    if text.len() < HEADER_BYTES || !text.starts_with(MAGIC) {
+        return None;
+    }
+    match text[FORM_AT] {
+        0 if text.len() == DENSE_BYTES => Some(Form::Dense),
+        1 => Some(Form::Sparse),
+        _ => None,
+    }
+}
+
+/// One that has seen nothing.
+pub fn empty() -> Vec<u8> {
+    let mut hll = vec![0; HEADER_BYTES];
+    hll[..MAGIC.len()].copy_from_slice(MAGIC);
+    hll[FORM_AT] = 1;
+    sparse::push_run(&mut hll, 0, REGISTERS);
+    hll
+}
+
+/// The cached cardinality, unless it is out of date. O(1).
+pub fn cached(hll: &[u8]) -> Option<u64> {
+    let cardinality = u64::from_le_bytes(*cache(hll));
+    (cardinality & STALE == 0).then_some(cardinality)
+}
+
+/// Keeps the cardinality beside the registers.
+pub fn set_cached(hll: &mut [u8], cardinality: u64) {
+    *cache_mut(hll) = cardinality.to_le_bytes();
+}
+
+/// Marks the cached cardinality as out of date.
+pub fn invalidate(hll: &mut [u8]) {
+    let stale = u64::from_le_bytes(*cache(hll)) | STALE;
+    set_cached(hll, stale);
+}
+
+fn cache(hll: &[u8]) -> &[u8; 8] {
+    let bytes = hll[CARDINALITY_AT..].first_chunk();
+    bytes.expect("a header's length is checked by `form`")
+}
+
+fn cache_mut(hll: &mut [u8]) -> &mut [u8; 8] {
+    let bytes = hll[CARDINALITY_AT..].first_chunk_mut();
+    bytes.expect("a header's length is checked by `form`")
+}
+
+/// Adds an element to a dense one; whether a register changed. O(1).
+pub fn add_dense(hll: &mut [u8], element: &[u8]) -> bool {
+    let (index, value) = hash::register_of(element);
+    dense::raise(&mut hll[HEADER_BYTES..], index, value)
+}
+
+/// Adds an element; whether a register changed. A sparse one becomes dense when it would be
+/// longer than `bytes_max`, or a register higher than runs can say. O(bytes).
+pub fn add(hll: &mut Vec<u8>, element: &[u8], bytes_max: usize) -> Result<bool, Damaged> {
+    let (index, value) = hash::register_of(element);
+    raise(hll, &mut sparse::Cursor::start(), index, value, bytes_max)
+}
+
+/// Raises a register to `value`; whether it was lower. Of a sparse one, `cursor` stands no
+/// further than at the register, and is moved to where a search for a later one may begin.
+fn raise(
+    hll: &mut Vec<u8>,
+    cursor: &mut sparse::Cursor,
+    index: usize,
+    value: u8,
+    bytes_max: usize,
+) -> Result<bool, Damaged> {
+    if hll[FORM_AT] == 0 {
+        return Ok(dense::raise(&mut hll[HEADER_BYTES..], index, value));
+    }
+    match sparse::raise(hll, cursor, index, value, bytes_max)? {
+        sparse::Outcome::Same => Ok(false),
+        sparse::Outcome::Raised => {
+            invalidate(hll);
+            Ok(true)
+        }
+        sparse::Outcome::NoRoom => {
+            *hll = to_dense(hll)?;
+            Ok(dense::raise(&mut hll[HEADER_BYTES..], index, value))
+        }
+    }
+}
+
+/// A sparse one in its dense form; the cached cardinality goes along. O(registers).
+pub fn to_dense(hll: &[u8]) -> Result<Vec<u8>, Damaged> {
+    let mut registers = Registers::new();
+    registers.merge(hll)?;
+    let mut dense = vec![0; DENSE_BYTES];
+    dense[..HEADER_BYTES].copy_from_slice(&hll[..HEADER_BYTES]);
+    dense[FORM_AT] = 0;
+    registers.pack(&mut dense);
+    Ok(dense)
+}
+
+/// The estimated cardinality, computed anew. O(registers).
+pub fn count(hll: &[u8]) -> Result<u64, Damaged> {
+    let histogram = match hll[FORM_AT] {
+        0 => dense::histogram(&hll[HEADER_BYTES..]),
+        _ => sparse::histogram(&hll[HEADER_BYTES..])?,
+    };
+    Ok(estimate::cardinality(&histogram))
+}
+
+/// How many registers have each value.
+type Histogram = [u32; 64];
+
+/// The runs of a sparse one as PFDEBUG DECODE shows them: `z:3 Z:16380 v:2,1`. O(bytes).
+pub fn describe_runs(hll: &[u8]) -> String {
+    sparse::describe(&hll[HEADER_BYTES..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn elements(n: u32) -> impl Iterator<Item = Vec<u8>> {
+        (0..n).map(|i| format!("ele{i}").into_bytes())
+    }
+
+    #[test]
+    fn a_new_one_is_one_run_of_zeros() {
+        let hll = empty();
+        assert_eq!(hll, b"HYLL\x01\0\0\0\0\0\0\0\0\0\0\0\x7f\xff");
+        assert_eq!((form(&hll), cached(&hll)), (Some(Form::Sparse), Some(0)));
+        assert_eq!(count(&hll), Ok(0));
+    }
+
+    #[test]
+    fn dense_and_sparse_count_alike() {
+        let (mut sparse, mut grown) = (empty(), empty());
+        let mut dense = to_dense(&sparse).unwrap();
+        for (n, element) in elements(20_000).enumerate() {
+            let changed = add_dense(&mut dense, &element);
+            assert_eq!(add(&mut sparse, &element, 1 << 20), Ok(changed));
+            assert_eq!(add(&mut grown, &element, 3000), Ok(changed));
+            if n % 997 == 0 {
+                let expected = count(&dense);
+                assert_eq!(count(&sparse), expected);
+                assert_eq!(count(&grown), expected);
+                let error = expected.unwrap() as f64 - (n + 1) as f64;
+                assert!(error.abs() <= 0.03 * n as f64 + 1.0, "{n}: {error}");
+            }
+        }
+        assert_eq!(form(&grown), Some(Form::Dense));
+        assert_eq!(grown[HEADER_BYTES..], dense[HEADER_BYTES..]);
+        assert_eq!(
+            to_dense(&sparse).unwrap()[HEADER_BYTES..],
+            dense[HEADER_BYTES..]
+        );
+    }
+
+    #[test]
+    fn the_cache_is_kept_until_a_register_changes() {
+        let mut hll = empty();
+        invalidate(&mut hll);
+        assert_eq!(cached(&hll), None);
+        set_cached(&mut hll, 7);
+        assert_eq!(cached(&hll), Some(7));
+        assert_eq!(add(&mut hll, b"a", 3000), Ok(true));
+        assert_eq!(cached(&hll), None);
+        set_cached(&mut hll, 1);
+        assert_eq!(add(&mut hll, b"a", 3000), Ok(false));
+        assert_eq!(cached(&hll), Some(1));
+    }
+
+    #[test]
+    fn only_headers_of_known_forms_pass() {
+        let hll = empty();
+        assert_eq!(form(&hll[..15]), None);
+        for (at, byte) in [(0, b'h'), (3, b'X'), (4, 0), (4, 2), (4, 255)] {
+            let mut bad = hll.clone();
+            bad[at] = byte;
+            assert_eq!(form(&bad), None, "{at} {byte}");
+        }
+        let dense = to_dense(&hll).unwrap();
+        assert_eq!(form(&dense), Some(Form::Dense));
+        assert_eq!(form(&dense[..DENSE_BYTES - 1]), None);
+    }
+
+    proptest! {
+        /// Whatever stands behind the header, nothing panics, and what is counted has 16,384
+        /// registers.
+        #[test]
+        fn damaged_runs_are_refused(
+            runs in prop::collection::vec(any::<u8>(), 0..400),
+            valid in any::<bool>(),
+            at in any::<prop::sample::Index>(),
+            element in any::<u32>(),
+        ) {
+            let mut hll = empty();
+            if valid {
+                for element in elements(200) {
+                    add(&mut hll, &element, 3000).unwrap();
+                }
+                let at = HEADER_BYTES + at.index(hll.len() - HEADER_BYTES);
+                for (byte, run) in hll[at..].iter_mut().zip(runs.iter().take(3)) {
+                    *byte = *run;
+                }
+            } else {
+                hll.truncate(HEADER_BYTES);
+                hll.extend_from_slice(&runs);
+            }
+            let counted = count(&hll);
+            let mut registers = Registers::new();
+            let merged = registers.merge(&hll);
+            prop_assert!(counted.is_err() || merged.is_ok());
+            let _ = describe_runs(&hll);
+            let _ = add(&mut hll, &element.to_le_bytes(), 300);
+            let _ = add(&mut hll, &element.to_le_bytes(), 3000);
+            let _ = to_dense(&hll);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! All registers, a byte each: what several HyperLogLogs come together in.
+
+use super::sparse::Cursor;
+use super::{
+    DENSE_BYTES, Damaged, FORM_AT, HEADER_BYTES, REGISTERS, dense, estimate, raise, sparse,
+};
+
+/// See the module. 16 KiB.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Registers(pub(super) [u8; REGISTERS]);
+
+impl Registers {
+    /// All zero.
+    pub fn new() -> Registers {
+        Registers([0; REGISTERS])
+    }
+
+    /// Raises each register to that of a HyperLogLog; the first ones may be raised before it
+    /// is found to be damaged. O(registers).
+    pub fn merge(&mut self, hll: &[u8]) -> Result<(), Damaged> {
+        let registers = &hll[HEADER_BYTES..];
+        match hll[FORM_AT] {
+            0 => {
+                dense::merge_into(&mut self.0, registers);
+                Ok(())
+            }
+            _ => sparse::merge_into(&mut self.0, registers),
+        }
+    }
+
+    /// The estimated number of different elements. O(registers).
+    pub fn count(&self) -> u64 {
+        let (words, _) = self.0.as_chunks();
+        estimate::cardinality(&dense::histogram_of(words.iter().copied()))
+    }
+
+    pub fn values(&self) -> &[u8; REGISTERS] {
+        &self.0
+    }
+
+    /// Writes all of them into a dense HyperLogLog. O(registers).
+    pub fn pack(&self, hll: &mut [u8]) {
+        assert_eq!(hll.len(), DENSE_BYTES);
+        dense::pack(&mut hll[HEADER_BYTES..], &self.0);
+    }
+
+    /// Raises the registers of a HyperLogLog to these, one after the other as PFADD would:
+    /// that decides which runs a sparse one has. O(registers + bytes) if it is sparse.
+    pub fn raise_all(&self, hll: &mut Vec<u8>, bytes_max: usize) -> Result<(), Damaged> {
+        let mut cursor = Cursor::start();
+        let set = self.0.iter().enumerate().filter(|&(_, &value)| value > 0);
+        for (index, &value) in set {
+            raise(hll, &mut cursor, index, value, bytes_max)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{add, count, empty, hash};
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Runs that are found from where the last one was are the same as those that are
+        /// searched from the start.
+        #[test]
+        fn raising_all_makes_the_runs_of_one_by_one(
+            before in prop::collection::vec(0u32..4000, 0..300),
+            after in prop::collection::vec((0usize..3000, 1u8..6), 0..600),
+        ) {
+            let mut hll = empty();
+            for element in before {
+                add(&mut hll, &element.to_le_bytes(), 3000).unwrap();
+            }
+            let mut registers = Registers::new();
+            registers.merge(&hll).unwrap();
+            for (index, value) in after {
+                registers.0[index] = registers.0[index].max(value);
+            }
+            let mut one_by_one = hll.clone();
+            for (index, &value) in registers.0.iter().enumerate().filter(|&(_, &v)| v > 0) {
+                raise(&mut one_by_one, &mut Cursor::start(), index, value, 3000).unwrap();
+            }
+            registers.raise_all(&mut hll, 3000).unwrap();
+            prop_assert_eq!(&hll, &one_by_one);
+            prop_assert_eq!(Ok(registers.count()), count(&hll));
+            let mut read = Registers::new();
+            read.merge(&hll).unwrap();
+            prop_assert!(read == registers);
+        }
+    }
+
+    #[test]
+    fn a_union_counts_every_element_once() {
+        let (mut a, mut b, mut both) = (empty(), empty(), empty());
+        for i in 0..5000u32 {
+            let element = i.to_le_bytes();
+            if i < 3000 {
+                add(&mut a, &element, 3000).unwrap();
+            }
+            if i >= 2000 {
+                add(&mut b, &element, 3000).unwrap();
+            }
+            add(&mut both, &element, 3000).unwrap();
+        }
+        let mut registers = Registers::new();
+        registers.merge(&a).unwrap();
+        registers.merge(&b).unwrap();
+        assert_eq!(Ok(registers.count()), count(&both));
+        let (index, value) = hash::register_of(&7u32.to_le_bytes());
+        assert!(registers.values()[index] >= value);
+    }
+}

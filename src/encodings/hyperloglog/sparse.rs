@@ -1,0 +1,265 @@
+//! Sparse registers: runs of equal ones.
+//!
+//!     00nnnnnn            n + 1 registers are zero
+//!     01nnnnnn nnnnnnnn   n + 1 registers are zero
+//!     1vvvvvnn            n + 1 registers are v + 1
+//!
+//! Which runs there are depends on the order in which registers were raised, and on when
+//! neighbours are joined; both as in Redis, whose strings these are.
+
+use smallvec::SmallVec;
+
+use super::{Damaged, HEADER_BYTES, Histogram, REGISTERS};
+
+/// The highest value that a run can say.
+const VALUE_MAX: u8 = 32;
+/// Longest run of registers that are not zero.
+const SET_MAX: usize = 4;
+/// Longest run of zeros in one byte.
+const ZEROS_MAX: usize = 64;
+/// So many runs are looked at for neighbours to be joined.
+const JOINED_MAX: usize = 5;
+
+/// Some registers of one value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Run {
+    value: u8,
+    len: usize,
+    /// Bytes that it takes.
+    bytes: usize,
+}
+
+impl Run {
+    /// The run that begins at a byte; `None`: there is none, or only half of one.
+    fn read(bytes: &[u8], at: usize) -> Option<Run> {
+        let first = *bytes.get(at)?;
+        let low = usize::from(first & 0x3f);
+        let (value, len, bytes) = match first >> 6 {
+            0 => (0, low, 1),
+            1 => (0, low << 8 | usize::from(*bytes.get(at + 1)?), 2),
+            _ => ((first >> 2 & 0x1f) + 1, low & 3, 1),
+        };
+        let len = len + 1;
+        Some(Run { value, len, bytes })
+    }
+}
+
+/// The byte of a run of registers that are not zero.
+fn set_byte(value: u8, len: usize) -> u8 {
+    0x80 | (value - 1) << 2 | (len - 1) as u8
+}
+
+/// Adds a run of `len` registers, at most as many as one can have; none is no run.
+pub(super) fn push_run(bytes: &mut impl Extend<u8>, value: u8, len: usize) {
+    match (value, len) {
+        (_, 0) => {}
+        (0, 1..=ZEROS_MAX) => bytes.extend([(len - 1) as u8]),
+        (0, _) => bytes.extend([0x40 | ((len - 1) >> 8) as u8, (len - 1) as u8]),
+        _ => bytes.extend([set_byte(value, len)]),
+    }
+}
+
+/// A place in the runs of a HyperLogLog at which one begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor {
+    at: usize,
+    /// The run's first register.
+    first: usize,
+    /// Where the run before it begins.
+    previous: Option<usize>,
+}
+
+impl Cursor {
+    /// At the first run.
+    pub fn start() -> Cursor {
+        Cursor {
+            at: HEADER_BYTES,
+            first: 0,
+            previous: None,
+        }
+    }
+
+    fn behind(self, run: Run) -> Cursor {
+        Cursor {
+            at: self.at + run.bytes,
+            first: self.first + run.len,
+            previous: Some(self.at),
+        }
+    }
+}
+
+/// What became of a register that was to be raised.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Outcome {
+    /// It is as high already.
+    Same,
+    Raised,
+    /// Runs cannot say it, or not in the bytes that they may take.
+    NoRoom,
+}
+
+/// Raises a register to `value`. The search begins at `cursor`, which stands no further than
+/// at the register's run, and is left where a search for a later register may begin. O(bytes
+/// from the cursor on).
+pub(super) fn raise(
+    hll: &mut Vec<u8>,
+    cursor: &mut Cursor,
+    index: usize,
+    value: u8,
+    bytes_max: usize,
+) -> Result<Outcome, Damaged> {
+    if value > VALUE_MAX {
+        return Ok(Outcome::NoRoom);
+    }
+    let (mut here, mut before) = (*cursor, None);
+    let run = loop {
+        let run = Run::read(hll, here.at).ok_or(Damaged)?;
+        if index < here.first + run.len {
+            break run;
+        }
+        before = Some(here);
+        here = here.behind(run);
+    };
+    // What is changed lies from the run before on, and may take that one's place.
+    *cursor = before.unwrap_or_else(Cursor::start);
+    if run.value >= value {
+        return Ok(Outcome::Same);
+    }
+    let mut parts: SmallVec<[u8; 5]> = SmallVec::new();
+    push_run(&mut parts, run.value, index - here.first);
+    push_run(&mut parts, value, 1);
+    push_run(&mut parts, run.value, here.first + run.len - 1 - index);
+    if parts.len() > run.bytes && hll.len() + parts.len() - run.bytes > bytes_max {
+        return Ok(Outcome::NoRoom);
+    }
+    hll.splice(here.at..here.at + run.bytes, parts);
+    join(hll, here.previous.unwrap_or(HEADER_BYTES));
+    Ok(Outcome::Raised)
+}
+
+/// Joins neighbours of one value, among the first runs from `at` on.
+fn join(hll: &mut Vec<u8>, mut at: usize) {
+    for _ in 0..JOINED_MAX {
+        let Some(run) = Run::read(hll, at) else {
+            return;
+        };
+        let next = Run::read(hll, at + run.bytes);
+        match next {
+            Some(next)
+                if run.value > 0 && run.value == next.value && run.len + next.len <= SET_MAX =>
+            {
+                hll[at + 1] = set_byte(run.value, run.len + next.len);
+                hll.remove(at);
+            }
+            _ => at += run.bytes,
+        }
+    }
+}
+
+/// Raises each of `values` to the register's. O(registers).
+pub(super) fn merge_into(values: &mut [u8; REGISTERS], runs: &[u8]) -> Result<(), Damaged> {
+    let (mut at, mut first) = (0, 0);
+    while at < runs.len() {
+        let run = Run::read(runs, at).ok_or(Damaged)?;
+        if run.value > 0 {
+            // As in Redis, what follows the last register is not looked at any more.
+            let Some(values) = values.get_mut(first..first + run.len) else {
+                break;
+            };
+            for value in values {
+                *value = run.value.max(*value);
+            }
+        }
+        first += run.len;
+        at += run.bytes;
+    }
+    if first == REGISTERS {
+        Ok(())
+    } else {
+        Err(Damaged)
+    }
+}
+
+/// O(bytes).
+pub(super) fn histogram(runs: &[u8]) -> Result<Histogram, Damaged> {
+    let (mut at, mut registers, mut histogram) = (0, 0, [0; 64]);
+    while at < runs.len() {
+        let run = Run::read(runs, at).ok_or(Damaged)?;
+        registers += run.len;
+        if registers > REGISTERS {
+            return Err(Damaged);
+        }
+        histogram[usize::from(run.value)] += run.len as u32;
+        at += run.bytes;
+    }
+    if registers == REGISTERS {
+        Ok(histogram)
+    } else {
+        Err(Damaged)
+    }
+}
+
+/// The runs as words, as far as they are whole.
+pub(super) fn describe(runs: &[u8]) -> String {
+    let (mut at, mut words) = (0, Vec::new());
+    while let Some(run) = Run::read(runs, at) {
+        words.push(match (run.value, run.bytes) {
+            (0, 1) => format!("z:{}", run.len),
+            (0, _) => format!("Z:{}", run.len),
+            (value, _) => format!("v:{value},{}", run.len),
+        });
+        at += run.bytes;
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::empty;
+    use super::*;
+
+    fn raised(steps: &[(usize, u8)]) -> String {
+        let mut hll = empty();
+        for &(index, value) in steps {
+            let outcome = raise(&mut hll, &mut Cursor::start(), index, value, 3000);
+            assert_eq!(outcome, Ok(Outcome::Raised));
+        }
+        describe(&hll[HEADER_BYTES..])
+    }
+
+    #[test]
+    fn runs_are_split_and_joined() {
+        for (steps, runs) in [
+            (&[(0, 1)][..], "v:1,1 Z:16383"),
+            (&[(16383, 2)], "Z:16383 v:2,1"),
+            (&[(64, 3)], "z:64 v:3,1 Z:16319"),
+            (&[(65, 3), (0, 1)], "v:1,1 z:64 v:3,1 Z:16318"),
+            (&[(5, 2), (6, 2), (7, 2)], "z:5 v:2,3 Z:16376"),
+            (&[(5, 2), (7, 2), (6, 2)], "z:5 v:2,3 Z:16376"),
+            (
+                &[(1, 2), (2, 2), (3, 2), (4, 2), (5, 2)],
+                "z:1 v:2,4 v:2,1 Z:16378",
+            ),
+            (
+                &[(1, 2), (2, 2), (3, 2), (2, 9)],
+                "z:1 v:2,1 v:9,1 v:2,1 Z:16380",
+            ),
+        ] {
+            assert_eq!(raised(steps), runs);
+        }
+    }
+
+    #[test]
+    fn what_runs_cannot_say_has_no_room() {
+        let mut hll = empty();
+        let mut raise = |index, value, bytes_max| {
+            raise(&mut hll, &mut Cursor::start(), index, value, bytes_max)
+        };
+        assert_eq!(raise(5, 33, 3000), Ok(Outcome::NoRoom));
+        assert_eq!(raise(5, 32, 19), Ok(Outcome::NoRoom));
+        assert_eq!(raise(5, 31, 20), Ok(Outcome::Raised));
+        // In the same bytes.
+        assert_eq!(raise(5, 32, 0), Ok(Outcome::Raised));
+        assert_eq!(raise(5, 32, 0), Ok(Outcome::Same));
+    }
+}

@@ -1,0 +1,306 @@
+//! Publishing: a message is encoded once and goes to everybody who listens, at once to all
+//! but the client whose command runs, who gets it behind the reply (`outbox`).
+//!
+//! Order, as in Redis: who has subscribed to the channel, then who has to a pattern. A message
+//! is heard whatever CLIENT REPLY says.
+
+use bytes::Bytes;
+
+use super::client::{Client, ClientFlags};
+use super::client_line::STATIC_REPLY_BYTES;
+use super::clients::Clients;
+use super::outbox::{Outbox, Post, hear};
+use super::{Server, World};
+use crate::config::KeyspaceEvents;
+use crate::keyspace::{Change, ChangeKind, Class, ClientId, DbIndex, Journal, Keyspace};
+use crate::pubsub::{Kind, Subscriptions};
+use crate::resp::Reply;
+
+/// Encodes strings as an array.
+pub(super) fn message(parts: &[&[u8]]) -> Bytes {
+    let bytes: usize = parts.iter().map(|part| part.len() + 16).sum();
+    let mut out = Vec::with_capacity(bytes + 8);
+    crate::resp::write_request(&mut out, parts.iter().copied());
+    Bytes::from(out)
+}
+
+/// The journal's classes that a setting selects.
+fn classes(wanted: KeyspaceEvents) -> Class {
+    let letters = [
+        (b'g', Class::GENERIC),
+        (b'$', Class::STRING),
+        (b'l', Class::LIST),
+        (b's', Class::SET),
+        (b'h', Class::HASH),
+        (b'z', Class::ZSET),
+        (b'x', Class::EXPIRED),
+        (b'e', Class::EVICTED),
+        (b't', Class::STREAM),
+        (b'd', Class::MODULE),
+        (b'm', Class::KEY_MISS),
+        (b'n', Class::NEW),
+    ];
+    let on = letters.iter().filter(|(letter, _)| wanted.has(*letter));
+    on.fold(Class::empty(), |all, (_, class)| all | *class)
+}
+
+/// Where messages go.
+pub(super) struct Delivery<'a> {
+    clients: &'a mut Clients,
+    outbox: &'a mut Outbox,
+    flush: &'a mut Vec<ClientId>,
+    /// Who has so much waiting that the limits are to be looked at.
+    pub(super) long: Vec<ClientId>,
+}
+
+impl<'a> Delivery<'a> {
+    pub(super) fn new(
+        clients: &'a mut Clients,
+        outbox: &'a mut Outbox,
+        flush: &'a mut Vec<ClientId>,
+    ) -> Delivery<'a> {
+        Delivery {
+            clients,
+            outbox,
+            flush,
+            long: Vec::new(),
+        }
+    }
+
+    fn give_all(&mut self, receivers: &[ClientId], message: Bytes) {
+        let post = Post::Push(message);
+        for &id in receivers {
+            self.give(id, &post);
+        }
+    }
+
+    /// Gives something to a client, at once unless it is served just now.
+    #[inline]
+    pub(super) fn give(&mut self, id: ClientId, post: &Post) {
+        let Some(session) = self.clients.get_mut(id) else {
+            return self.outbox.add(id, post.clone());
+        };
+        hear(&session.client, &mut session.reply, post);
+        if session.reply.pending_len() > STATIC_REPLY_BYTES || session.reply.is_full() {
+            self.long.push(id);
+        }
+        if !session.flush_queued {
+            session.flush_queued = true;
+            self.flush.push(id);
+        }
+    }
+}
+
+impl Server {
+    /// Sends a message to all who listen to a channel; how many did. O(receivers + patterns
+    /// that begin as the channel does).
+    pub fn publish(&mut self, kind: Kind, channel: &[u8], text: &[u8]) -> usize {
+        let Server {
+            pubsub,
+            clients,
+            outbox,
+            flush,
+            ..
+        } = self;
+        let mut delivery = Delivery::new(clients, outbox, flush);
+        let subscribers = pubsub.subscribers(kind, channel);
+        let mut receivers = subscribers.len();
+        if !subscribers.is_empty() {
+            let word: &[u8] = match kind {
+                Kind::Shard => b"smessage",
+                Kind::Channel | Kind::Pattern => b"message",
+            };
+            delivery.give_all(subscribers, message(&[word, channel, text]));
+        }
+        if kind == Kind::Channel {
+            pubsub.matching(channel, |pattern, subscribers| {
+                receivers += subscribers.len();
+                let message = message(&[b"pmessage", pattern, channel, text]);
+                delivery.give_all(subscribers, message);
+            });
+        }
+        let long = delivery.long;
+        self.limit_long(long);
+        receivers
+    }
+
+    /// Closes those of these clients whose output is over its limit.
+    pub(super) fn limit_long(&mut self, long: Vec<ClientId>) {
+        for id in long {
+            if let Some(mut session) = self.clients.take(id) {
+                self.enforce_output_limit(&mut session);
+                self.clients.put_back(session);
+            }
+        }
+    }
+
+    /// Tells of the journal's changes: those who keep what they have read, and subscribers of
+    /// the events that `notify-keyspace-events` selects. `running` is the client that changed
+    /// something.
+    pub(super) fn tell_changes(&mut self, journal: &Journal, running: Option<ClientId>) {
+        let wanted = self.config.notify_keyspace_events;
+        let (tracks, publishes) = (self.tracking.is_on(), !self.pubsub.is_empty());
+        let classes = if publishes {
+            classes(wanted)
+        } else {
+            Class::empty()
+        };
+        let (mut channel, mut all_changed) = (Vec::new(), false);
+        for change in journal.changes() {
+            if tracks {
+                self.tell_trackers(change, running);
+                let is_whole = matches!(change.kind, ChangeKind::Flushed | ChangeKind::Swapped);
+                if is_whole && !std::mem::replace(&mut all_changed, true) {
+                    self.tell_all_changed();
+                }
+            }
+            if classes.intersects(change.class) && !change.event.is_empty() {
+                self.publish_event(change, wanted, &mut channel);
+            }
+        }
+    }
+
+    /// Publishes one event on its two channels; `channel` is room for their names.
+    fn publish_event(&mut self, change: Change<'_>, wanted: KeyspaceEvents, channel: &mut Vec<u8>) {
+        let DbIndex(db) = change.db;
+        let mut digits = itoa::Buffer::new();
+        let db = digits.format(db).as_bytes();
+        let (key, event) = (change.key, change.event.as_bytes());
+        for (letter, kind, name, text) in [
+            (b'K', &b"__keyspace@"[..], key, event),
+            (b'E', b"__keyevent@", event, key),
+        ] {
+            if wanted.has(letter) {
+                channel.clear();
+                for part in [kind, db, b"__:", name] {
+                    channel.extend_from_slice(part);
+                }
+                self.publish(Kind::Channel, channel, text);
+            }
+        }
+    }
+
+    /// Who hears of changes has changed: subscriptions, tracking, `notify-keyspace-events`.
+    pub fn update_listeners(&mut self, keyspace: &mut Keyspace) {
+        let wanted = self.config.notify_keyspace_events;
+        let mut wanted_classes = match self.pubsub.is_empty() {
+            true => Class::empty(),
+            false => classes(wanted),
+        };
+        if self.recorder.is_some() {
+            wanted_classes = Class::all();
+        }
+        keyspace
+            .journal
+            .listen(wanted_classes, self.tracking.is_on());
+    }
+}
+
+impl World<'_> {
+    /// The client listens from now on.
+    pub fn subscribe(&mut self, kind: Kind, name: &[u8]) {
+        let client = &mut *self.client;
+        let was_empty = self.server.pubsub.is_empty();
+        let its = client.subscriptions.get_or_insert_default();
+        self.server.pubsub.subscribe(kind, name, client.id, its);
+        let count = its.told(kind);
+        if !client.flags.contains(ClientFlags::PUBSUB) {
+            client.flags |= ClientFlags::PUBSUB;
+            self.server.limit_reply(client, self.reply);
+        }
+        if was_empty {
+            self.server.update_listeners(self.keyspace);
+        }
+        let word = match kind {
+            Kind::Channel => "subscribe",
+            Kind::Pattern => "psubscribe",
+            Kind::Shard => "ssubscribe",
+        };
+        self.tell_subscription(word, Some(name), count);
+    }
+
+    /// The client listens to these no more; without a name to none of the kind.
+    pub fn unsubscribe<'a>(&mut self, kind: Kind, names: impl ExactSizeIterator<Item = &'a [u8]>) {
+        let word = match kind {
+            Kind::Channel => "unsubscribe",
+            Kind::Pattern => "punsubscribe",
+            Kind::Shard => "sunsubscribe",
+        };
+        if names.len() > 0 {
+            for name in names {
+                self.unsubscribe_one(kind, name, word);
+            }
+        } else {
+            let its = self.client.subscriptions.as_deref();
+            let all = its.map(|its| its.of(kind).iter().cloned().collect::<Vec<_>>());
+            let all = all.unwrap_or_default();
+            for name in &all {
+                self.unsubscribe_one(kind, name, word);
+            }
+            if all.is_empty() {
+                let its = self.client.subscriptions.as_deref();
+                let count = its.map_or(0, |its| its.told(kind));
+                self.tell_subscription(word, None, count);
+            }
+        }
+        self.server.end_subscriptions(self.client);
+        self.server.limit_reply(self.client, self.reply);
+        if self.server.pubsub.is_empty() {
+            self.server.update_listeners(self.keyspace);
+        }
+    }
+
+    fn unsubscribe_one(&mut self, kind: Kind, name: &[u8], word: &str) {
+        let mut count = 0;
+        let id = self.client.id;
+        if let Some(its) = self.client.subscriptions.as_deref_mut() {
+            self.server.pubsub.unsubscribe(kind, name, id, its);
+            count = its.told(kind);
+        }
+        self.tell_subscription(word, Some(name), count);
+    }
+
+    /// A confirmation: heard as messages are, whatever CLIENT REPLY says.
+    fn tell_subscription(&mut self, word: &str, name: Option<&[u8]>, count: usize) {
+        let write = |reply: &mut Reply| {
+            reply.push(3);
+            reply.bulk(word.as_bytes());
+            match name {
+                Some(name) => reply.bulk(name),
+                None => reply.null(),
+            }
+            reply.int(count as i64);
+        };
+        if !self.client.flags.intersects(ClientFlags::UNHEARD) {
+            return write(self.reply);
+        }
+        let mut apart = Reply::new();
+        apart.set_resp3(self.reply.resp3());
+        write(&mut apart);
+        let message = Bytes::from(apart.pending());
+        self.server.post(self.client.id, Post::Push(message));
+    }
+}
+
+impl Server {
+    /// A client that has nothing subscribed to any more is an ordinary one again.
+    fn end_subscriptions(&mut self, client: &mut Client) {
+        let has_some = |its: &Subscriptions| !its.is_empty();
+        if client.subscriptions.as_deref().is_some_and(has_some) {
+            return;
+        }
+        client.subscriptions = None;
+        client.flags.remove(ClientFlags::PUBSUB);
+    }
+
+    /// Takes a client out of all channels, without a word.
+    pub fn unsubscribe_all(&mut self, keyspace: &mut Keyspace, client: &mut Client) {
+        if let Some(its) = client.subscriptions.take() {
+            self.pubsub.forget(client.id, &its);
+            self.end_subscriptions(client);
+            if self.pubsub.is_empty() {
+                self.update_listeners(keyspace);
+            }
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! CLIENT TRACKING: clients that keep what they have read are told when it changes.
+//!
+//!     a reader runs          its keys are remembered with the client        `World::run`
+//!     a key changes          the journal's line finds those clients         `tell_news`
+//!     BCAST                  keys are gathered by prefix, and told once     before the loop sleeps
+//!
+//! A client in RESP3 is told by a push `invalidate`; one in RESP2 has another connection told,
+//! which has subscribed to [`CHANNEL`]. A client that runs a command hears behind its reply.
+
+use std::collections::{BTreeSet, HashMap};
+
+use bytes::Bytes;
+
+use super::client::{Client, ClientFlags};
+use super::outbox::Post;
+use super::pubsub::{Delivery, message};
+use super::session::Session;
+use super::table::Row;
+use super::{Engine, Server};
+use crate::keyspace::{Change, ChangeKind, ClientId, Keyspace};
+use crate::pubsub::{Broadcast, News, Readers};
+use crate::resp::{Args, Reply};
+
+/// Where a connection in RESP2 hears of another one's keys.
+const CHANNEL: &[u8] = b"__redis__:invalidate";
+
+/// Keys that are given up in one go when there are too many; more, the longer there are.
+const GIVEN_UP: usize = 100;
+
+/// Which keys a client hears of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// All that it has read.
+    #[default]
+    Read,
+    /// Those that it read right behind CLIENT CACHING YES.
+    OptIn,
+    /// All that it has read but right behind CLIENT CACHING NO.
+    OptOut,
+    /// All that begin with one of its prefixes.
+    Broadcast,
+}
+
+/// How one client is told.
+#[derive(Debug, Default)]
+pub struct Tracker {
+    pub mode: Mode,
+    /// Not of what it changes itself.
+    pub noloop: bool,
+    /// Another connection is told in its place.
+    pub redirect: Option<ClientId>,
+    /// That one is gone.
+    pub is_broken: bool,
+    /// Of the mode [`Mode::Broadcast`]; the empty one is every key's.
+    pub prefixes: BTreeSet<Box<[u8]>>,
+}
+
+/// Who is to be told of what.
+#[derive(Debug, Default)]
+pub struct Tracking {
+    clients: HashMap<ClientId, Tracker, ahash::RandomState>,
+    pub readers: Readers,
+    pub broadcast: Broadcast,
+    /// How often in a row there were too many keys left.
+    overruns: usize,
+}
+
+impl Tracking {
+    /// Whether anybody wants to be told of changes.
+    pub fn is_on(&self) -> bool {
+        !self.clients.is_empty()
+    }
+
+    /// Number of clients that are told.
+    pub fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// How a client is told, if it is.
+    pub fn of(&self, client: ClientId) -> Option<&Tracker> {
+        self.clients.get(&client)
+    }
+}
+
+/// What a client is told.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// Keys are not what they were: an array in its wire form; none: no key is.
+    Changed {
+        keys: Option<Bytes>,
+        /// It is told in another client's place.
+        redirected: bool,
+    },
+    /// The connection that should be told in its place is gone.
+    RedirectionGone(ClientId),
+}
+
+impl Notice {
+    /// Writes it in the form of the protocol that the client speaks; in RESP2 that may be none.
+    pub(super) fn write(&self, client: &Client, reply: &mut Reply) {
+        match self {
+            Notice::Changed { keys, .. } if reply.resp3() => {
+                reply.push(2);
+                reply.bulk(b"invalidate");
+                write_keys(reply, keys);
+            }
+            Notice::Changed { keys, redirected } => {
+                if *redirected && client.flags.contains(ClientFlags::PUBSUB) {
+                    reply.array(3);
+                    reply.bulk(b"message");
+                    reply.bulk(CHANNEL);
+                    write_keys(reply, keys);
+                }
+            }
+            Notice::RedirectionGone(id) => {
+                if reply.resp3() {
+                    reply.push(2);
+                    reply.bulk(b"tracking-redir-broken");
+                    reply.int(id.0 as i64);
+                }
+            }
+        }
+    }
+}
+
+fn write_keys(reply: &mut Reply, keys: &Option<Bytes>) {
+    match keys {
+        Some(array) => reply.shared(array.clone()),
+        None => reply.null(),
+    }
+}
+
+impl Server {
+    /// A client is told from now on, or otherwise than before; prefixes come to those that it
+    /// has.
+    pub fn track(&mut self, keyspace: &mut Keyspace, client: &mut Client, asked: Tracker) {
+        let was_on = self.tracking.is_on();
+        let Tracking {
+            clients, broadcast, ..
+        } = &mut self.tracking;
+        for prefix in &asked.prefixes {
+            broadcast.add(prefix, client.id);
+        }
+        let tracker = clients.entry(client.id).or_default();
+        let mut prefixes = std::mem::take(&mut tracker.prefixes);
+        *tracker = asked;
+        tracker.prefixes.append(&mut prefixes);
+        client.flags |= ClientFlags::TRACKING;
+        let remembers = matches!(tracker.mode, Mode::Read | Mode::OptOut);
+        client.flags.set(ClientFlags::CACHES, remembers);
+        if !was_on {
+            self.update_listeners(keyspace);
+        }
+    }
+
+    /// A client is not told any more.
+    pub fn end_tracking(&mut self, keyspace: &mut Keyspace, client: &mut Client) {
+        let all = ClientFlags::TRACKING | ClientFlags::CACHES | ClientFlags::CACHING_SAID;
+        client.flags.remove(all);
+        let Some(tracker) = self.tracking.clients.remove(&client.id) else {
+            return;
+        };
+        for prefix in &tracker.prefixes {
+            self.tracking.broadcast.remove(prefix, client.id);
+        }
+        if !self.tracking.is_on() {
+            self.tracking.readers.clear();
+            self.update_listeners(keyspace);
+        }
+    }
+
+    /// CLIENT CACHING was for one command only, and that has run.
+    #[cold]
+    pub(super) fn end_caching(&self, client: &mut Client) {
+        let is_about_clients = |name: &str| name.starts_with("client|");
+        if client.flags.contains(ClientFlags::MULTI)
+            || client.last_command.is_some_and(is_about_clients)
+        {
+            return;
+        }
+        client.flags.remove(ClientFlags::CACHING_SAID);
+        let mode = self.tracking.of(client.id).map(|tracker| tracker.mode);
+        let remembers = matches!(mode, Some(Mode::Read | Mode::OptOut));
+        client.flags.set(ClientFlags::CACHES, remembers);
+    }
+
+    /// A client that keeps what it reads has read the keys of a command. O(keys).
+    pub(super) fn remember_keys(&mut self, client: ClientId, row: usize, args: Args<'_>) {
+        let Server {
+            table, tracking, ..
+        } = self;
+        let row: &Row = table.row(row);
+        let Ok(keys) = row.keys(args) else { return };
+        for (at, _) in keys {
+            tracking.readers.remember(args.at(at), client);
+        }
+        if tracking.readers.keys() > self.config.tracking_table_max_keys {
+            self.limit_readers(Some(client));
+        }
+    }
+
+    /// Gives up keys, of which their readers are told, until there are no more than
+    /// `tracking-table-max-keys`, as far as one go suffices.
+    #[cold]
+    pub(super) fn limit_readers(&mut self, running: Option<ClientId>) {
+        let most = match self.config.tracking_table_max_keys {
+            0 => usize::MAX,
+            most => most,
+        };
+        let effort = GIVEN_UP * (self.tracking.overruns + 1);
+        for _ in 0..effort {
+            if self.tracking.readers.keys() <= most {
+                self.tracking.overruns = 0;
+                return;
+            }
+            let mut told = Vec::new();
+            let key = self.tracking.readers.forget_any(|client| told.push(client));
+            if let Some(key) = key {
+                self.tell_changed(&told, &key, running);
+            }
+        }
+        self.tracking.overruns += 1;
+    }
+
+    /// Tells those who keep a key of its change. `running` is the client whose command it was.
+    pub(super) fn tell_trackers(&mut self, change: Change<'_>, running: Option<ClientId>) {
+        let by = match change.kind {
+            ChangeKind::Event => return,
+            ChangeKind::Flushed | ChangeKind::Swapped => return,
+            ChangeKind::Expired | ChangeKind::Evicted => None,
+            ChangeKind::Written | ChangeKind::FieldsExpired => running,
+        };
+        let tracking = &mut self.tracking;
+        if !tracking.broadcast.is_empty() {
+            tracking.broadcast.note(change.key, by);
+        }
+        let mut told = Vec::new();
+        tracking
+            .readers
+            .forget(change.key, |client| told.push(client));
+        if !told.is_empty() {
+            self.tell_changed(&told, change.key, running);
+        }
+    }
+
+    fn tell_changed(&mut self, readers: &[ClientId], key: &[u8], running: Option<ClientId>) {
+        let keys = message(&[key]);
+        for &reader in readers {
+            let Some(tracker) = self.tracking.of(reader) else {
+                continue;
+            };
+            let own = tracker.noloop && running == Some(reader);
+            if tracker.mode != Mode::Broadcast && !own {
+                self.notify(reader, Some(keys.clone()));
+            }
+        }
+    }
+
+    /// Tells everybody that no key is what it was.
+    pub(super) fn tell_all_changed(&mut self) {
+        self.tracking.readers.clear();
+        let mut all: Vec<ClientId> = self.tracking.clients.keys().copied().collect();
+        all.sort_unstable();
+        for client in all {
+            self.notify(client, None);
+        }
+    }
+
+    /// Tells those who listen to prefixes of the keys that have changed since they were told.
+    #[cold]
+    pub(super) fn tell_broadcast(&mut self) {
+        let mut news = Vec::new();
+        let Tracking {
+            clients, broadcast, ..
+        } = &mut self.tracking;
+        let spares = |client| clients.get(&client).is_some_and(|tracker| tracker.noloop);
+        broadcast.take_news(spares, |News { client, keys }| {
+            news.push((client, message(&keys)));
+        });
+        for (client, keys) in news {
+            self.notify(client, Some(keys));
+        }
+    }
+
+    /// Tells a client, or the one that it has named in its place.
+    fn notify(&mut self, client: ClientId, keys: Option<Bytes>) {
+        let Some(tracker) = self.tracking.clients.get_mut(&client) else {
+            return;
+        };
+        let (to, notice) = match tracker.redirect {
+            None => (
+                client,
+                Notice::Changed {
+                    keys,
+                    redirected: false,
+                },
+            ),
+            Some(other) if self.clients.is_connected(other) => (
+                other,
+                Notice::Changed {
+                    keys,
+                    redirected: true,
+                },
+            ),
+            Some(other) => {
+                tracker.is_broken = true;
+                (client, Notice::RedirectionGone(other))
+            }
+        };
+        let mut delivery = Delivery::new(&mut self.clients, &mut self.outbox, &mut self.flush);
+        delivery.give(to, &Post::Notice(notice));
+        let long = delivery.long;
+        self.limit_long(long);
+    }
+}
+
+impl Engine {
+    /// What CLIENT CACHING said is over when the command behind it is.
+    #[inline]
+    pub(super) fn after_caching(&mut self, session: &mut Session) {
+        if session.client.flags.contains(ClientFlags::CACHING_SAID) {
+            self.server.end_caching(&mut session.client);
+        }
+    }
+}

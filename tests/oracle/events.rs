@@ -1,0 +1,65 @@
+//! What two servers tell of the keys' changes: the same events of the same keys, in order.
+
+use crate::{
+    compare::Difference,
+    play::{Side, Stream},
+    support::resp::printable,
+};
+
+type Event = (Vec<u8>, Vec<u8>);
+
+/// The first difference between what two servers have told during a stream.
+pub fn difference(stream: &Stream, reference: &mut Side, subject: &mut Side) -> Option<Difference> {
+    let (mut expected, mut got) = match (reference.events(), subject.events()) {
+        (Ok(expected), Ok(got)) => (timeless(expected), timeless(got)),
+        (expected, got) => {
+            let shown = |told: std::io::Result<_>| match told {
+                Ok(_) => "events".to_string(),
+                Err(error) => error.to_string(),
+            };
+            return different("events", shown(expected), shown(got));
+        }
+    };
+    if stream
+        .steps
+        .iter()
+        .any(|step| leaves_order_open(&step.args[0]))
+    {
+        expected.sort_unstable();
+        got.sort_unstable();
+    }
+    let longest = expected.len().max(got.len());
+    let at = (0..longest).find(|&at| expected.get(at) != got.get(at))?;
+    let shown = |told: &[Event]| match told.get(at) {
+        Some((channel, text)) => format!("{} {}", printable(channel), printable(text)),
+        None => "nothing".into(),
+    };
+    different("event", shown(&expected), shown(&got))
+}
+
+/// Commands that take what they act on as it stands in a hash table of Redis: SORT the members
+/// of sets, SWAPDB the keys that clients wait for.
+fn leaves_order_open(name: &[u8]) -> bool {
+    [&b"sort"[..], b"sort_ro", b"swapdb"]
+        .iter()
+        .any(|command| name.eq_ignore_ascii_case(command))
+}
+
+/// Without those whose moment only the server chooses: expiry.
+fn timeless(events: Vec<Event>) -> Vec<Event> {
+    let expiry = |(channel, text): &Event| {
+        [channel, text]
+            .iter()
+            .any(|words| words.ends_with(b"expired"))
+    };
+    events.into_iter().filter(|event| !expiry(event)).collect()
+}
+
+fn different(what: &str, expected: String, got: String) -> Option<Difference> {
+    (expected != got).then(|| Difference {
+        step: None,
+        what: format!("{what} (told to subscribers)"),
+        expected,
+        got,
+    })
+}
