@@ -82,6 +82,8 @@ bitflags! {
         const RUNS_TEXT = 1 << 31;
         const RUNS_SHA = 1 << 32;
         const RUNS_FUNCTION = 1 << 33;
+        /// Its keys may be changed in other databases than the client's.
+        const CROSS_DB = 1 << 34;
     }
 }
 

@@ -50,6 +50,7 @@ mod table;
 #[cfg(feature = "testing")]
 mod testbed;
 mod tracking;
+mod undo;
 mod world;
 
 pub use aof::{Aof, AofState};

@@ -13,6 +13,7 @@ use super::call::Call;
 use super::client::{Client, ClientFlags};
 use super::dispatch::resolve;
 use super::gates::script as gates;
+use super::undo::Undo;
 use super::world::{Origin, World};
 use super::{CommandResult, Server};
 use crate::command::{CommandError, Flags as RowFlags};
@@ -45,7 +46,11 @@ pub struct Current {
     pub began: Instant,
     /// Others are answered meanwhile.
     pub is_slow: bool,
-    /// It has changed something, which cannot be undone.
+    /// The client that asked for it.
+    pub caller: ClientId,
+    /// What it has changed is undone if it does not come to its end: nobody is told before.
+    pub is_atomic: bool,
+    /// It has changed something.
     pub has_written: bool,
     /// It is to end.
     pub is_killed: bool,
@@ -73,6 +78,12 @@ impl Spare {
 impl Scripting {
     pub fn is_running(&self) -> bool {
         self.current.is_some()
+    }
+
+    /// Nobody hears of what the script changes until it has come to its end.
+    #[inline]
+    pub fn holds_news(&self) -> bool {
+        self.current.as_ref().is_some_and(|c| c.is_atomic)
     }
 
     /// Others are to be refused until the script ends.
@@ -103,7 +114,7 @@ impl Scripting {
         let Some(current) = &mut self.current else {
             return Err(CommandError::Text(IDLE));
         };
-        if current.has_written {
+        if current.has_written && !current.is_atomic {
             return Err(CommandError::Text(WRITTEN));
         }
         if current.of != of {
@@ -135,6 +146,9 @@ impl Call<'_> {
         let origin = self.origin;
         let limits = gates::prepare(&mut self.world(), &program, origin)?;
         let args = self.args;
+        let is_atomic = origin != Origin::Loading
+            && (program.flags.contains(Flags::ATOMIC) || self.server.config.script_rollback);
+        let mark = self.db.keyspace().effects.mark();
         let nested = match self.origin {
             Origin::Loading => Origin::Loading,
             _ => Origin::Script,
@@ -148,10 +162,9 @@ impl Call<'_> {
         let mut spare = server.scripting.spare.take().unwrap_or_else(Spare::new);
         let Spare { client, reply } = &mut *spare;
         client.db = caller.db;
-        client.flags.set(
-            ClientFlags::NO_TOUCH,
-            caller.flags.contains(ClientFlags::NO_TOUCH),
-        );
+        for flag in [ClientFlags::NO_TOUCH, ClientFlags::CACHES] {
+            client.flags.set(flag, caller.flags.contains(flag));
+        }
         if client.user != caller.user {
             client.user.clone_from(&caller.user);
         }
@@ -161,6 +174,8 @@ impl Call<'_> {
             flags: program.flags,
             began: Instant::now(),
             is_slow: false,
+            caller: caller.id,
+            is_atomic,
             has_written: false,
             is_killed: false,
             told: None,
@@ -176,11 +191,28 @@ impl Call<'_> {
             limits,
             wrote: false,
             stated: true,
+            undo: is_atomic.then(Undo::default),
         };
         let ended = program
             .vm
             .call(&mut running, program.function, program.keys, program.args);
         let resp3 = running.reply.resp3();
+        let undo = running.undo.take();
+        // The server ends without what the script did.
+        let is_dropped = running.server.shutdown.is_some();
+        let failed = matches!(ended, Ended::Failed(_));
+        if is_dropped || failed && undo.is_some() {
+            keyspace.effects.take_back(mark);
+        }
+        if let Some(undo) = undo {
+            if failed {
+                undo.roll_back(keyspace);
+                keyspace.journal.clear();
+            }
+            if keyspace.has_news() {
+                server.tell_news(keyspace, Some(client));
+            }
+        }
         let current = server.scripting.current.take();
         match ended {
             Ended::Returned => program.vm.reply(to, resp3),
@@ -215,6 +247,8 @@ struct Running<'a, 'p> {
     wrote: bool,
     /// Effects are stated (`redis.set_repl`).
     stated: bool,
+    /// What an atomic script has changed.
+    undo: Option<Undo>,
 }
 
 impl Running<'_, '_> {
@@ -241,6 +275,17 @@ impl Running<'_, '_> {
             self.server.stats.count_error(code);
             self.server.command_stats[id].rejected += 1;
             return Err(error);
+        }
+        if spec.flags.contains(RowFlags::WRITE)
+            && let Some(undo) = &mut self.undo
+        {
+            let most = self.server.undo_max_bytes();
+            let filed = undo.file(self.keyspace, self.client.db, self.server.table.row(id), args, most);
+            if let Err(error) = filed {
+                self.server.stats.count_error(b"ERR");
+                self.server.command_stats[id].rejected += 1;
+                return Err(error);
+            }
         }
         if spec.flags.contains(RowFlags::WRITE) && !self.wrote {
             self.wrote = true;
