@@ -25,6 +25,8 @@ mod persistence;
 
 mod pubsub;
 
+mod scripting;
+
 mod server;
 
 mod commands;

@@ -37,7 +37,7 @@ impl Arity {
 bitflags! {
     /// Command flags, named as COMMAND INFO names them.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct Flags: u32 {
+    pub struct Flags: u64 {
         const WRITE = 1 << 0;
         const READONLY = 1 << 1;
         const DENYOOM = 1 << 2;
@@ -77,6 +77,13 @@ bitflags! {
         const SENSITIVE = 1 << 29;
         /// Refused, as writes are, while the disk keeps nothing: PING tells watchers.
         const REPORTS_DISK = 1 << 30;
+        /// Runs the script that its first argument is, names or has as a function: what that
+        /// says of itself counts.
+        const RUNS_TEXT = 1 << 31;
+        const RUNS_SHA = 1 << 32;
+        const RUNS_FUNCTION = 1 << 33;
+        /// Its keys may be changed in other databases than the client's.
+        const CROSS_DB = 1 << 34;
     }
 }
 

@@ -61,7 +61,11 @@ fn rows_are_as_recorded() {
         .union(Flags::UNPAUSABLE)
         .union(Flags::RUNS_QUEUE)
         .union(Flags::SENSITIVE)
-        .union(Flags::REPORTS_DISK);
+        .union(Flags::REPORTS_DISK)
+        .union(Flags::RUNS_TEXT)
+        .union(Flags::RUNS_SHA)
+        .union(Flags::RUNS_FUNCTION)
+        .union(Flags::CROSS_DB);
     for_every_row(|spec, name, known| {
         assert_eq!(json!(spec.arity.wire()), known["arity"], "{name}: arity");
         let plan = KeyPlan::of(spec);

@@ -53,6 +53,7 @@ pub fn table() -> Vec<&'static [Spec]> {
         hash::SPECS,
         list::SPECS,
         pubsub::SPECS,
+        scripting::SPECS,
         set::SPECS,
         sorted_set::SPECS,
         stream::SPECS,

@@ -447,7 +447,13 @@ directives! {
 
     // Long commands
     busy_reply_threshold: u64 = 5000 =>
-        "busy-reply-threshold" | "lua-time-limit", number(0, LONG_MAX), [], NotYet(Scripting);
+        "busy-reply-threshold" | "lua-time-limit", number(0, LONG_MAX), [], Works;
+    script_memory_limit: u64 = 512 * MB =>
+        "script-memory-limit", memory(1 << 20, LONG_MAX), [], Works;
+    script_rollback: bool = false =>
+        "script-rollback", flag, [], Works;
+    script_undo_max_bytes: u64 = 64 * MB =>
+        "script-undo-max-bytes", memory(0, LONG_MAX), [], Works;
 
     // Cluster
     cluster_enabled: bool = false =>

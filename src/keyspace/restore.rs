@@ -81,6 +81,22 @@ impl Keyspace {
     }
 }
 
+impl Keyspace {
+    /// Adds a key as it was, its last use included; it is not there. Nothing is told.
+    pub fn put_back(
+        &mut self,
+        at: DbIndex,
+        key: &[u8],
+        value: OwnedValue<'_>,
+        expiry: Option<i64>,
+        clock: u32,
+    ) {
+        let mut db = self.db(at);
+        let hash = db.hash(key);
+        db.insert(hash, key, Entry::new(key, expiry, clock, value.into_new()));
+    }
+}
+
 impl Db<'_> {
     /// Adds a key that is not there, with what is known of its use. The caller states the
     /// change.

@@ -9,5 +9,5 @@ mod token;
 
 pub use dial::Dialled;
 pub use listener::{LISTENERS_MAX, ListenError, Listener, bind_tcp, bind_unix};
-pub use stream::{Address, Stream};
+pub use stream::{Address, Stream, readable};
 pub use token::{Role, Target};

@@ -50,11 +50,33 @@ impl fmt::Display for Address {
     }
 }
 
+/// Which of the streams have something to read, or have ended: asked of the kernel anew,
+/// whatever a poll has told. O(streams).
+pub fn readable<'s>(streams: impl Iterator<Item = &'s Stream>) -> Vec<bool> {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let flags = PollFlags::IN;
+    let mut asked: Vec<PollFd<'_>> = streams.map(|stream| PollFd::new(stream, flags)).collect();
+    let now = rustix::event::Timespec::default();
+    if poll(&mut asked, Some(&now)).is_err() {
+        return vec![false; asked.len()];
+    }
+    asked.iter().map(|fd| !fd.revents().is_empty()).collect()
+}
+
 /// A connected socket.
 #[derive(Debug)]
 pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        match self {
+            Stream::Tcp(s) => s.as_fd(),
+            Stream::Unix(s) => s.as_fd(),
+        }
+    }
 }
 
 impl Stream {

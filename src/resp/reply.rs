@@ -44,6 +44,8 @@ pub struct Reply {
     is_full: bool,
     /// An aggregate of what waits was written before its length was known.
     has_deferred: bool,
+    /// Nothing may stand beside the buffer.
+    copies: bool,
     resp3: bool,
     /// Errors that the command under way has written, for its statistics.
     errors: u64,
@@ -108,6 +110,7 @@ impl Default for Reply {
             limit: usize::MAX,
             is_full: false,
             has_deferred: false,
+            copies: false,
             resp3: false,
             errors: 0,
             last_error: Vec::new(),
@@ -139,6 +142,15 @@ impl Reply {
         }
     }
 
+    /// As [`Reply::simple`], of any bytes but CR and LF.
+    pub fn simple_bytes(&mut self, text: &[u8]) {
+        if self.room(text.len() + 3) {
+            self.out.push(b'+');
+            self.out.extend_from_slice(text);
+            self.out.extend_from_slice(b"\r\n");
+        }
+    }
+
     #[inline]
     pub fn ok(&mut self) {
         self.raw(b"+OK\r\n");
@@ -151,10 +163,19 @@ impl Reply {
 
     /// See [`Reply::error`]; `line` starts with its code.
     pub fn error_line(&mut self, line: &[u8]) {
-        self.errors += 1;
         self.last_error.clear();
         let code = line.split(|&b| b == b' ').next().unwrap_or(b"ERR");
         self.last_error.extend_from_slice(code);
+        self.errors += 1;
+        self.push_error(line);
+    }
+
+    /// An error that was counted with the command whose own it was: another one repeats it.
+    pub fn counted_error_line(&mut self, line: &[u8]) {
+        self.push_error(line);
+    }
+
+    fn push_error(&mut self, line: &[u8]) {
         if !self.room(line.len() + 3) {
             return;
         }
@@ -231,6 +252,9 @@ impl Reply {
     fn push_piece(&mut self, piece: Piece) {
         if self.is_full || piece.is_empty() {
             return;
+        }
+        if self.copies {
+            return self.raw(&piece);
         }
         if self.pending_len() + piece.len() > self.limit {
             return self.overflow();
@@ -344,6 +368,19 @@ impl Reply {
         if self.resp3 {
             self.header(b'=', text.len() as i64 + 4);
             self.raw(format.as_bytes());
+            self.raw(b":");
+            self.raw(text);
+            self.crlf();
+        } else {
+            self.bulk(text);
+        }
+    }
+
+    /// As [`Reply::verbatim`], of any bytes.
+    pub fn verbatim_bytes(&mut self, format: [u8; 3], text: &[u8]) {
+        if self.resp3 {
+            self.header(b'=', text.len() as i64 + 4);
+            self.raw(&format);
             self.raw(b":");
             self.raw(text);
             self.crlf();
@@ -535,6 +572,28 @@ impl Reply {
             true
         });
         all
+    }
+
+    /// All that was written, in one piece, where nothing stands beside the buffer: the reply of
+    /// a command that a script runs ([`Reply::copy_pieces`]).
+    pub fn text(&self) -> &[u8] {
+        debug_assert!(self.pieces.is_empty() && self.sent == 0);
+        &self.out
+    }
+
+    /// From now on everything is copied into the buffer: nothing stands beside it.
+    pub fn copy_pieces(&mut self) {
+        self.copies = true;
+    }
+
+    /// Forgets what was written; room for more than `kept` bytes is given back.
+    pub fn clear(&mut self, kept: usize) {
+        if self.out.capacity() > kept {
+            self.out = Vec::new();
+        }
+        self.out.clear();
+        self.has_deferred = false;
+        self.is_full = false;
     }
 
     /// Bytes that wait to be sent.

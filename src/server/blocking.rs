@@ -197,14 +197,6 @@ impl Engine {
         let id = blocked.row;
         session.client.flags.remove(ClientFlags::BLOCKED);
         let spec = self.server.table.row(id).spec;
-        if pauses(&self.server, &session.client, spec) {
-            // Its wait is over; the command comes again, as if new, when the pause ends.
-            session.input.put_first(args.args());
-            session.client.flags |= ClientFlags::POSTPONED;
-            stop_waiting(&mut self.keyspace, &mut self.server, &mut session.client);
-            return;
-        }
-        let mark = session.reply.mark();
         // What may have changed since it came: memory may have run out.
         let asked = Asked {
             spec,
@@ -212,6 +204,14 @@ impl Engine {
             args: args.args(),
             origin: Origin::Retry,
         };
+        if pauses(&self.server, &session.client, asked) {
+            // Its wait is over; the command comes again, as if new, when the pause ends.
+            session.input.put_first(args.args());
+            session.client.flags |= ClientFlags::POSTPONED;
+            stop_waiting(&mut self.keyspace, &mut self.server, &mut session.client);
+            return;
+        }
+        let mark = session.reply.mark();
         let Session { client, reply, .. } = session;
         let mut world = World {
             keyspace: &mut self.keyspace,

@@ -110,6 +110,17 @@ impl Clients {
             .filter_map(|p| p.session.as_deref_mut())
     }
 
+    /// Those whose socket has something to read, or has ended. O(clients).
+    pub fn readable(&self) -> Vec<(u32, u32)> {
+        let sessions = || self.iter().filter_map(|s| Some((s, s.stream.as_ref()?)));
+        let places: Vec<(u32, u32)> = sessions().map(|(s, _)| (s.slot, s.generation)).collect();
+        let ready = crate::net::readable(sessions().map(|(_, stream)| stream));
+        let places = places.into_iter().zip(ready);
+        places
+            .filter_map(|(at, ready)| ready.then_some(at))
+            .collect()
+    }
+
     /// The numbers of all clients but the running one, oldest first.
     pub fn ids(&self) -> Vec<ClientId> {
         let mut ids: Vec<ClientId> = self.iter().map(|s| s.client.id).collect();

@@ -119,7 +119,7 @@ impl Engine {
             after_reply(session, mark);
             return Outcome::Done;
         }
-        if pauses(world.server, world.client, spec) {
+        if pauses(world.server, world.client, asked) {
             session.client.flags |= ClientFlags::POSTPONED;
             return Outcome::Postponed;
         }

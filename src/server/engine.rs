@@ -43,6 +43,14 @@ impl Engine {
     /// An engine that is ready to run commands; nothing listens yet.
     pub fn new(config: Config, table: CommandTable, signals: Arc<Signals>) -> Engine {
         super::crash::set_command_names(table.rows().iter().map(|row| row.full_name));
+        let mut engine = Engine::bare(config, table, signals);
+        engine.apply_config();
+        engine.server.startup_bytes = crate::base::alloc::used_memory();
+        engine
+    }
+
+    /// What an engine consists of, before it takes anything from its configuration.
+    pub(super) fn bare(config: Config, table: CommandTable, signals: Arc<Signals>) -> Engine {
         let command_stats = table
             .rows()
             .iter()
@@ -111,11 +119,11 @@ impl Engine {
             last_load: LoadFigures::default(),
             skips_checksums: false,
             cron_paused: false,
+            scripting: Default::default(),
+            registry: None,
+            guest: None,
         };
-        let mut engine = Engine { keyspace, server };
-        engine.apply_config();
-        engine.server.startup_bytes = crate::base::alloc::used_memory();
-        engine
+        Engine { keyspace, server }
     }
 
     /// As [`Server::apply_config`].

@@ -150,14 +150,18 @@ impl World<'_> {
         if effect == Effect::Always || changed && effect == Effect::Verbatim {
             keyspace.effects.state(selected, args.iter());
         }
-        if keyspace.has_news() {
+        if keyspace.has_news() && !(origin == Origin::Script && server.scripting.holds_news()) {
             server.tell_news(keyspace, Some(client));
         }
         if client.flags.contains(ClientFlags::CACHES)
             && spec.flags.contains(Flags::READONLY)
             && !spec.categories.contains(Category::SCRIPTING)
         {
-            server.remember_keys(client.id, id, args);
+            let reader = match &server.scripting.current {
+                Some(current) if origin == Origin::Script => current.caller,
+                _ => client.id,
+            };
+            server.remember_keys(reader, id, args);
         }
         let failed = reply.end_errors(outer_errors) > 0;
         if client.flags.contains(ClientFlags::BLOCKED) {
@@ -189,7 +193,8 @@ impl World<'_> {
             let with_request = !origin.is_nested();
             server.note_large(client, spec, args, with_request, replied);
         }
-        if is_slow {
+        // Of a script the whole is told.
+        if is_slow && origin != Origin::Script {
             server.note_slow(client, spec, args, ticks);
         }
     }

@@ -31,6 +31,8 @@ pub enum LoadError {
     Io(#[from] io::Error),
     #[error("{0}")]
     Damaged(#[from] RdbError),
+    #[error("a library of functions cannot be loaded: {0}")]
+    Function(String),
 }
 
 /// Puts what a file holds into the keyspace.
@@ -39,6 +41,8 @@ struct Filler<'a> {
     /// Keys that are there make room.
     merges: bool,
     figures: LoadFigures,
+    /// Libraries of functions, which are loaded behind the keys.
+    functions: Vec<Vec<u8>>,
 }
 
 impl Loader for Filler<'_> {
@@ -105,8 +109,9 @@ impl Loader for Filler<'_> {
         }
     }
 
-    fn function(&mut self, _code: &[u8]) -> Result<(), Fault> {
+    fn function(&mut self, code: &[u8]) -> Result<(), Fault> {
         self.figures.functions += 1;
+        self.functions.push(code.to_vec());
         Ok(())
     }
 }
@@ -122,6 +127,7 @@ impl Server {
     ) -> Result<LoadFigures, LoadError> {
         let mut file = RdbFile::open(self, keyspace, path, merges)?;
         file.step(keyspace, u64::MAX)?;
+        self.load_functions(&file.take_functions())?;
         self.note_loaded(file.figures);
         Ok(file.figures)
     }
@@ -135,12 +141,16 @@ impl Server {
             figures.keys_expired,
             figures.empty_keys
         );
-        if figures.functions > 0 {
-            tracing::warn!(
-                "{} function libraries in the file are left out: functions are not supported yet.",
-                figures.functions
-            );
+    }
+
+    /// Loads the libraries of a file, in place of those of the same name.
+    pub(super) fn load_functions(&mut self, codes: &[Vec<u8>]) -> Result<(), LoadError> {
+        let limit = self.config.script_memory_limit as usize;
+        for code in codes {
+            let loaded = self.scripting.libraries.load(code, true, false, limit);
+            loaded.map_err(|why| LoadError::Function(Printable(&why).to_string()))?;
         }
+        Ok(())
     }
 
     /// DEBUG RELOAD: the data as it is read from the file, in place of (`flushes`) or on top
@@ -152,6 +162,7 @@ impl Server {
             for at in 0..keyspace.databases() {
                 keyspace.flush(DbIndex(at as u32), false);
             }
+            self.scripting.libraries.flush();
         }
         let path = self.config.dbfilename.path().to_owned();
         match self.load_file(keyspace, &path, merges) {
@@ -172,6 +183,7 @@ fn reason(error: &LoadError) -> String {
     match error {
         LoadError::Io(error) => system_text(error),
         LoadError::Damaged(error) => error.to_string(),
+        LoadError::Function(_) => error.to_string(),
     }
 }
 
@@ -180,6 +192,7 @@ pub(super) struct RdbFile {
     reader: Reader<'static>,
     merges: bool,
     figures: LoadFigures,
+    functions: Vec<Vec<u8>>,
     bytes: u64,
 }
 
@@ -201,6 +214,7 @@ impl RdbFile {
             keyspace,
             merges,
             figures: LoadFigures::default(),
+            functions: Vec::new(),
         };
         let input = Input::of_reader(Box::new(file), Some(bytes));
         let reader = Reader::begin(input, options, &mut filler)?;
@@ -208,6 +222,7 @@ impl RdbFile {
             reader,
             merges,
             figures: filler.figures,
+            functions: filler.functions,
             bytes,
         })
     }
@@ -219,6 +234,7 @@ impl RdbFile {
             keyspace,
             merges: self.merges,
             figures: self.figures,
+            functions: std::mem::take(&mut self.functions),
         };
         let end = loop {
             if let Some(end) = self.reader.step(&mut filler)? {
@@ -228,7 +244,7 @@ impl RdbFile {
                 break None;
             }
         };
-        self.figures = filler.figures;
+        (self.figures, self.functions) = (filler.figures, filler.functions);
         Ok(end)
     }
 
@@ -239,6 +255,11 @@ impl RdbFile {
 
     pub fn figures(&self) -> LoadFigures {
         self.figures
+    }
+
+    /// The libraries that were read so far.
+    pub fn take_functions(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.functions)
     }
 }
 
@@ -273,7 +294,14 @@ impl RdbLoader {
     }
 
     /// Everything has been loaded.
-    pub fn finish(self, keyspace: &mut Keyspace, server: &mut Server) -> Result<(), LoadFailed> {
+    pub fn finish(
+        mut self,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+    ) -> Result<(), LoadFailed> {
+        server
+            .load_functions(&self.file.take_functions())
+            .map_err(|error| tell_fatal(&self.path, &error))?;
         server.note_loaded(self.file.figures());
         let seconds = self.began.elapsed().as_secs_f64();
         tracing::info!("DB loaded from disk: {seconds:.3} seconds");

@@ -7,6 +7,7 @@ mod aof;
 mod backup;
 mod batch;
 mod blocking;
+mod busy;
 mod call;
 mod child;
 mod client;
@@ -39,6 +40,7 @@ mod recent;
 mod recorder;
 mod run;
 mod saving;
+mod script;
 mod session;
 mod shutdown;
 mod signals;
@@ -48,6 +50,7 @@ mod table;
 #[cfg(feature = "testing")]
 mod testbed;
 mod tracking;
+mod undo;
 mod world;
 
 pub use aof::{Aof, AofState};
@@ -67,6 +70,7 @@ pub use migrate::{MigrateLink, MigrateLinks};
 pub use recent::{Buffers, RecentPeaks};
 pub use recorder::Recorder;
 pub use run::Loop;
+pub use script::{Program, Scripting};
 pub use session::Session;
 pub use shutdown::ShutdownRequest;
 pub use signals::Signals;
@@ -183,6 +187,11 @@ pub struct Server {
     pub skips_checksums: bool,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: bool,
+    pub scripting: Scripting,
+    /// Where the loop's connections are registered; none without a loop.
+    registry: Option<mio::Registry>,
+    /// What serves others while a script runs for long.
+    guest: Option<Box<Loop>>,
 }
 
 /// What INFO calls `instantaneous_*`.

@@ -20,13 +20,7 @@ impl Server {
     /// Shows a command to all monitors; one that runs commands of its own sees them behind
     /// their replies, but not those that its commands run.
     #[cold]
-    pub(super) fn feed_monitors(
-        &mut self,
-        client: &Client,
-        spec: &Spec,
-        args: Args<'_>,
-        origin: Origin,
-    ) {
+    pub fn feed_monitors(&mut self, client: &Client, spec: &Spec, args: Args<'_>, origin: Origin) {
         if spec.flags.contains(Flags::ADMIN) {
             return;
         }
@@ -40,6 +34,7 @@ impl Server {
             client.db.0
         );
         match &client.peer {
+            _ if origin == Origin::Script => line.extend_from_slice(b"lua]"),
             Address::Unix(path) => {
                 let _ = write!(line, "unix:{}]", path.display());
             }

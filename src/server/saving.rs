@@ -303,6 +303,9 @@ impl Server {
         let used = crate::base::alloc::used_memory();
         writer.aux("used-mem", &number(used as i64));
         writer.aux("aof-base", if is_aof_base { b"1" } else { b"0" });
+        for library in self.scripting.libraries.iter() {
+            writer.function(&library.code);
+        }
         FileSaver {
             writer,
             file,

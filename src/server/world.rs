@@ -26,6 +26,8 @@ pub enum Origin {
     Retry,
     /// EXEC, for what MULTI queued.
     Exec,
+    /// A script.
+    Script,
     /// The loader, for what stands in the append only file. No gate has looked at it, and
     /// nobody counts it or hears of it.
     Loading,
@@ -36,12 +38,12 @@ impl Origin {
     pub fn may_block(self) -> bool {
         match self {
             Origin::Client | Origin::Retry => true,
-            Origin::Exec | Origin::Loading => false,
+            Origin::Exec | Origin::Script | Origin::Loading => false,
         }
     }
 
     /// Whether another command runs this one: its time is part of that one's.
     pub fn is_nested(self) -> bool {
-        self == Origin::Exec
+        matches!(self, Origin::Exec | Origin::Script)
     }
 }

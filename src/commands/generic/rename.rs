@@ -62,7 +62,7 @@ fn rename_to(call: &mut Call<'_>, replace: bool) -> Result<bool, CommandError> {
 
 pub(super) const COPY: Spec = Spec {
     arity: Arity::AtLeast(3),
-    flags: Flags::WRITE.union(Flags::DENYOOM),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::CROSS_DB),
     keys: &[
         KeySpec::one(1, Access::READ),
         KeySpec::one(2, Access::OW.union(Access::UPDATE)),
@@ -105,7 +105,7 @@ fn copy(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const MOVE: Spec = Spec {
     arity: Arity::Exactly(3),
-    flags: Flags::WRITE.union(Flags::FAST),
+    flags: Flags::WRITE.union(Flags::FAST).union(Flags::CROSS_DB),
     keys: &[KeySpec::one(
         1,
         Access::RW.union(Access::ACCESS).union(Access::UPDATE),

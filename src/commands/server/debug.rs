@@ -68,6 +68,7 @@ static SUBCOMMANDS: &[Subcommand] = &[
     sub("REPLYBUFFER", 4, 4, reply_buffer),
     sub("SEGFAULT", 2, 2, segfault),
     sub("SET-ACTIVE-EXPIRE", 3, 3, set_active_expire),
+    sub("SET-DISABLE-DENY-SCRIPTS", 3, 3, allow_in_scripts),
     sub("SET-SKIP-CHECKSUM-VALIDATION", 3, 3, skip_checksums),
     sub("SLEEP", 3, 3, sleep),
 ];
@@ -163,6 +164,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "    Stop the server with a memory fault.",
             "SET-ACTIVE-EXPIRE <0|1>",
             "    Whether expired keys go without being asked for.",
+            "SET-DISABLE-DENY-SCRIPTS <0|1>",
+            "    Whether scripts may call commands that they may not otherwise.",
             "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
             "    Whether files and payloads may have any checksum.",
             "SLEEP <seconds>",
@@ -210,6 +213,13 @@ fn set_active_expire(call: &mut Call<'_>) -> CommandResult {
 
 fn skip_checksums(call: &mut Call<'_>) -> CommandResult {
     call.server.skips_checksums = on_off(call.args.at(2));
+    call.reply.ok();
+    Ok(())
+}
+
+/// Scripts may call commands that they may not otherwise.
+fn allow_in_scripts(call: &mut Call<'_>) -> CommandResult {
+    call.server.scripting.denies_nothing = on_off(call.args.at(2));
     call.reply.ok();
     Ok(())
 }

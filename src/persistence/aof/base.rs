@@ -85,6 +85,12 @@ impl BaseFile {
         }
     }
 
+    /// A library of functions, before the keys.
+    pub fn function(&mut self, code: &[u8]) {
+        let args: [&[u8]; 3] = [b"FUNCTION", b"LOAD", code];
+        crate::resp::write_request(&mut self.commands.out, args.into_iter());
+    }
+
     /// All keys are written: the file is forced to disk.
     pub fn finish(&mut self) {
         self.send();

@@ -3,7 +3,7 @@
 //!     type | value | version: u16le | checksum: u64le
 
 use super::fault::Fault;
-use super::format::Dialect;
+use super::format::{Dialect, opcode};
 use super::input::Input;
 use super::parse::{self, Rules};
 use crate::base::crc64;
@@ -30,6 +30,27 @@ impl<'a> Payload<'a> {
         let dialect = Dialect::of_version(version)?;
         let found = crc64::update(0, &payload[..split + 2]);
         (stated == found || !looks).then_some(Payload { body, dialect })
+    }
+
+    /// The code of the libraries that FUNCTION DUMP has written; or what is wrong, as a reply.
+    pub fn functions(&self) -> Result<Vec<Vec<u8>>, &'static str> {
+        const TRUNCATED: &str = "ERR failed loading the given functions payload";
+        let mut input = Input::of_bytes(self.body);
+        let mut codes = Vec::new();
+        while input.left() > 0 {
+            match input.byte() {
+                Ok(opcode::FUNCTION2) => {}
+                Ok(opcode::FUNCTION_PRE_GA) => {
+                    return Err("ERR Pre-GA function format not supported");
+                }
+                Ok(_) => return Err("ERR given type is not a function"),
+                Err(_) => return Err("ERR can not read data type"),
+            }
+            let mut code = Vec::new();
+            input.string_to(&mut code).map_err(|_| TRUNCATED)?;
+            codes.push(code);
+        }
+        Ok(codes)
     }
 
     /// What `take` makes of the value; the offset at which it is damaged.

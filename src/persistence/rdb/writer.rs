@@ -109,6 +109,12 @@ impl Writer {
         self.string(value);
     }
 
+    /// A library of functions.
+    pub fn function(&mut self, code: &[u8]) {
+        self.out.push(opcode::FUNCTION2);
+        self.string(code);
+    }
+
     /// The keys of another database follow; how many, and how many of them expire, is told
     /// once.
     pub fn select(&mut self, db: DbIndex, sizes: Option<(usize, usize)>) {
@@ -161,14 +167,19 @@ impl Writer {
 
     /// The value alone, as DUMP has it in front of its version and checksum.
     pub fn value(&mut self, value: &ValueView<'_>) {
+        let mut at = Some(self.begin_value(value));
+        while let Some(from) = at {
+            at = self.part(value, from, usize::MAX);
+        }
+    }
+
+    /// Begins a value alone; the parts from the given place on are to follow.
+    pub fn begin_value(&mut self, value: &ValueView<'_>) -> u64 {
         self.look_at(value);
         let kind = self.kind_of(value);
         self.out.push(kind);
         self.head(value, kind);
-        let mut at = Some(0);
-        while let Some(from) = at {
-            at = self.part(value, from, usize::MAX);
-        }
+        0
     }
 
     /// What the forms of a hash depend on. O(fields) if some expire.

@@ -352,6 +352,9 @@ fn read_preamble(
         current.preamble = Some(file);
         return Ok(());
     };
+    server
+        .load_functions(&file.take_functions())
+        .map_err(|error| tell_preamble(name, &error))?;
     server.note_loaded(file.figures());
     if end < current.reader.size() {
         tracing::info!("Reading the remaining AOF tail...");

@@ -229,18 +229,23 @@ impl Server {
 
     /// What a write is answered while the file cannot be written.
     pub(super) fn aof_refusal(&self) -> Option<CommandError> {
-        if !self.aof.refuses_writes() {
-            return None;
-        }
+        let why = self.aof_trouble_text()?;
         let path = self.aof.log.as_ref().and_then(|log| log.writer.path());
         let path = path.map_or_else(String::new, |path| format!(" ({})", path.display()));
-        let why = match self.aof.trouble() {
-            Some(trouble) => system_text(trouble.error()),
-            None => "an fsync failed, and the file is not rewritten yet".to_owned(),
-        };
         Some(CommandError::owned(format!(
             "MISCONF Errors writing to the AOF file: {why}{path}"
         )))
+    }
+
+    /// Why writes are refused, if they are.
+    pub(super) fn aof_trouble_text(&self) -> Option<String> {
+        if !self.aof.refuses_writes() {
+            return None;
+        }
+        Some(match self.aof.trouble() {
+            Some(trouble) => system_text(trouble.error()),
+            None => "an fsync failed, and the file is not rewritten yet".to_owned(),
+        })
     }
 
     /// Whether a client's reply must wait until what it wrote is safe; then it does.

@@ -413,7 +413,7 @@ impl Server {
                 Hands::Thread => Syncer::new(disk, wake),
                 Hands::Here => Syncer::here(disk),
             };
-            let file = BaseFile::create(
+            let mut file = BaseFile::create(
                 self.aof.disk(),
                 path,
                 timestamp,
@@ -421,6 +421,9 @@ impl Server {
                 incremental_fsync,
                 thread,
             )?;
+            for library in self.scripting.libraries.iter() {
+                file.function(&library.code);
+            }
             return Ok(Base::Commands(file));
         }
         let plan = Plan {

@@ -147,7 +147,7 @@ pub(super) fn stats(from: &Source<'_>, to: &mut Writer) {
         ),
         ("evicted_keys", &keys.evicted),
         ("evicted_clients", &stats.evicted_clients),
-        ("evicted_scripts", &0),
+        ("evicted_scripts", &from.server.scripting.scripts.evicted),
         ("total_eviction_exceeded_time", &exceeded_ms),
         ("current_eviction_exceeded_time", &current_exceeded_ms),
         ("keyspace_hits", &keys.hits),

@@ -83,6 +83,9 @@ pub(super) fn memory(from: &Source<'_>, to: &mut Writer) {
     let lazyfree = &from.keyspace.lazyfree;
     let system = rustix::system::sysinfo();
     let total = system.totalram as u64 * u64::from(system.mem_unit.max(1));
+    let scripting = &from.server.scripting;
+    let (vm_eval, vm_functions) = (scripting.scripts.vm_bytes(), scripting.libraries.vm_bytes());
+    let (scripts_eval, functions) = (scripting.scripts.bytes(), scripting.libraries.bytes());
     to.section("Memory");
     to.fields(&[
         ("used_memory", &m.used),
@@ -108,19 +111,25 @@ pub(super) fn memory(from: &Source<'_>, to: &mut Writer) {
         ("allocator_muzzy", &0),
         ("total_system_memory", &total),
         ("total_system_memory_human", &human(total)),
-        ("used_memory_lua", &0),
-        ("used_memory_vm_eval", &0),
-        ("used_memory_lua_human", &human(0)),
-        ("used_memory_scripts_eval", &0),
-        ("number_of_cached_scripts", &0),
-        ("number_of_functions", &0),
-        ("number_of_libraries", &0),
-        ("used_memory_vm_functions", &0),
-        ("used_memory_vm_total", &0),
-        ("used_memory_vm_total_human", &human(0)),
-        ("used_memory_functions", &0),
-        ("used_memory_scripts", &0),
-        ("used_memory_scripts_human", &human(0)),
+        ("used_memory_lua", &vm_eval),
+        ("used_memory_vm_eval", &vm_eval),
+        ("used_memory_lua_human", &human(vm_eval as u64)),
+        ("used_memory_scripts_eval", &scripts_eval),
+        ("number_of_cached_scripts", &scripting.scripts.len()),
+        ("number_of_functions", &scripting.libraries.functions()),
+        ("number_of_libraries", &scripting.libraries.len()),
+        ("used_memory_vm_functions", &vm_functions),
+        ("used_memory_vm_total", &(vm_eval + vm_functions)),
+        (
+            "used_memory_vm_total_human",
+            &human((vm_eval + vm_functions) as u64),
+        ),
+        ("used_memory_functions", &functions),
+        ("used_memory_scripts", &(scripts_eval + functions)),
+        (
+            "used_memory_scripts_human",
+            &human((scripts_eval + functions) as u64),
+        ),
         ("maxmemory", &config.maxmemory),
         ("maxmemory_human", &human(config.maxmemory)),
         ("maxmemory_policy", &config.maxmemory_policy.name()),

@@ -93,12 +93,12 @@ impl Loop {
     pub fn listen(&mut self) -> io::Result<()> {
         let listeners = &mut self.engine.server.listeners;
         for old in &mut *listeners {
-            old.deregister(self.poll.registry());
+            old.deregister(&self.registry);
         }
         (self.acceptor.waiting, self.acceptor.held) = Default::default();
         for (i, listener) in listeners.iter_mut().enumerate() {
             let token = Target::lasting(Role::Listener, i).into();
-            listener.register(self.poll.registry(), token)?;
+            listener.register(&self.registry, token)?;
             // Clients may have come before the registration: an edge that was missed.
             self.acceptor.event(i);
         }
@@ -158,7 +158,7 @@ impl Loop {
             .stream
             .as_mut()
             .expect("a connection")
-            .register(self.poll.registry(), token);
+            .register(&self.registry, token);
         match registered {
             Ok(()) => server.clients.put_back(session),
             Err(e) => {

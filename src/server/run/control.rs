@@ -29,7 +29,9 @@ impl Control {
 impl Loop {
     /// What each byte meant stands in the signal flags and the helper thread's counters.
     pub(super) fn control_event(&mut self) {
-        self.control.drain();
+        if let Some(control) = &mut self.control {
+            control.drain();
+        }
         self.engine.handle_signals();
         self.engine.serve_freed();
         self.engine.serve_synced();

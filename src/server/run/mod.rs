@@ -32,7 +32,7 @@ use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
-use mio::{Events, Poll};
+use mio::{Events, Poll, Registry};
 
 use self::accept::Acceptor;
 use self::control::Control;
@@ -40,8 +40,9 @@ use self::read::READ_BYTES;
 use self::sleep::Sleeper;
 use self::write::SpareBuffers;
 use super::batch::Batch;
-use super::{Engine, Flow};
+use super::{CommandTable, Engine, Flow};
 use crate::base::clock::{self, Now};
+use crate::config::Config;
 use crate::net::{Listener, Role, Target};
 
 /// The active expire cycle's share of one turn.
@@ -50,9 +51,11 @@ const EXPIRE_BUDGET: Duration = Duration::from_micros(1000);
 /// The reactor: the poll, the listeners and the engine.
 pub struct Loop {
     pub engine: Engine,
-    poll: Poll,
+    /// None for a guest, see `busy`.
+    poll: Option<Poll>,
+    registry: Registry,
     events: Events,
-    control: Control,
+    control: Option<Control>,
     acceptor: Acceptor,
     inbuf: Box<[u8]>,
     batch: Batch,
@@ -66,18 +69,51 @@ impl Loop {
     /// `control` becomes readable when a signal or a helper thread wants the loop.
     pub fn new(engine: Engine, poll: Poll, control: mio::unix::pipe::Receiver) -> io::Result<Loop> {
         let control = Control::register(control, poll.registry())?;
-        Ok(Loop {
+        let registry = poll.registry().try_clone()?;
+        let mut all = Loop::without_poll(engine, registry);
+        all.engine.server.registry = Some(poll.registry().try_clone()?);
+        all.events = Events::with_capacity(1024);
+        (all.poll, all.control) = (Some(poll), Some(control));
+        Ok(all)
+    }
+
+    /// A loop that serves the clients of another one, whose connections are registered there.
+    pub(super) fn guest(registry: &Registry) -> io::Result<Loop> {
+        let table = CommandTable::new(&[]);
+        let engine = Engine::bare(Config::default(), table, Default::default());
+        Ok(Loop::without_poll(engine, registry.try_clone()?))
+    }
+
+    fn without_poll(engine: Engine, registry: Registry) -> Loop {
+        Loop {
             engine,
-            poll,
-            events: Events::with_capacity(1024),
-            control,
+            poll: None,
+            registry,
+            events: Events::with_capacity(0),
+            control: None,
             acceptor: Acceptor::default(),
             inbuf: vec![0; READ_BYTES].into_boxed_slice(),
             batch: Batch::default(),
             spare: SpareBuffers::default(),
             sleeper: Sleeper::default(),
             began: clock::cycles(),
-        })
+        }
+    }
+
+    /// One round of a guest: whoever has something to say is read from once and answered.
+    pub(super) fn serve_others(&mut self) {
+        let Engine { server, .. } = &mut self.engine;
+        server.now = Now::read(server.started);
+        for (slot, generation) in server.clients.readable() {
+            self.guest_reads(slot, generation);
+        }
+        for at in 0..self.engine.server.listeners.len() {
+            self.acceptor.event(at);
+        }
+        self.accept_waiting();
+        self.engine.write_aof();
+        self.flush_replies();
+        self.close_clients();
     }
 
     /// Runs until a shutdown is complete.
@@ -238,9 +274,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::config::Config;
     use crate::net::{Address, Stream};
-    use crate::server::{CommandTable, Signals};
+    use crate::server::Signals;
 
     /// A loop with one client, whose other end is here.
     pub(super) struct Peer {

@@ -35,6 +35,15 @@ impl Loop {
         }
     }
 
+    /// A guest's read of a client that has something to say, or whose end has come.
+    pub(super) fn guest_reads(&mut self, slot: u32, generation: u32) {
+        match self.engine.server.clients.take_at(slot, generation) {
+            Some(session) if session.ends => self.engine.server.clients.put_back(session),
+            Some(session) => self.read(session),
+            None => {}
+        }
+    }
+
     /// One read, and the commands that it completes.
     fn read(&mut self, mut session: Box<Session>) {
         let mut inbuf = std::mem::take(&mut self.inbuf);

@@ -73,7 +73,8 @@ impl Loop {
     }
 
     fn poll_for(&mut self, timeout: Duration) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, Some(timeout)) {
+        let poll = self.poll.as_mut().expect("only guests have none");
+        match poll.poll(&mut self.events, Some(timeout)) {
             Err(e) if e.kind() == ErrorKind::Interrupted => {
                 self.events.clear();
                 Ok(())

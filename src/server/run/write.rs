@@ -184,7 +184,7 @@ impl Loop {
             return Sent::Over;
         };
         session.write_armed = on;
-        match stream.want_write(self.poll.registry(), token, on) {
+        match stream.want_write(&self.registry, token, on) {
             Ok(()) => sent,
             Err(_) => Sent::Over,
         }
@@ -219,7 +219,7 @@ impl Loop {
     pub(super) fn close(&mut self, mut session: Box<Session>) {
         self.engine.forget(&mut session);
         if let Some(mut stream) = session.stream.take() {
-            stream.deregister(self.poll.registry());
+            stream.deregister(&self.registry);
         }
     }
 }

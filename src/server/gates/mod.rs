@@ -1,11 +1,15 @@
 //! The gates that refuse, once and in Redis's order:
 //!
-//! allowed at all -> authenticated -> memory -> disk -> pub/sub context -> loading -> transaction -> monitor
+//! allowed at all -> authenticated -> memory -> disk -> pub/sub context -> loading -> busy
+//!     -> transaction -> monitor
 //!
 //! They see the row, the arguments, the client and who asks ([`Asked`]); what Redis leaves out
 //! for commands of a transaction is left out here. A server in no special state has none
 //! that concerns a plain command: [`Interest`] tells by one test which rows must be looked
 //! at, so that a limit or a password costs the others nothing.
+//! What a script runs has gates of its own ([`script`]).
+
+pub(super) mod script;
 
 use super::Server;
 use super::call::Spec;
@@ -17,6 +21,7 @@ use crate::command::{Access, CommandError, Flags};
 use crate::config::{Allowed, Choice};
 use crate::keyspace::Keyspace;
 use crate::resp::Args;
+use crate::scripting::shebang_of;
 
 /// Which commands the server's state makes gates look at.
 #[derive(Clone, Copy, Debug)]
@@ -52,11 +57,11 @@ impl Interest {
             false => Flags::empty(),
         };
         let failed = match server.is_stopped_by_failed_save() || server.aof.refuses_writes() {
-            true => UNSAFE.union(Flags::RUNS_QUEUE),
+            true => UNSAFE.union(Flags::RUNS_QUEUE).union(RUNS_SCRIPT),
             false => Flags::empty(),
         };
         Interest {
-            all: server.is_loading(),
+            all: server.is_loading() || server.scripting.is_busy(),
             // What a container runs is decided by the subcommand.
             flags: Flags::PROTECTED
                 .union(Flags::CONTAINER)
@@ -100,9 +105,36 @@ pub(super) struct Asked<'a> {
     pub origin: Origin,
 }
 
+/// What a command does: its row's flags, or what the script says that it runs.
+fn effective(server: &Server, spec: &Spec, args: Args<'_>) -> Flags {
+    if !spec.flags.intersects(RUNS_SCRIPT) {
+        return spec.flags;
+    }
+    let text = args.at(1);
+    let scripting = &server.scripting;
+    let script = if spec.flags.contains(Flags::RUNS_TEXT) {
+        match scripting.scripts.find(text) {
+            Some(id) => scripting.scripts.get(id).map(|script| script.flags),
+            None => shebang_of(text).ok().map(|head| head.flags),
+        }
+    } else if spec.flags.contains(Flags::RUNS_SHA) {
+        let id = scripting.scripts.find_sha(text);
+        id.and_then(|id| scripting.scripts.get(id).map(|script| script.flags))
+    } else {
+        scripting.libraries.function(text).map(|f| f.flags)
+    };
+    script::flags_of(spec.flags, script)
+}
+
+/// Commands that run a script.
+const RUNS_SCRIPT: Flags = Flags::RUNS_TEXT
+    .union(Flags::RUNS_SHA)
+    .union(Flags::RUNS_FUNCTION);
+
 /// All gates that refuse. O(queued commands) for EXEC.
 pub(super) fn check(world: &mut World<'_>, asked: Asked<'_>) -> Result<(), CommandError> {
     let Asked { spec, origin, .. } = asked;
+    let stated = effective(world.server, spec, asked.args);
     if spec.flags.contains(Flags::PROTECTED) {
         protected(world.server, world.client, spec)?;
     }
@@ -111,8 +143,8 @@ pub(super) fn check(world: &mut World<'_>, asked: Asked<'_>) -> Result<(), Comma
         return Err(CommandError::NoAuth);
     }
     if !origin.is_nested() {
-        memory(world, spec)?;
-        disk(world, spec)?;
+        memory(world, stated)?;
+        disk(world, stated)?;
     }
     if flags.contains(ClientFlags::PUBSUB)
         && !world.reply.resp3()
@@ -126,6 +158,9 @@ pub(super) fn check(world: &mut World<'_>, asked: Asked<'_>) -> Result<(), Comma
     }
     if world.server.is_loading() && !spec.flags.contains(Flags::LOADING) {
         return Err(CommandError::Loading);
+    }
+    if world.server.scripting.is_busy() && !spec.flags.contains(Flags::ALLOW_BUSY) {
+        return Err(world.server.scripting.busy_error());
     }
     if flags.contains(ClientFlags::MULTI) && spec.flags.contains(Flags::NO_MULTI) {
         return Err(CommandError::Text(
@@ -143,7 +178,7 @@ pub(super) fn check(world: &mut World<'_>, asked: Asked<'_>) -> Result<(), Comma
 }
 
 /// Whoever comes makes room, for clients' buffers grow as well; who needs none is let in.
-fn memory(world: &mut World<'_>, spec: &Spec) -> Result<(), CommandError> {
+fn memory(world: &mut World<'_>, flags: Flags) -> Result<(), CommandError> {
     // Nothing is evicted of what is being loaded.
     let is_limited = world.server.config.maxmemory > 0 && !world.server.is_loading();
     if !is_limited {
@@ -158,8 +193,8 @@ fn memory(world: &mut World<'_>, spec: &Spec) -> Result<(), CommandError> {
     if has_room {
         return Ok(());
     }
-    let needs_memory = spec.flags.contains(Flags::DENYOOM)
-        || spec.flags.contains(Flags::RUNS_QUEUE)
+    let needs_memory = flags.contains(Flags::DENYOOM)
+        || flags.contains(Flags::RUNS_QUEUE)
             && queue_has(world.server, world.client, Flags::DENYOOM);
     if needs_memory {
         return Err(CommandError::OutOfMemory);
@@ -168,9 +203,9 @@ fn memory(world: &mut World<'_>, spec: &Spec) -> Result<(), CommandError> {
 }
 
 /// Nothing is done while it cannot be kept: the last save or write of the log failed.
-fn disk(world: &mut World<'_>, spec: &Spec) -> Result<(), CommandError> {
-    let is_unsafe = spec.flags.intersects(UNSAFE)
-        || spec.flags.contains(Flags::RUNS_QUEUE) && queue_has(world.server, world.client, UNSAFE);
+fn disk(world: &mut World<'_>, flags: Flags) -> Result<(), CommandError> {
+    let is_unsafe = flags.intersects(UNSAFE)
+        || flags.contains(Flags::RUNS_QUEUE) && queue_has(world.server, world.client, UNSAFE);
     if !is_unsafe {
         return Ok(());
     }
@@ -245,7 +280,8 @@ fn protected(server: &Server, client: &Client, spec: &Spec) -> Result<(), Comman
 }
 
 /// Whether CLIENT PAUSE holds this command back.
-pub(super) fn pauses(server: &Server, client: &Client, spec: &Spec) -> bool {
+pub(super) fn pauses(server: &Server, client: &Client, asked: Asked<'_>) -> bool {
+    let Asked { spec, args, .. } = asked;
     let Some(pause) = server.pause.filter(|p| p.until_ms > server.now.mono_ms) else {
         return false;
     };
@@ -253,9 +289,10 @@ pub(super) fn pauses(server: &Server, client: &Client, spec: &Spec) -> bool {
     if client.flags.intersects(exempt) {
         return false;
     }
-    pause.all && !spec.flags.contains(Flags::UNPAUSABLE)
-        || spec.flags.intersects(PAUSED)
-        || spec.flags.contains(Flags::RUNS_QUEUE) && queue_has(server, client, PAUSED)
+    let flags = effective(server, spec, args);
+    pause.all && !flags.contains(Flags::UNPAUSABLE)
+        || flags.intersects(PAUSED)
+        || flags.contains(Flags::RUNS_QUEUE) && queue_has(server, client, PAUSED)
 }
 
 /// Whether a command with one of these flags waits in the client's transaction.
@@ -264,9 +301,10 @@ fn queue_has(server: &Server, client: &Client, flags: Flags) -> bool {
         .transaction
         .as_deref()
         .map_or(&[][..], |t| &t.commands);
-    queued
-        .iter()
-        .any(|q| server.table.row(q.row).spec.flags.intersects(flags))
+    queued.iter().any(|q| {
+        let spec = server.table.row(q.row).spec;
+        effective(server, spec, q.args.args()).intersects(flags)
+    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,124 @@
+//! EVAL, EVALSHA and their forms that only read.
+
+use super::{RUNS, check_idle, feed_monitors, keys_and_args};
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::scripting::{ScriptId, Use};
+use crate::server::{Call, CommandResult, Program, Spec};
+
+const WRITE: Access = Access::RW.union(Access::ACCESS).union(Access::UPDATE);
+
+pub(super) const EVAL: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: RUNS.union(Flags::MAY_REPLICATE).union(Flags::RUNS_TEXT),
+    keys: &[KeySpec::counted(2, WRITE)],
+    categories: Category::SCRIPTING,
+    ..Spec::new("eval", eval)
+};
+
+pub(super) const EVAL_RO: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: RUNS.union(Flags::READONLY).union(Flags::RUNS_TEXT),
+    keys: &[KeySpec::counted(2, Access::READ)],
+    categories: Category::SCRIPTING,
+    ..Spec::new("eval_ro", eval_ro)
+};
+
+pub(super) const EVALSHA: Spec = Spec {
+    name: "evalsha",
+    handler: evalsha,
+    flags: RUNS.union(Flags::MAY_REPLICATE).union(Flags::RUNS_SHA),
+    ..EVAL
+};
+
+pub(super) const EVALSHA_RO: Spec = Spec {
+    name: "evalsha_ro",
+    handler: evalsha_ro,
+    flags: RUNS.union(Flags::READONLY).union(Flags::RUNS_SHA),
+    ..EVAL_RO
+};
+
+/// `EVAL script numkeys [key ...] [arg ...]`: runs a script; it is kept for EVALSHA.
+///
+/// Reply: what the script returns. Integers are cut, a table is an array up to its first nil, or
+/// what its field `err`, `ok`, `double`, `map`, `set`, `big_number` or `verbatim_string` says.
+/// An error that ends the script names it and the line. The effects of what it ran are one unit.
+fn eval(call: &mut Call<'_>) -> CommandResult {
+    by_text(call, false)
+}
+
+/// `EVAL_RO script numkeys [key ...] [arg ...]`: EVAL of a script that must not write.
+fn eval_ro(call: &mut Call<'_>) -> CommandResult {
+    by_text(call, true)
+}
+
+/// `EVALSHA sha1 numkeys [key ...] [arg ...]`: as EVAL, of a script that is kept; NOSCRIPT if
+/// it is not.
+fn evalsha(call: &mut Call<'_>) -> CommandResult {
+    by_sha(call, false)
+}
+
+/// `EVALSHA_RO sha1 numkeys [key ...] [arg ...]`: EVALSHA of a script that must not write.
+fn evalsha_ro(call: &mut Call<'_>) -> CommandResult {
+    by_sha(call, true)
+}
+
+fn key_count(call: &Call<'_>) -> Result<i64, CommandError> {
+    let count = parse_i64(&call.args[2]).ok_or(CommandError::NotAnInteger)?;
+    keys_and_args(call.args, count)?;
+    Ok(count)
+}
+
+fn by_text(call: &mut Call<'_>, read_only: bool) -> CommandResult {
+    feed_monitors(call);
+    call.no_effect();
+    let count = key_count(call)?;
+    check_idle(call)?;
+    let body = call.args.at(1);
+    let limit = call.server.config.script_memory_limit as usize;
+    let scripts = &mut call.server.scripting.scripts;
+    let id = match scripts.find(body) {
+        Some(id) => id,
+        None => scripts
+            .add(body, true, limit)
+            .map_err(|message| CommandError::Bytes([b"ERR ", message.as_slice()].concat()))?,
+    };
+    run(call, id, count, read_only)
+}
+
+fn by_sha(call: &mut Call<'_>, read_only: bool) -> CommandResult {
+    const NO_SCRIPT: &str = "NOSCRIPT No matching script. Please use EVAL.";
+    feed_monitors(call);
+    call.no_effect();
+    let name = call.args.at(1);
+    if name.len() != 40 {
+        return Err(CommandError::Text(NO_SCRIPT));
+    }
+    let count = key_count(call)?;
+    check_idle(call)?;
+    let Some(id) = call.server.scripting.scripts.find_sha(name) else {
+        return Err(CommandError::Text(NO_SCRIPT));
+    };
+    run(call, id, count, read_only)
+}
+
+fn run(call: &mut Call<'_>, id: ScriptId, count: i64, read_only: bool) -> CommandResult {
+    let limit = call.server.config.script_memory_limit as usize;
+    let (keys, args) = keys_and_args(call.args, count)?;
+    let scripts = &mut call.server.scripting.scripts;
+    scripts.touch(id);
+    let vm = scripts.vm(limit).handle();
+    let script = scripts.get(id).expect("found a moment ago");
+    let name = script.sha;
+    let program = Program {
+        of: Use::Eval,
+        vm,
+        function: script.function,
+        flags: script.flags,
+        name: &name,
+        read_only,
+        keys,
+        args,
+    };
+    call.run_script(program)
+}

@@ -1,0 +1,62 @@
+//! FCALL and FCALL_RO.
+
+use super::{RUNS, check_idle, feed_monitors, keys_and_args};
+use crate::base::number::parse_i64;
+use crate::command::{CommandError, Flags};
+use crate::scripting::Use;
+use crate::server::{Call, CommandResult, Program, Spec};
+
+pub(super) const FCALL: Spec = Spec {
+    name: "fcall",
+    handler: fcall,
+    flags: RUNS.union(Flags::MAY_REPLICATE).union(Flags::RUNS_FUNCTION),
+    ..super::eval::EVAL
+};
+
+pub(super) const FCALL_RO: Spec = Spec {
+    name: "fcall_ro",
+    handler: fcall_ro,
+    flags: RUNS.union(Flags::READONLY).union(Flags::RUNS_FUNCTION),
+    ..super::eval::EVAL_RO
+};
+
+/// `FCALL function numkeys [key ...] [arg ...]`: runs a function of a library.
+///
+/// Reply: what it returns, as EVAL's; ERR if there is no such function.
+fn fcall(call: &mut Call<'_>) -> CommandResult {
+    run(call, false)
+}
+
+/// `FCALL_RO function numkeys [key ...] [arg ...]`: FCALL of a function that says that it
+/// does not write.
+fn fcall_ro(call: &mut Call<'_>) -> CommandResult {
+    run(call, true)
+}
+
+fn run(call: &mut Call<'_>, read_only: bool) -> CommandResult {
+    feed_monitors(call);
+    call.no_effect();
+    check_idle(call)?;
+    let limit = call.server.config.script_memory_limit as usize;
+    let libraries = &mut call.server.scripting.libraries;
+    let name = call.args.at(1);
+    let Some(function) = libraries.function(name) else {
+        return Err(CommandError::Text("ERR Function not found"));
+    };
+    let (compiled, flags) = (function.function, function.flags);
+    let count =
+        parse_i64(&call.args[2]).ok_or(CommandError::Text("ERR Bad number of keys provided"))?;
+    let (keys, args) = keys_and_args(call.args, count)?;
+    let vm = libraries.vm(limit).handle();
+    let program = Program {
+        of: Use::Functions,
+        vm,
+        function: compiled,
+        flags,
+        name,
+        read_only,
+        keys,
+        args,
+    };
+    call.run_script(program)
+}

@@ -1,0 +1,67 @@
+//! FUNCTION DUMP and RESTORE: all libraries as one payload.
+//!
+//!     (245 | code: string)* | version: u16le | checksum: u64le
+
+use super::check_idle;
+use crate::base::crc64;
+use crate::command::CommandError;
+use crate::persistence::rdb::{Payload, VERSION_FIELD_TTLS, Writer};
+use crate::server::{Call, CommandResult};
+
+/// `FUNCTION DUMP`.
+///
+/// Reply: bulk string.
+pub(super) fn dump(call: &mut Call<'_>) -> CommandResult {
+    let compress = call.server.config.rdbcompression;
+    let mut writer = Writer::new(VERSION_FIELD_TTLS, compress);
+    for library in call.server.scripting.libraries.iter() {
+        writer.function(&library.code);
+    }
+    let mut payload = writer.take(Vec::new());
+    payload.extend_from_slice(&(VERSION_FIELD_TTLS as u16).to_le_bytes());
+    let sum = crc64::update(0, &payload);
+    payload.extend_from_slice(&sum.to_le_bytes());
+    call.reply.bulk(&payload);
+    Ok(())
+}
+
+/// What becomes of the libraries that are there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Policy {
+    Flush,
+    Append,
+    Replace,
+}
+
+/// `FUNCTION RESTORE payload [FLUSH | APPEND | REPLACE]`: all libraries of the payload or none.
+pub(super) fn restore(call: &mut Call<'_>) -> CommandResult {
+    const BAD_POLICY: &str =
+        "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.";
+    const BAD_PAYLOAD: &str = "ERR DUMP payload version or checksum are wrong";
+    check_idle(call)?;
+    let args = call.args;
+    if args.len() > 4 {
+        return Err(crate::commands::help::misused(args));
+    }
+    let policy = match args.len() {
+        3 => Policy::Append,
+        _ if args.is(3, "append") => Policy::Append,
+        _ if args.is(3, "replace") => Policy::Replace,
+        _ if args.is(3, "flush") => Policy::Flush,
+        _ => return Err(CommandError::Text(BAD_POLICY)),
+    };
+    let looks = !call.server.skips_checksums;
+    let payload = Payload::verify(args.at(2), looks).ok_or(CommandError::Text(BAD_PAYLOAD))?;
+    let codes = payload.functions().map_err(CommandError::Text)?;
+    let limit = call.server.config.script_memory_limit as usize;
+    let libraries = &mut call.server.scripting.libraries;
+    let codes: Vec<&[u8]> = codes.iter().map(Vec::as_slice).collect();
+    let (flushes, replaces) = (policy == Policy::Flush, policy == Policy::Replace);
+    libraries
+        .restore(&codes, flushes, replaces, limit)
+        .map_err(|message| CommandError::Bytes([b"ERR ", message.as_slice()].concat()))?;
+    call.db.add_dirty(1);
+    call.always_effect();
+    call.reply.ok();
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! SCRIPT: the scripts that are kept.
+
+use super::{check_idle, flush_mode, sub};
+use crate::command::{Arity, Category, CommandError, Flags};
+use crate::commands::help;
+use crate::scripting::Use;
+use crate::server::{Call, CommandResult, Spec};
+
+pub(super) const SCRIPT: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::CONTAINER,
+    subcommands: &[
+        sub("debug", debug, Arity::Exactly(3), Flags::empty()),
+        Spec {
+            tips: &[
+                "request_policy:all_shards",
+                "response_policy:agg_logical_and",
+            ],
+            ..sub("exists", exists, Arity::AtLeast(3), Flags::empty())
+        },
+        Spec {
+            tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+            ..sub("flush", flush, Arity::AtLeast(2), Flags::empty())
+        },
+        Spec {
+            categories: Category::SCRIPTING,
+            ..help::row(write_help)
+        },
+        Spec {
+            tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
+            ..sub("kill", kill, Arity::Exactly(2), Flags::ALLOW_BUSY)
+        },
+        Spec {
+            tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+            ..sub("load", load, Arity::Exactly(3), Flags::STALE)
+        },
+        sub("show", show, Arity::Exactly(3), Flags::STALE),
+    ],
+    ..Spec::new("script", write_help)
+};
+
+/// `SCRIPT EXISTS sha1 ...`: which of these scripts are kept.
+///
+/// Reply: an array of 1 and 0.
+fn exists(call: &mut Call<'_>) -> CommandResult {
+    let names = call.args.from(2);
+    call.reply.array(names.len());
+    for name in names.iter() {
+        let found = call.server.scripting.scripts.find_sha(name).is_some();
+        call.reply.int(found.into());
+    }
+    Ok(())
+}
+
+/// `SCRIPT FLUSH [ASYNC | SYNC]`: forgets all scripts.
+fn flush(call: &mut Call<'_>) -> CommandResult {
+    flush_mode(call.args, "ERR SCRIPT FLUSH only support SYNC|ASYNC option")?;
+    check_idle(call)?;
+    call.server.scripting.scripts.flush();
+    call.reply.ok();
+    Ok(())
+}
+
+/// `SCRIPT LOAD script`: keeps a script until it is flushed, and runs nothing.
+///
+/// Reply: its SHA-1; an error if it cannot be compiled.
+fn load(call: &mut Call<'_>) -> CommandResult {
+    check_idle(call)?;
+    let limit = call.server.config.script_memory_limit as usize;
+    let scripts = &mut call.server.scripting.scripts;
+    let id = scripts
+        .add(call.args.at(2), false, limit)
+        .map_err(|message| CommandError::Bytes([b"ERR ", message.as_slice()].concat()))?;
+    let script = scripts.get(id).expect("just added");
+    call.reply.bulk(&script.sha);
+    Ok(())
+}
+
+/// `SCRIPT SHOW sha1`: the text of a script.
+fn show(call: &mut Call<'_>) -> CommandResult {
+    let scripts = &call.server.scripting.scripts;
+    let found = scripts
+        .find_sha(call.args.at(2))
+        .and_then(|id| scripts.get(id));
+    match found {
+        Some(script) => call.reply.bulk(&script.body),
+        None => return Err(CommandError::Text("NOSCRIPT No matching script.")),
+    }
+    Ok(())
+}
+
+/// `SCRIPT KILL`: ends the script that runs, unless it has written.
+fn kill(call: &mut Call<'_>) -> CommandResult {
+    call.server.scripting.kill(Use::Eval)?;
+    call.reply.ok();
+    Ok(())
+}
+
+/// `SCRIPT DEBUG YES | SYNC | NO`: there is no debugger, so it can only be off.
+fn debug(call: &mut Call<'_>) -> CommandResult {
+    const NONE: &str = "ERR russet has no script debugger";
+    if call.args.is(2, "no") {
+        call.reply.ok();
+        return Ok(());
+    }
+    Err(CommandError::Text(
+        match call.args.is(2, "yes") || call.args.is(2, "sync") {
+            true => NONE,
+            false => "ERR Use SCRIPT DEBUG YES/SYNC/NO",
+        },
+    ))
+}
+
+/// `SCRIPT HELP`.
+fn write_help(call: &mut Call<'_>) -> CommandResult {
+    help::write_help(
+        call,
+        &[
+            "DEBUG (YES|SYNC|NO)",
+            "    Turn the debugger of scripts on or off. There is none: NO alone is answered.",
+            "EXISTS <sha1> [<sha1> ...]",
+            "    Tell which of these scripts are kept.",
+            "FLUSH [ASYNC|SYNC]",
+            "    Forget all scripts.",
+            "KILL",
+            "    End the script that runs now.",
+            "LOAD <script>",
+            "    Keep a script without running it.",
+            "SHOW <sha1>",
+            "    Show the text of a script.",
+        ],
+    );
+    Ok(())
+}

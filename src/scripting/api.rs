@@ -1,0 +1,294 @@
+//! The `redis` table: what scripts ask the server for.
+
+use std::ffi::c_int;
+
+use super::errors::{push_error_text, raised};
+use super::from_reply::{push_counted_error, push_reply};
+use super::lua::{Frame, Kind, Raise, Returned, Stack};
+use crate::base::float::{as_integer, write_double};
+use crate::base::number::write_i64;
+use crate::config::REDIS_VERSION;
+use crate::resp::{Args, Span};
+
+/// Which state the table is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    Eval,
+    Functions,
+}
+
+/// Log levels as scripts name them, from the least: `redis.LOG_DEBUG` is 0.
+const LEVELS: [&str; 4] = ["LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING"];
+
+/// What `redis.set_repl` takes.
+const TO_AOF: c_int = 1;
+const TO_REPLICAS: c_int = 2;
+const REPL: [(&str, c_int); 5] = [
+    ("REPL_NONE", 0),
+    ("REPL_AOF", TO_AOF),
+    ("REPL_SLAVE", TO_REPLICAS),
+    ("REPL_REPLICA", TO_REPLICAS),
+    ("REPL_ALL", TO_AOF | TO_REPLICAS),
+];
+
+/// Pushes the table. While a library is loaded it has less: nothing that needs a command.
+pub fn push_table(stack: Stack, of: Use, loading: bool) {
+    stack.push_table(0, 32);
+    stack.set_function(-1, "log", log);
+    for (level, name) in LEVELS.iter().enumerate() {
+        stack.push_number(level as f64);
+        stack.set_field(-2, name);
+    }
+    stack.push_number(f64::from(version_number()));
+    stack.set_field(-2, "REDIS_VERSION_NUM");
+    stack.push_bytes(REDIS_VERSION.as_bytes());
+    stack.set_field(-2, "REDIS_VERSION");
+    stack.set_function(-1, "sha1hex", sha1hex);
+    stack.set_function(-1, "error_reply", error_reply);
+    stack.set_function(-1, "status_reply", status_reply);
+    if loading {
+        stack.set_function(-1, "register_function", super::register::register_function);
+        return;
+    }
+    stack.set_function(-1, "call", call);
+    stack.set_function(-1, "pcall", pcall);
+    stack.set_function(-1, "setresp", setresp);
+    stack.set_function(-1, "set_repl", set_repl);
+    stack.set_function(-1, "acl_check_cmd", acl_check_cmd);
+    for (name, flags) in REPL {
+        stack.push_number(f64::from(flags));
+        stack.set_field(-2, name);
+    }
+    if of == Use::Eval {
+        stack.set_function(-1, "breakpoint", breakpoint);
+        stack.set_function(-1, "debug", debug);
+        stack.set_function(-1, "replicate_commands", replicate_commands);
+    }
+}
+
+/// The version as one number: a byte each for major, minor and patch.
+fn version_number() -> u32 {
+    let parts = REDIS_VERSION.split('.').map(|n| n.parse().unwrap_or(0));
+    parts.fold(0, |number, part: u32| number << 8 | part)
+}
+
+/// `redis.call(name, ...)`: an error reply is raised.
+fn call(f: Frame<'_>) -> Returned {
+    match run(f)? {
+        true => Err(Raise::Top),
+        false => Ok(1),
+    }
+}
+
+/// `redis.pcall(name, ...)`: an error reply is returned.
+fn pcall(f: Frame<'_>) -> Returned {
+    match run(f) {
+        Ok(_) | Err(Raise::Top) => Ok(1),
+        Err(other) => Err(other),
+    }
+}
+
+/// Runs the command that the arguments are, pushes its reply; whether that is an error.
+fn run(f: Frame<'_>) -> Result<bool, Raise> {
+    with_arguments(f, |args| {
+        f.machine.ask(|host| match host.call(args) {
+            Ok(reply) => {
+                if !push_reply(f.stack, reply) {
+                    return true;
+                }
+                reply.first() == Some(&b'-')
+            }
+            Err(error) => {
+                let line = error.line();
+                push_counted_error(f.stack, &line);
+                true
+            }
+        })
+    })?
+    .ok_or_else(|| {
+        let text = "redis.call/pcall can only be called inside a script invocation";
+        raised(f.stack, text)
+    })
+}
+
+/// Puts the arguments, strings and numbers, together as those of a command.
+fn with_arguments<T>(f: Frame<'_>, run: impl FnOnce(Args<'_>) -> T) -> Result<T, Raise> {
+    const NONE: &str = "Please specify at least one argument for this redis lib call";
+    const OTHERS: &str = "Lua redis lib command arguments must be strings or integers";
+    let count = f.top();
+    if count == 0 {
+        return Err(raised(f.stack, NONE));
+    }
+    let mut scratch = f.machine.scratch.take();
+    let mut spans = f.machine.spans.take();
+    scratch.clear();
+    spans.clear();
+    let mut fits = true;
+    for at in 1..=count {
+        let start = scratch.len();
+        match f.kind(at) {
+            Kind::String => scratch.extend_from_slice(f.bytes(at).expect("a string")),
+            Kind::Number => write_number(&mut scratch, f.number(at)),
+            _ => fits = false,
+        }
+        let len = scratch.len() - start;
+        spans.push(Span { start, len });
+    }
+    f.set_top(0);
+    let result = match fits {
+        true => Ok(run(Args::new(&scratch, &spans))),
+        false => Err(raised(f.stack, OTHERS)),
+    };
+    if scratch.capacity() <= SCRATCH_KEPT {
+        f.machine.scratch.replace(scratch);
+    }
+    if spans.capacity() <= SCRATCH_KEPT / size_of::<Span>() {
+        f.machine.spans.replace(spans);
+    }
+    result
+}
+
+/// Room for arguments that is kept from call to call.
+const SCRATCH_KEPT: usize = 64 * 1024;
+
+/// A number as a command's argument: whole ones as integers, others with as many digits as
+/// tell them from their neighbours.
+fn write_number(out: &mut Vec<u8>, n: f64) {
+    match as_integer(n) {
+        Some(n) => write_i64(out, n),
+        None => write_double(out, n),
+    }
+}
+
+/// `redis.sha1hex(text)`.
+fn sha1hex(f: Frame<'_>) -> Returned {
+    if f.top() != 1 {
+        return Err(raised(f.stack, "wrong number of arguments"));
+    }
+    let digest = super::sha1_hex(f.bytes(1).unwrap_or(b""));
+    f.push_bytes(&digest);
+    Ok(1)
+}
+
+/// Whether the one argument is a string; else the error table is pushed, which is returned.
+fn has_one_string(f: Frame<'_>) -> bool {
+    let fits = f.top() == 1 && f.kind(1) == Kind::String;
+    if !fits {
+        super::errors::push_error(f.stack, "wrong number or type of arguments");
+    }
+    fits
+}
+
+/// `redis.error_reply(text)`: the table that is replied as this error.
+fn error_reply(f: Frame<'_>) -> Returned {
+    if has_one_string(f) {
+        let text = crate::resp::up_to_nul(f.bytes(1).expect("a string"));
+        match text.first() {
+            Some(b'-') => push_error_text(f.stack, text),
+            _ => push_error_text(f.stack, &[b"-", text].concat()),
+        }
+    }
+    Ok(1)
+}
+
+/// `redis.status_reply(text)`: the table that is replied as this status.
+fn status_reply(f: Frame<'_>) -> Returned {
+    if has_one_string(f) {
+        f.push_table(0, 1);
+        f.push_value(1);
+        f.set_field(-2, "ok");
+    }
+    Ok(1)
+}
+
+/// `redis.log(level, text, ...)`.
+fn log(f: Frame<'_>) -> Returned {
+    let count = f.top();
+    if count < 2 {
+        let text = "redis.log() requires two arguments or more.";
+        return Err(raised(f.stack, text));
+    }
+    if !f.is_number(1) {
+        let text = "First argument must be a number (log level).";
+        return Err(raised(f.stack, text));
+    }
+    let level = f.number(1) as i64;
+    let Some(_) = usize::try_from(level).ok().filter(|l| *l < LEVELS.len()) else {
+        return Err(raised(f.stack, "Invalid log level."));
+    };
+    let mut words = Vec::new();
+    for at in 2..=count {
+        if let Some(word) = f.bytes(at) {
+            words.push(String::from_utf8_lossy(word));
+        }
+    }
+    let line = words.join(" ");
+    match level {
+        0 => tracing::trace!("{line}"),
+        1 => tracing::debug!("{line}"),
+        2 => tracing::info!("{line}"),
+        _ => tracing::warn!("{line}"),
+    }
+    Ok(0)
+}
+
+/// `redis.setresp(2 or 3)`.
+fn setresp(f: Frame<'_>) -> Returned {
+    if f.top() != 1 {
+        return Err(raised(f.stack, "redis.setresp() requires one argument."));
+    }
+    let version = f.number(1) as i64;
+    if version != 2 && version != 3 {
+        return Err(raised(f.stack, "RESP version must be 2 or 3."));
+    }
+    f.machine.ask(|host| host.set_resp3(version == 3));
+    Ok(0)
+}
+
+/// `redis.set_repl(flags)`.
+fn set_repl(f: Frame<'_>) -> Returned {
+    if f.top() != 1 {
+        return Err(raised(f.stack, "redis.set_repl() requires one argument."));
+    }
+    let flags = f.number(1) as c_int;
+    if flags & !(TO_AOF | TO_REPLICAS) != 0 {
+        const WRONG: &str =
+            "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
+        return Err(raised(f.stack, WRONG));
+    }
+    let (aof, replicas) = (flags & TO_AOF != 0, flags & TO_REPLICAS != 0);
+    f.machine.ask(|host| host.set_repl(aof, replicas));
+    Ok(0)
+}
+
+/// `redis.acl_check_cmd(name, ...)`.
+fn acl_check_cmd(f: Frame<'_>) -> Returned {
+    let asked = with_arguments(f, |args| f.machine.ask(|host| host.may_run(args)))?;
+    match asked.flatten() {
+        Some(may) => {
+            f.push_boolean(may);
+            Ok(1)
+        }
+        None => {
+            let text = "Invalid command passed to redis.acl_check_cmd()";
+            Err(raised(f.stack, text))
+        }
+    }
+}
+
+/// `redis.debug(value, ...)`: nobody debugs.
+fn debug(_: Frame<'_>) -> Returned {
+    Ok(0)
+}
+
+/// `redis.replicate_commands()`: it is always so.
+fn replicate_commands(f: Frame<'_>) -> Returned {
+    f.push_boolean(true);
+    Ok(1)
+}
+
+/// `redis.breakpoint()`: nobody debugs.
+fn breakpoint(f: Frame<'_>) -> Returned {
+    f.push_boolean(false);
+    Ok(1)
+}

@@ -1,0 +1,389 @@
+//! Functions of Lua's base library that scripts get in another form: those that would look
+//! past a guard, compile, or swallow the end of a script.
+
+use super::chunk;
+use super::errors;
+use super::guard::{self, check_writable, push_real};
+use super::lua::{Frame, Kind, Raise, Returned, Stack};
+
+/// Replaces them in the globals at `globals`.
+pub fn install(stack: Stack, globals: i32) {
+    stack.set_function(globals, "getmetatable", guard::getmetatable);
+    stack.set_function(globals, "setmetatable", guard::setmetatable);
+    stack.set_function(globals, "rawget", rawget);
+    stack.set_function(globals, "rawset", rawset);
+    stack.set_function(globals, "pcall", pcall);
+    stack.set_function(globals, "xpcall", xpcall);
+    stack.set_function(globals, "load", load);
+    stack.set_function(globals, "loadstring", loadstring);
+    stack.set_function(globals, "getfenv", getfenv);
+    stack.set_function(globals, "setfenv", setfenv);
+    stack.set_function(globals, "next", next);
+    stack.set_function(globals, "collectgarbage", collectgarbage);
+    stack.set_function(globals, "gcinfo", gcinfo);
+    // Theirs is quicker for tables that are no guards; what it begins with is theirs, too.
+    stack.get_field(globals, "pairs");
+    stack.push_closure(pairs, 1);
+    stack.set_field(globals, "pairs");
+    stack.get_field(globals, "tonumber");
+    stack.push_closure(tonumber, 1);
+    stack.set_field(globals, "tonumber");
+}
+
+/// `rawget(table, key)`.
+fn rawget(f: Frame<'_>) -> Returned {
+    f.table_argument(1)?;
+    f.set_top(2);
+    if push_real(f.stack, 1) {
+        f.replace(1);
+    }
+    f.raw_get(1);
+    Ok(1)
+}
+
+/// `rawset(table, key, value)`: the table.
+fn rawset(f: Frame<'_>) -> Returned {
+    f.table_argument(1)?;
+    if f.top() < 3 {
+        return Err(Raise::Argument(f.top() + 1, "value expected".into()));
+    }
+    f.set_top(3);
+    check_writable(f.stack, 1)?;
+    check_key(f, 2)?;
+    f.raw_set(1);
+    Ok(1)
+}
+
+/// Whether a value can be a key.
+fn check_key(f: Frame<'_>, at: i32) -> Result<(), Raise> {
+    match f.kind(at) {
+        Kind::Nil => Err(Raise::text("table index is nil")),
+        Kind::Number if f.number(at).is_nan() => Err(Raise::text("table index is NaN")),
+        _ => Ok(()),
+    }
+}
+
+/// `next(table, key)`: the key behind it and its value.
+fn next(f: Frame<'_>) -> Returned {
+    f.table_argument(1)?;
+    f.set_top(2);
+    if push_real(f.stack, 1) {
+        f.replace(1);
+    }
+    // A key that the table has not would be raised behind our back.
+    if f.kind(2) != Kind::Nil {
+        f.push_value(2);
+        f.raw_get(1);
+        let is_there = f.kind(-1) != Kind::Nil;
+        f.pop(1);
+        if !is_there && !has_key(f) {
+            return Err(Raise::text("invalid key to 'next'"));
+        }
+    }
+    if f.next(1) {
+        return Ok(2);
+    }
+    f.push_nil();
+    Ok(1)
+}
+
+/// Whether the key at 2 has a place in the table at 1 though its value is gone: it may be what
+/// a loop removed last. O(n).
+fn has_key(f: Frame<'_>) -> bool {
+    // Numbers in the array's part always have a place.
+    let n = f.number(2);
+    if f.kind(2) == Kind::Number && n >= 1.0 && n.fract() == 0.0 && n <= f.len(1) as f64 {
+        return true;
+    }
+    f.is_key(1, 2)
+}
+
+/// `pairs(table)`: of a guard a copy is walked, so that nobody gets what is behind it.
+fn pairs(f: Frame<'_>) -> Returned {
+    if f.kind(1) == Kind::Table && push_real(f.stack, 1) {
+        f.replace(1);
+        f.push_table(0, 0);
+        f.push_nil();
+        while f.next(1) {
+            f.push_value(-2);
+            f.insert(-2);
+            f.raw_set(-4);
+        }
+        f.replace(1);
+    }
+    f.set_top(1);
+    if f.kind(1) != Kind::Table {
+        return Err(f.wrong_type(1, "table"));
+    }
+    f.push_value(Stack::upvalue(1));
+    f.insert(1);
+    if !f.protected_call(1, 3, 0) {
+        return Err(Raise::Top);
+    }
+    Ok(3)
+}
+
+/// `pcall(function, ...)`. Of an error table the line is given, as scripts have known it since
+/// errors were strings.
+fn pcall(f: Frame<'_>) -> Returned {
+    if f.top() == 0 {
+        return Err(Raise::Argument(1, "value expected".into()));
+    }
+    let ok = f.protected_call(f.top() - 1, -1, 0);
+    if !ok {
+        if f.machine.killed.get() {
+            return Err(Raise::Top);
+        }
+        if f.kind(-1) == Kind::Table {
+            let line = f.get_field(-1, "err");
+            match line {
+                Kind::String | Kind::Number => f.replace(-2),
+                _ => f.pop(1),
+            }
+        }
+    }
+    if !f.has_room(1) {
+        return Err(Raise::Plain("stack overflow".into()));
+    }
+    f.push_boolean(ok);
+    f.insert(1);
+    Ok(f.top())
+}
+
+/// `xpcall(function, handler)`. A handler of a script that is to end is not called: it would
+/// run where nothing can stop it.
+fn xpcall(f: Frame<'_>) -> Returned {
+    if f.top() < 2 {
+        return Err(Raise::Argument(2, "value expected".into()));
+    }
+    f.set_top(2);
+    f.push_value(2);
+    f.push_closure(handle, 1);
+    f.replace(2);
+    f.insert(1);
+    // The handler is at 1, the function on top.
+    let ok = f.protected_call(0, -1, 1);
+    if !ok && f.machine.killed.get() {
+        return Err(Raise::Top);
+    }
+    f.push_boolean(ok);
+    f.replace(1);
+    Ok(f.top())
+}
+
+/// What stands in front of a script's own handler.
+fn handle(f: Frame<'_>) -> Returned {
+    f.set_top(1);
+    if f.machine.killed.get() {
+        return Ok(1);
+    }
+    f.push_value(Stack::upvalue(1));
+    f.insert(1);
+    match f.protected_call(1, 1, 0) {
+        true => Ok(1),
+        false => Err(Raise::Top),
+    }
+}
+
+/// `load(reader, name)`: the reader's pieces are put together before anything is compiled.
+fn load(f: Frame<'_>) -> Returned {
+    const PIECES_MAX: usize = 64 << 20;
+    if f.kind(1) != Kind::Function {
+        return Err(f.wrong_type(1, "function"));
+    }
+    let name = match f.kind(2) {
+        Kind::None | Kind::Nil => b"=(load)".to_vec(),
+        _ => f.string_argument(2)?.to_vec(),
+    };
+    let mut code = Vec::new();
+    loop {
+        f.set_top(1);
+        f.push_value(1);
+        if !f.protected_call(0, 1, 0) {
+            if f.machine.killed.get() {
+                return Err(Raise::Top);
+            }
+            f.push_nil();
+            f.insert(-2);
+            return Ok(2);
+        }
+        match f.kind(-1) {
+            Kind::Nil => break,
+            Kind::String | Kind::Number => {}
+            _ => {
+                f.push_nil();
+                f.push_bytes(b"reader function must return a string");
+                return Ok(2);
+            }
+        }
+        let piece = f.bytes(-1).expect("a string");
+        if piece.is_empty() {
+            break;
+        }
+        if code.len() + piece.len() > PIECES_MAX {
+            return Err(Raise::text("chunk is too long"));
+        }
+        code.extend_from_slice(piece);
+    }
+    push_loaded(f, &code, &name)
+}
+
+/// `loadstring(code, name)`.
+fn loadstring(f: Frame<'_>) -> Returned {
+    let code = f.string_argument(1)?;
+    let name = match f.kind(2) {
+        Kind::None | Kind::Nil => code,
+        _ => f.string_argument(2)?,
+    };
+    push_loaded(f, code, name)
+}
+
+/// Pushes the compiled function, or nil and the message.
+fn push_loaded(f: Frame<'_>, code: &[u8], name: &[u8]) -> Returned {
+    let name = std::ffi::CString::new(crate::resp::up_to_nul(name)).expect("no NUL inside");
+    if code.first() == Some(&0x1b) {
+        f.push_nil();
+        let shown = String::from_utf8_lossy(name.as_bytes());
+        let shown = shown.trim_start_matches(['=', '@']).to_owned();
+        f.push_bytes(format!("{shown}: bad binary format (truncated chunk)").as_bytes());
+        return Ok(2);
+    }
+    match chunk::load(f.stack, code, &name) {
+        Ok(()) => Ok(1),
+        Err(message) => {
+            f.push_nil();
+            f.push_bytes(&message);
+            Ok(2)
+        }
+    }
+}
+
+/// `getfenv(...)`: the globals, behind their guard.
+fn getfenv(f: Frame<'_>) -> Returned {
+    guard::push_globals(f.stack);
+    Ok(1)
+}
+
+/// `setfenv(...)`: a function keeps the globals it has.
+fn setfenv(_: Frame<'_>) -> Returned {
+    Err(Raise::Plain(guard::READONLY.into()))
+}
+
+/// `collectgarbage(what)`: a script can ask how much there is and let it be collected; it
+/// cannot turn the collector off.
+fn collectgarbage(f: Frame<'_>) -> Returned {
+    const WORDS: [&str; 7] = [
+        "stop",
+        "restart",
+        "collect",
+        "count",
+        "step",
+        "setpause",
+        "setstepmul",
+    ];
+    let word = match f.kind(1) {
+        Kind::None | Kind::Nil => b"collect",
+        _ => f.string_argument(1)?,
+    };
+    let Some(at) = WORDS.iter().position(|w| w.as_bytes() == word) else {
+        let word = String::from_utf8_lossy(word);
+        return Err(Raise::Argument(
+            1,
+            format!("invalid option '{word}'").into(),
+        ));
+    };
+    match WORDS[at] {
+        "count" => f.push_number(f.machine.used() as f64 / 1024.0),
+        "collect" => {
+            f.collect();
+            f.push_number(0.0);
+        }
+        "step" => {
+            f.collect_step(1);
+            f.push_boolean(false);
+        }
+        _ => f.push_number(0.0),
+    }
+    Ok(1)
+}
+
+/// `gcinfo()`: kilobytes in use.
+fn gcinfo(f: Frame<'_>) -> Returned {
+    f.push_number((f.machine.used() / 1024) as f64);
+    Ok(1)
+}
+
+/// `tonumber(value, base)`: what only LuaJIT takes for a number is none.
+fn tonumber(f: Frame<'_>) -> Returned {
+    if f.kind(1) == Kind::None {
+        return Err(Raise::Argument(1, "value expected".into()));
+    }
+    f.set_top(2);
+    let base = if f.kind(2) == Kind::Nil {
+        10
+    } else {
+        f.int_argument(2)?
+    };
+    if f.kind(1) == Kind::String {
+        let text = f.bytes(1).expect("a string");
+        let digits = text.trim_ascii();
+        let unsigned = digits.strip_prefix(b"-").unwrap_or(digits);
+        let is_foreign = match base {
+            10 => {
+                unsigned.len() > 1 && unsigned[0] == b'0' && matches!(unsigned[1], b'b' | b'B')
+                    || matches!(
+                        unsigned.last(),
+                        Some(b'i' | b'I' | b'l' | b'L' | b'u' | b'U')
+                    ) && unsigned.first().is_some_and(u8::is_ascii_digit)
+            }
+            _ => false,
+        };
+        if is_foreign {
+            f.push_nil();
+            return Ok(1);
+        }
+    }
+    if base == 10 {
+        f.set_top(1);
+    }
+    f.push_value(Stack::upvalue(1));
+    f.insert(1);
+    match f.protected_call(f.top() - 1, 1, 0) {
+        true => Ok(1),
+        false => Err(Raise::Top),
+    }
+}
+
+/// The handler of errors that end a script: it makes a table of them, and says where. The
+/// first function that is not native and not this one is the place.
+pub fn error_handler(f: Frame<'_>) -> Returned {
+    f.set_top(1);
+    if f.kind(1) != Kind::Table {
+        // As `tostring` would, for what can be an error without being a table.
+        let text = match f.kind(1) {
+            Kind::String | Kind::Number => f.bytes(1).unwrap_or(b"").to_vec(),
+            Kind::Boolean => f.boolean(1).to_string().into_bytes(),
+            other => other.name().as_bytes().to_vec(),
+        };
+        errors::push_error_line(f.stack, &[b"ERR ", text.as_slice()].concat());
+        f.replace(1);
+    }
+    let place = match f.place(1) {
+        Some(place) if place.is_native => f.place(2),
+        other => other,
+    };
+    let protected = guard::is_protected(f.stack, 1);
+    if !protected {
+        // A tail call leaves no place behind: the script itself is one.
+        let place = place.filter(|place| !place.is_native);
+        let (source, line) = match &place {
+            Some(place) => (place.source.as_slice(), place.line),
+            None => (f.machine.chunk.get().to_bytes(), 1),
+        };
+        f.push_bytes(source);
+        f.set_field(1, "source");
+        f.push_number(f64::from(line));
+        f.set_field(1, "line");
+    }
+    Ok(1)
+}

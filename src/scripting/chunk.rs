@@ -1,0 +1,391 @@
+//! From text to a function: what Lua 5.1 takes and LuaJIT does not is put right first.
+//!
+//!   - `'\/'`: before a character that is no escape 5.1 drops the backslash; so do we.
+//!   - `return redis.call(...)`: LuaJIT forgets who makes a tail call, and with it the line of
+//!     an error. Calls of functions that give one value are put in parentheses:
+//!     `return (redis.call(...))`.
+//!
+//! Lines stay lines. O(length), once per script.
+
+use std::borrow::Cow;
+use std::ffi::CStr;
+use std::sync::OnceLock;
+
+use super::guard;
+use super::lua::Stack;
+
+/// Compiles `code` and pushes the function; or gives the message why not.
+pub fn load(stack: Stack, code: &[u8], name: &CStr) -> Result<(), Vec<u8>> {
+    if !stack.load(&repaired(code), name) {
+        let message = stack.bytes(-1).unwrap_or(b"").to_vec();
+        stack.pop(1);
+        return Err(message);
+    }
+    if assigns_globals(&stack.dump(), global_assignment()) {
+        guard::push_globals(stack);
+        stack.set_globals(-2);
+    }
+    Ok(())
+}
+
+/// The operation of a global assignment, as this LuaJIT numbers it: the second one of `a=1`.
+static GLOBAL_ASSIGNMENT: OnceLock<u8> = OnceLock::new();
+
+fn global_assignment() -> u8 {
+    *GLOBAL_ASSIGNMENT.get_or_init(|| {
+        let lua = super::lua::Lua::new(1 << 20);
+        let stack = lua.stack();
+        assert!(stack.load(b"a=1", c"=a"), "LuaJIT compiles");
+        let code = stack.dump();
+        stack.set_top(0);
+        let mut prototypes = Prototypes::new(&code);
+        let instructions = prototypes.next().expect("one function");
+        instructions[4]
+    })
+}
+
+/// Whether one of the functions in a dump assigns to a global.
+fn assigns_globals(dump: &[u8], operation: u8) -> bool {
+    let mut functions = Prototypes::new(dump);
+    functions.any(|code| code.chunks_exact(4).any(|i| i[0] == operation))
+}
+
+/// The instructions of each function in a dump of byte code.
+///
+///     ESC L J version flags [length name]  (length function)* 0
+///     function = flags params frame upvalues gc-constants numbers count [debug] instructions ...
+///
+/// Lengths and counts are numbers of seven bits a byte.
+struct Prototypes<'c> {
+    rest: &'c [u8],
+    stripped: bool,
+}
+
+impl<'c> Prototypes<'c> {
+    fn new(dump: &'c [u8]) -> Prototypes<'c> {
+        let mut rest = &dump[4..];
+        let flags = number(&mut rest);
+        let stripped = flags & 2 != 0;
+        if !stripped {
+            let len = number(&mut rest);
+            rest = &rest[len..];
+        }
+        Prototypes { rest, stripped }
+    }
+}
+
+fn number(rest: &mut &[u8]) -> usize {
+    let (mut n, mut shift) = (0, 0);
+    loop {
+        let byte = rest[0];
+        *rest = &rest[1..];
+        n |= usize::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte < 0x80 {
+            return n;
+        }
+    }
+}
+
+impl<'c> Iterator for Prototypes<'c> {
+    type Item = &'c [u8];
+
+    fn next(&mut self) -> Option<&'c [u8]> {
+        let len = number(&mut self.rest);
+        if len == 0 {
+            return None;
+        }
+        let mut function = &self.rest[..len];
+        self.rest = &self.rest[len..];
+        function = &function[4..];
+        number(&mut function);
+        number(&mut function);
+        let count = number(&mut function);
+        if !self.stripped && number(&mut function) > 0 {
+            number(&mut function);
+            number(&mut function);
+        }
+        Some(&function[..4 * count])
+    }
+}
+
+/// Functions that give one value, whoever calls them.
+const SINGLE: [&[u8]; 30] = [
+    b"error",
+    b"tonumber",
+    b"tostring",
+    b"redis.call",
+    b"redis.pcall",
+    b"redis.error_reply",
+    b"redis.status_reply",
+    b"redis.sha1hex",
+    b"redis.acl_check_cmd",
+    b"server.acl_check_cmd",
+    b"server.call",
+    b"server.pcall",
+    b"server.error_reply",
+    b"cjson.encode",
+    b"cjson.decode",
+    b"cmsgpack.pack",
+    b"struct.pack",
+    b"string.rep",
+    b"string.format",
+    b"string.sub",
+    b"table.concat",
+    b"string.upper",
+    b"string.lower",
+    b"string.len",
+    b"struct.size",
+    b"cjson.encode_max_depth",
+    b"cjson.decode_max_depth",
+    b"cjson.encode_invalid_numbers",
+    b"cjson.encode_number_precision",
+    b"math.floor",
+];
+
+/// Changes of a text: before this place a byte comes in, or the byte here goes.
+enum Edit {
+    Insert(usize, u8),
+    Delete(usize),
+}
+
+fn repaired(code: &[u8]) -> Cow<'_, [u8]> {
+    let mut edits = Vec::new();
+    Scanner {
+        code,
+        at: 0,
+        depth: 0,
+        tails: Vec::new(),
+        edits: &mut edits,
+    }
+    .scan();
+    if edits.is_empty() {
+        return Cow::Borrowed(code);
+    }
+    edits.sort_by_key(|edit| match edit {
+        Edit::Insert(at, _) | Edit::Delete(at) => *at,
+    });
+    let (mut out, mut from) = (Vec::with_capacity(code.len() + edits.len()), 0);
+    for edit in edits {
+        match edit {
+            Edit::Insert(at, byte) => {
+                out.extend_from_slice(&code[from..at]);
+                out.push(byte);
+                from = at;
+            }
+            Edit::Delete(at) => {
+                out.extend_from_slice(&code[from..at]);
+                from = at + 1;
+            }
+        }
+    }
+    out.extend_from_slice(&code[from..]);
+    Cow::Owned(out)
+}
+
+struct Scanner<'c> {
+    code: &'c [u8],
+    at: usize,
+    /// Open parentheses.
+    depth: usize,
+    /// Tail calls whose parenthesis is open: where the call begins, and how deep.
+    tails: Vec<(usize, usize)>,
+    edits: &'c mut Vec<Edit>,
+}
+
+impl Scanner<'_> {
+    fn peek(&self, ahead: usize) -> u8 {
+        self.code.get(self.at + ahead).copied().unwrap_or(0)
+    }
+
+    fn scan(&mut self) {
+        while self.at < self.code.len() {
+            match self.peek(0) {
+                b'-' if self.peek(1) == b'-' => self.skip_comment(),
+                quote @ (b'\'' | b'"') => self.string(quote),
+                b'[' if self.bracket_level().is_some() => self.skip_long(),
+                b'(' => {
+                    self.depth += 1;
+                    self.at += 1;
+                }
+                b')' => self.close(),
+                b if is_word(b) => self.word(),
+                _ => self.at += 1,
+            }
+        }
+    }
+
+    /// The level of the long bracket that opens here.
+    fn bracket_level(&self) -> Option<usize> {
+        let equals = self.code[self.at + 1..]
+            .iter()
+            .take_while(|b| **b == b'=')
+            .count();
+        (self.peek(1 + equals) == b'[').then_some(equals)
+    }
+
+    fn skip_long(&mut self) {
+        let level = self.bracket_level().expect("a long bracket");
+        let end = [&b"]"[..], &b"=".repeat(level), b"]"].concat();
+        let from = self.at + level + 2;
+        let found = memchr::memmem::find(&self.code[from..], &end);
+        self.at = found.map_or(self.code.len(), |n| from + n + end.len());
+    }
+
+    fn skip_comment(&mut self) {
+        self.at += 2;
+        if self.peek(0) == b'[' && self.bracket_level().is_some() {
+            return self.skip_long();
+        }
+        let rest = &self.code[self.at..];
+        self.at += memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+    }
+
+    fn string(&mut self, quote: u8) {
+        self.at += 1;
+        while self.at < self.code.len() {
+            match self.peek(0) {
+                b if b == quote => {
+                    self.at += 1;
+                    return;
+                }
+                b'\n' => return,
+                b'\\' => {
+                    let escaped = self.peek(1);
+                    let is_known = matches!(
+                        escaped,
+                        b'a' | b'b' | b'f' | b'n' | b'r' | b't' | b'v' | b'\\' | b'"' | b'\''
+                    );
+                    let is_known = is_known || matches!(escaped, b'\n' | b'\r' | b'0'..=b'9');
+                    if !is_known && self.at + 1 < self.code.len() && escaped != 0 {
+                        self.edits.push(Edit::Delete(self.at));
+                    }
+                    self.at += 2;
+                }
+                _ => self.at += 1,
+            }
+        }
+    }
+
+    fn word(&mut self) {
+        let start = self.at;
+        self.at += self.code[start..]
+            .iter()
+            .take_while(|b| is_word(**b))
+            .count();
+        if &self.code[start..self.at] != b"return" {
+            return;
+        }
+        self.skip_blanks();
+        let call = self.at;
+        let name_len = self.code[call..]
+            .iter()
+            .take_while(|b| is_word(**b) || **b == b'.')
+            .count();
+        let name = &self.code[call..call + name_len];
+        if SINGLE.contains(&name) || name.starts_with(b"bit.") {
+            let rest = &self.code[call + name_len..];
+            let blanks = rest.iter().take_while(|b| **b == b' ').count();
+            if rest.get(blanks) == Some(&b'(') {
+                self.tails.push((call, self.depth));
+                self.at = call + name_len + blanks;
+            }
+        }
+    }
+
+    fn skip_blanks(&mut self) {
+        while self.peek(0).is_ascii_whitespace() {
+            self.at += 1;
+        }
+    }
+
+    fn close(&mut self) {
+        self.at += 1;
+        self.depth = self.depth.saturating_sub(1);
+        let Some(&(call, depth)) = self.tails.last() else {
+            return;
+        };
+        if depth != self.depth {
+            return;
+        }
+        self.tails.pop();
+        let end = self.at;
+        loop {
+            self.skip_blanks();
+            if self.peek(0) == b'-' && self.peek(1) == b'-' {
+                self.skip_comment();
+            } else {
+                break;
+            }
+        }
+        let rest = &self.code[self.at..];
+        let word = &rest[..rest.iter().take_while(|b| is_word(**b)).count()];
+        let is_last = rest.is_empty()
+            || rest[0] == b';'
+            || [&b"end"[..], b"else", b"elseif", b"until"].contains(&word);
+        if is_last {
+            self.edits.push(Edit::Insert(call, b'('));
+            self.edits.push(Edit::Insert(end, b')'));
+        }
+    }
+}
+
+fn is_word(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'_'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put_right(code: &str) -> String {
+        String::from_utf8(repaired(code.as_bytes()).into_owned()).expect("text")
+    }
+
+    #[test]
+    fn a_backslash_before_what_is_no_escape_goes() {
+        assert_eq!(put_right(r"x='\/\.\d\n\\\'\65'"), r"x='/.d\n\\\'\65'");
+        assert_eq!(put_right(r"x=[[\/]] --'\/"), r"x=[[\/]] --'\/");
+        assert_eq!(put_right("x=\"\\x41\\z\""), "x=\"x41z\"");
+    }
+
+    #[test]
+    fn calls_of_one_value_are_no_tail_calls() {
+        let same = ["return redis.call('get', k) or 0", "return f(1)", "x=1"];
+        for code in same {
+            assert_eq!(put_right(code), code);
+        }
+        assert_eq!(
+            put_right("return redis.call('set', ')', (1))"),
+            "return (redis.call('set', ')', (1)))"
+        );
+        assert_eq!(
+            put_right("if x then return error('a') -- b\nend return 1"),
+            "if x then return (error('a')) -- b\nend return 1"
+        );
+        assert_eq!(
+            put_right("return redis.call('a', (function() return error('x') end)())"),
+            "return (redis.call('a', (function() return (error('x')) end)()))"
+        );
+    }
+
+    #[test]
+    fn assignments_to_globals_are_found_in_nested_functions() {
+        let lua = super::super::lua::Lua::new(1 << 20);
+        let stack = lua.stack();
+        let assigns = |code: &str| {
+            assert!(stack.load(code.as_bytes(), c"=x"));
+            let found = assigns_globals(&stack.dump(), global_assignment());
+            stack.pop(1);
+            found
+        };
+        assert!(assigns("x = 1"));
+        assert!(assigns(
+            "local function f() return function() print = 1 end end"
+        ));
+        assert!(assigns("local a = 'long' function f() end"));
+        assert!(!assigns(
+            "local x = y; x = {a = 1}; x.b = z; return function() x = 3 end"
+        ));
+    }
+}

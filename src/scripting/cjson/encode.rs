@@ -1,0 +1,205 @@
+//! `cjson.encode`.
+
+use super::{Config, DEPTH_MAX, Invalid};
+use crate::scripting::lua::{Frame, Kind, Raise, Returned, Stack};
+use crate::scripting::number::write_g;
+
+/// `cjson.encode(value)`: its JSON. Tables whose keys are 1 to n are arrays, others objects; an
+/// empty one is an object.
+pub fn encode(f: Frame<'_>) -> Returned {
+    if f.top() != 1 {
+        return Err(Raise::Argument(1, "expected 1 argument".into()));
+    }
+    let mut out = f.machine.scratch.take();
+    out.clear();
+    let mut encoder = Encoder {
+        stack: f.stack,
+        config: f.machine.json.get(),
+        out: &mut out,
+    };
+    let result = encoder.value(0);
+    f.set_top(1);
+    if result.is_ok() {
+        f.push_bytes(&out);
+    }
+    const KEPT: usize = 1 << 20;
+    if out.capacity() <= KEPT {
+        f.machine.scratch.replace(out);
+    }
+    result.map(|()| 1)
+}
+
+struct Encoder<'o> {
+    stack: Stack,
+    config: Config,
+    out: &'o mut Vec<u8>,
+}
+
+fn refused(kind: Kind, why: &str) -> Raise {
+    Raise::text(format!("Cannot serialise {}: {why}", kind.name()))
+}
+
+/// The longest text that is made: longer ones could not be a string.
+const LENGTH_MAX: usize = 1 << 30;
+
+impl Encoder<'_> {
+    /// Writes the value on top of the stack, which stays.
+    fn value(&mut self, depth: usize) -> Result<(), Raise> {
+        if self.out.len() > LENGTH_MAX {
+            return Err(Raise::text("not enough memory"));
+        }
+        match self.stack.kind(-1) {
+            Kind::String => self.string(-1),
+            Kind::Number => self.number(-1)?,
+            Kind::Boolean if self.stack.boolean(-1) => self.out.extend_from_slice(b"true"),
+            Kind::Boolean => self.out.extend_from_slice(b"false"),
+            Kind::Nil | Kind::LightUserdata => self.out.extend_from_slice(b"null"),
+            Kind::Table => return self.table(depth + 1),
+            other => return Err(refused(other, "type not supported")),
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, depth: usize) -> Result<(), Raise> {
+        let is_deep = depth as i64 > self.config.encode_max_depth || depth > DEPTH_MAX;
+        if is_deep || !self.stack.has_room(4) {
+            let text = format!("Cannot serialise, excessive nesting ({depth})");
+            return Err(Raise::text(text));
+        }
+        match self.array_len()? {
+            Some(len) => self.array(len, depth),
+            None => self.object(depth),
+        }
+    }
+
+    /// The length of an array; `None`: it is an object.
+    fn array_len(&self) -> Result<Option<usize>, Raise> {
+        let (stack, config) = (self.stack, &self.config);
+        // A table without other keys than its array part is told without a walk.
+        let (mut max, mut items) = (0.0f64, 0i64);
+        stack.push_nil();
+        while stack.next(-2) {
+            stack.pop(1);
+            let n = stack.number(-1);
+            if stack.kind(-1) != Kind::Number || n < 1.0 || n.floor() != n {
+                stack.pop(1);
+                return Ok(None);
+            }
+            max = max.max(n);
+            items += 1;
+        }
+        let is_sparse = config.sparse_ratio > 0
+            && max > (items * config.sparse_ratio) as f64
+            && max > config.sparse_safe as f64;
+        if is_sparse && !config.sparse_convert {
+            return Err(refused(Kind::Table, "excessively sparse array"));
+        }
+        Ok((items > 0 && !is_sparse).then_some(max.min(LENGTH_MAX as f64) as usize))
+    }
+
+    fn array(&mut self, len: usize, depth: usize) -> Result<(), Raise> {
+        self.out.push(b'[');
+        for i in 1..=len {
+            if i > 1 {
+                self.out.push(b',');
+            }
+            self.stack.raw_get_at(-1, i);
+            self.value(depth)?;
+            self.stack.pop(1);
+        }
+        self.out.push(b']');
+        Ok(())
+    }
+
+    fn object(&mut self, depth: usize) -> Result<(), Raise> {
+        self.out.push(b'{');
+        let mut is_first = true;
+        self.stack.push_nil();
+        while self.stack.next(-2) {
+            if !is_first {
+                self.out.push(b',');
+            }
+            is_first = false;
+            match self.stack.kind(-2) {
+                Kind::Number => {
+                    self.out.push(b'"');
+                    self.number(-2)?;
+                    self.out.push(b'"');
+                }
+                Kind::String => self.string(-2),
+                other => return Err(refused(other, "table key must be a number or string")),
+            }
+            self.out.push(b':');
+            self.value(depth)?;
+            self.stack.pop(1);
+        }
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    fn number(&mut self, at: i32) -> Result<(), Raise> {
+        let n = self.stack.number(at);
+        if !n.is_finite() {
+            match self.config.encode_invalid {
+                Invalid::Refused => {
+                    return Err(refused(Kind::Number, "must not be NaN or Inf"));
+                }
+                Invalid::Written if n.is_nan() => self.out.extend_from_slice(b"nan"),
+                Invalid::Written => {
+                    let text: &[u8] = if n > 0.0 { b"inf" } else { b"-inf" };
+                    self.out.extend_from_slice(text);
+                }
+                Invalid::Null => self.out.extend_from_slice(b"null"),
+            }
+            return Ok(());
+        }
+        write_g(self.out, n, self.config.precision as usize);
+        Ok(())
+    }
+
+    fn string(&mut self, at: i32) {
+        let text = self.stack.bytes(at).expect("a string");
+        self.out.push(b'"');
+        let mut from = 0;
+        for (i, &b) in text.iter().enumerate() {
+            if !ESCAPED[usize::from(b)] {
+                continue;
+            }
+            self.out.extend_from_slice(&text[from..i]);
+            from = i + 1;
+            let short = match b {
+                8 => b'b',
+                b'\t' => b't',
+                b'\n' => b'n',
+                12 => b'f',
+                b'\r' => b'r',
+                b'"' | b'\\' | b'/' => b,
+                _ => {
+                    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+                    let (high, low) = (DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]);
+                    self.out
+                        .extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+                    continue;
+                }
+            };
+            self.out.extend_from_slice(&[b'\\', short]);
+        }
+        self.out.extend_from_slice(&text[from..]);
+        self.out.push(b'"');
+    }
+}
+
+/// Bytes that a string has not as they are.
+const ESCAPED: [bool; 256] = {
+    let mut escaped = [false; 256];
+    let mut b = 0;
+    while b < 32 {
+        escaped[b] = true;
+        b += 1;
+    }
+    escaped[b'"' as usize] = true;
+    escaped[b'\\' as usize] = true;
+    escaped[b'/' as usize] = true;
+    escaped[127] = true;
+    escaped
+};

@@ -1,0 +1,195 @@
+//! `cjson`: JSON for scripts, as the library of that name has it.
+//!
+//! What is set (`encode_max_depth` ...) holds for all later scripts of the state.
+
+mod decode;
+mod encode;
+
+use super::lua::{Frame, Kind, Raise, Returned, Stack};
+
+/// Deeper than this nothing is followed, whatever is set.
+const DEPTH_MAX: usize = 3_900;
+
+/// What the library can be told.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    sparse_convert: bool,
+    sparse_ratio: i64,
+    sparse_safe: i64,
+    encode_max_depth: i64,
+    decode_max_depth: i64,
+    precision: i64,
+    keep_buffer: bool,
+    encode_invalid: Invalid,
+    decode_invalid: bool,
+}
+
+/// What becomes of numbers that JSON has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Invalid {
+    Refused,
+    Written,
+    Null,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            sparse_convert: false,
+            sparse_ratio: 2,
+            sparse_safe: 10,
+            encode_max_depth: 1000,
+            decode_max_depth: 1000,
+            precision: 14,
+            keep_buffer: true,
+            encode_invalid: Invalid::Refused,
+            decode_invalid: true,
+        }
+    }
+}
+
+/// Pushes the library.
+pub fn push(stack: Stack) {
+    stack.push_table(0, 16);
+    stack.set_function(-1, "encode", encode::encode);
+    stack.set_function(-1, "decode", decode::decode);
+    stack.set_function(-1, "encode_sparse_array", encode_sparse_array);
+    stack.set_function(-1, "encode_max_depth", encode_max_depth);
+    stack.set_function(-1, "decode_max_depth", decode_max_depth);
+    stack.set_function(-1, "encode_number_precision", encode_number_precision);
+    stack.set_function(-1, "encode_keep_buffer", encode_keep_buffer);
+    stack.set_function(-1, "encode_invalid_numbers", encode_invalid_numbers);
+    stack.set_function(-1, "decode_invalid_numbers", decode_invalid_numbers);
+    stack.set_function(-1, "new", new);
+    stack.push_null();
+    stack.set_field(-2, "null");
+    for (name, text) in [("_NAME", "cjson"), ("_VERSION", "2.1.0")] {
+        stack.push_bytes(text.as_bytes());
+        stack.set_field(-2, name);
+    }
+}
+
+/// `cjson.new()`: the library once more.
+fn new(f: Frame<'_>) -> Returned {
+    push(f.stack);
+    Ok(1)
+}
+
+fn set(f: Frame<'_>, change: impl FnOnce(&mut Config)) {
+    let mut config = f.machine.json.get();
+    change(&mut config);
+    f.machine.json.set(config);
+}
+
+/// At most so many arguments.
+fn at_most(f: Frame<'_>, count: i32) -> Result<(), Raise> {
+    if f.top() > count {
+        return Err(Raise::Argument(
+            count + 1,
+            "found too many arguments".into(),
+        ));
+    }
+    f.set_top(count);
+    Ok(())
+}
+
+/// An argument that is a whole number in these bounds, if it is given.
+fn number(f: Frame<'_>, at: i32, old: i64, min: i64, max: i64) -> Result<i64, Raise> {
+    if f.kind(at) == Kind::Nil {
+        return Ok(old);
+    }
+    let n = f.int_argument(at)?;
+    if !(min..=max).contains(&n) {
+        let text = format!("expected integer between {min} and {max}");
+        return Err(Raise::Argument(1, text.into()));
+    }
+    Ok(n)
+}
+
+/// An argument that is a boolean or one of `words`, if it is given; its place among the words.
+fn option(f: Frame<'_>, at: i32, old: usize, words: &[&str]) -> Result<usize, Raise> {
+    match f.kind(at) {
+        Kind::Nil => Ok(old),
+        Kind::Boolean => Ok(usize::from(f.boolean(at))),
+        _ => {
+            let word = f.string_argument(at)?;
+            let found = words.iter().position(|w| w.as_bytes() == word);
+            found.ok_or_else(|| {
+                let word = String::from_utf8_lossy(word);
+                Raise::Argument(at, format!("invalid option '{word}'").into())
+            })
+        }
+    }
+}
+
+const SWITCH: [&str; 2] = ["off", "on"];
+const INT_MAX: i64 = i32::MAX as i64;
+
+fn encode_sparse_array(f: Frame<'_>) -> Returned {
+    at_most(f, 3)?;
+    let old = f.machine.json.get();
+    let convert = option(f, 1, old.sparse_convert.into(), &SWITCH)? == 1;
+    let ratio = number(f, 2, old.sparse_ratio, 0, INT_MAX)?;
+    let safe = number(f, 3, old.sparse_safe, 0, INT_MAX)?;
+    set(f, |c| {
+        (c.sparse_convert, c.sparse_ratio, c.sparse_safe) = (convert, ratio, safe);
+    });
+    f.push_boolean(convert);
+    f.push_number(ratio as f64);
+    f.push_number(safe as f64);
+    Ok(3)
+}
+
+fn encode_max_depth(f: Frame<'_>) -> Returned {
+    at_most(f, 1)?;
+    let depth = number(f, 1, f.machine.json.get().encode_max_depth, 1, INT_MAX)?;
+    set(f, |c| c.encode_max_depth = depth);
+    f.push_number(depth as f64);
+    Ok(1)
+}
+
+fn decode_max_depth(f: Frame<'_>) -> Returned {
+    at_most(f, 1)?;
+    let depth = number(f, 1, f.machine.json.get().decode_max_depth, 1, INT_MAX)?;
+    set(f, |c| c.decode_max_depth = depth);
+    f.push_number(depth as f64);
+    Ok(1)
+}
+
+fn encode_number_precision(f: Frame<'_>) -> Returned {
+    at_most(f, 1)?;
+    let digits = number(f, 1, f.machine.json.get().precision, 1, 14)?;
+    set(f, |c| c.precision = digits);
+    f.push_number(digits as f64);
+    Ok(1)
+}
+
+fn encode_keep_buffer(f: Frame<'_>) -> Returned {
+    at_most(f, 1)?;
+    let keep = option(f, 1, f.machine.json.get().keep_buffer.into(), &SWITCH)? == 1;
+    set(f, |c| c.keep_buffer = keep);
+    f.push_boolean(keep);
+    Ok(1)
+}
+
+fn encode_invalid_numbers(f: Frame<'_>) -> Returned {
+    at_most(f, 1)?;
+    let all = [Invalid::Refused, Invalid::Written, Invalid::Null];
+    let old = f.machine.json.get().encode_invalid;
+    let old = all.iter().position(|i| *i == old).unwrap_or(0);
+    let chosen = option(f, 1, old, &["off", "on", "null"])?;
+    set(f, |c| c.encode_invalid = all[chosen]);
+    match chosen {
+        2 => f.push_bytes(b"null"),
+        other => f.push_boolean(other == 1),
+    }
+    Ok(1)
+}
+
+fn decode_invalid_numbers(f: Frame<'_>) -> Returned {
+    at_most(f, 1)?;
+    let on = option(f, 1, f.machine.json.get().decode_invalid.into(), &SWITCH)? == 1;
+    set(f, |c| c.decode_invalid = on);
+    f.push_boolean(on);
+    Ok(1)
+}

@@ -1,0 +1,88 @@
+//! Errors as scripts see them: tables with the line in `err`.
+
+use super::lua::{Kind, Raise, Stack};
+use crate::resp::Reply;
+
+/// What a script is told that somebody has killed.
+pub const KILLED: &str = "Script killed by user with SCRIPT KILL...";
+
+/// The table that stands for an error reply: `line` begins with its code.
+pub fn push_error_line(stack: Stack, line: &[u8]) {
+    stack.push_table(0, 1);
+    stack.push_bytes(line);
+    stack.set_field(-2, "err");
+}
+
+/// The same for a text of ours, whose code is ERR.
+pub fn push_error(stack: Stack, text: &str) {
+    push_error_line(stack, format!("ERR {text}").as_bytes());
+}
+
+/// The same for a text of a script's: `-CODE text` or `text`, line ends at both sides dropped.
+pub fn push_error_text(stack: Stack, text: &[u8]) {
+    let is_end = |b: &u8| *b == b'\r' || *b == b'\n';
+    let (code, text) = match text.strip_prefix(b"-") {
+        None => (&b"ERR"[..], text),
+        Some(text) => match memchr::memchr(b' ', text) {
+            None => (&b"ERR"[..], text),
+            Some(at) => (&text[..at], &text[at + 1..]),
+        },
+    };
+    let start = text.iter().position(|b| !is_end(b)).unwrap_or(text.len());
+    let end = text
+        .iter()
+        .rposition(|b| !is_end(b))
+        .map_or(start, |at| at + 1);
+    push_error_line(stack, &[code, b" ", &text[start..end]].concat());
+}
+
+/// Raises a text of ours.
+pub fn raised(stack: Stack, text: &str) -> Raise {
+    push_error(stack, text);
+    Raise::Top
+}
+
+/// What an error that ended a script, or that it returned, says. The value is on top.
+pub struct Failure {
+    /// Begins with its code.
+    pub line: Vec<u8>,
+    /// Where it was raised.
+    pub place: Option<(Vec<u8>, Vec<u8>)>,
+    /// Its command has been counted already.
+    pub is_counted: bool,
+}
+
+impl Failure {
+    /// Reads the error table at the top of the stack.
+    pub fn read(stack: Stack) -> Failure {
+        let text = |name| {
+            stack.get_field(-1, name);
+            let text = stack.bytes(-1).map(<[u8]>::to_vec);
+            stack.pop(1);
+            text
+        };
+        let line = text("err").unwrap_or_default();
+        let place = text("source").zip(text("line"));
+        let is_counted =
+            stack.get_field(-1, "ignore_error_stats_update") == Kind::Boolean && stack.boolean(-1);
+        stack.pop(1);
+        Failure {
+            line,
+            place,
+            is_counted,
+        }
+    }
+
+    /// Replies with it. A script's own name and place go behind.
+    pub fn reply(mut self, reply: &mut Reply, script: Option<&[u8]>) {
+        if let (Some(script), Some((source, line))) = (script, &self.place) {
+            for part in [b" script: ", script, b", on ", source, b":", line, b"."] {
+                self.line.extend_from_slice(part);
+            }
+        }
+        match self.is_counted {
+            true => reply.counted_error_line(&self.line),
+            false => reply.error_line(&self.line),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Flags of scripts and functions: what they may and may not do.
+
+use bitflags::bitflags;
+
+bitflags! {
+    /// As a shebang line or `redis.register_function` names them.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Flags: u8 {
+        const NO_WRITES = 1 << 0;
+        const ALLOW_OOM = 1 << 1;
+        const ALLOW_STALE = 1 << 2;
+        const NO_CLUSTER = 1 << 3;
+        const ALLOW_CROSS_SLOT_KEYS = 1 << 4;
+        /// What it wrote is undone where it does not come to its end.
+        const ATOMIC = 1 << 5;
+        /// A script without a shebang: its commands are judged one by one.
+        const COMPAT = 1 << 6;
+    }
+}
+
+/// Names in the order in which FUNCTION LIST tells them.
+const NAMES: [(&str, Flags); 6] = [
+    ("no-writes", Flags::NO_WRITES),
+    ("allow-oom", Flags::ALLOW_OOM),
+    ("allow-stale", Flags::ALLOW_STALE),
+    ("no-cluster", Flags::NO_CLUSTER),
+    ("allow-cross-slot-keys", Flags::ALLOW_CROSS_SLOT_KEYS),
+    ("atomic", Flags::ATOMIC),
+];
+
+impl Flags {
+    /// The flag with this name.
+    pub fn named(name: &[u8]) -> Option<Flags> {
+        let named = NAMES.iter().find(|(n, _)| n.as_bytes() == name);
+        named.map(|(_, flag)| *flag)
+    }
+
+    /// The names of those that are set.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let set = NAMES.iter().filter(move |(_, flag)| self.contains(*flag));
+        set.map(|(name, _)| *name)
+    }
+}

@@ -1,0 +1,84 @@
+//! The memory of a Lua state: counted, and bounded while a script runs.
+
+use std::alloc::Layout;
+use std::cell::Cell;
+use std::ffi::c_void;
+
+use super::Machine;
+
+/// How much a state holds and may hold.
+pub struct Memory {
+    used: Cell<usize>,
+    limit: Cell<usize>,
+    /// Lua code runs: what would pass the limit is refused, which Lua raises as an error.
+    pub(super) strict: Cell<bool>,
+}
+
+/// All that LuaJIT allocates lies on eight bytes.
+const ALIGN: usize = 8;
+
+impl Memory {
+    pub(super) fn new(limit: usize) -> Memory {
+        Memory {
+            used: Cell::new(0),
+            limit: Cell::new(limit),
+            strict: Cell::new(false),
+        }
+    }
+
+    pub fn used(&self) -> usize {
+        self.used.get()
+    }
+
+    pub(super) fn set_limit(&self, bytes: usize) {
+        self.limit.set(bytes);
+    }
+
+    pub(super) fn is_half_full(&self) -> bool {
+        self.used.get() > self.limit.get() / 2
+    }
+
+    #[inline]
+    pub(super) fn is_over(&self) -> bool {
+        self.used.get() > self.limit.get()
+    }
+}
+
+/// `lua_Alloc`: gives, changes or takes back a block.
+pub(super) unsafe extern "C" fn allocate(
+    data: *mut c_void,
+    block: *mut c_void,
+    old: usize,
+    new: usize,
+) -> *mut c_void {
+    // SAFETY: the machine that the state was made with.
+    let memory = unsafe { &(*data.cast::<Machine>()).memory };
+    let old = if block.is_null() { 0 } else { old };
+    let used = memory.used.get();
+    if new > old && memory.strict.get() && used.saturating_add(new - old) > memory.limit.get() {
+        return std::ptr::null_mut();
+    }
+    // LuaJIT asks for at most 2 GiB at a time; lengths beyond that are its own errors.
+    let Ok(layout) = Layout::from_size_align(new.max(old), ALIGN) else {
+        return std::ptr::null_mut();
+    };
+    // SAFETY: `block` came from here with `old` bytes, and no size is zero below.
+    let given = unsafe {
+        match (old, new) {
+            (0, 0) => return std::ptr::null_mut(),
+            (0, _) => std::alloc::alloc(layout),
+            (_, 0) => {
+                std::alloc::dealloc(block.cast(), layout);
+                std::ptr::null_mut()
+            }
+            _ => {
+                let before = Layout::from_size_align_unchecked(old, ALIGN);
+                std::alloc::realloc(block.cast(), before, new)
+            }
+        }
+    };
+    if new == 0 || !given.is_null() {
+        memory.used.set(used.wrapping_sub(old).wrapping_add(new));
+    }
+    given.cast()
+}

@@ -1,0 +1,262 @@
+//! The one place that talks to LuaJIT: a state, its stack, functions of ours that Lua calls.
+//!
+//!     Lua code --> enter::<F> (C) --> F (Rust: returns a count or a Raise) --> lua_error here
+//!
+//! Invariants
+//!   1. LuaJIT raises errors as `longjmp` does (`LUAJIT_NO_UNWIND`): nothing on the frames
+//!      between the raise and the call that catches it is dropped. So a function of ours runs
+//!      to its end and *returns* its error; [`enter`] raises it as its last act, when nothing
+//!      with a destructor is left.
+//!   2. While a function of ours runs the allocator never refuses, so that no push raises
+//!      ([`Memory::strict`]). The bound is looked at when it returns.
+//!   3. No function of ours uses a call that may run Lua code or a metamethod, but
+//!      [`Stack::protected_call`].
+//!   4. Bytes that [`Stack::bytes`] gives are good while their value stays on the stack.
+//!
+//! Cost: a call of ours from Lua and back is about 20 ns, without an allocation.
+#![allow(unsafe_code)]
+
+mod hook;
+mod memory;
+mod stack;
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, c_int, c_void};
+use std::ptr::{self, NonNull};
+
+use mlua_sys as ffi;
+
+pub use hook::watch;
+use memory::Memory;
+pub use stack::{Kind, Library, Stack, truncated};
+
+use super::host::Host;
+
+/// How a function of ours ends that does not return values.
+pub enum Raise {
+    /// A text; the place in the script that called goes in front of it.
+    Text(Cow<'static, str>),
+    /// The same of any bytes.
+    Bytes(Vec<u8>),
+    /// A text as it is.
+    Plain(Cow<'static, str>),
+    /// This argument cannot be used, and why.
+    Argument(c_int, Cow<'static, str>),
+    /// The value on top of the stack.
+    Top,
+}
+
+impl Raise {
+    pub fn text(text: impl Into<Cow<'static, str>>) -> Raise {
+        Raise::Text(text.into())
+    }
+}
+
+/// The number of values on top of the stack that are returned.
+pub type Returned = Result<c_int, Raise>;
+
+/// What a function of ours is called with: its arguments are the stack's values from 1 on.
+#[derive(Clone, Copy)]
+pub struct Frame<'m> {
+    pub stack: Stack,
+    pub machine: &'m Machine,
+}
+
+impl std::ops::Deref for Frame<'_> {
+    type Target = Stack;
+
+    fn deref(&self) -> &Stack {
+        &self.stack
+    }
+}
+
+/// What belongs to one Lua state and is found from it.
+pub struct Machine {
+    memory: Memory,
+    state: Cell<*mut ffi::lua_State>,
+    /// Whom the script that runs asks for commands.
+    host: Cell<Option<NonNull<dyn Host>>>,
+    /// The script is to end: whatever it catches, it is told again.
+    pub killed: Cell<bool>,
+    /// Room for what is put together of strings.
+    pub scratch: RefCell<Vec<u8>>,
+    /// Where arguments stand in it.
+    pub spans: RefCell<Vec<crate::resp::Span>>,
+    /// Where the sequence of `math.random` is, one more than its state; 0: it has not begun.
+    pub random: Cell<u64>,
+    /// What `cjson` has been told.
+    pub json: Cell<super::cjson::Config>,
+    /// What its code is called.
+    pub chunk: Cell<&'static CStr>,
+    /// What a library registers while it is loaded.
+    pub registering: RefCell<Option<Vec<super::Registered>>>,
+}
+
+/// A Lua state of its own. Dropped, it frees everything.
+pub struct Lua {
+    machine: Box<Machine>,
+}
+
+impl Lua {
+    /// A state with nothing in it; it holds at most `limit` bytes.
+    pub fn new(limit: usize) -> Lua {
+        let machine = Box::new(Machine {
+            memory: Memory::new(limit),
+            state: Cell::new(ptr::null_mut()),
+            host: Cell::new(None),
+            killed: Cell::new(false),
+            scratch: RefCell::default(),
+            spans: RefCell::default(),
+            chunk: Cell::new(c"=?"),
+            random: Cell::new(0),
+            json: Cell::default(),
+            registering: RefCell::new(None),
+        });
+        let data = ptr::from_ref::<Machine>(&machine).cast_mut().cast();
+        // SAFETY: `data` stays where it is, in its box, until the state is closed.
+        let state = unsafe { ffi::lua_newstate(memory::allocate, data) };
+        assert!(!state.is_null(), "memory for a Lua state");
+        machine.state.set(state);
+        Lua { machine }
+    }
+
+    /// Its main stack.
+    pub fn stack(&self) -> Stack {
+        Stack::new(self.machine.state.get())
+    }
+
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// A handle to run with, while this value is borrowed elsewhere.
+    pub fn handle(&self) -> Handle {
+        Handle(NonNull::from(&*self.machine))
+    }
+}
+
+impl Drop for Lua {
+    fn drop(&mut self) {
+        hook::disarm(&self.machine);
+        // SAFETY: nobody uses the state any more; a script that runs keeps its `Lua`.
+        unsafe { ffi::lua_close(self.machine.state.get()) }
+    }
+}
+
+/// A Lua state that is known to outlive the use of this.
+#[derive(Clone, Copy)]
+pub struct Handle(NonNull<Machine>);
+
+impl Handle {
+    /// # Safety
+    ///
+    /// The `Lua` that it comes from is alive until `'m` ends.
+    unsafe fn machine<'m>(self) -> &'m Machine {
+        // SAFETY: as the caller says.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Runs `run` while scripts may ask `host`.
+    ///
+    /// The state must not be dropped meanwhile: whoever runs scripts refuses to (`Scripts`).
+    pub fn with_host<T>(self, host: &mut dyn Host, run: impl FnOnce(&Machine, Stack) -> T) -> T {
+        // SAFETY: the one who runs a script keeps its state, see above.
+        let machine = unsafe { self.machine() };
+        let host = NonNull::from(host);
+        // SAFETY: only the lifetime changes; the pointer is taken back before `host` ends.
+        let host: NonNull<dyn Host> = unsafe { std::mem::transmute(host) };
+        let outer = machine.host.replace(Some(host));
+        machine.killed.set(false);
+        let result = run(machine, Stack::new(machine.state.get()));
+        machine.host.set(outer);
+        result
+    }
+}
+
+impl Handle {
+    /// Works on the stack while no script runs; as [`Handle::with_host`].
+    pub fn with<T>(self, work: impl FnOnce(&Machine, Stack) -> T) -> T {
+        // SAFETY: as above.
+        let machine = unsafe { self.machine() };
+        work(machine, Stack::new(machine.state.get()))
+    }
+}
+
+impl Machine {
+    /// Bytes that the state holds.
+    pub fn used(&self) -> usize {
+        self.memory.used()
+    }
+
+    pub fn set_limit(&self, bytes: usize) {
+        self.memory.set_limit(bytes);
+    }
+
+    /// Whether it is time to collect, before the limit is met.
+    pub fn is_half_full(&self) -> bool {
+        self.memory.is_half_full()
+    }
+
+    /// Asks the host; `None` where no script runs, or inside such a question.
+    pub fn ask<T>(&self, question: impl FnOnce(&mut dyn Host) -> T) -> Option<T> {
+        let mut host = self.host.take()?;
+        // SAFETY: `with_host` has it borrowed, and nobody else can take it meanwhile.
+        let answer = question(unsafe { host.as_mut() });
+        self.host.set(Some(host));
+        Some(answer)
+    }
+}
+
+/// A function of ours: a name of a function, which has no size.
+pub trait Function: Fn(Frame<'_>) -> Returned + Copy + 'static {}
+
+impl<F: Fn(Frame<'_>) -> Returned + Copy + 'static> Function for F {}
+
+/// The machine that a state belongs to.
+///
+/// # Safety
+///
+/// `state` is a live state that [`Lua::new`] made, or a coroutine of one.
+#[inline]
+unsafe fn machine_of<'m>(state: *mut ffi::lua_State) -> &'m Machine {
+    let mut data: *mut c_void = ptr::null_mut();
+    // SAFETY: a live state; every one was made with our allocator and its machine.
+    unsafe {
+        ffi::lua_getallocf(state, &mut data);
+        &*data.cast::<Machine>()
+    }
+}
+
+/// What Lua calls for the function `F`.
+unsafe extern "C-unwind" fn enter<F: Function>(state: *mut ffi::lua_State) -> c_int {
+    const { assert!(size_of::<F>() == 0, "a function's name, not a closure") };
+    // SAFETY: Lua calls this with a live state.
+    let machine = unsafe { machine_of(state) };
+    // SAFETY: a value without size that is `Copy` may be had anywhere, and `push_function` was
+    // given one.
+    let function = unsafe { NonNull::<F>::dangling().as_ref() };
+    let stack = Stack::new(state);
+    machine.memory.strict.set(false);
+    let returned = function(Frame { stack, machine });
+    let count = match returned {
+        Ok(count) if !machine.memory.is_over() => {
+            machine.memory.strict.set(true);
+            return count;
+        }
+        // Its message is made already, so that nothing is allocated.
+        Ok(_) => {
+            stack.push_bytes(b"not enough memory");
+            0
+        }
+        Err(raise) => stack.push_raise(raise),
+    };
+    machine.memory.strict.set(true);
+    // SAFETY: nothing with a destructor is left on this frame (invariant 1).
+    unsafe {
+        if count > 0 {
+            return ffi::luaL_argerror(state, count, ffi::lua_tostring(state, -1));
+        }
+        ffi::lua_error(state)
+    }
+}

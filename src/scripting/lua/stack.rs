@@ -1,0 +1,587 @@
+//! The values of a Lua stack. Indices are Lua's: from 1 up, or from -1 down.
+
+use std::ffi::{c_int, c_void};
+use std::ptr;
+
+use mlua_sys as ffi;
+
+use super::{Function, Raise, enter, machine_of};
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    None,
+    Nil,
+    Boolean,
+    LightUserdata,
+    Number,
+    String,
+    Table,
+    Function,
+    Userdata,
+    Thread,
+    /// What FFI would have.
+    Other,
+}
+
+impl Kind {
+    /// As Lua's messages name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::None => "no value",
+            Kind::Nil => "nil",
+            Kind::Boolean => "boolean",
+            Kind::Number => "number",
+            Kind::String => "string",
+            Kind::Table => "table",
+            Kind::Function => "function",
+            Kind::LightUserdata | Kind::Userdata => "userdata",
+            Kind::Thread => "thread",
+            Kind::Other => "cdata",
+        }
+    }
+}
+
+/// A stack of a live Lua state. Copies name the same one.
+#[derive(Clone, Copy)]
+pub struct Stack {
+    state: *mut ffi::lua_State,
+}
+
+// SAFETY, for all blocks below: `state` is a live state (`Stack::new` is for this module alone),
+// callers name values that are there, and no call below raises while the allocator refuses
+// nothing (invariant 2 of `lua`).
+impl Stack {
+    pub(super) fn new(state: *mut ffi::lua_State) -> Stack {
+        Stack { state }
+    }
+
+    #[inline]
+    pub fn top(&self) -> c_int {
+        // SAFETY: see above.
+        unsafe { ffi::lua_gettop(self.state) }
+    }
+
+    #[inline]
+    pub fn set_top(&self, top: c_int) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_settop(self.state, top) }
+    }
+
+    #[inline]
+    pub fn pop(&self, n: c_int) {
+        self.set_top(-n - 1);
+    }
+
+    /// Makes room for `n` more values; `false`: the stack would be too deep.
+    #[inline]
+    pub fn has_room(&self, n: c_int) -> bool {
+        // SAFETY: see above.
+        unsafe { ffi::lua_checkstack(self.state, n) != 0 }
+    }
+
+    pub fn push_value(&self, at: c_int) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_pushvalue(self.state, at) }
+    }
+
+    pub fn remove(&self, at: c_int) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_remove(self.state, at) }
+    }
+
+    pub fn insert(&self, at: c_int) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_insert(self.state, at) }
+    }
+
+    pub fn replace(&self, at: c_int) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_replace(self.state, at) }
+    }
+
+    #[inline]
+    pub fn kind(&self, at: c_int) -> Kind {
+        // SAFETY: see above.
+        match unsafe { ffi::lua_type(self.state, at) } {
+            ffi::LUA_TNONE => Kind::None,
+            ffi::LUA_TNIL => Kind::Nil,
+            ffi::LUA_TBOOLEAN => Kind::Boolean,
+            ffi::LUA_TLIGHTUSERDATA => Kind::LightUserdata,
+            ffi::LUA_TNUMBER => Kind::Number,
+            ffi::LUA_TSTRING => Kind::String,
+            ffi::LUA_TTABLE => Kind::Table,
+            ffi::LUA_TFUNCTION => Kind::Function,
+            ffi::LUA_TUSERDATA => Kind::Userdata,
+            ffi::LUA_TTHREAD => Kind::Thread,
+            _ => Kind::Other,
+        }
+    }
+
+    /// The value as a number; 0 if it is none.
+    #[inline]
+    pub fn number(&self, at: c_int) -> f64 {
+        // SAFETY: see above.
+        unsafe { ffi::lua_tonumber(self.state, at) }
+    }
+
+    /// Whether it is a number, or a string that is one.
+    pub fn is_number(&self, at: c_int) -> bool {
+        // SAFETY: see above.
+        unsafe { ffi::lua_isnumber(self.state, at) != 0 }
+    }
+
+    pub fn boolean(&self, at: c_int) -> bool {
+        // SAFETY: see above.
+        unsafe { ffi::lua_toboolean(self.state, at) != 0 }
+    }
+
+    /// The bytes of a string; a number becomes one, in its place. `None`: it is neither.
+    #[inline]
+    pub fn bytes<'s>(&self, at: c_int) -> Option<&'s [u8]> {
+        let mut len = 0;
+        // SAFETY: see above; the bytes are good while the value stays (invariant 4).
+        unsafe {
+            let text = ffi::lua_tolstring(self.state, at, &mut len);
+            (!text.is_null()).then(|| std::slice::from_raw_parts(text.cast(), len))
+        }
+    }
+
+    /// The length of a string or of a table's array.
+    pub fn len(&self, at: c_int) -> usize {
+        // SAFETY: see above.
+        unsafe { ffi::lua_objlen(self.state, at) }
+    }
+
+    pub fn pointer(&self, at: c_int) -> *const c_void {
+        // SAFETY: see above.
+        unsafe { ffi::lua_topointer(self.state, at) }
+    }
+
+    pub fn is_same(&self, a: c_int, b: c_int) -> bool {
+        // SAFETY: see above.
+        unsafe { ffi::lua_rawequal(self.state, a, b) != 0 }
+    }
+
+    #[inline]
+    pub fn push_nil(&self) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_pushnil(self.state) }
+    }
+
+    #[inline]
+    pub fn push_boolean(&self, yes: bool) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_pushboolean(self.state, yes.into()) }
+    }
+
+    #[inline]
+    pub fn push_number(&self, n: f64) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_pushnumber(self.state, n) }
+    }
+
+    #[inline]
+    pub fn push_bytes(&self, text: &[u8]) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_pushlstring_(self.state, text.as_ptr().cast(), text.len()) }
+    }
+
+    /// A light userdata: a null pointer, as cjson has it.
+    pub fn push_null(&self) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_pushlightuserdata(self.state, ptr::null_mut()) }
+    }
+
+    /// A new table with room for `array` numbered and `named` other values.
+    #[inline]
+    pub fn push_table(&self, array: usize, named: usize) {
+        // What is announced need not come: beyond this a table grows by itself.
+        const ROOM_MAX: usize = 1 << 16;
+        let room = |n: usize| n.min(ROOM_MAX) as c_int;
+        // SAFETY: see above.
+        unsafe { ffi::lua_createtable(self.state, room(array), room(named)) }
+    }
+
+    pub fn push_function<F: Function>(&self, _: F) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_pushcclosure(self.state, enter::<F>, 0) }
+    }
+
+    /// A function with the topmost `n` values as its upvalues, which it takes.
+    pub fn push_closure<F: Function>(&self, _: F, n: c_int) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_pushcclosure(self.state, enter::<F>, n) }
+    }
+
+    /// The index of an upvalue of the running function.
+    pub const fn upvalue(n: c_int) -> c_int {
+        ffi::lua_upvalueindex(n)
+    }
+
+    pub const REGISTRY: c_int = ffi::LUA_REGISTRYINDEX;
+    pub const GLOBALS: c_int = ffi::LUA_GLOBALSINDEX;
+
+    /// Replaces the key on top by its value in the table at `table`.
+    #[inline]
+    pub fn raw_get(&self, table: c_int) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_rawget_(self.state, table) }
+    }
+
+    /// Pushes element `n` of the table.
+    #[inline]
+    pub fn raw_get_at(&self, table: c_int, n: usize) {
+        match c_int::try_from(n) {
+            // SAFETY: see above.
+            Ok(n) => unsafe { ffi::lua_rawgeti_(self.state, table, n) },
+            Err(_) => self.push_nil(),
+        }
+    }
+
+    /// Stores the value on top under the key below it.
+    ///
+    /// Panics where the key is nil or NaN, which Lua refuses.
+    #[inline]
+    pub fn raw_set(&self, table: c_int) {
+        let key = self.kind(-2);
+        assert!(key != Kind::Nil && !(key == Kind::Number && self.number(-2).is_nan()));
+        // SAFETY: see above; the key is one that Lua takes.
+        unsafe { ffi::lua_rawset(self.state, table) }
+    }
+
+    /// Stores the value on top as element `n`.
+    #[inline]
+    pub fn raw_set_at(&self, table: c_int, n: usize) {
+        match c_int::try_from(n) {
+            // SAFETY: see above.
+            Ok(n) => unsafe { ffi::lua_rawseti_(self.state, table, n) },
+            Err(_) => self.pop(1),
+        }
+    }
+
+    /// As [`Stack::raw_get_at`] for any whole number.
+    pub fn raw_get_number(&self, table: c_int, n: i64) {
+        self.push_number(n as f64);
+        self.raw_get(table);
+    }
+
+    /// Stores the value on top under a whole number.
+    pub fn raw_set_number(&self, table: c_int, n: i64) {
+        self.push_number(n as f64);
+        self.insert(-2);
+        self.raw_set(table);
+    }
+
+    /// Whether the value at `key` is a key of the table, or has been one. O(n).
+    pub fn is_key(&self, table: c_int, key: c_int) -> bool {
+        self.push_nil();
+        while self.next(table) {
+            self.pop(1);
+            if self.is_same(-1, key) {
+                self.pop(1);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Pushes the value under a name, metatables left aside. `table` is not relative to the top.
+    pub fn get_field(&self, table: c_int, name: &str) -> Kind {
+        let table = self.absolute(table);
+        self.push_bytes(name.as_bytes());
+        self.raw_get(table);
+        self.kind(-1)
+    }
+
+    /// Stores the value on top under a name, metatables left aside.
+    pub fn set_field(&self, table: c_int, name: &str) {
+        let table = self.absolute(table);
+        self.push_bytes(name.as_bytes());
+        self.insert(-2);
+        self.raw_set(table);
+    }
+
+    /// Moves all values of a table to another one, under their keys.
+    pub fn move_fields(&self, from: c_int, to: c_int) {
+        let (from, to) = (self.absolute(from), self.absolute(to));
+        self.push_nil();
+        while self.next(from) {
+            self.push_value(-2);
+            self.insert(-2);
+            self.raw_set(to);
+            // A value may go while its table is walked through.
+            self.push_value(-1);
+            self.push_nil();
+            self.raw_set(from);
+        }
+    }
+
+    /// Stores a function of ours under a name.
+    pub fn set_function<F: Function>(&self, table: c_int, name: &str, function: F) {
+        let table = self.absolute(table);
+        self.push_function(function);
+        self.set_field(table, name);
+    }
+
+    /// The same place, counted from the bottom.
+    #[inline]
+    pub fn absolute(&self, at: c_int) -> c_int {
+        if at < 0 && at > Self::REGISTRY {
+            self.top() + at + 1
+        } else {
+            at
+        }
+    }
+
+    /// Replaces the key on top by the next key and its value; `false`: there is none, and the
+    /// key is gone. The key must be one of the table's (or nil: the first).
+    #[inline]
+    pub fn next(&self, table: c_int) -> bool {
+        // SAFETY: see above; the key came from the table itself, so that nothing is raised.
+        unsafe { ffi::lua_next(self.state, table) != 0 }
+    }
+
+    /// Pushes the metatable, if there is one.
+    pub fn metatable(&self, at: c_int) -> bool {
+        // SAFETY: see above.
+        unsafe { ffi::lua_getmetatable(self.state, at) != 0 }
+    }
+
+    /// Takes a table from the top to be the value's metatable.
+    pub fn set_metatable(&self, at: c_int) {
+        // SAFETY: see above.
+        unsafe {
+            ffi::lua_setmetatable(self.state, at);
+        }
+    }
+
+    /// Takes a table from the top to be the function's globals.
+    pub fn set_globals(&self, function: c_int) {
+        // SAFETY: see above.
+        unsafe {
+            ffi::lua_setfenv(self.state, function);
+        }
+    }
+
+    /// Whether it is a function that is not Lua's own code.
+    pub fn is_native(&self, at: c_int) -> bool {
+        // SAFETY: see above.
+        unsafe { ffi::lua_iscfunction(self.state, at) != 0 }
+    }
+
+    /// Keeps the value on top; gives the number that it is found by.
+    pub fn keep(&self) -> c_int {
+        // SAFETY: see above.
+        unsafe { ffi::luaL_ref(self.state, Self::REGISTRY) }
+    }
+
+    /// Pushes a kept value.
+    #[inline]
+    pub fn push_kept(&self, number: c_int) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_rawgeti_(self.state, Self::REGISTRY, number) }
+    }
+
+    /// Forgets a kept value.
+    pub fn release(&self, number: c_int) {
+        // SAFETY: see above.
+        unsafe { ffi::luaL_unref(self.state, Self::REGISTRY, number) }
+    }
+
+    /// Compiles text (never byte code) and pushes the function, or the message why not.
+    pub fn load(&self, code: &[u8], name: &std::ffi::CStr) -> bool {
+        let mode = c"t".as_ptr();
+        let (text, len) = (code.as_ptr().cast(), code.len());
+        // SAFETY: see above; the parser runs protected.
+        unsafe { ffi::luaL_loadbufferx(self.state, text, len, name.as_ptr(), mode) == 0 }
+    }
+
+    /// The byte code of the function on top.
+    pub fn dump(&self) -> Vec<u8> {
+        unsafe extern "C-unwind" fn write(
+            _: *mut ffi::lua_State,
+            part: *const c_void,
+            len: usize,
+            into: *mut c_void,
+        ) -> c_int {
+            // SAFETY: `into` is the vector below, `part` has `len` bytes.
+            unsafe {
+                let part = std::slice::from_raw_parts(part.cast::<u8>(), len);
+                (*into.cast::<Vec<u8>>()).extend_from_slice(part);
+            }
+            0
+        }
+        let mut code = Vec::new();
+        // SAFETY: see above; `code` lives until the call returns.
+        unsafe {
+            ffi::lua_dump(self.state, write, ptr::from_mut(&mut code).cast(), 0);
+        }
+        code
+    }
+
+    /// Calls the function below its `args` arguments, which are taken, and pushes `results`
+    /// values (-1: all there are), or the error, which the function at `handler` (0: none) has
+    /// seen. `false`: an error.
+    pub fn protected_call(&self, args: c_int, results: c_int, handler: c_int) -> bool {
+        // SAFETY: Lua calls us with a live state.
+        let memory = unsafe { &machine_of(self.state).memory };
+        let outer = memory.strict.replace(true);
+        // SAFETY: see above; what Lua raises ends here.
+        let status = unsafe { ffi::lua_pcall(self.state, args, results, handler) };
+        memory.strict.set(outer);
+        status == 0
+    }
+
+    /// Frees what nobody can reach. O(what is there).
+    pub fn collect(&self) {
+        // SAFETY: see above.
+        unsafe {
+            ffi::lua_gc(self.state, ffi::LUA_GCCOLLECT, 0);
+        }
+    }
+
+    /// Goes on collecting for a while.
+    pub fn collect_step(&self, size: c_int) {
+        // SAFETY: see above.
+        unsafe {
+            ffi::lua_gc(self.state, ffi::LUA_GCSTEP, size);
+        }
+    }
+
+    /// Opens one of LuaJIT's own libraries as globals.
+    pub fn open(&self, library: Library) {
+        let open = match library {
+            Library::Base => ffi::luaopen_base,
+            Library::Table => ffi::luaopen_table,
+            Library::String => ffi::luaopen_string,
+            Library::Math => ffi::luaopen_math,
+            Library::Os => ffi::luaopen_os,
+            Library::Bit => ffi::luaopen_bit,
+        };
+        // SAFETY: see above; the state is new and nothing limits it yet.
+        unsafe {
+            ffi::lua_pushcclosure(self.state, open, 0);
+            ffi::lua_pushstring_(self.state, c"".as_ptr());
+            ffi::lua_call(self.state, 1, 0);
+        }
+    }
+
+    /// Where level `level` of the call stack stands: source, line, whether it is native.
+    pub fn place(&self, level: c_int) -> Option<Place> {
+        // SAFETY: see above; the record is filled by the calls that are given it.
+        unsafe {
+            let mut record: ffi::lua_Debug = std::mem::zeroed();
+            if ffi::lua_getstack(self.state, level, &mut record) == 0 {
+                return None;
+            }
+            ffi::lua_getinfo(self.state, c"nSl".as_ptr(), &mut record);
+            let text = |p: *const std::ffi::c_char| std::ffi::CStr::from_ptr(p).to_bytes();
+            Some(Place {
+                source: text(record.source).to_vec(),
+                short: text(record.short_src.as_ptr()).to_vec(),
+                line: record.currentline,
+                is_native: text(record.what) == b"C",
+            })
+        }
+    }
+
+    /// Pushes what is to be raised. Above 0: it is a reason why that argument is refused.
+    pub(super) fn push_raise(&self, raise: Raise) -> c_int {
+        match raise {
+            Raise::Top => {}
+            Raise::Plain(text) => self.push_bytes(text.as_bytes()),
+            Raise::Text(text) => self.push_placed(text.as_bytes()),
+            Raise::Bytes(text) => self.push_placed(&text),
+            Raise::Argument(at, reason) => {
+                self.push_bytes(reason.as_bytes());
+                return at;
+            }
+        }
+        0
+    }
+
+    /// Pushes a text behind the place of the code that called the running function.
+    fn push_placed(&self, text: &[u8]) {
+        let place = self.place(1).filter(|place| place.line > 0);
+        let mut line = place.map_or_else(Vec::new, |place| {
+            let mut line = place.short;
+            line.extend_from_slice(format!(":{}: ", place.line).as_bytes());
+            line
+        });
+        line.extend_from_slice(text);
+        self.push_bytes(&line);
+    }
+
+    // --- arguments ---
+
+    /// The refusal of an argument of another type.
+    pub fn wrong_type(&self, at: c_int, wanted: &str) -> Raise {
+        let got = self.kind(at).name();
+        Raise::Argument(at, format!("{wanted} expected, got {got}").into())
+    }
+
+    /// An argument's string; numbers become strings.
+    pub fn string_argument<'s>(&self, at: c_int) -> Result<&'s [u8], Raise> {
+        self.bytes(at).ok_or_else(|| self.wrong_type(at, "string"))
+    }
+
+    pub fn number_argument(&self, at: c_int) -> Result<f64, Raise> {
+        match self.is_number(at) {
+            true => Ok(self.number(at)),
+            false => Err(self.wrong_type(at, "number")),
+        }
+    }
+
+    /// A whole number, as C makes one of a double: cut, and out of range the lowest.
+    pub fn int_argument(&self, at: c_int) -> Result<i64, Raise> {
+        self.number_argument(at).map(truncated)
+    }
+
+    /// As [`Stack::int_argument`], or `default` where there is none.
+    pub fn int_or(&self, at: c_int, default: i64) -> Result<i64, Raise> {
+        match self.kind(at) {
+            Kind::None | Kind::Nil => Ok(default),
+            _ => self.int_argument(at),
+        }
+    }
+
+    pub fn table_argument(&self, at: c_int) -> Result<(), Raise> {
+        match self.kind(at) {
+            Kind::Table => Ok(()),
+            _ => Err(self.wrong_type(at, "table")),
+        }
+    }
+}
+
+/// A double as C's conversion to 64 bits makes it on this kind of machine.
+pub fn truncated(n: f64) -> i64 {
+    const RANGE: std::ops::Range<f64> = -9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0;
+    if RANGE.contains(&n) {
+        n as i64
+    } else {
+        i64::MIN
+    }
+}
+
+/// LuaJIT's libraries that scripts get something of.
+#[derive(Clone, Copy)]
+pub enum Library {
+    Base,
+    Table,
+    String,
+    Math,
+    Os,
+    Bit,
+}
+
+/// A place in a script.
+pub struct Place {
+    /// As the chunk was named: `@user_script`.
+    pub source: Vec<u8>,
+    /// As messages show it: `user_script`.
+    pub short: Vec<u8>,
+    /// 0 or less where there is no line.
+    pub line: c_int,
+    pub is_native: bool,
+}

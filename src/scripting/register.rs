@@ -1,0 +1,172 @@
+//! `redis.register_function`: what a library says of its functions while it is loaded.
+
+use super::errors::raised;
+use super::flags::Flags;
+use super::lua::{Frame, Kind, Returned};
+use super::vm::Compiled;
+
+/// A function that a library has registered.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    pub name: Vec<u8>,
+    pub description: Option<Vec<u8>>,
+    pub flags: Flags,
+    pub function: Compiled,
+}
+
+/// What the arguments say.
+#[derive(Default)]
+struct Given {
+    name: Option<Vec<u8>>,
+    description: Option<Vec<u8>>,
+    function: Option<Compiled>,
+    flags: Flags,
+}
+
+/// `redis.register_function(name, callback)` or `redis.register_function{function_name=...,
+/// callback=..., flags={...}, description=...}`.
+pub fn register_function(f: Frame<'_>) -> Returned {
+    if f.machine.registering.borrow().is_none() {
+        const LATE: &str = "redis.register_function can only be called on FUNCTION LOAD command";
+        return Err(raised(f.stack, LATE));
+    }
+    let mut given = Given::default();
+    let read = match f.top() {
+        1 => named(f, &mut given),
+        2 => positional(f, &mut given),
+        _ => Err("wrong number of arguments to redis.register_function"),
+    };
+    let added = read.and_then(|()| add(f, &mut given));
+    match added {
+        Ok(()) => Ok(0),
+        Err(text) => {
+            if let Some(function) = given.function {
+                f.release(function.0);
+            }
+            Err(raised(f.stack, text))
+        }
+    }
+}
+
+fn add(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
+    let Some(name) = given.name.take() else {
+        return Err("redis.register_function must get a function name argument");
+    };
+    let Some(function) = given.function else {
+        return Err("redis.register_function must get a callback argument");
+    };
+    if !is_name(&name) {
+        return Err(BAD_NAME);
+    }
+    let mut registering = f.machine.registering.borrow_mut();
+    let all = registering.get_or_insert_default();
+    if all.iter().any(|other| other.name == name) {
+        return Err("Function already exists in the library");
+    }
+    all.push(Registered {
+        name,
+        description: given.description.take(),
+        flags: given.flags,
+        function,
+    });
+    Ok(())
+}
+
+/// What names of libraries and functions must be.
+pub const BAD_NAME: &str = "Library names can only contain letters, numbers, or underscores(_) \
+                            and must be at least one character long";
+
+/// Whether it is a name for a library or function.
+pub fn is_name(name: &[u8]) -> bool {
+    let fits = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+    !name.is_empty() && name.iter().all(fits)
+}
+
+fn positional(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
+    given.name = f.bytes(1).map(<[u8]>::to_vec);
+    if given.name.is_none() {
+        return Err("first argument to redis.register_function must be a string");
+    }
+    if f.kind(2) != Kind::Function {
+        return Err("second argument to redis.register_function must be a function");
+    }
+    given.function = Some(Compiled(f.keep()));
+    Ok(())
+}
+
+fn named(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
+    if f.kind(1) != Kind::Table {
+        return Err(
+            "calling redis.register_function with a single argument is only applicable to Lua \
+             table (representing named arguments).",
+        );
+    }
+    f.push_nil();
+    while f.next(1) {
+        if !matches!(f.kind(-2), Kind::String | Kind::Number) {
+            return Err("named argument key given to redis.register_function is not a string");
+        }
+        // The key itself must stay what it is.
+        f.push_value(-2);
+        let key = f.bytes(-1).expect("a string").to_ascii_lowercase();
+        f.pop(1);
+        match key.as_slice() {
+            b"function_name" => {
+                given.name = f.bytes(-1).map(<[u8]>::to_vec);
+                if given.name.is_none() {
+                    return Err(
+                        "function_name argument given to redis.register_function must be a string",
+                    );
+                }
+            }
+            b"description" => {
+                given.description = f.bytes(-1).map(<[u8]>::to_vec);
+                if given.description.is_none() {
+                    return Err(
+                        "description argument given to redis.register_function must be a string",
+                    );
+                }
+            }
+            b"callback" => {
+                if f.kind(-1) != Kind::Function {
+                    return Err(
+                        "callback argument given to redis.register_function must be a function",
+                    );
+                }
+                f.push_value(-1);
+                given.function = Some(Compiled(f.keep()));
+            }
+            b"flags" => {
+                if f.kind(-1) != Kind::Table {
+                    return Err(
+                        "flags argument to redis.register_function must be a table representing \
+                         function flags",
+                    );
+                }
+                given.flags = flags(f)?;
+            }
+            _ => return Err("unknown argument given to redis.register_function"),
+        }
+        f.pop(1);
+    }
+    Ok(())
+}
+
+/// The flags that the array on top names.
+fn flags(f: Frame<'_>) -> Result<Flags, &'static str> {
+    let mut flags = Flags::empty();
+    for at in 1.. {
+        f.raw_get_at(-1, at);
+        if f.kind(-1) == Kind::Nil {
+            f.pop(1);
+            break;
+        }
+        let flag = match f.kind(-1) {
+            Kind::String => Flags::named(&f.bytes(-1).expect("a string").to_ascii_lowercase()),
+            _ => None,
+        };
+        f.pop(1);
+        flags |= flag.ok_or("unknown flag given")?;
+    }
+    Ok(flags)
+}

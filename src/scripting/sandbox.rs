@@ -1,0 +1,107 @@
+//! What a script finds: the globals, and how they are kept from being changed.
+//!
+//! LuaJIT has no tables that cannot be written to. What scripts get of a library is an empty
+//! table in front of the real one:
+//!
+//!     script --> { } --metatable--> __index: the real table, __newindex: refuses
+//!
+//! and everything that would look through or past that (`next`, `pairs`, `rawset`,
+//! `setmetatable`, `table.insert` ...) knows such tables (`guard`). The globals themselves are
+//! the real table, for speed: they can only be changed by code that assigns to a global, which
+//! is told from its byte code, and such code gets an empty table in front as well (`chunk`).
+
+use super::api::{self, Use};
+use super::lua::{Frame, Kind, Library, Raise, Returned, Stack};
+use super::{basic, cjson, cmsgpack, guard, structs, tables};
+
+/// Globals of Lua's that scripts do not get.
+const REMOVED: [&str; 11] = [
+    "dofile", "loadfile", "print", "newproxy", "require", "module", "package", "jit", "ffi",
+    "debug", "io",
+];
+
+/// Fills a new state: libraries, globals, what protects them. The stack stays empty.
+pub fn build(stack: Stack, of: Use) {
+    for library in [
+        Library::Base,
+        Library::Table,
+        Library::String,
+        Library::Math,
+        Library::Os,
+        Library::Bit,
+    ] {
+        stack.open(library);
+        stack.set_top(0);
+    }
+    stack.push_value(Stack::GLOBALS);
+    for name in REMOVED {
+        stack.push_nil();
+        stack.set_field(1, name);
+    }
+    basic::install(stack, 1);
+    tables::install(stack, 1);
+    let own: [(&str, fn(Stack)); 3] = [
+        ("cjson", cjson::push),
+        ("cmsgpack", cmsgpack::push),
+        ("struct", structs::push),
+    ];
+    for (name, push) in own {
+        push(stack);
+        stack.set_field(1, name);
+    }
+    only_clock(stack);
+    let libraries = [
+        "string",
+        "table",
+        "math",
+        "os",
+        "bit",
+        "coroutine",
+        "cjson",
+        "cmsgpack",
+        "struct",
+    ];
+    for name in libraries {
+        stack.get_field(1, name);
+        guard::protect(stack);
+        stack.set_field(1, name);
+    }
+    protect_strings(stack);
+    api::push_table(stack, of, false);
+    guard::protect(stack);
+    stack.push_value(-1);
+    // Clients of Valkey know it by another name, too.
+    stack.set_field(1, "server");
+    stack.set_field(1, "redis");
+    guard::protect_globals(stack);
+    stack.set_top(0);
+}
+
+/// Of `os` scripts get the clock.
+fn only_clock(stack: Stack) {
+    stack.get_field(1, "os");
+    stack.push_table(0, 1);
+    stack.get_field(-2, "clock");
+    stack.set_field(-2, "clock");
+    stack.set_field(1, "os");
+    stack.pop(1);
+}
+
+/// Strings' metatable is reachable by `getmetatable('')`: what it shows is protected.
+fn protect_strings(stack: Stack) {
+    stack.push_table(0, 1);
+    stack.get_field(1, "string");
+    stack.set_field(-2, "__index");
+    guard::protect(stack);
+    guard::show_metatable_of_strings(stack);
+}
+
+/// What a name that is no global gets.
+pub fn no_such_global(f: Frame<'_>) -> Returned {
+    let mut text = b"Script attempted to access nonexistent global variable '".to_vec();
+    if f.kind(2) == Kind::String || f.kind(2) == Kind::Number {
+        text.extend_from_slice(f.bytes(2).unwrap_or(b""));
+    }
+    text.push(b'\'');
+    Err(Raise::Bytes(text))
+}

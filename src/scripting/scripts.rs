@@ -1,0 +1,311 @@
+//! The cache of scripts: by name for EVALSHA, by text for EVAL.
+//!
+//!     slots    script, script, free, script ...       a script's number is its place
+//!     by_text  fast keyed hash of the text -> number  EVAL needs no SHA-1 of a known script
+//!     by_sha   name -> number
+//!     lru      a list through the slots of those that EVAL brought, oldest first
+//!
+//! Scripts of SCRIPT LOAD stay; of those that EVAL brought the least recently used goes when
+//! there are [`EVAL_SCRIPTS_MAX`].
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use super::api::Use;
+use super::flags::Flags;
+use super::vm::{Compiled, Vm};
+use super::{Sha, sha1_hex, shebang};
+
+/// As many scripts of EVAL are kept, as in Redis.
+pub const EVAL_SCRIPTS_MAX: usize = 500;
+
+/// A script's place in the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScriptId(u32);
+
+const NONE: u32 = u32::MAX;
+
+/// A script that is kept.
+pub struct Script {
+    pub sha: Sha,
+    pub body: Box<[u8]>,
+    pub flags: Flags,
+    pub function: Compiled,
+    hash: u64,
+    /// Brought by EVAL: it may go. Its neighbours in the order of use.
+    evictable: bool,
+    older: u32,
+    newer: u32,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Scripts {
+    vm: Option<Vm>,
+    slots: Vec<Option<Script>>,
+    free: Vec<u32>,
+    hasher: ahash::RandomState,
+    /// Of texts with one hash the last one is found; the others are by their name.
+    by_text: HashMap<u64, u32, Identity>,
+    by_sha: HashMap<Sha, u32, ahash::RandomState>,
+    oldest: u32,
+    newest: u32,
+    evictable: usize,
+    bytes: usize,
+    pub evicted: u64,
+}
+
+/// A hash that is one already.
+#[derive(Clone, Copy, Default)]
+pub struct Identity;
+
+impl BuildHasher for Identity {
+    type Hasher = Same;
+
+    fn build_hasher(&self) -> Same {
+        Same(0)
+    }
+}
+
+pub struct Same(u64);
+
+impl Hasher for Same {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only numbers are hashed");
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        self.0 = n;
+    }
+}
+
+impl Scripts {
+    /// The state, made when it is needed first; it may hold `limit` bytes.
+    pub fn vm(&mut self, limit: usize) -> &Vm {
+        self.vm.get_or_insert_with(|| Vm::new(Use::Eval, limit))
+    }
+
+    /// Bytes of the state.
+    pub fn vm_bytes(&self) -> usize {
+        self.vm.as_ref().map_or(0, Vm::used)
+    }
+
+    /// Bytes of the cache beside the state.
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.slots.len() * size_of::<Option<Script>>() + self.by_sha.len() * 64
+    }
+
+    /// How many are kept.
+    pub fn len(&self) -> usize {
+        self.by_sha.len()
+    }
+
+    pub fn set_limit(&self, bytes: usize) {
+        if let Some(vm) = &self.vm {
+            vm.set_limit(bytes);
+        }
+    }
+
+    pub fn get(&self, id: ScriptId) -> Option<&Script> {
+        self.slots.get(id.0 as usize)?.as_ref()
+    }
+
+    /// The script of this name, whose letters may be of any case.
+    pub fn find_sha(&self, name: &[u8]) -> Option<ScriptId> {
+        let mut sha: Sha = name.try_into().ok()?;
+        sha.make_ascii_lowercase();
+        self.by_sha.get(&sha).copied().map(ScriptId)
+    }
+
+    fn hash(&self, body: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        body.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// The script with this text.
+    pub fn find(&self, body: &[u8]) -> Option<ScriptId> {
+        let at = *self.by_text.get(&self.hash(body))?;
+        let script = self.slots[at as usize].as_ref()?;
+        (*script.body == *body).then_some(ScriptId(at))
+    }
+
+    /// Compiles and keeps a script. `by_eval`: it may go again.
+    ///
+    /// Gives the message for the client where it cannot be compiled; nothing is kept then.
+    pub fn add(&mut self, body: &[u8], by_eval: bool, limit: usize) -> Result<ScriptId, Vec<u8>> {
+        let sha = sha1_hex(body);
+        if let Some(&at) = self.by_sha.get(&sha) {
+            if !by_eval && self.slot(at).evictable {
+                self.unlink(at);
+                self.slot_mut(at).evictable = false;
+                self.evictable -= 1;
+            }
+            return Ok(ScriptId(at));
+        }
+        let head = shebang::of_script(body)?;
+        let compiled = self.vm(limit).compile(&body[head.len..]);
+        let function = compiled.map_err(|message| {
+            const FAILED: &[u8] = b"Error compiling script (new function): ";
+            [FAILED, &message].concat()
+        })?;
+        if by_eval && self.evictable >= EVAL_SCRIPTS_MAX {
+            self.remove(self.oldest);
+            self.evicted += 1;
+        }
+        let hash = self.hash(body);
+        let script = Script {
+            sha,
+            body: body.into(),
+            flags: head.flags,
+            function,
+            hash,
+            evictable: by_eval,
+            older: NONE,
+            newer: NONE,
+        };
+        self.bytes += body.len();
+        let at = match self.free.pop() {
+            Some(at) => {
+                self.slots[at as usize] = Some(script);
+                at
+            }
+            None => {
+                self.slots.push(Some(script));
+                (self.slots.len() - 1) as u32
+            }
+        };
+        self.by_sha.insert(sha, at);
+        self.by_text.insert(hash, at);
+        if by_eval {
+            self.evictable += 1;
+            self.link(at);
+        }
+        Ok(ScriptId(at))
+    }
+
+    /// The script has run: it goes last.
+    #[inline]
+    pub fn touch(&mut self, id: ScriptId) {
+        let is_newest = self.newest == id.0;
+        if !is_newest && self.get(id).is_some_and(|script| script.evictable) {
+            self.unlink(id.0);
+            self.link(id.0);
+        }
+    }
+
+    /// Forgets all scripts; the state begins anew.
+    pub fn flush(&mut self) {
+        let evicted = self.evicted;
+        *self = Scripts {
+            evicted,
+            ..Scripts::default()
+        };
+    }
+
+    fn slot(&self, at: u32) -> &Script {
+        self.slots[at as usize].as_ref().expect("a script's place")
+    }
+
+    fn slot_mut(&mut self, at: u32) -> &mut Script {
+        self.slots[at as usize].as_mut().expect("a script's place")
+    }
+
+    fn remove(&mut self, at: u32) {
+        self.unlink(at);
+        let Some(script) = self.slots[at as usize].take() else {
+            return;
+        };
+        self.evictable -= 1;
+        self.bytes -= script.body.len();
+        self.by_sha.remove(&script.sha);
+        if self.by_text.get(&script.hash) == Some(&at) {
+            self.by_text.remove(&script.hash);
+        }
+        if let Some(vm) = &self.vm {
+            vm.release(script.function);
+        }
+        self.free.push(at);
+    }
+
+    fn link(&mut self, at: u32) {
+        let newest = match self.evictable > 1 {
+            true => std::mem::replace(&mut self.newest, at),
+            false => {
+                (self.oldest, self.newest) = (at, at);
+                NONE
+            }
+        };
+        let script = self.slot_mut(at);
+        (script.older, script.newer) = (newest, NONE);
+        if newest != NONE {
+            self.slot_mut(newest).newer = at;
+        }
+    }
+
+    fn unlink(&mut self, at: u32) {
+        let script = self.slot(at);
+        let (older, newer) = (script.older, script.newer);
+        match older {
+            NONE => self.oldest = newer,
+            older => self.slot_mut(older).newer = newer,
+        }
+        match newer {
+            NONE => self.newest = older,
+            newer => self.slot_mut(newer).older = older,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: usize = 64 << 20;
+
+    fn body(n: usize) -> Vec<u8> {
+        format!("return {n}").into_bytes()
+    }
+
+    #[test]
+    fn scripts_of_eval_go_when_others_come_and_loaded_ones_stay() {
+        let mut scripts = Scripts::default();
+        let loaded = scripts
+            .add(b"return 'kept'", false, LIMIT)
+            .expect("a script");
+        for n in 0..EVAL_SCRIPTS_MAX {
+            scripts.add(&body(n), true, LIMIT).expect("a script");
+        }
+        let first = scripts.find(&body(0)).expect("kept");
+        scripts.touch(first);
+        for n in 0..3 {
+            scripts.add(&body(1000 + n), true, LIMIT).expect("a script");
+        }
+        assert_eq!((scripts.len(), scripts.evicted), (EVAL_SCRIPTS_MAX + 1, 3));
+        assert!(scripts.find(&body(0)).is_some() && scripts.get(loaded).is_some());
+        for n in 1..4 {
+            assert!(scripts.find(&body(n)).is_none());
+        }
+        assert!(scripts.find(&body(4)).is_some());
+    }
+
+    #[test]
+    fn a_script_is_found_by_its_name_in_any_case() {
+        let mut scripts = Scripts::default();
+        let id = scripts.add(b"return 1", true, LIMIT).expect("a script");
+        let sha = scripts.get(id).expect("kept").sha;
+        assert_eq!(&sha, b"e0e1f9fabfc9d4800c877a703b823ac0578ff8db");
+        assert_eq!(scripts.find_sha(&sha.to_ascii_uppercase()), Some(id));
+        assert_eq!(scripts.find_sha(b"e0e1"), None);
+        let again = scripts.add(b"return 1", false, LIMIT).expect("a script");
+        assert_eq!(again, id);
+        for n in 0..2 * EVAL_SCRIPTS_MAX {
+            scripts.add(&body(n), true, LIMIT).expect("a script");
+        }
+        assert_eq!(scripts.find_sha(&sha), Some(id));
+    }
+}

@@ -1,0 +1,87 @@
+//! The first line of a script or library: `#!lua name=... flags=...`.
+
+use super::flags::Flags;
+use crate::config::split;
+
+/// What a script's first line says; its code begins at the line's end, so that lines keep
+/// their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shebang {
+    pub flags: Flags,
+    pub len: usize,
+}
+
+/// The shebang of a script for EVAL; one without says so by [`Flags::COMPAT`].
+pub fn of_script(body: &[u8]) -> Result<Shebang, Vec<u8>> {
+    if !body.starts_with(b"#!") {
+        return Ok(Shebang {
+            flags: Flags::COMPAT,
+            len: 0,
+        });
+    }
+    let Some(len) = memchr::memchr(b'\n', body) else {
+        return Err(b"Invalid script shebang".to_vec());
+    };
+    let words = split(&body[..len]).unwrap_or_default();
+    let Some((engine, options)) = words.split_first() else {
+        return Err(b"Invalid engine in script shebang".to_vec());
+    };
+    if engine.as_ref() != b"#!lua" {
+        return Err(named("Unexpected engine in script shebang: ", engine));
+    }
+    let mut flags = Flags::empty();
+    for option in options {
+        let Some(names) = option.strip_prefix(b"flags=") else {
+            return Err(named("Unknown lua shebang option: ", option));
+        };
+        if names.is_empty() {
+            continue;
+        }
+        for name in names.split(|b| *b == b',') {
+            let flag = Flags::named(name);
+            flags |= flag.ok_or_else(|| named("Unexpected flag in script shebang: ", name))?;
+        }
+    }
+    Ok(Shebang { flags, len })
+}
+
+fn named(text: &str, word: &[u8]) -> Vec<u8> {
+    [text.as_bytes(), crate::resp::up_to_nul(word)].concat()
+}
+
+/// What a library's first line says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LibraryHead {
+    pub engine: Vec<u8>,
+    pub name: Vec<u8>,
+    /// Where the code begins.
+    pub len: usize,
+}
+
+/// The shebang of a library, which must have one.
+pub fn of_library(code: &[u8]) -> Result<LibraryHead, Vec<u8>> {
+    const MISSING: &[u8] = b"Missing library metadata";
+    if !code.starts_with(b"#!") {
+        return Err(MISSING.to_vec());
+    }
+    let invalid = || b"Invalid library metadata".to_vec();
+    let len = memchr::memchr(b'\n', code).ok_or_else(invalid)?;
+    let words = split(&code[..len]).ok_or_else(invalid)?;
+    let (engine, options) = words.split_first().ok_or_else(invalid)?;
+    let mut name = None;
+    for option in options {
+        let is_name = option.len() >= 5 && option[..5].eq_ignore_ascii_case(b"name=");
+        if !is_name {
+            return Err(named("Invalid metadata value given: ", option));
+        }
+        if name.is_some() {
+            return Err(b"Invalid metadata value, name argument was given multiple times".to_vec());
+        }
+        name = Some(option[5..].to_vec());
+    }
+    Ok(LibraryHead {
+        engine: engine[2..].to_vec(),
+        name: name.ok_or_else(|| b"Library name was not given".to_vec())?,
+        len,
+    })
+}

@@ -1,0 +1,187 @@
+//! Functions of `table`, `string`, `math` and `coroutine` that differ from LuaJIT's: they must
+//! not write to a guard, or have Lua 5.1's ways.
+
+use super::guard::check_writable;
+use super::lua::{Frame, Kind, Raise, Returned, Stack};
+
+/// Replaces them in the libraries that the globals at `globals` have.
+pub fn install(stack: Stack, globals: i32) {
+    stack.get_field(globals, "table");
+    stack.set_function(-1, "insert", insert);
+    stack.set_function(-1, "remove", remove);
+    stack.set_function(-1, "setn", setn);
+    stack.get_field(-1, "sort");
+    stack.push_closure(sort, 1);
+    stack.set_field(-2, "sort");
+    drop_fields(stack, &["move", "new", "clear", "pack", "unpack"]);
+    stack.pop(1);
+
+    stack.get_field(globals, "string");
+    stack.get_field(-1, "gmatch");
+    stack.set_field(-2, "gfind");
+    drop_fields(stack, &["buffer"]);
+    stack.pop(1);
+
+    stack.get_field(globals, "math");
+    stack.get_field(-1, "fmod");
+    stack.set_field(-2, "mod");
+    stack.set_function(-1, "random", random);
+    stack.set_function(-1, "randomseed", randomseed);
+    stack.get_field(-1, "log");
+    stack.push_closure(log, 1);
+    stack.set_field(-2, "log");
+    stack.pop(1);
+
+    stack.get_field(globals, "bit");
+    stack.set_function(-1, "tohex", tohex);
+    stack.pop(1);
+
+    stack.get_field(globals, "coroutine");
+    drop_fields(stack, &["isyieldable"]);
+    stack.pop(1);
+}
+
+fn drop_fields(stack: Stack, names: &[&str]) {
+    for name in names {
+        stack.push_nil();
+        stack.set_field(-2, name);
+    }
+}
+
+/// `table.insert(table, [place,] value)`.
+fn insert(f: Frame<'_>) -> Returned {
+    f.table_argument(1)?;
+    check_writable(f.stack, 1)?;
+    let len = f.len(1) as i64;
+    match f.top() {
+        2 => f.raw_set_at(1, len as usize + 1),
+        3 => {
+            let at = f.int_argument(2)?;
+            let end = (len + 1).max(at);
+            // Lua 5.1 would move what is between, however far away.
+            if end - at > len + 1_000_000 {
+                return Err(Raise::Argument(2, "position out of bounds".into()));
+            }
+            for i in (at + 1..=end).rev() {
+                f.raw_get_number(1, i - 1);
+                f.raw_set_number(1, i);
+            }
+            f.raw_set_number(1, at);
+        }
+        _ => return Err(Raise::text("wrong number of arguments to 'insert'")),
+    }
+    Ok(0)
+}
+
+/// `table.remove(table [, place])`: the value.
+fn remove(f: Frame<'_>) -> Returned {
+    f.table_argument(1)?;
+    check_writable(f.stack, 1)?;
+    let len = f.len(1) as i64;
+    let at = f.int_or(2, len)?;
+    if !(1..=len).contains(&at) {
+        return Ok(0);
+    }
+    f.raw_get_number(1, at);
+    for i in at..len {
+        f.raw_get_number(1, i + 1);
+        f.raw_set_number(1, i);
+    }
+    f.push_nil();
+    f.raw_set_number(1, len);
+    Ok(1)
+}
+
+/// `table.setn`: as Lua 5.1 has it.
+fn setn(f: Frame<'_>) -> Returned {
+    f.table_argument(1)?;
+    Err(Raise::text("'setn' is obsolete"))
+}
+
+/// `table.sort(table [, less])`.
+fn sort(f: Frame<'_>) -> Returned {
+    f.table_argument(1)?;
+    check_writable(f.stack, 1)?;
+    if !matches!(f.kind(2), Kind::None | Kind::Nil | Kind::Function) {
+        return Err(f.wrong_type(2, "function"));
+    }
+    f.set_top(2);
+    f.push_value(Stack::upvalue(1));
+    f.insert(1);
+    match f.protected_call(2, 0, 0) {
+        true => Ok(0),
+        false => Err(Raise::Top),
+    }
+}
+
+/// `bit.tohex(x [, digits])`: at most eight, capitals where `digits` is negative.
+fn tohex(f: Frame<'_>) -> Returned {
+    /// Added, it leaves a number's lowest 32 bits in those of the double.
+    const TO_BITS: f64 = 6_755_399_441_055_744.0;
+    let x = (f.number_argument(1)? + TO_BITS).to_bits() as u32;
+    let digits = f.int_or(2, 8)?;
+    let count = digits.unsigned_abs().min(8) as usize;
+    let text = match digits < 0 {
+        true => format!("{x:08X}"),
+        false => format!("{x:08x}"),
+    };
+    f.push_bytes(&text.as_bytes()[8 - count..]);
+    Ok(1)
+}
+
+/// `math.log(x)`: of one argument.
+fn log(f: Frame<'_>) -> Returned {
+    let x = f.number_argument(1)?;
+    f.push_number(x.ln());
+    Ok(1)
+}
+
+/// One more than the greatest number of the sequence.
+const RANDOM_MAX: u64 = 0x7fff_ffff;
+
+/// The next number of the sequence that scripts of every server share: that of `lrand48`.
+fn next_random(f: Frame<'_>) -> f64 {
+    const FIRST: u64 = 0x1234_abcd_330e;
+    let state = match f.machine.random.get() {
+        0 => FIRST,
+        state => state - 1,
+    };
+    let state = state.wrapping_mul(0x5_deec_e66d).wrapping_add(0xb) & 0xffff_ffff_ffff;
+    // 0 says that there is none yet.
+    f.machine.random.set(state + 1);
+    ((state >> 17) % RANDOM_MAX) as f64 / RANDOM_MAX as f64
+}
+
+/// `math.random([low,] [high])`.
+fn random(f: Frame<'_>) -> Returned {
+    let r = next_random(f);
+    let bound = |at| f.int_argument(at).map(|n| n as i32);
+    let n = match f.top() {
+        0 => r,
+        1 => {
+            let high = bound(1)?;
+            if high < 1 {
+                return Err(Raise::Argument(1, "interval is empty".into()));
+            }
+            (r * f64::from(high)).floor() + 1.0
+        }
+        2 => {
+            let (low, high) = (bound(1)?, bound(2)?);
+            if low > high {
+                return Err(Raise::Argument(2, "interval is empty".into()));
+            }
+            let width = high.wrapping_sub(low).wrapping_add(1);
+            (r * f64::from(width)).floor() + f64::from(low)
+        }
+        _ => return Err(Raise::text("wrong number of arguments")),
+    };
+    f.push_number(n);
+    Ok(1)
+}
+
+/// `math.randomseed(number)`.
+fn randomseed(f: Frame<'_>) -> Returned {
+    let seed = f.int_argument(1)? as i32 as u32;
+    f.machine.random.set((u64::from(seed) << 16 | 0x330e) + 1);
+    Ok(0)
+}

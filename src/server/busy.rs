@@ -1,0 +1,47 @@
+//! The loop while a script runs for long: others are read from, answered with BUSY or, where
+//! their command is one of the few that are allowed, served.
+//!
+//! The script stands in the middle of a turn of the loop, which has lent out the engine. So a
+//! guest, a loop of its own without a poll, takes the engine's place: keyspace and server are
+//! swapped into it for a moment and back. It asks the kernel who has something to say (`poll`,
+//! not the loop's own, which is edge-triggered: what happens here is news to the loop later,
+//! and then there is nothing left to read).
+
+use super::Server;
+use super::run::Loop;
+use crate::keyspace::Keyspace;
+
+/// One round: accepts, reads, answers. The time of the script stands still.
+#[cold]
+pub(super) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
+    let Some(mut guest) = server.take_guest() else {
+        return;
+    };
+    let (now, now_ms) = (server.now, keyspace.now_ms);
+    let (ended, in_exec) = (server.ended, server.in_exec);
+    std::mem::swap(keyspace, &mut guest.engine.keyspace);
+    std::mem::swap(server, &mut guest.engine.server);
+    guest.serve_others();
+    std::mem::swap(keyspace, &mut guest.engine.keyspace);
+    std::mem::swap(server, &mut guest.engine.server);
+    (server.now, keyspace.now_ms) = (now, now_ms);
+    (server.ended, server.in_exec) = (ended, in_exec);
+    server.guest = Some(guest);
+}
+
+impl Server {
+    /// The loop that serves others meanwhile; `None` where there is no loop at all (tests).
+    fn take_guest(&mut self) -> Option<Box<Loop>> {
+        if let Some(guest) = self.guest.take() {
+            return Some(guest);
+        }
+        let registry = self.registry.as_ref()?;
+        match Loop::guest(registry) {
+            Ok(guest) => Some(Box::new(guest)),
+            Err(e) => {
+                tracing::warn!("Nobody is served while a script runs: {e}");
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The gates for scripts: one look before a script runs, and one at each of its commands.
+
+use crate::base::alloc;
+use crate::command::{CommandError, Flags as RowFlags};
+use crate::scripting::Flags;
+use crate::server::Server;
+use crate::server::call::Spec;
+use crate::server::script::Program;
+use crate::server::world::{Origin, World};
+
+/// What one run of a script may do.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) struct Limits {
+    read_only: bool,
+    /// Too much memory was in use when it began, and it did not say that it may go on.
+    lacks_memory: bool,
+    /// It is being loaded: nothing is refused for the server's state.
+    is_obeyed: bool,
+}
+
+const READ_ONLY: &str = "ERR Write commands are not allowed from read-only scripts.";
+const DENIED: &str = "ERR This Redis command is not allowed from script";
+const RO_COMMAND: &str = "ERR Can not execute a script with write flag using *_ro command.";
+const OOM: &str = "OOM allow-oom flag is not set on the script, can not run it when used memory \
+                   > 'maxmemory'";
+const SAVE_FAILED: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently \
+unable to persist to disk. Writable scripts are blocked. Use 'no-writes' flag for read only \
+scripts.";
+const AOF_FAILED: &str = "MISCONF Redis is configured to persist data to AOF, but it's currently \
+unable to persist to disk. Writable scripts are blocked. Use 'no-writes' flag for read only \
+scripts. AOF error: ";
+
+/// Whether the script may run, and what it may do then.
+pub(in crate::server) fn prepare(
+    world: &mut World<'_>,
+    program: &Program<'_>,
+    origin: Origin,
+) -> Result<Limits, CommandError> {
+    let server = &*world.server;
+    let flags = program.flags;
+    let is_obeyed = origin == Origin::Loading;
+    let limit = server.config.maxmemory;
+    let lacks_memory = limit > 0 && alloc::used_memory() as u64 > limit;
+    let is_compat = flags.contains(Flags::COMPAT);
+    if !is_compat {
+        if !flags.contains(Flags::NO_WRITES) {
+            if !is_obeyed {
+                if server.is_stopped_by_failed_save() {
+                    return Err(CommandError::Text(SAVE_FAILED));
+                }
+                if let Some(why) = server.aof_trouble_text() {
+                    return Err(CommandError::owned(format!("{AOF_FAILED}{why}")));
+                }
+            }
+            if program.read_only {
+                return Err(CommandError::Text(RO_COMMAND));
+            }
+        }
+        if lacks_memory && !flags.intersects(Flags::ALLOW_OOM | Flags::NO_WRITES) && !is_obeyed {
+            return Err(CommandError::Text(OOM));
+        }
+    }
+    Ok(Limits {
+        read_only: program.read_only || flags.contains(Flags::NO_WRITES),
+        lacks_memory: lacks_memory && !flags.contains(Flags::ALLOW_OOM),
+        is_obeyed,
+    })
+}
+
+/// Whether a script may run this command. What depends on the server's state is looked at
+/// before its first write only: it cannot be stopped in the middle.
+pub(in crate::server) fn admit(
+    server: &Server,
+    spec: &Spec,
+    limits: Limits,
+    wrote: bool,
+) -> Result<(), CommandError> {
+    let flags = spec.flags;
+    if flags.contains(RowFlags::NOSCRIPT) && !server.scripting.denies_nothing {
+        return Err(CommandError::Text(DENIED));
+    }
+    if limits.read_only && flags.intersects(RowFlags::WRITE | RowFlags::MAY_REPLICATE) {
+        return Err(CommandError::Text(READ_ONLY));
+    }
+    if wrote || limits.is_obeyed {
+        return Ok(());
+    }
+    if flags.contains(RowFlags::WRITE) {
+        if server.is_stopped_by_failed_save() {
+            return Err(CommandError::Text(super::SAVE_FAILED));
+        }
+        server.aof_refusal().map_or(Ok(()), Err)?;
+    }
+    if limits.lacks_memory && flags.contains(RowFlags::DENYOOM) {
+        return Err(CommandError::OutOfMemory);
+    }
+    Ok(())
+}
+
+/// The flags by which the gates judge a command that runs a script: a script that says what it
+/// does is taken at its word.
+pub(in crate::server) fn flags_of(row: RowFlags, script: Option<Flags>) -> RowFlags {
+    let Some(script) = script.filter(|flags| !flags.contains(Flags::COMPAT)) else {
+        return row;
+    };
+    const OWN: RowFlags = RowFlags::STALE
+        .union(RowFlags::DENYOOM)
+        .union(RowFlags::WRITE)
+        .union(RowFlags::MAY_REPLICATE);
+    let mut flags = row - OWN;
+    let reads = script.contains(Flags::NO_WRITES);
+    flags.set(RowFlags::WRITE, !reads);
+    flags.set(
+        RowFlags::DENYOOM,
+        !reads && !script.contains(Flags::ALLOW_OOM),
+    );
+    flags.set(RowFlags::STALE, script.contains(Flags::ALLOW_STALE));
+    flags
+}

@@ -1,0 +1,371 @@
+//! Scripts: what is kept of them, the one that runs, and how its commands are run.
+//!
+//!     handler (EVAL, FCALL) -> Call::run_script -> Lua -> Running::call -> World::run
+//!
+//! A script's commands pass gates of their own (`admit`), in Redis's order, and run as
+//! [`Origin::Script`] by a client of their own; their effects join the unit of the command that
+//! runs the script. One script runs at a time, and its state is kept until it has ended
+//! ([`Scripting::is_running`] keeps others from changing it).
+
+use std::time::Instant;
+
+use super::call::Call;
+use super::client::{Client, ClientFlags};
+use super::dispatch::resolve;
+use super::gates::script as gates;
+use super::undo::Undo;
+use super::world::{Origin, World};
+use super::{CommandResult, Server};
+use crate::command::{CommandError, Flags as RowFlags};
+use crate::keyspace::{ClientId, Keyspace};
+use crate::net::Address;
+use crate::resp::{Args, OwnedArgs, Reply};
+use crate::scripting::{Compiled, Ended, Failed, Flags, Host, Libraries, Scripts, Use, VmHandle};
+
+/// Room for replies to a script's commands that is kept from one to the next.
+const REPLY_KEPT: usize = 64 * 1024;
+
+/// See the module.
+#[derive(Default)]
+pub struct Scripting {
+    pub scripts: Scripts,
+    pub libraries: Libraries,
+    /// The script that runs.
+    pub current: Option<Current>,
+    /// Whom its commands run for; kept between scripts.
+    spare: Option<Box<Spare>>,
+    /// DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may call any command.
+    pub denies_nothing: bool,
+}
+
+/// The script that runs, as others see it.
+#[derive(Debug)]
+pub struct Current {
+    pub of: Use,
+    pub flags: Flags,
+    pub began: Instant,
+    /// Others are answered meanwhile.
+    pub is_slow: bool,
+    /// The client that asked for it.
+    pub caller: ClientId,
+    /// What it has changed is undone if it does not come to its end: nobody is told before.
+    pub is_atomic: bool,
+    /// It has changed something.
+    pub has_written: bool,
+    /// It is to end.
+    pub is_killed: bool,
+    /// Its name and command, once it is slow.
+    pub told: Option<Box<(Vec<u8>, OwnedArgs)>>,
+}
+
+struct Spare {
+    client: Client,
+    reply: Reply,
+}
+
+impl Spare {
+    fn new() -> Box<Spare> {
+        let nowhere = Address::Unknown;
+        let id = ClientId(u64::MAX);
+        let mut client = Client::new(id, nowhere.clone(), nowhere, -1, 0);
+        client.flags = ClientFlags::FAKE;
+        let mut reply = Reply::new();
+        reply.copy_pieces();
+        Box::new(Spare { client, reply })
+    }
+}
+
+impl Scripting {
+    pub fn is_running(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// Nobody hears of what the script changes until it has come to its end.
+    #[inline]
+    pub fn holds_news(&self) -> bool {
+        self.current.as_ref().is_some_and(|c| c.is_atomic)
+    }
+
+    /// Others are to be refused until the script ends.
+    pub fn is_busy(&self) -> bool {
+        self.current.as_ref().is_some_and(|c| c.is_slow)
+    }
+
+    /// What others are told meanwhile.
+    pub fn busy_error(&self) -> CommandError {
+        const SCRIPT: &str = "BUSY Redis is busy running a script. You can only call SCRIPT KILL \
+                              or SHUTDOWN NOSAVE.";
+        const FUNCTION: &str = "BUSY Redis is busy running a script. You can only call FUNCTION \
+                                KILL or SHUTDOWN NOSAVE.";
+        let of = self.current.as_ref().map(|c| c.of);
+        CommandError::Text(match of {
+            Some(Use::Functions) => FUNCTION,
+            _ => SCRIPT,
+        })
+    }
+
+    /// SCRIPT KILL and FUNCTION KILL: the script of that kind is to end.
+    pub fn kill(&mut self, of: Use) -> Result<(), CommandError> {
+        const IDLE: &str = "NOTBUSY No scripts in execution right now.";
+        const WRITTEN: &str = "UNKILLABLE Sorry the script already executed write commands \
+                               against the dataset. You can either wait the script termination \
+                               or kill the server in a hard way using the SHUTDOWN NOSAVE command.";
+        let busy = self.busy_error();
+        let Some(current) = &mut self.current else {
+            return Err(CommandError::Text(IDLE));
+        };
+        if current.has_written && !current.is_atomic {
+            return Err(CommandError::Text(WRITTEN));
+        }
+        if current.of != of {
+            return Err(busy);
+        }
+        current.is_killed = true;
+        Ok(())
+    }
+}
+
+/// What is to be run.
+pub struct Program<'a> {
+    pub of: Use,
+    pub vm: VmHandle,
+    pub function: Compiled,
+    pub flags: Flags,
+    /// Its SHA-1, or the function's name: error messages have it.
+    pub name: &'a [u8],
+    /// By a command that only reads.
+    pub read_only: bool,
+    pub keys: Args<'a>,
+    pub args: Args<'a>,
+}
+
+impl Call<'_> {
+    /// Runs a script to its end and replies with what it gives.
+    pub fn run_script(&mut self, program: Program<'_>) -> CommandResult {
+        self.no_effect();
+        let origin = self.origin;
+        let limits = gates::prepare(&mut self.world(), &program, origin)?;
+        let args = self.args;
+        let is_atomic = origin != Origin::Loading
+            && (program.flags.contains(Flags::ATOMIC) || self.server.config.script_rollback);
+        let mark = self.db.keyspace().effects.mark();
+        let nested = match self.origin {
+            Origin::Loading => Origin::Loading,
+            _ => Origin::Script,
+        };
+        let World {
+            keyspace,
+            server,
+            client: caller,
+            reply: to,
+        } = self.world();
+        let mut spare = server.scripting.spare.take().unwrap_or_else(Spare::new);
+        let Spare { client, reply } = &mut *spare;
+        client.db = caller.db;
+        for flag in [ClientFlags::NO_TOUCH, ClientFlags::CACHES] {
+            client.flags.set(flag, caller.flags.contains(flag));
+        }
+        if client.user != caller.user {
+            client.user.clone_from(&caller.user);
+        }
+        reply.set_resp3(false);
+        server.scripting.current = Some(Current {
+            of: program.of,
+            flags: program.flags,
+            began: Instant::now(),
+            is_slow: false,
+            caller: caller.id,
+            is_atomic,
+            has_written: false,
+            is_killed: false,
+            told: None,
+        });
+        let mut running = Running {
+            keyspace,
+            server,
+            client,
+            reply,
+            program: &program,
+            command: args,
+            origin: nested,
+            limits,
+            wrote: false,
+            stated: true,
+            undo: is_atomic.then(Undo::default),
+        };
+        let ended = program
+            .vm
+            .call(&mut running, program.function, program.keys, program.args);
+        let resp3 = running.reply.resp3();
+        let undo = running.undo.take();
+        // The server ends without what the script did.
+        let is_dropped = running.server.shutdown.is_some();
+        let failed = matches!(ended, Ended::Failed(_));
+        if is_dropped || failed && undo.is_some() {
+            keyspace.effects.take_back(mark);
+        }
+        if let Some(undo) = undo {
+            if failed {
+                undo.roll_back(keyspace);
+                keyspace.journal.clear();
+            }
+            if keyspace.has_news() {
+                server.tell_news(keyspace, Some(client));
+            }
+        }
+        let current = server.scripting.current.take();
+        match ended {
+            Ended::Returned => program.vm.reply(to, resp3),
+            Ended::Failed(Failed::Error(failure)) => failure.reply(to, Some(program.name)),
+            Ended::Failed(Failed::Bare(message)) => {
+                let shown = &message[..message.len().min(100)];
+                let parts = [b"ERR Error running script ", program.name, b", ", shown];
+                to.error_line(&parts.concat());
+            }
+        }
+        if current.is_some_and(|c| c.is_slow) {
+            server.update_interest();
+        }
+        spare.reply.clear(REPLY_KEPT);
+        server.scripting.spare = Some(spare);
+        Ok(())
+    }
+}
+
+/// The host of the script that runs.
+struct Running<'a, 'p> {
+    keyspace: &'a mut Keyspace,
+    server: &'a mut Server,
+    /// The script's own, not the one that asked for it.
+    client: &'a mut Client,
+    reply: &'a mut Reply,
+    program: &'a Program<'p>,
+    /// The command that runs the script.
+    command: Args<'a>,
+    origin: Origin,
+    limits: gates::Limits,
+    wrote: bool,
+    /// Effects are stated (`redis.set_repl`).
+    stated: bool,
+    /// What an atomic script has changed.
+    undo: Option<Undo>,
+}
+
+impl Running<'_, '_> {
+    /// Lets a command in, and gives its row's number.
+    fn admit(&mut self, args: Args<'_>) -> Result<usize, CommandError> {
+        const UNKNOWN: &str = "ERR Unknown Redis command called from script";
+        const ARITY: &str = "ERR Wrong number of args calling Redis command from script";
+        let row = self.server.table.find(args.at(0)).map(|row| row.id);
+        let id = resolve(self.server, row, args).map_err(|error| match error {
+            CommandError::WrongArity(_) => CommandError::Text(ARITY),
+            _ => CommandError::Text(UNKNOWN),
+        });
+        let id = match id {
+            Ok(id) => id,
+            Err(error) => {
+                self.server.stats.count_error(b"ERR");
+                return Err(error);
+            }
+        };
+        let spec = self.server.table.row(id).spec;
+        if let Err(error) = gates::admit(self.server, spec, self.limits, self.wrote) {
+            let line = error.line();
+            let code = line.split(|b| *b == b' ').next().unwrap_or(b"ERR");
+            self.server.stats.count_error(code);
+            self.server.command_stats[id].rejected += 1;
+            return Err(error);
+        }
+        if spec.flags.contains(RowFlags::WRITE)
+            && let Some(undo) = &mut self.undo
+        {
+            let most = self.server.undo_max_bytes();
+            let filed = undo.file(self.keyspace, self.client.db, self.server.table.row(id), args, most);
+            if let Err(error) = filed {
+                self.server.stats.count_error(b"ERR");
+                self.server.command_stats[id].rejected += 1;
+                return Err(error);
+            }
+        }
+        if spec.flags.contains(RowFlags::WRITE) && !self.wrote {
+            self.wrote = true;
+            if let Some(current) = &mut self.server.scripting.current {
+                current.has_written = true;
+            }
+        }
+        Ok(id)
+    }
+}
+
+impl Host for Running<'_, '_> {
+    fn call(&mut self, args: Args<'_>) -> Result<&[u8], CommandError> {
+        let id = self.admit(args)?;
+        self.reply.clear(REPLY_KEPT);
+        let mark = self.keyspace.effects.mark();
+        let mut world = World {
+            keyspace: self.keyspace,
+            server: self.server,
+            client: self.client,
+            reply: self.reply,
+        };
+        world.run(self.origin, id, args, &[]);
+        if !self.stated {
+            self.keyspace.effects.take_back(mark);
+        }
+        Ok(self.reply.text())
+    }
+
+    fn may_run(&mut self, args: Args<'_>) -> Option<bool> {
+        let row = self.server.table.find(args.at(0)).map(|row| row.id);
+        match resolve(self.server, row, args) {
+            Ok(_) | Err(CommandError::WrongArity(_)) => Some(true),
+            Err(_) => None,
+        }
+    }
+
+    fn set_resp3(&mut self, on: bool) {
+        self.reply.set_resp3(on);
+    }
+
+    fn set_repl(&mut self, aof: bool, _replicas: bool) {
+        // There is one stream, the append only file's.
+        self.stated = aof;
+    }
+
+    fn interrupt(&mut self) -> bool {
+        let threshold = self.server.config.busy_reply_threshold;
+        let Some(current) = &mut self.server.scripting.current else {
+            return false;
+        };
+        let millis = current.began.elapsed().as_millis();
+        if threshold == 0 || millis < u128::from(threshold) {
+            return false;
+        }
+        if !current.is_slow {
+            current.is_slow = true;
+            let name = self.program.name;
+            current.told = Some(Box::new((name.to_vec(), self.command.to_owned())));
+            let kill = match self.program.of {
+                Use::Eval => "SCRIPT KILL",
+                Use::Functions => "FUNCTION KILL",
+            };
+            tracing::warn!(
+                "Slow script detected: still in execution after {millis} milliseconds. You can \
+                 try killing the script using the {kill} command. Script name is: {}.",
+                String::from_utf8_lossy(name)
+            );
+            self.server.update_interest();
+        }
+        super::busy::serve(self.keyspace, self.server);
+        let server = &*self.server;
+        let killed = server
+            .scripting
+            .current
+            .as_ref()
+            .is_some_and(|c| c.is_killed);
+        if killed {
+            tracing::info!("Lua script killed by user with SCRIPT KILL.");
+        }
+        killed || server.shutdown.is_some()
+    }
+}
