@@ -122,6 +122,7 @@ impl Engine {
             scripting: Default::default(),
             registry: None,
             guest: None,
+            tls: Default::default(),
         };
         Engine { keyspace, server }
     }
@@ -207,6 +208,7 @@ impl Engine {
         server.rates.turn_us.sample(server.stats.turn_us, now);
         server.stats.note_stale(keyspace.volatile());
         server.watch_clients();
+        server.watch_tls();
         server.limit_readers(None);
         self.look_at_saving_child();
         self.look_at_rewrites();

@@ -1,0 +1,526 @@
+//! A connection under TLS: a socket, rustls's state, and bytes only while they wait.
+//!
+//!     socket -> [held] -> rustls -> [plain] -> reader
+//!     writer -> rustls -> [unsent] -> socket
+//!
+//! `held` is a record that has not come whole, `plain` what a reader had no room for, `unsent`
+//! what the socket did not take. All three are without memory when they are empty, which is
+//! nearly always: records are opened and sealed in buffers that all connections share. So an
+//! idle connection is rustls's state and nothing else.
+//!
+//! One call reads from the socket once at most. What [`Link::fill`] says of more to come is
+//! for a poll that tells of every edge once: while it says so, no event will. It is never
+//! silent about bytes that it keeps itself.
+
+use std::cell::RefCell;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use mio::net::TcpStream;
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::{ClientConfig, Error, ServerConfig};
+
+use super::Certificate;
+use crate::net::sys::Filling;
+
+/// The most plaintext in one record.
+const RECORD_BYTES: usize = 16 * 1024;
+/// What sealing adds to a record, with room to spare.
+const OVERHEAD_BYTES: usize = 64;
+/// One read asks the socket for no more, and for no less.
+const READ_BYTES_MAX: usize = 64 * 1024;
+const READ_BYTES_MIN: usize = 4 * 1024;
+/// One write seals no more at a time.
+const WRITE_BYTES_MAX: usize = 4 * RECORD_BYTES;
+/// A peer that makes us answer (alerts, new keys) and does not read is given up here.
+const UNSENT_BYTES_MAX: usize = 128 * 1024;
+
+/// Buffers that all connections of a thread share.
+#[derive(Default)]
+struct Scratch {
+    incoming: Vec<u8>,
+    outgoing: Vec<u8>,
+    /// Short pieces that become one record.
+    gathered: Vec<u8>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+enum Connection {
+    Server(UnbufferedServerConnection),
+    Client(UnbufferedClientConnection),
+}
+
+/// See the module.
+pub struct Link {
+    socket: TcpStream,
+    connection: Connection,
+    held: Vec<u8>,
+    plain: Vec<u8>,
+    unsent: Vec<u8>,
+    /// How much of `unsent` has left.
+    sent: usize,
+    is_established: bool,
+    /// The last read of the socket was as long as it could be.
+    socket_has_more: bool,
+    /// The peer has said that it sends no more.
+    is_ended: bool,
+    has_failed: bool,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link")
+            .field("socket", &self.socket)
+            .field("is_established", &self.is_established)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a round through rustls came to.
+struct Round {
+    /// Bytes of the front that are done with.
+    done: usize,
+    result: Result<(), Error>,
+}
+
+/// Goes through the records in `$incoming`: plaintext to `$sink`, answers behind `$unsent`.
+/// A macro, for the two sides share no trait.
+macro_rules! go_through {
+    ($connection:expr, $incoming:expr, $unsent:expr, $is_ended:expr, $sink:expr) => {{
+        let mut done = 0;
+        let result = loop {
+            let UnbufferedStatus { discard, state } =
+                $connection.process_tls_records(&mut $incoming[done..]);
+            let goes_on = match state {
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                    while let Some(record) = traffic.next_record() {
+                        if let Ok(record) = record {
+                            $sink(record.payload);
+                        }
+                    }
+                    true
+                }
+                Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                    append($unsent, |room| data.encode(room));
+                    true
+                }
+                Ok(ConnectionState::TransmitTlsData(data)) => {
+                    data.done();
+                    true
+                }
+                Ok(ConnectionState::PeerClosed) => {
+                    *$is_ended = true;
+                    true
+                }
+                Ok(_) => false,
+                Err(error) => {
+                    done += discard;
+                    break Err(error);
+                }
+            };
+            done += discard;
+            if !goes_on {
+                break Ok(());
+            }
+        };
+        Round { done, result }
+    }};
+}
+
+/// Seals a record; `None`: the connection is over.
+macro_rules! encrypt {
+    ($connection:expr, $plain:expr, $room:expr) => {
+        match $connection.process_tls_records(&mut []).state {
+            Ok(ConnectionState::WriteTraffic(mut traffic)) => Some(traffic.encrypt($plain, $room)),
+            _ => None,
+        }
+    };
+}
+
+/// The alert that says goodbye; how long it is.
+macro_rules! close_notify {
+    ($connection:expr, $room:expr) => {
+        match $connection.process_tls_records(&mut []).state {
+            Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                traffic.queue_close_notify($room).unwrap_or(0)
+            }
+            _ => 0,
+        }
+    };
+}
+
+/// Encodes behind what `unsent` holds.
+fn append(unsent: &mut Vec<u8>, mut encode: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>) {
+    let (end, mut room) = (unsent.len(), 512);
+    loop {
+        unsent.resize(end + room, 0);
+        match encode(&mut unsent[end..]) {
+            Ok(n) => return unsent.truncate(end + n),
+            Err(EncodeError::InsufficientSize(needs)) => room = needs.required_size,
+            Err(EncodeError::AlreadyEncoded) => return unsent.truncate(end),
+        }
+    }
+}
+
+impl Link {
+    /// The server's end of a connection that has just been accepted.
+    pub fn accepted(socket: TcpStream, config: &Arc<ServerConfig>) -> io::Result<Link> {
+        let connection = UnbufferedServerConnection::new(Arc::clone(config));
+        let connection = connection.map_err(io::Error::other)?;
+        Ok(Link::new(socket, Connection::Server(connection)))
+    }
+
+    /// The end that opened the connection, to a server of this name. The first bytes wait to
+    /// be sent.
+    pub fn opened(
+        socket: TcpStream,
+        config: &Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> io::Result<Link> {
+        let connection = UnbufferedClientConnection::new(Arc::clone(config), name);
+        let connection = connection.map_err(io::Error::other)?;
+        let mut link = Link::new(socket, Connection::Client(connection));
+        link.round(&mut [], &mut |_| {})
+            .result
+            .map_err(io::Error::other)?;
+        Ok(link)
+    }
+
+    fn new(socket: TcpStream, connection: Connection) -> Link {
+        Link {
+            socket,
+            connection,
+            held: Vec::new(),
+            plain: Vec::new(),
+            unsent: Vec::new(),
+            sent: 0,
+            is_established: false,
+            socket_has_more: false,
+            is_ended: false,
+            has_failed: false,
+        }
+    }
+
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    pub fn socket_mut(&mut self) -> &mut TcpStream {
+        &mut self.socket
+    }
+
+    /// Keys are not agreed on yet: nothing can be written, and reading costs much more.
+    pub fn is_handshaking(&self) -> bool {
+        !self.is_established
+    }
+
+    /// Whether something waits that the socket has not taken.
+    pub fn has_unsent(&self) -> bool {
+        self.sent < self.unsent.len()
+    }
+
+    /// The peer's certificate, which has been verified, if it has shown one.
+    pub fn peer_certificate(&self) -> Option<Certificate<'_>> {
+        let chain: Option<&[CertificateDer<'static>]> = match &self.connection {
+            Connection::Server(c) => c.peer_certificates(),
+            Connection::Client(c) => c.peer_certificates(),
+        };
+        Certificate::read(chain?.first()?)
+    }
+
+    /// Memory beyond this struct's own, apart from rustls's.
+    pub fn waiting_bytes(&self) -> usize {
+        self.held.capacity() + self.plain.capacity() + self.unsent.capacity()
+    }
+
+    /// Reads what there is, with one read of the socket at most: how much came, and whether
+    /// there may be more of which no event will tell. 0 bytes: the peer sends no more.
+    ///
+    /// `Interrupted`: records came without anything for the reader, and there may be more.
+    pub fn fill(&mut self, into: &mut [u8]) -> io::Result<(usize, bool)> {
+        let mut at = 0;
+        self.fill_with(into.len(), |bytes| {
+            let n = bytes.len().min(into.len() - at);
+            into[at..at + n].copy_from_slice(&bytes[..n]);
+            at += n;
+            n
+        })
+    }
+
+    /// As [`Link::fill`], into `first`, which nobody needs to have written to, and then into
+    /// `behind`: what has come to each.
+    pub fn fill_vectored<'a>(
+        &mut self,
+        first: &'a mut [MaybeUninit<u8>],
+        behind: &mut [u8],
+    ) -> io::Result<(&'a [u8], usize, bool)> {
+        let room = first.len() + behind.len();
+        let mut filling = Filling::new(first);
+        let mut there = 0;
+        let (_, more) = self.fill_with(room, |bytes| {
+            let to_first = filling.push(bytes);
+            let rest = &bytes[to_first..];
+            let to_behind = rest.len().min(behind.len() - there);
+            behind[there..there + to_behind].copy_from_slice(&rest[..to_behind]);
+            there += to_behind;
+            to_first + to_behind
+        })?;
+        Ok((filling.written(), there, more))
+    }
+
+    /// `take` says how much of each piece it has room for.
+    fn fill_with(
+        &mut self,
+        room: usize,
+        mut take: impl FnMut(&[u8]) -> usize,
+    ) -> io::Result<(usize, bool)> {
+        if !self.plain.is_empty() {
+            let n = take(&self.plain);
+            self.plain.drain(..n);
+            if self.plain.is_empty() {
+                self.plain = Vec::new();
+            }
+            let more = !self.plain.is_empty() || self.socket_has_more || self.is_ended;
+            return Ok((n, more));
+        }
+        if self.is_ended {
+            return Ok((0, false));
+        }
+        if self.has_failed {
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
+        let (mut came, mut beyond) = (0, Vec::new());
+        let is_over = self.pull(room, &mut |bytes| {
+            let n = match beyond.is_empty() {
+                true => take(bytes),
+                false => 0,
+            };
+            came += n;
+            beyond.extend_from_slice(&bytes[n..]);
+        })?;
+        self.plain = beyond;
+        if came > 0 {
+            let more = !self.plain.is_empty() || self.socket_has_more || self.is_ended;
+            return Ok((came, more));
+        }
+        if is_over || self.is_ended {
+            return Ok((0, false));
+        }
+        Err(match self.socket_has_more {
+            true => ErrorKind::Interrupted.into(),
+            false => ErrorKind::WouldBlock.into(),
+        })
+    }
+
+    /// One read of the socket through rustls. `true`: the socket has ended.
+    fn pull(&mut self, room: usize, sink: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let incoming = &mut scratch.incoming;
+            let start = self.held.len();
+            let asked = room
+                .saturating_sub(start)
+                .clamp(READ_BYTES_MIN, READ_BYTES_MAX);
+            if incoming.len() < start + asked {
+                incoming.resize(start + asked, 0);
+            }
+            let n = self.socket.read(&mut incoming[start..start + asked])?;
+            self.socket_has_more = n == asked;
+            if n == 0 {
+                return Ok(true);
+            }
+            incoming[..start].copy_from_slice(&self.held);
+            let came = &mut incoming[..start + n];
+            let Round { done, result } = self.round(came, sink);
+            let left = &came[done..];
+            if left.is_empty() {
+                self.held = Vec::new();
+            } else {
+                self.held.clear();
+                self.held.extend_from_slice(left);
+            }
+            let failed = result.err().map(|error| {
+                self.fail();
+                io::Error::new(ErrorKind::InvalidData, error)
+            });
+            match self.push() {
+                Err(error) if error.kind() != ErrorKind::WouldBlock => {
+                    return Err(failed.unwrap_or(error));
+                }
+                _ => {}
+            }
+            match failed {
+                Some(error) => Err(error),
+                None if self.unsent.len() > UNSENT_BYTES_MAX => {
+                    self.fail();
+                    Err(io::Error::other(
+                        "too much to be answered and nothing is read",
+                    ))
+                }
+                None => Ok(false),
+            }
+        })
+    }
+
+    fn round(&mut self, incoming: &mut [u8], sink: &mut dyn FnMut(&[u8])) -> Round {
+        let (unsent, is_ended) = (&mut self.unsent, &mut self.is_ended);
+        let round = match &mut self.connection {
+            Connection::Server(c) => go_through!(c, incoming, unsent, is_ended, sink),
+            Connection::Client(c) => go_through!(c, incoming, unsent, is_ended, sink),
+        };
+        if !self.is_established {
+            self.is_established = !match &self.connection {
+                Connection::Server(c) => c.is_handshaking(),
+                Connection::Client(c) => c.is_handshaking(),
+            };
+        }
+        round
+    }
+
+    /// rustls has found a mistake of the peer's: the alert that says so is to be sent.
+    fn fail(&mut self) {
+        self.has_failed = true;
+        // The error comes again behind it.
+        let _ = self.round(&mut [], &mut |_| {});
+    }
+
+    /// Sends what the socket has not taken yet; `WouldBlock` when some is left.
+    pub fn push(&mut self) -> io::Result<()> {
+        while self.has_unsent() {
+            match self.socket.write(&self.unsent[self.sent..]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(n) => self.sent += n,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.sent > 0 {
+            (self.unsent, self.sent) = (Vec::new(), 0);
+        }
+        Ok(())
+    }
+
+    /// Seals `pieces`, as much as one write takes, and sends them. How much of them has been
+    /// taken; what the socket did not take of that waits here ([`Link::push`]).
+    fn send(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.push()?;
+        if self.has_failed {
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
+        if !self.is_established {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        SCRATCH.with_borrow_mut(|scratch| {
+            let Scratch {
+                outgoing, gathered, ..
+            } = scratch;
+            let room = WRITE_BYTES_MAX + 8 * OVERHEAD_BYTES;
+            if outgoing.len() < room {
+                outgoing.resize(room, 0);
+            }
+            gathered.clear();
+            // What rustls has to send itself goes first; it never keeps any for long.
+            let _ = self.round(&mut [], &mut |_| {});
+            self.push()?;
+            let (mut taken, mut sealed) = (0, 0);
+            for piece in pieces {
+                let mut piece = &piece[..piece.len().min(WRITE_BYTES_MAX - taken)];
+                taken += piece.len();
+                while !piece.is_empty() {
+                    // A long piece is sealed where it lies.
+                    if gathered.is_empty() && piece.len() >= RECORD_BYTES {
+                        let (record, rest) = piece.split_at(RECORD_BYTES);
+                        self.seal(record, outgoing, &mut sealed)?;
+                        piece = rest;
+                        continue;
+                    }
+                    let n = piece.len().min(RECORD_BYTES - gathered.len());
+                    gathered.extend_from_slice(&piece[..n]);
+                    piece = &piece[n..];
+                    if gathered.len() == RECORD_BYTES {
+                        self.seal(gathered, outgoing, &mut sealed)?;
+                        gathered.clear();
+                    }
+                }
+                if taken == WRITE_BYTES_MAX {
+                    break;
+                }
+            }
+            if !gathered.is_empty() {
+                self.seal(gathered, outgoing, &mut sealed)?;
+            }
+            let sealed = &outgoing[..sealed];
+            let n = match self.socket.write(sealed) {
+                Ok(n) => n,
+                Err(error) => match error.kind() {
+                    // It is sealed: from here on it is ours to send.
+                    ErrorKind::WouldBlock | ErrorKind::Interrupted => 0,
+                    _ => return Err(error),
+                },
+            };
+            if n < sealed.len() {
+                self.unsent.extend_from_slice(&sealed[n..]);
+            }
+            Ok(taken)
+        })
+    }
+
+    /// Seals one record behind `at`. A change of keys, which is due every few million records,
+    /// goes in front of it.
+    fn seal(&mut self, plain: &[u8], outgoing: &mut Vec<u8>, at: &mut usize) -> io::Result<()> {
+        loop {
+            let room = &mut outgoing[*at..];
+            let sealed = match &mut self.connection {
+                Connection::Server(c) => encrypt!(c, plain, room),
+                Connection::Client(c) => encrypt!(c, plain, room),
+            };
+            match sealed {
+                Some(Ok(n)) => {
+                    *at += n;
+                    return Ok(());
+                }
+                Some(Err(EncryptError::InsufficientSize(needs))) => {
+                    outgoing.resize(*at + needs.required_size, 0);
+                }
+                Some(Err(error)) => return Err(io::Error::other(error.to_string())),
+                None => return Err(ErrorKind::ConnectionAborted.into()),
+            }
+        }
+    }
+}
+
+/// Ends the session as the protocol wants it, if the socket takes it at once: whoever drops a
+/// connection does not wait for the peer.
+impl Drop for Link {
+    fn drop(&mut self) {
+        if !self.is_established || self.has_failed || self.push().is_err() {
+            return;
+        }
+        let mut alert = [0; OVERHEAD_BYTES];
+        let n = match &mut self.connection {
+            Connection::Server(c) => close_notify!(c, &mut alert),
+            Connection::Client(c) => close_notify!(c, &mut alert),
+        };
+        let _ = self.socket.write(&alert[..n]);
+    }
+}
+
+impl Write for Link {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.send(pieces)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.push()
+    }
+}

@@ -1,0 +1,81 @@
+//! Clients agree on keys: a share of every turn, and no more of it.
+//!
+//! What a step costs is known only afterwards, so the share is looked at behind each: a turn
+//! takes one step at least, and with keys of 2,048-bit RSA one at most. Others wait no longer
+//! than that for handshakes, however many come at once.
+
+use std::io::ErrorKind;
+
+use super::Loop;
+use crate::base::clock;
+use crate::server::client::ClientFlags;
+use crate::server::session::Session;
+
+/// A turn's share.
+const SHARE_NANOS: u64 = 200_000;
+
+impl Loop {
+    /// Goes on with handshakes whose peers have sent something.
+    pub(super) fn shake_hands(&mut self) {
+        if self.engine.server.tls.handshakes.ready.is_empty() {
+            return;
+        }
+        let began = clock::cycles();
+        let share = self.engine.server.cycles.ticks(SHARE_NANOS);
+        while let Some(id) = self.engine.server.tls.handshakes.ready.pop_front() {
+            if let Some(session) = self.engine.server.clients.take(id) {
+                self.read(session);
+            }
+            if clock::cycles().wrapping_sub(began) >= share {
+                break;
+            }
+        }
+    }
+
+    /// Behind a read during a handshake. `Err`: the connection is over.
+    #[cold]
+    pub(super) fn note_handshake(
+        &mut self,
+        session: &mut Session,
+        read: &std::io::Result<(usize, bool)>,
+    ) -> Result<(), ()> {
+        let server = &mut self.engine.server;
+        let stream = session.stream.as_ref().ok_or(())?;
+        if !stream.is_handshaking() {
+            server.stats.handshakes += 1;
+            return server.admit(session);
+        }
+        match read {
+            Ok(_) => {
+                server.tell_failed_handshake(session, "the peer has gone during the handshake");
+                Err(())
+            }
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+            {
+                Ok(())
+            }
+            Err(error) => {
+                let why = match error.kind() {
+                    ErrorKind::InvalidData => error.to_string(),
+                    _ => crate::config::system_text(error),
+                };
+                server.tell_failed_handshake(session, &why);
+                Err(())
+            }
+        }
+    }
+}
+
+impl crate::server::Server {
+    /// The keys are agreed on: who the client is, and whether it is let in.
+    fn admit(&mut self, session: &mut Session) -> Result<(), ()> {
+        if let Some(refusal) = self.refuses_stranger(&session.client.peer) {
+            session.reply.raw(refusal.as_bytes());
+            session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+            self.stats.rejected_connections += 1;
+            return Ok(());
+        }
+        Ok(())
+    }
+}
