@@ -31,6 +31,7 @@ pub mod listen;
 mod load_steps;
 mod loading;
 pub mod log;
+mod login;
 mod migrate;
 mod monitor;
 mod outbox;

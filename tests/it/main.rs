@@ -16,6 +16,7 @@
 //! | `redis_cli` | Redis's own tools |
 //! | `snapshots` | snapshots as files |
 //! | `startup` | how a server starts, and how it refuses to |
+//! | `tls` | connections under TLS, and those that do not come about |
 //! | `harness` | that the tests' own tools work, shown on a real Redis |
 
 #[path = "../support/mod.rs"]
@@ -37,3 +38,4 @@ mod rdb;
 mod redis_cli;
 mod snapshots;
 mod startup;
+mod tls;

@@ -53,7 +53,6 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pub der: Vec<u8>,
     pub pem: String,
-    pub key_pem: String,
 }
 
 fn at(days: i64) -> SystemTime {
@@ -80,7 +79,7 @@ fn params(subject: &Subject<'_>) -> CertificateParams {
 
 impl Authority {
     pub fn new() -> Authority {
-        Authority::valid(-2..730)
+        Authority::valid(-20..730)
     }
 
     /// One whose own certificate is valid on these days from now.
@@ -100,7 +99,6 @@ impl Authority {
         Authority {
             der: certificate.der().to_vec(),
             pem: certificate.pem(),
-            key_pem: key.serialize_pem(),
             issuer: Issuer::new(params, key),
         }
     }

@@ -48,8 +48,7 @@ fn log_in(call: &mut Call<'_>, user: &[u8], password: &[u8]) -> CommandResult {
     let right = &call.server.config.requirepass[..];
     // Without a password the default user may come with any.
     let known = right.is_empty() || is_same(password, right);
-    if user == b"default" && known {
-        call.client.flags.remove(ClientFlags::UNAUTHENTICATED);
+    if known && call.server.log_in(call.client, user) {
         return Ok(());
     }
     call.server.stats.auth_denied += 1;

@@ -39,6 +39,10 @@ const WRITE_BYTES_MAX: usize = 4 * RECORD_BYTES;
 /// A peer that makes us answer (alerts, new keys) and does not read is given up here.
 const UNSENT_BYTES_MAX: usize = 128 * 1024;
 
+/// What the first record of a peer is.
+const HANDSHAKE: u8 = 0x16;
+const NOT_TLS: &str = "the client does not speak TLS, but this port does";
+
 /// Buffers that all connections of a thread share.
 #[derive(Default)]
 struct Scratch {
@@ -67,6 +71,8 @@ pub struct Link {
     /// How much of `unsent` has left.
     sent: usize,
     is_established: bool,
+    /// The peer has sent something.
+    has_begun: bool,
     /// The last read of the socket was as long as it could be.
     socket_has_more: bool,
     /// The peer has said that it sends no more.
@@ -202,6 +208,7 @@ impl Link {
             unsent: Vec::new(),
             sent: 0,
             is_established: false,
+            has_begun: false,
             socket_has_more: false,
             is_ended: false,
             has_failed: false,
@@ -334,6 +341,11 @@ impl Link {
             self.socket_has_more = n == asked;
             if n == 0 {
                 return Ok(true);
+            }
+            if !std::mem::replace(&mut self.has_begun, true) && incoming[start] != HANDSHAKE {
+                // An alert would be as strange to such a peer as its bytes are to us.
+                self.has_failed = true;
+                return Err(io::Error::new(ErrorKind::InvalidData, NOT_TLS));
             }
             incoming[..start].copy_from_slice(&self.held);
             let came = &mut incoming[..start + n];
@@ -522,5 +534,293 @@ impl Write for Link {
 
     fn flush(&mut self) -> io::Result<()> {
         self.push()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::net::tls::testing::{self, Authority, Subject};
+    use crate::net::tls::{Authentication, Materials};
+
+    /// A server's end, a client's end, and the wire between them, which is in our hands.
+    struct Pair {
+        server: Link,
+        client: Link,
+        /// What each end's socket is connected to.
+        at_server: std::net::TcpStream,
+        at_client: std::net::TcpStream,
+    }
+
+    fn sockets() -> (TcpStream, std::net::TcpStream) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let far = std::net::TcpStream::connect(listener.local_addr().expect("bound"));
+        let far = far.expect("connected");
+        let (near, _) = listener.accept().expect("accepted");
+        near.set_nonblocking(true).expect("a socket");
+        far.set_nodelay(true).expect("a socket");
+        let limit = Some(std::time::Duration::from_millis(20));
+        far.set_read_timeout(limit).expect("a socket");
+        (TcpStream::from_std(near), far)
+    }
+
+    fn client_of(authority: &Authority) -> Arc<ClientConfig> {
+        let mut settings = testing::settings(Authentication::Mandatory);
+        settings.opens_links = true;
+        let own = authority.issue(&Subject::named("a client"));
+        let materials = testing::build(&mut settings, authority, &own).expect("all is well");
+        materials.client.expect("there are authorities")
+    }
+
+    impl Pair {
+        fn new(materials: &Materials, client: &Arc<ClientConfig>) -> Pair {
+            let (near, at_server) = sockets();
+            let server = Link::accepted(near, &materials.server).expect("a server");
+            let (near, at_client) = sockets();
+            let name = "localhost".try_into().expect("a name");
+            let client = Link::opened(near, client, name).expect("a client");
+            Pair {
+                server,
+                client,
+                at_server,
+                at_client,
+            }
+        }
+
+        fn shared() -> Pair {
+            use std::sync::OnceLock;
+            static SHARED: OnceLock<(Materials, Arc<ClientConfig>)> = OnceLock::new();
+            let (materials, client) = SHARED.get_or_init(|| {
+                let authority = Authority::shared();
+                (authority.materials(), client_of(authority))
+            });
+            Pair::new(materials, client)
+        }
+
+        /// Takes what has left one end.
+        fn carry(socket: &mut std::net::TcpStream) -> Vec<u8> {
+            let mut all = Vec::new();
+            let mut bytes = [0; 65_536];
+            while let Ok(n) = socket.read(&mut bytes)
+                && n > 0
+            {
+                all.extend_from_slice(&bytes[..n]);
+            }
+            all
+        }
+
+        /// Both ends agree on keys; the error of the server's end if they do not.
+        fn agree(&mut self) -> io::Result<()> {
+            for _ in 0..4 {
+                let _ = self.client.push();
+                let sent = Pair::carry(&mut self.at_client);
+                self.at_server.write_all(&sent).expect("room");
+                while !sent.is_empty() {
+                    match self.server.fill(&mut [0; 64]) {
+                        Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                        Err(error) => return Err(error),
+                        Ok(_) => break,
+                    }
+                }
+                let sent = Pair::carry(&mut self.at_server);
+                self.at_client.write_all(&sent).expect("room");
+                let _ = self.client.fill(&mut [0; 64]);
+                if !self.server.is_handshaking() && !self.client.is_handshaking() {
+                    return Ok(());
+                }
+            }
+            Err(ErrorKind::TimedOut.into())
+        }
+    }
+
+    /// All that `link` has to give, in reads of `room` bytes, until it says that an event will
+    /// tell of more.
+    fn read_all(link: &mut Link, room: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut into = vec![0; room];
+        loop {
+            match link.fill(&mut into) {
+                Ok((n, more)) => {
+                    all.extend_from_slice(&into[..n]);
+                    if !more || n == 0 {
+                        return all;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return all,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_idle_connection_keeps_no_buffers() {
+        let mut pair = Pair::shared();
+        pair.agree().expect("keys");
+        pair.client.write_all(&[b'x'; 50_000]).expect("sealed");
+        let wire = Pair::carry(&mut pair.at_client);
+        let (first, last) = wire.split_at(wire.len() - 100);
+        pair.at_server.write_all(first).expect("room");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        let mut got = read_all(&mut pair.server, 1000);
+        assert!(pair.server.waiting_bytes() > 0);
+        pair.at_server.write_all(last).expect("room");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        got.extend(read_all(&mut pair.server, 1000));
+        assert_eq!(got.len(), 50_000);
+        assert_eq!(pair.server.waiting_bytes(), 0);
+        assert!(size_of::<Link>() < 1300, "{}", size_of::<Link>());
+        let peer = pair.server.peer_certificate().expect("shown");
+        assert_eq!(peer.common_name, Some(&b"a client"[..]));
+    }
+
+    #[test]
+    fn what_the_socket_does_not_take_waits_and_leaves_in_order() {
+        let mut pair = Pair::shared();
+        pair.agree().expect("keys");
+        let text: Vec<u8> = (0..30_000_000u32).map(|i| (i / 7) as u8).collect();
+        let (mut sent, mut got, mut stuck) = (0, Vec::new(), 0);
+        while got.len() < text.len() {
+            while sent < text.len() {
+                let (a, b) = text[sent..].split_at((text.len() - sent).min(20_000));
+                match pair
+                    .server
+                    .write_vectored(&[IoSlice::new(a), IoSlice::new(b)])
+                {
+                    Ok(n) => sent += n,
+                    Err(error) => {
+                        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                        assert!(pair.server.has_unsent());
+                        stuck += 1;
+                        break;
+                    }
+                }
+            }
+            if sent == text.len() {
+                let _ = pair.server.push();
+            }
+            let mut bytes = [0; 65_536];
+            if let Ok(n) = pair.at_server.read(&mut bytes) {
+                let mut at = 0;
+                while at < n {
+                    at += pair.at_client.write(&bytes[at..n]).expect("room");
+                    got.extend(read_all(&mut pair.client, 100_000));
+                }
+            }
+        }
+        assert!(got == text);
+        assert!(stuck > 0);
+        assert_eq!(pair.server.waiting_bytes(), 0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn records_in_any_pieces_are_the_same_bytes(
+            writes in prop::collection::vec(prop_oneof![1..100usize, 10_000..70_000usize], 1..6),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+            room in prop_oneof![1..50usize, 4_000..200_000usize],
+            is_vectored in any::<bool>(),
+        ) {
+            let mut pair = Pair::shared();
+            pair.agree().expect("keys");
+            let (mut wanted, mut wire) = (Vec::new(), Vec::new());
+            for (i, len) in writes.into_iter().enumerate() {
+                let text: Vec<u8> = (0..len).map(|at| (at * 31 + i) as u8).collect();
+                pair.client.write_all(&text).expect("sealed");
+                wanted.extend(text);
+                wire.extend(Pair::carry(&mut pair.at_client));
+            }
+            let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(wire.len())).collect();
+            ends.push(wire.len());
+            ends.sort_unstable();
+            let (mut from, mut got) = (0, Vec::new());
+            for end in ends {
+                pair.at_server.write_all(&wire[from..end]).expect("room");
+                from = end;
+                if is_vectored {
+                    let (mut first, mut behind) = (vec![MaybeUninit::uninit(); room], [0; 3]);
+                    while let Ok((here, there, more)) = pair.server.fill_vectored(&mut first, &mut behind) {
+                        got.extend_from_slice(here);
+                        got.extend_from_slice(&behind[..there]);
+                        if !more {
+                            break;
+                        }
+                    }
+                }
+                got.extend(read_all(&mut pair.server, room));
+            }
+            let until = std::time::Instant::now() + std::time::Duration::from_secs(5);
+            while got.len() < wanted.len() && std::time::Instant::now() < until {
+                got.extend(read_all(&mut pair.server, room));
+            }
+            prop_assert!(got == wanted);
+            prop_assert_eq!(pair.server.waiting_bytes(), 0);
+        }
+    }
+
+    #[test]
+    fn a_byte_that_is_changed_ends_the_connection_with_an_alert() {
+        let mut pair = Pair::shared();
+        pair.agree().expect("keys");
+        pair.client.write_all(b"PING\r\n").expect("sealed");
+        let mut wire = Pair::carry(&mut pair.at_client);
+        *wire.last_mut().expect("bytes") ^= 1;
+        pair.at_server.write_all(&wire).expect("room");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        let error = pair.server.fill(&mut [0; 100]).expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        assert!(!Pair::carry(&mut pair.at_server).is_empty());
+        assert!(pair.server.fill(&mut [0; 100]).is_err());
+    }
+
+    #[test]
+    fn the_end_is_told_behind_the_last_bytes() {
+        let mut pair = Pair::shared();
+        pair.agree().expect("keys");
+        pair.client.write_all(b"QUIT").expect("sealed");
+        drop(pair.client);
+        let wire = Pair::carry(&mut pair.at_client);
+        pair.at_server.write_all(&wire).expect("room");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        let mut into = [0; 100];
+        assert_eq!(pair.server.fill(&mut into).expect("bytes"), (4, true));
+        assert_eq!(pair.server.fill(&mut into).expect("the end"), (0, false));
+    }
+
+    #[test]
+    fn whom_a_client_is_believed_to_be() {
+        let (ours, others) = (Authority::shared(), Authority::new());
+        let materials = ours.materials();
+        let refused = |subject: &Subject<'_>, by: &Authority| {
+            let own = by.issue(subject);
+            let mut settings = testing::settings(Authentication::Mandatory);
+            settings.opens_links = true;
+            // Made when it is still good, or what would make it would refuse it.
+            let days = subject.days.clone();
+            let then = jiff::Timestamp::now().as_second() + (days.start + days.end) / 2 * 86_400;
+            let client = testing::build_at(&mut settings, ours, &own, then).expect("all is well");
+            let mut pair = Pair::new(&materials, &client.client.expect("authorities"));
+            pair.agree().err().map(|error| error.to_string())
+        };
+        assert_eq!(refused(&Subject::named("a"), ours), None);
+        let with_days = |days| Subject {
+            days,
+            ..Subject::named("a")
+        };
+        let expired = refused(&with_days(-10..-1), ours).expect("refused");
+        assert!(expired.contains("xpired"), "{expired}");
+        let early = refused(&with_days(1..10), ours).expect("refused");
+        assert!(early.contains("not valid yet"), "{early}");
+        let stranger = refused(&Subject::named("a"), &others).expect("refused");
+        assert!(
+            stranger.contains("UnknownIssuer") || stranger.contains("BadSignature"),
+            "{stranger}"
+        );
     }
 }

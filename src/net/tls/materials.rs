@@ -402,3 +402,111 @@ impl rustls::client::ResolvesClientCert for Only {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Authority, Issued, Subject, build, build_at, settings};
+    use super::*;
+
+    fn why(settings: &mut Settings, authority: &Authority, server: &Issued) -> String {
+        let built = build(settings, authority, server);
+        built
+            .err()
+            .map_or_else(String::new, |error| error.to_string())
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_its_file() {
+        let authority = Authority::shared();
+        let (good, other) = (Subject::named("localhost"), Subject::named("other"));
+        let good = authority.issue(&good);
+        let mut wanted = settings(Authentication::Mandatory);
+        assert_eq!(why(&mut wanted, authority, &good), "");
+
+        let misfit = Issued {
+            key_pem: authority.issue(&other).key_pem,
+            ..authority.issue(&other)
+        };
+        let text = why(&mut wanted, authority, &misfit);
+        assert!(text.starts_with("Failed to load private key: "), "{text}");
+        assert!(text.contains("server.key: key values mismatch"), "{text}");
+
+        let empty = Issued {
+            pem: "no certificate".into(),
+            ..authority.issue(&other)
+        };
+        let text = why(&mut wanted, authority, &empty);
+        assert!(text.starts_with("Failed to load certificate: "), "{text}");
+
+        wanted.ciphers = "AES128-SHA".into();
+        let text = why(&mut wanted, authority, &good);
+        assert!(
+            text.starts_with("Failed to configure ciphers: AES128-SHA"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_is_over_or_has_not_begun_is_refused() {
+        let authority = Authority::shared();
+        let at = |days| {
+            let server = authority.issue(&Subject {
+                days,
+                ..Subject::named("localhost")
+            });
+            why(&mut settings(Authentication::None), authority, &server)
+        };
+        assert!(at(-10..-1).starts_with("Server TLS certificate is invalid (expired "));
+        assert!(at(1..10).starts_with("Server TLS certificate is invalid (not valid before "));
+        let old = Authority::valid(-10..-1);
+        let server = authority.issue(&Subject::named("localhost"));
+        let text = why(&mut settings(Authentication::Mandatory), &old, &server);
+        assert!(
+            text.starts_with("One or more loaded CA certificates are invalid"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn nothing_is_built_of_what_is_not_there() {
+        let mut wanted = settings(Authentication::Mandatory);
+        let read = |wanted: &Settings| Files::read(wanted).map(drop).map_err(|e| e.to_string());
+        assert_eq!(read(&wanted), Err("No tls-cert-file configured!".into()));
+        wanted.server.certificate = "/nowhere/a.crt".into();
+        assert_eq!(read(&wanted), Err("No tls-key-file configured!".into()));
+        wanted.server.key = "/nowhere/a.key".into();
+        let why = read(&wanted).expect_err("refused");
+        assert!(
+            why.starts_with("Either tls-ca-cert-file or tls-ca-cert-dir must"),
+            "{why}"
+        );
+        wanted.ca_dir = "/nowhere".into();
+        assert_eq!(
+            read(&wanted),
+            Err("Failed to load certificate: /nowhere/a.crt: No such file or directory".into())
+        );
+    }
+
+    #[test]
+    fn a_folder_of_authorities_may_hold_other_things() {
+        let (one, two) = (Authority::valid(-1..10), Authority::valid(-1..20));
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in [
+            ("a.0", &one.pem),
+            ("b.0", &two.pem),
+            ("README", &"hello".into()),
+        ] {
+            std::fs::write(folder.path().join(name), text).expect("a file");
+        }
+        let mut wanted = settings(Authentication::Mandatory);
+        wanted.ca_dir = folder.path().into();
+        let server = one.issue(&Subject::named("localhost"));
+        let built = build(&mut wanted, Authority::shared(), &server).expect("all is well");
+        let first = Certificate::read(&one.der).expect("a certificate");
+        assert_eq!(built.authority_facts, Some(Facts::of(&first)));
+        // With time, authorities end.
+        let later = first.not_after + 86_400 / 2;
+        let refused = build_at(&mut wanted, Authority::shared(), &server, later);
+        assert!(matches!(refused, Err(TlsError::InvalidAuthorities(_))));
+    }
+}

@@ -33,12 +33,23 @@ pub(crate) fn build(
     authority: &Authority,
     server: &Issued,
 ) -> Result<Materials, TlsError> {
+    let now = jiff::Timestamp::now().as_second();
+    build_at(settings, authority, server, now)
+}
+
+/// The same, at another time.
+pub(crate) fn build_at(
+    settings: &mut Settings,
+    authority: &Authority,
+    server: &Issued,
+    now: i64,
+) -> Result<Materials, TlsError> {
     let folder = tempfile::tempdir().expect("a folder");
     settings.ca_file = folder.path().join("ca.crt");
     std::fs::write(&settings.ca_file, &authority.pem).expect("a file");
     (settings.server.certificate, settings.server.key) = server.write(folder.path(), "server");
     let files = Files::read(settings)?;
-    Materials::build(settings, &files, jiff::Timestamp::now().as_second())
+    Materials::build(settings, &files, now)
 }
 
 impl Authority {

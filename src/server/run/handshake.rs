@@ -8,7 +8,10 @@ use std::io::ErrorKind;
 
 use super::Loop;
 use crate::base::clock;
-use crate::server::client::ClientFlags;
+use crate::base::text::Printable;
+use crate::config::TlsAuthClientsUser;
+use crate::net::tls::Certificate;
+use crate::server::client::{Client, ClientFlags};
 use crate::server::session::Session;
 
 /// A turn's share.
@@ -76,6 +79,28 @@ impl crate::server::Server {
             self.stats.rejected_connections += 1;
             return Ok(());
         }
+        let Session { client, stream, .. } = session;
+        let link = stream.as_ref().and_then(|stream| stream.tls());
+        if let Some(certificate) = link.and_then(|link| link.peer_certificate()) {
+            self.log_in_by_certificate(client, &certificate);
+        }
         Ok(())
+    }
+
+    /// Logs a client in as the first user that its certificate names, if it names one.
+    fn log_in_by_certificate(&self, client: &mut Client, certificate: &Certificate<'_>) {
+        let names = match self.config.tls_auth_clients_user {
+            TlsAuthClientsUser::Off => return,
+            TlsAuthClientsUser::CommonName => certificate.common_name.as_slice(),
+            TlsAuthClientsUser::Uri => &certificate.uris,
+        };
+        let id = client.id.0;
+        match names.iter().find(|name| self.log_in(client, name)) {
+            Some(name) => {
+                let name = Printable(name);
+                tracing::debug!(client = id, "Logged in by its certificate as '{name}'");
+            }
+            None => tracing::debug!(client = id, "Its certificate names no user"),
+        }
     }
 }
