@@ -217,7 +217,7 @@ directives! {
     tls_replication: bool = false =>
         "tls-replication", flag, [], NotYet(Replication);
     tls_cluster: bool = false =>
-        "tls-cluster", flag, [], NotYet(Cluster);
+        "tls-cluster", flag, [], Works;
     tls_protocols: Text = Text::default() =>
         "tls-protocols", text_or_unset, [], Works;
     tls_ciphers: Text = Text::default() =>

@@ -8,6 +8,9 @@
 //! nearly always: records are opened and sealed in buffers that all connections share. So an
 //! idle connection is rustls's state and nothing else.
 //!
+//! rustls remembers places in what it was shown and has not done with. So every call of it is
+//! given those bytes, `held`, again, also where there is nothing new.
+//!
 //! One call reads from the socket once at most. What [`Link::fill`] says of more to come is
 //! for a poll that tells of every edge once: while it says so, no event will. It is never
 //! silent about bytes that it keeps itself.
@@ -21,7 +24,9 @@ use mio::net::TcpStream;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncryptError, UnbufferedStatus, WriteTraffic,
+};
 use rustls::{ClientConfig, Error, ServerConfig};
 
 use super::Certificate;
@@ -140,24 +145,16 @@ macro_rules! go_through {
     }};
 }
 
-/// Seals a record; `None`: the connection is over.
-macro_rules! encrypt {
-    ($connection:expr, $plain:expr, $room:expr) => {
-        match $connection.process_tls_records(&mut []).state {
-            Ok(ConnectionState::WriteTraffic(mut traffic)) => Some(traffic.encrypt($plain, $room)),
+/// Lets `$act` write; `None`: the connection is over. All that rustls has to send itself was
+/// taken from it behind the last read, and all that had come was gone through then.
+macro_rules! with_traffic {
+    ($connection:expr, $held:expr, $act:expr) => {
+        match $connection.process_tls_records($held) {
+            UnbufferedStatus {
+                discard: 0,
+                state: Ok(ConnectionState::WriteTraffic(mut traffic)),
+            } => Some($act(&mut traffic)),
             _ => None,
-        }
-    };
-}
-
-/// The alert that says goodbye; how long it is.
-macro_rules! close_notify {
-    ($connection:expr, $room:expr) => {
-        match $connection.process_tls_records(&mut []).state {
-            Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-                traffic.queue_close_notify($room).unwrap_or(0)
-            }
-            _ => 0,
         }
     };
 }
@@ -349,18 +346,20 @@ impl Link {
             }
             incoming[..start].copy_from_slice(&self.held);
             let came = &mut incoming[..start + n];
-            let Round { done, result } = self.round(came, sink);
+            let Round { mut done, result } = self.round(came, sink);
+            let failed = result.err().map(|error| {
+                self.has_failed = true;
+                // What tells the peer of it is queued; then the same error comes again.
+                done += self.round(&mut came[done..], &mut |_| {}).done;
+                io::Error::new(ErrorKind::InvalidData, error)
+            });
             let left = &came[done..];
-            if left.is_empty() {
+            if left.is_empty() || failed.is_some() {
                 self.held = Vec::new();
             } else {
                 self.held.clear();
                 self.held.extend_from_slice(left);
             }
-            let failed = result.err().map(|error| {
-                self.fail();
-                io::Error::new(ErrorKind::InvalidData, error)
-            });
             match self.push() {
                 Err(error) if error.kind() != ErrorKind::WouldBlock => {
                     return Err(failed.unwrap_or(error));
@@ -370,7 +369,7 @@ impl Link {
             match failed {
                 Some(error) => Err(error),
                 None if self.unsent.len() > UNSENT_BYTES_MAX => {
-                    self.fail();
+                    self.has_failed = true;
                     Err(io::Error::other(
                         "too much to be answered and nothing is read",
                     ))
@@ -393,13 +392,6 @@ impl Link {
             };
         }
         round
-    }
-
-    /// rustls has found a mistake of the peer's: the alert that says so is to be sent.
-    fn fail(&mut self) {
-        self.has_failed = true;
-        // The error comes again behind it.
-        let _ = self.round(&mut [], &mut |_| {});
     }
 
     /// Sends what the socket has not taken yet; `WouldBlock` when some is left.
@@ -437,9 +429,6 @@ impl Link {
                 outgoing.resize(room, 0);
             }
             gathered.clear();
-            // What rustls has to send itself goes first; it never keeps any for long.
-            let _ = self.round(&mut [], &mut |_| {});
-            self.push()?;
             let (mut taken, mut sealed) = (0, 0);
             for piece in pieces {
                 let mut piece = &piece[..piece.len().min(WRITE_BYTES_MAX - taken)];
@@ -487,10 +476,16 @@ impl Link {
     /// goes in front of it.
     fn seal(&mut self, plain: &[u8], outgoing: &mut Vec<u8>, at: &mut usize) -> io::Result<()> {
         loop {
-            let room = &mut outgoing[*at..];
+            let (room, held) = (&mut outgoing[*at..], &mut self.held);
             let sealed = match &mut self.connection {
-                Connection::Server(c) => encrypt!(c, plain, room),
-                Connection::Client(c) => encrypt!(c, plain, room),
+                Connection::Server(c) => {
+                    with_traffic!(c, held, |t: &mut WriteTraffic<'_, _>| t
+                        .encrypt(plain, room))
+                }
+                Connection::Client(c) => {
+                    with_traffic!(c, held, |t: &mut WriteTraffic<'_, _>| t
+                        .encrypt(plain, room))
+                }
             };
             match sealed {
                 Some(Ok(n)) => {
@@ -514,12 +509,18 @@ impl Drop for Link {
         if !self.is_established || self.has_failed || self.push().is_err() {
             return;
         }
-        let mut alert = [0; OVERHEAD_BYTES];
-        let n = match &mut self.connection {
-            Connection::Server(c) => close_notify!(c, &mut alert),
-            Connection::Client(c) => close_notify!(c, &mut alert),
+        let (mut alert, held) = ([0; OVERHEAD_BYTES], &mut self.held);
+        let queued = match &mut self.connection {
+            Connection::Server(c) => with_traffic!(c, held, |t: &mut WriteTraffic<'_, _>| {
+                t.queue_close_notify(&mut alert)
+            }),
+            Connection::Client(c) => with_traffic!(c, held, |t: &mut WriteTraffic<'_, _>| {
+                t.queue_close_notify(&mut alert)
+            }),
         };
-        let _ = self.socket.write(&alert[..n]);
+        if let Some(Ok(n)) = queued {
+            let _ = self.socket.write(&alert[..n]);
+        }
     }
 }
 
@@ -761,6 +762,52 @@ mod tests {
             }
             prop_assert!(got == wanted);
             prop_assert_eq!(pair.server.waiting_bytes(), 0);
+        }
+    }
+
+    /// A second message of a handshake, behind one that was refused, made rustls look for it in
+    /// bytes that it was not shown any more.
+    #[test]
+    fn no_bytes_of_a_handshake_are_too_strange() {
+        let authority = Authority::shared();
+        let (materials, client) = (authority.materials(), client_of(authority));
+        let stranger = client_of(&Authority::new());
+        let mut random = 0x2545_f491_4f6c_dd1du64;
+        let mut next = move |below: usize| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random % below as u64) as usize
+        };
+        for round in 0..60 {
+            let config = if round % 10 == 0 { &stranger } else { &client };
+            let mut config = ClientConfig::clone(config);
+            // Messages in many records.
+            config.max_fragment_size = (round % 3 == 0).then_some(32 + round);
+            let mut pair = Pair::new(&materials, &config.into());
+            let spoiled = next(4);
+            for flight in 0..4 {
+                let _ = pair.client.push();
+                let mut sent = Pair::carry(&mut pair.at_client);
+                if flight == spoiled && !sent.is_empty() {
+                    let (at, to) = (next(sent.len()), next(256));
+                    sent[at] = to as u8;
+                    if next(3) == 0 {
+                        sent.truncate(at);
+                    }
+                }
+                pair.at_server.write_all(&sent).expect("room");
+                for _ in 0..5 {
+                    let _ = pair.server.fill(&mut [0; 64]);
+                    let _ = pair.server.write(b"an answer");
+                }
+                let sent = Pair::carry(&mut pair.at_server);
+                pair.at_client.write_all(&sent).expect("room");
+                let _ = pair.client.fill(&mut [0; 64]);
+                if pair.client.push().is_ok() && !pair.client.is_handshaking() {
+                    let _ = pair.client.write(b"a request");
+                }
+            }
         }
     }
 

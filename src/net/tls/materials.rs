@@ -10,9 +10,10 @@ use std::sync::Arc;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, ServerConfig};
 use sha2::{Digest, Sha256};
 
 use super::resume::{Sessions, Tickets};
@@ -217,14 +218,13 @@ impl Materials {
             .transpose()?;
         let (authorities, authority_facts) = authorities(settings, files, now)?;
 
-        let verifier = match settings.authentication {
+        let judge = |is_mandatory| {
+            let (authorities, provider) = (authorities.clone(), Arc::clone(&provider));
+            Verifier::new(authorities, is_mandatory, provider, now).map(Arc::new)
+        };
+        let verifier: Arc<dyn ClientCertVerifier> = match settings.authentication {
             Authentication::None => WebPkiClientVerifier::no_client_auth(),
-            asked => Arc::new(Verifier::new(
-                authorities.clone(),
-                asked == Authentication::Mandatory,
-                Arc::clone(&provider),
-                now,
-            )?),
+            asked => judge(asked == Authentication::Mandatory)?,
         };
         let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&protocols)?
@@ -249,12 +249,12 @@ impl Materials {
         let client = match authorities.is_empty() {
             true => None,
             false => {
-                let mut roots = RootCertStore::empty();
-                roots.add_parsable_certificates(authorities);
+                let verifier = judge(true)?;
                 let key = client_key.unwrap_or(server_key);
                 let config = ClientConfig::builder_with_provider(provider)
                     .with_protocol_versions(&protocols)?
-                    .with_root_certificates(roots)
+                    .dangerous()
+                    .with_custom_certificate_verifier(verifier)
                     .with_client_cert_resolver(Arc::new(Only(key)));
                 Some(Arc::new(config))
             }

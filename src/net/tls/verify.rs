@@ -1,7 +1,8 @@
-//! Whom a client's certificate is believed.
+//! Whom a peer's certificate is believed: a client's, and a server's to which this process
+//! connects. As in Redis, a server need not have the name that it was looked for under.
 //!
-//! rustls's own verifier decides, over the authorities that are valid at the moment (it does
-//! not look at their time itself; OpenSSL does). Two things that OpenSSL takes are judged here:
+//! rustls's own verifiers decide, over the authorities that are valid at the moment (they do
+//! not look at their time themselves; OpenSSL does). Two things that OpenSSL takes are judged here:
 //!
 //!   - a certificate of version 1, as `openssl x509 -req` makes it without extensions, if an
 //!     authority signed it directly;
@@ -9,10 +10,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
-use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::WebPkiClientVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
@@ -31,9 +35,10 @@ pub(super) struct Verifier {
 }
 
 /// The verifier over the authorities that are valid up to a time, Unix seconds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Current {
     until: i64,
+    roots: Arc<RootCertStore>,
     verifier: Arc<dyn ClientCertVerifier>,
 }
 
@@ -54,17 +59,68 @@ impl Verifier {
         })
     }
 
-    fn at(&self, now: i64) -> Result<Arc<dyn ClientCertVerifier>, Error> {
+    fn at(&self, now: i64) -> Result<Current, Error> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if now > current.until {
             *current = Current::at(now, &self.authorities, &self.provider)
                 .ok_or(CertificateError::UnknownIssuer)?;
         }
-        Ok(Arc::clone(&current.verifier))
+        Ok(current.clone())
     }
 
     fn algorithms(&self) -> &WebPkiSupportedAlgorithms {
         &self.provider.signature_verification_algorithms
+    }
+
+    /// `by_rustls` judges a certificate that is not among those of the module's comment.
+    fn verify(
+        &self,
+        leaf: &CertificateDer<'_>,
+        now: UnixTime,
+        by_rustls: impl FnOnce(&Current) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        let read = Certificate::read(leaf).ok_or(CertificateError::BadEncoding)?;
+        if read.version < 3 {
+            return self.verify_old(&read, now);
+        }
+        match by_rustls(&self.at(now)?) {
+            Err(_) if self.authorities.contains(leaf) => check_time(&read, now),
+            judged => judged,
+        }
+    }
+
+    fn verify_tls12(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        match Certificate::read(leaf).filter(|leaf| leaf.version < 3) {
+            Some(old) => self.verify_signature(&old, message, signed, false),
+            None => verify_tls12_signature(message, leaf, signed, self.algorithms()),
+        }
+    }
+
+    fn verify_tls13(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let Some(old) = Certificate::read(leaf).filter(|leaf| leaf.version < 3) else {
+            return verify_tls13_signature(message, leaf, signed, self.algorithms());
+        };
+        // PKCS#1 signatures are no part of TLS 1.3.
+        if matches!(
+            signed.scheme,
+            SignatureScheme::RSA_PKCS1_SHA256
+                | SignatureScheme::RSA_PKCS1_SHA384
+                | SignatureScheme::RSA_PKCS1_SHA512
+        ) {
+            return Err(CertificateError::BadSignature.into());
+        }
+        self.verify_signature(&old, message, signed, true)
     }
 
     /// Whether a certificate of version 1 or 2 is signed by an authority.
@@ -144,13 +200,18 @@ impl Current {
                 until = until.min(authority.not_after);
             }
         }
+        let roots = Arc::new(roots);
         let verifier =
-            WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(provider))
+            WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider))
                 // Redis sends no names either; of a whole folder they would be many.
                 .clear_root_hint_subjects()
                 .build()
                 .ok()?;
-        Some(Current { until, verifier })
+        Some(Current {
+            until,
+            roots,
+            verifier,
+        })
     }
 }
 
@@ -169,10 +230,6 @@ fn key_of<'a>(certificate: &Certificate<'a>) -> Option<(&'a [u8], &'a [u8])> {
     super::certificate::split_public_key(certificate.public_key)
 }
 
-fn unix_s(time: UnixTime) -> i64 {
-    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
-}
-
 impl ClientCertVerifier for Verifier {
     fn client_auth_mandatory(&self) -> bool {
         self.is_mandatory
@@ -188,22 +245,11 @@ impl ClientCertVerifier for Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let now_s = unix_s(now);
-        let read = Certificate::read(leaf).ok_or(CertificateError::BadEncoding)?;
-        let is_authority = || self.authorities.iter().any(|known| known == leaf);
-        if read.version < 3 {
-            self.verify_old(&read, now_s)?;
-            return Ok(ClientCertVerified::assertion());
-        }
-        let refused = match self.at(now_s)?.verify_client_cert(leaf, intermediates, now) {
-            Ok(verified) => return Ok(verified),
-            Err(refused) => refused,
-        };
-        if is_authority() {
-            check_time(&read, now_s)?;
-            return Ok(ClientCertVerified::assertion());
-        }
-        Err(refused)
+        self.verify(leaf, now, |current| {
+            let verified = current.verifier.verify_client_cert(leaf, intermediates, now);
+            verified.map(drop)
+        })?;
+        Ok(ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -212,12 +258,7 @@ impl ClientCertVerifier for Verifier {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match Certificate::read(leaf).filter(|leaf| leaf.version < 3) {
-            Some(old) => self.verify_signature(&old, message, signed, false),
-            None => {
-                rustls::crypto::verify_tls12_signature(message, leaf, signed, self.algorithms())
-            }
-        }
+        self.verify_tls12(message, leaf, signed)
     }
 
     fn verify_tls13_signature(
@@ -226,23 +267,47 @@ impl ClientCertVerifier for Verifier {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match Certificate::read(leaf).filter(|leaf| leaf.version < 3) {
-            Some(old) => {
-                // PKCS#1 signatures are no part of TLS 1.3.
-                if matches!(
-                    signed.scheme,
-                    SignatureScheme::RSA_PKCS1_SHA256
-                        | SignatureScheme::RSA_PKCS1_SHA384
-                        | SignatureScheme::RSA_PKCS1_SHA512
-                ) {
-                    return Err(CertificateError::BadSignature.into());
-                }
-                self.verify_signature(&old, message, signed, true)
-            }
-            None => {
-                rustls::crypto::verify_tls13_signature(message, leaf, signed, self.algorithms())
-            }
-        }
+        self.verify_tls13(message, leaf, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms().supported_schemes()
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.verify(leaf, now, |current| {
+            let parsed = ParsedCertificate::try_from(leaf)?;
+            let (roots, all) = (&current.roots, self.algorithms().all);
+            verify_server_cert_signed_by_trust_anchor(&parsed, roots, intermediates, now, all)
+        })?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verify_tls12(message, leaf, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verify_tls13(message, leaf, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

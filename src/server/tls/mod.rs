@@ -9,7 +9,10 @@
 mod expiry;
 mod handshakes;
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
+
+use rustls::ClientConfig;
 
 use self::expiry::Warnings;
 pub(super) use self::handshakes::Handshakes;
@@ -119,10 +122,17 @@ impl Server {
     /// Takes what the configuration says now into use, or leaves all as it was.
     pub fn configure_tls(&mut self) -> Result<(), Logged> {
         self.tls.materials = load(&self.config)?;
-        // What a thread may be reading is older.
+        // What a thread may be reading is older, and so are links to other servers.
         self.tls.reloading = None;
+        self.migrate_links = Default::default();
         self.plan_tls_reload();
         Ok(())
+    }
+
+    /// What connections to other servers of the cluster, and those of MIGRATE, are to speak.
+    pub fn cluster_tls(&self) -> Option<Arc<ClientConfig>> {
+        let materials = self.tls.materials.as_ref()?;
+        materials.client.clone().filter(|_| self.config.tls_cluster)
     }
 
     fn plan_tls_reload(&mut self) {
