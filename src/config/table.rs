@@ -417,7 +417,7 @@ directives! {
     appendfilename: Text = "appendonly.aof".into() =>
         "appendfilename", text(checks::aof_filename), [IMMUTABLE], Works;
     backupdirname: Text = "backups".into() =>
-        "backupdirname", text(checks::backup_dirname), [IMMUTABLE], Works;
+        "backupdirname", text(checks::backup_dirname), [PROTECTED], Works;
     appenddirname: Text = "appendonlydir".into() =>
         "appenddirname", text(checks::aof_dirname), [IMMUTABLE], Works;
     appendfsync: AppendFsync = AppendFsync::EverySec =>
