@@ -21,7 +21,7 @@ const ACCESS: Access = Access::RW.union(Access::ACCESS).union(Access::DELETE);
 
 pub(super) const MIGRATE: Spec = Spec {
     arity: Arity::AtLeast(6),
-    flags: Flags::WRITE,
+    flags: Flags::WRITE.union(Flags::TAKES_OVER),
     keys: &[
         KeySpec::one(3, ACCESS),
         KeySpec {
