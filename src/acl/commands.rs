@@ -93,9 +93,8 @@ impl Commands {
 
     /// The names of the commands and subcommands of a category.
     pub fn of_category(&self, name: &[u8]) -> Option<impl Iterator<Item = &'static str>> {
-        let named = |(known, ..): &&(String, Category, Bits)| {
-            known.as_bytes().eq_ignore_ascii_case(name)
-        };
+        let named =
+            |(known, ..): &&(String, Category, Bits)| known.as_bytes().eq_ignore_ascii_case(name);
         let &(_, category, _) = self.categories.iter().find(named)?;
         let members = self.rows.iter();
         let members = members.filter(move |row| row.categories.contains(category));

@@ -77,7 +77,7 @@ impl<'a> Description<'a> {
 
 /// A word as `config::split` reads it back.
 pub(super) fn quoted(word: &[u8]) -> Vec<u8> {
-    if !word.is_empty() && !word.iter().any(|b| matches!(b, b'"' | b'\'' | b' ')) {
+    if !word.is_empty() && !word.iter().any(|b| matches!(b, b'"' | b'\'' | b' ' | b')')) {
         return word.to_vec();
     }
     let mut out = Vec::new();

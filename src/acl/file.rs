@@ -46,10 +46,11 @@ pub fn parse_file(
         return Err(failed(io::Error::other("more than 1 GiB")));
     }
     let text = fs::read(path).map_err(failed)?;
-    parse(name, &text, commands, channels)
+    parse_users(name, &text, commands, channels)
 }
 
-fn parse(
+/// The users of a file's text.
+pub fn parse_users(
     name: &str,
     text: &[u8],
     commands: &Commands,
@@ -195,5 +196,48 @@ impl User {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::{CommandTable, commands_of};
+
+    fn read(text: &[u8]) -> Result<Vec<String>, String> {
+        let commands = commands_of(&CommandTable::new(&crate::commands::table()));
+        let channels = PubsubDefault::ResetChannels;
+        let users = parse_users("f", text, &commands, channels).map_err(|e| e.to_string())?;
+        let line = |(name, user): (&Vec<u8>, &User)| {
+            let rules = user.describe().line();
+            String::from_utf8_lossy(&[name, b" ".as_slice(), &rules].concat()).into_owned()
+        };
+        Ok(users.iter().map(line).collect())
+    }
+
+    #[test]
+    fn lines_are_users_and_empty_ones_are_passed_over() {
+        assert_eq!(read(b""), Ok(vec![]));
+        let users = read(b" \r\n\tuser b on  +get \r\nuser a (+get  ~x) nopass");
+        let wanted = [
+            "a off nopass sanitize-payload resetchannels -@all (~x resetchannels -@all +get)",
+            "b on sanitize-payload resetchannels -@all +get",
+        ];
+        assert_eq!(users, Ok(wanted.map(str::to_owned).to_vec()));
+    }
+
+    #[test]
+    fn what_is_told_of_a_million_mistakes_is_bounded() {
+        let error = read(&b"user x +nosuch\nbad\n".repeat(100_000)).expect_err("all wrong");
+        assert!(error.len() < ERRORS_BYTES_MAX + 1000, "{}", error.len());
+        assert!(error.contains(" more errors. WARNING: ACL errors detected"));
+    }
+
+    #[test]
+    fn any_end_of_a_file_is_read_or_refused() {
+        let text = b"user a on >p\x01 (~\"x\" +get) ~b +@read\nuser b (+config|get\n";
+        for end in 0..text.len() {
+            let _ = read(&text[..end]);
+        }
     }
 }

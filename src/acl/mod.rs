@@ -30,6 +30,8 @@ mod user;
 
 pub use attempts::Attempts;
 pub use commands::{CommandFacts, Commands};
+#[cfg(feature = "testing")]
+pub use file::parse_users;
 pub use file::{LoadError, parse_file, write_file};
 pub use log::{AclLog, Context, Event, LOG_SHOWN, Reason};
 pub use pattern::Pattern;

@@ -48,6 +48,7 @@ pub(super) struct CommandRule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct FirstArgs {
     id: usize,
+    /// Lower case, in order.
     allowed: Vec<Box<[u8]>>,
 }
 
@@ -57,6 +58,7 @@ pub struct Selector {
     allowed: Bits,
     /// The rules began with `+@all`: commands to come are allowed, too.
     pub(super) future: bool,
+    /// In the order of the commands' numbers.
     first_args: Vec<FirstArgs>,
     pub(super) rules: Vec<CommandRule>,
     pub(super) all_keys: bool,
@@ -126,10 +128,7 @@ impl Selector {
 
     /// Whether there is nothing that it does not allow.
     pub(super) fn allows_all(&self) -> bool {
-        self.allowed == Bits::ALL
-            && self.all_keys
-            && self.all_channels
-            && self.databases.is_none()
+        self.allowed == Bits::ALL && self.all_keys && self.all_channels && self.databases.is_none()
     }
 
     // --- rules ---
@@ -213,12 +212,7 @@ impl Selector {
     }
 
     /// `+name`, `-name`: a command, a subcommand, a category, a command with a first argument.
-    fn set_commands(
-        &mut self,
-        name: &str,
-        on: bool,
-        commands: &Commands,
-    ) -> Result<(), RuleError> {
+    fn set_commands(&mut self, name: &str, on: bool, commands: &Commands) -> Result<(), RuleError> {
         if let Some(category) = name.strip_prefix('@') {
             let changed = commands.category_bits(category);
             let changed = changed.ok_or(RuleError::Unknown)?;
@@ -259,15 +253,16 @@ impl Selector {
     }
 
     fn add_first_arg(&mut self, id: usize, argument: &[u8]) {
-        let at = self.first_args.iter().position(|first| first.id == id);
-        let at = at.unwrap_or_else(|| {
+        let at = self.first_args.binary_search_by_key(&id, |first| first.id);
+        let at = at.unwrap_or_else(|at| {
             let allowed = Vec::new();
-            self.first_args.push(FirstArgs { id, allowed });
-            self.first_args.len() - 1
+            self.first_args.insert(at, FirstArgs { id, allowed });
+            at
         });
         let allowed = &mut self.first_args[at].allowed;
-        if !allowed.iter().any(|a| a.eq_ignore_ascii_case(argument)) {
-            allowed.push(argument.into());
+        let argument: Box<[u8]> = argument.to_ascii_lowercase().into();
+        if let Err(at) = allowed.binary_search(&argument) {
+            allowed.insert(at, argument);
         }
     }
 
@@ -331,7 +326,10 @@ impl Selector {
             return check(at, access);
         }
         // The handler refuses a command whose keys cannot be told.
-        let mut keys = line.plan.keys(line.args).unwrap_or(crate::command::keys::Keys::NONE);
+        let mut keys = line
+            .plan
+            .keys(line.args)
+            .unwrap_or(crate::command::keys::Keys::NONE);
         keys.try_for_each(|(at, access)| check(at, access))
     }
 
@@ -388,8 +386,8 @@ fn check_databases(allowed: &[u32], line: &CommandLine<'_>) -> Result<(), Denied
             _ => Ok(()),
         }
     };
-    let mut is_in_its_own = line.flags.intersects(Flags::READONLY | Flags::WRITE)
-        || line.plan.has_keys();
+    let mut is_in_its_own =
+        line.flags.intersects(Flags::READONLY | Flags::WRITE) || line.plan.has_keys();
     match line.databases {
         DatabaseUse::Own => {}
         DatabaseUse::Named(places) => {
@@ -438,14 +436,18 @@ fn key_rights(rule: &[u8]) -> Result<(Rights, &[u8]), RuleError> {
 fn databases(text: &[u8]) -> Result<Vec<u32>, RuleError> {
     let mut databases = Vec::new();
     for number in text.split(|&b| b == b',') {
-        let blanks = number.iter().take_while(|&&b| crate::base::number::is_c_space(b));
+        let blanks = number
+            .iter()
+            .take_while(|&&b| crate::base::number::is_c_space(b));
         let number = &number[blanks.count()..];
         let number = number.strip_prefix(b"+").unwrap_or(number);
         let digits = number.strip_prefix(b"-").unwrap_or(number);
         if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
             return Err(RuleError::Syntax);
         }
-        let number = std::str::from_utf8(number).ok().and_then(|n| n.parse::<i32>().ok());
+        let number = std::str::from_utf8(number)
+            .ok()
+            .and_then(|n| n.parse::<i32>().ok());
         let number = number.and_then(|n| u32::try_from(n).ok());
         databases.push(number.ok_or(RuleError::DatabaseOutOfRange)?);
     }

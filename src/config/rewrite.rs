@@ -127,7 +127,10 @@ impl Page {
                     .push_back(self.lines.len());
                 self.lines.push(line.to_vec());
             }
-            None if words.first().is_some_and(|w| w.eq_ignore_ascii_case(USER.as_bytes())) => {
+            None if words
+                .first()
+                .is_some_and(|w| w.eq_ignore_ascii_case(USER.as_bytes())) =>
+            {
                 let left = self.left.entry(USER).or_default();
                 left.push_back(self.lines.len());
                 self.lines.push(line.to_vec());

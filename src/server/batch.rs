@@ -10,9 +10,9 @@ use super::client_line::client_line;
 use super::dispatch::{Outcome, after_reply};
 use super::session::Session;
 use super::{Engine, Row, Server, crash};
-use crate::base::text::Printable;
 use crate::base::float::parse_double;
 use crate::base::hash;
+use crate::base::text::Printable;
 use crate::command::{CommandError, Within};
 use crate::config::quote;
 use crate::keyspace::{DbIndex, KeyHash, Keyspace};
@@ -261,7 +261,12 @@ impl Engine {
         }
         tracing::debug!(
             "Protocol error ({error}) from client: {}. Query buffer during protocol error: {}",
-            Printable(&client_line(&self.server, &session.client, &session.reply, true)),
+            Printable(&client_line(
+                &self.server,
+                &session.client,
+                &session.reply,
+                true
+            )),
             String::from_utf8_lossy(&shown)
         );
         let mark = session.reply.mark();

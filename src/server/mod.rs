@@ -81,6 +81,8 @@ pub use table::{CommandTable, Row};
 pub use testbed::Testbed;
 pub use tracking::{Mode as TrackingMode, Tracker, Tracking};
 pub use users::Acl;
+#[cfg(feature = "testing")]
+pub use users::commands_of;
 pub use world::{Origin, World};
 
 use std::sync::Arc;

@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use super::process::{self, FileLimit, PidFile, Supervisor};
-use super::{CommandTable, Engine, Flow, Loop, Signals, Spec, crash, listen, log};
 use super::users;
+use super::{CommandTable, Engine, Flow, Loop, Signals, Spec, crash, listen, log};
 use crate::acl::{Commands, RulesError, User, parse_file};
 use crate::base::text::Printable;
 use crate::config::{
@@ -174,7 +174,10 @@ pub(super) fn rule_problem(error: &RulesError) -> String {
             _ => format!("'{}': {why}", Printable(rule)),
         },
         RulesError::Unmatched(word) => {
-            format!("'{}': Unmatched parenthesis in acl selector", Printable(word))
+            format!(
+                "'{}': Unmatched parenthesis in acl selector",
+                Printable(word)
+            )
         }
     }
 }

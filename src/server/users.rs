@@ -51,7 +51,7 @@ impl Acl {
 }
 
 /// The table as rules see it.
-pub(super) fn commands_of(table: &super::CommandTable) -> Commands {
+pub fn commands_of(table: &super::CommandTable) -> Commands {
     Commands::new(table.rows().iter().map(|row| CommandFacts {
         full_name: row.full_name,
         categories: row.spec.all_categories(),
@@ -336,7 +336,9 @@ impl Server {
             .filter(|name| !users.contains_key(name) && name != b"default")
             .collect();
         drop(names);
-        replaced.gone.extend(gone.iter().filter_map(|name| known.remove(name)));
+        replaced
+            .gone
+            .extend(gone.iter().filter_map(|name| known.remove(name)));
         if !users.contains_key(&b"default"[..]) {
             replaced.put(known, b"default", User::default_user(commands));
         }
@@ -449,9 +451,6 @@ impl World<'_> {
 
     /// Closes connections of a user that listen to what these patterns do not allow.
     fn end_listeners(&mut self, user: UserId, left: &[Pattern]) {
-        if self.server.pubsub.is_empty() {
-            return;
-        }
         self.end_clients(&|client| {
             let denied = |kind: Kind| {
                 let its = client.subscriptions.as_deref();
@@ -495,12 +494,15 @@ fn end_client(keyspace: &mut Keyspace, server: &mut Server, id: ClientId) {
 
 impl Call<'_> {
     /// AUTH, HELLO AUTH: the connection is this user's from now on. Refused, the reply is
-    /// written: at once, or later if too many attempts from there fail.
+    /// written: at once, or later if too many attempts from there fail; a connection that cannot
+    /// wait is closed then.
     ///
     /// `false`: refused.
     pub fn log_in(&mut self, name: &[u8], password: &[u8]) -> bool {
+        // Inside a transaction nobody can be made to wait: there it is over after the first one.
+        let is_over = self.client.flags.contains(ClientFlags::CLOSE_AFTER_REPLY);
         let server = &mut *self.server;
-        if let Some(id) = server.acl.users.log_in(name, password) {
+        if !is_over && let Some(id) = server.acl.users.log_in(name, password) {
             let proven = !server.acl.users.get(id).no_password();
             server.let_in(self.client, id, proven);
             return true;
@@ -515,6 +517,9 @@ impl Call<'_> {
         let wait_ms = self.server.attempt_wait_ms(self.client);
         if wait_ms == 0 || !self.may_block() {
             self.reply.error(&WRONG_PASSWORD);
+            if wait_ms > 0 {
+                self.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+            }
             return false;
         }
         self.block_for_time(wait_ms, |world, _| {
@@ -570,4 +575,149 @@ pub(super) fn refuses_stranger(
          machine, or in the configuration file) and use AUTH, or set remote-admin-without-auth \
          to yes.",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Address;
+    use crate::server::Testbed;
+
+    /// A client from another machine.
+    fn connect_from_afar(t: &mut Testbed) -> ClientId {
+        let id = t.connect();
+        let session = t.engine.server.clients.get_mut(id).expect("connected");
+        session.client.peer = Address::Tcp(([192, 0, 2, 1], 1234).into());
+        id
+    }
+
+    #[test]
+    fn strangers_from_other_machines_do_not_take_the_server_over() {
+        let mut t = Testbed::new();
+        t.run("SET k v");
+        t.run("FUNCTION LOAD #!lua name=l\nredis.register_function('f', function() end)");
+        t.run("ACL SETUSER open on nopass +@all ~* &*");
+        t.run("ACL SETUSER known on >secret +@all ~* &*");
+        let far = connect_from_afar(&mut t);
+        assert_eq!(t.run_as(far, "FLUSHDB"), "+OK\r\n", "as in Redis");
+        t.run("CONFIG SET remote-admin-without-auth no");
+        let dangerous = [
+            "FLUSHALL",
+            "FLUSHDB",
+            "CONFIG SET dir /tmp",
+            "CONFIG REWRITE",
+            "DEBUG JMAP",
+            "ACL SETUSER x on",
+            "ACL LIST",
+            "SHUTDOWN NOSAVE",
+            "SAVE",
+            "BGSAVE",
+            "BGREWRITEAOF",
+            "MIGRATE h 1 k 0 1",
+            "EVAL return 0",
+            "SCRIPT LOAD x",
+            "FUNCTION FLUSH",
+            "BACKUP CREATE",
+        ];
+        for line in dangerous {
+            let told = t.run_as(far, line);
+            let refused = told.starts_with("-DENIED ") || told.starts_with("-ERR DEBUG command");
+            assert!(refused, "{line}: {told}");
+        }
+        for line in [
+            "GET k",
+            "SET k v",
+            "CONFIG GET dir",
+            "ACL WHOAMI",
+            "INFO server",
+        ] {
+            assert!(!t.run_as(far, line).starts_with("-DENIED"), "{line}");
+        }
+        t.run_as(far, "MULTI");
+        assert!(t.run_as(far, "FLUSHALL").starts_with("-DENIED "));
+        assert!(t.run_as(far, "EXEC").starts_with("-EXECABORT"));
+        // A user whom any password lets in proves nothing.
+        assert_eq!(t.run_as(far, "AUTH open x"), "+OK\r\n");
+        assert!(t.run_as(far, "FLUSHALL").starts_with("-DENIED "));
+        assert_eq!(t.run_as(far, "AUTH known secret"), "+OK\r\n");
+        assert_eq!(t.run_as(far, "FLUSHALL"), "+OK\r\n");
+        assert_eq!(t.run_as(far, "RESET"), "+RESET\r\n");
+        assert!(t.run_as(far, "FLUSHALL").starts_with("-DENIED "));
+        assert_eq!(t.run("FLUSHALL"), "+OK\r\n", "from this machine");
+    }
+
+    #[test]
+    fn scripts_of_strangers_do_not_either() {
+        let mut t = Testbed::new();
+        let far = connect_from_afar(&mut t);
+        let sha = t.run_args(&[b"SCRIPT", b"LOAD", b"return redis.call('flushall')"]);
+        let sha = String::from_utf8_lossy(&sha[5..45]).into_owned();
+        t.run("CONFIG SET remote-admin-without-auth no");
+        let told = t.run_as(far, &format!("EVALSHA {sha} 0"));
+        assert!(told.starts_with("-DENIED "), "{told}");
+        assert!(t.run(&format!("EVALSHA {sha} 0")).starts_with("+OK"));
+    }
+
+    #[test]
+    fn who_has_all_rights_takes_the_short_way_and_loses_it_with_the_first_right() {
+        let mut t = Testbed::new();
+        let restricted = |t: &Testbed, id: ClientId| {
+            let session = t.engine.server.clients.get(id).expect("connected");
+            session.client.flags.contains(ClientFlags::RESTRICTED)
+        };
+        let other = t.connect();
+        assert!(!restricted(&t, other));
+        t.run("ACL SETUSER default -@dangerous");
+        assert!(restricted(&t, other) && t.run_as(other, "KEYS *").starts_with("-NOPERM"));
+        assert_eq!(t.run_as(other, "GET a"), "$-1\r\n");
+        t.run("ACL SETUSER default +@all");
+        assert!(!restricted(&t, other));
+        t.run("ACL SETUSER u on nopass +@all ~* &* db=0");
+        t.run_as(other, "AUTH u x");
+        assert!(restricted(&t, other));
+        t.run("ACL SETUSER u alldbs");
+        assert!(!restricted(&t, other));
+    }
+
+    #[test]
+    fn who_is_deleted_has_no_rights_left_even_inside_a_transaction() {
+        let mut t = Testbed::new();
+        t.run("ACL SETUSER u on nopass +@all ~*");
+        t.run("ACL SETUSER default resetkeys");
+        let client = t.connect();
+        t.run_as(client, "AUTH u x");
+        t.run_as(client, "MULTI");
+        t.run_as(client, "ACL DELUSER u");
+        t.run_as(client, "GET a");
+        let told = t.run_as(client, "EXEC");
+        assert!(
+            told.starts_with("*2\r\n:1\r\n-NOPERM ACLs rules changed"),
+            "{told}"
+        );
+        let session = t.engine.server.clients.get(client).expect("connected");
+        assert!(
+            session
+                .client
+                .flags
+                .contains(ClientFlags::CLOSE_AFTER_REPLY)
+        );
+    }
+
+    #[test]
+    fn a_script_without_a_right_is_told_and_logged_with_its_caller() {
+        let mut t = Testbed::new();
+        t.run("ACL SETUSER u on nopass +eval +get ~a*");
+        let client = t.connect();
+        t.run_as(client, "AUTH u x");
+        let ran = t.run_args_as(client, &[b"EVAL", b"return redis.call('get','b')", b"0"]);
+        let told = String::from_utf8_lossy(&ran).into_owned();
+        let wanted = "-ERR ACL failure in script: No permissions to access a key script: ";
+        assert!(told.starts_with(wanted), "{told}");
+        let log = t.run("ACL LOG");
+        assert!(
+            log.contains("$3\r\nlua\r\n") && log.contains("cmd=eval user=u "),
+            "{log}"
+        );
+        assert!(t.run("INFO stats").contains("acl_access_denied_key:1\r\n"));
+    }
 }

@@ -14,14 +14,17 @@ use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Begin, Category, CommandError, Find, Flags, KeySpec, finders};
 use crate::keyspace::{Cause, Class};
 use crate::persistence::rdb::{VERSION_FIELD_TTLS, VERSION_MIGRATE, Writer};
-use crate::resp::write_request;
+use crate::resp::{Args, write_request};
 use crate::server::{Call, CommandResult, MigrateLink, Spec};
 
 const ACCESS: Access = Access::RW.union(Access::ACCESS).union(Access::DELETE);
 
 pub(super) const MIGRATE: Spec = Spec {
     arity: Arity::AtLeast(6),
-    flags: Flags::WRITE.union(Flags::TAKES_OVER),
+    flags: Flags::WRITE
+        .union(Flags::TAKES_OVER)
+        .union(Flags::SENSITIVE),
+    is_secret: is_login,
     keys: &[
         KeySpec::one(3, ACCESS),
         KeySpec {
@@ -47,6 +50,23 @@ pub(super) const MIGRATE: Spec = Spec {
 const CANNOT_CONNECT: &str = "IOERR error or timeout connecting to the client";
 const CANNOT_WRITE: &str = "IOERR error or timeout writing to target instance";
 const CANNOT_READ: &str = "IOERR error or timeout reading to target instance";
+/// What stands behind AUTH and AUTH2.
+fn is_login(args: Args<'_>, at: usize) -> bool {
+    let mut option = 6;
+    while option < at && !args.is(option, "KEYS") {
+        let words = match () {
+            () if args.is(option, "AUTH") => 1,
+            () if args.is(option, "AUTH2") => 2,
+            () => 0,
+        };
+        if at <= option + words {
+            return true;
+        }
+        option += 1 + words;
+    }
+    false
+}
+
 const KEY_AND_KEYS: &str =
     "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string";
 const USUAL_TIMEOUT_MS: i64 = 1000;

@@ -54,7 +54,9 @@ const CONFIG_REWRITE: Spec = Spec {
 
 const CONFIG_SET: Spec = Spec {
     arity: Arity::AtLeast(4),
-    flags: CONFIG_FLAGS.union(Flags::SENSITIVE).union(Flags::TAKES_OVER),
+    flags: CONFIG_FLAGS
+        .union(Flags::SENSITIVE)
+        .union(Flags::TAKES_OVER),
     tips: EVERYWHERE,
     is_secret,
     ..Spec::new("set", set)

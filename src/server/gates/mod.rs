@@ -15,8 +15,8 @@ use super::Server;
 use super::call::Spec;
 use super::client::{Client, ClientFlags};
 use super::table::Row;
-use super::world::{Origin, World};
 use super::users::refuses_stranger;
+use super::world::{Origin, World};
 use crate::acl::{Context, Denied};
 use crate::base::alloc;
 use crate::command::{Access, CommandError, Flags};
@@ -198,19 +198,16 @@ pub(super) fn check(world: &mut World<'_>, asked: Asked<'_>) -> Result<(), Comma
 
 /// What the client's user has no permission for in a command, which is kept in the log. O(1) for
 /// a user with all rights, else as `acl` has it.
-fn denied(
-    world: &mut World<'_>,
-    context: Context,
-    row: usize,
-    args: Args<'_>,
-) -> Option<Denied> {
+fn denied(world: &mut World<'_>, context: Context, row: usize, args: Args<'_>) -> Option<Denied> {
     let client = &*world.client;
     if !client.flags.contains(ClientFlags::RESTRICTED) {
         return None;
     }
     let denied = world.server.denies(client.user, client.db, row, args)?;
     let asking = (client, &*world.reply);
-    world.server.note_denied(asking, context, denied, (row, args));
+    world
+        .server
+        .note_denied(asking, context, denied, (row, args));
     Some(denied)
 }
 
