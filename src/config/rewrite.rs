@@ -1,7 +1,7 @@
 //! CONFIG REWRITE: the old file with new values in it.
 //!
-//! Comments, order and lines we do not own (`include`, `rename-command`, `user`,
-//! `loadmodule`) stay. A directive takes over the first of its lines that is left, and
+//! Comments, order and lines we do not own (`include`, `rename-command`, `loadmodule`) stay;
+//! those of users are replaced by `Config::users`. A directive takes over the first of its lines that is left, and
 //! further lines of it go; one without a line is appended when its value is not the
 //! default, under a comment that says so. Where a directive has several lines, those that
 //! differ from the default come before others in taking over. A line that cannot be understood becomes a
@@ -16,6 +16,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::problem::FileLine;
 use super::special::Lines;
 use super::table::{Config, DIRECTIVES, find};
 use super::words;
@@ -46,6 +47,10 @@ impl Config {
             }
             page.clear_rest(directive.name);
         }
+        for user in &self.users {
+            page.put(USER, user_line(user));
+        }
+        page.clear_rest(USER);
         page.text()
     }
 
@@ -58,8 +63,26 @@ impl Config {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
-        replace(path, &self.rewrite(&old, force_all))
+        replace_file(path, &self.rewrite(&old, force_all))
     }
+}
+
+/// The lines of users, which are no directive.
+const USER: &str = "user";
+
+/// A user as he is read back: selectors need no quotes around them.
+fn user_line(user: &FileLine) -> Vec<u8> {
+    let mut line = USER.as_bytes().to_vec();
+    for word in &user.words {
+        line.push(b' ');
+        let is_plain = !word.is_empty() && !word.iter().any(|b| matches!(b, b'"' | b'\''));
+        let in_pieces = word.contains(&b' ') && !word.starts_with(b"(");
+        match is_plain && !in_pieces {
+            true => line.extend_from_slice(word),
+            false => words::quote(&mut line, word),
+        }
+    }
+    line
 }
 
 /// The old file by lines, and where each directive still has one.
@@ -93,7 +116,7 @@ impl Page {
         let words = words::split(line).unwrap_or_default();
         let directive = words.first().and_then(|name| find(name));
         let is_file_only = words.first().is_some_and(|name| {
-            let only: [&[u8]; 4] = [b"include", b"rename-command", b"user", b"loadmodule"];
+            let only: [&[u8]; 3] = [b"include", b"rename-command", b"loadmodule"];
             only.iter().any(|known| name.eq_ignore_ascii_case(known))
         });
         match directive {
@@ -102,6 +125,14 @@ impl Page {
                     .entry(directive.name)
                     .or_default()
                     .push_back(self.lines.len());
+                self.lines.push(line.to_vec());
+            }
+            None if words
+                .first()
+                .is_some_and(|w| w.eq_ignore_ascii_case(USER.as_bytes())) =>
+            {
+                let left = self.left.entry(USER).or_default();
+                left.push_back(self.lines.len());
                 self.lines.push(line.to_vec());
             }
             None if is_file_only => self.lines.push(line.to_vec()),
@@ -149,7 +180,7 @@ impl Page {
 }
 
 /// Puts `text` in place of the file at `path` as one step.
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let beside = PathBuf::from(format!("{}.{}.tmp", path.display(), std::process::id()));
     let written = write_new(&beside, text, mode_of(path)).and_then(|()| fs::rename(&beside, path));

@@ -359,13 +359,17 @@ directives! {
 
     // Security
     acllog_max_len: u64 = 128 =>
-        "acllog-max-len", number(0, LONG_MAX), [], NotYet(Acl);
+        "acllog-max-len", number(0, LONG_MAX), [], Works;
     aclfile: Text = Text::default() =>
-        "aclfile", text, [IMMUTABLE], NotYet(Acl);
+        "aclfile", text, [IMMUTABLE], Works;
     requirepass: Text = Text::default() =>
         "requirepass", secret, [SENSITIVE], Works;
     acl_pubsub_default: PubsubDefault = PubsubDefault::ResetChannels =>
-        "acl-pubsub-default", choice, [], NotYet(Acl);
+        "acl-pubsub-default", choice, [], Works;
+    remote_admin_without_auth: bool = true =>
+        "remote-admin-without-auth", flag, [], Works;
+    auth_failures_per_second: u32 = 10 =>
+        "auth-failures-per-second", number(0, INT_MAX), [], Works;
 
     // Clients
     maxclients: u32 = 10_000 =>

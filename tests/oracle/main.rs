@@ -16,6 +16,7 @@
 //! | `compare`, `accepted` | when two answers are the same |
 //! | `events`, `state` | what subscribers are told meanwhile; what is left behind |
 //! | `conversations` | talks between several clients |
+//! | `permissions` | categories and what they allow, command by command |
 //! | `shrink` | the few commands that matter |
 //!
 //! `RUSSET_ORACLE_STREAMS` streams a group (default 120) from `RUSSET_ORACLE_SEED`
@@ -26,6 +27,7 @@ mod compare;
 mod conversations;
 mod events;
 mod grammar;
+mod permissions;
 mod play;
 mod pools;
 
@@ -363,6 +365,7 @@ groups! {
     pubsub_queries_answer_as_redis: PUBSUB;
     scripts_answer_as_redis: SCRIPTING;
     dumps_answer_as_redis: DUMP;
+    users_and_rules_answer_as_redis: ACL;
 }
 
 /// Not beside Redis 7.0: since 7.2 a waiting client's command runs anew when one of its keys
@@ -396,13 +399,19 @@ fn polygons_answer_as_valkeys() {
     check(&rows::VALKEY_GEO, Peer::Valkey9);
 }
 
+#[test]
+fn rules_about_databases_answer_as_valkeys() {
+    check(&rows::VALKEY_ACL, Peer::Valkey9);
+}
+
 /// Commands that the rows generate, subcommands (`client|id`) among them.
 fn generated() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let groups = rows::GROUPS
-        .iter()
-        .copied()
-        .chain([&rows::VALKEY, &rows::VALKEY_GEO]);
+    let groups =
+        rows::GROUPS
+            .iter()
+            .copied()
+            .chain([&rows::VALKEY, &rows::VALKEY_GEO, &rows::VALKEY_ACL]);
     for row in groups.flat_map(|group| group.rows()) {
         let mut random = Random::new(1);
         for _ in 0..CALLS_A_ROW {

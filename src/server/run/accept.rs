@@ -12,7 +12,7 @@ use super::Loop;
 use crate::config::system_text;
 use crate::net::tls::Link;
 use crate::net::{Accepted, Address, LISTENERS_MAX, Role, Stream, Target};
-use crate::server::client::{Client, ClientFlags};
+use crate::server::client::Client;
 use crate::server::session::Session;
 
 /// The log tells of no more than one failure in this time.
@@ -174,9 +174,7 @@ impl Loop {
         let (local, fd) = (stream.local(), stream.fd());
         let id = server.clients.next_id();
         let mut client = Client::new(id, peer, local, fd, server.now.mono_ms);
-        if server.password_required() {
-            client.flags |= ClientFlags::UNAUTHENTICATED;
-        }
+        server.greet(&mut client);
         server.stats.connections += 1;
         if stream.is_handshaking() {
             server.tls.handshakes.begin(id, server.now.mono_ms);

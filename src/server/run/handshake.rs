@@ -87,7 +87,8 @@ impl crate::server::Server {
         Ok(())
     }
 
-    /// Logs a client in as the first user that its certificate names, if it names one.
+    /// Logs a client in as the first user that its certificate names and who may come. If it
+    /// names none, the client stays what it was: the default user, who may have to log in.
     fn log_in_by_certificate(&self, client: &mut Client, certificate: &Certificate<'_>) {
         let names = match self.config.tls_auth_clients_user {
             TlsAuthClientsUser::Off => return,
@@ -95,8 +96,11 @@ impl crate::server::Server {
             TlsAuthClientsUser::Uri => &certificate.uris,
         };
         let id = client.id.0;
-        match names.iter().find(|name| self.log_in(client, name)) {
-            Some(name) => {
+        let users = &self.acl.users;
+        let found = names.iter().filter_map(|name| Some((name, users.find(name)?)));
+        match { found }.find(|(_, user)| users.get(*user).is_on()) {
+            Some((name, user)) => {
+                self.let_in(client, user, true);
                 let name = Printable(name);
                 tracing::debug!(client = id, "Logged in by its certificate as '{name}'");
             }
