@@ -195,6 +195,8 @@ impl Loop {
     /// once.
     pub fn stop(mut self) -> Vec<Listener> {
         let server = &mut self.engine.server;
+        // Whoever is told of the end and comes again at once finds nobody listening.
+        server.listeners.retain(Listener::is_unix);
         for session in server.clients.iter_mut() {
             session.stream = None;
         }
