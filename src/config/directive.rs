@@ -81,7 +81,7 @@ impl fmt::Display for Feature {
             Feature::Tls => "TLS",
             Feature::Acl => "ACL users",
             Feature::Modules => "modules",
-            Feature::Defrag => "active defragmentation and allocator threads",
+            Feature::Defrag => "active defragmentation",
             Feature::Threads => "I/O threads",
             Feature::Process => "process and kernel tuning",
         })

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::process::{self, FileLimit, PidFile, Supervisor};
 use super::{CommandTable, Engine, Flow, Loop, Signals, Spec, crash, listen, log};
+use crate::base::alloc;
 use crate::base::text::Printable;
 use crate::config::{Check, Config, FileLine, LogFormat, Problem, REDIS_VERSION, Run, system_text};
 use crate::net::Listener;
@@ -53,6 +54,12 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     }
     if let Err(error) = process::apply_oom_score(&config) {
         tracing::warn!("Setting oom-score-adj: {}", system_text(&error));
+    }
+    // Behind the fork of a daemon, which would lose the thread.
+    if config.jemalloc_bg_thread
+        && let Err(error) = alloc::give_back_by_thread(true)
+    {
+        tracing::warn!("Freed memory is given back only while the server works: {error}");
     }
     show_logo(&config);
     check_backlog(&config);
