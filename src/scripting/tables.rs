@@ -17,8 +17,7 @@ pub fn install(stack: Stack, globals: i32) {
     stack.pop(1);
 
     stack.get_field(globals, "string");
-    stack.get_field(-1, "gmatch");
-    stack.set_field(-2, "gfind");
+    super::strings::install(stack);
     drop_fields(stack, &["buffer"]);
     stack.pop(1);
 

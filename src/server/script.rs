@@ -149,6 +149,7 @@ impl Call<'_> {
         let is_atomic = origin != Origin::Loading
             && (program.flags.contains(Flags::ATOMIC) || self.server.config.script_rollback);
         let mark = self.db.keyspace().effects.mark();
+        let posts = self.server.outbox.mark();
         let nested = match self.origin {
             Origin::Loading => Origin::Loading,
             _ => Origin::Script,
@@ -207,7 +208,8 @@ impl Call<'_> {
         if let Some(undo) = undo {
             if failed {
                 undo.roll_back(keyspace);
-                keyspace.journal.clear();
+                keyspace.journal.forget_written();
+                server.outbox.take_back(posts);
             }
             if keyspace.has_news() {
                 server.tell_news(keyspace, Some(client));

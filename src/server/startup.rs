@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::process::{self, FileLimit, PidFile, Supervisor};
 use super::{CommandTable, Engine, Flow, Loop, Signals, Spec, crash, listen, log};
 use crate::base::text::Printable;
-use crate::config::{Check, Config, FileLine, LogFormat, Problem, REDIS_VERSION, Run, system_text};
 use crate::net::Listener;
+use crate::config::{Check, Config, FileLine, LogFormat, Problem, REDIS_VERSION, Run, system_text};
 
 /// Runs a server until it is asked to stop; the process's exit status. `program` is the
 /// name it was called by. To be called while the process has a single thread.
@@ -289,9 +289,9 @@ fn serve(
     looping.run()?;
     // What the last turn did is kept as well; the log says if it cannot be.
     let _ = looping.engine.server.finish_aof();
-    let listeners = looping.stop();
+    let paths = looping.stop();
     supervisor.tell_stopping();
-    for path in listeners.iter().filter_map(Listener::path) {
+    for path in paths {
         tracing::info!("Removing the unix socket file.");
         // Gone already is as good.
         let _ = std::fs::remove_file(path);

@@ -1,6 +1,7 @@
 //! `cjson.encode`.
 
 use super::{Config, DEPTH_MAX, Invalid};
+use crate::scripting::effort::Effort;
 use crate::scripting::lua::{Frame, Kind, Raise, Returned, Stack};
 use crate::scripting::number::write_g;
 
@@ -14,6 +15,7 @@ pub fn encode(f: Frame<'_>) -> Returned {
     out.clear();
     let mut encoder = Encoder {
         stack: f.stack,
+        effort: Effort::new(f),
         config: f.machine.json.get(),
         out: &mut out,
     };
@@ -31,6 +33,7 @@ pub fn encode(f: Frame<'_>) -> Returned {
 
 struct Encoder<'o> {
     stack: Stack,
+    effort: Effort<'o>,
     config: Config,
     out: &'o mut Vec<u8>,
 }
@@ -39,17 +42,15 @@ fn refused(kind: Kind, why: &str) -> Raise {
     Raise::text(format!("Cannot serialise {}: {why}", kind.name()))
 }
 
-/// The longest text that is made: longer ones could not be a string.
+/// The longest array: the text of a longer one could not be a string.
 const LENGTH_MAX: usize = 1 << 30;
 
 impl Encoder<'_> {
     /// Writes the value on top of the stack, which stays.
     fn value(&mut self, depth: usize) -> Result<(), Raise> {
-        if self.out.len() > LENGTH_MAX {
-            return Err(Raise::text("not enough memory"));
-        }
+        self.effort.step(self.out.len())?;
         match self.stack.kind(-1) {
-            Kind::String => self.string(-1),
+            Kind::String => self.string(-1)?,
             Kind::Number => self.number(-1)?,
             Kind::Boolean if self.stack.boolean(-1) => self.out.extend_from_slice(b"true"),
             Kind::Boolean => self.out.extend_from_slice(b"false"),
@@ -126,7 +127,7 @@ impl Encoder<'_> {
                     self.number(-2)?;
                     self.out.push(b'"');
                 }
-                Kind::String => self.string(-2),
+                Kind::String => self.string(-2)?,
                 other => return Err(refused(other, "table key must be a number or string")),
             }
             self.out.push(b':');
@@ -157,8 +158,9 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    fn string(&mut self, at: i32) {
+    fn string(&mut self, at: i32) -> Result<(), Raise> {
         let text = self.stack.bytes(at).expect("a string");
+        self.effort.check(self.out.len() + text.len())?;
         self.out.push(b'"');
         let mut from = 0;
         for (i, &b) in text.iter().enumerate() {
@@ -186,6 +188,7 @@ impl Encoder<'_> {
         }
         self.out.extend_from_slice(&text[from..]);
         self.out.push(b'"');
+        Ok(())
     }
 }
 

@@ -63,6 +63,14 @@ pub struct Frame<'m> {
     pub machine: &'m Machine,
 }
 
+impl Frame<'_> {
+    /// Whether the script is to end; who takes long asks now and then. Others are served
+    /// meanwhile.
+    pub fn is_stopped(&self) -> bool {
+        hook::is_stopped(self.machine)
+    }
+}
+
 impl std::ops::Deref for Frame<'_> {
     type Target = Stack;
 
@@ -97,6 +105,10 @@ pub struct Machine {
 pub struct Lua {
     machine: Box<Machine>,
 }
+
+// SAFETY: nothing but this value names the state and its machine while no script runs in it,
+// and neither knows the thread that it is used by.
+unsafe impl Send for Lua {}
 
 impl Lua {
     /// A state with nothing in it; it holds at most `limit` bytes.
@@ -191,6 +203,11 @@ impl Machine {
 
     pub fn set_limit(&self, bytes: usize) {
         self.memory.set_limit(bytes);
+    }
+
+    /// How many bytes more the state may hold.
+    pub fn room(&self) -> usize {
+        self.memory.room()
     }
 
     /// Whether it is time to collect, before the limit is met.
