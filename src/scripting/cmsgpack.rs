@@ -30,7 +30,9 @@ pub fn push(stack: Stack) {
 fn pack(f: Frame<'_>) -> Returned {
     let count = f.top();
     if count == 0 {
-        return Err(Raise::Argument(0, "MessagePack pack needs input.".into()));
+        return Err(Raise::text(
+            "bad argument #0 to 'pack' (MessagePack pack needs input.)",
+        ));
     }
     let mut out = f.machine.scratch.take();
     out.clear();
@@ -319,7 +321,8 @@ impl<'t> Reader<'t> {
             0xcc => stack.push_number(self.number(1)? as f64),
             0xcd => stack.push_number(self.number(2)? as f64),
             0xce => stack.push_number(self.number(4)? as f64),
-            0xcf => stack.push_number(self.number(8)? as f64),
+            // Redis's library makes a signed one of it.
+            0xcf => stack.push_number(self.number(8)? as i64 as f64),
             0xd0 => stack.push_number(f64::from(self.number(1)? as i8)),
             0xd1 => stack.push_number(f64::from(self.number(2)? as i16)),
             0xd2 => stack.push_number(f64::from(self.number(4)? as i32)),

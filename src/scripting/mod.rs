@@ -3,7 +3,7 @@
 //!
 //!     lua/         the raw stack, functions of ours, memory, the hook: all the unsafe code
 //!     sandbox      globals; guard, basic, tables: what is different from LuaJIT's own
-//!     pattern, strings  patterns; effort: whatever takes long can be stopped
+//!     pattern, strings, format  strings as Lua 5.1 has them; effort: whatever takes long can be stopped
 //!     api          the `redis` table; cjson, cmsgpack, structs: the libraries
 //!     from_reply   replies to values; to_reply: values to replies
 //!     chunk        text to functions
@@ -21,6 +21,7 @@ mod cmsgpack;
 mod effort;
 mod errors;
 mod flags;
+mod format;
 mod from_reply;
 mod guard;
 mod host;

@@ -1,6 +1,6 @@
 //! `find`, `match`, `gmatch` and `gsub` of `string`, by the matcher of `pattern`.
 
-use super::effort;
+use super::{effort, format};
 use super::guard::push_real;
 use super::lua::{Frame, Kind, Raise, Returned, Stack};
 use super::pattern::{Capture, Matcher, Trouble, anchored, is_plain};
@@ -12,6 +12,11 @@ pub fn install(stack: Stack) {
     stack.set_function(-1, "match", matches);
     stack.set_function(-1, "gmatch", gmatch);
     stack.set_function(-1, "gfind", gmatch);
+    stack.set_function(-1, "rep", format::rep);
+    stack.set_function(-1, "len", format::len);
+    stack.get_field(-1, "format");
+    stack.push_closure(format::format, 1);
+    stack.set_field(-2, "format");
     assert!(stack.load(b"local t, k = ... return t[k]", c"=gsub"), "Lua");
     stack.push_closure(gsub, 1);
     stack.set_field(-2, "gsub");

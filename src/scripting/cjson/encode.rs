@@ -42,8 +42,6 @@ fn refused(kind: Kind, why: &str) -> Raise {
     Raise::text(format!("Cannot serialise {}: {why}", kind.name()))
 }
 
-/// The longest array: the text of a longer one could not be a string.
-const LENGTH_MAX: usize = 1 << 30;
 
 impl Encoder<'_> {
     /// Writes the value on top of the stack, which stays.
@@ -77,7 +75,7 @@ impl Encoder<'_> {
     fn array_len(&self) -> Result<Option<usize>, Raise> {
         let (stack, config) = (self.stack, &self.config);
         // A table without other keys than its array part is told without a walk.
-        let (mut max, mut items) = (0.0f64, 0i64);
+        let (mut max, mut items) = (0i32, 0i64);
         stack.push_nil();
         while stack.next(-2) {
             stack.pop(1);
@@ -86,16 +84,20 @@ impl Encoder<'_> {
                 stack.pop(1);
                 return Ok(None);
             }
-            max = max.max(n);
+            if n > f64::from(max) {
+                // As a C int: what is too high is the lowest.
+                let fits = n <= f64::from(i32::MAX);
+                max = if fits { n as i32 } else { i32::MIN };
+            }
             items += 1;
         }
         let is_sparse = config.sparse_ratio > 0
-            && max > (items * config.sparse_ratio) as f64
-            && max > config.sparse_safe as f64;
+            && i64::from(max) > items * config.sparse_ratio
+            && i64::from(max) > config.sparse_safe;
         if is_sparse && !config.sparse_convert {
             return Err(refused(Kind::Table, "excessively sparse array"));
         }
-        Ok((items > 0 && !is_sparse).then_some(max.min(LENGTH_MAX as f64) as usize))
+        Ok((max > 0 && !is_sparse).then_some(max as usize))
     }
 
     fn array(&mut self, len: usize, depth: usize) -> Result<(), Raise> {

@@ -29,7 +29,7 @@ use mlua_sys as ffi;
 
 pub use hook::watch;
 use memory::Memory;
-pub use stack::{Kind, Library, Stack, truncated};
+pub use stack::{Kind, Library, Place, Stack, truncated};
 
 use super::host::Host;
 
