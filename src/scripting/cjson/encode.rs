@@ -20,7 +20,6 @@ pub fn encode(f: Frame<'_>) -> Returned {
         out: &mut out,
     };
     let result = encoder.value(0);
-    f.set_top(1);
     if result.is_ok() {
         f.push_bytes(&out);
     }

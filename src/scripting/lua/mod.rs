@@ -82,6 +82,8 @@ impl std::ops::Deref for Frame<'_> {
 /// What belongs to one Lua state and is found from it.
 pub struct Machine {
     memory: Memory,
+    /// How many calls of [`Stack::protected_call`] are under way.
+    depth: Cell<u32>,
     state: Cell<*mut ffi::lua_State>,
     /// Whom the script that runs asks for commands.
     host: Cell<Option<NonNull<dyn Host>>>,
@@ -115,6 +117,7 @@ impl Lua {
     pub fn new(limit: usize) -> Lua {
         let machine = Box::new(Machine {
             memory: Memory::new(limit),
+            depth: Cell::new(0),
             state: Cell::new(ptr::null_mut()),
             host: Cell::new(None),
             killed: Cell::new(false),
