@@ -282,7 +282,8 @@ impl Keyspace {
 
     /// States the removal of a hash's field that went by itself.
     pub(super) fn state_field_removed(&mut self, db: DbIndex, key: &[u8], field: &[u8]) {
-        self.effects.state_removal(db, [b"HDEL", key, field].into_iter());
+        self.effects
+            .state_removal(db, [b"HDEL", key, field].into_iter());
     }
 }
 

@@ -137,7 +137,10 @@ impl Journal {
             begin = line.end;
             if !is_undone(line.kind) {
                 keys.extend_from_slice(key);
-                lines.push(Line { end: keys.len(), ..*line });
+                lines.push(Line {
+                    end: keys.len(),
+                    ..*line
+                });
             }
         }
         (self.keys, self.lines) = (keys, lines);

@@ -90,7 +90,10 @@ impl Form {
         }
         let digits = |from: usize| {
             let rest = &text[from.min(text.len())..];
-            rest.iter().take(2).take_while(|b| b.is_ascii_digit()).count()
+            rest.iter()
+                .take(2)
+                .take_while(|b| b.is_ascii_digit())
+                .count()
         };
         let mut len = flags + digits(flags);
         let has_precision = text.get(len) == Some(&b'.');

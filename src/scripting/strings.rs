@@ -1,9 +1,9 @@
 //! `find`, `match`, `gmatch` and `gsub` of `string`, by the matcher of `pattern`.
 
-use super::{effort, format};
 use super::guard::push_real;
 use super::lua::{Frame, Kind, Raise, Returned, Stack};
 use super::pattern::{Capture, Matcher, Trouble, anchored, is_plain};
+use super::{effort, format};
 use crate::resp::up_to_nul;
 
 /// Replaces them in the table on top.
@@ -107,7 +107,10 @@ fn push_capture(
     found: (usize, usize),
     n: usize,
 ) -> Result<(), Raise> {
-    match matcher.capture(n, found).map_err(|trouble| raise(f, trouble))? {
+    match matcher
+        .capture(n, found)
+        .map_err(|trouble| raise(f, trouble))?
+    {
         Capture::Text { start, len } => f.push_bytes(&text[start..start + len]),
         Capture::Position(at) => f.push_number((at + 1) as f64),
         Capture::Open(_) => unreachable!("is an error"),

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::process::{self, FileLimit, PidFile, Supervisor};
 use super::{CommandTable, Engine, Flow, Loop, Signals, Spec, crash, listen, log};
 use crate::base::text::Printable;
-use crate::net::Listener;
 use crate::config::{Check, Config, FileLine, LogFormat, Problem, REDIS_VERSION, Run, system_text};
+use crate::net::Listener;
 
 /// Runs a server until it is asked to stop; the process's exit status. `program` is the
 /// name it was called by. To be called while the process has a single thread.

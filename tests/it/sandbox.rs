@@ -37,7 +37,10 @@ fn lives_through(scripts: &[(&str, &str)]) {
 fn byte_code_is_not_run() {
     // CVE-2015-8080 and all that began with forged byte code.
     lives_through(&[
-        ("return loadstring(string.dump(function() return 1 end))", "$-1"),
+        (
+            "return loadstring(string.dump(function() return 1 end))",
+            "$-1",
+        ),
         ("local f, e = loadstring('\\27LJ\\2') return e", "binary"),
         ("local f, e = loadstring('\\27Lua') return e", "binary"),
         (
@@ -53,21 +56,33 @@ fn byte_code_is_not_run() {
 #[test]
 fn nothing_of_the_host_is_in_reach() {
     let names = [
-        "io", "require", "package", "module", "dofile", "loadfile", "debug", "ffi", "jit", "print", "newproxy",
+        "io", "require", "package", "module", "dofile", "loadfile", "debug", "ffi", "jit", "print",
+        "newproxy",
     ];
     let server = small();
     let mut c = server.connect();
     for name in names {
         let told = eval(&mut c, &format!("return type({name})"));
-        assert!(told.contains("nonexistent global variable"), "{name}: {told}");
+        assert!(
+            told.contains("nonexistent global variable"),
+            "{name}: {told}"
+        );
         let told = eval(&mut c, &format!("return rawget(_G, '{name}')"));
         assert_eq!(told, "$-1\r\n", "{name}");
-        let told = eval(&mut c, &format!("for k in pairs(_G) do if k == '{name}' then return k end end"));
+        let told = eval(
+            &mut c,
+            &format!("for k in pairs(_G) do if k == '{name}' then return k end end"),
+        );
         assert_eq!(told, "$-1\r\n", "{name}");
     }
     // CVE-2022-0543: of os nothing but the clock.
-    assert_eq!(eval(&mut c, "local n = 0 for k in pairs(os) do n = n + 1 end return {n, type(os.clock)}"),
-        "*2\r\n:1\r\n$8\r\nfunction\r\n");
+    assert_eq!(
+        eval(
+            &mut c,
+            "local n = 0 for k in pairs(os) do n = n + 1 end return {n, type(os.clock)}"
+        ),
+        "*2\r\n:1\r\n$8\r\nfunction\r\n"
+    );
     assert!(eval(&mut c, "return 5LL").starts_with("-ERR Error compiling"));
 }
 
@@ -87,7 +102,10 @@ fn what_scripts_share_cannot_be_changed() {
         ("setmetatable(_G, {})", "readonly"),
         ("setmetatable(string, {})", "readonly"),
         ("getmetatable('').__index = function() end", "readonly"),
-        ("getmetatable('').__add = function() return 1 end", "readonly"),
+        (
+            "getmetatable('').__add = function() return 1 end",
+            "readonly",
+        ),
         ("rawset(getmetatable(''), '__index', 1)", "readonly"),
         ("setmetatable(getmetatable(''), {})", "readonly"),
         ("getmetatable(_G).__index = 1", "readonly"),
@@ -105,7 +123,10 @@ fn what_scripts_share_cannot_be_changed() {
         ("loadstring('x = 1')()", "readonly"),
         ("loadstring('string.rep = 1')()", "readonly"),
         ("coroutine.wrap(function() x = 1 end)()", "readonly"),
-        ("return getmetatable(1) == nil and getmetatable(nil) == nil and getmetatable(print_not or true)", ""),
+        (
+            "return getmetatable(1) == nil and getmetatable(nil) == nil and getmetatable(print_not or true)",
+            "",
+        ),
         ("return type(debug)", "nonexistent"),
     ]);
     let server = small();
@@ -121,7 +142,11 @@ fn what_scripts_share_cannot_be_changed() {
         "local t = {} for k, v in pairs(getmetatable('')) do t[k] = v pcall(rawset, v, 'rep', 1) end",
     ] {
         eval(&mut c, script);
-        assert_eq!(eval(&mut c, "return ('x'):rep(3) .. string.rep('y', 2)"), "$5\r\nxxxyy\r\n", "{script}");
+        assert_eq!(
+            eval(&mut c, "return ('x'):rep(3) .. string.rep('y', 2)"),
+            "$5\r\nxxxyy\r\n",
+            "{script}"
+        );
     }
     // KEYS and ARGV are each script's own.
     eval(&mut c, "KEYS = nil ARGV[1] = 'left'");
@@ -133,31 +158,73 @@ fn counts_do_not_overflow() {
     // CVE-2025-46817 (unpack), CVE-2018-11218 (cmsgpack), CVE-2018-11219, CVE-2020-14147
     // (struct), CVE-2024-31449 (bit.tohex), CVE-2022-24834 (cjson).
     lives_through(&[
-        ("return {unpack({}, -2147483648, 2147483647)}", "too many results"),
-        ("return {unpack({}, -2147483647, 2147483647)}", "too many results"),
+        (
+            "return {unpack({}, -2147483648, 2147483647)}",
+            "too many results",
+        ),
+        (
+            "return {unpack({}, -2147483647, 2147483647)}",
+            "too many results",
+        ),
         ("return {unpack({}, 0, 2147483647)}", "too many results"),
-        ("return {unpack({}, -9007199254740992, 9007199254740992)}", ""),
-        ("return {string.byte(string.rep('x', 1000000), 1, -1)}", "too long"),
+        (
+            "return {unpack({}, -9007199254740992, 9007199254740992)}",
+            "",
+        ),
+        (
+            "return {string.byte(string.rep('x', 1000000), 1, -1)}",
+            "too long",
+        ),
         ("return #{select(-2147483648, 1)}", ""),
         ("return table.concat({}, 'x', -2147483648, 2147483647)", ""),
-        ("return {string.char(unpack({}, 1, 8000))}", "too many results"),
+        (
+            "return {string.char(unpack({}, 1, 8000))}",
+            "too many results",
+        ),
         ("return bit.tohex(1, 2147483647)", "00000001"),
         ("return bit.tohex(1, -2147483648)", "00000001"),
         ("return struct.pack('>I2147483647', 1)", "larger than limit"),
         ("return struct.pack('c4294967296', 'x')", "overflow"),
-        ("return struct.unpack('c2147483647c2147483647', 'x')", "-ERR"),
+        (
+            "return struct.unpack('c2147483647c2147483647', 'x')",
+            "-ERR",
+        ),
         ("return struct.unpack('I32', 'x')", "too short"),
         ("return struct.unpack('Bc0', '\\255x')", "too short"),
         ("return {struct.unpack('s', 'abc', 4294967295)}", "-ERR"),
         ("return {struct.unpack('c0', 'abc', -2147483648)}", "-ERR"),
-        ("return struct.size('c2147483647c2147483647')", ":4294967294"),
-        ("return cmsgpack.unpack('\\221\\255\\255\\255\\255')", "Missing bytes"),
-        ("return cmsgpack.unpack('\\223\\255\\255\\255\\255')", "Missing bytes"),
-        ("return cmsgpack.unpack('\\219\\255\\255\\255\\255x')", "Missing bytes"),
-        ("return {cmsgpack.unpack_limit('\\1', 2147483647, 2147483647)}", "Start offset"),
-        ("return #cjson.encode({[1]=1,[2]=2,s=string.rep('\\0', 100000)})", ":"),
-        ("cjson.encode_sparse_array(true, 0, 0) return cjson.encode({[2147483647]=1})", "not enough memory"),
-        ("cjson.encode_sparse_array(false, 2, 10) return cjson.encode({[2147483647]=1})", "sparse"),
+        (
+            "return struct.size('c2147483647c2147483647')",
+            ":4294967294",
+        ),
+        (
+            "return cmsgpack.unpack('\\221\\255\\255\\255\\255')",
+            "Missing bytes",
+        ),
+        (
+            "return cmsgpack.unpack('\\223\\255\\255\\255\\255')",
+            "Missing bytes",
+        ),
+        (
+            "return cmsgpack.unpack('\\219\\255\\255\\255\\255x')",
+            "Missing bytes",
+        ),
+        (
+            "return {cmsgpack.unpack_limit('\\1', 2147483647, 2147483647)}",
+            "Start offset",
+        ),
+        (
+            "return #cjson.encode({[1]=1,[2]=2,s=string.rep('\\0', 100000)})",
+            ":",
+        ),
+        (
+            "cjson.encode_sparse_array(true, 0, 0) return cjson.encode({[2147483647]=1})",
+            "not enough memory",
+        ),
+        (
+            "cjson.encode_sparse_array(false, 2, 10) return cjson.encode({[2147483647]=1})",
+            "sparse",
+        ),
         ("return table.insert({}, 2147483647, 1)", ""),
         ("return string.rep('x', 2147483647)", "not enough memory"),
         ("return string.rep('x', -2147483648)", "$0"),
@@ -171,34 +238,100 @@ fn what_nests_without_end_is_refused() {
     lives_through(&[
         ("local t = {} t[1] = t return cjson.encode(t)", "nesting"),
         ("return cjson.decode(string.rep('[', 1000000))", "nested"),
-        ("return cjson.decode(string.rep('{\"a\":', 1000000))", "nested"),
+        (
+            "return cjson.decode(string.rep('{\"a\":', 1000000))",
+            "nested",
+        ),
         ("local t = {} t[1] = t return #cmsgpack.pack(t)", ":"),
-        ("return cmsgpack.unpack(string.rep('\\145', 1000000))", "-ERR"),
-        ("return cmsgpack.unpack(string.rep('\\129\\1', 1000000))", "-ERR"),
+        (
+            "return cmsgpack.unpack(string.rep('\\145', 1000000))",
+            "-ERR",
+        ),
+        (
+            "return cmsgpack.unpack(string.rep('\\129\\1', 1000000))",
+            "-ERR",
+        ),
         ("local t = {} t[1] = t return t", "stack limit"),
-        ("local t = {} for i = 1, 100000 do t = {t} end return t", "stack limit"),
+        (
+            "local t = {} for i = 1, 100000 do t = {t} end return t",
+            "stack limit",
+        ),
         ("local t = {} t.map = {t = t} return t", ""),
-        ("local function f() return 1 + f() end return f()", "stack overflow"),
+        (
+            "local function f() return 1 + f() end return f()",
+            "stack overflow",
+        ),
         ("local function f() return f() end return pcall and 1", ":1"),
-        ("local function f() return pcall(f) end return f() and 1 or 2", ""),
-        ("local function f() redis.call('PING') return 1 + f() end return f()", "stack overflow"),
-        ("local function f() redis.call('COMMAND', 'DOCS', 'GET') return 1 + f() end return f()", "stack overflow"),
-        ("local t = setmetatable({}, {}) getmetatable(t).__index = t return t.x", "loop"),
-        ("local t = {} t.__index = function(s, k) return s[k .. 'x'] end setmetatable(t, t) return t.a", "-ERR"),
-        ("local t = setmetatable({}, {__tostring = function(s) return tostring(s) end}) return tostring(t)", "-ERR"),
-        ("local f f = function() return coroutine.wrap(f)() end return f()", "-ERR"),
-        ("return loadstring(string.rep('(', 10000) .. '1' .. string.rep(')', 10000))", "$-1"),
-        ("return loadstring('return ' .. string.rep('{', 10000) .. string.rep('}', 10000))", "$-1"),
+        (
+            "local function f() return pcall(f) end return f() and 1 or 2",
+            "",
+        ),
+        (
+            "local function f() redis.call('PING') return 1 + f() end return f()",
+            "stack overflow",
+        ),
+        (
+            "local function f() redis.call('COMMAND', 'DOCS', 'GET') return 1 + f() end return f()",
+            "stack overflow",
+        ),
+        (
+            "local t = setmetatable({}, {}) getmetatable(t).__index = t return t.x",
+            "loop",
+        ),
+        (
+            "local t = {} t.__index = function(s, k) return s[k .. 'x'] end setmetatable(t, t) return t.a",
+            "-ERR",
+        ),
+        (
+            "local t = setmetatable({}, {__tostring = function(s) return tostring(s) end}) return tostring(t)",
+            "-ERR",
+        ),
+        (
+            "local f f = function() return coroutine.wrap(f)() end return f()",
+            "-ERR",
+        ),
+        (
+            "return loadstring(string.rep('(', 10000) .. '1' .. string.rep(')', 10000))",
+            "$-1",
+        ),
+        (
+            "return loadstring('return ' .. string.rep('{', 10000) .. string.rep('}', 10000))",
+            "$-1",
+        ),
         ("return loadstring(string.rep('do ', 100000))", "$-1"),
-        ("return loadstring('local a = ' .. string.rep('not ', 1000000) .. 'true')", ""),
-        ("return string.gsub('x', 'x', function() return (string.gsub('x', 'x', function() return 'y' end)) end)", "$1"),
-        ("local function f() return (string.gsub('x', 'x', f)) end return f()", "-ERR"),
-        ("local function f() return table.sort({1, 2, 3}, function() f() return false end) end f()", "-ERR"),
-        ("return error(setmetatable({}, {__index = function() error('x') end}))", "-ERR"),
+        (
+            "return loadstring('local a = ' .. string.rep('not ', 1000000) .. 'true')",
+            "",
+        ),
+        (
+            "return string.gsub('x', 'x', function() return (string.gsub('x', 'x', function() return 'y' end)) end)",
+            "$1",
+        ),
+        (
+            "local function f() return (string.gsub('x', 'x', f)) end return f()",
+            "-ERR",
+        ),
+        (
+            "local function f() return table.sort({1, 2, 3}, function() f() return false end) end f()",
+            "-ERR",
+        ),
+        (
+            "return error(setmetatable({}, {__index = function() error('x') end}))",
+            "-ERR",
+        ),
         ("return error({err = setmetatable({}, {})})", "-ERR"),
-        ("return xpcall(function() error('x') end, function(e) error(e) end) and 1 or 2", ":2"),
-        ("local s = '' for i = 1, 300 do s = s .. '(' end return string.find('x', s)", "-ERR"),
-        ("return string.find(string.rep('a', 300000), string.rep('.?', 220000))", "too complex"),
+        (
+            "return xpcall(function() error('x') end, function(e) error(e) end) and 1 or 2",
+            ":2",
+        ),
+        (
+            "local s = '' for i = 1, 300 do s = s .. '(' end return string.find('x', s)",
+            "-ERR",
+        ),
+        (
+            "return string.find(string.rep('a', 300000), string.rep('.?', 220000))",
+            "too complex",
+        ),
         ("return string.find(string.rep('a', 3000), '.-b')", "$-1"),
     ]);
 }
@@ -245,12 +378,29 @@ fn whoever_wants_all_memory_is_told_that_there_is_no_more() {
             other.ask("PING") == "+PONG\r\n"
         });
         let told = String::from_utf8_lossy(&c.reply()).into_owned();
-        let is_error = ["memory", "overflow", "killed", "error in error", "too ", "limit", "nesting", "Missing", "unpack"]
-            .iter()
-            .any(|word| told.contains(word));
-        assert!(told.starts_with('-') && is_error || told == "$-1\r\n", "{bomb}\n{told}");
+        let is_error = [
+            "memory",
+            "overflow",
+            "killed",
+            "error in error",
+            "too ",
+            "limit",
+            "nesting",
+            "Missing",
+            "unpack",
+        ]
+        .iter()
+        .any(|word| told.contains(word));
+        assert!(
+            told.starts_with('-') && is_error || told == "$-1\r\n",
+            "{bomb}\n{told}"
+        );
         assert_eq!(server.info("process_id"), pid, "{bomb}");
-        let used: u64 = server.info("used_memory_vm_eval").expect("INFO").parse().expect("a number");
+        let used: u64 = server
+            .info("used_memory_vm_eval")
+            .expect("INFO")
+            .parse()
+            .expect("a number");
         assert!(used < 40 << 20, "{bomb}: {used} bytes stay");
         assert_eq!(eval(&mut other, "return 1"), ":1\r\n", "{bomb}");
     }
@@ -297,7 +447,9 @@ fn nobody_swallows_the_end_of_a_script() {
         });
         wait_until(script, || other.ask("PING") == "+PONG\r\n");
         let told = String::from_utf8_lossy(&c.reply()).into_owned();
-        let ends = ["killed", "overflow", "memory"].iter().any(|word| told.contains(word));
+        let ends = ["killed", "overflow", "memory"]
+            .iter()
+            .any(|word| told.contains(word));
         assert!(told.starts_with('-') && ends, "{script}\n{told}");
         assert_eq!(eval(&mut other, "return 1"), ":1\r\n", "{script}");
     }
@@ -344,6 +496,9 @@ fn the_collector_meets_no_freed_text() {
              assert(cmsgpack.unpack(s).a[1] == i) end return 1",
             ":1",
         ),
-        ("collectgarbage('stop') collectgarbage('setpause', 1000000) return collectgarbage('count') > 0", ":1"),
+        (
+            "collectgarbage('stop') collectgarbage('setpause', 1000000) return collectgarbage('count') > 0",
+            ":1",
+        ),
     ]);
 }

@@ -26,7 +26,10 @@ fn a_long_script_lets_others_know_and_can_be_killed() {
     let (mut running, mut other) = busy(&server, &["EVAL", "while true do end", "0"]);
     let busy = "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n";
     assert_eq!(other.ask("GET a"), busy);
-    assert_eq!(other.ask("EVAL return 0"), "-ERR wrong number of arguments for 'eval' command\r\n");
+    assert_eq!(
+        other.ask("EVAL return 0"),
+        "-ERR wrong number of arguments for 'eval' command\r\n"
+    );
     assert_eq!(other.ask("FUNCTION KILL"), busy);
     assert!(other.ask("FUNCTION STATS").contains("running_script"));
     assert_eq!(other.ask("MULTI"), "+OK\r\n");
@@ -38,9 +41,15 @@ fn a_long_script_lets_others_know_and_can_be_killed() {
     assert!(new.ask("HELLO 3").contains("russet") || new.ask("PING").starts_with("-BUSY"));
     assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
     let end = told(&mut running);
-    assert!(end.starts_with("-ERR Error running script") || end.contains("Script killed by user"), "{end}");
+    assert!(
+        end.starts_with("-ERR Error running script") || end.contains("Script killed by user"),
+        "{end}"
+    );
     assert_eq!(other.ask("PING"), "+PONG\r\n");
-    assert_eq!(other.ask("SCRIPT KILL"), "-NOTBUSY No scripts in execution right now.\r\n");
+    assert_eq!(
+        other.ask("SCRIPT KILL"),
+        "-NOTBUSY No scripts in execution right now.\r\n"
+    );
     assert_eq!(running.ask("EVAL return+1 0"), ":1\r\n");
     server.wait_for_log("Slow script detected");
 }
@@ -49,13 +58,17 @@ fn a_long_script_lets_others_know_and_can_be_killed() {
 fn a_function_is_killed_as_one() {
     let server = Daemon::start(THRESHOLD);
     let mut c = server.connect();
-    let library = "#!lua name=l\nredis.register_function('endless', function() while true do end end)";
+    let library =
+        "#!lua name=l\nredis.register_function('endless', function() while true do end end)";
     assert_eq!(c.call(&["FUNCTION", "LOAD", library]), b"$1\r\nl\r\n");
     let (mut running, mut other) = busy(&server, &["FCALL", "endless", "0"]);
     let busy = "-BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.\r\n";
     assert_eq!(other.ask("SCRIPT KILL"), busy);
     let stats = other.ask("FUNCTION STATS");
-    assert!(stats.contains("endless") && stats.contains("duration_ms"), "{stats}");
+    assert!(
+        stats.contains("endless") && stats.contains("duration_ms"),
+        "{stats}"
+    );
     assert_eq!(other.ask("FUNCTION KILL"), "+OK\r\n");
     assert!(told(&mut running).contains("killed"));
     assert_eq!(other.ask("PING"), "+PONG\r\n");
@@ -84,7 +97,10 @@ fn a_script_that_wrote_is_not_killed_and_an_atomic_one_is_undone() {
     let script = "redis.call('SET', 'a', 'x') while true do end";
     let (running, mut other) = busy(&server, &["EVAL", script, "0"]);
     let unkillable = other.ask("SCRIPT KILL");
-    assert!(unkillable.starts_with("-UNKILLABLE Sorry the script already executed write"), "{unkillable}");
+    assert!(
+        unkillable.starts_with("-UNKILLABLE Sorry the script already executed write"),
+        "{unkillable}"
+    );
     assert!(other.ask("PING").starts_with("-BUSY"));
     other.send(b"SHUTDOWN NOSAVE\r\n");
     server.wait_end();
@@ -125,7 +141,10 @@ fn what_a_busy_script_does_stays_one_unit() {
         std::fs::read_to_string(paths.filter(|p| is_it(p)).max().expect("a file")).expect("text")
     };
     let written = text(".incr.");
-    let (set, incr) = (written.find("SET").expect("SET"), written.find("INCR").expect("INCR"));
+    let (set, incr) = (
+        written.find("SET").expect("SET"),
+        written.find("INCR").expect("INCR"),
+    );
     assert!(!written[set..incr].contains("EXEC"), "{written}");
     server.terminate();
     server.restart();
@@ -142,6 +161,10 @@ fn functions_are_kept_in_both_files() {
         c.ask("SET a 1");
         server.terminate();
         server.restart();
-        assert_eq!(server.connect().ask("FCALL f 0 x"), "$1\r\nx\r\n", "{settings:?}");
+        assert_eq!(
+            server.connect().ask("FCALL f 0 x"),
+            "$1\r\nx\r\n",
+            "{settings:?}"
+        );
     }
 }

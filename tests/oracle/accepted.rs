@@ -96,7 +96,9 @@ const ACCEPTED: &[Accepted] = &[
     Accepted {
         command: "function",
         is_it: |args, expected, got| {
-            let lists = args.get(1).is_some_and(|arg| arg.eq_ignore_ascii_case(b"list"));
+            let lists = args
+                .get(1)
+                .is_some_and(|arg| arg.eq_ignore_ascii_case(b"list"));
             lists && sorted(expected) == sorted(got)
         },
         reason: "libraries in the order of their names",
@@ -104,7 +106,9 @@ const ACCEPTED: &[Accepted] = &[
     Accepted {
         command: "function",
         is_it: |args, expected, got| {
-            let dumps = args.get(1).is_some_and(|arg| arg.eq_ignore_ascii_case(b"dump"));
+            let dumps = args
+                .get(1)
+                .is_some_and(|arg| arg.eq_ignore_ascii_case(b"dump"));
             let len = |reply: &Reply| reply.text().map(<[u8]>::len);
             dumps && len(expected) == len(got)
         },

@@ -20,7 +20,11 @@ pub fn difference(stream: &Stream, reference: &mut Side, subject: &mut Side) -> 
             return different("events", shown(expected), shown(got));
         }
     };
-    if stream.steps.iter().any(|step| is_refused_by_redis(&step.args)) {
+    if stream
+        .steps
+        .iter()
+        .any(|step| is_refused_by_redis(&step.args))
+    {
         for told in [&mut expected, &mut got] {
             told.retain(|event| !speaks_of(event, b"keymiss"));
         }
@@ -63,7 +67,10 @@ fn speaks_of((channel, text): &Event, name: &[u8]) -> bool {
 /// Without those whose moment only the server chooses: expiry.
 fn timeless(events: Vec<Event>) -> Vec<Event> {
     let of_clock = |event: &Event| speaks_of(event, b"expired");
-    events.into_iter().filter(|event| !of_clock(event)).collect()
+    events
+        .into_iter()
+        .filter(|event| !of_clock(event))
+        .collect()
 }
 
 fn different(what: &str, expected: String, got: String) -> Option<Difference> {

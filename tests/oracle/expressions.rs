@@ -13,14 +13,20 @@ const ACCEPTED: &[(&str, &str)] = &[
         "LuaJIT forgets who makes a tail call: the message names neither method nor line",
     ),
     ("coroutine.yield(1)", "LuaJIT's own words"),
-    ("newproxy", "a userdata whose collection runs a script's code cannot be stopped"),
+    (
+        "newproxy",
+        "a userdata whose collection runs a script's code cannot be stopped",
+    ),
 ];
 
 /// Each expression's answers of both, where they are not the same.
 fn differences(resp3: bool) -> Option<Vec<String>> {
     let program = Peer::Redis8.program_for("Lua expressions beside Redis")?;
     let debug = ["--enable-debug-command", "yes"];
-    let (reference, subject) = (Daemon::start_program(&program, &debug), Daemon::start(&debug));
+    let (reference, subject) = (
+        Daemon::start_program(&program, &debug),
+        Daemon::start(&debug),
+    );
     let mut sides = [reference.connect(), subject.connect()];
     let mut found = Vec::new();
     for side in &mut sides {
@@ -36,7 +42,9 @@ fn differences(resp3: bool) -> Option<Vec<String>> {
         let is_accepted = ACCEPTED.iter().any(|(accepted, _)| *accepted == line);
         if (expected != got) != is_accepted {
             let (expected, got) = (printable(&expected), printable(&got));
-            found.push(format!("{line}\n    expected {expected}\n    got      {got}"));
+            found.push(format!(
+                "{line}\n    expected {expected}\n    got      {got}"
+            ));
         }
     }
     Some(found)
@@ -45,7 +53,14 @@ fn differences(resp3: bool) -> Option<Vec<String>> {
 #[test]
 fn lua_expressions_answer_as_redis() {
     for resp3 in [false, true] {
-        let Some(found) = differences(resp3) else { return };
-        assert!(found.is_empty(), "{} differ:\n{}", found.len(), found.join("\n"));
+        let Some(found) = differences(resp3) else {
+            return;
+        };
+        assert!(
+            found.is_empty(),
+            "{} differ:\n{}",
+            found.len(),
+            found.join("\n")
+        );
     }
 }

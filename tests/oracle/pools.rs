@@ -68,7 +68,10 @@ pub const EVEN: &[(&str, Words)] = &[
     ("SHA", SHAS),
     ("LIBRARY", LIBRARIES),
     ("FUNCTION", &[b"f1", b"f2", b"F1", b"nosuch", b""]),
-    ("LIBNAME", &[b"one", b"two", b"three", b"nosuch", b"*", b"t*", b"ONE"]),
+    (
+        "LIBNAME",
+        &[b"one", b"two", b"three", b"nosuch", b"*", b"t*", b"ONE"],
+    ),
 ];
 
 /// Vocabularies of usual words, and of those at the border for so many calls of a hundred.

@@ -41,7 +41,6 @@ fn refused(kind: Kind, why: &str) -> Raise {
     Raise::text(format!("Cannot serialise {}: {why}", kind.name()))
 }
 
-
 impl Encoder<'_> {
     /// Writes the value on top of the stack, which stays.
     fn value(&mut self, depth: usize) -> Result<(), Raise> {

@@ -10,7 +10,12 @@ const ATOMIC: &str = "#!lua flags=atomic\n";
 
 /// Runs the body as an atomic script that fails behind it; gives the error.
 fn fail(t: &mut Testbed, body: &str, keys: &[&str]) -> String {
-    eval(t, &format!("{ATOMIC}{body}\nerror('on purpose')"), keys, &[])
+    eval(
+        t,
+        &format!("{ATOMIC}{body}\nerror('on purpose')"),
+        keys,
+        &[],
+    )
 }
 
 /// Everything that is there, with times.
@@ -19,7 +24,11 @@ fn state(t: &mut Testbed) -> String {
     for db in 0..3 {
         t.run(&format!("SELECT {db}"));
         let keys = t.run("KEYS *");
-        let mut keys: Vec<&str> = keys.lines().skip(1).filter(|l| !l.starts_with('$')).collect();
+        let mut keys: Vec<&str> = keys
+            .lines()
+            .skip(1)
+            .filter(|l| !l.starts_with('$'))
+            .collect();
         keys.sort_unstable();
         for key in keys {
             all += &format!(
@@ -138,7 +147,9 @@ fn random_scripts_that_fail_leave_no_trace() {
     let mut t = Testbed::new();
     some_of_each(&mut t);
     let key = |rng: &mut SmallRng| {
-        let keys = ["s", "later", "l", "i", "t", "z", "h", "times", "x", "k1", "k2"];
+        let keys = [
+            "s", "later", "l", "i", "t", "z", "h", "times", "x", "k1", "k2",
+        ];
         keys[rng.random_range(0..keys.len())]
     };
     for round in 0..300 {
@@ -147,7 +158,10 @@ fn random_scripts_that_fail_leave_no_trace() {
             let (a, b, n) = (key(&mut rng), key(&mut rng), rng.random_range(0..300));
             body += &match rng.random_range(0..16) {
                 0 => format!("redis.pcall('set', '{a}', '{n}')\n"),
-                1 => format!("redis.pcall('set', '{a}', ('x'):rep({n}), 'PX', '{}')\n", n + 1),
+                1 => format!(
+                    "redis.pcall('set', '{a}', ('x'):rep({n}), 'PX', '{}')\n",
+                    n + 1
+                ),
                 2 => format!("redis.pcall('del', '{a}', '{b}')\n"),
                 3 => format!("redis.pcall('rename', '{a}', '{b}')\n"),
                 4 => format!("redis.pcall('copy', '{a}', '{b}', 'REPLACE')\n"),
@@ -155,7 +169,10 @@ fn random_scripts_that_fail_leave_no_trace() {
                 6 => format!("for i=1,{n} do redis.pcall('sadd', '{a}', i * 7) end\n"),
                 7 => format!("for i=1,{n} do redis.pcall('hset', '{a}', i, i) end\n"),
                 8 => format!("for i=1,{n} do redis.pcall('zadd', '{a}', i, i) end\n"),
-                9 => format!("redis.pcall('hpexpire', '{a}', {}, 'FIELDS', 2, 1, 'f')\n", n + 1),
+                9 => format!(
+                    "redis.pcall('hpexpire', '{a}', {}, 'FIELDS', 2, 1, 'f')\n",
+                    n + 1
+                ),
                 10 => format!("redis.pcall('select', {})\n", n % 3),
                 11 => format!("redis.pcall('move', '{a}', {})\n", n % 3),
                 12 => format!("redis.pcall('spop', '{a}', {n})\n"),
@@ -172,10 +189,16 @@ fn random_scripts_that_fail_leave_no_trace() {
         // What went by itself is told all the same.
         let effects = t.take_effects();
         let removals = |line: &&String| line.starts_with("DEL ") || line.starts_with("HDEL ");
-        assert!(effects.iter().all(|line| removals(&line)), "{round}: {effects:?}\n{body}");
+        assert!(
+            effects.iter().all(|line| removals(&line)),
+            "{round}: {effects:?}\n{body}"
+        );
         let events = t.take_events();
         let expired = ["expired", "hexpired"];
-        assert!(events.iter().all(|e| expired.contains(&e.event)), "{round}: {events:?}\n{body}");
+        assert!(
+            events.iter().all(|e| expired.contains(&e.event)),
+            "{round}: {events:?}\n{body}"
+        );
         assert_eq!(state(&mut t), before, "{round}:\n{body}");
         // Now and then one comes to its end, so that the next begin elsewhere.
         if round % 3 == 0 {
@@ -193,12 +216,18 @@ fn what_cannot_be_undone_is_not_run() {
     some_of_each(&mut t);
     let before = state(&mut t);
     for call in ["'flushall'", "'flushdb'", "'swapdb', '0', '1'"] {
-        let told = eval(&mut t, &format!("{ATOMIC}return redis.call({call})"), &[], &[]);
+        let told = eval(
+            &mut t,
+            &format!("{ATOMIC}return redis.call({call})"),
+            &[],
+            &[],
+        );
         assert!(told.contains("cannot be undone"), "{call}: {told}");
         assert_eq!(state(&mut t), before, "{call}");
     }
     t.run("CONFIG SET script-undo-max-bytes 1000");
-    let script = format!("{ATOMIC}redis.call('set', 's', 'x') return redis.call('append', 'long', 'x')");
+    let script =
+        format!("{ATOMIC}redis.call('set', 's', 'x') return redis.call('append', 'long', 'x')");
     let told = eval(&mut t, &script, &[], &[]);
     assert!(told.contains("script-undo-max-bytes"), "{told}");
     assert_eq!(state(&mut t), before);
@@ -227,11 +256,18 @@ fn nobody_hears_of_a_script_that_fails() {
     };
     let script = "redis.call('set', 'a', 1) local n = redis.call('publish', 'c', 'text')";
     let told = run(&mut t, &format!("{script} error(n)"));
-    assert!(told.starts_with("-ERR 1") || told.contains(" 1 script"), "{told}");
+    assert!(
+        told.starts_with("-ERR 1") || told.contains(" 1 script"),
+        "{told}"
+    );
     assert_eq!(t.take_reply(other), b"");
     assert_eq!(run(&mut t, &format!("{script} return n")), ":1\r\n");
     let heard = String::from_utf8_lossy(&t.take_reply(other)).into_owned();
-    let at = |text: &str| heard.find(text).unwrap_or_else(|| panic!("{text}: {heard}"));
+    let at = |text: &str| {
+        heard
+            .find(text)
+            .unwrap_or_else(|| panic!("{text}: {heard}"))
+    };
     at("text");
     at("__keyevent@0__:set");
 }
@@ -311,11 +347,19 @@ fn a_key_whose_time_came_stays_gone() {
     t.run("SET a 1 PX 100");
     t.advance_ms(101);
     t.take_events();
-    fail(&mut t, "redis.call('get', 'a') redis.call('set', 'a', 2)", &[]);
+    fail(
+        &mut t,
+        "redis.call('get', 'a') redis.call('set', 'a', 2)",
+        &[],
+    );
     assert_eq!(t.run("GET a"), "$-1\r\n");
     assert_eq!(t.take_effects(), ["SET a 1 PXAT 1000000100", "DEL a"]);
     let events: Vec<&str> = t.take_events().iter().map(|e| e.event).collect();
-    assert_eq!(events.iter().filter(|e| **e == "expired").count(), 1, "{events:?}");
+    assert_eq!(
+        events.iter().filter(|e| **e == "expired").count(),
+        1,
+        "{events:?}"
+    );
 }
 
 #[test]

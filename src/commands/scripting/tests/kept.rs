@@ -6,7 +6,9 @@ use crate::server::Testbed;
 
 fn info(t: &mut Testbed, section: &str, field: &str) -> u64 {
     let text = t.run(&format!("INFO {section}"));
-    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     line.expect("a field").parse().expect("a number")
 }
 
@@ -15,7 +17,10 @@ fn a_hundred_thousand_scripts_are_kept_as_five_hundred() {
     let mut t = Testbed::unheard();
     let mut most = 0;
     for n in 0..100_000 {
-        assert_eq!(eval(&mut t, &format!("return {n}"), &[], &[]), format!(":{n}\r\n"));
+        assert_eq!(
+            eval(&mut t, &format!("return {n}"), &[], &[]),
+            format!(":{n}\r\n")
+        );
         if n % 5_000 == 1_000 {
             most = most.max(info(&mut t, "memory", "used_memory_vm_eval"));
         }
