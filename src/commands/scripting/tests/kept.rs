@@ -30,6 +30,13 @@ fn a_hundred_thousand_scripts_are_kept_as_five_hundred() {
     assert_eq!(info(&mut t, "stats", "evicted_scripts"), 100_000 - kept);
     assert!(most < 2 << 20, "{most} bytes of Lua for 500 small scripts");
     assert!(info(&mut t, "memory", "used_memory_scripts_eval") > kept * 8);
+    let stats = t.run("MEMORY STATS");
+    let figure = |name: &str| {
+        let mut lines = stats.lines().skip_while(|line| *line != name);
+        let number = lines.nth(1).and_then(|line| line.strip_prefix(':'));
+        number.expect("a figure").parse::<u64>().expect("a number")
+    };
+    assert!(figure("lua.caches") > kept * 8 && figure("script.VMs") > kept * 50);
     assert_eq!(t.run("SCRIPT FLUSH"), "+OK\r\n");
     assert_eq!(info(&mut t, "memory", "number_of_cached_scripts"), 0);
     assert_eq!(info(&mut t, "memory", "used_memory_vm_eval"), 0);
