@@ -296,9 +296,9 @@ fn serve(
     looping.run()?;
     // What the last turn did is kept as well; the log says if it cannot be.
     let _ = looping.engine.server.finish_aof();
-    let listeners = looping.stop();
+    let paths = looping.stop();
     supervisor.tell_stopping();
-    for path in listeners.iter().filter_map(Listener::path) {
+    for path in paths {
         tracing::info!("Removing the unix socket file.");
         // Gone already is as good.
         let _ = std::fs::remove_file(path);

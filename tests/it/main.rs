@@ -15,6 +15,8 @@
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `rdb` | files and payloads, and what other servers make of them |
 //! | `redis_cli` | Redis's own tools |
+//! | `sandbox` | scripts that want out, or everything |
+//! | `scripts` | scripts that run for long |
 //! | `snapshots` | snapshots as files |
 //! | `startup` | how a server starts, and how it refuses to |
 //! | `harness` | that the tests' own tools work, shown on a real Redis |
@@ -37,5 +39,7 @@ mod migrate;
 mod process;
 mod rdb;
 mod redis_cli;
+mod sandbox;
+mod scripts;
 mod snapshots;
 mod startup;

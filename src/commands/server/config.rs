@@ -117,6 +117,7 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
         *stats = CommandStats::default();
     }
     server.latency.turns = Histogram::default();
+    server.scripting.scripts.evicted = 0;
     reply.ok();
     Ok(())
 }
