@@ -91,13 +91,13 @@ pub struct CommandLine<'a> {
 /// selectors each deny something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Denied {
+    /// The database that is this argument; 0: the client's own.
+    Database(usize),
     Command,
     /// The key that is this argument.
     Key(usize),
     /// The channel that is this argument.
     Channel(usize),
-    /// The database that is this argument; 0: the client's own.
-    Database(usize),
 }
 
 impl Denied {
@@ -283,11 +283,11 @@ impl Selector {
     /// Whether all of the command is allowed.
     #[inline]
     pub(super) fn check(&self, line: &CommandLine<'_>) -> Result<(), Denied> {
-        if !self.allowed.has(line.id) && !self.allows_first_arg(line) {
-            return Err(Denied::Command);
-        }
         if let Some(databases) = &self.databases {
             check_databases(databases, line)?;
+        }
+        if !self.allowed.has(line.id) && !self.allows_first_arg(line) {
+            return Err(Denied::Command);
         }
         if !self.all_keys && line.plan.has_keys() {
             self.check_keys(line)?;

@@ -24,7 +24,7 @@ fn with_users(text: &str) -> Daemon {
 #[track_caller]
 fn refused(lines: &str, users: &[u8]) -> Ended {
     let folder = folder();
-    let config = format!("port 0\n{lines}");
+    let config = format!("port 0\nunixsocket socket\n{lines}");
     fs::write(folder.path().join("redis.conf"), config).expect("a file");
     fs::write(folder.path().join("users.acl"), users).expect("a file");
     let ended = run_once(folder.path(), &["redis.conf"], b"");
@@ -102,7 +102,7 @@ fn starts_that_cannot_have_their_users_are_refused() {
     let told = "Error loading ACLs, opening file 'nosuch.acl': No such file or directory";
     assert!(missing.out.contains(told), "{missing:?}");
     let syntax = refused("user a on >secret nosuch\n", b"");
-    let told = "at line 2\n>>> 'user a on >secret nosuch'\nError in user declaration 'nosuch': \
+    let told = "at line 3\n>>> 'user a on >secret nosuch'\nError in user declaration 'nosuch': \
                 Syntax error\n";
     assert!(syntax.err.contains(told), "{syntax:?}");
     let unknown = refused("user a on +nosuch\n", b"");

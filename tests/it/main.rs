@@ -12,6 +12,7 @@
 //! | `hostile` | clients that break the rules or strain them |
 //! | `large` | arguments of many bytes |
 //! | `memory` | used memory, when it is taken and when it is back |
+//! | `messages` | pub/sub, events and client-side caching, strained |
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `rdb` | files and payloads, and what other servers make of them |
 //! | `redis_cli` | Redis's own tools |
@@ -33,6 +34,7 @@ mod harness;
 mod hostile;
 mod large;
 mod memory;
+mod messages;
 mod migrate;
 mod process;
 mod rdb;

@@ -24,7 +24,7 @@ pub(super) const MIGRATE: Spec = Spec {
     flags: Flags::WRITE
         .union(Flags::TAKES_OVER)
         .union(Flags::SENSITIVE),
-    is_secret: is_login,
+    is_secret,
     keys: &[
         KeySpec::one(3, ACCESS),
         KeySpec {
@@ -47,26 +47,26 @@ pub(super) const MIGRATE: Spec = Spec {
     ..Spec::new("migrate", migrate)
 };
 
-const CANNOT_CONNECT: &str = "IOERR error or timeout connecting to the client";
-const CANNOT_WRITE: &str = "IOERR error or timeout writing to target instance";
-const CANNOT_READ: &str = "IOERR error or timeout reading to target instance";
-/// What stands behind AUTH and AUTH2.
-fn is_login(args: Args<'_>, at: usize) -> bool {
+/// What stands behind AUTH and AUTH2, among the options.
+fn is_secret(args: Args<'_>, at: usize) -> bool {
     let mut option = 6;
-    while option < at && !args.is(option, "KEYS") {
-        let words = match () {
-            () if args.is(option, "AUTH") => 1,
+    while option < at {
+        let secrets = match () {
+            () if args.is(option, "KEYS") => return false,
             () if args.is(option, "AUTH2") => 2,
-            () => 0,
+            () => usize::from(args.is(option, "AUTH")),
         };
-        if at <= option + words {
+        if at <= option + secrets {
             return true;
         }
-        option += 1 + words;
+        option += secrets + 1;
     }
     false
 }
 
+const CANNOT_CONNECT: &str = "IOERR error or timeout connecting to the client";
+const CANNOT_WRITE: &str = "IOERR error or timeout writing to target instance";
+const CANNOT_READ: &str = "IOERR error or timeout reading to target instance";
 const KEY_AND_KEYS: &str =
     "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string";
 const USUAL_TIMEOUT_MS: i64 = 1000;
@@ -321,5 +321,32 @@ fn delete(call: &mut Call<'_>, moved: &[&[u8]]) {
     }
     if words.len() > 1 {
         call.rewrite(&words);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::{LogKind, Testbed};
+
+    #[test]
+    fn passwords_stay_out_of_the_slow_log() {
+        let mut t = Testbed::new();
+        t.run("CONFIG SET slowlog-log-slower-than 0");
+        for (options, shown) in [
+            ("AUTH pass", "AUTH (redacted)"),
+            (
+                "COPY AUTH pass KEYS a auth",
+                "COPY AUTH (redacted) KEYS a auth",
+            ),
+            ("auth2 me pass", "auth2 (redacted) (redacted)"),
+            ("AUTH AUTH2 a REPLACE", "AUTH (redacted) a REPLACE"),
+        ] {
+            t.run(&format!("MIGRATE 127.0.0.1 1 none 0 10 {options}"));
+            let log = t.engine.server.command_logs.of(LogKind::Slow);
+            let args = &log.entries.front().expect("an entry").args;
+            let words: Vec<_> = args.iter().map(|a| String::from_utf8_lossy(a)).collect();
+            let shown = format!("MIGRATE 127.0.0.1 1 none 0 10 {shown}");
+            assert_eq!(words.join(" "), shown);
+        }
     }
 }
