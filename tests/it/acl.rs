@@ -117,6 +117,24 @@ fn starts_that_cannot_have_their_users_are_refused() {
 }
 
 #[test]
+fn a_look_at_a_configuration_tells_of_users_and_their_file() {
+    let folder = folder();
+    let config = "user a on +nosuch\nuser b >secret ~x y\nuser c on\naclfile users.acl\n";
+    fs::write(folder.path().join("redis.conf"), config).expect("a file");
+    fs::write(folder.path().join("users.acl"), "user x +get\nuser x\n").expect("a file");
+    let ended = run_once(folder.path(), &["--check-config", "redis.conf"], b"");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for part in [
+        "redis.conf:1: Error in user declaration '+nosuch': Unknown command",
+        "redis.conf:2: Error in user declaration 'y': Syntax error",
+        "WARNING: Duplicate user 'x' found on line 2.",
+        "3 problems\n",
+    ] {
+        assert!(ended.err.contains(part), "{part}: {ended:?}");
+    }
+}
+
+#[test]
 fn a_rewritten_configuration_has_the_users_as_they_are() {
     let folder = folder();
     let config = "user bob on >x ~b* +get\n# mine\nrequirepass foo\n";

@@ -318,6 +318,11 @@ const OF_REDIS_7: &[Accepted] = &[
 /// Where Valkey answers otherwise than Redis, which russet follows.
 const OF_VALKEY: &[Accepted] = &[
     Accepted {
+        command: "multi",
+        is_it: same_refusal_in_other_words,
+        reason: "Redis has an error of its own for MULTI inside MULTI",
+    },
+    Accepted {
         command: "geosearch",
         is_it: same_refusal_in_other_words,
         reason: "the refusals of Redis do not speak of BYPOLYGON, and name no member",

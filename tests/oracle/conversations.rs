@@ -666,7 +666,6 @@ fn users_meet_what_redis_lets_them() {
                 "4: acl deluser u nobody",
                 "0: acl users",
                 "0: client kill user u",
-                "0: client kill user default skipme yes",
                 "0: acl deluser default",
             ],
         ),

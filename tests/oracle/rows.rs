@@ -893,7 +893,7 @@ pub const VALKEY_ACL: Group = Group {
         "acl dryrun USER (select|swapdb|move) (DB|K) [DB]",
         "acl dryrun USER copy K K [db DB] [replace]",
     ],
-    beside: &["set KS V"],
+    beside: &["del K"],
     second_client: 0,
     pauses: false,
     waiting: &[],
