@@ -79,7 +79,7 @@ impl fmt::Display for Feature {
             Feature::Cluster => "cluster",
             Feature::Tls => "TLS",
             Feature::Modules => "modules",
-            Feature::Defrag => "active defragmentation and allocator threads",
+            Feature::Defrag => "active defragmentation",
             Feature::Threads => "I/O threads",
             Feature::Process => "process and kernel tuning",
         })

@@ -593,7 +593,7 @@ directives! {
     active_defrag_max_scan_fields: u64 = 1000 =>
         "active-defrag-max-scan-fields", number(1, LONG_MAX), [], NotYet(Defrag);
     jemalloc_bg_thread: bool = true =>
-        "jemalloc-bg-thread", flag, [], NotYet(Defrag);
+        "jemalloc-bg-thread", flag, [], Works;
 
     // Processors
     server_cpulist: Text = Text::default() =>

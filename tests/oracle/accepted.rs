@@ -343,7 +343,11 @@ fn same_refusal_in_other_words(_: &[Vec<u8>], expected: &Reply, got: &Reply) -> 
     let (Reply::Error(expected), Reply::Error(got)) = (expected, got) else {
         return false;
     };
-    let pairs: [(&[u8], &[u8]); 2] = [
+    let pairs: [(&[u8], &[u8]); 3] = [
+        (
+            b"ERR Command 'multi' not allowed inside a transaction",
+            b"ERR MULTI calls can not be nested",
+        ),
         (
             b"ERR exactly one of BYRADIUS, BYBOX and BYPOLYGON can",
             b"ERR exactly one of BYRADIUS and BYBOX can",
