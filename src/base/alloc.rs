@@ -145,7 +145,8 @@ pub fn report() -> Vec<u8> {
 /// they were freed, also while nothing is allocated (`jemalloc-bg-thread`). A forked child has
 /// no such thread.
 pub fn give_back_by_thread(on: bool) -> io::Result<()> {
-    tikv_jemalloc_ctl::background_thread::write(on).map_err(|error| io::Error::other(error.to_string()))
+    tikv_jemalloc_ctl::background_thread::write(on)
+        .map_err(|error| io::Error::other(error.to_string()))
 }
 
 /// Gives unused dirty pages back to the system (MEMORY PURGE).

@@ -355,13 +355,17 @@ directives! {
 
     // Security
     acllog_max_len: u64 = 128 =>
-        "acllog-max-len", number(0, LONG_MAX), [], NotYet(Acl);
+        "acllog-max-len", number(0, LONG_MAX), [], Works;
     aclfile: Text = Text::default() =>
-        "aclfile", text, [IMMUTABLE], NotYet(Acl);
+        "aclfile", text, [IMMUTABLE], Works;
     requirepass: Text = Text::default() =>
         "requirepass", secret, [SENSITIVE], Works;
     acl_pubsub_default: PubsubDefault = PubsubDefault::ResetChannels =>
-        "acl-pubsub-default", choice, [], NotYet(Acl);
+        "acl-pubsub-default", choice, [], Works;
+    remote_admin_without_auth: bool = true =>
+        "remote-admin-without-auth", flag, [], Works;
+    auth_failures_per_second: u32 = 10 =>
+        "auth-failures-per-second", number(0, INT_MAX), [], Works;
 
     // Clients
     maxclients: u32 = 10_000 =>
@@ -679,8 +683,8 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds its own eight and
-    /// Valkey's six of the command logs.
+    /// this many hidden ones; ours adds its own
+    /// thirteen and Valkey's six of the command logs.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
         let hidden = |d: &&Directive| d.flags.contains(Flags::HIDDEN);
@@ -689,7 +693,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 14);
+        assert_eq!(shown, 203 + 19);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8);
     }
 }

@@ -7,10 +7,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use super::process::{self, FileLimit, PidFile, Supervisor};
+use super::users;
 use super::{CommandTable, Engine, Flow, Loop, Signals, Spec, crash, listen, log};
+use crate::acl::{Commands, RulesError, User, parse_file};
 use crate::base::alloc;
 use crate::base::text::Printable;
-use crate::config::{Check, Config, FileLine, LogFormat, Problem, REDIS_VERSION, Run, system_text};
+use crate::config::{
+    Check, Config, FileLine, LogFormat, Problem, PubsubDefault, REDIS_VERSION, Run, system_text,
+};
 use crate::net::Listener;
 
 /// Runs a server until it is asked to stop; the process's exit status. `program` is the
@@ -26,6 +30,12 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         Ok(table) => table,
         Err(problem) => return fail(&problem),
     };
+    let commands = users::commands_of(&table);
+    for line in &config.users {
+        if let Err(problem) = look_at_user(&commands, line, config.acl_pubsub_default) {
+            return fail(&problem);
+        }
+    }
     let supervisor = process::supervisor(config.supervised);
     let in_background = config.daemonize && supervisor == Supervisor::Nobody;
     if let Err(problem) = enter_place(&config, in_background) {
@@ -120,7 +130,63 @@ pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
             check.add(problem);
         }
     }
+    let commands = users::commands_of(&table);
+    let channels = check.acl_pubsub_default;
+    for line in std::mem::take(&mut check.users) {
+        let rules = || line.words.iter().skip(1).map(|rule| &rule[..]);
+        let looked_at = look_at_user(&commands, &line, channels).and_then(|()| {
+            let mut user = User::new(channels);
+            let applied = user.apply_all(rules(), &commands, channels);
+            applied.map_err(|error| user_problem(&line, &error))
+        });
+        if let Err(problem) = looked_at {
+            check.add(problem);
+        }
+    }
+    if !check.aclfile.is_empty()
+        && let Err(error) = parse_file(
+            &check.aclfile.lossy(),
+            check.aclfile.path(),
+            &commands,
+            channels,
+        )
+    {
+        check.add(Problem::Whole(error.to_string()));
+    }
     check.report()
+}
+
+/// Whether the rules of a `user` line have a form that may be right: commands are looked for
+/// when all of them are known.
+fn look_at_user(
+    commands: &Commands,
+    line: &FileLine,
+    channels: PubsubDefault,
+) -> Result<(), Problem> {
+    let rules = line.words.iter().skip(1).map(|rule| &rule[..]);
+    let looked_at = User::look_at_rules(rules, commands, channels);
+    looked_at.map_err(|error| user_problem(line, &error))
+}
+
+fn user_problem(line: &FileLine, error: &RulesError) -> Problem {
+    let why = rule_problem(error);
+    Problem::at(&line.origin, format!("Error in user declaration {why}"))
+}
+
+/// A rule and what is wrong with it, as far as it can be shown: it may hold a password.
+pub(super) fn rule_problem(error: &RulesError) -> String {
+    match error {
+        RulesError::Rule { rule, why, .. } => match rule.first() {
+            Some(b'>' | b'<' | b'#' | b'!') => format!("'(redacted)': {why}"),
+            _ => format!("'{}': {why}", Printable(rule)),
+        },
+        RulesError::Unmatched(word) => {
+            format!(
+                "'{}': Unmatched parenthesis in acl selector",
+                Printable(word)
+            )
+        }
+    }
 }
 
 /// Prints why a server does not start; the exit status.
@@ -270,6 +336,9 @@ fn serve(
         .aof
         .set_wake(Arc::new(move || _ = (&*synced).write(b"a")));
     engine.server.config_file = file;
+    if engine.server.load_users().is_err() {
+        return Ok(End::NotLoaded);
+    }
     let has_tcp = listeners.iter().any(|l| !l.is_unix());
     let has_unix = listeners.iter().any(Listener::is_unix);
     engine.server.listeners = listeners;

@@ -52,7 +52,6 @@ pub struct Stats {
     pub query_buffer_disconnections: u64,
     pub output_buffer_disconnections: u64,
     pub evicted_clients: u64,
-    pub auth_denied: u64,
     pub active_expire_us: u64,
     /// Keys that were due and went without being asked for, since the last cron.
     pub expired_actively: u64,

@@ -2,6 +2,7 @@
 //!
 //! | module | what belongs there |
 //! |---|---|
+//! | `acl` | users, their file, floods of passwords |
 //! | `aof` | the append only file, after crashes and with real servers |
 //! | `backup` | backups, restoring, moving from and to other servers |
 //! | `blocking` | clients that wait for a key |
@@ -24,6 +25,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acl;
 mod aof;
 mod backup;
 mod blocking;

@@ -21,7 +21,9 @@ const ACCESS: Access = Access::RW.union(Access::ACCESS).union(Access::DELETE);
 
 pub(super) const MIGRATE: Spec = Spec {
     arity: Arity::AtLeast(6),
-    flags: Flags::WRITE.union(Flags::SENSITIVE),
+    flags: Flags::WRITE
+        .union(Flags::TAKES_OVER)
+        .union(Flags::SENSITIVE),
     is_secret,
     keys: &[
         KeySpec::one(3, ACCESS),

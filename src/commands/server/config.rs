@@ -8,7 +8,7 @@ use crate::keyspace::{Keyspace, KeyspaceStats};
 use crate::resp::Args;
 use crate::server::process::{self, FileLimit};
 use crate::server::{
-    Call, ClientFlags, CommandResult, CommandStats, Histogram, Rates, Server, Spec, Stats, World,
+    Call, CommandResult, CommandStats, Histogram, Rates, Server, Spec, Stats, World,
 };
 use crate::server::{crash, listen, log};
 
@@ -48,14 +48,16 @@ const CONFIG_RESETSTAT: Spec = Spec {
 
 const CONFIG_REWRITE: Spec = Spec {
     arity: Arity::Exactly(2),
-    flags: CONFIG_FLAGS,
+    flags: CONFIG_FLAGS.union(Flags::TAKES_OVER),
     tips: EVERYWHERE,
     ..Spec::new("rewrite", rewrite)
 };
 
 const CONFIG_SET: Spec = Spec {
     arity: Arity::AtLeast(4),
-    flags: CONFIG_FLAGS.union(Flags::SENSITIVE),
+    flags: CONFIG_FLAGS
+        .union(Flags::SENSITIVE)
+        .union(Flags::TAKES_OVER),
     tips: EVERYWHERE,
     is_secret,
     ..Spec::new("set", set)
@@ -108,10 +110,8 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
     } = call.world();
     keyspace.stats = KeyspaceStats::default();
     keyspace.lazyfree.reset();
-    // Refused passwords are counted from the start, as in Redis.
-    let auth_denied = server.stats.auth_denied;
+    // What was denied to users is counted from the start, as in Redis: `server.acl` has it.
     server.stats = Stats::default();
-    server.stats.auth_denied = auth_denied;
     server.rates = Rates::default();
     for stats in &mut server.command_stats {
         *stats = CommandStats::default();
@@ -134,7 +134,7 @@ fn rewrite(call: &mut Call<'_>) -> CommandResult {
     let Some(file) = &call.server.config_file else {
         return Err(NO_FILE);
     };
-    match call.server.config.rewrite_file(file, false) {
+    match call.server.config_with_users().rewrite_file(file, false) {
         Ok(()) => {
             tracing::info!("CONFIG REWRITE executed with success.");
             call.reply.ok();
@@ -235,7 +235,7 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
             let size = &mut server.config.repl_backlog_size;
             *size = (*size).max(REPL_BACKLOG_MIN);
         }
-        "requirepass" if !server.password_required() => let_all_in(server),
+        "requirepass" => server.requirepass_changed(),
         _ => {}
     }
     Ok(())
@@ -258,15 +258,6 @@ fn shrink(keyspace: &mut Keyspace, server: &mut Server) {
         );
         // Whether it was enough is asked again before every command that needs memory.
         server.make_room(keyspace);
-    }
-}
-
-/// Without a password nobody has to authenticate any more.
-fn let_all_in(server: &mut Server) {
-    for id in server.clients.ids() {
-        if let Some(session) = server.clients.get_mut(id) {
-            session.client.flags.remove(ClientFlags::UNAUTHENTICATED);
-        }
     }
 }
 
@@ -345,7 +336,8 @@ mod tests {
         assert_ne!(rate.per_second(), 0);
         t.run("CONFIG RESETSTAT");
         assert_eq!(t.engine.server.rates.commands.per_second(), 0);
-        assert_eq!(t.engine.server.stats.auth_denied, 1);
+        let denied = t.engine.server.acl.log.denied(crate::acl::Reason::Auth);
+        assert_eq!(denied, 1);
     }
 
     #[test]

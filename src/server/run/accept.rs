@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Write};
 use super::Loop;
 use crate::config::system_text;
 use crate::net::{Address, LISTENERS_MAX, Role, Stream, Target};
-use crate::server::client::{Client, ClientFlags};
+use crate::server::client::Client;
 use crate::server::session::Session;
 
 /// The log tells of no more than one failure in this time.
@@ -142,9 +142,7 @@ impl Loop {
         let (local, fd) = (stream.local(), stream.fd());
         let id = server.clients.next_id();
         let mut client = Client::new(id, peer, local, fd, server.now.mono_ms);
-        if server.password_required() {
-            client.flags |= ClientFlags::UNAUTHENTICATED;
-        }
+        server.greet(&mut client);
         server.stats.connections += 1;
         tracing::trace!(client = id.0, "Accepted {}", client.peer);
         let session = Box::new(Session::new(client, Some(stream)));

@@ -119,7 +119,7 @@ impl Loop {
     }
 
     fn query_buffer_limit(&self, session: &Session) -> u64 {
-        if session.client.flags.contains(ClientFlags::UNAUTHENTICATED) {
+        if self.engine.server.must_authenticate(&session.client) {
             // Nothing that a stranger may send is longer.
             return (16 * INLINE_MAX) as u64;
         }
