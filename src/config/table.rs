@@ -189,47 +189,51 @@ directives! {
 
     // TLS
     tls_port: u16 = 0 =>
-        "tls-port", number(0, 65535), [], NotYet(Tls);
+        "tls-port", number(0, 65535), [], Works;
     max_new_tls_connections_per_cycle: u32 = 1 =>
-        "max-new-tls-connections-per-cycle", number(1, 1000), [], NotYet(Tls);
+        "max-new-tls-connections-per-cycle", number(1, 1000), [], Works;
     tls_cert_file: Text = Text::default() =>
-        "tls-cert-file", text_or_unset, [VOLATILE], NotYet(Tls);
+        "tls-cert-file", text_or_unset, [VOLATILE], Works;
     tls_key_file: Text = Text::default() =>
-        "tls-key-file", text_or_unset, [VOLATILE], NotYet(Tls);
+        "tls-key-file", text_or_unset, [VOLATILE], Works;
     tls_key_file_pass: Text = Text::default() =>
-        "tls-key-file-pass", text_or_unset, [SENSITIVE], NotYet(Tls);
+        "tls-key-file-pass", text_or_unset, [SENSITIVE], Works;
     tls_client_cert_file: Text = Text::default() =>
-        "tls-client-cert-file", text_or_unset, [VOLATILE], NotYet(Tls);
+        "tls-client-cert-file", text_or_unset, [VOLATILE], Works;
     tls_client_key_file: Text = Text::default() =>
-        "tls-client-key-file", text_or_unset, [VOLATILE], NotYet(Tls);
+        "tls-client-key-file", text_or_unset, [VOLATILE], Works;
     tls_client_key_file_pass: Text = Text::default() =>
-        "tls-client-key-file-pass", text_or_unset, [SENSITIVE], NotYet(Tls);
+        "tls-client-key-file-pass", text_or_unset, [SENSITIVE], Works;
     tls_dh_params_file: Text = Text::default() =>
-        "tls-dh-params-file", text_or_unset, [VOLATILE], NotYet(Tls);
+        "tls-dh-params-file", text_or_unset, [VOLATILE], NotNeeded;
     tls_ca_cert_file: Text = Text::default() =>
-        "tls-ca-cert-file", text_or_unset, [VOLATILE], NotYet(Tls);
+        "tls-ca-cert-file", text_or_unset, [VOLATILE], Works;
     tls_ca_cert_dir: Text = Text::default() =>
-        "tls-ca-cert-dir", text_or_unset, [VOLATILE], NotYet(Tls);
+        "tls-ca-cert-dir", text_or_unset, [VOLATILE], Works;
     tls_auth_clients: TlsAuthClients = TlsAuthClients::Yes =>
-        "tls-auth-clients", choice, [], NotYet(Tls);
+        "tls-auth-clients", choice, [], Works;
+    tls_auth_clients_user: TlsAuthClientsUser = TlsAuthClientsUser::Off =>
+        "tls-auth-clients-user", choice, [], Works;
     tls_replication: bool = false =>
-        "tls-replication", flag, [], NotYet(Tls);
+        "tls-replication", flag, [], NotYet(Replication);
     tls_cluster: bool = false =>
-        "tls-cluster", flag, [], NotYet(Tls);
+        "tls-cluster", flag, [], Works;
     tls_protocols: Text = Text::default() =>
-        "tls-protocols", text_or_unset, [], NotYet(Tls);
+        "tls-protocols", text_or_unset, [], Works;
     tls_ciphers: Text = Text::default() =>
-        "tls-ciphers", text_or_unset, [], NotYet(Tls);
+        "tls-ciphers", text_or_unset, [], Works;
     tls_ciphersuites: Text = Text::default() =>
-        "tls-ciphersuites", text_or_unset, [], NotYet(Tls);
+        "tls-ciphersuites", text_or_unset, [], Works;
     tls_prefer_server_ciphers: bool = false =>
-        "tls-prefer-server-ciphers", flag, [], NotYet(Tls);
+        "tls-prefer-server-ciphers", flag, [], Works;
     tls_session_caching: bool = true =>
-        "tls-session-caching", flag, [], NotYet(Tls);
+        "tls-session-caching", flag, [], Works;
     tls_session_cache_size: u32 = 20_480 =>
-        "tls-session-cache-size", number(0, INT_MAX), [], NotYet(Tls);
+        "tls-session-cache-size", number(0, INT_MAX), [], Works;
     tls_session_cache_timeout: u32 = 300 =>
-        "tls-session-cache-timeout", number(0, INT_MAX), [], NotYet(Tls);
+        "tls-session-cache-timeout", number(0, INT_MAX), [], Works;
+    tls_auto_reload_interval: u32 = 0 =>
+        "tls-auto-reload-interval", number(0, INT_MAX), [], Works;
 
     // General
     daemonize: bool = false =>
@@ -683,8 +687,8 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds its own
-    /// thirteen and Valkey's six of the command logs.
+    /// this many hidden ones; ours adds its own thirteen and
+    /// Valkey's six of the command logs and two of TLS.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
         let hidden = |d: &&Directive| d.flags.contains(Flags::HIDDEN);
@@ -693,7 +697,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 19);
+        assert_eq!(shown, 203 + 21);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8);
     }
 }

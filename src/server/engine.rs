@@ -125,6 +125,7 @@ impl Engine {
             acl,
             registry: None,
             guest: None,
+            tls: Default::default(),
         };
         Engine { keyspace, server }
     }
@@ -210,6 +211,7 @@ impl Engine {
         server.rates.turn_us.sample(server.stats.turn_us, now);
         server.stats.note_stale(keyspace.volatile());
         server.watch_clients();
+        server.watch_tls();
         server.limit_readers(None);
         self.look_at_saving_child();
         self.look_at_rewrites();

@@ -49,6 +49,7 @@ mod stats;
 mod table;
 #[cfg(feature = "testing")]
 mod testbed;
+pub mod tls;
 mod tracking;
 mod undo;
 mod users;
@@ -198,6 +199,7 @@ pub struct Server {
     registry: Option<mio::Registry>,
     /// What serves others while a script runs for long.
     guest: Option<Box<Loop>>,
+    pub tls: tls::Tls,
 }
 
 /// What INFO calls `instantaneous_*`.

@@ -20,6 +20,7 @@
 //! | `scripts` | scripts that run for long |
 //! | `snapshots` | snapshots as files |
 //! | `startup` | how a server starts, and how it refuses to |
+//! | `tls` | connections under TLS, and those that do not come about |
 //! | `harness` | that the tests' own tools work, shown on a real Redis |
 
 #[path = "../support/mod.rs"]
@@ -45,3 +46,4 @@ mod sandbox;
 mod scripts;
 mod snapshots;
 mod startup;
+mod tls;

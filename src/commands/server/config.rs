@@ -10,7 +10,7 @@ use crate::server::process::{self, FileLimit};
 use crate::server::{
     Call, CommandResult, CommandStats, Histogram, Rates, Server, Spec, Stats, World,
 };
-use crate::server::{crash, listen, log};
+use crate::server::{crash, listen, log, tls};
 
 const CONFIG_FLAGS: Flags = Flags::ADMIN
     .union(Flags::NOSCRIPT)
@@ -172,7 +172,14 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         .set(&args, gate)
         .map_err(|error| CommandError::Bytes(error.line()))?;
     let names = changes.names().to_vec();
+    // All settings of TLS are one: they come into effect with the first of them.
+    let mut is_tls_done = false;
     for (done, name) in names.iter().enumerate() {
+        if tls::SETTINGS.contains(name) && *name != "tls-port" {
+            if std::mem::replace(&mut is_tls_done, true) {
+                continue;
+            }
+        }
         let Err(why) = apply(name, keyspace, server) else {
             continue;
         };
@@ -201,6 +208,12 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
         "crash-log-enabled" => crash::catch_signals(config.crash_log_enabled),
         "proc-title-template" => process::show_title(config),
         "dir" => std::env::set_current_dir(config.dir.0.path()).map_err(|e| system_text(&e))?,
+        "tls-port" => {
+            configure_tls(server)?;
+            const FAILED: &str = "Unable to listen on this port. Check server logs.";
+            listen_again(server).map_err(|_| FAILED)?;
+        }
+        name if tls::SETTINGS.contains(&name) => configure_tls(server)?,
         "port" => {
             const FAILED: &str = "Unable to listen on this port. Check server logs.";
             listen_again(server).map_err(|_| FAILED)?;
@@ -239,6 +252,11 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
         _ => {}
     }
     Ok(())
+}
+
+fn configure_tls(server: &mut Server) -> Result<(), &'static str> {
+    const FAILED: &str = "Unable to update TLS configuration. Check server logs.";
+    server.configure_tls().map_err(|_| FAILED)
 }
 
 fn listen_again(server: &mut Server) -> Result<(), listen::Logged> {
