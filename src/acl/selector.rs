@@ -91,13 +91,13 @@ pub struct CommandLine<'a> {
 /// selectors each deny something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Denied {
+    /// The database that is this argument; 0: the client's own.
+    Database(usize),
     Command,
     /// The key that is this argument.
     Key(usize),
     /// The channel that is this argument.
     Channel(usize),
-    /// The database that is this argument; 0: the client's own.
-    Database(usize),
 }
 
 impl Denied {
@@ -283,11 +283,11 @@ impl Selector {
     /// Whether all of the command is allowed.
     #[inline]
     pub(super) fn check(&self, line: &CommandLine<'_>) -> Result<(), Denied> {
-        if !self.allowed.has(line.id) && !self.allows_first_arg(line) {
-            return Err(Denied::Command);
-        }
         if let Some(databases) = &self.databases {
             check_databases(databases, line)?;
+        }
+        if !self.allowed.has(line.id) && !self.allows_first_arg(line) {
+            return Err(Denied::Command);
         }
         if !self.all_keys && line.plan.has_keys() {
             self.check_keys(line)?;
@@ -375,24 +375,26 @@ pub(super) fn allows_channel<'a>(
     allowed.into_iter().any(fits)
 }
 
-/// The databases that a command names come before the one that it runs in; what is no number of
-/// a database is for the handler to refuse.
+/// The databases that a command names come before the one that it runs in. What is no number of a
+/// database is for the handler to refuse: it then reaches none.
 fn check_databases(allowed: &[u32], line: &CommandLine<'_>) -> Result<(), Denied> {
-    let check = |at: usize| {
+    let named = |at: usize| {
         let named = line.args.get(at).and_then(crate::base::number::parse_i64);
         let named = named.and_then(|n| u32::try_from(n).ok());
-        match named.filter(|&db| db < line.databases_max) {
-            Some(db) if allowed.binary_search(&db).is_err() => Err(Denied::Database(at)),
-            _ => Ok(()),
-        }
+        named.filter(|&db| db < line.databases_max)
     };
-    let mut is_in_its_own =
-        line.flags.intersects(Flags::READONLY | Flags::WRITE) || line.plan.has_keys();
+    let check = |at: usize| match named(at) {
+        Some(db) if allowed.binary_search(&db).is_err() => Err(Denied::Database(at)),
+        _ => Ok(()),
+    };
     match line.databases {
         DatabaseUse::Own => {}
         DatabaseUse::Named(places) => {
-            is_in_its_own = false;
-            places.iter().try_for_each(|&at| check(at.into()))?;
+            let mut places = places.iter().map(|&at| usize::from(at));
+            if places.clone().any(|at| named(at).is_none()) {
+                return Ok(());
+            }
+            return places.try_for_each(check);
         }
         DatabaseUse::OwnAndNamed(at) => check(at.into())?,
         DatabaseUse::OwnAndBehind(word) => {
@@ -404,7 +406,8 @@ fn check_databases(allowed: &[u32], line: &CommandLine<'_>) -> Result<(), Denied
         }
         DatabaseUse::All => return Err(Denied::Database(0)),
     }
-    match is_in_its_own && allowed.binary_search(&line.db).is_err() {
+    let reaches = line.flags.intersects(Flags::READONLY | Flags::WRITE) || line.plan.has_keys();
+    match reaches && allowed.binary_search(&line.db).is_err() {
         true => Err(Denied::Database(0)),
         false => Ok(()),
     }

@@ -393,6 +393,7 @@ mod tests {
             ("select 99", Ok(())),
             ("swapdb 1 3", Ok(())),
             ("swapdb 1 2", Err(Denied::Database(2))),
+            ("swapdb 2 x", Ok(())),
             ("move a 1", Err(Denied::Database(0))),
             ("copy a b db 2", Err(Denied::Database(4))),
             ("flushall", Err(Denied::Database(0))),

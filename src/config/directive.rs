@@ -77,7 +77,7 @@ impl fmt::Display for Feature {
             Feature::Replication => "replication",
             Feature::Cluster => "cluster",
             Feature::Modules => "modules",
-            Feature::Defrag => "active defragmentation and allocator threads",
+            Feature::Defrag => "active defragmentation",
             Feature::Threads => "I/O threads",
             Feature::Process => "process and kernel tuning",
         })

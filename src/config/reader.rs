@@ -519,7 +519,7 @@ mod tests {
             .iter()
             .map(|(name, at)| (*name, at.line))
             .collect();
-        assert_eq!(names, [("repl-timeout", 2), ("user", 4)]);
+        assert_eq!(names, [("repl-timeout", 2)]);
     }
 
     fn line() -> impl Strategy<Value = Vec<u8>> {

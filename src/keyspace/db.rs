@@ -246,6 +246,13 @@ impl<'a> Db<'a> {
         self.find_to_read(key).map(|found| KeyView::of(found.entry))
     }
 
+    /// The key as it is, for who looks behind a command's back: no statistics count it, and
+    /// nobody is told that it is not there.
+    pub fn look(&mut self, key: &[u8]) -> Option<KeyView<'_>> {
+        self.touch = false;
+        self.find(key).map(|found| KeyView::of(found.entry))
+    }
+
     /// TYPE.
     pub fn kind(&mut self, key: &[u8]) -> Option<Type> {
         self.find_to_read(key).map(|f| f.entry.kind())

@@ -10,6 +10,7 @@ use super::process::{self, FileLimit, PidFile, Supervisor};
 use super::users;
 use super::{CommandTable, Engine, Flow, Loop, Signals, Spec, crash, listen, log, tls};
 use crate::acl::{Commands, RulesError, User, parse_file};
+use crate::base::alloc;
 use crate::base::text::Printable;
 use crate::config::{
     Check, Config, FileLine, LogFormat, Problem, PubsubDefault, REDIS_VERSION, Run, system_text,
@@ -64,6 +65,12 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     }
     if let Err(error) = process::apply_oom_score(&config) {
         tracing::warn!("Setting oom-score-adj: {}", system_text(&error));
+    }
+    // Behind the fork of a daemon, which would lose the thread.
+    if config.jemalloc_bg_thread
+        && let Err(error) = alloc::give_back_by_thread(true)
+    {
+        tracing::warn!("Freed memory is given back only while the server works: {error}");
     }
     show_logo(&config);
     check_backlog(&config);
@@ -386,9 +393,9 @@ fn serve(
     looping.run()?;
     // What the last turn did is kept as well; the log says if it cannot be.
     let _ = looping.engine.server.finish_aof();
-    let listeners = looping.stop();
+    let paths = looping.stop();
     supervisor.tell_stopping();
-    for path in listeners.iter().filter_map(Listener::path) {
+    for path in paths {
         tracing::info!("Removing the unix socket file.");
         // Gone already is as good.
         let _ = std::fs::remove_file(path);

@@ -667,7 +667,7 @@ mod tests {
         };
         let other = t.connect();
         assert!(!restricted(&t, other));
-        t.run("ACL SETUSER default -@dangerous");
+        t.run("ACL SETUSER default -keys");
         assert!(restricted(&t, other) && t.run_as(other, "KEYS *").starts_with("-NOPERM"));
         assert_eq!(t.run_as(other, "GET a"), "$-1\r\n");
         t.run("ACL SETUSER default +@all");

@@ -117,6 +117,19 @@ run(
       await redis.set("lock", "me", "PX", 10000, "NX");
       assert.equal(await redis.release("lock", "you"), 0);
       assert.equal(await redis.release("lock", "me"), 1);
+      // Unknown to the server again: the library sends the text.
+      await redis.script("FLUSH");
+      assert.equal(await redis.release("lock", "me"), 0);
+      const both = await redis.pipeline().set("lock", "me").release("lock", "me").get("lock").exec();
+      assert.deepEqual(both, [[null, "OK"], [null, 1], [null, null]]);
+      const three = await redis.multi().set("lock", "me").release("lock", "you").release("lock", "me").exec();
+      assert.deepEqual(three.map(([, reply]) => reply), ["OK", 0, 1]);
+      const reader = another({ readOnly: false, scripts: { sum: { numberOfKeys: 0, readOnly: true,
+        lua: "local n = 0 for _, v in ipairs(ARGV) do n = n + v end return tostring(n)" } } });
+      assert.equal(await reader.sum(1, 2.5, 3), "6.5");
+      await redis.call("FUNCTION", "LOAD", "REPLACE",
+        "#!lua name=app\nredis.register_function('answer', function() return 42 end)");
+      assert.equal(await redis.call("FCALL", "answer", 0), 42);
     }, "evalsha", "scripting"],
   ],
   has,

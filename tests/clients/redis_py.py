@@ -202,6 +202,36 @@ def caching():
     r.close()
 
 
+def scripts_and_functions():
+    for protocol in (2, 3):
+        r = client(decode_responses=True, protocol=protocol)
+        r.script_flush()
+        r.delete("counter")
+        limited = r.register_script("""
+            local n = redis.call('INCR', KEYS[1])
+            if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+            return n <= tonumber(ARGV[2]) and 1 or 0""")
+        assert r.script_exists(limited.sha) == [False]
+        assert [limited(keys=["counter"], args=[10000, 2]) for _ in range(3)] == [1, 1, 0]
+        assert r.script_exists(limited.sha) == [True]
+        with r.pipeline() as p:
+            limited(keys=["counter"], args=[10000, 10], client=p)
+            p.get("counter")
+            assert p.execute() == [1, "4"]
+        r.function_load("#!lua name=lib\nredis.register_function('twice', function(k, a) return a[1] * 2 end)", replace=True)
+        assert r.fcall("twice", 0, 21) == 42
+        dump = client(protocol=protocol).function_dump()
+        r.function_flush("SYNC")
+        client(protocol=protocol).function_restore(dump)
+        assert r.fcall("twice", 0, 4) == 8
+        try:
+            r.eval("return redis.call('nosuch')", 0)
+            assert False, "an unknown command"
+        except redis.ResponseError as error:
+            assert "script: " in str(error) and "@user_script:1." in str(error), error
+        r.function_flush()
+
+
 def tls():
     folder, port = os.environ["TLS_FOLDER"], int(os.environ["TLS_PORT"])
     shown = {"ssl_certfile": f"{folder}/client.crt", "ssl_keyfile": f"{folder}/client.key"}
@@ -239,8 +269,9 @@ def tls():
 
 CHECKS = [
     (connection, None), (values, None), (pipelines, None), (transactions, None), (blocking, None),
-    (lock_without_scripts, None), (lock_with_scripts, ("evalsha", "scripting")), (pubsub, ("subscribe", "pub/sub")),
-    (tls, None), (shard_channels_and_events, ("ssubscribe", "pub/sub")), (caching, ("subscribe", "client-side caching")),
+    (lock_without_scripts, None), (lock_with_scripts, ("evalsha", "scripting")), (tls, None),
+    (scripts_and_functions, ("fcall", "scripting")), (pubsub, ("subscribe", "pub/sub")),
+    (shard_channels_and_events, ("ssubscribe", "pub/sub")), (caching, ("subscribe", "client-side caching")),
 ]
 
 failed = 0

@@ -24,7 +24,7 @@ fn with_users(text: &str) -> Daemon {
 #[track_caller]
 fn refused(lines: &str, users: &[u8]) -> Ended {
     let folder = folder();
-    let config = format!("port 0\n{lines}");
+    let config = format!("port 0\nunixsocket socket\n{lines}");
     fs::write(folder.path().join("redis.conf"), config).expect("a file");
     fs::write(folder.path().join("users.acl"), users).expect("a file");
     let ended = run_once(folder.path(), &["redis.conf"], b"");
@@ -102,7 +102,7 @@ fn starts_that_cannot_have_their_users_are_refused() {
     let told = "Error loading ACLs, opening file 'nosuch.acl': No such file or directory";
     assert!(missing.out.contains(told), "{missing:?}");
     let syntax = refused("user a on >secret nosuch\n", b"");
-    let told = "at line 2\n>>> 'user a on >secret nosuch'\nError in user declaration 'nosuch': \
+    let told = "at line 3\n>>> 'user a on >secret nosuch'\nError in user declaration 'nosuch': \
                 Syntax error\n";
     assert!(syntax.err.contains(told), "{syntax:?}");
     let unknown = refused("user a on +nosuch\n", b"");
@@ -114,6 +114,24 @@ fn starts_that_cannot_have_their_users_are_refused() {
     assert!(twice.err.contains("Duplicate user found"), "{twice:?}");
     let cut_off = refused("user a on (+get ~x\n", b"");
     assert!(cut_off.err.contains("Unmatched parenthesis"), "{cut_off:?}");
+}
+
+#[test]
+fn a_look_at_a_configuration_tells_of_users_and_their_file() {
+    let folder = folder();
+    let config = "user a on +nosuch\nuser b >secret ~x y\nuser c on\naclfile users.acl\n";
+    fs::write(folder.path().join("redis.conf"), config).expect("a file");
+    fs::write(folder.path().join("users.acl"), "user x +get\nuser x\n").expect("a file");
+    let ended = run_once(folder.path(), &["--check-config", "redis.conf"], b"");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for part in [
+        "redis.conf:1: Error in user declaration '+nosuch': Unknown command",
+        "redis.conf:2: Error in user declaration 'y': Syntax error",
+        "WARNING: Duplicate user 'x' found on line 2.",
+        "3 problems\n",
+    ] {
+        assert!(ended.err.contains(part), "{part}: {ended:?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! CONFIG: reading, changing and keeping the settings of a running server.
 
+use crate::base::alloc;
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{self, write_help};
 use crate::config::{self, Gate, system_text};
@@ -116,6 +117,7 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
         *stats = CommandStats::default();
     }
     server.latency.turns = Histogram::default();
+    server.scripting.scripts.evicted = 0;
     reply.ok();
     Ok(())
 }
@@ -239,6 +241,9 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
         "oom-score-adj" | "oom-score-adj-values" => {
             const FAILED: &str = "Failed to set current oom_score_adj. Check server logs.";
             process::apply_oom_score(config).map_err(|_| FAILED)?;
+        }
+        "jemalloc-bg-thread" => {
+            alloc::give_back_by_thread(config.jemalloc_bg_thread).map_err(|e| e.to_string())?;
         }
         "aof-disable-auto-gc" => server.apply_aof_history(),
         "appendonly" => server.set_appendonly(keyspace, server.config.appendonly)?,

@@ -31,6 +31,7 @@ mod write;
 
 use std::io;
 use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -108,6 +109,10 @@ impl Loop {
         server.now = Now::read(server.started);
         for (slot, generation) in server.clients.readable() {
             self.guest_reads(slot, generation);
+            if self.engine.server.shutdown.is_some() {
+                // It ends for all at the same time.
+                return;
+            }
         }
         for at in 0..self.engine.server.listeners.len() {
             self.acceptor.event(at);
@@ -193,16 +198,20 @@ impl Loop {
     /// The end of the service: everybody is told, by the end of his connection, before anything
     /// else is done. The keyspace is left where it is: the process's end frees all of it at
     /// once.
-    pub fn stop(mut self) -> Vec<Listener> {
+    ///
+    /// Nobody is let in before that: who is told finds the server gone. Gives the paths of the
+    /// Unix sockets that were listened on.
+    pub fn stop(mut self) -> Vec<PathBuf> {
         let server = &mut self.engine.server;
-        // Whoever is told of the end and comes again at once finds nobody listening.
-        server.listeners.retain(Listener::is_unix);
+        let listeners = std::mem::take(&mut server.listeners);
+        let paths = listeners.iter().filter_map(Listener::path);
+        let paths = paths.map(Path::to_owned).collect();
+        drop(listeners);
         for session in server.clients.iter_mut() {
             session.stream = None;
         }
-        let listeners = std::mem::take(&mut server.listeners);
         std::mem::forget(self.engine);
-        listeners
+        paths
     }
 
     #[inline]

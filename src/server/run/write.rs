@@ -225,6 +225,10 @@ impl Loop {
     }
 
     pub(super) fn close(&mut self, mut session: Box<Session>) {
+        if self.engine.server.shutdown.is_some() {
+            // It ends with all the others: who sees its end finds the server gone.
+            return self.engine.server.clients.put_back(session);
+        }
         self.engine.forget(&mut session);
         if let Some(mut stream) = session.stream.take() {
             stream.deregister(&self.registry);
