@@ -588,14 +588,16 @@ fn keys_migrate_under_tls() {
 
 #[test]
 fn a_certificate_names_its_user() {
-    let tls = Tls::start(&[
-        "--requirepass",
-        "secret",
-        "--user",
-        "alice on +@all ~* nopass",
-        "--user",
-        "urn:b on +@all ~* nopass",
-    ]);
+    let tls = Tls::start(&[]);
+    let mut c = tls.server.connect();
+    for line in [
+        "ACL SETUSER alice on +@all ~* nopass",
+        "ACL SETUSER urn:a off +@all ~* nopass",
+        "ACL SETUSER urn:b on +@all ~* nopass",
+        "CONFIG SET requirepass secret",
+    ] {
+        assert_eq!(c.ask(line), "+OK\r\n");
+    }
     let who = |subject: &Subject<'_>| {
         let shown = tls.authority.issue(subject);
         let mut stream = tls.connect_with(tls.config(Some(&shown), BOTH));

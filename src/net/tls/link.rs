@@ -351,11 +351,10 @@ impl Link {
             }
             incoming[..start].copy_from_slice(&self.held);
             let came = &mut incoming[..start + n];
-            let Round { mut done, result } = self.round(came, sink);
+            let Round { done, result } = self.round(came, sink);
             let failed = result.err().map(|error| {
                 self.has_failed = true;
-                // What tells the peer of it is queued; then the same error comes again.
-                done += self.round(&mut came[done..], &mut |_| {}).done;
+                self.take_alert(&mut came[done..]);
                 io::Error::new(ErrorKind::InvalidData, error)
             });
             let left = &came[done..];
@@ -397,6 +396,28 @@ impl Link {
             };
         }
         round
+    }
+
+    /// Behind an error: the alert that tells the peer of it. One call, for rustls gives what is
+    /// to be sent before it looks at bytes again, which it may not do twice.
+    fn take_alert(&mut self, left: &mut [u8]) {
+        let unsent = &mut self.unsent;
+        match &mut self.connection {
+            Connection::Server(c) => {
+                if let Ok(ConnectionState::EncodeTlsData(mut data)) =
+                    c.process_tls_records(left).state
+                {
+                    append(unsent, |room| data.encode(room));
+                }
+            }
+            Connection::Client(c) => {
+                if let Ok(ConnectionState::EncodeTlsData(mut data)) =
+                    c.process_tls_records(left).state
+                {
+                    append(unsent, |room| data.encode(room));
+                }
+            }
+        }
     }
 
     /// Sends what the socket has not taken yet; `WouldBlock` when some is left.
