@@ -22,6 +22,15 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
+/// What `strerror` says for this error, without Rust's `(os error 2)`.
+pub fn system_text(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,7 @@
 //! Why a value is refused: every wording once, as Redis words it.
 
+pub use crate::base::text::system_text;
+
 /// The reason a directive does not take a value. `Display` is what Redis prints under the
 /// line in a fatal start, and after the dash in `CONFIG SET failed (...) - reason`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,15 +79,6 @@ impl ValueError {
     /// The system's words for an error, without Rust's `(os error 2)`.
     pub fn system(error: &std::io::Error) -> ValueError {
         ValueError::System(system_text(error))
-    }
-}
-
-/// What `strerror` says for this error.
-pub fn system_text(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" (os error ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
     }
 }
 

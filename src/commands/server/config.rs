@@ -175,10 +175,9 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     // All settings of TLS are one: they come into effect with the first of them.
     let mut is_tls_done = false;
     for (done, name) in names.iter().enumerate() {
-        if tls::SETTINGS.contains(name) && *name != "tls-port" {
-            if std::mem::replace(&mut is_tls_done, true) {
-                continue;
-            }
+        let is_tls = tls::SETTINGS.contains(name) && *name != "tls-port";
+        if is_tls && std::mem::replace(&mut is_tls_done, true) {
+            continue;
         }
         let Err(why) = apply(name, keyspace, server) else {
             continue;

@@ -66,11 +66,7 @@ mod tests {
 
     #[test]
     fn what_is_no_key_is_refused() {
-        let why = |text: &str| {
-            private_key(text.as_bytes(), b"1234")
-                .err()
-                .expect("refused")
-        };
+        let why = |text: &str| private_key(text.as_bytes(), b"1234").expect_err("refused");
         assert_eq!(why(""), "no private key in PEM form");
         let half = &ENCRYPTED[..ENCRYPTED.len() - 50];
         assert!(why(half).starts_with("a broken encrypted key"));

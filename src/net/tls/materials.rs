@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use super::resume::{Sessions, Tickets};
 use super::verify::Verifier;
 use super::{Certificate, TlsError, ciphers, keys};
+use crate::base::text::system_text;
 
 /// A file of this kind is no longer; a folder of authorities has no more.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -154,7 +155,7 @@ fn read_pair(files: &CertificateFiles) -> Result<[Vec<u8>; 2], TlsError> {
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     use std::io::Read;
-    let system = |error: std::io::Error| crate::config::system_text(&error);
+    let system = |error: std::io::Error| system_text(&error);
     let file = std::fs::File::open(path).map_err(system)?;
     let mut text = Vec::new();
     let mut bounded = file.take(FILE_BYTES_MAX + 1);
@@ -176,7 +177,7 @@ fn read_authorities(file: &Path, dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, 
     if dir.as_os_str().is_empty() {
         return Ok(all);
     }
-    let system = |error: std::io::Error| failed(dir, crate::config::system_text(&error));
+    let system = |error: std::io::Error| failed(dir, system_text(&error));
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(system)? {
         let path = entry.map_err(system)?.path();

@@ -35,7 +35,7 @@ pub struct Tls {
 /// What the thread that reads the files again has found.
 enum Reloaded {
     Unchanged,
-    Changed(Settings, Box<Materials>),
+    Changed(Box<(Settings, Materials)>),
     Failed(TlsError),
 }
 
@@ -174,9 +174,9 @@ impl Server {
                 tracing::warn!("TLS materials are not reloaded, the old ones stay in use: {error}");
             }
             // Another CONFIG SET has been faster.
-            Reloaded::Changed(of, _) if of != settings(&self.config) => {}
-            Reloaded::Changed(_, materials) => {
-                self.tls.materials = Some(*materials);
+            Reloaded::Changed(built) if built.0 != settings(&self.config) => {}
+            Reloaded::Changed(built) => {
+                self.tls.materials = Some(built.1);
                 tracing::info!("TLS materials reloaded successfully");
             }
         }
@@ -193,7 +193,7 @@ fn read_again(settings: Settings, fingerprint: [u8; 32]) -> Option<Receiver<Relo
             Ok(files) => {
                 let now = jiff::Timestamp::now().as_second();
                 match Materials::build(&settings, &files, now) {
-                    Ok(materials) => Reloaded::Changed(settings, Box::new(materials)),
+                    Ok(materials) => Reloaded::Changed(Box::new((settings, materials))),
                     Err(error) => Reloaded::Failed(error),
                 }
             }
