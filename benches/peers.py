@@ -202,6 +202,10 @@ FILLS = {
                        for n in range(1_000_000)),
     "scripts": lambda: (command("SCRIPT", "LOAD", LUA_INCR), command("FUNCTION", "LOAD", LIBRARY)),
     "document": lambda: (command("SET", "document", DOCUMENT),),
+    # The same, and somebody who may only read such keys.
+    "strings of a user": lambda: (line for part in (
+        [command("ACL", "SETUSER", "reader", "on", "nopass", "~key:*", "+@read", "+@connection")],
+        FILLS["strings"]()) for line in part),
     "large": lambda: (command("SET", "big:%012d" % n, "x" * 16384) for n in range(1_000)),
 }
 
@@ -236,6 +240,8 @@ LOADS = [
     ("GET 64B", 1, 150_000, "strings", ["-t", "get", *RANDOM]),
     ("SET 64B x64", 64, 3_000_000, None, ["-t", "set", "-d", "64", *RANDOM]),
     ("GET 64B x64", 64, 4_000_000, "strings", ["-t", "get", *RANDOM]),
+    ("GET 64B x64 by a user", 64, 4_000_000, "strings of a user",
+     ["--user", "reader", "-a", "x", "-t", "get", *RANDOM]),
     ("INCR x64", 64, 3_000_000, None, ["-t", "incr", *RANDOM]),
     ("MSET of 10 x16", 16, 300_000, None, ["-t", "mset", *RANDOM]),
     ("SET EX x64", 64, 2_000_000, None, [*RANDOM, "SET", "key:__rand_int__", "x" * 16, "EX", "1000"]),

@@ -25,6 +25,8 @@ mod persistence;
 
 mod pubsub;
 
+mod acl;
+
 mod scripting;
 
 mod server;

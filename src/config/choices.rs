@@ -79,6 +79,9 @@ choices! {
     /// `tls-auth-clients`.
     TlsAuthClients { "no" No, "yes" Yes, "optional" Optional }
 
+    /// `tls-auth-clients-user`: what of a client's certificate names its user.
+    TlsAuthClientsUser { "CN" CommonName, "URI" Uri, "off" Off }
+
     /// `acl-pubsub-default`.
     PubsubDefault { "allchannels" AllChannels, "resetchannels" ResetChannels }
 

@@ -36,6 +36,7 @@ pub use directive::{Directive, Flags};
 pub use problem::{Check, FileLine, Origin, Problem};
 pub use reader::*;
 pub use refusal::system_text;
+pub use rewrite::replace_file;
 pub use set::Gate;
 pub use special::*;
 #[cfg(feature = "testing")]

@@ -4,6 +4,7 @@
 //! a stable toolchain runs them too. A target panics when what it states does not hold, and
 //! returns otherwise. Nothing here is for the server.
 
+mod acl;
 mod aof;
 mod commands;
 mod config;
@@ -18,6 +19,7 @@ mod scripts;
 mod stream_node;
 mod words;
 
+pub use acl::acl;
 pub use aof::aof;
 pub use commands::commands;
 pub use config::config;
@@ -64,6 +66,11 @@ mod tests {
     #[test]
     fn requests_parse_alike_in_pieces() {
         run(request, 20_000, 60, b"**$$\r\n\r\n0123\"' SETx");
+    }
+
+    #[test]
+    fn rules_of_users_are_refused_or_tell_what_they_are() {
+        run(acl, 4_000, 60, b"\0\x05\x20\x2d\x30~*&+@()\"' ");
     }
 
     #[test]

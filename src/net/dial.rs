@@ -1,19 +1,55 @@
-//! A connection that this process opens and waits for, each step with a limit of time: for
-//! commands that talk to another server while everybody waits (MIGRATE).
+//! A connection that this process opens and waits for, each step with a limit of time, under
+//! TLS where that is wanted: for commands that talk to another server while everybody waits (MIGRATE).
 
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 /// A line of a reply is no longer.
 const LINE_MAX: usize = 64 * 1024;
 /// Bytes that one write offers.
 const WRITE_BYTES: usize = 64 * 1024;
 
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => &stream.sock,
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Stream::Plain(socket) => socket.write_all(bytes),
+            Stream::Tls(stream) => {
+                stream.write_all(bytes)?;
+                stream.flush()
+            }
+        }
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(socket) => socket.read(into),
+            Stream::Tls(stream) => stream.read(into),
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Dialled {
-    stream: TcpStream,
+    stream: Stream,
     /// Read and not yet taken.
     unread: Vec<u8>,
 }
@@ -40,15 +76,46 @@ fn name_timeout(error: io::Error) -> io::Error {
     }
 }
 
+/// Agrees on keys until `end`.
+fn agree(
+    mut socket: TcpStream,
+    host: &str,
+    config: &Arc<ClientConfig>,
+    end: Instant,
+) -> io::Result<Stream> {
+    // The name is for the server to know; it need not be the certificate's.
+    let name = ServerName::try_from(host.to_owned())
+        .unwrap_or_else(|_| ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED)));
+    let connection = ClientConnection::new(Arc::clone(config), name);
+    let mut connection = connection.map_err(io::Error::other)?;
+    while connection.is_handshaking() {
+        let limit = left(end)?;
+        socket.set_read_timeout(Some(limit))?;
+        socket.set_write_timeout(Some(limit))?;
+        connection.complete_io(&mut socket).map_err(name_timeout)?;
+    }
+    Ok(Stream::Tls(Box::new(StreamOwned::new(connection, socket))))
+}
+
 impl Dialled {
-    /// Connects to the first address of `host` that answers within `limit`.
-    pub fn connect(host: &str, port: u16, limit: Duration) -> io::Result<Dialled> {
+    /// Connects to the first address of `host` that answers within `limit`, and under `tls`
+    /// agrees on keys in what is left of it.
+    pub fn connect(
+        host: &str,
+        port: u16,
+        limit: Duration,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> io::Result<Dialled> {
         let end = Instant::now() + limit;
         let mut failed = io::Error::from(io::ErrorKind::NotFound);
         for address in (host, port).to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, left(end)?) {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
+                    let stream = match tls {
+                        None => Stream::Plain(stream),
+                        Some(config) => agree(stream, host, config, end)?,
+                    };
                     return Ok(Dialled {
                         stream,
                         unread: Vec::new(),
@@ -62,7 +129,7 @@ impl Dialled {
 
     /// Sends all of `bytes`; each part of it within `limit`.
     pub fn send(&mut self, bytes: &[u8], limit: Duration) -> io::Result<()> {
-        self.stream.set_write_timeout(Some(limit))?;
+        self.stream.socket().set_write_timeout(Some(limit))?;
         for part in bytes.chunks(WRITE_BYTES) {
             self.stream.write_all(part).map_err(name_timeout)?;
         }
@@ -87,7 +154,7 @@ impl Dialled {
             if looked_at > LINE_MAX {
                 return Err(io::Error::from(io::ErrorKind::InvalidData));
             }
-            self.stream.set_read_timeout(Some(left(end)?))?;
+            self.stream.socket().set_read_timeout(Some(left(end)?))?;
             let mut bytes = [0; 4096];
             match self.stream.read(&mut bytes) {
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
@@ -109,8 +176,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let limit = Duration::from_secs(5);
-        let mut dialled = Dialled::connect("localhost", port, limit)
-            .or_else(|_| Dialled::connect("127.0.0.1", port, limit))
+        let mut dialled = Dialled::connect("localhost", port, limit, None)
+            .or_else(|_| Dialled::connect("127.0.0.1", port, limit, None))
             .expect("connected");
         let (mut theirs, _) = listener.accept().expect("accepted");
         dialled.send(b"PING\r\n", limit).expect("sent");

@@ -166,9 +166,7 @@ impl Call<'_> {
         for flag in [ClientFlags::NO_TOUCH, ClientFlags::CACHES] {
             client.flags.set(flag, caller.flags.contains(flag));
         }
-        if client.user != caller.user {
-            client.user.clone_from(&caller.user);
-        }
+        client.user = caller.user;
         reply.set_resp3(false);
         server.scripting.current = Some(Current {
             of: program.of,
@@ -186,6 +184,7 @@ impl Call<'_> {
             server,
             client,
             reply,
+            caller: (caller, to),
             program: &program,
             command: args,
             origin: nested,
@@ -241,6 +240,8 @@ struct Running<'a, 'p> {
     /// The script's own, not the one that asked for it.
     client: &'a mut Client,
     reply: &'a mut Reply,
+    /// Who asked for it.
+    caller: (&'a Client, &'a Reply),
     program: &'a Program<'p>,
     /// The command that runs the script.
     command: Args<'a>,
@@ -271,7 +272,14 @@ impl Running<'_, '_> {
             }
         };
         let spec = self.server.table.row(id).spec;
-        if let Err(error) = gates::admit(self.server, spec, self.limits, self.wrote) {
+        let user = (self.client.user, self.client.db);
+        let asked = gates::Asked {
+            row: id,
+            args,
+            user,
+            caller: self.caller,
+        };
+        if let Err(error) = gates::admit(self.server, asked, self.limits, self.wrote) {
             let line = error.line();
             let code = line.split(|b| *b == b' ').next().unwrap_or(b"ERR");
             self.server.stats.count_error(code);
@@ -325,10 +333,16 @@ impl Host for Running<'_, '_> {
 
     fn may_run(&mut self, args: Args<'_>) -> Option<bool> {
         let row = self.server.table.find(args.at(0)).map(|row| row.id);
-        match resolve(self.server, row, args) {
-            Ok(_) | Err(CommandError::WrongArity(_)) => Some(true),
-            Err(_) => None,
-        }
+        // With how many arguments it is called does not matter: nothing is run.
+        let row = self.server.table.row(row?);
+        let id = match args.get(1) {
+            Some(name) if !row.subcommands.is_empty() => {
+                self.server.table.find_subcommand(row, name)?.id
+            }
+            _ => row.id,
+        };
+        let denied = (self.server).denies(self.client.user, self.client.db, id, args);
+        Some(denied.is_none())
     }
 
     fn set_resp3(&mut self, on: bool) {

@@ -1,5 +1,6 @@
 // ioredis against a server: node ioredis.cjs PORT
 const assert = require("node:assert/strict");
+const fs = require("node:fs");
 const Redis = require("ioredis");
 const { run, until } = require("./checks.cjs");
 
@@ -94,6 +95,20 @@ run(
       await until("the word of it", async () => told.length === 1);
       assert.equal(told[0], "kept");
     }, "subscribe", "client-side caching"],
+    ["TLS", async () => {
+      const [folder, port] = [process.env.TLS_FOLDER, Number(process.env.TLS_PORT)];
+      const read = (name) => fs.readFileSync(`${folder}/${name}`);
+      const ca = read("ca.crt");
+      const client = another({ host: "localhost", port, tls: { ca, cert: read("client.crt"), key: read("client.key") } });
+      const big = Buffer.alloc(2_000_000, "0123456789");
+      await client.set("big", big);
+      assert.deepEqual(await client.getBuffer("big"), big);
+      const replies = await Promise.all([...Array(3000).keys()].map((n) => client.incrby("sum", n)));
+      assert.equal(replies.at(-1), (2999 * 3000) / 2);
+      const stranger = another({ host: "localhost", port, tls: { ca }, retryStrategy: null });
+      stranger.on("error", () => {});
+      await assert.rejects(stranger.ping());
+    }],
     ["scripts", async () => {
       redis.defineCommand("release", {
         numberOfKeys: 1,

@@ -2,6 +2,7 @@
 //!
 //! | module | what belongs there |
 //! |---|---|
+//! | `acl` | users, their file, floods of passwords |
 //! | `aof` | the append only file, after crashes and with real servers |
 //! | `backup` | backups, restoring, moving from and to other servers |
 //! | `blocking` | clients that wait for a key |
@@ -11,6 +12,7 @@
 //! | `hostile` | clients that break the rules or strain them |
 //! | `large` | arguments of many bytes |
 //! | `memory` | used memory, when it is taken and when it is back |
+//! | `messages` | pub/sub, events and client-side caching, strained |
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `rdb` | files and payloads, and what other servers make of them |
 //! | `redis_cli` | Redis's own tools |
@@ -18,11 +20,13 @@
 //! | `scripts` | scripts that run for long |
 //! | `snapshots` | snapshots as files |
 //! | `startup` | how a server starts, and how it refuses to |
+//! | `tls` | connections under TLS, and those that do not come about |
 //! | `harness` | that the tests' own tools work, shown on a real Redis |
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acl;
 mod aof;
 mod backup;
 mod blocking;
@@ -33,6 +37,7 @@ mod harness;
 mod hostile;
 mod large;
 mod memory;
+mod messages;
 mod migrate;
 mod process;
 mod rdb;
@@ -41,3 +46,4 @@ mod sandbox;
 mod scripts;
 mod snapshots;
 mod startup;
+mod tls;

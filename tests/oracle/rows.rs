@@ -860,6 +860,67 @@ pub const VALKEY_GEO: Group = Group {
     waiting: &[],
 };
 
+/// Users and their rules. What a selector allows is seen through DRYRUN.
+pub const ACL: Group = Group {
+    name: "acl",
+    rows: &[
+        "acl setuser USER (RULE)+",
+        "acl setuser USER (RULE)+ (RULE)+",
+        "acl setuser USER (RULE)+ SELECTOR [RULE]",
+        "acl setuser USER SELECTOR SELECTOR",
+        "acl setuser USER (clearselectors|reset|(reset (RULE)+))",
+        "acl setuser USER STRANGERULE",
+        "acl setuser USER RULE STRANGERULE RULE",
+        "acl getuser USER",
+        "acl getuser USER",
+        "acl list",
+        "acl users",
+        "acl whoami",
+        "acl deluser (USER)+",
+        "acl cat [CATEGORY]",
+        "acl dryrun USER get K",
+        "acl dryrun USER set K V [get]",
+        "acl dryrun USER mget (K)+",
+        "acl dryrun USER copy K K",
+        "acl dryrun USER sort K {(by s*) (get h*) (store K)}",
+        "acl dryrun USER eval SCRIPT #(K)",
+        "acl dryrun USER (zunionstore|zdiffstore) K #(K)",
+        "acl dryrun USER (subscribe|psubscribe|ssubscribe|unsubscribe) (CHANNEL)+",
+        "acl dryrun USER (publish|spublish) CHANNEL V",
+        "acl dryrun USER (config|client|object|memory|script) (get|list|id|encoding|usage|kill) K",
+        "acl dryrun USER (select|debug|hgetall|xread|lpush|flushall|ping|nosuch|georadius) (DB|K) [V]",
+        "acl dryrun USER xread streams K K 0 0",
+        "acl dryrun USER (bitfield|migrate|object|restore) K (get|h|set) (u8|1) 0 K",
+        "acl genpass (0|-1|abc|4097|1x)",
+        "acl log (reset|abc|Reset)",
+        "acl load",
+        "acl save",
+        "acl help",
+        "acl nosuch",
+    ],
+    beside: SOME_OF_EACH,
+    second_client: 0,
+    pauses: false,
+    waiting: &[],
+};
+
+/// Valkey's rules about databases.
+pub const VALKEY_ACL: Group = Group {
+    name: "databases in acl",
+    rows: &[
+        "acl setuser USER (DBRULE|+@all|~*|~s*|-@write|reset)+",
+        "acl setuser USER (DBRULE)+",
+        "acl setuser USER DBSELECTOR",
+        "acl dryrun USER (get|set|dbsize|flushall|flushdb|ping|keys) [K] [V]",
+        "acl dryrun USER (select|swapdb|move) (DB|K) [DB]",
+        "acl dryrun USER copy K K [db DB] [replace]",
+    ],
+    beside: &["del K"],
+    second_client: 0,
+    pauses: false,
+    waiting: &[],
+};
+
 /// Groups whose truth is Redis.
 pub const GROUPS: &[&Group] = &[
     &STRING,
@@ -883,6 +944,7 @@ pub const GROUPS: &[&Group] = &[
     &PUBSUB,
     &SCRIPTING,
     &DUMP,
+    &ACL,
 ];
 
 /// Options that came after Redis 7.0: a command, and a word of it.
@@ -896,14 +958,10 @@ pub const NEWER_THAN_REDIS_7: &[(&str, &str)] = &[
 /// Commands without a line, and why; a container's excuse is one for its subcommands.
 pub const NOT_GENERATED: &[(&str, &str)] = &[
     ("script|debug", "there is no debugger"),
-    (
-        "acl",
-        "passwords and logs differ by design; tests/it covers it",
-    ),
     ("asking", "cluster only"),
     (
         "auth",
-        "Redis sends no refusal behind other replies of a burst; tests/it covers it",
+        "Redis sends no refusal behind other replies of a burst; conversations has it",
     ),
     ("backup", "of russet's own; tests/it covers it"),
     ("bgrewriteaof", "timing of a child; tests/it covers it"),

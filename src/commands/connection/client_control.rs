@@ -2,6 +2,7 @@
 
 use super::client::USUAL;
 use super::client_list::client_kind;
+use crate::acl::UserId;
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::help::misused;
@@ -25,7 +26,7 @@ struct Filter<'a> {
     kind: Option<ClientKind>,
     addr: Option<&'a [u8]>,
     laddr: Option<&'a [u8]>,
-    user: Option<&'a [u8]>,
+    user: Option<UserId>,
 }
 
 impl Filter<'_> {
@@ -38,7 +39,7 @@ impl Filter<'_> {
                 .is_none_or(|a| client.local.to_string().as_bytes() == a)
             && self.kind.is_none_or(|k| client.kind() == k)
             && self.id.is_none_or(|id| client.id.0 == id as u64)
-            && self.user.is_none_or(|u| client.user.as_bytes() == u)
+            && self.user.is_none_or(|u| client.user == u)
             && self.age_s_min.is_none_or(|age| age_s >= age)
             && !client.flags.contains(ClientFlags::CLOSE_ASAP)
     }
@@ -77,10 +78,9 @@ fn kill(call: &mut Call<'_>) -> CommandResult {
         } else if args.is(at, "LADDR") {
             filter.laddr = Some(value);
         } else if args.is(at, "USER") {
-            if value != b"default" {
-                return Err(CommandError::naming("ERR No such user '", value, "'"));
-            }
-            filter.user = Some(value);
+            let user = call.server.acl.users.find(value);
+            let unknown = || CommandError::naming("ERR No such user '", value, "'");
+            filter.user = Some(user.ok_or_else(unknown)?);
         } else if args.is(at, "SKIPME") {
             skip_me = args.is(at + 1, "YES");
             if !skip_me && !args.is(at + 1, "NO") {

@@ -97,7 +97,9 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
         // A time beyond all time wraps, as in Redis: it has passed.
         (ttl, false) => Some(ttl.wrapping_add(now)),
     };
-    let deep = call.server.config.sanitize_dump_payload != SanitizePayload::No;
+    let user = call.server.acl.users.get(call.client.user);
+    let deep =
+        call.server.config.sanitize_dump_payload != SanitizePayload::No && !user.skips_sanitizing();
     let limits = *call.db.limits();
     let is_past = expiry.is_some_and(|at| at <= now);
     let db = &mut call.db;

@@ -5,7 +5,8 @@ use crate::server::{Call, ClientFlags, CommandResult, ShutdownRequest, Spec, Wor
 
 pub(super) const SHUTDOWN: Spec = Spec {
     arity: Arity::AtLeast(1),
-    flags: Flags::ADMIN
+    flags: Flags::TAKES_OVER
+        .union(Flags::ADMIN)
         .union(Flags::NOSCRIPT)
         .union(Flags::LOADING)
         .union(Flags::STALE)

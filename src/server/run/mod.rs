@@ -6,6 +6,7 @@
 //!     accept      new clients, a bounded number
 //!     read        one read per readable client into the one shared buffer, its commands run
 //!     go on       clients with more work than their budget
+//!     handshakes  of those who come under TLS, a share of the turn
 //!     timers      expired keys, deadlines of blocked clients, cron
 //!     before      clients whose keys became ready, replies (one write per client), closes
 //!     sleep
@@ -23,6 +24,7 @@
 
 mod accept;
 mod control;
+mod handshake;
 mod read;
 mod sleep;
 mod write;
@@ -116,6 +118,9 @@ impl Loop {
             self.acceptor.event(at);
         }
         self.accept_waiting();
+        self.shake_hands();
+        // Who is left is found again by the next round.
+        self.engine.server.tls.handshakes.ready.clear();
         self.engine.write_aof();
         self.flush_replies();
         self.close_clients();
@@ -167,6 +172,7 @@ impl Loop {
         for id in std::mem::take(&mut self.engine.server.ready) {
             self.go_on(id);
         }
+        self.shake_hands();
         self.timers();
         if self.engine.load_on().is_err() {
             return Ok(Flow::Fail);
@@ -264,6 +270,7 @@ impl Loop {
         self.engine.write_aof();
         if self.engine.server.tracking.broadcast.has_news() {
             self.engine.server.tell_broadcast();
+            self.engine.evict_clients();
         }
         self.flush_replies();
         self.close_clients();

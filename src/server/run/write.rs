@@ -6,7 +6,7 @@
 //! socket that takes no more is waited for by the poll, whose event puts the client on the
 //! list again.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 
 use super::Loop;
 use crate::keyspace::ClientId;
@@ -160,6 +160,14 @@ impl Loop {
                     return Sent::Over;
                 }
             }
+        }
+        // What TLS keeps of it is on its way only when the socket has it.
+        match stream.flush() {
+            Ok(()) => {}
+            Err(e) if e.kind() == ErrorKind::WouldBlock && !session.ends => {
+                return self.arm_write(session, true);
+            }
+            Err(_) => return Sent::Over,
         }
         if session
             .client

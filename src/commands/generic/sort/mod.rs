@@ -72,7 +72,7 @@ fn sort_ro(call: &mut Call<'_>) -> CommandResult {
 /// Both commands; only SORT knows STORE.
 fn sort_generic(call: &mut Call<'_>, readonly: bool) -> CommandResult {
     let key = call.args.at(1);
-    let mut o = Options::parse(call.args, readonly)?;
+    let mut o = Options::parse(call.args, readonly, &|| call.may_read_all_keys())?;
     let is_kept = o.store.is_some() || call.origin == Origin::Script;
     if o.unsorted && is_kept && call.db.info(key).is_some_and(|i| i.kind == Type::Set) {
         // What is stored, or a script makes of it, must not depend on a table's order.
