@@ -614,6 +614,14 @@ directives! {
         "busy-poll-usec", number(0, 100), [], Works;
     event_coalesce_usec: u32 = 100 =>
         "event-coalesce-usec", number(0, 1000), [], Works;
+    metrics_port: u16 = 0 =>
+        "metrics-port", number(0, 65535), [], Works;
+    metrics_bind: BindAddresses = BindAddresses::loopback() =>
+        "metrics-bind", special, [MULTI_ARG], Works;
+    metrics_allow: Networks = Networks::loopback() =>
+        "metrics-allow", special, [MULTI_ARG], Works;
+    metrics_password: Text = Text::default() =>
+        "metrics-password", secret, [SENSITIVE], Works;
 }
 
 /// The directive with this name or alias, in any case.
@@ -679,7 +687,7 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds its own eight and
+    /// this many hidden ones; ours adds its own and
     /// Valkey's six of the command logs.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
@@ -689,7 +697,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 14);
+        assert_eq!(shown, 203 + 21);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8);
     }
 }

@@ -109,6 +109,16 @@ fn reopen_over_old(
     }
 }
 
+/// Replaces the sockets that scrapes come to by those that `config` asks for; all or none.
+pub fn reopen_metrics(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), Logged> {
+    let wanted = Config {
+        port: config.metrics_port,
+        bind: config.metrics_bind.clone(),
+        ..config.clone()
+    };
+    reopen_tcp(&wanted, listeners)
+}
+
 fn open_tcp(config: &Config) -> Result<Vec<Listener>, Logged> {
     bind_each(config, &resolve_all(config)?)
 }

@@ -31,6 +31,7 @@ pub mod listen;
 mod load_steps;
 mod loading;
 pub mod log;
+mod metrics;
 mod migrate;
 mod monitor;
 mod outbox;
@@ -171,6 +172,7 @@ pub struct Server {
     freeing: bool,
     /// The sockets that clients come to.
     pub listeners: Vec<Listener>,
+    pub metrics: metrics::Metrics,
     /// The listeners are others than the loop knows.
     pub(crate) relisten: bool,
     /// Snapshots as files.

@@ -280,7 +280,13 @@ impl Running<'_, '_> {
             && let Some(undo) = &mut self.undo
         {
             let most = self.server.undo_max_bytes();
-            let filed = undo.file(self.keyspace, self.client.db, self.server.table.row(id), args, most);
+            let filed = undo.file(
+                self.keyspace,
+                self.client.db,
+                self.server.table.row(id),
+                args,
+                most,
+            );
             if let Err(error) = filed {
                 self.server.stats.count_error(b"ERR");
                 self.server.command_stats[id].rejected += 1;

@@ -63,10 +63,20 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
             return 1;
         }
     };
+    let mut metrics_listeners = Vec::new();
+    if listen::reopen_metrics(&config, &mut metrics_listeners).is_err() {
+        let port = config.metrics_port;
+        tracing::warn!("Failed listening on metrics-port {port}, aborting.");
+        return 1;
+    }
     // Only now: a second server must not overwrite the pid of one that holds the port.
     let pidfile = PidFile::write(&config, in_background);
     process::show_title(&config);
-    match serve(config, file, table, listeners, pidfile.clone(), supervisor) {
+    let sockets = Sockets {
+        listeners,
+        metrics_listeners,
+    };
+    match serve(config, file, table, sockets, pidfile.clone(), supervisor) {
         Ok(End::NotLoaded) => {
             if let Some(pidfile) = pidfile {
                 pidfile.remove_silently();
@@ -235,16 +245,26 @@ enum End {
     NotLoaded,
 }
 
+/// What is listened on from the start.
+struct Sockets {
+    listeners: Vec<Listener>,
+    metrics_listeners: Vec<Listener>,
+}
+
 /// Builds the engine and the loop, loads what was kept, says that the server is ready, and
 /// serves.
 fn serve(
     config: Config,
     file: Option<std::path::PathBuf>,
     table: CommandTable,
-    listeners: Vec<Listener>,
+    sockets: Sockets,
     pidfile: Option<PidFile>,
     supervisor: Supervisor,
 ) -> io::Result<End> {
+    let Sockets {
+        listeners,
+        metrics_listeners,
+    } = sockets;
     let signals = Arc::new(Signals::default());
     let (wake, control) = mio::unix::pipe::new()?;
     let wake = Arc::new(wake);
@@ -266,6 +286,7 @@ fn serve(
     let has_tcp = listeners.iter().any(|l| !l.is_unix());
     let has_unix = listeners.iter().any(Listener::is_unix);
     engine.server.listeners = listeners;
+    engine.server.metrics.listeners = metrics_listeners;
     let mut looping = Loop::new(engine, mio::Poll::new()?, control)?;
     looping.listen()?;
     signals.watch(wake, pidfile)?;

@@ -11,6 +11,7 @@
 //! | `hostile` | clients that break the rules or strain them |
 //! | `large` | arguments of many bytes |
 //! | `memory` | used memory, when it is taken and when it is back |
+//! | `metrics` | what `metrics-port` answers, and whom |
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `rdb` | files and payloads, and what other servers make of them |
 //! | `redis_cli` | Redis's own tools |
@@ -31,6 +32,7 @@ mod harness;
 mod hostile;
 mod large;
 mod memory;
+mod metrics;
 mod migrate;
 mod process;
 mod rdb;

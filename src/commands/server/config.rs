@@ -203,6 +203,12 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
             const FAILED: &str = "Unable to listen on this port. Check server logs.";
             listen_again(server).map_err(|_| FAILED)?;
         }
+        "metrics-port" | "metrics-bind" => {
+            const FAILED: &str = "Unable to listen on this port. Check server logs.";
+            server.relisten = true;
+            listen::reopen_metrics(&server.config, &mut server.metrics.listeners)
+                .map_err(|_| FAILED)?;
+        }
         "bind" => {
             const FAILED: &str = "Failed to bind to specified addresses.";
             listen_again(server).map_err(|_| FAILED)?;

@@ -24,6 +24,7 @@
 mod accept;
 mod control;
 mod read;
+mod scrape;
 mod sleep;
 mod write;
 
@@ -37,6 +38,7 @@ use mio::{Events, Poll, Registry};
 use self::accept::Acceptor;
 use self::control::Control;
 use self::read::READ_BYTES;
+use self::scrape::Scrapes;
 use self::sleep::Sleeper;
 use self::write::SpareBuffers;
 use super::batch::Batch;
@@ -57,6 +59,7 @@ pub struct Loop {
     events: Events,
     control: Option<Control>,
     acceptor: Acceptor,
+    scrapes: Scrapes,
     inbuf: Box<[u8]>,
     batch: Batch,
     spare: SpareBuffers,
@@ -92,6 +95,7 @@ impl Loop {
             events: Events::with_capacity(0),
             control: None,
             acceptor: Acceptor::default(),
+            scrapes: Scrapes::default(),
             inbuf: vec![0; READ_BYTES].into_boxed_slice(),
             batch: Batch::default(),
             spare: SpareBuffers::default(),
@@ -208,6 +212,8 @@ impl Loop {
             Role::Client => self.client_event(slot, generation, event),
             Role::Listener => self.acceptor.event(slot as usize),
             Role::Control => self.control_event(),
+            Role::MetricsListener => self.accept_scrapes(),
+            Role::Scrape => self.scrape_event(slot, generation, event),
         }
     }
 
@@ -236,6 +242,7 @@ impl Loop {
         if engine.server.now.mono_ms >= engine.server.cron_due_ms {
             engine.cron();
             self.acceptor.retry();
+            self.tend_scrapes();
             self.spare.shrink();
             self.batch.shrink();
         }
