@@ -1,8 +1,10 @@
 //! A connection that this process opens and waits for, each step with a limit of time: for
-//! commands that talk to another server while everybody waits (MIGRATE).
+//! commands that talk to another server while everybody waits (MIGRATE), and for tools.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A line of a reply is no longer.
@@ -10,10 +12,46 @@ const LINE_MAX: usize = 64 * 1024;
 /// Bytes that one write offers.
 const WRITE_BYTES: usize = 64 * 1024;
 
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    fn limit_writes(&self, limit: Duration) -> io::Result<()> {
+        match self {
+            Socket::Tcp(s) => s.set_write_timeout(Some(limit)),
+            Socket::Unix(s) => s.set_write_timeout(Some(limit)),
+        }
+    }
+
+    fn limit_reads(&self, limit: Duration) -> io::Result<()> {
+        match self {
+            Socket::Tcp(s) => s.set_read_timeout(Some(limit)),
+            Socket::Unix(s) => s.set_read_timeout(Some(limit)),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Socket::Tcp(s) => s.write_all(bytes),
+            Socket::Unix(s) => s.write_all(bytes),
+        }
+    }
+
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(s) => s.read(bytes),
+            Socket::Unix(s) => s.read(bytes),
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Dialled {
-    stream: TcpStream,
+    stream: Socket,
     /// Read and not yet taken.
     unread: Vec<u8>,
 }
@@ -50,7 +88,7 @@ impl Dialled {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
                     return Ok(Dialled {
-                        stream,
+                        stream: Socket::Tcp(stream),
                         unread: Vec::new(),
                     });
                 }
@@ -60,9 +98,17 @@ impl Dialled {
         Err(failed)
     }
 
+    /// Connects to a Unix socket.
+    pub fn connect_unix(path: &Path) -> io::Result<Dialled> {
+        Ok(Dialled {
+            stream: Socket::Unix(UnixStream::connect(path)?),
+            unread: Vec::new(),
+        })
+    }
+
     /// Sends all of `bytes`; each part of it within `limit`.
     pub fn send(&mut self, bytes: &[u8], limit: Duration) -> io::Result<()> {
-        self.stream.set_write_timeout(Some(limit))?;
+        self.stream.limit_writes(limit)?;
         for part in bytes.chunks(WRITE_BYTES) {
             self.stream.write_all(part).map_err(name_timeout)?;
         }
@@ -87,14 +133,30 @@ impl Dialled {
             if looked_at > LINE_MAX {
                 return Err(io::Error::from(io::ErrorKind::InvalidData));
             }
-            self.stream.set_read_timeout(Some(left(end)?))?;
-            let mut bytes = [0; 4096];
-            match self.stream.read(&mut bytes) {
-                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
-                Ok(n) => self.unread.extend_from_slice(&bytes[..n]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(name_timeout(error)),
+            self.read_more(end)?;
+        }
+    }
+
+    /// As many bytes, within `limit`. They are taken as they come, whatever was announced.
+    pub fn exactly(&mut self, bytes: usize, limit: Duration) -> io::Result<Vec<u8>> {
+        let end = Instant::now() + limit;
+        while self.unread.len() < bytes {
+            self.read_more(end)?;
+        }
+        Ok(self.unread.drain(..bytes).collect())
+    }
+
+    fn read_more(&mut self, end: Instant) -> io::Result<()> {
+        self.stream.limit_reads(left(end)?)?;
+        let mut bytes = [0; 4096];
+        match self.stream.read(&mut bytes) {
+            Ok(0) => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+            Ok(n) => {
+                self.unread.extend_from_slice(&bytes[..n]);
+                Ok(())
             }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(name_timeout(error)),
         }
     }
 }
@@ -117,6 +179,8 @@ mod tests {
         let mut bytes = [0; 6];
         theirs.read_exact(&mut bytes).expect("read");
         assert_eq!(&bytes, b"PING\r\n");
+        theirs.write_all(b"a\nb\r\n").expect("sent");
+        assert_eq!(dialled.exactly(5, limit).expect("five"), b"a\nb\r\n");
         theirs.write_all(b"+PONG\r\n-ERR x\r\n+O").expect("sent");
         assert_eq!(dialled.line(limit).expect("a line"), b"+PONG");
         assert_eq!(dialled.line(limit).expect("a line"), b"-ERR x");

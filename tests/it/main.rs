@@ -12,6 +12,7 @@
 //! | `large` | arguments of many bytes |
 //! | `memory` | used memory, when it is taken and when it is back |
 //! | `metrics` | what `metrics-port` answers, and whom |
+//! | `operator` | the tools that ask a running server |
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `rdb` | files and payloads, and what other servers make of them |
 //! | `redis_cli` | Redis's own tools |
@@ -34,6 +35,7 @@ mod large;
 mod memory;
 mod metrics;
 mod migrate;
+mod operator;
 mod process;
 mod rdb;
 mod redis_cli;

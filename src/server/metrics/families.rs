@@ -261,6 +261,23 @@ fn scrapes(from: &Source<'_>, to: &mut Families) {
         "Scrapes, this one included",
         whole(figures.scrapes),
     );
+    let stats = &from.server.stats;
+    let seconds = |micros: u64| Value::Real(micros as f64 / 1e6);
+    let p99 = from.server.latency.turns.percentile(99.0);
+    for (name, help, micros) in [
+        (
+            "russet_turn_max_seconds",
+            "The longest turn of the loop",
+            stats.slowest_turn_us,
+        ),
+        (
+            "russet_turn_p99_seconds",
+            "A turn of the loop that one in a hundred exceeds",
+            p99,
+        ),
+    ] {
+        to.single(name, Kind::Gauge, help, seconds(micros));
+    }
     to.single(
         "russet_scrapes_refused_total",
         Kind::Counter,

@@ -221,8 +221,6 @@ pub(super) const ROWS: &[Row] = &[
     // Cluster
     row("cluster_enabled", "redis_cluster_enabled", Gauge, "Whether this is a node of a cluster"),
     // Debug
-    row("eventloop_duration_max", "russet_turn_max_microseconds", Gauge, "The longest turn of the loop"),
-    row("eventloop_duration_p99", "russet_turn_p99_microseconds", Gauge, "A turn of the loop that one in a hundred exceeds"),
     row("eventloop_cmd_per_cycle_max", "russet_commands_per_turn_max", Gauge, "The most commands of one turn"),
 ];
 

@@ -106,6 +106,7 @@ impl Loop {
 
     /// One round of a guest: whoever has something to say is read from once and answered.
     pub(super) fn serve_others(&mut self) {
+        super::process::feed_watchdog();
         let Engine { server, .. } = &mut self.engine;
         server.now = Now::read(server.started);
         for (slot, generation) in server.clients.readable() {
@@ -241,6 +242,7 @@ impl Loop {
         engine.end_pause();
         if engine.server.now.mono_ms >= engine.server.cron_due_ms {
             engine.cron();
+            super::process::feed_watchdog();
             self.acceptor.retry();
             self.tend_scrapes();
             self.spare.shrink();
