@@ -150,8 +150,9 @@ impl Loop {
         let server = &mut self.engine.server;
         server.now = Now::read(server.started);
         self.engine.keyspace.now_ms = server.now.unix_ms();
-        // While clients are paused the keyspace stands still, expiry included.
-        self.engine.keyspace.keep_expired = server.pause.is_some();
+        // While clients are paused the keyspace stands still, expiry included; and while somebody
+        // imports, who decides himself what is gone.
+        self.engine.keyspace.keep_expired = server.pause.is_some() || server.config.import_mode;
         server.stats.turns += 1;
         let commands = server.stats.commands;
 
