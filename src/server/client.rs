@@ -47,6 +47,10 @@ bitflags! {
         const CACHES = 1 << 20;
         /// CLIENT CACHING has said something of its next command.
         const CACHING_SAID = 1 << 21;
+        /// CLIENT CAPA REDIRECT: it goes where it is sent.
+        const REDIRECTS = 1 << 22;
+        /// CLIENT IMPORT-SOURCE: while `import-mode` is on, keys that are due are there for it.
+        const IMPORTS = 1 << 23;
     }
 }
 

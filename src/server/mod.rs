@@ -59,7 +59,7 @@ pub use backup::Begun as Backup;
 pub use blocking::{Blocked, unblock_client};
 pub use call::{Call, CommandResult, Handler, Spec};
 pub use client::{Client, ClientFlags, ClientKind};
-pub use client_line::{buffers, client_line};
+pub use client_line::{buffers, client_line, flag_letters};
 pub use clients::Clients;
 pub use command_log::{CommandLogs, LogKind};
 pub use engine::{Engine, Flow, kill_client};

@@ -16,10 +16,12 @@ pub(super) const CLIENT: Spec = Spec {
     flags: Flags::SENTINEL.union(Flags::CONTAINER),
     subcommands: &[
         tracking::CACHING,
+        CAPA,
         GETNAME,
         tracking::GETREDIR,
         HELP,
         ID,
+        IMPORT_SOURCE,
         list::INFO,
         control::KILL,
         list::LIST,
@@ -237,6 +239,42 @@ const NO_TOUCH: Spec = Spec {
 /// `CLIENT NO-TOUCH ON|OFF`: the connection's commands do not count as uses of keys.
 fn no_touch(call: &mut Call<'_>) -> CommandResult {
     switch(call, ClientFlags::NO_TOUCH)
+}
+
+const CAPA: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: USUAL.union(Flags::ALLOW_BUSY),
+    categories: Category::CONNECTION,
+    ..Spec::new("capa", capa)
+};
+
+/// `CLIENT CAPA capability [capability ...]`: what the client can do. `REDIRECT` says that it goes
+/// where it is sent; what is not known is passed over.
+///
+/// Reply: OK.
+fn capa(call: &mut Call<'_>) -> CommandResult {
+    let mut words = call.args.from(2).iter();
+    if words.any(|word| word.eq_ignore_ascii_case(b"REDIRECT")) {
+        call.client.flags.insert(ClientFlags::REDIRECTS);
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+const IMPORT_SOURCE: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: USUAL,
+    categories: Category::CONNECTION,
+    ..Spec::new("import-source", import_source)
+};
+
+/// `CLIENT IMPORT-SOURCE ON|OFF`: the connection brings another server's data: while
+/// `import-mode` is on, it sees keys that are due as if they were not.
+fn import_source(call: &mut Call<'_>) -> CommandResult {
+    if !call.server.config.import_mode && call.args.is(2, "ON") {
+        return Err(CommandError::Text("ERR Server is not in import mode"));
+    }
+    switch(call, ClientFlags::IMPORTS)
 }
 
 fn switch(call: &mut Call<'_>, flag: ClientFlags) -> CommandResult {
