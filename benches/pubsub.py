@@ -119,6 +119,7 @@ DELIVERY = [
     ("to nobody x64", benchmarked(64, 3_000_000, ["PUBLISH", "nobody", "x" * 16])),
     ("to 200, x1", to_subscribers(200, 5_000, 1)),
     ("to 200, x16", to_subscribers(200, 10_000, 16)),
+    ("to 200, x256", to_subscribers(200, 50_000, 256)),
     ("to 200 of 4 KiB", to_subscribers(200, 2_000, 16, "x" * 4096)),
     ("to 10,000", to_subscribers(10_000, 100, 1)),
     ("10,000 patterns", benchmarked(16, 30_000, ["PUBLISH", "news.7777.x", "x" * 16],

@@ -195,8 +195,9 @@ impl<'a> Db<'a> {
         found
     }
 
+    /// Counts a lookup that Redis makes once more.
     #[inline]
-    pub(super) fn count_read(&mut self, key: &[u8], hit: bool) {
+    pub fn count_read(&mut self, key: &[u8], hit: bool) {
         if hit {
             self.keyspace.stats.hits += 1;
         } else {

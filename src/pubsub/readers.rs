@@ -1,7 +1,8 @@
 //! Clients that keep what they have read, by the key: who is to be told when it changes. As in
 //! Redis a key is one whatever its database.
 
-use indexmap::IndexMap;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use rand::RngExt;
 
 use super::gives_back;
@@ -11,23 +12,42 @@ use crate::keyspace::ClientId;
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Readers {
-    by_key: IndexMap<Box<[u8]>, Subscribers, ahash::RandomState>,
+    by_key: HashTable<Kept>,
+    hasher: ahash::RandomState,
     /// Pairs of a key and a client.
     items: usize,
+}
+
+/// A key that is kept, and by whom. Reading one again is the common case, and a key's bytes
+/// would be one more place of memory to wait for: a key is taken for another one of the same
+/// length and seeded 64-bit hash.
+#[derive(Debug)]
+struct Kept {
+    hash: u64,
+    key: Box<[u8]>,
+    readers: Subscribers,
 }
 
 impl Readers {
     /// A client has read a key. O(1).
     #[inline]
     pub fn remember(&mut self, key: &[u8], client: ClientId) {
-        match self.by_key.get_mut(key) {
-            Some(readers) if readers.contains(client) => {}
-            Some(readers) => {
-                readers.add(client);
-                self.items += 1;
+        let hash = self.hasher.hash_one(key);
+        let is_it = |kept: &Kept| kept.hash == hash && kept.key.len() == key.len();
+        match self.by_key.entry(hash, is_it, |kept| kept.hash) {
+            Entry::Occupied(mut kept) => {
+                let readers = &mut kept.get_mut().readers;
+                if !readers.contains(client) {
+                    readers.add(client);
+                    self.items += 1;
+                }
             }
-            None => {
-                self.by_key.insert(key.into(), Subscribers::One(client));
+            Entry::Vacant(place) => {
+                place.insert(Kept {
+                    hash,
+                    key: key.into(),
+                    readers: Subscribers::One(client),
+                });
                 self.items += 1;
             }
         }
@@ -35,34 +55,45 @@ impl Readers {
 
     /// Nobody keeps the key any more; calls `visit` with each client that did. O(readers).
     pub fn forget(&mut self, key: &[u8], visit: impl FnMut(ClientId)) {
-        if let Some(readers) = self.by_key.swap_remove(key) {
-            self.let_go(readers, visit);
+        let hash = self.hasher.hash_one(key);
+        let is_it = |kept: &Kept| kept.hash == hash && kept.key.len() == key.len();
+        if let Ok(found) = self.by_key.find_entry(hash, is_it) {
+            let (kept, _) = found.remove();
+            self.let_go(&kept.readers, visit);
         }
     }
 
-    /// The same of a key that is picked at random: it is given, if there was one.
+    /// The same of a key that is picked at random: it is given, if there was one. O(1): the
+    /// table is at least an eighth full, or small.
     pub fn forget_any(&mut self, visit: impl FnMut(ClientId)) -> Option<Box<[u8]>> {
         if self.by_key.is_empty() {
             return None;
         }
-        let at = rand::rng().random_range(0..self.by_key.len());
-        let (key, readers) = self.by_key.swap_remove_index(at)?;
-        self.let_go(readers, visit);
-        Some(key)
+        let mut rng = rand::rng();
+        let kept = loop {
+            let at = rng.random_range(0..self.by_key.num_buckets());
+            if let Ok(found) = self.by_key.get_bucket_entry(at) {
+                break found.remove().0;
+            }
+        };
+        self.let_go(&kept.readers, visit);
+        Some(kept.key)
     }
 
-    fn let_go(&mut self, readers: Subscribers, visit: impl FnMut(ClientId)) {
+    fn let_go(&mut self, readers: &Subscribers, visit: impl FnMut(ClientId)) {
         let ids = readers.ids();
         self.items -= ids.len();
         ids.iter().copied().for_each(visit);
         if gives_back(self.by_key.len(), self.by_key.capacity()) {
-            self.by_key.shrink_to(self.by_key.len() * 2);
+            let len = self.by_key.len();
+            self.by_key.shrink_to(len * 2, |kept| kept.hash);
         }
     }
 
     /// Nobody keeps anything any more.
     pub fn clear(&mut self) {
-        *self = Readers::default();
+        self.by_key = HashTable::new();
+        self.items = 0;
     }
 
     /// Number of keys.

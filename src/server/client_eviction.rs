@@ -1,7 +1,8 @@
 //! `maxmemory-clients`: clients that hold the most memory are closed until the rest fits.
 //!
 //! While there is a limit every session's memory is added up as it changes: after its
-//! commands and after its output is flushed; cron adds all of them anew. Without a limit
+//! commands, after others have sent it much, and after its output is flushed; cron adds all
+//! of them anew. Without a limit
 //! nothing is counted.
 
 use super::client::ClientFlags;

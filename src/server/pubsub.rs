@@ -124,11 +124,13 @@ impl Server {
         receivers
     }
 
-    /// Closes those of these clients whose output is over its limit.
+    /// Closes those of these clients whose output is over its limit, and counts what waits for
+    /// the others.
     pub(super) fn limit_long(&mut self, long: Vec<ClientId>) {
         for id in long {
             if let Some(mut session) = self.clients.take(id) {
                 self.enforce_output_limit(&mut session);
+                self.count_client_memory(&mut session);
                 self.clients.put_back(session);
             }
         }

@@ -568,9 +568,7 @@ impl Server {
     /// is made to hold nothing either.
     pub fn flushed_all(&mut self, keyspace: &mut Keyspace) {
         if !self.config.save.0.is_empty() && self.saving.on_disk {
-            let dirty = keyspace.dirty;
             self.save_now(keyspace);
-            keyspace.dirty = dirty;
         }
     }
 

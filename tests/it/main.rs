@@ -12,6 +12,7 @@
 //! | `large` | arguments of many bytes |
 //! | `memory` | used memory, when it is taken and when it is back |
 //! | `metrics` | what `metrics-port` answers, and whom |
+//! | `messages` | pub/sub, events and client-side caching, strained |
 //! | `operator` | the tools that ask a running server |
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `rdb` | files and payloads, and what other servers make of them |
@@ -33,6 +34,7 @@ mod harness;
 mod hostile;
 mod large;
 mod memory;
+mod messages;
 mod metrics;
 mod migrate;
 mod operator;

@@ -70,17 +70,6 @@ const ACCEPTED: &[Accepted] = &[
         reason: "the version is russet's, and so is the list of modules",
     },
     Accepted {
-        command: "client",
-        is_it: |args, _, got| {
-            let asks = args.get(1).map(|arg| arg.to_ascii_lowercase());
-            matches!(
-                asks.as_deref(),
-                Some(b"caching" | b"getredir" | b"tracking" | b"trackinginfo")
-            ) && matches!(got, Reply::Error(text) if text.starts_with(b"ERR unknown subcommand"))
-        },
-        reason: "no client-side caching without CLIENT TRACKING",
-    },
-    Accepted {
         command: "sort",
         is_it: |_, expected, got| same_to_the_nul(expected, got),
         reason: "ALPHA compares up to a NUL byte, and leaves equal ones in a table's order",

@@ -23,6 +23,15 @@ pub fn difference(stream: &Stream, reference: &mut Side, subject: &mut Side) -> 
     if stream
         .steps
         .iter()
+        .any(|step| is_refused_by_redis(&step.args))
+    {
+        for told in [&mut expected, &mut got] {
+            told.retain(|event| !speaks_of(event, b"keymiss"));
+        }
+    }
+    if stream
+        .steps
+        .iter()
         .any(|step| leaves_order_open(&step.args[0]))
     {
         expected.sort_unstable();
@@ -45,14 +54,23 @@ fn leaves_order_open(name: &[u8]) -> bool {
         .any(|command| name.eq_ignore_ascii_case(command))
 }
 
+/// A BITCOUNT without an end, which looks for its key as in Valkey.
+fn is_refused_by_redis(args: &[Vec<u8>]) -> bool {
+    args.len() == 3 && args[0].eq_ignore_ascii_case(b"bitcount")
+}
+
+/// Whether an event is of this name, as it stands in the channel or in the message.
+fn speaks_of((channel, text): &Event, name: &[u8]) -> bool {
+    [channel, text].iter().any(|words| words.ends_with(name))
+}
+
 /// Without those whose moment only the server chooses: expiry.
 fn timeless(events: Vec<Event>) -> Vec<Event> {
-    let expiry = |(channel, text): &Event| {
-        [channel, text]
-            .iter()
-            .any(|words| words.ends_with(b"expired"))
-    };
-    events.into_iter().filter(|event| !expiry(event)).collect()
+    let of_clock = |event: &Event| speaks_of(event, b"expired");
+    events
+        .into_iter()
+        .filter(|event| !of_clock(event))
+        .collect()
 }
 
 fn different(what: &str, expected: String, got: String) -> Option<Difference> {

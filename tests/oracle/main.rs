@@ -360,7 +360,6 @@ groups! {
     bitmap_commands_answer_as_redis: BITMAP;
     hyperloglog_commands_answer_as_redis: HYPERLOGLOG;
     geo_commands_answer_as_redis: GEO;
-    stream_commands_answer_as_redis: STREAM;
     pubsub_queries_answer_as_redis: PUBSUB;
     scripts_answer_as_redis: SCRIPTING;
     dumps_answer_as_redis: DUMP;
@@ -371,6 +370,13 @@ groups! {
 #[test]
 fn waiting_clients_are_served_as_by_redis() {
     check(&rows::BLOCKING, Peer::Redis8);
+}
+
+/// Not beside Redis 7.0, whose lag forgets deleted entries, and which wakes who waits for a
+/// stream with an empty one.
+#[test]
+fn stream_commands_answer_as_redis() {
+    check(&rows::STREAM, Peer::Redis8);
 }
 
 #[test]

@@ -52,6 +52,16 @@ const ACCEPTED: &[Accepted] = &[
         },
     },
     Accepted {
+        reason: "Redis closes a client that kills itself with its next reply, which CLIENT REPLY \
+                 OFF never sends",
+        is_it: |scenario, difference| {
+            matches!(difference.what, What::Closed(_))
+                && difference.got == "true"
+                && scenario.steps.iter().any(|step| step.is("CLIENT REPLY"))
+                && scenario.steps.iter().any(|step| step.is("CLIENT KILL"))
+        },
+    },
+    Accepted {
         reason: "open: WAIT that CLIENT UNBLOCK ERROR ends is two calls in Redis",
         is_it: |scenario, difference| {
             is_figure(difference, |name| name == "calls of wait")

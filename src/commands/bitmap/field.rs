@@ -27,11 +27,19 @@ struct Operation {
     overflow: Overflow,
 }
 
+/// What an operation did to its integer.
+#[derive(PartialEq, Eq)]
+enum Outcome {
+    Changed,
+    Same,
+    /// It did not fit.
+    Refused,
+}
+
 impl Operation {
     /// Reads what a value is, as far as it changes it writes it, and replies: the value of
     /// GET, the old one of SET, the new one of INCRBY, or null if it may not be written.
-    /// Whether the value is another now.
-    fn run(&self, text: &mut [u8], reply: &mut Reply) -> bool {
+    fn run(&self, text: &mut [u8], reply: &mut Reply) -> Outcome {
         let old = self.int.get(text, self.at);
         let wanted = match self.action {
             Action::Get => old.into(),
@@ -40,7 +48,7 @@ impl Operation {
         };
         let Some(new) = self.int.fit(wanted, self.overflow) else {
             reply.null();
-            return false;
+            return Outcome::Refused;
         };
         match self.action {
             Action::Get | Action::Set(_) => reply.int(old),
@@ -48,8 +56,9 @@ impl Operation {
         }
         if new != old {
             self.int.set(text, self.at, new);
+            return Outcome::Changed;
         }
-        new != old
+        Outcome::Same
     }
 
     /// Bytes of a string in which the integer lies.
@@ -161,12 +170,17 @@ fn bitfield(call: &mut Call<'_>) -> CommandResult {
     call.reply.array(operations.len());
     let mut changes = 0;
     for operation in &operations {
-        let changed = operation.run(text, call.reply);
         // A string that grew is another one, whatever was written to it.
-        changes += usize::from(changed || grew && operation.action != Action::Get);
+        changes += usize::from(match operation.run(text, call.reply) {
+            Outcome::Changed => true,
+            Outcome::Same => grew && operation.action != Action::Get,
+            Outcome::Refused => false,
+        });
     }
     if changes > 0 {
         call.db.changed_by(key, changes, Class::STRING, "setbit");
+    } else if grew {
+        call.db.changed_unheard(key);
     }
     Ok(())
 }

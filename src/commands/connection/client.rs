@@ -292,6 +292,19 @@ mod tests {
     use crate::server::Testbed;
 
     #[test]
+    fn who_imports_says_so_while_the_server_lets_him() {
+        let mut t = Testbed::new();
+        let refused = "-ERR Server is not in import mode\r\n";
+        assert_eq!(t.run("CLIENT IMPORT-SOURCE ON"), refused);
+        assert_eq!(t.run("CLIENT IMPORT-SOURCE x"), "-ERR syntax error\r\n");
+        t.run("CONFIG SET import-mode yes");
+        assert_eq!(t.run("CLIENT IMPORT-SOURCE ON"), "+OK\r\n");
+        assert!(t.run("CLIENT INFO").contains(" flags=UI "));
+        assert_eq!(t.run("CLIENT IMPORT-SOURCE OFF"), "+OK\r\n");
+        assert_eq!(t.run("CLIENT CAPA redirect other"), "+OK\r\n");
+    }
+
+    #[test]
     fn a_name_is_kept_until_it_is_emptied() {
         let mut t = Testbed::new();
         assert_eq!(t.run("CLIENT GETNAME"), "$-1\r\n");

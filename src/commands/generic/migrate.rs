@@ -14,14 +14,15 @@ use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Begin, Category, CommandError, Find, Flags, KeySpec, finders};
 use crate::keyspace::{Cause, Class};
 use crate::persistence::rdb::{VERSION_FIELD_TTLS, VERSION_MIGRATE, Writer};
-use crate::resp::write_request;
+use crate::resp::{Args, write_request};
 use crate::server::{Call, CommandResult, MigrateLink, Spec};
 
 const ACCESS: Access = Access::RW.union(Access::ACCESS).union(Access::DELETE);
 
 pub(super) const MIGRATE: Spec = Spec {
     arity: Arity::AtLeast(6),
-    flags: Flags::WRITE,
+    flags: Flags::WRITE.union(Flags::SENSITIVE),
+    is_secret,
     keys: &[
         KeySpec::one(3, ACCESS),
         KeySpec {
@@ -43,6 +44,23 @@ pub(super) const MIGRATE: Spec = Spec {
     tips: &["nondeterministic_output"],
     ..Spec::new("migrate", migrate)
 };
+
+/// What stands behind AUTH and AUTH2, among the options.
+fn is_secret(args: Args<'_>, at: usize) -> bool {
+    let mut option = 6;
+    while option < at {
+        let secrets = match () {
+            () if args.is(option, "KEYS") => return false,
+            () if args.is(option, "AUTH2") => 2,
+            () => usize::from(args.is(option, "AUTH")),
+        };
+        if at <= option + secrets {
+            return true;
+        }
+        option += secrets + 1;
+    }
+    false
+}
 
 const CANNOT_CONNECT: &str = "IOERR error or timeout connecting to the client";
 const CANNOT_WRITE: &str = "IOERR error or timeout writing to target instance";
@@ -301,5 +319,32 @@ fn delete(call: &mut Call<'_>, moved: &[&[u8]]) {
     }
     if words.len() > 1 {
         call.rewrite(&words);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::{LogKind, Testbed};
+
+    #[test]
+    fn passwords_stay_out_of_the_slow_log() {
+        let mut t = Testbed::new();
+        t.run("CONFIG SET slowlog-log-slower-than 0");
+        for (options, shown) in [
+            ("AUTH pass", "AUTH (redacted)"),
+            (
+                "COPY AUTH pass KEYS a auth",
+                "COPY AUTH (redacted) KEYS a auth",
+            ),
+            ("auth2 me pass", "auth2 (redacted) (redacted)"),
+            ("AUTH AUTH2 a REPLACE", "AUTH (redacted) a REPLACE"),
+        ] {
+            t.run(&format!("MIGRATE 127.0.0.1 1 none 0 10 {options}"));
+            let log = t.engine.server.command_logs.of(LogKind::Slow);
+            let args = &log.entries.front().expect("an entry").args;
+            let words: Vec<_> = args.iter().map(|a| String::from_utf8_lossy(a)).collect();
+            let shown = format!("MIGRATE 127.0.0.1 1 none 0 10 {shown}");
+            assert_eq!(words.join(" "), shown);
+        }
     }
 }

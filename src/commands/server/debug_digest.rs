@@ -74,7 +74,12 @@ impl Signature {
 
     /// Takes in a live key's value, and whether the key expires.
     fn value(&mut self, db: &Db<'_>, key: &[u8], kind: Type) {
-        self.follow(&(kind as u32).to_be_bytes());
+        // Redis's fifth type is that of modules.
+        let number = match kind {
+            Type::Stream => 6,
+            kind => kind as u32,
+        };
+        self.follow(&number.to_be_bytes());
         // A key that is of another type has no value: the type is the key's own.
         for_container!(
             kind,

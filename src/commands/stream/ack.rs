@@ -1,8 +1,10 @@
 //! XACK.
 
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Stream;
+use crate::types::stream::Group;
 
 use super::ids;
 
@@ -20,14 +22,22 @@ pub(super) const XACK: Spec = Spec {
 /// is none. O(log n) an ID.
 fn xack(call: &mut Call<'_>) -> CommandResult {
     let (key, ids) = (call.args.at(1), call.args.from(3));
-    let mut stream = call.db.write::<Stream>(key)?;
-    let group = stream
-        .as_mut()
-        .and_then(|stream| stream.group_mut(call.args.at(2)));
-    let Some(group) = group else {
+    let Some(mut stream) = call.db.write::<Stream>(key)? else {
+        call.db.count_read(key, false);
         call.reply.int(0);
         return Ok(());
     };
+    let group = stream.group_mut(call.args.at(2));
+    let acknowledged = group.map_or(Ok(0), |group| acknowledge(group, ids));
+    drop(stream);
+    call.db.count_read(key, true);
+    let acknowledged = acknowledged?;
+    call.db.add_dirty(acknowledged);
+    call.reply.int(acknowledged as i64);
+    Ok(())
+}
+
+fn acknowledge(group: &mut Group, ids: Args<'_>) -> Result<u64, CommandError> {
     for id in ids.iter() {
         ids::strict(id)?;
     }
@@ -35,8 +45,5 @@ fn xack(call: &mut Call<'_>) -> CommandResult {
     for id in ids.iter() {
         acknowledged += u64::from(group.acknowledge(ids::strict(id)?));
     }
-    drop(stream);
-    call.db.add_dirty(acknowledged);
-    call.reply.int(acknowledged as i64);
-    Ok(())
+    Ok(acknowledged)
 }

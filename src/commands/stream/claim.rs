@@ -138,10 +138,10 @@ fn state(call: &mut Call<'_>, made: bool, done: &Done) {
         .add_dirty(done.changes + u64::from(done.moved.is_some()));
 }
 
-/// Whether there is such a group; what is said if not.
+/// Whether there is such a group; what is said if not. Counts as no lookup.
 fn check_group(call: &mut Call<'_>) -> CommandResult {
     let (key, name) = (call.args.at(1), call.args.at(2));
-    let stream = call.db.read::<Stream>(key)?;
+    let stream = call.db.peek::<Stream>(key)?;
     let group = stream.as_ref().and_then(|stream| stream.group(name));
     group.map_or_else(|| Err(ids::no_group(key, name)), |_| Ok(()))
 }
@@ -216,6 +216,7 @@ fn xclaim(call: &mut Call<'_>) -> CommandResult {
     const BAD_IDLE: CommandError =
         CommandError::Text("ERR Invalid min-idle-time argument for XCLAIM");
     call.no_effect();
+    call.db.exists(call.args.at(1));
     check_group(call)?;
     let args = call.args;
     let min_idle_ms = parse_i64(args.at(4)).ok_or(BAD_IDLE)?;
@@ -284,6 +285,8 @@ fn xautoclaim(call: &mut Call<'_>) -> CommandResult {
     );
     call.no_effect();
     let args = call.args;
+    // Looked for before the arguments are read, and found wanting behind them.
+    call.db.exists(args.at(1));
     let min_idle_ms = parse_i64(args.at(4)).ok_or(BAD_IDLE)?;
     let start = ids::start(args.at(5))?;
     let (mut count, mut just_id, mut at) = (100, false, 6);

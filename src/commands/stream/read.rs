@@ -91,7 +91,7 @@ fn xread(call: &mut Call<'_>) -> CommandResult {
         streams: 0,
     };
     for (key, &after) in read.keys.iter().zip(&ids) {
-        let Some(stream) = call.db.peek::<Stream>(key)? else {
+        let Some(stream) = call.db.read::<Stream>(key)? else {
             continue;
         };
         if stream.last_entry().is_some_and(|last| last > after) {
@@ -190,6 +190,7 @@ fn read_group(
         count: read.count,
         noack: read.noack,
     };
+    call.db.count_read(key, true);
     let Some(mut stream) = call.db.write::<Stream>(key)? else {
         return Ok(());
     };

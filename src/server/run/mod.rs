@@ -263,6 +263,7 @@ impl Loop {
         self.engine.write_aof();
         if self.engine.server.tracking.broadcast.has_news() {
             self.engine.server.tell_broadcast();
+            self.engine.evict_clients();
         }
         self.flush_replies();
         self.close_clients();

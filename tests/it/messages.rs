@@ -1,0 +1,150 @@
+//! Messages between clients, where they are strained.
+
+use std::time::Duration;
+
+use crate::support::{Connection, Daemon, resp::command, wait_until};
+
+fn figure(server: &Daemon, name: &str) -> u64 {
+    let text = server.info(name).unwrap_or_default();
+    text.parse().unwrap_or_else(|_| panic!("{name}: {text}"))
+}
+
+fn subscribed(server: &Daemon, channel: &str) -> Connection {
+    let mut c = server.connect();
+    let told = c.ask(&format!("SUBSCRIBE {channel}"));
+    assert!(told.ends_with(":1\r\n"), "{told}");
+    c
+}
+
+#[test]
+fn a_subscriber_that_never_reads_is_cut_off_and_harms_nobody() {
+    let server = Daemon::start(&["--client-output-buffer-limit", "pubsub 2mb 1mb 60"]);
+    let _sleeper = subscribed(&server, "news");
+    let mut reader = subscribed(&server, "news");
+    let mut publisher = server.connect();
+    let text = vec![b'x'; 64 * 1024];
+    let publish = command(&[&b"PUBLISH"[..], b"news", &text]);
+    let message = command(&[&b"message"[..], b"news", &text]);
+    let mut receivers = 2;
+    // What the sockets themselves hold is more than the limit.
+    for _ in 0..2000 {
+        publisher.send(&publish);
+        let count = publisher.reply();
+        assert_eq!(reader.reply(), message);
+        receivers = if count == b":1\r\n" { 1 } else { 2 };
+        if receivers == 1 {
+            break;
+        }
+    }
+    assert_eq!(receivers, 1);
+    assert_eq!(
+        figure(&server, "client_output_buffer_limit_disconnections"),
+        1
+    );
+    wait_until("the log to tell of it", || {
+        server.log().contains("overcoming of output buffer limits")
+    });
+}
+
+#[test]
+fn a_hundred_thousand_channels_come_and_go_with_their_memory() {
+    const CHANNELS: usize = 100_000;
+    let server = Daemon::start(&[]);
+    let before = figure(&server, "used_memory");
+    let mut c = server.connect();
+    let names: Vec<String> = (0..CHANNELS).map(|n| format!("channel:{n}")).collect();
+    let mut words: Vec<&[u8]> = vec![b"SUBSCRIBE"];
+    words.extend(names.iter().map(|name| name.as_bytes()));
+    c.send(&command(&words));
+    for n in 1..=CHANNELS {
+        assert!(c.reply().ends_with(format!(":{n}\r\n").as_bytes()));
+    }
+    assert_eq!(figure(&server, "pubsub_channels"), CHANNELS as u64);
+    let held = figure(&server, "used_memory") - before;
+    assert!(held > CHANNELS as u64 * 16, "{held}");
+    let told = figure(&server, "mem_clients_normal");
+    assert!(told > CHANNELS as u64 * 16 / 2, "{told} of {held}");
+    drop(c);
+    wait_until("the channels to be left", || {
+        figure(&server, "pubsub_channels") == 0
+    });
+    wait_until("their memory to be back", || {
+        figure(&server, "used_memory") < before + (1 << 20)
+    });
+}
+
+#[test]
+fn patterns_built_to_blow_up_are_matched_in_no_time() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    let pattern = "a*".repeat(200) + "b";
+    assert!(c.ask(&format!("PSUBSCRIBE {pattern}")).ends_with(":1\r\n"));
+    let mut publisher = server.connect();
+    let channel = "a".repeat(4000);
+    assert_eq!(publisher.ask(&format!("PUBLISH {channel} x")), ":0\r\n");
+    assert_eq!(publisher.ask(&format!("PUBLISH {channel}b x")), ":1\r\n");
+}
+
+#[test]
+fn prefixes_that_overlap_are_refused_whole() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    let told = c.ask("CLIENT TRACKING ON BCAST PREFIX user: PREFIX user:1");
+    assert!(told.starts_with("-ERR Prefix 'user:' overlaps"), "{told}");
+    assert_eq!(figure(&server, "tracking_clients"), 0);
+}
+
+#[test]
+fn events_name_keys_of_any_bytes() {
+    let server = Daemon::start(&["--notify-keyspace-events", "KEA"]);
+    let mut listener = server.connect();
+    listener.send(&command(&[&b"PSUBSCRIBE"[..], b"__key*__:*"]));
+    listener.reply();
+    let key = b"\x00\r\n\xff*key";
+    let mut c = server.connect();
+    assert_eq!(c.call(&[&b"SET"[..], key, b"v"]), b"+OK\r\n");
+    let space = [&b"__keyspace@0__:"[..], key].concat();
+    let told = command(&[&b"pmessage"[..], b"__key*__:*", &space, b"set"]);
+    assert_eq!(listener.reply(), told);
+    let told = command(&[&b"pmessage"[..], b"__key*__:*", b"__keyevent@0__:set", key]);
+    assert_eq!(listener.reply(), told);
+}
+
+#[test]
+fn a_caching_client_whose_messages_have_nowhere_to_go_is_told() {
+    let server = Daemon::start(&[]);
+    let mut receiver = subscribed(&server, "__redis__:invalidate");
+    let mut c = server.connect();
+    c.send(b"HELLO 3\r\n");
+    c.reply();
+    let id: u64 = {
+        let list = server.connect().ask("CLIENT LIST TYPE pubsub");
+        let at = list.find("id=").expect("an id") + 3;
+        let digits: String = list[at..]
+            .chars()
+            .take_while(char::is_ascii_digit)
+            .collect();
+        digits.parse().expect("a number")
+    };
+    assert_eq!(
+        c.ask(&format!("CLIENT TRACKING ON REDIRECT {id}")),
+        "+OK\r\n"
+    );
+    assert_eq!(c.ask("GET k"), "_\r\n");
+    let mut writer = server.connect();
+    assert_eq!(writer.ask("SET k 1"), "+OK\r\n");
+    let told = String::from_utf8_lossy(&receiver.reply()).into_owned();
+    assert!(told.ends_with("*1\r\n$1\r\nk\r\n"), "{told}");
+    drop(receiver);
+    wait_until("the receiver to be gone", || {
+        figure(&server, "pubsub_channels") == 0
+    });
+    assert_eq!(c.ask("GET k"), "$1\r\n1\r\n");
+    assert_eq!(writer.ask("SET k 2"), "+OK\r\n");
+    let told = String::from_utf8_lossy(&c.reply()).into_owned();
+    assert_eq!(
+        told,
+        format!(">2\r\n$21\r\ntracking-redir-broken\r\n:{id}\r\n")
+    );
+    assert!(c.is_silent_for(Duration::from_millis(20)));
+}
