@@ -16,8 +16,8 @@ use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
 };
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
     SignatureScheme,
@@ -246,7 +246,9 @@ impl ClientCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         self.verify(leaf, now, |current| {
-            let verified = current.verifier.verify_client_cert(leaf, intermediates, now);
+            let verified = current
+                .verifier
+                .verify_client_cert(leaf, intermediates, now);
             verified.map(drop)
         })?;
         Ok(ClientCertVerified::assertion())

@@ -97,7 +97,9 @@ impl crate::server::Server {
         };
         let id = client.id.0;
         let users = &self.acl.users;
-        let found = names.iter().filter_map(|name| Some((name, users.find(name)?)));
+        let found = names
+            .iter()
+            .filter_map(|name| Some((name, users.find(name)?)));
         match { found }.find(|(_, user)| users.get(*user).is_on()) {
             Some((name, user)) => {
                 self.let_in(client, user, true);
