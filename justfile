@@ -77,3 +77,8 @@ peers *ARGS="bench":
 latency *ARGS="expiry":
     cargo build --release --quiet
     benches/latency.py {{ ARGS }}
+
+# Connections under TLS beside real servers: `just tls speed`, `just tls handshakes`, `just tls idle`.
+tls *ARGS="speed":
+    cargo build --release --quiet
+    benches/tls.py {{ ARGS }}

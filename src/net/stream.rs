@@ -52,16 +52,22 @@ impl fmt::Display for Address {
 }
 
 /// Which of the streams have something to read, or have ended: asked of the kernel anew,
-/// whatever a poll has told. O(streams).
-pub fn readable<'s>(streams: impl Iterator<Item = &'s Stream>) -> Vec<bool> {
+/// whatever a poll has told, and of what TLS keeps. O(streams).
+pub fn readable(streams: &[&Stream]) -> Vec<bool> {
     use rustix::event::{PollFd, PollFlags, poll};
     let flags = PollFlags::IN;
-    let mut asked: Vec<PollFd<'_>> = streams.map(|stream| PollFd::new(stream, flags)).collect();
+    let mut asked: Vec<PollFd<'_>> = streams
+        .iter()
+        .map(|stream| PollFd::new(stream, flags))
+        .collect();
     let now = rustix::event::Timespec::default();
     if poll(&mut asked, Some(&now)).is_err() {
         return vec![false; asked.len()];
     }
-    asked.iter().map(|fd| !fd.revents().is_empty()).collect()
+    let told = asked.iter().map(|fd| !fd.revents().is_empty());
+    told.zip(streams)
+        .map(|(told, stream)| told || stream.has_unread())
+        .collect()
 }
 
 /// A connected socket.
@@ -105,6 +111,11 @@ impl Stream {
     #[inline]
     pub fn is_handshaking(&self) -> bool {
         matches!(self, Stream::Tls(link) if link.is_handshaking())
+    }
+
+    /// Whether something can be read that the kernel knows nothing of any more.
+    pub fn has_unread(&self) -> bool {
+        matches!(self, Stream::Tls(link) if link.has_unread())
     }
 
     /// Whether bytes wait here that the socket has not taken: `flush` sends them.

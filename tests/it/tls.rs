@@ -556,6 +556,79 @@ fn a_thousand_handshakes_hold_nobody_up() {
 }
 
 #[test]
+fn keys_migrate_under_tls() {
+    let tls = Tls::start(&["--tls-cluster", "yes"]);
+    let issued = tls.authority.issue(&Subject::named("not its address"));
+    let (crt, key) = tls.write(&issued, "other");
+    let ca = tls.files.path().join("ca.crt");
+    let ca = ca.to_str().expect("UTF-8");
+    let port = free_port().to_string();
+    let other = Daemon::start(&[
+        "--tls-port",
+        &port,
+        "--tls-cert-file",
+        &crt,
+        "--tls-key-file",
+        &key,
+        "--tls-ca-cert-file",
+        ca,
+    ]);
+    let mut here = tls.server.connect();
+    here.ask("SET k v");
+    assert_eq!(
+        here.ask(&format!("MIGRATE 127.0.0.1 {port} k 0 5000")),
+        "+OK\r\n"
+    );
+    assert_eq!(other.connect().ask("GET k"), "$1\r\nv\r\n");
+    // A port that does not speak it.
+    here.ask("SET k v");
+    let refused = here.ask(&format!("MIGRATE 127.0.0.1 {} k 0 2000", other.port()));
+    assert!(refused.starts_with("-IOERR"), "{refused}");
+}
+
+#[test]
+fn a_certificate_names_its_user() {
+    let tls = Tls::start(&[]);
+    let mut c = tls.server.connect();
+    for line in [
+        "ACL SETUSER alice on +@all ~* nopass",
+        "ACL SETUSER urn:a off +@all ~* nopass",
+        "ACL SETUSER urn:b on +@all ~* nopass",
+        "CONFIG SET requirepass secret",
+    ] {
+        assert_eq!(c.ask(line), "+OK\r\n");
+    }
+    let who = |subject: &Subject<'_>| {
+        let shown = tls.authority.issue(subject);
+        let mut stream = tls.connect_with(tls.config(Some(&shown), BOTH));
+        stream.write_all(b"ACL WHOAMI\r\n").expect("sent");
+        let mut reply = [0; 5];
+        stream.read_exact(&mut reply).expect("answered");
+        reply
+    };
+    let set = |to: &str| {
+        let mut c = tls.server.connect();
+        c.ask("AUTH secret");
+        assert_eq!(
+            c.ask(&format!("CONFIG SET tls-auth-clients-user {to}")),
+            "+OK\r\n"
+        );
+    };
+    let alice = Subject {
+        uris: &["urn:a", "urn:b"],
+        ..Subject::named("alice")
+    };
+    assert_eq!(&who(&alice), b"-NOAU");
+    set("CN");
+    assert_eq!(&who(&alice), b"$5\r\na");
+    assert_eq!(&who(&Subject::named("bob")), b"-NOAU");
+    set("URI");
+    assert_eq!(&who(&alice), b"$5\r\nu");
+    set("off");
+    assert_eq!(&who(&alice), b"-NOAU");
+}
+
+#[test]
 fn redis_tools_and_the_crate_connect() {
     let tls = Tls::start(&[]);
     let (crt, key) = tls.write(&tls.client(), "client");

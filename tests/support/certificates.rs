@@ -109,6 +109,15 @@ impl Authority {
         SHARED.get_or_init(Authority::new)
     }
 
+    /// Its own certificate, as somebody's who shows that.
+    pub fn itself(&self) -> Issued {
+        Issued {
+            der: self.der.clone(),
+            pem: self.pem.clone(),
+            key_pem: self.issuer.key().serialize_pem(),
+        }
+    }
+
     pub fn issue(&self, subject: &Subject<'_>) -> Issued {
         let key = KeyPair::generate().expect("random numbers");
         let certificate = params(subject)

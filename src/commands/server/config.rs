@@ -188,6 +188,10 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         for name in &names[..done] {
             let _ = apply(name, keyspace, server);
         }
+        if tls::SETTINGS.contains(name) {
+            // Certificates are in use before a port is listened on.
+            let _ = server.configure_tls();
+        }
         server.apply_config(keyspace);
         return Err(CommandError::Bytes(error.line()));
     }

@@ -230,6 +230,11 @@ impl Link {
         self.sent < self.unsent.len()
     }
 
+    /// Whether something can be read without a look at the socket.
+    pub fn has_unread(&self) -> bool {
+        !self.plain.is_empty() || self.is_ended
+    }
+
     /// The peer's certificate, which has been verified, if it has shown one.
     pub fn peer_certificate(&self) -> Option<Certificate<'_>> {
         let chain: Option<&[CertificateDer<'static>]> = match &self.connection {
@@ -346,11 +351,10 @@ impl Link {
             }
             incoming[..start].copy_from_slice(&self.held);
             let came = &mut incoming[..start + n];
-            let Round { mut done, result } = self.round(came, sink);
+            let Round { done, result } = self.round(came, sink);
             let failed = result.err().map(|error| {
                 self.has_failed = true;
-                // What tells the peer of it is queued; then the same error comes again.
-                done += self.round(&mut came[done..], &mut |_| {}).done;
+                self.take_alert(&mut came[done..]);
                 io::Error::new(ErrorKind::InvalidData, error)
             });
             let left = &came[done..];
@@ -392,6 +396,28 @@ impl Link {
             };
         }
         round
+    }
+
+    /// Behind an error: the alert that tells the peer of it. One call, for rustls gives what is
+    /// to be sent before it looks at bytes again, which it may not do twice.
+    fn take_alert(&mut self, left: &mut [u8]) {
+        let unsent = &mut self.unsent;
+        match &mut self.connection {
+            Connection::Server(c) => {
+                if let Ok(ConnectionState::EncodeTlsData(mut data)) =
+                    c.process_tls_records(left).state
+                {
+                    append(unsent, |room| data.encode(room));
+                }
+            }
+            Connection::Client(c) => {
+                if let Ok(ConnectionState::EncodeTlsData(mut data)) =
+                    c.process_tls_records(left).state
+                {
+                    append(unsent, |room| data.encode(room));
+                }
+            }
+        }
     }
 
     /// Sends what the socket has not taken yet; `WouldBlock` when some is left.
@@ -545,7 +571,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::net::tls::testing::{self, Authority, Subject};
+    use crate::net::tls::testing::{self, Authority, Issued, Subject};
     use crate::net::tls::{Authentication, Materials};
 
     /// A server's end, a client's end, and the wire between them, which is in our hands.
@@ -844,8 +870,7 @@ mod tests {
     fn whom_a_client_is_believed_to_be() {
         let (ours, others) = (Authority::shared(), Authority::new());
         let materials = ours.materials();
-        let refused = |subject: &Subject<'_>, by: &Authority| {
-            let own = by.issue(subject);
+        let refused = |subject: &Subject<'_>, own: Issued| {
             let mut settings = testing::settings(Authentication::Mandatory);
             settings.opens_links = true;
             // Made when it is still good, or what would make it would refuse it.
@@ -855,16 +880,24 @@ mod tests {
             let mut pair = Pair::new(&materials, &client.client.expect("authorities"));
             pair.agree().err().map(|error| error.to_string())
         };
-        assert_eq!(refused(&Subject::named("a"), ours), None);
-        let with_days = |days| Subject {
-            days,
-            ..Subject::named("a")
+        let someone = Subject::named("a");
+        assert_eq!(refused(&someone, ours.issue(&someone)), None);
+        // An authority's own certificate is trusted as it stands, and a stranger's is not.
+        assert_eq!(refused(&someone, ours.itself()), None);
+        assert!(refused(&someone, others.itself()).is_some());
+        let on = |days| {
+            let subject = Subject {
+                days,
+                ..Subject::named("a")
+            };
+            let own = ours.issue(&subject);
+            refused(&subject, own).expect("refused")
         };
-        let expired = refused(&with_days(-10..-1), ours).expect("refused");
+        let expired = on(-10..-1);
         assert!(expired.contains("xpired"), "{expired}");
-        let early = refused(&with_days(1..10), ours).expect("refused");
+        let early = on(1..10);
         assert!(early.contains("not valid yet"), "{early}");
-        let stranger = refused(&Subject::named("a"), &others).expect("refused");
+        let stranger = refused(&someone, others.issue(&someone)).expect("refused");
         assert!(
             stranger.contains("UnknownIssuer") || stranger.contains("BadSignature"),
             "{stranger}"

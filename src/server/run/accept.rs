@@ -142,7 +142,7 @@ impl Loop {
 
     /// Somebody who is to agree on keys first: what is to be refused to him in words is
     /// refused behind that.
-    fn welcome_tls(&mut self, socket: TcpStream, peer: Address) {
+    pub(super) fn welcome_tls(&mut self, socket: TcpStream, peer: Address) {
         let server = &mut self.engine.server;
         if server.is_full() {
             server.stats.rejected_connections += 1;

@@ -110,3 +110,103 @@ impl crate::server::Server {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+
+    use rustls::ClientConnection;
+
+    use super::super::tests::{Peer, connect};
+    use crate::net::Address;
+    use crate::net::tls::testing::{self, Authority, Subject};
+
+    /// A loop under TLS, and clients' ends of so many connections.
+    fn with_clients(many: usize) -> (Peer, Vec<TcpStream>) {
+        let mut peer = Peer::new();
+        let materials = Authority::shared().materials();
+        peer.all.engine.server.tls.materials = Some(materials);
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let clients = (0..many).map(|_| {
+            let client = TcpStream::connect(address).expect("connected");
+            let (socket, from) = listener.accept().expect("accepted");
+            socket.set_nonblocking(true).expect("a socket");
+            let socket = mio::net::TcpStream::from_std(socket);
+            peer.all.welcome_tls(socket, Address::Tcp(from));
+            client
+        });
+        let clients = clients.collect();
+        (peer, clients)
+    }
+
+    fn hello() -> Vec<u8> {
+        let authority = Authority::shared();
+        let mut settings = testing::settings(crate::net::tls::Authentication::Mandatory);
+        let own = authority.issue(&Subject::named("a client"));
+        let materials = testing::build(&mut settings, authority, &own).expect("all is well");
+        let config = materials.client.expect("authorities");
+        let name = "localhost".try_into().expect("a name");
+        let mut client = ClientConnection::new(Arc::clone(&config), name).expect("a client");
+        let mut bytes = Vec::new();
+        client.write_tls(&mut bytes).expect("a vector");
+        bytes
+    }
+
+    #[test]
+    fn half_a_handshake_ends_when_its_time_is_over() {
+        let (mut peer, mut clients) = with_clients(1);
+        let hello = hello();
+        clients[0]
+            .write_all(&hello[..hello.len() / 2])
+            .expect("sent");
+        for _ in 0..5 {
+            peer.all.turn().expect("a turn");
+        }
+        let server = &mut peer.all.engine.server;
+        server.watch_tls();
+        assert_eq!(server.clients.len(), 2);
+        server.now.mono_ms += 61_000;
+        server.watch_tls();
+        peer.all.close_clients();
+        let server = &peer.all.engine.server;
+        assert_eq!(
+            (server.clients.len(), server.stats.failed_handshakes),
+            (1, 1)
+        );
+        let mut end = [0];
+        let limit = Some(std::time::Duration::from_secs(5));
+        clients[0].set_read_timeout(limit).expect("a socket");
+        assert!(matches!(clients[0].read(&mut end), Ok(0) | Err(_)));
+    }
+
+    #[test]
+    fn many_handshakes_take_their_share_of_a_turn() {
+        let (mut peer, mut clients) = with_clients(40);
+        let mut other = connect(&mut peer.all);
+        let hello = hello();
+        for client in &mut clients {
+            client.write_all(&hello).expect("sent");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let mut turns = 0;
+        loop {
+            other.write_all(b"PING\r\n").expect("room");
+            peer.all.turn().expect("a turn");
+            let mut reply = [0; 100];
+            assert_eq!(other.read(&mut reply).expect("answered"), 7);
+            turns += 1;
+            if peer.all.engine.server.tls.handshakes.ready.is_empty() {
+                break;
+            }
+        }
+        assert!(turns > 5, "{turns}");
+        for client in &mut clients {
+            let mut first = [0];
+            client.read_exact(&mut first).expect("a server's hello");
+            assert_eq!(first, [0x16]);
+        }
+    }
+}
