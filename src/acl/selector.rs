@@ -397,11 +397,16 @@ fn check_databases(allowed: &[u32], line: &CommandLine<'_>) -> Result<(), Denied
             return places.try_for_each(check);
         }
         DatabaseUse::OwnAndNamed(at) => check(at.into())?,
-        DatabaseUse::OwnAndBehind(word) => {
-            for at in 3..line.args.len() {
-                if line.args.is(at, word) {
-                    check(at + 1)?;
-                }
+        DatabaseUse::OwnAndBehind(word, other) => {
+            let is_option = |at: &usize| line.args.is(*at, word) || line.args.is(*at, other);
+            let width = |at: usize| 1 + usize::from(line.args.is(at, word));
+            let next = |at: &usize| Some(at + width(*at));
+            let options = || std::iter::successors(Some(3), next);
+            let end = options().find(|at| *at >= line.args.len() || !is_option(at));
+            if end == Some(line.args.len()) {
+                let named = options().take_while(|at| *at < line.args.len());
+                let mut named = named.filter(|&at| line.args.is(at, word));
+                named.try_for_each(|at| check(at + 1))?;
             }
         }
         DatabaseUse::All => return Err(Denied::Database(0)),

@@ -396,6 +396,8 @@ mod tests {
             ("swapdb 2 x", Ok(())),
             ("move a 1", Err(Denied::Database(0))),
             ("copy a b db 2", Err(Denied::Database(4))),
+            ("copy a b replace db 1", Err(Denied::Database(0))),
+            ("copy a b db 2 x", Err(Denied::Database(0))),
             ("flushall", Err(Denied::Database(0))),
         ] {
             assert_eq!(b.check(&user, line), checked, "{line}");
