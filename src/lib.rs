@@ -27,6 +27,8 @@ mod persistence;
 
 mod pubsub;
 
+mod acl;
+
 mod scripting;
 
 mod server;

@@ -141,6 +141,14 @@ pub fn report() -> Vec<u8> {
     text
 }
 
+/// Whether a thread of the allocator's gives freed pages back to the system some seconds after
+/// they were freed, also while nothing is allocated (`jemalloc-bg-thread`). A forked child has
+/// no such thread.
+pub fn give_back_by_thread(on: bool) -> io::Result<()> {
+    tikv_jemalloc_ctl::background_thread::write(on)
+        .map_err(|error| io::Error::other(error.to_string()))
+}
+
 /// Gives unused dirty pages back to the system (MEMORY PURGE).
 pub fn purge() -> bool {
     // 4096 is MALLCTL_ARENAS_ALL: every arena.

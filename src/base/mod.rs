@@ -17,6 +17,7 @@ pub mod long_double;
 pub mod lzf;
 pub mod number;
 pub mod pin;
+pub mod random;
 pub mod sys;
 pub mod text;
 pub mod usage;

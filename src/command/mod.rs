@@ -9,5 +9,6 @@ mod spec;
 pub use crate::resp::{CommandError, up_to_nul};
 pub use plan::KeyPlan;
 pub use spec::{
-    Access, Arity, BadKeys, Begin, Category, Find, FindKeys, Flags, KeySpec, Spec, Within,
+    Access, Arity, BadKeys, Begin, Category, ChannelUse, DatabaseUse, Find, FindKeys, Flags,
+    KeySpec, Spec, Within,
 };

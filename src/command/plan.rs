@@ -22,6 +22,8 @@ pub struct KeyPlan {
     by_specs: bool,
     otherwise: Otherwise,
     ahead: Option<Ahead>,
+    /// The place of a key that all forms of the command have, and no other.
+    only_key: Option<(u16, Access)>,
 }
 
 /// What tells the keys when specs do not.
@@ -69,8 +71,23 @@ impl KeyPlan {
         let keys = spec.keys.iter().filter(|k| !has(Access::NOT_KEY)(k));
         assert!(keys.clone().count() <= RUNS_MAX, "{}: key specs", spec.name);
         let any = keys.clone().next().is_some();
+        const UNSURE: Access = Access::INCOMPLETE
+            .union(Access::VARIABLE_FLAGS)
+            .union(Access::NOT_KEY);
+        let only_key = match *spec.keys {
+            [
+                KeySpec {
+                    access,
+                    begin: Begin::Index(at),
+                    find: Find::Range { last: 0, .. },
+                    ..
+                },
+            ] if !access.intersects(UNSURE) => Some((at, access)),
+            _ => None,
+        };
         KeyPlan {
             specs: spec.keys,
+            only_key,
             by_specs: any && !spec.keys.iter().any(has(Access::VARIABLE_FLAGS)),
             otherwise: match spec.find_keys {
                 Some(find) => Otherwise::Finder(find),
@@ -90,6 +107,12 @@ impl KeyPlan {
     /// Whether the command can have keys at all.
     pub fn has_keys(&self) -> bool {
         !matches!(self.otherwise, Otherwise::NoKeys)
+    }
+
+    /// The one key of a command that has one in a fixed place and no others.
+    #[inline]
+    pub fn only_key(&self) -> Option<(usize, Access)> {
+        self.only_key.map(|(at, access)| (at.into(), access))
     }
 
     /// The keys among `args`, the command's name first; the arity was checked. None for a

@@ -84,6 +84,9 @@ bitflags! {
         const RUNS_FUNCTION = 1 << 33;
         /// Its keys may be changed in other databases than the client's.
         const CROSS_DB = 1 << 34;
+        /// Takes the server over or destroys what it holds: `remote-admin-without-auth no`
+        /// keeps it from strangers.
+        const TAKES_OVER = 1 << 35;
     }
 }
 
@@ -244,6 +247,32 @@ impl KeySpec {
     }
 }
 
+/// What a command does with the channels that its arguments name. One to leave channels
+/// needs no permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelUse {
+    /// The first argument.
+    Publishes,
+    /// All of them.
+    Subscribes,
+    /// All of them, which are patterns.
+    SubscribesPatterns,
+}
+
+/// Which databases a command touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatabaseUse {
+    /// The client's, if it has keys, reads or writes.
+    Own,
+    /// Those that these arguments name.
+    Named(&'static [u8]),
+    /// The client's and the one that this argument names.
+    OwnAndNamed(u8),
+    /// The client's and the one behind this word.
+    OwnAndBehind(&'static str),
+    All,
+}
+
 /// A row of the command table. `H` is the handler's type.
 pub struct Spec<H: 'static> {
     pub name: &'static str,
@@ -263,6 +292,8 @@ pub struct Spec<H: 'static> {
     pub is_secret: IsSecret,
     /// What the command seeks inside its first key's container: the batch brings it near.
     pub within: Option<Within>,
+    pub channels: Option<ChannelUse>,
+    pub databases: DatabaseUse,
 }
 
 /// Arguments that name elements of the first key's container.
@@ -302,6 +333,8 @@ impl<H> Spec<H> {
             find_keys: None,
             is_secret: |_, _| true,
             within: None,
+            channels: None,
+            databases: DatabaseUse::Own,
         }
     }
 

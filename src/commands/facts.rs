@@ -65,7 +65,8 @@ fn rows_are_as_recorded() {
         .union(Flags::RUNS_TEXT)
         .union(Flags::RUNS_SHA)
         .union(Flags::RUNS_FUNCTION)
-        .union(Flags::CROSS_DB);
+        .union(Flags::CROSS_DB)
+        .union(Flags::TAKES_OVER);
     for_every_row(|spec, name, known| {
         assert_eq!(json!(spec.arity.wire()), known["arity"], "{name}: arity");
         let plan = KeyPlan::of(spec);

@@ -1,5 +1,6 @@
 //! Every command: rows, handlers and documentation, one folder per Redis group.
 
+mod acl;
 mod bitmap;
 mod cluster;
 mod command;
@@ -46,6 +47,7 @@ use crate::server::Spec;
 /// All rows, by group.
 pub fn table() -> Vec<&'static [Spec]> {
     vec![
+        acl::SPECS,
         command::SPECS,
         connection::SPECS,
         server::SPECS,

@@ -68,9 +68,6 @@ choices! {
     /// `cluster-config-save-behavior`.
     ClusterConfigSave { "sync" Sync, "best-effort" BestEffort }
 
-    /// `tls-auth-clients-user`: which field of a certificate names a user.
-    TlsAuthUser { "CN" CommonName, "URI" Uri, "off" Off }
-
     /// `maxmemory-policy`: what makes room when `maxmemory` is reached.
     MaxmemoryPolicy {
         "volatile-lru" VolatileLru, "volatile-lfu" VolatileLfu,
@@ -87,6 +84,9 @@ choices! {
 
     /// `tls-auth-clients`.
     TlsAuthClients { "no" No, "yes" Yes, "optional" Optional }
+
+    /// `tls-auth-clients-user`: what of a client's certificate names its user.
+    TlsAuthClientsUser { "CN" CommonName, "URI" Uri, "off" Off }
 
     /// `acl-pubsub-default`.
     PubsubDefault { "allchannels" AllChannels, "resetchannels" ResetChannels }

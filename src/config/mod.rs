@@ -37,6 +37,7 @@ pub use problem::{Check, FileLine, Origin, Problem};
 pub use program::{Errand, Place};
 pub use reader::*;
 pub use refusal::system_text;
+pub use rewrite::replace_file;
 pub use set::Gate;
 pub use special::*;
 #[cfg(feature = "testing")]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::choices::PubsubDefault;
 use super::reader::REDIS_VERSION;
 use super::words::Text;
 
@@ -26,6 +27,21 @@ pub struct FileLine {
     pub words: Vec<Text>,
     /// For errors that are found only later, by whoever understands the words.
     pub origin: Origin,
+}
+
+impl FileLine {
+    /// A line that is to be written.
+    pub fn written(words: impl Iterator<Item = Vec<u8>>) -> FileLine {
+        FileLine {
+            words: words.map(Text::from).collect(),
+            origin: Origin {
+                source: String::new(),
+                line: 0,
+                joined_line: 0,
+                text: Vec::new(),
+            },
+        }
+    }
 }
 
 /// Two lines are equal when they say the same, wherever they stood.
@@ -123,6 +139,11 @@ pub struct Check {
     pub problems: Vec<Problem>,
     /// The `rename-command` lines.
     pub renamed_commands: Vec<FileLine>,
+    /// The `user` lines.
+    pub users: Vec<FileLine>,
+    /// `aclfile`, and what users may hear by default.
+    pub aclfile: Text,
+    pub acl_pubsub_default: PubsubDefault,
 }
 
 impl Check {

@@ -8,7 +8,7 @@
 //! Every problem is collected. A normal start reports the first, `--check-config` all.
 //! Bounds: 16 MiB a file, 16 includes deep, 1000 files; a file that includes itself is named.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
@@ -62,11 +62,14 @@ pub fn load(sources: &Sources) -> Result<Loaded, Vec<Problem>> {
 
 /// Reads all sources for their problems alone.
 pub fn check(sources: &Sources) -> Check {
-    let reader = read(sources);
-    let renamed_commands = reader.config.renamed_commands.clone();
+    let mut reader = read(sources);
+    let config = &mut reader.config;
     Check {
+        renamed_commands: std::mem::take(&mut config.renamed_commands),
+        users: std::mem::take(&mut config.users),
+        aclfile: config.aclfile.clone(),
+        acl_pubsub_default: config.acl_pubsub_default,
         problems: reader.finish().err().unwrap_or_default(),
-        renamed_commands,
     }
 }
 
@@ -130,6 +133,7 @@ struct Reader {
     problems: Vec<Problem>,
     /// The line that last set a directive.
     set_by: HashMap<&'static str, Origin>,
+    user_names: HashSet<Text>,
     files: usize,
 }
 
@@ -143,6 +147,7 @@ impl Reader {
             config,
             problems: Vec::new(),
             set_by: HashMap::new(),
+            user_names: HashSet::new(),
             files: 0,
         }
     }
@@ -285,7 +290,7 @@ impl Reader {
 
     fn add_user(&mut self, values: &[Text], origin: &Origin) -> Result<(), String> {
         let name = &values[0];
-        if self.config.users.iter().any(|line| line.words[0] == *name) {
+        if !self.user_names.insert(name.clone()) {
             return Err(format!(
                 "Error in user declaration '{}': Duplicate user found. A user can only be \
                  defined once in config files",
@@ -343,9 +348,8 @@ fn unserved(
         .filter(|d| d.text(config) != d.text(&default))
         .filter_map(|d| Some((d.name, set_by.get(d.name)?.clone())))
         .collect();
-    for (name, list) in [("user", &config.users), ("loadmodule", &config.modules)] {
-        lines.extend(list.first().map(|line| (name, line.origin.clone())));
-    }
+    let modules = config.modules.first();
+    lines.extend(modules.map(|line| ("loadmodule", line.origin.clone())));
     lines
 }
 
@@ -515,7 +519,7 @@ mod tests {
             .iter()
             .map(|(name, at)| (*name, at.line))
             .collect();
-        assert_eq!(names, [("repl-timeout", 2), ("user", 4)]);
+        assert_eq!(names, [("repl-timeout", 2)]);
     }
 
     fn line() -> impl Strategy<Value = Vec<u8>> {

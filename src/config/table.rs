@@ -190,47 +190,51 @@ directives! {
 
     // TLS
     tls_port: u16 = 0 =>
-        "tls-port", number(0, 65535), [], NotYet(Tls);
+        "tls-port", number(0, 65535), [], Works;
     max_new_tls_connections_per_cycle: u32 = 1 =>
-        "max-new-tls-connections-per-cycle", number(1, 1000), [], NotYet(Tls);
+        "max-new-tls-connections-per-cycle", number(1, 1000), [], Works;
     tls_cert_file: Text = Text::default() =>
-        "tls-cert-file", text_or_unset, [VOLATILE], NotYet(Tls);
+        "tls-cert-file", text_or_unset, [VOLATILE], Works;
     tls_key_file: Text = Text::default() =>
-        "tls-key-file", text_or_unset, [VOLATILE], NotYet(Tls);
+        "tls-key-file", text_or_unset, [VOLATILE], Works;
     tls_key_file_pass: Text = Text::default() =>
-        "tls-key-file-pass", text_or_unset, [SENSITIVE], NotYet(Tls);
+        "tls-key-file-pass", text_or_unset, [SENSITIVE], Works;
     tls_client_cert_file: Text = Text::default() =>
-        "tls-client-cert-file", text_or_unset, [VOLATILE], NotYet(Tls);
+        "tls-client-cert-file", text_or_unset, [VOLATILE], Works;
     tls_client_key_file: Text = Text::default() =>
-        "tls-client-key-file", text_or_unset, [VOLATILE], NotYet(Tls);
+        "tls-client-key-file", text_or_unset, [VOLATILE], Works;
     tls_client_key_file_pass: Text = Text::default() =>
-        "tls-client-key-file-pass", text_or_unset, [SENSITIVE], NotYet(Tls);
+        "tls-client-key-file-pass", text_or_unset, [SENSITIVE], Works;
     tls_dh_params_file: Text = Text::default() =>
-        "tls-dh-params-file", text_or_unset, [VOLATILE], NotYet(Tls);
+        "tls-dh-params-file", text_or_unset, [VOLATILE], NotNeeded;
     tls_ca_cert_file: Text = Text::default() =>
-        "tls-ca-cert-file", text_or_unset, [VOLATILE], NotYet(Tls);
+        "tls-ca-cert-file", text_or_unset, [VOLATILE], Works;
     tls_ca_cert_dir: Text = Text::default() =>
-        "tls-ca-cert-dir", text_or_unset, [VOLATILE], NotYet(Tls);
+        "tls-ca-cert-dir", text_or_unset, [VOLATILE], Works;
     tls_auth_clients: TlsAuthClients = TlsAuthClients::Yes =>
-        "tls-auth-clients", choice, [], NotYet(Tls);
+        "tls-auth-clients", choice, [], Works;
+    tls_auth_clients_user: TlsAuthClientsUser = TlsAuthClientsUser::Off =>
+        "tls-auth-clients-user", choice, [], Works;
     tls_replication: bool = false =>
-        "tls-replication", flag, [], NotYet(Tls);
+        "tls-replication", flag, [], NotYet(Replication);
     tls_cluster: bool = false =>
-        "tls-cluster", flag, [], NotYet(Tls);
+        "tls-cluster", flag, [], Works;
     tls_protocols: Text = Text::default() =>
-        "tls-protocols", text_or_unset, [], NotYet(Tls);
+        "tls-protocols", text_or_unset, [], Works;
     tls_ciphers: Text = Text::default() =>
-        "tls-ciphers", text_or_unset, [], NotYet(Tls);
+        "tls-ciphers", text_or_unset, [], Works;
     tls_ciphersuites: Text = Text::default() =>
-        "tls-ciphersuites", text_or_unset, [], NotYet(Tls);
+        "tls-ciphersuites", text_or_unset, [], Works;
     tls_prefer_server_ciphers: bool = false =>
-        "tls-prefer-server-ciphers", flag, [], NotYet(Tls);
+        "tls-prefer-server-ciphers", flag, [], Works;
     tls_session_caching: bool = true =>
-        "tls-session-caching", flag, [], NotYet(Tls);
+        "tls-session-caching", flag, [], Works;
     tls_session_cache_size: u32 = 20_480 =>
-        "tls-session-cache-size", number(0, INT_MAX), [], NotYet(Tls);
+        "tls-session-cache-size", number(0, INT_MAX), [], Works;
     tls_session_cache_timeout: u32 = 300 =>
-        "tls-session-cache-timeout", number(0, INT_MAX), [], NotYet(Tls);
+        "tls-session-cache-timeout", number(0, INT_MAX), [], Works;
+    tls_auto_reload_interval: u32 = 0 =>
+        "tls-auto-reload-interval", number(0, INT_MAX), [], Works;
 
     // General
     daemonize: bool = false =>
@@ -356,13 +360,17 @@ directives! {
 
     // Security
     acllog_max_len: u64 = 128 =>
-        "acllog-max-len", number(0, LONG_MAX), [], NotYet(Acl);
+        "acllog-max-len", number(0, LONG_MAX), [], Works;
     aclfile: Text = Text::default() =>
-        "aclfile", text, [IMMUTABLE], NotYet(Acl);
+        "aclfile", text, [IMMUTABLE], Works;
     requirepass: Text = Text::default() =>
         "requirepass", secret, [SENSITIVE], Works;
     acl_pubsub_default: PubsubDefault = PubsubDefault::ResetChannels =>
-        "acl-pubsub-default", choice, [], NotYet(Acl);
+        "acl-pubsub-default", choice, [], Works;
+    remote_admin_without_auth: bool = true =>
+        "remote-admin-without-auth", flag, [], Works;
+    auth_failures_per_second: u32 = 10 =>
+        "auth-failures-per-second", number(0, INT_MAX), [], Works;
 
     // Clients
     maxclients: u32 = 10_000 =>
@@ -590,7 +598,7 @@ directives! {
     active_defrag_max_scan_fields: u64 = 1000 =>
         "active-defrag-max-scan-fields", number(1, LONG_MAX), [], NotYet(Defrag);
     jemalloc_bg_thread: bool = true =>
-        "jemalloc-bg-thread", flag, [], NotYet(Defrag);
+        "jemalloc-bg-thread", flag, [], Works;
 
     // Processors
     server_cpulist: Text = Text::default() =>
@@ -647,10 +655,6 @@ directives! {
         "log-timestamp-format", choice, [], Works;
     unixsocketgroup: Text = Text::default() =>
         "unixsocketgroup", text_or_unset, [IMMUTABLE], Works;
-    tls_auth_clients_user: TlsAuthUser = TlsAuthUser::Off =>
-        "tls-auth-clients-user", choice, [], NotYet(Tls);
-    tls_auto_reload_interval: u32 = 0 =>
-        "tls-auto-reload-interval", number(0, INT_MAX), [], NotYet(Tls);
     mptcp: bool = false =>
         "mptcp", flag, [IMMUTABLE], NotYet(Process);
     repl_mptcp: bool = false =>
@@ -764,8 +768,8 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds its own and
-    /// Valkey's six of the command logs, and its other 31 names and eight hidden ones.
+    /// this many hidden ones; ours adds its own thirteen, those of metrics, Valkey's six of the
+    /// command logs, and its other names and eight hidden ones.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
         let hidden = |d: &&Directive| d.flags.contains(Flags::HIDDEN);
@@ -774,7 +778,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 21 + 31);
+        assert_eq!(shown, 203 + 23 + 31);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8);
     }
 }

@@ -4,6 +4,7 @@
 //! a stable toolchain runs them too. A target panics when what it states does not hold, and
 //! returns otherwise. Nothing here is for the server.
 
+mod acl;
 mod aof;
 mod commands;
 mod config;
@@ -14,9 +15,11 @@ mod packed;
 mod rdb;
 mod reply;
 mod request;
+mod scripts;
 mod stream_node;
 mod words;
 
+pub use acl::acl;
 pub use aof::aof;
 pub use commands::commands;
 pub use config::config;
@@ -25,6 +28,7 @@ pub use hyperloglog::hyperloglog;
 pub use packed::{intset, listpack};
 pub use rdb::{dump, rdb};
 pub use request::request;
+pub use scripts::scripts;
 pub use stream_node::stream_node;
 
 #[cfg(test)]
@@ -55,8 +59,18 @@ mod tests {
     }
 
     #[test]
+    fn what_scripts_give_their_libraries_harms_nobody() {
+        run(scripts, 20_000, 60, b"\x00\x01\x02\x03\x04\x05\x06\x07\x80\x90\xa1\xc4\xd9\xdc\xdf[]{}\":,%bidscf.*+-()0123");
+    }
+
+    #[test]
     fn requests_parse_alike_in_pieces() {
         run(request, 20_000, 60, b"**$$\r\n\r\n0123\"' SETx");
+    }
+
+    #[test]
+    fn rules_of_users_are_refused_or_tell_what_they_are() {
+        run(acl, 4_000, 60, b"\0\x05\x20\x2d\x30~*&+@()\"' ");
     }
 
     #[test]

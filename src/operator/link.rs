@@ -45,7 +45,7 @@ impl Link<'_> {
     pub fn open(target: &Target) -> io::Result<Link<'_>> {
         let dialled = match &target.socket {
             Some(path) => Dialled::connect_unix(path)?,
-            None => Dialled::connect(&target.host, target.port, target.limit)?,
+            None => Dialled::connect(&target.host, target.port, target.limit, None)?,
         };
         let mut link = Link { dialled, target };
         if let Some(password) = &target.password {

@@ -198,13 +198,13 @@ impl Scripts {
         }
     }
 
-    /// Forgets all scripts; the state begins anew.
-    pub fn flush(&mut self) {
-        let evicted = self.evicted;
-        *self = Scripts {
-            evicted,
+    /// Forgets all scripts; the state begins anew. Gives what is to be freed.
+    pub fn flush(&mut self) -> Scripts {
+        let fresh = Scripts {
+            evicted: self.evicted,
             ..Scripts::default()
         };
+        std::mem::replace(self, fresh)
     }
 
     fn slot(&self, at: u32) -> &Script {

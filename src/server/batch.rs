@@ -12,6 +12,7 @@ use super::session::Session;
 use super::{Engine, Row, Server, crash};
 use crate::base::float::parse_double;
 use crate::base::hash;
+use crate::base::text::Printable;
 use crate::command::{CommandError, Within};
 use crate::config::quote;
 use crate::keyspace::{DbIndex, KeyHash, Keyspace};
@@ -240,7 +241,7 @@ impl Engine {
         progress: &mut Progress,
     ) -> End {
         batch.clear_commands();
-        let unauthenticated = session.client.flags.contains(ClientFlags::UNAUTHENTICATED);
+        let unauthenticated = self.server.must_authenticate(&session.client);
         let bounds = Bounds {
             bulk_max: self.server.config.proto_max_bulk_len,
             unauthenticated,
@@ -280,7 +281,12 @@ impl Engine {
         }
         tracing::debug!(
             "Protocol error ({error}) from client: {}. Query buffer during protocol error: {}",
-            client_line(&self.server, &session.client, &session.reply, true),
+            Printable(&client_line(
+                &self.server,
+                &session.client,
+                &session.reply,
+                true
+            )),
             String::from_utf8_lossy(&shown)
         );
         let mark = session.reply.mark();

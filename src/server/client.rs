@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use bitflags::bitflags;
 
 use super::blocking::Blocked;
+use crate::acl::UserId;
 use crate::keyspace::{ClientId, DbIndex, WatchList, Watchers};
 use crate::net::Address;
 use crate::pubsub::{Kind, Subscriptions};
@@ -47,10 +48,14 @@ bitflags! {
         const CACHES = 1 << 20;
         /// CLIENT CACHING has said something of its next command.
         const CACHING_SAID = 1 << 21;
+        /// There are things that its user may not do.
+        const RESTRICTED = 1 << 22;
+        /// Has proven whose it is, by a password.
+        const PROVEN = 1 << 23;
         /// CLIENT CAPA REDIRECT: it goes where it is sent.
-        const REDIRECTS = 1 << 22;
+        const REDIRECTS = 1 << 24;
         /// CLIENT IMPORT-SOURCE: while `import-mode` is on, keys that are due are there for it.
-        const IMPORTS = 1 << 23;
+        const IMPORTS = 1 << 25;
     }
 }
 
@@ -122,7 +127,7 @@ pub struct Client {
     pub name: Option<Box<str>>,
     pub lib_name: Option<Box<str>>,
     pub lib_ver: Option<Box<str>>,
-    pub user: Box<str>,
+    pub user: UserId,
     pub peer: Address,
     pub local: Address,
     pub fd: i32,
@@ -170,7 +175,7 @@ impl Client {
             name: None,
             lib_name: None,
             lib_ver: None,
-            user: "default".into(),
+            user: UserId::DEFAULT,
             peer,
             local,
             fd,

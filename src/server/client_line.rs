@@ -1,6 +1,6 @@
 //! A client as one line of text: CLIENT LIST, CLIENT INFO, the log.
 
-use std::fmt::Write;
+use std::io::Write;
 
 use super::client::{Client, ClientFlags};
 use super::{Buffers, Server, Tracker, TrackingMode};
@@ -29,8 +29,8 @@ pub fn buffers(client: &Client, reply: &Reply) -> Buffers {
 
 /// The line, without its end: `id=3 addr=... io-thread=0`. `running` is whether the client's
 /// command is the one that asks.
-pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: bool) -> String {
-    let mut line = String::with_capacity(512);
+pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: bool) -> Vec<u8> {
+    let mut line = Vec::with_capacity(512);
     let age_s = |since_ms: u64| server.now.mono_ms.saturating_sub(since_ms) / 1000;
     let transaction = client.transaction.as_ref();
     let args_bytes = match &client.blocked {
@@ -41,7 +41,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
     let tracker = server.tracking.of(client.id);
     let waiting = reply.pending_len();
     let beyond = listed_bytes(reply);
-    // Writing to a String cannot fail.
+    // Writing to memory cannot fail.
     let _ = write!(
         line,
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={}",
@@ -70,7 +70,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
     );
     let _ = write!(
         line,
-        " rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user={}",
+        " rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user=",
         reply.capacity(),
         client.reply_peak.max(waiting),
         waiting - beyond,
@@ -79,8 +79,8 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         client.memory_bytes(reply),
         if waiting > 0 && !running { "rw" } else { "r" },
         client.last_command.unwrap_or("NULL"),
-        client.user,
     );
+    line.extend_from_slice(server.acl.users.name(client.user));
     let _ = write!(
         line,
         " redir={} resp={} lib-name={} lib-ver={} io-thread=0",

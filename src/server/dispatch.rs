@@ -47,6 +47,7 @@ impl Engine {
             if subcommands.is_empty()
                 && spec.arity.admits(args.len())
                 && !self.server.interest.concerns(spec.flags)
+                && self.server.permits(&session.client, id, args)
             {
                 self.execute(session, id, args, hashes);
                 return Outcome::Done;

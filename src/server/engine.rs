@@ -14,9 +14,10 @@ use super::outbox::Outbox;
 use super::saving::Saving;
 use super::session::Session;
 use super::{
-    CommandStats, CommandTable, Latency, Pause, Rates, RecentPeaks, Server, Signals, Stats,
+    Acl, CommandStats, CommandTable, Latency, Pause, Rates, RecentPeaks, Server, Signals, Stats,
 };
 use crate::base::clock::{self, Cycles, Now};
+use crate::base::random;
 use crate::config::Config;
 use crate::keyspace::{ClientId, ClockUse, EvictionOrder, Keyspace, Lazy, Longest, RemovalWords};
 use crate::types::{Fill, Limits};
@@ -59,6 +60,7 @@ impl Engine {
         let started = Instant::now();
         let now = Now::read(started);
         let mut keyspace = Keyspace::new(config.databases as usize);
+        let acl = Acl::new(&table, &config.requirepass);
         keyspace.now_ms = now.unix_ms();
         let server = Server {
             config,
@@ -73,8 +75,8 @@ impl Engine {
             started_at: now.unix_s(),
             now,
             cycles: Cycles::new(),
-            run_id: random_hex(20),
-            replid: random_hex(20),
+            run_id: random::hex(40),
+            replid: random::hex(40),
             startup_bytes: 0,
             clients: Clients::default(),
             outbox: Outbox::default(),
@@ -121,8 +123,10 @@ impl Engine {
             skips_checksums: false,
             cron_paused: false,
             scripting: Default::default(),
+            acl,
             registry: None,
             guest: None,
+            tls: Default::default(),
         };
         Engine { keyspace, server }
     }
@@ -208,6 +212,7 @@ impl Engine {
         server.rates.turn_us.sample(server.stats.turn_us, now);
         server.stats.note_stale(keyspace.volatile());
         server.watch_clients();
+        server.watch_tls();
         server.limit_readers(None);
         self.look_at_saving_child();
         self.look_at_rewrites();
@@ -279,14 +284,6 @@ fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
         list_fill: Fill::new(config.list_max_listpack_size as _),
         list_compress_depth: u16::try_from(config.list_compress_depth).unwrap_or(u16::MAX),
     };
-}
-
-/// `2 * bytes` random lowercase hexadecimal digits.
-fn random_hex(bytes: usize) -> String {
-    use rand::Rng;
-    let mut raw = vec![0; bytes];
-    rand::rng().fill_bytes(&mut raw);
-    raw.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 impl Server {
@@ -378,12 +375,7 @@ impl Server {
 
     /// Starts a new replication history.
     pub fn change_replid(&mut self) {
-        self.replid = random_hex(20);
-    }
-
-    /// Whether new clients must authenticate.
-    pub fn password_required(&self) -> bool {
-        !self.config.requirepass.is_empty()
+        self.replid = random::hex(40);
     }
 
     /// `hz`, raised with the number of clients when `dynamic-hz` says so.

@@ -4,6 +4,7 @@ use super::Server;
 use super::client::{Client, ClientFlags};
 use super::client_line::{STATIC_REPLY_BYTES, client_line, listed_bytes};
 use super::session::Session;
+use crate::base::text::Printable;
 use crate::base::{alloc, clock};
 use crate::config::{Config, MaxmemoryPolicy, OutputBufferLimit};
 use crate::keyspace::{ClientId, Evicted, Eviction, EvictionOrder, Keyspace};
@@ -25,10 +26,21 @@ no' from the same host, or the configuration file) once the network keeps strang
 impl Server {
     /// Why a new connection is not let in, as the line it is told.
     pub(super) fn refuses(&self, peer: &Address) -> Option<String> {
-        if self.clients.len() >= self.config.maxclients as usize {
+        if self.is_full() {
             return Some("-ERR max number of clients reached\r\n".into());
         }
-        if self.config.protected_mode && !self.password_required() && !peer.is_local() {
+        self.refuses_stranger(peer)
+    }
+
+    /// Whether no more clients are let in.
+    pub(super) fn is_full(&self) -> bool {
+        self.clients.len() >= self.config.maxclients as usize
+    }
+
+    /// As [`Server::refuses`], for where a client comes from.
+    pub(super) fn refuses_stranger(&self, peer: &Address) -> Option<String> {
+        let open = self.acl.users.default().no_password();
+        if self.config.protected_mode && open && !peer.is_local() {
             return Some(PROTECTED_MODE.into());
         }
         None
@@ -114,9 +126,7 @@ impl Server {
         }
         let limit = self.output_limit(&session.client);
         let waiting = session.reply.pending_len() as u64;
-        if waiting > UNAUTHENTICATED_OUTPUT_MAX
-            && session.client.flags.contains(ClientFlags::UNAUTHENTICATED)
-        {
+        if waiting > UNAUTHENTICATED_OUTPUT_MAX && self.must_authenticate(&session.client) {
             return true;
         }
         let beyond = listed_bytes(&session.reply) as u64;
@@ -138,7 +148,7 @@ impl Server {
         if !closing && self.is_over_output_limit(session) {
             tracing::warn!(
                 "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
-                client_line(self, &session.client, &session.reply, false)
+                Printable(&client_line(self, &session.client, &session.reply, false))
             );
             self.stats.output_buffer_disconnections += 1;
             self.close_soon(session);
@@ -148,6 +158,7 @@ impl Server {
     /// Tells the log of a client that is closed for what it did, and of its figures.
     pub fn tell_dropped(&self, session: &Session, reason: &str) {
         let line = client_line(self, &session.client, &session.reply, false);
+        let line = Printable(&line);
         tracing::warn!("Closing client ({reason}): {line}");
     }
 
@@ -184,7 +195,7 @@ impl Server {
             if timeout > 0 && idle_s > timeout && !session.client.flags.intersects(exempt) {
                 tracing::debug!(
                     "Closing idle client: {}",
-                    client_line(self, &session.client, &session.reply, false)
+                    Printable(&client_line(self, &session.client, &session.reply, false))
                 );
                 self.close_soon(&mut session);
             } else {

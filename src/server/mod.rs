@@ -50,8 +50,10 @@ mod stats;
 mod table;
 #[cfg(feature = "testing")]
 mod testbed;
+pub mod tls;
 mod tracking;
 mod undo;
+mod users;
 mod world;
 
 pub use aof::{Aof, AofState};
@@ -80,6 +82,9 @@ pub use table::{CommandTable, Row};
 #[cfg(feature = "testing")]
 pub use testbed::Testbed;
 pub use tracking::{Mode as TrackingMode, Tracker, Tracking};
+pub use users::Acl;
+#[cfg(feature = "testing")]
+pub use users::commands_of;
 pub use world::{Origin, World};
 
 use std::sync::Arc;
@@ -190,10 +195,13 @@ pub struct Server {
     /// DEBUG PAUSE-CRON.
     pub cron_paused: bool,
     pub scripting: Scripting,
+    /// Users and what was denied to them.
+    pub acl: Acl,
     /// Where the loop's connections are registered; none without a loop.
     registry: Option<mio::Registry>,
     /// What serves others while a script runs for long.
     guest: Option<Box<Loop>>,
+    pub tls: tls::Tls,
 }
 
 /// What INFO calls `instantaneous_*`.

@@ -7,8 +7,6 @@
 //! runs the script. One script runs at a time, and its state is kept until it has ended
 //! ([`Scripting::is_running`] keeps others from changing it).
 
-use std::time::Instant;
-
 use super::call::Call;
 use super::client::{Client, ClientFlags};
 use super::dispatch::resolve;
@@ -16,6 +14,7 @@ use super::gates::script as gates;
 use super::undo::Undo;
 use super::world::{Origin, World};
 use super::{CommandResult, Server};
+use crate::base::clock;
 use crate::command::{CommandError, Flags as RowFlags};
 use crate::keyspace::{ClientId, Keyspace};
 use crate::net::Address;
@@ -43,7 +42,8 @@ pub struct Scripting {
 pub struct Current {
     pub of: Use,
     pub flags: Flags,
-    pub began: Instant,
+    /// When it began, in ticks of the cycle counter.
+    pub began: u64,
     /// Others are answered meanwhile.
     pub is_slow: bool,
     /// The client that asked for it.
@@ -149,6 +149,7 @@ impl Call<'_> {
         let is_atomic = origin != Origin::Loading
             && (program.flags.contains(Flags::ATOMIC) || self.server.config.script_rollback);
         let mark = self.db.keyspace().effects.mark();
+        let posts = self.server.outbox.mark();
         let nested = match self.origin {
             Origin::Loading => Origin::Loading,
             _ => Origin::Script,
@@ -165,14 +166,12 @@ impl Call<'_> {
         for flag in [ClientFlags::NO_TOUCH, ClientFlags::CACHES] {
             client.flags.set(flag, caller.flags.contains(flag));
         }
-        if client.user != caller.user {
-            client.user.clone_from(&caller.user);
-        }
+        client.user = caller.user;
         reply.set_resp3(false);
         server.scripting.current = Some(Current {
             of: program.of,
             flags: program.flags,
-            began: Instant::now(),
+            began: server.ended,
             is_slow: false,
             caller: caller.id,
             is_atomic,
@@ -185,6 +184,7 @@ impl Call<'_> {
             server,
             client,
             reply,
+            caller: (caller, to),
             program: &program,
             command: args,
             origin: nested,
@@ -207,7 +207,8 @@ impl Call<'_> {
         if let Some(undo) = undo {
             if failed {
                 undo.roll_back(keyspace);
-                keyspace.journal.clear();
+                keyspace.journal.forget_written();
+                server.outbox.take_back(posts);
             }
             if keyspace.has_news() {
                 server.tell_news(keyspace, Some(client));
@@ -239,6 +240,8 @@ struct Running<'a, 'p> {
     /// The script's own, not the one that asked for it.
     client: &'a mut Client,
     reply: &'a mut Reply,
+    /// Who asked for it.
+    caller: (&'a Client, &'a Reply),
     program: &'a Program<'p>,
     /// The command that runs the script.
     command: Args<'a>,
@@ -269,7 +272,14 @@ impl Running<'_, '_> {
             }
         };
         let spec = self.server.table.row(id).spec;
-        if let Err(error) = gates::admit(self.server, spec, self.limits, self.wrote) {
+        let user = (self.client.user, self.client.db);
+        let asked = gates::Asked {
+            row: id,
+            args,
+            user,
+            caller: self.caller,
+        };
+        if let Err(error) = gates::admit(self.server, asked, self.limits, self.wrote) {
             let line = error.line();
             let code = line.split(|b| *b == b' ').next().unwrap_or(b"ERR");
             self.server.stats.count_error(code);
@@ -323,10 +333,16 @@ impl Host for Running<'_, '_> {
 
     fn may_run(&mut self, args: Args<'_>) -> Option<bool> {
         let row = self.server.table.find(args.at(0)).map(|row| row.id);
-        match resolve(self.server, row, args) {
-            Ok(_) | Err(CommandError::WrongArity(_)) => Some(true),
-            Err(_) => None,
-        }
+        // With how many arguments it is called does not matter: nothing is run.
+        let row = self.server.table.row(row?);
+        let id = match args.get(1) {
+            Some(name) if !row.subcommands.is_empty() => {
+                self.server.table.find_subcommand(row, name)?.id
+            }
+            _ => row.id,
+        };
+        let denied = (self.server).denies(self.client.user, self.client.db, id, args);
+        Some(denied.is_none())
     }
 
     fn set_resp3(&mut self, on: bool) {
@@ -343,8 +359,9 @@ impl Host for Running<'_, '_> {
         let Some(current) = &mut self.server.scripting.current else {
             return false;
         };
-        let millis = current.began.elapsed().as_millis();
-        if threshold == 0 || millis < u128::from(threshold) {
+        let ticks = clock::cycles().wrapping_sub(current.began);
+        let millis = self.server.cycles.micros(ticks) / 1000;
+        if threshold == 0 || millis < threshold {
             return false;
         }
         if !current.is_slow {

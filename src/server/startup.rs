@@ -7,10 +7,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use super::process::{self, FileLimit, PidFile, Supervisor};
-use super::{CommandTable, Engine, Flow, Loop, Signals, Spec, crash, listen, log};
+use super::users;
+use super::{CommandTable, Engine, Flow, Loop, Signals, Spec, crash, listen, log, tls};
+use crate::acl::{Commands, RulesError, User, parse_file};
+use crate::base::alloc;
 use crate::base::text::Printable;
-use crate::config::{Check, Config, FileLine, LogFormat, Problem, REDIS_VERSION, Run, system_text};
+use crate::config::{
+    Check, Config, FileLine, LogFormat, Problem, PubsubDefault, REDIS_VERSION, Run, system_text,
+};
 use crate::net::Listener;
+use crate::net::tls::Materials;
 
 /// Runs a server until it is asked to stop; the process's exit status. `program` is the
 /// name it was called by. To be called while the process has a single thread.
@@ -25,6 +31,12 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         Ok(table) => table,
         Err(problem) => return fail(&problem),
     };
+    let commands = users::commands_of(&table);
+    for line in &config.users {
+        if let Err(problem) = look_at_user(&commands, line, config.acl_pubsub_default) {
+            return fail(&problem);
+        }
+    }
     let supervisor = process::supervisor(config.supervised);
     let in_background = config.daemonize && supervisor == Supervisor::Nobody;
     if let Err(problem) = enter_place(&config, in_background) {
@@ -54,8 +66,18 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     if let Err(error) = process::apply_oom_score(&config) {
         tracing::warn!("Setting oom-score-adj: {}", system_text(&error));
     }
+    // Behind the fork of a daemon, which would lose the thread.
+    if config.jemalloc_bg_thread
+        && let Err(error) = alloc::give_back_by_thread(true)
+    {
+        tracing::warn!("Freed memory is given back only while the server works: {error}");
+    }
     show_logo(&config);
     check_backlog(&config);
+    let Ok(materials) = tls::load(&config) else {
+        tracing::warn!("Failed to configure TLS. Check logs for more info.");
+        return 1;
+    };
     let listeners = match listen::open_all(&config) {
         Ok(listeners) => listeners,
         Err(error) => {
@@ -72,11 +94,14 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     // Only now: a second server must not overwrite the pid of one that holds the port.
     let pidfile = PidFile::write(&config, in_background);
     process::show_title(&config);
-    let sockets = Sockets {
+    let place = Place {
         listeners,
         metrics_listeners,
+        materials,
+        pidfile: pidfile.clone(),
+        supervisor,
     };
-    match serve(config, file, table, sockets, pidfile.clone(), supervisor) {
+    match serve(config, file, table, place) {
         Ok(End::NotLoaded) => {
             if let Some(pidfile) = pidfile {
                 pidfile.remove_silently();
@@ -123,7 +148,63 @@ pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
             check.add(problem);
         }
     }
+    let commands = users::commands_of(&table);
+    let channels = check.acl_pubsub_default;
+    for line in std::mem::take(&mut check.users) {
+        let rules = || line.words.iter().skip(1).map(|rule| &rule[..]);
+        let looked_at = look_at_user(&commands, &line, channels).and_then(|()| {
+            let mut user = User::new(channels);
+            let applied = user.apply_all(rules(), &commands, channels);
+            applied.map_err(|error| user_problem(&line, &error))
+        });
+        if let Err(problem) = looked_at {
+            check.add(problem);
+        }
+    }
+    if !check.aclfile.is_empty()
+        && let Err(error) = parse_file(
+            &check.aclfile.lossy(),
+            check.aclfile.path(),
+            &commands,
+            channels,
+        )
+    {
+        check.add(Problem::Whole(error.to_string()));
+    }
     check.report()
+}
+
+/// Whether the rules of a `user` line have a form that may be right: commands are looked for
+/// when all of them are known.
+fn look_at_user(
+    commands: &Commands,
+    line: &FileLine,
+    channels: PubsubDefault,
+) -> Result<(), Problem> {
+    let rules = line.words.iter().skip(1).map(|rule| &rule[..]);
+    let looked_at = User::look_at_rules(rules, commands, channels);
+    looked_at.map_err(|error| user_problem(line, &error))
+}
+
+fn user_problem(line: &FileLine, error: &RulesError) -> Problem {
+    let why = rule_problem(error);
+    Problem::at(&line.origin, format!("Error in user declaration {why}"))
+}
+
+/// A rule and what is wrong with it, as far as it can be shown: it may hold a password.
+pub(super) fn rule_problem(error: &RulesError) -> String {
+    match error {
+        RulesError::Rule { rule, why, .. } => match rule.first() {
+            Some(b'>' | b'<' | b'#' | b'!') => format!("'(redacted)': {why}"),
+            _ => format!("'{}': {why}", Printable(rule)),
+        },
+        RulesError::Unmatched(word) => {
+            format!(
+                "'{}': Unmatched parenthesis in acl selector",
+                Printable(word)
+            )
+        }
+    }
 }
 
 /// Prints why a server does not start; the exit status.
@@ -245,10 +326,13 @@ enum End {
     NotLoaded,
 }
 
-/// What is listened on from the start.
-struct Sockets {
+/// What surrounds a server: where clients come to, and who watches over it.
+struct Place {
     listeners: Vec<Listener>,
     metrics_listeners: Vec<Listener>,
+    materials: Option<Materials>,
+    pidfile: Option<PidFile>,
+    supervisor: Supervisor,
 }
 
 /// Builds the engine and the loop, loads what was kept, says that the server is ready, and
@@ -257,14 +341,15 @@ fn serve(
     config: Config,
     file: Option<std::path::PathBuf>,
     table: CommandTable,
-    sockets: Sockets,
-    pidfile: Option<PidFile>,
-    supervisor: Supervisor,
+    place: Place,
 ) -> io::Result<End> {
-    let Sockets {
+    let Place {
         listeners,
         metrics_listeners,
-    } = sockets;
+        materials,
+        pidfile,
+        supervisor,
+    } = place;
     let signals = Arc::new(Signals::default());
     let (wake, control) = mio::unix::pipe::new()?;
     let wake = Arc::new(wake);
@@ -283,7 +368,12 @@ fn serve(
         .aof
         .set_wake(Arc::new(move || _ = (&*synced).write(b"a")));
     engine.server.config_file = file;
-    let has_tcp = listeners.iter().any(|l| !l.is_unix());
+    if engine.server.load_users().is_err() {
+        return Ok(End::NotLoaded);
+    }
+    engine.server.tls.materials = materials;
+    let has_tcp = listeners.iter().any(|l| !l.is_unix() && !l.is_tls());
+    let has_tls = listeners.iter().any(Listener::is_tls);
     let has_unix = listeners.iter().any(Listener::is_unix);
     engine.server.listeners = listeners;
     engine.server.metrics.listeners = metrics_listeners;
@@ -303,6 +393,9 @@ fn serve(
     if has_tcp {
         tracing::info!("Ready to accept connections tcp");
     }
+    if has_tls {
+        tracing::info!("Ready to accept connections tls");
+    }
     if has_unix {
         tracing::info!("Ready to accept connections unix");
     }
@@ -310,9 +403,9 @@ fn serve(
     looping.run()?;
     // What the last turn did is kept as well; the log says if it cannot be.
     let _ = looping.engine.server.finish_aof();
-    let listeners = looping.stop();
+    let paths = looping.stop();
     supervisor.tell_stopping();
-    for path in listeners.iter().filter_map(Listener::path) {
+    for path in paths {
         tracing::info!("Removing the unix socket file.");
         // Gone already is as good.
         let _ = std::fs::remove_file(path);

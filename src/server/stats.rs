@@ -35,6 +35,9 @@ impl CommandStats {
 pub struct Stats {
     pub connections: u64,
     pub rejected_connections: u64,
+    /// Handshakes of TLS, and those that failed.
+    pub handshakes: u64,
+    pub failed_handshakes: u64,
     pub commands: u64,
     pub net_input_bytes: u64,
     pub net_output_bytes: u64,
@@ -52,7 +55,6 @@ pub struct Stats {
     pub query_buffer_disconnections: u64,
     pub output_buffer_disconnections: u64,
     pub evicted_clients: u64,
-    pub auth_denied: u64,
     pub active_expire_us: u64,
     /// Keys that were due and went without being asked for, since the last cron.
     pub expired_actively: u64,

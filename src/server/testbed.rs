@@ -51,7 +51,8 @@ impl Testbed {
     pub fn connect(&mut self) -> ClientId {
         let id = self.engine.server.clients.next_id();
         let nowhere = Address::Unix("/test".into());
-        let client = Client::new(id, nowhere.clone(), nowhere, -1, 0);
+        let mut client = Client::new(id, nowhere.clone(), nowhere, -1, 0);
+        self.engine.server.greet(&mut client);
         self.engine
             .server
             .clients

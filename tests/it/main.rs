@@ -2,6 +2,7 @@
 //!
 //! | module | what belongs there |
 //! |---|---|
+//! | `acl` | users, their file, floods of passwords |
 //! | `aof` | the append only file, after crashes and with real servers |
 //! | `backup` | backups, restoring, moving from and to other servers |
 //! | `blocking` | clients that wait for a key |
@@ -17,13 +18,17 @@
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `rdb` | files and payloads, and what other servers make of them |
 //! | `redis_cli` | Redis's own tools |
+//! | `sandbox` | scripts that want out, or everything |
+//! | `scripts` | scripts that run for long |
 //! | `snapshots` | snapshots as files |
 //! | `startup` | how a server starts, and how it refuses to |
+//! | `tls` | connections under TLS, and those that do not come about |
 //! | `harness` | that the tests' own tools work, shown on a real Redis |
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acl;
 mod aof;
 mod backup;
 mod blocking;
@@ -41,5 +46,8 @@ mod operator;
 mod process;
 mod rdb;
 mod redis_cli;
+mod sandbox;
+mod scripts;
 mod snapshots;
 mod startup;
+mod tls;

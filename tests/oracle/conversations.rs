@@ -21,6 +21,8 @@ struct Talk {
     silent: BTreeSet<usize>,
     /// Those in a transaction.
     queueing: BTreeSet<usize>,
+    /// Those whose connection the server has closed.
+    gone: BTreeSet<usize>,
 }
 
 /// The number that the first client of a talk has on both servers.
@@ -41,6 +43,7 @@ impl Talk {
             clients: Vec::new(),
             silent: BTreeSet::new(),
             queueing: BTreeSet::new(),
+            gone: BTreeSet::new(),
         }
     }
 
@@ -72,7 +75,7 @@ impl Talk {
                 if at == client {
                     heard[at] = printable(&self.clients[at].reply());
                 }
-            } else if !self.silent.contains(&at) {
+            } else if !self.silent.contains(&at) && !self.gone.contains(&at) {
                 heard[at] = self.heard(at, words[0] == "hello");
             }
         }
@@ -82,7 +85,8 @@ impl Talk {
     /// What a client has got; of a greeting nothing but its end, for it has a number in it.
     fn heard(&mut self, client: usize, greeted: bool) -> String {
         let connection = &mut self.clients[client];
-        connection.send(b"PING sync\r\n");
+        // One that was closed says so when it is read.
+        let _ = connection.write(b"PING sync\r\n");
         let mut bytes = Vec::new();
         loop {
             match connection.read() {
@@ -94,7 +98,10 @@ impl Talk {
                         return printable(&bytes);
                     }
                 }
-                Err(error) => return format!("{} {}", printable(&bytes), error.kind()),
+                Err(_) => {
+                    self.gone.insert(client);
+                    return format!("{} and nothing more", printable(&bytes));
+                }
             }
         }
     }
@@ -522,6 +529,159 @@ fn caching_clients_hear_what_redis_tells() {
                 "1: copy w1 l replace",
                 "0: get w1",
                 "0: debug sleep 0",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn users_meet_what_redis_lets_them() {
+    compare(&[
+        (
+            "passwords",
+            &[
+                "0: auth secret",
+                "0: auth default",
+                "0: auth default anything",
+                "0: auth nobody x",
+                "0: auth a b c",
+                "0: acl setuser u on >secret ~s* +@all -@dangerous",
+                "1: auth u wrong",
+                "1: acl whoami",
+                "1: auth u secret",
+                "1: acl whoami",
+                "1: get s1",
+                "1: get t1",
+                "1: keys s*",
+                "1: reset",
+                "1: acl whoami",
+                "1: hello 3 auth u wrong",
+                "1: hello 2 auth u secret setname me",
+                "1: client getname",
+                "1: acl whoami",
+                "0: acl setuser u off",
+                "1: get s1",
+                "2: auth u secret",
+                "0: acl setuser u nopass",
+                "2: auth u x",
+                "0: acl setuser u on",
+                "2: auth u x",
+                "2: acl whoami",
+                "0: config set requirepass foo",
+                "3: get a",
+                "3: auth bar",
+                "3: auth foo",
+                "3: get a",
+                "0: get a",
+                "4: hello 3",
+                "4: hello 3 auth default foo",
+                "4: acl getuser default",
+                "0: config set requirepass \"",
+                "0: config set requirepass bar",
+                "5: auth default bar",
+                "5: acl setuser default nopass",
+                "6: get a",
+                "0: acl setuser default off",
+                "6: get a",
+                "7: ping x",
+            ],
+        ),
+        (
+            "what is denied",
+            &[
+                "0: acl setuser u on nopass +@all -flushall -config|set %R~r* %W~w* &ch*",
+                "1: auth u x",
+                "1: get r1",
+                "1: get w1",
+                "1: set w1 x",
+                "1: set w1 x get",
+                "1: set r1 x",
+                "1: copy r1 w1",
+                "1: copy w1 r1",
+                "1: sort r1 by x*",
+                "1: sort r1 by nosort",
+                "1: sort r1 get #",
+                "1: sort r1 store w2",
+                "1: sort r1 store r2",
+                "1: flushall",
+                "1: config set hz 10",
+                "1: config get hz",
+                "1: object encoding r1",
+                "1: object encoding w1",
+                "1: publish ch1 x",
+                "1: publish other x",
+                "1: subscribe ch1 other",
+                "1: psubscribe ch*",
+                "1: psubscribe ch1*",
+                "1: unsubscribe other",
+                "1: eval return(1) 1 w1",
+                "1: eval return(redis.call('get','w1')) 0",
+                "1: eval return(redis.call('flushall')) 0",
+                "1: eval return(redis.pcall('get','w1').err) 0",
+                "1: eval return(tostring(redis.acl_check_cmd('get','r1'))) 0",
+                "1: eval return(tostring(redis.acl_check_cmd('get','w1'))) 0",
+                "1: eval return(tostring(redis.acl_check_cmd('flushall'))) 0",
+                "1: eval return(tostring(redis.acl_check_cmd('get'))) 0",
+                "1: eval return(tostring(redis.acl_check_cmd('nosuch'))) 0",
+                "1: eval return(tostring(redis.acl_check_cmd('config','set'))) 0",
+                "1: multi",
+                "1: get r1",
+                "1: get w1",
+                "1: exec",
+                "1: multi",
+                "1: get r1",
+                "0: acl setuser u -get",
+                "1: exec",
+                "1: multi",
+                "1: lrange r1 0 -1",
+                "1: publish ch1 x",
+                "0: acl setuser u resetkeys resetchannels",
+                "1: exec",
+                "1: nosuch",
+                "1: get",
+                "1: reset",
+                "1: flushall",
+            ],
+        ),
+        (
+            "users who change",
+            &[
+                "0: acl setuser u on nopass +@all ~* &a* &b*",
+                "1: auth u x",
+                "1: subscribe a1 b1",
+                "2: auth u x",
+                "2: psubscribe a*",
+                "0: publish a1 x",
+                "0: acl setuser u resetchannels &a* &c*",
+                "0: publish a1 x",
+                "0: pubsub channels",
+                "0: pubsub numpat",
+                "0: acl setuser u &*",
+                "3: auth u x",
+                "3: blpop l 0",
+                "0: acl setuser u -lpush -blpop",
+                "0: rpush l x",
+                "0: lrange l 0 -1",
+                "4: auth u x",
+                "4: acl deluser u nobody",
+                "0: acl users",
+                "0: client kill user u",
+                "0: acl deluser default",
+            ],
+        ),
+        (
+            "acl inside a transaction",
+            &[
+                "0: multi",
+                "0: acl setuser u on nopass +get ~*",
+                "0: acl getuser u",
+                "0: exec",
+                "1: auth u x",
+                "1: multi",
+                "1: get a",
+                "0: acl setuser u resetkeys",
+                "1: exec",
+                "1: auth u y",
             ],
         ),
     ]);

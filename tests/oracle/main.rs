@@ -15,7 +15,9 @@
 //! | `play` | a stream, and a server it is played to |
 //! | `compare`, `accepted` | when two answers are the same |
 //! | `events`, `state` | what subscribers are told meanwhile; what is left behind |
+//! | `expressions` | what Lua computes |
 //! | `conversations` | talks between several clients |
+//! | `permissions` | categories and what they allow, command by command |
 //! | `shrink` | the few commands that matter |
 //!
 //! `RUSSET_ORACLE_STREAMS` streams a group (default 120) from `RUSSET_ORACLE_SEED`
@@ -25,7 +27,9 @@ mod accepted;
 mod compare;
 mod conversations;
 mod events;
+mod expressions;
 mod grammar;
+mod permissions;
 mod play;
 mod pools;
 
@@ -396,13 +400,25 @@ fn polygons_answer_as_valkeys() {
     check(&rows::VALKEY_GEO, Peer::Valkey9);
 }
 
+/// Not beside Redis 7.0, whose users have no `sanitize-payload` and whose DRYRUN names nobody.
+#[test]
+fn users_and_rules_answer_as_redis() {
+    check(&rows::ACL, Peer::Redis8);
+}
+
+#[test]
+fn rules_about_databases_answer_as_valkeys() {
+    check(&rows::VALKEY_ACL, Peer::Valkey9);
+}
+
 /// Commands that the rows generate, subcommands (`client|id`) among them.
 fn generated() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let groups = rows::GROUPS
-        .iter()
-        .copied()
-        .chain([&rows::VALKEY, &rows::VALKEY_GEO]);
+    let groups =
+        rows::GROUPS
+            .iter()
+            .copied()
+            .chain([&rows::VALKEY, &rows::VALKEY_GEO, &rows::VALKEY_ACL]);
     for row in groups.flat_map(|group| group.rows()) {
         let mut random = Random::new(1);
         for _ in 0..CALLS_A_ROW {

@@ -93,7 +93,9 @@ impl Side {
         let mut lines: Vec<Vec<&[u8]>> = vec![
             vec![b"FLUSHALL"],
             vec![b"SCRIPT", b"FLUSH"],
+            vec![b"FUNCTION", b"FLUSH"],
             vec![b"SLOWLOG", b"RESET"],
+            vec![b"ACL", b"LOG", b"RESET"],
             vec![b"CONFIG", b"SET", b"notify-keyspace-events", events],
         ];
         for (name, value) in &stream.config {
@@ -103,6 +105,7 @@ impl Side {
             self.control.write(&resp::command(line))?;
             self.control.read()?;
         }
+        delete_users(&mut self.control)?;
         if stream.resp3 {
             for client in &mut self.clients {
                 client.write(b"HELLO 3\r\n")?;
@@ -237,4 +240,19 @@ impl Side {
                 .collect(),
         )
     }
+}
+
+/// The default user is left, whatever names streams have made up.
+fn delete_users(control: &mut Connection) -> io::Result<()> {
+    control.write(b"ACL USERS\r\n")?;
+    let (_, users) = control.read()?;
+    let names = users.items().unwrap_or_default().iter();
+    let names = names.filter_map(Reply::text);
+    let mut line: Vec<&[u8]> = vec![b"ACL", b"DELUSER"];
+    line.extend(names.filter(|name| *name != b"default"));
+    if line.len() > 2 {
+        control.write(&resp::command(&line))?;
+        control.read()?;
+    }
+    Ok(())
 }

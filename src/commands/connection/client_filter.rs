@@ -2,6 +2,7 @@
 //! `NOT-` in front of most for all but those.
 
 use super::client_list::client_kind;
+use crate::acl::UserId;
 use crate::base::number::parse_i64;
 use crate::command::CommandError;
 use crate::resp::Args;
@@ -20,7 +21,7 @@ enum Test<'a> {
     Addr(&'a [u8]),
     Laddr(&'a [u8]),
     Ip(&'a [u8]),
-    User(&'a [u8]),
+    User(UserId),
     /// All of these letters.
     Flags(&'a [u8]),
     Name(&'a [u8]),
@@ -84,10 +85,10 @@ impl<'a> Filter<'a> {
                 b"ADDR" => Test::Addr(value),
                 b"LADDR" => Test::Laddr(value),
                 b"IP" => Test::Ip(value),
-                b"USER" if value != b"default" => {
-                    return Err(CommandError::naming("ERR No such user '", value, "'"));
+                b"USER" => {
+                    let unknown = || CommandError::naming("ERR No such user '", value, "'");
+                    Test::User(server.acl.users.find(value).ok_or_else(unknown)?)
                 }
-                b"USER" => Test::User(value),
                 b"FLAGS" => Test::Flags(known(value, LETTERS, "flags", is_wanted)?),
                 b"NAME" => Test::Name(value),
                 b"LIB-NAME" => Test::LibName(value),
@@ -140,7 +141,7 @@ impl Test<'_> {
                 let host = peer.rsplit_once(':').map_or(&*peer, |(host, _)| host);
                 host.trim_matches(['[', ']']).as_bytes() == ip
             }
-            Test::User(user) => client.user.as_bytes() == user,
+            Test::User(user) => client.user == user,
             Test::Flags(letters) => {
                 let shown = flag_letters(client.flags, server.tracking.of(client.id));
                 letters

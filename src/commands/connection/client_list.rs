@@ -20,7 +20,7 @@ pub(super) const INFO: Spec = Spec {
 /// `CLIENT INFO`: this connection's line, as verbatim text.
 fn info(call: &mut Call<'_>) -> CommandResult {
     let line = own_line(call);
-    call.reply.verbatim("txt", line.as_bytes());
+    call.reply.verbatim("txt", &line);
     Ok(())
 }
 
@@ -38,20 +38,20 @@ pub(super) const LIST: Spec = Spec {
 /// with ID in the order asked for, numbers that nobody has left out. O(connections).
 fn list(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let mut text = String::new();
+    let mut text = Vec::new();
     let ids_only = || args.from(3).iter().all(|word| !is_condition(word));
     if args.len() > 3 && args.is(2, "ID") && ids_only() {
         for id in args.from(3).iter() {
             let id = parse_i64(id).ok_or(CommandError::Text("ERR Invalid client ID"))?;
-            text.push_str(&line_of(call, ClientId(id as u64)));
+            text.extend(line_of(call, ClientId(id as u64)));
         }
     } else {
         let filter = Filter::parse(call.server, args, 2, false)?;
         for id in everybody(call, &filter) {
-            text.push_str(&line_of(call, id));
+            text.extend(line_of(call, id));
         }
     }
-    call.reply.verbatim("txt", text.as_bytes());
+    call.reply.verbatim("txt", &text);
     Ok(())
 }
 
@@ -81,18 +81,24 @@ fn everybody(call: &Call<'_>, filter: &Filter<'_>) -> Vec<ClientId> {
 }
 
 /// A connection's line with its end; empty when there is none with this number.
-fn line_of(call: &Call<'_>, id: ClientId) -> String {
+fn line_of(call: &Call<'_>, id: ClientId) -> Vec<u8> {
     if id == call.client.id {
         return own_line(call);
     }
     match call.server.clients.get(id) {
-        Some(s) => client_line(call.server, &s.client, &s.reply, false) + "\n",
-        None => String::new(),
+        Some(s) => {
+            let mut line = client_line(call.server, &s.client, &s.reply, false);
+            line.push(b'\n');
+            line
+        }
+        None => Vec::new(),
     }
 }
 
-fn own_line(call: &Call<'_>) -> String {
-    client_line(call.server, call.client, call.reply, true) + "\n"
+fn own_line(call: &Call<'_>) -> Vec<u8> {
+    let mut line = client_line(call.server, call.client, call.reply, true);
+    line.push(b'\n');
+    line
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! PING, ECHO, SELECT, QUIT, RESET: the connection itself.
 
-use crate::command::{Arity, Category, CommandError, Flags};
+use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
 use crate::commands::db_index;
 use crate::keyspace::DbIndex;
 use crate::server::{Call, ClientFlags, CommandResult, Spec};
@@ -55,6 +55,7 @@ pub(super) const SELECT: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: Flags::LOADING.union(Flags::STALE).union(Flags::FAST),
     categories: Category::CONNECTION,
+    databases: DatabaseUse::Named(&[1]),
     ..Spec::new("select", select)
 };
 
@@ -108,9 +109,7 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
     call.server.end_tracking(call.db.keyspace(), client);
     // A reply that is to be skipped is this one, as in Redis.
     client.flags &= ClientFlags::UNIX_SOCKET | ClientFlags::REPLY_SKIP;
-    if call.server.password_required() {
-        client.flags |= ClientFlags::UNAUTHENTICATED;
-    }
+    call.server.greet(client);
     client.db = DbIndex(0);
     client.name = None;
     call.reply.set_resp3(false);

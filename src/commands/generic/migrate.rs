@@ -21,7 +21,9 @@ const ACCESS: Access = Access::RW.union(Access::ACCESS).union(Access::DELETE);
 
 pub(super) const MIGRATE: Spec = Spec {
     arity: Arity::AtLeast(6),
-    flags: Flags::WRITE.union(Flags::SENSITIVE),
+    flags: Flags::WRITE
+        .union(Flags::TAKES_OVER)
+        .union(Flags::SENSITIVE),
     is_secret,
     keys: &[
         KeySpec::one(3, ACCESS),
@@ -195,8 +197,9 @@ fn exchange(
     let port = port.ok_or(Failed::Connect)?;
     let mut may_retry = true;
     loop {
+        let tls = call.server.cluster_tls();
         let links = &mut call.server.migrate_links;
-        let link = links.take(host, port, options.timeout);
+        let link = links.take(host, port, options.timeout, tls.as_ref());
         let mut link = link.map_err(|error| match error.kind() {
             // Redis finds it out when it writes.
             io::ErrorKind::ConnectionRefused => Failed::Write,

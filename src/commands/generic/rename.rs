@@ -1,6 +1,6 @@
 //! Keys that get another name or place: RENAME, RENAMENX, COPY, MOVE.
 
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::command::{Access, Arity, Category, CommandError, DatabaseUse, Flags, KeySpec};
 use crate::commands::db_index;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
@@ -68,6 +68,7 @@ pub(super) const COPY: Spec = Spec {
         KeySpec::one(2, Access::OW.union(Access::UPDATE)),
     ],
     categories: Category::KEYSPACE,
+    databases: DatabaseUse::OwnAndBehind("db"),
     ..Spec::new("copy", copy)
 };
 
@@ -111,6 +112,7 @@ pub(super) const MOVE: Spec = Spec {
         Access::RW.union(Access::ACCESS).union(Access::UPDATE),
     )],
     categories: Category::KEYSPACE,
+    databases: DatabaseUse::OwnAndNamed(2),
     ..Spec::new("move", move_key)
 };
 

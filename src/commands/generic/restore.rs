@@ -95,9 +95,11 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
         (0, _) => None,
         (at, true) => Some(at),
         // A time beyond all time wraps, as in Redis: it has passed.
-        (ttl, false) => Some(ttl.wrapping_add(now)),
+        (ttl, false) => Some(ttl.wrapping_add(call.db.clock_ms())),
     };
-    let deep = call.server.config.sanitize_dump_payload != SanitizePayload::No;
+    let user = call.server.acl.users.get(call.client.user);
+    let deep =
+        call.server.config.sanitize_dump_payload != SanitizePayload::No && !user.skips_sanitizing();
     let limits = *call.db.limits();
     let is_past = expiry.is_some_and(|at| at <= now);
     let db = &mut call.db;

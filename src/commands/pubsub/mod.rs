@@ -3,7 +3,7 @@
 pub(super) mod docs;
 mod inspect;
 
-use crate::command::{Access, Arity, CommandError, Flags, KeySpec};
+use crate::command::{Access, Arity, ChannelUse, CommandError, Flags, KeySpec};
 use crate::pubsub::Kind;
 use crate::server::{Call, CommandResult, Spec};
 
@@ -38,12 +38,14 @@ const SHARD: &[KeySpec] = &[KeySpec::one(1, Access::NOT_KEY)];
 const SUBSCRIBE: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: LISTENING,
+    channels: Some(ChannelUse::Subscribes),
     ..Spec::new("subscribe", |call| subscribe(call, Kind::Channel))
 };
 
 const PSUBSCRIBE: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: LISTENING,
+    channels: Some(ChannelUse::SubscribesPatterns),
     ..Spec::new("psubscribe", |call| subscribe(call, Kind::Pattern))
 };
 
@@ -51,6 +53,7 @@ const SSUBSCRIBE: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: LISTENING,
     keys: SHARDS,
+    channels: Some(ChannelUse::Subscribes),
     ..Spec::new("ssubscribe", |call| subscribe(call, Kind::Shard))
 };
 
@@ -99,6 +102,7 @@ fn unsubscribe(call: &mut Call<'_>, kind: Kind) -> CommandResult {
 const PUBLISH: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: PUBLISHING.union(Flags::SENTINEL),
+    channels: Some(ChannelUse::Publishes),
     ..Spec::new("publish", |call| publish(call, Kind::Channel))
 };
 
@@ -106,6 +110,7 @@ const SPUBLISH: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: PUBLISHING,
     keys: SHARD,
+    channels: Some(ChannelUse::Publishes),
     ..Spec::new("spublish", |call| publish(call, Kind::Shard))
 };
 

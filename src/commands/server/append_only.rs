@@ -5,7 +5,8 @@ use crate::server::{Call, CommandResult, Spec};
 
 pub(super) const BGREWRITEAOF: Spec = Spec {
     arity: Arity::Exactly(1),
-    flags: Flags::ADMIN
+    flags: Flags::TAKES_OVER
+        .union(Flags::ADMIN)
         .union(Flags::NOSCRIPT)
         .union(Flags::NO_ASYNC_LOADING),
     ..Spec::new("bgrewriteaof", rewrite)

@@ -5,6 +5,7 @@ use crate::commands::help::{self, misused, write_help};
 use crate::server::{Backup, Call, CommandResult, Spec};
 
 const FLAGS: Flags = Flags::ADMIN
+    .union(Flags::TAKES_OVER)
     .union(Flags::NOSCRIPT)
     .union(Flags::NO_MULTI)
     .union(Flags::NO_ASYNC_LOADING);

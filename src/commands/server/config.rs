@@ -1,5 +1,6 @@
 //! CONFIG: reading, changing and keeping the settings of a running server.
 
+use crate::base::alloc;
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{self, write_help};
 use crate::config::{self, Gate, system_text};
@@ -7,9 +8,9 @@ use crate::keyspace::{Keyspace, KeyspaceStats};
 use crate::resp::Args;
 use crate::server::process::{self, FileLimit};
 use crate::server::{
-    Call, ClientFlags, CommandResult, CommandStats, Histogram, Rates, Server, Spec, Stats, World,
+    Call, CommandResult, CommandStats, Histogram, Rates, Server, Spec, Stats, World,
 };
-use crate::server::{crash, listen, log};
+use crate::server::{crash, listen, log, tls};
 
 const CONFIG_FLAGS: Flags = Flags::ADMIN
     .union(Flags::NOSCRIPT)
@@ -47,14 +48,16 @@ const CONFIG_RESETSTAT: Spec = Spec {
 
 const CONFIG_REWRITE: Spec = Spec {
     arity: Arity::Exactly(2),
-    flags: CONFIG_FLAGS,
+    flags: CONFIG_FLAGS.union(Flags::TAKES_OVER),
     tips: EVERYWHERE,
     ..Spec::new("rewrite", rewrite)
 };
 
 const CONFIG_SET: Spec = Spec {
     arity: Arity::AtLeast(4),
-    flags: CONFIG_FLAGS.union(Flags::SENSITIVE),
+    flags: CONFIG_FLAGS
+        .union(Flags::SENSITIVE)
+        .union(Flags::TAKES_OVER),
     tips: EVERYWHERE,
     is_secret,
     ..Spec::new("set", set)
@@ -107,15 +110,14 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
     } = call.world();
     keyspace.stats = KeyspaceStats::default();
     keyspace.lazyfree.reset();
-    // Refused passwords are counted from the start, as in Redis.
-    let auth_denied = server.stats.auth_denied;
+    // What was denied to users is counted from the start, as in Redis: `server.acl` has it.
     server.stats = Stats::default();
-    server.stats.auth_denied = auth_denied;
     server.rates = Rates::default();
     for stats in &mut server.command_stats {
         *stats = CommandStats::default();
     }
     server.latency.turns = Histogram::default();
+    server.scripting.scripts.evicted = 0;
     reply.ok();
     Ok(())
 }
@@ -132,7 +134,7 @@ fn rewrite(call: &mut Call<'_>) -> CommandResult {
     let Some(file) = &call.server.config_file else {
         return Err(NO_FILE);
     };
-    match call.server.config.rewrite_file(file, false) {
+    match call.server.config_with_users().rewrite_file(file, false) {
         Ok(()) => {
             tracing::info!("CONFIG REWRITE executed with success.");
             call.reply.ok();
@@ -170,7 +172,14 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         .set(&args, gate)
         .map_err(|error| CommandError::Bytes(error.line()))?;
     let names = changes.names().to_vec();
+    // All settings of TLS are one: they come into effect with the first of them.
+    let mut is_tls_done = false;
     for (done, name) in names.iter().enumerate() {
+        if tls::SETTINGS.contains(name) && *name != "tls-port" {
+            if std::mem::replace(&mut is_tls_done, true) {
+                continue;
+            }
+        }
         let Err(why) = apply(name, keyspace, server) else {
             continue;
         };
@@ -200,6 +209,12 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
         "crash-log-enabled" => crash::catch_signals(config.crash_log_enabled),
         "proc-title-template" => process::show_title(config),
         "dir" => std::env::set_current_dir(config.dir.0.path()).map_err(|e| system_text(&e))?,
+        "tls-port" => {
+            configure_tls(server)?;
+            const FAILED: &str = "Unable to listen on this port. Check server logs.";
+            listen_again(server).map_err(|_| FAILED)?;
+        }
+        name if tls::SETTINGS.contains(&name) => configure_tls(server)?,
         "port" => {
             const FAILED: &str = "Unable to listen on this port. Check server logs.";
             listen_again(server).map_err(|_| FAILED)?;
@@ -230,6 +245,9 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
             const FAILED: &str = "Failed to set current oom_score_adj. Check server logs.";
             process::apply_oom_score(config).map_err(|_| FAILED)?;
         }
+        "jemalloc-bg-thread" => {
+            alloc::give_back_by_thread(config.jemalloc_bg_thread).map_err(|e| e.to_string())?;
+        }
         "aof-disable-auto-gc" => server.apply_aof_history(),
         "appendonly" => server.set_appendonly(keyspace, server.config.appendonly)?,
         "maxmemory" => shrink(keyspace, server),
@@ -237,10 +255,15 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
             let size = &mut server.config.repl_backlog_size;
             *size = (*size).max(REPL_BACKLOG_MIN);
         }
-        "requirepass" if !server.password_required() => let_all_in(server),
+        "requirepass" => server.requirepass_changed(),
         _ => {}
     }
     Ok(())
+}
+
+fn configure_tls(server: &mut Server) -> Result<(), &'static str> {
+    const FAILED: &str = "Unable to update TLS configuration. Check server logs.";
+    server.configure_tls().map_err(|_| FAILED)
 }
 
 fn listen_again(server: &mut Server) -> Result<(), listen::Logged> {
@@ -260,15 +283,6 @@ fn shrink(keyspace: &mut Keyspace, server: &mut Server) {
         );
         // Whether it was enough is asked again before every command that needs memory.
         server.make_room(keyspace);
-    }
-}
-
-/// Without a password nobody has to authenticate any more.
-fn let_all_in(server: &mut Server) {
-    for id in server.clients.ids() {
-        if let Some(session) = server.clients.get_mut(id) {
-            session.client.flags.remove(ClientFlags::UNAUTHENTICATED);
-        }
     }
 }
 
@@ -347,7 +361,8 @@ mod tests {
         assert_ne!(rate.per_second(), 0);
         t.run("CONFIG RESETSTAT");
         assert_eq!(t.engine.server.rates.commands.per_second(), 0);
-        assert_eq!(t.engine.server.stats.auth_denied, 1);
+        let denied = t.engine.server.acl.log.denied(crate::acl::Reason::Auth);
+        assert_eq!(denied, 1);
     }
 
     #[test]

@@ -22,7 +22,8 @@ use crate::server::{Call, CommandResult, Spec, World};
 
 pub(super) const DEBUG: Spec = Spec {
     arity: Arity::AtLeast(2),
-    flags: Flags::ADMIN
+    flags: Flags::TAKES_OVER
+        .union(Flags::ADMIN)
         .union(Flags::NOSCRIPT)
         .union(Flags::LOADING)
         .union(Flags::STALE)
@@ -333,7 +334,7 @@ fn rewrite_all(call: &mut Call<'_>) -> CommandResult {
     let server = &*call.server;
     let file = server.config_file.as_deref();
     let file = file.ok_or(NO_FILE)?;
-    if let Err(e) = server.config.rewrite_file(file, true) {
+    if let Err(e) = server.config_with_users().rewrite_file(file, true) {
         let reason = system_text(&e);
         let line = format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {reason}");
         return Err(CommandError::owned(line));

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::base::number::parse_i64;
-use crate::command::{Arity, Category, CommandError, Flags};
+use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
 use crate::commands::db_index;
 use crate::keyspace::DbIndex;
 use crate::server::{Call, CommandResult, Spec};
@@ -26,7 +26,7 @@ fn dbsize(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const FLUSHDB: Spec = Spec {
     arity: Arity::AtLeast(1),
-    flags: Flags::WRITE,
+    flags: Flags::WRITE.union(Flags::TAKES_OVER),
     categories: Category::KEYSPACE.union(Category::DANGEROUS),
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     ..Spec::new("flushdb", flushdb)
@@ -34,6 +34,7 @@ pub(super) const FLUSHDB: Spec = Spec {
 pub(super) const FLUSHALL: Spec = Spec {
     name: "flushall",
     handler: flushall,
+    databases: DatabaseUse::All,
     ..FLUSHDB
 };
 
@@ -111,6 +112,7 @@ pub(super) const SWAPDB: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: Flags::WRITE.union(Flags::FAST),
     categories: Category::KEYSPACE.union(Category::DANGEROUS),
+    databases: DatabaseUse::Named(&[1, 2]),
     ..Spec::new("swapdb", swapdb)
 };
 

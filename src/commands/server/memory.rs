@@ -116,9 +116,9 @@ fn stats(call: &mut Call<'_>) -> CommandResult {
             ("clients.normal", m.clients),
             ("cluster.links", 0),
             ("aof.buffer", m.aof_buffer),
-            ("lua.caches", 0),
-            ("functions.caches", 0),
-            ("script.VMs", 0),
+            ("lua.caches", m.scripts),
+            ("functions.caches", m.libraries),
+            ("script.VMs", m.script_states),
         ],
     );
     for (at, bytes) in &m.tables {

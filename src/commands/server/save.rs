@@ -9,7 +9,8 @@ const FAILED: CommandError = CommandError::Text("ERR");
 
 pub(super) const SAVE: Spec = Spec {
     arity: Arity::Exactly(1),
-    flags: Flags::ADMIN
+    flags: Flags::TAKES_OVER
+        .union(Flags::ADMIN)
         .union(Flags::NOSCRIPT)
         .union(Flags::NO_ASYNC_LOADING)
         .union(Flags::NO_MULTI),
@@ -38,7 +39,8 @@ fn save(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const BGSAVE: Spec = Spec {
     arity: Arity::AtLeast(1),
-    flags: Flags::ADMIN
+    flags: Flags::TAKES_OVER
+        .union(Flags::ADMIN)
         .union(Flags::NOSCRIPT)
         .union(Flags::NO_ASYNC_LOADING),
     ..Spec::new("bgsave", bgsave)

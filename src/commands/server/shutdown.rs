@@ -5,7 +5,8 @@ use crate::server::{Call, ClientFlags, CommandResult, ShutdownRequest, Spec, Wor
 
 pub(super) const SHUTDOWN: Spec = Spec {
     arity: Arity::AtLeast(1),
-    flags: Flags::ADMIN
+    flags: Flags::TAKES_OVER
+        .union(Flags::ADMIN)
         .union(Flags::NOSCRIPT)
         .union(Flags::LOADING)
         .union(Flags::STALE)
@@ -50,6 +51,10 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
         }
         call.reply.ok();
         return Ok(());
+    }
+    if request.save != Some(false) && call.server.scripting.is_busy() {
+        // What the script has done so far is half of something.
+        return Err(call.server.scripting.busy_error());
     }
     tracing::info!("User requested shutdown...");
     let World {

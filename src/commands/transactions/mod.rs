@@ -50,7 +50,8 @@ const EXEC: Spec = Spec {
 /// `EXEC`: runs the queue, nothing in between.
 ///
 /// Reply: array of the replies, errors inside it; null when a watched key was touched;
-/// EXECABORT when a command could not be queued. The effects form one unit.
+/// EXECABORT when a command could not be queued. A command that the user may not run any
+/// more is an error among them. The effects form one unit.
 fn exec(call: &mut Call<'_>) -> CommandResult {
     if !call.client.flags.contains(ClientFlags::MULTI) {
         return Err(CommandError::Text("ERR EXEC without MULTI"));
@@ -80,7 +81,16 @@ fn exec(call: &mut Call<'_>) -> CommandResult {
     let mut world = call.world();
     world.server.in_exec = true;
     for command in &queued {
-        world.run(origin, command.row, command.args.args(), &[]);
+        let args = command.args.args();
+        if origin == Origin::Exec
+            && let Err(error) = world.permits_queued(command.row, args)
+        {
+            world.reply.error(&error);
+            let told = world.reply.last_error();
+            world.server.stats.count_error(told);
+            continue;
+        }
+        world.run(origin, command.row, args, &[]);
     }
     world.server.in_exec = false;
     Ok(())

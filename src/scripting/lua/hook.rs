@@ -153,6 +153,21 @@ extern "C" fn arm(_: c_int) {
     }
 }
 
+/// Whether the script is to end, for a function of ours that takes long: hooks are for Lua's
+/// code only.
+#[inline]
+pub(super) fn is_stopped(machine: &Machine) -> bool {
+    // SAFETY: a live state.
+    let is_slow = unsafe { ffi::lua_gethook(machine.state.get()).is_some() };
+    if !is_slow {
+        return false;
+    }
+    let strict = machine.memory.strict.get();
+    let is_over = is_over(machine);
+    machine.memory.strict.set(strict);
+    is_over
+}
+
 /// Whether the script is to end; the host has been asked.
 fn is_over(machine: &Machine) -> bool {
     if !machine.killed.get() {

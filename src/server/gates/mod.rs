@@ -1,6 +1,6 @@
 //! The gates that refuse, once and in Redis's order:
 //!
-//! allowed at all -> authenticated -> memory -> disk -> pub/sub context -> loading -> busy
+//! allowed at all -> authenticated -> permitted to the user -> memory -> disk -> pub/sub context -> loading -> busy
 //!     -> transaction -> monitor
 //!
 //! They see the row, the arguments, the client and who asks ([`Asked`]); what Redis leaves out
@@ -15,7 +15,9 @@ use super::Server;
 use super::call::Spec;
 use super::client::{Client, ClientFlags};
 use super::table::Row;
+use super::users::refuses_stranger;
 use super::world::{Origin, World};
+use crate::acl::{Context, Denied};
 use crate::base::alloc;
 use crate::command::{Access, CommandError, Flags};
 use crate::config::{Allowed, Choice};
@@ -60,11 +62,16 @@ impl Interest {
             true => UNSAFE.union(Flags::RUNS_QUEUE).union(RUNS_SCRIPT),
             false => Flags::empty(),
         };
+        let guarded = match server.config.remote_admin_without_auth {
+            true => Flags::empty(),
+            false => Flags::TAKES_OVER,
+        };
         Interest {
             all: server.is_loading() || server.scripting.is_busy(),
             // What a container runs is decided by the subcommand.
             flags: Flags::PROTECTED
                 .union(Flags::CONTAINER)
+                .union(guarded)
                 .union(paused)
                 .union(unsaved)
                 .union(failed),
@@ -139,9 +146,21 @@ pub(super) fn check(world: &mut World<'_>, asked: Asked<'_>) -> Result<(), Comma
         protected(world.server, world.client, spec)?;
     }
     let flags = world.client.flags;
-    if flags.contains(ClientFlags::UNAUTHENTICATED) && !spec.flags.contains(Flags::NO_AUTH) {
+    if !spec.flags.contains(Flags::NO_AUTH) && world.server.must_authenticate(world.client) {
         return Err(CommandError::NoAuth);
     }
+    let context = match flags.contains(ClientFlags::MULTI) {
+        true => Context::Multi,
+        false => Context::TopLevel,
+    };
+    if let Some(denied) = denied(world, context, asked.row, asked.args) {
+        let user = world.client.user;
+        let text = world
+            .server
+            .denial(denied, user, asked.row, asked.args, false);
+        return Err(CommandError::Bytes([b"NOPERM ", &text[..]].concat()));
+    }
+    refuses_stranger(world.server, world.client, spec)?;
     if !origin.is_nested() {
         memory(world, stated)?;
         disk(world, stated)?;
@@ -177,10 +196,45 @@ pub(super) fn check(world: &mut World<'_>, asked: Asked<'_>) -> Result<(), Comma
     Ok(())
 }
 
+/// What the client's user has no permission for in a command, which is kept in the log. O(1) for
+/// a user with all rights, else as `acl` has it.
+fn denied(world: &mut World<'_>, context: Context, row: usize, args: Args<'_>) -> Option<Denied> {
+    let client = &*world.client;
+    if !client.flags.contains(ClientFlags::RESTRICTED) {
+        return None;
+    }
+    let denied = world.server.denies(client.user, client.db, row, args)?;
+    let asking = (client, &*world.reply);
+    world
+        .server
+        .note_denied(asking, context, denied, (row, args));
+    Some(denied)
+}
+
+/// EXEC, for a command that was queued: users may have changed since.
+pub(super) fn still_permitted(
+    world: &mut World<'_>,
+    row: usize,
+    args: Args<'_>,
+) -> Result<(), CommandError> {
+    const CHANGED: &str = "NOPERM ACLs rules changed between the moment the transaction was                            accumulated and the EXEC call. This command is no longer allowed for                            the following reason: ";
+    let Some(denied) = denied(world, Context::Multi, row, args) else {
+        return Ok(());
+    };
+    let reason = match denied {
+        Denied::Command => "no permission to execute the command or subcommand",
+        Denied::Key(_) => "no permission to touch the specified keys",
+        Denied::Channel(_) => "no permission to access one of the channels used as arguments",
+        Denied::Database(_) => "no permission to access the database",
+    };
+    Err(CommandError::owned(format!("{CHANGED}{reason}")))
+}
+
 /// Whoever comes makes room, for clients' buffers grow as well; who needs none is let in.
 fn memory(world: &mut World<'_>, flags: Flags) -> Result<(), CommandError> {
-    // Nothing is evicted of what is being loaded.
-    let is_limited = world.server.config.maxmemory > 0 && !world.server.is_loading();
+    // Nothing is evicted of what is being loaded, nor under a script that runs.
+    let stands_still = world.server.is_loading() || world.server.scripting.is_running();
+    let is_limited = world.server.config.maxmemory > 0 && !stands_still;
     if !is_limited {
         return Ok(());
     }

@@ -1,12 +1,28 @@
 //! The gates for scripts: one look before a script runs, and one at each of its commands.
 
+use crate::acl::{Context, UserId};
 use crate::base::alloc;
 use crate::command::{CommandError, Flags as RowFlags};
+use crate::keyspace::DbIndex;
+use crate::resp::{Args, Reply};
 use crate::scripting::Flags;
 use crate::server::Server;
-use crate::server::call::Spec;
+use crate::server::client::Client;
 use crate::server::script::Program;
+use crate::server::users::refuses_stranger;
 use crate::server::world::{Origin, World};
+
+/// A script's command that asks to be let in.
+#[derive(Clone, Copy)]
+pub(in crate::server) struct Asked<'a> {
+    /// Its row's number.
+    pub row: usize,
+    pub args: Args<'a>,
+    /// For whom the script runs, and the database that it is in.
+    pub user: (UserId, DbIndex),
+    /// The connection that asked for the script, and what it has been told.
+    pub caller: (&'a Client, &'a Reply),
+}
 
 /// What one run of a script may do.
 #[derive(Clone, Copy, Debug)]
@@ -70,14 +86,19 @@ pub(in crate::server) fn prepare(
 /// Whether a script may run this command. What depends on the server's state is looked at
 /// before its first write only: it cannot be stopped in the middle.
 pub(in crate::server) fn admit(
-    server: &Server,
-    spec: &Spec,
+    server: &mut Server,
+    asked: Asked<'_>,
     limits: Limits,
     wrote: bool,
 ) -> Result<(), CommandError> {
+    let spec = server.table.row(asked.row).spec;
     let flags = spec.flags;
     if flags.contains(RowFlags::NOSCRIPT) && !server.scripting.denies_nothing {
         return Err(CommandError::Text(DENIED));
+    }
+    if !limits.is_obeyed {
+        permission(server, asked)?;
+        refuses_stranger(server, asked.caller.0, spec)?;
     }
     if limits.read_only && flags.intersects(RowFlags::WRITE | RowFlags::MAY_REPLICATE) {
         return Err(CommandError::Text(READ_ONLY));
@@ -95,6 +116,23 @@ pub(in crate::server) fn admit(
         return Err(CommandError::OutOfMemory);
     }
     Ok(())
+}
+
+/// Whether the user for whom the script runs may run the command.
+fn permission(server: &mut Server, asked: Asked<'_>) -> Result<(), CommandError> {
+    let Asked {
+        row,
+        args,
+        user: (user, db),
+        caller,
+    } = asked;
+    let Some(denied) = server.denies(user, db, row, args) else {
+        return Ok(());
+    };
+    server.note_denied(caller, Context::Script, denied, (row, args));
+    let text = server.denial(denied, user, row, args, false);
+    let start = b"ERR ACL failure in script: ";
+    Err(CommandError::Bytes([start, &text[..]].concat()))
 }
 
 /// The flags by which the gates judge a command that runs a script: a script that says what it

@@ -1,6 +1,7 @@
 //! INFO persistence, stats, replication: what the server has been doing.
 
 use super::{Source, Writer};
+use crate::acl::Reason;
 use crate::pubsub::Kind;
 use crate::server::AofState;
 use crate::server::child::ChildProgress;
@@ -115,6 +116,7 @@ fn aof_file(from: &Source<'_>, to: &mut Writer) {
 pub(super) fn stats(from: &Source<'_>, to: &mut Writer) {
     let server = from.server;
     let (stats, rates, keys) = (&server.stats, &server.rates, &from.keyspace.stats);
+    let denied = |reason| server.acl.log.denied(reason);
     let kib = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
     let (exceeded_ms, current_exceeded_ms) = stats.exceeded_ms(server.now.mono_ms);
     to.section("Stats");
@@ -206,10 +208,11 @@ pub(super) fn stats(from: &Source<'_>, to: &mut Writer) {
         ),
         ("instantaneous_eventloop_cycles_per_sec", &turns),
         ("instantaneous_eventloop_duration_usec", &turn_us),
-        ("acl_access_denied_auth", &stats.auth_denied),
-        ("acl_access_denied_cmd", &0),
-        ("acl_access_denied_key", &0),
-        ("acl_access_denied_channel", &0),
+        ("acl_access_denied_auth", &denied(Reason::Auth)),
+        ("acl_access_denied_cmd", &denied(Reason::Command)),
+        ("acl_access_denied_key", &denied(Reason::Key)),
+        ("acl_access_denied_channel", &denied(Reason::Channel)),
+        ("acl_access_denied_db", &denied(Reason::Database)),
     ]);
 }
 

@@ -9,6 +9,7 @@ mod commands;
 mod keyspace;
 mod memory;
 mod process;
+mod tls;
 
 use std::fmt::{Display, Write};
 
@@ -114,6 +115,7 @@ const SECTIONS: &[Section] = &[
     section("commandstats", false, commands::commandstats),
     section("errorstats", true, commands::errorstats),
     section("latencystats", false, commands::latencystats),
+    section("tls", false, tls::tls),
     section("cluster", true, process::cluster),
     section("keyspace", true, keyspace::keyspace),
     section("keysizes", true, keyspace::keysizes),

@@ -6,6 +6,7 @@
 //!     accept      new clients, a bounded number
 //!     read        one read per readable client into the one shared buffer, its commands run
 //!     go on       clients with more work than their budget
+//!     handshakes  of those who come under TLS, a share of the turn
 //!     timers      expired keys, deadlines of blocked clients, cron
 //!     before      clients whose keys became ready, replies (one write per client), closes
 //!     sleep
@@ -23,6 +24,7 @@
 
 mod accept;
 mod control;
+mod handshake;
 mod read;
 mod scrape;
 mod sleep;
@@ -30,6 +32,7 @@ mod write;
 
 use std::io;
 use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -111,11 +114,18 @@ impl Loop {
         server.now = Now::read(server.started);
         for (slot, generation) in server.clients.readable() {
             self.guest_reads(slot, generation);
+            if self.engine.server.shutdown.is_some() {
+                // It ends for all at the same time.
+                return;
+            }
         }
         for at in 0..self.engine.server.listeners.len() {
             self.acceptor.event(at);
         }
         self.accept_waiting();
+        self.shake_hands();
+        // Who is left is found again by the next round.
+        self.engine.server.tls.handshakes.ready.clear();
         self.engine.write_aof();
         self.flush_replies();
         self.close_clients();
@@ -168,6 +178,7 @@ impl Loop {
         for id in std::mem::take(&mut self.engine.server.ready) {
             self.go_on(id);
         }
+        self.shake_hands();
         self.timers();
         if self.engine.load_on().is_err() {
             return Ok(Flow::Fail);
@@ -193,14 +204,20 @@ impl Loop {
     /// The end of the service: everybody is told, by the end of his connection, before anything
     /// else is done. The keyspace is left where it is: the process's end frees all of it at
     /// once.
-    pub fn stop(mut self) -> Vec<Listener> {
+    ///
+    /// Nobody is let in before that: who is told finds the server gone. Gives the paths of the
+    /// Unix sockets that were listened on.
+    pub fn stop(mut self) -> Vec<PathBuf> {
         let server = &mut self.engine.server;
+        let listeners = std::mem::take(&mut server.listeners);
+        let paths = listeners.iter().filter_map(Listener::path);
+        let paths = paths.map(Path::to_owned).collect();
+        drop(listeners);
         for session in server.clients.iter_mut() {
             session.stream = None;
         }
-        let listeners = std::mem::take(&mut server.listeners);
         std::mem::forget(self.engine);
-        listeners
+        paths
     }
 
     #[inline]

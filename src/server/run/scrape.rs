@@ -5,12 +5,12 @@
 //! [`SCRAPES_MAX`] at a time, [`REQUEST_BYTES_MAX`] of request, one answer, and [`LIMIT_MS`] for
 //! all of it. What is asked for and answered: `server::metrics`.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 
 use mio::event::Event;
 
 use super::Loop;
-use crate::net::{Address, Role, Stream, Target};
+use crate::net::{Accepted, Address, Role, Stream, Target};
 use crate::server::metrics::{self, Answer, REQUEST_BYTES_MAX};
 
 /// Connections at a time.
@@ -105,7 +105,9 @@ impl Loop {
                 }
                 left -= 1;
                 match self.engine.server.metrics.listeners[i].accept() {
-                    Ok((stream, peer)) => self.welcome_scrape(stream, &peer),
+                    Ok((Accepted::Plain(stream), peer)) => self.welcome_scrape(stream, &peer),
+                    // These sockets are never under TLS.
+                    Ok((Accepted::Tls(_), _)) => {}
                     Err(e) if e.kind() == ErrorKind::WouldBlock => break,
                     Err(e) if e.kind() == ErrorKind::ConnectionAborted => {}
                     // No descriptor is left, perhaps: cron tries again.
@@ -170,9 +172,9 @@ impl Loop {
     fn read_scrape(&mut self, scrape: &mut Scrape) -> Goes {
         let mut bytes = [0; 2048];
         loop {
-            match scrape.stream.read(&mut bytes) {
-                Ok(0) => return Goes::Over,
-                Ok(n) => {
+            match scrape.stream.fill(&mut bytes) {
+                Ok((0, _)) => return Goes::Over,
+                Ok((n, _)) => {
                     scrape.request.extend_from_slice(&bytes[..n]);
                     // More than is looked at is not kept.
                     scrape.request.truncate(REQUEST_BYTES_MAX);

@@ -17,7 +17,13 @@ pub(super) struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    pub(super) fn parse(args: Args<'a>, readonly: bool) -> Result<Options<'a>, CommandError> {
+    /// `may_read_all`: whether the keys that patterns make of elements may be read, whatever
+    /// those are.
+    pub(super) fn parse(
+        args: Args<'a>,
+        readonly: bool,
+        may_read_all: &dyn Fn() -> bool,
+    ) -> Result<Options<'a>, CommandError> {
         let mut o = Options {
             by: None,
             unsorted: false,
@@ -47,11 +53,21 @@ impl<'a> Options<'a> {
                 at += 1;
             } else if args.is(at, "BY") && left >= 1 {
                 let pattern = Pattern::parse(args.at(at + 1));
+                if args.at(at + 1).contains(&b'*') && !may_read_all() {
+                    const DENIED: &str =
+                        "ERR BY option of SORT denied due to insufficient ACL permissions.";
+                    return Err(CommandError::Text(DENIED));
+                }
                 // Once unsorted, a later BY does not change that.
                 o.unsorted |= matches!(pattern, Pattern::Nothing | Pattern::Element);
                 o.by = Some(pattern);
                 at += 1;
             } else if args.is(at, "GET") && left >= 1 {
+                if !may_read_all() {
+                    const DENIED: &str =
+                        "ERR GET option of SORT denied due to insufficient ACL permissions.";
+                    return Err(CommandError::Text(DENIED));
+                }
                 o.get.push(Pattern::parse(args.at(at + 1)));
                 at += 1;
             } else {

@@ -1,0 +1,161 @@
+//! Users as text: the words that make them again.
+
+use super::selector::{KeyPattern, Rights, Selector};
+use super::user::User;
+use crate::config;
+
+/// A user's parts as ACL GETUSER shows them.
+pub struct Description<'a> {
+    user: &'a User,
+}
+
+impl User {
+    pub fn describe(&self) -> Description<'_> {
+        Description { user: self }
+    }
+}
+
+impl<'a> Description<'a> {
+    /// `on`, `nopass`, `sanitize-payload` and the like.
+    pub fn flags(&self) -> Vec<&'static str> {
+        let user = self.user;
+        let mut flags = vec![if user.is_on { "on" } else { "off" }];
+        flags.extend(user.no_password.then_some("nopass"));
+        flags.push(match user.skips_sanitizing {
+            true => "skip-sanitize-payload",
+            false => "sanitize-payload",
+        });
+        flags
+    }
+
+    /// The passwords' hashes in hexadecimal digits.
+    pub fn passwords(&self) -> Vec<String> {
+        self.user.passwords.iter().map(|hash| hash.text()).collect()
+    }
+
+    pub fn root(&self) -> &'a Selector {
+        &self.user.root
+    }
+
+    pub fn selectors(&self) -> &'a [Selector] {
+        &self.user.selectors
+    }
+
+    /// Whether some of the rules are about databases.
+    pub fn limits_databases(&self) -> bool {
+        let mut selectors = self.user.each_selector();
+        selectors.any(|s| s.databases.is_some())
+    }
+
+    /// All of it on one line, as ACL LIST shows it behind the name.
+    pub fn line(&self) -> Vec<u8> {
+        self.words(|_, pattern| pattern.to_vec()).join(&b' ')
+    }
+
+    /// The rules as words for a file: what of a selector would be read as quotes is quoted.
+    pub fn rules(&self) -> Vec<Vec<u8>> {
+        self.words(|in_selector, text| match in_selector {
+            true => quoted(text),
+            false => text.to_vec(),
+        })
+    }
+
+    fn words(&self, write: impl Fn(bool, &[u8]) -> Vec<u8>) -> Vec<Vec<u8>> {
+        let flags = self.flags().into_iter().map(|flag| flag.into());
+        let hashes = self.passwords().into_iter();
+        let mut words: Vec<Vec<u8>> = flags.collect();
+        words.extend(hashes.map(|hash| format!("#{hash}").into_bytes()));
+        let root = self.user.root.words();
+        words.extend(root.iter().map(|word| write(false, word)));
+        for selector in &self.user.selectors {
+            let inner: Vec<Vec<u8>> = selector.words().iter().map(|w| write(true, w)).collect();
+            words.push([b"(", inner.join(&b' ').as_slice(), b")"].concat());
+        }
+        words
+    }
+}
+
+/// A word as `config::split` reads it back.
+pub(super) fn quoted(word: &[u8]) -> Vec<u8> {
+    if !word.is_empty() && !word.iter().any(|b| matches!(b, b'"' | b'\'' | b' ' | b')')) {
+        return word.to_vec();
+    }
+    let mut out = Vec::new();
+    config::quote(&mut out, word);
+    out
+}
+
+impl Selector {
+    /// The rules of commands, `+@all` or `-@all` first.
+    pub fn command_rules(&self) -> String {
+        let mut text = String::from(if self.future { "+@all" } else { "-@all" });
+        for rule in &self.rules {
+            text.push_str(if rule.allows { " +" } else { " -" });
+            text.push_str(&rule.name);
+        }
+        text
+    }
+
+    /// The key patterns with spaces between them.
+    pub fn key_rules(&self) -> Vec<u8> {
+        if self.all_keys {
+            return b"~*".to_vec();
+        }
+        let patterns: Vec<Vec<u8>> = self.keys.iter().map(key_rule).collect();
+        patterns.join(&b' ')
+    }
+
+    /// The channel patterns with spaces between them.
+    pub fn channel_rules(&self) -> Vec<u8> {
+        if self.all_channels {
+            return b"&*".to_vec();
+        }
+        let patterns = self.channels.iter();
+        let patterns: Vec<Vec<u8>> = patterns.map(|p| [b"&", p.text()].concat()).collect();
+        patterns.join(&b' ')
+    }
+
+    /// `alldbs`, `db=1,2`, or nothing for none.
+    pub fn database_rule(&self) -> String {
+        match self.databases.as_deref() {
+            None => "alldbs".to_owned(),
+            Some([]) => String::new(),
+            Some(some) => {
+                let numbers: Vec<String> = some.iter().map(u32::to_string).collect();
+                format!("db={}", numbers.join(","))
+            }
+        }
+    }
+
+    fn words(&self) -> Vec<Vec<u8>> {
+        let mut words: Vec<Vec<u8>> = Vec::new();
+        match self.all_keys {
+            true => words.push(b"~*".to_vec()),
+            false => words.extend(self.keys.iter().map(key_rule)),
+        }
+        if self.all_channels {
+            words.push(b"&*".to_vec());
+        } else {
+            words.push(b"resetchannels".to_vec());
+            let patterns = self.channels.iter();
+            words.extend(patterns.map(|pattern| [b"&", pattern.text()].concat()));
+        }
+        match self.databases.as_deref() {
+            None => {}
+            Some([]) => words.push(b"resetdbs".to_vec()),
+            Some(_) => words.push(self.database_rule().into_bytes()),
+        }
+        let rules = self.command_rules();
+        words.extend(rules.split(' ').map(|word| word.as_bytes().to_vec()));
+        words
+    }
+}
+
+fn key_rule(key: &KeyPattern) -> Vec<u8> {
+    let sign: &[u8] = match key.rights {
+        Rights::READ => b"%R~",
+        Rights::WRITE => b"%W~",
+        _ => b"~",
+    };
+    [sign, key.pattern.text()].concat()
+}

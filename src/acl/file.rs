@@ -1,0 +1,243 @@
+//! The file of users (`aclfile`): a line each, `user`, a name, rules. Empty lines are passed
+//! over; there are no comments, for the file is written anew by ACL SAVE.
+//!
+//! A file is taken as a whole or not at all, and all that is wrong with it is told at once, as
+//! far as a message may be long.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::commands::Commands;
+use super::rule::{RuleError, RulesError, has_spaces, join_selectors};
+use super::store::Users;
+use super::user::User;
+use crate::base::text::Printable;
+use crate::config::{PubsubDefault, replace_file, system_text};
+
+/// A file of users larger than this is refused.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// What is told of the mistakes in a file.
+const ERRORS_BYTES_MAX: usize = 64 * 1024;
+
+/// Why a file was not loaded: one line, each mistake with file and line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct LoadError(String);
+
+/// The users that a file holds, by name.
+///
+/// `name` is the file's name as it was configured. O(length of the file).
+pub fn parse_file(
+    name: &str,
+    path: &Path,
+    commands: &Commands,
+    channels: PubsubDefault,
+) -> Result<BTreeMap<Vec<u8>, User>, LoadError> {
+    let failed = |error: io::Error| {
+        let why = system_text(&error);
+        LoadError(format!("Error loading ACLs, opening file '{name}': {why}"))
+    };
+    let file = fs::File::open(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    if length > FILE_BYTES_MAX {
+        return Err(failed(io::Error::other("more than 1 GiB")));
+    }
+    let text = fs::read(path).map_err(failed)?;
+    parse_users(name, &text, commands, channels)
+}
+
+/// The users of a file's text.
+pub fn parse_users(
+    name: &str,
+    text: &[u8],
+    commands: &Commands,
+    channels: PubsubDefault,
+) -> Result<BTreeMap<Vec<u8>, User>, LoadError> {
+    let mut loading = Loading {
+        name,
+        commands,
+        channels,
+        users: BTreeMap::new(),
+        errors: String::new(),
+        untold: 0,
+    };
+    for (line, number) in text.split(|&b| b == b'\n').zip(1..) {
+        loading.read_line(trim(line, b" \t\r"), number);
+    }
+    if loading.errors.is_empty() {
+        return Ok(loading.users);
+    }
+    if loading.untold > 0 {
+        loading.errors += &format!("{} more errors. ", loading.untold);
+    }
+    loading.errors += "WARNING: ACL errors detected, no change to the previously active ACL \
+                       rules was performed";
+    Err(LoadError(loading.errors))
+}
+
+struct Loading<'a> {
+    name: &'a str,
+    commands: &'a Commands,
+    channels: PubsubDefault,
+    users: BTreeMap<Vec<u8>, User>,
+    errors: String,
+    untold: usize,
+}
+
+impl Loading<'_> {
+    fn tell(&mut self, error: String) {
+        match self.errors.len() < ERRORS_BYTES_MAX {
+            true => self.errors += &error,
+            false => self.untold += 1,
+        }
+    }
+
+    fn read_line(&mut self, line: &[u8], number: usize) {
+        let file = self.name;
+        if line.is_empty() {
+            return;
+        }
+        if line.contains(&0) {
+            return self.tell(format!("{file}:{number}: NUL byte in line. "));
+        }
+        let mut words = line.split(|&b| b == b' ');
+        let (Some(b"user"), Some(user)) = (words.next(), words.next()) else {
+            return self.tell(format!(
+                "{file}:{number} should start with user keyword followed by the username. "
+            ));
+        };
+        if has_spaces(user) {
+            let user = Printable(user);
+            return self.tell(format!(
+                "'{file}:{number}: username '{user}' contains invalid characters. "
+            ));
+        }
+        if self.users.contains_key(user) {
+            let user = Printable(user);
+            return self.tell(format!(
+                "WARNING: Duplicate user '{user}' found on line {number}. "
+            ));
+        }
+        let mut made = User::new(self.channels);
+        match join_selectors(words) {
+            Ok(rules) => self.apply(&mut made, &rules, number),
+            Err(_) => self.tell(format!(
+                "{file}:{number}: Unmatched parenthesis in selector definition."
+            )),
+        }
+        self.users.insert(user.to_vec(), made);
+    }
+
+    /// Commands that are not known hold no secret and are all named; of other mistakes, which
+    /// may follow one from the other, only the first is told, without its words.
+    fn apply(&mut self, user: &mut User, rules: &[Vec<u8>], number: usize) {
+        let file = self.name;
+        let mut is_told = false;
+        for rule in rules {
+            let rule = trim(rule, b"\t\r\n");
+            match user.apply(rule, self.commands, self.channels) {
+                Ok(()) => {}
+                Err(why @ RuleError::Unknown) => {
+                    let rule = Printable(rule);
+                    self.tell(format!(
+                        "{file}:{number}: Error in applying operation '{rule}': {why}. "
+                    ));
+                }
+                Err(why) => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        self.tell(format!("{file}:{number}: {why}. "));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn trim<'a>(mut text: &'a [u8], blanks: &[u8]) -> &'a [u8] {
+    while let [first, rest @ ..] = text
+        && blanks.contains(first)
+    {
+        text = rest;
+    }
+    while let [rest @ .., last] = text
+        && blanks.contains(last)
+    {
+        text = rest;
+    }
+    text
+}
+
+/// Puts all users into the file, in the place of what it held, as one step.
+pub fn write_file(path: &Path, users: &Users) -> io::Result<()> {
+    let mut text = Vec::new();
+    for words in users.lines() {
+        text.extend(words.join(&b' '));
+        text.push(b'\n');
+    }
+    replace_file(path, &text)
+}
+
+impl User {
+    /// A user of the words of a `user` line in the configuration; commands may be unknown
+    /// here. The error is the place of the wrong word, selectors counted as one.
+    pub fn look_at_rules<'a>(
+        rules: impl Iterator<Item = &'a [u8]>,
+        commands: &Commands,
+        channels: PubsubDefault,
+    ) -> Result<(), RulesError> {
+        let mut user = User::new(channels);
+        for (at, rule) in join_selectors(rules)?.into_iter().enumerate() {
+            match user.apply(&rule, commands, channels) {
+                Ok(()) | Err(RuleError::Unknown) => {}
+                Err(why) => return Err(RulesError::Rule { at, rule, why }),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::{CommandTable, commands_of};
+
+    fn read(text: &[u8]) -> Result<Vec<String>, String> {
+        let commands = commands_of(&CommandTable::new(&crate::commands::table()));
+        let channels = PubsubDefault::ResetChannels;
+        let users = parse_users("f", text, &commands, channels).map_err(|e| e.to_string())?;
+        let line = |(name, user): (&Vec<u8>, &User)| {
+            let rules = user.describe().line();
+            String::from_utf8_lossy(&[name, b" ".as_slice(), &rules].concat()).into_owned()
+        };
+        Ok(users.iter().map(line).collect())
+    }
+
+    #[test]
+    fn lines_are_users_and_empty_ones_are_passed_over() {
+        assert_eq!(read(b""), Ok(vec![]));
+        let users = read(b" \r\n\tuser b on  +get \r\nuser a (+get  ~x) nopass");
+        let wanted = [
+            "a off nopass sanitize-payload resetchannels -@all (~x resetchannels -@all +get)",
+            "b on sanitize-payload resetchannels -@all +get",
+        ];
+        assert_eq!(users, Ok(wanted.map(str::to_owned).to_vec()));
+    }
+
+    #[test]
+    fn what_is_told_of_a_million_mistakes_is_bounded() {
+        let error = read(&b"user x +nosuch\nbad\n".repeat(100_000)).expect_err("all wrong");
+        assert!(error.len() < ERRORS_BYTES_MAX + 1000, "{}", error.len());
+        assert!(error.contains(" more errors. WARNING: ACL errors detected"));
+    }
+
+    #[test]
+    fn any_end_of_a_file_is_read_or_refused() {
+        let text = b"user a on >p\x01 (~\"x\" +get) ~b +@read\nuser b (+config|get\n";
+        for end in 0..text.len() {
+            let _ = read(&text[..end]);
+        }
+    }
+}

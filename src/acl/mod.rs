@@ -1,0 +1,41 @@
+//! Users: who may log in, and what each may do.
+//!
+//!     rule words --rule--> Rule --apply--> User { passwords, selectors }
+//!     user + command line --check--> allowed, or what was denied
+//!
+//! A [`User`] has a root [`Selector`] and any number of others; a command is allowed if one of
+//! them allows all of it. A selector is compiled as rules are applied to it: a bit for every
+//! command, key and channel patterns that know what they begin with, databases. The rules of
+//! commands are kept beside the bits in the order in which they are told again (ACL LIST).
+//!
+//! Commands are known by their numbers in the server's table, whose names, categories and
+//! containers [`Commands`] holds; `rename-command` changes nothing here. Who a connection
+//! belongs to, and what follows from a change, is the server's matter (`server::users`).
+//!
+//! Cost: a check is O(1) for the command, and O(keys * patterns) where not all keys are
+//! allowed. A change is O(rules).
+
+mod attempts;
+mod bits;
+mod commands;
+mod describe;
+mod file;
+mod log;
+mod password;
+mod pattern;
+mod rule;
+mod selector;
+mod store;
+mod user;
+
+pub use attempts::Attempts;
+pub use commands::{CommandFacts, Commands};
+#[cfg(feature = "testing")]
+pub use file::parse_users;
+pub use file::{LoadError, parse_file, write_file};
+pub use log::{AclLog, Context, Event, LOG_SHOWN, Reason};
+pub use pattern::Pattern;
+pub use rule::RulesError;
+pub use selector::{CommandLine, Denied, Selector};
+pub use store::{UserId, Users};
+pub use user::{User, keeps};

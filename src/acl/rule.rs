@@ -1,0 +1,96 @@
+//! Rules as words: what is wrong with one, and how selectors that came in pieces are joined.
+
+use crate::command::up_to_nul;
+
+/// Why a rule is refused, in Redis's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    #[error("Unknown command or category name in ACL")]
+    Unknown,
+    #[error("Syntax error")]
+    Syntax,
+    #[error(
+        "Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does not \
+         have any effect. Try 'resetkeys' to start with an empty list of patterns"
+    )]
+    AfterAllKeys,
+    #[error(
+        "Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does \
+         not have any effect. Try 'resetchannels' to start with an empty list of channels"
+    )]
+    AfterAllChannels,
+    #[error("The password you are trying to remove from the user does not exist")]
+    NoSuchPassword,
+    #[error(
+        "The password hash must be exactly 64 characters and contain only lowercase hexadecimal \
+         characters"
+    )]
+    BadHash,
+    #[error("Allowing first-arg of a subcommand is not supported")]
+    FirstArgOfSubcommand,
+    #[error("The provided database ID is out of range")]
+    DatabaseOutOfRange,
+}
+
+/// Why a list of rules is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RulesError {
+    /// The rule at this place, selectors counted as one, and its words.
+    Rule {
+        at: usize,
+        rule: Vec<u8>,
+        why: RuleError,
+    },
+    /// A selector that begins with this word has no end.
+    Unmatched(Vec<u8>),
+}
+
+impl RulesError {
+    /// As ACL SETUSER says it, without a code.
+    pub fn line(&self) -> Vec<u8> {
+        match self {
+            RulesError::Rule { rule, why, .. } => {
+                let start = b"Error in ACL SETUSER modifier '";
+                let end = format!("': {why}");
+                [start, up_to_nul(rule), end.as_bytes()].concat()
+            }
+            RulesError::Unmatched(word) => {
+                let start = b"Unmatched parenthesis in acl selector starting at '";
+                [start, up_to_nul(word), b"'."].concat()
+            }
+        }
+    }
+}
+
+/// Joins selectors that were split at their spaces: from a word that opens one to the next
+/// that ends with `)`. The error is the word whose parenthesis stays open.
+pub(super) fn join_selectors<'a>(
+    words: impl Iterator<Item = &'a [u8]>,
+) -> Result<Vec<Vec<u8>>, RulesError> {
+    let mut rules: Vec<Vec<u8>> = Vec::new();
+    let mut open: Option<(&[u8], Vec<u8>)> = None;
+    for word in words {
+        let closes = word.last() == Some(&b')');
+        match &mut open {
+            Some((_, selector)) => {
+                selector.push(b' ');
+                selector.extend_from_slice(word);
+                if closes {
+                    rules.extend(open.take().map(|(_, selector)| selector));
+                }
+            }
+            None if word.first() == Some(&b'(') && !closes => open = Some((word, word.to_vec())),
+            None => rules.push(word.to_vec()),
+        }
+    }
+    match open {
+        Some((word, _)) => Err(RulesError::Unmatched(word.to_vec())),
+        None => Ok(rules),
+    }
+}
+
+/// Whether a name or pattern has what rules cannot hold: white space or a NUL byte.
+pub(super) fn has_spaces(text: &[u8]) -> bool {
+    text.iter()
+        .any(|&b| crate::base::number::is_c_space(b) || b == 0)
+}

@@ -1,0 +1,460 @@
+//! A set of permissions: commands, keys, channels and databases that go together.
+
+use super::bits::Bits;
+use super::commands::Commands;
+use super::pattern::Pattern;
+use super::rule::{RuleError, has_spaces};
+use crate::command::{Access, ChannelUse, DatabaseUse, Flags, KeyPlan};
+use crate::config::PubsubDefault;
+use crate::resp::Args;
+
+bitflags::bitflags! {
+    /// What may be done with the keys of a pattern.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(super) struct Rights: u8 {
+        const READ = 1;
+        const WRITE = 2;
+    }
+}
+
+impl Rights {
+    /// What a command that accesses a key like this needs.
+    #[inline]
+    fn needed(access: Access) -> Rights {
+        const WRITES: Access = Access::INSERT.union(Access::DELETE).union(Access::UPDATE);
+        let mut needed = Rights::empty();
+        needed.set(Rights::READ, access.contains(Access::ACCESS));
+        needed.set(Rights::WRITE, access.intersects(WRITES));
+        needed
+    }
+}
+
+/// Keys that may be accessed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct KeyPattern {
+    pub rights: Rights,
+    pub pattern: Pattern,
+}
+
+/// A rule about a command or category.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CommandRule {
+    pub allows: bool,
+    /// Lower case: `get`, `config|get`, `@read`, `select|0`.
+    pub name: Box<str>,
+}
+
+/// A command that is allowed with these first arguments only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct FirstArgs {
+    id: usize,
+    /// Lower case, in order.
+    allowed: Vec<Box<[u8]>>,
+}
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selector {
+    allowed: Bits,
+    /// The rules began with `+@all`: commands to come are allowed, too.
+    pub(super) future: bool,
+    /// In the order of the commands' numbers.
+    first_args: Vec<FirstArgs>,
+    pub(super) rules: Vec<CommandRule>,
+    pub(super) all_keys: bool,
+    pub(super) keys: Vec<KeyPattern>,
+    pub(super) all_channels: bool,
+    pub(super) channels: Vec<Pattern>,
+    /// In rising order; `None`: all.
+    pub(super) databases: Option<Vec<u32>>,
+}
+
+/// One command as permissions see it.
+#[derive(Clone, Copy)]
+pub struct CommandLine<'a> {
+    /// Its number.
+    pub id: usize,
+    pub flags: Flags,
+    pub plan: &'a KeyPlan,
+    pub channels: Option<ChannelUse>,
+    pub databases: DatabaseUse,
+    pub args: Args<'a>,
+    /// Whether there are as many arguments as the command takes: else they cannot be told.
+    pub is_whole: bool,
+    /// The database that it runs in.
+    pub db: u32,
+    /// How many databases there are.
+    pub databases_max: u32,
+}
+
+/// What a user has no permission for. In rising order of what is told, when several
+/// selectors each deny something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Denied {
+    /// The database that is this argument; 0: the client's own.
+    Database(usize),
+    Command,
+    /// The key that is this argument.
+    Key(usize),
+    /// The channel that is this argument.
+    Channel(usize),
+}
+
+impl Denied {
+    /// The argument that it is about.
+    pub fn argument(self) -> usize {
+        match self {
+            Denied::Command => 0,
+            Denied::Key(at) | Denied::Channel(at) | Denied::Database(at) => at,
+        }
+    }
+}
+
+impl Selector {
+    /// Nothing is allowed, but perhaps all channels.
+    pub(super) fn new(channels: PubsubDefault) -> Selector {
+        Selector {
+            allowed: Bits::NONE,
+            future: false,
+            first_args: Vec::new(),
+            rules: Vec::new(),
+            all_keys: false,
+            keys: Vec::new(),
+            all_channels: channels == PubsubDefault::AllChannels,
+            channels: Vec::new(),
+            databases: None,
+        }
+    }
+
+    /// Whether there is nothing that it does not allow.
+    pub(super) fn allows_all(&self) -> bool {
+        self.allowed == Bits::ALL && self.all_keys && self.all_channels && self.databases.is_none()
+    }
+
+    // --- rules ---
+
+    /// Applies one rule; an error leaves the selector as it was.
+    pub(super) fn apply(&mut self, rule: &[u8], commands: &Commands) -> Result<(), RuleError> {
+        let is = |word: &str| rule.eq_ignore_ascii_case(word.as_bytes());
+        if is("allkeys") || is("~*") {
+            (self.all_keys, self.keys) = (true, Vec::new());
+        } else if is("resetkeys") {
+            (self.all_keys, self.keys) = (false, Vec::new());
+        } else if is("allchannels") || is("&*") {
+            (self.all_channels, self.channels) = (true, Vec::new());
+        } else if is("resetchannels") {
+            (self.all_channels, self.channels) = (false, Vec::new());
+        } else if is("allcommands") || is("+@all") {
+            self.set_all_commands(true);
+        } else if is("nocommands") || is("-@all") {
+            self.set_all_commands(false);
+        } else if is("alldbs") {
+            self.databases = None;
+        } else if is("resetdbs") {
+            self.databases = Some(Vec::new());
+        } else {
+            return match rule {
+                [b'~' | b'%', ..] => self.add_keys(rule),
+                [b'&', pattern @ ..] => self.add_channels(pattern),
+                [sign @ (b'+' | b'-'), name @ ..] => {
+                    let name = std::str::from_utf8(name).map_err(|_| RuleError::Unknown)?;
+                    self.set_commands(name, *sign == b'+', commands)
+                }
+                _ if rule.len() >= 3 && rule[..3].eq_ignore_ascii_case(b"db=") => {
+                    self.databases = Some(databases(&rule[3..])?);
+                    Ok(())
+                }
+                _ => Err(RuleError::Syntax),
+            };
+        }
+        Ok(())
+    }
+
+    fn set_all_commands(&mut self, on: bool) {
+        self.allowed = if on { Bits::ALL } else { Bits::NONE };
+        self.future = on;
+        self.rules.clear();
+        self.first_args.clear();
+    }
+
+    fn add_keys(&mut self, rule: &[u8]) -> Result<(), RuleError> {
+        if self.all_keys {
+            return Err(RuleError::AfterAllKeys);
+        }
+        let (rights, pattern) = match rule {
+            [b'~', pattern @ ..] => (Rights::all(), pattern),
+            _ => key_rights(&rule[1..])?,
+        };
+        if has_spaces(pattern) {
+            return Err(RuleError::Syntax);
+        }
+        match self.keys.iter_mut().find(|k| k.pattern.text() == pattern) {
+            Some(known) => known.rights |= rights,
+            None => self.keys.push(KeyPattern {
+                rights,
+                pattern: Pattern::new(pattern),
+            }),
+        }
+        Ok(())
+    }
+
+    fn add_channels(&mut self, pattern: &[u8]) -> Result<(), RuleError> {
+        if self.all_channels {
+            return Err(RuleError::AfterAllChannels);
+        }
+        if has_spaces(pattern) {
+            return Err(RuleError::Syntax);
+        }
+        if !self.channels.iter().any(|known| known.text() == pattern) {
+            self.channels.push(Pattern::new(pattern));
+        }
+        Ok(())
+    }
+
+    /// `+name`, `-name`: a command, a subcommand, a category, a command with a first argument.
+    fn set_commands(&mut self, name: &str, on: bool, commands: &Commands) -> Result<(), RuleError> {
+        if let Some(category) = name.strip_prefix('@') {
+            let changed = commands.category_bits(category);
+            let changed = changed.ok_or(RuleError::Unknown)?;
+            self.set_bits(changed, on);
+            self.note_rule(name, on);
+            return Ok(());
+        }
+        if let Some(id) = commands.find(name) {
+            self.set_bits(commands.family(id), on);
+            self.note_rule(commands.row(id).full_name, on);
+            return Ok(());
+        }
+        let (true, Some((command, argument))) = (on, name.rsplit_once('|')) else {
+            return Err(RuleError::Unknown);
+        };
+        let id = commands.find(command).ok_or(RuleError::Unknown)?;
+        if commands.row(id).parent.is_some() {
+            return Err(RuleError::FirstArgOfSubcommand);
+        }
+        if argument.is_empty() {
+            return Err(RuleError::Syntax);
+        }
+        if commands.is_container(id) {
+            return Err(RuleError::Unknown);
+        }
+        tracing::warn!(
+            "Deprecation warning: Allowing a first arg of an otherwise blocked command is a \
+             misuse of ACL and may get disabled in the future (offender: +{name})"
+        );
+        self.add_first_arg(id, argument.as_bytes());
+        self.note_rule(name, true);
+        Ok(())
+    }
+
+    fn set_bits(&mut self, changed: &Bits, on: bool) {
+        self.allowed.set(changed, on);
+        self.first_args.retain(|first| !changed.has(first.id));
+    }
+
+    fn add_first_arg(&mut self, id: usize, argument: &[u8]) {
+        let at = self.first_args.binary_search_by_key(&id, |first| first.id);
+        let at = at.unwrap_or_else(|at| {
+            let allowed = Vec::new();
+            self.first_args.insert(at, FirstArgs { id, allowed });
+            at
+        });
+        let allowed = &mut self.first_args[at].allowed;
+        let argument: Box<[u8]> = argument.to_ascii_lowercase().into();
+        if let Err(at) = allowed.binary_search(&argument) {
+            allowed.insert(at, argument);
+        }
+    }
+
+    /// Keeps a rule behind the others; it replaces the same one and those of the command's
+    /// subcommands and first arguments.
+    fn note_rule(&mut self, name: &str, allows: bool) {
+        let name = name.to_ascii_lowercase();
+        self.rules.retain(|known| {
+            let rest = known.name.strip_prefix(name.as_str());
+            !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('|'))
+        });
+        let name = name.into();
+        self.rules.push(CommandRule { allows, name });
+    }
+
+    // --- checks ---
+
+    /// Whether all of the command is allowed.
+    #[inline]
+    pub(super) fn check(&self, line: &CommandLine<'_>) -> Result<(), Denied> {
+        if let Some(databases) = &self.databases {
+            check_databases(databases, line)?;
+        }
+        if !self.allowed.has(line.id) && !self.allows_first_arg(line) {
+            return Err(Denied::Command);
+        }
+        if !self.all_keys && line.plan.has_keys() {
+            self.check_keys(line)?;
+        }
+        if !self.all_channels
+            && let Some(used) = line.channels
+        {
+            self.check_channels(used, line.args)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a command whose bit is not set is allowed all the same.
+    #[cold]
+    fn allows_first_arg(&self, line: &CommandLine<'_>) -> bool {
+        if line.flags.contains(Flags::NO_AUTH) {
+            return true;
+        }
+        let first = self.first_args.iter().find(|first| first.id == line.id);
+        let (Some(first), Some(given)) = (first, line.args.get(1)) else {
+            return false;
+        };
+        first.allowed.iter().any(|a| a.eq_ignore_ascii_case(given))
+    }
+
+    #[inline]
+    fn check_keys(&self, line: &CommandLine<'_>) -> Result<(), Denied> {
+        let check = |at: usize, access| match self.allows_key(line.args.at(at), access) {
+            true => Ok(()),
+            false => Err(Denied::Key(at)),
+        };
+        if !line.is_whole {
+            return Ok(());
+        }
+        if let Some((at, access)) = line.plan.only_key() {
+            return check(at, access);
+        }
+        // The handler refuses a command whose keys cannot be told.
+        let mut keys = line
+            .plan
+            .keys(line.args)
+            .unwrap_or(crate::command::keys::Keys::NONE);
+        keys.try_for_each(|(at, access)| check(at, access))
+    }
+
+    #[inline]
+    fn allows_key(&self, key: &[u8], access: Access) -> bool {
+        let needed = Rights::needed(access);
+        let mut patterns = self.keys.iter();
+        patterns.any(|k| k.rights.contains(needed) && k.pattern.matches(key))
+    }
+
+    /// Whether all keys there are may be read.
+    pub(super) fn reads_all_keys(&self) -> bool {
+        let is_all = |k: &KeyPattern| k.rights.contains(Rights::READ) && k.pattern.text() == b"*";
+        self.all_keys || self.keys.iter().any(is_all)
+    }
+
+    fn check_channels(&self, used: ChannelUse, args: Args<'_>) -> Result<(), Denied> {
+        let behind = match used {
+            ChannelUse::Publishes => 2,
+            ChannelUse::Subscribes | ChannelUse::SubscribesPatterns => args.len(),
+        };
+        let is_pattern = used == ChannelUse::SubscribesPatterns;
+        for at in 1..behind.min(args.len()) {
+            if !allows_channel(&self.channels, args.at(at), is_pattern) {
+                return Err(Denied::Channel(at));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether one of the patterns stands for a channel; a pattern to subscribe to must be one of
+/// them itself.
+pub(super) fn allows_channel<'a>(
+    allowed: impl IntoIterator<Item = &'a Pattern>,
+    channel: &[u8],
+    is_pattern: bool,
+) -> bool {
+    let fits = |pattern: &Pattern| match is_pattern {
+        true => pattern.text() == channel,
+        false => pattern.matches(channel),
+    };
+    allowed.into_iter().any(fits)
+}
+
+/// The databases that a command names come before the one that it runs in. What is no number of a
+/// database is for the handler to refuse: it then reaches none.
+fn check_databases(allowed: &[u32], line: &CommandLine<'_>) -> Result<(), Denied> {
+    let named = |at: usize| {
+        let named = line.args.get(at).and_then(crate::base::number::parse_i64);
+        let named = named.and_then(|n| u32::try_from(n).ok());
+        named.filter(|&db| db < line.databases_max)
+    };
+    let check = |at: usize| match named(at) {
+        Some(db) if allowed.binary_search(&db).is_err() => Err(Denied::Database(at)),
+        _ => Ok(()),
+    };
+    match line.databases {
+        DatabaseUse::Own => {}
+        DatabaseUse::Named(places) => {
+            let mut places = places.iter().map(|&at| usize::from(at));
+            if places.clone().any(|at| named(at).is_none()) {
+                return Ok(());
+            }
+            return places.try_for_each(check);
+        }
+        DatabaseUse::OwnAndNamed(at) => check(at.into())?,
+        DatabaseUse::OwnAndBehind(word) => {
+            for at in 3..line.args.len() {
+                if line.args.is(at, word) {
+                    check(at + 1)?;
+                }
+            }
+        }
+        DatabaseUse::All => return Err(Denied::Database(0)),
+    }
+    let reaches = line.flags.intersects(Flags::READONLY | Flags::WRITE) || line.plan.has_keys();
+    match reaches && allowed.binary_search(&line.db).is_err() {
+        true => Err(Denied::Database(0)),
+        false => Ok(()),
+    }
+}
+
+/// The rights and the pattern of `%R~pattern` behind its `%`.
+fn key_rights(rule: &[u8]) -> Result<(Rights, &[u8]), RuleError> {
+    let mut rights = Rights::empty();
+    let mut rest = rule;
+    loop {
+        let right = match rest {
+            [b'R' | b'r', ..] => Rights::READ,
+            [b'W' | b'w', ..] => Rights::WRITE,
+            // Without a pattern: keys that nothing matches.
+            [] | [b'~', ..] if !rights.is_empty() => {
+                return Ok((rights, rest.get(1..).unwrap_or_default()));
+            }
+            _ => return Err(RuleError::Syntax),
+        };
+        if rights.contains(right) {
+            return Err(RuleError::Syntax);
+        }
+        rights |= right;
+        rest = &rest[1..];
+    }
+}
+
+/// Numbers of databases with commas between them, put in order, each once.
+fn databases(text: &[u8]) -> Result<Vec<u32>, RuleError> {
+    let mut databases = Vec::new();
+    for number in text.split(|&b| b == b',') {
+        let blanks = number
+            .iter()
+            .take_while(|&&b| crate::base::number::is_c_space(b));
+        let number = &number[blanks.count()..];
+        let number = number.strip_prefix(b"+").unwrap_or(number);
+        let digits = number.strip_prefix(b"-").unwrap_or(number);
+        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+            return Err(RuleError::Syntax);
+        }
+        let number = std::str::from_utf8(number)
+            .ok()
+            .and_then(|n| n.parse::<i32>().ok());
+        let number = number.and_then(|n| u32::try_from(n).ok());
+        databases.push(number.ok_or(RuleError::DatabaseOutOfRange)?);
+    }
+    databases.sort_unstable();
+    databases.dedup();
+    Ok(databases)
+}

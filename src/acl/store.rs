@@ -1,0 +1,128 @@
+//! All users, by name and by the number that connections keep.
+//!
+//! A user who is changed keeps his number; one who is deleted leaves it to others, so whoever
+//! deletes one must see to his connections. `default` has the number 0 and is always there.
+
+use std::collections::BTreeMap;
+
+use super::commands::Commands;
+use super::password::Hash;
+use super::rule::has_spaces;
+use super::user::User;
+
+/// A user's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserId(u32);
+
+impl UserId {
+    pub const DEFAULT: UserId = UserId(0);
+}
+
+struct Named {
+    name: Box<[u8]>,
+    user: User,
+}
+
+/// See the module.
+pub struct Users {
+    by_name: BTreeMap<Box<[u8]>, UserId>,
+    by_id: Vec<Option<Named>>,
+    free: Vec<UserId>,
+}
+
+impl Users {
+    /// `default` alone.
+    pub fn new(commands: &Commands) -> Users {
+        let mut users = Users {
+            by_name: BTreeMap::new(),
+            by_id: Vec::new(),
+            free: Vec::new(),
+        };
+        users.put(b"default", User::default_user(commands));
+        users
+    }
+
+    /// Whether a user may have this name.
+    pub fn is_name(name: &[u8]) -> bool {
+        !has_spaces(name)
+    }
+
+    #[inline]
+    pub fn get(&self, id: UserId) -> &User {
+        &self.named(id).user
+    }
+
+    #[inline]
+    fn named(&self, id: UserId) -> &Named {
+        let named = self.by_id[id.0 as usize].as_ref();
+        named.expect("connections leave a user who is deleted")
+    }
+
+    pub fn name(&self, id: UserId) -> &[u8] {
+        &self.named(id).name
+    }
+
+    pub fn find(&self, name: &[u8]) -> Option<UserId> {
+        self.by_name.get(name).copied()
+    }
+
+    pub fn default(&self) -> &User {
+        self.get(UserId::DEFAULT)
+    }
+
+    pub fn default_mut(&mut self) -> &mut User {
+        let named = self.by_id[0].as_mut();
+        &mut named.expect("the default user is never deleted").user
+    }
+
+    /// All names with their users, in the order of the names' bytes.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], UserId)> {
+        self.by_name.iter().map(|(name, id)| (&**name, *id))
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Puts a user under a name, in the place of the one who has it.
+    pub fn put(&mut self, name: &[u8], user: User) -> UserId {
+        if let Some(id) = self.find(name) {
+            let named = self.by_id[id.0 as usize].as_mut();
+            named.expect("a name's user").user = user;
+            return id;
+        }
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.by_id.push(None);
+            UserId(u32::try_from(self.by_id.len() - 1).expect("fewer users than 2^32"))
+        });
+        let name: Box<[u8]> = name.into();
+        self.by_name.insert(name.clone(), id);
+        self.by_id[id.0 as usize] = Some(Named { name, user });
+        id
+    }
+
+    /// Deletes a user; never `default`.
+    pub fn remove(&mut self, name: &[u8]) -> Option<UserId> {
+        assert!(name != b"default", "the default user is always there");
+        let id = self.by_name.remove(name)?;
+        self.by_id[id.0 as usize] = None;
+        self.free.push(id);
+        Some(id)
+    }
+
+    /// The user with this name, if the password is his. Takes as long for a name that nobody
+    /// has, so that the time does not tell names.
+    pub fn log_in(&self, name: &[u8], password: &[u8]) -> Option<UserId> {
+        let hash = Hash::of(password);
+        self.find(name).filter(|&id| self.get(id).admits(&hash))
+    }
+
+    /// The lines of a file that make all users again: `user`, a name, rules.
+    pub fn lines(&self) -> impl Iterator<Item = Vec<Vec<u8>>> {
+        self.iter().map(|(name, id)| {
+            let mut words = vec![b"user".to_vec(), name.to_vec()];
+            words.extend(self.get(id).describe().rules());
+            words
+        })
+    }
+}

@@ -1,0 +1,435 @@
+//! A user: whether and by which passwords he may log in, and his selectors.
+
+use super::commands::Commands;
+use super::password::Hash;
+use super::pattern::Pattern;
+use super::rule::{RuleError, RulesError, join_selectors};
+use super::selector::{CommandLine, Denied, Selector, allows_channel};
+use crate::config::{self, PubsubDefault};
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub(super) is_on: bool,
+    /// Any password will do.
+    pub(super) no_password: bool,
+    /// RESTORE believes his payloads.
+    pub(super) skips_sanitizing: bool,
+    pub(super) passwords: Vec<Hash>,
+    pub(super) root: Selector,
+    pub(super) selectors: Vec<Selector>,
+    /// There is nothing that he may not do: nobody has to look.
+    allows_all: bool,
+}
+
+impl User {
+    /// One who may do nothing.
+    pub fn new(channels: PubsubDefault) -> User {
+        User {
+            is_on: false,
+            no_password: false,
+            skips_sanitizing: false,
+            passwords: Vec::new(),
+            root: Selector::new(channels),
+            selectors: Vec::new(),
+            allows_all: false,
+        }
+    }
+
+    /// The user of connections that have not logged in: who may do everything, without password.
+    pub fn default_user(commands: &Commands) -> User {
+        let mut user = User::new(PubsubDefault::ResetChannels);
+        let rules = [&b"+@all"[..], b"~*", b"&*", b"on", b"nopass"];
+        user.apply_all(rules.into_iter(), commands, PubsubDefault::ResetChannels)
+            .expect("rules that are right");
+        user
+    }
+
+    /// Applies rules in order, selectors in pieces joined. All of them or none.
+    ///
+    /// O(length of the rules + commands of the categories); two copies of the user.
+    pub fn apply_all<'a>(
+        &mut self,
+        rules: impl Iterator<Item = &'a [u8]>,
+        commands: &Commands,
+        channels: PubsubDefault,
+    ) -> Result<(), RulesError> {
+        let mut changed = self.clone();
+        for (at, rule) in join_selectors(rules)?.into_iter().enumerate() {
+            if let Err(why) = changed.apply(&rule, commands, channels) {
+                return Err(RulesError::Rule { at, rule, why });
+            }
+        }
+        *self = changed;
+        Ok(())
+    }
+
+    /// Applies one rule, selectors whole; an error leaves the user as he was.
+    pub(super) fn apply(
+        &mut self,
+        rule: &[u8],
+        commands: &Commands,
+        channels: PubsubDefault,
+    ) -> Result<(), RuleError> {
+        let applied = self.apply_rule(rule, commands, channels);
+        let mut selectors = self.selectors.iter().chain([&self.root]);
+        self.allows_all = selectors.any(Selector::allows_all);
+        applied
+    }
+
+    fn apply_rule(
+        &mut self,
+        rule: &[u8],
+        commands: &Commands,
+        channels: PubsubDefault,
+    ) -> Result<(), RuleError> {
+        match rule {
+            [] => return Ok(()),
+            [b'>', password @ ..] => self.add_password(Hash::of(password)),
+            [b'#', hash @ ..] => {
+                self.add_password(Hash::parse(hash).ok_or(RuleError::BadHash)?);
+            }
+            [b'<', password @ ..] => return self.remove_password(Hash::of(password)),
+            [b'!', hash @ ..] => {
+                let hash = Hash::parse(hash).ok_or(RuleError::BadHash)?;
+                return self.remove_password(hash);
+            }
+            [b'(', words @ .., b')'] => {
+                self.selectors.push(selector(words, commands, channels)?);
+            }
+            _ => return self.apply_word(rule, commands, channels),
+        }
+        Ok(())
+    }
+
+    fn apply_word(
+        &mut self,
+        word: &[u8],
+        commands: &Commands,
+        channels: PubsubDefault,
+    ) -> Result<(), RuleError> {
+        let is = |known: &str| word.eq_ignore_ascii_case(known.as_bytes());
+        if is("on") || is("off") {
+            self.is_on = is("on");
+        } else if is("skip-sanitize-payload") || is("sanitize-payload") {
+            self.skips_sanitizing = is("skip-sanitize-payload");
+        } else if is("nopass") || is("resetpass") {
+            self.no_password = is("nopass");
+            self.passwords.clear();
+        } else if is("clearselectors") {
+            self.selectors.clear();
+        } else if is("reset") {
+            *self = User::new(channels);
+        } else {
+            return self.root.apply(word, commands);
+        }
+        Ok(())
+    }
+
+    fn add_password(&mut self, hash: Hash) {
+        if !self.passwords.contains(&hash) {
+            self.passwords.push(hash);
+        }
+        self.no_password = false;
+    }
+
+    fn remove_password(&mut self, hash: Hash) -> Result<(), RuleError> {
+        let at = self.passwords.iter().position(|known| *known == hash);
+        self.passwords.remove(at.ok_or(RuleError::NoSuchPassword)?);
+        Ok(())
+    }
+
+    /// `requirepass`: his only password; an empty one: none is needed.
+    pub fn set_only_password(&mut self, password: &[u8]) {
+        self.passwords.clear();
+        self.no_password = password.is_empty();
+        if !password.is_empty() {
+            self.passwords.push(Hash::of(password));
+        }
+    }
+
+    // --- logging in ---
+
+    pub fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// Whether no password is needed.
+    pub fn no_password(&self) -> bool {
+        self.no_password
+    }
+
+    pub fn skips_sanitizing(&self) -> bool {
+        self.skips_sanitizing
+    }
+
+    /// Whether a password with this hash lets him in. As long as there is no match all of his
+    /// passwords are looked at, each to its end.
+    pub(super) fn admits(&self, hash: &Hash) -> bool {
+        let mut found = false;
+        for known in &self.passwords {
+            found |= known.is(hash);
+        }
+        self.is_on && (self.no_password || found)
+    }
+
+    // --- permissions ---
+
+    /// Whether there is nothing that he may not do.
+    #[inline]
+    pub fn allows_all(&self) -> bool {
+        self.allows_all
+    }
+
+    /// Whether he may run a command: one selector must allow all of it. Of what several deny
+    /// the last in the order of [`Denied`] is told.
+    #[inline]
+    pub fn check(&self, line: &CommandLine<'_>) -> Result<(), Denied> {
+        let Err(denied) = self.root.check(line) else {
+            return Ok(());
+        };
+        self.check_others(line, denied)
+    }
+
+    fn check_others(&self, line: &CommandLine<'_>, mut denied: Denied) -> Result<(), Denied> {
+        for selector in &self.selectors {
+            match selector.check(line) {
+                Ok(()) => return Ok(()),
+                Err(other) => denied = denied.max(other),
+            }
+        }
+        Err(denied)
+    }
+
+    /// Whether he may run a command by rules that also let him read all keys.
+    pub fn checks_and_reads_all_keys(&self, line: &CommandLine<'_>) -> bool {
+        let mut selectors = self.selectors.iter().chain([&self.root]);
+        selectors.any(|s| s.reads_all_keys() && s.check(line).is_ok())
+    }
+
+    /// The channel patterns that are left to him, if `before` had any that are not.
+    pub fn channels_left(&self, before: &User) -> Option<Vec<Pattern>> {
+        let all = |user: &User| user.each_selector().any(|s| s.all_channels);
+        if all(self) {
+            return None;
+        }
+        let patterns = |user: &User| -> Vec<Pattern> {
+            let each = user.each_selector();
+            each.flat_map(|s| s.channels.iter().cloned()).collect()
+        };
+        let left = patterns(self);
+        let is_less = all(before) || patterns(before).iter().any(|p| !left.contains(p));
+        is_less.then_some(left)
+    }
+
+    /// The root first.
+    pub(super) fn each_selector(&self) -> impl Iterator<Item = &Selector> {
+        [&self.root].into_iter().chain(&self.selectors)
+    }
+}
+
+/// Whether a subscription may stay when these patterns are left.
+pub fn keeps(left: &[Pattern], name: &[u8], is_pattern: bool) -> bool {
+    allows_channel(left, name, is_pattern)
+}
+
+/// A selector of the rules between parentheses, quoted as lines of a configuration file are.
+fn selector(
+    words: &[u8],
+    commands: &Commands,
+    channels: PubsubDefault,
+) -> Result<Selector, RuleError> {
+    if words.contains(&0) {
+        return Err(RuleError::Syntax);
+    }
+    let mut selector = Selector::new(channels);
+    // Quotes that do not end make no word at all, as in Redis.
+    for word in config::split(words).unwrap_or_default() {
+        selector.apply(&word, commands)?;
+    }
+    Ok(selector)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acl::Denied;
+    use crate::resp::OwnedArgs;
+    use crate::server::{CommandTable, commands_of};
+
+    const NOTHING: PubsubDefault = PubsubDefault::ResetChannels;
+
+    struct Bench {
+        table: CommandTable,
+        commands: Commands,
+    }
+
+    impl Bench {
+        fn new() -> Bench {
+            let table = CommandTable::new(&crate::commands::table());
+            let commands = commands_of(&table);
+            Bench { table, commands }
+        }
+
+        fn user(&self, rules: &str) -> User {
+            let mut user = User::new(NOTHING);
+            let rules = rules.split(' ').map(str::as_bytes);
+            user.apply_all(rules, &self.commands, NOTHING)
+                .expect("rules that are right");
+            user
+        }
+
+        fn check(&self, user: &User, line: &str) -> Result<(), Denied> {
+            let args: OwnedArgs = line.split(' ').map(str::as_bytes).collect();
+            let args = args.args();
+            let mut row = self.table.find(args.at(0)).expect("a command");
+            if let Some(name) = args.get(1)
+                && let Some(sub) = self.table.find_subcommand(row, name)
+            {
+                row = sub;
+            }
+            user.check(&CommandLine {
+                id: row.id,
+                flags: row.spec.flags,
+                plan: &row.plan,
+                channels: row.spec.channels,
+                databases: row.spec.databases,
+                args,
+                is_whole: row.spec.arity.admits(args.len()),
+                db: 0,
+                databases_max: 16,
+            })
+        }
+    }
+
+    #[test]
+    fn rules_are_told_in_the_order_that_makes_them_again() {
+        let b = Bench::new();
+        for (rules, told) in [
+            (
+                "+@all -@hash -@slow +hget -@hash",
+                "+@all -@slow +hget -@hash",
+            ),
+            (
+                "-@all +client|list +config|get +config +acl|list -acl",
+                "-@all +client|list +config -acl",
+            ),
+            (
+                "+select|0 +SELECT|0 +debug|a +debug",
+                "-@all +select|0 +debug",
+            ),
+            ("+@all -get +@all", "+@all"),
+            ("-@string -@string +@STRING", "-@all +@string"),
+        ] {
+            assert_eq!(b.user(rules).describe().root().command_rules(), told);
+        }
+        let user = b.user("on >x ~a %R~b %W~b %W~c &d db=2,1 (+get ~e) (allkeys &f resetdbs)");
+        assert_eq!(
+            String::from_utf8_lossy(&user.describe().line()),
+            "on sanitize-payload \
+             #2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881 ~a ~b %W~c \
+             resetchannels &d db=1,2 -@all (~e resetchannels -@all +get) \
+             (~* resetchannels &f resetdbs -@all)"
+        );
+    }
+
+    #[test]
+    fn a_wrong_rule_leaves_the_user_as_he_was() {
+        let b = Bench::new();
+        let mut user = b.user("on nopass +get ~a*");
+        let before = user.clone();
+        for rules in [
+            &["off", "+nosuch"][..],
+            &["(+get", "~b"],
+            &["resetkeys", "%x~"],
+            &["db=1", "<no"],
+        ] {
+            let words = rules.iter().map(|rule| rule.as_bytes());
+            assert!(user.apply_all(words, &b.commands, NOTHING).is_err());
+            assert!(user == before, "{rules:?}");
+        }
+    }
+
+    #[test]
+    fn one_selector_must_allow_all_of_a_command() {
+        let b = Bench::new();
+        let user = b.user("on (%R~r* +@all) (%W~w* +@all)");
+        assert_eq!(b.check(&user, "get r1"), Ok(()));
+        assert_eq!(b.check(&user, "lpush w1 x"), Ok(()));
+        assert_eq!(b.check(&user, "get w1"), Err(Denied::Key(1)));
+        assert_eq!(b.check(&user, "copy r1 w1"), Err(Denied::Key(2)));
+        assert_eq!(b.check(&user, "set w1 x get"), Err(Denied::Key(1)));
+        assert_eq!(b.check(&user, "zunionstore w1 1 r1"), Err(Denied::Key(3)));
+        assert_eq!(
+            b.check(&user, "sort r1 by w* store w1"),
+            Err(Denied::Key(5))
+        );
+        assert_eq!(b.check(&user, "ping"), Ok(()));
+        assert_eq!(b.check(&user, "publish a x"), Err(Denied::Channel(1)));
+    }
+
+    #[test]
+    fn first_arguments_subcommands_and_commands_that_everybody_may_run() {
+        let b = Bench::new();
+        let user = b.user("on +select|0 +select|x +config -config|set");
+        assert_eq!(b.check(&user, "select 0"), Ok(()));
+        assert_eq!(b.check(&user, "select X"), Ok(()));
+        assert_eq!(b.check(&user, "select 1"), Err(Denied::Command));
+        assert_eq!(b.check(&user, "config get x"), Ok(()));
+        assert_eq!(b.check(&user, "config set x y"), Err(Denied::Command));
+        assert_eq!(b.check(&user, "auth x"), Ok(()));
+        assert_eq!(b.check(&user, "quit"), Ok(()));
+    }
+
+    #[test]
+    fn databases_are_those_that_a_command_names_and_its_own() {
+        let b = Bench::new();
+        let user = b.user("on +@all ~* &* db=1,3");
+        for (line, checked) in [
+            ("get a", Err(Denied::Database(0))),
+            ("ping", Ok(())),
+            ("select 1", Ok(())),
+            ("select 0", Err(Denied::Database(1))),
+            ("select 99", Ok(())),
+            ("swapdb 1 3", Ok(())),
+            ("swapdb 1 2", Err(Denied::Database(2))),
+            ("swapdb 2 x", Ok(())),
+            ("move a 1", Err(Denied::Database(0))),
+            ("copy a b db 2", Err(Denied::Database(4))),
+            ("flushall", Err(Denied::Database(0))),
+        ] {
+            assert_eq!(b.check(&user, line), checked, "{line}");
+        }
+        let all = b.user("on +@all ~* &* db=1,3 alldbs");
+        assert!(all.allows_all() && !user.allows_all());
+    }
+
+    #[test]
+    fn passwords_come_and_go_and_none_lets_a_disabled_user_in() {
+        let b = Bench::new();
+        let is_let_in = |rules: &str, password: &[u8]| b.user(rules).admits(&Hash::of(password));
+        assert!(is_let_in("on >a >b", b"b"));
+        assert!(!is_let_in("on >a >b <b", b"b"));
+        assert!(!is_let_in("on", b""));
+        assert!(is_let_in("on >a nopass", b"whatever"));
+        assert!(!is_let_in("on nopass >a", b"whatever"));
+        assert!(!is_let_in("nopass", b""));
+        assert!(!is_let_in("on >a off", b"a"));
+        assert!(!is_let_in("on >a resetpass", b"a"));
+        assert!(is_let_in("on >", b""));
+    }
+
+    #[test]
+    fn channels_that_are_gone_are_noticed_and_no_others() {
+        let b = Bench::new();
+        let left = |before: &str, after: &str| {
+            let left = b.user(after).channels_left(&b.user(before));
+            left.map(|patterns| patterns.len())
+        };
+        assert_eq!(left("&a &b", "&b &a &c"), None);
+        assert_eq!(left("&a &b", "&b"), Some(1));
+        assert_eq!(left("allchannels", "&a"), Some(1));
+        assert_eq!(left("&a", "allchannels"), None);
+        assert_eq!(left("&a", "on (&a)"), None);
+    }
+}

@@ -1,0 +1,161 @@
+//! ACL GETUSER, LIST, USERS, WHOAMI, CAT, GENPASS, DRYRUN: what changes nobody.
+
+use super::at_most_one;
+use crate::acl::Selector;
+use crate::base::number::parse_i64;
+use crate::command::{CommandError, up_to_nul};
+use crate::resp::Reply;
+use crate::server::{Call, CommandResult};
+
+/// `ACL GETUSER name`.
+///
+/// Reply: a map of flags (a set), passwords (SHA-256), commands, keys, channels and selectors,
+/// each of which is a map of the last three; null if there is no such user. Users with rules
+/// about databases have `databases` in each map, too.
+pub(super) fn get(call: &mut Call<'_>) -> CommandResult {
+    let users = &call.server.acl.users;
+    let Some(id) = users.find(call.args.at(2)) else {
+        call.reply.null();
+        return Ok(());
+    };
+    let user = users.get(id).describe();
+    let databases = user.limits_databases();
+    let reply = &mut *call.reply;
+    reply.map(6 + usize::from(databases));
+    reply.bulk(b"flags");
+    let flags = user.flags();
+    reply.set(flags.len());
+    for flag in flags {
+        reply.bulk(flag.as_bytes());
+    }
+    reply.bulk(b"passwords");
+    let passwords = user.passwords();
+    reply.array(passwords.len());
+    for hash in passwords {
+        reply.bulk(hash.as_bytes());
+    }
+    write_selector(reply, user.root(), databases);
+    reply.bulk(b"selectors");
+    reply.array(user.selectors().len());
+    for selector in user.selectors() {
+        reply.map(3 + usize::from(databases));
+        write_selector(reply, selector, databases);
+    }
+    Ok(())
+}
+
+fn write_selector(reply: &mut Reply, selector: &Selector, databases: bool) {
+    reply.bulk(b"commands");
+    reply.bulk(selector.command_rules().as_bytes());
+    reply.bulk(b"keys");
+    reply.bulk(&selector.key_rules());
+    reply.bulk(b"channels");
+    reply.bulk(&selector.channel_rules());
+    if databases {
+        reply.bulk(b"databases");
+        reply.bulk(selector.database_rule().as_bytes());
+    }
+}
+
+/// `ACL LIST`: all users in the order of their names, as lines of a configuration file.
+pub(super) fn list(call: &mut Call<'_>) -> CommandResult {
+    let users = &call.server.acl.users;
+    call.reply.array(users.len());
+    for (name, id) in users.iter() {
+        let rules = users.get(id).describe().line();
+        call.reply
+            .bulk(&[b"user ", name, b" ", rules.as_slice()].concat());
+    }
+    Ok(())
+}
+
+/// `ACL USERS`: the names of all users, in order.
+pub(super) fn names(call: &mut Call<'_>) -> CommandResult {
+    let users = &call.server.acl.users;
+    call.reply.array(users.len());
+    for (name, _) in users.iter() {
+        call.reply.bulk(name);
+    }
+    Ok(())
+}
+
+/// `ACL WHOAMI`: the name of the connection's user.
+pub(super) fn who_am_i(call: &mut Call<'_>) -> CommandResult {
+    let name = call.server.acl.users.name(call.client.user);
+    call.reply.bulk(name);
+    Ok(())
+}
+
+/// `ACL CAT [category]`: all categories, or the commands and subcommands of one.
+pub(super) fn cat(call: &mut Call<'_>) -> CommandResult {
+    let commands = &call.server.acl.commands;
+    let Some(category) = at_most_one(call.args)? else {
+        let names = commands.category_names();
+        call.reply.array(names.len());
+        for name in names {
+            call.reply.bulk(name.as_bytes());
+        }
+        return Ok(());
+    };
+    let unknown = || {
+        let shown = &category[..category.len().min(128)];
+        CommandError::naming("ERR Unknown category '", shown, "'")
+    };
+    let members = commands.of_category(category).ok_or_else(unknown)?;
+    let members: Vec<&str> = members.collect();
+    call.reply.array(members.len());
+    for name in members {
+        call.reply.bulk(name.as_bytes());
+    }
+    Ok(())
+}
+
+/// `ACL GENPASS [bits]`: random hexadecimal digits, 64 by default.
+pub(super) fn generate(call: &mut Call<'_>) -> CommandResult {
+    const BITS_MAX: i64 = 4096;
+    const BAD_BITS: &str = "ERR ACL GENPASS argument must be the number of bits for the output \
+                            password, a positive number up to 4096";
+    let bits = match at_most_one(call.args)? {
+        None => 256,
+        Some(text) => parse_i64(text).ok_or(CommandError::NotAnInteger)?,
+    };
+    if !(1..=BITS_MAX).contains(&bits) {
+        return Err(CommandError::Text(BAD_BITS));
+    }
+    let digits = bits.unsigned_abs().div_ceil(4) as usize;
+    let text = crate::base::random::hex(digits);
+    call.reply.bulk(text.as_bytes());
+    Ok(())
+}
+
+/// `ACL DRYRUN name command [arg ...]`: whether a user may run a command, by the gates' own
+/// check.
+///
+/// Reply: OK, or what he would be told, as a bulk string; an error where there is no such user
+/// or command.
+pub(super) fn dry_run(call: &mut Call<'_>) -> CommandResult {
+    let (name, args) = (call.args.at(2), call.args.from(3));
+    let server = &*call.server;
+    let user = server.acl.users.find(name);
+    let user = user.ok_or_else(|| CommandError::naming("ERR User '", name, "' not found"))?;
+    let row = server.table.find(args.at(0));
+    let row = match (row, args.get(1)) {
+        (Some(row), Some(sub)) if !row.subcommands.is_empty() => {
+            server.table.find_subcommand(row, sub)
+        }
+        (row, _) => row,
+    };
+    let unknown = || {
+        let shown = up_to_nul(args.at(0));
+        CommandError::naming("ERR Command '", shown, "' not found")
+    };
+    let row = row.ok_or_else(unknown)?;
+    if !row.spec.arity.admits(args.len()) {
+        return Err(CommandError::WrongArity(row.full_name.into()));
+    }
+    match server.denial_of(user, call.client.db, row.id, args) {
+        None => call.reply.ok(),
+        Some(denial) => call.reply.bulk(&denial),
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! ACL SETUSER, DELUSER, LOAD, SAVE: who changes users.
+
+use crate::acl::{Users, write_file};
+use crate::command::CommandError;
+use crate::config::system_text;
+use crate::server::{Call, CommandResult};
+
+/// `ACL SETUSER name [rule ...]`: makes a user, who may do nothing by default, or changes one.
+///
+/// Reply: OK, or the first rule that is wrong; then nothing has changed. Connections that
+/// listen to channels which he may not hear any more are closed. O(rules), and O(connections)
+/// if he has gained or lost all rights.
+pub(super) fn set(call: &mut Call<'_>) -> CommandResult {
+    const BAD_NAME: &str = "ERR Usernames can't contain spaces or null characters";
+    let args = call.args;
+    let name = args.at(2);
+    if !Users::is_name(name) {
+        return Err(CommandError::Text(BAD_NAME));
+    }
+    call.world().set_user(name, args.from(3).iter())?;
+    call.reply.ok();
+    Ok(())
+}
+
+/// `ACL DELUSER name ...`: deletes users and closes their connections.
+///
+/// Reply: how many there were. O(names * connections). `default` is refused, and nobody deleted.
+pub(super) fn delete(call: &mut Call<'_>) -> CommandResult {
+    const DEFAULT: &str = "ERR The 'default' user cannot be removed";
+    let names = call.args.from(2);
+    if names.iter().any(|name| name == b"default") {
+        return Err(CommandError::Text(DEFAULT));
+    }
+    let mut world = call.world();
+    let deleted = names.iter().filter(|name| world.delete_user(name)).count();
+    call.reply.int(deleted as i64);
+    Ok(())
+}
+
+fn needs_file(call: &Call<'_>) -> Result<(), CommandError> {
+    const NO_FILE: &str = "ERR This Redis instance is not configured to use an ACL file. You may \
+                           want to specify users via the ACL SETUSER command and then issue a \
+                           CONFIG REWRITE (assuming you have a Redis configuration file set) in \
+                           order to store users in the Redis configuration.";
+    match call.server.config.aclfile.is_empty() {
+        true => Err(CommandError::Text(NO_FILE)),
+        false => Ok(()),
+    }
+}
+
+/// `ACL LOAD`: the users of the file in the place of those that are.
+///
+/// Reply: OK, or all that is wrong with the file; then nothing has changed. Connections of users
+/// that are gone are closed, and those that listen to what their users may not hear any more.
+pub(super) fn load(call: &mut Call<'_>) -> CommandResult {
+    needs_file(call)?;
+    call.world()
+        .reload_users()
+        .map_err(|error| CommandError::owned(format!("ERR {error}")))?;
+    call.reply.ok();
+    Ok(())
+}
+
+/// `ACL SAVE`: all users to the file, which is replaced as one step.
+pub(super) fn save(call: &mut Call<'_>) -> CommandResult {
+    const FAILED: &str = "ERR There was an error trying to save the ACLs. Please check the server \
+                          logs for more information";
+    needs_file(call)?;
+    let file = &call.server.config.aclfile;
+    if let Err(error) = write_file(file.path(), &call.server.acl.users) {
+        tracing::warn!("Writing the ACL file for ACL SAVE: {}", system_text(&error));
+        return Err(CommandError::Text(FAILED));
+    }
+    call.reply.ok();
+    Ok(())
+}

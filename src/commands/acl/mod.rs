@@ -1,0 +1,118 @@
+//! ACL: users and their rules, what is denied to them, which commands rules can name.
+//!
+//! What rules mean is `crate::acl`'s matter, what follows from a change the server's
+//! (`server::users`); here words come in and replies go out.
+
+mod inspect;
+mod log;
+mod manage;
+
+use crate::command::{Arity, CommandError, Flags};
+use crate::commands::help::{misused, row as help_row, write_help};
+use crate::resp::Args;
+use crate::server::{Call, CommandResult, Handler, Spec};
+
+pub(super) static SPECS: &[Spec] = &[ACL];
+
+const ACL: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::CONTAINER,
+    subcommands: &[
+        for_all("cat", inspect::cat, Arity::AtLeast(2)),
+        Spec {
+            tips: EVERYWHERE,
+            flags: ADMIN.union(Flags::SENSITIVE),
+            is_secret,
+            ..for_admins("deluser", manage::delete, Arity::AtLeast(3))
+        },
+        for_admins("dryrun", inspect::dry_run, Arity::AtLeast(4)),
+        for_all("genpass", inspect::generate, Arity::AtLeast(2)),
+        Spec {
+            flags: ADMIN.union(Flags::SENSITIVE),
+            is_secret,
+            ..for_admins("getuser", inspect::get, Arity::Exactly(3))
+        },
+        help_row(help),
+        for_admins("list", inspect::list, Arity::Exactly(2)),
+        for_admins("load", manage::load, Arity::Exactly(2)),
+        for_admins("log", log::log, Arity::AtLeast(2)),
+        Spec {
+            tips: EVERYWHERE,
+            ..for_admins("save", manage::save, Arity::Exactly(2))
+        },
+        Spec {
+            tips: EVERYWHERE,
+            flags: ADMIN.union(Flags::SENSITIVE),
+            is_secret,
+            ..for_admins("setuser", manage::set, Arity::AtLeast(3))
+        },
+        for_admins("users", inspect::names, Arity::Exactly(2)),
+        for_all("whoami", inspect::who_am_i, Arity::Exactly(2)),
+    ],
+    ..Spec::new("acl", help)
+};
+
+const EVERYWHERE: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
+
+const ALL: Flags = Flags::NOSCRIPT.union(Flags::LOADING).union(Flags::STALE);
+const ADMIN: Flags = ALL.union(Flags::ADMIN).union(Flags::TAKES_OVER);
+
+const fn for_all(name: &'static str, handler: Handler, arity: Arity) -> Spec {
+    Spec {
+        arity,
+        flags: ALL,
+        ..Spec::new(name, handler)
+    }
+}
+
+const fn for_admins(name: &'static str, handler: Handler, arity: Arity) -> Spec {
+    Spec {
+        flags: ADMIN,
+        ..for_all(name, handler, arity)
+    }
+}
+
+/// Names and passwords: whatever stands behind the subcommand.
+fn is_secret(_: Args<'_>, at: usize) -> bool {
+    at >= 2
+}
+
+/// A subcommand with one argument, which may be left out, was given more.
+fn at_most_one(args: Args<'_>) -> Result<Option<&[u8]>, CommandError> {
+    match args.len() {
+        2 | 3 => Ok(args.get(2)),
+        _ => Err(misused(args)),
+    }
+}
+
+/// `ACL HELP`: the subcommands, one status line each.
+fn help(call: &mut Call<'_>) -> CommandResult {
+    let lines = [
+        "CAT [<category>]",
+        "    List the categories, or the commands and subcommands of one.",
+        "DELUSER <username> [<username> ...]",
+        "    Delete users and close their connections.",
+        "DRYRUN <username> <command> [<arg> ...]",
+        "    Tell whether a user may run a command, without running it.",
+        "GETUSER <username>",
+        "    Show the rules of a user.",
+        "GENPASS [<bits>]",
+        "    Make a password of 256 random bits, or of as many as are asked for.",
+        "LIST",
+        "    Show all users as lines of a configuration file.",
+        "LOAD",
+        "    Read the ACL file again.",
+        "LOG [<count> | RESET]",
+        "    Show what was denied lately, or forget it.",
+        "SAVE",
+        "    Write all users to the ACL file.",
+        "SETUSER <username> <rule> [<rule> ...]",
+        "    Make or change a user.",
+        "USERS",
+        "    List the names of all users.",
+        "WHOAMI",
+        "    Tell the name of this connection's user.",
+    ];
+    write_help(call, &lines);
+    Ok(())
+}

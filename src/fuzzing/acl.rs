@@ -1,0 +1,160 @@
+//! Rules of users: any words are refused or applied, a refusal changes nothing, and what a user
+//! is told to be makes him again.
+
+use std::sync::OnceLock;
+
+use super::input::Input;
+use crate::acl::{CommandLine, Commands, User, parse_users};
+use crate::config::PubsubDefault;
+use crate::resp::OwnedArgs;
+use crate::server::{CommandTable, commands_of};
+
+const WORDS: [&str; 44] = [
+    "on",
+    "off",
+    "nopass",
+    "resetpass",
+    "reset",
+    "allkeys",
+    "resetkeys",
+    "~*",
+    "~a*",
+    "%R~a",
+    "%W~",
+    "%RW~\"b'",
+    "allchannels",
+    "resetchannels",
+    "&*",
+    "&c?",
+    "&\\",
+    "+@all",
+    "-@all",
+    "+@read",
+    "-@write",
+    "+@slow",
+    "-@connection",
+    "+get",
+    "-get",
+    "+config",
+    "-config|set",
+    "+config|get",
+    "+select|0",
+    "+SELECT|x",
+    "-select",
+    "+get|'",
+    "alldbs",
+    "resetdbs",
+    "db=0,3",
+    "db=1",
+    ">secret",
+    "<secret",
+    "clearselectors",
+    "skip-sanitize-payload",
+    "(+get ~a db=2)",
+    "(\"~a\\x22\" +@read &b)",
+    "(-@all allkeys",
+    ")",
+];
+
+const CALLS: [&[&[u8]]; 9] = [
+    &[b"get", b"a1"],
+    &[b"set", b"a", b"x", b"get"],
+    &[b"mget", b"a", b"", b"b"],
+    &[b"select", b"3"],
+    &[b"copy", b"a", b"b", b"db", b"1"],
+    &[b"config", b"get", b"x"],
+    &[b"publish", b"c1", b"x"],
+    &[b"psubscribe", b"c?", b"d"],
+    &[b"flushall"],
+];
+
+fn table() -> &'static (CommandTable, Commands) {
+    static TABLE: OnceLock<(CommandTable, Commands)> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let table = CommandTable::new(&crate::commands::table());
+        let commands = commands_of(&table);
+        (table, commands)
+    })
+}
+
+/// Byte one: what users may hear by default. The rest are decisions: rules that are likely, or
+/// bytes of the input.
+pub fn acl(bytes: &[u8]) {
+    let (table, commands) = table();
+    let mut input = Input::new(bytes);
+    let channels = match input.byte() & 1 {
+        0 => PubsubDefault::ResetChannels,
+        _ => PubsubDefault::AllChannels,
+    };
+    let mut user = User::new(channels);
+    while !input.is_empty() {
+        let count = input.below(4);
+        let rules: Vec<Vec<u8>> = (0..=count).map(|_| rule(&mut input)).collect();
+        let before = user.clone();
+        let words = rules.iter().map(|rule| &rule[..]);
+        match user.apply_all(words, commands, channels) {
+            Ok(()) => is_made_again(&user, commands, channels),
+            Err(error) => {
+                assert!(!error.line().is_empty());
+                assert!(user == before, "a refusal changes nothing");
+            }
+        }
+        for words in CALLS {
+            look(&user, table, words);
+        }
+    }
+}
+
+fn rule(input: &mut Input<'_>) -> Vec<u8> {
+    match input.below(WORDS.len() + 6) {
+        known if known < WORDS.len() => WORDS[known].into(),
+        more => {
+            let signs: [&[u8]; 6] = [b"~", b"&", b"+", b"-", b"(", b""];
+            let len = input.below(9);
+            [signs[more - WORDS.len()], input.bytes(len)].concat()
+        }
+    }
+}
+
+fn is_made_again(user: &User, commands: &Commands, channels: PubsubDefault) {
+    let rules = user.describe().rules();
+    let mut again = User::new(channels);
+    let applied = again.apply_all(rules.iter().map(|rule| &rule[..]), commands, channels);
+    let shown = String::from_utf8_lossy(&user.describe().line()).into_owned();
+    assert!(applied.is_ok() && again == *user, "{shown}");
+    let text = [b"user name ", rules.join(&b' ').as_slice(), b"\n"].concat();
+    let read = parse_users("file", &text, commands, channels);
+    let read = read.unwrap_or_else(|error| panic!("{error}: {shown}"));
+    assert!(read.get(&b"name"[..]) == Some(user), "{shown}");
+}
+
+/// A check comes to its end, and who may do all may do this.
+fn look(user: &User, table: &CommandTable, words: &[&[u8]]) {
+    let args: OwnedArgs = words.iter().copied().collect();
+    let args = args.args();
+    let Some(row) = table.find(args.at(0)) else {
+        return;
+    };
+    let row = match args.get(1) {
+        Some(name) if !row.subcommands.is_empty() => {
+            table.find_subcommand(row, name).expect("a subcommand")
+        }
+        _ => row,
+    };
+    let line = CommandLine {
+        id: row.id,
+        flags: row.spec.flags,
+        plan: &row.plan,
+        channels: row.spec.channels,
+        databases: row.spec.databases,
+        args,
+        is_whole: true,
+        db: 0,
+        databases_max: 16,
+    };
+    let checked = user.check(&line);
+    assert!(checked.is_ok() || !user.allows_all());
+    if let Err(denied) = checked {
+        assert!(denied.argument() < args.len());
+    }
+}

@@ -1,0 +1,112 @@
+//! Clients agree on keys: a share of every turn, and no more of it.
+//!
+//! What a step costs is known only afterwards, so the share is looked at behind each: a turn
+//! takes one step at least, and with keys of 2,048-bit RSA one at most. Others wait no longer
+//! than that for handshakes, however many come at once.
+
+use std::io::ErrorKind;
+
+use super::Loop;
+use crate::base::clock;
+use crate::base::text::Printable;
+use crate::config::TlsAuthClientsUser;
+use crate::net::tls::Certificate;
+use crate::server::client::{Client, ClientFlags};
+use crate::server::session::Session;
+
+/// A turn's share.
+const SHARE_NANOS: u64 = 200_000;
+
+impl Loop {
+    /// Goes on with handshakes whose peers have sent something.
+    pub(super) fn shake_hands(&mut self) {
+        if self.engine.server.tls.handshakes.ready.is_empty() {
+            return;
+        }
+        let began = clock::cycles();
+        let share = self.engine.server.cycles.ticks(SHARE_NANOS);
+        while let Some(id) = self.engine.server.tls.handshakes.ready.pop_front() {
+            if let Some(session) = self.engine.server.clients.take(id) {
+                self.read(session);
+            }
+            if clock::cycles().wrapping_sub(began) >= share {
+                break;
+            }
+        }
+    }
+
+    /// Behind a read during a handshake. `Err`: the connection is over.
+    #[cold]
+    pub(super) fn note_handshake(
+        &mut self,
+        session: &mut Session,
+        read: &std::io::Result<(usize, bool)>,
+    ) -> Result<(), ()> {
+        let server = &mut self.engine.server;
+        let stream = session.stream.as_ref().ok_or(())?;
+        if !stream.is_handshaking() {
+            server.stats.handshakes += 1;
+            return server.admit(session);
+        }
+        match read {
+            Ok(_) => {
+                server.tell_failed_handshake(session, "the peer has gone during the handshake");
+                Err(())
+            }
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+            {
+                Ok(())
+            }
+            Err(error) => {
+                let why = match error.kind() {
+                    ErrorKind::InvalidData => error.to_string(),
+                    _ => crate::config::system_text(error),
+                };
+                server.tell_failed_handshake(session, &why);
+                Err(())
+            }
+        }
+    }
+}
+
+impl crate::server::Server {
+    /// The keys are agreed on: who the client is, and whether it is let in.
+    fn admit(&mut self, session: &mut Session) -> Result<(), ()> {
+        if let Some(refusal) = self.refuses_stranger(&session.client.peer) {
+            session.reply.raw(refusal.as_bytes());
+            session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+            self.stats.rejected_connections += 1;
+            return Ok(());
+        }
+        let Session { client, stream, .. } = session;
+        let link = stream.as_ref().and_then(|stream| stream.tls());
+        if let Some(certificate) = link.and_then(|link| link.peer_certificate()) {
+            self.log_in_by_certificate(client, &certificate);
+        }
+        Ok(())
+    }
+
+    /// Logs a client in as the first user that its certificate names and who may come. If it
+    /// names none, the client stays what it was: the default user, who may have to log in.
+    fn log_in_by_certificate(&self, client: &mut Client, certificate: &Certificate<'_>) {
+        let names = match self.config.tls_auth_clients_user {
+            TlsAuthClientsUser::Off => return,
+            TlsAuthClientsUser::CommonName => certificate.common_name.as_slice(),
+            TlsAuthClientsUser::Uri => &certificate.uris,
+        };
+        let id = client.id.0;
+        let users = &self.acl.users;
+        let found = names
+            .iter()
+            .filter_map(|name| Some((name, users.find(name)?)));
+        match { found }.find(|(_, user)| users.get(*user).is_on()) {
+            Some((name, user)) => {
+                self.let_in(client, user, true);
+                let name = Printable(name);
+                tracing::debug!(client = id, "Logged in by its certificate as '{name}'");
+            }
+            None => tracing::debug!(client = id, "Its certificate names no user"),
+        }
+    }
+}

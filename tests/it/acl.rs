@@ -1,0 +1,294 @@
+//! Users: where they come from and where they are kept, files that are wrong or huge, and what
+//! strangers try.
+
+use std::fmt::Write;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use crate::support::once::{Ended, run_once};
+use crate::support::{Connection, Daemon};
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+/// A server with this file of users.
+fn with_users(text: &str) -> Daemon {
+    let folder = folder();
+    fs::write(folder.path().join("users.acl"), text).expect("a file");
+    Daemon::start_with_environment(&["--aclfile", "users.acl"], &[], folder)
+}
+
+/// What a start says that these lines of a configuration stop.
+#[track_caller]
+fn refused(lines: &str, users: &[u8]) -> Ended {
+    let folder = folder();
+    let config = format!("port 0\nunixsocket socket\n{lines}");
+    fs::write(folder.path().join("redis.conf"), config).expect("a file");
+    fs::write(folder.path().join("users.acl"), users).expect("a file");
+    let ended = run_once(folder.path(), &["redis.conf"], b"");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    ended
+}
+
+#[test]
+fn users_of_a_file_log_in_and_a_save_writes_what_a_load_reads() {
+    let server = with_users("user alice on >secret ~a* +@read\nuser default on nopass ~* +@all\n");
+    let mut c = server.connect();
+    assert_eq!(c.ask("AUTH alice secret"), "+OK\r\n");
+    assert!(c.ask("SET a1 x").starts_with("-NOPERM User alice has no"));
+    assert_eq!(c.ask("GET a1"), "$-1\r\n");
+    let mut admin = server.connect();
+    let path = server.folder().join("users.acl");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("our file");
+    admin.ask("ACL SETUSER bob on nopass (~\"x)\" +get) &c*");
+    assert_eq!(admin.ask("ACL SAVE"), "+OK\r\n");
+    let mode = fs::metadata(&path).expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "what was private stays private");
+    let before = admin.ask("ACL LIST");
+    assert_eq!(admin.ask("ACL LOAD"), "+OK\r\n");
+    assert_eq!(admin.ask("ACL LIST"), before);
+    // A file without a user ends his connections.
+    fs::write(&path, "user carol on nopass\n").expect("our file");
+    assert_eq!(admin.ask("ACL LOAD"), "+OK\r\n");
+    assert_eq!(c.rest(), b"");
+    assert!(admin.ask("ACL USERS").contains("carol"));
+}
+
+#[test]
+fn a_file_with_mistakes_changes_nothing_and_all_of_them_are_told() {
+    let server = with_users("user alice on nopass +get ~*\n");
+    let mut c = server.connect();
+    let before = c.ask("ACL LIST");
+    let path = server.folder().join("users.acl");
+    let text = b"# no comments\n\nuser bob on +nosuch +@none\nuser\nuser bob\nuser a\tb\n\
+                 user c ~*\0 on\nuser d (+get\nuser e >x <y %q~ on\nuser f on\n";
+    fs::write(&path, text).expect("our file");
+    let told = c.ask("ACL LOAD");
+    for part in [
+        "-ERR users.acl:1 should start with user keyword followed by the username. ",
+        "users.acl:3: Error in applying operation '+nosuch': Unknown command or category name in ACL. ",
+        "users.acl:3: Error in applying operation '+@none': Unknown command",
+        "users.acl:4 should start with user",
+        "WARNING: Duplicate user 'bob' found on line 5. ",
+        "'users.acl:6: username 'a",
+        "users.acl:7: NUL byte in line. ",
+        "users.acl:8: Unmatched parenthesis in selector definition.",
+        "users.acl:9: The password you are trying to remove from the user does not exist. ",
+        "WARNING: ACL errors detected, no change to the previously active ACL rules was performed\r\n",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(
+        !told.contains("Syntax"),
+        "a line's later mistakes may follow from the first"
+    );
+    assert_eq!(c.ask("ACL LIST"), before);
+}
+
+#[test]
+fn starts_that_cannot_have_their_users_are_refused() {
+    let both = refused("aclfile users.acl\nuser a on\n", b"user b on\n");
+    assert!(
+        both.out
+            .contains("define either an ACL file or declare users"),
+        "{both:?}"
+    );
+    let wrong = refused("aclfile users.acl\n", b"user b on\nuser c +nosuch\n");
+    let told = "Aborting Redis startup because of ACL errors: users.acl:2: Error in applying";
+    assert!(wrong.out.contains(told), "{wrong:?}");
+    let missing = refused("aclfile nosuch.acl\n", b"");
+    let told = "Error loading ACLs, opening file 'nosuch.acl': No such file or directory";
+    assert!(missing.out.contains(told), "{missing:?}");
+    let syntax = refused("user a on >secret nosuch\n", b"");
+    let told = "at line 3\n>>> 'user a on >secret nosuch'\nError in user declaration 'nosuch': \
+                Syntax error\n";
+    assert!(syntax.err.contains(told), "{syntax:?}");
+    let unknown = refused("user a on +nosuch\n", b"");
+    assert!(
+        unknown.out.contains("Error loading ACL rule '+nosuch'"),
+        "{unknown:?}"
+    );
+    let twice = refused("user a on\nuser a off\n", b"");
+    assert!(twice.err.contains("Duplicate user found"), "{twice:?}");
+    let cut_off = refused("user a on (+get ~x\n", b"");
+    assert!(cut_off.err.contains("Unmatched parenthesis"), "{cut_off:?}");
+}
+
+#[test]
+fn a_look_at_a_configuration_tells_of_users_and_their_file() {
+    let folder = folder();
+    let config = "user a on +nosuch\nuser b >secret ~x y\nuser c on\naclfile users.acl\n";
+    fs::write(folder.path().join("redis.conf"), config).expect("a file");
+    fs::write(folder.path().join("users.acl"), "user x +get\nuser x\n").expect("a file");
+    let ended = run_once(folder.path(), &["--check-config", "redis.conf"], b"");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for part in [
+        "redis.conf:1: Error in user declaration '+nosuch': Unknown command",
+        "redis.conf:2: Error in user declaration 'y': Syntax error",
+        "WARNING: Duplicate user 'x' found on line 2.",
+        "3 problems\n",
+    ] {
+        assert!(ended.err.contains(part), "{part}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_rewritten_configuration_has_the_users_as_they_are() {
+    let folder = folder();
+    let config = "user bob on >x ~b* +get\n# mine\nrequirepass foo\n";
+    fs::write(folder.path().join("redis.conf"), config).expect("a file");
+    let mut server = Daemon::start_with_file("redis.conf", &[], folder);
+    let mut c = server.connect();
+    assert_eq!(c.ask("AUTH foo"), "+OK\r\n");
+    c.call(&["ACL", "SETUSER", "carol", "on", "(~\"a)\" +get)", "~it's"]);
+    assert_eq!(c.ask("ACL DELUSER bob"), ":1\r\n");
+    let before = c.ask("ACL LIST");
+    assert_eq!(c.ask("CONFIG REWRITE"), "+OK\r\n");
+    let text = fs::read_to_string(server.folder().join("redis.conf")).expect("the file");
+    assert!(
+        text.contains("# mine") && !text.contains("user bob"),
+        "{text}"
+    );
+    server.restart();
+    let mut c = server.connect();
+    assert_eq!(c.ask("AUTH foo"), "+OK\r\n");
+    assert_eq!(c.ask("ACL LIST"), before);
+}
+
+#[test]
+fn a_hundred_thousand_users_load_and_nobody_waits_long_for_them() {
+    let mut text = String::new();
+    for n in 0..100_000 {
+        let _ = writeln!(
+            text,
+            "user u{n} on nopass ~{n}:* %R~shared:* +@read -keys +config|get"
+        );
+    }
+    let began = Instant::now();
+    let server = with_users(&text);
+    let mut c = server.connect();
+    assert_eq!(c.ask("AUTH u99999 x"), "+OK\r\n");
+    assert_eq!(c.ask("GET 99999:a"), "$-1\r\n");
+    assert_eq!(
+        c.ask("GET 9:a"),
+        "-NOPERM No permissions to access a key\r\n"
+    );
+    assert_eq!(server.connect().ask("ACL LOAD"), "+OK\r\n");
+    assert!(
+        began.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(c.ask("GET 99999:a"), "$-1\r\n");
+}
+
+#[test]
+fn patterns_made_to_blow_up_matching_hold_nobody() {
+    let server = Daemon::start(&[]);
+    let mut admin = server.connect();
+    let pattern = format!("~{}b", "a*".repeat(900));
+    let more = format!("~{}c", "*?a".repeat(300));
+    admin.call(&[
+        "ACL", "SETUSER", "u", "on", "nopass", "+@all", &pattern, &more,
+    ]);
+    let mut c = server.connect();
+    assert_eq!(c.ask("AUTH u x"), "+OK\r\n");
+    let key = "a".repeat(20_000);
+    let began = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(
+            c.call(&["GET", &key]),
+            b"-NOPERM No permissions to access a key\r\n"
+        );
+    }
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+/// How long `n` failed authentications over as many connections take.
+fn fail_to_log_in(server: &Daemon, n: usize) -> Duration {
+    let began = Instant::now();
+    let mut connections: Vec<Connection> = (0..n).map(|_| server.connect()).collect();
+    for c in &mut connections {
+        c.send(b"AUTH nobody guess\r\n");
+    }
+    for c in &mut connections {
+        assert!(c.reply().starts_with(b"-WRONGPASS "));
+    }
+    began.elapsed()
+}
+
+#[test]
+fn a_flood_of_passwords_is_slowed_down_and_told_once_and_others_are_not_harmed() {
+    let server = Daemon::start(&["--auth-failures-per-second", "100"]);
+    let mut other = server.connect();
+    other.ask("ACL SETUSER me on >secret +@all ~*");
+    // Ten seconds' worth at once, and two seconds' worth more.
+    for _ in 0..10 {
+        fail_to_log_in(&server, 100);
+    }
+    let mut waiting = server.connect();
+    waiting.send(b"AUTH nobody guess\r\nPING\r\n");
+    let slow = fail_to_log_in(&server, 100);
+    assert!(slow > Duration::from_millis(300), "{slow:?}");
+    let began = Instant::now();
+    assert_eq!(server.connect().ask("AUTH me secret"), "+OK\r\n");
+    assert_eq!(other.ask("PING"), "+PONG\r\n");
+    assert!(began.elapsed() < Duration::from_millis(500));
+    assert!(waiting.reply().starts_with(b"-WRONGPASS "));
+    assert_eq!(waiting.reply(), b"+PONG\r\n");
+    let told = server.log().matches("answers are delayed").count();
+    assert_eq!(told, 1);
+    assert!(!server.log().contains("guess"));
+}
+
+#[test]
+fn passwords_are_shown_nowhere() {
+    let server = Daemon::start(&[
+        "--slowlog-log-slower-than",
+        "0",
+        "--commandlog-request-larger-than",
+        "0",
+        "--commandlog-reply-larger-than",
+        "0",
+        "--loglevel",
+        "debug",
+    ]);
+    let mut monitor = server.connect();
+    assert_eq!(monitor.ask("MONITOR"), "+OK\r\n");
+    let mut c = server.connect();
+    for line in [
+        "ACL SETUSER u on >hunter2 ~* +@all",
+        "AUTH u hunter2",
+        "AUTH u hunter2x",
+        "HELLO 3 AUTH u hunter2",
+        "HELLO 2 AUTH u hunter2x",
+        "ACL SETUSER u <hunter2 >hunter2y",
+        "CONFIG SET requirepass hunter2z",
+        "AUTH hunter2z",
+        "ACL GETUSER u",
+        "MIGRATE 127.0.0.1 1 k 0 10 AUTH hunter2",
+        "MIGRATE 127.0.0.1 1 k 0 10 AUTH2 u hunter2",
+    ] {
+        c.ask(line);
+    }
+    let hash = "f52fbd32b2b3b86ff88ef6c490628285f482af15ddcb29541f94bcf526a3f6c7";
+    assert!(!c.ask("CLIENT LIST").contains("hunter2"));
+    for log in ["slow", "large-request", "large-reply"] {
+        let told = c.ask(&format!("COMMANDLOG GET -1 {log}"));
+        assert!(!told.contains("hunter2") && !told.contains(hash), "{told}");
+    }
+    assert!(!c.ask("ACL LOG").contains("hunter2"));
+    c.ask("PING last");
+    let mut seen = String::new();
+    while !seen.contains("\"last\"") {
+        seen += &String::from_utf8_lossy(&monitor.reply());
+    }
+    assert!(!seen.contains("hunter2"), "{seen}");
+    assert!(!server.log().contains("hunter2"));
+}
