@@ -130,6 +130,13 @@ fn what_is_imported_stays_until_its_source_takes_it_away() {
     assert_eq!(other.ask("DBSIZE"), ":1\r\n");
     assert_eq!(source.ask("SET key again PX 100000"), "+OK\r\n");
     assert_eq!(other.ask("GET key"), "$5\r\nagain\r\n");
+    for command in ["PTTL key", "GETEX key PX 100000", "PTTL key"] {
+        let told = source.ask(command);
+        assert!(
+            told.starts_with(":99") || told.starts_with(":100000") || told.contains("again"),
+            "{told}"
+        );
+    }
     assert_eq!(other.ask("CONFIG SET import-mode no"), "+OK\r\n");
     assert_eq!(source.ask("PEXPIRE key 1"), ":1\r\n");
     wait_until("it expires", || other.ask("DBSIZE") == ":0\r\n");

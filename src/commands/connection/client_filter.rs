@@ -237,7 +237,7 @@ mod tests {
             (2, "FLAGS U NOT-FLAGS x"),
             (1, "CAPA r"),
             (1, "NOT-CAPA r"),
-            (0, "MAXAGE 1000000"),
+            (0, "MAXAGE 9000000000"),
             (0, "NOT-USER default"),
             (2, "NOT-IP 10.0.0.1 TYPE normal"),
         ] {
