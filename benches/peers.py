@@ -25,6 +25,8 @@ to twenty per cent from run to run, ratios less.
     SCALE=0.1           fewer requests          PORT=17000  first port
 """
 import contextlib
+import hashlib
+import json
 import os
 import random
 import shutil
@@ -198,6 +200,8 @@ FILLS = {
                              for n in range(3_000)),
     "places": lambda: (command("GEOADD", "places", "%.6f" % (n * 0.754877666 % 1 * 80), "%.6f" % (n * 0.569840290 % 1 * 80), "m:%012d" % n)
                        for n in range(1_000_000)),
+    "scripts": lambda: (command("SCRIPT", "LOAD", LUA_INCR), command("FUNCTION", "LOAD", LIBRARY)),
+    "document": lambda: (command("SET", "document", DOCUMENT),),
     # The same, and somebody who may only read such keys.
     "strings of a user": lambda: (line for part in (
         [command("ACL", "SETUSER", "reader", "on", "nopass", "~key:*", "+@read", "+@connection")],
@@ -206,6 +210,28 @@ FILLS = {
 }
 
 RANDOM = ["-r", "1000000"]
+
+# What scripts are used for.
+LUA_INCR = "return redis.call('INCR', KEYS[1])"
+LUA_TEN = "for i = 1, 10 do redis.call('INCR', KEYS[1]) end"
+LUA_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end"
+LUA_BUCKET = """
+local rate, size, now, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local bucket = redis.call('HMGET', KEYS[1], 'level', 'at')
+local level, at = tonumber(bucket[1]) or size, tonumber(bucket[2]) or now
+level = math.min(size, level + (now - at) * rate)
+local allowed = level >= wanted
+if allowed then level = level - wanted end
+redis.call('HSET', KEYS[1], 'level', level, 'at', now)
+redis.call('PEXPIRE', KEYS[1], 60000)
+return allowed and 1 or 0"""
+LUA_DECODE = "local text, d = redis.call('GET', KEYS[1]) for i = 1, 10 do d = cjson.decode(text) end return #d.items"
+LUA_ENCODE = "local d, text = cjson.decode(redis.call('GET', KEYS[1])) for i = 1, 10 do text = cjson.encode(d) end return #text"
+LIBRARY = "#!lua name=bench\nredis.register_function('bench_incr', function(keys) return redis.call('INCR', keys[1]) end)"
+# A list of orders, 4 KiB of JSON.
+DOCUMENT = json.dumps({"items": [
+    {"id": n, "name": "order number %d" % n, "price": n * 1.25, "tags": ["new", "paid"], "open": n % 2 == 0, "note": None}
+    for n in range(41)]}, separators=(",", ":"))
 
 # label, pipeline, requests, what is there before, redis-benchmark's arguments
 LOADS = [
@@ -244,8 +270,18 @@ LOADS = [
     ("XRANGE 100 x16", 16, 100_000, "stream", ["XRANGE", "x:{big}", "500-0", "+", "COUNT", "100"]),
     ("XREAD 100 middle x16", 16, 100_000, "stream",
      ["-r", "900000", "XREAD", "COUNT", "100", "STREAMS", "x:{big}", "__rand_int__-0"]),
-    ("EVAL INCR x16", 16, 500_000, None,
-     ["-r", "100000", "EVAL", "return redis.call('INCR', KEYS[1])", "1", "key:__rand_int__"]),
+    ("EVAL INCR x16", 16, 500_000, None, ["-r", "100000", "EVAL", LUA_INCR, "1", "key:__rand_int__"]),
+    ("EVALSHA INCR x16", 16, 500_000, "scripts",
+     ["-r", "100000", "EVALSHA", hashlib.sha1(LUA_INCR.encode()).hexdigest(), "1", "key:__rand_int__"]),
+    ("FCALL INCR x16", 16, 500_000, "scripts", ["-r", "100000", "FCALL", "bench_incr", "1", "key:__rand_int__"]),
+    ("EVAL 10 calls x16", 16, 200_000, None, ["-r", "100000", "EVAL", LUA_TEN, "1", "key:__rand_int__"]),
+    ("EVAL 1M additions", 1, 100, None, ["EVAL", "local n = 0 for i = 1, 1000000 do n = n + i end return n", "0"]),
+    ("token bucket x16", 16, 200_000, None,
+     ["-r", "100000", "EVAL", LUA_BUCKET, "1", "bucket:__rand_int__", "10", "100", "1700000000", "1"]),
+    ("lock release x16", 16, 500_000, "strings",
+     [*RANDOM, "EVAL", LUA_RELEASE, "1", "key:__rand_int__", "x" * 64]),
+    ("cjson.decode 4KB", 1, 10_000, "document", ["EVAL", LUA_DECODE, "1", "document"]),
+    ("cjson.encode 4KB", 1, 10_000, "document", ["EVAL", LUA_ENCODE, "1", "document"]),
     ("GET 16KB x4", 4, 300_000, "large", ["-r", "1000", "GET", "big:__rand_int__"]),
 ]
 

@@ -15,6 +15,7 @@ mod packed;
 mod rdb;
 mod reply;
 mod request;
+mod scripts;
 mod stream_node;
 mod words;
 
@@ -27,6 +28,7 @@ pub use hyperloglog::hyperloglog;
 pub use packed::{intset, listpack};
 pub use rdb::{dump, rdb};
 pub use request::request;
+pub use scripts::scripts;
 pub use stream_node::stream_node;
 
 #[cfg(test)]
@@ -54,6 +56,11 @@ mod tests {
                 std::panic::resume_unwind(panic);
             }
         }
+    }
+
+    #[test]
+    fn what_scripts_give_their_libraries_harms_nobody() {
+        run(scripts, 20_000, 60, b"\x00\x01\x02\x03\x04\x05\x06\x07\x80\x90\xa1\xc4\xd9\xdc\xdf[]{}\":,%bidscf.*+-()0123");
     }
 
     #[test]

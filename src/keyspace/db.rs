@@ -94,7 +94,8 @@ impl<'a> Db<'a> {
         self.keyspace.now_ms
     }
 
-    /// The wall clock, also while a log is replayed.
+    /// The wall clock, also while a log is replayed or somebody imports: what times are counted
+    /// from that a command gives relatively.
     pub fn clock_ms(&self) -> i64 {
         self.keyspace.replaying_ms.unwrap_or(self.keyspace.now_ms)
     }
@@ -244,6 +245,13 @@ impl<'a> Db<'a> {
     /// The key as who shows it sees it, for a reader.
     pub fn view(&mut self, key: &[u8]) -> Option<KeyView<'_>> {
         self.find_to_read(key).map(|found| KeyView::of(found.entry))
+    }
+
+    /// The key as it is, for who looks behind a command's back: no statistics count it, and
+    /// nobody is told that it is not there.
+    pub fn look(&mut self, key: &[u8]) -> Option<KeyView<'_>> {
+        self.touch = false;
+        self.find(key).map(|found| KeyView::of(found.entry))
     }
 
     /// TYPE.

@@ -39,6 +39,8 @@ struct Stated {
     /// Where its bytes end; they begin where those of the one before end.
     end: usize,
     ends_unit: bool,
+    /// A removal that no command did: expiry, eviction.
+    by_itself: bool,
 }
 
 impl Effects {
@@ -53,21 +55,41 @@ impl Effects {
         self.wanted = on;
     }
 
+    /// Leaves the unit under way aside, for commands of others that come in between; to be put
+    /// back behind them.
+    pub fn set_aside(&mut self) -> Effects {
+        let fresh = Effects {
+            wanted: self.wanted,
+            ..Effects::default()
+        };
+        std::mem::replace(self, fresh)
+    }
+
     /// States one request; nothing while nobody listens.
     #[inline]
     pub fn state<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
         if self.wanted {
             write_request(&mut self.bytes, args);
-            self.close_request(db);
+            self.close_request(db, false);
+        }
+    }
+
+    /// States a removal that no command did.
+    #[inline]
+    fn state_removal<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        if self.wanted {
+            write_request(&mut self.bytes, args);
+            self.close_request(db, true);
         }
     }
 
     #[inline]
-    fn close_request(&mut self, db: DbIndex) {
+    fn close_request(&mut self, db: DbIndex, by_itself: bool) {
         self.stated.push(Stated {
             db,
             end: self.bytes.len(),
             ends_unit: !self.in_unit,
+            by_itself,
         });
         if !self.in_unit {
             self.complete = self.stated.len();
@@ -120,11 +142,28 @@ impl Effects {
         self.stated.len()
     }
 
-    /// Takes back what the unit under way has stated since `mark`.
+    /// Takes back what commands of the unit under way have stated since `mark`; what went by
+    /// itself stays gone. O(what was stated since).
     pub fn take_back(&mut self, mark: usize) {
         let mark = mark.max(self.complete);
-        self.stated.truncate(mark);
-        self.bytes.truncate(self.stated.last().map_or(0, |s| s.end));
+        let mut kept = match mark {
+            0 => 0,
+            mark => self.stated[mark - 1].end,
+        };
+        let (mut begin, mut count) = (kept, mark);
+        for at in mark..self.stated.len() {
+            let stated = self.stated[at];
+            if stated.by_itself {
+                self.bytes.copy_within(begin..stated.end, kept);
+                kept += stated.end - begin;
+                let end = kept;
+                self.stated[count] = Stated { end, ..stated };
+                count += 1;
+            }
+            begin = stated.end;
+        }
+        self.stated.truncate(count);
+        self.bytes.truncate(kept);
     }
 
     /// The complete units, oldest first.
@@ -238,12 +277,13 @@ impl Keyspace {
     /// States the removal of a whole key that went by itself.
     #[inline]
     pub(super) fn state_removed(&mut self, db: DbIndex, word: &'static [u8], key: &[u8]) {
-        self.effects.state(db, [word, key].into_iter());
+        self.effects.state_removal(db, [word, key].into_iter());
     }
 
     /// States the removal of a hash's field that went by itself.
     pub(super) fn state_field_removed(&mut self, db: DbIndex, key: &[u8], field: &[u8]) {
-        self.effects.state(db, [b"HDEL", key, field].into_iter());
+        self.effects
+            .state_removal(db, [b"HDEL", key, field].into_iter());
     }
 }
 

@@ -127,6 +127,25 @@ impl Journal {
         })
     }
 
+    /// What commands have done is undone and nobody has heard of it. What went by itself (its
+    /// time had come) stays gone. O(lines).
+    pub fn forget_written(&mut self) {
+        let is_undone = |kind| matches!(kind, ChangeKind::Written | ChangeKind::Event);
+        let (mut keys, mut lines, mut begin) = (Vec::new(), Vec::new(), 0);
+        for line in &self.lines {
+            let key = &self.keys[begin..line.end];
+            begin = line.end;
+            if !is_undone(line.kind) {
+                keys.extend_from_slice(key);
+                lines.push(Line {
+                    end: keys.len(),
+                    ..*line
+                });
+            }
+        }
+        (self.keys, self.lines) = (keys, lines);
+    }
+
     /// Everybody has read it.
     pub fn clear(&mut self) {
         self.lines.clear();

@@ -29,7 +29,7 @@ use super::weight;
 use crate::base::{alloc, clock};
 
 /// So many elements are freed on the spot: cheaper than any hand-over.
-const FEW: usize = 64;
+pub const FEW: usize = 64;
 
 /// The loop frees so many elements without a break: below a tenth of a millisecond.
 const AT_ONCE: usize = 1024;
@@ -90,6 +90,8 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 enum Garbage {
     Value(Detached, usize),
     Database(Box<Database>, usize),
+    /// What belongs to others, and how many objects it is.
+    Foreign(Box<dyn Send>, usize, u64),
     Mark(Wake),
 }
 
@@ -306,6 +308,13 @@ impl LazyFree {
         self.counters.freed.fetch_add(here, Ordering::Relaxed);
     }
 
+    /// Lets the helper thread drop what is no value of a database: it counts as so many objects
+    /// and, about, so many bytes.
+    pub fn drop_later(&mut self, what: Box<dyn Send>, bytes: usize, objects: u64) {
+        alloc::let_go(bytes);
+        self.send(Garbage::Foreign(what, bytes, objects), objects);
+    }
+
     fn send(&mut self, garbage: Garbage, objects: u64) {
         self.counters.pending.fetch_add(objects, Ordering::Relaxed);
         let sender = self
@@ -334,6 +343,7 @@ fn start(counters: Arc<Counters>) -> Sender<Garbage> {
                 let objects = match &garbage {
                     Garbage::Value(..) => 1,
                     Garbage::Database(db, _) => db.len() as u64,
+                    Garbage::Foreign(_, _, objects) => *objects,
                     Garbage::Mark(_) => 0,
                 };
                 let before = alloc::thread_balance();
@@ -357,6 +367,10 @@ fn drop_garbage(garbage: Garbage, counters: &Counters) -> usize {
         }
         Garbage::Database(db, bytes) => {
             drop(db);
+            bytes
+        }
+        Garbage::Foreign(what, bytes, _) => {
+            drop(what);
             bytes
         }
         Garbage::Mark(wake) => {

@@ -41,7 +41,7 @@ pub use evict::{Evicted, Eviction, EvictionOrder};
 pub use fields::FieldExpiries;
 pub use info::KeyInfo;
 pub use journal::{Change, ChangeKind, Journal};
-pub use lazyfree::{Cause, Lazy, LazyFree, Longest};
+pub use lazyfree::{Cause, FEW, Lazy, LazyFree, Longest};
 pub use new_value::{NewValue, Str};
 pub use notify::Class;
 pub use place::{Expiry, Place};

@@ -1,19 +1,70 @@
-//! A connection that this process opens and waits for, each step with a limit of time: for
-//! commands that talk to another server while everybody waits (MIGRATE).
+//! A connection that this process opens and waits for, each step with a limit of time, under
+//! TLS where that is wanted: for commands that talk to another server while everybody waits
+//! (MIGRATE), and for tools.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 /// A line of a reply is no longer.
 const LINE_MAX: usize = 64 * 1024;
 /// Bytes that one write offers.
 const WRITE_BYTES: usize = 64 * 1024;
 
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    fn limit_writes(&self, limit: Duration) -> io::Result<()> {
+        match self {
+            Socket::Tcp(s) => s.set_write_timeout(Some(limit)),
+            Socket::Tls(s) => s.sock.set_write_timeout(Some(limit)),
+            Socket::Unix(s) => s.set_write_timeout(Some(limit)),
+        }
+    }
+
+    fn limit_reads(&self, limit: Duration) -> io::Result<()> {
+        match self {
+            Socket::Tcp(s) => s.set_read_timeout(Some(limit)),
+            Socket::Tls(s) => s.sock.set_read_timeout(Some(limit)),
+            Socket::Unix(s) => s.set_read_timeout(Some(limit)),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Socket::Tcp(s) => s.write_all(bytes),
+            Socket::Tls(s) => {
+                s.write_all(bytes)?;
+                s.flush()
+            }
+            Socket::Unix(s) => s.write_all(bytes),
+        }
+    }
+
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(s) => s.read(bytes),
+            Socket::Tls(s) => s.read(bytes),
+            Socket::Unix(s) => s.read(bytes),
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Dialled {
-    stream: TcpStream,
+    stream: Socket,
     /// Read and not yet taken.
     unread: Vec<u8>,
 }
@@ -40,15 +91,46 @@ fn name_timeout(error: io::Error) -> io::Error {
     }
 }
 
+/// Agrees on keys until `end`.
+fn agree(
+    mut socket: TcpStream,
+    host: &str,
+    config: &Arc<ClientConfig>,
+    end: Instant,
+) -> io::Result<Socket> {
+    // The name is for the server to know; it need not be the certificate's.
+    let name = ServerName::try_from(host.to_owned())
+        .unwrap_or_else(|_| ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED)));
+    let connection = ClientConnection::new(Arc::clone(config), name);
+    let mut connection = connection.map_err(io::Error::other)?;
+    while connection.is_handshaking() {
+        let limit = left(end)?;
+        socket.set_read_timeout(Some(limit))?;
+        socket.set_write_timeout(Some(limit))?;
+        connection.complete_io(&mut socket).map_err(name_timeout)?;
+    }
+    Ok(Socket::Tls(Box::new(StreamOwned::new(connection, socket))))
+}
+
 impl Dialled {
-    /// Connects to the first address of `host` that answers within `limit`.
-    pub fn connect(host: &str, port: u16, limit: Duration) -> io::Result<Dialled> {
+    /// Connects to the first address of `host` that answers within `limit`, and under `tls`
+    /// agrees on keys in what is left of it.
+    pub fn connect(
+        host: &str,
+        port: u16,
+        limit: Duration,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> io::Result<Dialled> {
         let end = Instant::now() + limit;
         let mut failed = io::Error::from(io::ErrorKind::NotFound);
         for address in (host, port).to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, left(end)?) {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
+                    let stream = match tls {
+                        None => Socket::Tcp(stream),
+                        Some(config) => agree(stream, host, config, end)?,
+                    };
                     return Ok(Dialled {
                         stream,
                         unread: Vec::new(),
@@ -60,9 +142,17 @@ impl Dialled {
         Err(failed)
     }
 
+    /// Connects to a Unix socket.
+    pub fn connect_unix(path: &Path) -> io::Result<Dialled> {
+        Ok(Dialled {
+            stream: Socket::Unix(UnixStream::connect(path)?),
+            unread: Vec::new(),
+        })
+    }
+
     /// Sends all of `bytes`; each part of it within `limit`.
     pub fn send(&mut self, bytes: &[u8], limit: Duration) -> io::Result<()> {
-        self.stream.set_write_timeout(Some(limit))?;
+        self.stream.limit_writes(limit)?;
         for part in bytes.chunks(WRITE_BYTES) {
             self.stream.write_all(part).map_err(name_timeout)?;
         }
@@ -87,14 +177,30 @@ impl Dialled {
             if looked_at > LINE_MAX {
                 return Err(io::Error::from(io::ErrorKind::InvalidData));
             }
-            self.stream.set_read_timeout(Some(left(end)?))?;
-            let mut bytes = [0; 4096];
-            match self.stream.read(&mut bytes) {
-                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
-                Ok(n) => self.unread.extend_from_slice(&bytes[..n]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(name_timeout(error)),
+            self.read_more(end)?;
+        }
+    }
+
+    /// As many bytes, within `limit`. They are taken as they come, whatever was announced.
+    pub fn exactly(&mut self, bytes: usize, limit: Duration) -> io::Result<Vec<u8>> {
+        let end = Instant::now() + limit;
+        while self.unread.len() < bytes {
+            self.read_more(end)?;
+        }
+        Ok(self.unread.drain(..bytes).collect())
+    }
+
+    fn read_more(&mut self, end: Instant) -> io::Result<()> {
+        self.stream.limit_reads(left(end)?)?;
+        let mut bytes = [0; 4096];
+        match self.stream.read(&mut bytes) {
+            Ok(0) => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+            Ok(n) => {
+                self.unread.extend_from_slice(&bytes[..n]);
+                Ok(())
             }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(name_timeout(error)),
         }
     }
 }
@@ -109,14 +215,16 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let limit = Duration::from_secs(5);
-        let mut dialled = Dialled::connect("localhost", port, limit)
-            .or_else(|_| Dialled::connect("127.0.0.1", port, limit))
+        let mut dialled = Dialled::connect("localhost", port, limit, None)
+            .or_else(|_| Dialled::connect("127.0.0.1", port, limit, None))
             .expect("connected");
         let (mut theirs, _) = listener.accept().expect("accepted");
         dialled.send(b"PING\r\n", limit).expect("sent");
         let mut bytes = [0; 6];
         theirs.read_exact(&mut bytes).expect("read");
         assert_eq!(&bytes, b"PING\r\n");
+        theirs.write_all(b"a\nb\r\n").expect("sent");
+        assert_eq!(dialled.exactly(5, limit).expect("five"), b"a\nb\r\n");
         theirs.write_all(b"+PONG\r\n-ERR x\r\n+O").expect("sent");
         assert_eq!(dialled.line(limit).expect("a line"), b"+PONG");
         assert_eq!(dialled.line(limit).expect("a line"), b"-ERR x");

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use mio::net::{TcpListener, UnixListener};
+use mio::net::{TcpListener, TcpStream, UnixListener};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -13,10 +13,17 @@ use super::{Address, Stream};
 /// Sockets that can be listened on at a time.
 pub const LISTENERS_MAX: usize = 64;
 
+/// What those who come over TCP are expected to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Plain,
+    Tls,
+}
+
 /// A socket that accepts clients.
 #[derive(Debug)]
 pub enum Listener {
-    Tcp(TcpListener),
+    Tcp(TcpListener, Transport),
     /// The path is removed when the server stops.
     Unix(UnixListener, PathBuf),
 }
@@ -28,12 +35,24 @@ pub struct ListenError {
     pub error: io::Error,
 }
 
+/// Somebody who has come.
+#[derive(Debug)]
+pub enum Accepted {
+    Plain(Stream),
+    /// TLS is to be agreed on first.
+    Tls(TcpStream),
+}
+
 fn failed(step: &'static str) -> impl FnOnce(io::Error) -> ListenError {
     move |error| ListenError { step, error }
 }
 
 /// Listens on one address. IPv6 sockets serve IPv6 alone, as Redis's do.
-pub fn bind_tcp(address: SocketAddr, backlog: i32) -> Result<Listener, ListenError> {
+pub fn bind_tcp(
+    address: SocketAddr,
+    transport: Transport,
+    backlog: i32,
+) -> Result<Listener, ListenError> {
     let domain = Domain::for_address(address);
     let socket =
         Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).map_err(failed("socket"))?;
@@ -47,7 +66,8 @@ pub fn bind_tcp(address: SocketAddr, backlog: i32) -> Result<Listener, ListenErr
     options().map_err(failed("setsockopt"))?;
     socket.bind(&address.into()).map_err(failed("bind"))?;
     socket.listen(backlog).map_err(failed("listen"))?;
-    Ok(Listener::Tcp(TcpListener::from_std(socket.into())))
+    let listener = TcpListener::from_std(socket.into());
+    Ok(Listener::Tcp(listener, transport))
 }
 
 /// Listens on a Unix socket; a stale socket at the path goes first. `mode` as `chmod`.
@@ -87,20 +107,28 @@ impl Listener {
     /// The next one who waits, and where he comes from; `WouldBlock` when there is none. The
     /// address is the one of the connection's beginning: a peer that is gone by now can hide
     /// nothing by that.
-    pub fn accept(&self) -> io::Result<(Stream, Address)> {
+    pub fn accept(&self) -> io::Result<(Accepted, Address)> {
         match self {
-            Listener::Tcp(l) => l.accept().map(|(s, a)| (Stream::Tcp(s), Address::Tcp(a))),
+            Listener::Tcp(l, transport) => {
+                let (stream, address) = l.accept()?;
+                let accepted = match transport {
+                    Transport::Plain => Accepted::Plain(Stream::Tcp(stream)),
+                    Transport::Tls => Accepted::Tls(stream),
+                };
+                Ok((accepted, Address::Tcp(address)))
+            }
             Listener::Unix(l, path) => {
                 let (stream, _) = l.accept()?;
                 // Those who come have no name; Redis calls them by this end's.
-                Ok((Stream::Unix(stream), Address::Unix(path.clone())))
+                let plain = Accepted::Plain(Stream::Unix(stream));
+                Ok((plain, Address::Unix(path.clone())))
             }
         }
     }
 
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
-            Listener::Tcp(l) => registry.register(l, token, Interest::READABLE),
+            Listener::Tcp(l, _) => registry.register(l, token, Interest::READABLE),
             Listener::Unix(l, _) => registry.register(l, token, Interest::READABLE),
         }
     }
@@ -108,7 +136,7 @@ impl Listener {
     pub fn deregister(&mut self, registry: &Registry) {
         // Dropping the socket takes it out of the poll anyway.
         let _ = match self {
-            Listener::Tcp(l) => registry.deregister(l),
+            Listener::Tcp(l, _) => registry.deregister(l),
             Listener::Unix(l, _) => registry.deregister(l),
         };
     }
@@ -117,18 +145,30 @@ impl Listener {
         matches!(self, Listener::Unix(..))
     }
 
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Listener::Tcp(_, Transport::Tls))
+    }
+
     /// The path of a Unix socket.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Listener::Unix(_, path) => Some(path),
-            Listener::Tcp(_) => None,
+            Listener::Tcp(..) => None,
+        }
+    }
+
+    /// The address of a TCP socket, and what is spoken there.
+    pub fn place(&self) -> Option<(SocketAddr, Transport)> {
+        match self {
+            Listener::Tcp(_, transport) => Some((self.address()?, *transport)),
+            Listener::Unix(..) => None,
         }
     }
 
     /// The address of a TCP socket.
     pub fn address(&self) -> Option<SocketAddr> {
         match self {
-            Listener::Tcp(l) => l.local_addr().ok(),
+            Listener::Tcp(l, _) => l.local_addr().ok(),
             Listener::Unix(..) => None,
         }
     }
@@ -142,7 +182,7 @@ mod tests {
     #[test]
     fn a_peer_that_is_gone_before_it_is_accepted_keeps_its_address() {
         let any = "127.0.0.1:0".parse().expect("an address");
-        let listener = bind_tcp(any, 10).expect("a socket");
+        let listener = bind_tcp(any, Transport::Plain, 10).expect("a socket");
         let peer = std::net::TcpStream::connect(listener.address().expect("bound")).expect("room");
         let address = peer.local_addr().expect("connected");
         // Closing it now resets the connection: getpeername fails from then on.
@@ -152,7 +192,7 @@ mod tests {
             .expect("an option");
         drop(peer);
         let (stream, from) = listener.accept().expect("it has been there");
-        let Stream::Tcp(tcp) = &stream else {
+        let Accepted::Plain(Stream::Tcp(tcp)) = &stream else {
             panic!("a TCP socket gives TCP streams");
         };
         assert!(tcp.peer_addr().is_err());

@@ -1,4 +1,4 @@
-//! A client's socket, TCP or Unix.
+//! A client's socket: TCP, Unix, or TCP under TLS.
 
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
@@ -14,6 +14,7 @@ use mio::{Interest, Registry, Token};
 use socket2::{SockRef, TcpKeepalive};
 
 use super::sys;
+use super::tls::Link;
 
 /// One end of a connection, as CLIENT LIST prints it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,16 +52,22 @@ impl fmt::Display for Address {
 }
 
 /// Which of the streams have something to read, or have ended: asked of the kernel anew,
-/// whatever a poll has told. O(streams).
-pub fn readable<'s>(streams: impl Iterator<Item = &'s Stream>) -> Vec<bool> {
+/// whatever a poll has told, and of what TLS keeps. O(streams).
+pub fn readable(streams: &[&Stream]) -> Vec<bool> {
     use rustix::event::{PollFd, PollFlags, poll};
     let flags = PollFlags::IN;
-    let mut asked: Vec<PollFd<'_>> = streams.map(|stream| PollFd::new(stream, flags)).collect();
+    let mut asked: Vec<PollFd<'_>> = streams
+        .iter()
+        .map(|stream| PollFd::new(stream, flags))
+        .collect();
     let now = rustix::event::Timespec::default();
     if poll(&mut asked, Some(&now)).is_err() {
         return vec![false; asked.len()];
     }
-    asked.iter().map(|fd| !fd.revents().is_empty()).collect()
+    let told = asked.iter().map(|fd| !fd.revents().is_empty());
+    told.zip(streams)
+        .map(|(told, stream)| told || stream.has_unread())
+        .collect()
 }
 
 /// A connected socket.
@@ -68,6 +75,7 @@ pub fn readable<'s>(streams: impl Iterator<Item = &'s Stream>) -> Vec<bool> {
 pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<Link>),
 }
 
 impl AsFd for Stream {
@@ -75,14 +83,50 @@ impl AsFd for Stream {
         match self {
             Stream::Tcp(s) => s.as_fd(),
             Stream::Unix(s) => s.as_fd(),
+            Stream::Tls(s) => s.socket().as_fd(),
         }
     }
 }
 
 impl Stream {
+    /// The TCP socket under it, if that is what it is.
+    fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Stream::Tcp(s) => Some(s),
+            Stream::Unix(_) => None,
+            Stream::Tls(s) => Some(s.socket()),
+        }
+    }
+
+    /// Under TLS, what there is of that.
+    pub fn tls(&self) -> Option<&Link> {
+        match self {
+            Stream::Tls(link) => Some(link),
+            Stream::Tcp(_) | Stream::Unix(_) => None,
+        }
+    }
+
+    /// Under TLS whose keys are not agreed on yet: nothing can be written, and a read may cost
+    /// a thousand times as much as any other.
+    #[inline]
+    pub fn is_handshaking(&self) -> bool {
+        matches!(self, Stream::Tls(link) if link.is_handshaking())
+    }
+
+    /// Whether something can be read that the kernel knows nothing of any more.
+    pub fn has_unread(&self) -> bool {
+        matches!(self, Stream::Tls(link) if link.has_unread())
+    }
+
+    /// Whether bytes wait here that the socket has not taken: `flush` sends them.
+    #[inline]
+    pub fn has_unsent(&self) -> bool {
+        matches!(self, Stream::Tls(link) if link.has_unsent())
+    }
+
     /// Sets what every client connection has: no Nagle delay, and keepalive if asked for.
     pub fn tune(&self, keepalive_s: u64) {
-        if let Stream::Tcp(tcp) = self {
+        if let Some(tcp) = self.tcp() {
             // A peer that has gone already makes these fail; the first read will tell.
             let _ = tcp.set_nodelay(true);
             if keepalive_s > 0 {
@@ -120,50 +164,52 @@ impl Stream {
         match self {
             Stream::Tcp(s) => s,
             Stream::Unix(s) => s,
+            Stream::Tls(s) => s.socket_mut(),
         }
     }
 
     /// Our end. What the other end is, accept tells ([`super::Listener::accept`]): a peer that
     /// has gone has no address any more.
     pub fn local(&self) -> Address {
-        match self {
-            Stream::Tcp(s) => s.local_addr().map_or(Address::Unknown, Address::Tcp),
-            Stream::Unix(s) => {
-                let address = s.local_addr().ok();
-                let path = address.and_then(|a| a.as_pathname().map(Into::into));
-                Address::Unix(path.unwrap_or_default())
-            }
+        if let Stream::Unix(s) = self {
+            let address = s.local_addr().ok();
+            let path = address.and_then(|a| a.as_pathname().map(Into::into));
+            return Address::Unix(path.unwrap_or_default());
         }
+        let tcp = self.tcp().and_then(|tcp| tcp.local_addr().ok());
+        tcp.map_or(Address::Unknown, Address::Tcp)
     }
 
     pub fn fd(&self) -> RawFd {
-        match self {
-            Stream::Tcp(s) => s.as_raw_fd(),
-            Stream::Unix(s) => s.as_raw_fd(),
-        }
+        self.as_fd().as_raw_fd()
+    }
+
+    /// One read: how much came, and whether there may be more of which no event will tell.
+    /// 0 bytes: the peer sends no more.
+    #[inline]
+    pub fn fill(&mut self, into: &mut [u8]) -> io::Result<(usize, bool)> {
+        let n = match self {
+            Stream::Tcp(s) => s.read(into)?,
+            Stream::Unix(s) => s.read(into)?,
+            Stream::Tls(s) => return s.fill(into),
+        };
+        Ok((n, n == into.len()))
     }
 
     /// One read into `first`, which nobody needs to have written to, and what does not fit
-    /// there into `behind`: what has come to each.
-    pub fn read_vectored<'a>(
+    /// there into `behind`: what has come to each, and whether there may be more.
+    pub fn fill_vectored<'a>(
         &mut self,
         first: &'a mut [MaybeUninit<u8>],
         behind: &mut [u8],
-    ) -> io::Result<(&'a [u8], usize)> {
-        match self {
-            Stream::Tcp(s) => sys::read_vectored(s.as_fd(), first, behind),
-            Stream::Unix(s) => sys::read_vectored(s.as_fd(), first, behind),
-        }
-    }
-}
-
-impl Read for Stream {
-    #[inline]
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(s) => s.read(buf),
-            Stream::Unix(s) => s.read(buf),
-        }
+    ) -> io::Result<(&'a [u8], usize, bool)> {
+        let room = first.len() + behind.len();
+        let (here, there) = match self {
+            Stream::Tls(s) => return s.fill_vectored(first, behind),
+            Stream::Tcp(s) => sys::read_vectored(s.as_fd(), first, behind)?,
+            Stream::Unix(s) => sys::read_vectored(s.as_fd(), first, behind)?,
+        };
+        Ok((here, there, here.len() + there == room))
     }
 }
 
@@ -173,6 +219,7 @@ impl Write for Stream {
         match self {
             Stream::Tcp(s) => s.write(buf),
             Stream::Unix(s) => s.write(buf),
+            Stream::Tls(s) => s.write(buf),
         }
     }
 
@@ -181,11 +228,17 @@ impl Write for Stream {
         match self {
             Stream::Tcp(s) => s.write_vectored(pieces),
             Stream::Unix(s) => s.write_vectored(pieces),
+            Stream::Tls(s) => s.write_vectored(pieces),
         }
     }
 
+    /// `WouldBlock`: the socket has not taken all that was written.
+    #[inline]
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self {
+            Stream::Tcp(_) | Stream::Unix(_) => Ok(()),
+            Stream::Tls(s) => s.flush(),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! The one system call that the libraries do not offer: a read into memory that nobody has
-//! written to yet.
+//! Reads into memory that nobody has written to yet: the one system call that the libraries do
+//! not offer, and room filled piece by piece.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -29,6 +29,32 @@ pub(super) fn read_vectored<'a>(
     // SAFETY: the kernel has written the first `here` bytes.
     let came = unsafe { first[..here].assume_init_ref() };
     Ok((came, n - here))
+}
+
+/// Room that nobody has written to, filled from the front.
+pub(super) struct Filling<'a> {
+    room: &'a mut [MaybeUninit<u8>],
+    /// So many bytes of it have been written.
+    len: usize,
+}
+
+impl<'a> Filling<'a> {
+    pub(super) fn new(room: &'a mut [MaybeUninit<u8>]) -> Filling<'a> {
+        Filling { room, len: 0 }
+    }
+
+    /// Copies as much of `bytes` as there is room for; how much that is.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> usize {
+        let n = bytes.len().min(self.room.len() - self.len);
+        self.room[self.len..self.len + n].write_copy_of_slice(&bytes[..n]);
+        self.len += n;
+        n
+    }
+
+    pub(super) fn written(self) -> &'a [u8] {
+        // SAFETY: `push` alone moves `len`, over what it has just written.
+        unsafe { self.room[..self.len].assume_init_ref() }
+    }
 }
 
 #[cfg(test)]

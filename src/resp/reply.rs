@@ -26,6 +26,23 @@ use bytes::Bytes;
 use super::error::CommandError;
 use crate::base::pin::Pinned;
 
+/// Errors that a command has written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Errors {
+    /// Its own, which are to be counted.
+    pub own: u32,
+    /// Of commands that it has run, which are counted already.
+    pub repeated: u32,
+}
+
+impl Errors {
+    /// Whether there is any.
+    #[inline]
+    pub fn any(self) -> bool {
+        self.own > 0 || self.repeated > 0
+    }
+}
+
 /// A client's output, and how it wants its replies.
 #[derive(Debug)]
 pub struct Reply {
@@ -48,7 +65,7 @@ pub struct Reply {
     copies: bool,
     resp3: bool,
     /// Errors that the command under way has written, for its statistics.
-    errors: u64,
+    errors: Errors,
     /// The code of the last error (`ERR`, `WRONGTYPE` ...), for errorstats.
     last_error: Vec<u8>,
 }
@@ -112,7 +129,7 @@ impl Default for Reply {
             has_deferred: false,
             copies: false,
             resp3: false,
-            errors: 0,
+            errors: Errors::default(),
             last_error: Vec::new(),
         }
     }
@@ -166,12 +183,13 @@ impl Reply {
         self.last_error.clear();
         let code = line.split(|&b| b == b' ').next().unwrap_or(b"ERR");
         self.last_error.extend_from_slice(code);
-        self.errors += 1;
+        self.errors.own += 1;
         self.push_error(line);
     }
 
     /// An error that was counted with the command whose own it was: another one repeats it.
     pub fn counted_error_line(&mut self, line: &[u8]) {
+        self.errors.repeated += 1;
         self.push_error(line);
     }
 
@@ -718,13 +736,13 @@ impl Reply {
     /// A command begins to write; gives what is known of the one that runs it, for
     /// [`Reply::end_errors`].
     #[inline]
-    pub fn begin_errors(&mut self) -> u64 {
+    pub fn begin_errors(&mut self) -> Errors {
         std::mem::take(&mut self.errors)
     }
 
-    /// The command is over: how many errors it wrote itself.
+    /// The command is over: the errors that it wrote.
     #[inline]
-    pub fn end_errors(&mut self, outer: u64) -> u64 {
+    pub fn end_errors(&mut self, outer: Errors) -> Errors {
         std::mem::replace(&mut self.errors, outer)
     }
 

@@ -4,7 +4,7 @@
 use super::chunk;
 use super::errors;
 use super::guard::{self, check_writable, push_real};
-use super::lua::{Frame, Kind, Raise, Returned, Stack};
+use super::lua::{Frame, Kind, Place, Raise, Returned, Stack};
 
 /// Replaces them in the globals at `globals`.
 pub fn install(stack: Stack, globals: i32) {
@@ -12,6 +12,7 @@ pub fn install(stack: Stack, globals: i32) {
     stack.set_function(globals, "setmetatable", guard::setmetatable);
     stack.set_function(globals, "rawget", rawget);
     stack.set_function(globals, "rawset", rawset);
+    stack.set_function(globals, "assert", super::format::assert);
     stack.set_function(globals, "pcall", pcall);
     stack.set_function(globals, "xpcall", xpcall);
     stack.set_function(globals, "load", load);
@@ -57,8 +58,8 @@ fn rawset(f: Frame<'_>) -> Returned {
 /// Whether a value can be a key.
 fn check_key(f: Frame<'_>, at: i32) -> Result<(), Raise> {
     match f.kind(at) {
-        Kind::Nil => Err(Raise::text("table index is nil")),
-        Kind::Number if f.number(at).is_nan() => Err(Raise::text("table index is NaN")),
+        Kind::Nil => Err(Raise::Plain("table index is nil".into())),
+        Kind::Number if f.number(at).is_nan() => Err(Raise::Plain("table index is NaN".into())),
         _ => Ok(()),
     }
 }
@@ -77,7 +78,7 @@ fn next(f: Frame<'_>) -> Returned {
         let is_there = f.kind(-1) != Kind::Nil;
         f.pop(1);
         if !is_there && !has_key(f) {
-            return Err(Raise::text("invalid key to 'next'"));
+            return Err(Raise::Plain("invalid key to 'next'".into()));
         }
     }
     if f.next(1) {
@@ -111,10 +112,8 @@ fn pairs(f: Frame<'_>) -> Returned {
         }
         f.replace(1);
     }
+    f.table_argument(1)?;
     f.set_top(1);
-    if f.kind(1) != Kind::Table {
-        return Err(f.wrong_type(1, "table"));
-    }
     f.push_value(Stack::upvalue(1));
     f.insert(1);
     if !f.protected_call(1, 3, 0) {
@@ -127,7 +126,9 @@ fn pairs(f: Frame<'_>) -> Returned {
 /// errors were strings.
 fn pcall(f: Frame<'_>) -> Returned {
     if f.top() == 0 {
-        return Err(Raise::Argument(1, "value expected".into()));
+        f.push_boolean(false);
+        f.push_bytes(b"bad argument #1 to 'pcall' (value expected)");
+        return Ok(2);
     }
     let ok = f.protected_call(f.top() - 1, -1, 0);
     if !ok {
@@ -179,10 +180,11 @@ fn handle(f: Frame<'_>) -> Returned {
     }
     f.push_value(Stack::upvalue(1));
     f.insert(1);
-    match f.protected_call(1, 1, 0) {
-        true => Ok(1),
-        false => Err(Raise::Top),
+    if !f.protected_call(1, 1, 0) && !f.machine.killed.get() {
+        // Raised, it would come here again, and so on until the stack is full.
+        f.push_bytes(b"error in error handling");
     }
+    Ok(1)
 }
 
 /// `load(reader, name)`: the reader's pieces are put together before anything is compiled.
@@ -313,6 +315,38 @@ fn gcinfo(f: Frame<'_>) -> Returned {
     Ok(1)
 }
 
+/// A whole number to any base, as C's `strtoul` reads it: what is negative counts from the end
+/// of 64 bits, what is too long is the highest.
+fn whole(text: &[u8], base: u32) -> Option<f64> {
+    let is_blank = |b: &u8| matches!(b, b' ' | b'\t'..=b'\r');
+    let skipped = text.iter().take_while(|b| is_blank(b)).count();
+    let text = &text[skipped..];
+    let (is_negative, text) = match text.first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let has_prefix = base == 16
+        && text.len() > 2
+        && text[..2].eq_ignore_ascii_case(b"0x")
+        && text[2].is_ascii_hexdigit();
+    let text = if has_prefix { &text[2..] } else { text };
+    let digit = |b: &u8| (*b as char).to_digit(base).map(u64::from);
+    let digits = text.iter().take_while(|b| digit(b).is_some()).count();
+    if digits == 0 || !text[digits..].iter().all(is_blank) {
+        return None;
+    }
+    let number = text[..digits].iter().try_fold(0u64, |n, b| {
+        let digit = digit(b).expect("counted as a digit");
+        n.checked_mul(u64::from(base))?.checked_add(digit)
+    });
+    Some(match number {
+        None => u64::MAX as f64,
+        Some(n) if is_negative => n.wrapping_neg() as f64,
+        Some(n) => n as f64,
+    })
+}
+
 /// `tonumber(value, base)`: what only LuaJIT takes for a number is none.
 fn tonumber(f: Frame<'_>) -> Returned {
     if f.kind(1) == Kind::None {
@@ -324,28 +358,39 @@ fn tonumber(f: Frame<'_>) -> Returned {
     } else {
         f.int_argument(2)?
     };
+    if base != 10 {
+        let text = f.string_argument(1)?;
+        if !(2..=36).contains(&base) {
+            return Err(Raise::Argument(2, "base out of range".into()));
+        }
+        match whole(crate::resp::up_to_nul(text), base as u32) {
+            Some(n) => f.push_number(n),
+            None => f.push_nil(),
+        }
+        return Ok(1);
+    }
     if f.kind(1) == Kind::String {
+        let text = f.bytes(1).expect("a string");
+        let cut = crate::resp::up_to_nul(text);
+        if cut.len() < text.len() {
+            f.push_bytes(cut);
+            f.replace(1);
+        }
         let text = f.bytes(1).expect("a string");
         let digits = text.trim_ascii();
         let unsigned = digits.strip_prefix(b"-").unwrap_or(digits);
-        let is_foreign = match base {
-            10 => {
-                unsigned.len() > 1 && unsigned[0] == b'0' && matches!(unsigned[1], b'b' | b'B')
-                    || matches!(
-                        unsigned.last(),
-                        Some(b'i' | b'I' | b'l' | b'L' | b'u' | b'U')
-                    ) && unsigned.first().is_some_and(u8::is_ascii_digit)
-            }
-            _ => false,
-        };
-        if is_foreign {
+        let is_binary =
+            unsigned.len() > 1 && unsigned[0] == b'0' && matches!(unsigned[1], b'b' | b'B');
+        let has_suffix = matches!(
+            unsigned.last(),
+            Some(b'i' | b'I' | b'l' | b'L' | b'u' | b'U')
+        ) && unsigned.first().is_some_and(u8::is_ascii_digit);
+        if is_binary || has_suffix {
             f.push_nil();
             return Ok(1);
         }
     }
-    if base == 10 {
-        f.set_top(1);
-    }
+    f.set_top(1);
     f.push_value(Stack::upvalue(1));
     f.insert(1);
     match f.protected_call(f.top() - 1, 1, 0) {
@@ -368,14 +413,16 @@ pub fn error_handler(f: Frame<'_>) -> Returned {
         errors::push_error_line(f.stack, &[b"ERR ", text.as_slice()].concat());
         f.replace(1);
     }
+    // Some of LuaJIT's own functions are Lua's code, too, of no line.
+    let is_own = |place: &Place| place.is_native || place.line <= 0;
     let place = match f.place(1) {
-        Some(place) if place.is_native => f.place(2),
+        Some(place) if is_own(&place) => f.place(2),
         other => other,
     };
     let protected = guard::is_protected(f.stack, 1);
     if !protected {
         // A tail call leaves no place behind: the script itself is one.
-        let place = place.filter(|place| !place.is_native);
+        let place = place.filter(|place| !is_own(place));
         let (source, line) = match &place {
             Some(place) => (place.source.as_slice(), place.line),
             None => (f.machine.chunk.get().to_bytes(), 1),

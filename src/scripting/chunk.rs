@@ -3,7 +3,7 @@
 //!   - `'\/'`: before a character that is no escape 5.1 drops the backslash; so do we.
 //!   - `return redis.call(...)`: LuaJIT forgets who makes a tail call, and with it the line of
 //!     an error. Calls of functions that give one value are put in parentheses:
-//!     `return (redis.call(...))`.
+//!     `return (redis.call(...))`; of others it becomes `return select(1, ...)`.
 //!
 //! Lines stay lines. O(length), once per script.
 
@@ -109,43 +109,63 @@ impl<'c> Iterator for Prototypes<'c> {
     }
 }
 
-/// Functions that give one value, whoever calls them.
-const SINGLE: [&[u8]; 30] = [
+/// Functions of Lua's own and of ours that give as many values as they like.
+const SEVERAL: [&[u8]; 18] = [
+    b"xpcall",
+    b"unpack",
+    b"select",
+    b"assert",
+    b"next",
+    b"pairs",
+    b"ipairs",
+    b"load",
+    b"loadstring",
+    b"string.find",
+    b"string.match",
+    b"string.gsub",
+    b"string.byte",
+    b"math.modf",
+    b"math.frexp",
+    b"cmsgpack.unpack",
+    b"struct.unpack",
+    b"cjson.encode_sparse_array",
+];
+
+/// Other functions that give one value at most, whoever calls them.
+const SINGLE: [&[u8]; 10] = [
     b"error",
     b"tonumber",
     b"tostring",
-    b"redis.call",
-    b"redis.pcall",
-    b"redis.error_reply",
-    b"redis.status_reply",
-    b"redis.sha1hex",
-    b"redis.acl_check_cmd",
-    b"server.acl_check_cmd",
-    b"server.call",
-    b"server.pcall",
-    b"server.error_reply",
-    b"cjson.encode",
-    b"cjson.decode",
-    b"cmsgpack.pack",
-    b"struct.pack",
-    b"string.rep",
-    b"string.format",
-    b"string.sub",
-    b"table.concat",
-    b"string.upper",
-    b"string.lower",
-    b"string.len",
-    b"struct.size",
-    b"cjson.encode_max_depth",
-    b"cjson.decode_max_depth",
-    b"cjson.encode_invalid_numbers",
-    b"cjson.encode_number_precision",
-    b"math.floor",
+    b"type",
+    b"setmetatable",
+    b"getmetatable",
+    b"rawget",
+    b"rawset",
+    b"gcinfo",
+    b"collectgarbage",
 ];
+
+/// Libraries whose other functions give one value at most.
+const SINGLE_IN: [&[u8]; 8] = [
+    b"redis.", b"server.", b"cjson.", b"bit.", b"string.", b"table.", b"math.", b"struct.",
+];
+
+/// What a call at the end of a function is wrapped in, so that it is no tail call.
+fn wrap_of(name: &[u8]) -> Option<&'static [u8]> {
+    let several = SEVERAL.contains(&name) || name.starts_with(b"cmsgpack.unpack");
+    if several {
+        // All values pass through it.
+        return Some(b"select(1,");
+    }
+    let is_single = SINGLE.contains(&name)
+        || name == b"cmsgpack.pack"
+        || SINGLE_IN.iter().any(|library| name.starts_with(library));
+    is_single.then_some(b"(")
+}
 
 /// Changes of a text: before this place a byte comes in, or the byte here goes.
 enum Edit {
-    Insert(usize, u8),
+    Insert(usize, &'static [u8]),
     Delete(usize),
 }
 
@@ -168,9 +188,9 @@ fn repaired(code: &[u8]) -> Cow<'_, [u8]> {
     let (mut out, mut from) = (Vec::with_capacity(code.len() + edits.len()), 0);
     for edit in edits {
         match edit {
-            Edit::Insert(at, byte) => {
+            Edit::Insert(at, text) => {
                 out.extend_from_slice(&code[from..at]);
-                out.push(byte);
+                out.extend_from_slice(text);
                 from = at;
             }
             Edit::Delete(at) => {
@@ -188,8 +208,8 @@ struct Scanner<'c> {
     at: usize,
     /// Open parentheses.
     depth: usize,
-    /// Tail calls whose parenthesis is open: where the call begins, and how deep.
-    tails: Vec<(usize, usize)>,
+    /// Tail calls whose parenthesis is open: where the call begins, how deep, what it gets.
+    tails: Vec<(usize, usize, &'static [u8])>,
     edits: &'c mut Vec<Edit>,
 }
 
@@ -283,14 +303,21 @@ impl Scanner<'_> {
             .take_while(|b| is_word(**b) || **b == b'.')
             .count();
         let name = &self.code[call..call + name_len];
-        if SINGLE.contains(&name) || name.starts_with(b"bit.") {
+        if let Some(wrap) = wrap_of(name).filter(|_| !self.is_shadowed(name)) {
             let rest = &self.code[call + name_len..];
             let blanks = rest.iter().take_while(|b| **b == b' ').count();
             if rest.get(blanks) == Some(&b'(') {
-                self.tails.push((call, self.depth));
+                self.tails.push((call, self.depth, wrap));
                 self.at = call + name_len + blanks;
             }
         }
+    }
+
+    /// Whether the script has a name of its own that is the same.
+    fn is_shadowed(&self, name: &[u8]) -> bool {
+        let root = name.split(|b| *b == b'.').next().unwrap_or(name);
+        let local = [b"local ", root].concat();
+        memchr::memmem::find(self.code, &local).is_some()
     }
 
     fn skip_blanks(&mut self) {
@@ -302,7 +329,7 @@ impl Scanner<'_> {
     fn close(&mut self) {
         self.at += 1;
         self.depth = self.depth.saturating_sub(1);
-        let Some(&(call, depth)) = self.tails.last() else {
+        let Some(&(call, depth, wrap)) = self.tails.last() else {
             return;
         };
         if depth != self.depth {
@@ -324,8 +351,8 @@ impl Scanner<'_> {
             || rest[0] == b';'
             || [&b"end"[..], b"else", b"elseif", b"until"].contains(&word);
         if is_last {
-            self.edits.push(Edit::Insert(call, b'('));
-            self.edits.push(Edit::Insert(end, b')'));
+            self.edits.push(Edit::Insert(call, wrap));
+            self.edits.push(Edit::Insert(end, b")"));
         }
     }
 }
@@ -366,6 +393,21 @@ mod tests {
         assert_eq!(
             put_right("return redis.call('a', (function() return error('x') end)())"),
             "return (redis.call('a', (function() return (error('x')) end)()))"
+        );
+    }
+
+    #[test]
+    fn calls_of_several_values_give_all_of_them() {
+        assert_eq!(
+            put_right("return unpack(t), 1; -- x"),
+            "return unpack(t), 1; -- x"
+        );
+        assert_eq!(put_right("return unpack(t)"), "return select(1,unpack(t))");
+        let own = "local table = {two = f} return table.two()";
+        assert_eq!(put_right(own), own);
+        assert_eq!(
+            put_right("return string.find(a, string.sub(b))"),
+            "return select(1,string.find(a, string.sub(b)))"
         );
     }
 

@@ -1,5 +1,6 @@
 //! `cmsgpack`: MessagePack for scripts, as the library of that name has it.
 
+use super::effort::Effort;
 use super::lua::{Frame, Kind, Raise, Returned, Stack};
 
 /// Tables deeper than this are packed as nil.
@@ -29,25 +30,37 @@ pub fn push(stack: Stack) {
 fn pack(f: Frame<'_>) -> Returned {
     let count = f.top();
     if count == 0 {
-        return Err(Raise::Argument(0, "MessagePack pack needs input.".into()));
+        return Err(Raise::text(
+            "bad argument #0 to 'pack' (MessagePack pack needs input.)",
+        ));
     }
     let mut out = f.machine.scratch.take();
     out.clear();
-    for at in 1..=count {
+    let mut effort = Effort::new(f);
+    let packed = (1..=count).try_for_each(|at| {
         f.push_value(at);
-        write(f.stack, &mut out, 0);
+        write(f.stack, &mut out, 0, &mut effort)?;
         f.pop(1);
+        Ok(())
+    });
+    if packed.is_ok() {
+        f.push_bytes(&out);
     }
-    f.push_bytes(&out);
     const KEPT: usize = 1 << 20;
     if out.capacity() <= KEPT {
         f.machine.scratch.replace(out);
     }
-    Ok(1)
+    packed.map(|()| 1)
 }
 
 /// Packs the value on top, which stays.
-fn write(stack: Stack, out: &mut Vec<u8>, level: usize) {
+fn write(
+    stack: Stack,
+    out: &mut Vec<u8>,
+    level: usize,
+    effort: &mut Effort<'_>,
+) -> Result<(), Raise> {
+    effort.step(out.len())?;
     match stack.kind(-1) {
         Kind::String => {
             let text = stack.bytes(-1).expect("a string");
@@ -64,6 +77,7 @@ fn write(stack: Stack, out: &mut Vec<u8>, level: usize) {
                     out.extend_from_slice(&(len as u32).to_be_bytes());
                 }
             }
+            effort.check(out.len() + len)?;
             out.extend_from_slice(text);
         }
         Kind::Boolean => out.push(if stack.boolean(-1) { 0xc3 } else { 0xc2 }),
@@ -74,18 +88,24 @@ fn write(stack: Stack, out: &mut Vec<u8>, level: usize) {
                     write_count(out, len, 0x90, 0xdc);
                     for i in 1..=len {
                         stack.raw_get_at(-1, i);
-                        write(stack, out, level + 1);
+                        write(stack, out, level + 1, effort)?;
                         stack.pop(1);
                     }
                 }
-                None => write_map(stack, out, level),
+                None => write_map(stack, out, level, effort)?,
             };
         }
         _ => out.push(0xc0),
     }
+    Ok(())
 }
 
-fn write_map(stack: Stack, out: &mut Vec<u8>, level: usize) {
+fn write_map(
+    stack: Stack,
+    out: &mut Vec<u8>,
+    level: usize,
+    effort: &mut Effort<'_>,
+) -> Result<(), Raise> {
     let mut len = 0;
     stack.push_nil();
     while stack.next(-2) {
@@ -96,11 +116,12 @@ fn write_map(stack: Stack, out: &mut Vec<u8>, level: usize) {
     stack.push_nil();
     while stack.next(-2) {
         stack.push_value(-2);
-        write(stack, out, level + 1);
+        write(stack, out, level + 1, effort)?;
         stack.pop(1);
-        write(stack, out, level + 1);
+        write(stack, out, level + 1, effort)?;
         stack.pop(1);
     }
+    Ok(())
 }
 
 /// The number of elements of an array or pairs of a map.
@@ -131,7 +152,7 @@ fn write_number(out: &mut Vec<u8>, n: f64) {
         return;
     }
     match whole {
-        0..=127 | -32..=-1 => out.push(whole as u8),
+        -32..=127 => out.push(whole as u8),
         128..=0xff => out.extend_from_slice(&[0xcc, whole as u8]),
         0x100..=0xffff => {
             out.push(0xcd);
@@ -223,6 +244,7 @@ fn unpack_full(f: Frame<'_>, limit: i64, offset: i64) -> Returned {
     f.set_top(1);
     let mut reader = Reader {
         stack: f.stack,
+        effort: Effort::new(f),
         rest: &text[offset as usize..],
     };
     let mut count = 0;
@@ -230,6 +252,7 @@ fn unpack_full(f: Frame<'_>, limit: i64, offset: i64) -> Returned {
         reader.value(0).map_err(|bad| match bad {
             Bad::Short => Raise::text("Missing bytes in input."),
             Bad::Format => Raise::text("Bad data format in input."),
+            Bad::Effort(raise) => raise,
             Bad::Room => Raise::text(
                 "stack overflow (too many return values at once; use unpack_one or unpack_limit \
                  instead.)",
@@ -250,10 +273,13 @@ enum Bad {
     Short,
     Format,
     Room,
+    /// It takes too much.
+    Effort(Raise),
 }
 
 struct Reader<'t> {
     stack: Stack,
+    effort: Effort<'t>,
     rest: &'t [u8],
 }
 
@@ -286,6 +312,7 @@ impl<'t> Reader<'t> {
         if depth > DEPTH_MAX || !self.stack.has_room(4) {
             return Err(Bad::Room);
         }
+        self.effort.step(0).map_err(Bad::Effort)?;
         let kind = self.take(1)?[0];
         let stack = self.stack;
         match kind {
@@ -294,7 +321,8 @@ impl<'t> Reader<'t> {
             0xcc => stack.push_number(self.number(1)? as f64),
             0xcd => stack.push_number(self.number(2)? as f64),
             0xce => stack.push_number(self.number(4)? as f64),
-            0xcf => stack.push_number(self.number(8)? as f64),
+            // Redis's library makes a signed one of it.
+            0xcf => stack.push_number(self.number(8)? as i64 as f64),
             0xd0 => stack.push_number(f64::from(self.number(1)? as i8)),
             0xd1 => stack.push_number(f64::from(self.number(2)? as i16)),
             0xd2 => stack.push_number(f64::from(self.number(4)? as i32)),

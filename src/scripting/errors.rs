@@ -61,7 +61,7 @@ impl Failure {
             stack.pop(1);
             text
         };
-        let line = text("err").unwrap_or_default();
+        let line = text("err").unwrap_or_else(|| b"ERR unknown error".to_vec());
         let place = text("source").zip(text("line"));
         let is_counted =
             stack.get_field(-1, "ignore_error_stats_update") == Kind::Boolean && stack.boolean(-1);

@@ -1,8 +1,10 @@
 //! Libraries of functions: loaded as a whole, called one by one, kept with the data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
 
 use super::api::{self, Use};
 use super::errors::Failure;
@@ -42,7 +44,8 @@ pub type LoadError = Vec<u8>;
 pub struct Libraries {
     vm: Option<Vm>,
     libraries: BTreeMap<Arc<[u8]>, Library>,
-    functions: std::collections::HashMap<Arc<[u8]>, LibraryFunction, ahash::RandomState>,
+    /// By their names in lowercase.
+    functions: HashMap<Box<[u8]>, LibraryFunction, ahash::RandomState>,
 }
 
 impl Libraries {
@@ -87,8 +90,10 @@ impl Libraries {
         self.functions.len()
     }
 
+    /// The function of this name, whose letters may be of any case.
     pub fn function(&self, name: &[u8]) -> Option<&LibraryFunction> {
-        self.functions.get(name)
+        let folded: SmallVec<[u8; 64]> = name.iter().map(u8::to_ascii_lowercase).collect();
+        self.functions.get(folded.as_slice())
     }
 
     /// Loads a library; gives its name. `replace`: one of the same name goes for it, unless
@@ -120,8 +125,10 @@ impl Libraries {
             return Err(b"No functions registered".to_vec());
         }
         let taken = registered.iter().find(|f| {
-            let is_old = old_functions.iter().any(|name| **name == *f.name);
-            !is_old && self.functions.contains_key(f.name.as_slice())
+            let is_old = old_functions
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(&f.name));
+            !is_old && self.function(&f.name).is_some()
         });
         if let Some(function) = taken {
             let text = [b"Function ", function.name.as_slice(), b" already exists"].concat();
@@ -140,7 +147,7 @@ impl Libraries {
             .collect();
         for function in &functions {
             self.functions
-                .insert(function.name.clone(), function.clone());
+                .insert(folded(&function.name), function.clone());
         }
         let library = Library {
             name: name.clone(),
@@ -195,6 +202,7 @@ impl Libraries {
         stack.set_top(top + 2);
         stack.move_fields(-1, Stack::GLOBALS);
         stack.set_top(top);
+        vm.collect_some();
         match failure {
             None => Ok(registered),
             Some(line) => {
@@ -228,7 +236,7 @@ impl Libraries {
         }
         let stays = |owner: &Library| !fresh.libraries.contains_key(&owner.name);
         for owner in self.libraries.values().filter(|owner| stays(owner)) {
-            let taken = |f: &&LibraryFunction| fresh.functions.contains_key(&f.name);
+            let taken = |f: &&LibraryFunction| fresh.function(&f.name).is_some();
             if let Some(function) = owner.functions.iter().find(taken) {
                 return Err([b"Function ", &*function.name, b" already exists"].concat());
             }
@@ -248,7 +256,7 @@ impl Libraries {
             return false;
         };
         for function in library.functions {
-            self.functions.remove(&function.name);
+            self.functions.remove(&folded(&function.name));
             if let Some(vm) = &self.vm {
                 vm.release(function.function);
             }
@@ -256,10 +264,14 @@ impl Libraries {
         true
     }
 
-    /// Forgets all; the state begins anew.
-    pub fn flush(&mut self) {
-        *self = Libraries::default();
+    /// Forgets all; the state begins anew. Gives what is to be freed.
+    pub fn flush(&mut self) -> Libraries {
+        std::mem::take(self)
     }
+}
+
+fn folded(name: &[u8]) -> Box<[u8]> {
+    name.to_ascii_lowercase().into()
 }
 
 /// The host of a library that is loaded: it runs no command and has little time.

@@ -3,6 +3,7 @@
 //!
 //!     lua/         the raw stack, functions of ours, memory, the hook: all the unsafe code
 //!     sandbox      globals; guard, basic, tables: what is different from LuaJIT's own
+//!     pattern, strings, format  strings as Lua 5.1 has them; effort: whatever takes long can be stopped
 //!     api          the `redis` table; cjson, cmsgpack, structs: the libraries
 //!     from_reply   replies to values; to_reply: values to replies
 //!     chunk        text to functions
@@ -17,18 +18,22 @@ mod basic;
 mod chunk;
 mod cjson;
 mod cmsgpack;
+mod effort;
 mod errors;
 mod flags;
+mod format;
 mod from_reply;
 mod guard;
 mod host;
 mod libraries;
 mod lua;
 mod number;
+mod pattern;
 mod register;
 mod sandbox;
 mod scripts;
 mod shebang;
+mod strings;
 mod structs;
 mod tables;
 mod to_reply;
@@ -39,6 +44,8 @@ pub use flags::Flags;
 pub use host::Host;
 pub use libraries::Libraries;
 pub use register::Registered;
+#[cfg(test)]
+pub use scripts::EVAL_SCRIPTS_MAX;
 pub use scripts::{ScriptId, Scripts};
 pub use shebang::of_script as shebang_of;
 pub use vm::{Compiled, Ended, Failed, VmHandle};

@@ -94,6 +94,26 @@ pub fn parse_c(text: &[u8]) -> Option<(f64, usize)> {
             n = n * 16.0 + f64::from((*digit as char).to_digit(16).expect("a digit"));
             len += 1;
         }
+        if rest.get(len) == Some(&b'.') {
+            let places = rest[len + 1..].iter().take_while(|b| b.is_ascii_hexdigit());
+            let mut worth = 1.0 / 16.0;
+            for digit in places {
+                n += worth * f64::from((*digit as char).to_digit(16).expect("a digit"));
+                worth /= 16.0;
+                len += 1;
+            }
+            len += 1;
+        }
+        if matches!(rest.get(len), Some(b'p' | b'P')) {
+            let signed = usize::from(matches!(rest.get(len + 1), Some(b'-' | b'+')));
+            let exponent = digits(len + 1 + signed);
+            if exponent > 0 {
+                let text = &rest[len + 1..len + 1 + signed + exponent];
+                let text = std::str::from_utf8(text).expect("digits");
+                n *= 2.0f64.powi(text.parse().unwrap_or(i32::MAX));
+                len += 1 + signed + exponent;
+            }
+        }
         return Some((sign * n, skipped + len));
     }
     let whole = digits(0);
@@ -155,6 +175,8 @@ mod tests {
         assert_eq!(read("12,"), Some((12.0, 2)));
         assert_eq!(read("-1.5e3]"), Some((-1500.0, 6)));
         assert_eq!(read("0x1F"), Some((31.0, 4)));
+        assert_eq!(read("0x1p4"), Some((16.0, 5)));
+        assert_eq!(read("0x1.8p-1"), Some((0.75, 8)));
         assert_eq!(read("1e"), Some((1.0, 1)));
         assert_eq!(read("-"), None);
         assert_eq!(read(".5"), Some((0.5, 2)));

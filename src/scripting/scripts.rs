@@ -9,7 +9,7 @@
 //! there are [`EVAL_SCRIPTS_MAX`].
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hasher};
 
 use super::api::Use;
 use super::flags::Flags;
@@ -122,9 +122,7 @@ impl Scripts {
     }
 
     fn hash(&self, body: &[u8]) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        body.hash(&mut hasher);
-        hasher.finish()
+        self.hasher.hash_one(body)
     }
 
     /// The script with this text.
@@ -198,13 +196,13 @@ impl Scripts {
         }
     }
 
-    /// Forgets all scripts; the state begins anew.
-    pub fn flush(&mut self) {
-        let evicted = self.evicted;
-        *self = Scripts {
-            evicted,
+    /// Forgets all scripts; the state begins anew. Gives what is to be freed.
+    pub fn flush(&mut self) -> Scripts {
+        let fresh = Scripts {
+            evicted: self.evicted,
             ..Scripts::default()
         };
+        std::mem::replace(self, fresh)
     }
 
     fn slot(&self, at: u32) -> &Script {

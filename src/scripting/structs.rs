@@ -168,7 +168,12 @@ fn write_int(out: &mut Vec<u8>, n: f64, size: usize, big: bool) {
     let value = if n < 0.0 {
         super::lua::truncated(n) as u64
     } else {
-        n as u64
+        // As C's conversion makes it where no 64 bits hold it.
+        match n {
+            n if n >= 18_446_744_073_709_551_616.0 => 0,
+            n if n.is_nan() => 1 << 63,
+            n => n as u64,
+        }
     };
     let byte = |i: usize| if i < 8 { (value >> (8 * i)) as u8 } else { 0 };
     if big {

@@ -10,6 +10,7 @@ pub fn install(stack: Stack, globals: i32) {
     stack.set_function(-1, "insert", insert);
     stack.set_function(-1, "remove", remove);
     stack.set_function(-1, "setn", setn);
+    stack.set_function(-1, "getn", super::format::getn);
     stack.get_field(-1, "sort");
     stack.push_closure(sort, 1);
     stack.set_field(-2, "sort");
@@ -17,8 +18,7 @@ pub fn install(stack: Stack, globals: i32) {
     stack.pop(1);
 
     stack.get_field(globals, "string");
-    stack.get_field(-1, "gmatch");
-    stack.set_field(-2, "gfind");
+    super::strings::install(stack);
     drop_fields(stack, &["buffer"]);
     stack.pop(1);
 

@@ -54,7 +54,16 @@ impl Vm {
     pub fn compile(&self, code: &[u8]) -> Result<Compiled, Vec<u8>> {
         let stack = self.lua.stack();
         chunk::load(stack, code, self.of.chunk_name())?;
-        Ok(Compiled(stack.keep()))
+        let compiled = Compiled(stack.keep());
+        self.collect_some();
+        Ok(compiled)
+    }
+
+    /// Compiling leaves garbage behind, and the collector, left to itself, would let there be as
+    /// much of it as there are functions.
+    pub(super) fn collect_some(&self) {
+        const STEP_KB: i32 = 4;
+        self.lua.stack().collect_step(STEP_KB);
     }
 
     /// Forgets a function.

@@ -19,6 +19,9 @@ pub(super) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
     };
     let (now, now_ms) = (server.now, keyspace.now_ms);
     let (ended, in_exec) = (server.ended, server.in_exec);
+    // What the script has done and said so far is not their affair.
+    let effects = keyspace.effects.set_aside();
+    let posts = std::mem::take(&mut server.outbox);
     std::mem::swap(keyspace, &mut guest.engine.keyspace);
     std::mem::swap(server, &mut guest.engine.server);
     guest.serve_others();
@@ -26,6 +29,8 @@ pub(super) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
     std::mem::swap(server, &mut guest.engine.server);
     (server.now, keyspace.now_ms) = (now, now_ms);
     (server.ended, server.in_exec) = (ended, in_exec);
+    keyspace.effects = effects;
+    server.outbox.put_before(posts);
     server.guest = Some(guest);
 }
 

@@ -114,7 +114,10 @@ impl Clients {
     pub fn readable(&self) -> Vec<(u32, u32)> {
         let sessions = || self.iter().filter_map(|s| Some((s, s.stream.as_ref()?)));
         let places: Vec<(u32, u32)> = sessions().map(|(s, _)| (s.slot, s.generation)).collect();
-        let ready = crate::net::readable(sessions().map(|(_, stream)| stream));
+        let ready = {
+            let streams: Vec<_> = sessions().map(|(_, stream)| stream).collect();
+            crate::net::readable(&streams)
+        };
         let places = places.into_iter().zip(ready);
         places
             .filter_map(|(at, ready)| ready.then_some(at))

@@ -1,4 +1,6 @@
-//! HTTP requests sent to this port: a web page can make a browser send one, with commands in
+//! What is not meant for this port, told by its first bytes.
+//!
+//! HTTP requests: a web page can make a browser send one, with commands in
 //! its body. The first line of a POST and the `Host:` header, which every request has, come
 //! before the body; a connection that sends one of them is closed before it runs anything more.
 
@@ -15,7 +17,19 @@ pub(super) fn is_http(name: &[u8]) -> bool {
         .any(|word| name.eq_ignore_ascii_case(word))
 }
 
+/// Whether a connection begins as TLS does: a record with a handshake in it.
+#[inline]
+pub(super) fn is_tls_hello(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x16, 0x03, 0..=4, ..])
+}
+
 impl Server {
+    /// A client that wants TLS where none is spoken: it would wait for an answer for ever.
+    #[cold]
+    pub(super) fn refuse_tls(&mut self, session: &Session) {
+        self.tell_failed_handshake(session, "the client speaks TLS, but this port does not");
+    }
+
     /// Closes a client that speaks HTTP, without a reply.
     #[cold]
     pub(super) fn refuse_http(&mut self, session: &mut Session) {

@@ -112,6 +112,7 @@ impl Engine {
             evicting: false,
             freeing: false,
             listeners: Vec::new(),
+            metrics: Default::default(),
             relisten: false,
             saving: Saving::new(now.unix_s()),
             forks: Default::default(),
@@ -125,6 +126,7 @@ impl Engine {
             acl,
             registry: None,
             guest: None,
+            tls: Default::default(),
         };
         Engine { keyspace, server }
     }
@@ -210,6 +212,7 @@ impl Engine {
         server.rates.turn_us.sample(server.stats.turn_us, now);
         server.stats.note_stale(keyspace.volatile());
         server.watch_clients();
+        server.watch_tls();
         server.limit_readers(None);
         self.look_at_saving_child();
         self.look_at_rewrites();

@@ -28,7 +28,8 @@ impl Engine {
         if session.client.flags.contains(ClientFlags::BLOCKED) {
             self.enter_blocked(session);
         }
-        if self.keyspace.waiting.has_ready() {
+        // A script that is served around now has not come to its end.
+        if self.keyspace.waiting.has_ready() && !self.server.scripting.is_running() {
             // What a long transaction wrote may have expired before anybody is served.
             self.server.read_clock(&mut self.keyspace);
             self.serve_ready_keys();
@@ -138,7 +139,7 @@ impl World<'_> {
             if keyspace.has_news() {
                 server.tell_news(keyspace, None);
             }
-            if reply.end_errors(outer_errors) > 0 {
+            if reply.end_errors(outer_errors).any() {
                 server.note_load_error(reply.last_error(), name);
             }
             return;
@@ -150,7 +151,7 @@ impl World<'_> {
         if effect == Effect::Always || changed && effect == Effect::Verbatim {
             keyspace.effects.state(selected, args.iter());
         }
-        if keyspace.has_news() && !(origin == Origin::Script && server.scripting.holds_news()) {
+        if keyspace.has_news() && !server.scripting.holds_news() {
             server.tell_news(keyspace, Some(client));
         }
         if client.flags.contains(ClientFlags::CACHES)
@@ -163,7 +164,8 @@ impl World<'_> {
             };
             server.remember_keys(reader, id, args);
         }
-        let failed = reply.end_errors(outer_errors) > 0;
+        let errors = reply.end_errors(outer_errors);
+        let failed = errors.any();
         if client.flags.contains(ClientFlags::BLOCKED) {
             // Counted when it has been served.
             if let Some(blocked) = &mut client.blocked {
@@ -176,7 +178,7 @@ impl World<'_> {
             _ => 0,
         };
         let ticks = ticks + earlier;
-        if failed {
+        if errors.own > 0 {
             server.stats.count_error(reply.last_error());
         }
         if !origin.is_nested() {
@@ -263,7 +265,11 @@ impl Server {
         if let Some(recorder) = &mut self.recorder {
             recorder.take_changes(&journal);
         }
-        self.tell_changes(&journal, running.map(|client| client.id));
+        let by = match &self.scripting.current {
+            Some(script) => Some(script.caller),
+            None => running.map(|client| client.id),
+        };
+        self.tell_changes(&journal, by);
         journal.clear();
         keyspace.journal = journal;
     }

@@ -1,6 +1,6 @@
 //! What a client has sent and is not executed yet.
 
-use std::io::{self, Read};
+use std::io;
 
 use super::batch::{Batch, Rest};
 use crate::base::large::{LARGE_MIN, Large};
@@ -168,17 +168,17 @@ impl Input {
     }
 
     /// One read behind what is kept, with the help of `inbuf`; how many bytes came, and whether
-    /// they were all that was asked for.
+    /// there may be more.
     pub fn read(&mut self, from: &mut Stream, inbuf: &mut [u8]) -> io::Result<(usize, bool)> {
         if let Some(large) = self.large() {
             let read = fill(large, from, inbuf)?;
             self.buf.extend_from_slice(&inbuf[..read.behind]);
             self.end_large();
-            return Ok((read.bytes, read.full));
+            return Ok((read.bytes, read.more));
         }
-        let n = from.read(inbuf)?;
+        let (n, more) = from.fill(inbuf)?;
         self.buf.extend_from_slice(&inbuf[..n]);
-        Ok((n, n == inbuf.len()))
+        Ok((n, more))
     }
 
     /// Puts a command that was executed in front again: it is to run as if it came now.
@@ -256,24 +256,23 @@ struct Filled {
     bytes: usize,
     /// Those among them that stand behind the argument.
     behind: usize,
-    /// All that was asked for came: there may be more.
-    full: bool,
+    /// There may be more.
+    more: bool,
 }
 
 /// One read into a large argument; what stands behind its end goes to `behind`.
 fn fill(large: &mut Large, from: &mut Stream, behind: &mut [u8]) -> io::Result<Filled> {
-    let (mut beyond, mut beyond_max) = (0, 0);
-    let (room, came) = large.fill(|room, ends| {
-        beyond_max = if ends { behind.len() } else { 0 };
-        let (here, there) = from.read_vectored(room, &mut behind[..beyond_max])?;
-        beyond = there;
+    let (mut beyond, mut more) = (0, false);
+    let (_, came) = large.fill(|room, ends| {
+        let beyond_max = if ends { behind.len() } else { 0 };
+        let (here, there, rest) = from.fill_vectored(room, &mut behind[..beyond_max])?;
+        (beyond, more) = (there, rest);
         Ok::<_, io::Error>(here)
     })?;
-    let bytes = came + beyond;
     Ok(Filled {
-        bytes,
+        bytes: came + beyond,
         behind: beyond,
-        full: bytes == room + beyond_max,
+        more,
     })
 }
 

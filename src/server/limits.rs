@@ -26,9 +26,19 @@ no' from the same host, or the configuration file) once the network keeps strang
 impl Server {
     /// Why a new connection is not let in, as the line it is told.
     pub(super) fn refuses(&self, peer: &Address) -> Option<String> {
-        if self.clients.len() >= self.config.maxclients as usize {
+        if self.is_full() {
             return Some("-ERR max number of clients reached\r\n".into());
         }
+        self.refuses_stranger(peer)
+    }
+
+    /// Whether no more clients are let in.
+    pub(super) fn is_full(&self) -> bool {
+        self.clients.len() >= self.config.maxclients as usize
+    }
+
+    /// As [`Server::refuses`], for where a client comes from.
+    pub(super) fn refuses_stranger(&self, peer: &Address) -> Option<String> {
         let open = self.acl.users.default().no_password();
         if self.config.protected_mode && open && !peer.is_local() {
             return Some(PROTECTED_MODE.into());

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use crate::config::{Config, system_text};
-use crate::net::{LISTENERS_MAX, ListenError, Listener, bind_tcp, bind_unix};
+use crate::net::{LISTENERS_MAX, ListenError, Listener, Transport, bind_tcp, bind_unix};
 
 /// One address of `bind`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,13 +12,26 @@ struct Wanted {
     /// As configured, without the `-`.
     name: String,
     port: u16,
+    transport: Transport,
     /// `-` in front: a machine without this address is served without it.
     optional: bool,
 }
 
 /// Opens every socket. The errors are in the log.
 pub fn open_all(config: &Config) -> Result<Vec<Listener>, OpenError> {
-    let mut listeners = open_tcp(config).map_err(|Logged| OpenError::Tcp(config.port))?;
+    let mut listeners = Vec::new();
+    for (transport, port, error) in [
+        (
+            Transport::Plain,
+            config.port,
+            OpenError::Tcp as fn(u16) -> OpenError,
+        ),
+        (Transport::Tls, config.tls_port, OpenError::Tls),
+    ] {
+        let opened = resolve_all(&wanted(config, transport))
+            .and_then(|resolved| bind_each(config, &resolved));
+        listeners.extend(opened.map_err(|Logged| error(port))?);
+    }
     if !config.unixsocket.is_empty() {
         let mode = (config.unixsocketperm != 0).then_some(config.unixsocketperm);
         match bind_unix(config.unixsocket.path(), mode, backlog(config)) {
@@ -28,6 +41,10 @@ pub fn open_all(config: &Config) -> Result<Vec<Listener>, OpenError> {
                 return Err(OpenError::Unix);
             }
         }
+        if let Err(why) = give_to_group(config) {
+            tracing::warn!("Giving the Unix socket to unixsocketgroup: {why}");
+            return Err(OpenError::Unix);
+        }
     }
     if listeners.is_empty() {
         return Err(OpenError::Nothing);
@@ -35,11 +52,34 @@ pub fn open_all(config: &Config) -> Result<Vec<Listener>, OpenError> {
     Ok(listeners)
 }
 
+/// `unixsocketgroup`: whose members may connect, as far as `unixsocketperm` lets them.
+fn give_to_group(config: &Config) -> Result<(), String> {
+    let name = config.unixsocketgroup.lossy();
+    if name.is_empty() {
+        return Ok(());
+    }
+    let group = match name.parse() {
+        Ok(number) => number,
+        Err(_) => {
+            let groups = std::fs::read_to_string("/etc/group").map_err(|e| system_text(&e))?;
+            let found = groups.lines().find_map(|line| {
+                let mut parts = line.split(':');
+                (parts.next() == Some(&*name)).then(|| parts.nth(1)?.parse().ok())?
+            });
+            found.ok_or_else(|| format!("there is no group {name}"))?
+        }
+    };
+    std::os::unix::fs::chown(config.unixsocket.path(), None, Some(group))
+        .map_err(|e| system_text(&e))
+}
+
 /// Why a start ends without sockets. `Display` is the last line of the log.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("Failed listening on port {0} (tcp), aborting.")]
     Tcp(u16),
+    #[error("Failed listening on port {0} (tls), aborting.")]
+    Tls(u16),
     #[error("Failed listening on the Unix socket, aborting.")]
     Unix,
     #[error("Configured to not listen anywhere, exiting.")]
@@ -56,13 +96,14 @@ pub struct Logged;
 /// stands in the way of a new one (all addresses against a single one) is closed first,
 /// and opened again when the new one fails.
 pub fn reopen_tcp(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), Logged> {
-    let wanted = resolve_all(config)?;
+    let wanted = resolve_all(&all_wanted(config))?;
     let mut new = Vec::new();
     for (want, address) in &wanted {
-        if listeners.iter().any(|l| l.address() == Some(*address)) {
+        let place = Some((*address, want.transport));
+        if listeners.iter().any(|l| l.place() == place) {
             continue;
         }
-        match bind_tcp(*address, backlog(config)) {
+        match bind_tcp(*address, want.transport, backlog(config)) {
             Ok(listener) => new.push(listener),
             Err(error) if is_in_use(&error) && has_port(listeners, address.port()) => {
                 drop(new);
@@ -72,8 +113,8 @@ pub fn reopen_tcp(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), 
             Err(error) => return Err(want.warn(&reason(&error))),
         }
     }
-    let is_kept = |l: &Listener| match l.address() {
-        Some(address) => wanted.iter().any(|(_, w)| *w == address),
+    let is_kept = |l: &Listener| match l.place() {
+        Some(place) => wanted.iter().any(|(w, at)| (*at, w.transport) == place),
         None => true,
     };
     listeners.retain(is_kept);
@@ -87,7 +128,7 @@ fn reopen_over_old(
     listeners: &mut Vec<Listener>,
     wanted: &[(Wanted, SocketAddr)],
 ) -> Result<(), Logged> {
-    let old: Vec<SocketAddr> = listeners.iter().filter_map(Listener::address).collect();
+    let old: Vec<_> = listeners.iter().filter_map(Listener::place).collect();
     listeners.retain(Listener::is_unix);
     let opened = bind_each(config, wanted);
     match opened {
@@ -96,8 +137,8 @@ fn reopen_over_old(
             Ok(())
         }
         Err(Logged) => {
-            for address in old {
-                match bind_tcp(address, backlog(config)) {
+            for (address, transport) in old {
+                match bind_tcp(address, transport, backlog(config)) {
                     Ok(listener) => listeners.push(listener),
                     Err(error) => {
                         tracing::warn!("Listening again on {address}: {}", reason(&error));
@@ -109,14 +150,21 @@ fn reopen_over_old(
     }
 }
 
-fn open_tcp(config: &Config) -> Result<Vec<Listener>, Logged> {
-    bind_each(config, &resolve_all(config)?)
+/// Replaces the sockets that scrapes come to by those that `config` asks for; all or none.
+pub fn reopen_metrics(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), Logged> {
+    let wanted = Config {
+        port: config.metrics_port,
+        tls_port: 0,
+        bind: config.metrics_bind.clone(),
+        ..config.clone()
+    };
+    reopen_tcp(&wanted, listeners)
 }
 
 fn bind_each(config: &Config, wanted: &[(Wanted, SocketAddr)]) -> Result<Vec<Listener>, Logged> {
     let mut listeners = Vec::new();
     for (want, address) in wanted {
-        match bind_tcp(*address, backlog(config)) {
+        match bind_tcp(*address, want.transport, backlog(config)) {
             Ok(listener) => listeners.push(listener),
             Err(error) if want.forgives(&error.error) => {
                 want.warn(&reason(&error));
@@ -127,27 +175,38 @@ fn bind_each(config: &Config, wanted: &[(Wanted, SocketAddr)]) -> Result<Vec<Lis
     Ok(listeners)
 }
 
-/// The addresses of `bind` and `port`. A name that means nothing is a mistake, with `-` in
+/// The addresses of what is wanted. A name that means nothing is a mistake, with `-` in
 /// front too: that stands for an address which this machine does not have now.
-fn resolve_all(config: &Config) -> Result<Vec<(Wanted, SocketAddr)>, Logged> {
+fn resolve_all(wanted: &[Wanted]) -> Result<Vec<(Wanted, SocketAddr)>, Logged> {
     let mut resolved: Vec<(Wanted, SocketAddr)> = Vec::new();
-    for want in wanted(config) {
+    for want in wanted {
         match want.resolve() {
             // Also when a socket that is open already would do for both: the next start fails.
             Ok(address) if resolved.iter().any(|(_, known)| *known == address) => {
                 return Err(want.warn("bind: Address already in use"));
             }
-            Ok(address) => resolved.push((want, address)),
+            Ok(address) => resolved.push((want.clone(), address)),
             Err(why) => return Err(want.warn(&why)),
         }
     }
-    // One token is left for the Unix socket.
+    // One token is left for the Unix socket, and half of the others for each transport.
     resolved.truncate(LISTENERS_MAX - 1);
     Ok(resolved)
 }
 
-fn wanted(config: &Config) -> Vec<Wanted> {
-    if config.port == 0 {
+/// What `bind` asks for, under TLS too.
+fn all_wanted(config: &Config) -> Vec<Wanted> {
+    let mut all = wanted(config, Transport::Plain);
+    all.extend(wanted(config, Transport::Tls));
+    all
+}
+
+fn wanted(config: &Config, transport: Transport) -> Vec<Wanted> {
+    let port = match transport {
+        Transport::Plain => config.port,
+        Transport::Tls => config.tls_port,
+    };
+    if port == 0 {
         return Vec::new();
     }
     let words = config.bind.0.iter().filter(|word| !word.is_empty());
@@ -157,7 +216,8 @@ fn wanted(config: &Config) -> Vec<Wanted> {
             let optional = name.starts_with('-');
             Wanted {
                 name: name[usize::from(optional)..].to_owned(),
-                port: config.port,
+                port,
+                transport,
                 optional,
             }
         })
@@ -201,8 +261,12 @@ impl Wanted {
 
     fn warn(&self, why: &str) -> Logged {
         let Wanted { name, port, .. } = self;
+        let kind = match self.transport {
+            Transport::Plain => "TCP",
+            Transport::Tls => "TLS",
+        };
         tracing::warn!(
-            "Warning: Could not create server TCP listening socket {name}:{port}: {why}"
+            "Warning: Could not create server {kind} listening socket {name}:{port}: {why}"
         );
         Logged
     }
@@ -251,6 +315,7 @@ mod tests {
             let want = Wanted {
                 name: name.to_owned(),
                 port: 7,
+                transport: Transport::Plain,
                 optional: false,
             };
             want.resolve().map(|a| a.to_string())
@@ -285,7 +350,7 @@ mod tests {
         let (port, other) = (free_port(), free_port());
         let mut listeners = open_all(&config(&["127.0.0.1"], port)).unwrap();
         let fd = |l: &Listener| match l {
-            Listener::Tcp(l) => std::os::fd::AsRawFd::as_raw_fd(l),
+            Listener::Tcp(l, _) => std::os::fd::AsRawFd::as_raw_fd(l),
             Listener::Unix(l, _) => std::os::fd::AsRawFd::as_raw_fd(l),
         };
         let before = fd(&listeners[0]);

@@ -127,7 +127,7 @@ impl Server {
     ) -> Result<LoadFigures, LoadError> {
         let mut file = RdbFile::open(self, keyspace, path, merges)?;
         file.step(keyspace, u64::MAX)?;
-        self.load_functions(&file.take_functions())?;
+        self.load_functions(&file.take_functions(), merges)?;
         self.note_loaded(file.figures);
         Ok(file.figures)
     }
@@ -143,11 +143,16 @@ impl Server {
         );
     }
 
-    /// Loads the libraries of a file, in place of those of the same name.
-    pub(super) fn load_functions(&mut self, codes: &[Vec<u8>]) -> Result<(), LoadError> {
+    /// Loads the libraries of a file. With `merges` those of the same name make room, else they
+    /// are an error.
+    pub(super) fn load_functions(
+        &mut self,
+        codes: &[Vec<u8>],
+        merges: bool,
+    ) -> Result<(), LoadError> {
         let limit = self.config.script_memory_limit as usize;
         for code in codes {
-            let loaded = self.scripting.libraries.load(code, true, false, limit);
+            let loaded = self.scripting.libraries.load(code, merges, false, limit);
             loaded.map_err(|why| LoadError::Function(Printable(&why).to_string()))?;
         }
         Ok(())
@@ -300,7 +305,7 @@ impl RdbLoader {
         server: &mut Server,
     ) -> Result<(), LoadFailed> {
         server
-            .load_functions(&self.file.take_functions())
+            .load_functions(&self.file.take_functions(), false)
             .map_err(|error| tell_fatal(&self.path, &error))?;
         server.note_loaded(self.file.figures());
         let seconds = self.began.elapsed().as_secs_f64();

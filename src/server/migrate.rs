@@ -1,7 +1,10 @@
 //! Connections to other servers that MIGRATE keeps for a while.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::ClientConfig;
 
 use crate::net::Dialled;
 
@@ -33,8 +36,14 @@ impl MigrateLinks {
         self.links.len()
     }
 
-    /// The one that is kept for this server, or a new one.
-    pub fn take(&mut self, host: &[u8], port: u16, limit: Duration) -> io::Result<MigrateLink> {
+    /// The one that is kept for this server, or a new one, under `tls` if that is given.
+    pub fn take(
+        &mut self,
+        host: &[u8],
+        port: u16,
+        limit: Duration,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> io::Result<MigrateLink> {
         let kept = self
             .links
             .iter()
@@ -46,7 +55,7 @@ impl MigrateLinks {
         Ok(MigrateLink {
             host: host.to_vec(),
             port,
-            dialled: Dialled::connect(name, port, limit)?,
+            dialled: Dialled::connect(name, port, limit, tls)?,
             selected: None,
             used_ms: 0,
         })

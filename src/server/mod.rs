@@ -31,6 +31,7 @@ pub mod listen;
 mod load_steps;
 mod loading;
 pub mod log;
+mod metrics;
 mod migrate;
 mod monitor;
 mod outbox;
@@ -49,6 +50,7 @@ mod stats;
 mod table;
 #[cfg(feature = "testing")]
 mod testbed;
+pub mod tls;
 mod tracking;
 mod undo;
 mod users;
@@ -59,7 +61,7 @@ pub use backup::Begun as Backup;
 pub use blocking::{Blocked, unblock_client};
 pub use call::{Call, CommandResult, Handler, Spec};
 pub use client::{Client, ClientFlags, ClientKind};
-pub use client_line::{buffers, client_line};
+pub use client_line::{buffers, client_line, flag_letters};
 pub use clients::Clients;
 pub use command_log::{CommandLogs, LogKind};
 pub use engine::{Engine, Flow, kill_client};
@@ -175,6 +177,7 @@ pub struct Server {
     freeing: bool,
     /// The sockets that clients come to.
     pub listeners: Vec<Listener>,
+    pub metrics: metrics::Metrics,
     /// The listeners are others than the loop knows.
     pub(crate) relisten: bool,
     /// Snapshots as files.
@@ -198,6 +201,7 @@ pub struct Server {
     registry: Option<mio::Registry>,
     /// What serves others while a script runs for long.
     guest: Option<Box<Loop>>,
+    pub tls: tls::Tls,
 }
 
 /// What INFO calls `instantaneous_*`.

@@ -36,6 +36,22 @@ impl Outbox {
         self.posts.push((to, post));
     }
 
+    /// Puts what was taken away before what has come since.
+    pub(super) fn put_before(&mut self, mut earlier: Outbox) {
+        earlier.posts.append(&mut self.posts);
+        *self = earlier;
+    }
+
+    /// How much there is; what comes later can be taken back.
+    pub(super) fn mark(&self) -> usize {
+        self.posts.len()
+    }
+
+    /// Takes back what has come since `mark`.
+    pub(super) fn take_back(&mut self, mark: usize) {
+        self.posts.truncate(mark);
+    }
+
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.posts.is_empty()

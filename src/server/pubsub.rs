@@ -49,6 +49,8 @@ pub(super) struct Delivery<'a> {
     clients: &'a mut Clients,
     outbox: &'a mut Outbox,
     flush: &'a mut Vec<ClientId>,
+    /// All that is given waits in the outbox.
+    held: bool,
     /// Who has so much waiting that the limits are to be looked at.
     pub(super) long: Vec<ClientId>,
 }
@@ -58,11 +60,13 @@ impl<'a> Delivery<'a> {
         clients: &'a mut Clients,
         outbox: &'a mut Outbox,
         flush: &'a mut Vec<ClientId>,
+        held: bool,
     ) -> Delivery<'a> {
         Delivery {
             clients,
             outbox,
             flush,
+            held,
             long: Vec::new(),
         }
     }
@@ -77,7 +81,11 @@ impl<'a> Delivery<'a> {
     /// Gives something to a client, at once unless it is served just now.
     #[inline]
     pub(super) fn give(&mut self, id: ClientId, post: &Post) {
-        let Some(session) = self.clients.get_mut(id) else {
+        let session = match self.held {
+            true => None,
+            false => self.clients.get_mut(id),
+        };
+        let Some(session) = session else {
             return self.outbox.add(id, post.clone());
         };
         hear(&session.client, &mut session.reply, post);
@@ -95,6 +103,7 @@ impl Server {
     /// Sends a message to all who listen to a channel; how many did. O(receivers + patterns
     /// that begin as the channel does).
     pub fn publish(&mut self, kind: Kind, channel: &[u8], text: &[u8]) -> usize {
+        let held = self.scripting.holds_news();
         let Server {
             pubsub,
             clients,
@@ -102,7 +111,7 @@ impl Server {
             flush,
             ..
         } = self;
-        let mut delivery = Delivery::new(clients, outbox, flush);
+        let mut delivery = Delivery::new(clients, outbox, flush, held);
         let subscribers = pubsub.subscribers(kind, channel);
         let mut receivers = subscribers.len();
         if !subscribers.is_empty() {

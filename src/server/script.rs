@@ -7,8 +7,6 @@
 //! runs the script. One script runs at a time, and its state is kept until it has ended
 //! ([`Scripting::is_running`] keeps others from changing it).
 
-use std::time::Instant;
-
 use super::call::Call;
 use super::client::{Client, ClientFlags};
 use super::dispatch::resolve;
@@ -16,6 +14,7 @@ use super::gates::script as gates;
 use super::undo::Undo;
 use super::world::{Origin, World};
 use super::{CommandResult, Server};
+use crate::base::clock;
 use crate::command::{CommandError, Flags as RowFlags};
 use crate::keyspace::{ClientId, Keyspace};
 use crate::net::Address;
@@ -43,7 +42,8 @@ pub struct Scripting {
 pub struct Current {
     pub of: Use,
     pub flags: Flags,
-    pub began: Instant,
+    /// When it began, in ticks of the cycle counter.
+    pub began: u64,
     /// Others are answered meanwhile.
     pub is_slow: bool,
     /// The client that asked for it.
@@ -149,6 +149,7 @@ impl Call<'_> {
         let is_atomic = origin != Origin::Loading
             && (program.flags.contains(Flags::ATOMIC) || self.server.config.script_rollback);
         let mark = self.db.keyspace().effects.mark();
+        let posts = self.server.outbox.mark();
         let nested = match self.origin {
             Origin::Loading => Origin::Loading,
             _ => Origin::Script,
@@ -170,7 +171,7 @@ impl Call<'_> {
         server.scripting.current = Some(Current {
             of: program.of,
             flags: program.flags,
-            began: Instant::now(),
+            began: server.ended,
             is_slow: false,
             caller: caller.id,
             is_atomic,
@@ -206,7 +207,8 @@ impl Call<'_> {
         if let Some(undo) = undo {
             if failed {
                 undo.roll_back(keyspace);
-                keyspace.journal.clear();
+                keyspace.journal.forget_written();
+                server.outbox.take_back(posts);
             }
             if keyspace.has_news() {
                 server.tell_news(keyspace, Some(client));
@@ -357,8 +359,9 @@ impl Host for Running<'_, '_> {
         let Some(current) = &mut self.server.scripting.current else {
             return false;
         };
-        let millis = current.began.elapsed().as_millis();
-        if threshold == 0 || millis < u128::from(threshold) {
+        let ticks = clock::cycles().wrapping_sub(current.began);
+        let millis = self.server.cycles.micros(ticks) / 1000;
+        if threshold == 0 || millis < threshold {
             return false;
         }
         if !current.is_slow {

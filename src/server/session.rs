@@ -58,6 +58,18 @@ impl Session {
         }
     }
 
+    /// Under TLS whose keys are not agreed on yet.
+    #[inline]
+    pub fn is_handshaking(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::is_handshaking)
+    }
+
+    pub fn is_tls(&self) -> bool {
+        self.stream
+            .as_ref()
+            .is_some_and(|stream| stream.tls().is_some())
+    }
+
     /// Brings the client's figures of its query buffer up to date.
     pub fn note_query_buffer(&mut self) {
         let Session { client, input, .. } = self;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::process::{self, FileLimit, PidFile, Supervisor};
 use super::users;
-use super::{CommandTable, Engine, Flow, Loop, Signals, Spec, crash, listen, log};
+use super::{CommandTable, Engine, Flow, Loop, Signals, Spec, crash, listen, log, tls};
 use crate::acl::{Commands, RulesError, User, parse_file};
 use crate::base::alloc;
 use crate::base::text::Printable;
@@ -16,6 +16,7 @@ use crate::config::{
     Check, Config, FileLine, LogFormat, Problem, PubsubDefault, REDIS_VERSION, Run, system_text,
 };
 use crate::net::Listener;
+use crate::net::tls::Materials;
 
 /// Runs a server until it is asked to stop; the process's exit status. `program` is the
 /// name it was called by. To be called while the process has a single thread.
@@ -73,6 +74,10 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     }
     show_logo(&config);
     check_backlog(&config);
+    let Ok(materials) = tls::load(&config) else {
+        tracing::warn!("Failed to configure TLS. Check logs for more info.");
+        return 1;
+    };
     let listeners = match listen::open_all(&config) {
         Ok(listeners) => listeners,
         Err(error) => {
@@ -80,10 +85,23 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
             return 1;
         }
     };
+    let mut metrics_listeners = Vec::new();
+    if listen::reopen_metrics(&config, &mut metrics_listeners).is_err() {
+        let port = config.metrics_port;
+        tracing::warn!("Failed listening on metrics-port {port}, aborting.");
+        return 1;
+    }
     // Only now: a second server must not overwrite the pid of one that holds the port.
     let pidfile = PidFile::write(&config, in_background);
     process::show_title(&config);
-    match serve(config, file, table, listeners, pidfile.clone(), supervisor) {
+    let place = Place {
+        listeners,
+        metrics_listeners,
+        materials,
+        pidfile: pidfile.clone(),
+        supervisor,
+    };
+    match serve(config, file, table, place) {
         Ok(End::NotLoaded) => {
             if let Some(pidfile) = pidfile {
                 pidfile.remove_silently();
@@ -308,16 +326,30 @@ enum End {
     NotLoaded,
 }
 
+/// What surrounds a server: where clients come to, and who watches over it.
+struct Place {
+    listeners: Vec<Listener>,
+    metrics_listeners: Vec<Listener>,
+    materials: Option<Materials>,
+    pidfile: Option<PidFile>,
+    supervisor: Supervisor,
+}
+
 /// Builds the engine and the loop, loads what was kept, says that the server is ready, and
 /// serves.
 fn serve(
     config: Config,
     file: Option<std::path::PathBuf>,
     table: CommandTable,
-    listeners: Vec<Listener>,
-    pidfile: Option<PidFile>,
-    supervisor: Supervisor,
+    place: Place,
 ) -> io::Result<End> {
+    let Place {
+        listeners,
+        metrics_listeners,
+        materials,
+        pidfile,
+        supervisor,
+    } = place;
     let signals = Arc::new(Signals::default());
     let (wake, control) = mio::unix::pipe::new()?;
     let wake = Arc::new(wake);
@@ -339,9 +371,12 @@ fn serve(
     if engine.server.load_users().is_err() {
         return Ok(End::NotLoaded);
     }
-    let has_tcp = listeners.iter().any(|l| !l.is_unix());
+    engine.server.tls.materials = materials;
+    let has_tcp = listeners.iter().any(|l| !l.is_unix() && !l.is_tls());
+    let has_tls = listeners.iter().any(Listener::is_tls);
     let has_unix = listeners.iter().any(Listener::is_unix);
     engine.server.listeners = listeners;
+    engine.server.metrics.listeners = metrics_listeners;
     let mut looping = Loop::new(engine, mio::Poll::new()?, control)?;
     looping.listen()?;
     signals.watch(wake, pidfile)?;
@@ -358,6 +393,9 @@ fn serve(
     if has_tcp {
         tracing::info!("Ready to accept connections tcp");
     }
+    if has_tls {
+        tracing::info!("Ready to accept connections tls");
+    }
     if has_unix {
         tracing::info!("Ready to accept connections unix");
     }
@@ -365,9 +403,9 @@ fn serve(
     looping.run()?;
     // What the last turn did is kept as well; the log says if it cannot be.
     let _ = looping.engine.server.finish_aof();
-    let listeners = looping.stop();
+    let paths = looping.stop();
     supervisor.tell_stopping();
-    for path in listeners.iter().filter_map(Listener::path) {
+    for path in paths {
         tracing::info!("Removing the unix socket file.");
         // Gone already is as good.
         let _ = std::fs::remove_file(path);

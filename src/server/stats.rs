@@ -35,6 +35,9 @@ impl CommandStats {
 pub struct Stats {
     pub connections: u64,
     pub rejected_connections: u64,
+    /// Handshakes of TLS, and those that failed.
+    pub handshakes: u64,
+    pub failed_handshakes: u64,
     pub commands: u64,
     pub net_input_bytes: u64,
     pub net_output_bytes: u64,

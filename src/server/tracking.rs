@@ -307,7 +307,8 @@ impl Server {
                 (client, Notice::RedirectionGone(other))
             }
         };
-        let mut delivery = Delivery::new(&mut self.clients, &mut self.outbox, &mut self.flush);
+        let mut delivery =
+            Delivery::new(&mut self.clients, &mut self.outbox, &mut self.flush, false);
         delivery.give(to, &Post::Notice(notice));
         let long = delivery.long;
         self.limit_long(long);

@@ -10,20 +10,25 @@
 
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
+
 use super::{Row, Server};
 use crate::base::crc64;
 use crate::command::{Access, CommandError, Flags};
-use crate::keyspace::{Cause, DbIndex, Keyspace};
+use crate::keyspace::{Cause, DbIndex, Keyspace, ValueView};
 use crate::persistence::rdb::{Payload, VERSION_FIELD_TTLS, Writer};
 use crate::resp::Args;
 
 /// A key as it was: payload, expiry, bits of its last use. `None`: it was not there.
 type Before = Option<(Vec<u8>, Option<i64>, u32)>;
 
+type Keys = HashMap<Box<[u8]>, Before, ahash::RandomState>;
+
 /// See the module.
 #[derive(Default)]
 pub struct Undo {
-    keys: HashMap<(DbIndex, Box<[u8]>), Before, ahash::RandomState>,
+    /// Of each database that was written to.
+    databases: SmallVec<[(DbIndex, Keys); 1]>,
     bytes: usize,
 }
 
@@ -51,8 +56,11 @@ impl Undo {
             )));
         }
         let all = row.spec.flags.contains(Flags::CROSS_DB);
+        const WRITES: Access = Access::RW.union(Access::OW).union(Access::RM);
+        // XREADGROUP is said to read its streams, but it writes to their groups.
+        let tells = keys.clone().any(|(_, access)| access.intersects(WRITES));
         for (at, access) in keys {
-            if !access.intersects(Access::RW | Access::OW | Access::RM) {
+            if tells && !access.intersects(WRITES) {
                 continue;
             }
             let key = args.at(at);
@@ -74,13 +82,16 @@ impl Undo {
         key: &[u8],
         most: usize,
     ) -> Result<(), CommandError> {
-        if self.keys.contains_key(&(db, key.into())) {
+        let filed = self.databases.iter().find(|(at, _)| *at == db);
+        if filed.is_some_and(|(_, keys)| keys.contains_key(key)) {
             return Ok(());
         }
         let left = most.saturating_sub(self.bytes);
-        let mut view = keyspace.db(db).without_touch();
-        let before = match view.view(key) {
+        let before = match keyspace.db(db).look(key) {
             None => None,
+            Some(view) if matches!(view.value, ValueView::Bytes(text) if text.len() > left) => {
+                return Err(CommandError::Text(FULL));
+            }
             Some(view) => {
                 let mut writer = Writer::new(VERSION_FIELD_TTLS, false);
                 let mut at = writer.begin_value(&view.value);
@@ -105,23 +116,30 @@ impl Undo {
             return Err(CommandError::Text(FULL));
         }
         self.bytes += bytes;
-        self.keys.insert((db, key.into()), before);
+        let at = self.databases.iter().position(|(at, _)| *at == db);
+        let at = at.unwrap_or_else(|| {
+            self.databases.push((db, Keys::default()));
+            self.databases.len() - 1
+        });
+        self.databases[at].1.insert(key.into(), before);
         Ok(())
     }
 
     /// Puts everything back.
     pub fn roll_back(self, keyspace: &mut Keyspace) {
-        for ((db, key), before) in self.keys {
-            keyspace.db(db).delete(&key, Cause::Server);
-            let Some((payload, expiry, clock)) = before else {
-                continue;
-            };
-            let limits = keyspace.limits;
-            let payload = Payload::verify(&payload, true).expect("our own payload");
-            let put = payload.read(&limits, false, |value| {
-                keyspace.put_back(db, &key, value, expiry, clock);
-            });
-            assert!(put.is_ok(), "our own payload is whole");
+        for (db, keys) in self.databases {
+            for (key, before) in keys {
+                keyspace.db(db).delete(&key, Cause::Server);
+                let Some((payload, expiry, clock)) = before else {
+                    continue;
+                };
+                let limits = keyspace.limits;
+                let payload = Payload::verify(&payload, true).expect("our own payload");
+                let put = payload.read(&limits, false, |value| {
+                    keyspace.put_back(db, &key, value, expiry, clock);
+                });
+                assert!(put.is_ok(), "our own payload is whole");
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 // ioredis against a server: node ioredis.cjs PORT
 const assert = require("node:assert/strict");
+const fs = require("node:fs");
 const Redis = require("ioredis");
 const { run, until } = require("./checks.cjs");
 
@@ -94,6 +95,20 @@ run(
       await until("the word of it", async () => told.length === 1);
       assert.equal(told[0], "kept");
     }, "subscribe", "client-side caching"],
+    ["TLS", async () => {
+      const [folder, port] = [process.env.TLS_FOLDER, Number(process.env.TLS_PORT)];
+      const read = (name) => fs.readFileSync(`${folder}/${name}`);
+      const ca = read("ca.crt");
+      const client = another({ host: "localhost", port, tls: { ca, cert: read("client.crt"), key: read("client.key") } });
+      const big = Buffer.alloc(2_000_000, "0123456789");
+      await client.set("big", big);
+      assert.deepEqual(await client.getBuffer("big"), big);
+      const replies = await Promise.all([...Array(3000).keys()].map((n) => client.incrby("sum", n)));
+      assert.equal(replies.at(-1), (2999 * 3000) / 2);
+      const stranger = another({ host: "localhost", port, tls: { ca }, retryStrategy: null });
+      stranger.on("error", () => {});
+      await assert.rejects(stranger.ping());
+    }],
     ["scripts", async () => {
       redis.defineCommand("release", {
         numberOfKeys: 1,
@@ -102,6 +117,19 @@ run(
       await redis.set("lock", "me", "PX", 10000, "NX");
       assert.equal(await redis.release("lock", "you"), 0);
       assert.equal(await redis.release("lock", "me"), 1);
+      // Unknown to the server again: the library sends the text.
+      await redis.script("FLUSH");
+      assert.equal(await redis.release("lock", "me"), 0);
+      const both = await redis.pipeline().set("lock", "me").release("lock", "me").get("lock").exec();
+      assert.deepEqual(both, [[null, "OK"], [null, 1], [null, null]]);
+      const three = await redis.multi().set("lock", "me").release("lock", "you").release("lock", "me").exec();
+      assert.deepEqual(three.map(([, reply]) => reply), ["OK", 0, 1]);
+      const reader = another({ readOnly: false, scripts: { sum: { numberOfKeys: 0, readOnly: true,
+        lua: "local n = 0 for _, v in ipairs(ARGV) do n = n + v end return tostring(n)" } } });
+      assert.equal(await reader.sum(1, 2.5, 3), "6.5");
+      await redis.call("FUNCTION", "LOAD", "REPLACE",
+        "#!lua name=app\nredis.register_function('answer', function() return 42 end)");
+      assert.equal(await redis.call("FCALL", "answer", 0), 42);
     }, "evalsha", "scripting"],
   ],
   has,

@@ -1,5 +1,6 @@
 // node-redis against a server, in RESP2 and RESP3: node node-redis.cjs PORT
 const assert = require("node:assert/strict");
+const fs = require("node:fs");
 const { createClient, WatchError } = require("redis");
 const { run, until } = require("./checks.cjs");
 
@@ -71,6 +72,15 @@ run(
       await client.publish("news", "hi");
       await until("the message", async () => messages.length === 1);
     }, "subscribe", "pub/sub"),
+    ["TLS", async () => {
+      const [folder, port] = [process.env.TLS_FOLDER, Number(process.env.TLS_PORT)];
+      const read = (name) => fs.readFileSync(`${folder}/${name}`);
+      const shown = { ca: read("ca.crt"), cert: read("client.crt"), key: read("client.key") };
+      const client = await connect({ socket: { host: "localhost", port, tls: true, reconnectStrategy: false, ...shown } });
+      const big = "0123456789".repeat(200_000);
+      await client.set("big", big);
+      assert.equal(await client.get("big"), big);
+    }],
     ["client-side caching", async () => {
       const reader = await connect({ RESP: 3, clientSideCache: { ttl: 0, maxEntries: 100, evictPolicy: "LRU" } });
       const writer = await connect({ RESP: 3 });

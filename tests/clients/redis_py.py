@@ -1,5 +1,5 @@
 """redis-py against a server: redis_py.py PORT."""
-import sys, threading, time
+import os, sys, threading, time
 
 import redis
 from redis.exceptions import ExecAbortError, LockError, ResponseError, WatchError
@@ -202,9 +202,75 @@ def caching():
     r.close()
 
 
+def scripts_and_functions():
+    for protocol in (2, 3):
+        r = client(decode_responses=True, protocol=protocol)
+        r.script_flush()
+        r.delete("counter")
+        limited = r.register_script("""
+            local n = redis.call('INCR', KEYS[1])
+            if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+            return n <= tonumber(ARGV[2]) and 1 or 0""")
+        assert r.script_exists(limited.sha) == [False]
+        assert [limited(keys=["counter"], args=[10000, 2]) for _ in range(3)] == [1, 1, 0]
+        assert r.script_exists(limited.sha) == [True]
+        with r.pipeline() as p:
+            limited(keys=["counter"], args=[10000, 10], client=p)
+            p.get("counter")
+            assert p.execute() == [1, "4"]
+        r.function_load("#!lua name=lib\nredis.register_function('twice', function(k, a) return a[1] * 2 end)", replace=True)
+        assert r.fcall("twice", 0, 21) == 42
+        dump = client(protocol=protocol).function_dump()
+        r.function_flush("SYNC")
+        client(protocol=protocol).function_restore(dump)
+        assert r.fcall("twice", 0, 4) == 8
+        try:
+            r.eval("return redis.call('nosuch')", 0)
+            assert False, "an unknown command"
+        except redis.ResponseError as error:
+            assert "script: " in str(error) and "@user_script:1." in str(error), error
+        r.function_flush()
+
+
+def tls():
+    folder, port = os.environ["TLS_FOLDER"], int(os.environ["TLS_PORT"])
+    shown = {"ssl_certfile": f"{folder}/client.crt", "ssl_keyfile": f"{folder}/client.key"}
+
+    def under_tls(**options):
+        return redis.Redis(host="localhost", port=port, ssl=True, ssl_ca_certs=f"{folder}/ca.crt", socket_timeout=10, **options)
+
+    for protocol in (2, 3):
+        r = under_tls(protocol=protocol, **shown)
+        big = bytes(range(256)) * 8000
+        assert r.set("big", big) and r.get("big") == big
+        pipe = r.pipeline(transaction=False)
+        for n in range(3000):
+            pipe.set(f"t{n}", n).get(f"t{n}")
+        assert pipe.execute()[1::2] == [str(n).encode() for n in range(3000)]
+        p = r.pubsub(ignore_subscribe_messages=True)
+        p.subscribe("news")
+        p.get_message(timeout=1)
+        client().publish("news", "hi")
+        until = time.time() + 10
+        while not (message := p.get_message(timeout=0.1)):
+            assert time.time() < until, "no message"
+        assert message["data"] == b"hi"
+        p.close()
+    # A certificate of version 1, as `openssl x509 -req` makes it when it is told nothing more.
+    assert under_tls(ssl_certfile=f"{folder}/old.crt", ssl_keyfile=f"{folder}/old.key").ping()
+    for refused in (under_tls(), redis.Redis(port=port, socket_timeout=10),
+                    redis.Redis(port=PORT, ssl=True, ssl_cert_reqs="none", socket_timeout=10)):
+        try:
+            refused.ping()
+            raise AssertionError("was let in")
+        except redis.ConnectionError:
+            pass
+
+
 CHECKS = [
     (connection, None), (values, None), (pipelines, None), (transactions, None), (blocking, None),
-    (lock_without_scripts, None), (lock_with_scripts, ("evalsha", "scripting")), (pubsub, ("subscribe", "pub/sub")),
+    (lock_without_scripts, None), (lock_with_scripts, ("evalsha", "scripting")), (tls, None),
+    (scripts_and_functions, ("fcall", "scripting")), (pubsub, ("subscribe", "pub/sub")),
     (shard_channels_and_events, ("ssubscribe", "pub/sub")), (caching, ("subscribe", "client-side caching")),
 ]
 

@@ -12,12 +12,17 @@
 //! | `hostile` | clients that break the rules or strain them |
 //! | `large` | arguments of many bytes |
 //! | `memory` | used memory, when it is taken and when it is back |
+//! | `metrics` | what `metrics-port` answers, and whom |
 //! | `messages` | pub/sub, events and client-side caching, strained |
+//! | `operator` | the tools that ask a running server |
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `rdb` | files and payloads, and what other servers make of them |
 //! | `redis_cli` | Redis's own tools |
+//! | `sandbox` | scripts that want out, or everything |
+//! | `scripts` | scripts that run for long |
 //! | `snapshots` | snapshots as files |
 //! | `startup` | how a server starts, and how it refuses to |
+//! | `tls` | connections under TLS, and those that do not come about |
 //! | `harness` | that the tests' own tools work, shown on a real Redis |
 
 #[path = "../support/mod.rs"]
@@ -35,9 +40,14 @@ mod hostile;
 mod large;
 mod memory;
 mod messages;
+mod metrics;
 mod migrate;
+mod operator;
 mod process;
 mod rdb;
 mod redis_cli;
+mod sandbox;
+mod scripts;
 mod snapshots;
 mod startup;
+mod tls;

@@ -15,6 +15,7 @@
 //! | `play` | a stream, and a server it is played to |
 //! | `compare`, `accepted` | when two answers are the same |
 //! | `events`, `state` | what subscribers are told meanwhile; what is left behind |
+//! | `expressions` | what Lua computes |
 //! | `conversations` | talks between several clients |
 //! | `permissions` | categories and what they allow, command by command |
 //! | `shrink` | the few commands that matter |
@@ -26,6 +27,7 @@ mod accepted;
 mod compare;
 mod conversations;
 mod events;
+mod expressions;
 mod grammar;
 mod permissions;
 mod play;

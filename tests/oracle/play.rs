@@ -93,6 +93,7 @@ impl Side {
         let mut lines: Vec<Vec<&[u8]>> = vec![
             vec![b"FLUSHALL"],
             vec![b"SCRIPT", b"FLUSH"],
+            vec![b"FUNCTION", b"FLUSH"],
             vec![b"SLOWLOG", b"RESET"],
             vec![b"ACL", b"LOG", b"RESET"],
             vec![b"CONFIG", b"SET", b"notify-keyspace-events", events],

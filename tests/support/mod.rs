@@ -2,6 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `certificates` | authorities and certificates of our own |
 //! | `daemon` | start, restart, end one server process in its own folder |
 //! | `once` | a process that ends by itself, and what it said |
 //! | `random` | numbers from a seed |
@@ -13,6 +14,7 @@
 //! Each test binary uses a part of this, hence the `allow`.
 #![allow(dead_code, unused_imports)]
 
+pub mod certificates;
 pub mod daemon;
 pub mod once;
 pub mod peers;

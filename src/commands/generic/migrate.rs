@@ -197,8 +197,9 @@ fn exchange(
     let port = port.ok_or(Failed::Connect)?;
     let mut may_retry = true;
     loop {
+        let tls = call.server.cluster_tls();
         let links = &mut call.server.migrate_links;
-        let link = links.take(host, port, options.timeout);
+        let link = links.take(host, port, options.timeout, tls.as_ref());
         let mut link = link.map_err(|error| match error.kind() {
             // Redis finds it out when it writes.
             io::ErrorKind::ConnectionRefused => Failed::Write,

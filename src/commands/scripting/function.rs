@@ -1,6 +1,6 @@
 //! FUNCTION: libraries are loaded, deleted, stopped.
 
-use super::{check_idle, flush_mode, function_dump, function_list, sub};
+use super::{check_idle, free, frees_later, function_dump, function_list, sub};
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::help;
 use crate::scripting::Use;
@@ -124,12 +124,15 @@ fn delete(call: &mut Call<'_>) -> CommandResult {
 
 /// `FUNCTION FLUSH [ASYNC | SYNC]`: deletes all libraries.
 fn flush(call: &mut Call<'_>) -> CommandResult {
-    flush_mode(
-        call.args,
-        "ERR FUNCTION FLUSH only supports SYNC|ASYNC option",
-    )?;
+    if call.args.len() > 3 {
+        return Err(help::misused(call.args));
+    }
+    let later = frees_later(call, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option")?;
     check_idle(call)?;
-    call.server.scripting.libraries.flush();
+    let old = call.server.scripting.libraries.flush();
+    // The engine is an object, too.
+    let (bytes, objects) = (old.vm_bytes() + old.bytes(), old.functions() + 1);
+    free(call, old, bytes, objects, later);
     call.db.add_dirty(1);
     call.always_effect();
     call.reply.ok();

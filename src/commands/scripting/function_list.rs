@@ -1,5 +1,6 @@
 //! FUNCTION LIST and STATS.
 
+use crate::base::clock;
 use crate::base::glob::matches;
 use crate::command::CommandError;
 use crate::server::{Call, CommandResult};
@@ -88,7 +89,8 @@ pub(super) fn stats(call: &mut Call<'_>) -> CommandResult {
                 reply.bulk(arg);
             }
             reply.bulk(b"duration_ms");
-            reply.int(current.began.elapsed().as_millis() as i64);
+            let ticks = clock::cycles().wrapping_sub(current.began);
+            reply.int(call.server.cycles.micros(ticks) as i64 / 1000);
         }
     }
     reply.bulk(b"engines");

@@ -9,7 +9,11 @@ mod script;
 
 pub(super) mod docs;
 
+#[cfg(test)]
+mod tests;
+
 use crate::command::{Arity, Category, CommandError, Flags};
+use crate::keyspace::FEW;
 use crate::resp::Args;
 use crate::server::{Call, Spec};
 
@@ -65,12 +69,27 @@ fn feed_monitors(call: &mut Call<'_>) {
     }
 }
 
-/// SYNC or ASYNC behind `FLUSH`; both do the same, for what they free is little.
-fn flush_mode(args: Args<'_>, wrong: &'static str) -> Result<(), CommandError> {
+/// SYNC or ASYNC behind `FLUSH`; `lazyfree-lazy-user-flush` decides where nothing is said.
+/// `true`: the memory comes back later.
+fn frees_later(call: &Call<'_>, wrong: &'static str) -> Result<bool, CommandError> {
+    let args = call.args;
     match args.len() {
-        2 => Ok(()),
-        3 if args.is(2, "SYNC") || args.is(2, "ASYNC") => Ok(()),
+        2 => Ok(call.server.config.lazyfree_lazy_user_flush),
+        3 if args.is(2, "SYNC") => Ok(false),
+        3 if args.is(2, "ASYNC") => Ok(true),
         _ => Err(CommandError::Text(wrong)),
+    }
+}
+
+/// Frees scripts or libraries with their state, `later` by the helper thread unless they are
+/// few.
+fn free(call: &mut Call<'_>, old: impl Send + 'static, bytes: usize, objects: usize, later: bool) {
+    match later && objects > FEW {
+        true => {
+            let lazyfree = &mut call.db.keyspace().lazyfree;
+            lazyfree.drop_later(Box::new(old), bytes, objects as u64);
+        }
+        false => drop(old),
     }
 }
 

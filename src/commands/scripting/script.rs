@@ -1,6 +1,6 @@
 //! SCRIPT: the scripts that are kept.
 
-use super::{check_idle, flush_mode, sub};
+use super::{check_idle, free, frees_later, sub};
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::help;
 use crate::scripting::Use;
@@ -59,9 +59,11 @@ fn exists(call: &mut Call<'_>) -> CommandResult {
 
 /// `SCRIPT FLUSH [ASYNC | SYNC]`: forgets all scripts.
 fn flush(call: &mut Call<'_>) -> CommandResult {
-    flush_mode(call.args, "ERR SCRIPT FLUSH only support SYNC|ASYNC option")?;
+    let later = frees_later(call, "ERR SCRIPT FLUSH only support SYNC|ASYNC option")?;
     check_idle(call)?;
-    call.server.scripting.scripts.flush();
+    let old = call.server.scripting.scripts.flush();
+    let (bytes, objects) = (old.vm_bytes() + old.bytes(), old.len());
+    free(call, old, bytes, objects, later);
     call.reply.ok();
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::server::process::{self, FileLimit};
 use crate::server::{
     Call, CommandResult, CommandStats, Histogram, Rates, Server, Spec, Stats, World,
 };
-use crate::server::{crash, listen, log};
+use crate::server::{crash, listen, log, tls};
 
 const CONFIG_FLAGS: Flags = Flags::ADMIN
     .union(Flags::NOSCRIPT)
@@ -117,6 +117,7 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
         *stats = CommandStats::default();
     }
     server.latency.turns = Histogram::default();
+    server.scripting.scripts.evicted = 0;
     reply.ok();
     Ok(())
 }
@@ -171,7 +172,14 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         .set(&args, gate)
         .map_err(|error| CommandError::Bytes(error.line()))?;
     let names = changes.names().to_vec();
+    // All settings of TLS are one: they come into effect with the first of them.
+    let mut is_tls_done = false;
     for (done, name) in names.iter().enumerate() {
+        if tls::SETTINGS.contains(name) && *name != "tls-port" {
+            if std::mem::replace(&mut is_tls_done, true) {
+                continue;
+            }
+        }
         let Err(why) = apply(name, keyspace, server) else {
             continue;
         };
@@ -179,6 +187,10 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         // The old values worked a moment ago; one that does not any more has told the log.
         for name in &names[..done] {
             let _ = apply(name, keyspace, server);
+        }
+        if tls::SETTINGS.contains(name) {
+            // Certificates are in use before a port is listened on.
+            let _ = server.configure_tls();
         }
         server.apply_config(keyspace);
         return Err(CommandError::Bytes(error.line()));
@@ -197,12 +209,25 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
     match name {
         "loglevel" => log::set_level(config.loglevel),
         "log-format" => log::set_format(config.log_format),
+        "log-timestamp-format" => log::set_timestamp(config.log_timestamp_format),
         "crash-log-enabled" => crash::catch_signals(config.crash_log_enabled),
         "proc-title-template" => process::show_title(config),
         "dir" => std::env::set_current_dir(config.dir.0.path()).map_err(|e| system_text(&e))?,
+        "tls-port" => {
+            configure_tls(server)?;
+            const FAILED: &str = "Unable to listen on this port. Check server logs.";
+            listen_again(server).map_err(|_| FAILED)?;
+        }
+        name if tls::SETTINGS.contains(&name) => configure_tls(server)?,
         "port" => {
             const FAILED: &str = "Unable to listen on this port. Check server logs.";
             listen_again(server).map_err(|_| FAILED)?;
+        }
+        "metrics-port" | "metrics-bind" => {
+            const FAILED: &str = "Unable to listen on this port. Check server logs.";
+            server.relisten = true;
+            listen::reopen_metrics(&server.config, &mut server.metrics.listeners)
+                .map_err(|_| FAILED)?;
         }
         "bind" => {
             const FAILED: &str = "Failed to bind to specified addresses.";
@@ -238,6 +263,11 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
         _ => {}
     }
     Ok(())
+}
+
+fn configure_tls(server: &mut Server) -> Result<(), &'static str> {
+    const FAILED: &str = "Unable to update TLS configuration. Check server logs.";
+    server.configure_tls().map_err(|_| FAILED)
 }
 
 fn listen_again(server: &mut Server) -> Result<(), listen::Logged> {

@@ -24,8 +24,7 @@ fn info(call: &mut Call<'_>) -> CommandResult {
     let source = Source {
         keyspace: call.db.keyspace(),
         server: call.server,
-        client: call.client,
-        reply: call.reply,
+        asking: Some((call.client, call.reply)),
     };
     let text = info::info(&source, &call.args.from(1).to_vec());
     call.reply.verbatim("txt", text.as_bytes());
@@ -50,7 +49,7 @@ mod tests {
         assert_eq!(titles(&mut t, "INFO"), default);
         assert_eq!(titles(&mut t, "INFO default"), default);
         assert_eq!(titles(&mut t, "INFO DEFAULT cpu Cpu"), default);
-        let all = default.replace("Errorstats", "Commandstats Errorstats Latencystats");
+        let all = default.replace("Errorstats", "Commandstats Errorstats Latencystats TLS");
         assert_eq!(titles(&mut t, "INFO all"), all);
         assert_eq!(titles(&mut t, "INFO everything server"), all);
         assert_eq!(titles(&mut t, "INFO stats CPU nosuch"), "Stats CPU");

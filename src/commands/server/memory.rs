@@ -94,8 +94,7 @@ fn figures(call: &mut Call<'_>) -> MemoryFigures {
     memory_figures(&Source {
         keyspace: call.db.keyspace(),
         server: call.server,
-        client: call.client,
-        reply: call.reply,
+        asking: Some((call.client, call.reply)),
     })
 }
 
@@ -117,9 +116,9 @@ fn stats(call: &mut Call<'_>) -> CommandResult {
             ("clients.normal", m.clients),
             ("cluster.links", 0),
             ("aof.buffer", m.aof_buffer),
-            ("lua.caches", 0),
-            ("functions.caches", 0),
-            ("script.VMs", 0),
+            ("lua.caches", m.scripts),
+            ("functions.caches", m.libraries),
+            ("script.VMs", m.script_states),
         ],
     );
     for (at, bytes) in &m.tables {

@@ -52,6 +52,10 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
         call.reply.ok();
         return Ok(());
     }
+    if request.save != Some(false) && call.server.scripting.is_busy() {
+        // What the script has done so far is half of something.
+        return Err(call.server.scripting.busy_error());
+    }
     tracing::info!("User requested shutdown...");
     let World {
         keyspace, server, ..

@@ -6,7 +6,7 @@ use crate::base::clock;
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::config::REDIS_VERSION;
-use crate::server::{Call, ClientFlags, CommandResult, Spec};
+use crate::server::{Call, ClientFlags, CommandResult, Origin, Spec};
 
 pub(super) const TIME: Spec = Spec {
     arity: Arity::Exactly(1),
@@ -15,9 +15,13 @@ pub(super) const TIME: Spec = Spec {
     ..Spec::new("time", time)
 };
 
-/// `TIME`: array of two bulk strings, Unix seconds and the microseconds in them.
+/// `TIME`: array of two bulk strings, Unix seconds and the microseconds in them. For scripts it
+/// stands still.
 fn time(call: &mut Call<'_>) -> CommandResult {
-    let now = clock::unix_us();
+    let now = match call.origin {
+        Origin::Script => call.server.now.unix_us,
+        _ => clock::unix_us(),
+    };
     call.reply.array(2);
     call.reply.bulk_int(now / 1_000_000);
     call.reply.bulk_int(now % 1_000_000);

@@ -1,6 +1,7 @@
 //! `cjson.decode`.
 
 use super::{Config, DEPTH_MAX};
+use crate::scripting::effort::Effort;
 use crate::scripting::lua::{Frame, Raise, Returned, Stack};
 use crate::scripting::number::parse_c;
 
@@ -16,6 +17,7 @@ pub fn decode(f: Frame<'_>) -> Returned {
     }
     let mut decoder = Decoder {
         stack: f.stack,
+        effort: Effort::new(f),
         config: f.machine.json.get(),
         text,
         at: 0,
@@ -83,6 +85,7 @@ fn unexpected(expected: &str, (found, at): Placed<'_>) -> Raise {
 
 struct Decoder<'t> {
     stack: Stack,
+    effort: Effort<'t>,
     config: Config,
     text: &'t [u8],
     at: usize,
@@ -279,6 +282,7 @@ impl<'t> Decoder<'t> {
 
     /// Pushes the value that begins with `token`.
     fn value(&mut self, token: Placed<'t>) -> Result<(), Raise> {
+        self.effort.step(0)?;
         match token.0 {
             Token::Number(n) => self.stack.push_number(n),
             Token::Boolean(b) => self.stack.push_boolean(b),

@@ -1,6 +1,7 @@
 //! `cjson.encode`.
 
 use super::{Config, DEPTH_MAX, Invalid};
+use crate::scripting::effort::Effort;
 use crate::scripting::lua::{Frame, Kind, Raise, Returned, Stack};
 use crate::scripting::number::write_g;
 
@@ -14,11 +15,11 @@ pub fn encode(f: Frame<'_>) -> Returned {
     out.clear();
     let mut encoder = Encoder {
         stack: f.stack,
+        effort: Effort::new(f),
         config: f.machine.json.get(),
         out: &mut out,
     };
     let result = encoder.value(0);
-    f.set_top(1);
     if result.is_ok() {
         f.push_bytes(&out);
     }
@@ -31,6 +32,7 @@ pub fn encode(f: Frame<'_>) -> Returned {
 
 struct Encoder<'o> {
     stack: Stack,
+    effort: Effort<'o>,
     config: Config,
     out: &'o mut Vec<u8>,
 }
@@ -39,17 +41,12 @@ fn refused(kind: Kind, why: &str) -> Raise {
     Raise::text(format!("Cannot serialise {}: {why}", kind.name()))
 }
 
-/// The longest text that is made: longer ones could not be a string.
-const LENGTH_MAX: usize = 1 << 30;
-
 impl Encoder<'_> {
     /// Writes the value on top of the stack, which stays.
     fn value(&mut self, depth: usize) -> Result<(), Raise> {
-        if self.out.len() > LENGTH_MAX {
-            return Err(Raise::text("not enough memory"));
-        }
+        self.effort.step(self.out.len())?;
         match self.stack.kind(-1) {
-            Kind::String => self.string(-1),
+            Kind::String => self.string(-1)?,
             Kind::Number => self.number(-1)?,
             Kind::Boolean if self.stack.boolean(-1) => self.out.extend_from_slice(b"true"),
             Kind::Boolean => self.out.extend_from_slice(b"false"),
@@ -76,7 +73,7 @@ impl Encoder<'_> {
     fn array_len(&self) -> Result<Option<usize>, Raise> {
         let (stack, config) = (self.stack, &self.config);
         // A table without other keys than its array part is told without a walk.
-        let (mut max, mut items) = (0.0f64, 0i64);
+        let (mut max, mut items) = (0i32, 0i64);
         stack.push_nil();
         while stack.next(-2) {
             stack.pop(1);
@@ -85,16 +82,20 @@ impl Encoder<'_> {
                 stack.pop(1);
                 return Ok(None);
             }
-            max = max.max(n);
+            if n > f64::from(max) {
+                // As a C int: what is too high is the lowest.
+                let fits = n <= f64::from(i32::MAX);
+                max = if fits { n as i32 } else { i32::MIN };
+            }
             items += 1;
         }
         let is_sparse = config.sparse_ratio > 0
-            && max > (items * config.sparse_ratio) as f64
-            && max > config.sparse_safe as f64;
+            && i64::from(max) > items * config.sparse_ratio
+            && i64::from(max) > config.sparse_safe;
         if is_sparse && !config.sparse_convert {
             return Err(refused(Kind::Table, "excessively sparse array"));
         }
-        Ok((items > 0 && !is_sparse).then_some(max.min(LENGTH_MAX as f64) as usize))
+        Ok((max > 0 && !is_sparse).then_some(max as usize))
     }
 
     fn array(&mut self, len: usize, depth: usize) -> Result<(), Raise> {
@@ -126,7 +127,7 @@ impl Encoder<'_> {
                     self.number(-2)?;
                     self.out.push(b'"');
                 }
-                Kind::String => self.string(-2),
+                Kind::String => self.string(-2)?,
                 other => return Err(refused(other, "table key must be a number or string")),
             }
             self.out.push(b':');
@@ -157,8 +158,9 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    fn string(&mut self, at: i32) {
+    fn string(&mut self, at: i32) -> Result<(), Raise> {
         let text = self.stack.bytes(at).expect("a string");
+        self.effort.check(self.out.len() + text.len())?;
         self.out.push(b'"');
         let mut from = 0;
         for (i, &b) in text.iter().enumerate() {
@@ -186,6 +188,7 @@ impl Encoder<'_> {
         }
         self.out.extend_from_slice(&text[from..]);
         self.out.push(b'"');
+        Ok(())
     }
 }
 

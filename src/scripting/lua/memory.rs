@@ -34,6 +34,10 @@ impl Memory {
         self.limit.set(bytes);
     }
 
+    pub(super) fn room(&self) -> usize {
+        self.limit.get().saturating_sub(self.used.get())
+    }
+
     pub(super) fn is_half_full(&self) -> bool {
         self.used.get() > self.limit.get() / 2
     }

@@ -29,7 +29,7 @@ use mlua_sys as ffi;
 
 pub use hook::watch;
 use memory::Memory;
-pub use stack::{Kind, Library, Stack, truncated};
+pub use stack::{Kind, Library, Place, Stack, truncated};
 
 use super::host::Host;
 
@@ -63,6 +63,14 @@ pub struct Frame<'m> {
     pub machine: &'m Machine,
 }
 
+impl Frame<'_> {
+    /// Whether the script is to end; who takes long asks now and then. Others are served
+    /// meanwhile.
+    pub fn is_stopped(&self) -> bool {
+        hook::is_stopped(self.machine)
+    }
+}
+
 impl std::ops::Deref for Frame<'_> {
     type Target = Stack;
 
@@ -74,6 +82,8 @@ impl std::ops::Deref for Frame<'_> {
 /// What belongs to one Lua state and is found from it.
 pub struct Machine {
     memory: Memory,
+    /// How many calls of [`Stack::protected_call`] are under way.
+    depth: Cell<u32>,
     state: Cell<*mut ffi::lua_State>,
     /// Whom the script that runs asks for commands.
     host: Cell<Option<NonNull<dyn Host>>>,
@@ -98,11 +108,16 @@ pub struct Lua {
     machine: Box<Machine>,
 }
 
+// SAFETY: nothing but this value names the state and its machine while no script runs in it,
+// and neither knows the thread that it is used by.
+unsafe impl Send for Lua {}
+
 impl Lua {
     /// A state with nothing in it; it holds at most `limit` bytes.
     pub fn new(limit: usize) -> Lua {
         let machine = Box::new(Machine {
             memory: Memory::new(limit),
+            depth: Cell::new(0),
             state: Cell::new(ptr::null_mut()),
             host: Cell::new(None),
             killed: Cell::new(false),
@@ -191,6 +206,11 @@ impl Machine {
 
     pub fn set_limit(&self, bytes: usize) {
         self.memory.set_limit(bytes);
+    }
+
+    /// How many bytes more the state may hold.
+    pub fn room(&self) -> usize {
+        self.memory.room()
     }
 
     /// Whether it is time to collect, before the limit is met.

@@ -42,6 +42,9 @@ impl Kind {
     }
 }
 
+/// Functions of ours may call back so deep, as in Lua 5.1: each takes some of the thread's stack.
+const CALLS_MAX: u32 = 195;
+
 /// A stack of a live Lua state. Copies name the same one.
 #[derive(Clone, Copy)]
 pub struct Stack {
@@ -425,11 +428,19 @@ impl Stack {
     /// seen. `false`: an error.
     pub fn protected_call(&self, args: c_int, results: c_int, handler: c_int) -> bool {
         // SAFETY: Lua calls us with a live state.
-        let memory = unsafe { &machine_of(self.state).memory };
-        let outer = memory.strict.replace(true);
+        let machine = unsafe { machine_of(self.state) };
+        let depth = machine.depth.get();
+        if depth >= CALLS_MAX {
+            self.pop(args + 1);
+            self.push_bytes(b"C stack overflow");
+            return false;
+        }
+        machine.depth.set(depth + 1);
+        let outer = machine.memory.strict.replace(true);
         // SAFETY: see above; what Lua raises ends here.
         let status = unsafe { ffi::lua_pcall(self.state, args, results, handler) };
-        memory.strict.set(outer);
+        machine.memory.strict.set(outer);
+        machine.depth.set(depth);
         status == 0
     }
 

@@ -353,7 +353,7 @@ fn read_preamble(
         return Ok(());
     };
     server
-        .load_functions(&file.take_functions())
+        .load_functions(&file.take_functions(), false)
         .map_err(|error| tell_preamble(name, &error))?;
     server.note_loaded(file.figures());
     if end < current.reader.size() {

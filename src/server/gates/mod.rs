@@ -233,8 +233,9 @@ accumulated and the EXEC call. This command is no longer allowed for the followi
 
 /// Whoever comes makes room, for clients' buffers grow as well; who needs none is let in.
 fn memory(world: &mut World<'_>, flags: Flags) -> Result<(), CommandError> {
-    // Nothing is evicted of what is being loaded.
-    let is_limited = world.server.config.maxmemory > 0 && !world.server.is_loading();
+    // Nothing is evicted of what is being loaded, nor under a script that runs.
+    let stands_still = world.server.is_loading() || world.server.scripting.is_running();
+    let is_limited = world.server.config.maxmemory > 0 && !stands_still;
     if !is_limited {
         return Ok(());
     }

@@ -15,6 +15,10 @@ pub struct MemoryFigures {
     pub allocator: alloc::Totals,
     /// All that is not keys and values.
     pub overhead: usize,
+    /// Scripts of EVAL, libraries, and the states of both.
+    pub scripts: usize,
+    pub libraries: usize,
+    pub script_states: usize,
     pub clients: usize,
     /// What waits to be written to the append only file.
     pub aof_buffer: usize,
@@ -34,6 +38,9 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
         .in_use()
         .map(|(at, db)| (at, db.table_bytes()))
         .collect();
+    let scripting = &from.server.scripting;
+    let (scripts, libraries) = (scripting.scripts.bytes(), scripting.libraries.bytes());
+    let script_states = scripting.scripts.vm_bytes() + scripting.libraries.vm_bytes();
     MemoryFigures {
         used: alloc::used_memory(),
         peak: alloc::peak_memory(),
@@ -43,7 +50,13 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
         overhead: startup
             + clients
             + aof_buffer
+            + scripts
+            + libraries
+            + script_states
             + tables.iter().map(|(_, bytes)| bytes).sum::<usize>(),
+        scripts,
+        libraries,
+        script_states,
         clients,
         aof_buffer,
         tables,

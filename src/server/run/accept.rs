@@ -6,9 +6,12 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use mio::net::TcpStream;
+
 use super::Loop;
 use crate::config::system_text;
-use crate::net::{Address, LISTENERS_MAX, Role, Stream, Target};
+use crate::net::tls::Link;
+use crate::net::{Accepted, Address, LISTENERS_MAX, Role, Stream, Target};
 use crate::server::client::Client;
 use crate::server::session::Session;
 
@@ -102,21 +105,28 @@ impl Loop {
             // Clients may have come before the registration: an edge that was missed.
             self.acceptor.event(i);
         }
-        Ok(())
+        self.listen_for_scrapes()
     }
 
     pub(super) fn accept_waiting(&mut self) {
-        let mut left = self.engine.server.config.max_new_connections_per_cycle;
+        let config = &self.engine.server.config;
+        let mut plain_left = config.max_new_connections_per_cycle;
+        let mut tls_left = config.max_new_tls_connections_per_cycle;
         let mut unfinished = ListenerSet::default();
         while let Some(i) = self.acceptor.waiting.take_first() {
             while let Some(listener) = self.engine.server.listeners.get(i) {
-                if left == 0 {
+                let left = match listener.is_tls() {
+                    true => &mut tls_left,
+                    false => &mut plain_left,
+                };
+                if *left == 0 {
                     unfinished.insert(i);
                     break;
                 }
-                left -= 1;
+                *left -= 1;
                 match listener.accept() {
-                    Ok((stream, peer)) => self.welcome(stream, peer),
+                    Ok((Accepted::Plain(stream), peer)) => self.welcome(stream, peer),
+                    Ok((Accepted::Tls(socket), peer)) => self.welcome_tls(socket, peer),
                     Err(e) if e.kind() == ErrorKind::WouldBlock => break,
                     Err(e) if is_aborted(&e) => {}
                     Err(e) => {
@@ -130,6 +140,23 @@ impl Loop {
         self.acceptor.waiting = unfinished;
     }
 
+    /// Somebody who is to agree on keys first: what is to be refused to him in words is
+    /// refused behind that.
+    pub(super) fn welcome_tls(&mut self, socket: TcpStream, peer: Address) {
+        let server = &mut self.engine.server;
+        if server.is_full() {
+            server.stats.rejected_connections += 1;
+            return;
+        }
+        let Some(materials) = &server.tls.materials else {
+            return;
+        };
+        match Link::accepted(socket, &materials.server) {
+            Ok(link) => self.take_in(Stream::Tls(Box::new(link)), peer),
+            Err(error) => tracing::warn!("Accepting a client connection under TLS: {error}"),
+        }
+    }
+
     pub(super) fn welcome(&mut self, mut stream: Stream, peer: Address) {
         let server = &mut self.engine.server;
         if let Some(refusal) = server.refuses(&peer) {
@@ -138,12 +165,20 @@ impl Loop {
             server.stats.rejected_connections += 1;
             return;
         }
+        self.take_in(stream, peer);
+    }
+
+    fn take_in(&mut self, stream: Stream, peer: Address) {
+        let server = &mut self.engine.server;
         stream.tune(server.config.tcp_keepalive as u64);
         let (local, fd) = (stream.local(), stream.fd());
         let id = server.clients.next_id();
         let mut client = Client::new(id, peer, local, fd, server.now.mono_ms);
         server.greet(&mut client);
         server.stats.connections += 1;
+        if stream.is_handshaking() {
+            server.tls.handshakes.begin(id, server.now.mono_ms);
+        }
         tracing::trace!(client = id.0, "Accepted {}", client.peer);
         let session = Box::new(Session::new(client, Some(stream)));
         let (slot, generation) = server.clients.add(session);

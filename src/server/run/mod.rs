@@ -6,6 +6,7 @@
 //!     accept      new clients, a bounded number
 //!     read        one read per readable client into the one shared buffer, its commands run
 //!     go on       clients with more work than their budget
+//!     handshakes  of those who come under TLS, a share of the turn
 //!     timers      expired keys, deadlines of blocked clients, cron
 //!     before      clients whose keys became ready, replies (one write per client), closes
 //!     sleep
@@ -23,12 +24,15 @@
 
 mod accept;
 mod control;
+mod handshake;
 mod read;
+mod scrape;
 mod sleep;
 mod write;
 
 use std::io;
 use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -37,6 +41,7 @@ use mio::{Events, Poll, Registry};
 use self::accept::Acceptor;
 use self::control::Control;
 use self::read::READ_BYTES;
+use self::scrape::Scrapes;
 use self::sleep::Sleeper;
 use self::write::SpareBuffers;
 use super::batch::Batch;
@@ -57,6 +62,7 @@ pub struct Loop {
     events: Events,
     control: Option<Control>,
     acceptor: Acceptor,
+    scrapes: Scrapes,
     inbuf: Box<[u8]>,
     batch: Batch,
     spare: SpareBuffers,
@@ -92,6 +98,7 @@ impl Loop {
             events: Events::with_capacity(0),
             control: None,
             acceptor: Acceptor::default(),
+            scrapes: Scrapes::default(),
             inbuf: vec![0; READ_BYTES].into_boxed_slice(),
             batch: Batch::default(),
             spare: SpareBuffers::default(),
@@ -102,15 +109,23 @@ impl Loop {
 
     /// One round of a guest: whoever has something to say is read from once and answered.
     pub(super) fn serve_others(&mut self) {
+        super::process::feed_watchdog();
         let Engine { server, .. } = &mut self.engine;
         server.now = Now::read(server.started);
         for (slot, generation) in server.clients.readable() {
             self.guest_reads(slot, generation);
+            if self.engine.server.shutdown.is_some() {
+                // It ends for all at the same time.
+                return;
+            }
         }
         for at in 0..self.engine.server.listeners.len() {
             self.acceptor.event(at);
         }
         self.accept_waiting();
+        self.shake_hands();
+        // Who is left is found again by the next round.
+        self.engine.server.tls.handshakes.ready.clear();
         self.engine.write_aof();
         self.flush_replies();
         self.close_clients();
@@ -145,8 +160,9 @@ impl Loop {
         let server = &mut self.engine.server;
         server.now = Now::read(server.started);
         self.engine.keyspace.now_ms = server.now.unix_ms();
-        // While clients are paused the keyspace stands still, expiry included.
-        self.engine.keyspace.keep_expired = server.pause.is_some();
+        // While clients are paused the keyspace stands still, expiry included; and while somebody
+        // imports, who decides himself what is gone.
+        self.engine.keyspace.keep_expired = server.pause.is_some() || server.config.import_mode;
         server.stats.turns += 1;
         let commands = server.stats.commands;
 
@@ -162,6 +178,7 @@ impl Loop {
         for id in std::mem::take(&mut self.engine.server.ready) {
             self.go_on(id);
         }
+        self.shake_hands();
         self.timers();
         if self.engine.load_on().is_err() {
             return Ok(Flow::Fail);
@@ -187,14 +204,20 @@ impl Loop {
     /// The end of the service: everybody is told, by the end of his connection, before anything
     /// else is done. The keyspace is left where it is: the process's end frees all of it at
     /// once.
-    pub fn stop(mut self) -> Vec<Listener> {
+    ///
+    /// Nobody is let in before that: who is told finds the server gone. Gives the paths of the
+    /// Unix sockets that were listened on.
+    pub fn stop(mut self) -> Vec<PathBuf> {
         let server = &mut self.engine.server;
+        let listeners = std::mem::take(&mut server.listeners);
+        let paths = listeners.iter().filter_map(Listener::path);
+        let paths = paths.map(Path::to_owned).collect();
+        drop(listeners);
         for session in server.clients.iter_mut() {
             session.stream = None;
         }
-        let listeners = std::mem::take(&mut server.listeners);
         std::mem::forget(self.engine);
-        listeners
+        paths
     }
 
     #[inline]
@@ -208,6 +231,8 @@ impl Loop {
             Role::Client => self.client_event(slot, generation, event),
             Role::Listener => self.acceptor.event(slot as usize),
             Role::Control => self.control_event(),
+            Role::MetricsListener => self.accept_scrapes(),
+            Role::Scrape => self.scrape_event(slot, generation, event),
         }
     }
 
@@ -235,7 +260,9 @@ impl Loop {
         engine.end_pause();
         if engine.server.now.mono_ms >= engine.server.cron_due_ms {
             engine.cron();
+            super::process::feed_watchdog();
             self.acceptor.retry();
+            self.tend_scrapes();
             self.spare.shrink();
             self.batch.shrink();
         }

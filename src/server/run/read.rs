@@ -1,6 +1,6 @@
 //! Clients speak: one read a turn into the one shared buffer, and the commands it completes.
 
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 
 use mio::event::Event;
 
@@ -10,6 +10,7 @@ use crate::resp::{INLINE_MAX, Progress};
 use crate::server::batch::{OUTPUT_BUDGET, Rest};
 use crate::server::buffers;
 use crate::server::client::ClientFlags;
+use crate::server::cross_protocol::is_tls_hello;
 use crate::server::session::Session;
 
 /// The shared read buffer.
@@ -29,23 +30,34 @@ impl Loop {
         // Data and the end may share one edge: the end is read for in its own turn.
         session.peer_closed |= event.is_read_closed();
         if (event.is_readable() || session.peer_closed) && !session.ends {
-            self.read(session);
+            self.read_in_turn(session);
         } else {
             self.engine.server.clients.put_back(session);
         }
+    }
+
+    /// Reads now, or with the handshakes of this turn.
+    fn read_in_turn(&mut self, session: Box<Session>) {
+        if session.is_handshaking() {
+            let server = &mut self.engine.server;
+            server.tls.handshakes.ready.push_back(session.client.id);
+            server.clients.put_back(session);
+            return;
+        }
+        self.read(session);
     }
 
     /// A guest's read of a client that has something to say, or whose end has come.
     pub(super) fn guest_reads(&mut self, slot: u32, generation: u32) {
         match self.engine.server.clients.take_at(slot, generation) {
             Some(session) if session.ends => self.engine.server.clients.put_back(session),
-            Some(session) => self.read(session),
+            Some(session) => self.read_in_turn(session),
             None => {}
         }
     }
 
     /// One read, and the commands that it completes.
-    fn read(&mut self, mut session: Box<Session>) {
+    pub(super) fn read(&mut self, mut session: Box<Session>) {
         let mut inbuf = std::mem::take(&mut self.inbuf);
         let keep = self.read_into(&mut session, &mut inbuf);
         self.inbuf = inbuf;
@@ -55,21 +67,26 @@ impl Loop {
     /// `false`: the connection is over.
     fn read_into(&mut self, session: &mut Session, inbuf: &mut [u8]) -> bool {
         let direct = session.input.is_empty() && session.client.runs();
+        let is_handshaking = session.is_handshaking();
         let Some(stream) = session.stream.as_mut() else {
             return false;
         };
         let result = if direct {
             let short = session.expects_large;
             let room = if short { READ_MORE_BYTES } else { inbuf.len() };
-            stream.read(&mut inbuf[..room]).map(|n| (n, n == room))
+            stream.fill(&mut inbuf[..room])
         } else {
             session.input.read(stream, &mut inbuf[..READ_MORE_BYTES])
         };
-        let (n, full) = match result {
+        if is_handshaking && self.note_handshake(session, &result).is_err() {
+            return false;
+        }
+        let (n, more) = match result {
             Ok((0, _)) => return false,
             Ok(read) => read,
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                session.more_to_read = e.kind() == ErrorKind::Interrupted;
+                // Under TLS bytes may have come that are nothing to be read: the end is behind.
+                session.more_to_read = e.kind() == ErrorKind::Interrupted || session.peer_closed;
                 return true;
             }
             Err(e) => {
@@ -77,12 +94,17 @@ impl Loop {
                 return false;
             }
         };
-        session.more_to_read = full || session.peer_closed;
+        session.more_to_read = more || session.peer_closed;
         let server = &mut self.engine.server;
         server.stats.net_input_bytes += n as u64;
         server.stats.reads += 1;
         session.client.bytes_in += n as u64;
         session.client.last_active_ms = server.now.mono_ms;
+        let is_first = session.client.bytes_in == n as u64;
+        if is_first && direct && is_tls_hello(&inbuf[..n]) && !session.is_tls() {
+            self.engine.server.refuse_tls(session);
+            return false;
+        }
         if direct {
             let rest = {
                 self.batch.clear();
@@ -181,7 +203,7 @@ impl Loop {
             }
         }
         if session.more_to_read {
-            self.read(session);
+            self.read_in_turn(session);
         } else {
             self.settle(session, true);
         }
@@ -201,7 +223,8 @@ impl Loop {
             .client
             .flags
             .contains(ClientFlags::CLOSE_AFTER_REPLY);
-        if !session.reply.is_empty() || closing {
+        let has_unsent = session.stream.as_ref().is_some_and(|s| s.has_unsent());
+        if !session.reply.is_empty() || closing || has_unsent {
             server.queue_flush(&mut session);
         }
         // A client that waits is read from as well: its end must be noticed.

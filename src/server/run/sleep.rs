@@ -86,7 +86,9 @@ impl Loop {
     /// How long the loop may sleep.
     fn timeout(&self) -> Duration {
         let server = &self.engine.server;
-        let urgent = server.has_urgent() || self.engine.wants_save_time();
+        let urgent = server.has_urgent()
+            || self.engine.wants_save_time()
+            || !server.tls.handshakes.ready.is_empty();
         if !server.ready.is_empty() || !self.acceptor.is_idle() || urgent {
             return Duration::ZERO;
         }

@@ -6,7 +6,7 @@
 //! socket that takes no more is waited for by the poll, whose event puts the client on the
 //! list again.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 
 use super::Loop;
 use crate::keyspace::ClientId;
@@ -161,6 +161,14 @@ impl Loop {
                 }
             }
         }
+        // What TLS keeps of it is on its way only when the socket has it.
+        match stream.flush() {
+            Ok(()) => {}
+            Err(e) if e.kind() == ErrorKind::WouldBlock && !session.ends => {
+                return self.arm_write(session, true);
+            }
+            Err(_) => return Sent::Over,
+        }
         if session
             .client
             .flags
@@ -217,6 +225,10 @@ impl Loop {
     }
 
     pub(super) fn close(&mut self, mut session: Box<Session>) {
+        if self.engine.server.shutdown.is_some() {
+            // It ends with all the others: who sees its end finds the server gone.
+            return self.engine.server.clients.put_back(session);
+        }
         self.engine.forget(&mut session);
         if let Some(mut stream) = session.stream.take() {
             stream.deregister(&self.registry);

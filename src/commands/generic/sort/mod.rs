@@ -12,7 +12,7 @@ use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, find
 use crate::commands::element;
 use crate::commands::stored::store;
 use crate::keyspace::Class;
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::{Call, CommandResult, Origin, Spec};
 use crate::types::{Container, End, Entry, List, Type};
 use options::Options;
 use pattern::Pattern;
@@ -73,8 +73,9 @@ fn sort_ro(call: &mut Call<'_>) -> CommandResult {
 fn sort_generic(call: &mut Call<'_>, readonly: bool) -> CommandResult {
     let key = call.args.at(1);
     let mut o = Options::parse(call.args, readonly, &|| call.may_read_all_keys())?;
-    if o.unsorted && o.store.is_some() && call.db.info(key).is_some_and(|i| i.kind == Type::Set) {
-        // What is stored must not depend on a table's order.
+    let is_kept = o.store.is_some() || call.origin == Origin::Script;
+    if o.unsorted && is_kept && call.db.info(key).is_some_and(|i| i.kind == Type::Set) {
+        // What is stored, or a script makes of it, must not depend on a table's order.
         (o.unsorted, o.alpha, o.by) = (false, true, None);
     }
     let mut sorting = Sorting::default();

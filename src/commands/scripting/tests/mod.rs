@@ -1,0 +1,15 @@
+//! Scripts in use, in process: what they answer, what is kept of them, what they leave.
+
+mod atomic;
+mod kept;
+
+use crate::server::Testbed;
+
+/// EVAL of a script with these keys and arguments.
+fn eval(t: &mut Testbed, script: &str, keys: &[&str], args: &[&str]) -> String {
+    let count = keys.len().to_string();
+    let mut words = vec!["EVAL", script, &count];
+    words.extend(keys.iter().chain(args));
+    let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    String::from_utf8_lossy(&t.run_args(&words)).into_owned()
+}

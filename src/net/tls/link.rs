@@ -1,0 +1,906 @@
+//! A connection under TLS: a socket, rustls's state, and bytes only while they wait.
+//!
+//!     socket -> [held] -> rustls -> [plain] -> reader
+//!     writer -> rustls -> [unsent] -> socket
+//!
+//! `held` is a record that has not come whole, `plain` what a reader had no room for, `unsent`
+//! what the socket did not take. All three are without memory when they are empty, which is
+//! nearly always: records are opened and sealed in buffers that all connections share. So an
+//! idle connection is rustls's state and nothing else.
+//!
+//! rustls remembers places in what it was shown and has not done with. So every call of it is
+//! given those bytes, `held`, again, also where there is nothing new.
+//!
+//! One call reads from the socket once at most. What [`Link::fill`] says of more to come is
+//! for a poll that tells of every edge once: while it says so, no event will. It is never
+//! silent about bytes that it keeps itself.
+
+use std::cell::RefCell;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use mio::net::TcpStream;
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncryptError, UnbufferedStatus, WriteTraffic,
+};
+use rustls::{ClientConfig, Error, ServerConfig};
+
+use super::Certificate;
+use crate::net::sys::Filling;
+
+/// The most plaintext in one record.
+const RECORD_BYTES: usize = 16 * 1024;
+/// What sealing adds to a record, with room to spare.
+const OVERHEAD_BYTES: usize = 64;
+/// One read asks the socket for no more, and for no less.
+const READ_BYTES_MAX: usize = 64 * 1024;
+const READ_BYTES_MIN: usize = 4 * 1024;
+/// One write seals no more at a time.
+const WRITE_BYTES_MAX: usize = 4 * RECORD_BYTES;
+/// A peer that makes us answer (alerts, new keys) and does not read is given up here.
+const UNSENT_BYTES_MAX: usize = 128 * 1024;
+
+/// What the first record of a peer is.
+const HANDSHAKE: u8 = 0x16;
+const NOT_TLS: &str = "the client does not speak TLS, but this port does";
+
+/// Buffers that all connections of a thread share.
+#[derive(Default)]
+struct Scratch {
+    incoming: Vec<u8>,
+    outgoing: Vec<u8>,
+    /// Short pieces that become one record.
+    gathered: Vec<u8>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+enum Connection {
+    Server(UnbufferedServerConnection),
+    Client(UnbufferedClientConnection),
+}
+
+/// See the module.
+pub struct Link {
+    socket: TcpStream,
+    connection: Connection,
+    held: Vec<u8>,
+    plain: Vec<u8>,
+    unsent: Vec<u8>,
+    /// How much of `unsent` has left.
+    sent: usize,
+    is_established: bool,
+    /// The peer has sent something.
+    has_begun: bool,
+    /// The last read of the socket was as long as it could be.
+    socket_has_more: bool,
+    /// The peer has said that it sends no more.
+    is_ended: bool,
+    has_failed: bool,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link")
+            .field("socket", &self.socket)
+            .field("is_established", &self.is_established)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a round through rustls came to.
+struct Round {
+    /// Bytes of the front that are done with.
+    done: usize,
+    result: Result<(), Error>,
+}
+
+/// Goes through the records in `$incoming`: plaintext to `$sink`, answers behind `$unsent`.
+/// A macro, for the two sides share no trait.
+macro_rules! go_through {
+    ($connection:expr, $incoming:expr, $unsent:expr, $is_ended:expr, $sink:expr) => {{
+        let mut done = 0;
+        let result = loop {
+            let UnbufferedStatus { discard, state } =
+                $connection.process_tls_records(&mut $incoming[done..]);
+            let goes_on = match state {
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                    while let Some(record) = traffic.next_record() {
+                        if let Ok(record) = record {
+                            $sink(record.payload);
+                        }
+                    }
+                    true
+                }
+                Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                    append($unsent, |room| data.encode(room));
+                    true
+                }
+                Ok(ConnectionState::TransmitTlsData(data)) => {
+                    data.done();
+                    true
+                }
+                Ok(ConnectionState::PeerClosed) => {
+                    *$is_ended = true;
+                    true
+                }
+                Ok(_) => false,
+                Err(error) => {
+                    done += discard;
+                    break Err(error);
+                }
+            };
+            done += discard;
+            if !goes_on {
+                break Ok(());
+            }
+        };
+        Round { done, result }
+    }};
+}
+
+/// Lets `$act` write; `None`: the connection is over. All that rustls has to send itself was
+/// taken from it behind the last read, and all that had come was gone through then.
+macro_rules! with_traffic {
+    ($connection:expr, $held:expr, $act:expr) => {
+        match $connection.process_tls_records($held) {
+            UnbufferedStatus {
+                discard: 0,
+                state: Ok(ConnectionState::WriteTraffic(mut traffic)),
+            } => Some($act(&mut traffic)),
+            _ => None,
+        }
+    };
+}
+
+/// Encodes behind what `unsent` holds.
+fn append(unsent: &mut Vec<u8>, mut encode: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>) {
+    let (end, mut room) = (unsent.len(), 512);
+    loop {
+        unsent.resize(end + room, 0);
+        match encode(&mut unsent[end..]) {
+            Ok(n) => return unsent.truncate(end + n),
+            Err(EncodeError::InsufficientSize(needs)) => room = needs.required_size,
+            Err(EncodeError::AlreadyEncoded) => return unsent.truncate(end),
+        }
+    }
+}
+
+impl Link {
+    /// The server's end of a connection that has just been accepted.
+    pub fn accepted(socket: TcpStream, config: &Arc<ServerConfig>) -> io::Result<Link> {
+        let connection = UnbufferedServerConnection::new(Arc::clone(config));
+        let connection = connection.map_err(io::Error::other)?;
+        Ok(Link::new(socket, Connection::Server(connection)))
+    }
+
+    /// The end that opened the connection, to a server of this name. The first bytes wait to
+    /// be sent.
+    pub fn opened(
+        socket: TcpStream,
+        config: &Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> io::Result<Link> {
+        let connection = UnbufferedClientConnection::new(Arc::clone(config), name);
+        let connection = connection.map_err(io::Error::other)?;
+        let mut link = Link::new(socket, Connection::Client(connection));
+        link.round(&mut [], &mut |_| {})
+            .result
+            .map_err(io::Error::other)?;
+        Ok(link)
+    }
+
+    fn new(socket: TcpStream, connection: Connection) -> Link {
+        Link {
+            socket,
+            connection,
+            held: Vec::new(),
+            plain: Vec::new(),
+            unsent: Vec::new(),
+            sent: 0,
+            is_established: false,
+            has_begun: false,
+            socket_has_more: false,
+            is_ended: false,
+            has_failed: false,
+        }
+    }
+
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    pub fn socket_mut(&mut self) -> &mut TcpStream {
+        &mut self.socket
+    }
+
+    /// Keys are not agreed on yet: nothing can be written, and reading costs much more.
+    pub fn is_handshaking(&self) -> bool {
+        !self.is_established
+    }
+
+    /// Whether something waits that the socket has not taken.
+    pub fn has_unsent(&self) -> bool {
+        self.sent < self.unsent.len()
+    }
+
+    /// Whether something can be read without a look at the socket.
+    pub fn has_unread(&self) -> bool {
+        !self.plain.is_empty() || self.is_ended
+    }
+
+    /// The peer's certificate, which has been verified, if it has shown one.
+    pub fn peer_certificate(&self) -> Option<Certificate<'_>> {
+        let chain: Option<&[CertificateDer<'static>]> = match &self.connection {
+            Connection::Server(c) => c.peer_certificates(),
+            Connection::Client(c) => c.peer_certificates(),
+        };
+        Certificate::read(chain?.first()?)
+    }
+
+    /// Memory beyond this struct's own, apart from rustls's.
+    pub fn waiting_bytes(&self) -> usize {
+        self.held.capacity() + self.plain.capacity() + self.unsent.capacity()
+    }
+
+    /// Reads what there is, with one read of the socket at most: how much came, and whether
+    /// there may be more of which no event will tell. 0 bytes: the peer sends no more.
+    ///
+    /// `Interrupted`: records came without anything for the reader, and there may be more.
+    pub fn fill(&mut self, into: &mut [u8]) -> io::Result<(usize, bool)> {
+        let mut at = 0;
+        self.fill_with(into.len(), |bytes| {
+            let n = bytes.len().min(into.len() - at);
+            into[at..at + n].copy_from_slice(&bytes[..n]);
+            at += n;
+            n
+        })
+    }
+
+    /// As [`Link::fill`], into `first`, which nobody needs to have written to, and then into
+    /// `behind`: what has come to each.
+    pub fn fill_vectored<'a>(
+        &mut self,
+        first: &'a mut [MaybeUninit<u8>],
+        behind: &mut [u8],
+    ) -> io::Result<(&'a [u8], usize, bool)> {
+        let room = first.len() + behind.len();
+        let mut filling = Filling::new(first);
+        let mut there = 0;
+        let (_, more) = self.fill_with(room, |bytes| {
+            let to_first = filling.push(bytes);
+            let rest = &bytes[to_first..];
+            let to_behind = rest.len().min(behind.len() - there);
+            behind[there..there + to_behind].copy_from_slice(&rest[..to_behind]);
+            there += to_behind;
+            to_first + to_behind
+        })?;
+        Ok((filling.written(), there, more))
+    }
+
+    /// `take` says how much of each piece it has room for.
+    fn fill_with(
+        &mut self,
+        room: usize,
+        mut take: impl FnMut(&[u8]) -> usize,
+    ) -> io::Result<(usize, bool)> {
+        if !self.plain.is_empty() {
+            let n = take(&self.plain);
+            self.plain.drain(..n);
+            if self.plain.is_empty() {
+                self.plain = Vec::new();
+            }
+            let more = !self.plain.is_empty() || self.socket_has_more || self.is_ended;
+            return Ok((n, more));
+        }
+        if self.is_ended {
+            return Ok((0, false));
+        }
+        if self.has_failed {
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
+        let (mut came, mut beyond) = (0, Vec::new());
+        let is_over = self.pull(room, &mut |bytes| {
+            let n = match beyond.is_empty() {
+                true => take(bytes),
+                false => 0,
+            };
+            came += n;
+            beyond.extend_from_slice(&bytes[n..]);
+        })?;
+        self.plain = beyond;
+        if came > 0 {
+            let more = !self.plain.is_empty() || self.socket_has_more || self.is_ended;
+            return Ok((came, more));
+        }
+        if is_over || self.is_ended {
+            return Ok((0, false));
+        }
+        Err(match self.socket_has_more {
+            true => ErrorKind::Interrupted.into(),
+            false => ErrorKind::WouldBlock.into(),
+        })
+    }
+
+    /// One read of the socket through rustls. `true`: the socket has ended.
+    fn pull(&mut self, room: usize, sink: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let incoming = &mut scratch.incoming;
+            let start = self.held.len();
+            let asked = room
+                .saturating_sub(start)
+                .clamp(READ_BYTES_MIN, READ_BYTES_MAX);
+            if incoming.len() < start + asked {
+                incoming.resize(start + asked, 0);
+            }
+            let n = self.socket.read(&mut incoming[start..start + asked])?;
+            self.socket_has_more = n == asked;
+            if n == 0 {
+                return Ok(true);
+            }
+            if !std::mem::replace(&mut self.has_begun, true) && incoming[start] != HANDSHAKE {
+                // An alert would be as strange to such a peer as its bytes are to us.
+                self.has_failed = true;
+                return Err(io::Error::new(ErrorKind::InvalidData, NOT_TLS));
+            }
+            incoming[..start].copy_from_slice(&self.held);
+            let came = &mut incoming[..start + n];
+            let Round { done, result } = self.round(came, sink);
+            let failed = result.err().map(|error| {
+                self.has_failed = true;
+                self.take_alert(&mut came[done..]);
+                io::Error::new(ErrorKind::InvalidData, error)
+            });
+            let left = &came[done..];
+            if left.is_empty() || failed.is_some() {
+                self.held = Vec::new();
+            } else {
+                self.held.clear();
+                self.held.extend_from_slice(left);
+            }
+            match self.push() {
+                Err(error) if error.kind() != ErrorKind::WouldBlock => {
+                    return Err(failed.unwrap_or(error));
+                }
+                _ => {}
+            }
+            match failed {
+                Some(error) => Err(error),
+                None if self.unsent.len() > UNSENT_BYTES_MAX => {
+                    self.has_failed = true;
+                    Err(io::Error::other(
+                        "too much to be answered and nothing is read",
+                    ))
+                }
+                None => Ok(false),
+            }
+        })
+    }
+
+    fn round(&mut self, incoming: &mut [u8], sink: &mut dyn FnMut(&[u8])) -> Round {
+        let (unsent, is_ended) = (&mut self.unsent, &mut self.is_ended);
+        let round = match &mut self.connection {
+            Connection::Server(c) => go_through!(c, incoming, unsent, is_ended, sink),
+            Connection::Client(c) => go_through!(c, incoming, unsent, is_ended, sink),
+        };
+        if !self.is_established {
+            self.is_established = !match &self.connection {
+                Connection::Server(c) => c.is_handshaking(),
+                Connection::Client(c) => c.is_handshaking(),
+            };
+        }
+        round
+    }
+
+    /// Behind an error: the alert that tells the peer of it. One call, for rustls gives what is
+    /// to be sent before it looks at bytes again, which it may not do twice.
+    fn take_alert(&mut self, left: &mut [u8]) {
+        let unsent = &mut self.unsent;
+        match &mut self.connection {
+            Connection::Server(c) => {
+                if let Ok(ConnectionState::EncodeTlsData(mut data)) =
+                    c.process_tls_records(left).state
+                {
+                    append(unsent, |room| data.encode(room));
+                }
+            }
+            Connection::Client(c) => {
+                if let Ok(ConnectionState::EncodeTlsData(mut data)) =
+                    c.process_tls_records(left).state
+                {
+                    append(unsent, |room| data.encode(room));
+                }
+            }
+        }
+    }
+
+    /// Sends what the socket has not taken yet; `WouldBlock` when some is left.
+    pub fn push(&mut self) -> io::Result<()> {
+        while self.has_unsent() {
+            match self.socket.write(&self.unsent[self.sent..]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(n) => self.sent += n,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.sent > 0 {
+            (self.unsent, self.sent) = (Vec::new(), 0);
+        }
+        Ok(())
+    }
+
+    /// Seals `pieces`, as much as one write takes, and sends them. How much of them has been
+    /// taken; what the socket did not take of that waits here ([`Link::push`]).
+    fn send(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.push()?;
+        if self.has_failed {
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
+        if !self.is_established {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        SCRATCH.with_borrow_mut(|scratch| {
+            let Scratch {
+                outgoing, gathered, ..
+            } = scratch;
+            let room = WRITE_BYTES_MAX + 8 * OVERHEAD_BYTES;
+            if outgoing.len() < room {
+                outgoing.resize(room, 0);
+            }
+            gathered.clear();
+            let (mut taken, mut sealed) = (0, 0);
+            for piece in pieces {
+                let mut piece = &piece[..piece.len().min(WRITE_BYTES_MAX - taken)];
+                taken += piece.len();
+                while !piece.is_empty() {
+                    // A long piece is sealed where it lies.
+                    if gathered.is_empty() && piece.len() >= RECORD_BYTES {
+                        let (record, rest) = piece.split_at(RECORD_BYTES);
+                        self.seal(record, outgoing, &mut sealed)?;
+                        piece = rest;
+                        continue;
+                    }
+                    let n = piece.len().min(RECORD_BYTES - gathered.len());
+                    gathered.extend_from_slice(&piece[..n]);
+                    piece = &piece[n..];
+                    if gathered.len() == RECORD_BYTES {
+                        self.seal(gathered, outgoing, &mut sealed)?;
+                        gathered.clear();
+                    }
+                }
+                if taken == WRITE_BYTES_MAX {
+                    break;
+                }
+            }
+            if !gathered.is_empty() {
+                self.seal(gathered, outgoing, &mut sealed)?;
+            }
+            let sealed = &outgoing[..sealed];
+            let n = match self.socket.write(sealed) {
+                Ok(n) => n,
+                Err(error) => match error.kind() {
+                    // It is sealed: from here on it is ours to send.
+                    ErrorKind::WouldBlock | ErrorKind::Interrupted => 0,
+                    _ => return Err(error),
+                },
+            };
+            if n < sealed.len() {
+                self.unsent.extend_from_slice(&sealed[n..]);
+            }
+            Ok(taken)
+        })
+    }
+
+    /// Seals one record behind `at`. A change of keys, which is due every few million records,
+    /// goes in front of it.
+    fn seal(&mut self, plain: &[u8], outgoing: &mut Vec<u8>, at: &mut usize) -> io::Result<()> {
+        loop {
+            let (room, held) = (&mut outgoing[*at..], &mut self.held);
+            let sealed = match &mut self.connection {
+                Connection::Server(c) => {
+                    with_traffic!(c, held, |t: &mut WriteTraffic<'_, _>| t
+                        .encrypt(plain, room))
+                }
+                Connection::Client(c) => {
+                    with_traffic!(c, held, |t: &mut WriteTraffic<'_, _>| t
+                        .encrypt(plain, room))
+                }
+            };
+            match sealed {
+                Some(Ok(n)) => {
+                    *at += n;
+                    return Ok(());
+                }
+                Some(Err(EncryptError::InsufficientSize(needs))) => {
+                    outgoing.resize(*at + needs.required_size, 0);
+                }
+                Some(Err(error)) => return Err(io::Error::other(error.to_string())),
+                None => return Err(ErrorKind::ConnectionAborted.into()),
+            }
+        }
+    }
+}
+
+/// Ends the session as the protocol wants it, if the socket takes it at once: whoever drops a
+/// connection does not wait for the peer.
+impl Drop for Link {
+    fn drop(&mut self) {
+        if !self.is_established || self.has_failed || self.push().is_err() {
+            return;
+        }
+        let (mut alert, held) = ([0; OVERHEAD_BYTES], &mut self.held);
+        let queued = match &mut self.connection {
+            Connection::Server(c) => with_traffic!(c, held, |t: &mut WriteTraffic<'_, _>| {
+                t.queue_close_notify(&mut alert)
+            }),
+            Connection::Client(c) => with_traffic!(c, held, |t: &mut WriteTraffic<'_, _>| {
+                t.queue_close_notify(&mut alert)
+            }),
+        };
+        if let Some(Ok(n)) = queued {
+            let _ = self.socket.write(&alert[..n]);
+        }
+    }
+}
+
+impl Write for Link {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.send(pieces)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.push()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::net::tls::testing::{self, Authority, Issued, Subject};
+    use crate::net::tls::{Authentication, Materials};
+
+    /// A server's end, a client's end, and the wire between them, which is in our hands.
+    struct Pair {
+        server: Link,
+        client: Link,
+        /// What each end's socket is connected to.
+        at_server: std::net::TcpStream,
+        at_client: std::net::TcpStream,
+    }
+
+    fn sockets() -> (TcpStream, std::net::TcpStream) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let far = std::net::TcpStream::connect(listener.local_addr().expect("bound"));
+        let far = far.expect("connected");
+        let (near, _) = listener.accept().expect("accepted");
+        near.set_nonblocking(true).expect("a socket");
+        far.set_nodelay(true).expect("a socket");
+        let limit = Some(std::time::Duration::from_millis(20));
+        far.set_read_timeout(limit).expect("a socket");
+        (TcpStream::from_std(near), far)
+    }
+
+    fn client_of(authority: &Authority) -> Arc<ClientConfig> {
+        let mut settings = testing::settings(Authentication::Mandatory);
+        settings.opens_links = true;
+        let own = authority.issue(&Subject::named("a client"));
+        let materials = testing::build(&mut settings, authority, &own).expect("all is well");
+        materials.client.expect("there are authorities")
+    }
+
+    impl Pair {
+        fn new(materials: &Materials, client: &Arc<ClientConfig>) -> Pair {
+            let (near, at_server) = sockets();
+            let server = Link::accepted(near, &materials.server).expect("a server");
+            let (near, at_client) = sockets();
+            let name = "localhost".try_into().expect("a name");
+            let client = Link::opened(near, client, name).expect("a client");
+            Pair {
+                server,
+                client,
+                at_server,
+                at_client,
+            }
+        }
+
+        fn shared() -> Pair {
+            use std::sync::OnceLock;
+            static SHARED: OnceLock<(Materials, Arc<ClientConfig>)> = OnceLock::new();
+            let (materials, client) = SHARED.get_or_init(|| {
+                let authority = Authority::shared();
+                (authority.materials(), client_of(authority))
+            });
+            Pair::new(materials, client)
+        }
+
+        /// Takes what has left one end.
+        fn carry(socket: &mut std::net::TcpStream) -> Vec<u8> {
+            let mut all = Vec::new();
+            let mut bytes = [0; 65_536];
+            while let Ok(n) = socket.read(&mut bytes)
+                && n > 0
+            {
+                all.extend_from_slice(&bytes[..n]);
+            }
+            all
+        }
+
+        /// Both ends agree on keys; the error of the server's end if they do not.
+        fn agree(&mut self) -> io::Result<()> {
+            for _ in 0..4 {
+                let _ = self.client.push();
+                let sent = Pair::carry(&mut self.at_client);
+                self.at_server.write_all(&sent).expect("room");
+                while !sent.is_empty() {
+                    match self.server.fill(&mut [0; 64]) {
+                        Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                        Err(error) => return Err(error),
+                        Ok(_) => break,
+                    }
+                }
+                let sent = Pair::carry(&mut self.at_server);
+                self.at_client.write_all(&sent).expect("room");
+                let _ = self.client.fill(&mut [0; 64]);
+                if !self.server.is_handshaking() && !self.client.is_handshaking() {
+                    return Ok(());
+                }
+            }
+            Err(ErrorKind::TimedOut.into())
+        }
+    }
+
+    /// All that `link` has to give, in reads of `room` bytes, until it says that an event will
+    /// tell of more.
+    fn read_all(link: &mut Link, room: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut into = vec![0; room];
+        loop {
+            match link.fill(&mut into) {
+                Ok((n, more)) => {
+                    all.extend_from_slice(&into[..n]);
+                    if !more || n == 0 {
+                        return all;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return all,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_idle_connection_keeps_no_buffers() {
+        let mut pair = Pair::shared();
+        pair.agree().expect("keys");
+        pair.client.write_all(&[b'x'; 50_000]).expect("sealed");
+        let wire = Pair::carry(&mut pair.at_client);
+        let (first, last) = wire.split_at(wire.len() - 100);
+        pair.at_server.write_all(first).expect("room");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        let mut got = read_all(&mut pair.server, 1000);
+        assert!(pair.server.waiting_bytes() > 0);
+        pair.at_server.write_all(last).expect("room");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        got.extend(read_all(&mut pair.server, 1000));
+        assert_eq!(got.len(), 50_000);
+        assert_eq!(pair.server.waiting_bytes(), 0);
+        assert!(size_of::<Link>() < 1300, "{}", size_of::<Link>());
+        let peer = pair.server.peer_certificate().expect("shown");
+        assert_eq!(peer.common_name, Some(&b"a client"[..]));
+    }
+
+    #[test]
+    fn what_the_socket_does_not_take_waits_and_leaves_in_order() {
+        let mut pair = Pair::shared();
+        pair.agree().expect("keys");
+        let text: Vec<u8> = (0..30_000_000u32).map(|i| (i / 7) as u8).collect();
+        let (mut sent, mut got, mut stuck) = (0, Vec::new(), 0);
+        while got.len() < text.len() {
+            while sent < text.len() {
+                let (a, b) = text[sent..].split_at((text.len() - sent).min(20_000));
+                match pair
+                    .server
+                    .write_vectored(&[IoSlice::new(a), IoSlice::new(b)])
+                {
+                    Ok(n) => sent += n,
+                    Err(error) => {
+                        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                        assert!(pair.server.has_unsent());
+                        stuck += 1;
+                        break;
+                    }
+                }
+            }
+            if sent == text.len() {
+                let _ = pair.server.push();
+            }
+            let mut bytes = [0; 65_536];
+            if let Ok(n) = pair.at_server.read(&mut bytes) {
+                let mut at = 0;
+                while at < n {
+                    at += pair.at_client.write(&bytes[at..n]).expect("room");
+                    got.extend(read_all(&mut pair.client, 100_000));
+                }
+            }
+        }
+        assert!(got == text);
+        assert!(stuck > 0);
+        assert_eq!(pair.server.waiting_bytes(), 0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn records_in_any_pieces_are_the_same_bytes(
+            writes in prop::collection::vec(prop_oneof![1..100usize, 10_000..70_000usize], 1..6),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+            room in prop_oneof![1..50usize, 4_000..200_000usize],
+            is_vectored in any::<bool>(),
+        ) {
+            let mut pair = Pair::shared();
+            pair.agree().expect("keys");
+            let (mut wanted, mut wire) = (Vec::new(), Vec::new());
+            for (i, len) in writes.into_iter().enumerate() {
+                let text: Vec<u8> = (0..len).map(|at| (at * 31 + i) as u8).collect();
+                pair.client.write_all(&text).expect("sealed");
+                wanted.extend(text);
+                wire.extend(Pair::carry(&mut pair.at_client));
+            }
+            let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(wire.len())).collect();
+            ends.push(wire.len());
+            ends.sort_unstable();
+            let (mut from, mut got) = (0, Vec::new());
+            for end in ends {
+                pair.at_server.write_all(&wire[from..end]).expect("room");
+                from = end;
+                if is_vectored {
+                    let (mut first, mut behind) = (vec![MaybeUninit::uninit(); room], [0; 3]);
+                    while let Ok((here, there, more)) = pair.server.fill_vectored(&mut first, &mut behind) {
+                        got.extend_from_slice(here);
+                        got.extend_from_slice(&behind[..there]);
+                        if !more {
+                            break;
+                        }
+                    }
+                }
+                got.extend(read_all(&mut pair.server, room));
+            }
+            let until = std::time::Instant::now() + std::time::Duration::from_secs(5);
+            while got.len() < wanted.len() && std::time::Instant::now() < until {
+                got.extend(read_all(&mut pair.server, room));
+            }
+            prop_assert!(got == wanted);
+            prop_assert_eq!(pair.server.waiting_bytes(), 0);
+        }
+    }
+
+    /// A second message of a handshake, behind one that was refused, made rustls look for it in
+    /// bytes that it was not shown any more.
+    #[test]
+    fn no_bytes_of_a_handshake_are_too_strange() {
+        let authority = Authority::shared();
+        let (materials, client) = (authority.materials(), client_of(authority));
+        let stranger = client_of(&Authority::new());
+        let mut random = 0x2545_f491_4f6c_dd1du64;
+        let mut next = move |below: usize| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random % below as u64) as usize
+        };
+        for round in 0..60 {
+            let config = if round % 10 == 0 { &stranger } else { &client };
+            let mut config = ClientConfig::clone(config);
+            // Messages in many records.
+            config.max_fragment_size = (round % 3 == 0).then_some(32 + round);
+            let mut pair = Pair::new(&materials, &config.into());
+            let spoiled = next(4);
+            for flight in 0..4 {
+                let _ = pair.client.push();
+                let mut sent = Pair::carry(&mut pair.at_client);
+                if flight == spoiled && !sent.is_empty() {
+                    let (at, to) = (next(sent.len()), next(256));
+                    sent[at] = to as u8;
+                    if next(3) == 0 {
+                        sent.truncate(at);
+                    }
+                }
+                pair.at_server.write_all(&sent).expect("room");
+                for _ in 0..5 {
+                    let _ = pair.server.fill(&mut [0; 64]);
+                    let _ = pair.server.write(b"an answer");
+                }
+                let sent = Pair::carry(&mut pair.at_server);
+                pair.at_client.write_all(&sent).expect("room");
+                let _ = pair.client.fill(&mut [0; 64]);
+                if pair.client.push().is_ok() && !pair.client.is_handshaking() {
+                    let _ = pair.client.write(b"a request");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_byte_that_is_changed_ends_the_connection_with_an_alert() {
+        let mut pair = Pair::shared();
+        pair.agree().expect("keys");
+        pair.client.write_all(b"PING\r\n").expect("sealed");
+        let mut wire = Pair::carry(&mut pair.at_client);
+        *wire.last_mut().expect("bytes") ^= 1;
+        pair.at_server.write_all(&wire).expect("room");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        let error = pair.server.fill(&mut [0; 100]).expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        assert!(!Pair::carry(&mut pair.at_server).is_empty());
+        assert!(pair.server.fill(&mut [0; 100]).is_err());
+    }
+
+    #[test]
+    fn the_end_is_told_behind_the_last_bytes() {
+        let mut pair = Pair::shared();
+        pair.agree().expect("keys");
+        pair.client.write_all(b"QUIT").expect("sealed");
+        drop(pair.client);
+        let wire = Pair::carry(&mut pair.at_client);
+        pair.at_server.write_all(&wire).expect("room");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        let mut into = [0; 100];
+        assert_eq!(pair.server.fill(&mut into).expect("bytes"), (4, true));
+        assert_eq!(pair.server.fill(&mut into).expect("the end"), (0, false));
+    }
+
+    #[test]
+    fn whom_a_client_is_believed_to_be() {
+        let (ours, others) = (Authority::shared(), Authority::new());
+        let materials = ours.materials();
+        let refused = |subject: &Subject<'_>, own: Issued| {
+            let mut settings = testing::settings(Authentication::Mandatory);
+            settings.opens_links = true;
+            // Made when it is still good, or what would make it would refuse it.
+            let days = subject.days.clone();
+            let then = jiff::Timestamp::now().as_second() + (days.start + days.end) / 2 * 86_400;
+            let client = testing::build_at(&mut settings, ours, &own, then).expect("all is well");
+            let mut pair = Pair::new(&materials, &client.client.expect("authorities"));
+            pair.agree().err().map(|error| error.to_string())
+        };
+        let someone = Subject::named("a");
+        assert_eq!(refused(&someone, ours.issue(&someone)), None);
+        // An authority's own certificate is trusted as it stands, and a stranger's is not.
+        assert_eq!(refused(&someone, ours.itself()), None);
+        assert!(refused(&someone, others.itself()).is_some());
+        let on = |days| {
+            let subject = Subject {
+                days,
+                ..Subject::named("a")
+            };
+            let own = ours.issue(&subject);
+            refused(&subject, own).expect("refused")
+        };
+        let expired = on(-10..-1);
+        assert!(expired.contains("xpired"), "{expired}");
+        let early = on(1..10);
+        assert!(early.contains("not valid yet"), "{early}");
+        let stranger = refused(&someone, others.issue(&someone)).expect("refused");
+        assert!(
+            stranger.contains("UnknownIssuer") || stranger.contains("BadSignature"),
+            "{stranger}"
+        );
+    }
+}

@@ -1,0 +1,512 @@
+//! Certificates, keys and authorities from files, and what rustls makes of them.
+//!
+//! In three steps, so that the slow ones need not be the loop's: [`Settings`] name the files,
+//! [`Files`] are their contents, [`Materials`] are built of both, or of none. Connections keep
+//! what they began with.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ServerConfig};
+use sha2::{Digest, Sha256};
+
+use super::resume::{Sessions, Tickets};
+use super::verify::Verifier;
+use super::{Certificate, TlsError, ciphers, keys};
+
+/// A file of this kind is no longer; a folder of authorities has no more.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+const AUTHORITY_FILES_MAX: usize = 10_000;
+
+/// Whether clients show certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// They are not asked.
+    None,
+    /// Who shows one shows a good one.
+    Optional,
+    Mandatory,
+}
+
+/// A certificate with its key, by their files; empty where none is set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CertificateFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    pub password: Vec<u8>,
+}
+
+/// What is configured, as text. Empty is not set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    pub server: CertificateFiles,
+    /// For connections that this process opens; the server's where there is none.
+    pub client: CertificateFiles,
+    pub ca_file: PathBuf,
+    pub ca_dir: PathBuf,
+    pub authentication: Authentication,
+    /// Authorities are needed for other connections' sake.
+    pub opens_links: bool,
+    pub protocols: String,
+    pub ciphers: String,
+    pub ciphersuites: String,
+    pub prefer_server_ciphers: bool,
+    pub session_caching: bool,
+    /// 0: as many as there are.
+    pub session_cache_size: u32,
+    pub session_cache_timeout_s: u32,
+}
+
+/// The contents of the files that settings name.
+#[derive(Debug, Default)]
+pub struct Files {
+    server: [Vec<u8>; 2],
+    client: Option<[Vec<u8>; 2]>,
+    /// By their paths, in order.
+    authorities: Vec<(PathBuf, Vec<u8>)>,
+}
+
+/// What INFO tells of a certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    pub serial: String,
+    /// The last second of its validity, Unix time.
+    pub not_after: i64,
+}
+
+/// All that new connections need.
+#[derive(Clone, Debug)]
+pub struct Materials {
+    pub server: Arc<ServerConfig>,
+    pub client: Option<Arc<ClientConfig>>,
+    pub server_facts: Facts,
+    pub client_facts: Option<Facts>,
+    /// Of the authority that expires first.
+    pub authority_facts: Option<Facts>,
+    /// Of the files' contents.
+    pub fingerprint: [u8; 32],
+}
+
+impl Files {
+    /// Reads all that `settings` name.
+    pub fn read(settings: &Settings) -> Result<Files, TlsError> {
+        let Settings { server, client, .. } = settings;
+        if server.certificate.as_os_str().is_empty() {
+            return Err(TlsError::NoCertificate);
+        }
+        if server.key.as_os_str().is_empty() {
+            return Err(TlsError::NoKey);
+        }
+        let has_authorities =
+            !settings.ca_file.as_os_str().is_empty() || !settings.ca_dir.as_os_str().is_empty();
+        let wants_some = settings.authentication != Authentication::None || settings.opens_links;
+        if wants_some && !has_authorities {
+            return Err(TlsError::NoAuthorities);
+        }
+        Ok(Files {
+            server: read_pair(server)?,
+            client: client.is_set().then(|| read_pair(client)).transpose()?,
+            authorities: read_authorities(&settings.ca_file, &settings.ca_dir)?,
+        })
+    }
+
+    /// Equal for the same contents.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            digest.update((bytes.len() as u64).to_be_bytes());
+            digest.update(bytes);
+        };
+        self.server.iter().for_each(|text| add(text));
+        self.client.iter().flatten().for_each(|text| add(text));
+        self.authorities.iter().for_each(|(_, text)| add(text));
+        digest.finalize().into()
+    }
+}
+
+impl CertificateFiles {
+    fn is_set(&self) -> bool {
+        !self.certificate.as_os_str().is_empty() && !self.key.as_os_str().is_empty()
+    }
+}
+
+fn read_pair(files: &CertificateFiles) -> Result<[Vec<u8>; 2], TlsError> {
+    let CertificateFiles {
+        certificate, key, ..
+    } = files;
+    Ok([
+        read_file(certificate).map_err(|why| TlsError::Certificate {
+            path: certificate.clone(),
+            why,
+        })?,
+        read_file(key).map_err(|why| TlsError::Key {
+            path: key.clone(),
+            why,
+        })?,
+    ])
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    use std::io::Read;
+    let system = |error: std::io::Error| crate::config::system_text(&error);
+    let file = std::fs::File::open(path).map_err(system)?;
+    let mut text = Vec::new();
+    let mut bounded = file.take(FILE_BYTES_MAX + 1);
+    bounded.read_to_end(&mut text).map_err(system)?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!("longer than {FILE_BYTES_MAX} bytes"));
+    }
+    Ok(text)
+}
+
+fn read_authorities(file: &Path, dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, TlsError> {
+    let failed =
+        |path: &Path, why: String| TlsError::Authorities(format!("{}: {why}", path.display()));
+    let mut all = Vec::new();
+    if !file.as_os_str().is_empty() {
+        let text = read_file(file).map_err(|why| failed(file, why))?;
+        all.push((file.to_path_buf(), text));
+    }
+    if dir.as_os_str().is_empty() {
+        return Ok(all);
+    }
+    let system = |error: std::io::Error| failed(dir, crate::config::system_text(&error));
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(system)? {
+        let path = entry.map_err(system)?.path();
+        if path.is_file() {
+            paths.push(path);
+        }
+        if paths.len() > AUTHORITY_FILES_MAX {
+            return Err(failed(
+                dir,
+                format!("more than {AUTHORITY_FILES_MAX} files"),
+            ));
+        }
+    }
+    paths.sort();
+    // What cannot be read or is no certificate may lie there as well.
+    let read = paths.into_iter().filter_map(|path| {
+        let text = read_file(&path).ok()?;
+        Some((path, text))
+    });
+    all.extend(read);
+    Ok(all)
+}
+
+impl Materials {
+    /// Builds all of it; `now` in Unix seconds. A certificate whose time is over or has not
+    /// come is refused, as one is whose key does not fit.
+    pub fn build(settings: &Settings, files: &Files, now: i64) -> Result<Materials, TlsError> {
+        let protocols = ciphers::protocols(&settings.protocols)?;
+        let provider = Arc::new(CryptoProvider {
+            cipher_suites: ciphers::ciphers(&settings.ciphersuites, &settings.ciphers)?,
+            ..ring::default_provider()
+        });
+        let (server_key, server_facts) =
+            certified_key("Server", &settings.server, &files.server, &provider, now)?;
+        let client_key = files
+            .client
+            .as_ref()
+            .map(|texts| certified_key("Client", &settings.client, texts, &provider, now))
+            .transpose()?;
+        let (authorities, authority_facts) = authorities(settings, files, now)?;
+
+        let judge = |is_mandatory| {
+            let (authorities, provider) = (authorities.clone(), Arc::clone(&provider));
+            Verifier::new(authorities, is_mandatory, provider, now).map(Arc::new)
+        };
+        let verifier: Arc<dyn ClientCertVerifier> = match settings.authentication {
+            Authentication::None => WebPkiClientVerifier::no_client_auth(),
+            asked => judge(asked == Authentication::Mandatory)?,
+        };
+        let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&protocols)?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::new(Only(Arc::clone(&server_key))));
+        server.ignore_client_order = settings.prefer_server_ciphers;
+        if settings.session_caching {
+            let max = match settings.session_cache_size {
+                0 => usize::MAX,
+                size => size as usize,
+            };
+            let lifetime_s = settings.session_cache_timeout_s;
+            server.session_storage = Arc::new(Sessions::new(max, lifetime_s));
+            server.ticketer = Arc::new(Tickets::new(lifetime_s)?);
+            server.send_tls13_tickets = 1;
+        } else {
+            server.session_storage = Arc::new(NoServerSessionStorage {});
+            server.send_tls13_tickets = 0;
+        }
+
+        let (client_key, client_facts) = client_key.unzip();
+        let client = match authorities.is_empty() {
+            true => None,
+            false => {
+                let verifier = judge(true)?;
+                let key = client_key.unwrap_or(server_key);
+                let config = ClientConfig::builder_with_provider(provider)
+                    .with_protocol_versions(&protocols)?
+                    .dangerous()
+                    .with_custom_certificate_verifier(verifier)
+                    .with_client_cert_resolver(Arc::new(Only(key)));
+                Some(Arc::new(config))
+            }
+        };
+        Ok(Materials {
+            server: Arc::new(server),
+            client,
+            server_facts,
+            client_facts,
+            authority_facts,
+            fingerprint: files.fingerprint(),
+        })
+    }
+}
+
+fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    CertificateDer::pem_slice_iter(text)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| error.to_string())
+}
+
+/// Why a certificate is not valid now.
+fn invalidity(certificate: &Certificate<'_>, now: i64) -> Option<String> {
+    let at =
+        |s: i64| jiff::Timestamp::from_second(s).map_or_else(|_| s.to_string(), |t| t.to_string());
+    if now < certificate.not_before {
+        return Some(format!("not valid before {}", at(certificate.not_before)));
+    }
+    (now > certificate.not_after).then(|| format!("expired {}", at(certificate.not_after)))
+}
+
+impl Facts {
+    fn of(certificate: &Certificate<'_>) -> Facts {
+        Facts {
+            serial: certificate.serial_text(),
+            not_after: certificate.not_after,
+        }
+    }
+}
+
+fn certified_key(
+    owner: &'static str,
+    files: &CertificateFiles,
+    [certificate, key]: &[Vec<u8>; 2],
+    provider: &CryptoProvider,
+    now: i64,
+) -> Result<(Arc<CertifiedKey>, Facts), TlsError> {
+    let path = || files.certificate.clone();
+    let bad_certificate = |why: String| TlsError::Certificate { path: path(), why };
+    let bad_key = |why: String| TlsError::Key {
+        path: files.key.clone(),
+        why,
+    };
+    let chain = certificates(certificate).map_err(bad_certificate)?;
+    let Some(first) = chain.first() else {
+        return Err(bad_certificate("no certificate in PEM form".into()));
+    };
+    let read = Certificate::read(first)
+        .ok_or_else(|| bad_certificate("not an X.509 certificate".into()))?;
+    if let Some(why) = invalidity(&read, now) {
+        return Err(TlsError::Invalid {
+            owner,
+            why,
+            path: path(),
+        });
+    }
+    let key = keys::private_key(key, &files.password).map_err(bad_key)?;
+    let key = provider.key_provider.load_private_key(key);
+    let key = key.map_err(|error| bad_key(error.to_string()))?;
+    if key
+        .public_key()
+        .is_some_and(|public| public.as_ref() != read.public_key)
+    {
+        return Err(bad_key(
+            "key values mismatch: it is not the certificate's".into(),
+        ));
+    }
+    let facts = Facts::of(&read);
+    Ok((Arc::new(CertifiedKey::new(chain, key)), facts))
+}
+
+/// All authorities, and which of them expires first.
+fn authorities(
+    settings: &Settings,
+    files: &Files,
+    now: i64,
+) -> Result<(Vec<CertificateDer<'static>>, Option<Facts>), TlsError> {
+    let (mut all, mut first): (Vec<_>, Option<Facts>) = Default::default();
+    for (path, text) in &files.authorities {
+        let found = match certificates(text) {
+            Ok(found) => found,
+            Err(why) if *path == settings.ca_file => {
+                return Err(TlsError::Authorities(format!("{}: {why}", path.display())));
+            }
+            Err(_) => continue,
+        };
+        for der in found {
+            let read = Certificate::read(&der).ok_or_else(|| {
+                TlsError::Authorities(format!("{}: no certificate", path.display()))
+            })?;
+            if let Some(why) = invalidity(&read, now) {
+                return Err(TlsError::InvalidAuthorities(format!(
+                    "{}: {why}",
+                    path.display()
+                )));
+            }
+            if first
+                .as_ref()
+                .is_none_or(|first| read.not_after < first.not_after)
+            {
+                first = Some(Facts::of(&read));
+            }
+            all.push(der);
+        }
+    }
+    if all.is_empty() && !files.authorities.is_empty() {
+        let (file, dir) = (&settings.ca_file, &settings.ca_dir);
+        let named = if file.as_os_str().is_empty() {
+            dir
+        } else {
+            file
+        };
+        let why = format!("{}: no certificate in PEM form", named.display());
+        return Err(TlsError::Authorities(why));
+    }
+    Ok((all, first))
+}
+
+/// The one certificate, whoever asks.
+#[derive(Debug)]
+struct Only(Arc<CertifiedKey>);
+
+impl ResolvesServerCert for Only {
+    fn resolve(&self, _: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+}
+
+impl rustls::client::ResolvesClientCert for Only {
+    fn resolve(&self, _: &[&[u8]], _: &[rustls::SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Authority, Issued, Subject, build, build_at, settings};
+    use super::*;
+
+    fn why(settings: &mut Settings, authority: &Authority, server: &Issued) -> String {
+        let built = build(settings, authority, server);
+        built
+            .err()
+            .map_or_else(String::new, |error| error.to_string())
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_its_file() {
+        let authority = Authority::shared();
+        let (good, other) = (Subject::named("localhost"), Subject::named("other"));
+        let good = authority.issue(&good);
+        let mut wanted = settings(Authentication::Mandatory);
+        assert_eq!(why(&mut wanted, authority, &good), "");
+
+        let misfit = Issued {
+            key_pem: authority.issue(&other).key_pem,
+            ..authority.issue(&other)
+        };
+        let text = why(&mut wanted, authority, &misfit);
+        assert!(text.starts_with("Failed to load private key: "), "{text}");
+        assert!(text.contains("server.key: key values mismatch"), "{text}");
+
+        let empty = Issued {
+            pem: "no certificate".into(),
+            ..authority.issue(&other)
+        };
+        let text = why(&mut wanted, authority, &empty);
+        assert!(text.starts_with("Failed to load certificate: "), "{text}");
+
+        wanted.ciphers = "AES128-SHA".into();
+        let text = why(&mut wanted, authority, &good);
+        assert!(
+            text.starts_with("Failed to configure ciphers: AES128-SHA"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_is_over_or_has_not_begun_is_refused() {
+        let authority = Authority::shared();
+        let at = |days| {
+            let server = authority.issue(&Subject {
+                days,
+                ..Subject::named("localhost")
+            });
+            why(&mut settings(Authentication::None), authority, &server)
+        };
+        assert!(at(-10..-1).starts_with("Server TLS certificate is invalid (expired "));
+        assert!(at(1..10).starts_with("Server TLS certificate is invalid (not valid before "));
+        let old = Authority::valid(-10..-1);
+        let server = authority.issue(&Subject::named("localhost"));
+        let text = why(&mut settings(Authentication::Mandatory), &old, &server);
+        assert!(
+            text.starts_with("One or more loaded CA certificates are invalid"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn nothing_is_built_of_what_is_not_there() {
+        let mut wanted = settings(Authentication::Mandatory);
+        let read = |wanted: &Settings| Files::read(wanted).map(drop).map_err(|e| e.to_string());
+        assert_eq!(read(&wanted), Err("No tls-cert-file configured!".into()));
+        wanted.server.certificate = "/nowhere/a.crt".into();
+        assert_eq!(read(&wanted), Err("No tls-key-file configured!".into()));
+        wanted.server.key = "/nowhere/a.key".into();
+        let why = read(&wanted).expect_err("refused");
+        assert!(
+            why.starts_with("Either tls-ca-cert-file or tls-ca-cert-dir must"),
+            "{why}"
+        );
+        wanted.ca_dir = "/nowhere".into();
+        assert_eq!(
+            read(&wanted),
+            Err("Failed to load certificate: /nowhere/a.crt: No such file or directory".into())
+        );
+    }
+
+    #[test]
+    fn a_folder_of_authorities_may_hold_other_things() {
+        let (one, two) = (Authority::valid(-1..10), Authority::valid(-1..20));
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in [
+            ("a.0", &one.pem),
+            ("b.0", &two.pem),
+            ("README", &"hello".into()),
+        ] {
+            std::fs::write(folder.path().join(name), text).expect("a file");
+        }
+        let mut wanted = settings(Authentication::Mandatory);
+        wanted.ca_dir = folder.path().into();
+        let server = one.issue(&Subject::named("localhost"));
+        let built = build(&mut wanted, Authority::shared(), &server).expect("all is well");
+        let first = Certificate::read(&one.der).expect("a certificate");
+        assert_eq!(built.authority_facts, Some(Facts::of(&first)));
+        // With time, authorities end.
+        let later = first.not_after + 86_400 / 2;
+        let refused = build_at(&mut wanted, Authority::shared(), &server, later);
+        assert!(matches!(refused, Err(TlsError::InvalidAuthorities(_))));
+    }
+}

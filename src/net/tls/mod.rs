@@ -1,0 +1,73 @@
+//! TLS: rustls between a socket and the bytes that everybody else sees.
+//!
+//!   - `materials`: certificates, keys and authorities from files, and what rustls makes of
+//!     them. Built whole or not at all; connections keep what they began with.
+//!   - `keys`: private keys, encrypted ones too; `ciphers`: OpenSSL's names for what rustls has.
+//!   - `verify`: whom a client's certificate is believed; `resume`: sessions that go on.
+//!   - `certificate`: serial number, validity and names in a certificate.
+//!   - `link`: a connection: records in and out, without a buffer while nothing waits.
+//!
+//! Who is let in, what is logged and when files are read again is the server's business.
+
+mod certificate;
+mod ciphers;
+mod keys;
+mod link;
+mod materials;
+mod resume;
+#[cfg(test)]
+pub(crate) mod testing;
+mod verify;
+
+use std::path::PathBuf;
+
+pub use certificate::Certificate;
+pub use link::Link;
+pub use materials::{Authentication, CertificateFiles, Facts, Files, Materials, Settings};
+
+/// Why TLS cannot be set up. `Display` is the line of the log, in Redis's words where it has
+/// some.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    #[error("No tls-cert-file configured!")]
+    NoCertificate,
+    #[error("No tls-key-file configured!")]
+    NoKey,
+    #[error(
+        "Either tls-ca-cert-file or tls-ca-cert-dir must be specified when tls-cluster, \
+         tls-replication or tls-auth-clients are enabled!"
+    )]
+    NoAuthorities,
+    #[error("Failed to load certificate: {}: {why}", path.display())]
+    Certificate { path: PathBuf, why: String },
+    #[error("Failed to load private key: {}: {why}", path.display())]
+    Key { path: PathBuf, why: String },
+    #[error("{owner} TLS certificate is invalid ({why}): {}. Aborting TLS configuration.", path.display())]
+    Invalid {
+        owner: &'static str,
+        why: String,
+        path: PathBuf,
+    },
+    #[error("Failed to configure CA certificate(s) file/directory: {0}")]
+    Authorities(String),
+    #[error("One or more loaded CA certificates are invalid ({0}). Aborting TLS configuration.")]
+    InvalidAuthorities(String),
+    #[error(
+        "Failed to configure ciphers: {0} (russet has ECDHE with AES-GCM and ChaCha20-Poly1305)"
+    )]
+    Ciphers(String),
+    #[error(
+        "Failed to configure ciphersuites: {0} (russet has TLS_AES_256_GCM_SHA384, \
+         TLS_AES_128_GCM_SHA256 and TLS_CHACHA20_POLY1305_SHA256)"
+    )]
+    Suites(String),
+    #[error("{0} is specified in tls-protocols but not supported.")]
+    OldProtocol(String),
+    #[error(
+        "Invalid tls-protocols specified. Use a combination of 'TLSv1', 'TLSv1.1', 'TLSv1.2' and \
+         'TLSv1.3'."
+    )]
+    UnknownProtocol,
+    #[error("Failed to configure TLS: {0}")]
+    Other(#[from] rustls::Error),
+}

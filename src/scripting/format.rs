@@ -1,0 +1,185 @@
+//! `string.format` as Lua 5.1 has it: what LuaJIT's takes beyond that is refused or cut as
+//! 5.1 does, the rest is its own work.
+//!
+//!     %s  takes strings and numbers alone, and ends at a NUL unless it is long and not cut
+//!     %c  0 is nothing                 %q  writes \r and \000
+//!     %p %a are none; flags, widths and precisions are held to their bounds
+
+use super::lua::{Frame, Kind, Raise, Returned, Stack};
+use crate::resp::up_to_nul;
+
+/// A text so long that has no precision is put in as it is.
+const WHOLE_MIN: usize = 100;
+
+/// `string.format(format, ...)`. Its upvalue is LuaJIT's own.
+pub fn format(f: Frame<'_>) -> Returned {
+    let wanted = f.string_argument(1)?;
+    let count = f.top();
+    let (mut at, mut argument) = (0, 1);
+    // What is to be changed of the format: where, and for how many bytes `%s` stands instead.
+    let mut texts: Vec<(usize, usize)> = Vec::new();
+    while let Some(found) = memchr::memchr(b'%', &wanted[at..]) {
+        let start = at + found;
+        if wanted.get(start + 1) == Some(&b'%') {
+            at = start + 2;
+            continue;
+        }
+        argument += 1;
+        if argument > count {
+            return Err(Raise::Argument(argument, "no value".into()));
+        }
+        let form = Form::scan(&wanted[start + 1..])?;
+        at = start + 1 + form.len;
+        match wanted.get(at) {
+            Some(b's') => cut_text(f, argument, form)?,
+            Some(b'q') => {
+                quote(f, argument)?;
+                texts.push((start, at + 1 - start));
+            }
+            Some(b'c') => {
+                if f.int_argument(argument)? as u8 == 0 {
+                    f.push_bytes(b"");
+                    f.replace(argument);
+                    texts.push((start, at + 1 - start));
+                }
+            }
+            Some(b'd' | b'i' | b'o' | b'u' | b'x' | b'X' | b'e' | b'E' | b'f' | b'g' | b'G') => {
+                f.number_argument(argument)?;
+            }
+            _ => {
+                let option = &wanted[start..wanted.len().min(at + 1)];
+                let option = String::from_utf8_lossy(up_to_nul(option)).into_owned();
+                let text = format!("invalid option '{option}' to 'format'");
+                return Err(Raise::text(text));
+            }
+        }
+        at += 1;
+    }
+    if !texts.is_empty() {
+        let (mut changed, mut from) = (Vec::with_capacity(wanted.len()), 0);
+        for (start, len) in texts {
+            changed.extend_from_slice(&wanted[from..start]);
+            changed.extend_from_slice(b"%s");
+            from = start + len;
+        }
+        changed.extend_from_slice(&wanted[from..]);
+        f.push_bytes(&changed);
+        f.replace(1);
+    }
+    f.push_value(Stack::upvalue(1));
+    f.insert(1);
+    match f.protected_call(count, 1, 0) {
+        true => Ok(1),
+        false => Err(Raise::Top),
+    }
+}
+
+/// Flags, width and precision behind a `%`.
+#[derive(Clone, Copy)]
+struct Form {
+    len: usize,
+    has_precision: bool,
+}
+
+impl Form {
+    fn scan(text: &[u8]) -> Result<Form, Raise> {
+        const FLAGS: &[u8] = b"-+ #0";
+        let flags = text.iter().take_while(|b| FLAGS.contains(b)).count();
+        if flags > FLAGS.len() {
+            return Err(Raise::text("invalid format (repeated flags)"));
+        }
+        let digits = |from: usize| {
+            let rest = &text[from.min(text.len())..];
+            rest.iter()
+                .take(2)
+                .take_while(|b| b.is_ascii_digit())
+                .count()
+        };
+        let mut len = flags + digits(flags);
+        let has_precision = text.get(len) == Some(&b'.');
+        if has_precision {
+            len += 1 + digits(len + 1);
+        }
+        if text.get(len).is_some_and(u8::is_ascii_digit) {
+            let text = "invalid format (width or precision too long)";
+            return Err(Raise::text(text));
+        }
+        Ok(Form { len, has_precision })
+    }
+}
+
+/// A text as C's `%s` sees it.
+fn cut_text(f: Frame<'_>, at: i32, form: Form) -> Result<(), Raise> {
+    let text = f.string_argument(at)?;
+    let is_whole = !form.has_precision && text.len() >= WHOLE_MIN;
+    let cut = up_to_nul(text);
+    if !is_whole && cut.len() < text.len() {
+        f.push_bytes(cut);
+        f.replace(at);
+    }
+    Ok(())
+}
+
+/// Replaces an argument by itself as Lua's parser would read it.
+fn quote(f: Frame<'_>, at: i32) -> Result<(), Raise> {
+    let text = f.string_argument(at)?;
+    let mut out = Vec::with_capacity(text.len() + 2);
+    out.push(b'"');
+    for &b in text {
+        match b {
+            b'"' | b'\\' | b'\n' => out.extend_from_slice(&[b'\\', b]),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            0 => out.extend_from_slice(b"\\000"),
+            _ => out.push(b),
+        }
+    }
+    out.push(b'"');
+    f.push_bytes(&out);
+    f.replace(at);
+    Ok(())
+}
+
+/// `string.rep(text, count)`.
+pub fn rep(f: Frame<'_>) -> Returned {
+    let text = f.string_argument(1)?;
+    let count = usize::try_from(f.int_argument(2)? as i32).unwrap_or(0);
+    match text.len().checked_mul(count) {
+        Some(len) if len < f.machine.room() => f.push_bytes(&text.repeat(count)),
+        _ => return Err(Raise::Plain("not enough memory".into())),
+    }
+    Ok(1)
+}
+
+/// `string.len(text)`.
+pub fn len(f: Frame<'_>) -> Returned {
+    let text = f.string_argument(1)?;
+    f.push_number(text.len() as f64);
+    Ok(1)
+}
+
+/// `table.getn(table)`.
+pub fn getn(f: Frame<'_>) -> Returned {
+    f.table_argument(1)?;
+    f.push_number(f.len(1) as f64);
+    Ok(1)
+}
+
+/// `assert(value, message)`: its arguments, unless the first is false or nil.
+pub fn assert(f: Frame<'_>) -> Returned {
+    let fails = match f.kind(1) {
+        Kind::None => return Err(Raise::Argument(1, "value expected".into())),
+        Kind::Nil => true,
+        Kind::Boolean => !f.boolean(1),
+        _ => false,
+    };
+    if !fails {
+        return Ok(f.top());
+    }
+    match f.kind(2) {
+        Kind::None | Kind::Nil => Err(Raise::text("assertion failed!")),
+        _ => {
+            let message = f.string_argument(2)?;
+            Err(Raise::Bytes(up_to_nul(message).to_vec()))
+        }
+    }
+}

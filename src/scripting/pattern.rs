@@ -1,0 +1,459 @@
+//! Lua's patterns, as Lua 5.1 matches them.
+//!
+//! They are matched here, not by LuaJIT's C code, because a pattern can take any time
+//! (`('a?'):rep(40)` and the like), and what runs in C meets no hook: nobody else would be
+//! served and nobody could stop the script. A match counts its steps and asks now and then
+//! whether it may go on.
+//!
+//! Cost: a step for each character that is looked at; exponential in the worst case.
+
+use smallvec::SmallVec;
+
+/// A pattern has at most so many captures.
+const CAPTURES_MAX: usize = 32;
+/// Quantifiers and captures that wait for what follows them: each is a call of the matcher.
+const DEPTH_MAX: usize = 200;
+/// Steps between two questions whether to go on.
+const STEPS: u32 = 20_000;
+
+const ESCAPE: u8 = b'%';
+
+/// Why a match came to no end.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The pattern is wrong.
+    Pattern(&'static str),
+    /// The script is to end.
+    Stopped,
+}
+
+type Matched = Result<Option<usize>, Trouble>;
+
+/// What a capture holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capture {
+    /// Bytes of the text.
+    Text { start: usize, len: usize },
+    /// A place, from 0.
+    Position(usize),
+    /// Its parenthesis is open.
+    Open(usize),
+}
+
+/// A pattern beside the text it is matched with.
+pub struct Matcher<'t, 'w> {
+    text: &'t [u8],
+    pattern: &'t [u8],
+    pub captures: SmallVec<[Capture; 4]>,
+    depth: usize,
+    steps: u32,
+    /// Whether the script is to end.
+    is_over: &'w mut dyn FnMut() -> bool,
+}
+
+/// A pattern without the `^` in front, and whether there was one.
+pub fn anchored(pattern: &[u8]) -> (&[u8], bool) {
+    match pattern.strip_prefix(b"^") {
+        Some(rest) => (rest, true),
+        None => (pattern, false),
+    }
+}
+
+/// Whether a pattern means nothing but its own characters.
+pub fn is_plain(pattern: &[u8]) -> bool {
+    !pattern.iter().any(|b| b"^$*+?.([%-".contains(b))
+}
+
+impl<'t, 'w> Matcher<'t, 'w> {
+    pub fn new(
+        text: &'t [u8],
+        pattern: &'t [u8],
+        is_over: &'w mut dyn FnMut() -> bool,
+    ) -> Matcher<'t, 'w> {
+        Matcher {
+            text,
+            pattern,
+            captures: SmallVec::new(),
+            depth: 0,
+            steps: STEPS,
+            is_over,
+        }
+    }
+
+    /// Where a match that begins at `at` ends.
+    pub fn match_at(&mut self, at: usize) -> Matched {
+        self.captures.clear();
+        self.depth = 0;
+        self.matches(at, 0)
+    }
+
+    /// The first match from `at` on: where it begins and ends.
+    pub fn find(
+        &mut self,
+        at: usize,
+        is_anchored: bool,
+    ) -> Result<Option<(usize, usize)>, Trouble> {
+        let last = if is_anchored { at } else { self.text.len() };
+        for start in at..=last {
+            if let Some(end) = self.match_at(start)? {
+                return Ok(Some((start, end)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Capture `n`, from 0; the first of none is the whole match.
+    pub fn capture(&self, n: usize, whole: (usize, usize)) -> Result<Capture, Trouble> {
+        match self.captures.get(n) {
+            Some(Capture::Open(_)) => Err(Trouble::Pattern("unfinished capture")),
+            Some(capture) => Ok(*capture),
+            None if n == 0 => Ok(Capture::Text {
+                start: whole.0,
+                len: whole.1 - whole.0,
+            }),
+            None => Err(Trouble::Pattern("invalid capture index")),
+        }
+    }
+
+    #[inline]
+    fn step(&mut self) -> Result<(), Trouble> {
+        self.steps -= 1;
+        if self.steps > 0 {
+            return Ok(());
+        }
+        self.steps = STEPS;
+        match (self.is_over)() {
+            true => Err(Trouble::Stopped),
+            false => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn letter(&self, p: usize) -> Option<u8> {
+        self.pattern.get(p).copied()
+    }
+
+    fn matches(&mut self, at: usize, from: usize) -> Matched {
+        if self.depth >= DEPTH_MAX {
+            return Err(Trouble::Pattern("pattern too complex"));
+        }
+        self.depth += 1;
+        let matched = self.go(at, from);
+        self.depth -= 1;
+        matched
+    }
+
+    /// Matches the rest of the pattern, from `p` on, at `s`.
+    fn go(&mut self, mut s: usize, mut p: usize) -> Matched {
+        loop {
+            self.step()?;
+            let Some(letter) = self.letter(p) else {
+                return Ok(Some(s));
+            };
+            match (letter, self.letter(p + 1)) {
+                (b'(', Some(b')')) => return self.open(Capture::Position(s), s, p + 2),
+                (b'(', _) => return self.open(Capture::Open(s), s, p + 1),
+                (b')', _) => return self.close(s, p + 1),
+                (b'$', None) => return Ok((s == self.text.len()).then_some(s)),
+                (ESCAPE, Some(b'b')) => {
+                    match self.balanced(s, p + 2)? {
+                        Some(end) => s = end,
+                        None => return Ok(None),
+                    }
+                    p += 4;
+                    continue;
+                }
+                (ESCAPE, Some(b'f')) => {
+                    if self.letter(p + 2) != Some(b'[') {
+                        let text = "missing '[' after '%f' in pattern";
+                        return Err(Trouble::Pattern(text));
+                    }
+                    let end = self.class_end(p + 2)?;
+                    let set = &self.pattern[p + 2..end];
+                    let before = if s == 0 { 0 } else { self.text[s - 1] };
+                    let here = self.text.get(s).copied().unwrap_or(0);
+                    if in_set(before, set) || !in_set(here, set) {
+                        return Ok(None);
+                    }
+                    p = end;
+                    continue;
+                }
+                (ESCAPE, Some(digit)) if digit.is_ascii_digit() => {
+                    match self.repeats(s, digit)? {
+                        Some(end) => s = end,
+                        None => return Ok(None),
+                    }
+                    p += 2;
+                    continue;
+                }
+                _ => {}
+            }
+            let end = self.class_end(p)?;
+            let fits = self.fits(s, p, end);
+            match self.letter(end) {
+                Some(b'?') => {
+                    if fits && let Some(matched) = self.matches(s + 1, end + 1)? {
+                        return Ok(Some(matched));
+                    }
+                    p = end + 1;
+                }
+                Some(b'*') => return self.longest(s, p, end),
+                Some(b'+') if fits => return self.longest(s + 1, p, end),
+                Some(b'-') => return self.shortest(s, p, end),
+                Some(b'+') => return Ok(None),
+                _ if fits => {
+                    s += 1;
+                    p = end;
+                }
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    /// Where the class that begins at `p` ends.
+    fn class_end(&self, p: usize) -> Result<usize, Trouble> {
+        const NO_BRACKET: Trouble = Trouble::Pattern("malformed pattern (missing ']')");
+        match self.pattern[p] {
+            ESCAPE if p + 1 == self.pattern.len() => {
+                Err(Trouble::Pattern("malformed pattern (ends with '%')"))
+            }
+            ESCAPE => Ok(p + 2),
+            b'[' => {
+                let mut at = p + 1;
+                at += usize::from(self.letter(at) == Some(b'^'));
+                loop {
+                    let letter = self.letter(at).ok_or(NO_BRACKET)?;
+                    at += 1;
+                    if letter == ESCAPE && at < self.pattern.len() {
+                        at += 1;
+                    }
+                    if self.letter(at) == Some(b']') {
+                        return Ok(at + 1);
+                    }
+                }
+            }
+            _ => Ok(p + 1),
+        }
+    }
+
+    /// Whether the character at `s` is of the class that stands from `p` to `end`.
+    #[inline]
+    fn fits(&self, s: usize, p: usize, end: usize) -> bool {
+        let Some(&c) = self.text.get(s) else {
+            return false;
+        };
+        match self.pattern[p] {
+            b'.' => true,
+            ESCAPE => of_class(c, self.pattern[p + 1]),
+            b'[' => in_set(c, &self.pattern[p..end]),
+            letter => letter == c,
+        }
+    }
+
+    /// As many of the class as there are, then fewer, until the rest matches.
+    fn longest(&mut self, s: usize, p: usize, end: usize) -> Matched {
+        let mut count = 0;
+        while self.fits(s + count, p, end) {
+            self.step()?;
+            count += 1;
+        }
+        for taken in (0..=count).rev() {
+            if let Some(matched) = self.matches(s + taken, end + 1)? {
+                return Ok(Some(matched));
+            }
+        }
+        Ok(None)
+    }
+
+    /// As few of the class as it takes.
+    fn shortest(&mut self, mut s: usize, p: usize, end: usize) -> Matched {
+        loop {
+            if let Some(matched) = self.matches(s, end + 1)? {
+                return Ok(Some(matched));
+            }
+            if !self.fits(s, p, end) {
+                return Ok(None);
+            }
+            self.step()?;
+            s += 1;
+        }
+    }
+
+    fn open(&mut self, capture: Capture, s: usize, p: usize) -> Matched {
+        if self.captures.len() >= CAPTURES_MAX {
+            return Err(Trouble::Pattern("too many captures"));
+        }
+        self.captures.push(capture);
+        let count = self.captures.len();
+        let matched = self.matches(s, p)?;
+        if matched.is_none() {
+            self.captures.truncate(count - 1);
+        }
+        Ok(matched)
+    }
+
+    fn close(&mut self, s: usize, p: usize) -> Matched {
+        let is_open = |capture: &Capture| matches!(capture, Capture::Open(_));
+        let Some(at) = self.captures.iter().rposition(is_open) else {
+            return Err(Trouble::Pattern("invalid pattern capture"));
+        };
+        let Capture::Open(start) = self.captures[at] else {
+            unreachable!("found as an open one");
+        };
+        let len = s - start;
+        self.captures[at] = Capture::Text { start, len };
+        let matched = self.matches(s, p)?;
+        if matched.is_none() {
+            self.captures[at] = Capture::Open(start);
+        }
+        Ok(matched)
+    }
+
+    /// `%bxy`: from an x to the y that belongs to it.
+    fn balanced(&mut self, s: usize, p: usize) -> Matched {
+        let (Some(open), Some(close)) = (self.letter(p), self.letter(p + 1)) else {
+            return Err(Trouble::Pattern("unbalanced pattern"));
+        };
+        if self.text.get(s) != Some(&open) {
+            return Ok(None);
+        }
+        let mut depth = 1;
+        for at in s + 1..self.text.len() {
+            self.step()?;
+            let c = self.text[at];
+            if c == close {
+                depth -= 1;
+                if depth == 0 {
+                    return Ok(Some(at + 1));
+                }
+            } else if c == open {
+                depth += 1;
+            }
+        }
+        Ok(None)
+    }
+
+    /// `%1`: what that capture holds comes again.
+    fn repeats(&mut self, s: usize, digit: u8) -> Matched {
+        let at = usize::from(digit).checked_sub(usize::from(b'1'));
+        let capture = at.and_then(|at| self.captures.get(at));
+        let (start, len) = match capture {
+            Some(Capture::Text { start, len }) => (*start, *len),
+            // Of a position Lua 5.1 takes a length that no text has.
+            Some(Capture::Position(_)) => return Ok(None),
+            _ => return Err(Trouble::Pattern("invalid capture index")),
+        };
+        self.steps = self.steps.saturating_sub(len as u32).max(1);
+        let held = &self.text[start..start + len];
+        Ok(self.text[s..].starts_with(held).then_some(s + len))
+    }
+}
+
+/// Whether a character is in the set that stands between brackets, these included.
+fn in_set(c: u8, set: &[u8]) -> bool {
+    let end = set.len() - 1;
+    let (mut at, found) = match set[1] {
+        b'^' => (2, false),
+        _ => (1, true),
+    };
+    while at < end {
+        if set[at] == ESCAPE {
+            at += 1;
+            if of_class(c, set[at]) {
+                return found;
+            }
+        } else if set[at + 1] == b'-' && at + 2 < end {
+            if (set[at]..=set[at + 2]).contains(&c) {
+                return found;
+            }
+            at += 2;
+        } else if set[at] == c {
+            return found;
+        }
+        at += 1;
+    }
+    !found
+}
+
+/// Whether a character is of the class with this letter; other letters are themselves.
+fn of_class(c: u8, class: u8) -> bool {
+    let is_it = match class.to_ascii_lowercase() {
+        b'a' => c.is_ascii_alphabetic(),
+        b'c' => c.is_ascii_control(),
+        b'd' => c.is_ascii_digit(),
+        b'l' => c.is_ascii_lowercase(),
+        b'p' => c.is_ascii_punctuation(),
+        b's' => matches!(c, b' ' | b'\t'..=b'\r'),
+        b'u' => c.is_ascii_uppercase(),
+        b'w' => c.is_ascii_alphanumeric(),
+        b'x' => c.is_ascii_hexdigit(),
+        b'z' => c == 0,
+        _ => return class == c,
+    };
+    is_it != class.is_ascii_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str, pattern: &str) -> Result<Option<(usize, usize)>, Trouble> {
+        let mut never = || false;
+        let (pattern, is_anchored) = anchored(pattern.as_bytes());
+        Matcher::new(text.as_bytes(), pattern, &mut never).find(0, is_anchored)
+    }
+
+    #[test]
+    fn patterns_find_what_lua_finds() {
+        for (text, pattern, place) in [
+            ("hello world", "o w", Some((4, 7))),
+            ("hello", "l+", Some((2, 4))),
+            ("hello", "l-o", Some((2, 5))),
+            ("hello", "^l", None),
+            ("hello", "lo$", Some((3, 5))),
+            ("a.b", "%.", Some((1, 2))),
+            ("x[y]z", "%b[]", Some((1, 4))),
+            ("THE (quick) fox", "%((%a+)%)", Some((4, 11))),
+            ("abab", "(ab)%1", Some((0, 4))),
+            ("THE fox", "%f[%l]%l+", Some((4, 7))),
+            ("]-^", "[%]%-^]+", Some((0, 3))),
+            ("a-z", "[a-]+", Some((0, 2))),
+            ("", "", Some((0, 0))),
+            ("", "a*$", Some((0, 0))),
+        ] {
+            assert_eq!(found(text, pattern), Ok(place), "{text} {pattern}");
+        }
+        for (pattern, trouble) in [
+            ("%", "malformed pattern (ends with '%')"),
+            ("[a", "malformed pattern (missing ']')"),
+            ("(a", "unfinished capture"),
+            ("a)", "invalid pattern capture"),
+            ("%1", "invalid capture index"),
+            ("%b", "unbalanced pattern"),
+            ("%fa", "missing '[' after '%f' in pattern"),
+        ] {
+            let mut never = || false;
+            let mut matcher = Matcher::new(b"a", pattern.as_bytes(), &mut never);
+            let told = matcher
+                .find(0, false)
+                .and_then(|whole| matcher.capture(0, whole.unwrap_or((0, 0))));
+            assert_eq!(told, Err(Trouble::Pattern(trouble)), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_would_take_for_ever_can_be_stopped() {
+        let (text, pattern) = ("a".repeat(60), "a?".repeat(60) + &"a".repeat(60) + "b");
+        let mut questions = 0;
+        let mut third = || {
+            questions += 1;
+            questions == 3
+        };
+        let mut matcher = Matcher::new(text.as_bytes(), pattern.as_bytes(), &mut third);
+        assert_eq!(matcher.find(0, false), Err(Trouble::Stopped));
+        let deep = ".?".repeat(DEPTH_MAX + 1);
+        let text = "a".repeat(1000);
+        let told = found(&text, &deep);
+        assert_eq!(told, Err(Trouble::Pattern("pattern too complex")));
+    }
+}

@@ -1,0 +1,212 @@
+//! Clients agree on keys: a share of every turn, and no more of it.
+//!
+//! What a step costs is known only afterwards, so the share is looked at behind each: a turn
+//! takes one step at least, and with keys of 2,048-bit RSA one at most. Others wait no longer
+//! than that for handshakes, however many come at once.
+
+use std::io::ErrorKind;
+
+use super::Loop;
+use crate::base::clock;
+use crate::base::text::Printable;
+use crate::config::TlsAuthClientsUser;
+use crate::net::tls::Certificate;
+use crate::server::client::{Client, ClientFlags};
+use crate::server::session::Session;
+
+/// A turn's share.
+const SHARE_NANOS: u64 = 200_000;
+
+impl Loop {
+    /// Goes on with handshakes whose peers have sent something.
+    pub(super) fn shake_hands(&mut self) {
+        if self.engine.server.tls.handshakes.ready.is_empty() {
+            return;
+        }
+        let began = clock::cycles();
+        let share = self.engine.server.cycles.ticks(SHARE_NANOS);
+        while let Some(id) = self.engine.server.tls.handshakes.ready.pop_front() {
+            if let Some(session) = self.engine.server.clients.take(id) {
+                self.read(session);
+            }
+            if clock::cycles().wrapping_sub(began) >= share {
+                break;
+            }
+        }
+    }
+
+    /// Behind a read during a handshake. `Err`: the connection is over.
+    #[cold]
+    pub(super) fn note_handshake(
+        &mut self,
+        session: &mut Session,
+        read: &std::io::Result<(usize, bool)>,
+    ) -> Result<(), ()> {
+        let server = &mut self.engine.server;
+        let stream = session.stream.as_ref().ok_or(())?;
+        if !stream.is_handshaking() {
+            server.stats.handshakes += 1;
+            return server.admit(session);
+        }
+        match read {
+            Ok(_) => {
+                server.tell_failed_handshake(session, "the peer has gone during the handshake");
+                Err(())
+            }
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+            {
+                Ok(())
+            }
+            Err(error) => {
+                let why = match error.kind() {
+                    ErrorKind::InvalidData => error.to_string(),
+                    _ => crate::config::system_text(error),
+                };
+                server.tell_failed_handshake(session, &why);
+                Err(())
+            }
+        }
+    }
+}
+
+impl crate::server::Server {
+    /// The keys are agreed on: who the client is, and whether it is let in.
+    fn admit(&mut self, session: &mut Session) -> Result<(), ()> {
+        if let Some(refusal) = self.refuses_stranger(&session.client.peer) {
+            session.reply.raw(refusal.as_bytes());
+            session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+            self.stats.rejected_connections += 1;
+            return Ok(());
+        }
+        let Session { client, stream, .. } = session;
+        let link = stream.as_ref().and_then(|stream| stream.tls());
+        if let Some(certificate) = link.and_then(|link| link.peer_certificate()) {
+            self.log_in_by_certificate(client, &certificate);
+        }
+        Ok(())
+    }
+
+    /// Logs a client in as the first user that its certificate names and who may come. If it
+    /// names none, the client stays what it was: the default user, who may have to log in.
+    fn log_in_by_certificate(&self, client: &mut Client, certificate: &Certificate<'_>) {
+        let names = match self.config.tls_auth_clients_user {
+            TlsAuthClientsUser::Off => return,
+            TlsAuthClientsUser::CommonName => certificate.common_name.as_slice(),
+            TlsAuthClientsUser::Uri => &certificate.uris,
+        };
+        let id = client.id.0;
+        let users = &self.acl.users;
+        let found = names
+            .iter()
+            .filter_map(|name| Some((name, users.find(name)?)));
+        match { found }.find(|(_, user)| users.get(*user).is_on()) {
+            Some((name, user)) => {
+                self.let_in(client, user, true);
+                let name = Printable(name);
+                tracing::debug!(client = id, "Logged in by its certificate as '{name}'");
+            }
+            None => tracing::debug!(client = id, "Its certificate names no user"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+
+    use rustls::ClientConnection;
+
+    use super::super::tests::{Peer, connect};
+    use crate::net::Address;
+    use crate::net::tls::testing::{self, Authority, Subject};
+
+    /// A loop under TLS, and clients' ends of so many connections.
+    fn with_clients(many: usize) -> (Peer, Vec<TcpStream>) {
+        let mut peer = Peer::new();
+        let materials = Authority::shared().materials();
+        peer.all.engine.server.tls.materials = Some(materials);
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let clients = (0..many).map(|_| {
+            let client = TcpStream::connect(address).expect("connected");
+            let (socket, from) = listener.accept().expect("accepted");
+            socket.set_nonblocking(true).expect("a socket");
+            let socket = mio::net::TcpStream::from_std(socket);
+            peer.all.welcome_tls(socket, Address::Tcp(from));
+            client
+        });
+        let clients = clients.collect();
+        (peer, clients)
+    }
+
+    fn hello() -> Vec<u8> {
+        let authority = Authority::shared();
+        let mut settings = testing::settings(crate::net::tls::Authentication::Mandatory);
+        let own = authority.issue(&Subject::named("a client"));
+        let materials = testing::build(&mut settings, authority, &own).expect("all is well");
+        let config = materials.client.expect("authorities");
+        let name = "localhost".try_into().expect("a name");
+        let mut client = ClientConnection::new(Arc::clone(&config), name).expect("a client");
+        let mut bytes = Vec::new();
+        client.write_tls(&mut bytes).expect("a vector");
+        bytes
+    }
+
+    #[test]
+    fn half_a_handshake_ends_when_its_time_is_over() {
+        let (mut peer, mut clients) = with_clients(1);
+        let hello = hello();
+        clients[0]
+            .write_all(&hello[..hello.len() / 2])
+            .expect("sent");
+        for _ in 0..5 {
+            peer.all.turn().expect("a turn");
+        }
+        let server = &mut peer.all.engine.server;
+        server.watch_tls();
+        assert_eq!(server.clients.len(), 2);
+        server.now.mono_ms += 61_000;
+        server.watch_tls();
+        peer.all.close_clients();
+        let server = &peer.all.engine.server;
+        assert_eq!(
+            (server.clients.len(), server.stats.failed_handshakes),
+            (1, 1)
+        );
+        let mut end = [0];
+        let limit = Some(std::time::Duration::from_secs(5));
+        clients[0].set_read_timeout(limit).expect("a socket");
+        assert!(matches!(clients[0].read(&mut end), Ok(0) | Err(_)));
+    }
+
+    #[test]
+    fn many_handshakes_take_their_share_of_a_turn() {
+        let (mut peer, mut clients) = with_clients(40);
+        let mut other = connect(&mut peer.all);
+        let hello = hello();
+        for client in &mut clients {
+            client.write_all(&hello).expect("sent");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let mut turns = 0;
+        loop {
+            other.write_all(b"PING\r\n").expect("room");
+            peer.all.turn().expect("a turn");
+            let mut reply = [0; 100];
+            assert_eq!(other.read(&mut reply).expect("answered"), 7);
+            turns += 1;
+            if peer.all.engine.server.tls.handshakes.ready.is_empty() {
+                break;
+            }
+        }
+        assert!(turns > 5, "{turns}");
+        for client in &mut clients {
+            let mut first = [0];
+            client.read_exact(&mut first).expect("a server's hello");
+            assert_eq!(first, [0x16]);
+        }
+    }
+}

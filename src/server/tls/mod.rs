@@ -1,0 +1,213 @@
+//! TLS as the server is configured to speak it: which certificates are in use, and when their
+//! files are read again.
+//!
+//! At start and for CONFIG SET the files are read at once, for whoever asks wants to know
+//! whether they are good. With `tls-auto-reload-interval` a thread reads them and builds what
+//! connections need, and cron puts it in place; files that are not good change nothing, and the
+//! log says why. Connections keep what they began with.
+
+mod expiry;
+mod handshakes;
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+
+use rustls::ClientConfig;
+
+use self::expiry::Warnings;
+pub(super) use self::handshakes::Handshakes;
+use super::Server;
+use crate::config::{Config, TlsAuthClients};
+use crate::net::tls::{Authentication, CertificateFiles, Files, Materials, Settings, TlsError};
+
+/// See the module.
+#[derive(Default)]
+pub struct Tls {
+    /// None while nothing speaks TLS.
+    pub materials: Option<Materials>,
+    pub(super) handshakes: Handshakes,
+    warnings: Warnings,
+    /// When the files are looked at next, monotonic milliseconds.
+    reload_due_ms: u64,
+    reloading: Option<Receiver<Reloaded>>,
+}
+
+/// What the thread that reads the files again has found.
+enum Reloaded {
+    Unchanged,
+    Changed(Settings, Box<Materials>),
+    Failed(TlsError),
+}
+
+/// TLS cannot be set up; the reason stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Logged;
+
+/// The directives that materials are made from.
+pub const SETTINGS: [&str; 21] = [
+    "tls-cert-file",
+    "tls-key-file",
+    "tls-key-file-pass",
+    "tls-client-cert-file",
+    "tls-client-key-file",
+    "tls-client-key-file-pass",
+    "tls-ca-cert-file",
+    "tls-ca-cert-dir",
+    "tls-dh-params-file",
+    "tls-auth-clients",
+    "tls-replication",
+    "tls-cluster",
+    "tls-protocols",
+    "tls-ciphers",
+    "tls-ciphersuites",
+    "tls-prefer-server-ciphers",
+    "tls-session-caching",
+    "tls-session-cache-size",
+    "tls-session-cache-timeout",
+    "tls-auto-reload-interval",
+    "tls-port",
+];
+
+/// Whether anything speaks TLS.
+fn is_wanted(config: &Config) -> bool {
+    config.tls_port != 0 || config.tls_replication || config.tls_cluster
+}
+
+fn settings(config: &Config) -> Settings {
+    let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+    Settings {
+        server: CertificateFiles {
+            certificate: config.tls_cert_file.path().into(),
+            key: config.tls_key_file.path().into(),
+            password: config.tls_key_file_pass.to_vec(),
+        },
+        client: CertificateFiles {
+            certificate: config.tls_client_cert_file.path().into(),
+            key: config.tls_client_key_file.path().into(),
+            password: config.tls_client_key_file_pass.to_vec(),
+        },
+        ca_file: config.tls_ca_cert_file.path().into(),
+        ca_dir: config.tls_ca_cert_dir.path().into(),
+        authentication: match config.tls_auth_clients {
+            TlsAuthClients::No => Authentication::None,
+            TlsAuthClients::Optional => Authentication::Optional,
+            TlsAuthClients::Yes => Authentication::Mandatory,
+        },
+        opens_links: config.tls_replication || config.tls_cluster,
+        protocols: text(&config.tls_protocols),
+        ciphers: text(&config.tls_ciphers),
+        ciphersuites: text(&config.tls_ciphersuites),
+        prefer_server_ciphers: config.tls_prefer_server_ciphers,
+        session_caching: config.tls_session_caching,
+        session_cache_size: config.tls_session_cache_size,
+        session_cache_timeout_s: config.tls_session_cache_timeout,
+    }
+}
+
+/// Reads the files and builds all that the configuration asks for; nothing if that is nothing.
+pub fn load(config: &Config) -> Result<Option<Materials>, Logged> {
+    if !is_wanted(config) {
+        return Ok(None);
+    }
+    let settings = settings(config);
+    let built = Files::read(&settings)
+        .and_then(|files| Materials::build(&settings, &files, jiff::Timestamp::now().as_second()));
+    built.map(Some).map_err(|error| {
+        tracing::warn!("{error}");
+        Logged
+    })
+}
+
+impl Server {
+    /// Takes what the configuration says now into use, or leaves all as it was.
+    pub fn configure_tls(&mut self) -> Result<(), Logged> {
+        self.tls.materials = load(&self.config)?;
+        // What a thread may be reading is older, and so are links to other servers.
+        self.tls.reloading = None;
+        self.migrate_links = Default::default();
+        self.plan_tls_reload();
+        Ok(())
+    }
+
+    /// What connections to other servers of the cluster, and those of MIGRATE, are to speak.
+    pub fn cluster_tls(&self) -> Option<Arc<ClientConfig>> {
+        let materials = self.tls.materials.as_ref()?;
+        materials.client.clone().filter(|_| self.config.tls_cluster)
+    }
+
+    fn plan_tls_reload(&mut self) {
+        let interval_ms = u64::from(self.config.tls_auto_reload_interval) * 1000;
+        self.tls.reload_due_ms = self.now.mono_ms + interval_ms;
+    }
+
+    /// Cron's part: reads files again, ends handshakes that take too long, tells of
+    /// certificates that are about to expire.
+    pub(super) fn watch_tls(&mut self) {
+        self.end_overdue_handshakes();
+        let Some(materials) = &self.tls.materials else {
+            return;
+        };
+        self.tls.warnings.look_at(materials, self.now.unix_s());
+        match self.tls.reloading.as_ref().map(Receiver::try_recv) {
+            Some(Ok(reloaded)) => {
+                self.tls.reloading = None;
+                self.plan_tls_reload();
+                self.take_reloaded(reloaded);
+            }
+            Some(Err(TryRecvError::Empty)) => {}
+            // It ended without a word: it is asked again.
+            Some(Err(TryRecvError::Disconnected)) => self.tls.reloading = None,
+            None if self.config.tls_auto_reload_interval == 0 => {}
+            None if self.now.mono_ms < self.tls.reload_due_ms => {}
+            None => {
+                let (settings, fingerprint) = (settings(&self.config), materials.fingerprint);
+                self.tls.reloading = read_again(settings, fingerprint);
+                self.plan_tls_reload();
+            }
+        }
+    }
+
+    fn take_reloaded(&mut self, reloaded: Reloaded) {
+        match reloaded {
+            Reloaded::Unchanged => tracing::debug!("TLS materials unchanged, not reloaded"),
+            Reloaded::Failed(error) => {
+                tracing::warn!("TLS materials are not reloaded, the old ones stay in use: {error}");
+            }
+            // Another CONFIG SET has been faster.
+            Reloaded::Changed(of, _) if of != settings(&self.config) => {}
+            Reloaded::Changed(_, materials) => {
+                self.tls.materials = Some(*materials);
+                tracing::info!("TLS materials reloaded successfully");
+            }
+        }
+    }
+}
+
+/// Reads the files on a thread of its own: they may lie on a slow disk.
+fn read_again(settings: Settings, fingerprint: [u8; 32]) -> Option<Receiver<Reloaded>> {
+    let (tell, told) = mpsc::channel();
+    let work = move || {
+        let read = Files::read(&settings);
+        let reloaded = match read {
+            Ok(files) if files.fingerprint() == fingerprint => Reloaded::Unchanged,
+            Ok(files) => {
+                let now = jiff::Timestamp::now().as_second();
+                match Materials::build(&settings, &files, now) {
+                    Ok(materials) => Reloaded::Changed(settings, Box::new(materials)),
+                    Err(error) => Reloaded::Failed(error),
+                }
+            }
+            Err(error) => Reloaded::Failed(error),
+        };
+        // Nobody waits for it any more: all is as it was.
+        let _ = tell.send(reloaded);
+    };
+    let thread = std::thread::Builder::new().name("tls_reload".into());
+    match thread.spawn(work) {
+        Ok(_) => Some(told),
+        Err(error) => {
+            tracing::warn!("TLS materials are not read again: {error}");
+            None
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Scripts that run for long while others want to be served, and what is left of them.
+
+use std::time::Duration;
+
+use crate::support::resp::command;
+use crate::support::{Connection, Daemon, wait_until};
+
+const THRESHOLD: &[&str] = &["--busy-reply-threshold", "30"];
+
+/// A client whose script runs, and another that has been told so.
+fn busy(server: &Daemon, words: &[&str]) -> (Connection, Connection) {
+    let mut running = server.connect();
+    running.send(&command(words));
+    let mut other = server.connect();
+    wait_until("BUSY", || other.ask("PING").starts_with("-BUSY"));
+    (running, other)
+}
+
+fn told(c: &mut Connection) -> String {
+    String::from_utf8_lossy(&c.reply()).into_owned()
+}
+
+#[test]
+fn a_long_script_lets_others_know_and_can_be_killed() {
+    let server = Daemon::start(THRESHOLD);
+    let (mut running, mut other) = busy(&server, &["EVAL", "while true do end", "0"]);
+    let busy = "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n";
+    assert_eq!(other.ask("GET a"), busy);
+    assert_eq!(
+        other.ask("GET"),
+        "-ERR wrong number of arguments for 'get' command\r\n"
+    );
+    assert_eq!(other.ask("FUNCTION KILL"), busy);
+    assert!(other.ask("FUNCTION STATS").contains("running_script"));
+    assert_eq!(other.ask("MULTI"), "+OK\r\n");
+    assert_eq!(other.ask("SET a 1"), busy);
+    assert!(other.ask("EXEC").starts_with("-EXECABORT"));
+    assert_eq!(other.ask("SHUTDOWN"), busy);
+    assert_eq!(other.ask("SHUTDOWN SAVE"), busy);
+    let mut new = server.connect();
+    assert!(new.ask("HELLO 3").contains("russet") || new.ask("PING").starts_with("-BUSY"));
+    assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
+    let end = told(&mut running);
+    assert!(
+        end.starts_with("-ERR Error running script") || end.contains("Script killed by user"),
+        "{end}"
+    );
+    assert_eq!(other.ask("PING"), "+PONG\r\n");
+    assert_eq!(
+        other.ask("SCRIPT KILL"),
+        "-NOTBUSY No scripts in execution right now.\r\n"
+    );
+    assert_eq!(running.ask("EVAL return+1 0"), ":1\r\n");
+    server.wait_for_log("Slow script detected");
+}
+
+#[test]
+fn a_function_is_killed_as_one() {
+    let server = Daemon::start(THRESHOLD);
+    let mut c = server.connect();
+    let library =
+        "#!lua name=l\nredis.register_function('endless', function() while true do end end)";
+    assert_eq!(c.call(&["FUNCTION", "LOAD", library]), b"$1\r\nl\r\n");
+    let (mut running, mut other) = busy(&server, &["FCALL", "endless", "0"]);
+    let busy = "-BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.\r\n";
+    assert_eq!(other.ask("SCRIPT KILL"), busy);
+    let stats = other.ask("FUNCTION STATS");
+    assert!(
+        stats.contains("endless") && stats.contains("duration_ms"),
+        "{stats}"
+    );
+    assert_eq!(other.ask("FUNCTION KILL"), "+OK\r\n");
+    assert!(told(&mut running).contains("killed"));
+    assert_eq!(other.ask("PING"), "+PONG\r\n");
+}
+
+#[test]
+fn a_script_that_wrote_is_not_killed_and_an_atomic_one_is_undone() {
+    let mut server = Daemon::start(&[THRESHOLD, &["--appendonly", "yes"]].concat());
+    server.connect().ask("SET a before");
+    let script = "#!lua flags=atomic\nredis.call('SET', 'a', 'x') redis.call('RPUSH', 'l', 1) while true do end";
+    let mut waiting = server.connect();
+    waiting.send(b"BLPOP l 0\r\n");
+    let (mut running, mut other) = busy(&server, &["EVAL", script, "0"]);
+    assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
+    assert!(told(&mut running).contains("killed"));
+    assert_eq!(other.ask("GET a"), "$6\r\nbefore\r\n");
+    assert_eq!(other.ask("EXISTS l"), ":0\r\n");
+    assert!(waiting.is_silent_for(Duration::from_millis(50)));
+    assert_eq!(other.ask("RPUSH l y"), ":1\r\n");
+    assert_eq!(told(&mut waiting), "*2\r\n$1\r\nl\r\n$1\r\ny\r\n");
+    server.terminate();
+    server.restart();
+    let mut other = server.connect();
+    assert_eq!(other.ask("GET a"), "$6\r\nbefore\r\n");
+
+    let script = "redis.call('SET', 'a', 'x') while true do end";
+    let (running, mut other) = busy(&server, &["EVAL", script, "0"]);
+    let unkillable = other.ask("SCRIPT KILL");
+    assert!(
+        unkillable.starts_with("-UNKILLABLE Sorry the script already executed write"),
+        "{unkillable}"
+    );
+    assert!(other.ask("PING").starts_with("-BUSY"));
+    other.send(b"SHUTDOWN NOSAVE\r\n");
+    server.wait_end();
+    drop(running);
+    // What the script did was never whole: the file does not have it.
+    server.restart();
+    assert_eq!(server.connect().ask("GET a"), "$6\r\nbefore\r\n");
+}
+
+#[test]
+fn others_are_served_while_a_pattern_is_matched() {
+    let server = Daemon::start(THRESHOLD);
+    let script = "return string.find(string.rep('a', 60), string.rep('a?', 60) .. string.rep('a', 60) .. 'b')";
+    let (mut running, mut other) = busy(&server, &["EVAL", script, "0"]);
+    assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
+    assert!(told(&mut running).contains("killed"));
+}
+
+#[test]
+fn what_a_busy_script_does_stays_one_unit() {
+    let mut server = Daemon::start(&[THRESHOLD, &["--appendonly", "yes"]].concat());
+    let script = "redis.call('SET', 'a', 1) local e = redis.call('TIME')[1] local n = 0 \
+                  while redis.call('EXISTS', 'go') == 0 and n < 300000 do n = n + 1 end \
+                  redis.call('INCR', 'a') return n";
+    let mut running = server.connect();
+    running.send(&command(&["EVAL", script, "0"]));
+    let mut other = server.connect();
+    // Whoever speaks meanwhile, what the script has done so far is not told in parts.
+    for _ in 0..50 {
+        other.ask("HELLO 2");
+    }
+    assert!(told(&mut running).starts_with(':'));
+    let folder = server.folder().join("appendonlydir");
+    let text = |name: &str| {
+        let files = std::fs::read_dir(&folder).expect("a folder");
+        let paths = files.map(|file| file.expect("a file").path());
+        let is_it = |path: &std::path::PathBuf| path.to_string_lossy().contains(name);
+        std::fs::read_to_string(paths.filter(|p| is_it(p)).max().expect("a file")).expect("text")
+    };
+    let written = text(".incr.");
+    let (set, incr) = (
+        written.find("SET").expect("SET"),
+        written.find("INCR").expect("INCR"),
+    );
+    assert!(!written[set..incr].contains("EXEC"), "{written}");
+    server.terminate();
+    server.restart();
+    assert_eq!(server.connect().ask("GET a"), "$1\r\n2\r\n");
+}
+
+#[test]
+fn functions_are_kept_in_both_files() {
+    for settings in [&["--appendonly", "yes"][..], &["--save", "3600 1"]] {
+        let mut server = Daemon::start(settings);
+        let mut c = server.connect();
+        let library = "#!lua name=l\nredis.register_function('f', function(k, a) return a[1] end)";
+        c.call(&["FUNCTION", "LOAD", library]);
+        c.ask("SET a 1");
+        server.terminate();
+        server.restart();
+        assert_eq!(
+            server.connect().ask("FCALL f 0 x"),
+            "$1\r\nx\r\n",
+            "{settings:?}"
+        );
+    }
+}

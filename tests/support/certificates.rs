@@ -1,0 +1,132 @@
+//! Authorities and certificates for tests, made when they are asked for.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+
+/// Whose certificate it is, and when it is valid.
+pub struct Subject<'a> {
+    pub name: &'a str,
+    pub uris: &'a [&'a str],
+    /// Days from now.
+    pub days: Range<i64>,
+}
+
+impl<'a> Subject<'a> {
+    pub fn named(name: &'a str) -> Subject<'a> {
+        Subject {
+            name,
+            uris: &[],
+            days: -1..365,
+        }
+    }
+}
+
+/// A certificate and its key.
+pub struct Issued {
+    pub der: Vec<u8>,
+    pub pem: String,
+    pub key_pem: String,
+}
+
+impl Issued {
+    /// Writes `name.crt` and `name.key`; their paths.
+    pub fn write(&self, folder: &Path, name: &str) -> (PathBuf, PathBuf) {
+        let paths = (
+            folder.join(format!("{name}.crt")),
+            folder.join(format!("{name}.key")),
+        );
+        std::fs::write(&paths.0, &self.pem).expect("a folder to write to");
+        std::fs::write(&paths.1, &self.key_pem).expect("a folder to write to");
+        paths
+    }
+}
+
+/// Who signs certificates.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pub der: Vec<u8>,
+    pub pem: String,
+}
+
+fn at(days: i64) -> SystemTime {
+    let now = SystemTime::now();
+    let span = Duration::from_secs(days.unsigned_abs() * 86_400);
+    if days < 0 { now - span } else { now + span }
+}
+
+fn params(subject: &Subject<'_>) -> CertificateParams {
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let mut params = CertificateParams::new(names).expect("names");
+    params.distinguished_name = DistinguishedName::new();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, subject.name);
+    for uri in subject.uris {
+        let uri = (*uri).try_into().expect("ASCII");
+        params.subject_alt_names.push(SanType::URI(uri));
+    }
+    params.not_before = at(subject.days.start).into();
+    params.not_after = at(subject.days.end).into();
+    params
+}
+
+impl Authority {
+    pub fn new() -> Authority {
+        Authority::valid(-20..730)
+    }
+
+    /// One whose own certificate is valid on these days from now.
+    pub fn valid(days: Range<i64>) -> Authority {
+        let key = KeyPair::generate().expect("random numbers");
+        let mut params = params(&Subject {
+            name: "An authority",
+            uris: &[],
+            days,
+        });
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![
+            KeyUsagePurpose::KeyCertSign,
+            KeyUsagePurpose::DigitalSignature,
+        ];
+        let certificate = params.self_signed(&key).expect("signed");
+        Authority {
+            der: certificate.der().to_vec(),
+            pem: certificate.pem(),
+            issuer: Issuer::new(params, key),
+        }
+    }
+
+    /// The same for all tests of a process.
+    pub fn shared() -> &'static Authority {
+        static SHARED: OnceLock<Authority> = OnceLock::new();
+        SHARED.get_or_init(Authority::new)
+    }
+
+    /// Its own certificate, as somebody's who shows that.
+    pub fn itself(&self) -> Issued {
+        Issued {
+            der: self.der.clone(),
+            pem: self.pem.clone(),
+            key_pem: self.issuer.key().serialize_pem(),
+        }
+    }
+
+    pub fn issue(&self, subject: &Subject<'_>) -> Issued {
+        let key = KeyPair::generate().expect("random numbers");
+        let certificate = params(subject)
+            .signed_by(&key, &self.issuer)
+            .expect("signed");
+        Issued {
+            der: certificate.der().to_vec(),
+            pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+        }
+    }
+}
