@@ -300,6 +300,18 @@ impl Selector {
         Ok(())
     }
 
+    /// Whether a command that has this key alone, or none, is allowed without a further look;
+    /// `false`: [`Selector::check`] knows.
+    #[inline]
+    pub(super) fn allows_at_once(&self, id: usize, only_key: Option<(&[u8], Access)>) -> bool {
+        let Some((key, access)) = only_key else {
+            return false;
+        };
+        self.allowed.has(id)
+            && self.databases.is_none()
+            && (self.all_keys || self.allows_key(key, access))
+    }
+
     /// Whether a command whose bit is not set is allowed all the same.
     #[cold]
     fn allows_first_arg(&self, line: &CommandLine<'_>) -> bool {
