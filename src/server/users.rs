@@ -146,8 +146,8 @@ impl Server {
             databases: row.spec.databases,
             args,
             is_whole: row.spec.arity.admits(args.len()),
-            db: db.0 as u32,
-            databases_max: self.config.databases as u32,
+            db: db.0,
+            databases_max: self.config.databases,
         }
     }
 
