@@ -50,7 +50,7 @@ fn a_long_script_lets_others_know_and_can_be_killed() {
         other.ask("SCRIPT KILL"),
         "-NOTBUSY No scripts in execution right now.\r\n"
     );
-    assert_eq!(running.ask("EVAL return+1 0"), ":1\r\n");
+    assert_eq!(running.ask("EVAL return(1) 0"), ":1\r\n");
     server.wait_for_log("Slow script detected");
 }
 
