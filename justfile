@@ -41,6 +41,20 @@ clients:
 asan *ARGS:
     tests/asan {{ ARGS }}
 
+# The Debian packages; what CI does with them; the container image; whether two builds are equal.
+deb *ARGS:
+    packaging/deb {{ ARGS }}
+
+packages-test:
+    packaging/deb
+    packaging/test
+
+image *ARGS:
+    packaging/container/build {{ ARGS }}
+
+reproducible *ARGS:
+    packaging/reproducible {{ ARGS }}
+
 # Needs a nightly toolchain and `cargo install cargo-fuzz`; `cargo test fuzzing` runs fewer
 # cases without either.
 

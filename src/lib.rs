@@ -11,6 +11,8 @@ mod net;
 
 mod config;
 
+mod operator;
+
 mod resp;
 
 mod command;
@@ -42,7 +44,8 @@ mod layers;
 /// What the program is made of.
 pub mod daemon {
     pub use crate::commands::table;
-    pub use crate::config::{Startup, start};
+    pub use crate::config::{Errand, Startup, start};
+    pub use crate::operator::{Target, doctor::run as doctor, ping::run as ping};
     pub use crate::persistence::aof::check::run as check_aof;
     pub use crate::persistence::aof::restore::run as restore_aof;
     pub use crate::persistence::check::check_rdb;

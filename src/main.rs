@@ -14,10 +14,14 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_else(|| "russet".into());
     let mut arguments: Vec<OsString> = arguments.collect();
+    if Path::new(&program).file_name() == Some(OsStr::new("russet-container")) {
+        arguments = in_container(arguments);
+    }
     if let Some(code) = tool(&program, &arguments) {
         return ExitCode::from(code);
     }
-    if Path::new(&program).file_name() == Some(OsStr::new("redis-check-rdb")) {
+    let name = Path::new(&program).file_name().unwrap_or_default();
+    if name == "redis-check-rdb" || name == "valkey-check-rdb" {
         arguments.insert(0, "check-rdb".into());
     }
     ExitCode::from(match daemon::start(&arguments, read_stdin) {
@@ -35,16 +39,49 @@ fn main() -> ExitCode {
             let (text, code) = daemon::restore_aof(&from, until.as_deref(), &to);
             print(&text, code)
         }
+        Startup::Ask(errand, place) => {
+            let target = daemon::Target::from(place);
+            let (text, code) = match errand {
+                daemon::Errand::Ping => daemon::ping(&target),
+                daemon::Errand::Doctor => daemon::doctor(&target),
+            };
+            // What was found is what was asked for, whatever it says.
+            print(&text, 0).max(u8::try_from(code).unwrap_or(1))
+        }
         Startup::Fail(problem) => daemon::fail(&problem),
         Startup::Run(run) => daemon::run(*run, &program, &daemon::table()),
     })
+}
+
+/// The configuration that a container image brings.
+const CONTAINER_FILE: &str = "/etc/russet/russet.conf";
+
+/// What stands behind a container image's name, as Redis's image reads it: nothing or directives
+/// for its own configuration, else a file, or a server's name in front of either.
+fn in_container(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let servers = ["redis-server", "valkey-server", "russet"];
+    if arguments
+        .first()
+        .is_some_and(|first| servers.iter().any(|name| first == name))
+    {
+        arguments.remove(0);
+    }
+    let asks = |first: &OsString| first == "--help" || first == "--version";
+    let is_option = |first: &OsString| first.as_encoded_bytes().starts_with(b"--");
+    if arguments
+        .first()
+        .is_none_or(|first| is_option(first) && !asks(first))
+    {
+        arguments.insert(0, CONTAINER_FILE.into());
+    }
+    arguments
 }
 
 /// The tools that are names of this program.
 fn tool(program: &OsStr, arguments: &[OsString]) -> Option<u8> {
     let name = Path::new(program).file_name()?;
     let arguments = match arguments {
-        _ if name == "redis-check-aof" || name == "russet-check-aof" => arguments,
+        _ if name == "redis-check-aof" || name == "valkey-check-aof" => arguments,
         [first, rest @ ..] if first == "check-aof" => rest,
         _ => return None,
     };
@@ -74,4 +111,26 @@ fn read_stdin() -> io::Result<Vec<u8>> {
         return Err(io::Error::other("more than 16 MiB"));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_takes_directives_a_file_or_a_server_in_front() {
+        let taken = |words: &[&str]| {
+            let words = in_container(words.iter().map(OsString::from).collect());
+            words.join(OsStr::new(" ")).into_string().expect("UTF-8")
+        };
+        assert_eq!(taken(&[]), CONTAINER_FILE);
+        assert_eq!(taken(&["redis-server"]), CONTAINER_FILE);
+        let own = format!("{CONTAINER_FILE} --port 7");
+        assert_eq!(taken(&["--port", "7"]), own);
+        assert_eq!(taken(&["valkey-server", "--port", "7"]), own);
+        assert_eq!(taken(&["/my.conf", "--port", "7"]), "/my.conf --port 7");
+        assert_eq!(taken(&["redis-server", "/my.conf"]), "/my.conf");
+        assert_eq!(taken(&["redis-server", "--version"]), "--version");
+        assert_eq!(taken(&["ping"]), "ping");
+    }
 }

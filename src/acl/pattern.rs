@@ -6,9 +6,28 @@ use crate::base::glob;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Literal,
-    /// Its first bytes, so many, and then anything.
-    Prefix(usize),
+    /// Its first bytes, so many, and then anything. The first eight of them, or fewer and
+    /// zeros, are a word that is compared under a mask.
+    Prefix {
+        len: usize,
+        head: u64,
+        mask: u64,
+    },
     Glob,
+}
+
+impl Form {
+    fn prefix(stem: &[u8]) -> Form {
+        let (mut head, mut mask) = ([0; 8], [0; 8]);
+        for (at, &byte) in stem.iter().take(8).enumerate() {
+            (head[at], mask[at]) = (byte, u8::MAX);
+        }
+        Form::Prefix {
+            len: stem.len(),
+            head: u64::from_ne_bytes(head),
+            mask: u64::from_ne_bytes(mask),
+        }
+    }
 }
 
 /// See the module.
@@ -23,7 +42,7 @@ impl Pattern {
         let stem = text.strip_suffix(b"*");
         let form = match stem {
             _ if glob::is_literal(text) => Form::Literal,
-            Some(stem) if glob::is_literal(stem) => Form::Prefix(stem.len()),
+            Some(stem) if glob::is_literal(stem) => Form::prefix(stem),
             _ => Form::Glob,
         };
         Pattern {
@@ -40,7 +59,10 @@ impl Pattern {
     #[inline]
     pub fn matches(&self, name: &[u8]) -> bool {
         match self.form {
-            Form::Prefix(len) => !name.is_empty() && name.starts_with(&self.text[..len]),
+            Form::Prefix { len, head, mask } => match name.first_chunk() {
+                Some(&first) if len <= 8 => u64::from_ne_bytes(first) & mask == head,
+                _ => !name.is_empty() && name.starts_with(&self.text[..len]),
+            },
             Form::Literal => *self.text == *name,
             Form::Glob => glob::matches(&self.text, name, false),
         }
@@ -54,7 +76,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn forms_match_as_globs_do(pattern in "[ab*?\\[\\]\\\\-]{0,5}", name in "[ab*?]{0,5}") {
+        fn forms_match_as_globs_do(pattern in "[ab]{0,12}[ab*?\\[\\]\\\\-]{0,5}", name in "[ab*?]{0,16}") {
             let wanted = glob::matches(pattern.as_bytes(), name.as_bytes(), false);
             prop_assert_eq!(Pattern::new(pattern.as_bytes()).matches(name.as_bytes()), wanted);
         }

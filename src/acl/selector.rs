@@ -300,6 +300,18 @@ impl Selector {
         Ok(())
     }
 
+    /// Whether a command that has this key alone, or none, is allowed without a further look;
+    /// `false`: [`Selector::check`] knows.
+    #[inline]
+    pub(super) fn allows_at_once(&self, id: usize, only_key: Option<(&[u8], Access)>) -> bool {
+        let Some((key, access)) = only_key else {
+            return false;
+        };
+        self.allowed.has(id)
+            && self.databases.is_none()
+            && (self.all_keys || self.allows_key(key, access))
+    }
+
     /// Whether a command whose bit is not set is allowed all the same.
     #[cold]
     fn allows_first_arg(&self, line: &CommandLine<'_>) -> bool {
@@ -397,11 +409,16 @@ fn check_databases(allowed: &[u32], line: &CommandLine<'_>) -> Result<(), Denied
             return places.try_for_each(check);
         }
         DatabaseUse::OwnAndNamed(at) => check(at.into())?,
-        DatabaseUse::OwnAndBehind(word) => {
-            for at in 3..line.args.len() {
-                if line.args.is(at, word) {
-                    check(at + 1)?;
-                }
+        DatabaseUse::OwnAndBehind(word, other) => {
+            let is_option = |at: &usize| line.args.is(*at, word) || line.args.is(*at, other);
+            let width = |at: usize| 1 + usize::from(line.args.is(at, word));
+            let next = |at: &usize| Some(at + width(*at));
+            let options = || std::iter::successors(Some(3), next);
+            let end = options().find(|at| *at >= line.args.len() || !is_option(at));
+            if end == Some(line.args.len()) {
+                let named = options().take_while(|at| *at < line.args.len());
+                let mut named = named.filter(|&at| line.args.is(at, word));
+                named.try_for_each(|at| check(at + 1))?;
             }
         }
         DatabaseUse::All => return Err(Denied::Database(0)),

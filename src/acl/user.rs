@@ -5,6 +5,7 @@ use super::password::Hash;
 use super::pattern::Pattern;
 use super::rule::{RuleError, RulesError, join_selectors};
 use super::selector::{CommandLine, Denied, Selector, allows_channel};
+use crate::command::Access;
 use crate::config::{self, PubsubDefault};
 
 /// See the module.
@@ -189,6 +190,13 @@ impl User {
             return Ok(());
         };
         self.check_others(line, denied)
+    }
+
+    /// As [`User::check`] of a command whose only key, which is this one, is all there is to look
+    /// at. `false`: it is not known.
+    #[inline]
+    pub fn allows_at_once(&self, id: usize, only_key: Option<(&[u8], Access)>) -> bool {
+        self.root.allows_at_once(id, only_key)
     }
 
     fn check_others(&self, line: &CommandLine<'_>, mut denied: Denied) -> Result<(), Denied> {
@@ -396,6 +404,8 @@ mod tests {
             ("swapdb 2 x", Ok(())),
             ("move a 1", Err(Denied::Database(0))),
             ("copy a b db 2", Err(Denied::Database(4))),
+            ("copy a b replace db 1", Err(Denied::Database(0))),
+            ("copy a b db 2 x", Err(Denied::Database(0))),
             ("flushall", Err(Denied::Database(0))),
         ] {
             assert_eq!(b.check(&user, line), checked, "{line}");

@@ -268,8 +268,8 @@ pub enum DatabaseUse {
     Named(&'static [u8]),
     /// The client's and the one that this argument names.
     OwnAndNamed(u8),
-    /// The client's and the one behind this word.
-    OwnAndBehind(&'static str),
+    /// The client's and the one behind the first word; the second is an option without one.
+    OwnAndBehind(&'static str, &'static str),
     All,
 }
 

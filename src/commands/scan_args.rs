@@ -14,6 +14,14 @@ pub(super) fn parse_cursor(text: &[u8]) -> Result<u64, CommandError> {
     parse_u64_lenient(text).ok_or(CommandError::Text("ERR invalid cursor"))
 }
 
+/// What is scanned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    Hash,
+    Zset,
+    Others,
+}
+
 /// The options behind the cursor.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ScanArgs<'a> {
@@ -24,9 +32,10 @@ pub(super) struct ScanArgs<'a> {
 }
 
 impl<'a> ScanArgs<'a> {
-    /// Reads the options from argument `at` on. Only a hash may be asked for no values.
-    pub fn parse(args: Args<'a>, at: usize, of_hash: bool) -> Result<Self, CommandError> {
-        ScanArgs::parse_with(args, at, of_hash, None)
+    /// Reads the options from argument `at` on. Only a hash may be asked for no values, only a
+    /// sorted set for no scores.
+    pub fn parse(args: Args<'a>, at: usize, of: Of) -> Result<Self, CommandError> {
+        ScanArgs::parse_with(args, at, of, None)
     }
 
     /// SCAN's own, which knows TYPE, too: also gives the type that was named.
@@ -35,14 +44,14 @@ impl<'a> ScanArgs<'a> {
         at: usize,
     ) -> Result<(Self, Option<&'a [u8]>), CommandError> {
         let mut kind = None;
-        let all = ScanArgs::parse_with(args, at, false, Some(&mut kind))?;
+        let all = ScanArgs::parse_with(args, at, Of::Others, Some(&mut kind))?;
         Ok((all, kind))
     }
 
     fn parse_with(
         args: Args<'a>,
         mut at: usize,
-        of_hash: bool,
+        of: Of,
         mut kind: Option<&mut Option<&'a [u8]>>,
     ) -> Result<Self, CommandError> {
         let mut all = ScanArgs {
@@ -72,8 +81,15 @@ impl<'a> ScanArgs<'a> {
             {
                 **kind = value;
                 at += 2;
+            } else if args.is(at, "NOSCORES") {
+                if of != Of::Zset {
+                    const ONLY_ZSCAN: &str = "ERR NOSCORES option can only be used in ZSCAN";
+                    return Err(CommandError::Text(ONLY_ZSCAN));
+                }
+                all.no_values = true;
+                at += 1;
             } else if args.is(at, "NOVALUES") {
-                if !of_hash {
+                if of != Of::Hash {
                     const ONLY_HSCAN: &str = "ERR NOVALUES option can only be used in HSCAN";
                     return Err(CommandError::Text(ONLY_HSCAN));
                 }

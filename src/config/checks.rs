@@ -37,6 +37,27 @@ pub fn hostname(text: &[u8]) -> Checked {
     refuse_if(!text.iter().all(allowed), ValueError::HostnameCharacter)
 }
 
+/// An IPv4 address, or nothing.
+pub fn ipv4(text: &[u8]) -> Checked {
+    refuse_if(
+        !is_empty_or::<std::net::Ipv4Addr>(text),
+        ValueError::NotIpv4,
+    )
+}
+
+/// An IPv6 address, or nothing.
+pub fn ipv6(text: &[u8]) -> Checked {
+    refuse_if(
+        !is_empty_or::<std::net::Ipv6Addr>(text),
+        ValueError::NotIpv6,
+    )
+}
+
+fn is_empty_or<T: std::str::FromStr>(text: &[u8]) -> bool {
+    let parses = |text: &str| text.parse::<T>().is_ok();
+    text.is_empty() || std::str::from_utf8(text).is_ok_and(parses)
+}
+
 /// A node name to announce: without the characters that `nodes.conf` gives a meaning.
 pub fn node_name(text: &[u8]) -> Checked {
     let taken = |b: &u8| b"!#$%&()*+:;<>?@[]^{|}~".contains(b);

@@ -59,8 +59,14 @@ choices! {
     /// `snapshot-method`: who saves in the background, the loop between ticks or a forked child.
     SnapshotMethod { "auto" Auto, "loop" Loop, "fork" Fork }
 
-    /// `log-format`: Redis's line or one JSON object a line.
-    LogFormat { "redis" Redis, "json" Json }
+    /// `log-timestamp-format`: Redis's time of a line, ISO 8601 or milliseconds since 1970.
+    LogTimestamp { "legacy" Legacy, "iso8601" Iso8601, "milliseconds" Milliseconds }
+
+    /// `rdb-version-check`: whether files of later versions are tried.
+    RdbVersionCheck { "strict" Strict, "relaxed" Relaxed }
+
+    /// `cluster-config-save-behavior`.
+    ClusterConfigSave { "sync" Sync, "best-effort" BestEffort }
 
     /// `maxmemory-policy`: what makes room when `maxmemory` is reached.
     MaxmemoryPolicy {
@@ -108,6 +114,25 @@ pub enum OomScoreAdj {
     Relative,
     /// `oom-score-adj-values` are the score.
     Absolute,
+}
+
+/// `log-format`: the form of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Redis,
+    /// `name=value` pairs, as Valkey writes them.
+    Logfmt,
+    /// One object a line.
+    Json,
+}
+
+impl Choice for LogFormat {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("redis", LogFormat::Redis),
+        ("legacy", LogFormat::Redis),
+        ("logfmt", LogFormat::Logfmt),
+        ("json", LogFormat::Json),
+    ];
 }
 
 impl Choice for OomScoreAdj {

@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::problem::{Check, Origin, Problem};
-use super::program::{self, Asked};
+use super::program::{self, Asked, Errand, Place};
 use super::reader::{Loaded, REDIS_VERSION, Sources, check, load};
 use super::table::Config;
 use super::words;
@@ -36,6 +36,8 @@ pub enum Startup {
         until: Option<String>,
         to: PathBuf,
     },
+    /// Ask a running server.
+    Ask(Errand, Place),
     /// Print this and exit: to standard output when `code` is zero, else to standard error.
     Print { text: String, code: i32 },
     /// Stop: the configuration does not load. `Problem`'s text says where it goes.
@@ -75,6 +77,7 @@ pub fn start(arguments: &[OsString], stdin: impl FnOnce() -> std::io::Result<Vec
         } => (checks_only, arguments),
         Asked::CheckRdb { file, with_stats } => return Startup::CheckRdb { file, with_stats },
         Asked::Restore { from, until, to } => return Startup::Restore { from, until, to },
+        Asked::Ask(errand, place) => return place_from_file(errand, place),
         Asked::Text { text, code } => return print(text, code),
     };
     let line = CommandLine::parse(&arguments);
@@ -106,6 +109,21 @@ pub fn start(arguments: &[OsString], stdin: impl FnOnce() -> std::io::Result<Vec
             unserved,
         })),
     }
+}
+
+/// The place that a tool was given, with what its configuration file says of the rest.
+fn place_from_file(errand: Errand, mut place: Place) -> Startup {
+    if let Some(file) = place.file.take() {
+        let sources = Sources {
+            file: Some(absolute(&file)),
+            ..Sources::default()
+        };
+        match load(&sources) {
+            Err(mut problems) => return Startup::Fail(problems.swap_remove(0)),
+            Ok(Loaded { config, .. }) => place.fill(&config),
+        }
+    }
+    Startup::Ask(errand, place)
 }
 
 /// `Redis server v=8.0.0 ...`, as `--version` prints it and tools read it.

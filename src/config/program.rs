@@ -41,8 +41,49 @@ pub(super) enum Asked {
         until: Option<String>,
         to: PathBuf,
     },
+    /// A question to a running server.
+    Ask(Errand, Place),
     /// Text, and the exit status.
     Text { text: String, code: i32 },
+}
+
+/// What a running server is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    Ping,
+    Doctor,
+}
+
+/// Where a running server is, as far as the arguments tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Its configuration file, which tells the rest.
+    pub file: Option<PathBuf>,
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub socket: Option<PathBuf>,
+    pub user: Option<String>,
+    pub password: Option<Vec<u8>>,
+    pub limit_s: Option<u32>,
+}
+
+impl Place {
+    /// Takes from a server's settings what was not given.
+    pub(super) fn fill(&mut self, config: &Config) {
+        if config.port == 0 && self.port.is_none() && !config.unixsocket.is_empty() {
+            self.socket
+                .get_or_insert_with(|| config.unixsocket.path().to_owned());
+        }
+        self.port.get_or_insert(config.port);
+        let first = config.bind.0.first().map(|word| word.lossy().into_owned());
+        let host = first.map(|word| word.trim_start_matches('-').to_owned());
+        // All addresses are reached on this one.
+        let host = host.filter(|host| !matches!(host.as_str(), "*" | "0.0.0.0" | "::*" | "::"));
+        self.host = self.host.take().or(host);
+        if self.password.is_none() && !config.requirepass.is_empty() {
+            self.password = Some(config.requirepass.to_vec());
+        }
+    }
 }
 
 /// Reads the arguments, without the program's name.
@@ -73,6 +114,8 @@ pub(super) fn read(arguments: &[OsString]) -> Asked {
                 to: path(TO),
             };
         }
+        Some(("ping", asked)) => return Asked::Ask(Errand::Ping, place(asked)),
+        Some(("doctor", asked)) => return Asked::Ask(Errand::Doctor, place(asked)),
         _ if matches.get_flag("version") => format!("{}\n", version_line()),
         _ => {
             let rest = matches.get_many(ARGUMENTS).unwrap_or_default();
@@ -160,8 +203,74 @@ fn command() -> Command {
                         .action(ArgAction::SetTrue),
                 ),
         )
+        .subcommand(ask_command(
+            "ping",
+            "Ask a running server whether it answers; exit status 0 if it does",
+        ))
+        .subcommand(ask_command("doctor", DOCTOR))
         .subcommand(restore_command())
         .subcommand(Command::new("man").about("Print the man page").hide(true))
+}
+
+const DOCTOR: &str = "Look at this machine and a running server: what is to be mended, why and how; \
+                      exit status 1 if there is anything";
+
+fn ask_command(name: &'static str, about: &'static str) -> Command {
+    let option = |name: &'static str, short, value, help| {
+        Arg::new(name)
+            .long(name)
+            .short(short)
+            .value_name(value)
+            .help(help)
+    };
+    Command::new(name)
+        .about(about)
+        .disable_help_flag(true)
+        .arg(
+            Arg::new(FILE)
+                .value_parser(value_parser!(PathBuf))
+                .value_hint(ValueHint::FilePath)
+                .help("The server's configuration file: where it listens, its password"),
+        )
+        .arg(option("host", 'h', "HOST", "127.0.0.1 without"))
+        .arg(option("port", 'p', "PORT", "6379 without").value_parser(value_parser!(u16)))
+        .arg(option("socket", 's', "PATH", "A Unix socket").value_parser(value_parser!(PathBuf)))
+        .arg(option("user", 'u', "NAME", "The user to log in as"))
+        .arg(option(
+            "pass",
+            'a',
+            "PASSWORD",
+            "Its password; better by $REDISCLI_AUTH",
+        ))
+        .arg(
+            option("timeout", 't', "SECONDS", "For each step; 3 without")
+                .value_parser(value_parser!(u32)),
+        )
+        .arg(
+            Arg::new("help")
+                .long("help")
+                .action(ArgAction::Help)
+                .help("Print help"),
+        )
+}
+
+fn place(asked: &ArgMatches) -> Place {
+    let text = |name| asked.get_one::<String>(name).cloned();
+    let password = text("pass").map(String::into_bytes);
+    let by_environment = || {
+        let names = ["RUSSET_AUTH", "REDISCLI_AUTH"];
+        let mut found = names.iter().filter_map(std::env::var_os);
+        found.next().map(|value| value.as_bytes().to_vec())
+    };
+    Place {
+        file: asked.get_one::<PathBuf>(FILE).cloned(),
+        host: text("host"),
+        port: asked.get_one::<u16>("port").copied(),
+        socket: asked.get_one::<PathBuf>("socket").cloned(),
+        user: text("user"),
+        password: password.or_else(by_environment),
+        limit_s: asked.get_one::<u32>("timeout").copied(),
+    }
 }
 
 fn restore_command() -> Command {

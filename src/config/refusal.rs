@@ -64,6 +64,12 @@ pub enum ValueError {
     EventClass,
     #[error("Too many bind addresses specified.")]
     TooManyAddresses,
+    #[error("Invalid IPv4 address")]
+    NotIpv4,
+    #[error("Invalid IPv6 address")]
+    NotIpv6,
+    #[error("argument must be a list of IP addresses or networks, as 10.0.0.0/8")]
+    NotNetworks,
     #[error("Invalid master port")]
     BadPrimaryPort,
     #[error("Invalid latency-tracking-info-percentiles parameters")]

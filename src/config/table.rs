@@ -26,6 +26,7 @@ const GB: u64 = 1 << 30;
 const INT_MIN: i128 = i32::MIN as i128;
 const INT_MAX: i128 = i32::MAX as i128;
 const UINT_MAX: i128 = u32::MAX as i128;
+const LONG_MIN: i128 = i64::MIN as i128;
 const LONG_MAX: i128 = i64::MAX as i128;
 const ULONG_MAX: i128 = u64::MAX as i128;
 
@@ -307,9 +308,9 @@ directives! {
     replicaof: ReplicaOf = ReplicaOf::default() =>
         "replicaof" | "slaveof", special, [IMMUTABLE MULTI_ARG], NotYet(Replication);
     masterauth: Text = Text::default() =>
-        "masterauth", secret, [SENSITIVE], NotYet(Replication);
+        "masterauth" | "primaryauth", secret, [SENSITIVE], NotYet(Replication);
     masteruser: Text = Text::default() =>
-        "masteruser", text_or_unset, [SENSITIVE], NotYet(Replication);
+        "masteruser" | "primaryuser", text_or_unset, [SENSITIVE], NotYet(Replication);
     replica_serve_stale_data: bool = true =>
         "replica-serve-stale-data" | "slave-serve-stale-data", flag, [], NotYet(Replication);
     replica_read_only: bool = true =>
@@ -615,6 +616,78 @@ directives! {
     use_exit_on_panic: bool = false =>
         "use-exit-on-panic", flag, [HIDDEN], Works;
 
+    // Valkey's
+    active_defrag_cycle_us: u32 = 500 =>
+        "active-defrag-cycle-us", number(0, 100_000), [], NotYet(Defrag);
+    availability_zone: Text = Text::default() =>
+        "availability-zone", text, [], Works;
+    cluster_announce_client_ipv4: Text = Text::default() =>
+        "cluster-announce-client-ipv4", text_or_unset(checks::ipv4), [], NotYet(Cluster);
+    cluster_announce_client_ipv6: Text = Text::default() =>
+        "cluster-announce-client-ipv6", text_or_unset(checks::ipv6), [], NotYet(Cluster);
+    cluster_announce_client_port: u16 = 0 =>
+        "cluster-announce-client-port", number(0, 65535), [], NotYet(Cluster);
+    cluster_announce_client_tls_port: u16 = 0 =>
+        "cluster-announce-client-tls-port", number(0, 65535), [], NotYet(Cluster);
+    cluster_blacklist_ttl: i64 = 60 =>
+        "cluster-blacklist-ttl", number(LONG_MIN, LONG_MAX), [], NotYet(Cluster);
+    cluster_config_save_behavior: ClusterConfigSave = ClusterConfigSave::Sync =>
+        "cluster-config-save-behavior", choice, [], NotYet(Cluster);
+    cluster_databases: u32 = 1 =>
+        "cluster-databases", number(1, INT_MAX), [IMMUTABLE], NotYet(Cluster);
+    cluster_manual_failover_timeout: u32 = 5000 =>
+        "cluster-manual-failover-timeout", number(1, INT_MAX), [], NotYet(Cluster);
+    cluster_message_gossip_perc: u32 = 10 =>
+        "cluster-message-gossip-perc", number(1, 100), [HIDDEN], NotYet(Cluster);
+    cluster_slot_migration_log_max_len: u64 = 1000 =>
+        "cluster-slot-migration-log-max-len", number(0, LONG_MAX), [], NotYet(Cluster);
+    cluster_slot_stats_enabled: bool = false =>
+        "cluster-slot-stats-enabled", flag, [], NotYet(Cluster);
+    slot_migration_max_failover_repl_bytes: i64 = 0 =>
+        "slot-migration-max-failover-repl-bytes", number(-1, LONG_MAX), [], NotYet(Cluster);
+    dual_channel_replication_enabled: bool = false =>
+        "dual-channel-replication-enabled", flag, [], NotYet(Replication);
+    rdb_version_check: RdbVersionCheck = RdbVersionCheck::Strict =>
+        "rdb-version-check", choice, [], NotYet(Rdb);
+    import_mode: bool = false =>
+        "import-mode", flag, [], Works;
+    log_timestamp_format: LogTimestamp = LogTimestamp::Legacy =>
+        "log-timestamp-format", choice, [], Works;
+    unixsocketgroup: Text = Text::default() =>
+        "unixsocketgroup", text_or_unset, [IMMUTABLE], Works;
+    mptcp: bool = false =>
+        "mptcp", flag, [IMMUTABLE], NotYet(Process);
+    repl_mptcp: bool = false =>
+        "repl-mptcp", flag, [IMMUTABLE], NotYet(Process);
+    io_threads_always_active: bool = false =>
+        "io-threads-always-active", flag, [HIDDEN], NotYet(Threads);
+    min_io_threads_avoid_copy_reply: u32 = 7 =>
+        "min-io-threads-avoid-copy-reply", number(0, INT_MAX), [HIDDEN], NotYet(Threads);
+    min_string_size_avoid_copy_reply: u32 = 16_384 =>
+        "min-string-size-avoid-copy-reply", number(0, INT_MAX), [HIDDEN], NotNeeded;
+    min_string_size_avoid_copy_reply_threaded: u32 = 65_536 =>
+        "min-string-size-avoid-copy-reply-threaded", number(0, INT_MAX), [HIDDEN], NotYet(Threads);
+    prefetch_batch_max_size: u32 = 16 =>
+        "prefetch-batch-max-size", number(0, 128), [], NotNeeded;
+    hash_seed: Text = Text::default() =>
+        "hash-seed", text_or_unset, [IMMUTABLE SENSITIVE], NotNeeded;
+    extended_redis_compatibility: bool = false =>
+        "extended-redis-compatibility", flag, [], NotNeeded;
+    lua_enable_insecure_api: bool = false =>
+        "lua-enable-insecure-api" | "lua-enable-deprecated-api", flag, [HIDDEN PROTECTED], NotNeeded;
+    rdma_bind: Text = Text::default() =>
+        "rdma-bind", text_or_unset, [], NotNeeded;
+    rdma_completion_vector: i32 = -1 =>
+        "rdma-completion-vector", number(-1, 1024), [IMMUTABLE], NotNeeded;
+    rdma_port: u16 = 0 =>
+        "rdma-port", number(0, 65535), [], NotNeeded;
+    rdma_rx_size: u32 = 1 << 20 =>
+        "rdma-rx-size", number(65_536, 16_777_216), [IMMUTABLE], NotNeeded;
+    debug_context: Text = Text::default() =>
+        "debug-context", text, [HIDDEN], NotNeeded;
+    enable_debug_assert: bool = false =>
+        "enable-debug-assert", flag, [IMMUTABLE HIDDEN], NotNeeded;
+
     // russet's own
     log_format: LogFormat = LogFormat::Redis =>
         "log-format", choice, [], Works;
@@ -622,6 +695,14 @@ directives! {
         "busy-poll-usec", number(0, 100), [], Works;
     event_coalesce_usec: u32 = 100 =>
         "event-coalesce-usec", number(0, 1000), [], Works;
+    metrics_port: u16 = 0 =>
+        "metrics-port", number(0, 65535), [], Works;
+    metrics_bind: BindAddresses = BindAddresses::loopback() =>
+        "metrics-bind", special, [MULTI_ARG], Works;
+    metrics_allow: Networks = Networks::loopback() =>
+        "metrics-allow", special, [MULTI_ARG], Works;
+    metrics_password: Text = Text::default() =>
+        "metrics-password", secret, [SENSITIVE], Works;
 }
 
 /// The directive with this name or alias, in any case.
@@ -687,8 +768,8 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds its own thirteen and
-    /// Valkey's six of the command logs and two of TLS.
+    /// this many hidden ones; ours adds its own thirteen, those of metrics, Valkey's six of the
+    /// command logs, and its other names and eight hidden ones.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
         let hidden = |d: &&Directive| d.flags.contains(Flags::HIDDEN);
@@ -697,7 +778,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 21);
-        assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8);
+        assert_eq!(shown, 203 + 23 + 31);
+        assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8);
     }
 }

@@ -94,7 +94,8 @@ impl<'a> Db<'a> {
         self.keyspace.now_ms
     }
 
-    /// The wall clock, also while a log is replayed.
+    /// The wall clock, also while a log is replayed or somebody imports: what times are counted
+    /// from that a command gives relatively.
     pub fn clock_ms(&self) -> i64 {
         self.keyspace.replaying_ms.unwrap_or(self.keyspace.now_ms)
     }

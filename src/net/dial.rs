@@ -1,8 +1,11 @@
 //! A connection that this process opens and waits for, each step with a limit of time, under
-//! TLS where that is wanted: for commands that talk to another server while everybody waits (MIGRATE).
+//! TLS where that is wanted: for commands that talk to another server while everybody waits
+//! (MIGRATE), and for tools.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,33 +18,45 @@ const LINE_MAX: usize = 64 * 1024;
 const WRITE_BYTES: usize = 64 * 1024;
 
 #[derive(Debug)]
-enum Stream {
-    Plain(TcpStream),
+enum Socket {
+    Tcp(TcpStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Unix(UnixStream),
 }
 
-impl Stream {
-    fn socket(&self) -> &TcpStream {
+impl Socket {
+    fn limit_writes(&self, limit: Duration) -> io::Result<()> {
         match self {
-            Stream::Plain(socket) => socket,
-            Stream::Tls(stream) => &stream.sock,
+            Socket::Tcp(s) => s.set_write_timeout(Some(limit)),
+            Socket::Tls(s) => s.sock.set_write_timeout(Some(limit)),
+            Socket::Unix(s) => s.set_write_timeout(Some(limit)),
+        }
+    }
+
+    fn limit_reads(&self, limit: Duration) -> io::Result<()> {
+        match self {
+            Socket::Tcp(s) => s.set_read_timeout(Some(limit)),
+            Socket::Tls(s) => s.sock.set_read_timeout(Some(limit)),
+            Socket::Unix(s) => s.set_read_timeout(Some(limit)),
         }
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Stream::Plain(socket) => socket.write_all(bytes),
-            Stream::Tls(stream) => {
-                stream.write_all(bytes)?;
-                stream.flush()
+            Socket::Tcp(s) => s.write_all(bytes),
+            Socket::Tls(s) => {
+                s.write_all(bytes)?;
+                s.flush()
             }
+            Socket::Unix(s) => s.write_all(bytes),
         }
     }
 
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
-            Stream::Plain(socket) => socket.read(into),
-            Stream::Tls(stream) => stream.read(into),
+            Socket::Tcp(s) => s.read(bytes),
+            Socket::Tls(s) => s.read(bytes),
+            Socket::Unix(s) => s.read(bytes),
         }
     }
 }
@@ -49,7 +64,7 @@ impl Stream {
 /// See the module.
 #[derive(Debug)]
 pub struct Dialled {
-    stream: Stream,
+    stream: Socket,
     /// Read and not yet taken.
     unread: Vec<u8>,
 }
@@ -82,7 +97,7 @@ fn agree(
     host: &str,
     config: &Arc<ClientConfig>,
     end: Instant,
-) -> io::Result<Stream> {
+) -> io::Result<Socket> {
     // The name is for the server to know; it need not be the certificate's.
     let name = ServerName::try_from(host.to_owned())
         .unwrap_or_else(|_| ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED)));
@@ -94,7 +109,7 @@ fn agree(
         socket.set_write_timeout(Some(limit))?;
         connection.complete_io(&mut socket).map_err(name_timeout)?;
     }
-    Ok(Stream::Tls(Box::new(StreamOwned::new(connection, socket))))
+    Ok(Socket::Tls(Box::new(StreamOwned::new(connection, socket))))
 }
 
 impl Dialled {
@@ -113,7 +128,7 @@ impl Dialled {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
                     let stream = match tls {
-                        None => Stream::Plain(stream),
+                        None => Socket::Tcp(stream),
                         Some(config) => agree(stream, host, config, end)?,
                     };
                     return Ok(Dialled {
@@ -127,9 +142,17 @@ impl Dialled {
         Err(failed)
     }
 
+    /// Connects to a Unix socket.
+    pub fn connect_unix(path: &Path) -> io::Result<Dialled> {
+        Ok(Dialled {
+            stream: Socket::Unix(UnixStream::connect(path)?),
+            unread: Vec::new(),
+        })
+    }
+
     /// Sends all of `bytes`; each part of it within `limit`.
     pub fn send(&mut self, bytes: &[u8], limit: Duration) -> io::Result<()> {
-        self.stream.socket().set_write_timeout(Some(limit))?;
+        self.stream.limit_writes(limit)?;
         for part in bytes.chunks(WRITE_BYTES) {
             self.stream.write_all(part).map_err(name_timeout)?;
         }
@@ -154,14 +177,30 @@ impl Dialled {
             if looked_at > LINE_MAX {
                 return Err(io::Error::from(io::ErrorKind::InvalidData));
             }
-            self.stream.socket().set_read_timeout(Some(left(end)?))?;
-            let mut bytes = [0; 4096];
-            match self.stream.read(&mut bytes) {
-                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
-                Ok(n) => self.unread.extend_from_slice(&bytes[..n]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(name_timeout(error)),
+            self.read_more(end)?;
+        }
+    }
+
+    /// As many bytes, within `limit`. They are taken as they come, whatever was announced.
+    pub fn exactly(&mut self, bytes: usize, limit: Duration) -> io::Result<Vec<u8>> {
+        let end = Instant::now() + limit;
+        while self.unread.len() < bytes {
+            self.read_more(end)?;
+        }
+        Ok(self.unread.drain(..bytes).collect())
+    }
+
+    fn read_more(&mut self, end: Instant) -> io::Result<()> {
+        self.stream.limit_reads(left(end)?)?;
+        let mut bytes = [0; 4096];
+        match self.stream.read(&mut bytes) {
+            Ok(0) => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+            Ok(n) => {
+                self.unread.extend_from_slice(&bytes[..n]);
+                Ok(())
             }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(name_timeout(error)),
         }
     }
 }
@@ -184,6 +223,8 @@ mod tests {
         let mut bytes = [0; 6];
         theirs.read_exact(&mut bytes).expect("read");
         assert_eq!(&bytes, b"PING\r\n");
+        theirs.write_all(b"a\nb\r\n").expect("sent");
+        assert_eq!(dialled.exactly(5, limit).expect("five"), b"a\nb\r\n");
         theirs.write_all(b"+PONG\r\n-ERR x\r\n+O").expect("sent");
         assert_eq!(dialled.line(limit).expect("a line"), b"+PONG");
         assert_eq!(dialled.line(limit).expect("a line"), b"-ERR x");

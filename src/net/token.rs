@@ -23,10 +23,20 @@ pub enum Role {
     Listener,
     /// Somebody who sends commands.
     Client,
+    /// A socket that scrapes come to.
+    MetricsListener,
+    /// Somebody who speaks HTTP.
+    Scrape,
 }
 
 impl Role {
-    const ALL: [Role; 3] = [Role::Control, Role::Listener, Role::Client];
+    const ALL: [Role; 5] = [
+        Role::Control,
+        Role::Listener,
+        Role::Client,
+        Role::MetricsListener,
+        Role::Scrape,
+    ];
 }
 
 /// What a token names.
@@ -45,6 +55,14 @@ impl Target {
             role,
             slot,
             generation: 0,
+        }
+    }
+
+    pub fn scrape(slot: u32, generation: u32) -> Target {
+        Target {
+            role: Role::Scrape,
+            slot,
+            generation,
         }
     }
 
@@ -89,6 +107,8 @@ mod tests {
             Target::lasting(Role::Listener, 3),
             Target::client(0xfff_ffff, 0xffff_ffff),
             Target::client(0, 1),
+            Target::lasting(Role::MetricsListener, 1),
+            Target::scrape(3, 7),
         ] {
             assert_eq!(Target::from(Token::from(target)), target);
         }

@@ -333,7 +333,7 @@ fn whole(text: &[u8], base: u32) -> Option<f64> {
     let text = if has_prefix { &text[2..] } else { text };
     let digit = |b: &u8| (*b as char).to_digit(base).map(u64::from);
     let digits = text.iter().take_while(|b| digit(b).is_some()).count();
-    if digits == 0 || !text[digits..].iter().all(|b| is_blank(b)) {
+    if digits == 0 || !text[digits..].iter().all(is_blank) {
         return None;
     }
     let number = text[..digits].iter().try_fold(0u64, |n, b| {

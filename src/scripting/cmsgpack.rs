@@ -152,7 +152,7 @@ fn write_number(out: &mut Vec<u8>, n: f64) {
         return;
     }
     match whole {
-        0..=127 | -32..=-1 => out.push(whole as u8),
+        -32..=127 => out.push(whole as u8),
         128..=0xff => out.extend_from_slice(&[0xcc, whole as u8]),
         0x100..=0xffff => {
             out.push(0xcd);

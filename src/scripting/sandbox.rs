@@ -40,7 +40,8 @@ pub fn build(stack: Stack, of: Use) {
     }
     basic::install(stack, 1);
     tables::install(stack, 1);
-    let own: [(&str, fn(Stack)); 3] = [
+    type Push = fn(Stack);
+    let own: [(&str, Push); 3] = [
         ("cjson", cjson::push),
         ("cmsgpack", cmsgpack::push),
         ("struct", structs::push),

@@ -9,7 +9,7 @@
 //! there are [`EVAL_SCRIPTS_MAX`].
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hasher};
 
 use super::api::Use;
 use super::flags::Flags;
@@ -122,9 +122,7 @@ impl Scripts {
     }
 
     fn hash(&self, body: &[u8]) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        body.hash(&mut hasher);
-        hasher.finish()
+        self.hasher.hash_one(body)
     }
 
     /// The script with this text.

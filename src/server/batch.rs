@@ -117,6 +117,26 @@ impl Engine {
         session: &mut Session,
         batch: &mut Batch,
         buf: &[u8],
+        pos: usize,
+        progress: Progress,
+    ) -> Rest {
+        let imports =
+            session.client.flags.contains(ClientFlags::IMPORTS) && self.server.config.import_mode;
+        if !imports {
+            return self.run_commands(session, batch, buf, pos, progress);
+        }
+        // Its time stands before all expiries: what is due is there for it.
+        self.keyspace.begin_replay();
+        let rest = self.run_commands(session, batch, buf, pos, progress);
+        self.keyspace.end_replay();
+        rest
+    }
+
+    fn run_commands(
+        &mut self,
+        session: &mut Session,
+        batch: &mut Batch,
+        buf: &[u8],
         mut pos: usize,
         mut progress: Progress,
     ) -> Rest {

@@ -52,6 +52,10 @@ bitflags! {
         const RESTRICTED = 1 << 22;
         /// Has proven whose it is, by a password.
         const PROVEN = 1 << 23;
+        /// CLIENT CAPA REDIRECT: it goes where it is sent.
+        const REDIRECTS = 1 << 24;
+        /// CLIENT IMPORT-SOURCE: while `import-mode` is on, keys that are due are there for it.
+        const IMPORTS = 1 << 25;
     }
 }
 

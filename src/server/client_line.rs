@@ -93,7 +93,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
 }
 
 /// One letter a flag, in Redis's order; `N` when there is none.
-fn flag_letters(flags: ClientFlags, tracker: Option<&Tracker>) -> String {
+pub fn flag_letters(flags: ClientFlags, tracker: Option<&Tracker>) -> String {
     let letters = [
         (ClientFlags::MONITOR, 'O'),
         (ClientFlags::REPLICA, 'S'),
@@ -107,6 +107,7 @@ fn flag_letters(flags: ClientFlags, tracker: Option<&Tracker>) -> String {
         (ClientFlags::UNIX_SOCKET, 'U'),
         (ClientFlags::NO_EVICT, 'e'),
         (ClientFlags::NO_TOUCH, 'T'),
+        (ClientFlags::IMPORTS, 'I'),
     ];
     let mut out = String::new();
     for &(flag, letter) in &letters {

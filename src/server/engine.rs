@@ -112,6 +112,7 @@ impl Engine {
             evicting: false,
             freeing: false,
             listeners: Vec::new(),
+            metrics: Default::default(),
             relisten: false,
             saving: Saving::new(now.unix_s()),
             forks: Default::default(),

@@ -41,11 +41,36 @@ pub fn open_all(config: &Config) -> Result<Vec<Listener>, OpenError> {
                 return Err(OpenError::Unix);
             }
         }
+        if let Err(why) = give_to_group(config) {
+            tracing::warn!("Giving the Unix socket to unixsocketgroup: {why}");
+            return Err(OpenError::Unix);
+        }
     }
     if listeners.is_empty() {
         return Err(OpenError::Nothing);
     }
     Ok(listeners)
+}
+
+/// `unixsocketgroup`: whose members may connect, as far as `unixsocketperm` lets them.
+fn give_to_group(config: &Config) -> Result<(), String> {
+    let name = config.unixsocketgroup.lossy();
+    if name.is_empty() {
+        return Ok(());
+    }
+    let group = match name.parse() {
+        Ok(number) => number,
+        Err(_) => {
+            let groups = std::fs::read_to_string("/etc/group").map_err(|e| system_text(&e))?;
+            let found = groups.lines().find_map(|line| {
+                let mut parts = line.split(':');
+                (parts.next() == Some(&*name)).then(|| parts.nth(1)?.parse().ok())?
+            });
+            found.ok_or_else(|| format!("there is no group {name}"))?
+        }
+    };
+    std::os::unix::fs::chown(config.unixsocket.path(), None, Some(group))
+        .map_err(|e| system_text(&e))
 }
 
 /// Why a start ends without sockets. `Display` is the last line of the log.
@@ -123,6 +148,17 @@ fn reopen_over_old(
             Err(Logged)
         }
     }
+}
+
+/// Replaces the sockets that scrapes come to by those that `config` asks for; all or none.
+pub fn reopen_metrics(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), Logged> {
+    let wanted = Config {
+        port: config.metrics_port,
+        tls_port: 0,
+        bind: config.metrics_bind.clone(),
+        ..config.clone()
+    };
+    reopen_tcp(&wanted, listeners)
 }
 
 fn bind_each(config: &Config, wanted: &[(Wanted, SocketAddr)]) -> Result<Vec<Listener>, Logged> {

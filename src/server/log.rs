@@ -1,4 +1,5 @@
-//! The log: Redis's line, or one JSON object a line, to standard output, a file, syslog.
+//! The log: Redis's line, pairs (`logfmt`), or one JSON object a line, to standard output, a file,
+//! syslog.
 //!
 //!     4711:M 20 Nov 2026 08:00:00.123 * Server initialized
 //!
@@ -20,7 +21,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -36,7 +37,7 @@ use tracing_subscriber::{Layer, Registry, reload};
 use crate::base::clock;
 use crate::base::sys::Syslog;
 use crate::base::text::Printable;
-use crate::config::{Config, LogFormat, LogLevel, SyslogFacility};
+use crate::config::{Choice, Config, LogFormat, LogLevel, LogTimestamp, SyslogFacility};
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -46,7 +47,8 @@ static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 static OUTPUT: OnceLock<Output> = OnceLock::new();
 /// Read once: what follows needs neither a lock nor memory, and so serves a crash report too.
 static ZONE: OnceLock<TimeZone> = OnceLock::new();
-static JSON: AtomicBool = AtomicBool::new(false);
+static FORMAT: AtomicU8 = AtomicU8::new(0);
+static TIMESTAMP: AtomicU8 = AtomicU8::new(0);
 /// The process that serves; 0 until it is known which one that is.
 static MAIN_PID: AtomicU32 = AtomicU32::new(0);
 
@@ -71,6 +73,7 @@ pub fn init(config: &Config, daemonized: bool) {
         .syslog_enabled
         .then(|| Syslog::open(&config.syslog_ident, facility(config.syslog_facility)));
     set_format(config.log_format);
+    set_timestamp(config.log_timestamp_format);
     OUTPUT.set(output).expect("the log is set up once");
     zone();
     let lines = tracing_subscriber::fmt::layer()
@@ -100,7 +103,23 @@ pub fn set_level(level: LogLevel) {
 
 /// CONFIG SET log-format.
 pub fn set_format(format: LogFormat) {
-    JSON.store(format == LogFormat::Json, Ordering::Relaxed);
+    store(&FORMAT, format);
+}
+
+/// CONFIG SET log-timestamp-format.
+pub fn set_timestamp(format: LogTimestamp) {
+    store(&TIMESTAMP, format);
+}
+
+/// Keeps a choice by its place among all.
+fn store<C: Choice>(to: &AtomicU8, choice: C) {
+    let place = C::NAMES.iter().position(|&(_, value)| value == choice);
+    let place = u8::try_from(place.expect("it has a name")).expect("few of them");
+    to.store(place, Ordering::Relaxed);
+}
+
+fn stored<C: Choice>(from: &AtomicU8) -> C {
+    C::NAMES[usize::from(from.load(Ordering::Relaxed))].1
 }
 
 /// Whether the log file can be written to; the error in the system's words.
@@ -148,12 +167,38 @@ pub(super) fn write_stamp(to: &mut impl fmt::Write) -> fmt::Result {
         true => 'M',
         false => 'C',
     };
+    write!(to, "{pid}:{role} ")?;
+    write_time(to, stored(&TIMESTAMP))?;
+    to.write_char(' ')
+}
+
+fn write_time(to: &mut impl fmt::Write, format: LogTimestamp) -> fmt::Result {
+    let unix_us = clock::unix_us();
     // A clock beyond the year 9999 shows 1970.
-    let now = Timestamp::from_microsecond(clock::unix_us()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let now = Timestamp::from_microsecond(unix_us).unwrap_or(Timestamp::UNIX_EPOCH);
     let time = zone().to_datetime(now);
+    let (date, clock) = (time.date(), time.time());
+    match format {
+        LogTimestamp::Legacy => {}
+        LogTimestamp::Milliseconds => return write!(to, "{}", unix_us / 1000),
+        LogTimestamp::Iso8601 => {
+            let offset_s = zone().to_offset(now).seconds();
+            let (sign, minutes) = (if offset_s < 0 { '-' } else { '+' }, offset_s.abs() / 60);
+            return write!(
+                to,
+                "{date}T{:02}:{:02}:{:02}.{:03}{sign}{:02}:{:02}",
+                clock.hour(),
+                clock.minute(),
+                clock.second(),
+                clock.millisecond(),
+                minutes / 60,
+                minutes % 60,
+            );
+        }
+    }
     write!(
         to,
-        "{pid}:{role} {:02} {} {} {:02}:{:02}:{:02}.{:03} ",
+        "{:02} {} {} {:02}:{:02}:{:02}.{:03}",
         time.day(),
         MONTHS[time.month() as usize - 1],
         time.year(),
@@ -244,8 +289,10 @@ where
         mut to: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        if JSON.load(Ordering::Relaxed) {
-            return self.json.format_event(context, to, event);
+        match stored(&FORMAT) {
+            LogFormat::Json => return self.json.format_event(context, to, event),
+            LogFormat::Logfmt => return write_pairs(&mut to, event),
+            LogFormat::Redis => {}
         }
         let mark = match *event.metadata().level() {
             Level::ERROR | Level::WARN => '#',
@@ -258,6 +305,31 @@ where
         event.record(&mut Plain(OneLine(&mut to)));
         writeln!(to)
     }
+}
+
+/// `pid=1 role=primary timestamp="..." level=notice message="..."`, the same names each time.
+fn write_pairs(to: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    let pid = std::process::id();
+    let role = match MAIN_PID.load(Ordering::Relaxed) == pid {
+        true => "primary",
+        false => "RDB/AOF",
+    };
+    let level = match *event.metadata().level() {
+        Level::ERROR | Level::WARN => "warning",
+        Level::INFO => "notice",
+        Level::DEBUG => "verbose",
+        Level::TRACE => "debug",
+    };
+    write!(to, "pid={pid} role={role} timestamp=\"")?;
+    write_time(to, stored(&TIMESTAMP))?;
+    let mut message = String::new();
+    event.record(&mut Plain(OneLine(&mut message)));
+    // A quote would end the text for who reads it; Valkey writes this one in its place.
+    writeln!(
+        to,
+        "\" level={level} message=\"{}\"",
+        message.replace('"', "'")
+    )
 }
 
 /// Where formed lines are written.
@@ -336,17 +408,17 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     /// What `log` writes, to a subscriber of its own.
-    fn written(json: bool, log: impl FnOnce()) -> String {
+    fn written(format: LogFormat, log: impl FnOnce()) -> String {
         static ONE_FORMAT: Mutex<()> = Mutex::new(());
         let _held = ONE_FORMAT.lock();
-        JSON.store(json, Ordering::Relaxed);
+        set_format(format);
         let text = Arc::new(Mutex::new(Vec::new()));
         let lines = tracing_subscriber::fmt::layer()
             .event_format(Lines::new())
             .fmt_fields(JsonFields::new())
             .with_writer(Arc::clone(&text).into_writer());
         tracing::subscriber::with_default(Registry::default().with(lines), log);
-        JSON.store(false, Ordering::Relaxed);
+        set_format(LogFormat::Redis);
         String::from_utf8(text.lock().unwrap().clone()).unwrap()
     }
 
@@ -376,7 +448,7 @@ mod tests {
     #[test]
     fn a_line_is_process_time_mark_and_message() {
         enter_service();
-        let line = written(false, || {
+        let line = written(LogFormat::Redis, || {
             tracing::info!(client = 7, "Closing \"idle\" client")
         });
         let pid = std::process::id();
@@ -391,9 +463,35 @@ mod tests {
     }
 
     #[test]
+    fn pairs_have_the_same_names_each_time() {
+        let line = written(LogFormat::Logfmt, || tracing::warn!(n = 1, "a \"b\"\n"));
+        let pid = std::process::id();
+        assert!(line.starts_with(&format!("pid={pid} role=")), "{line}");
+        assert!(line.contains(" timestamp=\""), "{line}");
+        let end = "\" level=warning message=\"a 'b'\\n n=1\"\n";
+        assert!(line.ends_with(end), "{line}");
+    }
+
+    #[test]
+    fn times_are_written_in_three_forms() {
+        let text = |format| {
+            let mut text = String::new();
+            write_time(&mut text, format).expect("a String");
+            text
+        };
+        let iso = text(LogTimestamp::Iso8601);
+        assert!(iso.parse::<Timestamp>().is_ok() && iso.len() == 29, "{iso}");
+        let millis: i64 = text(LogTimestamp::Milliseconds).parse().expect("a number");
+        assert!((clock::unix_us() / 1000 - millis).abs() < 60_000);
+    }
+
+    #[test]
     fn an_event_is_one_line_whatever_stands_in_it() {
         let name = "a\r\n1:M 01 Jan 2026 * bye\u{1b}[2J\u{9b}\0é";
-        let line = written(false, || tracing::warn!(name, %name, "name {name}"));
+        let line = written(
+            LogFormat::Redis,
+            || tracing::warn!(name, %name, "name {name}"),
+        );
         let shown = r"a\r\n1:M 01 Jan 2026 * bye\x1b[2J\xc2\x9b\x00é";
         let expected = format!("# name {shown} name={shown} name={shown}\n");
         assert!(line.ends_with(&expected), "{line}");
@@ -402,7 +500,7 @@ mod tests {
 
     #[test]
     fn a_json_line_is_one_object() {
-        let line = written(true, || {
+        let line = written(LogFormat::Json, || {
             tracing::warn!(client = 7, "Closing \"idle\"\n\u{1}")
         });
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();

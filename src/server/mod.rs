@@ -31,6 +31,7 @@ pub mod listen;
 mod load_steps;
 mod loading;
 pub mod log;
+mod metrics;
 mod migrate;
 mod monitor;
 mod outbox;
@@ -60,7 +61,7 @@ pub use backup::Begun as Backup;
 pub use blocking::{Blocked, unblock_client};
 pub use call::{Call, CommandResult, Handler, Spec};
 pub use client::{Client, ClientFlags, ClientKind};
-pub use client_line::{buffers, client_line};
+pub use client_line::{buffers, client_line, flag_letters};
 pub use clients::Clients;
 pub use command_log::{CommandLogs, LogKind};
 pub use engine::{Engine, Flow, kill_client};
@@ -176,6 +177,7 @@ pub struct Server {
     freeing: bool,
     /// The sockets that clients come to.
     pub listeners: Vec<Listener>,
+    pub metrics: metrics::Metrics,
     /// The listeners are others than the loop knows.
     pub(crate) relisten: bool,
     /// Snapshots as files.

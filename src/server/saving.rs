@@ -409,6 +409,7 @@ impl Server {
         let delay = u64::try_from(self.config.rdb_key_save_delay).unwrap_or(0);
         let ticks = if delay > 0 { 0 } else { u64::MAX };
         loop {
+            super::process::feed_watchdog();
             let before = keyspace.pass_progress().0;
             let pause_us = match keyspace.pass_slice(&mut saver, ticks) {
                 Slice::Done => break,

@@ -85,11 +85,18 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
             return 1;
         }
     };
+    let mut metrics_listeners = Vec::new();
+    if listen::reopen_metrics(&config, &mut metrics_listeners).is_err() {
+        let port = config.metrics_port;
+        tracing::warn!("Failed listening on metrics-port {port}, aborting.");
+        return 1;
+    }
     // Only now: a second server must not overwrite the pid of one that holds the port.
     let pidfile = PidFile::write(&config, in_background);
     process::show_title(&config);
     let place = Place {
         listeners,
+        metrics_listeners,
         materials,
         pidfile: pidfile.clone(),
         supervisor,
@@ -322,6 +329,7 @@ enum End {
 /// What surrounds a server: where clients come to, and who watches over it.
 struct Place {
     listeners: Vec<Listener>,
+    metrics_listeners: Vec<Listener>,
     materials: Option<Materials>,
     pidfile: Option<PidFile>,
     supervisor: Supervisor,
@@ -337,6 +345,7 @@ fn serve(
 ) -> io::Result<End> {
     let Place {
         listeners,
+        metrics_listeners,
         materials,
         pidfile,
         supervisor,
@@ -367,6 +376,7 @@ fn serve(
     let has_tls = listeners.iter().any(Listener::is_tls);
     let has_unix = listeners.iter().any(Listener::is_unix);
     engine.server.listeners = listeners;
+    engine.server.metrics.listeners = metrics_listeners;
     let mut looping = Loop::new(engine, mio::Poll::new()?, control)?;
     looping.listen()?;
     signals.watch(wake, pidfile)?;

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::support::Daemon;
+use crate::support::once::run_once;
+use crate::support::peers::Peer;
+use crate::support::{Daemon, Reply, wait_until};
 
 #[test]
 fn a_rewrite_keeps_comments_and_order() {
@@ -72,4 +74,70 @@ fn a_password_is_asked_of_those_who_come_after_it() {
         b"+OK\r\n"
     );
     assert_eq!(after.ask("PING"), "+PONG\r\n");
+}
+
+/// What Valkey 9.1 is told and tells in a file, russet takes: every name, and each value of it.
+#[test]
+fn every_directive_of_valkey_loads_with_its_value() {
+    let Some(program) = Peer::Valkey9.program_for("Valkey's directives") else {
+        return;
+    };
+    let valkey = Daemon::start_program(&program, &["--enable-debug-command", "no"]);
+    let Reply::Array(pairs) = valkey.connect().value("CONFIG GET *") else {
+        panic!("CONFIG GET is an array");
+    };
+    let text = |reply: &Reply| match reply {
+        Reply::Bulk(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        other => panic!("{other:?}"),
+    };
+    let mut file = String::new();
+    // Those that CONFIG GET keeps to itself unless they are named.
+    for hidden in [
+        "enable-debug-assert no",
+        "lua-enable-insecure-api no",
+        "debug-context \"\"",
+    ] {
+        file += &format!("{hidden}\n");
+    }
+    for pair in pairs.chunks_exact(2) {
+        let (name, value) = (text(&pair[0]), text(&pair[1]));
+        // Words of one directive are written apart; an empty list stands in quotes.
+        let is_list = value.contains(' ') && name != "proc-title-template";
+        let value = match is_list {
+            true => value,
+            false => format!("\"{value}\""),
+        };
+        // Where it is and who its primary is, is its own.
+        if !matches!(name.as_str(), "dir" | "replicaof" | "slaveof") {
+            file += &format!("{name} {value}\n");
+        }
+    }
+    let ended = run_once(valkey.folder(), &["--check-config", "-"], file.as_bytes());
+    assert_eq!(ended.out, "configuration OK\n", "{ended:?}");
+}
+
+/// Keys whose time has come stay while `import-mode` is on, and are there for who imports.
+#[test]
+fn what_is_imported_stays_until_its_source_takes_it_away() {
+    let server = Daemon::start(&["--import-mode", "yes"]);
+    let (mut source, mut other) = (server.connect(), server.connect());
+    assert_eq!(source.ask("CLIENT IMPORT-SOURCE ON"), "+OK\r\n");
+    assert_eq!(source.ask("SET key value PX 30"), "+OK\r\n");
+    wait_until("it is gone for others", || {
+        other.ask("GET key") == "$-1\r\n"
+    });
+    assert_eq!(source.ask("GET key"), "$5\r\nvalue\r\n");
+    assert_eq!(other.ask("DBSIZE"), ":1\r\n");
+    assert_eq!(source.ask("SET key again PX 100000"), "+OK\r\n");
+    assert_eq!(other.ask("GET key"), "$5\r\nagain\r\n");
+    for command in ["PTTL key", "GETEX key PX 100000", "PTTL key"] {
+        let told = source.ask(command);
+        assert!(
+            told.starts_with(":99") || told.starts_with(":100000") || told.contains("again"),
+            "{told}"
+        );
+    }
+    assert_eq!(other.ask("CONFIG SET import-mode no"), "+OK\r\n");
+    assert_eq!(source.ask("PEXPIRE key 1"), ":1\r\n");
+    wait_until("it expires", || other.ask("DBSIZE") == ":0\r\n");
 }

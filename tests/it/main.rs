@@ -12,7 +12,9 @@
 //! | `hostile` | clients that break the rules or strain them |
 //! | `large` | arguments of many bytes |
 //! | `memory` | used memory, when it is taken and when it is back |
+//! | `metrics` | what `metrics-port` answers, and whom |
 //! | `messages` | pub/sub, events and client-side caching, strained |
+//! | `operator` | the tools that ask a running server |
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `rdb` | files and payloads, and what other servers make of them |
 //! | `redis_cli` | Redis's own tools |
@@ -38,7 +40,9 @@ mod hostile;
 mod large;
 mod memory;
 mod messages;
+mod metrics;
 mod migrate;
+mod operator;
 mod process;
 mod rdb;
 mod redis_cli;

@@ -602,7 +602,6 @@ const SCRIPTS: Words = &[
     b"return redis.call('flushall')",
     b"return redis.call('multi')",
     b"return redis.call('blpop', 'nosuch', 0)",
-    b"return redis.call('spop', 't1')",
     b"return redis.call('publish', 'c', ARGV[1])",
     b"#!lua\nreturn redis.call('set', KEYS[1], 'x')",
     b"#!lua flags=no-writes\nreturn redis.call('set', KEYS[1], 'x')",

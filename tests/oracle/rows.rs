@@ -769,7 +769,6 @@ pub const SCRIPTING: Group = Group {
         "script flush [sync|async|nosuch]",
         "script show SHA",
         "script kill",
-        "script debug (no|nosuch)",
         "script help",
         "script nosuch",
         "function load [replace] LIBRARY",
@@ -958,6 +957,7 @@ pub const NEWER_THAN_REDIS_7: &[(&str, &str)] = &[
 
 /// Commands without a line, and why; a container's excuse is one for its subcommands.
 pub const NOT_GENERATED: &[(&str, &str)] = &[
+    ("script|debug", "there is no debugger"),
     ("asking", "cluster only"),
     (
         "auth",

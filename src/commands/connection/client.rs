@@ -16,10 +16,12 @@ pub(super) const CLIENT: Spec = Spec {
     flags: Flags::SENTINEL.union(Flags::CONTAINER),
     subcommands: &[
         tracking::CACHING,
+        CAPA,
         GETNAME,
         tracking::GETREDIR,
         HELP,
         ID,
+        IMPORT_SOURCE,
         list::INFO,
         control::KILL,
         list::LIST,
@@ -239,6 +241,42 @@ fn no_touch(call: &mut Call<'_>) -> CommandResult {
     switch(call, ClientFlags::NO_TOUCH)
 }
 
+const CAPA: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: USUAL.union(Flags::ALLOW_BUSY),
+    categories: Category::CONNECTION,
+    ..Spec::new("capa", capa)
+};
+
+/// `CLIENT CAPA capability [capability ...]`: what the client can do. `REDIRECT` says that it goes
+/// where it is sent; what is not known is passed over.
+///
+/// Reply: OK.
+fn capa(call: &mut Call<'_>) -> CommandResult {
+    let mut words = call.args.from(2).iter();
+    if words.any(|word| word.eq_ignore_ascii_case(b"REDIRECT")) {
+        call.client.flags.insert(ClientFlags::REDIRECTS);
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+const IMPORT_SOURCE: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: USUAL,
+    categories: Category::CONNECTION,
+    ..Spec::new("import-source", import_source)
+};
+
+/// `CLIENT IMPORT-SOURCE ON|OFF`: the connection brings another server's data: while
+/// `import-mode` is on, it sees keys that are due as if they were not.
+fn import_source(call: &mut Call<'_>) -> CommandResult {
+    if !call.server.config.import_mode && call.args.is(2, "ON") {
+        return Err(CommandError::Text("ERR Server is not in import mode"));
+    }
+    switch(call, ClientFlags::IMPORTS)
+}
+
 fn switch(call: &mut Call<'_>, flag: ClientFlags) -> CommandResult {
     let on = call.args.is(2, "ON");
     if !on && !call.args.is(2, "OFF") {
@@ -252,6 +290,19 @@ fn switch(call: &mut Call<'_>, flag: ClientFlags) -> CommandResult {
 #[cfg(test)]
 mod tests {
     use crate::server::Testbed;
+
+    #[test]
+    fn who_imports_says_so_while_the_server_lets_him() {
+        let mut t = Testbed::new();
+        let refused = "-ERR Server is not in import mode\r\n";
+        assert_eq!(t.run("CLIENT IMPORT-SOURCE ON"), refused);
+        assert_eq!(t.run("CLIENT IMPORT-SOURCE x"), "-ERR syntax error\r\n");
+        t.run("CONFIG SET import-mode yes");
+        assert_eq!(t.run("CLIENT IMPORT-SOURCE ON"), "+OK\r\n");
+        assert!(t.run("CLIENT INFO").contains(" flags=UI "));
+        assert_eq!(t.run("CLIENT IMPORT-SOURCE OFF"), "+OK\r\n");
+        assert_eq!(t.run("CLIENT CAPA redirect other"), "+OK\r\n");
+    }
 
     #[test]
     fn a_name_is_kept_until_it_is_emptied() {

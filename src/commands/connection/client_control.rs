@@ -1,15 +1,12 @@
 //! CLIENT KILL, PAUSE, UNPAUSE, UNBLOCK: what is done to other connections.
 
 use super::client::USUAL;
-use super::client_list::client_kind;
-use crate::acl::UserId;
+use super::client_filter::Filter;
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::help::misused;
 use crate::keyspace::ClientId;
-use crate::server::{
-    self, Call, Client, ClientFlags, ClientKind, CommandResult, Pause, Spec, World,
-};
+use crate::server::{self, Call, ClientFlags, CommandResult, Pause, Spec, World};
 
 pub(super) const KILL: Spec = Spec {
     arity: Arity::AtLeast(3),
@@ -18,83 +15,21 @@ pub(super) const KILL: Spec = Spec {
     ..Spec::new("kill", kill)
 };
 
-/// What connections CLIENT KILL is about; all that is named must fit.
-#[derive(Default)]
-struct Filter<'a> {
-    id: Option<i64>,
-    age_s_min: Option<i64>,
-    kind: Option<ClientKind>,
-    addr: Option<&'a [u8]>,
-    laddr: Option<&'a [u8]>,
-    user: Option<UserId>,
-}
-
-impl Filter<'_> {
-    fn fits(&self, client: &Client, now_ms: u64) -> bool {
-        let age_s = (now_ms.saturating_sub(client.created_ms) / 1000) as i64;
-        self.addr
-            .is_none_or(|a| client.peer.to_string().as_bytes() == a)
-            && self
-                .laddr
-                .is_none_or(|a| client.local.to_string().as_bytes() == a)
-            && self.kind.is_none_or(|k| client.kind() == k)
-            && self.id.is_none_or(|id| client.id.0 == id as u64)
-            && self.user.is_none_or(|u| client.user == u)
-            && self.age_s_min.is_none_or(|age| age_s >= age)
-            && !client.flags.contains(ClientFlags::CLOSE_ASAP)
-    }
-}
-
-/// `CLIENT KILL ip:port`, `CLIENT KILL [ID n] [TYPE t] [USER u] [ADDR a] [LADDR a]
-/// [SKIPME yes|no] [MAXAGE seconds]`.
+/// `CLIENT KILL ip:port`, `CLIENT KILL filter value ... [SKIPME yes|no]`; the filters are in
+/// `client_filter`.
 ///
 /// Reply: OK or an error in the old form, the number of closed connections in the new one.
 /// This connection is closed after it has got its reply; the old form does not spare it.
 fn kill(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let old_form = args.len() == 3;
-    let (mut filter, mut skip_me) = (Filter::default(), !old_form);
-    if old_form {
-        filter.addr = Some(args.at(2));
-    }
-    let mut at = if old_form { args.len() } else { 2 };
-    while at < args.len() {
-        let value = args.get(at + 1).ok_or(CommandError::Syntax)?;
-        if args.is(at, "ID") {
-            const BAD_ID: CommandError =
-                CommandError::Text("ERR client-id should be greater than 0");
-            filter.id = Some(parse_i64(value).filter(|&n| n > 0).ok_or(BAD_ID)?);
-        } else if args.is(at, "MAXAGE") {
-            const BAD_AGE: &str = "ERR maxage is not an integer or out of range";
-            let age = parse_i64(value).ok_or(CommandError::Text(BAD_AGE))?;
-            if age <= 0 {
-                return Err(CommandError::Text("ERR maxage should be greater than 0"));
-            }
-            filter.age_s_min = Some(age);
-        } else if args.is(at, "TYPE") {
-            filter.kind = Some(client_kind(value)?);
-        } else if args.is(at, "ADDR") {
-            filter.addr = Some(value);
-        } else if args.is(at, "LADDR") {
-            filter.laddr = Some(value);
-        } else if args.is(at, "USER") {
-            let user = call.server.acl.users.find(value);
-            let unknown = || CommandError::naming("ERR No such user '", value, "'");
-            filter.user = Some(user.ok_or_else(unknown)?);
-        } else if args.is(at, "SKIPME") {
-            skip_me = args.is(at + 1, "YES");
-            if !skip_me && !args.is(at + 1, "NO") {
-                return Err(CommandError::Syntax);
-            }
-        } else {
-            return Err(CommandError::Syntax);
-        }
-        at += 2;
-    }
-    let now_ms = call.server.now.mono_ms;
+    let filter = match old_form {
+        true => Filter::of_address(args.at(2)),
+        false => Filter::parse(call.server, args, 2, true)?,
+    };
     let others = call.server.clients.iter();
     let doomed: Vec<ClientId> = others
-        .filter(|s| filter.fits(&s.client, now_ms))
+        .filter(|s| filter.fits(call.server, &s.client))
         .map(|s| s.client.id)
         .collect();
     let World {
@@ -110,7 +45,7 @@ fn kill(call: &mut Call<'_>) -> CommandResult {
         }
         killed += server::kill_client(keyspace, server, id) as i64;
     }
-    if !skip_me && filter.fits(client, now_ms) {
+    if !filter.skip_me && filter.fits(server, client) {
         client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
         killed += 1;
     }

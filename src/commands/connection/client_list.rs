@@ -1,6 +1,7 @@
 //! CLIENT LIST and CLIENT INFO: connections, a line each.
 
 use super::client::USUAL;
+use super::client_filter::Filter;
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::keyspace::ClientId;
@@ -31,25 +32,22 @@ pub(super) const LIST: Spec = Spec {
     ..Spec::new("list", list)
 };
 
-/// `CLIENT LIST [TYPE type | ID id ...]`.
+/// `CLIENT LIST [TYPE type | ID id ...]`, and the filters of `client_filter`.
 ///
 /// Reply: verbatim text (bulk string in RESP2), a line for every connection, oldest first;
 /// with ID in the order asked for, numbers that nobody has left out. O(connections).
 fn list(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let mut text = Vec::new();
-    if args.len() > 3 && args.is(2, "ID") {
+    let ids_only = || args.from(3).iter().all(|word| !is_condition(word));
+    if args.len() > 3 && args.is(2, "ID") && ids_only() {
         for id in args.from(3).iter() {
             let id = parse_i64(id).ok_or(CommandError::Text("ERR Invalid client ID"))?;
             text.extend(line_of(call, ClientId(id as u64)));
         }
     } else {
-        let kind = match args.len() {
-            2 => None,
-            4 if args.is(2, "TYPE") => Some(client_kind(args.at(3))?),
-            _ => return Err(CommandError::Syntax),
-        };
-        for id in everybody(call, kind) {
+        let filter = Filter::parse(call.server, args, 2, false)?;
+        for id in everybody(call, &filter) {
             text.extend(line_of(call, id));
         }
     }
@@ -63,15 +61,19 @@ pub(super) fn client_kind(name: &[u8]) -> Result<ClientKind, CommandError> {
         .ok_or_else(|| CommandError::naming("ERR Unknown client type '", name, "'"))
 }
 
-/// All connections (of a kind), this one too, oldest first.
-fn everybody(call: &Call<'_>, kind: Option<ClientKind>) -> Vec<ClientId> {
-    let of_kind = |k: ClientKind| kind.is_none_or(|wanted| wanted == k);
+/// Whether a word begins another condition: in a list of numbers Redis knows none.
+fn is_condition(word: &[u8]) -> bool {
+    word.first().is_some_and(u8::is_ascii_alphabetic) && word.len() > 1
+}
+
+/// All connections that the filter is about, oldest first.
+fn everybody(call: &Call<'_>, filter: &Filter<'_>) -> Vec<ClientId> {
     let sessions = call.server.clients.iter();
     let mut ids: Vec<ClientId> = sessions
-        .filter(|s| of_kind(s.client.kind()))
+        .filter(|s| filter.fits(call.server, &s.client))
         .map(|s| s.client.id)
         .collect();
-    if of_kind(call.client.kind()) {
+    if !filter.skip_me && filter.fits(call.server, call.client) {
         ids.push(call.client.id);
     }
     ids.sort_unstable();

@@ -3,6 +3,7 @@
 mod auth;
 mod client;
 mod client_control;
+mod client_filter;
 mod client_list;
 mod client_tracking;
 pub(super) mod docs;

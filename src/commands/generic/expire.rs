@@ -105,7 +105,7 @@ impl Conditions {
 /// Unix milliseconds of the second argument. Any past is a time; overflows are none.
 fn parse_when(call: &Call<'_>, form: TimeForm) -> Result<i64, CommandError> {
     let given = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
-    form.unix_ms(given, call.db.now_ms())
+    form.unix_ms(given, call.db.clock_ms())
         .ok_or(CommandError::InvalidExpire(call.name))
 }
 

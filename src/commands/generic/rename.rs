@@ -68,7 +68,7 @@ pub(super) const COPY: Spec = Spec {
         KeySpec::one(2, Access::OW.union(Access::UPDATE)),
     ],
     categories: Category::KEYSPACE,
-    databases: DatabaseUse::OwnAndBehind("db"),
+    databases: DatabaseUse::OwnAndBehind("db", "replace"),
     ..Spec::new("copy", copy)
 };
 

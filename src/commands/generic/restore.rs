@@ -95,7 +95,7 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
         (0, _) => None,
         (at, true) => Some(at),
         // A time beyond all time wraps, as in Redis: it has passed.
-        (ttl, false) => Some(ttl.wrapping_add(now)),
+        (ttl, false) => Some(ttl.wrapping_add(call.db.clock_ms())),
     };
     let user = call.server.acl.users.get(call.client.user);
     let deep =

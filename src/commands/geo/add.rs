@@ -36,7 +36,7 @@ fn geoadd(call: &mut Call<'_>) -> CommandResult {
         first += 1;
     }
     let points = call.args.from(first);
-    if points.len() % 3 != 0 || points.is_empty() || conditions.new && conditions.there {
+    if !points.len().is_multiple_of(3) || points.is_empty() || conditions.new && conditions.there {
         return Err(CommandError::Syntax);
     }
     let mut scores = SmallVec::<[f64; 16]>::with_capacity(points.len() / 3);

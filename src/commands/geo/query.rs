@@ -415,7 +415,6 @@ fn run(call: &mut Call<'_>, form: Form) -> CommandResult {
         false => (found.len(), "georadiusstore"),
     };
     drop(found);
-    drop(zset);
     store(call, destination, result, changes, Class::ZSET, event);
     Ok(())
 }

@@ -68,10 +68,10 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     const BAD_COUNT: CommandError =
         CommandError::Text("ERR Parameter `numFields` should be greater than 0");
     let (args, key) = (call.args, call.args.at(1));
-    let now = call.db.now_ms();
+    let (now, clock) = (call.db.now_ms(), call.db.clock_ms());
     // The type of the key comes before the arguments.
     let mut hash = call.db.write::<Hash>(key)?;
-    let when = parse_when(args.at(2), form, now, call.name)?;
+    let when = parse_when(args.at(2), form, clock, call.name)?;
     let condition = CONDITIONS.iter().find(|(word, _)| args.is(3, word));
     let at = if condition.is_some() { 4 } else { 3 };
     let fields = parse_fields(args, at, BAD_COUNT)?;

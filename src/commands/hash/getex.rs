@@ -36,11 +36,11 @@ pub(super) const HGETEX: Spec = Spec {
 /// HPERSIST or HDELs. O(fields given).
 fn hgetex(call: &mut Call<'_>) -> CommandResult {
     let (args, key) = (call.args, call.args.at(1));
-    let now = call.db.now_ms();
+    let (now, clock) = (call.db.now_ms(), call.db.clock_ms());
     let mut hash = call.db.write::<Hash>(key)?;
     let (change, at) = match TimeForm::named(args, 2) {
         Some(form) => {
-            let when = parse_when(args.at(3), form, now, call.name)?;
+            let when = parse_when(args.at(3), form, clock, call.name)?;
             (Change::ExpireAt(when), 4)
         }
         None if args.is(2, "PERSIST") => (Change::Persist, 3),

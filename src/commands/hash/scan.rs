@@ -2,7 +2,7 @@
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::element;
-use crate::commands::scan_args::{ScanArgs, parse_cursor};
+use crate::commands::scan_args::{Of, ScanArgs, parse_cursor};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Hash, HashField};
 
@@ -29,7 +29,7 @@ fn hscan(call: &mut Call<'_>) -> CommandResult {
         reply.finish_scan(place, 0, 0);
         return Ok(());
     };
-    let options = ScanArgs::parse(call.args, 3, true)?;
+    let options = ScanArgs::parse(call.args, 3, Of::Hash)?;
     let mut written = 0;
     let mut see = |field: HashField<'_>| {
         if field.expired(now) || !options.admits(field.name) {

@@ -118,7 +118,7 @@ fn parse_pairs<'a>(
 fn hsetex(call: &mut Call<'_>) -> CommandResult {
     let (args, key) = (call.args, call.args.at(1));
     let now = call.db.now_ms();
-    let options = Options::parse(args, now, call.name)?;
+    let options = Options::parse(args, call.db.clock_ms(), call.name)?;
     let now = now as u64;
     if !holds(call, &options, now)? {
         call.reply.int(0);

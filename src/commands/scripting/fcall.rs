@@ -44,6 +44,8 @@ fn run(call: &mut Call<'_>, read_only: bool) -> CommandResult {
         return Err(CommandError::Text("ERR Function not found"));
     };
     let (compiled, flags) = (function.function, function.flags);
+    // Messages have it as it was registered, whatever the case it is called by.
+    let name = function.name.clone();
     let count =
         parse_i64(&call.args[2]).ok_or(CommandError::Text("ERR Bad number of keys provided"))?;
     let (keys, args) = keys_and_args(call.args, count)?;
@@ -53,7 +55,7 @@ fn run(call: &mut Call<'_>, read_only: bool) -> CommandResult {
         vm,
         function: compiled,
         flags,
-        name,
+        name: &name,
         read_only,
         keys,
         args,

@@ -208,6 +208,7 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
     match name {
         "loglevel" => log::set_level(config.loglevel),
         "log-format" => log::set_format(config.log_format),
+        "log-timestamp-format" => log::set_timestamp(config.log_timestamp_format),
         "crash-log-enabled" => crash::catch_signals(config.crash_log_enabled),
         "proc-title-template" => process::show_title(config),
         "dir" => std::env::set_current_dir(config.dir.0.path()).map_err(|e| system_text(&e))?,
@@ -220,6 +221,12 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
         "port" => {
             const FAILED: &str = "Unable to listen on this port. Check server logs.";
             listen_again(server).map_err(|_| FAILED)?;
+        }
+        "metrics-port" | "metrics-bind" => {
+            const FAILED: &str = "Unable to listen on this port. Check server logs.";
+            server.relisten = true;
+            listen::reopen_metrics(&server.config, &mut server.metrics.listeners)
+                .map_err(|_| FAILED)?;
         }
         "bind" => {
             const FAILED: &str = "Failed to bind to specified addresses.";

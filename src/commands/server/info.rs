@@ -24,8 +24,7 @@ fn info(call: &mut Call<'_>) -> CommandResult {
     let source = Source {
         keyspace: call.db.keyspace(),
         server: call.server,
-        client: call.client,
-        reply: call.reply,
+        asking: Some((call.client, call.reply)),
     };
     let text = info::info(&source, &call.args.from(1).to_vec());
     call.reply.verbatim("txt", text.as_bytes());

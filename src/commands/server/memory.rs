@@ -94,8 +94,7 @@ fn figures(call: &mut Call<'_>) -> MemoryFigures {
     memory_figures(&Source {
         keyspace: call.db.keyspace(),
         server: call.server,
-        client: call.client,
-        reply: call.reply,
+        asking: Some((call.client, call.reply)),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::element;
-use crate::commands::scan_args::{ScanArgs, parse_cursor};
+use crate::commands::scan_args::{Of, ScanArgs, parse_cursor};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Entry, Set};
 
@@ -28,7 +28,7 @@ fn sscan(call: &mut Call<'_>) -> CommandResult {
         reply.finish_scan(place, 0, 0);
         return Ok(());
     };
-    let options = ScanArgs::parse(call.args, 3, false)?;
+    let options = ScanArgs::parse(call.args, 3, Of::Others)?;
     let mut written = 0;
     let mut see = |member: Entry<'_>| {
         if options.admits(member) {

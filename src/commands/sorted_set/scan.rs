@@ -3,7 +3,7 @@
 use crate::base::float::{write_double, write_g17};
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::element;
-use crate::commands::scan_args::{ScanArgs, parse_cursor};
+use crate::commands::scan_args::{Of, ScanArgs, parse_cursor};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Entry, Zset};
 
@@ -16,7 +16,8 @@ pub(super) const ZSCAN: Spec = Spec {
     ..Spec::new("zscan", zscan)
 };
 
-/// `ZSCAN key cursor [MATCH pattern] [COUNT count]`: some of the members with their scores.
+/// `ZSCAN key cursor [MATCH pattern] [COUNT count] [NOSCORES]`: some of the members with their
+/// scores, or without.
 /// Those that are there from the first call to the last are given at least once.
 ///
 /// Reply: the next cursor (0 at the end), then a flat array of members and scores, which are
@@ -29,7 +30,7 @@ fn zscan(call: &mut Call<'_>) -> CommandResult {
         reply.finish_scan(place, 0, 0);
         return Ok(());
     };
-    let options = ScanArgs::parse(call.args, 3, false)?;
+    let options = ScanArgs::parse(call.args, 3, Of::Zset)?;
     let (mut written, mut text) = (0, Vec::new());
     let write_score = if zset.is_table() {
         write_g17
@@ -39,10 +40,14 @@ fn zscan(call: &mut Call<'_>) -> CommandResult {
     let mut see = |score: f64, member: Entry<'_>| {
         if options.admits(member) {
             element::write(reply, member);
+            written += 1;
+            if options.no_values {
+                return;
+            }
             text.clear();
             write_score(&mut text, score);
             reply.bulk(&text);
-            written += 2;
+            written += 1;
         }
     };
     let next = if zset.is_table() {
@@ -68,6 +73,11 @@ mod tests {
     fn a_packed_set_is_given_whole() {
         let mut t = Testbed::new();
         t.run("ZADD z 0.1 a 2 b");
+        let bare = "*2\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n";
+        assert_eq!(t.run("ZSCAN z 0 NOSCORES"), bare);
+        t.run("SADD s a");
+        let refused = "-ERR NOSCORES option can only be used in ZSCAN\r\n";
+        assert_eq!(t.run("SSCAN s 0 NOSCORES"), refused);
         assert_eq!(
             t.run("ZSCAN z 0"),
             "*2\r\n$1\r\n0\r\n*4\r\n$1\r\na\r\n$3\r\n0.1\r\n$1\r\nb\r\n$1\r\n2\r\n"

@@ -17,6 +17,13 @@ impl Default for BindAddresses {
     }
 }
 
+impl BindAddresses {
+    /// This machine alone.
+    pub fn loopback() -> Self {
+        BindAddresses(vec!["127.0.0.1".into(), "-::1".into()])
+    }
+}
+
 impl Special for BindAddresses {
     fn read(&mut self, words: &[Text], _: bool) -> Result<(), ValueError> {
         if words.len() > BIND_ADDRESSES_MAX {

@@ -6,6 +6,7 @@
 mod addresses;
 mod keyspace_events;
 mod memory_or_percent;
+mod networks;
 mod output_buffer;
 mod percentiles;
 mod process;
@@ -14,6 +15,7 @@ mod save_points;
 pub use addresses::{BindAddresses, ReplicaOf};
 pub use keyspace_events::KeyspaceEvents;
 pub use memory_or_percent::MemoryOrPercent;
+pub use networks::Networks;
 pub use output_buffer::{OutputBufferLimit, OutputBufferLimits};
 pub use percentiles::{Percentiles, percentile_text};
 pub use process::{Dir, OomScoreAdjValues, ShutdownFlags};

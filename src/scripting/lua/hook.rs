@@ -4,7 +4,8 @@
 //! A hook that counts instructions costs a script a quarter of its speed, and a call more each
 //! time. So there is none until a script has run for a while: then the watcher sends a signal
 //! to the loop's thread, whose handler sets the hook (LuaJIT allows that at any time, and one
-//! hook serves all coroutines). The hook asks the host, which serves others meanwhile.
+//! hook serves all coroutines). The hook asks the host, which serves others meanwhile, and is gone
+//! until the watcher's next look.
 
 use std::cell::Cell;
 use std::ffi::c_int;
@@ -19,8 +20,6 @@ use mlua_sys as ffi;
 use super::super::errors;
 use super::{Machine, Stack, machine_of};
 
-/// Instructions between two looks at the host, once a script is slow.
-const SLOW_COUNT: c_int = 20_000;
 /// How often the watcher looks.
 const TICK: Duration = Duration::from_millis(20);
 /// Ticks without a script after which the watcher sleeps until there is one.
@@ -165,6 +164,9 @@ pub(super) fn is_stopped(machine: &Machine) -> bool {
     let strict = machine.memory.strict.get();
     let is_over = is_over(machine);
     machine.memory.strict.set(strict);
+    if !is_over {
+        disarm(machine);
+    }
     is_over
 }
 
@@ -184,8 +186,9 @@ unsafe extern "C-unwind" fn hook(state: *mut ffi::lua_State, _: *mut ffi::lua_De
     // SAFETY: Lua calls this with a live state.
     let machine = unsafe { machine_of(state) };
     if !is_over(machine) {
+        // With a hook every instruction takes longer: the watcher sets it again at its next tick.
         // SAFETY: as above.
-        unsafe { ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, SLOW_COUNT) };
+        unsafe { ffi::lua_sethook(state, None, 0, 0) };
         return;
     }
     machine.memory.strict.set(false);

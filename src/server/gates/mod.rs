@@ -217,7 +217,8 @@ pub(super) fn still_permitted(
     row: usize,
     args: Args<'_>,
 ) -> Result<(), CommandError> {
-    const CHANGED: &str = "NOPERM ACLs rules changed between the moment the transaction was                            accumulated and the EXEC call. This command is no longer allowed for                            the following reason: ";
+    const CHANGED: &str = "NOPERM ACLs rules changed between the moment the transaction was \
+accumulated and the EXEC call. This command is no longer allowed for the following reason: ";
     let Some(denied) = denied(world, Context::Multi, row, args) else {
         return Ok(());
     };

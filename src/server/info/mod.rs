@@ -20,20 +20,19 @@ use super::client::Client;
 use crate::keyspace::Keyspace;
 use crate::resp::Reply;
 
-/// What the sections are made from; the client that asks is not among the server's while
-/// its command runs.
+/// What the sections are made from.
 pub struct Source<'a> {
     pub keyspace: &'a Keyspace,
     pub server: &'a Server,
-    pub client: &'a Client,
-    pub reply: &'a Reply,
+    /// The client that asks and its reply: it is not among the server's while its command runs.
+    pub asking: Option<(&'a Client, &'a Reply)>,
 }
 
 impl Source<'_> {
     /// Every connected client with its output, the asking one too.
     pub fn clients(&self) -> impl Iterator<Item = (&Client, &Reply)> {
         let others = self.server.clients.iter().map(|s| (&s.client, &s.reply));
-        others.chain([(self.client, self.reply)])
+        others.chain(self.asking)
     }
 }
 

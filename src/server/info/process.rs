@@ -56,6 +56,9 @@ pub(super) fn server(from: &Source<'_>, to: &mut Writer) {
         file.map_or_else(String::new, |f| f.display().to_string()),
     );
     to.field("io_threads_active", 0);
+    if !config.availability_zone.is_empty() {
+        to.field("availability_zone", config.availability_zone.lossy());
+    }
     listeners(from, to);
 }
 

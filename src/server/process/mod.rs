@@ -14,5 +14,5 @@ pub use background::enter_background;
 pub use file_limit::{FileLimit, raise_file_limit};
 pub use oom_score::apply_oom_score;
 pub use pidfile::PidFile;
-pub use supervised::{Supervisor, supervisor};
+pub use supervised::{Supervisor, feed_watchdog, supervisor};
 pub use title::{show_title, take_title};

@@ -1,4 +1,8 @@
-//! `supervised`: telling systemd when the server is ready and when it stops.
+//! `supervised`: telling systemd when the server is ready, that it goes on, and when it stops.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
@@ -39,6 +43,16 @@ impl Supervisor {
     }
 
     pub fn tell_ready(self) {
+        if self == Supervisor::Systemd
+            && let Some(limit) = sd_notify::watchdog_enabled()
+        {
+            // Set once: a process becomes ready once.
+            let _ = WATCHDOG.set(Watchdog {
+                every: limit / 3,
+                began: Instant::now(),
+                told_ms: AtomicU64::new(0),
+            });
+        }
         let status = NotifyState::Status("Ready to accept connections");
         self.tell(&[status, NotifyState::Ready]);
     }
@@ -53,5 +67,32 @@ impl Supervisor {
         {
             tracing::warn!("Telling systemd: {error}");
         }
+    }
+}
+
+/// systemd ends a service that it has not heard of for `WatchdogSec`.
+struct Watchdog {
+    every: Duration,
+    began: Instant,
+    told_ms: AtomicU64,
+}
+
+static WATCHDOG: OnceLock<Watchdog> = OnceLock::new();
+
+/// Tells systemd that the server goes on, where it wants to hear that: from cron, and from
+/// whatever may rightly hold the loop for long. Cheap when there is nothing to tell.
+pub fn feed_watchdog() {
+    let Some(watchdog) = WATCHDOG.get() else {
+        return;
+    };
+    let now = watchdog.began.elapsed();
+    let told = Duration::from_millis(watchdog.told_ms.load(Ordering::Relaxed));
+    if now < told + watchdog.every {
+        return;
+    }
+    let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    watchdog.told_ms.store(now_ms, Ordering::Relaxed);
+    if let Err(error) = sd_notify::notify(&[NotifyState::Watchdog]) {
+        tracing::warn!("Telling systemd: {error}");
     }
 }

@@ -105,7 +105,7 @@ impl Loop {
             // Clients may have come before the registration: an edge that was missed.
             self.acceptor.event(i);
         }
-        Ok(())
+        self.listen_for_scrapes()
     }
 
     pub(super) fn accept_waiting(&mut self) {

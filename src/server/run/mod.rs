@@ -26,6 +26,7 @@ mod accept;
 mod control;
 mod handshake;
 mod read;
+mod scrape;
 mod sleep;
 mod write;
 
@@ -40,6 +41,7 @@ use mio::{Events, Poll, Registry};
 use self::accept::Acceptor;
 use self::control::Control;
 use self::read::READ_BYTES;
+use self::scrape::Scrapes;
 use self::sleep::Sleeper;
 use self::write::SpareBuffers;
 use super::batch::Batch;
@@ -60,6 +62,7 @@ pub struct Loop {
     events: Events,
     control: Option<Control>,
     acceptor: Acceptor,
+    scrapes: Scrapes,
     inbuf: Box<[u8]>,
     batch: Batch,
     spare: SpareBuffers,
@@ -95,6 +98,7 @@ impl Loop {
             events: Events::with_capacity(0),
             control: None,
             acceptor: Acceptor::default(),
+            scrapes: Scrapes::default(),
             inbuf: vec![0; READ_BYTES].into_boxed_slice(),
             batch: Batch::default(),
             spare: SpareBuffers::default(),
@@ -105,6 +109,7 @@ impl Loop {
 
     /// One round of a guest: whoever has something to say is read from once and answered.
     pub(super) fn serve_others(&mut self) {
+        super::process::feed_watchdog();
         let Engine { server, .. } = &mut self.engine;
         server.now = Now::read(server.started);
         for (slot, generation) in server.clients.readable() {
@@ -155,8 +160,9 @@ impl Loop {
         let server = &mut self.engine.server;
         server.now = Now::read(server.started);
         self.engine.keyspace.now_ms = server.now.unix_ms();
-        // While clients are paused the keyspace stands still, expiry included.
-        self.engine.keyspace.keep_expired = server.pause.is_some();
+        // While clients are paused the keyspace stands still, expiry included; and while somebody
+        // imports, who decides himself what is gone.
+        self.engine.keyspace.keep_expired = server.pause.is_some() || server.config.import_mode;
         server.stats.turns += 1;
         let commands = server.stats.commands;
 
@@ -225,6 +231,8 @@ impl Loop {
             Role::Client => self.client_event(slot, generation, event),
             Role::Listener => self.acceptor.event(slot as usize),
             Role::Control => self.control_event(),
+            Role::MetricsListener => self.accept_scrapes(),
+            Role::Scrape => self.scrape_event(slot, generation, event),
         }
     }
 
@@ -252,7 +260,9 @@ impl Loop {
         engine.end_pause();
         if engine.server.now.mono_ms >= engine.server.cron_due_ms {
             engine.cron();
+            super::process::feed_watchdog();
             self.acceptor.retry();
+            self.tend_scrapes();
             self.spare.shrink();
             self.batch.shrink();
         }

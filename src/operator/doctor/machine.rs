@@ -1,0 +1,244 @@
+//! The machine that the doctor runs on, which is the server's when they share it: what the
+//! kernel is set to, and how much room there is.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::{Finding, Told, human};
+
+/// What was read; what could not be is left out.
+#[derive(Debug, Default)]
+pub(super) struct Machine {
+    /// The server's process is here.
+    has_server: bool,
+    overcommit: Option<i64>,
+    /// The choice in brackets.
+    huge_pages: Option<String>,
+    somaxconn: Option<i64>,
+    /// Open files that the process may have.
+    files: Option<i64>,
+    /// Bytes of the process that were swapped out.
+    swapped: Option<i64>,
+    /// Bytes free where the server keeps its files.
+    disk_free: Option<i64>,
+    folder: PathBuf,
+}
+
+fn number(path: &str) -> Option<i64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// The word behind a name in a file of lines, as those under /proc.
+fn word(text: &str, name: &str, at: usize) -> Option<i64> {
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    line[name.len()..].split_whitespace().nth(at)?.parse().ok()
+}
+
+impl Machine {
+    pub(super) fn read(told: &Told) -> Machine {
+        let pid = told.number("process_id");
+        let proc =
+            |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        // Another process of that number is no server: its run would have begun at another time.
+        let executable = told.info.get("executable").map_or("", String::as_str);
+        let link = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+        let has_server = !executable.is_empty()
+            && link.to_string_lossy().trim_end_matches(" (deleted)") == executable
+            || proc("comm").trim_end().contains("russet");
+        let huge_pages = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").ok();
+        let chosen = huge_pages.and_then(|text| {
+            let (_, rest) = text.split_once('[')?;
+            Some(rest.split_once(']')?.0.to_owned())
+        });
+        let folder = PathBuf::from(told.config("dir"));
+        let disk = rustix::fs::statvfs(&folder).ok().filter(|_| has_server);
+        Machine {
+            has_server,
+            overcommit: number("/proc/sys/vm/overcommit_memory"),
+            huge_pages: chosen,
+            somaxconn: number("/proc/sys/net/core/somaxconn"),
+            files: word(&proc("limits"), "Max open files", 0).filter(|_| has_server),
+            swapped: word(&proc("status"), "VmSwap:", 0)
+                .map(|kib| kib * 1024)
+                .filter(|_| has_server),
+            disk_free: disk
+                .map(|disk| i64::try_from(disk.f_bavail * disk.f_frsize).unwrap_or(i64::MAX)),
+            folder,
+        }
+    }
+
+    pub(super) fn look(&self, told: &Told) -> Vec<Finding> {
+        if !self.has_server {
+            let text = "the server's process is not here: the machine was not looked at";
+            return vec![Finding::note("machine", text)];
+        }
+        let looks = [
+            self.look_at_overcommit(told),
+            self.look_at_huge_pages(told),
+            self.look_at_backlog(told),
+            self.look_at_files(told),
+            self.look_at_swap(),
+            self.look_at_disk(told),
+        ];
+        looks.into_iter().flatten().collect()
+    }
+
+    fn look_at_overcommit(&self, told: &Told) -> Option<Finding> {
+        let set = self.overcommit?;
+        // Only a child that saves doubles what may be asked of the machine.
+        let forks = told.config("snapshot-method") != "loop";
+        Some(match set {
+            1 => Finding::fine("overcommit", "1"),
+            _ if !forks => {
+                Finding::fine("overcommit", format!("{set}; snapshots do not fork here"))
+            }
+            _ => Finding::warn(
+                "overcommit",
+                format!(
+                    "vm.overcommit_memory is {set}: a fork of a large server may be refused, and the save with it"
+                ),
+                "sysctl vm.overcommit_memory=1, and the same in /etc/sysctl.d/russet.conf; or snapshot-method loop",
+            ),
+        })
+    }
+
+    fn look_at_huge_pages(&self, told: &Told) -> Option<Finding> {
+        let set = self.huge_pages.as_deref()?;
+        let forks = told.config("snapshot-method") != "loop";
+        Some(match set {
+            "always" if forks => Finding::warn(
+                "huge pages",
+                "always: each write beside a child that saves copies 2 MiB instead of 4 KiB",
+                "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
+            ),
+            set => Finding::fine("huge pages", set),
+        })
+    }
+
+    fn look_at_backlog(&self, told: &Told) -> Option<Finding> {
+        let (limit, wanted) = (self.somaxconn?, told.config_number("tcp-backlog"));
+        Some(match limit < wanted {
+            true => Finding::warn(
+                "backlog",
+                format!(
+                    "tcp-backlog {wanted} is cut to {limit}: in a burst connections are dropped"
+                ),
+                format!("sysctl net.core.somaxconn={wanted}"),
+            ),
+            false => Finding::fine("backlog", format!("{wanted} of at most {limit}")),
+        })
+    }
+
+    fn look_at_files(&self, told: &Told) -> Option<Finding> {
+        let (limit, clients) = (self.files?, told.number("maxclients"));
+        // Beside clients there are files, pipes and links.
+        Some(match limit < clients + 32 {
+            true => Finding::warn(
+                "open files",
+                format!("{limit}, too few for {clients} clients"),
+                format!("LimitNOFILE={} in the unit, or ulimit -n", clients + 1000),
+            ),
+            false => Finding::fine("open files", format!("{limit}")),
+        })
+    }
+
+    fn look_at_swap(&self) -> Option<Finding> {
+        let swapped = self.swapped?;
+        Some(match swapped > 16 << 20 {
+            true => Finding::warn(
+                "swap",
+                format!(
+                    "{} of the server are swapped out: reading them takes milliseconds",
+                    human(swapped)
+                ),
+                "lower maxmemory or add memory; sysctl vm.swappiness=1",
+            ),
+            false => Finding::fine("swap", format!("{} swapped out", human(swapped))),
+        })
+    }
+
+    fn look_at_disk(&self, told: &Told) -> Option<Finding> {
+        let free = self.disk_free?;
+        let aof = told.is("aof_enabled", "1");
+        if !aof && told.config("save").is_empty() {
+            return None;
+        }
+        // A rewrite writes all data once more while the old files still stand.
+        let needed = told
+            .number("used_memory_dataset")
+            .max(told.number("aof_base_size"));
+        let folder = self.folder.display();
+        Some(match free < needed.saturating_mul(2) {
+            true => Finding::warn(
+                "disk",
+                format!(
+                    "{} free in {folder}, and a snapshot or rewrite needs up to {}",
+                    human(free),
+                    human(needed)
+                ),
+                "make room, or move dir to a larger disk",
+            ),
+            false => Finding::fine("disk", format!("{} free in {folder}", human(free))),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{told, warnings};
+    use super::*;
+
+    fn machine() -> Machine {
+        Machine {
+            has_server: true,
+            overcommit: Some(1),
+            huge_pages: Some("madvise".to_owned()),
+            somaxconn: Some(4096),
+            files: Some(65_536),
+            swapped: Some(0),
+            disk_free: Some(1 << 40),
+            folder: "/var/lib/russet".into(),
+        }
+    }
+
+    #[test]
+    fn each_setting_that_hurts_is_named() {
+        let told = told(
+            &[
+                ("maxclients", "10000"),
+                ("aof_enabled", "1"),
+                ("used_memory_dataset", "1000"),
+            ],
+            &[("tcp-backlog", "511"), ("snapshot-method", "auto")],
+        );
+        assert_eq!(warnings(&machine().look(&told)), [""; 0]);
+        let bad = Machine {
+            overcommit: Some(0),
+            huge_pages: Some("always".to_owned()),
+            somaxconn: Some(128),
+            files: Some(1024),
+            swapped: Some(1 << 30),
+            disk_free: Some(1500),
+            ..machine()
+        };
+        let all = [
+            "overcommit",
+            "huge pages",
+            "backlog",
+            "open files",
+            "swap",
+            "disk",
+        ];
+        assert_eq!(warnings(&bad.look(&told)), all);
+        let elsewhere = Machine::default();
+        assert_eq!(warnings(&elsewhere.look(&told)), [""; 0]);
+    }
+
+    #[test]
+    fn numbers_are_read_out_of_lines() {
+        let limits = "Limit  Soft Limit  Hard\nMax open files            1024                 4096                 files\n";
+        assert_eq!(word(limits, "Max open files", 0), Some(1024));
+        assert_eq!(word("VmSwap:\t   12 kB\n", "VmSwap:", 0), Some(12));
+        assert_eq!(word("", "VmSwap:", 0), None);
+    }
+}

@@ -1,0 +1,212 @@
+//! `russet doctor`: what a senior operator would see in a look at the machine and a running
+//! server, each with the reason and what mends it.
+//!
+//! `machine` looks at the kernel's settings and the disk, `service` at what the server tells of
+//! itself. Both only read. Each look is a function from figures to findings, so that tests can
+//! show it any machine.
+
+mod machine;
+mod service;
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::{Link, Reply, Target, ping};
+use machine::Machine;
+
+/// How much it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// As it should be.
+    Fine,
+    /// Worth knowing.
+    Note,
+    /// To be mended.
+    Warn,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub weight: Weight,
+    /// What was looked at.
+    pub what: &'static str,
+    /// What is the case, and why that matters.
+    pub text: String,
+    /// A command or a directive that mends it.
+    pub mend: Option<String>,
+}
+
+impl Finding {
+    fn fine(what: &'static str, text: impl Into<String>) -> Finding {
+        let (weight, text) = (Weight::Fine, text.into());
+        Finding {
+            weight,
+            what,
+            text,
+            mend: None,
+        }
+    }
+
+    fn note(what: &'static str, text: impl Into<String>) -> Finding {
+        let (weight, text) = (Weight::Note, text.into());
+        Finding {
+            weight,
+            what,
+            text,
+            mend: None,
+        }
+    }
+
+    fn warn(what: &'static str, text: impl Into<String>, mend: impl Into<String>) -> Finding {
+        let (weight, text) = (Weight::Warn, text.into());
+        Finding {
+            weight,
+            what,
+            text,
+            mend: Some(mend.into()),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = match self.weight {
+            Weight::Fine => "ok  ",
+            Weight::Note => "note",
+            Weight::Warn => "WARN",
+        };
+        writeln!(f, "{mark} {}: {}", self.what, self.text)?;
+        match &self.mend {
+            Some(mend) => writeln!(f, "     mend: {mend}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the server has told.
+#[derive(Debug, Default)]
+struct Told {
+    info: HashMap<String, String>,
+    config: HashMap<String, String>,
+    /// The slowest of the last slow commands: microseconds, and the command's words.
+    slowest: Option<(i64, String)>,
+}
+
+impl Told {
+    fn number(&self, field: &str) -> i64 {
+        let text = self.info.get(field);
+        text.and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    fn is(&self, field: &str, value: &str) -> bool {
+        self.info.get(field).is_some_and(|is| is == value)
+    }
+
+    fn config(&self, name: &str) -> &str {
+        self.config.get(name).map_or("", String::as_str)
+    }
+
+    fn config_number(&self, name: &str) -> i64 {
+        self.config(name).parse().unwrap_or(0)
+    }
+}
+
+/// What to print, and the exit status: 0 when nothing is to be mended, 1 when something is, 2
+/// when the server cannot be asked.
+pub fn run(target: &Target) -> (String, i32) {
+    let place = ping::place(target);
+    let told = match ask(target) {
+        Ok(told) => told,
+        Err(why) => return (format!("{place}: {why}\n"), 2),
+    };
+    let machine = Machine::read(&told);
+    let mut findings = service::look(&told);
+    findings.extend(machine.look(&told));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
+    let to_mend = findings.iter().filter(|f| f.weight == Weight::Warn).count();
+    let version = told.info.get("russet_version");
+    let version = version.map_or("not russet".to_owned(), |version| {
+        format!("russet {version}")
+    });
+    let mut text = format!("{place}: {version}\n");
+    for finding in &findings {
+        text += &finding.to_string();
+    }
+    text += &match to_mend {
+        0 => "nothing to mend\n".to_owned(),
+        1 => "1 thing to mend\n".to_owned(),
+        n => format!("{n} things to mend\n"),
+    };
+    (text, i32::from(to_mend > 0))
+}
+
+fn ask(target: &Target) -> Result<Told, String> {
+    let mut link = Link::open(target).map_err(|error| error.to_string())?;
+    let mut reply = |line: &str| match link.run(line) {
+        Ok(Reply::Error(why)) => Err(why),
+        Ok(reply) => Ok(reply),
+        Err(error) => Err(error.to_string()),
+    };
+    let info = reply("INFO everything")?.text();
+    let info = info.lines().filter_map(|line| line.split_once(':'));
+    let mut told = Told {
+        info: info.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+        ..Told::default()
+    };
+    // A user who may not read it is told of what INFO shows.
+    if let Ok(Reply::Array(pairs)) = reply("CONFIG GET *") {
+        let pairs = pairs
+            .chunks_exact(2)
+            .map(|pair| (pair[0].text(), pair[1].text()));
+        told.config = pairs.collect();
+    }
+    if let Ok(Reply::Array(entries)) = reply("SLOWLOG GET 128") {
+        told.slowest = entries.iter().filter_map(slow_entry).max();
+    }
+    Ok(told)
+}
+
+/// `[id, time, microseconds, [words], ...]`.
+fn slow_entry(entry: &Reply) -> Option<(i64, String)> {
+    let Reply::Array(parts) = entry else {
+        return None;
+    };
+    let (Reply::Number(micros), Reply::Array(words)) = (parts.get(2)?, parts.get(3)?) else {
+        return None;
+    };
+    let words: Vec<String> = words.iter().take(3).map(Reply::text).collect();
+    Some((*micros, words.join(" ")))
+}
+
+/// Bytes for people.
+fn human(bytes: i64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut amount, mut unit) = (bytes as f64, 0);
+    while amount >= 1024.0 && unit + 1 < UNITS.len() {
+        (amount, unit) = (amount / 1024.0, unit + 1);
+    }
+    match unit {
+        0 => format!("{bytes} B"),
+        _ => format!("{amount:.1} {}", UNITS[unit]),
+    }
+}
+
+#[cfg(test)]
+fn told(info: &[(&str, &str)], config: &[(&str, &str)]) -> Told {
+    let map = |pairs: &[(&str, &str)]| {
+        let pairs = pairs.iter().map(|&(k, v)| (k.to_owned(), v.to_owned()));
+        pairs.collect()
+    };
+    Told {
+        info: map(info),
+        config: map(config),
+        slowest: None,
+    }
+}
+
+#[cfg(test)]
+fn warnings(findings: &[Finding]) -> Vec<&'static str> {
+    let warned = findings.iter().filter(|f| f.weight == Weight::Warn);
+    warned.map(|f| f.what).collect()
+}

@@ -1,0 +1,72 @@
+//! `russet ping`: whether a server answers. For health checks: short, no output but a line.
+
+use std::io;
+
+use super::{Link, Reply, Target};
+
+/// What to print, and the exit status: 0 when the server answers, 1 when it does not, or not
+/// yet.
+///
+/// A server that asks for a password it was not shown is alive.
+pub fn run(target: &Target) -> (String, i32) {
+    match ask(target) {
+        Ok(Reply::Text(pong)) => (format!("{}\n", String::from_utf8_lossy(&pong)), 0),
+        Ok(Reply::Error(why)) if why.starts_with("NOAUTH") => (format!("{why}\n"), 0),
+        Ok(Reply::Error(why)) => (format!("{why}\n"), 1),
+        Ok(other) => (format!("not an answer to PING: {other:?}\n"), 1),
+        Err(error) => (format!("{}: {error}\n", place(target)), 1),
+    }
+}
+
+fn ask(target: &Target) -> io::Result<Reply> {
+    Link::open(target)?.run("PING")
+}
+
+/// Where the server was looked for.
+pub(super) fn place(target: &Target) -> String {
+    match &target.socket {
+        Some(path) => path.display().to_string(),
+        None if target.host.contains(':') => format!("[{}]:{}", target.host, target.port),
+        None => format!("{}:{}", target.host, target.port),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    fn answered(reply: &'static [u8]) -> (String, i32) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let server = std::thread::spawn(move || {
+            let (mut peer, _) = listener.accept().expect("it comes");
+            let mut asked = [0; 14];
+            peer.read_exact(&mut asked).expect("PING");
+            peer.write_all(reply).expect("room");
+        });
+        let target = Target {
+            port,
+            ..Target::default()
+        };
+        let said = run(&target);
+        server.join().expect("it ends");
+        said
+    }
+
+    #[test]
+    fn an_answer_is_told_by_the_exit_status() {
+        assert_eq!(answered(b"+PONG\r\n"), ("PONG\n".to_owned(), 0));
+        assert_eq!(answered(b"-NOAUTH Authentication required.\r\n").1, 0);
+        assert_eq!(answered(b"-LOADING wait\r\n").1, 1);
+        assert_eq!(answered(b"HTTP/1.1 400\r\n").1, 1);
+        assert_eq!(answered(b"").1, 1);
+        let nobody = Target {
+            port: 1,
+            ..Target::default()
+        };
+        let (said, code) = run(&nobody);
+        assert!(said.starts_with("127.0.0.1:1: ") && code == 1, "{said}");
+    }
+}

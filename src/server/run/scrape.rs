@@ -1,0 +1,234 @@
+//! Scrapes and probes come and go: HTTP on `metrics-port`, a role of its own beside clients.
+//!
+//! They are few, short and no clients: no command runs, nothing counts them among the clients,
+//! and nothing waits for the end of a turn, for an answer acknowledges nothing. What bounds them:
+//! [`SCRAPES_MAX`] at a time, [`REQUEST_BYTES_MAX`] of request, one answer, and [`LIMIT_MS`] for
+//! all of it. What is asked for and answered: `server::metrics`.
+
+use std::io::{self, ErrorKind, Write};
+
+use mio::event::Event;
+
+use super::Loop;
+use crate::net::{Accepted, Address, Role, Stream, Target};
+use crate::server::metrics::{self, Answer, REQUEST_BYTES_MAX};
+
+/// Connections at a time.
+const SCRAPES_MAX: usize = 32;
+/// From the connection's beginning to the answer's end.
+const LIMIT_MS: u64 = 10_000;
+/// Connections taken by one event; the rest waits for cron.
+const ACCEPTS_MAX: usize = 64;
+
+/// One connection.
+struct Scrape {
+    stream: Stream,
+    /// What has come of the request.
+    request: Vec<u8>,
+    answer: Vec<u8>,
+    /// Bytes of the answer that are sent.
+    sent: usize,
+    write_armed: bool,
+    due_ms: u64,
+}
+
+#[derive(Default)]
+struct Place {
+    generation: u32,
+    scrape: Option<Box<Scrape>>,
+}
+
+/// All of them.
+#[derive(Default)]
+pub(super) struct Scrapes {
+    places: Vec<Place>,
+    /// Somebody may wait at a listener.
+    waiting: bool,
+}
+
+impl Scrapes {
+    fn take(&mut self, slot: u32, generation: u32) -> Option<Box<Scrape>> {
+        let place = self.places.get_mut(slot as usize)?;
+        match place.generation == generation {
+            true => place.scrape.take(),
+            false => None,
+        }
+    }
+
+    /// A free place, if there is one: its number and its next generation.
+    fn free(&mut self) -> Option<(u32, u32)> {
+        let free = self.places.iter().position(|place| place.scrape.is_none());
+        let slot = match free {
+            Some(slot) => slot,
+            None if self.places.len() == SCRAPES_MAX => return None,
+            None => {
+                self.places.push(Place::default());
+                self.places.len() - 1
+            }
+        };
+        let place = &mut self.places[slot];
+        place.generation = place.generation.wrapping_add(1);
+        Some((u32::try_from(slot).expect("few of them"), place.generation))
+    }
+}
+
+/// What is left to be done for a connection.
+#[derive(PartialEq, Eq)]
+enum Goes {
+    On,
+    Over,
+}
+
+impl Loop {
+    /// Takes scrapes from the sockets in `Metrics::listeners` (start-up, CONFIG SET).
+    pub(super) fn listen_for_scrapes(&mut self) -> io::Result<()> {
+        for (i, listener) in self.engine.server.metrics.listeners.iter_mut().enumerate() {
+            listener.deregister(&self.registry);
+            listener.register(
+                &self.registry,
+                Target::lasting(Role::MetricsListener, i).into(),
+            )?;
+        }
+        // Somebody may have come before the registration.
+        self.scrapes.waiting = true;
+        Ok(())
+    }
+
+    pub(super) fn accept_scrapes(&mut self) {
+        self.scrapes.waiting = false;
+        let mut left = ACCEPTS_MAX;
+        for i in 0..self.engine.server.metrics.listeners.len() {
+            loop {
+                if left == 0 {
+                    self.scrapes.waiting = true;
+                    return;
+                }
+                left -= 1;
+                match self.engine.server.metrics.listeners[i].accept() {
+                    Ok((Accepted::Plain(stream), peer)) => self.welcome_scrape(stream, &peer),
+                    // These sockets are never under TLS.
+                    Ok((Accepted::Tls(_), _)) => {}
+                    Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                    Err(e) if e.kind() == ErrorKind::ConnectionAborted => {}
+                    // No descriptor is left, perhaps: cron tries again.
+                    Err(e) => {
+                        tracing::debug!("Accepting a scrape: {e}");
+                        self.scrapes.waiting = true;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn welcome_scrape(&mut self, mut stream: Stream, peer: &Address) {
+        let server = &mut self.engine.server;
+        let place = self.scrapes.free();
+        let refusal = match place {
+            _ if !server.may_scrape(peer) => metrics::forbidden(),
+            None => metrics::too_many(),
+            Some((slot, generation)) => {
+                let token = Target::scrape(slot, generation).into();
+                if let Err(e) = stream.register(&self.registry, token) {
+                    tracing::warn!("Registering a scrape: {e}");
+                    return;
+                }
+                let scrape = Box::new(Scrape {
+                    stream,
+                    request: Vec::new(),
+                    answer: Vec::new(),
+                    sent: 0,
+                    write_armed: false,
+                    due_ms: server.now.mono_ms + LIMIT_MS,
+                });
+                self.scrapes.places[slot as usize].scrape = Some(scrape);
+                return;
+            }
+        };
+        server.metrics.figures.refused += 1;
+        // Best effort: a peer that does not read it is closed all the same.
+        let _ = stream.write(&refusal);
+    }
+
+    pub(super) fn scrape_event(&mut self, slot: u32, generation: u32, event: &Event) {
+        let Some(mut scrape) = self.scrapes.take(slot, generation) else {
+            return;
+        };
+        let mut goes = Goes::On;
+        if event.is_readable() && scrape.answer.is_empty() {
+            goes = self.read_scrape(&mut scrape);
+        }
+        if goes == Goes::On && !scrape.answer.is_empty() {
+            let token = Target::scrape(slot, generation);
+            goes = self.write_scrape(&mut scrape, token);
+        }
+        match goes {
+            Goes::On => self.scrapes.places[slot as usize].scrape = Some(scrape),
+            Goes::Over => scrape.stream.deregister(&self.registry),
+        }
+    }
+
+    /// Reads until the socket is empty or the request whole.
+    fn read_scrape(&mut self, scrape: &mut Scrape) -> Goes {
+        let mut bytes = [0; 2048];
+        loop {
+            match scrape.stream.fill(&mut bytes) {
+                Ok((0, _)) => return Goes::Over,
+                Ok((n, _)) => {
+                    scrape.request.extend_from_slice(&bytes[..n]);
+                    // More than is looked at is not kept.
+                    scrape.request.truncate(REQUEST_BYTES_MAX);
+                    if let Answer::Send(answer) = self.engine.answer_scrape(&scrape.request) {
+                        scrape.answer = answer;
+                        scrape.request = Vec::new();
+                        return Goes::On;
+                    }
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Goes::On,
+                Err(_) => return Goes::Over,
+            }
+        }
+    }
+
+    /// Writes what the socket takes.
+    fn write_scrape(&mut self, scrape: &mut Scrape, token: Target) -> Goes {
+        while scrape.sent < scrape.answer.len() {
+            match scrape.stream.write(&scrape.answer[scrape.sent..]) {
+                Ok(0) => return Goes::Over,
+                Ok(n) => scrape.sent += n,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    if scrape.write_armed {
+                        return Goes::On;
+                    }
+                    scrape.write_armed = true;
+                    let armed = scrape.stream.want_write(&self.registry, token.into(), true);
+                    return armed.map_or(Goes::Over, |()| Goes::On);
+                }
+                Err(_) => return Goes::Over,
+            }
+        }
+        Goes::Over
+    }
+
+    /// With cron: those whose time is up go, those who could not be taken are.
+    pub(super) fn tend_scrapes(&mut self) {
+        let now_ms = self.engine.server.now.mono_ms;
+        for place in &mut self.scrapes.places {
+            let Some(scrape) = place.scrape.take_if(|scrape| scrape.due_ms <= now_ms) else {
+                continue;
+            };
+            let mut scrape = scrape;
+            if scrape.answer.is_empty() {
+                self.engine.server.metrics.figures.refused += 1;
+                // Best effort, as above.
+                let _ = scrape.stream.write(&metrics::timed_out());
+            }
+            scrape.stream.deregister(&self.registry);
+        }
+        if self.scrapes.waiting {
+            self.accept_scrapes();
+        }
+    }
+}

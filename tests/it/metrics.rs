@@ -1,0 +1,168 @@
+//! `metrics-port`: who is answered, what, and within which bounds.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::support::{Connection, Daemon, wait_until};
+
+/// A server with metrics on a port of their own.
+fn start(args: &[&str]) -> (Daemon, u16) {
+    for _ in 0..5 {
+        let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let port = taken.local_addr().expect("bound").port();
+        drop(taken);
+        let text = port.to_string();
+        let all = [&["--metrics-port", &text][..], args].concat();
+        let server = Daemon::start(&all);
+        if connect(port).is_ok() {
+            return (server, port);
+        }
+    }
+    panic!("no free port");
+}
+
+fn connect(port: u16) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    Ok(stream)
+}
+
+/// The whole answer to what is sent in these pieces.
+fn ask(port: u16, pieces: &[&[u8]]) -> String {
+    let mut stream = connect(port).expect("it listens");
+    for piece in pieces {
+        stream.write_all(piece).expect("room");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let mut answer = Vec::new();
+    // A refusal may leave something unread, and the connection ends by a reset.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn get(port: u16, path: &str) -> String {
+    ask(
+        port,
+        &[format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()],
+    )
+}
+
+#[test]
+fn metrics_and_health_are_served_beside_commands() {
+    let (server, port) = start(&[]);
+    assert_eq!(server.connect().ask("SET a 1"), "+OK\r\n");
+    let text = get(port, "/metrics");
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+    assert!(
+        text.contains("\nredis_commands_total{cmd=\"set\"} 1\n"),
+        "{text}"
+    );
+    assert!(get(port, "/healthz").ends_with("\r\n\r\nok\n"));
+    assert!(get(port, "/readyz").starts_with("HTTP/1.1 200 "));
+    let halves = [&b"GET /healthz HT"[..], b"TP/1.1\r\n\r", b"\n"];
+    assert!(ask(port, &halves).ends_with("ok\n"));
+    assert!(ask(port, &[b"*1\r\n$4\r\nPING\r\n"]).starts_with("HTTP/1.1 400 "));
+    // They are no clients.
+    assert_eq!(server.info("connected_clients").as_deref(), Some("1"));
+}
+
+#[test]
+fn loading_is_alive_and_not_ready() {
+    let (mut server, port) = start(&["--appendonly", "yes", "--key-load-delay", "2000"]);
+    let mut connection = server.connect();
+    for i in 0..500 {
+        connection.ask(&format!("SET key:{i} value"));
+    }
+    drop(connection);
+    let (folder, own) = (server.folder().to_owned(), server.port());
+    server.terminate();
+    let log = std::fs::File::create(folder.join("log2")).expect("a file");
+    let mut child = std::process::Command::new(crate::support::daemon::russet())
+        .args([
+            "--port",
+            &own.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--appendonly",
+            "yes",
+        ])
+        .args([
+            "--key-load-delay",
+            "20000",
+            "--metrics-port",
+            &port.to_string(),
+        ])
+        .current_dir(&folder)
+        .stdout(log)
+        .spawn()
+        .expect("it starts");
+    wait_until("the port is open", || connect(port).is_ok());
+    let ready = get(port, "/readyz");
+    let alive = get(port, "/healthz");
+    let metrics = get(port, "/metrics");
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(
+        ready.starts_with("HTTP/1.1 503 ") && ready.ends_with("loading\n"),
+        "{ready}"
+    );
+    assert!(alive.starts_with("HTTP/1.1 200 "), "{alive}");
+    assert!(
+        metrics.contains("\nredis_loading_dump_file 1\n"),
+        "{metrics}"
+    );
+}
+
+#[test]
+fn the_port_moves_closes_and_opens_by_config_set() {
+    let (server, port) = start(&[]);
+    let mut connection = server.connect();
+    assert_eq!(connection.ask("CONFIG SET metrics-port 0"), "+OK\r\n");
+    wait_until("the port is closed", || connect(port).is_err());
+    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let other = taken.local_addr().expect("bound").port();
+    let refused = connection.ask(&format!("CONFIG SET metrics-port {other}"));
+    assert!(
+        refused.contains("Unable to listen on this port"),
+        "{refused}"
+    );
+    assert_eq!(
+        connection.ask("CONFIG GET metrics-port"),
+        "*2\r\n$12\r\nmetrics-port\r\n$1\r\n0\r\n"
+    );
+    drop(taken);
+    assert_eq!(
+        connection.ask(&format!("CONFIG SET metrics-port {other}")),
+        "+OK\r\n"
+    );
+    wait_until("the port is open", || connect(other).is_ok());
+    assert!(get(other, "/healthz").ends_with("ok\n"));
+    assert_eq!(
+        connection.ask("CONFIG SET metrics-allow 192.0.2.1"),
+        "+OK\r\n"
+    );
+    assert!(get(other, "/healthz").starts_with("HTTP/1.1 403 "));
+}
+
+/// Connections that say nothing, and one that does not read: nobody else waits for them.
+#[test]
+fn the_slow_and_the_silent_are_bounded() {
+    let (server, port) = start(&[]);
+    let mut silent: Vec<TcpStream> = (0..32).map(|_| connect(port).expect("room")).collect();
+    wait_until("all places are taken", || {
+        get(port, "/healthz").starts_with("HTTP/1.1 503 ")
+    });
+    let mut connection: Connection = server.connect();
+    assert_eq!(connection.ask("PING"), "+PONG\r\n");
+    let began = Instant::now();
+    let mut answer = String::new();
+    silent[0].read_to_string(&mut answer).expect("it ends");
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(began.elapsed() < Duration::from_secs(15));
+    wait_until("places are free", || {
+        get(port, "/healthz").ends_with("ok\n")
+    });
+    let long = format!("GET /{} HTTP/1.1\r\n", "x".repeat(9000));
+    assert!(ask(port, &[long.as_bytes()]).starts_with("HTTP/1.1 431 "));
+}
