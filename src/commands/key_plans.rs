@@ -108,7 +108,7 @@ fn xread(args: &[&[u8]]) -> Told {
     };
     let count = args.len() - streams;
     let keys = streams..streams + count / 2;
-    (count > 0 && count % 2 == 0).then(|| keys.map(|at| (at, Access::empty())).collect())
+    (count > 0 && count.is_multiple_of(2)).then(|| keys.map(|at| (at, Access::empty())).collect())
 }
 
 /// The source, and what stands behind the first of each word, in this order.

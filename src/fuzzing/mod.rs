@@ -119,7 +119,7 @@ mod tests {
                 &[
                     &[max, 39][..],
                     &[0x7f - (seed & 0x3f), 0xff],
-                    &vec![seed & 0x3f; 99],
+                    &[seed & 0x3f; 99],
                 ]
                 .concat(),
             );

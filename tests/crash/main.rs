@@ -8,7 +8,6 @@
 //! starts again on what is left, and is compared with what it had acknowledged.
 
 #[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "each test program uses a part of it")]
 mod support;
 
 use std::fs;
