@@ -140,6 +140,8 @@ pub struct Client {
     pub watched: WatchList,
     /// What it listens to, if that is anything.
     pub subscriptions: Option<Box<Subscriptions>>,
+    /// What its prefixes take (CLIENT TRACKING BCAST).
+    pub tracking_bytes: usize,
     pub blocked: Option<Box<Blocked>>,
     /// Bytes of the query buffer, kept up to date for CLIENT LIST.
     pub query_bytes: usize,
@@ -185,6 +187,7 @@ impl Client {
             transaction: None,
             watched: WatchList::default(),
             subscriptions: None,
+            tracking_bytes: 0,
             blocked: None,
             query_bytes: 0,
             query_capacity: 0,
@@ -269,6 +272,7 @@ impl Client {
             + self.watched.memory_bytes()
             + blocked
             + subscriptions
+            + self.tracking_bytes
             + text(&self.name)
             + text(&self.lib_name)
             + text(&self.lib_ver)

@@ -55,6 +55,9 @@ pub struct Tracker {
     pub prefixes: BTreeSet<Box<[u8]>>,
 }
 
+/// What a prefix takes beside its own bytes, about, on both sides.
+const PREFIX_BYTES: usize = 96;
+
 /// Who is to be told of what.
 #[derive(Debug, Default)]
 pub struct Tracking {
@@ -138,10 +141,13 @@ impl Server {
         let Tracking {
             clients, broadcast, ..
         } = &mut self.tracking;
+        let tracker = clients.entry(client.id).or_default();
         for prefix in &asked.prefixes {
             broadcast.add(prefix, client.id);
+            if !tracker.prefixes.contains(prefix) {
+                client.tracking_bytes += prefix.len() + PREFIX_BYTES;
+            }
         }
-        let tracker = clients.entry(client.id).or_default();
         let mut prefixes = std::mem::take(&mut tracker.prefixes);
         *tracker = asked;
         tracker.prefixes.append(&mut prefixes);
@@ -157,6 +163,7 @@ impl Server {
     pub fn end_tracking(&mut self, keyspace: &mut Keyspace, client: &mut Client) {
         let all = ClientFlags::TRACKING | ClientFlags::CACHES | ClientFlags::CACHING_SAID;
         client.flags.remove(all);
+        client.tracking_bytes = 0;
         let Some(tracker) = self.tracking.clients.remove(&client.id) else {
             return;
         };

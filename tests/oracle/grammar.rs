@@ -273,10 +273,10 @@ fn tame(args: &mut Vec<Vec<u8>>) {
             }
         }
         // Around a middle beyond the map's end Valkey searches nowhere in particular.
-        b"geosearch" | b"geosearchstore" if has(args, b"bypolygon") => {
-            if middle_is_off_the_map(args) {
-                args.truncate(1);
-            }
+        b"geosearch" | b"geosearchstore"
+            if has(args, b"bypolygon") && middle_is_off_the_map(args) =>
+        {
+            args.truncate(1);
         }
         // A single random member would leave the servers in different states.
         b"spop" if args.len() == 2 => args.push(b"100000".to_vec()),

@@ -816,6 +816,9 @@ pub const DUMP: Group = Group {
 pub const VALKEY: Group = Group {
     name: "valkey",
     rows: &[
+        "client capa (redirect|nosuch)",
+        "client import-source (on|off|x)",
+        "zscan KZ 0 {noscores (count COUNT)}",
         "set KS T ifeq T",
         "set KS T {(ifeq T) get (ex SEC) keepttl}",
         "set KS (a|b) ifeq (a|b)",

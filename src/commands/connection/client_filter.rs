@@ -13,6 +13,25 @@ const LETTERS: &[u8] = b"AbBcCdeEgiIMNOPrRStTuUx";
 /// What CLIENT CAPA may be told, by its letter in CLIENT LIST.
 const CAPABILITIES: &[u8] = b"r";
 
+/// The words that begin a condition, perhaps behind `NOT-`.
+pub(super) const NAMES: &[&[u8]] = &[
+    b"ID",
+    b"TYPE",
+    b"ADDR",
+    b"LADDR",
+    b"IP",
+    b"USER",
+    b"FLAGS",
+    b"NAME",
+    b"LIB-NAME",
+    b"LIB-VER",
+    b"DB",
+    b"CAPA",
+    b"MAXAGE",
+    b"IDLE",
+    b"SKIPME",
+];
+
 /// One condition.
 enum Test<'a> {
     /// Any of these.

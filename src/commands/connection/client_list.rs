@@ -1,7 +1,7 @@
 //! CLIENT LIST and CLIENT INFO: connections, a line each.
 
 use super::client::USUAL;
-use super::client_filter::Filter;
+use super::client_filter::{self, Filter};
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::keyspace::ClientId;
@@ -63,7 +63,9 @@ pub(super) fn client_kind(name: &[u8]) -> Result<ClientKind, CommandError> {
 
 /// Whether a word begins another condition: in a list of numbers Redis knows none.
 fn is_condition(word: &[u8]) -> bool {
-    word.first().is_some_and(u8::is_ascii_alphabetic) && word.len() > 1
+    let word = word.to_ascii_uppercase();
+    let name = word.strip_prefix(b"NOT-").unwrap_or(&word);
+    client_filter::NAMES.contains(&name)
 }
 
 /// All connections that the filter is about, oldest first.

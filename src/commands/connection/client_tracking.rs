@@ -1,6 +1,7 @@
 //! CLIENT TRACKING, CACHING, GETREDIR, TRACKINGINFO: clients that keep what they have read.
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 use super::client::USUAL;
 use crate::base::number::parse_i64;
@@ -120,7 +121,6 @@ impl<'a> Options<'a> {
 
 /// No prefix of a client may begin another: a key would be told twice.
 fn check_prefixes(prefixes: &[&[u8]], before: Option<&Tracker>) -> Result<(), CommandError> {
-    let overlap = |a: &[u8], b: &[u8]| a.starts_with(b) || b.starts_with(a);
     let refusal = |prefix: &[u8], kind: &str, other: &[u8]| {
         let mut text = b"ERR Prefix '".to_vec();
         text.extend_from_slice(up_to_nul(prefix));
@@ -131,19 +131,56 @@ fn check_prefixes(prefixes: &[&[u8]], before: Option<&Tracker>) -> Result<(), Co
         text.extend_from_slice(b"'. Prefixes for a single client must not overlap.");
         Err(CommandError::Bytes(text))
     };
+    let pair = first_overlap(prefixes);
     for (at, prefix) in prefixes.iter().enumerate() {
-        let mut had = before.into_iter().flat_map(|before| &before.prefixes);
-        if let Some(other) = had.find(|other| overlap(other, prefix)) {
+        if let Some(other) = before.and_then(|before| overlapping(&before.prefixes, prefix)) {
             return refusal(prefix, "an existing", other);
         }
-        if let Some(other) = prefixes[at + 1..]
-            .iter()
-            .find(|other| overlap(other, prefix))
-        {
-            return refusal(prefix, "another provided", other);
+        if let Some((_, other)) = pair.filter(|&(first, _)| first == at) {
+            return refusal(prefix, "another provided", prefixes[other]);
         }
     }
     Ok(())
+}
+
+/// The first of `had`, which do not overlap each other, that begins `prefix` or begins with
+/// it. O(log n): nothing can stand between a prefix and what begins with it but others of
+/// those.
+fn overlapping<'a>(had: &'a BTreeSet<Box<[u8]>>, prefix: &[u8]) -> Option<&'a [u8]> {
+    let before = had
+        .range::<[u8], _>((Bound::Unbounded, Bound::Included(prefix)))
+        .next_back();
+    let behind = had
+        .range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded))
+        .next();
+    let begins_it = before.filter(|other| prefix.starts_with(other));
+    let found = begins_it.or(behind.filter(|other| other.starts_with(prefix)));
+    found.map(|other| &**other)
+}
+
+/// The first prefix that overlaps a later one, and the first of those. O(n log n).
+fn first_overlap(prefixes: &[&[u8]]) -> Option<(usize, usize)> {
+    let mut order: Vec<usize> = (0..prefixes.len()).collect();
+    order.sort_unstable_by_key(|&at| prefixes[at]);
+    // Those that begin the one that is looked at, each the next one; with each the first of
+    // all up to it.
+    let mut beginnings: Vec<(usize, usize)> = Vec::new();
+    let mut first: Option<(usize, usize)> = None;
+    for at in order {
+        while let Some(&(last, _)) = beginnings.last()
+            && !prefixes[at].starts_with(prefixes[last])
+        {
+            beginnings.pop();
+        }
+        let mut least = at;
+        if let Some(&(_, other)) = beginnings.last() {
+            let pair = (at.min(other), at.max(other));
+            first = Some(first.map_or(pair, |known| known.min(pair)));
+            least = pair.0;
+        }
+        beginnings.push((at, least));
+    }
+    first
 }
 
 /// `CLIENT TRACKING ON|OFF [REDIRECT id] [PREFIX prefix ...] [BCAST] [OPTIN] [OPTOUT]
@@ -269,4 +306,44 @@ fn trackinginfo(call: &mut Call<'_>) -> CommandResult {
         reply.bulk(prefix);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn overlaps_are_found_as_one_by_one(
+            texts in prop::collection::vec(prop::collection::vec(0u8..3, 0..5), 0..12),
+            had in prop::collection::vec(prop::collection::vec(0u8..3, 1..4), 0..8),
+        ) {
+            let overlap = |a: &[u8], b: &[u8]| a.starts_with(b) || b.starts_with(a);
+            let prefixes: Vec<&[u8]> = texts.iter().map(Vec::as_slice).collect();
+            let pairs = (0..prefixes.len())
+                .flat_map(|a| (a + 1..prefixes.len()).map(move |b| (a, b)));
+            let mut pairs = pairs.filter(|&(a, b)| overlap(prefixes[a], prefixes[b]));
+            prop_assert_eq!(first_overlap(&prefixes), pairs.next());
+
+            let mut apart: BTreeSet<Box<[u8]>> = BTreeSet::new();
+            for text in had {
+                if !apart.iter().any(|other| overlap(other, &text)) {
+                    apart.insert(text.into());
+                }
+            }
+            for prefix in prefixes {
+                let expected = apart.iter().find(|other| overlap(other, prefix));
+                prop_assert_eq!(overlapping(&apart, prefix), expected.map(|other| &**other));
+            }
+        }
+    }
+
+    #[test]
+    fn two_hundred_thousand_prefixes_are_checked_at_once() {
+        let texts: Vec<String> = (0..200_000).map(|n| format!("{n:07}")).collect();
+        let prefixes: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
+        assert!(check_prefixes(&prefixes, None).is_ok());
+    }
 }
