@@ -271,7 +271,7 @@ const IMPORT_SOURCE: Spec = Spec {
 /// `CLIENT IMPORT-SOURCE ON|OFF`: the connection brings another server's data: while
 /// `import-mode` is on, it sees keys that are due as if they were not.
 fn import_source(call: &mut Call<'_>) -> CommandResult {
-    if !call.server.config.import_mode && call.args.is(2, "ON") {
+    if !call.server.config.import_mode && !call.args.is(2, "OFF") {
         return Err(CommandError::Text("ERR Server is not in import mode"));
     }
     switch(call, ClientFlags::IMPORTS)
@@ -296,8 +296,9 @@ mod tests {
         let mut t = Testbed::new();
         let refused = "-ERR Server is not in import mode\r\n";
         assert_eq!(t.run("CLIENT IMPORT-SOURCE ON"), refused);
-        assert_eq!(t.run("CLIENT IMPORT-SOURCE x"), "-ERR syntax error\r\n");
+        assert_eq!(t.run("CLIENT IMPORT-SOURCE x"), refused);
         t.run("CONFIG SET import-mode yes");
+        assert_eq!(t.run("CLIENT IMPORT-SOURCE x"), "-ERR syntax error\r\n");
         assert_eq!(t.run("CLIENT IMPORT-SOURCE ON"), "+OK\r\n");
         assert!(t.run("CLIENT INFO").contains(" flags=UI "));
         assert_eq!(t.run("CLIENT IMPORT-SOURCE OFF"), "+OK\r\n");

@@ -144,9 +144,11 @@ extern "C" fn arm(_: c_int) {
         return;
     }
     // SAFETY: a script runs in it on this thread, so it is alive; LuaJIT lets a handler set
-    // hooks. One that is there already stays.
+    // hooks. One that is there already stays. The mask is asked, not the function: LuaJIT saves
+    // and restores the mask around errors, and this may fall between its read and its write,
+    // which loses the mask and leaves the function.
     unsafe {
-        if ffi::lua_gethook(state).is_none() {
+        if ffi::lua_gethookmask(state) & ffi::LUA_MASKCOUNT == 0 {
             ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, 1);
         }
     }
