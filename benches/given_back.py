@@ -40,11 +40,7 @@ def steps(server):
     yield "idle"
 
 
-def main():
-    if sys.argv[1:]:
-        servers, missing = [tuple(word.split("=", 1)) for word in sys.argv[1:]], []
-    else:
-        servers, missing = peers.default_servers()
+def given_back(servers):
     print(f"{'server':10}" + "".join(f"{step:>22}" for step in ("written", "overwritten", "deleted", "idle")))
     last = {}
     for at, (name, program) in enumerate(servers):
@@ -57,9 +53,7 @@ def main():
     first, *others = (name for name, _ in servers)
     if others:
         print(f"resident, best peer over {first}: {min(last[name] for name in others) / last[first]:.2f}")
-    if missing:
-        print(f"not measured: {', '.join(missing)}")
 
 
 if __name__ == "__main__":
-    main()
+    peers.measure(sys.argv[1:], given_back)

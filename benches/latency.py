@@ -302,18 +302,9 @@ def main():
     kinds = {"expiry": expiry, "growth": growth, "connections": connections, "rates": rates, "closed": closed}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
-    missing = []
-    if sys.argv[2:]:
-        servers = [tuple(word.split("=", 1)) for word in sys.argv[2:]]
-    else:
-        servers, missing = peers.default_servers()
-    for name in missing:
-        print(f"missing: {name} (run tests/peers/install)")
     # The server has CPU 0 for itself.
     os.sched_setaffinity(0, {1} if (os.cpu_count() or 1) > 1 else {0})
-    kinds[sys.argv[1]](servers)
-    if missing:
-        print(f"not measured: {', '.join(missing)}")
+    peers.measure(sys.argv[2:], kinds[sys.argv[1]])
 
 
 if __name__ == "__main__":

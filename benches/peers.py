@@ -768,6 +768,20 @@ def default_servers():
     return there, missing
 
 
+def measure(servers, act, default=default_servers):
+    """Has `act` measure the servers that the words NAME=PROGRAM name, or without any the usual ones."""
+    missing = []
+    if servers:
+        servers = [tuple(word.split("=", 1)) for word in servers]
+    else:
+        servers, missing = default()
+    for name in missing:
+        print(f"missing: {name} (run tests/peers/install)")
+    act(servers)
+    if missing:
+        print(f"not measured: {', '.join(missing)}")
+
+
 def main():
     kinds = {"bench": bench, "memory": memory, "big": big, "single": single, "large": large, "persist": persist}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds:
@@ -777,16 +791,7 @@ def main():
             sys.exit(f"no {tool}: run tests/peers/install")
     if (os.cpu_count() or 1) < 2:
         sys.exit("two CPUs are needed: one for the server, one for the load")
-    missing = []
-    if sys.argv[2:]:
-        servers = [tuple(word.split("=", 1)) for word in sys.argv[2:]]
-    else:
-        servers, missing = default_servers()
-    for name in missing:
-        print(f"missing: {name} (run tests/peers/install)")
-    kinds[sys.argv[1]](servers)
-    if missing:
-        print(f"not measured: {', '.join(missing)}")
+    measure(sys.argv[2:], kinds[sys.argv[1]])
 
 
 if __name__ == "__main__":

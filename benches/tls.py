@@ -272,15 +272,7 @@ def main():
         if not shutil.which(tool):
             sys.exit(f"no {tool}: run tests/peers/install")
     os.sched_setaffinity(0, {1})
-    if sys.argv[2:]:
-        servers, missing = [tuple(word.split("=", 1)) for word in sys.argv[2:]], []
-    else:
-        servers, missing = default_servers()
-    for name in missing:
-        print(f"missing: {name} (run tests/peers/install)")
-    kinds[sys.argv[1]](servers)
-    if missing:
-        print(f"not measured: {', '.join(missing)}")
+    peers.measure(sys.argv[2:], kinds[sys.argv[1]], default_servers)
 
 
 if __name__ == "__main__":

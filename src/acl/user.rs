@@ -296,17 +296,7 @@ mod tests {
             {
                 row = sub;
             }
-            user.check(&CommandLine {
-                id: row.id,
-                flags: row.spec.flags,
-                plan: &row.plan,
-                channels: row.spec.channels,
-                databases: row.spec.databases,
-                args,
-                is_whole: row.spec.arity.admits(args.len()),
-                db: 0,
-                databases_max: 16,
-            })
+            user.check(&row.command_line(args, 0, 16))
         }
     }
 

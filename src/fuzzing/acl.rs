@@ -142,15 +142,8 @@ fn look(user: &User, table: &CommandTable, words: &[&[u8]]) {
         _ => row,
     };
     let line = CommandLine {
-        id: row.id,
-        flags: row.spec.flags,
-        plan: &row.plan,
-        channels: row.spec.channels,
-        databases: row.spec.databases,
-        args,
         is_whole: true,
-        db: 0,
-        databases_max: 16,
+        ..row.command_line(args, 0, 16)
     };
     let checked = user.check(&line);
     assert!(checked.is_ok() || !user.allows_all());

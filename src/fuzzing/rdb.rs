@@ -1,7 +1,7 @@
 //! RDB files and payloads of any bytes: refused, or what they hold is sound.
 
-use crate::base::crc64;
 use crate::keyspace::{DbIndex, Keyspace, OwnedValue};
+use crate::persistence::rdb::seal;
 use crate::persistence::rdb::{Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader};
 use crate::server::Testbed;
 use crate::types::Limits;
@@ -94,13 +94,12 @@ const COMMANDS: &[&str] = &[
 /// Any bytes as a value with a right checksum: what is restored stays sound in use.
 pub fn dump(bytes: &[u8]) {
     let (version, body) = match bytes.split_first() {
-        Some((0x80.., body)) => (80u16, body),
+        Some((0x80.., body)) => (80, body),
         Some((_, body)) => (12, body),
         None => return,
     };
-    let mut payload = [body, &version.to_le_bytes()].concat();
-    let checksum = crc64::update(0, &payload);
-    payload.extend_from_slice(&checksum.to_le_bytes());
+    let mut payload = body.to_vec();
+    seal(&mut payload, version);
     let mut bed = Testbed::unheard();
     let reply = bed.run_args(&[b"RESTORE", b"k", b"0", &payload]);
     if reply != b"+OK\r\n" {

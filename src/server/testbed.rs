@@ -180,6 +180,14 @@ impl Testbed {
         self.engine.server.recorder.get_or_insert_default()
     }
 
+    /// The arguments of the slow log's newest entry.
+    pub fn newest_slow(&self) -> Vec<String> {
+        let log = self.engine.server.command_logs.of(super::LogKind::Slow);
+        let args = &log.entries.front().expect("an entry").args;
+        let text = |arg: &[u8]| String::from_utf8_lossy(arg).into_owned();
+        args.iter().map(|arg| text(arg)).collect()
+    }
+
     /// The units of effects that were stated since the last call.
     pub fn take_units(&mut self) -> Vec<Vec<Stated>> {
         std::mem::take(&mut self.recorder().units)

@@ -17,6 +17,7 @@ use super::pubsub::{Delivery, message};
 use super::session::Session;
 use super::table::Row;
 use super::{Engine, Server};
+use crate::config::Config;
 use crate::keyspace::{Change, ChangeKind, ClientId, Keyspace};
 use crate::pubsub::{Broadcast, News, Readers};
 use crate::resp::{Args, Reply};
@@ -126,6 +127,14 @@ impl Notice {
     }
 }
 
+/// `tracking-table-max-keys`, where 0 is no limit.
+fn readers_max(config: &Config) -> usize {
+    match config.tracking_table_max_keys {
+        0 => usize::MAX,
+        most => most,
+    }
+}
+
 fn write_keys(reply: &mut Reply, keys: &Option<Bytes>) {
     match keys {
         Some(array) => reply.shared(array.clone()),
@@ -201,7 +210,7 @@ impl Server {
         for (at, _) in keys {
             tracking.readers.remember(args.at(at), client);
         }
-        if tracking.readers.keys() > self.config.tracking_table_max_keys {
+        if tracking.readers.keys() > readers_max(&self.config) {
             self.limit_readers(Some(client));
         }
     }
@@ -210,10 +219,7 @@ impl Server {
     /// `tracking-table-max-keys`, as far as one go suffices.
     #[cold]
     pub(super) fn limit_readers(&mut self, running: Option<ClientId>) {
-        let most = match self.config.tracking_table_max_keys {
-            0 => usize::MAX,
-            most => most,
-        };
+        let most = readers_max(&self.config);
         let effort = GIVEN_UP * (self.tracking.overruns + 1);
         for _ in 0..effort {
             if self.tracking.readers.keys() <= most {

@@ -13,10 +13,9 @@ use std::collections::HashMap;
 use smallvec::SmallVec;
 
 use super::{Row, Server};
-use crate::base::crc64;
 use crate::command::{Access, CommandError, Flags};
 use crate::keyspace::{Cause, DbIndex, Keyspace, ValueView};
-use crate::persistence::rdb::{Payload, VERSION_FIELD_TTLS, Writer};
+use crate::persistence::rdb::{Payload, VERSION_FIELD_TTLS, Writer, seal};
 use crate::resp::Args;
 
 /// A key as it was: payload, expiry, bits of its last use. `None`: it was not there.
@@ -94,20 +93,11 @@ impl Undo {
             }
             Some(view) => {
                 let mut writer = Writer::new(VERSION_FIELD_TTLS, false);
-                let mut at = writer.begin_value(&view.value);
-                while writer.len() <= left {
-                    match writer.part(&view.value, at, 1024) {
-                        Some(next) => at = next,
-                        None => break,
-                    }
-                }
-                if writer.len() > left {
+                if !writer.value_within(&view.value, left) {
                     return Err(CommandError::Text(FULL));
                 }
                 let mut payload = writer.take(Vec::new());
-                payload.extend_from_slice(&(VERSION_FIELD_TTLS as u16).to_le_bytes());
-                let sum = crc64::update(0, &payload);
-                payload.extend_from_slice(&sum.to_le_bytes());
+                seal(&mut payload, VERSION_FIELD_TTLS);
                 Some((payload, view.expiry, view.clock))
             }
         };

@@ -15,7 +15,7 @@ use super::client_line::client_line;
 use super::engine::kill_client;
 use super::gates;
 use super::world::{Origin, World};
-use super::{Server, Spec, startup};
+use super::{Row, Server, Spec, startup};
 use crate::acl::{
     AclLog, Attempts, CommandFacts, CommandLine, Commands, Context, Denied, Event, LoadError,
     Pattern, Reason, User, UserId, Users, keeps, parse_file,
@@ -59,6 +59,35 @@ pub fn commands_of(table: &super::CommandTable) -> Commands {
     }))
 }
 
+/// Brings the flag up to date that there is something which the client's user may not do.
+fn note_restrictions(users: &Users, client: &mut Client) {
+    let restricted = !users.get(client.user).allows_all();
+    client.flags.set(ClientFlags::RESTRICTED, restricted);
+}
+
+impl Row {
+    /// The row with arguments as users are checked against it; `db` is the client's.
+    #[inline]
+    pub fn command_line<'a>(
+        &'a self,
+        args: Args<'a>,
+        db: u32,
+        databases_max: u32,
+    ) -> CommandLine<'a> {
+        CommandLine {
+            id: self.id,
+            flags: self.spec.flags,
+            plan: &self.plan,
+            channels: self.spec.channels,
+            databases: self.spec.databases,
+            args,
+            is_whole: self.spec.arity.admits(args.len()),
+            db,
+            databases_max,
+        }
+    }
+}
+
 const WRONG_PASSWORD: CommandError =
     CommandError::Text("WRONGPASS invalid username-password pair or user is disabled.");
 
@@ -85,8 +114,7 @@ impl Server {
 
     fn set_user(&self, client: &mut Client, id: UserId) {
         client.user = id;
-        let restricted = !self.acl.users.get(id).allows_all();
-        client.flags.set(ClientFlags::RESTRICTED, restricted);
+        note_restrictions(&self.acl.users, client);
     }
 
     /// The connection is this user's from now on; `proven`: by something that only he has.
@@ -138,17 +166,7 @@ impl Server {
         args: Args<'a>,
     ) -> CommandLine<'a> {
         let row = self.table.row(row);
-        CommandLine {
-            id: row.id,
-            flags: row.spec.flags,
-            plan: &row.plan,
-            channels: row.spec.channels,
-            databases: row.spec.databases,
-            args,
-            is_whole: row.spec.arity.admits(args.len()),
-            db: db.0,
-            databases_max: self.config.databases,
-        }
+        row.command_line(args, db.0, self.config.databases)
     }
 
     /// ACL DRYRUN: what a user would be told of a command; `None` if he may run it.
@@ -239,12 +257,10 @@ impl Server {
     /// Brings the flags of all connections up to date.
     pub fn users_changed(&mut self, running: &mut Client) {
         let users = &self.acl.users;
-        let update = |client: &mut Client| {
-            let restricted = !users.get(client.user).allows_all();
-            client.flags.set(ClientFlags::RESTRICTED, restricted);
-        };
-        update(running);
-        self.clients.iter_mut().for_each(|s| update(&mut s.client));
+        note_restrictions(users, running);
+        for session in self.clients.iter_mut() {
+            note_restrictions(users, &mut session.client);
+        }
     }
 
     /// `requirepass` has a new value: the default user's only password.

@@ -166,20 +166,7 @@ mod tests {
             ("HELLO 3 AUTH secret", "HELLO 3 AUTH (redacted)"),
         ] {
             t.run(line);
-            let entry = t
-                .engine
-                .server
-                .command_logs
-                .of(crate::server::LogKind::Slow)
-                .entries
-                .front()
-                .expect("an entry");
-            let words: Vec<_> = entry
-                .args
-                .iter()
-                .map(|a| String::from_utf8_lossy(a))
-                .collect();
-            assert_eq!(words.join(" "), shown);
+            assert_eq!(t.newest_slow().join(" "), shown);
         }
     }
 }

@@ -1,9 +1,8 @@
 //! DUMP: a value as bytes that RESTORE takes, here or elsewhere.
 
-use crate::base::crc64;
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::keyspace::ValueView;
-use crate::persistence::rdb::{VERSION_FIELD_TTLS, Writer};
+use crate::persistence::rdb::{VERSION_FIELD_TTLS, Writer, seal};
 use crate::server::{Call, CommandResult, Spec};
 
 pub(super) const DUMP: Spec = Spec {
@@ -35,9 +34,7 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
 pub(super) fn payload_of(writer: &mut Writer, value: &ValueView<'_>) -> Vec<u8> {
     writer.value(value);
     let mut payload = writer.take(Vec::new());
-    payload.extend_from_slice(&(writer.version() as u16).to_le_bytes());
-    let sum = crc64::update(0, &payload);
-    payload.extend_from_slice(&sum.to_le_bytes());
+    seal(&mut payload, writer.version());
     payload
 }
 

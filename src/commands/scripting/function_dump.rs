@@ -3,9 +3,8 @@
 //!     (245 | code: string)* | version: u16le | checksum: u64le
 
 use super::check_idle;
-use crate::base::crc64;
 use crate::command::CommandError;
-use crate::persistence::rdb::{Payload, VERSION_FIELD_TTLS, Writer};
+use crate::persistence::rdb::{Payload, VERSION_FIELD_TTLS, Writer, seal};
 use crate::server::{Call, CommandResult};
 
 /// `FUNCTION DUMP`.
@@ -18,9 +17,7 @@ pub(super) fn dump(call: &mut Call<'_>) -> CommandResult {
         writer.function(&library.code);
     }
     let mut payload = writer.take(Vec::new());
-    payload.extend_from_slice(&(VERSION_FIELD_TTLS as u16).to_le_bytes());
-    let sum = crc64::update(0, &payload);
-    payload.extend_from_slice(&sum.to_le_bytes());
+    seal(&mut payload, VERSION_FIELD_TTLS);
     call.reply.bulk(&payload);
     Ok(())
 }

@@ -1,11 +1,9 @@
 //! COMMANDLOG (Valkey): the last commands that were slow, or large, or had large replies.
 
-use super::slowlog::{parse_count, write_entries};
+use super::slowlog;
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{self, write_help};
 use crate::server::{Call, CommandResult, LogKind, Spec};
-
-const FLAGS: Flags = Flags::ADMIN.union(Flags::LOADING).union(Flags::STALE);
 
 pub(super) const COMMANDLOG: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -31,9 +29,8 @@ fn kind(call: &Call<'_>, at: usize) -> Result<LogKind, CommandError> {
 
 const GET: Spec = Spec {
     arity: Arity::Exactly(4),
-    flags: FLAGS,
-    tips: &["request_policy:all_nodes", "nondeterministic_output"],
-    ..Spec::new("get", get)
+    handler: get,
+    ..slowlog::GET
 };
 
 /// `COMMANDLOG GET count slow|large-request|large-reply`: the newest first; -1 is all.
@@ -41,9 +38,9 @@ const GET: Spec = Spec {
 /// Reply: array of `[id, unix seconds, microseconds or bytes, [argument ...], peer, client
 /// name]`.
 fn get(call: &mut Call<'_>) -> CommandResult {
-    let count = parse_count(call.args.at(2))?;
+    let count = slowlog::parse_count(call.args.at(2))?;
     let kind = kind(call, 3)?;
-    write_entries(call, kind, count);
+    slowlog::write_entries(call, kind, count);
     Ok(())
 }
 
@@ -69,34 +66,27 @@ fn help(call: &mut Call<'_>) -> CommandResult {
 
 const LEN: Spec = Spec {
     arity: Arity::Exactly(3),
-    flags: FLAGS,
-    tips: &[
-        "request_policy:all_nodes",
-        "response_policy:agg_sum",
-        "nondeterministic_output",
-    ],
-    ..Spec::new("len", len)
+    handler: len,
+    ..slowlog::LEN
 };
 
 /// `COMMANDLOG LEN slow|large-request|large-reply`.
 fn len(call: &mut Call<'_>) -> CommandResult {
-    let log = call.server.command_logs.of(kind(call, 2)?);
-    call.reply.int(log.entries.len() as i64);
+    let kind = kind(call, 2)?;
+    slowlog::write_len(call, kind);
     Ok(())
 }
 
 const RESET: Spec = Spec {
     arity: Arity::Exactly(3),
-    flags: FLAGS,
-    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
-    ..Spec::new("reset", reset)
+    handler: reset,
+    ..slowlog::RESET
 };
 
 /// `COMMANDLOG RESET slow|large-request|large-reply`: numbers go on where they were.
 fn reset(call: &mut Call<'_>) -> CommandResult {
     let kind = kind(call, 2)?;
-    call.server.command_logs.of_mut(kind).entries.clear();
-    call.reply.ok();
+    slowlog::empty(call, kind);
     Ok(())
 }
 

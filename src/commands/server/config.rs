@@ -373,21 +373,8 @@ mod tests {
         let mut t = Testbed::new();
         t.run("CONFIG SET slowlog-log-slower-than 0");
         t.run("CONFIG SET hz 12 masterauth secret");
-        let entry = t
-            .engine
-            .server
-            .command_logs
-            .of(crate::server::LogKind::Slow)
-            .entries
-            .front()
-            .expect("an entry");
-        let words: Vec<_> = entry
-            .args
-            .iter()
-            .map(|a| String::from_utf8_lossy(a))
-            .collect();
         assert_eq!(
-            words,
+            t.newest_slow(),
             ["CONFIG", "SET", "hz", "12", "masterauth", "(redacted)"]
         );
     }

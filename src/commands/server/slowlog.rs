@@ -16,7 +16,7 @@ pub(super) const SLOWLOG: Spec = Spec {
     ..Spec::new("slowlog", help)
 };
 
-const GET: Spec = Spec {
+pub(super) const GET: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: FLAGS,
     tips: &["request_policy:all_nodes", "nondeterministic_output"],
@@ -83,7 +83,7 @@ fn help(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-const LEN: Spec = Spec {
+pub(super) const LEN: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: FLAGS,
     tips: &[
@@ -96,12 +96,17 @@ const LEN: Spec = Spec {
 
 /// `SLOWLOG LEN`.
 fn len(call: &mut Call<'_>) -> CommandResult {
-    let log = call.server.command_logs.of(LogKind::Slow);
-    call.reply.int(log.entries.len() as i64);
+    write_len(call, LogKind::Slow);
     Ok(())
 }
 
-const RESET: Spec = Spec {
+/// How many entries a log has.
+pub(super) fn write_len(call: &mut Call<'_>, kind: LogKind) {
+    let log = call.server.command_logs.of(kind);
+    call.reply.int(log.entries.len() as i64);
+}
+
+pub(super) const RESET: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: FLAGS,
     tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
@@ -110,10 +115,14 @@ const RESET: Spec = Spec {
 
 /// `SLOWLOG RESET`: numbers go on where they were.
 fn reset(call: &mut Call<'_>) -> CommandResult {
-    let log = call.server.command_logs.of_mut(LogKind::Slow);
-    log.entries.clear();
-    call.reply.ok();
+    empty(call, LogKind::Slow);
     Ok(())
+}
+
+/// A log forgets its entries.
+pub(super) fn empty(call: &mut Call<'_>, kind: LogKind) {
+    call.server.command_logs.of_mut(kind).entries.clear();
+    call.reply.ok();
 }
 
 #[cfg(test)]

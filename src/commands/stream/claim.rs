@@ -2,6 +2,7 @@
 
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::keyspace::Ref;
 use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Stream;
@@ -138,10 +139,9 @@ fn state(call: &mut Call<'_>, made: bool, done: &Done) {
         .add_dirty(done.changes + u64::from(done.moved.is_some()));
 }
 
-/// Whether there is such a group; what is said if not. Counts as no lookup.
-fn check_group(call: &mut Call<'_>) -> CommandResult {
-    let (key, name) = (call.args.at(1), call.args.at(2));
-    let stream = call.db.peek::<Stream>(key)?;
+/// Whether what was found at the key has such a group; what is said if not.
+fn check_group(stream: Option<Ref<'_, Stream>>, args: Args<'_>) -> CommandResult {
+    let (key, name) = (args.at(1), args.at(2));
     let group = stream.as_ref().and_then(|stream| stream.group(name));
     group.map_or_else(|| Err(ids::no_group(key, name)), |_| Ok(()))
 }
@@ -216,9 +216,8 @@ fn xclaim(call: &mut Call<'_>) -> CommandResult {
     const BAD_IDLE: CommandError =
         CommandError::Text("ERR Invalid min-idle-time argument for XCLAIM");
     call.no_effect();
-    call.db.exists(call.args.at(1));
-    check_group(call)?;
     let args = call.args;
+    check_group(call.db.read(args.at(1))?, args)?;
     let min_idle_ms = parse_i64(args.at(4)).ok_or(BAD_IDLE)?;
     let now_ms = call.db.clock_ms();
     let options = Options::parse(args, now_ms)?;
@@ -302,7 +301,7 @@ fn xautoclaim(call: &mut Call<'_>) -> CommandResult {
             return Err(CommandError::Syntax);
         }
     }
-    check_group(call)?;
+    check_group(call.db.peek(args.at(1))?, args)?;
     if count >= COUNT_MEMORY {
         return Err(TOO_MANY);
     }

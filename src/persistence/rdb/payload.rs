@@ -1,4 +1,4 @@
-//! DUMP payloads on their way in: one value with its type, the version, a checksum of all.
+//! DUMP payloads: one value with its type, the version, a checksum of all.
 //!
 //!     type | value | version: u16le | checksum: u64le
 
@@ -12,6 +12,13 @@ use crate::types::Limits;
 
 /// Bytes of version and checksum.
 const FOOTER: usize = 2 + 8;
+
+/// Ends a payload that says what its version says: behind it stand that and the checksum.
+pub fn seal(payload: &mut Vec<u8>, version: u32) {
+    payload.extend_from_slice(&(version as u16).to_le_bytes());
+    let sum = crc64::update(0, payload);
+    payload.extend_from_slice(&sum.to_le_bytes());
+}
 
 /// A payload whose checksum is right and whose version is known.
 #[derive(Clone, Copy, Debug)]

@@ -167,19 +167,25 @@ impl Writer {
 
     /// The value alone, as DUMP has it in front of its version and checksum.
     pub fn value(&mut self, value: &ValueView<'_>) {
-        let mut at = Some(self.begin_value(value));
-        while let Some(from) = at {
-            at = self.part(value, from, usize::MAX);
-        }
+        self.value_within(value, usize::MAX);
     }
 
-    /// Begins a value alone; the parts from the given place on are to follow.
-    pub fn begin_value(&mut self, value: &ValueView<'_>) -> u64 {
+    /// As [`Writer::value`], given up when more than `most` bytes are written; whether it is
+    /// whole.
+    pub fn value_within(&mut self, value: &ValueView<'_>, most: usize) -> bool {
+        /// Elements that are written between two looks at the length.
+        const PART: usize = 1024;
         self.look_at(value);
         let kind = self.kind_of(value);
         self.out.push(kind);
         self.head(value, kind);
-        0
+        let mut at = Some(0);
+        while let Some(from) = at
+            && self.len() <= most
+        {
+            at = self.part(value, from, PART);
+        }
+        self.len() <= most
     }
 
     /// What the forms of a hash depend on. O(fields) if some expire.

@@ -140,28 +140,27 @@ fn encode_sparse_array(f: Frame<'_>) -> Returned {
     Ok(3)
 }
 
-fn encode_max_depth(f: Frame<'_>) -> Returned {
+/// Tells a setting that is a number from 1 to `max`, the argument's if there is one.
+fn one_number(f: Frame<'_>, max: i64, place: fn(&mut Config) -> &mut i64) -> Returned {
     at_most(f, 1)?;
-    let depth = number(f, 1, f.machine.json.get().encode_max_depth, 1, INT_MAX)?;
-    set(f, |c| c.encode_max_depth = depth);
-    f.push_number(depth as f64);
+    let mut config = f.machine.json.get();
+    let setting = place(&mut config);
+    *setting = number(f, 1, *setting, 1, max)?;
+    f.push_number(*setting as f64);
+    f.machine.json.set(config);
     Ok(1)
+}
+
+fn encode_max_depth(f: Frame<'_>) -> Returned {
+    one_number(f, INT_MAX, |c| &mut c.encode_max_depth)
 }
 
 fn decode_max_depth(f: Frame<'_>) -> Returned {
-    at_most(f, 1)?;
-    let depth = number(f, 1, f.machine.json.get().decode_max_depth, 1, INT_MAX)?;
-    set(f, |c| c.decode_max_depth = depth);
-    f.push_number(depth as f64);
-    Ok(1)
+    one_number(f, INT_MAX, |c| &mut c.decode_max_depth)
 }
 
 fn encode_number_precision(f: Frame<'_>) -> Returned {
-    at_most(f, 1)?;
-    let digits = number(f, 1, f.machine.json.get().precision, 1, 14)?;
-    set(f, |c| c.precision = digits);
-    f.push_number(digits as f64);
-    Ok(1)
+    one_number(f, 14, |c| &mut c.precision)
 }
 
 fn encode_keep_buffer(f: Frame<'_>) -> Returned {
