@@ -23,6 +23,7 @@ mod execute;
 mod gates;
 mod gather;
 mod histogram;
+mod hotkeys;
 pub mod info;
 mod input;
 mod latency;
@@ -31,6 +32,7 @@ pub mod listen;
 mod load_steps;
 mod loading;
 pub mod log;
+mod memory_limit;
 mod metrics;
 mod migrate;
 mod monitor;
@@ -66,6 +68,7 @@ pub use clients::Clients;
 pub use command_log::{CommandLogs, LogKind};
 pub use engine::{Engine, Flow, kill_client};
 pub use histogram::Histogram;
+pub use hotkeys::{Hotkeys, Wanted as HotkeysWanted};
 pub use latency::{EventSeries, Latency};
 pub use load_steps::LoadProgress;
 pub use loading::LoadFigures;
@@ -142,6 +145,7 @@ pub struct Server {
     /// Buffers of clients in the last seconds.
     pub recent: RecentPeaks,
     client_memory: client_eviction::ClientMemory,
+    pub memory_limit: memory_limit::MemoryLimit,
     /// When the log last told of an HTTP request, monotonic milliseconds.
     http_told_ms: Option<u64>,
     pub monitors: Vec<ClientId>,
@@ -155,7 +159,9 @@ pub struct Server {
     pub signals: Arc<Signals>,
     /// Commands that must take the long way through the gates.
     interest: gates::Interest,
-    has_monitors: bool,
+    /// Somebody looks at every command: a monitor, a session of HOTKEYS.
+    is_observed: bool,
+    hotkeys: Option<Box<Hotkeys>>,
     latency_tracking: bool,
     /// Commands from here on may go into the command logs.
     thresholds: command_log::Thresholds,
@@ -173,7 +179,7 @@ pub struct Server {
     pub cron_turns: u64,
     /// More is to be evicted than there was time for.
     evicting: bool,
-    /// Something is still to be freed in slices.
+    /// Something is still to be freed in slices, or to be counted by prefix.
     freeing: bool,
     /// The sockets that clients come to.
     pub listeners: Vec<Listener>,

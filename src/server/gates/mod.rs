@@ -75,7 +75,7 @@ impl Interest {
                 .union(paused)
                 .union(unsaved)
                 .union(failed),
-            memory_limit: match server.config.maxmemory {
+            memory_limit: match server.maxmemory() {
                 0 => usize::MAX,
                 limit => limit as usize,
             },
@@ -235,7 +235,7 @@ accumulated and the EXEC call. This command is no longer allowed for the followi
 fn memory(world: &mut World<'_>, flags: Flags) -> Result<(), CommandError> {
     // Nothing is evicted of what is being loaded, nor under a script that runs.
     let stands_still = world.server.is_loading() || world.server.scripting.is_running();
-    let is_limited = world.server.config.maxmemory > 0 && !stands_still;
+    let is_limited = world.server.maxmemory() > 0 && !stands_still;
     if !is_limited {
         return Ok(());
     }
