@@ -408,7 +408,7 @@ fn the_lines_of_memory_add_up_to_what_the_allocator_has_under_load() {
             "ACL SETUSER user{n} on >password{n} +@all{patterns}"
         ));
         let text = format!("return {n} --{}", "x".repeat(2000));
-        c.send(&command(&[b"SCRIPT", b"LOAD", text.as_bytes()]));
+        c.send(&command(&[&b"SCRIPT"[..], b"LOAD", text.as_bytes()]));
         assert!(c.reply().starts_with(b"$40"));
     }
     // Clients that subscribe, watch, track, queue, send half a command and do not read.

@@ -165,12 +165,17 @@ impl Server {
     /// Begins a session; whatever the last one found is forgotten. `false`: one goes on.
     pub fn start_hotkeys(&mut self, wanted: Wanted) -> bool {
         self.end_due_hotkeys();
-        if self.hotkeys.as_ref().is_some_and(|its| its.active) {
+        if self
+            .diagnostics
+            .hotkeys
+            .as_ref()
+            .is_some_and(|its| its.active)
+        {
             return false;
         }
         let sketch = |on: bool| on.then(|| Sketch::new(wanted.keys * COUNTERS_PER_KEY));
         let credit = self.cycles.ticks(CREDIT_NANOS) * SHARE;
-        self.hotkeys = Some(Box::new(Hotkeys {
+        self.diagnostics.hotkeys = Some(Box::new(Hotkeys {
             wanted,
             active: true,
             began_unix_ms: self.now.unix_ms(),
@@ -196,7 +201,7 @@ impl Server {
     pub fn stop_hotkeys(&mut self) -> bool {
         self.end_due_hotkeys();
         let now = self.now.mono_ms;
-        let session = self.hotkeys.as_mut().filter(|its| its.active);
+        let session = self.diagnostics.hotkeys.as_mut().filter(|its| its.active);
         let stopped = session.map(|its| its.stop(now)).is_some();
         self.update_observers();
         stopped
@@ -205,28 +210,36 @@ impl Server {
     /// Forgets what was found. `false`: a session goes on.
     pub fn reset_hotkeys(&mut self) -> bool {
         self.end_due_hotkeys();
-        if self.hotkeys.as_ref().is_some_and(|its| its.active) {
+        if self
+            .diagnostics
+            .hotkeys
+            .as_ref()
+            .is_some_and(|its| its.active)
+        {
             return false;
         }
-        self.hotkeys = None;
+        self.diagnostics.hotkeys = None;
         true
     }
 
     /// The session, going on or over.
     pub fn hotkeys(&mut self) -> Option<&Hotkeys> {
         self.end_due_hotkeys();
-        self.hotkeys.as_deref()
+        self.diagnostics.hotkeys.as_deref()
     }
 
     /// Bytes that the session holds.
     pub fn hotkeys_bytes(&self) -> usize {
-        self.hotkeys.as_ref().map_or(0, |its| its.memory_bytes())
+        self.diagnostics
+            .hotkeys
+            .as_ref()
+            .map_or(0, |its| its.memory_bytes())
     }
 
     /// A session whose time is up is over.
     pub(super) fn end_due_hotkeys(&mut self) {
         let now = self.now.mono_ms;
-        if let Some(its) = self.hotkeys.as_mut()
+        if let Some(its) = self.diagnostics.hotkeys.as_mut()
             && its.active
             && its.wanted.duration_ms > 0
             && its.lasted_ms(now) >= its.wanted.duration_ms
@@ -238,8 +251,12 @@ impl Server {
 
     /// Whether anybody looks at every command: what the loop asks once a command.
     pub(super) fn update_observers(&mut self) {
-        let session = self.hotkeys.as_ref().is_some_and(|its| its.active);
-        self.is_observed = session || !self.monitors.is_empty();
+        let session = self
+            .diagnostics
+            .hotkeys
+            .as_ref()
+            .is_some_and(|its| its.active);
+        self.gates.is_observed = session || !self.monitors.is_empty();
     }
 
     /// A command has run, which took `ticks` and answered with `replied` bytes: those who look at
@@ -265,7 +282,7 @@ impl Server {
     }
 
     fn count_hotkeys(&mut self, row: usize, args: Args<'_>, ticks: u64, replied: usize) {
-        let Some(session) = self.hotkeys.as_mut().filter(|its| its.active) else {
+        let Some(session) = self.diagnostics.hotkeys.as_mut().filter(|its| its.active) else {
             return;
         };
         let row = self.table.row(row);
@@ -311,12 +328,12 @@ mod tests {
     #[test]
     fn without_a_session_nobody_looks_at_commands() {
         let mut t = Testbed::new();
-        assert!(!t.engine.server.is_observed);
+        assert!(!t.engine.server.gates.is_observed);
         assert_eq!(t.run("HOTKEYS START METRICS 1 CPU DURATION 1"), "+OK\r\n");
-        assert!(t.engine.server.is_observed);
+        assert!(t.engine.server.gates.is_observed);
         t.advance_ms(1500);
         t.engine.server.end_due_hotkeys();
-        assert!(!t.engine.server.is_observed);
+        assert!(!t.engine.server.gates.is_observed);
         let session = t.engine.server.hotkeys().expect("what was found stays");
         assert_eq!(session.lasted_ms(u64::MAX), 1000);
     }
@@ -343,7 +360,7 @@ mod tests {
         let mut t = Testbed::new();
         t.run("HOTKEYS START METRICS 1 CPU");
         let server = &mut t.engine.server;
-        let session = server.hotkeys.as_mut().expect("begun");
+        let session = server.diagnostics.hotkeys.as_mut().expect("begun");
         (session.credit, session.key_price) = (0, 100 * SHARE);
         let mut rng: SmallRng = rand::make_rng();
         let mut counted = 0;

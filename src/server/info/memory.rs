@@ -48,7 +48,7 @@ pub struct MemoryFigures {
 
 /// Takes all figures; the allocator's may be a tenth of a second old. O(clients + databases).
 pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
-    let startup = from.server.startup_bytes;
+    let startup = from.server.identity.startup_bytes;
     let server = from.server;
     let clients = from
         .clients()
@@ -73,8 +73,9 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let tracking = server.tracking.memory_bytes();
     let users = server.acl.users.memory_bytes();
     let watched = from.keyspace.watchers.memory_bytes();
-    let command_logs = server.command_logs.memory_bytes();
+    let command_logs = server.diagnostics.command_logs.memory_bytes();
     let histograms = server
+        .diagnostics
         .command_stats
         .iter()
         .filter_map(|s| s.latency.as_ref());
