@@ -156,7 +156,11 @@ fn process_time() -> CpuTime {
 #[inline]
 fn request_bytes(args: Args<'_>) -> u64 {
     // `$5\r\nvalue\r\n`; the head `*3\r\n` is like an argument's without its text.
-    let digits = |n: usize| n.checked_ilog10().unwrap_or(0) as usize + 1;
+    let digits = |n: usize| match n {
+        0..10 => 1,
+        10..100 => 2,
+        _ => n.ilog10() as usize + 1,
+    };
     let each = args.iter().map(|arg| arg.len() + digits(arg.len()) + 5);
     (each.sum::<usize>() + digits(args.len()) + 3) as u64
 }

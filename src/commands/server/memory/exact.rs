@@ -54,6 +54,7 @@ fn usage_is_what_the_allocator_gets_back() {
             seed = next(seed);
             t.run(&some_command(seed >> 8));
         }
+        t.run("SET number:1 12345");
         let keys = t.run("KEYS *");
         let keys: Vec<String> = keys
             .lines()
