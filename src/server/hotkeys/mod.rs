@@ -300,7 +300,7 @@ impl Server {
         let Ok(keys) = row.keys(args) else {
             return;
         };
-        let among = keys.clone().into_iter().count() as f64;
+        let among = keys.clone().count() as f64;
         let share = |what: u64| (what as f64 * times / among) as u64;
         let (ticks, bytes) = (share(ticks), share(bytes));
         for (at, _) in keys {
