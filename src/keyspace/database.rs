@@ -267,6 +267,7 @@ impl Database {
     ) -> Option<Detached> {
         let before = Size::of(found.entry);
         let bytes = self.bytes_before(found);
+        let was_one_block = found.entry.is_one_block();
         let old = match take_container(found.entry) {
             Some(value) => self.value_unless_unsaved(found.entry, value),
             None => {
@@ -285,7 +286,10 @@ impl Database {
         }
         self.note_fields(entry);
         self.sizes.change(before, Size::of_new(value, entry));
-        self.recount(bytes, entry);
+        // In place it keeps its class.
+        if entry != found.entry || !was_one_block || !entry.is_one_block() {
+            self.recount(bytes, entry);
+        }
         old
     }
 

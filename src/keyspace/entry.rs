@@ -714,9 +714,26 @@ impl Entry {
     }
 
     /// Bytes that the entry and a string's block occupy in the allocator.
+    #[inline]
     pub fn memory_bytes(self) -> usize {
-        let raw = self.raw_block().map_or(0, |(_, len)| alloc::good_size(len));
-        alloc::good_size(self.size()) + raw
+        let at = self.value_at();
+        match self.encoding() {
+            Encoding::Embstr => {
+                let (len, width) = self.varint_at(at);
+                alloc::good_size(at + width + len)
+            }
+            Encoding::Raw => {
+                let len = self.u64_at(at + 8) as usize;
+                alloc::good_size(at + BLOCK_PART) + alloc::good_size(len)
+            }
+            _ => alloc::good_size(at + 8),
+        }
+    }
+
+    /// Whether the value is a string inside the entry: there is no other block.
+    #[inline]
+    pub fn is_one_block(self) -> bool {
+        matches!(self.encoding(), Encoding::Int | Encoding::Embstr)
     }
 
     /// The entry's address, for DEBUG OBJECT.
