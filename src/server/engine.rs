@@ -203,6 +203,9 @@ impl Server {
     /// Nothing happens for the client's sake any more: no watch, no wait, no MONITOR, no message.
     pub(super) fn let_go(&mut self, keyspace: &mut Keyspace, client: &mut Client) {
         client.unwatch(&mut keyspace.watchers);
+        if client.blocked.as_ref().is_some_and(|b| b.until.is_done()) {
+            self.count_unserved(client, false);
+        }
         self.stop_waiting(keyspace, client);
         if client.flags.contains(ClientFlags::MONITOR) {
             self.set_monitor(client.id, false);
