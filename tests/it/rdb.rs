@@ -376,11 +376,24 @@ fn a_damaged_file_stops_the_start_and_says_where() {
     std::fs::write(&name, &bytes).expect("written");
     let (code, text) = check(&name);
     assert_eq!(code, Some(1));
+    for line in [
+        "List listpack integrity check failed",
+        "[additional info] While doing: read-object-value",
+        "[additional info] Reading key 'broken'",
+        "[additional info] Reading type 18 (quicklist-v2)",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let (code, log) = refused(folder.path());
+    assert_eq!(code, Some(1));
     assert!(
-        text.contains("key 'broken': List listpack integrity check failed"),
-        "{text}"
+        log.contains("key 'broken': List listpack integrity check failed"),
+        "{log}"
     );
-    assert_eq!(refused(folder.path()).0, Some(1));
+    assert!(
+        log.contains("Terminating server after rdb file reading failure."),
+        "{log}"
+    );
 }
 
 /// The checksum behind a payload: CRC-64 of Redis, one bit at a time.

@@ -29,6 +29,7 @@ mod conversations;
 mod events;
 mod expressions;
 mod grammar;
+mod payloads;
 mod permissions;
 mod play;
 mod pools;
