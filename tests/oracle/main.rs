@@ -384,6 +384,12 @@ fn stream_commands_answer_as_redis() {
     check(&rows::STREAM, Peer::Redis8);
 }
 
+/// Not beside Redis 7.0, which does not know the payloads' version.
+#[test]
+fn payloads_are_restored_as_by_redis() {
+    check(&rows::RESTORE, Peer::Redis8);
+}
+
 #[test]
 fn valkeys_own_commands_answer_as_valkey() {
     check(&rows::VALKEY, Peer::Valkey9);

@@ -44,6 +44,7 @@ pub const EVEN: &[(&str, Words)] = &[
         ],
     ),
     ("PAYLOAD", PAYLOADS),
+    ("CFLAGS", &[b"N", b"U", b"x", b"Z", b"S", b"MN", b""]),
     ("RUNS", RUNS),
     ("UNIT", &[b"m", b"km", b"ft", b"mi", b"KM", b"xx"]),
     (

@@ -73,6 +73,9 @@ impl Commands {
             let spans = &mut self.spans;
             match step(reader.unread(), &mut pos, spans, &mut progress, bounds) {
                 Step::Command => {
+                    if !lines_end(&reader.unread()[..pos], spans) {
+                        return Err(self.broken(reader, in_unit, Some("a malformed command")));
+                    }
                     let text = |s: &Span| &reader.unread()[s.start..s.start + s.len];
                     let word = spans.first().map(text).unwrap_or_default();
                     let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
@@ -138,6 +141,16 @@ impl Commands {
     }
 }
 
+/// Whether each line of a command ends as it should, which servers do not look at.
+fn lines_end(command: &[u8], arguments: &[Span]) -> bool {
+    let ends_at = |at: usize| command[..at].ends_with(b"\r\n");
+    let first = memchr::memchr(b'\n', command).map_or(0, |end| end + 1);
+    ends_at(first)
+        && arguments
+            .iter()
+            .all(|s| ends_at(s.start) && command[s.start + s.len..].starts_with(b"\r\n"))
+}
+
 /// A second look at a command in which something is wrong, part by part.
 struct Look<'a> {
     bytes: &'a [u8],
@@ -164,6 +177,7 @@ impl Look<'_> {
     }
 
     fn argument(&mut self) -> Result<(), Wrong> {
+        let line = self.pos;
         let len = self.number(b'$')?;
         let begin = self.pos;
         let Some(len) = u64::try_from(len)
@@ -172,7 +186,7 @@ impl Look<'_> {
         else {
             let why = "which is not in the suitable range";
             let why = format!("Expected to read string of {len} bytes, {why}");
-            return Err(Some((begin, why)));
+            return Err(Some((line, why)));
         };
         let (want, here) = (len + 2, (self.bytes.len() - begin) as u64);
         if want > here {
