@@ -81,9 +81,14 @@ impl Commands {
                     let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
                     count += u64::from(!is(b"SELECT"));
                     self.lines += 1 + 2 * spans.len() as u64;
+                    let name_at = spans.first().map_or(0, |span| span.start);
                     match in_unit {
-                        true if is(b"MULTI") => return Err(self.stray(reader, "Unexpected MULTI")),
-                        false if is(b"EXEC") => return Err(self.stray(reader, "Unexpected EXEC")),
+                        true if is(b"MULTI") => {
+                            return Err(self.stray(reader, name_at, "Unexpected MULTI"));
+                        }
+                        false if is(b"EXEC") => {
+                            return Err(self.stray(reader, name_at, "Unexpected EXEC"));
+                        }
                         _ => in_unit = !is(b"EXEC") && (in_unit || is(b"MULTI")),
                     }
                     reader.take(pos);
@@ -104,9 +109,9 @@ impl Commands {
         }
     }
 
-    fn stray(&mut self, reader: &Reader, why: &'static str) -> Fault {
+    fn stray(&mut self, reader: &Reader, at: usize, why: &'static str) -> Fault {
         self.misfit = Some(Misfit {
-            offset: reader.offset(),
+            offset: reader.offset() + at as u64,
             why: why.to_owned(),
         });
         reader.malformed(why)
