@@ -8,6 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{Cause, ChangeKind, Class, Db, Keyspace};
+use crate::base::alloc::{self, Metered};
 use crate::types::{Container, Hash, Type};
 
 /// Hashes by the time at which their next field may expire.
@@ -15,11 +16,18 @@ use crate::types::{Container, Hash, Type};
 pub struct FieldExpiries {
     by_time: BTreeSet<(i64, Box<[u8]>)>,
     by_key: HashMap<Box<[u8]>, i64, ahash::RandomState>,
+    bytes: Metered,
 }
 
 impl FieldExpiries {
     /// A field of this hash expires at `when_ms`. Later times than the known one are ignored.
     pub fn note(&mut self, key: &[u8], when_ms: i64) {
+        let before = alloc::thread_balance();
+        self.write_line(key, when_ms);
+        self.bytes.note(before);
+    }
+
+    fn write_line(&mut self, key: &[u8], when_ms: i64) {
         match self.by_key.get_mut(key) {
             Some(known) if *known <= when_ms => return,
             Some(known) => {
@@ -33,9 +41,16 @@ impl FieldExpiries {
 
     /// The hash is gone, or none of its fields expires any more.
     pub fn forget(&mut self, key: &[u8]) {
+        let before = alloc::thread_balance();
         if let Some((key, when_ms)) = self.by_key.remove_entry(key) {
             self.by_time.remove(&(when_ms, key));
         }
+        self.bytes.note(before);
+    }
+
+    /// Bytes of all lines, as the allocator counts them.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.bytes()
     }
 
     /// The time on the hash's line.
@@ -53,8 +68,12 @@ impl FieldExpiries {
         if self.next_due()? > until_ms {
             return None;
         }
+        let before = alloc::thread_balance();
         let (_, key) = self.by_time.pop_first()?;
         self.by_key.remove(&key);
+        self.bytes.note(before);
+        // It is the caller's to free.
+        self.bytes.add(-(alloc::slice_bytes(key.len()) as i64));
         Some(key)
     }
 

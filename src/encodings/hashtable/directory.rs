@@ -11,6 +11,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr;
 
 use super::segment::{Segment, SegmentRef};
+use crate::base::alloc::good_size;
 use crate::encodings::prefetch::prefetch;
 
 /// Deepest directory: 2^27 words would hold some 60 G elements.
@@ -157,7 +158,7 @@ impl Directory {
         if self.depth == 0 {
             0
         } else {
-            Self::layout(self.depth).size()
+            good_size(Self::layout(self.depth).size())
         }
     }
 

@@ -3,6 +3,8 @@
 //! Cost: the minimum O(1); a leaf set, and the least leaf found, O(log n) groups of 16.
 //! Leaves are only ever added; what is given up says `NEVER`.
 
+use crate::base::alloc::vec_bytes;
+
 /// A time that does not come.
 pub(super) const NEVER: i64 = i64::MAX;
 
@@ -63,7 +65,7 @@ impl MinTree {
 
     /// Bytes allocated.
     pub fn memory_bytes(&self) -> usize {
-        self.levels.iter().map(|level| level.capacity() * 8).sum()
+        vec_bytes(&self.levels) + self.levels.iter().map(vec_bytes).sum::<usize>()
     }
 
     pub fn get(&self, leaf: usize) -> i64 {

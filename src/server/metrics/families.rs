@@ -79,7 +79,7 @@ pub(super) fn add_instance(from: &Source<'_>, to: &mut Families) {
             "redis_config_maxclients",
             u64::from(server.config.maxclients),
         ),
-        ("redis_config_maxmemory", server.config.maxmemory),
+        ("redis_config_maxmemory", server.maxmemory()),
     ] {
         to.single(
             name,
