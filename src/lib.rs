@@ -44,7 +44,7 @@ mod layers;
 /// What the program is made of.
 pub mod daemon {
     pub use crate::commands::table;
-    pub use crate::config::{Errand, Startup, start};
+    pub use crate::config::{Errand, Startup, start, version};
     pub use crate::operator::{Target, doctor::run as doctor, ping::run as ping};
     pub use crate::persistence::aof::check::run as check_aof;
     pub use crate::persistence::aof::restore::run as restore_aof;

@@ -17,12 +17,8 @@ fn main() -> ExitCode {
     if Path::new(&program).file_name() == Some(OsStr::new("russet-container")) {
         arguments = in_container(arguments);
     }
-    if let Some(code) = tool(&program, &arguments) {
+    if let Some(code) = tool(&program, &mut arguments) {
         return ExitCode::from(code);
-    }
-    let name = Path::new(&program).file_name().unwrap_or_default();
-    if name == "redis-check-rdb" || name == "valkey-check-rdb" {
-        arguments.insert(0, "check-rdb".into());
     }
     ExitCode::from(match daemon::start(&arguments, read_stdin) {
         Startup::Print { text, code } => print(&text, code),
@@ -35,6 +31,7 @@ fn main() -> ExitCode {
             // The report is what was asked for, whatever it says.
             print(&text, 0).max(u8::from(!is_sound))
         }
+        Startup::CheckAof(words) => check_aof(&words),
         Startup::Restore { from, until, to } => {
             let (text, code) = daemon::restore_aof(&from, until.as_deref(), &to);
             print(&text, code)
@@ -77,19 +74,33 @@ fn in_container(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
-/// The tools that are names of this program.
-fn tool(program: &OsStr, arguments: &[OsString]) -> Option<u8> {
-    let name = Path::new(program).file_name()?;
-    let arguments = match arguments {
-        _ if name == "redis-check-aof" || name == "valkey-check-aof" => arguments,
-        [first, rest @ ..] if first == "check-aof" => rest,
-        _ => return None,
-    };
-    Some(daemon::check_aof(
-        arguments,
-        &mut io::stdin().lock(),
-        &mut io::stdout(),
-    ))
+/// The tools that are names of this program. `redis-check-rdb` is the subcommand of that name,
+/// with the exit status that scripts know for arguments which are none.
+fn tool(program: &OsStr, arguments: &mut Vec<OsString>) -> Option<u8> {
+    let name = Path::new(program).file_name()?.to_str()?;
+    let (checks_aof, checks_rdb) = (
+        ["redis-check-aof", "valkey-check-aof"].contains(&name),
+        ["redis-check-rdb", "valkey-check-rdb"].contains(&name),
+    );
+    let asks_version = |word: &OsString| word == "-v" || word == "--version";
+    if (checks_aof || checks_rdb) && arguments.len() == 1 && asks_version(&arguments[0]) {
+        return Some(print(&format!("{name} {}\n", daemon::version()), 0));
+    }
+    if checks_rdb {
+        if arguments.is_empty() {
+            return Some(print(
+                &format!("Usage: {name} [--stats] <rdb-file-name>\n"),
+                1,
+            ));
+        }
+        arguments.insert(0, "check-rdb".into());
+        return None;
+    }
+    checks_aof.then(|| check_aof(arguments))
+}
+
+fn check_aof(words: &[OsString]) -> u8 {
+    daemon::check_aof(words, &mut io::stdin().lock(), &mut io::stdout())
 }
 
 /// A closed pipe is no reason for another message.

@@ -5,8 +5,10 @@
 //!     llloooooo oooooooo               l + 2 bytes from o + 1 bytes back, l below 7
 //!     111ooooo llllllll oooooooo       l + 9 bytes
 //!
-//! The last place where three bytes stood is remembered by a hash of them. Cost: one pass; the
-//! table is kept between calls and never cleared, because places count on from call to call.
+//! The last place where three bytes stood is remembered by a hash of them. Cost: one pass; each
+//! thread keeps a table between calls and never clears it, because places count on from call to call.
+
+use std::cell::RefCell;
 
 /// Literals of one run.
 const LITERALS_MAX: usize = 32;
@@ -14,10 +16,20 @@ const OFFSET_MAX: usize = 1 << 13;
 const MATCH_MAX: usize = (1 << 8) + (1 << 3);
 const TABLE_BITS: u32 = 16;
 
+thread_local! {
+    static COMPRESSOR: RefCell<Compressor> = RefCell::default();
+}
+
+/// Appends `input` compressed to `out`, by this thread's compressor. `false`, and nothing
+/// appended: that would take more than `bytes_max` bytes.
+pub fn compress(input: &[u8], bytes_max: usize, out: &mut Vec<u8>) -> bool {
+    COMPRESSOR.with_borrow_mut(|one| one.compress(input, bytes_max, out))
+}
+
 /// A compressor and its table.
-pub struct Compressor {
+struct Compressor {
     /// By hash: a place, counted from the first byte that this compressor ever saw.
-    table: Box<[u32]>,
+    table: Box<[u32; 1 << TABLE_BITS]>,
     /// The place of the first byte of the next input.
     base: u32,
 }
@@ -25,15 +37,11 @@ pub struct Compressor {
 impl Default for Compressor {
     fn default() -> Compressor {
         Compressor {
-            table: vec![0; 1 << TABLE_BITS].into_boxed_slice(),
+            table: vec![0; 1 << TABLE_BITS]
+                .try_into()
+                .expect("as long as it was made"),
             base: 1,
         }
-    }
-}
-
-impl std::fmt::Debug for Compressor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Compressor")
     }
 }
 
@@ -44,9 +52,8 @@ fn slot(three: u32) -> usize {
 }
 
 impl Compressor {
-    /// Appends `input` compressed to `out`. `false`, and nothing appended: that would take
-    /// more than `bytes_max` bytes.
-    pub fn compress(&mut self, input: &[u8], bytes_max: usize, out: &mut Vec<u8>) -> bool {
+    /// See [`compress`].
+    fn compress(&mut self, input: &[u8], bytes_max: usize, out: &mut Vec<u8>) -> bool {
         if input.len() < 4 || bytes_max == 0 || u32::try_from(input.len()).is_err() {
             return false;
         }
@@ -67,7 +74,8 @@ impl Compressor {
     fn run(&mut self, input: &[u8], end: usize, out: &mut Vec<u8>) -> bool {
         let (n, base) = (input.len(), self.base);
         let mut ip = 0;
-        let mut literals = 0;
+        // Where the literals begin that are not written yet: a run goes out at its end.
+        let mut run = 0;
         out.push(0);
         let mut hash = u32::from(input[0]) << 8 | u32::from(input[1]);
         while ip < n - 2 {
@@ -81,27 +89,23 @@ impl Compressor {
                 && reference > 0
                 && reference < ip
                 && input[reference..reference + 3] == input[ip..ip + 3];
+            let literals = ip - run;
             if !matches {
-                if out.len() >= end {
+                if out.len() + literals >= end {
                     return false;
                 }
-                literals += 1;
-                out.push(input[ip]);
                 ip += 1;
-                if literals == LITERALS_MAX {
-                    end_run(out, &mut literals);
+                if literals + 1 == LITERALS_MAX {
+                    end_run(out, &input[run..ip]);
                     out.push(0);
+                    run = ip;
                 }
                 continue;
             }
-            if out.len() - usize::from(literals == 0) + 4 >= end {
+            if out.len() + literals - usize::from(literals == 0) + 4 >= end {
                 return false;
             }
-            if literals == 0 {
-                out.pop();
-            } else {
-                end_run(out, &mut literals);
-            }
+            end_run(out, &input[run..ip]);
             let len = match_len(input, reference, ip);
             let coded = len - 2;
             let high = (offset >> 8) as u8;
@@ -114,6 +118,7 @@ impl Compressor {
             out.push(offset as u8);
             out.push(0);
             ip += len;
+            run = ip;
             if ip >= n - 2 {
                 break;
             }
@@ -124,23 +129,15 @@ impl Compressor {
             hash = hash << 8 | u32::from(input[ip + 1]);
             self.table[slot(hash)] = base + (ip - 1) as u32;
         }
-        if out.len() + 3 > end {
+        if out.len() + (ip - run) + 3 > end {
             return false;
         }
-        while ip < n {
-            literals += 1;
-            out.push(input[ip]);
-            ip += 1;
-            if literals == LITERALS_MAX {
-                end_run(out, &mut literals);
-                out.push(0);
-            }
+        let (full, last) = input[run..].as_chunks::<LITERALS_MAX>();
+        for literals in full {
+            end_run(out, literals);
+            out.push(0);
         }
-        if literals == 0 {
-            out.pop();
-        } else {
-            end_run(out, &mut literals);
-        }
+        end_run(out, last);
         true
     }
 }
@@ -168,11 +165,17 @@ fn match_len(input: &[u8], reference: usize, at: usize) -> usize {
     }
 }
 
-/// Writes the length of a run of literals in front of it.
-fn end_run(out: &mut [u8], literals: &mut usize) {
-    let at = out.len() - *literals - 1;
-    out[at] = (*literals - 1) as u8;
-    *literals = 0;
+/// Writes a run of literals behind the byte that is kept for its length; without any that byte
+/// goes.
+#[inline]
+fn end_run(out: &mut Vec<u8>, literals: &[u8]) {
+    let Some(coded) = literals.len().checked_sub(1) else {
+        out.pop();
+        return;
+    };
+    let at = out.len() - 1;
+    out[at] = coded as u8;
+    out.extend_from_slice(literals);
 }
 
 /// Why bytes cannot be decompressed.

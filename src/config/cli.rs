@@ -30,6 +30,8 @@ pub enum Startup {
     Check(Check),
     /// Read this RDB file and say what it holds and what is wrong with it.
     CheckRdb { file: PathBuf, with_stats: bool },
+    /// Look at append only files, by the arguments of `redis-check-aof`.
+    CheckAof(Vec<OsString>),
     /// Write the append only file in `from` as it was at a moment to a folder of its own.
     Restore {
         from: PathBuf,
@@ -76,6 +78,7 @@ pub fn start(arguments: &[OsString], stdin: impl FnOnce() -> std::io::Result<Vec
             arguments,
         } => (checks_only, arguments),
         Asked::CheckRdb { file, with_stats } => return Startup::CheckRdb { file, with_stats },
+        Asked::CheckAof(words) => return Startup::CheckAof(words),
         Asked::Restore { from, until, to } => return Startup::Restore { from, until, to },
         Asked::Ask(errand, place) => return place_from_file(errand, place),
         Asked::Text { text, code } => return print(text, code),
@@ -128,10 +131,13 @@ fn place_from_file(errand: Errand, mut place: Place) -> Startup {
 
 /// `Redis server v=8.0.0 ...`, as `--version` prints it and tools read it.
 pub fn version_line() -> String {
+    format!("Redis server {}", version())
+}
+
+/// What `--version` says behind a program's name.
+pub fn version() -> String {
     let russet = env!("CARGO_PKG_VERSION");
-    format!(
-        "Redis server v={REDIS_VERSION} sha=00000000:0 malloc=jemalloc bits=64 build=russet-{russet}"
-    )
+    format!("v={REDIS_VERSION} sha=00000000:0 malloc=jemalloc bits=64 build=russet-{russet}")
 }
 
 const NO_TEST_MEMORY: &str = "russet does not test memory; use memtest86 or memtester.\n";

@@ -31,7 +31,7 @@ mod words;
 
 pub use checks::expand_title;
 pub use choices::*;
-pub use cli::{Run, Startup, start};
+pub use cli::{Run, Startup, start, version};
 pub use directive::{Directive, Flags};
 pub use problem::{Check, FileLine, Origin, Problem};
 pub use program::{Errand, Place};

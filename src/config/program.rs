@@ -35,6 +35,8 @@ pub(super) enum Asked {
     },
     /// A look at an RDB file.
     CheckRdb { file: PathBuf, with_stats: bool },
+    /// A look at append only files, by the arguments of `redis-check-aof`.
+    CheckAof(Vec<OsString>),
     /// A set of append only files as it was at a moment.
     Restore {
         from: PathBuf,
@@ -64,6 +66,8 @@ pub struct Place {
     pub socket: Option<PathBuf>,
     pub user: Option<String>,
     pub password: Option<Vec<u8>>,
+    /// In the place of all that says where: wherever this process listens.
+    pub pid: Option<u32>,
     pub limit_s: Option<u32>,
 }
 
@@ -106,6 +110,7 @@ pub(super) fn read(arguments: &[OsString]) -> Asked {
                 with_stats: asked.get_flag(STATS),
             };
         }
+        Some(("check-aof", asked)) => return Asked::CheckAof(check_aof_words(asked)),
         Some(("restore", asked)) => {
             let path = |name| asked.get_one::<PathBuf>(name).cloned().unwrap_or_default();
             return Asked::Restore {
@@ -203,10 +208,21 @@ fn command() -> Command {
                         .action(ArgAction::SetTrue),
                 ),
         )
-        .subcommand(ask_command(
-            "ping",
-            "Ask a running server whether it answers; exit status 0 if it does",
-        ))
+        .subcommand(check_aof_command())
+        .subcommand(
+            ask_command(
+                "ping",
+                "Ask a running server whether it answers; exit status 0 if it does",
+            )
+            .arg(
+                Arg::new("pid")
+                    .long("pid")
+                    .value_name("PID")
+                    .value_parser(value_parser!(u32))
+                    .conflicts_with_all(["host", "port", "socket"])
+                    .help("The server's process: it is asked wherever it listens"),
+            ),
+        )
         .subcommand(ask_command("doctor", DOCTOR))
         .subcommand(restore_command())
         .subcommand(Command::new("man").about("Print the man page").hide(true))
@@ -269,8 +285,49 @@ fn place(asked: &ArgMatches) -> Place {
         socket: asked.get_one::<PathBuf>("socket").cloned(),
         user: text("user"),
         password: password.or_else(by_environment),
+        pid: asked.try_get_one::<u32>("pid").ok().flatten().copied(),
         limit_s: asked.get_one::<u32>("timeout").copied(),
     }
+}
+
+const FIX: &str = "fix";
+const CUT_AFTER: &str = "truncate-to-timestamp";
+
+fn check_aof_command() -> Command {
+    Command::new("check-aof")
+        .about("Read an append only file, or all that a manifest names, or name the first fault")
+        .arg(
+            Arg::new(FILE)
+                .required(true)
+                .value_parser(value_parser!(PathBuf))
+                .value_hint(ValueHint::FilePath),
+        )
+        .arg(
+            Arg::new(FIX)
+                .long(FIX)
+                .conflicts_with(CUT_AFTER)
+                .help("Cut off what is not sound, once that is confirmed")
+                .action(ArgAction::SetTrue),
+        )
+        .arg(
+            Arg::new(CUT_AFTER)
+                .long(CUT_AFTER)
+                .value_name("SECONDS")
+                .help("Cut off what was done after this Unix time"),
+        )
+}
+
+/// The same as `redis-check-aof` takes it.
+fn check_aof_words(asked: &ArgMatches) -> Vec<OsString> {
+    let mut words = Vec::new();
+    if asked.get_flag(FIX) {
+        words.push("--fix".into());
+    }
+    if let Some(time) = asked.get_one::<String>(CUT_AFTER) {
+        words.extend(["--truncate-to-timestamp".into(), time.into()]);
+    }
+    words.extend(asked.get_one::<PathBuf>(FILE).map(OsString::from));
+    words
 }
 
 fn restore_command() -> Command {
@@ -437,6 +494,16 @@ mod tests {
             assert_eq!((file, with_stats), ("x.rdb".into(), stats));
         }
         assert_ne!(text(&["check-rdb"]).1, 0);
+        for words in [
+            &["--fix", "x.aof"][..],
+            &["--truncate-to-timestamp", "9", "x.aof"],
+        ] {
+            let Asked::CheckAof(got) = asked(&[&["check-aof"], words].concat()) else {
+                panic!("{words:?}");
+            };
+            assert_eq!(got, words);
+        }
+        assert_eq!(text(&["check-aof", "--help"]).1, 0);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! RDB files and payloads of any bytes: refused, or what they hold is sound.
 
+use std::cell::RefCell;
+
 use crate::keyspace::{DbIndex, Keyspace, OwnedValue};
 use crate::persistence::rdb::seal;
 use crate::persistence::rdb::{Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader};
@@ -91,8 +93,17 @@ const COMMANDS: &[&str] = &[
     "DEL k",
 ];
 
+thread_local! {
+    /// Making one takes longer than most payloads do.
+    static BED: RefCell<Testbed> = RefCell::new(Testbed::unheard());
+}
+
 /// Any bytes as a value with a right checksum: what is restored stays sound in use.
 pub fn dump(bytes: &[u8]) {
+    BED.with_borrow_mut(|bed| dump_to(bed, bytes));
+}
+
+fn dump_to(bed: &mut Testbed, bytes: &[u8]) {
     let (version, body) = match bytes.split_first() {
         Some((0x80.., body)) => (80, body),
         Some((_, body)) => (12, body),
@@ -100,7 +111,6 @@ pub fn dump(bytes: &[u8]) {
     };
     let mut payload = body.to_vec();
     seal(&mut payload, version);
-    let mut bed = Testbed::unheard();
     let reply = bed.run_args(&[b"RESTORE", b"k", b"0", &payload]);
     if reply != b"+OK\r\n" {
         assert!(reply.starts_with(b"-ERR "), "{reply:?}");
@@ -110,6 +120,7 @@ pub fn dump(bytes: &[u8]) {
         bed.run(command);
         bed.engine.keyspace.check_invariants();
     }
+    assert_eq!(bed.run("FLUSHALL"), "+OK\r\n");
 }
 
 #[cfg(test)]

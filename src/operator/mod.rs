@@ -5,6 +5,7 @@
 
 pub mod doctor;
 mod link;
+mod listening;
 pub mod ping;
 
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ pub struct Target {
     pub socket: Option<PathBuf>,
     pub user: Option<String>,
     pub password: Option<Vec<u8>>,
+    /// In the place of all that says where: wherever this process listens.
+    pub pid: Option<u32>,
     /// For each step.
     pub limit: Duration,
 }
@@ -35,6 +38,7 @@ impl Default for Target {
             socket: None,
             user: None,
             password: None,
+            pid: None,
             limit: Duration::from_secs(3),
         }
     }
@@ -49,6 +53,7 @@ impl From<Place> for Target {
             socket: place.socket,
             user: place.user,
             password: place.password,
+            pid: place.pid,
             // A limit of nothing would be no limit.
             limit: place
                 .limit_s

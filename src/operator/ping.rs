@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::listening::places;
 use super::{Link, Reply, Target};
 
 /// What to print, and the exit status: 0 when the server answers, 1 when it does not, or not
@@ -9,6 +10,20 @@ use super::{Link, Reply, Target};
 ///
 /// A server that asks for a password it was not shown is alive.
 pub fn run(target: &Target) -> (String, i32) {
+    let Some(pid) = target.pid else {
+        return run_at(target);
+    };
+    let places = match places(pid, target) {
+        Ok(places) => places,
+        Err(error) => return (format!("process {pid}: {error}\n"), 1),
+    };
+    // It may listen for others, too: scrapes, or TLS, which is not spoken here.
+    let said = places.iter().map(run_at);
+    let best = said.min_by_key(|(_, code)| *code);
+    best.unwrap_or_else(|| (format!("process {pid} listens nowhere\n"), 1))
+}
+
+fn run_at(target: &Target) -> (String, i32) {
     match ask(target) {
         Ok(Reply::Text(pong)) => (format!("{}\n", String::from_utf8_lossy(&pong)), 0),
         Ok(Reply::Error(why)) if why.starts_with("NOAUTH") => (format!("{why}\n"), 0),

@@ -1,16 +1,18 @@
 //! `check-rdb`: whether a file is whole, without a server.
 //!
 //! Everything is read as a server reads it, types that have no commands here included; what is
-//! wrong is named with its offset and its key.
+//! wrong is named with its offset and its key. The lines are those of `redis-check-rdb`, which
+//! scripts look for; what is told beyond them stands behind them.
 
 use std::fmt::{self, Write};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::rdb::{End, Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader};
+use super::rdb::format::kind;
+use super::rdb::{End, Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader, Sum};
 use crate::base::clock;
 use crate::base::number::parse_i64;
-use crate::base::text::Printable;
+use crate::base::text::{Printable, system_text};
 use crate::keyspace::{DbIndex, OwnedValue};
 use crate::types::{Limits, Type};
 
@@ -26,19 +28,11 @@ struct Kind {
     largest: Vec<(u64, Box<[u8]>)>,
 }
 
-/// Reads a whole snapshot that stands at the beginning of a file; where it ends.
-pub fn read_snapshot(path: &Path) -> Result<u64, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let bytes = file.metadata().ok().map(|data| data.len());
-    let options = ReadOptions {
-        checksum: true,
-        deep: true,
-    };
-    let mut report = Report::default();
-    let input = Input::of_reader(Box::new(file), bytes);
-    let read = Reader::begin(input, options, &mut report);
-    let end = read.and_then(|reader| reader.run(&mut report));
-    end.map(|end| end.bytes).map_err(|error| error.to_string())
+/// Reads a whole snapshot that stands at the beginning of a file: what to tell, and where it
+/// ends if it is whole.
+pub fn check_snapshot(path: &Path) -> (String, Option<u64>) {
+    let report = Report::of(path, false);
+    (report.to_string(), report.end.map(|end| end.bytes))
 }
 
 /// When a snapshot was made, Unix seconds, if it tells. What stands before the first key is
@@ -99,11 +93,16 @@ impl Loader for Head {
 /// What a file holds, and what is wrong with it.
 #[derive(Debug, Default)]
 struct Report {
-    facts: Vec<(Vec<u8>, Vec<u8>)>,
+    path: PathBuf,
+    /// What is told of the file while it is read.
+    lines: String,
+    offset: u64,
     kinds: [Kind; Type::ALL.len()],
     keys: u64,
     expires: u64,
     expired: u64,
+    /// Hashes with fields that expire.
+    subexpires: u64,
     functions: u64,
     empty: u64,
     /// Unix milliseconds: keys that have expired by then are counted as such.
@@ -111,7 +110,7 @@ struct Report {
     /// The key that was read last.
     last: Option<(Type, Box<[u8]>)>,
     end: Option<End>,
-    error: Option<String>,
+    error: Option<CheckError>,
     with_stats: bool,
 }
 
@@ -120,11 +119,17 @@ impl Loader for Report {
         Limits::default()
     }
 
+    fn at(&mut self, offset: u64) {
+        self.offset = offset;
+    }
+
     fn aux(&mut self, name: &[u8], value: &[u8]) {
-        self.facts.push((name.to_vec(), value.to_vec()));
+        let (name, value) = (Printable(name), Printable(value));
+        self.line(format_args!("AUX FIELD {name} = '{value}'"));
     }
 
     fn database(&mut self, db: u64) -> Result<DbIndex, Fault> {
+        self.line(format_args!("Selecting DB ID {db}"));
         u32::try_from(db)
             .map(DbIndex)
             .map_err(|_| Fault::Database(db))
@@ -138,6 +143,9 @@ impl Loader for Report {
         facts: KeyFacts,
     ) -> Result<(), Fault> {
         self.count(value.kind(), key, facts);
+        if let OwnedValue::Hash(hash) = &value {
+            self.subexpires += u64::from(hash.expire_min().is_some());
+        }
         Ok(())
     }
 
@@ -152,6 +160,25 @@ impl Loader for Report {
 }
 
 impl Report {
+    /// Reads a file to its end or its first fault.
+    fn of(path: &Path, with_stats: bool) -> Report {
+        let mut report = Report {
+            path: path.into(),
+            now_ms: clock::unix_us() / 1000,
+            with_stats,
+            ..Report::default()
+        };
+        report.line(format_args!("Checking RDB file {}", path.display()));
+        report.error = report.read(path).err();
+        report
+    }
+
+    fn line(&mut self, text: fmt::Arguments<'_>) {
+        let offset = self.offset;
+        // Text takes all that is written to it.
+        let _ = writeln!(self.lines, "[offset {offset}] {text}");
+    }
+
     fn count(&mut self, kind: Type, key: &[u8], facts: KeyFacts) {
         self.keys += 1;
         self.expires += u64::from(facts.expiry.is_some());
@@ -204,37 +231,44 @@ enum CheckError {
 
 /// Reads a file to its end or its first fault: what to tell, and whether it is whole.
 pub fn check_rdb(path: &Path, with_stats: bool) -> (String, bool) {
-    let mut report = Report {
-        now_ms: clock::unix_us() / 1000,
-        with_stats,
-        ..Report::default()
-    };
-    let read = report.read(path);
-    report.error = read.err().map(|error| error.to_string());
-    (report.to_string(), report.error.is_none())
+    let report = Report::of(path, with_stats);
+    let is_sound = report.error.is_none();
+    (report.to_string(), is_sound)
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, value) in &self.facts {
-            writeln!(f, "{} = '{}'", Printable(name), Printable(value))?;
-        }
+        f.write_str(&self.lines)?;
         match (&self.error, self.end) {
-            (Some(error), _) => writeln!(f, "--- RDB ERROR DETECTED ---\n{error}")?,
+            (Some(CheckError::Io(error)), _) => {
+                let (path, why) = (self.path.display(), system_text(error));
+                return writeln!(f, "Cannot open file {path}: {why}");
+            }
+            (Some(CheckError::Damaged(error)), _) => write!(f, "{}", FaultReport(error))?,
             (None, Some(end)) => {
-                let sum = match end.verified {
-                    true => "Checksum OK",
-                    false => "No checksum in the file",
-                };
-                writeln!(f, "[offset {}] {sum}", end.bytes)?;
-                writeln!(f, "[offset {}] \\o/ RDB looks OK! \\o/", end.bytes)?;
-                writeln!(f, "[info] version {} of {:?}", end.version, end.dialect)?;
+                let offset = end.bytes;
+                match end.sum {
+                    Sum::Verified => writeln!(f, "[offset {offset}] Checksum OK")?,
+                    Sum::Disabled => writeln!(
+                        f,
+                        "[offset {offset}] RDB file was saved with checksum disabled: no check \
+                         performed."
+                    )?,
+                    Sum::Unknown => {}
+                }
+                writeln!(f, "[offset {offset}] \\o/ RDB looks OK! \\o/")?;
             }
             (None, None) => {}
         }
-        writeln!(f, "[info] {} keys read", self.keys)?;
+        // The key in which the fault is counts as read.
+        let begun = match &self.error {
+            Some(CheckError::Damaged(error)) => u64::from(error.key.is_some()),
+            _ => 0,
+        };
+        writeln!(f, "[info] {} keys read", self.keys + begun)?;
         writeln!(f, "[info] {} expires", self.expires)?;
         writeln!(f, "[info] {} already expired", self.expired)?;
+        writeln!(f, "[info] {} subexpires", self.subexpires)?;
         if self.functions > 0 {
             writeln!(f, "[info] {} function libraries", self.functions)?;
         }
@@ -242,7 +276,48 @@ impl fmt::Display for Report {
             writeln!(f, "[info] {} keys without elements", self.empty)?;
         }
         if self.with_stats {
+            if let Some(end) = self.end {
+                writeln!(f, "[stats] version {} of {:?}", end.version, end.dialect)?;
+            }
             f.write_str(&self.stats()?)?;
+        }
+        Ok(())
+    }
+}
+
+/// The lines that tell of a fault, but for how many keys were read.
+#[derive(Debug)]
+pub struct FaultReport<'a>(pub &'a RdbError);
+
+impl fmt::Display for FaultReport<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = self.0;
+        writeln!(f, "--- RDB ERROR DETECTED ---")?;
+        let offset = error.offset;
+        match &error.fault {
+            Fault::Truncated => writeln!(f, "[offset {offset}] Unexpected EOF reading RDB file")?,
+            Fault::Magic => writeln!(
+                f,
+                "[offset {offset}] Wrong signature trying to load DB from file"
+            )?,
+            Fault::Version(version) => writeln!(
+                f,
+                "[offset {offset}] Can't handle RDB format version {version}"
+            )?,
+            Fault::Unknown(kind) => writeln!(f, "[offset {offset}] Invalid object type: {kind}")?,
+            Fault::Checksum { stated, found } => writeln!(
+                f,
+                "[offset {offset}] RDB CRC error: {stated:016x} is stated, {found:016x} was found"
+            )?,
+            other => writeln!(f, "[offset {offset}] {other}")?,
+        }
+        let info = "[additional info]";
+        writeln!(f, "{info} While doing: {}", error.doing.name())?;
+        if let Some(key) = &error.key {
+            writeln!(f, "{info} Reading key '{}'", Printable(key))?;
+        }
+        if let Some(number) = error.kind {
+            writeln!(f, "{info} Reading type {number} ({})", kind::name(number))?;
         }
         Ok(())
     }

@@ -46,7 +46,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
     // Writing to memory cannot fail.
     let _ = write!(
         line,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={}",
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={}{} db={}",
         client.id.0,
         client.identity.peer,
         client.identity.local,
@@ -55,6 +55,11 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         age_s(client.identity.created_ms),
         age_s(client.traffic.last_active_ms),
         flag_letters(client.flags, tracker),
+        // Valkey's field, of the clients that have said something: others' lines are Redis's.
+        match client.flags.contains(ClientFlags::REDIRECTS) {
+            true => " capa=r",
+            false => "",
+        },
         client.db.0,
     );
     let _ = write!(

@@ -10,6 +10,7 @@ use super::{Engine, Server};
 use crate::base::text::Printable;
 use crate::config::{SanitizePayload, system_text};
 use crate::keyspace::{Cause, DbIndex, Keyspace, OwnedValue};
+use crate::persistence::check::FaultReport;
 use crate::persistence::rdb::{Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader};
 use crate::types::Limits;
 
@@ -337,6 +338,12 @@ impl RdbLoader {
 
 fn tell_fatal(path: &Path, error: &LoadError) -> LoadFailed {
     tracing::warn!("The file '{}': {}", path.display(), reason(error));
+    if let LoadError::Damaged(error) = error {
+        for line in FaultReport(error).to_string().lines() {
+            tracing::warn!("{line}");
+        }
+        tracing::warn!("Terminating server after rdb file reading failure.");
+    }
     tracing::warn!("Fatal error loading the DB, check server logs. Exiting.");
     LoadFailed
 }

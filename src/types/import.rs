@@ -13,6 +13,9 @@ use crate::encodings::quicklist::Quicklist;
 use crate::encodings::scored::ScoredTable;
 use std::collections::HashSet;
 
+/// The latest expiry that a field can have, Unix milliseconds.
+pub const FIELD_EXPIRY_MAX: u64 = (1 << 46) - 1;
+
 /// Whether no two of each `width` entries begin with the same text.
 pub fn all_differ(pack: &Listpack, width: usize) -> bool {
     let firsts = pack.iter().step_by(width.max(1));
@@ -201,6 +204,7 @@ mod tests {
         for bad in [
             &["a", "1", "x"][..],
             &["a", "1", "-5"],
+            &["a", "1", "70368744177664"],
             &["a", "1", "7", "b", "2", "6"],
             &["a", "1", "0", "b", "2", "6"],
         ] {

@@ -12,8 +12,17 @@ PORT = int(sys.argv[1])
 r = redis.Redis(port=PORT, socket_timeout=10, decode_responses=True)
 HERE = Path(__file__).parent
 
-# Names of redis_exporter that Prometheus's linter would have others for.
-NOT_BASE_UNITS = ("abbreviated units", "non-base units", "base unit", "_sec", "_ms", "usec")
+# Names of redis_exporter that Prometheus's linter would have others for; it may say nothing else.
+EXPORTERS_NAMES = {
+    "redis_aof_current_rewrite_duration_sec",
+    "redis_aof_last_rewrite_duration_sec",
+    "redis_current_eviction_exceeded_time_ms",
+    "redis_eviction_exceeded_time_ms_total",
+    "redis_expire_cycle_cpu_time_ms_total",
+    "redis_latency_percentiles_usec",
+    "redis_rdb_current_bgsave_duration_sec",
+    "redis_rdb_last_bgsave_duration_sec",
+}
 
 
 def free_port():
@@ -104,9 +113,9 @@ assert fetch("/readyz")[1] == "ok\n"
 if promtool := shutil.which("promtool"):
     said = subprocess.run([promtool, "check", "metrics"], input=old, text=True, capture_output=True)
     problems = [line for line in (said.stdout + said.stderr).splitlines()
-                if line and not any(word in line for word in NOT_BASE_UNITS)]
+                if line and line.split()[0] not in EXPORTERS_NAMES]
     assert not problems, problems
-    print("promtool finds no fault but the exporter's units")
+    print("promtool finds no fault but the exporter's names")
 else:
     print("left out: promtool is not installed")
 print("metrics: ok")

@@ -31,16 +31,19 @@ const EIO: &str = "5";
 
 const POINTS: &[Point] = &[
     point("write", ENOSPC),
+    point("write", EIO),
     point("write", "short"),
     point("write", "kill-before"),
     point("write", "kill-after"),
     point("sync", EIO),
+    point("sync", ENOSPC),
     point("sync", "kill-before"),
     point("sync", "kill-after"),
     point("rename", EIO),
     point("rename", "kill-before"),
     point("rename", "kill-after"),
     point("open", ENOSPC),
+    point("open", EIO),
     point("open", "kill-before"),
     point("truncate", EIO),
     point("truncate", "kill-after"),
@@ -170,8 +173,9 @@ fn pushed(server: &Daemon) -> u64 {
 }
 
 /// Writes, a rewrite in between, writes. Whether the fault has come.
-fn append_only_story(point: Point, nth: usize) -> bool {
-    let args = ["--appendonly", "yes", "--appendfsync", "always"];
+fn append_only_story(method: &str, point: Point, nth: usize) -> bool {
+    let log = ["--appendonly", "yes", "--appendfsync", "always"];
+    let args = [&log[..], &["--snapshot-method", method]].concat();
     let mut faulty = Faulty::start(point, nth, &args);
     let mut writer = Writer {
         c: faulty.server.connect(),
@@ -278,7 +282,8 @@ fn sweep(story: fn(Point, usize) -> bool) {
 
 #[test]
 fn an_append_only_file_keeps_what_was_acknowledged_whatever_fails() {
-    sweep(append_only_story);
+    sweep(|point, nth| append_only_story("loop", point, nth));
+    sweep(|point, nth| append_only_story("fork", point, nth));
 }
 
 #[test]

@@ -6,14 +6,17 @@
 //! | `aof` | the append only file, after crashes and with real servers |
 //! | `backup` | backups, restoring, moving from and to other servers |
 //! | `blocking` | clients that wait for a key |
+//! | `check` | what is said of files that nobody serves, beside the real tools |
 //! | `clients` | an application's client library |
 //! | `config` | CONFIG on a running server |
 //! | `connections` | how connections come and end |
+//! | `full_disk` | a disk without room, and with it again |
 //! | `hostile` | clients that break the rules or strain them |
 //! | `large` | arguments of many bytes |
 //! | `memory` | used memory, when it is taken and when it is back |
 //! | `metrics` | what `metrics-port` answers, and whom |
 //! | `messages` | pub/sub, events and client-side caching, strained |
+//! | `operate` | the steps of docs/operate.md |
 //! | `operator` | the tools that ask a running server |
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `rdb` | files and payloads, and what other servers make of them |
@@ -32,9 +35,11 @@ mod acl;
 mod aof;
 mod backup;
 mod blocking;
+mod check;
 mod clients;
 mod config;
 mod connections;
+mod full_disk;
 mod harness;
 mod hostile;
 mod large;
@@ -42,6 +47,7 @@ mod memory;
 mod messages;
 mod metrics;
 mod migrate;
+mod operate;
 mod operator;
 mod process;
 mod rdb;

@@ -1,5 +1,6 @@
 //! `russet ping` and `russet doctor` beside a running server.
 
+use std::net::TcpListener;
 use std::process::{Command, Output};
 
 use crate::support::Daemon;
@@ -39,6 +40,25 @@ fn ping_asks_where_it_is_told_or_where_the_file_says() {
     assert_eq!(tool(&["ping", file]), ("PONG\n".to_owned(), Some(0)));
     server.terminate();
     assert_eq!(tool(&["ping", file]).1, Some(1));
+}
+
+#[test]
+fn ping_finds_where_a_process_listens() {
+    // A container's health check: the port is what somebody chose, beside other ports.
+    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let other = taken.local_addr().expect("bound").port().to_string();
+    drop(taken);
+    let mut server = Daemon::start(&["--metrics-port", &other, "--unixsocket", "s.sock"]);
+    let pid = server.pid().to_string();
+    assert_eq!(
+        tool(&["ping", "--pid", &pid]),
+        ("PONG\n".to_owned(), Some(0))
+    );
+    server.connect().ask("CONFIG SET requirepass s3cret");
+    let (text, code) = tool(&["ping", "--pid", &pid]);
+    assert!(text.starts_with("NOAUTH") && code == Some(0), "{text}");
+    server.terminate();
+    assert_eq!(tool(&["ping", "--pid", &pid]).1, Some(1));
 }
 
 #[test]

@@ -41,6 +41,18 @@ struct Accepted {
 /// Differences from the real server that stay.
 const ACCEPTED: &[Accepted] = &[
     Accepted {
+        command: "client",
+        is_it: |args, expected, _| {
+            let is_list = args
+                .get(1)
+                .is_some_and(|arg| arg.eq_ignore_ascii_case(b"list"));
+            is_list
+                && args.len() > 4
+                && matches!(expected, Reply::Error(text) if text == b"ERR syntax error")
+        },
+        reason: "filters of CLIENT LIST may follow one another, as in Valkey",
+    },
+    Accepted {
         command: "lolwut",
         is_it: |_, _, _| true,
         reason: "prints the server's own name and version",

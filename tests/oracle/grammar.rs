@@ -261,10 +261,27 @@ fn tame(args: &mut Vec<Vec<u8>>) {
             .iter_mut()
             .filter(|arg| arg.starts_with(b"-9223372036854775"))
             .for_each(|arg| *arg = b"-4611686018427387904".to_vec()),
-        // Redis's check of a name ends at a NUL byte, russet's does not.
-        b"client" | b"hello" => args
-            .iter_mut()
-            .for_each(|arg| arg.retain(|&byte| byte != 0)),
+        // Redis's check of a name ends at a NUL byte, russet's does not. Numbers behind ID and
+        // NOT-ID that are none have other errors in Valkey than in Redis.
+        b"client" | b"hello" => {
+            args.iter_mut()
+                .for_each(|arg| arg.retain(|&byte| byte != 0));
+            let names_ids =
+                |arg: &Vec<u8>| [&b"id"[..], b"not-id"].contains(&&arg.to_ascii_lowercase()[..]);
+            if let Some(at) = args.iter().skip(2).position(names_ids) {
+                let is_id = |arg: &Vec<u8>| {
+                    arg.first()
+                        .is_some_and(|first| (b'1'..=b'9').contains(first))
+                        && arg.len() < 18
+                        && arg.iter().all(u8::is_ascii_digit)
+                };
+                let numbers = args[at + 3..].iter().take_while(|arg| is_id(arg)).count();
+                args.truncate(at + 3 + numbers);
+                if numbers == 0 {
+                    args.push(b"99999".to_vec());
+                }
+            }
+        }
         // Runs of a HyperLogLog that are cut off: Redis reads beyond the end.
         b"append" | b"setrange" if args.len() > 2 && args[1].starts_with(b"p") => {
             let value = args.last_mut().expect("there are three");
@@ -277,6 +294,14 @@ fn tame(args: &mut Vec<Vec<u8>>) {
             if has(args, b"bypolygon") && middle_is_off_the_map(args) =>
         {
             args.truncate(1);
+        }
+        // What lives for a few milliseconds is there or not, by chance.
+        b"restore" if args.len() > 2 => {
+            let ttl = std::str::from_utf8(&args[2]).ok();
+            let ttl = ttl.and_then(|text| text.trim().parse::<u64>().ok());
+            if ttl.is_some_and(|ms| (1..100_000).contains(&ms)) {
+                args[2] = b"100000".to_vec();
+            }
         }
         // A single random member would leave the servers in different states.
         b"spop" if args.len() == 2 => args.push(b"100000".to_vec()),

@@ -29,6 +29,7 @@ mod conversations;
 mod events;
 mod expressions;
 mod grammar;
+mod payloads;
 mod permissions;
 mod play;
 mod pools;
@@ -381,6 +382,12 @@ fn waiting_clients_are_served_as_by_redis() {
 #[test]
 fn stream_commands_answer_as_redis() {
     check(&rows::STREAM, Peer::Redis8);
+}
+
+/// Not beside Redis 7.0, which does not know the payloads' version.
+#[test]
+fn payloads_are_restored_as_by_redis() {
+    check(&rows::RESTORE, Peer::Redis8);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The words themselves: small pools, and in every pool the values at which servers go
 //! wrong. `words.rs` picks from them.
 
+use crate::payloads::PAYLOADS;
+
 /// Words of which one is picked.
 type Words = &'static [&'static [u8]];
 
@@ -41,6 +43,8 @@ pub const EVEN: &[(&str, Words)] = &[
             b"s*", b"h*->a", b"nosort", b"s1", b"*", b"h*->", b"w_*", b"*->x",
         ],
     ),
+    ("PAYLOAD", PAYLOADS),
+    ("CFLAGS", &[b"N", b"U", b"x", b"Z", b"S", b"MN", b""]),
     ("RUNS", RUNS),
     ("UNIT", &[b"m", b"km", b"ft", b"mi", b"KM", b"xx"]),
     (

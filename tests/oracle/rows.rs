@@ -812,12 +812,38 @@ pub const DUMP: Group = Group {
     waiting: &[],
 };
 
+/// Payloads of Redis 8.0 with every option, and faulty ones.
+pub const RESTORE: Group = Group {
+    name: "restore",
+    rows: &[
+        "restore K (0|0|100000|-1|x|99999999999999999999) PAYLOAD {replace replace absttl (idletime (0|5|1000000|-1|x)) (freq (0|5|255|256|-1))}",
+        "restore K ATMS PAYLOAD {replace absttl}",
+        "object (idletime|freq|encoding) K",
+        "pttl K",
+        "copy K K [replace]",
+        "append KS T",
+    ],
+    beside: SOME_OF_EACH,
+    second_client: 0,
+    pauses: false,
+    waiting: &[],
+};
+
 /// What only Valkey has, asked of Valkey.
 pub const VALKEY: Group = Group {
     name: "valkey",
     rows: &[
         "client capa (redirect|nosuch)",
         "client import-source (on|off|x)",
+        "client list {(flags CFLAGS) (not-flags CFLAGS) (name (|a|b)) (not-name (a|b)) (lib-name (|x)) (not-lib-name x)}",
+        "client list {(ip 1.2.3.4) (not-ip (1.2.3.4|127.0.0.1)) (not-addr 1.2.3.4:5) (not-laddr x) (db (0|3|16|-1|x)) (not-db (0|1|99|x))}",
+        "client list {(type (normal|pubsub|x)) (not-type (normal|pubsub|x)) (user (default|foo)) (not-user (default|foo)) (capa (r|q)) (not-capa (r|q))}",
+        "client list {(id 99998 99999) (not-id (1|99999)) (lib-ver x) (not-lib-ver x) (idle (0|1|100|x)) (maxage (0|100|x)) (skipme (yes|no|x))}",
+        "client list (not-idle|not-maxage|not-skipme|not-x|flags|not-id)",
+        "client kill idle 1000 {(id 99998) (not-id 1) (type (pubsub|x)) (not-type (pubsub|x)) (skipme (yes|no|x))}",
+        "client kill maxage 1000 {(not-user (default|foo)) (not-ip 127.0.0.1) (name b) (not-name a) (lib-name x) (not-lib-ver x)}",
+        "client kill idle 1000 {(flags CFLAGS) (not-flags CFLAGS) (capa (r|q)) (not-capa q) (db (0|16|x)) (not-db (0|x)) (not-addr a) (not-laddr b)}",
+        "client setname (a|b)",
         "zscan KZ 0 {noscores (count COUNT)}",
         "set KS T ifeq T",
         "set KS T {(ifeq T) get (ex SEC) keepttl}",
@@ -947,6 +973,7 @@ pub const GROUPS: &[&Group] = &[
     &PUBSUB,
     &SCRIPTING,
     &DUMP,
+    &RESTORE,
     &ACL,
 ];
 

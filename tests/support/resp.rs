@@ -145,10 +145,14 @@ impl Connection {
         }
         let socket = self.stream.get_ref();
         socket.set_read_timeout(Some(quiet)).expect("a timeout");
-        let silent = matches!(
-            socket.peek(&mut [0]),
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-        );
+        // A process that was stopped for a moment is told so in the middle of its wait.
+        let silent = loop {
+            match socket.peek(&mut [0]).map_err(|error| error.kind()) {
+                Err(io::ErrorKind::Interrupted) => {}
+                Err(io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => break true,
+                _ => break false,
+            }
+        };
         socket
             .set_read_timeout(Some(REPLY_LIMIT))
             .expect("a timeout");

@@ -204,10 +204,11 @@ fn db(server: &Server, text: &[u8], is_wanted: bool) -> Result<i64, CommandError
     let name = if is_wanted { "DB" } else { "NOT-DB" };
     let bad = || CommandError::owned(format!("ERR {name} is not an integer or out of range"));
     let last = i64::from(server.config.databases) - 1;
-    match parse_i64(text).ok_or_else(bad)? {
+    let number = parse_i64(text).filter(|n| i32::try_from(*n).is_ok());
+    match number.ok_or_else(bad)? {
         n if (0..=last).contains(&n) => Ok(n),
         _ => Err(CommandError::owned(format!(
-            "ERR DB number should be between 0 and {last}"
+            "ERR {name} number should be between 0 and {last}"
         ))),
     }
 }

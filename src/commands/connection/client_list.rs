@@ -140,6 +140,9 @@ mod tests {
             "{line}"
         );
         assert!(line.contains(" cmd=client|info user=default "), "{line}");
+        t.run("CLIENT CAPA redirect");
+        let line = t.run("CLIENT INFO");
+        assert!(line.contains(" flags=U capa=r db=3 "), "{line}");
     }
 
     #[test]

@@ -21,11 +21,8 @@ pub(super) const INFO: Spec = Spec {
 /// Reply: verbatim text (bulk string in RESP2); empty when no section is known.
 /// O(clients + databases + commands).
 fn info(call: &mut Call<'_>) -> CommandResult {
-    let source = Source {
-        keyspace: call.db.keyspace(),
-        server: call.server,
-        asking: Some((call.client, call.reply)),
-    };
+    let asking = Some((&*call.client, &*call.reply));
+    let source = Source::new(call.db.keyspace(), call.server, asking);
     let text = info::info(&source, &call.args.from(1).to_vec());
     call.reply.verbatim("txt", text.as_bytes());
     Ok(())

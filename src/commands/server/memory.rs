@@ -81,11 +81,8 @@ const STATS: Spec = Spec {
 };
 
 fn figures(call: &mut Call<'_>) -> MemoryFigures {
-    memory_figures(&Source {
-        keyspace: call.db.keyspace(),
-        server: call.server,
-        asking: Some((call.client, call.reply)),
-    })
+    let asking = Some((&*call.client, &*call.reply));
+    memory_figures(&Source::new(call.db.keyspace(), call.server, asking))
 }
 
 /// `MEMORY STATS`: a map of figures; one inner map for every database in use.

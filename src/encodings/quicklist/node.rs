@@ -1,8 +1,6 @@
 //! One node of a quicklist: a listpack, the same compressed, or a single huge element.
 
-use std::cell::RefCell;
-
-use crate::base::lzf::{self, Compressor};
+use crate::base::lzf;
 use crate::encodings::blob::Blob;
 use crate::encodings::listpack::{Entry, Listpack};
 
@@ -10,10 +8,6 @@ use crate::encodings::listpack::{Entry, Listpack};
 const COMPRESS_BYTES_MIN: usize = 48;
 /// Compression must win at least this many bytes.
 const COMPRESS_GAIN_MIN: usize = 8;
-
-thread_local! {
-    static COMPRESSOR: RefCell<Compressor> = RefCell::default();
-}
 
 #[derive(Clone, Debug)]
 pub(super) enum Node {
@@ -100,7 +94,7 @@ impl Node {
             return;
         }
         let mut data = Vec::with_capacity(raw.len());
-        let fits = COMPRESSOR.with_borrow_mut(|c| c.compress(raw, raw.len(), &mut data));
+        let fits = lzf::compress(raw, raw.len(), &mut data);
         if !fits || data.len() + COMPRESS_GAIN_MIN >= raw.len() {
             return;
         }

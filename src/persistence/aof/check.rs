@@ -7,11 +7,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::super::check::read_snapshot;
+use super::super::check::check_snapshot;
 use super::disk::Disk;
 use super::manifest::Manifest;
-use super::reader::{Fault, Next, Reader};
-use crate::resp::{Bounds, Span, Step, step};
+use super::reader::{Fault, Reader};
+use super::units::{Commands, Misfit};
+use crate::base::text::system_text;
 
 const USAGE: &str =
     "Usage: redis-check-aof [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof>";
@@ -41,6 +42,7 @@ enum Verdict {
 #[derive(Debug)]
 enum Failed {
     Told,
+    Open(PathBuf, io::Error),
     Io(io::Error),
 }
 
@@ -52,31 +54,44 @@ impl From<io::Error> for Failed {
 
 /// The check as a program: `args` without its name; the exit status.
 pub fn run(args: &[OsString], input: &mut dyn BufRead, out: &mut dyn Write) -> u8 {
-    let Some((action, path)) = arguments(args) else {
-        // Nobody reads: there is no other place to say it.
-        let _ = writeln!(out, "{USAGE}");
-        return 1;
+    let (action, path) = match arguments(args) {
+        Ok(asked) => asked,
+        Err(text) => {
+            // If nobody reads, there is no other place to say it.
+            let _ = writeln!(out, "{text}");
+            return 1;
+        }
     };
     let mut check = Check { action, input, out };
     match check.all(&path) {
         Ok(()) => 0,
         Err(Failed::Told) => 1,
+        Err(Failed::Open(path, error)) => {
+            let (path, why) = (path.display(), system_text(&error));
+            let _ = writeln!(check.out, "Cannot open file {path}: {why}");
+            1
+        }
         Err(Failed::Io(error)) => {
-            let _ = writeln!(check.out, "Cannot read {}: {error}", path.display());
+            let (path, why) = (path.display(), system_text(&error));
+            let _ = writeln!(check.out, "Cannot read file {path}: {why}");
             1
         }
     }
 }
 
-fn arguments(args: &[OsString]) -> Option<(Action, PathBuf)> {
+/// What is asked for, or what to say of the arguments.
+fn arguments(args: &[OsString]) -> Result<(Action, PathBuf), &'static str> {
     match args {
-        [path] => Some((Action::Look, path.into())),
-        [flag, path] if flag == "--fix" => Some((Action::Fix, path.into())),
+        [path] => Ok((Action::Look, path.into())),
+        [flag, path] if flag == "--fix" => Ok((Action::Fix, path.into())),
         [flag, time, path] if flag == "--truncate-to-timestamp" => {
-            let time = time.to_str()?.parse().ok()?;
-            Some((Action::CutAfter(time), path.into()))
+            let time = time
+                .to_str()
+                .and_then(|text| text.trim_start().parse().ok());
+            let time = time.ok_or("Invalid timestamp, aborting...")?;
+            Ok((Action::CutAfter(time), path.into()))
         }
-        _ => None,
+        _ => Err(USAGE),
     }
 }
 
@@ -89,19 +104,14 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn all(&mut self, path: &Path) -> Result<(), Failed> {
-        let begins_with = |text: &[u8]| -> io::Result<bool> {
-            let mut head = Vec::new();
-            File::open(path)?
-                .take(text.len() as u64)
-                .read_to_end(&mut head)?;
-            Ok(head == text)
-        };
-        if begins_with(b"file ")? || path.extension().is_some_and(|e| e == "manifest") {
+        let file = File::open(path).map_err(|error| Failed::Open(path.into(), error))?;
+        if is_manifest(file)? {
             return self.set(path);
         }
         writeln!(self.out, "Start checking Old-Style AOF")?;
-        let verdict = self.file(path, true)?;
-        self.tell("AOF", path, verdict)
+        let name = path.to_string_lossy();
+        let verdict = self.file(path, &name, true)?;
+        self.tell("AOF", &name, verdict)
     }
 
     /// All files that a manifest names.
@@ -128,16 +138,16 @@ impl Check<'_> {
             } else if at == usize::from(manifest.base.is_some()) {
                 writeln!(self.out, "Start to check INCR files.")?;
             }
-            let verdict = self.file(&path, at + 1 == parts)?;
+            let name = part.name.to_string();
+            let verdict = self.file(&path, &name, at + 1 == parts)?;
             let kind = if is_base { "BASE AOF" } else { "INCR AOF" };
-            self.tell(kind, &path, verdict)?;
+            self.tell(kind, &name, verdict)?;
         }
         writeln!(self.out, "All AOF files and manifest are valid")?;
         Ok(())
     }
 
-    fn tell(&mut self, kind: &str, path: &Path, verdict: Verdict) -> Result<(), Failed> {
-        let name = name(path);
+    fn tell(&mut self, kind: &str, name: &str, verdict: Verdict) -> Result<(), Failed> {
         match verdict {
             Verdict::Valid => writeln!(self.out, "{kind} {name} is valid")?,
             Verdict::Empty => writeln!(self.out, "{kind} {name} is empty")?,
@@ -152,42 +162,45 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn file(&mut self, path: &Path, is_last: bool) -> Result<Verdict, Failed> {
-        let mut reader = Reader::open(path)?;
+    /// `name`: what to call the file.
+    fn file(&mut self, path: &Path, name: &str, is_last: bool) -> Result<Verdict, Failed> {
+        let mut reader = Reader::open(path).map_err(|error| Failed::Open(path.into(), error))?;
         if reader.size() == 0 {
             return Ok(Verdict::Empty);
         }
         if is_rdb(path)? {
-            match read_snapshot(path) {
-                Ok(end) => reader.start_at(end)?,
-                Err(why) => {
-                    writeln!(
-                        self.out,
-                        "RDB preamble of AOF file is not sane, aborting: {why}"
-                    )?;
-                    return Err(Failed::Told);
-                }
-            }
+            let (said, end) = check_snapshot(path);
+            self.out.write_all(said.as_bytes())?;
+            let Some(end) = end else {
+                writeln!(self.out, "RDB preamble of AOF file is not sane, aborting.")?;
+                return Err(Failed::Told);
+            };
+            reader.start_at(end)?;
             writeln!(self.out, "RDB preamble is OK, proceeding with AOF tail...")?;
         }
-        let found = self.read(&mut reader);
-        let fault = match found {
-            Ok(Some(offset)) => return self.cut_after(path, offset, is_last),
+        let mut commands = Commands::default();
+        let fault = match self.read(&mut reader, &mut commands) {
+            Ok(Some(offset)) => return self.cut_after(path, name, offset, is_last),
             Ok(None) => None,
             Err(fault) => Some(fault),
         };
-        let (name, size) = (name(path), reader.size());
-        let sound = match fault {
+        let size = reader.size();
+        let sound = match &fault {
+            None => size,
             // Where in between is not known.
-            Some(Fault::Checksum { from, .. }) => from,
-            _ => reader.sound(),
+            Some(Fault::Checksum { from, .. }) => *from,
+            Some(_) => reader.sound(),
         };
-        let line = 1 + lines_before(path, sound)?;
         if let Some(fault) = &fault {
-            writeln!(self.out, "0x{sound:016x}: {fault}")?;
+            self.explain(path, name, fault, &commands, sound)?;
+        } else if let Action::CutAfter(time) = self.action {
+            writeln!(
+                self.out,
+                "Truncate nothing in AOF {name} to timestamp {time}"
+            )?;
+            return Ok(Verdict::Valid);
         }
-        let sound = if fault.is_some() { sound } else { size };
-        let diff = size - sound;
+        let (line, diff) = (1 + commands.lines(), size - sound);
         writeln!(
             self.out,
             "AOF analyzed: filename={name}, size={size}, ok_up_to={sound}, \
@@ -226,26 +239,54 @@ impl Check<'_> {
         Ok(Verdict::Truncated)
     }
 
+    /// Says what is wrong: in Redis's words where it has any.
+    fn explain(
+        &mut self,
+        path: &Path,
+        name: &str,
+        fault: &Fault,
+        commands: &Commands,
+        sound: u64,
+    ) -> Result<(), Failed> {
+        let is_damage = matches!(fault, Fault::Checksum { .. } | Fault::Damaged { .. });
+        match (commands.misfit(), fault) {
+            (Some(Misfit { offset, why }), _) if !is_damage => {
+                write!(self.out, "0x{offset:16x}: {why}")?;
+                if why.starts_with("Unexpected") {
+                    write!(self.out, " in AOF {}", path.display())?;
+                }
+                writeln!(self.out)?;
+            }
+            (_, Fault::Format { .. }) => writeln!(self.out, "AOF {name} format error")?,
+            _ => writeln!(self.out, "0x{sound:16x}: {fault}")?,
+        }
+        Ok(())
+    }
+
     /// Reads to the end, or to where the moment that was asked for has passed: that offset.
-    fn read(&mut self, reader: &mut Reader) -> Result<Option<u64>, Fault> {
+    fn read(&mut self, reader: &mut Reader, commands: &mut Commands) -> Result<Option<u64>, Fault> {
         if let Action::CutAfter(time) = self.action {
             reader.stop_after(time);
         }
-        let mut commands = Commands::default();
         while commands.unit(reader)?.is_some() {}
         Ok(commands.later())
     }
 
-    fn cut_after(&mut self, path: &Path, offset: u64, is_last: bool) -> Result<Verdict, Failed> {
+    fn cut_after(
+        &mut self,
+        path: &Path,
+        name: &str,
+        offset: u64,
+        is_last: bool,
+    ) -> Result<Verdict, Failed> {
         let Action::CutAfter(time) = self.action else {
             return Ok(Verdict::Valid);
         };
-        let name = name(path);
         if !is_last {
             writeln!(
                 self.out,
                 "Failed to truncate AOF {name} to timestamp {time} to offset {offset} because it \
-                 is not the last file. If you insist, remove the files behind it and their lines \
+                 is not the last file.\nIf you insist, remove the files behind it and their lines \
                  of the manifest, and run this again."
             )?;
             return Err(Failed::Told);
@@ -262,72 +303,18 @@ impl Check<'_> {
     }
 }
 
-/// Goes through a file by what happens together: a command, or a transaction.
-#[derive(Debug, Default)]
-pub(super) struct Commands {
-    spans: Vec<Span>,
-    later: Option<u64>,
-}
-
-impl Commands {
-    /// Where what was done after the time that was asked for begins, if that was met.
-    pub(super) fn later(&self) -> Option<u64> {
-        self.later
-    }
-
-    /// Takes the next unit, up to which the file is sound then: how many commands it holds,
-    /// MULTI and EXEC included, SELECT not. `None`: the file, or what was asked for, is over.
-    pub(super) fn unit(&mut self, reader: &mut Reader) -> Result<Option<u64>, Fault> {
-        let bounds = Bounds {
-            bulk_max: i64::MAX as u64,
-            unauthenticated: false,
-        };
-        let (mut in_unit, mut count) = (false, 0);
-        loop {
-            match reader.next(in_unit)? {
-                Next::Request => {}
-                Next::End => return Ok(None),
-                Next::Later(offset) => {
-                    self.later = Some(offset);
-                    return Ok(None);
-                }
-            }
-            self.spans.clear();
-            let (mut pos, mut progress) = (0, Default::default());
-            let spans = &mut self.spans;
-            match step(reader.unread(), &mut pos, spans, &mut progress, bounds) {
-                Step::Command => {
-                    let text = |s: &Span| &reader.unread()[s.start..s.start + s.len];
-                    let word = spans.first().map(text).unwrap_or_default();
-                    let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
-                    count += u64::from(!is(b"SELECT"));
-                    match in_unit {
-                        true if is(b"MULTI") => return Err(reader.malformed("Unexpected MULTI")),
-                        false if is(b"EXEC") => return Err(reader.malformed("Unexpected EXEC")),
-                        _ => in_unit = !is(b"EXEC") && (in_unit || is(b"MULTI")),
-                    }
-                    reader.take(pos);
-                    if !in_unit {
-                        reader.mark_sound();
-                        return Ok(Some(count));
-                    }
-                }
-                Step::Incomplete => {
-                    let wanted = progress.expects().unwrap_or(0) as u64;
-                    let there = reader.left() + reader.unread().len() as u64;
-                    if wanted > there || !reader.fill()? {
-                        return Err(reader.torn());
-                    }
-                }
-                _ => return Err(reader.malformed("a malformed command")),
-            }
+/// Whether the first line that is no comment names a file.
+pub fn is_manifest(file: impl Read) -> io::Result<bool> {
+    /// A manifest's lines are at most so long; other files need not have lines at all.
+    const LINE_MAX: u64 = 1024;
+    let mut file = io::BufReader::new(file);
+    loop {
+        let mut line = Vec::new();
+        (&mut file).take(LINE_MAX).read_until(b'\n', &mut line)?;
+        if line.first() != Some(&b'#') {
+            return Ok(line.starts_with(b"file"));
         }
     }
-}
-
-fn name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
 }
 
 /// Whether a file begins as a snapshot does.
@@ -335,18 +322,6 @@ pub fn is_rdb(path: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     File::open(path)?.take(6).read_to_end(&mut head)?;
     Ok(head.starts_with(b"REDIS") || head == b"VALKEY")
-}
-
-fn lines_before(path: &Path, offset: u64) -> io::Result<usize> {
-    let mut left = File::open(path)?.take(offset);
-    let (mut chunk, mut lines) = (vec![0; 64 * 1024], 0);
-    loop {
-        let n = left.read(&mut chunk)?;
-        if n == 0 {
-            return Ok(lines);
-        }
-        lines += memchr::memchr_iter(b'\n', &chunk[..n]).count();
-    }
 }
 
 fn cut(path: &Path, len: u64) -> io::Result<()> {

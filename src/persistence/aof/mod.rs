@@ -20,6 +20,7 @@ mod reader;
 pub mod restore;
 mod stream;
 mod sync;
+mod units;
 mod writer;
 
 pub use base::{BaseFile, free_bytes};

@@ -9,11 +9,12 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::super::check::snapshot_time;
-use super::check::{Commands, is_rdb};
+use super::check::is_rdb;
 use super::disk::Disk;
 use super::log::Names;
 use super::manifest::Manifest;
 use super::reader::{Fault, Reader};
+use super::units::Commands;
 
 /// The moment up to which everything is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

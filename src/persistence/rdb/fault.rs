@@ -57,10 +57,15 @@ pub enum Fault {
     Records,
     #[error("an element comes twice")]
     Duplicate,
+    /// As above, in a packed form of this name.
+    #[error("an element comes twice")]
+    PackedDuplicate(&'static str),
     #[error("field expiries are out of order or no numbers")]
     FieldExpiry,
     #[error("a list's node is of unknown kind {0}")]
     Node(u64),
+    #[error("a list's node of one element is empty")]
+    EmptyNode,
     #[error("a container without elements")]
     Empty,
     #[error("the key comes twice in database {0}")]
@@ -73,6 +78,9 @@ pub enum Fault {
     FunctionPreGa,
     #[error("a stream is damaged")]
     Stream,
+    /// Tools look for the words.
+    #[error("Duplicate stream consumer detected")]
+    Consumer,
 }
 
 /// A packed form of a type, as Redis's log names it.
@@ -96,6 +104,7 @@ impl Fault {
             Fault::Intset(error) => ("intset", error.to_string()),
             Fault::Zipmap(error) => ("zipmap", error.to_string()),
             Fault::Records => ("listpack", self.to_string()),
+            Fault::PackedDuplicate(form) => (*form, self.to_string()),
             _ => return self,
         };
         Fault::Packed { of, form, why }
@@ -111,11 +120,44 @@ impl From<io::Error> for Fault {
     }
 }
 
+/// What was being read when a fault was met; the words are those of `redis-check-rdb`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    Start,
+    Type,
+    Expire,
+    Key,
+    Value,
+    Checksum,
+    Length,
+    Aux,
+    Functions,
+}
+
+impl Doing {
+    pub fn name(self) -> &'static str {
+        match self {
+            Doing::Start => "start",
+            Doing::Type => "read-type",
+            Doing::Expire => "read-expire",
+            Doing::Key => "read-key",
+            Doing::Value => "read-object-value",
+            Doing::Checksum => "check-sum",
+            Doing::Length => "read-len",
+            Doing::Aux => "read-aux",
+            Doing::Functions => "read-functions",
+        }
+    }
+}
+
 /// A fault with its place.
 #[derive(Debug)]
 pub struct RdbError {
     /// Bytes before it.
     pub offset: u64,
+    pub doing: Doing,
+    /// The number of the type of the key that was being read.
+    pub kind: Option<u8>,
     /// In which key's value.
     pub key: Option<Box<[u8]>>,
     pub fault: Fault,

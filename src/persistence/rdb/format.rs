@@ -64,6 +64,39 @@ pub mod kind {
 
     /// Valkey's number 22: fields that may expire.
     pub const VALKEY_HASH_2: u8 = 22;
+
+    /// What `redis-check-rdb` calls it.
+    pub fn name(kind: u8) -> &'static str {
+        const NAMES: [&str; 26] = [
+            "string",
+            "list-linked",
+            "set-hashtable",
+            "zset-v1",
+            "hash-hashtable",
+            "zset-v2",
+            "module-pre-release",
+            "module-value",
+            "",
+            "hash-zipmap",
+            "list-ziplist",
+            "set-intset",
+            "zset-ziplist",
+            "hash-ziplist",
+            "quicklist",
+            "stream",
+            "hash-listpack",
+            "zset-listpack",
+            "quicklist-v2",
+            "stream-v2",
+            "set-listpack",
+            "stream-v3",
+            "hash-hashtable-md-pre-release",
+            "hash-listpack-md-pre-release",
+            "hash-hashtable-md",
+            "hash-listpack-md",
+        ];
+        NAMES.get(usize::from(kind)).unwrap_or(&"unknown")
+    }
 }
 
 /// How a length or a string begins.

@@ -24,5 +24,5 @@ mod writer;
 pub use fault::{Fault, RdbError};
 pub use input::Input;
 pub use payload::{Payload, seal};
-pub use reader::{End, KeyFacts, Loader, ReadOptions, Reader};
+pub use reader::{End, KeyFacts, Loader, ReadOptions, Reader, Sum};
 pub use writer::{Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_USUAL, Writer};

@@ -2,7 +2,8 @@
 //!
 //! Packed forms are checked whole before they are taken over, so that nothing that is loaded
 //! can lead astray later. Whether elements of a packed form differ is checked only where
-//! `deep` asks for it: a listpack whose fields come twice is wrong, but harmless.
+//! `deep` asks for it: a listpack whose fields come twice is wrong, but harmless. What old forms
+//! become is built here, so their elements must differ in any case, as in Redis.
 
 use super::fault::Fault;
 use super::format::{Dialect, kind, node};
@@ -15,7 +16,7 @@ use crate::encodings::scored::ScoredBuilder;
 use crate::encodings::ziplist::Ziplist;
 use crate::encodings::zipmap;
 use crate::keyspace::OwnedValue;
-use crate::types::import::{HashImport, ListImport, all_differ};
+use crate::types::import::{FIELD_EXPIRY_MAX, HashImport, ListImport, all_differ};
 use crate::types::{Container, End, Entry, Hash, Limits, List, Set, Type, Zset};
 
 /// How values are read.
@@ -88,9 +89,18 @@ fn full<'i, T: Container>(
 fn pack(input: &mut Input<'_>, rules: &Rules, width: usize) -> Result<Listpack, Fault> {
     let pack = Listpack::from_bytes(input.blob()?)?;
     if rules.deep && !all_differ(&pack, width) {
-        return Err(Fault::Duplicate);
+        return Err(Fault::PackedDuplicate("listpack"));
     }
     Ok(pack)
+}
+
+/// A ziplist of members and scores, or fields and values, as a listpack.
+fn repacked_pairs(input: &mut Input<'_>) -> Result<Listpack, Fault> {
+    let pack = repacked(input)?;
+    match all_differ(&pack, 2) {
+        true => Ok(pack),
+        false => Err(Fault::PackedDuplicate("ziplist")),
+    }
 }
 
 /// A ziplist as a listpack.
@@ -135,7 +145,11 @@ fn list(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<List, Fault> {
             node::PACKED => list.pack(Listpack::from_bytes(input.blob()?)?),
             node::PLAIN => {
                 let mut digits = itoa::Buffer::new();
-                list.plain(input.string()?.bytes(&mut digits));
+                let element = input.string()?.bytes(&mut digits);
+                if element.is_empty() {
+                    return Err(Fault::EmptyNode);
+                }
+                list.plain(element);
             }
             other => return Err(Fault::Node(other)),
         }
@@ -172,13 +186,7 @@ fn zset(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Zset, Fault> {
     let limits = &rules.limits;
     let pack = match kind {
         kind::ZSET_LISTPACK => pack(input, rules, 2)?,
-        kind::ZSET_ZIPLIST => {
-            let pack = repacked(input)?;
-            if rules.deep && !all_differ(&pack, 2) {
-                return Err(Fault::Duplicate);
-            }
-            pack
-        }
+        kind::ZSET_ZIPLIST => repacked_pairs(input)?,
         _ => return scored(input, kind, limits),
     };
     if !pack.len().is_multiple_of(2) {
@@ -231,14 +239,13 @@ fn hash(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash, Fault> {
             Hash::import_pack(pack(input, rules, 2)?, limits).ok_or(Fault::Records)
         }
         kind::HASH_ZIPLIST => {
-            let pack = repacked(input)?;
-            if rules.deep && !all_differ(&pack, 2) {
-                return Err(Fault::Duplicate);
-            }
-            Hash::import_pack(pack, limits).ok_or(Fault::Records)
+            Hash::import_pack(repacked_pairs(input)?, limits).ok_or(Fault::Records)
         }
         kind::HASH_ZIPMAP => {
             let pairs = zipmap::parse(input.blob()?)?;
+            if pairs.is_empty() {
+                return Err(Fault::Zipmap(zipmap::ZipmapError(0)));
+            }
             let mut pack = Listpack::new();
             for (name, value) in pairs {
                 if !pack.fits(name.len() + value.len()) {
@@ -247,7 +254,7 @@ fn hash(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash, Fault> {
                 pack.append_all(&[Entry::parse(name), Entry::parse(value)]);
             }
             if !all_differ(&pack, 2) {
-                return Err(Fault::Duplicate);
+                return Err(Fault::PackedDuplicate("zipmap"));
             }
             Hash::import_zipmap(pack, limits).ok_or(Fault::Records)
         }
@@ -291,9 +298,6 @@ fn add_field(
         false => Err(Fault::Duplicate),
     }
 }
-
-/// The latest expiry that a field can have.
-const FIELD_EXPIRY_MAX: u64 = (1 << 46) - 1;
 
 /// Redis's forms of hashes with expiring fields.
 fn expiring_hash(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash, Fault> {
@@ -343,6 +347,9 @@ fn valkey_hash(input: &mut Input<'_>, rules: &Rules) -> Result<Hash, Fault> {
             -1 => None,
             ms => Some(u64::try_from(ms).map_err(|_| Fault::Range)?),
         };
+        if expire_ms.is_some_and(|ms| ms > FIELD_EXPIRY_MAX) {
+            return Err(Fault::Range);
+        }
         if !hash.add(&name, &value, expire_ms) {
             return Err(Fault::Duplicate);
         }

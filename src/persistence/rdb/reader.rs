@@ -3,7 +3,7 @@
 //! The reader knows the format; what becomes of the keys is its [`Loader`]'s. Everything that
 //! goes wrong has a place: the offset, and the key in whose value it was.
 
-use super::fault::{Fault, RdbError};
+use super::fault::{Doing, Fault, RdbError};
 use super::format::{Dialect, VALKEY_VERSIONS, VERSION_MAX, opcode};
 use super::input::Input;
 use super::module;
@@ -24,14 +24,14 @@ pub trait Loader {
     /// The encodings that values are to have.
     fn limits(&self) -> Limits;
 
+    /// So many bytes were read when what is told next came to its end.
+    fn at(&mut self, _offset: u64) {}
+
     /// What is told of the server that wrote the file.
     fn aux(&mut self, _name: &[u8], _value: &[u8]) {}
 
     /// The keys of this database follow.
     fn database(&mut self, db: u64) -> Result<DbIndex, Fault>;
-
-    /// Keys that the database will have, and those of them that expire: hints.
-    fn resize(&mut self, _db: DbIndex, _keys: u64, _volatile: u64) {}
 
     /// A key.
     fn key(
@@ -68,7 +68,9 @@ pub struct Reader<'a> {
     pub version: u16,
     db: DbIndex,
     key: Vec<u8>,
-    in_value: bool,
+    /// What is being read; the key and the type are known in a value only.
+    doing: Doing,
+    kind: Option<u8>,
 }
 
 /// What the file ended with.
@@ -76,9 +78,18 @@ pub struct Reader<'a> {
 pub struct End {
     pub version: u16,
     pub dialect: Dialect,
-    /// Whether it had a checksum that was verified.
-    pub verified: bool,
+    pub sum: Sum,
     pub bytes: u64,
+}
+
+/// What became of a file's checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sum {
+    Verified,
+    /// The file was written without one.
+    Disabled,
+    /// The version has none, or nobody asked.
+    Unknown,
 }
 
 impl<'a> Reader<'a> {
@@ -94,6 +105,8 @@ impl<'a> Reader<'a> {
         let head = header(&mut input);
         let (dialect, version) = head.map_err(|fault| RdbError {
             offset: input.offset(),
+            doing: Doing::Start,
+            kind: None,
             key: None,
             fault,
         })?;
@@ -108,7 +121,8 @@ impl<'a> Reader<'a> {
             version,
             db: DbIndex(0),
             key: Vec::new(),
-            in_value: false,
+            doing: Doing::Start,
+            kind: None,
         })
     }
 
@@ -129,14 +143,16 @@ impl<'a> Reader<'a> {
     /// Reads up to the end of the next key, or the end.
     pub fn step(&mut self, loader: &mut dyn Loader) -> Result<Option<End>, RdbError> {
         let begin = self.input.offset();
-        self.in_value = false;
+        self.kind = None;
         self.step_on(loader).map_err(|fault| RdbError {
             // A truncated item is named by where it begins.
             offset: match fault {
                 Fault::Unknown(_) => begin,
                 _ => self.input.offset(),
             },
-            key: self.in_value.then(|| self.key.as_slice().into()),
+            doing: self.doing,
+            kind: self.kind,
+            key: (self.doing == Doing::Value).then(|| self.key.as_slice().into()),
             fault,
         })
     }
@@ -144,10 +160,15 @@ impl<'a> Reader<'a> {
     fn step_on(&mut self, loader: &mut dyn Loader) -> Result<Option<End>, Fault> {
         let mut facts = KeyFacts::default();
         loop {
+            self.doing = Doing::Type;
             match self.input.byte()? {
                 opcode::EOF => return self.end().map(Some),
-                opcode::EXPIRETIME_MS => facts.expiry = Some(self.input.millis()?),
+                opcode::EXPIRETIME_MS => {
+                    self.doing = Doing::Expire;
+                    facts.expiry = Some(self.input.millis()?);
+                }
                 opcode::EXPIRETIME => {
+                    self.doing = Doing::Expire;
                     let seconds = i32::from_le_bytes(self.input.array()?);
                     facts.expiry = Some(i64::from(seconds) * 1000);
                 }
@@ -168,14 +189,15 @@ impl<'a> Reader<'a> {
         facts: KeyFacts,
         loader: &mut dyn Loader,
     ) -> Result<(), Fault> {
+        (self.doing, self.kind) = (Doing::Key, Some(kind));
         self.input.string_to(&mut self.key)?;
-        self.in_value = true;
+        self.doing = Doing::Value;
         match parse::value(&mut self.input, kind, &self.rules) {
             Ok(value) => loader.key(self.db, &self.key, value, facts)?,
             Err(Fault::Empty) => loader.empty_key(self.db, &self.key),
             Err(fault) => return Err(fault),
         }
-        self.in_value = false;
+        self.kind = None;
         self.input.trim();
         Ok(())
     }
@@ -184,18 +206,24 @@ impl<'a> Reader<'a> {
         let input = &mut self.input;
         match code {
             opcode::SELECTDB => {
+                self.doing = Doing::Length;
                 let number = input.length()?;
+                loader.at(input.offset());
                 self.db = loader.database(number)?;
             }
             opcode::RESIZEDB => {
-                let (keys, volatile) = (input.length()?, input.length()?);
-                loader.resize(self.db, keys, volatile);
+                // Keys that follow, and those of them that expire: tables grow as they come.
+                self.doing = Doing::Length;
+                input.length()?;
+                input.length()?;
             }
             opcode::AUX => {
-                let mut name = Vec::new();
+                self.doing = Doing::Aux;
+                let (mut name, mut value) = (Vec::new(), Vec::new());
                 input.string_to(&mut name)?;
-                let mut digits = itoa::Buffer::new();
-                loader.aux(&name, input.string()?.bytes(&mut digits));
+                input.string_to(&mut value)?;
+                loader.at(input.offset());
+                loader.aux(&name, &value);
             }
             // Slots and how many keys they have: every key says itself where it belongs.
             opcode::SLOT_INFO => {
@@ -211,6 +239,7 @@ impl<'a> Reader<'a> {
                 }
             }
             opcode::FUNCTION2 => {
+                self.doing = Doing::Functions;
                 let mut digits = itoa::Buffer::new();
                 loader.function(input.string()?.bytes(&mut digits))?;
             }
@@ -223,21 +252,22 @@ impl<'a> Reader<'a> {
 
     /// The checksum, which old versions do not have and 0 stands for none.
     fn end(&mut self) -> Result<End, Fault> {
+        self.doing = Doing::Checksum;
         let found = self.input.checksum();
-        let mut verified = false;
+        let mut sum = Sum::Unknown;
         if self.version >= 5 {
             let stated = u64::from_le_bytes(self.input.array()?);
-            if let Some(found) = found.filter(|_| self.options.checksum && stated != 0) {
-                if stated != found {
-                    return Err(Fault::Checksum { stated, found });
-                }
-                verified = true;
-            }
+            sum = match found.filter(|_| self.options.checksum) {
+                Some(_) if stated == 0 => Sum::Disabled,
+                Some(found) if stated != found => return Err(Fault::Checksum { stated, found }),
+                Some(_) => Sum::Verified,
+                None => Sum::Unknown,
+            };
         }
         Ok(End {
             version: self.version,
             dialect: self.rules.dialect,
-            verified,
+            sum,
             bytes: self.input.offset(),
         })
     }

@@ -88,7 +88,7 @@ fn read_group(
             _ => seen_ms,
         };
         let consumer = group.consumer(&name, seen_ms, active_ms);
-        let consumer = consumer.ok_or(Fault::Stream)?;
+        let consumer = consumer.ok_or(Fault::Consumer)?;
         for _ in 0..input.count(16)? {
             right(group.owner(raw_id(input)?, consumer))?;
         }

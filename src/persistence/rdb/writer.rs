@@ -8,7 +8,7 @@
 //! does not know is written element by element, and what it cannot hold at all is refused by
 //! the key's name ([`TooNew`]).
 
-use crate::base::lzf::Compressor;
+use crate::base::lzf;
 use crate::encodings::listpack::{Entry as Packed, Listpack};
 use crate::encodings::quicklist::NodeRef;
 use crate::keyspace::{DbIndex, KeyView, ValueView};
@@ -58,7 +58,6 @@ pub struct Writer {
     version: u32,
     /// `rdbcompression`.
     compress: bool,
-    compressor: Compressor,
     too_new: Option<TooNew>,
     /// When the first field of the hash under way expires.
     first_expiry: Option<u64>,
@@ -70,7 +69,6 @@ impl Writer {
             out: Vec::new(),
             version,
             compress,
-            compressor: Compressor::default(),
             too_new: None,
             first_expiry: None,
         }
@@ -502,9 +500,7 @@ impl Writer {
         const ROOM: usize = 1 + 9 + 9;
         let start = self.out.len();
         self.out.resize(start + ROOM, 0);
-        let fits = self
-            .compressor
-            .compress(text, text.len() - 4, &mut self.out);
+        let fits = lzf::compress(text, text.len() - 4, &mut self.out);
         if !fits {
             self.out.truncate(start);
             return false;

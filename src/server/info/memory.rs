@@ -50,11 +50,7 @@ pub struct MemoryFigures {
 pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let startup = from.server.identity.startup_bytes;
     let server = from.server;
-    let clients = from
-        .clients()
-        .map(|(c, r)| c.memory_bytes(r))
-        .sum::<usize>();
-    let clients = clients + server.clients.table_bytes();
+    let clients = from.client_totals().memory + server.clients.table_bytes();
     let log = from.server.aof.log();
     let aof_buffer = log.map_or(0, |log| log.writer.buffer_bytes());
     let tables: Vec<(DbIndex, usize)> = from

@@ -12,12 +12,13 @@ mod prefixes;
 mod process;
 mod tls;
 
+use std::cell::OnceCell;
 use std::fmt::{Display, Write};
 
 pub use memory::{MemoryFigures, excess, memory_figures};
 
-use super::Server;
-use super::client::Client;
+use super::client::{Client, ClientFlags};
+use super::{Buffers, Server, buffers};
 use crate::keyspace::Keyspace;
 use crate::resp::Reply;
 
@@ -27,13 +28,50 @@ pub struct Source<'a> {
     pub server: &'a Server,
     /// The client that asks and its reply: it is not among the server's while its command runs.
     pub asking: Option<(&'a Client, &'a Reply)>,
+    clients: OnceCell<ClientTotals>,
 }
 
-impl Source<'_> {
-    /// Every connected client with its output, the asking one too.
-    pub fn clients(&self) -> impl Iterator<Item = (&Client, &Reply)> {
-        let others = self.server.clients.iter().map(|s| (&s.client, &s.reply));
-        others.chain(self.asking)
+/// What all clients come to.
+#[derive(Clone, Copy, Debug, Default)]
+struct ClientTotals {
+    memory: usize,
+    largest: Buffers,
+    replicas: usize,
+    pubsub: usize,
+    watching: usize,
+    postponed: usize,
+}
+
+impl<'a> Source<'a> {
+    pub fn new(
+        keyspace: &'a Keyspace,
+        server: &'a Server,
+        asking: Option<(&'a Client, &'a Reply)>,
+    ) -> Source<'a> {
+        Source {
+            keyspace,
+            server,
+            asking,
+            clients: OnceCell::new(),
+        }
+    }
+
+    /// Of every connected client, the asking one too: one look at each for all sections.
+    fn client_totals(&self) -> &ClientTotals {
+        self.clients.get_or_init(|| {
+            let mut totals = ClientTotals::default();
+            let others = self.server.clients.iter().map(|s| (&s.client, &s.reply));
+            for (client, reply) in others.chain(self.asking) {
+                let has = |flag| usize::from(client.flags.contains(flag));
+                totals.memory += client.memory_bytes(reply);
+                totals.largest = totals.largest.max(buffers(client, reply));
+                totals.replicas += has(ClientFlags::REPLICA);
+                totals.pubsub += has(ClientFlags::PUBSUB);
+                totals.postponed += has(ClientFlags::POSTPONED);
+                totals.watching += usize::from(!client.watched.is_empty());
+            }
+            totals
+        })
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 use super::{Source, Writer};
 use crate::base::usage::{Who, cpu_time};
 use crate::config::{Choice, REDIS_VERSION, Supervised};
-use crate::server::{ClientFlags, buffers};
 
 const RUSSET_VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -95,27 +94,26 @@ fn listeners(from: &Source<'_>, to: &mut Writer) {
 
 pub(super) fn clients(from: &Source<'_>, to: &mut Writer) {
     let server = from.server;
-    let mut largest = server.diagnostics.recent.max(server.now.mono_ms);
-    let (mut replicas, mut pubsub, mut watching, mut postponed) = (0, 0, 0, 0);
-    for (client, reply) in from.clients() {
-        largest = largest.max(buffers(client, reply));
-        let has = |flag| client.flags.contains(flag) as usize;
-        replicas += has(ClientFlags::REPLICA);
-        pubsub += has(ClientFlags::PUBSUB);
-        postponed += has(ClientFlags::POSTPONED);
-        watching += !client.watched.is_empty() as usize;
-    }
+    let totals = from.client_totals();
+    let recent = server.diagnostics.recent.max(server.now.mono_ms);
+    let largest = totals.largest.max(recent);
     to.section("Clients");
     to.fields(&[
-        ("connected_clients", &(server.clients.len() - replicas)),
+        (
+            "connected_clients",
+            &(server.clients.len() - totals.replicas),
+        ),
         ("cluster_connections", &0),
         ("maxclients", &server.config.maxclients),
         ("client_recent_max_input_buffer", &largest.input),
         ("client_recent_max_output_buffer", &largest.output),
-        ("blocked_clients", &(server.clients.blocked + postponed)),
+        (
+            "blocked_clients",
+            &(server.clients.blocked + totals.postponed),
+        ),
         ("tracking_clients", &server.tracking.clients()),
-        ("pubsub_clients", &pubsub),
-        ("watching_clients", &watching),
+        ("pubsub_clients", &totals.pubsub),
+        ("watching_clients", &totals.watching),
         ("clients_in_timeout_table", &server.turn.deadlines.len()),
         ("total_watched_keys", &from.keyspace.watchers.len()),
         ("total_blocking_keys", &from.keyspace.waiting.len()),

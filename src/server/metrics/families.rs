@@ -73,6 +73,21 @@ pub(super) fn add_instance(from: &Source<'_>, to: &mut Families) {
         "As redis_mem_fragmentation_ratio, under its former name",
         fragmentation(),
     );
+    // What redis_exporter has of CONFIG GET, which rules ask for.
+    for (name, value) in [
+        (
+            "redis_config_maxclients",
+            u64::from(server.config.maxclients),
+        ),
+        ("redis_config_maxmemory", server.maxmemory()),
+    ] {
+        to.single(
+            name,
+            Kind::Gauge,
+            "The directive as configured",
+            whole(value),
+        );
+    }
 }
 
 fn fragmentation() -> Value {

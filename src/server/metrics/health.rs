@@ -27,11 +27,7 @@ impl Readiness {
         if let Some(trouble) = server.aof_trouble_text() {
             why.push(format!("the append only file takes no writes: {trouble}"));
         }
-        let source = Source {
-            keyspace,
-            server,
-            asking: None,
-        };
+        let source = Source::new(keyspace, server, None);
         if link_is_down(&info::info(&source, &[b"replication"])) {
             why.push("the link to the primary is down".to_owned());
         }

@@ -133,11 +133,7 @@ impl Engine {
         server.metrics.figures.scrapes += 1;
         let mut percentiles = std::mem::take(&mut server.metrics.percentiles);
         percentiles.look(server);
-        let source = Source {
-            keyspace,
-            server,
-            asking: None,
-        };
+        let source = Source::new(keyspace, server, None);
         let mut families = Families::default();
         families::add_instance(&source, &mut families);
         add_fields(&source, &mut families);

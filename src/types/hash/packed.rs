@@ -4,6 +4,7 @@ use super::super::Entry;
 use super::{Expiry, HashField};
 use crate::encodings::fields::Ttl;
 use crate::encodings::listpack::{Listpack, Pos};
+use crate::types::import::FIELD_EXPIRY_MAX;
 
 /// What stands for "no expiry" in the extended listpack.
 pub(super) const NO_EXPIRY: i64 = 0;
@@ -49,8 +50,8 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// Whether the third entry of each record is an expiry, none sooner than the one before it
-/// and those without at the end.
+/// Whether the third entry of each record is an expiry that a field can have, none sooner than
+/// the one before it and those without at the end.
 pub(in crate::types) fn expiries_in_order(pack: &Listpack) -> bool {
     let mut before = 0;
     pack.iter().skip(2).step_by(3).all(|entry| match entry {
@@ -58,7 +59,10 @@ pub(in crate::types) fn expiries_in_order(pack: &Listpack) -> bool {
             before = i64::MAX;
             true
         }
-        Entry::Int(ms) => std::mem::replace(&mut before, ms) <= ms,
+        Entry::Int(ms) => {
+            let is_possible = u64::try_from(ms).is_ok_and(|ms| ms <= FIELD_EXPIRY_MAX);
+            is_possible && std::mem::replace(&mut before, ms) <= ms
+        }
         Entry::Str(_) => false,
     })
 }

@@ -1,0 +1,171 @@
+//! Where a process of this machine listens, as the kernel tells: for health checks that know a
+//! server by its process and not by what it was started with, as in a container.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+
+use super::Target;
+
+/// A table longer than this is not read.
+const TABLE_BYTES_MAX: u64 = 16 << 20;
+/// `TCP_LISTEN`, and what `/proc/net/unix` has in the place of it.
+const LISTENS: &str = "0A";
+const UNIX_LISTENS: &str = "00010000";
+
+/// Every place at which the process listens, Unix sockets first: `like` with that place in it.
+///
+/// An error if there is no such process, or it is another user's.
+pub fn places(pid: u32, like: &Target) -> io::Result<Vec<Target>> {
+    let process = PathBuf::from(format!("/proc/{pid}"));
+    let own = sockets(&process)?;
+    let table = |name: &str| read(&process.join("net").join(name));
+    let mut found = Vec::new();
+    for path in unix_paths(&table("unix"), &own) {
+        found.push(Target {
+            socket: Some(path),
+            ..like.clone()
+        });
+    }
+    for (address, port) in ["tcp", "tcp6"]
+        .iter()
+        .flat_map(|name| addresses(&table(name), &own))
+    {
+        found.push(Target {
+            host: address.to_string(),
+            port,
+            socket: None,
+            ..like.clone()
+        });
+    }
+    Ok(found)
+}
+
+/// The inodes of the sockets that a process has open.
+fn sockets(process: &Path) -> io::Result<HashSet<String>> {
+    let mut found = HashSet::new();
+    for open in fs::read_dir(process.join("fd"))? {
+        // What was closed meanwhile is no socket that listens.
+        let Ok(to) = fs::read_link(open?.path()) else {
+            continue;
+        };
+        let inode = to.to_str().and_then(|to| to.strip_prefix("socket:["));
+        found.extend(inode.map(|inode| inode.trim_end_matches(']').to_owned()));
+    }
+    Ok(found)
+}
+
+/// A table of the kernel's; nothing where there is none.
+fn read(path: &Path) -> String {
+    use io::Read;
+    let mut text = String::new();
+    let file = fs::File::open(path).ok();
+    let read = file.map(|file| file.take(TABLE_BYTES_MAX).read_to_string(&mut text));
+    match read {
+        Some(Ok(_)) => text,
+        _ => String::new(),
+    }
+}
+
+/// `Num RefCount Protocol Flags Type St Inode Path`, where `own` sockets listen.
+fn unix_paths(table: &str, own: &HashSet<String>) -> Vec<PathBuf> {
+    let row = |line: &str| {
+        let mut words = line.split_ascii_whitespace().skip(3);
+        let (flags, _kind, _state) = (words.next()?, words.next()?, words.next()?);
+        let (inode, path) = (words.next()?, words.next()?);
+        let listens = flags == UNIX_LISTENS && own.contains(inode) && path.starts_with('/');
+        listens.then(|| PathBuf::from(path))
+    };
+    table.lines().filter_map(row).collect()
+}
+
+/// `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode`, where `own`
+/// sockets listen; all addresses are reached on this machine's own.
+fn addresses(table: &str, own: &HashSet<String>) -> Vec<(IpAddr, u16)> {
+    let row = |line: &str| {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let (local, state, inode) = (*words.get(1)?, *words.get(3)?, *words.get(9)?);
+        (state == LISTENS && own.contains(inode)).then(|| address(local))?
+    };
+    table.lines().filter_map(row).collect()
+}
+
+/// `0100007F:18EB`: words of four bytes in the machine's order, and a port.
+fn address(text: &str) -> Option<(IpAddr, u16)> {
+    let (words, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let (words, rest) = words.as_bytes().as_chunks::<8>();
+    let mut bytes = Vec::with_capacity(16);
+    for word in words {
+        let word = u32::from_str_radix(std::str::from_utf8(word).ok()?, 16).ok()?;
+        bytes.extend_from_slice(&word.to_ne_bytes());
+    }
+    if !rest.is_empty() {
+        return None;
+    }
+    let address = match <[u8; 4]>::try_from(bytes.as_slice()) {
+        Ok(four) => IpAddr::from(four),
+        Err(_) => IpAddr::from(<[u8; 16]>::try_from(bytes.as_slice()).ok()?),
+    };
+    let here = match address {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    Some((
+        if address.is_unspecified() {
+            here
+        } else {
+            address
+        },
+        port,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn addresses_are_words_in_the_machines_order() {
+        let own = HashSet::from(["77".to_owned()]);
+        let row = |local: &str, state: &str, inode: u32| {
+            format!("   0: {local} 00000000:0000 {state} 00000000:00000000 00:0 0 0 0 {inode} 1\n")
+        };
+        let table = [
+            row("0100007F:18EB", "0A", 77),
+            row("00000000:18EC", "0A", 77),
+            row("0100007F:18ED", "01", 77),
+            row("0100007F:18EE", "0A", 78),
+            row("00000000000000000000000000000000:18EF", "0A", 77),
+            row("B80D0120000000000000000001000000:0001", "0A", 77),
+            row("B80D:1", "0A", 77),
+        ]
+        .concat();
+        let found = addresses(&table, &own);
+        let found: Vec<String> = found
+            .iter()
+            .map(|(ip, port)| format!("{ip} {port}"))
+            .collect();
+        let wanted = [
+            "127.0.0.1 6379",
+            "127.0.0.1 6380",
+            "::1 6383",
+            "2001:db8::1 1",
+        ];
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn unix_sockets_are_told_by_their_path() {
+        let own = HashSet::from(["5".to_owned()]);
+        let table = "Num RefCount Protocol Flags Type St Inode Path\n\
+                     0: 00000002 00000000 00010000 0001 01 5 /run/a.sock\n\
+                     0: 00000002 00000000 00000000 0001 01 5 /run/b.sock\n\
+                     0: 00000002 00000000 00010000 0001 01 6 /run/c.sock\n\
+                     0: 00000002 00000000 00010000 0001 01 5\n";
+        assert_eq!(unix_paths(table, &own), [PathBuf::from("/run/a.sock")]);
+    }
+}

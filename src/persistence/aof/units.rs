@@ -1,0 +1,246 @@
+//! A file of commands on its way in by what happens together, for those who execute nothing.
+
+use super::reader::{Fault, Next, Reader};
+use crate::resp::{Bounds, Span, Step, step};
+
+/// Goes through a file by what happens together: a command, or a transaction.
+#[derive(Debug, Default)]
+pub(super) struct Commands {
+    spans: Vec<Span>,
+    later: Option<u64>,
+    /// Lines of commands that were read, those of the one with a fault included.
+    lines: u64,
+    misfit: Option<Misfit>,
+}
+
+/// What in a command is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Misfit {
+    pub offset: u64,
+    pub why: String,
+}
+
+impl Misfit {
+    fn unclosed(reader: &Reader) -> Misfit {
+        Misfit {
+            offset: reader.offset(),
+            why: "Reached EOF before reading EXEC for MULTI".to_owned(),
+        }
+    }
+}
+
+impl Commands {
+    /// Where what was done after the time that was asked for begins, if that was met.
+    pub(super) fn later(&self) -> Option<u64> {
+        self.later
+    }
+
+    /// Lines that were read of commands, as `redis-check-aof` counts them: a line for the number
+    /// of arguments, for each length and for each argument, whatever that holds.
+    pub(super) fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// What is wrong in the command at which reading stopped, in `redis-check-aof`'s words. `None`:
+    /// the file ends in a line, or what is wrong is none of a command's parts.
+    pub(super) fn misfit(&self) -> Option<&Misfit> {
+        self.misfit.as_ref()
+    }
+
+    /// Takes the next unit, up to which the file is sound then: how many commands it holds,
+    /// MULTI and EXEC included, SELECT not. `None`: the file, or what was asked for, is over.
+    pub(super) fn unit(&mut self, reader: &mut Reader) -> Result<Option<u64>, Fault> {
+        let bounds = Bounds {
+            bulk_max: i64::MAX as u64,
+            unauthenticated: false,
+        };
+        let (mut in_unit, mut count) = (false, 0);
+        loop {
+            let next = reader.next(in_unit);
+            if in_unit && matches!(next, Err(Fault::Torn { .. })) {
+                self.misfit = Some(Misfit::unclosed(reader));
+            }
+            match next? {
+                Next::Request => {}
+                Next::End => return Ok(None),
+                Next::Later(offset) => {
+                    self.later = Some(offset);
+                    return Ok(None);
+                }
+            }
+            self.spans.clear();
+            let (mut pos, mut progress) = (0, Default::default());
+            let spans = &mut self.spans;
+            match step(reader.unread(), &mut pos, spans, &mut progress, bounds) {
+                Step::Command => {
+                    if !lines_end(&reader.unread()[..pos], spans) {
+                        return Err(self.broken(reader, in_unit, Some("a malformed command")));
+                    }
+                    let text = |s: &Span| &reader.unread()[s.start..s.start + s.len];
+                    let word = spans.first().map(text).unwrap_or_default();
+                    let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+                    count += u64::from(!is(b"SELECT"));
+                    self.lines += 1 + 2 * spans.len() as u64;
+                    let name_at = spans.first().map_or(0, |span| span.start);
+                    match in_unit {
+                        true if is(b"MULTI") => {
+                            return Err(self.stray(reader, name_at, "Unexpected MULTI"));
+                        }
+                        false if is(b"EXEC") => {
+                            return Err(self.stray(reader, name_at, "Unexpected EXEC"));
+                        }
+                        _ => in_unit = !is(b"EXEC") && (in_unit || is(b"MULTI")),
+                    }
+                    reader.take(pos);
+                    if !in_unit {
+                        reader.mark_sound();
+                        return Ok(Some(count));
+                    }
+                }
+                Step::Incomplete => {
+                    let wanted = progress.expects().unwrap_or(0) as u64;
+                    let there = reader.left() + reader.unread().len() as u64;
+                    if wanted > there || !reader.fill()? {
+                        return Err(self.broken(reader, in_unit, None));
+                    }
+                }
+                _ => return Err(self.broken(reader, in_unit, Some("a malformed command"))),
+            }
+        }
+    }
+
+    fn stray(&mut self, reader: &Reader, at: usize, why: &'static str) -> Fault {
+        self.misfit = Some(Misfit {
+            offset: reader.offset() + at as u64,
+            why: why.to_owned(),
+        });
+        reader.malformed(why)
+    }
+
+    /// The fault in the command that comes next: it is malformed, or the file is over.
+    fn broken(
+        &mut self,
+        reader: &mut Reader,
+        in_unit: bool,
+        malformed: Option<&'static str>,
+    ) -> Fault {
+        let look = Look {
+            bytes: reader.unread(),
+            pos: 0,
+            left: reader.left(),
+            lines: 0,
+        };
+        let (lines, misfit) = look.at_command();
+        self.lines += lines;
+        self.misfit = misfit.map(|(pos, why)| Misfit {
+            offset: reader.offset() + pos as u64,
+            why,
+        });
+        if in_unit && self.misfit.is_none() {
+            self.misfit = Some(Misfit::unclosed(reader));
+        }
+        match malformed {
+            Some(why) => reader.malformed(why),
+            None => reader.torn(),
+        }
+    }
+}
+
+/// Whether each line of a command ends as it should, which servers do not look at.
+fn lines_end(command: &[u8], arguments: &[Span]) -> bool {
+    let ends_at = |at: usize| command[..at].ends_with(b"\r\n");
+    let first = memchr::memchr(b'\n', command).map_or(0, |end| end + 1);
+    ends_at(first)
+        && arguments
+            .iter()
+            .all(|s| ends_at(s.start) && command[s.start + s.len..].starts_with(b"\r\n"))
+}
+
+/// A second look at a command in which something is wrong, part by part.
+struct Look<'a> {
+    bytes: &'a [u8],
+    pos: usize,
+    /// Bytes of the file behind `bytes`.
+    left: u64,
+    lines: u64,
+}
+
+/// Where something is wrong, and what; nothing is said of a file that ends in a line.
+type Wrong = Option<(usize, String)>;
+
+impl Look<'_> {
+    fn at_command(mut self) -> (u64, Wrong) {
+        let wrong = self.command().err().flatten();
+        (self.lines, wrong)
+    }
+
+    fn command(&mut self) -> Result<(), Wrong> {
+        for _ in 0..self.number(b'*')?.max(0) {
+            self.argument()?;
+        }
+        Ok(())
+    }
+
+    fn argument(&mut self) -> Result<(), Wrong> {
+        let line = self.pos;
+        let len = self.number(b'$')?;
+        let begin = self.pos;
+        let Some(len) = u64::try_from(len)
+            .ok()
+            .filter(|len| *len < i64::MAX as u64 - 1)
+        else {
+            let why = "which is not in the suitable range";
+            let why = format!("Expected to read string of {len} bytes, {why}");
+            return Err(Some((line, why)));
+        };
+        let (want, here) = (len + 2, (self.bytes.len() - begin) as u64);
+        if want > here {
+            let there = here + self.left;
+            let why = format!("Expected to read {want} bytes, got {there} bytes");
+            return Err(Some((begin, why)));
+        }
+        self.pos += len as usize;
+        self.line_end(begin)
+    }
+
+    /// A line of one number, behind a prefix.
+    fn number(&mut self, prefix: u8) -> Result<i64, Wrong> {
+        let begin = self.pos;
+        let first = *self.bytes.get(begin).ok_or(None)?;
+        if first != prefix {
+            let (wanted, got) = (char::from(prefix), char::from(first));
+            let why = format!("Expected prefix '{wanted}', got: '{got}'");
+            return Err(Some((begin, why)));
+        }
+        let is_part =
+            |(at, byte): &(usize, &u8)| byte.is_ascii_digit() || (*at == 0 && **byte == b'-');
+        let digits = self.bytes[begin + 1..].iter().enumerate();
+        let len = digits.take_while(is_part).count();
+        self.pos += 1 + len;
+        let text = std::str::from_utf8(&self.bytes[begin + 1..self.pos]).unwrap_or_default();
+        let number = match text.parse::<i64>() {
+            Ok(number) => number,
+            Err(_) if len < 2 => 0,
+            Err(_) if text.starts_with('-') => i64::MIN,
+            Err(_) => i64::MAX,
+        };
+        self.line_end(begin)?;
+        Ok(number)
+    }
+
+    fn line_end(&mut self, begin: usize) -> Result<(), Wrong> {
+        let at = |pos| self.bytes.get(pos).copied();
+        match (at(self.pos), at(self.pos + 1)) {
+            (Some(b'\r'), Some(b'\n')) => {
+                self.pos += 2;
+                self.lines += 1;
+                Ok(())
+            }
+            (first, second) => {
+                let (first, second) = (first.unwrap_or(0), second.unwrap_or(0));
+                let why = format!("Expected \\r\\n, got: {first:02x}{second:02x}");
+                Err(Some((begin, why)))
+            }
+        }
+    }
+}

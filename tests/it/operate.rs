@@ -1,0 +1,169 @@
+//! What `docs/operate.md` tells an operator to do, done: each step that no other test walks.
+//! Backups, moments and moving with files are in `backup`, keys by MIGRATE in `migrate`, packages
+//! in `packaging/test`, the doctor in `operator`.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::daemon::russet;
+use crate::support::{Daemon, wait_until};
+
+const PAGE: &str = include_str!("../../docs/operate.md");
+
+fn tool(words: &[&str], file: &Path) -> (String, Option<i32>) {
+    let out = Command::new(russet())
+        .args(words)
+        .arg(file)
+        .output()
+        .expect("it runs");
+    (
+        String::from_utf8_lossy(&out.stdout).into_owned(),
+        out.status.code(),
+    )
+}
+
+/// "For a snapshot: stop, put the file in place, move `appendonlydir` away, start once with
+/// `--appendonly no`, then `CONFIG SET appendonly yes`."
+#[test]
+fn a_snapshot_is_put_in_the_place_of_an_append_only_file() {
+    assert!(PAGE.contains("start once with\n`--appendonly no`, then `CONFIG SET appendonly yes`"));
+    let mut server = Daemon::start(&["--appendonly", "yes"]);
+    let mut c = server.connect();
+    c.ask("SET k wanted");
+    assert_eq!(c.ask("SAVE"), "+OK\r\n");
+    // `dump.rdb` may be copied at any time.
+    let snapshot = fs::read(server.folder().join("dump.rdb")).expect("a file");
+    c.ask("SET k spoiled");
+    assert!(server.terminate().success());
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("dump.rdb"), snapshot).expect("written");
+    let dir = folder.path().to_str().expect("UTF-8").to_owned();
+    let once = Daemon::start(&["--dir", &dir, "--appendonly", "no"]);
+    let mut c = once.connect();
+    assert_eq!(c.ask("GET k"), "$6\r\nwanted\r\n");
+    assert_eq!(c.ask("CONFIG SET appendonly yes"), "+OK\r\n");
+    wait_until("the first base", || {
+        once.info("aof_rewrite_in_progress").as_deref() == Some("0")
+            && once.info("aof_enabled").as_deref() == Some("1")
+            && folder
+                .path()
+                .join("appendonlydir/appendonly.aof.manifest")
+                .exists()
+    });
+    c.ask("SET k later");
+    drop(once);
+    let again = Daemon::start(&["--dir", &dir, "--appendonly", "yes"]);
+    assert_eq!(again.connect().ask("GET k"), "$5\r\nlater\r\n");
+}
+
+/// "`russet check-rdb FILE --stats` and `russet check-aof MANIFEST` read files without a server",
+/// and `CONFIG SET aof-checksum no` with a rewrite leaves Redis's own format.
+#[test]
+fn files_are_looked_at_and_made_plain() {
+    let server = Daemon::start(&["--appendonly", "yes"]);
+    let mut c = server.connect();
+    c.ask("SET k v");
+    c.ask("SAVE");
+    let (said, code) = tool(&["check-rdb", "--stats"], &server.folder().join("dump.rdb"));
+    assert!(
+        code == Some(0) && said.contains("[stats] string: 1 keys"),
+        "{said}"
+    );
+    let folder = server.folder().join("appendonlydir");
+    let manifest = folder.join("appendonly.aof.manifest");
+    let (said, code) = tool(&["check-aof"], &manifest);
+    assert!(
+        code == Some(0) && said.contains("All AOF files and manifest are valid"),
+        "{said}"
+    );
+    let lines = || {
+        let files = fs::read_dir(&folder).expect("a folder").flatten();
+        let logs = files.filter(|file| file.path().to_string_lossy().ends_with(".incr.aof"));
+        logs.map(|file| fs::read(file.path()).expect("a file"))
+            .any(|bytes| bytes.starts_with(b"#") || bytes.windows(2).any(|two| two == b"\n#"))
+    };
+    wait_until("a line of checksum", lines);
+    assert_eq!(c.ask("CONFIG SET aof-checksum no"), "+OK\r\n");
+    c.ask("BGREWRITEAOF");
+    server.wait_for_log("Background AOF rewrite finished successfully");
+    c.ask("SET k w");
+    wait_until("the old file to go", || !lines());
+}
+
+/// "Load the old configuration": what is not known is named, and nothing starts.
+#[test]
+fn another_servers_configuration_is_looked_at() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("redis.conf");
+    fs::write(
+        &file,
+        "port 0\nsave 900 1\nio-threads 4\nactivedefrag yes\n",
+    )
+    .expect("written");
+    assert_eq!(tool(&["--check-config"], &file).1, Some(0));
+    fs::write(&file, "port 0\nnosuch-directive 1\n").expect("written");
+    let out = Command::new(russet())
+        .arg("--check-config")
+        .arg(&file)
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+    assert_ne!(out.status.code(), Some(0));
+    assert!(
+        said.contains("nosuch-directive") && said.contains('2'),
+        "{said}"
+    );
+}
+
+/// "Memory": each command of the section answers.
+#[test]
+fn memory_is_looked_at() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    c.ask("SET k v");
+    assert_eq!(c.ask("MEMORY PURGE"), "+OK\r\n");
+    assert!(c.ask("MEMORY USAGE k").starts_with(':'));
+    assert!(
+        c.ask("INFO keysizes")
+            .contains("db0_distrib_strings_sizes:")
+    );
+    for field in ["used_memory", "used_memory_rss", "mem_fragmentation_ratio"] {
+        assert!(server.info(field).is_some(), "{field}");
+    }
+}
+
+/// "What to alert on": every series that the table asks for is served.
+#[test]
+fn what_to_alert_on_is_served() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = taken.local_addr().expect("bound").port();
+    drop(taken);
+    let server = Daemon::start(&["--metrics-port", &port.to_string()]);
+    let mut c = server.connect();
+    c.ask("SET k v");
+    c.ask("LPUSH k v");
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .expect("sent");
+    let mut served = String::new();
+    let _ = stream.read_to_string(&mut served);
+    let table = PAGE.split("What to alert on:").nth(1).expect("it is there");
+    let rows = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.is_empty() || line.starts_with('|'));
+    let text: String = rows.collect();
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let names: Vec<&str> = words.filter(|word| word.starts_with("redis_")).collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        // Where there is no replica nobody asks for its link.
+        let is_served =
+            served.contains(&format!("\n{name} ")) || served.contains(&format!("\n{name}{{"));
+        assert!(is_served || name == "redis_master_link_up", "{name}");
+    }
+}
