@@ -6,8 +6,10 @@
 //! the database takes its line along (`Database` sees to it).
 
 use std::collections::{BTreeSet, HashMap};
+use std::ptr::NonNull;
 
 use super::{Cause, ChangeKind, Class, Db, Keyspace};
+use crate::base::mover::Mover;
 use crate::types::{Container, Hash, Type};
 
 /// Hashes by the time at which their next field may expire.
@@ -35,6 +37,20 @@ impl FieldExpiries {
     pub fn forget(&mut self, key: &[u8]) {
         if let Some((key, when_ms)) = self.by_key.remove_entry(key) {
             self.by_time.remove(&(when_ms, key));
+        }
+    }
+
+    /// Offers the line's two copies of a key: they are made anew where one lies badly.
+    pub(super) fn relocate(&mut self, key: &[u8], mover: &mut Mover) {
+        let Some((name, &when_ms)) = self.by_key.get_key_value(key) else {
+            return;
+        };
+        if mover.wants(NonNull::from(&**name).cast()) {
+            let (fresh, line) = (Box::from(key), (when_ms, Box::from(key)));
+            self.forget(key);
+            self.by_key.insert(fresh, when_ms);
+            self.by_time.insert(line);
+            mover.moved += 1;
         }
     }
 

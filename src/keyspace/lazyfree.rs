@@ -93,6 +93,8 @@ enum Garbage {
     /// What belongs to others, and how many objects it is.
     Foreign(Box<dyn Send>, usize, u64),
     Mark(Wake),
+    /// Nothing: pages that nobody uses go back to the system.
+    Pages,
 }
 
 /// A value that the loop frees in slices.
@@ -160,6 +162,16 @@ impl LazyFree {
         }
         let wake = self.wake.clone()?;
         self.marks += 1;
+        self.send(Garbage::Mark(wake), 0);
+        Some(self.marks)
+    }
+
+    /// Has the thread give unused pages back to the system; the mark behind that. `None`:
+    /// nobody can be told.
+    pub fn give_pages_back(&mut self) -> Option<u64> {
+        let wake = self.wake.clone()?;
+        self.marks += 1;
+        self.send(Garbage::Pages, 0);
         self.send(Garbage::Mark(wake), 0);
         Some(self.marks)
     }
@@ -344,7 +356,7 @@ fn start(counters: Arc<Counters>) -> Sender<Garbage> {
                     Garbage::Value(..) => 1,
                     Garbage::Database(db, _) => db.len() as u64,
                     Garbage::Foreign(_, _, objects) => *objects,
-                    Garbage::Mark(_) => 0,
+                    Garbage::Mark(_) | Garbage::Pages => 0,
                 };
                 let before = alloc::thread_balance();
                 let bytes = drop_garbage(garbage, &counters);
@@ -372,6 +384,10 @@ fn drop_garbage(garbage: Garbage, counters: &Counters) -> usize {
         Garbage::Foreign(what, bytes, _) => {
             drop(what);
             bytes
+        }
+        Garbage::Pages => {
+            alloc::purge();
+            0
         }
         Garbage::Mark(wake) => {
             counters.marks.fetch_add(1, Ordering::Release);

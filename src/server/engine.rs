@@ -127,6 +127,7 @@ impl Engine {
             registry: None,
             guest: None,
             tls: Default::default(),
+            defrag: Default::default(),
         };
         Engine { keyspace, server }
     }
@@ -221,6 +222,7 @@ impl Engine {
         server.migrate_links.close_idle(server.now.mono_ms);
         self.begin_due_save();
         let server = &mut self.server;
+        server.look_at_fragmentation(server.now.mono_ms);
         server.stats.cron_ticks += clock::cycles().wrapping_sub(began);
     }
 }
@@ -304,6 +306,7 @@ impl Server {
         self.update_listeners(keyspace);
         self.limit_outputs();
         self.limit_readers(None);
+        self.defrag.settings_changed(&self.config, self.now.mono_ms);
     }
 
     /// The server's state has changed: other commands may concern the gates.

@@ -17,6 +17,7 @@ mod clients;
 mod command_log;
 pub mod crash;
 mod cross_protocol;
+mod defrag;
 mod dispatch;
 mod engine;
 mod execute;
@@ -202,6 +203,7 @@ pub struct Server {
     /// What serves others while a script runs for long.
     guest: Option<Box<Loop>>,
     pub tls: tls::Tls,
+    pub defrag: defrag::Defrag,
 }
 
 /// What INFO calls `instantaneous_*`.

@@ -33,6 +33,7 @@ use super::near::{Record, TIME_MAX, near, tag_of};
 use super::random::below;
 use super::segment::{NO_HORIZON, NO_RECORD};
 use super::{HashTable, SegmentRef, Word};
+use crate::base::mover::Mover;
 
 /// Records drawn before the one that is due first is taken.
 const RECORD_DRAWS: usize = 16;
@@ -94,6 +95,14 @@ impl Expiry {
             + self.pages.len() * size_of::<[Record; PAGE]>()
             + self.unused.capacity() * 4
             + self.tree.memory_bytes()
+    }
+
+    /// Offers the records' pages and the tree.
+    pub fn relocate(&mut self, mover: &mut Mover) {
+        mover.vec(&mut self.pages);
+        self.pages.iter_mut().for_each(|page| mover.boxed(page));
+        mover.vec(&mut self.unused);
+        self.tree.relocate(mover);
     }
 
     pub fn next_due(&self) -> Option<i64> {

@@ -3,6 +3,8 @@
 //! Cost: the minimum O(1); a leaf set, and the least leaf found, O(log n) groups of 16.
 //! Leaves are only ever added; what is given up says `NEVER`.
 
+use crate::base::mover::Mover;
+
 /// A time that does not come.
 pub(super) const NEVER: i64 = i64::MAX;
 
@@ -64,6 +66,12 @@ impl MinTree {
     /// Bytes allocated.
     pub fn memory_bytes(&self) -> usize {
         self.levels.iter().map(|level| level.capacity() * 8).sum()
+    }
+
+    /// Offers its blocks.
+    pub fn relocate(&mut self, mover: &mut Mover) {
+        mover.vec(&mut self.levels);
+        self.levels.iter_mut().for_each(|level| mover.vec(level));
     }
 
     pub fn get(&self, leaf: usize) -> i64 {

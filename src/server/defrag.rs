@@ -1,0 +1,436 @@
+//! Active defragmentation: when it runs, and how much of the time it takes.
+//!
+//!     once a second     how much of the small slabs nobody uses: `active-defrag-ignore-bytes` and
+//!                       `-threshold-lower` begin it, `-threshold-upper` hurries it
+//!     while it runs     it is owed its percentage of the time that passes (`-cycle-min` to
+//!                       `-cycle-max`), and takes it behind the replies of a turn, in slices of
+//!                       `active-defrag-cycle-us`
+//!     keys, scripts,    one after the other; then it begins again as long as a walk still
+//!     channels          gains something and the lower threshold is not reached
+//!
+//! Whose loop has no time to spare keeps most of it: of time in which commands ran it takes no
+//! more than [`BUSY_PERCENT`], unless `-cycle-min` is more.
+//!
+//! No turn becomes longer by more than [`SLICE_US_MAX`] and the last step of a slice. What it
+//! may move, and why nobody is hurt by it: `keyspace::defrag`.
+//!
+//! While a child saves nothing is moved: each page that is written to would be copied.
+
+use super::{Engine, Server};
+use crate::base::mover::Mover;
+use crate::base::{alloc, clock};
+use crate::config::Config;
+use crate::keyspace::{Keyspace, Walk};
+use crate::pubsub;
+use crate::scripting::Scripts;
+
+/// The longest slice, whatever is configured, microseconds: the last step comes on top.
+const SLICE_US_MAX: u64 = 700;
+const SLICE_US_MIN: u64 = 50;
+/// While data is loaded nobody is served, and slices are rare.
+const LOADING_SLICE_US_MAX: u64 = 10_000;
+/// What it is owed beyond this is forgotten: a long command does not make it greedy.
+const OWED_US_MAX: u64 = 2_000;
+/// Its share of time that others used, percent.
+const BUSY_PERCENT: u32 = 4;
+/// How often it is looked whether there is something to do, milliseconds.
+const LOOK_MS: u64 = 1000;
+/// The slabs are counted again when so many slices are over.
+const REFRESH_SLICES: u32 = 4;
+/// A walk that frees less than this part of what was unused gained nothing.
+const GAIN_PART: usize = 20;
+/// After one that gained nothing, the next attempt: milliseconds.
+const RETRY_MS: u64 = 60_000;
+/// Scripts or channels of one step.
+const NAMES_STEP: usize = 64;
+
+/// What INFO tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    pub hits: u64,
+    pub misses: u64,
+    pub key_hits: u64,
+    pub key_misses: u64,
+    /// Time since it began, of all times that it ran, milliseconds.
+    pub total_ms: u64,
+    /// The same of this time.
+    pub current_ms: u64,
+}
+
+/// What is gone through.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Keys,
+    Scripts(usize),
+    Channels(pubsub::Bucket),
+    Done,
+}
+
+/// A walk over everything.
+struct Work {
+    walk: Walk,
+    stage: Stage,
+    /// Unused bytes when it began.
+    unused: usize,
+    slices: u32,
+}
+
+/// How fragmented the small slabs are.
+#[derive(Clone, Copy, Debug)]
+struct Fragmentation {
+    bytes: usize,
+    /// Of what is allocated.
+    percent: f64,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Defrag {
+    work: Option<Box<Work>>,
+    /// Its share of the time, percent; 0: it does not run.
+    percent: u32,
+    /// Time that it is owed, in hundredths of microseconds.
+    owed: u64,
+    /// When it was last asked, ticks of the cycle counter.
+    asked: u64,
+    look_due_ms: u64,
+    /// The settings have changed: its share is worked out anew, also to less.
+    changed: bool,
+    /// After a walk without gain: until then, and until there is more to gain than so much.
+    rests_until_ms: u64,
+    rests_below: usize,
+    began_ms: u64,
+    figures: Figures,
+}
+
+impl Defrag {
+    /// `active_defrag_running`: its share of the time, percent.
+    pub fn running(&self) -> u32 {
+        self.percent
+    }
+
+    pub fn figures(&self, now_ms: u64) -> Figures {
+        let current_ms = match self.percent {
+            0 => 0,
+            _ => now_ms.saturating_sub(self.began_ms),
+        };
+        Figures {
+            current_ms,
+            total_ms: self.figures.total_ms + current_ms,
+            ..self.figures
+        }
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset(&mut self, now_ms: u64) {
+        self.figures = Figures::default();
+        self.began_ms = now_ms;
+    }
+
+    /// CONFIG SET of anything.
+    pub(super) fn settings_changed(&mut self, config: &Config, now_ms: u64) {
+        self.changed = true;
+        self.look_due_ms = 0;
+        self.rests_until_ms = 0;
+        if !config.activedefrag {
+            self.stop(now_ms);
+        }
+    }
+
+    fn stop(&mut self, now_ms: u64) {
+        if self.percent > 0 {
+            self.figures.total_ms += now_ms.saturating_sub(self.began_ms);
+        }
+        (self.percent, self.owed) = (0, 0);
+        self.work = None;
+    }
+
+    /// It is owed its share of the time since it was asked last, of which others had `busy`
+    /// ticks to themselves; of those it gets `busy_percent`.
+    fn earn(&mut self, cycles: &clock::Cycles, busy: u64, busy_percent: u32, most_us: u64) {
+        let now = clock::cycles();
+        let passed = now.wrapping_sub(self.asked);
+        self.asked = now;
+        let busy_us = cycles.micros(busy.min(passed));
+        let idle_us = cycles.micros(passed) - busy_us;
+        let earned =
+            idle_us * u64::from(self.percent) + busy_us * u64::from(busy_percent.min(self.percent));
+        let owed_max = OWED_US_MAX.max(most_us) * 100;
+        self.owed = (self.owed + earned).min(owed_max);
+    }
+
+    /// Ticks that it may take now; `None`: it has to wait.
+    fn allowance(&self, cycles: &clock::Cycles, slice_us: u64, most_us: u64) -> Option<u64> {
+        let owed_us = self.owed / 100;
+        (owed_us >= slice_us).then(|| cycles.ticks(owed_us.min(most_us) * 1000))
+    }
+
+    /// In how many milliseconds it is owed a slice; `None`: it does not run.
+    pub(super) fn due_in_ms(&self, config: &Config) -> Option<u64> {
+        if self.percent == 0 {
+            return None;
+        }
+        let missing = (slice_us(config) * 100).saturating_sub(self.owed);
+        Some((missing / u64::from(self.percent)).div_ceil(1000))
+    }
+}
+
+fn slice_us(config: &Config) -> u64 {
+    u64::from(config.active_defrag_cycle_us).clamp(SLICE_US_MIN, SLICE_US_MAX)
+}
+
+/// The share of the time for a degree of fragmentation.
+fn share(config: &Config, percent: f64) -> u32 {
+    let (lower, upper) = (
+        f64::from(config.active_defrag_threshold_lower),
+        f64::from(config.active_defrag_threshold_upper),
+    );
+    let (least, most) = (
+        config.active_defrag_cycle_min,
+        config.active_defrag_cycle_max,
+    );
+    let way = match upper > lower {
+        true => ((percent - lower) / (upper - lower)).clamp(0.0, 1.0),
+        false => 1.0,
+    };
+    let share = f64::from(least) + way * (f64::from(most) - f64::from(least));
+    // Redis accepts a least share above the most, and takes the most then.
+    (share as u32).max(least).min(most).max(1)
+}
+
+fn fragmentation() -> Option<Fragmentation> {
+    let totals = alloc::totals()?;
+    Some(Fragmentation {
+        bytes: totals.unused,
+        percent: totals.unused as f64 * 100.0 / totals.allocated.max(1) as f64,
+    })
+}
+
+impl Server {
+    /// Looks whether there is something to do, once a second or when settings have changed.
+    pub(super) fn look_at_fragmentation(&mut self, now_ms: u64) {
+        let (config, defrag) = (&self.config, &mut self.defrag);
+        if !config.activedefrag || now_ms < defrag.look_due_ms {
+            return;
+        }
+        defrag.look_due_ms = now_ms + LOOK_MS;
+        let Some(found) = fragmentation() else { return };
+        if defrag.percent == 0 {
+            let little = found.bytes as u64;
+            let little = little < config.active_defrag_ignore_bytes
+                || found.percent < f64::from(config.active_defrag_threshold_lower);
+            let rests = now_ms < defrag.rests_until_ms && found.bytes < defrag.rests_below;
+            if little || rests {
+                return;
+            }
+            tracing::debug!(
+                "Active defragmentation begins: {} bytes of small slabs are unused, {:.0}%",
+                found.bytes,
+                found.percent
+            );
+            defrag.begin(found, config, now_ms);
+        }
+        // A walk goes on as fast as it began: that there is less to do is its own work.
+        let share = share(config, found.percent);
+        if defrag.changed || share > defrag.percent {
+            defrag.percent = share;
+        }
+        defrag.changed = false;
+    }
+
+    /// Defragments behind a turn, which took so many ticks, if it is owed that.
+    pub(super) fn defrag_on(&mut self, keyspace: &mut Keyspace, busy: u64) {
+        if self.defrag.percent > 0 {
+            let of_busy = BUSY_PERCENT.max(self.config.active_defrag_cycle_min);
+            self.defrag.earn(&self.cycles, busy, of_busy, SLICE_US_MAX);
+            self.defrag_slice(keyspace, slice_us(&self.config), SLICE_US_MAX);
+        }
+    }
+
+    /// Defragments while data is loaded and nobody is served.
+    pub(super) fn defrag_while_loading(&mut self, keyspace: &mut Keyspace) {
+        if self.config.activedefrag {
+            self.look_at_fragmentation(self.started.elapsed().as_millis() as u64);
+        }
+        if self.defrag.percent > 0 {
+            self.defrag.earn(&self.cycles, 0, 0, LOADING_SLICE_US_MAX);
+            self.defrag_slice(keyspace, SLICE_US_MAX, LOADING_SLICE_US_MAX);
+        }
+    }
+
+    #[cold]
+    fn defrag_slice(&mut self, keyspace: &mut Keyspace, least_us: u64, most_us: u64) {
+        let Some(ticks) = self.defrag.allowance(&self.cycles, least_us, most_us) else {
+            return;
+        };
+        let child =
+            self.saving.child_progress().is_some() || self.aof.rewrites.child_progress().is_some();
+        if child {
+            self.defrag.owed = 0;
+            return;
+        }
+        let Some(mut work) = self.defrag.work.take() else {
+            return;
+        };
+        let began = clock::cycles();
+        if work.slices % REFRESH_SLICES == 0 {
+            work.walk.mover.refresh();
+        }
+        work.slices = work.slices.wrapping_add(1);
+        work.walk.elements_max = self.config.active_defrag_max_scan_fields as usize;
+        while self.defrag_step(keyspace, &mut work) {
+            if clock::cycles().wrapping_sub(began) >= ticks {
+                break;
+            }
+        }
+        let figures = &mut self.defrag.figures;
+        figures.hits += std::mem::take(&mut work.walk.mover.moved);
+        figures.misses += std::mem::take(&mut work.walk.mover.left);
+        figures.key_hits += std::mem::take(&mut work.walk.keys_moved);
+        figures.key_misses += std::mem::take(&mut work.walk.keys_left);
+        let done = matches!(work.stage, Stage::Done);
+        let unused = work.unused;
+        self.defrag.work = Some(work);
+        if done {
+            self.end_of_walk(unused);
+        }
+        let defrag = &mut self.defrag;
+        let took_us = self.cycles.micros(clock::cycles().wrapping_sub(began));
+        defrag.owed = defrag.owed.saturating_sub(took_us * 100);
+        self.latency
+            .add_if_slow("active-defrag-cycle", took_us / 1000);
+    }
+
+    /// One step; `false`: everything has been offered.
+    fn defrag_step(&mut self, keyspace: &mut Keyspace, work: &mut Work) -> bool {
+        let mover = &mut work.walk.mover;
+        work.stage = match work.stage {
+            Stage::Keys => match keyspace.relocate_step(&mut work.walk) {
+                true => Stage::Keys,
+                false => Stage::Scripts(0),
+            },
+            Stage::Scripts(at) => {
+                let scripts: &mut Scripts = &mut self.scripting.scripts;
+                match scripts.relocate(mover, at, NAMES_STEP) {
+                    Some(next) => Stage::Scripts(next),
+                    None => Stage::Channels(pubsub::Bucket::default()),
+                }
+            }
+            Stage::Channels(at) => match self.move_channels(mover, at, NAMES_STEP) {
+                Some(next) => Stage::Channels(next),
+                None => Stage::Done,
+            },
+            Stage::Done => return false,
+        };
+        true
+    }
+
+    /// Begins again, or ends: there is little left to gain, or nothing was gained.
+    fn end_of_walk(&mut self, before: usize) {
+        let now_ms = self.now.mono_ms;
+        let (config, defrag) = (&self.config, &mut self.defrag);
+        let Some(found) = alloc::fresh_totals().and_then(|_| fragmentation()) else {
+            return defrag.stop(now_ms);
+        };
+        let enough = found.percent < f64::from(config.active_defrag_threshold_lower);
+        let gained = before.saturating_sub(found.bytes);
+        let futile = gained < before / GAIN_PART;
+        if !enough && !futile {
+            return defrag.begin(found, config, now_ms);
+        }
+        if futile {
+            defrag.rests_until_ms = now_ms + RETRY_MS;
+            defrag.rests_below = found.bytes + found.bytes / 8 + (1 << 20);
+        }
+        let (hits, ms) = (defrag.figures.hits, now_ms.saturating_sub(defrag.began_ms));
+        tracing::debug!(
+            "Active defragmentation ends after {ms} ms: {hits} blocks moved so far, {} bytes of \
+             small slabs unused, {:.0}%",
+            found.bytes,
+            found.percent
+        );
+        defrag.stop(now_ms);
+        defrag.look_due_ms = now_ms + LOOK_MS;
+    }
+}
+
+impl Server {
+    /// Exchanges names of channels for copies that lie better, at the channel and at each
+    /// client that has subscribed. The next place, `None` at the end.
+    fn move_channels(
+        &mut self,
+        mover: &mut Mover,
+        from: pubsub::Bucket,
+        n: usize,
+    ) -> Option<pubsub::Bucket> {
+        let mut renewed = Vec::new();
+        let next = self.pubsub.renew(from, n, mover, &mut renewed);
+        for name in &renewed {
+            for &id in &name.clients {
+                let session = self.clients.get_mut(id);
+                if let Some(its) = session.and_then(|s| s.client.subscriptions.as_mut()) {
+                    its.renew(name.kind, &name.name);
+                }
+            }
+        }
+        if !renewed.is_empty() {
+            // The next copies would be made in the places that these have just left.
+            drop(renewed);
+            let _ = alloc::perform(c"thread.tcache.flush");
+        }
+        next
+    }
+}
+
+impl Defrag {
+    /// Begins a walk.
+    fn begin(&mut self, found: Fragmentation, config: &Config, now_ms: u64) {
+        // What waits there for a new use keeps its slab.
+        let _ = alloc::perform(c"thread.tcache.flush");
+        if self.percent == 0 {
+            self.percent = share(config, found.percent);
+            self.began_ms = now_ms;
+            (self.asked, self.owed) = (clock::cycles(), 0);
+        }
+        self.work = Some(Box::new(Work {
+            walk: Walk::new(Mover::new()),
+            stage: Stage::Keys,
+            unused: found.bytes,
+            slices: 0,
+        }));
+    }
+}
+
+impl Engine {
+    /// See [`Server::defrag_on`].
+    pub(super) fn defrag_on(&mut self, busy: u64) {
+        let Engine { keyspace, server } = self;
+        server.defrag_on(keyspace, busy);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_share_grows_with_the_fragmentation() {
+        let mut config = Config::default();
+        for (percent, expected) in [(0.0, 1), (10.0, 1), (55.0, 13), (100.0, 25), (900.0, 25)] {
+            assert_eq!(share(&config, percent), expected, "{percent}");
+        }
+        (
+            config.active_defrag_cycle_min,
+            config.active_defrag_cycle_max,
+        ) = (65, 75);
+        config.active_defrag_threshold_lower = 5;
+        assert!((65..=75).contains(&share(&config, 40.0)));
+        (
+            config.active_defrag_cycle_min,
+            config.active_defrag_cycle_max,
+        ) = (9, 1);
+        assert_eq!(share(&config, 40.0), 1);
+        config.active_defrag_threshold_upper = 0;
+        assert_eq!(share(&config, 40.0), 1);
+    }
+}
