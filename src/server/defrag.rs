@@ -37,10 +37,14 @@ const BUSY_PERCENT: u32 = 4;
 const LOOK_MS: u64 = 1000;
 /// The slabs are counted again when so many slices are over.
 const REFRESH_SLICES: u32 = 4;
-/// A walk that frees less than this part of what was unused gained nothing.
+/// A walk that frees less than this part of what was unused, and moves less than that part of
+/// the blocks that it was offered, gained nothing.
 const GAIN_PART: usize = 20;
+const MOVED_PART: u64 = 50;
+/// While data is loaded it is looked more often: a load is short.
+const LOADING_LOOK_MS: u64 = 100;
 /// After one that gained nothing, the next attempt: milliseconds.
-const RETRY_MS: u64 = 60_000;
+const RETRY_MS: u64 = 10_000;
 /// Scripts or channels of one step.
 const NAMES_STEP: usize = 64;
 
@@ -73,6 +77,9 @@ struct Work {
     /// Unused bytes when it began.
     unused: usize,
     slices: u32,
+    /// Blocks moved so far, and all that were offered.
+    moved: u64,
+    offered: u64,
 }
 
 /// How fragmented the small slabs are.
@@ -250,7 +257,9 @@ impl Server {
     /// Defragments while data is loaded and nobody is served.
     pub(super) fn defrag_while_loading(&mut self, keyspace: &mut Keyspace) {
         if self.config.activedefrag {
-            self.look_at_fragmentation(self.started.elapsed().as_millis() as u64);
+            let now_ms = self.started.elapsed().as_millis() as u64;
+            self.defrag.look_due_ms = self.defrag.look_due_ms.min(now_ms + LOADING_LOOK_MS);
+            self.look_at_fragmentation(now_ms);
         }
         if self.defrag.percent > 0 {
             self.defrag.earn(&self.cycles, 0, 0, LOADING_SLICE_US_MAX);
@@ -283,16 +292,18 @@ impl Server {
                 break;
             }
         }
+        let moved = std::mem::take(&mut work.walk.mover.moved);
+        let left = std::mem::take(&mut work.walk.mover.left);
+        work.moved += moved;
+        work.offered += moved + left;
         let figures = &mut self.defrag.figures;
-        figures.hits += std::mem::take(&mut work.walk.mover.moved);
-        figures.misses += std::mem::take(&mut work.walk.mover.left);
+        figures.hits += moved;
+        figures.misses += left;
         figures.key_hits += std::mem::take(&mut work.walk.keys_moved);
         figures.key_misses += std::mem::take(&mut work.walk.keys_left);
-        let done = matches!(work.stage, Stage::Done);
-        let unused = work.unused;
-        self.defrag.work = Some(work);
-        if done {
-            self.end_of_walk(unused);
+        match work.stage {
+            Stage::Done => self.end_of_walk(&work),
+            _ => self.defrag.work = Some(work),
         }
         let defrag = &mut self.defrag;
         let took_us = self.cycles.micros(clock::cycles().wrapping_sub(began));
@@ -326,15 +337,15 @@ impl Server {
     }
 
     /// Begins again, or ends: there is little left to gain, or nothing was gained.
-    fn end_of_walk(&mut self, before: usize) {
+    fn end_of_walk(&mut self, work: &Work) {
         let now_ms = self.now.mono_ms;
         let (config, defrag) = (&self.config, &mut self.defrag);
         let Some(found) = alloc::fresh_totals().and_then(|_| fragmentation()) else {
             return defrag.stop(now_ms);
         };
         let enough = found.percent < f64::from(config.active_defrag_threshold_lower);
-        let gained = before.saturating_sub(found.bytes);
-        let futile = gained < before / GAIN_PART;
+        let gained = work.unused.saturating_sub(found.bytes);
+        let futile = gained < work.unused / GAIN_PART && work.moved < work.offered / MOVED_PART;
         if !enough && !futile {
             return defrag.begin(found, config, now_ms);
         }
@@ -397,6 +408,8 @@ impl Defrag {
             stage: Stage::Keys,
             unused: found.bytes,
             slices: 0,
+            moved: 0,
+            offered: 0,
         }));
     }
 }
