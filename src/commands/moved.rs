@@ -124,6 +124,19 @@ fn every_encoding_is_moved_and_stays_what_it_was() {
     t.engine.keyspace.check_invariants();
 }
 
+/// The table's walk is over after the first cell, before the container's begins.
+#[test]
+fn a_large_container_alone_in_its_database_is_moved() {
+    let mut t = Testbed::unheard();
+    for i in 0..3000 {
+        t.run(&format!("ZADD zset {i} member:{i}"));
+    }
+    let mut walk = Walk::new(Mover::eager());
+    t.engine.keyspace.relocate_all(&mut walk);
+    assert!(walk.mover.moved > 3000, "{}", walk.mover.moved);
+    t.engine.keyspace.check_invariants();
+}
+
 #[test]
 fn what_is_being_sent_stays_where_it_is() {
     let mut t = filled();

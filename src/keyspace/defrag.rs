@@ -19,9 +19,9 @@
 //! Where a walk stands is a cursor; keys that come, go or grow meanwhile are met or not.
 use std::collections::VecDeque;
 
+use super::Keyspace;
 use super::database::{Database, container_effort, relocate_container};
 use super::entry::Entry;
-use super::{DbIndex, Keyspace};
 use crate::base::hash;
 use crate::base::mover::Mover;
 use crate::types::Type;
@@ -40,7 +40,8 @@ pub struct Walk {
     /// Containers with more elements are gone through in slices.
     pub elements_max: usize,
     db: u32,
-    cursor: u64,
+    /// 0 at the beginning; `None`: all of the database's cells have been visited.
+    cursor: Option<u64>,
     /// Large containers of the cells just visited, and where the first one's next slice begins.
     large: VecDeque<Box<[u8]>>,
     inside: u64,
@@ -52,6 +53,7 @@ impl Walk {
         Walk {
             mover,
             elements_max: ELEMENTS_MAX,
+            cursor: Some(0),
             ..Walk::default()
         }
     }
@@ -79,12 +81,18 @@ impl Keyspace {
             }
             return true;
         }
-        if walk.cursor == 0 {
-            database.relocate_lines(&mut walk.mover);
-        }
-        walk.cursor = database.relocate_cell(walk);
-        if walk.cursor == 0 {
-            walk.db += 1;
+        match walk.cursor {
+            Some(cursor) => {
+                if cursor == 0 {
+                    database.relocate_lines(&mut walk.mover);
+                }
+                let next = database.relocate_cell(walk, cursor);
+                walk.cursor = (next != 0).then_some(next);
+            }
+            None => {
+                walk.db += 1;
+                walk.cursor = Some(0);
+            }
         }
         true
     }
@@ -92,11 +100,6 @@ impl Keyspace {
     /// Offers everything: for tests.
     pub fn relocate_all(&mut self, walk: &mut Walk) {
         while self.relocate_step(walk) {}
-    }
-
-    /// The database where a walk stands.
-    pub fn walked(walk: &Walk) -> DbIndex {
-        DbIndex(walk.db)
     }
 }
 
@@ -107,9 +110,8 @@ impl Database {
     }
 
     /// Offers the entries of a cell of the table; the cursor behind it.
-    fn relocate_cell(&mut self, walk: &mut Walk) -> u64 {
+    fn relocate_cell(&mut self, walk: &mut Walk, cursor: u64) -> u64 {
         // Entries lie anywhere: all of them are fetched before the first is looked at.
-        let cursor = walk.cursor;
         self.table().scan(cursor, |word| {
             Entry::of(word).prefetch(Entry::reach(word));
         });

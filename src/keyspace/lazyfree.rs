@@ -21,7 +21,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
 
 use super::database::{Database, Detached, take_container};
 use super::entry::Entry;
@@ -36,6 +37,9 @@ const AT_ONCE: usize = 1024;
 
 /// Elements freed between two looks at the clock.
 const STEP: usize = 128;
+
+/// So long without work is a rest for the helper thread.
+const REST: Duration = Duration::from_millis(50);
 
 /// Bytes that may wait to be freed in slices.
 const SLICED_BYTES_MAX: usize = 64 << 20;
@@ -351,7 +355,7 @@ fn start(counters: Arc<Counters>) -> Sender<Garbage> {
     std::thread::Builder::new()
         .name("lazyfree".into())
         .spawn(move || {
-            for garbage in receiver {
+            while let Some(garbage) = next(&receiver) {
                 let objects = match &garbage {
                     Garbage::Value(..) => 1,
                     Garbage::Database(db, _) => db.len() as u64,
@@ -368,6 +372,22 @@ fn start(counters: Arc<Counters>) -> Sender<Garbage> {
         })
         .expect("a thread can be started");
     sender
+}
+
+/// What is to be freed next; waits for it. `None`: nobody gives anything any more.
+///
+/// The allocator keeps some hundred freed blocks of each size for this thread's next
+/// allocations, which do not come, and each of them keeps the pages around it. So when the
+/// thread has had nothing to do for a moment they go back.
+fn next(receiver: &Receiver<Garbage>) -> Option<Garbage> {
+    match receiver.recv_timeout(REST) {
+        Ok(garbage) => Some(garbage),
+        Err(RecvTimeoutError::Disconnected) => None,
+        Err(RecvTimeoutError::Timeout) => {
+            let _ = alloc::perform(c"thread.tcache.flush");
+            receiver.recv().ok()
+        }
+    }
 }
 
 /// Frees it; the bytes that it was counted as.

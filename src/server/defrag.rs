@@ -6,10 +6,10 @@
 //!                       `-cycle-max`), and takes it behind the replies of a turn, in slices of
 //!                       `active-defrag-cycle-us`
 //!     keys, scripts,    one after the other; then it begins again as long as a walk still
-//!     channels          gains something and the lower threshold is not reached
+//!     channels          gains something and a third of the lower threshold is not reached
 //!
-//! Whose loop has no time to spare keeps most of it: of time in which commands ran it takes no
-//! more than [`BUSY_PERCENT`], unless `-cycle-min` is more.
+//! Who is served keeps most of it: of turns in which commands ran, and the sleep before them, it
+//! takes no more than [`BUSY_PERCENT`], unless `-cycle-min` is more.
 //!
 //! No turn becomes longer by more than [`SLICE_US_MAX`] and the last step of a slice. What it
 //! may move, and why nobody is hurt by it: `keyspace::defrag`.
@@ -31,10 +31,12 @@ const SLICE_US_MIN: u64 = 50;
 const LOADING_SLICE_US_MAX: u64 = 10_000;
 /// What it is owed beyond this is forgotten: a long command does not make it greedy.
 const OWED_US_MAX: u64 = 2_000;
-/// Its share of time that others used, percent.
+/// Its share of time in which clients are served, percent.
 const BUSY_PERCENT: u32 = 4;
 /// How often it is looked whether there is something to do, milliseconds.
 const LOOK_MS: u64 = 1000;
+/// So long without a command is idle, milliseconds.
+const IDLE_MS: u64 = 1000;
 /// The slabs are counted again when so many slices are over.
 const REFRESH_SLICES: u32 = 4;
 /// A walk that frees less than this part of what was unused, and moves less than that part of
@@ -43,6 +45,9 @@ const GAIN_PART: usize = 20;
 const MOVED_PART: u64 = 50;
 /// While data is loaded it is looked more often: a load is short.
 const LOADING_LOOK_MS: u64 = 100;
+/// It ends at this part of the threshold at which it begins: what it would soon begin again for
+/// is done at once.
+const ENOUGH_PART: f64 = 3.0;
 /// After one that gained nothing, the next attempt: milliseconds.
 const RETRY_MS: u64 = 10_000;
 /// Scripts or channels of one step.
@@ -90,16 +95,27 @@ struct Fragmentation {
     percent: f64,
 }
 
+/// The allocator's cache of this thread, as cron sees it.
+#[derive(Default)]
+struct Cache {
+    /// Commands so far, and when the last of them was seen.
+    commands: u64,
+    used_ms: u64,
+    is_full: bool,
+}
+
 /// See the module.
 #[derive(Default)]
 pub struct Defrag {
+    cache: Cache,
     work: Option<Box<Work>>,
     /// Its share of the time, percent; 0: it does not run.
     percent: u32,
     /// Time that it is owed, in hundredths of microseconds.
     owed: u64,
-    /// When it was last asked, ticks of the cycle counter.
+    /// When it was last asked, ticks of the cycle counter, and the commands until then.
     asked: u64,
+    commands: u64,
     look_due_ms: u64,
     /// The settings have changed: its share is worked out anew, also to less.
     changed: bool,
@@ -152,18 +168,13 @@ impl Defrag {
         self.work = None;
     }
 
-    /// It is owed its share of the time since it was asked last, of which others had `busy`
-    /// ticks to themselves; of those it gets `busy_percent`.
-    fn earn(&mut self, cycles: &clock::Cycles, busy: u64, busy_percent: u32, most_us: u64) {
+    /// It is owed its share of the time since it was asked last.
+    fn earn(&mut self, cycles: &clock::Cycles, percent: u32, most_us: u64) {
         let now = clock::cycles();
-        let passed = now.wrapping_sub(self.asked);
+        let passed_us = cycles.micros(now.wrapping_sub(self.asked));
         self.asked = now;
-        let busy_us = cycles.micros(busy.min(passed));
-        let idle_us = cycles.micros(passed) - busy_us;
-        let earned =
-            idle_us * u64::from(self.percent) + busy_us * u64::from(busy_percent.min(self.percent));
         let owed_max = OWED_US_MAX.max(most_us) * 100;
-        self.owed = (self.owed + earned).min(owed_max);
+        self.owed = (self.owed + passed_us * u64::from(percent)).min(owed_max);
     }
 
     /// Ticks that it may take now; `None`: it has to wait.
@@ -245,13 +256,40 @@ impl Server {
         defrag.changed = false;
     }
 
-    /// Defragments behind a turn, which took so many ticks, if it is owed that.
-    pub(super) fn defrag_on(&mut self, keyspace: &mut Keyspace, busy: u64) {
-        if self.defrag.percent > 0 {
-            let of_busy = BUSY_PERCENT.max(self.config.active_defrag_cycle_min);
-            self.defrag.earn(&self.cycles, busy, of_busy, SLICE_US_MAX);
-            self.defrag_slice(keyspace, slice_us(&self.config), SLICE_US_MAX);
+    /// When nothing has been done for a second, what the allocator keeps for this thread's
+    /// next allocations goes back: some hundred blocks of each size, each of which keeps the
+    /// pages around it.
+    pub(super) fn empty_idle_cache(&mut self) {
+        let (now_ms, commands) = (self.now.mono_ms, self.stats.commands);
+        let cache = &mut self.defrag.cache;
+        if cache.commands != commands {
+            *cache = Cache {
+                commands,
+                used_ms: now_ms,
+                is_full: true,
+            };
+        } else if cache.is_full && now_ms >= cache.used_ms + IDLE_MS {
+            cache.is_full = false;
+            let _ = alloc::perform(c"thread.tcache.flush");
         }
+    }
+
+    /// Defragments behind a turn, if it is owed that.
+    pub(super) fn defrag_on(&mut self, keyspace: &mut Keyspace) {
+        let defrag = &mut self.defrag;
+        if defrag.percent == 0 {
+            return;
+        }
+        let commands = self.stats.commands;
+        let serves = std::mem::replace(&mut defrag.commands, commands) != commands;
+        let percent = match serves {
+            true => defrag
+                .percent
+                .min(BUSY_PERCENT.max(self.config.active_defrag_cycle_min)),
+            false => defrag.percent,
+        };
+        defrag.earn(&self.cycles, percent, SLICE_US_MAX);
+        self.defrag_slice(keyspace, slice_us(&self.config), SLICE_US_MAX);
     }
 
     /// Defragments while data is loaded and nobody is served.
@@ -262,7 +300,9 @@ impl Server {
             self.look_at_fragmentation(now_ms);
         }
         if self.defrag.percent > 0 {
-            self.defrag.earn(&self.cycles, 0, 0, LOADING_SLICE_US_MAX);
+            let percent = self.defrag.percent;
+            self.defrag
+                .earn(&self.cycles, percent, LOADING_SLICE_US_MAX);
             self.defrag_slice(keyspace, SLICE_US_MAX, LOADING_SLICE_US_MAX);
         }
     }
@@ -343,7 +383,8 @@ impl Server {
         let Some(found) = alloc::fresh_totals().and_then(|_| fragmentation()) else {
             return defrag.stop(now_ms);
         };
-        let enough = found.percent < f64::from(config.active_defrag_threshold_lower);
+        let lower = f64::from(config.active_defrag_threshold_lower);
+        let enough = found.percent < lower / ENOUGH_PART;
         let gained = work.unused.saturating_sub(found.bytes);
         let futile = gained < work.unused / GAIN_PART && work.moved < work.offered / MOVED_PART;
         if !enough && !futile {
@@ -416,9 +457,9 @@ impl Defrag {
 
 impl Engine {
     /// See [`Server::defrag_on`].
-    pub(super) fn defrag_on(&mut self, busy: u64) {
+    pub(super) fn defrag_on(&mut self) {
         let Engine { keyspace, server } = self;
-        server.defrag_on(keyspace, busy);
+        server.defrag_on(keyspace);
     }
 }
 

@@ -223,6 +223,7 @@ impl Engine {
         self.begin_due_save();
         let server = &mut self.server;
         server.look_at_fragmentation(server.now.mono_ms);
+        server.empty_idle_cache();
         server.stats.cron_ticks += clock::cycles().wrapping_sub(began);
     }
 }

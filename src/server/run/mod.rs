@@ -289,8 +289,7 @@ impl Loop {
         let busy = clock::cycles().wrapping_sub(self.began);
         self.engine.save_on(busy, idle);
         self.engine.rewrite_on(busy, idle);
-        self.engine
-            .defrag_on(clock::cycles().wrapping_sub(self.began));
+        self.engine.defrag_on();
         let Engine { keyspace, server } = &mut self.engine;
         if keyspace.is_saving() || server.saving.holds_writers {
             server.bound_early(keyspace);
