@@ -11,6 +11,7 @@
 //!
 //! Cost: O(pattern * text) at worst. Every token but `*` takes exactly one byte, so after a
 //! mismatch only the last star can help: there is nothing to gain from moving earlier ones.
+//! Behind a star that a plain byte follows, the text is searched for that byte.
 
 /// Stars that a pattern may use before it is taken for an attack.
 const STARS_MAX: usize = 1000;
@@ -46,13 +47,28 @@ pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
         } else if p == pattern.len() && t == text.len() {
             return true;
         }
-        match &mut retry {
-            Some((behind_star, from)) if *from + 1 < text.len() => {
-                *from += 1;
-                (p, t) = (*behind_star, *from);
-            }
-            _ => return false,
+        let Some((behind_star, from)) = retry else {
+            return false;
+        };
+        let Some(start) = next_start(pattern[behind_star], text, from + 1, nocase) else {
+            return false;
+        };
+        retry = Some((behind_star, start));
+        (p, t) = (behind_star, start);
+    }
+}
+
+/// Where in the text, from `from` on, the token that begins so may match; nowhere else does it.
+#[inline]
+fn next_start(token: u8, text: &[u8], from: usize, nocase: bool) -> Option<usize> {
+    let rest = text.get(from..)?;
+    match token {
+        b'?' | b'[' | b'\\' => (!rest.is_empty()).then_some(from),
+        _ if nocase => {
+            let (small, capital) = (token.to_ascii_lowercase(), token.to_ascii_uppercase());
+            Some(from + memchr::memchr2(small, capital, rest)?)
         }
+        _ => Some(from + memchr::memchr(token, rest)?),
     }
 }
 

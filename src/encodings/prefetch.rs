@@ -1,4 +1,4 @@
-//! A request to the processor to load a cache line that will be needed soon.
+//! Requests to the processor to load a cache line that will be needed soon.
 #![allow(unsafe_code)]
 
 /// Asks for the cache line at `address`. Any address will do: it is only a hint.
@@ -12,4 +12,70 @@ pub(crate) fn prefetch(address: usize) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = address;
+}
+
+/// How far [`Ahead`] is in front: as many misses as a core has under way at once.
+const AHEAD: usize = 8;
+
+/// What an iterator gives, each item some steps later than the place that it names was asked for.
+pub(crate) struct Ahead<I: Iterator, F> {
+    items: std::iter::Fuse<I>,
+    /// Where an item lies.
+    place: F,
+    waiting: [Option<I::Item>; AHEAD],
+    at: usize,
+}
+
+/// See [`Ahead`].
+pub(crate) fn ahead<I>(items: I, place: impl Fn(&I::Item) -> usize) -> impl Iterator<Item = I::Item>
+where
+    I: Iterator,
+    I::Item: Copy,
+{
+    let mut ahead = Ahead {
+        items: items.fuse(),
+        place,
+        waiting: [None; AHEAD],
+        at: 0,
+    };
+    for _ in 0..AHEAD {
+        ahead.step();
+    }
+    ahead
+}
+
+impl<I: Iterator, F: Fn(&I::Item) -> usize> Ahead<I, F> {
+    /// Takes what has waited longest, and puts the next one in its place.
+    #[inline]
+    fn step(&mut self) -> Option<I::Item> {
+        let next = self.items.next();
+        if let Some(item) = &next {
+            prefetch((self.place)(item));
+        }
+        let oldest = std::mem::replace(&mut self.waiting[self.at], next);
+        self.at = (self.at + 1) % AHEAD;
+        oldest
+    }
+}
+
+impl<I: Iterator, F: Fn(&I::Item) -> usize> Iterator for Ahead<I, F> {
+    type Item = I::Item;
+
+    #[inline]
+    fn next(&mut self) -> Option<I::Item> {
+        self.step()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_comes_once_and_in_order() {
+        for n in [0, 1, AHEAD - 1, AHEAD, AHEAD + 1, 100] {
+            let seen: Vec<usize> = ahead(0..n, |&at| at).collect();
+            assert_eq!(seen, (0..n).collect::<Vec<_>>());
+        }
+    }
 }

@@ -11,7 +11,7 @@ use super::{reply, words};
 use crate::base::mover::Mover;
 use crate::config::Allowed;
 use crate::keyspace::{ClientId, DbIndex, Walk};
-use crate::server::{Testbed, unblock_client};
+use crate::server::Testbed;
 use crate::types::Limits;
 
 const CLIENTS: usize = 3;
@@ -96,12 +96,8 @@ impl Play {
     fn run(&mut self, client: ClientId, words: &[Vec<u8>]) {
         if self.is_blocked(client) {
             let engine = &mut self.first.engine;
-            assert!(unblock_client(
-                &mut engine.keyspace,
-                &mut engine.server,
-                client,
-                None
-            ));
+            let keyspace = &mut engine.keyspace;
+            assert!(engine.server.unblock_client(keyspace, client, None));
         }
         reply::count(&self.first.take_reply(client));
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();

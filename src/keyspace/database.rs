@@ -14,6 +14,7 @@ use super::{FieldExpiries, KeySizes, NewValue, Ref, RefMut, Str};
 use crate::base::hash;
 use crate::base::mover::Mover;
 use crate::encodings::hashtable::{HashTable, Slot, Word};
+use crate::encodings::prefetch::ahead;
 use crate::types::{Container, Encoding, Hash, Inner, Type};
 
 /// The full hash of an entry's key, for the table when a segment splits.
@@ -322,7 +323,7 @@ impl Database {
 
     /// Every entry, in table order.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
-        self.table.iter().map(Entry::of)
+        ahead(self.table.iter().map(Entry::of), |entry| entry.address())
     }
 }
 

@@ -1,7 +1,7 @@
 //! What OBJECT and DEBUG tell of a key: no use of it, no statistics, nothing deleted.
 
 use super::entry::Entry;
-use super::{ClockUse, Db};
+use super::{ClockUse, Db, KeyView};
 use crate::types::{Encoding, Type};
 
 /// What OBJECT and DEBUG tell of a key.
@@ -30,6 +30,12 @@ impl Db<'_> {
         self.database()
             .find(self.hash(key), key)
             .map(|f| self.info_of(f.entry))
+    }
+
+    /// As [`Db::info_even_expired`], with the value.
+    pub fn view_even_expired(&self, key: &[u8]) -> Option<KeyView<'_>> {
+        let found = self.database().find(self.hash(key), key)?;
+        Some(KeyView::of(found.entry))
     }
 
     fn info_of(&self, e: Entry) -> KeyInfo {

@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::aof::AofState;
-use super::blocking::{Until, unblock_client};
+use super::blocking::Until;
 use super::saving::file_name;
 use super::{Blocked, Server, World};
 use crate::command::CommandError;
@@ -168,7 +168,7 @@ impl Server {
         let blocked = self.clients.get(client).map(|s| &s.client.blocked);
         let until = blocked.and_then(|b| Some(&b.as_ref()?.until));
         if matches!(until, Some(Until::Backup)) {
-            unblock_client(keyspace, self, client, None);
+            self.unblock_client(keyspace, client, None);
         }
         self.backups.pending = None;
     }

@@ -154,7 +154,7 @@ impl Engine {
                 let spans = &batch.spans[command.first_span..][..command.spans];
                 let args = Args::of(Source::new(buf, batch.apart.as_deref()), spans);
                 let hashes = &batch.hashes[command.first_hash..][..command.hashes];
-                session.client.query_bytes = buf.len() - command.start;
+                session.client.buffers.query_bytes = buf.len() - command.start;
                 let outcome = self.dispatch(session, command.row, args, hashes);
                 let next = || batch.commands.get(i + 1).map_or(start, |c| c.start);
                 if outcome == Outcome::Postponed {
@@ -194,7 +194,7 @@ impl Engine {
                     };
                 }
                 End::Inline(args) => {
-                    session.client.query_bytes = args.args().bytes();
+                    session.client.buffers.query_bytes = args.args().bytes();
                     let row = self.server.table.find(&args.args()[0]).map(|row| row.id);
                     self.server.begin_commands();
                     if self.dispatch(session, row, args.args(), &[]) == Outcome::Postponed {

@@ -137,20 +137,15 @@ impl Engine {
                 .wait(blocked.db, key, client.id, blocked.guards());
         }
         if let Some(at) = blocked.deadline_ms {
-            self.server.deadlines.add(at, client.id);
+            self.server.turn.deadlines.add(at, client.id);
         }
         if let Until::Memory { mark } = blocked.until {
-            self.server.awaiting_memory.push((mark, client.id));
+            self.server.turn.awaiting_memory.push((mark, client.id));
         }
         if let Until::Synced { offset } = blocked.until {
             self.server.await_synced(offset, client.id);
         }
-        self.server.blocked_clients += 1;
-    }
-
-    /// The client waits no longer; what it sent meanwhile is executed next.
-    pub fn unblock(&mut self, session: &mut Session) {
-        unblock(&mut self.keyspace, &mut self.server, session);
+        self.server.clients.blocked += 1;
     }
 
     /// Serves clients whose keys have got something, in the order they came. What they do
@@ -208,7 +203,8 @@ impl Engine {
             // Its wait is over; the command comes again, as if new, when the pause ends.
             session.input.put_first(args.args());
             session.client.flags |= ClientFlags::POSTPONED;
-            stop_waiting(&mut self.keyspace, &mut self.server, &mut session.client);
+            self.server
+                .stop_waiting(&mut self.keyspace, &mut session.client);
             return;
         }
         let mark = session.reply.mark();
@@ -220,11 +216,11 @@ impl Engine {
             reply,
         };
         if let Err(error) = gates::check(&mut world, asked) {
-            self.server.command_stats[id].rejected += 1;
+            self.server.diagnostics.command_stats[id].rejected += 1;
             session.reply.error(&error);
             self.server.stats.count_error(session.reply.last_error());
             after_reply(session, mark);
-            return self.unblock(session);
+            return self.server.unblock(&mut self.keyspace, session);
         }
         self.server.begin_commands();
         self.run_unit(session, Origin::Retry, id, args.args(), &[]);
@@ -233,7 +229,7 @@ impl Engine {
             return;
         }
         after_reply(session, mark);
-        self.unblock(session);
+        self.server.unblock(&mut self.keyspace, session);
         if !self.server.outbox.is_empty() {
             self.deliver_posts(Some(session));
         }
@@ -242,20 +238,20 @@ impl Engine {
     /// Tells clients whose time is up, and lets them go.
     pub(super) fn time_out_blocked(&mut self) {
         let now = self.server.now.mono_ms;
-        while let Some(id) = self.server.deadlines.take_due(now) {
+        while let Some(id) = self.server.turn.deadlines.take_due(now) {
             self.end_wait(id);
         }
     }
 
     /// Gives a client the answer for whose time is up, and lets it go.
     pub(super) fn end_wait(&mut self, id: ClientId) {
-        unblock_client(&mut self.keyspace, &mut self.server, id, None);
+        self.server.unblock_client(&mut self.keyspace, id, None);
     }
 
     /// Answers clients whose flushed databases have been freed (FLUSHALL SYNC).
     pub(super) fn serve_freed(&mut self) {
         let met = self.keyspace.lazyfree.marks_met();
-        let waiting = &mut self.server.awaiting_memory;
+        let waiting = &mut self.server.turn.awaiting_memory;
         let served = waiting.partition_point(|&(mark, _)| mark <= met);
         for (mark, id) in waiting.drain(..served).collect::<Vec<_>>() {
             // It may have been let go meanwhile, and wait for something else by now.
@@ -269,33 +265,59 @@ impl Engine {
     }
 }
 
-/// See [`Engine::unblock`].
-fn unblock(keyspace: &mut Keyspace, server: &mut Server, session: &mut Session) {
-    if stop_waiting(keyspace, server, &mut session.client) {
-        server.resume(session);
+impl Server {
+    /// Takes a client out of everything that it waits in. `false`: it did not wait.
+    pub(super) fn stop_waiting(&mut self, keyspace: &mut Keyspace, client: &mut Client) -> bool {
+        let Some(blocked) = client.blocked.take() else {
+            return false;
+        };
+        client.flags.remove(ClientFlags::BLOCKED);
+        for key in blocked.keys() {
+            keyspace
+                .waiting
+                .leave(blocked.db, key, client.id, blocked.guards());
+        }
+        if let Some(at) = blocked.deadline_ms {
+            self.turn.deadlines.remove(at, client.id);
+        }
+        self.clients.blocked -= 1;
+        true
     }
-}
 
-/// Takes a client out of everything that it waits in. `false`: it did not wait.
-pub(super) fn stop_waiting(
-    keyspace: &mut Keyspace,
-    server: &mut Server,
-    client: &mut Client,
-) -> bool {
-    let Some(blocked) = client.blocked.take() else {
-        return false;
-    };
-    client.flags.remove(ClientFlags::BLOCKED);
-    for key in blocked.keys() {
-        keyspace
-            .waiting
-            .leave(blocked.db, key, client.id, blocked.guards());
+    /// The client waits no longer; what it sent meanwhile is executed next.
+    fn unblock(&mut self, keyspace: &mut Keyspace, session: &mut Session) {
+        if self.stop_waiting(keyspace, &mut session.client) {
+            self.resume(session);
+        }
     }
-    if let Some(at) = blocked.deadline_ms {
-        server.deadlines.remove(at, client.id);
+
+    /// CLIENT UNBLOCK: as if its time were up, or with an error. `false`: it does not wait.
+    pub fn unblock_client(
+        &mut self,
+        keyspace: &mut Keyspace,
+        id: ClientId,
+        error: Option<&CommandError>,
+    ) -> bool {
+        let Some(mut session) = self.clients.take(id) else {
+            return false;
+        };
+        let waits = session.client.blocked.is_some();
+        if waits {
+            self.count_unserved(&session.client, error.is_some());
+            let mark = session.reply.mark();
+            match error {
+                Some(error) => {
+                    session.reply.error(error);
+                    self.stats.count_error(session.reply.last_error());
+                }
+                None => answer_timeout(keyspace, self, &mut session),
+            }
+            self.unblock(keyspace, &mut session);
+            after_reply(&mut session, mark);
+        }
+        self.put_back(session);
+        waits
     }
-    server.blocked_clients -= 1;
-    true
 }
 
 /// Writes what a client is told whose time is up.
@@ -312,32 +334,4 @@ fn answer_timeout(keyspace: &mut Keyspace, server: &mut Server, session: &mut Se
     };
     (blocked.on_timeout)(&mut world, &blocked);
     session.client.blocked = Some(blocked);
-}
-
-/// CLIENT UNBLOCK: as if its time were up, or with an error. `false`: it does not wait.
-pub fn unblock_client(
-    keyspace: &mut Keyspace,
-    server: &mut Server,
-    id: ClientId,
-    error: Option<&CommandError>,
-) -> bool {
-    let Some(mut session) = server.clients.take(id) else {
-        return false;
-    };
-    let waits = session.client.blocked.is_some();
-    if waits {
-        server.count_unserved(&session.client, error.is_some());
-        let mark = session.reply.mark();
-        match error {
-            Some(error) => {
-                session.reply.error(error);
-                server.stats.count_error(session.reply.last_error());
-            }
-            None => answer_timeout(keyspace, server, &mut session),
-        }
-        unblock(keyspace, server, &mut session);
-        after_reply(&mut session, mark);
-    }
-    server.put_back(session);
-    waits
 }

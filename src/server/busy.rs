@@ -18,7 +18,7 @@ pub(super) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
         return;
     };
     let (now, now_ms) = (server.now, keyspace.now_ms);
-    let (ended, in_exec) = (server.ended, server.in_exec);
+    let (ended, in_exec) = (server.turn.ended, server.saving.in_exec);
     // What the script has done and said so far is not their affair.
     let effects = keyspace.effects.set_aside();
     let posts = std::mem::take(&mut server.outbox);
@@ -28,19 +28,19 @@ pub(super) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
     std::mem::swap(keyspace, &mut guest.engine.keyspace);
     std::mem::swap(server, &mut guest.engine.server);
     (server.now, keyspace.now_ms) = (now, now_ms);
-    (server.ended, server.in_exec) = (ended, in_exec);
+    (server.turn.ended, server.saving.in_exec) = (ended, in_exec);
     keyspace.effects = effects;
     server.outbox.put_before(posts);
-    server.guest = Some(guest);
+    server.connections.guest = Some(guest);
 }
 
 impl Server {
     /// The loop that serves others meanwhile; `None` where there is no loop at all (tests).
     fn take_guest(&mut self) -> Option<Box<Loop>> {
-        if let Some(guest) = self.guest.take() {
+        if let Some(guest) = self.connections.guest.take() {
             return Some(guest);
         }
-        let registry = self.registry.as_ref()?;
+        let registry = self.connections.registry.as_ref()?;
         match Loop::guest(registry) {
             Ok(guest) => Some(Box::new(guest)),
             Err(e) => {

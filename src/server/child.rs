@@ -210,7 +210,9 @@ impl Server {
         };
         self.forks.total += 1;
         self.forks.last_us = began.elapsed().as_micros() as u64;
-        self.latency.add_if_slow("fork", self.forks.last_us / 1000);
+        self.diagnostics
+            .latency
+            .add_if_slow("fork", self.forks.last_us / 1000);
         let keys_total = keyspace.in_use().map(|(_, db)| db.len() as u64).sum();
         Ok(Child {
             pid,

@@ -124,26 +124,35 @@ pub struct Client {
     pub id: ClientId,
     pub flags: ClientFlags,
     pub db: DbIndex,
-    pub name: Option<Box<str>>,
-    pub lib_name: Option<Box<str>>,
-    pub lib_ver: Option<Box<str>>,
     pub user: UserId,
-    pub peer: Address,
-    pub local: Address,
-    pub fd: i32,
-    pub created_ms: u64,
-    /// The last time the client sent or received anything, monotonic milliseconds.
-    pub last_active_ms: u64,
-    /// Full name of the last command.
-    pub last_command: Option<&'static str>,
+    pub identity: ClientIdentity,
     pub transaction: Option<Box<Transaction>>,
     pub watched: WatchList,
     /// What it listens to, if that is anything.
     pub subscriptions: Option<Box<Subscriptions>>,
-    /// What its prefixes take (CLIENT TRACKING BCAST).
-    pub tracking_bytes: usize,
     pub blocked: Option<Box<Blocked>>,
-    /// Bytes of the query buffer, kept up to date for CLIENT LIST.
+    pub buffers: ClientBuffers,
+    pub traffic: Traffic,
+    /// Up to where the append only file must be kept for this client's writes to be.
+    pub wrote_to: u64,
+}
+
+/// Where a client comes from, and what it calls itself.
+#[derive(Debug)]
+pub struct ClientIdentity {
+    pub peer: Address,
+    pub local: Address,
+    pub fd: i32,
+    pub created_ms: u64,
+    pub name: Option<Box<str>>,
+    pub lib_name: Option<Box<str>>,
+    pub lib_ver: Option<Box<str>>,
+}
+
+/// What a client holds beside its replies, in bytes, kept up to date for limits and CLIENT LIST.
+#[derive(Debug, Default)]
+pub struct ClientBuffers {
+    /// Bytes in the query buffer.
     pub query_bytes: usize,
     pub query_capacity: usize,
     /// What a large argument in progress will take more than is held for it so far.
@@ -152,15 +161,24 @@ pub struct Client {
     pub query_list: usize,
     /// Bytes of the arguments of the current command.
     pub args_bytes: usize,
-    /// Since when the output has been over its soft limit, monotonic milliseconds.
-    pub soft_limit_since_ms: Option<u64>,
+    /// What its prefixes take (CLIENT TRACKING BCAST).
+    pub tracking_bytes: usize,
     /// The most reply bytes that waited at once since the last look (`rbp`).
     pub reply_peak: usize,
+    /// Since when the output has been over its soft limit, monotonic milliseconds.
+    pub soft_limit_since_ms: Option<u64>,
+}
+
+/// What has gone between a client and the server.
+#[derive(Debug)]
+pub struct Traffic {
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub commands: u64,
-    /// Up to where the append only file must be kept for this client's writes to be.
-    pub wrote_to: u64,
+    /// Full name of the last command.
+    pub last_command: Option<&'static str>,
+    /// The last time the client sent or received anything, monotonic milliseconds.
+    pub last_active_ms: u64,
 }
 
 impl Client {
@@ -174,31 +192,28 @@ impl Client {
                 ClientFlags::empty()
             },
             db: DbIndex(0),
-            name: None,
-            lib_name: None,
-            lib_ver: None,
             user: UserId::DEFAULT,
-            peer,
-            local,
-            fd,
-            created_ms: now_ms,
-            last_active_ms: now_ms,
-            last_command: None,
+            identity: ClientIdentity {
+                peer,
+                local,
+                fd,
+                created_ms: now_ms,
+                name: None,
+                lib_name: None,
+                lib_ver: None,
+            },
             transaction: None,
             watched: WatchList::default(),
             subscriptions: None,
-            tracking_bytes: 0,
             blocked: None,
-            query_bytes: 0,
-            query_capacity: 0,
-            query_growth: 0,
-            query_list: 0,
-            args_bytes: 0,
-            soft_limit_since_ms: None,
-            reply_peak: 0,
-            bytes_in: 0,
-            bytes_out: 0,
-            commands: 0,
+            buffers: ClientBuffers::default(),
+            traffic: Traffic {
+                bytes_in: 0,
+                bytes_out: 0,
+                commands: 0,
+                last_command: None,
+                last_active_ms: now_ms,
+            },
             wrote_to: 0,
         }
     }
@@ -265,17 +280,17 @@ impl Client {
         let subscriptions = self.subscriptions.as_ref().map_or(0, |s| s.memory_bytes());
         size_of::<super::Session>()
             + reply.memory_bytes()
-            + self.query_capacity
-            + self.query_growth
-            + self.query_list
+            + self.buffers.query_capacity
+            + self.buffers.query_growth
+            + self.buffers.query_list
             + self.multi_bytes()
             + self.watched.memory_bytes()
             + blocked
             + subscriptions
-            + self.tracking_bytes
-            + text(&self.name)
-            + text(&self.lib_name)
-            + text(&self.lib_ver)
+            + self.buffers.tracking_bytes
+            + text(&self.identity.name)
+            + text(&self.identity.lib_name)
+            + text(&self.identity.lib_ver)
     }
 
     /// Whether input may be executed now.
@@ -290,12 +305,12 @@ impl Client {
 
     /// Whether the peer is on this machine: a Unix socket or a loopback address.
     pub fn is_local(&self) -> bool {
-        self.peer.is_local()
+        self.identity.peer.is_local()
     }
 
     /// The peer's IP address, if it has one.
     pub fn ip(&self) -> Option<SocketAddr> {
-        match &self.peer {
+        match &self.identity.peer {
             Address::Tcp(a) => Some(*a),
             Address::Unix(_) | Address::Unknown => None,
         }

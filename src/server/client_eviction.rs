@@ -6,7 +6,6 @@
 //! nothing is counted.
 
 use super::client::ClientFlags;
-use super::engine::kill_client;
 use super::session::Session;
 use super::{Engine, Server};
 use crate::config::{Config, MemoryOrPercent};
@@ -117,7 +116,7 @@ impl Engine {
             if let Some(session) = server.clients.get(id) {
                 server.tell_dropped(session, "evicted, for all clients hold too much memory");
             }
-            if kill_client(&mut self.keyspace, server, id) {
+            if server.kill_client(&mut self.keyspace, id) {
                 server.stats.evicted_clients += 1;
             }
             left = left.saturating_sub(bytes);

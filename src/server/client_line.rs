@@ -22,7 +22,9 @@ pub(super) fn listed_bytes(reply: &Reply) -> usize {
 /// The buffers of a client as INFO counts them.
 pub fn buffers(client: &Client, reply: &Reply) -> Buffers {
     Buffers {
-        input: client.query_capacity + client.query_growth + client.query_list,
+        input: client.buffers.query_capacity
+            + client.buffers.query_growth
+            + client.buffers.query_list,
         output: listed_bytes(reply),
     }
 }
@@ -35,7 +37,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
     let transaction = client.transaction.as_ref();
     let args_bytes = match &client.blocked {
         Some(blocked) => blocked.args.args().bytes(),
-        None if running => client.args_bytes,
+        None if running => client.buffers.args_bytes,
         None => 0,
     };
     let tracker = server.tracking.of(client.id);
@@ -46,12 +48,12 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         line,
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={}",
         client.id.0,
-        client.peer,
-        client.local,
-        client.fd,
-        client.name.as_deref().unwrap_or(""),
-        age_s(client.created_ms),
-        age_s(client.last_active_ms),
+        client.identity.peer,
+        client.identity.local,
+        client.identity.fd,
+        client.identity.name.as_deref().unwrap_or(""),
+        age_s(client.identity.created_ms),
+        age_s(client.traffic.last_active_ms),
         flag_letters(client.flags, tracker),
         client.db.0,
     );
@@ -63,8 +65,9 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         client.subscribed(Kind::Shard),
         transaction.map_or(-1, |t| t.commands.len() as i64),
         client.watched.len(),
-        client.query_bytes,
-        (client.query_capacity + client.query_growth).saturating_sub(client.query_bytes),
+        client.buffers.query_bytes,
+        (client.buffers.query_capacity + client.buffers.query_growth)
+            .saturating_sub(client.buffers.query_bytes),
         args_bytes,
         transaction.map_or(0, |t| t.args_bytes),
     );
@@ -72,13 +75,13 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         line,
         " rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user=",
         reply.capacity(),
-        client.reply_peak.max(waiting),
+        client.buffers.reply_peak.max(waiting),
         waiting - beyond,
         (beyond > 0) as u8,
         beyond,
         client.memory_bytes(reply),
         if waiting > 0 && !running { "rw" } else { "r" },
-        client.last_command.unwrap_or("NULL"),
+        client.traffic.last_command.unwrap_or("NULL"),
     );
     line.extend_from_slice(server.acl.users.name(client.user));
     let _ = write!(
@@ -86,8 +89,8 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         " redir={} resp={} lib-name={} lib-ver={} io-thread=0",
         tracker.map_or(-1, |t| t.redirect.map_or(0, |id| id.0 as i64)),
         if reply.resp3() { 3 } else { 2 },
-        client.lib_name.as_deref().unwrap_or(""),
-        client.lib_ver.as_deref().unwrap_or(""),
+        client.identity.lib_name.as_deref().unwrap_or(""),
+        client.identity.lib_ver.as_deref().unwrap_or(""),
     );
     line
 }

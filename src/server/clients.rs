@@ -18,6 +18,8 @@ pub struct Clients {
     free: Vec<u32>,
     by_id: HashMap<ClientId, u32, ahash::RandomState>,
     last_id: u64,
+    /// How many of them are blocked.
+    pub blocked: usize,
 }
 
 impl Clients {

@@ -108,7 +108,7 @@ impl Server {
         } else {
             "command"
         };
-        self.latency.add_if_slow(event, micros / 1000);
+        self.diagnostics.latency.add_if_slow(event, micros / 1000);
         self.note_in_log(LogKind::Slow, client, spec, args, micros);
     }
 
@@ -167,10 +167,13 @@ impl Server {
             at: self.now.unix_s(),
             value,
             args: shortened(args, spec),
-            peer: client.peer.to_string(),
-            name: client.name.as_deref().unwrap_or("").to_string(),
+            peer: client.identity.peer.to_string(),
+            name: client.identity.name.as_deref().unwrap_or("").to_string(),
         };
-        self.command_logs.of_mut(kind).push(entry, len_max);
+        self.diagnostics
+            .command_logs
+            .of_mut(kind)
+            .push(entry, len_max);
     }
 
     /// The logs keep to lengths that were lowered. A log that is off keeps what it has.
@@ -178,7 +181,7 @@ impl Server {
         for kind in [LogKind::Slow, LogKind::LargeRequest, LogKind::LargeReply] {
             let (threshold, len_max) = self.log_limits(kind);
             if len_max > 0 && threshold >= 0 {
-                let entries = &mut self.command_logs.of_mut(kind).entries;
+                let entries = &mut self.diagnostics.command_logs.of_mut(kind).entries;
                 entries.truncate(len_max as usize);
             }
         }
@@ -201,7 +204,7 @@ impl Server {
             (threshold, len_max) if threshold >= 0 && len_max > 0 => threshold as usize,
             _ => usize::MAX,
         };
-        self.thresholds = Thresholds {
+        self.gates.thresholds = Thresholds {
             ticks,
             request_bytes: bytes(LogKind::LargeRequest),
             reply_bytes: bytes(LogKind::LargeReply),

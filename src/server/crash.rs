@@ -75,7 +75,7 @@ pub(super) fn note_back(outer: u32) {
 #[inline]
 pub(super) fn note_client(client: &Client) {
     CLIENT.store(client.id.0, Relaxed);
-    let (bits, port) = match &client.peer {
+    let (bits, port) = match &client.identity.peer {
         Address::Tcp(address) => {
             let ip = match address.ip() {
                 IpAddr::V4(ip) => ip.to_ipv6_mapped(),

@@ -35,15 +35,16 @@ impl Server {
     pub(super) fn refuse_http(&mut self, session: &mut Session) {
         let now = self.now.mono_ms;
         if self
+            .diagnostics
             .http_told_ms
             .is_none_or(|told| now - told > TOLD_EVERY_MS)
         {
-            self.http_told_ms = Some(now);
+            self.diagnostics.http_told_ms = Some(now);
             tracing::warn!(
                 "Possible SECURITY ATTACK detected: {} sends an HTTP request (POST or a Host: \
                  header), as a web page does that wants a browser to send commands here. \
                  Connection aborted.",
-                session.client.peer
+                session.client.identity.peer
             );
         }
         self.close_soon(session);
@@ -67,7 +68,7 @@ mod tests {
                 .get(browser)
                 .expect("until the turn ends");
             assert!(session.client.flags.contains(ClientFlags::CLOSE_ASAP));
-            assert!(t.engine.server.http_told_ms.is_some());
+            assert!(t.engine.server.diagnostics.http_told_ms.is_some());
         }
     }
 }

@@ -295,7 +295,7 @@ impl Server {
     /// Defragments while data is loaded and nobody is served.
     pub(super) fn defrag_while_loading(&mut self, keyspace: &mut Keyspace) {
         if self.config.activedefrag {
-            let now_ms = self.started.elapsed().as_millis() as u64;
+            let now_ms = self.identity.started.elapsed().as_millis() as u64;
             self.defrag.look_due_ms = self.defrag.look_due_ms.min(now_ms + LOADING_LOOK_MS);
             self.look_at_fragmentation(now_ms);
         }
@@ -348,7 +348,8 @@ impl Server {
         let defrag = &mut self.defrag;
         let took_us = self.cycles.micros(clock::cycles().wrapping_sub(began));
         defrag.owed = defrag.owed.saturating_sub(took_us * 100);
-        self.latency
+        self.diagnostics
+            .latency
             .add_if_slow("active-defrag-cycle", took_us / 1000);
     }
 

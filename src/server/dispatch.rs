@@ -46,7 +46,7 @@ impl Engine {
             // COMMAND alone runs by itself and has subcommands, too.
             if subcommands.is_empty()
                 && spec.arity.admits(args.len())
-                && !self.server.interest.concerns(spec.flags)
+                && !self.server.gates.interest.concerns(spec.flags)
                 && self.server.permits(&session.client, id, args)
             {
                 self.execute(session, id, args, hashes);
@@ -90,7 +90,8 @@ impl Engine {
                         .and_then(|a| server.table.find_subcommand(row, a));
                     sub.map_or(id, |sub| sub.id)
                 });
-                session.client.last_command = known.map(|id| server.table.row(id).full_name);
+                session.client.traffic.last_command =
+                    known.map(|id| server.table.row(id).full_name);
                 reject(server, keyspace, session, known, &error);
                 after_reply(session, mark);
                 return Outcome::Done;
@@ -101,7 +102,7 @@ impl Engine {
         } = server.table.row(id);
         let spec = *spec;
         // Refused or postponed, it was the last one all the same.
-        session.client.last_command = Some(full_name);
+        session.client.traffic.last_command = Some(full_name);
         let asked = Asked {
             spec,
             row: id,
@@ -252,7 +253,7 @@ fn reject(
     error: &CommandError,
 ) {
     if let Some(id) = id {
-        server.command_stats[id].rejected += 1;
+        server.diagnostics.command_stats[id].rejected += 1;
     }
     let runs_queue =
         id.is_some_and(|id| server.table.row(id).spec.flags.contains(Flags::RUNS_QUEUE));
@@ -288,7 +289,7 @@ mod tests {
         ] {
             t.run_as(client, line);
             let session = t.engine.server.clients.get(client).expect("connected");
-            assert_eq!(session.client.last_command, name, "{line}");
+            assert_eq!(session.client.traffic.last_command, name, "{line}");
         }
     }
 

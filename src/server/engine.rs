@@ -3,18 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::blocking::{Deadlines, stop_waiting};
 use super::client::{Client, ClientFlags};
 use super::clients::Clients;
-use super::command_log::Thresholds;
 use super::gates::Interest;
 use super::limits::eviction;
-use super::loading::LoadFigures;
-use super::outbox::Outbox;
 use super::saving::Saving;
 use super::session::Session;
 use super::{
-    Acl, CommandStats, CommandTable, Latency, Pause, Rates, RecentPeaks, Server, Signals, Stats,
+    Acl, CommandStats, CommandTable, Diagnostics, Identity, Pause, Server, Signals, Stats,
 };
 use crate::base::clock::{self, Cycles, Now};
 use crate::base::random;
@@ -45,8 +41,8 @@ impl Engine {
     pub fn new(config: Config, table: CommandTable, signals: Arc<Signals>) -> Engine {
         super::crash::set_command_names(table.rows().iter().map(|row| row.full_name));
         let mut engine = Engine::bare(config, table, signals);
-        engine.apply_config();
-        engine.server.startup_bytes = crate::base::alloc::used_memory();
+        engine.server.apply_config(&mut engine.keyspace);
+        engine.server.identity.startup_bytes = crate::base::alloc::used_memory();
         engine
     }
 
@@ -62,86 +58,59 @@ impl Engine {
         let mut keyspace = Keyspace::new(config.databases as usize);
         let acl = Acl::new(&table, &config.requirepass);
         keyspace.now_ms = now.unix_ms();
-        let server = Server {
-            config,
-            config_file: None,
-            executable: std::env::current_exe().unwrap_or_default(),
-            table,
-            command_stats,
-            stats: Stats::default(),
-            rates: Rates::default(),
-            started,
-            clock_by_hand: false,
-            started_at: now.unix_s(),
-            now,
-            cycles: Cycles::new(),
+        let identity = Identity {
             run_id: random::hex(40),
             replid: random::hex(40),
+            executable: std::env::current_exe().unwrap_or_default(),
+            config_file: None,
+            started,
+            started_at: now.unix_s(),
             startup_bytes: 0,
+        };
+        let diagnostics = Diagnostics {
+            command_stats,
+            ..Diagnostics::default()
+        };
+        let server = Server {
+            config,
+            identity,
+            table,
+            now,
+            cycles: Cycles::new(),
+            stats: Stats::default(),
+            diagnostics,
             clients: Clients::default(),
-            outbox: Outbox::default(),
+            client_memory: Default::default(),
+            connections: Default::default(),
+            tls: Default::default(),
+            metrics: Default::default(),
+            gates: Default::default(),
+            turn: Default::default(),
+            pause: None,
+            outbox: Default::default(),
             pubsub: Default::default(),
             tracking: Default::default(),
-            recorder: None,
-            command_logs: Default::default(),
-            latency: Latency::default(),
-            recent: RecentPeaks::default(),
-            client_memory: Default::default(),
-            http_told_ms: None,
             monitors: Vec::new(),
-            aof: Default::default(),
-            backups: Default::default(),
-            loader: None,
-            load_progress: None,
-            pause: None,
-            shutdown: None,
-            signals,
-            interest: Interest::default(),
-            has_monitors: false,
-            latency_tracking: true,
-            ended: 0,
-            thresholds: Thresholds::NONE,
-            deadlines: Deadlines::default(),
-            awaiting_memory: Vec::new(),
-            flush: Vec::new(),
-            ready: Vec::new(),
-            to_close: Vec::new(),
-            blocked_clients: 0,
-            cron_due_ms: 0,
-            cron_turns: 0,
-            evicting: false,
-            freeing: false,
-            listeners: Vec::new(),
-            metrics: Default::default(),
-            relisten: false,
+            loading: Default::default(),
             saving: Saving::new(now.unix_s()),
             forks: Default::default(),
-            in_exec: false,
+            aof: Default::default(),
+            backups: Default::default(),
             migrate_links: Default::default(),
-            load_due_us: 0,
-            last_load: LoadFigures::default(),
-            skips_checksums: false,
-            cron_paused: false,
             scripting: Default::default(),
             acl,
-            registry: None,
-            guest: None,
-            tls: Default::default(),
             defrag: Default::default(),
+            signals,
+            shutdown: None,
+            debug: Default::default(),
         };
         Engine { keyspace, server }
-    }
-
-    /// As [`Server::apply_config`].
-    pub fn apply_config(&mut self) {
-        let Engine { keyspace, server } = self;
-        server.apply_config(keyspace);
     }
 
     /// The connection is over: nothing names the client any more.
     pub(super) fn forget(&mut self, session: &mut Session) {
         let Engine { keyspace, server } = self;
-        let_go(keyspace, server, &mut session.client);
+        server.let_go(keyspace, &mut session.client);
         server.uncount_client_memory(session);
         if session.slot != u32::MAX {
             server.clients.remove(session);
@@ -150,7 +119,7 @@ impl Engine {
 
     /// Goes on with an eviction that time did not suffice for.
     pub(super) fn evict_on(&mut self) {
-        if std::mem::take(&mut self.server.evicting) && self.server.config.maxmemory > 0 {
+        if std::mem::take(&mut self.server.turn.evicting) && self.server.config.maxmemory > 0 {
             self.server.make_room(&mut self.keyspace);
             self.after_removals();
         }
@@ -163,12 +132,12 @@ impl Engine {
         if lazyfree.has_slices() {
             lazyfree.free_slices(server.cycles.ticks(FREE_NANOS));
         }
-        server.freeing = lazyfree.has_slices();
+        server.turn.freeing = lazyfree.has_slices();
         if lazyfree.timed {
             let Longest { expiry, eviction } = std::mem::take(&mut lazyfree.longest);
             for (event, ticks) in [("expire-del", expiry), ("evict-del", eviction)] {
                 let millis = server.cycles.micros(ticks) / 1000;
-                server.latency.add_if_slow(event, millis);
+                server.diagnostics.latency.add_if_slow(event, millis);
             }
         }
     }
@@ -191,26 +160,19 @@ impl Engine {
         let server = &mut self.server;
         let began = clock::cycles();
         let hz = server.effective_hz();
-        server.cron_due_ms = server.now.mono_ms + 1000 / hz;
-        if server.cron_paused {
+        server.turn.cron_due_ms = server.now.mono_ms + 1000 / hz;
+        if server.debug.cron_paused {
             return;
         }
-        server.cron_turns += 1;
+        server.turn.cron_turns += 1;
         self.handle_signals();
         let Engine { server, keyspace } = self;
         server.cycles.calibrate();
-        server.latency.now_s = server.now.unix_s();
+        server.diagnostics.latency.now_s = server.now.unix_s();
         // Asked for the sake of its peak, which is noted whenever it is asked for.
         crate::base::alloc::used_memory();
-        let now = server.now.mono_ms;
-        server.rates.commands.sample(server.stats.commands, now);
-        server.rates.input.sample(server.stats.net_input_bytes, now);
-        server
-            .rates
-            .output
-            .sample(server.stats.net_output_bytes, now);
-        server.rates.turns.sample(server.stats.turns, now);
-        server.rates.turn_us.sample(server.stats.turn_us, now);
+        let rates = &mut server.diagnostics.rates;
+        rates.sample(&server.stats, server.now.mono_ms);
         server.stats.note_stale(keyspace.volatile());
         server.watch_clients();
         server.watch_tls();
@@ -228,30 +190,32 @@ impl Engine {
     }
 }
 
-/// Nothing happens for the client's sake any more: no watch, no wait, no MONITOR, no message.
-pub(super) fn let_go(keyspace: &mut Keyspace, server: &mut Server, client: &mut Client) {
-    client.unwatch(&mut keyspace.watchers);
-    stop_waiting(keyspace, server, client);
-    if client.flags.contains(ClientFlags::MONITOR) {
-        server.set_monitor(client.id, false);
+impl Server {
+    /// Nothing happens for the client's sake any more: no watch, no wait, no MONITOR, no message.
+    pub(super) fn let_go(&mut self, keyspace: &mut Keyspace, client: &mut Client) {
+        client.unwatch(&mut keyspace.watchers);
+        self.stop_waiting(keyspace, client);
+        if client.flags.contains(ClientFlags::MONITOR) {
+            self.set_monitor(client.id, false);
+        }
+        self.unsubscribe_all(keyspace, client);
+        self.end_tracking(keyspace, client);
     }
-    server.unsubscribe_all(keyspace, client);
-    server.end_tracking(keyspace, client);
-}
 
-/// CLIENT KILL of another client: from now on it takes part in nothing, and it is closed
-/// before the loop sleeps. `false`: there is none.
-pub fn kill_client(keyspace: &mut Keyspace, server: &mut Server, id: ClientId) -> bool {
-    let Some(mut session) = server.clients.take(id) else {
-        return false;
-    };
-    let closing = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
-    if !closing {
-        let_go(keyspace, server, &mut session.client);
-        server.close_soon(&mut session);
+    /// CLIENT KILL of another client: from now on it takes part in nothing, and it is closed
+    /// before the loop sleeps. `false`: there is none.
+    pub fn kill_client(&mut self, keyspace: &mut Keyspace, id: ClientId) -> bool {
+        let Some(mut session) = self.clients.take(id) else {
+            return false;
+        };
+        let closing = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
+        if !closing {
+            self.let_go(keyspace, &mut session.client);
+            self.close_soon(&mut session);
+        }
+        self.clients.put_back(session);
+        !closing
     }
-    server.clients.put_back(session);
-    !closing
 }
 
 /// What the keyspace takes from the configuration.
@@ -294,8 +258,8 @@ impl Server {
     /// every CONFIG SET. What needs more than memory (sockets, folders) is done by the caller.
     pub fn apply_config(&mut self, keyspace: &mut Keyspace) {
         keyspace_settings(keyspace, &self.config);
-        self.latency_tracking = self.config.latency_tracking;
-        self.latency.threshold_ms = self.config.latency_monitor_threshold;
+        self.gates.latency_tracking = self.config.latency_tracking;
+        self.diagnostics.latency.threshold_ms = self.config.latency_monitor_threshold;
         self.set_thresholds();
         self.apply_aof_config();
         self.update_interest();
@@ -312,7 +276,7 @@ impl Server {
 
     /// The server's state has changed: other commands may concern the gates.
     pub(super) fn update_interest(&mut self) {
-        self.interest = Interest::of(self);
+        self.gates.interest = Interest::of(self);
     }
 
     /// CLIENT PAUSE and UNPAUSE.
@@ -344,7 +308,7 @@ impl Server {
         }
         if !session.ready_queued {
             session.ready_queued = true;
-            self.ready.push(session.client.id);
+            self.turn.ready.push(session.client.id);
         }
     }
 
@@ -360,26 +324,26 @@ impl Server {
 
     /// Work that cannot wait for the next event.
     pub(super) fn has_urgent(&self) -> bool {
-        !self.flush.is_empty()
-            || !self.to_close.is_empty()
+        !self.turn.flush.is_empty()
+            || !self.turn.to_close.is_empty()
             || self.shutdown.is_some()
-            || self.evicting
-            || self.loader.is_some()
-            || self.freeing
+            || self.turn.evicting
+            || self.loading.loader.is_some()
+            || self.turn.freeing
     }
 
     /// Reads the clocks again, for what follows in this turn.
     pub fn read_clock(&mut self, keyspace: &mut Keyspace) {
-        if self.clock_by_hand {
+        if self.debug.clock_by_hand {
             return;
         }
-        self.now = Now::read(self.started);
+        self.now = Now::read(self.identity.started);
         keyspace.now_ms = self.now.unix_ms();
     }
 
     /// Starts a new replication history.
     pub fn change_replid(&mut self) {
-        self.replid = random::hex(40);
+        self.identity.replid = random::hex(40);
     }
 
     /// `hz`, raised with the number of clients when `dynamic-hz` says so.

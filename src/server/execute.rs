@@ -23,7 +23,7 @@ impl Engine {
         args: Args<'_>,
         hashes: &[KeyHash],
     ) {
-        session.client.last_command = Some(self.server.table.row(id).full_name);
+        session.client.traffic.last_command = Some(self.server.table.row(id).full_name);
         self.run_unit(session, Origin::Client, id, args, hashes);
         if session.client.flags.contains(ClientFlags::BLOCKED) {
             self.enter_blocked(session);
@@ -101,8 +101,8 @@ impl World<'_> {
         let row = server.table.row(id);
         let (spec, name) = (row.spec, row.full_name);
         let retry = origin == Origin::Retry;
-        client.commands += u64::from(!retry);
-        client.args_bytes = args.bytes();
+        client.traffic.commands += u64::from(!retry);
+        client.buffers.args_bytes = args.bytes();
         let outer = crash::note_command(id);
         let replied_before = reply.pending_len();
         let outer_errors = reply.begin_errors();
@@ -112,7 +112,7 @@ impl World<'_> {
             db = db.without_touch();
         }
         let selected = client.db;
-        let start = server.ended;
+        let start = server.turn.ended;
         let mut call = Call {
             args,
             reply,
@@ -129,8 +129,8 @@ impl World<'_> {
         if let Err(error) = result {
             reply.error(&error);
         }
-        server.ended = clock::cycles();
-        let ticks = server.ended.wrapping_sub(start);
+        server.turn.ended = clock::cycles();
+        let ticks = server.turn.ended.wrapping_sub(start);
         crash::note_back(outer);
 
         if origin == Origin::Loading {
@@ -144,7 +144,7 @@ impl World<'_> {
             }
             return;
         }
-        if server.has_monitors && !retry && !spec.flags.contains(Flags::SKIP_MONITOR) {
+        if server.gates.has_monitors && !retry && !spec.flags.contains(Flags::SKIP_MONITOR) {
             server.feed_monitors(client, spec, args, origin);
         }
         let changed = keyspace.effects.end_command(outer_changed);
@@ -185,9 +185,9 @@ impl World<'_> {
             server.stats.command_ticks += ticks;
         }
         server.count_call(id, ticks, failed);
-        let thresholds = &server.thresholds;
+        let thresholds = &server.gates.thresholds;
         let is_slow = ticks >= thresholds.ticks;
-        let request_most = client.args_bytes + HEADER_MAX * (args.len() + 1);
+        let request_most = client.buffers.args_bytes + HEADER_MAX * (args.len() + 1);
         // What a transaction runs came in requests of its own.
         let request_most = if origin.is_nested() { 0 } else { request_most };
         let replied = reply.pending_len().saturating_sub(replied_before);
@@ -207,17 +207,17 @@ impl Server {
     /// that the counter is read once a command: a read costs as much as a small command.
     #[inline]
     pub(super) fn begin_commands(&mut self) {
-        self.ended = clock::cycles();
+        self.turn.ended = clock::cycles();
     }
 
     /// Counts one finished call.
     #[inline]
     fn count_call(&mut self, id: usize, ticks: u64, failed: bool) {
-        let stats = &mut self.command_stats[id];
+        let stats = &mut self.diagnostics.command_stats[id];
         stats.calls += 1;
         stats.ticks += ticks;
         stats.failed += failed as u64;
-        if self.latency_tracking {
+        if self.gates.latency_tracking {
             stats.record_latency(self.cycles.nanos(ticks));
         }
         self.stats.commands += 1;
@@ -231,7 +231,7 @@ impl Server {
         };
         let (row, ticks) = (blocked.row, blocked.ticks);
         self.count_call(row, ticks, failed);
-        if ticks >= self.thresholds.ticks {
+        if ticks >= self.gates.thresholds.ticks {
             let spec = self.table.row(row).spec;
             self.note_slow(client, spec, blocked.args.args(), ticks);
         }
@@ -240,7 +240,7 @@ impl Server {
     /// Those who repeat effects take the complete units.
     #[cold]
     fn repeat(&mut self, keyspace: &mut Keyspace) {
-        if let Some(recorder) = &mut self.recorder {
+        if let Some(recorder) = &mut self.debug.recorder {
             recorder.take_effects(&keyspace.effects);
         }
         self.aof.take_effects(&keyspace.effects, &self.now);
@@ -262,7 +262,7 @@ impl Server {
             return;
         }
         let mut journal = std::mem::take(&mut keyspace.journal);
-        if let Some(recorder) = &mut self.recorder {
+        if let Some(recorder) = &mut self.debug.recorder {
             recorder.take_changes(&journal);
         }
         let by = match &self.scripting.current {

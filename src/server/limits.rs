@@ -58,7 +58,7 @@ impl Server {
             Some(policy) => self.evict(keyspace, limit, policy),
             None => Evicted::Everything,
         };
-        self.evicting = evicted == Evicted::InPart;
+        self.turn.evicting = evicted == Evicted::InPart;
         self.stats
             .note_memory(evicted == Evicted::Fits, self.now.mono_ms);
         evicted != Evicted::Everything
@@ -67,7 +67,7 @@ impl Server {
     /// What could not be evicted in the time there was goes on between turns; commands that
     /// come meanwhile evict a few keys each, so that writers cannot outrun it.
     fn evict(&mut self, keyspace: &mut Keyspace, limit: usize, policy: Eviction) -> Evicted {
-        let ticks = if self.evicting {
+        let ticks = if self.turn.evicting {
             0
         } else {
             self.cycles
@@ -76,7 +76,9 @@ impl Server {
         let began = clock::cycles();
         let evicted = keyspace.evict_while(|| alloc::used_memory() > limit, policy, ticks);
         let micros = self.cycles.micros(clock::cycles().wrapping_sub(began));
-        self.latency.add_if_slow("eviction-cycle", micros / 1000);
+        self.diagnostics
+            .latency
+            .add_if_slow("eviction-cycle", micros / 1000);
         evicted
     }
 
@@ -135,10 +137,14 @@ impl Server {
         }
         if limit.soft_bytes > 0 && beyond >= limit.soft_bytes {
             let now = self.now.mono_ms;
-            let since = *session.client.soft_limit_since_ms.get_or_insert(now);
+            let since = *session
+                .client
+                .buffers
+                .soft_limit_since_ms
+                .get_or_insert(now);
             return now - since > limit.soft_seconds.saturating_mul(1000);
         }
-        session.client.soft_limit_since_ms = None;
+        session.client.buffers.soft_limit_since_ms = None;
         false
     }
 
@@ -165,7 +171,7 @@ impl Server {
     /// Closes a client in this turn, whatever waits for it.
     pub fn close_soon(&mut self, session: &mut Session) {
         session.client.flags |= ClientFlags::CLOSE_ASAP;
-        self.to_close.push(session.client.id);
+        self.turn.to_close.push(session.client.id);
     }
 
     /// Closes idle clients and those over their soft limits, gives back buffers.
@@ -176,7 +182,7 @@ impl Server {
         if ids.is_empty() {
             return;
         }
-        let start = (self.cron_turns as usize).wrapping_mul(many) % ids.len();
+        let start = (self.turn.cron_turns as usize).wrapping_mul(many) % ids.len();
         for i in 0..many.min(ids.len()) {
             let id = ids[(start + i) % ids.len()];
             let Some(mut session) = self.clients.take(id) else {
@@ -185,7 +191,7 @@ impl Server {
             let idle_s = self
                 .now
                 .mono_ms
-                .saturating_sub(session.client.last_active_ms)
+                .saturating_sub(session.client.traffic.last_active_ms)
                 / 1000;
             let exempt = ClientFlags::BLOCKED
                 | ClientFlags::REPLICA
@@ -200,7 +206,7 @@ impl Server {
                 self.close_soon(&mut session);
             } else {
                 self.enforce_output_limit(&mut session);
-                session.client.reply_peak = session.reply.pending_len();
+                session.client.buffers.reply_peak = session.reply.pending_len();
                 if idle_s >= 2 {
                     session.input.shrink();
                     session.note_query_buffer();

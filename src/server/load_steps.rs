@@ -94,11 +94,11 @@ impl Loader {
 impl Server {
     /// Whether data is being loaded.
     pub fn is_loading(&self) -> bool {
-        self.load_progress.is_some()
+        self.loading.progress.is_some()
     }
 
     pub(super) fn begin_loading(&mut self, keyspace: &mut Keyspace, total_bytes: u64) {
-        self.load_progress = Some(LoadProgress {
+        self.loading.progress = Some(LoadProgress {
             began_s: self.now.unix_s(),
             began_mono_ms: self.now.mono_ms,
             total_bytes,
@@ -109,7 +109,7 @@ impl Server {
     }
 
     pub(super) fn end_loading(&mut self, keyspace: &mut Keyspace) {
-        self.load_progress = None;
+        self.loading.progress = None;
         self.update_effects(keyspace);
         self.update_interest();
     }
@@ -152,7 +152,7 @@ impl Engine {
     /// Goes on with loading for one slice of a turn.
     pub(super) fn load_on(&mut self) -> Result<(), LoadFailed> {
         let Engine { keyspace, server } = self;
-        let Some(mut loader) = server.loader.take() else {
+        let Some(mut loader) = server.loading.loader.take() else {
             return Ok(());
         };
         let mut bytes = match server.config.loading_process_events_interval_bytes {
@@ -163,11 +163,11 @@ impl Engine {
         let delay_us = i64::from(server.config.key_load_delay);
         let done = loader.done();
         if delay_us != 0 {
-            let now_us = server.started.elapsed().as_micros() as u64;
-            if now_us < server.load_due_us {
-                let pause_us = (server.load_due_us - now_us).min(LOAD_PAUSE_MAX_US);
+            let now_us = server.identity.started.elapsed().as_micros() as u64;
+            if now_us < server.loading.due_us {
+                let pause_us = (server.loading.due_us - now_us).min(LOAD_PAUSE_MAX_US);
                 std::thread::sleep(Duration::from_micros(pause_us));
-                server.loader = Some(loader);
+                server.loading.loader = Some(loader);
                 return Ok(());
             }
             bytes = 1;
@@ -179,10 +179,10 @@ impl Engine {
                 1.. => loaded.saturating_mul(delay_us.unsigned_abs()),
                 _ => loaded / delay_us.unsigned_abs(),
             };
-            server.load_due_us = server.started.elapsed().as_micros() as u64 + pause_us;
+            server.loading.due_us = server.identity.started.elapsed().as_micros() as u64 + pause_us;
         }
         match progress {
-            Progress::More => server.loader = Some(loader),
+            Progress::More => server.loading.loader = Some(loader),
             Progress::Done => loader.finish(keyspace, server)?,
         }
         Ok(())

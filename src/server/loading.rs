@@ -5,13 +5,25 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::load_steps::{LoadFailed, Progress};
+use super::load_steps::{self, LoadFailed, LoadProgress, Progress};
 use super::{Engine, Server};
 use crate::base::text::Printable;
 use crate::config::{SanitizePayload, system_text};
 use crate::keyspace::{Cause, DbIndex, Keyspace, OwnedValue};
 use crate::persistence::rdb::{Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader};
 use crate::types::Limits;
+
+/// What is being loaded, and what was.
+#[derive(Default)]
+pub struct Loading {
+    /// What is being loaded, and how far that is.
+    pub(super) loader: Option<load_steps::Loader>,
+    pub progress: Option<LoadProgress>,
+    /// With `key-load-delay`, when loading goes on, microseconds since the start.
+    pub(super) due_us: u64,
+    /// What the last load of a file found.
+    pub last: LoadFigures,
+}
 
 /// What the last load found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,7 +146,7 @@ impl Server {
 
     /// A file has been loaded.
     pub(super) fn note_loaded(&mut self, figures: LoadFigures) {
-        self.last_load = figures;
+        self.loading.last = figures;
         tracing::info!(
             "Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {}.",
             figures.keys_loaded,
@@ -212,7 +224,7 @@ impl RdbFile {
         let file = File::open(path)?;
         let bytes = file.metadata()?.len();
         let options = ReadOptions {
-            checksum: server.config.rdbchecksum && !server.skips_checksums,
+            checksum: server.config.rdbchecksum && !server.debug.skips_checksums,
             deep: server.config.sanitize_dump_payload == SanitizePayload::Yes,
         };
         let mut filler = Filler {
@@ -288,7 +300,7 @@ impl RdbLoader {
         bytes: u64,
     ) -> Result<Progress, LoadFailed> {
         let stepped = self.file.step(keyspace, bytes);
-        if let Some(progress) = &mut server.load_progress {
+        if let Some(progress) = &mut server.loading.progress {
             progress.loaded_bytes = self.file.offset();
         }
         match stepped {
@@ -343,7 +355,7 @@ impl Engine {
         server.begin_loading(keyspace, file.bytes);
         let began = Instant::now();
         let loader = RdbLoader { file, path, began };
-        server.loader = Some(super::load_steps::Loader::Rdb(Box::new(loader)));
+        server.loading.loader = Some(super::load_steps::Loader::Rdb(Box::new(loader)));
         Ok(())
     }
 }

@@ -33,7 +33,7 @@ impl Server {
             now % 1_000_000,
             client.db.0
         );
-        match &client.peer {
+        match &client.identity.peer {
             _ if origin == Origin::Script => line.extend_from_slice(b"lua]"),
             Address::Unix(path) => {
                 let _ = write!(line, "unix:{}]", path.display());
@@ -63,6 +63,6 @@ impl Server {
         if on {
             self.monitors.push(id);
         }
-        self.has_monitors = !self.monitors.is_empty();
+        self.gates.has_monitors = !self.monitors.is_empty();
     }
 }

@@ -108,10 +108,10 @@ impl Server {
             pubsub,
             clients,
             outbox,
-            flush,
+            turn,
             ..
         } = self;
-        let mut delivery = Delivery::new(clients, outbox, flush, held);
+        let mut delivery = Delivery::new(clients, outbox, &mut turn.flush, held);
         let subscribers = pubsub.subscribers(kind, channel);
         let mut receivers = subscribers.len();
         if !subscribers.is_empty() {
@@ -198,7 +198,7 @@ impl Server {
             true => Class::empty(),
             false => classes(wanted),
         };
-        if self.recorder.is_some() {
+        if self.debug.recorder.is_some() {
             wanted_classes = Class::all();
         }
         keyspace

@@ -202,6 +202,8 @@ pub struct Saving {
     pub last_time_s: i64,
     last_try_ms: u64,
     pub saves: u64,
+    /// EXEC runs: what begins a snapshot waits for its end.
+    pub in_exec: bool,
     /// Clients that wait until a large container is saved.
     awaiting: Vec<ClientId>,
     /// Writers of large containers must be looked at: some are not saved yet.
@@ -225,6 +227,7 @@ impl Saving {
             last_time_s: -1,
             last_try_ms: 0,
             saves: 0,
+            in_exec: false,
             awaiting: Vec::new(),
             guards_large: false,
             holds_writers: false,
@@ -496,7 +499,7 @@ impl Server {
         self.saving.told_held &= keyspace.is_saving();
         self.saving.holds_writers &= keyspace.is_saving();
         self.saving.guards_large = keyspace.is_saving() && keyspace.has_containers_of(MANY);
-        self.interest = Interest::of(self);
+        self.gates.interest = Interest::of(self);
     }
 
     /// What must be saved early has a bound. To be called when a pass has had its slice.
@@ -650,7 +653,7 @@ impl Engine {
         };
         // A delay for each key is for those who want to see a save last: the loop goes on.
         let delay_us = u64::try_from(server.config.rdb_key_save_delay).unwrap_or(0);
-        let now_us = server.started.elapsed().as_micros() as u64;
+        let now_us = server.identity.started.elapsed().as_micros() as u64;
         if delay_us > 0 && now_us < running.next_step_us {
             return;
         }

@@ -171,7 +171,7 @@ impl Call<'_> {
         server.scripting.current = Some(Current {
             of: program.of,
             flags: program.flags,
-            began: server.ended,
+            began: server.turn.ended,
             is_slow: false,
             caller: caller.id,
             is_atomic,
@@ -283,7 +283,7 @@ impl Running<'_, '_> {
             let line = error.line();
             let code = line.split(|b| *b == b' ').next().unwrap_or(b"ERR");
             self.server.stats.count_error(code);
-            self.server.command_stats[id].rejected += 1;
+            self.server.diagnostics.command_stats[id].rejected += 1;
             return Err(error);
         }
         if spec.flags.contains(RowFlags::WRITE)
@@ -299,7 +299,7 @@ impl Running<'_, '_> {
             );
             if let Err(error) = filed {
                 self.server.stats.count_error(b"ERR");
-                self.server.command_stats[id].rejected += 1;
+                self.server.diagnostics.command_stats[id].rejected += 1;
                 return Err(error);
             }
         }

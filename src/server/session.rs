@@ -74,9 +74,9 @@ impl Session {
     pub fn note_query_buffer(&mut self) {
         let Session { client, input, .. } = self;
         // What is parsed of a command that is not whole waits no more, but for large arguments.
-        client.query_bytes = input.unparsed_bytes();
-        client.query_capacity = input.buffer_bytes();
-        client.query_growth = input.growth_bytes();
-        client.query_list = input.list_bytes();
+        client.buffers.query_bytes = input.unparsed_bytes();
+        client.buffers.query_capacity = input.buffer_bytes();
+        client.buffers.query_growth = input.growth_bytes();
+        client.buffers.query_list = input.list_bytes();
     }
 }

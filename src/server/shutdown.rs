@@ -39,7 +39,7 @@ impl Engine {
         let server = &mut self.server;
         let asked = server.signals.stop.load(Ordering::Acquire) > 0;
         // Cron does it where it is paused now (DEBUG PAUSE-CRON).
-        if !asked || server.shutdown.is_some() || server.cron_paused {
+        if !asked || server.shutdown.is_some() || server.debug.cron_paused {
             return;
         }
         let flags = match server.signals.first.load(Ordering::Acquire) {

@@ -367,7 +367,7 @@ fn serve(
         .server
         .aof
         .set_wake(Arc::new(move || _ = (&*synced).write(b"a")));
-    engine.server.config_file = file;
+    engine.server.identity.config_file = file;
     if engine.server.load_users().is_err() {
         return Ok(End::NotLoaded);
     }
@@ -375,7 +375,7 @@ fn serve(
     let has_tcp = listeners.iter().any(|l| !l.is_unix() && !l.is_tls());
     let has_tls = listeners.iter().any(Listener::is_tls);
     let has_unix = listeners.iter().any(Listener::is_unix);
-    engine.server.listeners = listeners;
+    engine.server.connections.listeners = listeners;
     engine.server.metrics.listeners = metrics_listeners;
     let mut looping = Loop::new(engine, mio::Poll::new()?, control)?;
     looping.listen()?;

@@ -1,12 +1,14 @@
 //! The command table: rows by name, found through a perfect hash made at start-up.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
 
 use super::call::Spec;
 use crate::command::keys::Keys;
 use crate::command::{BadKeys, CommandError, KeyPlan, Within};
-use crate::resp::Args;
+use crate::resp::{Args, Reply};
 
 /// A command or subcommand as the server runs it.
 pub struct Row {
@@ -40,6 +42,8 @@ pub struct CommandTable {
     names: Vec<(Box<[u8]>, usize)>,
     slots: Vec<u16>,
     seed: u64,
+    /// What COMMAND says of all rows, in RESP2 and in RESP3, once it was asked for.
+    described: [OnceLock<Bytes>; 2],
 }
 
 const SLOTS: usize = 8192;
@@ -80,6 +84,7 @@ impl CommandTable {
             names: Vec::new(),
             slots: Vec::new(),
             seed: 0,
+            described: Default::default(),
         };
         for spec in specs.iter().flat_map(|group| group.iter()) {
             let id = table.add(spec, None);
@@ -111,8 +116,21 @@ impl CommandTable {
         id
     }
 
+    /// Replies with what `write` says of all rows, which is always the same: it is asked for once in
+    /// each protocol.
+    pub fn describe(&self, reply: &mut Reply, write: impl FnOnce(&mut Reply)) {
+        let described = self.described[usize::from(reply.resp3())].get_or_init(|| {
+            let mut fresh = Reply::new();
+            fresh.set_resp3(reply.resp3());
+            write(&mut fresh);
+            Bytes::from(fresh.pending())
+        });
+        reply.shared(described.clone());
+    }
+
     /// Finds a seed under which no two names share a slot.
     fn index(&mut self) {
+        self.described = Default::default();
         assert!(self.names.len() < EMPTY as usize);
         let mut seed = 0x9e37_79b9_7f4a_7c15u64;
         loop {

@@ -24,7 +24,7 @@ impl Testbed {
     /// All commands, default configuration, one client; time stands at 1,000,000 seconds.
     pub fn new() -> Testbed {
         let mut bed = Testbed::unheard();
-        bed.engine.server.recorder = Some(Recorder::default());
+        bed.engine.server.debug.recorder = Some(Recorder::default());
         bed.engine.keyspace.effects.set_wanted(true);
         let Engine { keyspace, server } = &mut bed.engine;
         server.update_listeners(keyspace);
@@ -35,7 +35,7 @@ impl Testbed {
     pub fn unheard() -> Testbed {
         let table = CommandTable::new(&crate::commands::table());
         let mut engine = Engine::new(Config::default(), table, Arc::new(Signals::default()));
-        engine.server.clock_by_hand = true;
+        engine.server.debug.clock_by_hand = true;
         let (client, batch) = (ClientId(0), Batch::default());
         let mut bed = Testbed {
             engine,
@@ -45,6 +45,12 @@ impl Testbed {
         bed.client = bed.connect();
         bed.set_time_ms(1_000_000_000);
         bed
+    }
+
+    /// What was set in the configuration takes effect.
+    pub fn apply_config(&mut self) {
+        let Engine { keyspace, server } = &mut self.engine;
+        server.apply_config(keyspace);
     }
 
     /// Another client. Commands run as the newest unless [`Testbed::run_as`] says otherwise.
@@ -177,12 +183,17 @@ impl Testbed {
     }
 
     fn recorder(&mut self) -> &mut Recorder {
-        self.engine.server.recorder.get_or_insert_default()
+        self.engine.server.debug.recorder.get_or_insert_default()
     }
 
     /// The arguments of the slow log's newest entry.
     pub fn newest_slow(&self) -> Vec<String> {
-        let log = self.engine.server.command_logs.of(super::LogKind::Slow);
+        let log = self
+            .engine
+            .server
+            .diagnostics
+            .command_logs
+            .of(super::LogKind::Slow);
         let args = &log.entries.front().expect("an entry").args;
         let text = |arg: &[u8]| String::from_utf8_lossy(arg).into_owned();
         args.iter().map(|arg| text(arg)).collect()

@@ -154,7 +154,7 @@ impl Server {
         for prefix in &asked.prefixes {
             broadcast.add(prefix, client.id);
             if !tracker.prefixes.contains(prefix) {
-                client.tracking_bytes += prefix.len() + PREFIX_BYTES;
+                client.buffers.tracking_bytes += prefix.len() + PREFIX_BYTES;
             }
         }
         let mut prefixes = std::mem::take(&mut tracker.prefixes);
@@ -172,7 +172,7 @@ impl Server {
     pub fn end_tracking(&mut self, keyspace: &mut Keyspace, client: &mut Client) {
         let all = ClientFlags::TRACKING | ClientFlags::CACHES | ClientFlags::CACHING_SAID;
         client.flags.remove(all);
-        client.tracking_bytes = 0;
+        client.buffers.tracking_bytes = 0;
         let Some(tracker) = self.tracking.clients.remove(&client.id) else {
             return;
         };
@@ -190,7 +190,7 @@ impl Server {
     pub(super) fn end_caching(&self, client: &mut Client) {
         let is_about_clients = |name: &str| name.starts_with("client|");
         if client.flags.contains(ClientFlags::MULTI)
-            || client.last_command.is_some_and(is_about_clients)
+            || client.traffic.last_command.is_some_and(is_about_clients)
         {
             return;
         }
@@ -320,8 +320,12 @@ impl Server {
                 (client, Notice::RedirectionGone(other))
             }
         };
-        let mut delivery =
-            Delivery::new(&mut self.clients, &mut self.outbox, &mut self.flush, false);
+        let mut delivery = Delivery::new(
+            &mut self.clients,
+            &mut self.outbox,
+            &mut self.turn.flush,
+            false,
+        );
         delivery.give(to, &Post::Notice(notice));
         let long = delivery.long;
         self.limit_long(long);

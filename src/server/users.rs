@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use super::call::Call;
 use super::client::{Client, ClientFlags};
 use super::client_line::client_line;
-use super::engine::kill_client;
 use super::gates;
 use super::world::{Origin, World};
 use super::{Row, Server, Spec, startup};
@@ -514,7 +513,7 @@ fn end_client(keyspace: &mut Keyspace, server: &mut Server, id: ClientId) {
         session.client.flags |= ClientFlags::UNAUTHENTICATED;
         server.clients.put_back(session);
     }
-    kill_client(keyspace, server, id);
+    server.kill_client(keyspace, id);
 }
 
 impl Call<'_> {
@@ -612,7 +611,7 @@ mod tests {
     fn connect_from_afar(t: &mut Testbed) -> ClientId {
         let id = t.connect();
         let session = t.engine.server.clients.get_mut(id).expect("connected");
-        session.client.peer = Address::Tcp(([192, 0, 2, 1], 1234).into());
+        session.client.identity.peer = Address::Tcp(([192, 0, 2, 1], 1234).into());
         id
     }
 

@@ -31,10 +31,12 @@ const COMMAND: Spec = Spec {
 /// `COMMAND`: everything that COMMAND INFO says about every command.
 fn command(call: &mut Call<'_>) -> CommandResult {
     let table = &call.server.table;
-    call.reply.array(table.commands().count());
-    for (_, row) in table.commands() {
-        write_info(call.reply, table, row);
-    }
+    table.describe(call.reply, |reply| {
+        reply.array(table.commands().count());
+        for (_, row) in table.commands() {
+            write_info(reply, table, row);
+        }
+    });
     Ok(())
 }
 

@@ -118,7 +118,7 @@ fn hello(call: &mut Call<'_>) -> CommandResult {
         ));
     }
     if let Some(name) = name {
-        call.client.name = name;
+        call.client.identity.name = name;
     }
     if let Some(version) = version {
         call.reply.set_resp3(version == 3);

@@ -135,7 +135,7 @@ const GETNAME: Spec = Spec {
 
 /// `CLIENT GETNAME`: bulk string; null without a name.
 fn getname(call: &mut Call<'_>) -> CommandResult {
-    match &call.client.name {
+    match &call.client.identity.name {
         Some(name) => call.reply.bulk(name.as_bytes()),
         None => call.reply.null(),
     }
@@ -152,7 +152,7 @@ const SETNAME: Spec = Spec {
 
 /// `CLIENT SETNAME name`: an empty one takes the name away.
 fn setname(call: &mut Call<'_>) -> CommandResult {
-    call.client.name = super::session::client_name(call.args.at(2))?;
+    call.client.identity.name = super::session::client_name(call.args.at(2))?;
     call.reply.ok();
     Ok(())
 }
@@ -170,9 +170,9 @@ fn setinfo(call: &mut Call<'_>) -> CommandResult {
     let (option, value) = (call.args.at(2), call.args.at(3));
     let client = &mut *call.client;
     let place = if call.args.is(2, "LIB-NAME") {
-        &mut client.lib_name
+        &mut client.identity.lib_name
     } else if call.args.is(2, "LIB-VER") {
-        &mut client.lib_ver
+        &mut client.identity.lib_ver
     } else {
         return Err(CommandError::naming(
             "ERR Unrecognized option '",

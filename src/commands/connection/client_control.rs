@@ -6,7 +6,7 @@ use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::help::misused;
 use crate::keyspace::ClientId;
-use crate::server::{self, Call, ClientFlags, CommandResult, Pause, Spec, World};
+use crate::server::{Call, ClientFlags, CommandResult, Pause, Spec, World};
 
 pub(super) const KILL: Spec = Spec {
     arity: Arity::AtLeast(3),
@@ -43,7 +43,7 @@ fn kill(call: &mut Call<'_>) -> CommandResult {
         if let Some(session) = server.clients.get(id) {
             server.tell_dropped(session, "CLIENT KILL");
         }
-        killed += server::kill_client(keyspace, server, id) as i64;
+        killed += server.kill_client(keyspace, id) as i64;
     }
     if !filter.skip_me && filter.fits(server, client) {
         client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
@@ -139,10 +139,10 @@ fn unblock(call: &mut Call<'_>) -> CommandResult {
     let World {
         keyspace, server, ..
     } = call.world();
-    let done = server::unblock_client(keyspace, server, ClientId(id as u64), error.as_ref());
+    let done = server.unblock_client(keyspace, ClientId(id as u64), error.as_ref());
     if done && error.is_some() {
         // As in Redis the error that another client gets makes this call a failed one.
-        call.server.command_stats[call.row].failed += 1;
+        call.server.diagnostics.command_stats[call.row].failed += 1;
     }
     call.reply.int(done as i64);
     Ok(())
@@ -186,7 +186,7 @@ mod tests {
         let waiting = t.connect();
         t.run_as(waiting, "BLPOP list 0");
         t.run(&format!("CLIENT KILL ID {}", waiting.0));
-        assert_eq!(t.engine.server.blocked_clients, 0);
+        assert_eq!(t.engine.server.clients.blocked, 0);
         assert!(t.engine.keyspace.waiting.is_empty());
     }
 

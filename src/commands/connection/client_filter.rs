@@ -153,10 +153,10 @@ impl Test<'_> {
         match *self {
             Test::Id(ref ids) => ids.contains(&client.id.0),
             Test::Kind(kind) => client.kind() == kind,
-            Test::Addr(address) => client.peer.to_string().as_bytes() == address,
-            Test::Laddr(address) => client.local.to_string().as_bytes() == address,
+            Test::Addr(address) => client.identity.peer.to_string().as_bytes() == address,
+            Test::Laddr(address) => client.identity.local.to_string().as_bytes() == address,
             Test::Ip(ip) => {
-                let peer = client.peer.to_string();
+                let peer = client.identity.peer.to_string();
                 let host = peer.rsplit_once(':').map_or(&*peer, |(host, _)| host);
                 host.trim_matches(['[', ']']).as_bytes() == ip
             }
@@ -167,16 +167,16 @@ impl Test<'_> {
                     .iter()
                     .all(|letter| shown.as_bytes().contains(letter))
             }
-            Test::Name(name) => text(&client.name, name),
-            Test::LibName(name) => text(&client.lib_name, name),
-            Test::LibVer(version) => text(&client.lib_ver, version),
+            Test::Name(name) => text(&client.identity.name, name),
+            Test::LibName(name) => text(&client.identity.lib_name, name),
+            Test::LibVer(version) => text(&client.identity.lib_ver, version),
             Test::Db(db) => i64::from(client.db.0) == db,
             Test::Capa(letters) => {
                 let has = client.flags.contains(ClientFlags::REDIRECTS);
                 letters.iter().all(|_| has)
             }
-            Test::Age(s) => since_s(client.created_ms) >= s,
-            Test::Idle(s) => since_s(client.last_active_ms) >= s,
+            Test::Age(s) => since_s(client.identity.created_ms) >= s,
+            Test::Idle(s) => since_s(client.traffic.last_active_ms) >= s,
         }
     }
 }

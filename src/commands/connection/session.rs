@@ -111,7 +111,7 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
     client.flags &= ClientFlags::UNIX_SOCKET | ClientFlags::REPLY_SKIP;
     call.server.greet(client);
     client.db = DbIndex(0);
-    client.name = None;
+    client.identity.name = None;
     call.reply.set_resp3(false);
     call.reply.simple("RESET");
     Ok(())

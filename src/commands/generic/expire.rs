@@ -179,7 +179,7 @@ mod tests {
     fn a_time_that_has_passed_deletes_the_key() {
         let mut t = Testbed::new();
         t.engine.server.config.lazyfree_lazy_expire = true;
-        t.engine.apply_config();
+        t.apply_config();
         for time in ["0", "-1", "-9223372036854775"] {
             t.run("SET a 1");
             t.take_effects();

@@ -182,7 +182,7 @@ mod tests {
         let mut t = Testbed::new();
         t.engine.server.config.maxmemory_policy = MaxmemoryPolicy::AllKeysLfu;
         t.engine.server.config.lfu_log_factor = 0;
-        t.engine.apply_config();
+        t.apply_config();
         t.run("SET a 5");
         t.run("GET a");
         assert_eq!(t.run("OBJECT FREQ a"), ":6\r\n");
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(t.run("OBJECT FREQ none"), "$-1\r\n");
         t.engine.server.config.maxmemory_policy = MaxmemoryPolicy::AllKeysLfu;
         t.engine.server.config.maxmemory = 1 << 40;
-        t.engine.apply_config();
+        t.apply_config();
         t.run("SET b 5");
         assert_eq!(t.run("OBJECT FREQ b"), ":5\r\n");
         assert!(

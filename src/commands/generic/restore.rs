@@ -88,7 +88,7 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
     if ttl < 0 {
         return Err(CommandError::Text(BAD_TTL));
     }
-    let payload = Payload::verify(payload, !call.server.skips_checksums)
+    let payload = Payload::verify(payload, !call.server.debug.skips_checksums)
         .ok_or(CommandError::Text(BAD_PAYLOAD))?;
     let now = call.db.now_ms();
     let expiry = match (ttl, options.absolute) {

@@ -47,7 +47,7 @@ pub(super) fn restore(call: &mut Call<'_>) -> CommandResult {
         _ if args.is(3, "flush") => Policy::Flush,
         _ => return Err(CommandError::Text(BAD_POLICY)),
     };
-    let looks = !call.server.skips_checksums;
+    let looks = !call.server.debug.skips_checksums;
     let payload = Payload::verify(args.at(2), looks).ok_or(CommandError::Text(BAD_PAYLOAD))?;
     let codes = payload.functions().map_err(CommandError::Text)?;
     let limit = call.server.config.script_memory_limit as usize;

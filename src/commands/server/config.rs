@@ -112,11 +112,11 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
     keyspace.lazyfree.reset();
     // What was denied to users is counted from the start, as in Redis: `server.acl` has it.
     server.stats = Stats::default();
-    server.rates = Rates::default();
-    for stats in &mut server.command_stats {
+    server.diagnostics.rates = Rates::default();
+    for stats in &mut server.diagnostics.command_stats {
         *stats = CommandStats::default();
     }
-    server.latency.turns = Histogram::default();
+    server.diagnostics.latency.turns = Histogram::default();
     server.scripting.scripts.evicted = 0;
     server.defrag.reset(server.now.mono_ms);
     reply.ok();
@@ -132,7 +132,7 @@ pub(super) const NO_FILE: CommandError =
 ///
 /// Reply: OK, or an error when there is no file or it cannot be written.
 fn rewrite(call: &mut Call<'_>) -> CommandResult {
-    let Some(file) = &call.server.config_file else {
+    let Some(file) = &call.server.identity.config_file else {
         return Err(NO_FILE);
     };
     match call.server.config_with_users().rewrite_file(file, false) {
@@ -225,7 +225,7 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
         }
         "metrics-port" | "metrics-bind" => {
             const FAILED: &str = "Unable to listen on this port. Check server logs.";
-            server.relisten = true;
+            server.connections.relisten = true;
             listen::reopen_metrics(&server.config, &mut server.metrics.listeners)
                 .map_err(|_| FAILED)?;
         }
@@ -272,8 +272,8 @@ fn configure_tls(server: &mut Server) -> Result<(), &'static str> {
 
 fn listen_again(server: &mut Server) -> Result<(), listen::Logged> {
     // Whatever became of it: sockets may have been closed and opened again.
-    server.relisten = true;
-    listen::reopen_tcp(&server.config, &mut server.listeners)
+    server.connections.relisten = true;
+    listen::reopen_tcp(&server.config, &mut server.connections.listeners)
 }
 
 /// A limit below what is used evicts at once, as far as the policy lets it.
@@ -360,11 +360,11 @@ mod tests {
         assert_eq!(t.run("CONFIG RESETSTAT"), "+OK\r\n");
         assert_eq!(t.engine.keyspace.stats.misses, 0);
         assert!(t.engine.server.stats.errors.is_empty());
-        let rate = &mut t.engine.server.rates.commands;
+        let rate = &mut t.engine.server.diagnostics.rates.commands;
         (1..9).for_each(|n| rate.sample(n * 1000, n * 100));
         assert_ne!(rate.per_second(), 0);
         t.run("CONFIG RESETSTAT");
-        assert_eq!(t.engine.server.rates.commands.per_second(), 0);
+        assert_eq!(t.engine.server.diagnostics.rates.commands.per_second(), 0);
         let denied = t.engine.server.acl.log.denied(crate::acl::Reason::Auth);
         assert_eq!(denied, 1);
     }

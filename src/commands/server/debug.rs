@@ -213,7 +213,7 @@ fn set_active_expire(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn skip_checksums(call: &mut Call<'_>) -> CommandResult {
-    call.server.skips_checksums = on_off(call.args.at(2));
+    call.server.debug.skips_checksums = on_off(call.args.at(2));
     call.reply.ok();
     Ok(())
 }
@@ -226,7 +226,7 @@ fn allow_in_scripts(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn pause_cron(call: &mut Call<'_>) -> CommandResult {
-    call.server.cron_paused = on_off(call.args.at(2));
+    call.server.debug.cron_paused = on_off(call.args.at(2));
     call.reply.ok();
     Ok(())
 }
@@ -332,7 +332,7 @@ fn change_repl_id(call: &mut Call<'_>) -> CommandResult {
 
 fn rewrite_all(call: &mut Call<'_>) -> CommandResult {
     let server = &*call.server;
-    let file = server.config_file.as_deref();
+    let file = server.identity.config_file.as_deref();
     let file = file.ok_or(NO_FILE)?;
     if let Err(e) = server.config_with_users().rewrite_file(file, true) {
         let reason = system_text(&e);

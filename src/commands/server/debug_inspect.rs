@@ -8,20 +8,26 @@ use crate::commands::generic::references;
 use crate::encodings::hashtable::Shape;
 use crate::encodings::listpack::Listpack;
 use crate::keyspace::DbIndex;
+use crate::persistence::rdb::{VERSION_FIELD_TTLS, Writer};
 use crate::server::{Call, CommandResult};
 use crate::types::{Container, List, Type, for_container};
 
-/// `DEBUG OBJECT key`: a simple string of `name:value` pairs. The length that the value
-/// would have in an RDB file is not among them.
+/// `DEBUG OBJECT key`: a simple string of `name:value` pairs, among them the bytes that the value
+/// takes in an RDB file. O(length of the value).
 pub(super) fn object(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(2);
     let info = call
         .db
         .info_even_expired(key)
         .ok_or(CommandError::NoSuchKey)?;
+    let mut writer = Writer::new(VERSION_FIELD_TTLS, call.server.config.rdbcompression);
+    let serialized = call
+        .db
+        .view_even_expired(key)
+        .map_or(0, |its| writer.measure(&its.value));
     let now_s = (call.db.now_ms() / 1000) as u32;
     let mut line = format!(
-        "Value at:{:#x} refcount:{} encoding:{} lru:{} lru_seconds_idle:{}",
+        "Value at:{:#x} refcount:{} encoding:{} serializedlength:{serialized} lru:{} lru_seconds_idle:{}",
         info.address,
         references(call, key),
         info.encoding.name(),
@@ -35,10 +41,14 @@ pub(super) fn object(call: &mut Call<'_>) -> CommandResult {
         let (nodes, (fill, compress)) = (list.node_count(), list.settings());
         let _ = write!(
             line,
-            " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:{}",
+            " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:{} \
+             ql_uncompressed_size:{}",
             list.len() as f64 / nodes.max(1) as f64,
             fill.0,
             u8::from(compress > 0),
+            list.nodes()
+                .map(|node| node.uncompressed_bytes())
+                .sum::<usize>(),
         );
     }
     call.reply.simple(&line);
@@ -158,13 +168,20 @@ mod tests {
         let line = t.run("DEBUG OBJECT a");
         assert!(
             line.starts_with("+Value at:0x")
-                && line.contains(" refcount:2147483647 encoding:int lru:"),
+                && line.contains(" refcount:2147483647 encoding:int serializedlength:2 lru:"),
             "{line}"
         );
         t.run("SET a 12345");
         assert!(
             t.run("DEBUG OBJECT a")
                 .contains(" refcount:1 encoding:int ")
+        );
+        t.run(&format!("RPUSH l {}", "x".repeat(9000)));
+        let line = t.run("DEBUG OBJECT l");
+        assert!(
+            line.contains(" encoding:quicklist serializedlength:118 ")
+                && line.ends_with(" ql_compressed:0 ql_uncompressed_size:9000\r\n"),
+            "{line}"
         );
         assert_eq!(t.run("DEBUG OBJECT b"), "-ERR no such key\r\n");
         assert_eq!(

@@ -47,7 +47,7 @@ const GRAPH: Spec = Spec {
 /// `LATENCY GRAPH event`: verbatim text, the event's spikes drawn.
 fn graph(call: &mut Call<'_>) -> CommandResult {
     let event = call.args.at(2);
-    let latency = &call.server.latency;
+    let latency = &call.server.diagnostics.latency;
     let found = latency
         .series
         .iter()
@@ -113,7 +113,7 @@ fn histogram(call: &mut Call<'_>) -> CommandResult {
     let seen = |row: &&Row| {
         Some((
             row.full_name,
-            server.command_stats[row.id].latency.as_ref()?,
+            server.diagnostics.command_stats[row.id].latency.as_ref()?,
         ))
     };
     let shown: Vec<(&str, &Histogram)> = wanted.iter().filter_map(seen).collect();
@@ -147,7 +147,7 @@ const HISTORY: Spec = Spec {
 
 /// `LATENCY HISTORY event`: array of `[unix seconds, milliseconds]`, oldest first.
 fn history(call: &mut Call<'_>) -> CommandResult {
-    let series = &call.server.latency.series;
+    let series = &call.server.diagnostics.latency.series;
     let found = series
         .iter()
         .find(|(name, _)| name.as_bytes() == call.args.at(2));
@@ -170,7 +170,7 @@ const LATEST: Spec = Spec {
 
 /// `LATENCY LATEST`: array of `[event, unix seconds, last milliseconds, most ever]`.
 fn latest(call: &mut Call<'_>) -> CommandResult {
-    let events = &call.server.latency.series;
+    let events = &call.server.diagnostics.latency.series;
     call.reply.array(events.len());
     for (name, series) in events {
         let &(at, ms) = series.samples.back().expect("an event begins with a spike");
@@ -193,7 +193,7 @@ const RESET: Spec = Spec {
 /// `LATENCY RESET [event ...]`: the number of events that were forgotten; the case of their
 /// names means nothing here.
 fn reset(call: &mut Call<'_>) -> CommandResult {
-    let series = &mut call.server.latency.series;
+    let series = &mut call.server.diagnostics.latency.series;
     let before = series.len();
     if call.args.len() == 2 {
         series.clear();
@@ -211,7 +211,7 @@ mod tests {
 
     fn with_spikes() -> Testbed {
         let mut t = Testbed::new();
-        let latency = &mut t.engine.server.latency;
+        let latency = &mut t.engine.server.diagnostics.latency;
         latency.threshold_ms = 100;
         for (now_s, ms) in [
             (999_990, 300),

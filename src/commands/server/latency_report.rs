@@ -66,12 +66,12 @@ fn draw(bars: &[(u64, String)], range: u64) -> String {
 
 /// What is known of the spikes, and what may be done.
 pub(super) fn doctor_text(server: &Server) -> String {
-    if server.latency.threshold_ms == 0 {
+    if server.diagnostics.latency.threshold_ms == 0 {
         return "The latency monitor is off. 'CONFIG SET latency-monitor-threshold \
                 <milliseconds>' turns it on; then ask again after a while.\n"
             .into();
     }
-    let events = &server.latency.series;
+    let events = &server.diagnostics.latency.series;
     if events.is_empty() {
         return "No latency spike has been seen since the monitor was turned on or reset.\n".into();
     }
@@ -103,12 +103,12 @@ pub(super) fn doctor_text(server: &Server) -> String {
         }
     }
     let slow_us = server.config.slowlog_log_slower_than;
-    if slow_us < 0 || slow_us > server.latency.threshold_ms as i64 * 1000 {
+    if slow_us < 0 || slow_us > server.diagnostics.latency.threshold_ms as i64 * 1000 {
         let _ = writeln!(
             out,
             "- The slow log misses commands that count as spikes here: 'CONFIG SET \
              slowlog-log-slower-than {}' shows them.",
-            server.latency.threshold_ms * 1000
+            server.diagnostics.latency.threshold_ms * 1000
         );
     }
     out

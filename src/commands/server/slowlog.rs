@@ -49,7 +49,7 @@ pub(super) fn parse_count(text: &[u8]) -> Result<usize, CommandError> {
 
 /// The newest entries of a log.
 pub(super) fn write_entries(call: &mut Call<'_>, kind: LogKind, count: usize) {
-    let log = &call.server.command_logs.of(kind).entries;
+    let log = &call.server.diagnostics.command_logs.of(kind).entries;
     let reply = &mut *call.reply;
     reply.array(count.min(log.len()));
     for entry in log.iter().take(count) {
@@ -102,7 +102,7 @@ fn len(call: &mut Call<'_>) -> CommandResult {
 
 /// How many entries a log has.
 pub(super) fn write_len(call: &mut Call<'_>, kind: LogKind) {
-    let log = call.server.command_logs.of(kind);
+    let log = call.server.diagnostics.command_logs.of(kind);
     call.reply.int(log.entries.len() as i64);
 }
 
@@ -121,7 +121,12 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
 
 /// A log forgets its entries.
 pub(super) fn empty(call: &mut Call<'_>, kind: LogKind) {
-    call.server.command_logs.of_mut(kind).entries.clear();
+    call.server
+        .diagnostics
+        .command_logs
+        .of_mut(kind)
+        .entries
+        .clear();
     call.reply.ok();
 }
 

@@ -48,6 +48,17 @@ pub enum NodeRef<'a> {
     Plain(&'a [u8]),
 }
 
+impl NodeRef<'_> {
+    /// Bytes of the elements as a pack has them, or of the one text.
+    pub fn uncompressed_bytes(&self) -> usize {
+        match self {
+            NodeRef::Pack(pack) => pack.as_bytes().len(),
+            NodeRef::Lzf { raw_len, .. } => *raw_len,
+            NodeRef::Plain(text) => text.len(),
+        }
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Quicklist {

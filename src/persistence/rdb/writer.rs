@@ -188,6 +188,21 @@ impl Writer {
         self.len() <= most
     }
 
+    /// How many bytes the value takes in a file behind its type; nothing of it is kept.
+    pub fn measure(&mut self, value: &ValueView<'_>) -> usize {
+        const PART: usize = 1024;
+        self.look_at(value);
+        let kind = self.kind_of(value);
+        self.head(value, kind);
+        let (mut total, mut at) = (0, Some(0));
+        while let Some(from) = at {
+            at = self.part(value, from, PART);
+            total += self.out.len();
+            self.out.clear();
+        }
+        total
+    }
+
     /// What the forms of a hash depend on. O(fields) if some expire.
     fn look_at(&mut self, value: &ValueView<'_>) {
         self.first_expiry = match value {

@@ -113,7 +113,7 @@ impl AofLoader {
             Some(file) => file.offset(),
             None => c.reader.offset(),
         });
-        if let Some(progress) = &mut server.load_progress {
+        if let Some(progress) = &mut server.loading.progress {
             progress.loaded_bytes = self.done_bytes + at;
         }
         result

@@ -202,7 +202,7 @@ impl Server {
 
     /// Somebody repeats effects from now on, or nobody does.
     pub(super) fn update_effects(&mut self, keyspace: &mut Keyspace) {
-        let wanted = self.aof.log.is_some() || self.recorder.is_some();
+        let wanted = self.aof.log.is_some() || self.debug.recorder.is_some();
         keyspace.effects.set_wanted(wanted);
     }
 
@@ -400,7 +400,7 @@ impl Engine {
         match AofLoader::prepare(server.aof_names(), server.aof.disk())? {
             (Some(loader), bytes) => {
                 server.begin_loading(keyspace, bytes);
-                server.loader = Some(Loader::Aof(Box::new(loader)));
+                server.loading.loader = Some(Loader::Aof(Box::new(loader)));
             }
             (None, _) => {
                 let names = server.aof_names();

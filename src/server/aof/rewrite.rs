@@ -256,7 +256,7 @@ impl Server {
         }
         // What a transaction under way has stated belongs to the file that is written now, and
         // so may not be in a base.
-        if self.saving.in_progress() || self.in_exec || keyspace.effects.mark() > 0 {
+        if self.saving.in_progress() || self.saving.in_exec || keyspace.effects.mark() > 0 {
             self.aof.rewrites.scheduled = true;
             return Ok("Background append only file rewriting scheduled");
         }
@@ -276,7 +276,7 @@ impl Server {
     /// Begins a rewrite now, or as soon as another pass is over.
     fn begin_or_schedule(&mut self, keyspace: &mut Keyspace) {
         self.aof.rewrites.scheduled = true;
-        if self.saving.in_progress() || self.in_exec {
+        if self.saving.in_progress() || self.saving.in_exec {
             tracing::warn!(
                 "AOF was enabled but there is already another background operation. An AOF \
                  background was scheduled to start when possible."
@@ -640,7 +640,7 @@ impl Server {
         };
         // A delay for each key is for those who want to see a rewrite last.
         let delay_us = u64::try_from(self.config.rdb_key_save_delay).unwrap_or(0);
-        let now_us = self.started.elapsed().as_micros() as u64;
+        let now_us = self.identity.started.elapsed().as_micros() as u64;
         if delay_us > 0 && now_us < pass.next_step_us {
             return;
         }

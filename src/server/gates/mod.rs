@@ -14,6 +14,7 @@ pub(super) mod script;
 use super::Server;
 use super::call::Spec;
 use super::client::{Client, ClientFlags};
+use super::command_log::Thresholds;
 use super::table::Row;
 use super::users::refuses_stranger;
 use super::world::{Origin, World};
@@ -24,6 +25,27 @@ use crate::config::{Allowed, Choice};
 use crate::keyspace::Keyspace;
 use crate::resp::Args;
 use crate::scripting::shebang_of;
+
+/// What a command's way asks about, worked out when the state behind it changes.
+pub(super) struct Gates {
+    /// Commands that must take the long way.
+    pub interest: Interest,
+    pub has_monitors: bool,
+    pub latency_tracking: bool,
+    /// Commands from here on may go into the command logs.
+    pub thresholds: Thresholds,
+}
+
+impl Default for Gates {
+    fn default() -> Gates {
+        Gates {
+            interest: Interest::default(),
+            has_monitors: false,
+            latency_tracking: true,
+            thresholds: Thresholds::NONE,
+        }
+    }
+}
 
 /// Which commands the server's state makes gates look at.
 #[derive(Clone, Copy, Debug)]
@@ -371,7 +393,7 @@ mod tests {
         let mut t = Testbed::unheard();
         let concerns = |t: &Testbed, name: &[u8]| {
             let flags = t.engine.server.table.find(name).expect("a row").spec.flags;
-            t.engine.server.interest.concerns(flags)
+            t.engine.server.gates.interest.concerns(flags)
         };
         assert!(!concerns(&t, b"get") && !concerns(&t, b"set") && concerns(&t, b"config"));
         t.run("CONFIG SET maxmemory 100gb");

@@ -45,7 +45,7 @@ pub(super) fn persistence(from: &Source<'_>, to: &mut Writer) {
     let current_s = saving.current_time_s(from.server.now.mono_ms);
     to.field("rdb_current_bgsave_time_sec", current_s);
     to.field("rdb_saves", saving.saves);
-    let loaded = &from.server.last_load;
+    let loaded = &from.server.loading.last;
     to.field("rdb_last_cow_size", server.forks.save_cow);
     to.field("rdb_last_load_keys_expired", loaded.keys_expired);
     to.field("rdb_last_load_keys_loaded", loaded.keys_loaded);
@@ -98,7 +98,7 @@ fn aof_file(from: &Source<'_>, to: &mut Writer) {
             ("aof_delayed_fsync", &writer.delayed_syncs),
         ]);
     }
-    if let Some(load) = &server.load_progress {
+    if let Some(load) = &server.loading.progress {
         to.fields(&[
             ("loading_start_time", &load.began_s),
             ("loading_total_bytes", &load.total_bytes),
@@ -115,7 +115,11 @@ fn aof_file(from: &Source<'_>, to: &mut Writer) {
 
 pub(super) fn stats(from: &Source<'_>, to: &mut Writer) {
     let server = from.server;
-    let (stats, rates, keys) = (&server.stats, &server.rates, &from.keyspace.stats);
+    let (stats, rates, keys) = (
+        &server.stats,
+        &server.diagnostics.rates,
+        &from.keyspace.stats,
+    );
     let denied = |reason| server.acl.log.denied(reason);
     let kib = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
     let (exceeded_ms, current_exceeded_ms) = stats.exceeded_ms(server.now.mono_ms);
@@ -223,7 +227,7 @@ pub(super) fn replication(from: &Source<'_>, to: &mut Writer) {
         ("role", &"master"),
         ("connected_slaves", &0),
         ("master_failover_state", &"no-failover"),
-        ("master_replid", &from.server.replid),
+        ("master_replid", &from.server.identity.replid),
         ("master_replid2", &"0".repeat(40)),
         ("master_repl_offset", &from.server.aof.repl_offset),
         ("second_repl_offset", &-1),

@@ -6,7 +6,12 @@ use crate::config::percentile_text;
 pub(super) fn commandstats(from: &Source<'_>, to: &mut Writer) {
     let server = from.server;
     to.section("Commandstats");
-    for (row, stats) in server.table.rows().iter().zip(&server.command_stats) {
+    for (row, stats) in server
+        .table
+        .rows()
+        .iter()
+        .zip(&server.diagnostics.command_stats)
+    {
         if stats.calls == 0 && stats.failed == 0 && stats.rejected == 0 {
             continue;
         }
@@ -44,7 +49,12 @@ pub(super) fn latencystats(from: &Source<'_>, to: &mut Writer) {
     if !server.config.latency_tracking {
         return;
     }
-    for (row, stats) in server.table.rows().iter().zip(&server.command_stats) {
+    for (row, stats) in server
+        .table
+        .rows()
+        .iter()
+        .zip(&server.diagnostics.command_stats)
+    {
         let Some(histogram) = &stats.latency else {
             continue;
         };

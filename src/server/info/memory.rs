@@ -29,7 +29,7 @@ pub struct MemoryFigures {
 
 /// Takes all figures; the allocator's may be a tenth of a second old. O(clients + databases).
 pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
-    let startup = from.server.startup_bytes;
+    let startup = from.server.identity.startup_bytes;
     let clients = from.clients().map(|(c, r)| c.memory_bytes(r)).sum();
     let log = from.server.aof.log();
     let aof_buffer = log.map_or(0, |log| log.writer.buffer_bytes());

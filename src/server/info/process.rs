@@ -20,7 +20,7 @@ pub(super) fn server(from: &Source<'_>, to: &mut Writer) {
     let config = &server.config;
     let system = rustix::system::uname();
     let os = [system.sysname(), system.release(), system.machine()].map(|s| s.to_string_lossy());
-    let uptime_s = server.now.unix_s() - server.started_at;
+    let uptime_s = server.now.unix_s() - server.identity.started_at;
     let supervised = match config.supervised {
         Supervised::Auto => Supervised::No,
         other => other,
@@ -40,7 +40,7 @@ pub(super) fn server(from: &Source<'_>, to: &mut Writer) {
         ("multiplexing_api", &POLL),
         ("process_id", &std::process::id()),
         ("process_supervised", &supervised.name()),
-        ("run_id", &server.run_id),
+        ("run_id", &server.identity.run_id),
         ("tcp_port", &config.port),
         ("server_time_usec", &server.now.unix_us),
         ("uptime_in_seconds", &uptime_s),
@@ -48,9 +48,9 @@ pub(super) fn server(from: &Source<'_>, to: &mut Writer) {
         ("hz", &server.effective_hz()),
         ("configured_hz", &config.hz),
         ("lru_clock", &(server.now.unix_s() & 0xff_ffff)),
-        ("executable", &server.executable.display()),
+        ("executable", &server.identity.executable.display()),
     ]);
-    let file = server.config_file.as_deref();
+    let file = server.identity.config_file.as_deref();
     to.field(
         "config_file",
         file.map_or_else(String::new, |f| f.display().to_string()),
@@ -95,7 +95,7 @@ fn listeners(from: &Source<'_>, to: &mut Writer) {
 
 pub(super) fn clients(from: &Source<'_>, to: &mut Writer) {
     let server = from.server;
-    let mut largest = server.recent.max(server.now.mono_ms);
+    let mut largest = server.diagnostics.recent.max(server.now.mono_ms);
     let (mut replicas, mut pubsub, mut watching, mut postponed) = (0, 0, 0, 0);
     for (client, reply) in from.clients() {
         largest = largest.max(buffers(client, reply));
@@ -112,11 +112,11 @@ pub(super) fn clients(from: &Source<'_>, to: &mut Writer) {
         ("maxclients", &server.config.maxclients),
         ("client_recent_max_input_buffer", &largest.input),
         ("client_recent_max_output_buffer", &largest.output),
-        ("blocked_clients", &(server.blocked_clients + postponed)),
+        ("blocked_clients", &(server.clients.blocked + postponed)),
         ("tracking_clients", &server.tracking.clients()),
         ("pubsub_clients", &pubsub),
         ("watching_clients", &watching),
-        ("clients_in_timeout_table", &server.deadlines.len()),
+        ("clients_in_timeout_table", &server.turn.deadlines.len()),
         ("total_watched_keys", &from.keyspace.watchers.len()),
         ("total_blocking_keys", &from.keyspace.waiting.len()),
         (
@@ -170,7 +170,7 @@ pub(super) fn debug(from: &Source<'_>, to: &mut Writer) {
         ("eventloop_duration_max", &stats.slowest_turn_us),
         (
             "eventloop_duration_p99",
-            &from.server.latency.turns.percentile(99.0),
+            &from.server.diagnostics.latency.turns.percentile(99.0),
         ),
         ("eventloop_cmd_per_cycle_max", &stats.commands_per_turn_max),
     ]);

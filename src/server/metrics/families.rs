@@ -51,7 +51,7 @@ pub(super) fn add_instance(from: &Source<'_>, to: &mut Families) {
             "maxmemory_policy",
             server.config.maxmemory_policy.name().to_owned(),
         ),
-        ("master_replid", server.replid.clone()),
+        ("master_replid", server.identity.replid.clone()),
         ("russet_version", env!("CARGO_PKG_VERSION").to_owned()),
     ]);
     let help = "What server this is";
@@ -65,7 +65,7 @@ pub(super) fn add_instance(from: &Source<'_>, to: &mut Families) {
         "redis_start_time_seconds",
         Kind::Gauge,
         "When the server started",
-        Value::Whole(server.started_at),
+        Value::Whole(server.identity.started_at),
     );
     to.single(
         "redis_memory_fragmentation_ratio",
@@ -92,7 +92,12 @@ pub(super) fn add_all(from: &Source<'_>, to: &mut Families) {
 fn commands(from: &Source<'_>, to: &mut Families) {
     let server = from.server;
     let mut all: [Vec<(Labels, Value)>; 4] = Default::default();
-    for (row, stats) in server.table.rows().iter().zip(&server.command_stats) {
+    for (row, stats) in server
+        .table
+        .rows()
+        .iter()
+        .zip(&server.diagnostics.command_stats)
+    {
         if stats.calls == 0 && stats.failed == 0 && stats.rejected == 0 {
             continue;
         }
@@ -194,7 +199,7 @@ fn databases(from: &Source<'_>, to: &mut Families) {
 }
 
 fn latency(from: &Source<'_>, to: &mut Families) {
-    let series = || from.server.latency.series.iter();
+    let series = || from.server.diagnostics.latency.series.iter();
     let last = series().filter_map(|(event, series)| Some((event, *series.samples.back()?)));
     let (mut at, mut long, mut most) = (Vec::new(), Vec::new(), Vec::new());
     for (event, (when_s, ms)) in last {
@@ -220,7 +225,7 @@ fn latency(from: &Source<'_>, to: &mut Families) {
 
 fn logs(from: &Source<'_>, to: &mut Families) {
     let gauge = Kind::Gauge;
-    let logs = &from.server.command_logs;
+    let logs = &from.server.diagnostics.command_logs;
     let slow = &logs.of(LogKind::Slow).entries;
     let len = |kind| whole(logs.of(kind).entries.len() as u64);
     to.single(
@@ -263,7 +268,7 @@ fn scrapes(from: &Source<'_>, to: &mut Families) {
     );
     let stats = &from.server.stats;
     let seconds = |micros: u64| Value::Real(micros as f64 / 1e6);
-    let p99 = from.server.latency.turns.percentile(99.0);
+    let p99 = from.server.diagnostics.latency.turns.percentile(99.0);
     for (name, help, micros) in [
         (
             "russet_turn_max_seconds",

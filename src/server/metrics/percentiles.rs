@@ -40,12 +40,12 @@ impl Percentiles {
             self.percents.clone_from(percents);
             self.found.clear();
         }
-        let rows = server.command_stats.len();
+        let rows = server.diagnostics.command_stats.len();
         self.found.resize(rows, Found::default());
         let mut looks = 0;
         for step in 0..rows {
             let row = (self.next + step) % rows;
-            let (stats, found) = (&server.command_stats[row], &mut self.found[row]);
+            let (stats, found) = (&server.diagnostics.command_stats[row], &mut self.found[row]);
             let Some(histogram) = &stats.latency else {
                 *found = Found::default();
                 continue;

@@ -123,11 +123,11 @@ fn replication_is_read_from_its_lines() {
 #[test]
 fn a_scrape_reads_a_bounded_number_of_histograms_in_turn() {
     let mut t = Testbed::new();
-    for stats in &mut t.engine.server.command_stats {
+    for stats in &mut t.engine.server.diagnostics.command_stats {
         stats.calls = 1;
         (0..100).for_each(|n| stats.record_latency(n * 100_000));
     }
-    let commands = t.engine.server.command_stats.len();
+    let commands = t.engine.server.diagnostics.command_stats.len();
     let mut shown = 0;
     for _ in 0..commands {
         let text = t.engine.metrics_text();

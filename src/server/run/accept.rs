@@ -94,7 +94,7 @@ impl Loop {
     /// Takes clients from the sockets in `Server::listeners` (start-up, CONFIG SET port or
     /// bind).
     pub fn listen(&mut self) -> io::Result<()> {
-        let listeners = &mut self.engine.server.listeners;
+        let listeners = &mut self.engine.server.connections.listeners;
         for old in &mut *listeners {
             old.deregister(&self.registry);
         }
@@ -114,7 +114,7 @@ impl Loop {
         let mut tls_left = config.max_new_tls_connections_per_cycle;
         let mut unfinished = ListenerSet::default();
         while let Some(i) = self.acceptor.waiting.take_first() {
-            while let Some(listener) = self.engine.server.listeners.get(i) {
+            while let Some(listener) = self.engine.server.connections.listeners.get(i) {
                 let left = match listener.is_tls() {
                     true => &mut tls_left,
                     false => &mut plain_left,
@@ -179,7 +179,7 @@ impl Loop {
         if stream.is_handshaking() {
             server.tls.handshakes.begin(id, server.now.mono_ms);
         }
-        tracing::trace!(client = id.0, "Accepted {}", client.peer);
+        tracing::trace!(client = id.0, "Accepted {}", client.identity.peer);
         let session = Box::new(Session::new(client, Some(stream)));
         let (slot, generation) = server.clients.add(session);
         let mut session = server

@@ -73,7 +73,7 @@ impl Loop {
 impl crate::server::Server {
     /// The keys are agreed on: who the client is, and whether it is let in.
     fn admit(&mut self, session: &mut Session) -> Result<(), ()> {
-        if let Some(refusal) = self.refuses_stranger(&session.client.peer) {
+        if let Some(refusal) = self.refuses_stranger(&session.client.identity.peer) {
             session.reply.raw(refusal.as_bytes());
             session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
             self.stats.rejected_connections += 1;

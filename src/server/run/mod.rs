@@ -77,7 +77,7 @@ impl Loop {
         let control = Control::register(control, poll.registry())?;
         let registry = poll.registry().try_clone()?;
         let mut all = Loop::without_poll(engine, registry);
-        all.engine.server.registry = Some(poll.registry().try_clone()?);
+        all.engine.server.connections.registry = Some(poll.registry().try_clone()?);
         all.events = Events::with_capacity(1024);
         (all.poll, all.control) = (Some(poll), Some(control));
         Ok(all)
@@ -111,7 +111,7 @@ impl Loop {
     pub(super) fn serve_others(&mut self) {
         super::process::feed_watchdog();
         let Engine { server, .. } = &mut self.engine;
-        server.now = Now::read(server.started);
+        server.now = Now::read(server.identity.started);
         for (slot, generation) in server.clients.readable() {
             self.guest_reads(slot, generation);
             if self.engine.server.shutdown.is_some() {
@@ -119,7 +119,7 @@ impl Loop {
                 return;
             }
         }
-        for at in 0..self.engine.server.listeners.len() {
+        for at in 0..self.engine.server.connections.listeners.len() {
             self.acceptor.event(at);
         }
         self.accept_waiting();
@@ -158,7 +158,7 @@ impl Loop {
         self.sleep()?;
         self.began = clock::cycles();
         let server = &mut self.engine.server;
-        server.now = Now::read(server.started);
+        server.now = Now::read(server.identity.started);
         self.engine.keyspace.now_ms = server.now.unix_ms();
         // While clients are paused the keyspace stands still, expiry included; and while somebody
         // imports, who decides himself what is gone.
@@ -175,7 +175,7 @@ impl Loop {
         self.events = events;
         self.sleeper.gather.judge();
         self.accept_waiting();
-        for id in std::mem::take(&mut self.engine.server.ready) {
+        for id in std::mem::take(&mut self.engine.server.turn.ready) {
             self.go_on(id);
         }
         self.shake_hands();
@@ -192,8 +192,8 @@ impl Loop {
         let commands = server.stats.commands.saturating_sub(commands);
         server.stats.commands_per_turn_max = server.stats.commands_per_turn_max.max(commands);
         server.stats.slowest_turn_us = server.stats.slowest_turn_us.max(micros);
-        server.latency.sample_turn(micros);
-        if std::mem::take(&mut self.engine.server.relisten)
+        server.diagnostics.latency.sample_turn(micros);
+        if std::mem::take(&mut self.engine.server.connections.relisten)
             && let Err(e) = self.listen()
         {
             tracing::warn!("Listening on the new addresses: {e}");
@@ -209,7 +209,7 @@ impl Loop {
     /// Unix sockets that were listened on.
     pub fn stop(mut self) -> Vec<PathBuf> {
         let server = &mut self.engine.server;
-        let listeners = std::mem::take(&mut server.listeners);
+        let listeners = std::mem::take(&mut server.connections.listeners);
         let paths = listeners.iter().filter_map(Listener::path);
         let paths = paths.map(Path::to_owned).collect();
         drop(listeners);
@@ -252,13 +252,14 @@ impl Loop {
             engine.server.stats.active_expire_us += micros;
             engine
                 .server
+                .diagnostics
                 .latency
                 .add_if_slow("expire-cycle", micros / 1000);
         }
         engine.evict_on();
         engine.time_out_blocked();
         engine.end_pause();
-        if engine.server.now.mono_ms >= engine.server.cron_due_ms {
+        if engine.server.now.mono_ms >= engine.server.turn.cron_due_ms {
             engine.cron();
             super::process::feed_watchdog();
             self.acceptor.retry();
@@ -341,7 +342,7 @@ mod tests {
                 let _ = self.socket.read_to_end(&mut self.replies);
                 // So much may be all that the socket took, and the rest comes in another turn.
                 let may_be_full = self.replies.len() - before > 100_000;
-                if self.all.engine.server.ready.is_empty() && !may_be_full {
+                if self.all.engine.server.turn.ready.is_empty() && !may_be_full {
                     return;
                 }
             }

@@ -98,9 +98,9 @@ impl Loop {
         let server = &mut self.engine.server;
         server.stats.net_input_bytes += n as u64;
         server.stats.reads += 1;
-        session.client.bytes_in += n as u64;
-        session.client.last_active_ms = server.now.mono_ms;
-        let is_first = session.client.bytes_in == n as u64;
+        session.client.traffic.bytes_in += n as u64;
+        session.client.traffic.last_active_ms = server.now.mono_ms;
+        let is_first = session.client.traffic.bytes_in == n as u64;
         if is_first && direct && is_tls_hello(&inbuf[..n]) && !session.is_tls() {
             self.engine.server.refuse_tls(session);
             return false;
@@ -173,10 +173,10 @@ impl Loop {
     #[inline]
     fn note_input(&mut self, session: &mut Session) {
         session.note_query_buffer();
-        if session.client.query_capacity > 0 {
+        if session.client.buffers.query_capacity > 0 {
             let server = &mut self.engine.server;
             let buffers = buffers(&session.client, &session.reply);
-            server.recent.note(server.now.mono_ms, buffers);
+            server.diagnostics.recent.note(server.now.mono_ms, buffers);
         }
     }
 
@@ -231,7 +231,7 @@ impl Loop {
         let more = session.more_to_read || session.input.runnable && session.client.runs();
         if more && !session.ready_queued {
             session.ready_queued = true;
-            server.ready.push(session.client.id);
+            server.turn.ready.push(session.client.id);
         }
         server.count_client_memory(&mut session);
         server.clients.put_back(session);
@@ -368,14 +368,14 @@ mod tests {
         peer.send(&[&head[..], &[b'x'; 90_000]].concat());
         let clients = &mut peer.all.engine.server.clients;
         let session = clients.iter_mut().next().expect("connected");
-        assert_eq!(session.client.query_bytes, 90_000);
-        assert!((90_000..750_000).contains(&session.client.query_capacity));
-        let claimed = session.client.query_capacity + session.client.query_growth;
+        assert_eq!(session.client.buffers.query_bytes, 90_000);
+        assert!((90_000..750_000).contains(&session.client.buffers.query_capacity));
+        let claimed = session.client.buffers.query_capacity + session.client.buffers.query_growth;
         assert!((1_000_000..1_010_000).contains(&claimed), "{claimed}");
         // A client that sends no more gives its unused room back.
         session.input.shrink();
         session.note_query_buffer();
-        assert!((90_000..95_000).contains(&session.client.query_capacity));
+        assert!((90_000..95_000).contains(&session.client.buffers.query_capacity));
         for piece in [100_000, 300_000, 500_000, 10_000] {
             for part in vec![b'x'; piece].chunks(100_000) {
                 peer.send(part);
@@ -388,9 +388,9 @@ mod tests {
         let client = &clients.iter_mut().next().expect("connected").client;
         assert_eq!(
             (
-                client.query_bytes,
-                client.query_capacity,
-                client.query_growth
+                client.buffers.query_bytes,
+                client.buffers.query_capacity,
+                client.buffers.query_growth
             ),
             (0, 0, 0)
         );
@@ -428,11 +428,11 @@ mod tests {
             let line = format!("CLIENT UNBLOCK {id}\r\n");
             other.write_all(line.as_bytes()).expect("room");
             loop {
-                let before = client(&mut peer).commands;
+                let before = client(&mut peer).traffic.commands;
                 peer.all.turn().expect("a turn");
-                let ran = client(&mut peer).commands - before;
+                let ran = client(&mut peer).traffic.commands - before;
                 assert!(ran <= 1024 + 16, "{ran}");
-                if peer.all.engine.server.ready.is_empty() {
+                if peer.all.engine.server.turn.ready.is_empty() {
                     break;
                 }
             }
@@ -444,8 +444,10 @@ mod tests {
             let wanted = format!(":0\r\n{first}{appended}{last}:{}\r\n", 4 * LARGE_MIN);
             assert!(peer.replies == wanted.as_bytes());
             let client = client(&mut peer);
-            let held = client.query_capacity + client.query_growth + client.query_list;
-            assert_eq!((client.query_bytes, held), (0, 0));
+            let held = client.buffers.query_capacity
+                + client.buffers.query_growth
+                + client.buffers.query_list;
+            assert_eq!((client.buffers.query_bytes, held), (0, 0));
         }
     }
 
@@ -458,7 +460,7 @@ mod tests {
         for piece in b"$1\r\nk\r\n".repeat(arguments).chunks(100_000) {
             peer.send(piece);
         }
-        let list = client(&mut peer).query_list;
+        let list = client(&mut peer).buffers.query_list;
         assert!(list >= arguments * 16 && list < 40 * (arguments + 100));
         let used = client(&mut peer).memory_bytes(&crate::resp::Reply::new());
         assert!(used > list);
@@ -473,7 +475,7 @@ mod tests {
         let took = used() - began;
         peer.send(b"$1\r\nk\r\n");
         assert_eq!(peer.replies, b":0\r\n");
-        assert_eq!(client(&mut peer).query_list, 0);
+        assert_eq!(client(&mut peer).buffers.query_list, 0);
         took
     }
 

@@ -89,7 +89,7 @@ impl Loop {
         let urgent = server.has_urgent()
             || self.engine.wants_save_time()
             || !server.tls.handshakes.ready.is_empty();
-        if !server.ready.is_empty() || !self.acceptor.is_idle() || urgent {
+        if !server.turn.ready.is_empty() || !self.acceptor.is_idle() || urgent {
             return Duration::ZERO;
         }
         // The turn's time is as old as the turn: that much sooner is everything due.
@@ -98,7 +98,7 @@ impl Loop {
             .micros(clock::cycles().wrapping_sub(self.began))
             / 1000;
         let mono_ms = server.now.mono_ms + since_ms;
-        let mut wait_ms = server.cron_due_ms.saturating_sub(mono_ms);
+        let mut wait_ms = server.turn.cron_due_ms.saturating_sub(mono_ms);
         if self.engine.keyspace.is_saving() {
             // The disk may have taken what the snapshot waits for.
             wait_ms = wait_ms.min(1);
@@ -106,7 +106,7 @@ impl Loop {
         if let Some(due_ms) = server.defrag.due_in_ms(&server.config) {
             wait_ms = wait_ms.min(due_ms);
         }
-        if let Some(due) = server.deadlines.next() {
+        if let Some(due) = server.turn.deadlines.next() {
             wait_ms = wait_ms.min(due.saturating_sub(mono_ms));
         }
         if let Some(pause) = server.pause {

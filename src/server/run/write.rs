@@ -15,7 +15,6 @@ use crate::server::Server;
 use crate::server::buffers;
 use crate::server::client::ClientFlags;
 use crate::server::client_line::STATIC_REPLY_BYTES;
-use crate::server::engine::let_go;
 use crate::server::session::Session;
 
 /// What one client's reply may take of a turn: while others wait to be answered or to go on,
@@ -76,7 +75,7 @@ impl Server {
     pub(in crate::server) fn queue_flush(&mut self, session: &mut Session) {
         if !session.flush_queued {
             session.flush_queued = true;
-            self.flush.push(session.client.id);
+            self.turn.flush.push(session.client.id);
         }
     }
 }
@@ -85,9 +84,9 @@ impl Loop {
     /// Sends what waits, each client its share.
     pub(super) fn flush_replies(&mut self) {
         let server = &mut self.engine.server;
-        let mut queued = std::mem::take(&mut server.flush);
+        let mut queued = std::mem::take(&mut server.turn.flush);
         let is_alone = queued.len() == 1
-            && server.ready.iter().all(|id| *id == queued[0])
+            && server.turn.ready.iter().all(|id| *id == queued[0])
             && self.acceptor.is_idle();
         let share = if is_alone {
             SHARE_ALONE_BYTES
@@ -99,8 +98,8 @@ impl Loop {
         }
         queued.clear();
         // Those who have more to be sent are on the new list already.
-        queued.append(&mut self.engine.server.flush);
-        self.engine.server.flush = queued;
+        queued.append(&mut self.engine.server.turn.flush);
+        self.engine.server.turn.flush = queued;
     }
 
     fn flush_client(&mut self, id: ClientId, share: usize) {
@@ -130,11 +129,11 @@ impl Loop {
             return Sent::Over;
         };
         let waiting = session.reply.pending_len();
-        session.client.reply_peak = session.client.reply_peak.max(waiting);
+        session.client.buffers.reply_peak = session.client.buffers.reply_peak.max(waiting);
         if waiting > STATIC_REPLY_BYTES {
             let server = &mut self.engine.server;
             let buffers = buffers(&session.client, &session.reply);
-            server.recent.note(server.now.mono_ms, buffers);
+            server.diagnostics.recent.note(server.now.mono_ms, buffers);
         }
         let mut left = share;
         while !session.reply.is_empty() {
@@ -145,9 +144,9 @@ impl Loop {
                 Ok(0) => return Sent::Over,
                 Ok(n) => {
                     left -= n;
-                    session.client.bytes_out += n as u64;
+                    session.client.traffic.bytes_out += n as u64;
                     let server = &mut self.engine.server;
-                    session.client.last_active_ms = server.now.mono_ms;
+                    session.client.traffic.last_active_ms = server.now.mono_ms;
                     server.stats.net_output_bytes += n as u64;
                     server.stats.writes += 1;
                 }
@@ -176,7 +175,7 @@ impl Loop {
         {
             return Sent::Over;
         }
-        session.client.soft_limit_since_ms = None;
+        session.client.buffers.soft_limit_since_ms = None;
         self.spare.take_from(session);
         self.arm_write(session, false)
     }
@@ -210,14 +209,14 @@ impl Loop {
         session.more_to_read = false;
         session.input.reset();
         let server = &mut self.engine.server;
-        let_go(&mut self.engine.keyspace, server, &mut session.client);
+        server.let_go(&mut self.engine.keyspace, &mut session.client);
         server.queue_flush(&mut session);
         server.clients.put_back(session);
     }
 
     /// Closes those who are to be closed in this turn, whatever waits for them.
     pub(super) fn close_clients(&mut self) {
-        for id in std::mem::take(&mut self.engine.server.to_close) {
+        for id in std::mem::take(&mut self.engine.server.turn.to_close) {
             if let Some(session) = self.engine.server.clients.take(id) {
                 self.close(session);
             }

@@ -58,7 +58,10 @@ impl Server {
         let Some(untold) = self.tls.handshakes.may_tell(self.now.mono_ms) else {
             return;
         };
-        let (peer, local) = (&session.client.peer, &session.client.local);
+        let (peer, local) = (
+            &session.client.identity.peer,
+            &session.client.identity.local,
+        );
         let more = match untold {
             0 => String::new(),
             n => format!(" ({n} more of these)"),

@@ -1,0 +1,149 @@
+//! What the server knows: its parts by name.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::backup::Backups;
+use super::child::Forks;
+use super::client_eviction::ClientMemory;
+use super::defrag::Defrag;
+use super::gates::Gates;
+use super::loading::Loading;
+use super::metrics::Metrics;
+use super::outbox::Outbox;
+use super::run::Loop;
+use super::saving::Saving;
+use super::tls::Tls;
+use super::turn::Turn;
+use super::{
+    Acl, Aof, Clients, CommandLogs, CommandStats, CommandTable, Latency, MigrateLinks, Rate,
+    RecentPeaks, Recorder, Scripting, ShutdownRequest, Signals, Stats, Tracking,
+};
+use crate::base::clock::{Cycles, Now};
+use crate::config::Config;
+use crate::keyspace::ClientId;
+use crate::net::Listener;
+use crate::pubsub::Registry;
+
+/// Everything but the keyspace.
+pub struct Server {
+    pub config: Config,
+    pub identity: Identity,
+    pub table: CommandTable,
+    pub now: Now,
+    pub cycles: Cycles,
+    pub stats: Stats,
+    pub diagnostics: Diagnostics,
+    pub clients: Clients,
+    pub(super) client_memory: ClientMemory,
+    pub connections: Connections,
+    pub tls: Tls,
+    pub metrics: Metrics,
+    pub(super) gates: Gates,
+    pub(super) turn: Turn,
+    pub pause: Option<Pause>,
+    pub(super) outbox: Outbox,
+    /// Who listens to what.
+    pub pubsub: Registry,
+    /// Who keeps what it has read.
+    pub tracking: Tracking,
+    pub monitors: Vec<ClientId>,
+    pub loading: Loading,
+    /// Snapshots as files.
+    pub saving: Saving,
+    pub forks: Forks,
+    pub aof: Aof,
+    pub(super) backups: Backups,
+    pub migrate_links: MigrateLinks,
+    pub scripting: Scripting,
+    /// Users and what was denied to them.
+    pub acl: Acl,
+    pub defrag: Defrag,
+    pub signals: Arc<Signals>,
+    pub shutdown: Option<ShutdownRequest>,
+    pub debug: Debugging,
+}
+
+/// Which server this is, and since when.
+pub struct Identity {
+    pub run_id: String,
+    /// The replication history's id (INFO `master_replid`).
+    pub replid: String,
+    pub executable: PathBuf,
+    /// Where the configuration came from; CONFIG REWRITE writes there.
+    pub config_file: Option<PathBuf>,
+    pub started: Instant,
+    /// Unix seconds.
+    pub started_at: i64,
+    /// `used_memory` when start-up was done.
+    pub startup_bytes: usize,
+}
+
+/// What is kept for those who look into how the server does.
+#[derive(Default)]
+pub struct Diagnostics {
+    /// By number of row.
+    pub command_stats: Vec<CommandStats>,
+    pub rates: Rates,
+    pub command_logs: CommandLogs,
+    pub latency: Latency,
+    /// Buffers of clients in the last seconds.
+    pub recent: RecentPeaks,
+    /// When the log last told of an HTTP request, monotonic milliseconds.
+    pub(super) http_told_ms: Option<u64>,
+}
+
+/// What INFO calls `instantaneous_*`.
+#[derive(Debug, Default)]
+pub struct Rates {
+    pub commands: Rate,
+    pub input: Rate,
+    pub output: Rate,
+    pub turns: Rate,
+    pub turn_us: Rate,
+}
+
+impl Rates {
+    pub(super) fn sample(&mut self, stats: &Stats, now_ms: u64) {
+        self.commands.sample(stats.commands, now_ms);
+        self.input.sample(stats.net_input_bytes, now_ms);
+        self.output.sample(stats.net_output_bytes, now_ms);
+        self.turns.sample(stats.turns, now_ms);
+        self.turn_us.sample(stats.turn_us, now_ms);
+    }
+}
+
+/// How clients come to the server.
+#[derive(Default)]
+pub struct Connections {
+    /// The sockets that clients come to.
+    pub listeners: Vec<Listener>,
+    /// The listeners are others than the loop knows.
+    pub(crate) relisten: bool,
+    /// Where the loop's connections are registered; none without a loop.
+    pub(super) registry: Option<mio::Registry>,
+    /// What serves others while a script runs for long.
+    pub(super) guest: Option<Box<Loop>>,
+}
+
+/// CLIENT PAUSE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    pub until_ms: u64,
+    /// All commands, not only writes.
+    pub all: bool,
+}
+
+/// What DEBUG and tests have switched.
+#[derive(Default)]
+pub struct Debugging {
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: files and payloads may have any checksum.
+    pub skips_checksums: bool,
+    /// DEBUG PAUSE-CRON.
+    pub cron_paused: bool,
+    /// The clock is set by hand (tests): it is never read.
+    pub clock_by_hand: bool,
+    /// What a test wants to see of effects and changes.
+    pub recorder: Option<Recorder>,
+}
