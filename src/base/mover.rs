@@ -249,6 +249,7 @@ mod tests {
     #[test]
     #[cfg(not(feature = "system-allocator"))]
     fn thin_slabs_are_emptied() {
+        use crate::base::slabs::unused_bytes;
         // A size that hardly anything else in this process has, 8 places a slab.
         const BYTES: usize = 3584;
         let blocks: Vec<_> = (0..4000).map(|_| alloc::block(BYTES)).collect();
@@ -266,14 +267,9 @@ mod tests {
         gone.into_iter()
             .for_each(|block| unsafe { alloc::free(block, BYTES) });
         let _ = alloc::perform(c"thread.tcache.flush");
-        let active = |_: ()| {
-            let mut slabs: Vec<usize> = Vec::new();
-            slabs.push(crate::base::slabs::unused_bytes());
-            slabs[0]
-        };
         let mut mover = Mover::new();
         mover.refresh();
-        let before = active(());
+        let before = unused_bytes();
         for (at, block) in kept.iter_mut().enumerate() {
             if at % 100 == 0 {
                 mover.refresh();
@@ -284,7 +280,7 @@ mod tests {
             }
         }
         mover.refresh();
-        let after = active(());
+        let after = unused_bytes();
         assert!(before - after > 2000 * BYTES, "{before} {after}");
         assert!(mover.moved < 1400, "{}", mover.moved);
         for (block, byte) in kept {

@@ -113,7 +113,7 @@ impl Facts {
         for bin in 0..count as usize {
             let bytes: usize = size.with(2, bin).read()?;
             let places: u32 = places.with(2, bin).read()?;
-            if bytes % QUANTUM != 0 || bin > usize::from(u8::MAX) {
+            if !bytes.is_multiple_of(QUANTUM) || bin > usize::from(u8::MAX) {
                 return None;
             }
             by_size.resize(bytes / QUANTUM + 1, bin as u8);

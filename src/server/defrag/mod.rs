@@ -8,14 +8,19 @@
 //!     keys, scripts,    one after the other; then it begins again as long as a walk still
 //!     channels          gains something and a third of the lower threshold is not reached
 //!
-//! Who is served keeps most of it: of turns in which commands ran, and the sleep before them, it
-//! takes no more than [`BUSY_PERCENT`], unless `-cycle-min` is more.
+//! Who is served keeps most of it: as long as commands come ([`SERVED_US`]) it takes no more than
+//! [`BUSY_PERCENT`], unless `-cycle-min` is more.
 //!
 //! No turn becomes longer by more than [`SLICE_US_MAX`] and the last step of a slice. What it
 //! may move, and why nobody is hurt by it: `keyspace::defrag`.
 //!
 //! While a child saves nothing is moved: each page that is written to would be copied.
 
+mod cache;
+mod share;
+
+use self::cache::Cache;
+use self::share::{Fragmentation, SLICE_US_MAX, fragmentation, share, slice_us};
 use super::{Engine, Server};
 use crate::base::mover::Mover;
 use crate::base::{alloc, clock};
@@ -24,19 +29,16 @@ use crate::keyspace::{Keyspace, Walk};
 use crate::pubsub;
 use crate::scripting::Scripts;
 
-/// The longest slice, whatever is configured, microseconds: the last step comes on top.
-const SLICE_US_MAX: u64 = 700;
-const SLICE_US_MIN: u64 = 50;
 /// While data is loaded nobody is served, and slices are rare.
 const LOADING_SLICE_US_MAX: u64 = 10_000;
 /// What it is owed beyond this is forgotten: a long command does not make it greedy.
 const OWED_US_MAX: u64 = 2_000;
 /// Its share of time in which clients are served, percent.
 const BUSY_PERCENT: u32 = 4;
+/// Clients are served as long as a command has come within so many microseconds.
+const SERVED_US: u64 = 10_000;
 /// How often it is looked whether there is something to do, milliseconds.
 const LOOK_MS: u64 = 1000;
-/// So long without a command is idle, milliseconds.
-const IDLE_MS: u64 = 1000;
 /// The slabs are counted again when so many slices are over.
 const REFRESH_SLICES: u32 = 4;
 /// A walk that frees less than this part of what was unused, and moves less than that part of
@@ -87,23 +89,6 @@ struct Work {
     offered: u64,
 }
 
-/// How fragmented the small slabs are.
-#[derive(Clone, Copy, Debug)]
-struct Fragmentation {
-    bytes: usize,
-    /// Of what is allocated.
-    percent: f64,
-}
-
-/// The allocator's cache of this thread, as cron sees it.
-#[derive(Default)]
-struct Cache {
-    /// Commands so far, and when the last of them was seen.
-    commands: u64,
-    used_ms: u64,
-    is_full: bool,
-}
-
 /// See the module.
 #[derive(Default)]
 pub struct Defrag {
@@ -116,6 +101,8 @@ pub struct Defrag {
     /// When it was last asked, ticks of the cycle counter, and the commands until then.
     asked: u64,
     commands: u64,
+    /// When commands ran last, ticks.
+    served: u64,
     look_due_ms: u64,
     /// The settings have changed: its share is worked out anew, also to less.
     changed: bool,
@@ -193,37 +180,6 @@ impl Defrag {
     }
 }
 
-fn slice_us(config: &Config) -> u64 {
-    u64::from(config.active_defrag_cycle_us).clamp(SLICE_US_MIN, SLICE_US_MAX)
-}
-
-/// The share of the time for a degree of fragmentation.
-fn share(config: &Config, percent: f64) -> u32 {
-    let (lower, upper) = (
-        f64::from(config.active_defrag_threshold_lower),
-        f64::from(config.active_defrag_threshold_upper),
-    );
-    let (least, most) = (
-        config.active_defrag_cycle_min,
-        config.active_defrag_cycle_max,
-    );
-    let way = match upper > lower {
-        true => ((percent - lower) / (upper - lower)).clamp(0.0, 1.0),
-        false => 1.0,
-    };
-    let share = f64::from(least) + way * (f64::from(most) - f64::from(least));
-    // Redis accepts a least share above the most, and takes the most then.
-    (share as u32).max(least).min(most).max(1)
-}
-
-fn fragmentation() -> Option<Fragmentation> {
-    let totals = alloc::totals()?;
-    Some(Fragmentation {
-        bytes: totals.unused,
-        percent: totals.unused as f64 * 100.0 / totals.allocated.max(1) as f64,
-    })
-}
-
 impl Server {
     /// Looks whether there is something to do, once a second or when settings have changed.
     pub(super) fn look_at_fragmentation(&mut self, now_ms: u64) {
@@ -256,24 +212,6 @@ impl Server {
         defrag.changed = false;
     }
 
-    /// When nothing has been done for a second, what the allocator keeps for this thread's
-    /// next allocations goes back: some hundred blocks of each size, each of which keeps the
-    /// pages around it.
-    pub(super) fn empty_idle_cache(&mut self) {
-        let (now_ms, commands) = (self.now.mono_ms, self.stats.commands);
-        let cache = &mut self.defrag.cache;
-        if cache.commands != commands {
-            *cache = Cache {
-                commands,
-                used_ms: now_ms,
-                is_full: true,
-            };
-        } else if cache.is_full && now_ms >= cache.used_ms + IDLE_MS {
-            cache.is_full = false;
-            let _ = alloc::perform(c"thread.tcache.flush");
-        }
-    }
-
     /// Defragments behind a turn, if it is owed that.
     pub(super) fn defrag_on(&mut self, keyspace: &mut Keyspace) {
         let defrag = &mut self.defrag;
@@ -281,8 +219,12 @@ impl Server {
             return;
         }
         let commands = self.stats.commands;
-        let serves = std::mem::replace(&mut defrag.commands, commands) != commands;
-        let percent = match serves {
+        let now = clock::cycles();
+        if std::mem::replace(&mut defrag.commands, commands) != commands {
+            defrag.served = now;
+        }
+        let idle_us = self.cycles.micros(now.wrapping_sub(defrag.served));
+        let percent = match idle_us < SERVED_US {
             true => defrag
                 .percent
                 .min(BUSY_PERCENT.max(self.config.active_defrag_cycle_min)),
@@ -322,7 +264,7 @@ impl Server {
             return;
         };
         let began = clock::cycles();
-        if work.slices % REFRESH_SLICES == 0 {
+        if work.slices.is_multiple_of(REFRESH_SLICES) {
             work.walk.mover.refresh();
         }
         work.slices = work.slices.wrapping_add(1);
@@ -461,31 +403,5 @@ impl Engine {
     pub(super) fn defrag_on(&mut self) {
         let Engine { keyspace, server } = self;
         server.defrag_on(keyspace);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn its_share_grows_with_the_fragmentation() {
-        let mut config = Config::default();
-        for (percent, expected) in [(0.0, 1), (10.0, 1), (55.0, 13), (100.0, 25), (900.0, 25)] {
-            assert_eq!(share(&config, percent), expected, "{percent}");
-        }
-        (
-            config.active_defrag_cycle_min,
-            config.active_defrag_cycle_max,
-        ) = (65, 75);
-        config.active_defrag_threshold_lower = 5;
-        assert!((65..=75).contains(&share(&config, 40.0)));
-        (
-            config.active_defrag_cycle_min,
-            config.active_defrag_cycle_max,
-        ) = (9, 1);
-        assert_eq!(share(&config, 40.0), 1);
-        config.active_defrag_threshold_upper = 0;
-        assert_eq!(share(&config, 40.0), 1);
     }
 }
