@@ -9,6 +9,7 @@ use super::commands::Commands;
 use super::password::Hash;
 use super::rule::has_spaces;
 use super::user::User;
+use crate::base::alloc::{self, Metered};
 
 /// A user's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,6 +29,7 @@ pub struct Users {
     by_name: BTreeMap<Box<[u8]>, UserId>,
     by_id: Vec<Option<Named>>,
     free: Vec<UserId>,
+    bytes: Metered,
 }
 
 impl Users {
@@ -37,6 +39,7 @@ impl Users {
             by_name: BTreeMap::new(),
             by_id: Vec::new(),
             free: Vec::new(),
+            bytes: Metered::default(),
         };
         users.put(b"default", User::default_user(commands));
         users
@@ -84,8 +87,22 @@ impl Users {
         self.by_name.len()
     }
 
+    /// Bytes of all users, as the allocator counts them.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.bytes()
+    }
+
     /// Puts a user under a name, in the place of the one who has it.
     pub fn put(&mut self, name: &[u8], user: User) -> UserId {
+        let before = alloc::thread_balance();
+        // A copy has no more room than it needs, and is counted while it is made.
+        let copy = user.clone();
+        let id = self.put_copy(name, copy);
+        self.bytes.note(before);
+        id
+    }
+
+    fn put_copy(&mut self, name: &[u8], user: User) -> UserId {
         if let Some(id) = self.find(name) {
             let named = self.by_id[id.0 as usize].as_mut();
             named.expect("a name's user").user = user;
@@ -104,9 +121,11 @@ impl Users {
     /// Deletes a user; never `default`.
     pub fn remove(&mut self, name: &[u8]) -> Option<UserId> {
         assert!(name != b"default", "the default user is always there");
+        let before = alloc::thread_balance();
         let id = self.by_name.remove(name)?;
         self.by_id[id.0 as usize] = None;
         self.free.push(id);
+        self.bytes.note(before);
         Some(id)
     }
 

@@ -9,6 +9,7 @@
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
+use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::io;
 use std::ptr::NonNull;
@@ -44,6 +45,33 @@ pub fn thread_balance() -> i64 {
         Some((a, d)) => a.get() as i64 - d.get() as i64,
         None => 0,
     })
+}
+
+/// Bytes that something owns, as the allocator's balance tells at each of its changes: for what
+/// is made of parts whose size nobody else knows (ordered maps, tables of other crates). All
+/// changes are made by the thread that owns it, and allocate nothing that outlives them elsewhere.
+///
+///     let before = alloc::thread_balance();
+///     ... the change ...
+///     self.bytes.note(before);
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Metered(i64);
+
+impl Metered {
+    pub fn bytes(&self) -> usize {
+        self.0.max(0) as usize
+    }
+
+    /// What has been allocated, less what has been freed, since `before`.
+    #[inline]
+    pub fn note(&mut self, before: i64) {
+        self.0 += thread_balance() - before;
+    }
+
+    /// It owns so much more (or less) that was allocated before.
+    pub fn add(&mut self, bytes: i64) {
+        self.0 += bytes;
+    }
 }
 
 /// `used_memory`: bytes in the allocator's size classes that are in use, as seen from the
@@ -225,6 +253,39 @@ pub const fn good_size(n: usize) -> usize {
         let step = 1usize << (usize::BITS - 1 - (n - 1).leading_zeros() - 2);
         (n + step - 1) & !(step - 1)
     }
+}
+
+/// What a list occupies in the allocator, whatever its elements own.
+#[inline]
+pub fn vec_bytes<T>(list: &Vec<T>) -> usize {
+    array_bytes::<T>(list.capacity())
+}
+
+/// As [`vec_bytes`], of a queue.
+#[inline]
+pub fn deque_bytes<T>(queue: &VecDeque<T>) -> usize {
+    array_bytes::<T>(queue.capacity())
+}
+
+/// What a text occupies in the allocator.
+#[inline]
+pub fn slice_bytes(len: usize) -> usize {
+    array_bytes::<u8>(len)
+}
+
+/// What room for `n` elements occupies in the allocator: none needs none.
+#[inline]
+pub const fn array_bytes<T>(n: usize) -> usize {
+    match n * size_of::<T>() {
+        0 => 0,
+        bytes => good_size(bytes),
+    }
+}
+
+/// What a value in a box of its own occupies in the allocator.
+#[inline]
+pub const fn boxed_bytes<T>() -> usize {
+    array_bytes::<T>(1)
 }
 
 /// Where jemalloc's small classes end.

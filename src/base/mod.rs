@@ -3,6 +3,7 @@
 
 pub mod alloc;
 mod binary;
+pub mod cgroup;
 pub mod clock;
 pub mod crc64;
 // Sanitizers see what the system's allocator hands out and nothing of jemalloc's.

@@ -8,8 +8,8 @@ use crate::command::docs::{Arg, Doc};
 use crate::command::{Access, Begin, Find, Flags, KeyPlan, KeySpec};
 use crate::server::Spec;
 
-/// Commands of russet's own: nobody else knows them.
-const OWN: [&str; 1] = ["backup"];
+/// Commands that are not in Redis 8.0: russet's own, and HOTKEYS of 8.6.
+const OWN: [&str; 3] = ["backup", "hotkeys", "prefixstats"];
 
 fn facts() -> Map<String, Value> {
     let text = include_str!("../../tests/data/commands.json");

@@ -22,6 +22,11 @@ pub fn aof_dirname(text: &[u8]) -> Checked {
     refuse_if(is_path(text), ValueError::AofDirnameIsPath)
 }
 
+/// One byte.
+pub fn one_byte(text: &[u8]) -> Checked {
+    refuse_if(text.len() != 1, ValueError::NotOneByte)
+}
+
 /// A folder's name that is no path.
 pub fn backup_dirname(text: &[u8]) -> Checked {
     refuse_if(

@@ -40,6 +40,8 @@ pub enum ValueError {
     AofDirnameIsPath,
     #[error("backupdirname must be the name of a folder, not a path")]
     BackupDirnameIsPath,
+    #[error("the delimiter must be one byte")]
+    NotOneByte,
     #[error("Hostnames must be less than 256 characters")]
     HostnameTooLong,
     #[error("Hostnames may only contain alphanumeric characters, hyphens or dots")]

@@ -176,6 +176,7 @@ fn find_all<'a>(args: &[&'a [u8]], gate: Gate) -> Result<Vec<Pair<'a>>, SetError
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::MaxMemory;
 
     const OPEN: Gate = Gate {
         protected: true,
@@ -223,10 +224,10 @@ mod tests {
             set(&mut config, &args).unwrap(),
             ["maxmemory", "replica-priority"]
         );
-        assert_eq!(config.maxmemory, 1 << 30);
+        assert_eq!(config.maxmemory, MaxMemory::Bytes(1 << 30));
         assert_eq!(config.replica_priority, 2);
         assert_eq!(set(&mut config, &["maxmemory", ""]).unwrap(), ["maxmemory"]);
-        assert_eq!(config.maxmemory, 0);
+        assert_eq!(config.maxmemory, MaxMemory::Bytes(0));
     }
 
     #[test]

@@ -377,8 +377,12 @@ directives! {
         "maxclients", number(1, UINT_MAX), [], Works;
 
     // Memory management
-    maxmemory: u64 = 0 =>
-        "maxmemory", memory(0, ULONG_MAX), [], Works;
+    maxmemory: MaxMemory = MaxMemory::Bytes(0) =>
+        "maxmemory", special, [], Works;
+    maxmemory_reserve: MemoryOrPercent = MemoryOrPercent::Percent(25) =>
+        "maxmemory-reserve", special, [], Works;
+    maxmemory_resident_warning: u32 = 25 =>
+        "maxmemory-resident-warning", number(0, 1000), [], Works;
     maxmemory_policy: MaxmemoryPolicy = MaxmemoryPolicy::NoEviction =>
         "maxmemory-policy", choice, [], Works;
     maxmemory_samples: u32 = 5 =>
@@ -689,6 +693,14 @@ directives! {
         "enable-debug-assert", flag, [IMMUTABLE HIDDEN], NotNeeded;
 
     // russet's own
+    prefix_stats: bool = false =>
+        "prefix-stats", flag, [], Works;
+    prefix_stats_delimiter: Text = Text::from(b":".as_slice()) =>
+        "prefix-stats-delimiter", text(checks::one_byte), [], Works;
+    prefix_stats_depth: u32 = 1 =>
+        "prefix-stats-depth", number(1, 16), [], Works;
+    prefix_stats_max_prefixes: u32 = 1024 =>
+        "prefix-stats-max-prefixes", number(1, 1_000_000), [], Works;
     log_format: LogFormat = LogFormat::Redis =>
         "log-format", choice, [], Works;
     busy_poll_usec: u32 = 0 =>
@@ -768,7 +780,7 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds its own thirteen, those of metrics, Valkey's six of the
+    /// this many hidden ones; ours adds its own nineteen, those of metrics, Valkey's six of the
     /// command logs, and its other names and eight hidden ones.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
@@ -778,7 +790,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 23 + 31);
+        assert_eq!(shown, 203 + 23 + 37);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8);
     }
 }

@@ -43,6 +43,16 @@ impl Blob {
         Blob(block)
     }
 
+    /// Bytes of the block, as the allocator counts them.
+    pub fn memory_bytes(&self) -> usize {
+        Self::memory_bytes_for(self.len())
+    }
+
+    /// As [`Blob::memory_bytes`], of a blob of so many bytes.
+    pub fn memory_bytes_for(len: usize) -> usize {
+        alloc::good_size(HEADER + len)
+    }
+
     #[inline]
     pub fn len(&self) -> usize {
         // SAFETY: the block starts with the length.

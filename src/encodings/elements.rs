@@ -36,8 +36,7 @@ pub trait Elements {
         self.table().shape()
     }
 
-    /// Bytes of the table itself, elements excluded.
-    fn table_bytes(&self) -> usize {
-        self.table().memory_bytes()
-    }
+    /// Bytes of the table and of its elements, as the allocator counts them: exact but for what
+    /// hashes that are equal cost. O(1).
+    fn memory_bytes(&self) -> usize;
 }

@@ -87,14 +87,17 @@ impl<'a> Stored<'a> {
         }
     }
 
-    fn into_word(self) -> Word {
+    /// Its word, and the bytes that its entry takes.
+    fn into_word(self) -> (Word, usize) {
         match self {
-            Stored::Inline(word) => word,
+            Stored::Inline(word) => (word, 0),
             Stored::Text(text) => {
-                let block = alloc::block(varint::sized(text));
+                let len = varint::sized(text);
+                let block = alloc::block(len);
                 // SAFETY: a fresh block for exactly this.
                 unsafe { varint::write_bytes(block.as_ptr(), text) };
-                Word::from_raw(block.as_ptr().expose_provenance() as u64)
+                let word = Word::from_raw(block.as_ptr().expose_provenance() as u64);
+                (word, alloc::good_size(len))
             }
         }
     }
@@ -153,9 +156,11 @@ unsafe fn moved(word: Word, mover: &mut Mover) -> Option<Word> {
     Some(Word::from_raw(moved.as_ptr().expose_provenance() as u64))
 }
 
+/// Frees a member's entry; how many bytes that were.
+///
 /// # Safety
 /// The word has left the table and is not used again.
-unsafe fn free(word: Word) {
+unsafe fn free(word: Word) -> usize {
     if is_pointer(word) {
         // SAFETY: alive until here.
         let len = varint::sized(unsafe { text_of(word) });
@@ -163,13 +168,17 @@ unsafe fn free(word: Word) {
         let block = NonNull::new(block).expect("words are not zero");
         // SAFETY: made by `into_word` with this length.
         unsafe { alloc::free(block, len) };
+        return alloc::good_size(len);
     }
+    0
 }
 
 /// See the module.
 #[derive(Default)]
 pub struct MemberTable {
     table: HashTable,
+    /// Bytes of all members' entries.
+    bytes: usize,
 }
 
 impl MemberTable {
@@ -196,7 +205,9 @@ impl MemberTable {
         if self.table.find(hash, |word| stored.is(word)).is_some() {
             return false;
         }
-        self.table.insert(hash, stored.into_word(), hash_of);
+        let (word, bytes) = stored.into_word();
+        self.table.insert(hash, word, hash_of);
+        self.bytes += bytes;
         true
     }
 
@@ -215,7 +226,8 @@ impl MemberTable {
         let stored = Stored::of(member, &mut buffer);
         let gone = self.table.remove(hash, |word| stored.is(word));
         // SAFETY: out of the table.
-        gone.map(|word| unsafe { free(word) }).is_some()
+        gone.map(|word| self.bytes -= unsafe { free(word) })
+            .is_some()
     }
 
     #[inline]
@@ -231,12 +243,18 @@ impl MemberTable {
         let stored = Stored::new(member);
         let gone = self.table.remove(stored.hash(), |word| stored.is(word));
         // SAFETY: out of the table.
-        gone.map(|word| unsafe { free(word) }).is_some()
+        gone.map(|word| self.bytes -= unsafe { free(word) })
+            .is_some()
     }
 
     /// Panics if an invariant is broken. O(n).
     pub fn check_invariants(&self) {
         self.table.check_invariants(hash_of);
+        let bytes = |member| match member {
+            Entry::Str(text) => alloc::good_size(varint::sized(text)),
+            Entry::Int(_) => 0,
+        };
+        assert_eq!(self.iter().map(bytes).sum::<usize>(), self.bytes);
     }
 
     /// All members, in no useful order. The entries are asked for some steps ahead.
@@ -279,7 +297,7 @@ impl MemberTable {
         // SAFETY: out of the table but alive.
         let seen = see(unsafe { entry_of(word) });
         // SAFETY: out of the table.
-        unsafe { free(word) };
+        self.bytes -= unsafe { free(word) };
         Some(seen)
     }
 
@@ -311,8 +329,10 @@ impl MemberTable {
 
     /// Frees up to `n` members; true when none is left.
     pub fn free_step(&mut self, n: usize) -> bool {
+        let bytes = &mut self.bytes;
         // SAFETY: out of the table.
-        self.table.drain_step(n, |word| unsafe { free(word) })
+        self.table
+            .drain_step(n, |word| *bytes -= unsafe { free(word) })
     }
 }
 
@@ -333,6 +353,10 @@ impl Elements for MemberTable {
         self.table
             .prefetch_entries(hash, |word| is_pointer(word).then_some(SHORT_REACH));
     }
+
+    fn memory_bytes(&self) -> usize {
+        self.table.memory_bytes() + self.bytes
+    }
 }
 
 impl Drop for MemberTable {
@@ -345,11 +369,12 @@ impl Clone for MemberTable {
     fn clone(&self) -> Self {
         let copy = |word| match is_pointer(word) {
             // SAFETY: words in the table are alive while it is borrowed.
-            true => Stored::Text(unsafe { text_of(word) }).into_word(),
+            true => Stored::Text(unsafe { text_of(word) }).into_word().0,
             false => word,
         };
         MemberTable {
             table: self.table.copy_with(copy),
+            bytes: self.bytes,
         }
     }
 }

@@ -19,6 +19,8 @@ use rand::Rng;
 pub struct ScoredTable {
     index: ZsetIndex,
     table: HashTable,
+    /// Bytes of all members' entries.
+    bytes: usize,
 }
 
 #[inline]
@@ -61,6 +63,9 @@ impl ScoredTable {
         self.index.check_invariants();
         self.table.check_invariants(hash_of);
         assert_eq!(self.index.len(), self.table.len());
+        // SAFETY: words in the table are members that are alive.
+        let bytes = |word| unsafe { member_of(word).memory_bytes() };
+        assert_eq!(self.table.iter().map(bytes).sum::<usize>(), self.bytes);
         for (score, member) in self.index.iter() {
             assert_eq!(self.score(member), Some(score));
         }
@@ -98,6 +103,8 @@ impl ScoredTable {
     /// Adds a member that is not there.
     pub fn insert_new(&mut self, member: &[u8], score: f64) {
         let entry = Member::new(score, member);
+        // SAFETY: alive.
+        self.bytes += unsafe { entry.memory_bytes() };
         // SAFETY: freed only after it has left both.
         unsafe { self.index.insert(score, entry) };
         self.table.insert(
@@ -109,9 +116,11 @@ impl ScoredTable {
 
     /// A table of different members in ascending order.
     pub fn from_sorted<'a>(elements: impl Iterator<Item = (f64, &'a [u8])>) -> Self {
-        let mut table = HashTable::new();
+        let (mut table, mut all_bytes) = (HashTable::new(), 0);
         let entries = elements.map(|(score, bytes)| {
             let entry = Member::new(score, bytes);
+            // SAFETY: alive.
+            all_bytes += unsafe { entry.memory_bytes() };
             table.insert(
                 hash::keys().hash(bytes),
                 Word::from_raw(entry.to_word()),
@@ -121,7 +130,11 @@ impl ScoredTable {
         });
         // SAFETY: freed only after they have left both.
         let index = unsafe { ZsetIndex::from_sorted(entries) };
-        ScoredTable { index, table }
+        ScoredTable {
+            index,
+            table,
+            bytes: all_bytes,
+        }
     }
 
     /// Removes the member; returns its score.
@@ -139,7 +152,7 @@ impl ScoredTable {
         });
         assert!(gone == Some(entry), "the tree holds every member");
         // SAFETY: out of both.
-        unsafe { entry.free() };
+        self.bytes -= unsafe { entry.free() };
         Some(score)
     }
 
@@ -147,14 +160,14 @@ impl ScoredTable {
     pub fn remove_range(&mut self, rank: usize, count: usize, mut see: impl FnMut(f64, &[u8])) {
         let mut left = count;
         while left > 0 {
-            let table = &mut self.table;
+            let (table, bytes) = (&mut self.table, &mut self.bytes);
             let gone = self.index.remove_chunk(rank, left, |entry| {
                 let word = Word::from_raw(entry.to_word());
                 table.remove(hash_of(word), |other| other == word);
                 // SAFETY: out of both but alive.
                 see(unsafe { entry.score() }, bytes_of(entry));
                 // SAFETY: out of both.
-                unsafe { entry.free() };
+                *bytes -= unsafe { entry.free() };
             });
             if gone == 0 {
                 return;
@@ -200,7 +213,7 @@ impl ScoredTable {
     /// Offers the blocks of about `n` members from a rank on, with the tree's, and before the
     /// first one those of the table; the next rank, `None` at the end.
     pub fn relocate(&mut self, mover: &mut Mover, rank: usize, n: usize) -> Option<usize> {
-        let ScoredTable { index, table } = self;
+        let ScoredTable { index, table, .. } = self;
         if rank == 0 {
             table.relocate_lines(mover);
         }
@@ -231,10 +244,11 @@ impl ScoredTable {
         // segments go.
         let mut freed = 0;
         while freed < n {
+            let bytes = &mut self.bytes;
             // SAFETY: the table forgets its words without reading members.
             match self
                 .index
-                .remove_chunk(0, usize::MAX, |entry| unsafe { entry.free() })
+                .remove_chunk(0, usize::MAX, |entry| *bytes -= unsafe { entry.free() })
             {
                 0 => break,
                 gone => freed += gone,
@@ -249,6 +263,8 @@ impl ScoredTable {
 #[derive(Default)]
 pub struct ScoredBuilder {
     table: HashTable,
+    /// Bytes of the members' entries.
+    bytes: usize,
     /// In the order in which they came.
     members: Vec<(f64, Member)>,
 }
@@ -262,6 +278,8 @@ impl ScoredBuilder {
             return false;
         }
         let entry = Member::new(score, member);
+        // SAFETY: alive.
+        self.bytes += unsafe { entry.memory_bytes() };
         self.table
             .insert(hash, Word::from_raw(entry.to_word()), hash_of);
         self.members.push((score, entry));
@@ -283,6 +301,7 @@ impl ScoredBuilder {
         ScoredTable {
             index,
             table: std::mem::take(&mut self.table),
+            bytes: self.bytes,
         }
     }
 }
@@ -291,7 +310,7 @@ impl Drop for ScoredBuilder {
     fn drop(&mut self) {
         // SAFETY: the table forgets its words without reading members.
         let free = |(_, entry): (f64, Member)| unsafe { entry.free() };
-        self.members.drain(..).for_each(free);
+        self.members.drain(..).for_each(|member| _ = free(member));
         while !self.table.drain_step(usize::MAX, |_| ()) {}
     }
 }
@@ -302,9 +321,8 @@ impl Elements for ScoredTable {
         &self.table
     }
 
-    /// Bytes of tree and table.
-    fn table_bytes(&self) -> usize {
-        self.table.memory_bytes() + self.index.memory_bytes()
+    fn memory_bytes(&self) -> usize {
+        self.table.memory_bytes() + self.index.memory_bytes() + self.bytes
     }
 }
 

@@ -48,6 +48,11 @@ impl Weigh for Node {
     fn weight(&self) -> u64 {
         self.live()
     }
+
+    #[inline]
+    fn owned_bytes(&self) -> usize {
+        self.0.memory_bytes()
+    }
 }
 
 /// An item that is a number.

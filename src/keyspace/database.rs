@@ -7,10 +7,12 @@
 use super::check::check_value;
 use super::entry::Entry;
 use super::expire::is_past;
+use super::prefixes::{Prefixes, Use};
 use super::sizes::Size;
 use super::snapshot::PassMark;
 use super::watch::Seen;
-use super::{FieldExpiries, KeySizes, NewValue, Ref, RefMut, Str};
+use super::weight::bytes_of;
+use super::{FieldExpiries, KeySizes, NewValue, PrefixRule, Ref, RefMut, Str};
 use crate::base::hash;
 use crate::base::mover::Mover;
 use crate::encodings::hashtable::{HashTable, Slot, Word};
@@ -69,6 +71,8 @@ pub struct Database {
     fields: FieldExpiries,
     /// Keys by type and size.
     sizes: KeySizes,
+    /// Keys by prefix, if somebody wants to know.
+    prefixes: Option<Box<Prefixes>>,
     /// What the snapshot under way has of it.
     pub(super) pass: PassMark,
 }
@@ -178,6 +182,11 @@ impl Database {
         self.born(entry);
         self.table.insert(hash, entry.table_word(), rehash);
         self.sizes.add(Size::of(entry));
+        if let Some(prefixes) = &mut self.prefixes
+            && prefixes.covers(self.table.place_of(hash))
+        {
+            prefixes.add(entry.key(), bytes_of(entry));
+        }
         if let Some(when) = entry.expiry() {
             self.volatile += 1;
             self.table.note_expiry(hash, when);
@@ -232,6 +241,7 @@ impl Database {
     }
 
     fn take_out(&mut self, found: Found) {
+        self.discount(found.slot.place(), found.entry);
         self.table.remove_at(found.slot);
         self.sizes.remove(Size::of(found.entry));
         self.volatile -= found.entry.has_expiry() as usize;
@@ -242,7 +252,9 @@ impl Database {
     /// there is none.
     pub(super) fn detach_word(&mut self, word: Word) -> Option<Option<Entry>> {
         let entry = Entry::of(word);
-        let found = self.table.remove(rehash(word), |w| w == word)?;
+        let hash = rehash(word);
+        let found = self.table.remove(hash, |w| w == word)?;
+        self.discount(self.table.place_of(hash), entry);
         self.volatile -= Entry::word_has_expiry(found) as usize;
         self.sizes.remove(Size::of(entry));
         self.forget_fields(entry);
@@ -259,6 +271,7 @@ impl Database {
         value: NewValue<'_>,
     ) -> Option<Detached> {
         let before = Size::of(found.entry);
+        let bytes = self.bytes_before(found);
         let old = match take_container(found.entry) {
             Some(value) => self.value_unless_unsaved(found.entry, value),
             None => {
@@ -277,15 +290,18 @@ impl Database {
         }
         self.note_fields(entry);
         self.sizes.change(before, Size::of_new(value, entry));
+        self.recount(bytes, entry);
         old
     }
 
     /// Adds, changes or removes a found key's expiry; gives its entry, which may have moved.
     pub(super) fn set_expiry(&mut self, hash: u64, found: Found, expiry: Option<i64>) -> Entry {
         self.save_first(found.entry);
+        let bytes = self.bytes_before(found);
         let had = found.entry.has_expiry();
         let entry = found.entry.with_expiry(expiry);
         self.moved(found.slot, hash, had, entry);
+        self.recount(bytes, entry);
         entry
     }
 
@@ -293,12 +309,14 @@ impl Database {
     pub(super) fn grow_string(&mut self, hash: u64, found: Found, len: usize) -> &mut [u8] {
         self.save_first(found.entry);
         let before = Size::of(found.entry);
+        let bytes = self.bytes_before(found);
         let had = found.entry.has_expiry();
         let (entry, text) = found.entry.grow_string(len);
         self.born(entry);
         self.moved(found.slot, hash, had, entry);
         self.sizes
             .change(before, Size::new(Type::String, text.len()));
+        self.recount(bytes, entry);
         text
     }
 
@@ -318,7 +336,90 @@ impl Database {
     #[inline]
     pub(super) fn write<T: Container>(&mut self, entry: Entry) -> RefMut<'_, T> {
         self.save_first(entry);
-        RefMut::of(entry, &mut self.sizes)
+        let counts = match &mut self.prefixes {
+            Some(prefixes) if covers(prefixes, &self.table, entry) => Some(&mut **prefixes),
+            _ => None,
+        };
+        RefMut::of(entry, &mut self.sizes, counts)
+    }
+
+    // --- by prefix ---
+
+    /// An entry is about to leave: its prefix has it no more.
+    #[inline]
+    fn discount(&mut self, place: u32, entry: Entry) {
+        if let Some(prefixes) = &mut self.prefixes
+            && prefixes.covers(place)
+        {
+            prefixes.remove(entry.key(), bytes_of(entry));
+        }
+    }
+
+    /// What an entry takes that is about to change, if its prefix wants to know.
+    #[inline]
+    fn bytes_before(&self, found: Found) -> Option<usize> {
+        let prefixes = self.prefixes.as_ref()?;
+        let covered = prefixes.covers(found.slot.place());
+        covered.then(|| bytes_of(found.entry))
+    }
+
+    /// As [`Database::bytes_before`], when it has changed.
+    #[inline]
+    fn recount(&mut self, before: Option<usize>, entry: Entry) {
+        if let (Some(before), Some(prefixes)) = (before, &mut self.prefixes) {
+            prefixes.resize(entry.key(), before, bytes_of(entry));
+        }
+    }
+
+    /// Something was done with a key, there or not.
+    #[inline]
+    pub(super) fn count_use(&mut self, key: &[u8], what: Use) {
+        if let Some(prefixes) = &mut self.prefixes {
+            prefixes.count(key, what);
+        }
+    }
+
+    /// Keys by prefix, if they are counted.
+    pub(super) fn prefixes(&self) -> Option<&Prefixes> {
+        self.prefixes.as_deref()
+    }
+
+    /// Whether some keys are still to be counted by prefix.
+    pub(super) fn walks_prefixes(&self) -> bool {
+        let prefixes = self.prefixes.as_ref();
+        prefixes.is_some_and(|its| its.walks_at().is_some())
+    }
+
+    /// Counts keys by prefix from now on, or no more. What is there already is to be counted by
+    /// [`Database::walk_prefixes`].
+    pub(super) fn count_prefixes(&mut self, rule: Option<PrefixRule>) {
+        let empty = self.is_empty();
+        self.prefixes = rule.map(|rule| Box::new(Prefixes::new(rule, empty)));
+    }
+
+    /// Goes on with counting what was there before: a segment of the table. `false`: all is
+    /// counted. O(segment).
+    pub(super) fn walk_prefixes(&mut self) -> bool {
+        let Some(prefixes) = &mut self.prefixes else {
+            return false;
+        };
+        let Some(from) = prefixes.walks_at() else {
+            return false;
+        };
+        let end = self.table.walk_from(from, rehash, |word| {
+            let entry = Entry::of(word);
+            prefixes.add(entry.key(), bytes_of(entry));
+        });
+        prefixes.walked_to(end);
+        true
+    }
+
+    /// All keys go: what was done with them stays known in the database that takes the place.
+    pub(super) fn leave_prefixes_to(&mut self, next: &mut Database) {
+        next.prefixes = self.prefixes.take();
+        if let Some(prefixes) = &mut next.prefixes {
+            prefixes.emptied();
+        }
     }
 
     /// Every entry, in table order.
@@ -353,9 +454,24 @@ impl Database {
         }
         assert_eq!(volatile, self.volatile);
         assert_eq!(sizes, self.sizes);
+        if let Some(prefixes) = &self.prefixes {
+            prefixes.check(self.entries().map(|entry| {
+                let hash = hash::keys().hash(entry.key());
+                (entry.key(), self.table.place_of(hash), bytes_of(entry))
+            }));
+        }
         assert_eq!(lines, self.fields.len(), "no line without its hash");
         let bound = self.table.next_due().unwrap_or(i64::MAX);
         assert!(bound <= first_due.max(0), "no key expires unseen");
+    }
+}
+
+/// Whether a container that is about to change is counted under its prefix.
+#[inline]
+fn covers(prefixes: &Prefixes, table: &HashTable, entry: Entry) -> bool {
+    prefixes.walks_at().is_none() || {
+        let hash = hash::keys().hash(entry.key());
+        prefixes.covers(table.place_of(hash))
     }
 }
 
@@ -368,14 +484,14 @@ pub(super) fn take_container(entry: Entry) -> Option<Detached> {
     Some(Detached::new(entry.kind(), entry.encoding(), entry.word()))
 }
 
-/// Bytes of an entry's container, of whose elements so many are looked at; 0 for a string.
-pub(super) fn container_bytes(entry: Entry, samples: usize) -> usize {
+/// Bytes of an entry's container; 0 for a string.
+pub(super) fn container_bytes(entry: Entry) -> usize {
     if entry.kind() == Type::String {
         return 0;
     }
     let (kind, encoding) = (entry.kind(), entry.encoding());
     // SAFETY: the entry holds a container of this type, borrowed with its database.
-    unsafe { crate::types::memory_bytes(kind, encoding, entry.word(), samples) }
+    unsafe { crate::types::memory_bytes(kind, encoding, entry.word()) }
 }
 
 /// Allocations of an entry's container, about; not to be asked of a string.

@@ -9,6 +9,7 @@ use std::cell::Cell;
 use super::database::{Detached, Found};
 use super::entry::Entry;
 use super::expire::is_past;
+use super::prefixes::Use;
 use super::{
     Cause, Class, Database, DbIndex, Effects, Expiry, KeyView, Keyspace, NewValue, Place, Ref,
     RefMut, Str,
@@ -199,6 +200,8 @@ impl<'a> Db<'a> {
     /// Counts a lookup that Redis makes once more.
     #[inline]
     pub fn count_read(&mut self, key: &[u8], hit: bool) {
+        let seen = if hit { Use::Read } else { Use::Miss };
+        self.database_mut().count_use(key, seen);
         if hit {
             self.keyspace.stats.hits += 1;
         } else {

@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ptr::NonNull;
 
 use super::{Cause, ChangeKind, Class, Db, Keyspace};
+use crate::base::alloc::{self, Metered};
 use crate::base::mover::Mover;
 use crate::types::{Container, Hash, Type};
 
@@ -17,11 +18,18 @@ use crate::types::{Container, Hash, Type};
 pub struct FieldExpiries {
     by_time: BTreeSet<(i64, Box<[u8]>)>,
     by_key: HashMap<Box<[u8]>, i64, ahash::RandomState>,
+    bytes: Metered,
 }
 
 impl FieldExpiries {
     /// A field of this hash expires at `when_ms`. Later times than the known one are ignored.
     pub fn note(&mut self, key: &[u8], when_ms: i64) {
+        let before = alloc::thread_balance();
+        self.write_line(key, when_ms);
+        self.bytes.note(before);
+    }
+
+    fn write_line(&mut self, key: &[u8], when_ms: i64) {
         match self.by_key.get_mut(key) {
             Some(known) if *known <= when_ms => return,
             Some(known) => {
@@ -35,9 +43,16 @@ impl FieldExpiries {
 
     /// The hash is gone, or none of its fields expires any more.
     pub fn forget(&mut self, key: &[u8]) {
+        let before = alloc::thread_balance();
         if let Some((key, when_ms)) = self.by_key.remove_entry(key) {
             self.by_time.remove(&(when_ms, key));
         }
+        self.bytes.note(before);
+    }
+
+    /// Bytes of all lines, as the allocator counts them.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.bytes()
     }
 
     /// Offers the line's two copies of a key: they are made anew where one lies badly.
@@ -46,10 +61,14 @@ impl FieldExpiries {
             return;
         };
         if mover.wants(NonNull::from(&**name).cast()) {
+            let before = alloc::thread_balance();
             let (fresh, line) = (Box::from(key), (when_ms, Box::from(key)));
-            self.forget(key);
+            if let Some((old, when_ms)) = self.by_key.remove_entry(key) {
+                self.by_time.remove(&(when_ms, old));
+            }
             self.by_key.insert(fresh, when_ms);
             self.by_time.insert(line);
+            self.bytes.note(before);
             mover.moved += 1;
         }
     }
@@ -69,8 +88,12 @@ impl FieldExpiries {
         if self.next_due()? > until_ms {
             return None;
         }
+        let before = alloc::thread_balance();
         let (_, key) = self.by_time.pop_first()?;
         self.by_key.remove(&key);
+        self.bytes.note(before);
+        // It is the caller's to free.
+        self.bytes.add(-(alloc::slice_bytes(key.len()) as i64));
         Some(key)
     }
 

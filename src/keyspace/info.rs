@@ -1,8 +1,11 @@
 //! What OBJECT and DEBUG tell of a key: no use of it, no statistics, nothing deleted.
 
 use super::entry::Entry;
-use super::{ClockUse, Db, KeyView};
+use super::{ClockUse, Db, KeyView, weight};
 use crate::types::{Encoding, Type};
+
+/// What a key takes of the table: a slot and its share of empty ones, about.
+pub(super) const SLOT_BYTES: usize = 10;
 
 /// What OBJECT and DEBUG tell of a key.
 #[derive(Clone, Copy, Debug)]
@@ -15,8 +18,8 @@ pub struct KeyInfo {
     /// The LFU counter, decayed to now; meaningful when the policy is an LFU one.
     pub frequency: u32,
     pub address: usize,
-    /// Bytes of the entry and a string's block; containers count themselves.
-    pub entry_bytes: usize,
+    /// Bytes of key and value in the allocator, and of their place in the table.
+    pub bytes: usize,
 }
 
 impl Db<'_> {
@@ -50,7 +53,7 @@ impl Db<'_> {
             idle_seconds: self.keyspace.idle_seconds(e.clock()),
             frequency: self.keyspace.decayed(e.clock(), decay),
             address: e.address(),
-            entry_bytes: e.memory_bytes(),
+            bytes: weight::bytes_of(e) + SLOT_BYTES,
         }
     }
 }

@@ -12,6 +12,7 @@
 //!
 //! Cost while nobody listens: one test. Line: no allocation of its own.
 
+use super::prefixes::Use;
 use super::watch::Seen;
 use super::{Class, DbIndex, Keyspace};
 use crate::base::hash;
@@ -169,7 +170,13 @@ impl Keyspace {
     ) {
         if kind != ChangeKind::Event {
             self.waiting.touch(db, key);
-            let database = &self.dbs[db.0 as usize];
+            let database = &mut self.dbs[db.0 as usize];
+            match kind {
+                ChangeKind::Written => database.count_use(key, Use::Write),
+                ChangeKind::Expired => database.count_use(key, Use::Expiry),
+                _ => {}
+            }
+            let database = &*database;
             self.watchers.touch(db, key, || {
                 database.find(hash::keys().hash(key), key).is_some()
             });

@@ -425,11 +425,11 @@ impl Detached {
         unsafe { crate::types::free_effort(kind, encoding, word) }
     }
 
-    /// Bytes that freeing it gives back, about.
+    /// Bytes that freeing it gives back.
     fn memory_bytes(&self) -> usize {
         let (kind, encoding, word) = self.parts();
         // SAFETY: the pair is owned here and stays so.
-        unsafe { crate::types::memory_bytes(kind, encoding, word, weight::SAMPLES) }
+        unsafe { crate::types::memory_bytes(kind, encoding, word) }
     }
 
     /// Frees about `n` elements, and gives what is left.

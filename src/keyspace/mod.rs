@@ -21,6 +21,7 @@ mod lazyfree;
 mod new_value;
 mod notify;
 mod place;
+mod prefixes;
 mod relocate;
 mod restore;
 mod sizes;
@@ -47,6 +48,7 @@ pub use lazyfree::{Cause, FEW, Lazy, LazyFree, Longest};
 pub use new_value::{NewValue, Str};
 pub use notify::Class;
 pub use place::{Expiry, Place};
+pub use prefixes::{PrefixFigures, PrefixName, PrefixRule};
 pub use restore::{KeyUse, OwnedValue};
 pub use sizes::KeySizes;
 pub use snapshot::{Saver, Slice};
@@ -105,6 +107,8 @@ pub struct Keyspace {
     pass: Option<Box<snapshot::Pass>>,
     /// Containers of more bytes than this are saved in slices.
     pub large_min: usize,
+    /// How keys are counted by prefix, if they are.
+    prefix_rule: Option<PrefixRule>,
     /// What eviction has seen.
     pool: evict::Pool,
     rng: rand::rngs::SmallRng,
@@ -130,6 +134,7 @@ impl Keyspace {
             removal_words: RemovalWords::default(),
             pass: None,
             large_min: snapshot::LARGE_MIN,
+            prefix_rule: None,
             pool: evict::Pool::default(),
             rng: rand::make_rng(),
         }
@@ -222,7 +227,8 @@ impl Keyspace {
     /// number of keys.
     pub fn flush(&mut self, at: DbIndex, off_loop: bool) -> usize {
         self.state_flush(at);
-        let old = std::mem::take(&mut self.dbs[at.0 as usize]);
+        let mut old = std::mem::take(&mut self.dbs[at.0 as usize]);
+        old.leave_prefixes_to(&mut self.dbs[at.0 as usize]);
         let keys = old.len();
         if let Some(old) = self.unless_database_unsaved(at, old) {
             self.lazyfree.free_database(old, off_loop);

@@ -8,6 +8,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::KeySizes;
 use super::entry::Entry;
+use super::prefixes::Prefixes;
 use super::sizes::Size;
 use crate::types::Container;
 
@@ -47,18 +48,25 @@ pub struct RefMut<'a, T: Container> {
     /// Elements when the borrow began.
     len: usize,
     sizes: &'a mut KeySizes,
+    /// Who counts bytes by prefix, and those when the borrow began.
+    prefixes: Option<(&'a mut Prefixes, usize)>,
 }
 
 impl<'a, T: Container> RefMut<'a, T> {
     /// As [`Ref::of`], with the database borrowed exclusively.
     #[inline]
-    pub(super) fn of(entry: Entry, sizes: &'a mut KeySizes) -> Self {
+    pub(super) fn of(
+        entry: Entry,
+        sizes: &'a mut KeySizes,
+        prefixes: Option<&'a mut Prefixes>,
+    ) -> Self {
         debug_assert_eq!(entry.kind(), T::TYPE);
         // SAFETY: the entry's pair is overwritten by `drop` before anybody reads it again.
         let value = unsafe { T::from_word(entry.encoding(), entry.word()) };
         RefMut {
             entry,
             len: value.len(),
+            prefixes: prefixes.map(|its| (its, value.memory_bytes())),
             value: ManuallyDrop::new(value),
             sizes,
         }
@@ -90,6 +98,9 @@ impl<T: Container> Drop for RefMut<'_, T> {
             Size::new(T::TYPE, value.len()),
         );
         self.sizes.change(before, after);
+        if let Some((prefixes, before)) = &mut self.prefixes {
+            prefixes.resize(self.entry.key(), *before, value.memory_bytes());
+        }
         let (encoding, word) = value.into_word();
         self.entry.set_word(encoding, word);
     }

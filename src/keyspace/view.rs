@@ -64,7 +64,7 @@ impl ValueView<'_> {
         }
     }
 
-    /// Bytes of a container's tables and elements, about; 0 for strings and packed forms,
+    /// Bytes of a container's tables and elements; 0 for strings and packed forms,
     /// which are one block.
     pub(super) fn loose_bytes(&self) -> usize {
         match self {
@@ -81,6 +81,6 @@ impl ValueView<'_> {
 fn loose_bytes<T: Container>(value: &T) -> usize {
     match value.encoding().is_one_block() {
         true => 0,
-        false => value.memory_bytes(2),
+        false => value.memory_bytes(),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{ClientId, DbIndex};
+use crate::base::alloc::{self, Metered};
 
 /// A key that a client watches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -72,6 +73,7 @@ pub struct Watchers {
     keys: usize,
     /// Clients whose watched keys were touched since the last [`Watchers::take_touched`].
     touched: Vec<ClientId>,
+    bytes: Metered,
 }
 
 impl Watchers {
@@ -92,6 +94,7 @@ impl Watchers {
             self.dbs.resize_with(at + 1, ByKey::default);
         }
         let watcher = Watcher { client, expired };
+        let before = alloc::thread_balance();
         match self.dbs[at].get_mut(key) {
             Some(watchers) => watchers.push(watcher),
             None => {
@@ -99,10 +102,17 @@ impl Watchers {
                 self.keys += 1;
             }
         }
+        self.bytes.note(before);
+    }
+
+    /// Bytes of all watched keys, as the allocator counts them.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.bytes()
     }
 
     /// The client watches none of these keys any more.
     pub fn unwatch(&mut self, watched: &WatchList, client: ClientId) {
+        let before = alloc::thread_balance();
         for w in watched.iter() {
             let Some(by_key) = self.dbs.get_mut(w.db.0 as usize) else {
                 continue;
@@ -115,6 +125,7 @@ impl Watchers {
                 }
             }
         }
+        self.bytes.note(before);
     }
 
     /// Whether the key's expiry would be news to this client: it had not expired before.
@@ -158,9 +169,11 @@ impl Watchers {
 
     /// Nobody watches the key any more.
     fn forget(&mut self, db: DbIndex, key: &[u8]) {
+        let before = alloc::thread_balance();
         if self.dbs[db.0 as usize].remove(key).is_some() {
             self.keys -= 1;
         }
+        self.bytes.note(before);
     }
 
     /// All keys of `db` are replaced (FLUSHDB, SWAPDB): touches those that are not as before.

@@ -12,9 +12,6 @@ use super::entry::Entry;
 use super::sizes::Size;
 use crate::types::Type;
 
-/// Elements of a table, or nodes of a list, that are looked at.
-pub(super) const SAMPLES: usize = 16;
-
 /// Keys that are looked at.
 const KEYS: usize = 256;
 
@@ -66,7 +63,7 @@ pub(super) fn of_database(db: &Database) -> usize {
     db.table_bytes() + bytes as usize
 }
 
-/// Bytes of an entry with its value.
-fn bytes_of(entry: Entry) -> usize {
-    entry.memory_bytes() + super::database::container_bytes(entry, SAMPLES)
+/// Bytes of an entry with its value. O(1), of a stream O(its groups).
+pub(super) fn bytes_of(entry: Entry) -> usize {
+    entry.memory_bytes() + super::database::container_bytes(entry)
 }

@@ -138,8 +138,4 @@ impl Channels {
         }
         (end < self.table.num_buckets()).then_some(end)
     }
-
-    pub fn memory_bytes(&self) -> usize {
-        self.table.capacity() * (size_of::<(Name, Subscribers)>() + 1)
-    }
 }

@@ -23,6 +23,7 @@ pub use readers::Readers;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::base::alloc::{self, Metered};
 use crate::base::mover::Mover;
 use crate::keyspace::ClientId;
 use channels::Channels;
@@ -56,6 +57,8 @@ pub struct Registry {
     channels: Channels,
     shards: Channels,
     patterns: Patterns,
+    /// Bytes of all of them, names included.
+    bytes: Metered,
 }
 
 impl Registry {
@@ -78,11 +81,13 @@ impl Registry {
         if set.contains(name) {
             return false;
         }
+        let before = alloc::thread_balance();
         let kept = match kind {
             Kind::Channel => self.channels.add(name, client),
             Kind::Shard => self.shards.add(name, client),
             Kind::Pattern => self.patterns.add(name, client),
         };
+        self.bytes.note(before);
         set.insert(kept);
         true
     }
@@ -107,15 +112,25 @@ impl Registry {
     }
 
     /// A client is gone: nothing names it any more. O(its subscriptions).
-    pub fn forget(&mut self, client: ClientId, its: &Subscriptions) {
+    pub fn forget(&mut self, client: ClientId, its: &mut Subscriptions) {
         for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
-            for name in its.of(kind) {
-                self.leave(kind, name, client);
+            for name in its.of_mut(kind).drain() {
+                // The name goes with the last who has it.
+                let before = alloc::thread_balance();
+                self.leave_unmetered(kind, &name, client);
+                drop(name);
+                self.bytes.note(before);
             }
         }
     }
 
     fn leave(&mut self, kind: Kind, name: &[u8], client: ClientId) {
+        let before = alloc::thread_balance();
+        self.leave_unmetered(kind, name, client);
+        self.bytes.note(before);
+    }
+
+    fn leave_unmetered(&mut self, kind: Kind, name: &[u8], client: ClientId) {
         match kind {
             Kind::Channel => self.channels.remove(name, client),
             Kind::Shard => self.shards.remove(name, client),
@@ -182,9 +197,9 @@ impl Registry {
         }
     }
 
-    /// Bytes of the tables, about.
+    /// Bytes of the tables and names, as the allocator counts them.
     pub fn memory_bytes(&self) -> usize {
-        self.channels.memory_bytes() + self.shards.memory_bytes() + self.patterns.memory_bytes()
+        self.bytes.bytes()
     }
 }
 
@@ -235,7 +250,7 @@ impl Subscriptions {
         self.channels.is_empty() && self.patterns.is_empty() && self.shards.is_empty()
     }
 
-    /// Bytes of its tables, about, and of the names, which it may share with others.
+    /// Bytes of its tables, about; the names are the registry's.
     pub fn memory_bytes(&self) -> usize {
         let sets = [&self.channels, &self.patterns, &self.shards];
         let slots: usize = sets.iter().map(|set| set.capacity()).sum();
@@ -265,8 +280,8 @@ mod tests {
         assert!(all.unsubscribe(Kind::Channel, b"x", a, &mut its));
         assert!(!all.unsubscribe(Kind::Channel, b"x", a, &mut its));
         assert_eq!(all.subscribers(Kind::Channel, b"x"), [b]);
-        all.forget(a, &its);
-        all.forget(b, &others);
+        all.forget(a, &mut its);
+        all.forget(b, &mut others);
         assert!(all.is_empty() && all.count(Kind::Shard) == 0);
     }
 

@@ -106,12 +106,6 @@ impl Patterns {
             }
         }
     }
-
-    pub fn memory_bytes(&self) -> usize {
-        self.by_pattern.capacity() * (size_of::<(Name, Subscribers)>() + 1)
-            + self.by_head.capacity() * (size_of::<(Box<[u8]>, HashSet<Name, Hashed>)>() + 1)
-            + self.by_pattern.len() * size_of::<Name>()
-    }
 }
 
 /// Whether a pattern matches a channel that begins with its `head` literal bytes.

@@ -7,6 +7,7 @@ use rand::RngExt;
 
 use super::gives_back;
 use super::subscribers::Subscribers;
+use crate::base::alloc::{self, Metered};
 use crate::keyspace::ClientId;
 
 /// See the module.
@@ -16,6 +17,7 @@ pub struct Readers {
     hasher: ahash::RandomState,
     /// Pairs of a key and a client.
     items: usize,
+    bytes: Metered,
 }
 
 /// A key that is kept, and by whom. Reading one again is the common case, and a key's bytes
@@ -33,6 +35,7 @@ impl Readers {
     #[inline]
     pub fn remember(&mut self, key: &[u8], client: ClientId) {
         let hash = self.hasher.hash_one(key);
+        let before = alloc::thread_balance();
         let is_it = |kept: &Kept| kept.hash == hash && kept.key.len() == key.len();
         match self.by_key.entry(hash, is_it, |kept| kept.hash) {
             Entry::Occupied(mut kept) => {
@@ -51,6 +54,7 @@ impl Readers {
                 self.items += 1;
             }
         }
+        self.bytes.note(before);
     }
 
     /// Nobody keeps the key any more; calls `visit` with each client that did. O(readers).
@@ -59,7 +63,7 @@ impl Readers {
         let is_it = |kept: &Kept| kept.hash == hash && kept.key.len() == key.len();
         if let Ok(found) = self.by_key.find_entry(hash, is_it) {
             let (kept, _) = found.remove();
-            self.let_go(&kept.readers, visit);
+            self.let_go(kept, visit);
         }
     }
 
@@ -76,24 +80,37 @@ impl Readers {
                 break found.remove().0;
             }
         };
-        self.let_go(&kept.readers, visit);
-        Some(kept.key)
+        Some(self.let_go(kept, visit))
     }
 
-    fn let_go(&mut self, readers: &Subscribers, visit: impl FnMut(ClientId)) {
+    /// Those who have read a key that is kept no more are told; its name.
+    fn let_go(&mut self, kept: Kept, visit: impl FnMut(ClientId)) -> Box<[u8]> {
+        let Kept { key, readers, .. } = kept;
         let ids = readers.ids();
         self.items -= ids.len();
         ids.iter().copied().for_each(visit);
+        let before = alloc::thread_balance();
+        drop(readers);
+        self.bytes.add(-(alloc::slice_bytes(key.len()) as i64));
         if gives_back(self.by_key.len(), self.by_key.capacity()) {
             let len = self.by_key.len();
             self.by_key.shrink_to(len * 2, |kept| kept.hash);
         }
+        self.bytes.note(before);
+        key
     }
 
     /// Nobody keeps anything any more.
     pub fn clear(&mut self) {
+        let before = alloc::thread_balance();
         self.by_key = HashTable::new();
         self.items = 0;
+        self.bytes.note(before);
+    }
+
+    /// Bytes of keys, readers and table, as the allocator counts them.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.bytes()
     }
 
     /// Number of keys.

@@ -15,6 +15,7 @@ use super::api::Use;
 use super::flags::Flags;
 use super::vm::{Compiled, Vm};
 use super::{Sha, sha1_hex, shebang};
+use crate::base::alloc::{self, Metered};
 use crate::base::mover::Mover;
 
 /// As many scripts of EVAL are kept, as in Redis.
@@ -52,7 +53,7 @@ pub struct Scripts {
     oldest: u32,
     newest: u32,
     evictable: usize,
-    bytes: usize,
+    bytes: Metered,
     pub evicted: u64,
 }
 
@@ -95,9 +96,9 @@ impl Scripts {
         self.vm.as_ref().map_or(0, Vm::used)
     }
 
-    /// Bytes of the cache beside the state.
+    /// Bytes of the cache beside the state, as the allocator counts them.
     pub fn bytes(&self) -> usize {
-        self.bytes + self.slots.len() * size_of::<Option<Script>>() + self.by_sha.len() * 64
+        self.bytes.bytes()
     }
 
     /// How many are kept.
@@ -156,6 +157,7 @@ impl Scripts {
             self.remove(self.oldest);
             self.evicted += 1;
         }
+        let before = alloc::thread_balance();
         let hash = self.hash(body);
         let script = Script {
             sha,
@@ -167,7 +169,6 @@ impl Scripts {
             older: NONE,
             newer: NONE,
         };
-        self.bytes += body.len();
         let at = match self.free.pop() {
             Some(at) => {
                 self.slots[at as usize] = Some(script);
@@ -180,6 +181,7 @@ impl Scripts {
         };
         self.by_sha.insert(sha, at);
         self.by_text.insert(hash, at);
+        self.bytes.note(before);
         if by_eval {
             self.evictable += 1;
             self.link(at);
@@ -229,17 +231,20 @@ impl Scripts {
 
     fn remove(&mut self, at: u32) {
         self.unlink(at);
+        let before = alloc::thread_balance();
         let Some(script) = self.slots[at as usize].take() else {
             return;
         };
         self.evictable -= 1;
-        self.bytes -= script.body.len();
         self.by_sha.remove(&script.sha);
         if self.by_text.get(&script.hash) == Some(&at) {
             self.by_text.remove(&script.hash);
         }
+        let Script { function, body, .. } = script;
+        drop(body);
+        self.bytes.note(before);
         if let Some(vm) = &self.vm {
-            vm.release(script.function);
+            vm.release(function);
         }
         self.free.push(at);
     }

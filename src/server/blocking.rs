@@ -44,6 +44,14 @@ pub enum Until {
     Time,
 }
 
+impl Until {
+    /// Whether the command has done its work, and only its answer waits: it counts as a call even if
+    /// nobody is there any more to be answered.
+    pub(super) fn is_done(&self) -> bool {
+        !matches!(self, Until::Keys { .. })
+    }
+}
+
 /// Why and until when a client waits.
 #[derive(Debug)]
 pub struct Blocked {

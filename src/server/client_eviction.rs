@@ -32,7 +32,7 @@ fn is_candidate(session: &Session) -> bool {
 impl Server {
     /// Takes the limit from the configuration and counts anew.
     pub(super) fn set_client_memory_limit(&mut self) {
-        self.client_memory.limit = limit_bytes(&self.config);
+        self.client_memory.limit = limit_bytes(&self.config, self.maxmemory());
         self.recount_client_memory();
     }
 
@@ -69,13 +69,13 @@ impl Server {
 }
 
 /// Zero means no limit: none is set, or a share of a `maxmemory` that is not.
-fn limit_bytes(config: &Config) -> usize {
+fn limit_bytes(config: &Config, maxmemory: u64) -> usize {
     let is_share_of_nothing =
-        matches!(config.maxmemory_clients, MemoryOrPercent::Percent(_)) && config.maxmemory == 0;
+        matches!(config.maxmemory_clients, MemoryOrPercent::Percent(_)) && maxmemory == 0;
     if config.maxmemory_clients == MemoryOrPercent::Bytes(0) || is_share_of_nothing {
         return 0;
     }
-    let limit = config.maxmemory_clients.of(config.maxmemory);
+    let limit = config.maxmemory_clients.of(maxmemory);
     usize::try_from(limit).unwrap_or(usize::MAX).max(LIMIT_MIN)
 }
 

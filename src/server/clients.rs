@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::session::Session;
+use crate::base::alloc;
 use crate::keyspace::ClientId;
 
 #[derive(Default)]
@@ -27,6 +28,12 @@ impl Clients {
     pub fn next_id(&mut self) -> ClientId {
         self.last_id += 1;
         ClientId(self.last_id)
+    }
+
+    /// Bytes of the table itself.
+    pub fn table_bytes(&self) -> usize {
+        let by_id = self.by_id.capacity() * (size_of::<(ClientId, u32)>() + 1);
+        alloc::vec_bytes(&self.places) + alloc::vec_bytes(&self.free) + by_id
     }
 
     /// Number of connected clients, the running one included.

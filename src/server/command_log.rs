@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use super::Server;
 use super::call::Spec;
 use super::client::Client;
+use crate::base::alloc;
 use crate::command::Flags;
 use crate::resp::Args;
 
@@ -35,6 +36,15 @@ pub struct LogEntry {
     pub name: String,
 }
 
+impl LogEntry {
+    /// Bytes that it owns.
+    fn owned_bytes(&self) -> usize {
+        let args = self.args.iter().map(alloc::vec_bytes).sum::<usize>();
+        let texts = [self.peer.capacity(), self.name.capacity()];
+        alloc::vec_bytes(&self.args) + args + texts.map(alloc::slice_bytes).iter().sum::<usize>()
+    }
+}
+
 /// A log, newest first.
 #[derive(Debug, Default)]
 pub struct CommandLog {
@@ -60,6 +70,16 @@ pub struct CommandLogs {
 }
 
 impl CommandLogs {
+    /// Bytes of all entries. O(entries).
+    pub fn memory_bytes(&self) -> usize {
+        let logs = [&self.slow, &self.large_request, &self.large_reply];
+        let each = logs.iter().map(|log| {
+            let owned = log.entries.iter().map(LogEntry::owned_bytes);
+            alloc::deque_bytes(&log.entries) + owned.sum::<usize>()
+        });
+        each.sum()
+    }
+
     pub fn of(&self, kind: LogKind) -> &CommandLog {
         match kind {
             LogKind::Slow => &self.slow,

@@ -15,11 +15,16 @@ use super::{
 use crate::base::clock::{self, Cycles, Now};
 use crate::base::random;
 use crate::config::Config;
-use crate::keyspace::{ClientId, ClockUse, EvictionOrder, Keyspace, Lazy, Longest, RemovalWords};
+use crate::keyspace::{
+    ClientId, ClockUse, EvictionOrder, Keyspace, Lazy, Longest, PrefixRule, RemovalWords,
+};
 use crate::types::{Fill, Limits};
 
 /// How long the loop frees in one turn what was let go: large values only.
 const FREE_NANOS: u64 = 200_000;
+
+/// How long the loop counts in one turn, by prefix, what was there before.
+const WALK_NANOS: u64 = 300_000;
 
 /// Whether the loop goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +86,7 @@ impl Engine {
             diagnostics,
             clients: Clients::default(),
             client_memory: Default::default(),
+            memory_limit: Default::default(),
             connections: Default::default(),
             tls: Default::default(),
             metrics: Default::default(),
@@ -119,7 +125,7 @@ impl Engine {
 
     /// Goes on with an eviction that time did not suffice for.
     pub(super) fn evict_on(&mut self) {
-        if std::mem::take(&mut self.server.turn.evicting) && self.server.config.maxmemory > 0 {
+        if std::mem::take(&mut self.server.turn.evicting) && self.server.maxmemory() > 0 {
             self.server.make_room(&mut self.keyspace);
             self.after_removals();
         }
@@ -133,6 +139,10 @@ impl Engine {
             lazyfree.free_slices(server.cycles.ticks(FREE_NANOS));
         }
         server.turn.freeing = lazyfree.has_slices();
+        if keyspace.walks_prefixes() {
+            server.turn.freeing |= keyspace.walk_prefixes(server.cycles.ticks(WALK_NANOS));
+        }
+        let lazyfree = &mut keyspace.lazyfree;
         if lazyfree.timed {
             let Longest { expiry, eviction } = std::mem::take(&mut lazyfree.longest);
             for (event, ticks) in [("expire-del", expiry), ("evict-del", eviction)] {
@@ -174,6 +184,8 @@ impl Engine {
         let rates = &mut server.diagnostics.rates;
         rates.sample(&server.stats, server.now.mono_ms);
         server.stats.note_stale(keyspace.volatile());
+        server.end_due_hotkeys();
+        server.watch_memory_limit();
         server.watch_clients();
         server.watch_tls();
         server.limit_readers(None);
@@ -194,6 +206,9 @@ impl Server {
     /// Nothing happens for the client's sake any more: no watch, no wait, no MONITOR, no message.
     pub(super) fn let_go(&mut self, keyspace: &mut Keyspace, client: &mut Client) {
         client.unwatch(&mut keyspace.watchers);
+        if client.blocked.as_ref().is_some_and(|b| b.until.is_done()) {
+            self.count_unserved(client, false);
+        }
         self.stop_waiting(keyspace, client);
         if client.flags.contains(ClientFlags::MONITOR) {
             self.set_monitor(client.id, false);
@@ -236,6 +251,17 @@ fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
         user_del: config.lazyfree_lazy_user_del,
     };
     keyspace.lazyfree.timed = config.latency_monitor_threshold > 0;
+    keyspace.set_prefix_rule(config.prefix_stats.then(|| {
+        PrefixRule {
+            delimiter: config
+                .prefix_stats_delimiter
+                .first()
+                .copied()
+                .unwrap_or(b':'),
+            depth: config.prefix_stats_depth as usize,
+            lines_max: config.prefix_stats_max_prefixes as usize,
+        }
+    }));
     keyspace.removal_words =
         RemovalWords::new(config.lazyfree_lazy_expire, config.lazyfree_lazy_eviction);
     keyspace.limits = Limits {
@@ -262,9 +288,10 @@ impl Server {
         self.diagnostics.latency.threshold_ms = self.config.latency_monitor_threshold;
         self.set_thresholds();
         self.apply_aof_config();
+        self.update_memory_limit();
         self.update_interest();
         self.set_client_memory_limit();
-        if self.config.maxmemory == 0 {
+        if self.maxmemory() == 0 {
             self.stats.note_memory(true, self.now.mono_ms);
         }
         self.trim_command_logs();

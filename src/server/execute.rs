@@ -144,8 +144,9 @@ impl World<'_> {
             }
             return;
         }
-        if server.gates.has_monitors && !retry && !spec.flags.contains(Flags::SKIP_MONITOR) {
-            server.feed_monitors(client, spec, args, origin);
+        if server.gates.is_observed {
+            let replied = reply.pending_len().saturating_sub(replied_before);
+            server.observe(client, id, args, origin, (ticks, replied));
         }
         let changed = keyspace.effects.end_command(outer_changed);
         if effect == Effect::Always || changed && effect == Effect::Verbatim {

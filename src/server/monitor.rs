@@ -63,6 +63,6 @@ impl Server {
         if on {
             self.monitors.push(id);
         }
-        self.gates.has_monitors = !self.monitors.is_empty();
+        self.update_observers();
     }
 }

@@ -306,8 +306,8 @@ impl Server {
 
     /// Takes a client out of all channels, without a word.
     pub fn unsubscribe_all(&mut self, keyspace: &mut Keyspace, client: &mut Client) {
-        if let Some(its) = client.subscriptions.take() {
-            self.pubsub.forget(client.id, &its);
+        if let Some(mut its) = client.subscriptions.take() {
+            self.pubsub.forget(client.id, &mut its);
             self.end_subscriptions(client);
             if self.pubsub.is_empty() {
                 self.update_listeners(keyspace);

@@ -10,6 +10,7 @@ use super::client_eviction::ClientMemory;
 use super::defrag::Defrag;
 use super::gates::Gates;
 use super::loading::Loading;
+use super::memory_limit::MemoryLimit;
 use super::metrics::Metrics;
 use super::outbox::Outbox;
 use super::run::Loop;
@@ -17,8 +18,8 @@ use super::saving::Saving;
 use super::tls::Tls;
 use super::turn::Turn;
 use super::{
-    Acl, Aof, Clients, CommandLogs, CommandStats, CommandTable, Latency, MigrateLinks, Rate,
-    RecentPeaks, Recorder, Scripting, ShutdownRequest, Signals, Stats, Tracking,
+    Acl, Aof, Clients, CommandLogs, CommandStats, CommandTable, Hotkeys, Latency, MigrateLinks,
+    Rate, RecentPeaks, Recorder, Scripting, ShutdownRequest, Signals, Stats, Tracking,
 };
 use crate::base::clock::{Cycles, Now};
 use crate::config::Config;
@@ -37,6 +38,7 @@ pub struct Server {
     pub diagnostics: Diagnostics,
     pub clients: Clients,
     pub(super) client_memory: ClientMemory,
+    pub memory_limit: MemoryLimit,
     pub connections: Connections,
     pub tls: Tls,
     pub metrics: Metrics,
@@ -90,6 +92,8 @@ pub struct Diagnostics {
     pub latency: Latency,
     /// Buffers of clients in the last seconds.
     pub recent: RecentPeaks,
+    /// The last session of HOTKEYS.
+    pub(super) hotkeys: Option<Box<Hotkeys>>,
     /// When the log last told of an HTTP request, monotonic milliseconds.
     pub(super) http_told_ms: Option<u64>,
 }

@@ -28,6 +28,12 @@ pub struct Row {
 }
 
 impl Row {
+    /// Whether its commands may have keys.
+    #[inline]
+    pub fn has_keys(&self) -> bool {
+        self.plan.has_keys()
+    }
+
     /// The keys among `args`, which are this command's in full and as many as its arity
     /// admits, each with what is done to it. A container has none: ask its subcommand's row.
     pub fn keys(&self, args: Args<'_>) -> Result<Keys, BadKeys> {

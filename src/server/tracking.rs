@@ -75,6 +75,12 @@ impl Tracking {
         !self.clients.is_empty()
     }
 
+    /// Bytes of keys that are kept and of those who keep them. Prefixes are their clients'.
+    pub fn memory_bytes(&self) -> usize {
+        let clients = self.clients.capacity() * (size_of::<(ClientId, Tracker)>() + 1);
+        self.readers.memory_bytes() + clients
+    }
+
     /// Number of clients that are told.
     pub fn clients(&self) -> usize {
         self.clients.len()

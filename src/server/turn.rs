@@ -17,7 +17,7 @@ pub(super) struct Turn {
     pub(super) awaiting_memory: Vec<(u64, ClientId)>,
     /// More is to be evicted than there was time for.
     pub(super) evicting: bool,
-    /// Something is still to be freed in slices.
+    /// Something is still to be freed in slices, or to be counted by prefix.
     pub(super) freeing: bool,
     /// When the last command ended, in ticks: the next one of a batch begins then.
     pub(super) ended: u64,

@@ -282,11 +282,11 @@ pub unsafe fn free_effort(kind: Type, encoding: Encoding, word: u64) -> usize {
 ///
 /// # Safety
 /// As [`free_effort`].
-pub unsafe fn memory_bytes(kind: Type, encoding: Encoding, word: u64, samples: usize) -> usize {
+pub unsafe fn memory_bytes(kind: Type, encoding: Encoding, word: u64) -> usize {
     for_container!(
         kind,
         // SAFETY: the caller's promise.
-        T => unsafe { look::<T>(encoding, word) }.memory_bytes(samples),
+        T => unsafe { look::<T>(encoding, word) }.memory_bytes(),
         _ => 0,
     )
 }

@@ -372,3 +372,327 @@ fn thinly_filled_pages_go_back_while_clients_are_served() {
     assert_eq!(c.ask("CONFIG RESETSTAT"), "+OK\r\n");
     assert_eq!(figure(&server, "active_defrag_hits"), 0.0);
 }
+
+/// A field of INFO.
+fn field(server: &Daemon, name: &str) -> u64 {
+    let text = server.info(name).unwrap_or_else(|| panic!("{name}"));
+    text.parse().unwrap_or_else(|_| panic!("{name}: {text}"))
+}
+
+/// What is data, asked key by key: with the lines of INFO for all else it must be what the
+/// allocator has.
+fn bytes_of_all_keys(c: &mut Connection) -> u64 {
+    let keys = c.ask("KEYS *");
+    let keys: Vec<&str> = keys.lines().skip(2).step_by(2).collect();
+    let mut bytes = 0;
+    for keys in keys.chunks(500) {
+        let asked: String = keys
+            .iter()
+            .map(|key| format!("MEMORY USAGE {key} SAMPLES 0\r\n"))
+            .collect();
+        c.send(asked.as_bytes());
+        for _ in keys {
+            let reply = String::from_utf8(c.reply()).expect("a number");
+            let told: u64 = reply[1..].trim().parse().expect("a number");
+            // Its place in the table has a line of its own.
+            bytes += told - 10;
+        }
+    }
+    bytes
+}
+
+/// A server of which nobody can tell what its memory is used for is restarted instead of mended.
+#[test]
+fn the_lines_of_memory_add_up_to_what_the_allocator_has_under_load() {
+    let server = Daemon::start(&[
+        "--appendonly",
+        "no",
+        "--prefix-stats",
+        "yes",
+        "--slowlog-log-slower-than",
+        "0",
+        "--slowlog-max-len",
+        "2000",
+        "--enable-debug-command",
+        "yes",
+        "--client-output-buffer-limit",
+        "normal 0 0 0",
+    ]);
+    let mut c = server.connect();
+    // Data of every type and encoding.
+    assert_eq!(c.ask("DEBUG POPULATE 60000 str 200"), "+OK\r\n");
+    for n in 0..400 {
+        let many = |word: &str, count: usize| {
+            (0..count)
+                .map(|i| format!(" {word}{n}-{i}"))
+                .collect::<String>()
+        };
+        let numbers: String = (0..300).map(|i| format!(" {}", i * n)).collect();
+        let pairs: String = (0..200).map(|i| format!(" f{i} value-{n}-{i}")).collect();
+        let scored: String = (0..200).map(|i| format!(" {i} member-{n}-{i}")).collect();
+        for line in [
+            format!("RPUSH list:{n}{}", many("a-long-element-of-a-list-", 300)),
+            format!("SADD set:{n}{}", many("member", 200)),
+            format!("SADD ints:{n}{numbers}"),
+            format!("HSET hash:{n}{pairs}"),
+            format!("HPEXPIRE hash:{n} 100000000 FIELDS 1 f{}", n % 200),
+            format!("ZADD zset:{n}{scored}"),
+            format!("SETRANGE raw:{n} {} x", 100 * n),
+        ] {
+            assert!(!c.ask(&line).starts_with('-'), "{line}");
+        }
+        for i in 0..40 {
+            c.ask(&format!("XADD stream:{n} {}-1 field value-{i}", i + 1));
+        }
+        c.ask(&format!("XGROUP CREATE stream:{n} group 0"));
+        c.ask(&format!(
+            "XREADGROUP GROUP group consumer STREAMS stream:{n} >"
+        ));
+    }
+    // Users, scripts, functions.
+    for n in 0..500 {
+        let patterns: String = (0..20).map(|i| format!(" ~{n}:{i}:*")).collect();
+        c.ask(&format!(
+            "ACL SETUSER user{n} on >password{n} +@all{patterns}"
+        ));
+        let text = format!("return {n} --{}", "x".repeat(2000));
+        c.send(&command(&[&b"SCRIPT"[..], b"LOAD", text.as_bytes()]));
+        assert!(c.reply().starts_with(b"$40"));
+    }
+    // Clients that subscribe, watch, track, queue, send half a command and do not read.
+    let mut clients = Vec::new();
+    for n in 0..150 {
+        let mut client = server.connect();
+        match n % 5 {
+            0 => {
+                let names: String = (0..200).map(|i| format!(" channel-{n}-{i}")).collect();
+                client.send(format!("SUBSCRIBE{names}\r\nPSUBSCRIBE p{n}.*\r\n").as_bytes());
+                (0..201).for_each(|_| _ = client.reply());
+            }
+            1 => {
+                client.ask("HELLO 3");
+                client.ask("CLIENT TRACKING ON");
+                for i in 0..300 {
+                    client.ask(&format!("GET str:{}", n * 300 + i));
+                }
+            }
+            2 => {
+                let keys: String = (0..100).map(|i| format!(" str:{}", n * 100 + i)).collect();
+                client.ask(&format!("WATCH{keys}"));
+                client.ask("MULTI");
+                client.ask(&format!("SET queued {}", "x".repeat(30_000)));
+            }
+            3 => client
+                .send(format!("*2\r\n$3\r\nSET\r\n$30000\r\n{}", "y".repeat(20_000)).as_bytes()),
+            _ => {
+                // More than the socket takes.
+                client.ask("SETRANGE large 300000 x");
+                client.send("GETRANGE large 0 250000\r\n".repeat(30).as_bytes());
+            }
+        }
+        clients.push(client);
+    }
+    c.ask("HOTKEYS START METRICS 2 CPU NET COUNT 64");
+    for n in 0..1000 {
+        c.ask(&format!("GET str:{n}"));
+    }
+    // What was sent has been read, and all that can be sent has left.
+    wait_until("memory to stand still", || {
+        let before = used(&server);
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        used(&server).abs_diff(before) < 4096
+    });
+    let data = bytes_of_all_keys(&mut c);
+    let (used, overhead) = (
+        field(&server, "used_memory"),
+        field(&server, "used_memory_overhead"),
+    );
+    let lines = [
+        "used_memory_startup",
+        "mem_clients_normal",
+        "mem_aof_buffer",
+        "used_memory_scripts",
+        "used_memory_vm_total",
+        "mem_db_tables",
+        "mem_field_expiries",
+        "mem_pubsub",
+        "mem_tracking",
+        "mem_users",
+        "mem_watched_keys",
+        "mem_command_logs",
+        "mem_latency_histograms",
+        "mem_hotkeys",
+        "mem_prefix_stats",
+        "mem_snapshot_early",
+    ];
+    let told: Vec<(&str, u64)> = lines.iter().map(|l| (*l, field(&server, l))).collect();
+    let sum: u64 = told.iter().map(|(_, bytes)| bytes).sum();
+    assert!(
+        sum.abs_diff(overhead) < overhead / 100,
+        "{told:?}: {sum} {overhead}"
+    );
+    for line in [
+        "mem_pubsub",
+        "mem_tracking",
+        "mem_users",
+        "mem_watched_keys",
+        "mem_command_logs",
+    ] {
+        assert!(field(&server, line) > 50_000, "{told:?}");
+    }
+    let all = sum + data;
+    assert!(
+        all.abs_diff(used) < used / 50,
+        "{all} told, {used} used; data {data}, {told:?}"
+    );
+    // MEMORY STATS has the same lines.
+    let stats = c.ask("MEMORY STATS");
+    for name in [
+        "pubsub",
+        "tracking",
+        "users",
+        "command.logs",
+        "db.tables",
+        "snapshot.cow",
+    ] {
+        assert!(
+            stats.contains(&format!("\r\n{name}\r\n:")),
+            "{name}: {stats}"
+        );
+    }
+}
+
+/// A control group of memory with a limit, and how it is called here; the reason where there is
+/// none to be had.
+struct Group {
+    folder: std::path::PathBuf,
+    limit: &'static str,
+}
+
+impl Group {
+    fn make() -> Result<Group, String> {
+        let places = [
+            ("/sys/fs/cgroup", "memory.max"),
+            ("/sys/fs/cgroup/unified", "memory.max"),
+            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+        ];
+        let mut reasons = Vec::new();
+        for (mount, limit) in places {
+            let folder = std::path::Path::new(mount).join(format!("russet-{}", std::process::id()));
+            if let Err(error) = std::fs::create_dir(&folder) {
+                reasons.push(format!("{}: {error}", folder.display()));
+                continue;
+            }
+            if folder.join(limit).exists() {
+                return Ok(Group { folder, limit });
+            }
+            let _ = std::fs::remove_dir(&folder);
+            reasons.push(format!("{mount} does not control memory"));
+        }
+        Err(reasons.join("; "))
+    }
+
+    fn set(&self, file: &str, value: &str) {
+        std::fs::write(self.folder.join(file), value).expect("a control group's file");
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // The kernel lets go of it once its processes are gone.
+        for _ in 0..50 {
+            if std::fs::remove_dir(&self.folder).is_ok() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+}
+
+#[test]
+fn in_a_container_memory_ends_with_refusals_or_evictions_not_with_the_process() {
+    let group = match Group::make() {
+        Ok(group) => group,
+        Err(reason) => {
+            eprintln!("skipped: no control group can be made here ({reason})");
+            return;
+        }
+    };
+    let mib = 1u64 << 20;
+    let server = Daemon::start(&["--maxmemory", "auto", "--maxmemory-policy", "noeviction"]);
+    assert_ne!(server.info("maxmemory_auto_of").as_deref(), Some("none"));
+    // Version 2 takes a number, version 1, too.
+    group.set(group.limit, &(96 * mib).to_string());
+    group.set("cgroup.procs", &server.pid().to_string());
+    wait_until("the group's limit", || {
+        field(&server, "maxmemory") == 72 * mib
+    });
+    assert_eq!(server.info("maxmemory_auto_of").as_deref(), Some("cgroup"));
+    assert_eq!(field(&server, "maxmemory_auto_memory"), 96 * mib);
+    let mut c = server.connect();
+    assert_eq!(
+        c.ask("CONFIG GET maxmemory"),
+        "*2\r\n$9\r\nmaxmemory\r\n$4\r\nauto\r\n"
+    );
+    let value = "x".repeat(100_000);
+    let fill = |c: &mut Connection, from: usize| {
+        let mut refused = 0;
+        for n in from..from + 1500 {
+            refused += usize::from(c.ask(&format!("SET key:{n} {value}")).starts_with("-OOM"));
+        }
+        refused
+    };
+    assert!(fill(&mut c, 0) > 500, "150 MB do not fit");
+    assert_eq!(c.ask("PING"), "+PONG\r\n");
+    assert_eq!(c.ask("CONFIG SET maxmemory-policy allkeys-lru"), "+OK\r\n");
+    assert_eq!(fill(&mut c, 2000), 0);
+    assert!(field(&server, "evicted_keys") > 500);
+    assert!(used(&server) <= 73 * mib);
+    // It is followed when it changes.
+    group.set(group.limit, &(192 * mib).to_string());
+    wait_until("the new limit", || field(&server, "maxmemory") == 144 * mib);
+    drop(c);
+    drop(server);
+}
+
+#[test]
+fn figures_by_prefix_survive_a_reload_exactly() {
+    let server = Daemon::start(&["--prefix-stats", "yes", "--enable-debug-command", "yes"]);
+    let mut c = server.connect();
+    for n in 0..3000 {
+        c.ask(&format!("SET p{}:{n} {}", n % 7, "v".repeat(n % 300)));
+        c.ask(&format!("SADD s{}:x {n} m{n}", n % 3));
+    }
+    let lines = |c: &mut Connection| {
+        let info = c.ask("INFO prefixstats");
+        let lines: Vec<String> = info
+            .lines()
+            .filter_map(|line| {
+                let (_, figures) = line.split_once(":keys=")?;
+                let (bytes, _) = figures.split_once(",reads=")?;
+                let (_, prefix) = figures.split_once("prefix=")?;
+                Some(format!("{prefix} {bytes}"))
+            })
+            .collect();
+        lines
+    };
+    let keys = |lines: &[String]| {
+        let names = lines
+            .iter()
+            .map(|l| l.split(",bytes").next().expect("a line").to_owned());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = lines(&mut c);
+    assert_eq!(before.len(), 10);
+    assert_eq!(c.ask("DEBUG RELOAD"), "+OK\r\n");
+    let after = lines(&mut c);
+    assert_eq!(keys(&before), keys(&after));
+    assert_eq!(c.ask("CONFIG SET prefix-stats no"), "+OK\r\n");
+    assert!(c.ask("PREFIXSTATS").starts_with("-ERR"));
+    // Counting what is there gives the same to the byte.
+    assert_eq!(c.ask("CONFIG SET prefix-stats yes"), "+OK\r\n");
+    wait_until("the walk", || {
+        server.info("prefix_stats_walking").as_deref() == Some("0")
+    });
+    assert_eq!(lines(&mut c), after);
+}

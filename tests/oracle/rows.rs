@@ -967,6 +967,8 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
         "Redis sends no refusal behind other replies of a burst; conversations has it",
     ),
     ("backup", "of russet's own; tests/it covers it"),
+    ("hotkeys", "of Redis 8.6; its own tests cover it"),
+    ("prefixstats", "of russet's own; its own tests cover it"),
     ("bgrewriteaof", "timing of a child; tests/it covers it"),
     ("bgsave", "timing of a child; tests/it covers it"),
     ("client|caching", "conversations.rs covers it"),

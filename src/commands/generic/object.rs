@@ -126,7 +126,7 @@ fn refcount(call: &mut Call<'_>) -> CommandResult {
 /// References to the value of a key, as Redis would count them.
 pub(in crate::commands) fn references(call: &Call<'_>, key: &[u8]) -> i64 {
     let config = &call.server.config;
-    let shares = config.maxmemory == 0 || counts_uses(config.maxmemory_policy).is_none();
+    let shares = call.server.maxmemory() == 0 || counts_uses(config.maxmemory_policy).is_none();
     let small = matches!(call.db.peek_string(key), Ok(Some(Str::Int(0..=9999))));
     if shares && small { SHARED } else { 1 }
 }
@@ -204,7 +204,7 @@ mod tests {
         );
         assert_eq!(t.run("OBJECT FREQ none"), "$-1\r\n");
         t.engine.server.config.maxmemory_policy = MaxmemoryPolicy::AllKeysLfu;
-        t.engine.server.config.maxmemory = 1 << 40;
+        t.run("CONFIG SET maxmemory 100gb");
         t.apply_config();
         t.run("SET b 5");
         assert_eq!(t.run("OBJECT FREQ b"), ":5\r\n");

@@ -254,7 +254,10 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
         }
         "aof-disable-auto-gc" => server.apply_aof_history(),
         "appendonly" => server.set_appendonly(keyspace, server.config.appendonly)?,
-        "maxmemory" => shrink(keyspace, server),
+        "maxmemory" | "maxmemory-reserve" => {
+            server.update_memory_limit();
+            shrink(keyspace, server);
+        }
         "repl-backlog-size" => {
             let size = &mut server.config.repl_backlog_size;
             *size = (*size).max(REPL_BACKLOG_MIN);
@@ -278,7 +281,7 @@ fn listen_again(server: &mut Server) -> Result<(), listen::Logged> {
 
 /// A limit below what is used evicts at once, as far as the policy lets it.
 fn shrink(keyspace: &mut Keyspace, server: &mut Server) {
-    let (limit, used) = (server.config.maxmemory, crate::base::alloc::used_memory());
+    let (limit, used) = (server.maxmemory(), crate::base::alloc::used_memory());
     if limit > 0 && limit < used as u64 {
         tracing::warn!(
             "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the \

@@ -385,6 +385,50 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     )
     .optional()]),
     doc(
+        "hotkeys",
+        "8.6.0",
+        "That of the subcommand",
+        "Find the keys that cost the most.",
+    ),
+    doc(
+        "hotkeys|get",
+        "8.6.0",
+        "O(K), K = the number of keys that are counted",
+        "Tell the keys that have cost the most.",
+    ),
+    doc(
+        "hotkeys|help",
+        "8.6.0",
+        "O(1)",
+        "List the subcommands of HOTKEYS.",
+    ),
+    doc(
+        "hotkeys|reset",
+        "8.6.0",
+        "O(K), K = the number of keys that are counted",
+        "Forget what a session has found.",
+    ),
+    doc(
+        "hotkeys|start",
+        "8.6.0",
+        "O(1)",
+        "Begin to count what keys cost.",
+    )
+    .args(&[
+        Arg::integer("count").token("METRICS"),
+        Arg::word("cpu", "CPU").optional(),
+        Arg::word("net", "NET").optional(),
+        Arg::integer("k").token("COUNT").optional(),
+        Arg::integer("seconds").token("DURATION").optional(),
+        Arg::integer("ratio").token("SAMPLE").optional(),
+    ]),
+    doc(
+        "hotkeys|stop",
+        "8.6.0",
+        "O(1)",
+        "End the session; what it has found stays.",
+    ),
+    doc(
         "info",
         "1.0.0",
         "O(1)",
@@ -547,6 +591,28 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         "",
         "Stream every command that the server executes.",
     ),
+    doc(
+        "prefixstats",
+        "8.0.0",
+        "O(N log N), N = the number of prefixes",
+        "Tell who uses what, by the prefixes of keys.",
+    )
+    .args(&[
+        Arg::integer("count").token("COUNT").optional(),
+        Arg::one_of(
+            "by",
+            &[
+                Arg::word("bytes", "BYTES"),
+                Arg::word("keys", "KEYS"),
+                Arg::word("reads", "READS"),
+                Arg::word("writes", "WRITES"),
+                Arg::word("misses", "MISSES"),
+                Arg::word("expired", "EXPIRED"),
+            ],
+        )
+        .token("BY")
+        .optional(),
+    ]),
     doc(
         "psync",
         "2.8.0",

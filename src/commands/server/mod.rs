@@ -11,14 +11,19 @@ mod debug_inspect;
 mod debug_protocol;
 mod debug_reload;
 pub(super) mod docs;
+mod hotkeys;
 mod info;
 mod keyspace;
 mod latency;
 mod latency_report;
 mod memory;
+mod memory_doctor;
+mod prefix_stats;
 mod save;
 mod shutdown;
 mod slowlog;
+#[cfg(test)]
+mod some_commands;
 mod state;
 
 use crate::server::Spec;
@@ -28,6 +33,7 @@ pub(super) static SPECS: &[Spec] = &[
     backup::BACKUP,
     config::CONFIG,
     debug::DEBUG,
+    hotkeys::HOTKEYS,
     info::INFO,
     keyspace::DBSIZE,
     keyspace::FLUSHALL,
@@ -35,6 +41,7 @@ pub(super) static SPECS: &[Spec] = &[
     keyspace::SWAPDB,
     latency::LATENCY,
     memory::MEMORY,
+    prefix_stats::PREFIXSTATS,
     save::BGSAVE,
     save::LASTSAVE,
     save::SAVE,

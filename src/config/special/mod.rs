@@ -5,6 +5,7 @@
 
 mod addresses;
 mod keyspace_events;
+mod max_memory;
 mod memory_or_percent;
 mod networks;
 mod output_buffer;
@@ -14,6 +15,7 @@ mod save_points;
 
 pub use addresses::{BindAddresses, ReplicaOf};
 pub use keyspace_events::KeyspaceEvents;
+pub use max_memory::MaxMemory;
 pub use memory_or_percent::MemoryOrPercent;
 pub use networks::Networks;
 pub use output_buffer::{OutputBufferLimit, OutputBufferLimits};

@@ -8,6 +8,7 @@ impl ZsetIndex {
     pub fn check_invariants(&self) {
         let all: Vec<_> = self.iter().collect();
         assert_eq!(all.len(), self.len);
+        assert_eq!(self.count_nodes(), self.nodes);
         assert!(
             all.windows(2)
                 .all(|w| { w[0].0 < w[1].0 || w[0].0 == w[1].0 && w[0].1 < w[1].1 })

@@ -80,13 +80,26 @@ impl Member {
         unsafe { mover.block(self.0, size) }.map(Member)
     }
 
+    /// Frees the entry; how many bytes that were.
+    ///
     /// # Safety
     /// The entry is alive, and no alias is used afterwards.
-    pub unsafe fn free(self) {
+    pub unsafe fn free(self) -> usize {
         // SAFETY: alive, says the caller.
         let len = SCORE + varint::sized(unsafe { self.bytes() });
         // SAFETY: made by `new` with this length.
         unsafe { alloc::free(self.0, len) };
+        alloc::good_size(len)
+    }
+
+    /// Bytes of the entry, as the allocator counts them.
+    ///
+    /// # Safety
+    /// The entry is alive.
+    #[inline]
+    pub unsafe fn memory_bytes(self) -> usize {
+        // SAFETY: alive, says the caller.
+        alloc::good_size(SCORE + varint::sized(unsafe { self.bytes() }))
     }
 
     /// Asks for the entry's first line.

@@ -36,6 +36,8 @@ pub struct ZsetIndex {
     /// Levels above the leaves.
     height: u32,
     len: usize,
+    /// Leaves and inner nodes.
+    nodes: usize,
 }
 
 // SAFETY: the tree owns its nodes; members are their owner's care, who moves with it.
@@ -49,6 +51,7 @@ impl ZsetIndex {
             root: None,
             height: 0,
             len: 0,
+            nodes: 0,
         }
     }
 
@@ -65,6 +68,7 @@ impl ZsetIndex {
                 .is_none_or(|&(_, _, count)| count == LEAF as u64)
             {
                 level.push((slot, Node::new_leaf(), 0));
+                tree.nodes += 1;
             }
             let (_, leaf, count) = level.last_mut().expect("pushed above");
             // SAFETY: a leaf made here.
@@ -86,6 +90,7 @@ impl ZsetIndex {
                 })
                 .collect();
             tree.height += 1;
+            tree.nodes += level.len();
         }
         tree.root = level.first().map(|&(_, node, _)| node);
         tree
@@ -114,7 +119,10 @@ impl ZsetIndex {
         let slot = (score, member);
         let mut node = match self.root {
             Some(root) => self.grow_root(root),
-            None => *self.root.insert(Node::new_leaf()),
+            None => {
+                self.nodes += 1;
+                *self.root.insert(Node::new_leaf())
+            }
         };
         self.len += 1;
         let (mut left_edge, mut right_edge) = (true, true);
@@ -127,11 +135,13 @@ impl ZsetIndex {
             // SAFETY: a child is alive.
             if unsafe { inner.children[at].len() } == full {
                 let edges = (left_edge && at == 0, right_edge && at + 1 == inner.len());
+                let children = inner.len();
                 if height == 0 {
                     make_room_in_leaf(inner, at, slot, key, edges);
                 } else {
                     split_inner(inner, at, key, edges);
                 }
+                self.nodes += inner.len() - children;
                 // SAFETY: as above.
                 at = unsafe { inner.firsts.rank(key, true) }.saturating_sub(1);
             }
@@ -164,6 +174,7 @@ impl ZsetIndex {
         // SAFETY: made above.
         unsafe { above.inner_mut() }.insert(0, first, root, self.len as u64);
         self.height += 1;
+        self.nodes += 1;
         *self.root.insert(above)
     }
 
@@ -234,7 +245,9 @@ impl ZsetIndex {
             // SAFETY: steps are inner nodes.
             let inner = unsafe { node.inner_mut() };
             inner.counts[at] -= count as u64;
+            let children = inner.len();
             mend_child(inner, at, height as u32);
+            self.nodes -= children - inner.len();
         }
         self.shrink_root();
     }
@@ -253,16 +266,22 @@ impl ZsetIndex {
             }
             // SAFETY: replaced above.
             unsafe { root.free(self.height) };
+            self.nodes -= 1;
             self.height = self.height.saturating_sub(1);
         }
         self.height = 0;
     }
 
-    /// Bytes of the nodes.
+    /// Bytes of the nodes, members excluded. O(1).
     pub fn memory_bytes(&self) -> usize {
+        self.nodes * node::BYTES
+    }
+
+    /// How many nodes there are. O(nodes).
+    fn count_nodes(&self) -> usize {
         let mut nodes = 0;
         self.each_node(&mut |_, _| nodes += 1);
-        nodes * 1024
+        nodes
     }
 
     fn each_node(&self, see: &mut impl FnMut(Node, u32)) {

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::member::{Key, Member};
+use crate::base::alloc::good_size;
 use crate::base::mover::Mover;
 use std::alloc::Layout;
 use std::cmp::Ordering;
@@ -32,8 +33,11 @@ pub(super) struct Inner {
     pub(super) counts: [u64; FAN],
 }
 
-const _: () = assert!(size_of::<Leaf>() <= 1024);
-const _: () = assert!(size_of::<Inner>() <= 1024);
+/// What either kind takes in the allocator.
+pub(super) const BYTES: usize = 1024;
+
+const _: () = assert!(good_size(size_of::<Leaf>()) == BYTES);
+const _: () = assert!(good_size(size_of::<Inner>()) == BYTES);
 
 /// A leaf or an inner node: which one, its height in the tree says.
 #[derive(Clone, Copy, PartialEq, Eq)]

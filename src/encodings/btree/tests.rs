@@ -23,7 +23,7 @@ impl Drop for Owned {
         // SAFETY: out of the tree.
         while self
             .0
-            .remove_chunk(0, usize::MAX, |member| unsafe { member.free() })
+            .remove_chunk(0, usize::MAX, |member| _ = unsafe { member.free() })
             > 0
         {}
         assert!(self.0.is_empty());
@@ -105,7 +105,7 @@ fn deleting_ranges_leaves_the_rest() {
     let mut left = 29_000;
     while left > 0 {
         // SAFETY: out of the tree.
-        left -= tree.0.remove_chunk(500, left, |m| unsafe { m.free() });
+        left -= tree.0.remove_chunk(500, left, |m| _ = unsafe { m.free() });
     }
     tree.0.check_invariants();
     let ranks: Vec<_> = tree

@@ -127,6 +127,16 @@ fn entry_size(name: &[u8], value: &[u8], expires: bool) -> usize {
     varint::sized(name) + value + if expires { 8 } else { 0 }
 }
 
+/// Bytes of a field's entry, a value of its own block included, as the allocator counts them.
+pub(super) fn memory_bytes(field: Field<'_>) -> usize {
+    let size = entry_size(field.name, field.value, field.expire_ms.is_some());
+    let far = match field.value.len() > NEAR_MAX {
+        true => Blob::memory_bytes_for(field.value.len()),
+        false => 0,
+    };
+    alloc::good_size(size) + far
+}
+
 pub(super) fn build(field: Field<'_>) -> Word {
     let block = alloc::block(entry_size(
         field.name,
@@ -208,12 +218,15 @@ pub(super) unsafe fn moved(word: Word, mover: &mut Mover) -> Option<Word> {
     ))
 }
 
+/// Frees a field; how many bytes that were.
+///
 /// # Safety
 /// The word is in no table and not used again.
-pub(super) unsafe fn free(word: Word) {
+pub(super) unsafe fn free(word: Word) -> usize {
     // SAFETY: alive until here.
     let field = unsafe { field_of(word) };
     let size = entry_size(field.name, field.value, field.expire_ms.is_some());
+    let bytes = memory_bytes(field);
     if word.raw() & FAR != 0 {
         // SAFETY: alive until here.
         let at = unsafe { value_at(word) };
@@ -223,4 +236,5 @@ pub(super) unsafe fn free(word: Word) {
     let block = NonNull::new(start_of(word)).expect("words are not zero");
     // SAFETY: made by `build` with this size, or rewritten within its class.
     unsafe { alloc::free(block, size) };
+    bytes
 }

@@ -16,7 +16,7 @@ use crate::base::hash;
 use crate::base::mover::Mover;
 use crate::encodings::elements::Elements;
 use crate::encodings::hashtable::{HashTable, Word};
-use entry::{build, expire_of, expires, field_of, free, name_of, overwrite};
+use entry::{build, expire_of, expires, field_of, free, memory_bytes, name_of, overwrite};
 use rand::Rng;
 
 /// Segments looked at in one round of collecting expired fields.
@@ -41,6 +41,8 @@ pub struct FieldTable {
     table: HashTable,
     /// Fields that expire.
     volatile: usize,
+    /// Bytes of all fields' entries.
+    bytes: usize,
 }
 
 impl FieldTable {
@@ -72,15 +74,13 @@ impl FieldTable {
             } else {
                 None
             };
-            self.table.insert(
-                hash,
-                build(Field {
-                    name,
-                    value,
-                    expire_ms,
-                }),
-                hash_of,
-            );
+            let field = Field {
+                name,
+                value,
+                expire_ms,
+            };
+            self.table.insert(hash, build(field), hash_of);
+            self.bytes += memory_bytes(field);
             self.volatile += usize::from(expire_ms.is_some());
             self.note(hash, expire_ms);
             return true;
@@ -95,16 +95,15 @@ impl FieldTable {
         };
         // SAFETY: alive, and the table is exclusive.
         if !(expire_ms == old && unsafe { overwrite(word, name, value) }) {
-            self.table.replace_at(
-                slot,
-                build(Field {
-                    name,
-                    value,
-                    expire_ms,
-                }),
-            );
+            let field = Field {
+                name,
+                value,
+                expire_ms,
+            };
+            self.table.replace_at(slot, build(field));
             // SAFETY: out of the table.
-            unsafe { free(word) };
+            let freed = unsafe { free(word) };
+            self.bytes = self.bytes + memory_bytes(field) - freed;
         }
         if expire_ms != old {
             self.recount(old.is_some(), expire_ms.is_some());
@@ -140,12 +139,15 @@ impl FieldTable {
             // SAFETY: alive, and the table is exclusive.
             (Some(ms), true) => unsafe { entry::set_expire(word, ms) },
             _ => {
-                // SAFETY: alive until freed below.
-                let field = unsafe { field_of(word) };
-                self.table
-                    .replace_at(slot, build(Field { expire_ms, ..field }));
+                let field = Field {
+                    expire_ms,
+                    // SAFETY: alive until freed below.
+                    ..unsafe { field_of(word) }
+                };
+                self.table.replace_at(slot, build(field));
+                self.bytes += memory_bytes(field);
                 // SAFETY: out of the table.
-                unsafe { free(word) };
+                self.bytes -= unsafe { free(word) };
             }
         }
         self.note(hash, expire_ms);
@@ -162,7 +164,7 @@ impl FieldTable {
         let Some(word) = gone else { return false };
         self.recount(expires(word), false);
         // SAFETY: out of the table.
-        unsafe { free(word) };
+        self.bytes -= unsafe { free(word) };
         true
     }
 
@@ -208,7 +210,7 @@ impl FieldTable {
                 // SAFETY: out of the table but alive.
                 see(unsafe { name_of(word) });
                 // SAFETY: out of the table.
-                unsafe { free(word) };
+                self.bytes -= unsafe { free(word) };
             }
             if !more {
                 break;
@@ -220,6 +222,7 @@ impl FieldTable {
     /// Panics if an invariant is broken. O(n).
     pub fn check_invariants(&self) {
         self.table.check_invariants(hash_of);
+        assert_eq!(self.iter().map(memory_bytes).sum::<usize>(), self.bytes);
         let first = self.iter().filter_map(|field| field.expire_ms).min();
         assert!(
             first.is_none_or(|first| self.next_due().is_some_and(|due| due <= first)),
@@ -267,8 +270,10 @@ impl FieldTable {
 
     /// Frees up to `n` fields; true when none is left.
     pub fn free_step(&mut self, n: usize) -> bool {
+        let bytes = &mut self.bytes;
         // SAFETY: out of the table.
-        self.table.drain_step(n, |word| unsafe { free(word) })
+        self.table
+            .drain_step(n, |word| *bytes -= unsafe { free(word) })
     }
 }
 
@@ -276,6 +281,10 @@ impl Elements for FieldTable {
     #[inline]
     fn table(&self) -> &HashTable {
         &self.table
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.table.memory_bytes() + self.bytes
     }
 }
 
@@ -293,6 +302,7 @@ impl Clone for FieldTable {
                 .table
                 .copy_with(|word| build(unsafe { field_of(word) })),
             volatile: self.volatile,
+            bytes: self.bytes,
         };
         if self.volatile > 0 {
             for field in self.iter() {

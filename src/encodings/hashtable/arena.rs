@@ -15,6 +15,7 @@ use std::ptr::NonNull;
 use super::directory::Directory;
 use super::line::SLOTS;
 use super::segment::{LINES_MAX, Segment};
+use crate::base::alloc::{good_size, vec_bytes};
 use crate::base::mover::Mover;
 
 /// Lines of the smallest full-grown segment.
@@ -62,12 +63,21 @@ pub(super) unsafe fn relocate(
     moved.is_some()
 }
 
+/// Bytes that [`allocate`] takes of the allocator.
+pub(super) fn allocated_bytes(lines: usize, places: usize) -> usize {
+    good_size(lines * places * LINE_BYTES)
+}
+
 fn layout(lines: usize, places: usize) -> Layout {
     Layout::from_size_align(lines * places * LINE_BYTES, LINE_BYTES).expect("at most 256 KiB")
 }
 
 #[derive(Default)]
-pub(super) struct Arenas([Arena; CLASSES]);
+pub(super) struct Arenas {
+    arenas: [Arena; CLASSES],
+    /// Bytes of all chunks.
+    chunk_bytes: usize,
+}
 
 #[derive(Default)]
 struct Arena {
@@ -101,7 +111,7 @@ impl Chunk {
 impl Arenas {
     /// Memory for one segment of a table that has `segments` of them.
     pub fn allocate(&mut self, lines: usize, segments: usize) -> Segment {
-        let arena = &mut self.0[class(lines)];
+        let arena = &mut self.arenas[class(lines)];
         if arena
             .chunks
             .last()
@@ -112,6 +122,7 @@ impl Arenas {
                 first: allocate(lines, places),
                 places,
             });
+            self.chunk_bytes += allocated_bytes(lines, places);
             arena.used = 0;
         }
         arena.used += 1;
@@ -141,7 +152,7 @@ impl Arenas {
     }
 
     fn last(&self, class: usize) -> Option<Segment> {
-        let arena = &self.0[class];
+        let arena = &self.arenas[class];
         arena
             .chunks
             .last()
@@ -149,12 +160,13 @@ impl Arenas {
     }
 
     fn pop(&mut self, class: usize) {
-        let arena = &mut self.0[class];
+        let arena = &mut self.arenas[class];
         arena.used -= 1;
         if arena.used == 0 {
             let chunk = arena.chunks.pop().expect("the arena has a segment");
             // SAFETY: allocated with these figures, and nothing is left in it.
             unsafe { free(chunk.first, lines_of(class), chunk.places) };
+            self.chunk_bytes -= allocated_bytes(lines_of(class), chunk.places);
             arena.used = arena.chunks.last().map_or(0, |chunk| chunk.places);
         }
     }
@@ -162,7 +174,7 @@ impl Arenas {
     /// To be called after `free`, with the table's number of segments. A last chunk with
     /// many free places for this table is exchanged for one without any.
     pub fn tighten(&mut self, lines: usize, segments: usize, directory: &mut Directory) {
-        let arena = &mut self.0[class(lines)];
+        let arena = &mut self.arenas[class(lines)];
         let Some(chunk) = arena.chunks.last_mut() else {
             return;
         };
@@ -185,13 +197,15 @@ impl Arenas {
         for index in 0..arena.used {
             directory.moved(chunk.place(index, lines));
         }
+        self.chunk_bytes += allocated_bytes(lines, arena.used);
+        self.chunk_bytes -= allocated_bytes(lines, old.places);
         // SAFETY: allocated with these figures; its segments have moved away.
         unsafe { free(old.first, lines, old.places) };
     }
 
     /// Offers the chunks that are short enough to share a slab with others.
     pub fn relocate(&mut self, mover: &mut Mover, directory: &mut Directory) {
-        for (class, arena) in self.0.iter_mut().enumerate() {
+        for (class, arena) in self.arenas.iter_mut().enumerate() {
             let (lines, used) = (lines_of(class), arena.used);
             let last = arena.chunks.len().saturating_sub(1);
             mover.vec(&mut arena.chunks);
@@ -215,25 +229,19 @@ impl Arenas {
 
     /// Frees what `any_last` gave, without regard to any directory.
     pub fn drop_any_last(&mut self) {
-        let class = (0..CLASSES).find(|&class| !self.0[class].chunks.is_empty());
+        let class = (0..CLASSES).find(|&class| !self.arenas[class].chunks.is_empty());
         self.pop(class.expect("`any_last` found a segment"));
     }
 
+    /// Bytes of segments and lists of them. O(1).
     pub fn memory_bytes(&self) -> usize {
-        let chunk_bytes = |class: usize| {
-            let chunks = &self.0[class].chunks;
-            chunks.capacity() * size_of::<Chunk>()
-                + chunks
-                    .iter()
-                    .map(|c| layout(lines_of(class), c.places).size())
-                    .sum::<usize>()
-        };
-        (0..CLASSES).map(chunk_bytes).sum()
+        let lists = self.arenas.iter().map(|arena| vec_bytes(&arena.chunks));
+        self.chunk_bytes + lists.sum::<usize>()
     }
 
     /// Segments in the arenas.
     pub fn segments(&self) -> usize {
-        self.0
+        self.arenas
             .iter()
             .map(|arena| {
                 let places: usize = arena.chunks.iter().map(|chunk| chunk.places).sum();
@@ -245,7 +253,7 @@ impl Arenas {
 
 impl Drop for Arenas {
     fn drop(&mut self) {
-        for (class, arena) in self.0.iter().enumerate() {
+        for (class, arena) in self.arenas.iter().enumerate() {
             for chunk in &arena.chunks {
                 // SAFETY: allocated with these figures, and the table is gone.
                 unsafe { free(chunk.first, lines_of(class), chunk.places) };

@@ -11,6 +11,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
 
 use super::segment::{Segment, SegmentRef};
+use crate::base::alloc::good_size;
 use crate::base::mover::Mover;
 use crate::encodings::prefetch::prefetch;
 
@@ -170,7 +171,7 @@ impl Directory {
         if self.depth == 0 {
             0
         } else {
-            Self::layout(self.depth).size()
+            good_size(Self::layout(self.depth).size())
         }
     }
 

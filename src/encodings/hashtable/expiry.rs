@@ -33,6 +33,7 @@ use super::near::{Record, TIME_MAX, near, tag_of};
 use super::random::below;
 use super::segment::{NO_HORIZON, NO_RECORD};
 use super::{HashTable, SegmentRef, Word};
+use crate::base::alloc::{boxed_bytes, vec_bytes};
 use crate::base::mover::Mover;
 
 /// Records drawn before the one that is due first is taken.
@@ -91,9 +92,10 @@ impl Expiry {
     }
 
     pub fn memory_bytes(&self) -> usize {
-        size_of::<Expiry>()
-            + self.pages.len() * size_of::<[Record; PAGE]>()
-            + self.unused.capacity() * 4
+        boxed_bytes::<Expiry>()
+            + vec_bytes(&self.pages)
+            + self.pages.len() * boxed_bytes::<[Record; PAGE]>()
+            + vec_bytes(&self.unused)
             + self.tree.memory_bytes()
     }
 

@@ -3,6 +3,7 @@
 //! Cost: the minimum O(1); a leaf set, and the least leaf found, O(log n) groups of 16.
 //! Leaves are only ever added; what is given up says `NEVER`.
 
+use crate::base::alloc::vec_bytes;
 use crate::base::mover::Mover;
 
 /// A time that does not come.
@@ -65,7 +66,7 @@ impl MinTree {
 
     /// Bytes allocated.
     pub fn memory_bytes(&self) -> usize {
-        self.levels.iter().map(|level| level.capacity() * 8).sum()
+        vec_bytes(&self.levels) + self.levels.iter().map(vec_bytes).sum::<usize>()
     }
 
     /// Offers its blocks.

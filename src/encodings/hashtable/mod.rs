@@ -26,7 +26,7 @@
 //! Cost: find one directory word, one or two lines, and the entries with an equal 15-bit tag
 //! (1.005 of them for a hit, 0.01 for a miss). Insert and remove O(1), at worst a split:
 //! some 10 us and 500 reads of entries. Doubling the directory: see `directory`.
-//! Cursors: `scan`. Random picks: `random`. Active expiry: `expiry`. Lazy free: `drain`.
+//! Cursors: `scan`. Walks that know where they are: `frontier`. Random picks: `random`. Active expiry: `expiry`. Lazy free: `drain`.
 //! Defragmentation: `relocate`.
 //! Prefetching for a batch: `ahead`.
 #![allow(unsafe_code)]
@@ -38,6 +38,7 @@ mod copy;
 mod directory;
 mod drain;
 mod expiry;
+mod frontier;
 mod line;
 mod min_tree;
 mod near;

@@ -1,7 +1,9 @@
 //! Figures about a table: its bytes, and its inner shape for `DEBUG HTSTATS`.
 
+use super::arena::allocated_bytes;
 use super::line::SLOTS;
 use super::{HashTable, Many};
+use crate::base::alloc::{boxed_bytes, vec_bytes};
 
 /// What `HashTable::shape` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,18 +23,16 @@ pub struct Shape {
 }
 
 impl HashTable {
-    /// Bytes allocated by the table itself, words' targets excluded.
+    /// Bytes allocated by the table itself, words' targets excluded, as the allocator counts
+    /// them; of what overflows, which nothing but equal hashes does, about. O(1).
     pub fn memory_bytes(&self) -> usize {
         let many = self.many.as_ref().map_or(0, |many| {
-            let overflow = many
-                .overflow
-                .values()
-                .map(|slots| slots.capacity() * size_of::<u64>());
-            size_of::<Many>() + many.arenas.memory_bytes() + overflow.sum::<usize>()
+            let overflow = many.overflow.values().map(vec_bytes);
+            boxed_bytes::<Many>() + many.arenas.memory_bytes() + overflow.sum::<usize>()
         });
         let root = self.directory.at(0);
         let single = if self.directory.depth() == 0 && !root.is_none() {
-            root.lines() * 64
+            allocated_bytes(root.lines(), 1)
         } else {
             0
         };

@@ -7,6 +7,7 @@
 //! A chunk holds short keys for as long as all of its keys can be; order is the same.
 
 use super::Weigh;
+use crate::base::alloc::vec_bytes;
 use crate::base::mover::Mover;
 use crate::encodings::stream_id::StreamId;
 
@@ -29,6 +30,8 @@ pub(super) struct Chunk<V> {
     values: Vec<V>,
     /// Of all values together.
     weight: u64,
+    /// Bytes that all values own.
+    owned: usize,
 }
 
 /// The short form of a key, if it has one.
@@ -55,6 +58,7 @@ impl<V: Weigh> Chunk<V> {
         Chunk {
             keys,
             weight: value.weight(),
+            owned: value.owned_bytes(),
             values: vec![value],
         }
     }
@@ -67,6 +71,16 @@ impl<V: Weigh> Chunk<V> {
     #[inline]
     pub fn weight(&self) -> u64 {
         self.weight
+    }
+
+    /// Bytes that the chunk and its values own, as the allocator counts them.
+    #[inline]
+    pub fn memory_bytes(&self) -> usize {
+        let keys = match &self.keys {
+            Keys::Short { keys, .. } => vec_bytes(keys),
+            Keys::Long(keys) => vec_bytes(keys),
+        };
+        keys + vec_bytes(&self.values) + self.owned
     }
 
     #[inline]
@@ -91,9 +105,10 @@ impl<V: Weigh> Chunk<V> {
     #[inline]
     pub fn update<R>(&mut self, at: usize, change: impl FnOnce(&mut V) -> R) -> R {
         let value = &mut self.values[at];
-        let before = value.weight();
+        let (before, owned) = (value.weight(), value.owned_bytes());
         let result = change(value);
         self.weight = self.weight - before + value.weight();
+        self.owned = self.owned - owned + value.owned_bytes();
         result
     }
 
@@ -142,6 +157,7 @@ impl<V: Weigh> Chunk<V> {
             }
         }
         self.weight += value.weight();
+        self.owned += value.owned_bytes();
         self.values.insert(at, value);
     }
 
@@ -152,6 +168,7 @@ impl<V: Weigh> Chunk<V> {
         }
         let value = self.values.remove(at);
         self.weight -= value.weight();
+        self.owned -= value.owned_bytes();
         value
     }
 
@@ -166,11 +183,14 @@ impl<V: Weigh> Chunk<V> {
         };
         let values = self.values.split_off(at);
         let weight = values.iter().map(Weigh::weight).sum();
+        let owned = values.iter().map(Weigh::owned_bytes).sum();
         self.weight -= weight;
+        self.owned -= owned;
         Chunk {
             keys,
             values,
             weight,
+            owned,
         }
     }
 
@@ -199,5 +219,7 @@ impl<V: Weigh> Chunk<V> {
         assert!(keys.is_sorted_by(|a, b| a < b));
         let weights = self.values.iter().map(Weigh::weight);
         assert_eq!(self.weight, weights.sum::<u64>());
+        let owned = self.values.iter().map(Weigh::owned_bytes);
+        assert_eq!(self.owned, owned.sum::<usize>());
     }
 }

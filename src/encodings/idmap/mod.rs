@@ -7,6 +7,8 @@
 //!   2. A chunk's weight is that of its values together, so that what is dropped from the
 //!      front is counted without a look at each.
 //!   3. A [`Place`] is good until the next change.
+//!   4. `bytes` is what the chunks and their values own, as the allocator counts it: chunks
+//!      change through `edit`, come by `put` and say so when they go.
 //!
 //! Cost: at the end O(1); anywhere else two binary searches, and a move within a chunk (a few
 //! kilobytes at most); whole chunks leave the front in O(1).
@@ -14,6 +16,7 @@
 mod chunk;
 
 use super::stream_id::StreamId;
+use crate::base::alloc::deque_bytes;
 use crate::base::mover::Mover;
 use chunk::{CHUNK_MAX, Chunk};
 use std::collections::VecDeque;
@@ -21,6 +24,11 @@ use std::collections::VecDeque;
 /// A value that counts for something.
 pub trait Weigh {
     fn weight(&self) -> u64 {
+        0
+    }
+
+    /// Bytes that it owns, as the allocator counts them.
+    fn owned_bytes(&self) -> usize {
         0
     }
 }
@@ -35,10 +43,24 @@ pub struct Place {
 }
 
 /// See the module.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct IdMap<V> {
     chunks: VecDeque<Chunk<V>>,
     len: usize,
+    /// Bytes of all chunks (invariant 4).
+    bytes: usize,
+}
+
+impl<V: Weigh + Clone> Clone for IdMap<V> {
+    fn clone(&self) -> Self {
+        let chunks = self.chunks.clone();
+        IdMap {
+            // A copy has less room to grow in.
+            bytes: chunks.iter().map(Chunk::memory_bytes).sum(),
+            chunks,
+            len: self.len,
+        }
+    }
 }
 
 impl<V> Default for IdMap<V> {
@@ -46,6 +68,7 @@ impl<V> Default for IdMap<V> {
         IdMap {
             chunks: VecDeque::new(),
             len: 0,
+            bytes: 0,
         }
     }
 }
@@ -171,7 +194,23 @@ impl<V: Weigh> IdMap<V> {
     /// Changes a value.
     #[inline]
     pub fn update<R>(&mut self, place: Place, change: impl FnOnce(&mut V) -> R) -> R {
-        self.chunks[place.chunk].update(place.at, change)
+        self.edit(place.chunk, |chunk| chunk.update(place.at, change))
+    }
+
+    /// Changes a chunk.
+    #[inline]
+    fn edit<R>(&mut self, number: usize, change: impl FnOnce(&mut Chunk<V>) -> R) -> R {
+        let chunk = &mut self.chunks[number];
+        let before = chunk.memory_bytes();
+        let result = change(chunk);
+        self.bytes = self.bytes + chunk.memory_bytes() - before;
+        result
+    }
+
+    /// Adds a chunk before another, or at the end.
+    fn put(&mut self, number: usize, chunk: Chunk<V>) {
+        self.bytes += chunk.memory_bytes();
+        self.chunks.insert(number, chunk);
     }
 
     /// Adds a key; false if it is there, when nothing changes.
@@ -179,26 +218,31 @@ impl<V: Weigh> IdMap<V> {
         let Some(number) = self.chunk_of(id) else {
             return self.insert_first(id, value);
         };
-        let chunk = &mut self.chunks[number];
+        let chunk = &self.chunks[number];
         let Err(at) = chunk.find(id) else {
             return false;
         };
         self.len += 1;
         if chunk.len() < CHUNK_MAX {
-            chunk.insert(at, id, value);
+            self.edit(number, |chunk| chunk.insert(at, id, value));
         } else if at == CHUNK_MAX {
             // Those who come in order leave full chunks behind.
-            match self.chunks.get_mut(number + 1) {
-                Some(next) if next.len() < CHUNK_MAX => next.insert(0, id, value),
-                _ => self.chunks.insert(number + 1, Chunk::new(id, value)),
+            match self.chunks.get(number + 1) {
+                Some(next) if next.len() < CHUNK_MAX => {
+                    self.edit(number + 1, |next| next.insert(0, id, value));
+                }
+                _ => self.put(number + 1, Chunk::new(id, value)),
             }
         } else {
-            let mut rest = chunk.split_off(CHUNK_MAX / 2);
-            match at.checked_sub(CHUNK_MAX / 2) {
-                Some(at) if at > 0 => rest.insert(at, id, value),
-                _ => chunk.insert(at, id, value),
-            }
-            self.chunks.insert(number + 1, rest);
+            let rest = self.edit(number, |chunk| {
+                let mut rest = chunk.split_off(CHUNK_MAX / 2);
+                match at.checked_sub(CHUNK_MAX / 2) {
+                    Some(at) if at > 0 => rest.insert(at, id, value),
+                    _ => chunk.insert(at, id, value),
+                }
+                rest
+            });
+            self.put(number + 1, rest);
         }
         true
     }
@@ -206,9 +250,11 @@ impl<V: Weigh> IdMap<V> {
     /// Adds a key in front of all others.
     fn insert_first(&mut self, id: StreamId, value: V) -> bool {
         self.len += 1;
-        match self.chunks.front_mut() {
-            Some(chunk) if chunk.len() < CHUNK_MAX => chunk.insert(0, id, value),
-            _ => self.chunks.push_front(Chunk::new(id, value)),
+        match self.chunks.front() {
+            Some(chunk) if chunk.len() < CHUNK_MAX => {
+                self.edit(0, |chunk| chunk.insert(0, id, value));
+            }
+            _ => self.put(0, Chunk::new(id, value)),
         }
         true
     }
@@ -219,16 +265,18 @@ impl<V: Weigh> IdMap<V> {
 
     pub fn remove_at(&mut self, place: Place) -> V {
         let Place { chunk: number, at } = place;
-        let value = self.chunks[number].remove(at);
+        let value = self.edit(number, |chunk| chunk.remove(at));
         self.len -= 1;
         let len = self.chunks[number].len();
         if len == 0 {
-            self.chunks.remove(number);
+            let gone = self.chunks.remove(number);
+            self.bytes -= gone.map_or(0, |chunk| chunk.memory_bytes());
         } else if let Some(next) = self.chunks.get(number + 1)
             && len + next.len() <= CHUNK_MAX / 2
             && let Some(next) = self.chunks.remove(number + 1)
         {
-            self.chunks[number].append(next);
+            self.bytes -= next.memory_bytes();
+            self.edit(number, |chunk| chunk.append(next));
         }
         value
     }
@@ -245,7 +293,8 @@ impl<V: Weigh> IdMap<V> {
         if let Some(chunk) = self.chunks.pop_front() {
             self.len -= chunk.len();
             to.len += chunk.len();
-            to.chunks.push_back(chunk);
+            self.bytes -= chunk.memory_bytes();
+            to.put(to.chunks.len(), chunk);
         }
     }
 
@@ -272,9 +321,12 @@ impl<V: Weigh> IdMap<V> {
 
     /// Drops the last chunk; how many keys it had.
     pub fn drop_chunk(&mut self) -> usize {
-        let len = self.chunks.pop_back().map_or(0, |chunk| chunk.len());
-        self.len -= len;
-        len
+        let Some(chunk) = self.chunks.pop_back() else {
+            return 0;
+        };
+        self.len -= chunk.len();
+        self.bytes -= chunk.memory_bytes();
+        chunk.len()
     }
 
     /// All keys and values in order.
@@ -291,11 +343,9 @@ impl<V: Weigh> IdMap<V> {
         })
     }
 
-    /// Bytes of the map itself, what values own excluded, as if all keys were short and chunks
-    /// without room. O(1).
+    /// Bytes of the map and of what its values own, as the allocator counts them. O(1).
     pub fn memory_bytes(&self) -> usize {
-        self.len * (size_of::<u64>() + size_of::<V>())
-            + self.chunks.capacity() * size_of::<Chunk<V>>()
+        deque_bytes(&self.chunks) + self.bytes
     }
 
     /// Panics if an invariant is broken. O(n).
@@ -303,6 +353,8 @@ impl<V: Weigh> IdMap<V> {
         self.chunks.iter().for_each(Chunk::check_invariants);
         let all = self.chunks.iter().map(Chunk::len).sum::<usize>();
         assert_eq!(all, self.len);
+        let bytes = self.chunks.iter().map(Chunk::memory_bytes);
+        assert_eq!(bytes.sum::<usize>(), self.bytes);
         let mut last = None;
         for (id, _) in self.iter() {
             assert!(last < Some(id));

@@ -112,6 +112,12 @@ impl Listpack {
         unsafe { std::slice::from_raw_parts(self.0.as_ptr(), self.total()) }
     }
 
+    /// Bytes of the block, as the allocator counts them.
+    #[inline]
+    pub fn memory_bytes(&self) -> usize {
+        alloc::good_size(self.total())
+    }
+
     #[inline]
     fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `as_bytes`, and the borrow is exclusive.

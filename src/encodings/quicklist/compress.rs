@@ -4,6 +4,7 @@
 //! them, settles those that may be in the wrong form.
 
 use super::Quicklist;
+use super::node::Node;
 
 impl Quicklist {
     /// Brings a node into the form that its place demands.
@@ -14,9 +15,9 @@ impl Quicklist {
         }
         let nodes = self.nodes.len();
         if at < depth || at + depth >= nodes {
-            self.nodes[at].decompress();
+            self.edit(at, Node::decompress);
         } else {
-            self.nodes[at].compress();
+            self.edit(at, Node::compress);
         }
     }
 

@@ -23,12 +23,12 @@ impl Quicklist {
                 return self.insert_into(beside, end, text);
             }
             let (place, node) = (at + usize::from(after), self.node_of(text));
-            self.nodes.insert(place, node);
+            self.put(place, node);
             return self.settle_around(place);
         }
         self.split(at, offset);
         if self.fill.is_large(text.len()) {
-            self.nodes.insert(at + 1, Node::Plain(Blob::new(text)));
+            self.put(at + 1, Node::Plain(Blob::new(text)));
             return self.settle_around(at + 1);
         }
         // The part without the neighbour takes it, however full; both then look for nodes
@@ -44,21 +44,25 @@ impl Quicklist {
 
     /// Cuts a listpack in two before its element `offset`, which is not its first.
     fn split(&mut self, at: usize, offset: usize) {
-        let (count, pack) = self.nodes[at].pack_mut().expect("several elements");
-        let pos = pack.seek(offset).expect("located");
-        let rest = pack.split_off(pos);
-        *count = offset as u32;
-        self.nodes.insert(at + 1, Node::pack(rest));
+        let rest = self.edit(at, |node| {
+            let (count, pack) = node.pack_mut().expect("several elements");
+            let pos = pack.seek(offset).expect("located");
+            *count = offset as u32;
+            pack.split_off(pos)
+        });
+        self.put(at + 1, Node::pack(rest));
     }
 
     fn insert_into(&mut self, at: usize, offset: usize, text: &[u8]) {
-        let (count, pack) = self.nodes[at].pack_mut().expect("takes() said so");
-        *count += 1;
-        let entry = Entry::parse(text);
-        match pack.seek(offset) {
-            Some(pos) => pack.insert_before(pos, entry),
-            None => pack.append(entry),
-        };
+        self.edit(at, |node| {
+            let (count, pack) = node.pack_mut().expect("takes() said so");
+            *count += 1;
+            let entry = Entry::parse(text);
+            match pack.seek(offset) {
+                Some(pos) => pack.insert_before(pos, entry),
+                None => pack.append(entry),
+            };
+        });
         self.settle(at);
     }
 
@@ -90,10 +94,13 @@ impl Quicklist {
             return false;
         }
         let mut right = self.nodes.remove(at + 1).expect("looked at above");
+        self.bytes -= right.memory_bytes();
         let (added, right) = right.pack_mut().expect("a listpack");
-        let (count, left) = self.nodes[at].pack_mut().expect("a listpack");
-        left.merge(right);
-        *count += *added;
+        self.edit(at, |node| {
+            let (count, left) = node.pack_mut().expect("a listpack");
+            left.merge(right);
+            *count += *added;
+        });
         true
     }
 
@@ -104,9 +111,9 @@ impl Quicklist {
             return false;
         };
         let large = self.fill.is_large(text.len());
-        if let Node::Plain(blob) = &mut self.nodes[at] {
+        if let Node::Plain(_) = &self.nodes[at] {
             if large {
-                *blob = Blob::new(text);
+                self.edit(at, |node| *node = Node::Plain(Blob::new(text)));
             } else {
                 self.insert_beside(index, true, text);
                 self.delete_range(index, 1);
@@ -114,9 +121,11 @@ impl Quicklist {
         } else if large {
             self.replace_by_large(at, offset, text);
         } else {
-            let (_, pack) = self.nodes[at].pack_mut().expect("a listpack");
-            let pos = pack.seek(offset).expect("located");
-            pack.replace(pos, Entry::parse(text));
+            self.edit(at, |node| {
+                let (_, pack) = node.pack_mut().expect("a listpack");
+                let pos = pack.seek(offset).expect("located");
+                pack.replace(pos, Entry::parse(text));
+            });
             self.settle(at);
         }
         true
@@ -129,10 +138,10 @@ impl Quicklist {
         }
         let node = Node::Plain(Blob::new(text));
         if offset == 0 {
-            self.nodes[at] = node;
+            self.edit(at, |own| *own = node);
             self.settle_around(at);
         } else {
-            self.nodes.insert(at + 1, node);
+            self.put(at + 1, node);
             self.delete_in(at, offset, 1);
             self.merge_around(at + 1);
         }
@@ -157,7 +166,8 @@ impl Quicklist {
             left -= self.nodes[at].count();
             at += 1;
         }
-        self.nodes.drain(first..at);
+        let gone = self.nodes.drain(first..at);
+        self.bytes -= gone.map(|node| node.memory_bytes()).sum::<usize>();
         if left > 0 {
             self.delete_in(first, 0, left);
         }
@@ -169,10 +179,13 @@ impl Quicklist {
 
     /// Deletes within a listpack that keeps some element; returns how many.
     fn delete_in(&mut self, at: usize, offset: usize, count: usize) -> usize {
-        let (own, pack) = self.nodes[at].pack_mut().expect("a plain node goes whole");
-        let gone = count.min(*own as usize - offset);
-        pack.delete_range(offset, gone);
-        *own -= gone as u32;
+        let gone = self.edit(at, |node| {
+            let (own, pack) = node.pack_mut().expect("a plain node goes whole");
+            let gone = count.min(*own as usize - offset);
+            pack.delete_range(offset, gone);
+            *own -= gone as u32;
+            gone
+        });
         self.settle(at);
         gone
     }
@@ -189,7 +202,8 @@ impl Quicklist {
             } else {
                 nodes - 1 - step
             };
-            let gone = remove_in(&mut self.nodes[at], needle, limit - removed, end);
+            let left = limit - removed;
+            let gone = self.edit(at, |node| remove_in(node, needle, left, end));
             if gone > 0 {
                 emptied |= self.nodes[at].count() == 0;
                 removed += gone;
@@ -198,7 +212,12 @@ impl Quicklist {
         }
         self.len -= removed;
         if emptied {
-            self.nodes.retain(|node| node.count() > 0);
+            let bytes = &mut self.bytes;
+            self.nodes.retain(|node| {
+                let stays = node.count() > 0;
+                *bytes -= if stays { 0 } else { node.memory_bytes() };
+                stays
+            });
             self.trim_directory();
             self.settle_ends();
         }

@@ -8,6 +8,8 @@
 //!   1. No node is empty, and `len` is the sum of their counts.
 //!   2. An element above the limit (`fill`) stands alone in a plain node, as the bytes it is.
 //!   3. With `compress` = d > 0, the first and last d nodes are never compressed.
+//!   4. `bytes` is what the nodes point to, as the allocator counts it: who changes a node does
+//!      it through `edit`, who adds or takes one out says so.
 //!
 //! Where elements go is Redis's choice, visible in OBJECT ENCODING and DEBUG OBJECT: a node
 //! that takes no more is not added to, but for one element put into the middle of it, and one
@@ -24,6 +26,7 @@ mod node;
 
 pub use fill::{Fill, set_packed_threshold};
 
+use crate::base::alloc::deque_bytes;
 use crate::base::mover::Mover;
 use crate::encodings::blob::Blob;
 use crate::encodings::listpack::{Entry, Listpack};
@@ -66,6 +69,8 @@ pub struct Quicklist {
     len: usize,
     fill: Fill,
     compress: u16,
+    /// Bytes of all nodes' blocks.
+    bytes: usize,
 }
 
 impl Quicklist {
@@ -75,6 +80,7 @@ impl Quicklist {
             len: 0,
             fill,
             compress,
+            bytes: 0,
         }
     }
 
@@ -92,7 +98,7 @@ impl Quicklist {
         if !pack.is_empty() {
             let node = Node::pack(pack);
             self.len += node.count();
-            self.nodes.push_back(node);
+            self.put_at_end(End::Back, node);
             self.settle_ends();
         }
     }
@@ -100,7 +106,7 @@ impl Quicklist {
     /// Appends a node of one huge element.
     pub fn append_plain(&mut self, element: &[u8]) {
         self.len += 1;
-        self.nodes.push_back(Node::Plain(Blob::new(element)));
+        self.put_at_end(End::Back, Node::Plain(Blob::new(element)));
         self.settle_ends();
     }
 
@@ -134,7 +140,35 @@ impl Quicklist {
             return None;
         }
         self.len = 0;
-        Some(std::mem::take(pack))
+        self.bytes -= pack.memory_bytes();
+        let pack = std::mem::take(pack);
+        self.nodes.clear();
+        Some(pack)
+    }
+
+    /// Changes a node.
+    #[inline]
+    fn edit<R>(&mut self, at: usize, change: impl FnOnce(&mut Node) -> R) -> R {
+        let node = &mut self.nodes[at];
+        let before = node.memory_bytes();
+        let result = change(node);
+        self.bytes = self.bytes + node.memory_bytes() - before;
+        result
+    }
+
+    /// Adds a node.
+    fn put_at_end(&mut self, end: End, node: Node) {
+        self.bytes += node.memory_bytes();
+        match end {
+            End::Front => self.nodes.push_front(node),
+            End::Back => self.nodes.push_back(node),
+        }
+    }
+
+    /// Adds a node before another, or at the end.
+    fn put(&mut self, at: usize, node: Node) {
+        self.bytes += node.memory_bytes();
+        self.nodes.insert(at, node);
     }
 
     #[inline]
@@ -174,19 +208,17 @@ impl Quicklist {
         };
         self.len += 1;
         if self.takes(index, text.len()) {
-            let (count, pack) = self.nodes[index].pack_mut().expect("a listpack takes it");
-            *count += 1;
-            match end {
-                End::Front => pack.prepend(Entry::parse(text)),
-                End::Back => pack.append(Entry::parse(text)),
-            };
-            return;
+            return self.edit(index, |node| {
+                let (count, pack) = node.pack_mut().expect("a listpack takes it");
+                *count += 1;
+                match end {
+                    End::Front => pack.prepend(Entry::parse(text)),
+                    End::Back => pack.append(Entry::parse(text)),
+                };
+            });
         }
         let node = self.node_of(text);
-        match end {
-            End::Front => self.nodes.push_front(node),
-            End::Back => self.nodes.push_back(node),
-        }
+        self.put_at_end(end, node);
         self.settle_ends();
     }
 
@@ -197,6 +229,7 @@ impl Quicklist {
             End::Back => self.nodes.back_mut()?,
         };
         self.len -= 1;
+        let before = node.memory_bytes();
         let seen = match node.pack_mut() {
             Some((count, pack)) => {
                 let pos = match end {
@@ -208,6 +241,7 @@ impl Quicklist {
                 *count -= 1;
                 if *count > 0 {
                     pack.delete(pos);
+                    self.bytes = self.bytes + pack.memory_bytes() - before;
                     return Some(seen);
                 }
                 seen
@@ -219,6 +253,7 @@ impl Quicklist {
                 see(Entry::Str(blob.as_bytes()))
             }
         };
+        self.bytes -= before;
         match end {
             End::Front => self.nodes.pop_front(),
             End::Back => self.nodes.pop_back(),
@@ -335,6 +370,7 @@ impl Quicklist {
             && let Some(node) = self.nodes.pop_back()
         {
             freed += node.count();
+            self.bytes -= node.memory_bytes();
         }
         self.len = self.len.saturating_sub(freed);
         self.nodes.is_empty()
@@ -345,9 +381,9 @@ impl Quicklist {
         (self.fill, self.compress)
     }
 
-    /// Bytes of the directory of nodes, what they point to excluded.
-    pub fn directory_bytes(&self) -> usize {
-        self.nodes.capacity() * size_of::<Node>()
+    /// Bytes of the nodes and of their directory, as the allocator counts them. O(1).
+    pub fn memory_bytes(&self) -> usize {
+        deque_bytes(&self.nodes) + self.bytes
     }
 
     /// How many nodes there are: what freeing the list costs.
@@ -359,10 +395,11 @@ impl Quicklist {
     pub fn check_invariants(&self) {
         let nodes = self.nodes.len();
         let depth = usize::from(self.compress);
-        let mut sum = 0;
+        let (mut sum, mut bytes) = (0, 0);
         for (at, node) in self.nodes.iter().enumerate() {
             assert!(node.count() > 0, "node {at} is empty");
             sum += node.count();
+            bytes += node.memory_bytes();
             match node {
                 Node::Pack { count, pack } => {
                     pack.check_invariants();
@@ -373,6 +410,7 @@ impl Quicklist {
             }
         }
         assert_eq!(sum, self.len);
+        assert_eq!(bytes, self.bytes);
     }
 }
 

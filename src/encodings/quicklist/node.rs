@@ -57,6 +57,15 @@ impl Node {
         }
     }
 
+    /// Bytes of what the node points to, as the allocator counts them.
+    #[inline]
+    pub(super) fn memory_bytes(&self) -> usize {
+        match self {
+            Node::Pack { pack, .. } => pack.memory_bytes(),
+            Node::Lzf { blob, .. } | Node::Plain(blob) => blob.memory_bytes(),
+        }
+    }
+
     /// Bytes of the listpack, compressed or not; `None` for a plain node.
     pub(super) fn pack_bytes(&self) -> Option<usize> {
         match self {

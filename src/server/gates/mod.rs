@@ -30,7 +30,8 @@ use crate::scripting::shebang_of;
 pub(super) struct Gates {
     /// Commands that must take the long way.
     pub interest: Interest,
-    pub has_monitors: bool,
+    /// Somebody looks at every command: a monitor, a session of HOTKEYS.
+    pub is_observed: bool,
     pub latency_tracking: bool,
     /// Commands from here on may go into the command logs.
     pub thresholds: Thresholds,
@@ -40,7 +41,7 @@ impl Default for Gates {
     fn default() -> Gates {
         Gates {
             interest: Interest::default(),
-            has_monitors: false,
+            is_observed: false,
             latency_tracking: true,
             thresholds: Thresholds::NONE,
         }
@@ -97,7 +98,7 @@ impl Interest {
                 .union(paused)
                 .union(unsaved)
                 .union(failed),
-            memory_limit: match server.config.maxmemory {
+            memory_limit: match server.maxmemory() {
                 0 => usize::MAX,
                 limit => limit as usize,
             },
@@ -257,7 +258,7 @@ accumulated and the EXEC call. This command is no longer allowed for the followi
 fn memory(world: &mut World<'_>, flags: Flags) -> Result<(), CommandError> {
     // Nothing is evicted of what is being loaded, nor under a script that runs.
     let stands_still = world.server.is_loading() || world.server.scripting.is_running();
-    let is_limited = world.server.config.maxmemory > 0 && !stands_still;
+    let is_limited = world.server.maxmemory() > 0 && !stands_still;
     if !is_limited {
         return Ok(());
     }

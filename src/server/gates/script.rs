@@ -55,7 +55,7 @@ pub(in crate::server) fn prepare(
     let server = &*world.server;
     let flags = program.flags;
     let is_obeyed = origin == Origin::Loading;
-    let limit = server.config.maxmemory;
+    let limit = server.maxmemory();
     let lacks_memory = limit > 0 && alloc::used_memory() as u64 > limit;
     let is_compat = flags.contains(Flags::COMPAT);
     if !is_compat {

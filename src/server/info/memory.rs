@@ -1,6 +1,7 @@
 //! INFO memory, and the figures that MEMORY STATS and MEMORY DOCTOR share with it.
 
 use super::{Source, Writer, human};
+use crate::base::cgroup::Owner;
 use crate::base::{alloc, usage};
 use crate::config::Choice;
 use crate::keyspace::DbIndex;
@@ -24,13 +25,36 @@ pub struct MemoryFigures {
     pub aof_buffer: usize,
     /// Tables of the databases in use.
     pub tables: Vec<(DbIndex, usize)>,
+    /// Lines of hashes whose fields expire.
+    pub field_expiries: usize,
+    /// Channels, patterns and who has subscribed to them.
+    pub pubsub: usize,
+    /// Keys that clients keep, and prefixes of which they hear.
+    pub tracking: usize,
+    pub users: usize,
+    /// Keys that are watched.
+    pub watched: usize,
+    pub command_logs: usize,
+    /// Latency by command.
+    pub histograms: usize,
+    pub hotkeys: usize,
+    pub prefix_stats: usize,
+    /// What was about to change and waits to be saved.
+    pub snapshot_early: usize,
+    /// Private pages of a child that saves: resident, but not the allocator's here.
+    pub child_cow: usize,
     pub keys: usize,
 }
 
 /// Takes all figures; the allocator's may be a tenth of a second old. O(clients + databases).
 pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let startup = from.server.identity.startup_bytes;
-    let clients = from.clients().map(|(c, r)| c.memory_bytes(r)).sum();
+    let server = from.server;
+    let clients = from
+        .clients()
+        .map(|(c, r)| c.memory_bytes(r))
+        .sum::<usize>();
+    let clients = clients + server.clients.table_bytes();
     let log = from.server.aof.log();
     let aof_buffer = log.map_or(0, |log| log.writer.buffer_bytes());
     let tables: Vec<(DbIndex, usize)> = from
@@ -41,6 +65,26 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let scripting = &from.server.scripting;
     let (scripts, libraries) = (scripting.scripts.bytes(), scripting.libraries.bytes());
     let script_states = scripting.scripts.vm_bytes() + scripting.libraries.vm_bytes();
+    let field_expiries = from.keyspace.in_use();
+    let field_expiries = field_expiries
+        .map(|(_, db)| db.fields().memory_bytes())
+        .sum();
+    let pubsub = server.pubsub.memory_bytes();
+    let tracking = server.tracking.memory_bytes();
+    let users = server.acl.users.memory_bytes();
+    let watched = from.keyspace.watchers.memory_bytes();
+    let command_logs = server.diagnostics.command_logs.memory_bytes();
+    let histograms = server
+        .diagnostics
+        .command_stats
+        .iter()
+        .filter_map(|s| s.latency.as_ref());
+    let histograms = histograms.map(|its| its.memory_bytes()).sum();
+    let hotkeys = server.hotkeys_bytes();
+    let prefix_stats = from.keyspace.prefix_bytes();
+    let snapshot_early = from.keyspace.early_bytes();
+    let saves = server.saving.child_progress();
+    let child = saves.or_else(|| server.aof.rewrites.child_progress());
     MemoryFigures {
         used: alloc::used_memory(),
         peak: alloc::peak_memory(),
@@ -53,6 +97,16 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
             + scripts
             + libraries
             + script_states
+            + field_expiries
+            + pubsub
+            + tracking
+            + users
+            + watched
+            + command_logs
+            + histograms
+            + hotkeys
+            + prefix_stats
+            + snapshot_early
             + tables.iter().map(|(_, bytes)| bytes).sum::<usize>(),
         scripts,
         libraries,
@@ -60,11 +114,45 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
         clients,
         aof_buffer,
         tables,
+        field_expiries,
+        pubsub,
+        tracking,
+        users,
+        watched,
+        command_logs,
+        histograms,
+        hotkeys,
+        prefix_stats,
+        snapshot_early,
+        child_cow: child.map_or(0, |child| child.cow as usize),
         keys: from.keyspace.in_use().map(|(_, db)| db.len()).sum(),
     }
 }
 
 impl MemoryFigures {
+    /// russet's own lines: the name in INFO, that in MEMORY STATS, bytes.
+    pub fn own_lines(&self) -> [(&'static str, &'static str, usize); 12] {
+        let tables = self.tables.iter().map(|(_, bytes)| bytes).sum();
+        [
+            ("mem_db_tables", "db.tables", tables),
+            ("mem_field_expiries", "field.expiries", self.field_expiries),
+            ("mem_pubsub", "pubsub", self.pubsub),
+            ("mem_tracking", "tracking", self.tracking),
+            ("mem_users", "users", self.users),
+            ("mem_watched_keys", "watched.keys", self.watched),
+            ("mem_command_logs", "command.logs", self.command_logs),
+            (
+                "mem_latency_histograms",
+                "latency.histograms",
+                self.histograms,
+            ),
+            ("mem_hotkeys", "hotkeys", self.hotkeys),
+            ("mem_prefix_stats", "prefix.stats", self.prefix_stats),
+            ("mem_snapshot_early", "snapshot.early", self.snapshot_early),
+            ("mem_snapshot_cow", "snapshot.cow", self.child_cow),
+        ]
+    }
+
     /// Bytes of keys and values.
     pub fn dataset(&self) -> usize {
         self.used.saturating_sub(self.overhead)
@@ -143,9 +231,26 @@ pub(super) fn memory(from: &Source<'_>, to: &mut Writer) {
             "used_memory_scripts_human",
             &human((scripts_eval + functions) as u64),
         ),
-        ("maxmemory", &config.maxmemory),
-        ("maxmemory_human", &human(config.maxmemory)),
+        ("maxmemory", &from.server.maxmemory()),
+        ("maxmemory_human", &human(from.server.maxmemory())),
         ("maxmemory_policy", &config.maxmemory_policy.name()),
+    ]);
+    // russet's own: what `maxmemory auto` is a share of, and whether too much is resident.
+    let limit = &from.server.memory_limit;
+    let found = limit.found.map_or((0, "none"), |(bytes, owner)| {
+        let owner = match owner {
+            Owner::Machine => "machine",
+            Owner::Cgroup => "cgroup",
+        };
+        (bytes, owner)
+    });
+    to.fields(&[
+        ("maxmemory_auto_of", &found.1),
+        ("maxmemory_auto_memory", &found.0),
+        (
+            "maxmemory_resident_exceeded",
+            &u8::from(limit.resident_exceeded),
+        ),
     ]);
     for (name, (ratio, bytes)) in [
         (
@@ -175,6 +280,11 @@ pub(super) fn memory(from: &Source<'_>, to: &mut Writer) {
         ("mem_clients_normal", &m.clients),
         ("mem_cluster_links", &0),
         ("mem_aof_buffer", &m.aof_buffer),
+    ]);
+    for (name, _, bytes) in m.own_lines() {
+        to.field(name, bytes);
+    }
+    to.fields(&[
         (
             "mem_allocator",
             &format_args!("jemalloc-{}", alloc::version()),

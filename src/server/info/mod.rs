@@ -8,6 +8,7 @@ mod activity;
 mod commands;
 mod keyspace;
 mod memory;
+mod prefixes;
 mod process;
 mod tls;
 
@@ -119,6 +120,7 @@ const SECTIONS: &[Section] = &[
     section("cluster", true, process::cluster),
     section("keyspace", true, keyspace::keyspace),
     section("keysizes", true, keyspace::keysizes),
+    section("prefixstats", false, prefixes::prefix_stats),
 ];
 
 /// Asked for by name only, never among "all".

@@ -5,11 +5,15 @@
 //!
 //! Pending entries name their consumer by number, so that none of them is touched when
 //! consumers come and go. Cost: by ID two binary searches, by name one.
+//!
+//! What a group takes is counted by the allocator: its balance before and after each change
+//! (`metered`), for nobody else knows what the nodes of an ordered map take.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::StreamId;
+use crate::base::alloc::{self, Metered};
 use crate::base::mover::Mover;
 use crate::encodings::idmap::{IdMap, Weigh};
 
@@ -45,9 +49,6 @@ pub struct Consumer {
     pending: IdMap<()>,
 }
 
-/// Bytes of a consumer without what is pending: itself, its name, its places by name and number.
-const CONSUMER_BYTES: usize = size_of::<Consumer>() + 96;
-
 impl Consumer {
     pub fn name(&self) -> &[u8] {
         &self.name
@@ -60,7 +61,7 @@ impl Consumer {
 }
 
 /// See the module.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Group {
     pub last_id: StreamId,
     /// How many entries were ever read; -1 where nobody can tell.
@@ -70,6 +71,8 @@ pub struct Group {
     consumers: Vec<Option<Box<Consumer>>>,
     /// Numbers that are free again.
     free: Vec<ConsumerId>,
+    /// Bytes of all that it owns.
+    bytes: Metered,
 }
 
 impl Group {
@@ -81,7 +84,17 @@ impl Group {
             by_name: BTreeMap::new(),
             consumers: Vec::new(),
             free: Vec::new(),
+            bytes: Metered::default(),
         }
+    }
+
+    /// A change, after which what the group takes is known again.
+    #[inline]
+    fn metered<R>(&mut self, change: impl FnOnce(&mut Group) -> R) -> R {
+        let before = alloc::thread_balance();
+        let result = change(self);
+        self.bytes.note(before);
+        result
     }
 
     /// What is delivered and not acknowledged.
@@ -117,9 +130,14 @@ impl Group {
 
     /// Makes a consumer, seen now; `None` if it is there.
     pub fn create(&mut self, name: &[u8], now_ms: i64) -> Option<ConsumerId> {
-        if self.by_name.contains_key(name) {
-            return None;
+        match self.by_name.contains_key(name) {
+            true => None,
+            false => Some(self.metered(|group| group.add(name, now_ms))),
         }
+    }
+
+    /// Adds a consumer who is not there.
+    fn add(&mut self, name: &[u8], now_ms: i64) -> ConsumerId {
         let name: Arc<[u8]> = name.into();
         let consumer = Some(Box::new(Consumer {
             name: name.clone(),
@@ -139,11 +157,15 @@ impl Group {
             }
         };
         self.by_name.insert(name, id);
-        Some(id)
+        id
     }
 
     /// Removes a consumer and what is pending with it; how much that was.
     pub fn delete(&mut self, name: &[u8]) -> Option<usize> {
+        self.metered(|group| group.take_out(name))
+    }
+
+    fn take_out(&mut self, name: &[u8]) -> Option<usize> {
         let id = self.by_name.remove(name)?;
         let consumer = self.consumers[id.0 as usize].take()?;
         for (entry, ()) in consumer.pending.iter() {
@@ -155,6 +177,10 @@ impl Group {
 
     /// An entry is pending with this consumer, whoever had it before.
     pub fn assign(&mut self, entry: StreamId, nack: Nack) {
+        self.metered(|group| group.give(entry, nack));
+    }
+
+    fn give(&mut self, entry: StreamId, nack: Nack) {
         match self.pending.find(entry) {
             None => {
                 self.pending.insert(entry, nack);
@@ -174,11 +200,13 @@ impl Group {
 
     /// An entry is pending no more; false if it was not.
     pub fn acknowledge(&mut self, entry: StreamId) -> bool {
-        let Some(nack) = self.pending.remove(entry) else {
-            return false;
-        };
-        self.consumer_mut(nack.consumer).pending.remove(entry);
-        true
+        self.metered(|group| {
+            let Some(nack) = group.pending.remove(entry) else {
+                return false;
+            };
+            group.consumer_mut(nack.consumer).pending.remove(entry);
+            true
+        })
     }
 
     /// An entry that is pending was delivered once more.
@@ -198,7 +226,7 @@ impl Group {
             deliveries,
             consumer: ConsumerId::NOBODY,
         };
-        self.pending.insert(entry, nack)
+        self.metered(|group| group.pending.insert(entry, nack))
     }
 
     /// The consumer of an entry without one; false if it is not there, or has one.
@@ -209,16 +237,14 @@ impl Group {
         let nobody = self.pending.value(place).consumer == ConsumerId::NOBODY;
         if nobody {
             self.pending.update(place, |nack| nack.consumer = owner);
-            self.consumer_mut(owner).pending.insert(entry, ());
+            self.metered(|group| group.consumer_mut(owner).pending.insert(entry, ()));
         }
         nobody
     }
 
-    /// Bytes, about. O(1).
-    pub(super) fn memory_bytes(&self) -> usize {
-        // An entry is pending in the group and with a consumer; names are short.
-        let pending = self.pending.memory_bytes() + self.pending.len() * size_of::<u64>();
-        size_of::<Group>() + pending + self.consumers.len() * CONSUMER_BYTES
+    /// Bytes of all that it owns, as the allocator counts them. O(1).
+    fn memory_bytes(&self) -> usize {
+        self.bytes.bytes()
     }
 
     /// Frees about `n` things; true when there is nothing left.
@@ -313,54 +339,116 @@ fn relocate_ids<V: Weigh>(
     (end < ids.chunks()).then_some(end)
 }
 
+impl Clone for Group {
+    fn clone(&self) -> Group {
+        let mut copy = Group::new(self.last_id, self.entries_read);
+        copy.metered(|copy| {
+            copy.pending = self.pending.clone();
+            // Both places of a consumer share its name, in the copy as well.
+            let consumers = self.consumers.iter().map(|consumer| {
+                let own = consumer.as_deref()?;
+                let name = Arc::from(&*own.name);
+                Some(Box::new(Consumer {
+                    name,
+                    pending: own.pending.clone(),
+                    ..*own
+                }))
+            });
+            copy.consumers = consumers.collect();
+            let named = copy.consumers.iter().enumerate();
+            let named = named.filter_map(|(number, consumer)| {
+                let name = consumer.as_ref()?.name.clone();
+                Some((name, ConsumerId(number as u32)))
+            });
+            copy.by_name = named.collect();
+            copy.free = self.free.clone();
+        });
+        copy
+    }
+}
+
+/// Bytes of a group's name and of the group itself.
+fn own_bytes(name: &[u8]) -> i64 {
+    (alloc::slice_bytes(name.len()) + alloc::boxed_bytes::<Group>()) as i64
+}
+
 /// The groups of a stream by name.
-#[derive(Clone, Debug, Default)]
-pub struct Groups(BTreeMap<Box<[u8]>, Box<Group>>);
+#[derive(Debug, Default)]
+pub struct Groups {
+    by_name: BTreeMap<Box<[u8]>, Box<Group>>,
+    /// Bytes of names, groups and map, without what the groups own.
+    bytes: Metered,
+}
+
+impl Clone for Groups {
+    fn clone(&self) -> Groups {
+        let mut copy = Groups::default();
+        for (name, group) in &self.by_name {
+            copy.put(name.clone(), group.clone());
+        }
+        copy
+    }
+}
 
 impl Groups {
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.by_name.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.by_name.is_empty()
+    }
+
+    /// Bytes of the groups with all that they own, as the allocator counts them. O(groups).
+    pub(super) fn memory_bytes(&self) -> usize {
+        let owned = self.by_name.values().map(|group| group.memory_bytes());
+        self.bytes.bytes() + owned.sum::<usize>()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Group)> + '_ {
-        self.0.iter().map(|(name, group)| (&**name, &**group))
+        let all = self.by_name.iter();
+        all.map(|(name, group)| (&**name, &**group))
     }
 
     pub(super) fn get(&self, name: &[u8]) -> Option<&Group> {
-        self.0.get(name).map(|group| &**group)
+        self.by_name.get(name).map(|group| &**group)
     }
 
     pub(super) fn get_mut(&mut self, name: &[u8]) -> Option<&mut Group> {
-        self.0.get_mut(name).map(|group| &mut **group)
+        self.by_name.get_mut(name).map(|group| &mut **group)
     }
 
     pub(super) fn create(&mut self, name: &[u8], last_id: StreamId, entries_read: i64) -> bool {
-        if self.0.contains_key(name) {
+        if self.by_name.contains_key(name) {
             return false;
         }
         self.put(name.into(), Box::new(Group::new(last_id, entries_read)));
         true
     }
 
+    /// Adds a group that is not there.
     pub(super) fn put(&mut self, name: Box<[u8]>, group: Box<Group>) {
-        self.0.insert(name, group);
+        self.bytes.add(own_bytes(&name));
+        let before = alloc::thread_balance();
+        self.by_name.insert(name, group);
+        self.bytes.note(before);
     }
 
     pub(super) fn remove(&mut self, name: &[u8]) -> Option<(Box<[u8]>, Box<Group>)> {
-        self.0.remove_entry(name)
+        let before = alloc::thread_balance();
+        let (name, group) = self.by_name.remove_entry(name)?;
+        self.bytes.note(before);
+        self.bytes.add(-own_bytes(&name));
+        Some((name, group))
     }
 
     pub(super) fn free_effort(&self) -> usize {
-        let first = self.0.values().next();
-        first.map_or(0, |group| self.0.len() * (1 + group.pending.len()))
+        let first = self.by_name.values().next();
+        first.map_or(0, |group| self.len() * (1 + group.pending.len()))
     }
 
     pub(super) fn free_step(&mut self, n: usize) -> bool {
-        while let Some(mut last) = self.0.last_entry() {
+        while let Some(mut last) = self.by_name.last_entry() {
             if !last.get_mut().free_step(n) {
                 return false;
             }
@@ -377,18 +465,20 @@ impl Groups {
         (group, part, chunk): (usize, usize, usize),
         n: usize,
     ) -> Option<(usize, usize, usize)> {
-        let held = self.0.values_mut().nth(group)?;
+        let held = self.by_name.values_mut().nth(group)?;
         if part == 0 && chunk == 0 {
             mover.boxed(held);
         }
         let next = held.relocate(mover, (part, chunk), n);
         match next {
             Some((part, chunk)) => Some((group, part, chunk)),
-            None => (group + 1 < self.0.len()).then_some((group + 1, 0, 0)),
+            None => (group + 1 < self.by_name.len()).then_some((group + 1, 0, 0)),
         }
     }
 
     pub(super) fn check_invariants(&self) {
-        self.0.values().for_each(|group| group.check_invariants());
+        self.by_name
+            .values()
+            .for_each(|group| group.check_invariants());
     }
 }

@@ -1,0 +1,341 @@
+//! HOTKEYS: the keys that cost most, as Redis 8.6 tells them.
+
+use crate::base::number::parse_i64;
+use crate::command::{Arity, CommandError, Flags};
+use crate::commands::help::{self, write_help};
+use crate::resp::Reply;
+use crate::server::{Call, CommandResult, Hotkeys, HotkeysWanted, Spec};
+
+const FLAGS: Flags = Flags::ADMIN.union(Flags::NOSCRIPT);
+
+/// Metrics that there are.
+const METRICS: i64 = 2;
+const KEYS_MAX: i64 = 64;
+const SECONDS_MAX: i64 = 1_000_000;
+/// Hash slots, of which a server that is not part of a cluster has all.
+const LAST_SLOT: i64 = 16_383;
+
+pub(super) const HOTKEYS: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: Flags::CONTAINER,
+    subcommands: &[GET, HELP, RESET, START, STOP],
+    ..Spec::new("hotkeys", help)
+};
+
+const HELP: Spec = help::row(help);
+
+/// `HOTKEYS HELP`.
+fn help(call: &mut Call<'_>) -> CommandResult {
+    write_help(
+        call,
+        &[
+            "START METRICS <count> [CPU] [NET] [COUNT <k>] [DURATION <seconds>] [SAMPLE <ratio>]",
+            "    Begin to count what keys cost: CPU time, bytes on the network, or both. Of each the",
+            "    first <k> keys are told (default: 10). The session ends after so many <seconds>",
+            "    (default: with STOP). One command in <ratio> is counted (default: all of them).",
+            "STOP",
+            "    End the session. What was found can still be asked for.",
+            "GET",
+            "    What was found.",
+            "RESET",
+            "    Forget what was found, once the session has ended.",
+        ],
+    );
+    Ok(())
+}
+
+const START: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: FLAGS,
+    ..Spec::new("start", start)
+};
+
+/// A number from `min` to `max`, or the error.
+fn number(arg: &[u8], min: i64, max: i64, error: &'static str) -> Result<i64, CommandError> {
+    let number = parse_i64(arg).filter(|n| (min..=max).contains(n));
+    number.ok_or(CommandError::Text(error))
+}
+
+/// `HOTKEYS START METRICS count [CPU] [NET] [COUNT k] [DURATION seconds] [SAMPLE ratio]
+/// [SLOTS count slot ...]`.
+///
+/// Reply: OK. A metric that is not known is passed over, if there is one that is. O(COUNT).
+fn start(call: &mut Call<'_>) -> CommandResult {
+    const GOES_ON: &str = "ERR hotkey tracking session already in progress";
+    if call.server.hotkeys().is_some_and(Hotkeys::is_active) {
+        return Err(CommandError::Text(GOES_ON));
+    }
+    let wanted = wanted(call)?;
+    match call.server.start_hotkeys(wanted) {
+        true => call.reply.ok(),
+        false => return Err(CommandError::Text(GOES_ON)),
+    }
+    Ok(())
+}
+
+fn wanted(call: &Call<'_>) -> Result<HotkeysWanted, CommandError> {
+    let args = call.args;
+    if args.len() < 4 || !args.is(2, "METRICS") {
+        return Err(CommandError::Text("ERR METRICS parameter is required"));
+    }
+    const METRICS_COUNT: &str = "ERR METRICS count must be > 0 and <= 2";
+    let metrics = number(args.at(3), 1, METRICS, METRICS_COUNT)? as usize;
+    let mut wanted = HotkeysWanted {
+        cpu: false,
+        net: false,
+        keys: 10,
+        duration_ms: 0,
+        sample_ratio: 1,
+    };
+    let end = args.len().min(4 + metrics);
+    for at in 4..end {
+        if args.is(at, "CPU") && std::mem::replace(&mut wanted.cpu, true) {
+            return Err(CommandError::Text(
+                "ERR METRICS CPU defined more than once!",
+            ));
+        }
+        if args.is(at, "NET") && std::mem::replace(&mut wanted.net, true) {
+            return Err(CommandError::Text(
+                "ERR METRICS NET defined more than once!",
+            ));
+        }
+    }
+    if end < 4 + metrics {
+        return Err(CommandError::Text(
+            "ERR METRICS count does not match number of metric types provided",
+        ));
+    }
+    if !wanted.cpu && !wanted.net {
+        return Err(CommandError::Text(
+            "ERR METRICS no valid metrics passed. Supported: CPU|NET",
+        ));
+    }
+    let mut at = end;
+    while at < args.len() {
+        let value = args.get(at + 1).ok_or(CommandError::Syntax)?;
+        if args.is(at, "COUNT") {
+            const RANGE: &str = "ERR COUNT must be between 1 and 64";
+            wanted.keys = number(value, 1, KEYS_MAX, RANGE)? as usize;
+        } else if args.is(at, "DURATION") {
+            const RANGE: &str = "ERR DURATION must be between 1 and 1000000";
+            wanted.duration_ms = number(value, 1, SECONDS_MAX, RANGE)? as u64 * 1000;
+        } else if args.is(at, "SAMPLE") {
+            const RANGE: &str = "ERR SAMPLE ratio must be positive";
+            wanted.sample_ratio = number(value, 1, i32::MAX.into(), RANGE)? as u32;
+        } else if args.is(at, "SLOTS") {
+            return Err(CommandError::Text(
+                "ERR SLOTS parameter cannot be used in non-cluster mode",
+            ));
+        } else {
+            return Err(CommandError::Syntax);
+        }
+        at += 2;
+    }
+    Ok(wanted)
+}
+
+const STOP: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: FLAGS,
+    ..Spec::new("stop", stop)
+};
+
+/// `HOTKEYS STOP`: OK, null where no session goes on.
+fn stop(call: &mut Call<'_>) -> CommandResult {
+    match call.server.stop_hotkeys() {
+        true => call.reply.ok(),
+        false => call.reply.null(),
+    }
+    Ok(())
+}
+
+const RESET: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: FLAGS,
+    ..Spec::new("reset", reset)
+};
+
+/// `HOTKEYS RESET`: OK, or an error while a session goes on.
+fn reset(call: &mut Call<'_>) -> CommandResult {
+    if !call.server.reset_hotkeys() {
+        return Err(CommandError::Text(
+            "ERR hotkey tracking session in progress, stop tracking first",
+        ));
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+const GET: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: FLAGS,
+    ..Spec::new("get", get)
+};
+
+/// `HOTKEYS GET`.
+///
+/// Reply: an array of one map, so that replies of several servers can be put together; null
+/// where there was no session. O(counters).
+fn get(call: &mut Call<'_>) -> CommandResult {
+    let (now, cycles) = (call.server.now.mono_ms, call.server.cycles.clone());
+    let Some(session) = call.server.hotkeys() else {
+        call.reply.null();
+        return Ok(());
+    };
+    let reply = &mut *call.reply;
+    let (cpu, net) = (session.cpu.as_ref(), session.net.as_ref());
+    reply.array(1);
+    reply.map(7 + 3 * usize::from(cpu.is_some()) + 2 * usize::from(net.is_some()));
+    field(reply, "tracking-active", session.is_active().into());
+    field(reply, "sample-ratio", session.wanted.sample_ratio.into());
+    reply.bulk(b"selected-slots");
+    reply.array(1);
+    reply.array(2);
+    reply.int(0);
+    reply.int(LAST_SLOT);
+    let micros = |ticks| cycles.micros(ticks) as i64;
+    field(
+        reply,
+        "all-commands-all-slots-us",
+        micros(session.all_ticks),
+    );
+    field(
+        reply,
+        "net-bytes-all-commands-all-slots",
+        session.all_bytes as i64,
+    );
+    field(
+        reply,
+        "collection-start-time-unix-ms",
+        session.began_unix_ms,
+    );
+    field(
+        reply,
+        "collection-duration-ms",
+        session.lasted_ms(now) as i64,
+    );
+    if cpu.is_some() {
+        let (user, system) = session.cpu_ms();
+        field(reply, "total-cpu-time-user-ms", user as i64);
+        field(reply, "total-cpu-time-sys-ms", system as i64);
+    }
+    if let Some(net) = net {
+        field(reply, "total-net-bytes", net.total() as i64);
+    }
+    let keys = session.wanted.keys;
+    if let Some(cpu) = cpu {
+        let by_time = cpu.top(keys).into_iter();
+        keys_of(
+            reply,
+            "by-cpu-time-us",
+            by_time.map(|(key, ticks)| (key, micros(ticks))),
+        );
+    }
+    if let Some(net) = net {
+        let by_bytes = net.top(keys).into_iter();
+        keys_of(
+            reply,
+            "by-net-bytes",
+            by_bytes.map(|(key, bytes)| (key, bytes as i64)),
+        );
+    }
+    Ok(())
+}
+
+fn field(reply: &mut Reply, name: &str, value: i64) {
+    reply.bulk(name.as_bytes());
+    reply.int(value);
+}
+
+fn keys_of<'a>(
+    reply: &mut Reply,
+    name: &str,
+    keys: impl ExactSizeIterator<Item = (&'a [u8], i64)>,
+) {
+    reply.bulk(name.as_bytes());
+    reply.array(2 * keys.len());
+    for (key, value) in keys {
+        reply.bulk(key);
+        reply.int(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn what_redis_refuses_is_refused() {
+        let mut t = Testbed::new();
+        let refusals = [
+            ("HOTKEYS START", "METRICS parameter is required"),
+            (
+                "HOTKEYS START METRICS 0",
+                "METRICS count must be > 0 and <= 2",
+            ),
+            (
+                "HOTKEYS START METRICS 3 CPU NET",
+                "METRICS count must be > 0 and <= 2",
+            ),
+            (
+                "HOTKEYS START METRICS 2 CPU",
+                "METRICS count does not match number of metric types provided",
+            ),
+            ("HOTKEYS START METRICS 1 CPU NET", "syntax error"),
+            (
+                "HOTKEYS START METRICS 2 GPU NYET",
+                "METRICS no valid metrics passed. Supported: CPU|NET",
+            ),
+            (
+                "HOTKEYS START METRICS 2 CPU CPU",
+                "METRICS CPU defined more than once!",
+            ),
+            (
+                "HOTKEYS START METRICS 1 CPU COUNT 65",
+                "COUNT must be between 1 and 64",
+            ),
+            (
+                "HOTKEYS START METRICS 1 CPU DURATION 0",
+                "DURATION must be between 1 and 1000000",
+            ),
+            (
+                "HOTKEYS START METRICS 1 CPU SAMPLE 0",
+                "SAMPLE ratio must be positive",
+            ),
+            (
+                "HOTKEYS START METRICS 1 CPU SLOTS 1 0",
+                "SLOTS parameter cannot be used in non-cluster mode",
+            ),
+        ];
+        for (line, refusal) in refusals {
+            assert_eq!(t.run(line), format!("-ERR {refusal}\r\n"), "{line}");
+        }
+        assert_eq!(t.run("HOTKEYS START METRICS 2 GPU CPU"), "+OK\r\n");
+    }
+
+    #[test]
+    fn a_session_goes_from_start_over_stop_to_reset() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("HOTKEYS GET"), "$-1\r\n");
+        assert_eq!(t.run("HOTKEYS STOP"), "$-1\r\n");
+        assert_eq!(t.run("HOTKEYS START METRICS 2 CPU NET COUNT 1"), "+OK\r\n");
+        t.run("SET a 1");
+        t.run("SET b 12345678901234567890");
+        let busy = "-ERR hotkey tracking session in progress, stop tracking first\r\n";
+        assert_eq!(t.run("HOTKEYS RESET"), busy);
+        let busy = "-ERR hotkey tracking session already in progress\r\n";
+        assert_eq!(t.run("HOTKEYS START METRICS 1 CPU"), busy);
+        let going_on = t.run("HOTKEYS GET");
+        let head = "*1\r\n*24\r\n$15\r\ntracking-active\r\n:1\r\n$12\r\nsample-ratio\r\n:1\r\n\
+                    $14\r\nselected-slots\r\n*1\r\n*2\r\n:0\r\n:16383\r\n";
+        assert!(going_on.starts_with(head), "{going_on}");
+        assert!(
+            going_on.ends_with("$12\r\nby-net-bytes\r\n*2\r\n$1\r\nb\r\n:52\r\n"),
+            "{going_on}"
+        );
+        assert_eq!(t.run("HOTKEYS STOP"), "+OK\r\n");
+        assert!(t.run("HOTKEYS GET").contains("tracking-active\r\n:0\r\n"));
+        assert_eq!(t.run("HOTKEYS RESET"), "+OK\r\n");
+        assert_eq!(t.run("HOTKEYS GET"), "$-1\r\n");
+    }
+}

@@ -1,0 +1,233 @@
+//! MEMORY DOCTOR: what is wrong with the memory, where it is, and the command that helps.
+
+use crate::base::text::Printable;
+use crate::keyspace::PrefixFigures;
+use crate::server::Call;
+use crate::server::info::{MemoryFigures, excess, human};
+
+/// Below this there is nothing to be said.
+const WORTH_A_LOOK: usize = 5 << 20;
+/// Less than this is not worth a line.
+const WORTH_A_LINE: usize = 10 << 20;
+
+/// The text: a line for each finding.
+pub(super) fn diagnosis(call: &mut Call<'_>, m: &MemoryFigures) -> String {
+    if m.used < WORTH_A_LOOK {
+        return "There is too little data here to say anything of its memory.\n".into();
+    }
+    let mut found = Vec::new();
+    held(m, &mut found);
+    limit(call, m, &mut found);
+    buffers(m, &mut found);
+    prefix(call, m, &mut found);
+    if found.is_empty() {
+        return "Nothing is wrong with the memory of this server.\n".into();
+    }
+    found.iter().map(|line| format!("* {line}\n")).collect()
+}
+
+/// Memory of the process that nothing is kept in.
+fn held(m: &MemoryFigures, found: &mut Vec<String>) {
+    if m.peak as f64 / m.used as f64 > 1.5 {
+        found.push(format!(
+            "Once {} were in use, now {}: what was freed may still be held. MEMORY PURGE gives \
+             back what can be given.",
+            human(m.peak as u64),
+            human(m.used as u64)
+        ));
+    }
+    let a = &m.allocator;
+    let (ratio, bytes) = excess(a.active, a.allocated);
+    if ratio > 1.1 && bytes > WORTH_A_LINE as i64 {
+        found.push(format!(
+            "The allocator's pages are fragmented: {ratio:.2} times what is in them, {} more. \
+             CONFIG SET activedefrag yes moves what lies in thinly filled ones together.",
+            human(bytes as u64)
+        ));
+    }
+    let (ratio, bytes) = excess(a.resident, a.active);
+    if ratio > 1.1 && bytes > WORTH_A_LINE as i64 {
+        found.push(format!(
+            "{} of free pages are still resident. MEMORY PURGE gives them back at once, CONFIG SET \
+             jemalloc-bg-thread yes some seconds after they were freed.",
+            human(bytes as u64)
+        ));
+    }
+    let (ratio, bytes) = excess(m.rss, a.resident);
+    if ratio > 1.1 && bytes > WORTH_A_LINE as i64 {
+        found.push(format!(
+            "{} of the process are in memory that the allocator does not know of.",
+            human(bytes as u64)
+        ));
+    }
+    if m.child_cow > m.used / 10 && m.child_cow > WORTH_A_LINE {
+        found.push(format!(
+            "A child that saves has {} of its own, for what has changed since. CONFIG SET \
+             snapshot-method auto saves without one.",
+            human(m.child_cow as u64)
+        ));
+    }
+}
+
+/// What is used against what may be.
+fn limit(call: &Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
+    let limit = call.server.maxmemory();
+    if call.server.memory_limit.resident_exceeded {
+        found.push(format!(
+            "{} are resident, far beyond maxmemory ({}): eviction looks at what is used ({}).",
+            human(m.rss as u64),
+            human(limit),
+            human(m.used as u64)
+        ));
+    }
+    let system = crate::base::cgroup::available_bytes().0;
+    if limit == 0 && m.rss as u64 > system / 2 {
+        found.push(format!(
+            "{} of the {} that there are here are resident, and nothing bounds them. CONFIG SET \
+             maxmemory auto does.",
+            human(m.rss as u64),
+            human(system)
+        ));
+    }
+}
+
+/// What is not data.
+fn buffers(m: &MemoryFigures, found: &mut Vec<String>) {
+    let large = |bytes: usize| bytes > m.used / 5 && bytes > WORTH_A_LOOK;
+    let lines = [
+        (
+            m.clients,
+            "Clients' buffers",
+            "some read slowly or send large commands (CLIENT LIST, tot-mem); CONFIG SET \
+             maxmemory-clients and client-output-buffer-limit bound them",
+        ),
+        (
+            m.aof_buffer,
+            "Writes that the append only file does not keep up with",
+            "the disk is slow (INFO persistence, LATENCY LATEST)",
+        ),
+        (
+            m.script_states + m.scripts + m.libraries,
+            "Scripts",
+            "SCRIPT FLUSH and FUNCTION DELETE let go of those that nobody runs",
+        ),
+        (
+            m.tracking,
+            "Keys that clients keep",
+            "CONFIG SET tracking-table-max-keys bounds them",
+        ),
+        (
+            m.pubsub,
+            "Channels and patterns",
+            "PUBSUB CHANNELS lists what clients have subscribed to",
+        ),
+        (
+            m.command_logs,
+            "Command logs",
+            "SLOWLOG RESET and COMMANDLOG RESET empty them, slowlog-max-len bounds them",
+        ),
+        (
+            m.snapshot_early,
+            "What changes while a snapshot is made",
+            "it goes with the snapshot; snapshot-max-wait-ms says when a child saves instead",
+        ),
+    ];
+    for (bytes, what, help) in lines {
+        if large(bytes) {
+            found.push(format!("{what} take {}: {help}.", human(bytes as u64)));
+        }
+    }
+}
+
+/// The prefix that most is kept under, and one that is written but never read.
+fn prefix(call: &mut Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
+    let db = call.db.index();
+    let keyspace = call.db.keyspace();
+    let Some(lines) = keyspace.prefix_lines(db) else {
+        if m.dataset() > m.used / 2 && !found.is_empty() {
+            found.push(
+                "Which keys take the memory, PREFIXSTATS tells after CONFIG SET prefix-stats yes."
+                    .into(),
+            );
+        }
+        return;
+    };
+    let lines: Vec<(&[u8], PrefixFigures)> = lines.map(|(name, f)| (name.text(), f)).collect();
+    let most = lines.iter().max_by_key(|(_, f)| f.bytes);
+    if let Some((name, f)) = most.filter(|(_, f)| f.bytes > m.used as u64 / 2) {
+        found.push(format!(
+            "Half of the memory and more is under {}: {} in {} keys (PREFIXSTATS BY bytes; \
+             MEMORY USAGE tells of each).",
+            Printable(name),
+            human(f.bytes),
+            f.keys
+        ));
+    }
+    let idle = |f: &PrefixFigures| f.reads == 0 && f.writes > 0;
+    let idle = lines.iter().filter(|(_, f)| idle(f));
+    let idle = idle.max_by_key(|(_, f)| f.bytes);
+    if let Some((name, f)) = idle.filter(|(_, f)| f.bytes > m.used as u64 / 10) {
+        found.push(format!(
+            "{} under {} were written and never read since they are counted: EXPIRE lets such \
+             keys go.",
+            human(f.bytes),
+            Printable(name)
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::Testbed;
+
+    #[test]
+    fn figures_tell_what_is_held() {
+        let well = MemoryFigures {
+            used: 100 << 20,
+            peak: 100 << 20,
+            ..MemoryFigures::default()
+        };
+        let findings = |m: &MemoryFigures| {
+            let mut found = Vec::new();
+            held(m, &mut found);
+            buffers(m, &mut found);
+            found
+        };
+        assert!(findings(&well).is_empty());
+        let peaked = MemoryFigures {
+            peak: 200 << 20,
+            clients: 50 << 20,
+            ..well
+        };
+        assert_eq!(findings(&peaked).len(), 2);
+    }
+
+    #[test]
+    #[cfg_attr(feature = "system-allocator", ignore = "counts jemalloc's bytes")]
+    fn the_doctor_names_the_prefix_and_the_command_that_helps() {
+        let mut t = Testbed::new();
+        t.run("CONFIG SET prefix-stats yes");
+        for n in 0..20 {
+            t.run(&format!("SETRANGE big:{n} 2000000 x"));
+        }
+        let text = t.run("MEMORY DOCTOR");
+        assert!(text.contains("is under big:: "), "{text}");
+        assert!(text.contains("PREFIXSTATS BY bytes"), "{text}");
+        assert!(text.contains("never read"), "{text}");
+    }
+
+    #[test]
+    #[cfg_attr(feature = "system-allocator", ignore = "counts jemalloc's bytes")]
+    fn the_doctor_names_clients_that_hold_much() {
+        let mut t = Testbed::new();
+        let client = t.connect();
+        t.run_as(client, "MULTI");
+        for _ in 0..40 {
+            t.run_as(client, &format!("SET a {}", "x".repeat(1_000_000)));
+        }
+        let text = t.run("MEMORY DOCTOR");
+        assert!(text.contains("Clients' buffers take"), "{text}");
+        assert!(text.contains("CLIENT LIST"), "{text}");
+    }
+}

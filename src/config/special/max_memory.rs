@@ -1,0 +1,42 @@
+//! `maxmemory`: an amount of memory, or what the machine or the container has.
+
+use super::{Lines, Special};
+use crate::config::refusal::ValueError;
+use crate::config::words::{self, Text};
+
+/// `maxmemory`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxMemory {
+    /// Zero means no limit.
+    Bytes(u64),
+    /// The memory that there is, less `maxmemory-reserve`.
+    Auto,
+}
+
+impl Special for MaxMemory {
+    fn read(&mut self, words: &[Text], _: bool) -> Result<(), ValueError> {
+        let [word] = words else {
+            return Err(ValueError::ArgumentCount);
+        };
+        *self = match word.eq_ignore_ascii_case(b"auto") {
+            true => MaxMemory::Auto,
+            false => MaxMemory::Bytes(words::parse_memory(word).ok_or(ValueError::NotMemory)?),
+        };
+        Ok(())
+    }
+
+    fn text(&self) -> Vec<u8> {
+        match self {
+            MaxMemory::Bytes(bytes) => bytes.to_string().into_bytes(),
+            MaxMemory::Auto => b"auto".to_vec(),
+        }
+    }
+
+    fn lines(&self, default: &Self) -> Lines {
+        let line = match self {
+            MaxMemory::Bytes(bytes) => words::memory_text(*bytes).into_bytes(),
+            MaxMemory::Auto => self.text(),
+        };
+        Lines::Values(vec![(line, self != default)])
+    }
+}

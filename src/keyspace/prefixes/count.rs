@@ -1,0 +1,52 @@
+//! When keys are counted by prefix, and what is told of it.
+
+use super::{PrefixFigures, PrefixName, PrefixRule};
+use crate::base::clock;
+use crate::keyspace::{Database, DbIndex, Keyspace};
+
+impl Keyspace {
+    /// How keys are counted by prefix from now on; `None`: they are not. Another rule than before
+    /// counts anew: what is there is walked in slices ([`Keyspace::walk_prefixes`]).
+    pub fn set_prefix_rule(&mut self, rule: Option<PrefixRule>) {
+        if self.prefix_rule == rule {
+            return;
+        }
+        self.prefix_rule = rule;
+        for db in &mut self.dbs {
+            db.count_prefixes(rule);
+        }
+    }
+
+    /// Counts by prefix what was there before, for `ticks` of the cycle counter and at least a
+    /// segment of a table; whether there is more.
+    pub fn walk_prefixes(&mut self, ticks: u64) -> bool {
+        let began = clock::cycles();
+        for db in &mut self.dbs {
+            while db.walk_prefixes() {
+                if clock::cycles().wrapping_sub(began) >= ticks {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Whether some of the keys are still to be counted by prefix.
+    pub fn walks_prefixes(&self) -> bool {
+        self.prefix_rule.is_some() && self.dbs.iter().any(|db| db.walks_prefixes())
+    }
+
+    /// The lines of a database, in no order; `None`: nothing is counted.
+    pub fn prefix_lines(
+        &self,
+        at: DbIndex,
+    ) -> Option<impl Iterator<Item = (PrefixName<'_>, PrefixFigures)>> {
+        Some(self.dbs[at.0 as usize].prefixes()?.lines())
+    }
+
+    /// What is kept for it, bytes.
+    pub fn prefix_bytes(&self) -> usize {
+        let tables = self.dbs.iter().filter_map(Database::prefixes);
+        tables.map(|table| table.memory_bytes()).sum()
+    }
+}

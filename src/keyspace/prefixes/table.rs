@@ -1,0 +1,277 @@
+//! The lines of one database.
+
+use hashbrown::HashTable;
+
+use super::{NAME_MAX, PrefixFigures, PrefixName, PrefixRule, Use, end_of};
+use crate::base::{alloc, hash};
+
+/// The line of keys without a delimiter, and that of what has none of its own.
+const NONE: usize = 0;
+const OTHER: usize = 1;
+/// Lines that are always there.
+const FIXED: usize = 2;
+/// No line is remembered.
+const NO_LINE: u32 = u32::MAX;
+
+#[derive(Clone, Debug, Default)]
+struct Line {
+    name: Box<[u8]>,
+    figures: PrefixFigures,
+}
+
+/// See the folder's module.
+#[derive(Debug)]
+pub struct Prefixes {
+    rule: PrefixRule,
+    lines: Vec<Line>,
+    /// Numbers of lines by the hashes of their names.
+    by_name: HashTable<u32>,
+    /// The line of the last key, if its prefix ends with the delimiter that the rule asks for:
+    /// another key has the same prefix exactly when it begins with it.
+    last: u32,
+    /// Lines of their own without a key: what may be given to other prefixes.
+    vacant: usize,
+    /// Entries are counted whose hash in the table is below this: 2^32, all.
+    frontier: u64,
+}
+
+/// All entries are counted.
+const ALL: u64 = 1 << 32;
+
+impl Prefixes {
+    /// A table for a database of which nothing is counted yet, unless it has nothing.
+    pub fn new(rule: PrefixRule, is_empty: bool) -> Prefixes {
+        Prefixes {
+            rule,
+            lines: vec![Line::default(); FIXED],
+            by_name: HashTable::new(),
+            last: NO_LINE,
+            vacant: 0,
+            frontier: if is_empty { ALL } else { 0 },
+        }
+    }
+
+    /// Where the walk that counts what was there before goes on; `None`: all is counted.
+    pub fn walks_at(&self) -> Option<u64> {
+        (self.frontier < ALL).then_some(self.frontier)
+    }
+
+    /// All below is counted now.
+    pub fn walked_to(&mut self, frontier: u64) {
+        self.frontier = frontier;
+    }
+
+    /// Whether an entry is counted whose hash in the table begins with these bits.
+    #[inline]
+    pub fn covers(&self, place: u32) -> bool {
+        u64::from(place) < self.frontier
+    }
+
+    /// The database's entries are gone: what was done with them stays known.
+    pub fn emptied(&mut self) {
+        for line in &mut self.lines {
+            (line.figures.keys, line.figures.bytes) = (0, 0);
+        }
+        self.vacant = self.lines.len() - FIXED;
+        self.frontier = ALL;
+    }
+
+    /// The line of a key, if its prefix has one.
+    #[inline]
+    fn find(&mut self, key: &[u8]) -> Result<usize, usize> {
+        if let Some(last) = self.lines.get(self.last as usize)
+            && key.starts_with(&last.name)
+        {
+            return Ok(self.last as usize);
+        }
+        self.find_anew(key)
+    }
+
+    /// `Err`: where the prefix ends that has no line.
+    fn find_anew(&mut self, key: &[u8]) -> Result<usize, usize> {
+        let (end, is_full) = end_of(&self.rule, key);
+        if end == 0 {
+            return Ok(NONE);
+        }
+        if end > NAME_MAX {
+            return Ok(OTHER);
+        }
+        let name = &key[..end];
+        let lines = &self.lines;
+        let found = self
+            .by_name
+            .find(hash::keys().hash(name), |&line| {
+                *lines[line as usize].name == *name
+            })
+            .copied();
+        let line = found.ok_or(end)?;
+        self.last = if is_full { line } else { NO_LINE };
+        Ok(line as usize)
+    }
+
+    /// The line of a key, made if there is room for it.
+    #[inline]
+    fn line_of(&mut self, key: &[u8]) -> &mut PrefixFigures {
+        let line = match self.find(key) {
+            Ok(line) => line,
+            Err(end) => self.make(&key[..end]),
+        };
+        &mut self.lines[line].figures
+    }
+
+    #[cold]
+    fn make(&mut self, name: &[u8]) -> usize {
+        // What has entries in the line of the rest must stay there (invariant 2).
+        if self.lines[OTHER].figures.keys > 0 {
+            return OTHER;
+        }
+        let line = if self.lines.len() < self.rule.lines_max + FIXED {
+            self.lines.push(Line::default());
+            self.lines.len() - 1
+        } else if self.vacant > 0 {
+            self.vacant -= 1;
+            self.vacate()
+        } else {
+            return OTHER;
+        };
+        self.vacant += 1;
+        self.lines[line].name = name.into();
+        let lines = &self.lines;
+        let hashed = |&line: &u32| hash::keys().hash(&lines[line as usize].name);
+        self.by_name
+            .insert_unique(hash::keys().hash(name), line as u32, hashed);
+        line
+    }
+
+    /// Takes a line without keys from its prefix.
+    fn vacate(&mut self) -> usize {
+        let own = self.lines.iter().enumerate().skip(FIXED);
+        let mut vacant = own.filter(|(_, line)| line.figures.keys == 0);
+        let (line, _) = vacant.next().expect("there are vacant lines");
+        let name = std::mem::take(&mut self.lines[line].name);
+        let entry = self
+            .by_name
+            .find_entry(hash::keys().hash(&name), |&other| other as usize == line);
+        if let Ok(entry) = entry {
+            entry.remove();
+        }
+        // What was done under the prefix stays in the sum.
+        let gone = std::mem::take(&mut self.lines[line].figures);
+        let rest = &mut self.lines[OTHER].figures;
+        rest.reads += gone.reads;
+        rest.writes += gone.writes;
+        rest.misses += gone.misses;
+        rest.expired += gone.expired;
+        self.last = NO_LINE;
+        line
+    }
+
+    /// An entry came in.
+    pub fn add(&mut self, key: &[u8], bytes: usize) {
+        let line = match self.find(key) {
+            Ok(line) => line,
+            Err(end) => self.make(&key[..end]),
+        };
+        let figures = &mut self.lines[line].figures;
+        self.vacant -= usize::from(line >= FIXED && figures.keys == 0);
+        figures.keys += 1;
+        figures.bytes += bytes as u64;
+    }
+
+    /// An entry that is counted goes.
+    pub fn remove(&mut self, key: &[u8], bytes: usize) {
+        let line = self.find(key).unwrap_or(OTHER);
+        let figures = &mut self.lines[line].figures;
+        figures.keys -= 1;
+        figures.bytes -= bytes as u64;
+        self.vacant += usize::from(line >= FIXED && figures.keys == 0);
+    }
+
+    /// An entry that is counted has another size.
+    #[inline]
+    pub fn resize(&mut self, key: &[u8], before: usize, after: usize) {
+        if before != after {
+            let line = self.find(key).unwrap_or(OTHER);
+            let bytes = &mut self.lines[line].figures.bytes;
+            *bytes = *bytes + after as u64 - before as u64;
+        }
+    }
+
+    /// Something was done with a key.
+    #[inline]
+    pub fn count(&mut self, key: &[u8], what: Use) {
+        // Who asks for what is not there must not fill the table.
+        let figures = match what {
+            Use::Write => self.line_of(key),
+            Use::Read | Use::Miss | Use::Expiry => {
+                let line = self.find(key).unwrap_or(OTHER);
+                &mut self.lines[line].figures
+            }
+        };
+        match what {
+            Use::Read => figures.reads += 1,
+            Use::Miss => figures.misses += 1,
+            Use::Write => figures.writes += 1,
+            Use::Expiry => figures.expired += 1,
+        }
+    }
+
+    /// The lines of which there is something to tell.
+    pub fn lines(&self) -> impl Iterator<Item = (PrefixName<'_>, PrefixFigures)> {
+        let lines = self.lines.iter().enumerate();
+        lines
+            .filter(|(_, line)| !line.figures.is_idle())
+            .map(|(number, line)| {
+                let name = match number {
+                    NONE => PrefixName::None,
+                    OTHER => PrefixName::Other,
+                    _ => PrefixName::Prefix(&line.name),
+                };
+                (name, line.figures)
+            })
+    }
+
+    /// Bytes of the table.
+    pub fn memory_bytes(&self) -> usize {
+        let names = self
+            .lines
+            .iter()
+            .map(|line| alloc::slice_bytes(line.name.len()));
+        let places = self.by_name.allocation_size();
+        alloc::boxed_bytes::<Prefixes>()
+            + alloc::vec_bytes(&self.lines)
+            + alloc::slice_bytes(places)
+            + names.sum::<usize>()
+    }
+
+    /// Panics unless the figures are those of the entries, given as key, hash in the table and
+    /// bytes. O(n).
+    pub fn check<'a>(&self, entries: impl Iterator<Item = (&'a [u8], u32, usize)>) {
+        let mut walked = Prefixes {
+            rule: self.rule,
+            lines: self.lines.clone(),
+            by_name: self.by_name.clone(),
+            last: NO_LINE,
+            vacant: 0,
+            frontier: self.frontier,
+        };
+        for line in &mut walked.lines {
+            line.figures = PrefixFigures::default();
+        }
+        for (key, place, bytes) in entries {
+            if self.covers(place) {
+                let line = walked.find(key).unwrap_or(OTHER);
+                let figures = &mut walked.lines[line].figures;
+                (figures.keys, figures.bytes) = (figures.keys + 1, figures.bytes + bytes as u64);
+            }
+        }
+        let mut vacant = 0;
+        for (number, (own, walked)) in self.lines.iter().zip(&walked.lines).enumerate() {
+            let (own, name) = (own.figures, String::from_utf8_lossy(&own.name));
+            let (keys, bytes) = (walked.figures.keys, walked.figures.bytes);
+            assert_eq!((own.keys, own.bytes), (keys, bytes), "prefix {name:?}");
+            vacant += usize::from(number >= FIXED && own.keys == 0);
+        }
+        assert_eq!(vacant, self.vacant);
+    }
+}

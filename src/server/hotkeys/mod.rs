@@ -1,0 +1,388 @@
+//! HOTKEYS: which keys cost the most CPU time, or bytes on the network, while a session goes on.
+//!
+//! [`World::run`](super::World::run) tells of every command, by the same test that MONITOR hangs
+//! on: without a session it costs nothing. What a command took is shared evenly among its keys,
+//! each of which has a counter in a sketch of bounded size ([`sketch`]).
+//!
+//! A session may spend a share of the commands' own time (one part in [`SHARE`]), and begins with
+//! what suffices for some ten thousand of them. While it has that, every command is counted.
+//! When it has not, commands pass until it has again; the next one stands for their time as well:
+//! where much of the time goes, samples fall often, so that the sums stay fair.
+//!
+//! What commands do inside a script is the script's, whose keys are those that it names.
+
+mod sketch;
+
+pub use sketch::Sketch;
+
+use rand::RngExt;
+use rand::rngs::SmallRng;
+
+use super::Server;
+use super::client::{Client, ClientFlags};
+use super::world::Origin;
+use crate::base::usage::{self, CpuTime, Who};
+use crate::command::Flags;
+use crate::resp::Args;
+
+/// A session takes no more than one part in so many of the time that commands take.
+const SHARE: u64 = 64;
+/// What counting a key takes, about.
+const KEY_NANOS: u64 = 150;
+/// What a session may spend before it must save.
+const CREDIT_NANOS: u64 = 10_000_000;
+/// Counters for each key that is to be told: those of the others find room beside it.
+const COUNTERS_PER_KEY: usize = 10;
+
+/// What HOTKEYS START asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub cpu: bool,
+    pub net: bool,
+    /// How many keys are told, 1 to 64.
+    pub keys: usize,
+    /// 0: until it is stopped.
+    pub duration_ms: u64,
+    /// One command in so many is counted.
+    pub sample_ratio: u32,
+}
+
+/// A session, going on or over.
+#[derive(Debug)]
+pub struct Hotkeys {
+    pub wanted: Wanted,
+    active: bool,
+    pub began_unix_ms: i64,
+    began_ms: u64,
+    /// How long it went on, once it is over.
+    lasted_ms: u64,
+    /// By time, in ticks of the cycle counter, and by bytes.
+    pub cpu: Option<Sketch>,
+    pub net: Option<Sketch>,
+    /// Of all commands with keys.
+    pub all_ticks: u64,
+    pub all_bytes: u64,
+    /// The process's CPU time when it began, and when it was over.
+    cpu_began: CpuTime,
+    cpu_ended: Option<CpuTime>,
+    rng: SmallRng,
+    /// Ticks of commands that nothing has been spent of, and how many of them a key costs.
+    credit: u64,
+    credit_max: u64,
+    key_price: u64,
+    /// Ticks of commands that have passed since one was counted.
+    passed: u64,
+}
+
+impl Hotkeys {
+    pub fn is_active(&self) -> bool {
+        self.active
+    }
+
+    /// Milliseconds from its beginning to its end, or to now.
+    pub fn lasted_ms(&self, mono_ms: u64) -> u64 {
+        match self.active {
+            true => mono_ms.saturating_sub(self.began_ms),
+            false => self.lasted_ms,
+        }
+    }
+
+    /// CPU time of the process, in user mode and in the kernel, milliseconds.
+    pub fn cpu_ms(&self) -> (u64, u64) {
+        let ended = self.cpu_ended.unwrap_or_else(process_time);
+        let millis = |from: std::time::Duration, to: std::time::Duration| {
+            to.saturating_sub(from).as_millis() as u64
+        };
+        (
+            millis(self.cpu_began.user, ended.user),
+            millis(self.cpu_began.system, ended.system),
+        )
+    }
+
+    /// Bytes that it holds.
+    pub fn memory_bytes(&self) -> usize {
+        let sketches = self.cpu.iter().chain(&self.net);
+        crate::base::alloc::boxed_bytes::<Hotkeys>()
+            + sketches.map(Sketch::memory_bytes).sum::<usize>()
+    }
+
+    fn stop(&mut self, mono_ms: u64) {
+        self.lasted_ms = self.lasted_ms(mono_ms);
+        if self.wanted.duration_ms > 0 {
+            self.lasted_ms = self.lasted_ms.min(self.wanted.duration_ms);
+        }
+        self.active = false;
+        self.cpu_ended = Some(process_time());
+    }
+
+    /// A command with keys took `ticks`, and `bytes` on the network. Whether its keys are to be
+    /// counted, and as how many times what they took.
+    #[inline]
+    fn count(&mut self, ticks: u64, bytes: u64) -> Option<f64> {
+        self.all_ticks += ticks;
+        self.all_bytes += bytes;
+        let ratio = self.wanted.sample_ratio;
+        if ratio > 1 && self.rng.random_range(0..ratio) != 0 {
+            return None;
+        }
+        self.passed += ticks;
+        self.credit = (self.credit + ticks).min(self.credit_max);
+        if self.credit < self.key_price {
+            return None;
+        }
+        let passed = std::mem::take(&mut self.passed);
+        Some(match passed == ticks {
+            true => 1.0,
+            false => passed as f64 / ticks.max(1) as f64,
+        })
+    }
+
+    fn add(&mut self, key: &[u8], ticks: u64, bytes: u64) {
+        if let Some(cpu) = &mut self.cpu {
+            cpu.add(key, ticks);
+        }
+        if let Some(net) = &mut self.net {
+            net.add(key, bytes);
+        }
+        self.credit = self.credit.saturating_sub(self.key_price);
+    }
+}
+
+fn process_time() -> CpuTime {
+    usage::cpu_time(Who::Process)
+}
+
+/// Bytes of a command on the wire.
+#[inline]
+fn request_bytes(args: Args<'_>) -> u64 {
+    // `$5\r\nvalue\r\n`; the head `*3\r\n` is like an argument's without its text.
+    let digits = |n: usize| match n {
+        0..10 => 1,
+        10..100 => 2,
+        _ => n.ilog10() as usize + 1,
+    };
+    let each = args.iter().map(|arg| arg.len() + digits(arg.len()) + 5);
+    (each.sum::<usize>() + digits(args.len()) + 3) as u64
+}
+
+impl Server {
+    /// Begins a session; whatever the last one found is forgotten. `false`: one goes on.
+    pub fn start_hotkeys(&mut self, wanted: Wanted) -> bool {
+        self.end_due_hotkeys();
+        if self
+            .diagnostics
+            .hotkeys
+            .as_ref()
+            .is_some_and(|its| its.active)
+        {
+            return false;
+        }
+        let sketch = |on: bool| on.then(|| Sketch::new(wanted.keys * COUNTERS_PER_KEY));
+        let credit = self.cycles.ticks(CREDIT_NANOS) * SHARE;
+        self.diagnostics.hotkeys = Some(Box::new(Hotkeys {
+            wanted,
+            active: true,
+            began_unix_ms: self.now.unix_ms(),
+            began_ms: self.now.mono_ms,
+            lasted_ms: 0,
+            cpu: sketch(wanted.cpu),
+            net: sketch(wanted.net),
+            all_ticks: 0,
+            all_bytes: 0,
+            cpu_began: process_time(),
+            cpu_ended: None,
+            rng: rand::make_rng(),
+            credit,
+            credit_max: credit,
+            key_price: self.cycles.ticks(KEY_NANOS).max(1) * SHARE,
+            passed: 0,
+        }));
+        self.update_observers();
+        true
+    }
+
+    /// Ends the session; what it has found stays. `false`: there is none.
+    pub fn stop_hotkeys(&mut self) -> bool {
+        self.end_due_hotkeys();
+        let now = self.now.mono_ms;
+        let session = self.diagnostics.hotkeys.as_mut().filter(|its| its.active);
+        let stopped = session.map(|its| its.stop(now)).is_some();
+        self.update_observers();
+        stopped
+    }
+
+    /// Forgets what was found. `false`: a session goes on.
+    pub fn reset_hotkeys(&mut self) -> bool {
+        self.end_due_hotkeys();
+        if self
+            .diagnostics
+            .hotkeys
+            .as_ref()
+            .is_some_and(|its| its.active)
+        {
+            return false;
+        }
+        self.diagnostics.hotkeys = None;
+        true
+    }
+
+    /// The session, going on or over.
+    pub fn hotkeys(&mut self) -> Option<&Hotkeys> {
+        self.end_due_hotkeys();
+        self.diagnostics.hotkeys.as_deref()
+    }
+
+    /// Bytes that the session holds.
+    pub fn hotkeys_bytes(&self) -> usize {
+        self.diagnostics
+            .hotkeys
+            .as_ref()
+            .map_or(0, |its| its.memory_bytes())
+    }
+
+    /// A session whose time is up is over.
+    pub(super) fn end_due_hotkeys(&mut self) {
+        let now = self.now.mono_ms;
+        if let Some(its) = self.diagnostics.hotkeys.as_mut()
+            && its.active
+            && its.wanted.duration_ms > 0
+            && its.lasted_ms(now) >= its.wanted.duration_ms
+        {
+            its.stop(now);
+            self.update_observers();
+        }
+    }
+
+    /// Whether anybody looks at every command: what the loop asks once a command.
+    pub(super) fn update_observers(&mut self) {
+        let session = self
+            .diagnostics
+            .hotkeys
+            .as_ref()
+            .is_some_and(|its| its.active);
+        self.gates.is_observed = session || !self.monitors.is_empty();
+    }
+
+    /// A command has run, which took `ticks` and answered with `replied` bytes: those who look at
+    /// every command hear of it.
+    #[inline(never)]
+    pub(super) fn observe(
+        &mut self,
+        client: &Client,
+        row: usize,
+        args: Args<'_>,
+        origin: Origin,
+        (ticks, replied): (u64, usize),
+    ) {
+        let spec = self.table.row(row).spec;
+        let first_try = origin != Origin::Retry;
+        if !self.monitors.is_empty() && first_try && !spec.flags.contains(Flags::SKIP_MONITOR) {
+            self.feed_monitors(client, spec, args, origin);
+        }
+        // A command that waits is counted when it has been served.
+        if origin != Origin::Script && !client.flags.contains(ClientFlags::BLOCKED) {
+            self.count_hotkeys(row, args, ticks, replied);
+        }
+    }
+
+    fn count_hotkeys(&mut self, row: usize, args: Args<'_>, ticks: u64, replied: usize) {
+        let Some(session) = self.diagnostics.hotkeys.as_mut().filter(|its| its.active) else {
+            return;
+        };
+        let row = self.table.row(row);
+        if !row.has_keys() {
+            return;
+        }
+        let bytes = request_bytes(args) + replied as u64;
+        let Some(times) = session.count(ticks, bytes) else {
+            return;
+        };
+        let Ok(keys) = row.keys(args) else {
+            return;
+        };
+        let among = keys.clone().count() as f64;
+        let share = |what: u64| (what as f64 * times / among) as u64;
+        let (ticks, bytes) = (share(ticks), share(bytes));
+        for (at, _) in keys {
+            session.add(args.at(at), ticks, bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::Testbed;
+
+    #[test]
+    fn a_command_on_the_wire_is_so_long() {
+        for (line, bytes) in [("GET a", 20u64), ("SET abcdefghij x", 37)] {
+            let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            let wire: usize = words
+                .iter()
+                .map(|w| format!("${}\r\n", w.len()).len() + w.len() + 2)
+                .sum();
+            assert_eq!(wire as u64 + 4, bytes, "{line}");
+            let mut owned = crate::resp::OwnedArgs::new();
+            words.iter().for_each(|word| owned.push(word));
+            assert_eq!(request_bytes(owned.args()), bytes, "{line}");
+        }
+    }
+
+    #[test]
+    fn without_a_session_nobody_looks_at_commands() {
+        let mut t = Testbed::new();
+        assert!(!t.engine.server.gates.is_observed);
+        assert_eq!(t.run("HOTKEYS START METRICS 1 CPU DURATION 1"), "+OK\r\n");
+        assert!(t.engine.server.gates.is_observed);
+        t.advance_ms(1500);
+        t.engine.server.end_due_hotkeys();
+        assert!(!t.engine.server.gates.is_observed);
+        let session = t.engine.server.hotkeys().expect("what was found stays");
+        assert_eq!(session.lasted_ms(u64::MAX), 1000);
+    }
+
+    #[test]
+    fn bytes_go_to_the_keys_that_a_command_names() {
+        let mut t = Testbed::new();
+        t.run("HOTKEYS START METRICS 1 NET");
+        t.run("SET hot 12345678901234567890");
+        t.run("MGET hot cold");
+        t.run("EVAL return(redis.call('set',KEYS[1],1)) 1 scripted");
+        t.run("PING");
+        assert_eq!(t.run("HOTKEYS STOP"), "+OK\r\n");
+        let session = t.engine.server.hotkeys().expect("it has been");
+        let net = session.net.as_ref().expect("wanted");
+        let names: Vec<Vec<u8>> = net.top(10).into_iter().map(|(k, _)| k.to_vec()).collect();
+        assert_eq!(names.len(), 3);
+        assert_eq!(names[0], b"hot");
+        assert!(net.total() <= session.all_bytes && net.total() + 3 > session.all_bytes);
+    }
+
+    #[test]
+    fn commands_that_pass_are_stood_for_by_the_next_that_is_counted() {
+        let mut t = Testbed::new();
+        t.run("HOTKEYS START METRICS 1 CPU");
+        let server = &mut t.engine.server;
+        let session = server.diagnostics.hotkeys.as_mut().expect("begun");
+        (session.credit, session.key_price) = (0, 100 * SHARE);
+        let mut rng: SmallRng = rand::make_rng();
+        let mut counted = 0;
+        for _ in 0..200_000 {
+            // The hot key takes three quarters of the time in half of the commands.
+            let hot = rng.random::<bool>();
+            let ticks = if hot { 300 } else { 100 };
+            if let Some(times) = session.count(ticks, 1) {
+                counted += 1;
+                let key: &[u8] = if hot { b"hot" } else { b"cold" };
+                session.add(key, (ticks as f64 * times) as u64, 0);
+            }
+        }
+        assert!((1_000..10_000).contains(&counted), "{counted}");
+        let cpu = session.cpu.as_ref().expect("wanted");
+        let all = session.all_ticks as f64;
+        assert!((cpu.total() as f64 / all - 1.0).abs() < 0.01);
+        let hot = cpu.top(1)[0].1 as f64 / all;
+        assert!((hot - 0.75).abs() < 0.06, "{hot}");
+    }
+}

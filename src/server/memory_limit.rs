@@ -1,0 +1,148 @@
+//! `maxmemory` as it is in effect: what was set, or what the machine or the container has, less
+//! what is kept for all that is not data.
+//!
+//! Eviction looks at what is used. What is resident is more, by what the allocator holds: cron
+//! tells when that passes the limit by more than `maxmemory-resident-warning` percent.
+
+use super::Server;
+use crate::base::cgroup::{self, Owner};
+use crate::base::usage;
+use crate::config::MaxMemory;
+use crate::server::info::human;
+
+/// How often the memory that there is is looked at.
+const LOOK_EVERY_MS: u64 = 1000;
+/// The least that `auto` gives, whatever the reserve: below it not even CONFIG SET has room.
+const AUTO_MIN: u64 = 4 << 20;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct MemoryLimit {
+    /// Bytes; 0: no limit.
+    pub bytes: u64,
+    /// With `auto`: the memory that there is, and whose it is.
+    pub found: Option<(u64, Owner)>,
+    /// Resident memory is too far beyond the limit.
+    pub resident_exceeded: bool,
+    looked_ms: u64,
+}
+
+impl Server {
+    /// The limit in effect, bytes; 0: there is none.
+    #[inline]
+    pub fn maxmemory(&self) -> u64 {
+        self.memory_limit.bytes
+    }
+
+    /// Works out the limit from the configuration and, with `auto`, from the memory that there
+    /// is now. Whether it has changed.
+    pub fn update_memory_limit(&mut self) -> bool {
+        let before = self.memory_limit.bytes;
+        let limit = &mut self.memory_limit;
+        (limit.bytes, limit.found) = match self.config.maxmemory {
+            MaxMemory::Bytes(bytes) => (bytes, None),
+            MaxMemory::Auto => {
+                let (memory, owner) = cgroup::available_bytes();
+                let reserve = self.config.maxmemory_reserve.of(memory);
+                let bytes = memory.saturating_sub(reserve).max(AUTO_MIN);
+                (bytes, Some((memory, owner)))
+            }
+        };
+        limit.bytes != before
+    }
+
+    /// Cron: follows the memory that there is, and looks at what is resident.
+    pub(super) fn watch_memory_limit(&mut self) {
+        let now = self.now.mono_ms;
+        if now.saturating_sub(self.memory_limit.looked_ms) < LOOK_EVERY_MS {
+            return;
+        }
+        self.memory_limit.looked_ms = now;
+        let before = self.memory_limit.bytes;
+        if self.memory_limit.found.is_some() && self.update_memory_limit() {
+            let now = self.memory_limit.bytes;
+            tracing::info!(
+                "The memory of this system has changed: maxmemory auto is {} (was {})",
+                human(now),
+                human(before)
+            );
+            self.update_interest();
+            self.set_client_memory_limit();
+        }
+        self.watch_resident();
+    }
+
+    fn watch_resident(&mut self) {
+        let (limit, percent) = (
+            self.memory_limit.bytes,
+            u64::from(self.config.maxmemory_resident_warning),
+        );
+        let resident = match limit == 0 || percent == 0 {
+            true => 0,
+            false => usage::resident_bytes() as u64,
+        };
+        let exceeded = resident > limit.saturating_add(limit / 100 * percent);
+        if std::mem::replace(&mut self.memory_limit.resident_exceeded, exceeded) == exceeded {
+            return;
+        }
+        if exceeded {
+            tracing::warn!(
+                "{} are resident, more than {percent}% beyond maxmemory ({}): the rest is what \
+                 the allocator holds. MEMORY DOCTOR tells more.",
+                human(resident),
+                human(limit)
+            );
+        } else {
+            tracing::info!("Resident memory is within its bounds again.");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn auto_is_the_memory_less_the_reserve_and_stays_auto() {
+        let mut t = Testbed::new();
+        assert_eq!(
+            t.run("CONFIG SET maxmemory auto maxmemory-reserve 50%"),
+            "+OK\r\n"
+        );
+        let (memory, _) = t.engine.server.memory_limit.found.expect("auto");
+        assert_eq!(t.engine.server.maxmemory(), memory - memory / 2);
+        assert_eq!(
+            t.run("CONFIG GET maxmemory"),
+            "*2\r\n$9\r\nmaxmemory\r\n$4\r\nauto\r\n"
+        );
+        assert_eq!(t.run("CONFIG SET maxmemory-reserve 1mb"), "+OK\r\n");
+        assert_eq!(t.engine.server.maxmemory(), memory - (1 << 20));
+        let info = t.run("INFO memory");
+        assert!(
+            info.contains(&format!("maxmemory:{}\r\n", memory - (1 << 20))),
+            "{info}"
+        );
+        assert_eq!(t.run("CONFIG SET maxmemory 0"), "+OK\r\n");
+        assert_eq!(t.engine.server.maxmemory(), 0);
+        assert!(t.engine.server.memory_limit.found.is_none());
+    }
+
+    #[test]
+    fn resident_memory_far_beyond_the_limit_is_told() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("CONFIG SET maxmemory 1mb"), "+OK\r\n");
+        let server = &mut t.engine.server;
+        server.now.mono_ms += 2000;
+        server.watch_memory_limit();
+        assert!(server.memory_limit.resident_exceeded);
+        assert!(
+            t.run("INFO memory")
+                .contains("maxmemory_resident_exceeded:1\r\n")
+        );
+        assert_eq!(t.run("CONFIG SET maxmemory-resident-warning 0"), "+OK\r\n");
+        let server = &mut t.engine.server;
+        server.now.mono_ms += 2000;
+        server.watch_memory_limit();
+        assert!(!server.memory_limit.resident_exceeded);
+    }
+}
