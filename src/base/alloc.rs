@@ -17,6 +17,8 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::slabs;
+
 /// By how much `used_memory` differs from the loop's own balance: net bytes that helper
 /// threads have allocated, less those that were let go and are still to be freed.
 static BESIDE: AtomicI64 = AtomicI64::new(0);
@@ -107,16 +109,25 @@ pub fn freed_by_helper(bytes: usize, delta: i64) {
 /// How long the allocator's totals hold: as long as Redis's, whose cron takes them.
 const TOTALS_HOLD: Duration = Duration::from_millis(100);
 
+static TAKEN: Mutex<Option<(Instant, Totals)>> = Mutex::new(None);
+
 /// The allocator's totals: allocated, active, resident (bytes), as they were up to a tenth
 /// of a second ago: to add them up takes jemalloc ten microseconds or more.
 pub fn totals() -> Option<Totals> {
-    static TAKEN: Mutex<Option<(Instant, Totals)>> = Mutex::new(None);
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((at, totals)) = *taken
         && at.elapsed() < TOTALS_HOLD
     {
         return Some(totals);
     }
+    let totals = totals_now()?;
+    *taken = Some((Instant::now(), totals));
+    Some(totals)
+}
+
+/// As [`totals`], as they are now.
+pub fn fresh_totals() -> Option<Totals> {
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     let totals = totals_now()?;
     *taken = Some((Instant::now(), totals));
     Some(totals)
@@ -129,6 +140,7 @@ fn totals_now() -> Option<Totals> {
         allocated: stats::allocated::read().ok()?,
         active: stats::active::read().ok()?,
         resident: stats::resident::read().ok()?,
+        unused: slabs::unused_bytes(),
     })
 }
 
@@ -138,6 +150,8 @@ pub struct Totals {
     pub allocated: usize,
     pub active: usize,
     pub resident: usize,
+    /// Of the slabs of small blocks, what no block lies in.
+    pub unused: usize,
 }
 
 /// The allocator's version, as `5.3.0`.
@@ -275,12 +289,12 @@ pub const fn boxed_bytes<T>() -> usize {
 }
 
 /// Where jemalloc's small classes end.
-const SMALL_MAX: usize = 14 * 1024;
+pub const SMALL_MAX: usize = 14 * 1024;
 const PAGE: usize = 4096;
 
 /// The whole size class is asked for, so that what fits into it may be written to it.
 #[inline]
-fn layout(size: usize) -> Layout {
+pub(super) fn layout(size: usize) -> Layout {
     Layout::from_size_align(good_size(size), 8).expect("sizes are bounded far below isize::MAX")
 }
 

@@ -17,7 +17,7 @@ struct ByEights;
 
 /// A layout whose class is as aligned as the layout wants.
 #[inline]
-fn padded(layout: Layout) -> Layout {
+pub(super) fn padded(layout: Layout) -> Layout {
     if layout.align() <= 8 {
         layout
     } else {

@@ -30,6 +30,8 @@ mod fairness;
 mod help;
 #[cfg(test)]
 mod key_plans;
+#[cfg(test)]
+mod moved;
 mod sample;
 mod scan_args;
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use crate::keyspace::{DbIndex, KeyView, Saver, Slice, ValueView};
+use crate::base::mover::Mover;
+use crate::keyspace::{DbIndex, KeyView, Saver, Slice, ValueView, Walk};
 use crate::server::Testbed;
 
 /// What a key was: its expiry, its value as text.
@@ -185,6 +186,8 @@ proptest! {
         large_min in prop_oneof![Just(0usize), Just(500), Just(1 << 20)],
         thresholds in any::<bool>(),
         aborted in any::<bool>(),
+        // Steps of defragmentation at its most eager behind each command; 0: none.
+        moves in prop_oneof![Just(0usize), 1..40usize, Just(usize::MAX)],
     ) {
         let mut t = Testbed::unheard();
         if thresholds {
@@ -210,11 +213,20 @@ proptest! {
         let mut collector = Collector::default();
         t.engine.keyspace.begin_pass();
         let mut done = false;
+        let mut walk = Walk::new(Mover::eager());
+        walk.elements_max = 3;
         for (line, slices) in &during {
             for _ in 0..*slices {
                 done = done || t.engine.keyspace.pass_slice(&mut collector, 0) == Slice::Done;
             }
             run(&mut t, line);
+            for _ in 0..moves {
+                if !t.engine.keyspace.relocate_step(&mut walk) {
+                    walk = Walk::new(Mover::eager());
+                    walk.elements_max = 3;
+                    break;
+                }
+            }
         }
         while !done {
             done = t.engine.keyspace.pass_slice(&mut collector, 0) == Slice::Done;

@@ -65,7 +65,6 @@ pub enum Feature {
     Replication,
     Cluster,
     Modules,
-    Defrag,
     Threads,
     Process,
 }
@@ -77,7 +76,6 @@ impl fmt::Display for Feature {
             Feature::Replication => "replication",
             Feature::Cluster => "cluster",
             Feature::Modules => "modules",
-            Feature::Defrag => "active defragmentation",
             Feature::Threads => "I/O threads",
             Feature::Process => "process and kernel tuning",
         })

@@ -588,19 +588,19 @@ directives! {
 
     // Active defragmentation
     activedefrag: bool = false =>
-        "activedefrag", flag, [DEBUG], NotYet(Defrag);
+        "activedefrag", flag, [DEBUG], Works;
     active_defrag_ignore_bytes: u64 = 100 * MB =>
-        "active-defrag-ignore-bytes", memory(1, LONG_MAX), [], NotYet(Defrag);
+        "active-defrag-ignore-bytes", memory(1, LONG_MAX), [], Works;
     active_defrag_threshold_lower: u32 = 10 =>
-        "active-defrag-threshold-lower", number(0, 1000), [], NotYet(Defrag);
+        "active-defrag-threshold-lower", number(0, 1000), [], Works;
     active_defrag_threshold_upper: u32 = 100 =>
-        "active-defrag-threshold-upper", number(0, 1000), [], NotYet(Defrag);
+        "active-defrag-threshold-upper", number(0, 1000), [], Works;
     active_defrag_cycle_min: u32 = 1 =>
-        "active-defrag-cycle-min", number(1, 99), [], NotYet(Defrag);
+        "active-defrag-cycle-min", number(1, 99), [], Works;
     active_defrag_cycle_max: u32 = 25 =>
-        "active-defrag-cycle-max", number(1, 99), [], NotYet(Defrag);
+        "active-defrag-cycle-max", number(1, 99), [], Works;
     active_defrag_max_scan_fields: u64 = 1000 =>
-        "active-defrag-max-scan-fields", number(1, LONG_MAX), [], NotYet(Defrag);
+        "active-defrag-max-scan-fields", number(1, LONG_MAX), [], Works;
     jemalloc_bg_thread: bool = true =>
         "jemalloc-bg-thread", flag, [], Works;
 
@@ -622,7 +622,7 @@ directives! {
 
     // Valkey's
     active_defrag_cycle_us: u32 = 500 =>
-        "active-defrag-cycle-us", number(0, 100_000), [], NotYet(Defrag);
+        "active-defrag-cycle-us", number(0, 100_000), [], Works;
     availability_zone: Text = Text::default() =>
         "availability-zone", text, [], Works;
     cluster_announce_client_ipv4: Text = Text::default() =>

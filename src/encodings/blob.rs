@@ -75,6 +75,11 @@ impl Thin for Blob {
     }
 
     #[inline]
+    fn block_bytes(&self) -> usize {
+        HEADER + self.len()
+    }
+
+    #[inline]
     unsafe fn of(block: NonNull<u8>) -> Self {
         Blob(block)
     }

@@ -268,6 +268,11 @@ impl Thin for Intset {
     }
 
     #[inline]
+    fn block_bytes(&self) -> usize {
+        self.total()
+    }
+
+    #[inline]
     unsafe fn of(block: NonNull<u8>) -> Self {
         Intset(block)
     }

@@ -10,6 +10,7 @@
 //! Cost: that of the table; a text member is one allocation of its bytes and one or two.
 #![allow(unsafe_code)]
 
+use crate::base::mover::Mover;
 use crate::base::{alloc, hash};
 use crate::encodings::elements::Elements;
 use crate::encodings::hashtable::{HashTable, SHORT_REACH, Word};
@@ -141,6 +142,18 @@ fn hash_of(word: Word) -> u64 {
         true => Stored::Text(unsafe { text_of(word) }).hash(),
         false => Stored::Inline(word).hash(),
     }
+}
+
+/// Offers the entry of a text word; the word of its copy.
+///
+/// # Safety
+/// The entry is alive, and where there is an answer the word is not used again.
+unsafe fn moved(word: Word, mover: &mut Mover) -> Option<Word> {
+    let block = std::ptr::with_exposed_provenance_mut(word.raw() as usize);
+    let block = NonNull::new(block).expect("words are not zero");
+    // SAFETY: made by `into_word` with this length.
+    let moved = unsafe { mover.block(block, || varint::sized(text_of(word))) }?;
+    Some(Word::from_raw(moved.as_ptr().expose_provenance() as u64))
 }
 
 /// Frees a member's entry; how many bytes that were.
@@ -293,6 +306,25 @@ impl MemberTable {
         // SAFETY: words in the table are alive while it is borrowed.
         self.table
             .scan(cursor, |word| see(unsafe { entry_of(word) }))
+    }
+
+    /// Offers the blocks of about `n` members from a cursor on, and before the first one those
+    /// of the table; the next cursor, 0 at the end.
+    pub fn relocate(&mut self, mover: &mut Mover, cursor: u64, n: usize) -> u64 {
+        if cursor == 0 {
+            self.table.relocate_lines(mover);
+        }
+        let (mut cursor, mut left) = (cursor, n);
+        loop {
+            cursor = self.table.relocate_words(cursor, |word| {
+                left = left.saturating_sub(1);
+                // SAFETY: the word is in the table, which gets the one of the answer instead.
+                is_pointer(word).then(|| unsafe { moved(word, mover) })?
+            });
+            if cursor == 0 || left == 0 {
+                return cursor;
+            }
+        }
     }
 
     /// Frees up to `n` members; true when none is left.

@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 
 use crate::base::hash;
+use crate::base::mover::Mover;
 use crate::encodings::btree::{Key, Member, ZsetIndex};
 use crate::encodings::elements::Elements;
 use crate::encodings::hashtable::{HashTable, Word};
@@ -207,6 +208,33 @@ impl ScoredTable {
         if let Some(score) = self.score(member) {
             self.index.prefetch(score);
         }
+    }
+
+    /// Offers the blocks of about `n` members from a rank on, with the tree's, and before the
+    /// first one those of the table; the next rank, `None` at the end.
+    pub fn relocate(&mut self, mover: &mut Mover, rank: usize, n: usize) -> Option<usize> {
+        let ScoredTable { index, table, .. } = self;
+        if rank == 0 {
+            table.relocate_lines(mover);
+        }
+        let mut each = |member: Member, mover: &mut Mover| {
+            let old = Word::from_raw(member.to_word());
+            // SAFETY: alive; tree and table, who alone name it, are told of its copy.
+            let moved = unsafe { member.moved(mover) }?;
+            let slot = table.find_slot(hash::keys().hash(bytes_of(moved)), |word| word == old);
+            let slot = slot.expect("the table holds every member");
+            table.replace_at(slot, Word::from_raw(moved.to_word()));
+            Some(moved)
+        };
+        let mut at = rank;
+        while at - rank < n {
+            // SAFETY: copies are as their members were.
+            match unsafe { index.relocate_leaf(at, mover, &mut each) } {
+                0 => break,
+                elements => at += elements,
+            }
+        }
+        (at < index.len()).then_some(at)
     }
 
     /// Frees up to `n` elements (by whole leaves); true when none is left. In between

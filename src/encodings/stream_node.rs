@@ -16,6 +16,8 @@
 use super::idmap::Weigh;
 use super::listpack::{Entry, Iter, Listpack, ListpackError, Pos};
 use super::stream_id::StreamId;
+use super::thin::Thin;
+use crate::base::mover::Mover;
 
 const DELETED: i64 = 1;
 const SAME_NAMES: i64 = 2;
@@ -88,6 +90,11 @@ impl Node {
         let end = std::iter::once(Entry::Int(n + 3));
         pack.append_each(head.chain(names).chain(first).chain(values).chain(end));
         Node(pack)
+    }
+
+    /// Offers its block.
+    pub fn relocate(&mut self, mover: &mut Mover) {
+        self.0.relocate(mover);
     }
 
     /// A listpack from outside, if it is a stream's.

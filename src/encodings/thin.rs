@@ -8,6 +8,8 @@
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
+use crate::base::mover::Mover;
+
 /// See the module.
 pub trait Thin: Sized {
     /// The owned block.
@@ -16,6 +18,21 @@ pub trait Thin: Sized {
     /// # Safety
     /// The block is that of a value of this type which is used no more.
     unsafe fn of(block: NonNull<u8>) -> Self;
+
+    /// Bytes that the block was made for, as its header tells.
+    fn block_bytes(&self) -> usize;
+
+    /// Offers the block to a mover.
+    #[inline]
+    fn relocate(&mut self, mover: &mut Mover) {
+        let block = self.block();
+        // SAFETY: the value's own block, made by `alloc::block` for so many bytes; the old
+        // place is forgotten with the old handle, which is not dropped.
+        if let Some(moved) = unsafe { mover.block(block, || self.block_bytes()) } {
+            // SAFETY: the same bytes, and the handle that named the old ones is used no more.
+            std::mem::forget(std::mem::replace(self, unsafe { Self::of(moved) }));
+        }
+    }
 
     /// The owning pointer as a word; [`Thin::from_word`] takes it back.
     #[inline]

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::input::Input;
 use super::{reply, words};
+use crate::base::mover::Mover;
 use crate::config::Allowed;
-use crate::keyspace::{ClientId, DbIndex};
+use crate::keyspace::{ClientId, DbIndex, Walk};
 use crate::server::Testbed;
 use crate::types::Limits;
 
@@ -18,10 +19,13 @@ const STEPS_MAX: usize = 400;
 /// A step may let so much time pass.
 const PAUSES_MS: [i64; 8] = [0, 0, 0, 0, 1, 60, 1_500, 200_000];
 
-/// Byte one: whether containers change their encoding early; the rest: steps.
+/// Byte one: whether containers change their encoding early, whether blocks are moved as eagerly
+/// as they can be; the rest: steps.
 pub fn commands(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let mut play = Play::new(input.byte() & 1 == 1);
+    let how = input.byte();
+    let mut play = Play::new(how & 1 == 1);
+    let mut walk = Walk::new(Mover::eager());
     let known = words::known(&play.first.engine.server.table);
     for step in 1..=STEPS_MAX {
         if input.is_empty() {
@@ -31,6 +35,9 @@ pub fn commands(bytes: &[u8]) {
         let client = play.clients[input.below(CLIENTS)];
         let words = known[input.below(known.len().max(257)) % known.len()].words(&mut input);
         play.run(client, &words);
+        if how & 2 != 0 {
+            play.relocate(&mut walk, step);
+        }
         if step % 32 == 0 {
             play.first.engine.keyspace.check_invariants();
         }
@@ -101,6 +108,16 @@ impl Play {
             "an answer to {words:?}"
         );
         self.repeat();
+    }
+
+    /// Goes on with moving everything, more or less of it behind each command.
+    fn relocate(&mut self, walk: &mut Walk, step: usize) {
+        walk.elements_max = 1 + step % 7;
+        for _ in 0..step % 64 {
+            if !self.first.engine.keyspace.relocate_step(walk) {
+                *walk = Walk::new(Mover::eager());
+            }
+        }
     }
 
     fn is_blocked(&self, client: ClientId) -> bool {

@@ -14,6 +14,7 @@ use super::watch::Seen;
 use super::weight::bytes_of;
 use super::{FieldExpiries, KeySizes, NewValue, PrefixRule, Ref, RefMut, Str};
 use crate::base::hash;
+use crate::base::mover::Mover;
 use crate::encodings::hashtable::{HashTable, Slot, Word};
 use crate::encodings::prefetch::ahead;
 use crate::types::{Container, Encoding, Hash, Inner, Type};
@@ -130,6 +131,10 @@ impl Database {
     #[inline]
     pub(super) fn table(&self) -> &HashTable {
         &self.table
+    }
+
+    pub(super) fn table_and_fields(&mut self) -> (&mut HashTable, &mut FieldExpiries) {
+        (&mut self.table, &mut self.fields)
     }
 
     pub(super) fn table_mut(&mut self) -> &mut HashTable {
@@ -491,6 +496,29 @@ pub(super) fn container_bytes(entry: Entry) -> usize {
     let (kind, encoding) = (entry.kind(), entry.encoding());
     // SAFETY: the entry holds a container of this type, borrowed with its database.
     unsafe { crate::types::memory_bytes(kind, encoding, entry.word()) }
+}
+
+/// Allocations of an entry's container, about; not to be asked of a string.
+pub(super) fn container_effort(entry: Entry) -> usize {
+    // SAFETY: the entry holds a container of this type, borrowed with its database.
+    unsafe { crate::types::free_effort(entry.kind(), entry.encoding(), entry.word()) }
+}
+
+/// Offers about `n` elements' blocks of an entry's container from a place on; the next place.
+/// Not to be asked of a string.
+pub(super) fn relocate_container(
+    entry: Entry,
+    mover: &mut Mover,
+    at: u64,
+    n: usize,
+) -> Option<u64> {
+    let (kind, encoding) = (entry.kind(), entry.encoding());
+    // SAFETY: the entry's own pair, of a database that is borrowed exclusively; the word that
+    // it becomes is written back before anybody reads it.
+    let (word, next) =
+        unsafe { crate::types::relocate((kind, encoding, entry.word()), mover, at, n) };
+    entry.set_word(encoding, word);
+    next
 }
 
 /// A copy of an entry's container. Not to be asked of a string.

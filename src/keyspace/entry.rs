@@ -25,6 +25,7 @@ use std::ptr::NonNull;
 
 use super::{NewValue, Str};
 use crate::base::alloc;
+use crate::base::mover::Mover;
 use crate::base::pin::{self, Pinned};
 use crate::encodings::hashtable::{SHORT_REACH, Word};
 use crate::encodings::prefetch::prefetch;
@@ -598,6 +599,29 @@ impl Entry {
         self.set_u64_at(self.value_at(), own.as_ptr() as u64);
         // SAFETY: nothing here names the old block any more.
         unsafe { pin::free(block, len) }
+    }
+
+    /// Offers the entry's block; its copy, whose word the table must be told. What lies outside
+    /// the entry stays where it is.
+    pub fn moved(self, mover: &mut Mover) -> Option<Entry> {
+        // SAFETY: a block of this size (invariant 1); the database, which alone keeps words of
+        // its entries, puts that of the copy in the old one's place.
+        unsafe { mover.block(self.0, || self.size()) }.map(Entry)
+    }
+
+    /// Offers a string's block. One that is being sent stays: its reader knows its place.
+    pub fn move_text(self, mover: &mut Mover) {
+        let Some((block, len)) = self.raw_block() else {
+            return;
+        };
+        if len >= pin::PIN_MIN && pin::is_pinned(block) {
+            return;
+        }
+        // SAFETY: the entry's own block (invariant 3), which nobody has pinned; the entry gets
+        // the place of its copy.
+        if let Some(moved) = unsafe { mover.block(block, || len) } {
+            self.set_u64_at(self.value_at(), moved.as_ptr() as u64);
+        }
     }
 
     /// Makes room for a string of `len` bytes that reports as `raw`: the old text, then

@@ -6,9 +6,11 @@
 //! the database takes its line along (`Database` sees to it).
 
 use std::collections::{BTreeSet, HashMap};
+use std::ptr::NonNull;
 
 use super::{Cause, ChangeKind, Class, Db, Keyspace};
 use crate::base::alloc::{self, Metered};
+use crate::base::mover::Mover;
 use crate::types::{Container, Hash, Type};
 
 /// Hashes by the time at which their next field may expire.
@@ -51,6 +53,24 @@ impl FieldExpiries {
     /// Bytes of all lines, as the allocator counts them.
     pub fn memory_bytes(&self) -> usize {
         self.bytes.bytes()
+    }
+
+    /// Offers the line's two copies of a key: they are made anew where one lies badly.
+    pub(super) fn relocate(&mut self, key: &[u8], mover: &mut Mover) {
+        let Some((name, &when_ms)) = self.by_key.get_key_value(key) else {
+            return;
+        };
+        if mover.wants(NonNull::from(&**name).cast()) {
+            let before = alloc::thread_balance();
+            let (fresh, line) = (Box::from(key), (when_ms, Box::from(key)));
+            if let Some((old, when_ms)) = self.by_key.remove_entry(key) {
+                self.by_time.remove(&(when_ms, old));
+            }
+            self.by_key.insert(fresh, when_ms);
+            self.by_time.insert(line);
+            self.bytes.note(before);
+            mover.moved += 1;
+        }
     }
 
     /// The time on the hash's line.

@@ -21,7 +21,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
 
 use super::database::{Database, Detached, take_container};
 use super::entry::Entry;
@@ -36,6 +37,9 @@ const AT_ONCE: usize = 1024;
 
 /// Elements freed between two looks at the clock.
 const STEP: usize = 128;
+
+/// So long without work is a rest for the helper thread.
+const REST: Duration = Duration::from_millis(50);
 
 /// Bytes that may wait to be freed in slices.
 const SLICED_BYTES_MAX: usize = 64 << 20;
@@ -93,6 +97,8 @@ enum Garbage {
     /// What belongs to others, and how many objects it is.
     Foreign(Box<dyn Send>, usize, u64),
     Mark(Wake),
+    /// Nothing: pages that nobody uses go back to the system.
+    Pages,
 }
 
 /// A value that the loop frees in slices.
@@ -160,6 +166,16 @@ impl LazyFree {
         }
         let wake = self.wake.clone()?;
         self.marks += 1;
+        self.send(Garbage::Mark(wake), 0);
+        Some(self.marks)
+    }
+
+    /// Has the thread give unused pages back to the system; the mark behind that. `None`:
+    /// nobody can be told.
+    pub fn give_pages_back(&mut self) -> Option<u64> {
+        let wake = self.wake.clone()?;
+        self.marks += 1;
+        self.send(Garbage::Pages, 0);
         self.send(Garbage::Mark(wake), 0);
         Some(self.marks)
     }
@@ -339,12 +355,12 @@ fn start(counters: Arc<Counters>) -> Sender<Garbage> {
     std::thread::Builder::new()
         .name("lazyfree".into())
         .spawn(move || {
-            for garbage in receiver {
+            while let Some(garbage) = next(&receiver) {
                 let objects = match &garbage {
                     Garbage::Value(..) => 1,
                     Garbage::Database(db, _) => db.len() as u64,
                     Garbage::Foreign(_, _, objects) => *objects,
-                    Garbage::Mark(_) => 0,
+                    Garbage::Mark(_) | Garbage::Pages => 0,
                 };
                 let before = alloc::thread_balance();
                 let bytes = drop_garbage(garbage, &counters);
@@ -356,6 +372,22 @@ fn start(counters: Arc<Counters>) -> Sender<Garbage> {
         })
         .expect("a thread can be started");
     sender
+}
+
+/// What is to be freed next; waits for it. `None`: nobody gives anything any more.
+///
+/// The allocator keeps some hundred freed blocks of each size for this thread's next
+/// allocations, which do not come, and each of them keeps the pages around it. So when the
+/// thread has had nothing to do for a moment they go back.
+fn next(receiver: &Receiver<Garbage>) -> Option<Garbage> {
+    match receiver.recv_timeout(REST) {
+        Ok(garbage) => Some(garbage),
+        Err(RecvTimeoutError::Disconnected) => None,
+        Err(RecvTimeoutError::Timeout) => {
+            let _ = alloc::perform(c"thread.tcache.flush");
+            receiver.recv().ok()
+        }
+    }
 }
 
 /// Frees it; the bytes that it was counted as.
@@ -372,6 +404,10 @@ fn drop_garbage(garbage: Garbage, counters: &Counters) -> usize {
         Garbage::Foreign(what, bytes, _) => {
             drop(what);
             bytes
+        }
+        Garbage::Pages => {
+            alloc::purge();
+            0
         }
         Garbage::Mark(wake) => {
             counters.marks.fetch_add(1, Ordering::Release);

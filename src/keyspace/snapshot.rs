@@ -143,6 +143,12 @@ impl Database {
         self.pass.running && entry.is_saved() != self.pass.bit
     }
 
+    /// The entry that the pass saves in slices: it is known by its place between them.
+    #[inline]
+    pub(super) fn saved_in_slices(&self) -> Option<Entry> {
+        self.pass.open
+    }
+
     /// To be called before an entry is changed where it is, or moved: it is saved as it was.
     #[inline]
     pub(super) fn save_first(&mut self, entry: Entry) {

@@ -11,20 +11,23 @@
 //! empty. What a message looks like and how it is delivered is the server's matter.
 
 mod broadcast;
+mod channels;
 mod patterns;
 mod readers;
 mod subscribers;
 
 pub use broadcast::{Broadcast, News};
+pub use channels::{Bucket, Renewed};
 pub use readers::Readers;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::base::alloc::{self, Metered};
+use crate::base::mover::Mover;
 use crate::keyspace::ClientId;
+use channels::Channels;
 use patterns::Patterns;
-use subscribers::Subscribers;
 
 /// A channel's name or a pattern.
 pub type Name = Arc<[u8]>;
@@ -48,45 +51,6 @@ fn gives_back(len: usize, capacity: usize) -> bool {
     capacity > TABLE_KEPT && len < capacity / 8
 }
 
-/// Channels and their subscribers.
-#[derive(Debug, Default)]
-struct Channels {
-    by_name: HashMap<Name, Subscribers, Hashed>,
-}
-
-impl Channels {
-    fn add(&mut self, name: &[u8], client: ClientId) -> Name {
-        if let Some((name, _)) = self.by_name.get_key_value(name) {
-            let name = Arc::clone(name);
-            self.by_name
-                .get_mut(&name)
-                .expect("it was found")
-                .add(client);
-            return name;
-        }
-        let name: Name = name.into();
-        self.by_name
-            .insert(Arc::clone(&name), Subscribers::One(client));
-        name
-    }
-
-    fn remove(&mut self, name: &[u8], client: ClientId) {
-        let Some(subscribers) = self.by_name.get_mut(name) else {
-            return;
-        };
-        if subscribers.remove(client) {
-            self.by_name.remove(name);
-            if gives_back(self.by_name.len(), self.by_name.capacity()) {
-                self.by_name.shrink_to(self.by_name.len() * 2);
-            }
-        }
-    }
-
-    fn subscribers(&self, name: &[u8]) -> &[ClientId] {
-        self.by_name.get(name).map_or(&[], Subscribers::ids)
-    }
-}
-
 /// All subscriptions of a server.
 #[derive(Debug, Default)]
 pub struct Registry {
@@ -101,7 +65,7 @@ impl Registry {
     /// Whether nobody listens to channels or patterns: what is published reaches nobody.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.channels.by_name.is_empty() && self.patterns.is_empty()
+        self.channels.is_empty() && self.patterns.is_empty()
     }
 
     /// A client listens from now on; `false`: it has before. O(1), and for a pattern its
@@ -196,8 +160,8 @@ impl Registry {
     /// How many different names of a kind have subscribers.
     pub fn count(&self, kind: Kind) -> usize {
         match kind {
-            Kind::Channel => self.channels.by_name.len(),
-            Kind::Shard => self.shards.by_name.len(),
+            Kind::Channel => self.channels.len(),
+            Kind::Shard => self.shards.len(),
             Kind::Pattern => self.patterns.len(),
         }
     }
@@ -208,7 +172,29 @@ impl Registry {
             Kind::Shard => &self.shards,
             Kind::Channel | Kind::Pattern => &self.channels,
         };
-        channels.by_name.keys()
+        channels.names()
+    }
+
+    /// Names of channels whose blocks a mover wants, made anew; see [`Channels::renew`]. Who is
+    /// told of each is the caller's matter ([`Subscriptions::renew`]). The next bucket, `None` at
+    /// the end.
+    pub fn renew(
+        &mut self,
+        from: Bucket,
+        n: usize,
+        mover: &mut Mover,
+        renewed: &mut Vec<Renewed>,
+    ) -> Option<Bucket> {
+        match from {
+            Bucket::Channel(at) => {
+                let next = self.channels.renew(Kind::Channel, at, n, mover, renewed);
+                Some(next.map_or(Bucket::Shard(0), Bucket::Channel))
+            }
+            Bucket::Shard(at) => {
+                let next = self.shards.renew(Kind::Shard, at, n, mover, renewed);
+                next.map(Bucket::Shard)
+            }
+        }
     }
 
     /// Bytes of the tables and names, as the allocator counts them.
@@ -240,6 +226,14 @@ impl Subscriptions {
             Kind::Channel => &mut self.channels,
             Kind::Pattern => &mut self.patterns,
             Kind::Shard => &mut self.shards,
+        }
+    }
+
+    /// The name is kept in another place now.
+    pub fn renew(&mut self, kind: Kind, name: &Name) {
+        let set = self.of_mut(kind);
+        if set.contains(name) {
+            set.replace(Arc::clone(name));
         }
     }
 

@@ -16,6 +16,7 @@ use super::flags::Flags;
 use super::vm::{Compiled, Vm};
 use super::{Sha, sha1_hex, shebang};
 use crate::base::alloc::{self, Metered};
+use crate::base::mover::Mover;
 
 /// As many scripts of EVAL are kept, as in Redis.
 pub const EVAL_SCRIPTS_MAX: usize = 500;
@@ -196,6 +197,19 @@ impl Scripts {
             self.unlink(id.0);
             self.link(id.0);
         }
+    }
+
+    /// Offers the texts of up to `n` scripts from a number on; the next one, `None` at the end.
+    /// No script may run.
+    pub fn relocate(&mut self, mover: &mut Mover, from: usize, n: usize) -> Option<usize> {
+        if from == 0 {
+            mover.vec(&mut self.free);
+        }
+        let end = from.saturating_add(n).min(self.slots.len());
+        for script in self.slots[from.min(end)..end].iter_mut().flatten() {
+            mover.slice(&mut script.body);
+        }
+        (end < self.slots.len()).then_some(end)
     }
 
     /// Forgets all scripts; the state begins anew. Gives what is to be freed.

@@ -187,9 +187,19 @@ impl Call<'_> {
     /// Blocks the client until the helper thread has freed all that it was given so far; OK
     /// is the answer. `false`: it has, or nobody will be told.
     pub fn block_until_freed(&mut self) -> bool {
-        let Some(mark) = self.db.keyspace().lazyfree.mark() else {
-            return false;
-        };
+        let mark = self.db.keyspace().lazyfree.mark();
+        self.block_until_mark(mark)
+    }
+
+    /// Blocks the client until the helper thread has given unused pages back to the system; OK
+    /// is the answer. `false`: nobody will be told.
+    pub fn block_until_given_back(&mut self) -> bool {
+        let mark = self.db.keyspace().lazyfree.give_pages_back();
+        self.block_until_mark(mark)
+    }
+
+    fn block_until_mark(&mut self, mark: Option<u64>) -> bool {
+        let Some(mark) = mark else { return false };
         self.block_until(Until::Memory { mark }, 0, |world, _| world.reply.ok());
         true
     }

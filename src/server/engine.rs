@@ -105,6 +105,7 @@ impl Engine {
             migrate_links: Default::default(),
             scripting: Default::default(),
             acl,
+            defrag: Default::default(),
             signals,
             shutdown: None,
             debug: Default::default(),
@@ -195,6 +196,8 @@ impl Engine {
         server.migrate_links.close_idle(server.now.mono_ms);
         self.begin_due_save();
         let server = &mut self.server;
+        server.look_at_fragmentation(server.now.mono_ms);
+        server.empty_idle_cache();
         server.stats.cron_ticks += clock::cycles().wrapping_sub(began);
     }
 }
@@ -295,6 +298,7 @@ impl Server {
         self.update_listeners(keyspace);
         self.limit_outputs();
         self.limit_readers(None);
+        self.defrag.settings_changed(&self.config, self.now.mono_ms);
     }
 
     /// The server's state has changed: other commands may concern the gates.

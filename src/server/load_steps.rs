@@ -13,6 +13,8 @@ use crate::keyspace::Keyspace;
 
 /// With `key-load-delay`, the loop waits so long at a time.
 const LOAD_PAUSE_MAX_US: u64 = 1000;
+/// While a caller waits, so many bytes are loaded between two looks at anything else.
+const RELOAD_STEP_BYTES: u64 = 64 * 1024;
 
 /// What is being loaded from.
 pub(super) enum Loader {
@@ -130,7 +132,9 @@ pub(super) fn reload_now(
     server: &mut Server,
     mut loader: AofLoader,
 ) -> Result<(), LoadFailed> {
-    while loader.step(keyspace, server, u64::MAX)? == Progress::More {}
+    while loader.step(keyspace, server, RELOAD_STEP_BYTES)? == Progress::More {
+        server.defrag_while_loading(keyspace);
+    }
     keyspace.dirty = 0;
     server.end_loading(keyspace);
     Ok(())

@@ -17,6 +17,7 @@ mod clients;
 mod command_log;
 pub mod crash;
 mod cross_protocol;
+mod defrag;
 mod dispatch;
 mod engine;
 mod execute;

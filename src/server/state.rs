@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::backup::Backups;
 use super::child::Forks;
 use super::client_eviction::ClientMemory;
+use super::defrag::Defrag;
 use super::gates::Gates;
 use super::loading::Loading;
 use super::memory_limit::MemoryLimit;
@@ -60,6 +61,7 @@ pub struct Server {
     pub scripting: Scripting,
     /// Users and what was denied to them.
     pub acl: Acl,
+    pub defrag: Defrag,
     pub signals: Arc<Signals>,
     pub shutdown: Option<ShutdownRequest>,
     pub debug: Debugging,

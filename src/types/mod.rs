@@ -13,6 +13,7 @@ pub mod import;
 mod inner;
 mod list;
 mod memory;
+mod relocate;
 mod set;
 mod set_algebra;
 pub mod stream;
@@ -22,6 +23,7 @@ pub use hash::{Expiry, Hash, HashField};
 pub use inner::Inner;
 pub use list::List;
 pub use memory::Measured;
+pub use relocate::Relocate;
 pub use set::Set;
 pub use set_algebra::{Collected, difference, intersect, union};
 pub use stream::Stream;
@@ -35,6 +37,7 @@ use std::mem::ManuallyDrop;
 
 use rand::Rng;
 
+use crate::base::mover::Mover;
 use crate::encodings::hashtable::Shape;
 use crate::encodings::listpack::Listpack;
 
@@ -136,7 +139,7 @@ impl Encoding {
 ///
 /// What is done with a value of whatever type is a method here; [`for_container!`] finds the
 /// type of a key's value.
-pub trait Container: Sized + Clone + Measured {
+pub trait Container: Sized + Clone + Measured + Relocate {
     const TYPE: Type;
 
     /// Gives up the value; the word owns it.
@@ -322,6 +325,30 @@ pub unsafe fn free_step(
             }
         },
         _ => None,
+    )
+}
+
+/// Offers a container's blocks from a place on, about `n` elements' worth, from its entry's pair;
+/// see [`Relocate`]. The word that goes into the pair's place, and where to go on.
+///
+/// # Safety
+/// The pair is in an entry that holds a container of this type, to which nobody else has
+/// access, and which gets the new word.
+pub unsafe fn relocate(
+    (kind, encoding, word): (Type, Encoding, u64),
+    mover: &mut Mover,
+    at: u64,
+    n: usize,
+) -> (u64, Option<u64>) {
+    for_container!(
+        kind,
+        T => {
+            // SAFETY: the caller's promise.
+            let mut value = unsafe { T::from_word(encoding, word) };
+            let next = value.relocate(mover, at, n);
+            (value.into_word().1, next)
+        },
+        _ => (word, None),
     )
 }
 

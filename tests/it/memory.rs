@@ -325,6 +325,54 @@ fn a_huge_value_is_freed_between_other_work() {
     });
 }
 
+fn figure(server: &Daemon, name: &str) -> f64 {
+    let text = server.info(name).expect("INFO has it");
+    text.parse().expect("a number")
+}
+
+/// Active defragmentation by its directives alone: it begins, gives pages back and ends; what the
+/// keys hold is what they held, and clients are served meanwhile.
+#[test]
+fn thinly_filled_pages_go_back_while_clients_are_served() {
+    let server = Daemon::start(&[
+        "--enable-debug-command",
+        "yes",
+        "--active-defrag-ignore-bytes",
+        "1mb",
+        "--active-defrag-cycle-max",
+        "50",
+    ]);
+    let mut c = server.connect();
+    assert_eq!(c.ask("DEBUG POPULATE 100000 key 400"), "+OK\r\n");
+    for chunk in 0..100 {
+        let gone: Vec<String> = (chunk * 1000..(chunk + 1) * 1000)
+            .filter(|at| at % 5 != 0)
+            .map(|at| format!("key:{at}"))
+            .collect();
+        c.ask(&format!("DEL {}", gone.join(" ")));
+    }
+    let before = c.ask("DEBUG DIGEST");
+    wait_until("what was freed is seen", || {
+        figure(&server, "allocator_frag_ratio") > 2.0
+    });
+    assert_eq!(figure(&server, "active_defrag_running"), 0.0);
+    assert_eq!(c.ask("CONFIG SET activedefrag yes"), "+OK\r\n");
+    wait_until("it has begun", || {
+        figure(&server, "total_active_defrag_time") > 0.0
+    });
+    wait_until("it has ended", || {
+        assert_eq!(c.ask("PING"), "+PONG\r\n");
+        figure(&server, "active_defrag_running") == 0.0
+            && figure(&server, "allocator_frag_ratio") < 1.15
+    });
+    assert!(figure(&server, "active_defrag_hits") > 10_000.0);
+    assert!(figure(&server, "active_defrag_key_hits") > 5_000.0);
+    assert_eq!(c.ask("DEBUG DIGEST"), before);
+    assert_eq!(c.ask("MEMORY PURGE"), "+OK\r\n");
+    assert_eq!(c.ask("CONFIG RESETSTAT"), "+OK\r\n");
+    assert_eq!(figure(&server, "active_defrag_hits"), 0.0);
+}
+
 /// A field of INFO.
 fn field(server: &Daemon, name: &str) -> u64 {
     let text = server.info(name).unwrap_or_else(|| panic!("{name}"));

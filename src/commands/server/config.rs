@@ -118,6 +118,7 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
     }
     server.diagnostics.latency.turns = Histogram::default();
     server.scripting.scripts.evicted = 0;
+    server.defrag.reset(server.now.mono_ms);
     reply.ok();
     Ok(())
 }

@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 use crate::base::alloc;
+use crate::base::mover::Mover;
 use crate::encodings::prefetch::prefetch;
 use crate::encodings::varint;
 use std::cmp::Ordering;
@@ -66,6 +67,17 @@ impl Member {
     pub unsafe fn set_score(self, score: f64) {
         // SAFETY: the block starts with the score.
         unsafe { self.0.cast::<f64>().as_ptr().write(score) };
+    }
+
+    /// Offers the entry; its copy.
+    ///
+    /// # Safety
+    /// The entry is alive, and where there is an answer no alias is used afterwards.
+    pub unsafe fn moved(self, mover: &mut Mover) -> Option<Member> {
+        // SAFETY: alive, says the caller.
+        let size = || SCORE + varint::sized(unsafe { self.bytes() });
+        // SAFETY: made by `new` with this length.
+        unsafe { mover.block(self.0, size) }.map(Member)
     }
 
     /// Frees the entry; how many bytes that were.

@@ -20,6 +20,7 @@ mod check;
 mod member;
 mod node;
 mod range;
+mod relocate;
 mod search;
 
 pub use member::{Key, Member};

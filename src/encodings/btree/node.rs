@@ -4,6 +4,8 @@
 
 use super::member::{Key, Member};
 use crate::base::alloc::good_size;
+use crate::base::mover::Mover;
+use std::alloc::Layout;
 use std::cmp::Ordering;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -282,6 +284,19 @@ impl Node {
             // SAFETY: any other height is an inner node.
             unsafe { self.inner() }.firsts.get(0)
         }
+    }
+
+    /// Offers this node's block; where its copy is.
+    ///
+    /// # Safety
+    /// A live node of this height; where there is an answer the old one is not used again.
+    pub(super) unsafe fn moved(self, height: u32, mover: &mut Mover) -> Option<Node> {
+        let layout = match height {
+            0 => Layout::new::<Leaf>(),
+            _ => Layout::new::<Inner>(),
+        };
+        // SAFETY: a box's block has the layout of its content.
+        unsafe { mover.layout(self.0, layout) }.map(Node)
     }
 
     /// Frees this node alone.

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 use crate::base::alloc;
+use crate::base::mover::Mover;
 use crate::encodings::blob::Blob;
 use crate::encodings::hashtable::Word;
 use crate::encodings::thin::Thin;
@@ -186,6 +187,35 @@ pub(super) unsafe fn overwrite(word: Word, name: &[u8], value: &[u8]) -> bool {
     // SAFETY: the block is as long as its class.
     unsafe { varint::write_bytes(at, value) };
     true
+}
+
+/// Offers the entry and a value that stands elsewhere; the word of the entry's copy.
+///
+/// # Safety
+/// The word's entry is alive and borrowed by nobody; where there is an answer the word is not
+/// used again.
+pub(super) unsafe fn moved(word: Word, mover: &mut Mover) -> Option<Word> {
+    if word.raw() & FAR != 0 {
+        // SAFETY: alive.
+        let at = unsafe { value_at(word) }.cast::<u64>();
+        // SAFETY: a far entry ends with the word of a blob that it owns, which goes back there.
+        let mut blob = unsafe { Blob::from_word(at.read_unaligned()) };
+        blob.relocate(mover);
+        // SAFETY: as above.
+        unsafe { at.write_unaligned(blob.into_word()) };
+    }
+    let block = NonNull::new(start_of(word)).expect("words are not zero");
+    let size = || {
+        // SAFETY: alive, and it is still where it was.
+        let field = unsafe { field_of(word) };
+        entry_size(field.name, field.value, field.expire_ms.is_some())
+    };
+    // SAFETY: made by `build` with this size, or rewritten within its class.
+    let moved = unsafe { mover.block(block, size) }?;
+    let flags = word.raw() & FLAGS;
+    Some(Word::from_raw(
+        moved.as_ptr().expose_provenance() as u64 | flags,
+    ))
 }
 
 /// Frees a field; how many bytes that were.

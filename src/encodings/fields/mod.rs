@@ -13,6 +13,7 @@ mod entry;
 pub use entry::Field;
 
 use crate::base::hash;
+use crate::base::mover::Mover;
 use crate::encodings::elements::Elements;
 use crate::encodings::hashtable::{HashTable, Word};
 use entry::{build, expire_of, expires, field_of, free, memory_bytes, name_of, overwrite};
@@ -246,6 +247,25 @@ impl FieldTable {
         // SAFETY: as in `iter`.
         self.table
             .scan(cursor, |word| see(unsafe { field_of(word) }))
+    }
+
+    /// Offers the blocks of about `n` fields from a cursor on, and before the first one those
+    /// of the table; the next cursor, 0 at the end.
+    pub fn relocate(&mut self, mover: &mut Mover, cursor: u64, n: usize) -> u64 {
+        if cursor == 0 {
+            self.table.relocate_lines(mover);
+        }
+        let (mut cursor, mut left) = (cursor, n);
+        loop {
+            cursor = self.table.relocate_words(cursor, |word| {
+                left = left.saturating_sub(1);
+                // SAFETY: the word is in the table, which gets the one of the answer instead.
+                unsafe { entry::moved(word, mover) }
+            });
+            if cursor == 0 || left == 0 {
+                return cursor;
+            }
+        }
     }
 
     /// Frees up to `n` fields; true when none is left.

@@ -10,11 +10,13 @@
 //! Moving costs one copy of a segment and its directory words.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
 
 use super::directory::Directory;
 use super::line::SLOTS;
 use super::segment::{LINES_MAX, Segment};
 use crate::base::alloc::{good_size, vec_bytes};
+use crate::base::mover::Mover;
 
 /// Lines of the smallest full-grown segment.
 pub(super) const LINES_MIN: usize = 32;
@@ -40,6 +42,25 @@ pub(super) fn allocate(lines: usize, places: usize) -> Segment {
 pub(super) unsafe fn free(segment: Segment, lines: usize, places: usize) {
     // SAFETY: the caller's promise.
     unsafe { dealloc(segment.0.cast(), layout(lines, places)) };
+}
+
+/// Offers the memory of so many segments; whether it was moved.
+///
+/// # Safety
+/// `segment` came from `allocate` with the same arguments, and whoever names it is told.
+pub(super) unsafe fn relocate(
+    segment: &mut Segment,
+    lines: usize,
+    places: usize,
+    mover: &mut Mover,
+) -> bool {
+    let block = NonNull::new(segment.0).expect("segments have memory");
+    // SAFETY: the caller's promise.
+    let moved = unsafe { mover.layout(block.cast(), layout(lines, places)) };
+    if let Some(new) = moved {
+        *segment = Segment(new.cast().as_ptr());
+    }
+    moved.is_some()
 }
 
 /// Bytes that [`allocate`] takes of the allocator.
@@ -180,6 +201,25 @@ impl Arenas {
         self.chunk_bytes -= allocated_bytes(lines, old.places);
         // SAFETY: allocated with these figures; its segments have moved away.
         unsafe { free(old.first, lines, old.places) };
+    }
+
+    /// Offers the chunks that are short enough to share a slab with others.
+    pub fn relocate(&mut self, mover: &mut Mover, directory: &mut Directory) {
+        for (class, arena) in self.arenas.iter_mut().enumerate() {
+            let (lines, used) = (lines_of(class), arena.used);
+            let last = arena.chunks.len().saturating_sub(1);
+            mover.vec(&mut arena.chunks);
+            for (at, chunk) in arena.chunks.iter_mut().enumerate() {
+                // SAFETY: allocated with these figures; its segments' words follow below.
+                if !unsafe { relocate(&mut chunk.first, lines, chunk.places, mover) } {
+                    continue;
+                }
+                let used = if at == last { used } else { chunk.places };
+                for index in 0..used {
+                    directory.moved(chunk.place(index, lines));
+                }
+            }
+        }
     }
 
     /// Any segment and its lines, to be emptied and then given to `drop_last`.

@@ -4,17 +4,12 @@ use std::ptr;
 
 use super::ahead::{SHORT_REACH, prefetch_entry};
 use super::arena::allocate;
-use super::line::{MARK, SLOTS, word_of_slot};
+use super::line::{SLOTS, with_word, word_of_slot};
 use super::segment::HEADER_SLOTS;
 use super::{HashTable, NO_HORIZON, NO_RECORD, SegmentRef, Word};
 
 /// How many slots ahead of the copy the entries are asked for.
 const AHEAD: usize = 16;
-
-/// The slot with another word.
-fn with_word(slot: u64, word: Word) -> u64 {
-    slot & !(MARK - 1) | word.raw()
-}
 
 impl HashTable {
     /// A table with a twin of each element: `copy` makes the word of one, which must have the

@@ -8,10 +8,11 @@
 //! milliseconds about once each time it doubles.)
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use super::segment::{Segment, SegmentRef};
 use crate::base::alloc::good_size;
+use crate::base::mover::Mover;
 use crate::encodings::prefetch::prefetch;
 
 /// Deepest directory: 2^27 words would hold some 60 G elements.
@@ -99,6 +100,18 @@ impl Directory {
         let old = self.get(u64::from(header.prefix) << 32);
         debug_assert_eq!(old.depth(), u32::from(header.depth));
         self.set(header.prefix, old.at_address(segment));
+    }
+
+    /// Offers the words' block.
+    pub fn relocate(&mut self, mover: &mut Mover) {
+        if self.depth == 0 {
+            return;
+        }
+        let words = NonNull::new(self.words).expect("a directory has words");
+        // SAFETY: allocated with this layout; nobody else names the words.
+        if let Some(moved) = unsafe { mover.layout(words.cast(), Self::layout(self.depth)) } {
+            self.words = moved.cast().as_ptr();
+        }
     }
 
     /// Canonical words with their index, in order of the hash.

@@ -34,6 +34,7 @@ use super::random::below;
 use super::segment::{NO_HORIZON, NO_RECORD};
 use super::{HashTable, SegmentRef, Word};
 use crate::base::alloc::{boxed_bytes, vec_bytes};
+use crate::base::mover::Mover;
 
 /// Records drawn before the one that is due first is taken.
 const RECORD_DRAWS: usize = 16;
@@ -96,6 +97,14 @@ impl Expiry {
             + self.pages.len() * boxed_bytes::<[Record; PAGE]>()
             + vec_bytes(&self.unused)
             + self.tree.memory_bytes()
+    }
+
+    /// Offers the records' pages and the tree.
+    pub fn relocate(&mut self, mover: &mut Mover) {
+        mover.vec(&mut self.pages);
+        self.pages.iter_mut().for_each(|page| mover.boxed(page));
+        mover.vec(&mut self.unused);
+        self.tree.relocate(mover);
     }
 
     pub fn next_due(&self) -> Option<i64> {

@@ -30,6 +30,12 @@ pub(super) fn tag_of_slot(slot: u64) -> u64 {
     slot >> TAG_SHIFT
 }
 
+/// The slot with another word.
+#[inline]
+pub(super) fn with_word(slot: u64, word: Word) -> u64 {
+    slot & !(MARK - 1) | word.raw()
+}
+
 /// The word of an occupied slot.
 #[inline(always)]
 pub(super) fn word_of_slot(slot: u64) -> Word {

@@ -4,6 +4,7 @@
 //! Leaves are only ever added; what is given up says `NEVER`.
 
 use crate::base::alloc::vec_bytes;
+use crate::base::mover::Mover;
 
 /// A time that does not come.
 pub(super) const NEVER: i64 = i64::MAX;
@@ -66,6 +67,12 @@ impl MinTree {
     /// Bytes allocated.
     pub fn memory_bytes(&self) -> usize {
         vec_bytes(&self.levels) + self.levels.iter().map(vec_bytes).sum::<usize>()
+    }
+
+    /// Offers its blocks.
+    pub fn relocate(&mut self, mover: &mut Mover) {
+        mover.vec(&mut self.levels);
+        self.levels.iter_mut().for_each(|level| mover.vec(level));
     }
 
     pub fn get(&self, leaf: usize) -> i64 {

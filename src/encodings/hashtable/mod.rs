@@ -27,6 +27,7 @@
 //! (1.005 of them for a hit, 0.01 for a miss). Insert and remove O(1), at worst a split:
 //! some 10 us and 500 reads of entries. Doubling the directory: see `directory`.
 //! Cursors: `scan`. Walks that know where they are: `frontier`. Random picks: `random`. Active expiry: `expiry`. Lazy free: `drain`.
+//! Defragmentation: `relocate`.
 //! Prefetching for a batch: `ahead`.
 #![allow(unsafe_code)]
 
@@ -45,6 +46,7 @@ mod overflow;
 mod place;
 mod plan;
 mod random;
+mod relocate;
 mod resize;
 mod scan;
 mod segment;
@@ -60,7 +62,7 @@ pub(crate) use ahead::SHORT_REACH;
 use arena::Arenas;
 use directory::Directory;
 use expiry::Expiry;
-use line::{MARK, SLOTS, slot_of, tag_of_hash, word_of_slot};
+use line::{SLOTS, slot_of, tag_of_hash, with_word, word_of_slot};
 use place::Placed;
 use segment::{Header, NO_HORIZON, NO_RECORD, SegmentRef};
 pub use shape::Shape;
@@ -244,7 +246,7 @@ impl HashTable {
     /// Exchanges the word in a slot for one with the same hash.
     #[inline]
     pub fn replace_at(&mut self, slot: Slot, word: Word) {
-        let raw = self.raw_at(slot) & !(MARK - 1) | word.raw();
+        let raw = with_word(self.raw_at(slot), word);
         let segment = self.directory.get(slot.hash());
         let at = slot.at();
         let end = segment.lines() * SLOTS;

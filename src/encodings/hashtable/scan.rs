@@ -14,6 +14,8 @@
 //! Prefixes have at most 27 bits, so cursors stay below 2^39: a cluster slot's 14 bits above
 //! them end at 2^53. Small tables have small cursors. Repeats occur only after a split or merge.
 
+use std::ops::Range;
+
 use super::directory::DEPTH_MAX;
 use super::line::{tag_of_slot, word_of_slot};
 use super::{HashTable, SegmentRef, Word};
@@ -55,6 +57,15 @@ impl Position {
     }
 }
 
+/// What one step of a scan visits: the elements of a segment with these tags.
+pub(super) struct Stretch {
+    pub segment: SegmentRef,
+    pub tags: Range<u64>,
+    position: Position,
+    /// The cell behind it.
+    next: u64,
+}
+
 fn hashes_in(depth: u32) -> u64 {
     1 << (32 - depth)
 }
@@ -63,21 +74,39 @@ impl HashTable {
     /// Visits about one bucket line of elements; returns the cursor to go on with, 0 at the
     /// end. A cursor that no scan has returned ends the scan or starts somewhere.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Word)) -> u64 {
-        let Some(position) = Position::decode(cursor) else {
+        let Some(stretch) = self.stretch(cursor) else {
             return 0;
         };
+        let Stretch { segment, tags, .. } = &stretch;
+        self.visit_cells(*segment, tags.start, tags.end, &mut visit);
+        self.behind(&stretch)
+    }
+
+    /// Where one step of a scan goes; `None`: it is at its end.
+    pub(super) fn stretch(&self, cursor: u64) -> Option<Stretch> {
+        let position = Position::decode(cursor)?;
         let segment = self.directory.get(u64::from(position.prefix) << 32);
         if segment.is_none() {
-            return 0;
+            return None;
         }
         let cells = (CELLS / segment.buckets() as u64).max(1);
         let next = (position.cell + cells).min(CELLS);
-        self.visit_cells(
+        Some(Stretch {
             segment,
-            position.cell * TAGS_PER_CELL,
-            next * TAGS_PER_CELL,
-            &mut visit,
-        );
+            tags: position.cell * TAGS_PER_CELL..next * TAGS_PER_CELL,
+            position,
+            next,
+        })
+    }
+
+    /// The cursor behind a stretch.
+    pub(super) fn behind(&self, stretch: &Stretch) -> u64 {
+        let &Stretch {
+            segment,
+            position,
+            next,
+            ..
+        } = stretch;
         let depth = position.depth.max(segment.depth());
         if next < CELLS {
             return Position {

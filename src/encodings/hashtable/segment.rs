@@ -16,7 +16,7 @@
 use std::ptr;
 
 use super::Word;
-use super::line::{SLOTS, match_mark, match_tag, tag_of_slot, word_of_slot};
+use super::line::{SLOTS, match_mark, match_tag, tag_of_slot, with_word, word_of_slot};
 
 /// Lines of a full-grown segment.
 pub(super) const LINES_MAX: usize = 64;
@@ -224,6 +224,32 @@ impl SegmentRef {
                 let slot = self.slot(at);
                 if slot != 0 && (first..end).contains(&tag_of_slot(slot)) {
                     visit(word_of_slot(slot));
+                }
+            }
+        };
+        let from = self.home(first);
+        let count = (self.home(end - 1) - from + 2).min(self.buckets());
+        let mut bucket = from;
+        for _ in 0..count {
+            line(Self::bucket_start(bucket), 0);
+            bucket = self.next(bucket);
+        }
+        if self.has_stash() {
+            line(0, HEADER_SLOTS);
+        }
+    }
+
+    /// Exchanges words of the elements with `first <= tag < end`, overflow excluded, for those
+    /// that `change` gives; hashes stay.
+    pub fn change_tags(self, first: u64, end: u64, mut change: impl FnMut(Word) -> Option<Word>) {
+        let mut line = |start: usize, skip: usize| {
+            for at in start + skip..start + SLOTS {
+                let slot = self.slot(at);
+                if slot != 0
+                    && (first..end).contains(&tag_of_slot(slot))
+                    && let Some(word) = change(word_of_slot(slot))
+                {
+                    self.set_slot(at, with_word(slot, word));
                 }
             }
         };

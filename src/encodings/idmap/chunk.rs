@@ -8,6 +8,7 @@
 
 use super::Weigh;
 use crate::base::alloc::vec_bytes;
+use crate::base::mover::Mover;
 use crate::encodings::stream_id::StreamId;
 
 /// Keys of a full chunk.
@@ -200,6 +201,16 @@ impl<V: Weigh> Chunk<V> {
             let at = self.len();
             self.insert(at, id, value);
         }
+    }
+
+    /// Offers its blocks; `each` offers those of a value, whose weight stays.
+    pub fn relocate(&mut self, mover: &mut Mover, mut each: impl FnMut(&mut V, &mut Mover)) {
+        match &mut self.keys {
+            Keys::Long(keys) => mover.vec(keys),
+            Keys::Short { keys, .. } => mover.vec(keys),
+        }
+        mover.vec(&mut self.values);
+        self.values.iter_mut().for_each(|value| each(value, mover));
     }
 
     pub fn check_invariants(&self) {

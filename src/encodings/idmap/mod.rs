@@ -17,6 +17,7 @@ mod chunk;
 
 use super::stream_id::StreamId;
 use crate::base::alloc::deque_bytes;
+use crate::base::mover::Mover;
 use chunk::{CHUNK_MAX, Chunk};
 use std::collections::VecDeque;
 
@@ -294,6 +295,27 @@ impl<V: Weigh> IdMap<V> {
             to.len += chunk.len();
             self.bytes -= chunk.memory_bytes();
             to.put(to.chunks.len(), chunk);
+        }
+    }
+
+    /// How many chunks there are.
+    pub fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Offers the blocks of a chunk by its number, and with the first one that of the list of
+    /// chunks; `each` offers those of a value.
+    pub fn relocate_chunk(
+        &mut self,
+        number: usize,
+        mover: &mut Mover,
+        each: impl FnMut(&mut V, &mut Mover),
+    ) {
+        if number == 0 {
+            mover.deque(&mut self.chunks);
+        }
+        if let Some(chunk) = self.chunks.get_mut(number) {
+            chunk.relocate(mover, each);
         }
     }
 

@@ -282,6 +282,11 @@ impl Thin for Listpack {
     }
 
     #[inline]
+    fn block_bytes(&self) -> usize {
+        self.total()
+    }
+
+    #[inline]
     unsafe fn of(block: NonNull<u8>) -> Self {
         Listpack(block)
     }

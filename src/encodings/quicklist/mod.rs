@@ -27,6 +27,7 @@ mod node;
 pub use fill::{Fill, set_packed_threshold};
 
 use crate::base::alloc::deque_bytes;
+use crate::base::mover::Mover;
 use crate::encodings::blob::Blob;
 use crate::encodings::listpack::{Entry, Listpack};
 use node::Node;
@@ -348,6 +349,18 @@ impl Quicklist {
                 offset = 0;
             }
         }
+    }
+
+    /// Offers the blocks of up to `n` nodes from number `at` on, and before the first one that
+    /// of the directory; the next number, `None` at the end.
+    pub fn relocate(&mut self, mover: &mut Mover, at: usize, n: usize) -> Option<usize> {
+        if at == 0 {
+            mover.deque(&mut self.nodes);
+        }
+        let end = at.saturating_add(n.max(1)).min(self.nodes.len());
+        let nodes = self.nodes.range_mut(at.min(end)..end);
+        nodes.for_each(|node| node.relocate(mover));
+        (end < self.nodes.len()).then_some(end)
     }
 
     /// Frees up to `n` elements from the back (at least a node); true when none is left.

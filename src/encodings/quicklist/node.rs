@@ -1,8 +1,10 @@
 //! One node of a quicklist: a listpack, the same compressed, or a single huge element.
 
 use crate::base::lzf;
+use crate::base::mover::Mover;
 use crate::encodings::blob::Blob;
 use crate::encodings::listpack::{Entry, Listpack};
+use crate::encodings::thin::Thin;
 
 /// Listpacks below this many bytes are not worth compressing.
 const COMPRESS_BYTES_MIN: usize = 48;
@@ -82,6 +84,14 @@ impl Node {
         match self {
             Node::Pack { count, pack } => Some((count, pack)),
             _ => None,
+        }
+    }
+
+    /// Offers its block.
+    pub(super) fn relocate(&mut self, mover: &mut Mover) {
+        match self {
+            Node::Pack { pack, .. } => pack.relocate(mover),
+            Node::Plain(blob) | Node::Lzf { blob, .. } => blob.relocate(mover),
         }
     }
 

@@ -169,14 +169,15 @@ pub(super) fn stats(from: &Source<'_>, to: &mut Writer) {
     to.field("latest_fork_usec", server.forks.last_us);
     to.field("total_forks", server.forks.total);
     to.field("migrate_cached_sockets", server.migrate_links.len());
-    to.zeros(&[
-        "slave_expires_tracked_keys",
-        "active_defrag_hits",
-        "active_defrag_misses",
-        "active_defrag_key_hits",
-        "active_defrag_key_misses",
-        "total_active_defrag_time",
-        "current_active_defrag_time",
+    to.zeros(&["slave_expires_tracked_keys"]);
+    let defrag = server.defrag.figures(server.now.mono_ms);
+    to.fields(&[
+        ("active_defrag_hits", &defrag.hits),
+        ("active_defrag_misses", &defrag.misses),
+        ("active_defrag_key_hits", &defrag.key_hits),
+        ("active_defrag_key_misses", &defrag.key_misses),
+        ("total_active_defrag_time", &defrag.total_ms),
+        ("current_active_defrag_time", &defrag.current_ms),
     ]);
     let tracking = &server.tracking;
     to.fields(&[

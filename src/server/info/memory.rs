@@ -250,8 +250,12 @@ pub(super) fn memory(from: &Source<'_>, to: &mut Writer) {
     ]);
     for (name, (ratio, bytes)) in [
         (
+            // What defragmentation could give back: small slabs alone, as in Redis.
             "allocator_frag",
-            excess(m.allocator.active, m.allocator.allocated),
+            excess(
+                m.allocator.allocated + m.allocator.unused,
+                m.allocator.allocated,
+            ),
         ),
         (
             "allocator_rss",
@@ -282,7 +286,7 @@ pub(super) fn memory(from: &Source<'_>, to: &mut Writer) {
             &format_args!("jemalloc-{}", alloc::version()),
         ),
         ("mem_overhead_db_hashtable_rehashing", &0),
-        ("active_defrag_running", &0),
+        ("active_defrag_running", &from.server.defrag.running()),
         ("lazyfree_pending_objects", &lazyfree.pending()),
         ("lazyfreed_objects", &lazyfree.freed()),
     ]);

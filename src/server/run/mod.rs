@@ -275,7 +275,8 @@ impl Loop {
     /// 2. What must be kept before it is acknowledged is written: the append only file.
     /// 3. All replies of the turn leave.
     /// 4. Clients that are to go are closed.
-    /// 5. A snapshot under way has its share; `idle`: no event began this turn.
+    /// 5. A snapshot under way has its share; `idle`: no event began this turn. Then active
+    ///    defragmentation has what it is owed.
     fn before_sleep(&mut self, idle: bool) {
         self.engine.serve_ready_keys();
         self.engine.write_aof();
@@ -289,6 +290,7 @@ impl Loop {
         let busy = clock::cycles().wrapping_sub(self.began);
         self.engine.save_on(busy, idle);
         self.engine.rewrite_on(busy, idle);
+        self.engine.defrag_on();
         let Engine { keyspace, server } = &mut self.engine;
         if keyspace.is_saving() || server.saving.holds_writers {
             server.bound_early(keyspace);

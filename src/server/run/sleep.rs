@@ -103,6 +103,9 @@ impl Loop {
             // The disk may have taken what the snapshot waits for.
             wait_ms = wait_ms.min(1);
         }
+        if let Some(due_ms) = server.defrag.due_in_ms(&server.config) {
+            wait_ms = wait_ms.min(due_ms);
+        }
         if let Some(due) = server.turn.deadlines.next() {
             wait_ms = wait_ms.min(due.saturating_sub(mono_ms));
         }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::StreamId;
 use crate::base::alloc::{self, Metered};
+use crate::base::mover::Mover;
 use crate::encodings::idmap::{IdMap, Weigh};
 
 /// A consumer's number within its group.
@@ -266,6 +267,45 @@ impl Group {
         false
     }
 
+    /// Offers the blocks of about `n` chunks of what is pending, from a chunk of the group's own
+    /// list (part 0) or of a consumer's (the parts behind); where to go on.
+    fn relocate(
+        &mut self,
+        mover: &mut Mover,
+        (part, chunk): (usize, usize),
+        n: usize,
+    ) -> Option<(usize, usize)> {
+        let mut left = n.max(1);
+        let (mut part, mut chunk) = (part, chunk);
+        if part == 0 && chunk == 0 {
+            mover.vec(&mut self.consumers);
+            mover.vec(&mut self.free);
+        }
+        while part <= self.consumers.len() {
+            let chunks = match part.checked_sub(1) {
+                None => relocate_ids(&mut self.pending, mover, chunk, left),
+                Some(number) => match &mut self.consumers[number] {
+                    None => None,
+                    Some(consumer) => {
+                        if chunk == 0 {
+                            mover.boxed(consumer);
+                        }
+                        relocate_ids(&mut consumer.pending, mover, chunk, left)
+                    }
+                },
+            };
+            if let Some(next) = chunks {
+                return Some((part, next));
+            }
+            (part, chunk) = (part + 1, 0);
+            left = left.saturating_sub(1);
+            if left == 0 {
+                return (part <= self.consumers.len()).then_some((part, 0));
+            }
+        }
+        None
+    }
+
     fn check_invariants(&self) {
         self.pending.check_invariants();
         let mut owned = 0;
@@ -285,6 +325,18 @@ impl Group {
             "every number is somebody's or free"
         );
     }
+}
+
+/// Offers up to `n` chunks from one on; the next one's number, `None` at the end.
+fn relocate_ids<V: Weigh>(
+    ids: &mut IdMap<V>,
+    mover: &mut Mover,
+    from: usize,
+    n: usize,
+) -> Option<usize> {
+    let end = from.saturating_add(n).min(ids.chunks());
+    (from..end).for_each(|number| ids.relocate_chunk(number, mover, |_, _| ()));
+    (end < ids.chunks()).then_some(end)
 }
 
 impl Clone for Group {
@@ -403,6 +455,25 @@ impl Groups {
             last.remove();
         }
         true
+    }
+
+    /// Offers the blocks of a group by its number, as [`Group::relocate`] does, and the names'
+    /// owner; where to go on, in this group or the next.
+    pub(super) fn relocate(
+        &mut self,
+        mover: &mut Mover,
+        (group, part, chunk): (usize, usize, usize),
+        n: usize,
+    ) -> Option<(usize, usize, usize)> {
+        let held = self.by_name.values_mut().nth(group)?;
+        if part == 0 && chunk == 0 {
+            mover.boxed(held);
+        }
+        let next = held.relocate(mover, (part, chunk), n);
+        match next {
+            Some((part, chunk)) => Some((group, part, chunk)),
+            None => (group + 1 < self.by_name.len()).then_some((group + 1, 0, 0)),
+        }
     }
 
     pub(super) fn check_invariants(&self) {

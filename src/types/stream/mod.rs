@@ -18,6 +18,7 @@ mod import;
 mod lag;
 mod measured;
 mod range;
+mod relocate;
 mod trim;
 
 pub use groups::{Consumer, ConsumerId, Group, Groups, Nack};

@@ -1,0 +1,294 @@
+//! Moving blocks out of thinly filled slabs: active defragmentation's hand.
+//!
+//! Whoever owns a block offers it and gets the place of its copy, or hears that it lies well.
+//! A copy is asked for past the thread's cache and the old block is given back past it too:
+//! the cache would hand out the place that was just left. So copies go where new blocks go, to
+//! the slab in use and then to the oldest one with room, and a slab that nothing is left in
+//! goes back whole.
+//!
+//! An eager mover moves everything that it is offered, whatever allocator there is: how tests
+//! find who keeps an address that is not his.
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, handle_alloc_error};
+use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+
+use super::alloc;
+use super::slabs::Slabs;
+
+/// Blocks beyond this lie in no slab: they have pages of their own.
+pub const BYTES_MAX: usize = alloc::SMALL_MAX;
+
+/// See the module.
+#[derive(Default)]
+pub struct Mover {
+    slabs: Slabs,
+    eager: bool,
+    /// Blocks that were moved, and those that were looked at and left.
+    pub moved: u64,
+    pub left: u64,
+}
+
+impl Mover {
+    pub fn new() -> Mover {
+        Mover::default()
+    }
+
+    /// One that moves everything.
+    pub fn eager() -> Mover {
+        Mover {
+            eager: true,
+            ..Mover::default()
+        }
+    }
+
+    /// Looks again at how full the slabs are; to be called now and then while blocks move.
+    pub fn refresh(&mut self) {
+        if !self.eager {
+            self.slabs.refresh();
+        }
+    }
+
+    /// Whether it would move this block; one that is left is counted.
+    #[inline]
+    pub fn wants(&mut self, block: NonNull<u8>) -> bool {
+        let wants = self.eager || self.slabs.is_thin(block);
+        self.left += u64::from(!wants);
+        wants
+    }
+
+    /// Offers a block of [`alloc::block`]; `size` is asked for only if it is to be moved. Where
+    /// its copy lies, or `None`: it stays where it is.
+    ///
+    /// # Safety
+    /// The block is the caller's alone, made with this size; where it is moved nothing names
+    /// the old place any more when the caller has done with the answer.
+    #[inline]
+    pub unsafe fn block(
+        &mut self,
+        block: NonNull<u8>,
+        size: impl FnOnce() -> usize,
+    ) -> Option<NonNull<u8>> {
+        if !self.wants(block) {
+            return None;
+        }
+        // SAFETY: the caller's promise; `alloc::block` asks for this layout.
+        unsafe { self.copy(block, alloc::layout(size())) }
+    }
+
+    /// Offers a block of the global allocator that was made with this layout; see
+    /// [`Mover::block`].
+    ///
+    /// # Safety
+    /// As [`Mover::block`].
+    #[inline]
+    pub unsafe fn layout(&mut self, block: NonNull<u8>, layout: Layout) -> Option<NonNull<u8>> {
+        if layout.size() == 0 || layout.size() > BYTES_MAX || !self.wants(block) {
+            return None;
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.copy(block, layout) }
+    }
+
+    /// # Safety
+    /// As [`Mover::block`].
+    unsafe fn copy(&mut self, old: NonNull<u8>, layout: Layout) -> Option<NonNull<u8>> {
+        let new = fresh(layout);
+        if !self.eager && self.slabs.is_same_slab(old, new) {
+            self.left += 1;
+            // SAFETY: made above with this layout.
+            unsafe { give_back(new, layout) };
+            return None;
+        }
+        // SAFETY: both blocks have so many bytes, and one was made above. Bytes that were
+        // never written are copied as what they are.
+        unsafe {
+            new.as_ptr()
+                .copy_from_nonoverlapping(old.as_ptr(), layout.size());
+        }
+        self.moved += 1;
+        // SAFETY: the caller's promise.
+        unsafe { give_back(old, layout) };
+        Some(new)
+    }
+
+    /// Offers a box's content.
+    pub fn boxed<T>(&mut self, value: &mut Box<T>) {
+        let old = NonNull::from(&mut **value).cast();
+        // SAFETY: a box's block has the layout of its content, and nobody but the box names
+        // it: it is borrowed here exclusively.
+        if let Some(new) = unsafe { self.layout(old, Layout::new::<T>()) } {
+            // SAFETY: the content's bytes, as they were, in a block of their layout.
+            let moved = unsafe { Box::from_raw(new.cast::<T>().as_ptr()) };
+            // The old block is gone with the copy.
+            std::mem::forget(std::mem::replace(value, moved));
+        }
+    }
+
+    /// Offers a slice's block.
+    pub fn slice<T>(&mut self, value: &mut Box<[T]>) {
+        let len = value.len();
+        let old = NonNull::from(&mut **value).cast();
+        // SAFETY: as for a box.
+        if let Some(new) = unsafe { self.layout(old, Layout::for_value(&**value)) } {
+            let new = std::ptr::slice_from_raw_parts_mut(new.cast::<T>().as_ptr(), len);
+            // SAFETY: as for a box.
+            let moved = unsafe { Box::from_raw(new) };
+            std::mem::forget(std::mem::replace(value, moved));
+        }
+    }
+
+    /// Offers a vector's block.
+    pub fn vec<T>(&mut self, value: &mut Vec<T>) {
+        let bytes = value.capacity() * size_of::<T>();
+        if bytes > 0 && bytes <= BYTES_MAX && self.wants(NonNull::from(&mut **value).cast()) {
+            self.wanted_vec(value);
+        }
+    }
+
+    /// Offers a deque's block. Its elements are put in a row where it is moved.
+    pub fn deque<T>(&mut self, value: &mut VecDeque<T>) {
+        let bytes = value.capacity() * size_of::<T>();
+        let (some, _) = value.as_mut_slices();
+        // Any place in a block leads to its slab; without elements there is no such place.
+        if some.is_empty() || bytes > BYTES_MAX || !self.wants(NonNull::from(some).cast()) {
+            return;
+        }
+        let mut elements = Vec::from(std::mem::take(value));
+        self.wanted_vec(&mut elements);
+        *value = VecDeque::from(elements);
+    }
+
+    fn wanted_vec<T>(&mut self, value: &mut Vec<T>) {
+        let layout = Layout::array::<T>(value.capacity()).expect("it was allocated");
+        let old = NonNull::from(&mut **value).cast();
+        // SAFETY: a vector's block has the layout of as many elements as it has room for, and
+        // it is borrowed here exclusively.
+        if let Some(new) = unsafe { self.copy(old, layout) } {
+            // Its block is gone, and what it owned lies in the copy: the old one ends unread.
+            let gone = ManuallyDrop::new(std::mem::take(value));
+            let (len, capacity) = (gone.len(), gone.capacity());
+            // SAFETY: the elements' bytes, as they were, in a block of this capacity.
+            *value = unsafe { Vec::from_raw_parts(new.cast::<T>().as_ptr(), len, capacity) };
+        }
+    }
+}
+
+/// A block where new blocks go, and not where one has just been left.
+fn fresh(layout: Layout) -> NonNull<u8> {
+    #[cfg(not(feature = "system-allocator"))]
+    let at = {
+        let (size, flags) = past_the_cache(layout);
+        // SAFETY: the size is not zero.
+        unsafe { tikv_jemalloc_sys::mallocx(size, flags) }
+    };
+    #[cfg(feature = "system-allocator")]
+    // SAFETY: the layout's size is not zero: callers offer blocks that there are.
+    let at = unsafe { std::alloc::alloc(layout) };
+    NonNull::new(at.cast()).unwrap_or_else(|| handle_alloc_error(layout))
+}
+
+/// # Safety
+/// The block was made with this layout and is not used again.
+unsafe fn give_back(block: NonNull<u8>, layout: Layout) {
+    #[cfg(not(feature = "system-allocator"))]
+    {
+        let (size, flags) = past_the_cache(layout);
+        // SAFETY: the caller's promise; the global allocator asks jemalloc for this size.
+        unsafe { tikv_jemalloc_sys::sdallocx(block.as_ptr().cast(), size, flags) };
+    }
+    #[cfg(feature = "system-allocator")]
+    // SAFETY: the caller's promise.
+    unsafe {
+        std::alloc::dealloc(block.as_ptr(), layout)
+    };
+}
+
+/// Size and flags by which jemalloc knows a layout, its caches left out.
+#[cfg(not(feature = "system-allocator"))]
+fn past_the_cache(layout: Layout) -> (usize, std::ffi::c_int) {
+    use tikv_jemalloc_sys::{MALLOCX_ALIGN, MALLOCX_TCACHE_NONE};
+    let padded = super::eights::padded(layout);
+    let align = match padded.align() {
+        ..=8 => 0,
+        align => MALLOCX_ALIGN(align),
+    };
+    (padded.size(), align | MALLOCX_TCACHE_NONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_moved_is_as_it_was() {
+        let mut mover = Mover::eager();
+        let mut text: Box<[u8]> = (0..200u8).collect();
+        let mut numbers: Vec<u64> = Vec::with_capacity(10);
+        numbers.extend([1, 2, 3]);
+        let mut owner = Box::new(vec![String::from("a"), String::from("b")]);
+        let before = (text.as_ptr(), numbers.as_ptr(), &raw const *owner);
+        mover.slice(&mut text);
+        mover.vec(&mut numbers);
+        mover.boxed(&mut owner);
+        mover.vec(&mut owner);
+        assert!(text.iter().copied().eq(0..200u8));
+        assert_eq!((&numbers[..], numbers.capacity()), (&[1, 2, 3][..], 10));
+        assert_eq!(**owner, ["a", "b"]);
+        assert!(before.0 != text.as_ptr() && before.1 != numbers.as_ptr());
+        assert!(before.2 != &raw const *owner);
+        assert_eq!((mover.moved, mover.left), (4, 0));
+        let (mut nothing, mut none) = (Vec::<u64>::new(), Box::<[u8]>::default());
+        mover.vec(&mut nothing);
+        mover.slice(&mut none);
+        assert_eq!(mover.moved, 4);
+    }
+
+    #[test]
+    #[cfg(not(feature = "system-allocator"))]
+    fn thin_slabs_are_emptied() {
+        use crate::base::slabs::unused_bytes;
+        // A size that hardly anything else in this process has, 8 places a slab.
+        const BYTES: usize = 3584;
+        let blocks: Vec<_> = (0..4000).map(|_| alloc::block(BYTES)).collect();
+        let (mut kept, mut gone) = (Vec::new(), Vec::new());
+        for (at, block) in blocks.into_iter().enumerate() {
+            // SAFETY: this block has so many bytes and is nobody else's.
+            unsafe { block.as_ptr().write_bytes(at as u8, BYTES) };
+            if at % 8 < 3 {
+                kept.push((block, at as u8))
+            } else {
+                gone.push(block)
+            }
+        }
+        // SAFETY: made above, not used after.
+        gone.into_iter()
+            .for_each(|block| unsafe { alloc::free(block, BYTES) });
+        let _ = alloc::perform(c"thread.tcache.flush");
+        let mut mover = Mover::new();
+        mover.refresh();
+        let before = unused_bytes();
+        for (at, block) in kept.iter_mut().enumerate() {
+            if at % 100 == 0 {
+                mover.refresh();
+            }
+            // SAFETY: the block's own, and its old place is forgotten here.
+            if let Some(moved) = unsafe { mover.block(block.0, || BYTES) } {
+                block.0 = moved;
+            }
+        }
+        mover.refresh();
+        let after = unused_bytes();
+        assert!(before - after > 2000 * BYTES, "{before} {after}");
+        assert!(mover.moved < 1400, "{}", mover.moved);
+        for (block, byte) in kept {
+            // SAFETY: so many initialised bytes.
+            let bytes = unsafe { std::slice::from_raw_parts(block.as_ptr(), BYTES) };
+            assert!(bytes.iter().all(|&b| b == byte));
+            // SAFETY: made with this size, not used after.
+            unsafe { alloc::free(block, BYTES) };
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! How full the allocator's slabs are.
+//!
+//! jemalloc puts small blocks of one size (a bin) side by side into slabs. A slab with one
+//! block left keeps all of its pages; and a new block goes into the slab in use, then into
+//! the oldest one that has room, wherever the emptiest ones are. So what was freed at random
+//! leaves slabs that are thinly filled for as long as their last blocks live.
+//!
+//!     the slab of a block    free and all places, bytes     one query, no lock
+//!     a bin of an arena      places in use, slabs, slabs with room      as of the last refresh
+//!
+//! The stock allocator tells all of it: `experimental.utilization` and its statistics.
+//! Cost: a query is the block's two lookups in the allocator's tree, some 50 ns when they
+//! miss; a refresh adds up the allocator's statistics, 20 us or so.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, c_void};
+use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
+
+use tikv_jemalloc_sys::{mallctl, mallctlbymib, mallctlnametomib};
+
+/// Every arena together, as jemalloc numbers them.
+const ALL_ARENAS: usize = 4096;
+/// Small sizes are whole multiples of this.
+const QUANTUM: usize = 8;
+/// Longer names of controls are not asked for here.
+const MIB_MAX: usize = 8;
+
+/// The slab of a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Slab {
+    /// Places that nobody has.
+    pub free: usize,
+    /// Places: 1 for a block that is alone, 0 where the allocator knows no such block.
+    pub places: usize,
+    pub bytes: usize,
+}
+
+impl Slab {
+    /// Bytes of each of its blocks.
+    pub fn block_bytes(self) -> usize {
+        self.bytes.checked_div(self.places).unwrap_or(0)
+    }
+}
+
+/// A control's name as the allocator numbers it.
+#[derive(Clone, Copy)]
+struct Control {
+    mib: [usize; MIB_MAX],
+    len: usize,
+}
+
+impl Control {
+    fn named(name: &CStr) -> Option<Control> {
+        let (mut mib, mut len) = ([0; MIB_MAX], MIB_MAX);
+        // SAFETY: NUL-terminated; at most `len` numbers are written, which `mib` holds.
+        let code = unsafe { mallctlnametomib(name.as_ptr(), mib.as_mut_ptr(), &mut len) };
+        (code == 0).then_some(Control { mib, len })
+    }
+
+    fn with(mut self, at: usize, number: usize) -> Control {
+        self.mib[at] = number;
+        self
+    }
+
+    /// The control's value, which must be a `T` of plain numbers.
+    fn read<T: Copy + Default>(&self) -> Option<T> {
+        let (mut value, mut len) = (T::default(), size_of::<T>());
+        let to: *mut c_void = (&raw mut value).cast();
+        // SAFETY: jemalloc refuses any other length than the value's own and writes no more.
+        let code = unsafe {
+            mallctlbymib(
+                self.mib.as_ptr(),
+                self.len,
+                to,
+                &mut len,
+                ptr::null_mut(),
+                0,
+            )
+        };
+        (code == 0).then_some(value)
+    }
+}
+
+/// What never changes while the process runs.
+struct Facts {
+    query: Control,
+    query_more: Control,
+    in_use: Control,
+    slabs: Control,
+    slabs_with_room: Control,
+    /// Bytes of a block and places of a slab, by the bin's number.
+    bins: Vec<(usize, usize)>,
+    /// The bin of a size, by eighths.
+    by_size: Vec<u8>,
+}
+
+impl Facts {
+    /// `None` where the allocator does not tell.
+    fn get() -> Option<&'static Facts> {
+        static FACTS: OnceLock<Option<Facts>> = OnceLock::new();
+        FACTS.get_or_init(Facts::load).as_ref()
+    }
+
+    fn load() -> Option<Facts> {
+        let count: u32 = Control::named(c"arenas.nbins")?.read()?;
+        let (size, places) = (
+            Control::named(c"arenas.bin.0.size")?,
+            Control::named(c"arenas.bin.0.nregs")?,
+        );
+        let (mut bins, mut by_size) = (Vec::new(), Vec::new());
+        for bin in 0..count as usize {
+            let bytes: usize = size.with(2, bin).read()?;
+            let places: u32 = places.with(2, bin).read()?;
+            if !bytes.is_multiple_of(QUANTUM) || bin > usize::from(u8::MAX) {
+                return None;
+            }
+            by_size.resize(bytes / QUANTUM + 1, bin as u8);
+            bins.push((bytes, places as usize));
+        }
+        Some(Facts {
+            query: Control::named(c"experimental.utilization.batch_query")?,
+            query_more: Control::named(c"experimental.utilization.query")?,
+            in_use: Control::named(c"stats.arenas.0.bins.0.curregs")?,
+            slabs: Control::named(c"stats.arenas.0.bins.0.curslabs")?,
+            slabs_with_room: Control::named(c"stats.arenas.0.bins.0.nonfull_slabs")?,
+            bins,
+            by_size,
+        })
+    }
+
+    fn of(&self, control: Control, arena: usize, bin: usize) -> usize {
+        control.with(2, arena).with(4, bin).read().unwrap_or(0)
+    }
+}
+
+/// Bytes of small slabs in which no block lies, of all arenas, as the allocator's statistics
+/// were when its epoch was last advanced.
+pub fn unused_bytes() -> usize {
+    let Some(facts) = Facts::get() else { return 0 };
+    let of = |(bin, &(bytes, places)): (usize, &(usize, usize))| {
+        let slabs = facts.of(facts.slabs, ALL_ARENAS, bin);
+        let in_use = facts.of(facts.in_use, ALL_ARENAS, bin);
+        (slabs * places).saturating_sub(in_use) * bytes
+    };
+    facts.bins.iter().enumerate().map(of).sum()
+}
+
+/// The slab of a block of the allocator.
+fn slab_of(facts: &Facts, block: NonNull<u8>) -> Slab {
+    let mut asked = block.as_ptr();
+    let (mut slab, mut len) = (Slab::default(), size_of::<Slab>());
+    let Control { mib, len: names } = &facts.query;
+    // SAFETY: one address goes in and three numbers come out, which is what `Slab` is; an
+    // address that is no block's is answered by zeros.
+    let code = unsafe {
+        mallctlbymib(
+            mib.as_ptr(),
+            *names,
+            (&raw mut slab).cast(),
+            &mut len,
+            (&raw mut asked).cast(),
+            size_of::<*mut u8>(),
+        )
+    };
+    if code == 0 { slab } else { Slab::default() }
+}
+
+/// The slab that the next block of this one's size goes into: its first byte.
+fn next_slab(facts: &Facts, block: NonNull<u8>) -> usize {
+    let mut asked = block.as_ptr();
+    // That address, then what `Slab` has, then the bin's free and all places.
+    let mut more = [0usize; 6];
+    let mut len = size_of_val(&more);
+    let Control { mib, len: names } = &facts.query_more;
+    // SAFETY: one address goes in; an address and five numbers come out, which `more` holds.
+    unsafe {
+        mallctlbymib(
+            mib.as_ptr(),
+            *names,
+            (&raw mut more).cast(),
+            &mut len,
+            (&raw mut asked).cast(),
+            size_of::<*mut u8>(),
+        )
+    };
+    more[0]
+}
+
+/// The slabs of one bin that have room, one of them that in use.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bin {
+    slabs: usize,
+    in_use: usize,
+    /// Where the slab lies that new blocks go into, as far as it is known.
+    current: usize,
+}
+
+/// The slabs of the arena that this thread's blocks come from.
+#[derive(Default)]
+pub struct Slabs {
+    bins: Vec<Bin>,
+}
+
+impl Slabs {
+    /// Counts again. Blocks that wait in the thread's cache for a new use count as used.
+    pub fn refresh(&mut self) {
+        let Some(facts) = Facts::get() else { return };
+        advance();
+        let arena = Control::named(c"thread.arena").and_then(|c| c.read::<u32>());
+        let arena = arena.map_or(0, |number| number as usize);
+        self.bins.resize(facts.bins.len(), Bin::default());
+        for (at, bin) in self.bins.iter_mut().enumerate() {
+            let (_, places) = facts.bins[at];
+            let with_room = facts.of(facts.slabs_with_room, arena, at);
+            // Beside those in the list is the one in use, whose room nobody tells of: it is
+            // taken for one of them.
+            let full = facts
+                .of(facts.slabs, arena, at)
+                .saturating_sub(with_room + 1);
+            let in_use = facts.of(facts.in_use, arena, at);
+            bin.slabs = with_room + 1;
+            bin.in_use = in_use.saturating_sub(full * places);
+        }
+    }
+
+    /// Whether a block had better lie elsewhere: its slab is not fuller than those of its
+    /// size are on average, an eighth added (else slabs that are all equally full would stay),
+    /// and it is not the one that its new place would be in.
+    #[inline]
+    pub fn is_thin(&mut self, block: NonNull<u8>) -> bool {
+        let Some(facts) = Facts::get() else {
+            return false;
+        };
+        let slab = slab_of(facts, block);
+        if slab.places <= 1 || slab.free == 0 {
+            return false;
+        }
+        let number = facts.by_size.get(slab.block_bytes() / QUANTUM);
+        let Some(bin) = number.and_then(|&number| self.bins.get_mut(usize::from(number))) else {
+            return false;
+        };
+        let used = slab.places - slab.free;
+        if bin.slabs < 3 || used * bin.slabs * 8 > bin.in_use * 9 {
+            return false;
+        }
+        let inside = |first: usize| (first..first + slab.bytes).contains(&block.addr().get());
+        if inside(bin.current) {
+            // It may have been filled up since.
+            bin.current = next_slab(facts, block);
+            return !inside(bin.current);
+        }
+        true
+    }
+
+    /// A block was given this place instead: whether both lie in one slab. What is known of
+    /// the slab in use is put right.
+    #[inline]
+    pub fn is_same_slab(&mut self, old: NonNull<u8>, new: NonNull<u8>) -> bool {
+        let Some(facts) = Facts::get() else {
+            return false;
+        };
+        let slab = slab_of(facts, new);
+        let (old, at) = (old.addr().get(), new.addr().get());
+        if old.abs_diff(at) >= slab.bytes {
+            return false;
+        }
+        let first = next_slab(facts, new);
+        let number = facts.by_size.get(slab.block_bytes() / QUANTUM);
+        if let Some(bin) = number.and_then(|&number| self.bins.get_mut(usize::from(number))) {
+            bin.current = first;
+        }
+        (first..first + slab.bytes).contains(&old)
+    }
+}
+
+/// Has the allocator add up its statistics.
+fn advance() {
+    let (mut epoch, len) = (1u64, size_of::<u64>());
+    // SAFETY: the control takes eight bytes and gives none.
+    unsafe {
+        mallctl(
+            c"epoch".as_ptr(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+            (&raw mut epoch).cast(),
+            len,
+        )
+    };
+}
+
+#[cfg(test)]
+#[cfg(not(feature = "system-allocator"))]
+mod tests {
+    use super::*;
+    use crate::base::alloc;
+
+    #[test]
+    fn slabs_tell_how_full_they_are() {
+        let facts = Facts::get().expect("the stock allocator tells");
+        let blocks: Vec<_> = (0..200).map(|_| alloc::block(640)).collect();
+        for &block in &blocks {
+            let slab = slab_of(facts, block);
+            assert_eq!(slab.block_bytes(), 640);
+            assert!(slab.free < slab.places);
+        }
+        // SAFETY: made above, not used after.
+        blocks
+            .into_iter()
+            .for_each(|block| unsafe { alloc::free(block, 640) });
+        let large = alloc::block(100_000);
+        assert_eq!(slab_of(facts, large).places, 1);
+        // SAFETY: as above.
+        unsafe { alloc::free(large, 100_000) };
+    }
+
+    #[test]
+    fn every_small_size_has_its_bin() {
+        let facts = Facts::get().expect("the stock allocator tells");
+        for &(bytes, places) in &facts.bins {
+            let bin = usize::from(facts.by_size[bytes / QUANTUM]);
+            assert_eq!(facts.bins[bin], (bytes, places));
+            assert_eq!(alloc::good_size(bytes), bytes);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Moving a table's blocks, and those of its elements, to fuller slabs.
+//!
+//! Nothing changes its place in the table: an element's slot gets its new word, a segment's
+//! directory words its new address. So cursors, slots and random picks mean what they did.
+
+use super::arena;
+use super::line::{tag_of_slot, with_word, word_of_slot};
+use super::{HashTable, Word};
+use crate::base::mover::Mover;
+
+impl HashTable {
+    /// As [`HashTable::scan`]; `change` may give an element a new word, which must have the
+    /// same hash: it has moved. The table's own blocks stay where they are.
+    pub fn relocate_words(
+        &mut self,
+        cursor: u64,
+        mut change: impl FnMut(Word) -> Option<Word>,
+    ) -> u64 {
+        let Some(stretch) = self.stretch(cursor) else {
+            return 0;
+        };
+        let (segment, tags) = (stretch.segment, &stretch.tags);
+        segment.change_tags(tags.start, tags.end, &mut change);
+        if segment.has_overflow() {
+            for slot in self.overflow_entry(segment) {
+                if tags.contains(&tag_of_slot(*slot))
+                    && let Some(word) = change(word_of_slot(*slot))
+                {
+                    *slot = with_word(*slot, word);
+                }
+            }
+        }
+        self.behind(&stretch)
+    }
+
+    /// Offers the table's own blocks: lines, directory, what is known of expiries. Large ones
+    /// have pages of their own and are no matter here. O(chunks of segments).
+    pub fn relocate_lines(&mut self, mover: &mut Mover) {
+        let root = self.directory.at(0);
+        if self.directory.depth() == 0 && !root.is_none() {
+            let mut segment = root.segment();
+            // SAFETY: a table's only segment is an allocation of its own, of one place.
+            if unsafe { arena::relocate(&mut segment, root.lines(), 1, mover) } {
+                self.directory.moved(segment);
+            }
+        }
+        if let Some(many) = &mut self.many {
+            assert!(!many.draining, "a table that is being drained is nobody's");
+            mover.boxed(many);
+            for slots in many.overflow.values_mut() {
+                mover.vec(slots);
+            }
+            many.arenas.relocate(mover, &mut self.directory);
+        }
+        self.directory.relocate(mover);
+        if let Some(expiry) = &mut self.expiry {
+            mover.boxed(expiry);
+            expiry.relocate(mover);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Active defragmentation of the keyspace: a walk that offers every block to a [`Mover`].
+//!
+//!     database    the table's lines, then its entries, cell by cell of the table
+//!     entry       its block, a string's block, the container's blocks
+//!     large one   set aside by its name and gone through in slices, before the walk goes on
+//!
+//! It runs between turns, when nothing but these keeps an address in the keyspace:
+//!
+//!     a reply that sends a large string        its block is pinned, and stays (`entry`)
+//!     a snapshot's pass                        names the one entry that it saves in slices,
+//!                                              which stays with all that it holds; what else it
+//!                                              has taken over is in no table any more
+//!     what is being freed                      is in no table any more
+//!
+//! Keys that are watched, waited for, about to be evicted or expiring are known by name, and
+//! cursors of SCAN by hash. Nothing that is moved changes: contents, places in tables, bits of
+//! the pass. So it may run while a snapshot does, and between any two commands.
+//!
+//! Where a walk stands is a cursor; keys that come, go or grow meanwhile are met or not.
+use std::collections::VecDeque;
+
+use super::Keyspace;
+use super::database::{Database, container_effort, relocate_container};
+use super::entry::Entry;
+use crate::base::hash;
+use crate::base::mover::Mover;
+use crate::types::Type;
+
+/// Elements of a container that are offered without a break, whatever is configured: some
+/// 100 us, and twice as much where all of them move.
+const ELEMENTS_MAX: usize = 500;
+
+/// See the module.
+#[derive(Default)]
+pub struct Walk {
+    pub mover: Mover,
+    /// Keys of which something was moved, and those that stay as they are.
+    pub keys_moved: u64,
+    pub keys_left: u64,
+    /// Containers with more elements are gone through in slices.
+    pub elements_max: usize,
+    db: u32,
+    /// 0 at the beginning; `None`: all of the database's cells have been visited.
+    cursor: Option<u64>,
+    /// Large containers of the cells just visited, and where the first one's next slice begins.
+    large: VecDeque<Box<[u8]>>,
+    inside: u64,
+}
+
+impl Walk {
+    /// A walk from the beginning.
+    pub fn new(mover: Mover) -> Walk {
+        Walk {
+            mover,
+            elements_max: ELEMENTS_MAX,
+            cursor: Some(0),
+            ..Walk::default()
+        }
+    }
+
+    fn elements(&self) -> usize {
+        self.elements_max.clamp(1, ELEMENTS_MAX)
+    }
+}
+
+impl Keyspace {
+    /// One step of a walk: a cell of a table, or a slice of a container. `false`: it has come to
+    /// the end. For use between turns only.
+    pub fn relocate_step(&mut self, walk: &mut Walk) -> bool {
+        let Some(database) = self.dbs.get_mut(walk.db as usize) else {
+            return false;
+        };
+        if let Some(key) = walk.large.front() {
+            let (key, at, n) = (key.clone(), walk.inside, walk.elements());
+            match database.relocate_part(&key, &mut walk.mover, at, n) {
+                Some(next) => walk.inside = next,
+                None => {
+                    walk.large.pop_front();
+                    walk.inside = 0;
+                }
+            }
+            return true;
+        }
+        match walk.cursor {
+            Some(cursor) => {
+                if cursor == 0 {
+                    database.relocate_lines(&mut walk.mover);
+                }
+                let next = database.relocate_cell(walk, cursor);
+                walk.cursor = (next != 0).then_some(next);
+            }
+            None => {
+                walk.db += 1;
+                walk.cursor = Some(0);
+            }
+        }
+        true
+    }
+
+    /// Offers everything: for tests.
+    pub fn relocate_all(&mut self, walk: &mut Walk) {
+        while self.relocate_step(walk) {}
+    }
+}
+
+impl Database {
+    /// Offers the table's own blocks.
+    fn relocate_lines(&mut self, mover: &mut Mover) {
+        self.table_mut().relocate_lines(mover);
+    }
+
+    /// Offers the entries of a cell of the table; the cursor behind it.
+    fn relocate_cell(&mut self, walk: &mut Walk, cursor: u64) -> u64 {
+        // Entries lie anywhere: all of them are fetched before the first is looked at.
+        self.table().scan(cursor, |word| {
+            Entry::of(word).prefetch(Entry::reach(word));
+        });
+        let (stays, has_lines) = (self.saved_in_slices(), !self.fields().is_empty());
+        let n = walk.elements();
+        let (table, fields) = self.table_and_fields();
+        table.relocate_words(cursor, |word| {
+            let entry = Entry::of(word);
+            if stays == Some(entry) {
+                return None;
+            }
+            let before = walk.mover.moved;
+            let moved = entry.moved(&mut walk.mover);
+            let entry = moved.unwrap_or(entry);
+            if entry.kind() == Type::String {
+                entry.move_text(&mut walk.mover);
+            } else {
+                if has_lines && entry.kind() == Type::Hash {
+                    fields.relocate(entry.key(), &mut walk.mover);
+                }
+                // What a group of a stream holds is not all counted: the rest is large, too.
+                let large = container_effort(entry) > n
+                    || relocate_container(entry, &mut walk.mover, 0, 2 * n).is_some();
+                if large {
+                    walk.large.push_back(entry.key().into());
+                }
+            }
+            let any = walk.mover.moved > before;
+            walk.keys_moved += u64::from(any);
+            walk.keys_left += u64::from(!any);
+            moved.map(Entry::table_word)
+        })
+    }
+
+    /// Offers a part of the container at a key, if there still is one.
+    fn relocate_part(&mut self, key: &[u8], mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
+        let found = self.find(hash::keys().hash(key), key)?;
+        let stays = self.saved_in_slices() == Some(found.entry);
+        if stays || found.entry.kind() == Type::String {
+            return None;
+        }
+        relocate_container(found.entry, mover, at, n)
+    }
+}

@@ -1,0 +1,407 @@
+//! Active defragmentation: when it runs, and how much of the time it takes.
+//!
+//!     once a second     how much of the small slabs nobody uses: `active-defrag-ignore-bytes` and
+//!                       `-threshold-lower` begin it, `-threshold-upper` hurries it
+//!     while it runs     it is owed its percentage of the time that passes (`-cycle-min` to
+//!                       `-cycle-max`), and takes it behind the replies of a turn, in slices of
+//!                       `active-defrag-cycle-us`
+//!     keys, scripts,    one after the other; then it begins again as long as a walk still
+//!     channels          gains something and a third of the lower threshold is not reached
+//!
+//! Who is served keeps most of it: as long as commands come ([`SERVED_US`]) it takes no more than
+//! [`BUSY_PERCENT`], unless `-cycle-min` is more.
+//!
+//! No turn becomes longer by more than [`SLICE_US_MAX`] and the last step of a slice. What it
+//! may move, and why nobody is hurt by it: `keyspace::defrag`.
+//!
+//! While a child saves nothing is moved: each page that is written to would be copied.
+
+mod cache;
+mod share;
+
+use self::cache::Cache;
+use self::share::{Fragmentation, SLICE_US_MAX, fragmentation, share, slice_us};
+use super::{Engine, Server};
+use crate::base::mover::Mover;
+use crate::base::{alloc, clock};
+use crate::config::Config;
+use crate::keyspace::{Keyspace, Walk};
+use crate::pubsub;
+use crate::scripting::Scripts;
+
+/// While data is loaded nobody is served, and slices are rare.
+const LOADING_SLICE_US_MAX: u64 = 10_000;
+/// What it is owed beyond this is forgotten: a long command does not make it greedy.
+const OWED_US_MAX: u64 = 2_000;
+/// Its share of time in which clients are served, percent.
+const BUSY_PERCENT: u32 = 4;
+/// Clients are served as long as a command has come within so many microseconds.
+const SERVED_US: u64 = 10_000;
+/// How often it is looked whether there is something to do, milliseconds.
+const LOOK_MS: u64 = 1000;
+/// The slabs are counted again when so many slices are over.
+const REFRESH_SLICES: u32 = 4;
+/// A walk that frees less than this part of what was unused, and moves less than that part of
+/// the blocks that it was offered, gained nothing.
+const GAIN_PART: usize = 20;
+const MOVED_PART: u64 = 50;
+/// While data is loaded it is looked more often: a load is short.
+const LOADING_LOOK_MS: u64 = 100;
+/// It ends at this part of the threshold at which it begins: what it would soon begin again for
+/// is done at once.
+const ENOUGH_PART: f64 = 3.0;
+/// After one that gained nothing, the next attempt: milliseconds.
+const RETRY_MS: u64 = 10_000;
+/// Scripts or channels of one step.
+const NAMES_STEP: usize = 64;
+
+/// What INFO tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    pub hits: u64,
+    pub misses: u64,
+    pub key_hits: u64,
+    pub key_misses: u64,
+    /// Time since it began, of all times that it ran, milliseconds.
+    pub total_ms: u64,
+    /// The same of this time.
+    pub current_ms: u64,
+}
+
+/// What is gone through.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Keys,
+    Scripts(usize),
+    Channels(pubsub::Bucket),
+    Done,
+}
+
+/// A walk over everything.
+struct Work {
+    walk: Walk,
+    stage: Stage,
+    /// Unused bytes when it began.
+    unused: usize,
+    slices: u32,
+    /// Blocks moved so far, and all that were offered.
+    moved: u64,
+    offered: u64,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Defrag {
+    cache: Cache,
+    work: Option<Box<Work>>,
+    /// Its share of the time, percent; 0: it does not run.
+    percent: u32,
+    /// Time that it is owed, in hundredths of microseconds.
+    owed: u64,
+    /// When it was last asked, ticks of the cycle counter, and the commands until then.
+    asked: u64,
+    commands: u64,
+    /// When commands ran last, ticks.
+    served: u64,
+    look_due_ms: u64,
+    /// The settings have changed: its share is worked out anew, also to less.
+    changed: bool,
+    /// After a walk without gain: until then, and until there is more to gain than so much.
+    rests_until_ms: u64,
+    rests_below: usize,
+    began_ms: u64,
+    figures: Figures,
+}
+
+impl Defrag {
+    /// `active_defrag_running`: its share of the time, percent.
+    pub fn running(&self) -> u32 {
+        self.percent
+    }
+
+    pub fn figures(&self, now_ms: u64) -> Figures {
+        let current_ms = match self.percent {
+            0 => 0,
+            _ => now_ms.saturating_sub(self.began_ms),
+        };
+        Figures {
+            current_ms,
+            total_ms: self.figures.total_ms + current_ms,
+            ..self.figures
+        }
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset(&mut self, now_ms: u64) {
+        self.figures = Figures::default();
+        self.began_ms = now_ms;
+    }
+
+    /// CONFIG SET of anything.
+    pub(super) fn settings_changed(&mut self, config: &Config, now_ms: u64) {
+        self.changed = true;
+        self.look_due_ms = 0;
+        self.rests_until_ms = 0;
+        if !config.activedefrag {
+            self.stop(now_ms);
+        }
+    }
+
+    fn stop(&mut self, now_ms: u64) {
+        if self.percent > 0 {
+            self.figures.total_ms += now_ms.saturating_sub(self.began_ms);
+        }
+        (self.percent, self.owed) = (0, 0);
+        self.work = None;
+    }
+
+    /// It is owed its share of the time since it was asked last.
+    fn earn(&mut self, cycles: &clock::Cycles, percent: u32, most_us: u64) {
+        let now = clock::cycles();
+        let passed_us = cycles.micros(now.wrapping_sub(self.asked));
+        self.asked = now;
+        let owed_max = OWED_US_MAX.max(most_us) * 100;
+        self.owed = (self.owed + passed_us * u64::from(percent)).min(owed_max);
+    }
+
+    /// Ticks that it may take now; `None`: it has to wait.
+    fn allowance(&self, cycles: &clock::Cycles, slice_us: u64, most_us: u64) -> Option<u64> {
+        let owed_us = self.owed / 100;
+        (owed_us >= slice_us).then(|| cycles.ticks(owed_us.min(most_us) * 1000))
+    }
+
+    /// In how many milliseconds it is owed a slice; `None`: it does not run.
+    pub(super) fn due_in_ms(&self, config: &Config) -> Option<u64> {
+        if self.percent == 0 {
+            return None;
+        }
+        let missing = (slice_us(config) * 100).saturating_sub(self.owed);
+        Some((missing / u64::from(self.percent)).div_ceil(1000))
+    }
+}
+
+impl Server {
+    /// Looks whether there is something to do, once a second or when settings have changed.
+    pub(super) fn look_at_fragmentation(&mut self, now_ms: u64) {
+        let (config, defrag) = (&self.config, &mut self.defrag);
+        if !config.activedefrag || now_ms < defrag.look_due_ms {
+            return;
+        }
+        defrag.look_due_ms = now_ms + LOOK_MS;
+        let Some(found) = fragmentation() else { return };
+        if defrag.percent == 0 {
+            let little = found.bytes as u64;
+            let little = little < config.active_defrag_ignore_bytes
+                || found.percent < f64::from(config.active_defrag_threshold_lower);
+            let rests = now_ms < defrag.rests_until_ms && found.bytes < defrag.rests_below;
+            if little || rests {
+                return;
+            }
+            tracing::debug!(
+                "Active defragmentation begins: {} bytes of small slabs are unused, {:.0}%",
+                found.bytes,
+                found.percent
+            );
+            defrag.begin(found, config, now_ms);
+        }
+        // A walk goes on as fast as it began: that there is less to do is its own work.
+        let share = share(config, found.percent);
+        if defrag.changed || share > defrag.percent {
+            defrag.percent = share;
+        }
+        defrag.changed = false;
+    }
+
+    /// Defragments behind a turn, if it is owed that.
+    pub(super) fn defrag_on(&mut self, keyspace: &mut Keyspace) {
+        let defrag = &mut self.defrag;
+        if defrag.percent == 0 {
+            return;
+        }
+        let commands = self.stats.commands;
+        let now = clock::cycles();
+        if std::mem::replace(&mut defrag.commands, commands) != commands {
+            defrag.served = now;
+        }
+        let idle_us = self.cycles.micros(now.wrapping_sub(defrag.served));
+        let percent = match idle_us < SERVED_US {
+            true => defrag
+                .percent
+                .min(BUSY_PERCENT.max(self.config.active_defrag_cycle_min)),
+            false => defrag.percent,
+        };
+        defrag.earn(&self.cycles, percent, SLICE_US_MAX);
+        self.defrag_slice(keyspace, slice_us(&self.config), SLICE_US_MAX);
+    }
+
+    /// Defragments while data is loaded and nobody is served.
+    pub(super) fn defrag_while_loading(&mut self, keyspace: &mut Keyspace) {
+        if self.config.activedefrag {
+            let now_ms = self.identity.started.elapsed().as_millis() as u64;
+            self.defrag.look_due_ms = self.defrag.look_due_ms.min(now_ms + LOADING_LOOK_MS);
+            self.look_at_fragmentation(now_ms);
+        }
+        if self.defrag.percent > 0 {
+            let percent = self.defrag.percent;
+            self.defrag
+                .earn(&self.cycles, percent, LOADING_SLICE_US_MAX);
+            self.defrag_slice(keyspace, SLICE_US_MAX, LOADING_SLICE_US_MAX);
+        }
+    }
+
+    #[cold]
+    fn defrag_slice(&mut self, keyspace: &mut Keyspace, least_us: u64, most_us: u64) {
+        let Some(ticks) = self.defrag.allowance(&self.cycles, least_us, most_us) else {
+            return;
+        };
+        let child =
+            self.saving.child_progress().is_some() || self.aof.rewrites.child_progress().is_some();
+        if child {
+            self.defrag.owed = 0;
+            return;
+        }
+        let Some(mut work) = self.defrag.work.take() else {
+            return;
+        };
+        let began = clock::cycles();
+        if work.slices.is_multiple_of(REFRESH_SLICES) {
+            work.walk.mover.refresh();
+        }
+        work.slices = work.slices.wrapping_add(1);
+        work.walk.elements_max = self.config.active_defrag_max_scan_fields as usize;
+        while self.defrag_step(keyspace, &mut work) {
+            if clock::cycles().wrapping_sub(began) >= ticks {
+                break;
+            }
+        }
+        let moved = std::mem::take(&mut work.walk.mover.moved);
+        let left = std::mem::take(&mut work.walk.mover.left);
+        work.moved += moved;
+        work.offered += moved + left;
+        let figures = &mut self.defrag.figures;
+        figures.hits += moved;
+        figures.misses += left;
+        figures.key_hits += std::mem::take(&mut work.walk.keys_moved);
+        figures.key_misses += std::mem::take(&mut work.walk.keys_left);
+        match work.stage {
+            Stage::Done => self.end_of_walk(&work),
+            _ => self.defrag.work = Some(work),
+        }
+        let defrag = &mut self.defrag;
+        let took_us = self.cycles.micros(clock::cycles().wrapping_sub(began));
+        defrag.owed = defrag.owed.saturating_sub(took_us * 100);
+        self.diagnostics
+            .latency
+            .add_if_slow("active-defrag-cycle", took_us / 1000);
+    }
+
+    /// One step; `false`: everything has been offered.
+    fn defrag_step(&mut self, keyspace: &mut Keyspace, work: &mut Work) -> bool {
+        let mover = &mut work.walk.mover;
+        work.stage = match work.stage {
+            Stage::Keys => match keyspace.relocate_step(&mut work.walk) {
+                true => Stage::Keys,
+                false => Stage::Scripts(0),
+            },
+            Stage::Scripts(at) => {
+                let scripts: &mut Scripts = &mut self.scripting.scripts;
+                match scripts.relocate(mover, at, NAMES_STEP) {
+                    Some(next) => Stage::Scripts(next),
+                    None => Stage::Channels(pubsub::Bucket::default()),
+                }
+            }
+            Stage::Channels(at) => match self.move_channels(mover, at, NAMES_STEP) {
+                Some(next) => Stage::Channels(next),
+                None => Stage::Done,
+            },
+            Stage::Done => return false,
+        };
+        true
+    }
+
+    /// Begins again, or ends: there is little left to gain, or nothing was gained.
+    fn end_of_walk(&mut self, work: &Work) {
+        let now_ms = self.now.mono_ms;
+        let (config, defrag) = (&self.config, &mut self.defrag);
+        let Some(found) = alloc::fresh_totals().and_then(|_| fragmentation()) else {
+            return defrag.stop(now_ms);
+        };
+        let lower = f64::from(config.active_defrag_threshold_lower);
+        let enough = found.percent < lower / ENOUGH_PART;
+        let gained = work.unused.saturating_sub(found.bytes);
+        let futile = gained < work.unused / GAIN_PART && work.moved < work.offered / MOVED_PART;
+        if !enough && !futile {
+            return defrag.begin(found, config, now_ms);
+        }
+        if futile {
+            defrag.rests_until_ms = now_ms + RETRY_MS;
+            defrag.rests_below = found.bytes + found.bytes / 8 + (1 << 20);
+        }
+        let (hits, ms) = (defrag.figures.hits, now_ms.saturating_sub(defrag.began_ms));
+        tracing::debug!(
+            "Active defragmentation ends after {ms} ms: {hits} blocks moved so far, {} bytes of \
+             small slabs unused, {:.0}%",
+            found.bytes,
+            found.percent
+        );
+        defrag.stop(now_ms);
+        defrag.look_due_ms = now_ms + LOOK_MS;
+    }
+}
+
+impl Server {
+    /// Exchanges names of channels for copies that lie better, at the channel and at each
+    /// client that has subscribed. The next place, `None` at the end.
+    fn move_channels(
+        &mut self,
+        mover: &mut Mover,
+        from: pubsub::Bucket,
+        n: usize,
+    ) -> Option<pubsub::Bucket> {
+        let mut renewed = Vec::new();
+        let next = self.pubsub.renew(from, n, mover, &mut renewed);
+        for name in &renewed {
+            for &id in &name.clients {
+                let session = self.clients.get_mut(id);
+                if let Some(its) = session.and_then(|s| s.client.subscriptions.as_mut()) {
+                    its.renew(name.kind, &name.name);
+                }
+            }
+        }
+        if !renewed.is_empty() {
+            // The next copies would be made in the places that these have just left.
+            drop(renewed);
+            let _ = alloc::perform(c"thread.tcache.flush");
+        }
+        next
+    }
+}
+
+impl Defrag {
+    /// Begins a walk.
+    fn begin(&mut self, found: Fragmentation, config: &Config, now_ms: u64) {
+        // What waits there for a new use keeps its slab.
+        let _ = alloc::perform(c"thread.tcache.flush");
+        if self.percent == 0 {
+            self.percent = share(config, found.percent);
+            self.began_ms = now_ms;
+            (self.asked, self.owed) = (clock::cycles(), 0);
+        }
+        self.work = Some(Box::new(Work {
+            walk: Walk::new(Mover::new()),
+            stage: Stage::Keys,
+            unused: found.bytes,
+            slices: 0,
+            moved: 0,
+            offered: 0,
+        }));
+    }
+}
+
+impl Engine {
+    /// See [`Server::defrag_on`].
+    pub(super) fn defrag_on(&mut self) {
+        let Engine { keyspace, server } = self;
+        server.defrag_on(keyspace);
+    }
+}

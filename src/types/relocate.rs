@@ -1,0 +1,88 @@
+//! Moving a container's blocks to fuller slabs, in slices.
+//!
+//! Where a slice ends is a number that its type understands, 0 at the beginning: a cursor, a
+//! rank, a node's number. The value may change between slices: then some blocks are offered
+//! twice, or not this time.
+
+use super::{Hash, List, Set, Zset};
+use crate::base::mover::Mover;
+use crate::encodings::thin::Thin;
+
+/// A container that offers its blocks.
+pub trait Relocate {
+    /// Offers the blocks of about `n` elements (or nodes of them) from a place on, and with the
+    /// first ones those of the container itself; the next place, `None` at the end.
+    fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64>;
+}
+
+/// A cursor of a table: 0 is the beginning when it is given, the end when it comes back.
+fn next(cursor: u64) -> Option<u64> {
+    (cursor != 0).then_some(cursor)
+}
+
+impl Relocate for List {
+    fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
+        match self {
+            List::Listpack(pack) => {
+                pack.relocate(mover);
+                None
+            }
+            List::Quicklist(list) => {
+                if at == 0 {
+                    mover.boxed(list);
+                }
+                list.relocate(mover, at as usize, n).map(|at| at as u64)
+            }
+        }
+    }
+}
+
+impl Relocate for Set {
+    fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
+        match self {
+            Set::Intset(set) => set.relocate(mover),
+            Set::Listpack(pack) => pack.relocate(mover),
+            Set::Table(table) => {
+                if at == 0 {
+                    mover.boxed(table);
+                }
+                return next(table.relocate(mover, at, n));
+            }
+        }
+        None
+    }
+}
+
+impl Relocate for Hash {
+    fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
+        match self {
+            Hash::Listpack(pack) | Hash::ListpackEx(pack) => {
+                pack.relocate(mover);
+                None
+            }
+            Hash::Table(table) => {
+                if at == 0 {
+                    mover.boxed(table);
+                }
+                next(table.relocate(mover, at, n))
+            }
+        }
+    }
+}
+
+impl Relocate for Zset {
+    fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
+        match self {
+            Zset::Listpack(pack) => {
+                pack.relocate(mover);
+                None
+            }
+            Zset::Table(table) => {
+                if at == 0 {
+                    mover.boxed(table);
+                }
+                table.relocate(mover, at as usize, n).map(|at| at as u64)
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Moving a stream's blocks: first those of its nodes, then those of its groups.
+//!
+//!     place   0 | chunk of nodes 63        1 | group 15 | part of the group 24 | chunk 24
+
+use super::super::relocate::Relocate;
+use super::Stream;
+use crate::base::mover::Mover;
+
+const IN_GROUPS: u64 = 1 << 63;
+const PART_BITS: u32 = 24;
+const PART_MASK: u64 = (1 << PART_BITS) - 1;
+const GROUPS_MAX: usize = 1 << 15;
+
+/// Keys of a chunk, about: so many nodes are offered with each.
+const CHUNK_KEYS: usize = 128;
+
+fn groups_place((group, part, chunk): (usize, usize, usize)) -> Option<u64> {
+    let most = PART_MASK as usize;
+    let fits = group < GROUPS_MAX && part <= most && chunk <= most;
+    fits.then_some(
+        IN_GROUPS | (group as u64) << (2 * PART_BITS) | (part as u64) << PART_BITS | chunk as u64,
+    )
+}
+
+impl Relocate for Stream {
+    fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
+        if at == 0 {
+            mover.boxed(&mut self.0);
+        }
+        let body = &mut *self.0;
+        if at & IN_GROUPS == 0 {
+            let from = at as usize;
+            let chunks = body.nodes.chunks();
+            let end = from.saturating_add((n / CHUNK_KEYS).max(1)).min(chunks);
+            for number in from..end {
+                let each = |node: &mut super::Node, mover: &mut Mover| node.relocate(mover);
+                body.nodes.relocate_chunk(number, mover, each);
+            }
+            if end < chunks {
+                return Some(end as u64);
+            }
+            let groups = body.groups.as_mut()?;
+            mover.boxed(groups);
+            return (!groups.is_empty()).then_some(IN_GROUPS);
+        }
+        let at = at & !IN_GROUPS;
+        let group = (at >> (2 * PART_BITS)) as usize;
+        let part = (at >> PART_BITS & PART_MASK) as usize;
+        let chunk = (at & PART_MASK) as usize;
+        let groups = body.groups.as_mut()?;
+        groups_place(groups.relocate(mover, (group, part, chunk), n / 16)?)
+    }
+}
