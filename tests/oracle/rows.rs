@@ -518,7 +518,7 @@ pub const CONNECTION: Group = Group {
         // OFF and SKIP leave no replies to compare.
         "client reply (on|x)",
         "command docs (get|set|nosuch)",
-        "command list filterby pattern (h*|nosuch)",
+        "command list filterby pattern (hs*|nosuch)",
         "client kill 1.2.3.4:5",
         "client kill (addr|laddr|skipme|type|user) V",
         "client kill (id|maxage) abc",
