@@ -82,7 +82,7 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let saves = server.saving.child_progress();
     let child = saves.or_else(|| server.aof.rewrites.child_progress());
     MemoryFigures {
-        used: alloc::used_memory(),
+        used: from.used,
         peak: alloc::peak_memory(),
         rss: usage::resident_bytes(),
         startup,

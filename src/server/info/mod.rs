@@ -19,6 +19,7 @@ pub use memory::{MemoryFigures, excess, memory_figures};
 
 use super::client::{Client, ClientFlags};
 use super::{Buffers, Server, buffers};
+use crate::base::alloc;
 use crate::keyspace::Keyspace;
 use crate::resp::Reply;
 
@@ -28,6 +29,8 @@ pub struct Source<'a> {
     pub server: &'a Server,
     /// The client that asks and its reply: it is not among the server's while its command runs.
     pub asking: Option<(&'a Client, &'a Reply)>,
+    /// `used_memory`, without the text that is about to be written.
+    pub used: usize,
     clients: OnceCell<ClientTotals>,
 }
 
@@ -52,6 +55,7 @@ impl<'a> Source<'a> {
             keyspace,
             server,
             asking,
+            used: alloc::used_memory(),
             clients: OnceCell::new(),
         }
     }
