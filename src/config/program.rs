@@ -195,12 +195,7 @@ fn command() -> Command {
         .subcommand(
             Command::new("check-rdb")
                 .about("Read an RDB file to its end, or name the first fault in it")
-                .arg(
-                    Arg::new(FILE)
-                        .required(true)
-                        .value_parser(value_parser!(PathBuf))
-                        .value_hint(ValueHint::FilePath),
-                )
+                .arg(file_to_check())
                 .arg(
                     Arg::new(STATS)
                         .long(STATS)
@@ -293,15 +288,18 @@ fn place(asked: &ArgMatches) -> Place {
 const FIX: &str = "fix";
 const CUT_AFTER: &str = "truncate-to-timestamp";
 
+/// The file that a check reads.
+fn file_to_check() -> Arg {
+    Arg::new(FILE)
+        .required(true)
+        .value_parser(value_parser!(PathBuf))
+        .value_hint(ValueHint::FilePath)
+}
+
 fn check_aof_command() -> Command {
     Command::new("check-aof")
         .about("Read an append only file, or all that a manifest names, or name the first fault")
-        .arg(
-            Arg::new(FILE)
-                .required(true)
-                .value_parser(value_parser!(PathBuf))
-                .value_hint(ValueHint::FilePath),
-        )
+        .arg(file_to_check())
         .arg(
             Arg::new(FIX)
                 .long(FIX)

@@ -311,20 +311,10 @@ impl MemberTable {
     /// Offers the blocks of about `n` members from a cursor on, and before the first one those
     /// of the table; the next cursor, 0 at the end.
     pub fn relocate(&mut self, mover: &mut Mover, cursor: u64, n: usize) -> u64 {
-        if cursor == 0 {
-            self.table.relocate_lines(mover);
-        }
-        let (mut cursor, mut left) = (cursor, n);
-        loop {
-            cursor = self.table.relocate_words(cursor, |word| {
-                left = left.saturating_sub(1);
-                // SAFETY: the word is in the table, which gets the one of the answer instead.
-                is_pointer(word).then(|| unsafe { moved(word, mover) })?
-            });
-            if cursor == 0 || left == 0 {
-                return cursor;
-            }
-        }
+        self.table.relocate_about(mover, cursor, n, |word, mover| {
+            // SAFETY: the word is in the table, which gets the one of the answer instead.
+            is_pointer(word).then(|| unsafe { moved(word, mover) })?
+        })
     }
 
     /// Frees up to `n` members; true when none is left.

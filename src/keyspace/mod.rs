@@ -48,7 +48,7 @@ pub use lazyfree::{Cause, FEW, Lazy, LazyFree, Longest};
 pub use new_value::{NewValue, Str};
 pub use notify::Class;
 pub use place::{Expiry, Place};
-pub use prefixes::{PrefixFigures, PrefixName, PrefixRule};
+pub use prefixes::{PrefixFigures, PrefixRule};
 pub use restore::{KeyUse, OwnedValue};
 pub use sizes::KeySizes;
 pub use snapshot::{Saver, Slice};

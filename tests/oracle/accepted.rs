@@ -30,6 +30,11 @@ pub fn accepted(
         .map(|row| row.reason)
 }
 
+fn has_subcommand(args: &[Vec<u8>], name: &[u8]) -> bool {
+    args.get(1)
+        .is_some_and(|arg| arg.eq_ignore_ascii_case(name))
+}
+
 /// A difference that is meant, and why.
 struct Accepted {
     command: &'static str,
@@ -43,10 +48,7 @@ const ACCEPTED: &[Accepted] = &[
     Accepted {
         command: "client",
         is_it: |args, expected, _| {
-            let is_list = args
-                .get(1)
-                .is_some_and(|arg| arg.eq_ignore_ascii_case(b"list"));
-            is_list
+            has_subcommand(args, b"list")
                 && args.len() > 4
                 && matches!(expected, Reply::Error(text) if text == b"ERR syntax error")
         },
@@ -125,19 +127,14 @@ const ACCEPTED: &[Accepted] = &[
     Accepted {
         command: "function",
         is_it: |args, expected, got| {
-            let lists = args
-                .get(1)
-                .is_some_and(|arg| arg.eq_ignore_ascii_case(b"list"));
-            lists && sorted(expected) == sorted(got)
+            has_subcommand(args, b"list") && sorted(expected) == sorted(got)
         },
         reason: "libraries in the order of their names",
     },
     Accepted {
         command: "function",
         is_it: |args, expected, got| {
-            let dumps = args
-                .get(1)
-                .is_some_and(|arg| arg.eq_ignore_ascii_case(b"dump"));
+            let dumps = has_subcommand(args, b"dump");
             let len = |reply: &Reply| reply.text().map(<[u8]>::len);
             dumps && len(expected) == len(got)
         },

@@ -143,7 +143,7 @@ fn buffers(m: &MemoryFigures, found: &mut Vec<String>) {
 fn prefix(call: &mut Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
     let db = call.db.index();
     let keyspace = call.db.keyspace();
-    let Some(lines) = keyspace.prefix_lines(db) else {
+    let Some(lines) = keyspace.highest_prefixes(db, |its| its.bytes) else {
         if m.dataset() > m.used / 2 && !found.is_empty() {
             found.push(
                 "Which keys take the memory, PREFIXSTATS tells after CONFIG SET prefix-stats yes."
@@ -152,9 +152,7 @@ fn prefix(call: &mut Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
         }
         return;
     };
-    let lines: Vec<(&[u8], PrefixFigures)> = lines.map(|(name, f)| (name.text(), f)).collect();
-    let most = lines.iter().max_by_key(|(_, f)| f.bytes);
-    if let Some((name, f)) = most.filter(|(_, f)| f.bytes > m.used as u64 / 2) {
+    if let Some((name, f)) = lines.first().filter(|(_, f)| f.bytes > m.used as u64 / 2) {
         found.push(format!(
             "Half of the memory and more is under {}: {} in {} keys (PREFIXSTATS BY bytes; \
              MEMORY USAGE tells of each).",
@@ -164,8 +162,7 @@ fn prefix(call: &mut Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
         ));
     }
     let idle = |f: &PrefixFigures| f.reads == 0 && f.writes > 0;
-    let idle = lines.iter().filter(|(_, f)| idle(f));
-    let idle = idle.max_by_key(|(_, f)| f.bytes);
+    let idle = lines.iter().find(|(_, f)| idle(f));
     if let Some((name, f)) = idle.filter(|(_, f)| f.bytes > m.used as u64 / 10) {
         found.push(format!(
             "{} under {} were written and never read since they are counted: EXPIRE lets such \

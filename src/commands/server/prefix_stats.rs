@@ -1,7 +1,5 @@
 //! PREFIXSTATS: who uses what, by the prefixes of keys. russet's own; no other server has it.
 
-use std::cmp::Reverse;
-
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::keyspace::PrefixFigures;
@@ -21,17 +19,11 @@ pub(super) const PREFIXSTATS: Spec = Spec {
     ..Spec::new("prefixstats", prefixstats)
 };
 
-/// What lines are sorted by.
-type Order = fn(&PrefixFigures) -> u64;
-
-const ORDERS: [(&str, Order); 6] = [
-    ("bytes", |f| f.bytes),
-    ("keys", |f| f.keys),
-    ("reads", |f| f.reads),
-    ("writes", |f| f.writes),
-    ("misses", |f| f.misses),
-    ("expired", |f| f.expired),
-];
+/// Which of the figures has this name, whatever its case.
+fn place_of(name: &[u8]) -> Option<usize> {
+    let mut names = PrefixFigures::default().named().into_iter();
+    names.position(|(its, _)| name.eq_ignore_ascii_case(its.as_bytes()))
+}
 
 /// `PREFIXSTATS [COUNT n] [BY bytes|keys|reads|writes|misses|expired]`: figures of the selected
 /// database's keys by prefix, the greatest first.
@@ -42,7 +34,7 @@ const ORDERS: [(&str, Order); 6] = [
 /// O(n log n), n = prefixes in the table.
 fn prefixstats(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let (mut count, mut order) = (LINES, ORDERS[0].1);
+    let (mut count, mut order) = (LINES, place_of(b"bytes"));
     let mut at = 1;
     while at < args.len() {
         let value = args.get(at + 1).ok_or(CommandError::Syntax)?;
@@ -54,9 +46,8 @@ fn prefixstats(call: &mut Call<'_>) -> CommandResult {
                 Err(_) => return Err(CommandError::Text("ERR COUNT must not be negative")),
             };
         } else if args.is(at, "BY") {
-            let named = |(name, _): &&(&str, Order)| value.eq_ignore_ascii_case(name.as_bytes());
-            let found = ORDERS.iter().find(named);
-            order = found.ok_or(CommandError::Syntax)?.1;
+            order = place_of(value);
+            order.ok_or(CommandError::Syntax)?;
         } else {
             return Err(CommandError::Syntax);
         }
@@ -64,34 +55,18 @@ fn prefixstats(call: &mut Call<'_>) -> CommandResult {
     }
     let db = call.db.index();
     let keyspace = call.db.keyspace();
-    let lines = keyspace.prefix_lines(db).ok_or(IS_OFF)?;
-    let mut lines: Vec<(&[u8], PrefixFigures)> = lines
-        .map(|(name, figures)| (name.text(), figures))
-        .collect();
-    lines.sort_unstable_by_key(|(name, figures)| (Reverse(order(figures)), *name));
+    let order = order.expect("one of the names");
+    let lines = keyspace.highest_prefixes(db, |figures| figures.named()[order].1);
+    let mut lines = lines.ok_or(IS_OFF)?;
     lines.truncate(count);
     let reply = &mut *call.reply;
     reply.array(lines.len());
     for (name, figures) in lines {
-        reply.map(1 + ORDERS.len());
+        let figures = figures.named();
+        reply.map(1 + figures.len());
         reply.bulk(b"prefix");
         reply.bulk(name);
-        let PrefixFigures {
-            keys,
-            bytes,
-            reads,
-            writes,
-            misses,
-            expired,
-        } = figures;
-        for (name, value) in [
-            ("keys", keys),
-            ("bytes", bytes),
-            ("reads", reads),
-            ("writes", writes),
-            ("misses", misses),
-            ("expired", expired),
-        ] {
+        for (name, value) in figures {
             reply.bulk(name.as_bytes());
             reply.int(value as i64);
         }

@@ -33,6 +33,30 @@ impl HashTable {
         self.behind(&stretch)
     }
 
+    /// As [`HashTable::relocate_words`], for about `n` elements; before the first of all the table's
+    /// own blocks are offered.
+    pub fn relocate_about(
+        &mut self,
+        mover: &mut Mover,
+        mut cursor: u64,
+        n: usize,
+        change: impl Fn(Word, &mut Mover) -> Option<Word>,
+    ) -> u64 {
+        if cursor == 0 {
+            self.relocate_lines(mover);
+        }
+        let mut left = n;
+        loop {
+            cursor = self.relocate_words(cursor, |word| {
+                left = left.saturating_sub(1);
+                change(word, mover)
+            });
+            if cursor == 0 || left == 0 {
+                return cursor;
+            }
+        }
+    }
+
     /// Offers the table's own blocks: lines, directory, what is known of expiries. Large ones
     /// have pages of their own and are no matter here. O(chunks of segments).
     pub fn relocate_lines(&mut self, mover: &mut Mover) {

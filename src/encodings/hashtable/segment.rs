@@ -219,37 +219,27 @@ impl SegmentRef {
 
     /// Visits the elements with `first <= tag < end`, overflow excluded.
     pub fn visit_tags(self, first: u64, end: u64, mut visit: impl FnMut(Word)) {
-        let mut line = |start: usize, skip: usize| {
-            for at in start + skip..start + SLOTS {
-                let slot = self.slot(at);
-                if slot != 0 && (first..end).contains(&tag_of_slot(slot)) {
-                    visit(word_of_slot(slot));
-                }
-            }
-        };
-        let from = self.home(first);
-        let count = (self.home(end - 1) - from + 2).min(self.buckets());
-        let mut bucket = from;
-        for _ in 0..count {
-            line(Self::bucket_start(bucket), 0);
-            bucket = self.next(bucket);
-        }
-        if self.has_stash() {
-            line(0, HEADER_SLOTS);
-        }
+        self.each_tagged(first, end, |_, slot| visit(word_of_slot(slot)));
     }
 
     /// Exchanges words of the elements with `first <= tag < end`, overflow excluded, for those
     /// that `change` gives; hashes stay.
     pub fn change_tags(self, first: u64, end: u64, mut change: impl FnMut(Word) -> Option<Word>) {
+        self.each_tagged(first, end, |at, slot| {
+            if let Some(word) = change(word_of_slot(slot)) {
+                self.set_slot(at, with_word(slot, word));
+            }
+        });
+    }
+
+    /// Slots of the elements with `first <= tag < end`, each with its place.
+    #[inline]
+    fn each_tagged(self, first: u64, end: u64, mut see: impl FnMut(usize, u64)) {
         let mut line = |start: usize, skip: usize| {
             for at in start + skip..start + SLOTS {
                 let slot = self.slot(at);
-                if slot != 0
-                    && (first..end).contains(&tag_of_slot(slot))
-                    && let Some(word) = change(word_of_slot(slot))
-                {
-                    self.set_slot(at, with_word(slot, word));
+                if slot != 0 && (first..end).contains(&tag_of_slot(slot)) {
+                    see(at, slot);
                 }
             }
         };

@@ -1,5 +1,7 @@
 //! When keys are counted by prefix, and what is told of it.
 
+use std::cmp::Reverse;
+
 use super::{PrefixFigures, PrefixName, PrefixRule};
 use crate::base::clock;
 use crate::keyspace::{Database, DbIndex, Keyspace};
@@ -42,6 +44,19 @@ impl Keyspace {
         at: DbIndex,
     ) -> Option<impl Iterator<Item = (PrefixName<'_>, PrefixFigures)>> {
         Some(self.dbs[at.0 as usize].prefixes()?.lines())
+    }
+
+    /// The lines of a database by name, those with the highest figure first; `None`: nothing is
+    /// counted. O(n log n).
+    pub fn highest_prefixes(
+        &self,
+        at: DbIndex,
+        figure: impl Fn(&PrefixFigures) -> u64,
+    ) -> Option<Vec<(&[u8], PrefixFigures)>> {
+        let lines = self.prefix_lines(at)?;
+        let mut lines: Vec<_> = lines.map(|(name, its)| (name.text(), its)).collect();
+        lines.sort_unstable_by_key(|(name, its)| (Reverse(figure(its)), *name));
+        Some(lines)
     }
 
     /// What is kept for it, bytes.

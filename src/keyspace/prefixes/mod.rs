@@ -49,6 +49,17 @@ fn end_of(rule: &PrefixRule, key: &[u8]) -> (usize, bool) {
     (end, true)
 }
 
+impl<'a> PrefixName<'a> {
+    /// How a line is named. No prefix has the name of another line: each ends with the delimiter.
+    pub fn text(self) -> &'a [u8] {
+        match self {
+            PrefixName::Prefix(name) => name,
+            PrefixName::None => b"(none)",
+            PrefixName::Other => b"(other)",
+        }
+    }
+}
+
 /// What is known of the keys under a prefix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PrefixFigures {
@@ -62,6 +73,20 @@ pub struct PrefixFigures {
     /// Lookups that found none.
     pub misses: u64,
     pub expired: u64,
+}
+
+impl PrefixFigures {
+    /// Each figure by its name, in the order in which they are told.
+    pub fn named(&self) -> [(&'static str, u64); 6] {
+        [
+            ("keys", self.keys),
+            ("bytes", self.bytes),
+            ("reads", self.reads),
+            ("writes", self.writes),
+            ("misses", self.misses),
+            ("expired", self.expired),
+        ]
+    }
 }
 
 impl PrefixFigures {

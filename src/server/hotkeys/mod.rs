@@ -169,12 +169,7 @@ impl Server {
     /// Begins a session; whatever the last one found is forgotten. `false`: one goes on.
     pub fn start_hotkeys(&mut self, wanted: Wanted) -> bool {
         self.end_due_hotkeys();
-        if self
-            .diagnostics
-            .hotkeys
-            .as_ref()
-            .is_some_and(|its| its.active)
-        {
+        if self.hotkeys_session() {
             return false;
         }
         let sketch = |on: bool| on.then(|| Sketch::new(wanted.keys * COUNTERS_PER_KEY));
@@ -214,12 +209,7 @@ impl Server {
     /// Forgets what was found. `false`: a session goes on.
     pub fn reset_hotkeys(&mut self) -> bool {
         self.end_due_hotkeys();
-        if self
-            .diagnostics
-            .hotkeys
-            .as_ref()
-            .is_some_and(|its| its.active)
-        {
+        if self.hotkeys_session() {
             return false;
         }
         self.diagnostics.hotkeys = None;
@@ -255,12 +245,13 @@ impl Server {
 
     /// Whether anybody looks at every command: what the loop asks once a command.
     pub(super) fn update_observers(&mut self) {
-        let session = self
-            .diagnostics
-            .hotkeys
-            .as_ref()
-            .is_some_and(|its| its.active);
-        self.gates.is_observed = session || !self.monitors.is_empty();
+        self.gates.is_observed = self.hotkeys_session() || !self.monitors.is_empty();
+    }
+
+    /// Whether a session goes on.
+    fn hotkeys_session(&self) -> bool {
+        let session = self.diagnostics.hotkeys.as_ref();
+        session.is_some_and(|its| its.active)
     }
 
     /// A command has run, which took `ticks` and answered with `replied` bytes: those who look at

@@ -5,7 +5,6 @@
 
 use super::{Source, Writer};
 use crate::base::text::Printable;
-use crate::keyspace::{PrefixFigures, PrefixName};
 
 /// Lines that are shown of each database, those with the most bytes; PREFIXSTATS has them all.
 const LINES: usize = 100;
@@ -16,38 +15,17 @@ pub(super) fn prefix_stats(from: &Source<'_>, to: &mut Writer) {
     to.field("prefix_stats", u8::from(from.server.config.prefix_stats));
     to.field("prefix_stats_walking", u8::from(keyspace.walks_prefixes()));
     for (at, _) in keyspace.in_use() {
-        let lines = keyspace.prefix_lines(at).into_iter().flatten();
-        let mut lines: Vec<(&[u8], PrefixFigures)> = lines
-            .map(|(name, figures)| (name.text(), figures))
-            .collect();
-        lines.sort_unstable_by(|a, b| b.1.bytes.cmp(&a.1.bytes).then_with(|| a.0.cmp(b.0)));
-        for (number, (name, f)) in lines.into_iter().take(LINES).enumerate() {
-            let PrefixFigures {
-                keys,
-                bytes,
-                reads,
-                writes,
-                misses,
-                expired,
-            } = f;
+        let lines = keyspace.highest_prefixes(at, |figures| figures.bytes);
+        let lines = lines.into_iter().flatten().take(LINES);
+        for (number, (name, figures)) in lines.enumerate() {
+            let figures = figures.named().map(|(its, value)| format!("{its}={value}"));
             to.line(format_args!(
-                "db{}_prefix_{}:keys={keys},bytes={bytes},reads={reads},writes={writes},\
-                 misses={misses},expired={expired},prefix={}",
+                "db{}_prefix_{}:{},prefix={}",
                 at.0,
                 number + 1,
+                figures.join(","),
                 Printable(name),
             ));
-        }
-    }
-}
-
-impl<'a> PrefixName<'a> {
-    /// How a line is named. No prefix has the name of another line: each ends with the delimiter.
-    pub fn text(self) -> &'a [u8] {
-        match self {
-            PrefixName::Prefix(name) => name,
-            PrefixName::None => b"(none)",
-            PrefixName::Other => b"(other)",
         }
     }
 }
