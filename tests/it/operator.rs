@@ -66,13 +66,13 @@ fn doctor_names_what_is_to_be_mended_and_why() {
     let server = Daemon::start(&["--protected-mode", "no"]);
     let port = server.port().to_string();
     let mut connection = server.connect();
-    for command in ["SET a b", "CONFIG SET maxmemory 3mb", "DEBUG SLEEP 0.2"] {
+    for command in ["SET a b", "CONFIG SET maxmemory 3mb", "DEBUG SLEEP 0.25"] {
         assert_eq!(connection.ask(command), "+OK\r\n");
     }
     let (text, code) = tool(&["doctor", "-p", &port]);
     assert_eq!(code, Some(1), "{text}");
     assert!(
-        text.contains("WARN slow commands: \"DEBUG SLEEP 0.2\" took 2"),
+        text.contains("WARN slow commands: \"DEBUG SLEEP 0.25\" took 2"),
         "{text}"
     );
     assert!(text.contains("     mend: SLOWLOG GET"), "{text}");
