@@ -1,15 +1,14 @@
 //! A walk over entries, from either end.
 
 use super::entry::{self, Entry};
-use super::{HEADER, Listpack, Pos};
+use super::{HEADER, Pack, Pos};
 
-impl Listpack {
+impl Pack {
     /// All entries, from either end.
     #[inline]
     pub fn iter(&self) -> Iter<'_> {
         Iter {
             pack: self,
-            bytes: self.as_bytes(),
             front: HEADER,
             back: self.end(),
         }
@@ -19,7 +18,6 @@ impl Listpack {
     pub fn iter_from(&self, pos: Pos) -> Iter<'_> {
         Iter {
             pack: self,
-            bytes: self.as_bytes(),
             front: pos.offset(),
             back: self.end(),
         }
@@ -29,8 +27,7 @@ impl Listpack {
 /// Entries of a listpack from both ends.
 #[derive(Clone)]
 pub struct Iter<'a> {
-    pack: &'a Listpack,
-    bytes: &'a [u8],
+    pack: &'a Pack,
     front: usize,
     back: usize,
 }
@@ -62,7 +59,7 @@ impl<'a> Iterator for Iter<'a> {
         if self.front >= self.back {
             return None;
         }
-        let rest = &self.bytes[self.front..];
+        let rest = &self.pack.as_bytes()[self.front..];
         // Small numbers: a byte, and a byte for its length.
         if rest[0] < 0x80 {
             self.front += 2;

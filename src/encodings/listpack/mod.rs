@@ -20,17 +20,21 @@
 mod edit;
 mod entry;
 mod iter;
+mod pack;
+mod roomy;
 mod validate;
 
 pub use entry::Entry;
 pub use iter::Iter;
+pub use pack::Pack;
+pub use roomy::Roomy;
 pub use validate::ListpackError;
 
 use crate::base::alloc;
-use crate::base::number::parse_i64;
 use crate::encodings::thin::Thin;
 use entry::Encoded;
 use std::fmt;
+use std::ops::Deref;
 use std::ptr::NonNull;
 use validate::validate;
 
@@ -83,9 +87,14 @@ impl Listpack {
     /// A copy of `bytes` after checking every entry.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ListpackError> {
         validate(bytes)?;
-        let mut pack = Listpack::uninit(bytes.len());
-        pack.bytes_mut().copy_from_slice(bytes);
-        Ok(pack)
+        Ok(Listpack::copy_of(Pack::of(bytes)))
+    }
+
+    fn copy_of(pack: &Pack) -> Self {
+        let bytes = pack.as_bytes();
+        let mut copy = Listpack::uninit(bytes.len());
+        copy.bytes_mut().copy_from_slice(bytes);
+        copy
     }
 
     /// A block for `total` bytes with only the total filled in and the rest zero.
@@ -105,13 +114,6 @@ impl Listpack {
         u32::from_le(unsafe { self.0.cast::<u32>().as_ptr().read_unaligned() }) as usize
     }
 
-    /// The whole serialised form, as DUMP and RDB files carry it.
-    #[inline]
-    pub fn as_bytes(&self) -> &[u8] {
-        // SAFETY: `total` initialised bytes belong to this listpack (invariant 1).
-        unsafe { std::slice::from_raw_parts(self.0.as_ptr(), self.total()) }
-    }
-
     /// Bytes of the block, as the allocator counts them.
     #[inline]
     pub fn memory_bytes(&self) -> usize {
@@ -120,14 +122,8 @@ impl Listpack {
 
     #[inline]
     fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as in `as_bytes`, and the borrow is exclusive.
+        // SAFETY: as in `deref`, and the borrow is exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr(), self.total()) }
-    }
-
-    #[inline]
-    fn count(&self) -> u16 {
-        let bytes = self.as_bytes();
-        u16::from_le_bytes([bytes[4], bytes[5]])
     }
 
     fn set_count(&mut self, count: usize) {
@@ -142,130 +138,9 @@ impl Listpack {
         }
     }
 
-    /// Number of entries.
-    #[inline]
-    pub fn len(&self) -> usize {
-        match self.count() {
-            COUNT_UNKNOWN => self.iter().count(),
-            count => usize::from(count),
-        }
-    }
-
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.total() == HEADER + 1
-    }
-
     /// Whether `extra` more bytes keep it within the safety limit.
     pub fn fits(&self, extra: usize) -> bool {
         self.total().saturating_add(extra) <= SAFETY_BYTES
-    }
-
-    #[inline]
-    fn end(&self) -> usize {
-        self.total() - 1
-    }
-
-    #[inline]
-    fn pos_unless_end(&self, offset: usize) -> Option<Pos> {
-        (offset < self.end()).then_some(Pos(offset as u32))
-    }
-
-    #[inline]
-    pub fn first(&self) -> Option<Pos> {
-        self.pos_unless_end(HEADER)
-    }
-
-    #[inline]
-    pub fn last(&self) -> Option<Pos> {
-        self.before(self.end())
-    }
-
-    /// The entry after `pos`.
-    #[inline]
-    pub fn next(&self, pos: Pos) -> Option<Pos> {
-        self.pos_unless_end(self.after(pos.offset()))
-    }
-
-    /// The entry before `pos`.
-    #[inline]
-    pub fn prev(&self, pos: Pos) -> Option<Pos> {
-        self.before(pos.offset())
-    }
-
-    /// The offset behind the entry at `offset`.
-    #[inline]
-    fn after(&self, offset: usize) -> usize {
-        let body = entry::body_len(&self.as_bytes()[offset..]).expect("a position is an entry");
-        offset + body + entry::backlen_size(body)
-    }
-
-    #[inline]
-    fn before(&self, offset: usize) -> Option<Pos> {
-        if offset <= HEADER {
-            return None;
-        }
-        let body = entry::read_backlen(self.as_bytes(), offset).expect("entries are whole");
-        let start = offset
-            .checked_sub(body + entry::backlen_size(body))
-            .expect("entries are whole");
-        Some(Pos(start as u32))
-    }
-
-    /// The entry with this index, walked to from the nearer end.
-    pub fn seek(&self, index: usize) -> Option<Pos> {
-        let len = self.len();
-        if index >= len {
-            return None;
-        }
-        if index <= len / 2 {
-            let mut offset = HEADER;
-            for _ in 0..index {
-                offset = self.after(offset);
-            }
-            return Some(Pos(offset as u32));
-        }
-        let mut pos = self.last()?;
-        for _ in index + 1..len {
-            pos = self.prev(pos)?;
-        }
-        Some(pos)
-    }
-
-    #[inline]
-    pub fn get(&self, pos: Pos) -> Entry<'_> {
-        entry::decode(&self.as_bytes()[pos.offset()..])
-    }
-
-    /// The first entry equal to `needle` at or after `from`, looking at one entry and
-    /// passing over the next `skip` (to search only fields of field/value pairs).
-    pub fn find(&self, from: Pos, needle: &[u8], skip: usize) -> Option<Pos> {
-        let number = parse_i64(needle);
-        let (bytes, end) = (self.as_bytes(), self.end());
-        let mut offset = from.offset();
-        let mut passing = 0;
-        while offset < end {
-            let body = entry::body_len(&bytes[offset..]).expect("entries are whole");
-            if passing == 0 {
-                let same = match entry::decode(&bytes[offset..]) {
-                    Entry::Int(value) => number == Some(value),
-                    Entry::Str(text) => text == needle,
-                };
-                if same {
-                    return Some(Pos(offset as u32));
-                }
-                passing = skip;
-            } else {
-                passing -= 1;
-            }
-            offset += body + entry::backlen_size(body);
-        }
-        None
-    }
-
-    /// Panics if an invariant is broken.
-    pub fn check_invariants(&self) {
-        validate(self.as_bytes()).expect("a listpack keeps its format");
     }
 }
 
@@ -273,6 +148,16 @@ impl Listpack {
 #[inline]
 pub fn entry_bytes(entry: Entry<'_>) -> usize {
     Encoded::new(entry).total()
+}
+
+impl Deref for Listpack {
+    type Target = Pack;
+
+    #[inline]
+    fn deref(&self) -> &Pack {
+        // SAFETY: `total` initialised bytes belong to this listpack (invariant 1).
+        Pack::of(unsafe { std::slice::from_raw_parts(self.0.as_ptr(), self.total()) })
+    }
 }
 
 impl Thin for Listpack {
@@ -301,9 +186,7 @@ impl Drop for Listpack {
 
 impl Clone for Listpack {
     fn clone(&self) -> Self {
-        let mut copy = Listpack::uninit(self.total());
-        copy.bytes_mut().copy_from_slice(self.as_bytes());
-        copy
+        Listpack::copy_of(self)
     }
 }
 
@@ -315,7 +198,7 @@ impl Default for Listpack {
 
 impl fmt::Debug for Listpack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
+        fmt::Debug::fmt(&**self, f)
     }
 }
 

@@ -33,27 +33,23 @@ impl Fill {
         }
     }
 
+    /// Bytes that a node may have.
+    #[inline]
+    pub fn bytes_max(self) -> usize {
+        if self.0 < 0 { self.limits().0 } else { SAFETY_BYTES }
+    }
+
     /// Whether a listpack of this size is too much for one node.
     #[inline]
     pub fn exceeded_by(self, bytes: usize, count: usize) -> bool {
-        let (bytes_max, count_max) = self.limits();
-        if bytes_max != usize::MAX {
-            return bytes > bytes_max;
-        }
-        bytes > SAFETY_BYTES || count > count_max
+        bytes > self.bytes_max() || count > self.limits().1
     }
 
     /// Whether an element of this many bytes stands alone.
     #[inline]
     pub fn is_large(self, bytes: usize) -> bool {
         match PACKED_THRESHOLD.load(Ordering::Relaxed) {
-            0 => {
-                bytes
-                    > self
-                        .limits()
-                        .0
-                        .min(if self.0 < 0 { usize::MAX } else { SAFETY_BYTES })
-            }
+            0 => bytes > self.bytes_max(),
             threshold => bytes >= threshold,
         }
     }

@@ -10,12 +10,14 @@
 //!   3. With `compress` = d > 0, the first and last d nodes are never compressed.
 //!   4. `bytes` is what the nodes point to, as the allocator counts it: who changes a node does
 //!      it through `edit`, who adds or takes one out says so.
+//!   5. Only the first node may have room in front: it gets it when, beside others, an element
+//!      comes or goes there.
 //!
 //! Where elements go is Redis's choice, visible in OBJECT ENCODING and DEBUG OBJECT: a node
 //! that takes no more is not added to, but for one element put into the middle of it, and one
 //! that is replaced in place.
 //!
-//! Cost: push, pop O(1) (moving one node's bytes at the front); by index O(nodes) over a
+//! Cost: push, pop O(1) (in a single node O(its bytes) at the front); by index O(nodes) over a
 //! dense array plus one node; inserting a node in the middle moves the shorter half of the
 //! directory. When a list leaves this encoding: `types::list`.
 
@@ -29,8 +31,8 @@ pub use fill::{Fill, set_packed_threshold};
 use crate::base::alloc::deque_bytes;
 use crate::base::mover::Mover;
 use crate::encodings::blob::Blob;
-use crate::encodings::listpack::{Entry, Listpack};
-use node::Node;
+use crate::encodings::listpack::{Entry, Listpack, Pack, Pos};
+use node::{Node, Opened};
 use std::collections::VecDeque;
 
 /// What an element is taken to cost beside its text.
@@ -43,10 +45,21 @@ pub enum End {
     Back,
 }
 
+impl End {
+    /// The entry at this end of a listpack that is not empty.
+    fn pos(self, pack: &Pack) -> Pos {
+        match self {
+            End::Front => pack.first(),
+            End::Back => pack.last(),
+        }
+        .expect("no node is empty")
+    }
+}
+
 /// A node as it is saved.
 #[derive(Debug)]
 pub enum NodeRef<'a> {
-    Pack(&'a Listpack),
+    Pack(&'a Pack),
     Lzf { raw_len: usize, data: &'a [u8] },
     Plain(&'a [u8]),
 }
@@ -120,6 +133,7 @@ impl Quicklist {
         let at = at.min(self.nodes.len());
         self.nodes.range(at..).map(|node| match node {
             Node::Pack { pack, .. } => NodeRef::Pack(pack),
+            Node::Roomy { pack, .. } => NodeRef::Pack(pack),
             Node::Plain(blob) => NodeRef::Plain(blob.as_bytes()),
             Node::Lzf { blob, .. } => {
                 let (raw_len, data) = node::lzf_parts(blob);
@@ -133,6 +147,7 @@ impl Quicklist {
         if self.nodes.len() != 1 {
             return None;
         }
+        self.edit(0, Node::close);
         let Some(Node::Pack { count, pack }) = self.nodes.front_mut() else {
             return None;
         };
@@ -158,15 +173,20 @@ impl Quicklist {
 
     /// Adds a node.
     fn put_at_end(&mut self, end: End, node: Node) {
-        self.bytes += node.memory_bytes();
         match end {
-            End::Front => self.nodes.push_front(node),
-            End::Back => self.nodes.push_back(node),
+            End::Front => self.put(0, node),
+            End::Back => {
+                self.bytes += node.memory_bytes();
+                self.nodes.push_back(node);
+            }
         }
     }
 
     /// Adds a node before another, or at the end.
     fn put(&mut self, at: usize, node: Node) {
+        if at == 0 && !self.nodes.is_empty() {
+            self.edit(0, Node::close);
+        }
         self.bytes += node.memory_bytes();
         self.nodes.insert(at, node);
     }
@@ -177,16 +197,11 @@ impl Quicklist {
             return false;
         }
         match self.nodes.get(index) {
-            Some(Node::Pack { count, pack }) => {
-                let bytes = pack.as_bytes().len() + text_len + ENTRY_OVERHEAD;
-                !self.fill.exceeded_by(bytes, *count as usize + 1)
-            }
-            // Its size is unknown until opened, and it was full enough to be left alone.
-            Some(Node::Lzf { count, blob }) => {
-                let bytes = node::lzf_parts(blob).0 + text_len + ENTRY_OVERHEAD;
-                !self.fill.exceeded_by(bytes, *count as usize + 1)
-            }
-            _ => false,
+            Some(node) => node.pack_bytes().is_some_and(|own| {
+                let bytes = own + text_len + ENTRY_OVERHEAD;
+                !self.fill.exceeded_by(bytes, node.count() + 1)
+            }),
+            None => false,
         }
     }
 
@@ -208,12 +223,17 @@ impl Quicklist {
         };
         self.len += 1;
         if self.takes(index, text.len()) {
+            let (alone, bytes_max) = (self.nodes.len() == 1, self.fill.bytes_max());
             return self.edit(index, |node| {
+                let entry = Entry::parse(text);
+                if end == End::Front && !alone {
+                    return node.push_front(entry, bytes_max);
+                }
                 let (count, pack) = node.pack_mut().expect("a listpack takes it");
                 *count += 1;
                 match end {
-                    End::Front => pack.prepend(Entry::parse(text)),
-                    End::Back => pack.append(Entry::parse(text)),
+                    End::Front => pack.prepend(entry),
+                    End::Back => pack.append(entry),
                 };
             });
         }
@@ -224,40 +244,33 @@ impl Quicklist {
 
     /// Removes the element at one end after `see` has seen it.
     pub fn pop_with<R>(&mut self, end: End, see: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
-        let node = match end {
-            End::Front => self.nodes.front_mut()?,
-            End::Back => self.nodes.back_mut()?,
+        let at = match end {
+            End::Front => 0,
+            End::Back => self.nodes.len().checked_sub(1)?,
+        };
+        let seen = match self.nodes.get(at)?.open() {
+            Opened::Plain(text) => see(Entry::Str(text)),
+            Opened::Pack(pack) => see(pack.get(end.pos(pack))),
+            Opened::Unpacked(pack) => see(pack.get(end.pos(&pack))),
         };
         self.len -= 1;
-        let before = node.memory_bytes();
-        let seen = match node.pack_mut() {
-            Some((count, pack)) => {
-                let pos = match end {
-                    End::Front => pack.first(),
-                    End::Back => pack.last(),
-                };
-                let pos = pos.expect("no node is empty");
-                let seen = see(pack.get(pos));
-                *count -= 1;
-                if *count > 0 {
-                    pack.delete(pos);
-                    self.bytes = self.bytes + pack.memory_bytes() - before;
-                    return Some(seen);
+        if self.nodes[at].count() > 1 {
+            let alone = self.nodes.len() == 1;
+            self.edit(at, |node| {
+                if end == End::Front && !alone {
+                    return node.pop_front();
                 }
-                seen
-            }
-            None => {
-                let Node::Plain(blob) = node else {
-                    unreachable!("opened above")
-                };
-                see(Entry::Str(blob.as_bytes()))
-            }
-        };
-        self.bytes -= before;
-        match end {
+                let (count, pack) = node.pack_mut().expect("several elements");
+                *count -= 1;
+                pack.delete(end.pos(pack));
+            });
+            return Some(seen);
+        }
+        let gone = match end {
             End::Front => self.nodes.pop_front(),
             End::Back => self.nodes.pop_back(),
         };
+        self.bytes -= gone.map_or(0, |node| node.memory_bytes());
         self.trim_directory();
         self.settle_ends();
         Some(seen)
@@ -402,6 +415,11 @@ impl Quicklist {
             bytes += node.memory_bytes();
             match node {
                 Node::Pack { count, pack } => {
+                    pack.check_invariants();
+                    assert_eq!(pack.len(), *count as usize);
+                }
+                Node::Roomy { count, pack } => {
+                    assert!(at == 0, "node {at} keeps room that nobody uses");
                     pack.check_invariants();
                     assert_eq!(pack.len(), *count as usize);
                 }

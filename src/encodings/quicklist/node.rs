@@ -3,7 +3,7 @@
 use crate::base::lzf;
 use crate::base::mover::Mover;
 use crate::encodings::blob::Blob;
-use crate::encodings::listpack::{Entry, Listpack};
+use crate::encodings::listpack::{Entry, Listpack, Pack, Roomy};
 use crate::encodings::thin::Thin;
 
 /// Listpacks below this many bytes are not worth compressing.
@@ -16,6 +16,11 @@ pub(super) enum Node {
     Pack {
         count: u32,
         pack: Listpack,
+    },
+    /// A first node that entries come to or go from at the front.
+    Roomy {
+        count: u32,
+        pack: Roomy,
     },
     /// `blob` is the raw length as u32le, then LZF data.
     Lzf {
@@ -30,7 +35,7 @@ const _: () = assert!(size_of::<Node>() == 16);
 
 /// A node's elements, decompressed if need be.
 pub(super) enum Opened<'a> {
-    Pack(&'a Listpack),
+    Pack(&'a Pack),
     Unpacked(Listpack),
     Plain(&'a [u8]),
 }
@@ -46,7 +51,9 @@ impl Node {
     #[inline]
     pub(super) fn count(&self) -> usize {
         match self {
-            Node::Pack { count, .. } | Node::Lzf { count, .. } => *count as usize,
+            Node::Pack { count, .. } | Node::Roomy { count, .. } | Node::Lzf { count, .. } => {
+                *count as usize
+            }
             Node::Plain(_) => 1,
         }
     }
@@ -56,6 +63,7 @@ impl Node {
     pub(super) fn memory_bytes(&self) -> usize {
         match self {
             Node::Pack { pack, .. } => pack.memory_bytes(),
+            Node::Roomy { pack, .. } => pack.memory_bytes(),
             Node::Lzf { blob, .. } | Node::Plain(blob) => blob.memory_bytes(),
         }
     }
@@ -64,6 +72,7 @@ impl Node {
     pub(super) fn pack_bytes(&self) -> Option<usize> {
         match self {
             Node::Pack { pack, .. } => Some(pack.as_bytes().len()),
+            Node::Roomy { pack, .. } => Some(pack.as_bytes().len()),
             Node::Lzf { blob, .. } => Some(lzf_parts(blob).0),
             Node::Plain(_) => None,
         }
@@ -72,15 +81,18 @@ impl Node {
     pub(super) fn open(&self) -> Opened<'_> {
         match self {
             Node::Pack { pack, .. } => Opened::Pack(pack),
+            Node::Roomy { pack, .. } => Opened::Pack(pack),
             Node::Lzf { blob, .. } => Opened::Unpacked(decompress(blob)),
             Node::Plain(blob) => Opened::Plain(blob.as_bytes()),
         }
     }
 
-    /// The node's listpack to change, decompressed in place; `None` for a plain node.
+    /// The node's listpack to change, decompressed in place and without room; `None` for a
+    /// plain node.
     #[inline]
     pub(super) fn pack_mut(&mut self) -> Option<(&mut u32, &mut Listpack)> {
         self.decompress();
+        self.close();
         match self {
             Node::Pack { count, pack } => Some((count, pack)),
             _ => None,
@@ -91,11 +103,56 @@ impl Node {
     pub(super) fn relocate(&mut self, mover: &mut Mover) {
         match self {
             Node::Pack { pack, .. } => pack.relocate(mover),
+            Node::Roomy { pack, .. } => pack.relocate(mover),
             Node::Plain(blob) | Node::Lzf { blob, .. } => blob.relocate(mover),
         }
     }
 
+    /// Adds an entry at the front of a listpack, which gets room there: blocks of up to
+    /// `bytes_max`, unless the entry needs more.
+    pub(super) fn push_front(&mut self, entry: Entry<'_>, bytes_max: usize) {
+        self.decompress();
+        if let Node::Pack { count, pack } = self {
+            *self = Node::Roomy {
+                count: *count,
+                pack: Roomy::copy(pack, 0),
+            };
+        }
+        let Node::Roomy { count, pack } = self else {
+            unreachable!("a listpack takes it")
+        };
+        pack.prepend(entry, bytes_max);
+        *count += 1;
+    }
+
+    /// Removes the first entry of a listpack that has others, and leaves room there.
+    pub(super) fn pop_front(&mut self) {
+        self.decompress();
+        if let Node::Pack { count, pack } = self {
+            *self = Node::Roomy {
+                count: *count,
+                pack: Roomy::copy(pack, 0),
+            };
+        }
+        let Node::Roomy { count, pack } = self else {
+            unreachable!("a listpack holds several")
+        };
+        pack.pop_front();
+        *count -= 1;
+    }
+
+    /// Gives back the room in front.
+    pub(super) fn close(&mut self) {
+        if let Node::Roomy { count, pack } = self {
+            *self = Node::Pack {
+                count: *count,
+                pack: pack.to_listpack(),
+            };
+        }
+    }
+
     pub(super) fn compress(&mut self) {
+        self.close();
         let Node::Pack { count, pack } = self else {
             return;
         };
@@ -153,7 +210,7 @@ impl Opened<'_> {
     ) -> bool {
         let pack = match self {
             Opened::Plain(bytes) => return count == 0 || see(Entry::Str(bytes)),
-            Opened::Pack(pack) => pack,
+            Opened::Pack(pack) => *pack,
             Opened::Unpacked(pack) => pack,
         };
         let Some(mut pos) = pack.seek(index) else {

@@ -9,7 +9,7 @@
 //! the key's name ([`TooNew`]).
 
 use crate::base::lzf;
-use crate::encodings::listpack::{Entry as Packed, Listpack};
+use crate::encodings::listpack::{Entry as Packed, Pack};
 use crate::encodings::quicklist::NodeRef;
 use crate::keyspace::{DbIndex, KeyView, ValueView};
 use crate::types::{Container, Hash, List, Set, Stream, Zset};
@@ -424,7 +424,7 @@ impl Writer {
 
     // --- strings and numbers ---
 
-    fn pack(&mut self, pack: &Listpack) {
+    fn pack(&mut self, pack: &Pack) {
         self.string(pack.as_bytes());
     }
 

@@ -1,0 +1,186 @@
+//! A listpack with room in front: entries come and go there without moving the rest.
+//!
+//!     start: u32 | room ... | listpack, to the end of the block
+//!
+//! Invariants
+//!   1. `start` is where the listpack begins, at least 4, and it ends where the block ends.
+//!   2. The listpack keeps its own invariants.
+//!
+//! As for a listpack the handle is one pointer; `start` and the listpack's own length add up to
+//! the bytes that the block was made for.
+//! Cost: [`Roomy::prepend`] amortised O(1) (the block doubles), [`Roomy::pop_front`] O(1); both
+//! O(bytes) of the entry.
+#![allow(unsafe_code)]
+
+use super::entry::{Encoded, Entry};
+use super::{COUNT_UNKNOWN, HEADER, Listpack, Pack};
+use crate::base::alloc;
+use crate::encodings::thin::Thin;
+use std::fmt;
+use std::ops::Deref;
+use std::ptr::NonNull;
+
+/// Bytes of `start`.
+const START: usize = 4;
+/// Blocks up to this many bytes are not made smaller.
+const SMALL_BYTES: usize = 256;
+
+/// See the module.
+pub struct Roomy(NonNull<u8>);
+
+// SAFETY: it owns its block alone.
+unsafe impl Send for Roomy {}
+// SAFETY: shared access only reads.
+unsafe impl Sync for Roomy {}
+
+impl Roomy {
+    /// A copy of `pack` at the end of a block of `bytes`, or of as many as it needs.
+    pub fn copy(pack: &Pack, bytes: usize) -> Roomy {
+        let pack = pack.as_bytes();
+        let bytes = bytes.max(START + pack.len());
+        let start = bytes - pack.len();
+        let stated = u32::try_from(start).expect("a listpack is shorter than 4 GB");
+        let block = alloc::block(bytes);
+        // SAFETY: the block is aligned to 8 and has at least four bytes.
+        unsafe { block.cast::<u32>().as_ptr().write(stated) };
+        // SAFETY: `start` is within the block.
+        let to = unsafe { block.as_ptr().add(start) };
+        // SAFETY: the listpack's bytes fill the block from there to its end.
+        unsafe { to.copy_from_nonoverlapping(pack.as_ptr(), pack.len()) };
+        Roomy(block)
+    }
+
+    /// The same without the room.
+    pub fn to_listpack(&self) -> Listpack {
+        Listpack::copy_of(self)
+    }
+
+    #[inline]
+    fn start(&self) -> usize {
+        // SAFETY: the aligned block starts with `start` (invariant 1).
+        (unsafe { self.0.cast::<u32>().as_ptr().read() }) as usize
+    }
+
+    /// The first bytes of the listpack.
+    #[inline]
+    fn at(&self) -> *mut u8 {
+        // SAFETY: `start` is within the block (invariant 1).
+        unsafe { self.0.as_ptr().add(self.start()) }
+    }
+
+    #[inline]
+    fn total(&self) -> usize {
+        // SAFETY: a listpack begins there with the four bytes of its length.
+        u32::from_le(unsafe { self.at().cast::<u32>().read_unaligned() }) as usize
+    }
+
+    /// Bytes of the block, as the allocator counts them.
+    #[inline]
+    pub fn memory_bytes(&self) -> usize {
+        alloc::good_size(self.block_bytes())
+    }
+
+    /// Adds an entry at the front. A block that has to grow doubles, but not beyond `bytes_max`
+    /// while that is enough.
+    #[inline]
+    pub fn prepend(&mut self, entry: Entry<'_>, bytes_max: usize) {
+        let encoded = Encoded::new(entry);
+        let added = encoded.total();
+        if self.start() < START + added {
+            let needed = START + added + self.total();
+            let bytes = (2 * self.total()).min(bytes_max).max(needed);
+            *self = Roomy::copy(self, alloc::good_size(bytes));
+        }
+        let (start, count) = (self.start() - added, self.count());
+        let total = self.total() + added;
+        let count = match count {
+            COUNT_UNKNOWN => COUNT_UNKNOWN,
+            count => count + 1,
+        };
+        self.begin(start, total, count);
+        // SAFETY: the room between the new header and what were the first entries is this
+        // value's alone.
+        let room = unsafe {
+            std::slice::from_raw_parts_mut(self.0.as_ptr().add(start + HEADER).cast(), added)
+        };
+        encoded.write(room);
+    }
+
+    /// Removes the first entry, which is there; most of a large block that is room is given back.
+    #[inline]
+    pub fn pop_front(&mut self) {
+        let gone = self.after(HEADER) - HEADER;
+        let (start, total) = (self.start() + gone, self.total() - gone);
+        let count = match self.count() {
+            COUNT_UNKNOWN => COUNT_UNKNOWN,
+            count => count - 1,
+        };
+        self.begin(start, total, count);
+        // A quarter, where a push doubles: a list that comes and goes does not copy each time.
+        if start > 3 * total && start + total > SMALL_BYTES {
+            *self = Roomy::copy(self, 0);
+        }
+    }
+
+    /// Writes where the listpack begins, and its header there.
+    #[inline]
+    fn begin(&mut self, start: usize, total: usize, count: u16) {
+        debug_assert!(start >= START && total > HEADER);
+        // SAFETY: the aligned block starts with `start`.
+        unsafe { self.0.cast::<u32>().as_ptr().write(start as u32) };
+        let mut header = [0; HEADER];
+        header[..4].copy_from_slice(&(total as u32).to_le_bytes());
+        header[4..].copy_from_slice(&count.to_le_bytes());
+        // SAFETY: `start + total` is the block's end, and a listpack is longer than its header.
+        unsafe {
+            self.at()
+                .copy_from_nonoverlapping(header.as_ptr(), header.len())
+        };
+    }
+}
+
+impl Deref for Roomy {
+    type Target = Pack;
+
+    #[inline]
+    fn deref(&self) -> &Pack {
+        // SAFETY: `total` initialised bytes from `start` on belong to this value.
+        Pack::of(unsafe { std::slice::from_raw_parts(self.at(), self.total()) })
+    }
+}
+
+impl Thin for Roomy {
+    #[inline]
+    fn block(&self) -> NonNull<u8> {
+        self.0
+    }
+
+    #[inline]
+    fn block_bytes(&self) -> usize {
+        self.start() + self.total()
+    }
+
+    #[inline]
+    unsafe fn of(block: NonNull<u8>) -> Self {
+        Roomy(block)
+    }
+}
+
+impl Drop for Roomy {
+    fn drop(&mut self) {
+        // SAFETY: the block was made for so many bytes and is owned here.
+        unsafe { alloc::free(self.0, self.block_bytes()) };
+    }
+}
+
+impl Clone for Roomy {
+    fn clone(&self) -> Self {
+        Roomy::copy(self, 0)
+    }
+}
+
+impl fmt::Debug for Roomy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
