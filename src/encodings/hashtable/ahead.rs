@@ -62,6 +62,8 @@ impl HashTable {
                 return;
             }
         }
+        // It may be on its way in.
+        segment.prefetch_way(tag);
     }
 }
 

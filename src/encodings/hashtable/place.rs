@@ -44,47 +44,55 @@ impl SegmentRef {
 
     #[cold]
     fn place_by_moving(self, home: usize, next: usize, slot: u64) -> Placed {
-        let right = self.chain(next, |line| !line & 0xff, |bucket| self.next(bucket));
-        let left = self.chain(home, |line| line, |bucket| self.previous(bucket));
-        match (left, right) {
-            (Some(left), right) if right.is_none_or(|right| left <= right) => {
-                self.shift(home, left, false);
+        let (mut left, mut right) = (Some(home), Some(next));
+        for moves in 1..=CHAIN_MAX {
+            left = left.and_then(|bucket| self.go_on(bucket, false));
+            if left.is_some_and(|bucket| self.free_in(bucket) != 0) {
+                self.shift(home, moves, false);
                 self.put(home, self.free_in(home), slot);
-                Placed::Bucket
+                return Placed::Bucket;
             }
-            (_, Some(right)) => {
-                self.shift(next, right, true);
+            right = right.and_then(|bucket| self.go_on(bucket, true));
+            if right.is_some_and(|bucket| self.free_in(bucket) != 0) {
+                self.shift(next, moves, true);
                 self.put(next, self.free_in(next), slot | MARK);
-                Placed::Bucket
+                return Placed::Bucket;
             }
-            _ => match self.free_in_stash() {
-                0 => Placed::Full,
-                free => {
-                    self.set_slot(free.trailing_zeros() as usize, slot);
-                    Placed::Stash
-                }
-            },
+        }
+        match self.free_in_stash() {
+            0 => Placed::Full,
+            free => {
+                self.set_slot(free.trailing_zeros() as usize, slot);
+                Placed::Stash
+            }
         }
     }
 
-    /// Number of moves until a bucket with a free slot, going from full bucket to full
-    /// bucket; `movable` picks the slots that may go that way from a line's marks.
-    fn chain(
-        self,
-        mut bucket: usize,
-        movable: impl Fn(u32) -> u32,
-        step: impl Fn(usize) -> usize,
-    ) -> Option<usize> {
-        for moves in 1..=CHAIN_MAX {
-            if movable(self.marked_in(bucket)) == 0 {
-                return None;
-            }
-            bucket = step(bucket);
-            if self.free_in(bucket) != 0 {
-                return Some(moves);
-            }
+    /// Asks for the lines at which a new element with this tag would have to look beyond its
+    /// own two, if they are full.
+    #[inline]
+    pub fn prefetch_way(self, tag: u64) {
+        let home = self.home(tag);
+        let next = self.next(home);
+        if self.free_in(home) | self.free_in(next) == 0 {
+            self.prefetch_bucket(self.previous(home));
+            self.prefetch_bucket(self.next(next));
         }
-        None
+    }
+
+    /// The bucket where an element of this full one may go: to the next an element that is at
+    /// home, to the one before an element that belongs there. `None`: there is none.
+    fn go_on(self, bucket: usize, right: bool) -> Option<usize> {
+        (self.movable_in(bucket, right) != 0).then(|| match right {
+            true => self.next(bucket),
+            false => self.previous(bucket),
+        })
+    }
+
+    /// The slots of a full bucket whose elements may go to the next one, or to the one before.
+    fn movable_in(self, bucket: usize, right: bool) -> u32 {
+        let marked = self.marked_in(bucket);
+        if right { !marked & 0xff } else { marked }
     }
 
     /// Makes the `moves` moves of a chain, the farthest first.
@@ -99,9 +107,8 @@ impl SegmentRef {
         for left in (0..moves).rev() {
             let from = (0..left).fold(start, |bucket, _| step(bucket));
             let to = step(from);
-            let marked = self.marked_in(from);
             // A bucket on the chain is full: whatever is unmarked there is at home.
-            let movable = if right { !marked & 0xff } else { marked };
+            let movable = self.movable_in(from, right);
             let at = Self::bucket_start(from) + movable.trailing_zeros() as usize;
             let slot = self.slot(at);
             self.put(to, self.free_in(to), slot ^ MARK);

@@ -17,6 +17,7 @@ use std::ptr;
 
 use super::Word;
 use super::line::{SLOTS, match_mark, match_tag, tag_of_slot, with_word, word_of_slot};
+use crate::encodings::prefetch::prefetch;
 
 /// Lines of a full-grown segment.
 pub(super) const LINES_MAX: usize = 64;
@@ -253,6 +254,11 @@ impl SegmentRef {
         if self.has_stash() {
             line(0, HEADER_SLOTS);
         }
+    }
+
+    #[inline(always)]
+    pub(super) fn prefetch_bucket(self, bucket: usize) {
+        prefetch(self.bucket(bucket).addr());
     }
 
     pub(super) fn free_in(self, bucket: usize) -> u32 {

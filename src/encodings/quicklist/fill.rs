@@ -36,7 +36,11 @@ impl Fill {
     /// Bytes that a node may have.
     #[inline]
     pub fn bytes_max(self) -> usize {
-        if self.0 < 0 { self.limits().0 } else { SAFETY_BYTES }
+        if self.0 < 0 {
+            self.limits().0
+        } else {
+            SAFETY_BYTES
+        }
     }
 
     /// Whether a listpack of this size is too much for one node.
