@@ -22,6 +22,23 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
+/// Whether two texts are equal: in a few instructions where they are as short as most names
+/// and keys, which a call for any length does not pay for.
+#[inline(always)]
+pub fn is_same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() || a.len() > 16 {
+        return a == b;
+    }
+    // Two words that meet or overlap cover the text.
+    if let (Some(first), Some(last)) = (a.first_chunk::<8>(), a.last_chunk::<8>()) {
+        return b.first_chunk() == Some(first) && b.last_chunk() == Some(last);
+    }
+    if let (Some(first), Some(last)) = (a.first_chunk::<4>(), a.last_chunk::<4>()) {
+        return b.first_chunk() == Some(first) && b.last_chunk() == Some(last);
+    }
+    a.iter().eq(b)
+}
+
 /// What `strerror` says for this error, without Rust's `(os error 2)`.
 pub fn system_text(error: &std::io::Error) -> String {
     let text = error.to_string();
@@ -34,6 +51,22 @@ pub fn system_text(error: &std::io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn equal_texts_are_the_same_and_no_others() {
+        let text: Vec<u8> = (0..40).collect();
+        for len in 0..text.len() {
+            let mut other = text[..len].to_vec();
+            assert!(is_same(&text[..len], &other));
+            assert!(!is_same(&text[..len + 1], &other));
+            assert!(!is_same(&other, &text[..len + 1]));
+            for at in 0..len {
+                other[at] ^= 0x10;
+                assert!(!is_same(&text[..len], &other), "{len} {at}");
+                other[at] ^= 0x10;
+            }
+        }
+    }
 
     #[test]
     fn what_cannot_be_shown_is_escaped() {

@@ -11,6 +11,7 @@
 #![allow(unsafe_code)]
 
 use crate::base::mover::Mover;
+use crate::base::text::is_same;
 use crate::base::{alloc, hash};
 use crate::encodings::elements::Elements;
 use crate::encodings::hashtable::{HashTable, SHORT_REACH, Word};
@@ -83,7 +84,7 @@ impl<'a> Stored<'a> {
         match self {
             Stored::Inline(own) => own == word,
             // SAFETY: words in the table are alive.
-            Stored::Text(text) => is_pointer(word) && unsafe { text_of(word) } == text,
+            Stored::Text(text) => is_pointer(word) && is_same(unsafe { text_of(word) }, text),
         }
     }
 

@@ -9,6 +9,7 @@
 
 use crate::base::hash;
 use crate::base::mover::Mover;
+use crate::base::text::is_same;
 use crate::encodings::btree::{Key, Member, ZsetIndex};
 use crate::encodings::elements::Elements;
 use crate::encodings::hashtable::{HashTable, Word};
@@ -54,7 +55,7 @@ impl ScoredTable {
     fn find(&self, member: &[u8]) -> Option<Member> {
         let hash = hash::keys().hash(member);
         self.table
-            .find(hash, |word| bytes_of(member_of(word)) == member)
+            .find(hash, |word| is_same(bytes_of(member_of(word)), member))
             .map(member_of)
     }
 
@@ -142,7 +143,7 @@ impl ScoredTable {
         let hash = hash::keys().hash(member);
         let word = self
             .table
-            .remove(hash, |word| bytes_of(member_of(word)) == member)?;
+            .remove(hash, |word| is_same(bytes_of(member_of(word)), member))?;
         let entry = member_of(word);
         // SAFETY: out of the table but alive.
         let score = unsafe { entry.score() };
@@ -273,7 +274,7 @@ impl ScoredBuilder {
     /// Adds a member with a score that is a number; false if it is there.
     pub fn add(&mut self, member: &[u8], score: f64) -> bool {
         let hash = hash::keys().hash(member);
-        let is_it = |word| bytes_of(member_of(word)) == member;
+        let is_it = |word| is_same(bytes_of(member_of(word)), member);
         if self.table.find(hash, is_it).is_some() {
             return false;
         }

@@ -15,6 +15,7 @@ use super::weight::bytes_of;
 use super::{FieldExpiries, KeySizes, NewValue, PrefixRule, Ref, RefMut, Str};
 use crate::base::hash;
 use crate::base::mover::Mover;
+use crate::base::text::is_same;
 use crate::encodings::hashtable::{HashTable, Slot, Word};
 use crate::encodings::prefetch::ahead;
 use crate::types::{Container, Encoding, Hash, Inner, Type};
@@ -147,7 +148,7 @@ impl Database {
         let mut found = None;
         let slot = self.table.find_slot(hash, |word| {
             let entry = Entry::of(word);
-            let is_it = entry.key() == key;
+            let is_it = is_same(entry.key(), key);
             if is_it {
                 found = Some(entry);
             }

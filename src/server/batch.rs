@@ -12,7 +12,7 @@ use super::session::Session;
 use super::{Engine, Row, Server, crash};
 use crate::base::float::parse_double;
 use crate::base::hash;
-use crate::base::text::Printable;
+use crate::base::text::{Printable, is_same};
 use crate::command::{CommandError, Within};
 use crate::config::quote;
 use crate::keyspace::{DbIndex, KeyHash, Keyspace};
@@ -369,7 +369,13 @@ impl Batch {
         // Neighbours are mostly calls of the same command.
         let name = args.at(0);
         let row = match *last {
-            Some((Span { start, len }, row)) if buf.get(start..start + len) == Some(name) => row,
+            Some((Span { start, len }, row))
+                if buf
+                    .get(start..start + len)
+                    .is_some_and(|last| is_same(last, name)) =>
+            {
+                row
+            }
             _ => server.table.find(name),
         };
         *last = Some((spans[0], row));

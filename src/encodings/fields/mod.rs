@@ -14,6 +14,7 @@ pub use entry::Field;
 
 use crate::base::hash;
 use crate::base::mover::Mover;
+use crate::base::text::is_same;
 use crate::encodings::elements::Elements;
 use crate::encodings::hashtable::{HashTable, Word};
 use entry::{build, expire_of, expires, field_of, free, memory_bytes, name_of, overwrite};
@@ -56,7 +57,7 @@ impl FieldTable {
         // SAFETY: words in the table are alive.
         let word = self
             .table
-            .find(hash, |word| unsafe { name_of(word) } == name)?;
+            .find(hash, |word| is_same(unsafe { name_of(word) }, name))?;
         // SAFETY: alive and unchanged while the table is borrowed.
         Some(unsafe { field_of(word) })
     }
@@ -67,7 +68,7 @@ impl FieldTable {
         // SAFETY: words in the table are alive.
         let slot = self
             .table
-            .find_slot(hash, |word| unsafe { name_of(word) } == name);
+            .find_slot(hash, |word| is_same(unsafe { name_of(word) }, name));
         let Some(slot) = slot else {
             let expire_ms = if let Ttl::Set(ms) = ttl {
                 Some(ms)
@@ -130,7 +131,7 @@ impl FieldTable {
         // SAFETY: words in the table are alive.
         let slot = self
             .table
-            .find_slot(hash, |word| unsafe { name_of(word) } == name);
+            .find_slot(hash, |word| is_same(unsafe { name_of(word) }, name));
         let Some(slot) = slot else { return false };
         let word = self.table.word_at(slot);
         self.recount(expires(word), expire_ms.is_some());
@@ -160,7 +161,7 @@ impl FieldTable {
         // SAFETY: words in the table are alive.
         let gone = self
             .table
-            .remove(hash, |word| unsafe { name_of(word) } == name);
+            .remove(hash, |word| is_same(unsafe { name_of(word) }, name));
         let Some(word) = gone else { return false };
         self.recount(expires(word), false);
         // SAFETY: out of the table.

@@ -6,6 +6,7 @@
 
 use super::line::{MARK, SLOTS, tag_of_slot};
 use super::segment::{HEADER_SLOTS, SegmentRef};
+use crate::encodings::prefetch::prefetch;
 
 /// How many elements may move to make way for a new one.
 const CHAIN_MAX: usize = 4;
@@ -68,15 +69,18 @@ impl SegmentRef {
         }
     }
 
-    /// Asks for the lines at which a new element with this tag would have to look beyond its
-    /// own two, if they are full.
+    /// Asks for what a new element with this tag would need beside its own two lines: the
+    /// header, and if both are full those where most chains end.
     #[inline]
     pub fn prefetch_way(self, tag: u64) {
+        prefetch(self.segment().0.addr());
         let home = self.home(tag);
         let next = self.next(home);
         if self.free_in(home) | self.free_in(next) == 0 {
-            self.prefetch_bucket(self.previous(home));
-            self.prefetch_bucket(self.next(next));
+            let (left, right) = (self.previous(home), self.next(next));
+            for bucket in [left, right, self.previous(left), self.next(right)] {
+                prefetch(self.bucket(bucket).addr());
+            }
         }
     }
 

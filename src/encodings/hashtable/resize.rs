@@ -137,8 +137,14 @@ impl HashTable {
 
     /// All slots of a segment, overflow included.
     fn slots_of(&self, segment: SegmentRef) -> Slots {
-        let mut slots = Slots::new();
-        slots.extend(segment.slots());
+        let mut slots = Slots::from_buf([0; LINES_MAX * SLOTS]);
+        let mut len = 0;
+        // Each is written, and counts unless it is empty: no branch to be mistaken.
+        for slot in segment.all_slots() {
+            slots[len] = slot;
+            len += usize::from(slot != 0);
+        }
+        slots.truncate(len);
         slots.extend_from_slice(self.overflow_of(segment));
         slots
     }

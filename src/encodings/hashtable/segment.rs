@@ -17,7 +17,6 @@ use std::ptr;
 
 use super::Word;
 use super::line::{SLOTS, match_mark, match_tag, tag_of_slot, with_word, word_of_slot};
-use crate::encodings::prefetch::prefetch;
 
 /// Lines of a full-grown segment.
 pub(super) const LINES_MAX: usize = 64;
@@ -119,7 +118,7 @@ impl SegmentRef {
     }
 
     #[inline(always)]
-    fn bucket(self, bucket: usize) -> *mut u64 {
+    pub(super) fn bucket(self, bucket: usize) -> *mut u64 {
         debug_assert!(bucket < self.buckets());
         // SAFETY: a segment has `buckets` lines after its header line.
         unsafe { self.segment().0.add(Self::bucket_start(bucket)) }
@@ -208,14 +207,18 @@ impl SegmentRef {
 
     /// Occupied slots, stash first.
     pub fn slots(self) -> impl Iterator<Item = u64> {
+        self.all_slots().filter(|&slot| slot != 0)
+    }
+
+    /// All slots, empty ones (0) too, stash first; none of no segment.
+    pub fn all_slots(self) -> impl Iterator<Item = u64> {
         let end = if self.is_none() {
             HEADER_SLOTS
         } else {
             self.lines() * SLOTS
         };
-        (HEADER_SLOTS..end)
-            .map(move |at| self.slot(at))
-            .filter(|&slot| slot != 0)
+        // SAFETY: a segment has so many lines of slots.
+        (HEADER_SLOTS..end).map(move |at| unsafe { *self.segment().0.add(at) })
     }
 
     /// Visits the elements with `first <= tag < end`, overflow excluded.
@@ -254,11 +257,6 @@ impl SegmentRef {
         if self.has_stash() {
             line(0, HEADER_SLOTS);
         }
-    }
-
-    #[inline(always)]
-    pub(super) fn prefetch_bucket(self, bucket: usize) {
-        prefetch(self.bucket(bucket).addr());
     }
 
     pub(super) fn free_in(self, bucket: usize) -> u32 {

@@ -267,3 +267,36 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn one_with_room_in_front_is_the_same(
+        steps in prop::collection::vec((prop::option::weighted(0.6, value()), 0usize..9000), 0..200)
+    ) {
+        let mut roomy = Roomy::copy(&Listpack::new(), 0);
+        let mut model = std::collections::VecDeque::new();
+        for (pushed, bytes_max) in steps {
+            match pushed {
+                Some(text) => {
+                    roomy.prepend(Entry::parse(&text), bytes_max);
+                    model.push_front(text);
+                }
+                None if model.len() > 1 => {
+                    roomy.pop_front();
+                    model.pop_front();
+                }
+                None => {}
+            }
+            roomy.check_invariants();
+            prop_assert_eq!(roomy.len(), model.len());
+            prop_assert!(roomy.memory_bytes() >= roomy.as_bytes().len());
+            // Pushes double it, pops leave a quarter.
+            prop_assert!(roomy.memory_bytes() <= (5 * roomy.as_bytes().len()).max(320));
+        }
+        let all: Vec<_> = roomy.clone().iter().map(|e| e.to_vec()).collect();
+        prop_assert_eq!(&all, &model.iter().cloned().collect::<Vec<_>>());
+        prop_assert_eq!(texts(&roomy.to_listpack()), all);
+    }
+}

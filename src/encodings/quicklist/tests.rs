@@ -172,3 +172,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_comes_and_goes_at_the_front_is_in_its_own_room() {
+    let mut list = Quicklist::new(Fill(-2), 0);
+    for i in 0..5000 {
+        list.push(End::Front, format!("e:{i:012}").as_bytes());
+        list.check_invariants();
+    }
+    assert_eq!(list.node_count(), 5000usize.div_ceil(511));
+    let roomy = |list: &Quicklist| matches!(list.nodes[0], Node::Roomy { .. });
+    assert!(roomy(&list));
+    for i in (0..5000).rev() {
+        assert_eq!(
+            list.pop_with(End::Front, |e| e.is(format!("e:{i:012}").as_bytes())),
+            Some(true)
+        );
+        list.check_invariants();
+    }
+    assert!(list.is_empty());
+    // A queue: what came at the back goes at the front.
+    for i in 0..3000 {
+        list.push(End::Back, format!("e:{i:012}").as_bytes());
+    }
+    list.pop_with(End::Front, |_| ());
+    assert!(roomy(&list));
+    // A change elsewhere in it takes the room back.
+    list.insert_beside(3, true, b"x");
+    assert!(!roomy(&list));
+    list.check_invariants();
+}
