@@ -703,7 +703,7 @@ directives! {
         "prefix-stats-max-prefixes", number(1, 1_000_000), [], Works;
     log_format: LogFormat = LogFormat::Redis =>
         "log-format", choice, [], Works;
-    busy_poll_usec: u32 = 0 =>
+    busy_poll_usec: u32 = 10 =>
         "busy-poll-usec", number(0, 100), [], Works;
     event_coalesce_usec: u32 = 100 =>
         "event-coalesce-usec", number(0, 1000), [], Works;

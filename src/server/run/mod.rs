@@ -28,6 +28,7 @@ mod handshake;
 mod read;
 mod scrape;
 mod sleep;
+mod spin;
 mod write;
 
 use std::io;

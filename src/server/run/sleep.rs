@@ -4,17 +4,21 @@ use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use super::Loop;
+use super::spin::Spin;
 use crate::base::clock;
 use crate::server::gather::Gather;
 
 /// A poll that took less found its events waiting: it did not sleep.
 const SLEEP_NANOS_MIN: u64 = 2000;
+/// Sleeps shorter than so many polls are short: waking alone takes longer than a poll.
+const SHORT: u64 = 4;
 
 /// What the loop knows of its sleeps.
 pub(super) struct Sleeper {
     /// How long the last one was, in ticks: a short one predicts another.
     last: u64,
     pub(super) gather: Gather,
+    spin: Spin,
 }
 
 impl Default for Sleeper {
@@ -22,6 +26,7 @@ impl Default for Sleeper {
         Sleeper {
             last: u64::MAX,
             gather: Gather::default(),
+            spin: Spin::default(),
         }
     }
 }
@@ -51,15 +56,17 @@ impl Loop {
         }
         let began = clock::cycles();
         // A client that answers within microseconds is met awake: sleeping costs more.
-        if spin > 0 && self.sleeper.last < 2 * spin {
+        if spin > 0 && self.sleeper.last < SHORT * spin && self.sleeper.spin.is_due() {
             loop {
                 self.poll_for(Duration::ZERO)?;
                 let waited = clock::cycles().wrapping_sub(began);
                 if !self.events.is_empty() {
+                    self.sleeper.spin.count(true);
                     self.sleeper.last = waited;
                     return Ok(());
                 }
                 if waited >= spin {
+                    self.sleeper.spin.count(false);
                     break;
                 }
             }

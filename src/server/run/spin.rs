@@ -1,0 +1,85 @@
+//! Whether polling before sleeping pays.
+//!
+//! Meeting a request awake saves the loop a sleep, and its client a wake-up; waiting for one
+//! that does not come costs the processor. Polls are tried in rounds of [`ROUND`]; after one in
+//! which too few met anything there are none for a while, twice as long each time.
+
+/// Polls that are judged together, and how many of them have to meet something.
+const ROUND: u32 = 16;
+const MET_MIN: u32 = 12;
+/// Sleeps that are let pass after a bad round: at first, and at most.
+const SKIP_MIN: u32 = 64;
+const SKIP_MAX: u32 = 8192;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Spin {
+    tried: u32,
+    met: u32,
+    skip: u32,
+    next_skip: u32,
+}
+
+impl Default for Spin {
+    fn default() -> Spin {
+        Spin {
+            tried: 0,
+            met: 0,
+            skip: 0,
+            next_skip: SKIP_MIN,
+        }
+    }
+}
+
+impl Spin {
+    /// Whether to poll before this sleep.
+    #[inline]
+    pub(super) fn is_due(&mut self) -> bool {
+        let skips = self.skip > 0;
+        self.skip -= u32::from(skips);
+        !skips
+    }
+
+    /// A poll has met something, or has not.
+    #[inline]
+    pub(super) fn count(&mut self, met: bool) {
+        self.tried += 1;
+        self.met += u32::from(met);
+        if self.tried < ROUND {
+            return;
+        }
+        if self.met >= MET_MIN {
+            self.next_skip = SKIP_MIN;
+        } else {
+            self.skip = self.next_skip;
+            self.next_skip = (2 * self.next_skip).min(SKIP_MAX);
+        }
+        (self.tried, self.met) = (0, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of so many sleeps, how many are preceded by a poll that meets something `met` times in 16?
+    fn polls(sleeps: u32, met: u32) -> u32 {
+        let mut spin = Spin::default();
+        let mut polls = 0;
+        for _ in 0..sleeps {
+            if spin.is_due() {
+                spin.count(polls % 16 < met);
+                polls += 1;
+            }
+        }
+        polls
+    }
+
+    #[test]
+    fn what_pays_goes_on_and_what_does_not_ends() {
+        assert_eq!(polls(100_000, 16), 100_000);
+        assert_eq!(polls(100_000, MET_MIN), 100_000);
+        assert!(polls(100_000, MET_MIN - 1) < 500);
+        assert!(polls(100_000, 0) < 500);
+    }
+}
