@@ -21,6 +21,8 @@ use crate::server::session::Session;
 /// and when nobody does.
 const SHARE_BYTES: usize = 64 * 1024;
 const SHARE_ALONE_BYTES: usize = 1024 * 1024;
+/// What goes along with a share because nothing is left then: at most so small a part of it.
+const REST_PART: usize = 4;
 /// Output buffers kept for reuse, and the largest that is worth keeping.
 const SPARE_BUFFERS_MAX: usize = 64;
 const SPARE_BYTES_MAX: usize = 128 * 1024;
@@ -135,7 +137,11 @@ impl Loop {
             let buffers = buffers(&session.client, &session.reply);
             server.diagnostics.recent.note(server.now.mono_ms, buffers);
         }
-        let mut left = share;
+        // A little more is not worth a turn of its own.
+        let mut left = share + share / REST_PART;
+        if waiting > left {
+            left = share;
+        }
         while !session.reply.is_empty() {
             if left == 0 {
                 return Sent::Part;
@@ -270,7 +276,8 @@ mod tests {
             let before = peer.all.engine.server.stats.net_output_bytes;
             peer.all.turn().expect("a turn");
             let sent = peer.all.engine.server.stats.net_output_bytes - before;
-            assert!(sent <= SHARE_BYTES as u64 + 7, "{sent}");
+            let most = SHARE_BYTES + SHARE_BYTES / REST_PART + 7;
+            assert!(sent <= most as u64, "{sent}");
             take(&mut other, &mut answers);
             turns += 1;
             assert_eq!(answers.len(), 7 * turns, "each turn answers the other one");
