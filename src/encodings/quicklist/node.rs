@@ -111,22 +111,21 @@ impl Node {
     /// Adds an entry at the front of a listpack, which gets room there: blocks of up to
     /// `bytes_max`, unless the entry needs more.
     pub(super) fn push_front(&mut self, entry: Entry<'_>, bytes_max: usize) {
-        self.decompress();
-        if let Node::Pack { count, pack } = self {
-            *self = Node::Roomy {
-                count: *count,
-                pack: Roomy::copy(pack, 0),
-            };
-        }
-        let Node::Roomy { count, pack } = self else {
-            unreachable!("a listpack takes it")
-        };
+        let (count, pack) = self.roomy_mut();
         pack.prepend(entry, bytes_max);
         *count += 1;
     }
 
     /// Removes the first entry of a listpack that has others, and leaves room there.
     pub(super) fn pop_front(&mut self) {
+        let (count, pack) = self.roomy_mut();
+        pack.pop_front();
+        *count -= 1;
+    }
+
+    /// The node's listpack in the form that has room in front; it is not a plain node.
+    #[inline]
+    fn roomy_mut(&mut self) -> (&mut u32, &mut Roomy) {
         self.decompress();
         if let Node::Pack { count, pack } = self {
             *self = Node::Roomy {
@@ -134,11 +133,10 @@ impl Node {
                 pack: Roomy::copy(pack, 0),
             };
         }
-        let Node::Roomy { count, pack } = self else {
-            unreachable!("a listpack holds several")
-        };
-        pack.pop_front();
-        *count -= 1;
+        match self {
+            Node::Roomy { count, pack } => (count, pack),
+            _ => unreachable!("a plain node takes no other element and has no second"),
+        }
     }
 
     /// Gives back the room in front.
