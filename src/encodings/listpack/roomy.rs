@@ -174,8 +174,9 @@ impl Drop for Roomy {
 }
 
 impl Clone for Roomy {
+    /// With as much room: who counts the blocks of many values copies the count.
     fn clone(&self) -> Self {
-        Roomy::copy(self, 0)
+        Roomy::copy(self, self.block_bytes())
     }
 }
 

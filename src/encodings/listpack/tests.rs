@@ -295,6 +295,7 @@ proptest! {
             // Pushes double it, pops leave a quarter.
             prop_assert!(roomy.memory_bytes() <= (5 * roomy.as_bytes().len()).max(320));
         }
+        prop_assert_eq!(roomy.clone().memory_bytes(), roomy.memory_bytes());
         let all: Vec<_> = roomy.clone().iter().map(|e| e.to_vec()).collect();
         prop_assert_eq!(&all, &model.iter().cloned().collect::<Vec<_>>());
         prop_assert_eq!(texts(&roomy.to_listpack()), all);

@@ -162,6 +162,7 @@ proptest! {
         for op in ops {
             apply(&mut list, &mut model, op);
             list.check_invariants();
+            list.clone().check_invariants();
         }
         prop_assert_eq!(texts(&list), model.iter().cloned().collect::<Vec<_>>());
         let mut backward = Vec::new();
@@ -197,6 +198,7 @@ fn what_comes_and_goes_at_the_front_is_in_its_own_room() {
     }
     list.pop_with(End::Front, |_| ());
     assert!(roomy(&list));
+    list.clone().check_invariants();
     // A change elsewhere in it takes the room back.
     list.insert_beside(3, true, b"x");
     assert!(!roomy(&list));
