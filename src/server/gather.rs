@@ -12,14 +12,15 @@
 //! Rests are tried in rounds of [`ROUND`], and after a bad round there are none for a while,
 //! twice as long each time.
 
+use super::backoff::Backoff;
+
 /// Events since the last sleep that make a rest worth a thought.
 const RUN_MIN: u32 = 8;
 /// Rests that are judged together.
 const ROUND: u32 = 8;
 /// Events that a rest must find on average.
 const FOUND_MIN: u32 = 3;
-/// Moments for a rest that are let pass after a bad round: at first, and at most.
-const SKIP_MIN: u32 = 64;
+/// Moments for a rest that are let pass after bad rounds, at most.
 const SKIP_MAX: u32 = 4096;
 
 /// See the module.
@@ -35,8 +36,7 @@ pub struct Gather {
     found: u32,
     /// The turn that now runs took what a rest has gathered.
     rested: bool,
-    skip: u32,
-    next_skip: u32,
+    backoff: Backoff<SKIP_MAX>,
 }
 
 impl Default for Gather {
@@ -48,8 +48,7 @@ impl Default for Gather {
             clients: 0,
             found: 0,
             rested: false,
-            skip: 0,
-            next_skip: SKIP_MIN,
+            backoff: Backoff::default(),
         }
     }
 }
@@ -70,8 +69,7 @@ impl Gather {
         if self.run < RUN_MIN {
             return false;
         }
-        if self.skip > 0 {
-            self.skip -= 1;
+        if self.backoff.skips() {
             self.run = 0;
             return false;
         }
@@ -100,12 +98,8 @@ impl Gather {
             return;
         }
         // At most half of the clients may have come to wait during a rest.
-        if self.found >= FOUND_MIN * ROUND && 2 * self.found <= ROUND * self.clients {
-            self.next_skip = SKIP_MIN;
-        } else {
-            self.skip = self.next_skip;
-            self.next_skip = (2 * self.next_skip).min(SKIP_MAX);
-        }
+        let is_good = self.found >= FOUND_MIN * ROUND && 2 * self.found <= ROUND * self.clients;
+        self.backoff.judged(is_good);
         (self.rests, self.clients, self.found) = (0, 0, 0);
         self.round = self.round.wrapping_add(1).max(1);
     }

@@ -4,6 +4,7 @@
 //! names a command; `main` hands the table in.
 
 mod aof;
+mod backoff;
 mod backup;
 mod batch;
 mod blocking;

@@ -34,7 +34,7 @@ fn place_of(name: &[u8]) -> Option<usize> {
 /// O(n log n), n = prefixes in the table.
 fn prefixstats(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let (mut count, mut order) = (LINES, place_of(b"bytes"));
+    let (mut count, mut order) = (LINES, place_of(b"bytes").expect("one of the names"));
     let mut at = 1;
     while at < args.len() {
         let value = args.get(at + 1).ok_or(CommandError::Syntax)?;
@@ -46,8 +46,7 @@ fn prefixstats(call: &mut Call<'_>) -> CommandResult {
                 Err(_) => return Err(CommandError::Text("ERR COUNT must not be negative")),
             };
         } else if args.is(at, "BY") {
-            order = place_of(value);
-            order.ok_or(CommandError::Syntax)?;
+            order = place_of(value).ok_or(CommandError::Syntax)?;
         } else {
             return Err(CommandError::Syntax);
         }
@@ -55,7 +54,6 @@ fn prefixstats(call: &mut Call<'_>) -> CommandResult {
     }
     let db = call.db.index();
     let keyspace = call.db.keyspace();
-    let order = order.expect("one of the names");
     let lines = keyspace.highest_prefixes(db, |figures| figures.named()[order].1);
     let mut lines = lines.ok_or(IS_OFF)?;
     lines.truncate(count);

@@ -34,7 +34,8 @@ impl HashTable {
         }
     }
 
-    /// Second stage: asks for the entries with this hash's tag. `reach` says up to
+    /// Second stage: asks for the entries with this hash's tag, or where there is none for what
+    /// an insert needs. `reach` says up to
     /// which byte an entry is wanted, below 128, or that the word points to none (a
     /// pointer's low three bits are ignored).
     #[inline]

@@ -87,10 +87,15 @@ impl SegmentRef {
     /// The bucket where an element of this full one may go: to the next an element that is at
     /// home, to the one before an element that belongs there. `None`: there is none.
     fn go_on(self, bucket: usize, right: bool) -> Option<usize> {
-        (self.movable_in(bucket, right) != 0).then(|| match right {
-            true => self.next(bucket),
-            false => self.previous(bucket),
-        })
+        (self.movable_in(bucket, right) != 0).then(|| self.beside(bucket, right))
+    }
+
+    fn beside(self, bucket: usize, right: bool) -> usize {
+        if right {
+            self.next(bucket)
+        } else {
+            self.previous(bucket)
+        }
     }
 
     /// The slots of a full bucket whose elements may go to the next one, or to the one before.
@@ -101,16 +106,9 @@ impl SegmentRef {
 
     /// Makes the `moves` moves of a chain, the farthest first.
     fn shift(self, start: usize, moves: usize, right: bool) {
-        let step = |bucket| {
-            if right {
-                self.next(bucket)
-            } else {
-                self.previous(bucket)
-            }
-        };
         for left in (0..moves).rev() {
-            let from = (0..left).fold(start, |bucket, _| step(bucket));
-            let to = step(from);
+            let from = (0..left).fold(start, |bucket, _| self.beside(bucket, right));
+            let to = self.beside(from, right);
             // A bucket on the chain is full: whatever is unmarked there is at home.
             let movable = self.movable_in(from, right);
             let at = Self::bucket_start(from) + movable.trailing_zeros() as usize;

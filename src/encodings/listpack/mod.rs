@@ -132,10 +132,7 @@ impl Listpack {
     }
 
     fn add_to_count(&mut self, added: usize, removed: usize) {
-        let count = self.count();
-        if count != COUNT_UNKNOWN {
-            self.set_count(usize::from(count) + added - removed);
-        }
+        self.set_count(self.count_after(added, removed).into());
     }
 
     /// Whether `extra` more bytes keep it within the safety limit.

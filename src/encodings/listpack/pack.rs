@@ -32,6 +32,15 @@ impl Pack {
         u16::from_le_bytes([self.0[4], self.0[5]])
     }
 
+    /// The header's count when so many entries have come and gone: what is unknown stays so.
+    #[inline]
+    pub(super) fn count_after(&self, added: usize, removed: usize) -> u16 {
+        match self.count() {
+            COUNT_UNKNOWN => COUNT_UNKNOWN,
+            count => u16::try_from(usize::from(count) + added - removed).unwrap_or(COUNT_UNKNOWN),
+        }
+    }
+
     /// Number of entries.
     #[inline]
     pub fn len(&self) -> usize {

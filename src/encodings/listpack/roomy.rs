@@ -13,7 +13,7 @@
 #![allow(unsafe_code)]
 
 use super::entry::{Encoded, Entry};
-use super::{COUNT_UNKNOWN, HEADER, Listpack, Pack};
+use super::{HEADER, Listpack, Pack};
 use crate::base::alloc;
 use crate::encodings::thin::Thin;
 use std::fmt;
@@ -91,13 +91,8 @@ impl Roomy {
             let bytes = (2 * self.total()).min(bytes_max).max(needed);
             *self = Roomy::copy(self, alloc::good_size(bytes));
         }
-        let (start, count) = (self.start() - added, self.count());
-        let total = self.total() + added;
-        let count = match count {
-            COUNT_UNKNOWN => COUNT_UNKNOWN,
-            count => count + 1,
-        };
-        self.begin(start, total, count);
+        let (start, total) = (self.start() - added, self.total() + added);
+        self.begin(start, total, self.count_after(1, 0));
         // SAFETY: the room between the new header and what were the first entries is this
         // value's alone.
         let room = unsafe {
@@ -111,11 +106,7 @@ impl Roomy {
     pub fn pop_front(&mut self) {
         let gone = self.after(HEADER) - HEADER;
         let (start, total) = (self.start() + gone, self.total() - gone);
-        let count = match self.count() {
-            COUNT_UNKNOWN => COUNT_UNKNOWN,
-            count => count - 1,
-        };
-        self.begin(start, total, count);
+        self.begin(start, total, self.count_after(0, 1));
         // A quarter, where a push doubles: a list that comes and goes does not copy each time.
         if start > 3 * total && start + total > SMALL_BYTES {
             *self = Roomy::copy(self, 0);

@@ -1,7 +1,7 @@
 //! Changes in the middle of a list: nodes are cut where an element goes between two, and
 //! small ones joined again.
 
-use super::node::{Node, Opened};
+use super::node::Node;
 use super::{End, Quicklist};
 use crate::encodings::blob::Blob;
 use crate::encodings::listpack::{Entry, Listpack};
@@ -237,10 +237,9 @@ fn remove_in(node: &mut Node, needle: &[u8], limit: usize, end: End) -> usize {
         };
         return 1;
     }
-    let found = match node.open() {
-        Opened::Pack(pack) => pack.first().and_then(|p| pack.find(p, needle, 0)),
-        Opened::Unpacked(pack) => pack.first().and_then(|p| pack.find(p, needle, 0)),
-        Opened::Plain(_) => None,
+    let found = match node.open().pack() {
+        Ok(pack) => pack.first().and_then(|p| pack.find(p, needle, 0)),
+        Err(_) => None,
     };
     let (Some(first), Some((count, pack))) = (found, node.pack_mut()) else {
         return 0;

@@ -32,7 +32,7 @@ use crate::base::alloc::deque_bytes;
 use crate::base::mover::Mover;
 use crate::encodings::blob::Blob;
 use crate::encodings::listpack::{Entry, Listpack, Pack, Pos};
-use node::{Node, Opened};
+use node::Node;
 use std::collections::VecDeque;
 
 /// What an element is taken to cost beside its text.
@@ -248,10 +248,9 @@ impl Quicklist {
             End::Front => 0,
             End::Back => self.nodes.len().checked_sub(1)?,
         };
-        let seen = match self.nodes.get(at)?.open() {
-            Opened::Plain(text) => see(Entry::Str(text)),
-            Opened::Pack(pack) => see(pack.get(end.pos(pack))),
-            Opened::Unpacked(pack) => see(pack.get(end.pos(&pack))),
+        let seen = match self.nodes.get(at)?.open().pack() {
+            Ok(pack) => see(pack.get(end.pos(pack))),
+            Err(text) => see(Entry::Str(text)),
         };
         self.len -= 1;
         if self.nodes[at].count() > 1 {

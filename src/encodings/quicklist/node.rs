@@ -197,6 +197,15 @@ fn decompress(blob: &Blob) -> Listpack {
 }
 
 impl Opened<'_> {
+    /// The listpack, or the only text.
+    pub(super) fn pack(&self) -> Result<&Pack, &[u8]> {
+        match self {
+            Opened::Pack(pack) => Ok(pack),
+            Opened::Unpacked(pack) => Ok(pack),
+            Opened::Plain(text) => Err(text),
+        }
+    }
+
     /// Calls `see` with up to `count` entries from `index` on, in either direction,
     /// until it says stop; true unless stopped.
     pub(super) fn visit(
@@ -206,10 +215,9 @@ impl Opened<'_> {
         backward: bool,
         see: &mut impl FnMut(Entry<'_>) -> bool,
     ) -> bool {
-        let pack = match self {
-            Opened::Plain(bytes) => return count == 0 || see(Entry::Str(bytes)),
-            Opened::Pack(pack) => *pack,
-            Opened::Unpacked(pack) => pack,
+        let pack = match self.pack() {
+            Ok(pack) => pack,
+            Err(text) => return count == 0 || see(Entry::Str(text)),
         };
         let Some(mut pos) = pack.seek(index) else {
             return true;

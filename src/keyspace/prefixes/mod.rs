@@ -87,9 +87,7 @@ impl PrefixFigures {
             ("expired", self.expired),
         ]
     }
-}
 
-impl PrefixFigures {
     fn is_idle(&self) -> bool {
         *self == PrefixFigures::default()
     }

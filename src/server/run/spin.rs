@@ -4,40 +4,27 @@
 //! that does not come costs the processor. Polls are tried in rounds of [`ROUND`]; after one in
 //! which too few met anything there are none for a while, twice as long each time.
 
+use crate::server::backoff::Backoff;
+
 /// Polls that are judged together, and how many of them have to meet something.
 const ROUND: u32 = 16;
 const MET_MIN: u32 = 12;
-/// Sleeps that are let pass after a bad round: at first, and at most.
-const SKIP_MIN: u32 = 64;
+/// Sleeps that are let pass after bad rounds, at most.
 const SKIP_MAX: u32 = 8192;
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Spin {
     tried: u32,
     met: u32,
-    skip: u32,
-    next_skip: u32,
-}
-
-impl Default for Spin {
-    fn default() -> Spin {
-        Spin {
-            tried: 0,
-            met: 0,
-            skip: 0,
-            next_skip: SKIP_MIN,
-        }
-    }
+    backoff: Backoff<SKIP_MAX>,
 }
 
 impl Spin {
     /// Whether to poll before this sleep.
     #[inline]
     pub(super) fn is_due(&mut self) -> bool {
-        let skips = self.skip > 0;
-        self.skip -= u32::from(skips);
-        !skips
+        !self.backoff.skips()
     }
 
     /// A poll has met something, or has not.
@@ -48,12 +35,7 @@ impl Spin {
         if self.tried < ROUND {
             return;
         }
-        if self.met >= MET_MIN {
-            self.next_skip = SKIP_MIN;
-        } else {
-            self.skip = self.next_skip;
-            self.next_skip = (2 * self.next_skip).min(SKIP_MAX);
-        }
+        self.backoff.judged(self.met >= MET_MIN);
         (self.tried, self.met) = (0, 0);
     }
 }

@@ -138,10 +138,8 @@ impl Loop {
             server.diagnostics.recent.note(server.now.mono_ms, buffers);
         }
         // A little more is not worth a turn of its own.
-        let mut left = share + share / REST_PART;
-        if waiting > left {
-            left = share;
-        }
+        let most = share + share / REST_PART;
+        let mut left = if waiting > most { share } else { most };
         while !session.reply.is_empty() {
             if left == 0 {
                 return Sent::Part;
