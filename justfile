@@ -64,6 +64,14 @@ fuzz TARGET="" SECONDS="60":
     else mkdir -p fuzz/corpus/{{ TARGET }} && cargo +nightly fuzz run {{ TARGET }} \
     fuzz/corpus/{{ TARGET }} fuzz/seeds/{{ TARGET }} -- -max_total_time={{ SECONDS }}; fi
 
+# What each command costs at n, 4n and 16n of whatever may grow: `just growth`, `just growth sort,lcs`.
+growth ROWS="":
+    RUSSET_GROWTH={{ ROWS }} cargo test --lib commands::growth -- --include-ignored --nocapture
+
+# Damaged payloads, and every command of their type after RESTORE.
+restored:
+    cargo test --lib fuzzing::tests::whatever_was_restored -- --ignored
+
 # Criterion benchmarks of single parts.
 bench *ARGS:
     cargo bench {{ ARGS }}

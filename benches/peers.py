@@ -443,8 +443,12 @@ def single_fill(n):
     yield from many("ZADD", "lex", (text for at in range(n) for text in ("0", "m:%012d" % at)), 200)
     yield from (command("SET", name, "".join(random.Random(name).choices("abcd", k=1000))) for name in ("text1", "text2"))
     yield from many("RPUSH", "short", range(100)) + many("HSET", "small", pairs(10, "f%d", "v%d")) + many("SADD", "few", range(100))
+    # One to be dumped, one whose fields expire, ten of thirty thousand elements.
+    yield from many("RPUSH", "texts", ("e:%012d" % at for at in range(n))) + many("HSET", "leased", pairs(10, "f%d", "v%d"))
+    yield from FILLS["hyperloglogs"]()
 
 
+TEN_LOGS = "".join(" log:%d" % n for n in range(10))
 MILLIS, MICROS = 10, 3000  # How often a command is sent that takes the one or the other.
 
 # How often, and the commands: of several one after the other. `#` is another number each time.
@@ -474,6 +478,7 @@ SINGLE = [
     (MICROS, "HRANDFIELD hash"), (300, "HRANDFIELD hash 100"), (300, "HSCAN hash #0 COUNT 1000"), (MILLIS, "HGETALL hash"),
     (MILLIS, "HKEYS hash"), (MILLIS, "HVALS hash"), (MICROS, "HGETALL small"), (MICROS, "HSET small f5 v5"),
     (MICROS, "HEXPIRE hash 1000 FIELDS 1 f:#"), (MICROS, "HTTL hash FIELDS 1 f:#"),
+    (MICROS, "HEXPIRE leased 1000 FIELDS 1 f5"), (MICROS, "HEXPIRE leased 1000 FIELDS 2 f3 f7", "HPERSIST leased FIELDS 1 f3"),
     (MICROS, "SISMEMBER set m:#"), (MICROS, "SADD set m:#"), (MICROS, "SADD set new", "SREM set new"),
     (MICROS, "SMISMEMBER set" + " m:#" * 10), (MICROS, "SCARD set"), (MICROS, "SRANDMEMBER set"),
     (300, "SRANDMEMBER set 100"), (300, "SRANDMEMBER set -100"), (300, "SSCAN set #0 COUNT 1000"), (MILLIS, "SMEMBERS set"),
@@ -491,9 +496,10 @@ SINGLE = [
     (MILLIS, "ZINTERSTORE stored 2 zset zset2"), (MILLIS, "ZDIFFSTORE stored 2 zset zset2"),
     (MILLIS, "ZINTERCARD 2 zset zset2"), (MICROS, "ZADD few2 1 a 2 b 3 c", "ZREMRANGEBYRANK few2 0 -1"),
     (MICROS, "SETBIT bits #0 1"), (MICROS, "GETBIT bits #0"), (300, "BITCOUNT bits"), (MICROS, "PFADD log m:#"), (MICROS, "PFCOUNT log"),
+    (300, "PFCOUNT" + TEN_LOGS), (300, "PFMERGE merged" + TEN_LOGS),
     (MICROS, "GEOADD places 13.4 52.5 p#"), (300, "GEOSEARCH places FROMLONLAT 13 52 BYRADIUS 100 km COUNT 10"),
     (MICROS, "XADD stream * f v"), (300, "XRANGE stream - + COUNT 100"), (MICROS, "PUBLISH nobody x"),
-    (MICROS, "DUMP small"), (MICROS, "EVAL return(1) 0"),
+    (MICROS, "DUMP small"), (MILLIS, "DUMP texts"), (MICROS, "EVAL return(1) 0"),
 ]
 
 

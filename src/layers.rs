@@ -74,3 +74,31 @@ fn a_path_names_its_module() {
     assert_eq!(used(line).collect::<Vec<_>>(), ["base", "net", "resp"]);
     assert_eq!(used("use super::x;").count(), 0);
 }
+
+/// What a thread holds that was started in another way is in no figure.
+#[test]
+fn threads_are_started_in_one_place() {
+    const THE_PLACE: &str = "base/threads.rs";
+    // Other ways to start one, in the standard library and beneath it.
+    const WAYS: [&str; 5] = [
+        "thread::spawn",
+        "thread::scope",
+        "thread::Builder",
+        "pthread_create",
+        "Builder::new()",
+    ];
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut paths, mut starts) = (Vec::new(), Vec::new());
+    files(&source, &mut paths);
+    for path in &paths {
+        let inside = path.strip_prefix(&source).expect("below it");
+        let text = std::fs::read_to_string(path).expect("UTF-8");
+        // Tests stand last in a file, and this one is a test.
+        let code = text.split("mod tests {").next().unwrap_or("");
+        let is_test = inside == Path::new("layers.rs");
+        if !is_test && WAYS.iter().any(|way| code.contains(way)) {
+            starts.push(inside.display().to_string());
+        }
+    }
+    assert_eq!(starts, [THE_PLACE]);
+}

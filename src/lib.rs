@@ -11,9 +11,9 @@ mod net;
 
 mod config;
 
-mod operator;
-
 mod resp;
+
+mod operator;
 
 mod command;
 

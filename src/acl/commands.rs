@@ -1,11 +1,15 @@
-//! What rules name: the commands of the table under their own names, and the categories.
+//! What rules name: the commands of the table under their own names, those that are reserved, and
+//! the categories.
 
 use std::collections::HashMap;
 
 use super::bits::{Bits, COMMANDS_MAX};
-use crate::command::Category;
+use super::reserved::{RESERVED, Reserved};
+use super::selector::CommandLine;
+use crate::command::{Category, Flags, KeyPlan};
+use crate::resp::Args;
 
-/// One command or subcommand; its number is its place in the table.
+/// One command or subcommand; its number is its place in the table, or behind it.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandFacts {
     /// `get`, `config|get`.
@@ -18,6 +22,10 @@ pub struct CommandFacts {
 /// See the module.
 pub struct Commands {
     rows: Vec<CommandFacts>,
+    /// Of the rows from `built` on: what permissions ask for.
+    reserved: Vec<(&'static Reserved, KeyPlan)>,
+    /// Commands of the table.
+    built: usize,
     by_name: HashMap<&'static str, usize, ahash::RandomState>,
     /// Of each command: itself and its subcommands.
     families: Vec<Bits>,
@@ -26,12 +34,37 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// `rows` in the order of their numbers.
+    /// `rows`, those of the table, in the order of their numbers.
     pub fn new(rows: impl Iterator<Item = CommandFacts>) -> Commands {
-        let rows: Vec<CommandFacts> = rows.collect();
-        assert!(rows.len() < COMMANDS_MAX, "more commands than bits");
+        let mut rows: Vec<CommandFacts> = rows.collect();
+        let built = rows.len();
         let by_name = rows.iter().enumerate();
-        let by_name = by_name.map(|(id, row)| (row.full_name, id)).collect();
+        let mut by_name: HashMap<_, _, ahash::RandomState> =
+            by_name.map(|(id, row)| (row.full_name, id)).collect();
+        let mut unbuilt: Vec<&'static Reserved> = Vec::new();
+        for spec in RESERVED {
+            if by_name.contains_key(spec.name) {
+                continue;
+            }
+            let container = spec.name.split_once('|').map(|(container, _)| container);
+            let parent = container.map(|name| by_name.get(name).copied());
+            // Without its container a subcommand is no command.
+            if parent == Some(None) {
+                continue;
+            }
+            unbuilt.push(spec);
+            let facts = CommandFacts {
+                full_name: spec.name,
+                categories: match spec.flags.contains(Flags::ONLY_SENTINEL) {
+                    true => Category::empty(),
+                    false => spec.all_categories(),
+                },
+                parent: parent.flatten(),
+            };
+            by_name.insert(spec.name, rows.len());
+            rows.push(facts);
+        }
+        assert!(rows.len() < COMMANDS_MAX, "more commands than bits");
         let mut families = vec![Bits::NONE; rows.len()];
         for (id, row) in rows.iter().enumerate() {
             families[id].insert(id);
@@ -52,6 +85,11 @@ impl Commands {
         let categories = categories.map(|(name, c)| (name.to_ascii_lowercase(), c, of(c)));
         Commands {
             categories: categories.collect(),
+            reserved: unbuilt
+                .into_iter()
+                .map(|spec| (spec, KeyPlan::of(spec)))
+                .collect(),
+            built,
             by_name,
             families,
             rows,
@@ -63,6 +101,38 @@ impl Commands {
         self.by_name
             .get(name.to_ascii_lowercase().as_str())
             .copied()
+    }
+
+    /// The row and the line of a reserved command, which has this name and perhaps subcommand, as
+    /// permissions see it. `db` and `databases_max` as in [`CommandLine`].
+    pub fn reserved_line<'a>(
+        &'a self,
+        args: Args<'a>,
+        db: u32,
+        databases_max: u32,
+    ) -> Option<CommandLine<'a>> {
+        let word = |at: usize| std::str::from_utf8(args.get(at)?).ok();
+        let name = word(0)?;
+        let subcommand = word(1).and_then(|sub| self.find(&format!("{name}|{sub}")));
+        let id = match subcommand {
+            Some(id) => id,
+            None => self
+                .find(name)
+                .filter(|&id| args.len() == 1 || !self.is_container(id))?,
+        };
+        let (spec, plan) = self.reserved.get(id.checked_sub(self.built)?)?;
+        let only_sentinel = spec.flags.contains(Flags::ONLY_SENTINEL);
+        (!only_sentinel).then_some(CommandLine {
+            id,
+            flags: spec.flags,
+            plan,
+            channels: spec.channels,
+            databases: spec.databases,
+            args,
+            is_whole: spec.arity.admits(args.len()),
+            db,
+            databases_max,
+        })
     }
 
     pub fn row(&self, id: usize) -> &CommandFacts {
@@ -99,5 +169,24 @@ impl Commands {
         let members = self.rows.iter();
         let members = members.filter(move |row| row.categories.contains(category));
         Some(members.map(|row| row.full_name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::{CommandTable, commands_of};
+
+    #[test]
+    fn no_command_of_the_table_is_reserved() {
+        let table = CommandTable::new(&crate::commands::table());
+        let built = |spec: &&Reserved| table.find_full(spec.name.as_bytes()).is_some();
+        let built: Vec<&str> = RESERVED
+            .iter()
+            .filter(built)
+            .map(|spec| spec.name)
+            .collect();
+        assert_eq!(built, Vec::<&str>::new());
+        assert_eq!(commands_of(&table).reserved.len(), RESERVED.len());
     }
 }

@@ -9,7 +9,8 @@
 //! commands are kept beside the bits in the order in which they are told again (ACL LIST).
 //!
 //! Commands are known by their numbers in the server's table, whose names, categories and
-//! containers [`Commands`] holds; `rename-command` changes nothing here. Who a connection
+//! containers [`Commands`] holds; behind them stand those that the server does not have and rules
+//! may name (`reserved`). `rename-command` changes nothing here. Who a connection
 //! belongs to, and what follows from a change, is the server's matter (`server::users`).
 //!
 //! Cost: a check is O(1) for the command, and O(keys * patterns) where not all keys are
@@ -23,12 +24,13 @@ mod file;
 mod log;
 mod password;
 mod pattern;
+mod reserved;
 mod rule;
 mod selector;
 mod store;
 mod user;
 
-pub use attempts::Attempts;
+pub use attempts::{Attempts, Judged};
 pub use commands::{CommandFacts, Commands};
 #[cfg(feature = "testing")]
 pub use file::parse_users;

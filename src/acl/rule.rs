@@ -1,5 +1,6 @@
 //! Rules as words: what is wrong with one, and how selectors that came in pieces are joined.
 
+use crate::base::glob::TooComplex;
 use crate::command::up_to_nul;
 
 /// Why a rule is refused, in Redis's words.
@@ -30,6 +31,8 @@ pub enum RuleError {
     FirstArgOfSubcommand,
     #[error("The provided database ID is out of range")]
     DatabaseOutOfRange,
+    #[error("{0}")]
+    Pattern(#[from] TooComplex),
 }
 
 /// Why a list of rules is refused.

@@ -4,6 +4,7 @@ use super::bits::Bits;
 use super::commands::Commands;
 use super::pattern::Pattern;
 use super::rule::{RuleError, has_spaces};
+use crate::base::glob;
 use crate::command::{Access, ChannelUse, DatabaseUse, Flags, KeyPlan};
 use crate::config::PubsubDefault;
 use crate::resp::Args;
@@ -188,6 +189,7 @@ impl Selector {
         if has_spaces(pattern) {
             return Err(RuleError::Syntax);
         }
+        glob::check(pattern)?;
         match self.keys.iter_mut().find(|k| k.pattern.text() == pattern) {
             Some(known) => known.rights |= rights,
             None => self.keys.push(KeyPattern {
@@ -205,6 +207,7 @@ impl Selector {
         if has_spaces(pattern) {
             return Err(RuleError::Syntax);
         }
+        glob::check(pattern)?;
         if !self.channels.iter().any(|known| known.text() == pattern) {
             self.channels.push(Pattern::new(pattern));
         }

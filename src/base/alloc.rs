@@ -1,9 +1,8 @@
 //! The allocator and its figures.
 //!
 //! jemalloc counts, for every thread, the bytes that it ever allocated and freed (size
-//! classes, not requests); reading the two counters costs two loads. `used_memory` is
-//! their difference over the loop's thread, plus what helper threads have reported, less
-//! what was let go but is still to be freed.
+//! classes, not requests); reading the two counters costs two loads. `used_memory` is their
+//! difference over all threads (`ledger`).
 //! Raw blocks for the thin-pointer encodings come from here too, so that the size-class
 //! arithmetic stands in one place.
 #![allow(unsafe_code)]
@@ -13,39 +12,12 @@ use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::io;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::slabs;
 
-/// By how much `used_memory` differs from the loop's own balance: net bytes that helper
-/// threads have allocated, less those that were let go and are still to be freed.
-static BESIDE: AtomicI64 = AtomicI64::new(0);
-/// The highest `used_memory` that anybody asked for.
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-/// Bytes allocated minus bytes freed by this thread so far.
-pub fn thread_balance() -> i64 {
-    thread_local! {
-        static COUNTERS: Option<(
-            tikv_jemalloc_ctl::thread::ThreadLocal<u64>,
-            tikv_jemalloc_ctl::thread::ThreadLocal<u64>,
-        )> = read_pointers();
-    }
-    fn read_pointers() -> Option<(
-        tikv_jemalloc_ctl::thread::ThreadLocal<u64>,
-        tikv_jemalloc_ctl::thread::ThreadLocal<u64>,
-    )> {
-        let a = tikv_jemalloc_ctl::thread::allocatedp::read().ok()?;
-        let d = tikv_jemalloc_ctl::thread::deallocatedp::read().ok()?;
-        Some((a, d))
-    }
-    COUNTERS.with(|c| match c {
-        Some((a, d)) => a.get() as i64 - d.get() as i64,
-        None => 0,
-    })
-}
+pub use super::ledger::{LetGo, exceeds, let_go, peak_memory, thread_balance, used_memory};
 
 /// Bytes that something owns, as the allocator's balance tells at each of its changes: for what
 /// is made of parts whose size nobody else knows (ordered maps, tables of other crates). All
@@ -72,38 +44,6 @@ impl Metered {
     pub fn add(&mut self, bytes: i64) {
         self.0 += bytes;
     }
-}
-
-/// `used_memory`: bytes in the allocator's size classes that are in use, as seen from the
-/// loop's thread. O(1), no system call.
-pub fn used_memory() -> usize {
-    let used = (thread_balance() + BESIDE.load(Ordering::Relaxed)).max(0) as usize;
-    if used > PEAK.load(Ordering::Relaxed) {
-        PEAK.store(used, Ordering::Relaxed);
-    }
-    used
-}
-
-/// The highest `used_memory` seen so far.
-pub fn peak_memory() -> usize {
-    PEAK.load(Ordering::Relaxed).max(used_memory())
-}
-
-/// About so many bytes are not used any more, although they are still to be freed.
-pub fn let_go(bytes: usize) {
-    BESIDE.fetch_sub(bytes as i64, Ordering::Relaxed);
-}
-
-/// Of what was let go so many bytes have been freed by the loop's thread, whose balance
-/// tells of them from now on.
-pub fn freed_here(bytes: usize) {
-    BESIDE.fetch_add(bytes as i64, Ordering::Relaxed);
-}
-
-/// A helper thread has freed what was let go as so many bytes: `delta` is the true change of
-/// its own balance.
-pub fn freed_by_helper(bytes: usize, delta: i64) {
-    BESIDE.fetch_add(bytes as i64 + delta, Ordering::Relaxed);
 }
 
 /// How long the allocator's totals hold: as long as Redis's, whose cron takes them.
@@ -342,16 +282,5 @@ mod tests {
             let real = unsafe { tikv_jemalloc_sys::nallocx(n, 0) };
             assert_eq!(good_size(n), real, "{n}");
         }
-    }
-
-    #[test]
-    #[cfg_attr(feature = "system-allocator", ignore = "counts jemalloc's bytes")]
-    fn used_memory_follows_an_allocation() {
-        let before = thread_balance();
-        let v = vec![1u8; 1 << 20];
-        let during = thread_balance();
-        drop(v);
-        assert!(during - before >= 1 << 20);
-        assert!(thread_balance() < during);
     }
 }

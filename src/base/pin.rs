@@ -45,6 +45,8 @@ pub struct Pinned {
 
 // SAFETY: the bytes are not written to while pinned, and the table is behind a lock.
 unsafe impl Send for Pinned {}
+// SAFETY: as above; shared it is only read.
+unsafe impl Sync for Pinned {}
 
 impl Pinned {
     /// Pins a block of [`alloc::block`].

@@ -2,7 +2,7 @@
 //!
 //! All forms that commands have are that (one key, a range, every second argument, a count
 //! and its keys, a destination before or behind), so keys are told without an allocation. How
-//! they are found: `plan`, `finders`.
+//! they are found: `plan`, and the finders beside the handlers (`Spec::find_keys`).
 
 use super::Access;
 
@@ -30,7 +30,7 @@ impl Run {
     ///
     /// Positions are those of one command line: they are fewer than 2^31.
     #[inline]
-    pub(super) const fn new(first: usize, end: usize, step: u16, access: Access) -> Run {
+    pub const fn new(first: usize, end: usize, step: u16, access: Access) -> Run {
         Run {
             at: first as u32,
             end: end as u32,
@@ -75,18 +75,27 @@ impl Keys {
     };
 
     /// One key.
-    pub(super) fn one(at: usize, access: Access) -> Keys {
+    pub fn one(at: usize, access: Access) -> Keys {
         Keys::run(Run::new(at, at + 1, 1, access))
     }
 
-    pub(super) fn run(run: Run) -> Keys {
+    pub fn run(run: Run) -> Keys {
         let mut keys = Keys::NONE;
         keys.runs[0] = run;
         keys
     }
 
+    /// The first argument as the source, and a destination, if there is one.
+    pub fn source_and(destination: Option<usize>) -> Keys {
+        let mut keys = Keys::one(1, Access::READ);
+        if let Some(at) = destination {
+            keys.push(Run::new(at, at + 1, 1, Access::OVERWRITE));
+        }
+        keys
+    }
+
     /// Adds keys behind those that are there.
-    pub(super) fn push(&mut self, run: Run) {
+    pub fn push(&mut self, run: Run) {
         let free = self.runs.iter_mut().find(|run| run.len() == 0);
         *free.expect("no command has keys in more runs") = run;
     }

@@ -1,8 +1,8 @@
-//! Facts about commands: rows, key specs, categories, refusals. No handler, no server.
+//! Facts about commands: rows, key specs, options, categories, refusals. No handler, no server.
 
 pub mod docs;
-pub mod finders;
 pub mod keys;
+pub mod options;
 mod plan;
 mod spec;
 

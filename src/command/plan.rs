@@ -3,9 +3,10 @@
 //!
 //!   - The prefetch of a batch takes what the arguments' number, or a count of keys, tells of
 //!     the first spec ([`KeyPlan::ahead`]): a hint, for lines that may have no right form.
-//!   - Gates, WATCH and COMMAND GETKEYS want them all ([`KeyPlan::keys`]). The specs answer
-//!     first, as COMMAND INFO shows them. Where they cannot (`unknown`, `incomplete`, flags that
-//!     depend on options, a count that is no number) the row's own finder (`finders`) does.
+//!   - Gates, the undo log and COMMAND GETKEYS want them all ([`KeyPlan::keys`]). The specs answer,
+//!     as COMMAND INFO shows them, unless the row has a finder of its own: options that name keys
+//!     or decide how one is used are told by the words that the handler reads (`options`), since
+//!     a spec's keyword may as well be an operand or a key of that name.
 //!
 //! Cost: nothing is allocated; O(1), or one pass over the arguments for keywords and finders.
 
@@ -18,22 +19,20 @@ use crate::resp::Args;
 #[derive(Clone, Copy, Debug)]
 pub struct KeyPlan {
     specs: &'static [KeySpec],
-    /// Whether specs can tell all keys and their access.
-    by_specs: bool,
-    otherwise: Otherwise,
+    told_by: ToldBy,
     ahead: Option<Ahead>,
     /// The place of a key that all forms of the command have, and no other.
     only_key: Option<(u16, Access)>,
 }
 
-/// What tells the keys when specs do not.
+/// What tells the keys.
 #[derive(Clone, Copy, Debug)]
-enum Otherwise {
+enum ToldBy {
     NoKeys,
     Finder(FindKeys),
-    LooseCount(LooseCount),
-    /// Nothing: the arguments have no form of the command.
-    Refusal,
+    Specs,
+    /// Specs, and of arguments without the command's form perhaps this count.
+    SpecsOr(LooseCount),
 }
 
 /// A count read as C reads one, and the destination that may stand before it.
@@ -88,13 +87,10 @@ impl KeyPlan {
         KeyPlan {
             specs: spec.keys,
             only_key,
-            by_specs: any && !spec.keys.iter().any(has(Access::VARIABLE_FLAGS)),
-            otherwise: match spec.find_keys {
-                Some(find) => Otherwise::Finder(find),
-                None if any => {
-                    LooseCount::of(spec.keys).map_or(Otherwise::Refusal, Otherwise::LooseCount)
-                }
-                None => Otherwise::NoKeys,
+            told_by: match spec.find_keys {
+                Some(find) => ToldBy::Finder(find),
+                None if any => LooseCount::of(spec.keys).map_or(ToldBy::Specs, ToldBy::SpecsOr),
+                None => ToldBy::NoKeys,
             },
             // Where specs do not tell all, the first may tell a key that is none (MIGRATE).
             ahead: match spec.keys.iter().any(has(Access::INCOMPLETE)) {
@@ -106,7 +102,7 @@ impl KeyPlan {
 
     /// Whether the command can have keys at all.
     pub fn has_keys(&self) -> bool {
-        !matches!(self.otherwise, Otherwise::NoKeys)
+        !matches!(self.told_by, ToldBy::NoKeys)
     }
 
     /// The one key of a command that has one in a fixed place and no others.
@@ -119,16 +115,11 @@ impl KeyPlan {
     /// command without keys, and where an optional part with keys is left out; `BadKeys` if
     /// the arguments do not have the command's form.
     pub fn keys(&self, args: Args<'_>) -> Result<Keys, BadKeys> {
-        if self.by_specs
-            && let Ok(keys) = by_specs(self.specs, args)
-        {
-            return Ok(keys);
-        }
-        match self.otherwise {
-            Otherwise::NoKeys => Ok(Keys::NONE),
-            Otherwise::Finder(find) => find(args),
-            Otherwise::LooseCount(count) => count.keys(args),
-            Otherwise::Refusal => Err(BadKeys),
+        match self.told_by {
+            ToldBy::NoKeys => Ok(Keys::NONE),
+            ToldBy::Finder(find) => find(args),
+            ToldBy::Specs => by_specs(self.specs, args),
+            ToldBy::SpecsOr(count) => by_specs(self.specs, args).or_else(|_| count.keys(args)),
         }
     }
 
@@ -273,6 +264,11 @@ fn by_specs(specs: &[KeySpec], args: Args<'_>) -> Result<Keys, BadKeys> {
             }
             Find::Unknown => return Err(BadKeys),
         };
+        let is_range = matches!(spec.find, Find::Range { .. });
+        if is_range && last + 1 == first && keys.len() > 0 {
+            // Further keys, of which there are none (`PFMERGE destination`).
+            continue;
+        }
         let is_incomplete = spec.access.contains(Access::INCOMPLETE);
         if is_incomplete || last >= args.len() as isize || last < first {
             return Err(BadKeys);
@@ -372,8 +368,10 @@ fn leading_integer(text: &[u8]) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::finders::{MODIFY, OVERWRITE, xread};
     use crate::resp::OwnedArgs;
+
+    const MODIFY: Access = Access::MODIFY;
+    const OVERWRITE: Access = Access::OVERWRITE;
 
     fn args(line: &str) -> OwnedArgs {
         line.split(' ').map(str::as_bytes).collect()
@@ -475,14 +473,46 @@ mod tests {
             find,
             notes: "",
         }]));
-        let mut read = row("xread", spec);
-        read.find_keys = Some(xread);
+        let read = row("xread", spec);
         assert_eq!(
             positions(&read, "xread count 1 streams a b 0 0"),
             Ok(vec![4, 5])
         );
         assert_eq!(positions(&read, "xread count 1"), Ok(vec![]));
         assert_eq!(positions(&read, "xread streams a"), Err(BadKeys));
+    }
+
+    /// A spec's keyword may be an operand; the row's finder knows.
+    #[test]
+    fn a_finder_tells_the_keys_in_place_of_the_specs() {
+        let mut store = row(
+            "sort",
+            const {
+                &[
+                    KeySpec::one(1, Access::READ),
+                    KeySpec::behind("STORE", 2, OVERWRITE),
+                ]
+            },
+        );
+        assert_eq!(positions(&store, "sort a get store b"), Ok(vec![1, 4]));
+        store.find_keys = Some(|_| Ok(Keys::source_and(None)));
+        assert_eq!(positions(&store, "sort a get store b"), Ok(vec![1]));
+    }
+
+    /// PFMERGE with a destination alone had no keys, so that nobody asked whether it may be written.
+    #[test]
+    fn further_keys_may_be_missing() {
+        let merge = row(
+            "pfmerge",
+            const {
+                &[
+                    KeySpec::one(1, MODIFY),
+                    KeySpec::range(2, -1, 1, Access::READ),
+                ]
+            },
+        );
+        assert_eq!(positions(&merge, "pfmerge d"), Ok(vec![1]));
+        assert_eq!(positions(&merge, "pfmerge d a b"), Ok(vec![1, 2, 3]));
     }
 
     #[test]

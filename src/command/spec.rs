@@ -103,6 +103,7 @@ bitflags! {
         const LIST = 1 << 5;
         const HASH = 1 << 6;
         const STRING = 1 << 7;
+        const ARRAY = 1 << 21;
         const BITMAP = 1 << 8;
         const HYPERLOGLOG = 1 << 9;
         const GEO = 1 << 10;
@@ -140,6 +141,12 @@ bitflags! {
 impl Access {
     /// `RO access`: the common reader.
     pub const READ: Access = Access::RO.union(Access::ACCESS);
+
+    /// `RW access update`: the common writer of what is there.
+    pub const MODIFY: Access = Access::RW.union(Access::ACCESS).union(Access::UPDATE);
+
+    /// `OW update`: whatever was there goes.
+    pub const OVERWRITE: Access = Access::OW.union(Access::UPDATE);
 }
 
 /// Where a key spec starts to look for its first key.
@@ -285,7 +292,8 @@ pub struct Spec<H: 'static> {
     /// `request_policy:...`, `response_policy:...`, `nondeterministic_output` and the like.
     pub tips: &'static [&'static str],
     pub subcommands: &'static [Spec<H>],
-    /// Finds the keys that specs cannot (SORT, GEORADIUS ...).
+    /// Finds the keys in place of the specs, where options name keys or decide how one is used:
+    /// by the words that the handler reads (`options`).
     pub find_keys: Option<FindKeys>,
     /// Which arguments of a [`Flags::SENSITIVE`] command are secrets: all, unless the row
     /// knows better.

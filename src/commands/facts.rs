@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use super::{docs_for, table};
 use crate::command::docs::{Arg, Doc};
 use crate::command::{Access, Begin, Find, Flags, KeyPlan, KeySpec};
-use crate::server::Spec;
+use crate::resp::OwnedArgs;
+use crate::server::{CommandTable, Spec, commands_of};
 
 /// Commands that are not in Redis 8.0: russet's own, and HOTKEYS of 8.6.
 const OWN: [&str; 3] = ["backup", "hotkeys", "prefixstats"];
@@ -88,6 +89,39 @@ fn rows_are_as_recorded() {
         let known_specs = known.get("key_specs").cloned().unwrap_or(json!([]));
         assert_eq!(json!(specs), known_specs, "{name}: key specs");
     });
+}
+
+/// A rule that named a command of replication, Cluster or modules was an unknown command, so that
+/// files with such rules did not load.
+#[test]
+fn rules_know_every_recorded_command_and_its_categories() {
+    let commands = commands_of(&CommandTable::new(&table()));
+    let check = |name: &str, known: &Value| {
+        let id = commands.find(name);
+        let id = id.unwrap_or_else(|| panic!("{name}: unknown to rules"));
+        let categories = names(commands.row(id).categories).map(|name| format!("@{name}"));
+        assert_eq!(sorted(categories), known["acl"], "{name}: categories");
+        let words: Vec<&[u8]> = name.split('|').map(str::as_bytes).collect();
+        let mut args: OwnedArgs = words.iter().copied().collect();
+        let arity = known["arity"].as_i64().expect("an arity").unsigned_abs() as usize;
+        (words.len()..arity).for_each(|_| args.push(b"0"));
+        let is_whole = |args: &OwnedArgs| {
+            let line = commands.reserved_line(args.args(), 0, 16);
+            line.map(|line| (line.id, line.is_whole))
+        };
+        if let Some(line) = is_whole(&args) {
+            assert_eq!(line, (id, true), "{name}: arity");
+            args.push(b"0");
+            let admits_more = known["arity"].as_i64() < Some(0);
+            assert_eq!(is_whole(&args), Some((id, admits_more)), "{name}: arity");
+        }
+    };
+    for (name, known) in &facts() {
+        check(name, known);
+        for (subcommand, known) in known["subcommands"].as_object().into_iter().flatten() {
+            check(&format!("{name}|{subcommand}"), known);
+        }
+    }
 }
 
 #[test]

@@ -19,16 +19,7 @@ fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Told {
         .iter()
         .filter(|k| !k.access.contains(Access::NOT_KEY))
         .collect();
-    let varies = keys
-        .iter()
-        .any(|k| k.access.contains(Access::VARIABLE_FLAGS));
-    let by_specs = if keys.is_empty() || varies {
-        None
-    } else {
-        let lists: Option<Vec<Vec<KeyAt>>> = keys.iter().map(|k| by_spec(k, args)).collect();
-        lists.map(|lists| lists.concat())
-    };
-    by_specs.or_else(|| match full_name {
+    match full_name {
         "set" => {
             let used = match args[3..].iter().any(|word| is(word, "get")) {
                 true => Access::RW | Access::ACCESS,
@@ -38,19 +29,23 @@ fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Told {
         }
         "bitfield" => Some(bitfield(args)),
         "migrate" => migrate(args),
-        "sort" => Some(sort(args)),
-        "georadius" => Some(georadius(args, 6)),
-        "georadiusbymember" => Some(georadius(args, 5)),
-        "sort_ro" => Some(vec![(1, Access::RO | Access::ACCESS)]),
+        "sort" => Some(source_and(args, 2, &["get", "by"], &["store"])),
+        "georadius" => Some(source_and(args, 6, &["count"], &["store", "storedist"])),
+        "georadiusbymember" => Some(source_and(args, 5, &["count"], &["store", "storedist"])),
+        "sort_ro" => Some(vec![(1, Access::READ)]),
         "xread" | "xreadgroup" => xread(args),
         name => {
             assert!(spec.find_keys.is_none(), "{name}: has a reference");
             if keys.is_empty() {
                 return Some(Vec::new());
             }
-            by_loose_count(spec.keys, args)
+            let lists: Option<Vec<Vec<KeyAt>>> = keys.iter().map(|k| by_spec(k, args)).collect();
+            let by_specs = lists
+                .map(|lists| lists.concat())
+                .filter(|all| !all.is_empty());
+            by_specs.or_else(|| by_loose_count(spec.keys, args))
         }
-    })
+    }
 }
 
 /// The key is only read where every operation is a GET.
@@ -75,55 +70,68 @@ fn bitfield(args: &[&[u8]]) -> Vec<KeyAt> {
 /// The key in its old place, or those behind KEYS, which is looked for where options stand.
 fn migrate(args: &[&[u8]]) -> Told {
     let access = Access::RW | Access::ACCESS | Access::DELETE;
-    // The specs look for the word anywhere, but first and last.
-    if !args[2..args.len() - 1].iter().any(|word| is(word, "keys")) {
-        return Some(vec![(3, access)]);
-    }
-    let mut rest = args.iter().enumerate().skip(6);
-    while let Some((at, word)) = rest.next() {
-        if is(word, "auth") {
-            rest.next();
-        } else if is(word, "auth2") {
-            rest.nth(1);
-        } else if is(word, "keys") {
+    let mut at = 6;
+    while at < args.len() {
+        let left = args.len() - at - 1;
+        if is(args[at], "keys") {
             let all = (at + 1..args.len()).map(|at| (at, access)).collect();
             return args[3].is_empty().then_some(all);
         }
+        at += match () {
+            _ if is(args[at], "auth") && left >= 1 => 2,
+            _ if is(args[at], "auth2") && left >= 2 => 3,
+            _ => 1,
+        };
     }
     Some(vec![(3, access)])
 }
 
-/// Half of what stands behind STREAMS, options passed over.
+/// Half of what stands behind STREAMS, options and what is none passed over.
 fn xread(args: &[&[u8]]) -> Told {
     let mut at = 1;
-    let streams = loop {
-        let word = args.get(at)?;
+    while at < args.len() {
+        let (word, left) = (args[at], args.len() - at - 1);
+        if is(word, "streams") && left >= 1 {
+            let keys = at + 1..at + 1 + left / 2;
+            return left
+                .is_multiple_of(2)
+                .then(|| keys.map(|at| (at, Access::READ)).collect());
+        }
         at += match () {
-            _ if is(word, "block") || is(word, "count") => 2,
-            _ if is(word, "group") => 3,
-            _ if is(word, "noack") => 1,
-            _ if is(word, "streams") => break at + 1,
-            _ => return None,
+            _ if (is(word, "block") || is(word, "count")) && left >= 1 => 2,
+            _ if is(word, "group") && left >= 2 => 3,
+            _ => 1,
         };
-    };
-    let count = args.len() - streams;
-    let keys = streams..streams + count / 2;
-    (count > 0 && count.is_multiple_of(2)).then(|| keys.map(|at| (at, Access::empty())).collect())
+    }
+    Some(Vec::new())
 }
 
-/// The source, and what stands behind the first of each word, in this order.
-fn georadius(args: &[&[u8]], options: usize) -> Vec<KeyAt> {
-    let behind = |word| {
-        let words = args[..args.len() - 1].iter().skip(options);
-        let at = options + 1 + words.enumerate().find(|(_, arg)| is(arg, word))?.0;
-        Some((at, Access::OW | Access::UPDATE))
-    };
-    let source = Some((1, Access::RO | Access::ACCESS));
-    let destinations = [behind("store"), behind("storedist")];
-    source
-        .into_iter()
-        .chain(destinations.into_iter().flatten())
-        .collect()
+/// The source, and what stands behind the last word that names a destination; what stands behind
+/// other words is none.
+fn source_and(
+    args: &[&[u8]],
+    options: usize,
+    with_operand: &[&str],
+    destinations: &[&str],
+) -> Vec<KeyAt> {
+    let mut found = vec![(1, Access::READ)];
+    let mut destination = None;
+    let mut at = options;
+    while at < args.len() {
+        let left = args.len() - at - 1;
+        let is_one_of = |words: &[&str]| words.iter().any(|word| is(args[at], word));
+        if is(args[at], "limit") && options == 2 && left >= 2 {
+            at += 2;
+        } else if is_one_of(destinations) && left >= 1 {
+            at += 1;
+            destination = Some((at, Access::OW | Access::UPDATE));
+        } else if is_one_of(with_operand) && left >= 1 {
+            at += 1;
+        }
+        at += 1;
+    }
+    found.extend(destination);
+    found
 }
 
 fn is(arg: &[u8], word: &str) -> bool {
@@ -168,6 +176,9 @@ fn by_spec(spec: &KeySpec, args: &[&[u8]]) -> Told {
         }
         Find::Unknown => return None,
     };
+    if last + 1 == first && matches!(spec.find, Find::Range { .. }) {
+        return Some(Vec::new());
+    }
     if last >= len || last < first || spec.access.contains(Access::INCOMPLETE) {
         return None;
     }
@@ -211,24 +222,6 @@ fn by_loose_count(specs: &[KeySpec], args: &[&[u8]]) -> Told {
     Some(found)
 }
 
-fn sort(args: &[&[u8]]) -> Vec<KeyAt> {
-    let mut found = vec![(1, Access::RO | Access::ACCESS)];
-    let mut destination = None;
-    let mut words = args.iter().enumerate().skip(2);
-    while let Some((at, word)) = words.next() {
-        if is(word, "limit") {
-            words.nth(1);
-        } else if is(word, "store") && at + 1 < args.len() {
-            // The destination is looked at as a word as well.
-            destination = Some((at + 1, Access::OW | Access::UPDATE));
-        } else if is(word, "get") || is(word, "by") {
-            words.next();
-        }
-    }
-    found.extend(destination);
-    found
-}
-
 /// Words that matter to finders and counts, more often than others.
 fn words() -> impl Strategy<Value = Vec<String>> {
     let word = prop_oneof![
@@ -237,6 +230,7 @@ fn words() -> impl Strategy<Value = Vec<String>> {
         ]),
         2 => proptest::sample::select(vec![
             "get", "STORE", "storeDist", "by", "Limit", "keys", "streams", "k", "a", "overflow",
+            "count", "group", "noack", "auth", "auth2",
         ]),
     ];
     vec(word.prop_map(str::to_owned), 0..12)

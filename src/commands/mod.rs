@@ -27,11 +27,15 @@ mod expiry_args;
 mod facts;
 #[cfg(test)]
 mod fairness;
+#[cfg(test)]
+mod growth;
 mod help;
 #[cfg(test)]
 mod key_plans;
 #[cfg(test)]
 mod moved;
+#[cfg(test)]
+mod opened_keys;
 mod sample;
 mod scan_args;
 #[cfg(test)]

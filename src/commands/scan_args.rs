@@ -73,6 +73,7 @@ impl<'a> ScanArgs<'a> {
             } else if args.is(at, "MATCH")
                 && let Some(pattern) = value
             {
+                glob::check(pattern)?;
                 all.pattern = (pattern != b"*").then_some(pattern);
                 at += 2;
             } else if args.is(at, "TYPE")

@@ -182,10 +182,10 @@ impl Page {
 /// Puts `text` in place of the file at `path` as one step.
 pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let beside = PathBuf::from(format!("{}.{}.tmp", path.display(), std::process::id()));
-    let written = write_new(&beside, text, mode_of(path)).and_then(|()| fs::rename(&beside, path));
+    let (beside, file) = create_beside(path)?;
+    let written = write_whole(file, text).and_then(|()| fs::rename(&beside, path));
     if let Err(error) = written {
-        // The temporary file may not exist; the first error is the one that matters.
+        // The first error is the one that matters.
         let _ = fs::remove_file(&beside);
         return Err(error);
     }
@@ -201,13 +201,26 @@ fn mode_of(path: &Path) -> u32 {
     fs::metadata(path).map_or(0o644, |meta| meta.permissions().mode() & 0o777)
 }
 
-fn write_new(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(path)?;
+/// A new file beside `path`. What has its name already, be it a link that somebody has put
+/// there, is neither followed nor replaced: another name is tried.
+fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
+    const TRIES: u32 = 100;
+    let mut refused = io::Error::from(io::ErrorKind::AlreadyExists);
+    for n in 0..TRIES {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{}-{n}.tmp", std::process::id()));
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(mode_of(path));
+        match options.open(&name) {
+            Ok(file) => return Ok((name.into(), file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => refused = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refused)
+}
+
+fn write_whole(mut file: File, text: &[u8]) -> io::Result<()> {
     file.write_all(text)?;
     file.sync_all()
 }
@@ -313,6 +326,24 @@ mod tests {
             1,
             "no temporary file stays"
         );
+    }
+
+    /// Who may write to the folder must not have the server overwrite a file elsewhere.
+    #[test]
+    fn a_link_in_the_place_of_the_new_file_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, victim) = (dir.path().join("redis.conf"), dir.path().join("victim"));
+        fs::write(&path, "port 1\n").unwrap();
+        fs::write(&victim, "kept").unwrap();
+        for ending in ["", "-0"] {
+            let planted = format!("{}.{}{ending}.tmp", path.display(), std::process::id());
+            std::os::unix::fs::symlink(&victim, planted).unwrap();
+        }
+        set(&[("hz", "20")]).rewrite_file(&path, false).unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "kept");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains("\nhz 20\n"), "{text}");
+        assert!(fs::symlink_metadata(&path).unwrap().is_file());
     }
 
     #[test]

@@ -201,15 +201,28 @@ impl MemberTable {
         self.add_stored(hash, Stored::of(member, &mut buffer))
     }
 
+    /// Adds a member that is not there; `hash` is its own.
+    #[inline]
+    pub fn add_new_hashed(&mut self, hash: u64, member: Entry<'_>) {
+        let mut buffer = itoa::Buffer::new();
+        self.add_new_stored(hash, Stored::of(member, &mut buffer));
+    }
+
     #[inline]
     fn add_stored(&mut self, hash: u64, stored: Stored<'_>) -> bool {
         if self.table.find(hash, |word| stored.is(word)).is_some() {
             return false;
         }
+        self.add_new_stored(hash, stored);
+        true
+    }
+
+    #[inline]
+    fn add_new_stored(&mut self, hash: u64, stored: Stored<'_>) {
+        debug_assert!(self.table.find(hash, |word| stored.is(word)).is_none());
         let (word, bytes) = stored.into_word();
         self.table.insert(hash, word, hash_of);
         self.bytes += bytes;
-        true
     }
 
     /// As [`MemberTable::contains`]; `hash` is the member's.

@@ -10,8 +10,9 @@
 //! entries can be read from the right, where the 0 ends them. A deleted entry is marked, and
 //! stays until its node goes.
 //!
-//! Invariants: `live` and `deleted` count the entries without and with the mark, and `items`
-//! are right; [`Node::import`] refuses all else.
+//! Invariants: `live` and `deleted` count the entries without and with the mark, `items` are
+//! right, and IDs of live entries ascend, none below the node's own; [`Node::import`] refuses all
+//! else. (A deleted entry may stand above those after it: XSETID of Redis 6 goes back.)
 
 use super::idmap::Weigh;
 use super::listpack::{Entry, Iter, Listpack, ListpackError, Pos};
@@ -73,6 +74,15 @@ fn distance(id: StreamId, node: StreamId) -> [Entry<'static>; 2] {
     ]
 }
 
+/// The ID at this distance from a node's.
+#[inline]
+fn at_distance(node: StreamId, ms: i64, seq: i64) -> StreamId {
+    StreamId::new(
+        node.ms.wrapping_add(ms as u64),
+        node.seq.wrapping_add(seq as u64),
+    )
+}
+
 impl Node {
     /// A node whose first entry this is.
     pub fn new<'a>(pairs: impl Pairs<'a>) -> Node {
@@ -97,14 +107,14 @@ impl Node {
         self.0.relocate(mover);
     }
 
-    /// A listpack from outside, if it is a stream's.
-    pub fn import(bytes: &[u8]) -> Result<Option<Node>, ListpackError> {
+    /// A listpack from outside, if it is that of a stream's node with this ID.
+    pub fn import(id: StreamId, bytes: &[u8]) -> Result<Option<Node>, ListpackError> {
         let node = Node(Listpack::from_bytes(bytes)?);
-        Ok(node.is_sound().then_some(node))
+        Ok(node.is_sound(id).then_some(node))
     }
 
-    /// Whether the items are entries, counted as the head says.
-    fn is_sound(&self) -> bool {
+    /// Whether the items are entries in order, counted as the head says.
+    fn is_sound(&self, id: StreamId) -> bool {
         let pass = |items: &mut Iter<'_>, n: i64| (0..n).all(|_| items.next().is_some());
         let look = || -> Option<bool> {
             let mut items = self.0.iter();
@@ -115,10 +125,10 @@ impl Node {
                 return None;
             }
             let (mut found_live, mut found_deleted) = (0, 0);
+            let mut lowest = Some(id);
             while let Some(flags) = items.next() {
                 let flags = number(Some(flags))?;
-                number(items.next())?;
-                number(items.next())?;
+                let own = at_distance(id, number(items.next())?, number(items.next())?);
                 let (body, expected) = if flags & SAME_NAMES != 0 {
                     (names, names.checked_add(3)?)
                 } else {
@@ -129,10 +139,15 @@ impl Node {
                 if !pass(&mut items, body) || number(items.next())? != expected {
                     return None;
                 }
-                match flags & DELETED {
-                    0 => found_live += 1,
-                    _ => found_deleted += 1,
+                if flags & DELETED != 0 {
+                    found_deleted += 1;
+                    continue;
                 }
+                found_live += 1;
+                if lowest.is_none_or(|lowest| own < lowest) {
+                    return None;
+                }
+                lowest = own.next();
             }
             Some(found_live == live && found_deleted == deleted && live + deleted > 0)
         };
@@ -253,15 +268,22 @@ impl Node {
         cursor
     }
 
+    /// The ID of the last entry that is not deleted.
+    pub fn last_live(&self, node: StreamId) -> Option<StreamId> {
+        let mut cursor = self.cursor_back(node);
+        let mut entries = std::iter::from_fn(|| cursor.prev());
+        entries.find(|entry| !entry.deleted).map(|entry| entry.id)
+    }
+
     /// The last entry's ID, whether it is deleted or not.
     pub fn last_id(&self, node: StreamId) -> Option<StreamId> {
         self.cursor_back(node).prev().map(|entry| entry.id)
     }
 
     /// Panics if an invariant is broken.
-    pub fn check_invariants(&self) {
+    pub fn check_invariants(&self, id: StreamId) {
         self.0.check_invariants();
-        assert!(self.is_sound());
+        assert!(self.is_sound(id));
     }
 }
 
@@ -345,10 +367,7 @@ impl<'a> Cursor<'a> {
         }
         self.is_open = true;
         Some(Head {
-            id: StreamId::new(
-                self.node.ms.wrapping_add(ms as u64),
-                self.node.seq.wrapping_add(seq as u64),
-            ),
+            id: at_distance(self.node, ms, seq),
             deleted: flags & DELETED != 0,
             at,
         })
@@ -455,7 +474,9 @@ mod tests {
     fn what_is_not_a_node_is_refused() {
         let import = |items: &[&str]| {
             let pack = Listpack::from_entries(items.iter().map(|i| Entry::parse(i.as_bytes())));
-            Node::import(pack.as_bytes()).expect("a listpack").is_some()
+            Node::import(NODE, pack.as_bytes())
+                .expect("a listpack")
+                .is_some()
         };
         assert!(import(&["1", "0", "1", "f", "0", "2", "0", "0", "v", "4"]));
         assert!(import(&["0", "1", "1", "f", "0", "3", "0", "0", "v", "4"]));
@@ -484,6 +505,11 @@ mod tests {
             &["1", "0", "1", "f", "0", "x", "0", "0", "v", "4"],
             &["1", "0", "1", "f", "0", "2", "0", "x", "v", "4"],
             &["1", "0", "1", "f", "0", "2", "0", "0", "v", "4", "2"],
+            // Below the node's own ID; the same ID twice.
+            &["1", "0", "1", "f", "0", "2", "-1", "0", "v", "4"],
+            &[
+                "2", "0", "1", "f", "0", "2", "5", "0", "v", "4", "2", "5", "0", "v", "4",
+            ],
         ] {
             assert!(!import(bad), "{bad:?}");
         }
@@ -541,7 +567,7 @@ mod tests {
                 }
                 prop_assert_eq!(node.live(), model.iter().filter(|e| !e.1).count() as u64);
             }
-            node.check_invariants();
+            node.check_invariants(NODE);
             prop_assert_eq!(read(node.cursor(NODE), false), model.clone());
             let mut back = read(node.cursor_back(NODE), true);
             back.reverse();
@@ -549,7 +575,7 @@ mod tests {
             let mut cursor = node.cursor(NODE);
             let ids: Vec<StreamId> = std::iter::from_fn(|| cursor.next()).map(|h| h.id).collect();
             prop_assert_eq!(ids, model.iter().map(|e| e.0).collect::<Vec<_>>());
-            let copy = Node::import(node.as_bytes()).expect("a listpack");
+            let copy = Node::import(NODE, node.as_bytes()).expect("a listpack");
             prop_assert!(copy.is_some());
         }
     }

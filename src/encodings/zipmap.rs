@@ -2,6 +2,9 @@
 //!
 //!     count, 254 and more: unknown | (length name | length free value unused ...) ... | 0xFF
 //!     length: 1 byte up to 253, or 254 and u32le; free: how many unused bytes follow the value
+//!
+//! A length in the longer form that fits the shorter one is damage: readers that skip an entry by the
+//! length that it should have would go on in the middle of it.
 
 /// Why bytes are not a zipmap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +56,8 @@ fn length(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
         END => None,
         WIDE => {
             let wide = bytes.get(at + 1..at + 5)?.try_into().ok()?;
-            Some((u32::from_le_bytes(wide) as usize, at + 5))
+            let len = u32::from_le_bytes(wide);
+            (len >= u32::from(WIDE)).then_some((len as usize, at + 5))
         }
         short => Some((usize::from(short), at + 1)),
     }
@@ -63,13 +67,25 @@ fn length(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
 mod tests {
     use super::*;
 
-    const SAMPLE: &[u8] = b"\x02\x03foo\x03\x01bar-\x01k\xfe\x02\x00\x00\x00\x00hi\xff";
+    const SAMPLE: &[u8] = b"\x02\x03foo\x03\x01bar-\x01k\x02\x00hi\xff";
 
     #[test]
     fn pairs_are_read_past_unused_bytes() {
         let pairs = parse(SAMPLE).expect("whole");
         assert_eq!(pairs, [(&b"foo"[..], &b"bar"[..]), (b"k", b"hi")]);
         assert_eq!(parse(b"\0\xff"), Ok(vec![]));
+    }
+
+    /// Redis and Valkey refuse them; some versions wrote beyond a buffer.
+    #[test]
+    fn lengths_have_one_form() {
+        let map = |value: &[u8], len: &[u8]| [b"\x01\x03foo", len, b"\0", value, b"\xff"].concat();
+        let long = [b'v'; 254];
+        let bytes = map(&long, b"\xfe\xfe\0\0\0");
+        assert_eq!(parse(&bytes), Ok(vec![(&b"foo"[..], &long[..])]));
+        assert!(parse(&map(&long[..253], b"\xfe\xfd\0\0\0")).is_err());
+        assert!(parse(&map(b"bar", b"\xfe\x03\0\0\0")).is_err());
+        assert!(parse(b"\x01\xfe\x03\0\0\0foo\x03\0bar\xff").is_err());
     }
 
     #[test]

@@ -6,6 +6,9 @@
 
 use std::time::Duration;
 
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+
 use super::input::Input;
 use super::{reply, words};
 use crate::base::mover::Mover;
@@ -45,41 +48,52 @@ pub fn commands(bytes: &[u8]) {
     play.compare();
 }
 
-struct Play {
-    first: Testbed,
-    clients: [ClientId; CLIENTS],
+/// Engines that must agree.
+pub(super) struct Play {
+    pub first: Testbed,
+    pub clients: [ClientId; CLIENTS],
     /// Repeats the effects of the first.
-    second: Testbed,
+    pub second: Testbed,
     repeater: ClientId,
 }
 
 impl Play {
-    fn new(early: bool) -> Play {
+    pub fn new(early: bool) -> Play {
         let (mut first, mut second) = (Testbed::new(), Testbed::new());
         for bed in [&mut first, &mut second] {
             bed.engine.server.config.enable_debug_command = Allowed::Yes;
-            if early {
-                bed.engine.keyspace.limits = Limits {
-                    set_max_intset_entries: 3,
-                    set_max_listpack_entries: 4,
-                    hash_max_listpack_entries: 3,
-                    zset_max_listpack_entries: 3,
-                    stream_node_max_entries: 3,
-                    ..Limits::default()
-                };
-            }
+            // A case that failed fails again.
+            *bed.engine.keyspace.db(DbIndex(0)).rng() = SmallRng::seed_from_u64(0);
         }
         let clients = std::array::from_fn(|_| first.connect());
         let repeater = second.connect();
-        Play {
+        let mut play = Play {
             first,
             clients,
             second,
             repeater,
+        };
+        if early {
+            play.change_early();
+        }
+        play
+    }
+
+    /// From now on containers change their encoding early.
+    pub fn change_early(&mut self) {
+        for bed in [&mut self.first, &mut self.second] {
+            bed.engine.keyspace.limits = Limits {
+                set_max_intset_entries: 3,
+                set_max_listpack_entries: 4,
+                hash_max_listpack_entries: 3,
+                zset_max_listpack_entries: 3,
+                stream_node_max_entries: 3,
+                ..Limits::default()
+            };
         }
     }
 
-    fn pass(&mut self, ms: i64) {
+    pub fn pass(&mut self, ms: i64) {
         self.first.advance_ms(ms);
         self.second.advance_ms(ms);
         if ms > 0 {
@@ -93,7 +107,8 @@ impl Play {
         }
     }
 
-    fn run(&mut self, client: ClientId, words: &[Vec<u8>]) {
+    /// Runs a command and repeats its effects; unblocks the client first. The raw reply.
+    pub fn run(&mut self, client: ClientId, words: &[Vec<u8>]) -> Vec<u8> {
         if self.is_blocked(client) {
             let engine = &mut self.first.engine;
             let keyspace = &mut engine.keyspace;
@@ -108,6 +123,7 @@ impl Play {
             "an answer to {words:?}"
         );
         self.repeat();
+        reply
     }
 
     /// Goes on with moving everything, more or less of it behind each command.
@@ -147,7 +163,7 @@ impl Play {
     }
 
     /// What neither has deleted yet is gone for both before they are compared.
-    fn compare(&mut self) {
+    pub fn compare(&mut self) {
         let clients = self.clients;
         clients
             .into_iter()

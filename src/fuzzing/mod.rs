@@ -12,10 +12,13 @@ mod glob;
 mod hyperloglog;
 mod input;
 mod packed;
+pub mod programs;
 mod rdb;
 mod reply;
 mod request;
+mod restored;
 mod scripts;
+mod seeds;
 mod stream_node;
 mod words;
 
@@ -26,8 +29,10 @@ pub use config::config;
 pub use glob::glob;
 pub use hyperloglog::hyperloglog;
 pub use packed::{intset, listpack};
+pub use programs::programs;
 pub use rdb::{dump, rdb};
 pub use request::request;
+pub use restored::restored;
 pub use scripts::scripts;
 pub use stream_node::stream_node;
 
@@ -61,6 +66,11 @@ mod tests {
     #[test]
     fn what_scripts_give_their_libraries_harms_nobody() {
         run(scripts, 20_000, 60, b"\x00\x01\x02\x03\x04\x05\x06\x07\x80\x90\xa1\xc4\xd9\xdc\xdf[]{}\":,%bidscf.*+-()0123");
+    }
+
+    #[test]
+    fn programs_that_mean_no_good_leave_a_state_that_works() {
+        run(programs, 500, 120, b"\0\x01\x02\x03\x05\x08\x0d\x15\x22");
     }
 
     #[test]
@@ -144,6 +154,12 @@ mod tests {
     #[test]
     fn payloads_are_refused_or_what_they_hold_is_sound() {
         run(dump, 2_000, 60, &[0, 1, 2, 7, 0x81, 0xc0, 0xf1, 0xff]);
+    }
+
+    #[test]
+    #[ignore = "has not run through yet: just restored"]
+    fn whatever_was_restored_takes_every_command() {
+        run(restored, 400, 48, &[0, 1, 2, 3, 5, 8, 13]);
     }
 
     #[test]

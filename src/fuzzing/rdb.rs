@@ -8,6 +8,8 @@ use crate::persistence::rdb::{Fault, Input, KeyFacts, Loader, RdbError, ReadOpti
 use crate::server::Testbed;
 use crate::types::Limits;
 
+const DATABASES: u64 = 16;
+
 /// A keyspace that takes all keys of a file, whatever is announced beside them.
 struct Taker(Keyspace);
 
@@ -18,7 +20,7 @@ impl Loader for Taker {
 
     fn database(&mut self, db: u64) -> Result<DbIndex, Fault> {
         match db {
-            0..2 => Ok(DbIndex(db as u32)),
+            0..DATABASES => Ok(DbIndex(db as u32)),
             other => Err(Fault::Database(other)),
         }
     }
@@ -36,8 +38,8 @@ impl Loader for Taker {
 }
 
 /// What a file holds, if it is whole; what was read before a fault is sound all the same.
-fn load(file: &[u8]) -> Result<Keyspace, RdbError> {
-    let mut taker = Taker(Keyspace::new(2));
+pub(super) fn load(file: &[u8]) -> Result<Keyspace, RdbError> {
+    let mut taker = Taker(Keyspace::new(DATABASES as usize));
     let options = ReadOptions {
         checksum: false,
         deep: true,
@@ -88,6 +90,18 @@ const COMMANDS: &[&str] = &[
     "XINFO STREAM k FULL",
     "XDEL k 1-1",
     "XTRIM k MAXLEN 1",
+    "SORT k ALPHA STORE l",
+    "SUNIONSTORE l k",
+    "SPOP l",
+    "SDIFFSTORE l k none",
+    "SADD l a 5",
+    "ZUNIONSTORE l 1 k",
+    "ZDIFFSTORE l 1 k",
+    "ZINTERSTORE l 1 k",
+    "ZREM l a",
+    "ZRANGESTORE l k 0 -1",
+    "GEOSEARCHSTORE l k FROMLONLAT 0 0 BYRADIUS 30000 km",
+    "ZADD l 5 a",
     "DUMP k",
     "COPY k l REPLACE",
     "DEL k",
@@ -125,6 +139,7 @@ fn dump_to(bed: &mut Testbed, bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::seeds;
     use super::*;
     use crate::persistence::rdb::{Use, VERSION_FIELD_TTLS, Writer};
 
@@ -140,25 +155,7 @@ mod tests {
     /// A small file of each type and encoding that is written here.
     fn written() -> Vec<Vec<u8>> {
         let mut files = Vec::new();
-        for lines in [
-            "SET k hello",
-            "SET k 70000",
-            "SET k aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-            "RPUSH k 1 two 300",
-            "SADD k 1 2 70000",
-            "SADD k a 2 c",
-            "SADD k a 2 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-            "ZADD k 1 a 2.5 b",
-            "ZADD k 1 a 2.5 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-            "HSET k a 1 b c",
-            "HSET k a 1 b aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-            "HSETEX k EX 100 FIELDS 2 a 1 b c",
-            "XADD k 5-1 a 1 b hello; XADD k 5-2 a 2 b two; XADD k 6-0 c 3; XDEL k 5-2",
-            "XADD k 5-1 a 1; XADD k 5-2 a 2; XGROUP CREATE k g 0; XREADGROUP GROUP g c COUNT 1 \
-             STREAMS k >; XREADGROUP GROUP g d STREAMS k >; XGROUP CREATE k h $",
-            "HSETEX k EX 100 FIELDS 1 a aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\
-             aaaaaaaaaaaa",
-        ] {
+        for lines in seeds::LINES {
             let mut bed = Testbed::unheard();
             for line in lines.split("; ") {
                 let reply = bed.run(line);
@@ -179,45 +176,14 @@ mod tests {
 
     /// Forms that only older servers and others write.
     fn foreign() -> Vec<Vec<u8>> {
-        let ziplist = b"\x10\x10\0\0\0\x0d\0\0\0\x02\0\0\x01a\x03\xf2\xff";
-        let field = |name: u8| [1, name, 1, b'v'];
-        let metadata = [
-            &[200, 0, 0, 0, 0, 0, 0, 0, 2, 1][..],
-            &field(b'a'),
-            &[0],
-            &field(b'b'),
-        ];
-        let valkey = [&[1][..], &field(b'a'), &[0xff; 8]].concat();
-        let pack = b"\x13\0\0\0\x0a\0\x01\x01\0\x01\x01\x01\x81f\x02\0\x01\x02\x01";
-        let pack = [&pack[..], b"\0\x01\0\x01\x81v\x02\x04\x01\xff"].concat();
-        let pack = [&(pack.len() as u32).to_le_bytes(), &pack[4..]].concat();
-        let id = [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1];
-        let node = [&[1, 16][..], &id, &[pack.len() as u8], &pack].concat();
-        let group = |read: &[u8], active: &[u8]| {
-            let pending = [&[1][..], &id, &[9, 0, 0, 0, 0, 0, 0, 0, 3]].concat();
-            let consumer = [&[1, 1, b'c', 9, 0, 0, 0, 0, 0, 0, 0][..], active, &[1], &id];
-            [&[1, 1, b'g', 1, 1][..], read, &pending, &consumer.concat()].concat()
-        };
-        let facts = [1, 1, 1, 1, 1, 0, 0, 1];
-        let mut files = vec![
-            file(15, &[&node[..], &[1, 1, 1], &group(&[], &[])].concat()),
-            file(19, &[&node[..], &facts, &group(&[1], &[])].concat()),
-            file(21, &[&node[..], &facts, &group(&[1], &[8; 8])].concat()),
-            file(1, b"\x02\x01a\xc0\x05"),
-            file(2, b"\x02\x01a\xc0\x05"),
-            file(3, b"\x03\x01a\x031.5\x01b\xfe\x01c\xff"),
-            file(9, b"\x08\x01\x01a\x01\x01b-\xff"),
-            file(10, ziplist),
-            file(12, ziplist),
-            file(13, ziplist),
-            file(14, &[&[1][..], ziplist].concat()),
-            file(18, b"\x01\x01\x02hi"),
-            file(24, &metadata.concat()),
-        ];
-        let mut other = file(22, &valkey);
-        other[..9].copy_from_slice(b"VALKEY080");
-        files.push(other);
-        files
+        let files = seeds::foreign().into_iter().map(|(kind, value)| {
+            let mut file = file(kind, &value);
+            if kind == seeds::VALKEY_HASH {
+                file[..9].copy_from_slice(b"VALKEY080");
+            }
+            file
+        });
+        files.collect()
     }
 
     #[test]

@@ -1,40 +1,20 @@
 //! Whether reply bytes are whole values: their frames, not their meaning.
 
+use crate::resp::{ReplyBounds, ReplyParser};
+
 /// The number of values in `bytes`, pushes included. Panics when they are not whole.
-pub(super) fn count(bytes: &[u8]) -> usize {
-    let (mut at, mut values) = (0, 0);
-    while at < bytes.len() {
-        at = end(bytes, at);
+pub(super) fn count(mut bytes: &[u8]) -> usize {
+    let mut parser = ReplyParser::new(ReplyBounds {
+        bulk_max: usize::MAX / 2,
+        values_max: usize::MAX / 2,
+        depth_max: usize::MAX,
+    });
+    let mut values = 0;
+    while let Some(_value) = parser.push(&mut bytes).expect("a reply of ours") {
         values += 1;
     }
+    assert!(!parser.is_within(), "the last reply is not whole");
     values
-}
-
-/// Where the value that begins at `at` ends.
-fn end(bytes: &[u8], at: usize) -> usize {
-    let cr = memchr::memchr(b'\r', &bytes[at..]).expect("a line has an end") + at;
-    assert_eq!(bytes.get(cr + 1), Some(&b'\n'));
-    let line = std::str::from_utf8(&bytes[at + 1..cr]);
-    let length = || line.expect("digits").parse::<i64>().expect("a length");
-    let next = cr + 2;
-    match bytes[at] {
-        b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(' => next,
-        b'$' | b'=' | b'!' => match length() {
-            -1 => next,
-            len => {
-                let behind = next + usize::try_from(len).expect("not negative");
-                assert_eq!(&bytes[behind..behind + 2], b"\r\n");
-                behind + 2
-            }
-        },
-        b'*' | b'~' | b'>' => parts(bytes, next, length()),
-        b'%' => parts(bytes, next, 2 * length()),
-        other => panic!("no value begins with {:?}", char::from(other)),
-    }
-}
-
-fn parts(bytes: &[u8], at: usize, count: i64) -> usize {
-    (0..count).fold(at, |at, _| end(bytes, at))
 }
 
 #[cfg(test)]

@@ -10,9 +10,11 @@ const NODE: StreamId = StreamId::new(1 << 40, 7);
 /// Bytes as a node, or as the numbers of one; whatever is accepted reads the same from both
 /// ends, and stays sound when it changes.
 pub fn stream_node(bytes: &[u8]) {
-    let node = match Node::import(bytes) {
+    let node = match Node::import(NODE, bytes) {
         Ok(Some(node)) => Some(node),
-        _ => Node::import(of_numbers(bytes).as_bytes()).ok().flatten(),
+        _ => Node::import(NODE, of_numbers(bytes).as_bytes())
+            .ok()
+            .flatten(),
     };
     let Some(mut node) = node else {
         return;
@@ -75,7 +77,7 @@ fn all<'a>(
 }
 
 fn check(node: &Node) {
-    node.check_invariants();
+    node.check_invariants(NODE);
     let forth = all(node.cursor(NODE), Cursor::next);
     let mut back = all(node.cursor_back(NODE), Cursor::prev);
     back.reverse();

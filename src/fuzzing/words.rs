@@ -14,7 +14,7 @@ const CONNECTION: [&str; 5] = ["echo", "hello", "ping", "reset", "select"];
 const ELSEWHERE: &str = "migrate";
 
 const KEYS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "key:6", ""];
-const TEXTS: [&str; 20] = [
+pub(super) const TEXTS: [&str; 20] = [
     "x",
     "y",
     "z",
@@ -73,6 +73,8 @@ const TIMES: [&str; 6] = ["1000001", "1000100", "1000000500", "1000200000", "0",
 pub(super) struct Known {
     name: Vec<&'static str>,
     doc: &'static Doc,
+    /// Whether it takes keys of the keyspace (channels are none).
+    pub is_keyed: bool,
 }
 
 /// Every command of the table that keeps to the keyspace.
@@ -97,7 +99,11 @@ pub(super) fn known(table: &CommandTable) -> Vec<Known> {
             .chain([spec])
             .map(|spec| spec.name)
             .collect();
-        all.push(Known { name, doc });
+        all.push(Known {
+            name,
+            doc,
+            is_keyed: row.has_keys() && doc.group != Group::PubSub,
+        });
     }
     all
 }

@@ -21,7 +21,7 @@ use crate::encodings::prefetch::ahead;
 use crate::types::{Container, Encoding, Hash, Inner, Type};
 
 /// The full hash of an entry's key, for the table when a segment splits.
-fn rehash(word: Word) -> u64 {
+pub(super) fn rehash(word: Word) -> u64 {
     hash::keys().hash(Entry::of(word).key())
 }
 

@@ -151,6 +151,8 @@ impl<'a> Db<'a> {
 
     #[inline]
     pub(super) fn hash(&self, key: &[u8]) -> u64 {
+        #[cfg(test)]
+        self.keyspace.opened.note(key, false);
         let at = self.at_hash.get();
         for (i, known) in self.hashed.iter().enumerate().skip(at).take(2) {
             if known.is_of(key) {
@@ -283,12 +285,22 @@ impl<'a> Db<'a> {
         &mut self,
         keys: impl Iterator<Item = &'k [u8]>,
     ) -> Result<Vec<Option<Str<'_>>>, CommandError> {
+        self.strings_as(keys, Ok)
+    }
+
+    /// As [`Db::strings`], with what `each` makes of a string; no key is looked up after the
+    /// first that is refused.
+    pub fn strings_as<'d, 'k, T>(
+        &'d mut self,
+        keys: impl Iterator<Item = &'k [u8]>,
+        mut each: impl FnMut(Option<Str<'d>>) -> Result<T, CommandError>,
+    ) -> Result<Vec<T>, CommandError> {
         // A lookup may free an entry whose time has come, never one that was found.
-        let entries = keys.map(|key| match self.find_to_read(key) {
-            None => Ok(None),
-            Some(f) => f.entry.string().map(Some).ok_or(CommandError::WrongType),
+        let texts = keys.map(|key| match self.find_to_read(key) {
+            None => each(None),
+            Some(f) => each(Some(f.entry.string().ok_or(CommandError::WrongType)?)),
         });
-        entries.collect()
+        texts.collect()
     }
 
     /// Writes the string at `key` as a bulk string; a large one is not copied. `false`: no

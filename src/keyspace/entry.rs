@@ -737,6 +737,14 @@ impl Entry {
         word.raw() & WORD_EXPIRY != 0
     }
 
+    /// When the entry of a table's word expires; of one that does not nothing is read.
+    pub fn word_expiry(word: Word) -> Option<i64> {
+        match Entry::word_has_expiry(word) {
+            true => Entry::of(word).expiry(),
+            false => None,
+        }
+    }
+
     /// Bytes that the entry and a string's block occupy in the allocator.
     #[inline]
     pub fn memory_bytes(self) -> usize {

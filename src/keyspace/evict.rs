@@ -2,10 +2,12 @@
 //!
 //! As Redis, by sampling: some keys are picked at random and the best of them by the policy
 //! goes, until the memory fits. A small pool remembers good candidates between picks, which
-//! makes five samples nearly as good as the exact order.
+//! makes five samples nearly as good as the exact order. By expiry no samples are drawn: that
+//! order is known (`soonest`).
 
 use super::database::Found;
 use super::entry::Entry;
+use super::soonest::Equals;
 use super::{Cause, ChangeKind, Class, ClockUse, DbIndex, Keyspace};
 use crate::base::clock;
 use crate::encodings::hashtable::Word;
@@ -67,6 +69,7 @@ pub(super) struct Pool {
     seen: Vec<Candidate>,
     /// By which the scores were given.
     policy: Option<Eviction>,
+    equals: Equals,
 }
 
 impl Pool {
@@ -136,6 +139,9 @@ impl Keyspace {
     }
 
     fn evict_one_of(&mut self, policy: Eviction, pool: &mut Pool) -> bool {
+        if policy.order == EvictionOrder::SoonestExpiry && self.evict_soonest(&mut pool.equals) {
+            return true;
+        }
         // Keys drawn may all be no candidates, or in the pool already: more draws, then.
         for _ in 0..64 {
             for at in 0..self.dbs.len() {
@@ -216,7 +222,7 @@ impl Keyspace {
         }
     }
 
-    fn evict_found(&mut self, db: DbIndex, found: Found, key: &[u8]) {
+    pub(super) fn evict_found(&mut self, db: DbIndex, found: Found, key: &[u8]) {
         if let Some(entry) = self.dbs[db.0 as usize].detach(found) {
             self.lazyfree.free_entry(entry, Cause::Eviction);
         }

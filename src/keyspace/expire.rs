@@ -70,13 +70,8 @@ impl Keyspace {
                 continue;
             }
             loop {
-                let expiry = |word| {
-                    Entry::word_has_expiry(word)
-                        .then(|| Entry::of(word).expiry())
-                        .flatten()
-                };
                 let table = self.dbs[at].table_mut();
-                let more = table.collect_due(past, SEGMENTS_PER_STEP, expiry, &mut due);
+                let more = table.collect_due(past, SEGMENTS_PER_STEP, Entry::word_expiry, &mut due);
                 for word in due.drain(..) {
                     cycle.deleted += self.expire_word(DbIndex(at as u32), word) as usize;
                 }

@@ -168,6 +168,10 @@ impl Keyspace {
         class: Class,
         event: &'static str,
     ) {
+        #[cfg(test)]
+        if kind == ChangeKind::Written {
+            self.opened.note(key, true);
+        }
         if kind != ChangeKind::Event {
             self.waiting.touch(db, key);
             let database = &mut self.dbs[db.0 as usize];

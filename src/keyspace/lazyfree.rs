@@ -11,7 +11,7 @@
 //! **What was let go is no longer used, whoever is still to free it**: its bytes leave
 //! `used_memory` at once ([`alloc::let_go`]), so that nothing is evicted or refused in the
 //! place of what is gone. They are counted from the structure and some of the elements, and
-//! put right when they are free.
+//! put right when they are free; until then their [`LetGo`] goes with them.
 //!
 //! Who must know when memory is back ([`LazyFree::mark`]) puts a mark behind what has been
 //! given to the thread so far; it works in order and wakes the loop when it meets one.
@@ -27,7 +27,8 @@ use std::time::Duration;
 use super::database::{Database, Detached, take_container};
 use super::entry::Entry;
 use super::weight;
-use crate::base::{alloc, clock};
+use crate::base::alloc::LetGo;
+use crate::base::{alloc, clock, threads};
 
 /// So many elements are freed on the spot: cheaper than any hand-over.
 pub const FEW: usize = 64;
@@ -90,12 +91,12 @@ pub struct Longest {
 /// Wakes the loop; called by the helper thread.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// What the helper thread is given, with the bytes that it was counted as.
+/// What the helper thread is given.
 enum Garbage {
-    Value(Detached, usize),
-    Database(Box<Database>, usize),
+    Value(Detached, LetGo),
+    Database(Box<Database>, LetGo),
     /// What belongs to others, and how many objects it is.
-    Foreign(Box<dyn Send>, usize, u64),
+    Foreign(Box<dyn Send>, LetGo, u64),
     Mark(Wake),
     /// Nothing: pages that nobody uses go back to the system.
     Pages,
@@ -104,8 +105,8 @@ enum Garbage {
 /// A value that the loop frees in slices.
 struct Sliced {
     value: Detached,
-    /// Bytes that were let go and are still to be freed, as they were counted.
-    bytes: usize,
+    /// What is still to be freed of it.
+    left: LetGo,
 }
 
 #[derive(Default)]
@@ -243,22 +244,19 @@ impl LazyFree {
     }
 
     fn give_away(&mut self, value: Detached) {
-        let bytes = value.memory_bytes();
-        alloc::let_go(bytes);
-        self.send(Garbage::Value(value, bytes), 1);
+        let gone = alloc::let_go(value.memory_bytes());
+        self.send(Garbage::Value(value, gone), 1);
     }
 
     fn slice(&mut self, value: Detached) {
-        let bytes = value.memory_bytes();
-        alloc::let_go(bytes);
-        self.sliced.push_back(Sliced { value, bytes });
-        let waiting = |sliced: &VecDeque<Sliced>| sliced.iter().map(|s| s.bytes).sum::<usize>();
+        let left = alloc::let_go(value.memory_bytes());
+        self.sliced.push_back(Sliced { value, left });
+        let waiting = |s: &VecDeque<Sliced>| s.iter().map(|s| s.left.bytes()).sum::<usize>();
         while self.sliced.len() > 1 && waiting(&self.sliced) > self.sliced_bytes_max {
-            let Some(Sliced { value, bytes }) = self.sliced.pop_front() else {
+            let Some(Sliced { value, left }) = self.sliced.pop_front() else {
                 return;
             };
-            value.free();
-            alloc::freed_here(bytes);
+            left.free_with(|| value.free());
         }
     }
 
@@ -270,23 +268,17 @@ impl LazyFree {
     /// Frees for `ticks` of the cycle counter what was let go; [`STEP`] elements at least.
     pub fn free_slices(&mut self, ticks: u64) {
         let began = clock::cycles();
-        while let Some(Sliced { value, bytes }) = self.sliced.pop_front() {
+        while let Some(Sliced { value, mut left }) = self.sliced.pop_front() {
             let before = alloc::thread_balance();
-            let mut left = Some(value);
+            let mut rest = Some(value);
             let mut in_time = true;
-            while in_time && let Some(value) = left {
-                left = value.free_step(STEP);
+            while in_time && let Some(value) = rest {
+                rest = value.free_step(STEP);
                 in_time = clock::cycles().wrapping_sub(began) < ticks;
             }
-            let freed = (before - alloc::thread_balance()).max(0) as usize;
-            match left {
-                None => alloc::freed_here(bytes),
-                Some(value) => {
-                    let freed = freed.min(bytes);
-                    alloc::freed_here(freed);
-                    let bytes = bytes - freed;
-                    self.sliced.push_front(Sliced { value, bytes });
-                }
+            if let Some(value) = rest {
+                left.freed((before - alloc::thread_balance()).max(0) as usize);
+                self.sliced.push_front(Sliced { value, left });
             }
             if !in_time {
                 return;
@@ -303,9 +295,8 @@ impl LazyFree {
         }
         let keys = db.len() as u64;
         if keys > FEW as u64 {
-            let bytes = weight::of_database(&db);
-            alloc::let_go(bytes);
-            return self.send(Garbage::Database(Box::new(db), bytes), keys);
+            let gone = alloc::let_go(weight::of_database(&db));
+            return self.send(Garbage::Database(Box::new(db), gone), keys);
         }
         let mut given_away = 0;
         db.table_mut().clear_with(|word| {
@@ -327,8 +318,8 @@ impl LazyFree {
     /// Lets the helper thread drop what is no value of a database: it counts as so many objects
     /// and, about, so many bytes.
     pub fn drop_later(&mut self, what: Box<dyn Send>, bytes: usize, objects: u64) {
-        alloc::let_go(bytes);
-        self.send(Garbage::Foreign(what, bytes, objects), objects);
+        let gone = alloc::let_go(bytes);
+        self.send(Garbage::Foreign(what, gone, objects), objects);
     }
 
     fn send(&mut self, garbage: Garbage, objects: u64) {
@@ -338,7 +329,7 @@ impl LazyFree {
             .get_or_insert_with(|| start(self.counters.clone()));
         // The thread ends only with its sender; without it the garbage is freed right here.
         if let Err(mpsc::SendError(back)) = sender.send(garbage) {
-            alloc::freed_here(drop_garbage(back, &self.counters));
+            free(back, &self.counters);
             self.counters.pending.fetch_sub(objects, Ordering::Relaxed);
         }
     }
@@ -352,25 +343,21 @@ impl Default for LazyFree {
 
 fn start(counters: Arc<Counters>) -> Sender<Garbage> {
     let (sender, receiver) = mpsc::channel::<Garbage>();
-    std::thread::Builder::new()
-        .name("lazyfree".into())
-        .spawn(move || {
-            while let Some(garbage) = next(&receiver) {
-                let objects = match &garbage {
-                    Garbage::Value(..) => 1,
-                    Garbage::Database(db, _) => db.len() as u64,
-                    Garbage::Foreign(_, _, objects) => *objects,
-                    Garbage::Mark(_) | Garbage::Pages => 0,
-                };
-                let before = alloc::thread_balance();
-                let bytes = drop_garbage(garbage, &counters);
-                alloc::freed_by_helper(bytes, alloc::thread_balance() - before);
-                // Who sees it gone sees it counted, and its memory given back.
-                counters.freed.fetch_add(objects, Ordering::Relaxed);
-                counters.pending.fetch_sub(objects, Ordering::Release);
-            }
-        })
-        .expect("a thread can be started");
+    let work = move || {
+        while let Some(garbage) = next(&receiver) {
+            let objects = match &garbage {
+                Garbage::Value(..) => 1,
+                Garbage::Database(db, _) => db.len() as u64,
+                Garbage::Foreign(_, _, objects) => *objects,
+                Garbage::Mark(_) | Garbage::Pages => 0,
+            };
+            free(garbage, &counters);
+            // Who sees it gone sees it counted, and its memory given back.
+            counters.freed.fetch_add(objects, Ordering::Relaxed);
+            counters.pending.fetch_sub(objects, Ordering::Release);
+        }
+    };
+    threads::start("lazyfree", work).expect("a thread can be started");
     sender
 }
 
@@ -390,29 +377,15 @@ fn next(receiver: &Receiver<Garbage>) -> Option<Garbage> {
     }
 }
 
-/// Frees it; the bytes that it was counted as.
-fn drop_garbage(garbage: Garbage, counters: &Counters) -> usize {
+fn free(garbage: Garbage, counters: &Counters) {
     match garbage {
-        Garbage::Value(value, bytes) => {
-            value.free();
-            bytes
-        }
-        Garbage::Database(db, bytes) => {
-            drop(db);
-            bytes
-        }
-        Garbage::Foreign(what, bytes, _) => {
-            drop(what);
-            bytes
-        }
-        Garbage::Pages => {
-            alloc::purge();
-            0
-        }
+        Garbage::Value(value, gone) => gone.free_with(|| value.free()),
+        Garbage::Database(db, gone) => gone.free_with(|| drop(db)),
+        Garbage::Foreign(what, gone, _) => gone.free_with(|| drop(what)),
+        Garbage::Pages => _ = alloc::purge(),
         Garbage::Mark(wake) => {
             counters.marks.fetch_add(1, Ordering::Release);
             wake();
-            0
         }
     }
 }
@@ -533,14 +506,19 @@ mod tests {
         let mut k = with_set(50_000);
         let bytes = alloc::thread_balance() - before;
         k.db(DB).delete(b"set", Cause::Server);
-        let counted = k.lazyfree.sliced[0].bytes as i64;
+        let counted = k.lazyfree.sliced[0].left.bytes() as i64;
         assert!(
             counted.abs_diff(bytes) < bytes as u64 / 10,
             "{counted} {bytes}"
         );
         while k.lazyfree.has_slices() {
             k.lazyfree.free_slices(0);
-            let left: i64 = k.lazyfree.sliced.iter().map(|s| s.bytes as i64).sum();
+            let left: i64 = k
+                .lazyfree
+                .sliced
+                .iter()
+                .map(|s| s.left.bytes() as i64)
+                .sum();
             let held = alloc::thread_balance() - before;
             assert!(held.abs_diff(left) < bytes as u64 / 8, "{held} {left}");
         }
@@ -550,7 +528,7 @@ mod tests {
     fn who_deletes_faster_than_slices_free_waits() {
         let mut k = with_set(2 * AT_ONCE);
         k.db(DB).delete(b"set", Cause::Server);
-        k.lazyfree.sliced_bytes_max = k.lazyfree.sliced[0].bytes;
+        k.lazyfree.sliced_bytes_max = k.lazyfree.sliced[0].left.bytes();
         k.db(DB).put(b"set", set_of(2 * AT_ONCE));
         k.db(DB).delete(b"set", Cause::Server);
         assert_eq!(k.lazyfree.sliced.len(), 1);

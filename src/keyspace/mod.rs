@@ -20,12 +20,15 @@ mod journal;
 mod lazyfree;
 mod new_value;
 mod notify;
+#[cfg(test)]
+mod opened;
 mod place;
 mod prefixes;
 mod relocate;
 mod restore;
 mod sizes;
 mod snapshot;
+mod soonest;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -112,6 +115,8 @@ pub struct Keyspace {
     /// What eviction has seen.
     pool: evict::Pool,
     rng: rand::rngs::SmallRng,
+    #[cfg(test)]
+    pub opened: opened::Opened,
 }
 
 impl Keyspace {
@@ -137,6 +142,8 @@ impl Keyspace {
             prefix_rule: None,
             pool: evict::Pool::default(),
             rng: rand::make_rng(),
+            #[cfg(test)]
+            opened: opened::Opened::default(),
         }
     }
 

@@ -7,7 +7,8 @@
 //! methods ask [`Database::save_first`] or hand over what they remove.
 //!
 //!     small value        its entry is copied to the early list, and saved from there
-//!     large string       pinned: the block stays until the pass has written it
+//!     large string       pinned: the block stays until the pass has written it, a huge one
+//!                        until who takes it has ([`Saver::text`])
 //!     removed container  handed over whole: the pass is its owner, saves and frees it
 //!     large container    writers should wait for it (the gates see to that); who does not
 //!                        makes a copy of it
@@ -26,7 +27,8 @@
 //! marking, without saving, until every entry has the same bit again.
 //!
 //! Cost without a pass: one test for each change. The walk allocates nothing for a key.
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 
 use super::database::{Database, Detached, copy_container, take_container};
 use super::entry::Entry;
@@ -43,6 +45,9 @@ const AHEAD: usize = 6;
 /// A step ends when it has saved so much, however few entries that were.
 const GATHERED_BYTES: usize = 64 * 1024;
 
+/// Strings longer than this are handed over: to compress one takes longer than a slice.
+const TEXT_MIN: usize = 256 * 1024;
+
 /// Containers with more loose bytes than this are saved in slices.
 pub(super) const LARGE_MIN: usize = 64 * 1024;
 
@@ -53,6 +58,13 @@ pub trait Saver {
 
     /// A key, whole.
     fn key(&mut self, db: DbIndex, view: &KeyView<'_>);
+
+    /// A key with a huge string, which stays as it is for as long as `text`: who takes it may
+    /// write it later.
+    fn text(&mut self, db: DbIndex, view: &KeyView<'_>, text: Pinned) {
+        drop(text);
+        self.key(db, view);
+    }
 
     /// A key whose value follows in parts; where the first one begins.
     fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64;
@@ -243,6 +255,9 @@ struct Orphan {
     db: Database,
 }
 
+/// A key that somebody waits for.
+type Wanted = (DbIndex, Arc<[u8]>);
+
 /// A pass that runs, or marks what an aborted one has left.
 pub struct Pass {
     /// Containers with more loose bytes than this are saved in slices.
@@ -259,8 +274,9 @@ pub struct Pass {
     /// Where the next part of the open key's value begins.
     open_at: Option<(DbIndex, u64)>,
     orphans: Vec<Orphan>,
-    /// Keys that somebody waits for: they are saved next.
-    wanted: VecDeque<(DbIndex, Box<[u8]>)>,
+    /// Keys that somebody waits for: they are saved next, each once.
+    wanted: VecDeque<Wanted>,
+    is_wanted: HashSet<Wanted>,
     /// The entries of the cells under way.
     scratch: Vec<Entry>,
     saved: u64,
@@ -292,6 +308,7 @@ impl Keyspace {
             open_at: None,
             orphans: Vec::new(),
             wanted: VecDeque::new(),
+            is_wanted: HashSet::new(),
             scratch: Vec::new(),
             saved: 0,
             total: 0,
@@ -310,13 +327,15 @@ impl Keyspace {
     }
 
     /// Saves all keys as they are now, and marks none: for a process that has the keyspace for
-    /// itself, a forked child. `each` is called before each key.
-    pub fn save_all(&self, saver: &mut dyn Saver, mut each: impl FnMut()) {
+    /// itself, a forked child. `each` is called before each key; `false` ends it there.
+    pub fn save_all(&self, saver: &mut dyn Saver, mut each: impl FnMut() -> bool) {
         for (at, db) in self.dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
             let at = DbIndex(at as u32);
             saver.database(at, db.len(), db.volatile());
             for entry in db.entries() {
-                each();
+                if !each() {
+                    return;
+                }
                 let view = KeyView::of(entry);
                 if view.value.loose_bytes() <= self.large_min {
                     saver.key(at, &view);
@@ -361,6 +380,7 @@ impl Keyspace {
             self.lazyfree.free_database(orphan.db, true);
         }
         pass.wanted.clear();
+        pass.is_wanted.clear();
         for db in &mut self.dbs {
             db.pass.early.clear();
             db.pass.early_bytes = 0;
@@ -386,10 +406,11 @@ impl Keyspace {
         if !database.is_unsaved(found.entry) || bytes() <= self.large_min {
             return false;
         }
-        if let Some(pass) = &mut self.pass
-            && !pass.wanted.iter().any(|(d, k)| *d == db && **k == *key)
-        {
-            pass.wanted.push_back((db, key.into()));
+        if let Some(pass) = &mut self.pass {
+            let wanted: Wanted = (db, key.into());
+            if pass.is_wanted.insert(wanted.clone()) {
+                pass.wanted.push_back(wanted);
+            }
         }
         true
     }
@@ -441,7 +462,9 @@ impl Keyspace {
             pass.save_owned(&mut self.dbs[at], owned, saver);
             return true;
         }
-        if let Some((db, key)) = pass.wanted.pop_front() {
+        if let Some(wanted) = pass.wanted.pop_front() {
+            pass.is_wanted.remove(&wanted);
+            let (db, key) = wanted;
             let hash = hash::keys().hash(&key);
             let database = &mut self.dbs[db.0 as usize];
             if let Some(found) = database.find(hash, &key) {
@@ -624,7 +647,7 @@ impl Pass {
             database.pass.open = Some(entry);
             return 0;
         }
-        saver.key(origin, &view);
+        save_whole(origin, &view, entry, saver);
         entry.set_saved(database.pass.bit);
         bytes + view.value.text_bytes()
     }
@@ -639,6 +662,15 @@ impl Pass {
             database.pass.open_owned = Some(owned);
             return;
         }
-        saver.key(owned.origin, &view);
+        save_whole(owned.origin, &view, owned.entry, saver);
+    }
+}
+
+/// Saves a key in one go, or hands its string over to be saved.
+fn save_whole(origin: DbIndex, view: &KeyView<'_>, entry: Entry, saver: &mut dyn Saver) {
+    let is_huge = view.value.text_bytes() > TEXT_MIN;
+    match is_huge.then(|| entry.pin_string()).flatten() {
+        Some(text) => saver.text(origin, view, text),
+        None => saver.key(origin, view),
     }
 }

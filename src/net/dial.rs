@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-/// A line of a reply is no longer.
-const LINE_MAX: usize = 64 * 1024;
 /// Bytes that one write offers.
 const WRITE_BYTES: usize = 64 * 1024;
+/// Bytes that one read takes at most.
+const READ_BYTES: usize = 16 * 1024;
 
 #[derive(Debug)]
 enum Socket {
@@ -65,8 +65,6 @@ impl Socket {
 #[derive(Debug)]
 pub struct Dialled {
     stream: Socket,
-    /// Read and not yet taken.
-    unread: Vec<u8>,
 }
 
 /// No time is left.
@@ -131,10 +129,7 @@ impl Dialled {
                         None => Socket::Tcp(stream),
                         Some(config) => agree(stream, host, config, end)?,
                     };
-                    return Ok(Dialled {
-                        stream,
-                        unread: Vec::new(),
-                    });
+                    return Ok(Dialled { stream });
                 }
                 Err(error) => failed = error,
             }
@@ -146,7 +141,6 @@ impl Dialled {
     pub fn connect_unix(path: &Path) -> io::Result<Dialled> {
         Ok(Dialled {
             stream: Socket::Unix(UnixStream::connect(path)?),
-            unread: Vec::new(),
         })
     }
 
@@ -159,79 +153,20 @@ impl Dialled {
         Ok(())
     }
 
-    /// One line, without its end, within `limit`.
-    pub fn line(&mut self, limit: Duration) -> io::Result<Vec<u8>> {
-        let end = Instant::now() + limit;
-        let mut looked_at = 0;
+    /// Reads what has come, at least a byte, behind `into`; waits for it until `end`.
+    pub fn read_into(&mut self, into: &mut Vec<u8>, end: Instant) -> io::Result<()> {
+        let mut bytes = [0; READ_BYTES];
         loop {
-            if let Some(at) = memchr::memchr(b'\n', &self.unread[looked_at..]) {
-                let at = looked_at + at;
-                let mut line: Vec<u8> = self.unread.drain(..=at).collect();
-                line.pop();
-                if line.last() == Some(&b'\r') {
-                    line.pop();
+            self.stream.limit_reads(left(end)?)?;
+            match self.stream.read(&mut bytes) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+                Ok(n) => {
+                    into.extend_from_slice(&bytes[..n]);
+                    return Ok(());
                 }
-                return Ok(line);
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(name_timeout(error)),
             }
-            looked_at = self.unread.len();
-            if looked_at > LINE_MAX {
-                return Err(io::Error::from(io::ErrorKind::InvalidData));
-            }
-            self.read_more(end)?;
         }
-    }
-
-    /// As many bytes, within `limit`. They are taken as they come, whatever was announced.
-    pub fn exactly(&mut self, bytes: usize, limit: Duration) -> io::Result<Vec<u8>> {
-        let end = Instant::now() + limit;
-        while self.unread.len() < bytes {
-            self.read_more(end)?;
-        }
-        Ok(self.unread.drain(..bytes).collect())
-    }
-
-    fn read_more(&mut self, end: Instant) -> io::Result<()> {
-        self.stream.limit_reads(left(end)?)?;
-        let mut bytes = [0; 4096];
-        match self.stream.read(&mut bytes) {
-            Ok(0) => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
-            Ok(n) => {
-                self.unread.extend_from_slice(&bytes[..n]);
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            Err(error) => Err(name_timeout(error)),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::TcpListener;
-
-    #[test]
-    fn lines_come_whole_and_in_time() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let limit = Duration::from_secs(5);
-        let mut dialled = Dialled::connect("localhost", port, limit, None)
-            .or_else(|_| Dialled::connect("127.0.0.1", port, limit, None))
-            .expect("connected");
-        let (mut theirs, _) = listener.accept().expect("accepted");
-        dialled.send(b"PING\r\n", limit).expect("sent");
-        let mut bytes = [0; 6];
-        theirs.read_exact(&mut bytes).expect("read");
-        assert_eq!(&bytes, b"PING\r\n");
-        theirs.write_all(b"a\nb\r\n").expect("sent");
-        assert_eq!(dialled.exactly(5, limit).expect("five"), b"a\nb\r\n");
-        theirs.write_all(b"+PONG\r\n-ERR x\r\n+O").expect("sent");
-        assert_eq!(dialled.line(limit).expect("a line"), b"+PONG");
-        assert_eq!(dialled.line(limit).expect("a line"), b"-ERR x");
-        let late = dialled.line(Duration::from_millis(5)).expect_err("half");
-        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
-        drop(theirs);
-        let gone = dialled.line(limit).expect_err("the end");
-        assert_eq!(gone.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -3,6 +3,7 @@
 
 mod dial;
 mod listener;
+mod slab;
 mod stream;
 mod sys;
 pub mod tls;
@@ -12,5 +13,6 @@ pub use dial::Dialled;
 pub use listener::{
     Accepted, LISTENERS_MAX, ListenError, Listener, Transport, bind_tcp, bind_unix,
 };
+pub use slab::Slab;
 pub use stream::{Address, Stream, readable};
 pub use token::{Role, Target};

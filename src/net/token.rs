@@ -6,8 +6,8 @@
 //! the role's own number for one of its connections; its generation tells an event for a
 //! connection that was closed earlier in the same turn from one for its successor.
 //!
-//! A new role is a variant here, a file in `server/run` with its type, and an arm in
-//! `Loop::event`.
+//! A new role is a variant here, and a file in `server/run/roles` with its type and its line in
+//! the list there.
 
 use mio::Token;
 

@@ -11,7 +11,7 @@ pub mod ping;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use link::{Link, Reply};
+pub use link::{Link, text};
 
 use crate::config::Place;
 

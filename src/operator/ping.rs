@@ -3,7 +3,8 @@
 use std::io;
 
 use super::listening::places;
-use super::{Link, Reply, Target};
+use super::{Link, Target};
+use crate::resp::ReplyValue;
 
 /// What to print, and the exit status: 0 when the server answers, 1 when it does not, or not
 /// yet.
@@ -25,15 +26,18 @@ pub fn run(target: &Target) -> (String, i32) {
 
 fn run_at(target: &Target) -> (String, i32) {
     match ask(target) {
-        Ok(Reply::Text(pong)) => (format!("{}\n", String::from_utf8_lossy(&pong)), 0),
-        Ok(Reply::Error(why)) if why.starts_with("NOAUTH") => (format!("{why}\n"), 0),
-        Ok(Reply::Error(why)) => (format!("{why}\n"), 1),
+        Ok(ReplyValue::Simple(pong) | ReplyValue::Bulk(pong)) => (line(&pong), 0),
+        Ok(ReplyValue::Error(why)) => (line(&why), i32::from(!why.starts_with(b"NOAUTH"))),
         Ok(other) => (format!("not an answer to PING: {other:?}\n"), 1),
         Err(error) => (format!("{}: {error}\n", place(target)), 1),
     }
 }
 
-fn ask(target: &Target) -> io::Result<Reply> {
+fn line(text: &[u8]) -> String {
+    format!("{}\n", String::from_utf8_lossy(text))
+}
+
+fn ask(target: &Target) -> io::Result<ReplyValue> {
     Link::open(target)?.run("PING")
 }
 

@@ -8,7 +8,9 @@
 //! Bound: [`BackgroundFile::has_room`] is false while more than [`WAITING_MAX`] bytes wait
 //! for the disk. Whoever drops the handle before the end leaves no file behind.
 //!
-//! A child process, which has no threads, writes at once ([`BackgroundFile::create_here`]).
+//! A child process, which has no threads, writes at once ([`BackgroundFile::create_here`]) and
+//! gives no name: a child whose parent has died must not replace a file of the next server's.
+//! Its parent does ([`BackgroundFile::of_child`]).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -19,7 +21,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use crate::base::{crc64, sys};
+use crate::base::pin::Pinned;
+use crate::base::{crc64, sys, threads};
 
 /// Bytes that may wait for the disk.
 pub const WAITING_MAX: usize = 16 << 20;
@@ -44,8 +47,15 @@ pub struct Plan {
 
 enum Job {
     Write(Vec<u8>),
+    /// Bytes that the thread makes, in place of so many that wait.
+    Make(usize, Make),
     Finish,
 }
+
+/// Makes bytes and hands them on.
+type Make = Box<dyn FnOnce(&mut Sink<'_>) -> io::Result<()> + Send>;
+/// Takes bytes of a file.
+pub type Sink<'a> = dyn FnMut(&[u8]) -> io::Result<()> + 'a;
 
 #[derive(Default)]
 struct Shared {
@@ -69,6 +79,9 @@ pub struct BackgroundFile {
     writer: Writer,
     shared: Arc<Shared>,
     temporary: PathBuf,
+    /// Strings that the thread reads. Their owner lets them go, so that what they free is freed
+    /// by the thread that has allocated it.
+    texts: Mutex<Vec<Arc<Pinned>>>,
 }
 
 impl BackgroundFile {
@@ -79,27 +92,46 @@ impl BackgroundFile {
         let (jobs, receiver) = mpsc::channel();
         let shared = Arc::<Shared>::default();
         let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("save".into())
-            .spawn(move || {
-                theirs.end_with(write_all(whole, &receiver, &theirs));
-                wake();
-            })?;
-        Ok(BackgroundFile {
-            writer: Writer::Thread(jobs, Some(thread)),
-            shared,
-            temporary,
-        })
+        let thread = threads::start("save", move || {
+            theirs.end_with(write_all(whole, &receiver, &theirs));
+            wake();
+        })?;
+        let writer = Writer::Thread(jobs, Some(thread));
+        Ok(BackgroundFile::new(writer, shared, temporary))
     }
 
-    /// The same, written by the caller itself.
+    fn new(writer: Writer, shared: Arc<Shared>, temporary: PathBuf) -> BackgroundFile {
+        BackgroundFile {
+            writer,
+            shared,
+            temporary,
+            texts: Mutex::default(),
+        }
+    }
+
+    /// The same, written by the caller itself; what is whole stays under its temporary name.
     pub fn create_here(plan: Plan) -> io::Result<BackgroundFile> {
         let temporary = plan.temporary.clone();
-        Ok(BackgroundFile {
-            writer: Writer::Here(Mutex::new(Some(Whole::create(plan)?))),
-            shared: Arc::default(),
-            temporary,
-        })
+        let writer = Writer::Here(Mutex::new(Some(Whole::create(plan)?)));
+        Ok(BackgroundFile::new(writer, Arc::default(), temporary))
+    }
+
+    /// The temporary file was made by a child, whole and on disk: it gets its name.
+    pub fn of_child(plan: Plan, wake: Wake) -> io::Result<BackgroundFile> {
+        let (jobs, _) = mpsc::channel();
+        let shared = Arc::<Shared>::default();
+        let (theirs, temporary) = (Arc::clone(&shared), plan.temporary.clone());
+        let thread = threads::start("save", move || {
+            let named = fs::metadata(&plan.temporary)
+                .and_then(|data| theirs.name(&plan).map(|()| data.len()));
+            if named.is_err() {
+                theirs.remove(&plan.temporary);
+            }
+            theirs.end_with(named);
+            wake();
+        })?;
+        let writer = Writer::Thread(jobs, Some(thread));
+        Ok(BackgroundFile::new(writer, shared, temporary))
     }
 
     /// Whether more may be written now.
@@ -134,6 +166,38 @@ impl BackgroundFile {
         spare.pop().unwrap_or_default()
     }
 
+    /// Appends what `make` makes of `text`, on the thread: the caller does not wait for it.
+    pub fn write_made(
+        &self,
+        text: Pinned,
+        make: impl FnOnce(&[u8], &mut Sink<'_>) -> io::Result<()> + Send + 'static,
+    ) {
+        let bytes = text.len();
+        let text = Arc::new(text);
+        let theirs = Arc::clone(&text);
+        let make: Make = Box::new(move |sink: &mut Sink<'_>| make(&theirs, sink));
+        match &self.writer {
+            Writer::Thread(jobs, _) => {
+                let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+                texts.retain(|text| Arc::strong_count(text) > 1);
+                texts.push(text);
+                self.shared.waiting.fetch_add(bytes, Ordering::Relaxed);
+                // The thread ends early only with an error, which `end` tells.
+                let _ = jobs.send(Job::Make(bytes, make));
+            }
+            Writer::Here(whole) => {
+                let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
+                let made = whole
+                    .as_mut()
+                    .map(|whole| make(&mut |bytes: &[u8]| whole.write(bytes)));
+                if let Some(Err(error)) = made {
+                    *whole = None;
+                    self.shared.end_with(Err(error));
+                }
+            }
+        }
+    }
+
     /// All is written: the file is to be synced and named.
     pub fn finish(&self) {
         match &self.writer {
@@ -141,7 +205,11 @@ impl BackgroundFile {
             Writer::Here(whole) => {
                 let whole = whole.lock().unwrap_or_else(PoisonError::into_inner).take();
                 if let Some(whole) = whole {
-                    self.shared.end_with(whole.finish(&self.shared));
+                    let end = whole.finish();
+                    if end.is_ok() {
+                        self.shared.keep();
+                    }
+                    self.shared.end_with(end);
                 }
             }
         }
@@ -191,16 +259,22 @@ impl Shared {
         }
     }
 
-    /// Gives the file its name. `false`: it was given up before.
-    fn rename(&self, plan: &Plan) -> io::Result<bool> {
-        let _naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Ok(false);
-        }
-        fs::rename(&plan.temporary, &plan.name)?;
-        // There is nothing left to give up.
+    /// The file is no longer this one's to give up.
+    fn keep(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
-        Ok(true)
+    }
+
+    /// Gives the file its name, for good. An error: also that it was given up before.
+    fn name(&self, plan: &Plan) -> io::Result<()> {
+        {
+            let _naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.cancelled.load(Ordering::Relaxed) {
+                return Err(cancelled());
+            }
+            fs::rename(&plan.temporary, &plan.name)?;
+            self.keep();
+        }
+        sync_folder(&plan.name)
     }
 }
 
@@ -252,19 +326,14 @@ impl Whole {
         Ok(())
     }
 
-    /// Gives the file its name; its length.
-    fn finish(mut self, shared: &Shared) -> io::Result<u64> {
+    /// Ends the file and forces it to disk; its length.
+    fn finish(mut self) -> io::Result<u64> {
         if let Some(wanted) = self.plan.checksum {
             let sum = if wanted { self.crc } else { 0u64 };
             self.file.write_all(&sum.to_le_bytes())?;
             self.written += 8;
         }
         self.file.sync_all()?;
-        drop(self.file);
-        if !shared.rename(&self.plan)? {
-            return Err(cancelled());
-        }
-        sync_folder(&self.plan.name)?;
         Ok(self.written)
     }
 }
@@ -275,14 +344,23 @@ fn cancelled() -> io::Error {
 
 /// The thread's work. A file that cannot be finished goes.
 fn write_all(mut whole: Whole, jobs: &Receiver<Job>, shared: &Shared) -> io::Result<u64> {
-    let temporary = whole.plan.temporary.clone();
+    let plan = whole.plan.clone();
     let end = (|| {
         for job in jobs {
             if shared.cancelled.load(Ordering::Relaxed) {
                 break;
             }
-            let Job::Write(mut bytes) = job else {
-                return whole.finish(shared);
+            let mut bytes = match job {
+                Job::Write(bytes) => bytes,
+                Job::Make(waiting, make) => {
+                    make(&mut |bytes: &[u8]| write_pieces(&mut whole, bytes, shared))?;
+                    shared.waiting.fetch_sub(waiting, Ordering::Relaxed);
+                    continue;
+                }
+                Job::Finish => {
+                    let bytes = whole.finish()?;
+                    return shared.name(&plan).map(|()| bytes);
+                }
             };
             whole.write(&bytes)?;
             shared.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
@@ -295,9 +373,20 @@ fn write_all(mut whole: Whole, jobs: &Receiver<Job>, shared: &Shared) -> io::Res
         Err(cancelled())
     })();
     if end.is_err() {
-        shared.remove(&temporary);
+        shared.remove(&plan.temporary);
     }
     end
+}
+
+/// Writes what is huge, until the file is given up.
+fn write_pieces(whole: &mut Whole, bytes: &[u8], shared: &Shared) -> io::Result<()> {
+    for piece in bytes.chunks(SYNC_EVERY) {
+        if shared.cancelled.load(Ordering::Relaxed) {
+            return Err(cancelled());
+        }
+        whole.write(piece)?;
+    }
+    Ok(())
 }
 
 /// Makes a new name in a folder last.

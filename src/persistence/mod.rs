@@ -3,4 +3,5 @@
 pub mod aof;
 pub mod background;
 pub mod check;
+pub mod errand;
 pub mod rdb;

@@ -5,19 +5,24 @@
 //!     patterns   pattern -> clients              found by what it begins with (`patterns`)
 //!     client     its channels, patterns, shards  so that it can leave them all
 //!     readers    key -> clients                  that keep what they have read
-//!     broadcast  prefix -> clients               that hear of all keys that begin so
+//!     broadcast  prefix -> clients               that hear of all keys that begin so (`prefix_tree`)
 //!
 //! A name is kept once and shared by both sides. Tables give their memory back when they
 //! empty. What a message looks like and how it is delivered is the server's matter.
 
 mod broadcast;
 mod channels;
+mod client_sets;
+mod heads;
 mod patterns;
+mod prefix_list;
+mod prefix_tree;
 mod readers;
 mod subscribers;
 
 pub use broadcast::{Broadcast, News};
 pub use channels::{Bucket, Renewed};
+pub use prefix_list::PrefixList;
 pub use readers::Readers;
 
 use std::collections::HashSet;

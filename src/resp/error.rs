@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::base::glob::TooComplex;
+
 /// A refusal. `Display` is the line after `-`, byte for byte what Redis sends; its first
 /// word is the code that INFO errorstats counts. The reply writer strips CR and LF.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +16,8 @@ pub enum CommandError {
     Syntax,
     #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
     WrongType,
+    #[error("ERR {0}")]
+    Pattern(#[from] TooComplex),
     #[error("ERR no such key")]
     NoSuchKey,
     #[error("ERR index out of range")]

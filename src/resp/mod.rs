@@ -1,13 +1,17 @@
-//! RESP2 and RESP3: the incremental request parser, the reply writer, refusals.
+//! RESP2 and RESP3: the incremental request parser, the reply writer and parser, refusals.
 
 mod args;
+mod blocking_link;
 mod encode;
 mod error;
 mod reply;
+mod reply_parser;
 mod request;
 
 pub use args::{Apart, Args, OwnedArgs, Source, Span};
+pub use blocking_link::BlockingLink;
 pub use encode::write_request;
 pub use error::{CommandError, up_to_nul};
 pub use reply::{Deferred, Mark, Reply};
+pub use reply_parser::{ReplyBounds, ReplyFault, ReplyParser, ReplyValue};
 pub use request::{Bounds, INLINE_MAX, Progress, ProtocolError, Step, step};

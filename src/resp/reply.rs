@@ -107,6 +107,8 @@ pub struct Mark {
 const PIECES_MAX: usize = 256;
 /// Shorter messages are copied: a piece costs as much as copying one to two KiB.
 const SHARED_MIN: usize = 1024;
+/// Shorter strings that are handed over are copied: they are freed again at once.
+const OWNED_MIN: usize = 16 * 1024;
 /// Sent bytes that are not worth moving the rest for.
 const SENT_KEPT: usize = 1 << 20;
 /// A kind, a number and a line's end.
@@ -159,13 +161,19 @@ impl Reply {
         }
     }
 
-    /// As [`Reply::simple`], of any bytes but CR and LF.
+    /// As [`Reply::simple`], of any bytes: CR and LF become spaces.
     pub fn simple_bytes(&mut self, text: &[u8]) {
         if self.room(text.len() + 3) {
             self.out.push(b'+');
-            self.out.extend_from_slice(text);
+            self.extend_clean(text);
             self.out.extend_from_slice(b"\r\n");
         }
+    }
+
+    /// Adds text that must not end a line.
+    fn extend_clean(&mut self, text: &[u8]) {
+        let clean = |&b: &u8| if b == b'\r' || b == b'\n' { b' ' } else { b };
+        self.out.extend(text.iter().map(clean));
     }
 
     #[inline]
@@ -203,8 +211,7 @@ impl Reply {
             .iter()
             .rposition(|&b| b != b'\r' && b != b'\n')
             .map_or(0, |i| i + 1);
-        let clean = |&b: &u8| if b == b'\r' || b == b'\n' { b' ' } else { b };
-        self.out.extend(line[..end].iter().map(clean));
+        self.extend_clean(&line[..end]);
         self.crlf();
     }
 
@@ -243,6 +250,16 @@ impl Reply {
     pub fn bulk_pinned(&mut self, text: Pinned) {
         self.header(b'$', text.len() as i64);
         self.push_piece(Piece::Pinned(text));
+        self.crlf();
+    }
+
+    /// A string that is handed over: a long one is not copied.
+    pub fn bulk_owned(&mut self, text: Vec<u8>) {
+        if text.len() < OWNED_MIN {
+            return self.bulk(&text);
+        }
+        self.header(b'$', text.len() as i64);
+        self.push_piece(Piece::Shared(text.into()));
         self.crlf();
     }
 
@@ -370,15 +387,18 @@ impl Reply {
         self.crlf();
     }
 
-    /// A number too big for 64 bits; in RESP2 a bulk string.
+    /// A number too big for 64 bits; in RESP2 a bulk string. CR and LF become spaces.
     pub fn big_number(&mut self, digits: &[u8]) {
-        if self.resp3 {
-            self.raw(b"(");
-            self.raw(digits);
-            self.crlf();
-        } else {
-            self.bulk(digits);
+        if !self.room(digits.len() + HEADER_MAX + 2) {
+            return;
         }
+        if self.resp3 {
+            self.out.push(b'(');
+        } else {
+            self.header(b'$', digits.len() as i64);
+        }
+        self.extend_clean(digits);
+        self.crlf();
     }
 
     /// Text with a three-letter format (`txt`, `mkd`); in RESP2 a bulk string.
@@ -460,6 +480,25 @@ impl Reply {
             b"\r\n",
         ];
         self.insert(place, &header.concat());
+    }
+
+    /// As [`Reply::array`]. Redis would learn this length only afterwards, and keeps such a reply
+    /// as it keeps those of [`Reply::defer`].
+    pub fn deferred_array(&mut self, len: usize) {
+        self.has_deferred = true;
+        self.array(len);
+    }
+
+    /// As [`Reply::deferred_array`] for a map of `pairs`.
+    pub fn deferred_map(&mut self, pairs: usize) {
+        self.has_deferred = true;
+        self.map(pairs);
+    }
+
+    /// As [`Reply::deferred_array`] for a set.
+    pub fn deferred_set(&mut self, len: usize) {
+        self.has_deferred = true;
+        self.set(len);
     }
 
     fn insert_header(&mut self, place: Deferred, kind: u8, n: usize) {
@@ -582,6 +621,18 @@ impl Reply {
         }
     }
 
+    /// As [`Reply::truncate`], when so many errors had been written: those since do not count.
+    pub fn take_back(&mut self, mark: Mark, errors: Errors) {
+        self.truncate(mark);
+        self.errors = errors;
+    }
+
+    /// Makes room for so many bytes at once. `false`: they are more than may wait, see
+    /// [`Reply::is_full`].
+    pub fn make_room(&mut self, bytes: usize) -> bool {
+        self.room(bytes)
+    }
+
     /// What waits to be sent, in one piece: for tests and small outputs.
     pub fn pending(&self) -> Vec<u8> {
         let mut all = Vec::new();
@@ -597,6 +648,12 @@ impl Reply {
     pub fn text(&self) -> &[u8] {
         debug_assert!(self.pieces.is_empty() && self.sent == 0);
         &self.out
+    }
+
+    /// [`Reply::text`] given away, with its buffer.
+    pub fn take_text(&mut self) -> Vec<u8> {
+        debug_assert!(self.pieces.is_empty() && self.sent == 0);
+        std::mem::take(&mut self.out)
     }
 
     /// From now on everything is copied into the buffer: nothing stands beside it.
@@ -746,6 +803,11 @@ impl Reply {
         std::mem::replace(&mut self.errors, outer)
     }
 
+    /// The errors that the command under way has written so far.
+    pub fn errors(&self) -> Errors {
+        self.errors
+    }
+
     pub fn last_error(&self) -> &[u8] {
         &self.last_error
     }
@@ -763,6 +825,23 @@ mod tests {
         r.set_resp3(resp3);
         f(&mut r);
         String::from_utf8(r.pending()).unwrap()
+    }
+
+    #[test]
+    fn a_string_that_is_handed_over_reads_as_one_that_is_copied() {
+        for len in [0, 5, OWNED_MIN - 1, OWNED_MIN, 3 * OWNED_MIN] {
+            let text = vec![b'x'; len];
+            let both = [false, true].map(|is_owned| {
+                written(false, |r| {
+                    match is_owned {
+                        true => r.bulk_owned(text.clone()),
+                        false => r.bulk(&text),
+                    }
+                    r.int(7);
+                })
+            });
+            assert_eq!(both[0], both[1], "{len}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::ffi::c_int;
 
+use super::effort::check_room;
 use super::errors::{push_error_text, raised};
 use super::from_reply::{push_counted_error, push_reply};
 use super::lua::{Frame, Kind, Raise, Returned, Stack};
@@ -88,31 +89,52 @@ fn pcall(f: Frame<'_>) -> Returned {
     }
 }
 
+/// What came of a command.
+enum Answer {
+    /// Its reply is pushed; whether it is an error.
+    Pushed(bool),
+    /// Its reply is long: it is pushed when the host can be asked whether the script goes on.
+    Long(Vec<u8>),
+}
+
+/// Longer replies are pushed when the command is over.
+const SHORT_REPLY: usize = 16 * 1024;
+
 /// Runs the command that the arguments are, pushes its reply; whether that is an error.
 fn run(f: Frame<'_>) -> Result<bool, Raise> {
-    with_arguments(f, |args| {
-        f.machine.ask(|host| match host.call(args) {
-            Ok(reply) => {
-                if !push_reply(f.stack, reply) {
-                    return true;
-                }
-                reply.first() == Some(&b'-')
+    let answer = with_arguments(f, |args, held| {
+        // What is in the reply will be in Lua as well.
+        let most = f.machine.room().saturating_sub(held) / 2;
+        f.machine.ask(|host| match host.call(args, most) {
+            Ok(reply) if reply.len() <= SHORT_REPLY => {
+                push_reply(f, reply, held)?;
+                Ok(Answer::Pushed(reply.first() == Some(&b'-')))
             }
+            Ok(_) => Ok(Answer::Long(host.take_reply())),
             Err(error) => {
                 let line = error.line();
                 push_counted_error(f.stack, &line);
-                true
+                Ok(Answer::Pushed(true))
             }
         })
-    })?
-    .ok_or_else(|| {
-        let text = "redis.call/pcall can only be called inside a script invocation";
-        raised(f.stack, text)
-    })
+    })?;
+    match answer {
+        Some(Ok(Answer::Pushed(is_error))) => Ok(is_error),
+        Some(Ok(Answer::Long(reply))) => {
+            push_reply(f, &reply, 0)?;
+            Ok(reply.first() == Some(&b'-'))
+        }
+        Some(Err(raise)) => Err(raise),
+        None => {
+            let text = "redis.call/pcall can only be called inside a script invocation";
+            Err(raised(f.stack, text))
+        }
+    }
 }
 
-/// Puts the arguments, strings and numbers, together as those of a command.
-fn with_arguments<T>(f: Frame<'_>, run: impl FnOnce(Args<'_>) -> T) -> Result<T, Raise> {
+/// Puts the arguments, strings and numbers, together as those of a command. `run` is told how
+/// many bytes they are.
+fn with_arguments<T>(f: Frame<'_>, run: impl FnOnce(Args<'_>, usize) -> T) -> Result<T, Raise> {
     const NONE: &str = "Please specify at least one argument for this redis lib call";
     const OTHERS: &str = "Lua redis lib command arguments must be strings or integers";
     let count = f.top();
@@ -127,7 +149,13 @@ fn with_arguments<T>(f: Frame<'_>, run: impl FnOnce(Args<'_>) -> T) -> Result<T,
     for at in 1..=count {
         let start = scratch.len();
         match f.kind(at) {
-            Kind::String => scratch.extend_from_slice(f.bytes(at).expect("a string")),
+            Kind::String => {
+                let text = f.bytes(at).expect("a string");
+                if text.len() > scratch.capacity() - start {
+                    make_room(f, &mut scratch, at)?;
+                }
+                scratch.extend_from_slice(text);
+            }
             Kind::Number => write_number(&mut scratch, f.number(at)),
             _ => fits = false,
         }
@@ -136,7 +164,7 @@ fn with_arguments<T>(f: Frame<'_>, run: impl FnOnce(Args<'_>) -> T) -> Result<T,
     }
     f.set_top(0);
     let result = match fits {
-        true => Ok(run(Args::new(&scratch, &spans))),
+        true => Ok(run(Args::new(&scratch, &spans), scratch.len())),
         false => Err(raised(f.stack, OTHERS)),
     };
     if scratch.capacity() <= SCRATCH_KEPT {
@@ -146,6 +174,20 @@ fn with_arguments<T>(f: Frame<'_>, run: impl FnOnce(Args<'_>) -> T) -> Result<T,
         f.machine.spans.replace(spans);
     }
     result
+}
+
+/// Makes room for all arguments from `first` on, which may be one long text many times.
+#[cold]
+fn make_room(f: Frame<'_>, scratch: &mut Vec<u8>, first: i32) -> Result<(), Raise> {
+    const NUMBER_MAX: usize = 32;
+    let bytes = |at| match f.kind(at) {
+        Kind::String => f.len(at),
+        _ => NUMBER_MAX,
+    };
+    let bytes = (first..=f.top()).map(bytes).sum();
+    check_room(f, scratch.len() + bytes)?;
+    scratch.reserve(bytes);
+    Ok(())
 }
 
 /// Room for arguments that is kept from call to call.
@@ -183,10 +225,8 @@ fn has_one_string(f: Frame<'_>) -> bool {
 fn error_reply(f: Frame<'_>) -> Returned {
     if has_one_string(f) {
         let text = crate::resp::up_to_nul(f.bytes(1).expect("a string"));
-        match text.first() {
-            Some(b'-') => push_error_text(f.stack, text),
-            _ => push_error_text(f.stack, &[b"-", text].concat()),
-        }
+        check_room(f, 2 * text.len())?;
+        push_error_text(f.stack, text.strip_prefix(b"-").unwrap_or(text));
     }
     Ok(1)
 }
@@ -200,6 +240,9 @@ fn status_reply(f: Frame<'_>) -> Returned {
     }
     Ok(1)
 }
+
+/// A longer line of the log is cut.
+const LINE_MAX: usize = 1 << 20;
 
 /// `redis.log(level, text, ...)`.
 fn log(f: Frame<'_>) -> Returned {
@@ -216,13 +259,20 @@ fn log(f: Frame<'_>) -> Returned {
     let Some(_) = usize::try_from(level).ok().filter(|l| *l < LEVELS.len()) else {
         return Err(raised(f.stack, "Invalid log level."));
     };
-    let mut words = Vec::new();
-    for at in 2..=count {
-        if let Some(word) = f.bytes(at) {
-            words.push(String::from_utf8_lossy(word));
+    let mut line = Vec::new();
+    let mut left_out = 0;
+    for word in (2..=count).filter_map(|at| f.bytes(at)) {
+        let space: &[u8] = if line.is_empty() { b"" } else { b" " };
+        for part in [space, word] {
+            let fits = part.len().min(LINE_MAX - line.len());
+            line.extend_from_slice(&part[..fits]);
+            left_out += part.len() - fits;
         }
     }
-    let line = words.join(" ");
+    let mut line = String::from_utf8_lossy(&line);
+    if left_out > 0 {
+        line.to_mut().push_str(&format!("... and {left_out} bytes"));
+    }
     match level {
         0 => tracing::trace!("{line}"),
         1 => tracing::debug!("{line}"),
@@ -263,7 +313,7 @@ fn set_repl(f: Frame<'_>) -> Returned {
 
 /// `redis.acl_check_cmd(name, ...)`.
 fn acl_check_cmd(f: Frame<'_>) -> Returned {
-    let asked = with_arguments(f, |args| f.machine.ask(|host| host.may_run(args)))?;
+    let asked = with_arguments(f, |args, _| f.machine.ask(|host| host.may_run(args)))?;
     match asked.flatten() {
         Some(may) => {
             f.push_boolean(may);

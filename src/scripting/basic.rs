@@ -2,6 +2,7 @@
 //! past a guard, compile, or swallow the end of a script.
 
 use super::chunk;
+use super::effort;
 use super::errors;
 use super::guard::{self, check_writable, push_real};
 use super::lua::{Frame, Kind, Place, Raise, Returned, Stack};
@@ -17,8 +18,6 @@ pub fn install(stack: Stack, globals: i32) {
     stack.set_function(globals, "xpcall", xpcall);
     stack.set_function(globals, "load", load);
     stack.set_function(globals, "loadstring", loadstring);
-    stack.set_function(globals, "getfenv", getfenv);
-    stack.set_function(globals, "setfenv", setfenv);
     stack.set_function(globals, "next", next);
     stack.set_function(globals, "collectgarbage", collectgarbage);
     stack.set_function(globals, "gcinfo", gcinfo);
@@ -189,7 +188,6 @@ fn handle(f: Frame<'_>) -> Returned {
 
 /// `load(reader, name)`: the reader's pieces are put together before anything is compiled.
 fn load(f: Frame<'_>) -> Returned {
-    const PIECES_MAX: usize = 64 << 20;
     if f.kind(1) != Kind::Function {
         return Err(f.wrong_type(1, "function"));
     }
@@ -222,12 +220,19 @@ fn load(f: Frame<'_>) -> Returned {
         if piece.is_empty() {
             break;
         }
-        if code.len() + piece.len() > PIECES_MAX {
-            return Err(Raise::text("chunk is too long"));
-        }
+        check_chunk(f, code.len() + piece.len())?;
         code.extend_from_slice(piece);
     }
     push_loaded(f, &code, &name)
+}
+
+/// Whether a text so long may be compiled: what is made of it takes several times as much.
+fn check_chunk(f: Frame<'_>, len: usize) -> Result<(), Raise> {
+    const TIMES: usize = 8;
+    match len > f.machine.room() / TIMES {
+        true => Err(Raise::text("chunk is too long")),
+        false => Ok(()),
+    }
 }
 
 /// `loadstring(code, name)`.
@@ -242,6 +247,7 @@ fn loadstring(f: Frame<'_>) -> Returned {
 
 /// Pushes the compiled function, or nil and the message.
 fn push_loaded(f: Frame<'_>, code: &[u8], name: &[u8]) -> Returned {
+    check_chunk(f, code.len())?;
     let name = std::ffi::CString::new(crate::resp::up_to_nul(name)).expect("no NUL inside");
     if code.first() == Some(&0x1b) {
         f.push_nil();
@@ -252,23 +258,13 @@ fn push_loaded(f: Frame<'_>, code: &[u8], name: &[u8]) -> Returned {
     }
     match chunk::load(f.stack, code, &name) {
         Ok(()) => Ok(1),
+        Err(_) if f.machine.killed.get() => Err(effort::stopped(f)),
         Err(message) => {
             f.push_nil();
             f.push_bytes(&message);
             Ok(2)
         }
     }
-}
-
-/// `getfenv(...)`: the globals, behind their guard.
-fn getfenv(f: Frame<'_>) -> Returned {
-    guard::push_globals(f.stack);
-    Ok(1)
-}
-
-/// `setfenv(...)`: a function keeps the globals it has.
-fn setfenv(_: Frame<'_>) -> Returned {
-    Err(Raise::Plain(guard::READONLY.into()))
 }
 
 /// `collectgarbage(what)`: a script can ask how much there is and let it be collected; it
@@ -406,11 +402,16 @@ pub fn error_handler(f: Frame<'_>) -> Returned {
     if f.kind(1) != Kind::Table {
         // As `tostring` would, for what can be an error without being a table.
         let text = match f.kind(1) {
-            Kind::String | Kind::Number => f.bytes(1).unwrap_or(b"").to_vec(),
-            Kind::Boolean => f.boolean(1).to_string().into_bytes(),
-            other => other.name().as_bytes().to_vec(),
+            Kind::String | Kind::Number => f.bytes(1).unwrap_or(b""),
+            Kind::Boolean if f.boolean(1) => b"true",
+            Kind::Boolean => b"false",
+            other => other.name().as_bytes(),
         };
-        errors::push_error_line(f.stack, &[b"ERR ", text.as_slice()].concat());
+        let text = match effort::check_room(f, 2 * text.len()) {
+            Ok(()) => text,
+            Err(_) => effort::NO_MEMORY.as_bytes(),
+        };
+        errors::push_error_line(f.stack, &[b"ERR ", text].concat());
         f.replace(1);
     }
     // Some of LuaJIT's own functions are Lua's code, too, of no line.

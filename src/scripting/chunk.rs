@@ -151,52 +151,75 @@ const SINGLE_IN: [&[u8]; 8] = [
 ];
 
 /// What a call at the end of a function is wrapped in, so that it is no tail call.
-fn wrap_of(name: &[u8]) -> Option<&'static [u8]> {
+#[derive(Clone, Copy)]
+enum Wrap {
+    /// All values pass through it.
+    Select,
+    Parenthesis,
+}
+
+impl Wrap {
+    fn text(self) -> &'static [u8] {
+        match self {
+            Wrap::Select => b"select(1,",
+            Wrap::Parenthesis => b"(",
+        }
+    }
+}
+
+/// How a call of this function is wrapped, if it is known.
+fn wrap_of(name: &[u8]) -> Option<Wrap> {
     let several = SEVERAL.contains(&name) || name.starts_with(b"cmsgpack.unpack");
     if several {
-        // All values pass through it.
-        return Some(b"select(1,");
+        return Some(Wrap::Select);
     }
     let is_single = SINGLE.contains(&name)
         || name == b"cmsgpack.pack"
         || SINGLE_IN.iter().any(|library| name.starts_with(library));
-    is_single.then_some(b"(")
+    is_single.then_some(Wrap::Parenthesis)
 }
 
-/// Changes of a text: before this place a byte comes in, or the byte here goes.
-enum Edit {
-    Insert(usize, &'static [u8]),
-    Delete(usize),
+/// A change of a text: what comes in before this place, or nothing: the byte here goes.
+struct Edit {
+    at: u32,
+    what: Change,
+}
+
+#[derive(Clone, Copy)]
+enum Change {
+    Delete,
+    Open(Wrap),
+    Close,
 }
 
 fn repaired(code: &[u8]) -> Cow<'_, [u8]> {
+    // Places have 32 bits: LuaJIT takes no longer text either.
+    if u32::try_from(code.len()).is_err() {
+        return Cow::Borrowed(code);
+    }
     let mut edits = Vec::new();
     Scanner {
         code,
         at: 0,
         depth: 0,
         tails: Vec::new(),
+        shadowed: Vec::new(),
         edits: &mut edits,
     }
     .scan();
     if edits.is_empty() {
         return Cow::Borrowed(code);
     }
-    edits.sort_by_key(|edit| match edit {
-        Edit::Insert(at, _) | Edit::Delete(at) => *at,
-    });
+    edits.sort_by_key(|edit| edit.at);
     let (mut out, mut from) = (Vec::with_capacity(code.len() + edits.len()), 0);
-    for edit in edits {
-        match edit {
-            Edit::Insert(at, text) => {
-                out.extend_from_slice(&code[from..at]);
-                out.extend_from_slice(text);
-                from = at;
-            }
-            Edit::Delete(at) => {
-                out.extend_from_slice(&code[from..at]);
-                from = at + 1;
-            }
+    for Edit { at, what } in edits {
+        let at = at as usize;
+        out.extend_from_slice(&code[from..at]);
+        from = at;
+        match what {
+            Change::Delete => from += 1,
+            Change::Open(wrap) => out.extend_from_slice(wrap.text()),
+            Change::Close => out.push(b')'),
         }
     }
     out.extend_from_slice(&code[from..]);
@@ -209,11 +232,13 @@ struct Scanner<'c> {
     /// Open parentheses.
     depth: usize,
     /// Tail calls whose parenthesis is open: where the call begins, how deep, what it gets.
-    tails: Vec<(usize, usize, &'static [u8])>,
+    tails: Vec<(usize, usize, Wrap)>,
+    /// Names of which is known whether the script has one of its own that is the same.
+    shadowed: Vec<(&'c [u8], bool)>,
     edits: &'c mut Vec<Edit>,
 }
 
-impl Scanner<'_> {
+impl<'c> Scanner<'c> {
     fn peek(&self, ahead: usize) -> u8 {
         self.code.get(self.at + ahead).copied().unwrap_or(0)
     }
@@ -278,7 +303,7 @@ impl Scanner<'_> {
                     );
                     let is_known = is_known || matches!(escaped, b'\n' | b'\r' | b'0'..=b'9');
                     if !is_known && self.at + 1 < self.code.len() && escaped != 0 {
-                        self.edits.push(Edit::Delete(self.at));
+                        self.edit(self.at, Change::Delete);
                     }
                     self.at += 2;
                 }
@@ -302,9 +327,9 @@ impl Scanner<'_> {
             .iter()
             .take_while(|b| is_word(**b) || **b == b'.')
             .count();
-        let name = &self.code[call..call + name_len];
+        let (code, name) = (self.code, &self.code[call..call + name_len]);
         if let Some(wrap) = wrap_of(name).filter(|_| !self.is_shadowed(name)) {
-            let rest = &self.code[call + name_len..];
+            let rest = &code[call + name_len..];
             let blanks = rest.iter().take_while(|b| **b == b' ').count();
             if rest.get(blanks) == Some(&b'(') {
                 self.tails.push((call, self.depth, wrap));
@@ -313,11 +338,23 @@ impl Scanner<'_> {
         }
     }
 
-    /// Whether the script has a name of its own that is the same.
-    fn is_shadowed(&self, name: &[u8]) -> bool {
+    fn edit(&mut self, at: usize, what: Change) {
+        let at = at as u32;
+        self.edits.push(Edit { at, what });
+    }
+
+    /// Whether the script has a name of its own that is the same. It is looked for once for
+    /// each of the few names that [`wrap_of`] knows.
+    fn is_shadowed(&mut self, name: &'c [u8]) -> bool {
         let root = name.split(|b| *b == b'.').next().unwrap_or(name);
+        let mut known = self.shadowed.iter();
+        if let Some((_, is_shadowed)) = known.find(|(known, _)| *known == root) {
+            return *is_shadowed;
+        }
         let local = [b"local ", root].concat();
-        memchr::memmem::find(self.code, &local).is_some()
+        let is_shadowed = memchr::memmem::find(self.code, &local).is_some();
+        self.shadowed.push((root, is_shadowed));
+        is_shadowed
     }
 
     fn skip_blanks(&mut self) {
@@ -351,8 +388,8 @@ impl Scanner<'_> {
             || rest[0] == b';'
             || [&b"end"[..], b"else", b"elseif", b"until"].contains(&word);
         if is_last {
-            self.edits.push(Edit::Insert(call, wrap));
-            self.edits.push(Edit::Insert(end, b")"));
+            self.edit(call, Change::Open(wrap));
+            self.edit(end, Change::Close);
         }
     }
 }
@@ -394,6 +431,17 @@ mod tests {
             put_right("return redis.call('a', (function() return error('x') end)())"),
             "return (redis.call('a', (function() return (error('x')) end)()))"
         );
+    }
+
+    /// The whole text was looked through for each of them: a minute for this one.
+    #[test]
+    fn many_calls_at_ends_cost_as_much_as_they_are() {
+        let code = "return bit.x(1)\n".repeat(200_000);
+        let began = std::time::Instant::now();
+        let right = repaired(code.as_bytes());
+        // The last of them gets its parentheses.
+        assert_eq!(right.len(), code.len() + 2);
+        assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
     }
 
     #[test]

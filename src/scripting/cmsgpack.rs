@@ -1,6 +1,6 @@
 //! `cmsgpack`: MessagePack for scripts, as the library of that name has it.
 
-use super::effort::Effort;
+use super::effort::{Effort, LONG};
 use super::lua::{Frame, Kind, Raise, Returned, Stack};
 
 /// Tables deeper than this are packed as nil.
@@ -83,7 +83,7 @@ fn write(
         Kind::Boolean => out.push(if stack.boolean(-1) { 0xc3 } else { 0xc2 }),
         Kind::Number => write_number(out, stack.number(-1)),
         Kind::Table if level < NESTING_MAX && stack.has_room(6) => {
-            match array_len(stack) {
+            match array_len(stack, effort)? {
                 Some(len) => {
                     write_count(out, len, 0x90, 0xdc);
                     for i in 1..=len {
@@ -111,6 +111,7 @@ fn write_map(
     while stack.next(-2) {
         stack.pop(1);
         len += 1;
+        effort.step(out.len())?;
     }
     write_count(out, len, 0x80, 0xde);
     stack.push_nil();
@@ -183,7 +184,9 @@ fn write_number(out: &mut Vec<u8>, n: f64) {
 }
 
 /// The length of the table on top if its keys are 1 to n.
-fn array_len(stack: Stack) -> Option<usize> {
+fn array_len(stack: Stack, effort: &mut Effort<'_>) -> Result<Option<usize>, Raise> {
+    // A table that has been emptied takes long to walk through.
+    effort.look(0)?;
     let (mut max, mut count) = (0.0f64, 0usize);
     stack.push_nil();
     while stack.next(-2) {
@@ -195,12 +198,13 @@ fn array_len(stack: Stack) -> Option<usize> {
             && n <= f64::from(i32::MAX);
         if !fits {
             stack.pop(1);
-            return None;
+            return Ok(None);
         }
         max = max.max(n);
         count += 1;
+        effort.step(0)?;
     }
-    (max == count as f64).then_some(count)
+    Ok((max == count as f64).then_some(count))
 }
 
 /// `cmsgpack.unpack(text)`: all values.
@@ -303,6 +307,9 @@ impl<'t> Reader<'t> {
 
     fn push_string(&mut self, len: u64) -> Result<(), Bad> {
         let text = self.take(usize::try_from(len).map_err(|_| Bad::Short)?)?;
+        if text.len() >= LONG {
+            self.effort.check_string(text.len()).map_err(Bad::Effort)?;
+        }
         self.stack.push_bytes(text);
         Ok(())
     }

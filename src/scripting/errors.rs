@@ -1,5 +1,6 @@
 //! Errors as scripts see them: tables with the line in `err`.
 
+use super::effort::NO_MEMORY;
 use super::lua::{Kind, Raise, Stack};
 use crate::resp::Reply;
 
@@ -18,15 +19,13 @@ pub fn push_error(stack: Stack, text: &str) {
     push_error_line(stack, format!("ERR {text}").as_bytes());
 }
 
-/// The same for a text of a script's: `-CODE text` or `text`, line ends at both sides dropped.
+/// The same for a text of a script's: `CODE text` or `text` without blanks, line ends at both
+/// sides dropped.
 pub fn push_error_text(stack: Stack, text: &[u8]) {
     let is_end = |b: &u8| *b == b'\r' || *b == b'\n';
-    let (code, text) = match text.strip_prefix(b"-") {
+    let (code, text) = match memchr::memchr(b' ', text) {
         None => (&b"ERR"[..], text),
-        Some(text) => match memchr::memchr(b' ', text) {
-            None => (&b"ERR"[..], text),
-            Some(at) => (&text[..at], &text[at + 1..]),
-        },
+        Some(at) => (&text[..at], &text[at + 1..]),
     };
     let start = text.iter().position(|b| !is_end(b)).unwrap_or(text.len());
     let end = text
@@ -53,11 +52,24 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Reads the error table at the top of the stack.
-    pub fn read(stack: Stack) -> Failure {
+    /// One of ours, of no place.
+    pub fn new(text: &str) -> Failure {
+        Failure {
+            line: format!("ERR {text}").into_bytes(),
+            place: None,
+            is_counted: false,
+        }
+    }
+
+    /// Reads the error table at the top of the stack, which is taken. A line that is longer than
+    /// `most` bytes is not copied.
+    pub fn read(stack: Stack, most: usize) -> Failure {
         let text = |name| {
             stack.get_field(-1, name);
-            let text = stack.bytes(-1).map(<[u8]>::to_vec);
+            let text = stack.bytes(-1).map(|text| match text.len() > most {
+                true => [b"ERR ", NO_MEMORY.as_bytes()].concat(),
+                false => text.to_vec(),
+            });
             stack.pop(1);
             text
         };
@@ -65,7 +77,7 @@ impl Failure {
         let place = text("source").zip(text("line"));
         let is_counted =
             stack.get_field(-1, "ignore_error_stats_update") == Kind::Boolean && stack.boolean(-1);
-        stack.pop(1);
+        stack.pop(2);
         Failure {
             line,
             place,

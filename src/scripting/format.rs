@@ -5,6 +5,7 @@
 //!     %c  0 is nothing                 %q  writes \r and \000
 //!     %p %a are none; flags, widths and precisions are held to their bounds
 
+use super::effort::{NO_MEMORY, check_room};
 use super::lua::{Frame, Kind, Raise, Returned, Stack};
 use crate::resp::up_to_nul;
 
@@ -114,6 +115,7 @@ fn cut_text(f: Frame<'_>, at: i32, form: Form) -> Result<(), Raise> {
     let is_whole = !form.has_precision && text.len() >= WHOLE_MIN;
     let cut = up_to_nul(text);
     if !is_whole && cut.len() < text.len() {
+        check_room(f, cut.len())?;
         f.push_bytes(cut);
         f.replace(at);
     }
@@ -123,7 +125,14 @@ fn cut_text(f: Frame<'_>, at: i32, form: Form) -> Result<(), Raise> {
 /// Replaces an argument by itself as Lua's parser would read it.
 fn quote(f: Frame<'_>, at: i32) -> Result<(), Raise> {
     let text = f.string_argument(at)?;
-    let mut out = Vec::with_capacity(text.len() + 2);
+    let escaped = |b: &u8| match b {
+        b'"' | b'\\' | b'\n' | b'\r' => 2,
+        0 => 4,
+        _ => 1,
+    };
+    let len = 2 + text.iter().map(escaped).sum::<usize>();
+    check_room(f, 2 * len)?;
+    let mut out = Vec::with_capacity(len);
     out.push(b'"');
     for &b in text {
         match b {
@@ -144,8 +153,11 @@ pub fn rep(f: Frame<'_>) -> Returned {
     let text = f.string_argument(1)?;
     let count = usize::try_from(f.int_argument(2)? as i32).unwrap_or(0);
     match text.len().checked_mul(count) {
-        Some(len) if len < f.machine.room() => f.push_bytes(&text.repeat(count)),
-        _ => return Err(Raise::Plain("not enough memory".into())),
+        Some(len) => {
+            check_room(f, len.saturating_mul(2))?;
+            f.push_bytes(&text.repeat(count));
+        }
+        None => return Err(Raise::Plain(NO_MEMORY.into())),
     }
     Ok(1)
 }
@@ -178,8 +190,10 @@ pub fn assert(f: Frame<'_>) -> Returned {
     match f.kind(2) {
         Kind::None | Kind::Nil => Err(Raise::text("assertion failed!")),
         _ => {
-            let message = f.string_argument(2)?;
-            Err(Raise::Bytes(up_to_nul(message).to_vec()))
+            let message = up_to_nul(f.string_argument(2)?);
+            // As it is raised, with its place in front, and in Lua.
+            check_room(f, 3 * message.len())?;
+            Err(Raise::Bytes(message.to_vec()))
         }
     }
 }

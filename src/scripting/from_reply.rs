@@ -4,13 +4,47 @@
 //! `err`, arrays tables, null `false`. What only RESP3 has: maps, sets, doubles, big numbers and
 //! verbatim strings are tables with one field that names them; its null is `nil`.
 
-use super::errors::push_error_line;
-use super::lua::Stack;
+use super::effort::{Effort, LONG};
+use super::errors::{push_error_line, raised};
+use super::lua::{Frame, Raise, Stack};
 
-/// Pushes the value of a whole reply of ours. `false`: it nests too deep, and stands for nil.
-pub fn push_reply(stack: Stack, reply: &[u8]) -> bool {
-    let mut rest = reply;
-    push(stack, &mut rest)
+/// Pushes the value of a whole reply of ours. Nothing but the error of a [`Raise::Top`] is pushed
+/// if it nests too deep, is more than the state may hold beside `held` bytes, or the script is to
+/// end.
+pub fn push_reply(f: Frame<'_>, reply: &[u8], held: usize) -> Result<(), Raise> {
+    let top = f.top();
+    let mut reader = Reader {
+        stack: f.stack,
+        effort: Effort::beside(f, held.saturating_add(reply.len())),
+        rest: reply,
+    };
+    let Err(refused) = reader.value() else {
+        return Ok(());
+    };
+    // Containers that were begun, what they have so far, and maybe an error above all that.
+    if let Refused::By(Raise::Top) = refused {
+        f.insert(top + 1);
+        f.set_top(top + 1);
+        return Err(Raise::Top);
+    }
+    f.set_top(top);
+    Err(match refused {
+        Refused::By(raise) => raise,
+        Refused::TooDeep => raised(f.stack, "reached lua stack limit"),
+    })
+}
+
+/// Why a value is not pushed.
+enum Refused {
+    /// There is no room on the stack.
+    TooDeep,
+    By(Raise),
+}
+
+impl From<Raise> for Refused {
+    fn from(raise: Raise) -> Refused {
+        Refused::By(raise)
+    }
 }
 
 /// A reply's first line without its kind, and what follows it.
@@ -25,63 +59,6 @@ fn line<'r>(rest: &mut &'r [u8]) -> &'r [u8] {
 fn number(text: &[u8]) -> i64 {
     let text = std::str::from_utf8(text).expect("digits");
     text.parse().expect("a reply's number")
-}
-
-/// A string of `len` bytes and its line end.
-fn string<'r>(rest: &mut &'r [u8], len: usize) -> &'r [u8] {
-    let text = &rest[..len];
-    *rest = &rest[len + 2..];
-    text
-}
-
-fn push(stack: Stack, rest: &mut &[u8]) -> bool {
-    if !stack.has_room(4) {
-        stack.pop(1);
-        stack.push_nil();
-        return false;
-    }
-    let kind = rest[0];
-    let head = line(rest);
-    match kind {
-        b':' => stack.push_number(number(head) as f64),
-        b'$' => match usize::try_from(number(head)) {
-            Ok(len) => stack.push_bytes(string(rest, len)),
-            Err(_) => stack.push_boolean(false),
-        },
-        b'+' => push_named(stack, "ok", head),
-        b'-' => push_counted_error(stack, head),
-        b'*' | b'>' => return push_array(stack, rest, number(head)),
-        b'%' => return push_map(stack, rest, number(head) as usize),
-        b'~' => return push_set(stack, rest, number(head) as usize),
-        b'|' => {
-            // Attributes are for clients.
-            for _ in 0..2 * number(head) {
-                push(stack, rest);
-                stack.pop(1);
-            }
-            return push(stack, rest);
-        }
-        b'_' => stack.push_nil(),
-        b'#' => stack.push_boolean(head == b"t"),
-        b',' => {
-            stack.push_table(0, 1);
-            stack.push_number(double(head));
-            stack.set_field(-2, "double");
-        }
-        b'(' => push_named(stack, "big_number", head),
-        b'=' => {
-            let text = string(rest, number(head) as usize);
-            stack.push_table(0, 1);
-            stack.push_table(0, 2);
-            stack.push_bytes(&text[4..]);
-            stack.set_field(-2, "string");
-            stack.push_bytes(&text[..3]);
-            stack.set_field(-2, "format");
-            stack.set_field(-2, "verbatim_string");
-        }
-        other => panic!("a reply of kind {other}"),
-    }
-    true
 }
 
 fn double(text: &[u8]) -> f64 {
@@ -102,46 +79,161 @@ pub fn push_counted_error(stack: Stack, line: &[u8]) {
     stack.set_field(-2, "ignore_error_stats_update");
 }
 
-fn push_array(stack: Stack, rest: &mut &[u8], len: i64) -> bool {
-    let Ok(len) = usize::try_from(len) else {
-        stack.push_boolean(false);
-        return true;
-    };
-    stack.push_table(len, 0);
-    for i in 1..=len {
-        if !push(stack, rest) {
-            stack.pop(1);
-            return false;
-        }
-        stack.raw_set_at(-2, i);
-    }
-    true
+/// A reply that is read.
+struct Reader<'m, 'r> {
+    stack: Stack,
+    effort: Effort<'m>,
+    rest: &'r [u8],
 }
 
-fn push_map(stack: Stack, rest: &mut &[u8], pairs: usize) -> bool {
-    stack.push_table(0, 1);
-    stack.push_table(0, pairs);
-    for _ in 0..pairs {
-        let fits = push(stack, rest) && push(stack, rest);
-        if !fits {
-            return false;
+impl<'r> Reader<'_, 'r> {
+    /// Pushes the next value.
+    fn value(&mut self) -> Result<(), Refused> {
+        self.effort.step(0)?;
+        let stack = self.stack;
+        if !stack.has_room(ROOM) {
+            return Err(Refused::TooDeep);
         }
-        stack.raw_set(-3);
+        let kind = self.rest[0];
+        let head = line(&mut self.rest);
+        match kind {
+            b':' => stack.push_number(number(head) as f64),
+            b'$' => match usize::try_from(number(head)) {
+                Ok(len) => {
+                    let text = self.string(len)?;
+                    stack.push_bytes(text);
+                }
+                Err(_) => stack.push_boolean(false),
+            },
+            b'+' => push_named(stack, "ok", head),
+            b'-' => push_counted_error(stack, head),
+            b'*' | b'>' => return self.array(number(head)),
+            b'%' => return self.map(number(head) as usize),
+            b'~' => return self.set(number(head) as usize),
+            b'|' => {
+                // Attributes are for clients.
+                for _ in 0..2 * number(head) {
+                    self.value()?;
+                    stack.pop(1);
+                }
+                return self.value();
+            }
+            b'_' => stack.push_nil(),
+            b'#' => stack.push_boolean(head == b"t"),
+            b',' => {
+                stack.push_table(0, 1);
+                stack.push_number(double(head));
+                stack.set_field(-2, "double");
+            }
+            b'(' => push_named(stack, "big_number", head),
+            b'=' => {
+                let text = self.string(number(head) as usize)?;
+                stack.push_table(0, 1);
+                stack.push_table(0, 2);
+                stack.push_bytes(&text[4..]);
+                stack.set_field(-2, "string");
+                stack.push_bytes(&text[..3]);
+                stack.set_field(-2, "format");
+                stack.set_field(-2, "verbatim_string");
+            }
+            other => panic!("a reply of kind {other}"),
+        }
+        Ok(())
     }
-    stack.set_field(-2, "map");
-    true
+
+    /// A string of `len` bytes; its line end is dropped.
+    fn string(&mut self, len: usize) -> Result<&'r [u8], Refused> {
+        if len >= LONG {
+            self.effort.check_string(len)?;
+        }
+        let text = &self.rest[..len];
+        self.rest = &self.rest[len + 2..];
+        Ok(text)
+    }
+
+    fn array(&mut self, len: i64) -> Result<(), Refused> {
+        let Ok(len) = usize::try_from(len) else {
+            self.stack.push_boolean(false);
+            return Ok(());
+        };
+        self.stack.push_table(len, 0);
+        for at in 1..=len {
+            self.value()?;
+            self.stack.raw_set_at(-2, at);
+        }
+        Ok(())
+    }
+
+    fn map(&mut self, pairs: usize) -> Result<(), Refused> {
+        self.stack.push_table(0, 1);
+        self.stack.push_table(0, pairs);
+        for _ in 0..pairs {
+            self.value()?;
+            self.value()?;
+            self.stack.raw_set(-3);
+        }
+        self.stack.set_field(-2, "map");
+        Ok(())
+    }
+
+    fn set(&mut self, len: usize) -> Result<(), Refused> {
+        self.stack.push_table(0, 1);
+        self.stack.push_table(0, len);
+        for _ in 0..len {
+            self.value()?;
+            self.stack.push_boolean(true);
+            self.stack.raw_set(-3);
+        }
+        self.stack.set_field(-2, "set");
+        Ok(())
+    }
 }
 
-fn push_set(stack: Stack, rest: &mut &[u8], len: usize) -> bool {
-    stack.push_table(0, 1);
-    stack.push_table(0, len);
-    for _ in 0..len {
-        if !push(stack, rest) {
-            return false;
+/// Values that one of the reply needs on the stack: containers, their name, an error.
+const ROOM: i32 = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::super::lua::{Kind, Lua};
+    use super::*;
+
+    fn pushed(reply: &str) -> (i32, Kind) {
+        let lua = Lua::new(1 << 20);
+        let (machine, stack) = (lua.machine(), lua.stack());
+        stack.push_bytes(b"below");
+        let pushed = push_reply(Frame { stack, machine }, reply.as_bytes(), 0);
+        if pushed.is_ok() || matches!(pushed, Err(Raise::Top)) {
+            assert_eq!(stack.top(), 2, "one value on top of what was there");
         }
-        stack.push_boolean(true);
-        stack.raw_set(-3);
+        assert_eq!(stack.bytes(1), Some(&b"below"[..]));
+        (stack.top(), stack.kind(-1))
     }
-    stack.set_field(-2, "set");
-    true
+
+    #[test]
+    fn a_reply_that_nests_too_deep_leaves_one_error() {
+        let all = || {
+            for container in ["*1\r\n", "%1\r\n+k\r\n", "~1\r\n", "*2\r\n:1\r\n"] {
+                for depth in [10, 3_000, 9_000] {
+                    let reply = container.repeat(depth) + ":1\r\n";
+                    assert_eq!(pushed(&reply), (2, Kind::Table), "{container:?} {depth}");
+                }
+            }
+        };
+        // The daemon's thread has a longer stack than a test's.
+        let thread = std::thread::Builder::new().stack_size(64 << 20);
+        thread
+            .spawn(all)
+            .expect("a thread")
+            .join()
+            .expect("no panic");
+    }
+
+    #[test]
+    fn a_reply_that_the_state_may_not_hold_leaves_nothing() {
+        let long = "x".repeat(600_000);
+        let text = format!("*2\r\n:1\r\n${}\r\n{long}\r\n", long.len());
+        assert_eq!(pushed(&text), (1, Kind::String));
+        let tables = format!("*100000\r\n{}", "*0\r\n".repeat(100_000));
+        assert_eq!(pushed(&tables), (1, Kind::String));
+    }
 }

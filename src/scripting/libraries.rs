@@ -1,6 +1,6 @@
 //! Libraries of functions: loaded as a whole, called one by one, kept with the data.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,19 +10,23 @@ use super::api::{self, Use};
 use super::errors::Failure;
 use super::flags::Flags;
 use super::host::Host;
-use super::lua::{Kind, Stack, watch};
-use super::register::{BAD_NAME, Registered, is_name};
-use super::vm::{Compiled, Vm};
+use super::lua::{Kind, Machine, Stack, watch};
+use super::register::{BAD_NAME, Registered, Registering, is_name};
+use super::vm::{self, Compiled, Vm, VmHandle};
 use super::{chunk, guard, shebang};
-use crate::resp::{Args, CommandError};
 
 /// A library must have said what it has within this time.
 const LOAD_MAX: Duration = Duration::from_millis(500);
+
+/// What is told of one that did not, and of one that was killed.
+const TIMEOUT: &str = "FUNCTION LOAD timeout";
+const KILLED: &str = super::errors::KILLED;
 
 /// A function that FCALL finds.
 #[derive(Clone, Debug)]
 pub struct LibraryFunction {
     pub name: Arc<[u8]>,
+    pub library: Arc<[u8]>,
     pub description: Option<Vec<u8>>,
     pub flags: Flags,
     pub function: Compiled,
@@ -38,6 +42,126 @@ pub struct Library {
 
 /// Why a library was not loaded, for the client; without the code.
 pub type LoadError = Vec<u8>;
+
+/// Libraries whose code has run and that are not found yet.
+pub struct Prepared {
+    libraries: Vec<Library>,
+}
+
+fn already_there(name: &[u8], quoted: bool) -> LoadError {
+    let quote: &[u8] = if quoted { b"'" } else { b"" };
+    [b"Library ", quote, name, quote, b" already exists"].concat()
+}
+
+fn function_there(name: &[u8]) -> LoadError {
+    [b"Function ", name, b" already exists"].concat()
+}
+
+/// What the first line of a library says.
+struct Head {
+    name: Arc<[u8]>,
+    len: usize,
+}
+
+impl Head {
+    fn read(code: &[u8]) -> Result<Head, LoadError> {
+        let head = shebang::of_library(code)?;
+        if !is_name(&head.name) {
+            return Err(BAD_NAME.into());
+        }
+        if !head.engine.eq_ignore_ascii_case(b"lua") {
+            return Err([b"Engine '", head.engine.as_slice(), b"' not found"].concat());
+        }
+        Ok(Head {
+            name: head.name.into(),
+            len: head.len,
+        })
+    }
+}
+
+impl Library {
+    /// Runs a library's code, which registers its functions. `ended`: what is told if `host` ends
+    /// it.
+    fn prepare(
+        vm: VmHandle,
+        host: &mut dyn Host,
+        head: Head,
+        code: &[u8],
+        ended: &str,
+    ) -> Result<Library, LoadError> {
+        let registered = registered_by(vm, host, &code[head.len..], ended)?;
+        if registered.is_empty() {
+            return Err(b"No functions registered".to_vec());
+        }
+        let function = |f: Registered| LibraryFunction {
+            name: f.name.into(),
+            library: head.name.clone(),
+            description: f.description,
+            flags: f.flags,
+            function: f.function,
+        };
+        Ok(Library {
+            functions: registered.into_iter().map(function).collect(),
+            name: head.name.clone(),
+            code: code.into(),
+        })
+    }
+
+    fn compiled(&self) -> impl Iterator<Item = Compiled> {
+        self.functions.iter().map(|f| f.function)
+    }
+}
+
+/// Runs a library's code, and gives what it registered.
+fn registered_by(
+    vm: VmHandle,
+    host: &mut dyn Host,
+    code: &[u8],
+    ended: &str,
+) -> Result<Vec<Registered>, LoadError> {
+    let begin = |machine: &Machine, stack: Stack| -> Result<(), LoadError> {
+        let name = Use::Functions.chunk_name();
+        chunk::load(stack, code, name)
+            .map_err(|message| [b"Error compiling function: ", message.as_slice()].concat())?;
+        // It finds nothing but another `redis` than the functions will.
+        stack.push_table(0, 64);
+        stack.move_fields(Stack::GLOBALS, -1);
+        for name in ["redis", "server"] {
+            api::push_table(stack, Use::Functions, true);
+            guard::protect_strictly(stack);
+            stack.set_field(Stack::GLOBALS, name);
+        }
+        machine.registering.replace(Some(Registering::default()));
+        stack.push_value(-2);
+        Ok(())
+    };
+    vm.lua.with_host(host, |machine, stack| {
+        let top = stack.top();
+        begin(machine, stack)?;
+        let ok = {
+            let _watched = watch(machine);
+            stack.protected_call(0, 0, 0)
+        };
+        let registered = machine.registering.take().unwrap_or_default();
+        let registered = registered.into_functions();
+        let failure = (!ok).then(|| match (machine.killed.replace(false), stack.kind(-1)) {
+            (true, _) => [b"ERR ", ended.as_bytes()].concat(),
+            (_, Kind::Table) => Failure::read(stack, machine.room()).line,
+            _ => [b"ERR ", stack.bytes(-1).unwrap_or(b"")].concat(),
+        });
+        stack.set_top(top + 2);
+        stack.move_fields(-1, Stack::GLOBALS);
+        stack.set_top(top);
+        vm::collect_some(stack);
+        match failure {
+            None => Ok(registered),
+            Some(line) => {
+                registered.iter().for_each(|f| stack.release(f.function.0));
+                Err([b"Error registering functions: ", line.as_slice()].concat())
+            }
+        }
+    })
+}
 
 /// All libraries and their state.
 #[derive(Default)]
@@ -105,147 +229,94 @@ impl Libraries {
         in_time: bool,
         limit: usize,
     ) -> Result<Arc<[u8]>, LoadError> {
-        let head = shebang::of_library(code)?;
-        if !is_name(&head.name) {
-            return Err(BAD_NAME.into());
+        let head = Head::read(code)?;
+        if !replace && self.libraries.contains_key(&head.name) {
+            return Err(already_there(&head.name, true));
         }
-        if !head.engine.eq_ignore_ascii_case(b"lua") {
-            return Err([b"Engine '", head.engine.as_slice(), b"' not found"].concat());
-        }
-        let name: Arc<[u8]> = head.name.into();
-        let old = self.libraries.get(&name);
-        if old.is_some() && !replace {
-            return Err([b"Library '", &*name, b"' already exists"].concat());
-        }
-        let old_functions: Vec<Arc<[u8]>> = old.map_or_else(Vec::new, |old| {
-            old.functions.iter().map(|f| f.name.clone()).collect()
-        });
-        let registered = self.registered_by(&code[head.len..], in_time, limit)?;
-        if registered.is_empty() {
-            return Err(b"No functions registered".to_vec());
-        }
-        let taken = registered.iter().find(|f| {
-            let is_old = old_functions
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(&f.name));
-            !is_old && self.function(&f.name).is_some()
-        });
-        if let Some(function) = taken {
-            let text = [b"Function ", function.name.as_slice(), b" already exists"].concat();
-            self.release(&registered);
-            return Err(text);
-        }
-        self.remove(&name);
-        let functions: Vec<LibraryFunction> = registered
-            .into_iter()
-            .map(|f| LibraryFunction {
-                name: f.name.into(),
-                description: f.description,
-                flags: f.flags,
-                function: f.function,
-            })
-            .collect();
-        for function in &functions {
-            self.functions
-                .insert(folded(&function.name), function.clone());
-        }
-        let library = Library {
-            name: name.clone(),
-            code: code.into(),
-            functions,
-        };
-        self.libraries.insert(name.clone(), library);
-        Ok(name)
-    }
-
-    fn release(&self, registered: &[Registered]) {
-        if let Some(vm) = &self.vm {
-            registered.iter().for_each(|f| vm.release(f.function));
-        }
-    }
-
-    /// Runs a library's code, and gives what it registered.
-    fn registered_by(
-        &mut self,
-        code: &[u8],
-        in_time: bool,
-        limit: usize,
-    ) -> Result<Vec<Registered>, LoadError> {
-        let vm = self.vm(limit);
-        let (machine, stack) = (vm.lua.machine(), vm.lua.stack());
-        let top = stack.top();
-        chunk::load(stack, code, Use::Functions.chunk_name())
-            .map_err(|message| [b"Error compiling function: ", message.as_slice()].concat())?;
-        // It finds nothing but another `redis` than the functions will.
-        stack.push_table(0, 64);
-        stack.move_fields(Stack::GLOBALS, -1);
-        for name in ["redis", "server"] {
-            api::push_table(stack, Use::Functions, true);
-            guard::protect_strictly(stack);
-            stack.set_field(Stack::GLOBALS, name);
-        }
-        machine.registering.replace(Some(Vec::new()));
         let mut clock = Clock {
             until: in_time.then(|| Instant::now() + LOAD_MAX),
         };
-        stack.push_value(-2);
-        let ok = vm.lua.handle().with_host(&mut clock, |machine, stack| {
-            let _watched = watch(machine);
-            stack.protected_call(0, 0, 0)
-        });
-        let registered = machine.registering.take().unwrap_or_default();
-        let failure = (!ok).then(|| match (machine.killed.replace(false), stack.kind(-1)) {
-            (true, _) => b"ERR FUNCTION LOAD timeout".to_vec(),
-            (_, Kind::Table) => Failure::read(stack).line,
-            _ => [b"ERR ", stack.bytes(-1).unwrap_or(b"")].concat(),
-        });
-        stack.set_top(top + 2);
-        stack.move_fields(-1, Stack::GLOBALS);
-        stack.set_top(top);
-        vm.collect_some();
-        match failure {
-            None => Ok(registered),
-            Some(line) => {
-                registered.iter().for_each(|f| stack.release(f.function.0));
-                Err([b"Error registering functions: ", line.as_slice()].concat())
-            }
-        }
+        let vm = self.vm(limit).handle();
+        let library = Library::prepare(vm, &mut clock, head, code, TIMEOUT)?;
+        let name = library.name.clone();
+        let prepared = Prepared {
+            libraries: vec![library],
+        };
+        self.adopt(prepared, replace)?;
+        Ok(name)
     }
 
-    /// Loads the libraries of a dump, all or none: in place of all there are (`flushes`), or
-    /// besides them, where `replaces` says that those of the same name go.
-    pub fn restore(
-        &mut self,
+    /// Runs the code of libraries that are to come in the state that is `vm`, all or none, and
+    /// asks `host` now and then whether that is to end. Meanwhile the state must stay.
+    ///
+    /// What is prepared is not found before the state's owner adopts it ([`Libraries::adopt`]).
+    pub fn prepare(
+        vm: VmHandle,
+        host: &mut dyn Host,
         codes: &[&[u8]],
-        flushes: bool,
-        replaces: bool,
-        limit: usize,
-    ) -> Result<(), LoadError> {
-        // They are tried out in a state of their own.
-        let mut fresh = Libraries::default();
+    ) -> Result<Prepared, LoadError> {
+        let mut libraries: Vec<Library> = Vec::new();
+        let (mut names, mut functions) = (HashSet::new(), HashSet::new());
         for code in codes {
-            fresh.load(code, false, false, limit)?;
-        }
-        if flushes {
-            *self = fresh;
-            return Ok(());
-        }
-        let is_there = |name: &Arc<[u8]>| self.libraries.contains_key(name);
-        if !replaces && let Some(both) = fresh.libraries.keys().find(|name| is_there(name)) {
-            return Err([b"Library ", &**both, b" already exists"].concat());
-        }
-        let stays = |owner: &Library| !fresh.libraries.contains_key(&owner.name);
-        for owner in self.libraries.values().filter(|owner| stays(owner)) {
-            let taken = |f: &&LibraryFunction| fresh.function(&f.name).is_some();
-            if let Some(function) = owner.functions.iter().find(taken) {
-                return Err([b"Function ", &*function.name, b" already exists"].concat());
+            let prepared = Head::read(code).and_then(|head| {
+                if !names.insert(head.name.clone()) {
+                    return Err(already_there(&head.name, true));
+                }
+                Library::prepare(vm, host, head, code, KILLED)
+            });
+            let taken = prepared.and_then(|library| {
+                let of_others = |f: &&LibraryFunction| functions.contains(&folded(&f.name));
+                let taken = library.functions.iter().find(of_others);
+                let taken = taken.map(|f| function_there(&f.name));
+                functions.extend(library.functions.iter().map(|f| folded(&f.name)));
+                libraries.push(library);
+                taken.map_or(Ok(()), Err)
+            });
+            if let Err(why) = taken {
+                vm.release_all(libraries.iter().flat_map(Library::compiled));
+                return Err(why);
             }
         }
-        for name in fresh.libraries.keys() {
-            self.remove(name);
+        Ok(Prepared { libraries })
+    }
+
+    /// Lets libraries be found that were prepared in this state, all or none: those of the same
+    /// names go for them if it `replaces`.
+    pub fn adopt(&mut self, prepared: Prepared, replaces: bool) -> Result<(), LoadError> {
+        let Prepared { libraries } = prepared;
+        let fits = self.check(&libraries, replaces);
+        if fits.is_err() {
+            if let Some(vm) = &self.vm {
+                let compiled = libraries.iter().flat_map(Library::compiled);
+                vm.handle().release_all(compiled);
+            }
+            return fits;
         }
-        for code in codes {
-            self.load(code, true, false, limit)?;
+        for library in &libraries {
+            self.remove(&library.name);
+        }
+        for library in libraries {
+            for function in &library.functions {
+                let name = folded(&function.name);
+                self.functions.insert(name, function.clone());
+            }
+            self.libraries.insert(library.name.clone(), library);
+        }
+        Ok(())
+    }
+
+    /// Whether libraries can come beside those that stay.
+    fn check(&self, new: &[Library], replaces: bool) -> Result<(), LoadError> {
+        let there = |library: &&Library| self.libraries.contains_key(&library.name);
+        if !replaces && let Some(both) = new.iter().find(there) {
+            return Err(already_there(&both.name, false));
+        }
+        let going: HashSet<&[u8]> = new.iter().map(|library| &*library.name).collect();
+        for function in new.iter().flat_map(|library| &library.functions) {
+            let other = self.function(&function.name);
+            if other.is_some_and(|other| !going.contains(&*other.library)) {
+                return Err(function_there(&function.name));
+            }
         }
         Ok(())
     }
@@ -280,21 +351,36 @@ struct Clock {
 }
 
 impl Host for Clock {
-    fn call(&mut self, _: Args<'_>) -> Result<&[u8], CommandError> {
-        Err(CommandError::Text(
-            "ERR no commands while a library is loaded",
-        ))
-    }
-
-    fn may_run(&mut self, _: Args<'_>) -> Option<bool> {
-        None
-    }
-
-    fn set_resp3(&mut self, _: bool) {}
-
-    fn set_repl(&mut self, _: bool, _: bool) {}
-
     fn interrupt(&mut self) -> bool {
         self.until.is_some_and(|until| Instant::now() > until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each function was compared with all others: of its library when it was registered, of the
+    /// library that goes when its name was checked.
+    #[test]
+    fn loading_a_library_costs_as_much_as_it_has_functions() {
+        let took = |n: usize| {
+            let code = format!(
+                "#!lua name=l\nfor i = 1, {n} do redis.register_function('f' .. i, \
+                 function() end) end"
+            );
+            let mut libraries = Libraries::default();
+            let began = Instant::now();
+            for replace in [false, true] {
+                let loaded = libraries.load(code.as_bytes(), replace, false, 512 << 20);
+                loaded.expect("a library");
+            }
+            assert_eq!(libraries.functions(), n);
+            began.elapsed()
+        };
+        const N: usize = 20_000;
+        // Four times as much takes four times as long, or sixteen times if it is the square.
+        let fits = || took(4 * N) < 9 * took(N);
+        assert!((0..3).any(|_| fits()), "more than linear");
     }
 }

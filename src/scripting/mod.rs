@@ -2,7 +2,7 @@
 //! libraries. It knows no server: a script asks a [`Host`].
 //!
 //!     lua/         the raw stack, functions of ours, memory, the hook: all the unsafe code
-//!     sandbox      globals; guard, basic, tables: what is different from LuaJIT's own
+//!     sandbox      globals; guard, basic, tables, coroutines: what is different from LuaJIT's own
 //!     pattern, strings, format  strings as Lua 5.1 has them; effort: whatever takes long can be stopped
 //!     api          the `redis` table; cjson, cmsgpack, structs: the libraries
 //!     from_reply   replies to values; to_reply: values to replies
@@ -18,6 +18,7 @@ mod basic;
 mod chunk;
 mod cjson;
 mod cmsgpack;
+mod coroutines;
 mod effort;
 mod errors;
 mod flags;
@@ -33,6 +34,7 @@ mod register;
 mod sandbox;
 mod scripts;
 mod shebang;
+mod sort;
 mod strings;
 mod structs;
 mod tables;
@@ -42,8 +44,8 @@ mod vm;
 pub use api::Use;
 pub use flags::Flags;
 pub use host::Host;
-pub use libraries::Libraries;
-pub use register::Registered;
+pub use libraries::{Libraries, LoadError, Prepared};
+pub use register::Registering;
 #[cfg(test)]
 pub use scripts::EVAL_SCRIPTS_MAX;
 pub use scripts::{ScriptId, Scripts};

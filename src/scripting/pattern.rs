@@ -5,7 +5,9 @@
 //! served and nobody could stop the script. A match counts its steps and asks now and then
 //! whether it may go on.
 //!
-//! Cost: a step for each character that is looked at; exponential in the worst case.
+//! Cost: a step for each character that is looked at, of the text and of a set; exponential in
+//! the worst case. Of a long set a table is made when it is met, so that a character of the text
+//! costs the same whatever the set.
 
 use smallvec::SmallVec;
 
@@ -15,6 +17,11 @@ const CAPTURES_MAX: usize = 32;
 const DEPTH_MAX: usize = 200;
 /// Steps between two questions whether to go on.
 const STEPS: u32 = 20_000;
+
+/// Bytes of a back reference that are compared in the time of as many steps as one question.
+const PIECE: usize = 64 * 1024;
+/// Sets of so many bytes are looked through for each character; of longer ones a table is made.
+const SHORT_SET: usize = 64;
 
 const ESCAPE: u8 = b'%';
 
@@ -47,8 +54,29 @@ pub struct Matcher<'t, 'w> {
     pub captures: SmallVec<[Capture; 4]>,
     depth: usize,
     steps: u32,
+    /// The long set that was met last.
+    set: LongSet,
     /// Whether the script is to end.
     is_over: &'w mut dyn FnMut() -> bool,
+}
+
+/// Which characters a set has that stands in the pattern from `start` to `end`.
+#[derive(Default)]
+struct LongSet {
+    start: usize,
+    /// 0: there is none.
+    end: usize,
+    members: [u64; 4],
+}
+
+impl LongSet {
+    fn has(&self, c: u8) -> bool {
+        self.members[usize::from(c / 64)] >> (c % 64) & 1 == 1
+    }
+
+    fn add(&mut self, c: u8) {
+        self.members[usize::from(c / 64)] |= 1 << (c % 64);
+    }
 }
 
 /// A pattern without the `^` in front, and whether there was one.
@@ -76,6 +104,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
             captures: SmallVec::new(),
             depth: 0,
             steps: STEPS,
+            set: LongSet::default(),
             is_over,
         }
     }
@@ -118,9 +147,14 @@ impl<'t, 'w> Matcher<'t, 'w> {
     #[inline]
     fn step(&mut self) -> Result<(), Trouble> {
         self.steps -= 1;
-        if self.steps > 0 {
-            return Ok(());
+        match self.steps {
+            0 => self.look(),
+            _ => Ok(()),
         }
+    }
+
+    #[cold]
+    fn look(&mut self) -> Result<(), Trouble> {
         self.steps = STEPS;
         match (self.is_over)() {
             true => Err(Trouble::Stopped),
@@ -169,10 +203,9 @@ impl<'t, 'w> Matcher<'t, 'w> {
                         return Err(Trouble::Pattern(text));
                     }
                     let end = self.class_end(p + 2)?;
-                    let set = &self.pattern[p + 2..end];
                     let before = if s == 0 { 0 } else { self.text[s - 1] };
                     let here = self.text.get(s).copied().unwrap_or(0);
-                    if in_set(before, set) || !in_set(here, set) {
+                    if self.set_has(before, p + 2, end)? || !self.set_has(here, p + 2, end)? {
                         return Ok(None);
                     }
                     p = end;
@@ -189,7 +222,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
                 _ => {}
             }
             let end = self.class_end(p)?;
-            let fits = self.fits(s, p, end);
+            let fits = self.fits(s, p, end)?;
             match self.letter(end) {
                 Some(b'?') => {
                     if fits && let Some(matched) = self.matches(s + 1, end + 1)? {
@@ -211,17 +244,19 @@ impl<'t, 'w> Matcher<'t, 'w> {
     }
 
     /// Where the class that begins at `p` ends.
-    fn class_end(&self, p: usize) -> Result<usize, Trouble> {
+    fn class_end(&mut self, p: usize) -> Result<usize, Trouble> {
         const NO_BRACKET: Trouble = Trouble::Pattern("malformed pattern (missing ']')");
         match self.pattern[p] {
             ESCAPE if p + 1 == self.pattern.len() => {
                 Err(Trouble::Pattern("malformed pattern (ends with '%')"))
             }
             ESCAPE => Ok(p + 2),
+            b'[' if self.set.start == p && self.set.end > 0 => Ok(self.set.end),
             b'[' => {
                 let mut at = p + 1;
                 at += usize::from(self.letter(at) == Some(b'^'));
                 loop {
+                    self.step()?;
                     let letter = self.letter(at).ok_or(NO_BRACKET)?;
                     at += 1;
                     if letter == ESCAPE && at < self.pattern.len() {
@@ -238,22 +273,65 @@ impl<'t, 'w> Matcher<'t, 'w> {
 
     /// Whether the character at `s` is of the class that stands from `p` to `end`.
     #[inline]
-    fn fits(&self, s: usize, p: usize, end: usize) -> bool {
+    fn fits(&mut self, s: usize, p: usize, end: usize) -> Result<bool, Trouble> {
         let Some(&c) = self.text.get(s) else {
-            return false;
+            return Ok(false);
         };
-        match self.pattern[p] {
+        Ok(match self.pattern[p] {
             b'.' => true,
             ESCAPE => of_class(c, self.pattern[p + 1]),
-            b'[' => in_set(c, &self.pattern[p..end]),
+            b'[' => return self.set_has(c, p, end),
             letter => letter == c,
+        })
+    }
+
+    /// Whether a character is in the set that stands from `p` to `end`.
+    #[inline]
+    fn set_has(&mut self, c: u8, p: usize, end: usize) -> Result<bool, Trouble> {
+        if end - p <= SHORT_SET {
+            return Ok(in_set(c, &self.pattern[p..end]));
         }
+        if (self.set.start, self.set.end) != (p, end) {
+            self.set = self.long_set(p, end)?;
+        }
+        Ok(self.set.has(c))
+    }
+
+    /// What the set that stands from `start` to `end` has, as [`in_set`] tells it.
+    fn long_set(&mut self, start: usize, end: usize) -> Result<LongSet, Trouble> {
+        let mut set = LongSet::default();
+        let text = &self.pattern[start..end];
+        let is_negated = text[1] == b'^';
+        let (mut at, last) = (1 + usize::from(is_negated), text.len() - 1);
+        while at < last {
+            self.step()?;
+            let letter = text[at];
+            if letter == ESCAPE {
+                at += 1;
+                let class = text[at];
+                for c in (0..=u8::MAX).filter(|c| of_class(*c, class)) {
+                    self.step()?;
+                    set.add(c);
+                }
+            } else if text[at + 1] == b'-' && at + 2 < last {
+                at += 2;
+                (letter..=text[at]).for_each(|c| set.add(c));
+            } else {
+                set.add(letter);
+            }
+            at += 1;
+        }
+        if is_negated {
+            set.members = set.members.map(|bits| !bits);
+        }
+        (set.start, set.end) = (start, end);
+        Ok(set)
     }
 
     /// As many of the class as there are, then fewer, until the rest matches.
     fn longest(&mut self, s: usize, p: usize, end: usize) -> Matched {
         let mut count = 0;
-        while self.fits(s + count, p, end) {
+        while self.fits(s + count, p, end)? {
             self.step()?;
             count += 1;
         }
@@ -271,7 +349,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
             if let Some(matched) = self.matches(s, end + 1)? {
                 return Ok(Some(matched));
             }
-            if !self.fits(s, p, end) {
+            if !self.fits(s, p, end)? {
                 return Ok(None);
             }
             self.step()?;
@@ -343,9 +421,20 @@ impl<'t, 'w> Matcher<'t, 'w> {
             Some(Capture::Position(_)) => return Ok(None),
             _ => return Err(Trouble::Pattern("invalid capture index")),
         };
-        self.steps = self.steps.saturating_sub(len as u32).max(1);
-        let held = &self.text[start..start + len];
-        Ok(self.text[s..].starts_with(held).then_some(s + len))
+        if len > self.text.len() - s {
+            return Ok(None);
+        }
+        for piece in (0..len).step_by(PIECE) {
+            let piece = piece..len.min(piece + PIECE);
+            let steps = piece.len() * STEPS as usize / PIECE;
+            self.steps = self.steps.saturating_sub(steps as u32).max(1);
+            self.step()?;
+            let (held, here) = (&self.text[start..][piece.clone()], &self.text[s..][piece]);
+            if held != here {
+                return Ok(None);
+            }
+        }
+        Ok(Some(s + len))
     }
 }
 
@@ -438,6 +527,54 @@ mod tests {
                 .find(0, false)
                 .and_then(|whole| matcher.capture(0, whole.unwrap_or((0, 0))));
             assert_eq!(told, Err(Trouble::Pattern(trouble)), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_long_set_is_what_a_short_one_is() {
+        let many = "xy".repeat(SHORT_SET);
+        for set in [
+            "[%s]",
+            "[^%s]",
+            "[%sa-f]",
+            "[%s%%d%%]]",
+            "[^%s%%W-]",
+            "[]%s]",
+            "[a-%s]",
+            "[%s-]",
+        ] {
+            let short = set.replacen("%s", "xy", 1).replace("%%", "%");
+            let long = set.replacen("%s", &many, 1).replace("%%", "%");
+            for c in 0..128u8 {
+                let text = char::from(c).to_string();
+                assert_eq!(found(&text, &long), found(&text, &short), "{short} {c}");
+                let (twice, pair) = (text.repeat(2), long.clone() + "-" + &long + "$");
+                let told = found(&twice, &pair);
+                assert_eq!(
+                    told.is_ok_and(|at| at == Some((0, 2))),
+                    found(&text, &short) == Ok(Some((0, 1)))
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_set_is_looked_through_once_and_can_be_stopped() {
+        // Looked through for each character it would be 10^11 steps.
+        let (text, set) = ("a".repeat(1_000_000), "b".repeat(100_000));
+        assert_eq!(found(&text, &format!("[{set}]")), Ok(None));
+        assert_eq!(
+            found(&text, &format!("^[^{set}]*$")),
+            Ok(Some((0, text.len())))
+        );
+        for pattern in [format!("[{set}]"), format!("[{}]", "%w".repeat(1000))] {
+            let mut second = 0;
+            let mut is_over = || {
+                second += 1;
+                second == 2
+            };
+            let mut matcher = Matcher::new(b"a", pattern.as_bytes(), &mut is_over);
+            assert_eq!(matcher.find(0, false), Err(Trouble::Stopped));
         }
     }
 

@@ -1,5 +1,7 @@
 //! `redis.register_function`: what a library says of its functions while it is loaded.
 
+use std::collections::HashSet;
+
 use super::errors::raised;
 use super::flags::Flags;
 use super::lua::{Frame, Kind, Returned};
@@ -12,6 +14,19 @@ pub struct Registered {
     pub description: Option<Vec<u8>>,
     pub flags: Flags,
     pub function: Compiled,
+}
+
+/// What a library has registered so far, in its order.
+#[derive(Default)]
+pub struct Registering {
+    functions: Vec<Registered>,
+    names: HashSet<Box<[u8]>, ahash::RandomState>,
+}
+
+impl Registering {
+    pub fn into_functions(self) -> Vec<Registered> {
+        self.functions
+    }
 }
 
 /// What the arguments say.
@@ -60,10 +75,10 @@ fn add(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
     }
     let mut registering = f.machine.registering.borrow_mut();
     let all = registering.get_or_insert_default();
-    if all.iter().any(|other| other.name == name) {
+    if !all.names.insert(name.as_slice().into()) {
         return Err("Function already exists in the library");
     }
-    all.push(Registered {
+    all.functions.push(Registered {
         name,
         description: given.description.take(),
         flags: given.flags,

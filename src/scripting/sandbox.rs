@@ -11,13 +11,14 @@
 //! is told from its byte code, and such code gets an empty table in front as well (`chunk`).
 
 use super::api::{self, Use};
+use super::effort::check_room;
 use super::lua::{Frame, Kind, Library, Raise, Returned, Stack};
 use super::{basic, cjson, cmsgpack, guard, structs, tables};
 
 /// Globals of Lua's that scripts do not get.
-const REMOVED: [&str; 11] = [
+const REMOVED: [&str; 13] = [
     "dofile", "loadfile", "print", "newproxy", "require", "module", "package", "jit", "ffi",
-    "debug", "io",
+    "debug", "io", "getfenv", "setfenv",
 ];
 
 /// Fills a new state: libraries, globals, what protects them. The stack stays empty.
@@ -101,7 +102,9 @@ fn protect_strings(stack: Stack) {
 pub fn no_such_global(f: Frame<'_>) -> Returned {
     let mut text = b"Script attempted to access nonexistent global variable '".to_vec();
     if f.kind(2) == Kind::String || f.kind(2) == Kind::Number {
-        text.extend_from_slice(f.bytes(2).unwrap_or(b""));
+        let name = f.bytes(2).unwrap_or(b"");
+        check_room(f, 4 * name.len())?;
+        text.extend_from_slice(name);
     }
     text.push(b'\'');
     Err(Raise::Bytes(text))

@@ -1,9 +1,11 @@
 //! `find`, `match`, `gmatch` and `gsub` of `string`, by the matcher of `pattern`.
 
+use super::effort::{self, Effort, LONG, check_room};
+use super::format;
 use super::guard::push_real;
 use super::lua::{Frame, Kind, Raise, Returned, Stack};
 use super::pattern::{Capture, Matcher, Trouble, anchored, is_plain};
-use super::{effort, format};
+use crate::base::number::write_i64;
 use crate::resp::up_to_nul;
 
 /// Replaces them in the table on top.
@@ -111,7 +113,12 @@ fn push_capture(
         .capture(n, found)
         .map_err(|trouble| raise(f, trouble))?
     {
-        Capture::Text { start, len } => f.push_bytes(&text[start..start + len]),
+        Capture::Text { start, len } => {
+            if len >= LONG {
+                check_room(f, len)?;
+            }
+            f.push_bytes(&text[start..start + len]);
+        }
         Capture::Position(at) => f.push_number((at + 1) as f64),
         Capture::Open(_) => unreachable!("is an error"),
     }
@@ -173,9 +180,7 @@ fn gsub(f: Frame<'_>) -> Returned {
         if let Some(end) = end {
             count += 1;
             replace(f, kind, &matcher, text, (at, end), &mut out)?;
-            if out.len() > f.machine.room() {
-                return Err(Raise::Plain("not enough memory".into()));
-            }
+            effort::check_copied(f, out.len())?;
         }
         match end {
             Some(end) if end > at => at = end,
@@ -266,10 +271,12 @@ fn fill_in(
     out: &mut Vec<u8>,
 ) -> Result<(), Raise> {
     let replacement = f.bytes(3).expect("a string");
+    let mut effort = Effort::new(f);
     let mut at = 0;
     while at < replacement.len() {
         let c = replacement[at];
         at += 1;
+        effort.step(2 * out.len())?;
         if c != b'%' {
             out.push(c);
             continue;
@@ -277,12 +284,20 @@ fn fill_in(
         let escaped = replacement.get(at).copied().unwrap_or(0);
         at += 1;
         match escaped {
-            b'0' => out.extend_from_slice(&text[found.0..found.1]),
+            b'0' => {
+                effort::check_copied(f, out.len() + found.1 - found.0)?;
+                out.extend_from_slice(&text[found.0..found.1]);
+            }
             b'1'..=b'9' => {
-                let top = f.top();
-                push_capture(f, matcher, text, found, usize::from(escaped - b'1'))?;
-                out.extend_from_slice(f.bytes(-1).expect("a string or a number"));
-                f.set_top(top);
+                let captured = matcher.capture(usize::from(escaped - b'1'), found);
+                match captured.map_err(|trouble| raise(f, trouble))? {
+                    Capture::Text { start, len } => {
+                        effort::check_copied(f, out.len() + len)?;
+                        out.extend_from_slice(&text[start..start + len]);
+                    }
+                    Capture::Position(at) => write_i64(out, at as i64 + 1),
+                    Capture::Open(_) => unreachable!("is an error"),
+                }
             }
             other => out.push(other),
         }

@@ -5,6 +5,7 @@
 //!     l L T      8 bytes                        f d    float, double
 //!     s          a string up to its zero byte   c n    n bytes; 0: as many as there are
 
+use super::effort::Effort;
 use super::lua::{Frame, Raise, Returned, Stack};
 
 const INT_SIZE_MAX: usize = 32;
@@ -112,16 +113,15 @@ impl<'f> Format<'f> {
     }
 }
 
-/// The longest that is packed.
-const LENGTH_MAX: usize = 1 << 30;
-
 /// `struct.pack(format, value, ...)`.
 fn pack(f: Frame<'_>) -> Returned {
     let mut format = Format::new(f.string_argument(1)?);
     // What is missing is nil, as messages about it say.
     f.push_nil();
     let (mut out, mut at) = (Vec::new(), 2);
+    let mut effort = Effort::new(f);
     while let Some((option, size)) = format.next()? {
+        effort.step(out.len())?;
         let padding = format.padding(out.len(), option, size);
         out.resize(out.len() + padding, 0);
         match option {
@@ -148,15 +148,13 @@ fn pack(f: Frame<'_>) -> Returned {
                 if text.len() < size {
                     return Err(Raise::Argument(at, "string too short".into()));
                 }
+                effort.check(out.len() + size)?;
                 out.extend_from_slice(&text[..size]);
                 if option == b's' {
                     out.push(0);
                 }
             }
             other => format.control(other)?,
-        }
-        if out.len() > LENGTH_MAX {
-            return Err(Raise::text("not enough memory"));
         }
     }
     f.push_bytes(&out);

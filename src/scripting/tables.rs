@@ -1,6 +1,7 @@
 //! Functions of `table`, `string`, `math` and `coroutine` that differ from LuaJIT's: they must
 //! not write to a guard, or have Lua 5.1's ways.
 
+use super::effort::Effort;
 use super::guard::check_writable;
 use super::lua::{Frame, Kind, Raise, Returned, Stack};
 
@@ -11,9 +12,7 @@ pub fn install(stack: Stack, globals: i32) {
     stack.set_function(-1, "remove", remove);
     stack.set_function(-1, "setn", setn);
     stack.set_function(-1, "getn", super::format::getn);
-    stack.get_field(-1, "sort");
-    stack.push_closure(sort, 1);
-    stack.set_field(-2, "sort");
+    stack.set_function(-1, "sort", super::sort::sort);
     drop_fields(stack, &["move", "new", "clear", "pack", "unpack"]);
     stack.pop(1);
 
@@ -37,6 +36,7 @@ pub fn install(stack: Stack, globals: i32) {
     stack.pop(1);
 
     stack.get_field(globals, "coroutine");
+    super::coroutines::install(stack);
     drop_fields(stack, &["isyieldable"]);
     stack.pop(1);
 }
@@ -48,6 +48,11 @@ fn drop_fields(stack: Stack, names: &[&str]) {
     }
 }
 
+/// A place as Lua 5.1 takes it: a C int, made of the lowest bits of what is too wide for one.
+fn place(n: i64) -> i64 {
+    i64::from(n as i32)
+}
+
 /// `table.insert(table, [place,] value)`.
 fn insert(f: Frame<'_>) -> Returned {
     f.table_argument(1)?;
@@ -56,13 +61,15 @@ fn insert(f: Frame<'_>) -> Returned {
     match f.top() {
         2 => f.raw_set_at(1, len as usize + 1),
         3 => {
-            let at = f.int_argument(2)?;
+            let at = place(f.int_argument(2)?);
             let end = (len + 1).max(at);
             // Lua 5.1 would move what is between, however far away.
             if end - at > len + 1_000_000 {
                 return Err(Raise::Argument(2, "position out of bounds".into()));
             }
+            let mut effort = Effort::new(f);
             for i in (at + 1..=end).rev() {
+                effort.step(0)?;
                 f.raw_get_number(1, i - 1);
                 f.raw_set_number(1, i);
             }
@@ -78,12 +85,14 @@ fn remove(f: Frame<'_>) -> Returned {
     f.table_argument(1)?;
     check_writable(f.stack, 1)?;
     let len = f.len(1) as i64;
-    let at = f.int_or(2, len)?;
+    let at = place(f.int_or(2, len)?);
     if !(1..=len).contains(&at) {
         return Ok(0);
     }
     f.raw_get_number(1, at);
+    let mut effort = Effort::new(f);
     for i in at..len {
+        effort.step(0)?;
         f.raw_get_number(1, i + 1);
         f.raw_set_number(1, i);
     }
@@ -98,28 +107,16 @@ fn setn(f: Frame<'_>) -> Returned {
     Err(Raise::text("'setn' is obsolete"))
 }
 
-/// `table.sort(table [, less])`.
-fn sort(f: Frame<'_>) -> Returned {
-    f.table_argument(1)?;
-    check_writable(f.stack, 1)?;
-    if !matches!(f.kind(2), Kind::None | Kind::Nil | Kind::Function) {
-        return Err(f.wrong_type(2, "function"));
-    }
-    f.set_top(2);
-    f.push_value(Stack::upvalue(1));
-    f.insert(1);
-    match f.protected_call(2, 0, 0) {
-        true => Ok(0),
-        false => Err(Raise::Top),
-    }
-}
-
 /// `bit.tohex(x [, digits])`: at most eight, capitals where `digits` is negative.
 fn tohex(f: Frame<'_>) -> Returned {
     /// Added, it leaves a number's lowest 32 bits in those of the double.
     const TO_BITS: f64 = 6_755_399_441_055_744.0;
-    let x = (f.number_argument(1)? + TO_BITS).to_bits() as u32;
-    let digits = f.int_or(2, 8)?;
+    let bits = |at| Ok((f.number_argument(at)? + TO_BITS).to_bits() as u32);
+    let x = bits(1)?;
+    let digits = match f.kind(2) {
+        Kind::None => 8,
+        _ => bits(2)? as i32,
+    };
     let count = digits.unsigned_abs().min(8) as usize;
     let text = match digits < 0 {
         true => format!("{x:08X}"),

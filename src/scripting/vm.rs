@@ -7,10 +7,10 @@
 use std::ffi::{CStr, c_int};
 
 use super::api::Use;
-use super::errors::Failure;
+use super::errors::{Failure, KILLED};
 use super::host::Host;
-use super::lua::{Handle, Kind, Lua, Machine, Stack, watch};
-use super::to_reply::reply_value;
+use super::lua::{Frame, Handle, Kind, Lua, Machine, Stack, watch};
+use super::to_reply::{Unfinished, reply_value};
 use super::{basic, chunk, sandbox};
 use crate::resp::{Args, Reply};
 
@@ -55,15 +55,8 @@ impl Vm {
         let stack = self.lua.stack();
         chunk::load(stack, code, self.of.chunk_name())?;
         let compiled = Compiled(stack.keep());
-        self.collect_some();
+        collect_some(stack);
         Ok(compiled)
-    }
-
-    /// Compiling leaves garbage behind, and the collector, left to itself, would let there be as
-    /// much of it as there are functions.
-    pub(super) fn collect_some(&self) {
-        const STEP_KB: i32 = 4;
-        self.lua.stack().collect_step(STEP_KB);
     }
 
     /// Forgets a function.
@@ -90,16 +83,23 @@ impl Use {
     }
 }
 
+/// Compiling leaves garbage behind, and the collector, left to itself, would let there be as
+/// much of it as there are functions.
+pub(super) fn collect_some(stack: Stack) {
+    const STEP_KB: i32 = 4;
+    stack.collect_step(STEP_KB);
+}
+
 /// A state to run in, while its owner is borrowed by the host.
 #[derive(Clone, Copy)]
 pub struct VmHandle {
-    lua: Handle,
+    pub(super) lua: Handle,
     of: Use,
 }
 
 /// How a script ended.
 pub enum Ended {
-    /// Its value is on the stack: [`VmHandle::reply`] replies with it.
+    /// Its value is on the stack, until [`VmHandle::reply`] has replied with it.
     Returned,
     Failed(Failed),
 }
@@ -139,6 +139,11 @@ impl VmHandle {
                     2
                 }
             };
+            // What is no string of Lua's was not pushed.
+            if machine.was_refused() {
+                stack.set_top(BASE);
+                return Ended::Failed(Failed::Bare(b"not enough memory".to_vec()));
+            }
             let ok = {
                 let _watched = watch(machine);
                 stack.protected_call(count, 1, 1)
@@ -147,7 +152,8 @@ impl VmHandle {
                 return Ended::Returned;
             }
             let failed = match stack.kind(-1) {
-                Kind::Table => Failed::Error(Failure::read(stack)),
+                // The line is there three times: in Lua, as it is read, and in the reply.
+                Kind::Table => Failed::Error(Failure::read(stack, machine.room() / 2)),
                 _ => Failed::Bare(stack.bytes(-1).unwrap_or(b"execution failure").to_vec()),
             };
             stack.set_top(BASE);
@@ -156,15 +162,36 @@ impl VmHandle {
         })
     }
 
-    /// Replies with what a script has returned, and forgets it. `resp3`: what it spoke last.
-    pub fn reply(self, reply: &mut Reply, resp3: bool) {
-        self.lua.with(|machine, stack| {
-            reply_value(stack, reply, resp3);
+    /// Forgets functions.
+    pub(super) fn release_all(self, functions: impl Iterator<Item = Compiled>) {
+        self.lua
+            .with(|_, stack| functions.for_each(|f| stack.release(f.0)));
+    }
+
+    /// Replies with what a script has returned, and forgets it. It fails, and the reply is as it
+    /// was, if the script is to end meanwhile, or if the value is too large. `resp3`: what the
+    /// script spoke last.
+    pub fn reply(self, host: &mut dyn Host, reply: &mut Reply, resp3: bool) -> Ended {
+        self.lua.with_host(host, |machine, stack| {
+            let written = reply_value(Frame { stack, machine }, reply, resp3);
             stack.set_top(BASE);
             tidy(machine, stack);
-        });
+            let Err(unfinished) = written else {
+                return Ended::Returned;
+            };
+            Ended::Failed(Failed::Error(Failure::new(match unfinished {
+                Unfinished::Stopped => KILLED,
+                Unfinished::TooLarge => TOO_LARGE,
+                Unfinished::Full => TOO_LARGE_FOR_CLIENT,
+            })))
+        })
     }
 }
+
+const TOO_LARGE: &str = "not enough memory: what the script holds and its reply are more than \
+                         script-memory-limit";
+/// The client is closed before it reads this; the statistics of errors have it.
+const TOO_LARGE_FOR_CLIENT: &str = "the script's reply is more than client-output-buffer-limit";
 
 /// What was not collected yet must not be what the next script lacks.
 #[inline]

@@ -3,7 +3,8 @@
 //!     dir/backups/NAME/appendonlydir/...     append only file: hard links, made at once
 //!     dir/backups/NAME/dump.rdb              without it: a snapshot that is saved for it
 //!
-//! A folder has its name when it is whole; what is begun is called `NAME.part`. A server
+//! A folder has its name when it is whole; what is begun is called `NAME.part`, and goes if it
+//! cannot be made. The disk is waited for by a thread, and the client by its own. A server
 //! starts on a set as it is (`--dir dir/backups/NAME`): what it writes goes to files that are
 //! the set's own, so that it changes neither the set nor its source.
 
@@ -13,12 +14,13 @@ use std::path::{Path, PathBuf};
 
 use super::aof::AofState;
 use super::blocking::Until;
-use super::saving::file_name;
 use super::{Blocked, Server, World};
+use crate::base::threads;
 use crate::command::CommandError;
 use crate::config::system_text;
 use crate::keyspace::{ClientId, Keyspace};
-use crate::persistence::aof::Names;
+use crate::persistence::aof::{Changed, Names, Owner};
+use crate::persistence::errand::Errand;
 
 /// Longer names are refused.
 const NAME_MAX: usize = 128;
@@ -27,7 +29,7 @@ const PART: &str = "part";
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Backups {
-    /// The one that waits for its snapshot.
+    /// The one that is being made.
     pending: Option<Pending>,
 }
 
@@ -35,16 +37,21 @@ pub struct Backups {
 struct Pending {
     name: String,
     client: ClientId,
+    stage: Stage,
     /// How it ended.
     ended: Option<Result<PathBuf, String>>,
 }
 
-/// How a backup was begun.
-pub enum Begun {
-    /// It is there.
-    Done(PathBuf),
-    /// It is when the snapshot that was begun is saved.
-    Saving,
+/// What a backup waits for.
+#[derive(Debug)]
+enum Stage {
+    /// Another change of the append only file to end.
+    Turn,
+    /// Its own, after which the files that are there grow no more.
+    Sealing,
+    Snapshot,
+    /// Its files to stand in its folder.
+    Links(Errand<Result<PathBuf, String>>),
 }
 
 /// A set that stands.
@@ -78,14 +85,13 @@ impl Server {
         here.join(self.config.backupdirname.path())
     }
 
-    /// BACKUP CREATE. Without a name the time is one. `client` waits where a snapshot must be
-    /// saved first.
+    /// BACKUP CREATE. Without a name the time is one. `client` waits until it is made.
     pub fn begin_backup(
         &mut self,
         keyspace: &mut Keyspace,
         name: Option<&[u8]>,
         client: ClientId,
-    ) -> Result<Begun, CommandError> {
+    ) -> Result<(), CommandError> {
         let root = self.backup_root();
         let name = match name {
             Some(name) => check_name(name)?,
@@ -99,10 +105,16 @@ impl Server {
         }
         match self.aof.state {
             AofState::On if !self.aof.refuses_writes() => {
-                let sealed = self.seal_aof(&root, &name);
-                let path = sealed.map_err(|why| failed(&name, &why))?;
-                tracing::info!("Backup {} made", path.display());
-                Ok(Begun::Done(path))
+                self.backups.pending = Some(Pending {
+                    name: name.clone(),
+                    client,
+                    stage: Stage::Turn,
+                    ended: None,
+                });
+                self.take_turn().map_err(|why| {
+                    self.backups.pending = None;
+                    failed(&name, &why)
+                })
             }
             AofState::Off => {
                 if self.saving.in_progress() || self.is_rewriting() {
@@ -115,9 +127,10 @@ impl Server {
                 self.backups.pending = Some(Pending {
                     name,
                     client,
+                    stage: Stage::Snapshot,
                     ended: None,
                 });
-                Ok(Begun::Saving)
+                Ok(())
             }
             _ => Err(CommandError::Text(
                 "ERR The append only file is not whole: try again when it has been rewritten",
@@ -136,34 +149,137 @@ impl Server {
             .unwrap_or(name)
     }
 
-    fn seal_aof(&mut self, root: &Path, name: &str) -> Result<PathBuf, String> {
-        let told = |error: io::Error| system_text(&error);
-        let part = begin_folder(root, name).map_err(told)?;
-        let to = Names {
-            dir: part.join(self.config.appenddirname.path()),
-            ..self.aof_names()
+    /// Begins to seal the append only file if nothing else changes it just now.
+    fn take_turn(&mut self) -> Result<(), String> {
+        let Some(Pending { stage, .. }) = &mut self.backups.pending else {
+            return Ok(());
         };
-        self.seal_aof_to(&to)?;
-        end_folder(&part, root, name).map_err(told)
+        if !matches!(stage, Stage::Turn) || self.aof.is_changing() {
+            return Ok(());
+        }
+        *stage = Stage::Sealing;
+        match self.begin_ahead(Owner::Backup)? {
+            true => Ok(()),
+            false => self.begin_next_incr(Owner::Backup, "backup"),
+        }
     }
 
-    /// The snapshot that a backup waits for has ended.
-    pub(super) fn end_backup(&mut self, keyspace: &mut Keyspace, saved: Result<(), &str>) {
-        let Some(pending) = &self.backups.pending else {
+    /// A change of the append only file that a backup has waited for has ended.
+    pub(super) fn backup_changed(
+        &mut self,
+        keyspace: &mut Keyspace,
+        ended: Result<Changed, String>,
+    ) {
+        let went_on = ended.and_then(|changed| match changed {
+            Changed::Ahead => self.begin_next_incr(Owner::Backup, "backup"),
+            Changed::Next => self.link_sealed(),
+            Changed::Base => Ok(()),
+        });
+        if let Err(why) = went_on {
+            self.end_backup(keyspace, Err(why));
+        }
+    }
+
+    /// The files are sealed: the backup gets its links.
+    fn link_sealed(&mut self) -> Result<(), String> {
+        let to = self.aof_names();
+        let inside = PathBuf::from(self.config.appenddirname.path());
+        let disk = self.aof.disk().clone();
+        let (root, wake) = (self.backup_root(), self.aof.wake());
+        let Some(pending) = &mut self.backups.pending else {
+            return Ok(());
+        };
+        let name = pending.name.clone();
+        let sealed = self.aof.seal().ok_or("the append only file is off")?;
+        let links = Errand::start("backup", wake, move || {
+            make_set(&root, &name, |part| {
+                let to = Names {
+                    dir: part.join(inside),
+                    ..to
+                };
+                sealed.link(&disk, &to).map_err(|error| error.to_string())
+            })
+        });
+        match links {
+            Ok(links) => pending.stage = Stage::Links(links),
+            Err(error) => {
+                self.aof.unseal();
+                return Err(system_text(&error));
+            }
+        }
+        Ok(())
+    }
+
+    /// The snapshot that a backup waits for has ended, as this file.
+    pub(super) fn link_snapshot(&mut self, keyspace: &mut Keyspace, saved: Result<&Path, &str>) {
+        let (root, wake) = (self.backup_root(), self.saving.wake());
+        let Some(pending) = &mut self.backups.pending else {
             return;
         };
-        let (name, client) = (pending.name.clone(), pending.client);
-        let ended = saved.map_err(str::to_owned).and_then(|()| {
-            let made = link_snapshot(&self.backup_root(), &name, &file_name(&self.config));
-            made.map_err(|error| system_text(&error))
+        if !matches!(pending.stage, Stage::Snapshot) {
+            return;
+        }
+        let snapshot = match saved {
+            Ok(path) => path.to_owned(),
+            Err(why) => return self.end_backup(keyspace, Err(why.to_owned())),
+        };
+        let name = pending.name.clone();
+        let links = Errand::start("backup", Some(wake), move || {
+            make_set(&root, &name, |part| {
+                let file = snapshot.file_name().unwrap_or(snapshot.as_os_str());
+                let linked = fs::hard_link(&snapshot, part.join(file));
+                linked.map_err(|error| system_text(&error))
+            })
         });
+        match links {
+            Ok(links) => pending.stage = Stage::Links(links),
+            Err(error) => self.end_backup(keyspace, Err(system_text(&error))),
+        }
+    }
+
+    /// Whether a backup is under way, with something to be looked at.
+    pub(super) fn is_backing_up(&self) -> bool {
+        self.backups.pending.is_some()
+    }
+
+    /// Goes on with a backup as far as it goes without waiting.
+    pub(super) fn go_on_with_backup(&mut self, keyspace: &mut Keyspace) {
+        if self.aof.state != AofState::On
+            && let Some(pending) = &self.backups.pending
+            && matches!(pending.stage, Stage::Turn | Stage::Sealing)
+        {
+            let why = "the append only file was switched off".to_owned();
+            return self.end_backup(keyspace, Err(why));
+        }
+        let is_sealing = |pending: &Pending| matches!(pending.stage, Stage::Sealing);
+        if self.backups.pending.as_ref().is_some_and(is_sealing) && !self.aof.is_changing() {
+            // An end of the server that did not come to pass has ended the change.
+            return self.end_backup(keyspace, Err("it was interrupted".to_owned()));
+        }
+        if let Err(why) = self.take_turn() {
+            return self.end_backup(keyspace, Err(why));
+        }
+        let stage = self.backups.pending.as_ref().map(|pending| &pending.stage);
+        let Some(Stage::Links(links)) = stage else {
+            return;
+        };
+        if let Some(ended) = links.take() {
+            self.aof.unseal();
+            self.end_backup(keyspace, ended);
+        }
+    }
+
+    /// The backup has its folder, or cannot be made: its client is told.
+    fn end_backup(&mut self, keyspace: &mut Keyspace, ended: Result<PathBuf, String>) {
+        let Some(pending) = &mut self.backups.pending else {
+            return;
+        };
         match &ended {
             Ok(path) => tracing::info!("Backup {} made", path.display()),
-            Err(why) => tracing::warn!("Backup {name} failed: {why}"),
+            Err(why) => tracing::warn!("Backup {} failed: {why}", pending.name),
         }
-        if let Some(pending) = &mut self.backups.pending {
-            pending.ended = Some(ended);
-        }
+        let client = pending.client;
+        pending.ended = Some(ended);
         // It may have gone, or wait for something else by now.
         let blocked = self.clients.get(client).map(|s| &s.client.blocked);
         let until = blocked.and_then(|b| Some(&b.as_ref()?.until));
@@ -208,8 +324,22 @@ impl Server {
     }
 
     /// BACKUP DROP. The name is free at once; a thread frees what only the set had.
+    /// What an earlier process has left unfinished has the name that BACKUP LIST shows.
     pub fn drop_backup(&mut self, name: &[u8]) -> Result<(), CommandError> {
-        let name = check_name(name)?;
+        let whole = name.strip_suffix(b".part").unwrap_or(name);
+        let is_whole = whole.len() == name.len();
+        let mut name = check_name(whole)?;
+        if self
+            .backups
+            .pending
+            .as_ref()
+            .is_some_and(|p| p.name == name)
+        {
+            return Err(CommandError::Text("ERR The backup is still being made"));
+        }
+        if !is_whole {
+            name = format!("{name}.{PART}");
+        }
         let root = self.backup_root();
         let dropped = root.join(format!(".dropped-{name}"));
         match fs::rename(root.join(&name), &dropped) {
@@ -229,8 +359,7 @@ impl Server {
                 tracing::warn!("Cannot remove {path}: {why}");
             }
         };
-        let thread = std::thread::Builder::new().name("drop".into());
-        if let Err(error) = thread.spawn(remove) {
+        if let Err(error) = threads::start("drop", remove) {
             tracing::warn!("Cannot remove the files of {name}: {}", system_text(&error));
         }
         Ok(())
@@ -282,10 +411,20 @@ fn end_folder(part: &Path, root: &Path, name: &str) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-fn link_snapshot(root: &Path, name: &str, snapshot: &Path) -> io::Result<PathBuf> {
-    let part = begin_folder(root, name)?;
-    fs::hard_link(snapshot, part.join(snapshot))?;
-    end_folder(&part, root, name)
+/// Makes a set: `fill` puts its files into the folder. One that cannot be made leaves none.
+fn make_set(
+    root: &Path,
+    name: &str,
+    fill: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<PathBuf, String> {
+    let told = |error: io::Error| system_text(&error);
+    let part = begin_folder(root, name).map_err(told)?;
+    let made = fill(&part).and_then(|()| end_folder(&part, root, name).map_err(told));
+    if made.is_err() {
+        // The error that stopped it is the one to be told; BACKUP DROP removes the rest.
+        let _ = fs::remove_dir_all(&part);
+    }
+    made
 }
 
 /// Bytes of a set's files, and whether one of its entries is a folder.

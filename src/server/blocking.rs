@@ -36,12 +36,15 @@ pub enum Until {
     },
     /// The helper thread has come to this mark (`keyspace::LazyFree`).
     Memory { mark: u64 },
-    /// The append only file is on disk up to this offset.
-    Synced { offset: u64 },
+    /// The append only file is on disk up to this offset; `None`: that, and something that nobody
+    /// can bring.
+    Synced { offset: Option<u64> },
     /// The snapshot for its backup is saved.
     Backup,
     /// Nothing but the deadline.
     Time,
+    /// Its attempt to log in is judged, at the deadline: CLIENT UNBLOCK does not hasten that.
+    LogIn,
 }
 
 impl Until {
@@ -72,7 +75,7 @@ impl Blocked {
     pub fn keys(&self) -> &[Box<[u8]>] {
         match &self.until {
             Until::Keys { keys, .. } => keys,
-            Until::Memory { .. } | Until::Synced { .. } | Until::Backup | Until::Time => &[],
+            _ => &[],
         }
     }
 
@@ -87,7 +90,7 @@ impl Blocked {
         match self.until {
             Until::Keys { kind, .. } if found == Some(kind) => has_news,
             Until::Keys { guards, .. } => guards,
-            Until::Memory { .. } | Until::Synced { .. } | Until::Backup | Until::Time => false,
+            _ => false,
         }
     }
 
@@ -150,7 +153,10 @@ impl Engine {
         if let Until::Memory { mark } = blocked.until {
             self.server.turn.awaiting_memory.push((mark, client.id));
         }
-        if let Until::Synced { offset } = blocked.until {
+        if let Until::Synced {
+            offset: Some(offset),
+        } = blocked.until
+        {
             self.server.await_synced(offset, client.id);
         }
         self.server.clients.blocked += 1;
@@ -297,6 +303,29 @@ impl Server {
         if self.stop_waiting(keyspace, &mut session.client) {
             self.resume(session);
         }
+    }
+
+    /// Ends the waits for the append only file with an error, in the order of the clients.
+    pub(super) fn refuse_waits_for_aof(&mut self, keyspace: &mut Keyspace, error: &CommandError) {
+        let waits = |client: &&Client| {
+            let until = client.blocked.as_deref().map(|blocked| &blocked.until);
+            matches!(until, Some(Until::Synced { .. }))
+        };
+        let clients = self.clients.iter().map(|session| &session.client);
+        let mut ids: Vec<ClientId> = clients.filter(waits).map(|client| client.id).collect();
+        ids.sort_unstable();
+        for id in ids {
+            self.unblock_client(keyspace, id, Some(error));
+        }
+    }
+
+    /// Whether a client waits for its attempt to log in to be judged.
+    pub fn waits_to_log_in(&self, id: ClientId) -> bool {
+        let blocked = self
+            .clients
+            .get(id)
+            .and_then(|s| s.client.blocked.as_deref());
+        blocked.is_some_and(|blocked| matches!(blocked.until, Until::LogIn))
     }
 
     /// CLIENT UNBLOCK: as if its time were up, or with an error. `false`: it does not wait.

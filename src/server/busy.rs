@@ -21,6 +21,8 @@ pub(super) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
     let (ended, in_exec) = (server.turn.ended, server.saving.in_exec);
     // What the script has done and said so far is not their affair.
     let effects = keyspace.effects.set_aside();
+    // Nor does a snapshot begin in the middle of it.
+    server.saving.in_exec = true;
     let posts = std::mem::take(&mut server.outbox);
     std::mem::swap(keyspace, &mut guest.engine.keyspace);
     std::mem::swap(server, &mut guest.engine.server);

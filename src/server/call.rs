@@ -148,9 +148,21 @@ impl Call<'_> {
         self.block_until(Until::Time, timeout_ms, on_timeout);
     }
 
-    /// Blocks the client until the append only file is on disk up to `offset`, or until
-    /// `timeout_ms` (0: for ever) have gone by.
-    pub fn block_until_synced(&mut self, offset: u64, timeout_ms: u64, on_timeout: OnTimeout) {
+    /// Blocks the client for `wait_ms`, and nothing ends that earlier: then its attempt to log in
+    /// is judged by `judge`.
+    pub(super) fn block_to_log_in(&mut self, wait_ms: u64, judge: OnTimeout) {
+        self.block_until(Until::LogIn, wait_ms, judge);
+    }
+
+    /// Blocks the client until the append only file is on disk up to `offset` (`None`: and until
+    /// something that nobody can bring), or until `timeout_ms` (0: for ever) have gone by. It is
+    /// refused if the append only file is switched off meanwhile.
+    pub fn block_until_synced(
+        &mut self,
+        offset: Option<u64>,
+        timeout_ms: u64,
+        on_timeout: OnTimeout,
+    ) {
         self.block_until(Until::Synced { offset }, timeout_ms, on_timeout);
     }
 

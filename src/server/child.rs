@@ -10,12 +10,18 @@
 //! The child has the calling thread only: it writes its file itself, logs nothing (what it
 //! has to say goes through the pipe), and takes no lock of another thread's. It marks
 //! nothing either, for each page that it writes to is a page more.
+//!
+//! The file has a temporary name until the parent gives it another: a child that outlived its
+//! parent would replace what the next server has written. The kernel ends it with its parent.
 
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpid, getppid, kill_process, set_parent_process_death_signal,
+    waitpid,
+};
 
 use super::Server;
 use super::saving::FileSaver;
@@ -60,6 +66,8 @@ pub enum ChildEnd {
     Failed(String),
     /// By a signal.
     Killed(i32),
+    /// By SIGUSR1, which says that it is not wanted: no failure.
+    Unwanted,
 }
 
 /// A child at work. Dropped before its end, it is ended.
@@ -80,6 +88,8 @@ pub(super) struct Report {
     told: Instant,
     /// `rdb-key-save-delay`.
     delay: Duration,
+    /// Nobody listens any more.
+    is_alone: bool,
 }
 
 impl Report {
@@ -92,14 +102,21 @@ impl Report {
         let looks = !self.delay.is_zero() || self.keys.is_multiple_of(KEYS_PER_LOOK);
         if looks && self.told.elapsed() >= TELL_EVERY {
             self.told = Instant::now();
-            // Without a parent there is nobody to tell.
-            let _ = writeln!(self.pipe, "P {} {}", self.keys, private_bytes());
+            let told = writeln!(self.pipe, "P {} {}", self.keys, private_bytes());
+            self.is_alone |= told.is_err();
         }
     }
 
-    /// Saves every key.
-    pub fn save_all(&mut self, keyspace: &Keyspace, saver: &mut dyn Saver) {
-        keyspace.save_all(saver, || self.next_key());
+    /// Saves every key; an error: there is nobody to save them for.
+    pub fn save_all(&mut self, keyspace: &Keyspace, saver: &mut dyn Saver) -> Result<(), String> {
+        keyspace.save_all(saver, || {
+            self.next_key();
+            !self.is_alone
+        });
+        match self.is_alone {
+            true => Err("the server has died".to_owned()),
+            false => Ok(()),
+        }
     }
 
     fn end(&mut self, result: Result<(), String>) -> i32 {
@@ -142,6 +159,7 @@ impl Child {
         let status = ended?;
         self.ended = true;
         Some(match (status.terminating_signal(), self.failed.take()) {
+            (Some(signal), _) if signal == Signal::USR1.as_raw() => ChildEnd::Unwanted,
             (Some(signal), _) => ChildEnd::Killed(signal),
             (None, None) if status.exit_status() == Some(0) => ChildEnd::Done,
             (None, why) => ChildEnd::Failed(why.unwrap_or_else(|| "the child failed".to_owned())),
@@ -203,10 +221,10 @@ impl Server {
     ) -> Result<Child, String> {
         let (pipe, theirs) = std::io::pipe().map_err(|error| system_text(&error))?;
         rustix::io::ioctl_fionbio(&pipe, true).map_err(|error| system_text(&error.into()))?;
-        let began = Instant::now();
+        let (began, parent) = (Instant::now(), getpid());
         let forked = sys::fork_beside_threads().map_err(|error| system_text(&error))?;
         let Some(pid) = forked.and_then(Pid::from_raw) else {
-            self.be_child(theirs, work);
+            self.be_child(parent, theirs, work);
         };
         self.forks.total += 1;
         self.forks.last_us = began.elapsed().as_micros() as u64;
@@ -231,14 +249,21 @@ impl Server {
     /// In the child.
     fn be_child(
         &self,
+        parent: Pid,
         pipe: PipeWriter,
         work: impl FnOnce(&Server, &mut Report) -> Result<(), String>,
     ) -> ! {
         use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+        // A parent that has died before this call sends no signal.
+        let _ = set_parent_process_death_signal(Some(Signal::KILL));
+        if getppid() != Some(parent) {
+            sys::end_child(1);
+        }
         sys::close_all_but(pipe.as_raw_fd());
-        // Who stops the server from a terminal does not mean its children.
+        // What stops the server, from a terminal or by its service manager, is not meant for
+        // its children: they end when it says so.
         let _ = sys::ignore_signal(SIGINT);
-        let _ = sys::reset_signal(SIGTERM);
+        let _ = sys::ignore_signal(SIGTERM);
         let _ = sys::reset_signal(SIGUSR1);
         let delay = u64::try_from(self.config.rdb_key_save_delay).unwrap_or(0);
         let mut report = Report {
@@ -246,6 +271,7 @@ impl Server {
             keys: 0,
             told: Instant::now(),
             delay: Duration::from_micros(delay),
+            is_alone: false,
         };
         let result = work(self, &mut report);
         sys::end_child(report.end(result));
@@ -258,6 +284,6 @@ pub(super) fn save_whole(
     mut saver: FileSaver,
     report: &mut Report,
 ) -> Result<(), String> {
-    report.save_all(keyspace, &mut saver);
+    report.save_all(keyspace, &mut saver)?;
     saver.finish_here()
 }

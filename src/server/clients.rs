@@ -1,23 +1,16 @@
-//! All connected clients, by their place in the poll's tokens and by their number.
+//! All connected clients, by the slot of their token and by their number.
 
 use std::collections::HashMap;
 
 use super::session::Session;
-use crate::base::alloc;
 use crate::encodings::prefetch::prefetch;
 use crate::keyspace::ClientId;
-
-#[derive(Default)]
-struct Place {
-    generation: u32,
-    session: Option<Box<Session>>,
-}
+use crate::net::Slab;
 
 /// All connected clients. The one whose command runs is taken out meanwhile.
 #[derive(Default)]
 pub struct Clients {
-    places: Vec<Place>,
-    free: Vec<u32>,
+    slab: Slab<Box<Session>>,
     by_id: HashMap<ClientId, u32, ahash::RandomState>,
     last_id: u64,
     /// How many of them are blocked.
@@ -34,7 +27,7 @@ impl Clients {
     /// Bytes of the table itself.
     pub fn table_bytes(&self) -> usize {
         let by_id = self.by_id.capacity() * (size_of::<(ClientId, u32)>() + 1);
-        alloc::vec_bytes(&self.places) + alloc::vec_bytes(&self.free) + by_id
+        self.slab.table_bytes() + by_id
     }
 
     /// Number of connected clients, the running one included.
@@ -48,48 +41,34 @@ impl Clients {
 
     /// Makes a place for a session; tells it where it is.
     pub fn add(&mut self, mut session: Box<Session>) -> (u32, u32) {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place::default());
-            (self.places.len() - 1) as u32
-        });
-        let place = &mut self.places[slot as usize];
-        place.generation = place.generation.wrapping_add(1);
-        (session.slot, session.generation) = (slot, place.generation);
-        self.by_id.insert(session.client.id, slot);
-        let at = (slot, place.generation);
-        place.session = Some(session);
+        let at = self.slab.reserve();
+        (session.slot, session.generation) = at;
+        self.by_id.insert(session.client.id, session.slot);
+        self.slab.put_back(session.slot, session);
         at
     }
 
     /// Takes a session out to run its commands; `None` when the connection is gone.
     #[inline]
     pub fn take_at(&mut self, slot: u32, generation: u32) -> Option<Box<Session>> {
-        let place = self.places.get_mut(slot as usize)?;
-        if place.generation != generation {
-            return None;
-        }
-        place.session.take()
+        self.slab.take_at(slot, generation)
     }
 
     pub fn take(&mut self, id: ClientId) -> Option<Box<Session>> {
         let slot = *self.by_id.get(&id)?;
-        self.places[slot as usize].session.take()
+        self.slab.take(slot)
     }
 
     /// Puts a taken session back.
     #[inline]
     pub fn put_back(&mut self, session: Box<Session>) {
-        let slot = session.slot as usize;
-        self.places[slot].session = Some(session);
+        self.slab.put_back(session.slot, session);
     }
 
     /// Forgets a taken session for good.
     pub fn remove(&mut self, session: &Session) {
         self.by_id.remove(&session.client.id);
-        self.free.push(session.slot);
-        // Events that are still on their way carry the old generation.
-        let place = &mut self.places[session.slot as usize];
-        place.generation = place.generation.wrapping_add(1);
+        self.slab.free(session.slot);
     }
 
     /// Whether there is such a client, the running one included.
@@ -98,38 +77,32 @@ impl Clients {
     }
 
     pub fn get(&self, id: ClientId) -> Option<&Session> {
-        self.places[*self.by_id.get(&id)? as usize]
-            .session
-            .as_deref()
+        self.slab.at(*self.by_id.get(&id)?).map(Box::as_ref)
     }
 
     pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Session> {
-        self.places[*self.by_id.get(&id)? as usize]
-            .session
-            .as_deref_mut()
+        self.slab.at_mut(*self.by_id.get(&id)?).map(Box::as_mut)
     }
 
-    /// Every session but the running one, in no order.
-    /// All but those that are taken out. What is looked at of each lies anywhere: sessions are
-    /// fetched some steps ahead, so that a figure of many idle clients does not wait for each.
+    /// All sessions that are not taken out, in no order. What is looked at of each lies anywhere:
+    /// sessions are fetched some steps ahead, so that a figure of many idle clients does not wait
+    /// for each.
     pub fn iter(&self) -> impl Iterator<Item = &Session> {
-        const AHEAD: usize = 4;
+        const AHEAD: u32 = 4;
         const LINE: usize = 64;
-        self.places.iter().enumerate().filter_map(|(at, place)| {
-            if let Some(Some(later)) = self.places.get(at + AHEAD).map(|later| &later.session) {
+        self.slab.iter().map(|(slot, _, session)| {
+            if let Some(later) = self.slab.at(slot + AHEAD) {
                 let begin = std::ptr::from_ref::<Session>(later).addr();
                 for line in (0..size_of::<Session>()).step_by(LINE) {
                     prefetch(begin + line);
                 }
             }
-            place.session.as_deref()
+            session.as_ref()
         })
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
-        self.places
-            .iter_mut()
-            .filter_map(|p| p.session.as_deref_mut())
+        self.slab.iter_mut().map(Box::as_mut)
     }
 
     /// Those whose socket has something to read, or has ended. O(clients).

@@ -6,6 +6,7 @@
 //! backtrace may: a lock that the crash left held would stop it, so an alarm bounds it. A
 //! crash within the report ends the process at once.
 
+use std::collections::VecDeque;
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::panic::PanicHookInfo;
@@ -31,6 +32,12 @@ static PORT: AtomicU32 = AtomicU32::new(0);
 
 static REPORTING: AtomicBool = AtomicBool::new(false);
 static EXIT_ON_PANIC: AtomicBool = AtomicBool::new(false);
+
+/// Frames of a backtrace that are named: where it broke, and how it came there.
+const INNERMOST: usize = 64;
+const OUTERMOST: usize = 16;
+/// Frames that are walked through.
+const FRAMES_MAX: usize = 1_000_000;
 
 /// Seconds that a backtrace may take.
 const BACKTRACE_LIMIT_S: u32 = 20;
@@ -173,13 +180,53 @@ fn write_rest(fd: i32) {
     }
     sys::die_within(BACKTRACE_LIMIT_S);
     sys::write_fd(fd, b"\n------ STACK TRACE ------\n");
-    let trace = backtrace::Backtrace::new();
-    sys::write_fd(fd, format!("{trace:?}").as_bytes());
+    write_frames(&mut |text| sys::write_fd(fd, text.as_bytes()));
     sys::write_fd(
         fd,
         b"\n------ STACK TRACE DONE ------\n\n=== REDIS BUG REPORT END. Make sure to include from START to END. ===\n\n\
           Please report the crash together with this text.\n",
     );
+}
+
+/// Writes the stack's innermost frames and its outermost. A stack that is full has tens of
+/// thousands in between, whose names nobody has the time to look up.
+#[inline(never)]
+fn write_frames(write: &mut dyn FnMut(&str)) {
+    let (mut inner, mut outer) = (Vec::with_capacity(INNERMOST), VecDeque::new());
+    let mut count = 0;
+    backtrace::trace(|frame| {
+        count += 1;
+        if inner.len() < INNERMOST {
+            inner.push(frame.clone());
+        } else {
+            if outer.len() == OUTERMOST {
+                outer.pop_front();
+            }
+            outer.push_back(frame.clone());
+        }
+        count < FRAMES_MAX
+    });
+    let first_outer = count - outer.len();
+    let inner = inner.into_iter().enumerate();
+    let outer = (first_outer..).zip(outer);
+    for (number, frame) in inner.chain(outer) {
+        if number == first_outer && number > INNERMOST {
+            let left_out = number - INNERMOST;
+            write(&format!("      ... {left_out} frames are left out ...\n"));
+        }
+        let mut is_named = false;
+        backtrace::resolve_frame(&frame, |symbol| {
+            is_named = true;
+            let name = symbol.name().map(|name| name.to_string());
+            write(&format!("{number:4}: {}\n", name.as_deref().unwrap_or("?")));
+            if let (Some(file), Some(line)) = (symbol.filename(), symbol.lineno()) {
+                write(&format!("          at {}:{line}\n", file.display()));
+            }
+        });
+        if !is_named {
+            write(&format!("{number:4}: {:p}\n", frame.ip()));
+        }
+    }
 }
 
 fn write_address(line: &mut FixedText) -> std::fmt::Result {
@@ -221,5 +268,42 @@ mod tests {
             assert_eq!(address_of(Address::Tcp(text.parse().unwrap())), text);
         }
         assert_eq!(address_of(Address::Unix("/tmp/s".into())), "unixsocket");
+    }
+
+    #[inline(never)]
+    fn at_depth(depth: usize, run: &mut dyn FnMut()) {
+        match depth {
+            0 => run(),
+            _ => at_depth(depth - 1, run),
+        }
+        std::hint::black_box(depth);
+    }
+
+    /// All 60,000 frames of a full stack were named, until the alarm ended the report.
+    #[test]
+    fn a_deep_stack_is_told_by_its_ends() {
+        const DEPTH: usize = 20_000;
+        let mut text = String::new();
+        let deep = || at_depth(DEPTH, &mut || write_frames(&mut |part| text.push_str(part)));
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("deep".into());
+            let thread = thread.stack_size(64 << 20).spawn_scoped(scope, deep);
+            thread.expect("a thread").join().expect("no panic");
+        });
+        let numbered = |line: &&str| line.trim_start().starts_with(|c: char| c.is_ascii_digit());
+        let told = text.lines().filter(numbered).count();
+        assert!((INNERMOST + OUTERMOST..200).contains(&told), "{told} lines");
+        assert!(
+            text.contains("at_depth") && text.contains("frames are left out"),
+            "{text}"
+        );
+        let (mut last, mut short) = (0, String::new());
+        write_frames(&mut |part| short.push_str(part));
+        for line in short.lines().filter(numbered) {
+            let number = line.trim_start().split(':').next().unwrap_or("");
+            let number: usize = number.parse().expect("a number");
+            assert!(number == last || number == last + 1, "{short}");
+            last = number;
+        }
     }
 }

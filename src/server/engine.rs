@@ -179,7 +179,7 @@ impl Engine {
         let Engine { server, keyspace } = self;
         server.cycles.calibrate();
         server.diagnostics.latency.now_s = server.now.unix_s();
-        // Asked for the sake of its peak, which is noted whenever it is asked for.
+        // Asked for the sake of its peak, and to see what other threads hold by now.
         crate::base::alloc::used_memory();
         let rates = &mut server.diagnostics.rates;
         rates.sample(&server.stats, server.now.mono_ms);

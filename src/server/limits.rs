@@ -50,7 +50,7 @@ impl Server {
     pub fn make_room(&mut self, keyspace: &mut Keyspace) -> bool {
         let limit = self.maxmemory() as usize;
         // While clients are paused the keyspace stands still.
-        if alloc::used_memory() <= limit || self.pause.is_some() {
+        if !alloc::exceeds(limit) || self.pause.is_some() {
             self.stats.note_memory(true, self.now.mono_ms);
             return true;
         }
@@ -74,7 +74,7 @@ impl Server {
                 .ticks(eviction_nanos(self.config.maxmemory_eviction_tenacity))
         };
         let began = clock::cycles();
-        let evicted = keyspace.evict_while(|| alloc::used_memory() > limit, policy, ticks);
+        let evicted = keyspace.evict_while(|| alloc::exceeds(limit), policy, ticks);
         let micros = self.cycles.micros(clock::cycles().wrapping_sub(began));
         self.diagnostics
             .latency

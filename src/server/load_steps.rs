@@ -40,6 +40,8 @@ pub struct LoadProgress {
     pub began_mono_ms: u64,
     pub total_bytes: u64,
     pub loaded_bytes: u64,
+    /// What the data took where the snapshot was made, as it says.
+    pub rdb_used_mem: u64,
 }
 
 impl LoadProgress {
@@ -50,12 +52,13 @@ impl LoadProgress {
         }
     }
 
-    /// Seconds that are left if it goes on as it went.
+    /// Seconds that are left if it goes on as it went; 1 while nothing can be said.
     pub fn eta_s(&self, now_ms: u64) -> u64 {
         let left = self.total_bytes.saturating_sub(self.loaded_bytes);
         let passed_s = now_ms.saturating_sub(self.began_mono_ms) / 1000;
         match self.loaded_bytes {
             0 => 1,
+            _ if passed_s == 0 => 1,
             loaded => (u128::from(passed_s) * u128::from(left) / u128::from(loaded)) as u64,
         }
     }
@@ -103,6 +106,7 @@ impl Server {
             began_mono_ms: self.now.mono_ms,
             total_bytes,
             loaded_bytes: 0,
+            rdb_used_mem: 0,
         });
         keyspace.effects.set_wanted(false);
         self.update_interest();

@@ -35,6 +35,8 @@ pub struct LoadFigures {
     pub empty_keys: u64,
     /// Function libraries.
     pub functions: u64,
+    /// What the data took where the file was made, as it says.
+    pub used_mem: u64,
 }
 
 /// Why a file was not loaded.
@@ -75,7 +77,9 @@ impl Loader for Filler<'_> {
                 tracing::info!("RDB age {age} seconds");
             }
             b"used-mem" => {
-                let mb = number().unwrap_or(0) as f64 / (1024.0 * 1024.0);
+                let bytes = number().unwrap_or(0);
+                self.figures.used_mem = u64::try_from(bytes).unwrap_or(0);
+                let mb = bytes as f64 / (1024.0 * 1024.0);
                 tracing::info!("RDB memory usage when created {mb:.2} Mb");
             }
             _ => {}
@@ -143,6 +147,14 @@ impl Server {
         self.load_functions(&file.take_functions(), merges)?;
         self.note_loaded(file.figures);
         Ok(file.figures)
+    }
+
+    /// So much of a file is loaded.
+    pub(super) fn note_loading(&mut self, figures: LoadFigures) {
+        self.loading.last = figures;
+        if let Some(progress) = &mut self.loading.progress {
+            progress.rdb_used_mem = figures.used_mem;
+        }
     }
 
     /// A file has been loaded.
@@ -304,6 +316,7 @@ impl RdbLoader {
         if let Some(progress) = &mut server.loading.progress {
             progress.loaded_bytes = self.file.offset();
         }
+        server.note_loading(self.file.figures());
         match stepped {
             Ok(None) => Ok(Progress::More),
             Ok(Some(_)) => Ok(Progress::Done),

@@ -7,18 +7,26 @@ use std::time::Duration;
 use rustls::ClientConfig;
 
 use crate::net::Dialled;
+use crate::resp::{BlockingLink, ReplyBounds};
 
 /// More are not kept.
 const LINKS_MAX: usize = 64;
 /// Without use they are closed after this time.
 const IDLE_MAX_MS: u64 = 10_000;
 
+/// A status or an error is all that a server answers to RESTORE.
+const BOUNDS: ReplyBounds = ReplyBounds {
+    bulk_max: 64 * 1024,
+    values_max: 1024,
+    depth_max: 8,
+};
+
 /// A connection to one server.
 #[derive(Debug)]
 pub struct MigrateLink {
     host: Vec<u8>,
     port: u16,
-    pub dialled: Dialled,
+    pub link: BlockingLink,
     /// The database that is selected there; `None`: not known.
     pub selected: Option<i64>,
     used_ms: u64,
@@ -55,7 +63,7 @@ impl MigrateLinks {
         Ok(MigrateLink {
             host: host.to_vec(),
             port,
-            dialled: Dialled::connect(name, port, limit, tls)?,
+            link: BlockingLink::new(Dialled::connect(name, port, limit, tls)?, BOUNDS),
             selected: None,
             used_ms: 0,
         })

@@ -62,8 +62,7 @@ mod undo;
 mod users;
 mod world;
 
-pub use aof::{Aof, AofState};
-pub use backup::Begun as Backup;
+pub use aof::{Aof, AofState, NO_AOF};
 pub use blocking::Blocked;
 pub use call::{Call, CommandResult, Handler, Spec};
 pub use client::{Client, ClientFlags, ClientKind};

@@ -6,15 +6,16 @@
 //! ([`Saving::awaiting`]). Where they would wait too long, a forked child saves instead
 //! (`server::child`).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::child::{Child, ChildEnd, ChildProgress, save_whole};
 use super::gates::Interest;
 use super::{Engine, Server, ShutdownRequest};
-use crate::config::{Config, SnapshotMethod, system_text};
+use crate::base::pin::Pinned;
+use crate::config::{SnapshotMethod, system_text};
 use crate::keyspace::{ClientId, DbIndex, KeyView, Keyspace, Saver, Slice, UseClock};
-use crate::persistence::background::{BackgroundFile, Plan, Wake};
+use crate::persistence::background::{BackgroundFile, Plan, Sink, Wake};
 use crate::persistence::rdb::{Use, VERSION_FIELD_TTLS, VERSION_USUAL, Writer};
 
 /// A buffer goes to the writing thread when it is this long.
@@ -37,6 +38,8 @@ const ELEMENTS_PER_MS: u64 = 2_500;
 /// What a pass saves goes to a writer and on to a thread.
 pub(super) struct FileSaver {
     writer: Writer,
+    /// `rdbcompression`.
+    compress: bool,
     file: BackgroundFile,
     uses: Uses,
     selected: Option<DbIndex>,
@@ -124,6 +127,16 @@ impl Saver for FileSaver {
         self.send_if_long();
     }
 
+    fn text(&mut self, db: DbIndex, view: &KeyView<'_>, text: Pinned) {
+        self.enter(db);
+        let used = self.uses.of(view.clock);
+        self.writer.key_alone(view, used);
+        self.send();
+        let compress = self.compress;
+        let make = move |text: &[u8], sink: &mut Sink<'_>| Writer::text(text, compress, sink);
+        self.file.write_made(text, make);
+    }
+
     fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64 {
         self.enter(db);
         let used = self.uses.of(view.clock);
@@ -147,13 +160,16 @@ struct Running {
     began_ms: u64,
     /// Changes when it began.
     dirty: u64,
-    temporary: PathBuf,
+    /// The file: settings that change meanwhile are for the next one.
+    plan: Plan,
 }
 
 /// Who saves.
 enum By {
     Pass(Box<Pass>),
     Child(Child),
+    /// A child's file is whole, and gets its name.
+    Naming(BackgroundFile),
 }
 
 /// A save between ticks.
@@ -176,7 +192,11 @@ impl Running {
             By::Child(child) => {
                 drop(child);
                 // It may not have been made yet.
-                let _ = std::fs::remove_file(&self.temporary);
+                let _ = std::fs::remove_file(&self.plan.temporary);
+                false
+            }
+            By::Naming(file) => {
+                drop(file);
                 false
             }
         }
@@ -185,7 +205,7 @@ impl Running {
     fn pass(&mut self) -> Option<&mut Pass> {
         match &mut self.by {
             By::Pass(pass) => Some(pass),
-            By::Child(_) => None,
+            By::Child(_) | By::Naming(_) => None,
         }
     }
 }
@@ -242,6 +262,10 @@ impl Saving {
         self.wake = wake;
     }
 
+    pub(super) fn wake(&self) -> Wake {
+        self.wake.clone()
+    }
+
     /// Whether a save is under way.
     pub fn in_progress(&self) -> bool {
         self.running.is_some()
@@ -250,7 +274,7 @@ impl Saving {
     /// How far a child is that saves.
     pub fn child_progress(&self) -> Option<&ChildProgress> {
         match &self.running.as_ref()?.by {
-            By::Pass(_) => None,
+            By::Pass(_) | By::Naming(_) => None,
             By::Child(child) => Some(&child.progress),
         }
     }
@@ -265,11 +289,6 @@ impl Saving {
     pub(super) fn await_saved(&mut self, client: ClientId) {
         self.awaiting.push(client);
     }
-}
-
-/// What the file is called.
-pub(super) fn file_name(config: &Config) -> PathBuf {
-    config.dbfilename.path().to_owned()
 }
 
 impl Server {
@@ -311,6 +330,7 @@ impl Server {
         }
         FileSaver {
             writer,
+            compress: self.config.rdbcompression,
             file,
             uses: Uses {
                 clock: keyspace.use_clock(),
@@ -333,10 +353,13 @@ impl Server {
         }
     }
 
-    fn save_plan(&self, temporary: &Path) -> Plan {
+    /// What a file that `pid` writes is called: where the working folder is now, which may
+    /// be another before the end.
+    fn save_plan(&self, pid: u32) -> Plan {
+        let here = std::env::current_dir().unwrap_or_default();
         Plan {
-            temporary: temporary.to_owned(),
-            name: file_name(&self.config),
+            temporary: here.join(temp_name(pid)),
+            name: here.join(self.config.dbfilename.path()),
             checksum: Some(self.config.rdbchecksum),
             incremental_fsync: self.config.rdb_save_incremental_fsync,
         }
@@ -346,15 +369,16 @@ impl Server {
     fn begin_child(&mut self, keyspace: &Keyspace) -> Result<(), String> {
         self.saving.last_try_ms = self.now.mono_ms;
         let child = self.fork_to_save(keyspace, |server, report| {
-            let temporary = temp_name();
-            let file = BackgroundFile::create_here(server.save_plan(&temporary));
+            let plan = server.save_plan(std::process::id());
+            let temporary = plan.temporary.clone();
+            let file = BackgroundFile::create_here(plan);
             let file = file.map_err(|error| cannot_open(&temporary, &error))?;
             let saver = server.file_saver(keyspace, file, server.config.rdb_version, false);
             save_whole(keyspace, saver, report)
         })?;
         tracing::info!("Background saving started by pid {}", child.pid());
         self.saving.running = Some(Box::new(Running {
-            temporary: PathBuf::from(format!("temp-{}.rdb", child.pid())),
+            plan: self.save_plan(child.pid().unsigned_abs()),
             by: By::Child(child),
             began_ms: self.now.mono_ms,
             dirty: keyspace.dirty,
@@ -364,11 +388,10 @@ impl Server {
 
     /// Begins a pass over all databases as they are now.
     fn begin_save(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
-        let temporary = temp_name();
         self.saving.last_try_ms = self.now.mono_ms;
-        let plan = self.save_plan(&temporary);
-        let file = BackgroundFile::create(plan, self.saving.wake.clone())
-            .map_err(|error| cannot_open(&temporary, &error))?;
+        let plan = self.save_plan(std::process::id());
+        let file = BackgroundFile::create(plan.clone(), self.saving.wake.clone())
+            .map_err(|error| cannot_open(&plan.temporary, &error))?;
         // One pass at a time: a rewrite's runs to its end.
         self.end_rewrite_pass(keyspace);
         // What an aborted pass has left must be marked before the next one begins.
@@ -385,7 +408,7 @@ impl Server {
             })),
             began_ms: self.now.mono_ms,
             dirty: keyspace.dirty,
-            temporary,
+            plan,
         }));
         self.refresh_interest(keyspace);
         Ok(())
@@ -488,7 +511,7 @@ impl Server {
         }
         self.refresh_interest(keyspace);
         self.release_awaiting();
-        self.end_backup(keyspace, Err("the snapshot was given up"));
+        self.link_snapshot(keyspace, Err("the snapshot was given up"));
         true
     }
 
@@ -591,16 +614,17 @@ impl Server {
     }
 }
 
-/// What a file is called while this process writes it.
-pub(super) fn temp_name() -> PathBuf {
-    PathBuf::from(format!("temp-{}.rdb", std::process::id()))
+/// What a file is called while a process writes it.
+pub(super) fn temp_name(pid: u32) -> String {
+    format!("temp-{pid}.rdb")
 }
 
 fn cannot_open(temporary: &Path, error: &std::io::Error) -> String {
+    let (folder, name) = (temporary.parent(), temporary.file_name());
     format!(
         "Failed opening the temp RDB file {} (in server root dir {}) for saving: {}",
-        temporary.display(),
-        std::env::current_dir().unwrap_or_default().display(),
+        name.map(Path::new).unwrap_or(temporary).display(),
+        folder.unwrap_or(Path::new("")).display(),
         system_text(error)
     )
 }
@@ -674,11 +698,13 @@ impl Engine {
     }
 
     fn look_for_end_of_save(&mut self) {
-        let running = self.server.saving.running.as_mut();
-        let Some(pass) = running.and_then(|running| running.pass()) else {
-            return;
+        let running = self.server.saving.running.as_ref();
+        let end = match running.map(|running| &running.by) {
+            Some(By::Pass(pass)) => pass.saver.file.end(),
+            Some(By::Naming(file)) => file.end(),
+            Some(By::Child(_)) | None => None,
         };
-        match pass.saver.file.end() {
+        match end {
             None => {}
             Some(Ok(_)) => self.save_succeeded(),
             Some(Err(error)) => self.fail_save(&system_text(&error)),
@@ -700,11 +726,25 @@ impl Engine {
         };
         server.forks.save_cow = child.progress.cow_peak;
         match end {
-            ChildEnd::Done => self.save_succeeded(),
+            ChildEnd::Done => {
+                let wake = server.saving.wake.clone();
+                match BackgroundFile::of_child(running.plan.clone(), wake) {
+                    Ok(file) => running.by = By::Naming(file),
+                    Err(error) => self.fail_save(&system_text(&error)),
+                }
+            }
             ChildEnd::Failed(why) => self.fail_save(&why),
             ChildEnd::Killed(signal) => {
                 tracing::warn!("Background saving terminated by signal {signal}");
                 self.fail_save("the child was killed");
+            }
+            ChildEnd::Unwanted => {
+                let signal = rustix::process::Signal::USR1.as_raw();
+                tracing::warn!("Background saving terminated by signal {signal}");
+                let was_ok = server.saving.last_status_ok;
+                self.fail_save("the child was told to end");
+                self.server.saving.last_status_ok = was_ok;
+                self.server.refresh_interest(&self.keyspace);
             }
         }
     }
@@ -724,7 +764,7 @@ impl Engine {
         server.saving.last_time_s = (took / 1000) as i64;
         server.refresh_interest(&self.keyspace);
         server.release_awaiting();
-        server.end_backup(&mut self.keyspace, Ok(()));
+        server.link_snapshot(&mut self.keyspace, Ok(&running.plan.name));
     }
 
     fn fail_save(&mut self, why: &str) {
@@ -734,7 +774,7 @@ impl Engine {
         };
         tracing::warn!(
             "Write error saving DB on disk ({}): {why}",
-            running.temporary.display()
+            running.plan.temporary.display()
         );
         tracing::warn!("Background saving error");
         server.saving.last_status_ok = false;
@@ -745,7 +785,7 @@ impl Engine {
         }
         server.refresh_interest(keyspace);
         server.release_awaiting();
-        server.end_backup(keyspace, Err(why));
+        server.link_snapshot(keyspace, Err(why));
     }
 
     /// Begins what is due: a scheduled save, or one that a save point asks for.
@@ -782,7 +822,7 @@ impl Engine {
     /// Whether the loop has work for a save and should not sleep.
     pub(super) fn wants_save_time(&self) -> bool {
         match self.server.saving.running.as_ref().map(|r| &r.by) {
-            Some(By::Child(_)) => false,
+            Some(By::Child(_) | By::Naming(_)) => false,
             Some(By::Pass(pass)) => {
                 !pass.written && pass.saver.has_room() && self.server.config.rdb_key_save_delay <= 0
             }

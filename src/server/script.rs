@@ -7,6 +7,8 @@
 //! runs the script. One script runs at a time, and its state is kept until it has ended
 //! ([`Scripting::is_running`] keeps others from changing it).
 
+use std::sync::atomic::Ordering;
+
 use super::call::Call;
 use super::client::{Client, ClientFlags};
 use super::dispatch::resolve;
@@ -19,7 +21,9 @@ use crate::command::{CommandError, Flags as RowFlags};
 use crate::keyspace::{ClientId, Keyspace};
 use crate::net::Address;
 use crate::resp::{Args, OwnedArgs, Reply};
-use crate::scripting::{Compiled, Ended, Failed, Flags, Host, Libraries, Scripts, Use, VmHandle};
+use crate::scripting::{
+    Compiled, Ended, Failed, Flags, Host, Libraries, LoadError, Prepared, Scripts, Use, VmHandle,
+};
 
 /// Room for replies to a script's commands that is kept from one to the next.
 const REPLY_KEPT: usize = 64 * 1024;
@@ -52,10 +56,19 @@ pub struct Current {
     pub is_atomic: bool,
     /// It has changed something.
     pub has_written: bool,
+    /// Its code has ended: nothing but the reply is left to be made.
+    pub is_replying: bool,
     /// It is to end.
     pub is_killed: bool,
     /// Its name and command, once it is slow.
     pub told: Option<Box<(Vec<u8>, OwnedArgs)>>,
+}
+
+impl Current {
+    /// It is in the middle of what it changes, and nothing would undo that.
+    fn cannot_end(&self) -> bool {
+        self.has_written && !self.is_atomic && !self.is_replying
+    }
 }
 
 struct Spare {
@@ -114,7 +127,7 @@ impl Scripting {
         let Some(current) = &mut self.current else {
             return Err(CommandError::Text(IDLE));
         };
-        if current.has_written && !current.is_atomic {
+        if current.cannot_end() {
             return Err(CommandError::Text(WRITTEN));
         }
         if current.of != of {
@@ -176,6 +189,7 @@ impl Call<'_> {
             caller: caller.id,
             is_atomic,
             has_written: false,
+            is_replying: false,
             is_killed: false,
             told: None,
         });
@@ -184,7 +198,8 @@ impl Call<'_> {
             server,
             client,
             reply,
-            caller: (caller, to),
+            caller,
+            to: Some(to),
             program: &program,
             command: args,
             origin: nested,
@@ -193,10 +208,14 @@ impl Call<'_> {
             stated: true,
             undo: is_atomic.then(Undo::default),
         };
-        let ended = program
+        let called = program
             .vm
             .call(&mut running, program.function, program.keys, program.args);
-        let resp3 = running.reply.resp3();
+        let to = running.to.take().expect("nobody else takes it");
+        let ended = match called {
+            Ended::Returned => running.reply_to(to),
+            failed => failed,
+        };
         let undo = running.undo.take();
         // The server ends without what the script did.
         let is_dropped = running.server.shutdown.is_some();
@@ -216,7 +235,7 @@ impl Call<'_> {
         }
         let current = server.scripting.current.take();
         match ended {
-            Ended::Returned => program.vm.reply(to, resp3),
+            Ended::Returned => {}
             Ended::Failed(Failed::Error(failure)) => failure.reply(to, Some(program.name)),
             Ended::Failed(Failed::Bare(message)) => {
                 let shown = &message[..message.len().min(100)];
@@ -233,15 +252,116 @@ impl Call<'_> {
     }
 }
 
+impl Call<'_> {
+    /// Runs the code of libraries that are to come, see [`Libraries::prepare`]; meanwhile they
+    /// are the script that runs: others are served when it takes long, and FUNCTION KILL ends it.
+    pub fn prepare_libraries(
+        &mut self,
+        vm: VmHandle,
+        codes: &[&[u8]],
+    ) -> Result<Prepared, LoadError> {
+        let (command, is_loading) = (self.args, self.origin == Origin::Loading);
+        let World {
+            keyspace,
+            server,
+            client,
+            ..
+        } = self.world();
+        server.scripting.current = Some(Current {
+            of: Use::Functions,
+            flags: Flags::empty(),
+            began: server.turn.ended,
+            is_slow: false,
+            caller: client.id,
+            is_atomic: false,
+            has_written: false,
+            is_killed: false,
+            is_replying: false,
+            told: None,
+        });
+        let mut loader = Loader {
+            keyspace,
+            server,
+            command,
+            is_loading,
+        };
+        let prepared = Libraries::prepare(vm, &mut loader, codes);
+        let current = server.scripting.current.take();
+        if current.is_some_and(|c| c.is_slow) {
+            server.update_interest();
+        }
+        prepared
+    }
+}
+
+/// The host of libraries whose code runs: it runs no command.
+struct Loader<'a> {
+    keyspace: &'a mut Keyspace,
+    server: &'a mut Server,
+    /// The command that loads them.
+    command: Args<'a>,
+    /// Nobody is to be served while the data is loaded.
+    is_loading: bool,
+}
+
+impl Host for Loader<'_> {
+    fn interrupt(&mut self) -> bool {
+        let name = self.command.at(1);
+        !self.is_loading && interrupt(self.keyspace, self.server, name, self.command)
+    }
+}
+
+/// The script that runs has met the hook: others have their turn if it has run for long. Whether
+/// it is to end.
+fn interrupt(keyspace: &mut Keyspace, server: &mut Server, name: &[u8], command: Args<'_>) -> bool {
+    let threshold = server.config.busy_reply_threshold;
+    let is_signalled = server.signals.stop.load(Ordering::Acquire) > 0;
+    let Some(current) = &mut server.scripting.current else {
+        return false;
+    };
+    if is_signalled && !current.cannot_end() {
+        // The loop does what the signal asks for.
+        return true;
+    }
+    let ticks = clock::cycles().wrapping_sub(current.began);
+    let millis = server.cycles.micros(ticks) / 1000;
+    if threshold == 0 || millis < threshold {
+        return false;
+    }
+    if !current.is_slow {
+        current.is_slow = true;
+        current.told = Some(Box::new((name.to_vec(), command.to_owned())));
+        let kill = match current.of {
+            Use::Eval => "SCRIPT KILL",
+            Use::Functions => "FUNCTION KILL",
+        };
+        tracing::warn!(
+            "Slow script detected: still in execution after {millis} milliseconds. You can \
+             try killing the script using the {kill} command. Script name is: {}.",
+            String::from_utf8_lossy(name)
+        );
+        server.update_interest();
+    }
+    super::busy::serve(keyspace, server);
+    let current = server.scripting.current.as_ref();
+    let killed = current.is_some_and(|c| c.is_killed);
+    if killed {
+        tracing::info!("Lua script killed by user with SCRIPT KILL.");
+    }
+    killed || server.shutdown.is_some()
+}
+
 /// The host of the script that runs.
-struct Running<'a, 'p> {
+struct Running<'a, 'p, 'r> {
     keyspace: &'a mut Keyspace,
     server: &'a mut Server,
     /// The script's own, not the one that asked for it.
     client: &'a mut Client,
     reply: &'a mut Reply,
     /// Who asked for it.
-    caller: (&'a Client, &'a Reply),
+    caller: &'a Client,
+    /// What that client is told: while the script's code runs.
+    to: Option<&'r mut Reply>,
     program: &'a Program<'p>,
     /// The command that runs the script.
     command: Args<'a>,
@@ -254,7 +374,18 @@ struct Running<'a, 'p> {
     undo: Option<Undo>,
 }
 
-impl Running<'_, '_> {
+impl Running<'_, '_, '_> {
+    /// Replies with what the script has returned.
+    fn reply_to(&mut self, to: &mut Reply) -> Ended {
+        if let Some(current) = &mut self.server.scripting.current {
+            current.is_replying = true;
+        }
+        let resp3 = self.reply.resp3();
+        self.reply.clear(REPLY_KEPT);
+        let vm = self.program.vm;
+        vm.reply(self, to, resp3)
+    }
+
     /// Lets a command in, and gives its row's number.
     fn admit(&mut self, args: Args<'_>) -> Result<usize, CommandError> {
         const UNKNOWN: &str = "ERR Unknown Redis command called from script";
@@ -273,11 +404,12 @@ impl Running<'_, '_> {
         };
         let spec = self.server.table.row(id).spec;
         let user = (self.client.user, self.client.db);
+        let to = self.to.as_deref().expect("its code runs");
         let asked = gates::Asked {
             row: id,
             args,
             user,
-            caller: self.caller,
+            caller: (self.caller, to),
         };
         if let Err(error) = gates::admit(self.server, asked, self.limits, self.wrote) {
             let line = error.line();
@@ -313,10 +445,13 @@ impl Running<'_, '_> {
     }
 }
 
-impl Host for Running<'_, '_> {
-    fn call(&mut self, args: Args<'_>) -> Result<&[u8], CommandError> {
+impl Host for Running<'_, '_, '_> {
+    fn call(&mut self, args: Args<'_>, most: usize) -> Result<&[u8], CommandError> {
+        const TOO_LONG: &str = "ERR not enough memory: the command's reply is more than the \
+                                script may hold";
         let id = self.admit(args)?;
         self.reply.clear(REPLY_KEPT);
+        self.reply.set_limit(most);
         let mark = self.keyspace.effects.mark();
         let mut world = World {
             keyspace: self.keyspace,
@@ -328,7 +463,14 @@ impl Host for Running<'_, '_> {
         if !self.stated {
             self.keyspace.effects.take_back(mark);
         }
-        Ok(self.reply.text())
+        match self.reply.is_full() {
+            true => Err(CommandError::Text(TOO_LONG)),
+            false => Ok(self.reply.text()),
+        }
+    }
+
+    fn take_reply(&mut self) -> Vec<u8> {
+        self.reply.take_text()
     }
 
     fn may_run(&mut self, args: Args<'_>) -> Option<bool> {
@@ -355,40 +497,6 @@ impl Host for Running<'_, '_> {
     }
 
     fn interrupt(&mut self) -> bool {
-        let threshold = self.server.config.busy_reply_threshold;
-        let Some(current) = &mut self.server.scripting.current else {
-            return false;
-        };
-        let ticks = clock::cycles().wrapping_sub(current.began);
-        let millis = self.server.cycles.micros(ticks) / 1000;
-        if threshold == 0 || millis < threshold {
-            return false;
-        }
-        if !current.is_slow {
-            current.is_slow = true;
-            let name = self.program.name;
-            current.told = Some(Box::new((name.to_vec(), self.command.to_owned())));
-            let kill = match self.program.of {
-                Use::Eval => "SCRIPT KILL",
-                Use::Functions => "FUNCTION KILL",
-            };
-            tracing::warn!(
-                "Slow script detected: still in execution after {millis} milliseconds. You can \
-                 try killing the script using the {kill} command. Script name is: {}.",
-                String::from_utf8_lossy(name)
-            );
-            self.server.update_interest();
-        }
-        super::busy::serve(self.keyspace, self.server);
-        let server = &*self.server;
-        let killed = server
-            .scripting
-            .current
-            .as_ref()
-            .is_some_and(|c| c.is_killed);
-        if killed {
-            tracing::info!("Lua script killed by user with SCRIPT KILL.");
-        }
-        killed || server.shutdown.is_some()
+        interrupt(self.keyspace, self.server, self.program.name, self.command)
     }
 }

@@ -9,7 +9,7 @@ use mio::unix::pipe::Sender;
 use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 
 use super::process::PidFile;
-use crate::base::sys;
+use crate::base::{sys, threads};
 
 /// What signals have asked for, read by the loop when its pipe wakes it.
 #[derive(Debug, Default)]
@@ -38,9 +38,7 @@ impl Signals {
                 signals.came(signal, &control, pidfile.as_ref());
             }
         };
-        std::thread::Builder::new()
-            .name("signals".to_owned())
-            .spawn(watch)?;
+        threads::start("signals", watch)?;
         Ok(())
     }
 
@@ -54,7 +52,7 @@ impl Signals {
         if before > 0 && signal == SIGINT {
             tracing::warn!("You insist... exiting now.");
             // A snapshot that was being saved at the end is not finished.
-            let _ = std::fs::remove_file(super::saving::temp_name());
+            let _ = std::fs::remove_file(super::saving::temp_name(std::process::id()));
             if let Some(pidfile) = pidfile {
                 pidfile.remove();
             }

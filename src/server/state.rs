@@ -13,7 +13,7 @@ use super::loading::Loading;
 use super::memory_limit::MemoryLimit;
 use super::metrics::Metrics;
 use super::outbox::Outbox;
-use super::run::Loop;
+use super::run::{Loop, Roles};
 use super::saving::Saving;
 use super::tls::Tls;
 use super::turn::Turn;
@@ -127,6 +127,8 @@ pub struct Connections {
     pub(crate) relisten: bool,
     /// Where the loop's connections are registered; none without a loop.
     pub(super) registry: Option<mio::Registry>,
+    /// Connections that are no clients.
+    pub(super) roles: Roles,
     /// What serves others while a script runs for long.
     pub(super) guest: Option<Box<Loop>>,
 }

@@ -53,7 +53,7 @@ impl Testbed {
         server.apply_config(keyspace);
     }
 
-    /// Another client. Commands run as the newest unless [`Testbed::run_as`] says otherwise.
+    /// Another client. Commands run as the first one unless [`Testbed::run_as`] says otherwise.
     pub fn connect(&mut self) -> ClientId {
         let id = self.engine.server.clients.next_id();
         let nowhere = Address::Unix("/test".into());
@@ -64,6 +64,11 @@ impl Testbed {
             .clients
             .add(Box::new(Session::new(client, None)));
         id
+    }
+
+    /// As [`Testbed::connect`]: commands run as this client from now on.
+    pub fn reconnect(&mut self) {
+        self.client = self.connect();
     }
 
     /// Sets both clocks; Unix time in milliseconds.
@@ -130,6 +135,16 @@ impl Testbed {
             .run_unit(&mut session, Origin::Loading, id, args, &[]);
         self.engine.server.clients.put_back(session);
         self.take_reply(client)
+    }
+
+    /// Runs the handler of a row as EXEC does: no gate looks at it, and it makes nobody wait.
+    #[cfg(test)]
+    pub fn run_row(&mut self, id: usize, args: Args<'_>) -> Vec<u8> {
+        let mut session = self.take_session();
+        self.engine
+            .run_unit(&mut session, Origin::Exec, id, args, &[]);
+        self.engine.server.clients.put_back(session);
+        self.take_reply(self.client)
     }
 
     /// Runs requests in their wire form as the loop runs what it has read: batched and

@@ -7,7 +7,7 @@
 //! A client in RESP3 is told by a push `invalidate`; one in RESP2 has another connection told,
 //! which has subscribed to [`CHANNEL`]. A client that runs a command hears behind its reply.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 
@@ -19,7 +19,7 @@ use super::table::Row;
 use super::{Engine, Server};
 use crate::config::Config;
 use crate::keyspace::{Change, ChangeKind, ClientId, Keyspace};
-use crate::pubsub::{Broadcast, News, Readers};
+use crate::pubsub::{Broadcast, News, PrefixList, Readers};
 use crate::resp::{Args, Reply};
 
 /// Where a connection in RESP2 hears of another one's keys.
@@ -53,11 +53,28 @@ pub struct Tracker {
     /// That one is gone.
     pub is_broken: bool,
     /// Of the mode [`Mode::Broadcast`]; the empty one is every key's.
-    pub prefixes: BTreeSet<Box<[u8]>>,
+    pub prefixes: PrefixList,
+    /// Bytes by which its prefixes have made the tree of all grow: what several clients want is
+    /// the first one's.
+    shared_bytes: usize,
 }
 
-/// What a prefix takes beside its own bytes, about, on both sides.
-const PREFIX_BYTES: usize = 96;
+impl Tracker {
+    /// Without prefixes yet.
+    pub fn new(mode: Mode, noloop: bool, redirect: Option<ClientId>) -> Tracker {
+        Tracker {
+            mode,
+            noloop,
+            redirect,
+            ..Tracker::default()
+        }
+    }
+
+    /// Bytes of its prefixes, in its own list and in the tree of all.
+    fn prefix_bytes(&self) -> usize {
+        self.prefixes.memory_bytes() + self.shared_bytes
+    }
+}
 
 /// Who is to be told of what.
 #[derive(Debug, Default)]
@@ -65,6 +82,8 @@ pub struct Tracking {
     clients: HashMap<ClientId, Tracker, ahash::RandomState>,
     pub readers: Readers,
     pub broadcast: Broadcast,
+    /// Bytes of `broadcast` that count as clients' memory.
+    clients_bytes: usize,
     /// How often in a row there were too many keys left.
     overruns: usize,
 }
@@ -75,10 +94,12 @@ impl Tracking {
         !self.clients.is_empty()
     }
 
-    /// Bytes of keys that are kept and of those who keep them. Prefixes are their clients'.
+    /// Bytes of keys that are kept and of those who keep them, and of prefixes what is not counted
+    /// as their clients' memory.
     pub fn memory_bytes(&self) -> usize {
         let clients = self.clients.capacity() * (size_of::<(ClientId, Tracker)>() + 1);
-        self.readers.memory_bytes() + clients
+        let broadcast = self.broadcast.memory_bytes();
+        self.readers.memory_bytes() + clients + broadcast.saturating_sub(self.clients_bytes)
     }
 
     /// Number of clients that are told.
@@ -149,23 +170,37 @@ fn write_keys(reply: &mut Reply, keys: &Option<Bytes>) {
 }
 
 impl Server {
-    /// A client is told from now on, or otherwise than before; prefixes come to those that it
-    /// has.
-    pub fn track(&mut self, keyspace: &mut Keyspace, client: &mut Client, asked: Tracker) {
+    /// A client is told from now on, or otherwise than before; `prefixes`, sorted, come to those
+    /// that it has.
+    pub fn track(
+        &mut self,
+        keyspace: &mut Keyspace,
+        client: &mut Client,
+        asked: Tracker,
+        prefixes: &[&[u8]],
+    ) {
         let was_on = self.tracking.is_on();
         let Tracking {
-            clients, broadcast, ..
+            clients,
+            broadcast,
+            clients_bytes,
+            ..
         } = &mut self.tracking;
         let tracker = clients.entry(client.id).or_default();
-        for prefix in &asked.prefixes {
+        *tracker = Tracker {
+            prefixes: std::mem::take(&mut tracker.prefixes),
+            shared_bytes: tracker.shared_bytes,
+            ..asked
+        };
+        let before = broadcast.prefix_bytes();
+        for prefix in prefixes {
             broadcast.add(prefix, client.id);
-            if !tracker.prefixes.contains(prefix) {
-                client.buffers.tracking_bytes += prefix.len() + PREFIX_BYTES;
-            }
         }
-        let mut prefixes = std::mem::take(&mut tracker.prefixes);
-        *tracker = asked;
-        tracker.prefixes.append(&mut prefixes);
+        let growth = broadcast.prefix_bytes() - before;
+        tracker.prefixes.add(prefixes);
+        tracker.shared_bytes += growth;
+        *clients_bytes += growth;
+        client.buffers.tracking_bytes = tracker.prefix_bytes();
         client.flags |= ClientFlags::TRACKING;
         let remembers = matches!(tracker.mode, Mode::Read | Mode::OptOut);
         client.flags.set(ClientFlags::CACHES, remembers);
@@ -182,9 +217,11 @@ impl Server {
         let Some(tracker) = self.tracking.clients.remove(&client.id) else {
             return;
         };
-        for prefix in &tracker.prefixes {
-            self.tracking.broadcast.remove(prefix, client.id);
-        }
+        let broadcast = &mut self.tracking.broadcast;
+        tracker
+            .prefixes
+            .for_each(|prefix| broadcast.remove(prefix, client.id));
+        self.tracking.clients_bytes -= tracker.shared_bytes;
         if !self.tracking.is_on() {
             self.tracking.readers.clear();
             self.update_listeners(keyspace);

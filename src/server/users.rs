@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use super::blocking::OnTimeout;
 use super::call::Call;
 use super::client::{Client, ClientFlags};
 use super::client_line::client_line;
@@ -16,8 +17,8 @@ use super::gates;
 use super::world::{Origin, World};
 use super::{Row, Server, Spec, startup};
 use crate::acl::{
-    AclLog, Attempts, CommandFacts, CommandLine, Commands, Context, Denied, Event, LoadError,
-    Pattern, Reason, User, UserId, Users, keeps, parse_file,
+    AclLog, Attempts, CommandFacts, CommandLine, Commands, Context, Denied, Event, Judged,
+    LoadError, Pattern, Reason, User, UserId, Users, keeps, parse_file,
 };
 use crate::base::text::Printable;
 use crate::command::CommandError;
@@ -89,6 +90,10 @@ impl Row {
 
 const WRONG_PASSWORD: CommandError =
     CommandError::Text("WRONGPASS invalid username-password pair or user is disabled.");
+const TOO_MANY_ATTEMPTS: CommandError = CommandError::Text(
+    "ERR too many authentications from this address have failed, this one was not judged. Try \
+     again later.",
+);
 
 impl Server {
     /// Whether connections must log in before they may do anything.
@@ -168,16 +173,11 @@ impl Server {
         row.command_line(args, db.0, self.config.databases)
     }
 
-    /// ACL DRYRUN: what a user would be told of a command; `None` if he may run it.
-    pub fn denial_of(
-        &self,
-        user: UserId,
-        db: crate::keyspace::DbIndex,
-        row: usize,
-        args: Args<'_>,
-    ) -> Option<Vec<u8>> {
-        let denied = self.denies(user, db, row, args)?;
-        Some(self.denial(denied, user, row, args, true))
+    /// ACL DRYRUN: what a user would be told of a command, which may be a reserved one; `None` if
+    /// he may run it.
+    pub fn denial_of(&self, user: UserId, line: &CommandLine<'_>) -> Option<Vec<u8>> {
+        let denied = self.acl.users.get(user).check(line).err()?;
+        Some(self.denial(denied, user, line.id, line.args, true))
     }
 
     /// What somebody is told who is denied something; `verbose` names what it was.
@@ -192,7 +192,7 @@ impl Server {
         let name = self.acl.users.name(user);
         let what = match denied {
             Denied::Command => {
-                let command = self.table.row(row).full_name.as_bytes();
+                let command = self.acl.commands.row(row).full_name.as_bytes();
                 let to_run = b" has no permissions to run the '";
                 return [b"User ", name, to_run, command, b"' command"].concat();
             }
@@ -372,23 +372,31 @@ impl Server {
         replaced
     }
 
-    // --- failed attempts ---
+    // --- attempts to log in ---
 
-    /// How long the answer to a failed attempt waits.
-    fn attempt_wait_ms(&mut self, client: &Client) -> u64 {
+    /// When an attempt of this client's is judged.
+    fn begin_attempt(&mut self, client: &Client) -> Judged {
         let Some(peer) = client.ip() else {
-            return 0;
+            return Judged::Now;
         };
         let rate = u64::from(self.config.auth_failures_per_second);
-        let verdict = self.acl.attempts.fail(peer.ip(), rate, self.now.mono_ms);
+        let verdict = self.acl.attempts.begin(peer.ip(), rate, self.now.mono_ms);
         if verdict.is_news {
             tracing::warn!(
-                "Authentications from {} fail more than {rate} times a second: their answers \
-                 are delayed.",
+                "Authentications from {} fail more than {rate} times a second: they are judged \
+                 with delay.",
                 peer.ip()
             );
         }
-        verdict.wait_ms
+        verdict.judged
+    }
+
+    fn attempt_succeeded(&mut self, client: &Client) {
+        if let Some(peer) = client.ip() {
+            let rate = u64::from(self.config.auth_failures_per_second);
+            let now_ms = self.now.mono_ms;
+            self.acl.attempts.succeed(peer.ip(), rate, now_ms);
+        }
     }
 }
 
@@ -414,6 +422,30 @@ impl Replaced {
 }
 
 impl World<'_> {
+    /// The connection is this user's from now on, if the password is right. `command` is the name
+    /// that the log tells of a refusal.
+    pub fn log_in(
+        &mut self,
+        (name, password): (&[u8], &[u8]),
+        (context, command): (Context, &[u8]),
+    ) -> Result<(), CommandError> {
+        let server = &mut *self.server;
+        if let Some(id) = server.acl.users.log_in(name, password) {
+            let proven = !server.acl.users.get(id).no_password();
+            server.let_in(self.client, id, proven);
+            server.attempt_succeeded(self.client);
+            return Ok(());
+        }
+        let event = Event {
+            reason: Reason::Auth,
+            context,
+            object: command,
+            user: name,
+        };
+        server.keep_event(event, self.client, self.reply);
+        Err(WRONG_PASSWORD)
+    }
+
     /// EXEC: whether the user may still run what was queued.
     pub fn permits_queued(&mut self, row: usize, args: Args<'_>) -> Result<(), CommandError> {
         gates::still_permitted(self, row, args)
@@ -517,45 +549,22 @@ fn end_client(keyspace: &mut Keyspace, server: &mut Server, id: ClientId) {
 }
 
 impl Call<'_> {
-    /// AUTH, HELLO AUTH: the connection is this user's from now on. Refused, the reply is
-    /// written: at once, or later if too many attempts from there fail; a connection that cannot
-    /// wait is closed then.
-    ///
-    /// `false`: refused.
-    pub fn log_in(&mut self, name: &[u8], password: &[u8]) -> bool {
-        // Inside a transaction nobody can be made to wait: there it is over after the first one.
-        let is_over = self.client.flags.contains(ClientFlags::CLOSE_AFTER_REPLY);
-        let server = &mut *self.server;
-        if !is_over && let Some(id) = server.acl.users.log_in(name, password) {
-            let proven = !server.acl.users.get(id).no_password();
-            server.let_in(self.client, id, proven);
-            return true;
-        }
-        let event = Event {
-            reason: Reason::Auth,
-            context: self.context(),
-            object: self.args.at(0),
-            user: name,
-        };
-        self.server.keep_event(event, self.client, self.reply);
-        let wait_ms = self.server.attempt_wait_ms(self.client);
-        if wait_ms == 0 || !self.may_block() {
-            self.reply.error(&WRONG_PASSWORD);
-            if wait_ms > 0 {
-                self.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+    /// AUTH, HELLO AUTH: whether the attempt is judged now ([`World::log_in`]). If not, the client
+    /// waits, and `later` judges it. Refused if it cannot wait, or if too many attempts from its
+    /// address wait already.
+    pub fn begins_to_log_in(&mut self, later: OnTimeout) -> Result<bool, CommandError> {
+        match self.server.begin_attempt(self.client) {
+            Judged::Now => Ok(true),
+            Judged::After(wait_ms) if self.may_block() => {
+                self.block_to_log_in(wait_ms, later);
+                Ok(false)
             }
-            return false;
+            Judged::After(_) | Judged::Never => Err(TOO_MANY_ATTEMPTS),
         }
-        self.block_for_time(wait_ms, |world, _| {
-            world.reply.error(&WRONG_PASSWORD);
-            let told = world.reply.last_error();
-            world.server.stats.count_error(told);
-        });
-        false
     }
 
     /// Where the command runs, for the log of what is denied.
-    fn context(&self) -> Context {
+    pub fn context(&self) -> Context {
         match self.origin {
             Origin::Exec => Context::Multi,
             Origin::Script => Context::Script,

@@ -1,29 +1,31 @@
 //! Values as files bring them: packed forms taken over as they are, then brought into the
 //! encoding that the limits ask for, as Redis does when it loads.
 //!
-//! What is given here is structurally sound (a `Listpack` always is); that records are whole,
-//! scores are numbers, expiries in order is checked here. `None`: they are not.
+//! What is given here is structurally sound (a `Listpack` always is), and no element of a
+//! listpack comes twice ([`distinct`]); that records are whole, scores are numbers, expiries in
+//! order is checked here. `None`: they are not. Elements of a sorted set that stand in another
+//! order are sorted.
 
 use super::hash::{expiries_in_order, insert_by_expiry, stored_expiry};
-use super::zset::scores_are_numbers;
+use super::zset::{are_in_order, element, next_pair};
 use super::{Container, Entry, Expiry, Hash, Limits, List, Set, Zset};
 use crate::encodings::intset::Intset;
 use crate::encodings::listpack::Listpack;
 use crate::encodings::quicklist::Quicklist;
-use crate::encodings::scored::ScoredTable;
-use std::collections::HashSet;
+use crate::encodings::scored::{ScoredBuilder, ScoredTable};
 
 /// The latest expiry that a field can have, Unix milliseconds.
 pub const FIELD_EXPIRY_MAX: u64 = (1 << 46) - 1;
 
-/// Whether no two of each `width` entries begin with the same text.
-pub fn all_differ(pack: &Listpack, width: usize) -> bool {
-    let firsts = pack.iter().step_by(width.max(1));
-    let mut seen = HashSet::new();
-    let mut buffer = itoa::Buffer::new();
-    firsts
-        .into_iter()
-        .all(|e| seen.insert(e.bytes(&mut buffer).to_vec()))
+/// A listpack whose records of `width` entries begin with different texts: of those that do
+/// not, `None` if `strict`, else the first one stays, which is what a search would find.
+///
+/// All that reads or combines these values takes it for granted that elements differ.
+pub fn distinct(pack: Listpack, width: usize, strict: bool) -> Option<Listpack> {
+    match pack.all_differ(width) {
+        true => Some(pack),
+        false => (!strict).then(|| pack.without_repeats(width)),
+    }
 }
 
 /// A list that is built node by node.
@@ -80,15 +82,19 @@ impl Zset {
     /// A sorted set that was a listpack of members and scores. As in Redis, it stays one if it
     /// has few members, however long: the limit of their length holds for what is added.
     pub fn import_pack(pack: Listpack, limits: &Limits) -> Option<Zset> {
-        if !pack.len().is_multiple_of(2) || !scores_are_numbers(&pack) {
-            return None;
+        let whole = pack.len().is_multiple_of(2);
+        let in_order = are_in_order(&pack).filter(|_| whole)?;
+        if in_order && pack.len() / 2 <= limits.zset_max_listpack_entries {
+            return Some(Zset::Listpack(pack));
         }
-        let large = pack.len() / 2 > limits.zset_max_listpack_entries;
-        let mut zset = Zset::Listpack(pack);
-        if large {
-            zset.become_table();
+        let (mut table, mut digits) = (ScoredBuilder::default(), itoa::Buffer::new());
+        let mut at = pack.first();
+        while let Some(pos) = at {
+            let (score, member) = element(&pack, pos);
+            table.add(member.bytes(&mut digits), score);
+            at = next_pair(&pack, pos);
         }
-        Some(zset)
+        Some(Zset::import_table(table.finish(), limits))
     }
 
     /// A sorted set of many members, brought into the small form if it fits.
@@ -138,7 +144,7 @@ impl Hash {
     }
 }
 
-/// A hash that is built field by field, none of which comes twice.
+/// A hash that is built field by field.
 pub struct HashImport<'a> {
     hash: Hash,
     limits: &'a Limits,
@@ -156,7 +162,7 @@ impl<'a> HashImport<'a> {
         HashImport { hash, limits }
     }
 
-    /// Adds a field; false if a table has it already. (Small forms are not searched.)
+    /// Adds a field; false if a table has it already. (Small forms are searched at the end.)
     pub fn add(&mut self, name: &[u8], value: &[u8], expire_ms: Option<u64>) -> bool {
         if let Hash::Listpack(pack) | Hash::ListpackEx(pack) = &self.hash {
             let longest = name.len().max(value.len());
@@ -180,8 +186,13 @@ impl<'a> HashImport<'a> {
         true
     }
 
-    pub fn finish(self) -> Hash {
-        self.hash
+    /// The hash; `None` if a field came twice, which `strict` refuses ([`distinct`]).
+    pub fn finish(self, strict: bool) -> Option<Hash> {
+        Some(match self.hash {
+            Hash::Listpack(pack) => Hash::Listpack(distinct(pack, 2, strict)?),
+            Hash::ListpackEx(pack) => Hash::ListpackEx(distinct(pack, 3, strict)?),
+            table => table,
+        })
     }
 }
 
@@ -238,8 +249,45 @@ mod tests {
         assert_eq!(hash.encoding(), Encoding::Hashtable);
         let set = Set::import_pack(pack(&["a", "b"]), &limits);
         assert_eq!((set.encoding(), set.len()), (Encoding::Hashtable, 2));
-        assert!(!all_differ(&pack(&["a", "1", "a", "2"]), 2));
-        assert!(all_differ(&pack(&["a", "1", "b", "1"]), 2));
+    }
+
+    #[test]
+    fn an_element_that_comes_twice_is_refused_or_the_first_one_stays() {
+        let twice = || pack(&["a", "1", "b", "2", "a", "3"]);
+        assert!(distinct(twice(), 2, true).is_none());
+        let rest = distinct(twice(), 2, false).expect("not strict");
+        assert_eq!(rest.as_bytes(), pack(&["a", "1", "b", "2"]).as_bytes());
+        for expirable in [false, true] {
+            let limits = Limits::default();
+            let import = || {
+                let mut import = HashImport::new(2, expirable, &limits);
+                assert!(import.add(b"f", b"1", None) && import.add(b"f", b"2", None));
+                import
+            };
+            assert!(import().finish(true).is_none());
+            let hash = import().finish(false).expect("not strict");
+            hash.check_invariants();
+            assert_eq!(hash.len(), 1);
+            assert!(hash.get(b"f").expect("it is there").value.is(b"1"));
+        }
+    }
+
+    #[test]
+    fn a_sorted_set_out_of_order_is_sorted() {
+        let limits = Limits::default();
+        let mixed = ["c", "2", "b", "1.5", "10", "1.5", "a", "2", "d", "-inf"];
+        let zset = Zset::import_pack(pack(&mixed), &limits).expect("pairs with scores");
+        zset.check_invariants();
+        let found: Vec<_> = zset.iter().map(|(score, e)| (score, e.to_vec())).collect();
+        let expected = [
+            (f64::NEG_INFINITY, "d"),
+            (1.5, "10"),
+            (1.5, "b"),
+            (2.0, "a"),
+            (2.0, "c"),
+        ];
+        assert_eq!(found, expected.map(|(score, name)| (score, name.into())));
+        assert_eq!(zset.encoding(), Encoding::Listpack);
     }
 
     #[test]
@@ -249,7 +297,7 @@ mod tests {
         for (name, expiry) in [("a", None), ("b", Some(9)), ("c", Some(4))] {
             assert!(import.add(name.as_bytes(), b"v", expiry));
         }
-        let hash = import.finish();
+        let hash = import.finish(true).expect("all differ");
         hash.check_invariants();
         assert_eq!(
             (hash.encoding(), hash.next_due()),

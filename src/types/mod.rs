@@ -19,7 +19,7 @@ mod set_algebra;
 pub mod stream;
 mod zset;
 
-pub use hash::{Expiry, Hash, HashField};
+pub use hash::{Expiry, ExpiryChange, Hash, HashField};
 pub use inner::Inner;
 pub use list::List;
 pub use memory::Measured;

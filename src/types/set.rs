@@ -341,7 +341,10 @@ impl Container for Set {
     fn check_invariants(&self) {
         match self {
             Set::Intset(set) => set.check_invariants(),
-            Set::Listpack(pack) => pack.check_invariants(),
+            Set::Listpack(pack) => {
+                pack.check_invariants();
+                assert!(pack.all_differ(1), "every member once");
+            }
             Set::Table(table) => table.check_invariants(),
         }
     }

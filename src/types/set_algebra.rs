@@ -40,9 +40,9 @@ impl<'a> Handful<'a> {
         self.len > 0
     }
 
-    fn push(&mut self, member: Entry<'a>) {
+    fn push(&mut self, member: Entry<'a>, hash: u64) {
         self.members[self.len] = member;
-        self.hashes[self.len] = MemberTable::hash_entry(member);
+        self.hashes[self.len] = hash;
         self.len += 1;
     }
 
@@ -59,16 +59,18 @@ impl<'a> Handful<'a> {
 }
 
 /// Calls `see` with the members that are in `first` and in all (`wanted`) or in none of
-/// `others`, until it returns false.
+/// `others`, until it returns false. The hash that goes along is that of the member if
+/// `hashed`, or else only where it was needed.
 fn filter<'a>(
     first: &'a Set,
     others: &[&Set],
     wanted: bool,
-    mut see: impl FnMut(Entry<'a>) -> bool,
+    hashed: bool,
+    mut see: impl FnMut(Entry<'a>, u64) -> bool,
 ) {
     let mut from = first.iter();
     let mut handful = Handful::new();
-    let hashed = others.iter().any(|set| set.table().is_some());
+    let hashed = hashed || others.iter().any(|set| set.table().is_some());
     while handful.fill(&mut *from, hashed) {
         if let Some(table) = others.first().and_then(|set| set.table()) {
             handful.prefetch(table);
@@ -77,7 +79,7 @@ fn filter<'a>(
             let stays = others
                 .iter()
                 .all(|set| set.contains_hashed(hash, member) == wanted);
-            if stays && !see(member) {
+            if stays && !see(member, hash) {
                 return;
             }
         }
@@ -86,15 +88,15 @@ fn filter<'a>(
 
 /// Calls `see` with the members that all sets have until it returns false, in the order of
 /// the first: the smallest should stand there.
-pub fn intersect<'a>(sets: &[&'a Set], see: impl FnMut(Entry<'a>) -> bool) {
+pub fn intersect<'a>(sets: &[&'a Set], mut see: impl FnMut(Entry<'a>) -> bool) {
     if let Some((first, others)) = sets.split_first() {
-        filter(first, others, true, see);
+        filter(first, others, true, false, |member, _| see(member));
     }
 }
 
 /// Calls `see` with the members of `first` that none of `others` has.
 pub fn difference<'a>(first: &'a Set, others: &[&Set], mut see: impl FnMut(Entry<'a>)) {
-    filter(first, others, false, |member| {
+    filter(first, others, false, false, |member, _| {
         see(member);
         true
     });
@@ -116,30 +118,55 @@ pub fn union<'a>(sets: &[&'a Set], mut see: impl FnMut(Entry<'a>)) -> bool {
     true
 }
 
-/// A set that is made of members of other sets, in handfuls once it is a table.
+/// A set that is made of what [`Collected::add_intersection`] or [`Collected::add_difference`]
+/// finds, one of them called once; in handfuls once it is a table.
 pub struct Collected<'a> {
     set: Set,
     limits: Limits,
     waiting: Handful<'a>,
+    /// What waits comes from a table, in which nothing stands twice.
+    distinct: bool,
 }
 
 impl<'a> Collected<'a> {
-    pub fn new(start: Set, limits: &Limits) -> Self {
+    /// `empty` is of the encoding that it begins with.
+    pub fn new(empty: Set, limits: &Limits) -> Self {
         Collected {
-            set: start,
+            set: empty,
             limits: *limits,
             waiting: Handful::new(),
+            distinct: false,
         }
+    }
+
+    /// Adds the members that all sets have, in the order of the first: see [`intersect`].
+    pub fn add_intersection(&mut self, sets: &[&'a Set]) {
+        if let Some((first, others)) = sets.split_first() {
+            self.distinct = first.table().is_some();
+            filter(first, others, true, true, |member, hash| {
+                self.add_hashed(member, hash);
+                true
+            });
+        }
+    }
+
+    /// Adds the members of `first` that none of `others` has.
+    pub fn add_difference(&mut self, first: &'a Set, others: &[&Set]) {
+        self.distinct = first.table().is_some();
+        filter(first, others, false, true, |member, hash| {
+            self.add_hashed(member, hash);
+            true
+        });
     }
 
     /// Adds a member, perhaps only with some that follow.
     #[inline]
-    pub fn add(&mut self, member: Entry<'a>) {
+    fn add_hashed(&mut self, member: Entry<'a>, hash: u64) {
         if self.set.table().is_none() {
             self.set.add_entry(member, &self.limits);
             return;
         }
-        self.waiting.push(member);
+        self.waiting.push(member, hash);
         if self.waiting.len == BATCH {
             self.add_waiting();
         }
@@ -149,7 +176,11 @@ impl<'a> Collected<'a> {
         if let Set::Table(table) = &mut self.set {
             self.waiting.prefetch(table);
             for (member, hash) in self.waiting.iter() {
-                table.add_hashed(hash, member);
+                if self.distinct {
+                    table.add_new_hashed(hash, member);
+                } else {
+                    table.add_hashed(hash, member);
+                }
             }
             self.waiting.len = 0;
         }
@@ -252,7 +283,7 @@ mod tests {
             intersect(&refs, |m| { both.push(text(m)); true });
             let expected: Vec<_> = a.iter().filter(|m| b.contains(*m) && c.contains(*m)).cloned().collect();
             both.sort();
-            prop_assert_eq!(both, expected.clone());
+            prop_assert_eq!(&both, &expected);
 
             let mut first = 0;
             intersect(&refs, |_| { first += 1; false });
@@ -269,20 +300,29 @@ mod tests {
             rest.remove_all(&sets[2]);
             let mut rest: Vec<_> = rest.iter().map(text).collect();
             rest.sort();
-            prop_assert_eq!(rest, expected);
+            prop_assert_eq!(&rest, &expected);
 
             let either: BTreeSet<_> = a.iter().chain(&b).chain(&c).cloned().collect();
-            let mut collected = Collected::new(Set::of_integers(), &Limits::default());
             let mut seen = Vec::new();
-            if union(&refs, |m| { collected.add(m); seen.push(text(m)) }) {
+            if union(&refs, |m| seen.push(text(m))) {
                 seen.sort();
                 prop_assert!(seen.iter().eq(&either));
-                let collected = collected.finish();
-                collected.check_invariants();
-                prop_assert_eq!(collected.len(), either.len());
             } else {
                 prop_assert!(sets.iter().any(|set| set.table().is_none()));
                 prop_assert!(seen.is_empty());
+            }
+
+            let limits = Limits { set_max_listpack_entries: 20, ..Limits::default() };
+            let mut in_all = Collected::new(Set::of_integers(), &limits);
+            in_all.add_intersection(&refs);
+            let mut in_first = Collected::new(Set::of_integers(), &limits);
+            in_first.add_difference(&sets[0], &refs[1..]);
+            for (collected, expected) in [(in_all, both), (in_first, left)] {
+                let collected = collected.finish();
+                collected.check_invariants();
+                let mut members: Vec<_> = collected.iter().map(text).collect();
+                members.sort();
+                prop_assert_eq!(members, expected);
             }
 
             let mut all = Set::of_integers();

@@ -7,6 +7,7 @@
  *   RUSSET_FAULT_PATH   only files whose path holds this text, but no log
  *   RUSSET_FAULT_ARM    armed from the moment on when this file exists; when the call has
  *                       come, the file has a companion with the ending ".hit"
+ *   RUSSET_SLOW_SYNC_MS while it is armed, every fsync and fdatasync takes so much longer
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -95,9 +96,16 @@ ssize_t write(int fd, const void *bytes, size_t len) {
     return done;
 }
 
+/* A disk that takes its time. */
+static void slow_down(void) {
+    const char *ms = getenv("RUSSET_SLOW_SYNC_MS");
+    if (ms && is_armed()) usleep((useconds_t)atol(ms) * 1000);
+}
+
 #define ON_FD(name, call)                                                 \
     int name(int fd) {                                                    \
         REAL(int, #name, int);                                            \
+        slow_down();                                                      \
         if (!is_it_fd(call, fd)) return real(fd);                         \
         if (before() < 0) return -1;                                      \
         int done = real(fd);                                              \

@@ -7,6 +7,7 @@
 //! and fault n goes up until the story no longer has so many calls. Then the server is killed,
 //! starts again on what is left, and is compared with what it had acknowledged.
 
+mod neighbours;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -16,7 +17,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use support::{Connection, Daemon, Reply, wait_until};
+use support::{Connection, Daemon, Reply, memory, wait_until};
 use tempfile::TempDir;
 
 /// What goes wrong.
@@ -101,6 +102,14 @@ impl Faulty {
         ];
         let server = Daemon::start_with_environment(args, &environment, folder);
         Faulty { server, arm }
+    }
+
+    /// Kills the server, whose figures of memory must agree if it still answers.
+    fn crash(&mut self) {
+        if let Ok(mut c) = Connection::open(self.server.port()) {
+            memory::assert_agrees(&mut c);
+        }
+        self.server.kill();
     }
 
     fn arm(&self) {
@@ -196,7 +205,7 @@ fn append_only_story(method: &str, point: Point, nth: usize) -> bool {
     writer.push(2);
     let hit = faulty.disarm();
     writer.push(1);
-    faulty.server.kill();
+    faulty.crash();
     faulty.server.restart();
     let there = pushed(&faulty.server);
     let most = writer.acknowledged + u64::from(writer.is_gone);
@@ -236,7 +245,7 @@ fn snapshot_story(command: &str, method: &str, point: Point, nth: usize) -> bool
         });
     }
     let hit = faulty.disarm();
-    faulty.server.kill();
+    faulty.crash();
     faulty.server.restart();
     let mut c = faulty.server.connect();
     let keys = c.ask("DBSIZE");

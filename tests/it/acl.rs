@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use crate::support::once::{Ended, run_once};
-use crate::support::{Connection, Daemon};
+use crate::support::{Connection, Daemon, wait_until};
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
@@ -210,17 +210,13 @@ fn patterns_made_to_blow_up_matching_hold_nobody() {
     );
 }
 
-/// How long `n` failed authentications over as many connections take.
-fn fail_to_log_in(server: &Daemon, n: usize) -> Duration {
-    let began = Instant::now();
-    let mut connections: Vec<Connection> = (0..n).map(|_| server.connect()).collect();
-    for c in &mut connections {
-        c.send(b"AUTH nobody guess\r\n");
-    }
-    for c in &mut connections {
+/// Uses up what an address may try at once: ten seconds of the rate.
+fn use_up(server: &Daemon, per_second: usize) {
+    let mut c = server.connect();
+    c.send(&b"AUTH nobody guess\r\n".repeat(10 * per_second));
+    for _ in 0..10 * per_second {
         assert!(c.reply().starts_with(b"-WRONGPASS "));
     }
-    began.elapsed()
 }
 
 #[test]
@@ -228,23 +224,108 @@ fn a_flood_of_passwords_is_slowed_down_and_told_once_and_others_are_not_harmed()
     let server = Daemon::start(&["--auth-failures-per-second", "100"]);
     let mut other = server.connect();
     other.ask("ACL SETUSER me on >secret +@all ~*");
-    // Ten seconds' worth at once, and two seconds' worth more.
-    for _ in 0..10 {
-        fail_to_log_in(&server, 100);
-    }
-    let mut waiting = server.connect();
-    waiting.send(b"AUTH nobody guess\r\nPING\r\n");
-    let slow = fail_to_log_in(&server, 100);
-    assert!(slow > Duration::from_millis(300), "{slow:?}");
+    use_up(&server, 100);
     let began = Instant::now();
-    assert_eq!(server.connect().ask("AUTH me secret"), "+OK\r\n");
+    let mut waiting: Vec<Connection> = (0..100).map(|_| server.connect()).collect();
+    for c in &mut waiting {
+        c.send(b"AUTH nobody guess\r\nPING\r\n");
+    }
     assert_eq!(other.ask("PING"), "+PONG\r\n");
-    assert!(began.elapsed() < Duration::from_millis(500));
-    assert!(waiting.reply().starts_with(b"-WRONGPASS "));
-    assert_eq!(waiting.reply(), b"+PONG\r\n");
-    let told = server.log().matches("answers are delayed").count();
+    for c in &mut waiting {
+        assert!(c.reply().starts_with(b"-WRONGPASS "));
+        assert_eq!(c.reply(), b"+PONG\r\n");
+    }
+    assert!(
+        began.elapsed() > Duration::from_millis(300),
+        "{:?}",
+        began.elapsed()
+    );
+    let told = server.log().matches("are judged with delay").count();
     assert_eq!(told, 1);
     assert!(!server.log().contains("guess"));
+    let log = other.ask("ACL LOG");
+    assert!(log.contains("$5\r\ncount\r\n:1100\r\n"), "{log}");
+}
+
+/// The right password was answered at once: hanging up soon after each guess cost nothing.
+#[test]
+fn above_the_rate_right_passwords_wait_as_wrong_ones_do() {
+    let server = Daemon::start(&["--auth-failures-per-second", "1"]);
+    server.connect().ask("ACL SETUSER me on >secret +@all ~*");
+    use_up(&server, 1);
+    // So that the next one waits for seconds, whatever has come back meanwhile.
+    let crowd = || -> Vec<Connection> {
+        let guess = |_| {
+            let mut c = server.connect();
+            c.send(b"AUTH nobody guess\r\n");
+            c
+        };
+        (0..4).map(guess).collect()
+    };
+    let quiet = Duration::from_millis(300);
+    for line in [
+        "AUTH me secret\r\n",
+        "HELLO 3 AUTH me secret SETNAME mine\r\n",
+    ] {
+        let (_crowd, mut c) = (crowd(), server.connect());
+        c.send(line.as_bytes());
+        assert!(c.is_silent_for(quiet), "{line}");
+        // It is judged in the end, and what it was to do is done.
+        let reply = String::from_utf8_lossy(&c.reply()).into_owned();
+        assert!(
+            reply.starts_with("+OK") || reply.starts_with("%7"),
+            "{reply}"
+        );
+        assert!(c.ask("ACL WHOAMI").contains("me"));
+        let named = c.ask("CLIENT GETNAME").contains("mine");
+        assert_eq!(named, line.starts_with("HELLO"));
+    }
+    // Nothing hastens it.
+    let (_crowd, mut c) = (crowd(), server.connect());
+    let id = c.ask("CLIENT ID");
+    c.send(b"AUTH me secret\r\n");
+    assert!(c.is_silent_for(quiet));
+    let unblock = format!("CLIENT UNBLOCK {}", id.trim().trim_start_matches(':'));
+    assert_eq!(server.connect().ask(&unblock), ":0\r\n");
+    assert_eq!(c.reply(), b"+OK\r\n");
+}
+
+#[test]
+fn attempts_that_hang_up_or_come_in_transactions_count() {
+    let server = Daemon::start(&["--auth-failures-per-second", "1"]);
+    server.connect().ask("ACL SETUSER me on >secret +@all ~*");
+    use_up(&server, 1);
+    // 400 guesses in two seconds: each hangs up when it is not answered at once.
+    for n in 0..30 {
+        let mut c = server.connect();
+        c.send(b"AUTH me secret\r\n");
+        if n < 5 {
+            assert!(c.is_silent_for(Duration::from_millis(5)), "{n}");
+        }
+    }
+    // Those wait no more that nobody waits for, and the place they had is not free again.
+    wait_until("they are gone", || {
+        server.info("blocked_clients").as_deref() == Some("0")
+    });
+    let refused = "-ERR too many authentications from this address have failed, this one was not \
+                   judged. Try again later.\r\n";
+    assert_eq!(server.connect().ask("AUTH me secret"), refused);
+    assert_eq!(server.connect().ask("HELLO 2 AUTH me secret"), refused);
+    let mut c = server.connect();
+    for line in [
+        "MULTI",
+        "AUTH me secret",
+        "AUTH nobody guess",
+        "HELLO 2 AUTH me secret",
+    ] {
+        c.ask(line);
+    }
+    let told = c.ask("EXEC");
+    assert_eq!(told, format!("*3\r\n{refused}{refused}{refused}"));
+    assert!(c.ask("ACL WHOAMI").contains("default"));
+    // Switched off, there is no delay.
+    assert_eq!(c.ask("CONFIG SET auth-failures-per-second 0"), "+OK\r\n");
+    assert_eq!(c.ask("AUTH me secret"), "+OK\r\n");
 }
 
 #[test]

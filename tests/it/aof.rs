@@ -204,6 +204,32 @@ fn waitaof_waits_for_the_disk() {
     assert_eq!(c.ask("WAITAOF 1 0 10"), "*2\r\n:0\r\n:0\r\n");
 }
 
+#[test]
+fn waits_for_the_append_only_file_end_when_it_is_switched_off() {
+    let server = Daemon::start(&["--appendonly", "yes", "--appendfsync", "no"]);
+    let mut waiting: Vec<_> = ["WAITAOF 1 0 0", "WAITAOF 1 1 0", "WAITAOF 0 1 0"]
+        .iter()
+        .map(|line| {
+            let mut c = server.connect();
+            c.ask("SET k v");
+            c.send(format!("{line}\r\nPING\r\n").as_bytes());
+            c
+        })
+        .collect();
+    wait_until("all wait", || {
+        server.info("blocked_clients").as_deref() == Some("3")
+    });
+    assert_eq!(server.connect().ask("CONFIG SET appendonly no"), "+OK\r\n");
+    let refused =
+        b"-ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.\r\n";
+    for c in &mut waiting[..2] {
+        assert_eq!(c.reply(), refused);
+        assert_eq!(c.reply(), b"+PONG\r\n");
+    }
+    // What nobody here can bring it goes on waiting for.
+    assert_eq!(server.info("blocked_clients").as_deref(), Some("1"));
+}
+
 /// How often a server is killed: `RUSSET_CRASH_CYCLES`, else a few times.
 fn crash_cycles() -> u64 {
     let set = std::env::var("RUSSET_CRASH_CYCLES").ok();

@@ -94,7 +94,7 @@ fn a_set_is_sealed_while_the_server_writes_on() {
         left.count() == 1
     });
     assert!(c.ask("BACKUP LIST").starts_with("*1\r\n"));
-    for name in ["..", ".x", "a/b", "x.part", ""] {
+    for name in ["..", ".x", "a/b", "x.part.part", ""] {
         let answer = c.call(&[&b"BACKUP"[..], b"DROP", name.as_bytes()]);
         assert!(answer.starts_with(b"-ERR A backup's name"), "{name}");
     }
@@ -122,6 +122,10 @@ fn without_an_append_only_file_a_snapshot_is_saved_for_it() {
     });
     let busy = "-ERR A backup is being made already\r\n";
     assert_eq!(c.ask("BACKUP CREATE z"), busy);
+    // It is still being made, and not to be dropped.
+    let making = "-ERR The backup is still being made\r\n";
+    assert_eq!(c.ask("BACKUP DROP y"), making);
+    assert_eq!(c.ask("BACKUP DROP y.part"), making);
     c.ask("BGSAVE CANCEL");
     let told = String::from_utf8(waiting.reply()).expect("text");
     assert_eq!(
@@ -129,6 +133,54 @@ fn without_an_append_only_file_a_snapshot_is_saved_for_it() {
         "-ERR The backup failed: the snapshot was given up\r\n"
     );
     assert!(c.ask("BACKUP LIST").starts_with("*1\r\n"));
+}
+
+/// What is linked is the file that was saved, whatever the next one is to be called.
+#[test]
+fn a_backup_has_the_snapshot_that_was_made_for_it() {
+    let server = Daemon::start(&["--enable-protected-configs", "yes"]);
+    let mut c = server.connect();
+    c.ask("DEBUG POPULATE 10");
+    c.ask("CONFIG SET dbfilename other.rdb");
+    assert_eq!(c.ask("SAVE"), "+OK\r\n");
+    c.ask("CONFIG SET dbfilename dump.rdb");
+    c.ask("DEBUG POPULATE 300");
+    c.ask("CONFIG SET rdb-key-save-delay 2000");
+    let mut waiting = server.connect();
+    waiting.send(b"BACKUP CREATE x\r\n");
+    wait_until("the save to begin", || {
+        server.info("rdb_bgsave_in_progress").as_deref() == Some("1")
+    });
+    c.ask("CONFIG SET dbfilename other.rdb");
+    c.ask("CONFIG SET rdb-key-save-delay 0");
+    let told = String::from_utf8(waiting.reply()).expect("text");
+    assert!(told.starts_with('$'), "{told}");
+    let folder = copied(&server.folder().join("backups/x"));
+    let again = Daemon::start_in(&russet(), &[], folder);
+    assert_eq!(again.connect().ask("DBSIZE"), ":300\r\n");
+}
+
+/// One that cannot be made leaves no folder; what a crash has left can be dropped.
+#[test]
+fn a_backup_that_failed_leaves_nothing() {
+    let server = Daemon::start(AOF);
+    let mut c = server.connect();
+    c.ask("SET a 1");
+    // A file of the set is gone: it cannot be linked.
+    fs::remove_file(incr_of(&server)).expect("it was there");
+    let told = c.ask("BACKUP CREATE x");
+    assert!(told.starts_with("-ERR The backup failed: "), "{told}");
+    assert_eq!(c.ask("BACKUP LIST"), "*0\r\n");
+    fs::create_dir(server.folder().join("backups/old.part")).expect("made");
+    assert!(c.ask("BACKUP LIST").contains("unfinished"));
+    assert_eq!(c.ask("BACKUP DROP old.part"), "+OK\r\n");
+    assert_eq!(c.ask("BACKUP LIST"), "*0\r\n");
+    assert_eq!(c.ask("BACKUP DROP old.part"), "-ERR No such backup\r\n");
+}
+
+fn incr_of(server: &Daemon) -> PathBuf {
+    let folder = server.folder().join("appendonlydir");
+    folder.join("appendonly.aof.1.incr.aof")
 }
 
 /// `russet restore` of a server's set; its output, and the folder.

@@ -12,6 +12,7 @@
 //! | `connections` | how connections come and end |
 //! | `full_disk` | a disk without room, and with it again |
 //! | `hostile` | clients that break the rules or strain them |
+//! | `known_holes` | what was published of Redis and Valkey, tried here |
 //! | `large` | arguments of many bytes |
 //! | `memory` | used memory, when it is taken and when it is back |
 //! | `metrics` | what `metrics-port` answers, and whom |
@@ -22,6 +23,7 @@
 //! | `rdb` | files and payloads, and what other servers make of them |
 //! | `redis_cli` | Redis's own tools |
 //! | `sandbox` | scripts that want out, or everything |
+//! | `script_memory` | what is made for scripts outside of Lua |
 //! | `scripts` | scripts that run for long |
 //! | `snapshots` | snapshots as files |
 //! | `startup` | how a server starts, and how it refuses to |
@@ -42,6 +44,7 @@ mod connections;
 mod full_disk;
 mod harness;
 mod hostile;
+mod known_holes;
 mod large;
 mod memory;
 mod messages;
@@ -53,6 +56,7 @@ mod process;
 mod rdb;
 mod redis_cli;
 mod sandbox;
+mod script_memory;
 mod scripts;
 mod snapshots;
 mod startup;

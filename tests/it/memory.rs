@@ -1,8 +1,12 @@
 //! Memory as INFO tells it: when it is taken, and when it is back.
 
+use std::time::Duration;
+
 use crate::support::daemon::russet;
+use crate::support::memory::{Memory, assert_agrees};
 use crate::support::peers::Peer;
 use crate::support::resp::{Connection, command};
+use crate::support::wait::wait_within;
 use crate::support::{Daemon, wait_until};
 
 fn used(server: &Daemon) -> u64 {
@@ -40,6 +44,59 @@ fn a_flush_that_is_not_async_has_freed_its_memory_when_it_answers() {
     assert_eq!(c.ask("FLUSHALL SYNC"), "+QUEUED\r\n");
     assert_eq!(c.ask("EXEC"), "*2\r\n+OK\r\n+OK\r\n");
     assert!(used(&server) < before + (1 << 20));
+}
+
+/// Buffers that the loop filled and a helper thread freed stayed in the figure: two rewrites of a
+/// log without a write between them doubled it, and `maxmemory` then evicted every key.
+#[test]
+fn background_work_leaves_used_memory_as_it_was() {
+    const KEYS: u64 = 100_000;
+    const ROUNDS: usize = 10;
+    let server = Daemon::start(&[
+        "--appendonly",
+        "yes",
+        "--aof-use-rdb-preamble",
+        "no",
+        "--maxmemory-policy",
+        "allkeys-lru",
+    ]);
+    let mut c = server.connect();
+    let empty = Memory::of(&mut c).expect("INFO has it").used;
+    assert_eq!(c.ask(&format!("DEBUG POPULATE {KEYS} key 100")), "+OK\r\n");
+    let full = used(&server);
+    // What waits for the disk counts while it waits.
+    limit_to(&mut c, full + (full - empty) / 2 + (24 << 20));
+    let ended = |what: &str| {
+        wait_until("the background work to end", || {
+            server.info(what).as_deref() == Some("0")
+        });
+    };
+    for round in 0..ROUNDS {
+        let reply = c.ask("BGREWRITEAOF");
+        assert!(reply.starts_with("+Background"), "{reply}");
+        ended("aof_rewrite_in_progress");
+        assert_eq!(c.ask("BGSAVE"), "+Background saving started\r\n");
+        ended("rdb_bgsave_in_progress");
+        let reply = c.ask(&format!("BACKUP CREATE round-{round}"));
+        assert!(reply.starts_with('$'), "{reply}");
+        assert_eq!(c.ask(&format!("BACKUP DROP round-{round}")), "+OK\r\n");
+        if round % 3 == 0 {
+            assert_eq!(c.ask("DEBUG RELOAD"), "+OK\r\n");
+        }
+        // Something is written, which asks whether there is memory.
+        assert_eq!(c.ask("SET key:0 x"), "+OK\r\n");
+        assert_eq!(number(&c.ask("DBSIZE")), KEYS, "round {round}");
+        assert_agrees(&mut c);
+        let now = used(&server);
+        assert!(
+            now.abs_diff(full) < (2 << 20),
+            "round {round}: {full} {now}"
+        );
+    }
+    assert_eq!(c.ask("FLUSHALL"), "+OK\r\n");
+    let now = used(&server);
+    assert!(now < empty + (2 << 20), "{empty} {now}");
+    assert_agrees(&mut c);
 }
 
 #[test]
@@ -84,6 +141,18 @@ fn hset(key: &str, fields: usize) -> Vec<Vec<u8>> {
 
 fn words(line: &str) -> Vec<Vec<u8>> {
     line.split(' ').map(|word| word.into()).collect()
+}
+
+/// A hundred thousand keys, of which four fifths are deleted again: thinly filled slabs.
+fn leave_one_in_five(c: &mut Connection) {
+    assert_eq!(c.ask("DEBUG POPULATE 100000 key 400"), "+OK\r\n");
+    for chunk in 0..100 {
+        let gone: Vec<String> = (chunk * 1000..(chunk + 1) * 1000)
+            .filter(|at| at % 5 != 0)
+            .map(|at| format!("key:{at}"))
+            .collect();
+        c.ask(&format!("DEL {}", gone.join(" ")));
+    }
 }
 
 fn limit_to(c: &mut Connection, bytes: u64) {
@@ -341,16 +410,11 @@ fn thinly_filled_pages_go_back_while_clients_are_served() {
         "1mb",
         "--active-defrag-cycle-max",
         "50",
+        "--active-defrag-idle",
+        "no",
     ]);
     let mut c = server.connect();
-    assert_eq!(c.ask("DEBUG POPULATE 100000 key 400"), "+OK\r\n");
-    for chunk in 0..100 {
-        let gone: Vec<String> = (chunk * 1000..(chunk + 1) * 1000)
-            .filter(|at| at % 5 != 0)
-            .map(|at| format!("key:{at}"))
-            .collect();
-        c.ask(&format!("DEL {}", gone.join(" ")));
-    }
+    leave_one_in_five(&mut c);
     let before = c.ask("DEBUG DIGEST");
     wait_until("what was freed is seen", || {
         figure(&server, "allocator_frag_ratio") > 2.0
@@ -371,6 +435,28 @@ fn thinly_filled_pages_go_back_while_clients_are_served() {
     assert_eq!(c.ask("MEMORY PURGE"), "+OK\r\n");
     assert_eq!(c.ask("CONFIG RESETSTAT"), "+OK\r\n");
     assert_eq!(figure(&server, "active_defrag_hits"), 0.0);
+}
+
+/// What was freed at random kept its pages: eight times what was used stayed resident for as long as
+/// `activedefrag` was off, which it is by default.
+#[test]
+fn an_idle_server_gives_back_what_was_freed() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    leave_one_in_five(&mut c);
+    let before = c.ask("DEBUG DIGEST");
+    // One who asks once a second leaves it idle in between.
+    let minute = Duration::from_secs(60);
+    wait_within(minute, "what was freed to be given back", || {
+        std::thread::sleep(Duration::from_secs(1));
+        figure(&server, "allocator_frag_ratio") < 1.2
+    });
+    assert!(figure(&server, "active_defrag_hits") > 10_000.0);
+    assert_eq!(
+        c.ask("CONFIG GET activedefrag"),
+        "*2\r\n$12\r\nactivedefrag\r\n$2\r\nno\r\n"
+    );
+    assert_eq!(c.ask("DEBUG DIGEST"), before);
 }
 
 /// A field of INFO.

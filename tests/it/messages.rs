@@ -95,6 +95,62 @@ fn prefixes_that_overlap_are_refused_whole() {
 }
 
 #[test]
+fn ten_thousand_prefixes_of_a_client_take_little() {
+    const PREFIXES: usize = 10_240;
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    assert!(c.ask("HELLO 3").contains("proto"));
+    let id = c.ask("CLIENT ID");
+    let list = format!("CLIENT LIST ID {}", id.trim_start_matches(':').trim());
+    let mut asking = server.connect();
+    let mut memory = || -> usize {
+        let line = asking.ask(&list);
+        let at = line.find("tot-mem=").expect("a client") + 8;
+        let digits = line[at..].split(' ').next().unwrap_or_default();
+        digits.parse().expect("a number")
+    };
+    let before = memory();
+    let names: Vec<String> = (0..PREFIXES)
+        .map(|n| format!("tenant:000001:object:{n:07}:"))
+        .collect();
+    for some in names.chunks(64) {
+        let mut words: Vec<&[u8]> = vec![b"CLIENT", b"TRACKING", b"ON", b"BCAST"];
+        for name in some {
+            words.extend([&b"PREFIX"[..], name.as_bytes()]);
+        }
+        assert_eq!(c.call(&words), b"+OK\r\n");
+    }
+    assert_eq!(figure(&server, "tracking_total_prefixes"), PREFIXES as u64);
+    // Its query buffer counts, too, until it is given back.
+    wait_until("the prefixes to be all that it holds", || {
+        memory() < 400_000
+    });
+    assert!(memory() - before > PREFIXES * 8, "{before}");
+    // The server does not hold in another place what the client is spared.
+    assert!(figure(&server, "mem_tracking") < 100_000);
+
+    let mut writer = server.connect();
+    let key = format!("{}field", names[4321]);
+    assert_eq!(writer.ask(&format!("SET {key} v")), "+OK\r\n");
+    assert!(String::from_utf8_lossy(&c.reply()).contains(&key));
+    assert_eq!(c.ask("CLIENT TRACKING OFF"), "+OK\r\n");
+    assert_eq!(figure(&server, "tracking_total_prefixes"), 0);
+    assert!(figure(&server, "mem_tracking") < 10_000);
+    wait_until("their memory to be back", || memory() < before + 20_000);
+}
+
+#[test]
+fn a_prefix_overlaps_the_empty_one_beside_others() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    assert_eq!(c.ask("CLIENT TRACKING ON BCAST PREFIX bar"), "+OK\r\n");
+    assert_eq!(c.ask("CLIENT TRACKING ON BCAST"), "+OK\r\n");
+    let told = c.ask("CLIENT TRACKING ON BCAST PREFIX zoo");
+    let refusal = "-ERR Prefix 'zoo' overlaps with an existing prefix ''.";
+    assert!(told.starts_with(refusal), "{told}");
+}
+
+#[test]
 fn events_name_keys_of_any_bytes() {
     let server = Daemon::start(&["--notify-keyspace-events", "KEA"]);
     let mut listener = server.connect();

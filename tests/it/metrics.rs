@@ -145,6 +145,26 @@ fn the_port_moves_closes_and_opens_by_config_set() {
     assert!(get(other, "/healthz").starts_with("HTTP/1.1 403 "));
 }
 
+/// While a script ran for long, probes and scrapes waited for its end.
+#[test]
+fn a_busy_script_holds_up_no_probe() {
+    let (server, port) = start(&["--busy-reply-threshold", "10"]);
+    let mut connection = server.connect();
+    connection.send(b"*3\r\n$4\r\nEVAL\r\n$17\r\nwhile true do end\r\n$1\r\n0\r\n");
+    let mut other = server.connect();
+    wait_until("the script counts as busy", || {
+        other.ask("PING").starts_with("-BUSY")
+    });
+    let began = Instant::now();
+    assert!(get(port, "/healthz").ends_with("\r\n\r\nok\n"));
+    let text = get(port, "/metrics");
+    assert!(text.contains("\nredis_commands_total{"), "{text}");
+    assert!(ask(port, &[b"GET /healthz HT", b"TP/1.1\r\n\r\n"]).ends_with("ok\n"));
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
+    assert!(get(port, "/healthz").ends_with("ok\n"));
+}
+
 /// Connections that say nothing, and one that does not read: nobody else waits for them.
 #[test]
 fn the_slow_and_the_silent_are_bounded() {

@@ -235,7 +235,7 @@ fn other_servers_load_our_files() {
 }
 
 /// The bytes of a bulk string.
-fn bulk(reply: &[u8]) -> Vec<u8> {
+pub(crate) fn bulk(reply: &[u8]) -> Vec<u8> {
     let start = reply.iter().position(|&b| b == b'\n').expect("a line") + 1;
     reply[start..reply.len() - 2].to_vec()
 }
@@ -397,7 +397,7 @@ fn a_damaged_file_stops_the_start_and_says_where() {
 }
 
 /// The checksum behind a payload: CRC-64 of Redis, one bit at a time.
-fn crc64(bytes: &[u8]) -> u64 {
+pub(crate) fn crc64(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |crc, &byte| {
         (0..8).fold(crc ^ u64::from(byte), |crc, _| {
             let odd = crc & 1;
@@ -523,4 +523,44 @@ fn restore_mutated(count: usize, seed: u64, sanitize: &str) {
     }
     assert_eq!(c.ask("PING"), "+PONG\r\n");
     assert!(taken > count / 20 && taken < count, "{taken} of {count}");
+}
+
+/// While a file is loaded INFO tells how far that is, from the first second on.
+#[test]
+fn loading_tells_what_it_knows() {
+    let mut server = Daemon::start(&[]);
+    let mut c = server.connect();
+    c.ask("DEBUG POPULATE 500");
+    assert_eq!(c.ask("SAVE"), "+OK\r\n");
+    let port = server.port().to_string();
+    server.kill();
+    let mut slow = Command::new(russet())
+        .args(["--port", &port, "--bind", "127.0.0.1", "--save", ""])
+        .args([
+            "--key-load-delay",
+            "20000",
+            "--loading-process-events-interval-bytes",
+            "1024",
+        ])
+        .current_dir(server.folder())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut told = String::new();
+    let number = |told: &str, name: &str| -> u64 {
+        let line = told.lines().find_map(|line| line.strip_prefix(name));
+        line.map_or(0, |value| value.trim().parse().expect("a number"))
+    };
+    crate::support::wait_until("some keys to be loaded", || {
+        let Ok(mut c) = Connection::open(server.port()) else {
+            return false;
+        };
+        told = c.ask("INFO persistence");
+        number(&told, "rdb_last_load_keys_loaded:") > 0
+    });
+    let _ = slow.kill();
+    let _ = slow.wait();
+    assert!(told.contains("\nloading:1\r"), "{told}");
+    assert!(number(&told, "loading_rdb_used_mem:") > 0, "{told}");
+    assert!(number(&told, "loading_eta_seconds:") > 0, "{told}");
 }

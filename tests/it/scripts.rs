@@ -1,6 +1,6 @@
 //! Scripts that run for long while others want to be served, and what is left of them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::resp::command;
 use crate::support::{Connection, Daemon, wait_until};
@@ -117,6 +117,65 @@ fn others_are_served_while_a_pattern_is_matched() {
     let (mut running, mut other) = busy(&server, &["EVAL", script, "0"]);
     assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
     assert!(told(&mut running).contains("killed"));
+}
+
+/// What runs in native code meets no hook: nobody was served for as long as it took.
+#[test]
+fn others_are_served_while_native_code_runs() {
+    let server = Daemon::start(THRESHOLD);
+    for script in [
+        // Texts that begin alike, millions of comparisons to their ends.
+        "local s = {} for i = 1, 8 do s[i] = string.rep('x', 4000000) .. i end \
+         local t = {} for i = 1, 100000 do t[i] = s[i % 8 + 1] end table.sort(t)",
+        // A set of megabytes, again and again another one.
+        "local a, b = string.rep('b', 2000000), string.rep('a', 2000000) \
+         return string.find(b, '^[' .. b .. ']-[' .. a .. ']$')",
+        "while true do loadstring(string.rep('x=1 ', 2000000)) end",
+        "local t = {} for i = 1, 1000000 do t[i] = i end while true do table.insert(t, 1, 0) end",
+    ] {
+        let (mut running, mut other) = busy(&server, &["EVAL", script, "0"]);
+        let began = Instant::now();
+        assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n", "{script}");
+        assert!(told(&mut running).contains("killed"), "{script}");
+        assert!(
+            began.elapsed() < Duration::from_secs(2),
+            "{script}: {:?}",
+            began.elapsed()
+        );
+        assert_eq!(other.ask("PING"), "+PONG\r\n");
+    }
+}
+
+/// Nobody was served while a library looped that FUNCTION RESTORE loads, and FUNCTION KILL with
+/// them: the server was gone for good.
+#[test]
+fn a_library_that_loops_while_it_is_restored_is_killed_and_nothing_changes() {
+    let server = Daemon::start(&[THRESHOLD, &["--rdbcompression", "no"]].concat());
+    let mut c = server.connect();
+    let code = "#!lua name=l\nlocal n = 1 while n == 2 do end \
+                redis.register_function('f', function() return 1 end)";
+    c.call(&["FUNCTION", "LOAD", code]);
+    let reply = c.call(&["FUNCTION", "DUMP"]);
+    let start = reply.iter().position(|b| *b == b'\n').expect("a length") + 1;
+    let mut payload = reply[start..reply.len() - 2].to_vec();
+    let at = payload.windows(6).position(|part| part == b"n == 2");
+    payload[at.expect("the code") + 5] = b'1';
+    assert_eq!(c.ask("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1"), "+OK\r\n");
+    for policy in [&b"FLUSH"[..], b"REPLACE"] {
+        let mut running = server.connect();
+        running.send(b"*4\r\n$8\r\nFUNCTION\r\n$7\r\nRESTORE\r\n");
+        for word in [&payload[..], policy] {
+            running.send(format!("${}\r\n", word.len()).as_bytes());
+            running.send(&[word, b"\r\n"].concat());
+        }
+        let mut other = server.connect();
+        wait_until("BUSY", || other.ask("PING").starts_with("-BUSY"));
+        assert!(other.ask("FUNCTION STATS").contains("RESTORE"));
+        assert_eq!(other.ask("FUNCTION KILL"), "+OK\r\n");
+        let end = told(&mut running);
+        assert!(end.starts_with("-ERR") && end.contains("killed"), "{end}");
+        assert_eq!(other.ask("FCALL f 0"), ":1\r\n");
+    }
 }
 
 #[test]

@@ -279,6 +279,47 @@ fn a_child_may_die() {
     assert!(c.ask("SET a 2").starts_with("-MISCONF"));
 }
 
+/// To compress a huge string takes as long as a save of it: no turn of the loop takes that.
+#[test]
+fn a_huge_string_holds_up_nobody_while_it_is_saved() {
+    let server = Daemon::start(&["--snapshot-method", "auto"]);
+    let mut c = server.connect();
+    let mut huge = vec![0_u8; 64 << 20];
+    let mut random = crate::support::random::Random::new(1);
+    for piece in huge.chunks_mut(4096) {
+        let seed = random.below(1 << 30) as u64;
+        let mut word = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        for byte in piece {
+            word = word
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(seed);
+            *byte = (word >> 56) as u8;
+        }
+    }
+    assert_eq!(c.call(&[&b"SET"[..], b"huge", &huge]), b"+OK\r\n");
+    c.ask("SET small 1");
+    let before = digest(&mut c);
+    let began = std::time::Instant::now();
+    assert_eq!(c.ask("SAVE"), "+OK\r\n");
+    let save = began.elapsed();
+    assert_eq!(c.ask("BGSAVE"), "+Background saving started\r\n");
+    let mut longest = std::time::Duration::ZERO;
+    let mut changed = false;
+    while in_progress(&server) {
+        let began = std::time::Instant::now();
+        assert_eq!(c.ask("PING"), "+PONG\r\n");
+        longest = longest.max(began.elapsed());
+        // What is saved is what it was.
+        if !std::mem::replace(&mut changed, true) {
+            assert_eq!(c.ask("SET huge gone"), "+OK\r\n");
+        }
+    }
+    assert!(longest < save / 2, "{longest:?} of {save:?}");
+    assert_eq!(server.info("rdb_last_bgsave_status").as_deref(), Some("ok"));
+    assert_eq!(c.ask("DEBUG RELOAD NOSAVE"), "+OK\r\n");
+    assert_eq!(digest(&mut c), before);
+}
+
 /// What changes before it is saved waits in memory, which has a bound: then writers wait.
 #[test]
 fn writers_wait_when_too_much_waits_to_be_saved() {

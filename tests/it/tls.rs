@@ -628,6 +628,75 @@ fn a_certificate_names_its_user() {
     assert_eq!(&who(&alice), b"-NOAU");
 }
 
+/// A self-signed client's certificate among the authorities let its owner in as any user.
+#[test]
+fn a_certificate_among_the_authorities_that_is_none_signs_nobody_in() {
+    let tls = Tls::start(&["--tls-auth-clients-user", "CN"]);
+    for line in [
+        "ACL SETUSER alice on nopass +@all ~*",
+        "ACL SETUSER bob on nopass +@all ~*",
+    ] {
+        assert_eq!(tls.server.connect().ask(line), "+OK\r\n");
+    }
+    let bob = Authority::pretended(&Subject::named("bob"));
+    let ca = tls.files.path().join("both.crt");
+    std::fs::write(&ca, format!("{}{}", tls.authority.pem, bob.pem)).expect("a file");
+    let ca = ca.to_str().expect("UTF-8");
+    assert_eq!(tls.set(&[("tls-ca-cert-file", ca)]), "+OK");
+
+    let alice = bob.issue(&Subject::named("alice"));
+    let refused = tls
+        .pings(tls.config(Some(&alice), BOTH))
+        .expect_err("refused");
+    assert!(refused.contains("UnknownIssuer"), "{refused}");
+    let who = |shown: &Issued| {
+        let mut stream = tls.connect_with(tls.config(Some(shown), BOTH));
+        stream.write_all(b"ACL WHOAMI\r\n").expect("sent");
+        let mut reply = [0; 5];
+        stream.read_exact(&mut reply).expect("answered");
+        reply
+    };
+    // Its owner himself is let in, and those whom the authority vouches for.
+    assert_eq!(&who(&bob.itself()), b"$3\r\nb");
+    assert_eq!(
+        &who(&tls.authority.issue(&Subject::named("alice"))),
+        b"$5\r\na"
+    );
+}
+
+/// CVE-2026-56684 of Valkey: a connection under TLS was used after CLIENT KILL had freed it.
+#[test]
+fn clients_under_tls_are_killed_in_the_middle_of_anything() {
+    let tls = Tls::start(&[]);
+    for kill in [
+        "CLIENT KILL TYPE normal SKIPME no",
+        "CLIENT KILL TYPE normal SKIPME yes",
+    ] {
+        for _ in 0..5 {
+            let mut many: Vec<Stream> = (0..5).map(|_| tls.connect()).collect();
+            for (n, stream) in many[..4].iter_mut().enumerate() {
+                ask(stream, b"SETRANGE k 99999 x\r\n", b":100000\r\n");
+                // Replies that wait for the socket, a command that waits, a part of one.
+                let part = match n % 3 {
+                    0 => "GET k\r\n".repeat(20),
+                    1 => "BLPOP q 0\r\n".to_owned(),
+                    _ => "*2\r\n$3\r\nGE".to_owned(),
+                };
+                stream.write_all(part.as_bytes()).expect("sent");
+            }
+            let line = format!("{kill}\r\nPING\r\nGET k\r\n");
+            many[4].write_all(line.as_bytes()).expect("sent");
+            // It is told, or closed.
+            let _ = many[4].read(&mut [0; 8]);
+            tls.server.connect().ask(kill);
+        }
+        wait_until("all are gone", || {
+            tls.server.info("connected_clients").as_deref() == Some("1")
+        });
+        ask(&mut tls.connect(), b"PING\r\n", b"+PONG\r\n");
+    }
+}
+
 #[test]
 fn redis_tools_and_the_crate_connect() {
     let tls = Tls::start(&[]);

@@ -55,6 +55,13 @@ impl Row {
             .expect("a line begins with a name")
     }
 
+    /// The words that stand for themselves, but for the name.
+    pub fn words(&self) -> Vec<&'static str> {
+        let words = tokens(self.line).into_iter().skip(1);
+        let is_word = |word: &&str| word.starts_with(|first: char| first.is_ascii_lowercase());
+        words.filter(is_word).collect()
+    }
+
     /// One call of the command as its line says, without mistakes added.
     pub fn generate_plain(&self, random: &mut Random) -> Vec<Vec<u8>> {
         let mut args = Vec::new();

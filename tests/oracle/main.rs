@@ -18,6 +18,7 @@
 //! | `expressions` | what Lua computes |
 //! | `conversations` | talks between several clients |
 //! | `permissions` | categories and what they allow, command by command |
+//! | `misleading` | lines whose words mislead: their keys, permissions, watchers |
 //! | `shrink` | the few commands that matter |
 //!
 //! `RUSSET_ORACLE_STREAMS` streams a group (default 120) from `RUSSET_ORACLE_SEED`
@@ -29,6 +30,7 @@ mod conversations;
 mod events;
 mod expressions;
 mod grammar;
+mod misleading;
 mod payloads;
 mod permissions;
 mod play;

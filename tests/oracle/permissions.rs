@@ -1,5 +1,6 @@
 //! What each category and each rule about a command allows, command by command, as Redis 8.0
-//! has it: the categories' lists, and what DRYRUN tells of every command that both servers have.
+//! has it: the categories' lists, and what DRYRUN tells of every command of Redis, those that
+//! russet does not have included.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,21 +10,31 @@ use crate::support::{
     resp::{command, printable},
 };
 
-struct Side {
-    _daemon: Daemon,
+/// A connection to a server that is asked one thing after the other.
+pub struct Side {
+    _daemon: Option<Daemon>,
     connection: Connection,
 }
 
 impl Side {
-    fn new(daemon: Daemon) -> Side {
+    /// The server goes with it.
+    pub fn new(daemon: Daemon) -> Side {
         let connection = daemon.connect();
         Side {
-            _daemon: daemon,
+            _daemon: Some(daemon),
             connection,
         }
     }
 
-    fn ask(&mut self, words: &[&str]) -> Reply {
+    /// One more connection to a server that somebody else keeps.
+    pub fn beside(daemon: &Daemon) -> Side {
+        Side {
+            _daemon: None,
+            connection: daemon.connect(),
+        }
+    }
+
+    pub fn ask<A: AsRef<[u8]>>(&mut self, words: &[A]) -> Reply {
         self.connection.send(&command(words));
         let (_, reply) = self.connection.read().expect("an answer");
         reply
@@ -63,6 +74,9 @@ fn note(row: &[Reply], calls: &mut BTreeMap<String, usize>) {
     calls.insert(name, arity.unsigned_abs() as usize);
 }
 
+/// Categories of Redis 8.10.
+const NEWER_CATEGORIES: &[&str] = &["array"];
+
 #[test]
 fn categories_and_rules_allow_what_redis_lets_them() {
     let Some(program) = Peer::Redis8.program_for("categories beside Redis") else {
@@ -71,19 +85,21 @@ fn categories_and_rules_allow_what_redis_lets_them() {
     let mut reference = Side::new(Daemon::start_program(&program, &[]));
     let mut subject = Side::new(Daemon::start(&[]));
     let mut calls = reference.calls();
-    let theirs = subject.calls();
-    calls.retain(|name, _| theirs.contains_key(name));
-    assert!(calls.len() > 250, "{} commands in common", calls.len());
+    // Vector sets are a module's there: DRYRUN does not look at their arity, and writes their names
+    // in capitals.
+    calls.retain(|name, _| !name.starts_with('v'));
+    assert!(calls.len() > 350, "{} commands of Redis", calls.len());
     let categories = reference.names(&["ACL", "CAT"]);
-    assert_eq!(categories, subject.names(&["ACL", "CAT"]));
+    let mut named = subject.names(&["ACL", "CAT"]);
+    named.retain(|name| !NEWER_CATEGORIES.contains(&name.as_str()));
+    assert_eq!(categories, named);
     let mut mistakes = Vec::new();
     for category in &categories {
-        let of = |side: &mut Side| {
-            let mut names = side.names(&["ACL", "CAT", category]);
-            names.retain(|name| calls.contains_key(name));
-            names
-        };
-        let (expected, got) = (of(&mut reference), of(&mut subject));
+        let of = |side: &mut Side| side.names(&["ACL", "CAT", category]);
+        let expected = of(&mut reference);
+        let mut got = of(&mut subject);
+        // What Redis 8.0 does not have is newer, Valkey's or russet's own.
+        got.retain(|name| calls.contains_key(name));
         let differing: Vec<_> = expected.symmetric_difference(&got).collect();
         if !differing.is_empty() {
             mistakes.push(format!("ACL CAT {category}: {differing:?}"));

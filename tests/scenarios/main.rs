@@ -89,6 +89,7 @@ impl Bench {
     fn keys_differ(&mut self) -> Option<Difference> {
         let expected = self.reference.keys().ok()?;
         let got = self.subject.keys().unwrap_or_default();
+        self.subject.assert_memory_agrees();
         let at = (0..expected.len().max(got.len())).find(|&at| expected.get(at) != got.get(at))?;
         let text = |keys: &[String]| keys.get(at).cloned().unwrap_or_default();
         Some(Difference {

@@ -16,7 +16,7 @@ use std::{
 use crate::{
     figures,
     scenario::{Act, CLIENTS, Scenario, Step},
-    support::{Connection, Daemon, Reply, resp},
+    support::{Connection, Daemon, Reply, memory, resp},
 };
 
 /// Turns after which the longest chain of clients that serve each other has ended.
@@ -236,6 +236,11 @@ impl Side {
             self.ask(&format!("COMMAND INFO {name}")),
             Ok(Reply::Array(rows)) if rows.first().is_some_and(|row| *row != Reply::Null)
         )
+    }
+
+    /// After a scenario, whatever was done in it.
+    pub fn assert_memory_agrees(&mut self) {
+        memory::assert_agrees(&mut self.control);
     }
 
     /// What the servers hold in the end, as text: each key with its type and content.

@@ -84,7 +84,6 @@ impl Authority {
 
     /// One whose own certificate is valid on these days from now.
     pub fn valid(days: Range<i64>) -> Authority {
-        let key = KeyPair::generate().expect("random numbers");
         let mut params = params(&Subject {
             name: "An authority",
             uris: &[],
@@ -95,6 +94,19 @@ impl Authority {
             KeyUsagePurpose::KeyCertSign,
             KeyUsagePurpose::DigitalSignature,
         ];
+        Authority::of(params)
+    }
+
+    /// The owner of a self-signed certificate that is no authority's, which signs others with it.
+    pub fn pretended(subject: &Subject<'_>) -> Authority {
+        let mut params = params(subject);
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        Authority::of(params)
+    }
+
+    fn of(params: CertificateParams) -> Authority {
+        let key = KeyPair::generate().expect("random numbers");
         let certificate = params.self_signed(&key).expect("signed");
         Authority {
             der: certificate.der().to_vec(),

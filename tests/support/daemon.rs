@@ -4,6 +4,7 @@
 //!   1. A `Daemon` that exists has answered PING.
 //!   2. Dropping it ends that process and no other: SIGTERM, a deadline, then SIGKILL.
 //!   3. When a test panics, the end of the server's log is printed.
+//!   4. When it ends otherwise, and is russet and answers, its figures of memory agree.
 
 use std::{
     env, fs,
@@ -18,6 +19,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::{
+    memory::Memory,
     resp::{Connection, Reply},
     wait::{SOON, wait_within},
 };
@@ -214,6 +216,19 @@ impl Daemon {
         let _ = self.child.wait();
     }
 
+    /// See invariant 4.
+    fn memory_agrees(&mut self) -> Result<(), String> {
+        let is_running = matches!(self.child.try_wait(), Ok(None));
+        let Some(mut connection) = Connection::open(self.port)
+            .ok()
+            .filter(|_| is_running && self.program == russet())
+        else {
+            return Ok(());
+        };
+        connection.reply_limit(LAST_REPLY_LIMIT);
+        Memory::settle(&mut connection)
+    }
+
     /// Starts again in the same folder, on the same port, with the same arguments; ends
     /// the running process first (SIGTERM) if there is one.
     #[track_caller]
@@ -250,9 +265,20 @@ impl Drop for Daemon {
                 &log[from..]
             );
         }
+        let agree = match std::thread::panicking() {
+            false => self.memory_agrees(),
+            true => Ok(()),
+        };
         end(&mut self.child);
+        if let Err(why) = agree {
+            panic!("{why}; its log:\n{}", self.log());
+        }
     }
 }
+
+/// How long a server that is about to end may take to answer what is asked then: some tests leave
+/// one that answers nobody.
+const LAST_REPLY_LIMIT: Duration = Duration::from_secs(2);
 
 /// The program under test: russet, or `$RUSSET_SUBJECT`.
 pub fn russet() -> PathBuf {

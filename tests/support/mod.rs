@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `certificates` | authorities and certificates of our own |
 //! | `daemon` | start, restart, end one server process in its own folder |
+//! | `memory` | figures of memory that must agree |
 //! | `once` | a process that ends by itself, and what it said |
 //! | `random` | numbers from a seed |
 //! | `resp` | a connection that keeps every reply byte, and the parsed reply |
@@ -16,6 +17,7 @@
 
 pub mod certificates;
 pub mod daemon;
+pub mod memory;
 pub mod once;
 pub mod peers;
 pub mod random;

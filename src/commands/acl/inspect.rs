@@ -131,8 +131,8 @@ pub(super) fn generate(call: &mut Call<'_>) -> CommandResult {
 /// `ACL DRYRUN name command [arg ...]`: whether a user may run a command, by the gates' own
 /// check.
 ///
-/// Reply: OK, or what he would be told, as a bulk string; an error where there is no such user
-/// or command.
+/// Reply: OK, or what he would be told, as a bulk string; an error if there is no such user or
+/// command. Commands that only rules know are judged as if they were built.
 pub(super) fn dry_run(call: &mut Call<'_>) -> CommandResult {
     let (name, args) = (call.args.at(2), call.args.from(3));
     let server = &*call.server;
@@ -145,17 +145,86 @@ pub(super) fn dry_run(call: &mut Call<'_>) -> CommandResult {
         }
         (row, _) => row,
     };
+    let (db, databases) = (call.client.db.0, server.config.databases);
+    let line = match row {
+        Some(row) => Some(row.command_line(args, db, databases)),
+        None => server.acl.commands.reserved_line(args, db, databases),
+    };
     let unknown = || {
         let shown = up_to_nul(args.at(0));
         CommandError::naming("ERR Command '", shown, "' not found")
     };
-    let row = row.ok_or_else(unknown)?;
-    if !row.spec.arity.admits(args.len()) {
-        return Err(CommandError::WrongArity(row.full_name.into()));
+    let line = line.ok_or_else(unknown)?;
+    if !line.is_whole {
+        let name = server.acl.commands.row(line.id).full_name;
+        return Err(CommandError::WrongArity(name.into()));
     }
-    match server.denial_of(user, call.client.db, row.id, args) {
+    match server.denial_of(user, &line) {
         None => call.reply.ok(),
         Some(denial) => call.reply.bulk(&denial),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn rules_may_name_commands_that_the_server_does_not_have() {
+        let mut t = Testbed::new();
+        let rules = "on nopass ~a* resetchannels -@all +cluster|addslots +psync -module|load \
+                     +@array -arget +sentinel|masters +xnack +trimslots";
+        assert_eq!(t.run(&format!("ACL SETUSER u {rules}")), "+OK\r\n");
+        let shown = t.run("ACL LIST");
+        let listed =
+            "+cluster|addslots +psync -module|load +@array -arget +sentinel|masters +xnack";
+        assert!(shown.contains(listed), "{shown}");
+        for (line, told) in [
+            ("CLUSTER ADDSLOTS 1", "+OK"),
+            ("psync a 1", "+OK"),
+            ("arset a1 0 v", "+OK"),
+            (
+                "CLUSTER INFO",
+                "User u has no permissions to run the 'cluster|info' command",
+            ),
+            (
+                "arget a1 0",
+                "User u has no permissions to run the 'arget' command",
+            ),
+            (
+                "arset b 0 v",
+                "User u has no permissions to access the 'b' key",
+            ),
+            (
+                "CLUSTER ADDSLOTS",
+                "-ERR wrong number of arguments for 'cluster|addslots' command",
+            ),
+            (
+                "arset a",
+                "-ERR wrong number of arguments for 'arset' command",
+            ),
+            ("CLUSTER NOSUCH 1", "-ERR Command 'CLUSTER' not found"),
+            ("sentinel masters", "-ERR Command 'sentinel' not found"),
+        ] {
+            let reply = t.run(&format!("ACL DRYRUN u {line}"));
+            let text = reply.trim_end().rsplit("\r\n").next();
+            assert_eq!(text, Some(told), "{line}");
+        }
+        let refused = t.run("ACL SETUSER u +cluster|nosuch");
+        assert!(
+            refused.ends_with("Unknown command or category name in ACL\r\n"),
+            "{refused}"
+        );
+        // Known to rules is not built.
+        assert!(
+            t.run("ARSET a1 0 v")
+                .starts_with("-ERR unknown command 'ARSET'")
+        );
+        assert!(!t.run("COMMAND LIST").contains("arset"));
+        assert_eq!(t.run("COMMAND INFO arset"), "*1\r\n$-1\r\n");
+        assert!(t.run("ACL CAT array").contains("arset"));
+        assert!(t.run("ACL CAT dangerous").contains("cluster|addslots"));
+        assert!(!t.run("ACL CAT dangerous").contains("sentinel"));
+    }
 }

@@ -4,7 +4,9 @@ use smallvec::SmallVec;
 
 use super::{check_offset, parse_offset};
 use crate::base::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, finders, up_to_nul};
+use crate::command::keys::Keys;
+use crate::command::options::{Options, Word};
+use crate::command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec, up_to_nul};
 use crate::encodings::bits::{IntType, Overflow};
 use crate::keyspace::Class;
 use crate::resp::{Args, Reply};
@@ -94,33 +96,53 @@ fn parse_int_offset(text: &[u8], int: IntType, max_bytes: u64) -> Result<u64, Co
     }
 }
 
+/// What an operation's word asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Get,
+    Set,
+    IncrBy,
+    Overflow,
+}
+
+const WORDS: &[Word<Asked>] = &[
+    Word::new("GET", 2, Asked::Get),
+    Word::new("SET", 3, Asked::Set),
+    Word::new("INCRBY", 3, Asked::IncrBy),
+    Word::new("OVERFLOW", 1, Asked::Overflow),
+];
+
+/// BITFIELD's key: it is only read if every operation is a `GET`.
+fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
+    let only_reads = |option| matches!(option, Ok((Asked::Get | Asked::Overflow, _)));
+    let reads = Options::new(args, 2, WORDS).all(only_reads);
+    Ok(Keys::one(
+        1,
+        if reads { Access::READ } else { Access::MODIFY },
+    ))
+}
+
 fn parse(args: Args<'_>, max_bytes: u64) -> Result<SmallVec<[Operation; 4]>, CommandError> {
     const BAD_OVERFLOW: CommandError = CommandError::Text("ERR Invalid OVERFLOW type specified");
     let (mut operations, mut overflow) = (SmallVec::new(), Overflow::Wrap);
-    let mut at = 2;
-    while at < args.len() {
-        let left = args.len() - at;
-        if left >= 2 && args.is(at, "OVERFLOW") {
+    for option in Options::new(args, 2, WORDS) {
+        let (asked, at) = option?;
+        if asked == Asked::Overflow {
             overflow = match () {
                 _ if args.is(at + 1, "WRAP") => Overflow::Wrap,
                 _ if args.is(at + 1, "SAT") => Overflow::Sat,
                 _ if args.is(at + 1, "FAIL") => Overflow::Fail,
                 _ => return Err(BAD_OVERFLOW),
             };
-            at += 2;
             continue;
         }
-        let make: Option<fn(i64) -> Action> = match () {
-            _ if left >= 3 && args.is(at, "GET") => None,
-            _ if left >= 4 && args.is(at, "SET") => Some(Action::Set),
-            _ if left >= 4 && args.is(at, "INCRBY") => Some(Action::IncrBy),
-            _ => return Err(CommandError::Syntax),
-        };
         let int = parse_type(args.at(at + 1))?;
         let offset = parse_int_offset(args.at(at + 2), int, max_bytes)?;
-        let action = match make {
-            None => Action::Get,
-            Some(make) => make(parse_i64(args.at(at + 3)).ok_or(CommandError::NotAnInteger)?),
+        let value = || parse_i64(args.at(at + 3)).ok_or(CommandError::NotAnInteger);
+        let action = match asked {
+            Asked::Set => Action::Set(value()?),
+            Asked::IncrBy => Action::IncrBy(value()?),
+            Asked::Get | Asked::Overflow => Action::Get,
         };
         operations.push(Operation {
             action,
@@ -128,7 +150,6 @@ fn parse(args: Args<'_>, max_bytes: u64) -> Result<SmallVec<[Operation; 4]>, Com
             at: offset,
             overflow,
         });
-        at += if make.is_some() { 4 } else { 3 };
     }
     Ok(operations)
 }
@@ -145,7 +166,7 @@ pub(super) const BITFIELD: Spec = Spec {
     )
     .noted("This command allows both access and modification of the key")],
     categories: Category::BITMAP,
-    find_keys: Some(finders::bitfield),
+    find_keys: Some(keys),
     ..Spec::new("bitfield", bitfield)
 };
 

@@ -1,10 +1,12 @@
 //! AUTH and HELLO: who a client is and which protocol it speaks.
 
+use crate::acl::Context;
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::config::REDIS_VERSION;
-use crate::resp::Args;
-use crate::server::{Call, ClientFlags, CommandResult, Spec};
+use crate::keyspace::ClientId;
+use crate::resp::{Args, Reply};
+use crate::server::{Call, ClientFlags, CommandResult, Spec, World};
 
 const GREETING: Flags = Flags::NOSCRIPT
     .union(Flags::LOADING)
@@ -26,23 +28,50 @@ const NO_PASSWORD_SET: &str = "ERR AUTH <password> called without any password c
 /// `AUTH [username] password`.
 ///
 /// Reply: OK. The comparison takes the same time wherever the first difference is, and whether
-/// there is such a user or not. Who is refused too often waits for the answer.
+/// there is such a user or not. Where too many attempts from an address fail, each next one is
+/// judged with delay, right or wrong.
 fn auth(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let (user, password) = match args.len() {
-        2 => {
-            if call.server.acl.users.default().no_password() {
-                return Err(CommandError::Text(NO_PASSWORD_SET));
-            }
-            (&b"default"[..], args.at(1))
-        }
-        3 => (args.at(1), args.at(2)),
-        _ => return Err(CommandError::Syntax),
-    };
-    if call.log_in(user, password) {
-        call.reply.ok();
+    if args.len() == 2 && call.server.acl.users.default().no_password() {
+        return Err(CommandError::Text(NO_PASSWORD_SET));
+    }
+    let login = credentials(args)?;
+    if call.begins_to_log_in(|world, blocked| {
+        let args = blocked.args.args();
+        let judged = credentials(args)
+            .and_then(|login| log_in(world, login, (Context::TopLevel, args.at(0))));
+        answer_later(world, judged);
+    })? {
+        let log = (call.context(), args.at(0));
+        log_in(&mut call.world(), login, log)?;
     }
     Ok(())
+}
+
+/// The user's name and the password.
+type Login<'a> = (&'a [u8], &'a [u8]);
+
+fn credentials<'a>(args: Args<'a>) -> Result<Login<'a>, CommandError> {
+    match args.len() {
+        2 => Ok((b"default", args.at(1))),
+        3 => Ok((args.at(1), args.at(2))),
+        _ => Err(CommandError::Syntax),
+    }
+}
+
+fn log_in(world: &mut World<'_>, login: Login<'_>, log: (Context, &[u8])) -> CommandResult {
+    world.log_in(login, log)?;
+    world.reply.ok();
+    Ok(())
+}
+
+/// Tells a client of a refusal for which it has waited.
+fn answer_later(world: &mut World<'_>, judged: CommandResult) {
+    if let Err(refused) = judged {
+        world.reply.error(&refused);
+        let told = world.reply.last_error();
+        world.server.stats.count_error(told);
+    }
 }
 
 pub(super) const HELLO: Spec = Spec {
@@ -73,57 +102,94 @@ fn stands_behind_auth(args: Args<'_>, at: usize) -> bool {
     false
 }
 
+/// The options of HELLO.
+struct Greeting<'a> {
+    version: Option<i64>,
+    login: Option<Login<'a>>,
+    name: Option<Option<Box<str>>>,
+}
+
+impl<'a> Greeting<'a> {
+    fn parse(args: Args<'a>) -> Result<Greeting<'a>, CommandError> {
+        let version = match args.get(1) {
+            None => None,
+            Some(text) => {
+                const NOT_A_VERSION: &str =
+                    "ERR Protocol version is not an integer or out of range";
+                let n = parse_i64(text).ok_or(CommandError::Text(NOT_A_VERSION))?;
+                if !(2..=3).contains(&n) {
+                    return Err(CommandError::Text("NOPROTO unsupported protocol version"));
+                }
+                Some(n)
+            }
+        };
+        let (mut login, mut name) = (None, None);
+        let mut at = 2;
+        while at < args.len() {
+            let more = args.len() - at - 1;
+            if args.is(at, "AUTH") && more >= 2 {
+                login = Some((args.at(at + 1), args.at(at + 2)));
+                at += 3;
+            } else if args.is(at, "SETNAME") && more >= 1 {
+                name = Some(super::session::client_name(args.at(at + 1))?);
+                at += 2;
+            } else {
+                const BAD_OPTION: &str = "ERR Syntax error in HELLO option '";
+                return Err(CommandError::naming(BAD_OPTION, args.at(at), "'"));
+            }
+        }
+        Ok(Greeting {
+            version,
+            login,
+            name,
+        })
+    }
+
+    /// Does what the options say, and answers.
+    fn greet(self, world: &mut World<'_>, log: (Context, &[u8])) -> CommandResult {
+        if let Some(login) = self.login {
+            world.log_in(login, log)?;
+        }
+        if world.client.flags.contains(ClientFlags::UNAUTHENTICATED) {
+            return Err(CommandError::Text(
+                "NOAUTH HELLO must be called with the client already authenticated, otherwise \
+                 the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the \
+                 client and select the RESP protocol version at the same time",
+            ));
+        }
+        if let Some(name) = self.name {
+            world.client.identity.name = name;
+        }
+        if let Some(version) = self.version {
+            world.reply.set_resp3(version == 3);
+        }
+        write_facts(world.reply, world.client.id);
+        Ok(())
+    }
+}
+
 /// `HELLO [protover [AUTH username password] [SETNAME name]]`.
 ///
 /// Reply: a map of facts about the server, in the protocol asked for. Nothing changes
-/// unless all of it is right.
+/// unless all of it is right. AUTH is judged as by the command of that name.
 fn hello(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let version = match args.get(1) {
-        None => None,
-        Some(text) => {
-            const NOT_A_VERSION: &str = "ERR Protocol version is not an integer or out of range";
-            let n = parse_i64(text).ok_or(CommandError::Text(NOT_A_VERSION))?;
-            if !(2..=3).contains(&n) {
-                return Err(CommandError::Text("NOPROTO unsupported protocol version"));
-            }
-            Some(n)
-        }
-    };
-    let (mut login, mut name) = (None, None);
-    let mut at = 2;
-    while at < args.len() {
-        let more = args.len() - at - 1;
-        if args.is(at, "AUTH") && more >= 2 {
-            login = Some((args.at(at + 1), args.at(at + 2)));
-            at += 3;
-        } else if args.is(at, "SETNAME") && more >= 1 {
-            name = Some(super::session::client_name(args.at(at + 1))?);
-            at += 2;
-        } else {
-            const BAD_OPTION: &str = "ERR Syntax error in HELLO option '";
-            return Err(CommandError::naming(BAD_OPTION, args.at(at), "'"));
-        }
+    let greeting = Greeting::parse(args)?;
+    let begins = greeting.login.is_none()
+        || call.begins_to_log_in(|world, blocked| {
+            let args = blocked.args.args();
+            let judged = Greeting::parse(args)
+                .and_then(|greeting| greeting.greet(world, (Context::TopLevel, args.at(0))));
+            answer_later(world, judged);
+        })?;
+    if begins {
+        let log = (call.context(), args.at(0));
+        greeting.greet(&mut call.world(), log)?;
     }
-    if let Some((user, password)) = login
-        && !call.log_in(user, password)
-    {
-        return Ok(());
-    }
-    if call.client.flags.contains(ClientFlags::UNAUTHENTICATED) {
-        return Err(CommandError::Text(
-            "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
-             HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and \
-             select the RESP protocol version at the same time",
-        ));
-    }
-    if let Some(name) = name {
-        call.client.identity.name = name;
-    }
-    if let Some(version) = version {
-        call.reply.set_resp3(version == 3);
-    }
-    let reply = &mut *call.reply;
+    Ok(())
+}
+
+fn write_facts(reply: &mut Reply, id: ClientId) {
     reply.map(7);
     reply.bulk(b"server");
     reply.bulk(b"redis");
@@ -132,14 +198,13 @@ fn hello(call: &mut Call<'_>) -> CommandResult {
     reply.bulk(b"proto");
     reply.int(if reply.resp3() { 3 } else { 2 });
     reply.bulk(b"id");
-    reply.int(call.client.id.0 as i64);
+    reply.int(id.0 as i64);
     reply.bulk(b"mode");
     reply.bulk(b"standalone");
     reply.bulk(b"role");
     reply.bulk(b"master");
     reply.bulk(b"modules");
     reply.array(0);
-    Ok(())
 }
 
 #[cfg(test)]

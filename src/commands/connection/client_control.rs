@@ -122,7 +122,7 @@ pub(super) const UNBLOCK: Spec = Spec {
 
 /// `CLIENT UNBLOCK id [TIMEOUT|ERROR]`: ends a wait as its deadline would, or with an error.
 ///
-/// Reply: 1, or 0 when nobody with this number waits.
+/// Reply: 1, or 0 when nobody with this number waits, or its attempt to log in is delayed.
 fn unblock(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let error = match args.len() {
@@ -139,7 +139,8 @@ fn unblock(call: &mut Call<'_>) -> CommandResult {
     let World {
         keyspace, server, ..
     } = call.world();
-    let done = server.unblock_client(keyspace, ClientId(id as u64), error.as_ref());
+    let id = ClientId(id as u64);
+    let done = !server.waits_to_log_in(id) && server.unblock_client(keyspace, id, error.as_ref());
     if done && error.is_some() {
         // As in Redis the error that another client gets makes this call a failed one.
         call.server.diagnostics.command_stats[call.row].failed += 1;

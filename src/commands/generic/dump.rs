@@ -26,7 +26,7 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
     };
     let mut writer = Writer::new(VERSION_FIELD_TTLS, compress);
     let payload = payload_of(&mut writer, &view.value);
-    call.reply.bulk(&payload);
+    call.reply.bulk_owned(payload);
     Ok(())
 }
 

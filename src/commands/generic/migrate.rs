@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use super::dump::payload_of;
 use crate::base::number::parse_i64;
-use crate::command::{Access, Arity, Begin, Category, CommandError, Find, Flags, KeySpec, finders};
+use crate::command::keys::{Keys, Run};
+use crate::command::options::{self, Word};
+use crate::command::{Access, Arity, BadKeys, Begin, Category, CommandError, Find, Flags, KeySpec};
 use crate::keyspace::{Cause, Class};
 use crate::persistence::rdb::{VERSION_FIELD_TTLS, VERSION_MIGRATE, Writer};
-use crate::resp::{Args, write_request};
+use crate::resp::{Args, ReplyValue, write_request};
 use crate::server::{Call, CommandResult, MigrateLink, Spec};
 
 const ACCESS: Access = Access::RW.union(Access::ACCESS).union(Access::DELETE);
@@ -41,27 +43,54 @@ pub(super) const MIGRATE: Spec = Spec {
             notes: "",
         },
     ],
-    find_keys: Some(finders::migrate),
+    find_keys: Some(keys),
     categories: Category::KEYSPACE.union(Category::DANGEROUS),
     tips: &["nondeterministic_output"],
     ..Spec::new("migrate", migrate)
 };
 
+/// What an option's word asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Copy,
+    Replace,
+    Auth,
+    Auth2,
+    Keys,
+}
+
+const WORDS: &[Word<Asked>] = &[
+    Word::new("COPY", 0, Asked::Copy),
+    Word::new("REPLACE", 0, Asked::Replace),
+    Word::new("AUTH", 1, Asked::Auth),
+    Word::new("AUTH2", 2, Asked::Auth2),
+    Word::last("KEYS", 0, Asked::Keys),
+];
+
+fn options(args: Args<'_>) -> options::Options<'_, Asked> {
+    options::Options::new(args, 6, WORDS)
+}
+
+/// One key in its old place, or those behind `KEYS` if that place is empty.
+fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
+    let many = options(args)
+        .flatten()
+        .find(|(asked, _)| *asked == Asked::Keys);
+    let keys = match many {
+        None => 3..4,
+        Some((_, at)) if args.at(3).is_empty() => at + 1..args.len(),
+        Some(_) => return Err(BadKeys),
+    };
+    Ok(Keys::run(Run::new(keys.start, keys.end, 1, ACCESS)))
+}
+
 /// What stands behind AUTH and AUTH2, among the options.
 fn is_secret(args: Args<'_>, at: usize) -> bool {
-    let mut option = 6;
-    while option < at {
-        let secrets = match () {
-            () if args.is(option, "KEYS") => return false,
-            () if args.is(option, "AUTH2") => 2,
-            () => usize::from(args.is(option, "AUTH")),
-        };
-        if at <= option + secrets {
-            return true;
-        }
-        option += secrets + 1;
-    }
-    false
+    options(args).flatten().any(|(asked, word)| match asked {
+        Asked::Auth => at == word + 1,
+        Asked::Auth2 => at == word + 1 || at == word + 2,
+        _ => false,
+    })
 }
 
 const CANNOT_CONNECT: &str = "IOERR error or timeout connecting to the client";
@@ -87,29 +116,18 @@ impl<'a> Options<'a> {
     fn parse(call: &Call<'a>) -> Result<Options<'a>, CommandError> {
         let args = call.args;
         let (mut copy, mut replace, mut auth, mut keys) = (false, false, None, 3..4);
-        let mut at = 6;
-        while at < args.len() {
-            let more = args.len() - at - 1;
-            if args.is(at, "COPY") {
-                copy = true;
-            } else if args.is(at, "REPLACE") {
-                replace = true;
-            } else if args.is(at, "AUTH") && more >= 1 {
-                auth = Some((None, args.at(at + 1)));
-                at += 1;
-            } else if args.is(at, "AUTH2") && more >= 2 {
-                auth = Some((Some(args.at(at + 1)), args.at(at + 2)));
-                at += 2;
-            } else if args.is(at, "KEYS") {
-                if !args.at(3).is_empty() {
+        for option in self::options(args) {
+            let (asked, at) = option?;
+            match asked {
+                Asked::Copy => copy = true,
+                Asked::Replace => replace = true,
+                Asked::Auth => auth = Some((None, args.at(at + 1))),
+                Asked::Auth2 => auth = Some((Some(args.at(at + 1)), args.at(at + 2))),
+                Asked::Keys if !args.at(3).is_empty() => {
                     return Err(CommandError::Text(KEY_AND_KEYS));
                 }
-                keys = at + 1..args.len();
-                break;
-            } else {
-                return Err(CommandError::Syntax);
+                Asked::Keys => keys = at + 1..args.len(),
             }
-            at += 1;
         }
         let number = |at: usize| parse_i64(args.at(at)).ok_or(CommandError::NotAnInteger);
         let (timeout, db) = (number(5)?, number(4)?);
@@ -179,7 +197,7 @@ fn migrate(call: &mut Call<'_>) -> CommandResult {
         Err(Failed::Read) => Err(CommandError::Text(CANNOT_READ)),
         Err(Failed::There(error)) => Err(CommandError::owned(format!(
             "ERR Target instance replied with error: {}",
-            String::from_utf8_lossy(error.strip_prefix(b"-").unwrap_or(&error))
+            String::from_utf8_lossy(&error)
         ))),
     }
 }
@@ -282,9 +300,9 @@ fn send(link: &mut MigrateLink, options: &Options<'_>, requests: &[u8], keys: us
     let mut preface = Vec::new();
     let replies = options.preface(link, &mut preface);
     let sent = link
-        .dialled
+        .link
         .send(&preface, options.timeout)
-        .and_then(|()| link.dialled.send(requests, options.timeout));
+        .and_then(|()| link.link.send(requests, options.timeout));
     if let Err(error) = sent {
         done.failed = Some(Failed::Write);
         done.broken = Some(error.kind());
@@ -293,15 +311,15 @@ fn send(link: &mut MigrateLink, options: &Options<'_>, requests: &[u8], keys: us
     // Behind a refused AUTH or SELECT a key may have come to a wrong place.
     let mut preface_refused = false;
     for at in 0..replies + keys {
-        let line = match link.dialled.line(options.timeout) {
-            Ok(line) => line,
+        let reply = match link.link.reply(options.timeout) {
+            Ok(reply) => reply,
             Err(error) => {
                 done.failed.get_or_insert(Failed::Read);
                 done.broken = Some(error.kind());
                 return done;
             }
         };
-        if line.first() == Some(&b'-') {
+        if let ReplyValue::Error(line) = reply {
             done.failed.get_or_insert(Failed::There(line));
             preface_refused |= at < replies;
         } else if at >= replies && !preface_refused {

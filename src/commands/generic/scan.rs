@@ -17,6 +17,7 @@ pub(super) const KEYS: Spec = Spec {
 /// `KEYS pattern`: all keys that match. Reply: array. O(keys of the database).
 fn keys(call: &mut Call<'_>) -> CommandResult {
     let [_, pattern] = call.args.exactly();
+    glob::check(pattern)?;
     let place = call.reply.defer();
     let mut written = 0;
     let mut write = |key: &[u8]| {

@@ -7,7 +7,7 @@ use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::timeout_args;
 use crate::resp::Reply;
-use crate::server::{AofState, Blocked, Call, Client, CommandResult, Server, Spec, World};
+use crate::server::{AofState, Blocked, Call, Client, CommandResult, NO_AOF, Server, Spec, World};
 
 pub(super) const WAIT: Spec = Spec {
     arity: Arity::Exactly(3),
@@ -42,12 +42,11 @@ pub(super) const WAITAOF: Spec = Spec {
 };
 
 const NOT_LOCAL: &str = "ERR value is out of range, value must between 0 and 1";
-const NO_AOF: &str = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
 
 /// `WAITAOF numlocal numreplicas timeout`: as WAIT, until the writes are on disk here
 /// (`numlocal` 1) and on so many replicas.
 ///
-/// Reply: array of both numbers.
+/// Reply: array of both numbers; an error if `appendonly` is or becomes `no` while `numlocal` is 1.
 fn waitaof(call: &mut Call<'_>) -> CommandResult {
     let [_, local, replicas, timeout] = call.args.exactly();
     let local = parse_i64(local).ok_or(CommandError::NotAnInteger)?;
@@ -59,14 +58,15 @@ fn waitaof(call: &mut Call<'_>) -> CommandResult {
         .ok_or(CommandError::MustBePositive)?;
     let timeout_ms = timeout_args::millis(timeout, call.db.now_ms())?;
     if local == 1 && call.server.aof.state == AofState::Off {
-        return Err(CommandError::Text(NO_AOF));
+        return Err(NO_AOF);
     }
     let wrote_to = call.client.wrote_to;
     let kept = local_copies(call.server, call.client);
     if replicas == 0 && local <= kept || !call.may_block() {
         write_both(call.reply, [kept, 0]);
-    } else if replicas == 0 {
-        call.block_until_synced(wrote_to, timeout_ms, on_timeout);
+    } else if local == 1 {
+        let upto = (replicas == 0).then_some(wrote_to);
+        call.block_until_synced(upto, timeout_ms, on_timeout);
     } else {
         call.block_for_time(timeout_ms, on_timeout);
     }

@@ -4,15 +4,15 @@ use super::args;
 use super::search::{self, Order, Told, Wanted};
 use super::shape::Area;
 use crate::base::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, finders};
+use crate::command::keys::Keys;
+use crate::command::options::{Options, Word};
+use crate::command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};
 use crate::commands::stored::store;
 use crate::encodings::geohash::Position;
 use crate::keyspace::Class;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Limits, Zset};
-
-const OVERWRITE: Access = Access::OW.union(Access::UPDATE);
 
 pub(super) const GEOSEARCH: Spec = Spec {
     arity: Arity::AtLeast(7),
@@ -36,7 +36,10 @@ fn geosearch(call: &mut Call<'_>) -> CommandResult {
 pub(super) const GEOSEARCHSTORE: Spec = Spec {
     arity: Arity::AtLeast(8),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[KeySpec::one(1, OVERWRITE), KeySpec::one(2, Access::READ)],
+    keys: &[
+        KeySpec::one(1, Access::OVERWRITE),
+        KeySpec::one(2, Access::READ),
+    ],
     categories: Category::GEO,
     ..Spec::new("geosearchstore", geosearchstore)
 };
@@ -54,11 +57,11 @@ pub(super) const GEORADIUS: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[
         KeySpec::one(1, Access::READ),
-        KeySpec::behind("STORE", 6, OVERWRITE),
-        KeySpec::behind("STOREDIST", 6, OVERWRITE),
+        KeySpec::behind("STORE", 6, Access::OVERWRITE),
+        KeySpec::behind("STOREDIST", 6, Access::OVERWRITE),
     ],
     categories: Category::GEO,
-    find_keys: Some(finders::georadius),
+    find_keys: Some(|args| keys(args, Form::Radius { may_store: true })),
     ..Spec::new("georadius", georadius)
 };
 
@@ -86,11 +89,11 @@ pub(super) const GEORADIUSBYMEMBER: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[
         KeySpec::one(1, Access::READ),
-        KeySpec::behind("STORE", 5, OVERWRITE),
-        KeySpec::behind("STOREDIST", 5, OVERWRITE),
+        KeySpec::behind("STORE", 5, Access::OVERWRITE),
+        KeySpec::behind("STOREDIST", 5, Access::OVERWRITE),
     ],
     categories: Category::GEO,
-    find_keys: Some(finders::georadius),
+    find_keys: Some(|args| keys(args, Form::ByMember { may_store: true })),
     ..Spec::new("georadiusbymember", georadiusbymember)
 };
 
@@ -133,6 +136,81 @@ impl Form {
         };
         may_store
     }
+
+    /// The words of its options.
+    fn words(self) -> &'static [Word<Asked>] {
+        if self.searches() { SEARCH } else { RADIUS }
+    }
+
+    /// Where its options begin.
+    fn options_at(self) -> usize {
+        match self {
+            Form::Search => 2,
+            Form::SearchStore => 3,
+            Form::Radius { .. } => 6,
+            Form::ByMember { .. } => 5,
+        }
+    }
+}
+
+/// What an option's word asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    WithDist,
+    WithHash,
+    WithCoord,
+    Any,
+    Asc,
+    Desc,
+    Count,
+    /// A destination, by geohash or by distance.
+    Store {
+        by_distance: bool,
+    },
+    /// GEOSEARCHSTORE's flag.
+    ByDistance,
+    FromMember,
+    FromLonLat,
+    ByRadius,
+    ByBox,
+    ByPolygon,
+}
+
+/// The options of GEORADIUS and its kin.
+const RADIUS: &[Word<Asked>] = &[
+    Word::new("WITHDIST", 0, Asked::WithDist),
+    Word::new("WITHHASH", 0, Asked::WithHash),
+    Word::new("WITHCOORD", 0, Asked::WithCoord),
+    Word::new("ANY", 0, Asked::Any),
+    Word::new("ASC", 0, Asked::Asc),
+    Word::new("DESC", 0, Asked::Desc),
+    Word::new("COUNT", 1, Asked::Count),
+    Word::new("STORE", 1, Asked::Store { by_distance: false }),
+    Word::new("STOREDIST", 1, Asked::Store { by_distance: true }),
+];
+
+/// Those of GEOSEARCH and GEOSEARCHSTORE.
+const SEARCH: &[Word<Asked>] = &[
+    Word::new("FROMMEMBER", 1, Asked::FromMember),
+    Word::new("FROMLONLAT", 2, Asked::FromLonLat),
+    Word::new("BYRADIUS", 2, Asked::ByRadius),
+    Word::new("BYBOX", 3, Asked::ByBox),
+    Word::new("BYPOLYGON", 2, Asked::ByPolygon),
+    Word::new("ASC", 0, Asked::Asc),
+    Word::new("DESC", 0, Asked::Desc),
+    Word::new("COUNT", 1, Asked::Count),
+    Word::new("ANY", 0, Asked::Any),
+    Word::new("WITHCOORD", 0, Asked::WithCoord),
+    Word::new("WITHDIST", 0, Asked::WithDist),
+    Word::new("WITHHASH", 0, Asked::WithHash),
+    Word::new("STOREDIST", 0, Asked::ByDistance),
+];
+
+/// The keys of GEORADIUS and GEORADIUSBYMEMBER: the last destination counts.
+fn keys(args: Args<'_>, form: Form) -> Result<Keys, BadKeys> {
+    let options = Options::new(args, form.options_at(), form.words()).flatten();
+    let destinations = options.filter(|(asked, _)| matches!(asked, Asked::Store { .. }));
+    Ok(Keys::source_and(destinations.last().map(|(_, at)| at + 1)))
 }
 
 /// What shape is asked for, and the metres of its unit.
@@ -174,16 +252,12 @@ impl<'a> Query<'a> {
     /// Reads a line, in Redis's order; `zset` is the source.
     fn parse(args: Args<'a>, form: Form, zset: Option<&Zset>) -> Result<Self, CommandError> {
         let mut query = Query::default();
-        let mut at = match form {
-            Form::Search => 2,
-            Form::SearchStore => {
-                query.destination = Some(args.at(1));
-                3
-            }
+        match form {
+            Form::Search => {}
+            Form::SearchStore => query.destination = Some(args.at(1)),
             Form::Radius { .. } => {
                 query.from = Some(From::Position(args::position(args.at(2), args.at(3))?));
                 query.by = Some(radius(args, 4)?);
-                6
             }
             Form::ByMember { .. } => {
                 // Of a missing key not even the radius is looked at.
@@ -191,107 +265,75 @@ impl<'a> Query<'a> {
                     query.from = Some(From::Member(Some(position_of(zset, args.at(2))?)));
                     query.by = Some(radius(args, 3)?);
                 }
-                5
             }
-        };
-        while at < args.len() {
-            at = query.option(args, at, form, zset)?;
+        }
+        let mut options = Options::new(args, form.options_at(), form.words());
+        while let Some(option) = options.next() {
+            let (asked, at) = option?;
+            query.option(args, (asked, at), form, zset)?;
+            if let (Asked::ByPolygon, Some(By::Polygon(vertices))) = (asked, &query.by) {
+                options.skip_to(at + 2 + 2 * vertices.len());
+            }
         }
         query.check(args, form)?;
         Ok(query)
     }
 
-    /// Reads one option; where the next one stands.
+    /// Reads the option at `at`.
     fn option(
         &mut self,
         args: Args<'a>,
-        at: usize,
+        (asked, at): (Asked, usize),
         form: Form,
         zset: Option<&Zset>,
-    ) -> Result<usize, CommandError> {
-        let behind = args.len() - at - 1;
-        let searches = form.searches();
-        if args.is(at, "WITHDIST") {
-            self.told.distance = true;
-        } else if args.is(at, "WITHHASH") {
-            self.told.hash = true;
-        } else if args.is(at, "WITHCOORD") {
-            self.told.position = true;
-        } else if args.is(at, "ANY") {
-            self.any = true;
-        } else if args.is(at, "ASC") {
-            self.order = Some(Order::Nearest);
-        } else if args.is(at, "DESC") {
-            self.order = Some(Order::Farthest);
-        } else if args.is(at, "COUNT") && behind >= 1 {
-            let count = parse_i64(args.at(at + 1)).ok_or(CommandError::NotAnInteger)?;
-            if count <= 0 {
-                return Err(CommandError::Text("ERR COUNT must be > 0"));
-            }
-            self.count = Some(usize::try_from(count).unwrap_or(usize::MAX));
-            return Ok(at + 2);
-        } else if form == Form::SearchStore && args.is(at, "STOREDIST") {
-            self.by_distance = true;
-        } else if form.may_store() && behind >= 1 && args.is(at, "STORE") {
-            (self.destination, self.by_distance) = (Some(args.at(at + 1)), false);
-            return Ok(at + 2);
-        } else if form.may_store() && behind >= 1 && args.is(at, "STOREDIST") {
-            (self.destination, self.by_distance) = (Some(args.at(at + 1)), true);
-            return Ok(at + 2);
-        } else if searches {
-            return self.place(args, at, zset);
-        } else {
-            return Err(CommandError::Syntax);
-        }
-        Ok(at + 1)
-    }
-
-    /// Reads where GEOSEARCH is to look.
-    fn place(
-        &mut self,
-        args: Args<'a>,
-        at: usize,
-        zset: Option<&Zset>,
-    ) -> Result<usize, CommandError> {
-        let behind = args.len() - at - 1;
+    ) -> CommandResult {
         let polygon = matches!(self.by, Some(By::Polygon(_)));
         let from_position = matches!(self.from, Some(From::Position(_)));
         let from_member = matches!(self.from, Some(From::Member(_)));
-        if args.is(at, "FROMMEMBER") && behind >= 1 && !from_position && !polygon {
-            let position = zset.map(|zset| position_of(zset, args.at(at + 1)));
-            self.from = Some(From::Member(position.transpose()?));
-            return Ok(at + 2);
+        match asked {
+            Asked::WithDist => self.told.distance = true,
+            Asked::WithHash => self.told.hash = true,
+            Asked::WithCoord => self.told.position = true,
+            Asked::Any => self.any = true,
+            Asked::Asc => self.order = Some(Order::Nearest),
+            Asked::Desc => self.order = Some(Order::Farthest),
+            Asked::Count => {
+                let count = parse_i64(args.at(at + 1)).ok_or(CommandError::NotAnInteger)?;
+                if count <= 0 {
+                    return Err(CommandError::Text("ERR COUNT must be > 0"));
+                }
+                self.count = Some(usize::try_from(count).unwrap_or(usize::MAX));
+            }
+            Asked::Store { by_distance } if form.may_store() => {
+                (self.destination, self.by_distance) = (Some(args.at(at + 1)), by_distance);
+            }
+            Asked::ByDistance if form == Form::SearchStore => self.by_distance = true,
+            Asked::FromMember if !from_position && !polygon => {
+                let position = zset.map(|zset| position_of(zset, args.at(at + 1)));
+                self.from = Some(From::Member(position.transpose()?));
+            }
+            Asked::FromLonLat if !from_member && !polygon => {
+                let position = args::position(args.at(at + 1), args.at(at + 2))?;
+                self.from = Some(From::Position(position));
+            }
+            Asked::ByRadius if matches!(self.by, None | Some(By::Radius { .. })) => {
+                self.by = Some(radius(args, at + 1)?);
+            }
+            Asked::ByBox if matches!(self.by, None | Some(By::Box { .. })) => {
+                let (width, height, unit_m) =
+                    args::sides(args.at(at + 1), args.at(at + 2), args.at(at + 3))?;
+                self.by = Some(By::Box {
+                    width,
+                    height,
+                    unit_m,
+                });
+            }
+            Asked::ByPolygon if self.from.is_none() && (self.by.is_none() || polygon) => {
+                self.by = Some(By::Polygon(vertices(args.from(at + 1))?));
+            }
+            _ => return Err(CommandError::Syntax),
         }
-        if args.is(at, "FROMLONLAT") && behind >= 2 && !from_member && !polygon {
-            let position = args::position(args.at(at + 1), args.at(at + 2))?;
-            self.from = Some(From::Position(position));
-            return Ok(at + 3);
-        }
-        if args.is(at, "BYRADIUS")
-            && behind >= 2
-            && matches!(self.by, None | Some(By::Radius { .. }))
-        {
-            self.by = Some(radius(args, at + 1)?);
-            return Ok(at + 3);
-        }
-        if args.is(at, "BYBOX") && behind >= 3 && matches!(self.by, None | Some(By::Box { .. })) {
-            let (width, height, unit_m) =
-                args::sides(args.at(at + 1), args.at(at + 2), args.at(at + 3))?;
-            self.by = Some(By::Box {
-                width,
-                height,
-                unit_m,
-            });
-            return Ok(at + 4);
-        }
-        let open = self.from.is_none() && (self.by.is_none() || polygon);
-        if args.is(at, "BYPOLYGON") && behind >= 2 && open {
-            let vertices = vertices(args.from(at + 1))?;
-            let next = at + 2 + 2 * vertices.len();
-            self.by = Some(By::Polygon(vertices));
-            return Ok(next);
-        }
-        Err(CommandError::Syntax)
+        Ok(())
     }
 
     fn check(&self, args: Args<'_>, form: Form) -> CommandResult {

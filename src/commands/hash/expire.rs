@@ -1,5 +1,7 @@
 //! HEXPIRE, HPEXPIRE, HEXPIREAT and HPEXPIREAT.
 
+use smallvec::SmallVec;
+
 use super::field_args::{Condition, Outcome, expire_field, parse_fields, parse_when};
 use super::lazy;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
@@ -84,7 +86,8 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     };
     open.make_expirable();
     let condition = condition.map_or(Condition::Always, |&(_, condition)| condition);
-    let (mut set, mut deleted) = (Vec::new(), Vec::new());
+    // Mostly of one field: nothing is allocated for a few.
+    let (mut set, mut deleted) = (SmallVec::<[&[u8]; 4]>::new(), SmallVec::<[&[u8]; 4]>::new());
     for field in fields.iter() {
         let outcome = expire_field(open, field, when, now as u64, condition);
         call.reply.int(outcome as i64);
@@ -106,7 +109,7 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
             let mut effect = vec![&b"HPEXPIREAT"[..], key, time.format(when).as_bytes()];
             effect.extend(args.from(3).iter().take(at - 3));
             effect.extend([&b"FIELDS"[..], count.format(set.len()).as_bytes()]);
-            effect.append(&mut set);
+            effect.extend(set);
             call.rewrite(&effect);
         }
     }

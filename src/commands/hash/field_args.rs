@@ -5,7 +5,7 @@ use crate::base::number::parse_i64;
 use crate::command::CommandError;
 use crate::commands::expiry_args::TimeForm;
 use crate::resp::Args;
-use crate::types::Hash;
+use crate::types::{ExpiryChange, Hash};
 
 /// The latest time that a field can expire at: Redis keeps 46 bits.
 const EXPIRE_MS_MAX: i64 = 0x3FFF_FFFF_FFFF;
@@ -97,16 +97,19 @@ pub(super) fn expire_field(
     now: u64,
     condition: Condition,
 ) -> Outcome {
-    let Some(found) = hash.get(field) else {
-        return Outcome::NoField;
-    };
-    if !condition.holds(found.expire_ms, when) {
-        Outcome::ConditionNotMet
-    } else if when <= now {
-        hash.remove(field);
-        Outcome::Deleted
-    } else {
-        hash.set_expire(field, Some(when));
-        Outcome::Set
+    let change = hash.change_expiry(field, |old| {
+        if !condition.holds(old, when) {
+            ExpiryChange::Keep
+        } else if when <= now {
+            ExpiryChange::Remove
+        } else {
+            ExpiryChange::Set(when)
+        }
+    });
+    match change {
+        None => Outcome::NoField,
+        Some(ExpiryChange::Keep) => Outcome::ConditionNotMet,
+        Some(ExpiryChange::Remove) => Outcome::Deleted,
+        Some(ExpiryChange::Set(_)) => Outcome::Set,
     }
 }

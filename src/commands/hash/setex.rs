@@ -202,9 +202,7 @@ fn holds(call: &mut Call<'_>, options: &Options<'_>, now: u64) -> Result<bool, C
         }
     }
     drop(hash);
-    for field in &expired {
-        call.db.field_expired(key, field);
-    }
+    lazy::state(&mut call.db, key, &expired);
     if !holds && !expired.is_empty() {
         lazy::delete_if_empty(&mut call.db, key);
     }
@@ -250,6 +248,34 @@ mod tests {
             t.take_effects(),
             ["HDEL h a", "HDEL h b", "HSETEX h FNX FIELDS 1 b 4"]
         );
+    }
+
+    /// No event told that FXX and FNX had deleted an expired field: who waited for it waited on.
+    #[test]
+    fn expired_fields_that_a_condition_meets_are_told_of() {
+        let mut t = Testbed::new();
+        t.run("HSET h a 1 b 1 c 1");
+        t.run("HSET last a 1");
+        t.run("HPEXPIRE h 5 FIELDS 3 a b c");
+        t.run("HPEXPIRE last 5 FIELDS 1 a");
+        t.run("HSET h d 1");
+        t.advance_ms(6);
+        let events = |t: &mut Testbed, line: &str, reply: &str| {
+            t.take_events();
+            assert_eq!(t.run(line), format!(":{reply}\r\n"), "{line}");
+            let events = t.take_events();
+            let names: Vec<&str> = events.iter().map(|event| event.event).collect();
+            names.join(" ")
+        };
+        // The first field that is not there decides.
+        let line = "HSETEX h FXX FIELDS 2 a 1 b 1";
+        assert_eq!(events(&mut t, line, "0"), "hexpired");
+        let line = "HSETEX h FNX FIELDS 2 b 1 c 1";
+        assert_eq!(events(&mut t, line, "1"), "hexpired hset");
+        let line = "HSETEX h FNX FIELDS 2 d 1 c 1";
+        assert_eq!(events(&mut t, line, "0"), "");
+        let line = "HSETEX last FXX FIELDS 1 a 1";
+        assert_eq!(events(&mut t, line, "0"), "hexpired del");
     }
 
     #[test]

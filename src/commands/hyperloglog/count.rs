@@ -1,11 +1,12 @@
 //! PFCOUNT and PFMERGE.
 
 use super::{check, store};
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::encodings::hyperloglog::{
-    Form, Registers, cached, count, empty, invalidate, set_cached, to_dense,
+    DENSE_BYTES, Form, Registers, as_dense, cached, count, empty, invalidate, set_cached, to_dense,
 };
-use crate::keyspace::Class;
+use crate::keyspace::{Class, Db};
+use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 
 pub(super) const PFCOUNT: Spec = Spec {
@@ -52,14 +53,29 @@ fn pfcount(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn count_union(call: &mut Call<'_>) -> CommandResult {
-    let mut union = Registers::new();
-    for key in call.args.from(1).iter() {
-        if let Some(text) = call.db.string(key)? {
-            union.merge(check(text)?.0)?;
-        }
-    }
+    let (union, _) = union_of(&mut call.db, call.args.from(1))?;
     call.reply.int(union.count() as i64);
     Ok(())
+}
+
+/// What any of the HyperLogLogs has seen, and whether one of them is dense. Sparse ones are
+/// merged as they are found, so that the first damaged one is refused before later keys are
+/// looked up; the dense ones, which cannot be damaged, all at once.
+fn union_of(db: &mut Db<'_>, keys: Args<'_>) -> Result<(Registers, bool), CommandError> {
+    let mut union = Registers::new();
+    let found = db.strings_as(keys.iter(), |text| {
+        let Some((hll, _)) = text.map(check).transpose()? else {
+            return Ok(None);
+        };
+        let dense = as_dense(hll);
+        if dense.is_none() {
+            union.merge(hll)?;
+        }
+        Ok(dense)
+    })?;
+    let dense: Vec<_> = found.into_iter().flatten().collect();
+    union.merge_dense(&dense);
+    Ok((union, !dense.is_empty()))
 }
 
 pub(super) const PFMERGE: Spec = Spec {
@@ -79,30 +95,25 @@ pub(super) const PFMERGE: Spec = Spec {
 /// Reply: OK. O(registers) a key.
 fn pfmerge(call: &mut Call<'_>) -> CommandResult {
     let bytes_max = call.server.config.hll_sparse_max_bytes;
-    let (mut union, mut any_dense) = (Registers::new(), false);
-    for key in call.args.from(1).iter() {
-        if let Some(text) = call.db.string(key)? {
-            let (hll, form) = check(text)?;
-            union.merge(hll)?;
-            any_dense |= form == Form::Dense;
-        }
-    }
+    let (union, any_dense) = union_of(&mut call.db, call.args.from(1))?;
     let key = call.args.at(1);
     let place = call.db.place(key);
     let old = place.string()?.map(check).transpose()?;
-    let mut hll = match old {
-        Some((text, Form::Sparse)) if any_dense => to_dense(text)?,
-        Some((text, _)) => text.to_vec(),
-        None if any_dense => to_dense(&empty())?,
-        None => empty(),
-    };
-    if any_dense {
-        union.pack(&mut hll);
+    if let Some((_, Form::Dense)) = old {
+        let hll = place.grow(DENSE_BYTES);
+        union.pack(hll);
+        invalidate(hll);
     } else {
-        union.raise_all(&mut hll, bytes_max)?;
+        let mut hll = old.map_or_else(empty, |(text, _)| text.to_vec());
+        if any_dense {
+            hll = to_dense(&hll)?;
+            union.pack(&mut hll);
+        } else {
+            union.raise_all(&mut hll, bytes_max)?;
+        }
+        invalidate(&mut hll);
+        store(place, &hll);
     }
-    invalidate(&mut hll);
-    store(place, &hll);
     // To who listens it is a PFADD of many elements.
     call.db.changed(key, Class::STRING, "pfadd");
     call.reply.ok();

@@ -58,6 +58,7 @@ fn channels(call: &mut Call<'_>, kind: Kind) -> CommandResult {
         return Err(too_many(call));
     }
     let pattern = call.args.get(2);
+    pattern.map_or(Ok(()), glob::check)?;
     let fits = |name: &&Name| pattern.is_none_or(|p| glob::matches(p, name, false));
     let names: Vec<&Name> = call.server.pubsub.names(kind).filter(fits).collect();
     call.reply.array(names.len());

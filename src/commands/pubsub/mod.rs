@@ -3,6 +3,7 @@
 pub(super) mod docs;
 mod inspect;
 
+use crate::base::glob;
 use crate::command::{Access, Arity, ChannelUse, CommandError, Flags, KeySpec};
 use crate::pubsub::Kind;
 use crate::server::{Call, CommandResult, Spec};
@@ -63,6 +64,9 @@ const SSUBSCRIBE: Spec = Spec {
 /// the client listens now. O(names).
 fn subscribe(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let args = call.args;
+    if kind == Kind::Pattern {
+        args.from(1).iter().try_for_each(glob::check)?;
+    }
     let mut world = call.world();
     for name in args.from(1).iter() {
         world.subscribe(kind, name);

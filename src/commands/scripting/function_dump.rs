@@ -5,6 +5,7 @@
 use super::check_idle;
 use crate::command::CommandError;
 use crate::persistence::rdb::{Payload, VERSION_FIELD_TTLS, Writer, seal};
+use crate::scripting::{Libraries, LoadError};
 use crate::server::{Call, CommandResult};
 
 /// `FUNCTION DUMP`.
@@ -50,15 +51,28 @@ pub(super) fn restore(call: &mut Call<'_>) -> CommandResult {
     let looks = !call.server.debug.skips_checksums;
     let payload = Payload::verify(args.at(2), looks).ok_or(CommandError::Text(BAD_PAYLOAD))?;
     let codes = payload.functions().map_err(CommandError::Text)?;
-    let limit = call.server.config.script_memory_limit as usize;
-    let libraries = &mut call.server.scripting.libraries;
     let codes: Vec<&[u8]> = codes.iter().map(Vec::as_slice).collect();
-    let (flushes, replaces) = (policy == Policy::Flush, policy == Policy::Replace);
-    libraries
-        .restore(&codes, flushes, replaces, limit)
+    restore_all(call, &codes, policy)
         .map_err(|message| CommandError::Bytes([b"ERR ", message.as_slice()].concat()))?;
     call.db.add_dirty(1);
     call.always_effect();
     call.reply.ok();
     Ok(())
+}
+
+/// Loads libraries as the policy says; nothing changes unless all of them can be loaded.
+fn restore_all(call: &mut Call<'_>, codes: &[&[u8]], policy: Policy) -> Result<(), LoadError> {
+    let limit = call.server.config.script_memory_limit as usize;
+    if policy == Policy::Flush {
+        let mut fresh = Libraries::default();
+        let vm = fresh.vm(limit).handle();
+        let prepared = call.prepare_libraries(vm, codes)?;
+        fresh.adopt(prepared, false)?;
+        call.server.scripting.libraries = fresh;
+        return Ok(());
+    }
+    let vm = call.server.scripting.libraries.vm(limit).handle();
+    let prepared = call.prepare_libraries(vm, codes)?;
+    let libraries = &mut call.server.scripting.libraries;
+    libraries.adopt(prepared, policy == Policy::Replace)
 }

@@ -1,7 +1,7 @@
 //! FUNCTION LIST and STATS.
 
 use crate::base::clock;
-use crate::base::glob::matches;
+use crate::base::glob::{check, matches};
 use crate::command::CommandError;
 use crate::server::{Call, CommandResult};
 
@@ -21,6 +21,7 @@ pub(super) fn list(call: &mut Call<'_>) -> CommandResult {
                 const MISSING: &str = "ERR library name argument was not given";
                 return Err(CommandError::Text(MISSING));
             }
+            check(call.args.at(at))?;
             pattern = Some(call.args.at(at));
         } else {
             let word = call.args.at(at);

@@ -2,7 +2,7 @@
 
 use crate::command::{Arity, Flags};
 use crate::commands::help::{self, misused, write_help};
-use crate::server::{Backup, Call, CommandResult, Spec};
+use crate::server::{Call, CommandResult, Spec};
 
 const FLAGS: Flags = Flags::ADMIN
     .union(Flags::TAKES_OVER)
@@ -24,8 +24,8 @@ const CREATE: Spec = Spec {
 };
 
 /// `BACKUP CREATE [name]`: makes a set of all that was acknowledged until now, in a folder of
-/// its own. With the append only file it is hard links, there at once; else a snapshot is
-/// saved first, as by BGSAVE, and the client waits for it.
+/// its own, for which the client waits. With the append only file it is hard links, there at
+/// once; else a snapshot is saved first, as by BGSAVE.
 ///
 /// Reply: the folder. O(files), or O(all data) between other work.
 fn create(call: &mut Call<'_>) -> CommandResult {
@@ -37,10 +37,8 @@ fn create(call: &mut Call<'_>) -> CommandResult {
     call.no_effect();
     let world = call.world();
     let id = world.client.id;
-    match world.server.begin_backup(world.keyspace, name, id)? {
-        Backup::Done(path) => world.reply.bulk(path.to_string_lossy().as_bytes()),
-        Backup::Saving => call.block_until_backed_up(),
-    }
+    world.server.begin_backup(world.keyspace, name, id)?;
+    call.block_until_backed_up();
     Ok(())
 }
 

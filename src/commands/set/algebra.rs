@@ -81,10 +81,7 @@ fn sinterstore(call: &mut Call<'_>) -> CommandResult {
             result = Set::small();
         }
         let mut collected = Collected::new(result, &limits);
-        intersect(&sets, |member| {
-            collected.add(member);
-            true
-        });
+        collected.add_intersection(&sets);
         result = collected.finish();
         result.become_intset_if_small(&limits);
     }
@@ -317,7 +314,7 @@ fn sdiffstore(call: &mut Call<'_>) -> CommandResult {
         Plan::Empty => {}
         Plan::Seek(first, others) => {
             let mut collected = Collected::new(result, &limits);
-            difference(first, &others, |member| collected.add(member));
+            collected.add_difference(first, &others);
             result = collected.finish();
         }
         Plan::TakeAway(first, others) => {

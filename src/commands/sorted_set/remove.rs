@@ -100,8 +100,13 @@ fn remove_range(
     let (mut removed, mut emptied) = (0, false);
     if let Some(mut zset) = call.db.write::<Zset>(key)? {
         let (rank, count) = select(&zset);
-        zset.remove_range(rank, count, |_, _| removed += 1);
-        emptied = zset.is_empty();
+        emptied = rank == 0 && count >= zset.len();
+        if emptied {
+            // The set goes as a whole below.
+            removed = zset.len();
+        } else {
+            zset.remove_range(rank, count, |_, _| removed += 1);
+        }
     }
     if removed > 0 {
         members_removed(call, key, event, removed, emptied);

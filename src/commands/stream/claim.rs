@@ -6,7 +6,7 @@ use crate::keyspace::Ref;
 use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Stream;
-use crate::types::stream::{ConsumerId, Group, Nack, StreamId};
+use crate::types::stream::{COUNTER_MAX, ConsumerId, Group, Nack, StreamId};
 
 use super::reply::{write_id, write_next};
 use super::stated::{self, Claimed};
@@ -94,7 +94,7 @@ impl Claim {
             delivered_ms: self.delivered_ms,
             deliveries: match self.deliveries {
                 Some(deliveries) => deliveries,
-                None => deliveries.wrapping_add(u64::from(!self.just_id)),
+                None => (deliveries + u64::from(!self.just_id)).min(COUNTER_MAX),
             },
             consumer,
         };

@@ -1,13 +1,13 @@
 //! XREAD and XREADGROUP, at once or as soon as there is something.
 
-use crate::command::{Access, Arity, Begin, Category, Find, Flags, KeySpec, finders};
+use crate::command::{Access, Arity, Begin, Category, Find, Flags, KeySpec};
 use crate::resp::{Deferred, OwnedArgs, Reply};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::stream::{ConsumerId, Group, Nack, StreamId};
 use crate::types::{Stream, Type};
 
 use super::consumers;
-use super::read_args::{ReadArgs, UNREAD};
+use super::read_args::{self, ReadArgs, UNREAD};
 use super::reply::{write_entries, write_entry, write_id, write_next};
 use super::stated::{self, Claimed};
 
@@ -33,7 +33,7 @@ pub(super) const XREAD: Spec = Spec {
     flags: Flags::READONLY.union(Flags::BLOCKING),
     keys: &[keys(1)],
     categories: Category::STREAM,
-    find_keys: Some(finders::xread),
+    find_keys: Some(read_args::keys),
     ..Spec::new("xread", xread)
 };
 
@@ -42,7 +42,7 @@ pub(super) const XREADGROUP: Spec = Spec {
     flags: Flags::WRITE.union(Flags::BLOCKING),
     keys: &[keys(4)],
     categories: Category::STREAM,
-    find_keys: Some(finders::xread),
+    find_keys: Some(read_args::keys),
     ..Spec::new("xreadgroup", xreadgroup)
 };
 

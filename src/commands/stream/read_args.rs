@@ -1,7 +1,9 @@
 //! What XREAD and XREADGROUP are asked.
 
 use crate::base::number::parse_i64;
-use crate::command::CommandError;
+use crate::command::keys::{Keys, Run};
+use crate::command::options::{Options, Word};
+use crate::command::{Access, BadKeys, CommandError};
 use crate::commands::timeout_args;
 use crate::resp::Args;
 use crate::server::Call;
@@ -9,6 +11,38 @@ use crate::types::stream::StreamId;
 use crate::types::{Container, Stream};
 
 use super::ids;
+
+/// What an option's word asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Block,
+    Count,
+    Group,
+    NoAck,
+    Streams,
+}
+
+const WORDS: &[Word<Asked>] = &[
+    Word::new("BLOCK", 1, Asked::Block),
+    Word::new("COUNT", 1, Asked::Count),
+    Word::new("GROUP", 2, Asked::Group),
+    Word::new("NOACK", 0, Asked::NoAck),
+    Word::last("STREAMS", 1, Asked::Streams),
+];
+
+/// The keys of XREAD and XREADGROUP: half of what follows `STREAMS`.
+pub(super) fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
+    let mut options = Options::new(args, 1, WORDS).flatten();
+    let Some((_, at)) = options.find(|(asked, _)| *asked == Asked::Streams) else {
+        return Ok(Keys::NONE);
+    };
+    let (first, count) = (at + 1, args.len() - at - 1);
+    if !count.is_multiple_of(2) {
+        return Err(BadKeys);
+    }
+    let run = Run::new(first, first + count / 2, 1, Access::READ);
+    Ok(Keys::run(run))
+}
 
 /// `[GROUP group consumer] [COUNT n] [BLOCK ms] [NOACK] STREAMS key ... id ...`
 pub(super) struct ReadArgs<'a> {
@@ -40,34 +74,22 @@ impl<'a> ReadArgs<'a> {
             ids: args.first(0),
             ids_at: 0,
         };
-        let mut at = 1;
-        while at < args.len() {
-            let more = args.len() - at - 1;
-            if more > 0 && args.is(at, "block") {
-                let now_ms = call.db.now_ms();
-                read.block_ms = Some(timeout_args::millis(args.at(at + 1), now_ms)?);
-                at += 2;
-            } else if more > 0 && args.is(at, "count") {
-                let n = parse_i64(args.at(at + 1)).ok_or(CommandError::NotAnInteger)?;
-                read.count = if n > 0 { n as usize } else { usize::MAX };
-                at += 2;
-            } else if more > 0 && args.is(at, "streams") {
-                read.streams(args, at + 1, of_group)?;
-                break;
-            } else if more > 1 && args.is(at, "group") {
-                if !of_group {
-                    return Err(only_of_group("GROUP"));
+        for option in Options::new(args, 1, WORDS) {
+            let (asked, at) = option?;
+            match asked {
+                Asked::Block => {
+                    let now_ms = call.db.now_ms();
+                    read.block_ms = Some(timeout_args::millis(args.at(at + 1), now_ms)?);
                 }
-                read.group = Some((args.at(at + 1), args.at(at + 2)));
-                at += 3;
-            } else if args.is(at, "noack") {
-                if !of_group {
-                    return Err(only_of_group("NOACK"));
+                Asked::Count => {
+                    let n = parse_i64(args.at(at + 1)).ok_or(CommandError::NotAnInteger)?;
+                    read.count = if n > 0 { n as usize } else { usize::MAX };
                 }
-                read.noack = true;
-                at += 1;
-            } else {
-                return Err(CommandError::Syntax);
+                Asked::Group if !of_group => return Err(only_of_group("GROUP")),
+                Asked::Group => read.group = Some((args.at(at + 1), args.at(at + 2))),
+                Asked::NoAck if !of_group => return Err(only_of_group("NOACK")),
+                Asked::NoAck => read.noack = true,
+                Asked::Streams => read.streams(args, at + 1, of_group)?,
             }
         }
         if read.keys.is_empty() {

@@ -1,6 +1,7 @@
 //! SET, and the commands that are SET under other names.
 
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::command::keys::Keys;
+use crate::command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::{ExpireArg, KEEPTTL, TimeForm};
 use crate::keyspace::{Class, Expiry, NewValue};
 use crate::resp::Args;
@@ -37,9 +38,21 @@ pub(super) const SET: Spec = Spec {
     )
     .noted("RW and ACCESS only with `GET`")],
     categories: Category::STRING,
-    find_keys: Some(crate::command::finders::set),
+    find_keys: Some(keys),
     ..Spec::new("set", set)
 };
+
+/// SET's key: with `GET` it is read, too. As in Redis the word counts wherever it stands, as
+/// an operand as well.
+fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
+    let reads = (3..args.len()).any(|at| args.is(at, "GET"));
+    let access = if reads {
+        Access::MODIFY
+    } else {
+        Access::OVERWRITE
+    };
+    Ok(Keys::one(1, access))
+}
 
 /// When SET sets.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -63,6 +63,7 @@ use arena::Arenas;
 use directory::Directory;
 use expiry::Expiry;
 use line::{SLOTS, slot_of, tag_of_hash, with_word, word_of_slot};
+pub(crate) use near::TIME_MAX;
 use place::Placed;
 use segment::{Header, NO_HORIZON, NO_RECORD, SegmentRef};
 pub use shape::Shape;

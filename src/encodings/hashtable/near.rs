@@ -11,7 +11,7 @@ use super::segment::NO_HORIZON;
 const NEAR_MAX: usize = 14;
 const TAG_BITS: u32 = 15;
 /// The last time that a near entry can hold.
-pub(super) const TIME_MAX: i64 = (1 << 48) - 1;
+pub(crate) const TIME_MAX: i64 = (1 << 48) - 1;
 
 /// Time and tag in one number, so that the order of numbers is that of times.
 pub(super) type Near = u64;

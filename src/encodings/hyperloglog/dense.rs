@@ -9,7 +9,7 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::wide;
-use super::{HEADER_BYTES, Histogram, REGISTERS};
+use super::{DENSE_BYTES, HEADER_BYTES, Histogram, REGISTERS};
 #[cfg(target_arch = "x86_64")]
 use crate::encodings::bits::has_avx2;
 
@@ -74,14 +74,16 @@ fn gather(values: [u8; WORD]) -> [u8; WORD_BYTES] {
     [a, b, c, d, e, f]
 }
 
-/// Raises each of `values` to the register of a whole dense HyperLogLog. O(registers).
-pub(super) fn merge_into(values: &mut [u8; REGISTERS], hll: &[u8]) {
+/// Raises each of `values` to the registers of whole dense HyperLogLogs. O(registers) a source.
+pub(super) fn merge_into(values: &mut [u8; REGISTERS], sources: &[&[u8; DENSE_BYTES]]) {
     #[cfg(target_arch = "x86_64")]
     if has_avx2() {
         // SAFETY: the processor has these features.
-        return unsafe { wide::merge_into(values, hll) };
+        return unsafe { wide::merge_into(values, sources) };
     }
-    raise_packed(values, &hll[HEADER_BYTES..]);
+    for source in sources {
+        raise_packed(values, &source[HEADER_BYTES..]);
+    }
 }
 
 /// Raises each of `values`, which are a multiple of eight, to the packed register.
@@ -97,7 +99,17 @@ pub(super) fn raise_packed(values: &mut [u8], registers: &[u8]) {
 }
 
 /// Writes all registers. O(registers).
-pub(super) fn pack(registers: &mut [u8], values: &[u8; REGISTERS]) {
+pub(super) fn pack(registers: &mut [u8; BYTES], values: &[u8; REGISTERS]) {
+    #[cfg(target_arch = "x86_64")]
+    if has_avx2() {
+        // SAFETY: the processor has these features.
+        return unsafe { wide::pack(registers, values) };
+    }
+    pack_words(registers, values);
+}
+
+/// Writes registers, whose number is a multiple of eight.
+pub(super) fn pack_words(registers: &mut [u8], values: &[u8]) {
     let (values, _) = values.as_chunks::<WORD>();
     let (packed, _) = registers.as_chunks_mut::<WORD_BYTES>();
     for (packed, values) in packed.iter_mut().zip(values) {
@@ -161,24 +173,45 @@ mod tests {
             ],
         ) {
             let mut values = [0; REGISTERS];
-            let mut registers = vec![0; BYTES];
+            let mut registers = [0; BYTES];
             for (index, value) in steps.into_iter().chain([(REGISTERS - 1, 63)]) {
                 prop_assert_eq!(raise(&mut registers, index, value), value > values[index]);
                 values[index] = values[index].max(value);
             }
-            let mut packed = vec![0xff; BYTES];
+            let (mut packed, mut portably) = ([0xff; BYTES], [0xff; BYTES]);
             pack(&mut packed, &values);
-            prop_assert_eq!(&packed, &registers);
-            let hll = [&[0xff; HEADER_BYTES][..], &registers].concat();
-            let (mut merged, mut portably) = ([1; REGISTERS], [1; REGISTERS]);
-            merge_into(&mut merged, &hll);
-            raise_packed(&mut portably, &registers);
-            prop_assert_eq!(merged, portably);
-            prop_assert!(merged.iter().zip(values).all(|(&m, v)| m == v.max(1)));
+            pack_words(&mut portably, &values);
+            prop_assert_eq!(packed, registers);
+            prop_assert_eq!(portably, registers);
             let mut counted = [0; 64];
             values.iter().for_each(|&value| counted[usize::from(value)] += 1);
             prop_assert_eq!(histogram_of(&values), counted);
             prop_assert_eq!(count_values(&values), counted);
+        }
+
+        /// Several sources at once, of bytes of any kind, raise what one after the other does.
+        #[test]
+        fn registers_are_raised_to_the_highest(
+            sources in prop::collection::vec(
+                prop::collection::vec(any::<u8>(), DENSE_BYTES..DENSE_BYTES + 1), 0..4),
+            value in 0u8..64,
+        ) {
+            let sources = sources.iter().filter_map(|source| source.first_chunk());
+            let sources: Vec<&[u8; DENSE_BYTES]> = sources.collect();
+            let (mut merged, mut portably) = ([value; REGISTERS], [value; REGISTERS]);
+            merge_into(&mut merged, &sources);
+            for source in &sources {
+                raise_packed(&mut portably, &source[HEADER_BYTES..]);
+            }
+            prop_assert_eq!(merged, portably);
+            for (index, &raised) in merged.iter().enumerate() {
+                let (at, shift) = place(index);
+                let of = |source: &&[u8; DENSE_BYTES]| {
+                    (piece(&source[HEADER_BYTES..], at) >> shift & 0x3f) as u8
+                };
+                let highest = sources.iter().map(of).max().unwrap_or(0);
+                prop_assert_eq!(raised, highest.max(value));
+            }
         }
     }
 }

@@ -40,7 +40,7 @@ const REGISTER_MAX: u8 = (64 - INDEX_BITS) as u8 + 1;
 /// The cached cardinality's mark of one that is out of date.
 const STALE: u64 = 1 << 63;
 
-/// The length of a dense one.
+/// The length of a dense one, in bytes.
 pub const DENSE_BYTES: usize = HEADER_BYTES + dense::BYTES;
 
 /// How registers are kept.
@@ -64,6 +64,14 @@ pub fn form(text: &[u8]) -> Option<Form> {
         1 => Some(Form::Sparse),
         _ => None,
     }
+}
+
+/// A HyperLogLog that is dense, with its length known to the compiler. O(1).
+pub fn as_dense(hll: &[u8]) -> Option<&[u8; DENSE_BYTES]> {
+    if hll[FORM_AT] == 0 {
+        return Some(hll.try_into().expect("the length is checked by `form`"));
+    }
+    None
 }
 
 /// One that has seen nothing.

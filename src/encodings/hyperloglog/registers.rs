@@ -2,7 +2,7 @@
 
 use super::sparse::Cursor;
 use super::{
-    DENSE_BYTES, Damaged, FORM_AT, HEADER_BYTES, REGISTERS, dense, estimate, raise, sparse,
+    DENSE_BYTES, Damaged, HEADER_BYTES, REGISTERS, as_dense, dense, estimate, raise, sparse,
 };
 
 /// See the module. 16 KiB.
@@ -18,13 +18,19 @@ impl Registers {
     /// Raises each register to that of a HyperLogLog; the first ones may be raised before it
     /// is found to be damaged. O(registers).
     pub fn merge(&mut self, hll: &[u8]) -> Result<(), Damaged> {
-        match hll[FORM_AT] {
-            0 => {
-                dense::merge_into(&mut self.0, hll);
+        match as_dense(hll) {
+            Some(hll) => {
+                self.merge_dense(&[hll]);
                 Ok(())
             }
-            _ => sparse::merge_into(&mut self.0, &hll[HEADER_BYTES..]),
+            None => sparse::merge_into(&mut self.0, &hll[HEADER_BYTES..]),
         }
+    }
+
+    /// As [`Registers::merge`] of each dense source, but all at once: one pass over the
+    /// registers. O(registers) a source.
+    pub fn merge_dense(&mut self, sources: &[&[u8; DENSE_BYTES]]) {
+        dense::merge_into(&mut self.0, sources);
     }
 
     /// The estimated number of different elements. O(registers).
@@ -39,7 +45,8 @@ impl Registers {
     /// Writes all of them into a dense HyperLogLog. O(registers).
     pub fn pack(&self, hll: &mut [u8]) {
         assert_eq!(hll.len(), DENSE_BYTES);
-        dense::pack(&mut hll[HEADER_BYTES..], &self.0);
+        let registers = hll[HEADER_BYTES..].first_chunk_mut();
+        dense::pack(registers.expect("all of them"), &self.0);
     }
 
     /// Raises the registers of a HyperLogLog to these, one after the other as PFADD would:

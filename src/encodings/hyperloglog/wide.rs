@@ -2,8 +2,9 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
+use std::hint::black_box;
 
-use super::{HEADER_BYTES, REGISTERS, dense};
+use super::{DENSE_BYTES, HEADER_BYTES, REGISTERS, dense};
 
 /// Registers of one step, and the bytes that they take.
 const STEP: usize = 32;
@@ -11,44 +12,115 @@ const STEP_BYTES: usize = STEP * 6 / 8;
 /// A step's bytes are read from so many before them on: each half of the vector then holds
 /// those that become its registers.
 const BEFORE: usize = 4;
+/// The vector of the step after these would end behind the last register.
+const STEPS: usize = REGISTERS / STEP - 1;
 
-/// As `dense::merge_into`, of a whole dense HyperLogLog.
+/// As `dense::merge_into`.
 #[target_feature(enable = "avx2,popcnt")]
-pub(super) fn merge_into(values: &mut [u8; REGISTERS], hll: &[u8]) {
-    // Three bytes each become a word of four, whose registers are then moved to its bytes.
-    let spread = _mm256_setr_epi8(
-        4, 5, 6, -1, 7, 8, 9, -1, 10, 11, 12, -1, 13, 14, 15, -1, //
-        0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1,
+pub(super) fn merge_into(values: &mut [u8; REGISTERS], sources: &[&[u8; DENSE_BYTES]]) {
+    /// Steps whose registers stay in those of the processor while the sources are gone through.
+    const TOGETHER: usize = 4;
+    let (steps, _) = values.as_chunks_mut::<STEP>();
+    let (blocks, rest) = steps[..STEPS].as_chunks_mut::<TOGETHER>();
+    let mut at = HEADER_BYTES;
+    for block in blocks {
+        merge_steps(block, sources, at);
+        at += TOGETHER * STEP_BYTES;
+    }
+    for step in rest {
+        merge_steps(std::array::from_mut(step), sources, at);
+        at += STEP_BYTES;
+    }
+    for source in sources {
+        dense::raise_packed(&mut values[STEPS * STEP..], &source[at..]);
+    }
+}
+
+/// Raises each of `values` to the registers that begin at byte `at` of the sources.
+///
+/// Four registers a, b, c, d are three bytes, which become two words of 16 bits:
+///
+///     bit    15       8 7       0      15       8 7       0
+///            ....bbbbbb bbaaaaaa       ddddddcc ccccbbbb
+///
+/// Two multiplications move each register to the top of a byte of its own: a and c of one
+/// vector, b and d of another. What is left under it in its byte does not change which of two
+/// registers is greater, so the greatest are found before anything is cut off.
+#[target_feature(enable = "avx2,popcnt")]
+#[inline]
+fn merge_steps<const N: usize>(
+    values: &mut [[u8; STEP]; N],
+    sources: &[&[u8; DENSE_BYTES]],
+    at: usize,
+) {
+    let words = _mm256_setr_epi8(
+        4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11, 12, 13, 14, 14, 15, //
+        0, 1, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 10, 10, 11,
     );
-    let register = |at: u32| _mm256_set1_epi32(0x3f << (8 * at));
-    let steps = values.as_chunks_mut::<STEP>().0.iter_mut();
-    let mut at = HEADER_BYTES - BEFORE;
-    for values in steps {
-        let Some(packed) = hll[at..].first_chunk::<STEP>() else {
-            break;
-        };
-        // SAFETY: 32 bytes are borrowed.
-        let packed = unsafe { _mm256_loadu_si256(packed.as_ptr().cast()) };
-        let words = _mm256_shuffle_epi8(packed, spread);
-        let even = _mm256_or_si256(
-            _mm256_and_si256(words, register(0)),
-            _mm256_and_si256(_mm256_slli_epi32::<4>(words), register(2)),
-        );
-        let odd = _mm256_or_si256(
-            _mm256_and_si256(_mm256_slli_epi32::<2>(words), register(1)),
-            _mm256_and_si256(_mm256_slli_epi32::<6>(words), register(3)),
-        );
-        let other = _mm256_or_si256(even, odd);
+    let pair = |low: i32, high: i32| _mm256_set1_epi32(high << 16 | low);
+    // Unknown to the compiler, which makes two shifts and a blend of a factor that it knows.
+    let up_a_c = black_box(pair(1 << 2, 1 << 6));
+    let up_b_d = black_box(pair(1 << 4, 1));
+    let mut tops = [(_mm256_setzero_si256(), _mm256_setzero_si256()); N];
+    for source in sources {
+        let bytes = &source[at - BEFORE..][..(N - 1) * STEP_BYTES + STEP];
+        for (step, (a_c, b_d)) in tops.iter_mut().enumerate() {
+            let packed: &[u8; STEP] = bytes[step * STEP_BYTES..].first_chunk().expect("a step");
+            // SAFETY: 32 bytes are borrowed.
+            let packed = unsafe { _mm256_loadu_si256(packed.as_ptr().cast()) };
+            let packed = _mm256_shuffle_epi8(packed, words);
+            *a_c = _mm256_max_epu8(*a_c, _mm256_mullo_epi16(packed, up_a_c));
+            *b_d = _mm256_max_epu8(*b_d, _mm256_mullo_epi16(packed, up_b_d));
+        }
+    }
+    for (values, (a_c, b_d)) in values.iter_mut().zip(tops) {
+        let a = _mm256_and_si256(_mm256_srli_epi32::<2>(a_c), pair(0x3f, 0));
+        let c = _mm256_and_si256(_mm256_srli_epi32::<10>(a_c), pair(0, 0x3f));
+        let b_d = _mm256_and_si256(_mm256_srli_epi32::<2>(b_d), pair(0x3f00, 0x3f00));
+        let other = _mm256_or_si256(_mm256_or_si256(a, c), b_d);
         let place = values.as_mut_ptr().cast();
         // SAFETY: 32 bytes are borrowed, mutably.
         let value = unsafe { _mm256_loadu_si256(place) };
         // SAFETY: as above.
         unsafe { _mm256_storeu_si256(place, _mm256_max_epu8(value, other)) };
-        at += STEP_BYTES;
     }
-    // The last step's vector would end behind the last register.
-    let done = (at + BEFORE - HEADER_BYTES) / STEP_BYTES * STEP;
-    dense::raise_packed(&mut values[done..], &hll[at + BEFORE..]);
+}
+
+/// As `dense::pack`.
+#[target_feature(enable = "avx2,popcnt")]
+pub(super) fn pack(registers: &mut [u8; dense::BYTES], values: &[u8; REGISTERS]) {
+    // The lower three bytes of each four, at the beginning of each half.
+    let gather = _mm256_setr_epi8(
+        0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1, //
+        0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1,
+    );
+    let (steps, _) = values.as_chunks::<STEP>();
+    for (step, values) in steps[..STEPS].iter().enumerate() {
+        // SAFETY: 32 bytes are borrowed.
+        let values = unsafe { _mm256_loadu_si256(values.as_ptr().cast()) };
+        // Two registers come together in a word of 16 bits, and two of those in one of 32.
+        let twelve_bits = _mm256_maddubs_epi16(values, _mm256_set1_epi16(0x4001));
+        let words = _mm256_madd_epi16(twelve_bits, _mm256_set1_epi32(0x1000_0001));
+        let packed = _mm256_shuffle_epi8(words, gather);
+        let low: &mut [u8; 16] = registers[step * STEP_BYTES..]
+            .first_chunk_mut()
+            .expect("a step before the last");
+        // SAFETY: 16 bytes are borrowed, mutably.
+        unsafe { _mm_storeu_si128(low.as_mut_ptr().cast(), _mm256_castsi256_si128(packed)) };
+        // The second half goes over the four bytes that the first wrote too much, and the next
+        // step over those of this one.
+        let high: &mut [u8; 16] = registers[step * STEP_BYTES + STEP_BYTES / 2..]
+            .first_chunk_mut()
+            .expect("a step before the last");
+        let packed = _mm256_extracti128_si256::<1>(packed);
+        // SAFETY: as above.
+        unsafe { _mm_storeu_si128(high.as_mut_ptr().cast(), packed) };
+    }
+    let (last, values) = (
+        &mut registers[STEPS * STEP_BYTES..],
+        &values[STEPS * STEP..],
+    );
+    dense::pack_words(last, values);
 }
 
 /// As `dense::histogram_of`.

@@ -96,6 +96,20 @@ impl Listpack {
         }
     }
 
+    /// Moves `count` entries from `pos` on to before the entry at `to`, which is none of them,
+    /// or to the end. Nothing is allocated; O(bytes between).
+    pub fn move_span(&mut self, pos: Pos, count: usize, to: Option<Pos>) {
+        let start = pos.offset();
+        let end = (0..count).fold(start, |offset, _| self.after(offset));
+        let to = to.map_or(self.end(), Pos::offset);
+        let bytes = self.bytes_mut();
+        if to < start {
+            bytes[to..end].rotate_right(end - start);
+        } else if to > end {
+            bytes[start..to].rotate_left(end - start);
+        }
+    }
+
     /// Appends the entries of `other`.
     pub fn merge(&mut self, other: &Listpack) {
         let count = self.len() + other.len();

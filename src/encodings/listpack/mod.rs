@@ -21,6 +21,7 @@ mod edit;
 mod entry;
 mod iter;
 mod pack;
+mod repeats;
 mod roomy;
 mod validate;
 

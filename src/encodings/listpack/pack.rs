@@ -139,9 +139,22 @@ impl Pack {
         let mut offset = from.offset();
         let mut passing = 0;
         while offset < end {
-            let body = entry::body_len(&bytes[offset..]).expect("entries are whole");
+            let rest = &bytes[offset..];
+            // Small numbers and short strings, the commonest entries: header and length behind
+            // are a byte each.
+            let (entry, size) = match rest[0] {
+                head @ ..0x80 => (Entry::Int(i64::from(head)), 2),
+                head @ 0x80..0xC0 => {
+                    let len = usize::from(head & 0x3F);
+                    (Entry::Str(&rest[1..1 + len]), len + 2)
+                }
+                _ => {
+                    let body = entry::body_len(rest).expect("entries are whole");
+                    (entry::decode(rest), body + entry::backlen_size(body))
+                }
+            };
             if passing == 0 {
-                let same = match entry::decode(&bytes[offset..]) {
+                let same = match entry {
                     Entry::Int(value) => number == Some(value),
                     Entry::Str(text) => text == needle,
                 };
@@ -152,7 +165,7 @@ impl Pack {
             } else {
                 passing -= 1;
             }
-            offset += body + entry::backlen_size(body);
+            offset += size;
         }
         None
     }

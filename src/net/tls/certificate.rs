@@ -1,5 +1,5 @@
 //! What the server tells of a certificate and asks of it, read from its DER: serial number,
-//! time of validity, names.
+//! time of validity, names, what it may be used for (`usage`).
 //!
 //!     Certificate = SEQUENCE { tbs, signature algorithm, signature }
 //!     tbs         = SEQUENCE { [0] version, serial, algorithm, issuer, validity, subject,
@@ -11,14 +11,16 @@
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
-const OCTET_STRING: u8 = 0x04;
-const OID: u8 = 0x06;
+use super::usage::{Purpose, Usage};
+
+pub(super) const INTEGER: u8 = 0x02;
+pub(super) const BIT_STRING: u8 = 0x03;
+pub(super) const OCTET_STRING: u8 = 0x04;
+pub(super) const OID: u8 = 0x06;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const BMP_STRING: u8 = 0x1e;
-const SEQUENCE: u8 = 0x30;
+pub(super) const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const VERSION: u8 = 0xa0;
 const EXTENSIONS: u8 = 0xa3;
@@ -51,14 +53,15 @@ pub struct Certificate<'a> {
     pub common_name: Option<&'a [u8]>,
     /// URIs among the subject's further names, in their order.
     pub uris: Vec<&'a [u8]>,
+    pub(super) usage: Usage,
 }
 
 /// Elements in a row.
-struct Elements<'a>(&'a [u8]);
+pub(super) struct Elements<'a>(pub(super) &'a [u8]);
 
-struct Element<'a> {
-    tag: u8,
-    contents: &'a [u8],
+pub(super) struct Element<'a> {
+    pub(super) tag: u8,
+    pub(super) contents: &'a [u8],
     whole: &'a [u8],
 }
 
@@ -90,11 +93,11 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 impl<'a> Elements<'a> {
-    fn expect(&mut self, tag: u8) -> Option<Element<'a>> {
+    pub(super) fn expect(&mut self, tag: u8) -> Option<Element<'a>> {
         self.next().filter(|element| element.tag == tag)
     }
 
-    fn take_if(&mut self, tag: u8) -> Option<Element<'a>> {
+    pub(super) fn take_if(&mut self, tag: u8) -> Option<Element<'a>> {
         let before = self.0;
         let found = self.expect(tag);
         if found.is_none() {
@@ -131,7 +134,10 @@ impl<'a> Certificate<'a> {
         let not_after = read_time(&validity.next()?)?;
         let subject = fields.expect(SEQUENCE)?;
         let public_key = fields.expect(SEQUENCE)?.whole;
-        let extensions = fields.find(|field| field.tag == EXTENSIONS);
+        let extensions = match fields.find(|field| field.tag == EXTENSIONS) {
+            None => &[],
+            Some(extensions) => Elements(extensions.contents).expect(SEQUENCE)?.contents,
+        };
         Some(Certificate {
             version,
             serial,
@@ -144,7 +150,8 @@ impl<'a> Certificate<'a> {
             algorithm: algorithm.contents,
             signature,
             common_name: common_name(subject.contents),
-            uris: extensions.map_or_else(Vec::new, |all| uris(all.contents)),
+            uris: uris(extensions),
+            usage: Usage::read(Elements(extensions))?,
         })
     }
 
@@ -158,15 +165,32 @@ impl<'a> Certificate<'a> {
         digits.iter().map(|byte| format!("{byte:02X}")).collect()
     }
 
+    /// Whether it names itself as its issuer.
+    pub(super) fn is_self_issued(&self) -> bool {
+        self.subject == self.issuer
+    }
+
+    /// Whether it may sign certificates that end in one for `purpose`.
+    pub(super) fn may_sign(&self, purpose: Purpose) -> bool {
+        let is_old_root = self.version == 1 && self.is_self_issued();
+        self.usage.may_sign(purpose, is_old_root)
+    }
+
     /// Whether it is valid at this time, Unix seconds.
     pub fn is_valid_at(&self, now: i64) -> bool {
         (self.not_before..=self.not_after).contains(&now)
     }
 }
 
-/// A SubjectPublicKeyInfo's algorithm (without its header) and the key itself.
-pub(super) fn split_public_key(whole: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut parts = Elements(Elements(whole).expect(SEQUENCE)?.contents);
+/// What a sequence contains.
+pub(super) fn contents(whole: &[u8]) -> Option<&[u8]> {
+    Some(Elements(whole).expect(SEQUENCE)?.contents)
+}
+
+/// The algorithm (without its header) and the key itself, of the contents of a
+/// SubjectPublicKeyInfo.
+pub(super) fn split_key_info(contents: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut parts = Elements(contents);
     let algorithm = parts.expect(SEQUENCE)?.contents;
     let (_, key) = parts.expect(BIT_STRING)?.contents.split_first()?;
     Some((algorithm, key))
@@ -215,8 +239,7 @@ fn common_name(subject: &[u8]) -> Option<&[u8]> {
 }
 
 fn uris(extensions: &[u8]) -> Vec<&[u8]> {
-    let all = Elements(extensions).next().map_or(&[][..], |e| e.contents);
-    for extension in Elements(all) {
+    for extension in Elements(extensions) {
         let mut parts = Elements(extension.contents);
         let id = parts.expect(OID);
         if id.is_none_or(|id| id.contents != SUBJECT_ALT_NAME) {

@@ -17,7 +17,7 @@ use rustls::{ClientConfig, ServerConfig};
 use sha2::{Digest, Sha256};
 
 use super::resume::{Sessions, Tickets};
-use super::verify::Verifier;
+use super::verify::{Purpose, Verifier};
 use super::{Certificate, TlsError, ciphers, keys};
 use crate::base::text::system_text;
 
@@ -219,13 +219,13 @@ impl Materials {
             .transpose()?;
         let (authorities, authority_facts) = authorities(settings, files, now)?;
 
-        let judge = |is_mandatory| {
+        let judge = |purpose, is_mandatory| {
             let (authorities, provider) = (authorities.clone(), Arc::clone(&provider));
-            Verifier::new(authorities, is_mandatory, provider, now).map(Arc::new)
+            Verifier::new(authorities, purpose, is_mandatory, provider, now).map(Arc::new)
         };
         let verifier: Arc<dyn ClientCertVerifier> = match settings.authentication {
             Authentication::None => WebPkiClientVerifier::no_client_auth(),
-            asked => judge(asked == Authentication::Mandatory)?,
+            asked => judge(Purpose::Client, asked == Authentication::Mandatory)?,
         };
         let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&protocols)?
@@ -250,7 +250,7 @@ impl Materials {
         let client = match authorities.is_empty() {
             true => None,
             false => {
-                let verifier = judge(true)?;
+                let verifier = judge(Purpose::Server, true)?;
                 let key = client_key.unwrap_or(server_key);
                 let config = ClientConfig::builder_with_provider(provider)
                     .with_protocol_versions(&protocols)?
@@ -486,6 +486,15 @@ mod tests {
             read(&wanted),
             Err("Failed to load certificate: /nowhere/a.crt: No such file or directory".into())
         );
+    }
+
+    /// Its owner may still show it.
+    #[test]
+    fn a_file_without_an_authority_is_taken() {
+        let alone = Authority::pretended(&Subject::named("alone"));
+        let server = Authority::shared().issue(&Subject::named("localhost"));
+        let mut wanted = settings(Authentication::Mandatory);
+        assert_eq!(why(&mut wanted, &alone, &server), "");
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //!     them. Built whole or not at all; connections keep what they began with.
 //!   - `keys`: private keys, encrypted ones too; `ciphers`: OpenSSL's names for what rustls has.
 //!   - `verify`: whom a client's certificate is believed; `resume`: sessions that go on.
-//!   - `certificate`: serial number, validity and names in a certificate.
+//!   - `certificate`: serial number, validity and names in a certificate; `usage`: what it may
+//!     be used for.
 //!   - `link`: a connection: records in and out, without a buffer while nothing waits.
 //!
 //! Who is let in, what is logged and when files are read again is the server's business.
@@ -17,6 +18,7 @@ mod materials;
 mod resume;
 #[cfg(test)]
 pub(crate) mod testing;
+mod usage;
 mod verify;
 
 use std::path::PathBuf;

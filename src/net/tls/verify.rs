@@ -1,93 +1,149 @@
 //! Whom a peer's certificate is believed: a client's, and a server's to which this process
 //! connects. As in Redis, a server need not have the name that it was looked for under.
 //!
-//! rustls's own verifiers decide, over the authorities that are valid at the moment (they do
-//! not look at their time themselves; OpenSSL does). Two things that OpenSSL takes are judged here:
+//! webpki builds and judges the chains, over the authorities that are valid at the moment. What
+//! OpenSSL asks besides, and Redis therefore, is judged here:
 //!
-//!   - a certificate of version 1, as `openssl x509 -req` makes it without extensions, if an
-//!     authority signed it directly;
-//!   - one that stands among the authorities itself, such as a self-signed one.
+//!   - an issuer must be one (`usage`), in the files of authorities as well as in what the peer
+//!     sends: a certificate that is no authority signs nothing, wherever it stands;
+//!   - a chain ends in an authority that names itself as its issuer. Other authorities of the files
+//!     are links of chains, as those are that the peer sends;
+//!   - the length of path that the last authority allows is kept to;
+//!   - the certificate of the peer may be used for that end of a connection.
+//!
+//! And two are taken that webpki refuses:
+//!
+//!   - a certificate of version 1, as `openssl x509 -req` makes it without extensions, if a
+//!     self-issued authority signed it directly;
+//!   - a self-issued one that stands in the files itself, whether it is an authority or not.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
 };
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
-    SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
 };
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
 
+use super::certificate::{contents, split_key_info};
+pub(super) use super::usage::Purpose;
 use super::{Certificate, TlsError};
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Verifier {
     authorities: Vec<CertificateDer<'static>>,
+    purpose: Purpose,
     is_mandatory: bool,
     provider: Arc<CryptoProvider>,
-    current: Mutex<Current>,
+    current: Mutex<Arc<Current>>,
 }
 
-/// The verifier over the authorities that are valid up to a time, Unix seconds.
-#[derive(Clone, Debug)]
+/// What chains may be made of up to a time, Unix seconds.
+#[derive(Debug)]
 struct Current {
     until: i64,
-    roots: Arc<RootCertStore>,
-    verifier: Arc<dyn ClientCertVerifier>,
+    /// Where chains end, and how many issuers each allows between it and the peer's certificate.
+    roots: Vec<TrustAnchor<'static>>,
+    path_lens: Vec<Option<usize>>,
+    /// Authorities that another one has signed.
+    links: Vec<CertificateDer<'static>>,
 }
 
 impl Verifier {
+    /// Judges certificates of peers that stand at this end of a connection.
     pub(super) fn new(
         authorities: Vec<CertificateDer<'static>>,
+        purpose: Purpose,
         is_mandatory: bool,
         provider: Arc<CryptoProvider>,
         now: i64,
     ) -> Result<Verifier, TlsError> {
-        let current = Current::at(now, &authorities, &provider)
+        let current = Current::at(now, &authorities, purpose)
             .ok_or_else(|| TlsError::Authorities("none of them can be used".into()))?;
         Ok(Verifier {
             authorities,
+            purpose,
             is_mandatory,
             provider,
-            current: Mutex::new(current),
+            current: Mutex::new(Arc::new(current)),
         })
     }
 
-    fn at(&self, now: i64) -> Result<Current, Error> {
+    fn at(&self, now: i64) -> Result<Arc<Current>, Error> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if now > current.until {
-            *current = Current::at(now, &self.authorities, &self.provider)
-                .ok_or(CertificateError::UnknownIssuer)?;
+            let next = Current::at(now, &self.authorities, self.purpose);
+            *current = Arc::new(next.ok_or(CertificateError::UnknownIssuer)?);
         }
-        Ok(current.clone())
+        Ok(Arc::clone(&current))
     }
 
     fn algorithms(&self) -> &WebPkiSupportedAlgorithms {
         &self.provider.signature_verification_algorithms
     }
 
-    /// `by_rustls` judges a certificate that is not among those of the module's comment.
     fn verify(
         &self,
         leaf: &CertificateDer<'_>,
-        now: UnixTime,
-        by_rustls: impl FnOnce(&Current) -> Result<(), Error>,
+        sent: &[CertificateDer<'_>],
+        time: UnixTime,
     ) -> Result<(), Error> {
-        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         let read = Certificate::read(leaf).ok_or(CertificateError::BadEncoding)?;
+        check_time(&read, time)?;
+        if !read.usage.may_present(self.purpose) {
+            return Err(CertificateError::InvalidPurpose.into());
+        }
+        if read.is_self_issued() && self.authorities.contains(leaf) {
+            return Ok(());
+        }
+        let current = self.at(seconds(time))?;
         if read.version < 3 {
-            return self.verify_old(&read, now);
+            return self.verify_old(&read, &current);
         }
-        match by_rustls(&self.at(now)?) {
-            Err(_) if self.authorities.contains(leaf) => check_time(&read, now),
-            judged => judged,
-        }
+        self.verify_chain(leaf, sent, &current, time)
+    }
+
+    /// Whether there is a chain from the certificate to one of the roots.
+    fn verify_chain(
+        &self,
+        leaf: &CertificateDer<'_>,
+        sent: &[CertificateDer<'_>],
+        current: &Current,
+        time: UnixTime,
+    ) -> Result<(), Error> {
+        let may_sign = |der: &&CertificateDer<'_>| {
+            Certificate::read(der).is_some_and(|c| c.may_sign(self.purpose))
+        };
+        let sent = sent.iter().filter(may_sign).map(|der| borrowed(der));
+        let links: Vec<CertificateDer<'_>> = sent
+            .chain(current.links.iter().map(|der| borrowed(der)))
+            .collect();
+        let usage = match self.purpose {
+            Purpose::Client => KeyUsage::client_auth(),
+            Purpose::Server => KeyUsage::server_auth(),
+        };
+        let keeps_to_length = |path: &VerifiedPath<'_>| match current.allows(path) {
+            true => Ok(()),
+            false => Err(webpki::Error::PathLenConstraintViolated),
+        };
+        let end = EndEntityCert::try_from(leaf).map_err(in_rustls)?;
+        let verified = end.verify_for_usage(
+            self.algorithms().all,
+            &current.roots,
+            &links,
+            time,
+            usage,
+            None,
+            Some(&keeps_to_length),
+        );
+        verified.map(drop).map_err(in_rustls)
     }
 
     fn verify_tls12(
@@ -123,20 +179,19 @@ impl Verifier {
         self.verify_signature(&old, message, signed, true)
     }
 
-    /// Whether a certificate of version 1 or 2 is signed by an authority.
-    fn verify_old(&self, leaf: &Certificate<'_>, now: i64) -> Result<(), Error> {
-        check_time(leaf, now)?;
-        let authorities = self.authorities.iter();
-        let mut authorities = authorities
-            .filter_map(|der| Certificate::read(der))
-            .filter(|authority| authority.subject == leaf.issuer && authority.is_valid_at(now));
+    /// Whether a certificate of version 1 or 2 is signed by a root.
+    fn verify_old(&self, leaf: &Certificate<'_>, current: &Current) -> Result<(), Error> {
+        let subject = contents(leaf.issuer);
+        let roots = current.roots.iter();
+        let mut roots = roots.filter(|root| Some(root.subject.as_ref()) == subject);
         let algorithms = || {
             let known = self.algorithms().all.iter();
             known.filter(|known| known.signature_alg_id().as_ref() == leaf.algorithm)
         };
-        let is_signed = authorities.any(|authority| {
+        let is_signed = roots.any(|root| {
+            let key = split_key_info(&root.subject_public_key_info);
             algorithms().any(|known| {
-                key_of(&authority).is_some_and(|(kind, key)| {
+                key.is_some_and(|(kind, key)| {
                     known.public_key_alg_id().as_ref() == kind
                         && known
                             .verify_signature(key, leaf.signed, leaf.signature)
@@ -179,55 +234,95 @@ impl Verifier {
 }
 
 impl Current {
-    /// `None`: none of the authorities is valid.
-    fn at(
-        now: i64,
-        authorities: &[CertificateDer<'static>],
-        provider: &Arc<CryptoProvider>,
-    ) -> Option<Current> {
-        let (mut roots, mut until) = (RootCertStore::empty(), i64::MAX);
-        for der in authorities {
-            let Some(authority) = Certificate::read(der) else {
+    /// `None`: no certificate of the files is valid.
+    fn at(now: i64, files: &[CertificateDer<'static>], purpose: Purpose) -> Option<Current> {
+        let mut current = Current {
+            until: i64::MAX,
+            roots: Vec::new(),
+            path_lens: Vec::new(),
+            links: Vec::new(),
+        };
+        let mut any = false;
+        for der in files {
+            let Some(read) = Certificate::read(der) else {
                 continue;
             };
-            if now > authority.not_after {
+            if now > read.not_after {
                 continue;
             }
-            if now < authority.not_before {
+            if now < read.not_before {
                 // It is asked again when its time begins.
-                until = until.min(authority.not_before - 1);
-            } else if roots.add(der.clone()).is_ok() {
-                until = until.min(authority.not_after);
+                current.until = current.until.min(read.not_before - 1);
+                continue;
+            }
+            current.until = current.until.min(read.not_after);
+            any = true;
+            if !read.may_sign(purpose) {
+                continue;
+            }
+            if !read.is_self_issued() {
+                current.links.push(der.clone());
+            } else if let Ok(root) = anchor_from_trusted_cert(der) {
+                current.roots.push(root.to_owned());
+                current.path_lens.push(read.usage.path_len());
             }
         }
-        let roots = Arc::new(roots);
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider))
-                // Redis sends no names either; of a whole folder they would be many.
-                .clear_root_hint_subjects()
-                .build()
-                .ok()?;
-        Some(Current {
-            until,
-            roots,
-            verifier,
-        })
+        any.then_some(current)
+    }
+
+    /// Whether the root of a path allows its length. Issuers that name themselves do not count.
+    fn allows(&self, path: &VerifiedPath<'_>) -> bool {
+        let is_its = |root: &TrustAnchor<'_>| {
+            let its = path.anchor();
+            root.subject == its.subject
+                && root.subject_public_key_info == its.subject_public_key_info
+        };
+        let between = path.intermediate_certificates();
+        let between = between
+            .filter(|issuer| issuer.subject() != issuer.issuer())
+            .count();
+        let mut ends = self
+            .roots
+            .iter()
+            .zip(&self.path_lens)
+            .filter(|(root, _)| is_its(root));
+        ends.any(|(_, max)| max.is_none_or(|max| between <= max))
     }
 }
 
-fn check_time(leaf: &Certificate<'_>, now: i64) -> Result<(), Error> {
+fn borrowed<'a>(der: &'a CertificateDer<'_>) -> CertificateDer<'a> {
+    CertificateDer::from(der.as_ref())
+}
+
+fn in_rustls(error: webpki::Error) -> Error {
+    match error {
+        webpki::Error::UnknownIssuer => CertificateError::UnknownIssuer.into(),
+        webpki::Error::InvalidSignatureForPublicKey => CertificateError::BadSignature.into(),
+        other => CertificateError::Other(OtherError(Arc::new(other))).into(),
+    }
+}
+
+fn check_time(leaf: &Certificate<'_>, time: UnixTime) -> Result<(), Error> {
+    let now = seconds(time);
+    let at = |s: i64| UnixTime::since_unix_epoch(Duration::from_secs(s.max(0) as u64));
     if now < leaf.not_before {
-        return Err(CertificateError::NotValidYet.into());
+        let not_before = at(leaf.not_before);
+        return Err(CertificateError::NotValidYetContext { time, not_before }.into());
     }
     if now > leaf.not_after {
-        return Err(CertificateError::Expired.into());
+        let not_after = at(leaf.not_after);
+        return Err(CertificateError::ExpiredContext { time, not_after }.into());
     }
     Ok(())
 }
 
+fn seconds(time: UnixTime) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+}
+
 /// The algorithm of a certificate's key, and the key.
 fn key_of<'a>(certificate: &Certificate<'a>) -> Option<(&'a [u8], &'a [u8])> {
-    super::certificate::split_public_key(certificate.public_key)
+    split_key_info(contents(certificate.public_key)?)
 }
 
 impl ClientCertVerifier for Verifier {
@@ -245,12 +340,7 @@ impl ClientCertVerifier for Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.verify(leaf, now, |current| {
-            let verified = current
-                .verifier
-                .verify_client_cert(leaf, intermediates, now);
-            verified.map(drop)
-        })?;
+        self.verify(leaf, intermediates, now)?;
         Ok(ClientCertVerified::assertion())
     }
 
@@ -286,11 +376,7 @@ impl ServerCertVerifier for Verifier {
         _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.verify(leaf, now, |current| {
-            let parsed = ParsedCertificate::try_from(leaf)?;
-            let (roots, all) = (&current.roots, self.algorithms().all);
-            verify_server_cert_signed_by_trust_anchor(&parsed, roots, intermediates, now, all)
-        })?;
+        self.verify(leaf, intermediates, now)?;
         Ok(ServerCertVerified::assertion())
     }
 
@@ -314,5 +400,230 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms().supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::ExtendedKeyUsagePurpose as Extended;
+    use rcgen::KeyUsagePurpose::{DigitalSignature, KeyCertSign, KeyEncipherment};
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    use rustls::crypto::ring;
+    use rustls::pki_types::pem::PemObject;
+
+    use super::*;
+
+    type Authority = Issuer<'static, KeyPair>;
+    type Der = CertificateDer<'static>;
+
+    const CLIENT: Purpose = Purpose::Client;
+    const SERVER: Purpose = Purpose::Server;
+
+    fn params(name: &str, edit: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("names");
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, name);
+        edit(&mut params);
+        params
+    }
+
+    /// A self-signed certificate, and what signs with its key.
+    fn root(name: &str, edit: impl FnOnce(&mut CertificateParams)) -> (Der, Authority) {
+        let (params, key) = (params(name, edit), KeyPair::generate().expect("a key"));
+        let der = params.self_signed(&key).expect("signed").der().clone();
+        (der, Issuer::new(params, key))
+    }
+
+    fn issue(
+        by: &Authority,
+        name: &str,
+        edit: impl FnOnce(&mut CertificateParams),
+    ) -> (Der, Authority) {
+        let (params, key) = (params(name, edit), KeyPair::generate().expect("a key"));
+        let der = params.signed_by(&key, by).expect("signed").der().clone();
+        (der, Issuer::new(params, key))
+    }
+
+    fn authority(params: &mut CertificateParams) {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    }
+
+    fn leaf(by: &Authority) -> Der {
+        issue(by, "a leaf", |_| {}).0
+    }
+
+    /// Whether a peer at this end is believed a certificate, with others that it sends, where
+    /// these stand in the files.
+    fn believed(purpose: Purpose, files: &[&Der], shown: &Der, sent: &[&Der]) -> bool {
+        let now = UnixTime::now();
+        let files = files.iter().map(|&der| der.clone()).collect();
+        let provider = Arc::new(ring::default_provider());
+        let judge = Verifier::new(files, purpose, true, provider, now.as_secs() as i64);
+        let sent: Vec<Der> = sent.iter().map(|&der| der.clone()).collect();
+        judge.expect("valid").verify(shown, &sent, now).is_ok()
+    }
+
+    /// What it signed came in as anybody.
+    #[test]
+    fn a_certificate_that_is_no_authority_may_be_shown_and_signs_nothing() {
+        let kinds: [fn(&mut CertificateParams); 4] = [
+            |p| p.is_ca = IsCa::ExplicitNoCa,
+            |p| p.is_ca = IsCa::NoCa,
+            |p| {
+                p.is_ca = IsCa::ExplicitNoCa;
+                p.key_usages = vec![DigitalSignature];
+            },
+            |p| {
+                authority(p);
+                p.key_usages = vec![DigitalSignature];
+            },
+        ];
+        let (ca, by_ca) = root("an authority", authority);
+        for (n, edit) in kinds.into_iter().enumerate() {
+            let (alone, by_alone) = root("alone", edit);
+            assert!(!believed(CLIENT, &[&alone], &leaf(&by_alone), &[]), "{n}");
+            assert!(
+                !believed(CLIENT, &[&alone, &ca], &leaf(&by_alone), &[&alone]),
+                "{n}"
+            );
+            // An end of a connection is no issuer either; webpki takes no issuer's for a leaf, but
+            // for those that stand in the file.
+            assert!(believed(CLIENT, &[&alone], &alone, &[]), "{n}");
+            assert!(!believed(CLIENT, &[&ca], &alone, &[]), "{n}");
+            let (between, by_between) = issue(&by_ca, "between", edit);
+            assert!(
+                !believed(CLIENT, &[&ca], &leaf(&by_between), &[&between]),
+                "{n}"
+            );
+            assert!(
+                !believed(CLIENT, &[&ca, &between], &leaf(&by_between), &[]),
+                "{n}"
+            );
+        }
+    }
+
+    #[test]
+    fn authorities_sign_directly_and_through_others() {
+        let (ca, by_ca) = root("an authority", authority);
+        let (strict, by_strict) = root("strict", |p| {
+            authority(p);
+            p.key_usages = vec![KeyCertSign];
+        });
+        let (between, by_between) = issue(&by_ca, "between", authority);
+        for purpose in [CLIENT, SERVER] {
+            assert!(believed(purpose, &[&ca], &leaf(&by_ca), &[]));
+            assert!(believed(purpose, &[&strict], &leaf(&by_strict), &[]));
+            assert!(believed(purpose, &[&ca], &leaf(&by_between), &[&between]));
+            assert!(believed(purpose, &[&ca, &between], &leaf(&by_between), &[]));
+            // A chain ends in one that names itself; a leaf of the files is none of those.
+            assert!(!believed(purpose, &[&between], &leaf(&by_between), &[]));
+            let end = leaf(&by_between);
+            assert!(!believed(purpose, &[&end], &end, &[]));
+            assert!(!believed(purpose, &[&ca, &end], &end, &[]));
+            // It may sign, and not be shown.
+            assert!(!believed(purpose, &[&strict], &strict, &[]));
+            assert!(believed(purpose, &[&ca], &ca, &[]));
+        }
+        assert!(!believed(CLIENT, &[&strict], &leaf(&by_ca), &[&ca]));
+    }
+
+    #[test]
+    fn the_length_of_the_path_is_kept_to() {
+        let limited = |n| {
+            move |p: &mut CertificateParams| p.is_ca = IsCa::Ca(BasicConstraints::Constrained(n))
+        };
+        for (n, most) in [(0, 0), (1, 1), (2, 2)] {
+            let (ca, mut by) = root("limited", limited(n));
+            let mut sent = Vec::new();
+            for between in 0..4 {
+                let all: Vec<&Der> = sent.iter().collect();
+                let (fits, end) = (between <= most, leaf(&by));
+                assert_eq!(believed(CLIENT, &[&ca], &end, &all), fits, "{n}: {between}");
+                let files: Vec<&Der> = [&ca].into_iter().chain(all).collect();
+                assert_eq!(believed(CLIENT, &files, &end, &[]), fits, "{n}: {between}");
+                let (next, by_next) = issue(&by, &format!("between {between}"), authority);
+                sent.push(next);
+                by = by_next;
+            }
+        }
+        let (ca, by_ca) = root("an authority", authority);
+        let (one, by_one) = issue(&by_ca, "one", limited(0));
+        let (two, by_two) = issue(&by_one, "two", authority);
+        assert!(believed(CLIENT, &[&ca], &leaf(&by_one), &[&one]));
+        assert!(!believed(CLIENT, &[&ca], &leaf(&by_two), &[&one, &two]));
+    }
+
+    #[test]
+    fn purposes_hold_for_all_of_a_chain() {
+        let only =
+            |usage: Extended| move |p: &mut CertificateParams| p.extended_key_usages = vec![usage];
+        for (usage, client, server) in [
+            (Extended::ClientAuth, true, false),
+            (Extended::ServerAuth, false, true),
+            (Extended::Any, false, false),
+            (Extended::CodeSigning, false, false),
+        ] {
+            let (plain, by_plain) = root("plain", authority);
+            let (ca, by_ca) = root("an authority", |p| {
+                authority(p);
+                only(usage.clone())(p);
+            });
+            let (between, by_between) = issue(&by_plain, "between", |p| {
+                authority(p);
+                only(usage.clone())(p);
+            });
+            let (end, _) = issue(&by_plain, "end", only(usage.clone()));
+            for (purpose, fits) in [(CLIENT, client), (SERVER, server)] {
+                let judged = [
+                    believed(purpose, &[&ca], &leaf(&by_ca), &[]),
+                    believed(purpose, &[&plain], &leaf(&by_between), &[&between]),
+                    believed(purpose, &[&plain], &end, &[]),
+                ];
+                assert_eq!(judged, [fits; 3], "{usage:?} {purpose:?}");
+            }
+        }
+        let (ca, by_ca) = root("an authority", authority);
+        let (end, _) = issue(&by_ca, "end", |p| p.key_usages = vec![KeyEncipherment]);
+        assert!(!believed(CLIENT, &[&ca], &end, &[]) && believed(SERVER, &[&ca], &end, &[]));
+    }
+
+    #[test]
+    fn of_version_1_a_self_issued_one_signs_and_no_other() {
+        let pem = include_bytes!("testdata/version1.pem");
+        let all: Vec<Der> = CertificateDer::pem_slice_iter(pem)
+            .collect::<Result<_, _>>()
+            .expect("certificates");
+        let [root, new, old, by_leaf, old_by_leaf] = &all[..] else {
+            panic!("five certificates");
+        };
+        for purpose in [CLIENT, SERVER] {
+            for shown in [root, new, old] {
+                assert!(believed(purpose, &[root], shown, &[]));
+            }
+            for shown in [by_leaf, old_by_leaf] {
+                assert!(!believed(purpose, &[root, old], shown, &[]));
+                assert!(!believed(purpose, &[root], shown, &[old]));
+                assert!(!believed(purpose, &[old], shown, &[]));
+            }
+        }
+    }
+
+    #[test]
+    fn an_authority_signs_while_it_is_valid() {
+        let (ca, by_ca) = root("an authority", authority);
+        let read = Certificate::read(&ca).expect("a certificate");
+        let provider = Arc::new(ring::default_provider());
+        let files = || vec![ca.clone()];
+        let long = |p: &mut CertificateParams| p.not_after = rcgen::date_time_ymd(4096, 1, 2);
+        let (end, _) = issue(&by_ca, "end", long);
+        let at = |s: i64| UnixTime::since_unix_epoch(Duration::from_secs(s as u64));
+        let now = UnixTime::now().as_secs() as i64;
+        let judge = Verifier::new(files(), CLIENT, true, Arc::clone(&provider), now);
+        let judge = judge.expect("valid");
+        assert!(judge.verify(&end, &[], at(read.not_after)).is_ok());
+        assert!(judge.verify(&end, &[], at(read.not_after + 1)).is_err());
+        assert!(Verifier::new(files(), CLIENT, true, provider, read.not_after + 1).is_err());
     }
 }

@@ -11,7 +11,8 @@ mod service;
 use std::collections::HashMap;
 use std::fmt;
 
-use super::{Link, Reply, Target, ping};
+use super::{Link, Target, ping, text};
+use crate::resp::ReplyValue;
 use machine::Machine;
 
 /// How much it matters.
@@ -144,38 +145,39 @@ pub fn run(target: &Target) -> (String, i32) {
 fn ask(target: &Target) -> Result<Told, String> {
     let mut link = Link::open(target).map_err(|error| error.to_string())?;
     let mut reply = |line: &str| match link.run(line) {
-        Ok(Reply::Error(why)) => Err(why),
+        Ok(ReplyValue::Error(why)) => Err(String::from_utf8_lossy(&why).into_owned()),
         Ok(reply) => Ok(reply),
         Err(error) => Err(error.to_string()),
     };
-    let info = reply("INFO everything")?.text();
+    let info = text(&reply("INFO everything")?);
     let info = info.lines().filter_map(|line| line.split_once(':'));
     let mut told = Told {
         info: info.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
         ..Told::default()
     };
     // A user who may not read it is told of what INFO shows.
-    if let Ok(Reply::Array(pairs)) = reply("CONFIG GET *") {
+    if let Ok(ReplyValue::Array(pairs)) = reply("CONFIG GET *") {
         let pairs = pairs
             .chunks_exact(2)
-            .map(|pair| (pair[0].text(), pair[1].text()));
+            .map(|pair| (text(&pair[0]), text(&pair[1])));
         told.config = pairs.collect();
     }
-    if let Ok(Reply::Array(entries)) = reply("SLOWLOG GET 128") {
+    if let Ok(ReplyValue::Array(entries)) = reply("SLOWLOG GET 128") {
         told.slowest = entries.iter().filter_map(slow_entry).max();
     }
     Ok(told)
 }
 
 /// `[id, time, microseconds, [words], ...]`.
-fn slow_entry(entry: &Reply) -> Option<(i64, String)> {
-    let Reply::Array(parts) = entry else {
+fn slow_entry(entry: &ReplyValue) -> Option<(i64, String)> {
+    let ReplyValue::Array(parts) = entry else {
         return None;
     };
-    let (Reply::Number(micros), Reply::Array(words)) = (parts.get(2)?, parts.get(3)?) else {
+    let (ReplyValue::Integer(micros), ReplyValue::Array(words)) = (parts.get(2)?, parts.get(3)?)
+    else {
         return None;
     };
-    let words: Vec<String> = words.iter().take(3).map(Reply::text).collect();
+    let words: Vec<String> = words.iter().take(3).map(text).collect();
     Some((*micros, words.join(" ")))
 }
 

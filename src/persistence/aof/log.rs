@@ -3,10 +3,12 @@
 //! A step that fails leaves what stood before: a new file is listed in the manifest before
 //! it is written to, and what a new base has replaced is listed as history until it is gone.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::change::{Change, open_file};
 use super::disk::Disk;
 use super::manifest::{BaseForm, Manifest, ManifestError, Part};
 use super::sync::Wake;
@@ -59,7 +61,7 @@ impl Names {
     }
 
     /// The incremental file while no base is complete.
-    fn temp_incr(&self) -> String {
+    pub(super) fn temp_incr(&self) -> String {
         format!("temp-{}.incr", self.basename)
     }
 
@@ -109,7 +111,7 @@ impl Names {
         }
     }
 
-    fn save(&self, disk: &Disk, manifest: &Manifest) -> Result<(), OpenError> {
+    pub(super) fn save(&self, disk: &Disk, manifest: &Manifest) -> Result<(), OpenError> {
         let name = self.manifest();
         let saved = manifest.save(disk, &self.dir, &name);
         saved.map_err(|e| OpenError::Manifest(name, e))
@@ -133,15 +135,31 @@ pub struct Log {
     pub manifest: Manifest,
     pub writer: Writer,
     /// Bytes of the files that grow no more.
-    finished_bytes: u64,
+    pub(super) finished_bytes: u64,
     /// Bytes of all files after the last rewrite, or at the start.
     pub base_bytes: u64,
+    /// Bytes of the base alone.
+    pub base_file_bytes: u64,
     /// The file that is written is not listed: no base is complete yet. The replication
     /// offset at which it begins.
-    unlisted: Option<u64>,
+    pub(super) unlisted: Option<u64>,
     /// How many incremental files were begun before the rewrite under way: what its base will
     /// stand for.
-    replaced: usize,
+    pub(super) replaced: usize,
+    /// The folder that the files are in, whatever it is called by now.
+    folder: Option<FolderId>,
+    pub(super) wake: Option<Wake>,
+    pub(super) change: Option<Change>,
+    /// A backup makes links of the files.
+    pub(super) is_linked: bool,
+}
+
+/// Device and inode.
+type FolderId = (u64, u64);
+
+fn folder_id(dir: &Path) -> Option<FolderId> {
+    let data = fs::metadata(dir).ok()?;
+    Some((data.dev(), data.ino()))
 }
 
 impl Log {
@@ -154,15 +172,36 @@ impl Log {
         offset: u64,
     ) -> Log {
         Log {
-            writer: Writer::new(disk.clone(), wake, offset),
+            writer: Writer::new(disk.clone(), wake.clone(), offset),
             disk,
             names,
             manifest,
             finished_bytes: 0,
             base_bytes: 0,
+            base_file_bytes: 0,
             unlisted: None,
             replaced: usize::MAX,
+            folder: None,
+            wake,
+            change: None,
+            is_linked: false,
         }
+    }
+
+    /// Whether `names` are those of this set, whose folder may be called otherwise by now.
+    /// They are followed then.
+    pub fn follow(&mut self, names: &Names) -> bool {
+        let is_same = self.folder.is_some() && folder_id(&names.dir) == self.folder;
+        let is_followed = is_same && names.basename == self.names.basename;
+        if is_followed && self.names.dir != names.dir {
+            self.names.dir = names.dir.clone();
+        }
+        is_followed
+    }
+
+    /// A base that is begun now stands for all files there are.
+    pub fn replace_all(&mut self) {
+        self.replaced = self.manifest.incrs.len();
     }
 
     /// Bytes of the append only file.
@@ -197,24 +236,26 @@ impl Log {
             None => (manifest.add_incr(&self.names.basename, offset), true, true),
         };
         let doing = if is_new { "Creating" } else { "Opening" };
-        let (file, length) = self.open_file(&name)?;
+        let (file, length) = open_file(&self.disk, &self.names, &name)?;
         tracing::info!("{doing} AOF incr file {name} on server start");
         if is_changed {
             self.names.save(&self.disk, &manifest)?;
         }
         self.manifest = manifest;
-        self.finished_bytes = self.bytes_of_parts().saturating_sub(length);
         self.writer.open(file, self.names.path(&name), length);
-        self.base_bytes = self.current_bytes();
+        self.folder = folder_id(&self.names.dir);
+        self.count_base();
         self.remove_history();
         Ok(())
     }
 
-    fn open_file(&self, name: &str) -> Result<(File, u64), OpenError> {
-        let opened = self.disk.open_to_append(&self.names.path(name));
-        let opened = opened.and_then(|file| Ok((file.metadata()?.len(), file)));
-        let (length, file) = opened.map_err(|e| OpenError::File(name.to_owned(), e))?;
-        Ok((file, length))
+    /// What growth is counted from: all files as they are now.
+    pub(super) fn count_base(&mut self) {
+        self.finished_bytes = self.bytes_of_parts().saturating_sub(self.writer.length());
+        self.base_bytes = self.current_bytes();
+        let base = self.manifest.base.as_ref();
+        let data = base.and_then(|base| fs::metadata(self.names.path(&base.name)).ok());
+        self.base_file_bytes = data.map_or(0, |data| data.len());
     }
 
     /// Files that went missing count as nothing.
@@ -226,32 +267,25 @@ impl Log {
             .sum()
     }
 
-    /// As [`Log::begin_incr`]; a base is made of what was before.
-    pub fn begin_rewrite(&mut self, unlisted: bool, offset: u64) -> Result<(), OpenError> {
-        self.begin_incr(unlisted, offset, "background rewrite")?;
-        self.replaced = self.manifest.incrs.len() - usize::from(!unlisted);
-        Ok(())
-    }
-
-    /// From here on another incremental file is written: a base is made of what was before,
-    /// a backup takes it, or the file was given up. With `unlisted` it counts only when that base is complete.
-    /// All that was for the file before must be written and, unless it was given up, forced
-    /// to disk ([`Writer::finish`]). `offset`: the replication offset now.
+    /// From here on another incremental file is written, at once: the one before was given
+    /// up; or, with `unlisted`, there is none, and it counts only when a base is complete.
+    /// `offset`: the replication offset now. In the order of things: [`Log::begin_next`].
     pub fn begin_incr(&mut self, unlisted: bool, offset: u64, why: &str) -> Result<(), OpenError> {
         self.names.make_folder()?;
+        self.folder = folder_id(&self.names.dir);
         if unlisted {
             let name = self.names.temp_incr();
             let path = self.names.path(&name);
             let made = self.disk.create(&path);
             drop(made.map_err(|e| OpenError::File(name.clone(), e))?);
-            let (file, length) = self.open_file(&name)?;
+            let (file, length) = open_file(&self.disk, &self.names, &name)?;
             self.writer.open(file, path, length);
             self.finished_bytes = 0;
         } else {
             let mut manifest = self.manifest.clone();
             let name = manifest.add_incr(&self.names.basename, offset);
             tracing::info!("Creating AOF incr file {name} on {why}");
-            let (file, length) = self.open_file(&name)?;
+            let (file, length) = open_file(&self.disk, &self.names, &name)?;
             self.names.save(&self.disk, &manifest)?;
             self.manifest = manifest;
             self.finished_bytes += self.writer.length();
@@ -261,65 +295,10 @@ impl Log {
         Ok(())
     }
 
-    /// The file `temporary` holds the keyspace as it was when the rewrite began, forced to
-    /// disk: it is the base from now on. Incremental files that were begun later stay.
-    pub fn install_base(
-        &mut self,
-        temporary: &Path,
-        form: BaseForm,
-        keep_history: bool,
-    ) -> Result<(), OpenError> {
-        let mut manifest = self.manifest.clone();
-        let kept = manifest.incrs.len().saturating_sub(self.replaced);
-        let name = manifest.replace_base(&self.names.basename, form, kept);
-        let path = self.names.path(&name);
-        let renamed = self.disk.rename(temporary, &path);
-        renamed.map_err(|e| OpenError::File(name, e))?;
-        if let Some(offset) = self.unlisted {
-            let name = manifest.add_incr(&self.names.basename, offset);
-            let (from, to) = (
-                self.names.path(&self.names.temp_incr()),
-                self.names.path(&name),
-            );
-            let renamed = self.disk.rename(&from, &to);
-            renamed.map_err(|e| OpenError::File(name, e))?;
-            self.writer.renamed(to);
-        }
-        self.names.save(&self.disk, &manifest)?;
-        self.manifest = manifest;
-        self.unlisted = None;
-        self.finished_bytes = self.bytes_of_parts().saturating_sub(self.writer.length());
-        self.base_bytes = self.current_bytes();
-        if !keep_history {
-            self.remove_history();
-        }
-        Ok(())
-    }
-
-    /// Gives a set of its own to `to`, an empty folder on the same file system: all that was
-    /// written so far, as hard links. What is written from here on goes to another file, so
-    /// those grow no more; who starts on the copy writes to a file of its own as well. All
-    /// there is must be on disk ([`Writer::finish`]). `offset`: the replication offset now.
-    pub fn seal(&mut self, to: &Names, offset: u64) -> Result<(), OpenError> {
-        self.begin_incr(false, offset, "backup")?;
-        let mut sealed = self.manifest.clone();
-        sealed.history.clear();
-        sealed.incrs.pop();
-        to.make_folder()?;
-        for part in sealed.parts() {
-            let linked = fs::hard_link(self.names.path(&part.name), to.path(&part.name));
-            linked.map_err(|e| OpenError::File(part.name.clone(), e))?;
-        }
-        let own = sealed.add_incr(&to.basename, offset);
-        let made = self.disk.create(&to.path(&own));
-        made.map_err(|e| OpenError::File(own, e))?;
-        to.save(&self.disk, &sealed)
-    }
-
     /// Removes what was replaced, off the loop. A line may name a file that is gone: history
     /// is never read.
     pub fn remove_history(&mut self) {
-        if self.manifest.history.is_empty() {
+        if self.manifest.history.is_empty() || self.is_changing() {
             return;
         }
         let mut manifest = self.manifest.clone();
@@ -336,6 +315,7 @@ impl Log {
 
     /// Writes all there is and notes where the file ends, at the replication offset `offset`.
     pub fn finish(&mut self, time: Time, offset: u64) -> std::io::Result<()> {
+        self.settle();
         self.writer.finish(time)?;
         let mut manifest = self.manifest.clone();
         let last = manifest.incrs.last_mut();
@@ -364,6 +344,7 @@ impl Log {
     /// nothing is written until the next try.
     pub fn give_up_unlisted(&mut self) {
         if self.unlisted.is_some() {
+            self.settle();
             self.writer.close();
             self.remove_unlisted();
         }

@@ -11,6 +11,7 @@
 
 mod annotation;
 mod base;
+mod change;
 pub mod check;
 mod commands;
 mod disk;
@@ -24,6 +25,9 @@ mod units;
 mod writer;
 
 pub use base::{BaseFile, free_bytes};
+pub use change::{Changed, Owner, Sealed};
+#[cfg(feature = "testing")]
+pub use commands::CommandWriter;
 pub use disk::Disk;
 #[cfg(test)]
 pub use disk::{Fault as DiskFault, Step};

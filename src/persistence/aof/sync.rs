@@ -11,6 +11,7 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 
 use super::disk::Disk;
+use crate::base::threads;
 
 /// Wakes the loop; called by the helper thread.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -154,14 +155,12 @@ impl Worker {
 
     fn start(mut self) -> Sender<Job> {
         let (sender, jobs) = mpsc::channel();
-        std::thread::Builder::new()
-            .name("aof-fsync".to_owned())
-            .spawn(move || {
-                for job in jobs {
-                    self.take(job);
-                }
-            })
-            .expect("a thread for the append only file");
+        let work = move || {
+            for job in jobs {
+                self.take(job);
+            }
+        };
+        threads::start("aof-fsync", work).expect("a thread for the append only file");
         sender
     }
 

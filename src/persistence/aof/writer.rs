@@ -118,6 +118,10 @@ pub struct Writer {
     /// Writes that could not wait for an fsync any longer.
     pub delayed_syncs: u64,
     trouble: Option<Trouble>,
+    /// Nothing is written: the next file is not there yet.
+    is_held: bool,
+    /// An fsync of the file is under way that is not this writer's.
+    pub(super) is_synced_elsewhere: bool,
 }
 
 impl Writer {
@@ -141,6 +145,8 @@ impl Writer {
             postponed_ms: None,
             delayed_syncs: 0,
             trouble: None,
+            is_held: false,
+            is_synced_elsewhere: false,
         }
     }
 
@@ -161,9 +167,20 @@ impl Writer {
             SyncPolicy::Always if !self.rules.no_sync => self.synced,
             // What the kernel has outlives the process; what waits for an fsync to end
             // waits two seconds at most.
-            _ if self.trouble.is_none() => self.appended,
+            _ if self.trouble.is_none() && !self.is_held => self.appended,
             _ => self.written,
         }
+    }
+
+    /// Up to where what was done is in the file.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// The file, and up to where it has the stream.
+    pub fn written_file(&self) -> Option<(Arc<File>, u64)> {
+        let open = self.open.as_ref()?;
+        Some((Arc::clone(&open.file), self.written))
     }
 
     /// Bytes of the file.
@@ -176,7 +193,7 @@ impl Writer {
     }
 
     pub fn sync_in_progress(&self) -> bool {
-        self.syncer.in_progress()
+        self.syncer.in_progress() || self.is_synced_elsewhere
     }
 
     pub fn trouble(&self) -> Option<&Trouble> {
@@ -249,8 +266,35 @@ impl Writer {
         self.buffer = Vec::new();
         (self.unsynced, self.trouble) = (0, None);
         (self.selected, self.selected_first) = (None, None);
+        self.is_held = false;
         (self.written, self.synced) = (self.appended, self.appended);
         self.postponed_ms = None;
+    }
+
+    /// What is done from here on is for the next file: it waits in the buffer, and is not
+    /// acknowledged.
+    pub fn hold(&mut self) {
+        self.is_held = true;
+    }
+
+    /// Writes again.
+    pub fn release(&mut self) {
+        self.is_held = false;
+    }
+
+    /// The file is on disk with the stream up to `upto`.
+    pub fn note_synced(&mut self, upto: u64) {
+        self.synced = self.synced.max(upto);
+    }
+
+    /// The file is on disk with all that was written.
+    pub fn note_all_synced(&mut self) {
+        self.synced = self.written;
+    }
+
+    /// An fsync of the file has failed.
+    pub fn note_sync_failed(&mut self, error: io::Error) {
+        self.note(Trouble::Sync(error));
     }
 
     /// What was given so far is kept elsewhere: nothing of it is written any more.
@@ -277,7 +321,8 @@ impl Writer {
     /// `now`: without putting anything off.
     pub fn flush(&mut self, time: Time, now: bool) {
         self.take_synced();
-        if self.open.is_none() || matches!(self.trouble, Some(Trouble::Sync(_))) {
+        let is_given_up = matches!(self.trouble, Some(Trouble::Sync(_)));
+        if self.open.is_none() || self.is_held || is_given_up {
             return;
         }
         if self.buffer.len() > self.unsynced {
@@ -298,7 +343,7 @@ impl Writer {
 
     /// Whether the write is put off because an fsync is under way that it would wait for.
     fn is_postponed(&mut self, time: Time) -> bool {
-        if self.rules.policy != SyncPolicy::EverySec || !self.syncer.in_progress() {
+        if self.rules.policy != SyncPolicy::EverySec || !self.sync_in_progress() {
             return false;
         }
         let since = *self.postponed_ms.get_or_insert(time.mono_ms);
@@ -385,7 +430,7 @@ impl Writer {
             },
             SyncPolicy::EverySec => {
                 let due = time.mono_ms.saturating_sub(self.synced_ms) >= SYNC_EVERY_MS;
-                if due && !self.syncer.in_progress() {
+                if due && !self.sync_in_progress() {
                     self.syncer.sync(&open.file, self.written);
                     self.synced_ms = time.mono_ms;
                 }

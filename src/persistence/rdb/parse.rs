@@ -1,9 +1,9 @@
 //! Values on their way in: every type, old and new, into the encoding that the limits ask for.
 //!
 //! Packed forms are checked whole before they are taken over, so that nothing that is loaded
-//! can lead astray later. Whether elements of a packed form differ is checked only where
-//! `deep` asks for it: a listpack whose fields come twice is wrong, but harmless. What old forms
-//! become is built here, so their elements must differ in any case, as in Redis.
+//! can lead astray later. A listpack with an element that comes twice is refused where `deep`
+//! asks for it; else the first one stays, and the others are dropped. Of the old forms it is
+//! refused in any case, as in Redis.
 
 use super::fault::Fault;
 use super::format::{Dialect, kind, node};
@@ -16,14 +16,14 @@ use crate::encodings::scored::ScoredBuilder;
 use crate::encodings::ziplist::Ziplist;
 use crate::encodings::zipmap;
 use crate::keyspace::OwnedValue;
-use crate::types::import::{FIELD_EXPIRY_MAX, HashImport, ListImport, all_differ};
+use crate::types::import::{FIELD_EXPIRY_MAX, HashImport, ListImport, distinct};
 use crate::types::{Container, End, Entry, Hash, Limits, List, Set, Type, Zset};
 
 /// How values are read.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     pub limits: Limits,
-    /// Whether elements of packed forms must differ.
+    /// Whether a packed form with an element that comes twice is refused.
     pub deep: bool,
     pub dialect: Dialect,
 }
@@ -85,22 +85,15 @@ fn full<'i, T: Container>(
     }
 }
 
-/// A listpack whose elements are `width` entries each.
+/// A listpack whose elements are `width` entries each and differ.
 fn pack(input: &mut Input<'_>, rules: &Rules, width: usize) -> Result<Listpack, Fault> {
     let pack = Listpack::from_bytes(input.blob()?)?;
-    if rules.deep && !all_differ(&pack, width) {
-        return Err(Fault::PackedDuplicate("listpack"));
-    }
-    Ok(pack)
+    distinct(pack, width, rules.deep).ok_or(Fault::PackedDuplicate("listpack"))
 }
 
 /// A ziplist of members and scores, or fields and values, as a listpack.
 fn repacked_pairs(input: &mut Input<'_>) -> Result<Listpack, Fault> {
-    let pack = repacked(input)?;
-    match all_differ(&pack, 2) {
-        true => Ok(pack),
-        false => Err(Fault::PackedDuplicate("ziplist")),
-    }
+    distinct(repacked(input)?, 2, true).ok_or(Fault::PackedDuplicate("ziplist"))
 }
 
 /// A ziplist as a listpack.
@@ -253,9 +246,7 @@ fn hash(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash, Fault> {
                 }
                 pack.append_all(&[Entry::parse(name), Entry::parse(value)]);
             }
-            if !all_differ(&pack, 2) {
-                return Err(Fault::PackedDuplicate("zipmap"));
-            }
+            let pack = distinct(pack, 2, true).ok_or(Fault::PackedDuplicate("zipmap"))?;
             Hash::import_zipmap(pack, limits).ok_or(Fault::Records)
         }
         _ => {
@@ -265,21 +256,8 @@ fn hash(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash, Fault> {
             for _ in 0..fields {
                 add_field(input, &mut hash, &mut name, None)?;
             }
-            checked(hash.finish(), rules)
+            hash.finish(rules.deep).ok_or(Fault::Duplicate)
         }
-    }
-}
-
-/// Small forms that were built one by one were not searched for each field.
-fn checked(hash: Hash, rules: &Rules) -> Result<Hash, Fault> {
-    let differ = match &hash {
-        Hash::Listpack(pack) if rules.deep => all_differ(pack, 2),
-        Hash::ListpackEx(pack) if rules.deep => all_differ(pack, 3),
-        _ => true,
-    };
-    match differ {
-        true => Ok(hash),
-        false => Err(Fault::Duplicate),
     }
 }
 
@@ -332,7 +310,7 @@ fn expiring_hash(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash,
         }
         add_field(input, &mut hash, &mut name, expire_ms)?;
     }
-    checked(hash.finish(), rules)
+    hash.finish(rules.deep).ok_or(Fault::Duplicate)
 }
 
 /// Valkey's form of a hash with expiring fields: -1 is no expiry.
@@ -354,5 +332,5 @@ fn valkey_hash(input: &mut Input<'_>, rules: &Rules) -> Result<Hash, Fault> {
             return Err(Fault::Duplicate);
         }
     }
-    checked(hash.finish(), rules)
+    hash.finish(rules.deep).ok_or(Fault::Duplicate)
 }

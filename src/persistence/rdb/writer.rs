@@ -14,6 +14,8 @@ use crate::encodings::quicklist::NodeRef;
 use crate::keyspace::{DbIndex, KeyView, ValueView};
 use crate::types::{Container, Hash, List, Set, Stream, Zset};
 
+use crate::persistence::background::Sink;
+
 use super::format::{kind, opcode};
 use super::stream::kind_for as stream_kind;
 
@@ -142,6 +144,14 @@ impl Writer {
 
     /// A key whose value follows by [`Writer::part`]; where the first part begins.
     pub fn begin_key(&mut self, view: &KeyView<'_>, used: Use) -> u64 {
+        let kind = self.key_alone(view, used);
+        self.head(&view.value, kind);
+        0
+    }
+
+    /// All that stands before a key's value; the form that it has. A string may then follow by
+    /// [`Writer::text`].
+    pub fn key_alone(&mut self, view: &KeyView<'_>, used: Use) -> u8 {
         if let Some(when) = view.expiry {
             self.out.push(opcode::EXPIRETIME_MS);
             self.out.extend_from_slice(&when.to_le_bytes());
@@ -159,8 +169,19 @@ impl Writer {
         let kind = self.kind_of(&view.value);
         self.out.push(kind);
         self.string(view.key);
-        self.head(&view.value, kind);
-        0
+        kind
+    }
+
+    /// Writes a huge string by itself, on whatever thread. One that is not worth compressing is
+    /// not copied.
+    pub fn text(text: &[u8], compress: bool, sink: &mut Sink<'_>) -> std::io::Result<()> {
+        let mut writer = Writer::new(VERSION_USUAL, compress);
+        if compress && writer.try_compressed(text) {
+            return sink(&writer.out);
+        }
+        writer.length(text.len() as u64);
+        sink(&writer.out)?;
+        sink(text)
     }
 
     /// The value alone, as DUMP has it in front of its version and checksum.

@@ -1,7 +1,7 @@
 //! `cjson.decode`.
 
 use super::{Config, DEPTH_MAX};
-use crate::scripting::effort::Effort;
+use crate::scripting::effort::{Effort, LONG};
 use crate::scripting::lua::{Frame, Raise, Returned, Stack};
 use crate::scripting::number::parse_c;
 
@@ -271,13 +271,19 @@ impl<'t> Decoder<'t> {
         }
     }
 
-    fn push_string(&self, token: Token<'_>) -> bool {
-        match token {
-            Token::String(text) => self.stack.push_bytes(text),
-            Token::Unescaped => self.stack.push_bytes(&self.unescaped),
-            _ => return false,
+    /// Pushes the string that the token is; `false`: it is none.
+    fn push_string(&self, token: Token<'_>) -> Result<bool, Raise> {
+        let text = match token {
+            Token::String(text) => text,
+            Token::Unescaped => &self.unescaped,
+            _ => return Ok(false),
+        };
+        if text.len() >= LONG {
+            self.effort
+                .check_string(self.unescaped.len() + text.len())?;
         }
-        true
+        self.stack.push_bytes(text);
+        Ok(true)
     }
 
     /// Pushes the value that begins with `token`.
@@ -290,7 +296,7 @@ impl<'t> Decoder<'t> {
             Token::ObjectBegin => return self.object(),
             Token::ArrayBegin => return self.array(),
             other => {
-                if !self.push_string(other) {
+                if !self.push_string(other)? {
                     return Err(unexpected("value", token));
                 }
             }
@@ -319,7 +325,7 @@ impl<'t> Decoder<'t> {
             return Ok(());
         }
         loop {
-            if !self.push_string(token.0) {
+            if !self.push_string(token.0)? {
                 return Err(unexpected("object key string", token));
             }
             token = self.token();

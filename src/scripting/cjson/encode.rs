@@ -70,8 +70,10 @@ impl Encoder<'_> {
     }
 
     /// The length of an array; `None`: it is an object.
-    fn array_len(&self) -> Result<Option<usize>, Raise> {
-        let (stack, config) = (self.stack, &self.config);
+    fn array_len(&mut self) -> Result<Option<usize>, Raise> {
+        // A table that has been emptied takes long to walk through.
+        self.effort.look(self.out.len())?;
+        let (stack, config) = (self.stack, self.config);
         // A table without other keys than its array part is told without a walk.
         let (mut max, mut items) = (0i32, 0i64);
         stack.push_nil();
@@ -88,6 +90,7 @@ impl Encoder<'_> {
                 max = if fits { n as i32 } else { i32::MIN };
             }
             items += 1;
+            self.effort.step(self.out.len())?;
         }
         let is_sparse = config.sparse_ratio > 0
             && i64::from(max) > items * config.sparse_ratio
@@ -159,9 +162,21 @@ impl Encoder<'_> {
     }
 
     fn string(&mut self, at: i32) -> Result<(), Raise> {
+        /// Bytes between two looks at what there is to be made.
+        const PART: usize = 64 * 1024;
         let text = self.stack.bytes(at).expect("a string");
         self.effort.check(self.out.len() + text.len())?;
         self.out.push(b'"');
+        self.escaped(&text[..text.len().min(PART)]);
+        for part in text.chunks(PART).skip(1) {
+            self.effort.look(self.out.len())?;
+            self.escaped(part);
+        }
+        self.out.push(b'"');
+        Ok(())
+    }
+
+    fn escaped(&mut self, text: &[u8]) {
         let mut from = 0;
         for (i, &b) in text.iter().enumerate() {
             if !ESCAPED[usize::from(b)] {
@@ -187,8 +202,6 @@ impl Encoder<'_> {
             self.out.extend_from_slice(&[b'\\', short]);
         }
         self.out.extend_from_slice(&text[from..]);
-        self.out.push(b'"');
-        Ok(())
     }
 }
 

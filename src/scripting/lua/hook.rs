@@ -3,14 +3,21 @@
 //!
 //! A hook that counts instructions costs a script a quarter of its speed, and a call more each
 //! time. So there is none until a script has run for a while: then the watcher sends a signal
-//! to the loop's thread, whose handler sets the hook (LuaJIT allows that at any time, and one
-//! hook serves all coroutines). The hook asks the host, which serves others meanwhile, and is gone
-//! until the watcher's next look.
+//! to the loop's thread, whose handler sets the hook (one serves all coroutines). The hook asks
+//! the host, which serves others meanwhile, and is gone until the watcher's next look.
+//!
+//! LuaJIT lets a handler set hooks, but not while the thread itself sets one: `lua_sethook`
+//! writes the mask and then the table of instructions that the mask asks for
+//! (`lj_dispatch_update`), and a handler in between leaves a mask without its table: a hook that
+//! is set and never called. So the thread says when it changes the hook ([`set`]); the handler
+//! then does nothing, and the watcher's next signal finds that the hook is not set. That is all
+//! that can meet: the handler runs on the same thread and to its end, and without the compiler
+//! and the profiler, which scripts do not have, nothing else in LuaJIT writes that table.
 
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering, compiler_fence};
 use std::sync::{Once, OnceLock};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -19,14 +26,15 @@ use mlua_sys as ffi;
 
 use super::super::errors;
 use super::{Machine, Stack, machine_of};
+use crate::base::threads;
 
 /// How often the watcher looks.
 const TICK: Duration = Duration::from_millis(20);
 /// Ticks without a script after which the watcher sleeps until there is one.
 const IDLE_TICKS: u32 = 50;
 
-/// The state that a script runs in; null between scripts.
-static RUNNING: AtomicPtr<ffi::lua_State> = AtomicPtr::new(ptr::null_mut());
+/// A script runs.
+static RUNNING: AtomicBool = AtomicBool::new(false);
 /// Counts scripts.
 static SCRIPTS: AtomicU64 = AtomicU64::new(0);
 static ASLEEP: AtomicBool = AtomicBool::new(true);
@@ -36,6 +44,10 @@ static START: Once = Once::new();
 thread_local! {
     /// The thread that scripts run on, as the watcher signals it.
     static OWNER: Cell<bool> = const { Cell::new(false) };
+    /// The state that a script runs in on this thread; null between scripts.
+    static STATE: AtomicPtr<ffi::lua_State> = const { AtomicPtr::new(ptr::null_mut()) };
+    /// This thread is changing the hook.
+    static CHANGING: AtomicBool = const { AtomicBool::new(false) };
 }
 
 /// The signal that the watcher sends. It ends nobody by default, and nobody else sends it.
@@ -52,7 +64,8 @@ pub fn watch(machine: &Machine) -> Watched<'_> {
         LOOP_THREAD.store(unsafe { libc::pthread_self() } as u64, Ordering::Release);
     }
     SCRIPTS.fetch_add(1, Ordering::Relaxed);
-    RUNNING.store(machine.state.get(), Ordering::Release);
+    STATE.with(|state| state.store(machine.state.get(), Ordering::Relaxed));
+    RUNNING.store(true, Ordering::Release);
     if ASLEEP.load(Ordering::Relaxed)
         && let Some(watcher) = WATCHER.get()
     {
@@ -70,9 +83,26 @@ pub struct Watched<'m> {
 impl Drop for Watched<'_> {
     #[inline]
     fn drop(&mut self) {
-        RUNNING.store(ptr::null_mut(), Ordering::Release);
+        RUNNING.store(false, Ordering::Release);
+        STATE.with(|state| state.store(ptr::null_mut(), Ordering::Relaxed));
         disarm(self.machine);
     }
+}
+
+/// Sets or takes away the hook, from the thread that runs scripts. See the module.
+///
+/// # Safety
+///
+/// `state` is live.
+unsafe fn set(state: *mut ffi::lua_State, hook: Option<ffi::lua_Hook>, mask: c_int) {
+    CHANGING.with(|changing| changing.store(true, Ordering::Relaxed));
+    // What the handler sees is what this thread has done: only the compiler must be kept from
+    // moving the change out.
+    compiler_fence(Ordering::SeqCst);
+    // SAFETY: as the caller says.
+    unsafe { ffi::lua_sethook(state, hook, mask, 1) };
+    compiler_fence(Ordering::SeqCst);
+    CHANGING.with(|changing| changing.store(false, Ordering::Relaxed));
 }
 
 /// Takes the hook away, if there is one.
@@ -82,7 +112,7 @@ pub fn disarm(machine: &Machine) {
     // SAFETY: a live state.
     unsafe {
         if ffi::lua_gethook(state).is_some() {
-            ffi::lua_sethook(state, None, 0, 0);
+            set(state, None, 0);
         }
     }
 }
@@ -98,10 +128,7 @@ fn start() {
         action.sa_flags = libc::SA_RESTART;
         libc::sigaction(SIGNAL, &action, ptr::null_mut());
     }
-    let thread = thread::Builder::new()
-        .name("script-watcher".into())
-        .spawn(look);
-    match thread {
+    match threads::start("script-watcher", look) {
         Ok(handle) => {
             let _ = WATCHER.set(handle.thread().clone());
         }
@@ -115,7 +142,7 @@ fn look() {
     loop {
         if idle >= IDLE_TICKS {
             ASLEEP.store(true, Ordering::Relaxed);
-            if RUNNING.load(Ordering::Acquire).is_null() {
+            if !RUNNING.load(Ordering::Acquire) {
                 thread::park();
             }
             ASLEEP.store(false, Ordering::Relaxed);
@@ -123,7 +150,7 @@ fn look() {
         }
         thread::sleep(TICK);
         let script = SCRIPTS.load(Ordering::Relaxed);
-        if RUNNING.load(Ordering::Acquire).is_null() {
+        if !RUNNING.load(Ordering::Acquire) {
             idle += 1;
         } else if script == last {
             idle = 0;
@@ -139,14 +166,14 @@ fn look() {
 
 /// The signal's handler: the script that runs meets the hook at its next instruction.
 extern "C" fn arm(_: c_int) {
-    let state = RUNNING.load(Ordering::Acquire);
-    if state.is_null() || !OWNER.get() {
+    let state = STATE.with(|state| state.load(Ordering::Relaxed));
+    if state.is_null() || CHANGING.with(|changing| changing.load(Ordering::Relaxed)) {
         return;
     }
-    // SAFETY: a script runs in it on this thread, so it is alive; LuaJIT lets a handler set
-    // hooks. One that is there already stays. The mask is asked, not the function: LuaJIT saves
-    // and restores the mask around errors, and this may fall between its read and its write,
-    // which loses the mask and leaves the function.
+    // SAFETY: a script runs in it on this thread, so it is alive, and the thread does not set a
+    // hook at this moment. One that is there already stays. The mask is asked, not the function:
+    // LuaJIT saves and restores the mask around errors, and this may fall between its read and
+    // its write, which loses the mask and leaves the function and the table.
     unsafe {
         if ffi::lua_gethookmask(state) & ffi::LUA_MASKCOUNT == 0 {
             ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, 1);
@@ -190,7 +217,7 @@ unsafe extern "C-unwind" fn hook(state: *mut ffi::lua_State, _: *mut ffi::lua_De
     if !is_over(machine) {
         // With a hook every instruction takes longer: the watcher sets it again at its next tick.
         // SAFETY: as above.
-        unsafe { ffi::lua_sethook(state, None, 0, 0) };
+        unsafe { set(state, None, 0) };
         return;
     }
     machine.memory.strict.set(false);
@@ -199,7 +226,63 @@ unsafe extern "C-unwind" fn hook(state: *mut ffi::lua_State, _: *mut ffi::lua_De
     // SAFETY: nothing with a destructor is left. At every further instruction the script
     // meets the hook again, so that catching the error does not help it.
     unsafe {
-        ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKLINE | ffi::LUA_MASKCOUNT, 1);
+        set(state, Some(hook), ffi::LUA_MASKLINE | ffi::LUA_MASKCOUNT);
         ffi::lua_error(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scripting::host::Host;
+    use crate::scripting::lua::Lua;
+
+    /// Counts how often it is asked whether the script is to end.
+    struct Counting<'c>(&'c Cell<usize>);
+
+    impl Host for Counting<'_> {
+        fn interrupt(&mut self) -> bool {
+            self.0.set(self.0.get() + 1);
+            false
+        }
+    }
+
+    /// A signal in the middle of `lua_sethook` left a hook that was set and never called, and
+    /// no later signal set it again: nothing could end the script.
+    #[test]
+    fn a_signal_that_meets_a_change_of_the_hook_does_not_lose_it() {
+        const ROUNDS: usize = 20_000;
+        let lua = Lua::new(1 << 20);
+        assert!(lua.stack().load(b"for i = 1, 100 do end", c"=loop"), "Lua");
+        // SAFETY: asks for this thread's own number.
+        let this = unsafe { libc::pthread_self() };
+        let is_over = AtomicBool::new(false);
+        let calls = Cell::new(0);
+        let mut host = Counting(&calls);
+        let told = std::thread::scope(|scope| {
+            let told = lua.handle().with_host(&mut host, |machine, stack| {
+                let _watched = watch(machine);
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        // SAFETY: that thread waits for this one.
+                        unsafe { libc::pthread_kill(this, SIGNAL) };
+                    }
+                });
+                let mut unasked = 0;
+                for _ in 0..ROUNDS {
+                    disarm(machine);
+                    arm(SIGNAL);
+                    calls.set(0);
+                    stack.push_value(1);
+                    let ok = stack.protected_call(0, 0, 0);
+                    unasked += usize::from(!ok || calls.get() == 0);
+                    stack.set_top(1);
+                }
+                unasked
+            });
+            is_over.store(true, Ordering::Relaxed);
+            told
+        });
+        assert_eq!(told, 0, "rounds in which the hook was not called");
     }
 }

@@ -12,6 +12,8 @@ pub struct Memory {
     limit: Cell<usize>,
     /// Lua code runs: what would pass the limit is refused, which Lua raises as an error.
     pub(super) strict: Cell<bool>,
+    /// A value was too long for any state; it is told once.
+    pub(super) refused: Cell<bool>,
 }
 
 /// All that LuaJIT allocates lies on eight bytes.
@@ -23,6 +25,7 @@ impl Memory {
             used: Cell::new(0),
             limit: Cell::new(limit),
             strict: Cell::new(false),
+            refused: Cell::new(false),
         }
     }
 
@@ -34,6 +37,10 @@ impl Memory {
         self.limit.set(bytes);
     }
 
+    pub(super) fn limit(&self) -> usize {
+        self.limit.get()
+    }
+
     pub(super) fn room(&self) -> usize {
         self.limit.get().saturating_sub(self.used.get())
     }
@@ -42,9 +49,10 @@ impl Memory {
         self.used.get() > self.limit.get() / 2
     }
 
+    /// Whether there is more than there may be, or there was to be.
     #[inline]
     pub(super) fn is_over(&self) -> bool {
-        self.used.get() > self.limit.get()
+        self.used.get() > self.limit.get() || self.refused.take()
     }
 }
 

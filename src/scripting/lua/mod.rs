@@ -16,6 +16,7 @@
 //! Cost: a call of ours from Lua and back is about 20 ns, without an allocation.
 #![allow(unsafe_code)]
 
+mod coroutine;
 mod hook;
 mod memory;
 mod stack;
@@ -27,7 +28,8 @@ use std::ptr::{self, NonNull};
 
 use mlua_sys as ffi;
 
-pub use hook::watch;
+pub use coroutine::Status;
+pub use hook::{Watched, watch};
 use memory::Memory;
 pub use stack::{Kind, Library, Place, Stack, truncated};
 
@@ -82,7 +84,7 @@ impl std::ops::Deref for Frame<'_> {
 /// What belongs to one Lua state and is found from it.
 pub struct Machine {
     memory: Memory,
-    /// How many calls of [`Stack::protected_call`] are under way.
+    /// How many calls from native code back into Lua are under way, see [`Machine::deeper`].
     depth: Cell<u32>,
     state: Cell<*mut ffi::lua_State>,
     /// Whom the script that runs asks for commands.
@@ -100,7 +102,7 @@ pub struct Machine {
     /// What its code is called.
     pub chunk: Cell<&'static CStr>,
     /// What a library registers while it is loaded.
-    pub registering: RefCell<Option<Vec<super::Registered>>>,
+    pub registering: RefCell<Option<super::Registering>>,
 }
 
 /// A Lua state of its own. Dropped, it frees everything.
@@ -208,9 +210,40 @@ impl Machine {
         self.memory.set_limit(bytes);
     }
 
+    /// How many bytes the state may hold.
+    pub fn limit(&self) -> usize {
+        self.memory.limit()
+    }
+
     /// How many bytes more the state may hold.
     pub fn room(&self) -> usize {
         self.memory.room()
+    }
+
+    /// Runs Lua code from native code: `run` catches whatever it raises. `None`: there are too
+    /// many such calls within each other, and `run` was not called.
+    ///
+    /// Each of them takes some of the thread's stack, so that one count bounds it for all:
+    /// `pcall`, `xpcall` and its handler, coroutines, comparisons of `sort`, callbacks of `gsub`,
+    /// readers of `load`. Metamethods that LuaJIT's interpreter calls take none, and it has no
+    /// `__gc` that a script could set.
+    #[inline]
+    fn deeper<T>(&self, run: impl FnOnce() -> T) -> Option<T> {
+        let depth = self.depth.get();
+        if depth >= CALLS_MAX {
+            return None;
+        }
+        self.depth.set(depth + 1);
+        let outer = self.memory.strict.replace(true);
+        let result = run();
+        self.memory.strict.set(outer);
+        self.depth.set(depth);
+        Some(result)
+    }
+
+    /// Whether a value was too long to be pushed; it is told once.
+    pub fn was_refused(&self) -> bool {
+        self.memory.refused.take()
     }
 
     /// Whether it is time to collect, before the limit is met.
@@ -227,6 +260,11 @@ impl Machine {
         Some(answer)
     }
 }
+
+/// Native code may call back so deep, as in Lua 5.1: each call takes some of the thread's stack.
+const CALLS_MAX: u32 = 195;
+/// What a call beyond that is told.
+const TOO_DEEP: &[u8] = b"C stack overflow";
 
 /// A function of ours: a name of a function, which has no size.
 pub trait Function: Fn(Frame<'_>) -> Returned + Copy + 'static {}

@@ -42,13 +42,25 @@ impl Kind {
     }
 }
 
-/// Functions of ours may call back so deep, as in Lua 5.1: each takes some of the thread's stack.
-const CALLS_MAX: u32 = 195;
+/// LuaJIT's strings are shorter than 2 GiB and some; of longer ones it makes an error, which
+/// would be raised through frames of ours.
+const STRING_MAX: usize = 0x7fff_0000;
+
+unsafe extern "C-unwind" {
+    /// `lua_load` of text alone, or of byte code alone.
+    fn lua_loadx(
+        state: *mut ffi::lua_State,
+        reader: ffi::lua_Reader,
+        data: *mut c_void,
+        name: *const std::ffi::c_char,
+        mode: *const std::ffi::c_char,
+    ) -> c_int;
+}
 
 /// A stack of a live Lua state. Copies name the same one.
 #[derive(Clone, Copy)]
 pub struct Stack {
-    state: *mut ffi::lua_State,
+    pub(super) state: *mut ffi::lua_State,
 }
 
 // SAFETY, for all blocks below: `state` is a live state (`Stack::new` is for this module alone),
@@ -184,9 +196,16 @@ impl Stack {
         unsafe { ffi::lua_pushnumber(self.state, n) }
     }
 
+    /// Pushes a string. One that is longer than LuaJIT's can be is nil, and the function that
+    /// runs fails for want of memory.
     #[inline]
     pub fn push_bytes(&self, text: &[u8]) {
-        // SAFETY: see above.
+        if text.len() > STRING_MAX {
+            // SAFETY: Lua calls us with a live state.
+            unsafe { machine_of(self.state) }.memory.refused.set(true);
+            return self.push_nil();
+        }
+        // SAFETY: see above. LuaJIT raises nothing: neither memory nor length is refused.
         unsafe { ffi::lua_pushlstring_(self.state, text.as_ptr().cast(), text.len()) }
     }
 
@@ -393,11 +412,42 @@ impl Stack {
     }
 
     /// Compiles text (never byte code) and pushes the function, or the message why not.
+    ///
+    /// The compiler gets the text in pieces. When the script that compiles is to end, or when the
+    /// state holds more than it may, the text ends there for the compiler, which then fails.
     pub fn load(&self, code: &[u8], name: &std::ffi::CStr) -> bool {
-        let mode = c"t".as_ptr();
-        let (text, len) = (code.as_ptr().cast(), code.len());
-        // SAFETY: see above; the parser runs protected.
-        unsafe { ffi::luaL_loadbufferx(self.state, text, len, name.as_ptr(), mode) == 0 }
+        const PIECE: usize = 16 * 1024;
+        unsafe extern "C-unwind" fn read(
+            state: *mut ffi::lua_State,
+            rest: *mut c_void,
+            len: *mut usize,
+        ) -> *const std::ffi::c_char {
+            // SAFETY: Lua calls this with a live state and the slice below, and wants the
+            // length of what it is given.
+            let (machine, rest, len) =
+                unsafe { (machine_of(state), &mut *rest.cast::<&[u8]>(), &mut *len) };
+            if machine.memory.is_over() || super::hook::is_stopped(machine) {
+                *rest = &[];
+            }
+            let (piece, left) = rest.split_at(rest.len().min(PIECE));
+            (*rest, *len) = (left, piece.len());
+            piece.as_ptr().cast()
+        }
+        // SAFETY: Lua calls us with a live state.
+        let machine = unsafe { machine_of(self.state) };
+        let (mut rest, mode) = (code, c"t".as_ptr());
+        // SAFETY: see above; `rest` lives until the call returns. The parser runs protected, and
+        // the allocator refuses nothing.
+        let status = unsafe {
+            let rest = ptr::from_mut(&mut rest).cast();
+            lua_loadx(self.state, read, rest, name.as_ptr(), mode)
+        };
+        if machine.memory.is_over() {
+            self.pop(1);
+            self.push_bytes(b"not enough memory");
+            return false;
+        }
+        status == 0
     }
 
     /// The byte code of the function on top.
@@ -429,18 +479,14 @@ impl Stack {
     pub fn protected_call(&self, args: c_int, results: c_int, handler: c_int) -> bool {
         // SAFETY: Lua calls us with a live state.
         let machine = unsafe { machine_of(self.state) };
-        let depth = machine.depth.get();
-        if depth >= CALLS_MAX {
-            self.pop(args + 1);
-            self.push_bytes(b"C stack overflow");
-            return false;
-        }
-        machine.depth.set(depth + 1);
-        let outer = machine.memory.strict.replace(true);
         // SAFETY: see above; what Lua raises ends here.
-        let status = unsafe { ffi::lua_pcall(self.state, args, results, handler) };
-        machine.memory.strict.set(outer);
-        machine.depth.set(depth);
+        let called =
+            machine.deeper(|| unsafe { ffi::lua_pcall(self.state, args, results, handler) });
+        let Some(status) = called else {
+            self.pop(args + 1);
+            self.push_bytes(super::TOO_DEEP);
+            return false;
+        };
         status == 0
     }
 
@@ -595,4 +641,24 @@ pub struct Place {
     /// 0 or less where there is no line.
     pub line: c_int,
     pub is_native: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scripting::lua::Lua;
+
+    /// LuaJIT raises an error of it, which ended the process.
+    #[test]
+    fn a_string_that_no_state_can_hold_is_want_of_memory() {
+        let lua = Lua::new(1 << 20);
+        let (stack, memory) = (lua.stack(), &lua.machine().memory);
+        // Pages that nobody touches take no memory.
+        let long = vec![0u8; 1 << 31];
+        stack.push_bytes(&long);
+        assert_eq!(stack.kind(-1), Kind::Nil);
+        assert!(memory.is_over(), "told");
+        stack.push_bytes(&long[..1000]);
+        assert_eq!((stack.len(-1), memory.is_over()), (1000, false));
+    }
 }

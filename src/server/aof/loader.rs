@@ -348,6 +348,7 @@ fn read_preamble(
     };
     let name = &current.part.name;
     let end = file.step(keyspace, bytes);
+    server.note_loading(file.figures());
     let Some(end) = end.map_err(|error| tell_preamble(name, &error))? else {
         current.preamble = Some(file);
         return Ok(());

@@ -8,6 +8,9 @@
 //! While writing fails its reply is held back ([`Server::withholds`]); new writes are refused
 //! with the cause, and tried again until they go through.
 //!
+//! The set of files changes off the loop (`persistence::aof::change`): what a rewrite or a
+//! backup waits for is looked at each turn ([`Engine::look_at_changes`]).
+//!
 //! A failed fsync is final for its file. What was not safe goes to a new one when the buffer
 //! still has it (`always`); otherwise only a rewrite from the keyspace makes the set whole.
 
@@ -25,13 +28,20 @@ use crate::command::CommandError;
 use crate::config::{AppendFsync, system_text};
 use crate::keyspace::{ClientId, Effects, Keyspace};
 use crate::persistence::aof::{
-    BaseForm, Disk, Log, Manifest, Names, Rules, SyncPolicy, Time, Trouble, Wake,
+    BaseForm, Disk, Log, Manifest, Names, Owner, Rules, Sealed, SyncPolicy, Time, Trouble, Wake,
 };
 use crate::persistence::rdb;
 use rewrite::Rewrites;
 
 /// How long after a failure the next try is made.
 const RETRY_MS: u64 = 100;
+/// So many bytes of the file are written between two looks at the room that is left.
+const ROOM_LOOK_BYTES: u64 = 256 * 1024;
+
+/// What WAITAOF is told while there is no append only file.
+pub const NO_AOF: CommandError = CommandError::Text(
+    "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+);
 
 /// Whether there is an append only file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +58,10 @@ pub enum AofState {
 pub struct Aof {
     pub state: AofState,
     log: Option<Box<Log>>,
+    /// The set that a rewrite makes in a folder of its own, as the server has moved there or
+    /// the file is off. It has what was done since the rewrite began, beside `log`, whose place
+    /// it takes when it is whole.
+    next: Option<Box<Log>>,
     disk: Disk,
     wake: Option<Wake>,
     pub rewrites: Rewrites,
@@ -58,6 +72,8 @@ pub struct Aof {
     pub repl_offset: u64,
     /// Where the stream of effects ended when the file was switched off.
     ended_at: u64,
+    /// How long the file was at the last look at the room that is left.
+    looked_at_bytes: u64,
     retry_ms: u64,
     /// Delayed by hand before each write (DEBUG AOF-FLUSH-SLEEP), microseconds.
     pub flush_sleep_us: u64,
@@ -90,6 +106,21 @@ impl Aof {
         &self.disk
     }
 
+    pub(super) fn wake(&self) -> Option<Wake> {
+        self.wake.clone()
+    }
+
+    /// What a backup links: no file of it goes until [`Aof::unseal`].
+    pub(super) fn seal(&mut self) -> Option<Sealed> {
+        Some(self.log.as_mut()?.sealed())
+    }
+
+    pub(super) fn unseal(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.unlink();
+        }
+    }
+
     fn new_log(&self, names: Names, manifest: Manifest) -> Log {
         let (disk, wake) = (self.disk.clone(), self.wake.clone());
         Log::new(names, manifest, disk, wake, self.appended())
@@ -111,7 +142,26 @@ impl Aof {
             if is_open {
                 log.writer.append(unit, time);
             }
+            if let Some(next) = &mut self.next {
+                next.writer.append(unit, time);
+            }
         }
+    }
+
+    /// Whether so much was written that the room may have become short.
+    fn has_written_much(&mut self) -> bool {
+        let bytes = self.log.as_ref().map_or(0, |log| log.current_bytes());
+        let is_much = bytes >= self.looked_at_bytes + ROOM_LOOK_BYTES;
+        if is_much || bytes < self.looked_at_bytes {
+            self.looked_at_bytes = bytes;
+        }
+        is_much
+    }
+
+    /// Whether the set of files is being changed.
+    pub(super) fn is_changing(&self) -> bool {
+        let is_changing = |log: &Option<Box<Log>>| log.as_ref().is_some_and(|l| l.is_changing());
+        is_changing(&self.log) || is_changing(&self.next)
     }
 
     /// Where the next effect will stand.
@@ -195,7 +245,7 @@ impl Server {
 
     pub(super) fn apply_aof_config(&mut self) {
         let rules = self.aof_rules();
-        if let Some(log) = &mut self.aof.log {
+        for log in self.aof.log.iter_mut().chain(&mut self.aof.next) {
             log.writer.rules = rules;
         }
     }
@@ -282,6 +332,11 @@ impl Server {
         if matches!(log.writer.trouble(), Some(Trouble::Sync(_))) {
             self.leave_unsynced_file(at);
         }
+        if let Some(next) = &mut self.aof.next {
+            next.writer.flush(at, now);
+            // The set that stands has everything: this one is begun anew.
+            self.aof.rewrites.restarts |= next.writer.trouble().is_some();
+        }
         let has_trouble = self.aof.trouble().is_some();
         if has_trouble {
             self.aof.retry_ms = at.mono_ms + RETRY_MS;
@@ -294,6 +349,10 @@ impl Server {
     /// An fsync failed: nothing more goes to that file. What it may lack goes to the next.
     fn leave_unsynced_file(&mut self, at: Time) {
         let Some(log) = &mut self.aof.log else { return };
+        if log.is_changing() {
+            // It is tried again when that has ended.
+            return;
+        }
         if log.is_unlisted() {
             // No base is complete: another one will have everything.
             self.aof.rewrites.restarts = true;
@@ -328,15 +387,26 @@ impl Server {
         }
     }
 
-    /// A set of all that was written so far, in a folder of its own ([`Log::seal`]).
-    pub(super) fn seal_aof_to(&mut self, to: &Names) -> Result<(), String> {
+    /// Has the file forced to disk, written to as it is meanwhile. `false`: it is already.
+    pub(super) fn begin_ahead(&mut self, owner: Owner) -> Result<bool, String> {
+        let Some(log) = &mut self.aof.log else {
+            return Err("the append only file is off".to_owned());
+        };
+        log.begin_ahead(owner).map_err(|error| error.to_string())
+    }
+
+    /// Has another incremental file written from now on ([`Log::begin_next`]).
+    pub(super) fn begin_next_incr(&mut self, owner: Owner, why: &str) -> Result<(), String> {
         let (at, offset) = (time(&self.now), self.aof.repl_offset);
         let Some(log) = &mut self.aof.log else {
             return Err("the append only file is off".to_owned());
         };
-        let finished = log.writer.finish(at);
-        finished.map_err(|error| system_text(&error))?;
-        log.seal(to, offset).map_err(|error| error.to_string())
+        log.writer.flush(at, true);
+        if let Some(trouble) = log.writer.trouble() {
+            return Err(system_text(trouble.error()));
+        }
+        let begun = log.begin_next(owner, offset, why);
+        begun.map_err(|error| error.to_string())
     }
 
     /// The last bytes before the process ends. `false`: they are not safe.
@@ -354,6 +424,9 @@ impl Engine {
     /// promised.
     #[inline]
     pub(super) fn write_aof(&mut self) {
+        if self.server.aof.is_changing() || self.server.is_backing_up() {
+            self.look_at_changes();
+        }
         if let Some(log) = &self.server.aof.log
             && (!log.writer.is_idle() || log.writer.trouble().is_some())
         {
@@ -361,10 +434,33 @@ impl Engine {
         }
     }
 
+    /// Goes on with what has waited for a change of the set of files.
+    #[cold]
+    fn look_at_changes(&mut self) {
+        let aof = &mut self.server.aof;
+        let take = |log: &mut Option<Box<Log>>| log.as_mut()?.take_change();
+        let ended = take(&mut aof.log).or_else(|| take(&mut aof.next));
+        match ended {
+            Some((Owner::Rewrite, ended)) => self.rewrite_changed(ended),
+            Some((Owner::Backup, ended)) => {
+                let Engine { keyspace, server } = self;
+                server.backup_changed(keyspace, ended);
+            }
+            None => {}
+        }
+        let Engine { keyspace, server } = self;
+        server.go_on_with_backup(keyspace);
+        server.release_held();
+        self.serve_synced();
+    }
+
     fn write_aof_now(&mut self) {
         self.server.flush_aof(false);
         self.server.release_held();
         self.serve_synced();
+        if self.server.aof.has_written_much() {
+            self.look_at_rewrites();
+        }
     }
 
     /// Clients in WAITAOF whose writes are on disk go on.
@@ -386,7 +482,7 @@ impl Engine {
             // It may have been let go meanwhile, and wait for something else by now.
             let waits = |s: &super::Session| {
                 let until = s.client.blocked.as_ref().map(|b| &b.until);
-                matches!(until, Some(Until::Synced { offset: o, .. }) if *o == offset)
+                matches!(until, Some(Until::Synced { offset: o }) if *o == Some(offset))
             };
             if self.server.clients.get(id).is_some_and(waits) {
                 self.end_wait(id);
@@ -417,7 +513,12 @@ impl Server {
         if self.aof.state != AofState::Off {
             self.flush_aof(true);
         }
-        let (loader, bytes) = AofLoader::prepare(self.aof_names(), self.aof.disk())?;
+        // The set that is written to, wherever the server has moved meanwhile.
+        let names = match &self.aof.log {
+            Some(log) => log.names.clone(),
+            None => self.aof_names(),
+        };
+        let (loader, bytes) = AofLoader::prepare(names, self.aof.disk())?;
         for at in 0..keyspace.databases() {
             keyspace.flush(crate::keyspace::DbIndex(at as u32), false);
         }

@@ -1,19 +1,24 @@
 //! Rewriting the append only file: a base from the keyspace as it is now, in one pass between
 //! ticks (`keyspace::snapshot`), and a new incremental file for what is done meanwhile.
 //!
-//!     wanted -> (another pass runs: scheduled) -> new incremental file, pass begins
+//!     wanted -> (another pass runs: scheduled) -> the file so far goes to disk
+//!            -> new incremental file, pass begins
 //!            -> slices, one a turn -> the base is on disk -> manifest names it
 //!
 //! Until the manifest names the new base the old files stand, so a crash at any point leaves
 //! a whole set. Where the file was off before, what is done goes to a file without a line in
-//! the manifest until then.
+//! the manifest until then. If the server has moved to another folder (CONFIG SET dir), the
+//! new set is made there, beside the old one, which is whole and written to until then.
+//!
+//! How much room the base will take is not known before it is made, least of all from the
+//! size of the log: a rewrite is always tried. Where room is short it is the way out.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{SnapshotMethod, system_text};
 use crate::keyspace::{Keyspace, Saver, Slice};
-use crate::persistence::aof::{BaseFile, BaseForm, Log, Names, Syncer, free_bytes};
+use crate::persistence::aof::{BaseFile, BaseForm, Changed, Names, Owner, Syncer, free_bytes};
 use crate::persistence::background::{BackgroundFile, Plan};
 use crate::server::aof::{AofState, time};
 use crate::server::child::{Child, ChildEnd, ChildProgress, save_whole};
@@ -30,6 +35,8 @@ const INCRS_LIMIT: usize = 3;
 /// The first wait, which doubles with each further failure up to an hour.
 const WAIT_MINUTES_MAX: u64 = 60;
 const MINUTE_MS: u64 = 60_000;
+/// A log that is shorter does not matter to a disk that has this much left.
+const ROOM_MIN: u64 = 2 << 20;
 /// How long after a failure the next try is made by itself.
 const RETRY_MS: u64 = 1000;
 
@@ -102,13 +109,19 @@ impl Base {
 struct Running {
     by: By,
     began_ms: u64,
+    /// The next incremental file is not there yet.
+    switches: bool,
 }
 
-/// Who makes the base.
+/// What it does, and who makes the base.
 enum By {
+    /// The file so far is forced to disk; nothing is saved yet.
+    Ahead,
     Pass(Box<Pass>),
     /// A child, which makes a file of this name.
     Child(Child, PathBuf, BaseForm),
+    /// The base, of this name, takes its place in the set.
+    Installing(PathBuf),
 }
 
 /// A rewrite between ticks.
@@ -134,12 +147,9 @@ impl Running {
     fn forget(&mut self) {
         match &mut self.by {
             By::Pass(pass) => pass.base.forget(),
-            By::Child(_, path, _) => {
-                // What a child that was killed has left of it.
-                for left in [path.with_extension("part"), path.clone()] {
-                    let _ = std::fs::remove_file(left);
-                }
-            }
+            // What a child that was killed has left of it.
+            By::Child(_, path, _) | By::Installing(path) => _ = std::fs::remove_file(path),
+            By::Ahead => {}
         }
     }
 }
@@ -197,8 +207,8 @@ impl Rewrites {
     /// How far a child is that makes a base.
     pub fn child_progress(&self) -> Option<&ChildProgress> {
         match &self.running.as_ref()?.by {
-            By::Pass(_) => None,
             By::Child(child, ..) => Some(&child.progress),
+            By::Ahead | By::Pass(_) | By::Installing(_) => None,
         }
     }
 
@@ -216,6 +226,8 @@ impl Server {
             // What is loaded now is what goes into the base.
             (true, AofState::Off) if self.is_loading() => {}
             (true, AofState::Off) => {
+                // One begun while the file was off would lack what is done from now on.
+                self.cancel_rewrite(keyspace);
                 let names = self.aof_names();
                 let manifest = names.read_manifest().map_err(|error| error.to_string())?;
                 let mut log = self.aof.new_log(names, manifest);
@@ -241,6 +253,8 @@ impl Server {
                 self.aof.state = AofState::Off;
                 self.aof.incomplete = false;
                 self.aof.rewrites.scheduled = false;
+                self.aof.awaiting.clear();
+                self.refuse_waits_for_aof(keyspace, &super::NO_AOF);
                 self.update_effects(keyspace);
                 self.update_interest();
             }
@@ -254,13 +268,14 @@ impl Server {
         if self.aof.rewrites.in_progress() {
             return Err("ERR Background append only file rewriting already in progress");
         }
-        // What a transaction under way has stated belongs to the file that is written now, and
-        // so may not be in a base.
-        if self.saving.in_progress() || self.saving.in_exec || keyspace.effects.mark() > 0 {
+        if self.saving.in_progress() || self.is_in_unit(keyspace) {
             self.aof.rewrites.scheduled = true;
             return Ok("Background append only file rewriting scheduled");
         }
         match self.begin_rewrite(keyspace) {
+            Ok(()) if self.aof.rewrites.scheduled => {
+                Ok("Background append only file rewriting scheduled")
+            }
             Ok(()) => Ok("Background append only file rewriting started"),
             Err(why) => {
                 tracing::warn!("Can't rewrite append only file in background: {why}");
@@ -271,6 +286,12 @@ impl Server {
                 )
             }
         }
+    }
+
+    /// Whether a transaction or a script is under way: what it has stated belongs to the file
+    /// that is written now, and so may not be in a base.
+    fn is_in_unit(&self, keyspace: &Keyspace) -> bool {
+        self.saving.in_exec || keyspace.effects.mark() > 0
     }
 
     /// Begins a rewrite now, or as soon as another pass is over.
@@ -293,54 +314,142 @@ impl Server {
         }
     }
 
+    /// Begins a rewrite; with `scheduled` left behind where a backup changes the set just now.
     fn begin_rewrite(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
-        let at = time(&self.now);
+        self.aof.rewrites.scheduled = self.aof.is_changing();
+        if self.aof.rewrites.scheduled {
+            return Ok(());
+        }
+        let names = self.aof_names();
         let is_on = self.aof.state == AofState::On;
-        self.aof.rewrites.scheduled = false;
-        let names = match &mut self.aof.log {
-            Some(log) => {
-                has_room(log)?;
-                if is_on {
-                    let finished = log.writer.finish(at);
-                    finished.map_err(|error| system_text(&error))?;
-                } else {
-                    // The base will have it: twice would be wrong.
-                    log.writer.skip();
-                }
-                let offset = self.aof.repl_offset;
-                log.begin_rewrite(!is_on, offset)
-                    .map_err(|error| error.to_string())?;
-                log.names.clone()
-            }
-            None => {
-                let names = self.aof_names();
-                names.make_folder().map_err(|error| error.to_string())?;
-                names
-            }
+        let Some(log) = &mut self.aof.log else {
+            self.begin_next_set(names)?;
+            return self.begin_base(keyspace, false);
+        };
+        if !is_on {
+            // The base will have it: twice would be wrong.
+            log.writer.skip();
+            let begun = log.begin_incr(true, self.aof.repl_offset, "background rewrite");
+            begun.map_err(|error| error.to_string())?;
+            log.replace_all();
+            return self.begin_base(keyspace, false);
+        }
+        if !log.follow(&names) {
+            tracing::warn!(
+                "The append only file moves from {} to {}",
+                log.names.dir.display(),
+                names.dir.display()
+            );
+            self.begin_next_set(names)?;
+            return self.begin_base(keyspace, false);
+        }
+        // With `snapshot-method fork` the child is there when BGREWRITEAOF answers, as in Redis:
+        // then writes, not the fork, wait for what is left to be forced to disk.
+        if self.config.snapshot_method == SnapshotMethod::Fork {
+            return self.begin_with_next_incr(keyspace);
+        }
+        let is_ahead = log.begin_ahead(Owner::Rewrite);
+        if is_ahead.map_err(|error| error.to_string())? {
+            self.aof.rewrites.running = Some(Running {
+                by: By::Ahead,
+                began_ms: self.now.mono_ms,
+                switches: false,
+            });
+            return Ok(());
+        }
+        self.begin_with_next_incr(keyspace)
+    }
+
+    /// What was done is on disk but for little: from now on it goes to another file, and the
+    /// base is made of what is there now.
+    fn begin_with_next_incr(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
+        if let Some(log) = &mut self.aof.log {
+            log.replace_all();
+        }
+        self.begin_next_incr(Owner::Rewrite, "background rewrite")?;
+        self.begin_base(keyspace, true)
+    }
+
+    /// A set of its own, which takes the place of the one that stands when it is whole.
+    fn begin_next_set(&mut self, names: Names) -> Result<(), String> {
+        names.make_folder().map_err(|error| error.to_string())?;
+        let manifest = names.read_manifest().map_err(|error| error.to_string())?;
+        let mut next = self.aof.new_log(names, manifest);
+        next.writer.rules = self.aof_rules();
+        if self.aof.state != AofState::Off {
+            let begun = next.begin_incr(true, self.aof.repl_offset, "background rewrite");
+            begun.map_err(|error| error.to_string())?;
+        }
+        next.replace_all();
+        self.aof.next = Some(Box::new(next));
+        Ok(())
+    }
+
+    /// Begins to make the base. `switches`: the next incremental file is not there yet.
+    fn begin_base(&mut self, keyspace: &mut Keyspace, switches: bool) -> Result<(), String> {
+        let at = time(&self.now);
+        let log = self.aof.next.as_ref().or(self.aof.log.as_ref());
+        let Some(names) = log.map(|log| log.names.clone()) else {
+            return Err("there is no append only file".to_owned());
         };
         let by = match self.forks_for_snapshots(keyspace) {
             true => self.begin_child_base(keyspace, &names, at.unix_s),
             false => Err("a pass is to be made".to_owned()),
         };
         let by = match by {
-            Ok(by) => by,
+            Ok(by) => Ok(by),
             Err(why) if self.config.snapshot_method == SnapshotMethod::Fork => {
-                return Err(format!("fork: {why}"));
+                Err(format!("fork: {why}"))
             }
-            Err(_) => self.begin_pass_base(keyspace, &names, at.unix_s)?,
+            Err(_) => self.begin_pass_base(keyspace, &names, at.unix_s),
+        };
+        let by = match by {
+            Ok(by) => by,
+            Err(why) => {
+                self.give_up_next_set();
+                return Err(why);
+            }
         };
         let pid = match &by {
             By::Child(child, ..) => child.pid(),
-            By::Pass(_) => std::process::id() as i32,
+            _ => std::process::id() as i32,
         };
+        let began = self.aof.rewrites.running.take();
         self.aof.rewrites.running = Some(Running {
             by,
-            began_ms: at.mono_ms,
+            began_ms: began.map_or(at.mono_ms, |running| running.began_ms),
+            switches,
         });
         self.apply_aof_config();
         self.refresh_interest(keyspace);
         tracing::info!("Background append only file rewriting started by pid {pid}");
         Ok(())
+    }
+
+    /// The set that was to take the place of the one that stands is not wanted.
+    fn give_up_next_set(&mut self) {
+        if let Some(mut next) = self.aof.next.take() {
+            next.settle();
+            next.give_up_unlisted();
+        }
+    }
+
+    /// The set that was made elsewhere is whole: it is the one from now on.
+    fn take_next_set(&mut self) {
+        let Some(mut next) = self.aof.next.take() else {
+            return;
+        };
+        if self.aof.state == AofState::Off {
+            return;
+        }
+        let (at, offset) = (time(&self.now), self.aof.repl_offset);
+        // What was acknowledged by the old one is in the new one as well, and as safe.
+        if let Err(error) = next.writer.finish(at) {
+            tracing::warn!("{}", system_text(&error));
+        }
+        if let Some(mut old) = self.aof.log.replace(next) {
+            old.close(at, offset);
+        }
     }
 
     fn begin_child_base(
@@ -359,7 +468,7 @@ impl Server {
             match base.map_err(|error| system_text(&error))? {
                 Base::Snapshot(saver, _) => save_whole(keyspace, *saver, report),
                 Base::Commands(mut file) => {
-                    report.save_all(keyspace, &mut file);
+                    report.save_all(keyspace, &mut file)?;
                     file.finish();
                     match file.ended() {
                         Some(Ok(_)) => Ok(()),
@@ -426,8 +535,13 @@ impl Server {
             }
             return Ok(Base::Commands(file));
         }
+        // A child's file has one name: it gets another from the manifest alone.
+        let temporary = match hands {
+            Hands::Thread => path.with_extension("part"),
+            Hands::Here => path.clone(),
+        };
         let plan = Plan {
-            temporary: path.with_extension("part"),
+            temporary,
             name: path.clone(),
             checksum: Some(config.rdbchecksum),
             incremental_fsync,
@@ -455,6 +569,11 @@ impl Server {
                 tracing::info!("The AOF rewrite under way is given up.");
                 keyspace.abort_pass();
             }
+            By::Ahead | By::Installing(_) => {}
+        }
+        self.give_up_next_set();
+        if let Some(log) = &mut self.aof.log {
+            log.settle();
         }
         running.forget();
         self.apply_aof_config();
@@ -494,16 +613,35 @@ impl Server {
         self.aof.rewrites.retry_ms = self.now.mono_ms + RETRY_MS;
     }
 
-    fn end_rewrite(&mut self, mut running: Running, ended: Result<PathBuf, String>) {
-        let seconds = self.now.mono_ms.saturating_sub(running.began_ms) / 1000;
-        self.aof.rewrites.last_time_s = seconds as i64;
+    /// The base is made: it takes its place in the set, unless it could not be made.
+    fn install_base(&mut self, mut running: Running, ended: Result<PathBuf, String>) {
         let form = match &running.by {
             By::Pass(pass) => pass.base.form(),
             By::Child(_, _, form) => *form,
+            By::Ahead | By::Installing(_) => return,
         };
-        let installed = ended.and_then(|path| self.install_base(&path, form));
-        match installed {
+        let keep_history = self.config.aof_disable_auto_gc;
+        let log = self.aof.next.as_mut().or(self.aof.log.as_mut());
+        let begun = ended.and_then(|path| {
+            let log = log.ok_or("the append only file is off")?;
+            let begun = log.begin_base(&path, form, keep_history);
+            begun.map(|()| path).map_err(|error| error.to_string())
+        });
+        match begun {
+            Ok(path) => {
+                running.by = By::Installing(path);
+                self.aof.rewrites.running = Some(running);
+            }
+            Err(why) => self.end_rewrite(running, Err(why)),
+        }
+    }
+
+    fn end_rewrite(&mut self, mut running: Running, ended: Result<(), String>) {
+        let seconds = self.now.mono_ms.saturating_sub(running.began_ms) / 1000;
+        self.aof.rewrites.last_time_s = seconds as i64;
+        match ended {
             Ok(()) => {
+                self.take_next_set();
                 tracing::info!("Background AOF rewrite finished successfully");
                 let rewrites = &mut self.aof.rewrites;
                 (rewrites.last_ok, rewrites.failed_in_a_row) = (true, 0);
@@ -517,6 +655,7 @@ impl Server {
             Err(why) => {
                 tracing::warn!("Background AOF rewrite terminated with error: {why}");
                 running.forget();
+                self.give_up_next_set();
                 if self.aof.state == AofState::WaitsForBase
                     && let Some(log) = &mut self.aof.log
                 {
@@ -526,23 +665,6 @@ impl Server {
             }
         }
         self.apply_aof_config();
-    }
-
-    fn install_base(&mut self, path: &Path, form: BaseForm) -> Result<(), String> {
-        let keep_history = self.config.aof_disable_auto_gc;
-        let mut alone;
-        let log = match &mut self.aof.log {
-            Some(log) => &mut **log,
-            None => {
-                // The file is off: the set that stands is replaced all the same.
-                let names = self.aof_names();
-                let manifest = names.read_manifest().map_err(|error| error.to_string())?;
-                alone = self.aof.new_log(names, manifest);
-                &mut alone
-            }
-        };
-        let installed = log.install_base(path, form, keep_history);
-        installed.map_err(|error| error.to_string())
     }
 
     /// What rewrites have replaced goes, unless it is to be kept.
@@ -566,6 +688,27 @@ impl Server {
             && percentage > 0
             && now > config.auto_aof_rewrite_min_size
             && grown >= 100 + u128::from(percentage)
+    }
+
+    /// Whether room on the disk is short and a rewrite would give some back, as far as can be
+    /// told: a base takes about as much as the data does in memory, or as the last one did.
+    /// Growth alone may not ask for one before the disk is full.
+    fn is_room_short(&self) -> bool {
+        let Some(log) = &self.aof.log else {
+            return false;
+        };
+        if self.aof.state != AofState::On || self.config.auto_aof_rewrite_percentage == 0 {
+            return false;
+        }
+        let data = crate::base::alloc::used_memory() as u64;
+        let base = data.saturating_sub(self.identity.startup_bytes as u64);
+        let base = base.max(log.base_file_bytes);
+        // Half of the log goes at least, so that what is left has to double before the next.
+        if log.current_bytes() < ROOM_MIN.max(2 * base) {
+            return false;
+        }
+        let free = free_bytes(&log.names.dir);
+        free.is_ok_and(|free| free < 2 * base + ROOM_MIN)
     }
 
     /// Whether rewrites have failed so often that the next one waits.
@@ -610,18 +753,6 @@ impl Server {
 /// What a base is called while it is made.
 fn temp_base(names: &Names, pid: u32) -> PathBuf {
     names.path(&format!("temp-rewriteaof-bg-{pid}.aof"))
-}
-
-/// A rewrite is not begun when there is no room for what it may become.
-fn has_room(log: &Log) -> Result<(), String> {
-    let (needed, free) = (log.current_bytes(), free_bytes(&log.names.dir));
-    match free {
-        Ok(free) if free < needed => Err(format!(
-            "the file system of {} has {free} bytes left, and the append only file has {needed}",
-            log.names.dir.display()
-        )),
-        _ => Ok(()),
-    }
 }
 
 impl Server {
@@ -678,22 +809,67 @@ impl Engine {
         }
         let ended = match pass.failed.take() {
             Some(why) => Some(Err(why)),
+            // It takes its place behind the files that are there by then.
+            None if server.aof.is_changing() => None,
             None => pass.base.ended(),
         };
         match ended {
             None => server.aof.rewrites.running = Some(running),
-            Some(ended) => self.rewrite_ended(running, ended),
+            Some(ended) => self.base_ended(running, ended),
         }
     }
 
-    fn rewrite_ended(&mut self, running: Running, ended: Result<PathBuf, String>) {
+    /// The base is made, or cannot be.
+    fn base_ended(&mut self, running: Running, ended: Result<PathBuf, String>) {
         let Engine { keyspace, server } = self;
         if ended.is_err() && keyspace.is_saving() {
             keyspace.abort_pass();
         }
-        server.end_rewrite(running, ended);
+        server.install_base(running, ended);
         server.refresh_interest(keyspace);
         server.release_awaiting();
+    }
+
+    /// A change of the set that the rewrite has waited for has ended.
+    pub(super) fn rewrite_changed(&mut self, ended: Result<Changed, String>) {
+        self.take_effects();
+        let Engine { keyspace, server } = self;
+        let Some(mut running) = server.aof.rewrites.running.take() else {
+            return;
+        };
+        match ended {
+            Ok(Changed::Ahead) => {
+                if server.is_in_unit(keyspace) {
+                    server.aof.rewrites.scheduled = true;
+                    return;
+                }
+                server.aof.rewrites.running = Some(running);
+                if let Err(why) = server.begin_with_next_incr(keyspace) {
+                    tracing::warn!("Can't rewrite append only file in background: {why}");
+                    server.aof.rewrites.running = None;
+                    server.note_failed();
+                }
+            }
+            Ok(Changed::Next) => {
+                running.switches = false;
+                server.aof.rewrites.running = Some(running);
+            }
+            Ok(Changed::Base) => {
+                server.end_rewrite(running, Ok(()));
+                server.refresh_interest(keyspace);
+            }
+            Err(why) => {
+                if let By::Child(child, ..) = &mut running.by {
+                    child.kill();
+                }
+                if keyspace.is_saving() && matches!(running.by, By::Pass(_)) {
+                    keyspace.abort_pass();
+                }
+                server.end_rewrite(running, Err(why));
+                server.refresh_interest(keyspace);
+                server.release_awaiting();
+            }
+        }
     }
 
     /// What became of a child that makes a base.
@@ -703,26 +879,37 @@ impl Engine {
         let Some(mut running) = server.aof.rewrites.running.take() else {
             return;
         };
+        let (was_ok, mut is_unwanted) = (server.aof.rewrites.last_ok, false);
         let ended = match &mut running.by {
-            By::Pass(_) => None,
+            // It takes its place behind the files that are there by then.
+            By::Child(..) if server.aof.is_changing() => None,
+            By::Ahead | By::Pass(_) | By::Installing(_) => None,
             By::Child(child, path, _) => child.look(now_ms).map(|end| {
                 server.forks.rewrite_cow = child.progress.cow_peak;
                 match end {
                     ChildEnd::Done => Ok(path.clone()),
                     ChildEnd::Failed(why) => Err(why),
                     ChildEnd::Killed(signal) => Err(format!("terminated by signal {signal}")),
+                    ChildEnd::Unwanted => {
+                        is_unwanted = true;
+                        Err("the child was told to end".to_owned())
+                    }
                 }
             }),
         };
         match ended {
             None => server.aof.rewrites.running = Some(running),
-            Some(ended) => self.rewrite_ended(running, ended),
+            Some(ended) => self.base_ended(running, ended),
+        }
+        if is_unwanted {
+            self.server.aof.rewrites.last_ok = was_ok;
         }
     }
 
-    /// What is due of rewrites, with cron.
+    /// What is due of rewrites, with cron and when much was written.
     pub(in crate::server) fn look_at_rewrites(&mut self) {
         self.look_at_rewriting_child();
+        self.take_effects();
         let Engine { keyspace, server } = self;
         if std::mem::take(&mut server.aof.rewrites.restarts) {
             server.cancel_rewrite(keyspace);
@@ -731,11 +918,12 @@ impl Engine {
         if server.aof.rewrites.in_progress() || server.is_loading() {
             return;
         }
-        if server.saving.in_progress() {
+        if server.saving.in_progress() || server.is_in_unit(keyspace) {
             return;
         }
         let scheduled = server.aof.rewrites.scheduled;
-        if (scheduled || server.is_rewrite_due()) && !server.is_rewrite_limited() {
+        let is_due = scheduled || server.is_rewrite_due() || server.is_room_short();
+        if is_due && !server.is_rewrite_limited() {
             if !scheduled {
                 tracing::info!("Starting automatic rewriting of AOF");
             }

@@ -19,6 +19,13 @@ pub(super) struct Cache {
     is_full: bool,
 }
 
+impl Cache {
+    /// Time since cron last saw that commands had come, milliseconds.
+    pub fn idle_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.used_ms)
+    }
+}
+
 impl Server {
     /// To be called by cron.
     pub(in crate::server) fn empty_idle_cache(&mut self) {

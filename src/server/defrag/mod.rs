@@ -9,7 +9,11 @@
 //!     channels          gains something and a third of the lower threshold is not reached
 //!
 //! Who is served keeps most of it: as long as commands come ([`SERVED_US`]) it takes no more than
-//! [`BUSY_PERCENT`], unless `-cycle-min` is more.
+//! [`BUSY_PERCENT`], unless `-cycle-min` is more; while none come it takes `-cycle-max`.
+//!
+//! With `active-defrag-idle` (the default) a server that has nothing to do is defragmented whether
+//! or not `activedefrag` is set, from [`IDLE_IGNORE_BYTES`] on: it begins when no command has come
+//! for [`IDLE_MS`], and without `activedefrag` it takes nothing while commands come.
 //!
 //! No turn becomes longer by more than [`SLICE_US_MAX`] and the last step of a slice. What it
 //! may move, and why nobody is hurt by it: `keyspace::defrag`.
@@ -37,6 +41,10 @@ const OWED_US_MAX: u64 = 2_000;
 const BUSY_PERCENT: u32 = 4;
 /// Clients are served as long as a command has come within so many microseconds.
 const SERVED_US: u64 = 10_000;
+/// A server without a command for so many milliseconds has nothing to do.
+const IDLE_MS: u64 = 300;
+/// What is worth the time that nobody else needs.
+const IDLE_IGNORE_BYTES: u64 = 2 << 20;
 /// How often it is looked whether there is something to do, milliseconds.
 const LOOK_MS: u64 = 1000;
 /// The slabs are counted again when so many slices are over.
@@ -50,8 +58,9 @@ const LOADING_LOOK_MS: u64 = 100;
 /// It ends at this part of the threshold at which it begins: what it would soon begin again for
 /// is done at once.
 const ENOUGH_PART: f64 = 3.0;
-/// After one that gained nothing, the next attempt: milliseconds.
+/// After one that gained nothing, the next attempt: milliseconds, and twice as long each time.
 const RETRY_MS: u64 = 10_000;
+const RETRY_MS_MAX: u64 = 640_000;
 /// Scripts or channels of one step.
 const NAMES_STEP: usize = 64;
 
@@ -103,12 +112,15 @@ pub struct Defrag {
     commands: u64,
     /// When commands ran last, ticks.
     served: u64,
+    /// It takes nothing before commands have stopped coming: cron looks for that.
+    waits: bool,
     look_due_ms: u64,
     /// The settings have changed: its share is worked out anew, also to less.
     changed: bool,
     /// After a walk without gain: until then, and until there is more to gain than so much.
     rests_until_ms: u64,
     rests_below: usize,
+    rest_ms: u64,
     began_ms: u64,
     figures: Figures,
 }
@@ -141,7 +153,7 @@ impl Defrag {
     pub(super) fn settings_changed(&mut self, config: &Config, now_ms: u64) {
         self.changed = true;
         self.look_due_ms = 0;
-        self.rests_until_ms = 0;
+        (self.rests_until_ms, self.rest_ms) = (0, 0);
         if !config.activedefrag {
             self.stop(now_ms);
         }
@@ -170,13 +182,28 @@ impl Defrag {
         (owed_us >= slice_us).then(|| cycles.ticks(owed_us.min(most_us) * 1000))
     }
 
-    /// In how many milliseconds it is owed a slice; `None`: it does not run.
+    /// In how many milliseconds it is owed a slice if no command comes; `None`: it does not run.
     pub(super) fn due_in_ms(&self, config: &Config) -> Option<u64> {
-        if self.percent == 0 {
+        if self.percent == 0 || self.waits {
             return None;
         }
         let missing = (slice_us(config) * 100).saturating_sub(self.owed);
-        Some((missing / u64::from(self.percent)).div_ceil(1000))
+        Some((missing / u64::from(self.idle_percent(config))).div_ceil(1000))
+    }
+
+    /// Its share of the time in which no command comes.
+    fn idle_percent(&self, config: &Config) -> u32 {
+        self.percent.max(config.active_defrag_cycle_max)
+    }
+
+    /// Its share of the time in which commands come.
+    fn busy_percent(&self, config: &Config) -> u32 {
+        match config.activedefrag {
+            true => self
+                .percent
+                .min(BUSY_PERCENT.max(config.active_defrag_cycle_min)),
+            false => 0,
+        }
     }
 }
 
@@ -184,15 +211,24 @@ impl Server {
     /// Looks whether there is something to do, once a second or when settings have changed.
     pub(super) fn look_at_fragmentation(&mut self, now_ms: u64) {
         let (config, defrag) = (&self.config, &mut self.defrag);
-        if !config.activedefrag || now_ms < defrag.look_due_ms {
+        if now_ms < defrag.look_due_ms {
+            return;
+        }
+        let is_idle = config.active_defrag_idle && defrag.cache.idle_ms(now_ms) >= IDLE_MS;
+        if !config.activedefrag && !is_idle {
             return;
         }
         defrag.look_due_ms = now_ms + LOOK_MS;
         let Some(found) = fragmentation() else { return };
         if defrag.percent == 0 {
             let little = found.bytes as u64;
-            let little = little < config.active_defrag_ignore_bytes
-                || found.percent < f64::from(config.active_defrag_threshold_lower);
+            let ignored = config.active_defrag_ignore_bytes;
+            let ignored = match is_idle {
+                true => ignored.min(IDLE_IGNORE_BYTES),
+                false => ignored,
+            };
+            let little =
+                little < ignored || found.percent < f64::from(config.active_defrag_threshold_lower);
             let rests = now_ms < defrag.rests_until_ms && found.bytes < defrag.rests_below;
             if little || rests {
                 return;
@@ -225,11 +261,10 @@ impl Server {
         }
         let idle_us = self.cycles.micros(now.wrapping_sub(defrag.served));
         let percent = match idle_us < SERVED_US {
-            true => defrag
-                .percent
-                .min(BUSY_PERCENT.max(self.config.active_defrag_cycle_min)),
-            false => defrag.percent,
+            true => defrag.busy_percent(&self.config),
+            false => defrag.idle_percent(&self.config),
         };
+        defrag.waits = percent == 0;
         defrag.earn(&self.cycles, percent, SLICE_US_MAX);
         self.defrag_slice(keyspace, slice_us(&self.config), SLICE_US_MAX);
     }
@@ -329,12 +364,18 @@ impl Server {
         let lower = f64::from(config.active_defrag_threshold_lower);
         let enough = found.percent < lower / ENOUGH_PART;
         let gained = work.unused.saturating_sub(found.bytes);
-        let futile = gained < work.unused / GAIN_PART && work.moved < work.offered / MOVED_PART;
+        // Where it is not asked for, what it does must pay each time.
+        let moved_few = !config.activedefrag || work.moved < work.offered / MOVED_PART;
+        let futile = gained < work.unused / GAIN_PART && moved_few;
         if !enough && !futile {
             return defrag.begin(found, config, now_ms);
         }
+        defrag.rest_ms = match futile {
+            true => (2 * defrag.rest_ms).clamp(RETRY_MS, RETRY_MS_MAX),
+            false => 0,
+        };
         if futile {
-            defrag.rests_until_ms = now_ms + RETRY_MS;
+            defrag.rests_until_ms = now_ms + defrag.rest_ms;
             defrag.rests_below = found.bytes + found.bytes / 8 + (1 << 20);
         }
         let (hits, ms) = (defrag.figures.hits, now_ms.saturating_sub(defrag.began_ms));

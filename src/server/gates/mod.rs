@@ -110,7 +110,7 @@ impl Interest {
     pub fn concerns(&self, row: Flags) -> bool {
         row.intersects(self.flags)
             || self.all
-            || self.memory_limit != usize::MAX && alloc::used_memory() > self.memory_limit
+            || self.memory_limit != usize::MAX && alloc::exceeds(self.memory_limit)
     }
 }
 

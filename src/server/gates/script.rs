@@ -56,7 +56,7 @@ pub(in crate::server) fn prepare(
     let flags = program.flags;
     let is_obeyed = origin == Origin::Loading;
     let limit = server.maxmemory();
-    let lacks_memory = limit > 0 && alloc::used_memory() as u64 > limit;
+    let lacks_memory = limit > 0 && alloc::exceeds(limit as usize);
     let is_compat = flags.contains(Flags::COMPAT);
     if !is_compat {
         if !flags.contains(Flags::NO_WRITES) {

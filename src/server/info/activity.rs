@@ -102,7 +102,7 @@ fn aof_file(from: &Source<'_>, to: &mut Writer) {
         to.fields(&[
             ("loading_start_time", &load.began_s),
             ("loading_total_bytes", &load.total_bytes),
-            ("loading_rdb_used_mem", &0),
+            ("loading_rdb_used_mem", &load.rdb_used_mem),
             ("loading_loaded_bytes", &load.loaded_bytes),
             (
                 "loading_loaded_perc",

@@ -46,7 +46,7 @@ pub struct MemoryFigures {
     pub keys: usize,
 }
 
-/// Takes all figures; the allocator's may be a tenth of a second old. O(clients + databases).
+/// Takes all figures; the allocator's and `rss` may be a tenth of a second old. O(clients + databases).
 pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let startup = from.server.identity.startup_bytes;
     let server = from.server;
@@ -84,7 +84,7 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     MemoryFigures {
         used: from.used,
         peak: alloc::peak_memory(),
-        rss: usage::resident_bytes(),
+        rss: usage::recent_resident_bytes(),
         startup,
         allocator: alloc::totals().unwrap_or_default(),
         overhead: startup

@@ -1,5 +1,5 @@
 //! What `metrics-port` tells: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever
-//! starts and stops servers. How connections come and go there: `server/run/scrape.rs`.
+//! starts and stops servers. How connections come and go there: `server/run/roles/scrape.rs`.
 //!
 //! Most metrics are fields of INFO under other names (`fields`); those with labels are made from
 //! what INFO is made from (`families`). Cost: INFO's, and some microseconds for each command

@@ -26,7 +26,7 @@ mod accept;
 mod control;
 mod handshake;
 mod read;
-mod scrape;
+mod roles;
 mod sleep;
 mod spin;
 mod write;
@@ -42,7 +42,7 @@ use mio::{Events, Poll, Registry};
 use self::accept::Acceptor;
 use self::control::Control;
 use self::read::READ_BYTES;
-use self::scrape::Scrapes;
+pub(super) use self::roles::Roles;
 use self::sleep::Sleeper;
 use self::write::SpareBuffers;
 use super::batch::Batch;
@@ -63,7 +63,6 @@ pub struct Loop {
     events: Events,
     control: Option<Control>,
     acceptor: Acceptor,
-    scrapes: Scrapes,
     inbuf: Box<[u8]>,
     batch: Batch,
     spare: SpareBuffers,
@@ -99,7 +98,6 @@ impl Loop {
             events: Events::with_capacity(0),
             control: None,
             acceptor: Acceptor::default(),
-            scrapes: Scrapes::default(),
             inbuf: vec![0; READ_BYTES].into_boxed_slice(),
             batch: Batch::default(),
             spare: SpareBuffers::default(),
@@ -124,6 +122,7 @@ impl Loop {
             self.acceptor.event(at);
         }
         self.accept_waiting();
+        self.serve_roles();
         self.shake_hands();
         // Who is left is found again by the next round.
         self.engine.server.tls.handshakes.ready.clear();
@@ -264,7 +263,7 @@ impl Loop {
             engine.cron();
             super::process::feed_watchdog();
             self.acceptor.retry();
-            self.tend_scrapes();
+            self.tend_roles();
             self.spare.shrink();
             self.batch.shrink();
         }

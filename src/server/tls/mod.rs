@@ -17,6 +17,7 @@ use rustls::ClientConfig;
 use self::expiry::Warnings;
 pub(super) use self::handshakes::Handshakes;
 use super::Server;
+use crate::base::threads;
 use crate::config::{Config, TlsAuthClients};
 use crate::net::tls::{Authentication, CertificateFiles, Files, Materials, Settings, TlsError};
 
@@ -202,8 +203,7 @@ fn read_again(settings: Settings, fingerprint: [u8; 32]) -> Option<Receiver<Relo
         // Nobody waits for it any more: all is as it was.
         let _ = tell.send(reloaded);
     };
-    let thread = std::thread::Builder::new().name("tls_reload".into());
-    match thread.spawn(work) {
+    match threads::start("tls_reload", work) {
         Ok(_) => Some(told),
         Err(error) => {
             tracing::warn!("TLS materials are not read again: {error}");

@@ -14,7 +14,9 @@ use crate::encodings::fields::{Field, FieldTable, Ttl};
 use crate::encodings::hashtable::Shape;
 use crate::encodings::listpack::Listpack;
 use crate::encodings::thin::Thin;
-use packed::{NO_EXPIRY, expiry_at, find, record, records, set_in_extended, set_in_listpack};
+use packed::{
+    NO_EXPIRY, expiry_at, find, move_to_expiry, record, records, set_in_extended, set_in_listpack,
+};
 use rand::Rng;
 
 pub use crate::encodings::fields::Ttl as Expiry;
@@ -44,6 +46,16 @@ impl<'a> From<Field<'a>> for HashField<'a> {
             expire_ms: field.expire_ms,
         }
     }
+}
+
+/// What becomes of a field whose expiry was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpiryChange {
+    Keep,
+    /// It expires at this time, Unix milliseconds.
+    Set(u64),
+    /// The field goes.
+    Remove,
 }
 
 /// See the module.
@@ -156,15 +168,35 @@ impl Hash {
         let Some(at) = find(pack, name, 3) else {
             return false;
         };
-        let value = pack.next(at).expect("whole records");
-        if expire_ms.is_none() && expiry_at(pack, pack.next(value)).is_none() {
-            return true;
-        }
-        let value = pack.get(value).to_vec();
-        pack.delete_span(at, 3);
-        let stored = Entry::Int(stored_expiry(expire_ms));
-        insert_by_expiry(pack, [Entry::parse(name), Entry::parse(&value), stored]);
+        move_to_expiry(pack, at, expire_ms);
         true
+    }
+
+    /// Shows `decide` when a field expires and does what it says, which is returned; `None`: there
+    /// is no such field. One lookup where fields with expiries are packed.
+    pub fn change_expiry(
+        &mut self,
+        name: &[u8],
+        decide: impl FnOnce(Option<u64>) -> ExpiryChange,
+    ) -> Option<ExpiryChange> {
+        let (found, old) = match &*self {
+            Hash::Table(table) => (None, table.get(name)?.expire_ms),
+            Hash::Listpack(pack) => (find(pack, name, 2).map(|_| None)?, None),
+            Hash::ListpackEx(pack) => {
+                let at = find(pack, name, 3)?;
+                (Some(at), record(pack, at, 3)?.expire_ms)
+            }
+        };
+        let change = decide(old);
+        match (change, found, &mut *self) {
+            (ExpiryChange::Keep, ..) => {}
+            (ExpiryChange::Remove, ..) => _ = self.remove(name),
+            (ExpiryChange::Set(ms), Some(at), Hash::ListpackEx(pack)) => {
+                move_to_expiry(pack, at, Some(ms));
+            }
+            (ExpiryChange::Set(ms), ..) => _ = self.set_expire(name, Some(ms)),
+        }
+        Some(change)
     }
 
     /// Removes a field; false if there is none.
@@ -341,10 +373,12 @@ impl Container for Hash {
             Hash::Listpack(pack) => {
                 pack.check_invariants();
                 assert!(pack.len().is_multiple_of(2), "whole pairs");
+                assert!(pack.all_differ(2), "every field once");
             }
             Hash::ListpackEx(pack) => {
                 pack.check_invariants();
                 assert!(pack.len().is_multiple_of(3), "whole records");
+                assert!(pack.all_differ(3), "every field once");
                 let mut before = 0;
                 self.visit(|field| {
                     let when = field.expire_ms.unwrap_or(u64::MAX);
@@ -454,7 +488,7 @@ mod tests {
         #[test]
         fn every_encoding_behaves_like_a_map(
             max in prop_oneof![Just(0usize), Just(6), Just(100)],
-            ops in prop::collection::vec((0u8..7, 0u32..20, -50i64..50, 0u64..100), 0..150),
+            ops in prop::collection::vec((0u8..8, 0u32..20, -50i64..50, 0u64..100), 0..150),
         ) {
             let limits = Limits { hash_max_listpack_entries: max, ..Limits::default() };
             let mut hash = Hash::new();
@@ -476,6 +510,24 @@ mod tests {
                         model.entry(name).and_modify(|(_, ms)| *ms = new);
                     }
                     (5, _) => prop_assert_eq!(hash.remove(&name), model.remove(&name).is_some()),
+                    (6, _) => {
+                        let wanted = [ExpiryChange::Keep, ExpiryChange::Set(ms), ExpiryChange::Remove]
+                            [ms as usize % 3];
+                        let mut shown = None;
+                        let done = hash.change_expiry(&name, |old| {
+                            shown = Some(old);
+                            wanted
+                        });
+                        prop_assert_eq!(shown, model.get(&name).map(|(_, ms)| *ms));
+                        prop_assert_eq!(done, shown.map(|_| wanted));
+                        match wanted {
+                            ExpiryChange::Keep => {}
+                            ExpiryChange::Set(ms) => {
+                                model.entry(name).and_modify(|(_, own)| *own = Some(ms));
+                            }
+                            ExpiryChange::Remove => _ = model.remove(&name),
+                        }
+                    }
                     _ => {
                         let due = model.values().filter(|(_, own)| own.is_some_and(|own| own <= ms)).count();
                         let gone = hash.remove_expired(ms, 3, |name| {

@@ -97,23 +97,43 @@ pub(in crate::types) fn insert_by_expiry(pack: &mut Listpack, record: [Entry<'_>
     let Entry::Int(expiry) = record[2] else {
         unreachable!("an expiry is an integer")
     };
-    let mut at = if expiry == NO_EXPIRY {
-        None
-    } else {
-        pack.first()
-    };
+    let at = place_of(pack, expiry, None);
+    pack.insert_all_before(at, &record);
+}
+
+/// Gives the record at `at` another expiry, and moves it to where that belongs.
+pub(super) fn move_to_expiry(pack: &mut Listpack, at: Pos, expire_ms: Option<u64>) {
+    let third = third_of(pack, at);
+    if expire_ms.is_none() && expiry_at(pack, Some(third)).is_none() {
+        return;
+    }
+    let expiry = stored_expiry(expire_ms);
+    pack.replace(third, Entry::Int(expiry));
+    let to = place_of(pack, expiry, Some(at));
+    pack.move_span(at, 3, to);
+}
+
+/// The first record that expires no sooner, but for the one at `moving`; `None`: the end.
+fn place_of(pack: &Listpack, expiry: i64, moving: Option<Pos>) -> Option<Pos> {
+    if expiry == NO_EXPIRY {
+        return None;
+    }
+    let mut at = pack.first();
     while let Some(name) = at {
-        let third = pack
-            .next(name)
-            .and_then(|value| pack.next(value))
-            .expect("whole records");
+        let third = third_of(pack, name);
         let other = pack.get(third).as_int().unwrap_or(NO_EXPIRY);
-        if other == NO_EXPIRY || other >= expiry {
+        if Some(name) != moving && (other == NO_EXPIRY || other >= expiry) {
             break;
         }
         at = pack.next(third);
     }
-    pack.insert_all_before(at, &record);
+    at
+}
+
+/// The last entry of a record.
+fn third_of(pack: &Listpack, name: Pos) -> Pos {
+    let third = pack.next(name).and_then(|value| pack.next(value));
+    third.expect("whole records")
 }
 
 /// Sets a pair; true if the field is new.
@@ -158,4 +178,38 @@ pub(super) fn set_in_extended(
     let stored = Entry::Int(stored_expiry(new));
     insert_by_expiry(pack, [Entry::parse(name), Entry::parse(value), stored]);
     found.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// A record that is moved ends up where one that is taken out is inserted again.
+        #[test]
+        fn a_moved_record_stands_where_an_inserted_one_would(
+            expiries in prop::collection::vec(prop_oneof![Just(0), 1..9i64, 1000..1_000_000_000_000i64], 1..9),
+            moved in any::<prop::sample::Index>(),
+            to in prop_oneof![Just(None), (1..9u64).prop_map(Some), (1000..1_000_000_000_000u64).prop_map(Some)],
+        ) {
+            let mut pack = Listpack::new();
+            for (name, &expiry) in expiries.iter().enumerate() {
+                let record = [Entry::Int(name as i64), Entry::Str(b"value"), Entry::Int(expiry)];
+                insert_by_expiry(&mut pack, record);
+            }
+            let name = moved.index(expiries.len());
+            let at = find(&pack, name.to_string().as_bytes(), 3).expect("just inserted");
+            let mut expected = pack.clone();
+            if to.is_some() || expiries[name] != NO_EXPIRY {
+                expected.delete_span(at, 3);
+                let stored = Entry::Int(stored_expiry(to));
+                insert_by_expiry(&mut expected, [Entry::Int(name as i64), Entry::Str(b"value"), stored]);
+            }
+            move_to_expiry(&mut pack, at, to);
+            pack.check_invariants();
+            prop_assert!(expiries_in_order(&pack));
+            prop_assert_eq!(pack.as_bytes(), expected.as_bytes());
+        }
+    }
 }

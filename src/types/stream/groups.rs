@@ -12,7 +12,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::StreamId;
+use super::lag::UNKNOWN;
+use super::{COUNTER_MAX, StreamId};
 use crate::base::alloc::{self, Metered};
 use crate::base::mover::Mover;
 use crate::encodings::idmap::{IdMap, Weigh};
@@ -214,7 +215,7 @@ impl Group {
         if let Some(place) = self.pending.find(entry) {
             self.pending.update(place, |nack| {
                 nack.delivered_ms = now_ms;
-                nack.deliveries = nack.deliveries.wrapping_add(1);
+                nack.deliveries = (nack.deliveries + 1).min(COUNTER_MAX);
             });
         }
     }
@@ -308,6 +309,7 @@ impl Group {
 
     fn check_invariants(&self) {
         self.pending.check_invariants();
+        assert!(self.entries_read >= UNKNOWN);
         let mut owned = 0;
         for consumer in self.consumers() {
             consumer.pending.check_invariants();
@@ -316,6 +318,7 @@ impl Group {
             for (entry, ()) in consumer.pending.iter() {
                 let nack = self.pending.get(entry).expect("pending in the group");
                 assert_eq!(nack.consumer, id);
+                assert!(nack.deliveries <= COUNTER_MAX);
             }
         }
         assert_eq!(owned, self.pending.len());

@@ -1,9 +1,12 @@
 //! Streams as files bring them: node by node, then what is known of them, then the groups.
 //!
-//! What is given is checked here: that nodes are sound and come once, that lengths add up, that
-//! what is pending belongs to exactly one consumer. `None` and `false`: it does not.
+//! What is given is checked here: that nodes are sound, that IDs ascend, that lengths add up,
+//! that what is pending belongs to exactly one consumer. `None` and `false`: it does not.
+//!
+//! Counters beyond what commands take are brought into range: no command rebuilds them.
 
-use super::{Body, ConsumerId, Group, Stream, StreamId};
+use super::lag::UNKNOWN;
+use super::{Body, COUNTER_MAX, ConsumerId, Group, Stream, StreamId};
 use crate::encodings::listpack::ListpackError;
 use crate::encodings::stream_node::Node;
 
@@ -12,12 +15,17 @@ use crate::encodings::stream_node::Node;
 pub struct StreamImport(Stream);
 
 impl StreamImport {
-    /// Adds a node with its ID.
+    /// Adds a node with its ID, which is above all live entries of the node before.
     pub fn node(&mut self, id: StreamId, pack: &[u8]) -> Result<bool, ListpackError> {
-        let Some(node) = Node::import(pack)? else {
+        let Some(node) = Node::import(id, pack)? else {
             return Ok(false);
         };
-        Ok(self.0.0.nodes.insert(id, node))
+        let nodes = &mut self.0.0.nodes;
+        let is_above = nodes.last().is_none_or(|last| {
+            let before = nodes.key(last);
+            before < id && nodes.value(last).last_live(before) < Some(id)
+        });
+        Ok(is_above && nodes.insert(id, node))
     }
 
     /// All nodes are there. `past`: greatest deleted ID, entries ever added, where the file
@@ -27,7 +35,9 @@ impl StreamImport {
         let live: u64 = body.nodes.iter().map(|(_, node)| node.live()).sum();
         body.len = live;
         body.last_id = last_id;
-        (body.max_deleted_id, body.entries_added) = past.unwrap_or((StreamId::MIN, len));
+        let (max_deleted_id, added) = past.unwrap_or((StreamId::MIN, len));
+        body.max_deleted_id = max_deleted_id.min(last_id);
+        body.entries_added = added.max(live).min(COUNTER_MAX);
         if live > 0 {
             self.0.find_first();
         }
@@ -61,11 +71,12 @@ pub struct GroupImport(Group);
 
 impl GroupImport {
     pub fn new(last_id: StreamId, entries_read: i64) -> GroupImport {
-        GroupImport(Group::new(last_id, entries_read))
+        GroupImport(Group::new(last_id, entries_read.max(UNKNOWN)))
     }
 
     /// Adds an entry that is pending with somebody who comes later; false if it is there.
     pub fn pending(&mut self, entry: StreamId, delivered_ms: i64, deliveries: u64) -> bool {
+        let deliveries = deliveries.min(COUNTER_MAX);
         self.0.import_pending(entry, delivered_ms, deliveries)
     }
 
@@ -79,5 +90,36 @@ impl GroupImport {
     /// An entry is pending with this consumer; false if it is not pending, or with another.
     pub fn owner(&mut self, entry: StreamId, consumer: ConsumerId) -> bool {
         self.0.import_owner(entry, consumer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::stream::NewId;
+    use crate::types::{Container, Limits};
+
+    #[test]
+    fn counters_beyond_all_commands_are_brought_into_range() {
+        let mut import = StreamImport::default();
+        let [below, last, above] = [1, 5, 7].map(|ms| StreamId::new(ms, 0));
+        assert!(import.facts(0, last, Some((above, u64::MAX))));
+        let mut group = GroupImport::new(last, i64::MIN);
+        assert!(group.pending(below, 9, u64::MAX));
+        let consumer = group.consumer(b"c", 9, 9).expect("the first one");
+        assert!(group.owner(below, consumer));
+        assert!(import.group(b"g", group));
+        let mut stream = import.finish();
+        stream.check_invariants();
+        assert_eq!(stream.max_deleted_id(), last);
+        let pair: [(&[u8], &[u8]); 1] = [(b"f", b"v")];
+        let pairs = pair.iter().copied();
+        assert!(
+            stream
+                .append(NewId::Whole(above), pairs, &Limits::default())
+                .is_ok()
+        );
+        stream.check_invariants();
+        assert_eq!(stream.entries_added(), COUNTER_MAX);
     }
 }

@@ -71,7 +71,7 @@ impl Stream {
             && group.last_id >= body.first_id
             && !self.has_gap_from(group.last_id)
         {
-            return group.entries_read.wrapping_add(1);
+            return group.entries_read.checked_add(1).unwrap_or(UNKNOWN);
         }
         match body.entries_added {
             0 => group.entries_read,

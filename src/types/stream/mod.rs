@@ -7,7 +7,11 @@
 //! Invariants
 //!   1. `len` is the weight of all nodes, and no ID is above `last_id`.
 //!   2. `first_id` is that of the first entry that is not deleted; `0-0` in an empty stream.
-//!   3. What is pending in a group belongs to one of its consumers, and is listed there too.
+//!   3. A node's ID is above all live entries of the nodes before it, and not above its own.
+//!   4. What is pending in a group belongs to one of its consumers, and is listed there too.
+//!   5. XSETID, XGROUP and XCLAIM, which rebuild a stream from a log, take its numbers:
+//!      `len <= entries_added <= COUNTER_MAX`, `max_deleted_id <= last_id`, a group's
+//!      `entries_read` is at least -1, deliveries are at most `COUNTER_MAX`.
 //!
 //! Cost: append O(fields); by ID two binary searches and a walk within a node; what is trimmed
 //! leaves by whole chunks of nodes, and is freed by who gets it ([`Stream::trim`]).
@@ -34,6 +38,8 @@ use super::{Container, Encoding, Limits, Type, boxed};
 use crate::encodings::listpack::Listpack;
 use crate::encodings::stream_node::{Node, NodeLimits};
 
+/// The greatest count that commands take; counters stay there.
+pub const COUNTER_MAX: u64 = i64::MAX as u64;
 /// Names and values of one entry may take so much together.
 pub const ENTRY_BYTES_MAX: usize = 1 << 30;
 
@@ -189,7 +195,7 @@ impl Stream {
             None => _ = body.nodes.insert(id, Node::new(pairs)),
         }
         body.len += 1;
-        body.entries_added += 1;
+        body.entries_added = (body.entries_added + 1).min(COUNTER_MAX);
         body.last_id = id;
         if body.len == 1 {
             body.first_id = id;
@@ -284,15 +290,19 @@ impl Container for Stream {
     fn check_invariants(&self) {
         let body = &*self.0;
         body.nodes.check_invariants();
-        let mut live = 0;
-        for (_, node) in body.nodes.iter() {
-            node.check_invariants();
+        let (mut live, mut before) = (0, None);
+        for (id, node) in body.nodes.iter() {
+            node.check_invariants(id);
+            assert!(before < Some(id), "nodes do not overlap");
             live += node.live();
+            before = node.last_live(id).max(Some(id));
         }
         assert_eq!(live, body.len);
         let first = self.range(StreamId::MIN, StreamId::MAX).next();
         assert_eq!(first.unwrap_or(StreamId::MIN), body.first_id);
         assert!(self.last_entry() <= Some(body.last_id));
+        assert!((body.len..=COUNTER_MAX).contains(&body.entries_added));
+        assert!(body.max_deleted_id <= body.last_id);
         if let Some(groups) = &body.groups {
             groups.check_invariants();
         }

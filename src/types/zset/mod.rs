@@ -14,8 +14,8 @@ use crate::encodings::hashtable::Shape;
 use crate::encodings::listpack::Listpack;
 use crate::encodings::scored::ScoredTable;
 use crate::encodings::thin::Thin;
-pub(super) use packed::scores_are_numbers;
-use packed::{PackedScore, element, find, insert_pair, next_pair, prev_pair};
+use packed::{PackedScore, find, insert_pair, prev_pair};
+pub(super) use packed::{are_in_order, element, next_pair};
 use rand::Rng;
 
 /// See the module.
@@ -387,6 +387,8 @@ impl Container for Zset {
             Zset::Listpack(pack) => {
                 pack.check_invariants();
                 assert!(pack.len().is_multiple_of(2), "whole pairs");
+                assert!(pack.all_differ(2), "every member once");
+                assert_eq!(are_in_order(pack), Some(true));
             }
             Zset::Table(table) => table.check_invariants(),
         }

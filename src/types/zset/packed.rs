@@ -25,29 +25,38 @@ impl PackedScore {
     }
 }
 
-fn score_of(entry: Entry<'_>) -> f64 {
+/// A score as it is stored; `None`: it is no number.
+fn score_of(entry: Entry<'_>) -> Option<f64> {
     match entry {
-        Entry::Int(value) => value as f64,
-        Entry::Str(text) => parse_double(text).unwrap_or(0.0),
+        Entry::Int(value) => Some(value as f64),
+        Entry::Str(text) => parse_double(text),
     }
 }
 
-/// Whether every second entry is a number.
-pub(in crate::types) fn scores_are_numbers(pack: &Listpack) -> bool {
-    pack.iter().skip(1).step_by(2).all(|entry| match entry {
-        Entry::Int(_) => true,
-        Entry::Str(text) => parse_double(text).is_some(),
-    })
+/// Whether the pairs of a listpack from outside stand as the module says; `None`: a score is no
+/// number.
+pub(in crate::types) fn are_in_order(pack: &Listpack) -> Option<bool> {
+    let (mut in_order, mut before) = (true, None);
+    let (mut digits, mut others) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let mut items = pack.iter();
+    while let (Some(member), Some(score)) = (items.next(), items.next()) {
+        let score = score_of(score)?;
+        in_order &= before.is_none_or(|(lower, other): (f64, Entry<'_>)| {
+            lower < score || lower == score && other.bytes(&mut others) < member.bytes(&mut digits)
+        });
+        before = Some((score, member));
+    }
+    Some(in_order)
 }
 
 /// A member and score, the member at `at`.
-pub(super) fn element(pack: &Listpack, at: Pos) -> (f64, Entry<'_>) {
+pub(in crate::types) fn element(pack: &Listpack, at: Pos) -> (f64, Entry<'_>) {
     let score = pack.next(at).expect("whole pairs");
-    (score_of(pack.get(score)), pack.get(at))
+    (score_of(pack.get(score)).unwrap_or(0.0), pack.get(at))
 }
 
 /// The pair behind the one at `at`.
-pub(super) fn next_pair(pack: &Listpack, at: Pos) -> Option<Pos> {
+pub(in crate::types) fn next_pair(pack: &Listpack, at: Pos) -> Option<Pos> {
     pack.next(pack.next(at)?)
 }
 

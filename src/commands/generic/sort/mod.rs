@@ -8,7 +8,8 @@ mod options;
 mod pattern;
 mod sorting;
 
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, finders};
+use crate::command::keys::Keys;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::stored::store;
 use crate::keyspace::Class;
@@ -33,7 +34,7 @@ pub(super) const SORT: Spec = Spec {
         .union(Category::SORTEDSET)
         .union(Category::LIST)
         .union(Category::DANGEROUS),
-    find_keys: Some(finders::sort),
+    find_keys: Some(options::keys),
     ..Spec::new("sort", sort)
 };
 
@@ -50,7 +51,7 @@ pub(super) const SORT_RO: Spec = Spec {
         .union(Category::SORTEDSET)
         .union(Category::LIST)
         .union(Category::DANGEROUS),
-    find_keys: Some(finders::sort_ro),
+    find_keys: Some(|_| Ok(Keys::source_and(None))),
     ..Spec::new("sort_ro", sort_ro)
 };
 

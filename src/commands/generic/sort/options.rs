@@ -1,9 +1,41 @@
 //! The words behind SORT's key.
 
 use super::pattern::Pattern;
-use crate::command::CommandError;
+use crate::command::keys::Keys;
+use crate::command::options::{self, Word};
+use crate::command::{BadKeys, CommandError};
 use crate::commands::element;
 use crate::resp::Args;
+
+/// What an option's word asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Asc,
+    Desc,
+    Alpha,
+    Limit,
+    Store,
+    By,
+    Get,
+}
+
+const WORDS: &[Word<Asked>] = &[
+    Word::new("ASC", 0, Asked::Asc),
+    Word::new("DESC", 0, Asked::Desc),
+    Word::new("ALPHA", 0, Asked::Alpha),
+    Word::new("LIMIT", 2, Asked::Limit),
+    Word::new("STORE", 1, Asked::Store),
+    Word::new("BY", 1, Asked::By),
+    Word::new("GET", 1, Asked::Get),
+];
+
+/// The keys of SORT: the last destination counts. Keys made of `BY` and `GET` patterns are not
+/// arguments.
+pub(super) fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
+    let options = options::Options::new(args, 2, WORDS).flatten();
+    let destinations = options.filter(|(asked, _)| *asked == Asked::Store);
+    Ok(Keys::source_and(destinations.last().map(|(_, at)| at + 1)))
+}
 
 pub(super) struct Options<'a> {
     pub(super) by: Option<Pattern<'a>>,
@@ -33,47 +65,40 @@ impl<'a> Options<'a> {
             alpha: false,
             store: None,
         };
-        let mut at = 2;
-        while at < args.len() {
-            let left = args.len() - at - 1;
-            if args.is(at, "ASC") {
-                o.descending = false;
-            } else if args.is(at, "DESC") {
-                o.descending = true;
-            } else if args.is(at, "ALPHA") {
-                o.alpha = true;
-            } else if args.is(at, "LIMIT") && left >= 2 {
-                o.limit = (
-                    element::index(args.at(at + 1))?,
-                    element::index(args.at(at + 2))?,
-                );
-                at += 2;
-            } else if !readonly && args.is(at, "STORE") && left >= 1 {
-                o.store = Some(args.at(at + 1));
-                at += 1;
-            } else if args.is(at, "BY") && left >= 1 {
-                let pattern = Pattern::parse(args.at(at + 1));
-                if args.at(at + 1).contains(&b'*') && !may_read_all() {
-                    const DENIED: &str =
-                        "ERR BY option of SORT denied due to insufficient ACL permissions.";
-                    return Err(CommandError::Text(DENIED));
+        for option in options::Options::new(args, 2, WORDS) {
+            let (asked, at) = option?;
+            match asked {
+                Asked::Asc => o.descending = false,
+                Asked::Desc => o.descending = true,
+                Asked::Alpha => o.alpha = true,
+                Asked::Limit => {
+                    o.limit = (
+                        element::index(args.at(at + 1))?,
+                        element::index(args.at(at + 2))?,
+                    );
                 }
-                // Once unsorted, a later BY does not change that.
-                o.unsorted |= matches!(pattern, Pattern::Nothing | Pattern::Element);
-                o.by = Some(pattern);
-                at += 1;
-            } else if args.is(at, "GET") && left >= 1 {
-                if !may_read_all() {
-                    const DENIED: &str =
-                        "ERR GET option of SORT denied due to insufficient ACL permissions.";
-                    return Err(CommandError::Text(DENIED));
+                Asked::Store if readonly => return Err(CommandError::Syntax),
+                Asked::Store => o.store = Some(args.at(at + 1)),
+                Asked::By => {
+                    let pattern = Pattern::parse(args.at(at + 1));
+                    if args.at(at + 1).contains(&b'*') && !may_read_all() {
+                        const DENIED: &str =
+                            "ERR BY option of SORT denied due to insufficient ACL permissions.";
+                        return Err(CommandError::Text(DENIED));
+                    }
+                    // Once unsorted, a later BY does not change that.
+                    o.unsorted |= matches!(pattern, Pattern::Nothing | Pattern::Element);
+                    o.by = Some(pattern);
                 }
-                o.get.push(Pattern::parse(args.at(at + 1)));
-                at += 1;
-            } else {
-                return Err(CommandError::Syntax);
+                Asked::Get => {
+                    if !may_read_all() {
+                        const DENIED: &str =
+                            "ERR GET option of SORT denied due to insufficient ACL permissions.";
+                        return Err(CommandError::Text(DENIED));
+                    }
+                    o.get.push(Pattern::parse(args.at(at + 1)));
+                }
             }
-            at += 1;
         }
         Ok(o)
     }

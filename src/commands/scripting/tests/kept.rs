@@ -91,3 +91,42 @@ fn a_library_that_fails_leaves_those_that_are_there() {
         assert_eq!(t.run("FCALL f 0"), ":1\r\n", "{bad}");
     }
 }
+
+/// The old library had gone before the new one was known to load: it has no room beside what the
+/// state still holds of the old one.
+#[test]
+fn a_payload_that_cannot_be_loaded_changes_nothing() {
+    let mut t = Testbed::unheard();
+    t.run("CONFIG SET script-memory-limit 8mb");
+    let code = b"#!lua name=lib\nlocal text = ('x'):rep(3000000) \
+                 redis.register_function('f', function() return #text end)";
+    assert_eq!(t.run_args(&[b"FUNCTION", b"LOAD", code]), b"$3\r\nlib\r\n");
+    let big = t.run_args(&[b"FUNCTION", b"DUMP"]);
+    t.run("FUNCTION FLUSH");
+    let small = b"#!lua name=lib\nredis.register_function('f', function() return 1 end)";
+    t.run_args(&[b"FUNCTION", b"LOAD", small]);
+    let small = t.run_args(&[b"FUNCTION", b"DUMP"]);
+    let payload = |reply: &[u8]| {
+        let start = reply.iter().position(|b| *b == b'\n').expect("a length") + 1;
+        reply[start..reply.len() - 2].to_vec()
+    };
+    let (big, small) = (payload(&big), payload(&small));
+    let restore = |t: &mut Testbed, payload: &[u8], policy: &[u8]| {
+        let reply = t.run_args(&[b"FUNCTION", b"RESTORE", payload, policy]);
+        String::from_utf8_lossy(&reply).into_owned()
+    };
+    assert_eq!(restore(&mut t, &big, b"FLUSH"), "+OK\r\n");
+    assert_eq!(t.run("FCALL f 0"), ":3000000\r\n");
+    let refused = restore(&mut t, &big, b"REPLACE");
+    assert!(refused.contains("not enough memory"), "{refused}");
+    assert_eq!(t.run("FCALL f 0"), ":3000000\r\n");
+    let there = restore(&mut t, &small, b"APPEND");
+    assert_eq!(there, "-ERR Library lib already exists\r\n");
+    assert_eq!(t.run("FCALL f 0"), ":3000000\r\n");
+    assert_eq!(restore(&mut t, &small, b"REPLACE"), "+OK\r\n");
+    assert_eq!(t.run("FCALL f 0"), ":1\r\n");
+    assert_eq!(
+        t.run("FUNCTION STATS").matches("libraries_count").count(),
+        1
+    );
+}

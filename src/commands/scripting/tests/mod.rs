@@ -1,6 +1,7 @@
 //! Scripts in use, in process: what they answer, what is kept of them, what they leave.
 
 mod atomic;
+mod edges;
 mod kept;
 
 use crate::server::Testbed;

@@ -9,8 +9,8 @@ use std::io::{self, ErrorKind, Write};
 
 use mio::event::Event;
 
-use super::Loop;
-use crate::net::{Accepted, Address, Role, Stream, Target};
+use super::super::Loop;
+use crate::net::{Accepted, Address, Role, Slab, Stream, Target, readable};
 use crate::server::metrics::{self, Answer, REQUEST_BYTES_MAX};
 
 /// Connections at a time.
@@ -32,44 +32,12 @@ struct Scrape {
     due_ms: u64,
 }
 
-#[derive(Default)]
-struct Place {
-    generation: u32,
-    scrape: Option<Box<Scrape>>,
-}
-
 /// All of them.
 #[derive(Default)]
 pub(super) struct Scrapes {
-    places: Vec<Place>,
+    slab: Slab<Box<Scrape>>,
     /// Somebody may wait at a listener.
     waiting: bool,
-}
-
-impl Scrapes {
-    fn take(&mut self, slot: u32, generation: u32) -> Option<Box<Scrape>> {
-        let place = self.places.get_mut(slot as usize)?;
-        match place.generation == generation {
-            true => place.scrape.take(),
-            false => None,
-        }
-    }
-
-    /// A free place, if there is one: its number and its next generation.
-    fn free(&mut self) -> Option<(u32, u32)> {
-        let free = self.places.iter().position(|place| place.scrape.is_none());
-        let slot = match free {
-            Some(slot) => slot,
-            None if self.places.len() == SCRAPES_MAX => return None,
-            None => {
-                self.places.push(Place::default());
-                self.places.len() - 1
-            }
-        };
-        let place = &mut self.places[slot];
-        place.generation = place.generation.wrapping_add(1);
-        Some((u32::try_from(slot).expect("few of them"), place.generation))
-    }
 }
 
 /// What is left to be done for a connection.
@@ -80,8 +48,12 @@ enum Goes {
 }
 
 impl Loop {
+    fn scrapes(&mut self) -> &mut Scrapes {
+        &mut self.engine.server.connections.roles.scrapes
+    }
+
     /// Takes scrapes from the sockets in `Metrics::listeners` (start-up, CONFIG SET).
-    pub(super) fn listen_for_scrapes(&mut self) -> io::Result<()> {
+    pub(in crate::server::run) fn listen_for_scrapes(&mut self) -> io::Result<()> {
         for (i, listener) in self.engine.server.metrics.listeners.iter_mut().enumerate() {
             listener.deregister(&self.registry);
             listener.register(
@@ -90,17 +62,17 @@ impl Loop {
             )?;
         }
         // Somebody may have come before the registration.
-        self.scrapes.waiting = true;
+        self.scrapes().waiting = true;
         Ok(())
     }
 
-    pub(super) fn accept_scrapes(&mut self) {
-        self.scrapes.waiting = false;
+    pub(in crate::server::run) fn accept_scrapes(&mut self) {
+        self.scrapes().waiting = false;
         let mut left = ACCEPTS_MAX;
         for i in 0..self.engine.server.metrics.listeners.len() {
             loop {
                 if left == 0 {
-                    self.scrapes.waiting = true;
+                    self.scrapes().waiting = true;
                     return;
                 }
                 left -= 1;
@@ -113,7 +85,7 @@ impl Loop {
                     // No descriptor is left, perhaps: cron tries again.
                     Err(e) => {
                         tracing::debug!("Accepting a scrape: {e}");
-                        self.scrapes.waiting = true;
+                        self.scrapes().waiting = true;
                         break;
                     }
                 }
@@ -123,14 +95,17 @@ impl Loop {
 
     fn welcome_scrape(&mut self, mut stream: Stream, peer: &Address) {
         let server = &mut self.engine.server;
-        let place = self.scrapes.free();
-        let refusal = match place {
-            _ if !server.may_scrape(peer) => metrics::forbidden(),
-            None => metrics::too_many(),
-            Some((slot, generation)) => {
+        let may_scrape = server.may_scrape(peer);
+        let scrapes = &mut server.connections.roles.scrapes.slab;
+        let refusal = match scrapes.len() {
+            _ if !may_scrape => metrics::forbidden(),
+            SCRAPES_MAX.. => metrics::too_many(),
+            _ => {
+                let (slot, generation) = scrapes.reserve();
                 let token = Target::scrape(slot, generation).into();
                 if let Err(e) = stream.register(&self.registry, token) {
                     tracing::warn!("Registering a scrape: {e}");
+                    scrapes.free(slot);
                     return;
                 }
                 let scrape = Box::new(Scrape {
@@ -141,7 +116,7 @@ impl Loop {
                     write_armed: false,
                     due_ms: server.now.mono_ms + LIMIT_MS,
                 });
-                self.scrapes.places[slot as usize].scrape = Some(scrape);
+                scrapes.put_back(slot, scrape);
                 return;
             }
         };
@@ -150,12 +125,39 @@ impl Loop {
         let _ = stream.write(&refusal);
     }
 
-    pub(super) fn scrape_event(&mut self, slot: u32, generation: u32, event: &Event) {
-        let Some(mut scrape) = self.scrapes.take(slot, generation) else {
+    pub(in crate::server::run) fn scrape_event(
+        &mut self,
+        slot: u32,
+        generation: u32,
+        event: &Event,
+    ) {
+        self.drive_scrape(slot, generation, event.is_readable());
+    }
+
+    /// Asks the kernel which connections have something to say, and goes on with those and with
+    /// answers that are not all sent. O(scrapes).
+    pub(super) fn serve_scrapes(&mut self) {
+        let scrapes = &self.engine.server.connections.roles.scrapes.slab;
+        let all: Vec<(u32, u32, &Box<Scrape>)> = scrapes.iter().collect();
+        let streams: Vec<&Stream> = all.iter().map(|(_, _, scrape)| &scrape.stream).collect();
+        let ready = readable(&streams);
+        let ready: Vec<(u32, u32, bool)> = all
+            .iter()
+            .zip(ready)
+            .map(|(&(slot, generation, _), ready)| (slot, generation, ready))
+            .collect();
+        for (slot, generation, ready) in ready {
+            self.drive_scrape(slot, generation, ready);
+        }
+    }
+
+    /// Reads if there is something to be read, and writes what there is of an answer.
+    fn drive_scrape(&mut self, slot: u32, generation: u32, is_readable: bool) {
+        let Some(mut scrape) = self.scrapes().slab.take_at(slot, generation) else {
             return;
         };
         let mut goes = Goes::On;
-        if event.is_readable() && scrape.answer.is_empty() {
+        if is_readable && scrape.answer.is_empty() {
             goes = self.read_scrape(&mut scrape);
         }
         if goes == Goes::On && !scrape.answer.is_empty() {
@@ -163,8 +165,11 @@ impl Loop {
             goes = self.write_scrape(&mut scrape, token);
         }
         match goes {
-            Goes::On => self.scrapes.places[slot as usize].scrape = Some(scrape),
-            Goes::Over => scrape.stream.deregister(&self.registry),
+            Goes::On => self.scrapes().slab.put_back(slot, scrape),
+            Goes::Over => {
+                scrape.stream.deregister(&self.registry);
+                self.scrapes().slab.free(slot);
+            }
         }
     }
 
@@ -215,19 +220,25 @@ impl Loop {
     /// With cron: those whose time is up go, those who could not be taken are.
     pub(super) fn tend_scrapes(&mut self) {
         let now_ms = self.engine.server.now.mono_ms;
-        for place in &mut self.scrapes.places {
-            let Some(scrape) = place.scrape.take_if(|scrape| scrape.due_ms <= now_ms) else {
+        let due: Vec<u32> = self
+            .scrapes()
+            .slab
+            .iter()
+            .filter_map(|(slot, _, scrape)| (scrape.due_ms <= now_ms).then_some(slot))
+            .collect();
+        for slot in due {
+            let Some(mut scrape) = self.scrapes().slab.take(slot) else {
                 continue;
             };
-            let mut scrape = scrape;
             if scrape.answer.is_empty() {
                 self.engine.server.metrics.figures.refused += 1;
                 // Best effort, as above.
                 let _ = scrape.stream.write(&metrics::timed_out());
             }
             scrape.stream.deregister(&self.registry);
+            self.scrapes().slab.free(slot);
         }
-        if self.scrapes.waiting {
+        if self.scrapes().waiting {
             self.accept_scrapes();
         }
     }

@@ -1,0 +1,282 @@
+//! Commands that rules may name although the server does not have them: those of replication,
+//! Cluster, Sentinel and modules, and the newest of Redis 8.10 and Valkey 9.
+//!
+//! Rules are written for many servers and versions; a file that names one of these commands must
+//! load. To run one stays an unknown command. What permissions ask for is recorded: arity, keys,
+//! and the flags that categories follow from.
+
+use crate::command::{Access, Arity, Category, Flags, KeySpec, Spec};
+
+/// A command under its name in full (`cluster|addslots`).
+pub(super) type Reserved = Spec<()>;
+
+/// `arity` as COMMAND INFO writes it.
+const fn row(
+    name: &'static str,
+    arity: i16,
+    flags: Flags,
+    categories: Category,
+    keys: &'static [KeySpec],
+) -> Reserved {
+    Spec {
+        arity: match arity {
+            ..0 => Arity::AtLeast(arity.unsigned_abs()),
+            _ => Arity::Exactly(arity.unsigned_abs()),
+        },
+        flags,
+        categories,
+        keys,
+        ..Spec::new(name, ())
+    }
+}
+
+/// A command that only Sentinel has: it belongs to no category, and only rules know it.
+const fn sentinel(name: &'static str) -> Reserved {
+    row(name, -2, Flags::ONLY_SENTINEL, PLAIN, NO_KEYS)
+}
+
+const NONE: Flags = Flags::empty();
+const ADMIN: Flags = Flags::ADMIN;
+const FAST: Flags = Flags::FAST;
+const READ: Flags = Flags::READONLY;
+const READ_FAST: Flags = READ.union(FAST);
+const WRITE: Flags = Flags::WRITE;
+const WRITE_FAST: Flags = WRITE.union(FAST);
+const WRITE_ADMIN: Flags = WRITE.union(ADMIN);
+const WRITE_BLOCKING: Flags = WRITE.union(Flags::BLOCKING);
+
+/// No categories but those that flags make.
+const PLAIN: Category = Category::empty();
+const MOVES_SLOTS: Category = Category::DANGEROUS.union(Category::KEYSPACE);
+
+const NO_KEYS: &[KeySpec] = &[];
+const READS: &[KeySpec] = &[KeySpec::one(1, Access::READ)];
+const UPDATES: &[KeySpec] = &[KeySpec::one(1, Access::RW.union(Access::UPDATE))];
+const DELETES: &[KeySpec] = &[KeySpec::one(1, Access::RW.union(Access::DELETE))];
+const MODIFIES: &[KeySpec] = &[KeySpec::one(1, Access::MODIFY)];
+const OVERWRITES_SECOND: &[KeySpec] = &[KeySpec::one(2, Access::OVERWRITE)];
+const COUNTED: &[KeySpec] = &[KeySpec::counted(1, Access::READ)];
+const MOVES: &[KeySpec] = &[
+    KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::DELETE)),
+    KeySpec::one(2, Access::RW.union(Access::INSERT)),
+];
+
+/// In the order of the names, so that containers stand before their subcommands.
+pub(super) static RESERVED: &[Reserved] = &[
+    row("arcount", 2, READ_FAST, Category::ARRAY, READS),
+    row("ardel", -3, WRITE_FAST, Category::ARRAY, DELETES),
+    row("ardelrange", -4, WRITE, Category::ARRAY, DELETES),
+    row("arget", 3, READ_FAST, Category::ARRAY, READS),
+    row("argetrange", 4, READ, Category::ARRAY, READS),
+    row("argrep", -6, READ, Category::ARRAY, READS),
+    row("arinfo", -2, READ, Category::ARRAY, READS),
+    row("arinsert", -3, WRITE_FAST, Category::ARRAY, UPDATES),
+    row("arlastitems", -3, READ, Category::ARRAY, READS),
+    row("arlen", 2, READ_FAST, Category::ARRAY, READS),
+    row("armget", -3, READ_FAST, Category::ARRAY, READS),
+    row("armset", -4, WRITE_FAST, Category::ARRAY, UPDATES),
+    row("arnext", 2, READ_FAST, Category::ARRAY, READS),
+    row("arop", -5, READ, Category::ARRAY, READS),
+    row("arring", -4, WRITE, Category::ARRAY, UPDATES),
+    row("arscan", -4, READ, Category::ARRAY, READS),
+    row("arseek", 3, WRITE_FAST, Category::ARRAY, UPDATES),
+    row("arset", -4, WRITE_FAST, Category::ARRAY, UPDATES),
+    row("asking", 1, FAST, Category::CONNECTION, NO_KEYS),
+    row("backup|abort", 2, ADMIN, PLAIN, NO_KEYS),
+    row("backup|cleanup", 2, ADMIN, PLAIN, NO_KEYS),
+    row("backup|seal", 2, ADMIN, PLAIN, NO_KEYS),
+    row("backup|start", 2, ADMIN, PLAIN, NO_KEYS),
+    row("backup|status", 2, ADMIN, PLAIN, NO_KEYS),
+    row("blmovem", -6, WRITE_BLOCKING, Category::LIST, MOVES),
+    row("cluster", -2, NONE, PLAIN, NO_KEYS),
+    row("clusterscan", -2, READ, Category::KEYSPACE, NO_KEYS),
+    row("cluster|addslots", -3, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|addslotsrange", -4, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|bumpepoch", 2, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|cancelslotmigrations", 2, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|count-failure-reports", 3, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|countkeysinslot", 3, NONE, PLAIN, NO_KEYS),
+    row("cluster|delslots", -3, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|delslotsrange", -4, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|failover", -2, ADMIN, PLAIN, NO_KEYS),
+    row(
+        "cluster|flushslot",
+        -3,
+        WRITE_ADMIN,
+        Category::KEYSPACE,
+        NO_KEYS,
+    ),
+    row("cluster|flushslots", 2, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|forget", 3, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|getkeysinslot", 4, NONE, PLAIN, NO_KEYS),
+    row("cluster|getslotmigrations", 2, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|help", 2, NONE, PLAIN, NO_KEYS),
+    row("cluster|info", 2, NONE, PLAIN, NO_KEYS),
+    row("cluster|keyslot", 3, NONE, PLAIN, NO_KEYS),
+    row("cluster|links", 2, NONE, PLAIN, NO_KEYS),
+    row("cluster|meet", -4, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|migrateslots", -4, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|migration", -4, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|myid", 2, NONE, PLAIN, NO_KEYS),
+    row("cluster|myshardid", 2, NONE, PLAIN, NO_KEYS),
+    row("cluster|nodes", 2, NONE, PLAIN, NO_KEYS),
+    row("cluster|replicas", 3, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|replicate", 3, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|reset", -2, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|saveconfig", 2, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|set-config-epoch", 3, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|setslot", -4, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|shards", 2, NONE, PLAIN, NO_KEYS),
+    row("cluster|slaves", 3, ADMIN, PLAIN, NO_KEYS),
+    row("cluster|slot-stats", -4, NONE, PLAIN, NO_KEYS),
+    row("cluster|slots", 2, NONE, PLAIN, NO_KEYS),
+    row("cluster|syncslots", -3, ADMIN, PLAIN, NO_KEYS),
+    row("delex", -2, WRITE_FAST, Category::STRING, DELETES),
+    row("digest", 2, READ_FAST, Category::STRING, READS),
+    row("failover", -1, ADMIN, PLAIN, NO_KEYS),
+    row("himport", -2, NONE, Category::HASH, NO_KEYS),
+    row("himport|discard", 3, NONE, Category::HASH, NO_KEYS),
+    row("himport|discardall", 2, NONE, Category::HASH, NO_KEYS),
+    row("himport|prepare", -4, NONE, Category::HASH, NO_KEYS),
+    row("himport|set", -5, WRITE, Category::HASH, OVERWRITES_SECOND),
+    row("increx", -2, WRITE_FAST, Category::STRING, MODIFIES),
+    row("lmovem", -5, WRITE, Category::LIST, MOVES),
+    row("module", -2, NONE, PLAIN, NO_KEYS),
+    row("module|help", 2, NONE, PLAIN, NO_KEYS),
+    row("module|list", 2, ADMIN, PLAIN, NO_KEYS),
+    row("module|load", -3, ADMIN, PLAIN, NO_KEYS),
+    row("module|loadex", -3, ADMIN, PLAIN, NO_KEYS),
+    row("module|unload", 3, ADMIN, PLAIN, NO_KEYS),
+    row("psync", -3, ADMIN, PLAIN, NO_KEYS),
+    row("readonly", 1, FAST, Category::CONNECTION, NO_KEYS),
+    row("readwrite", 1, FAST, Category::CONNECTION, NO_KEYS),
+    row("replconf", -1, ADMIN, PLAIN, NO_KEYS),
+    row("replicaof", 3, ADMIN, PLAIN, NO_KEYS),
+    row("sdiffcard", -3, READ, Category::SET, COUNTED),
+    row("slaveof", 3, ADMIN, PLAIN, NO_KEYS),
+    row("sunioncard", -3, READ, Category::SET, COUNTED),
+    row("sync", 1, ADMIN, PLAIN, NO_KEYS),
+    row("trimslots", -5, WRITE, MOVES_SLOTS, NO_KEYS),
+    row("xackdel", -6, WRITE_FAST, Category::STREAM, DELETES),
+    row("xcfgset", -2, WRITE_FAST, Category::STREAM, UPDATES),
+    row("xdelex", -5, WRITE_FAST, Category::STREAM, DELETES),
+    row("xidmprecord", 5, WRITE_FAST, Category::STREAM, UPDATES),
+    row("xnack", -7, WRITE_FAST, Category::STREAM, UPDATES),
+    sentinel("sentinel"),
+    sentinel("sentinel|ckquorum"),
+    sentinel("sentinel|config"),
+    sentinel("sentinel|debug"),
+    sentinel("sentinel|failover"),
+    sentinel("sentinel|flushconfig"),
+    sentinel("sentinel|get-master-addr-by-name"),
+    sentinel("sentinel|get-primary-addr-by-name"),
+    sentinel("sentinel|help"),
+    sentinel("sentinel|info-cache"),
+    sentinel("sentinel|is-master-down-by-addr"),
+    sentinel("sentinel|is-primary-down-by-addr"),
+    sentinel("sentinel|master"),
+    sentinel("sentinel|masters"),
+    sentinel("sentinel|monitor"),
+    sentinel("sentinel|myid"),
+    sentinel("sentinel|pending-scripts"),
+    sentinel("sentinel|primaries"),
+    sentinel("sentinel|primary"),
+    sentinel("sentinel|remove"),
+    sentinel("sentinel|replicas"),
+    sentinel("sentinel|reset"),
+    sentinel("sentinel|sentinels"),
+    sentinel("sentinel|set"),
+    sentinel("sentinel|simulate-failure"),
+    sentinel("sentinel|slaves"),
+    row(
+        "vadd",
+        -5,
+        Flags::MODULE.union(Flags::WRITE),
+        PLAIN,
+        MODIFIES,
+    ),
+    row(
+        "vcard",
+        2,
+        Flags::MODULE.union(Flags::READONLY),
+        PLAIN,
+        MODIFIES,
+    ),
+    row(
+        "vdim",
+        2,
+        Flags::MODULE.union(Flags::READONLY),
+        PLAIN,
+        MODIFIES,
+    ),
+    row(
+        "vemb",
+        -3,
+        Flags::MODULE.union(Flags::READONLY),
+        PLAIN,
+        MODIFIES,
+    ),
+    row(
+        "vgetattr",
+        3,
+        Flags::MODULE.union(Flags::READONLY),
+        PLAIN,
+        MODIFIES,
+    ),
+    row(
+        "vinfo",
+        2,
+        Flags::MODULE.union(Flags::READONLY),
+        PLAIN,
+        MODIFIES,
+    ),
+    row(
+        "vismember",
+        3,
+        Flags::MODULE.union(Flags::READONLY),
+        PLAIN,
+        MODIFIES,
+    ),
+    row(
+        "vlinks",
+        -3,
+        Flags::MODULE.union(Flags::READONLY),
+        PLAIN,
+        MODIFIES,
+    ),
+    row(
+        "vrandmember",
+        -2,
+        Flags::MODULE.union(Flags::READONLY),
+        PLAIN,
+        MODIFIES,
+    ),
+    row(
+        "vrange",
+        -4,
+        Flags::MODULE.union(Flags::READONLY),
+        PLAIN,
+        MODIFIES,
+    ),
+    row(
+        "vrem",
+        3,
+        Flags::MODULE.union(Flags::WRITE),
+        PLAIN,
+        MODIFIES,
+    ),
+    row(
+        "vsetattr",
+        4,
+        Flags::MODULE.union(Flags::WRITE),
+        PLAIN,
+        MODIFIES,
+    ),
+    row(
+        "vsim",
+        -4,
+        Flags::MODULE.union(Flags::READONLY),
+        PLAIN,
+        MODIFIES,
+    ),
+];

@@ -1,0 +1,443 @@
+//! `used_memory`: the bytes that all threads of a server hold together.
+//!
+//! A block is often allocated by one thread and freed by another: buffers that the loop fills
+//! and a helper thread writes to a file, values that are freed off the loop. So the balance of
+//! one thread means nothing; what is in use is the sum over all threads that hand blocks to
+//! each other. They share a *ledger*: the loop's thread opens it, and every thread that is
+//! started from one of its threads joins it (`threads::start`, the only way to start one).
+//!
+//!     account     where the allocator counts what one thread has ever allocated and freed
+//!     ended       the balances that ended threads left behind
+//!     let go      bytes that no longer count although they are still to be freed ([`let_go`])
+//!     used        the sum of all accounts, and of what ended threads left, less what was let go
+//!
+//! Invariants
+//!   1. An account is in its ledger from before its thread's work begins until after the
+//!      thread's last destructor: nothing that it allocates or frees is left out.
+//!   2. Counters of other threads are read under the ledger's lock, which an ending thread
+//!      takes to close its account: they are never read when their thread is gone.
+//!   3. As the loop's thread sees it the sum is exact, but for what another thread is allocating
+//!      at that moment: such a block counts from then on or from the next look.
+//!
+//! Cost: a sum takes a lock that is hardly ever contended, and reads two counters of each
+//! thread. [`exceeds`], which is asked for each command, reads this thread's counters and one
+//! number as long as the answer is no.
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+
+/// Where the allocator counts for one thread; in that thread's own storage.
+#[derive(Clone, Copy)]
+struct Counters {
+    allocated: *mut u64,
+    freed: *mut u64,
+}
+
+// SAFETY: other threads read them only while their thread lives (invariant 2).
+unsafe impl Send for Counters {}
+
+/// What a thread's counters are if the allocator has none.
+static NOTHING: AtomicU64 = AtomicU64::new(0);
+
+impl Counters {
+    const NONE: Counters = Counters {
+        allocated: NOTHING.as_ptr(),
+        freed: NOTHING.as_ptr(),
+    };
+
+    /// This thread's.
+    fn mine() -> Counters {
+        let at = |control: &CStr| {
+            let mut at = ptr::null_mut::<u64>();
+            let mut len = size_of_val(&at);
+            let to: *mut c_void = (&raw mut at).cast();
+            // SAFETY: the name is NUL-terminated; the controls that are asked for here are
+            // addresses, for which `at` has the room, and nothing is given to them.
+            unsafe {
+                tikv_jemalloc_sys::mallctl(control.as_ptr(), to, &mut len, ptr::null_mut(), 0)
+            };
+            (!at.is_null()).then_some(at)
+        };
+        match (at(c"thread.allocatedp"), at(c"thread.deallocatedp")) {
+            (Some(allocated), Some(freed)) => Counters { allocated, freed },
+            _ => Counters::NONE,
+        }
+    }
+
+    /// The balance, by the thread that it is of.
+    #[inline]
+    fn own(self) -> i64 {
+        // SAFETY: this thread's own storage, in which only this thread counts.
+        let (allocated, freed) = unsafe { (*self.allocated, *self.freed) };
+        allocated.wrapping_sub(freed) as i64
+    }
+
+    /// The balance, by any thread, under the ledger's lock.
+    fn any(self) -> i64 {
+        // What was freed is read first: what is allocated and freed in between counts as
+        // allocated, and a sum is never too small.
+        // SAFETY: aligned counters of a thread that lives (invariant 2). It counts in plain
+        // numbers of a word, which are read whole.
+        let freed = unsafe { AtomicU64::from_ptr(self.freed) }.load(Ordering::Acquire);
+        // SAFETY: as above.
+        let allocated = unsafe { AtomicU64::from_ptr(self.allocated) }.load(Ordering::Relaxed);
+        allocated.wrapping_sub(freed) as i64
+    }
+}
+
+/// One thread in its ledger.
+struct Account {
+    counters: Counters,
+    /// While the thread frees what was let go: its balance before, which counts until it is
+    /// done ([`LetGo::free_with`]).
+    frozen: Option<i64>,
+}
+
+#[derive(Default)]
+struct Accounts {
+    open: Vec<Account>,
+    ended: i64,
+    let_go: i64,
+}
+
+impl Accounts {
+    fn used(&self) -> i64 {
+        let of = |account: &Account| account.frozen.unwrap_or_else(|| account.counters.any());
+        self.open.iter().map(of).sum::<i64>() + self.ended - self.let_go
+    }
+
+    fn account(&mut self, counters: Counters) -> Option<usize> {
+        let is_it = |account: &Account| ptr::eq(account.counters.allocated, counters.allocated);
+        self.open.iter().position(is_it)
+    }
+}
+
+/// See the module. It is never freed: a server has one, a process of tests one for each thread
+/// that is not a helper.
+pub(super) struct Ledger {
+    accounts: Mutex<Accounts>,
+    /// By how much `used_memory` differed from the balance of the thread that opened the ledger
+    /// at the last look.
+    beside: AtomicI64,
+    /// The highest `used_memory` at any look.
+    peak: AtomicUsize,
+}
+
+struct Mine {
+    counters: Cell<Counters>,
+    ledger: Cell<Option<&'static Ledger>>,
+}
+
+thread_local! {
+    // Without a destructor: it is there until the thread's storage is gone.
+    static MINE: Mine = const {
+        Mine { counters: Cell::new(Counters::NONE), ledger: Cell::new(None) }
+    };
+}
+
+/// Bytes allocated minus bytes freed by this thread so far.
+#[inline]
+pub fn thread_balance() -> i64 {
+    MINE.with(|mine| {
+        if mine.ledger.get().is_none() {
+            Ledger::open();
+        }
+        mine.counters.get().own()
+    })
+}
+
+impl Ledger {
+    /// This thread's; one of its own if it has none yet.
+    pub(super) fn mine() -> &'static Ledger {
+        MINE.with(|mine| mine.ledger.get())
+            .unwrap_or_else(Ledger::open)
+    }
+
+    #[cold]
+    fn open() -> &'static Ledger {
+        let ledger = Box::leak(Box::new(Ledger {
+            accounts: Mutex::default(),
+            beside: AtomicI64::new(0),
+            peak: AtomicUsize::new(0),
+        }));
+        ledger.join();
+        ledger
+    }
+
+    /// This thread's account is opened; it is closed when the thread ends.
+    pub(super) fn join(&'static self) {
+        let counters = Counters::mine();
+        self.lock().open.push(Account {
+            counters,
+            frozen: None,
+        });
+        MINE.with(|mine| {
+            mine.counters.set(counters);
+            mine.ledger.set(Some(self));
+        });
+        close_at_end(self);
+    }
+
+    /// The thread ends: what it leaves behind stays counted. Allocates and frees nothing.
+    fn close(&self) {
+        let counters = MINE.with(|mine| mine.counters.get());
+        let mut accounts = self.lock();
+        if let Some(at) = accounts.account(counters) {
+            accounts.open.swap_remove(at);
+            accounts.ended += counters.own();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Accounts> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn used(&self) -> usize {
+        let accounts = match self.accounts.try_lock() {
+            Ok(accounts) => accounts,
+            Err(TryLockError::Poisoned(accounts)) => accounts.into_inner(),
+            // A thread that begins, frees or ends. A forked child, and whoever reports a crash,
+            // may never get the lock.
+            Err(TryLockError::WouldBlock) => return self.estimate(),
+        };
+        let used = accounts.used();
+        self.beside
+            .store(used - thread_balance(), Ordering::Relaxed);
+        let used = used.max(0) as usize;
+        self.peak.fetch_max(used, Ordering::Relaxed);
+        used
+    }
+
+    /// As the last look saw the other threads.
+    #[inline]
+    fn estimate(&self) -> usize {
+        (thread_balance() + self.beside.load(Ordering::Relaxed)).max(0) as usize
+    }
+}
+
+/// Has [`Ledger::close`] called when this thread has run its last destructor.
+///
+/// A key of pthreads', because a destructor of `thread_local!` comes before the runtime frees
+/// what it keeps of a thread: some hundred bytes for each thread that ever ended. Nor does the
+/// allocator mind: it goes on counting for a thread that it has cleaned up after.
+fn close_at_end(ledger: &'static Ledger) {
+    static KEY: OnceLock<libc::pthread_key_t> = OnceLock::new();
+    unsafe extern "C" fn close(ledger: *mut c_void) {
+        // SAFETY: set below to a ledger, which is never freed.
+        unsafe { &*ledger.cast::<Ledger>() }.close();
+    }
+    let key = *KEY.get_or_init(|| {
+        let mut key = 0;
+        // SAFETY: writes the new key's number.
+        let code = unsafe { libc::pthread_key_create(&mut key, Some(close)) };
+        assert_eq!(code, 0, "a process has at least 128 keys");
+        key
+    });
+    // SAFETY: the key was made above; what it holds is only given back to `close`.
+    let code = unsafe { libc::pthread_setspecific(key, ptr::from_ref(ledger).cast()) };
+    assert_eq!(code, 0, "memory for a thread's own value");
+}
+
+/// `used_memory`: bytes in the allocator's size classes that are in use, by all threads of this
+/// thread's server. No system call.
+pub fn used_memory() -> usize {
+    Ledger::mine().used()
+}
+
+/// Whether more than `limit` bytes are in use, asked by the thread that opened the ledger. What
+/// other threads have allocated since the last look at `used_memory` may be left out; when the
+/// answer is yes it is exact.
+#[inline]
+pub fn exceeds(limit: usize) -> bool {
+    let ledger = Ledger::mine();
+    ledger.estimate() > limit && ledger.used() > limit
+}
+
+/// The highest `used_memory` seen so far.
+pub fn peak_memory() -> usize {
+    let ledger = Ledger::mine();
+    ledger.used();
+    ledger.peak.load(Ordering::Relaxed)
+}
+
+/// About so many bytes are not used any more, although they are still to be freed: they leave
+/// `used_memory` until what this gives is dropped, which must be when they are free.
+pub fn let_go(bytes: usize) -> LetGo {
+    let ledger = Ledger::mine();
+    let bytes = bytes as i64;
+    ledger.lock().let_go += bytes;
+    LetGo { bytes, ledger }
+}
+
+/// See [`let_go`].
+#[must_use = "it lasts until the bytes are free"]
+pub struct LetGo {
+    bytes: i64,
+    ledger: &'static Ledger,
+}
+
+impl LetGo {
+    /// How much is still to be freed, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes as usize
+    }
+
+    /// So many of the bytes have been freed.
+    pub fn freed(&mut self, bytes: usize) {
+        let freed = (bytes as i64).min(self.bytes);
+        self.bytes -= freed;
+        self.ledger.lock().let_go -= freed;
+    }
+
+    /// Frees all of it by this thread. `used_memory` stays as it is until that is done, however
+    /// long it takes.
+    pub fn free_with(self, free: impl FnOnce()) {
+        let counters = MINE.with(|mine| mine.counters.get());
+        let freeze = |frozen: Option<i64>| {
+            let mut accounts = self.ledger.lock();
+            if let Some(at) = accounts.account(counters) {
+                accounts.open[at].frozen = frozen;
+            }
+            accounts
+        };
+        drop(freeze(Some(counters.own())));
+        free();
+        freeze(None).let_go -= self.bytes;
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for LetGo {
+    fn drop(&mut self) {
+        self.ledger.lock().let_go -= self.bytes;
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(feature = "system-allocator"))]
+mod tests {
+    use super::*;
+    use crate::base::threads;
+    use std::sync::mpsc;
+
+    const BYTES: usize = 8 << 20;
+    /// What channels and threads take beside it.
+    const LITTLE: usize = 64 << 10;
+
+    fn assert_near(got: usize, expected: usize) {
+        assert!(got.abs_diff(expected) < LITTLE, "{got} {expected}");
+    }
+
+    /// Each buffer that the loop handed to a thread, which freed it, stayed in `used_memory`.
+    #[test]
+    fn a_block_that_another_thread_frees_is_free() {
+        let before = used_memory();
+        let (give, given) = mpsc::channel::<Vec<u8>>();
+        let (tell, told) = mpsc::channel();
+        let work = move || {
+            for block in given {
+                drop(block);
+                let _ = tell.send(());
+            }
+        };
+        let thread = threads::start("frees", work).expect("a thread");
+        for _ in 0..4 {
+            let block = vec![1u8; BYTES];
+            assert_near(used_memory(), before + BYTES);
+            give.send(block).expect("it waits for it");
+            told.recv().expect("it answers");
+            assert_near(used_memory(), before);
+            assert!(!exceeds(before + BYTES / 2));
+        }
+        drop(give);
+        thread.join().expect("it ends");
+        assert_near(used_memory(), before);
+    }
+
+    #[test]
+    fn what_an_ended_thread_leaves_behind_counts_until_it_is_freed() {
+        let before = used_memory();
+        let work = || vec![1u8; BYTES];
+        let block = threads::start("allocates", work).expect("a thread").join();
+        assert_near(used_memory(), before + BYTES);
+        assert!(exceeds(before + BYTES / 2));
+        drop(block);
+        assert_near(used_memory(), before);
+    }
+
+    /// Threads come and go with every snapshot: none may leave a trace.
+    #[test]
+    fn a_thread_that_ended_left_nothing_to_the_byte() {
+        let run = || threads::start("short", || ()).expect("a thread").join();
+        let accounts = || Ledger::mine().lock().open.len();
+        // Waits for the end that comes after `join`: that of the thread's storage.
+        let ended = || {
+            while accounts() > 1 {
+                std::thread::yield_now();
+            }
+        };
+        run().expect("it ends");
+        ended();
+        let before = used_memory();
+        for _ in 0..100 {
+            run().expect("it ends");
+        }
+        ended();
+        assert_eq!(used_memory(), before);
+    }
+
+    #[test]
+    fn what_was_let_go_does_not_count_twice_while_it_is_freed() {
+        let before = used_memory();
+        let mut blocks: Vec<Vec<u8>> = (0..8).map(|_| vec![1u8; BYTES / 8]).collect();
+        let gone = let_go(BYTES);
+        assert_near(used_memory(), before);
+        let ledger = Ledger::mine();
+        let (go_on, goes_on) = mpsc::channel::<()>();
+        let (tell, told) = mpsc::channel();
+        let work = move || {
+            gone.free_with(|| {
+                blocks.truncate(4);
+                let _ = tell.send(());
+                let _ = goes_on.recv();
+                drop(blocks);
+            });
+        };
+        let thread = threads::start("frees", work).expect("a thread");
+        told.recv().expect("it is in the middle");
+        assert_near(ledger.used(), before);
+        drop(go_on);
+        thread.join().expect("it ends");
+        assert_near(used_memory(), before);
+    }
+
+    #[test]
+    fn what_is_freed_in_parts_leaves_the_figure_as_it_is() {
+        let before = used_memory();
+        let mut blocks: Vec<Vec<u8>> = (0..8).map(|_| vec![1u8; BYTES / 8]).collect();
+        let mut gone = let_go(BYTES);
+        while blocks.pop().is_some() {
+            gone.freed(BYTES / 8);
+            assert_near(used_memory(), before);
+        }
+        assert_eq!(gone.bytes(), 0);
+    }
+
+    #[test]
+    fn another_servers_threads_are_not_counted() {
+        let before = used_memory();
+        let other = std::thread::spawn(|| {
+            let block = vec![1u8; BYTES];
+            (used_memory(), block)
+        });
+        let (theirs, block) = other.join().expect("it ends");
+        assert!(theirs >= BYTES);
+        assert_near(used_memory(), before);
+        // A block of theirs that is freed here is none of ours.
+        std::mem::forget(block);
+    }
+}

@@ -1,0 +1,137 @@
+//! The options of a command line: words in any order, each with its operands behind it.
+//!
+//! A row whose options name keys, or decide how one is used, lists its words once. Its handler
+//! and its key finder both walk that list, so they agree on which argument is an option and
+//! which one an operand, however often words are repeated and whatever keys are called.
+//!
+//! Cost: nothing is allocated; each option is compared with the words of the list in order.
+
+use super::CommandError;
+use crate::resp::Args;
+
+/// An option's word.
+pub struct Word<O> {
+    word: &'static str,
+    /// Arguments that follow it; fewer are no option.
+    operands: u8,
+    /// All arguments that are left belong to it.
+    takes_rest: bool,
+    means: O,
+}
+
+impl<O: Copy> Word<O> {
+    pub const fn new(word: &'static str, operands: u8, means: O) -> Word<O> {
+        Word {
+            word,
+            operands,
+            takes_rest: false,
+            means,
+        }
+    }
+
+    /// The last option: it is followed by this many arguments or more.
+    pub const fn last(word: &'static str, operands_min: u8, means: O) -> Word<O> {
+        Word {
+            takes_rest: true,
+            ..Word::new(word, operands_min, means)
+        }
+    }
+}
+
+/// An argument that is no option, or has too few operands: a syntax error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoOption;
+
+impl From<NoOption> for CommandError {
+    fn from(_: NoOption) -> CommandError {
+        CommandError::Syntax
+    }
+}
+
+/// The options of a line in order: what each means and the position of its word.
+///
+/// Handlers end at the first error. Finders go on: the next argument is looked at as a word.
+pub struct Options<'a, O: 'static> {
+    args: Args<'a>,
+    words: &'static [Word<O>],
+    next: usize,
+}
+
+impl<'a, O: Copy> Options<'a, O> {
+    /// The options of `args` from position `from` on.
+    pub fn new(args: Args<'a>, from: usize, words: &'static [Word<O>]) -> Options<'a, O> {
+        Options {
+            args,
+            words,
+            next: from,
+        }
+    }
+
+    /// The option that was read last has more operands than its word says: the next option
+    /// stands at `next`.
+    pub fn skip_to(&mut self, next: usize) {
+        self.next = next;
+    }
+}
+
+impl<O: Copy> Iterator for Options<'_, O> {
+    type Item = Result<(O, usize), NoOption>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (at, len) = (self.next, self.args.len());
+        if at >= len {
+            return None;
+        }
+        let left = len - at - 1;
+        let is_it = |w: &&Word<O>| left >= w.operands.into() && self.args.is(at, w.word);
+        let Some(word) = self.words.iter().find(is_it) else {
+            self.next = at + 1;
+            return Some(Err(NoOption));
+        };
+        self.next = match word.takes_rest {
+            true => len,
+            false => at + 1 + usize::from(word.operands),
+        };
+        Some(Ok((word.means, at)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::OwnedArgs;
+
+    const WORDS: &[Word<char>] = &[
+        Word::new("FLAG", 0, 'f'),
+        Word::new("STORE", 1, 's'),
+        Word::last("KEYS", 1, 'k'),
+    ];
+
+    fn walk(line: &str) -> Vec<Result<(char, usize), NoOption>> {
+        let args: OwnedArgs = line.split(' ').map(str::as_bytes).collect();
+        Options::new(args.args(), 1, WORDS).collect()
+    }
+
+    #[test]
+    fn operands_that_look_like_words_are_operands() {
+        assert_eq!(
+            walk("sort store FLAG flag store store"),
+            [Ok(('s', 1)), Ok(('f', 3)), Ok(('s', 4))]
+        );
+        assert_eq!(
+            walk("sort keys store flag x"),
+            [Ok(('k', 1))],
+            "the last option takes all"
+        );
+    }
+
+    #[test]
+    fn a_word_without_its_operands_is_no_option() {
+        assert_eq!(walk("sort store"), [Err(NoOption)]);
+        assert_eq!(
+            walk("sort x flag keys"),
+            [Err(NoOption), Ok(('f', 2)), Err(NoOption)]
+        );
+        assert_eq!(walk("sort"), []);
+    }
+}

@@ -1,0 +1,278 @@
+//! The words of a command as its documentation has them, with one argument that grows.
+
+use crate::command::docs::{Arg, ArgFlags, ArgKind, Doc};
+
+/// Stands for what DUMP gives of the first key.
+pub const PAYLOAD: &[u8] = b"payload";
+
+/// How an argument grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Many times, each time with another value.
+    Times,
+    /// Many times, each time with the same value.
+    Again,
+    /// A long text.
+    Long,
+    /// A large number.
+    Large,
+}
+
+/// The argument that grows.
+#[derive(Clone, Copy, Debug)]
+pub struct Grown {
+    pub arg: &'static Arg,
+    pub how: How,
+}
+
+impl Grown {
+    /// A long pattern, which is slow to match.
+    pub fn is_pattern(self) -> bool {
+        self.how == How::Long && is_pattern(self.arg)
+    }
+}
+
+fn is_pattern(arg: &Arg) -> bool {
+    arg.kind == ArgKind::Pattern || arg.name.contains("pattern")
+}
+
+/// A command line under way.
+struct Words<'a> {
+    name: &'a str,
+    grown: Option<Grown>,
+    n: usize,
+    /// Of the values of other calls.
+    offset: usize,
+    words: Vec<Vec<u8>>,
+}
+
+/// All arguments that may grow, each in all ways.
+pub fn growable(doc: &'static Doc) -> Vec<Grown> {
+    fn add(args: &'static [Arg], grown: &mut Vec<Grown>) {
+        for arg in args {
+            let is_text = matches!(arg.kind, ArgKind::String | ArgKind::Pattern | ArgKind::Key);
+            let is_many = arg.flags.contains(ArgFlags::MULTIPLE);
+            let ways = [
+                (How::Times, is_many),
+                // An option that stands once is not refused before all are read.
+                (
+                    How::Again,
+                    is_many || arg.flags.contains(ArgFlags::OPTIONAL),
+                ),
+                (How::Long, is_text),
+                (How::Large, arg.kind == ArgKind::Integer && !is_count(arg)),
+            ];
+            let ways = ways.into_iter().filter(|(_, may)| *may);
+            grown.extend(ways.map(|(how, _)| Grown { arg, how }));
+            add(arg.args, grown);
+        }
+    }
+    let mut grown = Vec::new();
+    add(doc.args, &mut grown);
+    grown
+}
+
+/// Whether it counts the arguments that follow.
+fn is_count(arg: &Arg) -> bool {
+    arg.kind == ArgKind::Integer && ["numkeys", "numfields"].contains(&arg.name)
+}
+
+/// The words of the `call`th call of command `name`, with `n` of what grows. Calls differ in their
+/// values, not in their keys.
+pub fn words(
+    name: &str,
+    doc: &'static Doc,
+    grown: Option<Grown>,
+    n: usize,
+    call: usize,
+) -> Vec<Vec<u8>> {
+    let mut words = Words {
+        name,
+        grown,
+        n,
+        offset: call,
+        words: name.split('|').map(Vec::from).collect(),
+    };
+    words.all(doc.args, 0);
+    words.words
+}
+
+impl Words<'_> {
+    fn is(&self, arg: &Arg, ways: &[How]) -> bool {
+        self.grown
+            .is_some_and(|grown| std::ptr::eq(grown.arg, arg) && ways.contains(&grown.how))
+    }
+
+    /// Whether what grows is the argument or a part of it.
+    fn leads_to(&self, arg: &'static Arg) -> bool {
+        self.grown.is_some_and(|grown| std::ptr::eq(grown.arg, arg))
+            || arg.args.iter().any(|part| self.leads_to(part))
+    }
+
+    fn is_repeated(&self, arg: &Arg) -> bool {
+        self.is(arg, &[How::Times, How::Again])
+    }
+
+    /// How often an argument stands among `siblings`. Weights and IDs are as many as keys, of
+    /// which there are two where there may be several.
+    fn times(&self, arg: &'static Arg, siblings: &'static [Arg]) -> usize {
+        let is_many = arg.flags.contains(ArgFlags::MULTIPLE);
+        let is_paired = |arg: &Arg| ["weight", "id", "key"].contains(&arg.name);
+        let has_keys = siblings
+            .iter()
+            .any(|other| other.kind == ArgKind::Key && other.flags.contains(ArgFlags::MULTIPLE));
+        let mut others = siblings.iter();
+        if self.is_repeated(arg) {
+            self.n
+        } else if !is_many || !is_paired(arg) {
+            1
+        } else if others.any(|other| is_paired(other) && self.is_repeated(other)) {
+            self.n
+        } else if has_keys {
+            2
+        } else {
+            1
+        }
+    }
+
+    /// The number that stands before `following` and counts them.
+    fn count(&self, following: &'static [Arg], siblings: &'static [Arg]) -> usize {
+        let counted = following
+            .iter()
+            .find(|next| next.flags.contains(ArgFlags::MULTIPLE) || next.kind == ArgKind::Block);
+        let is_there =
+            |arg: &'static Arg| !arg.flags.contains(ArgFlags::OPTIONAL) || self.leads_to(arg);
+        let counted = counted.filter(|next| is_there(next));
+        counted.map_or(0, |next| {
+            let part = next.args.iter().find(|part| self.is_repeated(part));
+            self.times(part.unwrap_or(next), siblings)
+        })
+    }
+
+    fn all(&mut self, args: &'static [Arg], at: usize) {
+        for (place, arg) in args.iter().enumerate() {
+            if arg.flags.contains(ArgFlags::OPTIONAL) && !self.leads_to(arg) {
+                continue;
+            }
+            if is_count(arg) {
+                self.words.extend(arg.token.map(Vec::from));
+                let count = self.count(&args[place + 1..], args);
+                self.words.push(count.to_string().into_bytes());
+                continue;
+            }
+            let is_same = self.is(arg, &[How::Again]);
+            // The token of a list stands once, that of an option each time.
+            let is_list = arg.flags.contains(ArgFlags::MULTIPLE)
+                && !arg.flags.contains(ArgFlags::MULTIPLE_TOKEN);
+            for time in 0..self.times(arg, args) {
+                if time == 0 || !is_list {
+                    self.words.extend(arg.token.map(Vec::from));
+                }
+                self.one(arg, if is_same { at } else { at + time });
+            }
+        }
+    }
+
+    fn one(&mut self, arg: &'static Arg, at: usize) {
+        match arg.kind {
+            ArgKind::PureToken => {}
+            ArgKind::Block => self.all(arg.args, at),
+            ArgKind::OneOf => {
+                let choice = arg.args.iter().position(|choice| self.leads_to(choice));
+                self.all(&arg.args[choice.unwrap_or(0)..][..1], at);
+            }
+            _ if self.is(arg, &[How::Long]) => self.words.push(long(arg, self.n)),
+            _ if self.is(arg, &[How::Large]) => self.words.push(self.n.to_string().into_bytes()),
+            ArgKind::Key => self.words.push(value(self.name, arg, at).into_bytes()),
+            _ => {
+                let value = value(self.name, arg, self.offset + at);
+                self.words.push(value.into_bytes());
+            }
+        }
+    }
+}
+
+/// A text of about `n` bytes: patterns that are slow to match, libraries of many functions.
+fn long(arg: &Arg, n: usize) -> Vec<u8> {
+    match arg.name {
+        "function-code" => {
+            let functions = (0..=n / 64)
+                .map(|i| format!("redis.register_function('f{i}', function() return {i} end)\n"));
+            format!("#!lua name=grown\n{}", functions.collect::<String>()).into_bytes()
+        }
+        "script" => ["local a ", &"a=1 ".repeat(n / 4)].concat().into_bytes(),
+        "id" | "start" | "end" | "min" | "max" | "threshold" => vec![b'1'; n],
+        _ if is_pattern(arg) => [b"*a".repeat(n / 2), b"b".to_vec()].concat(),
+        "rule" => [b"~".to_vec(), b"*a".repeat(n / 2), b"b".to_vec()].concat(),
+        _ => vec![b'a'; n],
+    }
+}
+
+/// The `at`th value of an argument: one that the command takes.
+fn value(name: &str, arg: &Arg, at: usize) -> String {
+    match (arg.kind, arg.name) {
+        (ArgKind::Key, "destination" | "newkey" | "destkey" | "dst" | "storekey") => "d".to_owned(),
+        (ArgKind::Key, _) if name == "restore" => "d".to_owned(),
+        (_, "serialized-value") => String::from_utf8_lossy(PAYLOAD).into_owned(),
+        (ArgKind::Key, "key2") => "k1".to_owned(),
+        (ArgKind::Key, _) if at == 0 => "k".to_owned(),
+        (ArgKind::Key, _) => format!("k{at}"),
+        (ArgKind::UnixTime, "unix-time-seconds") => "20000000".to_owned(),
+        (ArgKind::UnixTime, _) => "20000000000".to_owned(),
+        (ArgKind::Pattern, _) if name.starts_with("sort") => "*".to_owned(),
+        // Beginnings of many lengths.
+        (ArgKind::Pattern, _) => format!("{}{at}*", "p".repeat(at % 256)),
+        (ArgKind::Double, "longitude") => (at % 170).to_string(),
+        (ArgKind::Double, "latitude") => (at % 80).to_string(),
+        (ArgKind::Double, "radius" | "width" | "height") => "4000".to_owned(),
+        (ArgKind::Double, "min") => "-inf".to_owned(),
+        (ArgKind::Double, "max") => "inf".to_owned(),
+        (ArgKind::Double, "timeout") => "0.001".to_owned(),
+        (ArgKind::Double, _) => at.to_string(),
+        (ArgKind::Integer, "cursor" | "start" | "offset") => "0".to_owned(),
+        (ArgKind::Integer, "stop" | "end") => "-1".to_owned(),
+        (ArgKind::Integer, "client-id") => (1_000_000 + at).to_string(),
+        (ArgKind::Integer, "protover") => "3".to_owned(),
+        (ArgKind::Integer, "seconds" | "milliseconds" | "timeout") => "100000".to_owned(),
+        (ArgKind::Integer, _) => "1".to_owned(),
+        (_, "id") if name.starts_with("xread") => "0".to_owned(),
+        (_, "id" | "last-id" | "lastid") => format!("{}-1", at + 1),
+        (_, "start" | "min" | "end" | "max" | "stop") if name.starts_with('x') => {
+            let is_first = ["start", "min"].contains(&arg.name);
+            match name {
+                "xautoclaim" => "0-0".to_owned(),
+                _ if is_first => "-".to_owned(),
+                _ => "+".to_owned(),
+            }
+        }
+        (_, "min") if name == "zrangestore" => "0".to_owned(),
+        (_, "max") if name == "zrangestore" => "-1".to_owned(),
+        (_, "min") => "-".to_owned(),
+        (_, "max") => "+".to_owned(),
+        (_, "start") => "0".to_owned(),
+        (_, "stop") => "-1".to_owned(),
+        (_, "threshold") => "10".to_owned(),
+        (_, "min-idle-time") => "0".to_owned(),
+        (_, "group") => "g".to_owned(),
+        (_, "consumer") => "c".to_owned(),
+        (_, "encoding") => "u8".to_owned(),
+        (_, "script") => format!("return {at}"),
+        (_, "function") => "f0".to_owned(),
+        (_, "library-name") => format!("l{at}"),
+        (_, "function-code") => {
+            format!("#!lua name=l{at}\nredis.register_function('g{at}', function() end)")
+        }
+        (_, "sha1") => "e0e1f9fabfc9d4800c877a703b823ac0578ff8db".to_owned(),
+        (_, "rule") => format!("~p{at}*"),
+        (_, "parameter") => "maxmemory".to_owned(),
+        (_, "value") if name == "config|set" => "0".to_owned(),
+        (_, "command" | "command-name") => "get".to_owned(),
+        (_, "category") => "read".to_owned(),
+        (_, "event") => "command".to_owned(),
+        (_, "username") => format!("u{at}"),
+        (_, "field") => format!("f{at}"),
+        (_, "member1") => "m1".to_owned(),
+        (_, "member2") => "m2".to_owned(),
+        _ => format!("m{at}"),
+    }
+}

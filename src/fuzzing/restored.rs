@@ -1,0 +1,391 @@
+//! Damaged payloads with a right checksum: RESTORE refuses them, or every command that takes
+//! keys runs on the value, and the contents survive payloads and files.
+//!
+//! A sound value is split into listpacks and the bytes between them. Listpacks are damaged
+//! entry by entry (records that come twice or in another order, edge numbers, digits as text),
+//! the bytes between them byte by byte.
+//!
+//! After each command the invariants hold; a second engine repeats the effects and ends with
+//! the same contents.
+
+use std::sync::OnceLock;
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+use super::commands::Play;
+use super::input::Input;
+use super::rdb;
+use super::seeds::{self, Seed};
+use super::words::{self, TEXTS};
+use crate::base::crc64;
+use crate::config::SanitizePayload;
+use crate::encodings::listpack::{Entry, Listpack};
+use crate::keyspace::{DbIndex, Saver};
+use crate::persistence::aof::CommandWriter;
+use crate::persistence::rdb::{Use, VERSION_FIELD_TTLS, Writer, seal};
+use crate::server::Testbed;
+
+/// Keys that hold the damaged value; `words` uses these names.
+const DAMAGED: [&[u8]; 2] = [b"a", b"b"];
+/// The key that holds the value undamaged.
+const SOUND: &[u8] = b"c";
+const DAMAGES_MAX: usize = 4;
+/// Bytes that choose the arguments of all commands of one run.
+const CHOICES: usize = 8 << 10;
+const NUMBERS: [i64; 9] = [
+    0,
+    1,
+    -1,
+    5,
+    1 << 46,
+    1_000_000_500,
+    i64::MAX,
+    i64::MIN,
+    i64::MAX - 1,
+];
+const STRANGE: [&[u8]; 8] = [b"5", b"-1", b"nan", b"-inf", b"-0", b"1e400", b"05", b""];
+
+/// First byte: `sanitize-dump-payload` (bit 0), and whether containers change their encoding
+/// early after the RESTORE (bit 1). Then the value, its damages, and the choice of arguments.
+pub fn restored(bytes: &[u8]) {
+    static SEEDS: OnceLock<Vec<Seed>> = OnceLock::new();
+    let seeds = SEEDS.get_or_init(seeds::all);
+    let mut input = Input::new(bytes);
+    let how = input.byte();
+    let mut play = Play::new(false);
+    for bed in [&mut play.first, &mut play.second] {
+        bed.engine.server.config.sanitize_dump_payload = match how & 1 {
+            0 => SanitizePayload::No,
+            _ => SanitizePayload::Yes,
+        };
+    }
+    let seed = &seeds[input.below(seeds.len())];
+    let damaged = sealed(&damaged(&seed.body, &mut input), seed.version);
+    let is_taken = DAMAGED.map(|key| restore(&mut play, key, &damaged))[0];
+    assert!(restore(&mut play, SOUND, &sealed(&seed.body, seed.version)));
+    if how & 2 != 0 {
+        play.change_early();
+    }
+    if is_taken {
+        run_all(&mut play, &damaged, input.rest());
+    }
+    play.compare();
+    let Play { first, second, .. } = play;
+    survives_payloads(first);
+    survives_files(second);
+}
+
+fn sealed(body: &[u8], version: u32) -> Vec<u8> {
+    let mut payload = body.to_vec();
+    seal(&mut payload, version);
+    payload
+}
+
+/// Whether RESTORE took the payload.
+fn restore(play: &mut Play, key: &[u8], payload: &[u8]) -> bool {
+    let words = [b"RESTORE", key, b"0", payload, b"REPLACE"].map(<[u8]>::to_vec);
+    let reply = play.run(play.clients[0], &words);
+    play.first.engine.keyspace.check_invariants();
+    let is_taken = reply == b"+OK\r\n";
+    assert!(is_taken || reply.starts_with(b"-ERR "), "{reply:?}");
+    is_taken
+}
+
+/// Runs every command that takes keys once, starting at any of them. A damaged value that a
+/// command deletes is restored before the next one.
+fn run_all(play: &mut Play, payload: &[u8], choices: &[u8]) {
+    let mut rng = SmallRng::seed_from_u64(crc64::update(0, choices));
+    let mut all = choices.to_vec();
+    all.extend((0..CHOICES).map(|_| rng.random::<u8>()));
+    let mut input = Input::new(&all);
+    let mut known = words::known(&play.first.engine.server.table);
+    known.retain(|known| known.is_keyed);
+    let from = input.below(known.len());
+    let client = play.clients[1];
+    for at in 0..known.len() {
+        let words = known[(from + at) % known.len()].words(&mut input);
+        play.run(client, &words);
+        play.first.engine.keyspace.check_invariants();
+        for key in DAMAGED {
+            if !is_there(&mut play.first, key) {
+                assert!(restore(play, key, payload), "it was taken before");
+            }
+        }
+    }
+}
+
+fn is_there(bed: &mut Testbed, key: &[u8]) -> bool {
+    bed.engine.keyspace.db(DbIndex(0)).look(key).is_some()
+}
+
+/// Names of all keys of a database.
+fn keys_of(bed: &mut Testbed, at: DbIndex) -> Vec<Vec<u8>> {
+    let mut keys = Vec::new();
+    let db = bed.engine.keyspace.db(at);
+    db.each_key(|key, _| keys.push(key.to_vec()));
+    keys
+}
+
+/// A strict RESTORE takes what DUMP gives, and makes the same value of it.
+fn survives_payloads(mut bed: Testbed) {
+    const COPY: &[u8] = b"a copy";
+    bed.reconnect();
+    bed.engine.server.config.sanitize_dump_payload = SanitizePayload::Yes;
+    for key in keys_of(&mut bed, DbIndex(0)) {
+        bed.run_args(&[b"PERSIST", &key]);
+        let payload = seeds::dump(&mut bed, &key);
+        let reply = bed.run_args(&[b"RESTORE", COPY, b"0", &payload, b"REPLACE"]);
+        assert_eq!(reply, b"+OK\r\n", "{payload:?}");
+        let [one, other] = [&key, COPY].map(|key| bed.run_args(&[b"DEBUG", b"DIGEST-VALUE", key]));
+        assert_eq!(one, other, "{payload:?}");
+    }
+}
+
+/// An RDB file and a base file of commands load to the same contents.
+fn survives_files(mut bed: Testbed) {
+    bed.reconnect();
+    let digest = bed.run("DEBUG DIGEST");
+    let mut file = Writer::new(VERSION_FIELD_TTLS, true);
+    let mut log = CommandWriter::default();
+    file.magic();
+    let in_use: Vec<DbIndex> = bed.engine.keyspace.in_use().map(|(at, _)| at).collect();
+    for at in in_use {
+        file.select(at, None);
+        for key in keys_of(&mut bed, at) {
+            let mut db = bed.engine.keyspace.db(at);
+            let view = db.look(&key).expect("it was just there");
+            file.key(&view, Use::Nothing);
+            log.key(at, &view);
+        }
+    }
+    file.end();
+    let file = [&file.take(Vec::new())[..], &[0; 8]].concat();
+    let fresh = || {
+        let mut fresh = Testbed::unheard();
+        fresh.engine.server.config.enable_debug_command =
+            bed.engine.server.config.enable_debug_command;
+        fresh.set_time_ms(bed.engine.keyspace.now_ms);
+        fresh
+    };
+    let mut loaded = fresh();
+    let now_ms = loaded.engine.keyspace.now_ms;
+    loaded.engine.keyspace = rdb::load(&file).expect("a file that was written here");
+    loaded.set_time_ms(now_ms);
+    assert_eq!(loaded.run("DEBUG DIGEST"), digest, "the file");
+    let mut repeated = fresh();
+    repeated.run_pipeline(&log.out);
+    let errors = repeated.run("INFO errorstats");
+    assert!(!errors.contains("errorstat_"), "the log: {errors}");
+    assert_eq!(repeated.run("DEBUG DIGEST"), digest, "the log");
+}
+
+/// A piece of a value's bytes.
+#[derive(Debug)]
+enum Part {
+    Bytes(Vec<u8>),
+    /// The entries of a listpack.
+    Entries(Vec<Item>),
+}
+
+#[derive(Clone, Debug)]
+enum Item {
+    Int(i64),
+    Str(Vec<u8>),
+}
+
+impl Item {
+    fn entry(&self) -> Entry<'_> {
+        match self {
+            Item::Int(value) => Entry::Int(*value),
+            Item::Str(text) => Entry::Str(text),
+        }
+    }
+}
+
+/// The listpack in the string at the start of `bytes`, and the length of that string with its
+/// header.
+fn packed(bytes: &[u8]) -> Option<(Listpack, usize)> {
+    let (len, at): (_, usize) = match *bytes.first()? {
+        short @ ..0x40 => (usize::from(short), 1),
+        high @ 0x40..0x80 => (
+            usize::from(high & 0x3f) << 8 | usize::from(*bytes.get(1)?),
+            2,
+        ),
+        0x80 => {
+            let len = bytes.get(1..5)?.try_into().ok()?;
+            (u32::from_be_bytes(len) as usize, 5)
+        }
+        _ => return None,
+    };
+    let pack = bytes.get(at..at.checked_add(len)?)?;
+    Some((Listpack::from_bytes(pack).ok()?, at + len))
+}
+
+fn parts(mut bytes: &[u8]) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut plain = Vec::new();
+    while let Some((&first, rest)) = bytes.split_first() {
+        let Some((pack, len)) = packed(bytes) else {
+            plain.push(first);
+            bytes = rest;
+            continue;
+        };
+        parts.push(Part::Bytes(std::mem::take(&mut plain)));
+        let items = pack.iter().map(|entry| match entry {
+            Entry::Int(value) => Item::Int(value),
+            Entry::Str(text) => Item::Str(text.to_vec()),
+        });
+        parts.push(Part::Entries(items.collect()));
+        bytes = &bytes[len..];
+    }
+    parts.push(Part::Bytes(plain));
+    parts
+}
+
+fn joined(parts: &[Part]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for part in parts {
+        match part {
+            Part::Bytes(plain) => bytes.extend_from_slice(plain),
+            Part::Entries(items) => {
+                let pack = Listpack::from_entries(items.iter().map(Item::entry));
+                bytes.push(0x80);
+                bytes.extend_from_slice(&(pack.as_bytes().len() as u32).to_be_bytes());
+                bytes.extend_from_slice(pack.as_bytes());
+            }
+        }
+    }
+    bytes
+}
+
+/// The value with up to [`DAMAGES_MAX`] damages.
+fn damaged(body: &[u8], input: &mut Input<'_>) -> Vec<u8> {
+    let mut parts = parts(body);
+    for _ in 0..input.below(DAMAGES_MAX + 1) {
+        let packs = parts.iter().filter(|part| matches!(part, Part::Entries(_)));
+        // Three damages out of four are in listpacks, if there are any.
+        let in_pack = packs.count() > 0 && !input.byte().is_multiple_of(4);
+        let fit = |part: &&mut Part| matches!(part, Part::Entries(_)) == in_pack;
+        let mut choices: Vec<&mut Part> = parts.iter_mut().filter(fit).collect();
+        let at = input.below(choices.len());
+        match &mut *choices[at] {
+            Part::Bytes(plain) => damage_bytes(plain, input),
+            Part::Entries(items) => damage_items(items, input),
+        }
+    }
+    joined(&parts)
+}
+
+fn damage_bytes(plain: &mut Vec<u8>, input: &mut Input<'_>) {
+    if plain.is_empty() {
+        return;
+    }
+    let at = input.below(plain.len());
+    match input.below(4) {
+        0 => plain[at] = input.byte(),
+        1 => plain[at] ^= 1 << input.below(8),
+        2 => plain.insert(at, input.byte()),
+        _ => _ = plain.remove(at),
+    }
+}
+
+fn damage_items(items: &mut Vec<Item>, input: &mut Input<'_>) {
+    if items.is_empty() {
+        return;
+    }
+    let width = 1 + input.below(3);
+    let records = (items.len() / width).max(1);
+    let record = |at: usize| at * width..items.len().min((at + 1) * width);
+    let (from, to) = (record(input.below(records)), record(input.below(records)));
+    match input.below(7) {
+        // A copy elsewhere, perhaps with the digits as text, with another second entry.
+        0..=2 => {
+            let mut copy = items[from].to_vec();
+            if let Some(Item::Int(value)) = copy.first()
+                && input.byte().is_multiple_of(2)
+            {
+                copy[0] = Item::Str(value.to_string().into_bytes());
+            }
+            if let [_, second, ..] = &mut copy[..] {
+                *second = any_item(input);
+            }
+            items.splice(to.start..to.start, copy);
+        }
+        3 => {
+            let moved: Vec<Item> = items.drain(from).collect();
+            let at = to.start.min(items.len());
+            items.splice(at..at, moved);
+        }
+        4 => items[from.start] = any_item(input),
+        5 => _ = items.drain(from),
+        _ => items.insert(to.start, any_item(input)),
+    }
+}
+
+fn any_item(input: &mut Input<'_>) -> Item {
+    match input.below(3) {
+        0 => Item::Int(input.pick(&NUMBERS)),
+        1 => Item::Str(input.pick(&STRANGE).to_vec()),
+        _ => match Entry::parse(input.pick(&TEXTS).as_bytes()) {
+            Entry::Int(value) => Item::Int(value),
+            Entry::Str(text) => Item::Str(text.to_vec()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_taken_apart_and_put_together() {
+        let (mut packs, seeds) = (0, seeds::all());
+        for seed in seeds {
+            let parts = parts(&seed.body);
+            packs += parts
+                .iter()
+                .filter(|part| matches!(part, Part::Entries(_)))
+                .count();
+            let mut bed = Testbed::unheard();
+            let payload = sealed(&joined(&parts), seed.version);
+            let reply = bed.run_args(&[b"RESTORE", b"k", b"0", &payload]);
+            assert_eq!(reply, b"+OK\r\n", "{parts:?}");
+        }
+        assert!(packs > 10, "{packs}");
+    }
+
+    /// What brought down the server: members that came twice, in the results of commands.
+    #[test]
+    fn a_member_that_came_twice_is_there_once() {
+        let pack = |words: &[&str]| {
+            Part::Entries(
+                words
+                    .iter()
+                    .map(|word| Item::Str(word.as_bytes().to_vec()))
+                    .collect(),
+            )
+        };
+        let set = joined(&[Part::Bytes(vec![20]), pack(&["x", "y", "x"])]);
+        let zset = joined(&[Part::Bytes(vec![17]), pack(&["x", "5", "y", "6", "x", "7"])]);
+        for (value, card) in [(&set, "SCARD"), (&zset, "ZCARD")] {
+            let mut bed = Testbed::unheard();
+            bed.engine.keyspace.limits.zset_max_listpack_entries = 4;
+            let payload = sealed(value, 12);
+            assert_eq!(
+                bed.run_args(&[b"RESTORE", b"k", b"0", &payload]),
+                b"+OK\r\n"
+            );
+            bed.engine.keyspace.limits.zset_max_listpack_entries = 0;
+            assert_eq!(bed.run(&format!("{card} k")), ":2\r\n");
+            for command in ["ZDIFFSTORE l 1 k", "ZINTERSTORE l 1 k", "ZUNIONSTORE l 1 k"] {
+                assert_eq!(bed.run(command), ":2\r\n", "{command}");
+                assert_eq!(bed.run("ZREM l x"), ":1\r\n", "{command}");
+                assert_eq!(bed.run("ZRANGE l 0 -1"), "*1\r\n$1\r\ny\r\n", "{command}");
+            }
+            bed.engine.server.config.sanitize_dump_payload = SanitizePayload::Yes;
+            let reply = bed.run_args(&[b"RESTORE", b"other", b"0", &payload]);
+            assert_eq!(reply, b"-ERR Bad data format\r\n");
+        }
+    }
+}

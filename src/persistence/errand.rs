@@ -1,0 +1,57 @@
+//! Work for a thread of its own, whose end the loop learns of when it looks: what waits for the
+//! disk, or may take long in a folder of many files.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use super::background::Wake;
+use crate::base::threads;
+
+/// See the module. Dropped before its end, the work goes on and nobody learns of it.
+pub struct Errand<T> {
+    end: Arc<Mutex<Option<T>>>,
+    thread: JoinHandle<()>,
+}
+
+impl<T: Send + 'static> Errand<T> {
+    /// Starts a thread of this name, which calls `wake` when the work is done.
+    pub fn start(
+        name: &str,
+        wake: Option<Wake>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<Errand<T>> {
+        let end = Arc::new(Mutex::new(None));
+        let theirs = Arc::clone(&end);
+        let thread = threads::start(name, move || {
+            let done = work();
+            *theirs.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+            if let Some(wake) = wake {
+                wake();
+            }
+        })?;
+        Ok(Errand { end, thread })
+    }
+
+    /// What the work gave, once it is done and once alone.
+    pub fn take(&self) -> Option<T> {
+        self.end
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// Waits for the end. `None`: it was taken before.
+    pub fn wait(self) -> Option<T> {
+        let Errand { end, thread } = self;
+        // A panic of the thread has ended the process.
+        let _ = thread.join();
+        end.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<T> std::fmt::Debug for Errand<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Errand")
+    }
+}

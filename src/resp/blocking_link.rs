@@ -1,0 +1,92 @@
+//! A blocking link to another server: requests out, replies in, each step with a limit of time.
+//! For MIGRATE, which holds the loop meanwhile as Redis does, and for tools. Links that live on
+//! the loop use [`ReplyParser`] with sockets of their own.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::{ReplyBounds, ReplyParser, ReplyValue};
+use crate::net::Dialled;
+
+/// See the module.
+#[derive(Debug)]
+pub struct BlockingLink {
+    dialled: Dialled,
+    parser: ReplyParser,
+    /// Bytes that have come after the last reply.
+    unread: Vec<u8>,
+}
+
+impl BlockingLink {
+    pub fn new(dialled: Dialled, bounds: ReplyBounds) -> BlockingLink {
+        BlockingLink {
+            dialled,
+            parser: ReplyParser::new(bounds),
+            unread: Vec::new(),
+        }
+    }
+
+    /// Sends all of `bytes`; each part of it within `limit`.
+    pub fn send(&mut self, bytes: &[u8], limit: Duration) -> io::Result<()> {
+        self.dialled.send(bytes, limit)
+    }
+
+    /// The next reply, within `limit`. Bytes that are no reply are an error of kind
+    /// `InvalidData`, after which the link is of no use.
+    pub fn reply(&mut self, limit: Duration) -> io::Result<ReplyValue> {
+        let end = Instant::now() + limit;
+        loop {
+            let mut rest = &self.unread[..];
+            let value = self.parser.push(&mut rest);
+            let taken = self.unread.len() - rest.len();
+            self.unread.drain(..taken);
+            if let Some(value) = value.map_err(invalid)? {
+                return Ok(value);
+            }
+            self.dialled.read_into(&mut self.unread, end)?;
+        }
+    }
+}
+
+fn invalid(fault: super::ReplyFault) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn replies_come_whole_and_in_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let limit = Duration::from_secs(5);
+        let dialled = Dialled::connect("127.0.0.1", port, limit, None).expect("connected");
+        let mut link = BlockingLink::new(dialled, ReplyBounds::default());
+        let (mut theirs, _) = listener.accept().expect("accepted");
+        link.send(b"PING\r\n", limit).expect("sent");
+        let mut bytes = [0; 6];
+        theirs.read_exact(&mut bytes).expect("read");
+        assert_eq!(&bytes, b"PING\r\n");
+        theirs
+            .write_all(b"+PONG\r\n-ERR x\r\n$5\r\nab")
+            .expect("sent");
+        let mut reply = |limit| link.reply(limit);
+        let pong = reply(limit).expect("a reply");
+        assert_eq!(pong, ReplyValue::Simple(b"PONG".to_vec()));
+        let refused = reply(limit).expect("a reply");
+        assert_eq!(refused, ReplyValue::Error(b"ERR x".to_vec()));
+        let late = reply(Duration::from_millis(5)).expect_err("half");
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+        theirs.write_all(b"cde\r\n").expect("sent");
+        let rest = reply(limit).expect("the other half");
+        assert_eq!(rest, ReplyValue::Bulk(b"abcde".to_vec()));
+        theirs.write_all(b"*1\r\n").expect("sent");
+        drop(theirs);
+        let gone = reply(limit).expect_err("the end");
+        assert_eq!(gone.kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -1,0 +1,99 @@
+//! Coroutines: each is a stack of its own in the same state.
+//!
+//! LuaJIT's own `resume` enters its interpreter anew, on the thread's stack, and counts
+//! nothing. So a coroutine that runs one that runs another would fill that stack. Ours is a
+//! level of the depth that all calls back from native code share (`Machine::deeper`).
+
+use std::ptr;
+
+use mlua_sys as ffi;
+
+use super::{Stack, machine_of};
+
+/// Where a coroutine stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Suspended,
+    /// It is the one that asks.
+    Running,
+    /// It has resumed another one.
+    Normal,
+    Dead,
+}
+
+impl Status {
+    /// As Lua's messages name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Suspended => "suspended",
+            Status::Running => "running",
+            Status::Normal => "normal",
+            Status::Dead => "dead",
+        }
+    }
+}
+
+// SAFETY, for all blocks below: as for `Stack`; a coroutine lives while its value is on a stack
+// or an upvalue of the function that runs.
+impl Stack {
+    /// Makes a coroutine of the function on top, which it takes, and pushes it.
+    pub fn push_coroutine(&self) {
+        // SAFETY: see above; the new stack has room for a value.
+        unsafe {
+            let coroutine = ffi::lua_newthread(self.state);
+            self.insert(-2);
+            ffi::lua_xmove(self.state, coroutine, 1);
+        }
+    }
+
+    /// The stack of the coroutine at `at`.
+    pub fn coroutine(&self, at: std::ffi::c_int) -> Option<Stack> {
+        // SAFETY: see above.
+        let state = unsafe { ffi::lua_tothread(self.state, at) };
+        (!state.is_null()).then(|| Stack::new(state))
+    }
+
+    /// Where `coroutine` stands, as seen from this one.
+    pub fn status_of(&self, coroutine: Stack) -> Status {
+        if ptr::eq(coroutine.state, self.state) {
+            return Status::Running;
+        }
+        // SAFETY: see above; the record is only asked whether there is a level.
+        let (status, has_level) = unsafe {
+            let mut record: ffi::lua_Debug = std::mem::zeroed();
+            let status = ffi::lua_status(coroutine.state);
+            let level = ffi::lua_getstack(coroutine.state, 0, &mut record);
+            (status, level > 0)
+        };
+        match status {
+            ffi::LUA_YIELD => Status::Suspended,
+            ffi::LUA_OK if has_level => Status::Normal,
+            ffi::LUA_OK if coroutine.top() > 0 => Status::Suspended,
+            _ => Status::Dead,
+        }
+    }
+
+    /// Moves the topmost `n` values to another stack of the same state, which has room.
+    pub fn move_values(&self, to: Stack, n: std::ffi::c_int) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_xmove(self.state, to.state, n) }
+    }
+
+    /// Goes on with a suspended coroutine that has its `args` arguments on its stack, until it
+    /// yields, ends or fails. Its values are then on its stack, or (`false`) the error.
+    pub fn resume(&self, coroutine: Stack, args: std::ffi::c_int) -> bool {
+        // SAFETY: Lua calls us with a live state.
+        let machine = unsafe { machine_of(self.state) };
+        let resumed = machine.deeper(|| {
+            // SAFETY: see above; what Lua raises ends here.
+            unsafe { ffi::lua_resume_(coroutine.state, args) }
+        });
+        match resumed {
+            Some(status) => matches!(status, ffi::LUA_OK | ffi::LUA_YIELD),
+            None => {
+                coroutine.push_bytes(super::TOO_DEEP);
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Roles: what connections are for that are not clients. Each role is a type in a file of its own;
+//! what it keeps stands in [`Roles`], apart from the poll, so that the guest loop of a busy script
+//! (`server::busy`) serves it as the loop does.
+
+mod scrape;
+
+use self::scrape::Scrapes;
+use super::Loop;
+
+/// The connections of all roles.
+#[derive(Default)]
+pub(in crate::server) struct Roles {
+    scrapes: Scrapes,
+}
+
+impl Loop {
+    /// A round of the guest: each role's connections are asked for, for no poll tells of them.
+    pub(super) fn serve_roles(&mut self) {
+        self.accept_scrapes();
+        self.serve_scrapes();
+        self.tend_scrapes();
+    }
+
+    /// With cron: each role's deadlines.
+    pub(super) fn tend_roles(&mut self) {
+        self.tend_scrapes();
+    }
+}

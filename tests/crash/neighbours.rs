@@ -1,0 +1,368 @@
+//! Slow and dying neighbours: a disk whose fsync takes 1.5 seconds, a server killed while its
+//! child lives, folders replaced under the server, settings changed in the middle of each
+//! background job. Nothing acknowledged is lost, the loop goes on serving, and what INFO says
+//! of a job is how it ended.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+use crate::support::wait::wait_within;
+use crate::support::{Connection, Daemon, Reply, wait_until};
+use crate::{library, pushed};
+
+/// What one fsync takes on the slow disk.
+const SLOW_SYNC_MS: u64 = 1500;
+/// No turn of the loop waits for one: half of it leaves room for a busy machine.
+const TURN_MAX: Duration = Duration::from_millis(SLOW_SYNC_MS / 2);
+/// A job on the slow disk may need several.
+const JOB_MAX: Duration = Duration::from_secs(40);
+
+/// `dir` and `dbfilename` may be changed.
+const CHANGEABLE: &[&str] = &["--enable-protected-configs", "yes"];
+
+fn start(args: &[&str]) -> Daemon {
+    Daemon::start(&[CHANGEABLE, args].concat())
+}
+
+fn set(c: &mut Connection, name: &str, value: &str) {
+    assert_eq!(
+        c.call(&["CONFIG", "SET", name, value]),
+        b"+OK\r\n",
+        "{name}"
+    );
+}
+
+fn path_text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+fn wait_for_job(server: &Daemon, field: &str) {
+    wait_within(JOB_MAX, field, || {
+        server.info(field).as_deref() == Some("0")
+    });
+}
+
+/// The process that the log names last after these words.
+fn child_of(server: &Daemon, words: &str) -> Pid {
+    let log = server.log();
+    let mut pids = log.lines().filter_map(|line| line.rsplit_once(words));
+    let (_, pid) = pids.next_back().expect("a child was made");
+    Pid::from_raw(pid.trim().parse().expect("a process id")).expect("a process id")
+}
+
+/// The files in the server's folder that a child is writing, or has left.
+fn temporary_files(folder: &Path) -> usize {
+    let names = |dir: &Path| {
+        let files = fs::read_dir(dir).into_iter().flatten().flatten();
+        files.filter(|file| file.file_name().to_string_lossy().starts_with("temp-"))
+    };
+    names(folder).count() + names(&folder.join("appendonlydir")).count()
+}
+
+/// A child whose server is killed must neither outlive it nor give its file a name: that name
+/// is the next server's.
+#[test]
+fn an_orphaned_child_leaves_the_next_server_alone() {
+    let args = ["--snapshot-method", "fork", "--appendonly", "no"];
+    let mut server = start(&args);
+    let mut c = server.connect();
+    for command in ["BGSAVE", "BGREWRITEAOF"] {
+        c.ask("DEBUG POPULATE 300");
+        c.ask("SET which old");
+        set(&mut c, "rdb-key-save-delay", "10000");
+        assert!(c.ask(command).starts_with("+Background"), "{command}");
+        wait_until("the child's file", || temporary_files(server.folder()) == 1);
+        let orphan = child_of(&server, "started by pid ");
+        server.kill();
+        server.restart();
+        c = server.connect();
+        assert_eq!(c.ask("SET which new"), "+OK\r\n");
+        assert_eq!(c.ask("SAVE"), "+OK\r\n");
+        let saved = fs::read(server.folder().join("dump.rdb")).expect("saved");
+        wait_until("the orphan to end", || test_kill_process(orphan).is_err());
+        let there = fs::read(server.folder().join("dump.rdb")).expect("saved");
+        assert!(
+            there == saved,
+            "{command}: the orphan has replaced the file"
+        );
+        server.kill();
+        server.restart();
+        c = server.connect();
+        assert_eq!(c.ask("GET which"), "$3\r\nnew\r\n", "{command}");
+    }
+}
+
+/// SIGUSR1 is how a child is told that it is not wanted: that is no failure. SIGTERM, which a
+/// service manager sends to all processes of a unit, is for the server alone.
+#[test]
+fn signals_to_a_child_mean_what_they_mean_to_redis() {
+    for (command, words, running, status) in [
+        (
+            "BGSAVE",
+            "saving started by pid ",
+            "rdb_bgsave_in_progress",
+            "rdb_last_bgsave_status",
+        ),
+        (
+            "BGREWRITEAOF",
+            "rewriting started by pid ",
+            "aof_rewrite_in_progress",
+            "aof_last_bgrewrite_status",
+        ),
+    ] {
+        let server = start(&["--snapshot-method", "fork"]);
+        let mut c = server.connect();
+        c.ask("DEBUG POPULATE 100");
+        set(&mut c, "rdb-key-save-delay", "2000000");
+        for (signal, wanted) in [(Signal::USR1, "ok"), (Signal::KILL, "err")] {
+            c.ask(command);
+            wait_until("the child's file", || temporary_files(server.folder()) == 1);
+            kill_process(child_of(&server, words), signal).expect("it is there");
+            wait_until("the end to be seen", || {
+                server.info(running).as_deref() == Some("0")
+            });
+            assert_eq!(server.info(status).as_deref(), Some(wanted), "{signal:?}");
+            assert_eq!(temporary_files(server.folder()), 0);
+        }
+        set(&mut c, "rdb-key-save-delay", "20000");
+        c.ask(command);
+        wait_until("the child's file", || temporary_files(server.folder()) == 1);
+        kill_process(child_of(&server, words), Signal::TERM).expect("it is there");
+        wait_for_job(&server, running);
+        assert_eq!(server.info(status).as_deref(), Some("ok"), "{command}");
+    }
+}
+
+/// Folder and name are those of the moment at which a save began.
+#[test]
+fn a_save_ends_where_and_as_what_it_began() {
+    for method in ["loop", "fork"] {
+        let server = start(&["--snapshot-method", method, "--save", "3600 1000"]);
+        let mut c = server.connect();
+        let (other, there) = (
+            server.folder().join("other"),
+            server.folder().join("dump.rdb"),
+        );
+        fs::create_dir(&other).expect("a folder");
+        c.ask("DEBUG POPULATE 200");
+        set(&mut c, "rdb-key-save-delay", "2000");
+        assert_eq!(c.ask("BGSAVE"), "+Background saving started\r\n");
+        wait_until("a file", || temporary_files(server.folder()) == 1);
+        set(&mut c, "dir", path_text(&other));
+        set(&mut c, "dbfilename", "late.rdb");
+        set(&mut c, "rdb-key-save-delay", "0");
+        wait_for_job(&server, "rdb_bgsave_in_progress");
+        let status = server.info("rdb_last_bgsave_status");
+        assert_eq!(status.as_deref(), Some("ok"), "{method}");
+        assert!(there.exists(), "{method}");
+        assert_eq!(fs::read_dir(&other).expect("listed").count(), 0, "{method}");
+        assert_eq!(temporary_files(server.folder()), 0, "{method}");
+        // The next one follows the settings.
+        assert_eq!(c.ask("SAVE"), "+OK\r\n");
+        assert!(other.join("late.rdb").exists(), "{method}");
+    }
+}
+
+/// The append only file follows its server to another folder with the next rewrite, and until
+/// then stays whole where it is.
+#[test]
+fn a_rewrite_moves_the_set_to_the_folder_of_today() {
+    for method in ["loop", "fork"] {
+        let args = ["--appendonly", "yes", "--snapshot-method", method];
+        let mut server = start(&args);
+        let mut c = server.connect();
+        let other = tempfile::tempdir().expect("a folder");
+        for key in 0..170 {
+            assert_eq!(c.ask(&format!("SET key:{key} x")), "+OK\r\n");
+        }
+        set(&mut c, "dir", path_text(other.path()));
+        c.ask("SET between 1");
+        // Nothing of it is here yet: what is loaded again is the set that is written to.
+        assert_eq!(c.ask("DEBUG LOADAOF"), "+OK\r\n");
+        assert_eq!(c.ask("DBSIZE"), ":171\r\n", "{method}");
+        set(&mut c, "rdb-key-save-delay", "3000");
+        assert!(c.ask("BGREWRITEAOF").starts_with("+Background"));
+        c.ask("SET meanwhile 1");
+        // The server may be killed before the new set is whole: the old one is.
+        server.kill();
+        server.restart();
+        c = server.connect();
+        assert_eq!(c.ask("DBSIZE"), ":172\r\n", "{method}");
+        set(&mut c, "dir", path_text(other.path()));
+        c.ask("SET meanwhile 2");
+        assert!(c.ask("BGREWRITEAOF").starts_with("+Background"));
+        c.ask("SET meanwhile 3");
+        wait_for_job(&server, "aof_rewrite_in_progress");
+        let status = server.info("aof_last_bgrewrite_status");
+        assert_eq!(status.as_deref(), Some("ok"), "{method}");
+        c.ask("SET behind 1");
+        assert_eq!(c.ask("DEBUG LOADAOF"), "+OK\r\n");
+        assert_eq!(c.ask("DBSIZE"), ":173\r\n", "{method}");
+        server.kill();
+        let moved = start(&[&args[..], &["--dir", path_text(other.path())]].concat());
+        let mut c = moved.connect();
+        assert_eq!(c.ask("DBSIZE"), ":173\r\n", "{method}");
+        assert_eq!(c.ask("GET meanwhile"), "$1\r\n3\r\n", "{method}");
+    }
+}
+
+/// A folder that was replaced by another of its name: setting it again goes there.
+#[test]
+fn the_same_path_set_again_is_another_folder() {
+    let outside = tempfile::tempdir().expect("a folder");
+    let dir = outside.path().join("data");
+    fs::create_dir(&dir).expect("a folder");
+    let args = ["--appendonly", "yes", "--dir", path_text(&dir)];
+    let mut server = start(&args);
+    let mut c = server.connect();
+    c.ask("SET a 1");
+    fs::rename(&dir, outside.path().join("away")).expect("renamed");
+    fs::create_dir(&dir).expect("a folder");
+    set(&mut c, "dir", path_text(&dir));
+    assert_eq!(c.ask("SAVE"), "+OK\r\n");
+    assert!(dir.join("dump.rdb").exists());
+    assert!(c.ask("BGREWRITEAOF").starts_with("+Background"));
+    wait_for_job(&server, "aof_rewrite_in_progress");
+    let status = server.info("aof_last_bgrewrite_status");
+    assert_eq!(status.as_deref(), Some("ok"));
+    c.ask("SET b 1");
+    server.kill();
+    server.restart();
+    assert_eq!(
+        server.connect().ask("MGET a b"),
+        "*2\r\n$1\r\n1\r\n$1\r\n1\r\n"
+    );
+}
+
+/// Asks for PING until it is told to stop; the longest wait for an answer.
+fn longest_wait(c: &mut Connection, stop: &AtomicBool) -> Duration {
+    let mut longest = Duration::ZERO;
+    while !stop.load(Ordering::Relaxed) {
+        let began = Instant::now();
+        assert_eq!(c.ask("PING"), "+PONG\r\n");
+        longest = longest.max(began.elapsed());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    longest
+}
+
+/// Does `work` while one client writes and another asks for PING. The longest time that a PING
+/// took; the numbers that the list then has were acknowledged one after the other.
+fn while_served(server: &Daemon, work: impl FnOnce()) -> (Duration, u64) {
+    let stop = AtomicBool::new(false);
+    let mut writer = server.connect();
+    let mut reader = server.connect();
+    writer.reply_limit(JOB_MAX);
+    let mut acknowledged = match writer.value("LLEN log") {
+        Reply::Integer(n) => n as u64,
+        other => panic!("{other:?}"),
+    };
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let reply = writer.ask(&format!("RPUSH log {acknowledged}"));
+                acknowledged += 1;
+                assert_eq!(reply, format!(":{acknowledged}\r\n"));
+            }
+            acknowledged
+        });
+        let asking = scope.spawn(|| longest_wait(&mut reader, &stop));
+        work();
+        stop.store(true, Ordering::Relaxed);
+        let longest = asking.join().expect("answered");
+        (longest, writing.join().expect("written"))
+    })
+}
+
+/// A server on a disk that is slow from `arm` on.
+struct OnSlowDisk {
+    server: Daemon,
+    armed: PathBuf,
+}
+
+impl OnSlowDisk {
+    fn start(args: &[&str]) -> OnSlowDisk {
+        let folder = tempfile::Builder::new()
+            .prefix("russet-slow-")
+            .tempdir()
+            .expect("a folder");
+        let armed = folder.path().join("slow");
+        let ms = SLOW_SYNC_MS.to_string();
+        let environment = [
+            ("LD_PRELOAD", path_text(library())),
+            ("RUSSET_FAULT_ARM", path_text(&armed)),
+            ("RUSSET_SLOW_SYNC_MS", &ms),
+        ];
+        let server =
+            Daemon::start_with_environment(&[CHANGEABLE, args].concat(), &environment, folder);
+        OnSlowDisk { server, armed }
+    }
+
+    fn slow(&self) {
+        fs::write(&self.armed, "").expect("written");
+    }
+
+    fn fast(&self) {
+        fs::remove_file(&self.armed).expect("it was there");
+    }
+}
+
+/// The loop does not wait for the disk while a rewrite, a backup or a save begins, goes on and
+/// ends, with settings that change meanwhile; and what was acknowledged is there after a kill.
+#[test]
+fn a_slow_disk_holds_up_nobody_who_only_reads() {
+    std::thread::scope(|scope| {
+        for (policy, method) in [("everysec", "loop"), ("no", "fork")] {
+            scope.spawn(move || serves_beside_a_slow_disk(policy, method));
+        }
+    });
+}
+
+fn serves_beside_a_slow_disk(policy: &str, method: &str) {
+    let args = ["--appendonly", "yes", "--appendfsync", policy];
+    let mut disk = OnSlowDisk::start(&[&args[..], &["--snapshot-method", method]].concat());
+    let mut c = disk.server.connect();
+    c.reply_limit(JOB_MAX);
+    c.ask("DEBUG POPULATE 1000");
+    disk.slow();
+    let server = &disk.server;
+    let (longest, _) = while_served(server, || {
+        assert!(c.ask("BGREWRITEAOF").starts_with("+Background"));
+        set(&mut c, "aof-use-rdb-preamble", "no");
+        wait_for_job(server, "aof_rewrite_in_progress");
+        let set = c.ask("BACKUP CREATE slow");
+        assert!(set.starts_with('$'), "{set}");
+        assert_eq!(c.ask("BGSAVE"), "+Background saving started\r\n");
+        set_again(&mut c, policy);
+        wait_for_job(server, "rdb_bgsave_in_progress");
+    });
+    assert!(longest < TURN_MAX, "{policy}: a PING took {longest:?}");
+    for field in ["aof_last_bgrewrite_status", "rdb_last_bgsave_status"] {
+        assert_eq!(server.info(field).as_deref(), Some("ok"), "{field}");
+    }
+    disk.fast();
+    // In the middle of a rewrite, with all that was acknowledged in the kernel's hands.
+    let (_, acknowledged) = while_served(server, || {
+        assert!(c.ask("BGREWRITEAOF").starts_with("+Background"));
+    });
+    wait_until("the buffer to be written", || {
+        server.info("aof_buffer_length").as_deref() == Some("0")
+    });
+    disk.server.kill();
+    disk.server.restart();
+    assert_eq!(pushed(&disk.server), acknowledged, "{policy}");
+}
+
+/// A change of the policy and back.
+fn set_again(c: &mut Connection, policy: &str) {
+    set(
+        c,
+        "appendfsync",
+        if policy == "no" { "everysec" } else { "no" },
+    );
+    set(c, "appendfsync", policy);
+}

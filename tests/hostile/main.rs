@@ -1,0 +1,343 @@
+//! Scripts that mean no good, each on a budget.
+//!
+//! A seed makes a program (`russet::fuzzing::programs`). It runs with little memory; as soon as
+//! others are told that a script is busy it is killed. Then, for each program:
+//!
+//!   - whoever asks meanwhile is answered within [`ANSWER`], and the killed script has ended
+//!     within [`END`];
+//!   - resident memory never rose by more than the script's limit and [`BESIDE`];
+//!   - the same process serves afterwards.
+//!
+//! The times are for a build with optimisations on an idle machine; a debug build and a machine
+//! that others use get [`SLACK`] times as much, and a program that was too slow is run again alone,
+//! twice: all three must have been. A program that fails is shortened and printed with its seed.
+//!
+//! `RUSSET_HOSTILE_PROGRAMS` says how many, `RUSSET_HOSTILE_SEED` where the seeds begin.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use std::{env, fmt, fs, thread};
+
+use russet::fuzzing::programs::{Length, statements, text};
+use support::Daemon;
+use support::random::Random;
+use support::resp::command;
+use support::shorten::shorten;
+
+/// How long another client waits for its answer.
+const ANSWER: Duration = Duration::from_millis(100);
+/// How long a script goes on after SCRIPT KILL.
+const END: Duration = Duration::from_millis(100);
+/// See the module.
+const SLACK: u32 = if cfg!(debug_assertions) { 20 } else { 5 };
+/// How long a script may take until others are told that it is busy.
+const BUSY: Duration = Duration::from_secs(1);
+/// A program that is not over by then is broken in any case.
+const GIVEN_UP: Duration = Duration::from_secs(60);
+
+const LIMIT_MB: u64 = 16;
+/// Megabytes beside what scripts may hold.
+const BESIDE_MB: u64 = 64;
+
+const PROGRAMS: u64 = 10_000;
+const THREADS: u64 = 2;
+const BYTES_MAX: usize = 100;
+/// Programs after which a server is replaced: what leaks slowly is other tests' business.
+const PER_SERVER: u64 = 2_500;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Fault {
+    /// The connection broke.
+    Died,
+    Slow(&'static str, Duration),
+    /// Megabytes at most.
+    Memory(u64),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Died => write!(f, "the server died"),
+            Fault::Slow(what, time) => write!(f, "{what} took {time:?}"),
+            Fault::Memory(most) => write!(f, "resident memory rose by {most} MB"),
+        }
+    }
+}
+
+/// A connection that says how long answers take.
+struct Client {
+    stream: TcpStream,
+    got: Vec<u8>,
+}
+
+impl Client {
+    fn new(server: &Daemon) -> Option<Client> {
+        let stream = TcpStream::connect(("127.0.0.1", server.port())).ok()?;
+        stream.set_nodelay(true).ok()?;
+        Some(Client {
+            stream,
+            got: Vec::new(),
+        })
+    }
+
+    fn send(&mut self, words: &[&str]) -> Result<(), Fault> {
+        self.got.clear();
+        let sent = self.stream.write_all(&command(words));
+        sent.map_err(|_| Fault::Died)
+    }
+
+    /// Whether what comes ends so within this time.
+    fn ends_with(&mut self, end: &[u8], within: Duration) -> Result<bool, Fault> {
+        let until = Instant::now() + within;
+        let mut part = vec![0; 1 << 16];
+        while !self.got.ends_with(end) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            self.stream.set_read_timeout(Some(left)).expect("a timeout");
+            match self.stream.read(&mut part) {
+                Ok(0) => return Err(Fault::Died),
+                Ok(n) => self.keep(&part[..n]),
+                Err(e) if is_late(&e) => {}
+                Err(_) => return Err(Fault::Died),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Of a long reply the end is enough.
+    fn keep(&mut self, part: &[u8]) {
+        const KEPT: usize = 256;
+        self.got.extend_from_slice(part);
+        let surplus = self.got.len().saturating_sub(KEPT);
+        self.got.drain(..surplus);
+    }
+}
+
+fn is_late(error: &std::io::Error) -> bool {
+    let kinds = [
+        ErrorKind::WouldBlock,
+        ErrorKind::TimedOut,
+        ErrorKind::Interrupted,
+    ];
+    kinds.contains(&error.kind())
+}
+
+/// A server that programs run on, one after the other.
+struct Victim {
+    server: Daemon,
+    runner: Client,
+    other: Client,
+    /// Resident at first, and how much more may be, in MB.
+    before_mb: u64,
+    allowed_mb: u64,
+}
+
+const MARK: &str = "that was it";
+
+impl Victim {
+    fn new() -> Victim {
+        let limit = format!("{LIMIT_MB}mb");
+        let settings = [
+            &["--script-memory-limit", limit.as_str()][..],
+            &["--busy-reply-threshold", "10", "--script-rollback", "yes"],
+            &["--loglevel", "warning"],
+        ];
+        let server = Daemon::start(&settings.concat());
+        let mut c = server.connect();
+        let fill = "redis.call('SET', 'text', string.rep('x', 100000)) redis.call('SET', 'number', 7) \
+                    for i = 1, 2000 do redis.call('RPUSH', 'list', i) redis.call('HSET', 'hash', i, i) \
+                    redis.call('SADD', 'set', 's' .. i) redis.call('ZADD', 'zset', i, i) end return 1";
+        assert_eq!(c.call(&["EVAL", fill, "0"]), b":1\r\n");
+        let client = || Client::new(&server).expect("the server accepts");
+        let (runner, other) = (client(), client());
+        let before_mb = resident_mb(&server);
+        Victim {
+            server,
+            runner,
+            other,
+            before_mb,
+            allowed_mb: LIMIT_MB + BESIDE_MB,
+        }
+    }
+
+    /// Runs a program; what was wrong.
+    fn run(&mut self, program: &str) -> Option<Fault> {
+        self.try_run(program).err()
+    }
+
+    fn try_run(&mut self, program: &str) -> Result<(), Fault> {
+        // How slowly the script's own reply is taken is no fault of the server's.
+        let end = format!("${}\r\n{MARK}\r\n", MARK.len());
+        let began = Instant::now();
+        self.runner.send(&["EVAL", program, "0"])?;
+        self.runner
+            .stream
+            .write_all(&command(&["ECHO", MARK]))
+            .map_err(|_| Fault::Died)?;
+        if !self
+            .runner
+            .ends_with(end.as_bytes(), Duration::from_millis(5))?
+        {
+            self.end_by_force(began, end.as_bytes())?;
+        }
+        let most = resident_mb(&self.server).saturating_sub(self.before_mb);
+        match most > self.allowed_mb {
+            true => Err(Fault::Memory(most)),
+            false => Ok(()),
+        }
+    }
+
+    /// Asks, kills, and waits for the end.
+    fn end_by_force(&mut self, began: Instant, end: &[u8]) -> Result<(), Fault> {
+        let mut killed = None;
+        loop {
+            let asked = Instant::now();
+            self.other.send(&["PING"])?;
+            let answered = self.other.ends_with(b"\r\n", GIVEN_UP)?;
+            if !answered || asked.elapsed() > ANSWER * SLACK {
+                // Until it is busy, a script has the server for itself.
+                let alone = killed.is_none() && asked.elapsed() < BUSY * SLACK / 4;
+                if !answered || !alone {
+                    return Err(Fault::Slow("PING", asked.elapsed()));
+                }
+            }
+            let is_busy = self.other.got.starts_with(b"-BUSY");
+            if is_busy && killed.is_none() {
+                self.other.send(&["SCRIPT", "KILL"])?;
+                if !self.other.ends_with(b"\r\n", GIVEN_UP)? {
+                    return Err(Fault::Slow("SCRIPT KILL", GIVEN_UP));
+                }
+                killed = Some(Instant::now());
+            }
+            let pause = Duration::from_millis(5);
+            if self.runner.ends_with(end, pause)? {
+                return Ok(());
+            }
+            match killed {
+                Some(since) if is_busy && since.elapsed() > END * SLACK => {
+                    return Err(Fault::Slow("the end after SCRIPT KILL", since.elapsed()));
+                }
+                _ if began.elapsed() > GIVEN_UP => {
+                    return Err(Fault::Slow("it", began.elapsed()));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The highest resident size so far.
+fn resident_mb(server: &Daemon) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
+}
+
+fn program_of(seed: u64) -> Vec<String> {
+    let mut random = Random::new(seed);
+    let len = 6 + random.below(BYTES_MAX);
+    let bytes: Vec<u8> = (0..len).map(|_| random.below(256) as u8).collect();
+    statements(&bytes, Length::Any)
+}
+
+/// The same fault three times in a row, each in a server of its own; those of the machine pass.
+fn confirmed(program: &str) -> Option<Fault> {
+    let mut last = None;
+    for _ in 0..2 {
+        last = Some(Victim::new().run(program)?);
+    }
+    last
+}
+
+/// What is wrong with a seed's program, at its shortest.
+fn report(seed: u64, program: &[String], fault: &Fault) -> String {
+    let kind = std::mem::discriminant(fault);
+    let fails = |candidate: &[String]| {
+        let fault = Victim::new().run(&text(candidate));
+        fault.is_some_and(|fault| std::mem::discriminant(&fault) == kind)
+    };
+    let shortest = shorten(program, fails);
+    format!("seed {seed}: {fault}\n{}\n", text(&shortest))
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    let text = env::var(name).ok();
+    text.and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn no_program_harms_others() {
+    let (first, count) = (
+        number("RUSSET_HOSTILE_SEED", 0),
+        number("RUSSET_HOSTILE_PROGRAMS", PROGRAMS),
+    );
+    let next = AtomicU64::new(0);
+    let faults = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..THREADS.min(count) {
+            scope.spawn(|| {
+                let mut victim = Victim::new();
+                let mut ran = 0;
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    if at >= count {
+                        return;
+                    }
+                    let seed = first + at;
+                    let program = program_of(seed);
+                    let whole = text(&program);
+                    ran += 1;
+                    let fault = victim.run(&whole);
+                    if fault.is_some() || ran % PER_SERVER == 0 {
+                        victim.server.kill();
+                        victim = Victim::new();
+                    }
+                    if fault.is_some()
+                        && let Some(fault) = confirmed(&whole)
+                    {
+                        let mut faults = faults.lock().expect("nobody panics with it");
+                        faults.push(report(seed, &program, &fault));
+                        // A few tell enough.
+                        if faults.len() >= 5 {
+                            next.store(count, Ordering::Relaxed);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let faults = faults.into_inner().expect("nobody panics with it");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// What the other test stands on: a server that takes too much, or dies, is found.
+#[test]
+fn a_fault_is_found() {
+    let mut victim = Victim::new();
+    assert_eq!(victim.run("return 1"), None);
+    assert_eq!(victim.run("while true do end"), None);
+    let hoard = "local t = {} for i = 1, 1e6 do t[i] = {} end";
+    assert_eq!(victim.run(hoard), None);
+    victim.allowed_mb = 0;
+    assert!(matches!(victim.run(hoard), Some(Fault::Memory(_))));
+    victim.server.kill();
+    assert_eq!(victim.run("return 1"), Some(Fault::Died));
+}
+
+#[test]
+fn a_seed_makes_the_same_program_each_time() {
+    let programs: Vec<_> = (0..50).map(program_of).collect();
+    let again: Vec<_> = (0..50).map(program_of).collect();
+    assert_eq!(programs, again);
+    let distinct: std::collections::HashSet<_> = programs.into_iter().collect();
+    assert!(distinct.len() > 40);
+}

@@ -1,0 +1,71 @@
+//! Figures of memory that must agree, whatever a server has done.
+//!
+//! `used_memory` is russet's own account of what all of its threads hold; `allocator_allocated`
+//! is what the allocator counts block by block. They are kept independently, so bytes that one
+//! thread allocates and another frees, or a thread that is counted nowhere, tell them apart.
+
+use std::time::{Duration, Instant};
+
+use super::resp::{Connection, Reply};
+use super::wait::SOON;
+
+/// How far `used_memory` may be from what is allocated: so many percent of it, ...
+const PERCENT: u64 = 2;
+/// ... and the blocks that the allocator keeps for each thread's next use, and its own.
+const SLACK_BYTES: u64 = 3 << 20;
+
+/// The two figures.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    pub used: u64,
+    pub allocated: u64,
+}
+
+impl Memory {
+    /// What INFO says; `None`: it is refused, or not answered.
+    pub fn of(connection: &mut Connection) -> Option<Memory> {
+        connection.write(b"INFO memory\r\n").ok()?;
+        let (_, Reply::Bulk(text)) = connection.read().ok()? else {
+            return None;
+        };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let field = |name: &str| {
+            let lines = text.lines().filter_map(|line| line.split_once(':'));
+            let mut values = lines.filter(|(field, _)| *field == name);
+            values.next()?.1.trim().parse().ok()
+        };
+        Some(Memory {
+            used: field("used_memory")?,
+            allocated: field("allocator_allocated")?,
+        })
+    }
+
+    pub fn agrees(self) -> bool {
+        let far = self.used.abs_diff(self.allocated);
+        far <= self.allocated * PERCENT / 100 + SLACK_BYTES
+    }
+
+    /// Waits until the figures agree: they are not taken at the same moment, and what was let go
+    /// is still allocated until it is free. `Err`: they never did.
+    pub fn settle(connection: &mut Connection) -> Result<(), String> {
+        let until = Instant::now() + SOON;
+        loop {
+            let Some(memory) = Memory::of(connection) else {
+                return Ok(());
+            };
+            if memory.agrees() {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                return Err(format!("the figures of memory do not agree: {memory:?}"));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// Fails if the server's figures do not agree; one that refuses INFO is not asked further.
+#[track_caller]
+pub fn assert_agrees(connection: &mut Connection) {
+    Memory::settle(connection).unwrap_or_else(|why| panic!("{why}"));
+}
