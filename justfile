@@ -27,6 +27,11 @@ scenarios SECONDS="60":
     RUSSET_ORACLE_SEED=${RUSSET_ORACLE_SEED:-$(date +%s)000} \
     cargo test --test scenarios connections_meet -- --nocapture
 
+# A mixed load for this many seconds, and what Redis 8.0 loads of it afterwards.
+soak SECONDS="900":
+    RUSSET_REQUIRE_PEERS=1 RUSSET_SOAK_SECONDS={{ SECONDS }} \
+    cargo test --test oracle -- --nocapture what_a_mixed_load
+
 # Redis's own test suite: `just tcl`, `just tcl --quick`, `just tcl unit/type/list`.
 tcl *ARGS:
     cargo build --release --quiet

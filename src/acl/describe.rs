@@ -1,6 +1,7 @@
 //! Users as text: the words that make them again.
 
-use super::selector::{KeyPattern, Rights, Selector};
+use super::pattern::Pattern;
+use super::selector::{Rights, Selector};
 use super::user::User;
 use crate::config;
 
@@ -151,11 +152,11 @@ impl Selector {
     }
 }
 
-fn key_rule(key: &KeyPattern) -> Vec<u8> {
-    let sign: &[u8] = match key.rights {
+fn key_rule((pattern, &rights): (&Pattern, &Rights)) -> Vec<u8> {
+    let sign: &[u8] = match rights {
         Rights::READ => b"%R~",
         Rights::WRITE => b"%W~",
         _ => b"~",
     };
-    [sign, key.pattern.text()].concat()
+    [sign, pattern.text()].concat()
 }

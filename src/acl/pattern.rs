@@ -1,6 +1,9 @@
 //! Patterns of keys and channels, which know what they are: a plain name, a plain beginning, or
 //! a glob that has to be tried.
 
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
+
 use crate::base::glob;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +69,19 @@ impl Pattern {
             Form::Literal => *self.text == *name,
             Form::Glob => glob::matches(&self.text, name, false),
         }
+    }
+}
+
+/// Patterns are found by their text, from which the form follows.
+impl Borrow<[u8]> for Pattern {
+    fn borrow(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+impl Hash for Pattern {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
     }
 }
 

@@ -1,5 +1,8 @@
 //! A set of permissions: commands, keys, channels and databases that go together.
 
+use indexmap::map::Entry;
+use indexmap::{IndexMap, IndexSet};
+
 use super::bits::Bits;
 use super::commands::Commands;
 use super::pattern::Pattern;
@@ -30,13 +33,6 @@ impl Rights {
     }
 }
 
-/// Keys that may be accessed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct KeyPattern {
-    pub rights: Rights,
-    pub pattern: Pattern,
-}
-
 /// A rule about a command or category.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CommandRule {
@@ -63,9 +59,10 @@ pub struct Selector {
     first_args: Vec<FirstArgs>,
     pub(super) rules: Vec<CommandRule>,
     pub(super) all_keys: bool,
-    pub(super) keys: Vec<KeyPattern>,
+    /// Patterns with what may be done, in the order of the rules.
+    pub(super) keys: IndexMap<Pattern, Rights>,
     pub(super) all_channels: bool,
-    pub(super) channels: Vec<Pattern>,
+    pub(super) channels: IndexSet<Pattern>,
     /// In rising order; `None`: all.
     pub(super) databases: Option<Vec<u32>>,
 }
@@ -120,9 +117,9 @@ impl Selector {
             first_args: Vec::new(),
             rules: Vec::new(),
             all_keys: false,
-            keys: Vec::new(),
+            keys: IndexMap::new(),
             all_channels: channels == PubsubDefault::AllChannels,
-            channels: Vec::new(),
+            channels: IndexSet::new(),
             databases: None,
         }
     }
@@ -138,13 +135,13 @@ impl Selector {
     pub(super) fn apply(&mut self, rule: &[u8], commands: &Commands) -> Result<(), RuleError> {
         let is = |word: &str| rule.eq_ignore_ascii_case(word.as_bytes());
         if is("allkeys") || is("~*") {
-            (self.all_keys, self.keys) = (true, Vec::new());
+            (self.all_keys, self.keys) = (true, IndexMap::new());
         } else if is("resetkeys") {
-            (self.all_keys, self.keys) = (false, Vec::new());
+            (self.all_keys, self.keys) = (false, IndexMap::new());
         } else if is("allchannels") || is("&*") {
-            (self.all_channels, self.channels) = (true, Vec::new());
+            (self.all_channels, self.channels) = (true, IndexSet::new());
         } else if is("resetchannels") {
-            (self.all_channels, self.channels) = (false, Vec::new());
+            (self.all_channels, self.channels) = (false, IndexSet::new());
         } else if is("allcommands") || is("+@all") {
             self.set_all_commands(true);
         } else if is("nocommands") || is("-@all") {
@@ -190,12 +187,9 @@ impl Selector {
             return Err(RuleError::Syntax);
         }
         glob::check(pattern)?;
-        match self.keys.iter_mut().find(|k| k.pattern.text() == pattern) {
-            Some(known) => known.rights |= rights,
-            None => self.keys.push(KeyPattern {
-                rights,
-                pattern: Pattern::new(pattern),
-            }),
+        match self.keys.entry(Pattern::new(pattern)) {
+            Entry::Occupied(mut known) => *known.get_mut() |= rights,
+            Entry::Vacant(place) => _ = place.insert(rights),
         }
         Ok(())
     }
@@ -208,9 +202,7 @@ impl Selector {
             return Err(RuleError::Syntax);
         }
         glob::check(pattern)?;
-        if !self.channels.iter().any(|known| known.text() == pattern) {
-            self.channels.push(Pattern::new(pattern));
-        }
+        self.channels.insert(Pattern::new(pattern));
         Ok(())
     }
 
@@ -352,13 +344,13 @@ impl Selector {
     fn allows_key(&self, key: &[u8], access: Access) -> bool {
         let needed = Rights::needed(access);
         let mut patterns = self.keys.iter();
-        patterns.any(|k| k.rights.contains(needed) && k.pattern.matches(key))
+        patterns.any(|(pattern, rights)| rights.contains(needed) && pattern.matches(key))
     }
 
     /// Whether all keys there are may be read.
     pub(super) fn reads_all_keys(&self) -> bool {
-        let is_all = |k: &KeyPattern| k.rights.contains(Rights::READ) && k.pattern.text() == b"*";
-        self.all_keys || self.keys.iter().any(is_all)
+        let all = self.keys.get(b"*".as_slice());
+        self.all_keys || all.is_some_and(|rights| rights.contains(Rights::READ))
     }
 
     fn check_channels(&self, used: ChannelUse, args: Args<'_>) -> Result<(), Denied> {

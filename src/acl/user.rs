@@ -1,5 +1,7 @@
 //! A user: whether and by which passwords he may log in, and his selectors.
 
+use std::collections::HashSet;
+
 use super::commands::Commands;
 use super::password::Hash;
 use super::pattern::Pattern;
@@ -226,7 +228,8 @@ impl User {
             each.flat_map(|s| s.channels.iter().cloned()).collect()
         };
         let left = patterns(self);
-        let is_less = all(before) || patterns(before).iter().any(|p| !left.contains(p));
+        let is_left: HashSet<&Pattern> = left.iter().collect();
+        let is_less = all(before) || patterns(before).iter().any(|p| !is_left.contains(p));
         is_less.then_some(left)
     }
 

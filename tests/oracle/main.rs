@@ -19,6 +19,7 @@
 //! | `conversations` | talks between several clients |
 //! | `permissions` | categories and what they allow, command by command |
 //! | `misleading` | lines whose words mislead: their keys, permissions, watchers |
+//! | `soak` | a mixed load, and what Redis loads of it afterwards |
 //! | `shrink` | the few commands that matter |
 //!
 //! `RUSSET_ORACLE_STREAMS` streams a group (default 120) from `RUSSET_ORACLE_SEED`
@@ -38,6 +39,7 @@ mod pools;
 
 mod rows;
 mod shrink;
+mod soak;
 mod source;
 mod state;
 #[path = "../support/mod.rs"]

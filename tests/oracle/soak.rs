@@ -1,0 +1,290 @@
+//! A mixed load for a while: commands of every group from several clients, every background job
+//! and settings changed meanwhile. What the files hold at the end is what Redis 8.0 loads from
+//! them, what a kill leaves, and what the server itself has.
+//!
+//! `RUSSET_SOAK_SECONDS` (default 20; `just soak` runs 900).
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::grammar::Row;
+use crate::random::Random;
+use crate::rows::{self, Group};
+use crate::support::memory::Memory;
+use crate::support::wait::wait_within;
+use crate::support::{Connection, Daemon, Reply, peers::Peer, resp};
+
+const GROUPS: &[&Group] = &[
+    &rows::STRING,
+    &rows::GENERIC,
+    &rows::EXPIRE,
+    &rows::LIST,
+    &rows::SET,
+    &rows::HASH,
+    &rows::HASH_FIELD_TTL,
+    &rows::ZSET,
+    &rows::SORT,
+    &rows::TRANSACTION,
+    &rows::BITMAP,
+    &rows::HYPERLOGLOG,
+    &rows::GEO,
+    &rows::STREAM,
+    &rows::SCRIPTING,
+];
+
+/// Settings that may change at any moment, and their values.
+const SETTINGS: &[(&str, &[&str])] = &[
+    ("appendonly", &["no", "yes", "yes"]),
+    ("appendfsync", &["always", "everysec", "no"]),
+    ("aof-use-rdb-preamble", &["yes", "no"]),
+    ("aof-checksum", &["yes", "no"]),
+    ("aof-timestamp-enabled", &["yes", "no"]),
+    ("no-appendfsync-on-rewrite", &["yes", "no"]),
+    ("auto-aof-rewrite-percentage", &["100", "1", "0"]),
+    ("auto-aof-rewrite-min-size", &["64mb", "64kb"]),
+    ("snapshot-method", &["loop", "fork"]),
+    ("rdbcompression", &["yes", "no"]),
+    ("save", &["", "1 10", "3600 1"]),
+    ("activedefrag", &["yes", "no"]),
+    ("maxmemory", &["0", "1gb"]),
+    (
+        "maxmemory-policy",
+        &["noeviction", "allkeys-lru", "volatile-ttl"],
+    ),
+    ("lazyfree-lazy-expire", &["yes", "no"]),
+    ("lazyfree-lazy-user-del", &["yes", "no"]),
+    ("notify-keyspace-events", &["", "KEA"]),
+    ("hz", &["10", "100"]),
+    ("hash-max-listpack-entries", &["512", "4"]),
+    ("set-max-intset-entries", &["512", "4"]),
+    ("set-max-listpack-entries", &["128", "4"]),
+    ("zset-max-listpack-entries", &["128", "4"]),
+    ("list-max-listpack-size", &["-2", "4"]),
+    ("list-compress-depth", &["0", "1"]),
+    ("stream-node-max-entries", &["100", "3"]),
+];
+
+/// A rewrite or a save on a busy machine.
+const JOB_MAX: Duration = Duration::from_secs(60);
+const PLAYERS: u64 = 3;
+/// Commands of a player that are sent together.
+const BURST: usize = 16;
+/// The database whose keys make the background jobs last; players do not choose it.
+const BULK_DB: &str = "9";
+const BULK_KEYS: usize = 20_000;
+
+#[test]
+fn what_a_mixed_load_leaves_is_what_redis_loads() {
+    let Some(redis) = Peer::Redis8.program_for("the soak") else {
+        return;
+    };
+    let seconds = env::var("RUSSET_SOAK_SECONDS").ok();
+    let seconds = seconds.and_then(|text| text.parse().ok()).unwrap_or(20);
+    let mut server = Daemon::start(&["--appendonly", "yes"]);
+    let mut control = server.connect();
+    control.reply_limit(JOB_MAX);
+    let before = Memory::of(&mut control).expect("INFO is answered");
+
+    let stop = AtomicBool::new(false);
+    let mut played = 0;
+    std::thread::scope(|scope| {
+        let players: Vec<_> = (0..PLAYERS)
+            .map(|player| {
+                let (connection, stop) = (server.connect(), &stop);
+                scope.spawn(move || play(connection, Random::new(player + 1), stop))
+            })
+            .collect();
+        let bulk = server.connect();
+        let bulk = scope.spawn(|| change_bulk(bulk, Random::new(100), &stop));
+        disturb(&mut control, Duration::from_secs(seconds));
+        stop.store(true, Ordering::Relaxed);
+        for player in players {
+            played += player.join().expect("a player ends");
+        }
+        bulk.join().expect("the bulk of keys is changed");
+    });
+    println!("soak: {played} commands in {seconds} s");
+
+    settle(&mut control);
+    let digest = control.ask("DEBUG DIGEST");
+    assert_eq!(control.ask("SAVE"), "+OK\r\n");
+    assert_eq!(redis_digest(&redis, server.folder(), "no"), digest, "RDB");
+    assert_eq!(redis_digest(&redis, server.folder(), "yes"), digest, "AOF");
+    server.kill();
+    server.restart();
+    control = server.connect();
+    control.reply_limit(JOB_MAX);
+    assert_eq!(control.ask("DEBUG DIGEST"), digest, "after a kill");
+
+    for command in ["FLUSHALL SYNC", "FUNCTION FLUSH SYNC", "SCRIPT FLUSH SYNC"] {
+        assert_eq!(control.ask(command), "+OK\r\n", "{command}");
+    }
+    let slack = before.used / 2 + (4 << 20);
+    wait_within(JOB_MAX, "memory to be as at the start", || {
+        Memory::of(&mut control).is_some_and(|now| now.used <= before.used + slack)
+    });
+}
+
+/// Sends commands of all groups until it is told to stop; how many. Any reply is right here.
+fn play(mut connection: Connection, mut random: Random, stop: &AtomicBool) -> u64 {
+    connection.reply_limit(JOB_MAX);
+    let groups: Vec<Vec<Row>> = GROUPS.iter().map(|group| group.rows()).collect();
+    let mut played = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let mut bytes = Vec::new();
+        for _ in 0..BURST {
+            let rows = random.pick(&groups);
+            let args = random.pick(rows).generate(&mut random);
+            bytes.extend_from_slice(&resp::command(&args));
+        }
+        connection.write(&bytes).expect("the server takes commands");
+        for _ in 0..BURST {
+            connection.read().expect("the server answers");
+        }
+        played += BURST as u64;
+    }
+    played
+}
+
+/// Overwrites and deletes keys of all types until it is told to stop.
+fn change_bulk(mut connection: Connection, mut random: Random, stop: &AtomicBool) {
+    connection.reply_limit(JOB_MAX);
+    connection.ask(&format!("SELECT {BULK_DB}"));
+    while !stop.load(Ordering::Relaxed) {
+        let mut bytes = Vec::new();
+        for _ in 0..BURST {
+            let at = random.below(BULK_KEYS);
+            let (key, value) = (format!("bulk:{at}"), random.below(1 << 20).to_string());
+            let many: Vec<String> = (0..random.below(40)).map(|i| (i * i).to_string()).collect();
+            let mut line: Vec<&str> = match at % 6 {
+                0 => vec!["SET", &key, &value],
+                1 => vec!["RPUSH", &key, &value],
+                2 => vec!["SADD", &key, &value],
+                3 => vec!["HSET", &key, &value, &value],
+                4 => vec!["ZADD", &key, &value, &value],
+                _ => vec!["XADD", &key, "MAXLEN", "100", "*", "field", &value],
+            };
+            if random.chance(20) {
+                line = vec!["DEL", &key];
+            } else if (1..3).contains(&(at % 6)) {
+                line.extend(many.iter().map(String::as_str));
+            }
+            bytes.extend_from_slice(&resp::command(&line));
+        }
+        connection.write(&bytes).expect("the server takes commands");
+        for _ in 0..BURST {
+            let (_, reply) = connection.read().expect("the server answers");
+            assert!(!matches!(reply, Reply::Error(_)), "{reply:?}");
+        }
+    }
+}
+
+/// Begins background jobs and changes settings for so long.
+fn disturb(control: &mut Connection, time: Duration) {
+    let mut random = Random::new(7);
+    let until = Instant::now() + time;
+    while Instant::now() < until {
+        match random.below(8) {
+            0 => _ = control.ask("BGSAVE"),
+            1 => _ = control.ask("BGREWRITEAOF"),
+            2 => {
+                control.ask("BACKUP CREATE soak");
+                control.ask("BACKUP DROP soak");
+            }
+            3 => _ = control.ask("MEMORY PURGE"),
+            _ => {
+                let (name, values) = random.pick(SETTINGS);
+                let value = random.pick(values);
+                let reply = control.call(&["CONFIG", "SET", name, value]);
+                assert_eq!(reply, b"+OK\r\n", "{name} {value}");
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20 + random.below(150) as u64));
+        assert_eq!(control.ask("PING"), "+PONG\r\n");
+    }
+}
+
+/// Nothing runs in the background, nothing expires any more, and the append only file has it all.
+fn settle(control: &mut Connection) {
+    let values = [
+        ("save", ""),
+        ("snapshot-method", "loop"),
+        ("maxmemory", "0"),
+        ("auto-aof-rewrite-percentage", "0"),
+        ("appendfsync", "everysec"),
+        ("appendonly", "yes"),
+    ];
+    for (name, value) in values {
+        let reply = control.call(&["CONFIG", "SET", name, value]);
+        assert_eq!(reply, b"+OK\r\n", "{name}");
+    }
+    wait_within(JOB_MAX, "the background jobs to end", || {
+        let Reply::Bulk(text) = control.value("INFO persistence") else {
+            return false;
+        };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let idle = [
+            "rdb_bgsave_in_progress:0",
+            "aof_rewrite_in_progress:0",
+            "aof_rewrite_scheduled:0",
+            "aof_enabled:1",
+        ];
+        idle.iter().all(|line| text.contains(line))
+    });
+    for db in 0..16 {
+        control.ask(&format!("SELECT {db}"));
+        let Reply::Array(keys) = control.value("KEYS *") else {
+            panic!("KEYS is not refused");
+        };
+        for key in keys.iter().filter_map(Reply::text) {
+            control.call(&[b"PERSIST", key]);
+            let fields = control.call(&[b"HKEYS".as_slice(), key]);
+            if fields.starts_with(b"*") && !fields.starts_with(b"*0") {
+                persist_fields(control, key);
+            }
+        }
+    }
+    control.ask("SELECT 0");
+}
+
+fn persist_fields(control: &mut Connection, key: &[u8]) {
+    control.send(&resp::command(&[b"HKEYS".as_slice(), key]));
+    let (_, reply) = control.read().expect("HKEYS is answered");
+    let fields: Vec<&[u8]> = reply
+        .items()
+        .unwrap_or_default()
+        .iter()
+        .filter_map(Reply::text)
+        .collect();
+    let count = fields.len().to_string();
+    let mut line = vec![b"HPERSIST".as_slice(), key, b"FIELDS", count.as_bytes()];
+    line.extend(fields);
+    control.call(&line);
+}
+
+/// What Redis has after loading a copy of the files.
+fn redis_digest(redis: &Path, folder: &Path, appendonly: &str) -> String {
+    let copy = tempfile::tempdir().expect("a folder");
+    let copied = |from: &Path, to: &Path| {
+        if from.is_file() {
+            fs::copy(from, to).expect("copied");
+        }
+    };
+    copied(&folder.join("dump.rdb"), &copy.path().join("dump.rdb"));
+    let (from, to) = (
+        folder.join("appendonlydir"),
+        copy.path().join("appendonlydir"),
+    );
+    fs::create_dir(&to).expect("a folder");
+    for file in fs::read_dir(from).expect("listed").flatten() {
+        copied(&file.path(), &to.join(file.file_name()));
+    }
+    let args = ["--appendonly", appendonly];
+    let loaded = Daemon::start_in(redis, &args, copy);
+    let mut connection = loaded.connect();
+    connection.reply_limit(JOB_MAX);
+    connection.ask("DEBUG DIGEST")
+}
