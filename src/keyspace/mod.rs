@@ -42,7 +42,7 @@ pub use clock::{ClockUse, UseClock};
 pub use database::Database;
 pub use db::{Db, KeyHash};
 pub use defrag::Walk;
-pub use effects::{Effects, RemovalWords, Unit};
+pub use effects::{Audience, Effects, RemovalWords, Unit};
 pub use evict::{Evicted, Eviction, EvictionOrder};
 pub use fields::FieldExpiries;
 pub use info::KeyInfo;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{Cause, Class, ClientId, DbIndex, Keyspace, NewValue};
-use crate::keyspace::Expiry;
+use crate::keyspace::{Audience, Expiry};
+use crate::replication::Stream;
 use crate::types::{Container, Hash, Limits};
 
 const DB: DbIndex = DbIndex(0);
@@ -13,7 +14,7 @@ const BUDGET: Duration = Duration::from_secs(10);
 fn keyspace() -> Keyspace {
     let mut k = Keyspace::new(2);
     k.now_ms = 1000;
-    k.effects.set_wanted(true);
+    k.effects.set_wanted(Audience::LOG);
     k.journal.listen(Class::all(), false);
     k
 }
@@ -44,10 +45,10 @@ fn events(k: &mut Keyspace) -> Vec<String> {
 /// The requests that were stated, each as its words.
 fn stated(k: &mut Keyspace) -> Vec<String> {
     let mut out = Vec::new();
-    let mut selected = Some(DB);
+    let mut stream = Stream::default();
     k.effects
         .units()
-        .for_each(|unit| unit.write_to(&mut out, &mut selected));
+        .for_each(|unit| stream.encode(unit, &mut out));
     k.effects.clear_complete();
     let text = String::from_utf8(out).expect("text");
     let requests = text.split('*').skip(1);
@@ -56,7 +57,10 @@ fn stated(k: &mut Keyspace) -> Vec<String> {
         let words: Vec<&str> = lines.filter(|l| !l.starts_with('$')).collect();
         words.join(" ").trim_end().to_owned()
     };
-    requests.map(words).collect()
+    let requests = requests.map(words);
+    requests
+        .filter(|line| !line.starts_with("SELECT"))
+        .collect()
 }
 
 #[test]

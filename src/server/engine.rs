@@ -65,7 +65,6 @@ impl Engine {
         keyspace.now_ms = now.unix_ms();
         let identity = Identity {
             run_id: random::hex(40),
-            replid: random::hex(40),
             executable: std::env::current_exe().unwrap_or_default(),
             config_file: None,
             started,
@@ -101,6 +100,7 @@ impl Engine {
             saving: Saving::new(now.unix_s()),
             forks: Default::default(),
             aof: Default::default(),
+            stream: Default::default(),
             backups: Default::default(),
             migrate_links: Default::default(),
             scripting: Default::default(),
@@ -366,11 +366,6 @@ impl Server {
         }
         self.now = Now::read(self.identity.started);
         keyspace.now_ms = self.now.unix_ms();
-    }
-
-    /// Starts a new replication history.
-    pub fn change_replid(&mut self) {
-        self.identity.replid = random::hex(40);
     }
 
     /// `hz`, raised with the number of clients when `dynamic-hz` says so.

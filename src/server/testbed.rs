@@ -9,7 +9,7 @@ use super::recorder::{KeyEvent, Stated};
 use super::session::Session;
 use super::{CommandTable, Engine, Origin, Recorder, Signals};
 use crate::config::Config;
-use crate::keyspace::ClientId;
+use crate::keyspace::{Audience, ClientId};
 use crate::net::Address;
 use crate::resp::{Args, OwnedArgs, Progress};
 
@@ -25,7 +25,7 @@ impl Testbed {
     pub fn new() -> Testbed {
         let mut bed = Testbed::unheard();
         bed.engine.server.debug.recorder = Some(Recorder::default());
-        bed.engine.keyspace.effects.set_wanted(true);
+        bed.engine.keyspace.effects.set_wanted(Audience::LOG);
         let Engine { keyspace, server } = &mut bed.engine;
         server.update_listeners(keyspace);
         bed

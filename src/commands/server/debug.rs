@@ -325,7 +325,7 @@ fn aof_flush_sleep(call: &mut Call<'_>) -> CommandResult {
 
 fn change_repl_id(call: &mut Call<'_>) -> CommandResult {
     tracing::info!("Changing replication IDs after receiving DEBUG change-repl-id");
-    call.server.change_replid();
+    call.server.stream.begin_history();
     call.reply.ok();
     Ok(())
 }

@@ -51,7 +51,7 @@ pub(super) fn add_instance(from: &Source<'_>, to: &mut Families) {
             "maxmemory_policy",
             server.config.maxmemory_policy.name().to_owned(),
         ),
-        ("master_replid", server.identity.replid.clone()),
+        ("master_replid", server.stream.history().id.to_string()),
         ("russet_version", env!("CARGO_PKG_VERSION").to_owned()),
     ]);
     let help = "What server this is";
