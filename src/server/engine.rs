@@ -16,7 +16,7 @@ use crate::base::clock::{self, Cycles, Now};
 use crate::base::random;
 use crate::config::Config;
 use crate::keyspace::{
-    ClientId, ClockUse, EvictionOrder, Keyspace, Lazy, Longest, PrefixRule, RemovalWords,
+    ClientId, ClockUse, EvictionOrder, Expiring, Keyspace, Lazy, Longest, PrefixRule, RemovalWords,
 };
 use crate::types::{Fill, Limits};
 
@@ -62,7 +62,7 @@ impl Engine {
         let now = Now::read(started);
         let mut keyspace = Keyspace::new(config.databases as usize);
         let acl = Acl::new(&table, &config.requirepass);
-        keyspace.now_ms = now.unix_ms();
+        keyspace.set_now_ms(now.unix_ms());
         let identity = Identity {
             run_id: random::hex(40),
             executable: std::env::current_exe().unwrap_or_default(),
@@ -365,7 +365,18 @@ impl Server {
             return;
         }
         self.now = Now::read(self.identity.started);
-        keyspace.now_ms = self.now.unix_ms();
+        keyspace.set_now_ms(self.now.unix_ms());
+    }
+
+    /// What becomes of expired keys in this turn. An import decides itself what is gone.
+    pub fn expiring(&self) -> Expiring {
+        if self.pause.is_some() || self.config.import_mode {
+            Expiring::Hide
+        } else if self.debug.no_active_expire {
+            Expiring::DeleteWhenMet
+        } else {
+            Expiring::Delete
+        }
     }
 
     /// `hz`, raised with the number of clients when `dynamic-hz` says so.

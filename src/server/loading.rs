@@ -83,7 +83,7 @@ impl Loader for Filler<'_> {
                 tracing::info!("Loading RDB produced by version {}", Printable(value));
             }
             b"ctime" => {
-                let now_s = self.keyspace.now_ms / 1000;
+                let now_s = self.keyspace.now_ms() / 1000;
                 let age = number().map_or(0, |at| now_s.saturating_sub(at).max(0));
                 tracing::info!("RDB age {age} seconds");
             }
@@ -116,7 +116,7 @@ impl Loader for Filler<'_> {
         value: OwnedValue<'_>,
         facts: KeyFacts,
     ) -> Result<(), Fault> {
-        if facts.expiry.is_some_and(|at| at < self.keyspace.now_ms) {
+        if facts.expiry.is_some_and(|at| at < self.keyspace.due_ms()) {
             self.figures.keys_expired += 1;
             return Ok(());
         }

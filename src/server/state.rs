@@ -147,6 +147,8 @@ pub struct Pause {
 pub struct Debugging {
     /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: files and payloads may have any checksum.
     pub skips_checksums: bool,
+    /// DEBUG SET-ACTIVE-EXPIRE 0.
+    pub no_active_expire: bool,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: bool,
     /// The clock is set by hand (tests): it is never read.

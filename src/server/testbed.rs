@@ -75,12 +75,12 @@ impl Testbed {
     pub fn set_time_ms(&mut self, ms: i64) {
         self.engine.server.now.unix_us = ms * 1000;
         self.engine.server.now.mono_ms = ms as u64;
-        self.engine.keyspace.now_ms = ms;
+        self.engine.keyspace.set_now_ms(ms);
     }
 
     /// Lets time pass; nothing is expired actively.
     pub fn advance_ms(&mut self, ms: i64) {
-        self.set_time_ms(self.engine.keyspace.now_ms + ms);
+        self.set_time_ms(self.engine.keyspace.now_ms() + ms);
     }
 
     /// Runs a command, its words split at spaces, and gives the raw reply.

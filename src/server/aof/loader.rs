@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::{CommandError, Flags};
 use crate::config::system_text;
-use crate::keyspace::{ClientId, KeyHash, Keyspace};
+use crate::keyspace::{ClientId, Expiring, KeyHash, Keyspace};
 use crate::net::Address;
 use crate::persistence::aof::check::is_rdb;
 use crate::persistence::aof::{Disk, Fault, Manifest, Names, Next, Part, Reader, Role, Upgrade};
@@ -110,9 +110,9 @@ impl AofLoader {
         server: &mut Server,
         bytes: u64,
     ) -> Result<Progress, LoadFailed> {
-        keyspace.begin_replay();
+        let usual = keyspace.set_expiring(Expiring::Replay);
         let result = self.replay(keyspace, server, bytes);
-        keyspace.end_replay();
+        keyspace.set_expiring(usual);
         let at = self.current.as_ref().map_or(0, |c| match &c.preamble {
             Some(file) => file.offset(),
             None => c.reader.offset(),
