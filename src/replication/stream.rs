@@ -124,15 +124,16 @@ impl Stream {
         self.selected = None;
     }
 
-    /// Appends a unit to `log`, as the append only file has it, and counts it.
+    /// Appends a unit to `log`, as the append only file has it, and counts it. `with_marks`: with
+    /// lines about what the file and the stream do not share.
     #[inline]
-    pub fn encode(&mut self, unit: Unit<'_>, log: &mut Vec<u8>) {
+    pub fn encode(&mut self, unit: Unit<'_>, with_marks: bool, log: &mut Vec<u8>) {
         if unit.is_for_all() {
             let before = log.len();
             self.encode_shared(unit, log);
             self.offset += (log.len() - before) as u64;
         } else {
-            self.encode_split(unit, log);
+            self.encode_split(unit, with_marks, log);
         }
     }
 
@@ -159,7 +160,7 @@ impl Stream {
 
     /// A unit whose requests are not all for the same listeners. MULTI, SELECT and EXEC are.
     #[cold]
-    fn encode_split(&mut self, unit: Unit<'_>, log: &mut Vec<u8>) {
+    fn encode_split(&mut self, unit: Unit<'_>, with_marks: bool, log: &mut Vec<u8>) {
         let several = unit.is_several();
         let (mut shared, mut counted) = (Vec::new(), 0);
         for (i, (db, audience, request)) in unit.requests().enumerate() {
@@ -174,11 +175,16 @@ impl Stream {
             counted += shared.len() + request.len();
             log.append(&mut shared);
             let len = request.len() as u64;
-            if audience.contains(Audience::LOG) {
-                Mark::LogOnly(len).write(log);
+            let is_logged = audience.contains(Audience::LOG);
+            if with_marks {
+                let mark = match is_logged {
+                    true => Mark::LogOnly(len),
+                    false => Mark::ReplicasOnly(len),
+                };
+                mark.write(log);
+            }
+            if is_logged {
                 log.extend_from_slice(request);
-            } else {
-                Mark::ReplicasOnly(len).write(log);
             }
         }
         if several {
@@ -219,7 +225,7 @@ mod tests {
     fn encoded(stream: &mut Stream, effects: &Effects) -> String {
         let mut log = Vec::new();
         for unit in effects.units() {
-            stream.encode(unit, &mut log);
+            stream.encode(unit, true, &mut log);
         }
         String::from_utf8(log).expect("text").replace("\r\n", " ")
     }

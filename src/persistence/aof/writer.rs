@@ -48,7 +48,7 @@ pub enum SyncPolicy {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rules {
     pub policy: SyncPolicy,
-    /// `aof-checksum`.
+    /// `aof-checksum`: lines of checksum, and of the stream's position.
     pub checksums: bool,
     /// `aof-timestamp-enabled`.
     pub timestamps: bool,
@@ -230,7 +230,7 @@ impl Writer {
     pub fn append(&mut self, unit: Unit<'_>, stream: &mut Stream, time: Time) -> usize {
         self.begin_append(stream.position(), stream.selected(), time);
         let from = self.buffer.len();
-        stream.encode(unit, &mut self.buffer);
+        stream.encode(unit, self.rules.checksums, &mut self.buffer);
         self.appended = stream.offset();
         from
     }
@@ -262,7 +262,9 @@ impl Writer {
             self.told_s = time.unix_s;
         }
         if self.begins || self.id != Some(at.id) {
-            Mark::Position(at).write(&mut self.buffer);
+            if self.rules.checksums {
+                Mark::Position(at).write(&mut self.buffer);
+            }
             (self.begins, self.id) = (false, Some(at.id));
         }
     }
@@ -297,12 +299,14 @@ impl Writer {
         if let Some(db) = self.selected_first.take() {
             let mut select = Vec::new();
             write_select(db, &mut select);
-            Mark::NotInStream(select.len() as u64).write(&mut lines);
+            if self.rules.checksums {
+                Mark::NotInStream(select.len() as u64).write(&mut lines);
+            }
             lines.append(&mut select);
         }
         let at = annotation::leading_time(&self.buffer);
         let is_told = self.buffer[at..].starts_with(b"#SO:");
-        if let (Some(id), false) = (self.id, is_told) {
+        if let (Some(id), false, true) = (self.id, is_told, self.rules.checksums) {
             let offset = self.written;
             Mark::Position(Position { id, offset }).write(&mut lines);
         }

@@ -330,13 +330,14 @@ impl AofLoader {
             self.began.elapsed().as_secs_f64()
         );
         keyspace.dirty = 0;
+        server.end_loading(keyspace);
         match self.stream {
             (Some(id), offset) => server.stream.resume(Position { id, offset }),
             (None, offset) => server.stream.resume_at(offset),
         }
-        server.end_loading(keyspace);
         if !server.config.appendonly {
             // It was switched off meanwhile.
+            server.update_effects(keyspace);
             return Ok(());
         }
         server.open_aof(keyspace, self.names, self.manifest)
