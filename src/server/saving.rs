@@ -324,6 +324,11 @@ impl Server {
         writer.aux("ctime", &number(self.now.unix_s()));
         let used = crate::base::alloc::used_memory();
         writer.aux("used-mem", &number(used as i64));
+        if let (Some((at, db)), false) = (self.stream.snapshot(), is_aof_base) {
+            writer.aux("repl-stream-db", &number(db.unwrap_or_default().0.into()));
+            writer.aux("repl-id", at.id.as_str().as_bytes());
+            writer.aux("repl-offset", &number(at.offset as i64));
+        }
         writer.aux("aof-base", if is_aof_base { b"1" } else { b"0" });
         for library in self.scripting.libraries.iter() {
             writer.function(&library.code);
