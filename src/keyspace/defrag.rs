@@ -97,7 +97,8 @@ impl Keyspace {
         true
     }
 
-    /// Offers everything: for tests.
+    /// Offers everything.
+    #[cfg(test)]
     pub fn relocate_all(&mut self, walk: &mut Walk) {
         while self.relocate_step(walk) {}
     }

@@ -219,6 +219,13 @@ impl Client {
         }
     }
 
+    /// The server's own client, without a connection: for scripts, loading and links.
+    pub fn fake(id: ClientId) -> Client {
+        let mut client = Client::new(id, Address::Unknown, Address::Unknown, -1, 0);
+        client.flags = ClientFlags::FAKE;
+        client
+    }
+
     /// Blocks the client; on a retry of the same command its place in the queues stays.
     pub(super) fn block(&mut self, mut blocked: Blocked, retry: bool) {
         // The deadline of the first try counts.

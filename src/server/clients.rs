@@ -119,7 +119,7 @@ impl Clients {
             .collect()
     }
 
-    /// The numbers of all clients but the running one, oldest first.
+    /// The ids of all clients that are not taken out, oldest first.
     pub fn ids(&self) -> Vec<ClientId> {
         let mut ids: Vec<ClientId> = self.iter().map(|s| s.client.id).collect();
         ids.sort_unstable();

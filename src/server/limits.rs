@@ -7,7 +7,7 @@ use super::session::Session;
 use crate::base::text::Printable;
 use crate::base::{alloc, clock};
 use crate::config::{Config, MaxmemoryPolicy, OutputBufferLimit};
-use crate::keyspace::{ClientId, Evicted, Eviction, EvictionOrder, Keyspace};
+use crate::keyspace::{Evicted, Eviction, EvictionOrder, Keyspace};
 use crate::net::Address;
 use crate::resp::Reply;
 
@@ -214,14 +214,6 @@ impl Server {
             }
             self.clients.put_back(session);
         }
-    }
-
-    /// A client that stands for the server itself.
-    pub fn nobody(&self) -> Client {
-        let nowhere = Address::Unix(Default::default());
-        let mut client = Client::new(ClientId(0), nowhere.clone(), nowhere, -1, self.now.mono_ms);
-        client.flags = ClientFlags::FAKE;
-        client
     }
 }
 

@@ -19,7 +19,6 @@ use super::{CommandResult, Server};
 use crate::base::clock;
 use crate::command::{CommandError, Flags as RowFlags};
 use crate::keyspace::{Audience, ClientId, Keyspace};
-use crate::net::Address;
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::scripting::{
     Compiled, Ended, Failed, Flags, Host, Libraries, LoadError, Prepared, Scripts, Use, VmHandle,
@@ -78,10 +77,7 @@ struct Spare {
 
 impl Spare {
     fn new() -> Box<Spare> {
-        let nowhere = Address::Unknown;
-        let id = ClientId(u64::MAX);
-        let mut client = Client::new(id, nowhere.clone(), nowhere, -1, 0);
-        client.flags = ClientFlags::FAKE;
+        let client = Client::fake(ClientId(u64::MAX));
         let mut reply = Reply::new();
         reply.copy_pieces();
         Box::new(Spare { client, reply })

@@ -168,11 +168,6 @@ impl Stack {
         unsafe { ffi::lua_objlen(self.state, at) }
     }
 
-    pub fn pointer(&self, at: c_int) -> *const c_void {
-        // SAFETY: see above.
-        unsafe { ffi::lua_topointer(self.state, at) }
-    }
-
     pub fn is_same(&self, a: c_int, b: c_int) -> bool {
         // SAFETY: see above.
         unsafe { ffi::lua_rawequal(self.state, a, b) != 0 }

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use crate::command::{CommandError, Flags};
 use crate::config::system_text;
 use crate::keyspace::{ClientId, Expiring, KeyHash, Keyspace};
-use crate::net::Address;
 use crate::persistence::aof::check::is_rdb;
 use crate::persistence::aof::{Disk, Fault, Manifest, Names, Next, Part, Reader, Role, Upgrade};
 use crate::replication::{Position, ReplId, ReplOffset};
@@ -84,15 +83,12 @@ impl AofLoader {
             tracing::warn!("Unable to obtain the AOF file {name} length. stat: {why}");
             LoadFailed
         })?;
-        let nowhere = Address::Unix("".into());
-        let mut client = Client::new(ClientId(0), nowhere.clone(), nowhere, -1, 0);
-        client.flags = ClientFlags::FAKE;
         let loader = AofLoader {
             parts: manifest.parts().cloned().collect(),
             names,
             manifest,
             current: None,
-            client,
+            client: Client::fake(ClientId(0)),
             reply: Reply::new(),
             batch: Batch::default(),
             stream: (None, 0),

@@ -55,14 +55,14 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Somebody waits at this listener.
+    /// Connections wait at this listener.
     pub(super) fn event(&mut self, listener: usize) {
         if !self.held.contains(listener) {
             self.waiting.insert(listener);
         }
     }
 
-    /// Whether somebody may wait whom this turn's limit has left waiting.
+    /// Whether no listener has connections left that are to be accepted.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty()
     }

@@ -1,7 +1,6 @@
-//! Clients are answered: all replies of a turn leave in [`Loop::flush_replies`], and nowhere
-//! else.
+//! Replies leave: those of a turn in [`Loop::flush_replies`], one write a client.
 //!
-//! Whoever writes to a client puts it on `Server::flush`. Its turn of writing is bounded; what
+//! What writes to a client puts it on `Server::flush`. Its turn of writing is bounded; what
 //! is left goes out with the next turns, so that a reply of any length holds nobody up. A
 //! socket that takes no more is waited for by the poll, whose event puts the client on the
 //! list again.
