@@ -222,7 +222,7 @@ impl ScoredTable {
             let old = Word::from_raw(member.to_word());
             // SAFETY: alive; tree and table, who alone name it, are told of its copy.
             let moved = unsafe { member.moved(mover) }?;
-            let slot = table.find_slot(hash::keys().hash(bytes_of(moved)), |word| word == old);
+            let slot = table.find_handle(hash::keys().hash(bytes_of(moved)), |word| word == old);
             let slot = slot.expect("the table holds every member");
             table.replace_at(slot, Word::from_raw(moved.to_word()));
             Some(moved)

@@ -16,7 +16,7 @@ use super::{FieldExpiries, KeySizes, NewValue, PrefixRule, Ref, RefMut, Str};
 use crate::base::hash;
 use crate::base::mover::Mover;
 use crate::base::text::is_same;
-use crate::encodings::hashtable::{HashTable, Slot, Word};
+use crate::encodings::hashtable::{Handle, HashTable, Word};
 use crate::encodings::prefetch::ahead;
 use crate::types::{Container, Encoding, Hash, Inner, Type};
 
@@ -28,7 +28,7 @@ pub(super) fn rehash(word: Word) -> u64 {
 /// A key that was found: its entry and where the table keeps it.
 #[derive(Clone, Copy)]
 pub(super) struct Found {
-    pub slot: Slot,
+    pub handle: Handle,
     pub entry: Entry,
 }
 
@@ -146,7 +146,7 @@ impl Database {
     #[inline]
     pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Found> {
         let mut found = None;
-        let slot = self.table.find_slot(hash, |word| {
+        let handle = self.table.find_handle(hash, |word| {
             let entry = Entry::of(word);
             let is_it = is_same(entry.key(), key);
             if is_it {
@@ -155,7 +155,7 @@ impl Database {
             is_it
         })?;
         let entry = found.expect("the one that was accepted");
-        Some(Found { slot, entry })
+        Some(Found { handle, entry })
     }
 
     /// See [`Keyspace::inner`](super::Keyspace::inner).
@@ -214,11 +214,11 @@ impl Database {
         }
     }
 
-    /// The entry at `slot` was replaced or moved; `had_expiry` is what it had before.
-    fn moved(&mut self, slot: Slot, hash: u64, had_expiry: bool, entry: Entry) {
+    /// The entry at `handle` was replaced or moved; `had_expiry` is what it had before.
+    fn moved(&mut self, handle: Handle, hash: u64, had_expiry: bool, entry: Entry) {
         let word = entry.table_word();
-        if self.table.word_at(slot) != word {
-            self.table.replace_at(slot, word);
+        if self.table.word_at(handle) != word {
+            self.table.replace_at(handle, word);
         }
         self.volatile -= had_expiry as usize;
         if let Some(when) = entry.expiry() {
@@ -242,8 +242,8 @@ impl Database {
     }
 
     fn take_out(&mut self, found: Found) {
-        self.discount(found.slot.place(), found.entry);
-        self.table.remove_at(found.slot);
+        self.discount(found.handle.place(), found.entry);
+        self.table.remove_at(found.handle);
         self.sizes.remove(Size::of(found.entry));
         self.volatile -= found.entry.has_expiry() as usize;
         self.forget_fields(found.entry);
@@ -288,7 +288,7 @@ impl Database {
         // In place and without an expiry nothing that the table knows has changed: its word's
         // marks follow from the block's size class.
         if entry != found.entry || had || expiry.is_some() {
-            self.moved(found.slot, hash, had, entry);
+            self.moved(found.handle, hash, had, entry);
         }
         self.note_fields(entry);
         self.sizes.change(before, Size::of_new(value, entry));
@@ -305,7 +305,7 @@ impl Database {
         let bytes = self.bytes_before(found);
         let had = found.entry.has_expiry();
         let entry = found.entry.with_expiry(expiry);
-        self.moved(found.slot, hash, had, entry);
+        self.moved(found.handle, hash, had, entry);
         self.recount(bytes, entry);
         entry
     }
@@ -318,7 +318,7 @@ impl Database {
         let had = found.entry.has_expiry();
         let (entry, text) = found.entry.grow_string(len);
         self.born(entry);
-        self.moved(found.slot, hash, had, entry);
+        self.moved(found.handle, hash, had, entry);
         self.sizes
             .change(before, Size::new(Type::String, text.len()));
         self.recount(bytes, entry);
@@ -364,7 +364,7 @@ impl Database {
     #[inline]
     fn bytes_before(&self, found: Found) -> Option<usize> {
         let prefixes = self.prefixes.as_ref()?;
-        let covered = prefixes.covers(found.slot.place());
+        let covered = prefixes.covers(found.handle.place());
         covered.then(|| bytes_of(found.entry))
     }
 

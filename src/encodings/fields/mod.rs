@@ -68,7 +68,7 @@ impl FieldTable {
         // SAFETY: words in the table are alive.
         let slot = self
             .table
-            .find_slot(hash, |word| is_same(unsafe { name_of(word) }, name));
+            .find_handle(hash, |word| is_same(unsafe { name_of(word) }, name));
         let Some(slot) = slot else {
             let expire_ms = if let Ttl::Set(ms) = ttl {
                 Some(ms)
@@ -131,7 +131,7 @@ impl FieldTable {
         // SAFETY: words in the table are alive.
         let slot = self
             .table
-            .find_slot(hash, |word| is_same(unsafe { name_of(word) }, name));
+            .find_handle(hash, |word| is_same(unsafe { name_of(word) }, name));
         let Some(slot) = slot else { return false };
         let word = self.table.word_at(slot);
         self.recount(expires(word), expire_ms.is_some());

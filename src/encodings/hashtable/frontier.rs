@@ -5,12 +5,12 @@
 //! A place is the top half of the hash under which the table keeps an element.
 
 use super::line::word_of_slot;
-use super::{HashTable, Slot, Word};
+use super::{Handle, HashTable, Word};
 
 /// Behind the last place.
 const END: u64 = 1 << 32;
 
-impl Slot {
+impl Handle {
     /// The element's place.
     #[inline]
     pub fn place(self) -> u32 {

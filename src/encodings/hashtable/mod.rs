@@ -97,14 +97,14 @@ impl Word {
 /// The directory looks at the hash's top bits alone. The index is that of the slot in its
 /// segment, or behind the segment's end one into the overflow.
 #[derive(Copy, Clone, Debug)]
-pub struct Slot(u64);
+pub struct Handle(u64);
 
 const _: () = assert!(directory::DEPTH_MAX <= 32);
 
-impl Slot {
+impl Handle {
     #[inline(always)]
-    fn new(hash: u64, at: usize) -> Slot {
-        Slot(hash & !u64::from(u32::MAX) | u64::from(at as u32))
+    fn new(hash: u64, at: usize) -> Handle {
+        Handle(hash & !u64::from(u32::MAX) | u64::from(at as u32))
     }
 
     /// A hash that leads to the segment.
@@ -203,9 +203,9 @@ impl HashTable {
 
     /// As `find`, but where it is: to read, replace or remove it without a second search.
     #[inline]
-    pub fn find_slot(&self, hash: u64, eq: impl FnMut(Word) -> bool) -> Option<Slot> {
+    pub fn find_handle(&self, hash: u64, eq: impl FnMut(Word) -> bool) -> Option<Handle> {
         let hash = self.own(hash);
-        self.locate(hash, eq).map(|at| Slot::new(hash, at))
+        self.locate(hash, eq).map(|at| Handle::new(hash, at))
     }
 
     #[inline(always)]
@@ -226,30 +226,30 @@ impl HashTable {
 
     /// The word in a slot.
     #[inline]
-    pub fn word_at(&self, slot: Slot) -> Word {
-        word_of_slot(self.raw_at(slot))
+    pub fn word_at(&self, handle: Handle) -> Word {
+        word_of_slot(self.raw_at(handle))
     }
 
     #[inline]
-    fn raw_at(&self, slot: Slot) -> u64 {
-        let segment = self.directory.get(slot.hash());
-        let at = slot.at();
+    fn raw_at(&self, handle: Handle) -> u64 {
+        let segment = self.directory.get(handle.hash());
+        let at = handle.at();
         let end = segment.lines() * SLOTS;
         let raw = if at < end {
             segment.slot(at)
         } else {
             self.overflow_of(segment)[at - end]
         };
-        assert!(raw != 0, "stale slot");
+        assert!(raw != 0, "stale handle");
         raw
     }
 
     /// Exchanges the word in a slot for one with the same hash.
     #[inline]
-    pub fn replace_at(&mut self, slot: Slot, word: Word) {
-        let raw = with_word(self.raw_at(slot), word);
-        let segment = self.directory.get(slot.hash());
-        let at = slot.at();
+    pub fn replace_at(&mut self, handle: Handle, word: Word) {
+        let raw = with_word(self.raw_at(handle), word);
+        let segment = self.directory.get(handle.hash());
+        let at = handle.at();
         let end = segment.lines() * SLOTS;
         if at < end {
             segment.set_slot(at, raw);
@@ -259,10 +259,10 @@ impl HashTable {
     }
 
     /// Takes an element out.
-    pub fn remove_at(&mut self, slot: Slot) -> Word {
-        let raw = self.raw_at(slot);
-        let segment = self.directory.get(slot.hash());
-        let at = slot.at();
+    pub fn remove_at(&mut self, handle: Handle) -> Word {
+        let raw = self.raw_at(handle);
+        let segment = self.directory.get(handle.hash());
+        let at = handle.at();
         let end = segment.lines() * SLOTS;
         self.len -= 1;
         if at < end {
@@ -272,20 +272,20 @@ impl HashTable {
                 self.set_flag(segment, SegmentRef::STASH, false);
             }
             if segment.has_overflow() {
-                self.refill_from_overflow(slot.hash());
+                self.refill_from_overflow(handle.hash());
             }
         } else {
             self.overflow_entry(segment).swap_remove(at - end);
             self.drop_empty_overflow(segment);
         }
-        self.maybe_shrink(slot.hash());
+        self.maybe_shrink(handle.hash());
         word_of_slot(raw)
     }
 
     /// Takes out the first word with this hash's tag that `eq` accepts.
     pub fn remove(&mut self, hash: u64, eq: impl FnMut(Word) -> bool) -> Option<Word> {
-        let slot = self.find_slot(hash, eq)?;
-        Some(self.remove_at(slot))
+        let handle = self.find_handle(hash, eq)?;
+        Some(self.remove_at(handle))
     }
 
     /// Adds an element that is not in the table. `rehash` gives the hash of any word in the

@@ -121,7 +121,7 @@ fn follow_model(hash: fn(u64) -> u64, ops: &[Op]) {
                 }
             }
             Op::Replace(n) => {
-                let slot = numbers.table.find_slot(hash(n), |found| found == word(n));
+                let slot = numbers.table.find_handle(hash(n), |found| found == word(n));
                 assert_eq!(slot.is_some(), model.contains_key(&n));
                 if let Some(slot) = slot {
                     numbers.table.replace_at(slot, word(n));
