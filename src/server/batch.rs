@@ -148,34 +148,8 @@ impl Engine {
             let end = self.parse_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
             batch.prefetch(&self.keyspace, session.client.db, buf);
             self.server.begin_commands();
-            for i in 0..batch.commands.len() {
-                let command = batch.commands[i];
-                let spans = &batch.spans[command.first_span..][..command.spans];
-                let args = Args::of(Source::new(buf, batch.apart.as_deref()), spans);
-                let hashes = &batch.hashes[command.first_hash..][..command.hashes];
-                session.client.buffers.query_bytes = buf.len() - command.start;
-                let outcome = self.dispatch(session, command.row, args, hashes);
-                let next = || batch.commands.get(i + 1).map_or(start, |c| c.start);
-                if outcome == Outcome::Postponed {
-                    if batch.apart.is_some() {
-                        return Rest::Postponed { next: next() };
-                    }
-                    return Rest::Stopped {
-                        start: command.start,
-                    };
-                }
-                // They were the first command's alone.
-                batch.apart = None;
-                if !self.goes_on(session) {
-                    if session
-                        .client
-                        .flags
-                        .intersects(ClientFlags::CLOSE_ASAP | ClientFlags::CLOSE_AFTER_REPLY)
-                    {
-                        return Rest::Closed;
-                    }
-                    return stopped(next(), buf);
-                }
+            if let Some(rest) = self.run_parsed(session, batch, buf, start) {
+                return rest;
             }
             budget = budget.saturating_sub(batch.commands.len());
             match end {
@@ -218,6 +192,46 @@ impl Engine {
                 return stopped(start, buf);
             }
         }
+    }
+
+    /// Runs the commands of the batch; `start` is where the one after them starts. `Some`: the
+    /// client stopped before their end.
+    #[inline]
+    fn run_parsed(
+        &mut self,
+        session: &mut Session,
+        batch: &mut Batch,
+        buf: &[u8],
+        start: usize,
+    ) -> Option<Rest> {
+        for i in 0..batch.commands.len() {
+            let command = batch.commands[i];
+            let spans = &batch.spans[command.first_span..][..command.spans];
+            let args = Args::of(Source::new(buf, batch.apart.as_deref()), spans);
+            let hashes = &batch.hashes[command.first_hash..][..command.hashes];
+            session.client.buffers.query_bytes = buf.len() - command.start;
+            let outcome = self.dispatch(session, command.row, args, hashes);
+            let next = || batch.commands.get(i + 1).map_or(start, |c| c.start);
+            if outcome == Outcome::Postponed {
+                return Some(match batch.apart {
+                    Some(_) => Rest::Postponed { next: next() },
+                    None => Rest::Stopped {
+                        start: command.start,
+                    },
+                });
+            }
+            // They were the first command's alone.
+            batch.apart = None;
+            if !self.goes_on(session) {
+                const CLOSED: ClientFlags =
+                    ClientFlags::CLOSE_ASAP.union(ClientFlags::CLOSE_AFTER_REPLY);
+                return Some(match session.client.flags.intersects(CLOSED) {
+                    true => Rest::Closed,
+                    false => stopped(next(), buf),
+                });
+            }
+        }
+        None
     }
 
     /// Whether the client's next command may run.

@@ -11,7 +11,7 @@ use super::{Engine, Server, crash};
 use crate::base::clock;
 use crate::command::{Category, Flags};
 use crate::keyspace::{KeyHash, Keyspace};
-use crate::resp::Args;
+use crate::resp::{Args, Errors};
 
 impl Engine {
     /// Runs a client's command that has passed the gates, with everything around it.
@@ -100,8 +100,7 @@ impl World<'_> {
         } = self;
         let row = server.table.row(id);
         let (spec, name) = (row.spec, row.full_name);
-        let retry = origin == Origin::Retry;
-        client.traffic.commands += u64::from(!retry);
+        client.traffic.commands += u64::from(origin != Origin::Retry);
         client.buffers.args_bytes = args.bytes();
         let outer = crash::note_command(id);
         let replied_before = reply.pending_len();
@@ -134,16 +133,15 @@ impl World<'_> {
         crash::note_back(outer);
 
         if origin == Origin::Loading {
-            keyspace.effects.end_command(outer_changed);
-            keyspace.journal.clear();
-            if keyspace.has_news() {
-                server.tell_news(keyspace, None);
-            }
-            if reply.end_errors(outer_errors).any() {
-                server.note_load_error(reply.last_error(), name);
-            }
-            return;
+            return self.end_loaded(id, outer_changed, outer_errors);
         }
+        let ran = Ran {
+            id,
+            origin,
+            args,
+            ticks,
+            replied_before,
+        };
         if server.gates.is_observed {
             let replied = reply.pending_len().saturating_sub(replied_before);
             server.observe(client, id, args, origin, (ticks, replied));
@@ -155,52 +153,88 @@ impl World<'_> {
         if keyspace.has_news() && !server.scripting.holds_news() {
             server.tell_news(keyspace, Some(client));
         }
-        if client.flags.contains(ClientFlags::CACHES)
-            && spec.flags.contains(Flags::READONLY)
-            && !spec.categories.contains(Category::SCRIPTING)
-        {
-            let reader = match &server.scripting.current {
-                Some(current) if origin == Origin::Script => current.caller,
-                _ => client.id,
-            };
-            server.remember_keys(reader, id, args);
+        if client.flags.contains(ClientFlags::CACHES) {
+            server.track_read(client, &ran);
         }
+        self.account(&ran, outer_errors);
+    }
+
+    /// After a command of a file that is loaded: nothing is repeated, counted or reported but an
+    /// error, which it did not have when it was written.
+    fn end_loaded(&mut self, id: usize, outer_changed: bool, outer_errors: Errors) {
+        let World {
+            keyspace,
+            server,
+            reply,
+            ..
+        } = self;
+        keyspace.effects.end_command(outer_changed);
+        keyspace.journal.clear();
+        if keyspace.has_news() {
+            server.tell_news(keyspace, None);
+        }
+        if reply.end_errors(outer_errors).any() {
+            let name = server.table.row(id).full_name;
+            server.note_load_error(reply.last_error(), name);
+        }
+    }
+
+    /// Statistics, and the command logs.
+    #[inline]
+    fn account(&mut self, ran: &Ran<'_>, outer_errors: Errors) {
+        let World {
+            server,
+            client,
+            reply,
+            ..
+        } = self;
         let errors = reply.end_errors(outer_errors);
-        let failed = errors.any();
         if client.flags.contains(ClientFlags::BLOCKED) {
             // Counted when it has been served.
             if let Some(blocked) = &mut client.blocked {
-                blocked.ticks += ticks;
+                blocked.ticks += ran.ticks;
             }
             return;
         }
         let earlier = match &client.blocked {
-            Some(blocked) if retry => blocked.ticks,
+            Some(blocked) if ran.origin == Origin::Retry => blocked.ticks,
             _ => 0,
         };
-        let ticks = ticks + earlier;
+        let ticks = ran.ticks + earlier;
         if errors.own > 0 {
             server.stats.count_error(reply.last_error());
         }
-        if !origin.is_nested() {
+        let is_nested = ran.origin.is_nested();
+        if !is_nested {
             server.stats.command_ticks += ticks;
         }
-        server.count_call(id, ticks, failed);
+        server.count_call(ran.id, ticks, errors.any());
+        let (args, spec) = (ran.args, server.table.row(ran.id).spec);
         let thresholds = &server.gates.thresholds;
         let is_slow = ticks >= thresholds.ticks;
         let request_most = client.buffers.args_bytes + HEADER_MAX * (args.len() + 1);
         // What a transaction runs came in requests of its own.
-        let request_most = if origin.is_nested() { 0 } else { request_most };
-        let replied = reply.pending_len().saturating_sub(replied_before);
+        let request_most = if is_nested { 0 } else { request_most };
+        let replied = reply.pending_len().saturating_sub(ran.replied_before);
         if request_most >= thresholds.request_bytes || replied >= thresholds.reply_bytes {
-            let with_request = !origin.is_nested();
-            server.note_large(client, spec, args, with_request, replied);
+            server.note_large(client, spec, args, !is_nested, replied);
         }
-        // Of a script the whole is told.
-        if is_slow && origin != Origin::Script {
+        // A script is logged as a whole.
+        if is_slow && ran.origin != Origin::Script {
             server.note_slow(client, spec, args, ticks);
         }
     }
+}
+
+/// A command that has run.
+struct Ran<'a> {
+    /// Its row's number.
+    id: usize,
+    origin: Origin,
+    args: Args<'a>,
+    ticks: u64,
+    /// Bytes that waited in the reply buffer before it.
+    replied_before: usize,
 }
 
 impl Server {
@@ -209,6 +243,20 @@ impl Server {
     #[inline]
     pub(super) fn begin_commands(&mut self) {
         self.turn.ended = clock::cycles();
+    }
+
+    /// A client that keeps what it reads (CLIENT TRACKING) has read the keys of a command.
+    fn track_read(&mut self, client: &Client, ran: &Ran<'_>) {
+        let spec = self.table.row(ran.id).spec;
+        let is_script = spec.categories.contains(Category::SCRIPTING);
+        if !spec.flags.contains(Flags::READONLY) || is_script {
+            return;
+        }
+        let reader = match &self.scripting.current {
+            Some(current) if ran.origin == Origin::Script => current.caller,
+            _ => client.id,
+        };
+        self.remember_keys(reader, ran.id, ran.args);
     }
 
     /// Counts one finished call.
