@@ -232,7 +232,7 @@ fn finish_rewrite(t: &mut Testbed) {
     // A change of the set may outlast the rewrite that asked for it and failed.
     while t.engine.server.aof.rewrites.in_progress() || t.engine.server.aof.is_changing() {
         t.engine.write_aof();
-        t.engine.rewrite_on(0, true);
+        t.engine.snapshot_on(0, true);
         assert!(
             std::time::Instant::now() < until,
             "the rewrite does not end"
