@@ -20,8 +20,7 @@ fn rewrite(call: &mut Call<'_>) -> CommandResult {
     call.no_effect();
     let in_transaction = call.origin == Origin::Exec;
     let world = call.world();
-    let answer = world.server.rewrite_aof(world.keyspace, in_transaction);
-    match answer {
+    match world.server.rewrite_aof(world.keyspace, in_transaction) {
         Ok(status) => world.reply.simple(status),
         Err(why) => return Err(CommandError::Text(why)),
     }

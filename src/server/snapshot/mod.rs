@@ -171,6 +171,7 @@ impl Running {
 }
 
 /// See the module.
+#[derive(Default)]
 pub struct Snapshots {
     running: Option<Running>,
     /// Consumers that want a snapshot as soon as one may begin, each once. Cron asks them, a
@@ -185,32 +186,17 @@ pub struct Snapshots {
     pub(super) holds_writers: bool,
     /// The log has told so of this pass.
     told_held: bool,
-    wake: Wake,
-}
-
-impl Default for Snapshots {
-    fn default() -> Snapshots {
-        Snapshots {
-            running: None,
-            queued: Vec::new(),
-            forks: Forks::default(),
-            awaiting: Vec::new(),
-            guards_large: false,
-            holds_writers: false,
-            told_held: false,
-            wake: Arc::new(|| ()),
-        }
-    }
+    wake: Option<Wake>,
 }
 
 impl Snapshots {
     /// How writing threads wake the loop.
     pub(super) fn set_wake(&mut self, wake: Wake) {
-        self.wake = wake;
+        self.wake = Some(wake);
     }
 
     pub(super) fn wake(&self) -> Wake {
-        self.wake.clone()
+        self.wake.clone().unwrap_or_else(|| Arc::new(|| ()))
     }
 
     /// The child under way.
@@ -361,6 +347,35 @@ impl Server {
         })
     }
 
+    /// Gives a pass under way its share of the turn.
+    fn pass_slice(&mut self, keyspace: &mut Keyspace, busy_ticks: u64, idle: bool) {
+        let Some(running) = &mut self.snapshots.running else {
+            return;
+        };
+        let Work::Pass { next_step_us } = running.work else {
+            return;
+        };
+        // A delay for each key is for tests that want to see a snapshot last: the loop goes on.
+        let delay_us = u64::try_from(self.config.rdb_key_save_delay).unwrap_or(0);
+        let now_us = self.identity.started.elapsed().as_micros() as u64;
+        if delay_us > 0 && now_us < next_step_us {
+            return;
+        }
+        let least = self.cycles.ticks(SLICE_NANOS_MIN);
+        let most = self.cycles.ticks(SLICE_NANOS_MAX);
+        let ticks = match idle {
+            _ if delay_us > 0 => 0,
+            true => most,
+            false => (busy_ticks / BUSY_PART).clamp(least, most),
+        };
+        let (_, saved) = running.slice(keyspace, ticks);
+        if let Work::Pass { next_step_us } = &mut running.work {
+            *next_step_us = now_us + delay_us * saved;
+        }
+        // A client that waited for a container looks again.
+        self.release_awaiting();
+    }
+
     /// A consumer does not want its targets any more: their files go.
     pub(super) fn give_up_snapshot(&mut self, keyspace: &mut Keyspace, consumer: Consumer) {
         for target in self.snapshots.give_up(keyspace, consumer) {
@@ -480,7 +495,7 @@ impl Engine {
     fn look_at_child(&mut self) {
         let Engine { keyspace, server } = self;
         let now_ms = server.now.mono_ms;
-        let snapshots = &mut server.snapshots;
+        let (wake, snapshots) = (server.snapshots.wake(), &mut server.snapshots);
         let Some(running) = &mut snapshots.running else {
             return;
         };
@@ -499,7 +514,7 @@ impl Engine {
             }
         }
         running.work = Work::Ending;
-        running.outlets.child_ended(&end, &snapshots.wake);
+        running.outlets.child_ended(&end, &wake);
         server.look_for_ends(keyspace);
     }
 
@@ -510,36 +525,5 @@ impl Engine {
         };
         let is_pass = matches!(running.work, Work::Pass { .. });
         is_pass && running.outlets.has_room() && self.server.config.rdb_key_save_delay <= 0
-    }
-}
-
-impl Server {
-    /// Gives a pass under way its share of the turn.
-    fn pass_slice(&mut self, keyspace: &mut Keyspace, busy_ticks: u64, idle: bool) {
-        let Some(running) = &mut self.snapshots.running else {
-            return;
-        };
-        let Work::Pass { next_step_us } = running.work else {
-            return;
-        };
-        // A delay for each key is for tests that want to see a snapshot last: the loop goes on.
-        let delay_us = u64::try_from(self.config.rdb_key_save_delay).unwrap_or(0);
-        let now_us = self.identity.started.elapsed().as_micros() as u64;
-        if delay_us > 0 && now_us < next_step_us {
-            return;
-        }
-        let least = self.cycles.ticks(SLICE_NANOS_MIN);
-        let most = self.cycles.ticks(SLICE_NANOS_MAX);
-        let ticks = match idle {
-            _ if delay_us > 0 => 0,
-            true => most,
-            false => (busy_ticks / BUSY_PART).clamp(least, most),
-        };
-        let (_, saved) = running.slice(keyspace, ticks);
-        if let Work::Pass { next_step_us } = &mut running.work {
-            *next_step_us = now_us + delay_us * saved;
-        }
-        // A client that waited for a container looks again.
-        self.release_awaiting();
     }
 }
