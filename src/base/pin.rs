@@ -70,6 +70,18 @@ impl Pinned {
     }
 }
 
+impl Clone for Pinned {
+    /// Another pin of the same block, made on the thread of its owner as the first.
+    fn clone(&self) -> Pinned {
+        let mut table = table();
+        let pins = table
+            .as_mut()
+            .and_then(|t| t.get_mut(&(self.at.as_ptr() as usize)));
+        pins.expect("it is pinned").count += 1;
+        Pinned { ..*self }
+    }
+}
+
 impl Deref for Pinned {
     type Target = [u8];
 
@@ -143,6 +155,7 @@ mod tests {
         unsafe { block.as_ptr().write_bytes(7, PIN_MIN) };
         // SAFETY: initialised above, and freed through `free` below.
         let pins = unsafe { [Pinned::new(block, PIN_MIN), Pinned::new(block, PIN_MIN)] };
+        let third = pins[0].clone();
         assert!(is_pinned(block));
         // SAFETY: from `alloc::block`, not used by name again.
         unsafe { free(block, PIN_MIN) };
@@ -150,6 +163,8 @@ mod tests {
         drop(first);
         assert!(second.iter().all(|&b| b == 7));
         drop(second);
+        assert!(third.iter().all(|&b| b == 7));
+        drop(third);
         assert!(!is_pinned(block));
     }
 

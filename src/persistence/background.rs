@@ -19,7 +19,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
 use crate::base::pin::Pinned;
 use crate::base::{crc64, sys, threads};
@@ -69,7 +68,7 @@ struct Shared {
 
 /// Who writes.
 enum Writer {
-    Thread(Sender<Job>, Option<JoinHandle<()>>),
+    Thread(Sender<Job>),
     /// The caller, at once; `None` when it has ended.
     Here(Mutex<Option<Whole>>),
 }
@@ -92,11 +91,11 @@ impl BackgroundFile {
         let (jobs, receiver) = mpsc::channel();
         let shared = Arc::<Shared>::default();
         let theirs = Arc::clone(&shared);
-        let thread = threads::start("save", move || {
+        threads::start("save", move || {
             theirs.end_with(write_all(whole, &receiver, &theirs));
             wake();
         })?;
-        let writer = Writer::Thread(jobs, Some(thread));
+        let writer = Writer::Thread(jobs);
         Ok(BackgroundFile::new(writer, shared, temporary))
     }
 
@@ -121,7 +120,7 @@ impl BackgroundFile {
         let (jobs, _) = mpsc::channel();
         let shared = Arc::<Shared>::default();
         let (theirs, temporary) = (Arc::clone(&shared), plan.temporary.clone());
-        let thread = threads::start("save", move || {
+        threads::start("save", move || {
             let named = fs::metadata(&plan.temporary)
                 .and_then(|data| theirs.name(&plan).map(|()| data.len()));
             if named.is_err() {
@@ -130,7 +129,7 @@ impl BackgroundFile {
             theirs.end_with(named);
             wake();
         })?;
-        let writer = Writer::Thread(jobs, Some(thread));
+        let writer = Writer::Thread(jobs);
         Ok(BackgroundFile::new(writer, shared, temporary))
     }
 
@@ -142,7 +141,7 @@ impl BackgroundFile {
     /// Appends a buffer; gives an empty one.
     pub fn write(&self, mut bytes: Vec<u8>) -> Vec<u8> {
         let jobs = match &self.writer {
-            Writer::Thread(jobs, _) => jobs,
+            Writer::Thread(jobs) => jobs,
             Writer::Here(whole) => {
                 let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(Err(error)) = whole.as_mut().map(|whole| whole.write(&bytes)) {
@@ -177,7 +176,7 @@ impl BackgroundFile {
         let theirs = Arc::clone(&text);
         let make: Make = Box::new(move |sink: &mut Sink<'_>| make(&theirs, sink));
         match &self.writer {
-            Writer::Thread(jobs, _) => {
+            Writer::Thread(jobs) => {
                 let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
                 texts.retain(|text| Arc::strong_count(text) > 1);
                 texts.push(text);
@@ -201,7 +200,7 @@ impl BackgroundFile {
     /// All is written: the file is to be synced and named.
     pub fn finish(&self) {
         match &self.writer {
-            Writer::Thread(jobs, _) => _ = jobs.send(Job::Finish),
+            Writer::Thread(jobs) => _ = jobs.send(Job::Finish),
             Writer::Here(whole) => {
                 let whole = whole.lock().unwrap_or_else(PoisonError::into_inner).take();
                 if let Some(whole) = whole {
@@ -223,18 +222,6 @@ impl BackgroundFile {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         end.take()
-    }
-
-    /// Waits until it has ended.
-    pub fn wait(mut self) -> io::Result<u64> {
-        if let Writer::Thread(_, thread) = &mut self.writer
-            && let Some(thread) = thread.take()
-        {
-            // A panic of the thread has ended the process.
-            let _ = thread.join();
-        }
-        self.end()
-            .unwrap_or_else(|| Err(io::Error::other("the writing thread is gone")))
     }
 }
 
@@ -411,6 +398,15 @@ mod tests {
         }
     }
 
+    fn wait(file: &BackgroundFile) -> io::Result<u64> {
+        loop {
+            if let Some(end) = file.end() {
+                return end;
+            }
+            std::thread::yield_now();
+        }
+    }
+
     #[test]
     fn a_file_has_its_name_when_it_is_whole() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -420,7 +416,7 @@ mod tests {
         file.write(b"12345".to_vec());
         file.write(b"6789".to_vec());
         file.finish();
-        assert_eq!(file.wait().expect("written"), 17);
+        assert_eq!(wait(&file).expect("written"), 17);
         let bytes = fs::read(&plan.name).expect("it is there");
         assert_eq!(bytes[..9], *b"123456789");
         assert_eq!(bytes[9..], 0xe9c6_d914_c4b8_d9ca_u64.to_le_bytes());
@@ -446,7 +442,7 @@ mod tests {
         plan.name = folder.path().join("missing").join("file");
         let file = BackgroundFile::create(plan.clone(), Arc::new(|| ())).expect("created");
         file.finish();
-        assert!(file.wait().is_err());
+        assert!(wait(&file).is_err());
         assert!(!plan.temporary.exists());
     }
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::aof::AofState;
 use super::blocking::Until;
+use super::snapshot::End;
 use super::{Blocked, Server, World};
 use crate::base::threads;
 use crate::command::CommandError;
@@ -210,19 +211,19 @@ impl Server {
         Ok(())
     }
 
-    /// The snapshot that a backup waits for has ended, as this file.
-    pub(super) fn link_snapshot(&mut self, keyspace: &mut Keyspace, saved: Result<&Path, &str>) {
-        let (root, wake) = (self.backup_root(), self.saving.wake());
+    /// The snapshot that a backup waits for has ended, as the file `name` if it went well.
+    pub(super) fn backup_saved(&mut self, keyspace: &mut Keyspace, name: &Path, end: &End) {
+        let (root, wake) = (self.backup_root(), self.snapshots.wake());
         let Some(pending) = &mut self.backups.pending else {
             return;
         };
         if !matches!(pending.stage, Stage::Snapshot) {
             return;
         }
-        let snapshot = match saved {
-            Ok(path) => path.to_owned(),
-            Err(why) => return self.end_backup(keyspace, Err(why.to_owned())),
-        };
+        if *end != End::Done {
+            return self.end_backup(keyspace, Err(end.why().to_owned()));
+        }
+        let snapshot = name.to_owned();
         let name = pending.name.clone();
         let links = Errand::start("backup", Some(wake), move || {
             make_set(&root, &name, |part| {

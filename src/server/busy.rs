@@ -18,11 +18,9 @@ pub(super) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
         return;
     };
     let (now, now_ms) = (server.now, keyspace.now_ms());
-    let (ended, in_exec) = (server.turn.ended, server.saving.in_exec);
+    let ended = server.turn.ended;
     // What the script has done and said so far is not their affair.
     let effects = keyspace.effects.set_aside();
-    // Nor does a snapshot begin in the middle of it.
-    server.saving.in_exec = true;
     let posts = std::mem::take(&mut server.outbox);
     std::mem::swap(keyspace, &mut guest.engine.keyspace);
     std::mem::swap(server, &mut guest.engine.server);
@@ -31,7 +29,7 @@ pub(super) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
     std::mem::swap(server, &mut guest.engine.server);
     server.now = now;
     keyspace.set_now_ms(now_ms);
-    (server.turn.ended, server.saving.in_exec) = (ended, in_exec);
+    server.turn.ended = ended;
     keyspace.effects = effects;
     server.outbox.put_before(posts);
     server.connections.guest = Some(guest);

@@ -128,7 +128,7 @@ impl Engine {
         let queues = world.client.flags.contains(ClientFlags::MULTI)
             && !spec.flags.contains(Flags::NOT_QUEUED);
         if !queues && gates::awaits_save(&mut world, asked) {
-            world.server.saving.await_saved(world.client.id);
+            world.server.snapshots.await_saved(world.client.id);
             session.client.flags |= ClientFlags::POSTPONED;
             return Outcome::Postponed;
         }

@@ -7,8 +7,8 @@ use super::client::{Client, ClientFlags};
 use super::clients::Clients;
 use super::gates::Interest;
 use super::limits::eviction;
-use super::saving::Saving;
 use super::session::Session;
+use super::snapshot::Saving;
 use super::{
     Acl, CommandStats, CommandTable, Diagnostics, Identity, Pause, Server, Signals, Stats,
 };
@@ -98,7 +98,7 @@ impl Engine {
             monitors: Vec::new(),
             loading: Default::default(),
             saving: Saving::new(now.unix_s()),
-            forks: Default::default(),
+            snapshots: Default::default(),
             aof: Default::default(),
             stream: Default::default(),
             backups: Default::default(),
@@ -189,13 +189,10 @@ impl Engine {
         server.watch_clients();
         server.watch_tls();
         server.limit_readers(None);
-        self.look_at_saving_child();
-        self.look_at_rewrites();
+        self.tend_snapshots();
         let server = &mut self.server;
         server.recount_client_memory();
         server.migrate_links.close_idle(server.now.mono_ms);
-        self.begin_due_save();
-        let server = &mut self.server;
         server.look_at_fragmentation(server.now.mono_ms);
         server.empty_idle_cache();
         server.stats.cron_ticks += clock::cycles().wrapping_sub(began);

@@ -359,10 +359,12 @@ impl RdbLoader {
         server.end_loading(keyspace);
         if server.config.appendonly {
             // It was switched on meanwhile.
-            server.set_appendonly(keyspace, true).map_err(|why| {
-                tracing::warn!("{why}");
-                LoadFailed
-            })?;
+            server
+                .set_appendonly(keyspace, true, false)
+                .map_err(|why| {
+                    tracing::warn!("{why}");
+                    LoadFailed
+                })?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use signal_hook::consts::SIGINT;
 
 use super::{Engine, Flow, Server};
 use crate::config::ShutdownFlags;
+use crate::keyspace::Keyspace;
 
 /// How a shutdown was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,6 +70,44 @@ impl Engine {
 }
 
 impl Server {
+    /// Makes ready for the end: saves if that is asked for, or configured and not forbidden.
+    /// `false`: it could not, and the server goes on unless it is forced.
+    pub fn prepare_shutdown(&mut self, keyspace: &mut Keyspace, request: ShutdownRequest) -> bool {
+        if self.writes_first_base() && !request.force {
+            tracing::warn!("Writing initial AOF, can't exit");
+            return false;
+        }
+        if self.cancel_save(keyspace) {
+            tracing::warn!("A snapshot was being saved: it is given up.");
+        }
+        self.cancel_rewrite(keyspace);
+        if self.aof.log().is_some() {
+            tracing::info!("Calling fsync() on the AOF file.");
+        }
+        if !self.finish_aof() && !request.force {
+            tracing::warn!("Error writing the append only file, can't exit.");
+            return false;
+        }
+        let wanted = match request.save {
+            Some(wanted) => wanted,
+            None => !self.config.save.0.is_empty(),
+        };
+        // What is only half loaded would replace all of it.
+        if !wanted || !self.saving.on_disk || self.is_loading() {
+            return true;
+        }
+        tracing::info!("Saving the final RDB snapshot before exiting.");
+        if self.save_now(keyspace) {
+            return true;
+        }
+        if request.force {
+            tracing::warn!("Error trying to save the DB, but we are exiting anyway.");
+            return true;
+        }
+        tracing::warn!("Error trying to save the DB, can't exit.");
+        false
+    }
+
     /// SHUTDOWN ABORT: what a signal has asked for, and is not done yet, is not done. `false`:
     /// there is nothing.
     pub fn abort_shutdown(&mut self) -> bool {

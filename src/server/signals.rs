@@ -52,7 +52,7 @@ impl Signals {
         if before > 0 && signal == SIGINT {
             tracing::warn!("You insist... exiting now.");
             // A snapshot that was being saved at the end is not finished.
-            let _ = std::fs::remove_file(super::saving::temp_name(std::process::id()));
+            let _ = std::fs::remove_file(super::snapshot::temp_name(std::process::id()));
             if let Some(pidfile) = pidfile {
                 pidfile.remove();
             }

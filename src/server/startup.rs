@@ -360,7 +360,7 @@ fn serve(
     engine.keyspace.lazyfree.set_wake(Arc::new(tell_freed));
     let saved = Arc::clone(&wake);
     let tell_saved = move || _ = (&*saved).write(b"s");
-    engine.server.saving.set_wake(Arc::new(tell_saved));
+    engine.server.snapshots.set_wake(Arc::new(tell_saved));
     engine.server.saving.on_disk = true;
     let synced = Arc::clone(&wake);
     engine

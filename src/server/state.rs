@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::backup::Backups;
-use super::child::Forks;
 use super::client_eviction::ClientMemory;
 use super::defrag::Defrag;
 use super::gates::Gates;
@@ -14,7 +13,7 @@ use super::memory_limit::MemoryLimit;
 use super::metrics::Metrics;
 use super::outbox::Outbox;
 use super::run::{Loop, Roles};
-use super::saving::Saving;
+use super::snapshot::{Saving, Snapshots};
 use super::tls::Tls;
 use super::turn::Turn;
 use super::{
@@ -53,9 +52,10 @@ pub struct Server {
     pub tracking: Tracking,
     pub monitors: Vec<ClientId>,
     pub loading: Loading,
-    /// Snapshots as files.
+    /// The snapshot under way, whatever it is for.
+    pub snapshots: Snapshots,
+    /// Snapshots as the file of the databases.
     pub saving: Saving,
-    pub forks: Forks,
     pub aof: Aof,
     /// What the append only file and replicas receive.
     pub stream: Stream,

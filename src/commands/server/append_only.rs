@@ -1,7 +1,7 @@
 //! BGREWRITEAOF.
 
 use crate::command::{Arity, CommandError, Flags};
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::{Call, CommandResult, Origin, Spec};
 
 pub(super) const BGREWRITEAOF: Spec = Spec {
     arity: Arity::Exactly(1),
@@ -18,8 +18,9 @@ pub(super) const BGREWRITEAOF: Spec = Spec {
 /// Reply: status. Inside MULTI it is scheduled.
 fn rewrite(call: &mut Call<'_>) -> CommandResult {
     call.no_effect();
+    let in_transaction = call.origin == Origin::Exec;
     let world = call.world();
-    match world.server.rewrite_aof(world.keyspace) {
+    match world.server.rewrite_aof(world.keyspace, in_transaction) {
         Ok(status) => world.reply.simple(status),
         Err(why) => return Err(CommandError::Text(why)),
     }

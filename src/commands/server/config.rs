@@ -8,7 +8,7 @@ use crate::keyspace::{Keyspace, KeyspaceStats};
 use crate::resp::Args;
 use crate::server::process::{self, FileLimit};
 use crate::server::{
-    Call, CommandResult, CommandStats, Histogram, Rates, Server, Spec, Stats, World,
+    Call, CommandResult, CommandStats, Histogram, Origin, Rates, Server, Spec, Stats, World,
 };
 use crate::server::{crash, listen, log, tls};
 
@@ -158,6 +158,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     let args: Args<'_> = call.args.from(2);
     let args: Vec<&[u8]> = args.iter().collect();
     let is_local = call.client.is_local();
+    let origin = call.origin;
     let World {
         keyspace,
         server,
@@ -180,13 +181,13 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         if is_tls && std::mem::replace(&mut is_tls_done, true) {
             continue;
         }
-        let Err(why) = apply(name, keyspace, server) else {
+        let Err(why) = apply(name, keyspace, server, origin) else {
             continue;
         };
         let error = changes.roll_back(&mut server.config, name, why);
         // The old values worked a moment ago; one that does not any more has told the log.
         for name in &names[..done] {
-            let _ = apply(name, keyspace, server);
+            let _ = apply(name, keyspace, server, origin);
         }
         if tls::SETTINGS.contains(name) {
             // Certificates are in use before a port is listened on.
@@ -204,7 +205,12 @@ fn set(call: &mut Call<'_>) -> CommandResult {
 const REPL_BACKLOG_MIN: u64 = 16 * 1024;
 
 /// Brings one changed setting into effect, where that takes more than memory.
-fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(), String> {
+fn apply(
+    name: &str,
+    keyspace: &mut Keyspace,
+    server: &mut Server,
+    origin: Origin,
+) -> Result<(), String> {
     let config = &server.config;
     match name {
         "loglevel" => log::set_level(config.loglevel),
@@ -253,7 +259,10 @@ fn apply(name: &str, keyspace: &mut Keyspace, server: &mut Server) -> Result<(),
             alloc::give_back_by_thread(config.jemalloc_bg_thread).map_err(|e| e.to_string())?;
         }
         "aof-disable-auto-gc" => server.apply_aof_history(),
-        "appendonly" => server.set_appendonly(keyspace, server.config.appendonly)?,
+        "appendonly" => {
+            let in_transaction = origin == Origin::Exec;
+            server.set_appendonly(keyspace, server.config.appendonly, in_transaction)?;
+        }
         "maxmemory" | "maxmemory-reserve" => {
             server.update_memory_limit();
             shrink(keyspace, server);

@@ -67,7 +67,7 @@ fn bgsave(call: &mut Call<'_>) -> CommandResult {
         ..
     } = call.world();
     if cancels {
-        let scheduled = std::mem::take(&mut server.saving.scheduled);
+        let scheduled = server.unschedule_save();
         if server.cancel_save(keyspace) {
             tracing::info!("Background saving will be aborted due to user request");
             reply.simple("Background saving cancelled");
@@ -84,7 +84,7 @@ fn bgsave(call: &mut Call<'_>) -> CommandResult {
         return Err(IN_PROGRESS);
     }
     if in_transaction || schedules && server.is_rewriting() {
-        server.saving.scheduled = true;
+        server.schedule_save();
         reply.simple("Background saving scheduled");
         return Ok(());
     }

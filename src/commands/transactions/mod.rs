@@ -79,7 +79,6 @@ fn exec(call: &mut Call<'_>) -> CommandResult {
         _ => Origin::Exec,
     };
     let mut world = call.world();
-    world.server.saving.in_exec = true;
     for command in &queued {
         let args = command.args.args();
         if origin == Origin::Exec
@@ -92,7 +91,6 @@ fn exec(call: &mut Call<'_>) -> CommandResult {
         }
         world.run(origin, command.row, args, &[]);
     }
-    world.server.saving.in_exec = false;
     Ok(())
 }
 

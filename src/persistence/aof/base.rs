@@ -97,11 +97,6 @@ impl BaseFile {
         self.thread.sync(&self.file, self.length);
     }
 
-    /// The file is not wanted, complete as it may be.
-    pub fn forget(&mut self) {
-        self.complete = false;
-    }
-
     /// How it ended, once it has: the file's name.
     pub fn ended(&mut self) -> Option<io::Result<&Path>> {
         let done = self.thread.take_done()?;

@@ -369,7 +369,7 @@ impl Server {
                  refused until it has been rewritten."
             );
             self.aof.incomplete = true;
-            self.aof.rewrites.scheduled = true;
+            self.schedule_rewrite(true);
         }
     }
 
@@ -448,6 +448,7 @@ impl Engine {
         }
         let Engine { keyspace, server } = self;
         server.go_on_with_backup(keyspace);
+        server.install_base();
         server.release_held();
         self.serve_synced();
     }

@@ -1,9 +1,9 @@
-//! Rewriting the append only file: a base from the keyspace as it is now, in one pass between
-//! ticks (`keyspace::snapshot`), and a new incremental file for what is done meanwhile.
+//! Rewriting the append only file: a base from the keyspace as it is now, which the driver of
+//! snapshots makes (`server::snapshot`), and a new incremental file for what is done meanwhile.
 //!
-//!     wanted -> (another pass runs: scheduled) -> the file so far goes to disk
-//!            -> new incremental file, pass begins
-//!            -> slices, one a turn -> the base is on disk -> manifest names it
+//!     wanted -> (a save is under way: scheduled) -> the file so far goes to disk
+//!            -> new incremental file, snapshot begins
+//!            -> the base is on disk -> manifest names it
 //!
 //! Until the manifest names the new base the old files stand, so a crash at any point leaves
 //! a whole set. Where the file was off before, what is done goes to a file without a line in
@@ -13,23 +13,15 @@
 //! How much room the base will take is not known before it is made, least of all from the
 //! size of the log: a rewrite is always tried. Where room is short it is the way out.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use crate::config::{SnapshotMethod, system_text};
-use crate::keyspace::{Keyspace, Saver, Slice};
-use crate::persistence::aof::{BaseFile, BaseForm, Changed, Names, Owner, Syncer, free_bytes};
-use crate::persistence::background::{BackgroundFile, Plan};
+use crate::keyspace::Keyspace;
+use crate::persistence::aof::{BaseForm, Changed, Names, Owner, free_bytes};
 use crate::server::aof::{AofState, time};
-use crate::server::child::{Child, ChildEnd, ChildProgress, save_whole};
-use crate::server::saving::{FileSaver, end_of_keys};
+use crate::server::snapshot::{Consumer, End, Target, What};
 use crate::server::{Engine, Server};
 
-/// A pass takes this part of a busy turn: as much time as is a third of the rest.
-const BUSY_PART: u64 = 3;
-/// Nanoseconds of one slice, least and most.
-const SLICE_NANOS_MIN: u64 = 50_000;
-const SLICE_NANOS_MAX: u64 = 400_000;
 /// After so many incremental files that no rewrite has replaced, tries become rare.
 const INCRS_LIMIT: usize = 3;
 /// The first wait, which doubles with each further failure up to an hour.
@@ -40,124 +32,36 @@ const ROOM_MIN: u64 = 2 << 20;
 /// How long after a failure the next try is made by itself.
 const RETRY_MS: u64 = 1000;
 
-/// Who writes the file of a base.
-#[derive(Clone, Copy)]
-enum Hands {
-    Thread,
-    /// The one who saves, a child.
-    Here,
-}
-
-/// The base that is being made.
-enum Base {
-    Commands(BaseFile),
-    /// A snapshot; its name when it is whole.
-    Snapshot(Box<FileSaver>, PathBuf),
-}
-
-impl Base {
-    fn form(&self) -> BaseForm {
-        match self {
-            Base::Commands(_) => BaseForm::Commands,
-            Base::Snapshot(..) => BaseForm::Rdb,
-        }
-    }
-
-    fn saver(&mut self) -> &mut dyn Saver {
-        match self {
-            Base::Commands(file) => file,
-            Base::Snapshot(saver, _) => &mut **saver,
-        }
-    }
-
-    fn has_room(&self) -> bool {
-        match self {
-            Base::Commands(file) => file.has_room(),
-            Base::Snapshot(saver, _) => saver.has_room(),
-        }
-    }
-
-    /// All keys are written: the file is forced to disk. An error says what it cannot hold.
-    fn finish(&mut self) -> Result<(), String> {
-        match self {
-            Base::Commands(file) => file.finish(),
-            Base::Snapshot(saver, _) => return end_of_keys(saver).map_or(Ok(()), Err),
-        }
-        Ok(())
-    }
-
-    /// The file's name, once it has ended.
-    fn ended(&mut self) -> Option<Result<PathBuf, String>> {
-        let ended = match self {
-            Base::Commands(file) => file.ended()?.map(Path::to_owned),
-            Base::Snapshot(saver, path) => saver.ended()?.map(|_| path.clone()),
-        };
-        Some(ended.map_err(|error| system_text(&error)))
-    }
-
-    /// The file is not wanted, complete as it may be.
-    fn forget(&mut self) {
-        match self {
-            Base::Commands(file) => file.forget(),
-            // It may not be there: best effort, as the next rewrite replaces it.
-            Base::Snapshot(_, path) => _ = std::fs::remove_file(path),
-        }
-    }
-}
-
 /// A rewrite that is under way.
 struct Running {
-    by: By,
+    stage: Stage,
     began_ms: u64,
-    /// The next incremental file is not there yet.
-    switches: bool,
 }
 
-/// What it does, and who makes the base.
-enum By {
+enum Stage {
     /// The file so far is forced to disk; nothing is saved yet.
     Ahead,
-    Pass(Box<Pass>),
-    /// A child, which makes a file of this name.
-    Child(Child, PathBuf, BaseForm),
-    /// The base, of this name, takes its place in the set.
+    /// The driver of snapshots makes the base.
+    Saving,
+    /// The base, of this name, is whole: it takes its place when no other change of the set
+    /// is under way, after the files that are there by then.
+    Made(PathBuf, BaseForm),
+    /// The base takes its place in the set.
     Installing(PathBuf),
 }
 
-/// A rewrite between ticks.
-struct Pass {
-    base: Base,
-    /// The pass is over; the file is being finished.
-    written: bool,
-    /// Why it cannot be what was asked for.
-    failed: Option<String>,
-    /// With `rdb-key-save-delay`, when the next step is due, monotonic microseconds.
-    next_step_us: u64,
-}
-
-impl Pass {
-    fn end_of_keys(&mut self) {
-        self.written = true;
-        self.failed = self.base.finish().err();
-    }
-}
-
 impl Running {
-    /// Its file goes.
-    fn forget(&mut self) {
-        match &mut self.by {
-            By::Pass(pass) => pass.base.forget(),
-            // What a child that was killed has left of it.
-            By::Child(_, path, _) | By::Installing(path) => _ = std::fs::remove_file(path),
-            By::Ahead => {}
+    /// Its base goes; what is still being made is the driver's.
+    fn forget(&self) {
+        if let Stage::Made(path, _) | Stage::Installing(path) = &self.stage {
+            // Best effort: the next rewrite replaces it.
+            let _ = std::fs::remove_file(path);
         }
     }
 }
 
 /// See the module.
 pub struct Rewrites {
-    /// One is to begin as soon as it can.
-    pub scheduled: bool,
     pub last_ok: bool,
     /// Seconds that the last one took; -1: there was none.
     pub last_time_s: i64,
@@ -176,7 +80,6 @@ pub struct Rewrites {
 impl Default for Rewrites {
     fn default() -> Rewrites {
         Rewrites {
-            scheduled: false,
             last_ok: true,
             last_time_s: -1,
             done: 0,
@@ -195,23 +98,6 @@ impl Rewrites {
         self.running.is_some()
     }
 
-    /// Whether the loop goes on instead of sleeping: there is something to be saved, and
-    /// room for it.
-    pub(in crate::server) fn wants_turns(&self) -> bool {
-        match self.running.as_ref().map(|running| &running.by) {
-            Some(By::Pass(pass)) => !pass.written && pass.next_step_us == 0 && pass.base.has_room(),
-            _ => false,
-        }
-    }
-
-    /// How far a child is that makes a base.
-    pub fn child_progress(&self) -> Option<&ChildProgress> {
-        match &self.running.as_ref()?.by {
-            By::Child(child, ..) => Some(&child.progress),
-            By::Ahead | By::Pass(_) | By::Installing(_) => None,
-        }
-    }
-
     /// Seconds that the one under way has taken so far; -1: there is none.
     pub fn current_time_s(&self, now_ms: u64) -> i64 {
         let running = self.running.as_ref();
@@ -221,7 +107,13 @@ impl Rewrites {
 
 impl Server {
     /// CONFIG SET appendonly. Switched on, it counts when its first base is complete.
-    pub fn set_appendonly(&mut self, keyspace: &mut Keyspace, on: bool) -> Result<(), String> {
+    /// `in_transaction`: the first base is made after it.
+    pub fn set_appendonly(
+        &mut self,
+        keyspace: &mut Keyspace,
+        on: bool,
+        in_transaction: bool,
+    ) -> Result<(), String> {
         match (on, self.aof.state) {
             // What is loaded now is what goes into the base.
             (true, AofState::Off) if self.is_loading() => {}
@@ -240,7 +132,7 @@ impl Server {
                 self.aof.log = Some(Box::new(log));
                 self.aof.state = AofState::WaitsForBase;
                 self.update_effects(keyspace);
-                self.begin_or_schedule(keyspace);
+                self.begin_or_schedule(keyspace, in_transaction);
             }
             (false, AofState::On | AofState::WaitsForBase) => {
                 self.cancel_rewrite(keyspace);
@@ -251,7 +143,7 @@ impl Server {
                 self.release_held();
                 self.aof.state = AofState::Off;
                 self.aof.incomplete = false;
-                self.aof.rewrites.scheduled = false;
+                self.schedule_rewrite(false);
                 self.aof.awaiting.clear();
                 self.refuse_waits_for_aof(keyspace, &super::NO_AOF);
                 self.update_effects(keyspace);
@@ -262,17 +154,30 @@ impl Server {
         Ok(())
     }
 
+    /// A rewrite begins as soon as it may, or does not.
+    pub(super) fn schedule_rewrite(&mut self, wanted: bool) {
+        self.snapshots.set_queued(Consumer::Rewrite, wanted);
+    }
+
+    fn is_rewrite_scheduled(&self) -> bool {
+        self.snapshots.is_queued(Consumer::Rewrite)
+    }
+
     /// BGREWRITEAOF: what it is answered.
-    pub fn rewrite_aof(&mut self, keyspace: &mut Keyspace) -> Result<&'static str, &'static str> {
+    pub fn rewrite_aof(
+        &mut self,
+        keyspace: &mut Keyspace,
+        in_transaction: bool,
+    ) -> Result<&'static str, &'static str> {
         if self.aof.rewrites.in_progress() {
             return Err("ERR Background append only file rewriting already in progress");
         }
-        if self.saving.in_progress() || self.is_in_unit(keyspace) {
-            self.aof.rewrites.scheduled = true;
+        if self.saving.in_progress() || in_transaction || self.is_in_unit(keyspace) {
+            self.schedule_rewrite(true);
             return Ok("Background append only file rewriting scheduled");
         }
         match self.begin_rewrite(keyspace) {
-            Ok(()) if self.aof.rewrites.scheduled => {
+            Ok(()) if self.is_rewrite_scheduled() => {
                 Ok("Background append only file rewriting scheduled")
             }
             Ok(()) => Ok("Background append only file rewriting started"),
@@ -287,16 +192,17 @@ impl Server {
         }
     }
 
-    /// Whether a transaction or a script is under way: what it has stated belongs to the file
-    /// that is written now, and so may not be in a base.
+    /// Whether something is stated that no file has yet, or a script is under way, around
+    /// which others are served: what it has stated belongs to the file that is written now, and
+    /// so may not be in a base.
     fn is_in_unit(&self, keyspace: &Keyspace) -> bool {
-        self.saving.in_exec || keyspace.effects.mark() > 0
+        self.scripting.is_running() || keyspace.effects.mark() > 0
     }
 
-    /// Begins a rewrite now, or as soon as another pass is over.
-    fn begin_or_schedule(&mut self, keyspace: &mut Keyspace) {
-        self.aof.rewrites.scheduled = true;
-        if self.saving.in_progress() || self.saving.in_exec {
+    /// Begins a rewrite now, or as soon as a save or transaction is over.
+    fn begin_or_schedule(&mut self, keyspace: &mut Keyspace, in_transaction: bool) {
+        self.schedule_rewrite(true);
+        if self.saving.in_progress() || in_transaction {
             tracing::warn!(
                 "AOF was enabled but there is already another background operation. An AOF \
                  background was scheduled to start when possible."
@@ -313,17 +219,17 @@ impl Server {
         }
     }
 
-    /// Begins a rewrite; with `scheduled` left behind where a backup changes the set just now.
+    /// Begins a rewrite; if a backup changes the set just now it is scheduled instead.
     fn begin_rewrite(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
-        self.aof.rewrites.scheduled = self.aof.is_changing();
-        if self.aof.rewrites.scheduled {
+        self.schedule_rewrite(self.aof.is_changing());
+        if self.is_rewrite_scheduled() {
             return Ok(());
         }
         let names = self.aof_names();
         let is_on = self.aof.state == AofState::On;
         let Some(log) = &mut self.aof.log else {
             self.begin_next_set(names)?;
-            return self.begin_base(keyspace, false);
+            return self.begin_base(keyspace);
         };
         if !is_on {
             // The base will have it: twice would be wrong.
@@ -331,7 +237,7 @@ impl Server {
             let begun = log.begin_incr(true, self.stream.offset(), "background rewrite");
             begun.map_err(|error| error.to_string())?;
             log.replace_all();
-            return self.begin_base(keyspace, false);
+            return self.begin_base(keyspace);
         }
         if !log.follow(&names) {
             tracing::warn!(
@@ -340,7 +246,7 @@ impl Server {
                 names.dir.display()
             );
             self.begin_next_set(names)?;
-            return self.begin_base(keyspace, false);
+            return self.begin_base(keyspace);
         }
         // With `snapshot-method fork` the child is there when BGREWRITEAOF answers, as in Redis:
         // then writes, not the fork, wait for what is left to be forced to disk.
@@ -350,9 +256,8 @@ impl Server {
         let is_ahead = log.begin_ahead(Owner::Rewrite);
         if is_ahead.map_err(|error| error.to_string())? {
             self.aof.rewrites.running = Some(Running {
-                by: By::Ahead,
+                stage: Stage::Ahead,
                 began_ms: self.now.mono_ms,
-                switches: false,
             });
             return Ok(());
         }
@@ -366,7 +271,7 @@ impl Server {
             log.replace_all();
         }
         self.begin_next_incr(Owner::Rewrite, "background rewrite")?;
-        self.begin_base(keyspace, true)
+        self.begin_base(keyspace)
     }
 
     /// A set of its own, which takes the place of the one that stands when it is whole.
@@ -384,43 +289,29 @@ impl Server {
         Ok(())
     }
 
-    /// Begins to make the base. `switches`: the next incremental file is not there yet.
-    fn begin_base(&mut self, keyspace: &mut Keyspace, switches: bool) -> Result<(), String> {
+    /// Begins to make the base.
+    fn begin_base(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
         let at = time(&self.now);
         let log = self.aof.next.as_ref().or(self.aof.log.as_ref());
         let Some(names) = log.map(|log| log.names.clone()) else {
             return Err("there is no append only file".to_owned());
         };
-        let by = match self.forks_for_snapshots(keyspace) {
-            true => self.begin_child_base(keyspace, &names, at.unix_s),
-            false => Err("a pass is to be made".to_owned()),
-        };
-        let by = match by {
-            Ok(by) => Ok(by),
-            Err(why) if self.config.snapshot_method == SnapshotMethod::Fork => {
-                Err(format!("fork: {why}"))
-            }
-            Err(_) => self.begin_pass_base(keyspace, &names, at.unix_s),
-        };
-        let by = match by {
-            Ok(by) => by,
-            Err(why) => {
-                self.give_up_next_set();
-                return Err(why);
-            }
-        };
-        let pid = match &by {
-            By::Child(child, ..) => child.pid(),
-            _ => std::process::id() as i32,
-        };
+        let target = Target::new(What::Base {
+            names,
+            form: match self.config.aof_use_rdb_preamble {
+                true => BaseForm::Rdb,
+                false => BaseForm::Commands,
+            },
+            unix_s: at.unix_s,
+        });
+        let begun = self.begin_snapshot(keyspace, vec![target]);
+        let pid = begun.inspect_err(|_| self.give_up_next_set())?;
         let began = self.aof.rewrites.running.take();
         self.aof.rewrites.running = Some(Running {
-            by,
+            stage: Stage::Saving,
             began_ms: began.map_or(at.mono_ms, |running| running.began_ms),
-            switches,
         });
         self.apply_aof_config();
-        self.refresh_interest(keyspace);
         tracing::info!("Background append only file rewriting started by pid {pid}");
         Ok(())
     }
@@ -451,124 +342,17 @@ impl Server {
         }
     }
 
-    fn begin_child_base(
-        &mut self,
-        keyspace: &Keyspace,
-        names: &Names,
-        unix_s: i64,
-    ) -> Result<By, String> {
-        let form = match self.config.aof_use_rdb_preamble {
-            true => BaseForm::Rdb,
-            false => BaseForm::Commands,
-        };
-        let child = self.fork_to_save(keyspace, |server, report| {
-            let path = temp_base(names, std::process::id());
-            let base = server.make_base(keyspace, path, unix_s, Hands::Here);
-            match base.map_err(|error| system_text(&error))? {
-                Base::Snapshot(saver, _) => save_whole(keyspace, *saver, report),
-                Base::Commands(mut file) => {
-                    report.save_all(keyspace, &mut file)?;
-                    file.finish();
-                    match file.ended() {
-                        Some(Ok(_)) => Ok(()),
-                        Some(Err(error)) => Err(system_text(&error)),
-                        None => Err("the file has no end".to_owned()),
-                    }
-                }
-            }
-        })?;
-        let path = temp_base(names, child.pid().unsigned_abs());
-        Ok(By::Child(child, path, form))
-    }
-
-    fn begin_pass_base(
-        &mut self,
-        keyspace: &mut Keyspace,
-        names: &Names,
-        unix_s: i64,
-    ) -> Result<By, String> {
-        let path = temp_base(names, std::process::id());
-        let base = self.make_base(keyspace, path, unix_s, Hands::Thread);
-        let base = base.map_err(|error| system_text(&error))?;
-        if keyspace.in_pass() {
-            // What an aborted pass has left is marked first.
-            keyspace.mark_on(u64::MAX);
-        }
-        keyspace.begin_pass();
-        Ok(By::Pass(Box::new(Pass {
-            base,
-            written: false,
-            failed: None,
-            next_step_us: 0,
-        })))
-    }
-
-    fn make_base(
-        &self,
-        keyspace: &Keyspace,
-        path: PathBuf,
-        unix_s: i64,
-        hands: Hands,
-    ) -> std::io::Result<Base> {
-        let config = &self.config;
-        let incremental_fsync = config.aof_rewrite_incremental_fsync;
-        let wake = self.aof.wake.clone();
-        if !config.aof_use_rdb_preamble {
-            let checksums = config.aof_checksum.then_some(unix_s);
-            let timestamp = config.aof_timestamp_enabled.then_some(unix_s);
-            let disk = self.aof.disk().clone();
-            let thread = match hands {
-                Hands::Thread => Syncer::new(disk, wake),
-                Hands::Here => Syncer::here(disk),
-            };
-            let mut file = BaseFile::create(
-                self.aof.disk(),
-                path,
-                timestamp,
-                checksums,
-                incremental_fsync,
-                thread,
-            )?;
-            for library in self.scripting.libraries.iter() {
-                file.function(&library.code);
-            }
-            return Ok(Base::Commands(file));
-        }
-        // A child's file has one name: it gets another from the manifest alone.
-        let temporary = match hands {
-            Hands::Thread => path.with_extension("part"),
-            Hands::Here => path.clone(),
-        };
-        let plan = Plan {
-            temporary,
-            name: path.clone(),
-            checksum: Some(config.rdbchecksum),
-            incremental_fsync,
-        };
-        let file = match hands {
-            Hands::Thread => BackgroundFile::create(plan, wake.unwrap_or_else(|| Arc::new(|| ())))?,
-            Hands::Here => BackgroundFile::create_here(plan)?,
-        };
-        let saver = self.file_saver(keyspace, file, config.rdb_version, true);
-        Ok(Base::Snapshot(Box::new(saver), path))
-    }
-
     /// The rewrite under way is not wanted any more.
     pub(in crate::server) fn cancel_rewrite(&mut self, keyspace: &mut Keyspace) {
-        let Some(mut running) = self.aof.rewrites.running.take() else {
+        let Some(running) = self.aof.rewrites.running.take() else {
             return;
         };
-        match &mut running.by {
-            By::Child(child, ..) => {
-                tracing::info!("Killing running AOF rewrite child: {}", child.pid());
-                // It must be gone before its file is.
-                child.kill();
+        if matches!(running.stage, Stage::Saving) {
+            match self.snapshots.child() {
+                Some(child) => tracing::info!("Killing running AOF rewrite child: {}", child.pid()),
+                None => tracing::info!("The AOF rewrite under way is given up."),
             }
-            By::Pass(_) => {
-                tracing::info!("The AOF rewrite under way is given up.");
-                keyspace.abort_pass();
-            }
-            By::Ahead | By::Installing(_) => {}
+            self.give_up_snapshot(keyspace, Consumer::Rewrite);
         }
         self.give_up_next_set();
         if let Some(log) = &mut self.aof.log {
@@ -576,25 +360,6 @@ impl Server {
         }
         running.forget();
         self.apply_aof_config();
-        self.refresh_interest(keyspace);
-        self.release_awaiting();
-    }
-
-    /// Another pass is to begin: that of a rewrite under way runs to its end.
-    pub(in crate::server) fn end_rewrite_pass(&mut self, keyspace: &mut Keyspace) {
-        let running = self.aof.rewrites.running.as_mut();
-        let Some(By::Pass(pass)) = running.map(|running| &mut running.by) else {
-            return;
-        };
-        while !pass.written {
-            if keyspace.pass_slice(pass.base.saver(), u64::MAX) == Slice::Done {
-                pass.end_of_keys();
-            } else {
-                // The disk is slower than the loop.
-                std::thread::sleep(std::time::Duration::from_millis(1));
-            }
-        }
-        self.release_awaiting();
     }
 
     /// Whether a rewrite is under way.
@@ -608,34 +373,62 @@ impl Server {
         rewrites.failed_in_a_row += 1;
         // What was switched on, or lacks bytes, is not whole before one has succeeded.
         let is_needed = self.aof.state == AofState::WaitsForBase || self.aof.incomplete;
-        self.aof.rewrites.scheduled = is_needed;
+        self.schedule_rewrite(is_needed);
         self.aof.rewrites.retry_ms = self.now.mono_ms + RETRY_MS;
     }
 
-    /// The base is made: it takes its place in the set, unless it could not be made.
-    fn install_base(&mut self, mut running: Running, ended: Result<PathBuf, String>) {
-        let form = match &running.by {
-            By::Pass(pass) => pass.base.form(),
-            By::Child(_, _, form) => *form,
-            By::Ahead | By::Installing(_) => return,
+    /// The snapshot of a rewrite has ended.
+    pub(in crate::server) fn base_ended(&mut self, target: &Target, form: BaseForm, end: &End) {
+        let is_saving = |running: &mut Running| matches!(running.stage, Stage::Saving);
+        let Some(mut running) = self.aof.rewrites.running.take_if(is_saving) else {
+            return;
+        };
+        let why = match end {
+            End::Done => {
+                running.stage = Stage::Made(target.path(), form);
+                self.aof.rewrites.running = Some(running);
+                self.install_base();
+                return;
+            }
+            End::Killed(signal) => format!("terminated by signal {signal}"),
+            End::Failed(_) | End::Unwanted | End::Cancelled => end.why().to_owned(),
+        };
+        let was_ok = self.aof.rewrites.last_ok;
+        self.end_rewrite(running, Err(why));
+        if *end == End::Unwanted {
+            self.aof.rewrites.last_ok = was_ok;
+        }
+    }
+
+    /// A base that is made takes its place in the set as soon as nothing else changes it.
+    pub(super) fn install_base(&mut self) {
+        if self.aof.is_changing() {
+            return;
+        }
+        let is_made = |running: &mut Running| matches!(running.stage, Stage::Made(..));
+        let Some(mut running) = self.aof.rewrites.running.take_if(is_made) else {
+            return;
+        };
+        let Stage::Made(path, form) = &running.stage else {
+            return;
         };
         let keep_history = self.config.aof_disable_auto_gc;
         let log = self.aof.next.as_mut().or(self.aof.log.as_mut());
-        let begun = ended.and_then(|path| {
-            let log = log.ok_or("the append only file is off")?;
-            let begun = log.begin_base(&path, form, keep_history);
-            begun.map(|()| path).map_err(|error| error.to_string())
+        let begun = log.ok_or("the append only file is off".to_owned());
+        let begun = begun.and_then(|log| {
+            let begun = log.begin_base(path, *form, keep_history);
+            begun.map_err(|error| error.to_string())
         });
         match begun {
-            Ok(path) => {
-                running.by = By::Installing(path);
+            Ok(()) => {
+                running.stage = Stage::Installing(path.clone());
                 self.aof.rewrites.running = Some(running);
             }
             Err(why) => self.end_rewrite(running, Err(why)),
         }
     }
 
-    fn end_rewrite(&mut self, mut running: Running, ended: Result<(), String>) {
+    fn end_rewrite(&mut self, running: Running, ended: Result<(), String>) {
         let seconds = self.now.mono_ms.saturating_sub(running.began_ms) / 1000;
         self.aof.rewrites.last_time_s = seconds as i64;
         match ended {
@@ -749,97 +542,18 @@ impl Server {
     }
 }
 
-/// What a base is called while it is made.
-fn temp_base(names: &Names, pid: u32) -> PathBuf {
-    names.path(&format!("temp-rewriteaof-bg-{pid}.aof"))
-}
-
-impl Server {
-    fn rewrite_slice(
-        &mut self,
-        keyspace: &mut Keyspace,
-        pass: &mut Pass,
-        busy_ticks: u64,
-        idle: bool,
-    ) {
-        let cycles = &self.cycles;
-        let (least, most) = (cycles.ticks(SLICE_NANOS_MIN), cycles.ticks(SLICE_NANOS_MAX));
-        let ticks = match idle {
-            true => most,
-            false => (busy_ticks / BUSY_PART).clamp(least, most),
-        };
-        // A delay for each key is for those who want to see a rewrite last.
-        let delay_us = u64::try_from(self.config.rdb_key_save_delay).unwrap_or(0);
-        let now_us = self.identity.started.elapsed().as_micros() as u64;
-        if delay_us > 0 && now_us < pass.next_step_us {
-            return;
-        }
-        let ticks = if delay_us > 0 { 0 } else { ticks };
-        let before = keyspace.pass_progress().0;
-        if keyspace.pass_slice(pass.base.saver(), ticks) == Slice::Done {
-            pass.end_of_keys();
-        }
-        let saved = keyspace.pass_progress().0.saturating_sub(before);
-        pass.next_step_us = match delay_us {
-            0 => 0,
-            _ => now_us + delay_us * saved,
-        };
-        // Who waited for a container looks again.
-        self.release_awaiting();
-    }
-}
-
 impl Engine {
-    /// Goes on with a rewrite for a share of the turn, whose other work took `busy_ticks`.
-    /// `idle`: nobody waits for the loop.
-    pub(in crate::server) fn rewrite_on(&mut self, busy_ticks: u64, idle: bool) {
-        let Engine { keyspace, server } = self;
-        if !matches!(&server.aof.rewrites.running, Some(r) if matches!(r.by, By::Pass(_))) {
-            return;
-        }
-        let Some(mut running) = server.aof.rewrites.running.take() else {
-            return;
-        };
-        let By::Pass(pass) = &mut running.by else {
-            return;
-        };
-        if !pass.written {
-            server.rewrite_slice(keyspace, pass, busy_ticks, idle);
-        }
-        let ended = match pass.failed.take() {
-            Some(why) => Some(Err(why)),
-            // It takes its place behind the files that are there by then.
-            None if server.aof.is_changing() => None,
-            None => pass.base.ended(),
-        };
-        match ended {
-            None => server.aof.rewrites.running = Some(running),
-            Some(ended) => self.base_ended(running, ended),
-        }
-    }
-
-    /// The base is made, or cannot be.
-    fn base_ended(&mut self, running: Running, ended: Result<PathBuf, String>) {
-        let Engine { keyspace, server } = self;
-        if ended.is_err() && keyspace.is_saving() {
-            keyspace.abort_pass();
-        }
-        server.install_base(running, ended);
-        server.refresh_interest(keyspace);
-        server.release_awaiting();
-    }
-
     /// A change of the set that the rewrite has waited for has ended.
     pub(super) fn rewrite_changed(&mut self, ended: Result<Changed, String>) {
         self.take_effects();
         let Engine { keyspace, server } = self;
-        let Some(mut running) = server.aof.rewrites.running.take() else {
+        let Some(running) = server.aof.rewrites.running.take() else {
             return;
         };
         match ended {
             Ok(Changed::Ahead) => {
                 if server.is_in_unit(keyspace) {
-                    server.aof.rewrites.scheduled = true;
+                    server.schedule_rewrite(true);
                     return;
                 }
                 server.aof.rewrites.running = Some(running);
@@ -849,78 +563,31 @@ impl Engine {
                     server.note_failed();
                 }
             }
-            Ok(Changed::Next) => {
-                running.switches = false;
-                server.aof.rewrites.running = Some(running);
-            }
-            Ok(Changed::Base) => {
-                server.end_rewrite(running, Ok(()));
-                server.refresh_interest(keyspace);
-            }
+            Ok(Changed::Next) => server.aof.rewrites.running = Some(running),
+            Ok(Changed::Base) => server.end_rewrite(running, Ok(())),
             Err(why) => {
-                if let By::Child(child, ..) = &mut running.by {
-                    child.kill();
-                }
-                if keyspace.is_saving() && matches!(running.by, By::Pass(_)) {
-                    keyspace.abort_pass();
-                }
+                server.give_up_snapshot(keyspace, Consumer::Rewrite);
                 server.end_rewrite(running, Err(why));
-                server.refresh_interest(keyspace);
-                server.release_awaiting();
             }
-        }
-    }
-
-    /// What became of a child that makes a base.
-    fn look_at_rewriting_child(&mut self) {
-        let server = &mut self.server;
-        let now_ms = server.now.mono_ms;
-        let Some(mut running) = server.aof.rewrites.running.take() else {
-            return;
-        };
-        let (was_ok, mut is_unwanted) = (server.aof.rewrites.last_ok, false);
-        let ended = match &mut running.by {
-            // It takes its place behind the files that are there by then.
-            By::Child(..) if server.aof.is_changing() => None,
-            By::Ahead | By::Pass(_) | By::Installing(_) => None,
-            By::Child(child, path, _) => child.look(now_ms).map(|end| {
-                server.forks.rewrite_cow = child.progress.cow_peak;
-                match end {
-                    ChildEnd::Done => Ok(path.clone()),
-                    ChildEnd::Failed(why) => Err(why),
-                    ChildEnd::Killed(signal) => Err(format!("terminated by signal {signal}")),
-                    ChildEnd::Unwanted => {
-                        is_unwanted = true;
-                        Err("the child was told to end".to_owned())
-                    }
-                }
-            }),
-        };
-        match ended {
-            None => server.aof.rewrites.running = Some(running),
-            Some(ended) => self.base_ended(running, ended),
-        }
-        if is_unwanted {
-            self.server.aof.rewrites.last_ok = was_ok;
         }
     }
 
     /// What is due of rewrites, with cron and when much was written.
     pub(in crate::server) fn look_at_rewrites(&mut self) {
-        self.look_at_rewriting_child();
         self.take_effects();
         let Engine { keyspace, server } = self;
+        server.install_base();
         if std::mem::take(&mut server.aof.rewrites.restarts) {
             server.cancel_rewrite(keyspace);
-            server.aof.rewrites.scheduled = true;
+            server.schedule_rewrite(true);
         }
-        if server.aof.rewrites.in_progress() || server.is_loading() {
+        if server.is_rewriting() || server.is_loading() {
             return;
         }
         if server.saving.in_progress() || server.is_in_unit(keyspace) {
             return;
         }
-        let scheduled = server.aof.rewrites.scheduled;
+        let scheduled = server.is_rewrite_scheduled();
         let is_due = scheduled || server.is_rewrite_due() || server.is_room_short();
         if is_due && !server.is_rewrite_limited() {
             if !scheduled {

@@ -232,7 +232,7 @@ fn finish_rewrite(t: &mut Testbed) {
     // A change of the set may outlast the rewrite that asked for it and failed.
     while t.engine.server.aof.rewrites.in_progress() || t.engine.server.aof.is_changing() {
         t.engine.write_aof();
-        t.engine.rewrite_on(0, true);
+        t.engine.snapshot_on(0, true);
         assert!(
             std::time::Instant::now() < until,
             "the rewrite does not end"
@@ -281,6 +281,41 @@ fn rewrite_keeps_everything(folder: &TempDir, mut t: Testbed, base: &str) {
     let manifest = names(folder.path()).read_manifest().expect("sound");
     assert_eq!(manifest.incrs.len(), 1);
     assert_eq!(manifest.base.expect("a base").name, base);
+}
+
+/// The keyspace has one pass at a time: SAVE ends that of a rewrite, and both files are whole.
+#[test]
+fn a_save_beside_a_rewrite_leaves_both_whole() {
+    let folder = TempDir::new().expect("a folder");
+    let mut t = bed(folder.path(), AppendFsync::EverySec, Disk::default());
+    let dump = folder.path().join("dump.rdb");
+    t.engine.server.config.dbfilename = dump.to_string_lossy().as_ref().into();
+    t.engine.server.config.rdb_key_save_delay = 1;
+    write_turns(&mut t);
+    (0..2000).for_each(|i| _ = t.run(&format!("SET key{i} {i}")));
+    t.run("BGREWRITEAOF");
+    while t.engine.server.aof.is_changing() {
+        t.engine.write_aof();
+    }
+    t.engine.snapshot_on(0, true);
+    assert!(t.engine.keyspace.is_saving());
+    t.run("SET key0 changed");
+    let saved = digest(&mut t);
+    t.engine.server.config.rdb_key_save_delay = 0;
+    assert_eq!(t.run("SAVE"), "+OK\r\n");
+    assert!(!t.engine.keyspace.in_pass() && t.engine.server.is_rewriting());
+    t.run("DEL key1");
+    finish_rewrite(&mut t);
+    assert!(t.engine.server.aof.rewrites.last_ok);
+    t.engine.server.finish_aof();
+    let right = digest(&mut t);
+    drop(t);
+    assert_eq!(digest(&mut load(folder.path()).expect("sound")), right);
+    let mut t = Testbed::unheard();
+    t.engine.server.config.enable_debug_command = Allowed::Yes;
+    t.engine.server.config.dbfilename = dump.to_string_lossy().as_ref().into();
+    assert_eq!(t.run("DEBUG RELOAD NOSAVE"), "+OK\r\n");
+    assert_eq!(digest(&mut t), saved);
 }
 
 /// Any call that fails leaves a set that loads as what was done, and a later try succeeds.

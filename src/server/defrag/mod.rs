@@ -289,9 +289,7 @@ impl Server {
         let Some(ticks) = self.defrag.allowance(&self.cycles, least_us, most_us) else {
             return;
         };
-        let child =
-            self.saving.child_progress().is_some() || self.aof.rewrites.child_progress().is_some();
-        if child {
+        if self.snapshots.child_progress().is_some() {
             self.defrag.owed = 0;
             return;
         }

@@ -77,7 +77,7 @@ impl Interest {
             Some(_) => PAUSED.union(Flags::RUNS_QUEUE),
             None => Flags::empty(),
         };
-        let unsaved = match server.saving.guards_large || server.saving.holds_writers {
+        let unsaved = match server.snapshots.guards_large || server.snapshots.holds_writers {
             true => Flags::WRITE.union(Flags::RUNS_QUEUE),
             false => Flags::empty(),
         };
@@ -300,14 +300,14 @@ pub(super) fn awaits_save(world: &mut World<'_>, asked: Asked<'_>) -> bool {
     if world.client.flags.contains(ClientFlags::FAKE) {
         return false;
     }
-    let saving = &world.server.saving;
-    if saving.holds_writers {
+    let snapshots = &world.server.snapshots;
+    if snapshots.holds_writers {
         let flags = asked.spec.flags;
         return flags.contains(Flags::WRITE)
             || flags.contains(Flags::RUNS_QUEUE)
                 && queue_has(world.server, world.client, Flags::WRITE);
     }
-    if !saving.guards_large {
+    if !snapshots.guards_large {
         return false;
     }
     if asked.spec.flags.contains(Flags::RUNS_QUEUE) {

@@ -4,15 +4,14 @@ use super::{Source, Writer};
 use crate::acl::Reason;
 use crate::pubsub::Kind;
 use crate::server::AofState;
-use crate::server::child::ChildProgress;
+use crate::server::snapshot::{ChildProgress, Consumer};
 
 pub(super) fn persistence(from: &Source<'_>, to: &mut Writer) {
     to.section("Persistence");
     to.field("loading", u8::from(from.server.is_loading()));
     to.zeros(&["async_loading"]);
     let server = from.server;
-    let saves = server.saving.child_progress();
-    let child = saves.or_else(|| server.aof.rewrites.child_progress());
+    let child = server.snapshots.child_progress();
     let cow = |of: fn(&ChildProgress) -> u64| child.map_or(0, of);
     let told_ms = child.map_or(server.now.mono_ms, |child| child.told_ms);
     to.fields(&[
@@ -46,11 +45,11 @@ pub(super) fn persistence(from: &Source<'_>, to: &mut Writer) {
     to.field("rdb_current_bgsave_time_sec", current_s);
     to.field("rdb_saves", saving.saves);
     let loaded = &from.server.loading.last;
-    to.field("rdb_last_cow_size", server.forks.save_cow);
+    to.field("rdb_last_cow_size", server.snapshots.forks.save_cow);
     to.field("rdb_last_load_keys_expired", loaded.keys_expired);
     to.field("rdb_last_load_keys_loaded", loaded.keys_loaded);
     aof(from, to);
-    to.field("aof_last_cow_size", server.forks.rewrite_cow);
+    to.field("aof_last_cow_size", server.snapshots.forks.rewrite_cow);
     to.zeros(&["module_fork_in_progress", "module_fork_last_cow_size"]);
     aof_file(from, to);
 }
@@ -58,11 +57,12 @@ pub(super) fn persistence(from: &Source<'_>, to: &mut Writer) {
 fn aof(from: &Source<'_>, to: &mut Writer) {
     let (aof, now_ms) = (&from.server.aof, from.server.now.mono_ms);
     let rewrites = &aof.rewrites;
+    let is_scheduled = from.server.snapshots.is_queued(Consumer::Rewrite);
     let status = |ok| if ok { "ok" } else { "err" };
     to.fields(&[
         ("aof_enabled", &u8::from(aof.state != AofState::Off)),
         ("aof_rewrite_in_progress", &u8::from(rewrites.in_progress())),
-        ("aof_rewrite_scheduled", &u8::from(rewrites.scheduled)),
+        ("aof_rewrite_scheduled", &u8::from(is_scheduled)),
         ("aof_last_rewrite_time_sec", &rewrites.last_time_s),
         (
             "aof_current_rewrite_time_sec",
@@ -88,7 +88,7 @@ fn aof_file(from: &Source<'_>, to: &mut Writer) {
             ("aof_base_size", &log.base_bytes),
             (
                 "aof_pending_rewrite",
-                &u8::from(server.aof.rewrites.scheduled),
+                &u8::from(server.snapshots.is_queued(Consumer::Rewrite)),
             ),
             ("aof_buffer_length", &writer.buffer_bytes()),
             (
@@ -166,8 +166,8 @@ pub(super) fn stats(from: &Source<'_>, to: &mut Writer) {
     ] {
         to.field(name, server.pubsub.count(kind));
     }
-    to.field("latest_fork_usec", server.forks.last_us);
-    to.field("total_forks", server.forks.total);
+    to.field("latest_fork_usec", server.snapshots.forks.last_us);
+    to.field("total_forks", server.snapshots.forks.total);
     to.field("migrate_cached_sockets", server.migrate_links.len());
     to.zeros(&["slave_expires_tracked_keys"]);
     let defrag = server.defrag.figures(server.now.mono_ms);

@@ -79,8 +79,7 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let hotkeys = server.hotkeys_bytes();
     let prefix_stats = from.keyspace.prefix_bytes();
     let snapshot_early = from.keyspace.early_bytes();
-    let saves = server.saving.child_progress();
-    let child = saves.or_else(|| server.aof.rewrites.child_progress());
+    let child = server.snapshots.child_progress();
     MemoryFigures {
         used: from.used,
         peak: alloc::peak_memory(),

@@ -286,13 +286,8 @@ impl Loop {
         self.close_clients();
         self.engine.free_on();
         let busy = clock::cycles().wrapping_sub(self.began);
-        self.engine.save_on(busy, idle);
-        self.engine.rewrite_on(busy, idle);
+        self.engine.snapshot_on(busy, idle);
         self.engine.defrag_on();
-        let Engine { keyspace, server } = &mut self.engine;
-        if keyspace.is_saving() || server.saving.holds_writers {
-            server.bound_early(keyspace);
-        }
     }
 }
 

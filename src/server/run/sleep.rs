@@ -94,7 +94,7 @@ impl Loop {
     fn timeout(&self) -> Duration {
         let server = &self.engine.server;
         let urgent = server.has_urgent()
-            || self.engine.wants_save_time()
+            || self.engine.wants_snapshot_time()
             || !server.tls.handshakes.ready.is_empty();
         if !server.turn.ready.is_empty() || !self.acceptor.is_idle() || urgent {
             return Duration::ZERO;

@@ -23,8 +23,8 @@ use rustix::process::{
     waitpid,
 };
 
-use super::Server;
-use super::saving::FileSaver;
+use super::sink::Hands;
+use super::{End, Server, Target};
 use crate::base::sys;
 use crate::config::system_text;
 use crate::keyspace::{Keyspace, Saver};
@@ -59,17 +59,6 @@ pub struct ChildProgress {
     pub told_ms: u64,
 }
 
-/// How a child ended.
-#[derive(Debug, PartialEq, Eq)]
-pub enum ChildEnd {
-    Done,
-    Failed(String),
-    /// By a signal.
-    Killed(i32),
-    /// By SIGUSR1, which says that it is not wanted: no failure.
-    Unwanted,
-}
-
 /// A child at work. Dropped before its end, it is ended.
 #[derive(Debug)]
 pub struct Child {
@@ -82,7 +71,7 @@ pub struct Child {
 }
 
 /// What a child does with its time.
-pub(super) struct Report {
+struct Report {
     pipe: PipeWriter,
     keys: u64,
     told: Instant,
@@ -108,7 +97,7 @@ impl Report {
     }
 
     /// Saves every key; an error: there is nobody to save them for.
-    pub fn save_all(&mut self, keyspace: &Keyspace, saver: &mut dyn Saver) -> Result<(), String> {
+    fn save_all(&mut self, keyspace: &Keyspace, saver: &mut dyn Saver) -> Result<(), String> {
         keyspace.save_all(saver, || {
             self.next_key();
             !self.is_alone
@@ -144,7 +133,7 @@ impl Child {
     }
 
     /// Hears what the child says; how it ended, once it has.
-    pub fn look(&mut self, now_ms: u64) -> Option<ChildEnd> {
+    pub fn look(&mut self, now_ms: u64) -> Option<End> {
         // The end first: all that was said before it is in the pipe then.
         let ended = match waitpid(Some(self.pid), WaitOptions::NOHANG) {
             Ok(None) => None,
@@ -152,17 +141,17 @@ impl Child {
             // It was waited for elsewhere: nothing is known of it.
             Err(error) => {
                 self.ended = true;
-                return Some(ChildEnd::Failed(system_text(&error.into())));
+                return Some(End::Failed(system_text(&error.into())));
             }
         };
         self.hear(now_ms);
         let status = ended?;
         self.ended = true;
         Some(match (status.terminating_signal(), self.failed.take()) {
-            (Some(signal), _) if signal == Signal::USR1.as_raw() => ChildEnd::Unwanted,
-            (Some(signal), _) => ChildEnd::Killed(signal),
-            (None, None) if status.exit_status() == Some(0) => ChildEnd::Done,
-            (None, why) => ChildEnd::Failed(why.unwrap_or_else(|| "the child failed".to_owned())),
+            (Some(signal), _) if signal == Signal::USR1.as_raw() => End::Unwanted,
+            (Some(signal), _) => End::Killed(signal),
+            (None, None) if status.exit_status() == Some(0) => End::Done,
+            (None, why) => End::Failed(why.unwrap_or_else(|| "the child failed".to_owned())),
         })
     }
 
@@ -213,24 +202,24 @@ impl Drop for Child {
 }
 
 impl Server {
-    /// Forks a child that does `work` with the databases as they are now.
+    /// Forks a child that makes `targets` of the databases as they are now.
     pub(super) fn fork_to_save(
         &mut self,
         keyspace: &Keyspace,
-        work: impl FnOnce(&Server, &mut Report) -> Result<(), String>,
+        targets: &[Target],
     ) -> Result<Child, String> {
         let (pipe, theirs) = std::io::pipe().map_err(|error| system_text(&error))?;
         rustix::io::ioctl_fionbio(&pipe, true).map_err(|error| system_text(&error.into()))?;
         let (began, parent) = (Instant::now(), getpid());
         let forked = sys::fork_beside_threads().map_err(|error| system_text(&error))?;
         let Some(pid) = forked.and_then(Pid::from_raw) else {
-            self.be_child(parent, theirs, work);
+            self.be_child(parent, theirs, keyspace, targets);
         };
-        self.forks.total += 1;
-        self.forks.last_us = began.elapsed().as_micros() as u64;
-        self.diagnostics
-            .latency
-            .add_if_slow("fork", self.forks.last_us / 1000);
+        let forks = &mut self.snapshots.forks;
+        forks.total += 1;
+        forks.last_us = began.elapsed().as_micros() as u64;
+        let (latency, micros) = (&mut self.diagnostics.latency, forks.last_us);
+        latency.add_if_slow("fork", micros / 1000);
         let keys_total = keyspace.in_use().map(|(_, db)| db.len() as u64).sum();
         Ok(Child {
             pid,
@@ -251,7 +240,8 @@ impl Server {
         &self,
         parent: Pid,
         pipe: PipeWriter,
-        work: impl FnOnce(&Server, &mut Report) -> Result<(), String>,
+        keyspace: &Keyspace,
+        targets: &[Target],
     ) -> ! {
         use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
         // A parent that has died before this call sends no signal.
@@ -273,17 +263,25 @@ impl Server {
             delay: Duration::from_micros(delay),
             is_alone: false,
         };
-        let result = work(self, &mut report);
+        let result = self.save_in_child(keyspace, targets, &mut report);
         sys::end_child(report.end(result));
     }
-}
 
-/// Saves all keys to a file of the saver's.
-pub(super) fn save_whole(
-    keyspace: &Keyspace,
-    mut saver: FileSaver,
-    report: &mut Report,
-) -> Result<(), String> {
-    report.save_all(keyspace, &mut saver)?;
-    saver.finish_here()
+    fn save_in_child(
+        &self,
+        keyspace: &Keyspace,
+        targets: &[Target],
+        report: &mut Report,
+    ) -> Result<(), String> {
+        let pid = std::process::id();
+        let targets = targets.iter().cloned().map(|t| t.written_by(pid));
+        let mut outlets = self.fan_out(keyspace, targets.collect(), &Hands::Here)?;
+        report.save_all(keyspace, &mut outlets)?;
+        outlets.finish();
+        match (outlets.poll(), outlets.end()) {
+            (true, End::Done) => Ok(()),
+            (true, end) => Err(end.why().to_owned()),
+            (false, _) => Err("a file has no end".to_owned()),
+        }
+    }
 }

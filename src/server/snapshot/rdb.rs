@@ -1,0 +1,185 @@
+//! The sink that writes an RDB file.
+
+use std::io;
+
+use super::Server;
+use super::sink::Sink;
+use crate::base::pin::Pinned;
+use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver, UseClock};
+use crate::persistence::background::{self, BackgroundFile};
+use crate::persistence::rdb::{Use, VERSION_FIELD_TTLS, VERSION_USUAL, Writer};
+
+/// A buffer goes to the writing thread when it is this long.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// See the module.
+pub(super) struct RdbSink {
+    writer: Writer,
+    /// `rdbcompression`.
+    compress: bool,
+    file: BackgroundFile,
+    uses: Uses,
+    selected: Option<DbIndex>,
+    /// Databases whose sizes have been written.
+    told: Vec<DbIndex>,
+    sizes: (usize, usize),
+    /// Why it cannot be what was asked for.
+    refused: Option<String>,
+}
+
+/// What of a key's use is saved: what the eviction policy goes by.
+#[derive(Clone, Copy)]
+struct Uses {
+    clock: UseClock,
+    lru: bool,
+    lfu: bool,
+}
+
+impl Uses {
+    fn of(&self, clock: u32) -> Use {
+        if self.lru
+            && let Some(seconds) = self.clock.idle_seconds(clock)
+        {
+            Use::IdleSeconds(u64::from(seconds))
+        } else if self.lfu
+            && let Some(count) = self.clock.frequency(clock)
+        {
+            Use::Frequency(count)
+        } else {
+            Use::Nothing
+        }
+    }
+}
+
+impl RdbSink {
+    fn send(&mut self) {
+        let bytes = self.writer.take(Vec::new());
+        let spare = self.file.write(bytes);
+        self.writer.take(spare);
+    }
+
+    fn send_if_long(&mut self) {
+        if self.writer.len() >= CHUNK_BYTES {
+            self.send();
+        }
+    }
+
+    /// The part for a key begins with its database where that is another.
+    fn enter(&mut self, db: DbIndex) {
+        if self.selected == Some(db) {
+            return;
+        }
+        self.selected = Some(db);
+        let first = !self.told.contains(&db);
+        if first {
+            self.told.push(db);
+        }
+        self.writer.select(db, first.then_some(self.sizes));
+    }
+}
+
+impl Sink for RdbSink {
+    fn finish(&mut self) {
+        if let Some(too_new) = self.writer.too_new() {
+            self.refused = Some(too_new.to_string());
+            return;
+        }
+        self.writer.end();
+        self.send();
+        self.file.finish();
+    }
+
+    fn ended(&mut self) -> Option<io::Result<()>> {
+        match self.refused.take() {
+            Some(why) => Some(Err(io::Error::other(why))),
+            None => Some(self.file.end()?.map(|_| ())),
+        }
+    }
+}
+
+impl Saver for RdbSink {
+    fn database(&mut self, _db: DbIndex, keys: usize, volatile: usize) {
+        self.sizes = (keys, volatile);
+    }
+
+    fn key(&mut self, db: DbIndex, view: &KeyView<'_>) {
+        self.enter(db);
+        let used = self.uses.of(view.clock);
+        self.writer.key(view, used);
+        self.send_if_long();
+    }
+
+    fn text(&mut self, db: DbIndex, view: &KeyView<'_>, text: Pinned) {
+        self.enter(db);
+        let used = self.uses.of(view.clock);
+        self.writer.key_alone(view, used);
+        self.send();
+        let compress = self.compress;
+        let make =
+            move |text: &[u8], out: &mut background::Sink<'_>| Writer::text(text, compress, out);
+        self.file.write_made(text, make);
+    }
+
+    fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64 {
+        self.enter(db);
+        let used = self.uses.of(view.clock);
+        self.writer.begin_key(view, used)
+    }
+
+    fn part(&mut self, view: &KeyView<'_>, at: u64) -> Option<u64> {
+        let next = self.writer.part(&view.value, at, usize::MAX);
+        self.send_if_long();
+        next
+    }
+
+    fn has_room(&self) -> bool {
+        self.file.has_room()
+    }
+}
+
+impl Server {
+    /// A sink that writes to `file`, to which all that comes before the keys is written:
+    /// facts, `facts` after those that every file has, and the libraries of functions.
+    /// `version`: that of the file, 0 for the lowest that holds the keys.
+    pub(super) fn rdb_sink(
+        &self,
+        keyspace: &Keyspace,
+        file: BackgroundFile,
+        version: u32,
+        facts: &[(&str, Vec<u8>)],
+    ) -> RdbSink {
+        let version = match version {
+            0 if keyspace.any_field_expires() => VERSION_FIELD_TTLS,
+            0 => VERSION_USUAL,
+            asked => asked,
+        };
+        let mut writer = Writer::new(version, self.config.rdbcompression);
+        writer.magic();
+        let number = |n: i64| n.to_string().into_bytes();
+        writer.aux("redis-ver", crate::config::REDIS_VERSION.as_bytes());
+        writer.aux("redis-bits", b"64");
+        writer.aux("ctime", &number(self.now.unix_s()));
+        let used = crate::base::alloc::used_memory();
+        writer.aux("used-mem", &number(used as i64));
+        for (name, value) in facts {
+            writer.aux(name, value);
+        }
+        for library in self.scripting.libraries.iter() {
+            writer.function(&library.code);
+        }
+        RdbSink {
+            writer,
+            compress: self.config.rdbcompression,
+            file,
+            uses: Uses {
+                clock: keyspace.use_clock(),
+                lru: self.config.maxmemory_policy.is_lru(),
+                lfu: self.config.maxmemory_policy.is_lfu(),
+            },
+            selected: None,
+            told: Vec::new(),
+            sizes: (0, 0),
+            refused: None,
+        }
+    }
+}

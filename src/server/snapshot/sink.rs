@@ -1,0 +1,401 @@
+//! Sinks: what receives the keys of a snapshot, and which file each becomes.
+//!
+//! A [`Target`] says what is wanted, and is all that a consumer deals with. The [`Sink`] that makes
+//! it belongs to the driver; its bytes go to a thread, or, in a child, straight to the file.
+//! [`FanOut`] is the `Saver` that feeds several sinks from one pass: a large value is at
+//! another place in each of them, as forms of different sinks cut it differently.
+//!
+//! Replicas will be another kind of target, whose sink is a spool that sockets read from.
+//! `Server::rdb_sink` takes a version and facts of its own for that; a sink of functions alone needs
+//! no pass, as they are written before the first key.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{Consumer, End, Server};
+use crate::base::pin::Pinned;
+use crate::config::system_text;
+use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver};
+use crate::persistence::aof::{BaseFile, BaseForm, Names, Syncer};
+use crate::persistence::background::{BackgroundFile, Plan, Wake};
+
+/// Receives the keys of a snapshot. Dropped before its end it leaves no file.
+pub(super) trait Sink: Saver {
+    /// All keys are saved: what follows them is written, and the file is forced to disk.
+    fn finish(&mut self);
+
+    /// How it ended, once it has and once alone. It may end before [`Sink::finish`], with an
+    /// error.
+    fn ended(&mut self) -> Option<io::Result<()>>;
+}
+
+impl Sink for BaseFile {
+    fn finish(&mut self) {
+        BaseFile::finish(self);
+    }
+
+    fn ended(&mut self) -> Option<io::Result<()>> {
+        Some(BaseFile::ended(self)?.map(|_| ()))
+    }
+}
+
+/// What writes the bytes of a sink.
+pub(super) enum Hands {
+    /// A thread, which calls this when the file has ended.
+    Thread(Wake),
+    /// The caller, a child process: it has no threads.
+    Here,
+}
+
+impl Hands {
+    fn file(&self, plan: Plan) -> io::Result<BackgroundFile> {
+        match self {
+            Hands::Thread(wake) => BackgroundFile::create(plan, wake.clone()),
+            Hands::Here => BackgroundFile::create_here(plan),
+        }
+    }
+}
+
+/// A file that a snapshot is to become.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct Target {
+    pub what: What,
+    /// The process that writes it: the name of the unfinished file has it.
+    writer: u32,
+}
+
+/// See [`Target`].
+#[derive(Clone, Debug)]
+pub(in crate::server) enum What {
+    /// The file of SAVE and BGSAVE.
+    Dump { name: PathBuf },
+    /// The base of an append only file, which gets its name with the manifest.
+    Base {
+        names: Names,
+        form: BaseForm,
+        /// When it was begun, Unix seconds.
+        unix_s: i64,
+    },
+}
+
+impl Target {
+    pub(in crate::server) fn new(what: What) -> Target {
+        let writer = std::process::id();
+        Target { what, writer }
+    }
+
+    pub(super) fn written_by(self, pid: u32) -> Target {
+        Target {
+            writer: pid,
+            ..self
+        }
+    }
+
+    pub(super) fn consumer(&self) -> Consumer {
+        match self.what {
+            What::Dump { .. } => Consumer::Save,
+            What::Base { .. } => Consumer::Rewrite,
+        }
+    }
+
+    /// What the file is called until its consumer has it.
+    pub(in crate::server) fn path(&self) -> PathBuf {
+        match &self.what {
+            What::Dump { name } => name.with_file_name(temp_name(self.writer)),
+            What::Base { names, .. } => {
+                names.path(&format!("temp-rewriteaof-bg-{}.aof", self.writer))
+            }
+        }
+    }
+
+    /// Removes what a writer that is gone has left.
+    pub(super) fn forget(&self) {
+        // Best effort: it may never have been made, and the next one replaces it.
+        let _ = std::fs::remove_file(self.path());
+    }
+
+    /// A child has written the file: begins to give it its name. `None`: it gets none.
+    pub(super) fn name_of_child(&self, wake: Wake) -> io::Result<Option<BackgroundFile>> {
+        let What::Dump { name } = &self.what else {
+            return Ok(None);
+        };
+        let plan = Plan {
+            temporary: self.path(),
+            name: name.clone(),
+            checksum: None,
+            incremental_fsync: false,
+        };
+        BackgroundFile::of_child(plan, wake).map(Some)
+    }
+}
+
+/// What a file of the databases is called while a process writes it.
+pub(in crate::server) fn temp_name(pid: u32) -> String {
+    format!("temp-{pid}.rdb")
+}
+
+/// A target and what makes it.
+struct Outlet {
+    target: Target,
+    maker: Maker,
+    /// Where the next part of the open key's value begins for the sink.
+    open_at: Option<u64>,
+    end: Option<End>,
+}
+
+enum Maker {
+    Sink(Box<dyn Sink>),
+    Child,
+    /// A child has made it: it gets its name.
+    Name(BackgroundFile),
+}
+
+/// The targets of a snapshot; feeds all sinks among them.
+#[derive(Default)]
+pub(super) struct FanOut {
+    outlets: Vec<Outlet>,
+}
+
+impl FanOut {
+    /// Targets that the child `pid` makes.
+    pub fn of_child(targets: Vec<Target>, pid: u32) -> FanOut {
+        let mut all = FanOut::default();
+        for target in targets {
+            all.add(target.written_by(pid), Maker::Child);
+        }
+        all
+    }
+
+    fn add(&mut self, target: Target, maker: Maker) {
+        self.outlets.push(Outlet {
+            target,
+            maker,
+            open_at: None,
+            end: None,
+        });
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.outlets.is_empty()
+    }
+
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.outlets.iter().map(|outlet| &outlet.target)
+    }
+
+    /// Each sink, with where the open key's value goes on for it.
+    fn sinks(&mut self) -> impl Iterator<Item = (&mut Box<dyn Sink>, &mut Option<u64>)> {
+        let outlets = self.outlets.iter_mut();
+        outlets.filter_map(|outlet| match &mut outlet.maker {
+            Maker::Sink(sink) => Some((sink, &mut outlet.open_at)),
+            Maker::Child | Maker::Name(_) => None,
+        })
+    }
+
+    /// All keys are saved.
+    pub fn finish(&mut self) {
+        self.sinks().for_each(|(sink, _)| sink.finish());
+    }
+
+    /// The child has ended: whole files get their names, others go.
+    pub fn child_ended(&mut self, end: &End, wake: &Wake) {
+        for outlet in &mut self.outlets {
+            if *end != End::Done {
+                outlet.target.forget();
+                outlet.end = Some(end.clone());
+                continue;
+            }
+            match outlet.target.name_of_child(wake.clone()) {
+                Ok(Some(file)) => outlet.maker = Maker::Name(file),
+                Ok(None) => outlet.end = Some(End::Done),
+                Err(error) => outlet.end = Some(End::Failed(system_text(&error))),
+            }
+        }
+    }
+
+    /// Looks for targets that have ended; whether all have.
+    pub fn poll(&mut self) -> bool {
+        for outlet in self.outlets.iter_mut().filter(|o| o.end.is_none()) {
+            let ended = match &mut outlet.maker {
+                Maker::Sink(sink) => sink.ended(),
+                Maker::Name(file) => file.end().map(|end| end.map(|_| ())),
+                Maker::Child => None,
+            };
+            outlet.end = ended.map(End::of);
+        }
+        self.outlets.iter().all(|outlet| outlet.end.is_some())
+    }
+
+    /// The first end that is an error, of targets that have ended.
+    pub fn end(self) -> End {
+        let mut ends = self.outlets.into_iter().filter_map(|outlet| outlet.end);
+        ends.find(|end| *end != End::Done).unwrap_or(End::Done)
+    }
+
+    /// Takes the targets that have ended, each with how.
+    pub fn take_ended(&mut self) -> impl Iterator<Item = (Target, End)> {
+        self.poll();
+        let ended = self.outlets.extract_if(.., |outlet| outlet.end.is_some());
+        ended.filter_map(|outlet| Some((outlet.target, outlet.end?)))
+    }
+
+    /// Drops a consumer's targets, and gives them.
+    pub fn remove(&mut self, consumer: Consumer) -> Vec<Target> {
+        let is_its = |outlet: &mut Outlet| outlet.target.consumer() == consumer;
+        let gone = self.outlets.extract_if(.., is_its);
+        gone.map(|outlet| outlet.target).collect()
+    }
+}
+
+impl Saver for FanOut {
+    fn database(&mut self, db: DbIndex, keys: usize, volatile: usize) {
+        self.sinks()
+            .for_each(|(sink, _)| sink.database(db, keys, volatile));
+    }
+
+    fn key(&mut self, db: DbIndex, view: &KeyView<'_>) {
+        self.sinks().for_each(|(sink, _)| sink.key(db, view));
+    }
+
+    fn text(&mut self, db: DbIndex, view: &KeyView<'_>, text: Pinned) {
+        self.sinks()
+            .for_each(|(sink, _)| sink.text(db, view, text.clone()));
+    }
+
+    fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64 {
+        self.sinks()
+            .for_each(|(sink, at)| *at = Some(sink.begin_large(db, view)));
+        0
+    }
+
+    /// The places are those of the sinks: the pass's own has no meaning.
+    fn part(&mut self, view: &KeyView<'_>, _at: u64) -> Option<u64> {
+        let mut is_open = false;
+        for (sink, open_at) in self.sinks() {
+            *open_at = open_at.and_then(|at| sink.part(view, at));
+            is_open |= open_at.is_some();
+        }
+        is_open.then_some(0)
+    }
+
+    /// The slowest sink decides; one that has failed does not.
+    fn has_room(&self) -> bool {
+        self.outlets.iter().all(|outlet| match &outlet.maker {
+            Maker::Sink(sink) => outlet.end.is_some() || sink.has_room(),
+            Maker::Child | Maker::Name(_) => true,
+        })
+    }
+}
+
+impl Server {
+    /// Makes the sinks of a snapshot that begins now. An error: no file is left.
+    pub(super) fn fan_out(
+        &self,
+        keyspace: &Keyspace,
+        targets: Vec<Target>,
+        hands: &Hands,
+    ) -> Result<FanOut, String> {
+        let mut all = FanOut::default();
+        for target in targets {
+            let sink = self.sink(keyspace, &target, hands)?;
+            all.add(target, Maker::Sink(sink));
+        }
+        Ok(all)
+    }
+
+    fn sink(
+        &self,
+        keyspace: &Keyspace,
+        target: &Target,
+        hands: &Hands,
+    ) -> Result<Box<dyn Sink>, String> {
+        let (config, path) = (&self.config, target.path());
+        let version = config.rdb_version;
+        match &target.what {
+            What::Dump { name } => {
+                let plan = Plan {
+                    temporary: path.clone(),
+                    name: name.clone(),
+                    checksum: Some(config.rdbchecksum),
+                    incremental_fsync: config.rdb_save_incremental_fsync,
+                };
+                let file = hands.file(plan);
+                let file = file.map_err(|error| cannot_open(&path, &error))?;
+                let mut facts = self.position_facts();
+                facts.push(("aof-base", b"0".to_vec()));
+                Ok(Box::new(self.rdb_sink(keyspace, file, version, &facts)))
+            }
+            What::Base {
+                form: BaseForm::Rdb,
+                ..
+            } => {
+                // A child's file has one name: it gets another from the manifest alone.
+                let temporary = match hands {
+                    Hands::Thread(_) => path.with_extension("part"),
+                    Hands::Here => path.clone(),
+                };
+                let plan = Plan {
+                    temporary,
+                    name: path,
+                    checksum: Some(config.rdbchecksum),
+                    incremental_fsync: config.aof_rewrite_incremental_fsync,
+                };
+                let file = hands.file(plan).map_err(|error| system_text(&error))?;
+                let facts = [("aof-base", b"1".to_vec())];
+                Ok(Box::new(self.rdb_sink(keyspace, file, version, &facts)))
+            }
+            What::Base {
+                form: BaseForm::Commands,
+                unix_s,
+                ..
+            } => {
+                let file = self.commands_sink(path, *unix_s, hands);
+                Ok(Box::new(file.map_err(|error| system_text(&error))?))
+            }
+        }
+    }
+
+    /// The position of the stream of effects, where that is known.
+    fn position_facts(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let Some((at, db)) = self.stream.snapshot() else {
+            return Vec::new();
+        };
+        let db = db.unwrap_or_default().0;
+        vec![
+            ("repl-stream-db", db.to_string().into_bytes()),
+            ("repl-id", at.id.as_str().into()),
+            ("repl-offset", at.offset.to_string().into_bytes()),
+        ]
+    }
+
+    fn commands_sink(&self, path: PathBuf, unix_s: i64, hands: &Hands) -> io::Result<BaseFile> {
+        let config = &self.config;
+        let disk = self.aof.disk();
+        let thread = match hands {
+            Hands::Thread(wake) => Syncer::new(disk.clone(), Some(wake.clone())),
+            Hands::Here => Syncer::here(disk.clone()),
+        };
+        let mut file = BaseFile::create(
+            disk,
+            path,
+            config.aof_timestamp_enabled.then_some(unix_s),
+            config.aof_checksum.then_some(unix_s),
+            config.aof_rewrite_incremental_fsync,
+            thread,
+        )?;
+        for library in self.scripting.libraries.iter() {
+            file.function(&library.code);
+        }
+        Ok(file)
+    }
+}
+
+fn cannot_open(temporary: &Path, error: &io::Error) -> String {
+    let (folder, name) = (temporary.parent(), temporary.file_name());
+    format!(
+        "Failed opening the temp RDB file {} (in server root dir {}) for saving: {}",
+        name.map(Path::new).unwrap_or(temporary).display(),
+        folder.unwrap_or(Path::new("")).display(),
+        system_text(error)
+    )
+}
