@@ -70,12 +70,13 @@ fuzz TARGET="" SECONDS="60":
     fuzz/corpus/{{ TARGET }} fuzz/seeds/{{ TARGET }} -- -max_total_time={{ SECONDS }}; fi
 
 # What each command costs at n, 4n and 16n of whatever may grow: `just growth`, `just growth sort,lcs`.
-growth ROWS="":
-    RUSSET_GROWTH={{ ROWS }} cargo test --lib commands::growth -- --include-ignored --nocapture
+# Its sizes are SCALE times those of `cargo test`.
+growth ROWS="" SCALE="4":
+    RUSSET_GROWTH={{ ROWS }} RUSSET_GROWTH_SCALE={{ SCALE }} cargo test --lib commands::growth -- --nocapture
 
-# Damaged payloads, and every command of their type after RESTORE.
-restored:
-    cargo test --lib fuzzing::tests::whatever_was_restored -- --ignored
+# Damaged payloads, and every command after RESTORE: PERCENT of the cases of `cargo test`.
+restored PERCENT="2000":
+    RUSSET_FUZZ_CASES={{ PERCENT }} cargo test --lib fuzzing::tests::whatever_was_restored
 
 # Criterion benchmarks of single parts.
 bench *ARGS:

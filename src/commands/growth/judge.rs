@@ -2,7 +2,7 @@
 //!
 //! The costs of `n`, `4n` and `16n` are compared by their differences, so that a constant part
 //! does not count: the second difference is 4 times the first if the cost is linear, a little
-//! more for `n log n`, and 16 times if it is quadratic. A cost over the limit is measured again,
+//! more for `n log n`, and 16 times if it is quadratic. A cost near the limit is measured again,
 //! several times and with larger `n`, before it is called steep. The minimum counts, for a loaded
 //! machine only adds.
 
@@ -17,11 +17,10 @@ const GROWTH_DOUBTED: f64 = 5.5;
 const DIFFERENCE_MIN: Duration = Duration::from_micros(150);
 /// `n` is not enlarged any more once `16n` costs so much.
 const LONG_ENOUGH: Duration = Duration::from_millis(60);
-const N_MIN: usize = 256;
 /// So dear a cost is measured with smaller `n`.
 const DEAR: Duration = Duration::from_millis(10);
 /// Measurements of the same `n` if the first looked steep.
-const TRIES: usize = 5;
+const TRIES: usize = 3;
 
 /// The costs of `n`, `4n` and `16n`.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +49,10 @@ impl Costs {
     fn is_steep(&self) -> bool {
         self.growth() > GROWTH_MAX
     }
+
+    fn is_long_enough(&self) -> bool {
+        self.times[2] >= LONG_ENOUGH
+    }
 }
 
 impl fmt::Display for Costs {
@@ -73,38 +76,43 @@ pub enum Verdict {
     Steep(Costs),
 }
 
-/// Judges `cost`, which gives the time for a size. Sizes up to `n_max` are tried to find one
-/// whose cost can be measured; larger ones only if a cost is there.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Flat => f.write_str("flat"),
+            Verdict::Linear(costs) => costs.fmt(f),
+            Verdict::Steep(costs) => write!(f, "STEEP {costs}"),
+        }
+    }
+}
+
+/// Judges `cost`, which gives the time for a size, by sizes up to `n_max`; larger ones are tried
+/// only if these leave a doubt.
 pub fn judge(n_max: usize, cost: &mut dyn FnMut(usize) -> Duration) -> Verdict {
-    let mut n = N_MIN;
+    let mut n = n_max / 16;
     let mut one = cost(n);
     while one >= DEAR && n > 1 {
         n /= 4;
         one = cost(n);
     }
-    if n == N_MIN && cost(n_max).saturating_sub(one) < DIFFERENCE_MIN {
+    let mut costs = Costs {
+        n,
+        times: [one, cost(4 * n), cost(16 * n)],
+    };
+    if costs.times[2].saturating_sub(one) < DIFFERENCE_MIN {
         return Verdict::Flat;
     }
-    loop {
-        let four = cost(4 * n);
-        if four.saturating_sub(one) >= DIFFERENCE_MIN.max(one / 5) {
-            break;
-        }
-        n *= 4;
-        if n > n_max {
-            return Verdict::Flat;
-        }
-        one = four;
-    }
-    let mut costs = Costs::measure(n, 1, cost);
     if costs.growth() > GROWTH_DOUBTED {
+        if !costs.is_long_enough() {
+            n *= 4;
+        }
         costs = Costs::measure(n, TRIES, cost);
-    }
-    // Past the caches, and past what the allocator keeps, each byte costs more, but only once:
-    // a quadratic cost stays steep at every size.
-    while costs.is_steep() && costs.times[2] < LONG_ENOUGH {
-        n *= 4;
-        costs = Costs::measure(n, TRIES, cost);
+        // Past the caches, and past what the allocator keeps, each byte costs more, but only
+        // once: a quadratic cost stays steep at every size.
+        while costs.is_steep() && !costs.is_long_enough() {
+            n *= 4;
+            costs = Costs::measure(n, TRIES, cost);
+        }
     }
     match costs.is_steep() {
         true => Verdict::Steep(costs),
@@ -171,7 +179,7 @@ mod tests {
                 assert_eq!(reply, format!(":{n}\r\n").into_bytes());
                 thread_time() - before
             };
-            judge(4_096, &mut cost)
+            judge(2_048, &mut cost)
         };
         let pairs = "local n = 0 for _, a in ipairs(ARGV) do n = n + 1 \
                      for _, b in ipairs(ARGV) do if a ~= b then n = n - 1 end end end return n";

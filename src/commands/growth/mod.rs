@@ -2,23 +2,29 @@
 //! `n log n`) to what it is given, or it is listed with its reason.
 //!
 //! Rows and documented syntax give the dimensions, so that a new row is measured without a line
-//! here: each argument that may stand many times, be long or be a large number, the size of what
+//! here: each argument that may come many times, be long or be a large number, the size of what
 //! its keys hold in each form, the number of keys, and the number of calls.
+//!
+//! Sizes are small, so that all rows take seconds; only a cost that looks steep is measured with
+//! larger ones. `just growth` begins with larger sizes and shows each cost.
 
 mod judge;
 mod words;
 mod world;
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::docs_for;
 use crate::base::usage::thread_time;
 use crate::command::docs::{ArgKind, Doc, Group};
 use crate::server::Testbed;
 use judge::{Verdict, judge};
-use words::{Grown, growable, words};
-use world::{Form, State, fill, fill_to_match, fill_two, forms, furnish, load_scripts, states};
+use words::{Grown, How, growable, words};
+use world::{
+    Form, State, fill, fill_to_match, fill_two, forms, furnish, make_wait, payload, prepare,
+    states, usual_form, waiting_for,
+};
 
 /// Elements of keys that do not grow.
 const FEW: usize = 8;
@@ -27,6 +33,10 @@ const FEW: usize = 8;
 #[derive(Clone, Copy)]
 enum Dimension {
     Argument(Grown),
+    /// The same, of keys that are not there.
+    Missing(Grown),
+    /// The same, of elements that as many clients wait for.
+    Awaited(Grown),
     /// Elements (bytes of a string) of each key.
     Held(Form),
     /// What the server has, for commands that have no keys among their arguments.
@@ -36,9 +46,14 @@ enum Dimension {
 }
 
 impl Dimension {
-    /// The largest size that is tried to find a cost that can be measured.
+    /// The largest size that is tried if there is no doubt. A long text is quickly made, many
+    /// keys are not.
     fn n_max(self) -> usize {
         match self {
+            Dimension::Argument(grown) if grown.is_many_keys() => 1_024,
+            Dimension::Awaited(_) => 1_024,
+            Dimension::Missing(_) => 4_096,
+            Dimension::Argument(grown) if grown.is_many() => 4_096,
             Dimension::Argument(_) | Dimension::Held(Form::Text) => 16_384,
             Dimension::Held(_) => 4_096,
             Dimension::Had(_) | Dimension::Calls => 1_024,
@@ -50,6 +65,8 @@ impl fmt::Display for Dimension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Dimension::Argument(grown) => write!(f, "{} {:?}", grown.arg.name, grown.how),
+            Dimension::Missing(grown) => write!(f, "missing {} {:?}", grown.arg.name, grown.how),
+            Dimension::Awaited(grown) => write!(f, "awaited {}", grown.arg.name),
             Dimension::Held(form) => write!(f, "held {form:?}"),
             Dimension::Had(state) => write!(f, "had {state:?}"),
             Dimension::Calls => write!(f, "calls"),
@@ -59,22 +76,31 @@ impl fmt::Display for Dimension {
 
 /// Rows that are not run (a container's name means all its rows), with the reason.
 const EXEMPT: &[(&str, &str)] = &[
+    ("acl|save", "writes a file"),
     ("backup", "a thread copies files"),
     ("bgrewriteaof", "writes files between turns of the loop"),
     ("bgsave", "as bgrewriteaof"),
     ("config|rewrite", "replaces a file"),
     ("debug", "an administrator's tool, disabled by default"),
     ("migrate", "another server's time"),
+    ("pfselftest", "always does the same, for a long time"),
     ("save", "writes a file"),
     ("shutdown", "ends the process"),
 ];
 
 /// Superlinear by definition: the row, how its dimension's name begins, the reason.
-const BY_DESIGN: &[(&str, &str, &str)] = &[(
-    "lcs",
-    "held",
-    "the length of one text times that of the other, as documented",
-)];
+const BY_DESIGN: &[(&str, &str, &str)] = &[
+    (
+        "lcs",
+        "held",
+        "the length of one text times that of the other, as documented",
+    ),
+    (
+        "xadd",
+        "awaited data",
+        "each client that waits is given every field",
+    ),
+];
 
 /// A row with its documentation.
 #[derive(Clone, Copy)]
@@ -98,15 +124,13 @@ fn subjects() -> Vec<Subject> {
         if is_exempt || !row.subcommands.is_empty() {
             continue;
         }
-        // Rows that Redis does not document have no syntax to follow.
-        if let Some(doc) = docs_for(group, subcommand) {
-            let has_keys = row.has_keys();
-            subjects.push(Subject {
-                name,
-                doc,
-                has_keys,
-            });
-        }
+        let doc = docs_for(group, subcommand);
+        let doc = doc.unwrap_or_else(|| panic!("{name}: its syntax is not documented"));
+        subjects.push(Subject {
+            name,
+            doc,
+            has_keys: row.has_keys(),
+        });
     }
     subjects
 }
@@ -114,7 +138,17 @@ fn subjects() -> Vec<Subject> {
 impl Subject {
     fn dimensions(&self) -> Vec<Dimension> {
         let arguments = growable(self.doc);
-        let mut all: Vec<Dimension> = arguments.into_iter().map(Dimension::Argument).collect();
+        let mut all = Vec::new();
+        for grown in arguments {
+            all.push(Dimension::Argument(grown));
+            match grown.arg.kind == ArgKind::Key {
+                true if grown.is_many() => all.push(Dimension::Missing(grown)),
+                false if grown.how == How::Times && waiting_for(self.doc.group).is_some() => {
+                    all.push(Dimension::Awaited(grown));
+                }
+                _ => {}
+            }
+        }
         match self.has_keys && self.doc.group != Group::PubSub {
             true => all.extend(
                 forms(self.doc.group)
@@ -134,17 +168,17 @@ impl Subject {
     /// A fresh world in which `dimension` is as large as `n`, if it is not an argument.
     fn world(&self, dimension: Dimension, n: usize) -> Testbed {
         let mut bed = Testbed::unheard();
-        let form = forms(self.doc.group)[0];
-        if self.doc.group == Group::Scripting && self.has_keys {
-            load_scripts(&mut bed);
-        }
+        let form = usual_form(self.name, self.doc.group);
+        prepare(&mut bed, self.name);
         match dimension {
             Dimension::Held(form) => fill_two(&mut bed, form, n),
             Dimension::Had(state) => furnish(&mut bed, state, n),
+            Dimension::Missing(_) => {}
+            Dimension::Awaited(_) => make_wait(&mut bed, self.doc.group, n),
             Dimension::Argument(grown) if grown.is_pattern() => {
                 fill_to_match(&mut bed, "k", form, n);
             }
-            Dimension::Argument(grown) if grown.arg.kind == ArgKind::Key => {
+            Dimension::Argument(grown) if grown.is_many_keys() => {
                 fill(&mut bed, "k", form, FEW);
                 (1..n).for_each(|i| fill(&mut bed, &format!("k{i}"), form, FEW));
             }
@@ -159,11 +193,12 @@ impl Subject {
         let line = |grown, n, i| words(self.name, self.doc, grown, n, i);
         let mut lines: Vec<Vec<Vec<u8>>> = match dimension {
             Dimension::Calls => (0..n).map(|i| line(None, 1, i)).collect(),
-            Dimension::Argument(grown) => vec![line(Some(grown), n, 0)],
+            Dimension::Argument(grown) | Dimension::Missing(grown) | Dimension::Awaited(grown) => {
+                vec![line(Some(grown), n, 0)]
+            }
             Dimension::Held(_) | Dimension::Had(_) => vec![line(None, 1, 0)],
         };
-        if self.name == "restore" {
-            let payload = world::dump(&mut bed, "k");
+        if let Some(payload) = payload(&mut bed, self.name) {
             let words = lines.iter_mut().flatten();
             words
                 .filter(|word| word.as_slice() == words::PAYLOAD)
@@ -181,8 +216,15 @@ impl Subject {
         (time, is_refused)
     }
 
-    fn judge(&self, dimension: Dimension) -> Verdict {
-        judge(dimension.n_max(), &mut |n| self.run(dimension, n).0)
+    /// Also whether the command was refused, so that not much was measured.
+    fn judge(&self, dimension: Dimension) -> (Verdict, bool) {
+        let mut is_refused = false;
+        let verdict = judge(dimension.n_max() * scale(), &mut |n| {
+            let (time, refused) = self.run(dimension, n);
+            is_refused |= refused;
+            time
+        });
+        (verdict, is_refused)
     }
 
     fn reason(&self, dimension: Dimension) -> Option<&'static str> {
@@ -194,10 +236,15 @@ impl Subject {
     }
 }
 
-/// `RUSSET_GROWTH=sort,lcs` measures these rows alone.
-#[test]
-#[ignore = "minutes of CPU, and not every row is judged yet: just growth"]
-fn every_command_costs_in_proportion_to_what_it_is_given() {
+/// `RUSSET_GROWTH_SCALE=4` in the environment: sizes are four times as large.
+fn scale() -> usize {
+    let scale = std::env::var("RUSSET_GROWTH_SCALE").ok();
+    scale.and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// Measures each row in the dimensions that are `of_kind`. `RUSSET_GROWTH=sort,lcs` in the
+/// environment measures these rows alone.
+fn measure(of_kind: fn(Dimension) -> bool) {
     let only = std::env::var("RUSSET_GROWTH").unwrap_or_default();
     let is_wanted = |name: &str| only.is_empty() || only.split(',').any(|one| one == name);
     let mut steep = String::new();
@@ -206,64 +253,65 @@ fn every_command_costs_in_proportion_to_what_it_is_given() {
             continue;
         }
         for dimension in subject.dimensions() {
-            if subject.reason(dimension).is_some() {
+            if !of_kind(dimension) || subject.reason(dimension).is_some() {
                 continue;
             }
-            let started = Instant::now();
-            let verdict = subject.judge(dimension);
-            let (name, took) = (subject.name, started.elapsed().as_millis());
-            match verdict {
-                Verdict::Flat => {}
-                Verdict::Linear(costs) => println!("{name}, {dimension}: {costs}; {took} ms"),
-                Verdict::Steep(costs) => {
-                    println!("{name}, {dimension}: STEEP {costs}; {took} ms");
-                    steep += &format!("{name}, {dimension}: {costs}\n");
-                }
+            let before = thread_time();
+            let (verdict, is_refused) = subject.judge(dimension);
+            let took = (thread_time() - before).as_millis();
+            let name = subject.name;
+            if let Verdict::Steep(costs) = &verdict {
+                steep += &format!("{name}, {dimension}: {costs}\n");
             }
+            let refused = if is_refused { ", refused" } else { "" };
+            println!("{name}, {dimension}: {verdict}; {took} ms{refused}");
         }
     }
     assert!(steep.is_empty(), "more than linear:\n{steep}");
 }
 
-/// Rows that refuse all words that are made here: they need a state of the server, or words of
-/// another kind, and what is measured is their refusal.
-const REFUSED: &[&str] = &[
-    "acl|dryrun",
-    "acl|load",
-    "acl|save",
-    "auth",
-    "client|caching",
-    "client|import-source",
-    "discard",
-    "exec",
-    "fcall_ro",
-    "fcall_ro",
-    "function|delete",
-    "function|kill",
-    "function|restore",
-    "hotkeys|start",
-    "latency|graph",
-    "pfdebug",
-    "prefixstats",
-    "restore-asking",
-    "script|debug",
-    "script|kill",
-    "script|show",
-    "waitaof",
-    "xsetid",
+#[test]
+fn every_command_costs_in_proportion_to_its_arguments() {
+    measure(|dimension| {
+        matches!(
+            dimension,
+            Dimension::Argument(_) | Dimension::Missing(_) | Dimension::Awaited(_)
+        )
+    });
+}
+
+#[test]
+fn every_command_costs_in_proportion_to_what_its_keys_hold() {
+    measure(|dimension| matches!(dimension, Dimension::Held(_)));
+}
+
+#[test]
+fn every_command_costs_in_proportion_to_what_the_server_has() {
+    measure(|dimension| matches!(dimension, Dimension::Had(_)));
+}
+
+#[test]
+fn every_command_costs_the_same_each_time() {
+    measure(|dimension| matches!(dimension, Dimension::Calls));
+}
+
+/// Rows that refuse all words that are made here: what is measured is their refusal.
+const REFUSED: &[(&str, &str)] = &[
+    ("function|kill", "needs a function that runs"),
+    ("script|kill", "needs a script that runs"),
 ];
 
 /// The words that are made are those that commands take: a refusal costs nothing.
 #[test]
-#[ignore = "as the measurement: just growth"]
 fn every_command_takes_its_words() {
     let mut refused = Vec::new();
     for subject in subjects() {
         let takes = |dimension: &Dimension| !subject.run(*dimension, 4).1;
-        let takes_some = subject.dimensions().iter().any(takes);
-        if !takes_some && !REFUSED.contains(&subject.name) {
+        if !subject.dimensions().iter().any(takes) {
             refused.push(subject.name);
         }
     }
-    assert!(refused.is_empty(), "refuse all words: {refused:?}");
+    let expected: Vec<&str> = REFUSED.iter().map(|(name, _)| *name).collect();
+    refused.sort_unstable();
+    assert_eq!(refused, expected, "refuse all words");
 }

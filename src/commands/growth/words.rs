@@ -2,7 +2,7 @@
 
 use crate::command::docs::{Arg, ArgFlags, ArgKind, Doc};
 
-/// Stands for what DUMP gives of the first key.
+/// Stands for what DUMP gives of the first key, or FUNCTION DUMP.
 pub const PAYLOAD: &[u8] = b"payload";
 
 /// How an argument grows.
@@ -29,6 +29,16 @@ impl Grown {
     /// A long pattern, which is slow to match.
     pub fn is_pattern(self) -> bool {
         self.how == How::Long && is_pattern(self.arg)
+    }
+
+    /// Many arguments.
+    pub fn is_many(self) -> bool {
+        matches!(self.how, How::Times | How::Again)
+    }
+
+    /// Keys that differ.
+    pub fn is_many_keys(self) -> bool {
+        self.how == How::Times && self.arg.kind == ArgKind::Key
     }
 }
 
@@ -103,6 +113,20 @@ impl Words<'_> {
             .is_some_and(|grown| std::ptr::eq(grown.arg, arg) && ways.contains(&grown.how))
     }
 
+    /// Whether the command is refused without this option.
+    fn is_needed(&self, arg: &Arg) -> bool {
+        match self.name {
+            "client|tracking" => {
+                arg.name == "bcast" && self.grown.is_some_and(|grown| grown.arg.name == "prefix")
+            }
+            "command|getkeys" | "command|getkeysandflags" => arg.name == "arg",
+            "hotkeys|start" => arg.name == "cpu",
+            "restore" | "restore-asking" => arg.name == "replace",
+            "sort" | "sort_ro" => arg.name == "sorting",
+            _ => false,
+        }
+    }
+
     /// Whether what grows is the argument or a part of it.
     fn leads_to(&self, arg: &'static Arg) -> bool {
         self.grown.is_some_and(|grown| std::ptr::eq(grown.arg, arg))
@@ -151,7 +175,10 @@ impl Words<'_> {
 
     fn all(&mut self, args: &'static [Arg], at: usize) {
         for (place, arg) in args.iter().enumerate() {
-            if arg.flags.contains(ArgFlags::OPTIONAL) && !self.leads_to(arg) {
+            let is_left_out = arg.flags.contains(ArgFlags::OPTIONAL)
+                && !self.leads_to(arg)
+                && !self.is_needed(arg);
+            if is_left_out {
                 continue;
             }
             if is_count(arg) {
@@ -160,16 +187,20 @@ impl Words<'_> {
                 self.words.push(count.to_string().into_bytes());
                 continue;
             }
-            let is_same = self.is(arg, &[How::Again]);
-            // The token of a list stands once, that of an option each time.
-            let is_list = arg.flags.contains(ArgFlags::MULTIPLE)
-                && !arg.flags.contains(ArgFlags::MULTIPLE_TOKEN);
-            for time in 0..self.times(arg, args) {
-                if time == 0 || !is_list {
-                    self.words.extend(arg.token.map(Vec::from));
-                }
-                self.one(arg, if is_same { at } else { at + time });
+            self.repeated(arg, args, at);
+        }
+    }
+
+    fn repeated(&mut self, arg: &'static Arg, siblings: &'static [Arg], at: usize) {
+        let is_same = self.is(arg, &[How::Again]);
+        // The token of a list stands once, that of an option each time.
+        let is_list =
+            arg.flags.contains(ArgFlags::MULTIPLE) && !arg.flags.contains(ArgFlags::MULTIPLE_TOKEN);
+        for time in 0..self.times(arg, siblings) {
+            if time == 0 || !is_list {
+                self.words.extend(arg.token.map(Vec::from));
             }
+            self.one(arg, if is_same { at } else { at + time });
         }
     }
 
@@ -179,9 +210,10 @@ impl Words<'_> {
             ArgKind::Block => self.all(arg.args, at),
             ArgKind::OneOf => {
                 let choice = arg.args.iter().position(|choice| self.leads_to(choice));
-                self.all(&arg.args[choice.unwrap_or(0)..][..1], at);
+                let choice = choice.unwrap_or_else(|| usual_choice(self.name, arg));
+                self.repeated(&arg.args[choice], arg.args, at);
             }
-            _ if self.is(arg, &[How::Long]) => self.words.push(long(arg, self.n)),
+            _ if self.is(arg, &[How::Long]) => self.words.push(long(self.name, arg, self.n)),
             _ if self.is(arg, &[How::Large]) => self.words.push(self.n.to_string().into_bytes()),
             ArgKind::Key => self.words.push(value(self.name, arg, at).into_bytes()),
             _ => {
@@ -192,9 +224,21 @@ impl Words<'_> {
     }
 }
 
+/// Which of several is taken if none of them grows.
+fn usual_choice(name: &str, arg: &Arg) -> usize {
+    let usual = match name {
+        "client|kill" => "new-format",
+        "script|debug" => "no",
+        _ => return 0,
+    };
+    let place = arg.args.iter().position(|choice| choice.name == usual);
+    place.unwrap_or(0)
+}
+
 /// A text of about `n` bytes: patterns that are slow to match, libraries of many functions.
-fn long(arg: &Arg, n: usize) -> Vec<u8> {
+fn long(name: &str, arg: &Arg, n: usize) -> Vec<u8> {
     match arg.name {
+        "min" | "max" if name.contains("lex") => [b"[".to_vec(), vec![b'm'; n]].concat(),
         "function-code" => {
             let functions = (0..=n / 64)
                 .map(|i| format!("redis.register_function('f{i}', function() return {i} end)\n"));
@@ -212,7 +256,7 @@ fn long(arg: &Arg, n: usize) -> Vec<u8> {
 fn value(name: &str, arg: &Arg, at: usize) -> String {
     match (arg.kind, arg.name) {
         (ArgKind::Key, "destination" | "newkey" | "destkey" | "dst" | "storekey") => "d".to_owned(),
-        (ArgKind::Key, _) if name == "restore" => "d".to_owned(),
+        (ArgKind::Key, _) if name.starts_with("restore") => "d".to_owned(),
         (_, "serialized-value") => String::from_utf8_lossy(PAYLOAD).into_owned(),
         (ArgKind::Key, "key2") => "k1".to_owned(),
         (ArgKind::Key, _) if at == 0 => "k".to_owned(),
@@ -232,10 +276,12 @@ fn value(name: &str, arg: &Arg, at: usize) -> String {
         (ArgKind::Integer, "cursor" | "start" | "offset") => "0".to_owned(),
         (ArgKind::Integer, "stop" | "end") => "-1".to_owned(),
         (ArgKind::Integer, "client-id") => (1_000_000 + at).to_string(),
+        (ArgKind::Integer, "numlocal") => "0".to_owned(),
         (ArgKind::Integer, "protover") => "3".to_owned(),
         (ArgKind::Integer, "seconds" | "milliseconds" | "timeout") => "100000".to_owned(),
         (ArgKind::Integer, _) => "1".to_owned(),
         (_, "id") if name.starts_with("xread") => "0".to_owned(),
+        (_, "last-id") if name == "xsetid" => format!("{}-1", 1_000_000 + at),
         (_, "id" | "last-id" | "lastid") => format!("{}-1", at + 1),
         (_, "start" | "min" | "end" | "max" | "stop") if name.starts_with('x') => {
             let is_first = ["start", "min"].contains(&arg.name);
@@ -253,12 +299,13 @@ fn value(name: &str, arg: &Arg, at: usize) -> String {
         (_, "stop") => "-1".to_owned(),
         (_, "threshold") => "10".to_owned(),
         (_, "min-idle-time") => "0".to_owned(),
+        (_, "group") if name == "xgroup|create" => format!("new{at}"),
         (_, "group") => "g".to_owned(),
         (_, "consumer") => "c".to_owned(),
         (_, "encoding") => "u8".to_owned(),
         (_, "script") => format!("return {at}"),
         (_, "function") => "f0".to_owned(),
-        (_, "library-name") => format!("l{at}"),
+        (_, "library-name") => format!("library{at}"),
         (_, "function-code") => {
             format!("#!lua name=l{at}\nredis.register_function('g{at}', function() end)")
         }
@@ -266,6 +313,16 @@ fn value(name: &str, arg: &Arg, at: usize) -> String {
         (_, "rule") => format!("~p{at}*"),
         (_, "parameter") => "maxmemory".to_owned(),
         (_, "value") if name == "config|set" => "0".to_owned(),
+        (_, "command") if name == "acl|dryrun" => "info".to_owned(),
+        (_, "username") if name == "acl|dryrun" => "default".to_owned(),
+        (_, "password") if name == "auth" => "secret".to_owned(),
+        (_, "subcommand") if name == "pfdebug" => "getreg".to_owned(),
+        (_, "command") if name.starts_with("command|getkeys") => "mget".to_owned(),
+        (_, "member") if name.starts_with("georadius") || name.starts_with("geosearch") => {
+            "m0".to_owned()
+        }
+        // None of them begins another.
+        (_, "prefix") => format!("{at:08}"),
         (_, "command" | "command-name") => "get".to_owned(),
         (_, "category") => "read".to_owned(),
         (_, "event") => "command".to_owned(),

@@ -1,7 +1,14 @@
 //! What the database holds before a command is measured.
 
+use tempfile::TempDir;
+
 use crate::command::docs::Group;
 use crate::server::Testbed;
+
+thread_local! {
+    /// For files that commands read.
+    static FOLDER: TempDir = TempDir::new().expect("a folder");
+}
 
 /// What a key holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +56,14 @@ pub fn forms(group: Group) -> &'static [Form] {
     }
 }
 
+/// The form that is there if something else grows.
+pub fn usual_form(name: &str, group: Group) -> Form {
+    match name {
+        "sort" | "sort_ro" => Form::List,
+        _ => forms(group)[0],
+    }
+}
+
 /// What a server has that is no value of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -60,6 +75,10 @@ pub enum State {
     Subscriptions,
     Users,
     Clients,
+    /// Commands of a transaction.
+    Queued,
+    /// Keys that may not change before EXEC.
+    Watched,
 }
 
 /// What concerns commands of a group.
@@ -69,6 +88,7 @@ pub fn states(group: Group) -> &'static [State] {
         Group::PubSub => &[State::Subscriptions, State::Clients],
         Group::Connection => &[State::Clients, State::Users],
         Group::Server => &[State::Keys, State::Users, State::Clients],
+        Group::Transactions => &[State::Keys, State::Queued, State::Watched],
         _ => &[State::Keys],
     }
 }
@@ -77,7 +97,8 @@ pub fn states(group: Group) -> &'static [State] {
 pub fn furnish(bed: &mut Testbed, state: State, n: usize) {
     let function = |i| format!("redis.register_function('f{i}', function() end)\n");
     match state {
-        State::Keys => (0..n).for_each(|i| fill(bed, &format!("k{i}"), Form::Text, 1)),
+        // Of as many prefixes.
+        State::Keys => (0..n).for_each(|i| fill(bed, &format!("k{i}:"), Form::Text, 1)),
         State::Functions => {
             let functions: String = (0..n).map(function).collect();
             let library = format!("#!lua name=library\n{functions}");
@@ -114,30 +135,99 @@ pub fn furnish(bed: &mut Testbed, state: State, n: usize) {
         State::Clients => (0..n).for_each(|_| {
             bed.connect();
         }),
+        State::Queued => {
+            run(bed, &["MULTI"]);
+            (0..n).for_each(|i| run(bed, &["SET", &format!("k{i}"), "v"]));
+        }
+        State::Watched => {
+            (0..n).for_each(|i| run(bed, &["WATCH", &format!("k{i}")]));
+            run(bed, &["MULTI"]);
+        }
     }
 }
 
-/// Loads a script, `return 1`, and a function, `f0`, to be called.
-pub fn load_scripts(bed: &mut Testbed) {
-    furnish(bed, State::Functions, 1);
-    run(bed, &["SCRIPT", "LOAD", "return 1"]);
+/// The command that waits for elements of `k`.
+pub fn waiting_for(group: Group) -> Option<&'static str> {
+    match group {
+        Group::List => Some("BLPOP k 0"),
+        Group::SortedSet | Group::Geo => Some("BZPOPMIN k 0"),
+        Group::Stream => Some("XREAD BLOCK 0 STREAMS k $"),
+        _ => None,
+    }
 }
 
-/// What DUMP gives of a key.
-pub fn dump(bed: &mut Testbed, key: &str) -> Vec<u8> {
-    let reply = bed.run_args(&[b"DUMP", key.as_bytes()]);
-    let head = reply
-        .iter()
-        .position(|&byte| byte == b'\n')
-        .expect("a bulk string")
-        + 1;
+/// Makes `n` clients wait for elements of `k`.
+pub fn make_wait(bed: &mut Testbed, group: Group, n: usize) {
+    let command = waiting_for(group).expect("a group whose elements are waited for");
+    for _ in 0..n {
+        let client = bed.connect();
+        let reply = bed.run_as(client, command);
+        assert!(reply.is_empty(), "{command}: {reply}");
+    }
+}
+
+/// The payload that a command restores; writes the file that a command reads.
+pub fn payload(bed: &mut Testbed, name: &str) -> Option<Vec<u8>> {
+    match name {
+        "restore" | "restore-asking" => Some(bulk(bed, &["DUMP", "k"])),
+        "function|restore" => {
+            let payload = bulk(bed, &["FUNCTION", "DUMP"]);
+            run(bed, &["FUNCTION", "FLUSH"]);
+            Some(payload)
+        }
+        "acl|load" => {
+            run(bed, &["ACL", "SAVE"]);
+            None
+        }
+        _ => None,
+    }
+}
+
+/// The bulk string that a command answers.
+fn bulk(bed: &mut Testbed, words: &[&str]) -> Vec<u8> {
+    let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    let reply = bed.run_args(&words);
+    let head = memchr::memchr(b'\n', &reply).expect("a bulk string") + 1;
     reply[head..reply.len() - 2].to_vec()
+}
+
+/// What a command needs to be taken.
+pub fn prepare(bed: &mut Testbed, name: &str) {
+    const FUNCTION: &str = "#!lua name=called\nredis.register_function{function_name='f0', \
+                            callback=function() end, flags={'no-writes'}}";
+    match name {
+        "acl|load" => FOLDER.with(|folder| {
+            let path = folder.path().join("users.acl");
+            let path = path.to_str().expect("a path of text");
+            bed.engine.server.config.aclfile = path.into();
+        }),
+        "auth" => run(bed, &["CONFIG", "SET", "requirepass", "secret"]),
+        "client|caching" => {
+            run(bed, &["HELLO", "3"]);
+            run(bed, &["CLIENT", "TRACKING", "ON", "OPTIN"]);
+        }
+        "client|import-source" => run(bed, &["CONFIG", "SET", "import-mode", "yes"]),
+        "fcall" | "fcall_ro" => run(bed, &["FUNCTION", "LOAD", FUNCTION]),
+        "evalsha" | "evalsha_ro" | "script|show" => run(bed, &["SCRIPT", "LOAD", "return 1"]),
+        "latency|graph" | "latency|history" => {
+            let latency = &mut bed.engine.server.diagnostics.latency;
+            latency.threshold_ms = 1;
+            for second in 0..200 {
+                latency.now_s = second;
+                latency.add_if_slow("command", 5);
+            }
+        }
+        "object|freq" => run(bed, &["CONFIG", "SET", "maxmemory-policy", "allkeys-lfu"]),
+        "prefixstats" => run(bed, &["CONFIG", "SET", "prefix-stats", "yes"]),
+        _ => {}
+    }
 }
 
 /// Makes `key` hold `n` elements; a text of `n` bytes.
 pub fn fill(bed: &mut Testbed, key: &str, form: Form, n: usize) {
     match form {
-        Form::Text => run(bed, &[b"SET", key.as_bytes(), &b"a".repeat(n)]),
+        // A number, if it is short.
+        Form::Text => run(bed, &[b"SET", key.as_bytes(), &b"1".repeat(n)]),
         Form::Mortal => {
             fill(bed, key, Form::Fields, n);
             let mut words = vec!["HEXPIRE".to_owned(), key.to_owned(), "100000".to_owned()];
