@@ -192,7 +192,7 @@ fn survives_files(mut bed: Testbed) {
     file.end();
     let file = [&file.take(Vec::new())[..], &[0; 8]].concat();
     let (now_ms, may_debug) = (
-        bed.engine.keyspace.now_ms,
+        bed.engine.keyspace.now_ms(),
         bed.engine.server.config.enable_debug_command,
     );
     let fresh = || {
