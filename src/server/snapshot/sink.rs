@@ -183,12 +183,12 @@ impl FanOut {
         self.outlets.iter().map(|outlet| &outlet.target)
     }
 
-    /// Each sink, with where the open key's value goes on for it.
+    /// Each sink that has not failed, with where the open key's value goes on for it.
     fn sinks(&mut self) -> impl Iterator<Item = (&mut Box<dyn Sink>, &mut Option<u64>)> {
         let outlets = self.outlets.iter_mut();
         outlets.filter_map(|outlet| match &mut outlet.maker {
-            Maker::Sink(sink) => Some((sink, &mut outlet.open_at)),
-            Maker::Child | Maker::Name(_) => None,
+            Maker::Sink(sink) if outlet.end.is_none() => Some((sink, &mut outlet.open_at)),
+            Maker::Sink(_) | Maker::Child | Maker::Name(_) => None,
         })
     }
 
