@@ -23,6 +23,8 @@ mod types;
 
 mod keyspace;
 
+mod replication;
+
 mod persistence;
 
 mod pubsub;

@@ -346,10 +346,10 @@ fn restore_command() -> Command {
         .arg(
             Arg::new(UNTIL)
                 .long(UNTIL)
-                .value_name("TIME|FILE:BYTES|offset:COMMANDS")
+                .value_name("TIME|FILE:BYTES|offset:OFFSET")
                 .help(
                     "Leave out what was done later: Unix seconds, 2026-01-31T12:00:00Z, a place \
-                     as faults name it, or a count as master_repl_offset",
+                     as faults name it, or an offset as master_repl_offset",
                 ),
         )
         .arg(

@@ -165,11 +165,11 @@ fn survives_files(mut bed: Testbed) {
         let mut fresh = Testbed::unheard();
         fresh.engine.server.config.enable_debug_command =
             bed.engine.server.config.enable_debug_command;
-        fresh.set_time_ms(bed.engine.keyspace.now_ms);
+        fresh.set_time_ms(bed.engine.keyspace.now_ms());
         fresh
     };
     let mut loaded = fresh();
-    let now_ms = loaded.engine.keyspace.now_ms;
+    let now_ms = loaded.engine.keyspace.now_ms();
     loaded.engine.keyspace = rdb::load(&file).expect("a file that was written here");
     loaded.set_time_ms(now_ms);
     assert_eq!(loaded.run("DEBUG DIGEST"), digest, "the file");

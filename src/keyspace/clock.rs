@@ -112,7 +112,7 @@ impl Keyspace {
     }
 
     fn wall_ms(&self) -> i64 {
-        self.replaying_ms.unwrap_or(self.now_ms)
+        self.now_ms
     }
 
     /// A use raises the counter with a probability that falls as it grows.

@@ -90,15 +90,19 @@ impl<'a> Db<'a> {
         self.at
     }
 
-    /// The time of this turn, Unix milliseconds.
+    /// The time of this turn, Unix milliseconds: what relative times are counted from.
     pub fn now_ms(&self) -> i64 {
         self.keyspace.now_ms
     }
 
-    /// The wall clock, also while a log is replayed or somebody imports: what times are counted
-    /// from that a command gives relatively.
-    pub fn clock_ms(&self) -> i64 {
-        self.keyspace.replaying_ms.unwrap_or(self.keyspace.now_ms)
+    /// What has its expiry before this time has expired, Unix milliseconds.
+    pub fn due_ms(&self) -> i64 {
+        self.keyspace.due_ms
+    }
+
+    /// Whether what has expired is deleted where it is met.
+    pub fn removes_expired(&self) -> bool {
+        !self.keyspace.hides_expired()
     }
 
     pub fn keyspace(&mut self) -> &mut Keyspace {
@@ -175,8 +179,8 @@ impl<'a> Db<'a> {
     #[inline]
     pub(super) fn find_hashed(&mut self, hash: u64, key: &[u8]) -> Option<Found> {
         let found = self.database().find(hash, key)?;
-        if is_past(found.entry.expiry(), self.keyspace.now_ms) {
-            if !self.keyspace.keep_expired {
+        if is_past(found.entry.expiry(), self.keyspace.due_ms) {
+            if !self.keyspace.hides_expired() {
                 self.expire_found(found);
             }
             return None;
@@ -239,12 +243,12 @@ impl<'a> Db<'a> {
     pub fn is_expired(&self, key: &[u8]) -> bool {
         self.database()
             .find(self.hash(key), key)
-            .is_some_and(|f| is_past(f.entry.expiry(), self.keyspace.now_ms))
+            .is_some_and(|f| is_past(f.entry.expiry(), self.keyspace.due_ms))
     }
 
     pub(super) fn peek_entry(&self, key: &[u8]) -> Option<Entry> {
         let found = self.database().find(self.hash(key), key)?;
-        (!is_past(found.entry.expiry(), self.keyspace.now_ms)).then_some(found.entry)
+        (!is_past(found.entry.expiry(), self.keyspace.due_ms)).then_some(found.entry)
     }
 
     /// The key as who shows it sees it, for a reader.
@@ -381,7 +385,7 @@ impl<'a> Db<'a> {
     /// An expired key that was kept makes room for a new one.
     #[inline]
     fn drop_hidden(&mut self, hash: u64, key: &[u8]) {
-        if self.keyspace.keep_expired
+        if self.keyspace.hides_expired()
             && let Some(hidden) = self.database().find(hash, key)
         {
             self.expire_found(hidden);

@@ -10,10 +10,21 @@
 //!
 //! A unit is what happens together or not at all: a command with the removals that it met,
 //! a transaction, a script. What goes by itself between commands is a unit of its own each.
-//! While nobody listens nothing is built ([`Effects::wanted`]).
+//! While there is no listener nothing is built ([`Effects::wanted`]).
 
 use super::{DbIndex, Keyspace};
 use crate::resp::write_request;
+
+bitflags::bitflags! {
+    /// Who repeats effects.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Audience: u8 {
+        /// The append only file.
+        const LOG = 1;
+        const REPLICAS = 2;
+        const ALL = 3;
+    }
+}
 
 /// Room that is kept for the next unit; what a huge one took is given back.
 const BYTES_KEPT: usize = 256 * 1024;
@@ -22,7 +33,7 @@ const STATED_KEPT: usize = 4096;
 /// Effects that are stated and not yet taken.
 #[derive(Debug, Default)]
 pub struct Effects {
-    wanted: bool,
+    wanted: Audience,
     bytes: Vec<u8>,
     stated: Vec<Stated>,
     /// A command, transaction or script runs: what is stated belongs together.
@@ -36,6 +47,7 @@ pub struct Effects {
 #[derive(Clone, Copy, Debug)]
 struct Stated {
     db: DbIndex,
+    audience: Audience,
     /// Where its bytes end; they begin where those of the one before end.
     end: usize,
     ends_unit: bool,
@@ -44,15 +56,15 @@ struct Stated {
 }
 
 impl Effects {
-    /// Whether anybody repeats what is done.
+    /// Whether there is a listener.
     #[inline]
     pub fn wanted(&self) -> bool {
-        self.wanted
+        !self.wanted.is_empty()
     }
 
-    /// Somebody listens from now on, or nobody does.
-    pub fn set_wanted(&mut self, on: bool) {
-        self.wanted = on;
+    /// Who listens from now on.
+    pub fn set_wanted(&mut self, audience: Audience) {
+        self.wanted = audience;
     }
 
     /// Leaves the unit under way aside, for commands of others that come in between; to be put
@@ -65,28 +77,40 @@ impl Effects {
         std::mem::replace(self, fresh)
     }
 
-    /// States one request; nothing while nobody listens.
+    /// States one request; nothing while there is no listener.
     #[inline]
     pub fn state<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-        if self.wanted {
+        self.state_for(Audience::ALL, db, args);
+    }
+
+    /// States one request to some listeners; nothing while there are none of these.
+    #[inline]
+    pub fn state_for<'a>(
+        &mut self,
+        audience: Audience,
+        db: DbIndex,
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) {
+        if self.wanted.intersects(audience) {
             write_request(&mut self.bytes, args);
-            self.close_request(db, false);
+            self.close_request(db, audience, false);
         }
     }
 
     /// States a removal that no command did.
     #[inline]
     fn state_removal<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-        if self.wanted {
+        if self.wanted() {
             write_request(&mut self.bytes, args);
-            self.close_request(db, true);
+            self.close_request(db, Audience::ALL, true);
         }
     }
 
     #[inline]
-    fn close_request(&mut self, db: DbIndex, by_itself: bool) {
+    fn close_request(&mut self, db: DbIndex, audience: Audience, by_itself: bool) {
         self.stated.push(Stated {
             db,
+            audience,
             end: self.bytes.len(),
             ends_unit: !self.in_unit,
             by_itself,
@@ -166,6 +190,18 @@ impl Effects {
         self.bytes.truncate(kept);
     }
 
+    /// What commands of the unit under way have stated since `mark` is for these listeners alone
+    /// (`redis.set_repl`); what went by itself is for all. O(what was stated since).
+    pub fn address(&mut self, mark: usize, audience: Audience) {
+        if !self.wanted.intersects(audience) {
+            return self.take_back(mark);
+        }
+        let mark = mark.max(self.complete);
+        for stated in self.stated[mark..].iter_mut().filter(|s| !s.by_itself) {
+            stated.audience &= audience;
+        }
+    }
+
     /// The complete units, oldest first.
     pub fn units(&self) -> impl Iterator<Item = Unit<'_>> {
         let mut begin = 0;
@@ -208,43 +244,25 @@ pub struct Unit<'a> {
 }
 
 impl<'a> Unit<'a> {
-    /// Each request's database and bytes.
-    pub fn requests(self) -> impl Iterator<Item = (DbIndex, &'a [u8])> {
+    /// Each request's database, listeners and bytes.
+    pub fn requests(self) -> impl Iterator<Item = (DbIndex, Audience, &'a [u8])> {
         let mut begin = self.begin;
         self.stated.iter().map(move |s| {
             let request = &self.bytes[begin..s.end];
             begin = s.end;
-            (s.db, request)
+            (s.db, s.audience, request)
         })
     }
 
-    /// How many commands it is, MULTI and EXEC included, SELECT not.
-    pub fn commands(self) -> u64 {
-        match self.stated.len() {
-            several @ 2.. => several as u64 + 2,
-            one => one as u64,
-        }
+    /// Whether it is more than one request: MULTI and EXEC go around them.
+    pub fn is_several(self) -> bool {
+        self.stated.len() > 1
     }
 
-    /// Appends it to a stream of requests that has `selected` a database: a SELECT where the
-    /// database is another, MULTI and EXEC around several requests.
-    pub fn write_to(self, out: &mut Vec<u8>, selected: &mut Option<DbIndex>) {
-        let several = self.stated.len() > 1;
-        for (i, (db, request)) in self.requests().enumerate() {
-            if several && i == 0 {
-                out.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
-            }
-            if *selected != Some(db) {
-                let mut digits = itoa::Buffer::new();
-                let digits = digits.format(db.0).as_bytes();
-                write_request(out, [b"SELECT", digits].into_iter());
-                *selected = Some(db);
-            }
-            out.extend_from_slice(request);
-        }
-        if several {
-            out.extend_from_slice(b"*1\r\n$4\r\nEXEC\r\n");
-        }
+    /// Whether all listeners repeat all of it.
+    #[inline]
+    pub fn is_for_all(self) -> bool {
+        self.stated.iter().all(|s| s.audience == Audience::ALL)
     }
 }
 
@@ -295,13 +313,25 @@ mod tests {
         e.state(DbIndex(db), words.iter().map(|w| w.as_bytes()));
     }
 
-    fn stream(e: &mut Effects, selected: &mut Option<DbIndex>) -> String {
-        let mut out = Vec::new();
-        e.units().for_each(|unit| unit.write_to(&mut out, selected));
+    /// The complete units: each request's database and words, a bar after each unit.
+    fn taken(e: &mut Effects) -> String {
+        let mut text = String::new();
+        for unit in e.units() {
+            for (db, audience, request) in unit.requests() {
+                let request = String::from_utf8(request.to_vec()).expect("text");
+                let words = request.split("\r\n").filter(|w| !w.starts_with(['*', '$']));
+                let words = words.collect::<Vec<_>>().join(" ");
+                let only = if audience == Audience::ALL {
+                    ""
+                } else {
+                    "(some) "
+                };
+                text += &format!("{only}{}: {words}", db.0);
+            }
+            text += "|";
+        }
         e.clear_complete();
-        let text = String::from_utf8(out).expect("text");
-        let words = text.split("\r\n").filter(|w| !w.starts_with(['*', '$']));
-        words.collect::<Vec<_>>().join(" ")
+        text
     }
 
     #[test]
@@ -314,32 +344,48 @@ mod tests {
     }
 
     #[test]
-    fn units_are_wrapped_when_they_hold_several_and_databases_are_selected() {
-        let (mut e, mut selected) = (Effects::default(), None);
-        e.set_wanted(true);
+    fn what_goes_by_itself_is_a_unit_and_a_command_is_one() {
+        let mut e = Effects::default();
+        e.set_wanted(Audience::LOG);
         state(&mut e, 0, &["DEL", "x"]);
         state(&mut e, 0, &["DEL", "y"]);
         e.begin_unit();
         state(&mut e, 1, &["SET", "a", "1"]);
         state(&mut e, 2, &["SET", "b", "2"]);
-        assert_eq!(stream(&mut e, &mut selected), "SELECT 0 DEL x DEL y ");
+        assert_eq!(taken(&mut e), "0: DEL x |0: DEL y |");
         e.end_unit();
-        let multi = "MULTI SELECT 1 SET a 1 SELECT 2 SET b 2 EXEC ";
-        assert_eq!(stream(&mut e, &mut selected), multi);
-        state(&mut e, 2, &["DEL", "z"]);
-        assert_eq!(stream(&mut e, &mut selected), "DEL z ");
+        assert_eq!(taken(&mut e), "1: SET a 1 2: SET b 2 |");
     }
 
     #[test]
     fn what_a_unit_under_way_stated_can_be_taken_back() {
-        let (mut e, mut selected) = (Effects::default(), Some(DbIndex(0)));
-        e.set_wanted(true);
+        let mut e = Effects::default();
+        e.set_wanted(Audience::LOG);
         e.begin_unit();
         state(&mut e, 0, &["SET", "a", "1"]);
         let mark = e.mark();
         state(&mut e, 0, &["SET", "b", "1"]);
         e.take_back(mark);
         e.end_unit();
-        assert_eq!(stream(&mut e, &mut selected), "SET a 1 ");
+        assert_eq!(taken(&mut e), "0: SET a 1 |");
+    }
+
+    #[test]
+    fn effects_may_be_for_some_listeners_alone() {
+        let mut e = Effects::default();
+        for (wanted, shown) in [
+            (Audience::ALL, "0: SET a 1 (some) 0: SET b 1 |"),
+            (Audience::LOG, "0: SET a 1 |"),
+            (Audience::REPLICAS, "0: SET a 1 (some) 0: SET b 1 |"),
+        ] {
+            e.set_wanted(wanted);
+            e.begin_unit();
+            state(&mut e, 0, &["SET", "a", "1"]);
+            let mark = e.mark();
+            state(&mut e, 0, &["SET", "b", "1"]);
+            e.address(mark, Audience::REPLICAS);
+            e.end_unit();
+            assert_eq!(taken(&mut e), shown);
+        }
     }
 }

@@ -250,7 +250,7 @@ mod tests {
     /// `keys` keys, the first `volatile` of which expire some day.
     fn filled(keys: usize, volatile: usize) -> Keyspace {
         let mut k = Keyspace::new(1);
-        k.now_ms = 1000;
+        k.set_now_ms(1000);
         for i in 0..keys {
             let expiry = match i {
                 _ if i < volatile => Expiry::At(1_000_000 + i as i64),
@@ -338,7 +338,7 @@ mod tests {
                 k.db(DB)
                     .set_string(key.as_bytes(), NewValue::Int(1), expiry);
             }
-            k.now_ms += 100_000;
+            k.set_now_ms(k.now_ms() + 100_000);
             let hot = |i: usize| format!("key:{}", 3 * i + 1);
             for _ in 0..50 {
                 for i in 0..HOT {
@@ -359,7 +359,7 @@ mod tests {
     fn who_was_used_since_it_was_seen_is_passed_over() {
         let mut k = filled(2, 0);
         let lru = policy(EvictionOrder::LeastRecentlyUsed, false);
-        k.now_ms += 60_000;
+        k.set_now_ms(k.now_ms() + 60_000);
         assert_eq!(k.evict_while(|| false, lru, 0), Evicted::Fits);
         let mut pool = std::mem::take(&mut k.pool);
         while pool.seen.len() < 2 {
@@ -383,7 +383,7 @@ mod tests {
         use crate::base::alloc::used_memory;
         use crate::types::{Expiry as FieldExpiry, Hash, Limits};
         let mut k = Keyspace::new(1);
-        k.now_ms = 1000;
+        k.set_now_ms(1000);
         let limits = Limits::default();
         let start = used_memory();
         for i in 0..200 {

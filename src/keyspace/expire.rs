@@ -38,7 +38,7 @@ pub struct Cycle {
 impl Keyspace {
     /// When the next key may expire, Unix milliseconds; a lower bound. `None`: no key will.
     pub fn next_expiry(&self) -> Option<i64> {
-        if !self.active_expire || self.keep_expired {
+        if !self.expires_actively() {
             return None;
         }
         let keys = self
@@ -58,11 +58,11 @@ impl Keyspace {
     /// Deletes due keys for at most about `budget`.
     pub fn expire_cycle(&mut self, budget: Duration) -> Cycle {
         let mut cycle = Cycle::default();
-        if !self.active_expire || self.keep_expired {
+        if !self.expires_actively() {
             return cycle;
         }
         // The last millisecond whose keys are gone.
-        let past = self.now_ms.saturating_sub(1);
+        let past = self.due_ms.saturating_sub(1);
         let start = Instant::now();
         let mut due: Vec<Word> = Vec::new();
         for at in 0..self.dbs.len() {

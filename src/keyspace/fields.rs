@@ -114,7 +114,7 @@ impl Db<'_> {
         let Some(entry) = self.peek_entry(key).filter(|e| e.kind() == Type::Hash) else {
             return 0;
         };
-        let past = self.keyspace.now_ms.saturating_sub(1).max(0) as u64;
+        let past = self.keyspace.due_ms.saturating_sub(1).max(0) as u64;
         let Keyspace { dbs, effects, .. } = &mut *self.keyspace;
         let at = self.at;
         let mut hash = dbs[at.0 as usize].write::<Hash>(entry);

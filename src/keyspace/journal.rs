@@ -199,7 +199,7 @@ impl Keyspace {
     /// States that all keys of a database are about to go.
     pub(super) fn state_flush(&mut self, db: DbIndex) {
         self.waiting.touch_all(db);
-        let (database, now) = (&self.dbs[db.0 as usize], self.now_ms);
+        let (database, now) = (&self.dbs[db.0 as usize], self.due_ms);
         self.watchers
             .replace_all(db, |key| database.seen(key, now), |_| Seen::Missing);
         self.note_whole(db, ChangeKind::Flushed);
@@ -209,7 +209,7 @@ impl Keyspace {
     pub(super) fn state_swap(&mut self, a: DbIndex, b: DbIndex) {
         self.waiting.touch_all(a);
         self.waiting.touch_all(b);
-        let (dbs, now) = (&self.dbs, self.now_ms);
+        let (dbs, now) = (&self.dbs, self.due_ms);
         for (from, to) in [(a, b), (b, a)] {
             let (old, new) = (&dbs[from.0 as usize], &dbs[to.0 as usize]);
             self.watchers

@@ -452,7 +452,7 @@ mod tests {
 
     fn with_set(members: usize) -> Keyspace {
         let mut k = Keyspace::new(1);
-        k.now_ms = 1000;
+        k.set_now_ms(1000);
         k.db(DB).put(b"set", set_of(members));
         k
     }

@@ -42,7 +42,7 @@ pub use clock::{ClockUse, UseClock};
 pub use database::Database;
 pub use db::{Db, KeyHash};
 pub use defrag::Walk;
-pub use effects::{Effects, RemovalWords, Unit};
+pub use effects::{Audience, Effects, RemovalWords, Unit};
 pub use evict::{Evicted, Eviction, EvictionOrder};
 pub use fields::FieldExpiries;
 pub use info::KeyInfo;
@@ -81,19 +81,31 @@ pub struct KeyspaceStats {
     pub evicted: u64,
 }
 
+/// What becomes of keys and fields whose time has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expiring {
+    /// The expiry cycle deletes them, or whoever meets them first.
+    #[default]
+    Delete,
+    /// As `Delete`, without the cycle (DEBUG SET-ACTIVE-EXPIRE 0).
+    DeleteWhenMet,
+    /// They are hidden and stay: while clients are paused, and on a replica, whose primary
+    /// decides.
+    Hide,
+    /// They are there: what is run was run before, and knew of its own time (a log, an import).
+    Replay,
+}
+
 /// All databases and their surroundings.
 pub struct Keyspace {
     dbs: Vec<Database>,
-    /// The turn's time, Unix milliseconds: what expiries are compared with.
-    pub now_ms: i64,
+    /// The turn's time, Unix milliseconds.
+    now_ms: i64,
+    expiring: Expiring,
+    /// What has its expiry before this time has expired, Unix milliseconds; from `now_ms` and
+    /// `expiring`.
+    due_ms: i64,
     pub clock_use: ClockUse,
-    /// Whether expired keys are deleted at all without being asked for
-    /// (DEBUG SET-ACTIVE-EXPIRE).
-    pub active_expire: bool,
-    /// Expired keys are hidden but stay where they are (while clients are paused).
-    pub keep_expired: bool,
-    /// The wall clock while a log is replayed, when `now_ms` lies before all expiries.
-    replaying_ms: Option<i64>,
     pub stats: KeyspaceStats,
     /// Changes since the last save; grows with every [`Db::changed`].
     pub dirty: u64,
@@ -124,10 +136,9 @@ impl Keyspace {
         Keyspace {
             dbs: (0..databases).map(|_| Database::default()).collect(),
             now_ms: 0,
+            expiring: Expiring::Delete,
+            due_ms: 0,
             clock_use: ClockUse::Lru,
-            active_expire: true,
-            keep_expired: false,
-            replaying_ms: None,
             stats: KeyspaceStats::default(),
             dirty: 0,
             watchers: Watchers::default(),
@@ -153,16 +164,41 @@ impl Keyspace {
         self.watchers.has_touched() || !self.journal.is_empty()
     }
 
-    /// What follows was done earlier and is done again: nothing expires meanwhile, for what
-    /// was done knew of its own time, and nobody repeats or hears of it.
-    pub fn begin_replay(&mut self) {
-        assert!(self.replaying_ms.is_none(), "one replay at a time");
-        self.replaying_ms = Some(std::mem::take(&mut self.now_ms));
+    /// The turn's time, Unix milliseconds.
+    #[inline]
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
     }
 
-    /// The present is back.
-    pub fn end_replay(&mut self) {
-        self.now_ms = self.replaying_ms.take().expect("begun");
+    pub fn set_now_ms(&mut self, now_ms: i64) {
+        self.now_ms = now_ms;
+        self.set_expiring(self.expiring);
+    }
+
+    /// What becomes of keys whose time has come, from now on; gives what became of them so far.
+    pub fn set_expiring(&mut self, expiring: Expiring) -> Expiring {
+        self.due_ms = match expiring {
+            Expiring::Replay => 0,
+            _ => self.now_ms,
+        };
+        std::mem::replace(&mut self.expiring, expiring)
+    }
+
+    /// What has its expiry before this time has expired, Unix milliseconds.
+    #[inline]
+    pub fn due_ms(&self) -> i64 {
+        self.due_ms
+    }
+
+    /// Whether the expiry cycle runs.
+    fn expires_actively(&self) -> bool {
+        self.expiring == Expiring::Delete
+    }
+
+    /// Whether expired keys are hidden and stay.
+    #[inline]
+    fn hides_expired(&self) -> bool {
+        self.expiring == Expiring::Hide
     }
 
     /// Number of databases.
@@ -219,7 +255,7 @@ impl Keyspace {
             return;
         }
         self.state_swap(a, b);
-        let now = self.now_ms;
+        let now = self.due_ms;
         self.dbs.swap(a.0 as usize, b.0 as usize);
         for db in [a, b] {
             for key in self.waiting.keys_of(db) {

@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn keys_go_in_the_order_of_their_expiries() {
         let mut k = Keyspace::new(3);
-        k.now_ms = 1000;
+        k.set_now_ms(1000);
         let mut seed = 1u64;
         let mut random = |n: u64| {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -165,18 +165,18 @@ mod tests {
     #[test]
     fn what_was_not_evicted_expires_when_its_time_comes() {
         let mut k = Keyspace::new(1);
-        k.now_ms = 1000;
+        k.set_now_ms(1000);
         for i in 0..3000 {
             set(&mut k, 0, &format!("key:{i}"), Expiry::At(5000 + i % 3));
         }
         for _ in 0..200 {
             evict_one(&mut k);
         }
-        k.now_ms = 5001;
+        k.set_now_ms(5001);
         let deleted = k.expire_cycle(std::time::Duration::from_secs(60)).deleted;
         assert_eq!((deleted, k.db(DbIndex(0)).len()), (800, 2000));
         assert_eq!(k.next_expiry(), Some(5002));
-        k.now_ms = 6000;
+        k.set_now_ms(6000);
         k.expire_cycle(std::time::Duration::from_secs(60));
         assert_eq!(k.db(DbIndex(0)).len(), 0);
     }

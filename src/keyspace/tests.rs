@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Cause, Class, ClientId, DbIndex, Keyspace, NewValue};
-use crate::keyspace::Expiry;
+use crate::keyspace::{Audience, Expiring, Expiry};
 use crate::types::{Container, Hash, Limits};
 
 const DB: DbIndex = DbIndex(0);
@@ -12,8 +12,8 @@ const BUDGET: Duration = Duration::from_secs(10);
 
 fn keyspace() -> Keyspace {
     let mut k = Keyspace::new(2);
-    k.now_ms = 1000;
-    k.effects.set_wanted(true);
+    k.set_now_ms(1000);
+    k.effects.set_wanted(Audience::LOG);
     k.journal.listen(Class::all(), false);
     k
 }
@@ -43,20 +43,23 @@ fn events(k: &mut Keyspace) -> Vec<String> {
 
 /// The requests that were stated, each as its words.
 fn stated(k: &mut Keyspace) -> Vec<String> {
-    let mut out = Vec::new();
-    let mut selected = Some(DB);
-    k.effects
-        .units()
-        .for_each(|unit| unit.write_to(&mut out, &mut selected));
-    k.effects.clear_complete();
-    let text = String::from_utf8(out).expect("text");
-    let requests = text.split('*').skip(1);
-    let words = |request: &str| {
-        let lines = request.split("\r\n").skip(1);
-        let words: Vec<&str> = lines.filter(|l| !l.starts_with('$')).collect();
+    let words = |request: &[u8]| {
+        let text = String::from_utf8(request.to_vec()).expect("text");
+        let lines = text.split("\r\n");
+        let words: Vec<&str> = lines.filter(|l| !l.starts_with(['*', '$'])).collect();
         words.join(" ").trim_end().to_owned()
     };
-    requests.map(words).collect()
+    let mut requests = Vec::new();
+    for unit in k.effects.units() {
+        let one = unit.requests().map(|(_, _, request)| words(request));
+        let (begin, end) = match unit.is_several() {
+            true => (Some("MULTI".to_owned()), Some("EXEC".to_owned())),
+            false => (None, None),
+        };
+        requests.extend(begin.into_iter().chain(one).chain(end));
+    }
+    k.effects.clear_complete();
+    requests
 }
 
 #[test]
@@ -64,10 +67,10 @@ fn a_key_goes_in_the_millisecond_behind_its_expiry() {
     let mut k = keyspace();
     set(&mut k, b"a", Expiry::At(1500));
     assert_eq!(k.next_expiry(), Some(1501));
-    k.now_ms = 1500;
+    k.set_now_ms(1500);
     assert_eq!(k.expire_cycle(BUDGET).deleted, 0);
     assert!(k.db(DB).contains(b"a"));
-    k.now_ms = 1501;
+    k.set_now_ms(1501);
     assert!(k.db(DB).is_expired(b"a"));
     assert_eq!(k.expire_cycle(BUDGET).deleted, 1);
     assert_eq!(k.next_expiry(), None);
@@ -87,7 +90,7 @@ fn a_thousand_keys_go_each_at_its_time() {
         );
     }
     for now in 2000..3001 {
-        k.now_ms = now;
+        k.set_now_ms(now);
         k.expire_cycle(BUDGET);
         assert_eq!(k.database(DB).len() as i64, 3000 - now, "at {now}");
     }
@@ -99,8 +102,8 @@ fn kept_expired_keys_are_hidden_and_make_room() {
     let mut k = keyspace();
     set(&mut k, b"a", Expiry::At(1500));
     set(&mut k, b"b", Expiry::At(1500));
-    k.now_ms = 2000;
-    k.keep_expired = true;
+    k.set_now_ms(2000);
+    k.set_expiring(Expiring::Hide);
     assert_eq!(k.next_expiry(), None);
     assert!(!k.db(DB).contains(b"a"));
     assert!(k.db(DB).random_key().is_some());
@@ -108,7 +111,7 @@ fn kept_expired_keys_are_hidden_and_make_room() {
     set(&mut k, b"a", Expiry::Clear);
     assert_eq!(k.database(DB).len(), 2);
     k.check_invariants();
-    k.keep_expired = false;
+    k.set_expiring(Expiring::Delete);
     assert_eq!(k.expire_cycle(BUDGET).deleted, 1);
 }
 
@@ -124,14 +127,14 @@ fn due_fields_go_and_the_hash_with_the_last_one() {
         put_hash(&mut k, b"h", 2, 1500, &limits);
         k.watchers.watch(DB, b"h", ClientId(7), false);
         assert_eq!(k.next_expiry(), Some(1501));
-        k.now_ms = 1501;
+        k.set_now_ms(1501);
         k.expire_cycle(BUDGET);
         assert_eq!(events(&mut k), ["new h", "hexpired h"]);
         assert_eq!(stated(&mut k), ["HDEL h 0"]);
         assert_eq!(k.next_expiry(), Some(1502));
         assert_eq!(k.watchers.take_touched(), [ClientId(7)]);
         k.check_invariants();
-        k.now_ms = 1502;
+        k.set_now_ms(1502);
         k.expire_cycle(BUDGET);
         assert_eq!(events(&mut k), ["hexpired h", "del h"]);
         assert!(!k.db(DB).contains(b"h"));
@@ -143,7 +146,7 @@ fn due_fields_go_and_the_hash_with_the_last_one() {
 fn many_due_fields_go_in_steps() {
     let mut k = keyspace();
     put_hash(&mut k, b"h", 2000, 1500, &Limits::default());
-    k.now_ms = 5000;
+    k.set_now_ms(5000);
     let mut visits = 0;
     while k.expire_cycle(Duration::ZERO).more {
         visits += 1;

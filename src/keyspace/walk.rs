@@ -12,7 +12,7 @@ impl Db<'_> {
     /// One step of SCAN: visits some live keys and gives the next cursor (0: done). Expired
     /// keys that it meets are deleted.
     pub fn scan(&mut self, cursor: u64, mut visit: impl FnMut(&[u8], Type)) -> u64 {
-        let now = self.keyspace.now_ms;
+        let now = self.keyspace.due_ms;
         let mut expired: Vec<Box<[u8]>> = Vec::new();
         let next = self.database().table().scan(cursor, |word| {
             let entry = Entry::of(word);
@@ -30,7 +30,7 @@ impl Db<'_> {
 
     /// Every live key.
     pub fn each_key(&self, mut visit: impl FnMut(&[u8], Type)) {
-        let now = self.keyspace.now_ms;
+        let now = self.keyspace.due_ms;
         for entry in self.database().entries() {
             if !is_past(entry.expiry(), now) {
                 visit(entry.key(), entry.kind());
@@ -52,7 +52,7 @@ impl Db<'_> {
             let live = self.contains(&key);
             self.touch = touch;
             tries += 1;
-            if live || (self.keyspace.keep_expired && tries >= RANDOM_TRIES) {
+            if live || (self.keyspace.hides_expired() && tries >= RANDOM_TRIES) {
                 return Some(key);
             }
         }

@@ -13,5 +13,5 @@ pub use blocking_link::BlockingLink;
 pub use encode::write_request;
 pub use error::{CommandError, up_to_nul};
 pub use reply::{Deferred, Mark, Reply};
-pub use reply_parser::{ReplyBounds, ReplyFault, ReplyParser, ReplyValue};
+pub use reply_parser::{Aggregate, Head, ReplyBounds, ReplyFault, ReplyParser, ReplyValue, Text};
 pub use request::{Bounds, INLINE_MAX, Progress, ProtocolError, Step, step};

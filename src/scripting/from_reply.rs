@@ -7,6 +7,7 @@
 use super::effort::{Effort, LONG};
 use super::errors::{push_error_line, raised};
 use super::lua::{Frame, Raise, Stack};
+use crate::resp::{Aggregate, Head, Text};
 
 /// Pushes the value of a whole reply of ours. Nothing but the error of a [`Raise::Top`] is pushed
 /// if it nests too deep, is more than the state may hold beside `held` bytes, or the script is to
@@ -47,25 +48,6 @@ impl From<Raise> for Refused {
     }
 }
 
-/// A reply's first line without its kind, and what follows it.
-#[inline]
-fn line<'r>(rest: &mut &'r [u8]) -> &'r [u8] {
-    let end = memchr::memchr(b'\r', rest).expect("a whole reply");
-    let line = &rest[1..end];
-    *rest = &rest[end + 2..];
-    line
-}
-
-fn number(text: &[u8]) -> i64 {
-    let text = std::str::from_utf8(text).expect("digits");
-    text.parse().expect("a reply's number")
-}
-
-fn double(text: &[u8]) -> f64 {
-    let text = std::str::from_utf8(text).expect("digits");
-    text.parse().expect("a reply's double")
-}
-
 fn push_named(stack: Stack, name: &str, text: &[u8]) {
     stack.push_table(0, 1);
     stack.push_bytes(text);
@@ -94,40 +76,11 @@ impl<'r> Reader<'_, 'r> {
         if !stack.has_room(ROOM) {
             return Err(Refused::TooDeep);
         }
-        let kind = self.rest[0];
-        let head = line(&mut self.rest);
-        match kind {
-            b':' => stack.push_number(number(head) as f64),
-            b'$' => match usize::try_from(number(head)) {
-                Ok(len) => {
-                    let text = self.string(len)?;
-                    stack.push_bytes(text);
-                }
-                Err(_) => stack.push_boolean(false),
-            },
-            b'+' => push_named(stack, "ok", head),
-            b'-' => push_counted_error(stack, head),
-            b'*' | b'>' => return self.array(number(head)),
-            b'%' => return self.map(number(head) as usize),
-            b'~' => return self.set(number(head) as usize),
-            b'|' => {
-                // Attributes are for clients.
-                for _ in 0..2 * number(head) {
-                    self.value()?;
-                    stack.pop(1);
-                }
-                return self.value();
-            }
-            b'_' => stack.push_nil(),
-            b'#' => stack.push_boolean(head == b"t"),
-            b',' => {
-                stack.push_table(0, 1);
-                stack.push_number(double(head));
-                stack.set_field(-2, "double");
-            }
-            b'(' => push_named(stack, "big_number", head),
-            b'=' => {
-                let text = self.string(number(head) as usize)?;
+        let is_nil = self.rest[0] == b'_';
+        match self.head() {
+            Head::Integer(number) => stack.push_number(number as f64),
+            Head::Bytes(Text::Verbatim, len) => {
+                let text = self.string(len)?;
                 stack.push_table(0, 1);
                 stack.push_table(0, 2);
                 stack.push_bytes(&text[4..]);
@@ -136,9 +89,43 @@ impl<'r> Reader<'_, 'r> {
                 stack.set_field(-2, "format");
                 stack.set_field(-2, "verbatim_string");
             }
-            other => panic!("a reply of kind {other}"),
+            Head::Bytes(_, len) => {
+                let text = self.string(len)?;
+                stack.push_bytes(text);
+            }
+            Head::Simple(text) => push_named(stack, "ok", text),
+            Head::Error(text) => push_counted_error(stack, text),
+            Head::Null if is_nil => stack.push_nil(),
+            Head::Null => stack.push_boolean(false),
+            Head::Boolean(is_true) => stack.push_boolean(is_true),
+            Head::Double(number) => {
+                stack.push_table(0, 1);
+                stack.push_number(number);
+                stack.set_field(-2, "double");
+            }
+            Head::BigNumber(digits) => push_named(stack, "big_number", digits),
+            Head::Values(Aggregate::Array | Aggregate::Push, len) => return self.array(len),
+            Head::Values(Aggregate::Map, len) => return self.map(len / 2),
+            Head::Values(Aggregate::Set, len) => return self.set(len),
+            Head::Values(Aggregate::Attribute, len) => {
+                // Attributes are for clients.
+                for _ in 0..len {
+                    self.value()?;
+                    stack.pop(1);
+                }
+                return self.value();
+            }
         }
         Ok(())
+    }
+
+    /// Takes a first line. The reply is one of ours, so that it is whole and well-formed.
+    #[inline]
+    fn head(&mut self) -> Head<'r> {
+        let end = memchr::memchr(b'\r', self.rest).expect("a whole reply");
+        let head = Head::parse(&self.rest[..end]).expect("a reply of ours");
+        self.rest = &self.rest[end + 2..];
+        head
     }
 
     /// A string of `len` bytes; its line end is dropped.
@@ -151,11 +138,7 @@ impl<'r> Reader<'_, 'r> {
         Ok(text)
     }
 
-    fn array(&mut self, len: i64) -> Result<(), Refused> {
-        let Ok(len) = usize::try_from(len) else {
-            self.stack.push_boolean(false);
-            return Ok(());
-        };
+    fn array(&mut self, len: usize) -> Result<(), Refused> {
         self.stack.push_table(len, 0);
         for at in 1..=len {
             self.value()?;

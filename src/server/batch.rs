@@ -15,7 +15,7 @@ use crate::base::hash;
 use crate::base::text::{Printable, is_same};
 use crate::command::{CommandError, Within};
 use crate::config::quote;
-use crate::keyspace::{DbIndex, KeyHash, Keyspace};
+use crate::keyspace::{DbIndex, Expiring, KeyHash, Keyspace};
 use crate::resp::{
     Apart, Args, Bounds, OwnedArgs, Progress, ProtocolError, Source, Span, Step, step,
 };
@@ -125,10 +125,9 @@ impl Engine {
         if !imports {
             return self.run_commands(session, batch, buf, pos, progress);
         }
-        // Its time stands before all expiries: what is due is there for it.
-        self.keyspace.begin_replay();
+        let usual = self.keyspace.set_expiring(Expiring::Replay);
         let rest = self.run_commands(session, batch, buf, pos, progress);
-        self.keyspace.end_replay();
+        self.keyspace.set_expiring(usual);
         rest
     }
 

@@ -17,7 +17,7 @@ pub(super) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
     let Some(mut guest) = server.take_guest() else {
         return;
     };
-    let (now, now_ms) = (server.now, keyspace.now_ms);
+    let (now, now_ms) = (server.now, keyspace.now_ms());
     let ended = server.turn.ended;
     // What the script has done and said so far is not their affair.
     let effects = keyspace.effects.set_aside();
@@ -27,7 +27,8 @@ pub(super) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
     guest.serve_others();
     std::mem::swap(keyspace, &mut guest.engine.keyspace);
     std::mem::swap(server, &mut guest.engine.server);
-    (server.now, keyspace.now_ms) = (now, now_ms);
+    server.now = now;
+    keyspace.set_now_ms(now_ms);
     server.turn.ended = ended;
     keyspace.effects = effects;
     server.outbox.put_before(posts);

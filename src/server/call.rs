@@ -7,7 +7,7 @@ use super::client::Client;
 use super::world::{Origin, World};
 use crate::command::keys::Keys;
 use crate::command::{self, CommandError};
-use crate::keyspace::Db;
+use crate::keyspace::{Audience, Db};
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::types::Type;
 
@@ -86,6 +86,14 @@ impl Call<'_> {
     /// States the command's own arguments as its effect, whether it changed anything or not.
     pub fn always_effect(&mut self) {
         self.effect = Effect::Always;
+    }
+
+    /// States the command's own arguments as an effect for replicas alone.
+    pub fn effect_for_replicas(&mut self) {
+        self.effect = Effect::Rewritten;
+        let (db, args) = (self.db.index(), self.args);
+        let effects = self.db.effects();
+        effects.state_for(Audience::REPLICAS, db, args.iter());
     }
 
     /// Whether anybody will repeat effects: worth knowing before a costly rewrite is built.

@@ -9,6 +9,7 @@ use crate::acl::UserId;
 use crate::keyspace::{ClientId, DbIndex, WatchList, Watchers};
 use crate::net::Address;
 use crate::pubsub::{Kind, Subscriptions};
+use crate::replication::ReplOffset;
 use crate::resp::OwnedArgs;
 
 bitflags! {
@@ -134,7 +135,7 @@ pub struct Client {
     pub buffers: ClientBuffers,
     pub traffic: Traffic,
     /// Up to where the append only file must be kept for this client's writes to be.
-    pub wrote_to: u64,
+    pub wrote_to: ReplOffset,
 }
 
 /// Where a client comes from, and what it calls itself.

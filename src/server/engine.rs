@@ -16,7 +16,7 @@ use crate::base::clock::{self, Cycles, Now};
 use crate::base::random;
 use crate::config::Config;
 use crate::keyspace::{
-    ClientId, ClockUse, EvictionOrder, Keyspace, Lazy, Longest, PrefixRule, RemovalWords,
+    ClientId, ClockUse, EvictionOrder, Expiring, Keyspace, Lazy, Longest, PrefixRule, RemovalWords,
 };
 use crate::types::{Fill, Limits};
 
@@ -62,10 +62,9 @@ impl Engine {
         let now = Now::read(started);
         let mut keyspace = Keyspace::new(config.databases as usize);
         let acl = Acl::new(&table, &config.requirepass);
-        keyspace.now_ms = now.unix_ms();
+        keyspace.set_now_ms(now.unix_ms());
         let identity = Identity {
             run_id: random::hex(40),
-            replid: random::hex(40),
             executable: std::env::current_exe().unwrap_or_default(),
             config_file: None,
             started,
@@ -101,6 +100,7 @@ impl Engine {
             saving: Saving::new(now.unix_s()),
             snapshots: Default::default(),
             aof: Default::default(),
+            stream: Default::default(),
             backups: Default::default(),
             migrate_links: Default::default(),
             scripting: Default::default(),
@@ -362,12 +362,18 @@ impl Server {
             return;
         }
         self.now = Now::read(self.identity.started);
-        keyspace.now_ms = self.now.unix_ms();
+        keyspace.set_now_ms(self.now.unix_ms());
     }
 
-    /// Starts a new replication history.
-    pub fn change_replid(&mut self) {
-        self.identity.replid = random::hex(40);
+    /// What becomes of expired keys in this turn. An import decides itself what is gone.
+    pub fn expiring(&self) -> Expiring {
+        if self.pause.is_some() || self.config.import_mode {
+            Expiring::Hide
+        } else if self.debug.no_active_expire {
+            Expiring::DeleteWhenMet
+        } else {
+            Expiring::Delete
+        }
     }
 
     /// `hz`, raised with the number of clients when `dynamic-hz` says so.

@@ -66,7 +66,7 @@ impl Engine {
         self.keyspace.effects.end_unit();
         if self.keyspace.effects.has_complete() {
             self.server.repeat(&mut self.keyspace);
-            session.client.wrote_to = self.server.aof.appended();
+            session.client.wrote_to = self.server.stream.offset();
         }
     }
 
@@ -244,7 +244,8 @@ impl Server {
         if let Some(recorder) = &mut self.debug.recorder {
             recorder.take_effects(&keyspace.effects);
         }
-        self.aof.take_effects(&keyspace.effects, &self.now);
+        self.aof
+            .take_effects(&keyspace.effects, &mut self.stream, &self.now);
         keyspace.effects.clear_complete();
     }
 

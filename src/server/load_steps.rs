@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::aof::AofLoader;
 use super::loading::RdbLoader;
 use super::{Engine, Server};
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Audience, Keyspace};
 
 /// With `key-load-delay`, the loop waits so long at a time.
 const LOAD_PAUSE_MAX_US: u64 = 1000;
@@ -108,7 +108,7 @@ impl Server {
             loaded_bytes: 0,
             rdb_used_mem: 0,
         });
-        keyspace.effects.set_wanted(false);
+        keyspace.effects.set_wanted(Audience::empty());
         self.update_interest();
     }
 

@@ -12,6 +12,7 @@ use crate::config::{SanitizePayload, system_text};
 use crate::keyspace::{Cause, DbIndex, Keyspace, OwnedValue};
 use crate::persistence::check::FaultReport;
 use crate::persistence::rdb::{Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader};
+use crate::replication::{Position, ReplId, ReplOffset};
 use crate::types::Limits;
 
 /// What is being loaded, and what was.
@@ -37,6 +38,16 @@ pub struct LoadFigures {
     pub functions: u64,
     /// What the data took where the file was made, as it says.
     pub used_mem: u64,
+    /// The position in the stream that the file has, as it says.
+    repl_id: Option<ReplId>,
+    repl_offset: Option<ReplOffset>,
+}
+
+impl LoadFigures {
+    fn position(&self) -> Option<Position> {
+        let (id, offset) = (self.repl_id?, self.repl_offset?);
+        Some(Position { id, offset })
+    }
 }
 
 /// Why a file was not loaded.
@@ -72,7 +83,7 @@ impl Loader for Filler<'_> {
                 tracing::info!("Loading RDB produced by version {}", Printable(value));
             }
             b"ctime" => {
-                let now_s = self.keyspace.now_ms / 1000;
+                let now_s = self.keyspace.now_ms() / 1000;
                 let age = number().map_or(0, |at| now_s.saturating_sub(at).max(0));
                 tracing::info!("RDB age {age} seconds");
             }
@@ -81,6 +92,11 @@ impl Loader for Filler<'_> {
                 self.figures.used_mem = u64::try_from(bytes).unwrap_or(0);
                 let mb = bytes as f64 / (1024.0 * 1024.0);
                 tracing::info!("RDB memory usage when created {mb:.2} Mb");
+            }
+            b"repl-id" => self.figures.repl_id = ReplId::parse(value),
+            b"repl-offset" => {
+                let offset = number().and_then(|n| ReplOffset::try_from(n).ok());
+                self.figures.repl_offset = offset;
             }
             _ => {}
         }
@@ -100,7 +116,7 @@ impl Loader for Filler<'_> {
         value: OwnedValue<'_>,
         facts: KeyFacts,
     ) -> Result<(), Fault> {
-        if facts.expiry.is_some_and(|at| at < self.keyspace.now_ms) {
+        if facts.expiry.is_some_and(|at| at < self.keyspace.due_ms()) {
             self.figures.keys_expired += 1;
             return Ok(());
         }
@@ -334,6 +350,9 @@ impl RdbLoader {
             .load_functions(&self.file.take_functions(), false)
             .map_err(|error| tell_fatal(&self.path, &error))?;
         server.note_loaded(self.file.figures());
+        if let Some(position) = self.file.figures().position() {
+            server.stream.resume(position);
+        }
         let seconds = self.began.elapsed().as_secs_f64();
         tracing::info!("DB loaded from disk: {seconds:.3} seconds");
         server.read_clock(keyspace);

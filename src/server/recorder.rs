@@ -30,7 +30,7 @@ pub struct Recorder {
 impl Recorder {
     pub(super) fn take_effects(&mut self, effects: &Effects) {
         for unit in effects.units() {
-            let stated = unit.requests().map(|(db, request)| Stated {
+            let stated = unit.requests().map(|(db, _, request)| Stated {
                 db,
                 args: parse(request),
             });

@@ -18,7 +18,7 @@ use super::world::{Origin, World};
 use super::{CommandResult, Server};
 use crate::base::clock;
 use crate::command::{CommandError, Flags as RowFlags};
-use crate::keyspace::{ClientId, Keyspace};
+use crate::keyspace::{Audience, ClientId, Keyspace};
 use crate::net::Address;
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::scripting::{
@@ -205,7 +205,7 @@ impl Call<'_> {
             origin: nested,
             limits,
             wrote: false,
-            stated: true,
+            audience: Audience::ALL,
             undo: is_atomic.then(Undo::default),
         };
         let called = program
@@ -368,8 +368,8 @@ struct Running<'a, 'p, 'r> {
     origin: Origin,
     limits: gates::Limits,
     wrote: bool,
-    /// Effects are stated (`redis.set_repl`).
-    stated: bool,
+    /// Who repeats the effects (`redis.set_repl`).
+    audience: Audience,
     /// What an atomic script has changed.
     undo: Option<Undo>,
 }
@@ -460,8 +460,8 @@ impl Host for Running<'_, '_, '_> {
             reply: self.reply,
         };
         world.run(self.origin, id, args, &[]);
-        if !self.stated {
-            self.keyspace.effects.take_back(mark);
+        if self.audience != Audience::ALL {
+            self.keyspace.effects.address(mark, self.audience);
         }
         match self.reply.is_full() {
             true => Err(CommandError::Text(TOO_LONG)),
@@ -491,9 +491,9 @@ impl Host for Running<'_, '_, '_> {
         self.reply.set_resp3(on);
     }
 
-    fn set_repl(&mut self, aof: bool, _replicas: bool) {
-        // There is one stream, the append only file's.
-        self.stated = aof;
+    fn set_repl(&mut self, aof: bool, replicas: bool) {
+        self.audience.set(Audience::LOG, aof);
+        self.audience.set(Audience::REPLICAS, replicas);
     }
 
     fn interrupt(&mut self) -> bool {

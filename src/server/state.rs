@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::keyspace::ClientId;
 use crate::net::Listener;
 use crate::pubsub::Registry;
+use crate::replication::Stream;
 
 /// Everything but the keyspace.
 pub struct Server {
@@ -56,6 +57,8 @@ pub struct Server {
     /// Snapshots as the file of the databases.
     pub saving: Saving,
     pub aof: Aof,
+    /// What the append only file and replicas receive.
+    pub stream: Stream,
     pub(super) backups: Backups,
     pub migrate_links: MigrateLinks,
     pub scripting: Scripting,
@@ -70,8 +73,6 @@ pub struct Server {
 /// Which server this is, and since when.
 pub struct Identity {
     pub run_id: String,
-    /// The replication history's id (INFO `master_replid`).
-    pub replid: String,
     pub executable: PathBuf,
     /// Where the configuration came from; CONFIG REWRITE writes there.
     pub config_file: Option<PathBuf>,
@@ -146,6 +147,8 @@ pub struct Pause {
 pub struct Debugging {
     /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: files and payloads may have any checksum.
     pub skips_checksums: bool,
+    /// DEBUG SET-ACTIVE-EXPIRE 0.
+    pub no_active_expire: bool,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: bool,
     /// The clock is set by hand (tests): it is never read.

@@ -9,7 +9,7 @@ use super::recorder::{KeyEvent, Stated};
 use super::session::Session;
 use super::{CommandTable, Engine, Origin, Recorder, Signals};
 use crate::config::Config;
-use crate::keyspace::ClientId;
+use crate::keyspace::{Audience, ClientId};
 use crate::net::Address;
 use crate::resp::{Args, OwnedArgs, Progress};
 
@@ -25,7 +25,7 @@ impl Testbed {
     pub fn new() -> Testbed {
         let mut bed = Testbed::unheard();
         bed.engine.server.debug.recorder = Some(Recorder::default());
-        bed.engine.keyspace.effects.set_wanted(true);
+        bed.engine.keyspace.effects.set_wanted(Audience::LOG);
         let Engine { keyspace, server } = &mut bed.engine;
         server.update_listeners(keyspace);
         bed
@@ -75,12 +75,12 @@ impl Testbed {
     pub fn set_time_ms(&mut self, ms: i64) {
         self.engine.server.now.unix_us = ms * 1000;
         self.engine.server.now.mono_ms = ms as u64;
-        self.engine.keyspace.now_ms = ms;
+        self.engine.keyspace.set_now_ms(ms);
     }
 
     /// Lets time pass; nothing is expired actively.
     pub fn advance_ms(&mut self, ms: i64) {
-        self.set_time_ms(self.engine.keyspace.now_ms + ms);
+        self.set_time_ms(self.engine.keyspace.now_ms() + ms);
     }
 
     /// Runs a command, its words split at spaces, and gives the raw reply.

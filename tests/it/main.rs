@@ -60,4 +60,5 @@ mod script_memory;
 mod scripts;
 mod snapshots;
 mod startup;
+mod stream;
 mod tls;

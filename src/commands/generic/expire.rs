@@ -105,7 +105,7 @@ impl Conditions {
 /// Unix milliseconds of the second argument. Any past is a time; overflows are none.
 fn parse_when(call: &Call<'_>, form: TimeForm) -> Result<i64, CommandError> {
     let given = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
-    form.unix_ms(given, call.db.clock_ms())
+    form.unix_ms(given, call.db.now_ms())
         .ok_or(CommandError::InvalidExpire(call.name))
 }
 
@@ -113,7 +113,7 @@ fn set_expiry(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     // Options before the time, the time before the key: so errors come out in Redis's order.
     let conditions = Conditions::parse(call.args)?;
     let when = parse_when(call, form)?;
-    let (key, now) = (call.args.at(1), call.db.now_ms());
+    let (key, now) = (call.args.at(1), call.db.due_ms());
     let mut place = call.db.place(key);
     if !place.is_taken() || !conditions.hold(place.expiry(), when) {
         call.reply.int(0);

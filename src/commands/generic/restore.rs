@@ -90,12 +90,12 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
     }
     let payload = Payload::verify(payload, !call.server.debug.skips_checksums)
         .ok_or(CommandError::Text(BAD_PAYLOAD))?;
-    let now = call.db.now_ms();
+    let now = call.db.due_ms();
     let expiry = match (ttl, options.absolute) {
         (0, _) => None,
         (at, true) => Some(at),
         // A time beyond all time wraps, as in Redis: it has passed.
-        (ttl, false) => Some(ttl.wrapping_add(call.db.clock_ms())),
+        (ttl, false) => Some(ttl.wrapping_add(call.db.now_ms())),
     };
     let user = call.server.acl.users.get(call.client.user);
     let deep =
@@ -189,7 +189,7 @@ mod tests {
         let payload = payload_of_k(&mut t);
         t.take_effects();
         t.run_args(&[b"RESTORE", b"a", b"1000", &payload]);
-        let at = t.engine.keyspace.now_ms + 1000;
+        let at = t.engine.keyspace.now_ms() + 1000;
         let effect = t.take_effects().remove(0);
         assert!(effect.starts_with(&format!("RESTORE a {at} ")), "{effect}");
         assert!(effect.ends_with(" ABSTTL"), "{effect}");

@@ -14,7 +14,7 @@ const TIME: Duration = Duration::from_millis(700);
 const STEPS: usize = 400;
 
 fn step(t: &mut Testbed, model: &mut Model, rng: &mut SmallRng) {
-    let now = t.engine.keyspace.now_ms;
+    let now = t.engine.keyspace.now_ms();
     let a = format!("k{}", rng.random_range(0..12));
     let b = format!("k{}", rng.random_range(0..12));
     let text = "x".repeat(rng.random_range(1..200));
@@ -67,7 +67,7 @@ fn step(t: &mut Testbed, model: &mut Model, rng: &mut SmallRng) {
         }
         10 => {
             t.advance_ms(ms / 8);
-            let now = t.engine.keyspace.now_ms;
+            let now = t.engine.keyspace.now_ms();
             model.retain(|_, o| o.1.is_none_or(|when| when >= now));
         }
         11 => {

@@ -54,7 +54,7 @@ fn pexpiretime(call: &mut Call<'_>) -> CommandResult {
 
 fn tell(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     let [_, key] = call.args.exactly();
-    let base_ms = form.base_ms(call.db.clock_ms());
+    let base_ms = form.base_ms(call.db.now_ms());
     call.db.set_touch(false);
     let mut place = call.db.place(key);
     place.count_read();

@@ -70,7 +70,7 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     const BAD_COUNT: CommandError =
         CommandError::Text("ERR Parameter `numFields` should be greater than 0");
     let (args, key) = (call.args, call.args.at(1));
-    let (now, clock) = (call.db.now_ms(), call.db.clock_ms());
+    let (now, clock) = (call.db.due_ms(), call.db.now_ms());
     // The type of the key comes before the arguments.
     let mut hash = call.db.write::<Hash>(key)?;
     let when = parse_when(args.at(2), form, clock, call.name)?;

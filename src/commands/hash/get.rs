@@ -14,7 +14,7 @@ fn with_field<R>(
     field: &[u8],
     see: impl FnOnce(&mut crate::resp::Reply, Option<HashField<'_>>) -> R,
 ) -> Result<R, CommandError> {
-    let now = call.db.now_ms() as u64;
+    let now = call.db.due_ms() as u64;
     let hash = call.db.read::<Hash>(key)?;
     let found = hash.as_ref().and_then(|hash| hash.get(field));
     match found {
@@ -99,7 +99,7 @@ pub(super) const HMGET: Spec = Spec {
 fn hmget(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let fields = call.args.from(2);
-    let now = call.db.now_ms() as u64;
+    let now = call.db.due_ms() as u64;
     let hash = call.db.read::<Hash>(key)?;
     call.reply.array(fields.len());
     let mut expired = Vec::new();
@@ -187,7 +187,7 @@ fn hvals(call: &mut Call<'_>) -> CommandResult {
 
 fn all(call: &mut Call<'_>, names: bool, values: bool) -> CommandResult {
     let [_, key] = call.args.exactly();
-    let now = call.db.now_ms() as u64;
+    let now = call.db.due_ms() as u64;
     let hash = call.db.read::<Hash>(key)?;
     let live = hash.as_ref().map_or(0, |hash| hash.len_at(now));
     if names && values {

@@ -36,7 +36,7 @@ pub(super) const HGETEX: Spec = Spec {
 /// HPERSIST or HDELs. O(fields given).
 fn hgetex(call: &mut Call<'_>) -> CommandResult {
     let (args, key) = (call.args, call.args.at(1));
-    let (now, clock) = (call.db.now_ms(), call.db.clock_ms());
+    let (now, clock) = (call.db.due_ms(), call.db.now_ms());
     let mut hash = call.db.write::<Hash>(key)?;
     let (change, at) = match TimeForm::named(args, 2) {
         Some(form) => {
@@ -140,7 +140,7 @@ pub(super) const HGETDEL: Spec = Spec {
 /// Reply: array of values and nulls. Repeated as HDEL. O(fields given).
 fn hgetdel(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
-    let now = call.db.now_ms() as u64;
+    let now = call.db.due_ms() as u64;
     let mut hash = call.db.write::<Hash>(key)?;
     let fields = parse_fields(call.args, 2, BAD_COUNT)?;
     call.reply.array(fields.len());

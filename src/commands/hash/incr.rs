@@ -23,7 +23,7 @@ fn read<T>(
     zero: T,
     parse: impl FnOnce(Entry<'_>) -> Result<T, CommandError>,
 ) -> Result<Old<T>, CommandError> {
-    let now = call.db.now_ms() as u64;
+    let now = call.db.due_ms() as u64;
     let hash = call.db.write::<Hash>(key)?;
     let found = hash.as_ref().and_then(|hash| hash.get(field));
     let expired = found.is_some_and(|found| found.expired(now));

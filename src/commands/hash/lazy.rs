@@ -16,7 +16,7 @@ pub(in crate::commands) fn expire(db: &mut Db<'_>, key: &[u8], field: &[u8]) {
 /// Deletes expired fields, which may repeat, as one event.
 #[cold]
 pub(super) fn expire_several(db: &mut Db<'_>, key: &[u8], fields: &[&[u8]]) {
-    if db.keyspace().keep_expired {
+    if !db.removes_expired() {
         return;
     }
     let mut gone = Vec::with_capacity(fields.len());
@@ -49,10 +49,10 @@ pub(super) fn delete_if_empty(db: &mut Db<'_>, key: &[u8]) -> bool {
 
 /// Deletes all expired fields of a hash; true if the hash went with them. O(expired).
 pub(super) fn expire_all(db: &mut Db<'_>, key: &[u8]) -> bool {
-    if db.keyspace().keep_expired {
+    if !db.removes_expired() {
         return false;
     }
-    let now = db.now_ms() as u64;
+    let now = db.due_ms() as u64;
     let Ok(Some(mut hash)) = db.write::<Hash>(key) else {
         return false;
     };

@@ -22,7 +22,7 @@ pub(super) const HSCAN: Spec = Spec {
 /// fields alone. A packed hash is given whole. O(1) a call, O(n) in all.
 fn hscan(call: &mut Call<'_>) -> CommandResult {
     let cursor = parse_cursor(call.args.at(2))?;
-    let now = call.db.now_ms() as u64;
+    let now = call.db.due_ms() as u64;
     let reply = &mut *call.reply;
     let place = reply.defer();
     let Some(hash) = call.db.read::<Hash>(call.args.at(1))? else {

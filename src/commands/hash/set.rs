@@ -77,7 +77,7 @@ pub(super) const HSETNX: Spec = Spec {
 fn hsetnx(call: &mut Call<'_>) -> CommandResult {
     let [_, key, field, value] = call.args.exactly();
     let limits = *call.db.limits();
-    let now = call.db.now_ms() as u64;
+    let now = call.db.due_ms() as u64;
     let hash = call.db.write::<Hash>(key)?;
     let found = hash.as_ref().and_then(|hash| hash.get(field));
     let expired = found.is_some_and(|found| found.expired(now));

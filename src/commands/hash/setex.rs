@@ -117,8 +117,8 @@ fn parse_pairs<'a>(
 /// Reply: 1 set, 0 condition not met. Repeated with PXAT, or as HDELs. O(fields given).
 fn hsetex(call: &mut Call<'_>) -> CommandResult {
     let (args, key) = (call.args, call.args.at(1));
-    let now = call.db.now_ms();
-    let options = Options::parse(args, call.db.clock_ms(), call.name)?;
+    let now = call.db.due_ms();
+    let options = Options::parse(args, call.db.now_ms(), call.name)?;
     let now = now as u64;
     if !holds(call, &options, now)? {
         call.reply.int(0);

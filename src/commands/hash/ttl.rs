@@ -62,7 +62,7 @@ fn hpexpiretime(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn ttl(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
-    let now = call.db.clock_ms() as u64;
+    let now = call.db.now_ms() as u64;
     let hash = call.db.read::<Hash>(call.args.at(1))?;
     let fields = parse_fields(call.args, 2, BAD_COUNT)?;
     call.reply.array(fields.len());
@@ -93,7 +93,7 @@ pub(super) const HPERSIST: Spec = Spec {
 /// Reply: array of integers: 1 done, -1 no expiry, -2 no such field. O(fields given).
 fn hpersist(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
-    let now = call.db.now_ms() as u64;
+    let now = call.db.due_ms() as u64;
     let mut hash = call.db.write::<Hash>(key)?;
     let fields = parse_fields(call.args, 2, BAD_COUNT)?;
     call.reply.array(fields.len());

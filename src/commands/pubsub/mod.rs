@@ -122,11 +122,12 @@ const SPUBLISH: Spec = Spec {
 ///
 /// Reply: how many clients got it; one that listens to the channel and to patterns that
 /// match counts as often as it gets the message. O(receivers + patterns that begin as the
-/// channel does). Nothing is kept of it: the append only file knows no messages.
+/// channel does). It is repeated to replicas; the append only file has no messages.
 fn publish(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let (channel, text) = (call.args.at(1), call.args.at(2));
     let receivers = call.server.publish(kind, channel, text);
     call.reply.int(receivers as i64);
+    call.effect_for_replicas();
     Ok(())
 }
 

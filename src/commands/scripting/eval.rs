@@ -77,7 +77,6 @@ fn key_count(call: &Call<'_>) -> Result<i64, CommandError> {
 
 fn by_text(call: &mut Call<'_>, read_only: bool) -> CommandResult {
     feed_monitors(call);
-    call.no_effect();
     let count = key_count(call)?;
     check_idle(call)?;
     let body = call.args.at(1);
@@ -95,7 +94,6 @@ fn by_text(call: &mut Call<'_>, read_only: bool) -> CommandResult {
 fn by_sha(call: &mut Call<'_>, read_only: bool) -> CommandResult {
     const NO_SCRIPT: &str = "NOSCRIPT No matching script. Please use EVAL.";
     feed_monitors(call);
-    call.no_effect();
     let name = call.args.at(1);
     if name.len() != 40 {
         return Err(CommandError::Text(NO_SCRIPT));

@@ -35,7 +35,6 @@ fn fcall_ro(call: &mut Call<'_>) -> CommandResult {
 
 fn run(call: &mut Call<'_>, read_only: bool) -> CommandResult {
     feed_monitors(call);
-    call.no_effect();
     check_idle(call)?;
     let limit = call.server.config.script_memory_limit as usize;
     let libraries = &mut call.server.scripting.libraries;

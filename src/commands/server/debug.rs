@@ -207,7 +207,9 @@ fn sleep(call: &mut Call<'_>) -> CommandResult {
 
 fn set_active_expire(call: &mut Call<'_>) -> CommandResult {
     let on = on_off(call.args.at(2));
-    call.db.keyspace().active_expire = on;
+    call.server.debug.no_active_expire = !on;
+    let expiring = call.server.expiring();
+    call.db.keyspace().set_expiring(expiring);
     call.reply.ok();
     Ok(())
 }
@@ -325,7 +327,7 @@ fn aof_flush_sleep(call: &mut Call<'_>) -> CommandResult {
 
 fn change_repl_id(call: &mut Call<'_>) -> CommandResult {
     tracing::info!("Changing replication IDs after receiving DEBUG change-repl-id");
-    call.server.change_replid();
+    call.server.stream.begin_history();
     call.reply.ok();
     Ok(())
 }

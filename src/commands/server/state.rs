@@ -43,7 +43,7 @@ pub(super) const ROLE: Spec = Spec {
 fn role(call: &mut Call<'_>) -> CommandResult {
     call.reply.array(3);
     call.reply.bulk(b"master");
-    call.reply.int(0);
+    call.reply.int(call.server.stream.offset() as i64);
     call.reply.array(0);
     Ok(())
 }

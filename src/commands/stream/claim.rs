@@ -219,7 +219,7 @@ fn xclaim(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     check_group(call.db.read(args.at(1))?, args)?;
     let min_idle_ms = parse_i64(args.at(4)).ok_or(BAD_IDLE)?;
-    let now_ms = call.db.clock_ms();
+    let now_ms = call.db.now_ms();
     let options = Options::parse(args, now_ms)?;
     let claim = Claim {
         now_ms,
@@ -305,7 +305,7 @@ fn xautoclaim(call: &mut Call<'_>) -> CommandResult {
     if count >= COUNT_MEMORY {
         return Err(TOO_MANY);
     }
-    let now_ms = call.db.clock_ms();
+    let now_ms = call.db.now_ms();
     let claim = Claim {
         now_ms,
         min_idle_ms,

@@ -205,7 +205,7 @@ const CREATECONSUMER: Spec = Spec {
 /// Reply: integer, 0 if it was there. O(log consumers).
 fn create_consumer(call: &mut Call<'_>) -> CommandResult {
     let [_, _, key, name, consumer] = call.args.exactly();
-    let now_ms = call.db.clock_ms();
+    let now_ms = call.db.now_ms();
     let mut stream = call.db.write::<Stream>(key)?.ok_or(NO_KEY)?;
     let group = stream.group_mut(name);
     let group = group.ok_or_else(|| ids::no_group_of(key, name))?;

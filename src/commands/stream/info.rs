@@ -54,7 +54,7 @@ const CONSUMERS: Spec = Spec {
 /// it asked and since it got something (-1: never). O(consumers).
 fn xinfo_consumers(call: &mut Call<'_>) -> CommandResult {
     let [_, _, key, name] = call.args.exactly();
-    let now_ms = call.db.clock_ms();
+    let now_ms = call.db.now_ms();
     let stream = call.db.read::<Stream>(key)?;
     let stream = stream.ok_or(CommandError::NoSuchKey)?;
     let group = stream.group(name);

@@ -63,7 +63,7 @@ fn xpending(call: &mut Call<'_>) -> CommandResult {
         _ => return Err(CommandError::Syntax),
     };
     let (key, name) = (args.at(1), args.at(2));
-    let now_ms = call.db.clock_ms();
+    let now_ms = call.db.now_ms();
     let stream = call.db.read::<Stream>(key)?;
     let group = stream.as_ref().and_then(|stream| stream.group(name));
     let group = group.ok_or_else(|| ids::no_group(key, name))?;

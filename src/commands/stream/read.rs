@@ -184,7 +184,7 @@ fn read_group(
         return Ok(());
     };
     let mut reading = Reading {
-        now_ms: call.db.clock_ms(),
+        now_ms: call.db.now_ms(),
         stated: call.db.effects_wanted(),
         reply: call.reply,
         count: read.count,

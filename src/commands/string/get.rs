@@ -54,7 +54,7 @@ fn parse_getex(args: Args<'_>) -> Result<NewExpiry<'_>, CommandError> {
 fn getex(call: &mut Call<'_>) -> CommandResult {
     let wanted = parse_getex(call.args)?;
     let key = call.args.at(1);
-    let (now, clock) = (call.db.now_ms(), call.db.clock_ms());
+    let (now, clock) = (call.db.due_ms(), call.db.now_ms());
     let mut place = call.db.place(key);
     place.count_read();
     let Some(text) = place.string()? else {

@@ -173,7 +173,7 @@ fn msetex_options(call: &Call<'_>, first: usize) -> Result<(Option<bool>, Expiry
         at += 1;
     }
     let expiry = match expire {
-        Some(arg) => Expiry::At(arg.unix_ms(call.db.clock_ms(), call.name)?),
+        Some(arg) => Expiry::At(arg.unix_ms(call.db.now_ms(), call.name)?),
         None if keep_ttl => Expiry::Keep,
         None => Expiry::Clear,
     };

@@ -126,7 +126,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     let expiry = match &options.expire {
         None if options.keep_ttl => Expiry::Keep,
         None => Expiry::Clear,
-        Some(arg) => Expiry::At(arg.unix_ms(call.db.clock_ms(), call.name)?),
+        Some(arg) => Expiry::At(arg.unix_ms(call.db.now_ms(), call.name)?),
     };
     let mut place = call.db.place(key);
     if options.get {
@@ -242,7 +242,7 @@ fn psetex(call: &mut Call<'_>) -> CommandResult {
 fn set_for(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     let [_, key, time, text] = call.args.exactly();
     let arg = ExpireArg { text: time, form };
-    let when = arg.unix_ms(call.db.clock_ms(), call.name)?;
+    let when = arg.unix_ms(call.db.now_ms(), call.name)?;
     let value = NewValue::argument(call.args, 3);
     call.db.set_string(key, value, Expiry::At(when));
     call.db.changed(key, Class::STRING, "set");

@@ -5,6 +5,8 @@
 //!     #CK:0:1700000000:-                      checksums begin behind this line
 //!     #CK:5312:1700000001:0123456789abcdef    offset of this line, Unix second, CRC-64
 //!
+//! Lines about the stream (`replication::Mark`) are among them.
+//!
 //! The CRC-64 is that of all bytes since the last `#CK` line, and of this line up to the
 //! colon before it: so offset and time are covered, too. That the offset is the line's own
 //! tells a line that was found by searching from bytes that merely look like one.
@@ -12,6 +14,7 @@
 use std::io::Write;
 
 use crate::base::crc64;
+use crate::replication::Mark;
 
 /// Redis reads no longer ones.
 pub const LINE_MAX: usize = 1024;
@@ -25,6 +28,7 @@ pub enum Annotation {
     /// What follows was done at this Unix second.
     Time(i64),
     Checksum(Checksum),
+    Stream(Mark),
     /// Somebody else's.
     Foreign,
     /// It begins as one of ours and is none.
@@ -54,7 +58,10 @@ impl Annotation {
         } else if line.starts_with(CHECKSUM) {
             checksum(line).map(Annotation::Checksum)
         } else {
-            Some(Annotation::Foreign)
+            match Mark::parse(line) {
+                Some(mark) => mark.ok().map(Annotation::Stream),
+                None => Some(Annotation::Foreign),
+            }
         };
         parsed.unwrap_or(Annotation::Damaged)
     }

@@ -22,6 +22,7 @@ use super::disk::Disk;
 use super::log::{Log, Names, OpenError};
 use super::manifest::{BaseForm, Manifest};
 use crate::persistence::errand::Errand;
+use crate::replication::ReplOffset;
 
 /// On whose behalf the set changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +77,7 @@ pub(super) struct Change {
 pub struct Sealed {
     from: Names,
     manifest: Manifest,
-    offset: u64,
+    offset: ReplOffset,
 }
 
 impl Sealed {
@@ -130,7 +131,12 @@ impl Log {
 
     /// From here on another incremental file is written. All that is for the file before must
     /// be written to it ([`super::Writer::flush`]). `offset`: the replication offset now.
-    pub fn begin_next(&mut self, owner: Owner, offset: u64, why: &str) -> Result<(), OpenError> {
+    pub fn begin_next(
+        &mut self,
+        owner: Owner,
+        offset: ReplOffset,
+        why: &str,
+    ) -> Result<(), OpenError> {
         self.names.make_folder()?;
         let mut manifest = self.manifest.clone();
         let name = manifest.add_incr(&self.names.basename, offset);

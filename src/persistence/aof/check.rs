@@ -268,7 +268,7 @@ impl Check<'_> {
         if let Action::CutAfter(time) = self.action {
             reader.stop_after(time);
         }
-        while commands.unit(reader)?.is_some() {}
+        while commands.unit(reader)? {}
         Ok(commands.later())
     }
 

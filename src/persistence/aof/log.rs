@@ -13,6 +13,7 @@ use super::disk::Disk;
 use super::manifest::{BaseForm, Manifest, ManifestError, Part};
 use super::sync::Wake;
 use super::writer::{Time, Writer};
+use crate::replication::ReplOffset;
 
 /// How the files are called, and where they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,7 +143,7 @@ pub struct Log {
     pub base_file_bytes: u64,
     /// The file that is written is not listed: no base is complete yet. The replication
     /// offset at which it begins.
-    pub(super) unlisted: Option<u64>,
+    pub(super) unlisted: Option<ReplOffset>,
     /// How many incremental files were begun before the rewrite under way: what its base will
     /// stand for.
     pub(super) replaced: usize,
@@ -169,7 +170,7 @@ impl Log {
         manifest: Manifest,
         disk: Disk,
         wake: Option<Wake>,
-        offset: u64,
+        offset: ReplOffset,
     ) -> Log {
         Log {
             writer: Writer::new(disk.clone(), wake.clone(), offset),
@@ -216,7 +217,7 @@ impl Log {
         &mut self,
         form: BaseForm,
         empty: &[u8],
-        offset: u64,
+        offset: ReplOffset,
     ) -> Result<(), OpenError> {
         self.names.make_folder()?;
         let mut manifest = self.manifest.clone();
@@ -270,7 +271,12 @@ impl Log {
     /// From here on another incremental file is written, at once: the one before was given
     /// up; or, with `unlisted`, there is none, and it counts only when a base is complete.
     /// `offset`: the replication offset now. In the order of things: [`Log::begin_next`].
-    pub fn begin_incr(&mut self, unlisted: bool, offset: u64, why: &str) -> Result<(), OpenError> {
+    pub fn begin_incr(
+        &mut self,
+        unlisted: bool,
+        offset: ReplOffset,
+        why: &str,
+    ) -> Result<(), OpenError> {
         self.names.make_folder()?;
         self.folder = folder_id(&self.names.dir);
         if unlisted {
@@ -314,7 +320,7 @@ impl Log {
     }
 
     /// Writes all there is and notes where the file ends, at the replication offset `offset`.
-    pub fn finish(&mut self, time: Time, offset: u64) -> std::io::Result<()> {
+    pub fn finish(&mut self, time: Time, offset: ReplOffset) -> std::io::Result<()> {
         self.settle();
         self.writer.finish(time)?;
         let mut manifest = self.manifest.clone();
@@ -333,7 +339,7 @@ impl Log {
     }
 
     /// Ends writing: what can be written is.
-    pub fn close(&mut self, time: Time, offset: u64) {
+    pub fn close(&mut self, time: Time, offset: ReplOffset) {
         // The log has been told what is wrong.
         let _ = self.finish(time, offset);
         self.writer.close();

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use super::disk::Disk;
 use crate::config::{quote, split};
+use crate::replication::ReplOffset;
 
 /// Redis reads no longer ones.
 const LINE_MAX: usize = 1024;
@@ -42,9 +43,9 @@ pub struct Part {
     pub seq: u64,
     pub role: Role,
     /// The replication offset at which an incremental file begins (Redis 8.0), if it is known.
-    pub start: Option<u64>,
+    pub start: Option<ReplOffset>,
     /// And at which it ends: only of one that was closed in order.
-    pub end: Option<u64>,
+    pub end: Option<ReplOffset>,
 }
 
 impl Part {

@@ -14,6 +14,7 @@ use std::path::Path;
 
 use super::annotation::{Annotation, Checksum, LINE_MAX, holds_checksum};
 use crate::base::crc64;
+use crate::replication::{Mark, Position, ReplId, ReplOffset};
 
 const CHUNK: usize = 256 * 1024;
 
@@ -79,6 +80,38 @@ pub struct Reader {
     /// The time of the last annotation with one.
     time_s: i64,
     stop_after_s: Option<i64>,
+    stream: StreamPlace,
+    /// The offset of the stream at `sound`.
+    sound_stream: ReplOffset,
+}
+
+/// Where in the stream a file is read.
+#[derive(Clone, Copy, Debug, Default)]
+struct StreamPlace {
+    /// The history, where a line has told it.
+    id: Option<ReplId>,
+    offset: ReplOffset,
+    /// Bytes to come that are not in the stream.
+    extra: u64,
+}
+
+impl StreamPlace {
+    fn take(&mut self, n: u64) {
+        let extra = self.extra.min(n);
+        self.extra -= extra;
+        self.offset += n - extra;
+    }
+
+    fn mark(&mut self, mark: Mark) {
+        match mark {
+            Mark::Position(Position { id, offset }) => {
+                (self.id, self.offset) = (Some(id), offset);
+            }
+            Mark::ReplicasOnly(len) => self.offset = self.offset.saturating_add(len),
+            Mark::NotInStream(len) => self.extra = len,
+            Mark::LogOnly(_) => {}
+        }
+    }
 }
 
 impl Reader {
@@ -98,6 +131,8 @@ impl Reader {
             covered_from: 0,
             time_s: 0,
             stop_after_s: None,
+            stream: StreamPlace::default(),
+            sound_stream: 0,
         })
     }
 
@@ -137,20 +172,38 @@ impl Reader {
         self.time_s > 0
     }
 
-    /// Takes `n` bytes.
+    /// The file begins at this offset of the stream, as the manifest has it.
+    pub fn begin_stream_at(&mut self, offset: ReplOffset) {
+        (self.stream.offset, self.sound_stream) = (offset, offset);
+    }
+
+    /// The offset of the stream up to where the file is whole, and the history if a line has
+    /// told it.
+    pub fn stream(&self) -> (Option<ReplId>, ReplOffset) {
+        (self.stream.id, self.sound_stream)
+    }
+
+    /// Takes `n` bytes of commands.
     pub fn take(&mut self, n: usize) {
+        self.pass(n);
+        self.stream.take(n as u64);
+    }
+
+    fn pass(&mut self, n: usize) {
         self.pos += n;
         debug_assert!(self.pos <= self.buf.len());
     }
 
     /// All that was taken is whole: no command or transaction is under way.
     pub fn mark_sound(&mut self) {
-        self.sound = self.offset();
+        self.mark_sound_at(self.offset());
     }
 
-    /// As [`Reader::mark_sound`], for what ends at `offset`.
+    /// As [`Reader::mark_sound`], for what ends at `offset`: between there and what was taken
+    /// are commands alone.
     pub fn mark_sound_at(&mut self, offset: u64) {
         self.sound = offset;
+        self.sound_stream = self.stream.offset - (self.offset() - offset);
     }
 
     /// Reads on. `false`: the file is over.
@@ -220,11 +273,12 @@ impl Reader {
         let annotation = Annotation::parse(&self.unread()[..len]);
         match annotation {
             Annotation::Time(unix_s) => self.time_s = unix_s,
+            Annotation::Stream(mark) => self.stream.mark(mark),
             Annotation::Foreign => {}
             Annotation::Damaged => return Err(self.malformed("a damaged annotation")),
             Annotation::Checksum(line) => self.verify(line)?,
         }
-        self.take(len);
+        self.pass(len);
         let is_checksum = matches!(annotation, Annotation::Checksum(_));
         if is_checksum {
             (self.covered_from, self.summed) = (self.offset(), self.pos);
@@ -282,7 +336,7 @@ impl Reader {
             if self.unread().iter().any(|&b| b != 0) {
                 return Ok(malformed);
             }
-            self.take(self.unread().len());
+            self.pass(self.unread().len());
             if !self.fill()? {
                 return Ok(self.torn());
             }

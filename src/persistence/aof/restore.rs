@@ -15,6 +15,7 @@ use super::log::Names;
 use super::manifest::Manifest;
 use super::reader::{Fault, Reader};
 use super::units::Commands;
+use crate::replication::ReplOffset;
 
 /// The moment up to which everything is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +24,13 @@ enum Moment {
     Time(i64),
     /// A file's name and an offset in it, as faults and `check-aof` tell them.
     Bytes(String, u64),
-    /// A count of commands, as `master_repl_offset` and the manifest have it.
-    Offset(u64),
+    /// An offset of the stream, as `master_repl_offset` and the manifest have it.
+    Offset(ReplOffset),
 }
 
 /// What a moment looks like.
 const FORMS: &str = "a time (Unix seconds, 2026-01-31T12:00:00Z, or without Z local time), \
-                     FILE:BYTES or offset:COMMANDS";
+                     FILE:BYTES or offset:OFFSET";
 
 impl Moment {
     /// Reads what stands behind `--until`.
@@ -66,7 +67,8 @@ enum Failed {
 struct Cut {
     /// `None`: all of it is kept.
     at: Option<u64>,
-    commands: u64,
+    /// The offset of the stream there.
+    offset: ReplOffset,
 }
 
 /// Restores as the module says; what there is to tell, and the exit status. `from`: the
@@ -213,31 +215,31 @@ fn find(
     {
         return Err(Failed::Told(format!("the set has no file {name} to cut")));
     }
-    let mut commands = 0;
+    let mut offset = 0;
     for (at, part) in manifest.incrs.iter().enumerate() {
         let path = names.path(&part.name);
-        commands = part.start.unwrap_or(commands);
+        offset = part.start.unwrap_or(offset);
         let limit = match moment {
             Moment::Time(until) => Limit::Time(*until),
-            Moment::Offset(until) if *until < commands => {
-                let text = format!("{} begins at offset {commands}", part.name);
+            Moment::Offset(until) if *until < offset => {
+                let text = format!("{} begins at offset {offset}", part.name);
                 return Err(Failed::Told(text));
             }
-            Moment::Offset(until) => Limit::Commands(until - commands),
+            Moment::Offset(until) => Limit::Offset(*until),
             Moment::Bytes(name, bytes) if *name == part.name => Limit::Bytes(*bytes),
             Moment::Bytes(..) => continue,
         };
         let is_last = at + 1 == manifest.incrs.len();
-        let cut = look(&path, limit, is_last)?;
-        commands += cut.commands;
+        let cut = look(&path, offset, limit, is_last)?;
+        offset = cut.offset;
         let ends_here = matches!(limit, Limit::Bytes(_)) || cut.at.is_some();
         if ends_here {
             return Ok(Some((at + 1, cut.at)));
         }
     }
     match moment {
-        Moment::Offset(until) if *until > commands => {
-            Err(Failed::Told(format!("the set ends at offset {commands}")))
+        Moment::Offset(until) if *until > offset => {
+            Err(Failed::Told(format!("the set ends at offset {offset}")))
         }
         _ => Ok(None),
     }
@@ -248,34 +250,42 @@ fn find(
 enum Limit {
     Time(i64),
     Bytes(u64),
-    Commands(u64),
+    Offset(ReplOffset),
 }
 
-/// Reads a file up to its limit: where that is.
-fn look(path: &Path, limit: Limit, is_last: bool) -> Result<Cut, Failed> {
+/// Reads a file, which begins at `offset` of the stream, up to its limit: where that is.
+fn look(path: &Path, offset: ReplOffset, limit: Limit, is_last: bool) -> Result<Cut, Failed> {
     let io = |e| Failed::Io(path.to_owned(), e);
     let mut reader = Reader::open(path).map_err(io)?;
+    reader.begin_stream_at(offset);
     if let Limit::Time(until) = limit {
         reader.stop_after(until);
     }
     let size = reader.size();
     let mut commands = Commands::default();
-    let mut counted = 0;
+    let mut reached = offset;
     let at = loop {
         let before = reader.sound();
         match commands.unit(&mut reader) {
-            Ok(Some(unit)) => {
+            Ok(true) => {
+                let (_, offset) = reader.stream();
                 let passed = match limit {
                     Limit::Time(_) => false,
                     Limit::Bytes(until) => reader.sound() > until,
-                    Limit::Commands(until) => counted + unit > until,
+                    Limit::Offset(until) => offset > until,
                 };
                 if passed {
                     break Some(before);
                 }
-                counted += unit;
+                reached = offset;
             }
-            Ok(None) => break commands.later(),
+            Ok(false) => {
+                let later = commands.later();
+                if later.is_none() {
+                    reached = reader.stream().1;
+                }
+                break later;
+            }
             // What the crash has torn is no loss; and what is asked for may be all before.
             Err(Fault::Torn { sound }) if is_last => break Some(sound),
             Err(fault) => {
@@ -295,13 +305,13 @@ fn look(path: &Path, limit: Limit, is_last: bool) -> Result<Cut, Failed> {
     };
     if matches!(limit, Limit::Time(_)) && at.is_none() && size > 0 && !reader.tells_times() {
         return Err(Failed::Told(format!(
-            "{} does not tell when anything was done: give FILE:BYTES or offset:COMMANDS",
+            "{} does not tell when anything was done: give FILE:BYTES or offset:OFFSET",
             folder_name(path)
         )));
     }
     Ok(Cut {
         at: at.filter(|&at| at < size),
-        commands: counted,
+        offset: reached,
     })
 }
 

@@ -47,14 +47,14 @@ impl Commands {
         self.misfit.as_ref()
     }
 
-    /// Takes the next unit, up to which the file is sound then: how many commands it holds,
-    /// MULTI and EXEC included, SELECT not. `None`: the file, or what was asked for, is over.
-    pub(super) fn unit(&mut self, reader: &mut Reader) -> Result<Option<u64>, Fault> {
+    /// Takes the next unit, up to which the file is sound then. `false`: the file, or what was
+    /// asked for, is over.
+    pub(super) fn unit(&mut self, reader: &mut Reader) -> Result<bool, Fault> {
         let bounds = Bounds {
             bulk_max: i64::MAX as u64,
             unauthenticated: false,
         };
-        let (mut in_unit, mut count) = (false, 0);
+        let mut in_unit = false;
         loop {
             let next = reader.next(in_unit);
             if in_unit && matches!(next, Err(Fault::Torn { .. })) {
@@ -62,10 +62,10 @@ impl Commands {
             }
             match next? {
                 Next::Request => {}
-                Next::End => return Ok(None),
+                Next::End => return Ok(false),
                 Next::Later(offset) => {
                     self.later = Some(offset);
-                    return Ok(None);
+                    return Ok(false);
                 }
             }
             self.spans.clear();
@@ -79,7 +79,6 @@ impl Commands {
                     let text = |s: &Span| &reader.unread()[s.start..s.start + s.len];
                     let word = spans.first().map(text).unwrap_or_default();
                     let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
-                    count += u64::from(!is(b"SELECT"));
                     self.lines += 1 + 2 * spans.len() as u64;
                     let name_at = spans.first().map_or(0, |span| span.start);
                     match in_unit {
@@ -94,7 +93,7 @@ impl Commands {
                     reader.take(pos);
                     if !in_unit {
                         reader.mark_sound();
-                        return Ok(Some(count));
+                        return Ok(true);
                     }
                 }
                 Step::Incomplete => {

@@ -1,12 +1,14 @@
 //! The incremental file that is written: one buffer of the turn, one write a turn.
 //!
-//!     appended   bytes of effects given so far       (a client's mark is this figure)
-//!     written    of them in the file
-//!     synced     of them on disk for certain
+//!     appended   up to where the stream was given     (a client's mark is this figure)
+//!     written    up to where the file has it
+//!     synced     up to where it is on disk for certain
+//!
+//! All three are replication offsets; the file's own bytes are more by its annotations.
 //!
 //! Invariants
-//!   1. `synced <= written <= appended`; the buffer holds `appended - written` bytes, or,
-//!      with `always`, what is not synced.
+//!   1. `synced <= written <= appended`; the buffer holds the stream from `written` on, or, with
+//!      `always`, what is not synced.
 //!   2. Before a write the file is `length` bytes long: what a failed write left is cut
 //!      off first, and while that fails nothing is written.
 //!   3. A failed fsync is final for its file: the kernel may have dropped what it could not
@@ -25,7 +27,7 @@ use super::sync::{Syncer, Wake};
 use crate::base::crc64;
 use crate::config::system_text;
 use crate::keyspace::{DbIndex, Unit};
-use crate::resp::write_request;
+use crate::replication::{Mark, Position, ReplId, ReplOffset, Stream, write_select};
 
 /// Room that is kept for the next turn; what a huge one took is given back.
 const BUFFER_KEPT: usize = 1 << 20;
@@ -46,7 +48,7 @@ pub enum SyncPolicy {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rules {
     pub policy: SyncPolicy,
-    /// `aof-checksum`.
+    /// `aof-checksum`: lines of checksum, and of the stream's position.
     pub checksums: bool,
     /// `aof-timestamp-enabled`.
     pub timestamps: bool,
@@ -103,15 +105,19 @@ pub struct Writer {
     unsynced: usize,
     /// Those are all that is not synced.
     keeps_unsynced: bool,
-    selected: Option<DbIndex>,
-    /// What was selected before the buffer's first byte.
+    /// The database that the stream had selected before the buffer's first byte.
     selected_first: Option<DbIndex>,
+    /// The file's next request must be found without those before it: it selects its database,
+    /// and a line tells its position.
+    begins: bool,
+    /// The history that the stream belongs to.
+    id: Option<ReplId>,
     /// The last second that a line of time told.
     told_s: i64,
     pub rules: Rules,
-    appended: u64,
-    written: u64,
-    synced: u64,
+    appended: ReplOffset,
+    written: ReplOffset,
+    synced: ReplOffset,
     /// When the last fsync was asked for.
     synced_ms: u64,
     postponed_ms: Option<u64>,
@@ -126,7 +132,7 @@ pub struct Writer {
 
 impl Writer {
     /// `offset`: where the stream goes on.
-    pub fn new(disk: Disk, wake: Option<Wake>, offset: u64) -> Writer {
+    pub fn new(disk: Disk, wake: Option<Wake>, offset: ReplOffset) -> Writer {
         Writer {
             syncer: Syncer::new(disk.clone(), wake),
             disk,
@@ -134,8 +140,9 @@ impl Writer {
             buffer: Vec::new(),
             unsynced: 0,
             keeps_unsynced: false,
-            selected: None,
             selected_first: None,
+            begins: true,
+            id: None,
             told_s: 0,
             rules: Rules::default(),
             appended: offset,
@@ -152,17 +159,17 @@ impl Writer {
 
     // --- figures ---
 
-    pub fn appended(&self) -> u64 {
+    pub fn appended(&self) -> ReplOffset {
         self.appended
     }
 
-    pub fn synced(&self) -> u64 {
+    pub fn synced(&self) -> ReplOffset {
         self.synced
     }
 
     /// Up to where what was done may be acknowledged.
     #[inline]
-    pub fn safe(&self) -> u64 {
+    pub fn safe(&self) -> ReplOffset {
         match self.rules.policy {
             SyncPolicy::Always if !self.rules.no_sync => self.synced,
             // What the kernel has outlives the process; what waits for an fsync to end
@@ -173,12 +180,12 @@ impl Writer {
     }
 
     /// Up to where what was done is in the file.
-    pub fn written(&self) -> u64 {
+    pub fn written(&self) -> ReplOffset {
         self.written
     }
 
     /// The file, and up to where it has the stream.
-    pub fn written_file(&self) -> Option<(Arc<File>, u64)> {
+    pub fn written_file(&self) -> Option<(Arc<File>, ReplOffset)> {
         let open = self.open.as_ref()?;
         Some((Arc::clone(&open.file), self.written))
     }
@@ -212,18 +219,57 @@ impl Writer {
 
     // --- what is written ---
 
-    /// Takes a unit of effects.
-    pub fn append(&mut self, unit: Unit<'_>, time: Time) {
-        let before = self.buffer.len();
+    /// Whether the next unit must select its database: [`Stream::select_anew`] before it.
+    #[inline]
+    pub fn begins(&self) -> bool {
+        self.begins
+    }
+
+    /// Takes a unit of effects: the place of its bytes in [`Writer::appended_bytes`].
+    #[inline]
+    pub fn append(&mut self, unit: Unit<'_>, stream: &mut Stream, time: Time) -> usize {
+        self.begin_append(stream.position(), stream.selected(), time);
+        let from = self.buffer.len();
+        stream.encode(unit, self.rules.checksums, &mut self.buffer);
+        self.appended = stream.offset();
+        from
+    }
+
+    /// Takes what another writer has encoded, from `before` on, up to `after`.
+    pub fn append_bytes(
+        &mut self,
+        bytes: &[u8],
+        (before, after): (Position, ReplOffset),
+        time: Time,
+    ) {
+        self.begin_append(before, None, time);
+        self.buffer.extend_from_slice(bytes);
+        self.appended = after;
+    }
+
+    /// What was appended from a place on ([`Writer::append`]).
+    pub fn appended_bytes(&self, from: usize) -> &[u8] {
+        &self.buffer[from..]
+    }
+
+    #[inline]
+    fn begin_append(&mut self, at: Position, selected: Option<DbIndex>, time: Time) {
+        if self.buffer.is_empty() {
+            self.selected_first = selected;
+        }
         if self.rules.timestamps && time.unix_s > self.told_s {
             annotation::write_time(&mut self.buffer, time.unix_s);
             self.told_s = time.unix_s;
         }
-        unit.write_to(&mut self.buffer, &mut self.selected);
-        self.appended += (self.buffer.len() - before) as u64;
+        if self.begins || self.id != Some(at.id) {
+            if self.rules.checksums {
+                Mark::Position(at).write(&mut self.buffer);
+            }
+            (self.begins, self.id) = (false, Some(at.id));
+        }
     }
 
-    /// Writes to this file from now on, behind its `length` bytes. All that is for the file
+    /// Writes to this file from now on, after its `length` bytes. All that is for the file
     /// before must have been written to it.
     pub fn open(&mut self, file: File, path: PathBuf, length: u64) {
         let open = Open {
@@ -237,11 +283,9 @@ impl Writer {
         if let Some(old) = self.open.replace(open) {
             self.syncer.close(old.file);
         }
-        // Who reads it begins with database 0, whatever the file before selected.
-        match self.selected_first.take() {
-            _ if self.buffer.is_empty() => self.selected = None,
-            Some(db) => self.select_first(db),
-            None => {}
+        self.begins = self.buffer.is_empty();
+        if !self.buffer.is_empty() {
+            self.begin_waiting();
         }
         self.told_s = 0;
         if matches!(self.trouble, Some(Trouble::Sync(_))) {
@@ -249,13 +293,24 @@ impl Writer {
         }
     }
 
-    /// Puts a SELECT before what waits.
-    fn select_first(&mut self, db: DbIndex) {
-        let mut line = Vec::new();
-        let mut digits = itoa::Buffer::new();
-        let digits = digits.format(db.0).as_bytes();
-        write_request(&mut line, [b"SELECT", digits].into_iter());
-        self.buffer.splice(..0, line);
+    /// What waits begins a file: a reader has database 0 selected there and knows no position.
+    fn begin_waiting(&mut self) {
+        let mut lines = Vec::new();
+        if let Some(db) = self.selected_first.take() {
+            let mut select = Vec::new();
+            write_select(db, &mut select);
+            if self.rules.checksums {
+                Mark::NotInStream(select.len() as u64).write(&mut lines);
+            }
+            lines.append(&mut select);
+        }
+        let at = annotation::leading_time(&self.buffer);
+        let is_told = self.buffer[at..].starts_with(b"#SO:");
+        if let (Some(id), false, true) = (self.id, is_told, self.rules.checksums) {
+            let offset = self.written;
+            Mark::Position(Position { id, offset }).write(&mut lines);
+        }
+        self.buffer.splice(at..at, lines);
     }
 
     /// Closes the file; what was not written is forgotten.
@@ -265,7 +320,7 @@ impl Writer {
         }
         self.buffer = Vec::new();
         (self.unsynced, self.trouble) = (0, None);
-        (self.selected, self.selected_first) = (None, None);
+        (self.selected_first, self.begins) = (None, true);
         self.is_held = false;
         (self.written, self.synced) = (self.appended, self.appended);
         self.postponed_ms = None;
@@ -275,6 +330,7 @@ impl Writer {
     /// acknowledged.
     pub fn hold(&mut self) {
         self.is_held = true;
+        self.begins = self.buffer.is_empty();
     }
 
     /// Writes again.
@@ -283,7 +339,7 @@ impl Writer {
     }
 
     /// The file is on disk with the stream up to `upto`.
-    pub fn note_synced(&mut self, upto: u64) {
+    pub fn note_synced(&mut self, upto: ReplOffset) {
         self.synced = self.synced.max(upto);
     }
 
@@ -412,7 +468,6 @@ impl Writer {
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_KEPT);
         self.unsynced = 0;
-        self.selected_first = self.selected;
     }
 
     fn sync(&mut self, time: Time) {

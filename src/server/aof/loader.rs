@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use crate::command::{CommandError, Flags};
 use crate::config::system_text;
-use crate::keyspace::{ClientId, KeyHash, Keyspace};
+use crate::keyspace::{ClientId, Expiring, KeyHash, Keyspace};
 use crate::net::Address;
 use crate::persistence::aof::check::is_rdb;
 use crate::persistence::aof::{Disk, Fault, Manifest, Names, Next, Part, Reader, Role, Upgrade};
+use crate::replication::{Position, ReplId, ReplOffset};
 use crate::resp::{Args, Reply};
 use crate::server::Server;
 use crate::server::batch::{Batch, FileEnd};
@@ -41,6 +42,8 @@ pub struct AofLoader {
     client: Client,
     reply: Reply,
     batch: Batch,
+    /// Where the stream is after the files that are done, and its history if one has told it.
+    stream: (Option<ReplId>, ReplOffset),
     /// Bytes of the files that are done.
     done_bytes: u64,
     /// Commands that were replayed.
@@ -92,6 +95,7 @@ impl AofLoader {
             client,
             reply: Reply::new(),
             batch: Batch::default(),
+            stream: (None, 0),
             done_bytes: 0,
             commands: 0,
             began: Instant::now(),
@@ -106,9 +110,9 @@ impl AofLoader {
         server: &mut Server,
         bytes: u64,
     ) -> Result<Progress, LoadFailed> {
-        keyspace.begin_replay();
+        let usual = keyspace.set_expiring(Expiring::Replay);
         let result = self.replay(keyspace, server, bytes);
-        keyspace.end_replay();
+        keyspace.set_expiring(usual);
         let at = self.current.as_ref().map_or(0, |c| match &c.preamble {
             Some(file) => file.offset(),
             None => c.reader.offset(),
@@ -165,7 +169,7 @@ impl AofLoader {
             return Ok(None);
         };
         let path = self.names.path(&part.name);
-        let reader = Reader::open(&path).map_err(|error| {
+        let mut reader = Reader::open(&path).map_err(|error| {
             tracing::warn!(
                 "Fatal error: can't open the append log file {} for reading: {}",
                 part.name,
@@ -173,6 +177,7 @@ impl AofLoader {
             );
             LoadFailed
         })?;
+        reader.begin_stream_at(part.start.unwrap_or(self.stream.1));
         let preamble = match is_rdb(&path) {
             Ok(true) => {
                 tracing::info!("Reading RDB base file on AOF loading...");
@@ -197,6 +202,11 @@ impl AofLoader {
             Role::Base => "base",
             _ => "incr",
         };
+        if current.part.role == Role::Incr {
+            let (id, offset) = current.reader.stream();
+            let end = current.part.end.unwrap_or(offset);
+            self.stream = (id.or(self.stream.0), end);
+        }
         self.done_bytes += current.reader.size();
         if current.reader.size() > 0 {
             tracing::info!(
@@ -320,16 +330,14 @@ impl AofLoader {
             self.began.elapsed().as_secs_f64()
         );
         keyspace.dirty = 0;
-        let size = |part: &Part| {
-            std::fs::metadata(self.names.path(&part.name)).map_or(0, |data| data.len())
-        };
-        if let Some(last) = self.manifest.incrs.last() {
-            let end = last.end.or_else(|| Some(last.start? + size(last)));
-            server.aof.repl_offset = end.unwrap_or(server.aof.repl_offset);
-        }
         server.end_loading(keyspace);
+        match self.stream {
+            (Some(id), offset) => server.stream.resume(Position { id, offset }),
+            (None, offset) => server.stream.resume_at(offset),
+        }
         if !server.config.appendonly {
             // It was switched off meanwhile.
+            server.update_effects(keyspace);
             return Ok(());
         }
         server.open_aof(keyspace, self.names, self.manifest)

@@ -26,11 +26,12 @@ use crate::base::clock::Now;
 use crate::base::crc64;
 use crate::command::CommandError;
 use crate::config::{AppendFsync, system_text};
-use crate::keyspace::{ClientId, Effects, Keyspace};
+use crate::keyspace::{Audience, ClientId, Effects, Keyspace};
 use crate::persistence::aof::{
     BaseForm, Disk, Log, Manifest, Names, Owner, Rules, Sealed, SyncPolicy, Time, Trouble, Wake,
 };
 use crate::persistence::rdb;
+use crate::replication::{ReplOffset, Stream};
 use rewrite::Rewrites;
 
 /// How long after a failure the next try is made.
@@ -67,11 +68,6 @@ pub struct Aof {
     pub rewrites: Rewrites,
     /// The file has, or may have, lost what only the keyspace has.
     incomplete: bool,
-    /// The replication offset: commands repeated so far, while there is no backlog to count
-    /// bytes.
-    pub repl_offset: u64,
-    /// Where the stream of effects ended when the file was switched off.
-    ended_at: u64,
     /// How long the file was at the last look at the room that is left.
     looked_at_bytes: u64,
     retry_ms: u64,
@@ -80,7 +76,7 @@ pub struct Aof {
     /// Clients whose replies wait until what they wrote is safe.
     held: Vec<ClientId>,
     /// Clients in WAITAOF, with what must be on disk for them.
-    awaiting: Vec<(u64, ClientId)>,
+    awaiting: Vec<(ReplOffset, ClientId)>,
 }
 
 fn time(now: &Now) -> Time {
@@ -121,9 +117,9 @@ impl Aof {
         }
     }
 
-    fn new_log(&self, names: Names, manifest: Manifest) -> Log {
+    fn new_log(&self, names: Names, manifest: Manifest, offset: ReplOffset) -> Log {
         let (disk, wake) = (self.disk.clone(), self.wake.clone());
-        Log::new(names, manifest, disk, wake, self.appended())
+        Log::new(names, manifest, disk, wake, offset)
     }
 
     pub fn log(&self) -> Option<&Log> {
@@ -132,19 +128,25 @@ impl Aof {
 
     /// Takes complete units of effects.
     #[inline]
-    pub(super) fn take_effects(&mut self, effects: &Effects, now: &Now) {
+    pub(super) fn take_effects(&mut self, effects: &Effects, stream: &mut Stream, now: &Now) {
         let Some(log) = &mut self.log else { return };
         let time = time(now);
-        // Between two tries to make a first base there is no file.
-        let is_open = log.writer.path().is_some();
+        let begins = |log: &Log| log.writer.begins();
+        if begins(log) || self.next.as_deref().is_some_and(begins) {
+            stream.select_anew();
+        }
         for unit in effects.units() {
-            self.repl_offset += unit.commands();
-            if is_open {
-                log.writer.append(unit, time);
-            }
+            let before = stream.position();
+            let from = log.writer.append(unit, stream, time);
             if let Some(next) = &mut self.next {
-                next.writer.append(unit, time);
+                let bytes = log.writer.appended_bytes(from);
+                next.writer
+                    .append_bytes(bytes, (before, stream.offset()), time);
             }
+        }
+        // Between two tries to make a first base there is no file.
+        if log.writer.path().is_none() {
+            log.writer.skip();
         }
     }
 
@@ -164,17 +166,9 @@ impl Aof {
         is_changing(&self.log) || is_changing(&self.next)
     }
 
-    /// Where the next effect will stand.
-    #[inline]
-    pub fn appended(&self) -> u64 {
-        self.log
-            .as_ref()
-            .map_or(self.ended_at, |log| log.writer.appended())
-    }
-
     /// Up to where what was done is on disk for certain; nothing is while the set of files
     /// is not whole.
-    pub fn synced(&self) -> u64 {
+    pub fn synced(&self) -> ReplOffset {
         match (&self.log, self.state) {
             (Some(log), AofState::On) if !self.incomplete => log.writer.synced(),
             _ => 0,
@@ -250,9 +244,13 @@ impl Server {
         }
     }
 
-    /// Somebody repeats effects from now on, or nobody does.
+    /// Who repeats effects has changed.
     pub(super) fn update_effects(&mut self, keyspace: &mut Keyspace) {
-        let wanted = self.aof.log.is_some() || self.debug.recorder.is_some();
+        let has_log = self.aof.log.is_some();
+        self.stream.count(has_log);
+        let is_wanted = has_log || self.debug.recorder.is_some();
+        let mut wanted = Audience::empty();
+        wanted.set(Audience::LOG, is_wanted);
         keyspace.effects.set_wanted(wanted);
     }
 
@@ -263,10 +261,10 @@ impl Server {
         names: Names,
         manifest: Manifest,
     ) -> Result<(), LoadFailed> {
-        let mut log = self.aof.new_log(names, manifest);
+        let mut log = self.aof.new_log(names, manifest, self.stream.offset());
         log.writer.rules = self.aof_rules();
         let (form, empty) = self.empty_base();
-        log.open_at_start(form, &empty, self.aof.repl_offset)
+        log.open_at_start(form, &empty, self.stream.offset())
             .map_err(|error| {
                 tracing::warn!("{error}");
                 LoadFailed
@@ -300,7 +298,7 @@ impl Server {
 
     /// Whether a client's reply must wait until what it wrote is safe; then it does.
     #[inline]
-    pub(super) fn withholds(&mut self, wrote_to: u64, id: ClientId) -> bool {
+    pub(super) fn withholds(&mut self, wrote_to: ReplOffset, id: ClientId) -> bool {
         let Some(log) = &self.aof.log else {
             return false;
         };
@@ -312,7 +310,7 @@ impl Server {
     }
 
     /// A client waits until the file is on disk up to `offset`.
-    pub(super) fn await_synced(&mut self, offset: u64, id: ClientId) {
+    pub(super) fn await_synced(&mut self, offset: ReplOffset, id: ClientId) {
         self.aof.awaiting.push((offset, id));
     }
 
@@ -359,7 +357,7 @@ impl Server {
             return;
         }
         let all_kept = log.writer.take_back_unsynced();
-        if let Err(error) = log.begin_incr(false, self.aof.repl_offset, "a failed fsync") {
+        if let Err(error) = log.begin_incr(false, self.stream.offset(), "a failed fsync") {
             tracing::warn!("{error}");
             return;
         }
@@ -397,7 +395,7 @@ impl Server {
 
     /// Has another incremental file written from now on ([`Log::begin_next`]).
     pub(super) fn begin_next_incr(&mut self, owner: Owner, why: &str) -> Result<(), String> {
-        let (at, offset) = (time(&self.now), self.aof.repl_offset);
+        let (at, offset) = (time(&self.now), self.stream.offset());
         let Some(log) = &mut self.aof.log else {
             return Err("the append only file is off".to_owned());
         };
@@ -415,7 +413,7 @@ impl Server {
         let Some(log) = &mut self.aof.log else {
             return true;
         };
-        log.finish(at, self.aof.repl_offset).is_ok()
+        log.finish(at, self.stream.offset()).is_ok()
     }
 }
 

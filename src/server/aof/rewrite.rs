@@ -122,9 +122,9 @@ impl Server {
                 self.cancel_rewrite(keyspace);
                 let names = self.aof_names();
                 let manifest = names.read_manifest().map_err(|error| error.to_string())?;
-                let mut log = self.aof.new_log(names, manifest);
+                let mut log = self.aof.new_log(names, manifest, self.stream.offset());
                 log.writer.rules = self.aof_rules();
-                log.begin_incr(true, self.aof.repl_offset, "background rewrite")
+                log.begin_incr(true, self.stream.offset(), "background rewrite")
                     .map_err(|error| {
                         tracing::warn!("{error}");
                         "Unable to turn on AOF. Check server logs.".to_owned()
@@ -138,8 +138,7 @@ impl Server {
                 self.cancel_rewrite(keyspace);
                 let at = time(&self.now);
                 if let Some(mut log) = self.aof.log.take() {
-                    log.close(at, self.aof.repl_offset);
-                    self.aof.ended_at = log.writer.appended();
+                    log.close(at, self.stream.offset());
                 }
                 self.release_held();
                 self.aof.state = AofState::Off;
@@ -235,7 +234,7 @@ impl Server {
         if !is_on {
             // The base will have it: twice would be wrong.
             log.writer.skip();
-            let begun = log.begin_incr(true, self.aof.repl_offset, "background rewrite");
+            let begun = log.begin_incr(true, self.stream.offset(), "background rewrite");
             begun.map_err(|error| error.to_string())?;
             log.replace_all();
             return self.begin_base(keyspace);
@@ -279,10 +278,10 @@ impl Server {
     fn begin_next_set(&mut self, names: Names) -> Result<(), String> {
         names.make_folder().map_err(|error| error.to_string())?;
         let manifest = names.read_manifest().map_err(|error| error.to_string())?;
-        let mut next = self.aof.new_log(names, manifest);
+        let mut next = self.aof.new_log(names, manifest, self.stream.offset());
         next.writer.rules = self.aof_rules();
         if self.aof.state != AofState::Off {
-            let begun = next.begin_incr(true, self.aof.repl_offset, "background rewrite");
+            let begun = next.begin_incr(true, self.stream.offset(), "background rewrite");
             begun.map_err(|error| error.to_string())?;
         }
         next.replace_all();
@@ -333,7 +332,7 @@ impl Server {
         if self.aof.state == AofState::Off {
             return;
         }
-        let (at, offset) = (time(&self.now), self.aof.repl_offset);
+        let (at, offset) = (time(&self.now), self.stream.offset());
         // What was acknowledged by the old one is in the new one as well, and as safe.
         if let Err(error) = next.writer.finish(at) {
             tracing::warn!("{}", system_text(&error));

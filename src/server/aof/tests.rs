@@ -163,7 +163,7 @@ fn a_full_disk_refuses_writes_holds_answers_and_lets_go_by_itself() {
         full.store(kind, Ordering::Relaxed);
         assert_eq!(t.run("SET k 1"), "+OK\r\n");
         t.engine.write_aof();
-        let wrote_to = t.engine.server.aof.appended();
+        let wrote_to = t.engine.server.stream.offset();
         let nobody = crate::keyspace::ClientId(0);
         assert!(t.engine.server.withholds(wrote_to, nobody));
         let refusal = t.run("SET k 2");
@@ -211,7 +211,7 @@ fn after_a_failed_fsync_the_same_bytes_go_to_another_file() {
     fails_at.store(calls.load(Ordering::Relaxed), Ordering::Relaxed);
     t.run("INCR n");
     t.engine.write_aof();
-    let wrote_to = t.engine.server.aof.appended();
+    let wrote_to = t.engine.server.stream.offset();
     assert!(
         !t.engine
             .server

@@ -222,15 +222,20 @@ pub(super) fn stats(from: &Source<'_>, to: &mut Writer) {
 }
 
 pub(super) fn replication(from: &Source<'_>, to: &mut Writer) {
+    let history = from.server.stream.history();
+    let (earlier_id, earlier_offset) = match history.earlier {
+        Some((id, offset)) => (id.to_string(), offset as i64),
+        None => ("0".repeat(40), -1),
+    };
     to.section("Replication");
     to.fields(&[
         ("role", &"master"),
         ("connected_slaves", &0),
         ("master_failover_state", &"no-failover"),
-        ("master_replid", &from.server.identity.replid),
-        ("master_replid2", &"0".repeat(40)),
-        ("master_repl_offset", &from.server.aof.repl_offset),
-        ("second_repl_offset", &-1),
+        ("master_replid", &history.id),
+        ("master_replid2", &earlier_id),
+        ("master_repl_offset", &from.server.stream.offset()),
+        ("second_repl_offset", &earlier_offset),
         ("repl_backlog_active", &0),
         ("repl_backlog_size", &from.server.config.repl_backlog_size),
         ("repl_backlog_first_byte_offset", &0),

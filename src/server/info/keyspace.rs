@@ -13,7 +13,7 @@ pub(super) fn keyspace(from: &Source<'_>, to: &mut Writer) {
     let keyspace = from.keyspace;
     to.section("Keyspace");
     for (at, db) in keyspace.in_use() {
-        let avg_ttl = db.average_ttl_ms(keyspace.now_ms, TTL_SAMPLES);
+        let avg_ttl = db.average_ttl_ms(keyspace.now_ms(), TTL_SAMPLES);
         let subexpiry = db.fields().len();
         to.line(format_args!(
             "db{}:keys={},expires={},avg_ttl={avg_ttl},subexpiry={subexpiry}",

@@ -51,7 +51,7 @@ pub(super) fn add_instance(from: &Source<'_>, to: &mut Families) {
             "maxmemory_policy",
             server.config.maxmemory_policy.name().to_owned(),
         ),
-        ("master_replid", server.identity.replid.clone()),
+        ("master_replid", server.stream.history().id.to_string()),
         ("russet_version", env!("CARGO_PKG_VERSION").to_owned()),
     ]);
     let help = "What server this is";
@@ -182,7 +182,7 @@ fn databases(from: &Source<'_>, to: &mut Families) {
         keys.push((name(), whole(db.len() as u64)));
         expiring.push((name(), whole(db.volatile() as u64)));
         fields.push((name(), whole(db.fields().len() as u64)));
-        let average_ms = db.average_ttl_ms(keyspace.now_ms, TTL_SAMPLES / databases);
+        let average_ms = db.average_ttl_ms(keyspace.now_ms(), TTL_SAMPLES / databases);
         ttl.push((name(), Value::Real(average_ms as f64 / 1000.0)));
         for (kind, text) in SIZES {
             let count: u64 = db.sizes().of(kind).map(|(_, keys)| keys).sum();

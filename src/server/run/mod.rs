@@ -159,10 +159,8 @@ impl Loop {
         self.began = clock::cycles();
         let server = &mut self.engine.server;
         server.now = Now::read(server.identity.started);
-        self.engine.keyspace.now_ms = server.now.unix_ms();
-        // While clients are paused the keyspace stands still, expiry included; and while somebody
-        // imports, who decides himself what is gone.
-        self.engine.keyspace.keep_expired = server.pause.is_some() || server.config.import_mode;
+        self.engine.keyspace.set_expiring(server.expiring());
+        self.engine.keyspace.set_now_ms(server.now.unix_ms());
         server.stats.turns += 1;
         let commands = server.stats.commands;
 
@@ -242,7 +240,7 @@ impl Loop {
             && engine
                 .keyspace
                 .next_expiry()
-                .is_some_and(|due| due <= engine.keyspace.now_ms)
+                .is_some_and(|due| due <= engine.keyspace.now_ms())
         {
             let began = Instant::now();
             let cycle = engine.keyspace.expire_cycle(EXPIRE_BUDGET);

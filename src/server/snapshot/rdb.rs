@@ -146,7 +146,7 @@ impl Server {
         keyspace: &Keyspace,
         file: BackgroundFile,
         version: u32,
-        facts: &[(&str, &[u8])],
+        facts: &[(&str, Vec<u8>)],
     ) -> RdbSink {
         let version = match version {
             0 if keyspace.any_field_expires() => VERSION_FIELD_TTLS,

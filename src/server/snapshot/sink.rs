@@ -321,7 +321,8 @@ impl Server {
                 };
                 let file = hands.file(plan);
                 let file = file.map_err(|error| cannot_open(&path, &error))?;
-                let facts = [("aof-base", &b"0"[..])];
+                let mut facts = self.place_in_stream();
+                facts.push(("aof-base", b"0".to_vec()));
                 Ok(Box::new(self.rdb_sink(keyspace, file, version, &facts)))
             }
             What::Base {
@@ -340,7 +341,7 @@ impl Server {
                     incremental_fsync: config.aof_rewrite_incremental_fsync,
                 };
                 let file = hands.file(plan).map_err(|error| system_text(&error))?;
-                let facts = [("aof-base", &b"1"[..])];
+                let facts = [("aof-base", b"1".to_vec())];
                 Ok(Box::new(self.rdb_sink(keyspace, file, version, &facts)))
             }
             What::Base {
@@ -352,6 +353,20 @@ impl Server {
                 Ok(Box::new(file.map_err(|error| system_text(&error))?))
             }
         }
+    }
+
+    /// Where the stream of effects is now, as an RDB file has it; nothing while it is not
+    /// counted.
+    fn place_in_stream(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let Some((at, db)) = self.stream.snapshot() else {
+            return Vec::new();
+        };
+        let db = db.unwrap_or_default().0;
+        vec![
+            ("repl-stream-db", db.to_string().into_bytes()),
+            ("repl-id", at.id.as_str().as_bytes().to_vec()),
+            ("repl-offset", at.offset.to_string().into_bytes()),
+        ]
     }
 
     fn commands_sink(&self, path: PathBuf, unix_s: i64, hands: &Hands) -> io::Result<BaseFile> {

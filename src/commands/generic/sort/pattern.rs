@@ -66,7 +66,7 @@ impl<'a> Pattern<'a> {
             let mut digits = itoa::Buffer::new();
             return Some(see(Entry::Str(text.text(&mut digits))));
         };
-        let now = db.now_ms() as u64;
+        let now = db.due_ms() as u64;
         let hash = db.read::<Hash>(key).ok()??;
         match hash.get(name)? {
             found if found.expired(now) => {

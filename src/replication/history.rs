@@ -1,0 +1,86 @@
+//! The history of a dataset: its id, and the one that it continues.
+
+use std::fmt;
+
+use super::ReplOffset;
+use crate::base::random;
+
+const DIGITS: usize = 40;
+
+/// The id of a replication history: 40 hexadecimal digits (INFO `master_replid`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ReplId([u8; DIGITS]);
+
+impl ReplId {
+    pub fn random() -> ReplId {
+        let digits = random::hex(DIGITS);
+        ReplId::parse(digits.as_bytes()).expect("as many digits as asked for")
+    }
+
+    /// `None`: not 40 hexadecimal digits.
+    pub fn parse(text: &[u8]) -> Option<ReplId> {
+        let id: [u8; DIGITS] = text.try_into().ok()?;
+        id.iter()
+            .all(u8::is_ascii_hexdigit)
+            .then(|| ReplId(id.map(|digit| digit.to_ascii_lowercase())))
+    }
+
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("hexadecimal digits")
+    }
+}
+
+impl fmt::Display for ReplId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for ReplId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The id pair of INFO replication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    pub id: ReplId,
+    /// The history that this one continues, and the first offset that is no longer part of it
+    /// (`master_replid2`, `second_repl_offset`).
+    pub earlier: Option<(ReplId, ReplOffset)>,
+}
+
+impl History {
+    /// A history that continues none.
+    pub fn fresh() -> History {
+        History {
+            id: ReplId::random(),
+            earlier: None,
+        }
+    }
+
+    /// A new history that shares everything before `offset` with `id`.
+    pub fn after(id: ReplId, offset: ReplOffset) -> History {
+        History {
+            id: ReplId::random(),
+            earlier: Some((id, offset + 1)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_forty_digits() {
+        let id = ReplId::random();
+        assert_eq!(ReplId::parse(id.as_str().as_bytes()), Some(id));
+        assert_ne!(ReplId::random(), id);
+        for text in [&b""[..], &[b'a'; 39], &[b'a'; 41], &[b'g'; 40]] {
+            assert_eq!(ReplId::parse(text), None);
+        }
+        assert_eq!(ReplId::parse(&[b'A'; 40]), ReplId::parse(&[b'a'; 40]));
+    }
+}
