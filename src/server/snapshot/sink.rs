@@ -183,12 +183,12 @@ impl FanOut {
         self.outlets.iter().map(|outlet| &outlet.target)
     }
 
-    /// Each sink, with where the open key's value goes on for it.
+    /// Each sink that has not failed, with where the open key's value goes on for it.
     fn sinks(&mut self) -> impl Iterator<Item = (&mut Box<dyn Sink>, &mut Option<u64>)> {
         let outlets = self.outlets.iter_mut();
         outlets.filter_map(|outlet| match &mut outlet.maker {
-            Maker::Sink(sink) => Some((sink, &mut outlet.open_at)),
-            Maker::Child | Maker::Name(_) => None,
+            Maker::Sink(sink) if outlet.end.is_none() => Some((sink, &mut outlet.open_at)),
+            Maker::Sink(_) | Maker::Child | Maker::Name(_) => None,
         })
     }
 
@@ -321,7 +321,7 @@ impl Server {
                 };
                 let file = hands.file(plan);
                 let file = file.map_err(|error| cannot_open(&path, &error))?;
-                let mut facts = self.position_facts();
+                let mut facts = self.place_in_stream();
                 facts.push(("aof-base", b"0".to_vec()));
                 Ok(Box::new(self.rdb_sink(keyspace, file, version, &facts)))
             }
@@ -355,15 +355,16 @@ impl Server {
         }
     }
 
-    /// The position of the stream of effects, where that is known.
-    fn position_facts(&self) -> Vec<(&'static str, Vec<u8>)> {
+    /// Where the stream of effects is now, as an RDB file has it; nothing while it is not
+    /// counted.
+    fn place_in_stream(&self) -> Vec<(&'static str, Vec<u8>)> {
         let Some((at, db)) = self.stream.snapshot() else {
             return Vec::new();
         };
         let db = db.unwrap_or_default().0;
         vec![
             ("repl-stream-db", db.to_string().into_bytes()),
-            ("repl-id", at.id.as_str().into()),
+            ("repl-id", at.id.as_str().as_bytes().to_vec()),
             ("repl-offset", at.offset.to_string().into_bytes()),
         ]
     }
