@@ -1,24 +1,23 @@
 //! Whether a cost grows in proportion to `n`.
 //!
-//! The costs of `n`, `4n` and `16n` are compared by their differences, so that a constant part
-//! does not count: the second difference is 4 times the first if the cost is linear, a little
-//! more for `n log n`, and 16 times if it is quadratic. A cost over the limit is measured again,
-//! several times and with larger `n`, before it is called steep. The minimum counts, for a loaded
-//! machine only adds.
+//! The costs of `n`, `4n` and `16n` are compared by their differences, to cancel a constant part:
+//! the second difference is 4 times the first if the cost is linear, a little more for `n log n`,
+//! and 16 times if it is quadratic. A cost over the limit is measured again, several times and with
+//! larger `n`, before it is called steep. The minimum counts, because load only adds time.
 
 use std::fmt;
 use std::time::Duration;
 
-/// The second difference over the first: between `n log n` and `n^2`.
+/// Limit of the second difference over the first: between `n log n` and `n^2`.
 const GROWTH_MAX: f64 = 8.0;
-/// A single measurement beyond this is repeated: noise in the middle one hides a steep cost.
+/// A single measurement above this is repeated: noise at `4n` can hide a steep cost.
 const GROWTH_DOUBTED: f64 = 5.5;
 /// Smaller differences are noise.
 const DIFFERENCE_MIN: Duration = Duration::from_micros(150);
-/// `n` is not enlarged any more once `16n` costs so much.
+/// `n` is no longer enlarged once `16n` costs this much.
 const LONG_ENOUGH: Duration = Duration::from_millis(60);
 const N_MIN: usize = 256;
-/// So dear a cost is measured with smaller `n`.
+/// A cost this high is measured with smaller `n`.
 const DEAR: Duration = Duration::from_millis(10);
 /// Measurements of the same `n` if the first looked steep.
 const TRIES: usize = 5;
@@ -31,7 +30,7 @@ pub struct Costs {
 }
 
 impl Costs {
-    /// The minimum of `tries` each.
+    /// The minimum of `tries` measurements each.
     fn measure(n: usize, tries: usize, cost: &mut dyn FnMut(usize) -> Duration) -> Costs {
         let times = [n, 4 * n, 16 * n].map(|n| {
             let times = (0..tries).map(|_| cost(n));
@@ -67,14 +66,14 @@ impl fmt::Display for Costs {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Verdict {
-    /// It costs too little at the largest `n` to be compared.
+    /// Even at the largest `n` the cost is too small to compare.
     Flat,
     Linear(Costs),
     Steep(Costs),
 }
 
-/// Judges `cost`, which gives the time for a size. Sizes up to `n_max` are tried to find one
-/// whose cost can be measured; larger ones only if a cost is there.
+/// Judges `cost`, which measures the time for a size. Searches up to `n_max` for a size with a
+/// measurable cost; larger sizes are measured only from there.
 pub fn judge(n_max: usize, cost: &mut dyn FnMut(usize) -> Duration) -> Verdict {
     let mut n = N_MIN;
     let mut one = cost(n);
@@ -100,8 +99,8 @@ pub fn judge(n_max: usize, cost: &mut dyn FnMut(usize) -> Duration) -> Verdict {
     if costs.growth() > GROWTH_DOUBTED {
         costs = Costs::measure(n, TRIES, cost);
     }
-    // Past the caches, and past what the allocator keeps, each byte costs more, but only once:
-    // a quadratic cost stays steep at every size.
+    // Beyond the caches and the allocator's reserves each byte costs more, but only once: a
+    // quadratic cost stays steep at every size.
     while costs.is_steep() && costs.times[2] < LONG_ENOUGH {
         n *= 4;
         costs = Costs::measure(n, TRIES, cost);
@@ -135,7 +134,7 @@ mod tests {
         );
     }
 
-    /// The machine was busy while the middle size was measured for the first time.
+    /// The machine was busy during the first measurement of the middle size.
     #[test]
     fn noise_does_not_hide_quadratic_work() {
         let mut seen = Vec::new();
@@ -158,7 +157,7 @@ mod tests {
         assert!(matches!(constant, Verdict::Flat), "{constant:?}");
     }
 
-    /// As the rows are measured: through the gates, in a fresh world each time.
+    /// As for the rows: through the gates, in a fresh world each time.
     #[test]
     fn a_quadratic_command_is_steep() {
         let run = |script: &'static str| {

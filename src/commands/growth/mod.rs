@@ -1,9 +1,9 @@
-//! The cost of each command as a property: no command may cost more than in proportion (or
-//! `n log n`) to what it is given, or it is listed with its reason.
+//! The cost of each command as a property: no command may cost more than in proportion (or `n log
+//! n`) to its input, unless it is listed with a reason.
 //!
-//! Rows and documented syntax give the dimensions, so that a new row is measured without a line
-//! here: each argument that may stand many times, be long or be a large number, the size of what
-//! its keys hold in each form, the number of keys, and the number of calls.
+//! The dimensions come from rows and documented syntax, so a new row is measured without a change
+//! here: each argument that may repeat, be long or be a large number, the size of its keys' values
+//! in each form, the number of keys, and the number of calls.
 
 mod judge;
 mod words;
@@ -20,23 +20,23 @@ use judge::{Verdict, judge};
 use words::{Grown, growable, words};
 use world::{Form, State, fill, fill_to_match, fill_two, forms, furnish, load_scripts, states};
 
-/// Elements of keys that do not grow.
+/// Number of elements of keys that do not grow.
 const FEW: usize = 8;
 
-/// What grows in a measurement.
+/// The quantity that grows in a measurement.
 #[derive(Clone, Copy)]
 enum Dimension {
     Argument(Grown),
     /// Elements (bytes of a string) of each key.
     Held(Form),
-    /// What the server has, for commands that have no keys among their arguments.
+    /// Server state, for commands without keys among their arguments.
     Had(State),
-    /// How often the command is called, with other values each time.
+    /// Number of calls, with different values each time.
     Calls,
 }
 
 impl Dimension {
-    /// The largest size that is tried to find a cost that can be measured.
+    /// The largest size tried in the search for a measurable cost.
     fn n_max(self) -> usize {
         match self {
             Dimension::Argument(_) | Dimension::Held(Form::Text) => 16_384,
@@ -57,7 +57,7 @@ impl fmt::Display for Dimension {
     }
 }
 
-/// Rows that are not run (a container's name means all its rows), with the reason.
+/// Rows that are not run, with the reason (a container's name covers all its rows).
 const EXEMPT: &[(&str, &str)] = &[
     ("backup", "a thread copies files"),
     ("bgrewriteaof", "writes files between turns of the loop"),
@@ -69,7 +69,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("shutdown", "ends the process"),
 ];
 
-/// Superlinear by definition: the row, how its dimension's name begins, the reason.
+/// Superlinear by definition: the row, the start of its dimension's name, the reason.
 const BY_DESIGN: &[(&str, &str, &str)] = &[(
     "lcs",
     "held",
@@ -98,7 +98,7 @@ fn subjects() -> Vec<Subject> {
         if is_exempt || !row.subcommands.is_empty() {
             continue;
         }
-        // Rows that Redis does not document have no syntax to follow.
+        // Rows without Redis documentation have no syntax to generate from.
         if let Some(doc) = docs_for(group, subcommand) {
             let has_keys = row.has_keys();
             subjects.push(Subject {
@@ -131,7 +131,7 @@ impl Subject {
         all
     }
 
-    /// A fresh world in which `dimension` is as large as `n`, if it is not an argument.
+    /// A fresh world in which `dimension` has size `n`, unless it is an argument.
     fn world(&self, dimension: Dimension, n: usize) -> Testbed {
         let mut bed = Testbed::unheard();
         let form = forms(self.doc.group)[0];
@@ -153,7 +153,7 @@ impl Subject {
         bed
     }
 
-    /// The processor time of the command, or of all its calls, and whether one was refused.
+    /// The CPU time of the command, or of all its calls, and whether one was refused.
     fn run(&self, dimension: Dimension, n: usize) -> (Duration, bool) {
         let mut bed = self.world(dimension, n);
         let line = |grown, n, i| words(self.name, self.doc, grown, n, i);
@@ -194,7 +194,7 @@ impl Subject {
     }
 }
 
-/// `RUSSET_GROWTH=sort,lcs` measures these rows alone.
+/// `RUSSET_GROWTH=sort,lcs` measures only these rows.
 #[test]
 #[ignore = "minutes of CPU, and not every row is judged yet: just growth"]
 fn every_command_costs_in_proportion_to_what_it_is_given() {
@@ -225,8 +225,8 @@ fn every_command_costs_in_proportion_to_what_it_is_given() {
     assert!(steep.is_empty(), "more than linear:\n{steep}");
 }
 
-/// Rows that refuse all words that are made here: they need a state of the server, or words of
-/// another kind, and what is measured is their refusal.
+/// Rows that refuse all generated words, because they need a server state or words of another kind;
+/// only their refusal is measured.
 const REFUSED: &[&str] = &[
     "acl|dryrun",
     "acl|load",
@@ -253,7 +253,7 @@ const REFUSED: &[&str] = &[
     "xsetid",
 ];
 
-/// The words that are made are those that commands take: a refusal costs nothing.
+/// Commands must accept the generated words: a refusal costs nothing.
 #[test]
 #[ignore = "as the measurement: just growth"]
 fn every_command_takes_its_words() {

@@ -1,16 +1,16 @@
-//! The words of a command as its documentation has them, with one argument that grows.
+//! Command lines generated from the documented syntax, with one argument that grows.
 
 use crate::command::docs::{Arg, ArgFlags, ArgKind, Doc};
 
-/// Stands for what DUMP gives of the first key.
+/// Placeholder for the DUMP payload of the first key.
 pub const PAYLOAD: &[u8] = b"payload";
 
 /// How an argument grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// Many times, each time with another value.
+    /// Repeated, with different values.
     Times,
-    /// Many times, each time with the same value.
+    /// Repeated, with the same value.
     Again,
     /// A long text.
     Long,
@@ -26,7 +26,7 @@ pub struct Grown {
 }
 
 impl Grown {
-    /// A long pattern, which is slow to match.
+    /// A long pattern, slow to match.
     pub fn is_pattern(self) -> bool {
         self.how == How::Long && is_pattern(self.arg)
     }
@@ -36,17 +36,17 @@ fn is_pattern(arg: &Arg) -> bool {
     arg.kind == ArgKind::Pattern || arg.name.contains("pattern")
 }
 
-/// A command line under way.
+/// A command line under construction.
 struct Words<'a> {
     name: &'a str,
     grown: Option<Grown>,
     n: usize,
-    /// Of the values of other calls.
+    /// Offset that makes the values differ from those of other calls.
     offset: usize,
     words: Vec<Vec<u8>>,
 }
 
-/// All arguments that may grow, each in all ways.
+/// All arguments that can grow, each in all ways.
 pub fn growable(doc: &'static Doc) -> Vec<Grown> {
     fn add(args: &'static [Arg], grown: &mut Vec<Grown>) {
         for arg in args {
@@ -54,7 +54,7 @@ pub fn growable(doc: &'static Doc) -> Vec<Grown> {
             let is_many = arg.flags.contains(ArgFlags::MULTIPLE);
             let ways = [
                 (How::Times, is_many),
-                // An option that stands once is not refused before all are read.
+                // An option that may be given once is refused only after all are read.
                 (
                     How::Again,
                     is_many || arg.flags.contains(ArgFlags::OPTIONAL),
@@ -72,13 +72,13 @@ pub fn growable(doc: &'static Doc) -> Vec<Grown> {
     grown
 }
 
-/// Whether it counts the arguments that follow.
+/// Whether the argument counts those that follow.
 fn is_count(arg: &Arg) -> bool {
     arg.kind == ArgKind::Integer && ["numkeys", "numfields"].contains(&arg.name)
 }
 
-/// The words of the `call`th call of command `name`, with `n` of what grows. Calls differ in their
-/// values, not in their keys.
+/// The words of call number `call` of command `name`, with size `n` of what grows. Calls differ in
+/// their values, not in their keys.
 pub fn words(
     name: &str,
     doc: &'static Doc,
@@ -103,7 +103,7 @@ impl Words<'_> {
             .is_some_and(|grown| std::ptr::eq(grown.arg, arg) && ways.contains(&grown.how))
     }
 
-    /// Whether what grows is the argument or a part of it.
+    /// Whether the growing argument is this one or a part of it.
     fn leads_to(&self, arg: &'static Arg) -> bool {
         self.grown.is_some_and(|grown| std::ptr::eq(grown.arg, arg))
             || arg.args.iter().any(|part| self.leads_to(part))
@@ -113,8 +113,8 @@ impl Words<'_> {
         self.is(arg, &[How::Times, How::Again])
     }
 
-    /// How often an argument stands among `siblings`. Weights and IDs are as many as keys, of
-    /// which there are two where there may be several.
+    /// How often to repeat an argument among `siblings`. There are as many weights and IDs as keys:
+    /// two keys where several are allowed.
     fn times(&self, arg: &'static Arg, siblings: &'static [Arg]) -> usize {
         let is_many = arg.flags.contains(ArgFlags::MULTIPLE);
         let is_paired = |arg: &Arg| ["weight", "id", "key"].contains(&arg.name);
@@ -135,7 +135,7 @@ impl Words<'_> {
         }
     }
 
-    /// The number that stands before `following` and counts them.
+    /// The count argument that precedes `following`.
     fn count(&self, following: &'static [Arg], siblings: &'static [Arg]) -> usize {
         let counted = following
             .iter()
@@ -161,7 +161,7 @@ impl Words<'_> {
                 continue;
             }
             let is_same = self.is(arg, &[How::Again]);
-            // The token of a list stands once, that of an option each time.
+            // The token of a list is written once, that of an option each time.
             let is_list = arg.flags.contains(ArgFlags::MULTIPLE)
                 && !arg.flags.contains(ArgFlags::MULTIPLE_TOKEN);
             for time in 0..self.times(arg, args) {
@@ -192,7 +192,7 @@ impl Words<'_> {
     }
 }
 
-/// A text of about `n` bytes: patterns that are slow to match, libraries of many functions.
+/// A text of about `n` bytes: a pattern that is slow to match, a library of many functions.
 fn long(arg: &Arg, n: usize) -> Vec<u8> {
     match arg.name {
         "function-code" => {
@@ -208,7 +208,7 @@ fn long(arg: &Arg, n: usize) -> Vec<u8> {
     }
 }
 
-/// The `at`th value of an argument: one that the command takes.
+/// The `at`th value of an argument, valid for the command.
 fn value(name: &str, arg: &Arg, at: usize) -> String {
     match (arg.kind, arg.name) {
         (ArgKind::Key, "destination" | "newkey" | "destkey" | "dst" | "storekey") => "d".to_owned(),
@@ -220,7 +220,7 @@ fn value(name: &str, arg: &Arg, at: usize) -> String {
         (ArgKind::UnixTime, "unix-time-seconds") => "20000000".to_owned(),
         (ArgKind::UnixTime, _) => "20000000000".to_owned(),
         (ArgKind::Pattern, _) if name.starts_with("sort") => "*".to_owned(),
-        // Beginnings of many lengths.
+        // Prefixes of many lengths.
         (ArgKind::Pattern, _) => format!("{}{at}*", "p".repeat(at % 256)),
         (ArgKind::Double, "longitude") => (at % 170).to_string(),
         (ArgKind::Double, "latitude") => (at % 80).to_string(),

@@ -1,9 +1,9 @@
-//! What the database holds before a command is measured.
+//! The contents of the database before a measurement.
 
 use crate::command::docs::Group;
 use crate::server::Testbed;
 
-/// What a key holds.
+/// The form of a key's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     Text,
@@ -14,9 +14,9 @@ pub enum Form {
     Scores,
     Places,
     Fields,
-    /// Fields that expire.
+    /// Fields with an expiry.
     Mortal,
-    /// With a group that has read all of it.
+    /// With a group that has read all entries.
     Entries,
 }
 
@@ -33,7 +33,7 @@ const ALL: [Form; 10] = [
     Form::Entries,
 ];
 
-/// The forms that commands of a group take.
+/// The forms that the commands of a group accept.
 pub fn forms(group: Group) -> &'static [Form] {
     match group {
         Group::String | Group::Bitmap => &[Form::Text],
@@ -49,11 +49,11 @@ pub fn forms(group: Group) -> &'static [Form] {
     }
 }
 
-/// What a server has that is no value of a key.
+/// Server state other than key values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Keys,
-    /// Of one library.
+    /// All in one library.
     Functions,
     Libraries,
     /// Channels, shard channels and patterns that another client has subscribed to.
@@ -62,7 +62,7 @@ pub enum State {
     Clients,
 }
 
-/// What concerns commands of a group.
+/// The states that affect commands of a group.
 pub fn states(group: Group) -> &'static [State] {
     match group {
         Group::Scripting => &[State::Functions, State::Libraries],
@@ -73,7 +73,7 @@ pub fn states(group: Group) -> &'static [State] {
     }
 }
 
-/// Gives the server `n` of something.
+/// Creates `n` items of a kind of state.
 pub fn furnish(bed: &mut Testbed, state: State, n: usize) {
     let function = |i| format!("redis.register_function('f{i}', function() end)\n");
     match state {
@@ -117,13 +117,13 @@ pub fn furnish(bed: &mut Testbed, state: State, n: usize) {
     }
 }
 
-/// Loads a script, `return 1`, and a function, `f0`, to be called.
+/// Loads a script, `return 1`, and a function, `f0`, for calls.
 pub fn load_scripts(bed: &mut Testbed) {
     furnish(bed, State::Functions, 1);
     run(bed, &["SCRIPT", "LOAD", "return 1"]);
 }
 
-/// What DUMP gives of a key.
+/// The DUMP payload of a key.
 pub fn dump(bed: &mut Testbed, key: &str) -> Vec<u8> {
     let reply = bed.run_args(&[b"DUMP", key.as_bytes()]);
     let head = reply
@@ -134,7 +134,7 @@ pub fn dump(bed: &mut Testbed, key: &str) -> Vec<u8> {
     reply[head..reply.len() - 2].to_vec()
 }
 
-/// Makes `key` hold `n` elements; a text of `n` bytes.
+/// Fills `key` with `n` elements; a text with `n` bytes.
 pub fn fill(bed: &mut Testbed, key: &str, form: Form, n: usize) {
     match form {
         Form::Text => run(bed, &[b"SET", key.as_bytes(), &b"a".repeat(n)]),
@@ -163,14 +163,14 @@ pub fn fill(bed: &mut Testbed, key: &str, form: Form, n: usize) {
     }
 }
 
-/// Fills two keys: the one that every command has, and another for those that have several.
+/// Fills two keys: the one that every command uses, and a second for commands with several.
 pub fn fill_two(bed: &mut Testbed, form: Form, n: usize) {
     fill(bed, "k", form, n);
     fill(bed, "k1", form, n);
 }
 
-/// Makes `key` hold one element named `a` `n` times, and stores a key of that name: what
-/// patterns are matched against.
+/// Fills `key` with one element whose name is `n` times `a`, and stores a key of that name: the
+/// texts that patterns are matched against.
 pub fn fill_to_match(bed: &mut Testbed, key: &str, form: Form, n: usize) {
     let name = "a".repeat(n);
     fill(bed, &name, Form::Text, 1);

@@ -16,9 +16,9 @@ pub(super) const PFADD: Spec = Spec {
     ..Spec::new("pfadd", pfadd)
 };
 
-/// `PFADD key [element ...]`: the HyperLogLog has seen these elements; a missing key is made.
+/// `PFADD key [element ...]`: adds elements to a HyperLogLog; creates a missing key.
 ///
-/// Reply: 1 if it was made or counts otherwise than before, else 0. O(elements) if it is dense,
+/// Reply: 1 if the key was created or its registers changed, else 0. O(elements) if it is dense,
 /// O(elements x bytes) if it is sparse, which is at most `hll-sparse-max-bytes` long.
 fn pfadd(call: &mut Call<'_>) -> CommandResult {
     let (key, elements) = (call.args.at(1), call.args.from(2));
@@ -27,7 +27,7 @@ fn pfadd(call: &mut Call<'_>) -> CommandResult {
     let old = place.string()?.map(check).transpose()?;
     let (mut updated, mut outcome): (_, CommandResult) = (0, Ok(()));
     if let Some((text, Form::Dense)) = old {
-        // One that has seen much is rarely changed, and looked at more cheaply.
+        // A well-filled one rarely changes; checking first is cheaper.
         if let Some(first) = elements.iter().position(|element| raises(text, element)) {
             let hll = place.grow(DENSE_BYTES);
             let changing = elements.from(first);
@@ -41,7 +41,7 @@ fn pfadd(call: &mut Call<'_>) -> CommandResult {
         for element in elements.iter() {
             match hyperloglog::add(&mut hll, element, bytes_max) {
                 Ok(added) => updated += usize::from(added),
-                // What was added before it is met stays, as in Redis.
+                // Elements added before the damage was found stay, as in Redis.
                 Err(damaged) => {
                     outcome = Err(damaged.into());
                     break;
@@ -114,7 +114,7 @@ mod tests {
         assert!(t.run("PFMERGE d l").starts_with("-WRONGTYPE Operation"));
     }
 
-    /// Registers beyond the last are never written, however the runs lie.
+    /// Damaged runs must never cause a write past the last register.
     #[test]
     fn damaged_runs_are_refused() {
         let mut t = Testbed::new();
