@@ -1,5 +1,5 @@
-//! The cost of each command as a property: no command may cost more than in proportion (or `n log
-//! n`) to its input, unless it is listed with a reason.
+//! The cost of each command as a property: no command may cost more than in proportion to its input
+//! (or `n log n`), unless it is listed with a reason.
 //!
 //! The dimensions come from rows and documented syntax, so a new row is measured without a change
 //! here: each argument that may repeat, be long or be a large number, the size of its keys' values

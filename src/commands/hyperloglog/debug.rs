@@ -86,7 +86,7 @@ pub(super) const PFSELFTEST: Spec = Spec {
 
 /// `PFSELFTEST`: adds a million elements to a HyperLogLog of each form and compares.
 ///
-/// Reply: OK, or an error with the difference. Tens of milliseconds.
+/// Reply: OK, or an error that says what is wrong. Tens of milliseconds.
 fn pfselftest(call: &mut Call<'_>) -> CommandResult {
     let mut rng = SmallRng::from_rng(call.db.rng());
     self_test(&mut rng, call.server.config.hll_sparse_max_bytes)

@@ -46,9 +46,9 @@ pub(super) const EVALSHA_RO: Spec = Spec {
 
 /// `EVAL script numkeys [key ...] [arg ...]`: runs a script and caches it for EVALSHA.
 ///
-/// Reply: its return value. Numbers are truncated; a table is an array up to its first nil, or the
-/// value of its field `err`, `ok`, `double`, `map`, `set`, `big_number` or `verbatim_string`. A
-/// fatal error names the script and the line. Its effects form one unit.
+/// Reply: its return value: numbers cut to integers, a table as an array up to its first nil or as
+/// the value of its field `err`, `ok`, `double`, `map`, `set`, `big_number` or `verbatim_string`.
+/// Fatal errors name script and line. The script's effects form one unit.
 fn eval(call: &mut Call<'_>) -> CommandResult {
     by_text(call, false)
 }

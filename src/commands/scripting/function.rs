@@ -79,8 +79,8 @@ pub(super) const FUNCTION: Spec = Spec {
     ..Spec::new("function", write_help)
 };
 
-/// `FUNCTION LOAD [REPLACE] code`: loads a library; its first line gives the name: `#!lua
-/// name=mylib`.
+/// `FUNCTION LOAD [REPLACE] code`: loads a library, named by its first line:
+/// `#!lua name=mylib`.
 ///
 /// Reply: the library's name.
 fn load(call: &mut Call<'_>) -> CommandResult {

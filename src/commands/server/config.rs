@@ -123,7 +123,7 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Error of CONFIG REWRITE for a server without a configuration file.
+/// The error for a server without a configuration file.
 pub(super) const NO_FILE: CommandError =
     CommandError::Text("ERR The server is running without a config file");
 

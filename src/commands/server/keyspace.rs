@@ -71,9 +71,9 @@ impl Freeing {
 
 /// `FLUSHDB [SYNC | ASYNC]`: deletes all keys of the database.
 ///
-/// Reply: OK, except with ASYNC once the memory is freed. O(watched keys) for the loop: a thread
-/// frees big databases; in EXEC and scripts the loop does. Propagated even if there was nothing to
-/// delete.
+/// Reply: OK; without ASYNC, once the memory is freed. O(watched keys) for the loop: a thread frees
+/// big databases; unless ASYNC, the loop does it in EXEC and scripts. Propagated even if there was
+/// nothing to delete.
 fn flushdb(call: &mut Call<'_>) -> CommandResult {
     let db = call.db.index();
     flush(call, db.0..db.0 + 1)
@@ -185,7 +185,7 @@ mod tests {
         loop {
             fill(t);
             t.run("FLUSHALL ASYNC");
-            // Nothing to free later means no place for a mark.
+            // If all was freed inline, there is nothing to queue a mark after.
             if t.engine.keyspace.lazyfree.mark().is_some() {
                 break;
             }

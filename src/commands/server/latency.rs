@@ -94,8 +94,8 @@ const HISTOGRAM: Spec = Spec {
 
 /// `LATENCY HISTOGRAM [command ...]`.
 ///
-/// Reply: a map of `{calls, histogram_usec}` by command; the inner map gives, for each power of two
-/// in microseconds, the number of calls that took no longer. A container stands for all its
+/// Reply: a map of `{calls, histogram_usec}` by command; the inner map gives, at each doubling of
+/// the microseconds, the number of calls that took no longer. A container stands for all its
 /// subcommands; unknown commands and those never called are left out.
 fn histogram(call: &mut Call<'_>) -> CommandResult {
     let server = &*call.server;

@@ -27,7 +27,7 @@ pub(super) const SPOP: Spec = Spec {
 /// `SPOP key [count]`: removes random members.
 ///
 /// Reply: a member or null; with `count` a set (RESP2: an array) of up to that many. The effect is
-/// SREM of the removed members, or DEL (UNLINK) of the key. O(members removed), at most O(members).
+/// SREM of these members, or DEL (UNLINK) if none stay. O(members removed), at most O(members).
 fn spop(call: &mut Call<'_>) -> CommandResult {
     match call.args.len() {
         2 => spop_one(call),

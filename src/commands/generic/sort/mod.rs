@@ -56,8 +56,8 @@ pub(super) const SORT_RO: Spec = Spec {
 };
 
 /// `SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC|DESC] [ALPHA]
-/// [STORE destination]`: the elements in numeric order of themselves, or of the values of the keys
-/// named by `pattern`; with ALPHA in order of bytes.
+/// [STORE destination]`: the elements in numeric order of their own values, or of those of keys
+/// named by `pattern`; with ALPHA in byte order.
 ///
 /// Reply: array of elements, or of what GET patterns find (null for nothing); with STORE the length
 /// of the stored list. O(n log n), with a short LIMIT O(n).
