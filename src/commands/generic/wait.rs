@@ -43,8 +43,8 @@ pub(super) const WAITAOF: Spec = Spec {
 
 const NOT_LOCAL: &str = "ERR value is out of range, value must between 0 and 1";
 
-/// `WAITAOF numlocal numreplicas timeout`: like WAIT, until the writes are on disk here (`numlocal`
-/// 1) and on this many replicas.
+/// `WAITAOF numlocal numreplicas timeout`: like WAIT, until the writes are on disk here
+/// (`numlocal` 1) and on this many replicas.
 ///
 /// Reply: array of both numbers; an error if `appendonly` is or becomes `no` while `numlocal` is 1.
 fn waitaof(call: &mut Call<'_>) -> CommandResult {
