@@ -1,24 +1,24 @@
-//! What COMMAND DOCS tells about a command, and the builders that keep its data short.
+//! What COMMAND DOCS reports about a command, and builders that keep its data short.
 //!
-//! The data stands in `commands/<group>/docs.rs`, apart from the rows: only people and
-//! client generators read it, the server never does.
+//! The data is in `commands/<group>/docs.rs`, apart from the rows: only people and client
+//! generators read it, the server itself never does.
 
 use bitflags::bitflags;
 
 /// The documentation of one command or subcommand.
 #[derive(Clone, Copy, Debug)]
 pub struct Doc {
-    /// In full: `get`, `config|get`.
+    /// Full name: `get`, `config|get`.
     pub name: &'static str,
     /// One imperative sentence.
     pub summary: &'static str,
-    /// The Redis (or Valkey) version that brought it.
+    /// The Redis (or Valkey) version that introduced it.
     pub since: &'static str,
     pub group: Group,
     /// `""` for none.
     pub complexity: &'static str,
     pub flags: DocFlags,
-    /// `""` unless deprecated; so is `replaced_by`.
+    /// `""` unless deprecated; the same for `replaced_by`.
     pub deprecated_since: &'static str,
     pub replaced_by: &'static str,
     /// Version and what changed in it.
@@ -72,7 +72,7 @@ impl Group {
 }
 
 bitflags! {
-    /// What COMMAND DOCS says of a command in `doc_flags`.
+    /// The `doc_flags` of COMMAND DOCS.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct DocFlags: u8 {
         const DEPRECATED = 1 << 0;
@@ -86,16 +86,16 @@ bitflags! {
 pub struct Arg {
     pub name: &'static str,
     pub kind: ArgKind,
-    /// What help texts show in its place; `""` for the name itself.
+    /// The placeholder in help texts; `""` for the name itself.
     pub display: &'static str,
-    /// Which key spec finds it, for keys and key patterns.
+    /// The key spec that finds it, for keys and key patterns.
     pub key_spec: Option<u8>,
-    /// The word that stands before it, or is all of it.
+    /// The keyword before the argument, or the whole argument.
     pub token: Option<&'static str>,
     pub since: &'static str,
     pub deprecated_since: &'static str,
     pub flags: ArgFlags,
-    /// The parts of a block, the choices of a one-of.
+    /// The parts of a block or the choices of a one-of.
     pub args: &'static [Arg],
 }
 
@@ -129,14 +129,14 @@ impl ArgKind {
         }
     }
 
-    /// Has parts instead of a text to show.
+    /// Has nested arguments instead of a display text.
     pub const fn is_nested(self) -> bool {
         matches!(self, ArgKind::OneOf | ArgKind::Block)
     }
 }
 
 bitflags! {
-    /// How often an argument stands, if at all.
+    /// Whether an argument is optional or repeated.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct ArgFlags: u8 {
         const OPTIONAL = 1 << 0;
@@ -179,7 +179,7 @@ impl Doc {
         self
     }
 
-    /// Since which version something else is to be used, and what.
+    /// Deprecates the command since this version and names its replacement.
     pub const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Doc {
         self.flags = self.flags.union(DocFlags::DEPRECATED);
         self.deprecated_since = since;
@@ -234,7 +234,7 @@ impl Arg {
         Arg::new(ArgKind::Key, name).key_spec(spec)
     }
 
-    /// A word that stands for itself.
+    /// A keyword without a value.
     pub const fn word(name: &'static str, token: &'static str) -> Arg {
         Arg::new(ArgKind::PureToken, name).token(token)
     }
@@ -246,7 +246,7 @@ impl Arg {
         arg
     }
 
-    /// Arguments that stand or are missing together.
+    /// Arguments that are given or left out together.
     pub const fn block(name: &'static str, args: &'static [Arg]) -> Arg {
         let mut arg = Arg::new(ArgKind::Block, name);
         arg.args = args;
@@ -258,7 +258,7 @@ impl Arg {
         self
     }
 
-    /// The word that stands before it.
+    /// The keyword before the argument.
     pub const fn token(mut self, token: &'static str) -> Arg {
         self.token = Some(token);
         self

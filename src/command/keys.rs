@@ -1,23 +1,23 @@
 //! The keys of one command line: at most three runs of evenly spaced arguments.
 //!
-//! All forms that commands have are that (one key, a range, every second argument, a count
-//! and its keys, a destination before or behind), so keys are told without an allocation. How
-//! they are found: `plan`, and the finders beside the handlers (`Spec::find_keys`).
+//! This covers every form that commands have (one key, a range, every second argument, a count and
+//! its keys, a destination first or last), so listing keys needs no allocation. Keys are found by
+//! `plan` and by the finders beside the handlers (`Spec::find_keys`).
 
 use super::Access;
 
-/// A key argument: its position and how it is used (empty: not known).
+/// A key argument: its position and its access (empty: unknown).
 pub type KeyAt = (usize, Access);
 
-/// The longest list of specs that a row has is SORT's.
+/// SORT has the longest list of key specs.
 pub(super) const RUNS_MAX: usize = 3;
 
 /// Keys at even distances, in rising order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// The next one's position.
+    /// Position of the next key.
     at: u32,
-    /// Behind the last one.
+    /// One past the last key.
     end: u32,
     step: u16,
     access: Access,
@@ -26,9 +26,9 @@ pub struct Run {
 impl Run {
     const NONE: Run = Run::new(0, 0, 1, Access::empty());
 
-    /// Every `step`th argument from `first` on, up to but without `end`.
+    /// Every `step`th argument in `first..end`.
     ///
-    /// Positions are those of one command line: they are fewer than 2^31.
+    /// Positions are within one command line: less than 2^31.
     #[inline]
     pub const fn new(first: usize, end: usize, step: u16, access: Access) -> Run {
         Run {
@@ -62,10 +62,10 @@ impl Iterator for Run {
 
 impl ExactSizeIterator for Run {}
 
-/// The keys of a command line, in the order in which COMMAND GETKEYS tells them.
+/// The keys of a command line, in COMMAND GETKEYS order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
-    /// Used up from the front.
+    /// Consumed from the front.
     runs: [Run; RUNS_MAX],
 }
 
@@ -85,7 +85,7 @@ impl Keys {
         keys
     }
 
-    /// The first argument as the source, and a destination, if there is one.
+    /// The first argument as the source, plus an optional destination.
     pub fn source_and(destination: Option<usize>) -> Keys {
         let mut keys = Keys::one(1, Access::READ);
         if let Some(at) = destination {
@@ -94,7 +94,7 @@ impl Keys {
         keys
     }
 
-    /// Adds keys behind those that are there.
+    /// Appends a run of keys.
     pub fn push(&mut self, run: Run) {
         let free = self.runs.iter_mut().find(|run| run.len() == 0);
         *free.expect("no command has keys in more runs") = run;

@@ -1,4 +1,4 @@
-//! Facts about commands: rows, key specs, options, categories, refusals. No handler, no server.
+//! Facts about commands: rows, key specs, options, categories, refusals. No handlers, no server.
 
 pub mod docs;
 pub mod keys;

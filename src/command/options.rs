@@ -1,10 +1,10 @@
-//! The options of a command line: words in any order, each with its operands behind it.
+//! The options of a command line: words in any order, each followed by its operands.
 //!
-//! A row whose options name keys, or decide how one is used, lists its words once. Its handler
-//! and its key finder both walk that list, so they agree on which argument is an option and
-//! which one an operand, however often words are repeated and whatever keys are called.
+//! A row whose options name keys, or decide how a key is accessed, lists its words once. Its
+//! handler and its key finder both walk that list, so they agree on which argument is an option and
+//! which an operand, however often words are repeated and whatever keys are called.
 //!
-//! Cost: nothing is allocated; each option is compared with the words of the list in order.
+//! Cost: no allocation; each argument is compared with the words of the list in order.
 
 use super::CommandError;
 use crate::resp::Args;
@@ -12,9 +12,9 @@ use crate::resp::Args;
 /// An option's word.
 pub struct Word<O> {
     word: &'static str,
-    /// Arguments that follow it; fewer are no option.
+    /// Number of operands; a word followed by fewer is not an option.
     operands: u8,
-    /// All arguments that are left belong to it.
+    /// Consumes all remaining arguments.
     takes_rest: bool,
     means: O,
 }
@@ -29,7 +29,7 @@ impl<O: Copy> Word<O> {
         }
     }
 
-    /// The last option: it is followed by this many arguments or more.
+    /// A last option, followed by at least `operands_min` arguments.
     pub const fn last(word: &'static str, operands_min: u8, means: O) -> Word<O> {
         Word {
             takes_rest: true,
@@ -38,7 +38,7 @@ impl<O: Copy> Word<O> {
     }
 }
 
-/// An argument that is no option, or has too few operands: a syntax error.
+/// An argument that is not an option, or an option with too few operands: a syntax error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoOption;
 
@@ -50,7 +50,7 @@ impl From<NoOption> for CommandError {
 
 /// The options of a line in order: what each means and the position of its word.
 ///
-/// Handlers end at the first error. Finders go on: the next argument is looked at as a word.
+/// Handlers stop at the first error. Finders continue: the next argument is tried as a word.
 pub struct Options<'a, O: 'static> {
     args: Args<'a>,
     words: &'static [Word<O>],
@@ -67,8 +67,7 @@ impl<'a, O: Copy> Options<'a, O> {
         }
     }
 
-    /// The option that was read last has more operands than its word says: the next option
-    /// stands at `next`.
+    /// Continues at `next`: the last option read has more operands than its word declares.
     pub fn skip_to(&mut self, next: usize) {
         self.next = next;
     }

@@ -1,13 +1,13 @@
-//! Where a row's keys stand, worked out once from its key specs: all who ask for the keys of a
-//! command ask its plan.
+//! Where a row's keys are, worked out once from its key specs; every user of keys asks the plan.
 //!
-//!   - The prefetch of a batch takes what the arguments' number, or a count of keys, tells of
-//!     the first spec ([`KeyPlan::ahead`]): a hint, for lines that may have no right form.
-//!   - Gates, the undo log and COMMAND GETKEYS want them all ([`KeyPlan::keys`]). The specs answer,
-//!     as COMMAND INFO shows them, unless the row has a finder of its own: options that name keys
-//!     or decide how one is used are told by the words that the handler reads (`options`), since
-//!     a spec's keyword may as well be an operand or a key of that name.
+//!   - The prefetch of a batch uses only the first spec, as far as the number of arguments or a
+//!     key count determines it ([`KeyPlan::ahead`]): a hint, since the line may be malformed.
+//!   - Gates, the undo log and COMMAND GETKEYS need all keys ([`KeyPlan::keys`]). They come from
+//!     the specs that COMMAND INFO shows, unless the row has its own finder: where options name
+//!     keys or decide their access, the finder reads the same words as the handler (`options`),
+//!     because a spec's keyword may also be an operand or a key of that name.
 //!
+//! Cost: no allocation; O(1), or one pass over the arguments for keywords and finders.
 //! Cost: nothing is allocated; O(1), or one pass over the arguments for keywords and finders.
 
 use super::keys::{Keys, RUNS_MAX, Run};
@@ -21,21 +21,21 @@ pub struct KeyPlan {
     specs: &'static [KeySpec],
     told_by: ToldBy,
     ahead: Option<Ahead>,
-    /// The place of a key that all forms of the command have, and no other.
+    /// The key, if all forms of the command have exactly this one.
     only_key: Option<(u16, Access)>,
 }
 
-/// What tells the keys.
+/// Where the keys come from.
 #[derive(Clone, Copy, Debug)]
 enum ToldBy {
     NoKeys,
     Finder(FindKeys),
     Specs,
-    /// Specs, and of arguments without the command's form perhaps this count.
+    /// The specs; for arguments that do not fit them, a loosely read count.
     SpecsOr(LooseCount),
 }
 
-/// A count read as C reads one, and the destination that may stand before it.
+/// A key count read as C reads one, and the destination that may precede it.
 #[derive(Clone, Copy, Debug)]
 struct LooseCount {
     count_at: u16,
@@ -44,7 +44,7 @@ struct LooseCount {
     destination: Option<u16>,
 }
 
-/// The keys of a first spec that begins at a fixed place.
+/// The keys of a first spec that begins at a fixed position.
 #[derive(Clone, Copy, Debug)]
 struct Ahead {
     first: u16,
@@ -53,14 +53,14 @@ struct Ahead {
     access: Access,
 }
 
-/// Where they end.
+/// Where the keys end.
 #[derive(Clone, Copy, Debug)]
 enum End {
-    /// Behind this argument.
+    /// After this argument.
     Last(u16),
-    /// So many arguments are left.
+    /// This many arguments before the end.
     Left(u16),
-    /// The number of keys stands here.
+    /// After as many keys as this argument says.
     Count(u16),
 }
 
@@ -92,7 +92,7 @@ impl KeyPlan {
                 None if any => LooseCount::of(spec.keys).map_or(ToldBy::Specs, ToldBy::SpecsOr),
                 None => ToldBy::NoKeys,
             },
-            // Where specs do not tell all, the first may tell a key that is none (MIGRATE).
+            // If a spec is incomplete, the first may name an argument that is no key (MIGRATE).
             ahead: match spec.keys.iter().any(has(Access::INCOMPLETE)) {
                 true => None,
                 false => spec.keys.first().and_then(Ahead::of),
@@ -105,15 +105,15 @@ impl KeyPlan {
         !matches!(self.told_by, ToldBy::NoKeys)
     }
 
-    /// The one key of a command that has one in a fixed place and no others.
+    /// The key of a command that has exactly one, at a fixed position.
     #[inline]
     pub fn only_key(&self) -> Option<(usize, Access)> {
         self.only_key.map(|(at, access)| (at.into(), access))
     }
 
-    /// The keys among `args`, the command's name first; the arity was checked. None for a
-    /// command without keys, and where an optional part with keys is left out; `BadKeys` if
-    /// the arguments do not have the command's form.
+    /// The keys among `args`, which include the command's name and fit its arity. Empty for a
+    /// command without keys and where an optional part with keys is left out; `BadKeys` if the
+    /// arguments do not have the command's form.
     pub fn keys(&self, args: Args<'_>) -> Result<Keys, BadKeys> {
         match self.told_by {
             ToldBy::NoKeys => Ok(Keys::NONE),
@@ -123,7 +123,7 @@ impl KeyPlan {
         }
     }
 
-    /// The keys of the first spec as far as they can be told at once, whatever the arguments.
+    /// The keys of the first spec, as far as they are known without checking the arguments.
     #[inline]
     pub fn ahead(&self, args: Args<'_>) -> Run {
         let Some(ahead) = self.ahead else {
@@ -144,8 +144,8 @@ impl KeyPlan {
         Run::new(first, end.min(args.len()), ahead.step, ahead.access)
     }
 
-    /// The first key, the last (negative: from the end) and the step, as COMMAND INFO's three
-    /// old fields say it: the range specs as far as they join; zeros if there are none.
+    /// The first key, the last (negative: from the end) and the step, as in COMMAND INFO's three
+    /// old fields: range specs as far as they are contiguous; zeros if there are none.
     pub fn old_range(&self) -> (i64, i64, i64) {
         if let [
             KeySpec {
@@ -169,7 +169,7 @@ impl KeyPlan {
             }
             let last = absolute(first, last);
             let (from, to) = range.unwrap_or((i64::MAX, 0));
-            // "From the end" is later than every position, as unsigned numbers are.
+            // "From the end" exceeds every position when compared as unsigned.
             let to = if last as u64 > to as u64 { last } else { to };
             range = Some((from.min(first.into()), to));
             previous = to;
@@ -177,8 +177,8 @@ impl KeyPlan {
         range.map_or((0, 0, 0), |(first, last)| (first, last, 1))
     }
 
-    /// Whether the old range leaves keys out that only the whole command line shows, so that
-    /// clients must ask COMMAND GETKEYS: the `movablekeys` flag.
+    /// Whether the old range misses keys that only the whole command line shows, so that clients
+    /// must ask COMMAND GETKEYS: the `movablekeys` flag.
     pub fn is_movable(&self) -> bool {
         let mut previous = 0;
         self.specs.iter().any(|spec| {
@@ -266,7 +266,7 @@ fn by_specs(specs: &[KeySpec], args: Args<'_>) -> Result<Keys, BadKeys> {
         };
         let is_range = matches!(spec.find, Find::Range { .. });
         if is_range && last + 1 == first && keys.len() > 0 {
-            // Further keys, of which there are none (`PFMERGE destination`).
+            // An empty range of further keys (`PFMERGE destination`).
             continue;
         }
         let is_incomplete = spec.access.contains(Access::INCOMPLETE);
@@ -279,7 +279,7 @@ fn by_specs(specs: &[KeySpec], args: Args<'_>) -> Result<Keys, BadKeys> {
     Ok(keys)
 }
 
-/// Where a spec's search begins; `None` if its keyword is not there.
+/// Where a spec's search begins; `None` if its keyword is missing.
 fn begin(begin: Begin, args: Args<'_>) -> Result<Option<isize>, BadKeys> {
     match begin {
         Begin::Index(at) => Ok(Some(at as isize)),
@@ -329,8 +329,8 @@ impl LooseCount {
         })
     }
 
-    /// Keys behind a count that is no strict integer (`2x` counts as 2); how they are accessed
-    /// is then not known. A destination before the count comes last.
+    /// Keys after a count that is not a strict integer (`2x` counts as 2), with unknown access. A
+    /// destination before the count comes last.
     fn keys(self, args: Args<'_>) -> Result<Keys, BadKeys> {
         let count = leading_integer(args.get(self.count_at.into()).ok_or(BadKeys)?);
         let (first, step) = (usize::from(self.first), usize::from(self.step));
@@ -414,7 +414,7 @@ mod tests {
         assert!(ahead(&get, "get").is_empty());
     }
 
-    /// Of `MSETEX 2 a 1 b 2` only the first key was found.
+    /// For `MSETEX 2 a 1 b 2` only the first key was found.
     #[test]
     fn counted_keys_may_stand_apart() {
         let find = Find::KeyNum {
@@ -482,7 +482,7 @@ mod tests {
         assert_eq!(positions(&read, "xread streams a"), Err(BadKeys));
     }
 
-    /// A spec's keyword may be an operand; the row's finder knows.
+    /// A spec's keyword may be an operand; the row's finder can tell.
     #[test]
     fn a_finder_tells_the_keys_in_place_of_the_specs() {
         let mut store = row(
@@ -499,7 +499,7 @@ mod tests {
         assert_eq!(positions(&store, "sort a get store b"), Ok(vec![1]));
     }
 
-    /// PFMERGE with a destination alone had no keys, so that nobody asked whether it may be written.
+    /// PFMERGE with only a destination had no keys, so its write permission was never checked.
     #[test]
     fn further_keys_may_be_missing() {
         let merge = row(

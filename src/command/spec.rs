@@ -1,8 +1,8 @@
-//! What the server knows of a command: one row, beside its handler.
+//! What the server knows about a command: one row, beside its handler.
 //!
 //! COMMAND INFO, COMMAND GETKEYS, ACL categories, arity checks, the dispatch gates and the
-//! prefetch of keys are all computed from rows; there is no second list of names anywhere.
-//! The type is generic over the handler so that this layer knows no server.
+//! prefetch of keys are all computed from rows; there is no second list of names. The type is
+//! generic over the handler, so this layer does not depend on the server.
 
 use bitflags::bitflags;
 
@@ -63,7 +63,7 @@ bitflags! {
         const ONLY_SENTINEL = 1 << 21;
         const PROTECTED = 1 << 22;
         const MODULE = 1 << 23;
-        /// A container with subcommands has no handler of its own.
+        /// A container of subcommands, without a handler of its own.
         const CONTAINER = 1 << 24;
         /// Runs at once inside MULTI instead of being queued (EXEC, DISCARD, WATCH ...).
         const NOT_QUEUED = 1 << 25;
@@ -71,27 +71,27 @@ bitflags! {
         const PUBSUB_CONTEXT = 1 << 26;
         /// Not held back by CLIENT PAUSE ALL (CLIENT UNPAUSE and the like).
         const UNPAUSABLE = 1 << 27;
-        /// Runs what MULTI has queued: a pause looks at the queue.
+        /// Runs the commands queued by MULTI: a pause checks the queue.
         const RUNS_QUEUE = 1 << 28;
-        /// Its arguments hold secrets: never in SLOWLOG, MONITOR or a crash report.
+        /// Its arguments hold secrets: kept out of SLOWLOG, MONITOR and crash reports.
         const SENSITIVE = 1 << 29;
-        /// Refused, as writes are, while the disk keeps nothing: PING tells watchers.
+        /// Refused like a write while persistence fails: PING reports that to monitoring.
         const REPORTS_DISK = 1 << 30;
-        /// Runs the script that its first argument is, names or has as a function: what that
-        /// says of itself counts.
+        /// Runs a script: the first argument is its text, its SHA or a function's name. The
+        /// script's own flags apply, too.
         const RUNS_TEXT = 1 << 31;
         const RUNS_SHA = 1 << 32;
         const RUNS_FUNCTION = 1 << 33;
-        /// Its keys may be changed in other databases than the client's.
+        /// May change its keys in databases other than the client's.
         const CROSS_DB = 1 << 34;
-        /// Takes the server over or destroys what it holds: `remote-admin-without-auth no`
-        /// keeps it from strangers.
+        /// Takes over the server or destroys its data: with `remote-admin-without-auth no`,
+        /// strangers may not run it.
         const TAKES_OVER = 1 << 35;
     }
 }
 
 bitflags! {
-    /// ACL categories that a row states itself; `@read`, `@write`, `@fast`, `@slow`,
+    /// ACL categories that a row states explicitly; `@read`, `@write`, `@fast`, `@slow`,
     /// `@admin`, `@dangerous`, `@blocking` and `@pubsub` also follow from flags.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Category: u32 {
@@ -121,7 +121,7 @@ bitflags! {
 }
 
 bitflags! {
-    /// What a command does with a key, as COMMAND INFO's key specs say it.
+    /// What a command does with a key, in the words of COMMAND INFO's key specs.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Access: u16 {
         const RO = 1 << 0;
@@ -142,14 +142,14 @@ impl Access {
     /// `RO access`: the common reader.
     pub const READ: Access = Access::RO.union(Access::ACCESS);
 
-    /// `RW access update`: the common writer of what is there.
+    /// `RW access update`: the common writer of an existing value.
     pub const MODIFY: Access = Access::RW.union(Access::ACCESS).union(Access::UPDATE);
 
-    /// `OW update`: whatever was there goes.
+    /// `OW update`: replaces any old value.
     pub const OVERWRITE: Access = Access::OW.union(Access::UPDATE);
 }
 
-/// Where a key spec starts to look for its first key.
+/// Where a key spec starts looking for its first key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begin {
     Index(u16),
@@ -161,7 +161,7 @@ pub enum Begin {
     Unknown,
 }
 
-/// How a key spec goes on from there.
+/// How a key spec continues from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Find {
     /// `last` relative to the first key (negative: from the end); `limit` as in Redis.
@@ -170,7 +170,7 @@ pub enum Find {
         step: u16,
         limit: u16,
     },
-    /// The number of keys stands at `count_at`, the first key at `first`, both relative.
+    /// The key count is at `count_at`, the first key at `first`, both relative.
     KeyNum {
         count_at: u16,
         first: u16,
@@ -185,7 +185,7 @@ pub struct KeySpec {
     pub access: Access,
     pub begin: Begin,
     pub find: Find,
-    /// Free text that COMMAND DOCS/INFO shows, `""` for none.
+    /// Free text shown by COMMAND DOCS and INFO, `""` for none.
     pub notes: &'static str,
 }
 
@@ -209,7 +209,7 @@ impl KeySpec {
         }
     }
 
-    /// A count at argument `at`, its keys right behind it.
+    /// A count at argument `at`, followed by its keys.
     pub const fn counted(at: u16, access: Access) -> KeySpec {
         KeySpec {
             access,
@@ -223,7 +223,7 @@ impl KeySpec {
         }
     }
 
-    /// One key behind a word that may stand anywhere from argument `from` on.
+    /// One key after a word that may be anywhere from argument `from` on.
     pub const fn behind(word: &'static str, from: i16, access: Access) -> KeySpec {
         KeySpec {
             access,
@@ -237,7 +237,7 @@ impl KeySpec {
         }
     }
 
-    /// The same with a remark for readers of COMMAND INFO.
+    /// Adds a note for readers of COMMAND INFO.
     pub const fn noted(mut self, notes: &'static str) -> KeySpec {
         self.notes = notes;
         self
@@ -254,15 +254,14 @@ impl KeySpec {
     }
 }
 
-/// What a command does with the channels that its arguments name. One to leave channels
-/// needs no permission.
+/// What a command does with the channels its arguments name. Leaving channels needs no permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChannelUse {
     /// The first argument.
     Publishes,
     /// All of them.
     Subscribes,
-    /// All of them, which are patterns.
+    /// All of them, as patterns.
     SubscribesPatterns,
 }
 
@@ -271,11 +270,11 @@ pub enum ChannelUse {
 pub enum DatabaseUse {
     /// The client's, if it has keys, reads or writes.
     Own,
-    /// Those that these arguments name.
+    /// The databases that these arguments name.
     Named(&'static [u8]),
     /// The client's and the one that this argument names.
     OwnAndNamed(u8),
-    /// The client's and the one behind the first word; the second is an option without one.
+    /// The client's, and the one named after the first word; the second word takes no operand.
     OwnAndBehind(&'static str, &'static str),
     All,
 }
@@ -292,13 +291,12 @@ pub struct Spec<H: 'static> {
     /// `request_policy:...`, `response_policy:...`, `nondeterministic_output` and the like.
     pub tips: &'static [&'static str],
     pub subcommands: &'static [Spec<H>],
-    /// Finds the keys in place of the specs, where options name keys or decide how one is used:
-    /// by the words that the handler reads (`options`).
+    /// Finds the keys instead of the specs, where options name keys or decide their access: it
+    /// reads the same words as the handler (`options`).
     pub find_keys: Option<FindKeys>,
-    /// Which arguments of a [`Flags::SENSITIVE`] command are secrets: all, unless the row
-    /// knows better.
+    /// Which arguments of a [`Flags::SENSITIVE`] command are secrets; by default, all.
     pub is_secret: IsSecret,
-    /// What the command seeks inside its first key's container: the batch brings it near.
+    /// What the command looks up inside its first key's container, for the batch to prefetch.
     pub within: Option<Within>,
     pub channels: Option<ChannelUse>,
     pub databases: DatabaseUse,
@@ -311,23 +309,23 @@ pub enum Within {
     One(u8),
     /// From `first` on, every `step`th.
     Every { first: u8, step: u8 },
-    /// From `first` on, every second one, each behind its new score.
+    /// Every second one from `first` on; a new score precedes each.
     Scored { first: u8 },
 }
 
 /// Whether the argument at this position (never the name) is a secret.
 pub type IsSecret = fn(args: Args<'_>, at: usize) -> bool;
 
-/// A row's own key finder: the keys among `args`, whose number the row's arity admits; an
-/// error means that they are not of the command's form.
+/// A row's own key finder: the keys among `args`, which fit the row's arity; an error means that
+/// they do not have the command's form.
 pub type FindKeys = fn(args: Args<'_>) -> Result<Keys, BadKeys>;
 
-/// The arguments do not fit the command's form, so its keys cannot be told.
+/// The arguments do not have the command's form, so its keys are unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadKeys;
 
 impl<H> Spec<H> {
-    /// A row with nothing but a name and a handler; the rest by `..Spec::new(...)`.
+    /// A row with only a name and a handler; set the rest by `..Spec::new(...)`.
     pub const fn new(name: &'static str, handler: H) -> Spec<H> {
         Spec {
             name,
@@ -346,7 +344,7 @@ impl<H> Spec<H> {
         }
     }
 
-    /// Whether the argument at `at` must not be shown to anybody else.
+    /// Whether the argument at `at` is a secret.
     pub fn hides(&self, args: Args<'_>, at: usize) -> bool {
         at > 0 && self.flags.contains(Flags::SENSITIVE) && (self.is_secret)(args, at)
     }

@@ -1,4 +1,4 @@
-//! Numbers of databases as clients name them, for every group.
+//! Database indexes in arguments, for every group.
 
 use crate::base::number::parse_i64;
 use crate::command::CommandError;
@@ -7,14 +7,14 @@ use crate::server::Call;
 
 const NOT_AN_INT: &str = "ERR value is out of range, value must between -2147483648 and 2147483647";
 
-/// The number of a database that exists.
+/// The index of an existing database.
 pub(super) fn parse(call: &mut Call<'_>, text: &[u8]) -> Result<DbIndex, CommandError> {
     let n = parse_i64(text).ok_or(CommandError::NotAnInteger)?;
     let n = i32::try_from(n).map_err(|_| CommandError::Text(NOT_AN_INT))?;
     existing(call, n)
 }
 
-/// Refuses what is no database's number.
+/// Refuses an index without a database.
 pub(super) fn existing(call: &mut Call<'_>, n: i32) -> Result<DbIndex, CommandError> {
     let databases = call.db.keyspace().databases();
     match u32::try_from(n) {

@@ -28,7 +28,7 @@ const GROUPS: [&[Doc]; 16] = [
 
 /// The documentation of `name`, or of its `subcommand`; names in lower case.
 ///
-/// Commands may be documented here before they have a row, and are then not shown.
+/// Commands documented here before they have a row are not shown.
 pub fn docs_for(name: &str, subcommand: Option<&str>) -> Option<&'static Doc> {
     let joined;
     let full = match subcommand {

@@ -1,4 +1,4 @@
-//! Elements of containers, and the numbers beside them, between arguments and replies.
+//! Container elements and their numeric arguments: parsing and replies.
 
 use crate::base::number::parse_i64;
 use crate::command::CommandError;
@@ -14,13 +14,13 @@ pub(super) fn write(reply: &mut Reply, entry: Entry<'_>) {
     }
 }
 
-/// An index: any 64-bit integer.
+/// Parses an index: any 64-bit integer.
 #[inline]
 pub(super) fn index(arg: &[u8]) -> Result<i64, CommandError> {
     parse_i64(arg).ok_or(CommandError::NotAnInteger)
 }
 
-/// A number of at least `least`, or `otherwise` for all else, no integer included.
+/// Parses an integer of at least `least`; anything else is the error `otherwise`.
 #[inline]
 pub(super) fn at_least(
     arg: &[u8],
@@ -33,7 +33,7 @@ pub(super) fn at_least(
     }
 }
 
-/// An integer whose negative is one too: counts whose sign is a direction.
+/// Parses a count whose sign is a direction: its negation must not overflow.
 pub(super) fn signed_count(arg: &[u8]) -> Result<i64, CommandError> {
     match parse_i64(arg) {
         None => Err(CommandError::NotAnInteger),
@@ -42,8 +42,8 @@ pub(super) fn signed_count(arg: &[u8]) -> Result<i64, CommandError> {
     }
 }
 
-/// The part of `len` elements that two inclusive indexes name, negative ones counted from
-/// the end: where it starts, how many it has. `None`: nothing.
+/// The part of `len` elements between two inclusive indexes, negative ones counted from the end:
+/// its start and length. `None`: empty.
 #[inline]
 pub(super) fn span(start: i64, end: i64, len: usize) -> Option<(usize, usize)> {
     let len = len as i64;

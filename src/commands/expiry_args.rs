@@ -6,7 +6,7 @@ use crate::resp::Args;
 
 pub(super) const KEEPTTL: &str = "KEEPTTL";
 
-/// In which form a client gives a time, or is told one.
+/// The form of a time in an argument or a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TimeForm {
     /// Seconds from now.
@@ -20,7 +20,7 @@ pub(super) enum TimeForm {
 }
 
 impl TimeForm {
-    /// The form that the word at `at` asks for.
+    /// The form named by the word at `at`.
     pub fn named(args: Args<'_>, at: usize) -> Option<TimeForm> {
         let forms = [
             ("EX", TimeForm::Ex),
@@ -42,7 +42,7 @@ impl TimeForm {
         matches!(self, TimeForm::ExAt | TimeForm::PxAt)
     }
 
-    /// What times in this form are counted from, Unix milliseconds.
+    /// The origin of times in this form, Unix milliseconds.
     pub fn base_ms(self, now_ms: i64) -> i64 {
         if self.is_absolute() { 0 } else { now_ms }
     }
@@ -54,7 +54,7 @@ impl TimeForm {
     }
 }
 
-/// A time as a client gave it.
+/// A time as given by a client.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ExpireArg<'a> {
     pub text: &'a [u8],
@@ -62,13 +62,13 @@ pub(super) struct ExpireArg<'a> {
 }
 
 impl<'a> ExpireArg<'a> {
-    /// The option at `at` with its value behind it; `None` when it is none of these.
+    /// The option at `at` and its value; `None` if it is none of these.
     pub fn parse(args: Args<'a>, at: usize) -> Option<ExpireArg<'a>> {
         let (text, form) = (args.get(at + 1)?, TimeForm::named(args, at)?);
         Some(ExpireArg { text, form })
     }
 
-    /// Whether both are the same option: it may be repeated, another one may not follow.
+    /// Whether both are the same option: it may be repeated, but not combined with another.
     pub fn is_same_form(&self, other: &ExpireArg<'_>) -> bool {
         self.form == other.form
     }

@@ -1,4 +1,4 @@
-//! Every row and its documentation against the recorded facts of Redis 8.0
+//! Checks every row and its documentation against the recorded facts of Redis 8.0
 //! (`tests/data/commands.json`; commands that only Valkey has are Valkey 9.1's).
 
 use serde_json::{Map, Value, json};
@@ -91,8 +91,8 @@ fn rows_are_as_recorded() {
     });
 }
 
-/// A rule that named a command of replication, Cluster or modules was an unknown command, so that
-/// files with such rules did not load.
+/// A rule that named a command of replication, Cluster or modules was refused as an unknown
+/// command, so ACL files with such rules did not load.
 #[test]
 fn rules_know_every_recorded_command_and_its_categories() {
     let commands = commands_of(&CommandTable::new(&table()));
@@ -222,7 +222,7 @@ fn argument(arg: &Arg) -> Value {
     Value::Object(out)
 }
 
-/// The `O(...)` terms of a complexity, in order, whatever the words around them.
+/// The `O(...)` terms of a complexity, in order, without the words around them.
 fn complexity_terms(doc: &Doc) -> Vec<&'static str> {
     let mut terms = Vec::new();
     let mut rest = doc.complexity;

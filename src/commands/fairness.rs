@@ -1,12 +1,12 @@
-//! Random picks as clients see them: every command, every encoding, counted.
+//! Whether random picks are fair: every command, every encoding, by counting replies.
 
 use std::collections::HashMap;
 
 use crate::server::Testbed;
 
-/// Picks of an element that is expected equally often, on average.
+/// Average number of picks of each element.
 const PICKS: usize = 80;
-/// So many standard deviations would be chance once in a thousand million runs.
+/// A fair pick exceeds this many standard deviations once in 10^9 runs.
 const Z_MAX: f64 = 6.0;
 
 /// The bulk strings of a reply.
@@ -15,9 +15,9 @@ fn words(reply: &str) -> impl Iterator<Item = &str> {
     lines.filter(|line| !line.starts_with(['*', '$', ':', '~', '%']))
 }
 
-/// How far `counts` of `n` elements are from equal, in standard deviations of their
-/// chi-squared. `share` is what one pick takes of all elements, each once; 0: any number
-/// of times.
+/// How far the `counts` of `n` elements are from equal, in standard deviations of their
+/// chi-squared. `share`: the part of all elements that one pick takes without repetition; 0: with
+/// repetition.
 fn deviation(counts: &HashMap<String, usize>, n: usize, share: f64) -> f64 {
     let total: usize = counts.values().sum();
     let expected = total as f64 / n as f64;
@@ -28,7 +28,7 @@ fn deviation(counts: &HashMap<String, usize>, n: usize, share: f64) -> f64 {
     (chi2 / (1.0 - share) - freedom) / (2.0 * freedom).sqrt()
 }
 
-/// Runs `pick`, which gives `each` elements of `n`, until all should have come often.
+/// Runs `pick`, which returns `each` of `n` elements, until each is expected [`PICKS`] times.
 fn counted(t: &mut Testbed, n: usize, each: usize, pick: &str) -> HashMap<String, usize> {
     let mut counts = HashMap::new();
     for _ in 0..(n * PICKS).div_ceil(each) {
@@ -71,7 +71,7 @@ fn picks_from_every_encoding_are_fair() {
         }
         let shown = t.run("OBJECT ENCODING k");
         assert_eq!(words(&shown).next(), Some(encoding));
-        // One; several, some perhaps twice; a few different ones; nearly all.
+        // One; several with repetition; a few distinct ones; nearly all.
         for (count, each) in [(None, 1), (Some(-9), 9), (Some(4), 4), (Some(40), 40)] {
             let pick = match count {
                 None => format!("{command} k"),
@@ -101,7 +101,7 @@ fn spop_takes_any_member() {
                 t.run(&format!("SADD k {word}"));
             }
         }
-        // Picks of three at once are different: the deviation is a little smaller.
+        // The three of one pick are distinct: the deviation is a little smaller.
         let z = deviation(&counts, n, 0.0);
         assert!(z.abs() < Z_MAX, "{n} of {member}: {z}");
     }

@@ -13,8 +13,8 @@ pub(super) const fn row(handler: Handler) -> Spec {
     }
 }
 
-/// Writes what a container can do as an array of status lines: a headline with the name that
-/// it was called by, `lines` (syntax, then its meaning indented by four), and HELP itself.
+/// Writes a container's help as an array of status lines: a headline with the container's name as
+/// called, `lines` (syntax, then its meaning indented by four), and HELP itself.
 pub(super) fn write_help(call: &mut Call<'_>, lines: &[&str]) {
     let reply = &mut *call.reply;
     reply.array(lines.len() + 3);
@@ -29,7 +29,7 @@ pub(super) fn write_help(call: &mut Call<'_>, lines: &[&str]) {
     reply.simple("    Print this help.");
 }
 
-/// A subcommand that a container does not have, or not with so many arguments.
+/// The error for an unknown subcommand, or for a wrong number of its arguments.
 pub(super) fn misused(args: Args<'_>) -> CommandError {
     const MISUSED: &str = "ERR unknown subcommand or wrong number of arguments for '";
     let (container, subcommand) = (up_to_nul(args.at(0)), args.at(1));

@@ -1,4 +1,4 @@
-//! The keys that every row's plan tells, against a reference that reads the key specs anew for
+//! Checks the keys found by every row's plan against a reference that interprets the key specs for
 //! each command line, step by step, and collects positions in lists.
 
 use proptest::collection::vec;
@@ -10,7 +10,7 @@ use crate::command::{Access, Begin, Find, KeySpec};
 use crate::resp::OwnedArgs;
 use crate::server::{CommandTable, Spec};
 
-/// What a command line's keys are; `None`: it has no form of the command.
+/// The keys of a command line; `None` if it does not have the command's form.
 type Told = Option<Vec<KeyAt>>;
 
 fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Told {
@@ -48,7 +48,7 @@ fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Told {
     }
 }
 
-/// The key is only read where every operation is a GET.
+/// The key is read-only if every operation is a GET.
 fn bitfield(args: &[&[u8]]) -> Vec<KeyAt> {
     let mut rest = &args[2..];
     let reads = loop {
@@ -67,7 +67,7 @@ fn bitfield(args: &[&[u8]]) -> Vec<KeyAt> {
     vec![(1, used | Access::ACCESS)]
 }
 
-/// The key in its old place, or those behind KEYS, which is looked for where options stand.
+/// The key in its old position, or those after KEYS, found among the options.
 fn migrate(args: &[&[u8]]) -> Told {
     let access = Access::RW | Access::ACCESS | Access::DELETE;
     let mut at = 6;
@@ -86,7 +86,7 @@ fn migrate(args: &[&[u8]]) -> Told {
     Some(vec![(3, access)])
 }
 
-/// Half of what stands behind STREAMS, options and what is none passed over.
+/// The first half of the arguments after STREAMS; skips options and unknown words.
 fn xread(args: &[&[u8]]) -> Told {
     let mut at = 1;
     while at < args.len() {
@@ -106,8 +106,8 @@ fn xread(args: &[&[u8]]) -> Told {
     Some(Vec::new())
 }
 
-/// The source, and what stands behind the last word that names a destination; what stands behind
-/// other words is none.
+/// The source, and the operand of the last option that names a destination; operands of other
+/// options do not count.
 fn source_and(
     args: &[&[u8]],
     options: usize,
@@ -138,7 +138,7 @@ fn is(arg: &[u8], word: &str) -> bool {
     arg.eq_ignore_ascii_case(word.as_bytes())
 }
 
-/// Positions are wide numbers here, so that nothing of what clients send can overflow them.
+/// Positions use a wide integer type, so that no input can overflow them.
 fn by_spec(spec: &KeySpec, args: &[&[u8]]) -> Told {
     let len = args.len() as i128;
     let first = match spec.begin {
@@ -147,7 +147,7 @@ fn by_spec(spec: &KeySpec, args: &[&[u8]]) -> Told {
             let mut places = from as usize..args.len().saturating_sub(1);
             match places.find(|at| is(args[*at], word)) {
                 Some(at) => at as i128 + 1,
-                // Without the word there are no keys, which is no mistake of the form.
+                // No keyword means no keys; the form is still valid.
                 None => return Some(Vec::new()),
             }
         }
@@ -187,7 +187,7 @@ fn by_spec(spec: &KeySpec, args: &[&[u8]]) -> Told {
     Some(positions.map(|at| (at as usize, spec.access)).collect())
 }
 
-/// The count as C's `atoi` reads it; the destination, if there is one, last.
+/// The count as read by C's `atoi`; an optional destination comes last.
 fn by_loose_count(specs: &[KeySpec], args: &[&[u8]]) -> Told {
     let (begin, count_at, first, step) = specs.iter().find_map(|spec| match spec.find {
         Find::KeyNum {
@@ -222,7 +222,7 @@ fn by_loose_count(specs: &[KeySpec], args: &[&[u8]]) -> Told {
     Some(found)
 }
 
-/// Words that matter to finders and counts, more often than others.
+/// Random words, mostly those that matter to finders and counts.
 fn words() -> impl Strategy<Value = Vec<String>> {
     let word = prop_oneof![
         3 => proptest::sample::select(vec![
@@ -255,7 +255,7 @@ proptest! {
         }
     }
 
-    /// What is prefetched are keys wherever the command line has the command's form.
+    /// Prefetched arguments are keys if the command line has the command's form.
     #[test]
     fn what_plans_tell_ahead_are_keys(words in words()) {
         let table = CommandTable::new(&crate::commands::table());

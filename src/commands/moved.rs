@@ -68,7 +68,7 @@ fn digest(t: &mut Testbed) -> String {
     digest
 }
 
-/// What its places say: order, cursors, ranks, what is pending, what is due.
+/// Replies that depend on positions: order, cursors, ranks, pending entries, due fields.
 fn answers(t: &mut Testbed) -> Vec<String> {
     let lines = [
         "LRANGE list 0 -1",
@@ -107,7 +107,7 @@ fn every_encoding_is_moved_and_stays_what_it_was() {
         assert!(digest(&mut t) == before);
         assert!(answers(&mut t) == said);
     }
-    // And it can be changed, expire and be freed as before.
+    // The values can still be changed, expired and freed.
     t.run("ZADD zset 5 another");
     t.run("LSET list 100 other");
     t.run("SPOP set 1000");
@@ -124,7 +124,7 @@ fn every_encoding_is_moved_and_stays_what_it_was() {
     t.engine.keyspace.check_invariants();
 }
 
-/// The table's walk is over after the first cell, before the container's begins.
+/// The walk over the table ends after the first cell, before that of the container begins.
 #[test]
 fn a_large_container_alone_in_its_database_is_moved() {
     let mut t = Testbed::unheard();
@@ -160,7 +160,7 @@ fn what_is_being_sent_stays_where_it_is() {
     assert!(t.run("GET large").ends_with("lll\r\n"));
 }
 
-/// What a deletion at random has left of slabs goes back.
+/// Slabs left sparse by random deletions are freed.
 #[test]
 #[cfg(not(feature = "system-allocator"))]
 fn thinly_filled_slabs_are_emptied() {
@@ -221,6 +221,6 @@ fn thinly_filled_slabs_are_emptied() {
     }
     let dense = unused();
     assert!(dense < thin / 5, "{thin} -> {dense}, moved {moved:?}");
-    // It comes to rest.
+    // The walk converges: little is left to move.
     assert!(moved[2].0 < moved[0].0 / 10, "{moved:?}");
 }

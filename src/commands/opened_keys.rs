@@ -1,9 +1,9 @@
-//! Every key that a handler opens is one that its row's plan tells, and every key that it changes
-//! is told as written: else permissions, the undo log and read-only views would not hold.
+//! Checks that every key a handler opens is among its row's planned keys, and every key it changes
+//! is planned as written: permissions, the undo log and read-only views rely on that.
 //!
-//! Command lines follow the documented syntax of each row, with what clients are free to do to
-//! it: options repeated and in another order, keys and operands that are called like options,
-//! words too many and too few. The keyspace records what the handler opens.
+//! Command lines follow the documented syntax of each row, with the freedoms of clients: options
+//! repeated and reordered, keys and operands named like options, words too many and too few. The
+//! keyspace records what the handler opens.
 
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -15,11 +15,11 @@ use crate::command::{Access, Flags};
 use crate::resp::OwnedArgs;
 use crate::server::{CommandTable, Row, Testbed};
 
-/// Command lines of each row, and of one whose options decide what its keys are.
+/// Command lines per row, and per row whose options decide its keys.
 const LINES: usize = 300;
 const LINES_OF_OPTIONS: usize = 3000;
 
-/// So many of them between two fillings of the database.
+/// Number of lines between two fillings of the database.
 const LINES_OF_A_FILLING: usize = 25;
 
 /// Rows that are not run, with the reason.
@@ -44,17 +44,17 @@ const EXEMPT: &[(&str, &str)] = &[
     ("randomkey", "as keys"),
 ];
 
-/// A row whose reader may keep what it has computed in the value: readers need no more.
+/// A row that caches its result in the value: plain read access is enough for it.
 const CACHES: &str = "pfcount";
 
-/// Rows that read keys which are not among their arguments, never write one: their users must be
-/// permitted to read all keys.
+/// Rows that read, but never write, keys that are not among their arguments: their users need
+/// permission to read all keys.
 const READ_BY_PATTERN: &[&str] = &["sort", "sort_ro"];
 
-/// Words of command lines, made from the syntax.
+/// Generates command lines from the syntax.
 struct Lines {
     rng: SmallRng,
-    /// Option words of the row, lower and upper case: keys and operands are called like them.
+    /// Option words of the row, lower and upper case: some keys and operands get these names.
     words: Vec<String>,
     keys: Vec<String>,
 }
@@ -88,7 +88,7 @@ impl Lines {
     /// The arguments of a syntax as chunks that belong together.
     fn chunks(&mut self, args: &'static [Arg]) -> Vec<(bool, Vec<String>)> {
         let mut chunks = Vec::new();
-        // How many values a count has announced.
+        // The number of values that a preceding count declared.
         let mut announced = None;
         for arg in args {
             let is_optional = arg.flags.contains(ArgFlags::OPTIONAL);
@@ -112,7 +112,7 @@ impl Lines {
         chunks
     }
 
-    /// `count`: how many values, if that is fixed.
+    /// `count`: the number of values, if fixed.
     fn emit(&mut self, arg: &'static Arg, count: Option<usize>, out: &mut Vec<String>) {
         let token = arg.token.filter(|_| arg.kind != ArgKind::PureToken);
         let many = arg.flags.contains(ArgFlags::MULTIPLE);
@@ -147,7 +147,7 @@ impl Lines {
                 return self.emit(one, None, out);
             }
             ArgKind::Block => {
-                // Lists beside each other (STREAMS) are equally long.
+                // Parallel lists (STREAMS) have the same length.
                 let count = rng.random_range(1..3);
                 for (_, chunk) in self.block(arg.args, count) {
                     out.extend(chunk);
@@ -176,12 +176,12 @@ impl Lines {
         chunks
     }
 
-    /// A line of the command: its name, then what its syntax and chance make.
+    /// A line of the command: its name, then random words by its syntax.
     fn line(&mut self, name: &str, args: &'static [Arg]) -> Vec<String> {
         let chunks = self.chunks(args);
         let (mut options, mut line) = (Vec::new(), Vec::new());
-        // Options change places among themselves, also those that must be there (XREADGROUP's GROUP)
-        // but for the last one; what else must be there stays where it is.
+        // Options are shuffled, also required ones (XREADGROUP's GROUP), except the last; other
+        // required arguments keep their positions.
         let has_word = |chunk: &[String]| chunk.first().is_some_and(|w| self.words.contains(w));
         let moves = self.rng.random_bool(0.5);
         let mut places = Vec::new();
@@ -210,7 +210,7 @@ impl Lines {
                 _ => line.push(word),
             }
         }
-        // Nobody is called.
+        // An address that refuses connections.
         if name == "migrate" && line.len() > 2 {
             (line[1], line[2]) = ("127.0.0.1".to_owned(), "1".to_owned());
         }
@@ -222,7 +222,7 @@ fn any_of<T: Copy>(rng: &mut SmallRng, all: &[T]) -> T {
     *all.choose(rng).expect("some")
 }
 
-/// Every key holds something, mostly what the command is for.
+/// Fills every key, mostly with the type that the command is for.
 fn fill(t: &mut Testbed, lines: &mut Lines, group: Group) {
     t.run("FLUSHALL");
     for key in lines.keys.clone() {
@@ -265,7 +265,7 @@ fn fill(t: &mut Testbed, lines: &mut Lines, group: Group) {
     }
 }
 
-/// What is wrong with what a handler opened, if anything; whether it opened a key.
+/// Whether the handler opened any key; an error if one was not planned.
 fn judge(t: &mut Testbed, row: &Row, line: &[String]) -> Result<bool, String> {
     let args: OwnedArgs = line.iter().map(|word| word.as_bytes()).collect();
     let args = args.args();
@@ -294,9 +294,9 @@ fn judge(t: &mut Testbed, row: &Row, line: &[String]) -> Result<bool, String> {
     Ok(!opened.is_empty())
 }
 
-/// GEORADIUS and GEORADIUSBYMEMBER took the last destination, SORT one whose word the plan read as
-/// an operand, XREADGROUP the streams behind the second word of that name: the plan told others.
-/// Of PFMERGE without sources it told no key at all.
+/// Handlers and plans disagreed: GEORADIUS and GEORADIUSBYMEMBER took the last destination, SORT
+/// one whose word the plan read as an operand, XREADGROUP the streams after the second STREAMS. For
+/// PFMERGE without sources the plan had no key at all.
 #[test]
 fn handlers_open_the_keys_that_plans_tell() {
     let mut t = Testbed::unheard();
@@ -343,7 +343,7 @@ fn handlers_open_the_keys_that_plans_tell() {
     assert!(idle.is_empty(), "never opened a key: {idle:?}");
 }
 
-/// Words that decide what a command touches, and that keys and operands may be called.
+/// Option words that select keys, also used as names of keys and operands.
 const MISLEADING: &[&str] = &[
     "SORT list STORE get STORE victim",
     "SORT list STORE by STORE victim",

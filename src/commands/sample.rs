@@ -1,21 +1,21 @@
-//! Random elements of a container: HRANDFIELD, ZRANDMEMBER and their like share the plan.
+//! Random elements of a container: shared by HRANDFIELD, ZRANDMEMBER and the like.
 
 use crate::command::CommandError;
 use crate::commands::element;
 use crate::resp::Args;
 use rand::{Rng, RngExt};
 
-/// How random elements are asked for behind a key: `count [word]`.
+/// The arguments after the key: `count [word]`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SampleArgs {
-    /// Different elements if not negative, else that many picks of any.
+    /// Distinct elements if not negative, else that many with repetition.
     pub count: i64,
-    /// The word was there: values or scores as well.
+    /// The word was given: reply values or scores, too.
     pub paired: bool,
 }
 
 impl SampleArgs {
-    /// Reads `count [word]` from argument 2 on; `None` if there is no count.
+    /// Parses `count [word]` from argument 2 on; `None` if there is no count.
     pub fn parse(args: Args<'_>, word: &str) -> Result<Option<SampleArgs>, CommandError> {
         let Some(text) = args.get(2) else {
             return Ok(None);
@@ -32,8 +32,7 @@ impl SampleArgs {
     }
 }
 
-/// A choice of `wanted` among `left` elements that pass by one after the other: each subset
-/// is as likely as any other.
+/// Selects `wanted` of `left` elements in a single pass over them: all subsets are equally likely.
 pub(super) struct Passing {
     wanted: usize,
     left: usize,
@@ -44,7 +43,7 @@ impl Passing {
         Passing { wanted, left }
     }
 
-    /// Whether the next one is chosen.
+    /// Whether to select the next element.
     pub fn take(&mut self, rng: &mut impl Rng) -> bool {
         debug_assert!(self.left > 0);
         let taken = rng.random_range(0..self.left) < self.wanted;
@@ -54,8 +53,8 @@ impl Passing {
     }
 }
 
-/// Whether so few are wanted of so many that single picks, repeated ones thrown away, are
-/// cheaper than a walk over all.
+/// Whether `wanted` is so small that random picks, with duplicates discarded, are cheaper than a
+/// pass over all.
 pub(super) fn is_few(wanted: usize, of: usize) -> bool {
     wanted.saturating_mul(3) <= of
 }

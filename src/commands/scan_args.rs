@@ -1,4 +1,4 @@
-//! What SCAN, HSCAN, SSCAN and ZSCAN take behind the cursor.
+//! The options of SCAN, HSCAN, SSCAN and ZSCAN.
 
 use crate::base::glob;
 use crate::base::number::{parse_i64, parse_u64_lenient};
@@ -6,15 +6,15 @@ use crate::command::CommandError;
 use crate::resp::Args;
 use crate::types::Entry;
 
-/// Table steps for each element asked for, at most: a sparse table gives few a step.
+/// Maximum number of table steps per requested element: a sparse table yields few a step.
 const STEPS_PER_ELEMENT: usize = 10;
 
-/// A cursor; anything else is refused before the key is looked at.
+/// Parses a cursor; anything else is refused before the key lookup.
 pub(super) fn parse_cursor(text: &[u8]) -> Result<u64, CommandError> {
     parse_u64_lenient(text).ok_or(CommandError::Text("ERR invalid cursor"))
 }
 
-/// What is scanned.
+/// The kind of scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Of {
     Hash,
@@ -22,7 +22,7 @@ pub(super) enum Of {
     Others,
 }
 
-/// The options behind the cursor.
+/// The options after the cursor.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ScanArgs<'a> {
     count: usize,
@@ -32,13 +32,13 @@ pub(super) struct ScanArgs<'a> {
 }
 
 impl<'a> ScanArgs<'a> {
-    /// Reads the options from argument `at` on. Only a hash may be asked for no values, only a
-    /// sorted set for no scores.
+    /// Parses the options from argument `at` on. NOVALUES is only for hashes, NOSCORES only for
+    /// sorted sets.
     pub fn parse(args: Args<'a>, at: usize, of: Of) -> Result<Self, CommandError> {
         ScanArgs::parse_with(args, at, of, None)
     }
 
-    /// SCAN's own, which knows TYPE, too: also gives the type that was named.
+    /// The options of SCAN, including TYPE; also returns the named type.
     pub fn parse_of_keys(
         args: Args<'a>,
         at: usize,
@@ -103,7 +103,7 @@ impl<'a> ScanArgs<'a> {
         Ok(all)
     }
 
-    /// Whether an element is asked for.
+    /// Whether an element matches the pattern.
     #[inline]
     pub fn admits(&self, element: Entry<'_>) -> bool {
         self.pattern.is_none_or(|pattern| {
@@ -111,8 +111,8 @@ impl<'a> ScanArgs<'a> {
         })
     }
 
-    /// Goes on until COUNT elements were seen, whether they matched or not, or the end was
-    /// reached. `step` takes a cursor, gives the next, and adds what it saw.
+    /// Steps until COUNT elements were seen, matching or not, or the scan ends. `step` takes a
+    /// cursor, returns the next and adds the number of elements seen.
     pub fn run(&self, mut cursor: u64, mut step: impl FnMut(u64, &mut usize) -> u64) -> u64 {
         let (mut seen, mut steps) = (0, self.count.saturating_mul(STEPS_PER_ELEMENT));
         loop {

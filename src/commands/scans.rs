@@ -1,5 +1,5 @@
-//! What SCAN and its like promise, as clients see it: an element that is there from the
-//! first step to the last is shown, whatever comes and goes meanwhile.
+//! The guarantee of SCAN and the like, checked through replies: an element that exists from the
+//! first step to the last is returned, despite concurrent additions and removals.
 
 use std::collections::HashSet;
 
@@ -10,16 +10,16 @@ use crate::server::Testbed;
 
 /// Elements that stay.
 const STAY: usize = 300;
-/// The most that come and go.
+/// Maximum number of elements that are added and removed.
 const MORE: usize = 3000;
 
-/// A kind of scan: the command before the cursor, and how the nth element is added and
-/// removed.
+/// A kind of scan: the command before the cursor, and the commands that add and remove the nth
+/// element.
 struct Kind {
     scan: &'static str,
     add: fn(usize) -> String,
     remove: fn(usize) -> String,
-    /// Words of the reply for an element.
+    /// Words per element in the reply.
     words: usize,
 }
 
@@ -74,7 +74,7 @@ fn what_stays_is_shown_while_tables_grow_and_shrink() {
             let mut rng = SmallRng::seed_from_u64(seed);
             let mut t = Testbed::unheard();
             (0..STAY).for_each(|n| _ = t.run(&(kind.add)(n)));
-            // Some scans meet a table that grows, some one that shrinks, some both.
+            // Some scans see a table grow, some see one shrink, some both.
             let mut present = if seed == 0 { 0 } else { MORE };
             (0..present).for_each(|n| _ = t.run(&(kind.add)(STAY + n)));
             let (mut seen, mut cursor, mut steps) = (HashSet::new(), "0".to_owned(), 0);

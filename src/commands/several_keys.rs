@@ -1,5 +1,5 @@
-//! Pops from the first of several keys that has something, at once or as soon as one has:
-//! what lists and sorted sets share.
+//! Pops from the first of several keys that exists, or blocks until one does: shared by lists and
+//! sorted sets.
 
 use crate::command::CommandError;
 use crate::commands::{element, timeout_args};
@@ -7,7 +7,7 @@ use crate::resp::Args;
 use crate::server::{Call, CommandResult};
 use crate::types::Type;
 
-/// `numkeys key ... END [COUNT count]`: what LMPOP and ZMPOP ask for.
+/// The arguments of LMPOP and ZMPOP: `numkeys key ... END [COUNT count]`.
 struct Request<'a, E> {
     keys: Args<'a>,
     numkeys: usize,
@@ -16,7 +16,7 @@ struct Request<'a, E> {
 }
 
 impl<'a, E> Request<'a, E> {
-    /// `numkeys` stands at `at`; `end` reads the word for the end.
+    /// Parses from `numkeys` at `at`; `end` parses the word for the end.
     fn parse(
         args: Args<'a>,
         at: usize,
@@ -52,7 +52,7 @@ impl<'a, E> Request<'a, E> {
         self.keys.iter().take(self.numkeys)
     }
 
-    /// Pops from the first key that has something; `false`: none has.
+    /// Pops from the first key that exists; `false`: none does.
     fn pop_first<'c>(
         &self,
         call: &mut Call<'c>,
@@ -70,8 +70,8 @@ impl<'a, E> Request<'a, E> {
     }
 }
 
-/// LMPOP, ZMPOP: `end` reads the word for the end; `pop` takes up to so many elements from
-/// that end of a key, and tells whether there were any.
+/// LMPOP, ZMPOP: `end` parses the word for the end; `pop` pops up to that many elements from that
+/// end of a key and returns whether the key existed.
 pub(super) fn mpop<'c, E: Copy>(
     call: &mut Call<'c>,
     end: impl FnOnce(Args<'c>, usize) -> Result<E, CommandError>,
@@ -84,7 +84,7 @@ pub(super) fn mpop<'c, E: Copy>(
     Ok(())
 }
 
-/// BLMPOP, BZMPOP: as [`mpop`] behind a timeout; if no key has anything, the client waits.
+/// BLMPOP, BZMPOP: [`mpop`] after a timeout argument; if no key exists, the client blocks.
 pub(super) fn mpop_or_wait<'c, E: Copy>(
     call: &mut Call<'c>,
     kind: Type,
@@ -99,8 +99,8 @@ pub(super) fn mpop_or_wait<'c, E: Copy>(
     Ok(())
 }
 
-/// `key ... timeout`: `pop` takes from a key and tells whether there was something; if no key
-/// has anything, the client waits.
+/// `key ... timeout`: `pop` pops from a key and returns whether it existed; if no key exists, the
+/// client blocks.
 pub(super) fn pop_or_wait(
     call: &mut Call<'_>,
     kind: Type,
@@ -119,7 +119,7 @@ pub(super) fn pop_or_wait(
     Ok(())
 }
 
-/// The client waits for one of the keys, or is told at once where it may not.
+/// Blocks the client on the keys, or replies null at once if it may not block.
 fn wait<'k>(
     call: &mut Call<'_>,
     keys: impl Iterator<Item = &'k [u8]>,

@@ -1,5 +1,5 @@
-//! A snapshot between ticks is what the databases were when it began, whatever commands of
-//! whatever type run meanwhile.
+//! A snapshot taken between ticks equals the databases at its start, whatever commands run
+//! meanwhile on values of any type.
 
 use crate::types::stream::StreamId;
 use std::collections::BTreeMap;
@@ -10,13 +10,13 @@ use crate::base::mover::Mover;
 use crate::keyspace::{DbIndex, KeyView, Saver, Slice, ValueView, Walk};
 use crate::server::Testbed;
 
-/// What a key was: its expiry, its value as text.
+/// Keys with their expiry and their value as text.
 type Model = BTreeMap<(u32, Vec<u8>), (Option<i64>, String)>;
 
-/// The key whose parts come: where it is, its expiry, its elements so far.
+/// The key whose parts are being saved: database and name, expiry, elements so far.
 type Open = ((u32, Vec<u8>), Option<i64>, Vec<String>);
 
-/// Collects what is saved; large values in parts of a few elements.
+/// Collects the saved keys; large values in parts of a few elements.
 #[derive(Default)]
 struct Collector {
     saved: Model,
@@ -24,7 +24,7 @@ struct Collector {
     announced: Vec<DbIndex>,
 }
 
-/// Elements of a value, in no order for those that have none.
+/// Elements of a value; unordered types give them in any order.
 fn elements(value: &ValueView<'_>) -> Vec<String> {
     let mut out = Vec::new();
     match value {
@@ -95,7 +95,7 @@ impl Saver for Collector {
 
     fn part(&mut self, view: &KeyView<'_>, at: u64) -> Option<u64> {
         let (_, _, so_far) = self.open.as_mut().expect("begun");
-        // What stands at the cursor must be what stood there before the key was changed.
+        // At the cursor must be the elements from before the key was changed.
         let next = match &view.value {
             ValueView::Set(set) => set.scan(at, |e| so_far.push(format!("{e:?}"))),
             ValueView::Hash(hash) => hash.scan(at, |f| so_far.push(format!("{f:?}"))),
@@ -120,7 +120,7 @@ impl Saver for Collector {
     }
 }
 
-/// All that is in the databases, by a pass of its own that nothing disturbs.
+/// The contents of all databases, by an undisturbed pass of its own.
 fn model(t: &mut Testbed) -> Model {
     let mut collector = Collector::default();
     t.engine.keyspace.begin_pass();
@@ -128,7 +128,7 @@ fn model(t: &mut Testbed) -> Model {
     collector.saved
 }
 
-/// One of a few keys, some of which hold small values and some large ones.
+/// One of a few keys, some with small values and some with large ones.
 fn key() -> impl Strategy<Value = String> {
     (0..12u32).prop_map(|n| format!("k{n}"))
 }
@@ -186,7 +186,7 @@ proptest! {
         large_min in prop_oneof![Just(0usize), Just(500), Just(1 << 20)],
         thresholds in any::<bool>(),
         aborted in any::<bool>(),
-        // Steps of defragmentation at its most eager behind each command; 0: none.
+        // Steps of the most eager defragmentation after each command; 0: none.
         moves in prop_oneof![Just(0usize), 1..40usize, Just(usize::MAX)],
     ) {
         let mut t = Testbed::unheard();
@@ -200,7 +200,7 @@ proptest! {
         t.engine.keyspace.large_min = large_min;
         before.iter().for_each(|line| run(&mut t, line));
         if aborted {
-            // One that ends early leaves nothing that the next one would stumble over.
+            // A pass that was aborted must not disturb the next one.
             let mut nobody = Collector::default();
             t.engine.keyspace.begin_pass();
             t.engine.keyspace.pass_slice(&mut nobody, 0);
@@ -233,7 +233,7 @@ proptest! {
         }
         prop_assert_eq!(&collector.saved, &wanted);
         t.engine.keyspace.check_invariants();
-        // And the next one finds every entry unsaved again.
+        // The next pass finds every entry unsaved again.
         let after = model(&mut t);
         prop_assert_eq!(model(&mut t), after);
     }

@@ -1,11 +1,11 @@
-//! Where the STORE forms put what they have computed.
+//! Stores the results of the STORE forms.
 
 use crate::keyspace::{Cause, Class};
 use crate::server::Call;
 use crate::types::Container;
 
-/// A result takes the place of whatever `key` held, as so many `changes`; an empty one
-/// deletes it. Replies its size.
+/// Stores a result at `key`, replacing any value, and counts `changes`; an empty result deletes the
+/// key. Replies the result's size.
 pub(super) fn store<T: Container>(
     call: &mut Call<'_>,
     key: &[u8],

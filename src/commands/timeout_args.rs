@@ -1,11 +1,11 @@
-//! How long a client that blocks will wait, as its command says it.
+//! Timeout arguments of blocking commands.
 
 use crate::base::long_double::LongDouble;
 use crate::base::number::parse_i64;
 use crate::command::CommandError;
 
-/// Seconds, with a fraction, as milliseconds rounded up; 0: for ever. `now_ms` is Unix time:
-/// a moment that 64 bits cannot hold is refused.
+/// Seconds, with a fraction, as milliseconds rounded up; 0: for ever. `now_ms` is Unix time: the
+/// end of the wait must fit in 64 bits.
 pub(super) fn seconds(arg: &[u8], now_ms: i64) -> Result<u64, CommandError> {
     let timeout = LongDouble::parse(arg).ok_or(CommandError::BadTimeout)?;
     let ms = timeout

@@ -1,4 +1,4 @@
-//! ACL GETUSER, LIST, USERS, WHOAMI, CAT, GENPASS, DRYRUN: what changes nobody.
+//! ACL GETUSER, LIST, USERS, WHOAMI, CAT, GENPASS, DRYRUN: the read-only subcommands.
 
 use super::at_most_one;
 use crate::acl::Selector;
@@ -9,9 +9,9 @@ use crate::server::{Call, CommandResult};
 
 /// `ACL GETUSER name`.
 ///
-/// Reply: a map of flags (a set), passwords (SHA-256), commands, keys, channels and selectors,
-/// each of which is a map of the last three; null if there is no such user. Users with rules
-/// about databases have `databases` in each map, too.
+/// Reply: a map of flags (a set), passwords (SHA-256), commands, keys, channels and selectors, each
+/// selector a map of commands, keys and channels; null if there is no such user. If the user has
+/// rules about databases, each map also has `databases`.
 pub(super) fn get(call: &mut Call<'_>) -> CommandResult {
     let users = &call.server.acl.users;
     let Some(id) = users.find(call.args.at(2)) else {
@@ -128,11 +128,10 @@ pub(super) fn generate(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `ACL DRYRUN name command [arg ...]`: whether a user may run a command, by the gates' own
-/// check.
+/// `ACL DRYRUN name command [arg ...]`: whether a user may run a command, by the gates' own check.
 ///
-/// Reply: OK, or what he would be told, as a bulk string; an error if there is no such user or
-/// command. Commands that only rules know are judged as if they were built.
+/// Reply: OK, or the denial as a bulk string; an error if there is no such user or command.
+/// Commands that exist only for rules are checked as if they were implemented.
 pub(super) fn dry_run(call: &mut Call<'_>) -> CommandResult {
     let (name, args) = (call.args.at(2), call.args.from(3));
     let server = &*call.server;
@@ -216,7 +215,7 @@ mod tests {
             refused.ends_with("Unknown command or category name in ACL\r\n"),
             "{refused}"
         );
-        // Known to rules is not built.
+        // A command that rules know is not thereby implemented.
         assert!(
             t.run("ARSET a1 0 v")
                 .starts_with("-ERR unknown command 'ARSET'")

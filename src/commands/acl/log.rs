@@ -1,4 +1,4 @@
-//! ACL LOG: what was denied lately.
+//! ACL LOG: recent denials.
 
 use super::at_most_one;
 use crate::acl::LOG_SHOWN;
@@ -6,10 +6,10 @@ use crate::base::number::parse_i64;
 use crate::command::CommandError;
 use crate::server::{Call, CommandResult};
 
-/// `ACL LOG [count | RESET]`: the newest entries, 10 unless more are asked for.
+/// `ACL LOG [count | RESET]`: the newest entries, 10 unless `count` says more.
 ///
-/// Reply: an array of maps; the same that was denied again within a minute counts in one. RESET
-/// forgets all: OK.
+/// Reply: an array of maps; a denial repeated within a minute is counted in one entry. RESET clears
+/// the log: OK.
 pub(super) fn log(call: &mut Call<'_>) -> CommandResult {
     let count = match at_most_one(call.args)? {
         None => LOG_SHOWN,

@@ -1,15 +1,15 @@
-//! ACL SETUSER, DELUSER, LOAD, SAVE: who changes users.
+//! ACL SETUSER, DELUSER, LOAD, SAVE: the subcommands that change users.
 
 use crate::acl::{Users, write_file};
 use crate::command::CommandError;
 use crate::config::system_text;
 use crate::server::{Call, CommandResult};
 
-/// `ACL SETUSER name [rule ...]`: makes a user, who may do nothing by default, or changes one.
+/// `ACL SETUSER name [rule ...]`: changes a user, or creates one without any rights.
 ///
-/// Reply: OK, or the first rule that is wrong; then nothing has changed. Connections that
-/// listen to channels which he may not hear any more are closed. O(rules), and O(connections)
-/// if he has gained or lost all rights.
+/// Reply: OK, or an error for the first wrong rule; then nothing has changed. Closes connections
+/// with subscriptions to channels that the user may no longer read. O(rules), and O(connections) if
+/// the user has gained or lost all rights.
 pub(super) fn set(call: &mut Call<'_>) -> CommandResult {
     const BAD_NAME: &str = "ERR Usernames can't contain spaces or null characters";
     let args = call.args;
@@ -24,7 +24,7 @@ pub(super) fn set(call: &mut Call<'_>) -> CommandResult {
 
 /// `ACL DELUSER name ...`: deletes users and closes their connections.
 ///
-/// Reply: how many there were. O(names * connections). `default` is refused, and nobody deleted.
+/// Reply: how many existed. O(names * connections). `default` is refused: then none is deleted.
 pub(super) fn delete(call: &mut Call<'_>) -> CommandResult {
     const DEFAULT: &str = "ERR The 'default' user cannot be removed";
     let names = call.args.from(2);
@@ -48,10 +48,10 @@ fn needs_file(call: &Call<'_>) -> Result<(), CommandError> {
     }
 }
 
-/// `ACL LOAD`: the users of the file in the place of those that are.
+/// `ACL LOAD`: replaces all users by those of the file.
 ///
-/// Reply: OK, or all that is wrong with the file; then nothing has changed. Connections of users
-/// that are gone are closed, and those that listen to what their users may not hear any more.
+/// Reply: OK, or all errors in the file; then nothing has changed. Closes connections of deleted
+/// users and those with subscriptions that their user may no longer have.
 pub(super) fn load(call: &mut Call<'_>) -> CommandResult {
     needs_file(call)?;
     call.world()
@@ -61,7 +61,7 @@ pub(super) fn load(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `ACL SAVE`: all users to the file, which is replaced as one step.
+/// `ACL SAVE`: writes all users to the file, which is replaced atomically.
 pub(super) fn save(call: &mut Call<'_>) -> CommandResult {
     const FAILED: &str = "ERR There was an error trying to save the ACLs. Please check the server \
                           logs for more information";

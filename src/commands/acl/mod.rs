@@ -1,7 +1,7 @@
-//! ACL: users and their rules, what is denied to them, which commands rules can name.
+//! ACL: users and their rules, the log of denials, the commands that rules can name.
 //!
-//! What rules mean is `crate::acl`'s matter, what follows from a change the server's
-//! (`server::users`); here words come in and replies go out.
+//! `crate::acl` interprets rules, `server::users` applies a change to connections; this module
+//! parses arguments and writes replies.
 
 mod inspect;
 mod log;
@@ -72,12 +72,12 @@ const fn for_admins(name: &'static str, handler: Handler, arity: Arity) -> Spec 
     }
 }
 
-/// Names and passwords: whatever stands behind the subcommand.
+/// Names and passwords: everything after the subcommand.
 fn is_secret(_: Args<'_>, at: usize) -> bool {
     at >= 2
 }
 
-/// A subcommand with one argument, which may be left out, was given more.
+/// The optional argument of a subcommand; an error if there are more.
 fn at_most_one(args: Args<'_>) -> Result<Option<&[u8]>, CommandError> {
     match args.len() {
         2 | 3 => Ok(args.get(2)),

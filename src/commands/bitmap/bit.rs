@@ -17,11 +17,11 @@ pub(super) const SETBIT: Spec = Spec {
     ..Spec::new("setbit", setbit)
 };
 
-/// `SETBIT key offset bit`: sets or clears one bit; a missing key is made, a string that is
-/// too short is extended with zeros.
+/// `SETBIT key offset bit`: sets or clears one bit; creates a missing key and extends a string that
+/// is too short with zeros.
 ///
-/// Reply: the bit that was there before. Offsets lie inside `proto-max-bulk-len` bytes. O(1),
-/// plus the growth.
+/// Reply: the bit's old value. Offsets are limited to `proto-max-bulk-len` bytes. O(1), plus the
+/// growth.
 fn setbit(call: &mut Call<'_>) -> CommandResult {
     const NOT_A_BIT: CommandError = CommandError::Text("ERR bit is not an integer or out of range");
     let [_, key, offset, bit] = call.args.exactly();

@@ -20,7 +20,7 @@ pub(super) const BITOP: Spec = Spec {
     ..Spec::new("bitop", bitop)
 };
 
-/// What a word asks for, and the refusal if the sources are too few or too many.
+/// The operation for each word, and the error for too few or too many sources.
 const OPERATIONS: [(&str, Operation, &str); 8] = [
     ("AND", Operation::And, ""),
     ("OR", Operation::Or, ""),
@@ -63,9 +63,9 @@ fn parse_operation(args: Args<'_>) -> Result<Operation, CommandError> {
     }
 }
 
-/// `BITOP (AND | OR | XOR | NOT | DIFF | DIFF1 | ANDOR | ONE) destination key [key ...]`:
-/// the result, as long as the longest string, replaces whatever `destination` held. DIFF and
-/// those behind it are Redis 8.2's.
+/// `BITOP (AND | OR | XOR | NOT | DIFF | DIFF1 | ANDOR | ONE) destination key [key ...]`: the
+/// result, as long as the longest string, replaces the value of `destination`. DIFF, DIFF1, ANDOR
+/// and ONE are Redis 8.2's.
 ///
 /// Reply: the result's length in bytes. An empty result deletes `destination`. O(bytes of all
 /// strings).
@@ -101,7 +101,7 @@ fn compute(
     Ok(result)
 }
 
-/// A result; a large one in the block that the key will keep.
+/// A result; a large one in the block that becomes the key's value.
 enum Computed {
     Small(Vec<u8>),
     Large(Large),

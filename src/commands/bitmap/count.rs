@@ -1,4 +1,4 @@
-//! Bits counted and found: BITCOUNT and BITPOS.
+//! Counting and finding bits: BITCOUNT and BITPOS.
 
 use super::range::BitRange;
 use crate::base::number::parse_i64;
@@ -14,8 +14,7 @@ pub(super) const BITCOUNT: Spec = Spec {
     ..Spec::new("bitcount", bitcount)
 };
 
-/// `BITCOUNT key [start [end [BYTE | BIT]]]`: how many bits are set. That the end may be left
-/// out is Valkey's.
+/// `BITCOUNT key [start [end [BYTE | BIT]]]`: the number of set bits. Valkey made the end optional.
 ///
 /// Reply: integer, 0 for a missing key. O(bytes of the range).
 fn bitcount(call: &mut Call<'_>) -> CommandResult {
@@ -26,7 +25,7 @@ fn bitcount(call: &mut Call<'_>) -> CommandResult {
     };
     let mut digits = itoa::Buffer::new();
     let text = text.text(&mut digits);
-    // Both far before the start are cut to it, but only where they are in order.
+    // A reversed pair of negative offsets is empty even if both clamp to the start.
     let reversed =
         matches!(range.end, Some(end) if range.start < 0 && end < 0 && range.start > end);
     let within = range.within(text.len()).filter(|_| !reversed);
@@ -45,8 +44,8 @@ pub(super) const BITPOS: Spec = Spec {
 
 /// `BITPOS key bit [start [end [BYTE | BIT]]]`: the position of the first such bit.
 ///
-/// Reply: integer, counted from the string's start; -1 if there is none. Behind the string
-/// there are clear bits, unless an end is given. O(bytes up to the bit).
+/// Reply: integer, counted from the string's start; -1 if there is none. Without an end, the first
+/// bit after the string counts as clear. O(bytes up to the bit).
 fn bitpos(call: &mut Call<'_>) -> CommandResult {
     const NOT_A_BIT: CommandError = CommandError::Text("ERR The bit argument must be 1 or 0.");
     let bit = match parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)? {
@@ -69,7 +68,7 @@ fn bitpos(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// The unit is looked at before the end.
+/// Checks the unit before the end.
 fn parse_bitpos_range(call: &Call<'_>) -> Result<BitRange, CommandError> {
     const UNIT_AT: usize = 5;
     let (args, has_unit) = (call.args, call.args.len() == UNIT_AT + 1);

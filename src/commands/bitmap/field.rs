@@ -29,18 +29,18 @@ struct Operation {
     overflow: Overflow,
 }
 
-/// What an operation did to its integer.
+/// The effect of an operation on its integer.
 #[derive(PartialEq, Eq)]
 enum Outcome {
     Changed,
     Same,
-    /// It did not fit.
+    /// The value did not fit.
     Refused,
 }
 
 impl Operation {
-    /// Reads what a value is, as far as it changes it writes it, and replies: the value of
-    /// GET, the old one of SET, the new one of INCRBY, or null if it may not be written.
+    /// Reads the integer, writes it if it changes, and replies: the value for GET, the old one for
+    /// SET, the new one for INCRBY, null if the new value does not fit.
     fn run(&self, text: &mut [u8], reply: &mut Reply) -> Outcome {
         let old = self.int.get(text, self.at);
         let wanted = match self.action {
@@ -63,7 +63,7 @@ impl Operation {
         Outcome::Same
     }
 
-    /// Bytes of a string in which the integer lies.
+    /// The string length in bytes that holds the whole integer.
     fn end_bytes(&self) -> usize {
         (self.at + self.int.bits()).div_ceil(8) as usize
     }
@@ -96,7 +96,7 @@ fn parse_int_offset(text: &[u8], int: IntType, max_bytes: u64) -> Result<u64, Co
     }
 }
 
-/// What an operation's word asks for.
+/// The kind of an option word.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asked {
     Get,
@@ -112,7 +112,7 @@ const WORDS: &[Word<Asked>] = &[
     Word::new("OVERFLOW", 1, Asked::Overflow),
 ];
 
-/// BITFIELD's key: it is only read if every operation is a `GET`.
+/// BITFIELD's key: read only if every operation is a `GET`.
 fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     let only_reads = |option| matches!(option, Ok((Asked::Get | Asked::Overflow, _)));
     let reads = Options::new(args, 2, WORDS).all(only_reads);
@@ -170,9 +170,9 @@ pub(super) const BITFIELD: Spec = Spec {
     ..Spec::new("bitfield", bitfield)
 };
 
-/// `BITFIELD key [GET type offset | [OVERFLOW (WRAP | SAT | FAIL)] (SET type offset value |
-/// INCRBY type offset increment)] ...`: the operations in order; the string is first extended
-/// with zeros so that each has its room.
+/// `BITFIELD key [GET type offset | [OVERFLOW (WRAP | SAT | FAIL)] (SET type offset value | INCRBY
+/// type offset increment)] ...`: runs the operations in order; before that, it extends the string
+/// with zeros to hold every integer written.
 ///
 /// Reply: array of integers, null where a value does not fit with `OVERFLOW FAIL`. Types are
 /// `i1` to `i64` and `u1` to `u63`; `#n` is the offset of the n-th such integer. O(1) an
@@ -191,7 +191,7 @@ fn bitfield(call: &mut Call<'_>) -> CommandResult {
     call.reply.array(operations.len());
     let mut changes = 0;
     for operation in &operations {
-        // A string that grew is another one, whatever was written to it.
+        // If the string grew, every write that was not refused is a change.
         changes += usize::from(match operation.run(text, call.reply) {
             Outcome::Changed => true,
             Outcome::Same => grew && operation.action != Action::Get,
@@ -227,7 +227,7 @@ pub(super) const BITFIELD_RO: Spec = Spec {
     ..Spec::new("bitfield_ro", bitfield_ro)
 };
 
-/// `BITFIELD_RO key [GET type offset ...]`: BITFIELD without its other operations.
+/// `BITFIELD_RO key [GET type offset ...]`: BITFIELD with GET only.
 fn bitfield_ro(call: &mut Call<'_>) -> CommandResult {
     const ONLY_GET: CommandError =
         CommandError::Text("ERR BITFIELD_RO only supports the GET subcommand");
@@ -302,7 +302,7 @@ mod tests {
         t.run("BITFIELD b OVERFLOW FAIL SET u8 0 256");
         t.run("BITFIELD b GET u8 0");
         t.run("BITFIELD b INCRBY u8 0 1");
-        // A string that only grew is repeated, too.
+        // A command that only grew the string is propagated, too.
         t.run("BITFIELD d OVERFLOW FAIL SET u8 0 256");
         assert_eq!(
             t.take_effects(),

@@ -1,6 +1,6 @@
 //! The bitmap commands: strings as arrays of bits.
 //!
-//! Offsets, units and options are read here; what is done with the bits is `encodings::bits`.
+//! This module reads offsets, units and options; `encodings::bits` works on the bits.
 
 mod bit;
 mod combine;
@@ -26,7 +26,7 @@ pub(super) static SPECS: &[Spec] = &[
 const BAD_OFFSET: CommandError =
     CommandError::Text("ERR bit offset is not an integer or out of range");
 
-/// The bit that an argument names, inside a string of at most `max_bytes`.
+/// A bit offset within a string of at most `max_bytes`.
 fn parse_offset(text: &[u8], max_bytes: u64) -> Result<u64, CommandError> {
     check_offset(parse_i64(text), max_bytes)
 }

@@ -1,4 +1,4 @@
-//! Ranges of a string as BITCOUNT and BITPOS spell them: `start end [BYTE | BIT]`.
+//! Ranges of a string in the syntax of BITCOUNT and BITPOS: `start end [BYTE | BIT]`.
 
 use std::ops::RangeInclusive;
 
@@ -6,14 +6,14 @@ use crate::base::number::parse_i64;
 use crate::command::CommandError;
 use crate::resp::Args;
 
-/// What offsets count.
+/// The unit of offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
     Byte,
     Bit,
 }
 
-/// A range as it was asked for; negative offsets count back from the end.
+/// A range as given; negative offsets count back from the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BitRange {
     pub start: i64,
@@ -30,7 +30,7 @@ impl BitRange {
         unit: Unit::Byte,
     };
 
-    /// Reads what stands from argument `at` on.
+    /// Parses the arguments from `at` on.
     pub fn parse(args: Args<'_>, at: usize) -> Result<BitRange, CommandError> {
         let integer = |at| parse_i64(args.at(at)).ok_or(CommandError::NotAnInteger);
         let mut range = BitRange::ALL;
@@ -53,7 +53,7 @@ impl BitRange {
         Ok(range)
     }
 
-    /// The bits that it is in a string of `len` bytes; `None` if there are none.
+    /// The bits of the range in a string of `len` bytes; `None` if it is empty.
     pub fn within(self, len: usize) -> Option<RangeInclusive<u64>> {
         let (units, bits) = match self.unit {
             Unit::Byte => (len as i64, 8),

@@ -5,8 +5,8 @@ use crate::command::docs::{Arg, ArgFlags, Doc, DocFlags};
 use crate::commands::docs_for;
 use crate::resp::Reply;
 
-/// Writes name and documentation of a command with all its subcommands; false, and nothing
-/// written, if there is none.
+/// Writes the name and the documentation of a command with all its subcommands; returns false and
+/// writes nothing if it has none.
 pub(super) fn write_docs<H>(reply: &mut Reply, full_name: &str, spec: &Spec<H>) -> bool {
     let (name, subcommand) = match full_name.split_once('|') {
         Some((name, subcommand)) => (name, Some(subcommand)),
@@ -65,7 +65,7 @@ pub(super) fn write_docs<H>(reply: &mut Reply, full_name: &str, spec: &Spec<H>) 
     true
 }
 
-/// The fields that are plain texts; doc_flags stand before the last two.
+/// The plain text fields; doc_flags come before the last two.
 fn texts(doc: &Doc) -> [(&'static str, &'static str); 6] {
     [
         ("summary", doc.summary),
@@ -99,7 +99,7 @@ fn write_arg(reply: &mut Reply, arg: &Arg) {
         !arg.deprecated_since.is_empty(),
         !arg.flags.is_empty(),
     ];
-    // Name and type, and either the parts or the text to show.
+    // Name and type, then either the nested arguments or the display text.
     reply.map(3 + optional_fields.iter().filter(|&&given| given).count());
     write_texts(reply, &[("name", arg.name), ("type", arg.kind.name())]);
     if !arg.kind.is_nested() {

@@ -132,7 +132,7 @@ fn write_names<'a, T: 'a>(
     }
 }
 
-/// In the order in which Redis shows them. Flags that only servers use are not shown.
+/// In Redis's order. Flags for internal use only are not shown.
 const FLAGS: [(Flags, &str); 20] = [
     (Flags::WRITE, "write"),
     (Flags::READONLY, "readonly"),

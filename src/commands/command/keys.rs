@@ -1,11 +1,11 @@
-//! COMMAND GETKEYS: the keys of a full command, or why it has none.
+//! COMMAND GETKEYS: the keys of a full command, or the reason why it has none.
 
 use crate::command::keys::Keys;
 use crate::command::{CommandError, Flags, KeyPlan, Spec};
 use crate::resp::Args;
 use crate::server::CommandTable;
 
-/// The keys of the command that `args` are.
+/// The keys of the command line `args`.
 pub(super) fn keys_in(table: &CommandTable, args: Args<'_>) -> Result<Keys, CommandError> {
     const UNKNOWN: CommandError = CommandError::Text("ERR Invalid command specified");
     let mut row = table.find(args.at(0)).ok_or(UNKNOWN)?;

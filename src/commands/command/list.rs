@@ -7,12 +7,12 @@ use crate::server::Row;
 
 use super::info::category_named;
 
-/// What COMMAND LIST is asked to show.
+/// The filter of COMMAND LIST.
 pub(super) enum Filter<'a> {
     All,
-    /// No module is ever loaded, so none of our commands belongs to one.
+    /// No modules are ever loaded, so no command matches.
     Module,
-    /// `None`: an unknown category, which no command is in.
+    /// `None`: an unknown category, which matches no command.
     Category(Option<Category>),
     Pattern(&'a [u8]),
 }

@@ -28,7 +28,7 @@ const COMMAND: Spec = Spec {
     ..Spec::new("command", command)
 };
 
-/// `COMMAND`: everything that COMMAND INFO says about every command.
+/// `COMMAND`: what COMMAND INFO returns, for every command.
 fn command(call: &mut Call<'_>) -> CommandResult {
     let table = &call.server.table;
     table.describe(call.reply, |reply| {
@@ -47,7 +47,7 @@ const COUNT: Spec = Spec {
     ..Spec::new("count", count)
 };
 
-/// `COMMAND COUNT`: how many commands there are, subcommands not counted.
+/// `COMMAND COUNT`: the number of commands, without subcommands.
 ///
 /// Reply: integer.
 fn count(call: &mut Call<'_>) -> CommandResult {
@@ -63,7 +63,7 @@ const INFO: Spec = Spec {
     ..Spec::new("info", info)
 };
 
-/// `COMMAND INFO [name ...]`: facts of commands, of all if none is named.
+/// `COMMAND INFO [name ...]`: facts about these commands, or about all.
 ///
 /// Reply: an array with ten fields for each name, null for an unknown one. A subcommand is
 /// named `config|get`.
@@ -91,7 +91,7 @@ const DOCS: Spec = Spec {
     ..Spec::new("docs", docs)
 };
 
-/// `COMMAND DOCS [name ...]`: documentation of commands, of all if none is named.
+/// `COMMAND DOCS [name ...]`: the documentation of these commands, or of all.
 ///
 /// Reply: a map from name to documentation; unknown names are left out.
 fn docs(call: &mut Call<'_>) -> CommandResult {
@@ -170,9 +170,9 @@ const GETKEYSANDFLAGS: Spec = Spec {
     ..Spec::new("getkeysandflags", getkeysandflags)
 };
 
-/// `COMMAND GETKEYSANDFLAGS command [arg ...]`: the keys of a full command and their uses.
+/// `COMMAND GETKEYSANDFLAGS command [arg ...]`: the keys of a full command and their access.
 ///
-/// Reply: array of pairs: a key, and the set of words that a key spec's flags are.
+/// Reply: array of pairs: a key and the set of its access flags as in key specs.
 fn getkeysandflags(call: &mut Call<'_>) -> CommandResult {
     let args = call.args.from(2);
     let keys = keys_in(&call.server.table, args)?;

@@ -1,4 +1,4 @@
-//! AUTH and HELLO: who a client is and which protocol it speaks.
+//! AUTH and HELLO: authentication and protocol version.
 
 use crate::acl::Context;
 use crate::base::number::parse_i64;
@@ -27,9 +27,9 @@ const NO_PASSWORD_SET: &str = "ERR AUTH <password> called without any password c
     the default user. Are you sure your configuration is correct?";
 /// `AUTH [username] password`.
 ///
-/// Reply: OK. The comparison takes the same time wherever the first difference is, and whether
-/// there is such a user or not. Where too many attempts from an address fail, each next one is
-/// judged with delay, right or wrong.
+/// Reply: OK. The comparison takes constant time, wherever the first difference is and whether or
+/// not the user exists. After too many failures from one address, every further attempt is delayed
+/// before it is checked, right or wrong.
 fn auth(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     if args.len() == 2 && call.server.acl.users.default().no_password() {
@@ -65,7 +65,7 @@ fn log_in(world: &mut World<'_>, login: Login<'_>, log: (Context, &[u8])) -> Com
     Ok(())
 }
 
-/// Tells a client of a refusal for which it has waited.
+/// Sends the refusal to a client whose attempt was delayed.
 fn answer_later(world: &mut World<'_>, judged: CommandResult) {
     if let Err(refused) = judged {
         world.reply.error(&refused);
@@ -82,8 +82,8 @@ pub(super) const HELLO: Spec = Spec {
     ..Spec::new("hello", hello)
 };
 
-/// The name and the password behind AUTH, wherever that stands, and all that follows a word
-/// which is no option: what was meant cannot be known.
+/// The name and the password after AUTH, wherever it is, and everything after an unknown option,
+/// since its meaning cannot be known.
 fn stands_behind_auth(args: Args<'_>, at: usize) -> bool {
     let mut option = 2;
     while option < at {
@@ -145,7 +145,7 @@ impl<'a> Greeting<'a> {
         })
     }
 
-    /// Does what the options say, and answers.
+    /// Applies the options and replies.
     fn greet(self, world: &mut World<'_>, log: (Context, &[u8])) -> CommandResult {
         if let Some(login) = self.login {
             world.log_in(login, log)?;
@@ -170,8 +170,8 @@ impl<'a> Greeting<'a> {
 
 /// `HELLO [protover [AUTH username password] [SETNAME name]]`.
 ///
-/// Reply: a map of facts about the server, in the protocol asked for. Nothing changes
-/// unless all of it is right. AUTH is judged as by the command of that name.
+/// Reply: a map of facts about the server, in the requested protocol. Nothing changes unless every
+/// option is valid. The login is checked as for AUTH.
 fn hello(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let greeting = Greeting::parse(args)?;

@@ -1,4 +1,4 @@
-//! CLIENT: the container, and what a connection says and asks of itself.
+//! CLIENT: the container, and the subcommands about the connection itself.
 
 use super::{client_control as control, client_list as list, client_tracking as tracking};
 use crate::command::{Arity, Category, CommandError, Flags};
@@ -120,7 +120,7 @@ const ID: Spec = Spec {
     ..Spec::new("id", id)
 };
 
-/// `CLIENT ID`: the connection's number, never used twice.
+/// `CLIENT ID`: the connection's number, which is never reused.
 fn id(call: &mut Call<'_>) -> CommandResult {
     call.reply.int(call.client.id.0 as i64);
     Ok(())
@@ -150,7 +150,7 @@ const SETNAME: Spec = Spec {
     ..Spec::new("setname", setname)
 };
 
-/// `CLIENT SETNAME name`: an empty one takes the name away.
+/// `CLIENT SETNAME name`: an empty name removes it.
 fn setname(call: &mut Call<'_>) -> CommandResult {
     call.client.identity.name = super::session::client_name(call.args.at(2))?;
     call.reply.ok();
@@ -165,7 +165,7 @@ const SETINFO: Spec = Spec {
     ..Spec::new("setinfo", setinfo)
 };
 
-/// `CLIENT SETINFO LIB-NAME|LIB-VER value`: shown by CLIENT LIST; empty takes it away.
+/// `CLIENT SETINFO LIB-NAME|LIB-VER value`: shown by CLIENT LIST; an empty value removes it.
 fn setinfo(call: &mut Call<'_>) -> CommandResult {
     let (option, value) = (call.args.at(2), call.args.at(3));
     let client = &mut *call.client;
@@ -199,7 +199,7 @@ const REPLY: Spec = Spec {
 
 /// `CLIENT REPLY ON|OFF|SKIP`.
 ///
-/// Reply: OK for ON, nothing otherwise; what follows is taken back by dispatch.
+/// Reply: OK for ON, nothing otherwise; dispatch drops the replies that follow.
 fn reply(call: &mut Call<'_>) -> CommandResult {
     let flags = &mut call.client.flags;
     if call.args.is(2, "ON") {
@@ -224,7 +224,7 @@ const NO_EVICT: Spec = Spec {
     ..Spec::new("no-evict", no_evict)
 };
 
-/// `CLIENT NO-EVICT ON|OFF`: spares the connection when `maxmemory-clients` closes some.
+/// `CLIENT NO-EVICT ON|OFF`: exempts the connection from eviction by `maxmemory-clients`.
 fn no_evict(call: &mut Call<'_>) -> CommandResult {
     switch(call, ClientFlags::NO_EVICT)
 }
@@ -248,8 +248,8 @@ const CAPA: Spec = Spec {
     ..Spec::new("capa", capa)
 };
 
-/// `CLIENT CAPA capability [capability ...]`: what the client can do. `REDIRECT` says that it goes
-/// where it is sent; what is not known is passed over.
+/// `CLIENT CAPA capability [capability ...]`: declares client capabilities. `REDIRECT`: it follows
+/// redirections; unknown capabilities are ignored.
 ///
 /// Reply: OK.
 fn capa(call: &mut Call<'_>) -> CommandResult {
@@ -268,8 +268,8 @@ const IMPORT_SOURCE: Spec = Spec {
     ..Spec::new("import-source", import_source)
 };
 
-/// `CLIENT IMPORT-SOURCE ON|OFF`: the connection brings another server's data: while
-/// `import-mode` is on, it sees keys that are due as if they were not.
+/// `CLIENT IMPORT-SOURCE ON|OFF`: the connection imports another server's data: while `import-mode`
+/// is on, it sees expired keys as if they had not expired.
 fn import_source(call: &mut Call<'_>) -> CommandResult {
     if !call.server.config.import_mode && !call.args.is(2, "OFF") {
         return Err(CommandError::Text("ERR Server is not in import mode"));

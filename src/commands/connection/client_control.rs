@@ -1,4 +1,4 @@
-//! CLIENT KILL, PAUSE, UNPAUSE, UNBLOCK: what is done to other connections.
+//! CLIENT KILL, PAUSE, UNPAUSE, UNBLOCK: control of other connections.
 
 use super::client::USUAL;
 use super::client_filter::Filter;
@@ -19,7 +19,7 @@ pub(super) const KILL: Spec = Spec {
 /// `client_filter`.
 ///
 /// Reply: OK or an error in the old form, the number of closed connections in the new one.
-/// This connection is closed after it has got its reply; the old form does not spare it.
+/// This connection is closed after its reply is sent; the old form does not spare it.
 fn kill(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let old_form = args.len() == 3;
@@ -64,9 +64,9 @@ pub(super) const PAUSE: Spec = Spec {
     ..Spec::new("pause", pause)
 };
 
-/// `CLIENT PAUSE milliseconds [WRITE|ALL]`: commands wait, not clients are closed.
+/// `CLIENT PAUSE milliseconds [WRITE|ALL]`: delays commands; connections stay open.
 ///
-/// A pause that ends later than the new one keeps its end; its mode becomes the new one's.
+/// A running pause that ends later keeps its end but takes the new mode.
 fn pause(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let all = match args.len() {
@@ -84,7 +84,7 @@ fn pause(call: &mut Call<'_>) -> CommandResult {
     if timeout_ms < 0 {
         return Err(CommandError::NegativeTimeout);
     }
-    // Redis keeps the end as a Unix time: what does not fit there is refused.
+    // Redis stores the end as a Unix time: an overflow is refused.
     if timeout_ms > i64::MAX - call.db.now_ms() {
         return Err(CommandError::TimeoutOutOfRange);
     }
@@ -92,7 +92,7 @@ fn pause(call: &mut Call<'_>) -> CommandResult {
     let now = server.now.mono_ms;
     let running = server.pause.map_or(0, |p| p.until_ms);
     let until_ms = running.max(now.saturating_add(timeout_ms as u64));
-    // A pause that is over already lets everybody go.
+    // A pause that has already ended releases all clients.
     let lasting = (until_ms > now).then_some(Pause { until_ms, all });
     server.set_pause(lasting);
     call.reply.ok();
@@ -122,7 +122,7 @@ pub(super) const UNBLOCK: Spec = Spec {
 
 /// `CLIENT UNBLOCK id [TIMEOUT|ERROR]`: ends a wait as its deadline would, or with an error.
 ///
-/// Reply: 1, or 0 when nobody with this number waits, or its attempt to log in is delayed.
+/// Reply: 1, or 0 if no client with this ID is blocked, or only its login attempt is delayed.
 fn unblock(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let error = match args.len() {
@@ -142,7 +142,7 @@ fn unblock(call: &mut Call<'_>) -> CommandResult {
     let id = ClientId(id as u64);
     let done = !server.waits_to_log_in(id) && server.unblock_client(keyspace, id, error.as_ref());
     if done && error.is_some() {
-        // As in Redis the error that another client gets makes this call a failed one.
+        // As in Redis, unblocking a client with an error counts as a failed call.
         call.server.diagnostics.command_stats[call.row].failed += 1;
     }
     call.reply.int(done as i64);
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_killed_client_gets_no_element() {
-        // It would be lost: the connection is closed before it could be sent.
+        // It would be lost: the connection closes before it could be sent.
         let mut t = Testbed::new();
         let waiting = t.connect();
         t.run_as(waiting, "BLPOP list 0");

@@ -1,5 +1,5 @@
-//! What connections CLIENT KILL and CLIENT LIST are about: Redis's filters and Valkey's, with
-//! `NOT-` in front of most for all but those.
+//! Filters that select connections for CLIENT KILL and CLIENT LIST: Redis's and Valkey's; a `NOT-`
+//! prefix negates most of them.
 
 use super::client_list::client_kind;
 use crate::acl::UserId;
@@ -10,10 +10,10 @@ use crate::server::{Client, ClientFlags, ClientKind, Server, flag_letters};
 
 /// Letters that CLIENT LIST shows as flags.
 const LETTERS: &[u8] = b"AbBcCdeEgiIMNOPrRStTuUx";
-/// What CLIENT CAPA may be told, by its letter in CLIENT LIST.
+/// The capabilities of CLIENT CAPA, as their letters in CLIENT LIST.
 const CAPABILITIES: &[u8] = b"r";
 
-/// The words that begin a condition, perhaps behind `NOT-`.
+/// The words that begin a condition, after an optional `NOT-`.
 pub(super) const NAMES: &[&[u8]] = &[
     b"ID",
     b"TYPE",
@@ -48,13 +48,13 @@ enum Test<'a> {
     LibVer(&'a [u8]),
     Db(i64),
     Capa(&'a [u8]),
-    /// At least so old, seconds.
+    /// Minimum age in seconds.
     Age(i64),
-    /// At least so long without a command, seconds.
+    /// Minimum seconds since the last command.
     Idle(i64),
 }
 
-/// All conditions; each must hold, those behind `NOT-` must not.
+/// All conditions; each must hold, those with `NOT-` must not.
 #[derive(Default)]
 pub(super) struct Filter<'a> {
     tests: Vec<(Test<'a>, bool)>,
@@ -62,7 +62,7 @@ pub(super) struct Filter<'a> {
 }
 
 impl<'a> Filter<'a> {
-    /// The connection from this address.
+    /// Selects the connection from this address.
     pub(super) fn of_address(address: &'a [u8]) -> Filter<'a> {
         Filter {
             tests: vec![(Test::Addr(address), true)],
@@ -70,8 +70,8 @@ impl<'a> Filter<'a> {
         }
     }
 
-    /// Reads conditions from argument `at` to the end. A condition that is named again replaces
-    /// the first one, as in Redis.
+    /// Parses conditions from argument `at` to the end. A repeated condition replaces the earlier
+    /// one, as in Redis.
     pub(super) fn parse(
         server: &Server,
         args: Args<'a>,
@@ -93,7 +93,7 @@ impl<'a> Filter<'a> {
             let test = match name {
                 b"ID" => {
                     let mut ids = vec![id(value, true)?];
-                    // More numbers may follow.
+                    // More IDs may follow.
                     while let Some(more) = args.get(at).filter(|more| parse_i64(more).is_some()) {
                         ids.push(id(more, false)?);
                         at += 1;
@@ -135,7 +135,7 @@ impl<'a> Filter<'a> {
         Ok(filter)
     }
 
-    /// Whether it is about this connection.
+    /// Whether the filter selects this connection.
     pub(super) fn fits(&self, server: &Server, client: &Client) -> bool {
         let mut tests = self.tests.iter();
         !client.flags.contains(ClientFlags::CLOSE_ASAP)
@@ -213,7 +213,7 @@ fn db(server: &Server, text: &[u8], is_wanted: bool) -> Result<i64, CommandError
     }
 }
 
-/// Letters that mean something.
+/// `text` if all its letters are known.
 fn known<'a>(
     text: &'a [u8],
     letters: &[u8],

@@ -1,4 +1,4 @@
-//! CLIENT LIST and CLIENT INFO: connections, a line each.
+//! CLIENT LIST and CLIENT INFO: one line per connection.
 
 use super::client::USUAL;
 use super::client_filter::{self, Filter};
@@ -34,8 +34,8 @@ pub(super) const LIST: Spec = Spec {
 
 /// `CLIENT LIST [TYPE type | ID id ...]`, and the filters of `client_filter`.
 ///
-/// Reply: verbatim text (bulk string in RESP2), a line for every connection, oldest first;
-/// with ID in the order asked for, numbers that nobody has left out. O(connections).
+/// Reply: verbatim text (bulk string in RESP2), one line per connection, oldest first; with ID in
+/// the order given, without unknown IDs. O(connections).
 fn list(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let mut text = Vec::new();
@@ -61,14 +61,14 @@ pub(super) fn client_kind(name: &[u8]) -> Result<ClientKind, CommandError> {
         .ok_or_else(|| CommandError::naming("ERR Unknown client type '", name, "'"))
 }
 
-/// Whether a word begins another condition: in a list of numbers Redis knows none.
+/// Whether a word begins another condition: Redis allows none in a list of IDs.
 fn is_condition(word: &[u8]) -> bool {
     let word = word.to_ascii_uppercase();
     let name = word.strip_prefix(b"NOT-").unwrap_or(&word);
     client_filter::NAMES.contains(&name)
 }
 
-/// All connections that the filter is about, oldest first.
+/// All connections that the filter selects, oldest first.
 fn everybody(call: &Call<'_>, filter: &Filter<'_>) -> Vec<ClientId> {
     let sessions = call.server.clients.iter();
     let mut ids: Vec<ClientId> = sessions
@@ -82,7 +82,7 @@ fn everybody(call: &Call<'_>, filter: &Filter<'_>) -> Vec<ClientId> {
     ids
 }
 
-/// A connection's line with its end; empty when there is none with this number.
+/// A connection's line with its line end; empty if there is none with this ID.
 fn line_of(call: &Call<'_>, id: ClientId) -> Vec<u8> {
     if id == call.client.id {
         return own_line(call);

@@ -1,4 +1,4 @@
-//! CLIENT TRACKING, CACHING, GETREDIR, TRACKINGINFO: clients that keep what they have read.
+//! CLIENT TRACKING, CACHING, GETREDIR, TRACKINGINFO: client-side caching.
 
 use super::client::USUAL;
 use crate::base::number::parse_i64;
@@ -14,7 +14,7 @@ pub(super) const TRACKING: Spec = Spec {
     ..Spec::new("tracking", tracking)
 };
 
-/// The options, as they were written.
+/// The options as given.
 #[derive(Default)]
 struct Options<'a> {
     redirect: Option<ClientId>,
@@ -65,8 +65,8 @@ impl<'a> Options<'a> {
         Ok(())
     }
 
-    /// How the client is to be told, if that fits what it has asked for before, with the prefixes
-    /// in order.
+    /// The tracker for these options and the sorted prefixes, if they fit the client's present
+    /// mode.
     fn checked(
         mut self,
         before: Option<&Tracker>,
@@ -114,7 +114,7 @@ impl<'a> Options<'a> {
     }
 }
 
-/// No prefix of a client may begin another: a key would be told twice.
+/// No prefix of a client may begin another: a key would be reported twice.
 fn check_prefixes(prefixes: &[&[u8]], before: Option<&Tracker>) -> Result<(), CommandError> {
     let refusal = |prefix: &[u8], kind: &str, other: &[u8]| {
         let mut text = b"ERR Prefix '".to_vec();
@@ -138,12 +138,12 @@ fn check_prefixes(prefixes: &[&[u8]], before: Option<&Tracker>) -> Result<(), Co
     Ok(())
 }
 
-/// The first prefix that overlaps a later one, and the first of those. O(n log n).
+/// The first prefix that overlaps a later one, and the first such later one. O(n log n).
 fn first_overlap(prefixes: &[&[u8]]) -> Option<(usize, usize)> {
     let mut order: Vec<usize> = (0..prefixes.len()).collect();
     order.sort_unstable_by_key(|&at| prefixes[at]);
-    // Those that begin the one that is looked at, each the next one; with each the first of
-    // all up to it.
+    // A stack of the prefixes that begin the current one, each beginning the next; with each the
+    // least index of the stack up to it.
     let mut beginnings: Vec<(usize, usize)> = Vec::new();
     let mut first: Option<(usize, usize)> = None;
     for at in order {
@@ -166,8 +166,8 @@ fn first_overlap(prefixes: &[&[u8]]) -> Option<(usize, usize)> {
 /// `CLIENT TRACKING ON|OFF [REDIRECT id] [PREFIX prefix ...] [BCAST] [OPTIN] [OPTOUT]
 /// [NOLOOP]`.
 ///
-/// Reply: OK. The invalidations are pushes, or messages of `__redis__:invalidate` to the
-/// connection that is named by REDIRECT.
+/// Reply: OK. Invalidations are sent as pushes, or as messages on `__redis__:invalidate` to the
+/// connection named by REDIRECT.
 fn tracking(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let options = Options::parse(call, args)?;
@@ -197,7 +197,7 @@ pub(super) const CACHING: Spec = Spec {
     ..Spec::new("caching", caching)
 };
 
-/// `CLIENT CACHING YES|NO`: whether what the next command reads is kept.
+/// `CLIENT CACHING YES|NO`: whether the keys that the next command reads are tracked.
 fn caching(call: &mut Call<'_>) -> CommandResult {
     const OFF: &str = "ERR CLIENT CACHING can be called only when the client is in tracking mode \
          with OPTIN or OPTOUT mode enabled";
@@ -230,8 +230,8 @@ pub(super) const GETREDIR: Spec = Spec {
     ..Spec::new("getredir", getredir)
 };
 
-/// `CLIENT GETREDIR`: the number of the connection that is told in this one's place; 0: none;
-/// -1: nobody is told.
+/// `CLIENT GETREDIR`: the ID of the connection that invalidations are redirected to; 0: none; -1:
+/// tracking is off.
 fn getredir(call: &mut Call<'_>) -> CommandResult {
     call.reply.int(redirection(call));
     Ok(())

@@ -96,7 +96,7 @@ pub(super) const RESET: Spec = Spec {
     ..Spec::new("reset", reset)
 };
 
-/// `RESET`: the connection as it was when it was new.
+/// `RESET`: restores the connection's initial state.
 ///
 /// Reply: the simple string RESET, in RESP2.
 fn reset(call: &mut Call<'_>) -> CommandResult {
@@ -107,7 +107,7 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
     }
     call.server.unsubscribe_all(call.db.keyspace(), client);
     call.server.end_tracking(call.db.keyspace(), client);
-    // A reply that is to be skipped is this one, as in Redis.
+    // REPLY_SKIP is kept: it skips this reply, as in Redis.
     client.flags &= ClientFlags::UNIX_SOCKET | ClientFlags::REPLY_SKIP;
     call.server.greet(client);
     client.db = DbIndex(0);
@@ -117,7 +117,7 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// A name for a client; empty takes it away. Spaces and control characters are refused.
+/// A client name; empty removes it. Spaces and control characters are refused.
 pub(super) fn client_name(text: &[u8]) -> Result<Option<Box<str>>, CommandError> {
     const BAD_NAME: &str =
         "ERR Client names cannot contain spaces, newlines or special characters.";

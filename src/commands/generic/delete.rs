@@ -1,4 +1,4 @@
-//! DEL, UNLINK, and the questions EXISTS, TYPE and TOUCH.
+//! DEL, UNLINK, EXISTS, TYPE and TOUCH.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::keyspace::{Cause, Class};
@@ -22,15 +22,15 @@ pub(super) const UNLINK: Spec = Spec {
     ..DEL
 };
 
-/// `DEL key ...`: deletes keys. `lazyfree-lazy-user-del` says who frees big values; neither
-/// way holds the loop.
+/// `DEL key ...`: deletes keys. `lazyfree-lazy-user-del` selects the thread that frees big values;
+/// neither way blocks the event loop.
 ///
-/// Reply: how many there were. O(keys).
+/// Reply: the number of deleted keys. O(keys).
 fn del(call: &mut Call<'_>) -> CommandResult {
     delete(call, Cause::User)
 }
 
-/// `UNLINK key ...`: as DEL, but a helper thread frees big values.
+/// `UNLINK key ...`: like DEL, but a helper thread frees big values.
 fn unlink(call: &mut Call<'_>) -> CommandResult {
     delete(call, Cause::Unlink)
 }
@@ -56,9 +56,9 @@ pub(super) const EXISTS: Spec = Spec {
     ..Spec::new("exists", exists)
 };
 
-/// `EXISTS key ...`: counts keys that are there, each as often as it is named.
+/// `EXISTS key ...`: counts existing keys, each as often as it is named.
 ///
-/// Reply: integer. O(keys). No use of the keys.
+/// Reply: integer. O(keys). Does not count as a use of the keys.
 fn exists(call: &mut Call<'_>) -> CommandResult {
     call.db.set_touch(false);
     count(call)
@@ -70,9 +70,9 @@ pub(super) const TOUCH: Spec = Spec {
     ..EXISTS
 };
 
-/// `TOUCH key ...`: uses keys, so that they seem recent to eviction.
+/// `TOUCH key ...`: counts as a use of the keys, so that eviction sees them as recent.
 ///
-/// Reply: how many are there. O(keys). CLIENT NO-TOUCH does not hold for it.
+/// Reply: the number of existing keys. O(keys). Applies even under CLIENT NO-TOUCH.
 fn touch(call: &mut Call<'_>) -> CommandResult {
     call.db.set_touch(true);
     count(call)
@@ -93,7 +93,7 @@ pub(super) const TYPE: Spec = Spec {
     ..Spec::new("type", kind)
 };
 
-/// `TYPE key`: what the key holds. Reply: status, `none` for a missing key. O(1).
+/// `TYPE key`: the type of the value. Reply: status, `none` for a missing key. O(1).
 fn kind(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
     call.db.set_touch(false);

@@ -1,4 +1,4 @@
-//! DUMP: a value as bytes that RESTORE takes, here or elsewhere.
+//! DUMP: a value serialized for RESTORE, on this server or another.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::keyspace::ValueView;
@@ -14,7 +14,7 @@ pub(super) const DUMP: Spec = Spec {
     ..Spec::new("dump", dump)
 };
 
-/// `DUMP key`: the value in the form of an RDB file, its version (u16le) and a CRC64 of both.
+/// `DUMP key`: the value in RDB format, the RDB version (u16le) and a CRC64 of both.
 ///
 /// Reply: bulk string; null when the key is missing. O(length of the value).
 fn dump(call: &mut Call<'_>) -> CommandResult {
@@ -30,7 +30,7 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// A value in the writer's version, that version and the checksum.
+/// The value in the writer's RDB version, that version and the checksum.
 pub(super) fn payload_of(writer: &mut Writer, value: &ValueView<'_>) -> Vec<u8> {
     writer.value(value);
     let mut payload = writer.take(Vec::new());
@@ -45,7 +45,7 @@ mod tests {
     fn dump(t: &mut Testbed, key: &str) -> Vec<u8> {
         let reply = t.run_args(&[b"DUMP", key.as_bytes()]);
         let start = reply.iter().position(|&b| b == b'\n').expect("a header") + 1;
-        // Without the end of the line, the version and the checksum.
+        // Without the version, the checksum and the line end.
         reply[start..reply.len() - 2 - 10].to_vec()
     }
 

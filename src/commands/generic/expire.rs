@@ -1,4 +1,4 @@
-//! EXPIRE and its kin: when a key goes.
+//! EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT: setting a key's expiry.
 
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
@@ -30,11 +30,11 @@ pub(super) const PEXPIREAT: Spec = Spec {
     ..EXPIRE
 };
 
-/// `EXPIRE key seconds [NX | XX] [GT | LT]`: the key goes in so many seconds, at once if that
-/// has passed. NX: if it has no expiry; XX: if it has one; GT, LT: if it would go later,
-/// earlier than now (no expiry is later than any).
+/// `EXPIRE key seconds [NX | XX] [GT | LT]`: sets the key's expiry; a time that has passed deletes
+/// the key at once. NX: only if it has no expiry; XX: only if it has one; GT, LT: only if the new
+/// expiry is later, earlier than the old one (no expiry counts as infinite).
 ///
-/// Reply: 1, or 0 when the key is missing or a condition does not hold. O(1), as all four.
+/// Reply: 1, or 0 if the key is missing or a condition does not hold. O(1), as all four.
 fn expire(call: &mut Call<'_>) -> CommandResult {
     set_expiry(call, TimeForm::Ex)
 }
@@ -102,7 +102,7 @@ impl Conditions {
     }
 }
 
-/// Unix milliseconds of the second argument. Any past is a time; overflows are none.
+/// Unix milliseconds of the second argument. Past times are valid, overflows are not.
 fn parse_when(call: &Call<'_>, form: TimeForm) -> Result<i64, CommandError> {
     let given = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
     form.unix_ms(given, call.db.now_ms())
@@ -110,7 +110,7 @@ fn parse_when(call: &Call<'_>, form: TimeForm) -> Result<i64, CommandError> {
 }
 
 fn set_expiry(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
-    // Options before the time, the time before the key: so errors come out in Redis's order.
+    // Conditions first, then the time, then the key: Redis's order of errors.
     let conditions = Conditions::parse(call.args)?;
     let when = parse_when(call, form)?;
     let (key, now) = (call.args.at(1), call.db.due_ms());
@@ -132,7 +132,7 @@ fn set_expiry(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     Ok(())
 }
 
-/// The effect is a point in time, with the conditions as they were given.
+/// The effect is PEXPIREAT with the absolute time and the conditions as given.
 fn state(call: &mut Call<'_>, when: i64) {
     if call.effects_wanted() {
         let mut digits = itoa::Buffer::new();

@@ -1,10 +1,10 @@
-//! MIGRATE: keys go to another server.
+//! MIGRATE: moves keys to another server.
 //!
 //!     DUMP here -> RESTORE there -> its OK -> deleted here
 //!
-//! A key is deleted here only when the other server has acknowledged it, so that an error or a
-//! timeout may leave it in both places, never in none. Everybody waits meanwhile, as in Redis:
-//! nobody sees a key in neither place or in both.
+//! A key is deleted here only after the other server has acknowledged it: an error or a timeout may
+//! leave it on both servers, but never on neither. The server blocks meanwhile, as in Redis: no
+//! client sees a key on neither server or on both.
 
 use std::io;
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub(super) const MIGRATE: Spec = Spec {
     ..Spec::new("migrate", migrate)
 };
 
-/// What an option's word asks for.
+/// The kind of an option word.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asked {
     Copy,
@@ -71,7 +71,7 @@ fn options(args: Args<'_>) -> options::Options<'_, Asked> {
     options::Options::new(args, 6, WORDS)
 }
 
-/// One key in its old place, or those behind `KEYS` if that place is empty.
+/// The key in its old position, or those after `KEYS` if that position holds an empty string.
 fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     let many = options(args)
         .flatten()
@@ -84,7 +84,7 @@ fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     Ok(Keys::run(Run::new(keys.start, keys.end, 1, ACCESS)))
 }
 
-/// What stands behind AUTH and AUTH2, among the options.
+/// The arguments of AUTH and AUTH2, among the options.
 fn is_secret(args: Args<'_>, at: usize) -> bool {
     options(args).flatten().any(|(asked, word)| match asked {
         Asked::Auth => at == word + 1,
@@ -100,13 +100,13 @@ const KEY_AND_KEYS: &str =
     "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string";
 const USUAL_TIMEOUT_MS: i64 = 1000;
 
-/// What the options say.
+/// The parsed options.
 struct Options<'a> {
     copy: bool,
     replace: bool,
-    /// User, if one is named, and password.
+    /// The user, if named, and the password.
     auth: Option<(Option<&'a [u8]>, &'a [u8])>,
-    /// Where the keys stand among the arguments.
+    /// The positions of the keys among the arguments.
     keys: std::ops::Range<usize>,
     db: i64,
     timeout: Duration,
@@ -145,7 +145,7 @@ impl<'a> Options<'a> {
         })
     }
 
-    /// What is sent before the keys, and how many replies come to it.
+    /// Writes the requests to send before the keys; returns the number of their replies.
     fn preface(&self, link: &MigrateLink, out: &mut Vec<u8>) -> usize {
         let mut replies = 0;
         if let Some((user, password)) = self.auth {
@@ -164,20 +164,20 @@ impl<'a> Options<'a> {
     }
 }
 
-/// How sending the keys ended, if not well.
+/// Why sending the keys failed.
 enum Failed {
     Connect,
     Write,
     Read,
-    /// The other server's own error.
+    /// An error reply of the other server.
     There(Vec<u8>),
 }
 
 /// `MIGRATE host port key|"" db timeout-ms [COPY] [REPLACE] [AUTH password | AUTH2 user
 /// password] [KEYS key ...]`: moves keys to a database of another server.
 ///
-/// Reply: OK; NOKEY when there is none of them; else what went wrong, at the other server or
-/// on the way. A key stays here until the other server has it. O(size of the values).
+/// Reply: OK; NOKEY if none of the keys exists; otherwise the error of the other server or of the
+/// connection. A key stays here until the other server has it. O(size of the values).
 fn migrate(call: &mut Call<'_>) -> CommandResult {
     let options = Options::parse(call)?;
     let mut requests = Vec::new();
@@ -202,8 +202,8 @@ fn migrate(call: &mut Call<'_>) -> CommandResult {
     }
 }
 
-/// Sends the requests, and deletes what was acknowledged. A connection that was kept may have
-/// been closed there meanwhile: then a new one is tried.
+/// Sends the requests and deletes the acknowledged keys. If the other server has closed a cached
+/// connection in the meantime, a new one is tried.
 fn exchange(
     call: &mut Call<'_>,
     options: &Options<'_>,
@@ -219,7 +219,7 @@ fn exchange(
         let links = &mut call.server.migrate_links;
         let link = links.take(host, port, options.timeout, tls.as_ref());
         let mut link = link.map_err(|error| match error.kind() {
-            // Redis finds it out when it writes.
+            // Redis notices this when it writes.
             io::ErrorKind::ConnectionRefused => Failed::Write,
             _ => Failed::Connect,
         })?;
@@ -250,7 +250,7 @@ fn is_refusal(failed: &Option<Failed>) -> bool {
     matches!(failed, Some(Failed::There(_)))
 }
 
-/// Writes a RESTORE for each key that is there; those keys.
+/// Writes a RESTORE for each existing key; returns those keys.
 fn write_restores<'a>(
     call: &mut Call<'a>,
     options: &Options<'_>,
@@ -266,7 +266,7 @@ fn write_restores<'a>(
         let Some(view) = call.db.view(key) else {
             continue;
         };
-        // Who reads older forms only can have all but hashes whose fields expire.
+        // A server that reads only older formats can take all but hashes with field expiries.
         let writer = match view.value.has_field_expiries() {
             false => &mut writer,
             true => newer.get_or_insert_with(|| Writer::new(VERSION_FIELD_TTLS, compress)),
@@ -284,17 +284,17 @@ fn write_restores<'a>(
     keys
 }
 
-/// What became of the requests.
+/// The outcome of the requests.
 #[derive(Default)]
 struct Sent {
-    /// The keys that the other server has, by their places.
+    /// Indexes of the keys that the other server has.
     acknowledged: Vec<usize>,
     failed: Option<Failed>,
-    /// Why the connection cannot be used any more.
+    /// Why the connection is no longer usable.
     broken: Option<io::ErrorKind>,
 }
 
-/// Sends all and reads the replies.
+/// Sends all requests and reads the replies.
 fn send(link: &mut MigrateLink, options: &Options<'_>, requests: &[u8], keys: usize) -> Sent {
     let mut done = Sent::default();
     let mut preface = Vec::new();
@@ -308,7 +308,7 @@ fn send(link: &mut MigrateLink, options: &Options<'_>, requests: &[u8], keys: us
         done.broken = Some(error.kind());
         return done;
     }
-    // Behind a refused AUTH or SELECT a key may have come to a wrong place.
+    // After a refused AUTH or SELECT a key may have gone to the wrong place.
     let mut preface_refused = false;
     for at in 0..replies + keys {
         let reply = match link.link.reply(options.timeout) {
@@ -329,7 +329,7 @@ fn send(link: &mut MigrateLink, options: &Options<'_>, requests: &[u8], keys: us
     done
 }
 
-/// What has moved goes here.
+/// Deletes the moved keys here.
 fn delete(call: &mut Call<'_>, moved: &[&[u8]]) {
     let mut words: Vec<&[u8]> = vec![b"DEL"];
     for key in moved {

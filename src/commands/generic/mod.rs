@@ -1,4 +1,4 @@
-//! The generic commands: keys whatever they hold.
+//! The generic commands: keys of any type.
 
 mod delete;
 pub(super) mod docs;

@@ -1,4 +1,4 @@
-//! OBJECT: how a value is kept.
+//! OBJECT: how a value is stored.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::help::{self, write_help};
@@ -42,8 +42,8 @@ const REFCOUNT: Spec = Spec {
     ..OF_A_KEY
 };
 
-/// What is known of the key; a null was replied if it is missing. No use of the key and no
-/// event, but a hit or a miss.
+/// The key's info; if it is missing, replies null. Counts a hit or a miss, but no use of the key,
+/// and sends no event.
 fn look(call: &mut Call<'_>) -> Option<KeyInfo> {
     let key = call.args.at(2);
     call.db.set_touch(false);
@@ -59,7 +59,7 @@ fn look(call: &mut Call<'_>) -> Option<KeyInfo> {
     }
 }
 
-/// `OBJECT ENCODING key`: in Redis's words. Reply: bulk string, null for a missing key. O(1).
+/// `OBJECT ENCODING key`: Redis's name. Reply: bulk string, null for a missing key. O(1).
 fn encoding(call: &mut Call<'_>) -> CommandResult {
     if let Some(info) = look(call) {
         call.reply.bulk(info.encoding.name().as_bytes());
@@ -67,7 +67,7 @@ fn encoding(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Whether the policy counts uses (`Some(true)`), dates them, or looks at neither.
+/// Whether the policy counts uses (`Some(true)`), records their time, or neither (`None`).
 fn counts_uses(policy: MaxmemoryPolicy) -> Option<bool> {
     match policy {
         MaxmemoryPolicy::AllKeysLfu | MaxmemoryPolicy::VolatileLfu => Some(true),
@@ -96,8 +96,8 @@ fn idletime(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `OBJECT FREQ key`: the logarithmic counter of its uses. Reply: integer, null for a missing
-/// key; an error unless under an LFU policy. O(1).
+/// `OBJECT FREQ key`: the logarithmic counter of its uses. Reply: integer, null for a missing key;
+/// an error except under an LFU policy. O(1).
 fn freq(call: &mut Call<'_>) -> CommandResult {
     let Some(info) = look(call) else {
         return Ok(());
@@ -109,11 +109,11 @@ fn freq(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// What Redis says of the small integers that its values share.
+/// The reference count that Redis reports for shared small integers.
 const SHARED: i64 = i32::MAX as i64;
 
-/// `OBJECT REFCOUNT key`: 1, or 2147483647 where Redis would share a small integer (0 to
-/// 9999, while no LRU or LFU policy is at work). Null for a missing key. O(1).
+/// `OBJECT REFCOUNT key`: 1, or 2147483647 where Redis would share a small integer (0 to 9999,
+/// unless an LRU or LFU policy is in force). Null for a missing key. O(1).
 fn refcount(call: &mut Call<'_>) -> CommandResult {
     if look(call).is_none() {
         return Ok(());
@@ -123,7 +123,7 @@ fn refcount(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// References to the value of a key, as Redis would count them.
+/// The value's reference count as Redis would report it.
 pub(in crate::commands) fn references(call: &Call<'_>, key: &[u8]) -> i64 {
     let config = &call.server.config;
     let shares = call.server.maxmemory() == 0 || counts_uses(config.maxmemory_policy).is_none();
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(t.run("OBJECT REFCOUNT e"), ":1\r\n");
     }
 
-    /// The count went along to the new name, where Redis begins anew.
+    /// The count was kept under the new name, where Redis starts anew.
     #[test]
     fn a_renamed_or_moved_key_counts_its_uses_anew() {
         let mut t = Testbed::new();

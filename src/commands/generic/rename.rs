@@ -1,4 +1,4 @@
-//! Keys that get another name or place: RENAME, RENAMENX, COPY, MOVE.
+//! Renaming, moving and copying keys: RENAME, RENAMENX, COPY, MOVE.
 
 use crate::command::{Access, Arity, Category, CommandError, DatabaseUse, Flags, KeySpec};
 use crate::commands::db_index;
@@ -16,7 +16,7 @@ pub(super) const RENAME: Spec = Spec {
     ..Spec::new("rename", rename)
 };
 
-/// `RENAME key newkey`: the key gets another name, its expiry goes along; what was there goes.
+/// `RENAME key newkey`: renames the key and keeps its expiry; replaces any old `newkey`.
 ///
 /// Reply: OK; an error for a missing key. O(1).
 fn rename(call: &mut Call<'_>) -> CommandResult {
@@ -116,9 +116,9 @@ pub(super) const MOVE: Spec = Spec {
     ..Spec::new("move", move_key)
 };
 
-/// `MOVE key db`: the key goes to another database, its expiry goes along.
+/// `MOVE key db`: moves the key with its expiry to another database.
 ///
-/// Reply: 1, or 0 when it is missing here or its name taken there. O(1).
+/// Reply: 1, or 0 if it is missing here or exists there. O(1).
 fn move_key(call: &mut Call<'_>) -> CommandResult {
     let [_, key, db] = call.args.exactly();
     let db = db_index::parse(call, db)?;

@@ -1,4 +1,4 @@
-//! RESTORE: a value as DUMP gave it, under a key.
+//! RESTORE: creates a key from a DUMP payload.
 
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
@@ -15,7 +15,7 @@ pub(super) const RESTORE: Spec = Spec {
     ..Spec::new("restore", restore)
 };
 
-/// As RESTORE: what a node of a cluster sends to another that is to take a slot over.
+/// RESTORE as sent by a cluster node to the node that takes over a slot.
 pub(super) const RESTORE_ASKING: Spec = Spec {
     name: "restore-asking",
     flags: RESTORE.flags.union(Flags::ASKING),
@@ -71,12 +71,12 @@ fn is_idle(last_use: KeyUse) -> bool {
     matches!(last_use, KeyUse::IdleSeconds(_))
 }
 
-/// `RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds | FREQ count]`: puts what
-/// DUMP gave under a key. `ttl`: milliseconds from now, or the time itself with ABSTTL; 0: for
-/// ever.
+/// `RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds | FREQ count]`: stores a DUMP
+/// payload under a key. `ttl`: milliseconds from now, or Unix milliseconds with ABSTTL; 0: no
+/// expiry.
 ///
-/// Reply: OK; an error when the key is there and not to be replaced, or the payload is not
-/// whole. A time that has passed leaves no key. O(size of the value).
+/// Reply: OK; an error if the key exists and is not to be replaced, or if the payload is damaged. A
+/// time that has passed leaves no key. O(size of the value).
 fn restore(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let (key, payload) = (args.at(1), args.at(3));
@@ -94,7 +94,7 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
     let expiry = match (ttl, options.absolute) {
         (0, _) => None,
         (at, true) => Some(at),
-        // A time beyond all time wraps, as in Redis: it has passed.
+        // An overflowing time wraps, as in Redis: it has passed.
         (ttl, false) => Some(ttl.wrapping_add(call.db.now_ms())),
     };
     let user = call.server.acl.users.get(call.client.user);
@@ -143,7 +143,7 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
 mod tests {
     use crate::server::Testbed;
 
-    /// What DUMP gives of key `k`.
+    /// The DUMP payload of key `k`.
     fn payload_of_k(t: &mut Testbed) -> Vec<u8> {
         let reply = t.run_args(&[b"DUMP", b"k"]);
         let start = reply.iter().position(|&b| b == b'\n').expect("a line") + 1;
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(t.run("EXISTS x"), ":0\r\n");
     }
 
-    /// Limits of length hold for what is added, as in Redis.
+    /// Limits on element length apply only to additions, as in Redis.
     #[test]
     fn what_was_packed_stays_packed_however_long_its_elements() {
         let mut t = Testbed::new();

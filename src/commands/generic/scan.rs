@@ -1,4 +1,4 @@
-//! Walks over keys: KEYS, SCAN, RANDOMKEY.
+//! Iterating over keys: KEYS, SCAN, RANDOMKEY.
 
 use crate::base::glob;
 use crate::command::{Arity, Category, Flags};
@@ -14,7 +14,7 @@ pub(super) const KEYS: Spec = Spec {
     ..Spec::new("keys", keys)
 };
 
-/// `KEYS pattern`: all keys that match. Reply: array. O(keys of the database).
+/// `KEYS pattern`: all matching keys. Reply: array. O(keys of the database).
 fn keys(call: &mut Call<'_>) -> CommandResult {
     let [_, pattern] = call.args.exactly();
     glob::check(pattern)?;
@@ -54,9 +54,9 @@ pub(super) const SCAN: Spec = Spec {
 
 /// `SCAN cursor [MATCH pattern] [COUNT n] [TYPE type]`: some keys.
 ///
-/// Reply: the next cursor (0 at the end), then an array of keys. A key that is there from the
-/// first call to the last is given at least once. O(1) a call, O(n) in all. A type that does
-/// not exist has no keys.
+/// Reply: the next cursor (0 at the end), then an array of keys. A key that exists from the first
+/// call to the last is returned at least once. O(1) a call, O(n) in all. An unknown type matches no
+/// keys.
 fn scan(call: &mut Call<'_>) -> CommandResult {
     let cursor = parse_cursor(call.args.at(1))?;
     let (options, wanted) = ScanArgs::parse_of_keys(call.args, 2)?;
@@ -90,7 +90,7 @@ pub(super) const RANDOMKEY: Spec = Spec {
     ..Spec::new("randomkey", randomkey)
 };
 
-/// `RANDOMKEY`: a key, each as likely as any other. Reply: bulk string, null without keys.
+/// `RANDOMKEY`: a key, all equally likely. Reply: bulk string, null without keys.
 /// O(1).
 fn randomkey(call: &mut Call<'_>) -> CommandResult {
     match call.db.random_key() {

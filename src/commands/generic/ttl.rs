@@ -1,4 +1,4 @@
-//! What is known of a key's expiry, and its end: TTL, PTTL, EXPIRETIME, PEXPIRETIME, PERSIST.
+//! Reading and removing a key's expiry: TTL, PTTL, EXPIRETIME, PEXPIRETIME, PERSIST.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::expiry_args::TimeForm;
@@ -30,9 +30,9 @@ pub(super) const PEXPIRETIME: Spec = Spec {
     ..EXPIRETIME
 };
 
-/// `TTL key`: seconds until it expires, rounded.
+/// `TTL key`: seconds until it expires, rounded to nearest.
 ///
-/// Reply: integer; -1 without expiry, -2 without key. O(1), as all four. No use of the key.
+/// Reply: integer; -1 without expiry, -2 without key. O(1), as all four. Not a use of the key.
 fn ttl(call: &mut Call<'_>) -> CommandResult {
     tell(call, TimeForm::Ex)
 }
@@ -42,7 +42,7 @@ fn pttl(call: &mut Call<'_>) -> CommandResult {
     tell(call, TimeForm::Px)
 }
 
-/// `EXPIRETIME key`: the Unix second of its expiry, rounded.
+/// `EXPIRETIME key`: the Unix second of its expiry, rounded to nearest.
 fn expiretime(call: &mut Call<'_>) -> CommandResult {
     tell(call, TimeForm::ExAt)
 }
@@ -63,7 +63,7 @@ fn tell(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
         None => -2,
         Some(when) => {
             let ms = (when - base_ms).max(0);
-            // Rounded without a sum that could overflow.
+            // Rounds without a sum that could overflow.
             if form.is_seconds() {
                 ms / 1000 + (ms % 1000 >= 500) as i64
             } else {
@@ -83,9 +83,9 @@ pub(super) const PERSIST: Spec = Spec {
     ..Spec::new("persist", persist)
 };
 
-/// `PERSIST key`: the key does not expire any more.
+/// `PERSIST key`: removes the key's expiry.
 ///
-/// Reply: 1, or 0 when it is missing or has no expiry. O(1).
+/// Reply: 1, or 0 if it is missing or has no expiry. O(1).
 fn persist(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
     let mut place = call.db.place(key);

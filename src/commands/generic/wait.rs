@@ -1,7 +1,7 @@
-//! WAIT and WAITAOF: until others have what this client has written.
+//! WAIT and WAITAOF: wait until replicas or the disk have this client's writes.
 //!
-//! There are no replicas yet: none acknowledges, and whoever asks for one waits for the end
-//! of its time. The append only file acknowledges what an fsync has covered.
+//! There are no replicas yet, so waiting for one ends only by timeout. The append only file
+//! acknowledges what an fsync has covered.
 
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
@@ -17,10 +17,10 @@ pub(super) const WAIT: Spec = Spec {
     ..Spec::new("wait", wait)
 };
 
-/// `WAIT numreplicas timeout`: blocks until so many replicas have acknowledged all writes of
-/// this client, or for `timeout` milliseconds (0: for ever).
+/// `WAIT numreplicas timeout`: blocks until this many replicas have acknowledged all writes of this
+/// client, or for `timeout` milliseconds (0: for ever).
 ///
-/// Reply: how many have. Inside MULTI it does not wait.
+/// Reply: the number of replicas that have. Inside MULTI it does not wait.
 fn wait(call: &mut Call<'_>) -> CommandResult {
     let [_, replicas, timeout] = call.args.exactly();
     let replicas = parse_i64(replicas).ok_or(CommandError::NotAnInteger)?;
@@ -43,8 +43,8 @@ pub(super) const WAITAOF: Spec = Spec {
 
 const NOT_LOCAL: &str = "ERR value is out of range, value must between 0 and 1";
 
-/// `WAITAOF numlocal numreplicas timeout`: as WAIT, until the writes are on disk here
-/// (`numlocal` 1) and on so many replicas.
+/// `WAITAOF numlocal numreplicas timeout`: like WAIT, until the writes are on disk here
+/// (`numlocal` 1) and on this many replicas.
 ///
 /// Reply: array of both numbers; an error if `appendonly` is or becomes `no` while `numlocal` is 1.
 fn waitaof(call: &mut Call<'_>) -> CommandResult {
@@ -78,13 +78,13 @@ fn on_timeout(world: &mut World<'_>, _: &Blocked) {
     write_both(world.reply, [kept, 0]);
 }
 
-/// 1 if all that the client wrote is on disk here.
+/// 1 if all writes of the client are on disk here.
 fn local_copies(server: &Server, client: &Client) -> i64 {
     let kept = server.aof.state != AofState::Off && client.wrote_to <= server.aof.synced();
     i64::from(kept)
 }
 
-/// How many have the writes here and on replicas.
+/// Replies the numbers of local and replica copies.
 fn write_both(reply: &mut Reply, both: [i64; 2]) {
     reply.array(2);
     both.into_iter().for_each(|n| reply.int(n));

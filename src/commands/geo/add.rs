@@ -19,8 +19,8 @@ pub(super) const GEOADD: Spec = Spec {
 /// `GEOADD key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]`: ZADD
 /// with the geohash as the score.
 ///
-/// Reply: the number of members that are new, with CH also of those that moved. Nothing is
-/// added if one position is not on the map. O(log n) a member.
+/// Reply: the number of new members, with CH also of moved ones. One position outside the map
+/// refuses the whole command. O(log n) a member.
 fn geoadd(call: &mut Call<'_>) -> CommandResult {
     let (mut conditions, mut count_moved, mut first) = (Conditions::default(), false, 2);
     loop {
@@ -52,8 +52,8 @@ fn geoadd(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// States the effect, as Redis does, as a ZADD of the scores. `first` is the argument behind
-/// the options.
+/// Records a ZADD of the scores as the effect, as Redis does. `first` is the argument after the
+/// options.
 fn state_zadd(call: &mut Call<'_>, first: usize, scores: &[f64]) {
     let mut digits = Vec::with_capacity(scores.len() * 16);
     let mut ends = SmallVec::<[usize; 16]>::with_capacity(scores.len());

@@ -1,8 +1,8 @@
-//! The squares of the map that are looked through for a shape: the one with its middle, and
-//! those of its eight neighbours into which it reaches.
+//! The squares of the map to search for a shape: the one around its centre, and those of its eight
+//! neighbours that the shape extends into.
 //!
-//! Which squares, and in which order, is visible: what is found comes in the order of the
-//! squares, COUNT ANY ends among them, and near the poles Redis leaves some out.
+//! The squares and their order are visible: results come in the order of the squares, COUNT ANY may
+//! stop before the last, and near the poles Redis leaves some out.
 
 use smallvec::SmallVec;
 
@@ -13,7 +13,7 @@ use crate::encodings::geohash::{Bounds, Cell, LATITUDE_MAX, Position};
 const MERCATOR_MAX: f64 = 20_037_726.37;
 const STEPS_MAX: i32 = 26;
 
-/// The steps to the east and to the north from the middle.
+/// Steps to the east and to the north from the centre.
 const MOVES: [(i32, i32); 9] = [
     (0, 0),
     (0, 1),
@@ -42,7 +42,7 @@ pub(super) fn cover(area: &Area) -> SmallVec<[Cell; 9]> {
         middle = Cell::of(center, steps);
     }
     let Bounds { min, max } = middle.bounds();
-    // With few squares on the map all of them are looked through.
+    // With few squares on the map all of them are searched.
     let wanted = |(east, north): (i32, i32)| {
         steps < 2
             || !(south_of(min, shape.min) && north < 0
@@ -53,7 +53,7 @@ pub(super) fn cover(area: &Area) -> SmallVec<[Cell; 9]> {
     let mut cells: SmallVec<[Cell; 9]> = SmallVec::new();
     for step in MOVES.into_iter().filter(|&step| wanted(step)) {
         let cell = middle.moved(step.0, step.1);
-        // Where two columns or rows are the map, both neighbours are one square.
+        // On a map of two columns or rows, both neighbours are the same square.
         if cells.len() < 2 || cells.last() != Some(&cell) {
             cells.push(cell);
         }
@@ -69,8 +69,8 @@ fn west_of(a: Position, b: Position) -> bool {
     a.longitude < b.longitude
 }
 
-/// How often the map is halved so that a shape of this reach lies within nine squares. They
-/// are narrower near the poles.
+/// How often to halve the map so that a shape of this reach fits in nine squares, which are
+/// narrower near the poles.
 fn steps_for(reach_m: f64, latitude: f64) -> u32 {
     if reach_m == 0.0 {
         return STEPS_MAX as u32;

@@ -1,4 +1,4 @@
-//! Distances on a sphere, in the order of operations that gives Redis's last digit.
+//! Distances on a sphere, with the order of operations that yields Redis's last digit.
 
 use crate::encodings::geohash::Position;
 
@@ -15,7 +15,7 @@ pub(super) fn degrees(radians: f64) -> f64 {
     radians / RADIAN
 }
 
-/// A point that distances are measured from.
+/// The point from which distances are measured.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin {
     pub position: Position,
@@ -49,8 +49,8 @@ impl Origin {
         }
     }
 
-    /// The haversine of the angle between two points; `None` if they are on one meridian, where
-    /// the latitudes tell more exactly.
+    /// The haversine of the angle between two points; `None` if they are on one meridian, where the
+    /// latitudes are more exact.
     #[inline]
     pub fn haversine(&self, to: Position) -> Option<f64> {
         let v = ((radians(to.longitude) - self.longitude_rad) / 2.0).sin();
@@ -63,9 +63,9 @@ impl Origin {
     }
 }
 
-/// The distance that a haversine stands for, in metres.
+/// The distance in metres of a haversine.
 pub(super) fn distance_of(haversine: f64) -> f64 {
-    // Of antipodes it may be rounded to more than one.
+    // Rounding may exceed one for antipodes.
     2.0 * RADIUS_M * haversine.sqrt().min(1.0).asin()
 }
 
@@ -102,7 +102,7 @@ mod tests {
     }
 
     proptest! {
-        /// The angle between the vectors from the earth's middle.
+        /// The angle between the vectors from the earth's centre.
         #[test]
         fn distances_are_angles(
             from in (-180.0..180.0f64, -85.0..85.0f64),

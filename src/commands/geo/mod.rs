@@ -1,7 +1,7 @@
 //! The geo commands: sorted sets whose scores are positions (`encodings::geohash`).
 //!
-//! A search looks through the few squares of the map that the area may reach into (`cover`),
-//! holds what lies in them against the area (`shape`), sorts and tells it (`search`).
+//! A search visits the few squares of the map that the area may extend into (`cover`), tests their
+//! members against the area (`shape`), and sorts and replies the matches (`search`).
 
 mod add;
 mod args;

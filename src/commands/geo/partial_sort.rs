@@ -1,21 +1,20 @@
-//! Sorting of the first so many of many.
+//! Partial sort: the first `wanted` of many items.
 //!
-//! Which of several equal ones are among the first is visible to clients, so the steps are
-//! Redis's: the quicksort of Bentley and McIlroy ("Engineering a Sort Function", 1993), which
-//! leaves alone what lies behind the part that is wanted.
+//! The choice and order among equals is visible to clients, so the steps are Redis's: the quicksort
+//! of Bentley and McIlroy ("Engineering a Sort Function", 1993), which skips partitions after the
+//! wanted part.
 //!
-//! Cost: O(n + k log k) on the average. The worst case is quadratic in theirs; here it ends after
-//! some rounds without progress, in an order of equals of its own.
+//! Cost: O(n + k log k) on average. Redis's worst case is quadratic; here, after a limited number
+//! of rounds, a stable sort finishes, with its own order of equals.
 
 use std::cmp::Ordering;
 
-/// So few are sorted by insertion.
+/// Shorter slices are sorted by insertion.
 const FEW: usize = 7;
-/// From here on the pivot is the median of three medians.
+/// Above this length the pivot is the median of three medians.
 const MANY: usize = 40;
 
-/// Brings the `wanted` least of `items` to the front, in order; `wanted` is less than their
-/// number.
+/// Moves the `wanted` least of `items` to the front, in order; `wanted` is less than their number.
 pub(super) fn sort_first<T: Copy>(
     items: &mut [T],
     wanted: usize,
@@ -40,7 +39,7 @@ fn sort_part<T: Copy>(
         let (rest, right) = items.split_at_mut(items.len() - greater);
         let wanted_right = wanted.saturating_sub(rest.len());
         let left = &mut rest[..less];
-        // The order of the two does not matter; the stack stays flat if the longer one is last.
+        // Their order does not matter; iterating over the longer one keeps the stack shallow.
         if left.len() < right.len() {
             sort_part(left, wanted, order, rounds);
             (items, wanted) = (right, wanted_right);
@@ -64,11 +63,11 @@ fn insert_in_order<T: Copy>(items: &mut [T], order: &impl Fn(&T, &T) -> Ordering
     }
 }
 
-/// Puts what is less than a pivot first, and what is greater last; how many that are.
+/// Moves items less than a pivot to the front and greater ones to the end; returns both counts.
 fn partition<T: Copy>(items: &mut [T], order: &impl Fn(&T, &T) -> Ordering) -> (usize, usize) {
     let n = items.len();
     items.swap(0, pivot(items, order));
-    // Equal ones gather at both ends: [equal | less | not seen | greater | equal].
+    // Equal items collect at both ends: [equal | less | not seen | greater | equal].
     let (mut equal_left, mut low) = (1, 1);
     let (mut high, mut equal_right) = (n, n);
     loop {
@@ -107,14 +106,14 @@ fn partition<T: Copy>(items: &mut [T], order: &impl Fn(&T, &T) -> Ordering) -> (
     (less, greater)
 }
 
-/// Swaps the first `len` from `start` on with the last `len` before `end`.
+/// Swaps the `len` items from `start` with the last `len` before `end`.
 fn swap_runs<T>(items: &mut [T], start: usize, end: usize, len: usize) {
     for i in 0..len {
         items.swap(start + i, end - len + i);
     }
 }
 
-/// A pivot for at least [`FEW`].
+/// Index of a pivot; at least [`FEW`] items.
 fn pivot<T>(items: &[T], order: &impl Fn(&T, &T) -> Ordering) -> usize {
     let n = items.len();
     let (mut low, mut middle, mut high) = (0, n / 2, n - 1);
@@ -172,7 +171,7 @@ mod tests {
         }
     }
 
-    /// Orders that Redis's own function gave, as sums of the first `wanted` of them.
+    /// Orders produced by Redis's own function, as checksums of the first `wanted`.
     #[test]
     fn equals_come_in_redis_s_order() {
         for (len, wanted, values, step, sum) in [

@@ -1,29 +1,29 @@
-//! What lies in a polygon: of the edges that a point's parallel crosses, an odd number lies to
-//! the east. The map is taken as flat, and ends at the date line, as in Valkey.
+//! Point in polygon: an odd number of the edges that cross the point's parallel do so east of it.
+//! The map is treated as flat and ends at the date line, as in Valkey.
 //!
-//! Edges are filed by bands of latitude, so that a point is held against few of a polygon of
-//! many vertices. Bands are as many as leave an edge in a few of them: of a polygon whose edges
-//! all go from one end to the other every point meets most.
+//! Edges are filed by bands of latitude, so that a point is tested against few edges of a large
+//! polygon. The number of bands is limited so that an edge is in few of them on average; if all
+//! edges span the polygon, every point is tested against most.
 //!
-//! Cost: O(vertices) memory and, within a factor of the number of bands tried, time to make;
+//! Cost: O(vertices) memory and, within a factor of the number of bands tried, time to build;
 //! O(edges in a band) a point.
 
 use super::earth::{Origin, degrees, radians};
 use crate::encodings::geohash::{Bounds, Position};
 
-/// Up to so many edges are not filed.
+/// Up to this many edges use a single band.
 const UNFILED: usize = 16;
 const BANDS_MAX: usize = 1 << 14;
-/// How many bands an edge may be filed under, on the average.
+/// Maximum number of bands per edge, on average.
 const FILED_MAX: usize = 8;
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Polygon {
     bounds: Bounds,
-    /// The edges of all bands, one band after the other.
+    /// The edges of all bands, band by band.
     edges: Vec<Edge>,
-    /// Where each band's edges begin, and where the last one's end.
+    /// The start of each band's edges, and the end of the last band.
     bands: Vec<usize>,
     centroid: Position,
 }
@@ -35,7 +35,7 @@ struct Edge {
 }
 
 impl Edge {
-    /// Whether the point's parallel crosses it to the east of the point. Half open: a parallel
+    /// Whether the edge crosses the point's parallel to the east of it. Half open: a parallel
     /// through a vertex crosses one of its two edges, or both, or none.
     #[inline]
     fn is_east_of(&self, point: Position) -> bool {
@@ -54,7 +54,7 @@ impl Edge {
 }
 
 impl Polygon {
-    /// The polygon with these vertices, at least three; the last is joined to the first.
+    /// The polygon with these vertices, at least three; closed from the last to the first.
     pub fn new(vertices: &[Position]) -> Polygon {
         assert!(vertices.len() >= 3, "a polygon has three vertices");
         let bounds = bounds_of(vertices);
@@ -78,7 +78,7 @@ impl Polygon {
         unfiled.filed(bands)
     }
 
-    /// The same, filed under at most so many bands.
+    /// The same, filed under at most this many bands.
     fn filed(self, mut bands: usize) -> Polygon {
         let span = |edge: &Edge, bands| {
             let (south, north) = edge.latitudes();
@@ -117,7 +117,7 @@ impl Polygon {
         }
     }
 
-    /// Of so many bands the one in which a latitude within the bounds lies.
+    /// The band of a latitude within the bounds, for this number of bands.
     #[inline]
     fn band(&self, latitude: f64, bands: usize) -> usize {
         let (south, north) = (self.bounds.min.latitude, self.bounds.max.latitude);
@@ -142,14 +142,13 @@ impl Polygon {
         self.bounds
     }
 
-    /// The middle of the vertices, as points of the sphere: what distances are measured from.
-    /// It may lie beyond the map, near a pole.
+    /// The centroid of the vertices on the sphere: the origin of distances. It may be beyond the
+    /// map, near a pole.
     pub fn centroid(&self) -> Position {
         self.centroid
     }
 
-    /// The distance in metres from the centroid to the corner of the bounds that is furthest
-    /// from it.
+    /// The distance in metres from the centroid to the furthest corner of the bounds.
     pub fn reach_m(&self) -> f64 {
         let origin = Origin::new(self.centroid);
         let Bounds { min, max } = self.bounds;
@@ -210,7 +209,7 @@ mod tests {
         all.iter().map(position).collect()
     }
 
-    /// Every edge, one after the other.
+    /// Tests every edge.
     fn brute_force(vertices: &[Position], point: Position) -> bool {
         let (mut inside, mut j) = (false, vertices.len() - 1);
         for (i, &a) in vertices.iter().enumerate() {

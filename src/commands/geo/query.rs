@@ -1,4 +1,4 @@
-//! GEOSEARCH and GEOSEARCHSTORE, and the older GEORADIUS and its kin: one grammar.
+//! GEOSEARCH, GEOSEARCHSTORE and the older GEORADIUS commands: one grammar.
 
 use super::args;
 use super::search::{self, Order, Told, Wanted};
@@ -25,10 +25,10 @@ pub(super) const GEOSEARCH: Spec = Spec {
 /// `GEOSEARCH key (FROMMEMBER member | FROMLONLAT longitude latitude) (BYRADIUS radius unit |
 /// BYBOX width height unit) [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST]
 /// [WITHHASH]`; instead of both parentheses Valkey's `BYPOLYGON vertices longitude latitude
-/// [longitude latitude ...]`, whose distances are those from the vertices' middle, in metres.
+/// [longitude latitude ...]`, with distances from the vertices' centroid, in metres.
 ///
 /// Reply: array of members, or with a WITH option of arrays of member, distance, geohash and
-/// position. O(members in the squares around the area), with an order O(n log n) of those in it.
+/// position. O(members in the squares around the area), with an order O(n log n) of its members.
 fn geosearch(call: &mut Call<'_>) -> CommandResult {
     run(call, Form::Search)
 }
@@ -44,10 +44,10 @@ pub(super) const GEOSEARCHSTORE: Spec = Spec {
     ..Spec::new("geosearchstore", geosearchstore)
 };
 
-/// `GEOSEARCHSTORE destination source ... [STOREDIST]`: as GEOSEARCH without the WITH options;
-/// what is found becomes a sorted set, by geohash or by distance.
+/// `GEOSEARCHSTORE destination source ... [STOREDIST]`: GEOSEARCH without the WITH options; stores
+/// the members as a sorted set, by geohash or by distance.
 ///
-/// Reply: the number of members; none deletes the destination.
+/// Reply: the number of members; if 0, the destination is deleted.
 fn geosearchstore(call: &mut Call<'_>) -> CommandResult {
     run(call, Form::SearchStore)
 }
@@ -66,7 +66,7 @@ pub(super) const GEORADIUS: Spec = Spec {
 };
 
 /// `GEORADIUS key longitude latitude radius unit [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count
-/// [ANY]] [ASC | DESC] [STORE key | STOREDIST key]`: GEOSEARCH of old.
+/// [ANY]] [ASC | DESC] [STORE key | STOREDIST key]`: the older form of GEOSEARCH.
 fn georadius(call: &mut Call<'_>) -> CommandResult {
     run(call, Form::Radius { may_store: true })
 }
@@ -115,7 +115,7 @@ fn georadiusbymember_ro(call: &mut Call<'_>) -> CommandResult {
     run(call, Form::ByMember { may_store: false })
 }
 
-/// Which command's words a line has.
+/// The command's grammar.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Search,
@@ -129,7 +129,7 @@ impl Form {
         matches!(self, Form::Search | Form::SearchStore)
     }
 
-    /// Whether a destination may stand among the options.
+    /// Whether the options may name a destination.
     fn may_store(self) -> bool {
         let (Form::Radius { may_store } | Form::ByMember { may_store }) = self else {
             return false;
@@ -137,12 +137,12 @@ impl Form {
         may_store
     }
 
-    /// The words of its options.
+    /// The option words.
     fn words(self) -> &'static [Word<Asked>] {
         if self.searches() { SEARCH } else { RADIUS }
     }
 
-    /// Where its options begin.
+    /// The position of the first option.
     fn options_at(self) -> usize {
         match self {
             Form::Search => 2,
@@ -153,7 +153,7 @@ impl Form {
     }
 }
 
-/// What an option's word asks for.
+/// The kind of an option word.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asked {
     WithDist,
@@ -176,7 +176,7 @@ enum Asked {
     ByPolygon,
 }
 
-/// The options of GEORADIUS and its kin.
+/// The options of the GEORADIUS commands.
 const RADIUS: &[Word<Asked>] = &[
     Word::new("WITHDIST", 0, Asked::WithDist),
     Word::new("WITHHASH", 0, Asked::WithHash),
@@ -189,7 +189,7 @@ const RADIUS: &[Word<Asked>] = &[
     Word::new("STOREDIST", 1, Asked::Store { by_distance: true }),
 ];
 
-/// Those of GEOSEARCH and GEOSEARCHSTORE.
+/// The options of GEOSEARCH and GEOSEARCHSTORE.
 const SEARCH: &[Word<Asked>] = &[
     Word::new("FROMMEMBER", 1, Asked::FromMember),
     Word::new("FROMLONLAT", 2, Asked::FromLonLat),
@@ -206,14 +206,14 @@ const SEARCH: &[Word<Asked>] = &[
     Word::new("STOREDIST", 0, Asked::ByDistance),
 ];
 
-/// The keys of GEORADIUS and GEORADIUSBYMEMBER: the last destination counts.
+/// The keys of GEORADIUS and GEORADIUSBYMEMBER: the source and the last destination.
 fn keys(args: Args<'_>, form: Form) -> Result<Keys, BadKeys> {
     let options = Options::new(args, form.options_at(), form.words()).flatten();
     let destinations = options.filter(|(asked, _)| matches!(asked, Asked::Store { .. }));
     Ok(Keys::source_and(destinations.last().map(|(_, at)| at + 1)))
 }
 
-/// What shape is asked for, and the metres of its unit.
+/// The requested shape, and the metres of its unit.
 enum By {
     Radius {
         radius: f64,
@@ -227,15 +227,15 @@ enum By {
     Polygon(Vec<Position>),
 }
 
-/// Where the middle is.
+/// The centre.
 #[derive(Clone, Copy, PartialEq)]
 enum From {
-    /// At a member; unknown if the key is missing.
+    /// The position of a member; `None` if the key is missing.
     Member(Option<Position>),
     Position(Position),
 }
 
-/// What a line asks for.
+/// A parsed command line.
 #[derive(Default)]
 struct Query<'a> {
     from: Option<From>,
@@ -249,7 +249,7 @@ struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    /// Reads a line, in Redis's order; `zset` is the source.
+    /// Parses a line in Redis's order; `zset` is the source.
     fn parse(args: Args<'a>, form: Form, zset: Option<&Zset>) -> Result<Self, CommandError> {
         let mut query = Query::default();
         match form {
@@ -260,7 +260,7 @@ impl<'a> Query<'a> {
                 query.by = Some(radius(args, 4)?);
             }
             Form::ByMember { .. } => {
-                // Of a missing key not even the radius is looked at.
+                // For a missing key not even the radius is checked.
                 if let Some(zset) = zset {
                     query.from = Some(From::Member(Some(position_of(zset, args.at(2))?)));
                     query.by = Some(radius(args, 3)?);
@@ -279,7 +279,7 @@ impl<'a> Query<'a> {
         Ok(query)
     }
 
-    /// Reads the option at `at`.
+    /// Applies the option at `at`.
     fn option(
         &mut self,
         args: Args<'a>,
@@ -354,7 +354,7 @@ impl<'a> Query<'a> {
         if form.searches() {
             let one_of = |words: &str| {
                 let text = format!("ERR exactly one of {words} can be specified for ");
-                // As the client has spelt it.
+                // As spelt by the client.
                 Err(CommandError::naming(&text, args.at(0), ""))
             };
             let polygon = matches!(self.by, Some(By::Polygon(_)));
@@ -371,7 +371,7 @@ impl<'a> Query<'a> {
         Ok(())
     }
 
-    /// The area; `None` if it lies around a member of a missing key.
+    /// The area and its unit in metres; `None` around a member of a missing key.
     fn area(&self) -> Option<(Area, f64)> {
         let center = match self.from {
             Some(From::Position(position)) => Some(position),
@@ -392,7 +392,7 @@ impl<'a> Query<'a> {
         })
     }
 
-    /// The nearest are meant where a number is asked for and no order, unless any will do.
+    /// COUNT without an order means the nearest, except with ANY.
     fn order(&self) -> Order {
         let default = match self.count {
             Some(_) if !self.any => Order::Nearest,
@@ -420,7 +420,7 @@ fn position_of(zset: &Zset, member: &[u8]) -> Result<Position, CommandError> {
     zset.score(member).map(Position::of_score).ok_or(UNKNOWN)
 }
 
-/// A polygon: the number of its vertices, then they themselves.
+/// Parses a polygon: the number of its vertices, then the vertices.
 fn vertices(args: Args<'_>) -> Result<Vec<Position>, CommandError> {
     const NO_NUMBER: &str = "ERR invalid number of vertices";
     const TOO_FEW: &str = "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices";

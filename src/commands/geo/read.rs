@@ -1,4 +1,4 @@
-//! What is known of members: GEODIST, GEOHASH, GEOPOS.
+//! Distances, geohashes and positions of members: GEODIST, GEOHASH, GEOPOS.
 
 use super::args;
 use super::earth::Origin;
@@ -20,8 +20,7 @@ pub(super) const GEODIST: Spec = Spec {
 
 /// `GEODIST key member1 member2 [M | KM | FT | MI]`.
 ///
-/// Reply: bulk string with four digits behind the point; null if one of the members is
-/// missing. O(1).
+/// Reply: bulk string with four decimal places; null if one of the members is missing. O(1).
 fn geodist(call: &mut Call<'_>) -> CommandResult {
     let unit_m = match call.args.len() {
         4 => 1.0,
@@ -51,9 +50,9 @@ pub(super) const GEOHASH: Spec = Spec {
     ..Spec::new("geohash", geohash)
 };
 
-/// `GEOHASH key [member ...]`: the geohashes that other programs use.
+/// `GEOHASH key [member ...]`: geohashes in the standard text form.
 ///
-/// Reply: array of bulk strings of 11 digits, null for members that are missing. O(1) a member.
+/// Reply: array of bulk strings of 11 digits, null for missing members. O(1) a member.
 fn geohash(call: &mut Call<'_>) -> CommandResult {
     for_each_member(call, |reply, position| match position {
         Some(position) => reply.bulk(&position.text()),
@@ -69,8 +68,8 @@ pub(super) const GEOPOS: Spec = Spec {
 
 /// `GEOPOS key [member ...]`.
 ///
-/// Reply: array of arrays of longitude and latitude (RESP3: doubles), null arrays for members
-/// that are missing. O(1) a member.
+/// Reply: array of arrays of longitude and latitude (RESP3: doubles), null arrays for missing
+/// members. O(1) a member.
 fn geopos(call: &mut Call<'_>) -> CommandResult {
     for_each_member(call, |reply, position| match position {
         Some(position) => {

@@ -1,4 +1,4 @@
-//! Searching: what lies in an area, in which order, and how it is told.
+//! Searching: the members in an area, their order and the reply.
 
 use std::cmp::Ordering;
 
@@ -13,22 +13,22 @@ use crate::encodings::geohash::Position;
 use crate::resp::Reply;
 use crate::types::{Limits, Seen, Zset};
 
-/// In which order what was found is told.
+/// The order of the results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
-    /// That of the squares that were searched.
+    /// The order of the squares searched.
     AsFound,
     Nearest,
     Farthest,
 }
 
-/// How many are wanted.
+/// The requested number of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     All,
-    /// So many, from the nearest on (or the farthest).
+    /// This many, from the nearest on (or the farthest).
     First(usize),
-    /// The first so many that are found.
+    /// The first ones found, this many.
     Any(usize),
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Found<'a> {
     member: Seen<'a>,
 }
 
-/// What of each member is told.
+/// The optional fields of each result.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Told {
     pub distance: bool,
@@ -55,7 +55,7 @@ impl Told {
     }
 }
 
-/// What lies in the area. O(members in the squares around it), and what the order costs.
+/// The members in the area. O(members in the squares around it), plus the cost of the order.
 pub(super) fn search<'a>(
     zset: &'a Zset,
     area: &Area,
@@ -109,7 +109,7 @@ fn find<'a>(zset: &'a Zset, area: &Area, wanted: Wanted) -> Vec<Found<'a>> {
     found
 }
 
-/// Replies what was found, distances in units of so many metres.
+/// Replies the results, with distances in units of `unit_m` metres.
 pub(super) fn write(reply: &mut Reply, found: &[Found<'_>], told: Told, unit_m: f64) {
     reply.array(found.len());
     let more = told.count();
@@ -132,14 +132,14 @@ pub(super) fn write(reply: &mut Reply, found: &[Found<'_>], told: Told, unit_m: 
     }
 }
 
-/// A distance, as a bulk string with four digits behind the point.
+/// Writes a distance as a bulk string with four decimal places.
 pub(super) fn write_distance(reply: &mut Reply, distance: f64) {
     let mut text = Vec::with_capacity(32);
     write_fixed4(&mut text, distance);
     reply.bulk(&text);
 }
 
-/// What was found as a sorted set, by geohash or by distance in units of so many metres.
+/// The results as a sorted set, by geohash or by distance in units of `unit_m` metres.
 pub(super) fn to_zset(
     found: &[Found<'_>],
     by_distance: bool,
@@ -183,7 +183,7 @@ mod tests {
         zset
     }
 
-    /// All members, held against the area one by one, by name.
+    /// All members in the area, tested one by one, ordered by name.
     fn brute_force(zset: &Zset, area: &Area) -> Vec<(Vec<u8>, f64)> {
         let within = |(score, member): (f64, crate::types::Entry<'_>)| {
             let distance = area.distance_within(Position::of_score(score))?;
@@ -208,8 +208,8 @@ mod tests {
         prop_oneof![circle, rectangle, polygon]
     }
 
-    /// Whether the area lies so that Redis's squares hold all of it: not over a pole or the date
-    /// line, and not reaching around the earth.
+    /// Whether Redis's squares cover the whole area: not over a pole or the date line, and not
+    /// around the earth.
     fn is_held_by_its_squares(area: &Area) -> bool {
         let bounds = area.bounds();
         bounds.min.is_valid()
@@ -239,7 +239,7 @@ mod tests {
             if is_held_by_its_squares(&area) {
                 prop_assert_eq!(&found, &all);
             }
-            // Nothing twice, and nothing that lies outside.
+            // No duplicates, and nothing outside.
             prop_assert!(found.windows(2).all(|pair| pair[0].0 < pair[1].0));
             prop_assert!(found.iter().all(|one| all.contains(one)));
         }

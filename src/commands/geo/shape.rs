@@ -1,5 +1,4 @@
-//! What a search asks for: a circle, a box or a polygon, and how far from its middle something
-//! lies.
+//! The searched area: a circle, a box or a polygon, and the distance of points from its centre.
 
 use super::earth::{Origin, RADIUS_M, degrees, distance_of, haversine_of, radians};
 use super::polygon::Polygon;
@@ -16,13 +15,13 @@ pub(super) struct Area {
 enum Form {
     Circle {
         radius_m: f64,
-        /// What has a greater haversine lies outside; a bit more than that of the radius.
+        /// Points with a greater haversine are outside; slightly more than the radius's own.
         haversine_max: f64,
     },
     Box {
         width_m: f64,
         height_m: f64,
-        /// From the middle to a corner.
+        /// From the centre to a corner.
         reach_m: f64,
     },
     Polygon(Polygon),
@@ -39,8 +38,8 @@ impl Area {
         }
     }
 
-    /// All within half the height to the north and south, and within half the width to the
-    /// east and west; both in units of so many metres.
+    /// All points within half the height to the north and south, and half the width to the east and
+    /// west; both in units of `unit_m` metres.
     pub fn rectangle(center: Position, width: f64, height: f64, unit_m: f64) -> Area {
         let (x, y) = (width / 2.0, height / 2.0);
         Area {
@@ -48,7 +47,7 @@ impl Area {
             form: Form::Box {
                 width_m: width * unit_m,
                 height_m: height * unit_m,
-                // In this order, for the last digit may decide which squares are searched.
+                // In this order: the last digit may decide which squares are searched.
                 reach_m: (x * x + y * y).sqrt() * unit_m,
             },
         }
@@ -66,7 +65,7 @@ impl Area {
         self.origin.position
     }
 
-    /// The distance in metres from the middle to a point inside; `None` of one outside.
+    /// The distance in metres from the centre to a point inside; `None` for one outside.
     #[inline]
     pub fn distance_within(&self, to: Position) -> Option<f64> {
         match &self.form {
@@ -74,8 +73,8 @@ impl Area {
                 radius_m,
                 haversine_max,
             } => {
-                // Most points of the squares around are outside: the cheap refusals first, and
-                // each leaves room for rounding.
+                // Most points of the squares are outside: cheap tests first, each with a margin for
+                // rounding.
                 let along_meridian = self.origin.distance_to_latitude(to.latitude);
                 if along_meridian > radius_m * (1.0 + 1e-12) + 1e-3 {
                     return None;
@@ -106,7 +105,7 @@ impl Area {
         }
     }
 
-    /// How far the shape reaches from its middle, in metres.
+    /// The reach of the shape from its centre, in metres.
     pub fn reach_m(&self) -> f64 {
         match &self.form {
             Form::Circle { radius_m, .. } => *radius_m,
@@ -115,8 +114,8 @@ impl Area {
         }
     }
 
-    /// What the shape lies between. As in Redis: beyond the map's ends near the date line, and
-    /// meaningless where a circle or box has a pole in it.
+    /// The bounds of the shape. As in Redis: beyond the map's edge near the date line, and
+    /// meaningless if a circle or box contains a pole.
     pub fn bounds(&self) -> Bounds {
         let (x, y) = match &self.form {
             Form::Circle { radius_m, .. } => (*radius_m, *radius_m),
@@ -130,7 +129,7 @@ impl Area {
             latitude,
         } = self.center();
         let north = degrees(y / RADIUS_M);
-        // Where the shape is widest in degrees: at its end that is nearer to a pole.
+        // Where the shape is widest in degrees: at its end nearer to a pole.
         let widest = if latitude < 0.0 {
             latitude - north
         } else {

@@ -14,7 +14,7 @@ pub(super) const HDEL: Spec = Spec {
     ..Spec::new("hdel", hdel)
 };
 
-/// `HDEL key field [field ...]`: removes fields, and the hash with the last one.
+/// `HDEL key field [field ...]`: removes fields; deletes the hash if none are left.
 ///
 /// Reply: the number of fields removed. O(fields given).
 fn hdel(call: &mut Call<'_>) -> CommandResult {

@@ -18,11 +18,11 @@ pub(super) const HEXPIRE: Spec = Spec {
     ..Spec::new("hexpire", hexpire)
 };
 
-/// `HEXPIRE key seconds [NX | XX | GT | LT] FIELDS n field ...`, as the other three.
+/// `HEXPIRE key seconds [NX | XX | GT | LT] FIELDS n field ...`; the others are alike.
 ///
-/// Reply: array of integers: 1 set, 0 condition not met, 2 deleted because the time is past,
-/// -2 no such field (or key). Repeated as HPEXPIREAT of the fields set and HDEL of those
-/// deleted. O(fields given).
+/// Reply: array of integers: 1 set, 0 condition not met, 2 deleted because the time has passed, -2
+/// no such field (or key). Propagated as HPEXPIREAT of the fields set and HDEL of those deleted.
+/// O(fields given).
 fn hexpire(call: &mut Call<'_>) -> CommandResult {
     expire(call, TimeForm::Ex)
 }
@@ -71,7 +71,7 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
         CommandError::Text("ERR Parameter `numFields` should be greater than 0");
     let (args, key) = (call.args, call.args.at(1));
     let (now, clock) = (call.db.due_ms(), call.db.now_ms());
-    // The type of the key comes before the arguments.
+    // The type of the key is checked before the arguments.
     let mut hash = call.db.write::<Hash>(key)?;
     let when = parse_when(args.at(2), form, clock, call.name)?;
     let condition = CONDITIONS.iter().find(|(word, _)| args.is(3, word));
@@ -86,7 +86,7 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     };
     open.make_expirable();
     let condition = condition.map_or(Condition::Always, |&(_, condition)| condition);
-    // Mostly of one field: nothing is allocated for a few.
+    // Usually one field: no allocation for a few.
     let (mut set, mut deleted) = (SmallVec::<[&[u8]; 4]>::new(), SmallVec::<[&[u8]; 4]>::new());
     for field in fields.iter() {
         let outcome = expire_field(open, field, when, now as u64, condition);
@@ -98,7 +98,7 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
         }
     }
     drop(hash);
-    // All fields get the same time: either it is past, or it is not.
+    // All fields get the same time: it has passed for all or for none.
     if !deleted.is_empty() {
         fields_deleted(call, key, &deleted);
     } else if !set.is_empty() {
@@ -116,7 +116,7 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     Ok(())
 }
 
-/// Fields went at once because the time that a command gave them is past: stated as HDELs.
+/// Fields were deleted at once because their new expiry has passed: propagated as HDELs.
 pub(super) fn fields_deleted(call: &mut Call<'_>, key: &[u8], fields: &[&[u8]]) {
     for field in fields {
         call.db.field_expired(key, field);

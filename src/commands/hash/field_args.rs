@@ -1,5 +1,4 @@
-//! What the commands of field expiry share: times, `FIELDS n field ...`, and what becomes of
-//! one field.
+//! Shared by the field expiry commands: times, `FIELDS n field ...`, and the expiry of one field.
 
 use crate::base::number::parse_i64;
 use crate::command::CommandError;
@@ -7,7 +6,7 @@ use crate::commands::expiry_args::TimeForm;
 use crate::resp::Args;
 use crate::types::{ExpiryChange, Hash};
 
-/// The latest time that a field can expire at: Redis keeps 46 bits.
+/// The latest expiry time of a field: Redis stores 46 bits.
 const EXPIRE_MS_MAX: i64 = 0x3FFF_FFFF_FFFF;
 
 const NEGATIVE_TIME: CommandError = CommandError::Text("ERR invalid expire time, must be >= 0");
@@ -16,11 +15,11 @@ pub(super) const NO_FIELDS_WORD: CommandError =
 const COUNT_MISMATCH: CommandError =
     CommandError::Text("ERR The `numfields` parameter must match the number of arguments");
 
-/// How most commands refuse a count of fields.
+/// The usual error for a bad count of fields.
 pub(super) const BAD_COUNT: CommandError =
     CommandError::Text("ERR Number of fields must be a positive integer");
 
-/// A time in Unix milliseconds, which may be past.
+/// A time in Unix milliseconds, possibly in the past.
 pub(super) fn parse_when(
     text: &[u8],
     form: TimeForm,
@@ -38,7 +37,7 @@ pub(super) fn parse_when(
         .ok_or(CommandError::InvalidExpire(command))
 }
 
-/// The fields of `FIELDS n field ...`, which starts at argument `at` and ends the command.
+/// The fields of `FIELDS n field ...`, from argument `at` to the end of the command.
 pub(super) fn parse_fields<'a>(
     args: Args<'a>,
     at: usize,
@@ -63,7 +62,7 @@ pub(super) enum Condition {
     WithoutExpiry,
     WithExpiry,
     Later,
-    /// Also of a field that has no expiry.
+    /// Also holds for a field without expiry.
     Sooner,
 }
 
@@ -79,17 +78,17 @@ impl Condition {
     }
 }
 
-/// What became of a field that was to get an expiry; the numbers are HEXPIRE's replies.
+/// The outcome of setting a field's expiry; the numbers are HEXPIRE's replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     NoField = -2,
     ConditionNotMet = 0,
     Set = 1,
-    /// The time is past.
+    /// The time has passed.
     Deleted = 2,
 }
 
-/// Gives a field an expiry, or deletes it at once.
+/// Sets a field's expiry, or deletes it if the time has passed.
 pub(super) fn expire_field(
     hash: &mut Hash,
     field: &[u8],

@@ -6,7 +6,7 @@ use crate::commands::element;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Entry, Hash, HashField};
 
-/// What a lookup of one field came to; an expired one has been deleted.
+/// Calls `see` with the field found; an expired one counts as missing and is deleted.
 #[inline]
 fn with_field<R>(
     call: &mut Call<'_>,
@@ -95,7 +95,7 @@ pub(super) const HMGET: Spec = Spec {
 
 /// `HMGET key field [field ...]`: the values of several fields.
 ///
-/// Reply: array of bulk strings and nulls, in the order asked for. O(fields given).
+/// Reply: array of bulk strings and nulls, in the order given. O(fields given).
 fn hmget(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let fields = call.args.from(2);
@@ -127,7 +127,7 @@ pub(super) const HLEN: Spec = Spec {
     ..Spec::new("hlen", hlen)
 };
 
-/// `HLEN key`: the number of fields, expired ones that were not deleted yet included.
+/// `HLEN key`: the number of fields, including expired ones not yet deleted.
 ///
 /// Reply: integer, 0 if the key is missing. O(1).
 fn hlen(call: &mut Call<'_>) -> CommandResult {

@@ -1,4 +1,4 @@
-//! HGETEX and HGETDEL: read fields, and change how long they live.
+//! HGETEX and HGETDEL: read fields and change their expiry or delete them.
 
 use super::expire::fields_deleted;
 use super::field_args::{BAD_COUNT, Condition, Outcome, expire_field, parse_fields, parse_when};
@@ -32,8 +32,8 @@ pub(super) const HGETEX: Spec = Spec {
 
 /// `HGETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST] FIELDS n field ...`.
 ///
-/// Reply: array of values and nulls. A time that is past deletes. Repeated as HPEXPIREAT,
-/// HPERSIST or HDELs. O(fields given).
+/// Reply: array of values and nulls. A time that has passed deletes the fields. Propagated as
+/// HPEXPIREAT, HPERSIST or HDELs. O(fields given).
 fn hgetex(call: &mut Call<'_>) -> CommandResult {
     let (args, key) = (call.args, call.args.at(1));
     let (now, clock) = (call.db.due_ms(), call.db.now_ms());
@@ -101,8 +101,8 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// States that so many fields got another expiry, or none any more. `fields` is the part of
-/// the command that names them: `FIELDS n field ...`.
+/// Records that `updated` fields got another expiry, or lost theirs. `fields` is the part of the
+/// command that names them: `FIELDS n field ...`.
 fn expiries_changed(
     call: &mut Call<'_>,
     key: &[u8],
@@ -135,9 +135,9 @@ pub(super) const HGETDEL: Spec = Spec {
     ..Spec::new("hgetdel", hgetdel)
 };
 
-/// `HGETDEL key FIELDS n field ...`: the values of fields, which go.
+/// `HGETDEL key FIELDS n field ...`: returns the values of fields and deletes them.
 ///
-/// Reply: array of values and nulls. Repeated as HDEL. O(fields given).
+/// Reply: array of values and nulls. Propagated as HDEL. O(fields given).
 fn hgetdel(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let now = call.db.due_ms() as u64;

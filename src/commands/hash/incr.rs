@@ -1,4 +1,4 @@
-//! HINCRBY and HINCRBYFLOAT: fields as numbers. A field's expiry stays.
+//! HINCRBY and HINCRBYFLOAT: fields as numbers. They keep a field's expiry.
 
 use super::lazy;
 use crate::base::long_double::LongDouble;
@@ -8,14 +8,14 @@ use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Entry, Expiry, Hash};
 
-/// A field's number, as it was found.
+/// The number that a field held.
 struct Old<T> {
     number: T,
-    /// The field will expire.
+    /// The field has an expiry.
     volatile: bool,
 }
 
-/// Reads a field for a command that will write it.
+/// Reads a field for a command that will write it; an expired one is deleted.
 fn read<T>(
     call: &mut Call<'_>,
     key: &[u8],
@@ -38,7 +38,7 @@ fn read<T>(
     Ok(Old { number, volatile })
 }
 
-/// Sets a field that keeps its expiry.
+/// Sets a field and keeps its expiry.
 fn write(call: &mut Call<'_>, key: &[u8], field: &[u8], text: &[u8]) -> CommandResult {
     let limits = *call.db.limits();
     let mut hash = call.db.write_or(key, Hash::new)?;
@@ -86,8 +86,8 @@ pub(super) const HINCRBYFLOAT: Spec = Spec {
 
 /// `HINCRBYFLOAT key field increment`; a missing field counts as 0.
 ///
-/// Reply: the new value as a bulk string. Repeated as HSET of that text, or where the field
-/// will expire, which HSET would end, as HSETEX KEEPTTL. O(1).
+/// Reply: the new value as a bulk string. Propagated as HSET of that text, or as HSETEX KEEPTTL if
+/// the field has an expiry, which HSET would remove. O(1).
 fn hincrbyfloat(call: &mut Call<'_>) -> CommandResult {
     const NOT_A_FLOAT: CommandError = CommandError::Text("ERR hash value is not a float");
     let [_, key, field, by] = call.args.exactly();

@@ -1,8 +1,8 @@
-//! Fields whose time has come, found by a command before the active cycle came by.
+//! Lazy expiry of fields: a command finds an expired field before the active cycle does.
 //!
-//! Readers delete them on the way, as they do keys: the deletion is stated as HDEL, with
-//! `hexpired`, and `del` if the hash went with its last field. It is no change of the
-//! command's own. While the keyspace stands still (CLIENT PAUSE) they stay, unseen.
+//! Readers delete such fields, as they delete expired keys: the deletion is recorded as HDEL, with
+//! the event `hexpired`, and `del` if it empties the hash. It is not counted as the command's own
+//! change. While expiry is suspended (CLIENT PAUSE) the fields stay, invisible.
 
 use crate::keyspace::{Class, Db};
 use crate::types::{Container, Hash};
@@ -13,7 +13,7 @@ pub(in crate::commands) fn expire(db: &mut Db<'_>, key: &[u8], field: &[u8]) {
     expire_several(db, key, &[field]);
 }
 
-/// Deletes expired fields, which may repeat, as one event.
+/// Deletes expired fields as one event; fields may repeat.
 #[cold]
 pub(super) fn expire_several(db: &mut Db<'_>, key: &[u8], fields: &[&[u8]]) {
     if !db.removes_expired() {
@@ -27,8 +27,7 @@ pub(super) fn expire_several(db: &mut Db<'_>, key: &[u8], fields: &[&[u8]]) {
     delete_if_empty(db, key);
 }
 
-/// States that fields are gone because their time has come. The hash itself is the caller's,
-/// if this leaves it empty.
+/// Records the expiry of removed fields. If the hash is now empty, the caller must delete it.
 pub(super) fn state(db: &mut Db<'_>, key: &[u8], fields: &[&[u8]]) {
     for field in fields {
         db.field_expired(key, field);
@@ -38,7 +37,7 @@ pub(super) fn state(db: &mut Db<'_>, key: &[u8], fields: &[&[u8]]) {
     }
 }
 
-/// Deletes a hash that has no fields left.
+/// Deletes a hash without fields.
 pub(super) fn delete_if_empty(db: &mut Db<'_>, key: &[u8]) -> bool {
     let empty = matches!(db.peek::<Hash>(key), Ok(Some(hash)) if hash.is_empty());
     if empty {
@@ -47,7 +46,7 @@ pub(super) fn delete_if_empty(db: &mut Db<'_>, key: &[u8]) -> bool {
     empty
 }
 
-/// Deletes all expired fields of a hash; true if the hash went with them. O(expired).
+/// Deletes all expired fields of a hash; true if that deleted the hash. O(expired).
 pub(super) fn expire_all(db: &mut Db<'_>, key: &[u8]) -> bool {
     if !db.removes_expired() {
         return false;

@@ -21,8 +21,8 @@ pub(super) const HRANDFIELD: Spec = Spec {
     ..Spec::new("hrandfield", hrandfield)
 };
 
-/// `HRANDFIELD key [count [WITHVALUES]]`: random fields; different ones, or with a negative
-/// count that many picks of any. Expired fields are deleted first.
+/// `HRANDFIELD key [count [WITHVALUES]]`: random fields: distinct ones, or with a negative count
+/// that many with repetition. Expired fields are deleted first.
 ///
 /// Reply: without a count one bulk string or null; else an array of fields, with WITHVALUES
 /// of fields and values (RESP3: of pairs). O(count), at most O(fields).
@@ -65,7 +65,7 @@ fn hrandfield(call: &mut Call<'_>) -> CommandResult {
             }
         }
     } else if hash.is_table() && is_few(wanted, len) {
-        // A table's names keep their places while it is borrowed: told apart by address.
+        // A borrowed table does not move its names: picks are compared by address.
         let mut picked = HashSet::with_capacity(wanted);
         while picked.len() < wanted {
             let field = hash.random(&mut rng).expect("not empty");

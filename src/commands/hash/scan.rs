@@ -15,11 +15,11 @@ pub(super) const HSCAN: Spec = Spec {
     ..Spec::new("hscan", hscan)
 };
 
-/// `HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]`: some of the fields. Those
-/// that are there from the first call to the last are given at least once.
+/// `HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]`: some of the fields. Those that
+/// exist from the first call to the last are returned at least once.
 ///
-/// Reply: the next cursor (0 at the end), then a flat array of fields and values, or of
-/// fields alone. A packed hash is given whole. O(1) a call, O(n) in all.
+/// Reply: the next cursor (0 at the end), then a flat array of fields and values, or of fields
+/// only. A packed hash is returned whole. O(1) a call, O(n) in all.
 fn hscan(call: &mut Call<'_>) -> CommandResult {
     let cursor = parse_cursor(call.args.at(2))?;
     let now = call.db.due_ms() as u64;

@@ -15,9 +15,9 @@ pub(super) const HSET: Spec = Spec {
     ..Spec::new("hset", hset)
 };
 
-/// `HSET key field value [field value ...]`: sets fields; their expiries go.
+/// `HSET key field value [field value ...]`: sets fields and removes their expiries.
 ///
-/// Reply: the number of fields that are new. O(fields given).
+/// Reply: the number of new fields. O(fields given).
 fn hset(call: &mut Call<'_>) -> CommandResult {
     let created = set_all(call)?;
     call.reply.int(created);
@@ -33,7 +33,7 @@ pub(super) const HMSET: Spec = Spec {
     ..Spec::new("hmset", hmset)
 };
 
-/// `HMSET key field value [field value ...]`: HSET under its old name.
+/// `HMSET key field value [field value ...]`: the older form of HSET.
 ///
 /// Reply: OK.
 fn hmset(call: &mut Call<'_>) -> CommandResult {
@@ -71,9 +71,9 @@ pub(super) const HSETNX: Spec = Spec {
     ..Spec::new("hsetnx", hsetnx)
 };
 
-/// `HSETNX key field value`: sets a field that is not there.
+/// `HSETNX key field value`: sets a field if it does not exist.
 ///
-/// Reply: 1, or 0 if the field is there. O(1).
+/// Reply: 1, or 0 if the field exists. O(1).
 fn hsetnx(call: &mut Call<'_>) -> CommandResult {
     let [_, key, field, value] = call.args.exactly();
     let limits = *call.db.limits();

@@ -19,22 +19,22 @@ pub(super) const HSETEX: Spec = Spec {
     ..Spec::new("hsetex", hsetex)
 };
 
-/// When HSETEX sets.
+/// HSETEX's condition.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Condition {
     Always,
-    /// FNX: none of the fields is there.
+    /// FNX: none of the fields exists.
     NoneThere,
-    /// FXX: all of them are.
+    /// FXX: all of them exist.
     AllThere,
 }
 
 struct Options<'a> {
     condition: Condition,
     keep_ttl: bool,
-    /// Unix milliseconds, and the argument that said so.
+    /// Unix milliseconds, and the position of the argument that gave the time.
     expire: Option<(u64, usize)>,
-    /// Fields and values by turns.
+    /// Alternating fields and values.
     pairs: Args<'a>,
 }
 
@@ -85,7 +85,7 @@ impl<'a> Options<'a> {
             }
             at += 1;
         }
-        // So many options as the arity asks for cannot go together without FIELDS.
+        // Without FIELDS, as many arguments as the arity requires cannot all be valid options.
         Err(NO_FIELDS_WORD)
     }
 }
@@ -112,9 +112,9 @@ fn parse_pairs<'a>(
 }
 
 /// `HSETEX key [FNX | FXX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL] FIELDS n field value
-/// ...`: sets all fields or none, with their expiry. A time that is past deletes them.
+/// ...`: sets all fields or none, with their expiry. A time that has passed deletes them.
 ///
-/// Reply: 1 set, 0 condition not met. Repeated with PXAT, or as HDELs. O(fields given).
+/// Reply: 1 set, 0 condition not met. Propagated with PXAT, or as HDELs. O(fields given).
 fn hsetex(call: &mut Call<'_>) -> CommandResult {
     let (args, key) = (call.args, call.args.at(1));
     let now = call.db.due_ms();
@@ -145,7 +145,7 @@ fn hsetex(call: &mut Call<'_>) -> CommandResult {
         }
     }
     drop(hash);
-    // Deleted fields are counted as such.
+    // Deleted fields are not counted as set.
     let set = if past { 0 } else { pairs.len() / 2 };
     call.db.changed_by(key, set, Class::HASH, "hset");
     match options.expire {
@@ -164,7 +164,7 @@ fn hsetex(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Repeated later, "in ten seconds" would mean another time.
+/// Propagates an absolute time: a relative one would differ on replay.
 fn repeat_with_time(call: &mut Call<'_>, when: u64, at: usize) {
     if !call.effects_wanted() {
         return;
@@ -176,7 +176,7 @@ fn repeat_with_time(call: &mut Call<'_>, when: u64, at: usize) {
     call.rewrite(&effect);
 }
 
-/// Whether the fields are as FNX or FXX wants them; expired ones are deleted on the way.
+/// Whether the fields meet FNX or FXX; deletes the expired ones that it checks.
 fn holds(call: &mut Call<'_>, options: &Options<'_>, now: u64) -> Result<bool, CommandError> {
     let key = call.args.at(1);
     let mut hash = call.db.write::<Hash>(key)?;
@@ -250,7 +250,7 @@ mod tests {
         );
     }
 
-    /// No event told that FXX and FNX had deleted an expired field: who waited for it waited on.
+    /// FXX and FNX deleted an expired field without an event: clients waiting for it kept waiting.
     #[test]
     fn expired_fields_that_a_condition_meets_are_told_of() {
         let mut t = Testbed::new();
@@ -267,7 +267,7 @@ mod tests {
             let names: Vec<&str> = events.iter().map(|event| event.event).collect();
             names.join(" ")
         };
-        // The first field that is not there decides.
+        // The first field that fails the condition decides.
         let line = "HSETEX h FXX FIELDS 2 a 1 b 1";
         assert_eq!(events(&mut t, line, "0"), "hexpired");
         let line = "HSETEX h FNX FIELDS 2 b 1 c 1";

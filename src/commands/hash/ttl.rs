@@ -19,8 +19,8 @@ pub(super) const HTTL: Spec = Spec {
     ..Spec::new("httl", httl)
 };
 
-/// `HTTL key FIELDS n field ...`: seconds that fields have left, rounded up; the other three
-/// alike.
+/// `HTTL key FIELDS n field ...`: remaining time of fields in seconds, rounded up; the other three
+/// are alike.
 ///
 /// Reply: array of integers; -1 no expiry, -2 no such field. O(fields given).
 fn httl(call: &mut Call<'_>) -> CommandResult {
@@ -88,7 +88,7 @@ pub(super) const HPERSIST: Spec = Spec {
     ..Spec::new("hpersist", hpersist)
 };
 
-/// `HPERSIST key FIELDS n field ...`: takes expiries away.
+/// `HPERSIST key FIELDS n field ...`: removes expiries.
 ///
 /// Reply: array of integers: 1 done, -1 no expiry, -2 no such field. O(fields given).
 fn hpersist(call: &mut Call<'_>) -> CommandResult {

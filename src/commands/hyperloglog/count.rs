@@ -22,10 +22,10 @@ pub(super) const PFCOUNT: Spec = Spec {
     ..Spec::new("pfcount", pfcount)
 };
 
-/// `PFCOUNT key [key ...]`: about how many different elements were seen by any of them.
+/// `PFCOUNT key [key ...]`: the approximate number of distinct elements in their union.
 ///
-/// Reply: integer; missing keys have seen none. The standard error is 0.81 %. The number of one
-/// key is kept in it: O(1) until it changes. O(registers) a key for several.
+/// Reply: integer; missing keys are empty. The standard error is 0.81 %. The count of a single key
+/// is cached in its value: O(1) until it changes. O(registers) a key for several.
 fn pfcount(call: &mut Call<'_>) -> CommandResult {
     if call.args.len() > 2 {
         return count_union(call);
@@ -43,7 +43,7 @@ fn pfcount(call: &mut Call<'_>) -> CommandResult {
         None => {
             let (cardinality, len) = (count(hll)?, hll.len());
             set_cached(place.grow(len), cardinality);
-            // A reader that changes the string: it is repeated, but no event tells of it.
+            // A reader that changes the string: the command is propagated, but no event is sent.
             call.db.changed_unheard(key);
             cardinality
         }
@@ -58,9 +58,9 @@ fn count_union(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// What any of the HyperLogLogs has seen, and whether one of them is dense. Sparse ones are
-/// merged as they are found, so that the first damaged one is refused before later keys are
-/// looked up; the dense ones, which cannot be damaged, all at once.
+/// The union of the HyperLogLogs, and whether one of them is dense. Sparse ones are merged as they
+/// are found, so that the first damaged one is refused before later keys are looked up; the dense
+/// ones, which cannot be damaged, are merged together at the end.
 fn union_of(db: &mut Db<'_>, keys: Args<'_>) -> Result<(Registers, bool), CommandError> {
     let mut union = Registers::new();
     let found = db.strings_as(keys.iter(), |text| {
@@ -89,8 +89,8 @@ pub(super) const PFMERGE: Spec = Spec {
     ..Spec::new("pfmerge", pfmerge)
 };
 
-/// `PFMERGE destination [source ...]`: `destination`, made if it is missing, has seen what the
-/// sources have seen. It becomes dense if any of them is.
+/// `PFMERGE destination [source ...]`: merges the sources into `destination`, which is created if
+/// missing. It becomes dense if any of them is.
 ///
 /// Reply: OK. O(registers) a key.
 fn pfmerge(call: &mut Call<'_>) -> CommandResult {
@@ -114,7 +114,7 @@ fn pfmerge(call: &mut Call<'_>) -> CommandResult {
         invalidate(&mut hll);
         store(place, &hll);
     }
-    // To who listens it is a PFADD of many elements.
+    // The event is that of a PFADD.
     call.db.changed(key, Class::STRING, "pfadd");
     call.reply.ok();
     Ok(())
@@ -158,7 +158,7 @@ mod tests {
         }
         assert_eq!(t.take_effects(), ["PFCOUNT h"]);
         assert!(t.take_events().is_empty());
-        // The number that stands there is believed.
+        // The cached count is trusted.
         t.run_args(&[b"SETRANGE", b"h", b"8", b"\x2a\0\0\0\0\0\0\0"]);
         assert_eq!(t.run("PFCOUNT h"), ":42\r\n");
         t.run("PFADD h c");

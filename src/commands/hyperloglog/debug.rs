@@ -1,4 +1,4 @@
-//! PFDEBUG and PFSELFTEST: a look inside.
+//! PFDEBUG and PFSELFTEST: inspection and self-test.
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -16,10 +16,10 @@ pub(super) const PFDEBUG: Spec = Spec {
     ..Spec::new("pfdebug", pfdebug)
 };
 
-/// `PFDEBUG GETREG key`: all registers, as an array; a sparse HyperLogLog becomes dense.
+/// `PFDEBUG GETREG key`: all registers, as an array; converts a sparse HyperLogLog to dense.
 /// `PFDEBUG DECODE key`: the runs of a sparse one, as text. `PFDEBUG ENCODING key`: `sparse` or
-/// `dense`. `PFDEBUG TODENSE key`: 1 if it was sparse and is dense now, else 0. `PFDEBUG SIMD
-/// (ON | OFF)`: `disabled`, for russet has one form of its loops only.
+/// `dense`. `PFDEBUG TODENSE key`: 1 if it was converted from sparse, else 0. `PFDEBUG SIMD (ON |
+/// OFF)`: `disabled`, since russet has only one form of its loops.
 ///
 /// O(registers).
 fn pfdebug(call: &mut Call<'_>) -> CommandResult {
@@ -86,7 +86,7 @@ pub(super) const PFSELFTEST: Spec = Spec {
 
 /// `PFSELFTEST`: adds a million elements to a HyperLogLog of each form and compares.
 ///
-/// Reply: OK, or what is wrong. Tens of milliseconds.
+/// Reply: OK, or an error that says what is wrong. Tens of milliseconds.
 fn pfselftest(call: &mut Call<'_>) -> CommandResult {
     let mut rng = SmallRng::from_rng(call.db.rng());
     self_test(&mut rng, call.server.config.hll_sparse_max_bytes)

@@ -1,4 +1,4 @@
-//! The HyperLogLog commands. The strings that they make are `encodings::hyperloglog`.
+//! The HyperLogLog commands. `encodings::hyperloglog` defines the string format.
 
 mod add;
 mod count;
@@ -27,7 +27,7 @@ impl From<Damaged> for CommandError {
     }
 }
 
-/// A string that is a HyperLogLog by its header.
+/// The bytes and form of a string whose header marks it as a HyperLogLog.
 fn check(text: Str<'_>) -> Result<(&[u8], Form), CommandError> {
     match text {
         Str::Int(_) => Err(NOT_ONE),
@@ -35,7 +35,7 @@ fn check(text: Str<'_>) -> Result<(&[u8], Form), CommandError> {
     }
 }
 
-/// Gives a key another HyperLogLog, in place if it is as long as what is there.
+/// Stores another HyperLogLog in a key, in place if the length is the same.
 fn store(place: Place<'_, '_, '_>, hll: &[u8]) {
     match place.string() {
         Ok(Some(Str::Bytes(old))) if old.len() == hll.len() => {

@@ -1,4 +1,4 @@
-//! LSET, LINSERT, LREM, LTRIM: lists changed in the middle.
+//! LSET, LINSERT, LREM, LTRIM: changes inside lists.
 
 use super::read::absolute;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
@@ -41,7 +41,7 @@ pub(super) const LTRIM: Spec = Spec {
 
 /// `LSET key index element`: replaces an element.
 ///
-/// Reply: OK. Errors: no such key, index out of range. O(nodes on the way).
+/// Reply: OK. Errors: no such key, index out of range. O(nodes up to it).
 fn lset(call: &mut Call<'_>) -> CommandResult {
     let [_, key, index, text] = call.args.exactly();
     let limits = *call.db.limits();
@@ -61,7 +61,7 @@ fn lset(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `LINSERT key BEFORE|AFTER pivot element`: puts an element beside the first `pivot`.
+/// `LINSERT key BEFORE|AFTER pivot element`: inserts an element next to the first `pivot`.
 ///
 /// Reply: the length; -1 without the pivot; 0 without the key. O(elements before it).
 fn linsert(call: &mut Call<'_>) -> CommandResult {
@@ -91,7 +91,7 @@ fn linsert(call: &mut Call<'_>) -> CommandResult {
 /// `LREM key count element`: removes equal elements; from the tail when `count` is negative,
 /// all when it is 0.
 ///
-/// Reply: how many were removed. O(length).
+/// Reply: the number removed. O(length).
 fn lrem(call: &mut Call<'_>) -> CommandResult {
     let [_, key, count, text] = call.args.exactly();
     let count = element::signed_count(count)?;
@@ -141,7 +141,7 @@ fn ltrim(call: &mut Call<'_>) -> CommandResult {
         None => 0,
     };
     drop(list);
-    // To trim nothing away is an event too, but no change to be repeated.
+    // Trimming nothing sends an event, too, but is not propagated.
     call.db.changed_by(key, len - kept, Class::LIST, "ltrim");
     if kept == 0 {
         call.db.delete_emptied(key);

@@ -1,4 +1,4 @@
-//! LMOVE, RPOPLPUSH and their blocking forms: an element goes from list to list.
+//! LMOVE, RPOPLPUSH and their blocking forms: move an element between lists.
 
 use super::pop::{parse_end, taken};
 use super::push::{self, push_one};
@@ -30,8 +30,8 @@ pub(super) const RPOPLPUSH: Spec = Spec {
     ..Spec::new("rpoplpush", rpoplpush)
 };
 
-/// `LMOVE source destination LEFT|RIGHT LEFT|RIGHT`: moves an element from an end of one
-/// list to an end of another, or of the same.
+/// `LMOVE source destination LEFT|RIGHT LEFT|RIGHT`: moves an element from one end of a list to an
+/// end of another, or of the same list.
 ///
 /// Reply: the element; null when there is no source. O(1), as the other three.
 fn lmove(call: &mut Call<'_>) -> CommandResult {
@@ -50,8 +50,8 @@ fn rpoplpush(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Moves an element and replies it; `false`: no source. The destination's type matters only
-/// when there is an element to be moved.
+/// Moves an element and replies it; `false`: no source. The destination's type is checked only if
+/// there is an element to move.
 fn transfer(call: &mut Call<'_>, from: End, to: End) -> Result<bool, CommandError> {
     let (source, destination) = (call.args.at(1), call.args.at(2));
     let limits = *call.db.limits();
@@ -62,7 +62,7 @@ fn transfer(call: &mut Call<'_>, from: End, to: End) -> Result<bool, CommandErro
     let mut list = call.db.write::<List>(source)?.expect("seen above");
     let moved = list.pop_with(from, |entry| entry.to_vec());
     let moved = moved.expect("no list is empty");
-    // A list that is only turned has lost nothing by which it could shrink.
+    // A rotated list has lost nothing, so it does not shrink.
     let turned = source == destination;
     if turned {
         push_one(&mut list, to, &moved, &limits);
@@ -103,11 +103,10 @@ pub(super) const BRPOPLPUSH: Spec = Spec {
     ..Spec::new("brpoplpush", brpoplpush)
 };
 
-/// `BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout`: as LMOVE, or waits for the
-/// source.
+/// `BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout`: like LMOVE, but waits for the source.
 ///
-/// Reply: the element; a null array when the time is up; null at once inside a transaction.
-/// The effect is that of LMOVE.
+/// Reply: the element; a null array on timeout; null at once inside a transaction. The effect is
+/// that of LMOVE.
 fn blmove(call: &mut Call<'_>) -> CommandResult {
     let (from, to) = (parse_end(call.args, 3)?, parse_end(call.args, 4)?);
     let timeout_ms = timeout_args::seconds(call.args.at(5), call.db.now_ms())?;
@@ -120,7 +119,7 @@ fn blmove(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `BRPOPLPUSH source destination timeout`: as RPOPLPUSH, or waits for the source.
+/// `BRPOPLPUSH source destination timeout`: like RPOPLPUSH, but waits for the source.
 fn brpoplpush(call: &mut Call<'_>) -> CommandResult {
     let timeout_ms = timeout_args::seconds(call.args.at(3), call.db.now_ms())?;
     if transfer(call, End::Back, End::Front)? {

@@ -1,4 +1,4 @@
-//! LPOP, RPOP, LMPOP and their blocking forms: elements taken from an end.
+//! LPOP, RPOP, LMPOP and their blocking forms: pop elements from an end.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
@@ -25,15 +25,15 @@ pub(super) const RPOP: Spec = Spec {
     ..LPOP
 };
 
-/// `LPOP key [count]`: takes elements from the head.
+/// `LPOP key [count]`: removes elements from the head.
 ///
-/// Reply: the element, or null; with `count` an array of up to so many, or a null array.
+/// Reply: the element, or null; with `count` an array of up to that many, or a null array.
 /// O(elements), as RPOP.
 fn lpop(call: &mut Call<'_>) -> CommandResult {
     pop(call, End::Front)
 }
 
-/// `RPOP key [count]`: takes elements from the tail, the last one first.
+/// `RPOP key [count]`: removes elements from the tail, the last one first.
 fn rpop(call: &mut Call<'_>) -> CommandResult {
     pop(call, End::Back)
 }
@@ -58,7 +58,7 @@ fn pop(call: &mut Call<'_>, end: End) -> CommandResult {
     Ok(())
 }
 
-/// Pops an element and replies it, behind the key if that is wanted; `false`: no list.
+/// Pops an element and replies it, after the key if `with_key`; `false`: no list.
 #[inline]
 fn pop_one(
     call: &mut Call<'_>,
@@ -83,8 +83,8 @@ fn pop_one(
     Ok(true)
 }
 
-/// Pops up to `count` elements and replies them as an array, behind the key if that is
-/// wanted. How many they were; `None`: no list.
+/// Pops up to `count` elements and replies them as an array, after the key if `with_key`. Returns
+/// their number; `None`: no list.
 fn pop_many(
     call: &mut Call<'_>,
     key: &[u8],
@@ -125,7 +125,7 @@ fn pop_many(
     Ok(Some(count))
 }
 
-/// States that elements were taken from an end, and deletes the list that has none left.
+/// Records that elements were popped from an end; deletes the list if it is empty.
 #[inline]
 pub(super) fn taken(call: &mut Call<'_>, key: &[u8], end: End, count: usize, empty: bool) {
     let event = match end {
@@ -138,7 +138,7 @@ pub(super) fn taken(call: &mut Call<'_>, key: &[u8], end: End, count: usize, emp
     }
 }
 
-/// The command that pops at this end.
+/// The name of the command that pops at this end.
 fn name(end: End) -> &'static [u8] {
     match end {
         End::Front => b"LPOP",
@@ -170,16 +170,15 @@ pub(super) const LMPOP: Spec = Spec {
     ..Spec::new("lmpop", lmpop)
 };
 
-/// `LMPOP numkeys key ... LEFT|RIGHT [COUNT count]`: takes elements from the first list that
-/// is there.
+/// `LMPOP numkeys key ... LEFT|RIGHT [COUNT count]`: pops elements from the first list that exists.
 ///
-/// Reply: array of the key and an array of elements; a null array when there is no list.
+/// Reply: array of the key and an array of elements; a null array if there is no list.
 /// O(keys + elements).
 fn lmpop(call: &mut Call<'_>) -> CommandResult {
     mpop(call, parse_end, pop_counted)
 }
 
-/// Pops up to `count` elements and states it as a plain pop; `false`: no list.
+/// Pops up to `count` elements, with a plain pop as the effect; `false`: no list.
 fn pop_counted(
     call: &mut Call<'_>,
     key: &[u8],
@@ -226,16 +225,16 @@ pub(super) const BLMPOP: Spec = Spec {
     ..Spec::new("blmpop", blmpop)
 };
 
-/// `BLPOP key ... timeout`: takes an element from the head of the first list that is there,
-/// or waits for one.
+/// `BLPOP key ... timeout`: pops an element from the head of the first list that exists, or waits
+/// for one.
 ///
-/// Reply: array of key and element; a null array when the time is up, or at once inside a
-/// transaction. The effect is that of LPOP. O(keys), as the other two.
+/// Reply: array of key and element; a null array on timeout, or at once inside a transaction. The
+/// effect is that of LPOP. O(keys), as the other two.
 fn blpop(call: &mut Call<'_>) -> CommandResult {
     blocking_pop(call, End::Front)
 }
 
-/// `BRPOP key ... timeout`: as BLPOP, from the tail.
+/// `BRPOP key ... timeout`: like BLPOP, from the tail.
 fn brpop(call: &mut Call<'_>) -> CommandResult {
     blocking_pop(call, End::Back)
 }
@@ -250,7 +249,7 @@ fn blocking_pop(call: &mut Call<'_>, end: End) -> CommandResult {
     })
 }
 
-/// `BLMPOP timeout numkeys key ... LEFT|RIGHT [COUNT count]`: as LMPOP, or waits for a list.
+/// `BLMPOP timeout numkeys key ... LEFT|RIGHT [COUNT count]`: like LMPOP, but waits for a list.
 fn blmpop(call: &mut Call<'_>) -> CommandResult {
     mpop_or_wait(call, Type::List, parse_end, pop_counted)
 }

@@ -1,4 +1,4 @@
-//! LPUSH, RPUSH and their forms that create no list.
+//! LPUSH, RPUSH and their forms that never create a list.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::keyspace::{Class, RefMut};
@@ -37,25 +37,25 @@ pub(super) const RPUSHX: Spec = Spec {
     ..Spec::new("rpushx", rpushx)
 };
 
-/// `LPUSH key element ...`: adds elements at the head, one after the other, so that the last
-/// comes to stand first. A missing key is an empty list.
+/// `LPUSH key element ...`: pushes elements at the head one by one, so the last ends up first.
+/// Creates a missing list.
 ///
 /// Reply: the length of the list. O(1) an element, as the other three.
 fn lpush(call: &mut Call<'_>) -> CommandResult {
     push(call, End::Front, true)
 }
 
-/// `RPUSH key element ...`: adds elements at the tail.
+/// `RPUSH key element ...`: pushes elements at the tail.
 fn rpush(call: &mut Call<'_>) -> CommandResult {
     push(call, End::Back, true)
 }
 
-/// `LPUSHX key element ...`: as LPUSH, if the list exists; else 0.
+/// `LPUSHX key element ...`: like LPUSH if the list exists; else 0.
 fn lpushx(call: &mut Call<'_>) -> CommandResult {
     push(call, End::Front, false)
 }
 
-/// `RPUSHX key element ...`: as RPUSH, if the list exists; else 0.
+/// `RPUSHX key element ...`: like RPUSH if the list exists; else 0.
 fn rpushx(call: &mut Call<'_>) -> CommandResult {
     push(call, End::Back, false)
 }
@@ -88,13 +88,13 @@ fn push(call: &mut Call<'_>, end: End, create: bool) -> CommandResult {
     Ok(())
 }
 
-/// Adds one element to a list that may have to be made.
+/// Pushes one element to a list that may be new.
 pub(super) fn push_one(list: &mut List, end: End, element: &[u8], limits: &Limits) {
     list.prepare(element.len(), 1, limits);
     list.push(end, element);
 }
 
-/// What a push at this end is called.
+/// The event of a push at this end.
 #[inline]
 pub(super) fn event(end: End) -> &'static str {
     match end {

@@ -1,4 +1,4 @@
-//! LLEN, LRANGE, LINDEX, LPOS: lists are looked at.
+//! LLEN, LRANGE, LINDEX, LPOS: reading lists.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
@@ -38,7 +38,7 @@ pub(super) const LPOS: Spec = Spec {
     ..Spec::new("lpos", lpos)
 };
 
-/// `LLEN key`: the number of elements; 0 when the key is missing. O(1).
+/// `LLEN key`: the number of elements; 0 if the key is missing. O(1).
 fn llen(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
     let len = call.db.read::<List>(key)?.map_or(0, |list| list.len());
@@ -48,8 +48,8 @@ fn llen(call: &mut Call<'_>) -> CommandResult {
 
 /// `LRANGE key start stop`: the elements between two inclusive indexes.
 ///
-/// Reply: array, empty when the key is missing or the range holds nothing. Indexes are
-/// checked before the key. O(nodes before the range + elements of it).
+/// Reply: array, empty if the key is missing or the range is empty. Indexes are checked before the
+/// key. O(nodes before the range + its elements).
 fn lrange(call: &mut Call<'_>) -> CommandResult {
     let [_, key, start, stop] = call.args.exactly();
     let (start, stop) = (element::index(start)?, element::index(stop)?);
@@ -70,9 +70,9 @@ fn lrange(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `LINDEX key index`: the element at an index; null when there is none.
+/// `LINDEX key index`: the element at an index; null if there is none.
 ///
-/// The key is looked up before the index is read. O(nodes on the way).
+/// The key is looked up before the index is parsed. O(nodes up to it).
 fn lindex(call: &mut Call<'_>) -> CommandResult {
     let [_, key, index] = call.args.exactly();
     let reply = &mut *call.reply;
@@ -90,7 +90,7 @@ fn lindex(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// An index from either end as one from the head; `None`: before the head.
+/// Converts an index from either end to one from the head; `None`: before the head.
 #[inline]
 pub(super) fn absolute(index: i64, len: usize) -> Option<usize> {
     let index = if index < 0 {
@@ -101,14 +101,14 @@ pub(super) fn absolute(index: i64, len: usize) -> Option<usize> {
     usize::try_from(index).ok()
 }
 
-/// What LPOS looks for.
+/// The options of LPOS.
 struct Search {
-    /// The first match that counts, from 1.
+    /// The first match to report, from 1.
     rank: u64,
     backward: bool,
-    /// How many are wanted; 0: all. `None`: one, replied alone.
+    /// Number of matches; 0: all. `None`: one, not in an array.
     count: Option<usize>,
-    /// How many elements are compared.
+    /// Maximum number of elements to compare.
     compared_max: usize,
 }
 
@@ -152,7 +152,7 @@ impl Search {
     }
 }
 
-/// `LPOS key element [RANK rank] [COUNT count] [MAXLEN len]`: where an element stands.
+/// `LPOS key element [RANK rank] [COUNT count] [MAXLEN len]`: the positions of an element.
 ///
 /// Reply: an index or null; with COUNT an array of indexes. O(elements compared).
 fn lpos(call: &mut Call<'_>) -> CommandResult {

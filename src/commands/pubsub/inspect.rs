@@ -1,4 +1,4 @@
-//! PUBSUB: which channels and patterns have subscribers, and how many.
+//! PUBSUB: channels and patterns with subscribers, and their numbers.
 
 use super::too_many;
 use crate::base::glob;
@@ -52,7 +52,7 @@ const SHARDCHANNELS: Spec = Spec {
 
 /// `PUBSUB CHANNELS|SHARDCHANNELS [pattern]`.
 ///
-/// Reply: array of names, in no order. O(channels).
+/// Reply: array of names, unordered. O(channels).
 fn channels(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     if call.args.len() > 3 {
         return Err(too_many(call));
@@ -82,7 +82,7 @@ const SHARDNUMSUB: Spec = Spec {
 
 /// `PUBSUB NUMSUB|SHARDNUMSUB [channel ...]`.
 ///
-/// Reply: array of a name and its subscribers' number each, in the order asked for.
+/// Reply: array of names, each followed by its number of subscribers, in the order given.
 fn numsub(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let names = call.args.from(2);
     call.reply.array(names.len() * 2);
@@ -100,7 +100,7 @@ const NUMPAT: Spec = Spec {
     ..Spec::new("numpat", numpat)
 };
 
-/// `PUBSUB NUMPAT`: how many different patterns somebody listens to.
+/// `PUBSUB NUMPAT`: the number of distinct patterns with subscribers.
 fn numpat(call: &mut Call<'_>) -> CommandResult {
     call.reply
         .int(call.server.pubsub.count(Kind::Pattern) as i64);

@@ -1,4 +1,4 @@
-//! The pubsub commands: who listens, what is published, and who listens to what.
+//! The pubsub commands: subscribing, publishing, inspecting subscriptions.
 
 pub(super) mod docs;
 mod inspect;
@@ -20,7 +20,7 @@ pub(super) static SPECS: &[Spec] = &[
     UNSUBSCRIBE,
 ];
 
-/// What commands of a client's own subscriptions share.
+/// Common flags of the subscription commands.
 const LISTENING: Flags = Flags::PUBSUB
     .union(Flags::NOSCRIPT)
     .union(Flags::LOADING)
@@ -32,7 +32,7 @@ const PUBLISHING: Flags = Flags::PUBSUB
     .union(Flags::STALE)
     .union(Flags::FAST)
     .union(Flags::MAY_REPLICATE);
-/// A shard channel belongs to a slot as a key does, and is none.
+/// A shard channel maps to a slot like a key, but is not a key.
 const SHARDS: &[KeySpec] = &[KeySpec::range(1, -1, 1, Access::NOT_KEY)];
 const SHARD: &[KeySpec] = &[KeySpec::one(1, Access::NOT_KEY)];
 
@@ -60,8 +60,8 @@ const SSUBSCRIBE: Spec = Spec {
 
 /// `SUBSCRIBE channel ...`, `PSUBSCRIBE pattern ...`, `SSUBSCRIBE shardchannel ...`.
 ///
-/// Reply: for each name a message of its own (push in RESP3): the word, the name, to how many
-/// the client listens now. O(names).
+/// Reply: one message per name (push in RESP3): the word, the name, the client's number of
+/// subscriptions now. O(names).
 fn subscribe(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let args = call.args;
     if kind == Kind::Pattern {
@@ -94,9 +94,9 @@ const SUNSUBSCRIBE: Spec = Spec {
 };
 
 /// `UNSUBSCRIBE [channel ...]`, `PUNSUBSCRIBE [pattern ...]`, `SUNSUBSCRIBE
-/// [shardchannel ...]`; without names all of the kind.
+/// [shardchannel ...]`; without names, from all of the kind.
 ///
-/// Reply: as [`subscribe`]'s; a single message with a null name where there was none.
+/// Reply: as for [`subscribe`]; one message with a null name if there was no subscription.
 fn unsubscribe(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let args = call.args;
     call.world().unsubscribe(kind, args.from(1).iter());
@@ -120,9 +120,9 @@ const SPUBLISH: Spec = Spec {
 
 /// `PUBLISH channel message`, `SPUBLISH shardchannel message`.
 ///
-/// Reply: how many clients got it; one that listens to the channel and to patterns that
-/// match counts as often as it gets the message. O(receivers + patterns that begin as the
-/// channel does). It is repeated to replicas; the append only file has no messages.
+/// Reply: the number of deliveries; a client counts once for the channel and once for each of its
+/// matching patterns. O(receivers + patterns that share a prefix with the channel). Propagated to
+/// replicas, but not written to the append only file.
 fn publish(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let (channel, text) = (call.args.at(1), call.args.at(2));
     let receivers = call.server.publish(kind, channel, text);
@@ -131,7 +131,7 @@ fn publish(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     Ok(())
 }
 
-/// A subcommand with one optional argument was given more.
+/// The error for more than one argument to a subcommand.
 fn too_many(call: &Call<'_>) -> CommandError {
     crate::commands::help::misused(call.args)
 }

@@ -1,4 +1,4 @@
-//! EVAL, EVALSHA and their forms that only read.
+//! EVAL, EVALSHA and their read-only forms.
 
 use super::{RUNS, check_idle, feed_monitors, keys_and_args};
 use crate::base::number::parse_i64;
@@ -44,27 +44,27 @@ pub(super) const EVALSHA_RO: Spec = Spec {
     ..EVAL_RO
 };
 
-/// `EVAL script numkeys [key ...] [arg ...]`: runs a script; it is kept for EVALSHA.
+/// `EVAL script numkeys [key ...] [arg ...]`: runs a script and caches it for EVALSHA.
 ///
-/// Reply: what the script returns. Integers are cut, a table is an array up to its first nil, or
-/// what its field `err`, `ok`, `double`, `map`, `set`, `big_number` or `verbatim_string` says.
-/// An error that ends the script names it and the line. The effects of what it ran are one unit.
+/// Reply: its return value: numbers cut to integers, a table as an array up to its first nil or as
+/// the value of its field `err`, `ok`, `double`, `map`, `set`, `big_number` or `verbatim_string`.
+/// Fatal errors name script and line. The script's effects form one unit.
 fn eval(call: &mut Call<'_>) -> CommandResult {
     by_text(call, false)
 }
 
-/// `EVAL_RO script numkeys [key ...] [arg ...]`: EVAL of a script that must not write.
+/// `EVAL_RO script numkeys [key ...] [arg ...]`: EVAL of a script that may not write.
 fn eval_ro(call: &mut Call<'_>) -> CommandResult {
     by_text(call, true)
 }
 
-/// `EVALSHA sha1 numkeys [key ...] [arg ...]`: as EVAL, of a script that is kept; NOSCRIPT if
-/// it is not.
+/// `EVALSHA sha1 numkeys [key ...] [arg ...]`: like EVAL, for a cached script; NOSCRIPT if it is
+/// not cached.
 fn evalsha(call: &mut Call<'_>) -> CommandResult {
     by_sha(call, false)
 }
 
-/// `EVALSHA_RO sha1 numkeys [key ...] [arg ...]`: EVALSHA of a script that must not write.
+/// `EVALSHA_RO sha1 numkeys [key ...] [arg ...]`: EVALSHA of a script that may not write.
 fn evalsha_ro(call: &mut Call<'_>) -> CommandResult {
     by_sha(call, true)
 }

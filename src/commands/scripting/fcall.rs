@@ -22,13 +22,13 @@ pub(super) const FCALL_RO: Spec = Spec {
 
 /// `FCALL function numkeys [key ...] [arg ...]`: runs a function of a library.
 ///
-/// Reply: what it returns, as EVAL's; ERR if there is no such function.
+/// Reply: its return value, as for EVAL; ERR if there is no such function.
 fn fcall(call: &mut Call<'_>) -> CommandResult {
     run(call, false)
 }
 
-/// `FCALL_RO function numkeys [key ...] [arg ...]`: FCALL of a function that says that it
-/// does not write.
+/// `FCALL_RO function numkeys [key ...] [arg ...]`: FCALL of a function that is declared not to
+/// write.
 fn fcall_ro(call: &mut Call<'_>) -> CommandResult {
     run(call, true)
 }
@@ -43,7 +43,7 @@ fn run(call: &mut Call<'_>, read_only: bool) -> CommandResult {
         return Err(CommandError::Text("ERR Function not found"));
     };
     let (compiled, flags) = (function.function, function.flags);
-    // Messages have it as it was registered, whatever the case it is called by.
+    // Messages show the registered name, whatever the case in the call.
     let name = function.name.clone();
     let count =
         parse_i64(&call.args[2]).ok_or(CommandError::Text("ERR Bad number of keys provided"))?;

@@ -1,4 +1,4 @@
-//! FUNCTION: libraries are loaded, deleted, stopped.
+//! FUNCTION: loading, deleting and stopping libraries.
 
 use super::{check_idle, free, frees_later, function_dump, function_list, sub};
 use crate::command::{Arity, Category, CommandError, Flags};
@@ -79,7 +79,7 @@ pub(super) const FUNCTION: Spec = Spec {
     ..Spec::new("function", write_help)
 };
 
-/// `FUNCTION LOAD [REPLACE] code`: loads a library, which its first line names:
+/// `FUNCTION LOAD [REPLACE] code`: loads a library, named by its first line:
 /// `#!lua name=mylib`.
 ///
 /// Reply: the library's name.
@@ -130,7 +130,7 @@ fn flush(call: &mut Call<'_>) -> CommandResult {
     let later = frees_later(call, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option")?;
     check_idle(call)?;
     let old = call.server.scripting.libraries.flush();
-    // The engine is an object, too.
+    // The engine counts as an object, too.
     let (bytes, objects) = (old.vm_bytes() + old.bytes(), old.functions() + 1);
     free(call, old, bytes, objects, later);
     call.db.add_dirty(1);
@@ -139,7 +139,7 @@ fn flush(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `FUNCTION KILL`: ends the function that runs, unless it has written.
+/// `FUNCTION KILL`: stops the running function, unless it has written.
 fn kill(call: &mut Call<'_>) -> CommandResult {
     call.server.scripting.kill(Use::Functions)?;
     call.reply.ok();

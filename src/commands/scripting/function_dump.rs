@@ -23,7 +23,7 @@ pub(super) fn dump(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// What becomes of the libraries that are there.
+/// How to treat existing libraries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Policy {
     Flush,
@@ -31,7 +31,7 @@ enum Policy {
     Replace,
 }
 
-/// `FUNCTION RESTORE payload [FLUSH | APPEND | REPLACE]`: all libraries of the payload or none.
+/// `FUNCTION RESTORE payload [FLUSH | APPEND | REPLACE]`: loads all libraries or none.
 pub(super) fn restore(call: &mut Call<'_>) -> CommandResult {
     const BAD_POLICY: &str =
         "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.";
@@ -60,7 +60,7 @@ pub(super) fn restore(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Loads libraries as the policy says; nothing changes unless all of them can be loaded.
+/// Loads libraries by the policy; nothing changes unless all of them load.
 fn restore_all(call: &mut Call<'_>, codes: &[&[u8]], policy: Policy) -> Result<(), LoadError> {
     let limit = call.server.config.script_memory_limit as usize;
     if policy == Policy::Flush {

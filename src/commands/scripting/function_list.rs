@@ -8,7 +8,7 @@ use crate::server::{Call, CommandResult};
 /// `FUNCTION LIST [LIBRARYNAME pattern] [WITHCODE]`.
 ///
 /// Reply: an array of maps: `library_name`, `engine`, `functions` (maps of `name`,
-/// `description`, `flags`), and `library_code` if asked for.
+/// `description`, `flags`), and with WITHCODE `library_code`.
 pub(super) fn list(call: &mut Call<'_>) -> CommandResult {
     let (mut with_code, mut pattern) = (false, None);
     let mut at = 2;

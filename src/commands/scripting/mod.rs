@@ -1,4 +1,4 @@
-//! The scripting commands: scripts by text and by name, functions of libraries.
+//! The scripting commands: scripts by text and by SHA-1, functions of libraries.
 
 mod eval;
 mod fcall;
@@ -28,13 +28,13 @@ pub(super) static SPECS: &[Spec] = &[
     function::FUNCTION,
 ];
 
-/// What all commands have that run a script.
+/// Common flags of the commands that run a script.
 const RUNS: Flags = Flags::NOSCRIPT
     .union(Flags::SKIP_MONITOR)
     .union(Flags::NO_MANDATORY_KEYS)
     .union(Flags::STALE);
 
-/// A row of a container's subcommand.
+/// The row of a subcommand.
 const fn sub(
     name: &'static str,
     handler: crate::server::Handler,
@@ -49,7 +49,7 @@ const fn sub(
     }
 }
 
-/// The keys and the other arguments behind `numkeys` at argument 2.
+/// Splits the arguments after `numkeys` (argument 2) into `count` keys and the rest.
 fn keys_and_args(args: Args<'_>, count: i64) -> Result<(Args<'_>, Args<'_>), CommandError> {
     let rest = args.from(3);
     let count = usize::try_from(count)
@@ -60,7 +60,7 @@ fn keys_and_args(args: Args<'_>, count: i64) -> Result<(Args<'_>, Args<'_>), Com
     Ok((rest.first(count), rest.from(count)))
 }
 
-/// Monitors see the command that runs a script before those that the script runs.
+/// Shows monitors the command that runs a script before those that the script runs.
 fn feed_monitors(call: &mut Call<'_>) {
     if !call.server.monitors.is_empty() {
         let spec = call.server.table.row(call.row).spec;
@@ -69,8 +69,8 @@ fn feed_monitors(call: &mut Call<'_>) {
     }
 }
 
-/// SYNC or ASYNC behind `FLUSH`; `lazyfree-lazy-user-flush` decides where nothing is said.
-/// `true`: the memory comes back later.
+/// Parses SYNC or ASYNC after `FLUSH`; the default is `lazyfree-lazy-user-flush`. `true`: the
+/// memory is freed later.
 fn frees_later(call: &Call<'_>, wrong: &'static str) -> Result<bool, CommandError> {
     let args = call.args;
     match args.len() {
@@ -81,7 +81,7 @@ fn frees_later(call: &Call<'_>, wrong: &'static str) -> Result<bool, CommandErro
     }
 }
 
-/// Frees scripts or libraries with their state, `later` by the helper thread unless they are
+/// Frees scripts or libraries with their VM: with `later` by the helper thread, unless they are
 /// few.
 fn free(call: &mut Call<'_>, old: impl Send + 'static, bytes: usize, objects: usize, later: bool) {
     match later && objects > FEW {
@@ -93,7 +93,7 @@ fn free(call: &mut Call<'_>, old: impl Send + 'static, bytes: usize, objects: us
     }
 }
 
-/// Scripts and libraries stay as they are while one of them runs.
+/// An error while a script runs: scripts and libraries may not change then.
 fn check_idle(call: &Call<'_>) -> Result<(), CommandError> {
     match call.server.scripting.is_running() {
         true => Err(call.server.scripting.busy_error()),

@@ -1,4 +1,4 @@
-//! SCRIPT: the scripts that are kept.
+//! SCRIPT: cached scripts.
 
 use super::{check_idle, free, frees_later, sub};
 use crate::command::{Arity, Category, CommandError, Flags};
@@ -44,7 +44,7 @@ pub(super) const SCRIPT: Spec = Spec {
     ..Spec::new("script", write_help)
 };
 
-/// `SCRIPT EXISTS sha1 ...`: which of these scripts are kept.
+/// `SCRIPT EXISTS sha1 ...`: whether these scripts are cached.
 ///
 /// Reply: an array of 1 and 0.
 fn exists(call: &mut Call<'_>) -> CommandResult {
@@ -57,7 +57,7 @@ fn exists(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `SCRIPT FLUSH [ASYNC | SYNC]`: forgets all scripts.
+/// `SCRIPT FLUSH [ASYNC | SYNC]`: deletes all cached scripts.
 fn flush(call: &mut Call<'_>) -> CommandResult {
     let later = frees_later(call, "ERR SCRIPT FLUSH only support SYNC|ASYNC option")?;
     check_idle(call)?;
@@ -68,7 +68,7 @@ fn flush(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `SCRIPT LOAD script`: keeps a script until it is flushed, and runs nothing.
+/// `SCRIPT LOAD script`: caches a script until the next flush, without running it.
 ///
 /// Reply: its SHA-1; an error if it cannot be compiled.
 fn load(call: &mut Call<'_>) -> CommandResult {
@@ -96,14 +96,14 @@ fn show(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `SCRIPT KILL`: ends the script that runs, unless it has written.
+/// `SCRIPT KILL`: stops the running script, unless it has written.
 fn kill(call: &mut Call<'_>) -> CommandResult {
     call.server.scripting.kill(Use::Eval)?;
     call.reply.ok();
     Ok(())
 }
 
-/// `SCRIPT DEBUG YES | SYNC | NO`: there is no debugger, so it can only be off.
+/// `SCRIPT DEBUG YES | SYNC | NO`: there is no debugger, so only NO is accepted.
 fn debug(call: &mut Call<'_>) -> CommandResult {
     const NONE: &str = "ERR russet has no script debugger";
     if call.args.is(2, "no") {

@@ -12,8 +12,8 @@ pub(super) const BGREWRITEAOF: Spec = Spec {
     ..Spec::new("bgrewriteaof", rewrite)
 };
 
-/// `BGREWRITEAOF`: makes the append only file as short as the keyspace allows, between
-/// ticks; or does so when the snapshot that is being made is complete.
+/// `BGREWRITEAOF`: rewrites the append only file from the keyspace, in steps between ticks; if a
+/// snapshot is in progress, starts after it.
 ///
 /// Reply: status. Inside MULTI it is scheduled.
 fn rewrite(call: &mut Call<'_>) -> CommandResult {

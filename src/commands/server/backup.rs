@@ -23,9 +23,9 @@ const CREATE: Spec = Spec {
     ..Spec::new("create", create)
 };
 
-/// `BACKUP CREATE [name]`: makes a set of all that was acknowledged until now, in a folder of
-/// its own, for which the client waits. With the append only file it is hard links, there at
-/// once; else a snapshot is saved first, as by BGSAVE.
+/// `BACKUP CREATE [name]`: makes a set of all data acknowledged so far, in its own folder; the
+/// client waits for it. With the append only file the set consists of hard links, made at once;
+/// otherwise a snapshot is saved first, as by BGSAVE.
 ///
 /// Reply: the folder. O(files), or O(all data) between other work.
 fn create(call: &mut Call<'_>) -> CommandResult {
@@ -48,10 +48,10 @@ const LIST: Spec = Spec {
     ..Spec::new("list", list)
 };
 
-/// `BACKUP LIST`: the sets that stand, by name.
+/// `BACKUP LIST`: the existing sets, by name.
 ///
-/// Reply: array of maps: `name`, `kind` (`aof`, `rdb`, `unfinished`), `bytes` (files that several sets
-/// share count in each), `created` (Unix seconds). O(files).
+/// Reply: array of maps: `name`, `kind` (`aof`, `rdb`, `unfinished`), `bytes` (a file shared by
+/// sets counts in each), `created` (Unix seconds). O(files).
 fn list(call: &mut Call<'_>) -> CommandResult {
     let sets = call.server.list_backups();
     let reply = &mut *call.reply;
@@ -76,9 +76,9 @@ const DROP: Spec = Spec {
     ..Spec::new("drop", drop_set)
 };
 
-/// `BACKUP DROP name`: removes a set; files that others share stay with them.
+/// `BACKUP DROP name`: removes a set; files shared with other sets stay in those.
 ///
-/// Reply: OK, or an error if there is none of this name.
+/// Reply: OK, or an error if there is no set of this name.
 fn drop_set(call: &mut Call<'_>) -> CommandResult {
     let [_, _, name] = call.args.exactly();
     call.server.drop_backup(name)?;

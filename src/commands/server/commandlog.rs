@@ -1,4 +1,4 @@
-//! COMMANDLOG (Valkey): the last commands that were slow, or large, or had large replies.
+//! COMMANDLOG (Valkey): the last commands that were slow, large or had large replies.
 
 use super::slowlog;
 use crate::command::{Arity, CommandError, Flags};
@@ -33,7 +33,7 @@ const GET: Spec = Spec {
     ..slowlog::GET
 };
 
-/// `COMMANDLOG GET count slow|large-request|large-reply`: the newest first; -1 is all.
+/// `COMMANDLOG GET count slow|large-request|large-reply`: newest first; -1 means all.
 ///
 /// Reply: array of `[id, unix seconds, microseconds or bytes, [argument ...], peer, client
 /// name]`.
@@ -83,7 +83,7 @@ const RESET: Spec = Spec {
     ..slowlog::RESET
 };
 
-/// `COMMANDLOG RESET slow|large-request|large-reply`: numbers go on where they were.
+/// `COMMANDLOG RESET slow|large-request|large-reply`: numbering continues.
 fn reset(call: &mut Call<'_>) -> CommandResult {
     let kind = kind(call, 2)?;
     slowlog::empty(call, kind);

@@ -1,4 +1,4 @@
-//! CONFIG: reading, changing and keeping the settings of a running server.
+//! CONFIG: reading, changing and saving the settings of a running server.
 
 use crate::base::alloc;
 use crate::command::{Arity, CommandError, Flags};
@@ -63,7 +63,7 @@ const CONFIG_SET: Spec = Spec {
     ..Spec::new("set", set)
 };
 
-/// The values of directives that hold secrets.
+/// Whether an argument is the value of a directive that holds a secret.
 fn is_secret(args: Args<'_>, at: usize) -> bool {
     let is_value = at >= 3 && !at.is_multiple_of(2);
     let is_sensitive = |d: &config::Directive| d.flags.contains(config::Flags::SENSITIVE);
@@ -72,7 +72,7 @@ fn is_secret(args: Args<'_>, at: usize) -> bool {
 
 /// `CONFIG GET pattern [pattern ...]`.
 ///
-/// Reply: a map of names and values (RESP2: an array), each once; empty when nothing matches.
+/// Reply: a map of names and values (RESP2: an array), each once; empty if nothing matches.
 fn get(call: &mut Call<'_>) -> CommandResult {
     let patterns: Vec<&[u8]> = call.args.from(2).iter().collect();
     let found = call.server.config.get(&patterns);
@@ -100,7 +100,7 @@ fn help(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `CONFIG RESETSTAT`: counters of INFO go back to zero; gauges and the slow log stay.
+/// `CONFIG RESETSTAT`: resets the counters of INFO; gauges and the slow log stay.
 fn resetstat(call: &mut Call<'_>) -> CommandResult {
     let World {
         keyspace,
@@ -110,7 +110,7 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
     } = call.world();
     keyspace.stats = KeyspaceStats::default();
     keyspace.lazyfree.reset();
-    // What was denied to users is counted from the start, as in Redis: `server.acl` has it.
+    // Denials to users, kept in `server.acl`, are not reset, as in Redis.
     server.stats = Stats::default();
     server.diagnostics.rates = Rates::default();
     for stats in &mut server.diagnostics.command_stats {
@@ -123,14 +123,14 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Without a file there is nothing to be rewritten.
+/// The error for a server without a configuration file.
 pub(super) const NO_FILE: CommandError =
     CommandError::Text("ERR The server is running without a config file");
 
-/// `CONFIG REWRITE`: the file the server was started with gets the present values; its
-/// comments and order stay, and it is replaced in one step.
+/// `CONFIG REWRITE`: writes the current values to the server's configuration file; its comments and
+/// order stay, and it is replaced atomically.
 ///
-/// Reply: OK, or an error when there is no file or it cannot be written.
+/// Reply: OK, or an error if there is no file or it cannot be written.
 fn rewrite(call: &mut Call<'_>) -> CommandResult {
     let Some(file) = &call.server.identity.config_file else {
         return Err(NO_FILE);
@@ -151,9 +151,9 @@ fn rewrite(call: &mut Call<'_>) -> CommandResult {
     }
 }
 
-/// `CONFIG SET name value [name value ...]`: all of them, or none.
+/// `CONFIG SET name value [name value ...]`: changes all of them, or none.
 ///
-/// Reply: OK once everything is in effect: new sockets listen, the folder is entered.
+/// Reply: OK once everything is in effect, such as new listening sockets or the new folder.
 fn set(call: &mut Call<'_>) -> CommandResult {
     let args: Args<'_> = call.args.from(2);
     let args: Vec<&[u8]> = args.iter().collect();
@@ -174,7 +174,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         .set(&args, gate)
         .map_err(|error| CommandError::Bytes(error.line()))?;
     let names = changes.names().to_vec();
-    // All settings of TLS are one: they come into effect with the first of them.
+    // The TLS settings form one unit: the first of them applies all.
     let mut is_tls_done = false;
     for (done, name) in names.iter().enumerate() {
         let is_tls = tls::SETTINGS.contains(name) && *name != "tls-port";
@@ -185,12 +185,12 @@ fn set(call: &mut Call<'_>) -> CommandResult {
             continue;
         };
         let error = changes.roll_back(&mut server.config, name, why);
-        // The old values worked a moment ago; one that does not any more has told the log.
+        // The old values worked before; one that now fails has been logged.
         for name in &names[..done] {
             let _ = apply(name, keyspace, server, origin);
         }
         if tls::SETTINGS.contains(name) {
-            // Certificates are in use before a port is listened on.
+            // Certificates must be in use before a port listens.
             let _ = server.configure_tls();
         }
         server.apply_config(keyspace);
@@ -201,10 +201,10 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// The least a backlog may be made; a configuration file may ask for less.
+/// Minimum backlog for CONFIG SET; a configuration file may set less.
 const REPL_BACKLOG_MIN: u64 = 16 * 1024;
 
-/// Brings one changed setting into effect, where that takes more than memory.
+/// Applies one changed setting, if that needs more than storing it.
 fn apply(
     name: &str,
     keyspace: &mut Keyspace,
@@ -283,12 +283,12 @@ fn configure_tls(server: &mut Server) -> Result<(), &'static str> {
 }
 
 fn listen_again(server: &mut Server) -> Result<(), listen::Logged> {
-    // Whatever became of it: sockets may have been closed and opened again.
+    // In any case: sockets may have been closed and reopened.
     server.connections.relisten = true;
     listen::reopen_tcp(&server.config, &mut server.connections.listeners)
 }
 
-/// A limit below what is used evicts at once, as far as the policy lets it.
+/// A limit below the used memory evicts at once, as far as the policy allows.
 fn shrink(keyspace: &mut Keyspace, server: &mut Server) {
     let (limit, used) = (server.maxmemory(), crate::base::alloc::used_memory());
     if limit > 0 && limit < used as u64 {
@@ -297,7 +297,7 @@ fn shrink(keyspace: &mut Keyspace, server: &mut Server) {
              current memory usage ({used}). This will result in key eviction and/or the \
              inability to accept new write commands depending on the maxmemory-policy."
         );
-        // Whether it was enough is asked again before every command that needs memory.
+        // Each command that needs memory checks again whether that was enough.
         server.make_room(keyspace);
     }
 }
@@ -352,7 +352,7 @@ mod tests {
         );
     }
 
-    /// Milliseconds became microseconds without room for them: a threshold of nearly nothing.
+    /// The conversion to microseconds overflowed: the threshold became almost zero.
     #[test]
     fn a_huge_latency_threshold_is_never_reached() {
         let mut t = Testbed::new();

@@ -1,7 +1,7 @@
-//! DEBUG: what tests and the curious look at or break on purpose.
+//! DEBUG: inspects or breaks the server on purpose, for tests and experiments.
 //!
-//! The subcommands are not rows of the table, as in Redis: DEBUG is one command to ACLs and
-//! statistics. Nothing here is for production; who may is the gate's to say
+//! As in Redis, the subcommands are not rows of the table: DEBUG is one command for ACLs and
+//! statistics. Nothing here is for production; the gate decides who may use it
 //! (`enable-debug-command`).
 
 use super::config::NO_FILE;
@@ -31,8 +31,7 @@ pub(super) const DEBUG: Spec = Spec {
     ..Spec::new("debug", debug)
 };
 
-/// A subcommand: its name, how many arguments it takes (DEBUG and itself included), what
-/// it does.
+/// A subcommand: its name, its number of arguments (including DEBUG and itself), its handler.
 struct Subcommand {
     name: &'static str,
     args: std::ops::RangeInclusive<usize>,
@@ -99,7 +98,7 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
     }
 }
 
-/// `0` is off, other numbers are on; what is no number is 0, as for C's `atoi`.
+/// `0` is off, other numbers are on; text that is no number is 0, as for C's `atoi`.
 fn on_off(text: &[u8]) -> bool {
     let digits = text.iter().take_while(|b| b.is_ascii_digit());
     digits.into_iter().any(|&b| b != b'0')
@@ -176,7 +175,7 @@ fn help(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `DEBUG ERROR text`: not counted as an error, as it is none.
+/// `DEBUG ERROR text`: an error reply that is not counted as an error.
 fn error(call: &mut Call<'_>) -> CommandResult {
     let flat = |&b: &u8| if matches!(b, b'\r' | b'\n') { b' ' } else { b };
     let text: Vec<u8> = call.args.at(2).iter().map(flat).collect();
@@ -190,8 +189,8 @@ fn log(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `DEBUG SLEEP seconds`: the loop itself sleeps. Time stands still inside a transaction;
-/// otherwise what follows in this turn sees the new time.
+/// `DEBUG SLEEP seconds`: blocks the event loop. Inside a transaction the cached time stays;
+/// otherwise later commands of this turn see the new time.
 fn sleep(call: &mut Call<'_>) -> CommandResult {
     let seconds = parse_double(call.args.at(2)).unwrap_or(0.0);
     if let Ok(time) = std::time::Duration::try_from_secs_f64(seconds) {
@@ -220,7 +219,7 @@ fn skip_checksums(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Scripts may call commands that they may not otherwise.
+/// Allows scripts to call commands that are otherwise denied to them.
 fn allow_in_scripts(call: &mut Call<'_>) -> CommandResult {
     call.server.scripting.denies_nothing = on_off(call.args.at(2));
     call.reply.ok();
@@ -233,14 +232,14 @@ fn pause_cron(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Switches of machinery that does not exist here: growth is local and never stops.
+/// Accepts switches for machinery that does not exist here: growth is local and never stops.
 fn flag_without_use(call: &mut Call<'_>) -> CommandResult {
     call.reply.ok();
     Ok(())
 }
 
-/// `DEBUG REPLYBUFFER ...`: clients give their buffers back when all is sent, so that there
-/// is no schedule to change.
+/// `DEBUG REPLYBUFFER ...`: accepted without effect: clients return their buffers once all is sent,
+/// so there is no schedule to change.
 fn reply_buffer(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     if args.is(2, "PEAK-RESET-TIME") {
@@ -254,7 +253,7 @@ fn reply_buffer(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// As large as a list's element may be before it must have a node of its own.
+/// Maximum size of a list element before it needs a node of its own.
 const PACKED_THRESHOLD_MAX: u64 = (1 << 32) - (1 << 20);
 
 fn packed_threshold(call: &mut Call<'_>) -> CommandResult {
@@ -266,7 +265,7 @@ fn packed_threshold(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `DEBUG POPULATE count [prefix] [size]`: keys that exist are left as they are.
+/// `DEBUG POPULATE count [prefix] [size]`: creates keys; existing ones are left unchanged.
 fn populate(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let amount = |at: usize| match args.get(at) {
@@ -299,8 +298,8 @@ fn populate(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `DEBUG LOADAOF`: the append only file is written out, everything goes, and comes again
-/// from there. A file that cannot be loaded ends the server, as in Redis.
+/// `DEBUG LOADAOF`: flushes the append only file, empties the keyspace and loads the file. If it
+/// cannot be loaded, the server exits, as in Redis.
 fn load_aof(call: &mut Call<'_>) -> CommandResult {
     call.no_effect();
     let World {
@@ -345,7 +344,7 @@ fn rewrite_all(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-// --- ends, as they come: the report of a crash is what they show ---
+// --- crashes: to test the crash report ---
 
 fn panic(call: &mut Call<'_>) -> CommandResult {
     panic!(

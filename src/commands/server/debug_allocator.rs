@@ -1,7 +1,7 @@
-//! DEBUG MALLCTL and MALLCTL-STR: jemalloc's controls by their names.
+//! DEBUG MALLCTL and MALLCTL-STR: jemalloc's controls by name.
 //!
-//! They are read, and those without a value performed; none is set, and a text is read only
-//! where it is known to be one: jemalloc believes what it is told.
+//! Controls are read, or performed if they have no value; none is set, and text is read only from
+//! controls known to hold text, because jemalloc does not check the type.
 
 use std::ffi::CString;
 use std::io;

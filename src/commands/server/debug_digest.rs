@@ -1,11 +1,10 @@
-//! DEBUG DIGEST and DIGEST-VALUE: signatures of contents, the same as Redis's.
+//! DEBUG DIGEST and DIGEST-VALUE: signatures of contents, identical to Redis's.
 //!
-//! Equal contents have equal signatures, however they are encoded and in whatever order
-//! tables hold them; an empty server has forty zeros. A key's expiry counts by being there,
-//! not by its time.
+//! Equal contents have equal signatures, whatever their encoding and table order; an empty server
+//! has forty zeros. Of a key's expiry only its existence counts, not its time.
 //!
-//! A signature takes in parts in one of two ways: by exclusive or of their SHA-1, where
-//! their order means nothing, or so that the order counts, when the result is hashed again.
+//! A signature combines parts in one of two ways: by exclusive or of their SHA-1, if their order is
+//! irrelevant, or by hashing the result again, if their order counts.
 
 use sha1::{Digest, Sha1};
 
@@ -56,13 +55,13 @@ impl Signature {
         self.0.iter().map(|b| format!("{b:02x}")).collect()
     }
 
-    /// Takes in a part whose place among others means nothing.
+    /// Combines a part whose order is irrelevant.
     fn join(&mut self, part: &[u8]) {
         let hash: [u8; 20] = Sha1::digest(part).into();
         self.0.iter_mut().zip(hash).for_each(|(a, b)| *a ^= b);
     }
 
-    /// Takes in a part whose place counts.
+    /// Combines a part whose order counts.
     fn follow(&mut self, part: &[u8]) {
         self.join(part);
         self.0 = Sha1::digest(self.0).into();
@@ -72,15 +71,15 @@ impl Signature {
         self.follow(entry.bytes(&mut itoa::Buffer::new()));
     }
 
-    /// Takes in a live key's value, and whether the key expires.
+    /// Combines a live key's value, and whether the key has an expiry.
     fn value(&mut self, db: &Db<'_>, key: &[u8], kind: Type) {
-        // Redis's fifth type is that of modules.
+        // Redis uses 5 for modules.
         let number = match kind {
             Type::Stream => 6,
             kind => kind as u32,
         };
         self.follow(&number.to_be_bytes());
-        // A key that is of another type has no value: the type is the key's own.
+        // The type is the key's own, so the peek cannot fail.
         for_container!(
             kind,
             T => if let Ok(Some(value)) = db.peek::<T>(key) {
@@ -96,7 +95,7 @@ impl Signature {
     }
 }
 
-/// A value that has a signature.
+/// A value with a signature.
 trait Signed {
     fn sign(&self, signature: &mut Signature);
 }
@@ -134,7 +133,7 @@ impl Signed for Zset {
 }
 
 impl Signed for Stream {
-    /// Entries alone: neither groups nor counters.
+    /// Entries only, without groups and counters.
     fn sign(&self, signature: &mut Signature) {
         let mut entries = self.range(StreamId::MIN, StreamId::MAX);
         while let Some(id) = entries.next() {
@@ -182,7 +181,7 @@ mod tests {
         assert_eq!(t.run("DEBUG DIGEST-VALUE"), "*0\r\n");
     }
 
-    /// The figures meant nothing to other servers, beside which they are read.
+    /// The figures could not be compared with those of other servers.
     #[test]
     fn signatures_are_those_of_redis() {
         let mut t = bed();

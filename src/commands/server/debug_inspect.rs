@@ -12,8 +12,8 @@ use crate::persistence::rdb::{VERSION_FIELD_TTLS, Writer};
 use crate::server::{Call, CommandResult};
 use crate::types::{Container, List, Type, for_container};
 
-/// `DEBUG OBJECT key`: a simple string of `name:value` pairs, among them the bytes that the value
-/// takes in an RDB file. O(length of the value).
+/// `DEBUG OBJECT key`: a simple string of `name:value` pairs, including the value's size in an RDB
+/// file in bytes. O(length of the value).
 pub(super) fn object(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(2);
     let info = call
@@ -112,7 +112,7 @@ fn describe(shape: &Shape, text: &mut String) {
     );
 }
 
-/// `DEBUG LISTPACK key`: the entries go to standard output, where the tests' logs are.
+/// `DEBUG LISTPACK key`: prints the entries to standard output, where the tests' logs are.
 pub(super) fn listpack(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(2);
     let kind = call.db.info(key).ok_or(CommandError::NoSuchKey)?.kind;
@@ -127,7 +127,7 @@ pub(super) fn listpack(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// A line an entry, behind one with the totals.
+/// One line with the totals, then one per entry.
 fn show(pack: &Listpack) -> String {
     let mut text = format!(
         "listpack: {} bytes, {} entries\n",

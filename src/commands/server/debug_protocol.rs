@@ -1,4 +1,4 @@
-//! DEBUG PROTOCOL: a reply of every type, for tests of clients.
+//! DEBUG PROTOCOL: a reply of each type, for client tests.
 #![allow(
     clippy::unit_arg,
     clippy::approx_constant,
@@ -66,7 +66,7 @@ fn map(reply: &mut Reply) -> CommandResult {
     Ok(())
 }
 
-/// RESP2 has no attributes: there only the real reply is sent.
+/// RESP2 has no attributes: it gets only the real reply.
 fn attribute(reply: &mut Reply) -> CommandResult {
     if reply.resp3() {
         reply.attribute(1);
@@ -79,8 +79,8 @@ fn attribute(reply: &mut Reply) -> CommandResult {
     Ok(())
 }
 
-/// A push is no answer; there is one besides, so that a client that drops pushes goes on. As
-/// all pushes that a command causes for its own client, this one comes behind the answer.
+/// A push is not a reply; one is sent as well, so that clients that drop pushes can continue. Like
+/// every push caused by a client's own command, this one comes after the reply.
 fn push(reply: &mut Reply) -> CommandResult {
     if !reply.resp3() {
         const NOT_IN_RESP2: &str = "ERR RESP2 is not supported by this command";

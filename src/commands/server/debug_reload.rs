@@ -1,14 +1,14 @@
-//! DEBUG RELOAD: the data through the file and back.
+//! DEBUG RELOAD: saves the data and loads it again.
 
 use crate::command::CommandError;
 use crate::server::{Call, CommandResult, World};
 
 const NOT_LOADED: &str = "ERR Error trying to load the RDB dump, check server logs.";
-/// Redis says no more; why stands in the log.
+/// All that Redis replies; the log has the reason.
 const NOT_SAVED: &str = "ERR";
 
-/// `DEBUG RELOAD [NOSAVE] [NOFLUSH] [MERGE]`: saves, empties the databases, loads the file.
-/// NOSAVE: as the file is. NOFLUSH: beside what is there. MERGE: keys that are there make room.
+/// `DEBUG RELOAD [NOSAVE] [NOFLUSH] [MERGE]`: saves, empties the databases, loads the file. NOSAVE:
+/// skips the save. NOFLUSH: keeps existing keys. MERGE: loaded keys replace existing ones.
 ///
 /// Reply: OK. O(all data).
 pub(super) fn reload(call: &mut Call<'_>) -> CommandResult {

@@ -1,4 +1,4 @@
-//! HOTKEYS: the keys that cost most, as Redis 8.6 tells them.
+//! HOTKEYS: the most expensive keys, as in Redis 8.6.
 
 use crate::base::number::parse_i64;
 use crate::command::{Arity, CommandError, Flags};
@@ -8,11 +8,11 @@ use crate::server::{Call, CommandResult, Hotkeys, HotkeysWanted, Spec};
 
 const FLAGS: Flags = Flags::ADMIN.union(Flags::NOSCRIPT);
 
-/// Metrics that there are.
+/// Number of metrics.
 const METRICS: i64 = 2;
 const KEYS_MAX: i64 = 64;
 const SECONDS_MAX: i64 = 1_000_000;
-/// Hash slots, of which a server that is not part of a cluster has all.
+/// The last hash slot; a server outside a cluster has all of them.
 const LAST_SLOT: i64 = 16_383;
 
 pub(super) const HOTKEYS: Spec = Spec {
@@ -50,7 +50,7 @@ const START: Spec = Spec {
     ..Spec::new("start", start)
 };
 
-/// A number from `min` to `max`, or the error.
+/// An integer from `min` to `max`, or the error.
 fn number(arg: &[u8], min: i64, max: i64, error: &'static str) -> Result<i64, CommandError> {
     let number = parse_i64(arg).filter(|n| (min..=max).contains(n));
     number.ok_or(CommandError::Text(error))
@@ -59,7 +59,7 @@ fn number(arg: &[u8], min: i64, max: i64, error: &'static str) -> Result<i64, Co
 /// `HOTKEYS START METRICS count [CPU] [NET] [COUNT k] [DURATION seconds] [SAMPLE ratio]
 /// [SLOTS count slot ...]`.
 ///
-/// Reply: OK. A metric that is not known is passed over, if there is one that is. O(COUNT).
+/// Reply: OK. Unknown metrics are ignored if at least one is known. O(COUNT).
 fn start(call: &mut Call<'_>) -> CommandResult {
     const GOES_ON: &str = "ERR hotkey tracking session already in progress";
     if call.server.hotkeys().is_some_and(Hotkeys::is_active) {
@@ -140,7 +140,7 @@ const STOP: Spec = Spec {
     ..Spec::new("stop", stop)
 };
 
-/// `HOTKEYS STOP`: OK, null where no session goes on.
+/// `HOTKEYS STOP`: OK, or null if no session is active.
 fn stop(call: &mut Call<'_>) -> CommandResult {
     match call.server.stop_hotkeys() {
         true => call.reply.ok(),
@@ -155,7 +155,7 @@ const RESET: Spec = Spec {
     ..Spec::new("reset", reset)
 };
 
-/// `HOTKEYS RESET`: OK, or an error while a session goes on.
+/// `HOTKEYS RESET`: OK, or an error while a session is active.
 fn reset(call: &mut Call<'_>) -> CommandResult {
     if !call.server.reset_hotkeys() {
         return Err(CommandError::Text(
@@ -174,8 +174,8 @@ const GET: Spec = Spec {
 
 /// `HOTKEYS GET`.
 ///
-/// Reply: an array of one map, so that replies of several servers can be put together; null
-/// where there was no session. O(counters).
+/// Reply: an array of one map, so that replies of several servers can be concatenated; null if
+/// there was no session. O(counters).
 fn get(call: &mut Call<'_>) -> CommandResult {
     let (now, cycles) = (call.server.now.mono_ms, call.server.cycles.clone());
     let Some(session) = call.server.hotkeys() else {

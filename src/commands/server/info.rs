@@ -18,7 +18,7 @@ pub(super) const INFO: Spec = Spec {
 
 /// `INFO [section ...]`.
 ///
-/// Reply: verbatim text (bulk string in RESP2); empty when no section is known.
+/// Reply: verbatim text (bulk string in RESP2); empty if no section is known.
 /// O(clients + databases + commands).
 fn info(call: &mut Call<'_>) -> CommandResult {
     let asking = Some((&*call.client, &*call.reply));
@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(t.run("INFO nosuch"), "$0\r\n\r\n");
     }
 
-    /// Both were zeros, whatever went on.
+    /// Both fields were always zero.
     #[test]
     fn time_over_maxmemory_is_counted() {
         let mut t = Testbed::new();

@@ -16,7 +16,7 @@ pub(super) const DBSIZE: Spec = Spec {
     ..Spec::new("dbsize", dbsize)
 };
 
-/// `DBSIZE`: keys of the database, expired ones that are still there included.
+/// `DBSIZE`: the number of keys in the database, including expired ones not yet deleted.
 ///
 /// Reply: integer. O(1).
 fn dbsize(call: &mut Call<'_>) -> CommandResult {
@@ -38,19 +38,19 @@ pub(super) const FLUSHALL: Spec = Spec {
     ..FLUSHDB
 };
 
-/// How the memory of what is flushed comes back.
+/// When and where flushed memory is freed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Freeing {
-    /// Some time after the reply.
+    /// After the reply.
     Later,
-    /// Before the reply, by the helper thread: the client waits, nobody else does.
+    /// Before the reply, by the helper thread: only this client waits.
     Awaited,
-    /// Before the reply, by the command itself: its client cannot wait (EXEC, scripts).
+    /// Before the reply, by the command itself: its client cannot block (EXEC, scripts).
     Here,
 }
 
 impl Freeing {
-    /// From the arguments; without any, `lazyfree-lazy-user-flush` decides.
+    /// From the arguments; the default is `lazyfree-lazy-user-flush`.
     fn parse(call: &mut Call<'_>) -> Result<Freeing, CommandError> {
         let args = call.args;
         let later = match args.len() {
@@ -71,9 +71,9 @@ impl Freeing {
 
 /// `FLUSHDB [SYNC | ASYNC]`: deletes all keys of the database.
 ///
-/// Reply: OK, unless ASYNC when the memory is free. O(watched keys) for the loop: big
-/// databases are freed by a thread, inside EXEC and scripts here. The effect is stated even
-/// if there was nothing to delete.
+/// Reply: OK; without ASYNC, once the memory is freed. O(watched keys) for the loop: a thread frees
+/// big databases; unless ASYNC, the loop does it in EXEC and scripts. Propagated even if there was
+/// nothing to delete.
 fn flushdb(call: &mut Call<'_>) -> CommandResult {
     let db = call.db.index();
     flush(call, db.0..db.0 + 1)
@@ -116,9 +116,9 @@ pub(super) const SWAPDB: Spec = Spec {
     ..Spec::new("swapdb", swapdb)
 };
 
-/// `SWAPDB index1 index2`: the databases change places; clients keep their numbers.
+/// `SWAPDB index1 index2`: swaps the contents of two databases; clients keep their index.
 ///
-/// Reply: OK. O(keys that are watched or waited for).
+/// Reply: OK. O(watched keys and keys that clients wait for).
 fn swapdb(call: &mut Call<'_>) -> CommandResult {
     let [_, first, second] = call.args.exactly();
     let parse = |text, error| {
@@ -165,15 +165,15 @@ mod tests {
         assert_eq!(t.run("FLUSHDB now"), "-ERR syntax error\r\n");
     }
 
-    /// A hundred keys, more than are freed on the spot.
+    /// A hundred keys, more than are freed inline.
     fn fill(t: &mut Testbed) {
         for i in 0..100 {
             t.run(&format!("SET key:{i} v"));
         }
     }
 
-    /// Makes the helper thread stop at every mark, after it has told of it, until it is let
-    /// go; it stands at one already.
+    /// Makes the helper thread report each mark and then block until released; it is already
+    /// blocked at the first one.
     fn hold_helper(t: &mut Testbed) -> (Receiver<()>, Sender<()>) {
         let ((told, freed), (go, gate)) = (channel(), channel());
         let gate = Mutex::new(gate);
@@ -185,7 +185,7 @@ mod tests {
         loop {
             fill(t);
             t.run("FLUSHALL ASYNC");
-            // What is freed at once leaves nothing to put a mark behind.
+            // If all was freed inline, there is nothing to queue a mark after.
             if t.engine.keyspace.lazyfree.mark().is_some() {
                 break;
             }
@@ -273,7 +273,7 @@ mod tests {
         t.run("SWAPDB 0 1");
         assert!(lost(&mut t));
         t.run("SWAPDB 0 1");
-        // A missing key that becomes an expired one is as missing as before.
+        // A missing key that becomes an expired one counts as unchanged.
         t.run("SET x 1 PX 1");
         t.advance_ms(2);
         t.run_as(watcher, "SELECT 1");
@@ -282,7 +282,7 @@ mod tests {
         assert!(!lost(&mut t));
         t.run_as(watcher, "SELECT 0");
         t.run("FLUSHALL");
-        // What has expired before it was watched may be removed unseen.
+        // A key that expired before it was watched may be removed without effect on the watch.
         t.run("SET e 1 PX 1");
         t.advance_ms(2);
         t.run_as(watcher, "WATCH e");

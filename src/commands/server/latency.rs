@@ -1,4 +1,4 @@
-//! LATENCY: spikes by event, and how long every command's calls took.
+//! LATENCY: spikes by event, and histograms of command durations.
 
 use super::latency_report::{doctor_text, graph_text};
 use crate::command::{Arity, CommandError, Flags};
@@ -30,7 +30,7 @@ const DOCTOR: Spec = Spec {
     ..Spec::new("doctor", doctor)
 };
 
-/// `LATENCY DOCTOR`: verbatim text, what was slow and what may help.
+/// `LATENCY DOCTOR`: verbatim text about spikes and possible remedies.
 fn doctor(call: &mut Call<'_>) -> CommandResult {
     let text = doctor_text(call.server);
     call.reply.verbatim("txt", text.as_bytes());
@@ -44,7 +44,7 @@ const GRAPH: Spec = Spec {
     ..Spec::new("graph", graph)
 };
 
-/// `LATENCY GRAPH event`: verbatim text, the event's spikes drawn.
+/// `LATENCY GRAPH event`: verbatim text, a chart of the event's spikes.
 fn graph(call: &mut Call<'_>) -> CommandResult {
     let event = call.args.at(2);
     let latency = &call.server.diagnostics.latency;
@@ -94,9 +94,9 @@ const HISTOGRAM: Spec = Spec {
 
 /// `LATENCY HISTOGRAM [command ...]`.
 ///
-/// Reply: a map of `{calls, histogram_usec}` by command; the inner map gives at every
-/// doubling of the microseconds how many calls took no longer. A container stands for its
-/// subcommands; what is unknown or was never called is left out.
+/// Reply: a map of `{calls, histogram_usec}` by command; the inner map gives, at each doubling of
+/// the microseconds, the number of calls that took no longer. A container stands for all its
+/// subcommands; unknown commands and those never called are left out.
 fn histogram(call: &mut Call<'_>) -> CommandResult {
     let server = &*call.server;
     let mut wanted: Vec<&Row> = Vec::new();
@@ -168,7 +168,7 @@ const LATEST: Spec = Spec {
     ..Spec::new("latest", latest)
 };
 
-/// `LATENCY LATEST`: array of `[event, unix seconds, last milliseconds, most ever]`.
+/// `LATENCY LATEST`: array of `[event, unix seconds, last milliseconds, all-time maximum]`.
 fn latest(call: &mut Call<'_>) -> CommandResult {
     let events = &call.server.diagnostics.latency.series;
     call.reply.array(events.len());
@@ -190,8 +190,8 @@ const RESET: Spec = Spec {
     ..Spec::new("reset", reset)
 };
 
-/// `LATENCY RESET [event ...]`: the number of events that were forgotten; the case of their
-/// names means nothing here.
+/// `LATENCY RESET [event ...]`: the number of events that were reset; their names are
+/// case-insensitive here.
 fn reset(call: &mut Call<'_>) -> CommandResult {
     let series = &mut call.server.diagnostics.latency.series;
     let before = series.len();

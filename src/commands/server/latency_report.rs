@@ -1,4 +1,4 @@
-//! What LATENCY GRAPH draws and LATENCY DOCTOR says.
+//! The texts of LATENCY GRAPH and LATENCY DOCTOR.
 
 use std::fmt::Write;
 
@@ -6,10 +6,10 @@ use crate::server::{EventSeries, Server};
 
 const COLUMNS: usize = 80;
 const ROWS: usize = 4;
-/// What a row shows of a bar that ends in it, from low to high.
+/// The top of a bar within its row, from low to high.
 const ENDS: [char; 3] = ['_', 'o', '#'];
 
-/// A bar for every spike, above how long ago it was.
+/// A bar for each spike, with its age below.
 pub(super) fn graph_text(event: &str, series: &EventSeries, now_s: i64) -> String {
     let spikes = series.samples.iter().map(|&(_, ms)| ms);
     let (high, low) = (spikes.clone().max().unwrap_or(0), spikes.min().unwrap_or(0));
@@ -38,7 +38,7 @@ fn ago(seconds: i64) -> String {
     }
 }
 
-/// Rows of bars, an empty one, and the labels from top to bottom.
+/// The rows of bars, an empty row, and the labels written downwards.
 fn draw(bars: &[(u64, String)], range: u64) -> String {
     let steps = ROWS * ENDS.len();
     let mut out = String::new();
@@ -64,7 +64,7 @@ fn draw(bars: &[(u64, String)], range: u64) -> String {
     out
 }
 
-/// What is known of the spikes, and what may be done.
+/// Statistics of the spikes, and possible remedies.
 pub(super) fn doctor_text(server: &Server) -> String {
     if server.diagnostics.latency.threshold_ms == 0 {
         return "The latency monitor is off. 'CONFIG SET latency-monitor-threshold \

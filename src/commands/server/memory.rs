@@ -1,4 +1,4 @@
-//! MEMORY: what keys and the server take.
+//! MEMORY: memory use of keys and of the server.
 
 use super::memory_doctor::diagnosis;
 use crate::base::alloc;
@@ -54,8 +54,8 @@ const USAGE: Spec = Spec {
 
 /// `MEMORY USAGE key [SAMPLES count]`: integer; null for a missing key.
 ///
-/// Bytes of key and value in the allocator's classes, exact whatever `count` is: containers know
-/// what they take. O(1), of a stream O(its groups).
+/// Bytes of key and value in the allocator's size classes, exact whatever `count` is: containers
+/// track their size. O(1); for a stream O(its groups).
 fn usage(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let mut at = 3;
@@ -85,7 +85,7 @@ fn figures(call: &mut Call<'_>) -> MemoryFigures {
     memory_figures(&Source::new(call.db.keyspace(), call.server, asking))
 }
 
-/// `MEMORY STATS`: a map of figures; one inner map for every database in use.
+/// `MEMORY STATS`: a map of figures, with an inner map for each database in use.
 fn stats(call: &mut Call<'_>) -> CommandResult {
     let m = figures(call);
     let reply = &mut *call.reply;
@@ -112,7 +112,7 @@ fn stats(call: &mut Call<'_>) -> CommandResult {
     for (at, bytes) in &m.tables {
         reply.bulk(format!("db.{}", at.0).as_bytes());
         reply.map(2);
-        // Expiries stand in the entries: there is no second table.
+        // Entries hold their own expiry: there is no second table.
         ints(
             reply,
             &[
@@ -194,7 +194,7 @@ const DOCTOR: Spec = Spec {
     ..Spec::new("doctor", doctor)
 };
 
-/// `MEMORY DOCTOR`: verbatim text, what is wrong and what helps. As MEMORY STATS.
+/// `MEMORY DOCTOR`: verbatim text about problems and remedies. Cost as of MEMORY STATS.
 fn doctor(call: &mut Call<'_>) -> CommandResult {
     let figures = figures(call);
     let text = diagnosis(call, &figures);
@@ -208,14 +208,14 @@ const PURGE: Spec = Spec {
     ..Spec::new("purge", purge)
 };
 
-/// `MEMORY PURGE`: what is free goes back to the system.
+/// `MEMORY PURGE`: returns free memory to the system.
 ///
-/// A helper thread gives it back, some 100 ms a gigabyte, and the client waits for it, not the
-/// loop. Where nobody can wait (EXEC, scripts) the loop does it.
+/// A helper thread does it, at about 100 ms a gigabyte; the client waits, the loop does not. Where
+/// the client cannot block (EXEC, scripts), the loop does it.
 ///
 /// Reply: OK, when it is done.
 fn purge(call: &mut Call<'_>) -> CommandResult {
-    // What the loop's thread keeps for its next allocations is free, too.
+    // The free memory in the loop thread's own cache counts, too.
     let _ = alloc::perform(c"thread.tcache.flush");
     if call.may_block() && call.block_until_given_back() {
         return Ok(());

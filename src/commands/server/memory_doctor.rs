@@ -1,13 +1,13 @@
-//! MEMORY DOCTOR: what is wrong with the memory, where it is, and the command that helps.
+//! MEMORY DOCTOR: memory problems, where they are, and the commands that help.
 
 use crate::base::text::Printable;
 use crate::keyspace::PrefixFigures;
 use crate::server::Call;
 use crate::server::info::{MemoryFigures, excess, human};
 
-/// Below this there is nothing to be said.
+/// Below this amount of used memory there is no diagnosis.
 const WORTH_A_LOOK: usize = 5 << 20;
-/// Less than this is not worth a line.
+/// Smaller amounts are not reported.
 const WORTH_A_LINE: usize = 10 << 20;
 
 /// The text: a line for each finding.
@@ -26,7 +26,7 @@ pub(super) fn diagnosis(call: &mut Call<'_>, m: &MemoryFigures) -> String {
     found.iter().map(|line| format!("* {line}\n")).collect()
 }
 
-/// Memory of the process that nothing is kept in.
+/// Memory that the process holds but does not use.
 fn held(m: &MemoryFigures, found: &mut Vec<String>) {
     if m.peak as f64 / m.used as f64 > 1.5 {
         found.push(format!(
@@ -69,7 +69,7 @@ fn held(m: &MemoryFigures, found: &mut Vec<String>) {
     }
 }
 
-/// What is used against what may be.
+/// Used memory against its limit.
 fn limit(call: &Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
     let limit = call.server.maxmemory();
     if call.server.memory_limit.resident_exceeded {
@@ -91,7 +91,7 @@ fn limit(call: &Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
     }
 }
 
-/// What is not data.
+/// Memory other than data.
 fn buffers(m: &MemoryFigures, found: &mut Vec<String>) {
     let large = |bytes: usize| bytes > m.used / 5 && bytes > WORTH_A_LOOK;
     let lines = [
@@ -139,7 +139,7 @@ fn buffers(m: &MemoryFigures, found: &mut Vec<String>) {
     }
 }
 
-/// The prefix that most is kept under, and one that is written but never read.
+/// The prefix with the most bytes, and one that is written but never read.
 fn prefix(call: &mut Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
     let db = call.db.index();
     let keyspace = call.db.keyspace();

@@ -1,11 +1,11 @@
-//! PREFIXSTATS: who uses what, by the prefixes of keys. russet's own; no other server has it.
+//! PREFIXSTATS: figures by the prefixes of keys. russet's own; no other server has it.
 
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::keyspace::PrefixFigures;
 use crate::server::{Call, CommandResult, Spec};
 
-/// Lines that are told where COUNT does not say.
+/// Default COUNT.
 const LINES: usize = 10;
 
 const IS_OFF: CommandError =
@@ -19,7 +19,7 @@ pub(super) const PREFIXSTATS: Spec = Spec {
     ..Spec::new("prefixstats", prefixstats)
 };
 
-/// Which of the figures has this name, whatever its case.
+/// The index of the figure with this name, whatever its case.
 fn place_of(name: &[u8]) -> Option<usize> {
     let mut names = PrefixFigures::default().named().into_iter();
     names.position(|(its, _)| name.eq_ignore_ascii_case(its.as_bytes()))
@@ -29,8 +29,8 @@ fn place_of(name: &[u8]) -> Option<usize> {
 /// database's keys by prefix, the greatest first.
 ///
 /// Reply: an array of maps: `prefix` (with its delimiter; `(none)`: keys without one; `(other)`:
-/// what the table has no room for), `keys`, `bytes` (as MEMORY USAGE counts them), `reads`,
-/// `writes`, `misses`, `expired` (since counting began). COUNT 0 is all lines; default 10.
+/// prefixes beyond the table's capacity), `keys`, `bytes` (as MEMORY USAGE counts them), `reads`,
+/// `writes`, `misses`, `expired` (since counting began). COUNT 0 means all lines; default 10.
 /// O(n log n), n = prefixes in the table.
 fn prefixstats(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;

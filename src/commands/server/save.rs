@@ -1,10 +1,10 @@
-//! SAVE, BGSAVE, LASTSAVE: the databases as a file.
+//! SAVE, BGSAVE, LASTSAVE: snapshots of the databases in a file.
 
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::server::{Call, CommandResult, Origin, Spec, World};
 
 const IN_PROGRESS: CommandError = CommandError::Text("ERR Background save already in progress");
-/// Redis says no more; why stands in the log.
+/// All that Redis replies; the log has the reason.
 const FAILED: CommandError = CommandError::Text("ERR");
 
 pub(super) const SAVE: Spec = Spec {
@@ -17,9 +17,9 @@ pub(super) const SAVE: Spec = Spec {
     ..Spec::new("save", save)
 };
 
-/// `SAVE`: writes the file while everybody waits.
+/// `SAVE`: writes a snapshot and blocks the server meanwhile.
 ///
-/// Reply: OK once it is on the disk under its name. O(all data).
+/// Reply: OK once the file is on disk under its name. O(all data).
 fn save(call: &mut Call<'_>) -> CommandResult {
     if call.server.saving.in_progress() {
         return Err(IN_PROGRESS);
@@ -46,9 +46,8 @@ pub(super) const BGSAVE: Spec = Spec {
     ..Spec::new("bgsave", bgsave)
 };
 
-/// `BGSAVE [SCHEDULE | CANCEL]`: writes the file between other work, with the databases as
-/// they are now. Inside a transaction it is scheduled. CANCEL gives up the one under way and
-/// the one that is scheduled.
+/// `BGSAVE [SCHEDULE | CANCEL]`: writes a snapshot of the present databases between other work.
+/// Inside a transaction it is scheduled. CANCEL cancels the running save and the scheduled one.
 ///
 /// Reply: simple string.
 fn bgsave(call: &mut Call<'_>) -> CommandResult {
@@ -109,7 +108,7 @@ pub(super) const LASTSAVE: Spec = Spec {
     ..Spec::new("lastsave", lastsave)
 };
 
-/// `LASTSAVE`: when the last save went well, Unix seconds; at first, when the server started.
+/// `LASTSAVE`: the Unix time in seconds of the last successful save; initially of the start.
 fn lastsave(call: &mut Call<'_>) -> CommandResult {
     let when = call.server.saving.last_save_s;
     call.reply.int(when);

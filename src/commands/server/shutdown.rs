@@ -21,9 +21,9 @@ const CANNOT_SAVE: &str = "ERR Errors trying to SHUTDOWN. Check logs.";
 
 /// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]`.
 ///
-/// Reply: none, the connection closes; an error when the server goes on, because the last
-/// snapshot cannot be saved and FORCE was not given. Without SAVE and NOSAVE, save points say
-/// whether there is one. ABORT stands alone.
+/// Reply: none, the connection closes; an error if the server keeps running because the final
+/// snapshot failed and FORCE was not given. Without SAVE or NOSAVE the save points decide whether
+/// to take one. ABORT excludes all other options.
 fn shutdown(call: &mut Call<'_>) -> CommandResult {
     let mut request = ShutdownRequest::default();
     let mut aborts = false;
@@ -53,7 +53,7 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     }
     if request.save != Some(false) && call.server.scripting.is_busy() {
-        // What the script has done so far is half of something.
+        // The script is only half done.
         return Err(call.server.scripting.busy_error());
     }
     tracing::info!("User requested shutdown...");
@@ -64,7 +64,7 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
         return Err(CommandError::Text(CANNOT_SAVE));
     }
     call.server.shutdown = Some(request);
-    // What the client has sent behind it is not run.
+    // Commands that the client sent after this one do not run.
     call.client.flags |= ClientFlags::CLOSE_ASAP;
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::commands::help::{self, misused, write_help};
 use crate::server::{Call, CommandResult, LogKind, Spec};
 
 const FLAGS: Flags = Flags::ADMIN.union(Flags::LOADING).union(Flags::STALE);
-/// Entries that GET shows when it is not told how many.
+/// Default count of GET.
 const SHOWN: usize = 10;
 
 pub(super) const SLOWLOG: Spec = Spec {
@@ -23,7 +23,7 @@ pub(super) const GET: Spec = Spec {
     ..Spec::new("get", get)
 };
 
-/// `SLOWLOG GET [count]`: the newest first, 10 unless told otherwise; -1 is all.
+/// `SLOWLOG GET [count]`: newest first, 10 by default; -1 means all.
 ///
 /// Reply: array of `[id, unix seconds, microseconds, [argument ...], peer, client name]`.
 fn get(call: &mut Call<'_>) -> CommandResult {
@@ -37,7 +37,7 @@ fn get(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// How many entries are asked for; -1 is all.
+/// Parses a number of entries; -1 means all.
 pub(super) fn parse_count(text: &[u8]) -> Result<usize, CommandError> {
     const BAD_COUNT: &str = "ERR count should be greater than or equal to -1";
     match parse_i64(text).filter(|&n| n >= -1) {
@@ -47,7 +47,7 @@ pub(super) fn parse_count(text: &[u8]) -> Result<usize, CommandError> {
     }
 }
 
-/// The newest entries of a log.
+/// Replies the newest entries of a log.
 pub(super) fn write_entries(call: &mut Call<'_>, kind: LogKind, count: usize) {
     let log = &call.server.diagnostics.command_logs.of(kind).entries;
     let reply = &mut *call.reply;
@@ -100,7 +100,7 @@ fn len(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// How many entries a log has.
+/// Replies the number of entries in a log.
 pub(super) fn write_len(call: &mut Call<'_>, kind: LogKind) {
     let log = call.server.diagnostics.command_logs.of(kind);
     call.reply.int(log.entries.len() as i64);
@@ -113,13 +113,13 @@ pub(super) const RESET: Spec = Spec {
     ..Spec::new("reset", reset)
 };
 
-/// `SLOWLOG RESET`: numbers go on where they were.
+/// `SLOWLOG RESET`: numbering continues.
 fn reset(call: &mut Call<'_>) -> CommandResult {
     empty(call, LogKind::Slow);
     Ok(())
 }
 
-/// A log forgets its entries.
+/// Clears a log.
 pub(super) fn empty(call: &mut Call<'_>, kind: LogKind) {
     call.server
         .diagnostics
@@ -134,7 +134,7 @@ pub(super) fn empty(call: &mut Call<'_>, kind: LogKind) {
 mod tests {
     use crate::server::Testbed;
 
-    /// Everything is slow.
+    /// A test bed in which every command counts as slow.
     fn bed() -> Testbed {
         let mut t = Testbed::new();
         t.run("CONFIG SET slowlog-log-slower-than 0");

@@ -1,7 +1,7 @@
-//! Commands of all types, for tests of what keys take: they make keys grow, shrink, change their
-//! encodings, move and go.
+//! Random commands of all types, for tests of memory use: they make keys grow, shrink, change
+//! encoding, move and disappear.
 
-/// The next of a row of numbers (xorshift); never 0 but behind 0.
+/// The next number of a xorshift sequence; 0 only after 0.
 pub(super) fn next(n: u64) -> u64 {
     let n = n ^ n << 13;
     let n = n ^ n >> 7;

@@ -1,4 +1,4 @@
-//! TIME, ROLE, MONITOR, LOLWUT: the server's clock, its part, its commands as they come.
+//! TIME, ROLE, MONITOR, LOLWUT: the clock, the replication role, the stream of commands.
 
 use rand::Rng;
 
@@ -15,8 +15,8 @@ pub(super) const TIME: Spec = Spec {
     ..Spec::new("time", time)
 };
 
-/// `TIME`: array of two bulk strings, Unix seconds and the microseconds in them. For scripts it
-/// stands still.
+/// `TIME`: array of two bulk strings, Unix seconds and the microseconds within the second. It is
+/// constant during a script.
 fn time(call: &mut Call<'_>) -> CommandResult {
     let now = match call.origin {
         Origin::Script => call.server.now.unix_us,
@@ -57,8 +57,8 @@ pub(super) const MONITOR: Spec = Spec {
     ..Spec::new("monitor", monitor)
 };
 
-/// `MONITOR`: OK, then every command that runs, until the connection ends or is RESET. A
-/// monitor that asks again gets no answer.
+/// `MONITOR`: OK, then every executed command, until the connection closes or sends RESET. A
+/// monitor that sends it again gets no reply.
 fn monitor(call: &mut Call<'_>) -> CommandResult {
     if !call.may_block() {
         const NOT_HERE: &str = "ERR MONITOR isn't allowed for DENY BLOCKING client";
@@ -79,16 +79,16 @@ pub(super) const LOLWUT: Spec = Spec {
     ..Spec::new("lolwut", lolwut)
 };
 
-/// The drawing's size when none is asked for, and the most that is drawn.
+/// The default and maximum size of the drawing.
 const COLUMNS: i64 = 48;
 const LINES: i64 = 10;
 const SIDE_MAX: i64 = 200;
 
-/// `LOLWUT [VERSION version] [columns [lines]]`: verbatim text, a maze that nobody has seen
-/// before (Smith's version of Truchet's tiles), and the server's versions.
+/// `LOLWUT [VERSION version] [columns [lines]]`: verbatim text, a random maze (Smith's version of
+/// Truchet's tiles) and the server's versions.
 fn lolwut(call: &mut Call<'_>) -> CommandResult {
     let mut args = call.args.from(1);
-    // Of the versions' drawings there is one, but only 5 and 6 care for the arguments.
+    // All versions give the same drawing, but only 5 and 6 check the arguments.
     let mut strict = false;
     if args.is(0, "VERSION") && args.len() >= 2 {
         let version = parse_i64(args.at(1)).ok_or(CommandError::NotAnInteger)?;
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(t.take_reply(watcher), b"");
     }
 
-    /// A monitor did not see its own commands, and could work with keys.
+    /// A monitor did not see its own commands, and could access keys.
     #[test]
     fn a_monitor_sees_its_own_commands_and_leaves_keys_alone() {
         let mut t = Testbed::new();

@@ -11,7 +11,7 @@ use crate::types::{Collected, Container, Limits, Set, difference, intersect, uni
 /// The sets at some keys; missing ones are `None`.
 type Sets<'d> = Vec<Option<Ref<'d, Set>>>;
 
-/// Looks every key up before anything else happens; another type is refused.
+/// Looks up all keys first; another type is refused.
 fn look_up<'d>(db: &'d mut Db<'_>, keys: Args<'_>) -> Result<Sets<'d>, CommandError> {
     for key in keys.iter() {
         db.read::<Set>(key)?;
@@ -50,7 +50,7 @@ pub(super) const SINTERCARD: Spec = Spec {
     ..Spec::new("sintercard", sintercard)
 };
 
-/// `SINTER key ...`: the members that all sets have; a missing key is an empty set.
+/// `SINTER key ...`: the members common to all sets; a missing key is an empty set.
 ///
 /// Reply: a set (RESP2: an array). O(smallest set * keys).
 fn sinter(call: &mut Call<'_>) -> CommandResult {
@@ -69,7 +69,7 @@ fn sinter(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `SINTERSTORE destination key ...`: stores what SINTER replies.
+/// `SINTERSTORE destination key ...`: stores the result of SINTER.
 ///
 /// Reply: its number of members; an empty result deletes the destination.
 fn sinterstore(call: &mut Call<'_>) -> CommandResult {
@@ -90,8 +90,8 @@ fn sinterstore(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `SINTERCARD numkeys key ... [LIMIT limit]`: how many members SINTER would reply, counted
-/// up to `limit` (0: all).
+/// `SINTERCARD numkeys key ... [LIMIT limit]`: the number of members in the intersection, counted
+/// up to `limit` (0: no limit).
 fn sintercard(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let numkeys = element::at_least(args.at(1), 1, CommandError::NumkeysNotPositive)?;
@@ -119,7 +119,7 @@ fn sintercard(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// All sets, the smallest first; `None` when one is missing: the intersection is empty.
+/// All sets, the smallest first; `None` if one is missing: the intersection is empty.
 fn by_size<'s>(sets: &'s Sets<'_>) -> Option<Vec<&'s Set>> {
     let sets: Option<Vec<&Set>> = sets.iter().map(|set| set.as_deref()).collect();
     sets.map(|mut sets| {
@@ -142,7 +142,7 @@ pub(super) const SUNIONSTORE: Spec = Spec {
     ..SINTERSTORE
 };
 
-/// `SUNION key ...`: the members that some set has.
+/// `SUNION key ...`: the members of any set.
 ///
 /// Reply: a set (RESP2: an array). O(members of all sets).
 fn sunion(call: &mut Call<'_>) -> CommandResult {
@@ -183,7 +183,7 @@ fn reply_all(reply: &mut crate::resp::Reply, set: &Set) {
     });
 }
 
-/// `SUNIONSTORE destination key ...`: stores what SUNION replies.
+/// `SUNIONSTORE destination key ...`: stores the result of SUNION.
 fn sunionstore(call: &mut Call<'_>) -> CommandResult {
     let limits = *call.db.limits();
     let sets = look_up(&mut call.db, call.args.from(2))?;
@@ -201,8 +201,8 @@ fn sunionstore(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Whether any set with as many members is a table, so that a copy of this one, which is
-/// made at once, does for one that its members were added to.
+/// Whether every set with as many members is a table: then a clone of this one equals a set built
+/// by adding its members.
 fn is_large(set: &Set, limits: &Limits) -> bool {
     let packed_max = limits
         .set_max_intset_entries
@@ -224,19 +224,19 @@ pub(super) const SDIFFSTORE: Spec = Spec {
     ..SINTERSTORE
 };
 
-/// How a difference is found.
+/// How to compute a difference.
 enum Plan<'s> {
-    /// There is nothing in it: no first set, or that set is taken away from itself.
+    /// The result is empty: there is no first set, or it is also among the others.
     Empty,
-    /// Each member of the first set is sought in the others, the biggest of which is first.
+    /// Look up each member of the first set in the others, the biggest of them first.
     Seek(&'s Set, Vec<&'s Set>),
-    /// The others' members are taken away from a copy of the first set.
+    /// Remove the members of the others from a copy of the first set.
     TakeAway(&'s Set, Vec<&'s Set>),
 }
 
 impl<'s> Plan<'s> {
-    /// Seeking costs the first set's size for every set, taking away the sizes of all; but
-    /// seeking often ends early.
+    /// Looking up costs the first set's size times the number of sets, halved because it often
+    /// stops early; removing costs the sizes of all sets.
     fn new(sets: &'s Sets<'_>, keys: Args<'_>) -> Plan<'s> {
         let Some(first) = sets[0].as_deref() else {
             return Plan::Empty;
@@ -256,7 +256,7 @@ impl<'s> Plan<'s> {
     }
 }
 
-/// `SDIFF key ...`: the members of the first set that no other has.
+/// `SDIFF key ...`: the members of the first set that are in no other.
 ///
 /// Reply: a set (RESP2: an array). O(first set * keys) or O(members of all sets), whichever
 /// is less.
@@ -304,7 +304,7 @@ fn taken_away(mut result: Set, first: &Set, others: &[&Set], limits: &Limits) ->
     result
 }
 
-/// `SDIFFSTORE destination key ...`: stores what SDIFF replies.
+/// `SDIFFSTORE destination key ...`: stores the result of SDIFF.
 fn sdiffstore(call: &mut Call<'_>) -> CommandResult {
     let keys = call.args.from(2);
     let limits = *call.db.limits();

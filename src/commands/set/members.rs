@@ -1,4 +1,4 @@
-//! SADD, SREM, SMOVE, and the commands that look at a set's members.
+//! SADD, SREM, SMOVE, and the commands that read a set's members.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec, Within};
 use crate::commands::element;
@@ -26,7 +26,7 @@ pub(super) const SREM: Spec = Spec {
 
 /// `SADD key member ...`: adds members.
 ///
-/// Reply: how many were not there yet. O(1) a member.
+/// Reply: the number of new members. O(1) a member.
 fn sadd(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let members = call.args.from(2);
@@ -47,7 +47,7 @@ fn sadd(call: &mut Call<'_>) -> CommandResult {
 
 /// `SREM key member ...`: removes members.
 ///
-/// Reply: how many were there. O(1) a member.
+/// Reply: the number of members removed. O(1) a member.
 fn srem(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let Some(mut set) = call.db.write::<Set>(key)? else {
@@ -80,8 +80,8 @@ pub(super) const SMOVE: Spec = Spec {
 
 /// `SMOVE source destination member`: moves a member from one set to another.
 ///
-/// Reply: 1, or 0 if the source does not have it. The destination's type matters only when
-/// there is a source. O(1).
+/// Reply: 1, or 0 if the source does not have it. The destination's type is checked only if the
+/// source exists. O(1).
 fn smove(call: &mut Call<'_>) -> CommandResult {
     let [_, source, destination, member] = call.args.exactly();
     let limits = *call.db.limits();
@@ -160,7 +160,7 @@ fn sismember(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `SMISMEMBER key member ...`: an array of 1 and 0 for members that are there or not.
+/// `SMISMEMBER key member ...`: an array with 1 for each member of the set, 0 for others.
 /// O(members).
 fn smismember(call: &mut Call<'_>) -> CommandResult {
     let members = call.args.from(2);
@@ -173,7 +173,7 @@ fn smismember(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `SCARD key`: the number of members; 0 when the key is missing. O(1).
+/// `SCARD key`: the number of members; 0 if the key is missing. O(1).
 fn scard(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
     let len = call.db.read::<Set>(key)?.map_or(0, |set| set.len());

@@ -1,4 +1,4 @@
-//! SPOP, SRANDMEMBER: members picked by chance, every one as likely as any other.
+//! SPOP, SRANDMEMBER: random members, all equally likely.
 
 use std::collections::HashSet;
 
@@ -26,8 +26,8 @@ pub(super) const SPOP: Spec = Spec {
 
 /// `SPOP key [count]`: removes random members.
 ///
-/// Reply: a member or null; with `count` a set (RESP2: an array) of up to so many. The effect
-/// is SREM of what went, or DEL (UNLINK) when all did. O(members removed), at most O(members).
+/// Reply: a member or null; with `count` a set (RESP2: an array) of up to that many. The effect is
+/// SREM of these members, or DEL (UNLINK) if none stay. O(members removed), at most O(members).
 fn spop(call: &mut Call<'_>) -> CommandResult {
     match call.args.len() {
         2 => spop_one(call),
@@ -55,7 +55,7 @@ fn spop_one(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// When the members that stay are fewer than this part of those that go, they are picked.
+/// SPOP picks the members that stay if they are at most one `STAY_PART`th of those removed.
 const STAY_PART: usize = 5;
 
 fn spop_many(call: &mut Call<'_>) -> CommandResult {
@@ -104,7 +104,7 @@ fn spop_many(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Takes `count` random members out of the set into one of their own.
+/// Moves `count` random members to a new set.
 fn pick_staying(set: &mut Set, count: usize, rng: &mut SmallRng, limits: &Limits) -> Set {
     let mut stay = match &*set {
         Set::Intset(_) => Set::of_integers(),
@@ -116,7 +116,7 @@ fn pick_staying(set: &mut Set, count: usize, rng: &mut SmallRng, limits: &Limits
     stay
 }
 
-/// All members go: the key goes.
+/// Removes all members by deleting the key.
 fn spop_all(call: &mut Call<'_>, key: &[u8], len: usize) -> CommandResult {
     let set = call.db.peek::<Set>(key)?.expect("seen by the caller");
     let reply = &mut *call.reply;
@@ -136,7 +136,7 @@ fn spop_all(call: &mut Call<'_>, key: &[u8], len: usize) -> CommandResult {
     Ok(())
 }
 
-/// SREM commands of what SPOP took, a thousand members each; nothing while nobody listens.
+/// SREM commands for the members popped, 1024 members each; none if no effects are wanted.
 struct Gone<'k> {
     wanted: bool,
     key: &'k [u8],
@@ -187,8 +187,8 @@ pub(super) const SRANDMEMBER: Spec = Spec {
     ..Spec::new("srandmember", srandmember)
 };
 
-/// `SRANDMEMBER key [count]`: random members: different ones, or with a negative count that
-/// many picks of any.
+/// `SRANDMEMBER key [count]`: random members: distinct ones, or with a negative count that many
+/// with repetition.
 ///
 /// Reply: a member or null; with `count` an array. O(picks), at most O(members).
 fn srandmember(call: &mut Call<'_>) -> CommandResult {

@@ -15,11 +15,11 @@ pub(super) const SSCAN: Spec = Spec {
     ..Spec::new("sscan", sscan)
 };
 
-/// `SSCAN key cursor [MATCH pattern] [COUNT count]`: some of the members. Those that are
-/// there from the first call to the last are given at least once.
+/// `SSCAN key cursor [MATCH pattern] [COUNT count]`: some of the members. Those that exist from the
+/// first call to the last are returned at least once.
 ///
-/// Reply: the next cursor (0 at the end) and an array of members. A packed set is given
-/// whole. O(1) a call, O(n) in all.
+/// Reply: the next cursor (0 at the end) and an array of members. A packed set is returned whole.
+/// O(1) a call, O(n) in all.
 fn sscan(call: &mut Call<'_>) -> CommandResult {
     let cursor = parse_cursor(call.args.at(2))?;
     let reply = &mut *call.reply;

@@ -8,25 +8,25 @@ use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Limits, Zset};
 use smallvec::SmallVec;
 
-/// When a member's score is set.
+/// Conditions for setting a member's score.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::commands) struct Conditions {
     /// NX: only new members.
     pub new: bool,
-    /// XX: only members that are there.
+    /// XX: only existing members.
     pub there: bool,
-    /// GT, LT: members that are there only to a greater (lower) score.
+    /// GT, LT: existing members only if the score becomes greater (lower).
     greater: bool,
     lower: bool,
-    /// The score is added to the present one.
+    /// INCR: adds to the present score.
     increment: bool,
 }
 
-/// What a member's score came to.
+/// The outcome for one member.
 enum Outcome {
     Added(f64),
     Moved(f64),
-    /// It has this score already.
+    /// It had this score already.
     Same(f64),
     Refused,
 }
@@ -49,7 +49,7 @@ impl Conditions {
         Ok(())
     }
 
-    /// Sets a score if the conditions let it.
+    /// Sets a score if the conditions allow it.
     fn set(
         &self,
         zset: &mut Zset,
@@ -93,8 +93,8 @@ pub(super) const ZADD: Spec = Spec {
 
 /// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`.
 ///
-/// Reply: the number of members that are new, with CH also of those that moved; with INCR
-/// the new score, or null if the conditions refused it. O(log n) a member.
+/// Reply: the number of new members, with CH also of those that moved; with INCR the new score, or
+/// null if the conditions refused it. O(log n) a member.
 fn zadd(call: &mut Call<'_>) -> CommandResult {
     let (mut conditions, mut count_moved) = (Conditions::default(), false);
     let mut at = 2;
@@ -144,7 +144,7 @@ pub(super) const ZINCRBY: Spec = Spec {
 ///
 /// Reply: the new score (RESP3: double). O(log n).
 fn zincrby(call: &mut Call<'_>) -> CommandResult {
-    // A word of ZADD's in the number's place is taken for the option, and then a pair lacks.
+    // In place of the increment Redis reads these words as ZADD options: a syntax error.
     let options = ["NX", "XX", "GT", "LT", "CH", "INCR"];
     if options.iter().any(|word| call.args.is(2, word)) {
         return Err(CommandError::Syntax);
@@ -163,7 +163,7 @@ fn add<'a>(
     conditions: Conditions,
     count_moved: bool,
 ) -> CommandResult {
-    // All scores are read before the first one counts.
+    // All scores are parsed before the first is set.
     let mut scores = SmallVec::<[f64; 16]>::with_capacity(pairs.len() / 2);
     for text in pairs.iter().step_by(2) {
         scores.push(parse_double(text).ok_or(CommandError::NotAFloat)?);
@@ -177,7 +177,7 @@ fn add<'a>(
     Ok(())
 }
 
-/// What has become of the members of a command.
+/// What a command did to its members.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::commands) struct Changes {
     added: u64,
@@ -187,13 +187,13 @@ pub(in crate::commands) struct Changes {
 }
 
 impl Changes {
-    /// The number of members that are new, or also of those that moved.
+    /// The number of new members, with `with_moved` also of those that moved.
     pub fn count(&self, with_moved: bool) -> u64 {
         self.added + if with_moved { self.moved } else { 0 }
     }
 }
 
-/// Gives members of the sorted set at argument 1 their scores, and states the change.
+/// Sets the scores of members of the sorted set at argument 1 and records the change.
 pub(in crate::commands) fn set_scores<'a>(
     call: &mut Call<'a>,
     scores: &[f64],

@@ -1,4 +1,4 @@
-//! Ranges of scores, of members and of ranks: what they mean, and where they begin and end.
+//! Ranges of scores, of members and of ranks: parsing, and finding their first and last rank.
 
 use crate::base::float::parse_score_bound;
 use crate::base::number::parse_i64;
@@ -15,7 +15,7 @@ pub(super) struct ScoreRange {
 }
 
 impl ScoreRange {
-    /// Two ends: numbers or `-inf`, `+inf`, behind `(` if they are excluded.
+    /// Two ends: numbers or `-inf`, `+inf`, after `(` if excluded.
     pub fn parse(min: &[u8], max: &[u8]) -> Result<ScoreRange, CommandError> {
         let bound = |text| parse_score_bound(text).ok_or(CommandError::MinMaxNotFloat);
         let (min, min_excluded) = bound(min)?;
@@ -38,7 +38,7 @@ impl ScoreRange {
         zset.count_below(self.max, !self.max_excluded)
     }
 
-    /// False if the ends leave no room, or all of the set is below the range or above it.
+    /// False if the range is empty, or the whole set is below or above it.
     pub fn meets(&self, zset: &Zset) -> bool {
         let score = |rank| {
             let mut found = None;
@@ -80,7 +80,7 @@ impl ScoreRange {
 enum LexBound<'a> {
     /// `-`: before every member.
     Least,
-    /// `+`: behind every member.
+    /// `+`: after every member.
     Greatest,
     Included(&'a [u8]),
     Excluded(&'a [u8]),
@@ -88,7 +88,7 @@ enum LexBound<'a> {
 
 impl<'a> LexBound<'a> {
     fn parse(text: &'a [u8]) -> Result<LexBound<'a>, CommandError> {
-        // A NUL byte ends what Redis compares with `-` and `+`.
+        // Redis compares with `-` and `+` only up to a NUL byte.
         match text {
             [b'-'] | [b'-', 0, ..] => Ok(LexBound::Least),
             [b'+'] | [b'+', 0, ..] => Ok(LexBound::Greatest),
@@ -99,9 +99,9 @@ impl<'a> LexBound<'a> {
     }
 }
 
-/// Members between two ends, in a set whose scores are all equal. Of sets with different
-/// scores the packed ones answer as Redis's do, which walks them from an end; of large ones
-/// nothing is promised.
+/// Members between two ends, in a set whose scores are all equal. With different scores a packed
+/// set gives Redis's result, that of a walk from one end; the result for a large set is
+/// unspecified.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LexRange<'a> {
     min: LexBound<'a>,
@@ -117,8 +117,8 @@ impl<'a> LexRange<'a> {
         })
     }
 
-    /// The rank of the first element that is not below the range; the set's length if the
-    /// set has nothing in the range.
+    /// The rank of the first element that is not below the range; the set's length if no member is
+    /// in the range.
     pub fn start(&self, zset: &Zset) -> usize {
         if !self.meets(zset) {
             return zset.len();
@@ -128,8 +128,7 @@ impl<'a> LexRange<'a> {
         if in_range { start } else { zset.len() }
     }
 
-    /// The rank behind the range, as seen from its first element; 0 if the set has nothing
-    /// in the range.
+    /// The rank after the range, as found from its first element; 0 if no member is in the range.
     pub fn end(&self, zset: &Zset) -> usize {
         if !self.meets(zset) {
             return 0;
@@ -137,15 +136,15 @@ impl<'a> LexRange<'a> {
         zset.partition_point(|_, member| !self.is_above_min(member) || self.is_below_max(member))
     }
 
-    /// First rank and number of elements, of a large set and without a look at its ends.
+    /// First rank and number of elements in a large set, without checking its first and last.
     pub fn within_table(&self, zset: &Zset) -> (usize, usize) {
         let start = zset.partition_point(|_, member| !self.is_above_min(member));
         let end = zset.partition_point(|_, member| self.is_below_max(member));
         (start, end.saturating_sub(start))
     }
 
-    /// The rank behind the last element that is not above the range, as a walk from the
-    /// set's end finds it; 0 if the set has nothing in the range.
+    /// The rank after the last element that is not above the range, found by walking back from the
+    /// set's end; 0 if no member is in the range.
     pub fn end_from_behind(&self, zset: &Zset) -> usize {
         if zset.is_table() {
             return self.end(zset);
@@ -161,8 +160,7 @@ impl<'a> LexRange<'a> {
         if in_range { end } else { 0 }
     }
 
-    /// False if the ends leave no room, or the set's last element is below or its first
-    /// above.
+    /// False if the range is empty, or the set's last element is below or its first above it.
     fn meets(&self, zset: &Zset) -> bool {
         self.has_room()
             && member_is(zset, zset.len() - 1, |last| self.is_above_min(last))
@@ -201,7 +199,7 @@ impl<'a> LexRange<'a> {
     }
 }
 
-/// Whether there is a member at `rank` of which `wanted` holds.
+/// Whether the member at `rank` exists and `wanted` holds for it.
 fn member_is(zset: &Zset, rank: usize, wanted: impl Fn(&[u8]) -> bool) -> bool {
     let (mut found, mut buffer) = (false, itoa::Buffer::new());
     zset.visit(rank, 1, false, |_, member| {
@@ -228,7 +226,7 @@ impl RankRange {
         })
     }
 
-    /// First rank and number of elements, counted from whichever end the caller counts from.
+    /// First rank and number of elements, counted from the caller's end.
     pub fn within(&self, zset: &Zset) -> (usize, usize) {
         let len = zset.len() as i64;
         let from_end = |rank: i64| {

@@ -22,7 +22,7 @@ enum Operation {
     Difference,
 }
 
-/// How scores of the same member come together.
+/// How to combine the scores of the same member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Aggregate {
     Sum,
@@ -54,7 +54,7 @@ struct Inputs<'a> {
     with_scores: bool,
 }
 
-/// The form of the reply.
+/// The destination of the result.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Output {
     Reply,
@@ -62,8 +62,8 @@ enum Output {
 }
 
 impl<'a> Inputs<'a> {
-    /// Reads `numkeys key ... [options]` from argument `at` on. Types of keys come before
-    /// the options.
+    /// Parses `numkeys key ... [options]` from argument `at` on. Key types are checked before the
+    /// options.
     fn parse(
         call: &mut Call<'a>,
         at: usize,
@@ -108,7 +108,7 @@ impl<'a> Inputs<'a> {
 }
 
 /// The keys of `numkeys key ...` at `at`, all of them sorted sets, sets or missing; and the
-/// argument behind them.
+/// position of the argument after them.
 fn parse_keys<'a>(call: &mut Call<'a>, at: usize) -> Result<(Vec<&'a [u8]>, usize), CommandError> {
     let args: Args<'a> = call.args;
     let count = parse_i64(args.at(at)).ok_or(CommandError::NotAnInteger)?;
@@ -130,8 +130,8 @@ fn parse_keys<'a>(call: &mut Call<'a>, at: usize) -> Result<(Vec<&'a [u8]>, usiz
     Ok((keys, at + 1 + count))
 }
 
-/// The inputs with their weights. Unions and intersections take the smallest first: the
-/// order in which scores are joined, as Redis does it.
+/// The inputs with their weights. Unions and intersections take the smallest first, as Redis does:
+/// that fixes the order in which scores are combined.
 fn open<'d>(db: &'d Db<'_>, inputs: &Inputs<'_>, operation: Operation) -> Vec<(Source<'d>, f64)> {
     let sources = inputs.keys.iter().map(|key| Source::open(db, key));
     let mut sources: Vec<_> = sources.zip(inputs.weights.iter().copied()).collect();
@@ -263,7 +263,7 @@ pub(super) const ZDIFF: Spec = Spec {
     ..ZUNION
 };
 
-/// `ZDIFF numkeys key [key ...] [WITHSCORES]`: the members of the first input alone.
+/// `ZDIFF numkeys key [key ...] [WITHSCORES]`: the members that only the first input has.
 fn zdiff(call: &mut Call<'_>) -> CommandResult {
     reply_result(call, Operation::Difference)
 }
@@ -279,8 +279,8 @@ pub(super) const ZUNIONSTORE: Spec = Spec {
     ..Spec::new("zunionstore", zunionstore)
 };
 
-/// `ZUNIONSTORE to numkeys key ...`: ZUNION as a sorted set, which replaces whatever `to`
-/// held.
+/// `ZUNIONSTORE to numkeys key ...`: stores the result of ZUNION as a sorted set and replaces any
+/// value of `to`.
 ///
 /// Reply: the number of members. An empty result deletes `to`.
 fn zunionstore(call: &mut Call<'_>) -> CommandResult {
@@ -293,7 +293,7 @@ pub(super) const ZINTERSTORE: Spec = Spec {
     ..ZUNIONSTORE
 };
 
-/// `ZINTERSTORE to numkeys key ...`: as ZUNIONSTORE.
+/// `ZINTERSTORE to numkeys key ...`: like ZUNIONSTORE.
 fn zinterstore(call: &mut Call<'_>) -> CommandResult {
     store_result(call, Operation::Intersection, "zinterstore")
 }
@@ -304,7 +304,7 @@ pub(super) const ZDIFFSTORE: Spec = Spec {
     ..ZUNIONSTORE
 };
 
-/// `ZDIFFSTORE to numkeys key ...`: as ZUNIONSTORE.
+/// `ZDIFFSTORE to numkeys key ...`: like ZUNIONSTORE.
 fn zdiffstore(call: &mut Call<'_>) -> CommandResult {
     store_result(call, Operation::Difference, "zdiffstore")
 }
@@ -315,8 +315,8 @@ pub(super) const ZINTERCARD: Spec = Spec {
     ..ZUNION
 };
 
-/// `ZINTERCARD numkeys key [key ...] [LIMIT limit]`: how many members every input has,
-/// counted up to the limit (0: none).
+/// `ZINTERCARD numkeys key [key ...] [LIMIT limit]`: the number of members common to all inputs,
+/// counted up to the limit (0: no limit).
 ///
 /// Reply: integer. O(smallest x inputs).
 fn zintercard(call: &mut Call<'_>) -> CommandResult {

@@ -55,7 +55,7 @@ pub(super) static SPECS: &[Spec] = &[
     score::ZSCORE,
 ];
 
-/// States that members went, and deletes a set that has none left.
+/// Records that members were removed; deletes the set if it is empty.
 fn members_removed(
     call: &mut Call<'_>,
     key: &[u8],

@@ -1,4 +1,4 @@
-//! ZPOPMIN, ZPOPMAX, ZMPOP, and the forms that wait.
+//! ZPOPMIN, ZPOPMAX, ZMPOP, and their blocking forms.
 
 use super::members_removed;
 use crate::base::number::parse_i64;
@@ -9,7 +9,7 @@ use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Type, Zset};
 
-/// The end that elements are taken from.
+/// The end to pop from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Lowest,
@@ -17,7 +17,7 @@ enum End {
 }
 
 impl End {
-    /// The command that takes from this end, for effects.
+    /// The command that pops from this end, for effects.
     fn command(self) -> &'static [u8] {
         match self {
             End::Lowest => b"ZPOPMIN",
@@ -33,7 +33,7 @@ impl End {
     }
 }
 
-/// How elements are replied.
+/// The form of the reply.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// Member, score, member, score ...
@@ -46,7 +46,7 @@ enum Form {
     KeyAndPairs,
 }
 
-/// Takes up to `count` elements and replies them; `None` if there is no such key.
+/// Pops up to `count` elements and replies them; `None` if there is no such key.
 fn pop(
     call: &mut Call<'_>,
     key: &[u8],
@@ -106,7 +106,7 @@ pub(super) const ZPOPMIN: Spec = Spec {
     ..Spec::new("zpopmin", zpopmin)
 };
 
-/// `ZPOPMIN key [count]`: takes the members with the lowest scores.
+/// `ZPOPMIN key [count]`: removes the members with the lowest scores.
 ///
 /// Reply: array of members and scores (RESP3 with a count: of pairs). O(log n) a member.
 fn zpopmin(call: &mut Call<'_>) -> CommandResult {
@@ -119,7 +119,7 @@ pub(super) const ZPOPMAX: Spec = Spec {
     ..ZPOPMIN
 };
 
-/// `ZPOPMAX key [count]`: takes the members with the highest scores.
+/// `ZPOPMAX key [count]`: removes the members with the highest scores.
 fn zpopmax(call: &mut Call<'_>) -> CommandResult {
     pop_end(call, End::Highest)
 }
@@ -158,11 +158,9 @@ pub(super) const BZPOPMIN: Spec = Spec {
     ..Spec::new("bzpopmin", bzpopmin)
 };
 
-/// `BZPOPMIN key [key ...] timeout`: ZPOPMIN of the first key that has something; if none
-/// has, waits.
+/// `BZPOPMIN key [key ...] timeout`: ZPOPMIN of the first key that exists; blocks if none does.
 ///
-/// Reply: key, member and score; null array when the time is up. Repeated as ZPOPMIN.
-/// O(log n).
+/// Reply: key, member and score; null array on timeout. Propagated as ZPOPMIN. O(log n).
 fn bzpopmin(call: &mut Call<'_>) -> CommandResult {
     pop_one_or_wait(call, End::Lowest)
 }
@@ -173,7 +171,7 @@ pub(super) const BZPOPMAX: Spec = Spec {
     ..BZPOPMIN
 };
 
-/// `BZPOPMAX key [key ...] timeout`: as BZPOPMIN from the other end.
+/// `BZPOPMAX key [key ...] timeout`: like BZPOPMIN, from the other end.
 fn bzpopmax(call: &mut Call<'_>) -> CommandResult {
     pop_one_or_wait(call, End::Highest)
 }
@@ -208,16 +206,15 @@ pub(super) const ZMPOP: Spec = Spec {
     ..Spec::new("zmpop", zmpop)
 };
 
-/// `ZMPOP numkeys key [key ...] MIN | MAX [COUNT count]`: pops from the first key that has
-/// something.
+/// `ZMPOP numkeys key [key ...] MIN | MAX [COUNT count]`: pops from the first key that exists.
 ///
-/// Reply: the key, and an array of pairs; null array if no key has anything. Repeated as
-/// ZPOPMIN or ZPOPMAX with a count. O(keys + count log n).
+/// Reply: the key, and an array of pairs; null array if no key exists. Propagated as ZPOPMIN or
+/// ZPOPMAX with a count. O(keys + count log n).
 fn zmpop(call: &mut Call<'_>) -> CommandResult {
     mpop(call, parse_end, pop_counted)
 }
 
-/// Pops up to `count` members and states it as a plain pop; `false`: no such key.
+/// Pops up to `count` members, with a plain pop as the effect; `false`: no such key.
 fn pop_counted(
     call: &mut Call<'_>,
     key: &[u8],
@@ -243,7 +240,7 @@ pub(super) const BZMPOP: Spec = Spec {
     ..Spec::new("bzmpop", bzmpop)
 };
 
-/// `BZMPOP timeout numkeys key [key ...] MIN | MAX [COUNT count]`: ZMPOP that waits.
+/// `BZMPOP timeout numkeys key [key ...] MIN | MAX [COUNT count]`: blocking ZMPOP.
 fn bzmpop(call: &mut Call<'_>) -> CommandResult {
     mpop_or_wait(call, Type::Zset, parse_end, pop_counted)
 }

@@ -20,8 +20,8 @@ pub(super) const ZRANDMEMBER: Spec = Spec {
     ..Spec::new("zrandmember", zrandmember)
 };
 
-/// `ZRANDMEMBER key [count [WITHSCORES]]`: random members; different ones, or with a
-/// negative count that many picks of any.
+/// `ZRANDMEMBER key [count [WITHSCORES]]`: random members: distinct ones, or with a negative count
+/// that many with repetition.
 ///
 /// Reply: without a count one bulk string or null; else an array of members, with
 /// WITHSCORES of members and scores (RESP3: of pairs). O(count), at most O(members).
@@ -59,7 +59,7 @@ fn zrandmember(call: &mut Call<'_>) -> CommandResult {
             }
         }
     } else if zset.is_table() && is_few(wanted, len) {
-        // A table's members keep their places while it is borrowed: told apart by address.
+        // A borrowed table does not move its members: picks are compared by address.
         let mut picked = HashSet::with_capacity(wanted);
         while picked.len() < wanted {
             let (score, member) = zset.random(&mut rng).expect("not empty");

@@ -1,4 +1,4 @@
-//! ZRANGE, the older commands that are ZRANGE with other words, and ZRANGESTORE.
+//! ZRANGE, its older forms under other names, and ZRANGESTORE.
 
 use super::bounds::{LexRange, RankRange, ScoreRange};
 use crate::base::number::parse_i64;
@@ -10,7 +10,7 @@ use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Entry, Zset};
 
-/// By what a range is given.
+/// The kind of a range's bounds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum By {
     Rank,
@@ -24,7 +24,7 @@ enum Range<'a> {
     Lex(LexRange<'a>),
 }
 
-/// What a command asks for.
+/// The parsed arguments of a range command.
 struct Wanted<'a> {
     range: Range<'a>,
     backward: bool,
@@ -35,8 +35,8 @@ struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// Reads `min max [options]` from argument `at` on. What the command's name decides is
-    /// no option.
+    /// Parses `min max [options]` from argument `at` on. Options implied by the command's name are
+    /// not accepted.
     fn parse(
         args: Args<'a>,
         at: usize,
@@ -95,8 +95,8 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    /// Where to begin, and after how many elements to end; [`Wanted::reaches`] may end it
-    /// before.
+    /// The first rank and the maximum number of elements; [`Wanted::reaches`] may end the walk
+    /// earlier.
     fn run(&self, zset: &Zset) -> Option<(usize, usize)> {
         let len = zset.len();
         if let Range::Rank(range) = &self.range {
@@ -108,7 +108,7 @@ impl<'a> Wanted<'a> {
             };
             return (count > 0).then_some((start, count));
         }
-        // A large set takes a negative offset as one from the far end, a packed one not.
+        // A large set counts a negative offset from the far end; a packed one yields nothing.
         if self.offset < 0 && !zset.is_table() {
             return None;
         }
@@ -130,7 +130,7 @@ impl<'a> Wanted<'a> {
             let start = self.start(zset).checked_add(offset)?;
             (start < len).then_some(start)?
         } else {
-            // Counted from behind the last one.
+            // Counted back from one past the last rank.
             let steps = if self.offset < 0 {
                 offset
             } else {
@@ -138,7 +138,7 @@ impl<'a> Wanted<'a> {
             };
             self.end(zset).checked_sub(steps)?
         };
-        // The walk sees only the bound that lies before it.
+        // The walk checks only the bound ahead of it.
         if self.offset < 0 && !(self.start(zset)..self.end(zset)).contains(&start) {
             return None;
         }
@@ -162,7 +162,7 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// Whether an element that a walk has come to is still in the range.
+    /// Whether an element reached by a walk is still in the range.
     #[inline]
     fn reaches(&self, score: f64, member: Entry<'_>) -> bool {
         match &self.range {
@@ -288,7 +288,7 @@ fn reply_range(call: &mut Call<'_>, by: Option<By>, backward: Option<bool>) -> C
     Ok(())
 }
 
-/// A member, and if asked for its score: a pair of their own in RESP3.
+/// Writes a member, with its score if requested: in RESP3 as a pair.
 #[inline]
 pub(super) fn write_element(reply: &mut Reply, score: f64, member: Entry<'_>, with_score: bool) {
     if with_score && reply.resp3() {
@@ -311,8 +311,8 @@ pub(super) const ZRANGESTORE: Spec = Spec {
     ..Spec::new("zrangestore", zrangestore)
 };
 
-/// `ZRANGESTORE to from start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count]`: what
-/// ZRANGE gives, as a sorted set.
+/// `ZRANGESTORE to from start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count]`: stores the result
+/// of ZRANGE as a sorted set.
 ///
 /// Reply: the number of members. An empty result deletes `to`. O(log n + result).
 fn zrangestore(call: &mut Call<'_>) -> CommandResult {

@@ -90,7 +90,7 @@ fn zremrangebylex(call: &mut Call<'_>) -> CommandResult {
     })
 }
 
-/// Removes the elements that `select` gives as first rank and count.
+/// Removes the elements selected by first rank and count.
 fn remove_range(
     call: &mut Call<'_>,
     event: &'static str,
@@ -102,7 +102,7 @@ fn remove_range(
         let (rank, count) = select(&zset);
         emptied = rank == 0 && count >= zset.len();
         if emptied {
-            // The set goes as a whole below.
+            // The whole set is deleted below.
             removed = zset.len();
         } else {
             zset.remove_range(rank, count, |_, _| removed += 1);

@@ -16,12 +16,11 @@ pub(super) const ZSCAN: Spec = Spec {
     ..Spec::new("zscan", zscan)
 };
 
-/// `ZSCAN key cursor [MATCH pattern] [COUNT count] [NOSCORES]`: some of the members with their
-/// scores, or without.
-/// Those that are there from the first call to the last are given at least once.
+/// `ZSCAN key cursor [MATCH pattern] [COUNT count] [NOSCORES]`: some of the members, with or
+/// without scores. Those that exist from the first call to the last are returned at least once.
 ///
-/// Reply: the next cursor (0 at the end), then a flat array of members and scores, which are
-/// bulk strings; those of a large set have 17 digits, as in Redis. O(1) a call.
+/// Reply: the next cursor (0 at the end), then a flat array of members and scores, as bulk strings;
+/// scores of a large set have 17 digits, as in Redis. O(1) a call.
 fn zscan(call: &mut Call<'_>) -> CommandResult {
     let cursor = parse_cursor(call.args.at(2))?;
     let reply = &mut *call.reply;

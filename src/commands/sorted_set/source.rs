@@ -1,4 +1,4 @@
-//! What ZUNION and its kin read: sorted sets, sets (every score is 1), missing keys.
+//! The inputs of ZUNION and the like: sorted sets, sets (every score is 1), missing keys.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ pub(super) enum Source<'a> {
 pub(super) type Scored<'a> = (f64, Cow<'a, [u8]>);
 
 impl<'a> Source<'a> {
-    /// Looks a key up as a reader does; the value is then borrowed by [`Source::open`].
+    /// Looks up a key as a read; [`Source::open`] then borrows the value.
     pub fn check(db: &mut Db<'_>, key: &[u8]) -> Result<(), CommandError> {
         match db.kind(key) {
             None | Some(Type::Zset | Type::Set) => Ok(()),
@@ -25,7 +25,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// A key that was checked by this command.
+    /// Opens a key that [`Source::check`] has accepted.
     pub fn open(db: &'a Db<'_>, key: &[u8]) -> Source<'a> {
         if let Ok(found) = db.peek::<Zset>(key) {
             return found.map_or(Source::Missing, Source::Zset);
@@ -53,7 +53,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// All members, in no promised order.
+    /// All members, unordered.
     pub fn iter(&self) -> Box<dyn Iterator<Item = Scored<'_>> + '_> {
         match self {
             Source::Missing => Box::new(std::iter::empty()),
@@ -63,7 +63,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// A member's text; only packed integers are written out.
+/// A member's text; allocates only for packed integers.
 fn text(member: Entry<'_>) -> Cow<'_, [u8]> {
     match member {
         Entry::Str(text) => Cow::Borrowed(text),

@@ -16,10 +16,10 @@ pub(super) const XACK: Spec = Spec {
     ..Spec::new("xack", xack)
 };
 
-/// `XACK key group id [id ...]`: entries are pending no more.
+/// `XACK key group id [id ...]`: acknowledges pending entries.
 ///
-/// Reply: integer, how many were; 0 without such a key or group. All or nothing where an ID
-/// is none. O(log n) an ID.
+/// Reply: integer, the number acknowledged; 0 without such a key or group. If one ID is invalid,
+/// none is acknowledged. O(log n) an ID.
 fn xack(call: &mut Call<'_>) -> CommandResult {
     let (key, ids) = (call.args.at(1), call.args.from(3));
     let Some(mut stream) = call.db.write::<Stream>(key)? else {

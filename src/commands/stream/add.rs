@@ -29,7 +29,7 @@ const NOT_ABOVE: CommandError = CommandError::Text(
 );
 const TOO_LARGE: CommandError = CommandError::Text("ERR Elements are too large to be stored");
 
-/// Names and values from an argument on.
+/// The names and values from argument `from` on.
 #[inline]
 fn pairs<'a>(args: Args<'a>, from: usize) -> impl Pairs<'a> {
     let count = (args.len() - from) / 2;
@@ -39,9 +39,9 @@ fn pairs<'a>(args: Args<'a>, from: usize) -> impl Pairs<'a> {
 /// `XADD key [NOMKSTREAM] [MAXLEN|MINID [=|~] threshold [LIMIT count]] *|ms-*|id name value
 /// [name value ...]`: appends an entry, and trims the stream.
 ///
-/// Reply: bulk string, the entry's ID; null with NOMKSTREAM for a missing key. O(pairs), and
-/// of what is trimmed as XTRIM. Repeated with the ID that it got, and with the length or
-/// first ID that an approximate trim has left.
+/// Reply: bulk string, the entry's ID; null with NOMKSTREAM for a missing key. O(pairs), plus the
+/// cost of XTRIM. Propagated with the assigned ID, and with the exact length or first ID that an
+/// approximate trim has left.
 fn xadd(call: &mut Call<'_>) -> CommandResult {
     let options = Options::parse(call, true)?;
     let args = call.args;
@@ -57,7 +57,7 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
     };
     let key = args.at(1);
     if args.bytes() > ENTRY_BYTES_MAX && !call.db.contains(key) {
-        // No stream is made for nothing.
+        // Refused before an empty stream is created.
         return Err(TOO_LARGE);
     }
     let limits = *call.db.limits();

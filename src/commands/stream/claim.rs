@@ -1,4 +1,4 @@
-//! XCLAIM and XAUTOCLAIM: pending entries become another consumer's.
+//! XCLAIM and XAUTOCLAIM: transfer pending entries to another consumer.
 
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
@@ -28,42 +28,42 @@ pub(super) const XAUTOCLAIM: Spec = Spec {
     ..XCLAIM
 };
 
-/// How entries are claimed.
+/// The parameters of a claim.
 struct Claim {
     now_ms: i64,
-    /// Entries that were delivered later stay where they are.
+    /// Entries idle for less are not claimed.
     min_idle_ms: i64,
-    /// When they count as delivered.
+    /// The new delivery time.
     delivered_ms: i64,
-    /// How often; `None`: once more, unless `just_id`.
+    /// The new delivery count; `None`: one more than before, unless `just_id`.
     deliveries: Option<u64>,
-    /// Entries that are not pending become so.
+    /// Also claims entries that are not pending.
     force: bool,
     just_id: bool,
-    /// Whether somebody repeats it.
+    /// Whether effects are recorded.
     stated: bool,
 }
 
-/// What became of an entry.
+/// The outcome for one entry.
 enum Outcome {
     Claimed,
-    /// It is in the stream no more, and was pending until now.
+    /// It was pending, but is no longer in the stream.
     Gone,
-    /// It is not pending, or not for long enough.
+    /// It is not pending, or not idle for long enough.
     Kept,
 }
 
-/// What claiming has done.
+/// The result of claiming.
 #[derive(Default)]
 struct Done {
     changes: u64,
     claimed: Vec<Claimed>,
-    /// The group's last ID and entries read, if nothing else states them.
+    /// The group's last ID and entries read, unless another effect carries them.
     moved: Option<(StreamId, i64)>,
 }
 
 impl Claim {
-    /// Claims an entry for a consumer, and replies it. `word` is the ID as it is stated.
+    /// Claims an entry for a consumer and replies it. `word` is the ID as written in the effect.
     fn claim(
         &self,
         reply: &mut Reply,
@@ -74,7 +74,7 @@ impl Claim {
     ) -> Outcome {
         let old = group.pending().get(id).copied();
         let mut entry = stream.range(id, id);
-        // A second one writes it: the entry may not be wanted.
+        // This range only checks existence; another one writes the entry if it is claimed.
         if entry.next().is_none() {
             let Some(nack) = old else {
                 return Outcome::Kept;
@@ -123,7 +123,7 @@ impl Claim {
     }
 }
 
-/// States what was done.
+/// Records the effects.
 fn state(call: &mut Call<'_>, made: bool, done: &Done) {
     let (key, group) = (call.args.at(1), call.args.at(2));
     if made {
@@ -139,14 +139,14 @@ fn state(call: &mut Call<'_>, made: bool, done: &Done) {
         .add_dirty(done.changes + u64::from(done.moved.is_some()));
 }
 
-/// Whether what was found at the key has such a group; what is said if not.
+/// An error unless the stream at the key has the group.
 fn check_group(stream: Option<Ref<'_, Stream>>, args: Args<'_>) -> CommandResult {
     let (key, name) = (args.at(1), args.at(2));
     let group = stream.as_ref().and_then(|stream| stream.group(name));
     group.map_or_else(|| Err(ids::no_group(key, name)), |_| Ok(()))
 }
 
-/// What stands behind XCLAIM's IDs.
+/// The options after XCLAIM's IDs.
 struct Options {
     ids: usize,
     delivered_ms: Option<i64>,
@@ -207,11 +207,11 @@ impl Options {
     }
 }
 
-/// `XCLAIM key group consumer min-idle-ms id [id ...] [IDLE ms] [TIME ms] [RETRYCOUNT n]
-/// [FORCE] [JUSTID] [LASTID id]`: pending entries become this consumer's.
+/// `XCLAIM key group consumer min-idle-ms id [id ...] [IDLE ms] [TIME ms] [RETRYCOUNT n] [FORCE]
+/// [JUSTID] [LASTID id]`: transfers pending entries to this consumer.
 ///
-/// Reply: array of the entries, or with JUSTID of their IDs. Entries that are no more in the
-/// stream are pending no more. Repeated entry by entry. O(log n + a node's entries) an ID.
+/// Reply: array of the entries, or with JUSTID of their IDs. Pending entries no longer in the
+/// stream are acknowledged. Propagated entry by entry. O(log n + a node's entries) an ID.
 fn xclaim(call: &mut Call<'_>) -> CommandResult {
     const BAD_IDLE: CommandError =
         CommandError::Text("ERR Invalid min-idle-time argument for XCLAIM");
@@ -224,7 +224,7 @@ fn xclaim(call: &mut Call<'_>) -> CommandResult {
     let claim = Claim {
         now_ms,
         min_idle_ms,
-        // What is not yet, or was never, is now.
+        // A future or negative delivery time counts as now.
         delivered_ms: match options.delivered_ms {
             Some(ms) if (0..=now_ms).contains(&ms) => ms,
             _ => now_ms,
@@ -264,17 +264,17 @@ fn xclaim(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// The most entries of one XAUTOCLAIM, and what no list of deleted ones is made for.
+/// Maximum COUNT of XAUTOCLAIM, and the COUNT whose list of deleted IDs exceeds all memory.
 const COUNT_MAX: i64 = i64::MAX / 16;
 const COUNT_MEMORY: i64 = 1 << 43;
-/// Pending entries looked at for each that may be claimed.
+/// Pending entries checked per entry requested.
 const ATTEMPTS: usize = 10;
 
-/// `XAUTOCLAIM key group consumer min-idle-ms start [COUNT n] [JUSTID]`: pending entries from
-/// an ID on become this consumer's.
+/// `XAUTOCLAIM key group consumer min-idle-ms start [COUNT n] [JUSTID]`: transfers pending entries,
+/// from an ID on, to this consumer.
 ///
-/// Reply: the ID to go on with (0-0 at the end), the entries (or IDs), the IDs of those that
-/// are no more in the stream. Looks at ten times COUNT (100) entries. Repeated as XCLAIM.
+/// Reply: the ID to continue from (0-0 at the end), the entries (or IDs), the IDs of those no
+/// longer in the stream. Checks up to ten times COUNT (100) entries. Propagated as XCLAIM.
 fn xautoclaim(call: &mut Call<'_>) -> CommandResult {
     const BAD_IDLE: CommandError =
         CommandError::Text("ERR Invalid min-idle-time argument for XAUTOCLAIM");
@@ -284,7 +284,7 @@ fn xautoclaim(call: &mut Call<'_>) -> CommandResult {
     );
     call.no_effect();
     let args = call.args;
-    // Looked for before the arguments are read, and found wanting behind them.
+    // The key is looked up before the arguments are parsed, but checked after them.
     call.db.exists(args.at(1));
     let min_idle_ms = parse_i64(args.at(4)).ok_or(BAD_IDLE)?;
     let start = ids::start(args.at(5))?;
@@ -332,7 +332,7 @@ fn xautoclaim(call: &mut Call<'_>) -> CommandResult {
 }
 
 impl Claim {
-    /// Claims up to `count` pending entries from `start` on, and writes the whole reply.
+    /// Claims up to `count` pending entries from `start` on and writes the whole reply.
     fn all_from(
         &self,
         reply: &mut Reply,

@@ -1,10 +1,10 @@
-//! Consumers that come to be by being named.
+//! Consumers that are created by being named.
 
 use crate::keyspace::Class;
 use crate::server::Call;
 use crate::types::stream::{ConsumerId, Group};
 
-/// The consumer of this name, seen now, and whether it was made.
+/// The consumer of this name, marked as seen now, and whether it was created.
 pub(super) fn find_or_make(group: &mut Group, name: &[u8], now_ms: i64) -> (ConsumerId, bool) {
     if let Some(id) = group.find(name) {
         group.consumer_mut(id).seen_ms = now_ms;
@@ -14,7 +14,7 @@ pub(super) fn find_or_make(group: &mut Group, name: &[u8], now_ms: i64) -> (Cons
     (id.expect("there was none"), true)
 }
 
-/// States that a consumer was made.
+/// Records that a consumer was created.
 pub(super) fn state_made(call: &mut Call<'_>, key: &[u8]) {
     call.db.add_dirty(1);
     call.db.event(key, Class::STREAM, "xgroup-createconsumer");

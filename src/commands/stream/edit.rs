@@ -34,7 +34,7 @@ pub(super) const XDEL: Spec = Spec {
 
 /// `XDEL key id [id ...]`: deletes entries; an empty stream stays.
 ///
-/// Reply: integer, how many there were. All or nothing where an ID is none.
+/// Reply: integer, the number deleted. If one ID is invalid, none is deleted.
 /// O(log n + a node's entries) an ID.
 fn xdel(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
@@ -66,8 +66,8 @@ pub(super) const XSETID: Spec = Spec {
     ..Spec::new("xsetid", xsetid)
 };
 
-/// `XSETID key last-id [ENTRIESADDED count] [MAXDELETEDID id]`: what a stream knows of its
-/// past, for who rebuilds one.
+/// `XSETID key last-id [ENTRIESADDED count] [MAXDELETEDID id]`: sets a stream's last ID and
+/// counters, to rebuild a stream.
 ///
 /// Reply: OK. O(1).
 fn xsetid(call: &mut Call<'_>) -> CommandResult {

@@ -52,7 +52,7 @@ const NO_KEY: CommandError = CommandError::Text(
      the MKSTREAM option to create an empty stream automatically.",
 );
 
-/// What may stand behind the ID.
+/// The options after the ID.
 struct Options {
     make: bool,
     entries_read: i64,
@@ -94,9 +94,9 @@ const CREATE: Spec = Spec {
     ..Spec::new("create", create)
 };
 
-/// `XGROUP CREATE key group id|$ [MKSTREAM] [ENTRIESREAD n]`: makes a group.
+/// `XGROUP CREATE key group id|$ [MKSTREAM] [ENTRIESREAD n]`: creates a group.
 ///
-/// Reply: OK, or BUSYGROUP if it is there. O(log groups).
+/// Reply: OK, or BUSYGROUP if it exists. O(log groups).
 fn create(call: &mut Call<'_>) -> CommandResult {
     const BUSY: CommandError = CommandError::Text("BUSYGROUP Consumer Group name already exists");
     let args = call.args;
@@ -140,7 +140,7 @@ const SETID: Spec = Spec {
     ..Spec::new("setid", set_id)
 };
 
-/// `XGROUP SETID key group id|$ [ENTRIESREAD n]`: the group goes on behind this ID.
+/// `XGROUP SETID key group id|$ [ENTRIESREAD n]`: the group continues after this ID.
 ///
 /// Reply: OK. O(1).
 fn set_id(call: &mut Call<'_>) -> CommandResult {
@@ -174,9 +174,9 @@ const DESTROY: Spec = Spec {
     ..Spec::new("destroy", destroy)
 };
 
-/// `XGROUP DESTROY key group`: removes a group and all that is pending in it.
+/// `XGROUP DESTROY key group`: removes a group with its pending entries.
 ///
-/// Reply: integer, 1 if it was there. Who waits for it is told. O(1); freed between turns.
+/// Reply: integer, 1 if it existed. Clients blocked on it are woken. O(1); freed between turns.
 fn destroy(call: &mut Call<'_>) -> CommandResult {
     let [_, _, key, name] = call.args.exactly();
     let mut stream = call.db.write::<Stream>(key)?.ok_or(NO_KEY)?;
@@ -200,9 +200,9 @@ const CREATECONSUMER: Spec = Spec {
     ..Spec::new("createconsumer", create_consumer)
 };
 
-/// `XGROUP CREATECONSUMER key group consumer`: makes a consumer.
+/// `XGROUP CREATECONSUMER key group consumer`: creates a consumer.
 ///
-/// Reply: integer, 0 if it was there. O(log consumers).
+/// Reply: integer, 0 if it existed. O(log consumers).
 fn create_consumer(call: &mut Call<'_>) -> CommandResult {
     let [_, _, key, name, consumer] = call.args.exactly();
     let now_ms = call.db.now_ms();
@@ -226,9 +226,9 @@ const DELCONSUMER: Spec = Spec {
     ..Spec::new("delconsumer", delete_consumer)
 };
 
-/// `XGROUP DELCONSUMER key group consumer`: removes a consumer and what is pending with it.
+/// `XGROUP DELCONSUMER key group consumer`: removes a consumer with its pending entries.
 ///
-/// Reply: integer, how much that was. O(pending log n).
+/// Reply: integer, the number of these entries. O(pending log n).
 fn delete_consumer(call: &mut Call<'_>) -> CommandResult {
     let [_, _, key, name, consumer] = call.args.exactly();
     let mut stream = call.db.write::<Stream>(key)?.ok_or(NO_KEY)?;

@@ -1,4 +1,4 @@
-//! IDs and bounds of ranges among the arguments.
+//! Parses IDs and bounds of ranges.
 
 use crate::command::{CommandError, up_to_nul};
 use crate::types::stream::StreamId;
@@ -6,13 +6,13 @@ use crate::types::stream::StreamId;
 pub(super) const BAD_ID: CommandError =
     CommandError::Text("ERR Invalid stream ID specified as stream command argument");
 
-/// An ID; without its number, that is 0.
+/// Parses an ID; a missing sequence number counts as 0.
 #[inline]
 pub(super) fn strict(arg: &[u8]) -> Result<StreamId, CommandError> {
     StreamId::parse(arg, 0, true).ok_or(BAD_ID)
 }
 
-/// A bound of a range: an ID, `-`, `+`, or an ID behind `(` that does not belong to it.
+/// Parses a bound of a range: an ID, `-`, `+`, or `(` and an ID that is excluded.
 fn bound(arg: &[u8], seq: u64) -> Result<(StreamId, bool), CommandError> {
     match arg {
         [b'(', id @ ..] if !id.is_empty() => {
@@ -23,7 +23,7 @@ fn bound(arg: &[u8], seq: u64) -> Result<(StreamId, bool), CommandError> {
     }
 }
 
-/// Where a range begins.
+/// The first ID of a range.
 pub(super) fn start(arg: &[u8]) -> Result<StreamId, CommandError> {
     const NOTHING: CommandError = CommandError::Text("ERR invalid start ID for the interval");
     match bound(arg, 0)? {
@@ -32,7 +32,7 @@ pub(super) fn start(arg: &[u8]) -> Result<StreamId, CommandError> {
     }
 }
 
-/// Where a range ends.
+/// The last ID of a range.
 pub(super) fn end(arg: &[u8]) -> Result<StreamId, CommandError> {
     const NOTHING: CommandError = CommandError::Text("ERR invalid end ID for the interval");
     match bound(arg, u64::MAX)? {
@@ -41,14 +41,14 @@ pub(super) fn end(arg: &[u8]) -> Result<StreamId, CommandError> {
     }
 }
 
-/// A refusal that names two words, each as far as C would print it.
+/// An error that names two words, each up to its first NUL byte.
 pub(super) fn naming(parts: [&[u8]; 5]) -> CommandError {
     let [before, first, between, second, after] = parts;
     let line = [before, up_to_nul(first), between, up_to_nul(second), after];
     CommandError::Bytes(line.concat())
 }
 
-/// There is no such key, or it has no such group.
+/// The error for a missing key or group.
 pub(super) fn no_group(key: &[u8], group: &[u8]) -> CommandError {
     naming([
         b"NOGROUP No such key '",
@@ -59,7 +59,7 @@ pub(super) fn no_group(key: &[u8], group: &[u8]) -> CommandError {
     ])
 }
 
-/// There is no such group, for who asks for one of a stream.
+/// The error for a missing group of an existing stream.
 pub(super) fn no_group_of(key: &[u8], group: &[u8]) -> CommandError {
     naming([
         b"NOGROUP No such consumer group '",

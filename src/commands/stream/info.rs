@@ -1,4 +1,4 @@
-//! XINFO: what a stream, its groups and their consumers are like.
+//! XINFO: information about a stream, its groups and their consumers.
 
 use crate::base::number::parse_i64;
 use crate::command::CommandError;
@@ -50,8 +50,8 @@ const CONSUMERS: Spec = Spec {
     ..Spec::new("consumers", xinfo_consumers)
 };
 
-/// `XINFO CONSUMERS key group`: array of maps, by name: how much is pending, milliseconds since
-/// it asked and since it got something (-1: never). O(consumers).
+/// `XINFO CONSUMERS key group`: array of maps, by name: number of pending entries, milliseconds
+/// since its last request and since its last delivery (-1: never). O(consumers).
 fn xinfo_consumers(call: &mut Call<'_>) -> CommandResult {
     let [_, _, key, name] = call.args.exactly();
     let now_ms = call.db.now_ms();
@@ -108,7 +108,7 @@ fn xinfo_groups(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// How much a group has read, and how much not; null where that cannot be told.
+/// The numbers of entries that a group has read and has yet to read; null if unknown.
 pub(super) fn write_progress(reply: &mut Reply, stream: &Stream, group: &Group) {
     let read = Some(group.entries_read).filter(|n| *n != -1);
     for (name, n) in [("entries-read", read), ("lag", stream.lag(group))] {
@@ -129,8 +129,8 @@ const STREAM: Spec = Spec {
 };
 
 /// `XINFO STREAM key [FULL [COUNT n]]`: a map of figures with the first and the last entry; with
-/// FULL up to `n` (10; 0: all) entries, and as much of what is pending in each group and with
-/// each consumer. O(nodes), and the length of the reply.
+/// FULL up to `n` (10; 0: all) entries, and up to `n` pending entries of each group and each
+/// consumer. O(nodes), and the length of the reply.
 fn xinfo_stream(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let stream = call.db.read::<Stream>(args.at(2))?;

@@ -1,4 +1,4 @@
-//! XINFO STREAM FULL: entries, groups, consumers and what is pending, up to a number of each.
+//! XINFO STREAM FULL: entries, groups, consumers and pending entries, up to a limit of each.
 
 use crate::resp::Reply;
 use crate::types::Stream;

@@ -49,12 +49,12 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// `XPENDING key group [[IDLE ms] start end count [consumer]]`: what is delivered and not
+/// `XPENDING key group [[IDLE ms] start end count [consumer]]`: entries delivered but not
 /// acknowledged.
 ///
-/// Reply: how many, first and last ID, and an array of consumers with how many each has; with
-/// a range an array of `[id, consumer, idle ms, deliveries]`. O(consumers), or
-/// O(log n + entries looked at).
+/// Reply: their number, first and last ID, and an array of consumers with the number of each; with
+/// a range an array of `[id, consumer, idle ms, deliveries]`. O(consumers), or O(log n + entries
+/// visited).
 fn xpending(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let wanted = match args.len() {
@@ -100,7 +100,7 @@ fn list(reply: &mut Reply, group: &Group, wanted: &Wanted<'_>, now_ms: i64) {
     let consumer = wanted.consumer.map(|name| group.find(name));
     let place = reply.defer();
     let mut left = wanted.count;
-    // Whether to go on.
+    // Returns whether to continue.
     let mut see = |id: StreamId, nack: &Nack| {
         if left == 0 || id > wanted.end {
             return false;
@@ -122,7 +122,7 @@ fn list(reply: &mut Reply, group: &Group, wanted: &Wanted<'_>, now_ms: i64) {
             let mut all = group.pending().iter_from(from);
             while all.next().is_some_and(|(id, nack)| see(id, nack)) {}
         }
-        // Nobody of this name has anything.
+        // There is no consumer of this name.
         Some(None) => {}
         Some(Some(consumer)) => of_consumer(group, consumer, wanted.start, see),
     }

@@ -22,8 +22,8 @@ pub(super) const XREVRANGE: Spec = Spec {
     ..XRANGE
 };
 
-/// `XRANGE key start end [COUNT count]`: entries between two IDs, both included unless they
-/// stand behind `(`; `-` and `+` are the least and the greatest.
+/// `XRANGE key start end [COUNT count]`: entries between two IDs, both included unless preceded by
+/// `(`; `-` and `+` are the least and the greatest.
 ///
 /// Reply: array of `[id, [name, value, ...]]`; empty for a missing key, a null array with a
 /// COUNT of 0 or less. O(log n + a node's entries + length of the reply).

@@ -1,4 +1,4 @@
-//! XREAD and XREADGROUP, at once or as soon as there is something.
+//! XREAD and XREADGROUP, at once or blocking.
 
 use crate::command::{Access, Arity, Begin, Category, Find, Flags, KeySpec};
 use crate::resp::{Deferred, OwnedArgs, Reply};
@@ -11,7 +11,7 @@ use super::read_args::{self, ReadArgs, UNREAD};
 use super::reply::{write_entries, write_entry, write_id, write_next};
 use super::stated::{self, Claimed};
 
-/// Half of what stands behind STREAMS.
+/// The first half of the arguments after STREAMS.
 const fn keys(from: i16) -> KeySpec {
     KeySpec {
         access: Access::READ,
@@ -46,14 +46,14 @@ pub(super) const XREADGROUP: Spec = Spec {
     ..Spec::new("xreadgroup", xreadgroup)
 };
 
-/// The streams that were answered so far.
+/// The streams in the reply so far.
 struct Served {
     place: Option<Deferred>,
     streams: usize,
 }
 
 impl Served {
-    /// Writes what stands before the entries of a stream.
+    /// Writes what precedes the entries of a stream.
     fn begin(&mut self, reply: &mut Reply, key: &[u8]) {
         if self.place.is_none() {
             self.place = Some(reply.defer());
@@ -65,7 +65,7 @@ impl Served {
         reply.bulk(key);
     }
 
-    /// Ends the reply; false if there is none.
+    /// Completes the reply; false if it has no streams.
     fn finish(self, reply: &mut Reply) -> bool {
         let Some(place) = self.place else {
             return false;
@@ -78,11 +78,11 @@ impl Served {
     }
 }
 
-/// `XREAD [COUNT n] [BLOCK ms] STREAMS key [key ...] id [id ...]`: the entries of each stream
-/// behind an ID; `$` is the last ID there is, `+` the one before the last entry.
+/// `XREAD [COUNT n] [BLOCK ms] STREAMS key [key ...] id [id ...]`: the entries of each stream after
+/// an ID; `$` is the stream's last ID, `+` the one before its last entry.
 ///
-/// Reply: array of `[key, entries]` (RESP3: a map) of the streams that have any; a null array
-/// if none has, or the time is up. O(log n + a node's entries + reply) a stream.
+/// Reply: array of `[key, entries]` (RESP3: a map) of the streams with entries; a null array if
+/// there are none, or on timeout. O(log n + a node's entries + reply) a stream.
 fn xread(call: &mut Call<'_>) -> CommandResult {
     let read = ReadArgs::parse(call)?;
     let ids = read.resolve(call)?;
@@ -107,13 +107,13 @@ fn xread(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// The client waits for one of the streams, or is told at once that there is nothing.
+/// Blocks the client on the streams, or replies a null array if it may not block.
 fn wait(call: &mut Call<'_>, read: &ReadArgs<'_>, ids: &[StreamId]) {
     let Some(timeout_ms) = read.block_ms.filter(|_| call.may_block()) else {
         call.reply.null_array();
         return;
     };
-    // What is last now is meant, not what will be last.
+    // `$` means the present last ID, not the one at wakeup.
     let mut args = OwnedArgs::new();
     for (at, arg) in call.args.iter().enumerate() {
         match at.checked_sub(read.ids_at) {
@@ -128,13 +128,12 @@ fn wait(call: &mut Call<'_>, read: &ReadArgs<'_>, ids: &[StreamId]) {
     });
 }
 
-/// `XREADGROUP GROUP group consumer [COUNT n] [BLOCK ms] [NOACK] STREAMS key ... id ...`: as
-/// XREAD, for a consumer of a group. `>` is what nobody in the group was given; it is pending
-/// with the consumer from then on, unless NOACK. With another ID what is pending with it
-/// already, behind that ID.
+/// `XREADGROUP GROUP group consumer [COUNT n] [BLOCK ms] [NOACK] STREAMS key ... id ...`: XREAD for
+/// a consumer of a group. `>` delivers entries new to the group; unless NOACK, they are then
+/// pending with the consumer. Any other ID returns the consumer's pending entries after that ID.
 ///
-/// Reply: as XREAD; a null in the place of a deleted entry's pairs. Repeated as XCLAIM of
-/// each entry and XGROUP SETID.
+/// Reply: as XREAD; a null replaces the pairs of a deleted entry. Propagated as XCLAIM of each
+/// entry and XGROUP SETID.
 fn xreadgroup(call: &mut Call<'_>) -> CommandResult {
     call.no_effect();
     let read = ReadArgs::parse(call)?;
@@ -152,24 +151,24 @@ fn xreadgroup(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// What reading has done to a group.
+/// The effects of reading on a group.
 #[derive(Default)]
 struct Done {
     made_consumer: bool,
     delivered: usize,
-    /// What was delivered, if somebody repeats it.
+    /// The delivered entries, if effects are recorded.
     claimed: Vec<Claimed>,
-    /// Last ID and entries read, if they have moved.
+    /// The group's last ID and entries read, if they have changed.
     moved: Option<(StreamId, i64)>,
 }
 
-/// What a consumer reads from a stream.
+/// The parameters of a read by a consumer.
 struct Reading<'a> {
     reply: &'a mut Reply,
     now_ms: i64,
     count: usize,
     noack: bool,
-    /// Whether somebody repeats it.
+    /// Whether effects are recorded.
     stated: bool,
 }
 
@@ -214,7 +213,7 @@ fn read_group(
     Ok(())
 }
 
-/// States what was done.
+/// Records the effects.
 fn state(call: &mut Call<'_>, names: (&[u8], &[u8], &[u8]), noack: bool, done: &Done) {
     let (key, group, consumer) = names;
     if done.made_consumer {
@@ -235,7 +234,7 @@ fn state(call: &mut Call<'_>, names: (&[u8], &[u8], &[u8]), noack: bool, done: &
 }
 
 impl Reading<'_> {
-    /// Delivers what the group has not read.
+    /// Delivers entries that the group has not read.
     fn unread(
         &mut self,
         stream: &Stream,
@@ -281,7 +280,7 @@ impl Reading<'_> {
         self.reply.finish_array(place, written);
     }
 
-    /// Repeats what is pending with a consumer behind an ID.
+    /// Redelivers a consumer's pending entries after an ID.
     fn history(&mut self, stream: &Stream, group: &mut Group, of: ConsumerId, after: StreamId) {
         let place = self.reply.defer();
         let start = after.next().unwrap_or(StreamId::MIN);

@@ -1,4 +1,4 @@
-//! What XREAD and XREADGROUP are asked.
+//! The arguments of XREAD and XREADGROUP.
 
 use crate::base::number::parse_i64;
 use crate::command::keys::{Keys, Run};
@@ -12,7 +12,7 @@ use crate::types::{Container, Stream};
 
 use super::ids;
 
-/// What an option's word asks for.
+/// The kind of an option word.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asked {
     Block,
@@ -30,7 +30,7 @@ const WORDS: &[Word<Asked>] = &[
     Word::last("STREAMS", 1, Asked::Streams),
 ];
 
-/// The keys of XREAD and XREADGROUP: half of what follows `STREAMS`.
+/// The keys of XREAD and XREADGROUP: the first half of what follows `STREAMS`.
 pub(super) fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     let mut options = Options::new(args, 1, WORDS).flatten();
     let Some((_, at)) = options.find(|(asked, _)| *asked == Asked::Streams) else {
@@ -47,18 +47,18 @@ pub(super) fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
 /// `[GROUP group consumer] [COUNT n] [BLOCK ms] [NOACK] STREAMS key ... id ...`
 pub(super) struct ReadArgs<'a> {
     pub block_ms: Option<u64>,
-    /// Entries of each stream.
+    /// Maximum number of entries per stream.
     pub count: usize,
     /// Group and consumer.
     pub group: Option<(&'a [u8], &'a [u8])>,
     pub noack: bool,
     pub keys: Args<'a>,
     ids: Args<'a>,
-    /// Where the first ID stands.
+    /// The position of the first ID.
     pub ids_at: usize,
 }
 
-/// Stands for `>`: what nobody in the group was given.
+/// Represents `>`: entries new to the group.
 pub(super) const UNREAD: StreamId = StreamId::MAX;
 
 impl<'a> ReadArgs<'a> {
@@ -119,7 +119,7 @@ impl<'a> ReadArgs<'a> {
         Ok(())
     }
 
-    /// The ID behind which each stream is read. What is named must be there, and streams.
+    /// The ID after which to read each stream. Keys must be streams; with a group, it must exist.
     pub fn resolve(&self, call: &mut Call<'_>) -> Result<Vec<StreamId>, CommandError> {
         let pairs = self.keys.iter().zip(self.ids.iter());
         let mut resolved = Vec::with_capacity(self.keys.len());

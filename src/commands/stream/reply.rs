@@ -1,4 +1,4 @@
-//! Entries as replies have them: `[ID, [name, value, ...]]`.
+//! Entries in replies: `[ID, [name, value, ...]]`.
 
 use crate::commands::element;
 use crate::resp::Reply;
@@ -9,7 +9,7 @@ pub(super) fn write_id(reply: &mut Reply, id: StreamId) {
     reply.bulk(id.text().as_bytes());
 }
 
-/// Writes the entry that the range stands at.
+/// Writes the range's current entry.
 #[inline]
 pub(super) fn write_entry(reply: &mut Reply, range: &mut Range<'_>, id: StreamId) {
     reply.array(2);

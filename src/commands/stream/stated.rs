@@ -1,16 +1,16 @@
-//! What readers of groups do to them, as commands that repeat it: in Redis's words.
+//! The effects of reading with groups, written as Redis's commands.
 
 use crate::server::Call;
 use crate::types::stream::StreamId;
 
-/// An entry that became a consumer's, or went from the pending ones.
+/// An entry that was assigned to a consumer, or is no longer pending.
 pub(super) struct Claimed {
-    /// The ID as it is to be stated.
+    /// The ID as written in the effect.
     pub id: Vec<u8>,
     pub consumer: Vec<u8>,
     pub delivered_ms: i64,
     pub deliveries: u64,
-    /// The group's last ID then.
+    /// The group's last ID at that time.
     pub last_id: StreamId,
 }
 

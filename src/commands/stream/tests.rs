@@ -1,4 +1,4 @@
-//! Streams in use: replies, effects, who is woken.
+//! Streams: replies, effects, wakeups.
 
 use crate::server::Testbed;
 

@@ -1,4 +1,4 @@
-//! XTRIM, and the options that it shares with XADD.
+//! XTRIM, and the options it shares with XADD.
 
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
@@ -10,26 +10,26 @@ use crate::types::stream::{Bound, GivenId, StreamId, Trim};
 use super::ids::{self, BAD_ID};
 use crate::keyspace::Class;
 
-/// Nodes that an approximate trim drops at most, unless LIMIT says otherwise.
+/// Default LIMIT of an approximate trim, in nodes.
 const NODES: u64 = 100;
-/// Entries of so many nodes where a node has no limit of them, and the most in any case.
+/// Default LIMIT in entries if nodes have no maximum of entries, and its upper bound otherwise.
 const UNLIMITED_NODES: i64 = 10_000;
 const ENTRIES_MAX: i64 = 1_000_000;
 
-/// What stands between the key and the ID, or the end.
+/// The options between the key and the ID, or the end.
 pub(super) struct Options {
     pub trim: Option<Trim>,
-    /// Where the number or ID of MAXLEN or MINID stands.
+    /// The position of the threshold of MAXLEN or MINID.
     threshold_at: usize,
     pub no_make: bool,
-    /// Where the ID stands, or would.
+    /// The position of the ID, or where it would be.
     pub id_at: usize,
     /// The ID; `None` for `*`.
     pub id: Option<GivenId>,
 }
 
 impl Options {
-    /// Reads them; with `adds` up to the ID.
+    /// Parses the options; with `adds` up to the ID.
     #[inline]
     pub fn parse(call: &Call<'_>, adds: bool) -> Result<Options, CommandError> {
         let args = call.args;
@@ -40,7 +40,7 @@ impl Options {
             id_at: 2,
             id: None,
         };
-        // The commonest form of all.
+        // Fast path for the most common form.
         if adds && args.at(2) == b"*" {
             return Ok(options);
         }
@@ -83,7 +83,7 @@ impl Options {
         self.set_limit(call, adds, limit)
     }
 
-    /// `MAXLEN|MINID [=|~] threshold`; where the next option stands.
+    /// Parses `MAXLEN|MINID [=|~] threshold`; returns the position of the next option.
     fn read_bound(&mut self, args: Args<'_>, at: usize) -> Result<usize, CommandError> {
         const NEGATIVE: CommandError = CommandError::Text("ERR The MAXLEN argument must be >= 0.");
         let operator = args.get(at + 1).filter(|_| at + 2 < args.len());
@@ -128,7 +128,7 @@ impl Options {
         if self.trim.is_none() && !adds {
             return Err(NO_TRIM);
         }
-        // What is repeated was limited when it was done.
+        // Replayed commands were limited when first run.
         if call.origin == Origin::Loading {
             return Ok(());
         }
@@ -153,8 +153,8 @@ impl Options {
         Ok(())
     }
 
-    /// The words that state what an approximate trim has done: `=`, and how long the stream is
-    /// now, or where it begins.
+    /// The words that propagate an approximate trim exactly: `=`, and the stream's length now or
+    /// its first ID.
     pub fn stated(&self, stream: &Stream) -> Option<Stated> {
         use crate::types::Container;
         let trim = self.trim.filter(|trim| trim.approximate)?;
@@ -173,14 +173,14 @@ impl Options {
     }
 }
 
-/// What stands in the arguments' place in an effect.
+/// Replacements for arguments in an effect.
 pub(super) struct Stated {
     operator_at: usize,
     threshold: Vec<u8>,
 }
 
 impl Stated {
-    /// The word at a place, if it is another one.
+    /// The replacement for the word at `at`, if any.
     pub fn word(&self, at: usize) -> Option<&[u8]> {
         match at.checked_sub(self.operator_at)? {
             0 => Some(b"="),
@@ -201,9 +201,9 @@ pub(super) const XTRIM: Spec = Spec {
 
 /// `XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count]`: removes the oldest entries.
 ///
-/// Reply: integer, how many went; 0 for a missing key. With `~` only whole nodes go, and
-/// no more entries than LIMIT says (0: no limit; without it those of a hundred nodes).
-/// O(nodes that go); they are freed between turns.
+/// Reply: integer, the number removed; 0 for a missing key. `~` removes only whole nodes, and at
+/// most LIMIT entries (0: no limit; default: those of a hundred nodes). O(nodes removed); they are
+/// freed between turns.
 fn xtrim(call: &mut Call<'_>) -> CommandResult {
     let options = Options::parse(call, false)?;
     let key = call.args.at(1);

@@ -18,12 +18,12 @@ pub(super) const INCRBYFLOAT: Spec = Spec {
 
 /// `INCRBYFLOAT key increment`: adds in 80-bit long doubles; a missing key counts as 0.
 ///
-/// Reply: the new value as a bulk string, at most 17 decimals, no exponent. Its effect is a
-/// SET: other machines need not agree about rounding. O(1).
+/// Reply: the new value as a bulk string, at most 17 decimals, no exponent. Propagated as SET,
+/// since other machines may round differently. O(1).
 fn incrbyfloat(call: &mut Call<'_>) -> CommandResult {
     let [_, key, by] = call.args.exactly();
     let place = call.db.place(key);
-    // The value before the increment: which one is bad looks the same, which key does not.
+    // Checks the value before the increment, so that a wrong type is reported first.
     let old = match place.string()? {
         None => LongDouble::parse(b"0"),
         Some(text) => LongDouble::parse(text.text(&mut itoa::Buffer::new())),

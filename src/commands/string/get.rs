@@ -17,7 +17,7 @@ pub(super) const GETEX: Spec = Spec {
     ..Spec::new("getex", getex)
 };
 
-/// What GETEX does with the expiry.
+/// The change of expiry by GETEX.
 enum NewExpiry<'a> {
     Keep,
     Persist,
@@ -46,10 +46,10 @@ fn parse_getex(args: Args<'_>) -> Result<NewExpiry<'_>, CommandError> {
     Ok(wanted)
 }
 
-/// `GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]`: the string at `key`, whose expiry
-/// changes. A point in time that has passed deletes the key.
+/// `GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]`: the string at `key`; changes its
+/// expiry. An absolute time that has passed deletes the key.
 ///
-/// Reply: bulk string, or null when the key is missing (bad times are then not looked at).
+/// Reply: bulk string, or null if the key is missing (the time is then not checked).
 /// O(1) plus the length.
 fn getex(call: &mut Call<'_>) -> CommandResult {
     let wanted = parse_getex(call.args)?;
@@ -99,9 +99,9 @@ pub(super) const GETDEL: Spec = Spec {
     ..Spec::new("getdel", getdel)
 };
 
-/// `GETDEL key`: the string at `key`, which is deleted.
+/// `GETDEL key`: returns the string at `key` and deletes the key.
 ///
-/// Reply: bulk string, or null when the key is missing. O(1) plus the length.
+/// Reply: bulk string, or null if the key is missing. O(1) plus the length.
 fn getdel(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
     let mut place = call.db.place(key);
@@ -126,9 +126,9 @@ pub(super) const DELIFEQ: Spec = Spec {
     ..Spec::new("delifeq", delifeq)
 };
 
-/// `DELIFEQ key value`: deletes the key if its string is this one.
+/// `DELIFEQ key value`: deletes the key if its string equals `value`.
 ///
-/// Reply: 1, or 0 when it is missing or another. O(length).
+/// Reply: 1, or 0 if it is missing or different. O(length).
 fn delifeq(call: &mut Call<'_>) -> CommandResult {
     let [_, key, wanted] = call.args.exactly();
     let place = call.db.place(key);

@@ -1,4 +1,4 @@
-//! INCR and its kin: strings as 64-bit integers.
+//! INCR, DECR, INCRBY, DECRBY: strings as 64-bit integers.
 
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
@@ -46,7 +46,7 @@ fn incr(call: &mut Call<'_>) -> CommandResult {
     add(call, 1)
 }
 
-/// `DECR key`: takes one away.
+/// `DECR key`: subtracts one.
 fn decr(call: &mut Call<'_>) -> CommandResult {
     add(call, -1)
 }
@@ -57,7 +57,7 @@ fn incrby(call: &mut Call<'_>) -> CommandResult {
     add(call, by)
 }
 
-/// `DECRBY key decrement`. The smallest integer has no negative.
+/// `DECRBY key decrement`. The smallest integer cannot be negated.
 fn decrby(call: &mut Call<'_>) -> CommandResult {
     let by = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
     let by = by

@@ -59,11 +59,11 @@ impl Options {
 ///
 /// Reply: the subsequence as a bulk string; with LEN its length; with IDX a map of `matches`,
 /// pairs of inclusive ranges from the last to the first, and `len`. A missing key is empty.
-/// O(n * m), 64 pairs of bytes at a time; a bit of memory for each pair. Refused is what takes
-/// Redis more than `proto-max-bulk-len`: four bytes for each.
+/// O(n * m), 64 pairs of bytes at a time; one bit of memory per pair. Refused if Redis's table, at
+/// four bytes per pair, would exceed `proto-max-bulk-len`.
 fn lcs(call: &mut Call<'_>) -> CommandResult {
     let (key1, key2) = (call.args.at(1), call.args.at(2));
-    // Both lookups count, whatever the options are.
+    // Both lookups count as reads, even if an option is wrong.
     call.db.exists(key1);
     call.db.exists(key2);
     let string = |key| {
@@ -98,10 +98,10 @@ fn lcs(call: &mut Call<'_>) -> CommandResult {
 ///     row i, bit j:  0 where length(i, j + 1) = length(i, j) + 1,  1 where they are equal
 ///
 /// Along a row lengths rise by 0 or 1. A row follows from the one above in a few operations on
-/// whole words: the addition carries a rise from where it was to the next pair that is equal
-/// (H. Hyyrö, "Bit-parallel LCS-length computation revisited", 2004).
+/// whole words: the addition carries a rise from its old position to the next equal pair (H. Hyyrö,
+/// "Bit-parallel LCS-length computation revisited", 2004).
 ///
-/// Invariant: bits behind the end of `b` are ones.
+/// Invariant: bits after the end of `b` are ones.
 struct Table<'a> {
     a: &'a [u8],
     b: &'a [u8],
@@ -112,7 +112,7 @@ struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// The strings come from clients, who may ask for `max_bytes` as Redis counts them.
+    /// Builds the table for strings from clients; `max_bytes` limits the size of Redis's table.
     fn build(a: &'a [u8], b: &'a [u8], max_bytes: u64) -> Result<Table<'a>, CommandError> {
         if a.len().max(b.len()) >= u32::MAX as usize - 1 {
             return Err(CommandError::Text(TOO_LONG));
@@ -152,8 +152,8 @@ impl<'a> Table<'a> {
         last.iter().map(|word| word.count_zeros()).sum()
     }
 
-    /// Whether the first `i` bytes of `a` have a longer common subsequence with the first `j`
-    /// of `b` than with one less.
+    /// Whether the first `i` bytes of `a` have a longer common subsequence with the first `j` bytes
+    /// of `b` than with the first `j - 1`.
     fn rises(&self, i: usize, j: usize) -> bool {
         let word = self.flat[i * self.width + (j - 1) / 64];
         word >> ((j - 1) % 64) & 1 == 0
@@ -167,7 +167,7 @@ impl<'a> Table<'a> {
                 (i, j) = (i - 1, j - 1);
                 see(i, j);
             } else if self.rises(i, j) {
-                // As long without the byte of `a`, but not without that of `b`.
+                // Dropping the last byte of `a` keeps the length; dropping that of `b` does not.
                 i -= 1;
             } else {
                 j -= 1;
@@ -176,7 +176,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Where in `b` each byte of `a` stands: a row of bits for each different one.
+/// The positions of each byte of `a` in `b`: one row of bits per distinct byte.
 struct Places {
     rows: [usize; 256],
     width: usize,
@@ -204,7 +204,7 @@ impl Places {
         Places { rows, width, bits }
     }
 
-    /// Those of a byte that `a` has.
+    /// The positions of a byte that occurs in `a`.
     fn of(&self, byte: u8) -> &[u64] {
         &self.bits[self.rows[usize::from(byte)] * self.width..][..self.width]
     }
@@ -264,8 +264,8 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    /// The length by the recurrence, and the path by comparing neighbours: as the textbook has
-    /// it, cell by cell.
+    /// The length by the recurrence and the path by comparing neighbours, cell by cell as in
+    /// textbooks.
     fn cell_by_cell(a: &[u8], b: &[u8]) -> (u32, Vec<(usize, usize)>) {
         let mut lengths = vec![vec![0u32; b.len() + 1]; a.len() + 1];
         for i in 1..=a.len() {

@@ -1,4 +1,4 @@
-//! MGET, MSET and their kin: several strings at once.
+//! MGET, MSET, MSETNX, MSETEX: several strings at once.
 
 use super::set::state_set_until;
 use crate::base::number::parse_i64;
@@ -19,7 +19,7 @@ pub(super) const MGET: Spec = Spec {
 
 /// `MGET key ...`: the strings at the keys.
 ///
-/// Reply: array of bulk strings; null where the key is missing or holds no string. O(keys).
+/// Reply: array of bulk strings; null if the key is missing or not a string. O(keys).
 fn mget(call: &mut Call<'_>) -> CommandResult {
     call.reply.array(call.args.len() - 1);
     for key in call.args.from(1).iter() {
@@ -66,9 +66,9 @@ pub(super) const MSETNX: Spec = Spec {
     ..Spec::new("msetnx", msetnx)
 };
 
-/// `MSETNX key value ...`: sets all of them if none is there.
+/// `MSETNX key value ...`: sets all of them if none exists.
 ///
-/// Reply: 1, or 0 when a key was there and nothing was set. O(keys).
+/// Reply: 1, or 0 if a key existed and nothing was set. O(keys).
 fn msetnx(call: &mut Call<'_>) -> CommandResult {
     if call.args.len().is_multiple_of(2) {
         return Err(CommandError::WrongArity(call.name.into()));
@@ -118,11 +118,11 @@ pub(super) const MSETEX: Spec = Spec {
 const BAD_NUMKEYS: &str = "ERR invalid numkeys value or out of range";
 
 /// `MSETEX numkeys key value ... [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`:
-/// sets all of the keys, or with a condition that not all of them meet, none.
+/// sets all of the keys, or none if one does not meet the condition.
 ///
-/// Reply: 1, or 0 when nothing was set. O(keys).
+/// Reply: 1, or 0 if nothing was set. O(keys).
 ///
-/// Its effects are SETs: servers without this command can repeat them.
+/// Propagated as SETs, for servers without this command.
 fn msetex(call: &mut Call<'_>) -> CommandResult {
     let numkeys = parse_i64(call.args.at(1))
         .filter(|n| (1..=i32::MAX as i64).contains(n))
@@ -148,7 +148,7 @@ fn msetex(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Whether the keys must be there (`Some(true)`), must not, or may; and their expiry.
+/// Whether the keys must exist (`Some(true)`), must not (`Some(false)`), or may; and their expiry.
 fn msetex_options(call: &Call<'_>, first: usize) -> Result<(Option<bool>, Expiry), CommandError> {
     let args = call.args;
     let (mut wanted, mut keep_ttl) = (None, false);

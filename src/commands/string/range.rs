@@ -13,7 +13,7 @@ pub(super) const STRLEN: Spec = Spec {
     ..Spec::new("strlen", strlen)
 };
 
-/// `STRLEN key`: bytes of the string. Reply: integer, 0 for a missing key. O(1).
+/// `STRLEN key`: length of the string in bytes. Reply: integer, 0 for a missing key. O(1).
 fn strlen(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
     let len = call.db.string(key)?.map_or(0, |text| text.len());
@@ -29,7 +29,7 @@ pub(super) const GETRANGE: Spec = Spec {
     ..Spec::new("getrange", getrange)
 };
 
-/// GETRANGE's old name.
+/// The older name of GETRANGE.
 pub(super) const SUBSTR: Spec = Spec {
     name: "substr",
     ..GETRANGE
@@ -37,7 +37,7 @@ pub(super) const SUBSTR: Spec = Spec {
 
 /// `GETRANGE key start end`: the bytes between two inclusive offsets.
 ///
-/// Reply: bulk string; empty when the key is missing or the range holds nothing.
+/// Reply: bulk string; empty if the key is missing or the range is empty.
 /// Offsets are bytes; negative ones count back from the end. O(length of reply).
 fn getrange(call: &mut Call<'_>) -> CommandResult {
     let [_, key, start, end] = call.args.exactly();
@@ -66,7 +66,7 @@ fn slice(text: &[u8], start: i64, end: i64) -> &[u8] {
     &text[start as usize..=end as usize]
 }
 
-/// The length of a string of `size + more` bytes, if it may be so long.
+/// The total length, or an error if it exceeds `max`.
 fn check_length(max: u64, size: u64, more: usize) -> Result<usize, CommandError> {
     size.checked_add(more as u64)
         .filter(|&total| total <= max)
@@ -82,9 +82,9 @@ pub(super) const SETRANGE: Spec = Spec {
     ..Spec::new("setrange", setrange)
 };
 
-/// `SETRANGE key offset value`: overwrites bytes from `offset` on; a gap is filled with zeros.
+/// `SETRANGE key offset value`: overwrites bytes from `offset` on; fills a gap with zeros.
 ///
-/// Reply: the string's length. An empty value changes nothing and makes no key. At most
+/// Reply: the string's length. An empty value changes nothing and creates no key. At most
 /// `proto-max-bulk-len` bytes. O(length of value), plus the growth.
 fn setrange(call: &mut Call<'_>) -> CommandResult {
     let [_, key, offset, value] = call.args.exactly();
@@ -115,7 +115,7 @@ pub(super) const APPEND: Spec = Spec {
     ..Spec::new("append", append)
 };
 
-/// `APPEND key value`: adds bytes to the end; a missing key is made.
+/// `APPEND key value`: appends to the string; creates a missing key.
 ///
 /// Reply: the string's length, at most `proto-max-bulk-len`. O(length of value), plus the
 /// growth.

@@ -1,4 +1,4 @@
-//! SET, and the commands that are SET under other names.
+//! SET, and the commands that are variants of it.
 
 use crate::command::keys::Keys;
 use crate::command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};
@@ -17,7 +17,7 @@ pub(super) const GET: Spec = Spec {
 
 /// `GET key`: the string at `key`.
 ///
-/// Reply: bulk string, or null when the key is missing. O(1) plus the length.
+/// Reply: bulk string, or null if the key is missing. O(1) plus the length.
 fn get(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
     if !call.db.reply_string(key, call.reply)? {
@@ -42,8 +42,8 @@ pub(super) const SET: Spec = Spec {
     ..Spec::new("set", set)
 };
 
-/// SET's key: with `GET` it is read, too. As in Redis the word counts wherever it stands, as
-/// an operand as well.
+/// SET's key: with `GET` it is also read. As in Redis, the word counts in any position, even as an
+/// operand.
 fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     let reads = (3..args.len()).any(|at| args.is(at, "GET"));
     let access = if reads {
@@ -54,13 +54,13 @@ fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     Ok(Keys::one(1, access))
 }
 
-/// When SET sets.
+/// SET's condition.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Condition<'a> {
     Always,
     IfMissing,
     IfThere,
-    /// The string that is there equals this one.
+    /// The present string equals this one.
     IfEqual(&'a [u8]),
 }
 
@@ -72,7 +72,7 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    /// Options may be repeated where that contradicts nothing; the last one holds.
+    /// Options may be repeated unless they contradict each other; the last one applies.
     fn parse(args: Args<'a>) -> Result<Options<'a>, CommandError> {
         use Condition::{Always, IfEqual, IfMissing, IfThere};
         let mut o = Options {
@@ -111,8 +111,8 @@ impl<'a> Options<'a> {
 
 /// `SET key value [NX | XX | IFEQ text] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`.
 ///
-/// Reply: OK, or null when the condition did not hold; with GET the old string or null,
-/// whether it was set or not. O(1) plus the length.
+/// Reply: OK, or null if the condition did not hold; with GET the old string or null, in both
+/// cases. O(1) plus the length.
 fn set(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     if call.args.len() == 3 {
@@ -164,7 +164,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Repeated later, "in ten seconds" would mean another time.
+/// Propagates an absolute time: a relative one would differ on replay.
 pub(super) fn state_set_until(call: &mut Call<'_>, key: &[u8], text: &[u8], when_ms: i64) {
     if !call.effects_wanted() {
         return;
@@ -174,7 +174,7 @@ pub(super) fn state_set_until(call: &mut Call<'_>, key: &[u8], text: &[u8], when
     call.rewrite(&[b"SET", key, text, b"PXAT", when]);
 }
 
-/// States a SET without GET, whose reply nobody reads, and without IFEQ, which held.
+/// Propagates SET without GET, whose reply is not needed, and without IFEQ, which held.
 fn state_plain_set(call: &mut Call<'_>) {
     if !call.effects_wanted() {
         return;
@@ -202,7 +202,7 @@ pub(super) const SETNX: Spec = Spec {
 
 /// `SETNX key value`: sets a missing key.
 ///
-/// Reply: 1, or 0 when the key was there. O(1).
+/// Reply: 1, or 0 if the key existed. O(1).
 fn setnx(call: &mut Call<'_>) -> CommandResult {
     let [_, key, _] = call.args.exactly();
     let place = call.db.place(key);
@@ -263,7 +263,7 @@ pub(super) const GETSET: Spec = Spec {
     ..Spec::new("getset", getset)
 };
 
-/// `GETSET key value`: sets the key, its expiry goes.
+/// `GETSET key value`: sets the key and removes its expiry.
 ///
 /// Reply: the old string, or null. O(1) plus the length.
 fn getset(call: &mut Call<'_>) -> CommandResult {

@@ -1,7 +1,7 @@
 //! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 //!
-//! Dispatch queues what comes after MULTI (`server::dispatch`); here the queue is run or
-//! thrown away. Touched keys mark their watchers through `keyspace::watch`.
+//! Dispatch queues the commands after MULTI (`server::dispatch`); this module runs or discards the
+//! queue. Touched keys mark their watchers through `keyspace::watch`.
 
 pub(super) mod docs;
 
@@ -24,7 +24,7 @@ const MULTI: Spec = Spec {
     ..Spec::new("multi", multi)
 };
 
-/// `MULTI`: what follows is queued until EXEC or DISCARD.
+/// `MULTI`: queues the commands that follow until EXEC or DISCARD.
 fn multi(call: &mut Call<'_>) -> CommandResult {
     if call.client.flags.contains(ClientFlags::MULTI) {
         return Err(CommandError::Text("ERR MULTI calls can not be nested"));
@@ -47,11 +47,11 @@ const EXEC: Spec = Spec {
     ..Spec::new("exec", exec)
 };
 
-/// `EXEC`: runs the queue, nothing in between.
+/// `EXEC`: runs the queue atomically.
 ///
-/// Reply: array of the replies, errors inside it; null when a watched key was touched;
-/// EXECABORT when a command could not be queued. A command that the user may not run any
-/// more is an error among them. The effects form one unit.
+/// Reply: array of the replies, including errors; null if a watched key was touched; EXECABORT if a
+/// command could not be queued. A command that the user may no longer run yields an error in the
+/// array. The effects form one unit.
 fn exec(call: &mut Call<'_>) -> CommandResult {
     if !call.client.flags.contains(ClientFlags::MULTI) {
         return Err(CommandError::Text("ERR EXEC without MULTI"));
@@ -94,8 +94,8 @@ fn exec(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// A key that was live when it was watched and whose time has come since counts as touched,
-/// deleted yet or not.
+/// Whether a key that was live when watched has expired since: that counts as touched, even if it
+/// is not yet deleted.
 fn watched_key_expired(call: &mut Call<'_>) -> bool {
     let client = &*call.client;
     let db = &mut call.db;
@@ -111,7 +111,7 @@ const DISCARD: Spec = Spec {
     ..Spec::new("discard", discard)
 };
 
-/// `DISCARD`: forgets the queue and what is watched.
+/// `DISCARD`: drops the queue and all watches.
 fn discard(call: &mut Call<'_>) -> CommandResult {
     if !call.client.flags.contains(ClientFlags::MULTI) {
         return Err(CommandError::Text("ERR DISCARD without MULTI"));
@@ -130,13 +130,13 @@ const WATCH: Spec = Spec {
     ..Spec::new("watch", watch)
 };
 
-/// `WATCH key ...`: EXEC will refuse if one of the keys is touched before it.
+/// `WATCH key ...`: EXEC replies null if one of the keys is touched before it.
 fn watch(call: &mut Call<'_>) -> CommandResult {
     if call.client.flags.contains(ClientFlags::MULTI) {
         return Err(CommandError::Text("ERR WATCH inside MULTI is not allowed"));
     }
     call.reply.ok();
-    // A client that has lost already gains nothing from more keys.
+    // If a watched key was already touched, further watches are pointless.
     if call.client.flags.contains(ClientFlags::DIRTY_CAS) {
         return Ok(());
     }
@@ -158,7 +158,7 @@ const UNWATCH: Spec = Spec {
     ..Spec::new("unwatch", unwatch)
 };
 
-/// `UNWATCH`: forgets what is watched.
+/// `UNWATCH`: drops all watches.
 fn unwatch(call: &mut Call<'_>) -> CommandResult {
     call.client.unwatch(&mut call.db.keyspace().watchers);
     call.client.flags.remove(ClientFlags::DIRTY_CAS);

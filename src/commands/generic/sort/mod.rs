@@ -1,8 +1,8 @@
-//! SORT, SORT_RO: the elements of a list, set or sorted set in order, by themselves or by
-//! what other keys say of them.
+//! SORT, SORT_RO: the sorted elements of a list, set or sorted set, by their own values or by those
+//! of other keys.
 //!
 //! `options` reads the words, `pattern` looks up what BY and GET name, `sorting` loads the
-//! elements, weighs and orders them; here the result is replied or stored.
+//! elements, weighs and orders them; this module replies or stores the result.
 
 mod options;
 mod pattern;
@@ -56,11 +56,11 @@ pub(super) const SORT_RO: Spec = Spec {
 };
 
 /// `SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC|DESC] [ALPHA]
-/// [STORE destination]`: the elements in order of the numbers that they are, or that the
-/// keys named by `pattern` hold; with ALPHA of texts.
+/// [STORE destination]`: the elements in numeric order of their own values, or of those of keys
+/// named by `pattern`; with ALPHA in byte order.
 ///
-/// Reply: array of elements, or of what GET patterns find (null where nothing); with STORE
-/// the length of the list that was stored. O(n log n), with a short LIMIT O(n).
+/// Reply: array of elements, or of what GET patterns find (null for nothing); with STORE the length
+/// of the stored list. O(n log n), with a short LIMIT O(n).
 fn sort(call: &mut Call<'_>) -> CommandResult {
     sort_generic(call, false)
 }
@@ -70,13 +70,13 @@ fn sort_ro(call: &mut Call<'_>) -> CommandResult {
     sort_generic(call, true)
 }
 
-/// Both commands; only SORT knows STORE.
+/// Both commands; only SORT accepts STORE.
 fn sort_generic(call: &mut Call<'_>, readonly: bool) -> CommandResult {
     let key = call.args.at(1);
     let mut o = Options::parse(call.args, readonly, &|| call.may_read_all_keys())?;
     let is_kept = o.store.is_some() || call.origin == Origin::Script;
     if o.unsorted && is_kept && call.db.info(key).is_some_and(|i| i.kind == Type::Set) {
-        // What is stored, or a script makes of it, must not depend on a table's order.
+        // A stored result, or one that a script sees, must not depend on hash table order.
         (o.unsorted, o.alpha, o.by) = (false, true, None);
     }
     let mut sorting = Sorting::default();
@@ -105,7 +105,7 @@ fn sort_generic(call: &mut Call<'_>, readonly: bool) -> CommandResult {
     Ok(())
 }
 
-/// Replies the elements, or for each what the GET patterns find.
+/// Replies the elements, or the values that the GET patterns find for each.
 fn reply(call: &mut Call<'_>, picked: &[Item], buffer: &[u8], get: &[Pattern<'_>]) {
     call.reply.array(picked.len() * get.len().max(1));
     let mut key = Vec::new();
@@ -126,7 +126,7 @@ fn reply(call: &mut Call<'_>, picked: &[Item], buffer: &[u8], get: &[Pattern<'_>
     }
 }
 
-/// Stores the same as a list.
+/// Stores the same values as a list.
 fn store_list(
     call: &mut Call<'_>,
     destination: &[u8],
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(t.run("SORT string NONSENSE"), "-ERR syntax error\r\n");
     }
 
-    /// SORT saw past an expired field but left it, where Redis's readers of fields delete it.
+    /// SORT skipped an expired field but left it there, where Redis's field readers delete it.
     #[test]
     fn an_expired_field_goes_when_sort_meets_it() {
         let mut t = Testbed::new();

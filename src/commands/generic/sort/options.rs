@@ -1,4 +1,4 @@
-//! The words behind SORT's key.
+//! The options of SORT.
 
 use super::pattern::Pattern;
 use crate::command::keys::Keys;
@@ -7,7 +7,7 @@ use crate::command::{BadKeys, CommandError};
 use crate::commands::element;
 use crate::resp::Args;
 
-/// What an option's word asks for.
+/// The kind of an option word.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asked {
     Asc,
@@ -29,8 +29,8 @@ const WORDS: &[Word<Asked>] = &[
     Word::new("GET", 1, Asked::Get),
 ];
 
-/// The keys of SORT: the last destination counts. Keys made of `BY` and `GET` patterns are not
-/// arguments.
+/// SORT's keys: the source and the last destination. Keys built from `BY` and `GET` patterns are
+/// not arguments.
 pub(super) fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     let options = options::Options::new(args, 2, WORDS).flatten();
     let destinations = options.filter(|(asked, _)| *asked == Asked::Store);
@@ -49,8 +49,7 @@ pub(super) struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    /// `may_read_all`: whether the keys that patterns make of elements may be read, whatever
-    /// those are.
+    /// `may_read_all`: whether the client may read every key, since patterns can name any.
     pub(super) fn parse(
         args: Args<'a>,
         readonly: bool,
@@ -103,8 +102,7 @@ impl<'a> Options<'a> {
         Ok(o)
     }
 
-    /// The inclusive range of `len` elements that LIMIT leaves, as `(start, end)`; empty if
-    /// `end` is less.
+    /// LIMIT as an inclusive range `(start, end)` of `len` elements; empty if `end < start`.
     pub(super) fn range(&self, len: usize) -> (i64, i64) {
         let len = len as i64;
         let start = self.limit.0.clamp(0, len);

@@ -1,14 +1,14 @@
-//! What BY and GET name: a key, or a field of one, in which the element takes the place of `*`.
+//! BY and GET patterns: a key, or a field of one, with the element in place of `*`.
 
 use crate::commands::hash;
 use crate::keyspace::Db;
 use crate::types::{Entry, Hash};
 
-/// Where BY and GET look: `#`, `prefix*suffix` or `prefix*suffix->field`.
+/// The target of BY and GET: `#`, `prefix*suffix` or `prefix*suffix->field`.
 pub(super) enum Pattern<'a> {
     /// The element itself.
     Element,
-    /// No `*`: there is nothing to be found.
+    /// No `*`: finds nothing.
     Nothing,
     Key {
         prefix: &'a [u8],
@@ -26,7 +26,7 @@ impl<'a> Pattern<'a> {
             return Pattern::Nothing;
         };
         let (prefix, rest) = (&text[..star], &text[star + 1..]);
-        // An arrow with nothing behind it belongs to the key.
+        // A trailing arrow belongs to the key.
         let arrow = memchr::memmem::find(rest, b"->").filter(|&at| at + 2 < rest.len());
         let (suffix, field) = match arrow {
             Some(at) => (&rest[..at], Some(&rest[at + 2..])),
@@ -39,8 +39,8 @@ impl<'a> Pattern<'a> {
         }
     }
 
-    /// Calls `see` with what the pattern finds for an element; `None`: nothing. `key` is
-    /// room for the key's name.
+    /// Calls `see` with the value that the pattern finds for an element; `None`: no value. `key` is
+    /// scratch space for the key's name.
     pub(super) fn look_up<R>(
         &self,
         db: &mut Db<'_>,

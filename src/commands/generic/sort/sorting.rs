@@ -1,4 +1,4 @@
-//! The elements on their way from a key to their order.
+//! Loads and sorts the elements of a key.
 //!
 //! All texts (elements, and weights for ALPHA) are copied into one buffer, so that sorting
 //! moves small records and lookups are free to expire keys.
@@ -11,14 +11,14 @@ use crate::command::CommandError;
 use crate::keyspace::Db;
 use crate::types::{Container, Entry, List, Set, Type, Zset};
 
-/// The elements on their way.
+/// The elements and their texts.
 #[derive(Default)]
 pub(super) struct Sorting {
     pub(super) buffer: Vec<u8>,
     pub(super) items: Vec<Item>,
 }
 
-/// An element and what it is sorted by.
+/// An element and its weight.
 #[derive(Clone, Copy)]
 pub(super) struct Item {
     pub(super) text: Text,
@@ -48,7 +48,7 @@ impl Text {
     }
 }
 
-/// What an element is sorted by.
+/// The sort key of an element.
 #[derive(Clone, Copy)]
 enum Weight {
     Score(f64),
@@ -65,8 +65,8 @@ impl Sorting {
         self.items.push(Item { text, weight });
     }
 
-    /// Loads the elements. Lists and sorted sets that are not to be sorted give only the
-    /// range that is wanted, which then starts at 0; true if so.
+    /// Loads the elements. For a list or sorted set that need not be sorted, loads only the range
+    /// of LIMIT, which then starts at 0, and returns true.
     pub(super) fn load(
         &mut self,
         db: &mut Db<'_>,
@@ -108,7 +108,7 @@ impl Sorting {
             }
             Some(Type::Zset) => {
                 if let Some(mut zset) = db.write::<Zset>(key)? {
-                    // Redis sorts only large sorted sets: OBJECT ENCODING tells.
+                    // Redis sorts only large sorted sets: visible in OBJECT ENCODING.
                     zset.become_table();
                     zset.visit(first, count, backward, |_, entry| {
                         self.add(entry);
@@ -128,7 +128,7 @@ impl Sorting {
         Ok(ordered)
     }
 
-    /// Finds what each element is sorted by; `false`: a text that should be a number.
+    /// Determines each element's weight; `false` if a text should be a number but is not.
     pub(super) fn weigh(&mut self, db: &mut Db<'_>, by: Option<&Pattern<'_>>, alpha: bool) -> bool {
         let mut key = Vec::new();
         let mut numbers = true;
@@ -162,9 +162,8 @@ impl Sorting {
         numbers
     }
 
-    /// Puts the elements from `start` to `end` into their places. The order of equal weights
-    /// is that of the elements' bytes, except among texts that BY found: they stay as
-    /// they came.
+    /// Puts the elements from `start` to `end` into order. Equal weights are ordered by the
+    /// elements' bytes, except texts found by BY: those keep the order in which they were loaded.
     pub(super) fn sort(&mut self, start: i64, end: i64, o: &Options<'_>) {
         let Sorting { buffer, items } = self;
         let text = |t: Text| t.of(buffer);
@@ -186,7 +185,7 @@ impl Sorting {
             items.sort_by(compare);
             return;
         }
-        // The order is total, so a short range can be cut out before it is sorted.
+        // The order is total, so a short range can be selected before it is sorted.
         let (start, end) = (start as usize, end as usize);
         let mut part = &mut items[..];
         if end + 1 < part.len() {
@@ -200,8 +199,7 @@ impl Sorting {
     }
 }
 
-/// A text as a decimal number, up to a NUL byte: an empty one is 0, one that is too large
-/// infinite.
+/// Parses a text up to a NUL byte as a decimal number: an empty one is 0, an overflow infinite.
 fn number(text: &[u8], all: &mut bool) -> Weight {
     let text = text.split(|&b| b == 0).next().unwrap_or(text);
     let value = match str::from_utf8(text) {

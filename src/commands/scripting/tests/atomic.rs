@@ -1,4 +1,4 @@
-//! A script that is atomic and does not come to its end: nothing is as if it had run.
+//! A failed atomic script leaves no trace.
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
@@ -8,7 +8,7 @@ use crate::server::Testbed;
 /// The first line of an atomic script.
 const ATOMIC: &str = "#!lua flags=atomic\n";
 
-/// Runs the body as an atomic script that fails behind it; gives the error.
+/// Runs the body as an atomic script that then fails; returns the error.
 fn fail(t: &mut Testbed, body: &str, keys: &[&str]) -> String {
     eval(
         t,
@@ -18,7 +18,7 @@ fn fail(t: &mut Testbed, body: &str, keys: &[&str]) -> String {
     )
 }
 
-/// Everything that is there, with times.
+/// All keys with values and expiry times.
 fn state(t: &mut Testbed) -> String {
     let mut all = String::new();
     for db in 0..3 {
@@ -133,7 +133,7 @@ fn a_script_that_fails_leaves_no_trace() {
     fail(&mut t, &all, &[]);
     assert_eq!(state(&mut t), before);
     assert_eq!(t.take_effects(), [""; 0]);
-    // The same script without an end that fails does it all.
+    // The same script without the failure has all its effects.
     let told = eval(&mut t, &format!("{ATOMIC}{all} return 'done'"), &[], &[]);
     assert_eq!(told, "$4\r\ndone\r\n");
     assert_ne!(state(&mut t), before);
@@ -186,7 +186,7 @@ fn random_scripts_that_fail_leave_no_trace() {
         t.take_events();
         let told = fail(&mut t, &body, &[]);
         assert!(told.contains("on purpose"), "{round}: {told}\n{body}");
-        // What went by itself is told all the same.
+        // Expiry is still propagated.
         let effects = t.take_effects();
         let removals = |line: &&String| line.starts_with("DEL ") || line.starts_with("HDEL ");
         assert!(
@@ -200,7 +200,7 @@ fn random_scripts_that_fail_leave_no_trace() {
             "{round}: {events:?}\n{body}"
         );
         assert_eq!(state(&mut t), before, "{round}:\n{body}");
-        // Now and then one comes to its end, so that the next begin elsewhere.
+        // Some rounds complete, so that the next ones start from another state.
         if round % 3 == 0 {
             eval(&mut t, &format!("{ATOMIC}{body}"), &[], &[]);
         }
@@ -231,12 +231,12 @@ fn what_cannot_be_undone_is_not_run() {
     let told = eval(&mut t, &script, &[], &[]);
     assert!(told.contains("script-undo-max-bytes"), "{told}");
     assert_eq!(state(&mut t), before);
-    // Caught, the script goes on and what it could do stays.
+    // If the script catches the error, it continues and keeps its other effects.
     let script = format!("{ATOMIC}redis.call('set', 's', 'x') redis.pcall('append', 'long', 'x')");
     assert_eq!(eval(&mut t, &script, &[], &[]), "$-1\r\n");
     assert_eq!(t.run("GET s"), "$1\r\nx\r\n");
     assert_eq!(t.run("STRLEN long"), ":20001\r\n");
-    // The log of one key is filed once, however often it is written.
+    // The undo log records a key once, however often it is written.
     let script = format!("{ATOMIC}for i = 1, 10000 do redis.call('incr', 'n') end");
     assert_eq!(eval(&mut t, &script, &[], &[]), "$-1\r\n");
     assert_eq!(t.run("GET n"), "$5\r\n10000\r\n");

@@ -1,5 +1,5 @@
-//! Every function of the libraries with numbers at the edges of what a double, 64 bits and 32
-//! bits hold, in every place: each call ends soon, whatever it answers.
+//! Every library function with numbers at the limits of a double, 64 bits and 32 bits, in every
+//! position: each call must return soon, with any result.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ const EDGES: [&str; 25] = [
     "8000",
 ];
 
-/// Calls; each `#` is a number.
+/// Calls; each `#` is replaced by a number.
 const CALLS: &str = "
 string.byte('abc',#,#) string.sub('abc',#,#) string.char(#,#) string.rep('',#) string.rep('abc',#)
 string.find('abcabc','b',#) string.find('abcabc','b',#,true) string.match('abcabc','b()',#)
@@ -73,7 +73,7 @@ fn every_function_ends_soon_with_numbers_at_the_edges() {
     for call in CALLS.split_whitespace() {
         let places = call.matches('#').count();
         for (at, &edge) in EDGES.iter().enumerate() {
-            // Each edge in each place beside 1, beside itself, and beside another one.
+            // Each edge in each position: beside 1, beside itself, and beside another one.
             let mut lines: Vec<Vec<&str>> = vec![vec![edge; places]];
             for place in 0..places {
                 let mut line = vec!["1"; places];
@@ -133,7 +133,7 @@ fn numbers_too_wide_for_an_int_are_cut_as_lua_cuts_them() {
     }
 }
 
-/// The order in which `sort` compares is seen: this is Lua 5.1's.
+/// The order of `sort`'s comparisons is visible: it is Lua 5.1's.
 #[test]
 fn sort_compares_in_the_order_of_lua() {
     let mut t = Testbed::unheard();

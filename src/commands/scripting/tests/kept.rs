@@ -1,4 +1,4 @@
-//! What is kept of scripts and libraries, and what it is counted as.
+//! Cached scripts and libraries, and their memory accounting.
 
 use super::eval;
 use crate::scripting::EVAL_SCRIPTS_MAX;
@@ -92,8 +92,8 @@ fn a_library_that_fails_leaves_those_that_are_there() {
     }
 }
 
-/// The old library had gone before the new one was known to load: it has no room beside what the
-/// state still holds of the old one.
+/// RESTORE dropped the old library before the new one was known to load: the new one does not fit
+/// beside what the VM still holds of the old one.
 #[test]
 fn a_payload_that_cannot_be_loaded_changes_nothing() {
     let mut t = Testbed::unheard();

@@ -1,4 +1,4 @@
-//! Scripts in use, in process: what they answer, what is kept of them, what they leave.
+//! Scripts run in process: their replies, what is cached of them, their effects.
 
 mod atomic;
 mod edges;

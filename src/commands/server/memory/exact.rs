@@ -1,4 +1,4 @@
-//! What MEMORY USAGE says of a key against what the allocator says when the key goes.
+//! Compares MEMORY USAGE of a key with the bytes freed by its deletion.
 
 use std::collections::BTreeSet;
 
@@ -8,17 +8,17 @@ use crate::keyspace::DbIndex;
 use crate::server::Testbed;
 
 const DB: DbIndex = DbIndex(0);
-/// What MEMORY USAGE counts of the database's table for a key.
+/// The share of the database's table that MEMORY USAGE counts for a key.
 const SLOT_BYTES: usize = 10;
 
-/// Bytes in use by this thread but for the database's own tables.
+/// Bytes in use by this thread, without the database's own tables.
 fn balance(t: &Testbed) -> i64 {
     let db = t.engine.keyspace.database(DB);
     let tables = db.table_bytes() + db.fields().memory_bytes();
     alloc::thread_balance() - tables as i64
 }
 
-/// Deletes a key to the last byte; what the allocator got back.
+/// Deletes a key completely; returns the bytes freed.
 fn freed_with(t: &mut Testbed, key: &str) -> i64 {
     let before = balance(t);
     let lazyfree = |t: &mut Testbed| {
@@ -35,9 +35,9 @@ fn freed_with(t: &mut Testbed, key: &str) -> i64 {
 #[cfg_attr(feature = "system-allocator", ignore = "counts jemalloc's bytes")]
 fn usage_is_what_the_allocator_gets_back() {
     let mut t = Testbed::unheard();
-    // A DEL that a busy machine makes slow would be filed, which takes memory.
+    // A busy machine can make a DEL slow enough for the slow log, which takes memory.
     t.run("CONFIG SET slowlog-log-slower-than -1");
-    // Whatever a first command allocates is there.
+    // Warm-up: first commands make lasting allocations.
     for n in 0..300 {
         t.run(&format!("SET filler:{n} {n}"));
     }

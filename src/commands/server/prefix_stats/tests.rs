@@ -67,7 +67,7 @@ fn what_is_done_under_a_prefix_is_counted_there() {
     let bytes: u64 = t.run("MEMORY USAGE user:1").trim()[1..]
         .parse()
         .expect("a number");
-    // The place in the database's table is not the key's.
+    // MEMORY USAGE also counts the slot in the database's table.
     assert_eq!(user[1] + 10, bytes);
     assert_eq!(figures(&mut t, "(none)").expect("a line")[0], 1);
     let first = lines(&mut t, "PREFIXSTATS COUNT 1 BY writes");
