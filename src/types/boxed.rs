@@ -1,11 +1,11 @@
-//! A boxed encoding as a word and back.
+//! Converts a boxed encoding to a word and back.
 #![allow(unsafe_code)]
 
 pub(super) fn into_word<T>(value: Box<T>) -> u64 {
     Box::into_raw(value).expose_provenance() as u64
 }
 
-/// The boxed value where it is.
+/// Borrows the boxed value in place.
 ///
 /// # Safety
 /// `word` came from `into_word` of a box of this type, which lives for `'a` unchanged.
