@@ -130,7 +130,7 @@ unsafe fn text_of<'a>(word: Word) -> &'a [u8] {
 #[inline]
 unsafe fn entry_of<'a>(word: Word) -> Entry<'a> {
     if is_pointer(word) {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         Entry::Str(unsafe { text_of(word) })
     } else {
         Entry::Int((word.raw() << 16) as i64 >> 17)

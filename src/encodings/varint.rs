@@ -32,9 +32,9 @@ pub unsafe fn write(mut to: *mut u8, mut len: usize) -> *mut u8 {
 /// `size(bytes.len()) + bytes.len()` bytes at `to` may be written and do not overlap `bytes`.
 #[inline]
 pub unsafe fn write_bytes(to: *mut u8, bytes: &[u8]) -> *mut u8 {
-    // SAFETY: as the caller says.
+    // SAFETY: the caller guarantees it.
     let to = unsafe { write(to, bytes.len()) };
-    // SAFETY: as the caller says.
+    // SAFETY: the caller guarantees it.
     unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
     // SAFETY: one past the end.
     unsafe { to.add(bytes.len()) }

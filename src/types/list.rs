@@ -241,9 +241,9 @@ impl Container for List {
 
     unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
         match encoding {
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Listpack => List::Listpack(unsafe { Listpack::from_word(word) }),
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Quicklist => List::Quicklist(unsafe { boxed::from_word(word) }),
             other => panic!("not an encoding of a list: {other:?}"),
         }

@@ -312,11 +312,11 @@ impl Container for Set {
 
     unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
         match encoding {
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Intset => Set::Intset(unsafe { Intset::from_word(word) }),
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Listpack => Set::Listpack(unsafe { Listpack::from_word(word) }),
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Hashtable => Set::Table(unsafe { boxed::from_word(word) }),
             other => panic!("not an encoding of a set: {other:?}"),
         }

@@ -74,7 +74,7 @@ impl Member {
     /// # Safety
     /// The entry is alive, and after `Some` no alias is used.
     pub unsafe fn moved(self, mover: &mut Mover) -> Option<Member> {
-        // SAFETY: alive, says the caller.
+        // SAFETY: the caller guarantees that it is alive.
         let size = || SCORE + varint::sized(unsafe { self.bytes() });
         // SAFETY: made by `new` with this length.
         unsafe { mover.block(self.0, size) }.map(Member)
@@ -85,7 +85,7 @@ impl Member {
     /// # Safety
     /// The entry is alive, and no alias is used afterwards.
     pub unsafe fn free(self) -> usize {
-        // SAFETY: alive, says the caller.
+        // SAFETY: the caller guarantees that it is alive.
         let len = SCORE + varint::sized(unsafe { self.bytes() });
         // SAFETY: made by `new` with this length.
         unsafe { alloc::free(self.0, len) };
@@ -98,7 +98,7 @@ impl Member {
     /// The entry is alive.
     #[inline]
     pub unsafe fn memory_bytes(self) -> usize {
-        // SAFETY: alive, says the caller.
+        // SAFETY: the caller guarantees that it is alive.
         alloc::good_size(SCORE + varint::sized(unsafe { self.bytes() }))
     }
 
@@ -128,7 +128,7 @@ impl Key<'_> {
             .partial_cmp(&score)
             .expect("scores are never NaN")
         {
-            // SAFETY: alive, says the caller.
+            // SAFETY: the caller guarantees that it is alive.
             Ordering::Equal => self.bytes.cmp(unsafe { member.bytes() }),
             order => order,
         }

@@ -111,7 +111,7 @@ impl ZsetIndex {
     /// `member` is alive and stays so, its bytes unchanged, until it is out of the tree or
     /// the tree is gone. `score` is not NaN, and the element is not in the tree.
     pub unsafe fn insert(&mut self, score: f64, member: Member) {
-        // SAFETY: alive, says the caller.
+        // SAFETY: the caller guarantees that it is alive.
         let key = Key {
             score,
             bytes: unsafe { member.bytes() },

@@ -153,7 +153,7 @@ impl<const N: usize> Slots<N> {
             return below;
         }
         let passes = |score, member| {
-            // SAFETY: alive, says the caller.
+            // SAFETY: the caller guarantees that it is alive.
             match unsafe { key.cmp(score, member) } {
                 Ordering::Greater => true,
                 Ordering::Equal => or_equal,
@@ -234,7 +234,7 @@ impl Node {
     /// A live leaf that is not changed during `'a`.
     #[inline]
     pub(super) unsafe fn leaf<'a>(self) -> &'a Leaf {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         unsafe { self.0.cast().as_ref() }
     }
 
@@ -242,7 +242,7 @@ impl Node {
     /// A live leaf to which this is the only access during `'a`.
     #[inline]
     pub(super) unsafe fn leaf_mut<'a>(self) -> &'a mut Leaf {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         unsafe { self.0.cast().as_mut() }
     }
 
@@ -250,7 +250,7 @@ impl Node {
     /// A live inner node that is not changed during `'a`.
     #[inline]
     pub(super) unsafe fn inner<'a>(self) -> &'a Inner {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         unsafe { self.0.cast().as_ref() }
     }
 
@@ -258,7 +258,7 @@ impl Node {
     /// A live inner node to which this is the only access during `'a`.
     #[inline]
     pub(super) unsafe fn inner_mut<'a>(self) -> &'a mut Inner {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         unsafe { self.0.cast().as_mut() }
     }
 

@@ -78,7 +78,7 @@ pub(super) unsafe fn set_expire(word: Word, expire_ms: u64) {
 /// The word's entry is alive.
 #[inline]
 unsafe fn value_at(word: Word) -> *mut u8 {
-    // SAFETY: alive, says the caller.
+    // SAFETY: the caller guarantees that it is alive.
     let name = unsafe { name_of(word) };
     let offset = expiry_size(word) + varint::sized(name);
     // SAFETY: within the entry.
@@ -89,7 +89,7 @@ unsafe fn value_at(word: Word) -> *mut u8 {
 /// The word's entry, unchanged, lives for `'a`.
 #[inline]
 unsafe fn value_of<'a>(word: Word) -> &'a [u8] {
-    // SAFETY: alive, says the caller.
+    // SAFETY: the caller guarantees that it is alive.
     let at = unsafe { value_at(word) };
     if word.raw() & FAR == 0 {
         // SAFETY: written by `build`.
@@ -108,11 +108,11 @@ unsafe fn value_of<'a>(word: Word) -> &'a [u8] {
 #[inline]
 pub(super) unsafe fn field_of<'a>(word: Word) -> Field<'a> {
     Field {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         name: unsafe { name_of(word) },
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         value: unsafe { value_of(word) },
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         expire_ms: unsafe { expire_of(word) },
     }
 }

@@ -342,11 +342,11 @@ impl Container for Hash {
 
     unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
         match encoding {
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Listpack => Hash::Listpack(unsafe { Listpack::from_word(word) }),
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::ListpackEx => Hash::ListpackEx(unsafe { Listpack::from_word(word) }),
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Hashtable => Hash::Table(unsafe { boxed::from_word(word) }),
             other => panic!("not an encoding of a hash: {other:?}"),
         }

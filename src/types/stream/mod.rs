@@ -275,7 +275,7 @@ impl Container for Stream {
 
     unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
         assert_eq!(encoding, Encoding::Stream);
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         Stream(unsafe { boxed::from_word(word) })
     }
 

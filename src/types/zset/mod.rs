@@ -360,9 +360,9 @@ impl Container for Zset {
 
     unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
         match encoding {
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Listpack => Zset::Listpack(unsafe { Listpack::from_word(word) }),
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Skiplist => Zset::Table(unsafe { boxed::from_word(word) }),
             other => panic!("not an encoding of a sorted set: {other:?}"),
         }
