@@ -1,6 +1,6 @@
 //! A segment: a header line, then buckets of eight slots, all in whole cache lines.
 //!
-//!     line 0: count u16 | lines u8 | depth u8 | prefix u32 | record u32 | horizon u32 | 6 stash slots
+//!     line 0: count u16 | lines u8 | depth u8 | prefix, record, horizon u32 each | 6 stash slots
 //!     line 1..lines: a bucket each
 //!
 //! Invariants
