@@ -1,8 +1,8 @@
 //! Freeing large values without holding the loop.
 //!
-//! Freeing a container takes at least one allocator call per element beyond [`FEW`], so deleting a
-//! set of ten million would hold the loop for seconds. `lazyfree-lazy-*` selects, for each
-//! [`Cause`] of a removal, who frees it:
+//! Freeing a container of more than [`FEW`] elements takes one allocator call or more for each,
+//! so deleting a set of ten million would hold the loop for seconds. `lazyfree-lazy-*` selects,
+//! for each [`Cause`] of a removal, who frees it:
 //!
 //!     yes   a helper thread, which takes values and databases whole: no reference is left on
 //!           the loop's side, so no lock is needed
@@ -39,7 +39,7 @@ const AT_ONCE: usize = 1024;
 /// Elements freed between two checks of the clock.
 const STEP: usize = 128;
 
-/// Idle time after which the helper thread rests.
+/// Idle time after which the helper thread flushes its allocator cache.
 const REST: Duration = Duration::from_millis(50);
 
 /// Bytes that may wait to be freed in slices.
