@@ -1,10 +1,10 @@
 //! The allocator and its figures.
 //!
-//! jemalloc counts, for every thread, the bytes that it ever allocated and freed (size
-//! classes, not requests); reading the two counters costs two loads. `used_memory` is their
-//! difference over all threads (`ledger`).
+//! jemalloc counts, for every thread, the bytes that it ever allocated and freed (size classes, not
+//! requests); reading the two counters costs two loads. `used_memory` is their difference over all
+//! threads (`ledger`).
 //! Raw blocks for the thin-pointer encodings come from here too, so that the size-class
-//! arithmetic stands in one place.
+//! arithmetic is in one place.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
@@ -19,9 +19,9 @@ use super::slabs;
 
 pub use super::ledger::{LetGo, exceeds, let_go, peak_memory, thread_balance, used_memory};
 
-/// Bytes that something owns, as the allocator's balance tells at each of its changes: for what
-/// is made of parts whose size nobody else knows (ordered maps, tables of other crates). All
-/// changes are made by the thread that owns it, and allocate nothing that outlives them elsewhere.
+/// Bytes that a value owns, tracked by the allocator's balance at each change: for values with
+/// parts of unknown size (ordered maps, tables of other crates). All changes must be made by the
+/// owning thread, and must allocate nothing that outlives them elsewhere.
 ///
 ///     let before = alloc::thread_balance();
 ///     ... the change ...
@@ -34,25 +34,25 @@ impl Metered {
         self.0.max(0) as usize
     }
 
-    /// What has been allocated, less what has been freed, since `before`.
+    /// Adds the bytes allocated since `before`, minus the bytes freed.
     #[inline]
     pub fn note(&mut self, before: i64) {
         self.0 += thread_balance() - before;
     }
 
-    /// It owns so much more (or less) that was allocated before.
+    /// Adds bytes that were allocated (or freed, if negative) before.
     pub fn add(&mut self, bytes: i64) {
         self.0 += bytes;
     }
 }
 
-/// How long the allocator's totals hold: as long as Redis's, whose cron takes them.
+/// Lifetime of cached totals: as long as Redis's, whose cron updates them.
 const TOTALS_HOLD: Duration = Duration::from_millis(100);
 
 static TAKEN: Mutex<Option<(Instant, Totals)>> = Mutex::new(None);
 
-/// The allocator's totals: allocated, active, resident (bytes), as they were up to a tenth
-/// of a second ago: to add them up takes jemalloc ten microseconds or more.
+/// The allocator's totals: allocated, active, resident (bytes), up to a tenth of a second old:
+/// computing them takes jemalloc ten microseconds or more.
 pub fn totals() -> Option<Totals> {
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((at, totals)) = *taken
@@ -65,7 +65,7 @@ pub fn totals() -> Option<Totals> {
     Some(totals)
 }
 
-/// As [`totals`], as they are now.
+/// As [`totals`], but current.
 pub fn fresh_totals() -> Option<Totals> {
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     let totals = totals_now()?;
@@ -90,7 +90,7 @@ pub struct Totals {
     pub allocated: usize,
     pub active: usize,
     pub resident: usize,
-    /// Of the slabs of small blocks, what no block lies in.
+    /// Bytes of small-block slabs that no block occupies.
     pub unused: usize,
 }
 
@@ -104,7 +104,7 @@ pub fn version() -> &'static str {
 pub fn report() -> Vec<u8> {
     use std::ffi::{c_char, c_void};
     unsafe extern "C" fn append(to: *mut c_void, text: *const c_char) {
-        // SAFETY: the pointer that `report` gave to jemalloc, used by nobody else meanwhile.
+        // SAFETY: the pointer that `report` gave to jemalloc, with no other access meanwhile.
         let to = unsafe { &mut *to.cast::<Vec<u8>>() };
         // SAFETY: jemalloc hands over NUL-terminated text that lives during this call.
         let text = unsafe { CStr::from_ptr(text) };
@@ -123,22 +123,22 @@ pub fn report() -> Vec<u8> {
     text
 }
 
-/// Whether a thread of the allocator's gives freed pages back to the system some seconds after
-/// they were freed, also while nothing is allocated (`jemalloc-bg-thread`). A forked child has
-/// no such thread.
+/// Whether an allocator thread returns freed pages to the system some seconds after they were
+/// freed, even while nothing is allocated (`jemalloc-bg-thread`). A forked child has no such
+/// thread.
 pub fn give_back_by_thread(on: bool) -> io::Result<()> {
     tikv_jemalloc_ctl::background_thread::write(on)
         .map_err(|error| io::Error::other(error.to_string()))
 }
 
-/// Gives unused dirty pages back to the system (MEMORY PURGE).
+/// Returns unused dirty pages to the system (MEMORY PURGE).
 pub fn purge() -> bool {
     // 4096 is MALLCTL_ARENAS_ALL: every arena.
     perform(c"arena.4096.purge").is_ok()
 }
 
-/// Has jemalloc do what a control without a value stands for: a purge, a decay, a flush of the
-/// thread's cache. Others are refused: some invalidate memory that is in use.
+/// Runs a jemalloc control that has no value: a purge, a decay, a flush of the thread's cache.
+/// Others are refused: some invalidate memory that is in use.
 pub fn perform(control: &CStr) -> io::Result<()> {
     let name = control.to_bytes();
     let harmless = [&b".purge"[..], b".decay", b"thread.tcache.flush"];
@@ -150,20 +150,20 @@ pub fn perform(control: &CStr) -> io::Result<()> {
     outcome(unsafe { tikv_jemalloc_sys::mallctl(control.as_ptr(), nothing, none, nothing, 0) })
 }
 
-/// The value of a control that is a number (or a truth value, or an address).
+/// The value of a numeric control (also a boolean or an address).
 pub fn control_number(control: &CStr) -> io::Result<u64> {
     let mut refused = io::ErrorKind::InvalidInput.into();
     for bytes in [8usize, 4, 1] {
         let (mut value, mut len) = (0u64, bytes);
-        // SAFETY: the name is NUL-terminated; jemalloc writes at most `len` bytes, which
-        // `value` has, and nothing is given to it.
+        // SAFETY: the name is NUL-terminated; jemalloc writes at most `len` bytes, which fit in
+        // `value`, and reads nothing.
         let code = unsafe {
             let to = (&raw mut value).cast();
             tikv_jemalloc_sys::mallctl(control.as_ptr(), to, &mut len, std::ptr::null_mut(), 0)
         };
         match outcome(code) {
             Ok(()) => return Ok(value),
-            // Another length than the control's.
+            // The control's value has another length.
             Err(error) if code == libc::EINVAL => refused = error,
             Err(error) => return Err(error),
         }
@@ -178,7 +178,7 @@ fn outcome(code: i32) -> io::Result<()> {
     }
 }
 
-/// The bytes that an allocation of `n` really occupies: jemalloc's size class.
+/// The bytes that an allocation of `n` actually occupies: jemalloc's size class.
 /// Every 8 bytes up to 64, every 16 up to 128, then four classes a doubling.
 #[inline]
 pub const fn good_size(n: usize) -> usize {
@@ -195,25 +195,25 @@ pub const fn good_size(n: usize) -> usize {
     }
 }
 
-/// What a list occupies in the allocator, whatever its elements own.
+/// Bytes of a list in the allocator, without what its elements own.
 #[inline]
 pub fn vec_bytes<T>(list: &Vec<T>) -> usize {
     array_bytes::<T>(list.capacity())
 }
 
-/// As [`vec_bytes`], of a queue.
+/// As [`vec_bytes`], for a queue.
 #[inline]
 pub fn deque_bytes<T>(queue: &VecDeque<T>) -> usize {
     array_bytes::<T>(queue.capacity())
 }
 
-/// What a text occupies in the allocator.
+/// Bytes of a text in the allocator.
 #[inline]
 pub fn slice_bytes(len: usize) -> usize {
     array_bytes::<u8>(len)
 }
 
-/// What room for `n` elements occupies in the allocator: none needs none.
+/// Bytes of room for `n` elements in the allocator; 0 for none.
 #[inline]
 pub const fn array_bytes<T>(n: usize) -> usize {
     match n * size_of::<T>() {
@@ -222,17 +222,17 @@ pub const fn array_bytes<T>(n: usize) -> usize {
     }
 }
 
-/// What a value in a box of its own occupies in the allocator.
+/// Bytes of a boxed value in the allocator.
 #[inline]
 pub const fn boxed_bytes<T>() -> usize {
     array_bytes::<T>(1)
 }
 
-/// Where jemalloc's small classes end.
+/// The upper bound of jemalloc's small classes.
 pub const SMALL_MAX: usize = 14 * 1024;
 const PAGE: usize = 4096;
 
-/// The whole size class is asked for, so that what fits into it may be written to it.
+/// Requests the whole size class, so that everything that fits into it may be written.
 #[inline]
 pub(super) fn layout(size: usize) -> Layout {
     Layout::from_size_align(good_size(size), 8).expect("sizes are bounded far below isize::MAX")
@@ -257,7 +257,7 @@ pub unsafe fn free(at: NonNull<u8>, size: usize) {
     unsafe { dealloc(at.as_ptr(), layout(size)) }
 }
 
-/// Moves a block of `old` bytes to one of `new` bytes, keeping the common prefix.
+/// Resizes a block of `old` bytes to `new` bytes, keeping the common prefix.
 ///
 /// # Safety
 /// As [`free`]; the old address is dead afterwards.

@@ -1,8 +1,8 @@
-//! Exact binary values on their way to a float format: rounding, and C's hex floats.
+//! Rounding exact binary values to a float format, and parsing C's hex floats.
 //!
-//! A value is `mantissa * 2^exponent`, its `sticky` bit saying that something smaller than
-//! one unit of the mantissa was cut off. Rounding is to nearest, ties to even, as the FPU
-//! does it; denormals come out by themselves because the unit cannot go below the least one.
+//! A value is `mantissa * 2^exponent`; `sticky` means that something smaller than one unit of the
+//! mantissa was cut off. Rounding is to nearest, ties to even, as the FPU does it; denormals need
+//! no special case because the unit cannot go below the least one.
 
 /// A float format: how many bits, the least unit and the greatest unit (powers of two).
 #[derive(Clone, Copy)]
@@ -26,8 +26,8 @@ pub(super) const EXTENDED: Format = Format {
     unit_max: 16320,
 };
 
-/// A non-negative value; with `sticky`, `mantissa` has its top bit or nearly so set, so
-/// that the lost part is far below the rounding position.
+/// A non-negative value; with `sticky`, `mantissa` has its top bit set or nearly so, so that the
+/// lost part is far below the rounding position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exact {
     pub mantissa: u128,
@@ -56,7 +56,7 @@ impl Exact {
             let up = self.mantissa & half != 0 && (above_half || kept & 1 == 1);
             match kept.checked_add(u64::from(up)) {
                 Some(n) if u64::BITS - n.leading_zeros() <= format.precision => n,
-                // All ones went up to the next power of two.
+                // Rounding up carried all ones into the next power of two.
                 _ => {
                     let top = 1 << (format.precision - 1);
                     return (unit < format.unit_max).then_some((top, unit + 1));
@@ -67,7 +67,7 @@ impl Exact {
     }
 }
 
-/// Reads `0x1.8p3` (sign already taken off); `None` unless all of `text` is one number.
+/// Parses `0x1.8p3` (sign already removed); `None` unless all of `text` is one number.
 pub(super) fn parse_hex(text: &[u8]) -> Option<Exact> {
     let [b'0', b'x' | b'X', body @ ..] = text else {
         return None;

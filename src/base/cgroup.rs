@@ -1,24 +1,24 @@
-//! How much memory there is: the machine's, or what the process's control groups allow of it.
+//! Available memory: the machine's, or the limit of the process's control groups.
 //!
 //!     version 2   /proc/self/cgroup  0::/path          MOUNT/path/memory.max, memory.high
 //!     version 1   /proc/self/cgroup  N:memory:/path    MOUNT/memory/path/memory.limit_in_bytes
 //!
-//! Each group above the process's own limits it as well. In a container the path may be one of the
-//! host's that is not there: then the mount's root is the container's group.
+//! Each ancestor of the process's group limits it as well. In a container the path may be one of
+//! the host's that does not exist: then the mount's root is the container's group.
 
 use std::path::{Path, PathBuf};
 
 /// Where control groups are mounted.
 const MOUNT: &str = "/sys/fs/cgroup";
 
-/// Where the memory that there is was found.
+/// The source of the memory limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     Machine,
     Cgroup,
 }
 
-/// Bytes of memory that the process may use, and whose they are. A few reads of files.
+/// Bytes of memory that the process may use, and the source of that limit. Reads a few files.
 pub fn available_bytes() -> (u64, Owner) {
     let system = rustix::system::sysinfo();
     let machine = system.totalram as u64 * u64::from(system.mem_unit.max(1));
@@ -29,7 +29,7 @@ pub fn available_bytes() -> (u64, Owner) {
     }
 }
 
-/// The least limit of the groups that `/proc/self/cgroup` tells, mounted at `mount`.
+/// The least limit of the groups in `/proc/self/cgroup`, mounted at `mount`.
 pub fn limit_of(groups: &str, mount: &Path) -> Option<u64> {
     let mut limits = groups.lines().filter_map(|line| {
         let (_, rest) = line.split_once(':')?;
@@ -45,9 +45,9 @@ pub fn limit_of(groups: &str, mount: &Path) -> Option<u64> {
     Some(limits.fold(first, u64::min))
 }
 
-/// The least number in any of these files of the group at `path` and of those above it.
+/// The least number in any of these files of the group at `path` and of its ancestors.
 fn least_of(mount: &Path, path: &str, files: &[&str]) -> Option<u64> {
-    // `..` leads out of a namespace, where nothing can be seen.
+    // `..` leaves the namespace; nothing is visible there.
     let names = path.split('/').filter(|name| !name.is_empty());
     let mut group: PathBuf = mount.to_owned();
     let mut groups = vec![group.clone()];
@@ -59,7 +59,7 @@ fn least_of(mount: &Path, path: &str, files: &[&str]) -> Option<u64> {
         let read = |file: &&str| std::fs::read_to_string(group.join(file)).ok();
         files.iter().filter_map(read)
     });
-    // `max` is no number, and what version 1 shows for it is more than any machine has.
+    // `max` is no number, and version 1 shows a value above any machine's memory for it.
     limits.filter_map(|text| text.trim().parse().ok()).min()
 }
 

@@ -1,9 +1,9 @@
-//! Time: the wall clock that keys expire by, a monotonic clock for timers, and the cycle
-//! counter for command statistics.
+//! Time: the wall clock for key expiry, a monotonic clock for timers, and the cycle counter for
+//! command statistics.
 //!
-//! The loop reads the clocks once a turn; within a command, a script or a transaction time
-//! stands still. Commands are timed with the cycle counter, which costs a few nanoseconds
-//! where a system clock costs twenty.
+//! The loop reads the clocks once a turn; within a command, a script or a transaction the time does
+//! not change. Commands are timed with the cycle counter, which costs a few nanoseconds where a
+//! system clock costs twenty.
 #![allow(unsafe_code)]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,7 +16,7 @@ pub fn unix_us() -> i64 {
     }
 }
 
-/// The cycle counter: ticks of no stated length, see [`Cycles::micros`].
+/// The cycle counter: ticks of unspecified length, see [`Cycles::micros`].
 #[inline]
 pub fn cycles() -> u64 {
     #[cfg(target_arch = "x86_64")]
@@ -27,7 +27,7 @@ pub fn cycles() -> u64 {
     #[cfg(target_arch = "aarch64")]
     {
         let ticks: u64;
-        // SAFETY: reads the virtual counter register, which user code may.
+        // SAFETY: reads the virtual counter register, which is allowed in user mode.
         unsafe { core::arch::asm!("mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack)) };
         ticks
     }
@@ -39,8 +39,8 @@ pub fn cycles() -> u64 {
     }
 }
 
-/// How long a tick of the cycle counter is, measured against the monotonic clock over the
-/// whole life of the process, so that it needs no start-up pause.
+/// The length of a cycle-counter tick, measured against the monotonic clock over the whole life of
+/// the process, so that it needs no start-up pause.
 #[derive(Clone, Debug)]
 pub struct Cycles {
     start_ticks: u64,
@@ -50,7 +50,7 @@ pub struct Cycles {
 }
 
 impl Cycles {
-    /// Takes a first, rough measure: about 200 microseconds.
+    /// Makes a first, rough measurement: about 200 microseconds.
     pub fn new() -> Cycles {
         let mut c = Cycles {
             start_ticks: cycles(),
@@ -64,7 +64,7 @@ impl Cycles {
         c
     }
 
-    /// Takes the measure again; the longer the process lives, the finer it is.
+    /// Measures again; the longer the process lives, the more precise it is.
     pub fn calibrate(&mut self) {
         let ticks = cycles().wrapping_sub(self.start_ticks);
         if ticks > 0 {
@@ -78,7 +78,7 @@ impl Cycles {
         ((u128::from(ticks) * u128::from(self.scale)) >> 32) as u64
     }
 
-    /// How many ticks make so many nanoseconds.
+    /// Number of ticks in this many nanoseconds.
     #[inline]
     pub fn ticks(&self, nanos: u64) -> u64 {
         ((u128::from(nanos) << 32) / u128::from(self.scale.max(1))).min(u64::MAX.into()) as u64
@@ -96,7 +96,7 @@ impl Default for Cycles {
     }
 }
 
-/// The time of this turn of the loop. Set by hand in tests.
+/// The time of this turn of the loop. Set explicitly in tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
     /// Unix time, microseconds.
@@ -113,7 +113,7 @@ impl Now {
         }
     }
 
-    /// Unix time in milliseconds: what expiries are compared with.
+    /// Unix time in milliseconds, for comparison with expiries.
     #[inline]
     pub fn unix_ms(&self) -> i64 {
         self.unix_us / 1000

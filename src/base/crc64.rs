@@ -1,8 +1,8 @@
-//! CRC-64 as Redis's files have it: Jones's polynomial, bits reflected, no inversion.
+//! CRC-64 of Redis's files: Jones's polynomial, bits reflected, no inversion.
 
 use crc_fast::{CrcAlgorithm, Digest};
 
-/// The checksum of what `crc` was the checksum of, followed by `bytes`; 0 begins.
+/// Continues checksum `crc` with `bytes`; start with 0.
 pub fn update(crc: u64, bytes: &[u8]) -> u64 {
     let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc64Redis, crc);
     digest.update(bytes);

@@ -1,8 +1,8 @@
 //! The global allocator: jemalloc, built with a class for every 8 bytes up to 64
 //! (`.cargo/config.toml`).
 //!
-//! Its blocks are aligned to 16 only where their class is a multiple of 16, which its Rust
-//! binding does not know: sizes are rounded up to their alignment before they are asked for.
+//! Its blocks are aligned to 16 only where their class is a multiple of 16, which its Rust binding
+//! does not know: sizes are rounded up to their alignment before each request.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -15,7 +15,7 @@ static GLOBAL: ByEights = ByEights;
 /// See the module.
 struct ByEights;
 
-/// A layout whose class is as aligned as the layout wants.
+/// A layout whose size class has the layout's alignment.
 #[inline]
 pub(super) fn padded(layout: Layout) -> Layout {
     if layout.align() <= 8 {
@@ -41,7 +41,7 @@ unsafe impl GlobalAlloc for ByEights {
 
     #[inline]
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: as above; `at` was made with the layout padded likewise.
+        // SAFETY: as above; `at` was allocated with the same padded layout.
         unsafe { Jemalloc.dealloc(at, padded(layout)) }
     }
 
@@ -68,7 +68,7 @@ mod tests {
         for align in [1, 8, 16, 32, 64, 4096] {
             for size in 1..400 {
                 let layout = Layout::from_size_align(size, align).expect("small");
-                // SAFETY: no size is zero; each block is freed with the layout it has.
+                // SAFETY: no size is zero; each block is freed with its layout.
                 let (first, second) = unsafe { (alloc(layout), alloc(layout)) };
                 // SAFETY: as above.
                 let grown = unsafe { realloc(second, layout, size + 9) };

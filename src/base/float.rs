@@ -1,15 +1,15 @@
 //! Doubles as text: scores, distances, timeouts, by Redis's rules.
 //!
-//! In: what C's `strtod` takes, but no leading blank, nothing behind the number, no NaN,
-//! and no value that overflows or vanishes to zero. Out: integers plainly, else the digits
-//! of `grisu`, with an exponent only where Redis writes one.
+//! Input: as C's `strtod`, but no leading blank, nothing after the number, no NaN, and no value
+//! that overflows or underflows to zero. Output: integers plainly, else the digits of `grisu`, with
+//! an exponent only where Redis writes one.
 
 use std::io::Write;
 
 use super::binary::{DOUBLE, parse_hex};
 use super::{grisu, number};
 
-/// A double as commands take it (scores, increments, timeouts): decimal or hexadecimal.
+/// Parses a double as commands accept it (scores, increments, timeouts): decimal or hexadecimal.
 ///
 /// `inf`, `+infinity` and `-Inf` are numbers. `None` for an empty text, NaN, `1e999`
 /// and `1e-999` (a non-zero text that would become infinite or zero).
@@ -41,7 +41,7 @@ pub fn parse_score_bound(text: &[u8]) -> Option<(f64, bool)> {
     Some((scan_decimal(text)?.value, exclusive))
 }
 
-/// Appends `value` as Redis replies it in RESP2 and RESP3: `3`, `0.1`, `1e+30`, `-inf`.
+/// Appends `value` as in Redis's replies in RESP2 and RESP3: `3`, `0.1`, `1e+30`, `-inf`.
 pub fn write_double(out: &mut Vec<u8>, value: f64) {
     if value == 0.0 {
         return out.extend_from_slice(if value.is_sign_negative() {
@@ -66,8 +66,8 @@ pub fn write_double(out: &mut Vec<u8>, value: f64) {
     place_point(out, decimal.digits(), decimal.exponent, value < 0.0);
 }
 
-/// Appends `value` with four digits behind the point, as Redis writes distances: what lies
-/// half way goes to the even digit, and what does not fit in 64 bits is their least number.
+/// Appends `value` with four decimals, as Redis writes distances: ties round to the even digit, and
+/// a value that does not fit in 64 bits becomes their minimum.
 pub fn write_fixed4(out: &mut Vec<u8>, value: f64) {
     let scaled = (value * 1e4).round_ties_even();
     let units = if scaled.abs() < 9.3e18 && scaled < 9_223_372_036_854_775_808.0 {
@@ -90,8 +90,8 @@ pub fn write_fixed4(out: &mut Vec<u8>, value: f64) {
     out.extend_from_slice(&digits);
 }
 
-/// The integer that `value` is, where Redis stores it as one in a listpack: up to 2^62.
-/// Negative zero counts as 0, so a small sorted set forgets its sign.
+/// `value` as an integer, if Redis stores it as one in a listpack: up to 2^62. Negative zero counts
+/// as 0, so a small sorted set loses its sign.
 #[inline]
 pub fn as_integer(value: f64) -> Option<i64> {
     const LIMIT: f64 = (1u64 << 62) as f64;
@@ -111,7 +111,7 @@ pub fn write_g17(out: &mut Vec<u8>, value: f64) {
         out.push(b'-');
     }
     let value = value.abs();
-    // Whole numbers of up to 17 digits need no exponent.
+    // Integers of up to 17 digits need no exponent.
     if value < 1e17
         && let Some(integer) = as_integer(value)
     {
@@ -155,11 +155,11 @@ pub fn write_g17(out: &mut Vec<u8>, value: f64) {
 
 struct Scanned {
     value: f64,
-    /// The text is neither zero nor infinity, but the value is.
+    /// The value is zero or infinite, but the text is not.
     lost: bool,
 }
 
-/// A decimal number, or a spelling of infinity, that is all of `text`.
+/// Parses a decimal number or infinity; all of `text` must be consumed.
 fn scan_decimal(text: &[u8]) -> Option<Scanned> {
     let (negative, body) = split_sign(text);
     if !matches!(body.first()?, b'0'..=b'9' | b'.') {
@@ -188,14 +188,14 @@ fn scan_decimal(text: &[u8]) -> Option<Scanned> {
     } else if at != body.len() {
         return None;
     }
-    // ASCII was checked byte by byte; the standard parser rounds correctly.
+    // Only checked ASCII bytes here; the standard parser rounds correctly.
     let value: f64 = std::str::from_utf8(body).ok()?.parse().ok()?;
     let lost = value.is_infinite() || (value == 0.0 && nonzero);
     let value = if negative { -value } else { value };
     Some(Scanned { value, lost })
 }
 
-/// `inf` or `infinity` with a sign, letters in any case. A plus after the minus passes too.
+/// `inf` or `infinity` with a sign, letters in any case. A plus after the minus is accepted too.
 fn infinity(text: &[u8]) -> Option<f64> {
     let (negative, rest) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -218,7 +218,7 @@ fn hex(text: &[u8]) -> Option<f64> {
     if mantissa == 0 && exact.mantissa != 0 {
         return None;
     }
-    // Assembled from parts: a product could round a second time.
+    // Assembled from parts: a multiplication could round a second time.
     let bits = match mantissa >> 52 {
         0 => mantissa,
         _ => mantissa & ((1 << 52) - 1) | ((unit + 1075) as u64) << 52,
@@ -235,7 +235,7 @@ fn split_sign(text: &[u8]) -> (bool, &[u8]) {
     }
 }
 
-/// Writes `digits * 10^exponent`: plain while short, else with an exponent.
+/// Writes `digits * 10^exponent`: plain if short, else with an exponent.
 fn place_point(out: &mut Vec<u8>, digits: &[u8], exponent: i32, negative: bool) {
     let len = digits.len() as i32;
     let magnitude = (exponent + len - 1).abs();
@@ -299,7 +299,7 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    /// Real answers of Redis 8.0 to ZADD and ZSCORE; the listpack between them holds -0 as 0.
+    /// Actual replies of Redis 8.0 to ZADD and ZSCORE; the listpack in between stores -0 as 0.
     #[test]
     fn scores_print_as_redis_prints_them() {
         for line in include_str!("../../tests/data/scores.txt").lines() {

@@ -1,17 +1,16 @@
 //! Short decimal digits of a double by Grisu2 (Florian Loitsch, 2010), as Redis prints them.
 //!
-//! Grisu2 always reads back to the same double but for five values in a thousand it finds
-//! one digit more than needed. Redis prints those digits, so we must find the same ones.
-//! Why no library: those of the shortest digits (the standard library, `ryu`, `zmij`) give
-//! 656.9658096 where Redis prints 656.9658095999999; `dtoa`, Grisu2 as well, takes other powers of
-//! ten and ends every fifth value with another digit (4134662.2868755378 for
-//! 4134662.2868755376).
+//! Grisu2 always reads back to the same double but for five values in a thousand it finds one digit
+//! more than needed. Redis prints those digits, so ours must be the same. Why no library: those for
+//! shortest digits (the standard library, `ryu`, `zmij`) give 656.9658096 where Redis prints
+//! 656.9658095999999; `dtoa`, Grisu2 as well, uses other powers of ten and gives every fifth value
+//! another last digit (4134662.2868755378 for 4134662.2868755376).
 //!
 //! Cost: integer arithmetic only, 50 to 150 ns.
 
 use std::num::Wrapping;
 
-/// At most this many digits.
+/// Maximum number of digits.
 pub(super) const DIGITS_MAX: usize = 18;
 
 /// `digits * 10^exponent`; digits are ASCII.
@@ -42,7 +41,7 @@ struct Scaled {
 }
 
 impl Scaled {
-    /// Top bit set.
+    /// Shifted so that the top bit is set.
     fn normalized(self) -> Scaled {
         let shift = self.frac.leading_zeros();
         Scaled {
@@ -61,7 +60,7 @@ impl Scaled {
     }
 }
 
-/// The digits of `value`, which is finite, not zero, sign ignored.
+/// The digits of `value`, which must be finite and not zero; its sign is ignored.
 pub(super) fn shortest(value: f64) -> Decimal {
     const HIDDEN: u64 = 1 << 52;
     let bits = value.to_bits();
@@ -96,7 +95,7 @@ pub(super) fn shortest(value: f64) -> Decimal {
     generate(middle, lower, upper.frac - 1, upper.exp, -k)
 }
 
-/// Digits of `upper`, as few as stay above `lower`, then moved towards `middle`.
+/// Digits of `upper`, as few as possible above `lower`, then moved towards `middle`.
 fn generate(middle: u64, lower: u64, upper: u64, exp: i32, exponent: i32) -> Decimal {
     let mut out = Decimal {
         digits: [0; DIGITS_MAX],
@@ -135,7 +134,7 @@ fn generate(middle: u64, lower: u64, upper: u64, exp: i32, exponent: i32) -> Dec
     }
 }
 
-/// Lowers the last digit while that brings the text nearer to the value.
+/// Lowers the last digit as long as that brings the text closer to the value.
 fn round_last(out: &mut Decimal, delta: u64, mut rest: u64, step: u64, distance: u64) {
     let last = out.len.saturating_sub(1);
     while rest < distance
@@ -147,8 +146,8 @@ fn round_last(out: &mut Decimal, delta: u64, mut rest: u64, step: u64, distance:
     }
 }
 
-/// A power of ten that brings a value with this exponent into the range where its whole
-/// part has at most 32 bits.
+/// A power of ten that scales a value with this exponent so that its integer part has at most 32
+/// bits.
 fn cached_power(exp: i32) -> (Scaled, i32) {
     let guess = (f64::from(-(exp + POWERS.len() as i32)) * std::f64::consts::LOG10_2) as i32;
     let mut index = (guess - FIRST_POWER) / POWER_STEP;

@@ -1,15 +1,15 @@
 //! The keyed hash of keys, fields and members.
 //!
-//! The process draws its seeds at random when it first needs them, so that a client cannot
-//! choose keys with equal hashes. All 64 bits are good: the hash table takes the high ones for
-//! its directory and the low ones for its tags.
+//! The process draws its seeds at random at first use, so that a client cannot choose keys with
+//! equal hashes. All 64 bits are usable: the hash table takes the high ones for its directory and
+//! the low ones for its tags.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::OnceLock;
 
 use ahash::RandomState;
 
-/// Seeds of a hash function. Two with equal seeds hash alike, but only within one build.
+/// Seeds of a hash function. Equal seeds give equal hashes, but only within one build.
 #[derive(Clone, Debug)]
 pub struct HashKeys(RandomState);
 
@@ -19,13 +19,13 @@ impl HashKeys {
         HashKeys::from_seeds(rand::random())
     }
 
-    /// The given seeds, for tests that must repeat.
+    /// Fixed seeds, for reproducible tests.
     pub fn from_seeds(seeds: [u64; 4]) -> HashKeys {
         let [a, b, c, d] = seeds;
         HashKeys(RandomState::with_seeds(a, b, c, d))
     }
 
-    /// Hash of a byte string; the empty one is allowed.
+    /// Hash of a byte string, which may be empty.
     #[inline]
     pub fn hash(&self, bytes: &[u8]) -> u64 {
         let mut hasher = self.0.build_hasher();
@@ -34,8 +34,8 @@ impl HashKeys {
     }
 }
 
-/// The process's own seeds, shared by all its tables. Those of unit tests never change, so that
-/// a case that failed fails again.
+/// The process's own seeds, shared by all its tables. Unit tests use fixed seeds, so that failures
+/// are reproducible.
 #[inline]
 pub fn keys() -> &'static HashKeys {
     static KEYS: OnceLock<HashKeys> = OnceLock::new();
@@ -62,7 +62,7 @@ mod tests {
         ones.iter().map(bias).fold(0.0, f64::max)
     }
 
-    /// Chi-squared of `buckets` counts, as standard deviations from what chance gives.
+    /// Chi-squared of `buckets` counts, in standard deviations from the expected value.
     fn unevenness(index: impl Fn(u64) -> usize, buckets: usize) -> f64 {
         let keys = HashKeys::from_seeds([5, 6, 7, 8]);
         let mut counts = vec![0f64; buckets];

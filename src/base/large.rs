@@ -1,23 +1,23 @@
-//! A large argument on its way from the socket to its key: read straight into the block in
-//! which a string is kept, and handed over as that block. What a command computes becomes a
-//! large string the same way ([`Large::with_room`]).
+//! A large argument in transit from the socket to its key: read directly into the block in which a
+//! string is stored, and handed over as that block. Large results of commands become strings the
+//! same way ([`Large::with_room`]).
 //!
 //!     | arrived ............ | room ...... |
-//!     | capacity ......................... | announced: not there yet .......... |
+//!     | capacity ......................... | announced: not allocated yet ....... |
 //!
-//! The block grows with what has come and never by what was merely announced: at most to
-//! eight times the bytes that are there, in steps whose last ends at the announced length.
-//! Where the allocator cannot grow it in place, all steps together copy a seventh of it.
+//! The block grows with the bytes received, never because of the announced length alone: at most to
+//! eight times the received bytes, in steps whose last ends at the announced length. Where the
+//! allocator cannot grow it in place, all steps together copy a seventh of it.
 //!
 //! Invariants
 //!   1. `arrived <= capacity <= announced`, and the first `arrived` bytes are initialised.
-//!   2. A whole argument's block has exactly its length, as a string's must have.
+//!   2. A complete argument's block has exactly its length, as a string's must have.
 //!   3. A block that was given away belongs to a key, which frees it through `base::pin` and
 //!      does not write to it while it is pinned. The pin held here keeps the bytes readable
-//!      for as long as the argument lives: the slow log and MONITOR come after the handler.
+//!      as long as the argument lives: the slow log and MONITOR read it after the handler.
 //!
-//! Which arguments are large is decided here; when they stand apart from the rest of their
-//! command, in `server::input`; how bytes come from a socket, in `net`.
+//! This module decides which arguments are large, `server::input` when they are separated from the
+//! rest of their command, `net` how bytes are read from a socket.
 #![allow(unsafe_code)]
 
 use std::cell::OnceCell;
@@ -30,20 +30,20 @@ use rustix::mm::{Advice, madvise};
 use super::alloc;
 use super::pin::{self, Pinned};
 
-/// From here on an argument is large.
+/// Minimum size of a large argument.
 pub const LARGE_MIN: usize = 32 * 1024;
-/// Room for an argument of which nothing has come.
+/// Room for an argument before any of its bytes were received.
 const FIRST_BYTES: usize = 64 * 1024;
-/// How much larger than what has come a block may be.
+/// Maximum ratio of a block to the received bytes.
 const GROWTH_MAX: usize = 8;
-/// One read takes no more, that other clients have their turn.
+/// Maximum bytes of one read, so that other clients are served too.
 const READ_MAX: usize = 1024 * 1024;
-/// jemalloc keeps no pages of freed blocks as long as this: every new one is the kernel's
-/// memory, which gives many pages at once for a sixth less than one by one.
+/// jemalloc keeps no pages of freed blocks of this length: every new one is fresh memory from the
+/// kernel, which provides many pages at once for a sixth less than one by one.
 const FRESH_MIN: usize = 8 * 1024 * 1024;
 const PAGE: usize = 4096;
 
-// Whoever frees a block that is not shorter asks whether it is pinned.
+// Only blocks of at least `PIN_MIN` are checked for pins when they are freed.
 const _: () = assert!(LARGE_MIN >= pin::PIN_MIN);
 
 /// See the module.
@@ -53,7 +53,7 @@ pub struct Large {
     announced: usize,
     arrived: usize,
     capacity: usize,
-    /// Up to here the block's pages are there, or are not asked for in advance.
+    /// Up to here the block's pages are populated, or need not be in advance.
     backed: usize,
     given: OnceCell<Pinned>,
 }
@@ -61,8 +61,8 @@ pub struct Large {
 // SAFETY: the block is this value's own, or read through a pin that may be sent itself.
 unsafe impl Send for Large {}
 
-/// How large the block of an argument is made of which `arrived` bytes have come. More than
-/// `arrived` unless that is all.
+/// The block size for an argument of which `arrived` bytes were received. More than `arrived`
+/// unless that is all.
 fn capacity_for(arrived: usize, announced: usize) -> usize {
     let most = (GROWTH_MAX * arrived).max(FIRST_BYTES);
     let mut capacity = announced;
@@ -78,7 +78,7 @@ impl Large {
         assert!(announced >= LARGE_MIN && come.len() <= announced);
         let capacity = capacity_for(come.len(), announced);
         let at = alloc::block(capacity);
-        // SAFETY: the new block has `capacity` bytes, which are no fewer than have come.
+        // SAFETY: the new block has `capacity` bytes, at least as many as were received.
         unsafe {
             at.as_ptr()
                 .copy_from_nonoverlapping(come.as_ptr(), come.len())
@@ -93,7 +93,7 @@ impl Large {
         }
     }
 
-    /// Room for a text of `len` bytes (at least [`LARGE_MIN`]) that is computed here.
+    /// Room for a text of `len` bytes (at least [`LARGE_MIN`]) to be computed.
     pub fn with_room(len: usize) -> Large {
         assert!(len >= LARGE_MIN);
         Large {
@@ -106,12 +106,12 @@ impl Large {
         }
     }
 
-    /// Adds bytes for which there is room.
+    /// Appends bytes, for which there must be room.
     pub fn push(&mut self, bytes: &[u8]) {
         assert!(bytes.len() <= self.capacity - self.arrived);
         // SAFETY: no further than the block's end (invariant 1).
         let end = unsafe { self.at.add(self.arrived) };
-        // SAFETY: the block goes on for as many bytes, and is this value's own.
+        // SAFETY: the block has as many bytes left, and is this value's own.
         unsafe {
             end.as_ptr()
                 .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
@@ -119,22 +119,22 @@ impl Large {
         self.arrived += bytes.len();
     }
 
-    /// Whether all of it has come.
+    /// Whether all of it has been received.
     pub fn is_whole(&self) -> bool {
         self.arrived == self.announced
     }
 
-    /// Bytes of the allocator that it occupies.
+    /// Its bytes in the allocator.
     pub fn memory_bytes(&self) -> usize {
         alloc::good_size(self.capacity)
     }
 
-    /// Bytes that it will occupy more when all of it has come.
+    /// Additional bytes that it will occupy when all of it has been received.
     pub fn growth_bytes(&self) -> usize {
         alloc::good_size(self.announced) - self.memory_bytes()
     }
 
-    /// Room for what comes next: at least a byte, and no more than one read should take.
+    /// Room for the next read: at least a byte, and at most [`READ_MAX`].
     fn room(&mut self) -> usize {
         assert!(!self.is_whole());
         if self.arrived == self.capacity {
@@ -145,10 +145,10 @@ impl Large {
         room
     }
 
-    /// Lets `read` put what comes next into the block; it gives back what it has written, from
-    /// the start of its room on. How long the room was, and how much of it was used.
+    /// Lets `read` put the next bytes into the block; it returns what it has written, from the
+    /// start of its room on. Returns the length of the room, and the number of bytes used.
     ///
-    /// `read` is also told whether the room goes up to the argument's end.
+    /// The second argument of `read` is whether the room extends to the argument's end.
     pub fn fill<E>(
         &mut self,
         read: impl for<'r> FnOnce(&'r mut [MaybeUninit<u8>], bool) -> Result<&'r [u8], E>,
@@ -157,29 +157,29 @@ impl Large {
         let ends = self.arrived + room == self.announced;
         // SAFETY: `arrived` bytes of a longer block are skipped (invariant 1).
         let at = unsafe { self.at.add(self.arrived) };
-        // SAFETY: `room` bytes of the block, which is this value's own until it is whole; that
-        // they may not be initialised is what the type says.
+        // SAFETY: `room` bytes of the block, which is this value's own until it is whole; the type
+        // allows uninitialised bytes.
         let into = unsafe { NonNull::slice_from_raw_parts(at.cast(), room).as_mut() };
         let came = read(into, ends)?;
-        // Bytes that are readable and stand where the room begins are initialised bytes of it.
+        // Readable bytes that begin at the room's start are initialised bytes of it.
         assert!(came.is_empty() || came.as_ptr() == at.as_ptr() && came.len() <= room);
         let came = came.len();
         self.arrived += came;
         Ok((room, came))
     }
 
-    /// Asks for the pages up to `end` before they are written to.
+    /// Populates the pages up to `end` before they are written.
     fn back(&mut self, end: usize) {
         if self.capacity < FRESH_MIN || self.backed >= end {
             return;
         }
         let from = self.backed.max(self.arrived);
-        // SAFETY: a place of the block: `backed` and `arrived` are below its capacity.
+        // SAFETY: a position in the block: `backed` and `arrived` are below its capacity.
         let at = unsafe { self.at.as_ptr().add(from) };
         let before = at.addr() % PAGE;
         let first = at.wrapping_sub(before);
-        // SAFETY: only the block's own pages, which stay as they are where they are there. A
-        // kernel that cannot do it refuses, and they come when they are written to.
+        // SAFETY: only the block's own pages; existing ones do not change. A kernel without this
+        // call refuses, and the pages are populated when they are written.
         let _ = unsafe {
             madvise(
                 first.cast(),
@@ -190,7 +190,7 @@ impl Large {
         self.backed = end;
     }
 
-    /// Gives room back that is not used for now.
+    /// Releases room that is not needed for now.
     pub fn shrink(&mut self) {
         let wanted = self.arrived.max(FIRST_BYTES);
         if self.given.get().is_none() && wanted < self.capacity {
@@ -205,14 +205,14 @@ impl Large {
         self.backed = self.backed.min(self.arrived);
     }
 
-    /// The block of a whole argument, which is the caller's from now on (invariant 3); `None`
-    /// when it was given away before.
+    /// The block of a whole argument, whose ownership passes to the caller (invariant 3); `None` if
+    /// it was given away before.
     pub fn give(&self) -> Option<NonNull<u8>> {
         assert!(self.is_whole());
         if self.given.get().is_some() {
             return None;
         }
-        // SAFETY: all bytes have come, and the new owner does as invariant 3 demands.
+        // SAFETY: all bytes have been received, and the new owner complies with invariant 3.
         let pinned = unsafe { Pinned::new(self.at, self.announced) };
         self.given.set(pinned).expect("just seen empty");
         Some(self.at)
@@ -222,9 +222,9 @@ impl Large {
 impl Deref for Large {
     type Target = [u8];
 
-    /// What has come.
+    /// The bytes received.
     fn deref(&self) -> &[u8] {
-        // SAFETY: initialised (invariant 1); owned or pinned, so that it stays (invariant 3).
+        // SAFETY: initialised (invariant 1); owned or pinned, so not freed (invariant 3).
         unsafe { std::slice::from_raw_parts(self.at.as_ptr(), self.arrived) }
     }
 }
@@ -232,7 +232,7 @@ impl Deref for Large {
 impl Drop for Large {
     fn drop(&mut self) {
         if self.given.get().is_none() {
-            // SAFETY: nobody else has the block.
+            // SAFETY: the block has no other owner.
             unsafe { alloc::free(self.at, self.capacity) };
         }
     }
@@ -266,7 +266,7 @@ mod tests {
         }
     }
 
-    /// Lets `text` come in pieces of at most `piece` bytes.
+    /// Feeds `text` in pieces of at most `piece` bytes.
     fn come(text: &[u8], first: usize, piece: usize) -> Large {
         let mut large = Large::begin(text.len(), &text[..first]);
         while !large.is_whole() {

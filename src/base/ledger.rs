@@ -1,27 +1,27 @@
-//! `used_memory`: the bytes that all threads of a server hold together.
+//! `used_memory`: the total bytes held by all threads of a server.
 //!
-//! A block is often allocated by one thread and freed by another: buffers that the loop fills
-//! and a helper thread writes to a file, values that are freed off the loop. So the balance of
-//! one thread means nothing; what is in use is the sum over all threads that hand blocks to
-//! each other. They share a *ledger*: the loop's thread opens it, and every thread that is
-//! started from one of its threads joins it (`threads::start`, the only way to start one).
+//! A block is often allocated by one thread and freed by another: buffers that the loop fills and a
+//! helper thread writes to a file, values that are freed off the loop. So the balance of one thread
+//! is meaningless; memory in use is the sum over all threads that hand blocks to each other. They
+//! share a *ledger*: the loop's thread opens it, and every thread started from one of its threads
+//! joins it (`threads::start`, the only way to start one).
 //!
-//!     account     where the allocator counts what one thread has ever allocated and freed
-//!     ended       the balances that ended threads left behind
-//!     let go      bytes that no longer count although they are still to be freed ([`let_go`])
-//!     used        the sum of all accounts, and of what ended threads left, less what was let go
+//!     account     the allocator's counters of one thread: bytes ever allocated and freed
+//!     ended       the final balances of ended threads
+//!     let go      bytes that no longer count although they are not freed yet ([`let_go`])
+//!     used        the sum of all accounts and of `ended`, minus `let go`
 //!
 //! Invariants
 //!   1. An account is in its ledger from before its thread's work begins until after the
-//!      thread's last destructor: nothing that it allocates or frees is left out.
+//!      thread's last destructor: no allocation or free is left out.
 //!   2. Counters of other threads are read under the ledger's lock, which an ending thread
-//!      takes to close its account: they are never read when their thread is gone.
-//!   3. As the loop's thread sees it the sum is exact, but for what another thread is allocating
-//!      at that moment: such a block counts from then on or from the next look.
+//!      takes to close its account: they are never read after the end of their thread.
+//!   3. For the loop's thread the sum is exact, except for allocations that another thread is
+//!      making at that moment: such a block counts from then on or from the next read.
 //!
-//! Cost: a sum takes a lock that is hardly ever contended, and reads two counters of each
-//! thread. [`exceeds`], which is asked for each command, reads this thread's counters and one
-//! number as long as the answer is no.
+//! Cost: a sum takes a lock that is hardly ever contended, and reads two counters of each thread.
+//! [`exceeds`], called for each command, reads this thread's counters and one number as long as the
+//! result is no.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -30,7 +30,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
-/// Where the allocator counts for one thread; in that thread's own storage.
+/// The allocator's counters of one thread, in that thread's own storage.
 #[derive(Clone, Copy)]
 struct Counters {
     allocated: *mut u64,
@@ -40,7 +40,7 @@ struct Counters {
 // SAFETY: other threads read them only while their thread lives (invariant 2).
 unsafe impl Send for Counters {}
 
-/// What a thread's counters are if the allocator has none.
+/// The counters of a thread if the allocator has none.
 static NOTHING: AtomicU64 = AtomicU64::new(0);
 
 impl Counters {
@@ -49,14 +49,14 @@ impl Counters {
         freed: NOTHING.as_ptr(),
     };
 
-    /// This thread's.
+    /// The current thread's counters.
     fn mine() -> Counters {
         let at = |control: &CStr| {
             let mut at = ptr::null_mut::<u64>();
             let mut len = size_of_val(&at);
             let to: *mut c_void = (&raw mut at).cast();
-            // SAFETY: the name is NUL-terminated; the controls that are asked for here are
-            // addresses, for which `at` has the room, and nothing is given to them.
+            // SAFETY: the name is NUL-terminated; the controls requested here return addresses,
+            // which fit in `at`, and read nothing.
             unsafe {
                 tikv_jemalloc_sys::mallctl(control.as_ptr(), to, &mut len, ptr::null_mut(), 0)
             };
@@ -68,20 +68,20 @@ impl Counters {
         }
     }
 
-    /// The balance, by the thread that it is of.
+    /// The balance, read by the owning thread.
     #[inline]
     fn own(self) -> i64 {
-        // SAFETY: this thread's own storage, in which only this thread counts.
+        // SAFETY: this thread's own storage, which only this thread writes.
         let (allocated, freed) = unsafe { (*self.allocated, *self.freed) };
         allocated.wrapping_sub(freed) as i64
     }
 
-    /// The balance, by any thread, under the ledger's lock.
+    /// The balance, read by any thread, under the ledger's lock.
     fn any(self) -> i64 {
-        // What was freed is read first: what is allocated and freed in between counts as
+        // Freed bytes are read first: a block allocated and freed in between counts as
         // allocated, and a sum is never too small.
-        // SAFETY: aligned counters of a thread that lives (invariant 2). It counts in plain
-        // numbers of a word, which are read whole.
+        // SAFETY: aligned counters of a live thread (invariant 2), which it writes as plain words;
+        // reads of a word are not torn.
         let freed = unsafe { AtomicU64::from_ptr(self.freed) }.load(Ordering::Acquire);
         // SAFETY: as above.
         let allocated = unsafe { AtomicU64::from_ptr(self.allocated) }.load(Ordering::Relaxed);
@@ -89,10 +89,10 @@ impl Counters {
     }
 }
 
-/// One thread in its ledger.
+/// One thread's entry in its ledger.
 struct Account {
     counters: Counters,
-    /// While the thread frees what was let go: its balance before, which counts until it is
+    /// While the thread frees memory that was let go: its balance before, which counts until it is
     /// done ([`LetGo::free_with`]).
     frozen: Option<i64>,
 }
@@ -116,14 +116,14 @@ impl Accounts {
     }
 }
 
-/// See the module. It is never freed: a server has one, a process of tests one for each thread
-/// that is not a helper.
+/// See the module. Never freed: a server has one, a test process one for each thread that is not a
+/// helper.
 pub(super) struct Ledger {
     accounts: Mutex<Accounts>,
-    /// By how much `used_memory` differed from the balance of the thread that opened the ledger
-    /// at the last look.
+    /// The difference of `used_memory` and the balance of the thread that opened the ledger, at the
+    /// last read.
     beside: AtomicI64,
-    /// The highest `used_memory` at any look.
+    /// The highest `used_memory` at any read.
     peak: AtomicUsize,
 }
 
@@ -133,7 +133,7 @@ struct Mine {
 }
 
 thread_local! {
-    // Without a destructor: it is there until the thread's storage is gone.
+    // Without a destructor: available until the thread's storage is gone.
     static MINE: Mine = const {
         Mine { counters: Cell::new(Counters::NONE), ledger: Cell::new(None) }
     };
@@ -151,7 +151,7 @@ pub fn thread_balance() -> i64 {
 }
 
 impl Ledger {
-    /// This thread's; one of its own if it has none yet.
+    /// The current thread's ledger; opens a new one if it has none yet.
     pub(super) fn mine() -> &'static Ledger {
         MINE.with(|mine| mine.ledger.get())
             .unwrap_or_else(Ledger::open)
@@ -168,7 +168,7 @@ impl Ledger {
         ledger
     }
 
-    /// This thread's account is opened; it is closed when the thread ends.
+    /// Opens this thread's account; it is closed when the thread ends.
     pub(super) fn join(&'static self) {
         let counters = Counters::mine();
         self.lock().open.push(Account {
@@ -182,7 +182,7 @@ impl Ledger {
         close_at_end(self);
     }
 
-    /// The thread ends: what it leaves behind stays counted. Allocates and frees nothing.
+    /// Closes the ending thread's account; its balance stays counted. Allocates and frees nothing.
     fn close(&self) {
         let counters = MINE.with(|mine| mine.counters.get());
         let mut accounts = self.lock();
@@ -200,8 +200,8 @@ impl Ledger {
         let accounts = match self.accounts.try_lock() {
             Ok(accounts) => accounts,
             Err(TryLockError::Poisoned(accounts)) => accounts.into_inner(),
-            // A thread that begins, frees or ends. A forked child, and whoever reports a crash,
-            // may never get the lock.
+            // A thread that starts, frees or ends holds it. A forked child or a crash report may
+            // never get the lock.
             Err(TryLockError::WouldBlock) => return self.estimate(),
         };
         let used = accounts.used();
@@ -212,18 +212,18 @@ impl Ledger {
         used
     }
 
-    /// As the last look saw the other threads.
+    /// Estimates with the other threads' balances at the last read.
     #[inline]
     fn estimate(&self) -> usize {
         (thread_balance() + self.beside.load(Ordering::Relaxed)).max(0) as usize
     }
 }
 
-/// Has [`Ledger::close`] called when this thread has run its last destructor.
+/// Makes [`Ledger::close`] run after this thread's last destructor.
 ///
-/// A key of pthreads', because a destructor of `thread_local!` comes before the runtime frees
-/// what it keeps of a thread: some hundred bytes for each thread that ever ended. Nor does the
-/// allocator mind: it goes on counting for a thread that it has cleaned up after.
+/// This uses a pthreads key, because a destructor of `thread_local!` runs before the runtime frees
+/// its own data of a thread: some hundred bytes for each thread that ever ended. The allocator
+/// allows it: it keeps counting for a thread that it has cleaned up after.
 fn close_at_end(ledger: &'static Ledger) {
     static KEY: OnceLock<libc::pthread_key_t> = OnceLock::new();
     unsafe extern "C" fn close(ledger: *mut c_void) {
@@ -237,7 +237,7 @@ fn close_at_end(ledger: &'static Ledger) {
         assert_eq!(code, 0, "a process has at least 128 keys");
         key
     });
-    // SAFETY: the key was made above; what it holds is only given back to `close`.
+    // SAFETY: the key was made above; its value is only passed to `close`.
     let code = unsafe { libc::pthread_setspecific(key, ptr::from_ref(ledger).cast()) };
     assert_eq!(code, 0, "memory for a thread's own value");
 }
@@ -248,9 +248,8 @@ pub fn used_memory() -> usize {
     Ledger::mine().used()
 }
 
-/// Whether more than `limit` bytes are in use, asked by the thread that opened the ledger. What
-/// other threads have allocated since the last look at `used_memory` may be left out; when the
-/// answer is yes it is exact.
+/// Whether more than `limit` bytes are in use; for the thread that opened the ledger. Allocations
+/// of other threads since the last read of `used_memory` may be missed; a result of yes is exact.
 #[inline]
 pub fn exceeds(limit: usize) -> bool {
     let ledger = Ledger::mine();
@@ -264,8 +263,8 @@ pub fn peak_memory() -> usize {
     ledger.peak.load(Ordering::Relaxed)
 }
 
-/// About so many bytes are not used any more, although they are still to be freed: they leave
-/// `used_memory` until what this gives is dropped, which must be when they are free.
+/// About `bytes` bytes are no longer used, although they are not freed yet: they leave
+/// `used_memory` until the returned value is dropped, which must be when they are free.
 pub fn let_go(bytes: usize) -> LetGo {
     let ledger = Ledger::mine();
     let bytes = bytes as i64;
@@ -281,19 +280,19 @@ pub struct LetGo {
 }
 
 impl LetGo {
-    /// How much is still to be freed, about.
+    /// Approximate bytes not freed yet.
     pub fn bytes(&self) -> usize {
         self.bytes as usize
     }
 
-    /// So many of the bytes have been freed.
+    /// Records that this many of the bytes have been freed.
     pub fn freed(&mut self, bytes: usize) {
         let freed = (bytes as i64).min(self.bytes);
         self.bytes -= freed;
         self.ledger.lock().let_go -= freed;
     }
 
-    /// Frees all of it by this thread. `used_memory` stays as it is until that is done, however
+    /// Frees all of it on this thread. `used_memory` does not change until that is done, however
     /// long it takes.
     pub fn free_with(self, free: impl FnOnce()) {
         let counters = MINE.with(|mine| mine.counters.get());
@@ -325,14 +324,14 @@ mod tests {
     use std::sync::mpsc;
 
     const BYTES: usize = 8 << 20;
-    /// What channels and threads take beside it.
+    /// Tolerance for the memory of channels and threads.
     const LITTLE: usize = 64 << 10;
 
     fn assert_near(got: usize, expected: usize) {
         assert!(got.abs_diff(expected) < LITTLE, "{got} {expected}");
     }
 
-    /// Each buffer that the loop handed to a thread, which freed it, stayed in `used_memory`.
+    /// Bug: each buffer that the loop handed to a thread, which freed it, stayed in `used_memory`.
     #[test]
     fn a_block_that_another_thread_frees_is_free() {
         let before = used_memory();
@@ -369,12 +368,12 @@ mod tests {
         assert_near(used_memory(), before);
     }
 
-    /// Threads come and go with every snapshot: none may leave a trace.
+    /// Threads start and end with every snapshot: none may leave a trace.
     #[test]
     fn a_thread_that_ended_left_nothing_to_the_byte() {
         let run = || threads::start("short", || ()).expect("a thread").join();
         let accounts = || Ledger::mine().lock().open.len();
-        // Waits for the end that comes after `join`: that of the thread's storage.
+        // Waits for the end of the thread's storage, which is after `join`.
         let ended = || {
             while accounts() > 1 {
                 std::thread::yield_now();
@@ -437,7 +436,7 @@ mod tests {
         let (theirs, block) = other.join().expect("it ends");
         assert!(theirs >= BYTES);
         assert_near(used_memory(), before);
-        // A block of theirs that is freed here is none of ours.
+        // A block of the other ledger, not to be freed in this one.
         std::mem::forget(block);
     }
 }

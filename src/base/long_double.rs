@@ -1,21 +1,20 @@
 //! The x87's 80-bit `long double`, in integers: INCRBYFLOAT and HINCRBYFLOAT.
 //!
-//! Redis adds in this format and prints with 17 decimals, zeros trimmed; other widths give
-//! visibly other digits, on any machine. A finite value is `mantissa * 2^unit` with 64 bits.
-//! Why no library: `rustc_apfloat` has the format and the same results, as a test here checks, but
-//! reads a number in five times the time (420 ns against 90) and cannot print with a fixed number
-//! of decimals, for which half of this would be needed all the same.
-//! Cost: numbers of up to 18 decimals stay within `u128`; only longer ones touch big integers.
+//! Redis adds in this format and prints with 17 decimals, zeros trimmed; other widths give visibly
+//! different digits, on any machine. A finite value is `mantissa * 2^unit` with 64 bits. Why no
+//! library: `rustc_apfloat` has the format and the same results, as a test here checks, but takes
+//! five times as long to parse a number (420 ns instead of 90) and cannot print with a fixed number
+//! of decimals, for which half of this code would be needed anyway.
+//! Cost: numbers of up to 18 decimals stay within `u128`; only longer ones use big integers.
 
 use num_bigint::BigUint;
 
 use super::binary::{EXTENDED, Exact, parse_hex, parse_power};
 
-/// Longer texts are refused before they are read.
+/// Longer texts are refused without being parsed.
 pub const LONG_DOUBLE_TEXT_MAX: usize = 5 * 1024 - 1;
 
-/// A long double; NaN does not occur, as neither parsing nor [`LongDouble::checked_add`]
-/// lets it in.
+/// A long double; never NaN, which neither parsing nor [`LongDouble::checked_add`] produces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LongDouble {
     Finite {
@@ -30,7 +29,7 @@ pub enum LongDouble {
 }
 
 impl LongDouble {
-    /// What Redis takes for a long double: `strtold` over all of `text`, no leading blank,
+    /// Parses what Redis accepts as a long double: `strtold` over all of `text`, no leading blank,
     /// no NaN, neither overflow nor a non-zero text that becomes zero.
     pub fn parse(text: &[u8]) -> Option<LongDouble> {
         if text.len() > LONG_DOUBLE_TEXT_MAX {
@@ -59,7 +58,7 @@ impl LongDouble {
         })
     }
 
-    /// The sum as the FPU rounds it; `None` if it is infinite or not a number.
+    /// The sum, rounded as by the FPU; `None` if it is infinite or not a number.
     pub fn checked_add(self, other: LongDouble) -> Option<LongDouble> {
         let (
             LongDouble::Finite {
@@ -76,12 +75,12 @@ impl LongDouble {
         else {
             return None;
         };
-        // A zero may come with any unit; it is the lesser all the same.
+        // A zero may have any unit; it is still the lesser one.
         if (a != 0, a_unit, a) < (b != 0, b_unit, b) {
             return other.checked_add(self);
         }
-        // `self` has the greater magnitude. It moves up into 126 bits; what `other` then
-        // still loses lies below 62 guard bits, so one sticky unit stands for it exactly.
+        // `self` has the greater magnitude. It is shifted up into 126 bits; what `other` then still
+        // loses is below 62 guard bits, so one sticky unit represents it exactly.
         const GUARD: i32 = 62;
         let gap = if b == 0 { 0 } else { a_unit - b_unit };
         let up = gap.min(GUARD);
@@ -118,7 +117,7 @@ impl LongDouble {
 
     /// A thousand times the value, rounded up to an integer: seconds as milliseconds.
     ///
-    /// `None` above the range of `i64`; anything below it counts as the least one.
+    /// `None` above the range of `i64`; anything below it becomes `i64::MIN`.
     pub fn thousandfold(self) -> Option<i64> {
         let (negative, mantissa, unit) = match self {
             LongDouble::Infinite { negative } => return negative.then_some(i64::MIN),
@@ -149,8 +148,8 @@ impl LongDouble {
         }
     }
 
-    /// Appends the "human friendly" form: 17 decimals at most, no exponent, no zeros at the
-    /// end, no negative zero. The greatest value takes 4,933 digits.
+    /// Appends the "human friendly" form: at most 17 decimals, no exponent, no trailing zeros, no
+    /// negative zero. The greatest value takes 4,933 digits.
     pub fn write(self, out: &mut Vec<u8>) {
         let (negative, mantissa, unit) = match self {
             LongDouble::Infinite { negative } => {
@@ -207,7 +206,7 @@ impl From<i64> for LongDouble {
 }
 
 impl From<f64> for LongDouble {
-    /// Exact: every double is a long double. NaN, which no caller has, becomes infinite.
+    /// Exact: every double is a long double. NaN, which no caller passes, becomes infinite.
     fn from(value: f64) -> LongDouble {
         let negative = value.is_sign_negative();
         if !value.is_finite() {
@@ -237,10 +236,10 @@ fn whole(mantissa: u64, unit: u32) -> Option<u128> {
     (unit <= 64).then(|| u128::from(mantissa) << unit)
 }
 
-/// `mantissa / 2^below` as its whole part and 17 decimals, rounded half to even.
+/// `mantissa / 2^below` as its integer part and 17 decimals, rounded half to even.
 fn split(mantissa: u64, below: u32) -> (u128, u64) {
     const UNIT: u128 = 100_000_000_000_000_000;
-    // Under 2^-128 of a 64-bit mantissa nothing reaches the 17th decimal.
+    // Below 2^-128 a 64-bit mantissa does not affect the 17th decimal.
     if below >= 128 {
         return (0, 0);
     }
@@ -254,7 +253,7 @@ fn split(mantissa: u64, below: u32) -> (u128, u64) {
     (scaled_whole + kept / UNIT, (kept % UNIT) as u64)
 }
 
-/// Digits with an optional point and exponent, as an exact or all but exact binary value.
+/// Parses digits with an optional point and exponent, to an exact or nearly exact binary value.
 fn parse_decimal(text: &[u8]) -> Option<Exact> {
     let end = text.iter().position(|b| matches!(b, b'e' | b'E'));
     let (number, power) = match end {
@@ -285,7 +284,7 @@ fn parse_decimal(text: &[u8]) -> Option<Exact> {
     let digits = &digits[zeros..];
     let magnitude = power + digits.len() as i64;
     if digits.is_empty() || magnitude < -5_000 {
-        // Far below the least denormal: zero with something lost, if it was not zero.
+        // Far below the least denormal: zero, with `sticky` unless it was zero.
         return Some(Exact {
             mantissa: 0,
             exponent: 0,
@@ -298,7 +297,7 @@ fn parse_decimal(text: &[u8]) -> Option<Exact> {
     Some(small(digits, power).unwrap_or_else(|| big(digits, power)))
 }
 
-/// `digits * 10^power` within 128 bits, where that keeps two bits more than a mantissa has.
+/// `digits * 10^power` within 128 bits, if at least two bits more than a mantissa's are kept.
 fn small(digits: &[u8], power: i64) -> Option<Exact> {
     if digits.len() > 38 {
         return None;
@@ -312,7 +311,7 @@ fn small(digits: &[u8], power: i64) -> Option<Exact> {
             sticky: false,
         });
     }
-    // 10^18 is under 2^60, so the quotient of a 128-bit number has at least 68 bits.
+    // 10^18 is below 2^60, so the quotient of a 128-bit number has at least 68 bits.
     let power = u32::try_from(-power).ok().filter(|&p| p <= 18)?;
     let divisor = 10u128.pow(power);
     let up = n.leading_zeros();
@@ -377,7 +376,7 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    /// `value increment answer`, the answers being Redis 8.0's to SET and INCRBYFLOAT.
+    /// `value increment answer`; the answers are Redis 8.0's to SET and INCRBYFLOAT.
     #[test]
     fn sums_are_those_of_redis() {
         for line in include_str!("../../tests/data/incrbyfloat.txt").lines() {
@@ -409,7 +408,7 @@ mod tests {
         assert_eq!(show(max).len(), 4933);
     }
 
-    /// The same as the format's own 80 bits; `None` where they are no finite number.
+    /// Converts from the format's 80 bits; `None` if they are no finite number.
     fn from_library(sum: X87DoubleExtended) -> Option<LongDouble> {
         let bits = sum.to_bits();
         let exponent = (bits >> 64 & 0x7fff) as i32;

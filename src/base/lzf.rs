@@ -1,16 +1,15 @@
-//! LZF, byte for byte as the compressor behind Redis's files makes it, so that what is dumped
-//! here equals what is dumped there.
+//! LZF, byte for byte like the compressor behind Redis's files, so that dumps here equal Redis's.
 //!
-//!     000lllll literal ...             l + 1 bytes as they are
+//!     000lllll literal ...             l + 1 literal bytes
 //!     llloooooo oooooooo               l + 2 bytes from o + 1 bytes back, l below 7
 //!     111ooooo llllllll oooooooo       l + 9 bytes
 //!
-//! The last place where three bytes stood is remembered by a hash of them. Cost: one pass; each
-//! thread keeps a table between calls and never clears it, because places count on from call to call.
+//! A hash of three bytes maps to the last position where they occurred. Cost: one pass; each thread
+//! keeps a table between calls and never clears it, because positions increase from call to call.
 
 use std::cell::RefCell;
 
-/// Literals of one run.
+/// Maximum literals of one run.
 const LITERALS_MAX: usize = 32;
 const OFFSET_MAX: usize = 1 << 13;
 const MATCH_MAX: usize = (1 << 8) + (1 << 3);
@@ -20,17 +19,17 @@ thread_local! {
     static COMPRESSOR: RefCell<Compressor> = RefCell::default();
 }
 
-/// Appends `input` compressed to `out`, by this thread's compressor. `false`, and nothing
-/// appended: that would take more than `bytes_max` bytes.
+/// Appends `input` compressed to `out`, by this thread's compressor. `false`, and nothing appended:
+/// it would take more than `bytes_max` bytes.
 pub fn compress(input: &[u8], bytes_max: usize, out: &mut Vec<u8>) -> bool {
     COMPRESSOR.with_borrow_mut(|one| one.compress(input, bytes_max, out))
 }
 
 /// A compressor and its table.
 struct Compressor {
-    /// By hash: a place, counted from the first byte that this compressor ever saw.
+    /// By hash: a position, counted from the first byte that this compressor ever saw.
     table: Box<[u32; 1 << TABLE_BITS]>,
-    /// The place of the first byte of the next input.
+    /// The position of the first byte of the next input.
     base: u32,
 }
 
@@ -77,29 +76,29 @@ impl Compressor {
         fits
     }
 
-    /// `end` is the length that `out` may reach.
+    /// `end` is the maximum length of `out`.
     fn run(&mut self, input: &[u8], end: usize, out: &mut Vec<u8>) -> bool {
         let (n, base) = (input.len(), self.base);
         let mut ip = 0;
-        // Where the literals begin that are not written yet: a run goes out at its end.
+        // Start of the literals not written yet: a run is written at its end.
         let mut run = 0;
         out.push(0);
         let mut hash = u32::from(input[0]) << 8 | u32::from(input[1]);
         while let Some(&third) = input.get(ip + 2) {
             hash = hash << 8 | u32::from(third);
             let place = &mut self.table[slot(hash)];
-            // A place of an earlier input is before this one's first byte, which never matches.
+            // A position in an earlier input is before this one's first byte, which never matches.
             let reference = (*place as usize).wrapping_sub(base as usize);
             *place = base + ip as u32;
             let offset = ip.wrapping_sub(reference).wrapping_sub(1);
-            // The last three bytes of the hash's input are those that stand here.
+            // The last three bytes of the hash's input are those at this position.
             let matches = offset < OFFSET_MAX
                 && reference > 0
                 && reference < ip
                 && three(input, reference) == hash & 0xff_ffff;
             if !matches {
                 ip += 1;
-                // Shorter runs are held against `end` by what comes behind them.
+                // Shorter runs are checked against `end` with what follows them.
                 if ip - run == LITERALS_MAX {
                     if out.len() + LITERALS_MAX > end {
                         return false;
@@ -118,7 +117,7 @@ impl Compressor {
             let len = match_len(input, reference, ip);
             let coded = len - 2;
             let high = (offset >> 8) as u8;
-            // Behind the reference, the byte for the length of the next run.
+            // After the reference, a placeholder for the length of the next run.
             if coded < 7 {
                 out.extend_from_slice(&[high + ((coded as u8) << 5), offset as u8, 0]);
             } else {
@@ -129,7 +128,7 @@ impl Compressor {
             if ip >= n - 2 {
                 break;
             }
-            // The last two places inside the match are remembered, too.
+            // The last two positions inside the match are recorded, too.
             self.table[slot(three(input, ip - 2))] = base + (ip - 2) as u32;
             hash = three(input, ip - 1);
             self.table[slot(hash)] = base + (ip - 1) as u32;
@@ -147,15 +146,14 @@ impl Compressor {
     }
 }
 
-/// How long the match is, of which three bytes are known. Near the end of the input sixteen bytes
-/// are compared without a look at the bound, as the original does: it decides what the last
-/// match of a text is.
+/// The length of a match of at least three bytes. Near the end of the input sixteen bytes are
+/// compared without a bounds check, as the original does: this determines the last match of a text.
 #[inline]
 fn match_len(input: &[u8], reference: usize, at: usize) -> usize {
     const KNOWN: usize = 3;
     const WORD: usize = size_of::<u64>();
-    // Most matches end within the sixteen bytes, and many like the one before: a loop whose end is
-    // foreseen does not wait for the bytes, as the computed length of a word would.
+    // Most matches end within the sixteen bytes, and many like the one before: a loop with a
+    // predicted end does not wait for the bytes, as the computed length of a word would.
     let sixteen = |from: usize| input[from + KNOWN..].first_chunk::<16>();
     if let (Some(before), Some(here)) = (sixteen(reference), sixteen(at)) {
         let mut pairs = before.iter().zip(here);
@@ -204,8 +202,8 @@ fn match_len_by_bytes(input: &[u8], reference: usize, at: usize) -> usize {
     }
 }
 
-/// Writes a run of literals behind the byte that is kept for its length; without any that byte
-/// goes.
+/// Writes a run of literals after the placeholder for its length, or removes the placeholder if
+/// there are none.
 #[inline]
 fn end_run(out: &mut Vec<u8>, literals: &[u8]) {
     let Some(coded) = literals.len().checked_sub(1) else {
@@ -214,7 +212,7 @@ fn end_run(out: &mut Vec<u8>, literals: &[u8]) {
     };
     let at = out.len() - 1;
     out[at] = coded as u8;
-    // Between two matches there is often a single byte.
+    // Between two matches there is often just one byte.
     match literals {
         &[only] => out.push(only),
         _ => out.extend_from_slice(literals),
@@ -232,10 +230,10 @@ pub enum LzfError {
     Length,
 }
 
-/// The most bytes that one compressed byte can stand for.
+/// The most bytes that one compressed byte can expand to.
 const RATIO_MAX: usize = MATCH_MAX / 3 + 1;
 
-/// Appends what `data` stands for to `out`: exactly `len` bytes. `out` grows as bytes come.
+/// Appends `data` decompressed to `out`: exactly `len` bytes. `out` grows as they are produced.
 pub fn decompress(data: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), LzfError> {
     if len / RATIO_MAX > data.len() {
         return Err(LzfError::Length);
@@ -319,7 +317,7 @@ mod tests {
         ) {
             let mut input = vec![byte; back + equal];
             input.extend((0..behind).map(|i| byte.wrapping_add(1 + i as u8)));
-            // The compressor looks for matches while two more bytes follow.
+            // The compressor looks for matches only while two more bytes follow.
             if back + 2 < input.len() {
                 let expected = match_len_by_bytes(&input, 0, back);
                 prop_assert_eq!(match_len(&input, 0, back), expected);
@@ -353,7 +351,7 @@ mod tests {
                     }
                 }
             }
-            // What an earlier input left in the table does not matter.
+            // Entries of an earlier input in the table have no effect.
             let first = packed(&mut c, &input);
             packed(&mut c, b"something else entirely, something else entirely");
             prop_assert_eq!(&packed(&mut c, &input), &first);

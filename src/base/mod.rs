@@ -1,12 +1,12 @@
-//! What every layer needs and Redis defines to the last bit (numbers as text, glob), and
-//! what the machine gives: time, memory.
+//! The base of every layer: formats that Redis defines to the last bit (numbers as text, glob), and
+//! machine resources: time, memory.
 
 pub mod alloc;
 mod binary;
 pub mod cgroup;
 pub mod clock;
 pub mod crc64;
-// Sanitizers see what the system's allocator hands out and nothing of jemalloc's.
+// Sanitizers see only the system allocator's blocks, none of jemalloc's.
 #[cfg(not(feature = "system-allocator"))]
 mod eights;
 pub mod float;

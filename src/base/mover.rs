@@ -1,13 +1,12 @@
-//! Moving blocks out of thinly filled slabs: active defragmentation's hand.
+//! Moving blocks out of thinly filled slabs, for active defragmentation.
 //!
-//! Whoever owns a block offers it and gets the place of its copy, or hears that it lies well.
-//! A copy is asked for past the thread's cache and the old block is given back past it too:
-//! the cache would hand out the place that was just left. So copies go where new blocks go, to
-//! the slab in use and then to the oldest one with room, and a slab that nothing is left in
-//! goes back whole.
+//! The owner of a block offers it and gets the address of its copy, or `None` if it is well placed.
+//! The copy is allocated and the old block freed without the thread's cache: the cache would return
+//! the address that was just freed. So copies go where new blocks go, to the slab in use and then
+//! to the oldest one with room, and an empty slab is released whole.
 //!
-//! An eager mover moves everything that it is offered, whatever allocator there is: how tests
-//! find who keeps an address that is not his.
+//! An eager mover moves everything that it is offered, with any allocator: tests use it to find
+//! stale addresses.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, handle_alloc_error};
@@ -18,7 +17,7 @@ use std::ptr::NonNull;
 use super::alloc;
 use super::slabs::Slabs;
 
-/// Blocks beyond this lie in no slab: they have pages of their own.
+/// Larger blocks are in no slab: they have their own pages.
 pub const BYTES_MAX: usize = alloc::SMALL_MAX;
 
 /// See the module.
@@ -26,7 +25,7 @@ pub const BYTES_MAX: usize = alloc::SMALL_MAX;
 pub struct Mover {
     slabs: Slabs,
     eager: bool,
-    /// Blocks that were moved, and those that were looked at and left.
+    /// Blocks moved, and blocks examined and left.
     pub moved: u64,
     pub left: u64,
 }
@@ -36,7 +35,7 @@ impl Mover {
         Mover::default()
     }
 
-    /// One that moves everything.
+    /// A mover that moves everything.
     pub fn eager() -> Mover {
         Mover {
             eager: true,
@@ -44,14 +43,14 @@ impl Mover {
         }
     }
 
-    /// Looks again at how full the slabs are; to be called now and then while blocks move.
+    /// Updates the fill of the slabs; must be called now and then while blocks move.
     pub fn refresh(&mut self) {
         if !self.eager {
             self.slabs.refresh();
         }
     }
 
-    /// Whether it would move this block; one that is left is counted.
+    /// Whether it would move this block; a block left is counted.
     #[inline]
     pub fn wants(&mut self, block: NonNull<u8>) -> bool {
         let wants = self.eager || self.slabs.is_thin(block);
@@ -59,12 +58,12 @@ impl Mover {
         wants
     }
 
-    /// Offers a block of [`alloc::block`]; `size` is asked for only if it is to be moved. Where
-    /// its copy lies, or `None`: it stays where it is.
+    /// Offers a block of [`alloc::block`]; `size` is called only if it is moved. Returns the
+    /// address of its copy, or `None`: it is not moved.
     ///
     /// # Safety
-    /// The block is the caller's alone, made with this size; where it is moved nothing names
-    /// the old place any more when the caller has done with the answer.
+    /// The block is exclusively the caller's, made with this size; if it is moved the caller
+    /// replaces all references to the old address.
     #[inline]
     pub unsafe fn block(
         &mut self,
@@ -78,8 +77,7 @@ impl Mover {
         unsafe { self.copy(block, alloc::layout(size())) }
     }
 
-    /// Offers a block of the global allocator that was made with this layout; see
-    /// [`Mover::block`].
+    /// Offers a block of the global allocator made with this layout; see [`Mover::block`].
     ///
     /// # Safety
     /// As [`Mover::block`].
@@ -102,8 +100,8 @@ impl Mover {
             unsafe { give_back(new, layout) };
             return None;
         }
-        // SAFETY: both blocks have so many bytes, and one was made above. Bytes that were
-        // never written are copied as what they are.
+        // SAFETY: both blocks have this many bytes, and one was made above. Bytes never written are
+        // copied uninitialised.
         unsafe {
             new.as_ptr()
                 .copy_from_nonoverlapping(old.as_ptr(), layout.size());
@@ -117,12 +115,12 @@ impl Mover {
     /// Offers a box's content.
     pub fn boxed<T>(&mut self, value: &mut Box<T>) {
         let old = NonNull::from(&mut **value).cast();
-        // SAFETY: a box's block has the layout of its content, and nobody but the box names
-        // it: it is borrowed here exclusively.
+        // SAFETY: a box's block has the layout of its content, and only the box refers to it: it is
+        // borrowed here exclusively.
         if let Some(new) = unsafe { self.layout(old, Layout::new::<T>()) } {
-            // SAFETY: the content's bytes, as they were, in a block of their layout.
+            // SAFETY: the content's bytes, unchanged, in a block of their layout.
             let moved = unsafe { Box::from_raw(new.cast::<T>().as_ptr()) };
-            // The old block is gone with the copy.
+            // The old block was freed by the move.
             std::mem::forget(std::mem::replace(value, moved));
         }
     }
@@ -148,11 +146,11 @@ impl Mover {
         }
     }
 
-    /// Offers a deque's block. Its elements are put in a row where it is moved.
+    /// Offers a deque's block. If it is moved its elements become contiguous.
     pub fn deque<T>(&mut self, value: &mut VecDeque<T>) {
         let bytes = value.capacity() * size_of::<T>();
         let (some, _) = value.as_mut_slices();
-        // Any place in a block leads to its slab; without elements there is no such place.
+        // Any address in a block identifies its slab; without elements there is none.
         if some.is_empty() || bytes > BYTES_MAX || !self.wants(NonNull::from(some).cast()) {
             return;
         }
@@ -164,19 +162,19 @@ impl Mover {
     fn wanted_vec<T>(&mut self, value: &mut Vec<T>) {
         let layout = Layout::array::<T>(value.capacity()).expect("it was allocated");
         let old = NonNull::from(&mut **value).cast();
-        // SAFETY: a vector's block has the layout of as many elements as it has room for, and
-        // it is borrowed here exclusively.
+        // SAFETY: a vector's block has the layout of as many elements as its capacity, and it is
+        // borrowed here exclusively.
         if let Some(new) = unsafe { self.copy(old, layout) } {
-            // Its block is gone, and what it owned lies in the copy: the old one ends unread.
+            // Its block is freed, and its elements are in the copy: the old one is not dropped.
             let gone = ManuallyDrop::new(std::mem::take(value));
             let (len, capacity) = (gone.len(), gone.capacity());
-            // SAFETY: the elements' bytes, as they were, in a block of this capacity.
+            // SAFETY: the elements' bytes, unchanged, in a block of this capacity.
             *value = unsafe { Vec::from_raw_parts(new.cast::<T>().as_ptr(), len, capacity) };
         }
     }
 }
 
-/// A block where new blocks go, and not where one has just been left.
+/// A block where new blocks go, not one just freed.
 fn fresh(layout: Layout) -> NonNull<u8> {
     #[cfg(not(feature = "system-allocator"))]
     let at = {
@@ -185,7 +183,7 @@ fn fresh(layout: Layout) -> NonNull<u8> {
         unsafe { tikv_jemalloc_sys::mallocx(size, flags) }
     };
     #[cfg(feature = "system-allocator")]
-    // SAFETY: the layout's size is not zero: callers offer blocks that there are.
+    // SAFETY: the layout's size is not zero: callers offer existing blocks.
     let at = unsafe { std::alloc::alloc(layout) };
     NonNull::new(at.cast()).unwrap_or_else(|| handle_alloc_error(layout))
 }
@@ -206,7 +204,7 @@ unsafe fn give_back(block: NonNull<u8>, layout: Layout) {
     };
 }
 
-/// Size and flags by which jemalloc knows a layout, its caches left out.
+/// jemalloc's size and flags for a layout, bypassing its caches.
 #[cfg(not(feature = "system-allocator"))]
 fn past_the_cache(layout: Layout) -> (usize, std::ffi::c_int) {
     use tikv_jemalloc_sys::{MALLOCX_ALIGN, MALLOCX_TCACHE_NONE};
@@ -250,12 +248,12 @@ mod tests {
     #[cfg(not(feature = "system-allocator"))]
     fn thin_slabs_are_emptied() {
         use crate::base::slabs::unused_bytes;
-        // A size that hardly anything else in this process has, 8 places a slab.
+        // A size that hardly anything else in this process uses, 8 places per slab.
         const BYTES: usize = 3584;
         let blocks: Vec<_> = (0..4000).map(|_| alloc::block(BYTES)).collect();
         let (mut kept, mut gone) = (Vec::new(), Vec::new());
         for (at, block) in blocks.into_iter().enumerate() {
-            // SAFETY: this block has so many bytes and is nobody else's.
+            // SAFETY: this block has this many bytes and is not shared.
             unsafe { block.as_ptr().write_bytes(at as u8, BYTES) };
             if at % 8 < 3 {
                 kept.push((block, at as u8))
@@ -274,7 +272,7 @@ mod tests {
             if at % 100 == 0 {
                 mover.refresh();
             }
-            // SAFETY: the block's own, and its old place is forgotten here.
+            // SAFETY: the block is the test's own, and its old address is forgotten here.
             if let Some(moved) = unsafe { mover.block(block.0, || BYTES) } {
                 block.0 = moved;
             }
@@ -284,7 +282,7 @@ mod tests {
         assert!(before - after > 2000 * BYTES, "{before} {after}");
         assert!(mover.moved < 1400, "{}", mover.moved);
         for (block, byte) in kept {
-            // SAFETY: so many initialised bytes.
+            // SAFETY: this many initialised bytes.
             let bytes = unsafe { std::slice::from_raw_parts(block.as_ptr(), BYTES) };
             assert!(bytes.iter().all(|&b| b == byte));
             // SAFETY: made with this size, not used after.

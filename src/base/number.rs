@@ -1,4 +1,4 @@
-//! Integers as text, by Redis's rules: strict on the way in, plain decimal on the way out.
+//! Integers as text, by Redis's rules: strict parsing, plain decimal output.
 //!
 //! A stored string counts as an integer only if printing the integer gives the same bytes
 //! back, so `+1`, `01`, `-0` and ` 1` are text. Cost: one pass over at most 20 bytes.
@@ -6,7 +6,7 @@
 /// The longest decimal `i64` or `u64`, sign included.
 pub const INTEGER_TEXT_MAX: usize = 20;
 
-/// The integer whose one canonical spelling is `text`; `None` for everything else.
+/// The integer whose canonical form is `text`; `None` for everything else.
 #[inline]
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
     if text.len() > INTEGER_TEXT_MAX {
@@ -19,10 +19,10 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// What Redis takes for an unsigned number in a SCAN cursor or a stream ID: a canonical
-/// integer that is not negative, else whatever C's `strtoull` makes of all of the bytes.
+/// Parses what Redis accepts as an unsigned number in a SCAN cursor or a stream ID: a canonical
+/// integer that is not negative, else the result of C's `strtoull` if it consumes all of the bytes.
 ///
-/// So leading blanks, zeros and a sign pass, and a minus beyond the range of `i64` wraps.
+/// So leading blanks, zeros and a sign are accepted, and a minus beyond the range of `i64` wraps.
 /// A NUL byte ends the text.
 pub fn parse_u64_lenient(text: &[u8]) -> Option<u64> {
     let text = match memchr::memchr(0, text) {

@@ -1,12 +1,11 @@
-//! Pins: large strings that are being sent while their key may already have changed.
+//! Pins: keep large strings alive that are being sent while their key may already have changed.
 //!
-//! A reply does not copy a large string; it pins the string's block and hands the block's
-//! bytes to `writev`. Whoever then frees a pinned block only marks it, and the last pin to
-//! go frees it; whoever wants to change one in place makes a copy first. Blocks carry no
-//! header for this: the pins stand in one small table that is empty but for the moment
-//! between a reply and its write, and whose emptiness is one load.
+//! A reply does not copy a large string; it pins the string's block and passes the block's bytes to
+//! `writev`. Freeing a pinned block only marks it, and the last pin frees it when dropped; a change
+//! in place must copy the block first. Blocks have no header for this: the pins are in one small
+//! table that is empty except between a reply and its write, and checking for empty is one load.
 //!
-//! Cost: two uncontended lock operations a pinned reply, against copying 16 KiB or more.
+//! Cost: two uncontended lock operations per pinned reply, instead of copying 16 KiB or more.
 #![allow(unsafe_code)]
 
 use std::collections::HashMap;
@@ -22,13 +21,13 @@ pub const PIN_MIN: usize = 16 * 1024;
 
 struct Pins {
     count: usize,
-    /// The owner has given the block up; its length, for the allocator.
+    /// The owner has given up the block; its length, for the allocator.
     orphan: Option<usize>,
 }
 
-/// Number of pinned blocks: zero nearly always, and then nothing else is looked at. Who sees
-/// zero may free a block without the lock, on whatever thread: what was read of it before its
-/// last pin went has been read by then (release where a pin goes, acquire where it is asked).
+/// Number of pinned blocks: nearly always zero, and then nothing else is read. A thread that reads
+/// zero may free a block without the lock: all reads of it before its last pin was dropped have
+/// completed by then (release when a pin is dropped, acquire when it is checked).
 static PINNED: AtomicUsize = AtomicUsize::new(0);
 static TABLE: Mutex<Option<HashMap<usize, Pins>>> = Mutex::new(None);
 
@@ -36,7 +35,7 @@ fn table() -> MutexGuard<'static, Option<HashMap<usize, Pins>>> {
     TABLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The bytes of a block that stays as it is for as long as this lives.
+/// The bytes of a block that is neither freed nor changed while this lives.
 #[derive(Debug)]
 pub struct Pinned {
     at: NonNull<u8>,
@@ -52,9 +51,8 @@ impl Pinned {
     /// Pins a block of [`alloc::block`].
     ///
     /// # Safety
-    /// The block has `len` initialised bytes; its owner frees it through [`free`] alone and
-    /// asks [`is_pinned`] before it writes to it or moves it. Pins are made on the thread
-    /// of that owner.
+    /// The block has `len` initialised bytes; its owner frees it through [`free`] alone and checks
+    /// [`is_pinned`] before it writes to it or moves it. Pins are made on the thread of that owner.
     pub unsafe fn new(at: NonNull<u8>, len: usize) -> Pinned {
         let mut table = table();
         let pins = table.get_or_insert_default();
@@ -113,7 +111,7 @@ impl Drop for Pinned {
     }
 }
 
-/// Whether somebody is sending this block.
+/// Whether this block is being sent.
 #[inline]
 pub fn is_pinned(at: NonNull<u8>) -> bool {
     if PINNED.load(Ordering::Acquire) == 0 {
@@ -124,7 +122,7 @@ pub fn is_pinned(at: NonNull<u8>) -> bool {
         .is_some_and(|pins| pins.contains_key(&(at.as_ptr() as usize)))
 }
 
-/// Frees a block, at once or when its last pin goes.
+/// Frees a block, at once or when its last pin is dropped.
 ///
 /// # Safety
 /// As [`alloc::free`].
@@ -140,7 +138,7 @@ pub unsafe fn free(at: NonNull<u8>, len: usize) {
             return;
         }
     }
-    // SAFETY: the caller's promise, and nobody has pinned it.
+    // SAFETY: the caller's promise, and the block is not pinned.
     unsafe { alloc::free(at, len) }
 }
 
@@ -157,7 +155,7 @@ mod tests {
         let pins = unsafe { [Pinned::new(block, PIN_MIN), Pinned::new(block, PIN_MIN)] };
         let third = pins[0].clone();
         assert!(is_pinned(block));
-        // SAFETY: from `alloc::block`, not used by name again.
+        // SAFETY: from `alloc::block`, not accessed directly again.
         unsafe { free(block, PIN_MIN) };
         let [first, second] = pins;
         drop(first);
@@ -168,8 +166,8 @@ mod tests {
         assert!(!is_pinned(block));
     }
 
-    /// A checker of memory accesses that knows orders (Miri, ThreadSanitizer) sees a race
-    /// here, if there is one.
+    /// A race detector that checks memory ordering (Miri, ThreadSanitizer) reports a race here, if
+    /// there is one.
     #[test]
     fn another_thread_frees_after_the_last_read() {
         use std::sync::Arc;
@@ -183,12 +181,12 @@ mod tests {
         let go = Arc::new(AtomicBool::new(false));
         let (address, told) = (block.as_ptr().expose_provenance(), go.clone());
         let other = std::thread::spawn(move || {
-            // Orders nothing, so that only the pins can.
+            // Relaxed, so that only the pins establish an order.
             while !told.load(Ordering::Relaxed) {
                 std::hint::spin_loop();
             }
             let block = NonNull::new(std::ptr::with_exposed_provenance_mut(address));
-            // SAFETY: from `alloc::block`, used by nobody but the pins.
+            // SAFETY: from `alloc::block`, used only by the pins.
             unsafe { free(block.expect("a block"), PIN_MIN) };
         });
         assert!(pin.iter().all(|&b| b == 7));

@@ -2,7 +2,7 @@
 
 use rand::Rng;
 
-/// So many random lowercase hexadecimal digits.
+/// This many random lowercase hexadecimal digits.
 pub fn hex(digits: usize) -> String {
     let mut raw = vec![0; digits.div_ceil(2)];
     rand::rng().fill_bytes(&mut raw);

@@ -1,14 +1,14 @@
-//! How full the allocator's slabs are.
+//! Fill of the allocator's slabs.
 //!
-//! jemalloc puts small blocks of one size (a bin) side by side into slabs. A slab with one
-//! block left keeps all of its pages; and a new block goes into the slab in use, then into
-//! the oldest one that has room, wherever the emptiest ones are. So what was freed at random
-//! leaves slabs that are thinly filled for as long as their last blocks live.
+//! jemalloc puts small blocks of one size (a bin) next to each other into slabs. A slab with one
+//! block left keeps all of its pages; and a new block goes into the slab in use, then into the
+//! oldest one that has room, not into the emptiest. So random frees leave thinly filled slabs as
+//! long as their last blocks live.
 //!
 //!     the slab of a block    free and all places, bytes     one query, no lock
 //!     a bin of an arena      places in use, slabs, slabs with room      as of the last refresh
 //!
-//! The stock allocator tells all of it: `experimental.utilization` and its statistics.
+//! The stock allocator provides all of it: `experimental.utilization` and its statistics.
 //! Cost: a query is the block's two lookups in the allocator's tree, some 50 ns when they
 //! miss; a refresh adds up the allocator's statistics, 20 us or so.
 #![allow(unsafe_code)]
@@ -19,20 +19,20 @@ use std::sync::OnceLock;
 
 use tikv_jemalloc_sys::{mallctl, mallctlbymib, mallctlnametomib};
 
-/// Every arena together, as jemalloc numbers them.
+/// jemalloc's number for all arenas together.
 const ALL_ARENAS: usize = 4096;
-/// Small sizes are whole multiples of this.
+/// Small sizes are multiples of this.
 const QUANTUM: usize = 8;
-/// Longer names of controls are not asked for here.
+/// Longest control name used here, in components.
 const MIB_MAX: usize = 8;
 
 /// The slab of a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Slab {
-    /// Places that nobody has.
+    /// Unused places.
     pub free: usize,
-    /// Places: 1 for a block that is alone, 0 where the allocator knows no such block.
+    /// Places: 1 for a large block, 0 if the allocator does not know the block.
     pub places: usize,
     pub bytes: usize,
 }
@@ -44,7 +44,7 @@ impl Slab {
     }
 }
 
-/// A control's name as the allocator numbers it.
+/// A control's name as the allocator's numbers.
 #[derive(Clone, Copy)]
 struct Control {
     mib: [usize; MIB_MAX],
@@ -64,11 +64,11 @@ impl Control {
         self
     }
 
-    /// The control's value, which must be a `T` of plain numbers.
+    /// The control's value; `T` must consist of plain numbers.
     fn read<T: Copy + Default>(&self) -> Option<T> {
         let (mut value, mut len) = (T::default(), size_of::<T>());
         let to: *mut c_void = (&raw mut value).cast();
-        // SAFETY: jemalloc refuses any other length than the value's own and writes no more.
+        // SAFETY: jemalloc accepts only the value's own length and writes no more.
         let code = unsafe {
             mallctlbymib(
                 self.mib.as_ptr(),
@@ -83,7 +83,7 @@ impl Control {
     }
 }
 
-/// What never changes while the process runs.
+/// Data that never changes while the process runs.
 struct Facts {
     query: Control,
     query_more: Control,
@@ -97,7 +97,7 @@ struct Facts {
 }
 
 impl Facts {
-    /// `None` where the allocator does not tell.
+    /// `None` if the allocator does not provide it.
     fn get() -> Option<&'static Facts> {
         static FACTS: OnceLock<Option<Facts>> = OnceLock::new();
         FACTS.get_or_init(Facts::load).as_ref()
@@ -135,8 +135,8 @@ impl Facts {
     }
 }
 
-/// Bytes of small slabs in which no block lies, of all arenas, as the allocator's statistics
-/// were when its epoch was last advanced.
+/// Unoccupied bytes of small slabs, in all arenas, as of the last epoch of the allocator's
+/// statistics.
 pub fn unused_bytes() -> usize {
     let Some(facts) = Facts::get() else { return 0 };
     let of = |(bin, &(bytes, places)): (usize, &(usize, usize))| {
@@ -152,8 +152,8 @@ fn slab_of(facts: &Facts, block: NonNull<u8>) -> Slab {
     let mut asked = block.as_ptr();
     let (mut slab, mut len) = (Slab::default(), size_of::<Slab>());
     let Control { mib, len: names } = &facts.query;
-    // SAFETY: one address goes in and three numbers come out, which is what `Slab` is; an
-    // address that is no block's is answered by zeros.
+    // SAFETY: one address is read and three numbers are written, which is the layout of `Slab`; for
+    // an address that is no block's, zeros are written.
     let code = unsafe {
         mallctlbymib(
             mib.as_ptr(),
@@ -167,14 +167,14 @@ fn slab_of(facts: &Facts, block: NonNull<u8>) -> Slab {
     if code == 0 { slab } else { Slab::default() }
 }
 
-/// The slab that the next block of this one's size goes into: its first byte.
+/// The first byte of the slab for the next block of this one's size.
 fn next_slab(facts: &Facts, block: NonNull<u8>) -> usize {
     let mut asked = block.as_ptr();
-    // That address, then what `Slab` has, then the bin's free and all places.
+    // That address, then the fields of `Slab`, then the bin's free and all places.
     let mut more = [0usize; 6];
     let mut len = size_of_val(&more);
     let Control { mib, len: names } = &facts.query_more;
-    // SAFETY: one address goes in; an address and five numbers come out, which `more` holds.
+    // SAFETY: one address is read; an address and five numbers are written, which fit in `more`.
     unsafe {
         mallctlbymib(
             mib.as_ptr(),
@@ -188,12 +188,12 @@ fn next_slab(facts: &Facts, block: NonNull<u8>) -> usize {
     more[0]
 }
 
-/// The slabs of one bin that have room, one of them that in use.
+/// The slabs of one bin that have room, including the one in use.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bin {
     slabs: usize,
     in_use: usize,
-    /// Where the slab lies that new blocks go into, as far as it is known.
+    /// Address of the slab that new blocks go into, as far as known.
     current: usize,
 }
 
@@ -204,7 +204,7 @@ pub struct Slabs {
 }
 
 impl Slabs {
-    /// Counts again. Blocks that wait in the thread's cache for a new use count as used.
+    /// Updates the figures. Cached free blocks of the thread count as used.
     pub fn refresh(&mut self) {
         let Some(facts) = Facts::get() else { return };
         advance();
@@ -214,8 +214,8 @@ impl Slabs {
         for (at, bin) in self.bins.iter_mut().enumerate() {
             let (_, places) = facts.bins[at];
             let with_room = facts.of(facts.slabs_with_room, arena, at);
-            // Beside those in the list is the one in use, whose room nobody tells of: it is
-            // taken for one of them.
+            // The slab in use is not in that list, and its room is unknown: it is counted as one of
+            // them.
             let full = facts
                 .of(facts.slabs, arena, at)
                 .saturating_sub(with_room + 1);
@@ -225,9 +225,9 @@ impl Slabs {
         }
     }
 
-    /// Whether a block had better lie elsewhere: its slab is not fuller than those of its
-    /// size are on average, an eighth added (else slabs that are all equally full would stay),
-    /// and it is not the one that its new place would be in.
+    /// Whether a block should be moved: its slab is not fuller than the average for its size plus
+    /// an eighth (otherwise slabs that are all equally full would stay), and it is not the slab
+    /// that the copy would go into.
     #[inline]
     pub fn is_thin(&mut self, block: NonNull<u8>) -> bool {
         let Some(facts) = Facts::get() else {
@@ -247,15 +247,14 @@ impl Slabs {
         }
         let inside = |first: usize| (first..first + slab.bytes).contains(&block.addr().get());
         if inside(bin.current) {
-            // It may have been filled up since.
+            // It may be full by now.
             bin.current = next_slab(facts, block);
             return !inside(bin.current);
         }
         true
     }
 
-    /// A block was given this place instead: whether both lie in one slab. What is known of
-    /// the slab in use is put right.
+    /// Whether a block and its new place are in one slab. Updates the known slab in use.
     #[inline]
     pub fn is_same_slab(&mut self, old: NonNull<u8>, new: NonNull<u8>) -> bool {
         let Some(facts) = Facts::get() else {
@@ -275,10 +274,10 @@ impl Slabs {
     }
 }
 
-/// Has the allocator add up its statistics.
+/// Makes the allocator update its statistics.
 fn advance() {
     let (mut epoch, len) = (1u64, size_of::<u64>());
-    // SAFETY: the control takes eight bytes and gives none.
+    // SAFETY: the control reads eight bytes and writes none.
     unsafe {
         mallctl(
             c"epoch".as_ptr(),

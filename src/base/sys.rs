@@ -1,8 +1,8 @@
-//! The door to what the operating system offers in C only: fork, the process title, fatal
-//! signals, syslog.
+//! Operating system interfaces that exist in C only: fork, the process title, fatal signals,
+//! syslog.
 //!
-//! `rustix` and `std` give the rest of it safely; what is here has no safe form. Each
-//! function is small, and says why it may be called as it is.
+//! `rustix` and `std` provide the others safely; the ones here have no safe form. Each function is
+//! small, and says why its call is sound.
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
@@ -12,15 +12,15 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 
-/// Which side of a fork this is.
+/// The side of a fork.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fork {
     Parent,
     Child,
 }
 
-/// Doubles the process. Only for a process with a single thread: the child of another has
-/// whatever locks its other threads held, for ever.
+/// Forks. Only for a process with a single thread: otherwise the child would inherit locks held by
+/// other threads for ever.
 pub fn fork_single_threaded() -> io::Result<Fork> {
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, |tasks| tasks.count());
     assert_eq!(threads, 1, "a fork while other threads run");
@@ -32,12 +32,12 @@ pub fn fork_single_threaded() -> io::Result<Fork> {
     }
 }
 
-/// Doubles a process that has other threads, which the child has not. It may use the
-/// allocator, whose own fork handlers leave it sound, and must take no lock that another
-/// thread can hold: neither of ours nor one inside the C library. It ends with
-/// [`end_child`]. Gives the child's process id to the parent, `None` to the child.
+/// Forks a process that has other threads, which the child does not have. The child may use the
+/// allocator, whose own fork handlers keep it sound, and must take no lock that another thread can
+/// hold: neither ours nor one inside the C library. It ends with [`end_child`]. Returns the child's
+/// process id to the parent, `None` to the child.
 pub fn fork_beside_threads() -> io::Result<Option<i32>> {
-    // SAFETY: what the child may do is the caller's promise, above.
+    // SAFETY: the caller promises to respect the limits above.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(None),
@@ -45,14 +45,14 @@ pub fn fork_beside_threads() -> io::Result<Option<i32>> {
     }
 }
 
-/// Closes every descriptor but the standard ones and `kept`: a forked child holds no
+/// Closes every descriptor except the standard ones and `kept`, so that a forked child keeps no
 /// connection open that its parent closes.
 ///
-/// Whatever owns one of them in this process must not be used, nor dropped, any more.
+/// Owners of these descriptors in this process must not be used, nor dropped, any more.
 pub fn close_all_but(kept: i32) {
     let close = |first: i32, last: i32| {
-        // SAFETY: closing descriptors does not touch memory; that nobody goes on using them
-        // is the caller's promise. Where the call is missing they stay open until the end.
+        // SAFETY: closing descriptors does not touch memory; the caller promises not to use them
+        // any more. Where the call is missing they stay open until the end.
         unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }
     };
     if kept > 3 {
@@ -61,18 +61,18 @@ pub fn close_all_but(kept: i32) {
     close(kept + 1, i32::MAX);
 }
 
-/// Ends a forked child: nothing of what the parent has yet to flush or to clean up is run.
+/// Ends a forked child without running any of the parent's pending flushes and cleanups.
 pub fn end_child(status: i32) -> ! {
     // SAFETY: `_exit` has no preconditions.
     unsafe { libc::_exit(status) }
 }
 
-/// Gives a signal its default action again.
+/// Restores a signal's default action.
 pub fn reset_signal(signal: i32) -> io::Result<()> {
     set_action(signal, libc::SIG_DFL, 0)
 }
 
-/// The stretch of memory that `ps` shows: the arguments and behind them the environment.
+/// The memory area that `ps` shows: the arguments, followed by the environment.
 #[derive(Debug)]
 pub struct TitleArea {
     start: usize,
@@ -80,12 +80,12 @@ pub struct TitleArea {
 }
 
 impl TitleArea {
-    /// Finds the area and moves the environment out of it. `None` where the system does
-    /// not tell. To be called once, by a process with a single thread, after the last use
-    /// of `std::env::args`.
+    /// Finds the area and moves the environment out of it. `None` if the system does not report it.
+    /// Must be called once, by a process with a single thread, after the last use of
+    /// `std::env::args`.
     pub fn take() -> Option<TitleArea> {
         let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-        // The name in parentheses may hold anything; fields are counted behind it, from 3.
+        // The name in parentheses may contain anything; fields are counted after it, from 3.
         let fields: Vec<&str> = stat.get(stat.rfind(')')? + 2..)?.split(' ').collect();
         let field = |number: usize| fields.get(number - 3)?.trim_end().parse::<usize>().ok();
         let (arg_start, arg_end) = (field(48)?, field(49)?);
@@ -108,13 +108,13 @@ impl TitleArea {
         })
     }
 
-    /// Writes the title, cut to the room there is, zeros behind it.
+    /// Writes the title, truncated to the room, followed by zeros.
     pub fn write(&mut self, title: &[u8]) {
         let len = title.len().min(self.bytes - 1);
-        // SAFETY: the kernel told the bounds of this process's own argument and environment
-        // strings, which lie on the stack's writable end for as long as the process lives.
-        // Nothing reads them any more: the environment was copied away, `args` is not
-        // called again, and no reference to them exists.
+        // SAFETY: the kernel has reported the bounds of this process's own argument and environment
+        // strings, which are on the stack's writable end for the life of the process. Nothing reads
+        // them any more: the environment was copied away, `args` is not called again, and no
+        // reference to them exists.
         unsafe {
             let at = self.start as *mut u8;
             std::ptr::write_bytes(at, 0, self.bytes);
@@ -123,7 +123,7 @@ impl TitleArea {
     }
 }
 
-/// The signals that mean a broken process.
+/// The signals that indicate a broken process.
 pub const FATAL_SIGNALS: [i32; 5] = [
     libc::SIGSEGV,
     libc::SIGBUS,
@@ -132,27 +132,27 @@ pub const FATAL_SIGNALS: [i32; 5] = [
     libc::SIGABRT,
 ];
 
-/// What came with a signal.
+/// The data of a signal.
 #[derive(Clone, Copy, Debug)]
 pub struct SignalFacts {
     pub signal: i32,
     pub code: i32,
     /// The address that could not be accessed, for memory faults.
     pub address: usize,
-    /// Who sent it, if a process did.
+    /// The sender, if it is a process.
     pub sender: Option<(i32, u32)>,
 }
 
-/// What runs when a fatal signal comes, on a stack of its own.
+/// Runs when a fatal signal arrives, on its own stack.
 pub type FatalHandler = fn(SignalFacts);
 
 static FATAL: std::sync::OnceLock<FatalHandler> = std::sync::OnceLock::new();
 
-/// Bytes of the stack on which the handler runs: symbolising a backtrace needs much.
+/// Bytes of the handler's stack: symbolising a backtrace needs much.
 const SIGNAL_STACK_BYTES: usize = 512 * 1024;
 
-/// Has `handler` called for [`FATAL_SIGNALS`]; when it returns, the signal's own action
-/// ends the process. The first handler given stays. For the thread that runs the loop.
+/// Makes `handler` run for [`FATAL_SIGNALS`]; when it returns, the signal's default action ends the
+/// process. Only the first handler is used. For the thread that runs the loop.
 pub fn catch_fatal(handler: FatalHandler) -> io::Result<()> {
     FATAL.get_or_init(|| handler);
     let stack = Box::leak(vec![0u8; SIGNAL_STACK_BYTES].into_boxed_slice());
@@ -173,22 +173,22 @@ pub fn catch_fatal(handler: FatalHandler) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives the fatal signals back to the system.
+/// Restores the default actions of the fatal signals.
 pub fn release_fatal() {
     for signal in FATAL_SIGNALS {
-        // These signals can be given back always.
+        // Restoring these signals cannot fail.
         let _ = set_action(signal, libc::SIG_DFL, 0);
     }
 }
 
-/// Has a signal ignored.
+/// Makes the process ignore a signal.
 pub fn ignore_signal(signal: i32) -> io::Result<()> {
     set_action(signal, libc::SIG_IGN, 0)
 }
 
 fn set_action(signal: i32, action: libc::sighandler_t, flags: i32) -> io::Result<()> {
-    // SAFETY: `action` is SIG_DFL, SIG_IGN or `on_fatal`, whose type is what SA_SIGINFO
-    // asks for; an all-zero sigaction is a valid one with an empty mask.
+    // SAFETY: `action` is SIG_DFL, SIG_IGN or `on_fatal`, whose type is that required by
+    // SA_SIGINFO; an all-zero sigaction is a valid one with an empty mask.
     let done = unsafe {
         let mut set: libc::sigaction = std::mem::zeroed();
         set.sa_sigaction = action;
@@ -202,8 +202,8 @@ fn set_action(signal: i32, action: libc::sighandler_t, flags: i32) -> io::Result
 }
 
 extern "C" fn on_fatal(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
-    // SAFETY: the kernel hands a valid siginfo to an SA_SIGINFO handler; which member of
-    // its union is valid follows from the code (at most 0: a process sent it).
+    // SAFETY: the kernel passes a valid siginfo to an SA_SIGINFO handler; the code determines which
+    // member of its union is valid (at most 0: a process sent it).
     let facts = unsafe {
         let code = (*info).si_code;
         SignalFacts {
@@ -219,26 +219,26 @@ extern "C" fn on_fatal(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_
     end_by_signal(signal);
 }
 
-/// Ends the process as the signal would have, had nobody caught it.
+/// Ends the process by the signal's default action.
 pub fn end_by_signal(signal: i32) -> ! {
     let _ = set_action(signal, libc::SIG_DFL, 0);
-    // SAFETY: raising a signal whose action is the default; `_exit` runs no destructors,
-    // which is what a broken process wants. It is reached if the signal is blocked.
+    // SAFETY: raises a signal whose action is the default; `_exit`, reached if the signal is
+    // blocked, runs no destructors, as a broken process requires.
     unsafe {
         libc::raise(signal);
         libc::_exit(128 + signal);
     }
 }
 
-/// Ends the process by SIGALRM after this many seconds: a bound on what a report may take.
+/// Ends the process by SIGALRM after this many seconds: a time limit for a report.
 pub fn die_within(seconds: u32) {
     let _ = set_action(libc::SIGALRM, libc::SIG_DFL, 0);
     // SAFETY: alarm only sets a timer.
     unsafe { libc::alarm(seconds) };
 }
 
-/// Writes to a file descriptor by number, as a signal handler may. Short writes are
-/// repeated; an error ends it.
+/// Writes to a file descriptor by number, which is signal-safe. Continues after short writes; stops
+/// at an error.
 pub fn write_fd(fd: i32, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         // SAFETY: the pointer and length are those of a live slice.
@@ -286,7 +286,7 @@ fn without_nul(bytes: &[u8]) -> CString {
     CString::new(bytes).expect("NUL bytes were dropped")
 }
 
-/// Text in a fixed room, for places that must not allocate. What does not fit is lost.
+/// Text in a fixed buffer, for code that must not allocate. What does not fit is dropped.
 #[derive(Debug)]
 pub struct FixedText {
     bytes: [u8; 1024],
@@ -321,30 +321,29 @@ impl fmt::Write for FixedText {
     }
 }
 
-/// Whether the system knows the order of text that a locale has; an empty name is the
-/// environment's.
+/// Whether the system has the collation of this locale; an empty name is the environment's.
 pub fn has_locale(name: &[u8]) -> bool {
     let Ok(name) = std::ffi::CString::new(name) else {
         return false;
     };
-    // SAFETY: the name is NUL-terminated, and null stands for a locale to start from.
+    // SAFETY: the name is NUL-terminated, and null means no base locale.
     let locale =
         unsafe { libc::newlocale(libc::LC_COLLATE_MASK, name.as_ptr(), std::ptr::null_mut()) };
     if locale.is_null() {
         return false;
     }
-    // SAFETY: made above, and nobody else has it.
+    // SAFETY: made above, and not shared.
     unsafe { libc::freelocale(locale) };
     true
 }
 
-/// Lets the system begin to write a part of a file to the disk; nobody waits. It promises
-/// nothing: fsync does (sync_file_range(2)).
+/// Starts writing a part of a file to the disk, without waiting. Guarantees nothing, unlike fsync
+/// (sync_file_range(2)).
 pub fn begin_write_back(file: &File, part: Range<u64>) -> io::Result<()> {
     write_back(file, part, false)
 }
 
-/// Waits until a part that was begun has been written.
+/// Waits until a part whose write-back was started has been written.
 pub fn await_written_back(file: &File, part: Range<u64>) -> io::Result<()> {
     write_back(file, part, true)
 }
@@ -360,11 +359,11 @@ fn write_back(file: &File, part: Range<u64>, wait: bool) -> io::Result<()> {
         false => libc::SYNC_FILE_RANGE_WRITE,
     };
     let (at, len) = (part.start as i64, (part.end - part.start) as i64);
-    // SAFETY: a call with numbers, on a descriptor that `file` keeps open.
+    // SAFETY: the arguments are numbers, on a descriptor that `file` keeps open.
     match unsafe { libc::sync_file_range(file.as_raw_fd(), at, len, wanted) } {
         0 => Ok(()),
         _ => match io::Error::last_os_error() {
-            // Not every file system knows it; the fsync at the end does it all.
+            // Not every file system supports it; the fsync at the end covers everything.
             error if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EOPNOTSUPP)) => {
                 Ok(())
             }

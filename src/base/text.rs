@@ -1,9 +1,9 @@
-//! Bytes of any kind as text of one line.
+//! Any bytes as one line of text.
 
 use std::fmt;
 
-/// Shows UTF-8 as it is, but control characters and all other bytes as `\n`, `\x1b`, `\xff`.
-/// A backslash stays alone: this is to be read, not to be read back.
+/// Shows UTF-8 unchanged, but control characters and all other bytes as `\n`, `\x1b`, `\xff`. A
+/// backslash is not escaped: the output is for reading, not for parsing.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<'a>(pub &'a [u8]);
 
@@ -22,14 +22,14 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// Whether two texts are equal: in a few instructions where they are as short as most names
-/// and keys, which a call for any length does not pay for.
+/// Whether two texts are equal: inlined in a few instructions for short ones, such as most names
+/// and keys, where a general call would cost more.
 #[inline(always)]
 pub fn is_same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() || a.len() > 16 {
         return a == b;
     }
-    // Two words that meet or overlap cover the text.
+    // Two words that touch or overlap cover the text.
     if let (Some(first), Some(last)) = (a.first_chunk::<8>(), a.last_chunk::<8>()) {
         return b.first_chunk() == Some(first) && b.last_chunk() == Some(last);
     }
@@ -39,7 +39,7 @@ pub fn is_same(a: &[u8], b: &[u8]) -> bool {
     a.iter().eq(b)
 }
 
-/// What `strerror` says for this error, without Rust's `(os error 2)`.
+/// The `strerror` text of this error, without Rust's `(os error 2)`.
 pub fn system_text(error: &std::io::Error) -> String {
     let text = error.to_string();
     match text.rfind(" (os error ") {

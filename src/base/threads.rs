@@ -1,15 +1,13 @@
-//! Helper threads: the only place that starts one, so that what all of them hold is counted
-//! (`ledger`).
+//! Helper threads: all are started here, so that the memory of all of them is counted (`ledger`).
 
 use std::io;
 use std::thread::{Builder, JoinHandle};
 
 use super::ledger::Ledger;
 
-/// Starts a thread of this thread's server. `name` is what the system's tools show: at most 15
-/// bytes of it.
+/// Starts a thread of this thread's server. System tools show at most 15 bytes of `name`.
 ///
-/// Error: the system has no thread to give.
+/// Error: the system cannot provide a thread.
 pub fn start<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,

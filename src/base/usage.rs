@@ -1,10 +1,10 @@
-//! What the process has used: processor time, resident memory.
+//! Resource usage of the process: processor time, resident memory.
 #![allow(unsafe_code)]
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Whose processor time.
+/// The owner of processor time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
     Process,
@@ -20,7 +20,7 @@ pub struct CpuTime {
     pub system: Duration,
 }
 
-/// The processor time of `who`; zero where the system does not tell.
+/// The processor time of `who`; zero if the system does not report it.
 pub fn cpu_time(who: Who) -> CpuTime {
     let who = match who {
         Who::Process => libc::RUSAGE_SELF,
@@ -31,12 +31,12 @@ pub fn cpu_time(who: Who) -> CpuTime {
         Who::Thread => return CpuTime::default(),
     };
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: the pointer is to memory for one rusage, which all-zero bytes are too.
+    // SAFETY: the pointer is to memory for one rusage, for which all-zero bytes are valid.
     let code = unsafe { libc::getrusage(who, usage.as_mut_ptr()) };
     if code != 0 {
         return CpuTime::default();
     }
-    // SAFETY: it was zeroed, and filled since.
+    // SAFETY: it was zeroed, then filled.
     let usage = unsafe { usage.assume_init() };
     let duration = |t: libc::timeval| {
         Duration::from_secs(t.tv_sec.max(0) as u64) + Duration::from_micros(t.tv_usec.max(0) as u64)
@@ -47,8 +47,8 @@ pub fn cpu_time(who: Who) -> CpuTime {
     }
 }
 
-/// The processor time of this thread, to the nanosecond: what other threads and processes do
-/// meanwhile does not count. Zero where the system does not tell.
+/// The processor time of this thread, to the nanosecond: not affected by other threads and
+/// processes. Zero if the system does not report it.
 #[cfg(test)]
 pub fn thread_time() -> Duration {
     let mut time = libc::timespec {
@@ -63,18 +63,18 @@ pub fn thread_time() -> Duration {
     }
 }
 
-/// Bytes of the process that are in memory; 0 where the system does not tell.
+/// Resident bytes of the process; 0 if the system does not report them.
 pub fn resident_bytes() -> usize {
-    // All sizes in pages: a tenth of the work that `status` is for the kernel.
+    // All sizes are in pages: a tenth of the kernel's work for `status`.
     let sizes = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = sizes.split(' ').nth(1).and_then(|pages| pages.parse().ok());
     pages.unwrap_or(0usize).saturating_mul(page_bytes())
 }
 
-/// As [`resident_bytes`], as they were up to a tenth of a second ago: a file of `/proc` takes
-/// several calls to the system, and INFO is asked for often.
+/// As [`resident_bytes`], up to a tenth of a second old: a file of `/proc` takes several system
+/// calls, and INFO is requested often.
 pub fn recent_resident_bytes() -> usize {
-    /// As long as Redis's, whose cron takes the figure.
+    /// As long as Redis's, whose cron updates the figure.
     const HOLD: Duration = Duration::from_millis(100);
     static TAKEN: Mutex<Option<(Instant, usize)>> = Mutex::new(None);
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,7 +89,7 @@ pub fn recent_resident_bytes() -> usize {
 }
 
 fn page_bytes() -> usize {
-    // SAFETY: asking for a limit of the system touches no memory.
+    // SAFETY: querying a system limit touches no memory.
     let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(bytes).unwrap_or(4096)
 }

@@ -1,4 +1,4 @@
-//! Owned bytes behind one pointer: for values too large to sit in their container.
+//! Owned bytes behind one pointer: for values too large for their container's block.
 //!
 //!     length: u64 | bytes
 #![allow(unsafe_code)]
@@ -48,7 +48,7 @@ impl Blob {
         Self::memory_bytes_for(self.len())
     }
 
-    /// As [`Blob::memory_bytes`], of a blob of so many bytes.
+    /// As [`Blob::memory_bytes`], for a blob of `len` bytes.
     pub fn memory_bytes_for(len: usize) -> usize {
         alloc::good_size(HEADER + len)
     }
@@ -61,7 +61,7 @@ impl Blob {
 
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        // SAFETY: the bytes begin within the block, behind the length.
+        // SAFETY: the bytes begin within the block, after the length.
         let start = unsafe { self.0.as_ptr().add(HEADER) };
         // SAFETY: `len` initialised bytes follow.
         unsafe { std::slice::from_raw_parts(start, self.len()) }

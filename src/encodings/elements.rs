@@ -1,4 +1,4 @@
-//! What the tables inside big containers have in common: members, fields, scored members.
+//! The common part of the tables inside large containers: members, fields, scored members.
 
 use crate::base::hash;
 use crate::encodings::hashtable::{HashTable, SHORT_REACH, Shape};
@@ -13,19 +13,19 @@ pub trait Elements {
         self.table().len()
     }
 
-    /// The hash that the prefetch functions take.
+    /// The hash for the prefetch functions.
     #[inline]
     fn hash(&self, name: &[u8]) -> u64 {
         hash::keys().hash(name)
     }
 
-    /// Asks for the table's lines.
+    /// Prefetches the table's lines.
     #[inline]
     fn prefetch(&self, hash: u64) {
         self.table().prefetch(hash);
     }
 
-    /// Asks for the entries, once the lines are there.
+    /// Prefetches the entries, once the lines are loaded.
     #[inline]
     fn prefetch_entries(&self, hash: u64) {
         self.table().prefetch_entries(hash, |_| Some(SHORT_REACH));
@@ -36,7 +36,7 @@ pub trait Elements {
         self.table().shape()
     }
 
-    /// Bytes of the table and of its elements, as the allocator counts them: exact but for what
-    /// hashes that are equal cost. O(1).
+    /// Bytes of the table and of its elements, as the allocator counts them: exact except for the
+    /// cost of equal hashes. O(1).
     fn memory_bytes(&self) -> usize;
 }

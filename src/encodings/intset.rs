@@ -60,13 +60,13 @@ impl Intset {
         Self::empty(2, 0)
     }
 
-    /// Room for `len` integers of `width` bytes, all zero.
+    /// An intset of `len` integers of `width` bytes, all zero.
     fn empty(width: usize, len: usize) -> Self {
         let total = HEADER + width * len;
         let block = alloc::block(total);
         // SAFETY: the block holds `total` bytes.
         unsafe { block.as_ptr().write_bytes(0, total) };
-        // SAFETY: the header lies within the block.
+        // SAFETY: the header is within the block.
         unsafe {
             block
                 .cast::<[u32; 2]>()
@@ -142,7 +142,7 @@ impl Intset {
         self.get(self.len().checked_sub(1)?)
     }
 
-    /// `Ok(index)` of the value, or `Err(index)` where it would stand.
+    /// `Ok(index)` of the value, or `Err(index)` where it would be inserted.
     fn search(&self, value: i64) -> Result<usize, usize> {
         let (width, len) = self.header();
         let bytes = self.as_bytes();
@@ -231,7 +231,7 @@ impl Intset {
             // SAFETY: the block now holds `new` bytes.
             unsafe { self.0.as_ptr().add(old).write_bytes(0, new - old) };
         }
-        // SAFETY: the header lies within the block.
+        // SAFETY: the header is within the block.
         unsafe {
             self.0
                 .cast::<[u32; 2]>()
@@ -254,7 +254,7 @@ impl Intset {
         (0..len).map(move |i| read(bytes, width, i))
     }
 
-    /// A fair pick; `draw(n)` returns a fair number below `n`.
+    /// A uniformly random integer; `draw(n)` returns a uniformly random number below `n`.
     pub fn random(&self, draw: impl FnOnce(usize) -> usize) -> Option<i64> {
         let len = self.len();
         (len > 0).then(|| self.get(draw(len))).flatten()

@@ -21,13 +21,13 @@ use crate::encodings::varint;
 use rand::Rng;
 use std::ptr::NonNull;
 
-/// How far ahead of a walk its entries are asked for.
+/// Distance, in elements, at which a walk prefetches entries.
 const AHEAD: usize = 16;
 
 const INLINE: u64 = 1;
 const INLINE_MAX: i64 = (1 << 46) - 1;
 
-/// A member in the form in which it is stored or sought.
+/// A member in stored form, to store or to look up.
 #[derive(Clone, Copy)]
 enum Stored<'a> {
     Inline(Word),
@@ -37,7 +37,7 @@ enum Stored<'a> {
 impl<'a> Stored<'a> {
     #[inline]
     fn new(member: &'a [u8]) -> Self {
-        // An inline integer has at most 15 characters; most text is told by its first.
+        // An inline integer has at most 15 characters; the first one excludes most text.
         let parsed = if member.len() <= 15 {
             Entry::parse(member)
         } else {
@@ -88,7 +88,7 @@ impl<'a> Stored<'a> {
         }
     }
 
-    /// Its word, and the bytes that its entry takes.
+    /// Its word, and the bytes of its entry.
     fn into_word(self) -> (Word, usize) {
         match self {
             Stored::Inline(word) => (word, 0),
@@ -130,7 +130,7 @@ unsafe fn text_of<'a>(word: Word) -> &'a [u8] {
 #[inline]
 unsafe fn entry_of<'a>(word: Word) -> Entry<'a> {
     if is_pointer(word) {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         Entry::Str(unsafe { text_of(word) })
     } else {
         Entry::Int((word.raw() << 16) as i64 >> 17)
@@ -145,10 +145,10 @@ fn hash_of(word: Word) -> u64 {
     }
 }
 
-/// Offers the entry of a text word; the word of its copy.
+/// Offers the entry of a text word; returns the word of its copy.
 ///
 /// # Safety
-/// The entry is alive, and where there is an answer the word is not used again.
+/// The entry is alive, and after `Some` the word is not used again.
 unsafe fn moved(word: Word, mover: &mut Mover) -> Option<Word> {
     let block = std::ptr::with_exposed_provenance_mut(word.raw() as usize);
     let block = NonNull::new(block).expect("words are not zero");
@@ -157,7 +157,7 @@ unsafe fn moved(word: Word, mover: &mut Mover) -> Option<Word> {
     Some(Word::from_raw(moved.as_ptr().expose_provenance() as u64))
 }
 
-/// Frees a member's entry; how many bytes that were.
+/// Frees a member's entry; returns its bytes.
 ///
 /// # Safety
 /// The word has left the table and is not used again.
@@ -194,14 +194,14 @@ impl MemberTable {
         self.add_stored(stored.hash(), stored)
     }
 
-    /// As [`MemberTable::add`]; `hash` is the member's.
+    /// As [`MemberTable::add`], with the member's hash.
     #[inline]
     pub fn add_hashed(&mut self, hash: u64, member: Entry<'_>) -> bool {
         let mut buffer = itoa::Buffer::new();
         self.add_stored(hash, Stored::of(member, &mut buffer))
     }
 
-    /// Adds a member that is not there; `hash` is its own.
+    /// Adds a member that is not there, with its hash.
     #[inline]
     pub fn add_new_hashed(&mut self, hash: u64, member: Entry<'_>) {
         let mut buffer = itoa::Buffer::new();
@@ -225,7 +225,7 @@ impl MemberTable {
         self.bytes += bytes;
     }
 
-    /// As [`MemberTable::contains`]; `hash` is the member's.
+    /// As [`MemberTable::contains`], with the member's hash.
     #[inline]
     pub fn contains_hashed(&self, hash: u64, member: Entry<'_>) -> bool {
         let mut buffer = itoa::Buffer::new();
@@ -233,7 +233,7 @@ impl MemberTable {
         self.table.find(hash, |word| stored.is(word)).is_some()
     }
 
-    /// As [`MemberTable::remove`]; `hash` is the member's.
+    /// As [`MemberTable::remove`], with the member's hash.
     #[inline]
     pub fn remove_hashed(&mut self, hash: u64, member: Entry<'_>) -> bool {
         let mut buffer = itoa::Buffer::new();
@@ -271,7 +271,7 @@ impl MemberTable {
         assert_eq!(self.iter().map(bytes).sum::<usize>(), self.bytes);
     }
 
-    /// All members, in no useful order. The entries are asked for some steps ahead.
+    /// All members, in no particular order. The entries are prefetched some steps ahead.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
         let mut words = self.table.iter();
         let mut ahead = [None; AHEAD];
@@ -294,13 +294,13 @@ impl MemberTable {
         Stored::of(member, &mut itoa::Buffer::new()).hash()
     }
 
-    /// A fair pick.
+    /// A uniformly random member.
     pub fn random(&self, rng: &mut impl Rng) -> Option<Entry<'_>> {
         // SAFETY: words in the table are alive while it is borrowed.
         self.table.random(rng).map(|word| unsafe { entry_of(word) })
     }
 
-    /// Removes a fair pick after `see` has seen it.
+    /// Removes a uniformly random member after passing it to `see`.
     pub fn pop_with<R>(
         &mut self,
         rng: &mut impl Rng,
@@ -322,11 +322,11 @@ impl MemberTable {
             .scan(cursor, |word| see(unsafe { entry_of(word) }))
     }
 
-    /// Offers the blocks of about `n` members from a cursor on, and before the first one those
-    /// of the table; the next cursor, 0 at the end.
+    /// Offers the blocks of about `n` members from a cursor on, and before the first one those of
+    /// the table; returns the next cursor, 0 at the end.
     pub fn relocate(&mut self, mover: &mut Mover, cursor: u64, n: usize) -> u64 {
         self.table.relocate_about(mover, cursor, n, |word, mover| {
-            // SAFETY: the word is in the table, which gets the one of the answer instead.
+            // SAFETY: the word is in the table, which replaces it by the returned one.
             is_pointer(word).then(|| unsafe { moved(word, mover) })?
         })
     }

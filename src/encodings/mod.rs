@@ -1,4 +1,4 @@
-//! The shapes that values take in memory: bytes in, bytes out; no keys, no thresholds.
+//! The in-memory encodings of values: bytes in, bytes out; no keys, no thresholds.
 
 pub mod bits;
 pub mod blob;

@@ -1,7 +1,7 @@
-//! Requests to the processor to load a cache line that will be needed soon.
+//! Prefetching: asks the processor to load a cache line that will be needed soon.
 #![allow(unsafe_code)]
 
-/// Asks for the cache line at `address`. Any address will do: it is only a hint.
+/// Prefetches the cache line at `address`. Any address is allowed: it is only a hint.
 #[inline(always)]
 pub(crate) fn prefetch(address: usize) {
     #[cfg(target_arch = "x86_64")]
@@ -14,13 +14,13 @@ pub(crate) fn prefetch(address: usize) {
     let _ = address;
 }
 
-/// How far [`Ahead`] is in front: as many misses as a core has under way at once.
+/// How far [`Ahead`] prefetches: as many misses as a core can have in flight.
 const AHEAD: usize = 8;
 
-/// What an iterator gives, each item some steps later than the place that it names was asked for.
+/// An iterator's items, each returned some steps after its address was prefetched.
 pub(crate) struct Ahead<I: Iterator, F> {
     items: std::iter::Fuse<I>,
-    /// Where an item lies.
+    /// Returns an item's address.
     place: F,
     waiting: [Option<I::Item>; AHEAD],
     at: usize,
@@ -45,7 +45,7 @@ where
 }
 
 impl<I: Iterator, F: Fn(&I::Item) -> usize> Ahead<I, F> {
-    /// Takes what has waited longest, and puts the next one in its place.
+    /// Takes the oldest waiting item, and replaces it by the next one.
     #[inline]
     fn step(&mut self) -> Option<I::Item> {
         let next = self.items.next();

@@ -26,7 +26,7 @@ pub struct ScoredTable {
 
 #[inline]
 fn member_of(word: Word) -> Member {
-    // SAFETY: words in the table are members that are alive.
+    // SAFETY: words in the table are live members.
     unsafe { Member::from_word(word.raw()) }
 }
 
@@ -64,7 +64,7 @@ impl ScoredTable {
         self.index.check_invariants();
         self.table.check_invariants(hash_of);
         assert_eq!(self.index.len(), self.table.len());
-        // SAFETY: words in the table are members that are alive.
+        // SAFETY: words in the table are live members.
         let bytes = |word| unsafe { member_of(word).memory_bytes() };
         assert_eq!(self.table.iter().map(bytes).sum::<usize>(), self.bytes);
         for (score, member) in self.index.iter() {
@@ -106,7 +106,7 @@ impl ScoredTable {
         let entry = Member::new(score, member);
         // SAFETY: alive.
         self.bytes += unsafe { entry.memory_bytes() };
-        // SAFETY: freed only after it has left both.
+        // SAFETY: freed only after removal from both.
         unsafe { self.index.insert(score, entry) };
         self.table.insert(
             hash::keys().hash(member),
@@ -115,7 +115,7 @@ impl ScoredTable {
         );
     }
 
-    /// A table of different members in ascending order.
+    /// A table of distinct members in ascending order.
     pub fn from_sorted<'a>(elements: impl Iterator<Item = (f64, &'a [u8])>) -> Self {
         let (mut table, mut all_bytes) = (HashTable::new(), 0);
         let entries = elements.map(|(score, bytes)| {
@@ -129,7 +129,7 @@ impl ScoredTable {
             );
             (score, entry)
         });
-        // SAFETY: freed only after they have left both.
+        // SAFETY: freed only after removal from both.
         let index = unsafe { ZsetIndex::from_sorted(entries) };
         ScoredTable {
             index,
@@ -157,7 +157,7 @@ impl ScoredTable {
         Some(score)
     }
 
-    /// Removes up to `count` elements from `rank` on, in order, after `see` has seen each.
+    /// Removes up to `count` elements from `rank` on, in order, passing each to `see` first.
     pub fn remove_range(&mut self, rank: usize, count: usize, mut see: impl FnMut(f64, &[u8])) {
         let mut left = count;
         while left > 0 {
@@ -187,7 +187,7 @@ impl ScoredTable {
         Some((rank.expect("the tree holds every member"), score))
     }
 
-    /// A fair pick.
+    /// A uniformly random member.
     pub fn random(&self, rng: &mut impl Rng) -> Option<(f64, &[u8])> {
         let entry = member_of(self.table.random(rng)?);
         // SAFETY: members in the table are alive.
@@ -203,7 +203,7 @@ impl ScoredTable {
         })
     }
 
-    /// Asks for the lines of the tree's leaf where this member is, once the entries are there.
+    /// Prefetches the lines of this member's leaf in the tree, once the entries are loaded.
     #[inline]
     pub fn prefetch_index(&self, member: &[u8]) {
         if let Some(score) = self.score(member) {
@@ -211,8 +211,8 @@ impl ScoredTable {
         }
     }
 
-    /// Offers the blocks of about `n` members from a rank on, with the tree's, and before the
-    /// first one those of the table; the next rank, `None` at the end.
+    /// Offers the blocks of about `n` members from a rank on, with the tree's, and before the first
+    /// one those of the table; returns the next rank, `None` at the end.
     pub fn relocate(&mut self, mover: &mut Mover, rank: usize, n: usize) -> Option<usize> {
         let ScoredTable { index, table, .. } = self;
         if rank == 0 {
@@ -220,7 +220,7 @@ impl ScoredTable {
         }
         let mut each = |member: Member, mover: &mut Mover| {
             let old = Word::from_raw(member.to_word());
-            // SAFETY: alive; tree and table, who alone name it, are told of its copy.
+            // SAFETY: alive; tree and table, its only referrers, get the copy's address.
             let moved = unsafe { member.moved(mover) }?;
             let slot = table.find_handle(hash::keys().hash(bytes_of(moved)), |word| word == old);
             let slot = slot.expect("the table holds every member");
@@ -229,7 +229,7 @@ impl ScoredTable {
         };
         let mut at = rank;
         while at - rank < n {
-            // SAFETY: copies are as their members were.
+            // SAFETY: copies have their members' bytes and scores.
             match unsafe { index.relocate_leaf(at, mover, &mut each) } {
                 0 => break,
                 elements => at += elements,
@@ -238,11 +238,11 @@ impl ScoredTable {
         (at < index.len()).then_some(at)
     }
 
-    /// Frees up to `n` elements (by whole leaves); true when none is left. In between
-    /// nothing else may be asked of the table.
+    /// Frees up to `n` elements (by whole leaves); true when none is left. In between the table
+    /// must not be used otherwise.
     pub fn free_step(&mut self, n: usize) -> bool {
-        // The words are not followed: members are freed through the tree, then the
-        // segments go.
+        // Members are freed through the tree, without following the table's words; then the
+        // segments are freed.
         let mut freed = 0;
         while freed < n {
             let bytes = &mut self.bytes;
@@ -260,18 +260,18 @@ impl ScoredTable {
     }
 }
 
-/// A table that is built of members in any order; fast if they come highest first, as in files.
+/// Builds a table from members in any order; fast if they are in descending order, as in files.
 #[derive(Default)]
 pub struct ScoredBuilder {
     table: HashTable,
     /// Bytes of the members' entries.
     bytes: usize,
-    /// In the order in which they came.
+    /// In order of insertion.
     members: Vec<(f64, Member)>,
 }
 
 impl ScoredBuilder {
-    /// Adds a member with a score that is a number; false if it is there.
+    /// Adds a member with a score that is not NaN; false if it is there.
     pub fn add(&mut self, member: &[u8], score: f64) -> bool {
         let hash = hash::keys().hash(member);
         let is_it = |word| is_same(bytes_of(member_of(word)), member);
@@ -297,7 +297,7 @@ impl ScoredBuilder {
         if !members.is_sorted_by(|a, b| order(a, b).is_lt()) {
             members.sort_unstable_by(order);
         }
-        // SAFETY: freed only after they have left both.
+        // SAFETY: freed only after removal from both.
         let index = unsafe { ZsetIndex::from_sorted(members) };
         ScoredTable {
             index,

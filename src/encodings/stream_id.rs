@@ -2,23 +2,23 @@
 
 use crate::base::number::parse_u64_lenient;
 
-/// Longer texts are no IDs, whatever they hold.
+/// Longer texts are invalid, whatever their content.
 const TEXT_MAX: usize = 127;
 /// Two numbers of 20 digits and the dash between them.
 const SHOWN_MAX: usize = 41;
 
-/// The time at which an entry was added, Unix milliseconds, and its number within that.
+/// The time at which an entry was added, Unix milliseconds, and a sequence number within it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId {
     pub ms: u64,
     pub seq: u64,
 }
 
-/// An ID as a client gives it.
+/// An ID given by a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GivenId {
     Whole(StreamId),
-    /// `ms-*`: the number is for the stream to choose.
+    /// `ms-*`: the stream chooses the sequence number.
     Time(u64),
 }
 
@@ -35,7 +35,7 @@ impl StreamId {
         self == StreamId::MIN
     }
 
-    /// The ID behind this one; `None` behind the last.
+    /// The next ID; `None` after the last.
     pub fn next(self) -> Option<StreamId> {
         match self.seq.checked_add(1) {
             Some(seq) => Some(StreamId { seq, ..self }),
@@ -43,7 +43,7 @@ impl StreamId {
         }
     }
 
-    /// The ID in front of this one; `None` in front of `0-0`.
+    /// The previous ID; `None` before `0-0`.
     pub fn prev(self) -> Option<StreamId> {
         match self.seq.checked_sub(1) {
             Some(seq) => Some(StreamId { seq, ..self }),
@@ -51,7 +51,7 @@ impl StreamId {
         }
     }
 
-    /// Most significant byte first, as files hold it.
+    /// Most significant byte first, as in files.
     pub fn to_bytes(self) -> [u8; 16] {
         self.to_u128().to_be_bytes()
     }
@@ -65,8 +65,8 @@ impl StreamId {
         StreamId::new((both >> 64) as u64, both as u64)
     }
 
-    /// The ID that a text names: `ms-seq`, `ms` (with `seq` for the rest), and unless
-    /// `strict` the bounds `-` and `+`.
+    /// Parses an ID: `ms-seq`, `ms` (with `seq` for the rest), and unless `strict` the bounds `-`
+    /// and `+`.
     #[inline]
     pub fn parse(text: &[u8], seq: u64, strict: bool) -> Option<StreamId> {
         match GivenId::parse_any(text, seq, strict, false)? {
@@ -91,7 +91,7 @@ impl StreamId {
 }
 
 impl GivenId {
-    /// As [`StreamId::parse`], strictly, or `ms-*`.
+    /// As a strict [`StreamId::parse`], or `ms-*`.
     #[inline]
     pub fn parse(text: &[u8]) -> Option<GivenId> {
         GivenId::parse_any(text, 0, true, true)

@@ -1,18 +1,17 @@
-//! A node of a stream: entries whose IDs follow one another, in one listpack, byte for byte
-//! Redis's.
+//! A node of a stream: entries with ascending IDs, in one listpack, byte for byte Redis's.
 //!
-//!     live | deleted | n | name ... | 0         what entries are told against, once
+//!     live | deleted | n | name ... | 0         the master entry, once
 //!     flags | ms | seq | value ... | items      an entry that has these names
 //!     flags | ms | seq | n | name | value ... | items
 //!
-//! `ms` and `seq` are differences to the node's own ID, which is that of its first entry and
-//! stands beside it; `items` is how many items of the listpack stand before it, so that
-//! entries can be read from the right, where the 0 ends them. A deleted entry is marked, and
-//! stays until its node goes.
+//! `ms` and `seq` are differences to the node's own ID, which is that of its first entry and is
+//! stored outside; `items` is the number of the entry's items before it, so that entries can be
+//! read from the right, where the 0 ends them. A deleted entry is marked, and stays until its node
+//! is removed.
 //!
 //! Invariants: `live` and `deleted` count the entries without and with the mark, `items` are
-//! right, and IDs of live entries ascend, none below the node's own; [`Node::import`] refuses all
-//! else. (A deleted entry may stand above those after it: XSETID of Redis 6 goes back.)
+//! correct, and IDs of live entries ascend, none below the node's own; [`Node::import`] rejects
+//! everything else. (A deleted entry may be above those after it: XSETID of Redis 6 can go back.)
 
 use super::idmap::Weigh;
 use super::listpack::{Entry, Iter, Listpack, ListpackError, Pos};
@@ -22,7 +21,7 @@ use crate::base::mover::Mover;
 
 const DELETED: i64 = 1;
 const SAME_NAMES: i64 = 2;
-/// No listpack becomes longer, whatever the thresholds say.
+/// Maximum length of the listpack, whatever the thresholds are.
 const BYTES_MAX: usize = 1 << 30;
 
 /// When a node is full.
@@ -34,7 +33,7 @@ pub struct NodeLimits {
     pub entries: u64,
 }
 
-/// Names and values of an entry; gone through several times.
+/// Names and values of an entry; iterated over several times.
 pub trait Pairs<'a>: ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone {}
 
 impl<'a, I: ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone> Pairs<'a> for I {}
@@ -56,7 +55,7 @@ impl Weigh for Node {
     }
 }
 
-/// An item that is a number.
+/// The number in an item.
 #[inline]
 fn number(entry: Option<Entry<'_>>) -> Option<i64> {
     match entry? {
@@ -65,7 +64,7 @@ fn number(entry: Option<Entry<'_>>) -> Option<i64> {
     }
 }
 
-/// The distance of an ID from a node's.
+/// The difference between an ID and a node's.
 #[inline]
 fn distance(id: StreamId, node: StreamId) -> [Entry<'static>; 2] {
     [
@@ -74,7 +73,7 @@ fn distance(id: StreamId, node: StreamId) -> [Entry<'static>; 2] {
     ]
 }
 
-/// The ID at this distance from a node's.
+/// The ID with this difference to a node's.
 #[inline]
 fn at_distance(node: StreamId, ms: i64, seq: i64) -> StreamId {
     StreamId::new(
@@ -84,7 +83,7 @@ fn at_distance(node: StreamId, ms: i64, seq: i64) -> StreamId {
 }
 
 impl Node {
-    /// A node whose first entry this is.
+    /// A node with this first entry.
     pub fn new<'a>(pairs: impl Pairs<'a>) -> Node {
         let mut pack = Listpack::new();
         let n = pairs.len() as i64;
@@ -107,13 +106,13 @@ impl Node {
         self.0.relocate(mover);
     }
 
-    /// A listpack from outside, if it is that of a stream's node with this ID.
+    /// A node from a listpack from outside, if it is valid for a stream's node with this ID.
     pub fn import(id: StreamId, bytes: &[u8]) -> Result<Option<Node>, ListpackError> {
         let node = Node(Listpack::from_bytes(bytes)?);
         Ok(node.is_sound(id).then_some(node))
     }
 
-    /// Whether the items are entries in order, counted as the head says.
+    /// Whether the items are entries in order, with the counts in the head.
     fn is_sound(&self, id: StreamId) -> bool {
         let pass = |items: &mut Iter<'_>, n: i64| (0..n).all(|_| items.next().is_some());
         let look = || -> Option<bool> {
@@ -182,7 +181,7 @@ impl Node {
         }
     }
 
-    /// Whether an entry with so many bytes of names and values goes into the next node.
+    /// Whether an entry with `bytes` bytes of names and values must go into a new node.
     #[inline]
     pub fn is_full(&self, bytes: usize, limits: NodeLimits) -> bool {
         let bytes_max = match limits.bytes {
@@ -220,9 +219,9 @@ impl Node {
         }
     }
 
-    /// Marks the entries at these places, in order, as deleted; none of them is.
+    /// Marks the entries at these positions, in order, as deleted; none of them may be so already.
     fn mark_deleted(&mut self, places: &[Pos]) {
-        // From the last one on, so that those before stay where they are.
+        // From the last one on, so that the positions before stay valid.
         for &at in places.iter().rev() {
             let flags = number(Some(self.0.get(at))).expect("flags are a number");
             self.0.replace(at, Entry::Int(flags | DELETED));
@@ -232,12 +231,12 @@ impl Node {
         self.set_counts(live - n, deleted + n);
     }
 
-    /// Deletes the entry at a place.
+    /// Deletes the entry at a position.
     pub fn delete(&mut self, at: Pos) {
         self.mark_deleted(&[at]);
     }
 
-    /// Deletes entries from the first on for as long as `goes` is true of them; how many.
+    /// Deletes entries from the first on while `goes` returns true; returns how many.
     pub fn delete_while(&mut self, node: StreamId, mut goes: impl FnMut(StreamId) -> bool) -> u64 {
         let mut places = Vec::new();
         let mut cursor = Cursor::new(&self.0, node);
@@ -256,12 +255,12 @@ impl Node {
         places.len() as u64
     }
 
-    /// The entries, from the first on.
+    /// A cursor from the first entry on.
     pub fn cursor(&self, node: StreamId) -> Cursor<'_> {
         Cursor::new(&self.0, node)
     }
 
-    /// The entries, from the last on.
+    /// A cursor from the last entry backwards.
     pub fn cursor_back(&self, node: StreamId) -> Cursor<'_> {
         let mut cursor = Cursor::new(&self.0, node);
         cursor.end = self.0.last();
@@ -292,25 +291,25 @@ impl Node {
 pub struct Head {
     pub id: StreamId,
     pub deleted: bool,
-    /// Where it stands.
+    /// Its position.
     pub at: Pos,
 }
 
-/// Goes from entry to entry of a node, in one direction, and through the pairs of each.
+/// Walks over the entries of a node, in one direction, and through the pairs of each.
 #[derive(Clone)]
 pub struct Cursor<'a> {
     pack: &'a Listpack,
     node: StreamId,
-    /// The names that most entries have.
+    /// The names of the master entry.
     shared: Iter<'a>,
     shared_len: usize,
-    /// Of the entry under way: what follows, its names if they are the shared ones, how many
-    /// pairs are left; or the entry behind the head.
+    /// State of the current entry: the items that follow, its names if shared, the pairs left;
+    /// before the first entry, the items after the master entry.
     items: Iter<'a>,
     names: Option<Iter<'a>>,
     left: usize,
     is_open: bool,
-    /// Where the next entry ends, on the way back.
+    /// Where the next entry ends, when walking backwards.
     end: Option<Pos>,
 }
 
@@ -335,13 +334,13 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// How many pairs of the entry are still to come.
+    /// Number of pairs of the current entry not read yet.
     #[inline]
     pub fn pairs_left(&self) -> usize {
         self.left
     }
 
-    /// The entry's next pair.
+    /// The current entry's next pair.
     #[inline]
     pub fn pair(&mut self) -> Option<(Entry<'a>, Entry<'a>)> {
         self.left = self.left.checked_sub(1)?;
@@ -352,7 +351,7 @@ impl<'a> Cursor<'a> {
         Some((name, self.items.next()?))
     }
 
-    /// Reads the head of the entry in front of which `items` stand.
+    /// Reads the head of the entry that begins at `items`.
     #[inline]
     fn open(&mut self) -> Option<Head> {
         let at = self.items.pos()?;
@@ -384,7 +383,7 @@ impl<'a> Cursor<'a> {
         self.open()
     }
 
-    /// The entry before, on the way back.
+    /// The previous entry, when walking backwards.
     #[inline]
     pub fn prev(&mut self) -> Option<Head> {
         let end = self.end?;
@@ -420,7 +419,7 @@ mod tests {
         let mut all = Vec::new();
         while let Some(head) = if back { cursor.prev() } else { cursor.next() } {
             let mut pairs = Vec::new();
-            // Some entries are passed over without a look at all their pairs.
+            // Skips some entries without reading all their pairs.
             while let Some((name, value)) = cursor.pair() {
                 pairs.push((name.to_vec(), value.to_vec()));
             }

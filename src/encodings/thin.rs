@@ -1,4 +1,4 @@
-//! Values that are one owning pointer: their block's own header tells its length.
+//! Values that are one owning pointer, whose block's header holds the length.
 //!
 //! Blocks come from `base::alloc` and fill the allocator's size class, so that growing within
 //! a class needs no call, and no capacity is stored. They are 8-byte aligned, which leaves
@@ -16,25 +16,25 @@ pub trait Thin: Sized {
     fn block(&self) -> NonNull<u8>;
 
     /// # Safety
-    /// The block is that of a value of this type which is used no more.
+    /// The block belongs to a value of this type that is not used any more.
     unsafe fn of(block: NonNull<u8>) -> Self;
 
-    /// Bytes that the block was made for, as its header tells.
+    /// Size of the block, from its header.
     fn block_bytes(&self) -> usize;
 
     /// Offers the block to a mover.
     #[inline]
     fn relocate(&mut self, mover: &mut Mover) {
         let block = self.block();
-        // SAFETY: the value's own block, made by `alloc::block` for so many bytes; the old
-        // place is forgotten with the old handle, which is not dropped.
+        // SAFETY: the value's own block, made by `alloc::block` for this many bytes; the old
+        // address is forgotten with the old handle, which is not dropped.
         if let Some(moved) = unsafe { mover.block(block, || self.block_bytes()) } {
-            // SAFETY: the same bytes, and the handle that named the old ones is used no more.
+            // SAFETY: the same bytes, and the handle of the old block is not used any more.
             std::mem::forget(std::mem::replace(self, unsafe { Self::of(moved) }));
         }
     }
 
-    /// The owning pointer as a word; [`Thin::from_word`] takes it back.
+    /// Converts the owning pointer to a word; [`Thin::from_word`] converts it back.
     #[inline]
     fn into_word(self) -> u64 {
         let value = ManuallyDrop::new(self);

@@ -1,13 +1,13 @@
-//! Lengths inside entries: 7 bits a byte, low bits first, the high bit says "more".
+//! Varint lengths inside entries: 7 bits a byte, low bits first, the high bit means "more".
 #![allow(unsafe_code)]
 
-/// Bytes that `len` takes.
+/// Encoded size of `len` in bytes.
 #[inline]
 pub fn size(len: usize) -> usize {
     (usize::BITS - (len | 1).leading_zeros()).div_ceil(7) as usize
 }
 
-/// Writes `len` and returns the address behind it.
+/// Writes `len` and returns the address after it.
 ///
 /// # Safety
 /// `size(len)` bytes at `to` may be written.
@@ -17,7 +17,7 @@ pub unsafe fn write(mut to: *mut u8, mut len: usize) -> *mut u8 {
         let more = if len > 0x7F { 0x80 } else { 0 };
         // SAFETY: within `size(len)` bytes.
         unsafe { to.write(len as u8 & 0x7F | more) };
-        // SAFETY: as above, or just behind.
+        // SAFETY: as above, or one past the end.
         to = unsafe { to.add(1) };
         len >>= 7;
         if len == 0 {
@@ -26,21 +26,21 @@ pub unsafe fn write(mut to: *mut u8, mut len: usize) -> *mut u8 {
     }
 }
 
-/// Writes `bytes` behind their length and returns the address behind them.
+/// Writes the length of `bytes`, then `bytes`, and returns the address after them.
 ///
 /// # Safety
 /// `size(bytes.len()) + bytes.len()` bytes at `to` may be written and do not overlap `bytes`.
 #[inline]
 pub unsafe fn write_bytes(to: *mut u8, bytes: &[u8]) -> *mut u8 {
-    // SAFETY: as the caller says.
+    // SAFETY: the caller guarantees it.
     let to = unsafe { write(to, bytes.len()) };
-    // SAFETY: as the caller says.
+    // SAFETY: the caller guarantees it.
     unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-    // SAFETY: just behind.
+    // SAFETY: one past the end.
     unsafe { to.add(bytes.len()) }
 }
 
-/// Reads the bytes behind a length.
+/// Reads the bytes after a length.
 ///
 /// # Safety
 /// `from` was written by `write_bytes`, and the bytes live unchanged for `'a`.
@@ -48,7 +48,7 @@ pub unsafe fn write_bytes(to: *mut u8, bytes: &[u8]) -> *mut u8 {
 pub unsafe fn read_bytes<'a>(mut from: *const u8) -> &'a [u8] {
     let (mut len, mut shift) = (0usize, 0);
     loop {
-        // SAFETY: a length ends with a byte that says so.
+        // SAFETY: the last byte of a length has no high bit.
         let byte = unsafe { from.read() };
         // SAFETY: as above.
         from = unsafe { from.add(1) };
@@ -58,11 +58,11 @@ pub unsafe fn read_bytes<'a>(mut from: *const u8) -> &'a [u8] {
         }
         shift += 7;
     }
-    // SAFETY: `len` bytes follow, says the caller.
+    // SAFETY: the caller guarantees that `len` bytes follow.
     unsafe { std::slice::from_raw_parts(from, len) }
 }
 
-/// Bytes that `bytes` take with their length.
+/// Encoded size of `bytes` with their length.
 #[inline]
 pub fn sized(bytes: &[u8]) -> usize {
     size(bytes.len()) + bytes.len()
@@ -77,7 +77,7 @@ mod tests {
         for len in [0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152] {
             let bytes = vec![7u8; len];
             let mut room = vec![0u8; sized(&bytes)];
-            // SAFETY: exactly as many bytes as it takes.
+            // SAFETY: exactly the encoded size.
             let end = unsafe { write_bytes(room.as_mut_ptr(), &bytes) };
             assert_eq!(end as usize - room.as_ptr() as usize, room.len());
             // SAFETY: written above.

@@ -1,7 +1,7 @@
-//! A ziplist, the ancestor of the listpack: read from old files, never made.
+//! A ziplist, the predecessor of the listpack: read from old files, never written.
 //!
 //!     total: u32le | last entry: u32le | count: u16le | entry ... | 0xFF
-//!     entry = length of the entry before, 1 byte or 0xFE and u32le | header | data
+//!     entry = length of the previous entry, 1 byte or 0xFE and u32le | header | data
 //!
 //!     00llllll                 string of up to 63 bytes
 //!     01llllll l               string of up to 16383 bytes, high bits first
@@ -9,7 +9,7 @@
 //!     0xC0 / D0 / E0 / F0 / FE integer of 16 / 32 / 64 / 24 / 8 bits, little endian
 //!     1111vvvv                 integer v - 1, v from 1 to 13
 //!
-//! Invariant: what [`Ziplist::parse`] gave is whole, so that reading it cannot fail.
+//! Invariant: a [`Ziplist::parse`] result is complete, so that reading it cannot fail.
 
 use super::listpack::Entry;
 
@@ -36,7 +36,7 @@ pub struct Ziplist<'a> {
 }
 
 impl<'a> Ziplist<'a> {
-    /// The ziplist that these bytes are, every entry of it checked.
+    /// Parses a ziplist, checking every entry.
     pub fn parse(bytes: &'a [u8]) -> Result<Ziplist<'a>, ZiplistError> {
         let head = bytes.get(..HEADER).ok_or(ZiplistError::Frame)?;
         let word =
@@ -81,7 +81,7 @@ impl<'a> Ziplist<'a> {
     }
 }
 
-/// The entry that starts `bytes`: its value, the stated length of the one before, its length.
+/// The entry that starts `bytes`: its value, the stated length of the previous one, its length.
 fn entry(bytes: &[u8]) -> Option<(Entry<'_>, usize, usize)> {
     let (back, head) = match *bytes.first()? {
         WIDE => (
@@ -128,7 +128,7 @@ fn entry(bytes: &[u8]) -> Option<(Entry<'_>, usize, usize)> {
 mod tests {
     use super::*;
 
-    /// A ziplist of entries given as header and data.
+    /// A ziplist of entries, each a header and data.
     pub(crate) fn build(entries: &[Vec<u8>]) -> Vec<u8> {
         let mut body = Vec::new();
         let (mut before, mut last) = (0usize, HEADER);

@@ -1,10 +1,10 @@
-//! A zipmap, how small hashes were kept before Redis 2.6: read from old files, never made.
+//! A zipmap, the encoding of small hashes before Redis 2.6: read from old files, never written.
 //!
 //!     count, 254 and more: unknown | (length name | length free value unused ...) ... | 0xFF
-//!     length: 1 byte up to 253, or 254 and u32le; free: how many unused bytes follow the value
+//!     length: 1 byte up to 253, or 254 and u32le; free: number of unused bytes after the value
 //!
-//! A length in the longer form that fits the shorter one is damage: readers that skip an entry by the
-//! length that it should have would go on in the middle of it.
+//! A length in the longer form that fits the shorter one is damage: readers that skip an entry by
+//! the length's shortest form would continue in the middle of it.
 
 /// Why bytes are not a zipmap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +17,7 @@ pub type Pair<'a> = (&'a [u8], &'a [u8]);
 const END: u8 = 0xFF;
 const WIDE: u8 = 254;
 
-/// The pairs of a zipmap, all checked.
+/// Parses and checks all pairs of a zipmap.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Pair<'_>>, ZipmapError> {
     let mut pairs = Vec::new();
     let mut at = 1;
@@ -40,7 +40,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Pair<'_>>, ZipmapError> {
     }
 }
 
-/// The pair at `at`, and where the next one is.
+/// The pair at `at`, and the position of the next one.
 fn pair(bytes: &[u8], at: usize) -> Option<(Pair<'_>, usize)> {
     let (len, at) = length(bytes, at)?;
     let name = bytes.get(at..at.checked_add(len)?)?;
@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(parse(b"\0\xff"), Ok(vec![]));
     }
 
-    /// Redis and Valkey refuse them; some versions wrote beyond a buffer.
+    /// Redis and Valkey reject them; some versions wrote beyond a buffer.
     #[test]
     fn lengths_have_one_form() {
         let map = |value: &[u8], len: &[u8]| [b"\x01\x03foo", len, b"\0", value, b"\xff"].concat();

@@ -1,23 +1,22 @@
-//! A command states its changes: to the dirty counter, and through the journal to all who
-//! are told of them.
+//! Records a command's changes: in the dirty counter, and through the journal for every listener.
 
 use super::{Cause, ChangeKind, Class, Db};
 
 impl Db<'_> {
-    /// States that the key was changed by this command.
+    /// Records that this command changed the key.
     #[inline]
     pub fn changed(&mut self, key: &[u8], class: Class, event: &'static str) {
         self.changed_by(key, 1, class, event);
     }
 
-    /// As [`Db::changed`] for another key of the same command: one command that changes two
-    /// keys counts once.
+    /// As [`Db::changed`], for a second key of the same command: a command that changes two keys
+    /// counts once.
     pub fn also_changed(&mut self, key: &[u8], class: Class, event: &'static str) {
         self.changed_by(key, 0, class, event);
     }
 
-    /// As [`Db::changed`], by `n` elements; none of them is a change too, of which only
-    /// watchers and events hear.
+    /// As [`Db::changed`], by `n` elements. `n == 0` is a change too, seen only by watchers and
+    /// events.
     #[inline]
     pub fn changed_by(&mut self, key: &[u8], n: usize, class: Class, event: &'static str) {
         self.add_dirty(n as u64);
@@ -25,20 +24,19 @@ impl Db<'_> {
             .state_change(self.at, key, ChangeKind::Written, class, event);
     }
 
-    /// As [`Db::changed`], of a change that no event tells: the value says the same, and is
-    /// kept in other bytes.
+    /// As [`Db::changed`], without an event: the value is the same, only its encoding changed.
     pub fn changed_unheard(&mut self, key: &[u8]) {
         self.changed(key, Class::empty(), "");
     }
 
-    /// Deletes the container that a command has emptied, and tells of it.
+    /// Deletes a container that a command has emptied, and emits the `del` event.
     #[cold]
     pub fn delete_emptied(&mut self, key: &[u8]) {
         self.delete(key, Cause::Server);
         self.event(key, Class::GENERIC, "del");
     }
 
-    /// Counts `n` changes; those of no one key (FLUSHALL, SWAPDB) are stated by this alone.
+    /// Counts `n` changes. Changes of no single key (FLUSHALL, SWAPDB) are recorded only here.
     #[inline]
     pub fn add_dirty(&mut self, n: u64) {
         self.keyspace.dirty += n;
@@ -54,9 +52,9 @@ impl Db<'_> {
             .state_change(self.at, key, ChangeKind::Event, class, event);
     }
 
-    /// States the removal of an expired key that is already gone.
+    /// Records the removal of an expired key that is already gone.
     pub(super) fn expired(&mut self, key: &[u8]) {
-        // Not a change of the command that met it, which may have no effect of its own.
+        // Not a change of the command that found it, which may have no effect of its own.
         let (keyspace, at) = (&mut *self.keyspace, self.at);
         keyspace.stats.expired += 1;
         keyspace.state_change(at, key, ChangeKind::Expired, Class::EXPIRED, "expired");

@@ -1,8 +1,8 @@
-//! The 24 bits by which eviction knows how a key is used: when it was last (LRU), or how often
-//! (LFU, with a counter that fades).
+//! The 24 bits that record a key's use for eviction: last access (LRU) or access frequency (LFU,
+//! with a decaying counter).
 //!
-//! All arithmetic is modulo the bits: a key that was not used for 194 days (LRU) or 45 (LFU)
-//! looks fresh again, as in Redis.
+//! All arithmetic wraps: a key unused for 194 days (LRU) or 45 (LFU) looks fresh again, as in
+//! Redis.
 
 use rand::RngExt;
 
@@ -18,7 +18,7 @@ pub enum ClockUse {
     Lfu { log_factor: u32, decay_minutes: u32 },
 }
 
-/// The clock as it stands at one moment, for who reads the bits of many keys.
+/// The clock at one moment, to read the bits of many keys.
 #[derive(Clone, Copy, Debug)]
 pub struct UseClock {
     clock_use: ClockUse,
@@ -46,11 +46,11 @@ impl UseClock {
     }
 }
 
-/// A new key starts here, so that it is not evicted before it had a chance.
+/// Initial counter of a new key, so that it is not evicted at once.
 const LFU_INIT: u32 = 5;
 
 impl Keyspace {
-    /// The LRU or LFU bits of a key that is used now for the first time.
+    /// The LRU or LFU bits of a new key.
     pub(super) fn fresh_clock(&self) -> u32 {
         match self.clock_use {
             ClockUse::Lru => self.lru_now(),
@@ -58,7 +58,7 @@ impl Keyspace {
         }
     }
 
-    /// The LRU bits of a key that was not used for so long, or as long as they can tell.
+    /// The LRU bits of a key idle for this long, capped at what 24 bits can hold.
     pub(super) fn clock_of_idle(&self, seconds: u64) -> u32 {
         self.lru_now().wrapping_sub(seconds.min(0xff_ffff) as u32) & 0xff_ffff
     }
@@ -82,7 +82,7 @@ impl Keyspace {
         }
     }
 
-    /// The clock as it stands now.
+    /// The clock as of now.
     pub fn use_clock(&self) -> UseClock {
         UseClock {
             clock_use: self.clock_use,
@@ -96,7 +96,7 @@ impl Keyspace {
         self.lru_now().wrapping_sub(clock) & 0xff_ffff
     }
 
-    /// The frequency after the minutes that have gone by.
+    /// The frequency after decay for the minutes passed.
     pub(super) fn decayed(&self, clock: u32, decay_minutes: u32) -> u32 {
         let passed = self.minutes_now().wrapping_sub(clock >> 8) & 0xffff;
         let steps = passed.checked_div(decay_minutes).unwrap_or(0);
@@ -115,7 +115,7 @@ impl Keyspace {
         self.now_ms
     }
 
-    /// A use raises the counter with a probability that falls as it grows.
+    /// A use increments the counter with a probability that falls as the counter grows.
     fn lfu_increment(&mut self, count: u32, log_factor: u32) -> u32 {
         if count >= 255 {
             return 255;

@@ -1,7 +1,7 @@
 //! One numbered database: the table of entries and what a lookup does on its way.
 //!
-//! `Database` alone makes, moves and frees entries. Expiry is decided here by comparison
-//! with the turn's time; who deletes an expired key, and what is said of it, is `Db`'s.
+//! `Database` alone makes, moves and frees entries. It decides expiry by comparison with the
+//! turn's time; `Db` decides who deletes an expired key and which notifications follow.
 #![allow(unsafe_code)]
 
 use super::check::check_value;
@@ -32,7 +32,7 @@ pub(super) struct Found {
     pub entry: Entry,
 }
 
-/// A container value on its own, on its way out of the keyspace.
+/// A container value detached from its entry, on its way out of the keyspace.
 #[derive(Debug)]
 pub struct Detached {
     pub kind: Type,
@@ -57,7 +57,7 @@ impl Detached {
         (self.kind, self.encoding, self.word)
     }
 
-    /// Its type, encoding and word; ownership goes to the caller.
+    /// Its type, encoding and word; ownership passes to the caller.
     pub(super) fn into_parts(self) -> (Type, Encoding, u64) {
         (self.kind, self.encoding, self.word)
     }
@@ -72,9 +72,9 @@ pub struct Database {
     fields: FieldExpiries,
     /// Keys by type and size.
     sizes: KeySizes,
-    /// Keys by prefix, if somebody wants to know.
+    /// Keys by prefix, if they are counted.
     prefixes: Option<Box<Prefixes>>,
-    /// What the snapshot under way has of it.
+    /// The progress of the running snapshot in this database.
     pub(super) pass: PassMark,
 }
 
@@ -195,7 +195,7 @@ impl Database {
         self.note_fields(entry);
     }
 
-    /// A hash came in: the active cycle learns of its fields' expiries.
+    /// A hash was inserted: registers its fields' next expiry for the active cycle.
     #[inline]
     fn note_fields(&mut self, entry: Entry) {
         if entry.kind() == Type::Hash
@@ -206,7 +206,7 @@ impl Database {
         }
     }
 
-    /// A value leaves: if it is a hash, its line goes.
+    /// A value is removed: if it is a hash, its expiry line is removed.
     #[inline]
     fn forget_fields(&mut self, entry: Entry) {
         if entry.kind() == Type::Hash && !self.fields.is_empty() {
@@ -227,14 +227,14 @@ impl Database {
         }
     }
 
-    /// Takes a key out of the table; its entry is the caller's to free, unless the snapshot
-    /// under way takes it over.
+    /// Takes a key out of the table. The caller must free its entry, unless the running snapshot
+    /// takes it over.
     pub(super) fn detach(&mut self, found: Found) -> Option<Entry> {
         self.take_out(found);
         self.unless_unsaved(found.entry)
     }
 
-    /// Takes a key out of the table; its entry is the caller's to insert again.
+    /// Takes a key out of the table; the caller must insert its entry again.
     pub(super) fn detach_to_move(&mut self, found: Found) -> Entry {
         self.save_first(found.entry);
         self.take_out(found);
@@ -249,8 +249,8 @@ impl Database {
         self.forget_fields(found.entry);
     }
 
-    /// Takes the entry with exactly this table word out; see [`Database::detach`]. `None`:
-    /// there is none.
+    /// Takes out the entry with exactly this table word; see [`Database::detach`]. `None`: no
+    /// such entry.
     pub(super) fn detach_word(&mut self, word: Word) -> Option<Option<Entry>> {
         let entry = Entry::of(word);
         let hash = rehash(word);
@@ -262,8 +262,8 @@ impl Database {
         Some(self.unless_unsaved(entry))
     }
 
-    /// Replaces the value of a found key (a string or a container's word). A container that
-    /// was there is the caller's to free.
+    /// Replaces the value of a found key (a string or a container's word). The caller must free
+    /// the old container, if any.
     pub(super) fn replace(
         &mut self,
         hash: u64,
@@ -285,21 +285,21 @@ impl Database {
         self.forget_fields(found.entry);
         let entry = found.entry.replace(expiry, value);
         self.born(entry);
-        // In place and without an expiry nothing that the table knows has changed: its word's
+        // Replaced in place and without an expiry, the table's data is unchanged: the word's
         // marks follow from the block's size class.
         if entry != found.entry || had || expiry.is_some() {
             self.moved(found.handle, hash, had, entry);
         }
         self.note_fields(entry);
         self.sizes.change(before, Size::of_new(value, entry));
-        // In place it keeps its class.
+        // A one-block entry replaced in place keeps its size class.
         if entry != found.entry || !was_one_block || !entry.is_one_block() {
             self.recount(bytes, entry);
         }
         old
     }
 
-    /// Adds, changes or removes a found key's expiry; gives its entry, which may have moved.
+    /// Adds, changes or removes a found key's expiry; returns its entry, which may have moved.
     pub(super) fn set_expiry(&mut self, hash: u64, found: Found, expiry: Option<i64>) -> Entry {
         self.save_first(found.entry);
         let bytes = self.bytes_before(found);
@@ -325,7 +325,7 @@ impl Database {
         text
     }
 
-    /// Changes an integer that is kept as such; `false`: the value is something else.
+    /// Changes an integer-encoded string; `false`: the value is something else.
     #[inline]
     pub(super) fn set_int(&mut self, found: Found, n: i64) -> bool {
         let Some(Str::Int(old)) = found.entry.string() else {
@@ -337,7 +337,7 @@ impl Database {
         true
     }
 
-    /// A found key's container, to be changed.
+    /// A found key's container, for writing.
     #[inline]
     pub(super) fn write<T: Container>(&mut self, entry: Entry) -> RefMut<'_, T> {
         self.save_first(entry);
@@ -350,7 +350,7 @@ impl Database {
 
     // --- by prefix ---
 
-    /// An entry is about to leave: its prefix has it no more.
+    /// An entry is about to be removed: subtracts it from its prefix.
     #[inline]
     fn discount(&mut self, place: u32, entry: Entry) {
         if let Some(prefixes) = &mut self.prefixes
@@ -360,7 +360,7 @@ impl Database {
         }
     }
 
-    /// What an entry takes that is about to change, if its prefix wants to know.
+    /// The bytes of an entry before a change, if its prefix counts them.
     #[inline]
     fn bytes_before(&self, found: Found) -> Option<usize> {
         let prefixes = self.prefixes.as_ref()?;
@@ -368,7 +368,7 @@ impl Database {
         covered.then(|| bytes_of(found.entry))
     }
 
-    /// As [`Database::bytes_before`], when it has changed.
+    /// The counterpart of [`Database::bytes_before`], after the change.
     #[inline]
     fn recount(&mut self, before: Option<usize>, entry: Entry) {
         if let (Some(before), Some(prefixes)) = (before, &mut self.prefixes) {
@@ -376,7 +376,7 @@ impl Database {
         }
     }
 
-    /// Something was done with a key, there or not.
+    /// Counts a use of a key, present or not.
     #[inline]
     pub(super) fn count_use(&mut self, key: &[u8], what: Use) {
         if let Some(prefixes) = &mut self.prefixes {
@@ -395,15 +395,15 @@ impl Database {
         prefixes.is_some_and(|its| its.walks_at().is_some())
     }
 
-    /// Counts keys by prefix from now on, or no more. What is there already is to be counted by
-    /// [`Database::walk_prefixes`].
+    /// Starts or stops counting keys by prefix. [`Database::walk_prefixes`] must count the keys
+    /// that are already there.
     pub(super) fn count_prefixes(&mut self, rule: Option<PrefixRule>) {
         let empty = self.is_empty();
         self.prefixes = rule.map(|rule| Box::new(Prefixes::new(rule, empty)));
     }
 
-    /// Goes on with counting what was there before: a segment of the table. `false`: all is
-    /// counted. O(segment).
+    /// Continues counting the existing keys: one segment of the table. `false`: all are counted.
+    /// O(segment).
     pub(super) fn walk_prefixes(&mut self) -> bool {
         let Some(prefixes) = &mut self.prefixes else {
             return false;
@@ -419,7 +419,7 @@ impl Database {
         true
     }
 
-    /// All keys go: what was done with them stays known in the database that takes the place.
+    /// All keys are removed: the database that replaces this one keeps the use counts.
     pub(super) fn leave_prefixes_to(&mut self, next: &mut Database) {
         next.prefixes = self.prefixes.take();
         if let Some(prefixes) = &mut next.prefixes {
@@ -434,8 +434,8 @@ impl Database {
 }
 
 impl Database {
-    /// Panics if an invariant does not hold: the table's own, the counts by type and size, and that every
-    /// hash with expiring fields has a line that is not late. O(n).
+    /// Panics if an invariant does not hold: the table's own, the counts by type and size, and
+    /// that every hash with expiring fields has a line that is not late. O(n).
     pub fn check_invariants(&self) {
         self.table.check_invariants(rehash);
         let (mut volatile, mut first_due, mut lines) = (0, i64::MAX, 0);
@@ -480,8 +480,8 @@ fn covers(prefixes: &Prefixes, table: &HashTable, entry: Entry) -> bool {
     }
 }
 
-/// The container of an entry, given up by it. `None` for a string. The entry must be freed
-/// or given a new value next.
+/// Takes the container out of an entry. `None` for a string. The entry must be freed or given a
+/// new value next.
 pub(super) fn take_container(entry: Entry) -> Option<Detached> {
     if entry.kind() == Type::String {
         return None;
@@ -499,14 +499,14 @@ pub(super) fn container_bytes(entry: Entry) -> usize {
     unsafe { crate::types::memory_bytes(kind, encoding, entry.word()) }
 }
 
-/// Allocations of an entry's container, about; not to be asked of a string.
+/// Approximate number of allocations of an entry's container; must not be called for a string.
 pub(super) fn container_effort(entry: Entry) -> usize {
     // SAFETY: the entry holds a container of this type, borrowed with its database.
     unsafe { crate::types::free_effort(entry.kind(), entry.encoding(), entry.word()) }
 }
 
-/// Offers about `n` elements' blocks of an entry's container from a place on; the next place.
-/// Not to be asked of a string.
+/// Offers the blocks of about `n` elements of an entry's container from a position on; returns
+/// the next position. Must not be called for a string.
 pub(super) fn relocate_container(
     entry: Entry,
     mover: &mut Mover,
@@ -514,15 +514,15 @@ pub(super) fn relocate_container(
     n: usize,
 ) -> Option<u64> {
     let (kind, encoding) = (entry.kind(), entry.encoding());
-    // SAFETY: the entry's own pair, of a database that is borrowed exclusively; the word that
-    // it becomes is written back before anybody reads it.
+    // SAFETY: the entry's own pair, of a database that is borrowed exclusively; the resulting
+    // word is written back before any read.
     let (word, next) =
         unsafe { crate::types::relocate((kind, encoding, entry.word()), mover, at, n) };
     entry.set_word(encoding, word);
     next
 }
 
-/// A copy of an entry's container. Not to be asked of a string.
+/// A copy of an entry's container. Must not be called for a string.
 pub(super) fn copy_container(entry: Entry) -> Detached {
     let (kind, encoding) = (entry.kind(), entry.encoding());
     // SAFETY: the entry holds a container of this type, borrowed with its database.

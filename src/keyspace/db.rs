@@ -1,8 +1,8 @@
 //! One database as one command sees it: lookups that expire, and typed values.
 //!
-//! What else a command may do with it stands beside this file: `place` (look, decide, write),
-//! `change` (stating changes), `relocate` (RENAME, COPY), `walk` (SCAN, KEYS), `info`
-//! (OBJECT), `fields` (field TTLs).
+//! Further operations are in sibling files: `place` (look up, decide, write), `change` (recording
+//! changes), `relocate` (RENAME, COPY), `walk` (SCAN, KEYS), `info` (OBJECT), `fields` (field
+//! TTLs).
 
 use std::cell::Cell;
 
@@ -19,7 +19,7 @@ use crate::command::CommandError;
 use crate::resp::Reply;
 use crate::types::{Container, Limits, Type};
 
-/// The hash of a key, with where that key stands in memory: it is told by its place.
+/// The hash of a key, identified by the key's address and length.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyHash {
     at: usize,
@@ -28,7 +28,7 @@ pub struct KeyHash {
 }
 
 impl KeyHash {
-    /// Hashes `key`. Valid for as long as the key stays where it is.
+    /// Hashes `key`. Valid as long as the key stays at its address.
     #[inline]
     pub fn new(keys: &hash::HashKeys, key: &[u8]) -> KeyHash {
         KeyHash {
@@ -44,13 +44,13 @@ impl KeyHash {
     }
 }
 
-/// See the module. Made anew for every command.
+/// See the module. Created for every command.
 pub struct Db<'a> {
     pub(super) keyspace: &'a mut Keyspace,
     pub(super) at: DbIndex,
     /// Hashes that the batch has already computed, in the order of the arguments.
     hashed: &'a [KeyHash],
-    /// The one that was used last: handlers take their keys in order.
+    /// Index of the hash used last: handlers take their keys in order.
     at_hash: Cell<usize>,
     /// Whether lookups count as uses (CLIENT NO-TOUCH, OBJECT, TYPE ... do not).
     pub(super) touch: bool,
@@ -90,17 +90,17 @@ impl<'a> Db<'a> {
         self.at
     }
 
-    /// The time of this turn, Unix milliseconds: what relative times are counted from.
+    /// The time of this turn, Unix milliseconds: the base of relative times.
     pub fn now_ms(&self) -> i64 {
         self.keyspace.now_ms
     }
 
-    /// What has its expiry before this time has expired, Unix milliseconds.
+    /// A key whose expiry is before this time has expired, Unix milliseconds.
     pub fn due_ms(&self) -> i64 {
         self.keyspace.due_ms
     }
 
-    /// Whether what has expired is deleted where it is met.
+    /// Whether a lookup deletes an expired key that it finds.
     pub fn removes_expired(&self) -> bool {
         !self.keyspace.hides_expired()
     }
@@ -109,19 +109,19 @@ impl<'a> Db<'a> {
         self.keyspace
     }
 
-    /// Where effects are stated.
+    /// The buffer that receives effects.
     #[inline]
     pub fn effects(&mut self) -> &mut Effects {
         &mut self.keyspace.effects
     }
 
-    /// Whether anybody repeats effects.
+    /// Whether there is a listener for effects.
     #[inline]
     pub fn effects_wanted(&self) -> bool {
         self.keyspace.effects.wanted()
     }
 
-    /// The command that stands for a removal by expiry.
+    /// The command that is propagated for a removal by expiry.
     pub fn expire_word(&self) -> &'static [u8] {
         self.keyspace.removal_words.expire
     }
@@ -169,13 +169,13 @@ impl<'a> Db<'a> {
 
     // --- lookup ---
 
-    /// The live entry of a key. A key whose time has come is deleted on the way.
+    /// The live entry of a key. An expired key is deleted on the way.
     #[inline]
     pub(super) fn find(&mut self, key: &[u8]) -> Option<Found> {
         self.find_hashed(self.hash(key), key)
     }
 
-    /// As [`Db::find`], for whoever needs the hash as well.
+    /// As [`Db::find`], with a hash the caller already has.
     #[inline]
     pub(super) fn find_hashed(&mut self, hash: u64, key: &[u8]) -> Option<Found> {
         let found = self.database().find(hash, key)?;
@@ -203,7 +203,7 @@ impl<'a> Db<'a> {
         found
     }
 
-    /// Counts a lookup that Redis makes once more.
+    /// Counts a hit or miss on its own, where Redis makes a second lookup.
     #[inline]
     pub fn count_read(&mut self, key: &[u8], hit: bool) {
         let seen = if hit { Use::Read } else { Use::Miss };
@@ -234,12 +234,12 @@ impl<'a> Db<'a> {
         self.find(key).is_some()
     }
 
-    /// Whether the key is there, seen without deleting anything.
+    /// Whether the key is there, without deleting anything.
     pub fn peek_exists(&self, key: &[u8]) -> bool {
         self.peek_entry(key).is_some()
     }
 
-    /// Whether the key is still in the table although its time has come.
+    /// Whether the key is still in the table although it has expired.
     pub fn is_expired(&self, key: &[u8]) -> bool {
         self.database()
             .find(self.hash(key), key)
@@ -251,13 +251,12 @@ impl<'a> Db<'a> {
         (!is_past(found.entry.expiry(), self.keyspace.due_ms)).then_some(found.entry)
     }
 
-    /// The key as who shows it sees it, for a reader.
+    /// Read-only view of the key for a reader; counts as a lookup.
     pub fn view(&mut self, key: &[u8]) -> Option<KeyView<'_>> {
         self.find_to_read(key).map(|found| KeyView::of(found.entry))
     }
 
-    /// The key as it is, for who looks behind a command's back: no statistics count it, and
-    /// nobody is told that it is not there.
+    /// Read-only view of the key outside of commands: no use, no hit or miss, no `keymiss` event.
     pub fn look(&mut self, key: &[u8]) -> Option<KeyView<'_>> {
         self.touch = false;
         self.find(key).map(|found| KeyView::of(found.entry))
@@ -292,14 +291,13 @@ impl<'a> Db<'a> {
         self.strings_as(keys, Ok)
     }
 
-    /// As [`Db::strings`], with what `each` makes of a string; no key is looked up after the
-    /// first that is refused.
+    /// As [`Db::strings`], mapped through `each`; the first error ends the lookups.
     pub fn strings_as<'d, 'k, T>(
         &'d mut self,
         keys: impl Iterator<Item = &'k [u8]>,
         mut each: impl FnMut(Option<Str<'d>>) -> Result<T, CommandError>,
     ) -> Result<Vec<T>, CommandError> {
-        // A lookup may free an entry whose time has come, never one that was found.
+        // A lookup may free an expired entry, never one found before in this call.
         let texts = keys.map(|key| match self.find_to_read(key) {
             None => each(None),
             Some(f) => each(Some(f.entry.string().ok_or(CommandError::WrongType)?)),
@@ -342,8 +340,8 @@ impl<'a> Db<'a> {
         self.place(key).set_string(value, expiry);
     }
 
-    /// Gives a found key another value and expiry. As in Redis, clients that wait for the key
-    /// are not served for it: they are when it is made anew, or grows by their own kind.
+    /// Gives a found key another value and expiry. As in Redis, this does not wake clients that
+    /// wait for the key: only a new key or a write to its container does.
     #[inline]
     pub(super) fn overwrite(
         &mut self,
@@ -382,7 +380,7 @@ impl<'a> Db<'a> {
         }
     }
 
-    /// An expired key that was kept makes room for a new one.
+    /// An expired key that was kept is removed for a new one.
     #[inline]
     fn drop_hidden(&mut self, hash: u64, key: &[u8]) {
         if self.keyspace.hides_expired()
@@ -404,8 +402,8 @@ impl<'a> Db<'a> {
         }
     }
 
-    /// A container seen without statistics, use or deletion: several can be held at once.
-    /// Call [`Db::exists`] or [`Db::read`] first where the lookup must count.
+    /// A container read without statistics, use or deletion: several can be held at once. Call
+    /// [`Db::exists`] or [`Db::read`] first where the lookup must count.
     pub fn peek<T: Container>(&self, key: &[u8]) -> Result<Option<Ref<'_, T>>, CommandError> {
         match self.peek_entry(key) {
             None => Ok(None),
@@ -414,7 +412,7 @@ impl<'a> Db<'a> {
         }
     }
 
-    /// The container at `key`, to be changed. Whoever empties it calls
+    /// The container at `key`, for writing. A caller that empties it calls
     /// [`Db::delete_emptied`].
     #[inline]
     pub fn write<T: Container>(
@@ -428,7 +426,7 @@ impl<'a> Db<'a> {
         }
     }
 
-    /// As [`Db::write`]; a missing key is made with what `make` gives.
+    /// As [`Db::write`]; a missing key is created with the value of `make`.
     #[inline]
     pub fn write_or<T: Container>(
         &mut self,
@@ -447,18 +445,18 @@ impl<'a> Db<'a> {
         }
     }
 
-    /// Sets the key to this container, whatever it held; its expiry goes.
+    /// Sets the key to this container, whatever it held; its expiry is removed.
     pub fn put<T: Container>(&mut self, key: &[u8], value: T) {
         self.place(key).set(NewValue::container(value), None);
     }
 
-    /// The key has something new for clients that wait for it.
+    /// Signals new data to clients that wait for the key.
     #[inline]
     pub fn signal(&mut self, key: &[u8]) {
         self.keyspace.waiting.signal(self.at, key);
     }
 
-    /// Frees what a command has taken out of a container.
+    /// Frees a part that a command has taken out of a container.
     pub fn free_part<T: Container>(&mut self, part: T) {
         let (encoding, word) = part.into_word();
         let part = Detached::new(T::TYPE, encoding, word);
@@ -467,7 +465,7 @@ impl<'a> Db<'a> {
 
     // --- whole keys ---
 
-    /// Deletes the key. The caller states the change.
+    /// Deletes the key. The caller records the change.
     pub fn delete(&mut self, key: &[u8], cause: Cause) -> bool {
         self.place(key).delete(cause)
     }
@@ -480,7 +478,7 @@ impl<'a> Db<'a> {
         self.len() == 0
     }
 
-    /// The process's source of picks, seeded by hand in tests.
+    /// The process's random source, seeded explicitly in tests.
     pub fn rng(&mut self) -> &mut rand::rngs::SmallRng {
         &mut self.keyspace.rng
     }

@@ -2,21 +2,21 @@
 //!
 //!     database    the table's lines, then its entries, cell by cell of the table
 //!     entry       its block, a string's block, the container's blocks
-//!     large one   set aside by its name and gone through in slices, before the walk goes on
+//!     large one   queued by key and processed in slices before the walk continues
 //!
-//! It runs between turns, when nothing but these keeps an address in the keyspace:
+//! It runs between turns, when only these keep an address in the keyspace:
 //!
 //!     a reply that sends a large string        its block is pinned, and stays (`entry`)
-//!     a snapshot's pass                        names the one entry that it saves in slices,
-//!                                              which stays with all that it holds; what else it
-//!                                              has taken over is in no table any more
-//!     what is being freed                      is in no table any more
+//!     a snapshot's pass                        holds the one entry that it saves in slices,
+//!                                              which stays with all its blocks; other entries
+//!                                              it has taken over are in no table any more
+//!     a value being freed                      is in no table any more
 //!
-//! Keys that are watched, waited for, about to be evicted or expiring are known by name, and
-//! cursors of SCAN by hash. Nothing that is moved changes: contents, places in tables, bits of
-//! the pass. So it may run while a snapshot does, and between any two commands.
+//! Keys that are watched, waited for, eviction candidates or expiring are held by name, and
+//! cursors of SCAN by hash. A move changes no content, no place in a table and no bit of the
+//! pass. So it may run during a snapshot, and between any two commands.
 //!
-//! Where a walk stands is a cursor; keys that come, go or grow meanwhile are met or not.
+//! The walk's position is a cursor; keys added, deleted or grown meanwhile may be missed.
 use std::collections::VecDeque;
 
 use super::Keyspace;
@@ -26,18 +26,18 @@ use crate::base::hash;
 use crate::base::mover::Mover;
 use crate::types::Type;
 
-/// Elements of a container that are offered without a break, whatever is configured: some
-/// 100 us, and twice as much where all of them move.
+/// Most elements of a container offered without a break, whatever is configured: some 100 us, and
+/// twice as much where all of them move.
 const ELEMENTS_MAX: usize = 500;
 
 /// See the module.
 #[derive(Default)]
 pub struct Walk {
     pub mover: Mover,
-    /// Keys of which something was moved, and those that stay as they are.
+    /// Keys of which a block was moved, and keys left unchanged.
     pub keys_moved: u64,
     pub keys_left: u64,
-    /// Containers with more elements are gone through in slices.
+    /// Containers with more elements are processed in slices.
     pub elements_max: usize,
     db: u32,
     /// 0 at the beginning; `None`: all of the database's cells have been visited.
@@ -64,8 +64,8 @@ impl Walk {
 }
 
 impl Keyspace {
-    /// One step of a walk: a cell of a table, or a slice of a container. `false`: it has come to
-    /// the end. For use between turns only.
+    /// One step of a walk: a cell of a table, or a slice of a container. `false`: the walk is
+    /// complete. For use between turns only.
     pub fn relocate_step(&mut self, walk: &mut Walk) -> bool {
         let Some(database) = self.dbs.get_mut(walk.db as usize) else {
             return false;
@@ -110,9 +110,9 @@ impl Database {
         self.table_mut().relocate_lines(mover);
     }
 
-    /// Offers the entries of a cell of the table; the cursor behind it.
+    /// Offers the entries of a cell of the table; returns the next cursor.
     fn relocate_cell(&mut self, walk: &mut Walk, cursor: u64) -> u64 {
-        // Entries lie anywhere: all of them are fetched before the first is looked at.
+        // Entries are scattered in memory: all are prefetched before the first is read.
         self.table().scan(cursor, |word| {
             Entry::of(word).prefetch(Entry::reach(word));
         });
@@ -133,7 +133,7 @@ impl Database {
                 if has_lines && entry.kind() == Type::Hash {
                     fields.relocate(entry.key(), &mut walk.mover);
                 }
-                // What a group of a stream holds is not all counted: the rest is large, too.
+                // Effort does not count all of a stream group: an unfinished one is large, too.
                 let large = container_effort(entry) > n
                     || relocate_container(entry, &mut walk.mover, 0, 2 * n).is_some();
                 if large {

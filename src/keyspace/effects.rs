@@ -1,22 +1,21 @@
-//! Effects: what writes did, as the bytes that repeat it.
+//! Effects: the bytes that repeat a write.
 //!
-//! A command states its effect (its own arguments, others, or none), and so does a removal
-//! by expiry or eviction. It is encoded once, as a RESP request, behind what the unit under
-//! way has stated so far; when the unit is complete the append only file and the replicas
-//! take its bytes as they are.
+//! A command states its effect (its own arguments, others, or none), and so does a removal by
+//! expiry or eviction. It is encoded once, as a RESP request, and appended to the current unit.
+//! When the unit is complete the append only file and the replicas take its bytes unchanged.
 //!
 //!     bytes   request ... request request ...
-//!     stated  one line a request: its database, where it ends, whether its unit ends there
+//!     stated  one record per request: its database, its end, whether its unit ends there
 //!
-//! A unit is what happens together or not at all: a command with the removals that it met,
-//! a transaction, a script. What goes by itself between commands is a unit of its own each.
-//! While there is no listener nothing is built ([`Effects::wanted`]).
+//! A unit is applied together or not at all: a command with the removals it caused, a
+//! transaction, a script. Each removal between commands is a unit of its own. While there is no
+//! listener nothing is built ([`Effects::wanted`]).
 
 use super::{DbIndex, Keyspace};
 use crate::resp::write_request;
 
 bitflags::bitflags! {
-    /// Who repeats effects.
+    /// The listeners that repeat effects.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct Audience: u8 {
         /// The append only file.
@@ -26,21 +25,21 @@ bitflags::bitflags! {
     }
 }
 
-/// Room that is kept for the next unit; what a huge one took is given back.
+/// Capacity kept for the next unit; more than that is released.
 const BYTES_KEPT: usize = 256 * 1024;
 const STATED_KEPT: usize = 4096;
 
-/// Effects that are stated and not yet taken.
+/// Effects that are stated and not yet taken by the listeners.
 #[derive(Debug, Default)]
 pub struct Effects {
     wanted: Audience,
     bytes: Vec<u8>,
     stated: Vec<Stated>,
-    /// A command, transaction or script runs: what is stated belongs together.
+    /// A command, transaction or script is running: its effects form one unit.
     in_unit: bool,
     /// Requests of complete units.
     complete: usize,
-    /// The command under way has said that it changed something.
+    /// The command under way has reported a change.
     changed: bool,
 }
 
@@ -48,7 +47,7 @@ pub struct Effects {
 struct Stated {
     db: DbIndex,
     audience: Audience,
-    /// Where its bytes end; they begin where those of the one before end.
+    /// Where its bytes end; they begin at the end of the record before.
     end: usize,
     ends_unit: bool,
     /// A removal that no command did: expiry, eviction.
@@ -62,13 +61,13 @@ impl Effects {
         !self.wanted.is_empty()
     }
 
-    /// Who listens from now on.
+    /// Sets the listeners from now on.
     pub fn set_wanted(&mut self, audience: Audience) {
         self.wanted = audience;
     }
 
-    /// Leaves the unit under way aside, for commands of others that come in between; to be put
-    /// back behind them.
+    /// Sets the unit under way aside while commands of other clients run; the caller must put it
+    /// back afterwards.
     pub fn set_aside(&mut self) -> Effects {
         let fresh = Effects {
             wanted: self.wanted,
@@ -83,7 +82,7 @@ impl Effects {
         self.state_for(Audience::ALL, db, args);
     }
 
-    /// States one request to some listeners; nothing while there are none of these.
+    /// States one request for some listeners; nothing while none of them is present.
     #[inline]
     pub fn state_for<'a>(
         &mut self,
@@ -120,13 +119,13 @@ impl Effects {
         }
     }
 
-    /// What is stated from here on belongs together, until [`Effects::end_unit`].
+    /// Opens a unit: effects stated from here on belong together, until [`Effects::end_unit`].
     #[inline]
     pub fn begin_unit(&mut self) {
         self.in_unit = true;
     }
 
-    /// The unit is complete.
+    /// Completes the unit.
     #[inline]
     pub fn end_unit(&mut self) {
         self.in_unit = false;
@@ -136,20 +135,19 @@ impl Effects {
         }
     }
 
-    /// A command begins; gives what is known of the one that runs it, for
-    /// [`Effects::end_command`].
+    /// Begins a command; returns the enclosing command's state, for [`Effects::end_command`].
     #[inline]
     pub fn begin_command(&mut self) -> bool {
         std::mem::replace(&mut self.changed, false)
     }
 
-    /// The command under way has changed something.
+    /// Records that the command under way has changed something.
     #[inline]
     pub(super) fn note_changed(&mut self) {
         self.changed = true;
     }
 
-    /// The command is over: whether it has changed something that is to be repeated.
+    /// Ends the command: returns whether it has changed something that must be propagated.
     #[inline]
     pub fn end_command(&mut self, outer: bool) -> bool {
         std::mem::replace(&mut self.changed, outer)
@@ -161,13 +159,13 @@ impl Effects {
         self.complete > 0
     }
 
-    /// Where the next request will begin. What is stated from a mark on can be taken back.
+    /// The position of the next request, for [`Effects::take_back`] and [`Effects::address`].
     pub fn mark(&self) -> usize {
         self.stated.len()
     }
 
-    /// Takes back what commands of the unit under way have stated since `mark`; what went by
-    /// itself stays gone. O(what was stated since).
+    /// Takes back the effects that commands of the unit under way have stated since `mark`;
+    /// removals by expiry or eviction are kept. O(effects since).
     pub fn take_back(&mut self, mark: usize) {
         let mark = mark.max(self.complete);
         let mut kept = match mark {
@@ -190,8 +188,8 @@ impl Effects {
         self.bytes.truncate(kept);
     }
 
-    /// What commands of the unit under way have stated since `mark` is for these listeners alone
-    /// (`redis.set_repl`); what went by itself is for all. O(what was stated since).
+    /// Limits the effects that commands of the unit under way have stated since `mark` to these
+    /// listeners (`redis.set_repl`), except removals by expiry or eviction. O(effects since).
     pub fn address(&mut self, mark: usize, audience: Audience) {
         if !self.wanted.intersects(audience) {
             return self.take_back(mark);
@@ -218,7 +216,7 @@ impl Effects {
             })
     }
 
-    /// Everybody has taken the complete units.
+    /// Drops the complete units, which all listeners have taken.
     pub fn clear_complete(&mut self) {
         if self.complete == self.stated.len() {
             self.stated.clear();
@@ -235,7 +233,7 @@ impl Effects {
     }
 }
 
-/// Requests that are repeated together.
+/// Requests that are applied together.
 #[derive(Clone, Copy, Debug)]
 pub struct Unit<'a> {
     bytes: &'a [u8],
@@ -254,7 +252,7 @@ impl<'a> Unit<'a> {
         })
     }
 
-    /// Whether it is more than one request: MULTI and EXEC go around them.
+    /// Whether it is more than one request: these are wrapped in MULTI and EXEC.
     pub fn is_several(self) -> bool {
         self.stated.len() > 1
     }
@@ -266,8 +264,8 @@ impl<'a> Unit<'a> {
     }
 }
 
-/// The commands that stand for removals by expiry and eviction, as `lazyfree-lazy-expire`
-/// and `lazyfree-lazy-eviction` say.
+/// The commands propagated for removals by expiry and eviction, according to
+/// `lazyfree-lazy-expire` and `lazyfree-lazy-eviction`.
 #[derive(Clone, Copy, Debug)]
 pub struct RemovalWords {
     pub expire: &'static [u8],
@@ -292,13 +290,13 @@ impl RemovalWords {
 }
 
 impl Keyspace {
-    /// States the removal of a whole key that went by itself.
+    /// States the removal of a whole key by expiry or eviction.
     #[inline]
     pub(super) fn state_removed(&mut self, db: DbIndex, word: &'static [u8], key: &[u8]) {
         self.effects.state_removal(db, [word, key].into_iter());
     }
 
-    /// States the removal of a hash's field that went by itself.
+    /// States the removal of an expired hash field.
     pub(super) fn state_field_removed(&mut self, db: DbIndex, key: &[u8], field: &[u8]) {
         self.effects
             .state_removal(db, [b"HDEL", key, field].into_iter());

@@ -8,17 +8,17 @@
 //!              else:  the container's word, 8
 //!
 //! Invariants
-//!   1. The block's size is what `size()` computes from the header; nothing else says it.
+//!   1. The block's size is what `size()` computes from the header; it is stored nowhere else.
 //!   2. FLAG_EXPIRY is set exactly when the 8 expiry bytes are there; the table's word for
-//!      the entry carries the same bit, so that keys without a TTL are told unseen. The
-//!      word also tells entries of more than 64 bytes: no size class spans that length, so
-//!      it changes only when the block does.
-//!   3. A raw string's block has exactly its length (at least 8), so the allocator's class
-//!      is known from the length.
+//!      the entry carries the same bit, so keys without a TTL are recognized without a read
+//!      of the entry. The word also marks entries of more than 64 bytes: no size class spans
+//!      that length, so the mark changes only when the block does.
+//!   3. A raw string's block has exactly its length (at least 8), so the length implies the
+//!      allocator's size class.
 //!
-//! An overwrite within the allocator's size class happens in place. `Entry` is a handle
-//! without a lifetime: `Database` owns the entries and alone makes and frees them; all that
-//! leaves this module's callers is bounded by a borrow of the database.
+//! An overwrite within the allocator's size class happens in place. `Entry` is a handle without a
+//! lifetime: `Database` owns the entries and alone makes and frees them; whatever callers of this
+//! module hand out is bounded by a borrow of the database.
 #![allow(unsafe_code)]
 
 use std::ptr::NonNull;
@@ -34,19 +34,19 @@ use crate::types::{Encoding, Type};
 const CLOCK_AT: usize = 2;
 const EXPIRY_AT: usize = 5;
 const FLAG_EXPIRY: u8 = 1;
-/// The string was written by APPEND, SETRANGE or the like: OBJECT ENCODING says `raw`.
+/// The string was written by APPEND, SETRANGE or the like: OBJECT ENCODING reports `raw`.
 const FLAG_RAW: u8 = 2;
-/// Saved in the snapshot under way, or not yet: what it means flips with each (`snapshot`).
+/// Saved or unsaved in the running snapshot; the meaning flips with each one (`snapshot`).
 const FLAG_SAVED: u8 = 4;
 /// The table word's mark of an entry with an expiry.
 const WORD_EXPIRY: u64 = 1;
 /// The table word's mark of an entry that is longer than a cache line.
 const WORD_LONG: u64 = 2;
 const LINE_BYTES: usize = 64;
-/// How far entries longer than a line are prefetched: the third line that such an entry may
-/// cross into is written by an overwrite, and a store that misses holds up those behind it.
+/// Prefetch reach for entries longer than a line: an overwrite writes the third line that such an
+/// entry may cross into, and a store that misses stalls the stores after it.
 const LONG_REACH: usize = 95;
-/// Longest entry whose string sits inside it; longer ones leave fewer bytes unused apart.
+/// Longest entry that embeds its string; longer ones waste fewer bytes with a separate block.
 const EMBED_MAX: usize = 128;
 /// The value part of a string in a block of its own.
 const BLOCK_PART: usize = 16;
@@ -57,8 +57,8 @@ const EMBSTR_MAX: usize = 44;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry(NonNull<u8>);
 
-// SAFETY: an entry owns all it points to and has no ties to the thread that made it; a handle
-// is used by whoever has its database, or it alone, exclusively.
+// SAFETY: an entry owns all it points to and has no ties to the thread that made it; a handle is
+// used only with exclusive access to its database or to the entry itself.
 unsafe impl Send for Entry {}
 
 fn varint_len(n: usize) -> usize {
@@ -82,7 +82,7 @@ fn put_varint(out: &mut [u8], n: usize) -> usize {
     varint_len(n)
 }
 
-/// A block of its own for a text.
+/// A separate block with a copy of a text.
 fn copied(text: &[u8]) -> NonNull<u8> {
     let block = alloc::block(text.len());
     // SAFETY: the new block has at least `text.len()` bytes.
@@ -94,7 +94,7 @@ fn copied(text: &[u8]) -> NonNull<u8> {
     block
 }
 
-/// A block of its own of so many zeros.
+/// A separate block of `len` zeros.
 fn zeros(len: usize) -> NonNull<u8> {
     let block = alloc::block(len);
     // SAFETY: the new block has at least `len` bytes.
@@ -109,13 +109,13 @@ fn put_block(part: &mut [u8], block: NonNull<u8>, len: usize) {
 }
 
 impl Entry {
-    /// How many bytes the header and the key take.
+    /// Bytes of the header and the key.
     fn head_for(key: &[u8], expiry: bool) -> usize {
         EXPIRY_AT + if expiry { 8 } else { 0 } + varint_len(key.len()) + key.len()
     }
 
-    /// How many bytes a string's value part takes behind a head of this size: those of the
-    /// text itself, or of a block's pointer and length.
+    /// Bytes of a string's value part after a head of this size: the text itself, or a block's
+    /// pointer and length.
     fn string_part(head: usize, len: usize) -> usize {
         let inside = varint_len(len) + len;
         if head + inside <= EMBED_MAX {
@@ -125,7 +125,7 @@ impl Entry {
         }
     }
 
-    /// How many bytes an entry takes: header, key and value part.
+    /// Bytes of an entry: header, key and value part.
     fn size_for(key: &[u8], expiry: bool, value: &NewValue<'_>) -> usize {
         let head = Entry::head_for(key, expiry);
         head + match value {
@@ -144,14 +144,13 @@ impl Entry {
         entry
     }
 
-    /// Fills a block of `size` bytes. `key` may not lie inside it.
+    /// Fills a block of `size` bytes. `key` must not be inside it.
     fn write(self, size: usize, key: &[u8], expiry: Option<i64>, clock: u32, value: NewValue<'_>) {
         let part = self.write_head(size, key, expiry, clock);
         self.put_value(part, value);
     }
 
-    /// Clears a block of `size` bytes and writes all but the value into it, whose part is
-    /// given back.
+    /// Clears a block of `size` bytes and writes everything but the value; returns the value part.
     fn write_head<'a>(
         self,
         size: usize,
@@ -159,7 +158,7 @@ impl Entry {
         expiry: Option<i64>,
         clock: u32,
     ) -> &'a mut [u8] {
-        // SAFETY: the block has `size` bytes and is nobody else's yet.
+        // SAFETY: the block has `size` bytes and is not shared yet.
         let block = unsafe {
             self.0.as_ptr().write_bytes(0, size);
             std::slice::from_raw_parts_mut(self.0.as_ptr(), size)
@@ -229,7 +228,7 @@ impl Entry {
 
     #[inline]
     fn set_byte(self, at: usize, value: u8) {
-        // SAFETY: as `byte`; the database's exclusive borrow stands behind every writer.
+        // SAFETY: as `byte`; every writer holds the database exclusively.
         unsafe { *self.0.as_ptr().add(at) = value }
     }
 
@@ -240,8 +239,8 @@ impl Entry {
 
     #[inline]
     fn bytes_at<'a>(self, at: usize, len: usize) -> &'a [u8] {
-        // SAFETY: callers name parts of the entry that the header vouches for (invariant 1);
-        // the lifetime is bounded by the database borrow of whoever called.
+        // SAFETY: callers pass parts of the entry that the header guarantees (invariant 1); the
+        // lifetime is bounded by the caller's borrow of the database.
         unsafe { std::slice::from_raw_parts(self.0.as_ptr().add(at), len) }
     }
 
@@ -252,7 +251,7 @@ impl Entry {
 
     #[inline]
     fn set_u64_at(self, at: usize, value: u64) {
-        // SAFETY: callers name eight bytes of the entry that the header vouches for.
+        // SAFETY: callers pass eight bytes of the entry that the header guarantees.
         unsafe {
             self.0
                 .as_ptr()
@@ -313,13 +312,13 @@ impl Entry {
         Type::ALL[(self.byte(0) >> 4) as usize]
     }
 
-    /// How the value is kept; see [`Entry::reported_encoding`].
+    /// The actual encoding of the value; see [`Entry::reported_encoding`].
     #[inline]
     pub fn encoding(self) -> Encoding {
         Encoding::ALL[(self.byte(0) & 0x0f) as usize]
     }
 
-    /// OBJECT ENCODING: where a string sits is ours, what Redis would call it is not.
+    /// OBJECT ENCODING: what Redis would report, not where the string actually is.
     pub fn reported_encoding(self) -> Encoding {
         match self.encoding() {
             Encoding::Embstr | Encoding::Raw => {
@@ -382,7 +381,7 @@ impl Entry {
         self.set_byte(CLOCK_AT + 2, c);
     }
 
-    /// The value, to be written into another entry; a container's word stays this one's.
+    /// The value, for writing into another entry; this entry keeps ownership of a container's word.
     pub fn value<'a>(self) -> NewValue<'a> {
         match self.string() {
             Some(Str::Int(n)) => NewValue::Int(n),
@@ -415,14 +414,14 @@ impl Entry {
         }
     }
 
-    /// The bytes of a string that is not an integer, to be changed without changing length.
+    /// The bytes of a string that is not an integer, for changes that keep the length.
     pub fn string_mut<'a>(self) -> Option<&'a mut [u8]> {
         self.unshare();
         let (at, len) = match self.encoding() {
             Encoding::Embstr => {
                 let at = self.value_at();
                 let (len, width) = self.varint_at(at);
-                // SAFETY: the text lies inside the entry (invariant 1).
+                // SAFETY: the text is inside the entry (invariant 1).
                 (unsafe { self.0.add(at + width) }, len)
             }
             _ => self.raw_block()?,
@@ -463,9 +462,9 @@ impl Entry {
                 self.set_expiry(when);
             }
             let at = self.value_at();
-            // SAFETY: `alloc::block` asked for the whole size class, which holds `new` bytes;
-            // what the old value did not reach is initialised first. `value` is not inside
-            // (its bytes came from a client or another allocation).
+            // SAFETY: `alloc::block` asked for the whole size class, which holds `new` bytes; bytes
+            // past the old value are initialised first. `value` is not inside (its bytes came from
+            // a client or another allocation).
             let part = unsafe {
                 let end = self.0.as_ptr().add(old);
                 end.write_bytes(0, new.saturating_sub(old));
@@ -488,7 +487,7 @@ impl Entry {
         entry
     }
 
-    /// Adds, changes or removes the expiry; the value stays as it is, owned as before.
+    /// Adds, changes or removes the expiry; the value and its ownership are unchanged.
     pub fn with_expiry(self, expiry: Option<i64>) -> Entry {
         match (self.has_expiry(), expiry) {
             (true, Some(when)) => {
@@ -526,8 +525,8 @@ impl Entry {
         }
     }
 
-    /// The entry of another key with this one's value, expiry and clock; this one is gone.
-    /// What lies outside the entry is not copied: a container, or a string's block.
+    /// Moves value, expiry and clock to an entry under another key, and frees this one. Blocks
+    /// outside the entry are not copied: a container, or a string's block.
     pub fn with_key(self, key: &[u8]) -> Entry {
         let (expiry, clock, old) = (self.expiry(), self.clock(), self.size());
         let from = self.value_at();
@@ -537,8 +536,8 @@ impl Entry {
             _ => 8,
         };
         if part != old - from {
-            // A short string that lay beside its key and cannot now, or the other way round.
-            // (Parts of equal length may stay either way: the tag tells which it is.)
+            // A short string moves into the entry or out of it, as the new key's length requires.
+            // (Parts of equal length may stay either way: the tag says which it is.)
             let entry = Entry::new(key, expiry, clock, self.value());
             self.free();
             return entry;
@@ -563,13 +562,13 @@ impl Entry {
         Some(unsafe { Pinned::new(block, len) })
     }
 
-    /// An entry that shares the block of this one's large string, which is pinned for it;
-    /// to be freed by [`Entry::free_head`]. `None` for other values.
+    /// An entry that shares and pins the block of this one's large string; it must be freed by
+    /// [`Entry::free_head`]. `None` for other values.
     pub fn share(self) -> Option<(Entry, Pinned)> {
         let pinned = self.pin_string()?;
         let size = self.size();
         let head = Entry(alloc::block(size));
-        // SAFETY: both blocks are `size` bytes, and the new one is nobody else's.
+        // SAFETY: both blocks are `size` bytes, and the new one is not shared yet.
         unsafe {
             head.0
                 .as_ptr()
@@ -578,14 +577,14 @@ impl Entry {
         Some((head, pinned))
     }
 
-    /// Frees the entry alone; its string's block is not its own.
+    /// Frees the entry alone, not its string's shared block.
     pub fn free_head(self) {
         let size = self.size();
-        // SAFETY: nothing names this entry any more.
+        // SAFETY: no handle to this entry is left.
         unsafe { alloc::free(self.0, size) };
     }
 
-    /// Gives a string whose block is being sent a block of its own again.
+    /// Copies a string's block that is being sent, so that the entry owns its block alone.
     fn unshare(self) {
         let Some((block, len)) = self.raw_block() else {
             return;
@@ -594,22 +593,22 @@ impl Entry {
             return;
         }
         let own = alloc::block(len);
-        // SAFETY: both blocks have `len` bytes, and the new one is nobody else's.
+        // SAFETY: both blocks have `len` bytes, and the new one is not shared yet.
         unsafe { own.as_ptr().copy_from_nonoverlapping(block.as_ptr(), len) };
         self.set_u64_at(self.value_at(), own.as_ptr() as u64);
-        // SAFETY: nothing here names the old block any more.
+        // SAFETY: this entry no longer points to the old block.
         unsafe { pin::free(block, len) }
     }
 
-    /// Offers the entry's block; its copy, whose word the table must be told. What lies outside
-    /// the entry stays where it is.
+    /// Offers the entry's block; returns its copy, whose word the caller must put into the table.
+    /// Blocks outside the entry are not moved.
     pub fn moved(self, mover: &mut Mover) -> Option<Entry> {
-        // SAFETY: a block of this size (invariant 1); the database, which alone keeps words of
-        // its entries, puts that of the copy in the old one's place.
+        // SAFETY: a block of this size (invariant 1); the database alone keeps words of its
+        // entries, and replaces the old one with the copy's.
         unsafe { mover.block(self.0, || self.size()) }.map(Entry)
     }
 
-    /// Offers a string's block. One that is being sent stays: its reader knows its place.
+    /// Offers a string's block. A block being sent is not moved: its reader has its address.
     pub fn move_text(self, mover: &mut Mover) {
         let Some((block, len)) = self.raw_block() else {
             return;
@@ -617,15 +616,15 @@ impl Entry {
         if len >= pin::PIN_MIN && pin::is_pinned(block) {
             return;
         }
-        // SAFETY: the entry's own block (invariant 3), which nobody has pinned; the entry gets
-        // the place of its copy.
+        // SAFETY: the entry's own block (invariant 3), which is not pinned; the entry gets the
+        // address of the copy.
         if let Some(moved) = unsafe { mover.block(block, || len) } {
             self.set_u64_at(self.value_at(), moved.as_ptr() as u64);
         }
     }
 
-    /// Makes room for a string of `len` bytes that reports as `raw`: the old text, then
-    /// zeros. Gives the bytes to be written.
+    /// Makes room for a string of `len` bytes that reports as `raw`: the old text, then zeros.
+    /// Returns the bytes to write.
     pub fn grow_string<'a>(self, len: usize) -> (Entry, &'a mut [u8]) {
         if self.encoding() == Encoding::Raw {
             self.unshare();
@@ -635,7 +634,7 @@ impl Entry {
             let block = unsafe { alloc::resize(block, old, len) };
             self.set_u64_at(at, block.as_ptr() as u64);
             self.set_u64_at(at + 8, len as u64);
-            // SAFETY: `len` bytes were just made room for; the tail is zeroed before use.
+            // SAFETY: the block was just resized to `len` bytes; the tail is zeroed before use.
             let text = unsafe {
                 if len > old {
                     block.as_ptr().add(old).write_bytes(0, len - old);
@@ -673,7 +672,7 @@ impl Entry {
         })
     }
 
-    /// Frees the entry and a string's block; a container was taken out before.
+    /// Frees the entry and a string's block; a container must have been taken out before.
     pub fn free(self) {
         let raw = self.raw_block();
         let size = self.size();
@@ -697,7 +696,7 @@ impl Entry {
         Word::from_raw(self.0.as_ptr() as u64 | expiry | long)
     }
 
-    /// Up to which byte a word's entry is prefetched.
+    /// The last byte to prefetch of a word's entry.
     #[inline]
     pub fn reach(word: Word) -> usize {
         if word.raw() & WORD_LONG != 0 {
@@ -707,14 +706,14 @@ impl Entry {
         }
     }
 
-    /// Asks for the lines of the entry up to its byte `reach`.
+    /// Prefetches the lines of the entry up to its byte `reach`.
     #[inline]
     pub fn prefetch(self, reach: usize) {
         let at = self.address();
         (0..=reach / LINE_BYTES).for_each(|line| prefetch(at + line * LINE_BYTES));
     }
 
-    /// Asks for the beginning of a value that lies outside the entry.
+    /// Prefetches the beginning of a value outside the entry.
     #[inline]
     pub fn prefetch_value(self) {
         if !matches!(self.encoding(), Encoding::Int | Encoding::Embstr) {
@@ -731,13 +730,13 @@ impl Entry {
         Entry(NonNull::new(at).expect("table words are entries"))
     }
 
-    /// Whether the word's entry has an expiry, without a look at the entry.
+    /// Whether the word's entry has an expiry, without reading the entry.
     #[inline]
     pub fn word_has_expiry(word: Word) -> bool {
         word.raw() & WORD_EXPIRY != 0
     }
 
-    /// When the entry of a table's word expires; of one that does not nothing is read.
+    /// The expiry of a table word's entry; an entry without one is not read.
     pub fn word_expiry(word: Word) -> Option<i64> {
         match Entry::word_has_expiry(word) {
             true => Entry::of(word).expiry(),
@@ -762,7 +761,7 @@ impl Entry {
         }
     }
 
-    /// Whether the value is a string inside the entry: there is no other block.
+    /// Whether the value is embedded in the entry: there is no other block.
     #[inline]
     pub fn is_one_block(self) -> bool {
         matches!(self.encoding(), Encoding::Int | Encoding::Embstr)

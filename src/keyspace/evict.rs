@@ -1,9 +1,9 @@
-//! Eviction: which keys go when `maxmemory` is reached.
+//! Eviction: which keys are removed when `maxmemory` is reached.
 //!
-//! As Redis, by sampling: some keys are picked at random and the best of them by the policy
-//! goes, until the memory fits. A small pool remembers good candidates between picks, which
-//! makes five samples nearly as good as the exact order. By expiry no samples are drawn: that
-//! order is known (`soonest`).
+//! As in Redis, by sampling: some keys are drawn at random and the policy's best candidate among
+//! them is evicted, until the memory fits. A small pool remembers good candidates between draws,
+//! which makes five samples nearly as good as the exact order. Eviction by expiry draws no samples:
+//! its order is known (`soonest`).
 
 use super::database::Found;
 use super::entry::Entry;
@@ -15,7 +15,7 @@ use crate::encodings::hashtable::Word;
 /// Candidates remembered between evictions.
 const POOL: usize = 16;
 
-/// Which keys go first.
+/// The order of eviction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EvictionOrder {
     LeastRecentlyUsed,
@@ -24,37 +24,37 @@ pub enum EvictionOrder {
     SoonestExpiry,
 }
 
-/// `maxmemory-policy` and `maxmemory-samples`; `None` of it is `noeviction`.
+/// `maxmemory-policy` and `maxmemory-samples`; `noeviction` is a `None` of this type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Eviction {
     pub order: EvictionOrder,
-    /// Only keys that have an expiry.
+    /// Only keys that have an expiry are candidates.
     pub volatile_only: bool,
-    /// Keys looked at for one eviction.
+    /// Keys sampled for one eviction.
     pub samples: u32,
 }
 
 /// How an eviction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evicted {
-    /// The memory fits, or may once the helper thread has freed what it was given.
+    /// The memory fits, or may once the helper thread has freed its backlog.
     Fits,
-    /// Time was up; more can go.
+    /// Time was up; more keys can be evicted.
     InPart,
-    /// The policy finds nothing more.
+    /// No candidates are left.
     Everything,
 }
 
-/// Keys that go before the clock is looked at.
+/// Keys evicted between two checks of the clock.
 const KEYS_A_LOOK: u32 = 16;
 
-/// One in so many keys must be volatile to be found by drawing from all of them.
+/// At least one in this many keys must be volatile for draws from all keys to find them.
 const VOLATILE_SHARE: usize = 8;
 
-/// Draws for each sample that is wanted: of keys drawn from all, some are no candidates.
+/// Draws per wanted sample: of keys drawn from all, some are no candidates.
 const DRAWS_A_SAMPLE: u32 = 4 * VOLATILE_SHARE as u32;
 
-/// A key that may go, with how much it should (higher first).
+/// An eviction candidate with its score (higher is evicted first).
 #[derive(Debug)]
 struct Candidate {
     score: u64,
@@ -62,18 +62,18 @@ struct Candidate {
     key: Box<[u8]>,
 }
 
-/// Candidates that were seen, the best one last. It outlives an eviction: most of them are
-/// of one key, and what is the best of so many seen before is nearly the best of all.
+/// Candidates seen, the best one last. It is kept between evictions: most evictions need one key,
+/// and the best of many seen before is nearly the best of all.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     seen: Vec<Candidate>,
-    /// By which the scores were given.
+    /// The policy by which the scores were computed.
     policy: Option<Eviction>,
     equals: Equals,
 }
 
 impl Pool {
-    /// Forgets scores that were given by another policy; at random nothing is remembered.
+    /// Drops scores computed under another policy; the random policy remembers none.
     fn ready_for(&mut self, policy: Eviction) {
         if self.policy != Some(policy) || policy.order == EvictionOrder::Random {
             self.seen.clear();
@@ -81,8 +81,8 @@ impl Pool {
         }
     }
 
-    /// Takes a candidate that is better than one it has, or finds room. Of equals who came
-    /// first goes first.
+    /// Adds a candidate that is better than the worst one, or while there is room. Of equal scores
+    /// the first one added is evicted first.
     fn offer(&mut self, score: u64, db: DbIndex, key: &[u8]) {
         let full = self.seen.len() >= POOL;
         if full && self.seen[0].score >= score
@@ -104,8 +104,8 @@ impl Pool {
 }
 
 impl Keyspace {
-    /// Evicts for as long as there is `too_much` memory in use, until `ticks` of the cycle
-    /// counter have passed: [`KEYS_A_LOOK`] keys at least.
+    /// Evicts while `too_much` reports too much memory in use, until `ticks` of the cycle counter
+    /// have passed; at least [`KEYS_A_LOOK`] keys.
     pub fn evict_while(
         &mut self,
         too_much: impl Fn() -> bool,
@@ -117,7 +117,7 @@ impl Keyspace {
         let mut gone = 0;
         while too_much() {
             if !self.evict_one(policy) {
-                // What the helper thread frees may have been counted as less than it is.
+                // The bytes counted for what the helper thread frees may be an underestimate.
                 return match self.lazyfree.pending() {
                     0 => Evicted::Everything,
                     _ => Evicted::Fits,
@@ -142,7 +142,7 @@ impl Keyspace {
         if policy.order == EvictionOrder::SoonestExpiry && self.evict_soonest(&mut pool.equals) {
             return true;
         }
-        // Keys drawn may all be no candidates, or in the pool already: more draws, then.
+        // The keys drawn may all be no candidates, or in the pool already: then draw again.
         for _ in 0..64 {
             for at in 0..self.dbs.len() {
                 self.sample(DbIndex(at as u32), policy, pool);
@@ -151,7 +151,7 @@ impl Keyspace {
                 let Some((score, found)) = self.look_again(&best, policy) else {
                     continue;
                 };
-                // It may have been used since it was seen: then another goes first.
+                // It may have been used since it was scored: then another one is better.
                 if score < best.score && pool.seen.last().is_some_and(|c| c.score > score) {
                     pool.put(Candidate { score, ..best });
                     continue;
@@ -187,8 +187,7 @@ impl Keyspace {
         }
     }
 
-    /// The key of a candidate, and how much it should go as things are now; `None`: it is no
-    /// candidate any more.
+    /// The key of a candidate, and its current score; `None`: it is no candidate any more.
     fn look_again(&self, candidate: &Candidate, policy: Eviction) -> Option<(u64, Found)> {
         let hash = crate::base::hash::keys().hash(&candidate.key);
         let found = self.dbs[candidate.db.0 as usize].find(hash, &candidate.key)?;
@@ -247,7 +246,7 @@ mod tests {
 
     const DB: DbIndex = DbIndex(0);
 
-    /// `keys` keys, the first `volatile` of which expire some day.
+    /// `keys` keys, the first `volatile` of which have an expiry.
     fn filled(keys: usize, volatile: usize) -> Keyspace {
         let mut k = Keyspace::new(1);
         k.set_now_ms(1000);
@@ -310,7 +309,7 @@ mod tests {
         assert_eq!(k.db(DB).len(), 0);
     }
 
-    /// With every write one key goes: what earlier evictions have seen counts.
+    /// Every write evicts one key: candidates seen in earlier evictions count.
     #[test]
     fn hot_keys_stay_when_keys_go_one_by_one() {
         use EvictionOrder::{LeastFrequentlyUsed, LeastRecentlyUsed};
@@ -367,7 +366,7 @@ mod tests {
         }
         pool.seen.sort_by_key(|c| c.key.to_vec());
         k.pool = pool;
-        // The one that would go next.
+        // The next one to be evicted.
         let next = k.pool.seen.last().expect("a candidate").key.clone();
         assert!(k.db(DB).exists(&next));
         let once = std::cell::Cell::new(true);
@@ -375,8 +374,8 @@ mod tests {
         assert!(k.db(DB).peek_exists(&next) && k.db(DB).len() == 1);
     }
 
-    /// A few large hashes had to go, and all of them went: what was given to the freeing thread
-    /// counted as used until it was freed.
+    /// Bug: a few large hashes had to be evicted, and all of them were: values handed to the
+    /// freeing thread counted as used until they were freed.
     #[cfg(not(feature = "system-allocator"))]
     #[test]
     fn what_is_let_go_no_longer_counts() {
@@ -400,7 +399,7 @@ mod tests {
             k.db(DB).put(format!("hash:{i}").as_bytes(), hash);
         }
         let used = used_memory() - start;
-        // Other tests' threads free as well: a quarter more or less may go.
+        // Other tests' threads free as well: allow a quarter more or less.
         let limit = start + used - used / 10;
         let random = policy(EvictionOrder::Random, false);
         k.evict_while(|| used_memory() > limit, random, u64::MAX);

@@ -1,10 +1,10 @@
-//! The active expire cycle: deletes keys when their time comes, asked for or not.
+//! The active expire cycle: deletes keys when they expire, without a lookup.
 //!
-//! There is no second table of volatile keys. Every segment of a database's table knows the
-//! nearest of its expiries, and a cycle looks only at what they point to
+//! There is no second table of volatile keys. Every segment of a database's table knows the nearest
+//! of its expiries, and a cycle visits only the segments that these times select
 //! (`encodings::hashtable`, its `expiry`). The loop sleeps no longer than until
-//! [`Keyspace::next_expiry`], so keys go within a turn of their time, in slices small enough
-//! that no client notices.
+//! [`Keyspace::next_expiry`], so keys are deleted within a turn of their expiry, in slices small
+//! enough that no client notices.
 
 use std::time::{Duration, Instant};
 
@@ -12,18 +12,17 @@ use super::entry::Entry;
 use super::{Cause, DbIndex, Keyspace};
 use crate::encodings::hashtable::Word;
 
-/// Segments visited between two looks at the time. One whose keys are all due may give 500
-/// of them: some hundred microseconds.
+/// Segments visited between two checks of the time. One whose keys are all due may yield 500 of
+/// them: some hundred microseconds.
 const SEGMENTS_PER_STEP: usize = 2;
 
-/// Whether the time of something that expires at `when` has come: a key still lives in the
-/// millisecond of its expiry.
+/// Whether an expiry at `when` has passed: a key still lives in the millisecond of its expiry.
 #[inline]
 pub(super) fn is_past(when: Option<i64>, now_ms: i64) -> bool {
     when.is_some_and(|when| when < now_ms)
 }
 
-/// Fields of one hash removed between two looks at the time.
+/// Fields of one hash removed between two checks of the time.
 const FIELDS_PER_STEP: usize = 256;
 
 /// What a cycle did.
@@ -61,7 +60,7 @@ impl Keyspace {
         if !self.expires_actively() {
             return cycle;
         }
-        // The last millisecond whose keys are gone.
+        // The last millisecond whose keys have expired.
         let past = self.due_ms.saturating_sub(1);
         let start = Instant::now();
         let mut due: Vec<Word> = Vec::new();

@@ -1,9 +1,9 @@
 //! Hashes with field TTLs: which one has the field that expires first.
 //!
-//! A hash knows its own earliest expiry; here stands one line per hash that has any, ordered
-//! by that time, for one database. A line may be early (the field was since deleted or given
-//! more time): the visit then finds nothing due and writes the line anew. A hash that leaves
-//! the database takes its line along (`Database` sees to it).
+//! A hash knows its own earliest expiry; this index has one line per hash that has any, ordered by
+//! that time, for one database. A line may be early (the field was since deleted or given more
+//! time): the visit then finds nothing due and rewrites the line. `Database` removes the line of a
+//! hash that leaves the database.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ptr::NonNull;
@@ -22,7 +22,7 @@ pub struct FieldExpiries {
 }
 
 impl FieldExpiries {
-    /// A field of this hash expires at `when_ms`. Later times than the known one are ignored.
+    /// Notes that a field of this hash expires at `when_ms`; ignored if later than the known time.
     pub fn note(&mut self, key: &[u8], when_ms: i64) {
         let before = alloc::thread_balance();
         self.write_line(key, when_ms);
@@ -41,7 +41,7 @@ impl FieldExpiries {
         self.by_time.insert((when_ms, key.into()));
     }
 
-    /// The hash is gone, or none of its fields expires any more.
+    /// Removes the line: the hash is gone, or none of its fields expires any more.
     pub fn forget(&mut self, key: &[u8]) {
         let before = alloc::thread_balance();
         if let Some((key, when_ms)) = self.by_key.remove_entry(key) {
@@ -55,7 +55,7 @@ impl FieldExpiries {
         self.bytes.bytes()
     }
 
-    /// Offers the line's two copies of a key: they are made anew where one lies badly.
+    /// Offers the line's two copies of a key: they are reallocated where one is badly placed.
     pub(super) fn relocate(&mut self, key: &[u8], mover: &mut Mover) {
         let Some((name, &when_ms)) = self.by_key.get_key_value(key) else {
             return;
@@ -78,7 +78,7 @@ impl FieldExpiries {
         self.by_key.get(key).copied()
     }
 
-    /// When the next field may expire.
+    /// When the next field may expire; a lower bound.
     pub fn next_due(&self) -> Option<i64> {
         self.by_time.first().map(|line| line.0)
     }
@@ -92,7 +92,7 @@ impl FieldExpiries {
         let (_, key) = self.by_time.pop_first()?;
         self.by_key.remove(&key);
         self.bytes.note(before);
-        // It is the caller's to free.
+        // The caller frees it.
         self.bytes.add(-(alloc::slice_bytes(key.len()) as i64));
         Some(key)
     }
@@ -108,8 +108,8 @@ impl FieldExpiries {
 }
 
 impl Db<'_> {
-    /// Removes up to `limit` fields of a hash whose time has come, and the hash with the last
-    /// one: states HDELs, tells watchers, notes the next due time. Gives the number of fields.
+    /// Removes up to `limit` expired fields of a hash, and the hash with its last field: states
+    /// HDELs, notifies watchers, notes the next due time. Returns the number of fields.
     pub fn expire_fields(&mut self, key: &[u8], limit: usize) -> usize {
         let Some(entry) = self.peek_entry(key).filter(|e| e.kind() == Type::Hash) else {
             return 0;
@@ -124,7 +124,7 @@ impl Db<'_> {
         let (next, empty) = (hash.next_due(), hash.is_empty());
         drop(hash);
         if let Some(next) = next {
-            // A table's bound may be of a field that has gone: never twice in one turn.
+            // A table's bound may be of a field since deleted: never twice in one turn.
             let next = if removed == 0 {
                 next.max(past + 1)
             } else {
@@ -147,8 +147,8 @@ impl Db<'_> {
         removed
     }
 
-    /// A field of this key's hash expires at `when_ms`: the keyspace's own active cycle
-    /// must come by (see `keyspace::expire`).
+    /// Notes that a field of this key's hash expires at `when_ms`: the keyspace's active cycle must
+    /// visit it (see `keyspace::expire`).
     pub fn note_field_expiry(&mut self, key: &[u8], when_ms: i64) {
         self.database_mut().fields_mut().note(key, when_ms);
     }
@@ -158,8 +158,8 @@ impl Db<'_> {
         self.database_mut().fields_mut().forget(key);
     }
 
-    /// States that a field is gone because its time has come: as with keys, not a change of
-    /// the command that met it. Events are the caller's, who may have met several.
+    /// Records the removal of an expired field: as with keys, not a change of the command that
+    /// found it. The caller emits the events, once for several fields.
     pub fn field_expired(&mut self, key: &[u8], field: &[u8]) {
         self.keyspace.stats.expired_fields += 1;
         let none = Class::empty();

@@ -1,24 +1,24 @@
-//! What OBJECT and DEBUG tell of a key: no use of it, no statistics, nothing deleted.
+//! What OBJECT and DEBUG report of a key: no use of it, no statistics, nothing deleted.
 
 use super::entry::Entry;
 use super::{ClockUse, Db, KeyView, weight};
 use crate::types::{Encoding, Type};
 
-/// What a key takes of the table: a slot and its share of empty ones, about.
+/// Approximate bytes of a key in the table: a slot and its share of empty ones.
 pub(super) const SLOT_BYTES: usize = 10;
 
-/// What OBJECT and DEBUG tell of a key.
+/// What OBJECT and DEBUG report of a key.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyInfo {
     pub kind: Type,
-    /// As OBJECT ENCODING says it.
+    /// As OBJECT ENCODING reports it.
     pub encoding: Encoding,
     pub expiry: Option<i64>,
     pub idle_seconds: u32,
     /// The LFU counter, decayed to now; meaningful when the policy is an LFU one.
     pub frequency: u32,
     pub address: usize,
-    /// Bytes of key and value in the allocator, and of their place in the table.
+    /// Bytes of key and value in the allocator, and of the key's slot in the table.
     pub bytes: usize,
 }
 

@@ -1,42 +1,42 @@
-//! The journal of key changes: what happened to which key, in order, for those who are told
-//! after each command - subscribers of keyspace events, clients that cache what they read.
+//! The journal of key changes: what happened to which key, in order, for listeners notified after
+//! each command - subscribers of keyspace events, clients that cache what they read.
 //!
-//! Every change of a key is stated by one function, [`Keyspace::state_change`], on every
-//! path: handlers, expiry of keys and fields, eviction, loading; a whole database by
-//! [`Keyspace::state_flush`] and [`Keyspace::state_swap`]. Watchers hear of it there and
-//! then; the journal keeps a line when somebody listens to its class. The server drains it
-//! after each command, so that events of a transaction's commands come between them.
+//! Every change of a key is recorded by one function, [`Keyspace::state_change`], on every path:
+//! handlers, expiry of keys and fields, eviction, loading; a whole database by
+//! [`Keyspace::state_flush`] and [`Keyspace::state_swap`]. Watchers are notified at once; the
+//! journal keeps a line when there is a listener for its class. The server drains it after each
+//! command, so that events of a transaction's commands come between them.
 //!
-//!     keys     bytes of the keys, one behind the other
-//!     changes  one line a change
+//!     keys     bytes of the keys, concatenated
+//!     changes  one line per change
 //!
-//! Cost while nobody listens: one test. Line: no allocation of its own.
+//! Cost without a listener: one test. A line needs no allocation of its own.
 
 use super::prefixes::Use;
 use super::watch::Seen;
 use super::{Class, DbIndex, Keyspace};
 use crate::base::hash;
 
-/// Room that is kept for the next command; what a huge one took is given back.
+/// Capacity kept for the next command; more than that is released.
 const KEYS_KEPT: usize = 64 * 1024;
 const CHANGES_KEPT: usize = 1024;
 
-/// What became of a key.
+/// What happened to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// Nothing: an event beside a change that is stated elsewhere, or of a reader.
+    /// Nothing: an event beside a change that is recorded elsewhere, or of a reader.
     Event,
     /// A command created, changed or deleted it.
     Written,
-    /// Its time came.
+    /// It expired.
     Expired,
-    /// It made room.
+    /// It was evicted.
     Evicted,
-    /// The time of some of its fields came.
+    /// Some of its fields expired.
     FieldsExpired,
-    /// All keys of the database went.
+    /// All keys of the database were removed.
     Flushed,
-    /// All keys of the database changed places with another one's.
+    /// All keys of the database were swapped with another one's.
     Swapped,
 }
 
@@ -65,9 +65,9 @@ struct Line {
 /// See the module.
 #[derive(Debug)]
 pub struct Journal {
-    /// Classes whose events somebody listens to.
+    /// Classes of events with a listener.
     classes: Class,
-    /// Somebody wants every change, whatever its class.
+    /// A listener takes every change, whatever its class.
     all_changes: bool,
     keys: Vec<u8>,
     lines: Vec<Line>,
@@ -85,7 +85,7 @@ impl Default for Journal {
 }
 
 impl Journal {
-    /// Who listens from now on: to events of these classes, to all changes.
+    /// Sets the listeners from now on: for events of these classes, for all changes.
     pub fn listen(&mut self, classes: Class, all_changes: bool) {
         (self.classes, self.all_changes) = (classes, all_changes);
     }
@@ -128,8 +128,8 @@ impl Journal {
         })
     }
 
-    /// What commands have done is undone and nobody has heard of it. What went by itself (its
-    /// time had come) stays gone. O(lines).
+    /// Drops the changes of commands, which were undone before any listener saw them. Removals by
+    /// expiry or eviction stay. O(lines).
     pub fn forget_written(&mut self) {
         let is_undone = |kind| matches!(kind, ChangeKind::Written | ChangeKind::Event);
         let (mut keys, mut lines, mut begin) = (Vec::new(), Vec::new(), 0);
@@ -147,7 +147,7 @@ impl Journal {
         (self.keys, self.lines) = (keys, lines);
     }
 
-    /// Everybody has read it.
+    /// Drops all lines, which all listeners have read.
     pub fn clear(&mut self) {
         self.lines.clear();
         self.keys.clear();
@@ -157,8 +157,8 @@ impl Journal {
 }
 
 impl Keyspace {
-    /// States what happened to a key: the one place from which watchers, subscribers and
-    /// caching clients hear of it. To be called when it has happened.
+    /// Records what happened to a key: the only source for watchers, subscribers and caching
+    /// clients. Must be called after the change.
     #[inline]
     pub(super) fn state_change(
         &mut self,
@@ -196,7 +196,7 @@ impl Keyspace {
         }
     }
 
-    /// States that all keys of a database are about to go.
+    /// Records that all keys of a database are about to be removed.
     pub(super) fn state_flush(&mut self, db: DbIndex) {
         self.waiting.touch_all(db);
         let (database, now) = (&self.dbs[db.0 as usize], self.due_ms);
@@ -205,7 +205,7 @@ impl Keyspace {
         self.note_whole(db, ChangeKind::Flushed);
     }
 
-    /// States that two databases are about to change places.
+    /// Records that two databases are about to be swapped.
     pub(super) fn state_swap(&mut self, a: DbIndex, b: DbIndex) {
         self.waiting.touch_all(a);
         self.waiting.touch_all(b);

@@ -1,20 +1,20 @@
-//! Freeing what is big without holding the loop.
+//! Freeing large values without holding the loop.
 //!
-//! A container with more than [`FEW`] elements costs one allocation or more each to free, so
-//! deleting a set of ten million would hold the loop for seconds. `lazyfree-lazy-*` says, for
-//! each [`Cause`] of a removal, who frees it:
+//! Freeing a container of more than [`FEW`] elements takes one allocator call or more for each,
+//! so deleting a set of ten million would hold the loop for seconds. `lazyfree-lazy-*` selects,
+//! for each [`Cause`] of a removal, who frees it:
 //!
-//!     yes   a helper thread, to which values and databases are given whole: nothing on the
-//!           loop's side names them any more, so no lock is needed
-//!     no    the loop, at once; what has more than [`AT_ONCE`] elements in slices between turns
+//!     yes   a helper thread, which takes values and databases whole: no reference is left on
+//!           the loop's side, so no lock is needed
+//!     no    the loop, at once; more than [`AT_ONCE`] elements in slices between turns
 //!
-//! **What was let go is no longer used, whoever is still to free it**: its bytes leave
-//! `used_memory` at once ([`alloc::let_go`]), so that nothing is evicted or refused in the
-//! place of what is gone. They are counted from the structure and some of the elements, and
-//! put right when they are free; until then their [`LetGo`] goes with them.
+//! **Memory that was let go counts as free before it is freed**: its bytes leave `used_memory` at
+//! once ([`alloc::let_go`]), so that nothing is evicted or refused on its account. They are
+//! estimated from the structure and some of the elements, and corrected when they are freed; until
+//! then their [`LetGo`] travels with them.
 //!
-//! Who must know when memory is back ([`LazyFree::mark`]) puts a mark behind what has been
-//! given to the thread so far; it works in order and wakes the loop when it meets one.
+//! To learn when memory is back, put a mark ([`LazyFree::mark`]) after everything queued for the
+//! thread so far; it works in order and wakes the loop when it reaches the mark.
 
 #![allow(unsafe_code)]
 
@@ -30,16 +30,16 @@ use super::weight;
 use crate::base::alloc::LetGo;
 use crate::base::{alloc, clock, threads};
 
-/// So many elements are freed on the spot: cheaper than any hand-over.
+/// Up to this many elements are freed on the spot: cheaper than any hand-over.
 pub const FEW: usize = 64;
 
-/// The loop frees so many elements without a break: below a tenth of a millisecond.
+/// Most elements the loop frees without a break: below a tenth of a millisecond.
 const AT_ONCE: usize = 1024;
 
-/// Elements freed between two looks at the clock.
+/// Elements freed between two checks of the clock.
 const STEP: usize = 128;
 
-/// So long without work is a rest for the helper thread.
+/// Idle time after which the helper thread flushes its allocator cache.
 const REST: Duration = Duration::from_millis(50);
 
 /// Bytes that may wait to be freed in slices.
@@ -48,19 +48,19 @@ const SLICED_BYTES_MAX: usize = 64 << 20;
 /// Why something is freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// Its time has come.
+    /// It expired.
     Expiry,
     /// `maxmemory` was reached.
     Eviction,
-    /// A command put something else in its place, or emptied it.
+    /// A command replaced or emptied it.
     Server,
     /// A user deleted it.
     User,
-    /// A user said that it should be freed off the loop.
+    /// A user asked for it to be freed off the loop.
     Unlink,
 }
 
-/// `lazyfree-lazy-*`: what is freed by the helper thread.
+/// `lazyfree-lazy-*`: the causes whose values the helper thread frees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lazy {
     pub expire: bool,
@@ -81,7 +81,7 @@ impl Lazy {
     }
 }
 
-/// The longest removals since somebody asked, in ticks of the cycle counter.
+/// The longest removals since the last reset, in ticks of the cycle counter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Longest {
     pub expiry: u64,
@@ -91,21 +91,21 @@ pub struct Longest {
 /// Wakes the loop; called by the helper thread.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// What the helper thread is given.
+/// A job for the helper thread.
 enum Garbage {
     Value(Detached, LetGo),
     Database(Box<Database>, LetGo),
-    /// What belongs to others, and how many objects it is.
+    /// Data from outside the keyspace, and its number of objects.
     Foreign(Box<dyn Send>, LetGo, u64),
     Mark(Wake),
-    /// Nothing: pages that nobody uses go back to the system.
+    /// Nothing to drop: unused pages are returned to the system.
     Pages,
 }
 
 /// A value that the loop frees in slices.
 struct Sliced {
     value: Detached,
-    /// What is still to be freed of it.
+    /// What is left to free of it.
     left: LetGo,
 }
 
@@ -113,23 +113,23 @@ struct Sliced {
 struct Counters {
     pending: AtomicU64,
     freed: AtomicU64,
-    /// Marks that were met.
+    /// Marks reached.
     marks: AtomicU64,
 }
 
 /// See the module. The helper thread starts with the first value that needs it.
 pub struct LazyFree {
     pub lazy: Lazy,
-    /// Whether somebody wants to know how long removals take.
+    /// Whether removals are timed.
     pub timed: bool,
-    /// Reset by who looks at it.
+    /// Reset by its reader.
     pub longest: Longest,
     sliced: VecDeque<Sliced>,
-    /// More bytes do not wait: who deletes faster than slices free pays for it.
+    /// Above this limit the oldest values are freed at once, at the expense of the deleter.
     sliced_bytes_max: usize,
     sender: Option<Sender<Garbage>>,
     counters: Arc<Counters>,
-    /// Marks that were put.
+    /// Marks put.
     marks: u64,
     wake: Option<Wake>,
 }
@@ -149,18 +149,18 @@ impl LazyFree {
         }
     }
 
-    /// How the helper thread wakes the loop. Until it is told, nobody can wait for memory.
+    /// Sets how the helper thread wakes the loop. Until then, no mark can be put.
     pub fn set_wake(&mut self, wake: Wake) {
         self.wake = Some(wake);
     }
 
-    /// Whether somebody who waits for memory will be told.
+    /// Whether a waiter for memory can be notified.
     pub fn tells(&self) -> bool {
         self.wake.is_some()
     }
 
-    /// Puts a mark behind all that the thread is to free; the loop is woken when it is reached
-    /// ([`LazyFree::marks_met`]). `None`: there is nothing, or nobody can be told.
+    /// Puts a mark after everything queued for the thread; the loop is woken when it is reached
+    /// ([`LazyFree::marks_met`]). `None`: the queue is empty, or the loop cannot be woken.
     pub fn mark(&mut self) -> Option<u64> {
         if self.pending() == 0 {
             return None;
@@ -171,8 +171,8 @@ impl LazyFree {
         Some(self.marks)
     }
 
-    /// Has the thread give unused pages back to the system; the mark behind that. `None`:
-    /// nobody can be told.
+    /// Makes the thread return unused pages to the system; returns the mark after that. `None`: the
+    /// loop cannot be woken.
     pub fn give_pages_back(&mut self) -> Option<u64> {
         let wake = self.wake.clone()?;
         self.marks += 1;
@@ -181,12 +181,12 @@ impl LazyFree {
         Some(self.marks)
     }
 
-    /// The number of the last mark that was reached: everything before it is freed.
+    /// The number of marks reached: everything before the last of them is freed.
     pub fn marks_met(&self) -> u64 {
         self.counters.marks.load(Ordering::Acquire)
     }
 
-    /// Objects that the thread is to free (INFO `lazyfree_pending_objects`).
+    /// Objects queued for the thread (INFO `lazyfree_pending_objects`).
     pub fn pending(&self) -> u64 {
         self.counters.pending.load(Ordering::Acquire)
     }
@@ -201,7 +201,7 @@ impl LazyFree {
         self.counters.freed.store(0, Ordering::Relaxed);
     }
 
-    /// Frees an entry that is in no table any more, with its value.
+    /// Frees an entry, already in no table, with its value.
     #[inline]
     pub(super) fn free_entry(&mut self, entry: Entry, cause: Cause) {
         if self.timed {
@@ -260,12 +260,12 @@ impl LazyFree {
         }
     }
 
-    /// Whether something is still to be freed in slices.
+    /// Whether anything is left to free in slices.
     pub fn has_slices(&self) -> bool {
         !self.sliced.is_empty()
     }
 
-    /// Frees for `ticks` of the cycle counter what was let go; [`STEP`] elements at least.
+    /// Frees queued values for `ticks` of the cycle counter; at least [`STEP`] elements.
     pub fn free_slices(&mut self, ticks: u64) {
         let began = clock::cycles();
         while let Some(Sliced { value, mut left }) = self.sliced.pop_front() {
@@ -286,9 +286,9 @@ impl LazyFree {
         }
     }
 
-    /// Frees a whole database: with `off_loop` a big one, and every big value, never holds
-    /// the loop, and all its keys count as freed off it, although few are freed here.
-    /// Without, all of it is freed when this returns.
+    /// Frees a whole database. With `off_loop` a big database or value never holds the loop, and
+    /// all its keys count as freed off the loop, although a few are freed here. Without, all of it
+    /// is freed on return.
     pub(super) fn free_database(&mut self, mut db: Database, off_loop: bool) {
         if !off_loop {
             return drop(db);
@@ -315,8 +315,8 @@ impl LazyFree {
         self.counters.freed.fetch_add(here, Ordering::Relaxed);
     }
 
-    /// Lets the helper thread drop what is no value of a database: it counts as so many objects
-    /// and, about, so many bytes.
+    /// Drops data from outside the keyspace in the helper thread: it counts as `objects` objects
+    /// and about `bytes` bytes.
     pub fn drop_later(&mut self, what: Box<dyn Send>, bytes: usize, objects: u64) {
         let gone = alloc::let_go(bytes);
         self.send(Garbage::Foreign(what, gone, objects), objects);
@@ -327,7 +327,7 @@ impl LazyFree {
         let sender = self
             .sender
             .get_or_insert_with(|| start(self.counters.clone()));
-        // The thread ends only with its sender; without it the garbage is freed right here.
+        // The thread ends only with its sender; without it the garbage is freed here.
         if let Err(mpsc::SendError(back)) = sender.send(garbage) {
             free(back, &self.counters);
             self.counters.pending.fetch_sub(objects, Ordering::Relaxed);
@@ -352,7 +352,7 @@ fn start(counters: Arc<Counters>) -> Sender<Garbage> {
                 Garbage::Mark(_) | Garbage::Pages => 0,
             };
             free(garbage, &counters);
-            // Who sees it gone sees it counted, and its memory given back.
+            // A reader that sees it gone also sees it counted, and its memory freed.
             counters.freed.fetch_add(objects, Ordering::Relaxed);
             counters.pending.fetch_sub(objects, Ordering::Release);
         }
@@ -361,11 +361,10 @@ fn start(counters: Arc<Counters>) -> Sender<Garbage> {
     sender
 }
 
-/// What is to be freed next; waits for it. `None`: nobody gives anything any more.
+/// The next job; waits for it. `None`: all senders are gone.
 ///
-/// The allocator keeps some hundred freed blocks of each size for this thread's next
-/// allocations, which do not come, and each of them keeps the pages around it. So when the
-/// thread has had nothing to do for a moment they go back.
+/// The allocator keeps some hundred freed blocks of each size for this thread's next allocations,
+/// which never happen, and each block keeps its pages. So an idle thread flushes them.
 fn next(receiver: &Receiver<Garbage>) -> Option<Garbage> {
     match receiver.recv_timeout(REST) {
         Ok(garbage) => Some(garbage),
@@ -391,24 +390,24 @@ fn free(garbage: Garbage, counters: &Counters) {
 }
 
 impl Detached {
-    /// Allocations that freeing it takes.
+    /// Allocations to free.
     fn effort(&self) -> usize {
         let (kind, encoding, word) = self.parts();
         // SAFETY: the pair is owned here and stays so.
         unsafe { crate::types::free_effort(kind, encoding, word) }
     }
 
-    /// Bytes that freeing it gives back.
+    /// Bytes that freeing it returns.
     fn memory_bytes(&self) -> usize {
         let (kind, encoding, word) = self.parts();
         // SAFETY: the pair is owned here and stays so.
         unsafe { crate::types::memory_bytes(kind, encoding, word) }
     }
 
-    /// Frees about `n` elements, and gives what is left.
+    /// Frees about `n` elements, and returns the rest.
     fn free_step(self, n: usize) -> Option<Detached> {
         let (kind, encoding, word) = self.into_parts();
-        // SAFETY: the pair was owned here, and what is made of the rest owns that.
+        // SAFETY: the pair was owned here, and the rest is owned by the returned pair.
         let (encoding, word) = unsafe { crate::types::free_step(kind, encoding, word, n) }?;
         Some(Detached::new(kind, encoding, word))
     }
@@ -459,7 +458,7 @@ mod tests {
 
     #[test]
     fn who_frees_follows_from_the_cause_and_the_size() {
-        // Members, cause: given to the thread, sliced.
+        // Members, cause: jobs queued for the thread, sliced.
         let cases = [
             (FEW, Cause::Unlink, 0, false),
             (FEW + 1, Cause::Unlink, 1, false),
@@ -468,7 +467,7 @@ mod tests {
             (AT_ONCE + 1, Cause::Expiry, 1, false),
         ];
         for (members, cause, given, sliced) in cases {
-            // Packed forms of any length are one block.
+            // A packed form of any length is one block.
             let mut k = with_set(members.max(200));
             if members < 200 {
                 for i in members..200 {
@@ -564,7 +563,7 @@ mod tests {
             };
             k.db(DB).set_string(key.as_bytes(), value, Expiry::Clear);
         }
-        // Too few to be among the keys that are looked at.
+        // Too few to be in the sample.
         for i in 0..3 {
             k.db(DB).put(format!("set:{i}").as_bytes(), set_of(100_000));
         }

@@ -1,8 +1,8 @@
-//! The keyspace: numbered databases of entries, and what goes on around a key: expiry,
-//! eviction clocks, WATCH, keyspace events, keys that clients wait for.
+//! The keyspace: numbered databases of entries, and what surrounds a key: expiry, eviction clocks,
+//! WATCH, keyspace events, keys that clients wait for.
 //!
-//! Handlers work through [`Db`], one database as one command sees it; every change is
-//! stated there once ([`Db::changed`]) and reaches all who must know from that one place.
+//! Handlers work through [`Db`], one database as one command sees it; every change is recorded
+//! there once ([`Db::changed`]) and reaches all listeners from there.
 
 mod change;
 mod check;
@@ -67,7 +67,7 @@ use watch::Seen;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DbIndex(pub u32);
 
-/// A client's number, unique over the life of the process. 0 is nobody.
+/// A client's number, unique over the life of the process. 0 is no client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(pub u64);
 
@@ -81,18 +81,18 @@ pub struct KeyspaceStats {
     pub evicted: u64,
 }
 
-/// What becomes of keys and fields whose time has come.
+/// How expired keys and fields are treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expiring {
-    /// The expiry cycle deletes them, or whoever meets them first.
+    /// The expiry cycle deletes them, or the lookup that finds them first.
     #[default]
     Delete,
     /// As `Delete`, without the cycle (DEBUG SET-ACTIVE-EXPIRE 0).
     DeleteWhenMet,
-    /// They are hidden and stay: while clients are paused, and on a replica, whose primary
+    /// They are hidden but kept: while clients are paused, and on a replica, where the primary
     /// decides.
     Hide,
-    /// They are there: what is run was run before, and knew of its own time (a log, an import).
+    /// They count as live: a log or an import repeats commands that ran at their own time.
     Replay,
 }
 
@@ -102,8 +102,8 @@ pub struct Keyspace {
     /// The turn's time, Unix milliseconds.
     now_ms: i64,
     expiring: Expiring,
-    /// What has its expiry before this time has expired, Unix milliseconds; from `now_ms` and
-    /// `expiring`.
+    /// A key whose expiry is before this time has expired, Unix milliseconds; derived from `now_ms`
+    /// and `expiring`.
     due_ms: i64,
     pub clock_use: ClockUse,
     pub stats: KeyspaceStats,
@@ -113,18 +113,18 @@ pub struct Keyspace {
     pub waiting: Waiting,
     pub limits: Limits,
     pub lazyfree: LazyFree,
-    /// What changed, for those who are told after each command.
+    /// Changes of keys, for listeners notified after each command.
     pub journal: Journal,
-    /// What was done, for those who repeat it.
+    /// Effects of writes, for the log and the replicas.
     pub effects: Effects,
     pub removal_words: RemovalWords,
-    /// The snapshot that is being made.
+    /// The snapshot under way.
     pass: Option<Box<snapshot::Pass>>,
     /// Containers of more bytes than this are saved in slices.
     pub large_min: usize,
-    /// How keys are counted by prefix, if they are.
+    /// The rule by which keys are counted by prefix, if they are.
     prefix_rule: Option<PrefixRule>,
-    /// What eviction has seen.
+    /// Eviction candidates seen so far.
     pool: evict::Pool,
     rng: rand::rngs::SmallRng,
     #[cfg(test)]
@@ -158,7 +158,7 @@ impl Keyspace {
         }
     }
 
-    /// Whether a command left something that others are to learn of.
+    /// Whether a command left notifications to deliver.
     #[inline]
     pub fn has_news(&self) -> bool {
         self.watchers.has_touched() || !self.journal.is_empty()
@@ -175,7 +175,7 @@ impl Keyspace {
         self.set_expiring(self.expiring);
     }
 
-    /// What becomes of keys whose time has come, from now on; gives what became of them so far.
+    /// Sets how expired keys are treated from now on; returns the mode so far.
     pub fn set_expiring(&mut self, expiring: Expiring) -> Expiring {
         self.due_ms = match expiring {
             Expiring::Replay => 0,
@@ -184,7 +184,7 @@ impl Keyspace {
         std::mem::replace(&mut self.expiring, expiring)
     }
 
-    /// What has its expiry before this time has expired, Unix milliseconds.
+    /// A key whose expiry is before this time has expired, Unix milliseconds.
     #[inline]
     pub fn due_ms(&self) -> i64 {
         self.due_ms
@@ -195,7 +195,7 @@ impl Keyspace {
         self.expiring == Expiring::Delete
     }
 
-    /// Whether expired keys are hidden and stay.
+    /// Whether expired keys are hidden and kept.
     #[inline]
     fn hides_expired(&self) -> bool {
         self.expiring == Expiring::Hide
@@ -221,20 +221,20 @@ impl Keyspace {
         Db::new(self, at)
     }
 
-    /// Brings what a key's lookup reads first near: a word of the directory. A hint, as the
-    /// next two stages: nothing is looked up.
+    /// Prefetches the first read of a key's lookup: a word of the directory. A hint, as the next
+    /// two stages: nothing is looked up.
     #[inline]
     pub fn prefetch_directory(&self, at: DbIndex, hash: u64) {
         self.dbs[at.0 as usize].table().prefetch_directory(hash);
     }
 
-    /// Second stage: brings the lines of the key's two buckets near.
+    /// Second stage: prefetches the lines of the key's two buckets.
     #[inline]
     pub fn prefetch(&self, at: DbIndex, hash: u64) {
         self.dbs[at.0 as usize].table().prefetch(hash);
     }
 
-    /// Third stage: brings the entries near whose tags match.
+    /// Third stage: prefetches the entries whose tags match.
     #[inline]
     pub fn prefetch_entries(&self, at: DbIndex, hash: u64) {
         self.dbs[at.0 as usize]
@@ -242,8 +242,8 @@ impl Keyspace {
             .prefetch_entries(hash, |word| Some(entry::Entry::reach(word)));
     }
 
-    /// The table inside the big container at a key: what is sought in it can be brought near
-    /// too. The key's own lines are near already.
+    /// The table inside the big container at a key, to prefetch its elements too. The key's own
+    /// lines must have been prefetched.
     #[inline]
     pub fn inner(&self, at: DbIndex, hash: u64, key: &[u8]) -> Option<Inner<'_>> {
         self.dbs[at.0 as usize].inner(hash, key)
@@ -266,8 +266,8 @@ impl Keyspace {
         }
     }
 
-    /// Empties one database; with `off_loop` a helper thread frees what is big. Gives the
-    /// number of keys.
+    /// Empties one database; with `off_loop` a helper thread frees large values. Returns the number
+    /// of keys.
     pub fn flush(&mut self, at: DbIndex, off_loop: bool) -> usize {
         self.state_flush(at);
         let mut old = std::mem::take(&mut self.dbs[at.0 as usize]);
@@ -279,12 +279,12 @@ impl Keyspace {
         keys
     }
 
-    /// Whether a field of some hash expires.
+    /// Whether a field of any hash expires.
     pub fn any_field_expires(&self) -> bool {
         self.dbs.iter().any(|db| !db.fields().is_empty())
     }
 
-    /// Whether there may be containers of so many elements.
+    /// Whether there may be containers of `elements` elements or more.
     pub fn has_containers_of(&self, elements: u64) -> bool {
         let kinds = Type::ALL.into_iter().filter(|kind| *kind != Type::String);
         let sized =
@@ -294,7 +294,7 @@ impl Keyspace {
             .any(|kind| self.dbs.iter().any(|db| sized(db, kind)))
     }
 
-    /// The databases that are in use, with their numbers.
+    /// The non-empty databases, with their numbers.
     pub fn in_use(&self) -> impl Iterator<Item = (DbIndex, &Database)> {
         self.dbs
             .iter()

@@ -1,4 +1,4 @@
-//! Values on their way into entries, strings on their way out.
+//! Values written into entries, and strings read from them.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::types::{Container, Encoding, Type};
 /// Longest text of a 64-bit integer.
 const INT_TEXT_MAX: usize = 20;
 
-/// A value on its way into an entry.
+/// A value to be written into an entry.
 #[derive(Clone, Copy, Debug)]
 pub enum NewValue<'a> {
     Int(i64),
@@ -19,23 +19,23 @@ pub enum NewValue<'a> {
         text: &'a [u8],
         modified: bool,
     },
-    /// So many zero bytes, to be written over; reports as `raw`.
+    /// This many zero bytes, to be overwritten; reports as `raw`.
     Zeros(usize),
-    /// A text in a block of its own, which the entry takes over.
+    /// A text in its own block, which the entry takes over.
     Large(&'a Large),
     /// A container's type, encoding and word; ownership moves in.
     Container(Type, Encoding, u64),
 }
 
 impl<'a> NewValue<'a> {
-    /// A container, given up by the caller.
+    /// A container; ownership passes from the caller.
     #[inline]
     pub fn container<T: Container>(value: T) -> NewValue<'a> {
         let (encoding, word) = value.into_word();
         NewValue::Container(T::TYPE, encoding, word)
     }
 
-    /// Argument `at` as SET keeps it: see [`NewValue::text`]. A large one is not copied.
+    /// Argument `at` as SET stores it: see [`NewValue::text`]. A large one is not copied.
     #[inline]
     pub fn argument(args: Args<'a>, at: usize) -> NewValue<'a> {
         match args.large(at) {
@@ -44,7 +44,7 @@ impl<'a> NewValue<'a> {
         }
     }
 
-    /// A text as SET keeps it: as an integer if it is one, spelt as Redis would spell it.
+    /// A text as SET stores it: as an integer if it is one in canonical form.
     #[inline]
     pub fn text(text: &'a [u8]) -> NewValue<'a> {
         if text.len() <= INT_TEXT_MAX
@@ -59,7 +59,7 @@ impl<'a> NewValue<'a> {
     }
 }
 
-/// A string value as it is kept.
+/// A string value as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Str<'a> {
     Int(i64),
@@ -78,7 +78,7 @@ impl<'a> Str<'a> {
         }
     }
 
-    /// The text, for as long as the value stays.
+    /// The text; borrows the value unless it is an integer.
     pub fn to_cow(self) -> Cow<'a, [u8]> {
         match self {
             Str::Int(_) => Cow::Owned(self.to_vec()),

@@ -1,7 +1,7 @@
-//! The keys that a command opens, recorded for tests of what the plans of rows tell.
+//! Records the keys that a command opens, to test the plans of command rows.
 //!
-//! Every lookup of a command hashes its key in one place, and every change is stated in one:
-//! both note the key here. Not in the library as it ships.
+//! Every lookup of a command hashes its key in one function, and every change is recorded in one:
+//! both note the key here. Test builds only.
 
 use std::cell::RefCell;
 use std::mem;
@@ -13,19 +13,19 @@ pub struct OpenedKey {
     pub is_written: bool,
 }
 
-/// See the module. Nothing is noted before the first [`Opened::begin`].
+/// See the module. Records nothing before the first [`Opened::begin`].
 #[derive(Debug, Default)]
 pub struct Opened {
     keys: RefCell<Option<Vec<OpenedKey>>>,
 }
 
 impl Opened {
-    /// Forgets what was noted, and notes what is opened from now on.
+    /// Clears the record and starts recording.
     pub fn begin(&mut self) {
         *self.keys.get_mut() = Some(Vec::new());
     }
 
-    /// What was opened, in order of the keys, each kind once; nothing is noted any more.
+    /// The keys opened, sorted and without duplicates; stops recording.
     pub fn end(&mut self) -> Vec<OpenedKey> {
         let mut keys = mem::take(self.keys.get_mut()).unwrap_or_default();
         keys.sort();

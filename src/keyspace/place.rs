@@ -1,10 +1,10 @@
-//! A key's place in the table: look, decide, write, with one lookup.
+//! A key's place in the table: look up, decide, write, with one lookup.
 
 use super::database::Found;
 use super::{Cause, Db, NewValue, Str};
 use crate::command::CommandError;
 
-/// What becomes of a key's expiry when its value is replaced.
+/// What happens to a key's expiry when its value is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
     Clear,
@@ -13,7 +13,7 @@ pub enum Expiry {
     At(i64),
 }
 
-/// A key's place in the table, with what it holds, if anything.
+/// A key's place in the table, with its entry, if any.
 pub struct Place<'d, 'a, 'k> {
     db: &'d mut Db<'a>,
     key: &'k [u8],
@@ -39,7 +39,7 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
         self.found.is_some()
     }
 
-    /// The string that is there. `Err`: another type.
+    /// The string at the key. `Err`: another type.
     pub fn string(&self) -> Result<Option<Str<'_>>, CommandError> {
         match self.found {
             None => Ok(None),
@@ -47,17 +47,17 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
         }
     }
 
-    /// When the key that is there expires, if it does, Unix milliseconds.
+    /// The expiry of the key, if it is there and has one, Unix milliseconds.
     pub fn expiry(&self) -> Option<i64> {
         self.found.and_then(|f| f.entry.expiry())
     }
 
-    /// The command reads what is there, too: it counts as a hit or a miss.
+    /// Counts a hit or a miss, for a command that also reads the value.
     pub fn count_read(&mut self) {
         self.db.count_read(self.key, self.found.is_some());
     }
 
-    /// Sets or clears the expiry of a key that is there.
+    /// Sets or clears the expiry of an existing key.
     pub fn set_expiry(&mut self, expiry: Option<i64>) {
         if let Some(found) = &mut self.found {
             let database = self.db.database_mut();
@@ -86,8 +86,8 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
         }
     }
 
-    /// The bytes of the string that is there, or of a new one, extended with zeros to at least
-    /// `len`; it reports as `raw` from now on. Not to be called of another type.
+    /// The bytes of the existing string, or of a new one, extended with zeros to at least `len`; it
+    /// reports as `raw` from now on. Must not be called for another type.
     pub fn grow(self, len: usize) -> &'d mut [u8] {
         let Some(found) = self.found else {
             let value = NewValue::Zeros(len);
@@ -99,14 +99,14 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
         database.grow_string(self.hash, found, len.max(old))
     }
 
-    /// Changes an integer in place; `false`: there is none to change.
+    /// Changes an integer in place; `false`: the value is no integer.
     #[inline]
     pub fn set_int(&mut self, n: i64) -> bool {
         self.found
             .is_some_and(|found| self.db.database_mut().set_int(found, n))
     }
 
-    /// Deletes the key if it is there. The caller states the change.
+    /// Deletes the key if it is there. The caller records the change.
     pub fn delete(self, cause: Cause) -> bool {
         let Some(found) = self.found else {
             return false;

@@ -1,14 +1,14 @@
-//! Whole keys under another name or in another database: RENAME, MOVE, COPY.
+//! Renaming, moving and copying whole keys: RENAME, MOVE, COPY.
 
 use super::database::copy_container;
 use super::entry::Entry;
 use super::{Cause, Db, DbIndex, NewValue};
 
 impl Db<'_> {
-    /// Moves key `from` to `to` in database `db` with its expiry; what was at `to` goes. Its
-    /// uses are counted anew, as those of any key that was just made.
+    /// Moves key `from` to `to` in database `db` with its expiry, replacing any key at `to`. Its
+    /// use counters start anew, as those of a new key.
     /// `false`: no such key. O(length of the name): the value is not copied, unless it is a
-    /// string so short that it lies beside the key.
+    /// string short enough to be embedded in the entry.
     pub fn rename(&mut self, from: &[u8], db: DbIndex, to: &[u8]) -> bool {
         let Some(found) = self.find(from) else {
             return false;
@@ -19,7 +19,7 @@ impl Db<'_> {
         true
     }
 
-    /// Copies key `from` to `to` in database `db` with its expiry; what was at `to` goes. The
+    /// Copies key `from` to `to` in database `db` with its expiry, replacing any key at `to`. The
     /// two must differ. `false`: no such key.
     pub fn copy(&mut self, from: &[u8], db: DbIndex, to: &[u8]) -> bool {
         let Some(found) = self.find(from) else {
@@ -38,7 +38,7 @@ impl Db<'_> {
         true
     }
 
-    /// Adds an entry in the place of whatever is at its key.
+    /// Inserts an entry, replacing any key of the same name.
     fn put_entry(&mut self, key: &[u8], entry: Entry) {
         let hash = self.hash(key);
         if let Some(old) = self.find_hashed(hash, key)

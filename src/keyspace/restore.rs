@@ -1,4 +1,4 @@
-//! Whole values from outside: what RESTORE and the loader put under a key.
+//! Whole values from outside: values that RESTORE and the loader store under a key.
 
 use super::database::Database;
 use super::entry::Entry;
@@ -6,7 +6,7 @@ use super::{ClockUse, Db, DbIndex, Keyspace, NewValue};
 use crate::base::hash;
 use crate::types::{Hash, List, Set, Stream, Type, Zset};
 
-/// A value on its way into a key; strings stand where they were read.
+/// A value to be stored under a key; string bytes are borrowed from the input.
 pub enum OwnedValue<'a> {
     Int(i64),
     Bytes(&'a [u8]),
@@ -29,7 +29,7 @@ impl<'a> OwnedValue<'a> {
         }
     }
 
-    /// Gives the value up: it must go into an entry.
+    /// Gives up ownership of the value: it must go into an entry.
     fn into_new(self) -> NewValue<'a> {
         match self {
             OwnedValue::Int(n) => NewValue::Int(n),
@@ -43,7 +43,7 @@ impl<'a> OwnedValue<'a> {
     }
 }
 
-/// How a key was used, as files and RESTORE tell it.
+/// A key's use, as recorded in files and given to RESTORE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyUse {
     IdleSeconds(u64),
@@ -51,7 +51,7 @@ pub enum KeyUse {
 }
 
 impl Keyspace {
-    /// The bits of a key of which this is told. What the other kind of clock told is no use.
+    /// The clock bits for a recorded use. A use recorded for the other kind of clock is ignored.
     fn clock_for(&self, last_use: Option<KeyUse>) -> u32 {
         match (self.clock_use, last_use) {
             (ClockUse::Lru, Some(KeyUse::IdleSeconds(seconds))) => self.clock_of_idle(seconds),
@@ -60,8 +60,8 @@ impl Keyspace {
         }
     }
 
-    /// Adds a key that a file holds: nobody watches or waits, and nothing is told. False if
-    /// the key is there.
+    /// Adds a key from a file, without notifying watchers, waiting clients or listeners. `false`:
+    /// the key is already there.
     pub fn load(
         &mut self,
         at: DbIndex,
@@ -82,7 +82,7 @@ impl Keyspace {
 }
 
 impl Keyspace {
-    /// Adds a key as it was, its last use included; it is not there. Nothing is told.
+    /// Restores a key that is not there, with its last use. Nobody is notified.
     pub fn put_back(
         &mut self,
         at: DbIndex,
@@ -98,8 +98,7 @@ impl Keyspace {
 }
 
 impl Db<'_> {
-    /// Adds a key that is not there, with what is known of its use. The caller states the
-    /// change.
+    /// Adds a key that is not there, with its recorded use. The caller records the change.
     pub fn restore(
         &mut self,
         key: &[u8],

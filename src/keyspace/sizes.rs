@@ -1,13 +1,13 @@
 //! How many keys of each size a database has: the histogram of INFO keysizes.
 //!
-//!     bin 0: empty    bin i: 2^(i-1) up to below 2^i bytes of a string, elements of the rest
+//!     bin 0: empty    bin i: 2^(i-1) to below 2^i bytes of a string, elements of other types
 //!
-//! The counts follow the entries: `Database` counts where an entry comes in, goes out or gets
-//! another value, and what is written to a container is weighed where its borrow ends
-//! ([`RefMut`](super::RefMut)). Nothing else can change a size, so nothing else counts.
-//! Redis forgets some of its own places (INCR of a large integer, SPOP of a whole set).
+//! The counts follow the entries: `Database` counts insertions, removals and replaced values, and a
+//! write to a container is counted where its borrow ends ([`RefMut`](super::RefMut)). Nothing else
+//! can change a size, so nothing else counts. Redis misses some of its own changes (INCR of a large
+//! integer, SPOP of a whole set).
 //!
-//! Cost: two lengths and a comparison; the counters are touched when the bin is another.
+//! Cost: two lengths and a comparison; the counters are touched only when the bin changes.
 
 use super::entry::Entry;
 use super::{NewValue, Ref, Str};
@@ -20,7 +20,7 @@ const BINS: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Size {
     kind: Type,
-    /// Bytes or elements; of an integer, any number in the bin of its text's length.
+    /// Bytes or elements; of an integer, any number in the same bin as its text's length.
     size: usize,
 }
 
@@ -30,7 +30,7 @@ impl Size {
         Size { kind, size }
     }
 
-    /// That of an entry's value.
+    /// The size of an entry's value.
     #[inline]
     pub fn of(entry: Entry) -> Size {
         match entry.string() {
@@ -47,13 +47,13 @@ impl Size {
         Size { kind, size }
     }
 
-    /// That of an integer, kept as such.
+    /// The size of an integer-encoded string.
     #[inline]
     pub fn of_int(n: i64) -> Size {
         Size::new(Type::String, int_size(n))
     }
 
-    /// That of a value which `entry` has been given: a string's needs no look at it.
+    /// The size of a value just written to `entry`: a string's is known without reading the entry.
     #[inline]
     pub fn of_new(value: NewValue<'_>, entry: Entry) -> Size {
         match value {
@@ -67,8 +67,8 @@ impl Size {
 
     #[inline]
     fn same_bin(self, other: Size) -> bool {
-        // Two numbers have the same highest bit exactly when what differs is less than what
-        // they share.
+        // Two numbers have the same highest bit exactly when their differing bits are less than
+        // their common bits.
         let (a, b) = (self.size, other.size);
         self.kind == other.kind && (a ^ b) <= (a & b)
     }
@@ -87,7 +87,7 @@ impl Size {
     }
 }
 
-/// A number in the bin of the length of the integer's text: 1, 2, 4, 8 or 16.
+/// A number in the same bin as the length of the integer's text: 1, 2, 4, 8 or 16.
 #[inline]
 fn int_size(n: i64) -> usize {
     let digits = match n {
@@ -102,12 +102,12 @@ fn int_size(n: i64) -> usize {
         .sum::<usize>()
 }
 
-/// The highest bits of numbers of which some have longer texts, by their bin, than others:
-/// those around 10, 1000, 10^7 and 10^15. Negative numbers are among them.
+/// The highest bits whose numbers have texts in more than one bin: those around 10, 1000, 10^7 and
+/// 10^15. Negative numbers are among them.
 const MIXED: u64 = 1 << 3 | 1 << 9 | 1 << 23 | 1 << 49 | 1 << 63;
 
-/// Whether it is plain that two integers' texts are in one bin. They may be without; that is
-/// seldom where one is counted up to the other.
+/// Whether two integers' texts are certainly in one bin. A `false` may be wrong, which is rare when
+/// one integer is counted up to the other.
 #[inline]
 fn plainly_same(a: i64, b: i64) -> bool {
     let (a, b) = (a as u64, b as u64);
@@ -127,13 +127,13 @@ impl Default for KeySizes {
 impl KeySizes {
     pub(super) const BINS: usize = BINS;
 
-    /// A key came in.
+    /// A key was added.
     #[inline]
     pub(super) fn add(&mut self, size: Size) {
         self.0[size.kind as usize][size.bin()] += 1;
     }
 
-    /// A key goes.
+    /// A key is removed.
     #[inline]
     pub(super) fn remove(&mut self, size: Size) {
         self.0[size.kind as usize][size.bin()] -= 1;
@@ -147,7 +147,7 @@ impl KeySizes {
         }
     }
 
-    /// As [`KeySizes::change`], of a key whose integer becomes another.
+    /// As [`KeySizes::change`], of an integer-encoded key set to another integer.
     #[inline]
     pub(super) fn change_int(&mut self, before: i64, after: i64) {
         if !plainly_same(before, after) {
@@ -161,7 +161,7 @@ impl KeySizes {
         self.add(after);
     }
 
-    /// The bins of a type that count keys, with the least size that each counts.
+    /// The non-empty bins of a type: the least size of each, and its number of keys.
     pub fn of(&self, kind: Type) -> impl Iterator<Item = (u64, u64)> + '_ {
         let bins = self.0[kind as usize].iter().enumerate();
         bins.filter(|(_, keys)| **keys > 0)

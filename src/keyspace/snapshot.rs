@@ -1,32 +1,32 @@
 //! A snapshot between ticks: all databases as they were at one moment, without a fork.
 //!
-//! A pass walks the tables in slices and saves what is not saved. A bit in each entry says
-//! "saved in this pass"; its meaning flips with every pass, so that none has to clear it, and
-//! new entries are born saved. **Whoever is about to change, replace, move or remove an entry
-//! that is not saved lets it be saved first**: every such way leads through `Database`, whose
-//! methods ask [`Database::save_first`] or hand over what they remove.
+//! A pass walks the tables in slices and saves what is not saved. A bit in each entry means "saved
+//! in this pass"; its meaning flips with every pass, so no pass has to clear it, and new entries
+//! are created as saved. **Before an unsaved entry is changed, replaced, moved or removed, it must
+//! be saved**: all such operations go through `Database`, whose methods call
+//! [`Database::save_first`] or hand over what they remove.
 //!
 //!     small value        its entry is copied to the early list, and saved from there
 //!     large string       pinned: the block stays until the pass has written it, a huge one
-//!                        until who takes it has ([`Saver::text`])
-//!     removed container  handed over whole: the pass is its owner, saves and frees it
-//!     large container    writers should wait for it (the gates see to that); who does not
-//!                        makes a copy of it
+//!                        until the saver has written it ([`Saver::text`])
+//!     removed container  handed over whole: the pass owns, saves and frees it
+//!     large container    writers should wait for it (the gates see to that); a writer that does
+//!                        not makes a copy of it
 //!
-//! A large container is saved in slices. While it is open it stands still; who removes it
-//! hands it over, who changes it leaves a copy, with the same places, to the pass.
+//! A large container is saved in slices. While it is open it does not change: a removal hands it
+//! over to the pass, a write leaves the pass a copy with the same positions.
 //!
 //! Invariants
 //!   1. While no pass runs, and none has been aborted, every entry's bit is `PassMark::bit`.
-//!   2. While one runs, an entry has that bit exactly when it need not be saved any more.
-//!   3. What is saved of a key is what it was when the pass began, once.
+//!   2. While one runs, an entry has that bit exactly when it needs no saving any more.
+//!   3. Each key is saved exactly once, as it was when the pass began.
 //!
-//! Moving entries in the table, its growth and SWAPDB do not matter: the bit lies in the
-//! entry, a database carries the number it had when the pass began, and a visit twice is
-//! harmless. A flushed database goes to the pass as a whole. An aborted pass goes on
-//! marking, without saving, until every entry has the same bit again.
+//! Moves of entries in the table, its growth and SWAPDB do not matter: the bit is in the entry, a
+//! database carries the number it had when the pass began, and a second visit is harmless. A
+//! flushed database is handed to the pass as a whole. An aborted pass continues marking, without
+//! saving, until every entry has the same bit again.
 //!
-//! Cost without a pass: one test for each change. The walk allocates nothing for a key.
+//! Cost without a pass: one test per change. The walk allocates nothing per key.
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -38,20 +38,20 @@ use crate::base::clock;
 use crate::base::hash;
 use crate::base::pin::Pinned;
 
-/// Entries of one step of the walk: enough that each is in the cache when its turn comes.
+/// Entries per step of the walk: enough to prefetch each before it is saved.
 const GATHERED: usize = 24;
-/// So many entries ahead a value outside its entry is fetched.
+/// Distance, in entries, at which a value outside its entry is prefetched.
 const AHEAD: usize = 6;
-/// A step ends when it has saved so much, however few entries that were.
+/// A step ends after saving this many bytes, however few entries that were.
 const GATHERED_BYTES: usize = 64 * 1024;
 
-/// Strings longer than this are handed over: to compress one takes longer than a slice.
+/// Strings longer than this are handed to the saver: compressing one takes longer than a slice.
 const TEXT_MIN: usize = 256 * 1024;
 
 /// Containers with more loose bytes than this are saved in slices.
 pub(super) const LARGE_MIN: usize = 64 * 1024;
 
-/// Takes what a pass saves, in order.
+/// The sink of a pass; receives what it saves, in order.
 pub trait Saver {
     /// The keys of another database follow.
     fn database(&mut self, db: DbIndex, keys: usize, volatile: usize);
@@ -59,25 +59,25 @@ pub trait Saver {
     /// A key, whole.
     fn key(&mut self, db: DbIndex, view: &KeyView<'_>);
 
-    /// A key with a huge string, which stays as it is for as long as `text`: who takes it may
-    /// write it later.
+    /// A key with a huge string, which does not change while `text` is held: the saver may write it
+    /// later.
     fn text(&mut self, db: DbIndex, view: &KeyView<'_>, text: Pinned) {
         drop(text);
         self.key(db, view);
     }
 
-    /// A key whose value follows in parts; where the first one begins.
+    /// Begins a key whose value follows in parts; returns where the first one begins.
     fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64;
 
-    /// The part of the open key's value from `at` on; where the next one begins, `None` at
-    /// the end. The value is as it was, or a copy of it with the same places.
+    /// The part of the open key's value from `at` on; returns where the next one begins, `None` at
+    /// the end. The value is unchanged, or a copy of it with the same positions.
     fn part(&mut self, view: &KeyView<'_>, at: u64) -> Option<u64>;
 
     /// Whether there is room for more; a pass waits while there is not.
     fn has_room(&self) -> bool;
 }
 
-/// Takes nothing: for a pass that only marks.
+/// Discards everything: for a pass that only marks.
 struct Nobody;
 
 impl Saver for Nobody {
@@ -103,7 +103,7 @@ impl Saver for Nobody {
 pub(super) struct Owned {
     origin: DbIndex,
     entry: Entry,
-    /// The string's block is not the entry's: it stays for as long as this.
+    /// Holds the string's block, which the entry does not own.
     pinned: Option<Pinned>,
 }
 
@@ -125,7 +125,7 @@ impl Drop for Owned {
     }
 }
 
-/// What a database knows of the pass.
+/// A database's state in the running pass.
 #[derive(Debug, Default)]
 pub(super) struct PassMark {
     running: bool,
@@ -133,17 +133,17 @@ pub(super) struct PassMark {
     bit: bool,
     /// The number that the database had when the pass began.
     origin: DbIndex,
-    /// Values that were about to change or went, in the order in which they did.
+    /// Values changed or removed before they were saved, in that order.
     early: Vec<Owned>,
     early_bytes: usize,
     /// The entry that is being saved in slices.
     open: Option<Entry>,
-    /// That entry, or a copy, if it changed or went meanwhile.
+    /// That entry, or a copy, if it was changed or removed meanwhile.
     open_owned: Option<Owned>,
 }
 
 impl Database {
-    /// The bit that a new entry has.
+    /// Sets the bit of a new entry.
     #[inline]
     pub(super) fn born(&self, entry: Entry) {
         entry.set_saved(self.pass.bit);
@@ -155,13 +155,13 @@ impl Database {
         self.pass.running && entry.is_saved() != self.pass.bit
     }
 
-    /// The entry that the pass saves in slices: it is known by its place between them.
+    /// The entry that the pass saves in slices: the pass holds it by address between them.
     #[inline]
     pub(super) fn saved_in_slices(&self) -> Option<Entry> {
         self.pass.open
     }
 
-    /// To be called before an entry is changed where it is, or moved: it is saved as it was.
+    /// Must be called before an entry is changed in place or moved: saves it as it was.
     #[inline]
     pub(super) fn save_first(&mut self, entry: Entry) {
         if self.is_unsaved(entry) {
@@ -184,7 +184,7 @@ impl Database {
         self.hand_over(entry, copy);
     }
 
-    /// Files what is to be saved instead of `entry`, which is saved by that.
+    /// Queues `owned` for saving instead of `entry`, which now counts as saved.
     fn hand_over(&mut self, entry: Entry, owned: Owned) {
         entry.set_saved(self.pass.bit);
         if self.pass.open == Some(entry) {
@@ -196,8 +196,8 @@ impl Database {
         self.pass.early.push(owned);
     }
 
-    /// An entry that was taken out of the table and is to be freed: the pass takes it over if
-    /// it has not saved it. `None`: it did.
+    /// For an entry taken out of the table and about to be freed: the pass takes it over if it has
+    /// not saved it. `None`: it did take it over.
     #[inline]
     pub(super) fn unless_unsaved(&mut self, entry: Entry) -> Option<Entry> {
         if !self.is_unsaved(entry) {
@@ -213,7 +213,7 @@ impl Database {
         None
     }
 
-    /// The same for a container that makes room for another value under the same key.
+    /// The same for a container that is replaced by another value under the same key.
     pub(super) fn value_unless_unsaved(
         &mut self,
         entry: Entry,
@@ -250,34 +250,34 @@ fn duplicate(entry: Entry) -> Entry {
     Entry::new(entry.key(), entry.expiry(), entry.clock(), value)
 }
 
-/// A database that was flushed while a pass had yet to save some of it.
+/// A database flushed while a pass had yet to save some of it.
 struct Orphan {
     db: Database,
 }
 
-/// A key that somebody waits for.
+/// A key that a client waits for.
 type Wanted = (DbIndex, Arc<[u8]>);
 
-/// A pass that runs, or marks what an aborted one has left.
+/// A pass that saves, or that marks the rest of an aborted one.
 pub struct Pass {
     /// Containers with more loose bytes than this are saved in slices.
     large_min: usize,
-    /// Nothing is saved: entries are marked.
+    /// Entries are only marked, not saved.
     marks_only: bool,
-    /// Databases that were not empty, by their numbers then, with their keys.
+    /// Non-empty databases by their numbers at the start, with keys and volatile keys.
     left: VecDeque<(DbIndex, usize, usize)>,
-    /// The one that the walk is in.
+    /// The database being walked.
     current: Option<DbIndex>,
-    /// Which was announced to the saver last.
+    /// The database last announced to the saver.
     announced: Option<DbIndex>,
     cursor: u64,
     /// Where the next part of the open key's value begins.
     open_at: Option<(DbIndex, u64)>,
     orphans: Vec<Orphan>,
-    /// Keys that somebody waits for: they are saved next, each once.
+    /// Keys that clients wait for: saved next, each once.
     wanted: VecDeque<Wanted>,
     is_wanted: HashSet<Wanted>,
-    /// The entries of the cells under way.
+    /// The entries of the cells being visited.
     scratch: Vec<Entry>,
     saved: u64,
     total: u64,
@@ -288,14 +288,14 @@ pub struct Pass {
 pub enum Slice {
     /// There is more to save.
     More,
-    /// Nothing fits until the saver has room.
+    /// The saver has no room.
     Full,
     /// All is saved.
     Done,
 }
 
 impl Keyspace {
-    /// Begins a pass over all keys as they are now. To be asked for only while none runs.
+    /// Begins a pass over all keys as they are now. Only while none runs.
     pub fn begin_pass(&mut self) {
         assert!(self.pass.is_none(), "one pass at a time");
         let mut pass = Pass {
@@ -326,8 +326,8 @@ impl Keyspace {
         self.pass = Some(Box::new(pass));
     }
 
-    /// Saves all keys as they are now, and marks none: for a process that has the keyspace for
-    /// itself, a forked child. `each` is called before each key; `false` ends it there.
+    /// Saves all keys as they are now, and marks none: for a process that owns the keyspace, a
+    /// forked child. `each` is called before each key; `false` stops.
     pub fn save_all(&self, saver: &mut dyn Saver, mut each: impl FnMut() -> bool) {
         for (at, db) in self.dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
             let at = DbIndex(at as u32);
@@ -349,7 +349,7 @@ impl Keyspace {
         }
     }
 
-    /// Whether a pass runs, be it one that only marks.
+    /// Whether a pass runs, including one that only marks.
     #[inline]
     pub fn in_pass(&self) -> bool {
         self.pass.is_some()
@@ -360,18 +360,17 @@ impl Keyspace {
         self.pass.as_ref().is_some_and(|pass| !pass.marks_only)
     }
 
-    /// Keys that the pass has saved, and those there were when it began.
+    /// Keys the pass has saved, and the total when it began.
     pub fn pass_progress(&self) -> (u64, u64) {
         self.pass.as_ref().map_or((0, 0), |p| (p.saved, p.total))
     }
 
-    /// Bytes of values that were about to change and wait to be saved.
+    /// Bytes of changed or removed values that wait to be saved.
     pub fn early_bytes(&self) -> usize {
         self.dbs.iter().map(|db| db.pass.early_bytes).sum()
     }
 
-    /// What the pass would save is not wanted any more. Entries are still marked, by further
-    /// slices, until the next pass may begin.
+    /// Stops saving. Further slices still mark entries, until the next pass may begin.
     pub fn abort_pass(&mut self) {
         let Some(pass) = &mut self.pass else { return };
         pass.marks_only = true;
@@ -386,13 +385,13 @@ impl Keyspace {
             db.pass.early_bytes = 0;
             db.pass.open = None;
             db.pass.open_owned = None;
-            // From now on nothing has to be saved first.
+            // From now on writes save nothing first.
             db.pass.running = false;
         }
     }
 
-    /// Whether the container at a key is large and not saved yet: who writes to it had better
-    /// wait. It is then saved next.
+    /// Whether the container at a key is large and not saved yet: a writer should wait. It is then
+    /// saved next.
     pub fn must_be_saved_first(&mut self, db: DbIndex, key: &[u8]) -> bool {
         if !self.is_saving() {
             return false;
@@ -415,15 +414,15 @@ impl Keyspace {
         true
     }
 
-    /// Marks for `ticks` what an aborted pass has left; `false`: there is nothing left.
+    /// Marks the rest of an aborted pass for `ticks`; `false`: nothing is left.
     pub fn mark_on(&mut self, ticks: u64) -> bool {
         self.pass_slice(&mut Nobody, ticks) != Slice::Done
     }
 
-    /// Saves for `ticks` of the cycle counter, a key or a part of one at least.
+    /// Saves for `ticks` of the cycle counter, at least one key or part of one.
     pub fn pass_slice(&mut self, saver: &mut dyn Saver, ticks: u64) -> Slice {
         let began = clock::cycles();
-        // Who wants no time spent wants the smallest step.
+        // `ticks == 0`: one entry.
         let gathered = if ticks == 0 { 1 } else { GATHERED };
         let Some(mut pass) = self.pass.take() else {
             return Slice::Done;
@@ -503,7 +502,7 @@ impl Keyspace {
         true
     }
 
-    /// Something that was about to change or went.
+    /// A value that was changed or removed before it was saved.
     fn take_early(&mut self) -> Option<(usize, Owned)> {
         let at = self.dbs.iter().position(|db| !db.pass.early.is_empty())?;
         let mark = &mut self.dbs[at].pass;
@@ -538,8 +537,8 @@ impl Keyspace {
         }
     }
 
-    /// The keys of a database that is flushed: those that the pass has yet to save are its.
-    /// `None`: the pass has taken the database.
+    /// For a database being flushed: hands it to the pass if that has keys of it to save. `None`:
+    /// the pass has taken the database.
     pub(super) fn unless_database_unsaved(
         &mut self,
         at: DbIndex,
@@ -555,11 +554,11 @@ impl Keyspace {
         let Some(pass) = &mut self.pass else {
             return Some(old);
         };
-        // What is to be saved early is found at the living database.
+        // The early list stays with the live database.
         fresh.pass.early = std::mem::take(&mut old.pass.early);
         fresh.pass.early_bytes = std::mem::take(&mut old.pass.early_bytes);
         let origin = old.pass.origin;
-        // Behind a database that was flushed before there are only keys born saved.
+        // After a first flush the database has only keys created as saved.
         let flushed = pass.orphans.iter().any(|o| o.db.pass.origin == origin);
         let unsaved = !flushed && pass.left.iter().any(|(left, ..)| *left == origin);
         if !unsaved && old.pass.open.is_none() {
@@ -584,12 +583,12 @@ impl Pass {
         }
     }
 
-    /// Visits cells of the table with about so many entries; `false`: it is at its end.
+    /// Visits cells of the table with about `gathered` entries; `false`: the end is reached.
     fn walk(&mut self, database: &mut Database, saver: &mut dyn Saver, gathered: usize) -> bool {
         let mut found = std::mem::take(&mut self.scratch);
         found.clear();
         let mut next = self.cursor;
-        // Entries lie anywhere: they are fetched while those before them are saved.
+        // Entries are scattered in memory: they are prefetched while those before them are saved.
         loop {
             next = database.table().scan(next, |word| {
                 let entry = Entry::of(word);
@@ -626,8 +625,8 @@ impl Pass {
         true
     }
 
-    /// Saves an entry that is not saved: whole, or by opening it. Bytes of the value outside the
-    /// entry, about.
+    /// Saves an unsaved entry: whole, or by opening it. Returns about the bytes of its value
+    /// outside the entry.
     fn visit(&mut self, database: &mut Database, entry: Entry, saver: &mut dyn Saver) -> usize {
         if entry.is_saved() == database.pass.bit {
             return 0;
@@ -652,7 +651,7 @@ impl Pass {
         bytes + view.value.text_bytes()
     }
 
-    /// Saves what the pass owns.
+    /// Saves an entry that the pass owns.
     fn save_owned(&mut self, database: &mut Database, owned: Owned, saver: &mut dyn Saver) {
         self.announce(owned.origin, saver);
         self.saved += 1;
@@ -666,7 +665,7 @@ impl Pass {
     }
 }
 
-/// Saves a key in one go, or hands its string over to be saved.
+/// Saves a key in one go, or hands its huge string to the saver.
 fn save_whole(origin: DbIndex, view: &KeyView<'_>, entry: Entry, saver: &mut dyn Saver) {
     let is_huge = view.value.text_bytes() > TEXT_MIN;
     match is_huge.then(|| entry.pin_string()).flatten() {

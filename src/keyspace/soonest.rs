@@ -1,16 +1,16 @@
-//! Eviction by `volatile-ttl`: keys go in the exact order of their expiries, over all databases.
+//! Eviction by `volatile-ttl`: in the exact order of the keys' expiries, over all databases.
 //!
-//! The tables know what expires first (`encodings::hashtable`, its `expiry`): each keeps a lower
-//! bound of its times. The table with the least bound is asked what expires then. It names the
-//! keys of one segment, or none and a later bound; what it names it forgets, so what stays is
-//! noted again.
+//! Each table keeps a lower bound of its expiries (`encodings::hashtable`, its `expiry`). The table
+//! with the least bound is asked for the keys that expire then. It returns keys of one segment, or
+//! none and a later bound; it forgets the keys it returns, so those that are not evicted are noted
+//! again.
 //!
-//! Cost: O(databases), one or two looks into a segment for each key that goes, each at one or
-//! two of its elements; each whole reading of a segment is paid for by the 14 expiries before
-//! it. Keys that expire in the same millisecond would have a segment read anew for each of them:
-//! [`EQUALS`] of those that a reading names are remembered.
+//! Cost: O(databases), plus one or two visits to a segment per evicted key, each reading one or two
+//! of its elements; each full scan of a segment is amortized over the 14 expiries before it. Keys
+//! that expire in the same millisecond would cost a segment scan each: [`EQUALS`] of the keys that
+//! a scan returns are remembered.
 //!
-//! Times beyond [`TIME_MAX`] (some 8,900 years) have no order, and are left to sampling.
+//! Times beyond [`TIME_MAX`] (some 8,900 years) are not ordered, and are left to sampling.
 
 use super::database::{Found, rehash};
 use super::entry::Entry;
@@ -18,10 +18,10 @@ use super::{DbIndex, Keyspace};
 use crate::base::hash;
 use crate::encodings::hashtable::{TIME_MAX, Word};
 
-/// Keys remembered that expire in the same millisecond as one that went.
+/// Most keys remembered that expire in the same millisecond.
 const EQUALS: usize = 64;
 
-/// Keys that expire at `time`, of which none may be left.
+/// Keys that expire at `time`; none of them may be left.
 #[derive(Debug, Default)]
 pub(super) struct Equals {
     time: i64,
@@ -52,8 +52,7 @@ impl Keyspace {
             let database = &mut self.dbs[db.0 as usize];
             let table = database.table_mut();
             table.collect_due(time, 1, Entry::word_expiry, &mut equals.due);
-            // All of them are noted again; of the one that goes now the note is dropped at the
-            // next look.
+            // All of them are noted again; the evicted one's note is dropped at the next visit.
             for word in equals.due.drain(..) {
                 table.note_expiry(rehash(word), time);
                 if equals.keys.len() < EQUALS {
@@ -64,7 +63,7 @@ impl Keyspace {
         false
     }
 
-    /// The least bound of all tables: nothing expires earlier, and perhaps nothing then.
+    /// The least bound of all tables: nothing expires earlier, though perhaps nothing expires then.
     fn first_due(&self) -> Option<(DbIndex, i64)> {
         let volatile = (0..).zip(&self.dbs).filter(|(_, db)| db.volatile() > 0);
         let bounds = volatile.filter_map(|(at, db)| Some((DbIndex(at), db.table().next_due()?)));
@@ -105,7 +104,7 @@ mod tests {
         k.db(DbIndex(db)).peek_exists(key.as_bytes())
     }
 
-    /// Of 400,000 keys 5,138 went, when one that would have sufficed was to expire first.
+    /// Bug: 5,138 of 400,000 keys were evicted, where the first to expire would have sufficed.
     #[test]
     fn keys_go_in_the_order_of_their_expiries() {
         let mut k = Keyspace::new(3);
@@ -118,13 +117,13 @@ mod tests {
         let mut model = BTreeMap::new();
         for i in 0..6000 {
             let (db, key) = (random(3) as u32, format!("key:{}", random(4000)));
-            // Some of them several times, to be later, sooner, or never.
+            // Some of them several times: later, sooner, or never.
             let expiry = match random(10) {
                 0 => {
                     model.remove(&(db, key.clone()));
                     Expiry::Clear
                 }
-                // Many in the same millisecond, and one that no order reaches.
+                // Many in the same millisecond, and one beyond the ordered range.
                 kind => {
                     let time = match kind {
                         1..3 => 50_000,
@@ -148,7 +147,7 @@ mod tests {
             assert!(gone.next().is_none());
             drop(gone);
             model.remove(&one);
-            // Now and then one comes that is sooner than all.
+            // Now and then one is added that is sooner than all.
             if model.len() % 100 == 50 {
                 let key = format!("soon:{}", model.len());
                 set(&mut k, 1, &key, Expiry::At(soonest - 1));
@@ -161,7 +160,7 @@ mod tests {
         assert_eq!(k.stats.evicted, evicted);
     }
 
-    /// What the table is asked about it forgets: keys must still expire by themselves.
+    /// A query makes the table forget its keys: they must still expire by themselves.
     #[test]
     fn what_was_not_evicted_expires_when_its_time_comes() {
         let mut k = Keyspace::new(1);

@@ -1,4 +1,4 @@
-//! Expiry of keys and of fields, and what is said of it.
+//! Expiry of keys and of fields, and the notifications of it.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn events(k: &mut Keyspace) -> Vec<String> {
     events
 }
 
-/// The requests that were stated, each as its words.
+/// The stated requests, each as its words.
 fn stated(k: &mut Keyspace) -> Vec<String> {
     let words = |request: &[u8]| {
         let text = String::from_utf8(request.to_vec()).expect("text");

@@ -12,14 +12,14 @@ use super::prefixes::Prefixes;
 use super::sizes::Size;
 use crate::types::Container;
 
-/// A container to be read.
+/// A container for reading.
 pub struct Ref<'a, T: Container> {
     value: ManuallyDrop<T>,
     bound: PhantomData<&'a T>,
 }
 
 impl<T: Container> Ref<'_, T> {
-    /// The entry holds a `T`, and the database stays borrowed for as long as the result.
+    /// The entry must hold a `T`; the database stays borrowed as long as the result lives.
     pub(super) fn of(entry: Entry) -> Self {
         debug_assert_eq!(entry.kind(), T::TYPE);
         // SAFETY: the entry owns the pair; this copy of it is never dropped, and the borrow
@@ -40,15 +40,15 @@ impl<T: Container> Deref for Ref<'_, T> {
     }
 }
 
-/// A container to be changed: what it became (encoding, address, size) is written back when
-/// this goes out of scope.
+/// A container for writing: its new state (encoding, address, size) is written back when this goes
+/// out of scope.
 pub struct RefMut<'a, T: Container> {
     entry: Entry,
     value: ManuallyDrop<T>,
     /// Elements when the borrow began.
     len: usize,
     sizes: &'a mut KeySizes,
-    /// Who counts bytes by prefix, and those when the borrow began.
+    /// The counts by prefix, and the container's bytes when the borrow began.
     prefixes: Option<(&'a mut Prefixes, usize)>,
 }
 
@@ -61,7 +61,7 @@ impl<'a, T: Container> RefMut<'a, T> {
         prefixes: Option<&'a mut Prefixes>,
     ) -> Self {
         debug_assert_eq!(entry.kind(), T::TYPE);
-        // SAFETY: the entry's pair is overwritten by `drop` before anybody reads it again.
+        // SAFETY: the entry's pair is overwritten by `drop` before the next read.
         let value = unsafe { T::from_word(entry.encoding(), entry.word()) };
         RefMut {
             entry,
@@ -91,7 +91,7 @@ impl<T: Container> DerefMut for RefMut<'_, T> {
 impl<T: Container> Drop for RefMut<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: taken once, here; ownership goes back to the entry as the new pair.
+        // SAFETY: taken once, here; the new pair returns ownership to the entry.
         let value = unsafe { ManuallyDrop::take(&mut self.value) };
         let (before, after) = (
             Size::new(T::TYPE, self.len),

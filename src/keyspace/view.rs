@@ -1,4 +1,4 @@
-//! A key and its value as who saves or shows them sees them: borrowed, whatever the type.
+//! Read-only view of a key and its value, whatever the type, for saving and for introspection.
 
 use super::Ref;
 use super::entry::Entry;
@@ -27,7 +27,7 @@ pub struct KeyView<'a> {
 }
 
 impl<'a> KeyView<'a> {
-    /// The entry stays as it is for as long as the view.
+    /// The entry must not change during the life of the view.
     pub(super) fn of(entry: Entry) -> KeyView<'a> {
         let value = match entry.string() {
             Some(Str::Int(n)) => ValueView::Int(n),
@@ -51,7 +51,7 @@ impl<'a> KeyView<'a> {
 }
 
 impl ValueView<'_> {
-    /// Whether it is a hash of which fields expire.
+    /// Whether it is a hash with expiring fields.
     pub fn has_field_expiries(&self) -> bool {
         matches!(self, ValueView::Hash(hash) if hash.expire_min().is_some())
     }

@@ -1,4 +1,4 @@
-//! Keys that blocked clients wait for, and which of them have something now.
+//! Keys that blocked clients wait for, and which of them became ready.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,11 +7,11 @@ use super::{ClientId, DbIndex};
 #[derive(Default, Debug)]
 struct Queue {
     clients: VecDeque<ClientId>,
-    /// The key stands in `Waiting::ready`.
+    /// The key is in `Waiting::ready`.
     ready: bool,
-    /// It has got something since.
+    /// It has received data since.
     has_news: bool,
-    /// How many of the waits are [guards](Waiting::wait).
+    /// The number of waits that are [guards](Waiting::wait).
     guards: usize,
 }
 
@@ -20,7 +20,7 @@ struct Queue {
 pub struct ReadyKey {
     pub db: DbIndex,
     pub key: Box<[u8]>,
-    /// It has got something; else it may just have gone.
+    /// It has received data; else it may only have been removed.
     pub has_news: bool,
 }
 
@@ -32,7 +32,7 @@ pub struct Waiting {
     /// By database number.
     dbs: Vec<ByKey>,
     keys: usize,
-    /// Keys of which somebody wants to know when they go, or become another type.
+    /// Keys with a guard: a client waits for their removal or change of type.
     guarded: usize,
     /// Keys that became ready, in order.
     ready: Vec<(DbIndex, Box<[u8]>)>,
@@ -44,13 +44,13 @@ impl Waiting {
         self.keys == 0
     }
 
-    /// Number of keys that somebody waits for.
+    /// Number of keys with waiting clients.
     pub fn len(&self) -> usize {
         self.keys
     }
 
-    /// `client` waits for `key`; once, however often one command names it. `guards`: it wants
-    /// to know when the key goes, too.
+    /// `client` waits for `key`; once, however often one command names it. `guards`: it also waits
+    /// for the key's removal.
     pub fn wait(&mut self, db: DbIndex, key: &[u8], client: ClientId, guards: bool) {
         let at = db.0 as usize;
         if self.dbs.len() <= at {
@@ -65,14 +65,14 @@ impl Waiting {
         };
         self.guarded += usize::from(guards && queue.guards == 0);
         queue.guards += usize::from(guards);
-        // Nobody else has come since the same command named the key before.
+        // No other client has come since the same command named the key before.
         if queue.clients.back() != Some(&client) {
             queue.clients.push_back(client);
         }
     }
 
-    /// The client no longer waits for the key: it was served, gave up or is gone. As often as
-    /// [`Waiting::wait`].
+    /// The client no longer waits for the key: it was served, timed out or disconnected. Must be
+    /// called as often as [`Waiting::wait`].
     pub fn leave(&mut self, db: DbIndex, key: &[u8], client: ClientId, guards: bool) {
         let Some(by_key) = self.dbs.get_mut(db.0 as usize) else {
             return;
@@ -84,7 +84,7 @@ impl Waiting {
             queue.guards -= 1;
             self.guarded -= usize::from(queue.guards == 0);
         }
-        // Those who are served leave from the front.
+        // Clients that are served leave from the front.
         if queue.clients.front() == Some(&client) {
             queue.clients.pop_front();
         } else {
@@ -96,7 +96,7 @@ impl Waiting {
         }
     }
 
-    /// The key has got something that a waiting client may want.
+    /// The key has received data for a waiting client.
     #[inline]
     pub fn signal(&mut self, db: DbIndex, key: &[u8]) {
         if !self.is_empty() {
@@ -104,7 +104,7 @@ impl Waiting {
         }
     }
 
-    /// The key was changed: it may have gone, or become another type.
+    /// The key was changed: it may have been removed, or become another type.
     #[inline]
     pub fn touch(&mut self, db: DbIndex, key: &[u8]) {
         if self.guarded > 0 {
@@ -112,12 +112,12 @@ impl Waiting {
         }
     }
 
-    /// Whether anybody wants to know when a key goes.
+    /// Whether any client waits for a key's removal.
     pub fn is_guarded(&self) -> bool {
         self.guarded > 0
     }
 
-    /// Number of keys of which somebody wants to know when they go.
+    /// Number of keys whose removal a client waits for.
     pub fn guarded(&self) -> usize {
         self.guarded
     }
@@ -143,13 +143,13 @@ impl Waiting {
         }
     }
 
-    /// All keys of `db` that somebody waits for.
+    /// All keys of `db` with waiting clients.
     pub fn keys_of(&self, db: DbIndex) -> Vec<Box<[u8]>> {
         let by_key = self.dbs.get(db.0 as usize);
         by_key.map_or_else(Vec::new, |by_key| by_key.keys().cloned().collect())
     }
 
-    /// Whether [`Waiting::take_ready`] would give anything.
+    /// Whether [`Waiting::take_ready`] would return anything.
     #[inline]
     pub fn has_ready(&self) -> bool {
         !self.ready.is_empty()
@@ -173,12 +173,12 @@ impl Waiting {
         self.dbs.get(db.0 as usize)?.get(key)
     }
 
-    /// How many clients wait for the key.
+    /// Number of clients that wait for the key.
     pub fn waiters(&self, db: DbIndex, key: &[u8]) -> usize {
         self.queue(db, key).map_or(0, |queue| queue.clients.len())
     }
 
-    /// The client at a place in the key's line, from 0, first come first. O(1).
+    /// The client at a position in the key's wait queue, from 0, first come first. O(1).
     pub fn waiter(&self, db: DbIndex, key: &[u8], at: usize) -> Option<ClientId> {
         self.queue(db, key)?.clients.get(at).copied()
     }

@@ -1,16 +1,16 @@
-//! Going over the keys of a database: SCAN, KEYS, RANDOMKEY.
+//! Iterating over the keys of a database: SCAN, KEYS, RANDOMKEY.
 
 use super::Db;
 use super::entry::Entry;
 use super::expire::is_past;
 use crate::types::Type;
 
-/// Picks of a random key before an expired one will do.
+/// Picks of a random key before an expired one is accepted.
 const RANDOM_TRIES: usize = 100;
 
 impl Db<'_> {
-    /// One step of SCAN: visits some live keys and gives the next cursor (0: done). Expired
-    /// keys that it meets are deleted.
+    /// One step of SCAN: visits some live keys and returns the next cursor (0: done). Deletes
+    /// expired keys that it meets.
     pub fn scan(&mut self, cursor: u64, mut visit: impl FnMut(&[u8], Type)) -> u64 {
         let now = self.keyspace.due_ms;
         let mut expired: Vec<Box<[u8]>> = Vec::new();
@@ -38,8 +38,8 @@ impl Db<'_> {
         }
     }
 
-    /// A key picked fairly, deleting expired ones that turn up. `None`: no live key.
-    /// While expired keys are kept, one of them may be given at last.
+    /// A uniformly random key, deleting expired ones that turn up. `None`: no live key. While
+    /// expired keys are kept, an expired one may be returned at last.
     pub fn random_key(&mut self) -> Option<Vec<u8>> {
         let mut tries = 0;
         loop {

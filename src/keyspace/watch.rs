@@ -1,4 +1,4 @@
-//! WATCH: which clients want to know whether a key was touched.
+//! WATCH: which clients watch which keys for changes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +12,7 @@ pub struct WatchedKey {
     pub key: Box<[u8]>,
 }
 
-/// What one client watches.
+/// The keys that one client watches.
 #[derive(Debug, Default)]
 pub struct WatchList {
     keys: HashSet<WatchedKey, ahash::RandomState>,
@@ -41,7 +41,7 @@ impl WatchList {
         self.keys.iter()
     }
 
-    /// Bytes that it takes, about.
+    /// Approximate memory, bytes.
     pub fn memory_bytes(&self) -> usize {
         self.bytes
     }
@@ -50,14 +50,14 @@ impl WatchList {
 #[derive(Clone, Copy, Debug)]
 struct Watcher {
     client: ClientId,
-    /// The key had already expired (but was still there) when WATCH saw it, or became such a
-    /// one by SWAPDB: its removal later changes nothing for this client.
+    /// The key had already expired (but was still there) at WATCH, or became so by SWAPDB: its
+    /// later removal changes nothing for this client.
     expired: bool,
 }
 
 type ByKey = HashMap<Box<[u8]>, Vec<Watcher>, ahash::RandomState>;
 
-/// What a key is in a database that takes another's place.
+/// The state of a key in a database that replaces another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
     Missing,
@@ -87,7 +87,7 @@ impl Watchers {
         self.keys
     }
 
-    /// `expired`: the key's time has come already, though it is still there.
+    /// `expired`: the key has expired already, though it is still there.
     pub fn watch(&mut self, db: DbIndex, key: &[u8], client: ClientId, expired: bool) {
         let at = db.0 as usize;
         if self.dbs.len() <= at {
@@ -110,7 +110,7 @@ impl Watchers {
         self.bytes.bytes()
     }
 
-    /// The client watches none of these keys any more.
+    /// Stops the client's watches of these keys.
     pub fn unwatch(&mut self, watched: &WatchList, client: ClientId) {
         let before = alloc::thread_balance();
         for w in watched.iter() {
@@ -128,14 +128,14 @@ impl Watchers {
         self.bytes.note(before);
     }
 
-    /// Whether the key's expiry would be news to this client: it had not expired before.
+    /// Whether the key's expiry would matter to this client: it had not expired before.
     pub fn expects_live(&self, watched: &WatchedKey, client: ClientId) -> bool {
         let by_key = self.dbs.get(watched.db.0 as usize);
         let watchers = by_key.and_then(|by_key| by_key.get(&watched.key));
         watchers.is_some_and(|all| all.iter().any(|w| w.client == client && !w.expired))
     }
 
-    /// The key was created, changed or deleted; `is_there` says whether it is there now.
+    /// The key was created, changed or deleted; `is_there` returns whether it is there now.
     #[inline]
     pub(super) fn touch(&mut self, db: DbIndex, key: &[u8], is_there: impl FnOnce() -> bool) {
         if !self.is_empty() {
@@ -149,10 +149,10 @@ impl Watchers {
         let Some(watchers) = by_key.and_then(|by_key| by_key.get_mut(key)) else {
             return;
         };
-        // What had expired before it was watched, and is deleted now, was gone all along.
+        // A key that had expired before it was watched, and is deleted now, was gone all along.
         let forgive = watchers.iter().any(|w| w.expired) && !is_there();
         let touched = &mut self.touched;
-        // Who is told once waits for nothing more: the loser's other watches go with the news.
+        // A client is notified once: its transaction fails, and its other watches go with it.
         watchers.retain_mut(|watcher| {
             let forgiven = watcher.expired && forgive;
             if forgiven {
@@ -167,7 +167,7 @@ impl Watchers {
         }
     }
 
-    /// Nobody watches the key any more.
+    /// Removes a key without watchers.
     fn forget(&mut self, db: DbIndex, key: &[u8]) {
         let before = alloc::thread_balance();
         if self.dbs[db.0 as usize].remove(key).is_some() {
@@ -176,7 +176,7 @@ impl Watchers {
         self.bytes.note(before);
     }
 
-    /// All keys of `db` are replaced (FLUSHDB, SWAPDB): touches those that are not as before.
+    /// All keys of `db` are replaced (FLUSHDB, SWAPDB): touches those that changed.
     pub(super) fn replace_all(
         &mut self,
         db: DbIndex,
@@ -214,7 +214,7 @@ impl Watchers {
         std::mem::take(&mut self.touched)
     }
 
-    /// Whether [`Watchers::take_touched`] would give anything.
+    /// Whether [`Watchers::take_touched`] would return anything.
     #[inline]
     pub fn has_touched(&self) -> bool {
         !self.touched.is_empty()

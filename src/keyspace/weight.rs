@@ -1,10 +1,10 @@
-//! How many bytes a whole database takes, about, without looking at all of it.
+//! Approximate bytes of a whole database, without reading all of it.
 //!
-//! Some keys are looked at: table order is hash order, so that the first ones are a fair
-//! sample. A database also knows how many keys it has of each type and size ([`KeySizes`]), so
-//! what stands for the rest is the mean of their own kind and size. A size of which no key was
-//! seen (there are few of them, but they may be the big ones) is counted by the bytes that an
-//! element of that type takes elsewhere.
+//! A sample of keys is read: table order is hash order, so the first ones are a fair sample. A
+//! database also knows how many keys it has of each type and size ([`KeySizes`]), so the others are
+//! estimated by the mean of their own type and size. A size without a sampled key (there are few
+//! such keys, but they may be the big ones) is estimated by the bytes that an element of that type
+//! takes elsewhere.
 
 use super::KeySizes;
 use super::database::Database;
@@ -12,10 +12,10 @@ use super::entry::Entry;
 use super::sizes::Size;
 use crate::types::Type;
 
-/// Keys that are looked at.
+/// Keys sampled.
 const KEYS: usize = 256;
 
-/// Bytes of an element of a container, where none was seen; of a string it is one.
+/// Bytes per container element, where none was sampled; a string's is one byte.
 const ELEMENT_BYTES: u64 = 32;
 
 /// Keys seen, their bytes, their elements.

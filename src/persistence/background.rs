@@ -1,16 +1,16 @@
-//! A file that is written by a thread of its own, and takes its name when it is whole.
+//! A file written by its own thread, which gets its name when it is complete.
 //!
-//! The loop hands over buffers; the thread adds them up to a checksum, writes them, and lets
-//! the system write to the disk a few megabytes at a time, so that the last fsync is short.
-//! At the end it appends the checksum, syncs the file, gives it its name and syncs the
-//! folder: under that name there is always a whole file, the old one or the new.
+//! The loop hands over buffers; the thread computes their checksum, writes them, and has the system
+//! write them back a few megabytes at a time, so that the last fsync is short. At the end it
+//! appends the checksum, syncs the file, renames it and syncs the folder: under its name there is
+//! always a complete file, the old one or the new.
 //!
-//! Bound: [`BackgroundFile::has_room`] is false while more than [`WAITING_MAX`] bytes wait
-//! for the disk. Whoever drops the handle before the end leaves no file behind.
+//! Bound: [`BackgroundFile::has_room`] is false while more than [`WAITING_MAX`] bytes wait for the
+//! disk. Dropping the handle before the end removes the file.
 //!
-//! A child process, which has no threads, writes at once ([`BackgroundFile::create_here`]) and
-//! gives no name: a child whose parent has died must not replace a file of the next server's.
-//! Its parent does ([`BackgroundFile::of_child`]).
+//! A child process, which has no threads, writes at once ([`BackgroundFile::create_here`]) and does
+//! not rename: a child whose parent has died must not replace a file of the next server. Its parent
+//! renames ([`BackgroundFile::of_child`]).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -25,28 +25,28 @@ use crate::base::{crc64, sys, threads};
 
 /// Bytes that may wait for the disk.
 pub const WAITING_MAX: usize = 16 << 20;
-/// With `rdb-save-incremental-fsync`, so many bytes go to the disk at a time.
+/// With `rdb-save-incremental-fsync`, the bytes written back at a time.
 const SYNC_EVERY: usize = 4 << 20;
 /// Buffers kept for reuse.
 const SPARE_MAX: usize = 8;
 
-/// Called by the thread when the file is done, or cannot be.
+/// Called by the thread when the file is done or has failed.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// What the file will be.
+/// The settings of a file.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What it is called while it is written.
+    /// Its name while it is being written.
     pub temporary: PathBuf,
     pub name: PathBuf,
-    /// A checksum of all is appended, or zero where none is wanted. `None`: nothing is.
+    /// A checksum is appended, or zero if `false`. `None`: neither.
     pub checksum: Option<bool>,
     pub incremental_fsync: bool,
 }
 
 enum Job {
     Write(Vec<u8>),
-    /// Bytes that the thread makes, in place of so many that wait.
+    /// Bytes made by the thread; the number is what they count as waiting.
     Make(usize, Make),
     Finish,
 }
@@ -60,7 +60,7 @@ pub type Sink<'a> = dyn FnMut(&[u8]) -> io::Result<()> + 'a;
 struct Shared {
     waiting: AtomicUsize,
     cancelled: AtomicBool,
-    /// Held while the file is named or given up: a name in use is never another file's.
+    /// Held while the file is renamed or removed: the name is never another file's meanwhile.
     naming: Mutex<()>,
     spare: Mutex<Vec<Vec<u8>>>,
     end: Mutex<Option<io::Result<u64>>>,
@@ -69,7 +69,7 @@ struct Shared {
 /// Who writes.
 enum Writer {
     Thread(Sender<Job>),
-    /// The caller, at once; `None` when it has ended.
+    /// The caller, at once; `None` when it is finished.
     Here(Mutex<Option<Whole>>),
 }
 
@@ -78,13 +78,13 @@ pub struct BackgroundFile {
     writer: Writer,
     shared: Arc<Shared>,
     temporary: PathBuf,
-    /// Strings that the thread reads. Their owner lets them go, so that what they free is freed
-    /// by the thread that has allocated it.
+    /// Strings that the thread reads. Their owner drops them, so that they are freed by the thread
+    /// that allocated them.
     texts: Mutex<Vec<Arc<Pinned>>>,
 }
 
 impl BackgroundFile {
-    /// Creates the temporary file. Errors of everything later are in [`BackgroundFile::end`].
+    /// Creates the temporary file. [`BackgroundFile::end`] reports all later errors.
     pub fn create(plan: Plan, wake: Wake) -> io::Result<BackgroundFile> {
         let temporary = plan.temporary.clone();
         let whole = Whole::create(plan)?;
@@ -108,14 +108,14 @@ impl BackgroundFile {
         }
     }
 
-    /// The same, written by the caller itself; what is whole stays under its temporary name.
+    /// The same, written by the caller; the complete file keeps its temporary name.
     pub fn create_here(plan: Plan) -> io::Result<BackgroundFile> {
         let temporary = plan.temporary.clone();
         let writer = Writer::Here(Mutex::new(Some(Whole::create(plan)?)));
         Ok(BackgroundFile::new(writer, Arc::default(), temporary))
     }
 
-    /// The temporary file was made by a child, whole and on disk: it gets its name.
+    /// Renames a temporary file that a child has made, complete and on disk.
     pub fn of_child(plan: Plan, wake: Wake) -> io::Result<BackgroundFile> {
         let (jobs, _) = mpsc::channel();
         let shared = Arc::<Shared>::default();
@@ -138,7 +138,7 @@ impl BackgroundFile {
         self.shared.waiting.load(Ordering::Relaxed) < WAITING_MAX
     }
 
-    /// Appends a buffer; gives an empty one.
+    /// Appends a buffer; returns an empty one.
     pub fn write(&self, mut bytes: Vec<u8>) -> Vec<u8> {
         let jobs = match &self.writer {
             Writer::Thread(jobs) => jobs,
@@ -155,7 +155,7 @@ impl BackgroundFile {
         self.shared
             .waiting
             .fetch_add(bytes.len(), Ordering::Relaxed);
-        // The thread ends early only with an error, which `end` tells.
+        // The thread ends early only with an error, which `end` reports.
         let _ = jobs.send(Job::Write(bytes));
         let mut spare = self
             .shared
@@ -165,7 +165,7 @@ impl BackgroundFile {
         spare.pop().unwrap_or_default()
     }
 
-    /// Appends what `make` makes of `text`, on the thread: the caller does not wait for it.
+    /// Appends what `make` generates from `text`, on the thread: the caller does not wait for it.
     pub fn write_made(
         &self,
         text: Pinned,
@@ -181,7 +181,7 @@ impl BackgroundFile {
                 texts.retain(|text| Arc::strong_count(text) > 1);
                 texts.push(text);
                 self.shared.waiting.fetch_add(bytes, Ordering::Relaxed);
-                // The thread ends early only with an error, which `end` tells.
+                // The thread ends early only with an error, which `end` reports.
                 let _ = jobs.send(Job::Make(bytes, make));
             }
             Writer::Here(whole) => {
@@ -197,7 +197,7 @@ impl BackgroundFile {
         }
     }
 
-    /// All is written: the file is to be synced and named.
+    /// Ends the file after the last write: it is synced and renamed.
     pub fn finish(&self) {
         match &self.writer {
             Writer::Thread(jobs) => _ = jobs.send(Job::Finish),
@@ -214,7 +214,7 @@ impl BackgroundFile {
         }
     }
 
-    /// How it ended, with the file's length; `None`: it has not yet.
+    /// The result, with the file's length; `None`: still running.
     pub fn end(&self) -> Option<io::Result<u64>> {
         let mut end = self
             .shared
@@ -226,7 +226,7 @@ impl BackgroundFile {
 }
 
 impl Drop for BackgroundFile {
-    /// Gives the file up, unless it has its name.
+    /// Removes the file, unless it has its final name.
     fn drop(&mut self) {
         self.shared.remove(&self.temporary);
     }
@@ -237,21 +237,21 @@ impl Shared {
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
     }
 
-    /// Removes the file, once; the name may then be used for another one.
+    /// Removes the file, once; its name may then be used for another one.
     fn remove(&self, temporary: &Path) {
         let _naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.cancelled.swap(true, Ordering::Relaxed) {
-            // Best effort: a left-over is overwritten by the next file.
+            // Best effort: a file that remains is overwritten by the next one.
             let _ = fs::remove_file(temporary);
         }
     }
 
-    /// The file is no longer this one's to give up.
+    /// Prevents the removal of the file.
     fn keep(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Gives the file its name, for good. An error: also that it was given up before.
+    /// Gives the file its final name. Fails also if it was removed before.
     fn name(&self, plan: &Plan) -> io::Result<()> {
         {
             let _naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
@@ -265,14 +265,14 @@ impl Shared {
     }
 }
 
-/// A file that is written in one go.
+/// A file being written in one go.
 struct Whole {
     file: File,
     plan: Plan,
     crc: u64,
     written: u64,
     unsynced: usize,
-    /// The bytes that the disk was told to write last.
+    /// The range whose write-back was started last.
     under_way: Option<Range<u64>>,
 }
 
@@ -301,8 +301,8 @@ impl Whole {
         self.written += bytes.len() as u64;
         self.unsynced += bytes.len();
         if self.plan.incremental_fsync && self.unsynced >= SYNC_EVERY {
-            // The disk works on the last part while the next one is made; what it was given
-            // before is waited for, so that no more than two parts are its to do.
+            // The disk writes the last part while the next one is made; the part before that must
+            // be finished, so that at most two parts are under way.
             let part = self.written - self.unsynced as u64..self.written;
             if let Some(before) = self.under_way.replace(part.clone()) {
                 sys::await_written_back(&self.file, before)?;
@@ -313,7 +313,7 @@ impl Whole {
         Ok(())
     }
 
-    /// Ends the file and forces it to disk; its length.
+    /// Ends the file and forces it to disk; returns its length.
     fn finish(mut self) -> io::Result<u64> {
         if let Some(wanted) = self.plan.checksum {
             let sum = if wanted { self.crc } else { 0u64 };
@@ -329,7 +329,7 @@ fn cancelled() -> io::Error {
     io::Error::new(io::ErrorKind::Interrupted, "cancelled")
 }
 
-/// The thread's work. A file that cannot be finished goes.
+/// The thread's work. A file that cannot be finished is removed.
 fn write_all(mut whole: Whole, jobs: &Receiver<Job>, shared: &Shared) -> io::Result<u64> {
     let plan = whole.plan.clone();
     let end = (|| {
@@ -365,7 +365,7 @@ fn write_all(mut whole: Whole, jobs: &Receiver<Job>, shared: &Shared) -> io::Res
     end
 }
 
-/// Writes what is huge, until the file is given up.
+/// Writes a huge buffer in pieces, until the file is cancelled.
 fn write_pieces(whole: &mut Whole, bytes: &[u8], shared: &Shared) -> io::Result<()> {
     for piece in bytes.chunks(SYNC_EVERY) {
         if shared.cancelled.load(Ordering::Relaxed) {
@@ -376,7 +376,7 @@ fn write_pieces(whole: &mut Whole, bytes: &[u8], shared: &Shared) -> io::Result<
     Ok(())
 }
 
-/// Makes a new name in a folder last.
+/// Forces a new name in a folder to disk.
 pub fn sync_folder(name: &Path) -> io::Result<()> {
     let folder = match name.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -422,7 +422,7 @@ mod tests {
         assert_eq!(bytes[9..], 0xe9c6_d914_c4b8_d9ca_u64.to_le_bytes());
         assert!(!plan.temporary.exists());
 
-        // One that is given up leaves the old one.
+        // A cancelled file leaves the old one.
         let file = BackgroundFile::create(plan.clone(), wake).expect("created");
         file.write(b"other".to_vec());
         let shared = Arc::clone(&file.shared);

@@ -1,8 +1,8 @@
-//! `check-rdb`: whether a file is whole, without a server.
+//! `check-rdb`: checks a file offline.
 //!
-//! Everything is read as a server reads it, types that have no commands here included; what is
-//! wrong is named with its offset and its key. The lines are those of `redis-check-rdb`, which
-//! scripts look for; what is told beyond them stands behind them.
+//! Everything is read as a server reads it, including types that have no commands here; a fault is
+//! reported with its offset and its key. The lines are those of `redis-check-rdb`, which scripts
+//! match; additional information follows them.
 
 use std::fmt::{self, Write};
 use std::fs::File;
@@ -16,10 +16,10 @@ use crate::base::text::{Printable, system_text};
 use crate::keyspace::{DbIndex, OwnedValue};
 use crate::types::{Limits, Type};
 
-/// The largest keys of each type that are named.
+/// Number of largest keys reported per type.
 const LARGEST: usize = 5;
 
-/// What was found of one type.
+/// The findings for one type.
 #[derive(Debug, Default)]
 struct Kind {
     keys: u64,
@@ -28,15 +28,14 @@ struct Kind {
     largest: Vec<(u64, Box<[u8]>)>,
 }
 
-/// Reads a whole snapshot that stands at the beginning of a file: what to tell, and where it
+/// Reads a whole snapshot at the beginning of a file: returns the report, and where the snapshot
 /// ends if it is whole.
 pub fn check_snapshot(path: &Path) -> (String, Option<u64>) {
     let report = Report::of(path, false);
     (report.to_string(), report.end.map(|end| end.bytes))
 }
 
-/// When a snapshot was made, Unix seconds, if it tells. What stands before the first key is
-/// read.
+/// When a snapshot was made, Unix seconds, if recorded. Reads only up to the first key.
 pub fn snapshot_time(path: &Path) -> Result<Option<i64>, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let bytes = file.metadata().ok().map(|data| data.len());
@@ -54,7 +53,7 @@ pub fn snapshot_time(path: &Path) -> Result<Option<i64>, String> {
     }
 }
 
-/// What stands before the first key.
+/// The part before the first key.
 #[derive(Debug, Default)]
 struct Head {
     time_s: Option<i64>,
@@ -74,7 +73,7 @@ impl Loader for Head {
 
     fn database(&mut self, db: u64) -> Result<DbIndex, Fault> {
         self.is_over = true;
-        // Nothing more is wanted.
+        // Nothing more is needed.
         Err(Fault::Database(db))
     }
 
@@ -90,11 +89,11 @@ impl Loader for Head {
     }
 }
 
-/// What a file holds, and what is wrong with it.
+/// What a file contains, and its faults.
 #[derive(Debug, Default)]
 struct Report {
     path: PathBuf,
-    /// What is told of the file while it is read.
+    /// Lines reported while the file is read.
     lines: String,
     offset: u64,
     kinds: [Kind; Type::ALL.len()],
@@ -105,9 +104,9 @@ struct Report {
     subexpires: u64,
     functions: u64,
     empty: u64,
-    /// Unix milliseconds: keys that have expired by then are counted as such.
+    /// Unix milliseconds: keys whose expiry is before this count as expired.
     now_ms: i64,
-    /// The key that was read last.
+    /// The key read last.
     last: Option<(Type, Box<[u8]>)>,
     end: Option<End>,
     error: Option<CheckError>,
@@ -175,7 +174,7 @@ impl Report {
 
     fn line(&mut self, text: fmt::Arguments<'_>) {
         let offset = self.offset;
-        // Text takes all that is written to it.
+        // Writing to a string cannot fail.
         let _ = writeln!(self.lines, "[offset {offset}] {text}");
     }
 
@@ -186,7 +185,7 @@ impl Report {
         self.last = Some((kind, key.into()));
     }
 
-    /// The key that was read last takes so many bytes of the file.
+    /// The key read last takes this many bytes of the file.
     fn weigh(&mut self, bytes: u64) {
         let Some((kind, key)) = self.last.take() else {
             return;
@@ -229,7 +228,7 @@ enum CheckError {
     Damaged(#[from] RdbError),
 }
 
-/// Reads a file to its end or its first fault: what to tell, and whether it is whole.
+/// Reads a file to its end or its first fault: returns the report, and whether it is whole.
 pub fn check_rdb(path: &Path, with_stats: bool) -> (String, bool) {
     let report = Report::of(path, with_stats);
     let is_sound = report.error.is_none();
@@ -260,7 +259,7 @@ impl fmt::Display for Report {
             }
             (None, None) => {}
         }
-        // The key in which the fault is counts as read.
+        // The key with the fault counts as read.
         let begun = match &self.error {
             Some(CheckError::Damaged(error)) => u64::from(error.key.is_some()),
             _ => 0,
@@ -285,7 +284,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// The lines that tell of a fault, but for how many keys were read.
+/// The lines that describe a fault, except the number of keys read.
 #[derive(Debug)]
 pub struct FaultReport<'a>(pub &'a RdbError);
 

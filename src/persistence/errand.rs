@@ -1,5 +1,5 @@
-//! Work for a thread of its own, whose end the loop learns of when it looks: what waits for the
-//! disk, or may take long in a folder of many files.
+//! Work on its own thread, whose result the loop polls: for work that waits for the disk, or may
+//! take long in a folder of many files.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use super::background::Wake;
 use crate::base::threads;
 
-/// See the module. Dropped before its end, the work goes on and nobody learns of it.
+/// See the module. If dropped before its end, the work continues and its result is lost.
 pub struct Errand<T> {
     end: Arc<Mutex<Option<T>>>,
     thread: JoinHandle<()>,
@@ -33,7 +33,7 @@ impl<T: Send + 'static> Errand<T> {
         Ok(Errand { end, thread })
     }
 
-    /// What the work gave, once it is done and once alone.
+    /// The result of the work, once it is done; returned only once.
     pub fn take(&self) -> Option<T> {
         self.end
             .lock()
@@ -41,7 +41,7 @@ impl<T: Send + 'static> Errand<T> {
             .take()
     }
 
-    /// Waits for the end. `None`: it was taken before.
+    /// Waits for the result. `None`: it was taken before.
     pub fn wait(self) -> Option<T> {
         let Errand { end, thread } = self;
         // A panic of the thread has ended the process.

@@ -1,4 +1,4 @@
-//! What survives the process: files that Redis reads and writes as well.
+//! Persistence: files that Redis reads and writes as well.
 
 pub mod aof;
 pub mod background;

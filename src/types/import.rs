@@ -1,10 +1,9 @@
-//! Values as files bring them: packed forms taken over as they are, then brought into the
-//! encoding that the limits ask for, as Redis does when it loads.
+//! Values loaded from files: packed forms are taken unchanged, then converted to the encoding that
+//! the limits require, as Redis does when it loads.
 //!
-//! What is given here is structurally sound (a `Listpack` always is), and no element of a
-//! listpack comes twice ([`distinct`]); that records are whole, scores are numbers, expiries in
-//! order is checked here. `None`: they are not. Elements of a sorted set that stand in another
-//! order are sorted.
+//! Inputs are structurally sound (a `Listpack` always is), and the elements of a listpack are
+//! distinct ([`distinct`]); checked here are complete records, numeric scores and ordered expiries.
+//! `None`: a check failed. Elements of a sorted set that are out of order are sorted.
 
 use super::hash::{expiries_in_order, insert_by_expiry, stored_expiry};
 use super::zset::{are_in_order, element, next_pair};
@@ -17,10 +16,10 @@ use crate::encodings::scored::{ScoredBuilder, ScoredTable};
 /// The latest expiry that a field can have, Unix milliseconds.
 pub const FIELD_EXPIRY_MAX: u64 = (1 << 46) - 1;
 
-/// A listpack whose records of `width` entries begin with different texts: of those that do
-/// not, `None` if `strict`, else the first one stays, which is what a search would find.
+/// A listpack whose records of `width` entries begin with different texts. If some repeat: `None`
+/// if `strict`, else the first one is kept, which is what a search would find.
 ///
-/// All that reads or combines these values takes it for granted that elements differ.
+/// All code that reads or combines these values relies on distinct elements.
 pub fn distinct(pack: Listpack, width: usize, strict: bool) -> Option<Listpack> {
     match pack.all_differ(width) {
         true => Some(pack),
@@ -28,7 +27,7 @@ pub fn distinct(pack: Listpack, width: usize, strict: bool) -> Option<Listpack> 
     }
 }
 
-/// A list that is built node by node.
+/// Builds a list node by node.
 pub struct ListImport(Box<Quicklist>);
 
 impl ListImport {
@@ -53,7 +52,7 @@ impl ListImport {
 }
 
 impl Set {
-    /// A set that was a listpack.
+    /// A set from a listpack.
     pub fn import_pack(pack: Listpack, limits: &Limits) -> Set {
         let mut set = Set::Listpack(pack);
         let len = set.len();
@@ -61,7 +60,7 @@ impl Set {
         set
     }
 
-    /// A set that was an intset.
+    /// A set from an intset.
     pub fn import_intset(intset: Intset, limits: &Limits) -> Set {
         let mut set = Set::Intset(intset);
         let len = set.len();
@@ -69,7 +68,7 @@ impl Set {
         set
     }
 
-    /// An empty set for so many members of any kind.
+    /// An empty set for `members` members of any kind.
     pub fn import_for(members: usize, limits: &Limits) -> Set {
         match members > limits.set_max_intset_entries {
             true => Set::large(),
@@ -79,8 +78,8 @@ impl Set {
 }
 
 impl Zset {
-    /// A sorted set that was a listpack of members and scores. As in Redis, it stays one if it
-    /// has few members, however long: the limit of their length holds for what is added.
+    /// A sorted set from a listpack of members and scores. As in Redis, it stays one if it has few
+    /// members, however long they are: the limit on length applies to added members only.
     pub fn import_pack(pack: Listpack, limits: &Limits) -> Option<Zset> {
         let whole = pack.len().is_multiple_of(2);
         let in_order = are_in_order(&pack).filter(|_| whole)?;
@@ -97,7 +96,7 @@ impl Zset {
         Some(Zset::import_table(table.finish(), limits))
     }
 
-    /// A sorted set of many members, brought into the small form if it fits.
+    /// A sorted set of many members, converted to the small form if it fits.
     pub fn import_table(table: ScoredTable, limits: &Limits) -> Zset {
         let mut zset = Zset::Table(Box::new(table));
         zset.become_listpack_if_small(limits);
@@ -106,8 +105,8 @@ impl Zset {
 }
 
 impl Hash {
-    /// A hash that was a listpack of fields and values. As in Redis, it stays one if it has few
-    /// fields, however long.
+    /// A hash from a listpack of fields and values. As in Redis, it stays one if it has few fields,
+    /// however long they are.
     pub fn import_pack(pack: Listpack, limits: &Limits) -> Option<Hash> {
         if !pack.len().is_multiple_of(2) {
             return None;
@@ -117,7 +116,7 @@ impl Hash {
         Some(hash)
     }
 
-    /// A hash that was a zipmap: long fields and values make it a table.
+    /// A hash from a zipmap: long fields and values make it a table.
     pub fn import_zipmap(pack: Listpack, limits: &Limits) -> Option<Hash> {
         let longest = pack.iter().map(|e| e.text_len()).max().unwrap_or(0);
         let mut hash = Hash::import_pack(pack, limits)?;
@@ -127,7 +126,7 @@ impl Hash {
         Some(hash)
     }
 
-    /// A hash that was a listpack of fields, values and expiries.
+    /// A hash from a listpack of fields, values and expiries.
     pub fn import_extended(pack: Listpack, limits: &Limits) -> Option<Hash> {
         if !pack.len().is_multiple_of(3) || !expiries_in_order(&pack) {
             return None;
@@ -144,7 +143,7 @@ impl Hash {
     }
 }
 
-/// A hash that is built field by field.
+/// Builds a hash field by field.
 pub struct HashImport<'a> {
     hash: Hash,
     limits: &'a Limits,
@@ -162,7 +161,7 @@ impl<'a> HashImport<'a> {
         HashImport { hash, limits }
     }
 
-    /// Adds a field; false if a table has it already. (Small forms are searched at the end.)
+    /// Adds a field; false if a table has it already. (Small forms are checked at the end.)
     pub fn add(&mut self, name: &[u8], value: &[u8], expire_ms: Option<u64>) -> bool {
         if let Hash::Listpack(pack) | Hash::ListpackEx(pack) = &self.hash {
             let longest = name.len().max(value.len());
@@ -186,7 +185,7 @@ impl<'a> HashImport<'a> {
         true
     }
 
-    /// The hash; `None` if a field came twice, which `strict` refuses ([`distinct`]).
+    /// The hash; `None` if a field is repeated, which `strict` rejects ([`distinct`]).
     pub fn finish(self, strict: bool) -> Option<Hash> {
         Some(match self.hash {
             Hash::Listpack(pack) => Hash::Listpack(distinct(pack, 2, strict)?),

@@ -1,7 +1,7 @@
-//! The table inside a big container, to be brought near before commands seek in it.
+//! The table inside a large container, for prefetching before commands search in it.
 //!
-//! Stages as in the keyspace's own: the lines of the buckets, then the entries whose tags
-//! match, then a sorted set's place in its tree. Each is a hint and changes nothing.
+//! The stages are those of the keyspace: the lines of the buckets, then the entries whose tags
+//! match, then a member's position in a sorted set's tree. Each is a hint and changes nothing.
 #![allow(unsafe_code)]
 
 use super::{Encoding, Type, boxed};
@@ -10,7 +10,7 @@ use crate::encodings::fields::FieldTable;
 use crate::encodings::members::MemberTable;
 use crate::encodings::scored::ScoredTable;
 
-/// Tables of fewer elements are near anyway.
+/// Tables with fewer elements are in the cache anyway.
 const ELEMENTS_MIN: usize = 2048;
 
 /// See the module.
@@ -26,11 +26,11 @@ impl<'a> Inner<'a> {
     /// small one.
     ///
     /// # Safety
-    /// The pair is in an entry that holds a container of this type, and for `'a` nothing
-    /// changes it.
+    /// The pair is in an entry that holds a container of this type, and is not changed during
+    /// `'a`.
     #[inline]
     pub unsafe fn of(kind: Type, encoding: Encoding, word: u64) -> Option<Inner<'a>> {
-        // SAFETY (all three): a box of this type, says the caller with the encoding.
+        // SAFETY (all three): by the caller's contract and the encoding, a box of this type.
         let (inner, len) = match (kind, encoding) {
             (Type::Set, Encoding::Hashtable) => {
                 let table: &MemberTable = unsafe { boxed::borrow(word) };
@@ -49,7 +49,7 @@ impl<'a> Inner<'a> {
         (len >= ELEMENTS_MIN).then_some(inner)
     }
 
-    /// The hash that the stages take.
+    /// The hash for the prefetch stages.
     #[inline]
     pub fn hash(self, name: &[u8]) -> u64 {
         match self {
@@ -59,7 +59,7 @@ impl<'a> Inner<'a> {
         }
     }
 
-    /// Asks for the lines of the buckets.
+    /// Prefetches the lines of the buckets.
     #[inline]
     pub fn prefetch(self, hash: u64) {
         match self {
@@ -69,7 +69,7 @@ impl<'a> Inner<'a> {
         }
     }
 
-    /// Asks for the entries, once the lines are there.
+    /// Prefetches the entries, once the lines are loaded.
     #[inline]
     pub fn prefetch_entries(self, hash: u64) {
         match self {
@@ -79,7 +79,7 @@ impl<'a> Inner<'a> {
         }
     }
 
-    /// Asks for a member's place in the order of its sorted set, once the entries are there.
+    /// Prefetches a member's position in its sorted set's order, once the entries are loaded.
     #[inline]
     pub fn prefetch_order(self, name: &[u8]) {
         if let Inner::Zset(table) = self {
@@ -87,7 +87,7 @@ impl<'a> Inner<'a> {
         }
     }
 
-    /// Asks for the place that a member with this score will take.
+    /// Prefetches the position that a member with this score will get.
     #[inline]
     pub fn prefetch_score(self, score: f64) {
         if let Inner::Zset(table) = self {

@@ -1,8 +1,8 @@
 //! A list: one listpack while it fits a single node, else a quicklist.
 //!
-//! It grows into a quicklist before elements are added that would exceed the node limit,
-//! and shrinks back once a single node of half the limit is left, so that a list around the
-//! limit does not change at every step. Cost: that of the encodings.
+//! It becomes a quicklist before elements are added that would exceed the node limit, and a
+//! listpack again once a single node of half the limit is left, so that a list around the limit
+//! does not convert at every step. Cost: that of the encodings.
 #![allow(unsafe_code)]
 
 use super::{Container, Encoding, End, Entry, Limits, Type, boxed};
@@ -22,14 +22,14 @@ impl List {
         List::Listpack(Listpack::new())
     }
 
-    /// An empty list for elements of unknown number, whose nodes are filled as a long
-    /// list's from the start; [`List::built`] is to follow.
+    /// An empty list for an unknown number of elements, whose nodes are filled like those of a long
+    /// list from the start; call [`List::built`] at the end.
     pub fn long(limits: &Limits) -> Self {
         let list = Quicklist::new(limits.list_fill, limits.list_compress_depth);
         List::Quicklist(Box::new(list))
     }
 
-    /// To be called before adding `count` elements of `bytes` bytes together.
+    /// Must be called before adding `count` elements of `bytes` bytes in total.
     pub fn prepare(&mut self, bytes: usize, count: usize, limits: &Limits) {
         let List::Listpack(pack) = self else { return };
         if limits
@@ -42,12 +42,12 @@ impl List {
         }
     }
 
-    /// To be called after elements went: back to a listpack at half the limit.
+    /// Must be called after removals: back to a listpack at half the limit.
     pub fn shrunk(&mut self, limits: &Limits) {
         self.try_to_listpack(limits, 2);
     }
 
-    /// To be called after a list was built otherwise (loaded): a listpack if it fits.
+    /// Must be called after a list was built directly (loaded): a listpack if it fits.
     pub fn built(&mut self, limits: &Limits) {
         self.prepare(0, 0, limits);
         self.try_to_listpack(limits, 1);
@@ -63,7 +63,7 @@ impl List {
         }
     }
 
-    /// Adds an element at one end; `prepare` has been called.
+    /// Adds an element at one end; requires `prepare`.
     #[inline]
     pub fn push(&mut self, end: End, text: &[u8]) {
         match (self, end) {
@@ -73,7 +73,7 @@ impl List {
         }
     }
 
-    /// Removes the element at one end after `see` has seen it. `shrunk` is to follow.
+    /// Removes the element at one end after passing it to `see`. Requires `shrunk` afterwards.
     #[inline]
     pub fn pop_with<R>(&mut self, end: End, see: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
         match self {
@@ -90,7 +90,7 @@ impl List {
         }
     }
 
-    /// What `see` makes of the element at `index`.
+    /// Passes the element at `index` to `see` and returns its result.
     pub fn get_with<R>(&self, index: usize, see: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
         match self {
             List::Quicklist(list) => list.get_with(index, see),
@@ -115,7 +115,7 @@ impl List {
         if let Some(pos) = at
             && !backward
         {
-            // One that stops on being told so: what `all` does.
+            // `all` stops as soon as `see` returns false.
             pack.iter_from(pos).take(count).all(see);
             return;
         }
@@ -151,8 +151,7 @@ impl List {
         found
     }
 
-    /// Inserts before or `after` the element at `index`, which is there; `prepare` has been
-    /// called.
+    /// Inserts before or `after` the element at `index`, which must exist; requires `prepare`.
     pub fn insert_beside(&mut self, index: usize, after: bool, text: &[u8]) {
         let pack = match self {
             List::Quicklist(list) => return list.insert_beside(index, after, text),
@@ -166,8 +165,8 @@ impl List {
         }
     }
 
-    /// Replaces the element at `index`; false if there is none. `prepare` goes before,
-    /// `shrunk` follows.
+    /// Replaces the element at `index`; false if there is none. Requires `prepare` before and
+    /// `shrunk` afterwards.
     pub fn replace(&mut self, index: usize, text: &[u8]) -> bool {
         match self {
             List::Quicklist(list) => list.replace(index, text),
@@ -181,7 +180,7 @@ impl List {
         }
     }
 
-    /// Deletes up to `count` elements from `index` on. `shrunk` is to follow.
+    /// Deletes up to `count` elements from `index` on. Requires `shrunk` afterwards.
     pub fn delete_range(&mut self, index: usize, count: usize) {
         match self {
             List::Quicklist(list) => _ = list.delete_range(index, count),
@@ -189,8 +188,8 @@ impl List {
         }
     }
 
-    /// Removes up to `limit` elements equal to `needle`, starting at `end`; returns how
-    /// many. `shrunk` is to follow.
+    /// Removes up to `limit` elements equal to `needle`, starting at `end`; returns how many.
+    /// Requires `shrunk` afterwards.
     pub fn remove_equal(&mut self, needle: &[u8], limit: usize, end: End) -> usize {
         let pack = match self {
             List::Quicklist(list) => return list.remove_equal(needle, limit, end),
@@ -242,9 +241,9 @@ impl Container for List {
 
     unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
         match encoding {
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Listpack => List::Listpack(unsafe { Listpack::from_word(word) }),
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Quicklist => List::Quicklist(unsafe { boxed::from_word(word) }),
             other => panic!("not an encoding of a list: {other:?}"),
         }

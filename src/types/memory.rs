@@ -1,7 +1,7 @@
-//! How many bytes containers take: MEMORY USAGE, and whoever counts what keys take.
+//! Memory of containers: for MEMORY USAGE and for accounting.
 //!
-//! Every container knows what it owns, in the allocator's classes: its tables, elements and
-//! nodes are counted as they come and go. So nothing is estimated, and nothing walked.
+//! Every container tracks the bytes it owns, in the allocator's size classes: tables, elements and
+//! nodes are counted when they are added and removed. Nothing is estimated or walked.
 
 use super::{Hash, List, Set, Zset};
 use crate::base::alloc::{boxed_bytes, good_size};
@@ -11,7 +11,7 @@ use crate::encodings::members::MemberTable;
 use crate::encodings::quicklist::Quicklist;
 use crate::encodings::scored::ScoredTable;
 
-/// A container that knows how much memory it takes.
+/// A container that knows its memory.
 pub trait Measured {
     /// Bytes of the value in the allocator. O(1), of a stream O(its groups).
     fn memory_bytes(&self) -> usize;

@@ -1,9 +1,9 @@
 //! The value types: which encoding a value has, and when it changes.
 //!
-//! Each type is an enum over its encodings whose every variant holds one thin pointer, so
-//! that a keyspace entry stores it as an encoding byte and one word ([`Container`]).
-//! Thresholds arrive as [`Limits`]; when they change, a value changes its encoding with the
-//! next write to it, as in Redis.
+//! Each type is an enum over its encodings whose every variant holds one thin pointer, so that a
+//! keyspace entry stores it as an encoding byte and one word ([`Container`]). Thresholds are passed
+//! as [`Limits`]; when they change, a value changes its encoding at the next write to it, as in
+//! Redis.
 
 #![allow(unsafe_code)]
 
@@ -41,7 +41,7 @@ use crate::base::mover::Mover;
 use crate::encodings::hashtable::Shape;
 use crate::encodings::listpack::Listpack;
 
-/// What a key holds, in the order of Redis's type numbers.
+/// The type of a key's value, in the order of Redis's type numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Type {
@@ -112,7 +112,7 @@ impl Encoding {
         }
     }
 
-    /// Whether a container so encoded is one block, whatever its length.
+    /// Whether a container in this encoding is one block, whatever its length.
     pub fn is_one_block(self) -> bool {
         matches!(
             self,
@@ -137,19 +137,19 @@ impl Encoding {
 
 /// A value that a keyspace entry holds as an encoding and one word.
 ///
-/// What is done with a value of whatever type is a method here; [`for_container!`] finds the
-/// type of a key's value.
+/// Operations on values of any type are methods of this trait; [`for_container!`] finds the type of
+/// a key's value.
 pub trait Container: Sized + Clone + Measured + Relocate {
     const TYPE: Type;
 
-    /// Gives up the value; the word owns it.
+    /// Converts the value into a word, which owns it.
     fn into_word(self) -> (Encoding, u64);
 
-    /// Takes the value back.
+    /// Converts a word back into the value.
     ///
     /// # Safety
-    /// The pair came from `into_word` of the same type, and only one value at a time is
-    /// made of it.
+    /// The pair came from `into_word` of the same type, and only one value at a time is made from
+    /// it.
     unsafe fn from_word(encoding: Encoding, word: u64) -> Self;
 
     fn encoding(&self) -> Encoding;
@@ -172,11 +172,11 @@ pub trait Container: Sized + Clone + Measured + Relocate {
         None
     }
 
-    /// How many allocations freeing it takes, about: lazy free decides by it.
+    /// Approximate number of allocations to free: lazy free decides by it.
     fn free_effort(&self) -> usize;
 
-    /// Frees up to about `n` elements; true when none is left. Once begun, nothing else may
-    /// be done with the value but going on, giving it up as a word meanwhile, and dropping it.
+    /// Frees up to about `n` elements; true when none is left. After the first call the value may
+    /// only be freed further (also as a word in between) or dropped.
     fn free_step(&mut self, n: usize) -> bool;
 }
 
@@ -218,14 +218,14 @@ impl Default for Limits {
     }
 }
 
-/// A fair number below `bound`, which is not 0.
+/// A uniformly random number below `bound`, which is not 0.
 fn below(rng: &mut impl Rng, bound: usize) -> usize {
     ((u128::from(rng.next_u64()) * bound as u128) >> 64) as usize
 }
 
-/// Runs an expression for the container type of a kind: `$T` names it there. The one place
-/// that tells the types apart for what is done with all of them; kinds of which no container
-/// is kept have the other expression.
+/// Runs an expression for the container type of a kind, named `$T` there. The only place that
+/// dispatches on the type for operations common to all of them; kinds without a container use the
+/// other expression.
 macro_rules! for_container {
     ($kind:expr, $T:ident => $run:expr, _ => $other:expr $(,)?) => {
         match $kind {
@@ -255,17 +255,17 @@ macro_rules! for_container {
 }
 pub(crate) use for_container;
 
-/// A container where it is, to be looked at.
+/// Borrows a container in place, for reading.
 ///
 /// # Safety
-/// The pair is in an entry that holds a `T`, or came from `into_word` of one; nobody changes
-/// it for as long as the result.
+/// The pair is in an entry that holds a `T`, or came from `into_word` of one; it is not changed
+/// while the result lives.
 unsafe fn look<T: Container>(encoding: Encoding, word: u64) -> ManuallyDrop<T> {
-    // SAFETY: the caller's promise; what is made of the pair is not dropped.
+    // SAFETY: the caller's promise; the value made from the pair is not dropped.
     ManuallyDrop::new(unsafe { T::from_word(encoding, word) })
 }
 
-/// Allocations that freeing a container takes, from its entry's pair.
+/// Allocations of a container to free, from its entry's pair.
 ///
 /// # Safety
 /// The pair is in an entry that holds a container of this type.
@@ -304,7 +304,7 @@ pub unsafe fn free(kind: Type, encoding: Encoding, word: u64) {
     );
 }
 
-/// Frees about `n` elements of a container; the pair of what is left, to be freed as well.
+/// Frees about `n` elements of a container; returns the pair of the rest, which must be freed, too.
 ///
 /// # Safety
 /// As [`free`].
@@ -328,12 +328,12 @@ pub unsafe fn free_step(
     )
 }
 
-/// Offers a container's blocks from a place on, about `n` elements' worth, from its entry's pair;
-/// see [`Relocate`]. The word that goes into the pair's place, and where to go on.
+/// Offers about `n` elements' blocks of a container from a position on, from its entry's pair; see
+/// [`Relocate`]. Returns the word that replaces the pair's, and the next position.
 ///
 /// # Safety
-/// The pair is in an entry that holds a container of this type, to which nobody else has
-/// access, and which gets the new word.
+/// The pair is in an entry that holds a container of this type, with exclusive access, and the
+/// caller stores the new word there.
 pub unsafe fn relocate(
     (kind, encoding, word): (Type, Encoding, u64),
     mover: &mut Mover,

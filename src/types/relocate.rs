@@ -1,8 +1,8 @@
 //! Moving a container's blocks to fuller slabs, in slices.
 //!
-//! Where a slice ends is a number that its type understands, 0 at the beginning: a cursor, a
-//! rank, a node's number. The value may change between slices: then some blocks are offered
-//! twice, or not this time.
+//! A slice ends at a position, a number whose meaning depends on the type (cursor, rank, node
+//! number); 0 is the beginning. If the value changes between slices, some blocks are offered twice,
+//! or missed.
 
 use super::{Hash, List, Set, Zset};
 use crate::base::mover::Mover;
@@ -10,12 +10,12 @@ use crate::encodings::thin::Thin;
 
 /// A container that offers its blocks.
 pub trait Relocate {
-    /// Offers the blocks of about `n` elements (or nodes of them) from a place on, and with the
-    /// first ones those of the container itself; the next place, `None` at the end.
+    /// Offers the blocks of about `n` elements (or nodes of them) from a position on, and with the
+    /// first ones those of the container itself; returns the next position, `None` at the end.
     fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64>;
 }
 
-/// A cursor of a table: 0 is the beginning when it is given, the end when it comes back.
+/// Maps a table's cursor to a position: as input 0 is the beginning, as output the end.
 fn next(cursor: u64) -> Option<u64> {
     (cursor != 0).then_some(cursor)
 }

@@ -1,8 +1,8 @@
 //! A set: an intset of integers, a listpack of a few short members, else a table.
 //!
-//! An intset that grows too long becomes a table; one that gets a member that is no integer
-//! becomes a listpack if that is within its limits, else a table; a listpack becomes a
-//! table. Nothing turns back, except what `SUNIONSTORE` and the like build of integers alone.
+//! An intset that grows too long becomes a table; one that gets a non-integer member becomes a
+//! listpack if that is within its limits, else a table; a listpack becomes a table. There is no way
+//! back, except for results of `SUNIONSTORE` and the like that hold integers alone.
 #![allow(unsafe_code)]
 
 use super::{Container, Encoding, Entry, Limits, Type, below, boxed};
@@ -14,7 +14,7 @@ use crate::encodings::members::MemberTable;
 use crate::encodings::thin::Thin;
 use rand::Rng;
 
-/// The most an intset may grow to, whatever is configured: it must stay cheap to move.
+/// The maximum size of an intset, whatever is configured: it must stay cheap to move.
 const INTSET_ENTRIES_MAX: usize = 1 << 30;
 
 /// See the module.
@@ -26,7 +26,7 @@ pub enum Set {
 }
 
 impl Set {
-    /// An empty set for `first` and, as far as is known, `expected` members in all.
+    /// An empty set whose first member is `first`, for about `expected` members in all.
     pub fn new_for(first: &[u8], expected: usize, limits: &Limits) -> Self {
         let integer = matches!(Entry::parse(first), Entry::Int(_));
         if integer && expected <= limits.set_max_intset_entries {
@@ -38,7 +38,7 @@ impl Set {
         }
     }
 
-    /// An empty set of integers: what it becomes is left to what is added.
+    /// An empty intset: later members may change its encoding.
     pub fn of_integers() -> Self {
         Set::Intset(Intset::new())
     }
@@ -53,7 +53,7 @@ impl Set {
         Set::Table(Box::default())
     }
 
-    /// To be called before adding `count` members: a table at once if so many will not fit.
+    /// Must be called before adding `count` members: becomes a table at once if they will not fit.
     pub fn prepare(&mut self, count: usize, limits: &Limits) {
         let crowded = match self {
             Set::Intset(_) => count > limits.set_max_intset_entries,
@@ -88,7 +88,7 @@ impl Set {
         }
     }
 
-    /// As [`Set::add`], of another set's member.
+    /// As [`Set::add`], for a member of another set.
     #[inline]
     pub fn add_entry(&mut self, member: Entry<'_>, limits: &Limits) -> bool {
         match self {
@@ -119,8 +119,8 @@ impl Set {
         }
     }
 
-    /// Turns an intset into a listpack if all members and one more of `extra` bytes are
-    /// within the limits, else into a table.
+    /// Turns an intset into a listpack if all members and one more of `extra` bytes are within the
+    /// limits, else into a table.
     fn leave_intset(&mut self, limits: &Limits, extra: usize) {
         let Set::Intset(set) = self else { return };
         let ends = [set.min(), set.max()].into_iter().flatten().map(Entry::Int);
@@ -152,7 +152,7 @@ impl Set {
         }
     }
 
-    /// After a set was built of integers alone: an intset if so many are allowed.
+    /// For a set just built of integers alone: becomes an intset if its size allows.
     pub fn become_intset_if_small(&mut self, limits: &Limits) {
         if matches!(self, Set::Intset(_)) || self.len() > limits.set_max_intset_entries {
             return;
@@ -179,7 +179,7 @@ impl Set {
         }
     }
 
-    /// As [`Set::contains`], of another set's member, whose hash is needed only by tables.
+    /// As [`Set::contains`], for a member of another set, whose hash is needed only by tables.
     #[inline]
     pub(super) fn contains_hashed(&self, hash: u64, member: Entry<'_>) -> bool {
         match (self, member) {
@@ -189,7 +189,7 @@ impl Set {
         }
     }
 
-    /// As [`Set::remove`], of another set's member.
+    /// As [`Set::remove`], for a member of another set.
     pub fn remove_entry(&mut self, member: Entry<'_>) -> bool {
         match self {
             Set::Table(table) => table.remove_hashed(MemberTable::hash_entry(member), member),
@@ -197,7 +197,7 @@ impl Set {
         }
     }
 
-    /// Removes a fair pick; its text.
+    /// Removes a uniformly random member; returns its text.
     pub fn pop(&mut self, rng: &mut impl Rng) -> Option<Vec<u8>> {
         self.pop_with(rng, |member| member.to_vec())
     }
@@ -232,7 +232,7 @@ impl Set {
         }
     }
 
-    /// A fair pick.
+    /// A uniformly random member.
     pub fn random(&self, rng: &mut impl Rng) -> Option<Entry<'_>> {
         match self {
             Set::Table(table) => table.random(rng),
@@ -247,7 +247,7 @@ impl Set {
         }
     }
 
-    /// Removes a fair pick after `see` has seen it.
+    /// Removes a uniformly random member after passing it to `see`.
     pub fn pop_with<R>(
         &mut self,
         rng: &mut impl Rng,
@@ -282,7 +282,7 @@ impl Set {
         }
     }
 
-    /// The table, if the set is that large: for prefetching.
+    /// The table, if the set has one: for prefetching.
     #[inline]
     pub fn table(&self) -> Option<&MemberTable> {
         match self {
@@ -312,11 +312,11 @@ impl Container for Set {
 
     unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
         match encoding {
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Intset => Set::Intset(unsafe { Intset::from_word(word) }),
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Listpack => Set::Listpack(unsafe { Listpack::from_word(word) }),
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Hashtable => Set::Table(unsafe { boxed::from_word(word) }),
             other => panic!("not an encoding of a set: {other:?}"),
         }

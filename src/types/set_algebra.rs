@@ -1,15 +1,15 @@
-//! Intersection, union and difference of sets, in batches: members are taken from one set a
-//! handful at a time, and where the others are tables, their lines and entries for the
-//! whole handful are asked for before the first of it is looked up.
+//! Intersection, union and difference of sets, in batches: members are read from one set a batch at
+//! a time, and where the others are tables, their lines and entries are prefetched for the whole
+//! batch before the first lookup.
 
 use super::{Container, Entry, Limits, Set};
 use crate::encodings::elements::Elements;
 use crate::encodings::members::MemberTable;
 
-/// Members on their way at once.
+/// Members per batch.
 const BATCH: usize = 32;
 
-/// A handful of members with the hashes that tables want.
+/// A batch of members with the hashes that tables need.
 struct Handful<'a> {
     members: [Entry<'a>; BATCH],
     hashes: [u64; BATCH],
@@ -25,7 +25,7 @@ impl<'a> Handful<'a> {
         }
     }
 
-    /// The next members of `from`, hashed if `hashed`; `false`: there are none.
+    /// Loads the next members of `from`, hashed if `hashed`; `false`: there are none.
     fn fill(&mut self, from: &mut dyn Iterator<Item = Entry<'a>>, hashed: bool) -> bool {
         self.len = 0;
         for (place, member) in self.members.iter_mut().zip(from) {
@@ -58,9 +58,9 @@ impl<'a> Handful<'a> {
     }
 }
 
-/// Calls `see` with the members that are in `first` and in all (`wanted`) or in none of
-/// `others`, until it returns false. The hash that goes along is that of the member if
-/// `hashed`, or else only where it was needed.
+/// Calls `see` with the members that are in `first` and in all (`wanted`) or in none of `others`,
+/// until it returns false. The hash passed along is the member's if `hashed` or if a lookup needed
+/// it.
 fn filter<'a>(
     first: &'a Set,
     others: &[&Set],
@@ -86,8 +86,8 @@ fn filter<'a>(
     }
 }
 
-/// Calls `see` with the members that all sets have until it returns false, in the order of
-/// the first: the smallest should stand there.
+/// Calls `see` with the members that all sets have until it returns false, in the order of the
+/// first, which should be the smallest.
 pub fn intersect<'a>(sets: &[&'a Set], mut see: impl FnMut(Entry<'a>) -> bool) {
     if let Some((first, others)) = sets.split_first() {
         filter(first, others, true, false, |member, _| see(member));
@@ -102,10 +102,10 @@ pub fn difference<'a>(first: &'a Set, others: &[&Set], mut see: impl FnMut(Entry
     });
 }
 
-/// Calls `see` once with each member that some set has, in no useful order; `false`: other
-/// sets than tables are among them, and nothing was done.
+/// Calls `see` once with each member that any set has, in no particular order; `false`: not all
+/// sets are tables or there are too many, and nothing was done.
 pub fn union<'a>(sets: &[&'a Set], mut see: impl FnMut(Entry<'a>)) -> bool {
-    /// A member of the last of so many sets is sought in all the others.
+    /// A member of the last of this many sets is looked up in all the others.
     const SETS_MAX: usize = 4;
     if sets.len() > SETS_MAX || sets.iter().any(|set| set.table().is_none()) {
         return false;
@@ -118,18 +118,18 @@ pub fn union<'a>(sets: &[&'a Set], mut see: impl FnMut(Entry<'a>)) -> bool {
     true
 }
 
-/// A set that is made of what [`Collected::add_intersection`] or [`Collected::add_difference`]
-/// finds, one of them called once; in handfuls once it is a table.
+/// Builds a set from the result of [`Collected::add_intersection`] or
+/// [`Collected::add_difference`], one of them called once; in batches once it is a table.
 pub struct Collected<'a> {
     set: Set,
     limits: Limits,
     waiting: Handful<'a>,
-    /// What waits comes from a table, in which nothing stands twice.
+    /// The waiting members come from a table, so they are distinct.
     distinct: bool,
 }
 
 impl<'a> Collected<'a> {
-    /// `empty` is of the encoding that it begins with.
+    /// `empty` has the initial encoding.
     pub fn new(empty: Set, limits: &Limits) -> Self {
         Collected {
             set: empty,
@@ -159,7 +159,7 @@ impl<'a> Collected<'a> {
         });
     }
 
-    /// Adds a member, perhaps only with some that follow.
+    /// Adds a member, perhaps deferred to a batch with later ones.
     #[inline]
     fn add_hashed(&mut self, member: Entry<'a>, hash: u64) {
         if self.set.table().is_none() {
@@ -186,7 +186,7 @@ impl<'a> Collected<'a> {
         }
     }
 
-    /// The set of all that was added.
+    /// The set of all members added.
     pub fn finish(mut self) -> Set {
         self.add_waiting();
         self.set

@@ -1,30 +1,29 @@
-//! Glob patterns as KEYS, SCAN MATCH, PSUBSCRIBE and ACLs know them.
+//! Glob patterns of KEYS, SCAN MATCH, PSUBSCRIBE and ACLs.
 //!
 //!     *        any bytes, none included          \x   x itself
 //!     ?        one byte                          [..] one byte of a class
 //!     [^..]    one byte outside the class        [a-z], [z-a], [\]]
 //!
-//! Redis's odd cases are part of the contract: a class that is never closed ends with the
-//! pattern, `-` before `]` is still a range (`[a-]` runs from `a` to `]` and stays open), a
-//! trailing backslash stands for itself, an empty text matches only an empty pattern, and
-//! more than 1,000 stars match nothing.
+//! Redis's odd cases are part of the contract: an unclosed class ends with the pattern, `-` before
+//! `]` is still a range (`[a-]` runs from `a` to `]` and stays open), a trailing backslash is
+//! literal, an empty text matches only an empty pattern, and more than 1,000 stars match nothing.
 //!
-//! Cost: O(pattern + text). Every token but `*` takes exactly one byte, so after a
-//! mismatch only the last star can help: there is nothing to gain from moving earlier ones.
-//! Behind a star that a plain byte follows, the text is searched for that byte. To go back costs
-//! nearly nothing for names as they are in use; a match that has taken more than a few times the
-//! bytes of pattern and text begins anew in a way that takes longer to begin, and is bounded
-//! (`search`). Patterns for which that bound would be too high are refused by [`check`].
+//! Cost: O(pattern + text). Every token but `*` takes exactly one byte, so after a mismatch only
+//! the last star needs to be retried: moving earlier ones gains nothing. After a star followed by a
+//! plain byte, the text is searched for that byte. Backtracking costs nearly nothing for realistic
+//! names; a match that has taken more than a few times the bytes of pattern and text is restarted
+//! with a bounded algorithm that has higher set-up costs (`search`). Patterns for which that bound
+//! would be too high are rejected by [`check`].
 
 mod search;
 
 pub use search::check;
 
-/// Stars that a pattern may use before it is taken for an attack.
+/// Stars that a pattern may use; more are treated as an attack.
 const STARS_MAX: usize = 1000;
 
-/// What a match may take before it goes on in bounded time: so many bytes of patterns compared for
-/// each byte of pattern and text, and so many besides.
+/// Work of a match before it is restarted in bounded time: pattern bytes compared per byte of
+/// pattern and text, and a constant in addition.
 const WORK_PER_BYTE: usize = 4;
 const WORK_FREE: usize = 32 << 10;
 
@@ -42,7 +41,7 @@ pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
     let mut stars = 0;
     let mut work = (pattern.len() + text.len()).saturating_mul(WORK_PER_BYTE);
     work = work.saturating_add(WORK_FREE);
-    // Where to go on after a mismatch: behind the last star, one byte further in the text.
+    // Where to continue after a mismatch: after the last star, one byte further in the text.
     let mut retry: Option<(usize, usize)> = None;
     loop {
         if p < pattern.len() && t < text.len() {
@@ -85,7 +84,7 @@ pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
     }
 }
 
-/// Where in the text, from `from` on, the token that begins so may match; nowhere else does it.
+/// First position from `from` on where a token that begins with this byte may match.
 #[inline]
 fn next_start(token: u8, text: &[u8], from: usize, nocase: bool) -> Option<usize> {
     let rest = text.get(from..)?;
@@ -113,7 +112,7 @@ fn skip_stars(pattern: &[u8], mut p: usize) -> usize {
     p
 }
 
-/// Whether `byte` matches the token at `p` (not a star), and the position behind the token.
+/// Whether `byte` matches the token at `p` (not a star), and the position after the token.
 #[inline]
 fn token(pattern: &[u8], mut p: usize, byte: u8, nocase: bool) -> (bool, usize) {
     match pattern[p] {
@@ -125,12 +124,12 @@ fn token(pattern: &[u8], mut p: usize, byte: u8, nocase: bool) -> (bool, usize) 
     (same(pattern[p], byte, nocase), p + 1)
 }
 
-/// Whether `byte` is of the class whose text begins at `p`, and the position behind it.
+/// Whether `byte` is in the class whose text begins at `p`, and the position after it.
 fn class(pattern: &[u8], p: usize, byte: u8, nocase: bool) -> (bool, usize) {
     let mut found = false;
     let (inverted, behind) = Class::read(pattern, p, |member| {
         found |= match member {
-            // An escaped byte is compared as it is, `nocase` or not.
+            // An escaped byte is compared exactly, `nocase` or not.
             Member::Escaped(escaped) => escaped == byte,
             Member::Range(first, last) => in_range(first, last, byte, nocase),
             Member::Literal(literal) => same(literal, byte, nocase),
@@ -139,19 +138,19 @@ fn class(pattern: &[u8], p: usize, byte: u8, nocase: bool) -> (bool, usize) {
     (found != inverted, behind)
 }
 
-/// What the text of a class consists of.
+/// A member of a class's text.
 enum Member {
     Escaped(u8),
     Range(u8, u8),
     Literal(u8),
 }
 
-/// The bytes of a class, a bit each.
+/// The bytes of a class, one bit each.
 struct Class([u64; 4]);
 
 impl Class {
-    /// Calls `visit` with the members of the class whose text begins at `p`; whether it is inverted,
-    /// and the position behind it.
+    /// Calls `visit` with the members of the class whose text begins at `p`; returns whether it is
+    /// inverted, and the position after it.
     #[inline]
     fn read(pattern: &[u8], mut p: usize, mut visit: impl FnMut(Member)) -> (bool, usize) {
         let inverted = pattern.get(p) == Some(&b'^');
@@ -180,7 +179,7 @@ impl Class {
         (inverted, p)
     }
 
-    /// The class whose text begins at `p`. O(its text), and 256 for each different range.
+    /// The class whose text begins at `p`. O(its text), and 256 for each distinct range.
     fn of(pattern: &[u8], p: usize, nocase: bool) -> Class {
         let mut bits = [0; 4];
         let mut add = |byte: u8| bits[usize::from(byte / 64)] |= 1 << (byte % 64);
@@ -220,8 +219,8 @@ fn same(a: u8, b: u8, nocase: bool) -> bool {
     }
 }
 
-/// Bytes in a range are C's signed chars: 0x80-0xff sort before ASCII, unless folded, when
-/// all but 0xff sort behind it. The ends are put in order before they are folded.
+/// Bytes in a range are C's signed chars: 0x80-0xff sort before ASCII, unless folded, when all but
+/// 0xff sort after it. The ends are ordered before they are folded.
 fn in_range(first: u8, last: u8, byte: u8, nocase: bool) -> bool {
     let signed = |b: u8| i32::from(b as i8);
     let folded = |b: u8| match b {
@@ -245,7 +244,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The definition: a star tries every rest of the text.
+    /// The definition: a star tries every suffix of the text.
     fn model(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
         match (pattern, text) {
             ([], []) => true,
@@ -334,8 +333,7 @@ mod tests {
         assert!(!matches(b"[0-\xf0]", b"9", false));
     }
 
-    /// How long matches of patterns of several kinds take, of about `n` bytes each and texts of
-    /// `n` bytes.
+    /// Match times for patterns of several kinds, of about `n` bytes each, and texts of `n` bytes.
     fn hostile_ms(n: usize) -> Vec<(&'static str, u128)> {
         let a = |n: usize| "a".repeat(n);
         let half = n / 2;
@@ -366,12 +364,12 @@ mod tests {
             .collect()
     }
 
-    /// A key of 80 kB took 4.4 s.
+    /// Bug: a key of 80 kB took 4.4 s.
     #[test]
     fn four_times_as_much_takes_about_four_times_as_long() {
         let (small, large) = (hostile_ms(50_000), hostile_ms(200_000));
         for ((name, short), (_, long)) in small.into_iter().zip(large) {
-            // The square would be sixteen; little is not measured well.
+            // Quadratic time would be a factor of sixteen; short times are imprecise.
             assert!(
                 long < 10 * short + 100_000,
                 "{name}: {short} us, then {long} us"

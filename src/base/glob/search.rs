@@ -1,23 +1,23 @@
-//! A match in time that is bounded by pattern and text, whatever they are: what
-//! [`matches`](super::matches) goes on with when it has gone back too often.
+//! A match in time bounded by pattern and text, whatever they are: the fallback of
+//! [`matches`](super::matches) after too much backtracking.
 //!
-//! What stands between two stars is a piece. The first piece has its place at the beginning of the
-//! text, the last one at its end; each of the others is looked for where the one before it ends,
-//! and the first place is as good as any.
+//! A piece is the part of a pattern between two stars. The first piece must match at the beginning
+//! of the text, the last one at its end; each of the others is searched for from the end of the one
+//! before, and its first match is sufficient.
 //!
 //!   - A piece of plain bytes is found by `memmem`: O(text).
-//!   - One with `?` or classes is found by an automaton whose states are the bits of words, all of
-//!     which advance with each byte: O(text * tokens / 64), and [`check`] keeps tokens to
+//!   - One with `?` or classes is found by an automaton whose states are bits in words, all
+//!     of which advance with each byte: O(text * tokens / 64), and [`check`] limits tokens to
 //!     [`TOKENS_MAX`].
 //!
-//! So a match takes O(pattern + text) for plain pieces, and never more than 16 words a byte of text.
+//! So a match takes O(pattern + text) for plain pieces, and at most 16 words per byte of text.
 
 use super::{Class, STARS_MAX, TooComplex, same, skip_stars, token};
 
-/// Tokens of a piece with `?` or classes between two stars; bytes of a class.
+/// Most tokens of a piece with `?` or classes between two stars; most bytes of a class.
 const TOKENS_MAX: usize = 1024;
 
-/// Whether a pattern can be matched in bounded time: to be asked before it is used on what may be
+/// Checks that a pattern can be matched in bounded time: must be called before it is matched with
 /// many or long texts. O(pattern).
 pub fn check(pattern: &[u8]) -> Result<(), TooComplex> {
     let (mut p, mut tokens, mut is_wild, mut behind_star) = (0, 0, false, false);
@@ -46,7 +46,7 @@ pub fn check(pattern: &[u8]) -> Result<(), TooComplex> {
     Ok(())
 }
 
-/// Where the token behind the one at `p` begins.
+/// The beginning of the token after the one at `p`.
 fn next_token(pattern: &[u8], p: usize) -> usize {
     match pattern[p] {
         b'[' => Class::read(pattern, p + 1, |_| {}).1,
@@ -95,7 +95,7 @@ pub(super) fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
     }
 }
 
-/// How many tokens the piece that begins at `p` has, and where it ends.
+/// Number of tokens in the piece that begins at `p`, and its end.
 fn measure(pattern: &[u8], mut p: usize) -> (usize, usize) {
     let mut tokens = 0;
     while p < pattern.len() && pattern[p] != b'*' {
@@ -114,7 +114,7 @@ fn stands_at(pattern: &[u8], mut p: usize, text: &[u8], nocase: bool) -> bool {
     })
 }
 
-/// Where in a text a piece of so many tokens stands first.
+/// First position in a text of a piece with `tokens` tokens.
 fn find(piece: &[u8], tokens: usize, text: &[u8], nocase: bool) -> Option<usize> {
     let is_wild = piece.iter().any(|b| matches!(b, b'?' | b'['));
     if is_wild || nocase {
@@ -133,18 +133,18 @@ fn find(piece: &[u8], tokens: usize, text: &[u8], nocase: bool) -> Option<usize>
     memchr::memmem::find(text, &plain)
 }
 
-/// One place of a piece: which bytes may stand there.
+/// One place of a piece: the bytes that match there.
 enum Place {
     Byte(u8),
     Any,
     Class(Class),
 }
 
-/// Bit n of its state says that the bytes up to here are the first n + 1 places.
+/// Bit n of its state means: the bytes up to here match the first n + 1 places.
 struct Automaton {
     places: Vec<Place>,
     nocase: bool,
-    /// For each byte that has come: the places where it may stand.
+    /// For each byte seen so far: the places that it matches.
     masks: Vec<Option<Box<[u64]>>>,
 }
 
@@ -184,7 +184,7 @@ impl Automaton {
     fn find(mut self, text: &[u8]) -> Option<usize> {
         let last = self.places.len() - 1;
         let mut state = vec![0u64; self.places.len().div_ceil(64)];
-        // Words behind these are zero.
+        // Words after these are zero.
         let mut used = 1;
         for (at, &byte) in text.iter().enumerate() {
             let mask = self.masks[usize::from(byte)]

@@ -1,33 +1,33 @@
 //! Strings combined bit by bit. The shorter ones count as if zeros followed.
 //!
-//! The result is made in pieces of 4 KiB, each from all sources before the next one is begun:
-//! a piece stays in the nearest cache while it is worked on, however many sources there are,
-//! and memory is read and written once.
+//! The result is made in pieces of 4 KiB, each from all sources before the next one is begun: a
+//! piece stays in the L1 cache while it is worked on, however many sources there are, and memory is
+//! read and written once.
 #![allow(unsafe_code)]
 
 /// Bytes of one piece.
 const PIECE: usize = 4096;
 
-/// What becomes of the bits of several strings.
+/// How the bits of several strings are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     And,
     Or,
     Xor,
-    /// Of one string: the opposite.
+    /// Of one string: the complement.
     Not,
     /// In the first, and in none of the others.
     Diff,
-    /// In some of the others, and not in the first.
+    /// In any of the others, and not in the first.
     Diff1,
-    /// In the first, and in some of the others.
+    /// In the first, and in any of the others.
     AndOr,
     /// In exactly one.
     One,
 }
 
-/// Combines strings (at least one); `emit` is given the result, which is as long as the
-/// longest of them, piece by piece. O(bytes of all strings).
+/// Combines strings (at least one); passes the result, which is as long as the longest of them, to
+/// `emit` piece by piece. O(bytes of all strings).
 pub fn combine(operation: Operation, sources: &[&[u8]], mut emit: impl FnMut(&[u8])) {
     let len = sources.iter().map(|text| text.len()).max().unwrap_or(0);
     let mut piece = [0; PIECE];
@@ -38,7 +38,7 @@ pub fn combine(operation: Operation, sources: &[&[u8]], mut emit: impl FnMut(&[u
     }
 }
 
-/// Writes the result's bytes from `at` on, no more than a piece.
+/// Writes the result's bytes from `at` on, at most one piece.
 fn fill(operation: Operation, sources: &[&[u8]], at: usize, into: &mut [u8]) {
     #[cfg(target_arch = "x86_64")]
     if super::has_avx2() {
@@ -119,14 +119,14 @@ fn fill_portable(operation: Operation, sources: &[&[u8]], at: usize, into: &mut 
     }
 }
 
-/// What a string has of the `len` bytes from `at` on.
+/// The part of a string within the `len` bytes from `at` on.
 #[inline(always)]
 fn part(text: &[u8], at: usize, len: usize) -> &[u8] {
     let rest = text.get(at..).unwrap_or_default();
     &rest[..rest.len().min(len)]
 }
 
-/// The text, then zeros.
+/// Copies the text, then fills with zeros.
 #[inline(always)]
 fn copy(into: &mut [u8], text: &[u8]) {
     let (head, tail) = into.split_at_mut(text.len());

@@ -1,9 +1,9 @@
-//! How many bits are set.
+//! Counting set bits.
 #![allow(unsafe_code)]
 
 use std::ops::RangeInclusive;
 
-/// How many bits are set. O(bytes).
+/// Number of set bits. O(bytes).
 fn count(bytes: &[u8]) -> u64 {
     #[cfg(target_arch = "x86_64")]
     if super::has_avx2() {
@@ -13,7 +13,7 @@ fn count(bytes: &[u8]) -> u64 {
     count_portable(bytes)
 }
 
-/// How many bits of `range`, which lies inside the string, are set. O(range).
+/// Number of set bits in `range`, which must be inside the string. O(range).
 pub fn count_within(bytes: &[u8], range: RangeInclusive<u64>) -> u64 {
     let (first, last) = range.into_inner();
     let within = &bytes[(first / 8) as usize..=(last / 8) as usize];

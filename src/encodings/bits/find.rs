@@ -1,9 +1,9 @@
-//! Where the first bit is that is set, or clear.
+//! Finding the first set or clear bit.
 #![allow(unsafe_code)]
 
 use std::ops::RangeInclusive;
 
-/// Bytes that are looked at together.
+/// Bytes tested together.
 const BLOCK: usize = 64;
 
 /// The position of the first bit of this value. O(bytes before it).
@@ -16,7 +16,7 @@ fn find(bytes: &[u8], bit: bool) -> Option<u64> {
     Some((skipped + at) as u64 * 8 + u64::from(within))
 }
 
-/// The first of `range`, which lies inside the string. O(bits of the range before it).
+/// The first in `range`, which must be inside the string. O(bits of the range before it).
 pub fn find_within(bytes: &[u8], bit: bool, range: RangeInclusive<u64>) -> Option<u64> {
     let (first, last) = range.into_inner();
     let (from, to) = ((first / 8) as usize, (last / 8) as usize);
@@ -34,7 +34,7 @@ fn other_byte(bit: bool) -> u8 {
     if bit { 0 } else { 0xff }
 }
 
-/// How many bytes of whole blocks at the start are all `byte`.
+/// Number of bytes in whole blocks at the start that all equal `byte`.
 fn skip(bytes: &[u8], byte: u8) -> usize {
     #[cfg(target_arch = "x86_64")]
     if super::has_avx2() {

@@ -9,15 +9,15 @@ pub struct IntType {
     bits: u32,
 }
 
-/// What becomes of a value that does not fit.
+/// The treatment of a value that does not fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
-    /// Its lowest bits count.
+    /// Truncated to its lowest bits.
     #[default]
     Wrap,
-    /// The nearest value that fits.
+    /// Saturated to the nearest value that fits.
     Sat,
-    /// It is refused.
+    /// Refused.
     Fail,
 }
 
@@ -43,7 +43,7 @@ impl IntType {
         }
     }
 
-    /// `value` as this type holds it: as it is if it fits, else as `overflow` says.
+    /// `value` converted to this type: unchanged if it fits, else according to `overflow`.
     pub fn fit(self, value: i128, overflow: Overflow) -> Option<i64> {
         let (min, max) = self.bounds();
         if (min..=max).contains(&value) {
@@ -56,7 +56,7 @@ impl IntType {
         }
     }
 
-    /// What SET's argument stands for: a negative one is beyond the highest unsigned value.
+    /// The value of SET's argument: for an unsigned type a negative one is reinterpreted as `u64`.
     pub fn argument(self, value: i64) -> i128 {
         match self.signed {
             true => value.into(),
@@ -64,7 +64,7 @@ impl IntType {
         }
     }
 
-    /// The lowest bits as a value of this type.
+    /// Interprets the lowest bits as a value of this type.
     fn extend(self, low: u64) -> i64 {
         let unused = 64 - self.bits;
         match self.signed {
@@ -73,13 +73,13 @@ impl IntType {
         }
     }
 
-    /// The integer at bit `at`; beyond the string's end there are zeros. O(1).
+    /// The integer at bit `at`; bits beyond the string's end are zero. O(1).
     pub fn get(self, bytes: &[u8], at: u64) -> i64 {
         let window = Window::at(bytes, at);
         self.extend((window.value >> self.shift(at)) as u64)
     }
 
-    /// Writes a value of this type at bit `at`; its last bit lies inside the string. O(1).
+    /// Writes a value of this type at bit `at`; its last bit must be inside the string. O(1).
     pub fn set(self, bytes: &mut [u8], at: u64, value: i64) {
         let Window {
             first,
@@ -92,14 +92,13 @@ impl IntType {
         bytes[first..first + len].copy_from_slice(&window.to_be_bytes()[..len]);
     }
 
-    /// How far from a window's right end the integer at bit `at` ends.
+    /// Distance between the end of the integer at bit `at` and the window's right end.
     fn shift(self, at: u64) -> u32 {
         128 - (at % 8) as u32 - self.bits
     }
 }
 
-/// The sixteen bytes from the one with a bit on, those beyond the end zero: an integer takes
-/// nine at most.
+/// Sixteen bytes from the byte of a bit on, zero beyond the end: an integer spans nine at most.
 struct Window {
     first: usize,
     value: u128,

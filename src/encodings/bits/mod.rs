@@ -3,12 +3,12 @@
 //!     byte   0                 1
 //!     bit    0 1 2 3 4 5 6 7   8 9 10 ...
 //!
-//! Counting, finding and combining are plain loops over whole blocks, written so that the
-//! compiler makes machine vectors of them; they are compiled a second time for AVX2, which is
-//! taken where the processor has it. What each loop must give, tests compute bit by bit.
+//! Counting, finding and combining are plain loops over whole blocks, written so that the compiler
+//! vectorizes them; they are compiled a second time for AVX2, which is used where the processor has
+//! it. Tests compare each loop with a bit by bit computation.
 //!
 //! Cost: O(bytes), at the speed of memory. Integers inside a string ([`IntType`]) are O(1).
-//! Ranges as commands spell them: `commands::bitmap`.
+//! Ranges in the syntax of commands: `commands::bitmap`.
 
 mod combine;
 mod count;
@@ -20,7 +20,7 @@ pub use count::count_within;
 pub use find::find_within;
 pub use int::{IntType, Overflow};
 
-/// Whether this processor has what the second form of the loops is compiled for. O(1).
+/// Whether this processor has the features of the loops' second form. O(1).
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(super) fn has_avx2() -> bool {

@@ -1,8 +1,8 @@
-//! How full nodes make room and small ones join, one parent and its children at a time.
+//! Making room in full nodes and joining small ones, one parent and its children at a time.
 //!
-//! A full leaf shares with a neighbour or splits, a full inner node splits; both before the
-//! insert that needs the room goes on, so that no split travels up. After each change here the
-//! parent's first elements and counts are exact again (invariant 1 of the tree).
+//! A full leaf shares with a neighbour or splits, a full inner node splits; both before the insert
+//! continues, so that no split propagates upwards. After each change here the parent's first
+//! elements and counts are exact again (invariant 1 of the tree).
 #![allow(unsafe_code)]
 
 use super::member::{Key, Member};
@@ -16,8 +16,8 @@ const LEAF_JOIN_MAX: usize = LEAF * 3 / 4;
 const INNER_MIN: usize = FAN / 4;
 const INNER_JOIN_MAX: usize = FAN * 3 / 4;
 
-/// Makes room where the key belongs, in or beside the full leaf `at` of a parent that has
-/// room for a child.
+/// Makes room at the key's position, in or beside the full leaf `at` of a parent that has room for
+/// a child.
 pub(super) fn make_room_in_leaf(
     parent: &mut Inner,
     at: usize,
@@ -61,7 +61,7 @@ pub(super) fn make_room_in_leaf(
     parent.insert(at + 1, right.get(0), node, right.len() as u64);
 }
 
-/// `moved` elements went from child `at + 1` to `at`, or the other way if negative.
+/// Records that `moved` elements went from child `at + 1` to `at`, or back if negative.
 fn note_shared(parent: &mut Inner, at: usize, moved: i64) {
     parent.counts[at] = parent.counts[at].wrapping_add_signed(moved);
     parent.counts[at + 1] = parent.counts[at + 1].wrapping_sub(moved as u64);
@@ -96,8 +96,8 @@ pub(super) fn split_inner(
     parent.insert(at + 1, right.firsts.get(0), node, right.total());
 }
 
-/// After a removal below child `at`: drops it if empty, else notes its first element and
-/// joins it with a neighbour if both are small.
+/// After a removal below child `at`: drops it if empty, else updates its first element and joins it
+/// with a neighbour if both are small.
 pub(super) fn mend_child(parent: &mut Inner, at: usize, height: u32) {
     let child = parent.children[at];
     // SAFETY: children are alive.

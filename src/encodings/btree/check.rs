@@ -1,4 +1,4 @@
-//! Whether a tree is what its invariants say; for tests, fuzzing and DEBUG.
+//! Checks of a tree's invariants; for tests, fuzzing and DEBUG.
 #![allow(unsafe_code)]
 
 use super::ZsetIndex;

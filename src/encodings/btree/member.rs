@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 
 const SCORE: usize = 8;
 
-/// A pointer to a member's entry. Copies are aliases; whoever made it frees it once.
+/// A pointer to a member's entry. Copies are aliases; its creator frees it once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member(NonNull<u8>);
 
@@ -62,30 +62,30 @@ impl Member {
     }
 
     /// # Safety
-    /// The entry is alive, and nobody reads it at the same time.
+    /// The entry is alive, and is not read at the same time.
     #[inline]
     pub unsafe fn set_score(self, score: f64) {
         // SAFETY: the block starts with the score.
         unsafe { self.0.cast::<f64>().as_ptr().write(score) };
     }
 
-    /// Offers the entry; its copy.
+    /// Offers the entry; returns its copy.
     ///
     /// # Safety
-    /// The entry is alive, and where there is an answer no alias is used afterwards.
+    /// The entry is alive, and after `Some` no alias is used.
     pub unsafe fn moved(self, mover: &mut Mover) -> Option<Member> {
-        // SAFETY: alive, says the caller.
+        // SAFETY: the caller guarantees that it is alive.
         let size = || SCORE + varint::sized(unsafe { self.bytes() });
         // SAFETY: made by `new` with this length.
         unsafe { mover.block(self.0, size) }.map(Member)
     }
 
-    /// Frees the entry; how many bytes that were.
+    /// Frees the entry; returns its bytes.
     ///
     /// # Safety
     /// The entry is alive, and no alias is used afterwards.
     pub unsafe fn free(self) -> usize {
-        // SAFETY: alive, says the caller.
+        // SAFETY: the caller guarantees that it is alive.
         let len = SCORE + varint::sized(unsafe { self.bytes() });
         // SAFETY: made by `new` with this length.
         unsafe { alloc::free(self.0, len) };
@@ -98,18 +98,18 @@ impl Member {
     /// The entry is alive.
     #[inline]
     pub unsafe fn memory_bytes(self) -> usize {
-        // SAFETY: alive, says the caller.
+        // SAFETY: the caller guarantees that it is alive.
         alloc::good_size(SCORE + varint::sized(unsafe { self.bytes() }))
     }
 
-    /// Asks for the entry's first line.
+    /// Prefetches the entry's first line.
     #[inline]
     pub fn prefetch(self) {
         prefetch(self.0.addr().get());
     }
 }
 
-/// A place in the order: by score, then by the member's bytes.
+/// A position in the order: by score, then by the member's bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Key<'a> {
     pub score: f64,
@@ -117,7 +117,7 @@ pub struct Key<'a> {
 }
 
 impl Key<'_> {
-    /// How the key stands to an element of a tree.
+    /// Compares the key with an element of a tree.
     ///
     /// # Safety
     /// `member` is alive.
@@ -128,7 +128,7 @@ impl Key<'_> {
             .partial_cmp(&score)
             .expect("scores are never NaN")
         {
-            // SAFETY: alive, says the caller.
+            // SAFETY: the caller guarantees that it is alive.
             Ordering::Equal => self.bytes.cmp(unsafe { member.bytes() }),
             order => order,
         }

@@ -6,13 +6,13 @@
 //!
 //! Invariants
 //!   1. Elements ascend strictly; a child's first element and count in its parent are exact.
-//!   2. All leaves are at depth `height`; no node but an empty tree's missing root is empty.
+//!   2. All leaves are at depth `height`; no node is empty (an empty tree has no root).
 //!   3. Every member in the tree is alive: its owner frees it only after taking it out.
 //!
-//! A full leaf first shares with a neighbour, then splits in halves, or at the tree's ends
-//! not at all: in ascending or descending order leaves stay full. Underfull nodes join.
-//! Cost: insert, remove, rank, select O(log n), touching at most `height` + 3 kilobytes;
-//! iteration O(1) an element. Which sets use it: `types::zset`.
+//! A full leaf first shares with a neighbour, then splits in halves; at the tree's ends it does not
+//! split: with ascending or descending inserts leaves stay full. Underfull nodes join. Cost:
+//! insert, remove, rank, select O(log n), touching at most `height` + 3 kilobytes; iteration O(1)
+//! per element. Used by: `types::zset`.
 #![allow(unsafe_code)]
 
 mod balance;
@@ -40,7 +40,7 @@ pub struct ZsetIndex {
     nodes: usize,
 }
 
-// SAFETY: the tree owns its nodes; members are their owner's care, who moves with it.
+// SAFETY: the tree owns its nodes; members belong to their owner, which moves with it.
 unsafe impl Send for ZsetIndex {}
 // SAFETY: shared access only reads.
 unsafe impl Sync for ZsetIndex {}
@@ -55,7 +55,7 @@ impl ZsetIndex {
         }
     }
 
-    /// A tree of elements that ascend strictly, with full leaves.
+    /// A tree of strictly ascending elements, with full leaves.
     ///
     /// # Safety
     /// As for `insert`, for every element.
@@ -111,7 +111,7 @@ impl ZsetIndex {
     /// `member` is alive and stays so, its bytes unchanged, until it is out of the tree or
     /// the tree is gone. `score` is not NaN, and the element is not in the tree.
     pub unsafe fn insert(&mut self, score: f64, member: Member) {
-        // SAFETY: alive, says the caller.
+        // SAFETY: the caller guarantees that it is alive.
         let key = Key {
             score,
             bytes: unsafe { member.bytes() },
@@ -178,7 +178,7 @@ impl ZsetIndex {
         *self.root.insert(above)
     }
 
-    /// Takes the element out; its member is the caller's again.
+    /// Takes the element out; returns its member to the caller.
     pub fn remove(&mut self, key: Key<'_>) -> Option<Member> {
         let path = self.path_to(key)?;
         // SAFETY: the path ends in a leaf.
@@ -187,7 +187,7 @@ impl ZsetIndex {
         Some(member)
     }
 
-    /// Takes out up to `count` elements from `rank` on, as far as one leaf goes, handing
+    /// Takes out up to `count` elements from `rank` on, at most to the end of one leaf, passing
     /// their members to `take`; returns how many. For a range, repeat.
     pub fn remove_chunk(
         &mut self,
@@ -235,7 +235,7 @@ impl ZsetIndex {
         true
     }
 
-    /// Removes `count` slots at the end of a path, and mends the way up.
+    /// Removes `count` slots at the end of a path, and mends the nodes above.
     fn remove_slots(&mut self, path: &Path, count: usize) {
         // SAFETY: the path ends in a leaf, and `self` is exclusive.
         unsafe { path.leaf.leaf_mut() }.remove(path.at, count);
@@ -277,7 +277,7 @@ impl ZsetIndex {
         self.nodes * node::BYTES
     }
 
-    /// How many nodes there are. O(nodes).
+    /// Number of nodes. O(nodes).
     fn count_nodes(&self) -> usize {
         let mut nodes = 0;
         self.each_node(&mut |_, _| nodes += 1);
@@ -308,7 +308,7 @@ impl Default for ZsetIndex {
 }
 
 impl Drop for ZsetIndex {
-    /// Frees the nodes; members are their owner's.
+    /// Frees the nodes; members belong to their owner.
     fn drop(&mut self) {
         // SAFETY: each node is visited once, after its children, and not used again.
         self.each_node(&mut |node, height| unsafe { node.free(height) });

@@ -33,13 +33,13 @@ pub(super) struct Inner {
     pub(super) counts: [u64; FAN],
 }
 
-/// What either kind takes in the allocator.
+/// Bytes of either kind in the allocator.
 pub(super) const BYTES: usize = 1024;
 
 const _: () = assert!(good_size(size_of::<Leaf>()) == BYTES);
 const _: () = assert!(good_size(size_of::<Inner>()) == BYTES);
 
-/// A leaf or an inner node: which one, its height in the tree says.
+/// A leaf or an inner node, depending on its height in the tree.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Node(NonNull<u8>);
 
@@ -124,7 +124,7 @@ impl<const N: usize> Slots<N> {
         self.remove(0, moved);
     }
 
-    /// How many slots stand before the first for which `before` is false.
+    /// Number of slots before the first for which `before` is false.
     #[inline]
     pub(super) fn partition(&self, before: impl Fn(f64, Member) -> bool) -> usize {
         let (mut low, mut high) = (0, self.len());
@@ -140,8 +140,8 @@ impl<const N: usize> Slots<N> {
         low
     }
 
-    /// How many slots are less than the key, or equal to it with `or_equal`. Members are
-    /// looked at only where scores are equal.
+    /// Number of slots less than the key, or equal to it with `or_equal`. Members are read only
+    /// where scores are equal.
     ///
     /// # Safety
     /// All members of the node are alive.
@@ -153,7 +153,7 @@ impl<const N: usize> Slots<N> {
             return below;
         }
         let passes = |score, member| {
-            // SAFETY: alive, says the caller.
+            // SAFETY: the caller guarantees that it is alive.
             match unsafe { key.cmp(score, member) } {
                 Ordering::Greater => true,
                 Ordering::Equal => or_equal,
@@ -231,10 +231,10 @@ impl Node {
     }
 
     /// # Safety
-    /// A live leaf that nobody changes during `'a`.
+    /// A live leaf that is not changed during `'a`.
     #[inline]
     pub(super) unsafe fn leaf<'a>(self) -> &'a Leaf {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         unsafe { self.0.cast().as_ref() }
     }
 
@@ -242,15 +242,15 @@ impl Node {
     /// A live leaf to which this is the only access during `'a`.
     #[inline]
     pub(super) unsafe fn leaf_mut<'a>(self) -> &'a mut Leaf {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         unsafe { self.0.cast().as_mut() }
     }
 
     /// # Safety
-    /// A live inner node that nobody changes during `'a`.
+    /// A live inner node that is not changed during `'a`.
     #[inline]
     pub(super) unsafe fn inner<'a>(self) -> &'a Inner {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         unsafe { self.0.cast().as_ref() }
     }
 
@@ -258,14 +258,14 @@ impl Node {
     /// A live inner node to which this is the only access during `'a`.
     #[inline]
     pub(super) unsafe fn inner_mut<'a>(self) -> &'a mut Inner {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         unsafe { self.0.cast().as_mut() }
     }
 
     /// Number of slots or children; both kinds begin alike.
     ///
     /// # Safety
-    /// A live node that nobody changes meanwhile.
+    /// A live node that is not changed meanwhile.
     #[inline]
     pub(super) unsafe fn len(self) -> usize {
         // SAFETY: both kinds are `repr(C)` and begin with their length.
@@ -275,7 +275,7 @@ impl Node {
     /// The first element.
     ///
     /// # Safety
-    /// A live node of this height, not empty, that nobody changes meanwhile.
+    /// A live node of this height, not empty, that is not changed meanwhile.
     pub(super) unsafe fn first(self, height: u32) -> (f64, Member) {
         if height == 0 {
             // SAFETY: height 0 is a leaf.
@@ -286,10 +286,10 @@ impl Node {
         }
     }
 
-    /// Offers this node's block; where its copy is.
+    /// Offers this node's block; returns its copy.
     ///
     /// # Safety
-    /// A live node of this height; where there is an answer the old one is not used again.
+    /// A live node of this height; after `Some` the old one is not used again.
     pub(super) unsafe fn moved(self, height: u32, mover: &mut Mover) -> Option<Node> {
         let layout = match height {
             0 => Layout::new::<Leaf>(),

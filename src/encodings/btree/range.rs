@@ -1,7 +1,7 @@
 //! A walk over a run of elements, in either direction.
 //!
-//! It goes from leaf to leaf by rank: leaves know no neighbours, and a descent a leaf is little
-//! beside its 60 members, which are asked for some steps ahead.
+//! It goes from leaf to leaf by rank: leaves have no links to neighbours, and one descent per leaf
+//! is cheap compared to its 60 members, which are prefetched some steps ahead.
 #![allow(unsafe_code)]
 
 use super::ZsetIndex;
@@ -35,8 +35,8 @@ impl ZsetIndex {
 }
 
 impl ZsetIndex {
-    /// Calls `see` with the elements from `rank` on until it returns false. Of the members
-    /// nothing is read: their bytes lie elsewhere, and most may not be wanted.
+    /// Calls `see` with the elements from `rank` on until it returns false. Members are not read:
+    /// their bytes are in other blocks, and most may not be needed.
     pub fn visit_unread<'a>(&'a self, rank: usize, mut see: impl FnMut(f64, Unread<'a>) -> bool) {
         let mut range = self.range(rank, usize::MAX, false);
         while range.left > 0 {
@@ -53,12 +53,12 @@ impl ZsetIndex {
     }
 }
 
-/// A member that a walk came past.
+/// A member visited by a walk, not read yet.
 #[derive(Clone, Copy)]
 pub struct Unread<'a>(Member, PhantomData<&'a ZsetIndex>);
 
 impl<'a> Unread<'a> {
-    /// Asks for the line in which the bytes begin.
+    /// Prefetches the line in which the bytes begin.
     #[inline]
     pub fn prefetch(self) {
         self.0.prefetch();
@@ -79,12 +79,12 @@ pub struct Range<'a> {
     backward: bool,
     scores: &'a [f64],
     members: &'a [Member],
-    /// Where in the slices; forward from it, or backward from before it.
+    /// Position in the slices: forward from it, or backward from before it.
     at: usize,
 }
 
 impl<'a> Range<'a> {
-    /// Goes to the leaf that holds `rank`.
+    /// Enters the leaf that holds `rank`.
     fn enter_leaf(&mut self) {
         let path = self.tree.path_at(self.rank).expect("within the tree");
         // SAFETY: the path ends in a leaf, borrowed with the tree.

@@ -7,12 +7,12 @@ use super::node::Node;
 use crate::base::mover::Mover;
 
 impl ZsetIndex {
-    /// Offers the leaf that has this rank, the inner nodes above it that it is the first leaf
-    /// of, and, by `each`, all of its members: `each` gives where a member's entry lies now
-    /// if it was moved. How many elements the leaf has from the rank on, 0 behind the end.
+    /// Offers the leaf with this rank, the inner nodes above it of which it is the first leaf, and,
+    /// by `each`, all of its members: `each` returns a member's new entry if it was moved. Returns
+    /// the number of elements in the leaf from the rank on, 0 after the end.
     ///
     /// # Safety
-    /// What `each` gives is the member's entry, its bytes and score as they were.
+    /// The entry that `each` returns has the member's bytes and score.
     pub unsafe fn relocate_leaf(
         &mut self,
         rank: usize,
@@ -29,7 +29,7 @@ impl ZsetIndex {
             let (above, here) = steps.split_at_mut(at);
             let (place, child) = here[0].as_mut().expect("a step a level");
             if *child == 0
-                // SAFETY: a node of the path, of this height, whose place is told at once.
+                // SAFETY: a node of the path, of this height, whose new address is stored at once.
                 && let Some(moved) = unsafe { node.moved(height, mover) }
             {
                 self.name(above.last().copied().flatten(), moved);
@@ -39,7 +39,7 @@ impl ZsetIndex {
             // SAFETY: alive; above height 0 nodes are inner.
             node = unsafe { node.inner() }.children[*child];
         }
-        // SAFETY: the path ends in a leaf, whose place is told at once.
+        // SAFETY: the path ends in a leaf, whose new address is stored at once.
         if let Some(moved) = unsafe { node.moved(0, mover) } {
             self.name(steps.last().copied().flatten(), moved);
             node = moved;
@@ -55,7 +55,7 @@ impl ZsetIndex {
             if at > 0 {
                 continue;
             }
-            // The parent names its first element, too, and so on as far as it is the first child.
+            // The parent stores its first element, too, and so on as long as it is the first child.
             for (inner, child) in steps.iter().rev().flatten() {
                 // SAFETY: steps are inner nodes, and `self` is exclusive.
                 let inner = unsafe { inner.inner_mut() };
@@ -68,7 +68,7 @@ impl ZsetIndex {
         leaf.len() - path.at
     }
 
-    /// A node has moved: whoever is above names its new place.
+    /// Stores a moved node's new address in its parent, or as the root.
     fn name(&mut self, above: Option<(Node, usize)>, node: Node) {
         match above {
             // SAFETY: a step of the path is an inner node, and `self` is exclusive.

@@ -1,4 +1,4 @@
-//! Ways from the root to a leaf: by element, by rank, by a test that parts the elements.
+//! Paths from the root to a leaf: by element, by rank, by a predicate that partitions the elements.
 #![allow(unsafe_code)]
 
 use super::ZsetIndex;
@@ -6,10 +6,10 @@ use super::member::{Key, Member};
 use super::node::{Inner, Leaf, Node};
 use crate::encodings::prefetch::prefetch;
 
-/// No tree is higher: 2^64 elements at a handful a node.
+/// No tree is higher: 2^64 elements at a handful per node.
 const HEIGHT_MAX: usize = 24;
 
-/// The way from the root to a leaf: inner nodes and the child taken in each.
+/// The path from the root to a leaf: inner nodes and the child taken in each.
 pub(super) struct Path {
     pub(super) steps: [Option<(Node, usize)>; HEIGHT_MAX],
     pub(super) depth: usize,
@@ -24,8 +24,8 @@ impl ZsetIndex {
         Some(path.at + before_path(&path))
     }
 
-    /// How many elements stand before the first for which `before` is false; it must be
-    /// true up to some element and false from there on. Bounds of score and lex ranges.
+    /// Number of elements before the first for which `before` is false; `before` must be true up to
+    /// some element and false from there on. For bounds of score and lex ranges.
     pub fn partition_point(&self, before: impl Fn(f64, &[u8]) -> bool) -> usize {
         // SAFETY: members in the tree are alive.
         let test = |score: f64, member: Member| before(score, unsafe { member.bytes() });
@@ -36,7 +36,7 @@ impl ZsetIndex {
         path.map_or(0, |path| path.at + before_path(&path))
     }
 
-    /// How many elements have a score below `score`, or at most `score` with `or_equal`.
+    /// Number of elements with a score below `score`, or at most `score` with `or_equal`.
     pub fn count_below(&self, score: f64, or_equal: bool) -> usize {
         let test = |s: f64, _: Member| if or_equal { s <= score } else { s < score };
         let path = self.descend(
@@ -55,7 +55,7 @@ impl ZsetIndex {
         Some((score, unsafe { member.bytes() }))
     }
 
-    /// Asks for the lines that a search for this score will touch.
+    /// Prefetches the lines that a search for this score will touch.
     #[inline]
     pub fn prefetch(&self, score: f64) {
         let test = |s: f64, _: Member| s <= score;
@@ -136,7 +136,7 @@ fn before_path(path: &Path) -> usize {
     let mut before = 0;
     for step in &path.steps[..path.depth] {
         let &(node, at) = step.as_ref().expect("a step a level");
-        // SAFETY: steps are inner nodes, which nothing changes while the path is in use.
+        // SAFETY: steps are inner nodes, which do not change while the path is in use.
         before += unsafe { node.inner() }.counts[..at].iter().sum::<u64>();
     }
     before as usize

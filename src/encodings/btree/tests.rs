@@ -171,7 +171,7 @@ proptest! {
                     model.insert((score, bytes));
                 }
                 7 | 8 => {
-                    // An element that exists, so that removals are not all in vain.
+                    // An element that exists, so that some removals succeed.
                     let near = model.range((score, bytes.clone())..).next().cloned();
                     let (score, bytes) = near.unwrap_or((score, bytes));
                     prop_assert_eq!(tree.remove(ordered(score), &bytes), model.remove(&(score, bytes)));

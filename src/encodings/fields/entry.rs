@@ -1,6 +1,6 @@
 //! One field of a large hash: a word and the allocation behind it.
 //!
-//!     word     pointer | bit 0: has an expiry | bit 1: the value stands elsewhere
+//!     word     pointer | bit 0: has an expiry | bit 1: the value is in another block
 //!     entry    [expiry ms: u64] | length varint | field | length varint | value
 //!     far      [expiry ms: u64] | length varint | field | word of a `Blob`
 #![allow(unsafe_code)]
@@ -16,10 +16,10 @@ use std::ptr::NonNull;
 const EXPIRES: u64 = 1;
 const FAR: u64 = 2;
 const FLAGS: u64 = 7;
-/// Values above this many bytes stand in an allocation of their own.
+/// Values above this many bytes are in a block of their own.
 const NEAR_MAX: usize = 1024;
 
-/// A field as it is read.
+/// A field as read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field<'a> {
     pub name: &'a [u8],
@@ -64,7 +64,7 @@ pub(super) unsafe fn expire_of(word: Word) -> Option<u64> {
 /// Changes the expiry of an entry that has one.
 ///
 /// # Safety
-/// The word's entry is alive and borrowed by nobody.
+/// The word's entry is alive and not borrowed.
 #[inline]
 pub(super) unsafe fn set_expire(word: Word, expire_ms: u64) {
     assert!(expires(word));
@@ -72,13 +72,13 @@ pub(super) unsafe fn set_expire(word: Word, expire_ms: u64) {
     unsafe { start_of(word).cast::<u64>().write(expire_ms) };
 }
 
-/// The address behind the name: of the value's length or of the blob's word.
+/// The address after the name: of the value's length or of the blob's word.
 ///
 /// # Safety
 /// The word's entry is alive.
 #[inline]
 unsafe fn value_at(word: Word) -> *mut u8 {
-    // SAFETY: alive, says the caller.
+    // SAFETY: the caller guarantees that it is alive.
     let name = unsafe { name_of(word) };
     let offset = expiry_size(word) + varint::sized(name);
     // SAFETY: within the entry.
@@ -89,7 +89,7 @@ unsafe fn value_at(word: Word) -> *mut u8 {
 /// The word's entry, unchanged, lives for `'a`.
 #[inline]
 unsafe fn value_of<'a>(word: Word) -> &'a [u8] {
-    // SAFETY: alive, says the caller.
+    // SAFETY: the caller guarantees that it is alive.
     let at = unsafe { value_at(word) };
     if word.raw() & FAR == 0 {
         // SAFETY: written by `build`.
@@ -108,11 +108,11 @@ unsafe fn value_of<'a>(word: Word) -> &'a [u8] {
 #[inline]
 pub(super) unsafe fn field_of<'a>(word: Word) -> Field<'a> {
     Field {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         name: unsafe { name_of(word) },
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         value: unsafe { value_of(word) },
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         expire_ms: unsafe { expire_of(word) },
     }
 }
@@ -127,7 +127,7 @@ fn entry_size(name: &[u8], value: &[u8], expires: bool) -> usize {
     varint::sized(name) + value + if expires { 8 } else { 0 }
 }
 
-/// Bytes of a field's entry, a value of its own block included, as the allocator counts them.
+/// Bytes of a field's entry, including a value in its own block, as the allocator counts them.
 pub(super) fn memory_bytes(field: Field<'_>) -> usize {
     let size = entry_size(field.name, field.value, field.expire_ms.is_some());
     let far = match field.value.len() > NEAR_MAX {
@@ -167,11 +167,11 @@ pub(super) fn build(field: Field<'_>) -> Word {
     Word::from_raw(block.as_ptr().expose_provenance() as u64 | flags)
 }
 
-/// Writes the value into the entry, if both the old and the new stand within it and the
-/// entry keeps its size class.
+/// Overwrites the value in the entry, if both the old and the new one fit within it and the entry
+/// keeps its size class.
 ///
 /// # Safety
-/// The word's entry is alive and borrowed by nobody.
+/// The word's entry is alive and not borrowed.
 pub(super) unsafe fn overwrite(word: Word, name: &[u8], value: &[u8]) -> bool {
     if word.raw() & FAR != 0 || value.len() > NEAR_MAX {
         return false;
@@ -189,16 +189,15 @@ pub(super) unsafe fn overwrite(word: Word, name: &[u8], value: &[u8]) -> bool {
     true
 }
 
-/// Offers the entry and a value that stands elsewhere; the word of the entry's copy.
+/// Offers the entry and a value in its own block; returns the word of the entry's copy.
 ///
 /// # Safety
-/// The word's entry is alive and borrowed by nobody; where there is an answer the word is not
-/// used again.
+/// The word's entry is alive and not borrowed; after `Some` the word is not used again.
 pub(super) unsafe fn moved(word: Word, mover: &mut Mover) -> Option<Word> {
     if word.raw() & FAR != 0 {
         // SAFETY: alive.
         let at = unsafe { value_at(word) }.cast::<u64>();
-        // SAFETY: a far entry ends with the word of a blob that it owns, which goes back there.
+        // SAFETY: a far entry ends with the word of its own blob, which is written back there.
         let mut blob = unsafe { Blob::from_word(at.read_unaligned()) };
         blob.relocate(mover);
         // SAFETY: as above.
@@ -206,7 +205,7 @@ pub(super) unsafe fn moved(word: Word, mover: &mut Mover) -> Option<Word> {
     }
     let block = NonNull::new(start_of(word)).expect("words are not zero");
     let size = || {
-        // SAFETY: alive, and it is still where it was.
+        // SAFETY: alive, and not moved yet.
         let field = unsafe { field_of(word) };
         entry_size(field.name, field.value, field.expire_ms.is_some())
     };
@@ -218,7 +217,7 @@ pub(super) unsafe fn moved(word: Word, mover: &mut Mover) -> Option<Word> {
     ))
 }
 
-/// Frees a field; how many bytes that were.
+/// Frees a field; returns its bytes.
 ///
 /// # Safety
 /// The word is in no table and not used again.

@@ -2,8 +2,8 @@
 //!
 //! Invariants
 //!   1. The table owns the entries that its words point to.
-//!   2. Every expiry in an entry has been noted in the table, so that none is overlooked;
-//!      what is noted may be of a field long gone.
+//!   2. Every expiry in an entry is noted in the table, so that none is missed; a noted expiry
+//!      may be of a field long since removed.
 //!
 //! Cost: that of the table; a value that keeps the entry's size class is written in place.
 #![allow(unsafe_code)]
@@ -20,10 +20,10 @@ use crate::encodings::hashtable::{HashTable, Word};
 use entry::{build, expire_of, expires, field_of, free, memory_bytes, name_of, overwrite};
 use rand::Rng;
 
-/// Segments looked at in one round of collecting expired fields.
+/// Segments visited in one round of collecting expired fields.
 const COLLECT_SEGMENTS: usize = 16;
 
-/// What a new value does to the field's expiry.
+/// How setting a value changes the field's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ttl {
     Keep,
@@ -40,7 +40,7 @@ fn hash_of(word: Word) -> u64 {
 #[derive(Default)]
 pub struct FieldTable {
     table: HashTable,
-    /// Fields that expire.
+    /// Fields with an expiry.
     volatile: usize,
     /// Bytes of all fields' entries.
     bytes: usize,
@@ -113,7 +113,7 @@ impl FieldTable {
         false
     }
 
-    /// A field that did or did not expire now does or does not.
+    /// Updates the count of volatile fields after a change of one field.
     fn recount(&mut self, was_volatile: bool, is_volatile: bool) {
         self.volatile = self.volatile + usize::from(is_volatile) - usize::from(was_volatile);
     }
@@ -169,12 +169,12 @@ impl FieldTable {
         true
     }
 
-    /// Number of fields that expire.
+    /// Number of fields with an expiry.
     pub fn volatile(&self) -> usize {
         self.volatile
     }
 
-    /// No field expires before this; none may expire then.
+    /// A lower bound of all expiries: no field expires earlier, and perhaps none then.
     pub fn next_due(&self) -> Option<u64> {
         if self.volatile == 0 {
             return None;
@@ -182,8 +182,8 @@ impl FieldTable {
         self.table.next_due().map(i64::cast_unsigned)
     }
 
-    /// Removes up to `limit` fields whose expiry is at or before `now_ms`, after `see` has
-    /// seen the name of each; returns how many.
+    /// Removes up to `limit` fields whose expiry is at or before `now_ms`, passing each name to
+    /// `see` first; returns how many.
     pub fn remove_expired(
         &mut self,
         now_ms: u64,
@@ -231,13 +231,13 @@ impl FieldTable {
         );
     }
 
-    /// All fields, in no useful order.
+    /// All fields, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = Field<'_>> {
         // SAFETY: words in the table are alive and unchanged while it is borrowed.
         self.table.iter().map(|word| unsafe { field_of(word) })
     }
 
-    /// A fair pick.
+    /// A uniformly random field.
     pub fn random(&self, rng: &mut impl Rng) -> Option<Field<'_>> {
         // SAFETY: as in `iter`.
         self.table.random(rng).map(|word| unsafe { field_of(word) })
@@ -250,11 +250,11 @@ impl FieldTable {
             .scan(cursor, |word| see(unsafe { field_of(word) }))
     }
 
-    /// Offers the blocks of about `n` fields from a cursor on, and before the first one those
-    /// of the table; the next cursor, 0 at the end.
+    /// Offers the blocks of about `n` fields from a cursor on, and before the first one those of
+    /// the table; returns the next cursor, 0 at the end.
     pub fn relocate(&mut self, mover: &mut Mover, cursor: u64, n: usize) -> u64 {
         self.table.relocate_about(mover, cursor, n, |word, mover| {
-            // SAFETY: the word is in the table, which gets the one of the answer instead.
+            // SAFETY: the word is in the table, which replaces it by the returned one.
             unsafe { entry::moved(word, mover) }
         })
     }

@@ -1,11 +1,11 @@
-//! Squares of the map: what is left of it after some halvings in each direction.
+//! Squares of the map: the result of some halvings in each direction.
 
 use std::ops::Range;
 
 use super::{LATITUDE_MAX, LONGITUDE_MAX, Position, STEPS};
 
-/// One square, by its column and row; the map has 2^steps of each. A position at the map's
-/// eastern or northern end makes one column or row more.
+/// One square, by its column and row; the map has 2^steps of each. A position on the map's eastern
+/// or northern edge is in an additional column or row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
     column: u32,
@@ -22,12 +22,12 @@ pub struct Bounds {
 }
 
 impl Cell {
-    /// The square in which a position on the map lies.
+    /// The square that contains a position on the map.
     pub fn of(position: Position, steps: u32) -> Cell {
         Cell::on_map(position, steps, LATITUDE_MAX)
     }
 
-    /// The same of a map with other latitudes.
+    /// The same for a map with other latitudes.
     pub(super) fn on_map(position: Position, steps: u32, latitude_max: f64) -> Cell {
         let index = |degrees: f64, most: f64| {
             ((degrees + most) / (most + most) * (1u64 << steps) as f64) as u32
@@ -52,14 +52,14 @@ impl Cell {
         spread(self.row) | spread(self.column) << 1
     }
 
-    /// The scores of all that lies in it.
+    /// The scores of all positions in the square.
     pub fn scores(self) -> Range<f64> {
         let shift = (STEPS - self.steps) * 2;
         let bits = self.bits();
         (bits << shift) as f64..((bits + 1) << shift) as f64
     }
 
-    /// The square so many columns to the east and rows to the north; the map has no end.
+    /// The square this many columns to the east and rows to the north; the map wraps around.
     pub fn moved(self, east: i32, north: i32) -> Cell {
         let last = u32::MAX >> (32 - self.steps);
         let moved = |index: u32, by: i32| match by {
@@ -83,13 +83,13 @@ impl Cell {
         };
         Bounds {
             min: corner(self.column, self.row),
-            // Bits of a score that is no geohash may be all ones.
+            // The bits of a score that is no geohash may be all ones.
             max: corner(self.column.wrapping_add(1), self.row.wrapping_add(1)),
         }
     }
 }
 
-/// Puts a zero before each bit.
+/// Inserts a zero before each bit.
 #[inline]
 fn spread(index: u32) -> u64 {
     let mut x = u64::from(index);
@@ -149,7 +149,7 @@ mod tests {
             prop_assert_eq!(cell.bits(), bits.sum::<u64>());
         }
 
-        /// What lies in a square has its scores, and lies between its corners.
+        /// A position in a square has one of its scores, and is between its corners.
         #[test]
         fn a_square_has_its_positions(
             longitude in -180.0..180.0f64,

@@ -4,21 +4,21 @@
 //!     bit     51   50   49   48  ...   1    0
 //!             lon  lat  lon  lat ...  lon  lat       26 halvings of each
 //!
-//! The square of the map is what Web Mercator shows: latitudes end at 85.05112878. A prefix of
-//! the bits is a square too ([`Cell`]), and what lies in it is one range of scores.
+//! The map is that of Web Mercator: latitudes end at 85.05112878. A prefix of the bits is a square,
+//! too ([`Cell`]), and the positions in it are one range of scores.
 //!
-//! Cost: everything is O(1). What lies in a shape: `commands::geo`.
+//! Cost: everything is O(1). Searches within a shape: `commands::geo`.
 
 mod cell;
 
 pub use cell::{Bounds, Cell};
 
-/// How often the map is halved in each direction.
+/// Number of halvings in each direction.
 const STEPS: u32 = 26;
 
-/// Degrees; the least is the negative of it.
+/// Degrees; the minimum is its negative.
 pub const LONGITUDE_MAX: f64 = 180.0;
-/// Degrees; the least is the negative of it. There is nothing nearer to the poles.
+/// Degrees; the minimum is its negative. The map excludes the poles.
 pub const LATITUDE_MAX: f64 = 85.051_128_78;
 
 /// A point of the map, in degrees.
@@ -35,13 +35,13 @@ impl Position {
             && (-LATITUDE_MAX..=LATITUDE_MAX).contains(&self.latitude)
     }
 
-    /// The score under which a position on the map is kept. At the map's eastern and northern
-    /// ends it has a bit more than 52.
+    /// The score of a position on the map. On the map's eastern and northern edges it has slightly
+    /// more than 52 bits.
     pub fn score(self) -> f64 {
         Cell::of(self, STEPS).bits() as f64
     }
 
-    /// The middle of the square that a score stands for, whatever number the score is.
+    /// The middle of the square of a score, for any value of the score.
     #[inline]
     pub fn of_score(score: f64) -> Position {
         let Bounds { min, max } = Cell::from_bits(bits_of(score), STEPS).bounds();
@@ -52,8 +52,8 @@ impl Position {
         }
     }
 
-    /// The geohash that others use, whose map reaches to the poles: ten digits of base 32 that
-    /// say something, and a last one that is always zero.
+    /// The standard geohash, whose map includes the poles: ten significant digits of base 32, and a
+    /// last one that is always zero.
     pub fn text(self) -> [u8; 11] {
         const DIGITS: &[u8; 32] = b"0123456789bcdefghjkmnpqrstuvwxyz";
         let bits = Cell::on_map(self, STEPS, 90.0).bits();
@@ -65,7 +65,7 @@ impl Position {
     }
 }
 
-/// What x86-64's conversion makes of a double: scores of sorted sets may be anything.
+/// Converts a double as x86-64 does: scores of sorted sets may be anything.
 #[inline]
 fn bits_of(score: f64) -> u64 {
     const END: f64 = 18_446_744_073_709_551_616.0;
@@ -121,7 +121,7 @@ mod tests {
     }
 
     proptest! {
-        /// A position is found again to within half a square; what is found again stays.
+        /// A position is recovered to within half a square; a recovered one is stable.
         #[test]
         fn positions_survive(longitude in -180.0..180.0f64, latitude in -85.05..85.05f64) {
             let kept = Position::of_score(position(longitude, latitude).score());

@@ -1,24 +1,24 @@
-//! Reading ahead of a batch of lookups: the directory's word, then the lines of the table, then
-//! the entries, each stage for all of them before the next.
+//! Prefetching for a batch of lookups: the directory's word, then the lines of the table, then the
+//! entries, each stage for the whole batch before the next.
 //!
-//! All are hints: nothing is changed, and what is asked for need not be there.
+//! All are hints: nothing is changed, and the element need not be there.
 
 use super::line::{match_tag, tag_of_hash, word_of_slot};
 use super::{HashTable, Word};
 use crate::encodings::prefetch::prefetch;
 
-/// How far short entries reach: two lines if they cross into one, one line otherwise.
+/// Prefetch reach for short entries: two lines if they cross into a second one, else one line.
 pub(crate) const SHORT_REACH: usize = 40;
 
 impl HashTable {
-    /// Asks for the directory word of a hash.
+    /// Prefetches the directory word of a hash.
     #[inline]
     pub fn prefetch_directory(&self, hash: u64) {
         self.directory.prefetch(self.own(hash));
     }
 
-    /// First stage of a batch: asks for the lines where this hash's element would be. Reads
-    /// the directory word, so `prefetch_directory` may go before it in very large tables.
+    /// First stage of a batch: prefetches the lines where this hash's element would be. Reads the
+    /// directory word, so very large tables benefit from `prefetch_directory` before it.
     #[inline]
     pub fn prefetch(&self, hash: u64) {
         let hash = self.own(hash);
@@ -34,10 +34,9 @@ impl HashTable {
         }
     }
 
-    /// Second stage: asks for the entries with this hash's tag, or where there is none for what
-    /// an insert needs. `reach` says up to
-    /// which byte an entry is wanted, below 128, or that the word points to none (a
-    /// pointer's low three bits are ignored).
+    /// Second stage: prefetches the entries with this hash's tag, or, if there is none, the lines
+    /// that an insert needs. `reach` returns the last byte of an entry to prefetch, below 128, or
+    /// `None` if the word points to no entry (a pointer's low three bits are ignored).
     #[inline]
     pub fn prefetch_entries(&self, hash: u64, reach: impl Fn(Word) -> Option<usize>) {
         let hash = self.own(hash);
@@ -59,16 +58,16 @@ impl HashTable {
                 mask &= mask - 1;
             }
             if found {
-                // Most likely it is the one: the other line is not waited for.
+                // Very likely this is the element: skip the other line.
                 return;
             }
         }
-        // It may be on its way in.
+        // It may be about to be inserted.
         segment.prefetch_way(tag);
     }
 }
 
-/// Asks for the lines of an entry from its first byte to byte `reach`, below 128.
+/// Prefetches the lines of an entry from its first byte to byte `reach`, below 128.
 #[inline(always)]
 pub(super) fn prefetch_entry(word: Word, reach: usize) {
     let entry = (word.raw() & !7) as usize;

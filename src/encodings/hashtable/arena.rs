@@ -1,11 +1,10 @@
 //! Memory for segments: dense arenas, one for each full-grown size.
 //!
-//! Segments of one size lie side by side in chunks; when one is freed the last of its
-//! arena moves into the hole, so only the last chunk has free places. Without this, half
-//! of the allocator's slabs of a dying size stay half empty: 3-4 bytes an element.
-//! A chunk has 1 place in a small table and up to 64 in a large one, so that free
-//! places are never more than a few percent. A table's only segment is an allocation
-//! of its own.
+//! Segments of one size are contiguous in chunks; when one is freed the last of its arena moves
+//! into the hole, so only the last chunk has free places. Without this, half of the allocator's
+//! slabs of a size going out of use stay half empty: 3-4 bytes an element. A chunk has 1 place in a
+//! small table and up to 64 in a large one, so that free places are never more than a few percent.
+//! A table's only segment is an allocation of its own.
 //!
 //! Moving costs one copy of a segment and its directory words.
 
@@ -20,13 +19,13 @@ use crate::base::mover::Mover;
 
 /// Lines of the smallest full-grown segment.
 pub(super) const LINES_MIN: usize = 32;
-/// Full-grown segments grow by so many lines.
+/// Full-grown segments grow by this many lines.
 pub(super) const LINES_STEP: usize = 8;
 const CLASSES: usize = (LINES_MAX - LINES_MIN) / LINES_STEP + 1;
 const LINE_BYTES: usize = 64;
 const PLACES_MAX: usize = 64;
 
-/// Uninitialised memory of so many segments.
+/// Uninitialised memory for `places` segments.
 pub(super) fn allocate(lines: usize, places: usize) -> Segment {
     let layout = layout(lines, places);
     // SAFETY: the layout is not empty.
@@ -44,10 +43,10 @@ pub(super) unsafe fn free(segment: Segment, lines: usize, places: usize) {
     unsafe { dealloc(segment.0.cast(), layout(lines, places)) };
 }
 
-/// Offers the memory of so many segments; whether it was moved.
+/// Offers the memory of `places` segments; returns whether it was moved.
 ///
 /// # Safety
-/// `segment` came from `allocate` with the same arguments, and whoever names it is told.
+/// `segment` came from `allocate` with the same arguments, and the caller updates all references.
 pub(super) unsafe fn relocate(
     segment: &mut Segment,
     lines: usize,
@@ -63,7 +62,7 @@ pub(super) unsafe fn relocate(
     moved.is_some()
 }
 
-/// Bytes that [`allocate`] takes of the allocator.
+/// Bytes that [`allocate`] takes from the allocator.
 pub(super) fn allocated_bytes(lines: usize, places: usize) -> usize {
     good_size(lines * places * LINE_BYTES)
 }
@@ -109,7 +108,7 @@ impl Chunk {
 }
 
 impl Arenas {
-    /// Memory for one segment of a table that has `segments` of them.
+    /// Memory for one segment of a table with `segments` segments.
     pub fn allocate(&mut self, lines: usize, segments: usize) -> Segment {
         let arena = &mut self.arenas[class(lines)];
         if arena
@@ -129,8 +128,8 @@ impl Arenas {
         arena.chunks[arena.chunks.len() - 1].place(arena.used - 1, lines)
     }
 
-    /// Gives a segment's memory back; the directory no longer refers to it. Another
-    /// segment may move, and its directory words with it.
+    /// Frees a segment, to which the directory no longer refers. Another segment may move, and its
+    /// directory words are updated.
     ///
     /// # Safety
     /// `segment` came from `allocate` of these arenas with the same `lines`.
@@ -146,7 +145,7 @@ impl Arenas {
         self.pop(class(lines));
     }
 
-    /// Whether the segment would be freed without moving another.
+    /// Whether freeing the segment would move no other.
     pub fn is_last(&self, segment: Segment, lines: usize) -> bool {
         self.last(class(lines)) == Some(segment)
     }
@@ -171,8 +170,8 @@ impl Arenas {
         }
     }
 
-    /// To be called after `free`, with the table's number of segments. A last chunk with
-    /// many free places for this table is exchanged for one without any.
+    /// Must be called after `free`, with the table's number of segments. Replaces a last chunk that
+    /// has many free places for this table by one without any.
     pub fn tighten(&mut self, lines: usize, segments: usize, directory: &mut Directory) {
         let arena = &mut self.arenas[class(lines)];
         let Some(chunk) = arena.chunks.last_mut() else {
@@ -203,14 +202,14 @@ impl Arenas {
         unsafe { free(old.first, lines, old.places) };
     }
 
-    /// Offers the chunks that are short enough to share a slab with others.
+    /// Offers the chunks that are small enough to share a slab with others.
     pub fn relocate(&mut self, mover: &mut Mover, directory: &mut Directory) {
         for (class, arena) in self.arenas.iter_mut().enumerate() {
             let (lines, used) = (lines_of(class), arena.used);
             let last = arena.chunks.len().saturating_sub(1);
             mover.vec(&mut arena.chunks);
             for (at, chunk) in arena.chunks.iter_mut().enumerate() {
-                // SAFETY: allocated with these figures; its segments' words follow below.
+                // SAFETY: allocated with these figures; its segments' words are updated below.
                 if !unsafe { relocate(&mut chunk.first, lines, chunk.places, mover) } {
                     continue;
                 }
@@ -222,12 +221,12 @@ impl Arenas {
         }
     }
 
-    /// Any segment and its lines, to be emptied and then given to `drop_last`.
+    /// Any segment and its number of lines, to be emptied and then freed by `drop_any_last`.
     pub fn any_last(&self) -> Option<(Segment, usize)> {
         (0..CLASSES).find_map(|class| Some((self.last(class)?, lines_of(class))))
     }
 
-    /// Frees what `any_last` gave, without regard to any directory.
+    /// Frees the segment that `any_last` returned, without updating any directory.
     pub fn drop_any_last(&mut self) {
         let class = (0..CLASSES).find(|&class| !self.arenas[class].chunks.is_empty());
         self.pop(class.expect("`any_last` found a segment"));

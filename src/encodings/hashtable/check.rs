@@ -1,4 +1,4 @@
-//! The invariants of the whole table, walked through in tests and fuzz builds.
+//! Checks the invariants of the whole table, for tests and fuzz builds.
 
 use super::line::{MARK, SLOTS, tag_of_hash, tag_of_slot, word_of_slot};
 use super::segment::{HEADER_SLOTS, LINES_MAX, SegmentRef};

@@ -1,4 +1,4 @@
-//! A table's twin: the same elements in the same places, without a search or a split.
+//! Copying a table: the same elements in the same slots, without a search or a split.
 
 use std::ptr;
 
@@ -8,12 +8,12 @@ use super::line::{SLOTS, with_word, word_of_slot};
 use super::segment::HEADER_SLOTS;
 use super::{HashTable, NO_HORIZON, NO_RECORD, SegmentRef, Word};
 
-/// How many slots ahead of the copy the entries are asked for.
+/// Distance, in slots, at which entries are prefetched.
 const AHEAD: usize = 16;
 
 impl HashTable {
-    /// A table with a twin of each element: `copy` makes the word of one, which must have the
-    /// same hash. Expiries are not noted: whoever has some notes them. O(elements).
+    /// A table with a copy of each element: `copy` returns the word of the copy, which must have
+    /// the same hash. Expiries are not noted: the caller must note them. O(elements).
     pub fn copy_with(&self, mut copy: impl FnMut(Word) -> Word) -> HashTable {
         let mut table = HashTable::salted(self.salt);
         for _ in 0..self.directory.depth() {
@@ -50,7 +50,7 @@ impl HashTable {
             many.arenas.allocate(lines, many.segments)
         };
         let slots = lines * SLOTS;
-        // SAFETY: both segments have so many slots, and the new one is nobody else's yet.
+        // SAFETY: both segments have this many slots, and the new one is not shared yet.
         unsafe { ptr::copy_nonoverlapping(segment.segment().0, memory.0, slots) };
         memory.update(|header| (header.record, header.horizon) = (NO_RECORD, NO_HORIZON));
         let twin = segment.at_address(memory);

@@ -44,7 +44,7 @@ impl Directory {
         unsafe { *self.words.add((hash >> (64 - self.depth)) as usize) }
     }
 
-    /// Asks for the cache line of the directory word.
+    /// Prefetches the cache line of the directory word.
     #[inline(always)]
     pub fn prefetch(&self, hash: u64) {
         if self.depth != 0 {
@@ -81,20 +81,20 @@ impl Directory {
         }
     }
 
-    /// Makes all words of the segment that begins at `prefix` and has `to`'s depth be `to`.
+    /// Sets all words of the segment at `prefix`, whose depth is `to`'s, to `to`.
     pub fn set(&mut self, prefix: u32, to: SegmentRef) {
         let first = (u64::from(prefix) << self.depth >> 32) as usize;
         let count = 1usize << (self.depth - to.depth());
         self.words_mut()[first..first + count].fill(to);
     }
 
-    /// The table has nothing any more.
+    /// Empties the directory of an empty table.
     pub fn set_empty(&mut self) {
         assert!(self.depth == 0);
         self.root = SegmentRef::NONE;
     }
 
-    /// A segment was moved in memory: its words get the new address.
+    /// Updates the words of a segment that was moved in memory.
     pub fn moved(&mut self, segment: Segment) {
         let header = segment.header();
         let old = self.get(u64::from(header.prefix) << 32);
@@ -102,13 +102,13 @@ impl Directory {
         self.set(header.prefix, old.at_address(segment));
     }
 
-    /// Offers the words' block.
+    /// Offers the block of the words.
     pub fn relocate(&mut self, mover: &mut Mover) {
         if self.depth == 0 {
             return;
         }
         let words = NonNull::new(self.words).expect("a directory has words");
-        // SAFETY: allocated with this layout; nobody else names the words.
+        // SAFETY: allocated with this layout; no other reference to the words exists.
         if let Some(moved) = unsafe { mover.layout(words.cast(), Self::layout(self.depth)) } {
             self.words = moved.cast().as_ptr();
         }
@@ -128,7 +128,7 @@ impl Directory {
         .filter(|(_, segment)| !segment.is_none())
     }
 
-    /// Twice the words, each of the old ones two times.
+    /// Doubles the words, each of the old ones twice.
     pub fn double(&mut self) {
         assert!(self.depth < DEPTH_MAX);
         let words = Self::allocate(self.depth + 1);
@@ -141,7 +141,7 @@ impl Directory {
         self.replace(words, self.depth + 1);
     }
 
-    /// Forgets the last bit; no segment may need it.
+    /// Drops the last bit; no segment may need it.
     pub fn halve(&mut self) {
         assert!(self.depth > 0);
         debug_assert!(
@@ -161,7 +161,7 @@ impl Directory {
         self.replace(words, self.depth - 1);
     }
 
-    /// Back to nothing, whatever the words say.
+    /// Resets the directory to empty, whatever its words.
     pub fn forget(&mut self) {
         self.replace(ptr::null_mut(), 0);
         self.root = SegmentRef::NONE;

@@ -1,8 +1,8 @@
 //! Emptying a table: in slices, so that freeing millions of elements can be spread over
 //! time, or at once.
 //!
-//! The first slice gives up the directory; from then on the table is only a heap of segments,
-//! and nothing but `drain_step`, `clear_with`, `len` and `drop` makes sense on it.
+//! The first slice drops the directory; from then on the table is only a heap of segments, and only
+//! `drain_step`, `clear_with`, `len` and `drop` may be used.
 
 use super::arena;
 use super::line::{SLOTS, word_of_slot};
@@ -10,8 +10,8 @@ use super::segment::{HEADER_SLOTS, Segment};
 use super::{HashTable, Word};
 
 impl HashTable {
-    /// Hands up to `budget` words to `f` and forgets them; true when the table is empty, and
-    /// then it is as new. Searches find nothing, and inserts panic, in between.
+    /// Passes up to `budget` words to `f` and removes them; true when the table is empty, and then
+    /// it is as new. In between searches find nothing, and inserts panic.
     pub fn drain_step(&mut self, budget: usize, mut f: impl FnMut(Word)) -> bool {
         self.begin_drain();
         let mut budget = budget;
@@ -27,7 +27,7 @@ impl HashTable {
         true
     }
 
-    /// Hands every word to `f`; the table is as new after.
+    /// Passes every word to `f`; the table is as new afterwards.
     pub fn clear_with(&mut self, f: impl FnMut(Word)) {
         let empty = self.drain_step(usize::MAX, f);
         assert!(empty);

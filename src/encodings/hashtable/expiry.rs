@@ -1,23 +1,22 @@
-//! Exact active expiry without a second table: what is due is found from the segments.
+//! Exact active expiry without a second table: due elements are found from the segments.
 //!
 //! A segment with volatile elements has a *record*: the (time, tag) of up to 14 elements that
-//! expire first, and `far`, before which no other element expires. A *tree of minima* over the
-//! records' earliest times gives the next due segment. When a near time has come, its tag
-//! leads to the one or two slots in question; only when `far` has come (14 elements later)
-//! is the whole segment read, and both are found anew.
+//! expire first, and `far`, a lower bound of all other expiries. A *tree of minima* over the
+//! records' earliest times gives the next due segment. When a near time is reached, its tag leads
+//! to the one or two slots in question; only when `far` is reached (14 elements later) is the whole
+//! segment read, and both are computed anew.
 //!
 //!     record: 14 x (time 48 bits | tag 15 bits) | far | prefix | number of near ones    128 bytes
 //!
-//! Invariants
-//!   1. Every noted expiry of an element still in the table has a near entry of its
-//!      segment with its tag and no later time, or is not before the segment's `far`.
+//!   1. Every noted expiry of an element still in the table has a near entry in its
+//!      segment's record with its tag and no later time, or is not before the record's `far`.
 //!   2. No near time is after `far`; the tree's leaf is the earliest near time, or `far`.
 //!   3. `Header::horizon` is `far` in whole seconds, rounded up: most expiries are beyond it,
-//!      and noting them reads nothing but the header.
+//!      and noting them reads only the header.
 //!
-//! Near entries are hints: elements may have gone, or live longer, by the time they are
-//! looked at. Each whole reading of a segment is paid for by at least 14 expiries noted since
-//! the one before: some 35 reads of entries, prefetched, for each element that expires.
+//! Near entries are hints: elements may be gone, or live longer, by the time they are read. Each
+//! full read of a segment is amortized over at least 14 expiries noted since the one before: some
+//! 35 reads of entries, prefetched, for each element that expires.
 //!
 //! Memory: 0.3 bytes an element in tables with volatile elements. The tree grows by
 //! doubling an array of 8 bytes a segment: 40 us at 10 M elements.
@@ -36,7 +35,7 @@ use super::{HashTable, SegmentRef, Word};
 use crate::base::alloc::{boxed_bytes, vec_bytes};
 use crate::base::mover::Mover;
 
-/// Records drawn before the one that is due first is taken.
+/// Records drawn before the earliest one is taken.
 const RECORD_DRAWS: usize = 16;
 /// Records allocated at a time.
 const PAGE: usize = 64;
@@ -85,7 +84,7 @@ impl Expiry {
         self.unused.push(id);
     }
 
-    /// Brings the tree up to date with a record.
+    /// Updates the tree after a change of a record.
     fn settle(&mut self, id: u32) {
         let bound = self.record(id).bound();
         self.tree.set(id as usize, bound);
@@ -113,8 +112,8 @@ impl Expiry {
 }
 
 impl HashTable {
-    /// An element with this hash now expires at `when_ms`. To be called after its insertion
-    /// and after each change to an earlier or later time; not when it becomes persistent.
+    /// Notes that an element with this hash now expires at `when_ms`. Must be called after its
+    /// insertion and after each change to an earlier or later time; not when it becomes persistent.
     /// A negative time counts as 0.
     #[inline]
     pub fn note_expiry(&mut self, hash: u64, when_ms: i64) {
@@ -152,16 +151,16 @@ impl HashTable {
         }
     }
 
-    /// No noted expiry is earlier; it may be that of an element long gone. O(1).
+    /// A lower bound of all noted expiries; it may be that of an element long gone. O(1).
     #[inline]
     pub fn next_due(&self) -> Option<i64> {
         self.expiry.as_ref()?.next_due()
     }
 
-    /// Collects into `due` the words that `look` says expire at `now_ms` or before, from at
-    /// most `budget` segments, those due first at first. True if there is more to do.
+    /// Collects into `due` the words that expire at `now_ms` or before according to `look`, from at
+    /// most `budget` segments, the earliest ones first. True if there is more to do.
     ///
-    /// What is collected is forgotten here: the caller removes it, or notes it again.
+    /// Collected words are forgotten here: the caller removes them, or notes them again.
     pub fn collect_due(
         &mut self,
         now_ms: i64,
@@ -169,7 +168,7 @@ impl HashTable {
         mut look: impl FnMut(Word) -> Option<i64>,
         due: &mut Vec<Word>,
     ) -> bool {
-        // Later times are noted as `TIME_MAX`, some 8,900 years on, and never come.
+        // Later times are noted as `TIME_MAX`, some 8,900 years ahead, and are never reached.
         let now_ms = now_ms.min(TIME_MAX - 1);
         for _ in 0..budget {
             let Some(expiry) = self.expiry.as_mut() else {
@@ -230,8 +229,8 @@ impl HashTable {
         });
     }
 
-    /// A word that `has_expiry`, where few do: a record is drawn, then one of its segment's
-    /// words. Nearly fair between segments, fair within one. `None` if there is none.
+    /// A random word for which `has_expiry` is true, if few are: draws a record, then one of its
+    /// segment's words. Nearly uniform over segments, uniform within one. `None` if there is none.
     /// O(segment); O(n) when no record leads to one.
     pub fn random_noted(
         &self,
@@ -241,7 +240,7 @@ impl HashTable {
         let expiry = self.expiry.as_ref()?;
         let drawn = (0..RECORD_DRAWS).map(|_| below(rng, expiry.tree.len()));
         let drawn = drawn.collect::<SmallVec<[usize; RECORD_DRAWS]>>();
-        // A record that was given up says never; the one due first has not been.
+        // An unused record is `NEVER`; the earliest one is in use.
         drawn
             .into_iter()
             .filter(|&id| expiry.tree.get(id) != NEVER)
@@ -283,7 +282,7 @@ impl HashTable {
         }
     }
 
-    /// Every slot of a segment that has this tag.
+    /// Every slot with this tag in a segment and its overflow.
     fn each_with_tag(&self, segment: SegmentRef, tag: u64, mut f: impl FnMut(u64)) {
         segment.visit_tags(tag, tag + 1, |word| f(super::line::slot_of(tag, word)));
         for &slot in self.overflow_of(segment) {
@@ -293,8 +292,8 @@ impl HashTable {
         }
     }
 
-    /// A segment splits, the second half at `second`: gives each half a record like the
-    /// whole's. Returns (record, horizon) for both headers.
+    /// Gives each half of a splitting segment a record like the whole's; the second half is at
+    /// `second`. Returns (record, horizon) for both headers.
     pub(super) fn split_record(&mut self, segment: SegmentRef, second: u32) -> [(u32, u32); 2] {
         let header = segment.segment().header();
         let both = (header.record, header.horizon);
@@ -309,7 +308,7 @@ impl HashTable {
         [both, (expiry.add(record), header.horizon)]
     }
 
-    /// After a split: forgets the near entries that only the other half can have meant.
+    /// After a split: drops near entries that can only refer to the other half.
     pub(super) fn settle_record(&mut self, prefix: u32) {
         let segment = self.directory.get(u64::from(prefix) << 32);
         let header = segment.segment().header();

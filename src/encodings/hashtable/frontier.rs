@@ -1,13 +1,13 @@
-//! A walk in the order of the table's own hashes, with a frontier between what it has met and
-//! what it has not: whatever grows, splits or shrinks meanwhile, of each element it can be told
-//! on which side it is. Unlike a scan it meets every element once.
+//! A walk in the order of the table's own hashes, with a frontier between visited and unvisited
+//! elements: whatever grows, splits or shrinks meanwhile, the side of each element is known. Unlike
+//! a scan it visits every element once.
 //!
-//! A place is the top half of the hash under which the table keeps an element.
+//! A place is the top half of an element's own hash in the table.
 
 use super::line::word_of_slot;
 use super::{Handle, HashTable, Word};
 
-/// Behind the last place.
+/// The position after the last place.
 const END: u64 = 1 << 32;
 
 impl Handle {
@@ -25,8 +25,8 @@ impl HashTable {
         (self.own(hash) >> 32) as u32
     }
 
-    /// Hands over the elements of the segment at place `from` that are not before it; the place
-    /// where the next segment begins, 2^32 behind the last. `rehash` as for `insert`. O(segment).
+    /// Visits the elements at or after place `from` in the segment of that place; returns the place
+    /// where the next segment begins, 2^32 after the last. `rehash` as for `insert`. O(segment).
     pub fn walk_from(
         &self,
         from: u64,
@@ -41,7 +41,7 @@ impl HashTable {
             return END;
         }
         let start = u64::from(segment.segment().header().prefix);
-        // A segment that has merged since begins before.
+        // A segment that has merged since begins before `from`.
         let is_new = |word: &Word| start >= from || u64::from(self.place_of(rehash(*word))) >= from;
         let overflow = self.overflow_of(segment).iter().copied();
         let words = segment.slots().chain(overflow).map(word_of_slot);
@@ -67,7 +67,7 @@ mod tests {
         let (mut met, mut from, mut step) = (std::collections::HashSet::new(), 0, 0);
         while from < END {
             from = table.walk_from(from, rehash, |word| assert!(met.insert(word.raw())));
-            // Those that come later are before the frontier, or met.
+            // Elements added later are before the frontier, or visited.
             step += 1;
             let (grown, shrinks) = (3000 + step * 400, step % 3 == 0);
             for n in grown..grown + 400 {

@@ -1,4 +1,4 @@
-//! One 64-byte line of eight slots: which of them carry a tag.
+//! One 64-byte line of eight slots: finding the slots with a tag.
 //!
 //!     slot: 15-bit tag | 1 bit "sits in the neighbour bucket" | 48-bit word; 0 = empty
 //!
@@ -30,7 +30,7 @@ pub(super) fn tag_of_slot(slot: u64) -> u64 {
     slot >> TAG_SHIFT
 }
 
-/// The slot with another word.
+/// The slot with its word replaced.
 #[inline]
 pub(super) fn with_word(slot: u64, word: Word) -> u64 {
     slot & !(MARK - 1) | word.raw()

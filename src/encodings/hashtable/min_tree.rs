@@ -1,12 +1,12 @@
-//! A tree of minima over an array of times: the least of all, and where it stands.
+//! A tree of minima over an array of times: the minimum, and its position.
 //!
-//! Cost: the minimum O(1); a leaf set, and the least leaf found, O(log n) groups of 16.
-//! Leaves are only ever added; what is given up says `NEVER`.
+//! Cost: the minimum O(1); setting a leaf, and finding the least leaf, O(log n) groups of 16.
+//! Leaves are only ever added; an unused one is `NEVER`.
 
 use crate::base::alloc::vec_bytes;
 use crate::base::mover::Mover;
 
-/// A time that does not come.
+/// A time that is never reached.
 pub(super) const NEVER: i64 = i64::MAX;
 
 const FANOUT: usize = 16;
@@ -23,7 +23,7 @@ impl MinTree {
         }
     }
 
-    /// The least of all leaves.
+    /// The minimum of all leaves.
     pub fn min(&self) -> i64 {
         self.levels[self.levels.len() - 1]
             .first()
@@ -31,7 +31,7 @@ impl MinTree {
             .unwrap_or(NEVER)
     }
 
-    /// Adds a leaf that says never.
+    /// Adds a leaf with the value `NEVER`.
     pub fn push(&mut self) {
         self.levels[0].push(NEVER);
         let mut level = 0;
@@ -59,7 +59,7 @@ impl MinTree {
             .unwrap_or(NEVER)
     }
 
-    /// How many leaves there are.
+    /// Number of leaves.
     pub fn len(&self) -> usize {
         self.levels[0].len()
     }
@@ -126,7 +126,7 @@ mod tests {
                     tree.push();
                     model.push(NEVER);
                 } else {
-                    // Some leaves are given up again.
+                    // Some leaves become unused again.
                     let value = if value < 200 { NEVER } else { value };
                     tree.set(leaf, value);
                     model[leaf] = value;

@@ -1,33 +1,33 @@
 //! The hash table under the keyspace and under large sets, hashes and sorted sets.
 //!
-//! Extendible hashing in cache lines. It stores opaque 48-bit words (a caller's pointers)
-//! and asks the caller, by closures, whether a word is the one wanted and what its hash is.
+//! Extendible hashing in cache lines. It stores opaque 48-bit words (a caller's pointers) and
+//! learns from the caller, by closures, whether a word matches and what its hash is.
 //!
 //!     directory   a word for each value of the top bits of the hash (`directory`)
 //!     segment     a header line and up to 63 buckets of 8 slots (`segment`, `line`, `place`)
 //!     slot        15-bit tag | 1 bit "sits in the neighbour bucket" | 48-bit word
-//!     overflow    per segment, what splitting cannot help: hundreds of equal hashes (`overflow`)
+//!     overflow    per segment, hundreds of equal hashes that no split separates (`overflow`)
 //!
-//! Growth is local: a segment grows step by step to 64 lines, then splits in two; deletes
-//! shrink and merge (`resize`). So no operation ever waits for a rehash of the table, and
-//! memory is 9-10 bytes an element at every size. Segments live in dense arenas
-//! (`arena`); a table of one segment is one small allocation, an empty one none.
+//! Growth is local: a segment grows step by step to 64 lines, then splits in two; deletes shrink
+//! and merge (`resize`). So no operation ever waits for a rehash of the table, and memory is 9-10
+//! bytes an element at every size. Segments are in dense arenas (`arena`); a table of one segment
+//! is one small allocation, an empty one none.
 //!
-//! Each table multiplies the hashes that it is given by an odd number of its own. Elements
-//! that come in the order of their hashes would fill one segment after the other, which no
-//! splitting helps; and that is what another table gives (SUNIONSTORE, COPY, SSCAN and SADD).
+//! Each table multiplies the caller's hashes by its own odd number. Elements inserted in the order
+//! of their hashes would fill one segment after the other, which splitting cannot help; and
+//! iterating another table gives that order (SUNIONSTORE, COPY, SSCAN and SADD).
 //!
-//! Invariants, beside those of `segment`
-//!   1. Every element is in the segment its own hash's top bits lead to, under that hash's tag.
+//! Invariants, in addition to those of `segment`
+//!   1. Every element is in the segment that its own hash's top bits select, under that hash's tag.
 //!   2. `len` counts buckets, stashes and overflow.
 //!   3. A segment with overflow has `LINES_MAX` lines, and its directory word says so.
-//!   4. No caller's closure runs while the table is half changed.
+//!   4. No caller's closure runs while the table is in an intermediate state.
 //!
 //! Cost: find one directory word, one or two lines, and the entries with an equal 15-bit tag
 //! (1.005 of them for a hit, 0.01 for a miss). Insert and remove O(1), at worst a split:
 //! some 10 us and 500 reads of entries. Doubling the directory: see `directory`.
-//! Cursors: `scan`. Walks that know where they are: `frontier`. Random picks: `random`. Active expiry: `expiry`. Lazy free: `drain`.
-//! Defragmentation: `relocate`.
+//! Cursors: `scan`. Walks with a known frontier: `frontier`. Random picks: `random`.
+//! Active expiry: `expiry`. Lazy free: `drain`. Defragmentation: `relocate`.
 //! Prefetching for a batch: `ahead`.
 #![allow(unsafe_code)]
 
@@ -68,8 +68,8 @@ use place::Placed;
 use segment::{Header, NO_HORIZON, NO_RECORD, SegmentRef};
 pub use shape::Shape;
 
-/// What a slot holds: 48 bits, not 0. For most callers an 8-byte-aligned pointer whose
-/// three low bits are flags.
+/// The content of a slot: 48 bits, not 0. For most callers an 8-byte-aligned pointer whose three
+/// low bits are flags.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Word(u64);
 
@@ -87,15 +87,15 @@ impl Word {
     }
 }
 
-/// Where an element is, until the table is next changed. A stale one gives a wrong
-/// element or a panic, never undefined behaviour.
+/// The position of an element, valid until the next change of the table. A stale one leads to a
+/// wrong element or a panic, never undefined behaviour.
 ///
 /// One word, so that a lookup's result travels in registers:
 ///
 ///     top half of the table's own hash 32 | index 32
 ///
-/// The directory looks at the hash's top bits alone. The index is that of the slot in its
-/// segment, or behind the segment's end one into the overflow.
+/// The directory uses only the hash's top bits. The index is that of the slot in its segment, or,
+/// past the segment's end, one into the overflow.
 #[derive(Copy, Clone, Debug)]
 pub struct Handle(u64);
 
@@ -107,7 +107,7 @@ impl Handle {
         Handle(hash & !u64::from(u32::MAX) | u64::from(at as u32))
     }
 
-    /// A hash that leads to the segment.
+    /// A hash that selects the segment.
     #[inline(always)]
     fn hash(self) -> u64 {
         self.0
@@ -125,9 +125,9 @@ pub struct HashTable {
     len: usize,
     /// Odd; see the module.
     salt: u64,
-    /// What only a table of more than one segment has.
+    /// Present only in a table of more than one segment.
     many: Option<Box<Many>>,
-    /// Made when the first expiry is noted.
+    /// Created when the first expiry is noted.
     expiry: Option<Box<Expiry>>,
 }
 
@@ -141,7 +141,7 @@ struct Many {
     deepest: usize,
     /// Unmarked slots of segments that cannot hold them, by the segment's prefix.
     overflow: BTreeMap<u32, Vec<u64>>,
-    /// Segments are being taken away by `drain_step`; the directory is gone.
+    /// `drain_step` is removing segments; the directory is gone.
     draining: bool,
 }
 
@@ -172,7 +172,7 @@ impl HashTable {
         }
     }
 
-    /// The hash under which the table keeps what its callers know by `hash`.
+    /// The table's own hash for a caller's `hash`.
     #[inline(always)]
     fn own(&self, hash: u64) -> u64 {
         hash.wrapping_mul(self.salt)
@@ -201,7 +201,7 @@ impl HashTable {
         found
     }
 
-    /// As `find`, but where it is: to read, replace or remove it without a second search.
+    /// As `find`, but returns its position: to read, replace or remove it without a second search.
     #[inline]
     pub fn find_handle(&self, hash: u64, eq: impl FnMut(Word) -> bool) -> Option<Handle> {
         let hash = self.own(hash);
@@ -244,7 +244,7 @@ impl HashTable {
         raw
     }
 
-    /// Exchanges the word in a slot for one with the same hash.
+    /// Replaces the word in a slot by one with the same hash.
     #[inline]
     pub fn replace_at(&mut self, handle: Handle, word: Word) {
         let raw = with_word(self.raw_at(handle), word);
@@ -288,8 +288,8 @@ impl HashTable {
         Some(self.remove_at(handle))
     }
 
-    /// Adds an element that is not in the table. `rehash` gives the hash of any word in the
-    /// table, the new one included: a segment that splits needs it.
+    /// Adds an element that is not in the table. `rehash` returns the hash of any word in the
+    /// table, including the new one: a split needs it.
     pub fn insert(&mut self, hash: u64, word: Word, rehash: impl Fn(Word) -> u64) {
         debug_assert_eq!(rehash(word), hash);
         let (hash, salt) = (self.own(hash), self.salt);
@@ -325,7 +325,7 @@ impl HashTable {
             .set(segment.segment().header().prefix, segment.with(flag, on));
     }
 
-    /// All words, in no useful order.
+    /// All words, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = Word> + '_ {
         let overflow = self
             .many

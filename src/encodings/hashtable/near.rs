@@ -1,19 +1,19 @@
-//! The expiries of one segment that come first, and the bound of all others: a record.
+//! A record: the earliest expiries of one segment, and the bound of all others.
 //!
-//! What a record promises, and who keeps it: `expiry`.
+//! The invariants of a record, and the code that keeps them: `expiry`.
 
 use smallvec::SmallVec;
 
 use super::min_tree::NEVER;
 use super::segment::NO_HORIZON;
 
-/// Elements that a record names: it fills two cache lines.
+/// Most elements in a record: it fills two cache lines.
 const NEAR_MAX: usize = 14;
 const TAG_BITS: u32 = 15;
 /// The last time that a near entry can hold.
 pub(crate) const TIME_MAX: i64 = (1 << 48) - 1;
 
-/// Time and tag in one number, so that the order of numbers is that of times.
+/// Time and tag in one number, ordered by time.
 pub(super) type Near = u64;
 
 pub(super) fn near(when_ms: i64, tag: u64) -> Near {
@@ -33,7 +33,7 @@ pub(super) fn tag_of(near: Near) -> u64 {
 pub(super) struct Record {
     pub near: [Near; NEAR_MAX],
     pub far: i64,
-    /// The segment's prefix, which leads to it.
+    /// The prefix of the record's segment.
     pub prefix: u32,
     pub len: u32,
 }
@@ -52,7 +52,7 @@ impl Record {
         &self.near[..self.len as usize]
     }
 
-    /// An element with this time and tag is there.
+    /// Notes an element with this time and tag.
     pub fn note(&mut self, entry: Near) {
         if time_of(entry) >= self.far || self.near().contains(&entry) {
             return;
@@ -69,10 +69,10 @@ impl Record {
         let dropped = self.near[latest].max(entry);
         self.near[latest] = self.near[latest].min(entry);
         self.far = time_of(dropped);
-        // Others with the very same time are not after `far`, as invariant 2 wants.
+        // Others with the very same time are not after `far`, as invariant 2 requires.
     }
 
-    /// There may be an element that expires at `far` and has no near entry.
+    /// Lowers `far`: an element without a near entry may expire then.
     pub fn lower_far(&mut self, far: i64) {
         self.far = self.far.min(far);
         let mut kept = 0;
@@ -85,7 +85,7 @@ impl Record {
         self.len = kept as u32;
     }
 
-    /// No element expires before.
+    /// A lower bound of all expiries.
     pub fn bound(&self) -> i64 {
         self.near()
             .iter()
@@ -93,7 +93,7 @@ impl Record {
             .map_or(self.far, |&first| time_of(first))
     }
 
-    /// Takes out the tags whose time has come.
+    /// Takes out the tags that are due.
     pub fn take_due(&mut self, now_ms: i64) -> SmallVec<[u64; NEAR_MAX]> {
         let mut tags = SmallVec::new();
         let mut kept = 0;
@@ -110,7 +110,7 @@ impl Record {
         tags
     }
 
-    /// `far` as `Header::horizon` has it: in whole seconds, rounded up.
+    /// `far` in the form of `Header::horizon`: in whole seconds, rounded up.
     pub fn horizon(&self) -> u32 {
         let seconds = self.far.saturating_add(999) / 1000;
         u32::try_from(seconds).unwrap_or(NO_HORIZON)

@@ -1,8 +1,8 @@
-//! What splitting cannot help: elements of a full segment whose hashes are equal as far as the
-//! directory may grow, in a list beside the segment.
+//! Overflow: elements of a full segment whose hashes are equal as far as the directory may grow,
+//! which splitting cannot separate. They are in a list beside the segment.
 //!
-//! The list has no order; its owner is the segment's prefix. A segment whose list is empty has
-//! none, and its directory word does not say that it overflows.
+//! The list has no order; its key is the segment's prefix. An empty list is removed, and the
+//! directory word's overflow flag is cleared.
 
 use super::line::{SLOTS, tag_of_slot, word_of_slot};
 use super::place::Placed;
@@ -35,7 +35,7 @@ impl HashTable {
         Some(segment.lines() * SLOTS + index)
     }
 
-    /// The list goes with a segment that is built anew: its elements are in the plan.
+    /// Drops the list of a segment that is rebuilt: its elements are in the plan.
     pub(super) fn forget_overflow(&mut self, segment: SegmentRef) {
         if segment.has_overflow() {
             let many = self
@@ -79,7 +79,7 @@ impl HashTable {
         }
     }
 
-    /// A slot of the segment became free: perhaps an overflowing element fits now.
+    /// After a slot of the segment became free: an overflow element may fit now.
     #[cold]
     pub(super) fn refill_from_overflow(&mut self, hash: u64) {
         let segment = self.directory.get(hash);

@@ -1,17 +1,17 @@
-//! Where a new element goes in its segment, and what moves to make way for it.
+//! Placing a new element in its segment, and moving others to make room.
 //!
-//! A full home bucket and its full neighbour need not be the end: an element that sits at home
-//! may go on to its neighbour, one in the neighbour bucket may go back home, and so on along
-//! the buckets until one has a free slot.
+//! If the home bucket and its neighbour are full, an element in its home bucket may move on to its
+//! neighbour, one in the neighbour bucket may move back home, and so on along the buckets until one
+//! has a free slot.
 
 use super::line::{MARK, SLOTS, tag_of_slot};
 use super::segment::{HEADER_SLOTS, SegmentRef};
 use crate::encodings::prefetch::prefetch;
 
-/// How many elements may move to make way for a new one.
+/// Maximum moves to make room for a new element.
 const CHAIN_MAX: usize = 4;
 
-/// What became of an element that wanted a place.
+/// The place that an element got.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(super) enum Placed {
     Bucket,
@@ -20,8 +20,8 @@ pub(super) enum Placed {
 }
 
 impl SegmentRef {
-    /// Finds a place for an unmarked slot: home while it has two free, then the emptier of
-    /// home and neighbour, then a chain of moves, then the stash. Leaves `count` alone.
+    /// Finds a place for an unmarked slot: home if it has two free, then the emptier of home and
+    /// neighbour, then a chain of moves, then the stash. Does not change `count`.
     pub fn place(self, slot: u64) -> Placed {
         let home = self.home(tag_of_slot(slot));
         let free = self.free_in(home);
@@ -69,8 +69,8 @@ impl SegmentRef {
         }
     }
 
-    /// Asks for what a new element with this tag would need beside its own two lines: the
-    /// header, and if both are full those where most chains end.
+    /// Prefetches what a new element with this tag needs beside its own two lines: the header, and
+    /// if both are full the lines where most chains end.
     #[inline]
     pub fn prefetch_way(self, tag: u64) {
         prefetch(self.segment().0.addr());
@@ -84,8 +84,8 @@ impl SegmentRef {
         }
     }
 
-    /// The bucket where an element of this full one may go: to the next an element that is at
-    /// home, to the one before an element that belongs there. `None`: there is none.
+    /// The bucket to which an element of this full one may move: `right`: one at home, to the next
+    /// bucket; else one from the bucket before, back to it. `None`: there is no such element.
     fn go_on(self, bucket: usize, right: bool) -> Option<usize> {
         (self.movable_in(bucket, right) != 0).then(|| self.beside(bucket, right))
     }
@@ -98,18 +98,18 @@ impl SegmentRef {
         }
     }
 
-    /// The slots of a full bucket whose elements may go to the next one, or to the one before.
+    /// The slots of a full bucket whose elements may move to the next one, or to the one before.
     fn movable_in(self, bucket: usize, right: bool) -> u32 {
         let marked = self.marked_in(bucket);
         if right { !marked & 0xff } else { marked }
     }
 
-    /// Makes the `moves` moves of a chain, the farthest first.
+    /// Performs the `moves` moves of a chain, the farthest first.
     fn shift(self, start: usize, moves: usize, right: bool) {
         for left in (0..moves).rev() {
             let from = (0..left).fold(start, |bucket, _| self.beside(bucket, right));
             let to = self.beside(from, right);
-            // A bucket on the chain is full: whatever is unmarked there is at home.
+            // A bucket on the chain is full: its unmarked elements are at home.
             let movable = self.movable_in(from, right);
             let at = Self::bucket_start(from) + movable.trailing_zeros() as usize;
             let slot = self.slot(at);
@@ -126,8 +126,8 @@ impl SegmentRef {
         );
     }
 
-    /// After the slot `at` became empty: moves a stash element there that may live there.
-    /// Returns whether the stash is now empty.
+    /// After the slot `at` became empty: moves a stash element there that belongs there. Returns
+    /// whether the stash is now empty.
     pub fn refill_from_stash(self, at: usize) -> bool {
         if at >= SLOTS {
             let bucket = at / SLOTS - 1;

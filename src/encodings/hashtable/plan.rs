@@ -1,18 +1,18 @@
-//! How a set of elements lies in a segment that is built anew.
+//! The layout of a set of elements in a segment being rebuilt.
 
 use super::line::{MARK, SLOTS, tag_of_slot};
 use super::segment::{HEADER_SLOTS, Header, LINES_MAX, STASH_SLOTS, Segment, SegmentRef, home};
 
-/// How a set of elements would lie in a segment of a given size.
+/// The layout of a set of elements in a segment of a given size.
 ///
-/// Buckets are filled in order; what is too much for one goes to the next, before the
-/// next one's own elements: a chain without limit, found by counting alone.
+/// Buckets are filled in order; excess elements of one go to the next, before the next one's own
+/// elements: a chain of any length, found by counting alone.
 pub(super) struct Plan {
     buckets: usize,
-    /// Elements of each bucket that stay at home, and that go to the next one.
+    /// Elements of each bucket that stay at home, and that move to the next one.
     stay: [u8; LINES_MAX],
     onward: [u8; LINES_MAX],
-    /// Elements for which there is no bucket.
+    /// Elements without a bucket.
     pub spilled: usize,
 }
 
@@ -29,7 +29,7 @@ impl Plan {
             onward: [0; LINES_MAX],
             spilled: 0,
         };
-        // What wraps around is known after the first pass.
+        // The number that wraps around is known after the first pass.
         let wrapping = plan.cascade(&own, 0, if buckets == 1 { 0 } else { SLOTS as u32 });
         plan.cascade(&own, wrapping, wrapping);
         plan
@@ -59,12 +59,12 @@ impl Plan {
         carried
     }
 
-    /// Writes the segment: `header` (with lines and count made right), then the slots.
-    /// What finds no room, not even in the stash, is appended to `overflow`.
+    /// Writes the segment: `header` (with lines and count corrected), then the slots. Elements that
+    /// do not fit, even in the stash, are appended to `overflow`.
     /// Returns the segment's reference without the overflow flag.
     ///
     /// # Safety
-    /// `segment` is memory of this plan's number of lines, 64-byte aligned, in nobody's use.
+    /// `segment` is unused memory of this plan's number of lines, 64-byte aligned.
     pub unsafe fn write(
         mut self,
         slots: &[u64],
@@ -103,7 +103,7 @@ impl Plan {
             used[bucket] += 1;
         }
         let count = (slots.len() - lost) as u16;
-        // SAFETY: the header's place is the segment's first 16 bytes.
+        // SAFETY: the header is the segment's first 16 bytes.
         unsafe {
             segment.0.cast::<Header>().write(Header {
                 count,

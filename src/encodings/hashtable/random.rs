@@ -1,10 +1,10 @@
-//! Fair random picks.
+//! Uniform random picks.
 //!
-//! A directory word is drawn, accepted only if it is its segment's canonical one; then a slot
-//! out of as many as the largest segment has, accepted only if it exists and is occupied. On
-//! any refusal everything is drawn again. So every slot of the table is as likely as every
-//! other, whatever the size and fill of its segment. Drawing again from the same segment,
-//! or a slot out of only those it has, is measurably unfair.
+//! Draws a directory word, accepted only if it is its segment's canonical one; then a slot among as
+//! many as the largest segment has, accepted only if it exists and is occupied. After any rejection
+//! everything is drawn again. So every slot of the table is equally likely, whatever the size and
+//! fill of its segment. Drawing again from the same segment, or only among the slots it has, is
+//! measurably biased.
 //!
 //! Cost: 1.3 to 3 draws in a random table.
 
@@ -14,7 +14,7 @@ use super::line::{SLOTS, word_of_slot};
 use super::segment::{HEADER_SLOTS, LINES_MAX};
 use super::{HashTable, Word};
 
-/// After so many refusals the table is nearly empty for its size: walk it instead.
+/// After this many rejections the table is nearly empty for its size: walk it instead.
 const DRAWS_MAX: u32 = 2000;
 
 /// A number below `bound`, which is not 0.
@@ -23,7 +23,7 @@ pub(super) fn below(rng: &mut impl Rng, bound: usize) -> usize {
 }
 
 impl HashTable {
-    /// A word, each as likely as any other; `None` if the table is empty.
+    /// A uniformly random word; `None` if the table is empty.
     pub fn random(&self, rng: &mut impl Rng) -> Option<Word> {
         if self.is_empty() {
             return None;
@@ -55,7 +55,7 @@ impl HashTable {
         if index & (repeats - 1) != 0 {
             return None;
         }
-        // A single segment has nothing to be unfair to.
+        // A single segment cannot bias the pick.
         let lines = if segment.depth() == 0 {
             segment.lines()
         } else {

@@ -1,7 +1,7 @@
 //! Moving a table's blocks, and those of its elements, to fuller slabs.
 //!
-//! Nothing changes its place in the table: an element's slot gets its new word, a segment's
-//! directory words its new address. So cursors, slots and random picks mean what they did.
+//! No element changes its position in the table: its slot gets the new word, a segment's directory
+//! words the new address. So cursors, slots and random picks stay valid.
 
 use super::arena;
 use super::line::{tag_of_slot, with_word, word_of_slot};
@@ -9,8 +9,8 @@ use super::{HashTable, Word};
 use crate::base::mover::Mover;
 
 impl HashTable {
-    /// As [`HashTable::scan`]; `change` may give an element a new word, which must have the
-    /// same hash: it has moved. The table's own blocks stay where they are.
+    /// As [`HashTable::scan`]; `change` may return an element's new word, with the same hash, after
+    /// moving its block. The table's own blocks are not moved.
     pub fn relocate_words(
         &mut self,
         cursor: u64,
@@ -33,8 +33,8 @@ impl HashTable {
         self.behind(&stretch)
     }
 
-    /// As [`HashTable::relocate_words`], for about `n` elements; before the first of all the table's
-    /// own blocks are offered.
+    /// As [`HashTable::relocate_words`], for about `n` elements; the first call also offers the
+    /// table's own blocks.
     pub fn relocate_about(
         &mut self,
         mover: &mut Mover,
@@ -57,8 +57,8 @@ impl HashTable {
         }
     }
 
-    /// Offers the table's own blocks: lines, directory, what is known of expiries. Large ones
-    /// have pages of their own and are no matter here. O(chunks of segments).
+    /// Offers the table's own blocks: lines, directory, expiry records. Large ones have their own
+    /// pages and need no moving. O(chunks of segments).
     pub fn relocate_lines(&mut self, mover: &mut Mover) {
         let root = self.directory.at(0);
         if self.directory.depth() == 0 && !root.is_none() {

@@ -1,14 +1,14 @@
 //! Growth, split, shrink and merge of single segments.
 //!
-//! A full segment is rebuilt with the next number of lines; if its elements do not fit there
-//! (one crowded bucket is enough) with still more; at 64 lines it splits by the next
-//! bit of the hash. Only a split reads the elements' hashes. A segment that has become
-//! sparse is rebuilt smaller, then merged with its buddy.
+//! A full segment is rebuilt with the next number of lines; if its elements do not fit there (one
+//! crowded bucket is enough) with still more; at 64 lines it splits by the next bit of the hash.
+//! Only a split reads the elements' hashes. A sparse segment is rebuilt smaller, then merged with
+//! its buddy.
 //!
 //! Cost: rebuild about 2 us, split about 10 us with 500 reads of entries.
 //!
-//! Equal hashes defeat splitting. It goes on only while the directory has no more than
-//! 8 words a segment (random hashes need 2 to 4); after that elements overflow into a list.
+//! Splitting cannot separate equal hashes. It continues only while the directory has no more than 8
+//! words per segment (random hashes need 2 to 4); after that elements overflow into a list.
 
 use smallvec::SmallVec;
 
@@ -26,9 +26,9 @@ const YOUNG_LINES: [u8; 19] = [
 ];
 /// A rebuild that puts more than this into the stash takes the next size instead.
 const REBUILD_STASH_MAX: usize = 2;
-/// Buddies merge when together they have no more elements: three quarters of 64 lines.
+/// Buddies merge when together they have at most this many elements: three quarters of 64 lines.
 const MERGE_MAX: usize = 380;
-/// Directory words that are always allowed, and allowed for each segment.
+/// Directory words that are always allowed, and allowed per segment.
 const WORDS_FREE: usize = 64;
 const WORDS_PER_SEGMENT: usize = 8;
 
@@ -56,7 +56,7 @@ fn lines_before(lines: usize, depth: u32) -> Option<usize> {
         .find(|&young| young < lines)
 }
 
-/// The smallest size that `count` elements fill to no more than 93 %.
+/// The smallest size that `count` elements fill to at most 93 %.
 fn lines_for(count: usize, depth: u32) -> usize {
     let wanted = 1 + (count * 100).div_ceil(93 * SLOTS);
     if depth > 0 {
@@ -67,8 +67,8 @@ fn lines_for(count: usize, depth: u32) -> usize {
     lines_after(wanted - 1, 0).unwrap_or(LINES_MAX)
 }
 
-/// The smallest plan of at least `lines` lines with little in the stash; if there is none,
-/// the largest segment with whatever does not fit.
+/// The smallest plan of at least `lines` lines with few elements in the stash; if there is none,
+/// the largest segment, with the rest spilled.
 fn plan(slots: &[u64], lines: usize, depth: u32) -> Plan {
     let mut lines = lines;
     loop {
@@ -100,8 +100,8 @@ impl HashTable {
         self.directory.set(0, root);
     }
 
-    /// Makes the segment of `hash` roomier, or splits it. False: neither helps, and the new
-    /// element has to overflow.
+    /// Enlarges the segment of `hash`, or splits it. False: neither is possible, and the new
+    /// element must overflow.
     #[cold]
     pub(super) fn make_room(&mut self, hash: u64, rehash: &impl Fn(Word) -> u64) -> bool {
         let segment = self.directory.get(hash);
@@ -139,7 +139,7 @@ impl HashTable {
     fn slots_of(&self, segment: SegmentRef) -> Slots {
         let mut slots = Slots::from_buf([0; LINES_MAX * SLOTS]);
         let mut len = 0;
-        // Each is written, and counts unless it is empty: no branch to be mistaken.
+        // Writes each slot and counts it unless it is empty: no branch to mispredict.
         for slot in segment.all_slots() {
             slots[len] = slot;
             len += usize::from(slot != 0);
@@ -184,7 +184,7 @@ impl HashTable {
         }
     }
 
-    /// The same elements in another number of lines.
+    /// Rebuilds a segment with the same elements and another number of lines.
     fn rebuild(&mut self, segment: SegmentRef, slots: &[u64], plan: Plan) {
         let header = segment.segment().header();
         self.forget_overflow(segment);
@@ -230,7 +230,7 @@ impl HashTable {
             };
             let plan = plan(slots, lines_for(slots.len(), depth), depth);
             let built = self.build(slots, plan, header);
-            // The other half still leads to the parent.
+            // The other half still points to the parent.
             self.directory.set(prefix, built);
         }
         let deepest = depth == self.directory.depth();
@@ -238,13 +238,13 @@ impl HashTable {
         many.segments = many.segments.max(1) + 1;
         many.deepest += if deepest { 2 } else { 0 };
         self.release(segment);
-        // Releasing may have moved the children: the directory knows where to.
+        // Releasing may have moved the children: the directory has their addresses.
         for second in [0, (bit >> 32) as u32] {
             self.settle_record(header.prefix | second);
         }
     }
 
-    /// After a removal: makes the segment of `hash` smaller, merges it, or frees it.
+    /// After a removal: shrinks the segment of `hash`, merges it, or frees it.
     pub(super) fn maybe_shrink(&mut self, hash: u64) {
         let segment = self.directory.get(hash);
         let depth = segment.depth();
@@ -270,7 +270,7 @@ impl HashTable {
     fn shrink(&mut self, segment: SegmentRef, lines: usize) {
         let slots = self.slots_of(segment);
         let plan = Plan::new(&slots, lines);
-        // One crowded bucket: wait until more has gone.
+        // One bucket is crowded: wait until more elements are removed.
         if plan.spilled <= REBUILD_STASH_MAX {
             self.rebuild(segment, &slots, plan);
         }
@@ -285,8 +285,8 @@ impl HashTable {
         self.expiry = None;
     }
 
-    /// Merges the segment of `hash` with its buddy, and the result with its own, while
-    /// they are sparse.
+    /// Merges the segment of `hash` with its buddy, and the result with its own buddy, while they
+    /// are sparse.
     #[cold]
     fn merge(&mut self, hash: u64) {
         loop {
@@ -363,8 +363,8 @@ impl HashTable {
         }
     }
 
-    /// Halves the directory when no segment needs its last bit, and it has been too large
-    /// for some time: doubling it back at once would cost as much again.
+    /// Halves the directory when no segment needs its last bit, and it has at least four words per
+    /// segment: doubling it again soon would cost as much.
     fn maybe_halve(&mut self) {
         while let Some(many) = &mut self.many
             && many.deepest == 0

@@ -1,15 +1,14 @@
-//! Stateless cursors with Redis's guarantee: what is in the table from the first call of a
-//! scan to the last is returned at least once, through any growth, split, merge, shrink.
+//! Stateless cursors with Redis's guarantee: an element that is in the table from the first call of
+//! a scan to the last is returned at least once, through any growth, split, merge, shrink.
 //!
 //!     cursor = prefix | depth, 6 bits | cell, 6 bits        (0: begin, and: finished)
 //!
-//! The prefix stands for a block of hashes, those with the same top `depth` bits; a cell is one
+//! The prefix identifies a block of hashes, those with the same top `depth` bits; a cell is one
 //! 64th of the tags. A scan goes through the blocks in order and through the cells of each; an
-//! element never changes either, wherever its slot moves. A block is what one segment holds,
-//! when it is begun. If that has split since, it is finished child by child. If it has merged,
-//! the cells are those of the larger segment, and what the scan had not reached of that
-//! follows as blocks of its own. So a cursor only moves forward, and a scan ends whatever
-//! happens meanwhile.
+//! element never changes either, wherever its slot moves. A block is what one segment holds when
+//! the block is begun. If that segment has split since, it is finished child by child. If it has
+//! merged, the cells are those of the larger segment, and its part that the scan had not reached
+//! follows as separate blocks. So a cursor only moves forward, and a scan always ends.
 //!
 //! Prefixes have at most 27 bits, so cursors stay below 2^39: a cluster slot's 14 bits above
 //! them end at 2^53. Small tables have small cursors. Repeats occur only after a split or merge.
@@ -39,7 +38,7 @@ struct Position {
 }
 
 impl Position {
-    /// `None` for what no scan has returned.
+    /// `None` for a cursor that no scan has returned.
     fn decode(cursor: u64) -> Option<Position> {
         let depth = (cursor >> CELL_BITS & ((1 << DEPTH_BITS) - 1)) as u32;
         let prefix = cursor >> (CELL_BITS + DEPTH_BITS);
@@ -57,12 +56,12 @@ impl Position {
     }
 }
 
-/// What one step of a scan visits: the elements of a segment with these tags.
+/// The range of one scan step: the elements of a segment with these tags.
 pub(super) struct Stretch {
     pub segment: SegmentRef,
     pub tags: Range<u64>,
     position: Position,
-    /// The cell behind it.
+    /// The cell after it.
     next: u64,
 }
 
@@ -71,8 +70,8 @@ fn hashes_in(depth: u32) -> u64 {
 }
 
 impl HashTable {
-    /// Visits about one bucket line of elements; returns the cursor to go on with, 0 at the
-    /// end. A cursor that no scan has returned ends the scan or starts somewhere.
+    /// Visits about one bucket line of elements; returns the next cursor, 0 at the end. A cursor
+    /// that no scan has returned ends the scan or starts anywhere.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Word)) -> u64 {
         let Some(stretch) = self.stretch(cursor) else {
             return 0;
@@ -82,7 +81,7 @@ impl HashTable {
         self.behind(&stretch)
     }
 
-    /// Where one step of a scan goes; `None`: it is at its end.
+    /// The range of the next scan step; `None`: the end.
     pub(super) fn stretch(&self, cursor: u64) -> Option<Stretch> {
         let position = Position::decode(cursor)?;
         let segment = self.directory.get(u64::from(position.prefix) << 32);
@@ -99,7 +98,7 @@ impl HashTable {
         })
     }
 
-    /// The cursor behind a stretch.
+    /// The cursor after a stretch.
     pub(super) fn behind(&self, stretch: &Stretch) -> u64 {
         let &Stretch {
             segment,
@@ -119,7 +118,7 @@ impl HashTable {
         let Ok(prefix) = u32::try_from(u64::from(position.prefix) + hashes_in(depth)) else {
             return 0;
         };
-        // The next segment, or what is left of one that this block has merged into.
+        // The next segment, or the rest of one that this block has merged into.
         let segment = self.directory.get(u64::from(prefix) << 32);
         Position {
             prefix,

@@ -1,6 +1,6 @@
 //! A segment: a header line, then buckets of eight slots, all in whole cache lines.
 //!
-//!     line 0: count u16 | lines u8 | depth u8 | prefix u32 | record u32 | horizon u32 | 6 stash slots
+//!     line 0: count u16 | lines u8 | depth u8 | prefix, record, horizon u32 each | 6 stash slots
 //!     line 1..lines: a bucket each
 //!
 //! Invariants
@@ -10,8 +10,8 @@
 //!   3. The `SegmentRef` in the directory agrees with the header on lines and depth, and
 //!      says whether the stash is in use.
 //!
-//! Where a new element goes: `place`. How a segment is built anew: `plan`.
-//! Who allocates segments: `arena`. When they grow, split, shrink, merge: `resize`.
+//! Placing a new element: `place`. Rebuilding a segment: `plan`. Allocating segments: `arena`.
+//! Growing, splitting, shrinking, merging: `resize`.
 
 use std::ptr;
 
@@ -26,7 +26,7 @@ pub(super) const HEADER_SLOTS: usize = 2;
 pub(super) const STASH_SLOTS: usize = SLOTS - HEADER_SLOTS;
 /// `Header::record` of a segment without volatile elements.
 pub(super) const NO_RECORD: u32 = u32::MAX;
-/// `Header::horizon`: every expiry has to be noted in the record.
+/// `Header::horizon`: every expiry must be noted in the record.
 pub(super) const NO_HORIZON: u32 = u32::MAX;
 
 #[repr(C)]
@@ -45,8 +45,8 @@ pub(super) struct Header {
 
 const _: () = assert!(size_of::<Header>() == HEADER_SLOTS * size_of::<u64>());
 
-/// A directory word: where a segment is and what its shape is, so that a lookup never
-/// reads the header for geometry.
+/// A directory word: a segment's address and geometry, so that a lookup never reads the header for
+/// them.
 ///
 ///     48-bit address | 6 bits buckets | 6 bits depth | 1 bit stash | 1 bit overflow
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -210,14 +210,14 @@ impl SegmentRef {
         self.all_slots().filter(|&slot| slot != 0)
     }
 
-    /// All slots, empty ones (0) too, stash first; none of no segment.
+    /// All slots, empty ones (0) too, stash first; empty without a segment.
     pub fn all_slots(self) -> impl Iterator<Item = u64> {
         let end = if self.is_none() {
             HEADER_SLOTS
         } else {
             self.lines() * SLOTS
         };
-        // SAFETY: a segment has so many lines of slots.
+        // SAFETY: a segment has this many lines of slots.
         (HEADER_SLOTS..end).map(move |at| unsafe { *self.segment().0.add(at) })
     }
 
@@ -226,8 +226,8 @@ impl SegmentRef {
         self.each_tagged(first, end, |_, slot| visit(word_of_slot(slot)));
     }
 
-    /// Exchanges words of the elements with `first <= tag < end`, overflow excluded, for those
-    /// that `change` gives; hashes stay.
+    /// Replaces words of the elements with `first <= tag < end`, overflow excluded, by those that
+    /// `change` returns; hashes stay the same.
     pub fn change_tags(self, first: u64, end: u64, mut change: impl FnMut(Word) -> Option<Word>) {
         self.each_tagged(first, end, |at, slot| {
             if let Some(word) = change(word_of_slot(slot)) {
@@ -236,7 +236,7 @@ impl SegmentRef {
         });
     }
 
-    /// Slots of the elements with `first <= tag < end`, each with its place.
+    /// Slots of the elements with `first <= tag < end`, each with its index.
     #[inline]
     fn each_tagged(self, first: u64, end: u64, mut see: impl FnMut(usize, u64)) {
         let mut line = |start: usize, skip: usize| {
@@ -281,7 +281,7 @@ pub(super) fn home(tag: u64, buckets: usize) -> usize {
     (tag as usize * buckets) >> 15
 }
 
-/// Address of a segment; its lines are initialised before it gets into the directory.
+/// Address of a segment; its lines are initialised before it is stored in the directory.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(super) struct Segment(pub *mut u64);
 

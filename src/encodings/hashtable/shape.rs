@@ -5,7 +5,7 @@ use super::line::SLOTS;
 use super::{HashTable, Many};
 use crate::base::alloc::{boxed_bytes, vec_bytes};
 
-/// What `HashTable::shape` says.
+/// The result of `HashTable::shape`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
     pub len: usize,
@@ -23,8 +23,8 @@ pub struct Shape {
 }
 
 impl HashTable {
-    /// Bytes allocated by the table itself, words' targets excluded, as the allocator counts
-    /// them; of what overflows, which nothing but equal hashes does, about. O(1).
+    /// Bytes allocated by the table itself, words' targets excluded, as the allocator counts them;
+    /// approximate for overflow, which only equal hashes cause. O(1).
     pub fn memory_bytes(&self) -> usize {
         let many = self.many.as_ref().map_or(0, |many| {
             let overflow = many.overflow.values().map(vec_bytes);

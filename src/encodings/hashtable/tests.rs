@@ -34,7 +34,7 @@ struct Numbers {
 impl Numbers {
     fn new(hash: fn(u64) -> u64) -> Numbers {
         Numbers {
-            // The hashes as they are made here.
+            // Uses the test's hashes unchanged.
             table: HashTable::salted(1),
             hash,
         }
@@ -217,7 +217,7 @@ fn equal_hashes_overflow_and_come_back_beside_random_ones() {
     assert!((3000..20_000).all(|n| numbers.contains(n)));
 }
 
-/// One scan while the table is changed between calls; returns how often each was seen.
+/// One scan while the table changes between calls; returns how often each was seen.
 fn scan_all(numbers: &mut Numbers, mut between: impl FnMut(&mut Numbers)) -> HashMap<u64, u32> {
     let mut seen = HashMap::new();
     let mut cursor = 0;
@@ -372,7 +372,7 @@ fn a_table_dropped_half_drained_or_full_frees_its_memory() {
     }
 }
 
-/// Elements with times, beside a model of them.
+/// Elements with times, and a model of them.
 struct Timed {
     numbers: Numbers,
     times: BTreeMap<u64, Option<i64>>,
@@ -401,7 +401,7 @@ impl Timed {
         }
     }
 
-    /// Collects and removes what is due, and checks that it is exactly that.
+    /// Collects and removes the due elements, and checks that they are exactly those of the model.
     fn expire(&mut self, now: i64) -> usize {
         let first = self.times.values().flatten().min().copied();
         if let Some(first) = first {
@@ -515,8 +515,8 @@ fn prefetching_any_hash_is_harmless() {
     }
 }
 
-/// Copying a large table took time with the square of its size: each element's segment was
-/// the fullest one, and nothing but overflow could take it.
+/// Bug: copying a large table took time quadratic in its size: each element's segment was the
+/// fullest one, and only overflow could take it.
 #[test]
 fn the_order_of_one_table_is_no_order_for_another() {
     const COUNT: u64 = 100_000;
@@ -534,7 +534,7 @@ fn the_order_of_one_table_is_no_order_for_another() {
     assert!(other.shape().bytes < 11 * COUNT as usize);
 }
 
-/// A copy of a table that grew and shrank, compared, then changed as the original is.
+/// A copy of a table that grew and shrank, compared, then changed like the original.
 fn copies_follow(hash: fn(u64) -> u64, inserted: u64, removed: u64) {
     let mut numbers = Numbers::new(hash);
     (0..inserted).for_each(|n| numbers.insert(n));

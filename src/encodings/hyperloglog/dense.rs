@@ -3,7 +3,7 @@
 //!     byte      0         1         2
 //!     bits   11000000  22221111  33333322
 //!
-//! Eight registers are six bytes, which are spread to eight and gathered again by shifts of
+//! Eight registers are six bytes, which are unpacked to eight bytes and packed again by shifts of
 //! one 64-bit word. Processors with AVX2 do 32 at a time (`wide`).
 #![allow(unsafe_code)]
 
@@ -15,17 +15,17 @@ use crate::encodings::bits::has_avx2;
 
 /// Bytes of all registers.
 pub(super) const BYTES: usize = REGISTERS * 6 / 8;
-/// Registers of one word, and the bytes that they take.
+/// Registers per word, and their packed bytes.
 const WORD: usize = 8;
 const WORD_BYTES: usize = 6;
 
-/// Six bits of a 16-bit piece that begins at the register's byte, and where they stand in it.
+/// The byte at which a register's 16-bit piece begins, and the register's shift in it.
 fn place(index: usize) -> (usize, u32) {
     (index * 6 / 8, (index * 6 % 8) as u32)
 }
 
 fn piece(registers: &[u8], at: usize) -> u16 {
-    // The last register ends its byte.
+    // The last register ends with its byte.
     let next = registers.get(at + 1).copied().unwrap_or(0);
     u16::from_le_bytes([registers[at], next])
 }
@@ -37,7 +37,7 @@ pub(super) fn is_lower(registers: &[u8], index: usize, value: u8) -> bool {
     ((piece(registers, at) >> shift & 0x3f) as u8) < value
 }
 
-/// Raises a register to `value`; whether it was lower. O(1).
+/// Raises a register to `value`; returns whether it was lower. O(1).
 pub(super) fn raise(registers: &mut [u8], index: usize, value: u8) -> bool {
     let (at, shift) = place(index);
     let piece = piece(registers, at);
@@ -52,7 +52,7 @@ pub(super) fn raise(registers: &mut [u8], index: usize, value: u8) -> bool {
     true
 }
 
-/// Eight registers of six bytes as eight bytes.
+/// Unpacks eight registers from six bytes to eight.
 #[inline]
 fn spread(packed: &[u8; WORD_BYTES]) -> [u8; WORD] {
     let [a, b, c, d, e, f] = *packed;
@@ -63,7 +63,7 @@ fn spread(packed: &[u8; WORD_BYTES]) -> [u8; WORD] {
     x.to_le_bytes()
 }
 
-/// Eight bytes as eight registers of six bytes.
+/// Packs eight registers into six bytes.
 #[inline]
 fn gather(values: [u8; WORD]) -> [u8; WORD_BYTES] {
     let mut x = u64::from_le_bytes(values) & 0x3f3f_3f3f_3f3f_3f3f;
@@ -74,7 +74,7 @@ fn gather(values: [u8; WORD]) -> [u8; WORD_BYTES] {
     [a, b, c, d, e, f]
 }
 
-/// Raises each of `values` to the registers of whole dense HyperLogLogs. O(registers) a source.
+/// Raises each of `values` to the registers of complete dense HyperLogLogs. O(registers) a source.
 pub(super) fn merge_into(values: &mut [u8; REGISTERS], sources: &[&[u8; DENSE_BYTES]]) {
     #[cfg(target_arch = "x86_64")]
     if has_avx2() {
@@ -86,7 +86,7 @@ pub(super) fn merge_into(values: &mut [u8; REGISTERS], sources: &[&[u8; DENSE_BY
     }
 }
 
-/// Raises each of `values`, which are a multiple of eight, to the packed register.
+/// Raises each of `values`, whose number is a multiple of eight, to the packed register.
 pub(super) fn raise_packed(values: &mut [u8], registers: &[u8]) {
     let (values, _) = values.as_chunks_mut::<WORD>();
     let (packed, _) = registers.as_chunks::<WORD_BYTES>();
@@ -117,7 +117,7 @@ pub(super) fn pack_words(registers: &mut [u8], values: &[u8]) {
     }
 }
 
-/// How many registers have each value. O(registers).
+/// Number of registers with each value. O(registers).
 pub(super) fn histogram_of(values: &[u8; REGISTERS]) -> Histogram {
     #[cfg(target_arch = "x86_64")]
     if has_avx2() {
@@ -127,13 +127,13 @@ pub(super) fn histogram_of(values: &[u8; REGISTERS]) -> Histogram {
     count_values(values)
 }
 
-/// Goes through all registers once for each four values, until all are counted: the values
-/// lie near each other, and comparing is what vectors do well.
+/// Passes over all registers once for each four values, until all are counted: the values are close
+/// together, and comparing is what vectors do well.
 #[inline(always)]
 pub(super) fn count_values(values: &[u8; REGISTERS]) -> Histogram {
     /// As wide as a vector.
     const LANES: usize = 32;
-    /// So many rows are counted in the bytes of one vector.
+    /// Rows counted in the bytes of one vector.
     const ROWS: usize = 128;
     let (rows, _) = values.as_chunks::<LANES>();
     let (mut histogram, mut left) = ([0; 64], REGISTERS as u32);
@@ -189,7 +189,7 @@ mod tests {
             prop_assert_eq!(count_values(&values), counted);
         }
 
-        /// Several sources at once, of bytes of any kind, raise what one after the other does.
+        /// Merging several sources of arbitrary bytes at once equals merging them in turn.
         #[test]
         fn registers_are_raised_to_the_highest(
             sources in prop::collection::vec(

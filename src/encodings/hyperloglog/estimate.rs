@@ -3,7 +3,7 @@
 
 use super::{Histogram, REGISTER_MAX, REGISTERS};
 
-/// The estimated number of different elements. O(values a register may have).
+/// The estimated number of distinct elements. O(values a register may have).
 pub(super) fn cardinality(histogram: &Histogram) -> u64 {
     /// 0.5 / ln(2)
     const ALPHA: f64 = 0.721_347_520_444_481_7;

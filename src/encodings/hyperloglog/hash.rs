@@ -5,11 +5,11 @@ use super::{INDEX_BITS, REGISTERS};
 
 const SEED: u64 = 0xadc8_3b19;
 
-/// The register that an element belongs to, and the value that it brings: the number of
-/// zeros from the hash's lowest bit behind the index on, plus one. O(bytes).
+/// The register of an element, and the element's value for it: the number of zeros from the hash's
+/// lowest bit after the index on, plus one. O(bytes).
 pub(super) fn register_of(element: &[u8]) -> (usize, u8) {
     let hash = murmur64a(element, SEED);
-    // The bit above the hash ends every run.
+    // A bit above the hash ends every run.
     let run = hash >> INDEX_BITS | 1 << (64 - INDEX_BITS);
     (hash as usize % REGISTERS, run.trailing_zeros() as u8 + 1)
 }

@@ -1,19 +1,19 @@
-//! HyperLogLog: how many different elements were seen, in 16,384 registers; byte for byte
+//! HyperLogLog: estimates the number of distinct elements with 16,384 registers; byte for byte
 //! Redis's strings.
 //!
 //!     "HYLL" | form: 1 | zeros: 3 | cached cardinality: 8, little endian | registers ...
 //!     form 0, dense:   6 bits a register, 12,288 bytes (`dense`)
 //!     form 1, sparse:  runs of equal registers (`sparse`)
 //!
-//! An element's hash names a register (14 bits) and has a run of zeros; the register keeps the
-//! longest run that it has seen, plus one. How many elements that makes: `estimate`.
+//! An element's hash selects a register (14 bits) and has a run of zeros; the register keeps the
+//! longest run seen, plus one. The estimate from that: `estimate`.
 //!
-//! The highest bit of the cached cardinality says that it is out of date. These strings come
-//! from clients, too: what can be wrong with one is found where it is read ([`Damaged`]), and
-//! no register beyond the last is written to.
+//! The highest bit of the cached cardinality marks it as out of date. These strings come from
+//! clients, too: damage is detected when a string is read ([`Damaged`]), and no register beyond the
+//! last is written to.
 //!
-//! Cost: adding an element O(1) if dense, O(bytes) if sparse; counting and merging O(registers).
-//! When a value becomes dense: as `bytes_max` of [`add`] says, which is `hll-sparse-max-bytes`.
+//! Cost: adding an element O(1) if dense, O(bytes) if sparse; counting and merging O(registers). A
+//! value becomes dense at the `bytes_max` of [`add`], which is `hll-sparse-max-bytes`.
 
 mod dense;
 mod estimate;
@@ -32,25 +32,25 @@ const FORM_AT: usize = 4;
 const CARDINALITY_AT: usize = 8;
 const HEADER_BYTES: usize = 16;
 
-/// Bits of a hash that name a register.
+/// Bits of a hash that select a register.
 const INDEX_BITS: u32 = 14;
 const REGISTERS: usize = 1 << INDEX_BITS;
-/// The highest value that an element can bring into a register.
+/// The highest value of an element for a register.
 const REGISTER_MAX: u8 = (64 - INDEX_BITS) as u8 + 1;
-/// The cached cardinality's mark of one that is out of date.
+/// Marks the cached cardinality as out of date.
 const STALE: u64 = 1 << 63;
 
-/// The length of a dense one, in bytes.
+/// The length of a dense value, in bytes.
 pub const DENSE_BYTES: usize = HEADER_BYTES + dense::BYTES;
 
-/// How registers are kept.
+/// The representation of the registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     Dense,
     Sparse,
 }
 
-/// The runs of a sparse one are not those of 16,384 registers.
+/// The runs of a sparse value do not add up to 16,384 registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damaged;
 
@@ -66,7 +66,7 @@ pub fn form(text: &[u8]) -> Option<Form> {
     }
 }
 
-/// A HyperLogLog that is dense, with its length known to the compiler. O(1).
+/// The HyperLogLog if it is dense, with its length known to the compiler. O(1).
 pub fn as_dense(hll: &[u8]) -> Option<&[u8; DENSE_BYTES]> {
     if hll[FORM_AT] == 0 {
         return Some(hll.try_into().expect("the length is checked by `form`"));
@@ -74,7 +74,7 @@ pub fn as_dense(hll: &[u8]) -> Option<&[u8; DENSE_BYTES]> {
     None
 }
 
-/// One that has seen nothing.
+/// A HyperLogLog without elements.
 pub fn empty() -> Vec<u8> {
     let mut hll = vec![0; HEADER_BYTES];
     hll[..MAGIC.len()].copy_from_slice(MAGIC);
@@ -89,7 +89,7 @@ pub fn cached(hll: &[u8]) -> Option<u64> {
     (cardinality & STALE == 0).then_some(cardinality)
 }
 
-/// Keeps the cardinality beside the registers.
+/// Stores the cardinality next to the registers.
 pub fn set_cached(hll: &mut [u8], cardinality: u64) {
     *cache_mut(hll) = cardinality.to_le_bytes();
 }
@@ -110,28 +110,28 @@ fn cache_mut(hll: &mut [u8]) -> &mut [u8; 8] {
     bytes.expect("a header's length is checked by `form`")
 }
 
-/// Whether adding an element to a dense one would change a register. O(1).
+/// Whether adding an element to a dense value would change a register. O(1).
 #[inline]
 pub fn raises(hll: &[u8], element: &[u8]) -> bool {
     let (index, value) = hash::register_of(element);
     dense::is_lower(&hll[HEADER_BYTES..], index, value)
 }
 
-/// Adds an element to a dense one; whether a register changed. O(1).
+/// Adds an element to a dense value; returns whether a register changed. O(1).
 pub fn add_dense(hll: &mut [u8], element: &[u8]) -> bool {
     let (index, value) = hash::register_of(element);
     dense::raise(&mut hll[HEADER_BYTES..], index, value)
 }
 
-/// Adds an element; whether a register changed. A sparse one becomes dense when it would be
-/// longer than `bytes_max`, or a register higher than runs can say. O(bytes).
+/// Adds an element; returns whether a register changed. A sparse value becomes dense when it would
+/// exceed `bytes_max`, or a register exceeds what runs can represent. O(bytes).
 pub fn add(hll: &mut Vec<u8>, element: &[u8], bytes_max: usize) -> Result<bool, Damaged> {
     let (index, value) = hash::register_of(element);
     raise(hll, &mut sparse::Cursor::start(), index, value, bytes_max)
 }
 
-/// Raises a register to `value`; whether it was lower. Of a sparse one, `cursor` stands no
-/// further than at the register, and is moved to where a search for a later one may begin.
+/// Raises a register to `value`; returns whether it was lower. For a sparse value, `cursor` must
+/// not be past the register, and is moved to where a search for a later one may begin.
 fn raise(
     hll: &mut Vec<u8>,
     cursor: &mut sparse::Cursor,
@@ -155,7 +155,7 @@ fn raise(
     }
 }
 
-/// A sparse one in its dense form; the cached cardinality goes along. O(registers).
+/// Converts a sparse value to dense form, with its cached cardinality. O(registers).
 pub fn to_dense(hll: &[u8]) -> Result<Vec<u8>, Damaged> {
     let mut registers = Registers::new();
     registers.merge(hll)?;
@@ -166,7 +166,7 @@ pub fn to_dense(hll: &[u8]) -> Result<Vec<u8>, Damaged> {
     Ok(dense)
 }
 
-/// The estimated cardinality, computed anew. O(registers).
+/// The estimated cardinality, recomputed. O(registers).
 pub fn count(hll: &[u8]) -> Result<u64, Damaged> {
     if hll[FORM_AT] == 0 {
         let mut registers = Registers::new();
@@ -177,10 +177,10 @@ pub fn count(hll: &[u8]) -> Result<u64, Damaged> {
     Ok(estimate::cardinality(&histogram))
 }
 
-/// How many registers have each value.
+/// Number of registers with each value.
 type Histogram = [u32; 64];
 
-/// The runs of a sparse one as PFDEBUG DECODE shows them: `z:3 Z:16380 v:2,1`. O(bytes).
+/// The runs of a sparse value as PFDEBUG DECODE shows them: `z:3 Z:16380 v:2,1`. O(bytes).
 pub fn describe_runs(hll: &[u8]) -> String {
     sparse::describe(&hll[HEADER_BYTES..])
 }
@@ -255,7 +255,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever stands behind the header, nothing panics, and what is counted has 16,384
+        /// Whatever follows the header, nothing panics, and a value that can be counted has 16,384
         /// registers.
         #[test]
         fn damaged_runs_are_refused(

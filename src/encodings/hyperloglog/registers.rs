@@ -1,4 +1,4 @@
-//! All registers, a byte each: what several HyperLogLogs come together in.
+//! All registers, a byte each, for merging several HyperLogLogs.
 
 use super::sparse::Cursor;
 use super::{
@@ -15,8 +15,8 @@ impl Registers {
         Registers([0; REGISTERS])
     }
 
-    /// Raises each register to that of a HyperLogLog; the first ones may be raised before it
-    /// is found to be damaged. O(registers).
+    /// Raises each register to that of a HyperLogLog; if that is damaged, the first ones may
+    /// already be raised. O(registers).
     pub fn merge(&mut self, hll: &[u8]) -> Result<(), Damaged> {
         match as_dense(hll) {
             Some(hll) => {
@@ -27,13 +27,13 @@ impl Registers {
         }
     }
 
-    /// As [`Registers::merge`] of each dense source, but all at once: one pass over the
-    /// registers. O(registers) a source.
+    /// As [`Registers::merge`] of each dense source, but in one pass over the registers.
+    /// O(registers) a source.
     pub fn merge_dense(&mut self, sources: &[&[u8; DENSE_BYTES]]) {
         dense::merge_into(&mut self.0, sources);
     }
 
-    /// The estimated number of different elements. O(registers).
+    /// The estimated number of distinct elements. O(registers).
     pub fn count(&self) -> u64 {
         estimate::cardinality(&dense::histogram_of(&self.0))
     }
@@ -49,8 +49,8 @@ impl Registers {
         dense::pack(registers.expect("all of them"), &self.0);
     }
 
-    /// Raises the registers of a HyperLogLog to these, one after the other as PFADD would:
-    /// that decides which runs a sparse one has. O(registers + bytes) if it is sparse.
+    /// Raises the registers of a HyperLogLog to these, one after the other as PFADD would: the
+    /// order determines the runs of a sparse one. O(registers + bytes) if it is sparse.
     pub fn raise_all(&self, hll: &mut Vec<u8>, bytes_max: usize) -> Result<(), Damaged> {
         let mut cursor = Cursor::start();
         let set = self.0.iter().enumerate().filter(|&(_, &value)| value > 0);
@@ -68,8 +68,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Runs that are found from where the last one was are the same as those that are
-        /// searched from the start.
+        /// Continuing at the last run found gives the same runs as searching from the start.
         #[test]
         fn raising_all_makes_the_runs_of_one_by_one(
             before in prop::collection::vec(0u32..4000, 0..300),

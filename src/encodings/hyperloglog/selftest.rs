@@ -1,16 +1,16 @@
-//! What PFSELFTEST does: the registers against plain bytes, both forms against each other, and
-//! the estimates against what was counted.
+//! PFSELFTEST: the registers against plain bytes, both forms against each other, and the estimates
+//! against exact counts.
 
 use rand::{Rng, RngExt};
 
 use super::{FORM_AT, REGISTERS, Registers, add, add_dense, count, empty, to_dense};
 
-/// How often all registers are written and read.
+/// Times that all registers are written and read.
 const CYCLES: usize = 100;
-/// How many elements are added.
+/// Number of elements added.
 const ELEMENTS: u64 = 1_000_000;
 
-/// Runs the test; what is wrong, if anything is. Tens of milliseconds.
+/// Runs the test; an error describes what is wrong. Tens of milliseconds.
 pub fn self_test(rng: &mut impl Rng, bytes_max: usize) -> Result<(), String> {
     test_registers(rng)?;
     test_estimates(rng.random(), bytes_max)
@@ -58,7 +58,7 @@ fn test_estimates(seed: u64, bytes_max: usize) -> Result<(), String> {
         if count(&grown) != Ok(counted) {
             return Err("TESTFAILED dense/sparse disagree".to_owned());
         }
-        // Of few elements two may share a register.
+        // With few elements two may share a register.
         let error_max = match n {
             10 => 1,
             _ => (standard_error * 6.0 * n as f64).ceil() as u64,

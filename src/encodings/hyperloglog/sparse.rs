@@ -4,20 +4,20 @@
 //!     01nnnnnn nnnnnnnn   n + 1 registers are zero
 //!     1vvvvvnn            n + 1 registers are v + 1
 //!
-//! Which runs there are depends on the order in which registers were raised, and on when
-//! neighbours are joined; both as in Redis, whose strings these are.
+//! The runs depend on the order in which registers were raised, and on when neighbours are joined;
+//! both as in Redis, whose format this is.
 
 use smallvec::SmallVec;
 
 use super::{Damaged, HEADER_BYTES, Histogram, REGISTERS};
 
-/// The highest value that a run can say.
+/// The highest value that a run can represent.
 const VALUE_MAX: u8 = 32;
 /// Longest run of registers that are not zero.
 const SET_MAX: usize = 4;
 /// Longest run of zeros in one byte.
 const ZEROS_MAX: usize = 64;
-/// So many runs are looked at for neighbours to be joined.
+/// Most runs checked for neighbours to join.
 const JOINED_MAX: usize = 5;
 
 /// Some registers of one value.
@@ -25,12 +25,12 @@ const JOINED_MAX: usize = 5;
 struct Run {
     value: u8,
     len: usize,
-    /// Bytes that it takes.
+    /// Its length in bytes.
     bytes: usize,
 }
 
 impl Run {
-    /// The run that begins at a byte; `None`: there is none, or only half of one.
+    /// The run that begins at a byte; `None`: there is none, or only a part of one.
     fn read(bytes: &[u8], at: usize) -> Option<Run> {
         let first = *bytes.get(at)?;
         let low = usize::from(first & 0x3f);
@@ -49,7 +49,7 @@ fn set_byte(value: u8, len: usize) -> u8 {
     0x80 | (value - 1) << 2 | (len - 1) as u8
 }
 
-/// Adds a run of `len` registers, at most as many as one can have; none is no run.
+/// Appends a run of `len` registers, at most as many as one run can have; nothing if 0.
 pub(super) fn push_run(bytes: &mut impl Extend<u8>, value: u8, len: usize) {
     match (value, len) {
         (_, 0) => {}
@@ -59,7 +59,7 @@ pub(super) fn push_run(bytes: &mut impl Extend<u8>, value: u8, len: usize) {
     }
 }
 
-/// A place in the runs of a HyperLogLog at which one begins.
+/// The beginning of a run in a HyperLogLog.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor {
     at: usize,
@@ -88,19 +88,19 @@ impl Cursor {
     }
 }
 
-/// What became of a register that was to be raised.
+/// The result of raising a register.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Outcome {
-    /// It is as high already.
+    /// It is at least as high already.
     Same,
     Raised,
-    /// Runs cannot say it, or not in the bytes that they may take.
+    /// Runs cannot represent it, or not within the allowed bytes.
     NoRoom,
 }
 
-/// Raises a register to `value`. The search begins at `cursor`, which stands no further than
-/// at the register's run, and is left where a search for a later register may begin. O(bytes
-/// from the cursor on).
+/// Raises a register to `value`. The search begins at `cursor`, which must not be past the
+/// register's run, and is left where a search for a later register may begin. O(bytes from the
+/// cursor on).
 pub(super) fn raise(
     hll: &mut Vec<u8>,
     cursor: &mut Cursor,
@@ -120,7 +120,7 @@ pub(super) fn raise(
         before = Some(here);
         here = here.behind(run);
     };
-    // What is changed lies from the run before on, and may take that one's place.
+    // The change affects bytes from the run before on, and may replace that run.
     *cursor = before.unwrap_or_else(Cursor::start);
     if run.value >= value {
         return Ok(Outcome::Same);
@@ -156,7 +156,7 @@ fn join(hll: &mut Vec<u8>, mut at: usize) {
     }
 }
 
-/// Raises each of `values` to the register's. O(registers).
+/// Raises each of `values` to the corresponding register. O(registers).
 pub(super) fn merge_into(values: &mut [u8; REGISTERS], runs: &[u8]) -> Result<(), Damaged> {
     let (mut at, mut first) = (0, 0);
     while at < runs.len() {
@@ -196,7 +196,7 @@ pub(super) fn histogram(runs: &[u8]) -> Result<Histogram, Damaged> {
     }
 }
 
-/// The runs as words, as far as they are whole.
+/// Describes the runs in words, as far as they are complete.
 pub(super) fn describe(runs: &[u8]) -> String {
     let (mut at, mut words) = (0, Vec::new());
     while let Some(run) = Run::read(runs, at) {

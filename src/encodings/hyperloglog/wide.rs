@@ -6,19 +6,19 @@ use std::hint::black_box;
 
 use super::{DENSE_BYTES, HEADER_BYTES, REGISTERS, dense};
 
-/// Registers of one step, and the bytes that they take.
+/// Registers per step, and their packed bytes.
 const STEP: usize = 32;
 const STEP_BYTES: usize = STEP * 6 / 8;
-/// A step's bytes are read from so many before them on: each half of the vector then holds
-/// those that become its registers.
+/// A step's bytes are loaded from this many bytes earlier: each half of the vector then holds the
+/// bytes of its own registers.
 const BEFORE: usize = 4;
-/// The vector of the step after these would end behind the last register.
+/// The vector of the step after these would end after the last register.
 const STEPS: usize = REGISTERS / STEP - 1;
 
 /// As `dense::merge_into`.
 #[target_feature(enable = "avx2,popcnt")]
 pub(super) fn merge_into(values: &mut [u8; REGISTERS], sources: &[&[u8; DENSE_BYTES]]) {
-    /// Steps whose registers stay in those of the processor while the sources are gone through.
+    /// Steps whose values stay in processor registers while the sources are read.
     const TOGETHER: usize = 4;
     let (steps, _) = values.as_chunks_mut::<STEP>();
     let (blocks, rest) = steps[..STEPS].as_chunks_mut::<TOGETHER>();
@@ -43,9 +43,9 @@ pub(super) fn merge_into(values: &mut [u8; REGISTERS], sources: &[&[u8; DENSE_BY
 ///     bit    15       8 7       0      15       8 7       0
 ///            ....bbbbbb bbaaaaaa       ddddddcc ccccbbbb
 ///
-/// Two multiplications move each register to the top of a byte of its own: a and c of one
-/// vector, b and d of another. What is left under it in its byte does not change which of two
-/// registers is greater, so the greatest are found before anything is cut off.
+/// Two multiplications move each register to the top of a byte of its own: a and c of one vector, b
+/// and d of another. The bits below it in its byte do not change which of two registers is greater,
+/// so the maximum is taken before they are cut off.
 #[target_feature(enable = "avx2,popcnt")]
 #[inline]
 fn merge_steps<const N: usize>(
@@ -58,7 +58,7 @@ fn merge_steps<const N: usize>(
         0, 1, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 10, 10, 11,
     );
     let pair = |low: i32, high: i32| _mm256_set1_epi32(high << 16 | low);
-    // Unknown to the compiler, which makes two shifts and a blend of a factor that it knows.
+    // Hidden from the compiler, which turns a known factor into two shifts and a blend.
     let up_a_c = black_box(pair(1 << 2, 1 << 6));
     let up_b_d = black_box(pair(1 << 4, 1));
     let mut tops = [(_mm256_setzero_si256(), _mm256_setzero_si256()); N];
@@ -89,7 +89,7 @@ fn merge_steps<const N: usize>(
 /// As `dense::pack`.
 #[target_feature(enable = "avx2,popcnt")]
 pub(super) fn pack(registers: &mut [u8; dense::BYTES], values: &[u8; REGISTERS]) {
-    // The lower three bytes of each four, at the beginning of each half.
+    // The lower three bytes of each four, moved to the beginning of each half.
     let gather = _mm256_setr_epi8(
         0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1, //
         0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1,
@@ -98,7 +98,7 @@ pub(super) fn pack(registers: &mut [u8; dense::BYTES], values: &[u8; REGISTERS])
     for (step, values) in steps[..STEPS].iter().enumerate() {
         // SAFETY: 32 bytes are borrowed.
         let values = unsafe { _mm256_loadu_si256(values.as_ptr().cast()) };
-        // Two registers come together in a word of 16 bits, and two of those in one of 32.
+        // Two registers are combined in a word of 16 bits, and two of those in one of 32.
         let twelve_bits = _mm256_maddubs_epi16(values, _mm256_set1_epi16(0x4001));
         let words = _mm256_madd_epi16(twelve_bits, _mm256_set1_epi32(0x1000_0001));
         let packed = _mm256_shuffle_epi8(words, gather);
@@ -107,8 +107,8 @@ pub(super) fn pack(registers: &mut [u8; dense::BYTES], values: &[u8; REGISTERS])
             .expect("a step before the last");
         // SAFETY: 16 bytes are borrowed, mutably.
         unsafe { _mm_storeu_si128(low.as_mut_ptr().cast(), _mm256_castsi256_si128(packed)) };
-        // The second half goes over the four bytes that the first wrote too much, and the next
-        // step over those of this one.
+        // The second half overwrites the four excess bytes of the first, and the next step those of
+        // this one.
         let high: &mut [u8; 16] = registers[step * STEP_BYTES + STEP_BYTES / 2..]
             .first_chunk_mut()
             .expect("a step before the last");

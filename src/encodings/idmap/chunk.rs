@@ -1,17 +1,17 @@
-//! One stretch of an [`IdMap`](super::IdMap): up to [`CHUNK_MAX`] keys in order, and their values.
+//! One chunk of an [`IdMap`](super::IdMap): up to [`CHUNK_MAX`] keys in order, and their values.
 //!
-//! Keys that lie near each other, as those of a stream do, are kept as eight bytes:
+//! Keys that are close together, as those of a stream are, are stored in eight bytes:
 //!
 //!     short: (ms - base) << 20 | seq      long: ms, seq
 //!
-//! A chunk holds short keys for as long as all of its keys can be; order is the same.
+//! A chunk uses short keys as long as all of its keys have a short form; the order is the same.
 
 use super::Weigh;
 use crate::base::alloc::vec_bytes;
 use crate::base::mover::Mover;
 use crate::encodings::stream_id::StreamId;
 
-/// Keys of a full chunk.
+/// Keys in a full chunk.
 pub(super) const CHUNK_MAX: usize = 128;
 const SEQ_BITS: u32 = 20;
 const SEQ_MAX: u64 = (1 << SEQ_BITS) - 1;
@@ -23,12 +23,12 @@ enum Keys {
     Long(Vec<StreamId>),
 }
 
-/// See the module. Never empty, but for a moment.
+/// See the module. Never empty, except temporarily.
 #[derive(Clone, Debug)]
 pub(super) struct Chunk<V> {
     keys: Keys,
     values: Vec<V>,
-    /// Of all values together.
+    /// The total weight of all values.
     weight: u64,
     /// Bytes that all values own.
     owned: usize,
@@ -112,7 +112,7 @@ impl<V: Weigh> Chunk<V> {
         result
     }
 
-    /// Where a key is, or would be.
+    /// The index of a key, or where it would be.
     pub fn find(&self, id: StreamId) -> Result<usize, usize> {
         match &self.keys {
             Keys::Long(keys) => keys.binary_search(&id),
@@ -120,7 +120,7 @@ impl<V: Weigh> Chunk<V> {
                 Some(key) => keys.binary_search(&key),
                 None if id.ms < *base_ms => Err(0),
                 None => {
-                    // No key here is as late in its millisecond, or as late at all.
+                    // After every key of its millisecond, or, beyond `DELTA_MAX`, every key.
                     let delta = (id.ms - base_ms).min(DELTA_MAX);
                     let last = delta << SEQ_BITS | SEQ_MAX;
                     Err(keys.partition_point(|&key| key <= last))
@@ -129,7 +129,7 @@ impl<V: Weigh> Chunk<V> {
         }
     }
 
-    /// Gives a key that has none of this form's a form that holds both.
+    /// Converts the keys to a form that also holds `id`, which the current one cannot.
     #[cold]
     fn make_room_for(&mut self, id: StreamId) {
         let all: Vec<StreamId> = (0..self.len()).map(|at| self.key(at)).collect();
@@ -143,7 +143,7 @@ impl<V: Weigh> Chunk<V> {
         };
     }
 
-    /// Adds a key at the place that [`Chunk::find`] has named.
+    /// Adds a key at the index that [`Chunk::find`] returned.
     pub fn insert(&mut self, at: usize, id: StreamId, value: V) {
         if let Keys::Short { base_ms, .. } = &self.keys
             && short(*base_ms, id).is_none()
@@ -172,7 +172,7 @@ impl<V: Weigh> Chunk<V> {
         value
     }
 
-    /// Takes the keys from `at` on into a chunk of their own.
+    /// Moves the keys from `at` on to a new chunk.
     pub fn split_off(&mut self, at: usize) -> Chunk<V> {
         let keys = match &mut self.keys {
             Keys::Long(keys) => Keys::Long(keys.split_off(at)),
@@ -194,7 +194,7 @@ impl<V: Weigh> Chunk<V> {
         }
     }
 
-    /// Takes over the keys of the chunk behind this one.
+    /// Appends the keys of the next chunk.
     pub fn append(&mut self, mut next: Chunk<V>) {
         let keys: Vec<StreamId> = (0..next.len()).map(|at| next.key(at)).collect();
         for (id, value) in keys.into_iter().zip(next.values.drain(..)) {
@@ -203,7 +203,7 @@ impl<V: Weigh> Chunk<V> {
         }
     }
 
-    /// Offers its blocks; `each` offers those of a value, whose weight stays.
+    /// Offers its blocks; `each` offers those of a value, whose weight must not change.
     pub fn relocate(&mut self, mover: &mut Mover, mut each: impl FnMut(&mut V, &mut Mover)) {
         match &mut self.keys {
             Keys::Long(keys) => mover.vec(keys),

@@ -1,17 +1,17 @@
-//! An ordered map by stream ID: of a stream's nodes, of what is pending in a group.
+//! An ordered map by stream ID: for a stream's nodes and a group's pending entries.
 //!
 //!     chunks: [ keys, values, weight ] [ ... ] [ ... ]      up to 128 keys each
 //!
 //! Invariants
 //!   1. No chunk is empty, and the keys ascend within and across chunks.
-//!   2. A chunk's weight is that of its values together, so that what is dropped from the
-//!      front is counted without a look at each.
-//!   3. A [`Place`] is good until the next change.
+//!   2. A chunk's weight is the total of its values, so that a chunk dropped from the front is
+//!      counted without reading its values.
+//!   3. A [`Place`] is valid until the next change.
 //!   4. `bytes` is what the chunks and their values own, as the allocator counts it: chunks
-//!      change through `edit`, come by `put` and say so when they go.
+//!      change through `edit`, are added by `put`, and are subtracted when removed.
 //!
 //! Cost: at the end O(1); anywhere else two binary searches, and a move within a chunk (a few
-//! kilobytes at most); whole chunks leave the front in O(1).
+//! kilobytes at most); whole chunks are removed from the front in O(1).
 
 mod chunk;
 
@@ -21,7 +21,7 @@ use crate::base::mover::Mover;
 use chunk::{CHUNK_MAX, Chunk};
 use std::collections::VecDeque;
 
-/// A value that counts for something.
+/// A value with a weight and owned bytes.
 pub trait Weigh {
     fn weight(&self) -> u64 {
         0
@@ -35,7 +35,7 @@ pub trait Weigh {
 
 impl Weigh for () {}
 
-/// Where a key stands.
+/// The position of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     chunk: usize,
@@ -55,7 +55,7 @@ impl<V: Weigh + Clone> Clone for IdMap<V> {
     fn clone(&self) -> Self {
         let chunks = self.chunks.clone();
         IdMap {
-            // A copy has less room to grow in.
+            // A copy's vectors have less spare capacity.
             bytes: chunks.iter().map(Chunk::memory_bytes).sum(),
             chunks,
             len: self.len,
@@ -84,7 +84,7 @@ impl<V: Weigh> IdMap<V> {
         self.len == 0
     }
 
-    /// The chunk in which a key is, if it is anywhere.
+    /// The chunk that contains a key, if any does.
     #[inline]
     fn chunk_of(&self, id: StreamId) -> Option<usize> {
         let last = self.chunks.len().checked_sub(1)?;
@@ -164,7 +164,7 @@ impl<V: Weigh> IdMap<V> {
         Some(Place { chunk, at })
     }
 
-    /// The key with this number, from 0. O(chunks).
+    /// The key with index `n`, from 0. O(chunks).
     pub fn nth(&self, mut n: usize) -> Option<Place> {
         if n >= self.len {
             return None;
@@ -213,7 +213,7 @@ impl<V: Weigh> IdMap<V> {
         self.chunks.insert(number, chunk);
     }
 
-    /// Adds a key; false if it is there, when nothing changes.
+    /// Adds a key; false, and no change, if it is there.
     pub fn insert(&mut self, id: StreamId, value: V) -> bool {
         let Some(number) = self.chunk_of(id) else {
             return self.insert_first(id, value);
@@ -226,7 +226,7 @@ impl<V: Weigh> IdMap<V> {
         if chunk.len() < CHUNK_MAX {
             self.edit(number, |chunk| chunk.insert(at, id, value));
         } else if at == CHUNK_MAX {
-            // Those who come in order leave full chunks behind.
+            // Inserts in order leave full chunks behind.
             match self.chunks.get(number + 1) {
                 Some(next) if next.len() < CHUNK_MAX => {
                     self.edit(number + 1, |next| next.insert(0, id, value));
@@ -247,7 +247,7 @@ impl<V: Weigh> IdMap<V> {
         true
     }
 
-    /// Adds a key in front of all others.
+    /// Adds a key before all others.
     fn insert_first(&mut self, id: StreamId, value: V) -> bool {
         self.len += 1;
         match self.chunks.front() {
@@ -281,14 +281,14 @@ impl<V: Weigh> IdMap<V> {
         value
     }
 
-    /// Keys and weight of the first chunk, and the first key behind it.
+    /// Number of keys and weight of the first chunk, and the first key after it.
     pub fn front(&self) -> Option<(usize, u64, Option<StreamId>)> {
         let chunk = self.chunks.front()?;
         let behind = self.chunks.get(1).map(Chunk::first);
         Some((chunk.len(), chunk.weight(), behind))
     }
 
-    /// Moves the first chunk to the end of `to`, whose keys are all before.
+    /// Moves the first chunk to the end of `to`, whose keys must all be before it.
     pub fn move_front(&mut self, to: &mut IdMap<V>) {
         if let Some(chunk) = self.chunks.pop_front() {
             self.len -= chunk.len();
@@ -298,13 +298,13 @@ impl<V: Weigh> IdMap<V> {
         }
     }
 
-    /// How many chunks there are.
+    /// Number of chunks.
     pub fn chunks(&self) -> usize {
         self.chunks.len()
     }
 
-    /// Offers the blocks of a chunk by its number, and with the first one that of the list of
-    /// chunks; `each` offers those of a value.
+    /// Offers the blocks of chunk `number`, and with the first one that of the list of chunks;
+    /// `each` offers those of a value.
     pub fn relocate_chunk(
         &mut self,
         number: usize,
@@ -319,7 +319,7 @@ impl<V: Weigh> IdMap<V> {
         }
     }
 
-    /// Drops the last chunk; how many keys it had.
+    /// Drops the last chunk; returns its number of keys.
     pub fn drop_chunk(&mut self) -> usize {
         let Some(chunk) = self.chunks.pop_back() else {
             return 0;
@@ -334,7 +334,7 @@ impl<V: Weigh> IdMap<V> {
         self.iter_from(self.first())
     }
 
-    /// Keys and values from a place on.
+    /// Keys and values from a position on.
     pub fn iter_from(&self, mut at: Option<Place>) -> impl Iterator<Item = (StreamId, &V)> + '_ {
         std::iter::from_fn(move || {
             let place = at?;
@@ -343,7 +343,7 @@ impl<V: Weigh> IdMap<V> {
         })
     }
 
-    /// Bytes of the map and of what its values own, as the allocator counts them. O(1).
+    /// Bytes of the map and of everything its values own, as the allocator counts them. O(1).
     pub fn memory_bytes(&self) -> usize {
         deque_bytes(&self.chunks) + self.bytes
     }

@@ -1,4 +1,4 @@
-//! Changes to a listpack: all are one splice, and the count in the header.
+//! Changes to a listpack: each is one splice, and an update of the header's count.
 #![allow(unsafe_code)]
 
 use super::entry::{Encoded, Entry};
@@ -26,7 +26,7 @@ impl Listpack {
         self.insert_all(self.end(), entries);
     }
 
-    /// Appends `entries` with one reallocation; they are gone through twice.
+    /// Appends `entries` with one reallocation; iterates over them twice.
     #[inline]
     pub fn append_each<'a>(&mut self, entries: impl Iterator<Item = Entry<'a>> + Clone) {
         let (added, count) = entries.clone().fold((0, 0), |(bytes, count), entry| {
@@ -44,7 +44,7 @@ impl Listpack {
         pos
     }
 
-    /// Inserts behind the entry at `pos`, and returns the new entry's position.
+    /// Inserts after the entry at `pos`, and returns the new entry's position.
     pub fn insert_after(&mut self, pos: Pos, entry: Entry<'_>) -> Pos {
         let pos = self.put(self.after(pos.offset()), 0, entry);
         self.add_to_count(1, 0);
@@ -79,7 +79,7 @@ impl Listpack {
         self.splice(start, offset - start, 0);
         let left = match known {
             Some(len) => len - removed,
-            // The header forgot: from now on it may know again.
+            // The header's count was unknown: count the entries again.
             None => self.iter().count(),
         };
         self.set_count(left);
@@ -96,8 +96,8 @@ impl Listpack {
         }
     }
 
-    /// Moves `count` entries from `pos` on to before the entry at `to`, which is none of them,
-    /// or to the end. Nothing is allocated; O(bytes between).
+    /// Moves `count` entries from `pos` on to before the entry at `to`, which must not be one of
+    /// them, or to the end. Nothing is allocated; O(bytes between).
     pub fn move_span(&mut self, pos: Pos, count: usize, to: Option<Pos>) {
         let start = pos.offset();
         let end = (0..count).fold(start, |offset, _| self.after(offset));
@@ -119,7 +119,7 @@ impl Listpack {
         self.set_count(count);
     }
 
-    /// Cuts the listpack: this one keeps the entries before `pos`, the rest is returned.
+    /// Splits the listpack: this one keeps the entries before `pos`, the rest is returned.
     pub fn split_off(&mut self, pos: Pos) -> Listpack {
         let offset = pos.offset();
         let (count, end) = (self.len(), self.end());
@@ -147,8 +147,8 @@ impl Listpack {
         Pos::at(offset)
     }
 
-    /// Replaces `removed` bytes at `offset` by room for `added`, and returns that room,
-    /// which the caller fills before anything else looks at the listpack.
+    /// Replaces `removed` bytes at `offset` by room for `added`, and returns that room, which the
+    /// caller must fill before the listpack is read.
     fn splice(&mut self, offset: usize, removed: usize, added: usize) -> &mut [MaybeUninit<u8>] {
         let old = self.total();
         let new = old - removed + added;
@@ -156,9 +156,9 @@ impl Listpack {
         let tail = offset + removed;
         assert!(tail < old);
         if added == removed {
-            // SAFETY: the room lies within the block, and is exclusively this listpack's.
+            // SAFETY: the room is within the block, and is exclusively this listpack's.
             let room = unsafe { self.0.as_ptr().add(offset) }.cast();
-            // SAFETY: as above; what is there may be overwritten.
+            // SAFETY: as above; its content may be overwritten.
             return unsafe { std::slice::from_raw_parts_mut(room, added) };
         }
         if new > old {
@@ -166,7 +166,7 @@ impl Listpack {
             self.0 = unsafe { alloc::resize(self.0, old, new) };
         }
         let base = self.0.as_ptr();
-        // SAFETY: both ranges lie within the larger of `old` and `new` bytes.
+        // SAFETY: both ranges are within the larger of `old` and `new` bytes.
         unsafe { std::ptr::copy(base.add(tail), base.add(offset + added), old - tail) };
         if new < old {
             // SAFETY: the block was made for `old` bytes; the first `new` are kept.
@@ -181,7 +181,7 @@ impl Listpack {
         };
         // SAFETY: `offset + added < new`, and the room is exclusively this listpack's.
         let room = unsafe { self.0.as_ptr().add(offset) }.cast();
-        // SAFETY: as above; uninitialised bytes are what the type says.
+        // SAFETY: as above; the type allows uninitialised bytes.
         unsafe { std::slice::from_raw_parts_mut(room, added) }
     }
 }

@@ -1,4 +1,4 @@
-//! One entry of a listpack: what its bytes mean and how a value becomes bytes.
+//! One entry of a listpack: decoding and encoding its bytes.
 //!
 //!     0vvvvvvv                     7-bit unsigned integer
 //!     10llllll data                string of up to 63 bytes
@@ -8,7 +8,7 @@
 //!     0xF1 / F2 / F3 / F4 v ...    16 / 24 / 32 / 64-bit signed integer, little endian
 //!     0xFF                         end of the listpack, not an entry
 //!
-//! Behind each entry stands its own length, 7 bits a byte, to be read from the right.
+//! Each entry is followed by its own length, 7 bits a byte, readable from the right.
 
 use crate::base::number::parse_i64;
 use std::mem::MaybeUninit;
@@ -23,7 +23,7 @@ pub enum Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// `text` as it is stored: canonical integers as numbers.
+    /// `text` in stored form: canonical integers as numbers.
     #[inline]
     pub fn parse(text: &'a [u8]) -> Self {
         match parse_i64(text) {
@@ -58,8 +58,8 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Whether the text is `text`. A stored string is compared as bytes even if it looks
-    /// like an integer: a foreign listpack may hold such.
+    /// Whether the entry's text is `text`. A stored string is compared as bytes even if it looks
+    /// like an integer: foreign listpacks may hold such strings.
     #[inline]
     pub fn is(&self, text: &[u8]) -> bool {
         match *self {
@@ -163,7 +163,7 @@ impl<'a> Encoded<'a> {
         body + backlen_size(body)
     }
 
-    /// Writes the entry at the start of `to` and returns what is left of `to`.
+    /// Writes the entry at the start of `to` and returns the rest of `to`.
     #[inline]
     pub(super) fn write<'b>(&self, to: &'b mut [MaybeUninit<u8>]) -> &'b mut [MaybeUninit<u8>] {
         let head_len = usize::from(self.head_len);
@@ -180,8 +180,8 @@ impl<'a> Encoded<'a> {
     }
 }
 
-/// Bytes that the trailing length of an entry of `body` bytes takes. The bounds are
-/// Redis's: from the second on one lower than 7-bit groups would need.
+/// Size in bytes of the trailing length of an entry of `body` bytes. The bounds are Redis's: from
+/// the second on one lower than 7-bit groups would need.
 #[inline]
 pub(super) fn backlen_size(body: usize) -> usize {
     match body {
@@ -208,8 +208,8 @@ pub(super) fn read_backlen(bytes: &[u8], end: usize) -> Option<usize> {
     None
 }
 
-/// Header and data bytes of the entry that starts `bytes`, without its trailing length;
-/// `None` for a header that means nothing or is cut short. Data may lie outside `bytes`.
+/// Header and data bytes of the entry that starts `bytes`, without its trailing length; `None` for
+/// an invalid or truncated header. The data may extend beyond `bytes`.
 #[inline]
 pub(super) fn body_len(bytes: &[u8]) -> Option<usize> {
     let head = *bytes.first()?;

@@ -1,4 +1,4 @@
-//! A walk over entries, from either end.
+//! An iterator over entries, from either end.
 
 use super::entry::{self, Entry};
 use super::{HEADER, Pack, Pos};
@@ -33,13 +33,13 @@ pub struct Iter<'a> {
 }
 
 impl<'a> Iter<'a> {
-    /// Where the next entry stands; `None` at the end.
+    /// Position of the next entry; `None` at the end.
     #[inline]
     pub fn pos(&self) -> Option<Pos> {
         (self.front < self.back).then(|| Pos::at(self.front))
     }
 
-    /// Passes over up to `n` entries without looking at them.
+    /// Skips up to `n` entries without decoding them.
     #[inline]
     pub fn pass(&mut self, n: usize) {
         for _ in 0..n {
@@ -65,7 +65,7 @@ impl<'a> Iterator for Iter<'a> {
             self.front += 2;
             return Some(Entry::Int(i64::from(rest[0])));
         }
-        // Short strings, the commonest entries: header and length behind are a byte each.
+        // Short strings, the commonest entries: header and trailing length are a byte each.
         if rest[0] & 0xC0 == 0x80 {
             let len = usize::from(rest[0] & 0x3F);
             self.front += len + 2;

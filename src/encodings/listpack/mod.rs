@@ -12,9 +12,9 @@
 //! The handle is one pointer: the length is in the header, the capacity is the
 //! allocator's size class for it (see `base::alloc`). A stale `Pos` may panic or read another
 //! entry, never memory outside the listpack.
-//! Cost: append O(1), everything by position O(bytes behind it), `seek` O(n) from the
-//! nearer end, `len` O(1) unless invariant 3.
-//! When a value leaves this encoding is decided in `types`.
+//! Cost: append O(1), other changes by position O(bytes after it), `seek` O(n) from the nearer end,
+//! `len` O(1) unless invariant 3 applies.
+//! `types` decides when a value leaves this encoding.
 #![allow(unsafe_code)]
 
 mod edit;

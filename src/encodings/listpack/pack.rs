@@ -1,5 +1,5 @@
-//! The bytes of a listpack, wherever they stand: to a [`Listpack`](super::Listpack) what `str`
-//! is to `String`. All that reads one is here.
+//! The bytes of a listpack, wherever they are stored: `Pack` is to [`Listpack`](super::Listpack)
+//! what `str` is to `String`. All reading operations are here.
 #![allow(unsafe_code)]
 
 use super::entry::{self, Entry};
@@ -13,7 +13,7 @@ use std::fmt;
 pub struct Pack([u8]);
 
 impl Pack {
-    /// `bytes` are a whole listpack (invariant 1); what they hold is not looked at.
+    /// `bytes` must be a complete listpack (invariant 1); its entries are not checked.
     #[inline]
     pub(super) fn of(bytes: &[u8]) -> &Pack {
         debug_assert!(bytes.len() > HEADER);
@@ -21,7 +21,7 @@ impl Pack {
         unsafe { &*(std::ptr::from_ref(bytes) as *const Pack) }
     }
 
-    /// The whole serialised form, as DUMP and RDB files carry it.
+    /// The whole serialised form, as in DUMP and RDB files.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -32,7 +32,7 @@ impl Pack {
         u16::from_le_bytes([self.0[4], self.0[5]])
     }
 
-    /// The header's count when so many entries have come and gone: what is unknown stays so.
+    /// The header's count after this many entries were added and removed: unknown stays unknown.
     #[inline]
     pub(super) fn count_after(&self, added: usize, removed: usize) -> u16 {
         match self.count() {
@@ -87,7 +87,7 @@ impl Pack {
         self.before(pos.offset())
     }
 
-    /// The offset behind the entry at `offset`.
+    /// The offset after the entry at `offset`.
     #[inline]
     pub(super) fn after(&self, offset: usize) -> usize {
         let body = entry::body_len(&self.as_bytes()[offset..]).expect("a position is an entry");
@@ -106,7 +106,7 @@ impl Pack {
         Some(Pos(start as u32))
     }
 
-    /// The entry with this index, walked to from the nearer end.
+    /// The entry with this index, reached from the nearer end.
     pub fn seek(&self, index: usize) -> Option<Pos> {
         let len = self.len();
         if index >= len {
@@ -131,8 +131,8 @@ impl Pack {
         entry::decode(&self.as_bytes()[pos.offset()..])
     }
 
-    /// The first entry equal to `needle` at or after `from`, looking at one entry and
-    /// passing over the next `skip` (to search only fields of field/value pairs).
+    /// The first entry equal to `needle` at or after `from`, comparing one entry and skipping the
+    /// next `skip` (to search only fields of field/value pairs).
     pub fn find(&self, from: Pos, needle: &[u8], skip: usize) -> Option<Pos> {
         let number = parse_i64(needle);
         let (bytes, end) = (self.as_bytes(), self.end());
@@ -140,7 +140,7 @@ impl Pack {
         let mut passing = 0;
         while offset < end {
             let rest = &bytes[offset..];
-            // Small numbers and short strings, the commonest entries: header and length behind
+            // Small numbers and short strings, the commonest entries: header and trailing length
             // are a byte each.
             let (entry, size) = match rest[0] {
                 head @ ..0x80 => (Entry::Int(i64::from(head)), 2),

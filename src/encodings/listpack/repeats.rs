@@ -1,6 +1,6 @@
-//! Records of a listpack that begin with the same text: those of sets and hashes must not.
+//! Detects records of a listpack that begin with the same text: sets and hashes must not have any.
 //!
-//! An integer and a string of its digits are the same text: foreign listpacks hold both.
+//! An integer and a string of its digits are the same text: foreign listpacks contain both.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use super::{Entry, Listpack, Pack, Pos};
 use crate::base::hash;
 use smallvec::SmallVec;
 
-/// Slots on the stack: those of 128 records, which few listpacks exceed.
+/// Slots on the stack: enough for 128 records, which few listpacks exceed.
 const SLOTS: usize = 256;
 
 fn canonical(entry: Entry<'_>) -> Entry<'_> {
@@ -26,11 +26,11 @@ fn hash_of(name: Entry<'_>) -> u64 {
 }
 
 impl Pack {
-    /// Whether no two records of `width` entries begin with the same text. O(bytes), about
-    /// twice what it takes to walk over them; it allocates for more than 128 records only.
+    /// Whether no two records of `width` entries begin with the same text. O(bytes), about twice
+    /// the cost of iterating over them; allocates only for more than 128 records.
     pub fn all_differ(&self, width: usize) -> bool {
         let slots = (2 * self.len().div_ceil(width)).max(1).next_power_of_two();
-        // Half of a record's hash, and where it stands; 0: free.
+        // Half of a record's hash, and its position; 0: free.
         let mut seen: SmallVec<[u64; SLOTS]> = SmallVec::from_elem(0, slots);
         let mut items = self.iter();
         while let Some(Pos(offset)) = items.pos() {
@@ -51,7 +51,7 @@ impl Pack {
         true
     }
 
-    /// The records of `width` entries without those that begin as an earlier one does.
+    /// The records of `width` entries, without those that begin like an earlier one.
     pub fn without_repeats(&self, width: usize) -> Listpack {
         let (mut seen, mut pack) = (HashSet::new(), Listpack::new());
         let mut items = self.iter();

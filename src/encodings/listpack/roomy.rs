@@ -1,4 +1,4 @@
-//! A listpack with room in front: entries come and go there without moving the rest.
+//! A listpack with free room in front: adding and removing entries there moves no others.
 //!
 //!     start: u32 | room ... | listpack, to the end of the block
 //!
@@ -6,8 +6,8 @@
 //!   1. `start` is where the listpack begins, at least 4, and it ends where the block ends.
 //!   2. The listpack keeps its own invariants.
 //!
-//! As for a listpack the handle is one pointer; `start` and the listpack's own length add up to
-//! the bytes that the block was made for.
+//! As for a listpack the handle is one pointer; `start` plus the listpack's own length is the size
+//! of the block.
 //! Cost: [`Roomy::prepend`] amortised O(1) (the block doubles), [`Roomy::pop_front`] O(1); both
 //! O(bytes) of the entry.
 #![allow(unsafe_code)]
@@ -34,7 +34,7 @@ unsafe impl Send for Roomy {}
 unsafe impl Sync for Roomy {}
 
 impl Roomy {
-    /// A copy of `pack` at the end of a block of `bytes`, or of as many as it needs.
+    /// A copy of `pack` at the end of a block of `bytes`, or larger if needed.
     pub fn copy(pack: &Pack, bytes: usize) -> Roomy {
         let pack = pack.as_bytes();
         let bytes = bytes.max(START + pack.len());
@@ -50,7 +50,7 @@ impl Roomy {
         Roomy(block)
     }
 
-    /// The same without the room.
+    /// A copy without the room.
     pub fn to_listpack(&self) -> Listpack {
         Listpack::copy_of(self)
     }
@@ -61,7 +61,7 @@ impl Roomy {
         (unsafe { self.0.cast::<u32>().as_ptr().read() }) as usize
     }
 
-    /// The first bytes of the listpack.
+    /// Address of the listpack.
     #[inline]
     fn at(&self) -> *mut u8 {
         // SAFETY: `start` is within the block (invariant 1).
@@ -80,8 +80,8 @@ impl Roomy {
         alloc::good_size(self.block_bytes())
     }
 
-    /// Adds an entry at the front. A block that has to grow doubles, but not beyond `bytes_max`
-    /// while that is enough.
+    /// Adds an entry at the front. A block that must grow doubles, but only up to `bytes_max` if
+    /// that suffices.
     #[inline]
     pub fn prepend(&mut self, entry: Entry<'_>, bytes_max: usize) {
         let encoded = Encoded::new(entry);
@@ -93,27 +93,27 @@ impl Roomy {
         }
         let (start, total) = (self.start() - added, self.total() + added);
         self.begin(start, total, self.count_after(1, 0));
-        // SAFETY: the room between the new header and what were the first entries is this
-        // value's alone.
+        // SAFETY: the room between the new header and the previous first entry is exclusively this
+        // value's.
         let room = unsafe {
             std::slice::from_raw_parts_mut(self.0.as_ptr().add(start + HEADER).cast(), added)
         };
         encoded.write(room);
     }
 
-    /// Removes the first entry, which is there; most of a large block that is room is given back.
+    /// Removes the first entry, which must exist; shrinks a large block that is mostly room.
     #[inline]
     pub fn pop_front(&mut self) {
         let gone = self.after(HEADER) - HEADER;
         let (start, total) = (self.start() + gone, self.total() - gone);
         self.begin(start, total, self.count_after(0, 1));
-        // A quarter, where a push doubles: a list that comes and goes does not copy each time.
+        // At a quarter, while growth doubles: alternating pushes and pops do not copy each time.
         if start > 3 * total && start + total > SMALL_BYTES {
             *self = Roomy::copy(self, 0);
         }
     }
 
-    /// Writes where the listpack begins, and its header there.
+    /// Writes the listpack's start, and its header there.
     #[inline]
     fn begin(&mut self, start: usize, total: usize, count: u16) {
         debug_assert!(start >= START && total > HEADER);
@@ -159,13 +159,13 @@ impl Thin for Roomy {
 
 impl Drop for Roomy {
     fn drop(&mut self) {
-        // SAFETY: the block was made for so many bytes and is owned here.
+        // SAFETY: the block was made for this many bytes and is owned here.
         unsafe { alloc::free(self.0, self.block_bytes()) };
     }
 }
 
 impl Clone for Roomy {
-    /// With as much room: who counts the blocks of many values copies the count.
+    /// With the same room: callers that count blocks of many values copy the count, too.
     fn clone(&self) -> Self {
         Roomy::copy(self, self.block_bytes())
     }

@@ -292,7 +292,7 @@ proptest! {
             roomy.check_invariants();
             prop_assert_eq!(roomy.len(), model.len());
             prop_assert!(roomy.memory_bytes() >= roomy.as_bytes().len());
-            // Pushes double it, pops leave a quarter.
+            // Pushes double it, pops shrink it at a quarter.
             prop_assert!(roomy.memory_bytes() <= (5 * roomy.as_bytes().len()).max(320));
         }
         prop_assert_eq!(roomy.clone().memory_bytes(), roomy.memory_bytes());

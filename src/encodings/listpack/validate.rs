@@ -1,4 +1,4 @@
-//! What bytes from outside must be to be a listpack: after this, no offset in it leads astray.
+//! Validates bytes from outside as a listpack: after this, every offset in it is valid.
 
 use super::entry;
 use super::{COUNT_UNKNOWN, END, HEADER};
@@ -14,7 +14,7 @@ pub enum ListpackError {
     Count { stated: usize, found: usize },
 }
 
-/// Whether bytes are a listpack, every entry of it readable from both sides.
+/// Checks that bytes are a listpack whose entries can all be read from both sides.
 pub(super) fn validate(bytes: &[u8]) -> Result<(), ListpackError> {
     let stated = bytes.get(..HEADER).ok_or(ListpackError::Frame)?;
     let total = u32::from_le_bytes([stated[0], stated[1], stated[2], stated[3]]) as usize;

@@ -1,13 +1,13 @@
-//! Which nodes are compressed: all but `compress` of them at either end (invariant 3).
+//! Node compression: all nodes but `compress` of them at either end are compressed (invariant 3).
 //!
-//! A node opened for a change stays open until it is settled; whoever changes nodes, or moves
-//! them, settles those that may be in the wrong form.
+//! A node decompressed for a change stays so until it is settled; code that changes or moves nodes
+//! must settle those that may be in the wrong form.
 
 use super::Quicklist;
 use super::node::Node;
 
 impl Quicklist {
-    /// Brings a node into the form that its place demands.
+    /// Compresses or decompresses a node according to its position.
     pub(super) fn settle(&mut self, at: usize) {
         let depth = usize::from(self.compress);
         if depth == 0 {
@@ -21,7 +21,7 @@ impl Quicklist {
         }
     }
 
-    /// Settles what a change near this node may have moved or made.
+    /// Settles nodes near a change, which may have been moved or created.
     pub(super) fn settle_around(&mut self, at: usize) {
         if self.compress > 0 {
             for at in at.saturating_sub(2)..(at + 3).min(self.nodes.len()) {
@@ -31,7 +31,7 @@ impl Quicklist {
         }
     }
 
-    /// Settles the nodes near the ends, where one step of the directory changes the form.
+    /// Settles the nodes near the ends, where one step in position changes the form.
     #[inline]
     pub(super) fn settle_ends(&mut self) {
         if self.compress > 0 {

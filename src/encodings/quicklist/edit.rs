@@ -1,5 +1,5 @@
-//! Changes in the middle of a list: nodes are cut where an element goes between two, and
-//! small ones joined again.
+//! Changes in the middle of a list: an insert between two elements splits a full node, and small
+//! nodes are joined again.
 
 use super::node::Node;
 use super::{End, Quicklist};
@@ -7,7 +7,7 @@ use crate::encodings::blob::Blob;
 use crate::encodings::listpack::{Entry, Listpack};
 
 impl Quicklist {
-    /// Inserts before or `after` the element at `index`, which is there.
+    /// Inserts before or `after` the element at `index`, which must exist.
     pub fn insert_beside(&mut self, index: usize, after: bool, text: &[u8]) {
         let (at, offset) = self.locate(index).expect("the element is there");
         let offset = offset + usize::from(after);
@@ -31,8 +31,8 @@ impl Quicklist {
             self.put(at + 1, Node::Plain(Blob::new(text)));
             return self.settle_around(at + 1);
         }
-        // The part without the neighbour takes it, however full; both then look for nodes
-        // to join.
+        // The half without the neighbouring element takes the new one, however full; then both look
+        // for nodes to join.
         let (beside, other, end) = if after {
             (at, at + 1, 0)
         } else {
@@ -42,7 +42,7 @@ impl Quicklist {
         self.merge_around(beside);
     }
 
-    /// Cuts a listpack in two before its element `offset`, which is not its first.
+    /// Splits a listpack before its element `offset`, which is not its first.
     fn split(&mut self, at: usize, offset: usize) {
         let rest = self.edit(at, |node| {
             let (count, pack) = node.pack_mut().expect("several elements");
@@ -66,8 +66,8 @@ impl Quicklist {
         self.settle(at);
     }
 
-    /// Joins the two nodes before this one, the two behind it, and it with what is on
-    /// either side, where they fit one.
+    /// Joins the two nodes before this one, the two after it, and it with either neighbour, where
+    /// the result fits in one node.
     fn merge_around(&mut self, at: usize) {
         let mut at = at;
         if at >= 2 && self.merge_with_next(at - 2) {
@@ -104,8 +104,8 @@ impl Quicklist {
         true
     }
 
-    /// Replaces the element at `index`; false if there is none. A node may outgrow its
-    /// limits by this.
+    /// Replaces the element at `index`; false if there is none. This may make a node exceed its
+    /// limits.
     pub fn replace(&mut self, index: usize, text: &[u8]) -> bool {
         let Some((at, offset)) = self.locate(index) else {
             return false;
@@ -131,7 +131,7 @@ impl Quicklist {
         true
     }
 
-    /// Replaces a listpack's element by a plain node.
+    /// Replaces an element of a listpack by a plain node.
     fn replace_by_large(&mut self, at: usize, offset: usize, text: &[u8]) {
         if offset + 1 < self.nodes[at].count() {
             self.split(at, offset + 1);
@@ -177,7 +177,7 @@ impl Quicklist {
         total
     }
 
-    /// Deletes within a listpack that keeps some element; returns how many.
+    /// Deletes within a listpack that keeps at least one element; returns how many.
     fn delete_in(&mut self, at: usize, offset: usize, count: usize) -> usize {
         let gone = self.edit(at, |node| {
             let (own, pack) = node.pack_mut().expect("a plain node goes whole");
@@ -225,7 +225,7 @@ impl Quicklist {
     }
 }
 
-/// Removes equal elements from one node; a plain node that goes becomes an empty listpack.
+/// Removes equal elements from one node; a removed plain node becomes an empty listpack.
 fn remove_in(node: &mut Node, needle: &[u8], limit: usize, end: End) -> usize {
     if let Node::Plain(blob) = node {
         if blob.as_bytes() != needle {

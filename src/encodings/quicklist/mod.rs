@@ -1,25 +1,24 @@
 //! A quicklist: a long list as a deque of listpacks.
 //!
-//! Nodes stand in one `VecDeque` of 16 bytes a node with their element counts, so that
-//! finding an index walks a dense array instead of a chain of allocations, and the
-//! directory is a few thousandths of the list.
+//! Nodes are stored in one `VecDeque` of 16 bytes a node with their element counts, so that finding
+//! an index walks a dense array instead of a chain of allocations, and the directory is a few
+//! thousandths of the list.
 //!
 //! Invariants
 //!   1. No node is empty, and `len` is the sum of their counts.
-//!   2. An element above the limit (`fill`) stands alone in a plain node, as the bytes it is.
+//!   2. An element above the limit (`fill`) is alone in a plain node, as raw bytes.
 //!   3. With `compress` = d > 0, the first and last d nodes are never compressed.
-//!   4. `bytes` is what the nodes point to, as the allocator counts it: who changes a node does
-//!      it through `edit`, who adds or takes one out says so.
-//!   5. Only the first node may have room in front: it gets it when, beside others, an element
-//!      comes or goes there.
+//!   4. `bytes` is what the nodes point to, as the allocator counts it: nodes are changed
+//!      through `edit`; code that adds or removes one updates the sum.
+//!   5. Only the first node may have room in front: it gets it when, among others, an element
+//!      is added or removed there.
 //!
-//! Where elements go is Redis's choice, visible in OBJECT ENCODING and DEBUG OBJECT: a node
-//! that takes no more is not added to, but for one element put into the middle of it, and one
-//! that is replaced in place.
+//! Placement of elements is Redis's, visible in OBJECT ENCODING and DEBUG OBJECT: a full node gets
+//! no more elements, except for one inserted into its middle, and one replaced in place.
 //!
 //! Cost: push, pop O(1) (in a single node O(its bytes) at the front); by index O(nodes) over a
 //! dense array plus one node; inserting a node in the middle moves the shorter half of the
-//! directory. When a list leaves this encoding: `types::list`.
+//! directory. `types::list` decides when a list leaves this encoding.
 
 mod compress;
 mod edit;
@@ -35,10 +34,10 @@ use crate::encodings::listpack::{Entry, Listpack, Pack, Pos};
 use node::Node;
 use std::collections::VecDeque;
 
-/// What an element is taken to cost beside its text.
+/// Assumed overhead of an element beside its text.
 const ENTRY_OVERHEAD: usize = 8;
 
-/// Which end of a list.
+/// An end of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     Front,
@@ -46,7 +45,7 @@ pub enum End {
 }
 
 impl End {
-    /// The entry at this end of a listpack that is not empty.
+    /// The entry at this end of a non-empty listpack.
     fn pos(self, pack: &Pack) -> Pos {
         match self {
             End::Front => pack.first(),
@@ -56,7 +55,7 @@ impl End {
     }
 }
 
-/// A node as it is saved.
+/// A node in the form in which it is saved.
 #[derive(Debug)]
 pub enum NodeRef<'a> {
     Pack(&'a Pack),
@@ -65,7 +64,7 @@ pub enum NodeRef<'a> {
 }
 
 impl NodeRef<'_> {
-    /// Bytes of the elements as a pack has them, or of the one text.
+    /// Bytes of the elements as a listpack, or of the single text.
     pub fn uncompressed_bytes(&self) -> usize {
         match self {
             NodeRef::Pack(pack) => pack.as_bytes().len(),
@@ -128,7 +127,7 @@ impl Quicklist {
         self.nodes_from(0)
     }
 
-    /// The nodes from one on.
+    /// The nodes from number `at` on.
     pub fn nodes_from(&self, at: usize) -> impl ExactSizeIterator<Item = NodeRef<'_>> {
         let at = at.min(self.nodes.len());
         self.nodes.range(at..).map(|node| match node {
@@ -142,7 +141,7 @@ impl Quicklist {
         })
     }
 
-    /// The only node, if it is a listpack within the limits given.
+    /// The only node, if it is a listpack within these limits.
     pub fn take_single_pack(&mut self, bytes_max: usize, count_max: usize) -> Option<Listpack> {
         if self.nodes.len() != 1 {
             return None;
@@ -242,7 +241,7 @@ impl Quicklist {
         self.settle_ends();
     }
 
-    /// Removes the element at one end after `see` has seen it.
+    /// Removes the element at one end after passing it to `see`.
     pub fn pop_with<R>(&mut self, end: End, see: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
         let at = match end {
             End::Front => 0,
@@ -275,7 +274,7 @@ impl Quicklist {
         Some(seen)
     }
 
-    /// Gives back the directory's room after many nodes have gone.
+    /// Shrinks the directory after many nodes were removed.
     fn trim_directory(&mut self) {
         if self.nodes.capacity() > 64 && self.nodes.len() < self.nodes.capacity() / 4 {
             self.nodes.shrink_to(self.nodes.len() * 2);
@@ -309,7 +308,7 @@ impl Quicklist {
         unreachable!("len is the sum of the counts")
     }
 
-    /// What `see` makes of the element at `index`.
+    /// Passes the element at `index` to `see` and returns its result.
     pub fn get_with<R>(&self, index: usize, see: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
         let (node, offset) = self.locate(index)?;
         let (mut see, mut seen) = (Some(see), None);
@@ -363,8 +362,8 @@ impl Quicklist {
         }
     }
 
-    /// Offers the blocks of up to `n` nodes from number `at` on, and before the first one that
-    /// of the directory; the next number, `None` at the end.
+    /// Offers the blocks of up to `n` nodes from number `at` on, and before the first one that of
+    /// the directory; returns the next number, `None` at the end.
     pub fn relocate(&mut self, mover: &mut Mover, at: usize, n: usize) -> Option<usize> {
         if at == 0 {
             mover.deque(&mut self.nodes);
@@ -388,7 +387,7 @@ impl Quicklist {
         self.nodes.is_empty()
     }
 
-    /// The fill and the compress depth of when the list became one of nodes.
+    /// The fill and the compress depth at the time when the quicklist was created.
     pub fn settings(&self) -> (Fill, u16) {
         (self.fill, self.compress)
     }
@@ -398,7 +397,7 @@ impl Quicklist {
         deque_bytes(&self.nodes) + self.bytes
     }
 
-    /// How many nodes there are: what freeing the list costs.
+    /// Number of nodes: the cost of freeing the list.
     pub fn node_count(&self) -> usize {
         self.nodes.len()
     }

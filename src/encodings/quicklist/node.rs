@@ -1,4 +1,4 @@
-//! One node of a quicklist: a listpack, the same compressed, or a single huge element.
+//! One node of a quicklist: a listpack, a compressed one, or a single huge element.
 
 use crate::base::lzf;
 use crate::base::mover::Mover;
@@ -8,7 +8,7 @@ use crate::encodings::thin::Thin;
 
 /// Listpacks below this many bytes are not worth compressing.
 const COMPRESS_BYTES_MIN: usize = 48;
-/// Compression must win at least this many bytes.
+/// Compression must save at least this many bytes.
 const COMPRESS_GAIN_MIN: usize = 8;
 
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub(super) enum Node {
         count: u32,
         pack: Listpack,
     },
-    /// A first node that entries come to or go from at the front.
+    /// A first node with entries added or removed at the front.
     Roomy {
         count: u32,
         pack: Roomy,
@@ -33,7 +33,7 @@ pub(super) enum Node {
 
 const _: () = assert!(size_of::<Node>() == 16);
 
-/// A node's elements, decompressed if need be.
+/// A node's elements, decompressed if necessary.
 pub(super) enum Opened<'a> {
     Pack(&'a Pack),
     Unpacked(Listpack),
@@ -58,7 +58,7 @@ impl Node {
         }
     }
 
-    /// Bytes of what the node points to, as the allocator counts them.
+    /// Bytes of the node's block, as the allocator counts them.
     #[inline]
     pub(super) fn memory_bytes(&self) -> usize {
         match self {
@@ -87,8 +87,8 @@ impl Node {
         }
     }
 
-    /// The node's listpack to change, decompressed in place and without room; `None` for a
-    /// plain node.
+    /// The node's listpack for changes, decompressed in place and without room; `None` for a plain
+    /// node.
     #[inline]
     pub(super) fn pack_mut(&mut self) -> Option<(&mut u32, &mut Listpack)> {
         self.decompress();
@@ -116,14 +116,14 @@ impl Node {
         *count += 1;
     }
 
-    /// Removes the first entry of a listpack that has others, and leaves room there.
+    /// Removes the first entry of a listpack that has others, leaving room there.
     pub(super) fn pop_front(&mut self) {
         let (count, pack) = self.roomy_mut();
         pack.pop_front();
         *count -= 1;
     }
 
-    /// The node's listpack in the form that has room in front; it is not a plain node.
+    /// The node's listpack, converted to have room in front; the node must not be plain.
     #[inline]
     fn roomy_mut(&mut self) -> (&mut u32, &mut Roomy) {
         self.decompress();
@@ -139,7 +139,7 @@ impl Node {
         }
     }
 
-    /// Gives back the room in front.
+    /// Removes the room in front.
     pub(super) fn close(&mut self) {
         if let Node::Roomy { count, pack } = self {
             *self = Node::Pack {
@@ -206,8 +206,8 @@ impl Opened<'_> {
         }
     }
 
-    /// Calls `see` with up to `count` entries from `index` on, in either direction,
-    /// until it says stop; true unless stopped.
+    /// Calls `see` with up to `count` entries from `index` on, in either direction, until it
+    /// returns false; returns true unless stopped.
     pub(super) fn visit(
         &self,
         index: usize,

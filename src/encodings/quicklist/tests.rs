@@ -192,14 +192,14 @@ fn what_comes_and_goes_at_the_front_is_in_its_own_room() {
         list.check_invariants();
     }
     assert!(list.is_empty());
-    // A queue: what came at the back goes at the front.
+    // A queue: pushed at the back, popped at the front.
     for i in 0..3000 {
         list.push(End::Back, format!("e:{i:012}").as_bytes());
     }
     list.pop_with(End::Front, |_| ());
     assert!(roomy(&list));
     list.clone().check_invariants();
-    // A change elsewhere in it takes the room back.
+    // A change elsewhere in the node removes the room.
     list.insert_beside(3, true, b"x");
     assert!(!roomy(&list));
     list.check_invariants();

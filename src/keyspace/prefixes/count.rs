@@ -1,4 +1,4 @@
-//! When keys are counted by prefix, and what is told of it.
+//! When keys are counted by prefix, and the resulting figures.
 
 use std::cmp::Reverse;
 
@@ -7,8 +7,8 @@ use crate::base::clock;
 use crate::keyspace::{Database, DbIndex, Keyspace};
 
 impl Keyspace {
-    /// How keys are counted by prefix from now on; `None`: they are not. Another rule than before
-    /// counts anew: what is there is walked in slices ([`Keyspace::walk_prefixes`]).
+    /// Sets how keys are counted by prefix; `None`: they are not. A changed rule restarts the
+    /// count: existing keys are walked in slices ([`Keyspace::walk_prefixes`]).
     pub fn set_prefix_rule(&mut self, rule: Option<PrefixRule>) {
         if self.prefix_rule == rule {
             return;
@@ -19,8 +19,8 @@ impl Keyspace {
         }
     }
 
-    /// Counts by prefix what was there before, for `ticks` of the cycle counter and at least a
-    /// segment of a table; whether there is more.
+    /// Counts existing keys by prefix, for `ticks` of the cycle counter and at least one segment of
+    /// a table; returns whether there is more.
     pub fn walk_prefixes(&mut self, ticks: u64) -> bool {
         let began = clock::cycles();
         for db in &mut self.dbs {
@@ -33,7 +33,7 @@ impl Keyspace {
         false
     }
 
-    /// Whether some of the keys are still to be counted by prefix.
+    /// Whether some keys are still to be counted by prefix.
     pub fn walks_prefixes(&self) -> bool {
         self.prefix_rule.is_some() && self.dbs.iter().any(|db| db.walks_prefixes())
     }
@@ -46,8 +46,7 @@ impl Keyspace {
         Some(self.dbs[at.0 as usize].prefixes()?.lines())
     }
 
-    /// The lines of a database by name, those with the highest figure first; `None`: nothing is
-    /// counted. O(n log n).
+    /// The named lines of a database, highest figure first; `None`: nothing is counted. O(n log n).
     pub fn highest_prefixes(
         &self,
         at: DbIndex,
@@ -59,7 +58,7 @@ impl Keyspace {
         Some(lines)
     }
 
-    /// What is kept for it, bytes.
+    /// Memory of the counts, bytes.
     pub fn prefix_bytes(&self) -> usize {
         let tables = self.dbs.iter().filter_map(Database::prefixes);
         tables.map(|table| table.memory_bytes()).sum()

@@ -2,41 +2,41 @@
 //!
 //!     user:1:name    depth 1: `user:`    depth 2: `user:1:`    no delimiter: `(none)`
 //!
-//! Each database that is counted has a bounded table of lines; prefixes for which it has no room,
-//! and those of more than [`NAME_MAX`] bytes, share the line `(other)`. Keys and bytes follow the
-//! entries: `Database` says what comes in, goes out or gets another size, as it does for
-//! [`KeySizes`](super::KeySizes); `RefMut` says what a container weighs before and after.
+//! Each database that is counted has a bounded table of lines; prefixes without room in it, and
+//! prefixes of more than [`NAME_MAX`] bytes, share the line `(other)`. Keys and bytes follow the
+//! entries: `Database` reports insertions, removals and changes of size, as it does for
+//! [`KeySizes`](super::KeySizes); `RefMut` reports a container's bytes before and after a write.
 //! Reads, misses, writes and expiries are counted where the server's own are.
 //!
 //! Invariants
-//!   1. `keys` and `bytes` of a line are those of the entries under its prefix that are counted:
-//!      all, but while a walk is under way ([`Prefixes::covers`]).
-//!   2. A prefix with an entry in `(other)` has no line of its own: a line is given to another
-//!      prefix only while `(other)` has no entries.
+//!   1. `keys` and `bytes` of a line are those of the counted entries under its prefix: all
+//!      entries, except while a walk is under way ([`Prefixes::covers`]).
+//!   2. A prefix with an entry in `(other)` has no line of its own: a line is reassigned to
+//!      another prefix only while `(other)` has no entries.
 //!
-//! Cost: where it is off, a test of a pointer that is null. On, a key of the same prefix as the
-//! one before is told by a comparison; else a hash of the prefix and a probe.
+//! Cost: when off, a test of a null pointer. When on, a key of the same prefix as the one before is
+//! recognized by a comparison; any other costs a hash of the prefix and a probe.
 
 mod count;
 mod table;
 
 pub(super) use table::Prefixes;
 
-/// Longer prefixes are not told apart.
+/// Longer prefixes are not distinguished.
 pub const NAME_MAX: usize = 256;
 
-/// How keys are sorted by prefix.
+/// How keys are grouped by prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PrefixRule {
     pub delimiter: u8,
     /// The prefix ends with this delimiter of the key, or with its last if it has fewer; from 1.
     pub depth: usize,
-    /// Lines of a database, those of the rest excluded.
+    /// Maximum lines of a database, without `(none)` and `(other)`.
     pub lines_max: usize,
 }
 
-/// Where in the key its prefix ends, behind the delimiter; 0: it has none. Whether that is the
-/// delimiter number `depth`.
+/// The end of the key's prefix, after the delimiter (0: it has none), and whether that delimiter is
+/// number `depth`.
 #[inline]
 fn end_of(rule: &PrefixRule, key: &[u8]) -> (usize, bool) {
     let mut end = 0;
@@ -50,7 +50,7 @@ fn end_of(rule: &PrefixRule, key: &[u8]) -> (usize, bool) {
 }
 
 impl<'a> PrefixName<'a> {
-    /// How a line is named. No prefix has the name of another line: each ends with the delimiter.
+    /// The line's name. No prefix has the name of another line: each ends with the delimiter.
     pub fn text(self) -> &'a [u8] {
         match self {
             PrefixName::Prefix(name) => name,
@@ -60,7 +60,7 @@ impl<'a> PrefixName<'a> {
     }
 }
 
-/// What is known of the keys under a prefix.
+/// The figures of the keys under a prefix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PrefixFigures {
     pub keys: u64,
@@ -76,7 +76,7 @@ pub struct PrefixFigures {
 }
 
 impl PrefixFigures {
-    /// Each figure by its name, in the order in which they are told.
+    /// Each figure with its name, in output order.
     pub fn named(&self) -> [(&'static str, u64); 6] {
         [
             ("keys", self.keys),
@@ -93,18 +93,18 @@ impl PrefixFigures {
     }
 }
 
-/// Which prefix a line is of.
+/// The prefix of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrefixName<'a> {
-    /// With its last delimiter.
+    /// Includes its last delimiter.
     Prefix(&'a [u8]),
     /// Keys without a delimiter.
     None,
-    /// What the table has no room for.
+    /// Prefixes without room in the table.
     Other,
 }
 
-/// What a key does that counts for its prefix.
+/// A use of a key that counts for its prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
     Read,

@@ -5,10 +5,10 @@ use hashbrown::HashTable;
 use super::{NAME_MAX, PrefixFigures, PrefixName, PrefixRule, Use, end_of};
 use crate::base::{alloc, hash};
 
-/// The line of keys without a delimiter, and that of what has none of its own.
+/// The line of keys without a delimiter, and the line of prefixes without a line of their own.
 const NONE: usize = 0;
 const OTHER: usize = 1;
-/// Lines that are always there.
+/// Lines that always exist.
 const FIXED: usize = 2;
 /// No line is remembered.
 const NO_LINE: u32 = u32::MAX;
@@ -27,11 +27,11 @@ pub struct Prefixes {
     /// Numbers of lines by the hashes of their names.
     by_name: HashTable<u32>,
     /// The line of the last key, if its prefix ends with the delimiter that the rule asks for:
-    /// another key has the same prefix exactly when it begins with it.
+    /// another key has the same prefix exactly when it begins with this line's name.
     last: u32,
-    /// Lines of their own without a key: what may be given to other prefixes.
+    /// Prefix lines without a key: these can be reassigned to other prefixes.
     vacant: usize,
-    /// Entries are counted whose hash in the table is below this: 2^32, all.
+    /// Counted are the entries whose hash in the table is below this; 2^32: all.
     frontier: u64,
 }
 
@@ -39,7 +39,7 @@ pub struct Prefixes {
 const ALL: u64 = 1 << 32;
 
 impl Prefixes {
-    /// A table for a database of which nothing is counted yet, unless it has nothing.
+    /// A table for a database of which nothing is counted yet, unless it is empty.
     pub fn new(rule: PrefixRule, is_empty: bool) -> Prefixes {
         Prefixes {
             rule,
@@ -51,23 +51,23 @@ impl Prefixes {
         }
     }
 
-    /// Where the walk that counts what was there before goes on; `None`: all is counted.
+    /// Where the walk over existing entries continues; `None`: all are counted.
     pub fn walks_at(&self) -> Option<u64> {
         (self.frontier < ALL).then_some(self.frontier)
     }
 
-    /// All below is counted now.
+    /// All entries below `frontier` are counted now.
     pub fn walked_to(&mut self, frontier: u64) {
         self.frontier = frontier;
     }
 
-    /// Whether an entry is counted whose hash in the table begins with these bits.
+    /// Whether the entry whose hash in the table begins with these bits is counted.
     #[inline]
     pub fn covers(&self, place: u32) -> bool {
         u64::from(place) < self.frontier
     }
 
-    /// The database's entries are gone: what was done with them stays known.
+    /// All entries of the database are gone: counts of uses are kept.
     pub fn emptied(&mut self) {
         for line in &mut self.lines {
             (line.figures.keys, line.figures.bytes) = (0, 0);
@@ -87,7 +87,7 @@ impl Prefixes {
         self.find_anew(key)
     }
 
-    /// `Err`: where the prefix ends that has no line.
+    /// `Err`: the end of a prefix that has no line.
     fn find_anew(&mut self, key: &[u8]) -> Result<usize, usize> {
         let (end, is_full) = end_of(&self.rule, key);
         if end == 0 {
@@ -109,7 +109,7 @@ impl Prefixes {
         Ok(line as usize)
     }
 
-    /// The line of a key, made if there is room for it.
+    /// The line of a key, created if there is room for it.
     #[inline]
     fn line_of(&mut self, key: &[u8]) -> &mut PrefixFigures {
         let line = match self.find(key) {
@@ -121,7 +121,7 @@ impl Prefixes {
 
     #[cold]
     fn make(&mut self, name: &[u8]) -> usize {
-        // What has entries in the line of the rest must stay there (invariant 2).
+        // A prefix with entries in `(other)` must stay there (invariant 2).
         if self.lines[OTHER].figures.keys > 0 {
             return OTHER;
         }
@@ -143,7 +143,7 @@ impl Prefixes {
         line
     }
 
-    /// Takes a line without keys from its prefix.
+    /// Takes a line without keys away from its prefix.
     fn vacate(&mut self) -> usize {
         let own = self.lines.iter().enumerate().skip(FIXED);
         let mut vacant = own.filter(|(_, line)| line.figures.keys == 0);
@@ -155,7 +155,7 @@ impl Prefixes {
         if let Ok(entry) = entry {
             entry.remove();
         }
-        // What was done under the prefix stays in the sum.
+        // The prefix's counts of uses move to `(other)`.
         let gone = std::mem::take(&mut self.lines[line].figures);
         let rest = &mut self.lines[OTHER].figures;
         rest.reads += gone.reads;
@@ -166,7 +166,7 @@ impl Prefixes {
         line
     }
 
-    /// An entry came in.
+    /// An entry was inserted.
     pub fn add(&mut self, key: &[u8], bytes: usize) {
         let line = match self.find(key) {
             Ok(line) => line,
@@ -178,7 +178,7 @@ impl Prefixes {
         figures.bytes += bytes as u64;
     }
 
-    /// An entry that is counted goes.
+    /// A counted entry is removed.
     pub fn remove(&mut self, key: &[u8], bytes: usize) {
         let line = self.find(key).unwrap_or(OTHER);
         let figures = &mut self.lines[line].figures;
@@ -187,7 +187,7 @@ impl Prefixes {
         self.vacant += usize::from(line >= FIXED && figures.keys == 0);
     }
 
-    /// An entry that is counted has another size.
+    /// A counted entry changes its size.
     #[inline]
     pub fn resize(&mut self, key: &[u8], before: usize, after: usize) {
         if before != after {
@@ -197,10 +197,10 @@ impl Prefixes {
         }
     }
 
-    /// Something was done with a key.
+    /// Counts a use of a key.
     #[inline]
     pub fn count(&mut self, key: &[u8], what: Use) {
-        // Who asks for what is not there must not fill the table.
+        // Lookups of missing keys must not fill the table.
         let figures = match what {
             Use::Write => self.line_of(key),
             Use::Read | Use::Miss | Use::Expiry => {
@@ -216,7 +216,7 @@ impl Prefixes {
         }
     }
 
-    /// The lines of which there is something to tell.
+    /// The lines with any figure above zero.
     pub fn lines(&self) -> impl Iterator<Item = (PrefixName<'_>, PrefixFigures)> {
         let lines = self.lines.iter().enumerate();
         lines
@@ -244,8 +244,8 @@ impl Prefixes {
             + names.sum::<usize>()
     }
 
-    /// Panics unless the figures are those of the entries, given as key, hash in the table and
-    /// bytes. O(n).
+    /// Panics unless the figures match the entries, passed as key, hash in the table and bytes.
+    /// O(n).
     pub fn check<'a>(&self, entries: impl Iterator<Item = (&'a [u8], u32, usize)>) {
         let mut walked = Prefixes {
             rule: self.rule,

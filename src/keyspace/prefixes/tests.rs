@@ -46,7 +46,7 @@ fn what_has_no_room_stays_with_the_rest_until_all_of_that_is_gone() {
         p.add(key, 10);
     }
     p.remove(b"a:1", 10);
-    // `d:` has a key among the rest, so that `a:`'s line cannot be its.
+    // `d:` has a key in `(other)`, so it cannot take over `a:`'s line.
     p.add(b"d:2", 10);
     assert_eq!(keys_of(&p, b"d:"), None);
     p.remove(b"d:1", 10);

@@ -1,57 +1,57 @@
-//! Annotations: lines between commands that begin with `#`. Redis from 7.0 on and Valkey
-//! pass them over; their check tools call files with them valid.
+//! Annotations: lines between commands that begin with `#`. Redis from 7.0 on and Valkey skip them;
+//! their check tools accept files with them.
 //!
-//!     #TS:1700000000                          what follows was done at this Unix second
-//!     #CK:0:1700000000:-                      checksums begin behind this line
+//!     #TS:1700000000                          what follows was executed at this Unix second
+//!     #CK:0:1700000000:-                      checksums begin after this line
 //!     #CK:5312:1700000001:0123456789abcdef    offset of this line, Unix second, CRC-64
 //!
-//! Lines about the stream (`replication::Mark`) are among them.
+//! Lines about the replication stream (`replication::Mark`) are annotations, too.
 //!
-//! The CRC-64 is that of all bytes since the last `#CK` line, and of this line up to the
-//! colon before it: so offset and time are covered, too. That the offset is the line's own
-//! tells a line that was found by searching from bytes that merely look like one.
+//! The CRC-64 covers all bytes since the last `#CK` line, and this line up to the colon before the
+//! CRC: so offset and time are covered, too. The offset must be the line's own, which distinguishes
+//! a real line found by searching from bytes that merely look like one.
 
 use std::io::Write;
 
 use crate::base::crc64;
 use crate::replication::Mark;
 
-/// Redis reads no longer ones.
+/// Redis does not read longer ones.
 pub const LINE_MAX: usize = 1024;
 
 const TIME: &[u8] = b"#TS:";
 const CHECKSUM: &[u8] = b"#CK:";
 
-/// An annotation that means something here.
+/// A parsed annotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Annotation {
-    /// What follows was done at this Unix second.
+    /// What follows was executed at this Unix second.
     Time(i64),
     Checksum(Checksum),
     Stream(Mark),
-    /// Somebody else's.
+    /// Unknown here: another program's.
     Foreign,
-    /// It begins as one of ours and is none.
+    /// It begins like one of ours but is malformed.
     Damaged,
 }
 
 /// A `#CK` line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checksum {
-    /// Where the line stands in its file.
+    /// The line's offset in its file.
     pub offset: u64,
     pub unix_s: i64,
-    /// `None`: checksums begin behind this line.
+    /// `None`: checksums begin after this line.
     pub crc: Option<u64>,
     /// Bytes of the line that its own checksum covers.
     pub covered: usize,
 }
 
 impl Annotation {
-    /// What a line, its end included, says.
+    /// Parses a line, including its line end.
     pub fn parse(line: &[u8]) -> Annotation {
         let parsed = if let Some(rest) = line.strip_prefix(TIME) {
-            // Redis writes it so; others may end the line alone.
+            // Redis ends the line with `\r\n`; others may with `\n` alone.
             let rest = rest.strip_suffix(b"\n").unwrap_or(rest);
             let rest = rest.strip_suffix(b"\r").unwrap_or(rest);
             number(rest).map(|n| Annotation::Time(n as i64))
@@ -90,7 +90,7 @@ fn checksum(line: &[u8]) -> Option<Checksum> {
     })
 }
 
-/// Sixteen lowercase digits, so that there is one way to write a checksum.
+/// Sixteen lowercase digits, so that every checksum has one spelling.
 fn parse_hex(text: &[u8]) -> Option<u64> {
     let plain = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
     if text.len() != 16 || !text.iter().all(plain) {
@@ -99,12 +99,12 @@ fn parse_hex(text: &[u8]) -> Option<u64> {
     u64::from_str_radix(std::str::from_utf8(text).ok()?, 16).ok()
 }
 
-/// Appends a line of time.
+/// Appends a `#TS` line.
 pub fn write_time(out: &mut Vec<u8>, unix_s: i64) {
     write!(out, "#TS:{unix_s}\r\n").expect("a vector takes all");
 }
 
-/// Bytes of the line of time that `bytes` begin with, if they do.
+/// Length of the `#TS` line that `bytes` begin with; 0 without one.
 pub fn leading_time(bytes: &[u8]) -> usize {
     match bytes.starts_with(TIME) {
         true => memchr::memchr(b'\n', bytes).map_or(0, |end| end + 1),
@@ -112,7 +112,7 @@ pub fn leading_time(bytes: &[u8]) -> usize {
     }
 }
 
-/// Appends the line from which on checksums hold, at `offset` of its file.
+/// Appends the line after which checksums begin, at `offset` of its file.
 pub fn write_begin(out: &mut Vec<u8>, offset: u64, unix_s: i64) {
     write!(out, "#CK:{offset}:{unix_s}:-\r\n").expect("a vector takes all");
 }
@@ -124,8 +124,7 @@ pub fn write_checksum(out: &mut Vec<u8>, crc: u64, offset: u64, unix_s: i64) {
     write!(out, "{crc:016x}\r\n").expect("a vector takes all");
 }
 
-/// Whether a line that holds a checksum stands somewhere in `bytes`, which begin at
-/// `offset` of their file.
+/// Whether `bytes`, which begin at `offset` of their file, contain a valid checksum line.
 pub fn holds_checksum(bytes: &[u8], offset: u64) -> bool {
     memchr::memmem::find_iter(bytes, CHECKSUM).any(|at| {
         let rest = &bytes[at..];

@@ -1,4 +1,4 @@
-//! A base file that is being made: commands go to a thread in large pieces.
+//! A base file being written: commands go to a thread in large pieces.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,9 +12,9 @@ use super::sync::Syncer;
 use crate::keyspace::{DbIndex, KeyView, Saver};
 
 const PIECE_BYTES: usize = 256 * 1024;
-/// With `aof-rewrite-incremental-fsync`, so many bytes go to the disk at a time.
+/// With `aof-rewrite-incremental-fsync`, the bytes forced to disk at a time.
 const SYNC_BYTES: u64 = 4 << 20;
-/// Bytes that may wait for the disk: the pass waits while there are more.
+/// Most bytes that may wait for the disk: above this, the pass waits.
 const WAITING_MAX: usize = 8 << 20;
 
 /// See the module. Dropped before it is complete, it leaves no file behind.
@@ -31,8 +31,8 @@ pub struct BaseFile {
 }
 
 impl BaseFile {
-    /// Creates the file, which `thread` writes. `timestamp`, `checksums`: with the Unix second
-    /// to be told there, if they are wanted.
+    /// Creates the file, which `thread` writes. `timestamp`, `checksums`: the Unix second to write
+    /// there, if they are wanted.
     pub fn create(
         disk: &Disk,
         path: PathBuf,
@@ -91,13 +91,13 @@ impl BaseFile {
         crate::resp::write_request(&mut self.commands.out, args.into_iter());
     }
 
-    /// All keys are written: the file is forced to disk.
+    /// Ends the file after the last key: it is forced to disk.
     pub fn finish(&mut self) {
         self.send();
         self.thread.sync(&self.file, self.length);
     }
 
-    /// How it ended, once it has: the file's name.
+    /// The result, once it has ended: the file's name.
     pub fn ended(&mut self) -> Option<io::Result<&Path>> {
         let done = self.thread.take_done()?;
         Some(done.result.map(|()| {
@@ -110,7 +110,7 @@ impl BaseFile {
 impl Drop for BaseFile {
     fn drop(&mut self) {
         if !self.complete {
-            // A left-over is overwritten by the next rewrite.
+            // A file that remains is overwritten by the next rewrite.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -145,7 +145,7 @@ impl Saver for BaseFile {
     }
 }
 
-/// Bytes that the file system of a folder has left for us.
+/// Free bytes available to us in the file system of a folder.
 pub fn free_bytes(dir: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(dir)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))

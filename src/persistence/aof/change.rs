@@ -1,16 +1,16 @@
-//! Changes of the set of files that wait for the disk. A thread makes them, one at a time;
-//! the loop serves meanwhile, and goes on with [`Log::take_change`] when it is woken.
+//! Changes of the set of files, which wait for the disk. A thread makes them, one at a time; the
+//! loop keeps serving, and completes a change with [`Log::take_change`] when woken.
 //!
-//!     ahead    the file that is written to is forced to disk, and written to meanwhile
-//!     next     what it has got since is, too, and the next file is listed; what is done
-//!              meanwhile waits in the buffer, its replies with it
-//!     base     a new base takes its name and its place in the manifest
+//!     ahead    forces the current file to disk while writes to it continue
+//!     next     forces the rest of it to disk and lists the next file; effects of that time
+//!              wait in the buffer, together with their replies
+//!     base     a new base gets its final name and is listed in the manifest
 //!
 //! Invariants
-//!   1. A file is listed when those before it are on disk: after a crash of the machine only
-//!      the last one can be torn.
+//!   1. A file is listed only when those before it are on disk: after a crash of the machine
+//!      only the last one can be torn.
 //!   2. A file is listed before it is written to: after a crash of the process nothing that
-//!      was acknowledged stands in a file without a line.
+//!      was acknowledged is in an unlisted file.
 //!   3. Until a change is taken the manifest in memory is the one before.
 
 use std::fs::{self, File};
@@ -24,14 +24,14 @@ use super::manifest::{BaseForm, Manifest};
 use crate::persistence::errand::Errand;
 use crate::replication::ReplOffset;
 
-/// On whose behalf the set changes.
+/// The initiator of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     Rewrite,
     Backup,
 }
 
-/// What has changed.
+/// The kind of a completed change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changed {
     Ahead,
@@ -39,10 +39,10 @@ pub enum Changed {
     Base,
 }
 
-/// Why a change could not be made: the set is what it was.
+/// Why a change failed: the set is unchanged.
 #[derive(Debug)]
 enum Failed {
-    /// An fsync of the file that is written to.
+    /// An fsync of the current file.
     Sync(io::Error),
     Open(OpenError),
 }
@@ -58,10 +58,10 @@ enum Made {
         path: PathBuf,
     },
     Base {
-        /// The file that is written to has this name now.
+        /// The new name of the current file.
         renamed: Option<PathBuf>,
         listed: Manifest,
-        /// The same without what was replaced, if that may go and is not listed any more.
+        /// The same without the replaced files, if these may be removed and are unlisted.
         cleaned: Option<Manifest>,
     },
 }
@@ -72,7 +72,7 @@ pub(super) struct Change {
     errand: Errand<Result<Made, Failed>>,
 }
 
-/// The files of a set that grow no more, and a manifest for who gets them.
+/// The closed files of a set, and a manifest for the recipient.
 #[derive(Debug)]
 pub struct Sealed {
     from: Names,
@@ -81,8 +81,8 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// Links all of it to `to`, an empty folder on the same file system. A file of its own is
-    /// what who starts there writes to.
+    /// Links all of it to `to`, an empty folder on the same file system. A new file of its own
+    /// receives the writes of a server started there.
     pub fn link(mut self, disk: &Disk, to: &Names) -> Result<(), OpenError> {
         to.make_folder()?;
         for part in self.manifest.parts() {
@@ -97,7 +97,7 @@ impl Sealed {
 }
 
 impl Log {
-    /// Whether a change is under way: another one has to wait.
+    /// Whether a change is under way: another one must wait.
     pub fn is_changing(&self) -> bool {
         self.change.is_some() || self.is_linked
     }
@@ -114,8 +114,8 @@ impl Log {
         Ok(())
     }
 
-    /// Has what is written forced to disk ahead of [`Log::begin_next`], which is shorter then.
-    /// `false`: all of it is there already.
+    /// Starts forcing the written bytes to disk, which shortens the following [`Log::begin_next`].
+    /// `false`: all of them are on disk already.
     pub fn begin_ahead(&mut self, owner: Owner) -> Result<bool, OpenError> {
         let Some((file, upto)) = self.writer.unsynced_file() else {
             return Ok(false);
@@ -129,8 +129,8 @@ impl Log {
         Ok(true)
     }
 
-    /// From here on another incremental file is written. All that is for the file before must
-    /// be written to it ([`super::Writer::flush`]). `offset`: the replication offset now.
+    /// Switches to a new incremental file. Everything for the file before must have been written to
+    /// it ([`super::Writer::flush`]). `offset`: the replication offset now.
     pub fn begin_next(
         &mut self,
         owner: Owner,
@@ -161,8 +161,8 @@ impl Log {
         Ok(())
     }
 
-    /// The file `temporary` holds the keyspace as it was when the rewrite began, forced to
-    /// disk: it is to be the base. Incremental files that were begun later stay.
+    /// Makes the file `temporary` the base: it holds the keyspace as of the rewrite's begin, forced
+    /// to disk. Incremental files begun later stay.
     pub fn begin_base(
         &mut self,
         temporary: &Path,
@@ -192,7 +192,7 @@ impl Log {
                 without.history.clear();
                 match names.save(&disk, &without) {
                     Ok(()) => cleaned = Some(without),
-                    // It is tried again with the next rewrite.
+                    // The next rewrite tries again.
                     Err(error) => tracing::warn!("{error}"),
                 }
             }
@@ -204,7 +204,7 @@ impl Log {
         })
     }
 
-    /// The change that has ended, if one has, and how.
+    /// The change that has ended, if any, and its result.
     pub fn take_change(&mut self) -> Option<(Owner, Result<Changed, String>)> {
         let change = self.change.as_ref()?;
         let ended = change.errand.take()?;
@@ -213,7 +213,7 @@ impl Log {
         Some((owner, self.adopt(ended)))
     }
 
-    /// Waits for the end of the change under way, if there is one.
+    /// Waits for the change under way, if there is one.
     pub fn settle(&mut self) -> Option<(Owner, Result<Changed, String>)> {
         let change = self.change.take()?;
         let ended = change.errand.wait()?;
@@ -271,8 +271,8 @@ impl Log {
         }
     }
 
-    /// All files but the one that is written to, for a backup. Until [`Log::unlink`] none of
-    /// them goes. `offset`: the replication offset at which that one begins.
+    /// All files but the current one, for a backup. None of them is removed until [`Log::unlink`].
+    /// `offset`: the replication offset at which the current one begins.
     pub fn sealed(&mut self) -> Sealed {
         let mut manifest = self.manifest.clone();
         manifest.history.clear();
@@ -285,13 +285,13 @@ impl Log {
         }
     }
 
-    /// The backup has its links.
+    /// The backup has made its links.
     pub fn unlink(&mut self) {
         self.is_linked = false;
     }
 }
 
-/// Opens an incremental file to be gone on with; how long it is.
+/// Opens an incremental file to append to; returns its length, too.
 pub(super) fn open_file(disk: &Disk, names: &Names, name: &str) -> Result<(File, u64), OpenError> {
     let opened = disk.open_to_append(&names.path(name));
     let opened = opened.and_then(|file| Ok((file.metadata()?.len(), file)));

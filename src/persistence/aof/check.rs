@@ -1,6 +1,6 @@
-//! `redis-check-aof`: looks at append only files of a server that does not run, says where
-//! the first fault is, and cuts a file off there or behind a moment. Its words are Redis's,
-//! which scripts look for.
+//! `redis-check-aof`: checks append only files of a server that is not running, reports the first
+//! fault, and truncates a file there or after a moment. Its messages are Redis's, which scripts
+//! match.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -17,28 +17,28 @@ use crate::base::text::system_text;
 const USAGE: &str =
     "Usage: redis-check-aof [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof>";
 
-/// What is to be done about a file.
+/// What to do with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
     Look,
-    /// Cut off what is not sound.
+    /// Truncate at the first fault.
     Fix,
-    /// Cut off what was done after this Unix second.
+    /// Truncate what was executed after this Unix second.
     CutAfter(i64),
 }
 
-/// How a file is.
+/// The state of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Valid,
     Empty,
-    /// It was cut off where it ceased to be sound.
+    /// Truncated at the first fault.
     Truncated,
-    /// It was cut off behind the moment that was asked for.
+    /// Truncated after the requested moment.
     CutAfter(i64),
 }
 
-/// Why the check ends without success; it has been said.
+/// Why the check failed; `Told`: already reported.
 #[derive(Debug)]
 enum Failed {
     Told,
@@ -52,12 +52,12 @@ impl From<io::Error> for Failed {
     }
 }
 
-/// The check as a program: `args` without its name; the exit status.
+/// The check as a program: `args` without the program's name; returns the exit status.
 pub fn run(args: &[OsString], input: &mut dyn BufRead, out: &mut dyn Write) -> u8 {
     let (action, path) = match arguments(args) {
         Ok(asked) => asked,
         Err(text) => {
-            // If nobody reads, there is no other place to say it.
+            // If the output is closed, there is nowhere else to report it.
             let _ = writeln!(out, "{text}");
             return 1;
         }
@@ -79,7 +79,7 @@ pub fn run(args: &[OsString], input: &mut dyn BufRead, out: &mut dyn Write) -> u
     }
 }
 
-/// What is asked for, or what to say of the arguments.
+/// The requested action and path, or a message about the arguments.
 fn arguments(args: &[OsString]) -> Result<(Action, PathBuf), &'static str> {
     match args {
         [path] => Ok((Action::Look, path.into())),
@@ -114,7 +114,7 @@ impl Check<'_> {
         self.tell("AOF", &name, verdict)
     }
 
-    /// All files that a manifest names.
+    /// All files that a manifest lists.
     fn set(&mut self, path: &Path) -> Result<(), Failed> {
         writeln!(self.out, "Start checking Multi Part AOF")?;
         let manifest = match Manifest::parse(&std::fs::read(path)?) {
@@ -162,7 +162,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// `name`: what to call the file.
+    /// `name`: the file's name in messages.
     fn file(&mut self, path: &Path, name: &str, is_last: bool) -> Result<Verdict, Failed> {
         let mut reader = Reader::open(path).map_err(|error| Failed::Open(path.into(), error))?;
         if reader.size() == 0 {
@@ -187,7 +187,7 @@ impl Check<'_> {
         let size = reader.size();
         let sound = match &fault {
             None => size,
-            // Where in between is not known.
+            // Where in between the fault is, is unknown.
             Some(Fault::Checksum { from, .. }) => *from,
             Some(_) => reader.sound(),
         };
@@ -239,7 +239,7 @@ impl Check<'_> {
         Ok(Verdict::Truncated)
     }
 
-    /// Says what is wrong: in Redis's words where it has any.
+    /// Reports a fault, in Redis's words where it has any.
     fn explain(
         &mut self,
         path: &Path,
@@ -263,7 +263,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Reads to the end, or to where the moment that was asked for has passed: that offset.
+    /// Reads to the end, or to the first command after the requested moment: its offset.
     fn read(&mut self, reader: &mut Reader, commands: &mut Commands) -> Result<Option<u64>, Fault> {
         if let Action::CutAfter(time) = self.action {
             reader.stop_after(time);
@@ -303,9 +303,9 @@ impl Check<'_> {
     }
 }
 
-/// Whether the first line that is no comment names a file.
+/// Whether the first line that is no comment lists a file.
 pub fn is_manifest(file: impl Read) -> io::Result<bool> {
-    /// A manifest's lines are at most so long; other files need not have lines at all.
+    /// Longest manifest line; other files need not have lines at all.
     const LINE_MAX: u64 = 1024;
     let mut file = io::BufReader::new(file);
     loop {
@@ -317,7 +317,7 @@ pub fn is_manifest(file: impl Read) -> io::Result<bool> {
     }
 }
 
-/// Whether a file begins as a snapshot does.
+/// Whether a file begins like a snapshot.
 pub fn is_rdb(path: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     File::open(path)?.take(6).read_to_end(&mut head)?;

@@ -1,9 +1,9 @@
-//! A base file of commands: what makes every key what it was when the rewrite began.
+//! A base file of commands, which recreate every key as of the rewrite's begin.
 //!
 //!     SELECT 0 | SET k v | RPUSH l ... | HMSET h ... HPEXPIREAT h ms FIELDS 1 f | PEXPIREAT k ms
 //!
-//! Large values come in several commands of at most [`ELEMENTS_MAX`] elements. A lookup of
-//! a large table may meet an element twice, which SADD and HMSET do not mind.
+//! Large values are split into several commands of at most [`ELEMENTS_MAX`] elements. A scan of a
+//! large table may visit an element twice, which is harmless for SADD and HMSET.
 
 use super::stream;
 use crate::base::float;
@@ -11,9 +11,9 @@ use crate::keyspace::{DbIndex, KeyView, Saver, ValueView};
 use crate::resp::write_request;
 use crate::types::{Container, Entry, HashField};
 
-/// Elements that one command adds.
+/// Most elements that one command adds.
 const ELEMENTS_MAX: usize = 64;
-/// Elements of a large list or sorted set that are written at a time.
+/// Elements of a large list or sorted set written at a time.
 const PART_ELEMENTS: usize = 16 * ELEMENTS_MAX;
 
 /// Writes commands into a buffer, which its owner empties.
@@ -21,10 +21,10 @@ const PART_ELEMENTS: usize = 16 * ELEMENTS_MAX;
 pub struct CommandWriter {
     pub out: Vec<u8>,
     selected: Option<DbIndex>,
-    /// Elements that the command under way has, in their wire form.
+    /// Elements of the command under way, in their wire form.
     pending: Vec<u8>,
     words: usize,
-    /// The open large key's expiry: it stands behind its last part.
+    /// The open large key's expiry, written after its last part.
     expiry: Option<i64>,
 }
 
@@ -65,7 +65,7 @@ impl CommandWriter {
         self.word(entry.bytes(&mut itoa::Buffer::new()));
     }
 
-    /// Ends the command under way when it has `most` words, or has any at all.
+    /// Ends the command under way if it has at least `most` words, and any at all.
     fn end_command(&mut self, name: &[u8], key: &[u8], most: usize) {
         if self.words == 0 || self.words < most {
             return;
@@ -104,8 +104,8 @@ impl CommandWriter {
         self.end_command(b"HMSET", key, 2 * ELEMENTS_MAX);
     }
 
-    /// The elements of a value from `at` on, `most` of them where they are counted; where
-    /// the next ones begin, `None` at the end.
+    /// Writes elements of a value from `at` on, at most `most` for types with positions; returns
+    /// where the next ones begin, `None` at the end.
     fn elements(&mut self, view: &KeyView<'_>, at: u64, most: usize) -> Option<u64> {
         let key = view.key;
         let name = adder(&view.value);

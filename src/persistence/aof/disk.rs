@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-/// What may fail.
+/// A call that may fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     Create,
@@ -22,9 +22,9 @@ pub enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(test), expect(dead_code, reason = "made by tests"))]
 pub enum Fault {
-    /// The call fails with this error of the system's (`ENOSPC`, `EIO`).
+    /// The call fails with this system error (`ENOSPC`, `EIO`).
     Error(i32),
-    /// A write stores so many bytes, and then the disk is full; elsewhere it is at once.
+    /// A write stores this many bytes, then the disk is full; other calls fail at once.
     Short(usize),
 }
 
@@ -38,7 +38,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// A disk that fails as `plan` says.
+    /// A disk that fails according to `plan`.
     #[cfg(test)]
     pub fn failing(plan: impl FnMut(Step) -> Option<Fault> + Send + 'static) -> Disk {
         Disk {
@@ -60,19 +60,19 @@ impl Disk {
         }
     }
 
-    /// Opens a file to append to; it is made if it is missing.
+    /// Opens a file to append to; creates it if it is missing.
     pub fn open_to_append(&self, path: &Path) -> io::Result<File> {
         self.enter(Step::Create)?;
         OpenOptions::new().create(true).append(true).open(path)
     }
 
-    /// Makes an empty file; one that was there is emptied.
+    /// Creates an empty file; truncates an existing one.
     pub fn create(&self, path: &Path) -> io::Result<File> {
         self.enter(Step::Create)?;
         File::create(path)
     }
 
-    /// One write; how many bytes it took.
+    /// One write; returns the number of bytes written.
     pub fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<usize> {
         match self.fault(Step::Write) {
             None => file.write(bytes),
@@ -84,7 +84,7 @@ impl Disk {
         }
     }
 
-    /// All of `bytes`.
+    /// Writes all of `bytes`.
     pub fn write_all(&self, file: &File, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             match self.write(file, bytes) {
@@ -103,13 +103,13 @@ impl Disk {
         file.sync_data()
     }
 
-    /// Forces a folder's names to disk.
+    /// Forces a folder's entries to disk.
     pub fn sync_folder(&self, dir: &Path) -> io::Result<()> {
         self.enter(Step::SyncFolder)?;
         File::open(dir)?.sync_all()
     }
 
-    /// Cuts a file to `len` bytes.
+    /// Truncates a file to `len` bytes.
     pub fn truncate(&self, file: &File, len: u64) -> io::Result<()> {
         self.enter(Step::Truncate)?;
         file.set_len(len)
@@ -125,8 +125,8 @@ impl Disk {
         fs::remove_file(path)
     }
 
-    /// Gives the file `name` in `dir` a new content in one step: after a crash it is the
-    /// old one or the new one.
+    /// Replaces the content of file `name` in `dir` atomically: after a crash it is the old one or
+    /// the new one.
     pub fn replace(&self, dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
         let temporary = dir.join(format!("temp-{name}"));
         let written = self.create(&temporary).and_then(|file| {
@@ -135,7 +135,7 @@ impl Disk {
         });
         let replaced = written.and_then(|()| self.rename(&temporary, &dir.join(name)));
         if let Err(error) = replaced {
-            // The error that stopped it is the one to be told.
+            // The error reported is the first one.
             let _ = fs::remove_file(&temporary);
             return Err(error);
         }

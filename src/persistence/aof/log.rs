@@ -1,7 +1,7 @@
-//! The append only file as a whole: its folder, its manifest, the file that grows.
+//! The append only file as a whole: its folder, its manifest, the current file.
 //!
-//! A step that fails leaves what stood before: a new file is listed in the manifest before
-//! it is written to, and what a new base has replaced is listed as history until it is gone.
+//! A failed step leaves the previous state: a new file is listed in the manifest before it is
+//! written to, and files replaced by a new base are listed as history until they are removed.
 
 use std::fs;
 use std::io;
@@ -15,16 +15,16 @@ use super::sync::Wake;
 use super::writer::{Time, Writer};
 use crate::replication::ReplOffset;
 
-/// How the files are called, and where they are.
+/// The names and the folder of the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     /// `appenddirname`, inside the working folder.
     pub dir: PathBuf,
-    /// `appendfilename`: what every name begins with.
+    /// `appendfilename`: the prefix of every name.
     pub basename: String,
 }
 
-/// What cannot be done with a file.
+/// A failed operation on a file.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("Can't open or create append-only dir {}: {}", .0.display(), text(.1))]
@@ -45,7 +45,7 @@ fn text(error: &io::Error) -> String {
     crate::config::system_text(error)
 }
 
-/// Whether a single old file stands where a folder is expected.
+/// Whether a single old file was upgraded to a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upgrade {
     NotNeeded,
@@ -61,12 +61,12 @@ impl Names {
         format!("{}.manifest", self.basename)
     }
 
-    /// The incremental file while no base is complete.
+    /// The name of the incremental file while no base is complete.
     pub(super) fn temp_incr(&self) -> String {
         format!("temp-{}.incr", self.basename)
     }
 
-    /// The manifest, or an empty one where there is none.
+    /// The manifest, or an empty one if there is no file.
     pub fn read_manifest(&self) -> Result<Manifest, OpenError> {
         let name = self.manifest();
         match fs::read(self.path(&name)) {
@@ -76,8 +76,8 @@ impl Names {
         }
     }
 
-    /// A single file of an old server, in the working folder, becomes the base of a set.
-    /// If it was interrupted, it is gone on with.
+    /// Turns the single file of an old server, in the working folder, into the base of a set. An
+    /// interrupted upgrade is continued.
     pub fn upgrade(&self, disk: &Disk, manifest: &mut Manifest) -> Result<Upgrade, OpenError> {
         let old = Path::new(&self.basename);
         if !old.is_file() {
@@ -118,7 +118,7 @@ impl Names {
         saved.map_err(|e| OpenError::Manifest(name, e))
     }
 
-    /// Bytes of all files that are loaded. An error names the file.
+    /// Bytes of all files to load. An error names the file.
     pub fn total_bytes(&self, manifest: &Manifest) -> Result<u64, (String, io::Error)> {
         manifest.parts().try_fold(0, |sum, part| {
             let found = fs::metadata(self.path(&part.name));
@@ -135,23 +135,22 @@ pub struct Log {
     pub names: Names,
     pub manifest: Manifest,
     pub writer: Writer,
-    /// Bytes of the files that grow no more.
+    /// Bytes of the closed files.
     pub(super) finished_bytes: u64,
     /// Bytes of all files after the last rewrite, or at the start.
     pub base_bytes: u64,
     /// Bytes of the base alone.
     pub base_file_bytes: u64,
-    /// The file that is written is not listed: no base is complete yet. The replication
+    /// Set while the current file is not listed, because no base is complete yet: the replication
     /// offset at which it begins.
     pub(super) unlisted: Option<ReplOffset>,
-    /// How many incremental files were begun before the rewrite under way: what its base will
-    /// stand for.
+    /// Number of incremental files begun before the rewrite under way: its base will replace them.
     pub(super) replaced: usize,
-    /// The folder that the files are in, whatever it is called by now.
+    /// The folder of the files, whatever its name is now.
     folder: Option<FolderId>,
     pub(super) wake: Option<Wake>,
     pub(super) change: Option<Change>,
-    /// A backup makes links of the files.
+    /// A backup is making links of the files.
     pub(super) is_linked: bool,
 }
 
@@ -164,7 +163,7 @@ fn folder_id(dir: &Path) -> Option<FolderId> {
 }
 
 impl Log {
-    /// Writes nothing yet. `offset`: where the stream of effects goes on.
+    /// Writes nothing yet. `offset`: where the stream of effects continues.
     pub fn new(
         names: Names,
         manifest: Manifest,
@@ -189,8 +188,8 @@ impl Log {
         }
     }
 
-    /// Whether `names` are those of this set, whose folder may be called otherwise by now.
-    /// They are followed then.
+    /// Whether `names` refer to this set, whose folder may have been renamed. If so, its new name
+    /// is adopted.
     pub fn follow(&mut self, names: &Names) -> bool {
         let is_same = self.folder.is_some() && folder_id(&names.dir) == self.folder;
         let is_followed = is_same && names.basename == self.names.basename;
@@ -200,7 +199,7 @@ impl Log {
         is_followed
     }
 
-    /// A base that is begun now stands for all files there are.
+    /// A base begun now will replace all current files.
     pub fn replace_all(&mut self) {
         self.replaced = self.manifest.incrs.len();
     }
@@ -210,9 +209,9 @@ impl Log {
         self.finished_bytes + self.writer.length()
     }
 
-    /// Opens the last incremental file, or the first; where there is nothing at all, an
-    /// empty keyspace, `empty` in one form or the other, becomes the base. To be called when
-    /// everything has been loaded; `offset`: the replication offset then.
+    /// Opens the last incremental file, or creates the first. If there are no files at all,
+    /// `empty`, an empty keyspace in form `form`, becomes the base. Must be called after everything
+    /// has been loaded; `offset`: the replication offset then.
     pub fn open_at_start(
         &mut self,
         form: BaseForm,
@@ -232,7 +231,7 @@ impl Log {
             made.map_err(|e| OpenError::File(name, e))?;
         }
         let (name, is_new, is_changed) = match manifest.incrs.last_mut() {
-            // It is gone on with: its end is not known any more.
+            // It will be appended to: its end offset is unknown again.
             Some(last) => (last.name.clone(), false, last.end.take().is_some()),
             None => (manifest.add_incr(&self.names.basename, offset), true, true),
         };
@@ -250,7 +249,7 @@ impl Log {
         Ok(())
     }
 
-    /// What growth is counted from: all files as they are now.
+    /// Sets the base for measuring growth: the current size of all files.
     pub(super) fn count_base(&mut self) {
         self.finished_bytes = self.bytes_of_parts().saturating_sub(self.writer.length());
         self.base_bytes = self.current_bytes();
@@ -259,7 +258,7 @@ impl Log {
         self.base_file_bytes = data.map_or(0, |data| data.len());
     }
 
-    /// Files that went missing count as nothing.
+    /// Missing files count as 0.
     fn bytes_of_parts(&self) -> u64 {
         let length = |part: &Part| fs::metadata(self.names.path(&part.name)).map(|data| data.len());
         self.manifest
@@ -268,9 +267,9 @@ impl Log {
             .sum()
     }
 
-    /// From here on another incremental file is written, at once: the one before was given
-    /// up; or, with `unlisted`, there is none, and it counts only when a base is complete.
-    /// `offset`: the replication offset now. In the order of things: [`Log::begin_next`].
+    /// Switches to a new incremental file at once: the one before was given up. With `unlisted`,
+    /// there is none before, and the new one counts only when a base is complete. `offset`: the
+    /// replication offset now. For the regular switch see [`Log::begin_next`].
     pub fn begin_incr(
         &mut self,
         unlisted: bool,
@@ -301,7 +300,7 @@ impl Log {
         Ok(())
     }
 
-    /// Removes what was replaced, off the loop. A line may name a file that is gone: history
+    /// Removes replaced files, off the loop. A line may name a file that is already gone: history
     /// is never read.
     pub fn remove_history(&mut self) {
         if self.manifest.history.is_empty() || self.is_changing() {
@@ -314,12 +313,12 @@ impl Log {
         }
         match self.names.save(&self.disk, &manifest) {
             Ok(()) => self.manifest = manifest,
-            // It is tried again with the next rewrite.
+            // The next rewrite tries again.
             Err(error) => tracing::warn!("{error}"),
         }
     }
 
-    /// Writes all there is and notes where the file ends, at the replication offset `offset`.
+    /// Writes everything and records the file's end, the replication offset `offset`.
     pub fn finish(&mut self, time: Time, offset: ReplOffset) -> std::io::Result<()> {
         self.settle();
         self.writer.finish(time)?;
@@ -331,23 +330,23 @@ impl Log {
             last.end = Some(offset);
             match self.names.save(&self.disk, &manifest) {
                 Ok(()) => self.manifest = manifest,
-                // The data is whole without it.
+                // The data is complete without it.
                 Err(error) => tracing::warn!("{error}"),
             }
         }
         Ok(())
     }
 
-    /// Ends writing: what can be written is.
+    /// Ends writing; whatever can be written is.
     pub fn close(&mut self, time: Time, offset: ReplOffset) {
-        // The log has been told what is wrong.
+        // The error has been logged.
         let _ = self.finish(time, offset);
         self.writer.close();
         self.remove_unlisted();
     }
 
-    /// The base that the unlisted file was to stand behind cannot be had: it goes, and
-    /// nothing is written until the next try.
+    /// Gives up the unlisted file, whose base cannot be made: it is removed, and nothing is written
+    /// until the next try.
     pub fn give_up_unlisted(&mut self) {
         if self.unlisted.is_some() {
             self.settle();
@@ -363,7 +362,7 @@ impl Log {
         }
     }
 
-    /// Whether writes count only when a base that is being made is complete.
+    /// Whether writes count only when the base being made is complete.
     pub fn is_unlisted(&self) -> bool {
         self.unlisted.is_some()
     }

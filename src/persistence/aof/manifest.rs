@@ -4,10 +4,10 @@
 //!     file appendonly.aof.2.base.rdb seq 2 type h
 //!     file appendonly.aof.7.incr.aof seq 7 type i
 //!
-//! At most one base, then incremental files by rising number. What a rewrite has replaced
-//! is history until it is removed, so that a crash leaves no file without a line. Lines
-//! that begin with `#` are comments; keys that are not known are passed over, as in Redis.
-//! A manifest is replaced in one step: a new file beside it, forced to disk, renamed.
+//! At most one base, then incremental files by ascending number. Files that a rewrite has replaced
+//! are history until they are removed, so that a crash leaves no unlisted file. Lines that begin
+//! with `#` are comments; unknown keys are skipped, as in Redis. A manifest is replaced atomically:
+//! a new file in the same folder, forced to disk, renamed.
 
 use std::path::Path;
 
@@ -15,10 +15,10 @@ use super::disk::Disk;
 use crate::config::{quote, split};
 use crate::replication::ReplOffset;
 
-/// Redis reads no longer ones.
+/// Redis does not read longer lines.
 const LINE_MAX: usize = 1024;
 
-/// What a file is to the whole.
+/// The role of a file in the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Base,
@@ -44,7 +44,7 @@ pub struct Part {
     pub role: Role,
     /// The replication offset at which an incremental file begins (Redis 8.0), if it is known.
     pub start: Option<ReplOffset>,
-    /// And at which it ends: only of one that was closed in order.
+    /// The offset at which it ends: only of a file that was closed in order.
     pub end: Option<ReplOffset>,
 }
 
@@ -60,7 +60,7 @@ impl Part {
     }
 }
 
-/// How a base file is written.
+/// The format of a base file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BaseForm {
     Rdb,
@@ -73,12 +73,12 @@ pub struct Manifest {
     pub base: Option<Part>,
     pub incrs: Vec<Part>,
     pub history: Vec<Part>,
-    /// The highest numbers given so far.
+    /// The highest numbers used so far.
     base_seq: u64,
     incr_seq: u64,
 }
 
-/// Why a manifest cannot be read; the words are Redis's.
+/// Why a manifest cannot be read; the messages are Redis's.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     #[error("Found an empty AOF manifest")]
@@ -98,7 +98,7 @@ pub enum ManifestError {
 }
 
 impl ManifestError {
-    /// The line's number and text, where one is at fault.
+    /// The number and text of the faulty line, if any.
     pub fn line(&self) -> Option<(usize, &str)> {
         match self {
             ManifestError::Empty | ManifestError::LineTooLong { .. } => None,
@@ -112,7 +112,7 @@ impl ManifestError {
 }
 
 impl Manifest {
-    /// A manifest of one old file alone, which becomes the base.
+    /// A manifest of a single old file, which becomes the base.
     pub fn of_old_file(name: &str) -> Manifest {
         Manifest {
             base: Some(Part::new(name.to_owned(), 1, Role::Base)),
@@ -121,7 +121,7 @@ impl Manifest {
         }
     }
 
-    /// Reads a manifest's text.
+    /// Parses a manifest's text.
     pub fn parse(bytes: &[u8]) -> Result<Manifest, ManifestError> {
         if bytes.is_empty() {
             return Err(ManifestError::Empty);
@@ -236,22 +236,22 @@ impl Manifest {
         out
     }
 
-    /// Replaces the manifest `name` in `dir` in one step.
+    /// Replaces the manifest `name` in `dir` atomically.
     pub fn save(&self, disk: &Disk, dir: &Path, name: &str) -> std::io::Result<()> {
         disk.replace(dir, name, &self.text())
     }
 
-    /// Neither a base nor an incremental file.
+    /// Whether there is neither a base nor an incremental file.
     pub fn is_empty(&self) -> bool {
         self.base.is_none() && self.incrs.is_empty()
     }
 
-    /// The files that make up the data, in the order in which they are loaded.
+    /// The files that make up the data, in load order.
     pub fn parts(&self) -> impl Iterator<Item = &Part> {
         self.base.iter().chain(&self.incrs)
     }
 
-    /// A new incremental file behind the others, which begins at a replication offset; its
+    /// Adds an incremental file after the others, which begins at a replication offset; returns its
     /// name.
     pub fn add_incr(&mut self, basename: &str, start: u64) -> String {
         self.incr_seq += 1;
@@ -263,8 +263,8 @@ impl Manifest {
         name
     }
 
-    /// A new base; the old one, if any, and the incremental files that it stands for
-    /// (all but the last `kept`) are history. The new name.
+    /// Adds a new base; the old one, if any, and the incremental files that it replaces (all but
+    /// the last `kept`) become history. Returns the new name.
     pub fn replace_base(&mut self, basename: &str, form: BaseForm, kept: usize) -> String {
         self.base_seq += 1;
         let ending = match form {
@@ -275,7 +275,7 @@ impl Manifest {
         let new = Part::new(name.clone(), self.base_seq, Role::Base);
         let old = self.base.replace(new);
         let replaced = self.incrs.len().saturating_sub(kept);
-        // The youngest first.
+        // Newest first.
         for part in old.into_iter().chain(self.incrs.drain(..replaced)) {
             let part = Part::new(part.name, part.seq, Role::History);
             self.history.insert(0, part);

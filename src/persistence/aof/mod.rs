@@ -1,13 +1,13 @@
-//! The append only file: what was done, in the order in which it was done.
+//! The append only file: all writes, in order.
 //!
 //!     appendonlydir/
 //!         appendonly.aof.manifest           which files, in what order
-//!         appendonly.aof.3.base.rdb         the keyspace as it was once
-//!         appendonly.aof.7.incr.aof         what was done since: requests and annotations
+//!         appendonly.aof.3.base.rdb         the keyspace at some moment
+//!         appendonly.aof.7.incr.aof         writes since then: requests and annotations
 //!
-//! Files are Redis's: either side reads the other's. What is added are annotations with
-//! checksums, which Redis passes over (`annotation`). Which commands go in is decided by
-//! `keyspace::effects`, when files are switched and what an error means by `server::aof`.
+//! The format is Redis's: either side reads the other's files. Our additions are annotations with
+//! checksums, which Redis skips (`annotation`). `keyspace::effects` decides which commands are
+//! written, `server::aof` when files are switched and what an error means.
 
 mod annotation;
 mod base;

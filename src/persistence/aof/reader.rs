@@ -1,12 +1,12 @@
-//! Reading one file of an append only file: bytes in slices, annotations verified, and what
-//! a fault is: a torn end, which may be cut off, or damage, which stops whoever reads.
+//! Reading one file of an append only file: bytes in slices, annotations verified. A fault is
+//! either a torn end, which may be cut off, or damage, which stops the reader.
 //!
 //!     |<- dropped ->|<- taken ->|<- unread ->|      buf holds taken and unread
 //!     0             at          at + pos
 //!
-//! A file that ends too early is torn, unless a line of checksum stands behind the fault:
-//! a changed length swallows what follows, and the end of the file is then not its fault.
-//! Zeros up to the end, which file systems leave after a power failure, are a torn end, too.
+//! A file that ends too early is torn, unless a checksum line follows the fault: a corrupt length
+//! swallows what follows it, and then the end of the file is not the fault. Zeros up to the end,
+//! which file systems leave after a power failure, are a torn end, too.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -23,12 +23,12 @@ const CHUNK: usize = 256 * 1024;
 pub enum Fault {
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// The file ends within a command or a transaction; all before `sound` is whole.
+    /// The file ends within a command or a transaction; everything before `sound` is whole.
     #[error("the file ends inside a command or a transaction; it is sound up to offset {sound}")]
     Torn { sound: u64 },
     #[error("{why} at offset {offset}")]
     Format { offset: u64, why: &'static str },
-    /// The bytes between two lines of checksum are not those that were written.
+    /// The bytes between two checksum lines are not those that were written.
     #[error(
         "the bytes from offset {from} to {to}, written between the Unix times {since_s} and \
          {until_s}, do not have their checksum"
@@ -47,14 +47,14 @@ pub enum Fault {
     Damaged { offset: u64, since_s: i64 },
 }
 
-/// What the bytes that come next are.
+/// The kind of the next bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// A request begins, or may.
     Request,
-    /// The file is over.
+    /// The end of the file.
     End,
-    /// What stands from this offset on was done after the time that was asked for.
+    /// What follows this offset was executed after the requested time.
     Later(u64),
 }
 
@@ -67,17 +67,17 @@ pub struct Reader {
     pos: usize,
     /// Where `buf` begins in the file.
     at: u64,
-    /// Up to where the file is whole.
+    /// The offset up to which the file is whole.
     sound: u64,
-    /// Lines of checksum have been seen.
+    /// Checksum lines have been seen.
     checksummed: bool,
-    /// The sum of what was dropped from the buffer since the last line of checksum.
+    /// The checksum of the bytes dropped from the buffer since the last checksum line.
     crc: u64,
-    /// Where in `buf` the bytes begin that are not in `crc`.
+    /// Start of the bytes in `buf` that are not in `crc`.
     summed: usize,
-    /// Where the last line of checksum ended.
+    /// Where the last checksum line ended.
     covered_from: u64,
-    /// The time of the last annotation with one.
+    /// The time of the last annotation that has one.
     time_s: i64,
     stop_after_s: Option<i64>,
     stream: StreamPlace,
@@ -85,13 +85,13 @@ pub struct Reader {
     sound_stream: ReplOffset,
 }
 
-/// Where in the stream a file is read.
+/// The reader's position in the replication stream.
 #[derive(Clone, Copy, Debug, Default)]
 struct StreamPlace {
-    /// The history, where a line has told it.
+    /// The history, if a line has named it.
     id: Option<ReplId>,
     offset: ReplOffset,
-    /// Bytes to come that are not in the stream.
+    /// Bytes to come that are not part of the stream.
     extra: u64,
 }
 
@@ -136,14 +136,14 @@ impl Reader {
         })
     }
 
-    /// Goes on behind what another reader has taken, which ends at `offset`.
+    /// Continues where another reader has stopped, at `offset`.
     pub fn start_at(&mut self, offset: u64) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(offset))?;
         (self.at, self.sound, self.covered_from) = (offset, offset, offset);
         Ok(())
     }
 
-    /// The bytes that were read and not taken.
+    /// The bytes read and not yet taken.
     pub fn unread(&self) -> &[u8] {
         &self.buf[self.pos..]
     }
@@ -157,28 +157,27 @@ impl Reader {
         self.size
     }
 
-    /// Up to where the file is known to be whole.
+    /// The offset up to which the file is known to be whole.
     pub fn sound(&self) -> u64 {
         self.sound
     }
 
-    /// From now on [`Reader::next`] tells where what was done after this Unix second begins.
+    /// From now on [`Reader::next`] reports the first command executed after this Unix second.
     pub fn stop_after(&mut self, unix_s: i64) {
         self.stop_after_s = Some(unix_s);
     }
 
-    /// Whether what was read tells when something was done.
+    /// Whether the bytes read contain times.
     pub fn tells_times(&self) -> bool {
         self.time_s > 0
     }
 
-    /// The file begins at this offset of the stream, as the manifest has it.
+    /// Sets the stream offset at which the file begins, from the manifest.
     pub fn begin_stream_at(&mut self, offset: ReplOffset) {
         (self.stream.offset, self.sound_stream) = (offset, offset);
     }
 
-    /// The offset of the stream up to where the file is whole, and the history if a line has
-    /// told it.
+    /// The stream offset up to which the file is whole, and the history if a line has named it.
     pub fn stream(&self) -> (Option<ReplId>, ReplOffset) {
         (self.stream.id, self.sound_stream)
     }
@@ -194,33 +193,32 @@ impl Reader {
         debug_assert!(self.pos <= self.buf.len());
     }
 
-    /// All that was taken is whole: no command or transaction is under way.
+    /// Everything taken is whole: no command or transaction is open.
     pub fn mark_sound(&mut self) {
         self.mark_sound_at(self.offset());
     }
 
-    /// As [`Reader::mark_sound`], for what ends at `offset`: between there and what was taken
-    /// are commands alone.
+    /// As [`Reader::mark_sound`], up to `offset`: everything taken after it must be commands.
     pub fn mark_sound_at(&mut self, offset: u64) {
         self.sound = offset;
         self.sound_stream = self.stream.offset - (self.offset() - offset);
     }
 
-    /// Reads on. `false`: the file is over.
+    /// Reads more. `false`: the end of the file.
     pub fn fill(&mut self) -> io::Result<bool> {
         self.sum_to(self.pos);
         self.buf.drain(..self.pos);
         self.at += self.pos as u64;
         (self.pos, self.summed) = (0, 0);
-        // What has not come to its end is looked at again from its start: each time twice
-        // as much, so that a long command costs no more than its length.
+        // An incomplete command is parsed again from its start: reads double each time, so that a
+        // long command costs no more than its length.
         let have = self.buf.len();
         let want = CHUNK.max(have);
         let read = (&self.file).take(want as u64).read_to_end(&mut self.buf)?;
         Ok(read > 0)
     }
 
-    /// Bytes of the file that were not read.
+    /// Bytes of the file not read yet.
     pub fn left(&self) -> u64 {
         self.size.saturating_sub(self.at + self.buf.len() as u64)
     }
@@ -232,7 +230,7 @@ impl Reader {
         self.summed = self.summed.max(end);
     }
 
-    /// Passes annotations, up to the next request. `in_unit`: a transaction is under way.
+    /// Skips annotations, up to the next request. `in_unit`: a transaction is open.
     pub fn next(&mut self, in_unit: bool) -> Result<Next, Fault> {
         loop {
             match self.unread().first().copied() {
@@ -241,7 +239,7 @@ impl Reader {
                 None => return Ok(Next::End),
                 Some(b'*') => return Ok(Next::Request),
                 Some(b'#') => {
-                    // A line of checksum tells the time of what stands before it.
+                    // A checksum line has the time of the bytes before it.
                     let (line, covered) = (self.offset(), self.covered_from);
                     let is_checksum = self.annotation()?;
                     if self.stop_after_s.is_some_and(|limit| self.time_s > limit) {
@@ -257,7 +255,7 @@ impl Reader {
         }
     }
 
-    /// Takes an annotation, and verifies it if it is a checksum; whether it is.
+    /// Takes an annotation, and verifies it if it is a checksum; returns whether it is.
     fn annotation(&mut self) -> Result<bool, Fault> {
         let len = loop {
             let line = &self.unread()[..self.unread().len().min(LINE_MAX)];
@@ -310,7 +308,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The file ends too early, or something in it says that it should be longer.
+    /// The fault of a file that ends too early: torn, or damaged if a checksum line follows.
     pub fn torn(&mut self) -> Fault {
         let sound = self.sound;
         match self.checksum_behind(sound) {
@@ -323,13 +321,13 @@ impl Reader {
         }
     }
 
-    /// The next bytes are nothing that belongs here.
+    /// The fault of next bytes that are no valid input.
     pub fn malformed(&self, why: &'static str) -> Fault {
         let offset = self.offset();
         Fault::Format { offset, why }
     }
 
-    /// A zero byte stands where a command should begin.
+    /// The fault of a zero byte where a command should begin.
     fn zeros(&mut self) -> Result<Fault, Fault> {
         let malformed = self.malformed("no command begins");
         loop {
@@ -343,7 +341,7 @@ impl Reader {
         }
     }
 
-    /// Whether a line of checksum stands behind `offset`, in a file that has such lines.
+    /// Whether a checksum line follows after `offset`, in a file that has such lines.
     fn checksum_behind(&mut self, offset: u64) -> io::Result<bool> {
         if !self.checksummed {
             return Ok(false);

@@ -1,8 +1,8 @@
-//! `russet restore`: a set of files as it was at a moment, beside the one that stands.
+//! `russet restore`: copies a set of files as of a moment, next to the original.
 //!
-//! The base and the incremental files are copied up to the last command or transaction that
-//! was whole by then; what came later is left out, whichever file the moment is in. The set
-//! that is read is not touched, and the new one starts: `russet --dir DIR --appendonly yes`.
+//! The base and the incremental files are copied up to the last command or transaction that was
+//! complete by then; everything later is left out, whichever file the moment is in. The source set
+//! is not changed, and the new one can be started: `russet --dir DIR --appendonly yes`.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -20,20 +20,20 @@ use crate::replication::ReplOffset;
 /// The moment up to which everything is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Moment {
-    /// A Unix second: what was done later is left out.
+    /// A Unix second: later commands are left out.
     Time(i64),
-    /// A file's name and an offset in it, as faults and `check-aof` tell them.
+    /// A file's name and an offset in it, as faults and `check-aof` report them.
     Bytes(String, u64),
-    /// An offset of the stream, as `master_repl_offset` and the manifest have it.
+    /// An offset of the stream, as in `master_repl_offset` and the manifest.
     Offset(ReplOffset),
 }
 
-/// What a moment looks like.
+/// The accepted forms of a moment.
 const FORMS: &str = "a time (Unix seconds, 2026-01-31T12:00:00Z, or without Z local time), \
                      FILE:BYTES or offset:OFFSET";
 
 impl Moment {
-    /// Reads what stands behind `--until`.
+    /// Parses the argument of `--until`.
     fn parse(text: &str) -> Result<Moment, String> {
         if let Ok(unix_s) = text.parse::<i64>() {
             return Ok(Moment::Time(unix_s));
@@ -63,7 +63,7 @@ enum Failed {
     Told(String),
 }
 
-/// Where an incremental file is cut, and what is known of it.
+/// Where an incremental file is cut, and the stream offset there.
 struct Cut {
     /// `None`: all of it is kept.
     at: Option<u64>,
@@ -71,8 +71,8 @@ struct Cut {
     offset: ReplOffset,
 }
 
-/// Restores as the module says; what there is to tell, and the exit status. `from`: the
-/// folder with the manifest, or the manifest; `to`: a folder that is missing or empty.
+/// Restores as the module says; returns the messages and the exit status. `from`: the folder with
+/// the manifest, or the manifest; `to`: a folder that is missing or empty.
 pub fn run(from: &Path, until: Option<&str>, to: &Path) -> (String, i32) {
     let until = until.map(Moment::parse).transpose().map_err(Failed::Told);
     match until.and_then(|until| restore(from, until.as_ref(), to)) {
@@ -134,7 +134,7 @@ fn folder_name(dir: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// The set that a manifest names, or the only manifest of a folder.
+/// The set of a manifest, or of the only manifest in a folder.
 fn source(from: &Path) -> Result<Names, Failed> {
     let io = |e| Failed::Io(from.to_owned(), e);
     let manifest = match fs::metadata(from).map_err(io)?.is_dir() {
@@ -170,7 +170,7 @@ fn source(from: &Path) -> Result<Names, Failed> {
     Ok(Names { dir, basename })
 }
 
-/// The folder of the new set, made.
+/// Creates the folder of the new set.
 fn target(from: &Names, to: &Path) -> Result<Names, Failed> {
     let io = |e| Failed::Io(to.to_owned(), e);
     match fs::read_dir(to).map(Iterator::count) {
@@ -189,8 +189,8 @@ fn target(from: &Names, to: &Path) -> Result<Names, Failed> {
     Ok(names)
 }
 
-/// How many incremental files are kept, and where the last of them is cut; `None`: all of
-/// everything is.
+/// The number of incremental files to keep, and where to cut the last of them; `None`: all of
+/// everything is kept.
 fn find(
     names: &Names,
     manifest: &Manifest,
@@ -245,7 +245,7 @@ fn find(
     }
 }
 
-/// What one file is read up to.
+/// The limit up to which one file is read.
 #[derive(Clone, Copy)]
 enum Limit {
     Time(i64),
@@ -253,7 +253,7 @@ enum Limit {
     Offset(ReplOffset),
 }
 
-/// Reads a file, which begins at `offset` of the stream, up to its limit: where that is.
+/// Reads a file, which begins at `offset` of the stream, up to its limit; returns where that is.
 fn look(path: &Path, offset: ReplOffset, limit: Limit, is_last: bool) -> Result<Cut, Failed> {
     let io = |e| Failed::Io(path.to_owned(), e);
     let mut reader = Reader::open(path).map_err(io)?;
@@ -286,7 +286,7 @@ fn look(path: &Path, offset: ReplOffset, limit: Limit, is_last: bool) -> Result<
                 }
                 break later;
             }
-            // What the crash has torn is no loss; and what is asked for may be all before.
+            // A torn end after a crash is no loss; and the limit may be before it.
             Err(Fault::Torn { sound }) if is_last => break Some(sound),
             Err(fault) => {
                 let sound = match fault {
@@ -315,7 +315,7 @@ fn look(path: &Path, offset: ReplOffset, limit: Limit, is_last: bool) -> Result<
     })
 }
 
-/// Copies a file, or its first `len` bytes, to the disk; how many that are.
+/// Copies a file, or its first `len` bytes, to disk; returns their number.
 fn copy(from: &Path, to: &Path, len: Option<u64>) -> Result<u64, Failed> {
     let source = File::open(from).map_err(|e| Failed::Io(from.to_owned(), e))?;
     let copied = File::create_new(to).and_then(|mut file| {

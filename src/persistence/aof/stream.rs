@@ -1,4 +1,4 @@
-//! A stream as commands that make it what it is.
+//! A stream as the commands that recreate it.
 //!
 //!     XADD k id f v ... | XSETID k last ENTRIESADDED n MAXDELETEDID id
 //!     XGROUP CREATE k g last ENTRIESREAD n
@@ -8,8 +8,8 @@ use crate::resp::write_request;
 use crate::types::stream::{Consumer, Group, StreamId};
 use crate::types::{Container, Stream};
 
-/// Entries of up to `nodes` nodes from the one with number `at` on, and all the rest behind
-/// the last one; the number of the next node.
+/// Writes entries of up to `nodes` nodes from node number `at` on, and the rest of the stream after
+/// the last one; returns the number of the next node.
 pub(super) fn part(
     out: &mut Vec<u8>,
     key: &[u8],
@@ -67,7 +67,7 @@ fn word(out: &mut Vec<u8>, word: &[u8]) {
 
 fn facts(out: &mut Vec<u8>, key: &[u8], stream: &Stream) {
     if stream.is_empty() {
-        // What makes an empty stream: an entry that goes at once.
+        // Creates an empty stream: an entry that is trimmed at once.
         let args: [&[u8]; 7] = [b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y"];
         write_request(out, args.into_iter());
     }

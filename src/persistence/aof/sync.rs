@@ -1,7 +1,7 @@
-//! The helper thread of the append only file: what blocks and nobody waits for - fsync of
-//! `appendfsync everysec`, closing and removing files that were replaced.
+//! The helper thread of the append only file: blocking work that needs no waiting - fsync of
+//! `appendfsync everysec`, closing and removing replaced files.
 //!
-//! It works in order. The loop asks for one fsync at a time and is woken when it is done.
+//! It works in order. The loop requests one fsync at a time and is woken when it is done.
 
 use std::fs::File;
 use std::io;
@@ -24,34 +24,34 @@ enum Job {
     Remove { path: PathBuf },
 }
 
-/// An fsync that has ended.
+/// A completed fsync.
 #[derive(Debug)]
 pub struct Synced {
-    /// The stream's offset up to which all was written when it was asked for.
+    /// The stream offset up to which everything was written when it was requested.
     pub upto: u64,
     pub result: io::Result<()>,
 }
 
-/// Who does the jobs.
+/// Who executes the jobs.
 enum Hands {
-    /// Nobody yet: a thread starts with the first job.
+    /// None yet: a thread starts with the first job.
     Idle(Option<Worker>),
     Thread(Sender<Job>),
     /// The caller, at once: a child process has no threads.
     Caller(Worker),
 }
 
-/// Does one job after the other.
+/// Executes the jobs one after the other.
 struct Worker {
     disk: Disk,
     done: Arc<Mutex<Option<Synced>>>,
     waiting: Arc<AtomicUsize>,
     wake: Option<Wake>,
-    /// The first error of what belongs to the next fsync.
+    /// The first error of a job before the next fsync.
     failed: Option<io::Error>,
 }
 
-/// The way to the helper thread.
+/// The handle of the helper thread.
 pub struct Syncer {
     hands: Hands,
     done: Arc<Mutex<Option<Synced>>>,
@@ -70,7 +70,7 @@ impl Syncer {
         }
     }
 
-    /// Without a thread: whoever asks waits.
+    /// Without a thread: the caller waits.
     pub fn here(disk: Disk) -> Syncer {
         let worker = Worker::new(disk, None);
         Syncer {
@@ -81,12 +81,12 @@ impl Syncer {
         }
     }
 
-    /// Whether an fsync was asked for whose end has not been taken.
+    /// Whether a requested fsync has a result that was not taken yet.
     pub fn in_progress(&self) -> bool {
         self.in_progress
     }
 
-    /// Forces to disk what `file` has; it holds the stream up to `upto`.
+    /// Forces the bytes of `file` to disk; it holds the stream up to `upto`.
     pub fn sync(&mut self, file: &Arc<File>, upto: u64) {
         assert!(!self.in_progress);
         self.in_progress = true;
@@ -94,25 +94,25 @@ impl Syncer {
         self.send(Job::Sync { file, upto });
     }
 
-    /// Writes `bytes` behind what was written; an error is that of the next fsync.
+    /// Appends `bytes`; an error is reported by the next fsync.
     pub fn write(&mut self, file: &Arc<File>, bytes: Vec<u8>) {
         self.waiting.fetch_add(bytes.len(), Ordering::Relaxed);
         let file = Arc::clone(file);
         self.send(Job::Write { file, bytes });
     }
 
-    /// Forces to disk what was written so far; nobody is told but of an error, with the end.
+    /// Forces the bytes written so far to disk; only an error is reported, by the next fsync.
     pub fn sync_on_the_way(&mut self, file: &Arc<File>) {
         let file = Arc::clone(file);
         self.send(Job::SyncOnTheWay { file });
     }
 
-    /// Bytes that wait to be written.
+    /// Bytes queued to be written.
     pub fn waiting_bytes(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Closes a file, which may take as long as its removal does.
+    /// Closes a file, which may take as long as its removal.
     pub fn close(&mut self, file: Arc<File>) {
         self.send(Job::Close { _file: file });
     }
@@ -121,7 +121,7 @@ impl Syncer {
         self.send(Job::Remove { path });
     }
 
-    /// The fsync that has ended, if one has.
+    /// The result of the completed fsync, if any.
     pub fn take_done(&mut self) -> Option<Synced> {
         let done = lock(&self.done).take()?;
         self.in_progress = false;

@@ -1,19 +1,19 @@
-//! A file of commands on its way in by what happens together, for those who execute nothing.
+//! Reading a file of commands unit by unit, without executing them.
 
 use super::reader::{Fault, Next, Reader};
 use crate::resp::{Bounds, Span, Step, step};
 
-/// Goes through a file by what happens together: a command, or a transaction.
+/// Reads a file by units: a command, or a transaction.
 #[derive(Debug, Default)]
 pub(super) struct Commands {
     spans: Vec<Span>,
     later: Option<u64>,
-    /// Lines of commands that were read, those of the one with a fault included.
+    /// Lines of commands read, including those of a faulty command.
     lines: u64,
     misfit: Option<Misfit>,
 }
 
-/// What in a command is not as it should be.
+/// The faulty part of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Misfit {
     pub offset: u64,
@@ -30,25 +30,25 @@ impl Misfit {
 }
 
 impl Commands {
-    /// Where what was done after the time that was asked for begins, if that was met.
+    /// The offset of the first command after the requested time, if it was reached.
     pub(super) fn later(&self) -> Option<u64> {
         self.later
     }
 
-    /// Lines that were read of commands, as `redis-check-aof` counts them: a line for the number
-    /// of arguments, for each length and for each argument, whatever that holds.
+    /// Lines of commands read, as `redis-check-aof` counts them: a line for the number of
+    /// arguments, for each length and for each argument, whatever it contains.
     pub(super) fn lines(&self) -> u64 {
         self.lines
     }
 
     /// What is wrong in the command at which reading stopped, in `redis-check-aof`'s words. `None`:
-    /// the file ends in a line, or what is wrong is none of a command's parts.
+    /// the file ends within a line, or the fault is not in a part of a command.
     pub(super) fn misfit(&self) -> Option<&Misfit> {
         self.misfit.as_ref()
     }
 
-    /// Takes the next unit, up to which the file is sound then. `false`: the file, or what was
-    /// asked for, is over.
+    /// Takes the next unit, and marks the file sound up to its end. `false`: the end of the file or
+    /// of the requested range.
     pub(super) fn unit(&mut self, reader: &mut Reader) -> Result<bool, Fault> {
         let bounds = Bounds {
             bulk_max: i64::MAX as u64,
@@ -116,7 +116,7 @@ impl Commands {
         reader.malformed(why)
     }
 
-    /// The fault in the command that comes next: it is malformed, or the file is over.
+    /// The fault in the next command: it is malformed, or the file ends in it.
     fn broken(
         &mut self,
         reader: &mut Reader,
@@ -145,7 +145,7 @@ impl Commands {
     }
 }
 
-/// Whether each line of a command ends as it should, which servers do not look at.
+/// Whether each line of a command ends correctly, which servers do not check.
 fn lines_end(command: &[u8], arguments: &[Span]) -> bool {
     let ends_at = |at: usize| command[..at].ends_with(b"\r\n");
     let first = memchr::memchr(b'\n', command).map_or(0, |end| end + 1);
@@ -155,16 +155,16 @@ fn lines_end(command: &[u8], arguments: &[Span]) -> bool {
             .all(|s| ends_at(s.start) && command[s.start + s.len..].starts_with(b"\r\n"))
 }
 
-/// A second look at a command in which something is wrong, part by part.
+/// A second pass over a faulty command, part by part.
 struct Look<'a> {
     bytes: &'a [u8],
     pos: usize,
-    /// Bytes of the file behind `bytes`.
+    /// Bytes of the file after `bytes`.
     left: u64,
     lines: u64,
 }
 
-/// Where something is wrong, and what; nothing is said of a file that ends in a line.
+/// Position and description of the fault; `None` for a file that ends within a line.
 type Wrong = Option<(usize, String)>;
 
 impl Look<'_> {
@@ -202,7 +202,7 @@ impl Look<'_> {
         self.line_end(begin)
     }
 
-    /// A line of one number, behind a prefix.
+    /// A line of one number, after a prefix.
     fn number(&mut self, prefix: u8) -> Result<i64, Wrong> {
         let begin = self.pos;
         let first = *self.bytes.get(begin).ok_or(None)?;

@@ -1,20 +1,19 @@
-//! The incremental file that is written: one buffer of the turn, one write a turn.
+//! The current incremental file: one buffer and one write per turn.
 //!
-//!     appended   up to where the stream was given     (a client's mark is this figure)
-//!     written    up to where the file has it
-//!     synced     up to where it is on disk for certain
+//!     appended   up to where effects were appended      (a client's mark is this figure)
+//!     written    up to where they are in the file
+//!     synced     up to where they are certainly on disk
 //!
-//! All three are replication offsets; the file's own bytes are more by its annotations.
+//! All three are replication offsets; the file has more bytes because of its annotations.
 //!
 //! Invariants
 //!   1. `synced <= written <= appended`; the buffer holds the stream from `written` on, or, with
-//!      `always`, what is not synced.
-//!   2. Before a write the file is `length` bytes long: what a failed write left is cut
-//!      off first, and while that fails nothing is written.
-//!   3. A failed fsync is final for its file: the kernel may have dropped what it could not
-//!      write and call the next fsync a success. Nothing more goes to that file.
-//!
-//! What follows from an error is the server's to decide: see [`Trouble`].
+//!      `always`, from `synced` on.
+//!   2. Before a write the file is `length` bytes long: the rest of a failed write is cut off
+//!      first, and while that fails nothing is written.
+//!   3. A failed fsync is final for its file: the kernel may have dropped the pages it could
+//!      not write and report success for the next fsync. Nothing more is written to that file.
+//! The server decides what an error means: see [`Trouble`].
 
 use std::fs::File;
 use std::io;
@@ -29,9 +28,9 @@ use crate::config::system_text;
 use crate::keyspace::{DbIndex, Unit};
 use crate::replication::{Mark, Position, ReplId, ReplOffset, Stream, write_select};
 
-/// Room that is kept for the next turn; what a huge one took is given back.
+/// Capacity kept for the next turn; more than that is released.
 const BUFFER_KEPT: usize = 1 << 20;
-/// With `everysec` this long is a write put off while an fsync is under way.
+/// With `everysec`, how long a write is postponed while an fsync is under way.
 const POSTPONE_MAX_MS: u64 = 2000;
 const SYNC_EVERY_MS: u64 = 1000;
 
@@ -44,15 +43,15 @@ pub enum SyncPolicy {
     No,
 }
 
-/// How the writer is to write.
+/// The writer's settings.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rules {
     pub policy: SyncPolicy,
-    /// `aof-checksum`: lines of checksum, and of the stream's position.
+    /// `aof-checksum`: checksum lines, and lines with the stream's position.
     pub checksums: bool,
     /// `aof-timestamp-enabled`.
     pub timestamps: bool,
-    /// A rewrite is under way and `no-appendfsync-on-rewrite` wants none meanwhile.
+    /// A rewrite is under way and `no-appendfsync-on-rewrite` is set.
     pub no_sync: bool,
 }
 
@@ -66,9 +65,9 @@ pub struct Time {
 /// What is wrong with the file.
 #[derive(Debug)]
 pub enum Trouble {
-    /// A write failed, as when the disk is full. The same bytes are tried again.
+    /// A write failed, for example because the disk is full. The same bytes are tried again.
     Write(io::Error),
-    /// An fsync failed: the file must not be written any more.
+    /// An fsync failed: the file must not be written to any more.
     Sync(io::Error),
 }
 
@@ -80,18 +79,18 @@ impl Trouble {
     }
 }
 
-/// The file that grows.
+/// The current file.
 #[derive(Debug)]
 struct Open {
     file: Arc<File>,
     path: PathBuf,
-    /// Bytes that it holds for good.
+    /// Its valid bytes.
     length: u64,
-    /// As many as were on disk for certain when nothing was missing there.
+    /// Bytes certainly on disk, as of the last time that all were.
     synced_length: u64,
-    /// A failed write may have left more than that.
+    /// A failed write may have left bytes after `length`.
     torn: bool,
-    /// The checksum of what came since the last line of one; `None` before the first.
+    /// The checksum of the bytes since the last checksum line; `None` before the first.
     crc: Option<u64>,
 }
 
@@ -103,35 +102,35 @@ pub struct Writer {
     buffer: Vec<u8>,
     /// Bytes of the buffer that are written but, with `always`, not synced.
     unsynced: usize,
-    /// Those are all that is not synced.
+    /// The buffer holds all bytes that are not synced.
     keeps_unsynced: bool,
     /// The database that the stream had selected before the buffer's first byte.
     selected_first: Option<DbIndex>,
-    /// The file's next request must be found without those before it: it selects its database,
-    /// and a line tells its position.
+    /// The file's next request must be readable without those before it: it selects its database,
+    /// and a line gives its position.
     begins: bool,
     /// The history that the stream belongs to.
     id: Option<ReplId>,
-    /// The last second that a line of time told.
+    /// The second of the last `#TS` line.
     told_s: i64,
     pub rules: Rules,
     appended: ReplOffset,
     written: ReplOffset,
     synced: ReplOffset,
-    /// When the last fsync was asked for.
+    /// When the last fsync was requested.
     synced_ms: u64,
     postponed_ms: Option<u64>,
-    /// Writes that could not wait for an fsync any longer.
+    /// Writes that were postponed to the limit.
     pub delayed_syncs: u64,
     trouble: Option<Trouble>,
-    /// Nothing is written: the next file is not there yet.
+    /// Writes are held back: the next file is not open yet.
     is_held: bool,
-    /// An fsync of the file is under way that is not this writer's.
+    /// Another component's fsync of the file is under way.
     pub(super) is_synced_elsewhere: bool,
 }
 
 impl Writer {
-    /// `offset`: where the stream goes on.
+    /// `offset`: where the stream continues.
     pub fn new(disk: Disk, wake: Option<Wake>, offset: ReplOffset) -> Writer {
         Writer {
             syncer: Syncer::new(disk.clone(), wake),
@@ -167,24 +166,24 @@ impl Writer {
         self.synced
     }
 
-    /// Up to where what was done may be acknowledged.
+    /// The offset up to which writes may be acknowledged.
     #[inline]
     pub fn safe(&self) -> ReplOffset {
         match self.rules.policy {
             SyncPolicy::Always if !self.rules.no_sync => self.synced,
-            // What the kernel has outlives the process; what waits for an fsync to end
-            // waits two seconds at most.
+            // Bytes given to the kernel outlive the process; a write postponed for an fsync waits
+            // two seconds at most.
             _ if self.trouble.is_none() && !self.is_held => self.appended,
             _ => self.written,
         }
     }
 
-    /// Up to where what was done is in the file.
+    /// The offset up to which effects are in the file.
     pub fn written(&self) -> ReplOffset {
         self.written
     }
 
-    /// The file, and up to where it has the stream.
+    /// The file, and the stream offset up to which it is written.
     pub fn written_file(&self) -> Option<(Arc<File>, ReplOffset)> {
         let open = self.open.as_ref()?;
         Some((Arc::clone(&open.file), self.written))
@@ -211,7 +210,7 @@ impl Writer {
         self.open.as_ref().map(|open| &open.path)
     }
 
-    /// Whether there is something to write or to force to disk.
+    /// Whether there is nothing to write or to force to disk.
     #[inline]
     pub fn is_idle(&self) -> bool {
         self.buffer.is_empty() && self.synced == self.written
@@ -225,7 +224,7 @@ impl Writer {
         self.begins
     }
 
-    /// Takes a unit of effects: the place of its bytes in [`Writer::appended_bytes`].
+    /// Appends a unit of effects; returns the position of its bytes in [`Writer::appended_bytes`].
     #[inline]
     pub fn append(&mut self, unit: Unit<'_>, stream: &mut Stream, time: Time) -> usize {
         self.begin_append(stream.position(), stream.selected(), time);
@@ -235,7 +234,7 @@ impl Writer {
         from
     }
 
-    /// Takes what another writer has encoded, from `before` on, up to `after`.
+    /// Appends bytes that another writer has encoded, from `before` up to `after`.
     pub fn append_bytes(
         &mut self,
         bytes: &[u8],
@@ -247,7 +246,7 @@ impl Writer {
         self.appended = after;
     }
 
-    /// What was appended from a place on ([`Writer::append`]).
+    /// The bytes appended from a position on ([`Writer::append`]).
     pub fn appended_bytes(&self, from: usize) -> &[u8] {
         &self.buffer[from..]
     }
@@ -269,8 +268,8 @@ impl Writer {
         }
     }
 
-    /// Writes to this file from now on, after its `length` bytes. All that is for the file
-    /// before must have been written to it.
+    /// Writes to this file from now on, after its `length` bytes. Everything for the file before
+    /// must have been written to it.
     pub fn open(&mut self, file: File, path: PathBuf, length: u64) {
         let open = Open {
             file: Arc::new(file),
@@ -293,7 +292,7 @@ impl Writer {
         }
     }
 
-    /// What waits begins a file: a reader has database 0 selected there and knows no position.
+    /// Makes the buffer begin a file: readers start there with database 0 and no position.
     fn begin_waiting(&mut self) {
         let mut lines = Vec::new();
         if let Some(db) = self.selected_first.take() {
@@ -313,7 +312,7 @@ impl Writer {
         self.buffer.splice(at..at, lines);
     }
 
-    /// Closes the file; what was not written is forgotten.
+    /// Closes the file; unwritten bytes are dropped.
     pub fn close(&mut self) {
         if let Some(old) = self.open.take() {
             self.syncer.close(old.file);
@@ -326,24 +325,24 @@ impl Writer {
         self.postponed_ms = None;
     }
 
-    /// What is done from here on is for the next file: it waits in the buffer, and is not
+    /// Holds back everything from here on for the next file: it stays in the buffer, and is not
     /// acknowledged.
     pub fn hold(&mut self) {
         self.is_held = true;
         self.begins = self.buffer.is_empty();
     }
 
-    /// Writes again.
+    /// Resumes writing.
     pub fn release(&mut self) {
         self.is_held = false;
     }
 
-    /// The file is on disk with the stream up to `upto`.
+    /// The file's bytes up to `upto` of the stream are on disk.
     pub fn note_synced(&mut self, upto: ReplOffset) {
         self.synced = self.synced.max(upto);
     }
 
-    /// The file is on disk with all that was written.
+    /// Everything written is on disk.
     pub fn note_all_synced(&mut self) {
         self.synced = self.written;
     }
@@ -353,7 +352,7 @@ impl Writer {
         self.note(Trouble::Sync(error));
     }
 
-    /// What was given so far is kept elsewhere: nothing of it is written any more.
+    /// Drops everything appended so far, which is kept elsewhere: none of it is written.
     pub fn skip(&mut self) {
         self.clear();
         self.keeps_unsynced = false;
@@ -361,7 +360,7 @@ impl Writer {
         (self.trouble, self.postponed_ms) = (None, None);
     }
 
-    /// The file has another name now.
+    /// The file has been renamed.
     pub fn renamed(&mut self, path: PathBuf) {
         if let Some(open) = &mut self.open {
             open.path = path;
@@ -373,8 +372,8 @@ impl Writer {
         self.syncer.remove(path);
     }
 
-    /// Writes what the turn has gathered, and forces it to disk as the policy wants.
-    /// `now`: without putting anything off.
+    /// Writes the turn's bytes, and forces them to disk according to the policy. `now`: without
+    /// postponing.
     pub fn flush(&mut self, time: Time, now: bool) {
         self.take_synced();
         let is_given_up = matches!(self.trouble, Some(Trouble::Sync(_)));
@@ -397,7 +396,7 @@ impl Writer {
         self.sync(time);
     }
 
-    /// Whether the write is put off because an fsync is under way that it would wait for.
+    /// Whether the write is postponed, because it would wait for the fsync under way.
     fn is_postponed(&mut self, time: Time) -> bool {
         if self.rules.policy != SyncPolicy::EverySec || !self.sync_in_progress() {
             return false;
@@ -429,7 +428,7 @@ impl Writer {
         );
         let all_synced = self.synced == self.written;
         if self.rules.checksums && open.crc.is_none() {
-            // A file that tells times tells one in its first line.
+            // A file with times has one in its first line.
             let at = annotation::leading_time(buffer);
             let mut head = buffer[..at].to_vec();
             annotation::write_begin(&mut head, open.length + at as u64, time.unix_s);
@@ -450,7 +449,7 @@ impl Writer {
         written?;
         match (self.rules.checksums, &mut open.crc) {
             (true, crc) => *crc = Some(0),
-            // A line that comes later covers these bytes as well.
+            // A later line covers these bytes as well.
             (false, Some(crc)) => *crc = crc64::update(*crc, buffer),
             (false, None) => {}
         }
@@ -503,7 +502,7 @@ impl Writer {
         }
     }
 
-    /// Learns of the fsync that has ended; whether one has.
+    /// Takes the result of a completed fsync; returns whether there was one.
     pub fn take_synced(&mut self) -> bool {
         let Some(done) = self.syncer.take_done() else {
             return false;
@@ -515,7 +514,7 @@ impl Writer {
         true
     }
 
-    /// Writes and forces to disk all there is, at once: before an end or another file.
+    /// Writes everything and forces it to disk, at once: before the end or another file.
     pub fn finish(&mut self, time: Time) -> io::Result<()> {
         self.flush(time, true);
         if let Some(trouble) = &self.trouble {
@@ -558,9 +557,8 @@ impl Writer {
         }
     }
 
-    /// After a failed fsync: cuts off the file what may or may not be on disk, when the
-    /// buffer still has it and another file can take it. `false`: bytes may be lost that
-    /// only the keyspace has.
+    /// After a failed fsync: cuts off the file's unsynced bytes, if the buffer still has them so
+    /// that another file can take them. `false`: bytes may be lost that only the keyspace has.
     pub fn take_back_unsynced(&mut self) -> bool {
         if !self.keeps_unsynced {
             return false;
@@ -578,7 +576,7 @@ impl Writer {
     }
 }
 
-/// Writes all of `bytes` behind the file's length, or nothing that counts.
+/// Writes all of `bytes` after the file's valid length, or fails without effect on it.
 fn put(disk: &Disk, open: &mut Open, bytes: &[u8]) -> io::Result<()> {
     match disk.write_all(&open.file, bytes) {
         Ok(()) => {

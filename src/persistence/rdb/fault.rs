@@ -1,4 +1,4 @@
-//! What is wrong with a file or a payload, and where.
+//! Faults of a file or a payload, and their position.
 
 use std::fmt;
 use std::io;
@@ -11,7 +11,7 @@ use crate::encodings::ziplist::ZiplistError;
 use crate::encodings::zipmap::ZipmapError;
 use crate::types::Type;
 
-/// What is wrong.
+/// A fault.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     #[error("it ends too early")]
@@ -46,7 +46,7 @@ pub enum Fault {
     Ziplist(#[from] ZiplistError),
     #[error("{0}")]
     Zipmap(#[from] ZipmapError),
-    /// One of the four above, of a value of this type. Tools look for the words.
+    /// One of the four above, in a value of this type. Tools match the words.
     #[error("{} integrity check failed: {why}", named(*of, form))]
     Packed {
         of: Type,
@@ -57,7 +57,7 @@ pub enum Fault {
     Records,
     #[error("an element comes twice")]
     Duplicate,
-    /// As above, in a packed form of this name.
+    /// As above, in a packed form with this name.
     #[error("an element comes twice")]
     PackedDuplicate(&'static str),
     #[error("field expiries are out of order or no numbers")]
@@ -78,7 +78,7 @@ pub enum Fault {
     FunctionPreGa,
     #[error("a stream is damaged")]
     Stream,
-    /// Tools look for the words.
+    /// Tools match the words.
     #[error("Duplicate stream consumer detected")]
     Consumer,
 }
@@ -120,7 +120,7 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// What was being read when a fault was met; the words are those of `redis-check-rdb`.
+/// What was being read at a fault; the words are those of `redis-check-rdb`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
     Start,
@@ -150,15 +150,15 @@ impl Doing {
     }
 }
 
-/// A fault with its place.
+/// A fault with its position.
 #[derive(Debug)]
 pub struct RdbError {
-    /// Bytes before it.
+    /// Bytes before the fault.
     pub offset: u64,
     pub doing: Doing,
     /// The number of the type of the key that was being read.
     pub kind: Option<u8>,
-    /// In which key's value.
+    /// The key whose value was being read.
     pub key: Option<Box<[u8]>>,
     pub fault: Fault,
 }

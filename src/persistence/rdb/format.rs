@@ -4,14 +4,14 @@
 //!     part = opcode ... | [EXPIRETIME_MS i64le] [IDLE length | FREQ u8] kind key value
 #![allow(dead_code, reason = "loading needs those that saving does not")]
 
-/// What a part is, if it is no value.
+/// The kind of a part, if it is no value.
 pub mod opcode {
-    /// Valkey: a slot that was on its way there, its source and ranges.
+    /// Valkey: a slot being imported, its source and ranges.
     pub const VALKEY_SLOT_IMPORT: u8 = 243;
-    /// A slot's number, its keys, those of them that expire.
+    /// A slot's number, its keys, its volatile keys.
     pub const SLOT_INFO: u8 = 244;
     pub const FUNCTION2: u8 = 245;
-    /// A function of a release candidate of Redis 7.0.
+    /// A function, from a release candidate of Redis 7.0.
     pub const FUNCTION_PRE_GA: u8 = 246;
     pub const MODULE_AUX: u8 = 247;
     /// Seconds since the key was used.
@@ -27,7 +27,7 @@ pub mod opcode {
     pub const EOF: u8 = 255;
 }
 
-/// What a value is, and in which form.
+/// The type and form of a value.
 pub mod kind {
     pub const STRING: u8 = 0;
     pub const LIST: u8 = 1;
@@ -54,8 +54,8 @@ pub mod kind {
     pub const STREAM_LISTPACKS_2: u8 = 19;
     pub const SET_LISTPACK: u8 = 20;
     pub const STREAM_LISTPACKS_3: u8 = 21;
-    /// Of a release candidate of Redis 7.4; in Valkey's files another form of a hash whose
-    /// fields expire.
+    /// From a release candidate of Redis 7.4; in Valkey's files another form of a hash with
+    /// expiring fields.
     pub const HASH_METADATA_PRE_GA: u8 = 22;
     pub const HASH_LISTPACK_EX_PRE_GA: u8 = 23;
     /// A table whose fields may expire.
@@ -65,7 +65,7 @@ pub mod kind {
     /// Valkey's number 22: fields that may expire.
     pub const VALKEY_HASH_2: u8 = 22;
 
-    /// What `redis-check-rdb` calls it.
+    /// The name that `redis-check-rdb` uses.
     pub fn name(kind: u8) -> &'static str {
         const NAMES: [&str; 26] = [
             "string",
@@ -101,22 +101,22 @@ pub mod kind {
 
 /// How a length or a string begins.
 pub mod length {
-    /// The top two bits of the first byte: the other six are the length, its high bits, or
-    /// say more.
+    /// The top two bits of the first byte: the other six are the length, its high bits, or a
+    /// further code.
     pub const BITS_6: u8 = 0;
     pub const BITS_14: u8 = 1;
     pub const WIDE: u8 = 2;
     /// Whole first bytes of the wide forms.
     pub const BITS_32: u8 = 0x80;
     pub const BITS_64: u8 = 0x81;
-    /// The low six bits of strings that are no bytes.
+    /// The low six bits of specially encoded strings.
     pub const INT_8: u8 = 0;
     pub const INT_16: u8 = 1;
     pub const INT_32: u8 = 2;
     pub const LZF: u8 = 3;
 }
 
-/// What a list's node is.
+/// The kind of a list's node.
 pub mod node {
     pub const PLAIN: u64 = 1;
     pub const PACKED: u64 = 2;
@@ -127,7 +127,7 @@ pub const VERSION_MAX: u16 = 12;
 /// Valkey's own versions that are read.
 pub const VALKEY_VERSIONS: std::ops::RangeInclusive<u16> = 80..=80;
 
-/// Whose file it is: the two use the same numbers for different things.
+/// The file's origin: the two use the same numbers for different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     Redis,
@@ -135,7 +135,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Whose a payload of this version is. `None`: nobody's that is read here.
+    /// The dialect of a payload of this version. `None`: a version not read here.
     pub fn of_version(version: u16) -> Option<Dialect> {
         if (1..=VERSION_MAX).contains(&version) {
             Some(Dialect::Redis)

@@ -1,10 +1,10 @@
-//! Bytes on their way in: a window over a file or a socket, or a payload that is all there.
+//! Input bytes: a window over a file or a socket, or a complete payload.
 //!
 //!     | read | window: at .. end | not read yet |
 //!
-//! No announced length is trusted: nothing is allocated but for bytes that have come, and a
-//! count of elements is at most the bytes that can follow. The checksum takes what leaves the
-//! window in large pieces.
+//! No announced length is trusted: memory is allocated only for bytes that have arrived, and a
+//! count of elements is limited by the bytes that can follow. The checksum is updated in large
+//! pieces, as bytes leave the window.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -14,12 +14,12 @@ use super::format::length;
 use crate::base::crc64;
 use crate::base::lzf;
 
-/// Of a file's window.
+/// Size of a file's window.
 const WINDOW_BYTES: usize = 1 << 20;
-/// Longer strings are read apart from the window, in steps that double up to this.
+/// Longer strings are read outside the window, in steps that double up to this.
 const STEP_BYTES_MAX: usize = 64 << 20;
 
-/// A string as it comes.
+/// A string as encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Text<'a> {
     Int(i64),
@@ -40,7 +40,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// A length, or how a string is encoded instead.
+/// A length, or the special encoding of a string.
 enum Prefix {
     Length(u64),
     Encoded(u8),
@@ -57,23 +57,23 @@ enum Source<'a> {
 /// See the module.
 pub struct Input<'a> {
     source: Source<'a>,
-    /// What is in the window: `at..end` is not read yet.
+    /// The window's content: `at..end` is not read yet.
     at: usize,
     end: usize,
     /// Offset of the window's first byte.
     base: u64,
-    /// Bytes that there are in all, if that is known.
+    /// Total number of bytes, if known.
     total: u64,
     crc: Option<u64>,
-    /// Where in the window begins what the checksum has not seen.
+    /// Start of the bytes in the window that are not in the checksum yet.
     crc_from: usize,
-    /// Strings that are not in the window as they are, and LZF data on its way to them.
+    /// Strings that are not in the window in plain form, and LZF data to decompress.
     text: Vec<u8>,
     packed: Vec<u8>,
 }
 
 impl<'a> Input<'a> {
-    /// A payload that is all there.
+    /// A complete payload.
     pub fn of_bytes(bytes: &'a [u8]) -> Input<'a> {
         Input {
             end: bytes.len(),
@@ -82,7 +82,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// What a reader gives; `total` bytes, if that is known.
+    /// The bytes of a reader; `total` bytes, if known.
     pub fn of_reader(reader: Box<dyn Read + 'a>, total: Option<u64>) -> Input<'a> {
         Input {
             total: total.unwrap_or(u64::MAX),
@@ -107,13 +107,13 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Makes a checksum of everything from here on.
+    /// Computes a checksum of everything from here on.
     pub fn begin_checksum(&mut self) {
         self.crc = Some(0);
         self.crc_from = self.at;
     }
 
-    /// The checksum of what was read since; `None`: none was asked for.
+    /// The checksum of the bytes read since; `None`: none was requested.
     pub fn checksum(&mut self) -> Option<u64> {
         self.sum_up();
         self.crc
@@ -130,12 +130,12 @@ impl<'a> Input<'a> {
         self.crc_from = self.at;
     }
 
-    /// Bytes that were read.
+    /// Bytes read.
     pub fn offset(&self) -> u64 {
         self.base + self.at as u64
     }
 
-    /// Bytes that can follow at most.
+    /// Most bytes that can follow.
     pub fn left(&self) -> u64 {
         self.total.saturating_sub(self.offset())
     }
@@ -148,7 +148,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Brings `n` bytes into the window, which has room for them.
+    /// Reads until `n` bytes are in the window, which has room for them.
     #[cold]
     fn fill(&mut self, n: usize) -> Result<(), Fault> {
         self.sum_up();
@@ -170,7 +170,7 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// Where the next `n` bytes are in the window.
+    /// The range of the next `n` bytes in the window.
     #[inline]
     fn range(&mut self, n: usize) -> Result<Range<usize>, Fault> {
         if self.end - self.at < n {
@@ -226,7 +226,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// How many elements follow, each of at least `bytes` bytes.
+    /// The number of elements that follow, each of at least `bytes` bytes.
     pub fn count(&mut self, bytes: u64) -> Result<usize, Fault> {
         let n = self.length()?;
         match n.checked_mul(bytes) {
@@ -263,7 +263,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// A string that is no integer: the bytes of a packed form.
+    /// A string that is not an integer: the bytes of a packed form.
     pub fn blob(&mut self) -> Result<&[u8], Fault> {
         match self.string()? {
             Text::Bytes(bytes) => Ok(bytes),
@@ -271,7 +271,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// A string in place of what is in `out`.
+    /// Replaces the content of `out` by a string.
     #[inline]
     pub fn string_to(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
         out.clear();
@@ -299,7 +299,7 @@ impl<'a> Input<'a> {
         done.map(|()| None)
     }
 
-    /// Reads `n` bytes into `out`, which grows with them.
+    /// Reads `n` bytes into `out`, which grows as they arrive.
     fn gather(&mut self, n: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
         out.clear();
         while out.len() < n {
@@ -337,7 +337,7 @@ impl<'a> Input<'a> {
         Ok(done?)
     }
 
-    /// Gives back the memory of strings that were large.
+    /// Releases the memory of large strings.
     pub fn trim(&mut self) {
         for buffer in [&mut self.text, &mut self.packed] {
             if buffer.capacity() > WINDOW_BYTES {
@@ -351,7 +351,7 @@ impl<'a> Input<'a> {
 mod tests {
     use super::*;
 
-    /// A reader that gives little at a time.
+    /// A reader that returns few bytes at a time.
     struct Slow<'a>(&'a [u8], usize);
 
     impl Read for Slow<'_> {

@@ -1,15 +1,15 @@
-//! RDB: a snapshot as a file, and a value as DUMP has it.
+//! RDB: a snapshot as a file, and a value in DUMP format.
 //!
 //!     format     the numbers
-//!     writer     keys and values on their way out
-//!     input      bytes on their way in: strings, lengths, a checksum
-//!     parse      values on their way in, of every type, old and new
-//!     stream     streams, in and out
-//!     reader     files, key by key                 payload     what RESTORE takes
+//!     writer     writing keys and values
+//!     input      input bytes: strings, lengths, a checksum
+//!     parse      reading values of every type, old and new
+//!     stream     reading and writing streams
+//!     reader     files, key by key                 payload     RESTORE's payloads
 //!
-//! What is read is never trusted: every length is held against the bytes that are left, every
-//! packed form checked before it is taken over. What is wrong has an offset and a key.
-//! `module` reads past what has no type here.
+//! Input is never trusted: every length is compared with the bytes that are left, every packed form
+//! is checked before it is used. A fault has an offset and a key. `module` names the module of
+//! unsupported data.
 
 mod fault;
 pub mod format;

@@ -1,9 +1,9 @@
-//! Data of modules: whose it is.
+//! Module data: which module it belongs to.
 
 use super::fault::Fault;
 use super::input::Input;
 
-/// What a module's name is made of: nine of these, six bits each, above ten bits of version.
+/// The alphabet of module names: nine letters of six bits each, above ten bits of version.
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// The name of the module whose data follows.

@@ -1,9 +1,8 @@
-//! Values on their way in: every type, old and new, into the encoding that the limits ask for.
+//! Reading values: every type, old and new, into the encoding that the limits select.
 //!
-//! Packed forms are checked whole before they are taken over, so that nothing that is loaded
-//! can lead astray later. A listpack with an element that comes twice is refused where `deep`
-//! asks for it; else the first one stays, and the others are dropped. Of the old forms it is
-//! refused in any case, as in Redis.
+//! Packed forms are checked completely before they are used, so that no loaded value causes faults
+//! later. A listpack with a duplicate element is rejected if `deep` is set; else the first one
+//! stays, and the others are dropped. The old forms reject duplicates in any case, as in Redis.
 
 use super::fault::Fault;
 use super::format::{Dialect, kind, node};
@@ -23,7 +22,7 @@ use crate::types::{Container, End, Entry, Hash, Limits, List, Set, Type, Zset};
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     pub limits: Limits,
-    /// Whether a packed form with an element that comes twice is refused.
+    /// Whether a packed form with a duplicate element is rejected.
     pub deep: bool,
     pub dialect: Dialect,
 }
@@ -85,7 +84,7 @@ fn full<'i, T: Container>(
     }
 }
 
-/// A listpack whose elements are `width` entries each and differ.
+/// A listpack whose elements are `width` entries each and distinct.
 fn pack(input: &mut Input<'_>, rules: &Rules, width: usize) -> Result<Listpack, Fault> {
     let pack = Listpack::from_bytes(input.blob()?)?;
     distinct(pack, width, rules.deep).ok_or(Fault::PackedDuplicate("listpack"))
@@ -104,7 +103,7 @@ fn repacked(input: &mut Input<'_>) -> Result<Listpack, Fault> {
         if !pack.fits(entry.text_len()) {
             return Err(Fault::Range);
         }
-        // A number that a ziplist holds as text is a number in a listpack.
+        // A number that a ziplist stores as text is stored as a number in a listpack.
         match entry {
             Entry::Str(text) => pack.append(Entry::parse(text)),
             number => pack.append(number),
@@ -208,7 +207,7 @@ fn scored(input: &mut Input<'_>, kind: u8, limits: &Limits) -> Result<Zset, Faul
     Ok(Zset::import_table(table.finish(), limits))
 }
 
-/// A score as old files have it: its length in a byte, and its text.
+/// A score in old files: its length in a byte, and its text.
 fn score_text(input: &mut Input<'_>) -> Result<f64, Fault> {
     Ok(match input.byte()? {
         255 => f64::NEG_INFINITY,

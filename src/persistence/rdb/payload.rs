@@ -1,4 +1,4 @@
-//! DUMP payloads: one value with its type, the version, a checksum of all.
+//! DUMP payloads: one value with its type, the version, a checksum of everything before it.
 //!
 //!     type | value | version: u16le | checksum: u64le
 
@@ -13,14 +13,14 @@ use crate::types::Limits;
 /// Bytes of version and checksum.
 const FOOTER: usize = 2 + 8;
 
-/// Ends a payload that says what its version says: behind it stand that and the checksum.
+/// Ends a payload: appends the version and the checksum.
 pub fn seal(payload: &mut Vec<u8>, version: u32) {
     payload.extend_from_slice(&(version as u16).to_le_bytes());
     let sum = crc64::update(0, payload);
     payload.extend_from_slice(&sum.to_le_bytes());
 }
 
-/// A payload whose checksum is right and whose version is known.
+/// A payload with a correct checksum and a known version.
 #[derive(Clone, Copy, Debug)]
 pub struct Payload<'a> {
     body: &'a [u8],
@@ -28,7 +28,7 @@ pub struct Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
-    /// `None`: wrong version, or a wrong checksum if that is looked at.
+    /// `None`: wrong version, or a wrong checksum if `looks` is set.
     pub fn verify(payload: &'a [u8], looks: bool) -> Option<Payload<'a>> {
         let split = payload.len().checked_sub(FOOTER)?;
         let (body, footer) = payload.split_at(split);
@@ -39,7 +39,7 @@ impl<'a> Payload<'a> {
         (stated == found || !looks).then_some(Payload { body, dialect })
     }
 
-    /// The code of the libraries that FUNCTION DUMP has written; or what is wrong, as a reply.
+    /// The code of the libraries that FUNCTION DUMP has written; or an error reply.
     pub fn functions(&self) -> Result<Vec<Vec<u8>>, &'static str> {
         const TRUNCATED: &str = "ERR failed loading the given functions payload";
         let mut input = Input::of_bytes(self.body);
@@ -60,7 +60,7 @@ impl<'a> Payload<'a> {
         Ok(codes)
     }
 
-    /// What `take` makes of the value; the offset at which it is damaged.
+    /// Passes the value to `take`; an error is the offset of the damage.
     pub fn read<R>(
         &self,
         limits: &Limits,

@@ -1,7 +1,7 @@
-//! A whole file on its way in, key by key.
+//! Reading a whole file, key by key.
 //!
-//! The reader knows the format; what becomes of the keys is its [`Loader`]'s. Everything that
-//! goes wrong has a place: the offset, and the key in whose value it was.
+//! The reader knows the format; its [`Loader`] handles the keys. Every error has a position: the
+//! offset, and the key whose value was being read.
 
 use super::fault::{Doing, Fault, RdbError};
 use super::format::{Dialect, VALKEY_VERSIONS, VERSION_MAX, opcode};
@@ -11,7 +11,7 @@ use super::parse::{self, Rules};
 use crate::keyspace::{DbIndex, KeyUse, OwnedValue};
 use crate::types::Limits;
 
-/// What stands before a key.
+/// The facts before a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyFacts {
     /// Unix milliseconds.
@@ -19,15 +19,15 @@ pub struct KeyFacts {
     pub last_use: Option<KeyUse>,
 }
 
-/// Takes what a file holds.
+/// Receives the content of a file.
 pub trait Loader {
-    /// The encodings that values are to have.
+    /// Limits for the encodings of values.
     fn limits(&self) -> Limits;
 
-    /// So many bytes were read when what is told next came to its end.
+    /// Bytes read up to the end of the item reported next.
     fn at(&mut self, _offset: u64) {}
 
-    /// What is told of the server that wrote the file.
+    /// A fact about the server that wrote the file.
     fn aux(&mut self, _name: &[u8], _value: &[u8]) {}
 
     /// The keys of this database follow.
@@ -42,7 +42,7 @@ pub trait Loader {
         facts: KeyFacts,
     ) -> Result<(), Fault>;
 
-    /// A key whose container has no elements: a bug of those who wrote it.
+    /// A key whose container has no elements: a bug of the writer.
     fn empty_key(&mut self, _db: DbIndex, _key: &[u8]) {}
 
     /// A function library.
@@ -51,7 +51,7 @@ pub trait Loader {
     }
 }
 
-/// What a file needs to be read.
+/// Settings for reading a file.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReadOptions {
     /// Whether the checksum at the end must be right.
@@ -68,12 +68,12 @@ pub struct Reader<'a> {
     pub version: u16,
     db: DbIndex,
     key: Vec<u8>,
-    /// What is being read; the key and the type are known in a value only.
+    /// What is being read; key and type are set only within a value.
     doing: Doing,
     kind: Option<u8>,
 }
 
-/// What the file ended with.
+/// The end of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
     pub version: u16,
@@ -82,13 +82,13 @@ pub struct End {
     pub bytes: u64,
 }
 
-/// What became of a file's checksum.
+/// The result of a file's checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sum {
     Verified,
     /// The file was written without one.
     Disabled,
-    /// The version has none, or nobody asked.
+    /// The version has none, or it was not requested.
     Unknown,
 }
 
@@ -126,12 +126,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Bytes that were read.
+    /// Bytes read.
     pub fn offset(&self) -> u64 {
         self.input.offset()
     }
 
-    /// Reads all of it.
+    /// Reads the whole file.
     pub fn run(mut self, loader: &mut dyn Loader) -> Result<End, RdbError> {
         loop {
             if let Some(end) = self.step(loader)? {
@@ -140,12 +140,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads up to the end of the next key, or the end.
+    /// Reads up to the end of the next key, or of the file.
     pub fn step(&mut self, loader: &mut dyn Loader) -> Result<Option<End>, RdbError> {
         let begin = self.input.offset();
         self.kind = None;
         self.step_on(loader).map_err(|fault| RdbError {
-            // A truncated item is named by where it begins.
+            // An unknown item is reported at its beginning.
             offset: match fault {
                 Fault::Unknown(_) => begin,
                 _ => self.input.offset(),
@@ -212,7 +212,7 @@ impl<'a> Reader<'a> {
                 self.db = loader.database(number)?;
             }
             opcode::RESIZEDB => {
-                // Keys that follow, and those of them that expire: tables grow as they come.
+                // Number of keys that follow, and of volatile ones: unused, tables grow as needed.
                 self.doing = Doing::Length;
                 input.length()?;
                 input.length()?;
@@ -225,7 +225,7 @@ impl<'a> Reader<'a> {
                 loader.at(input.offset());
                 loader.aux(&name, &value);
             }
-            // Slots and how many keys they have: every key says itself where it belongs.
+            // Slots and their numbers of keys: not used, every key determines its own slot.
             opcode::SLOT_INFO => {
                 for _ in 0..3 {
                     input.length()?;
@@ -250,7 +250,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The checksum, which old versions do not have and 0 stands for none.
+    /// Reads the checksum: old versions have none, and 0 means disabled.
     fn end(&mut self) -> Result<End, Fault> {
         self.doing = Doing::Checksum;
         let found = self.input.checksum();

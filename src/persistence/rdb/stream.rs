@@ -1,7 +1,7 @@
-//! Streams in files and payloads, in and out.
+//! Reading and writing streams in files and payloads.
 //!
 //!     n (16 bytes: an ID | listpack) ...          nodes
-//!     length | last ID                            and from the second form on:
+//!     length | last ID                            and from the second version on:
 //!     first ID | greatest deleted ID | added
 //!     n groups: name | last ID | [entries read]
 //!         n pending: 16 bytes: an ID | delivered: ms | deliveries
@@ -14,7 +14,7 @@ use super::writer::Writer;
 use crate::types::Stream;
 use crate::types::stream::{Group, GroupImport, StreamId, StreamImport};
 
-/// The form that a version's readers know.
+/// The form that readers of a version understand.
 pub fn kind_for(version: u32) -> u8 {
     match version {
         ..10 => kind::STREAM_LISTPACKS,
@@ -23,7 +23,7 @@ pub fn kind_for(version: u32) -> u8 {
     }
 }
 
-/// An ID as two numbers.
+/// An ID stored as two numbers.
 fn id(input: &mut Input<'_>) -> Result<StreamId, Fault> {
     let (ms, seq) = (input.length()?, input.length()?);
     Ok(StreamId::new(ms, seq))
@@ -49,7 +49,7 @@ pub fn read(input: &mut Input<'_>, kind: u8) -> Result<Stream, Fault> {
     let past = if kind == kind::STREAM_LISTPACKS {
         None
     } else {
-        // The first ID is that of the first entry, whatever stands here.
+        // The first ID is that of the first entry, whatever the file says.
         id(input)?;
         Some((id(input)?, input.length()?))
     };
@@ -102,7 +102,7 @@ impl Writer {
         self.length(id.seq);
     }
 
-    /// What stands between the nodes and the groups.
+    /// The facts between the nodes and the groups.
     pub(super) fn stream_facts(&mut self, stream: &Stream) {
         use crate::types::Container;
         self.length(stream.len() as u64);
@@ -115,7 +115,7 @@ impl Writer {
         self.length(stream.groups().map_or(0, |groups| groups.len() as u64));
     }
 
-    /// Up to `count` groups from a number on.
+    /// Up to `count` groups from group number `from` on.
     pub(super) fn stream_groups(&mut self, stream: &Stream, from: usize, count: usize) {
         let groups = stream.groups().into_iter().flat_map(|groups| groups.iter());
         for (name, group) in groups.skip(from).take(count) {

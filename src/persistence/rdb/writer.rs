@@ -1,12 +1,12 @@
-//! The writer: keys and values as an RDB file or a DUMP payload has them, into one buffer.
+//! The writer: encodes keys and values for an RDB file or a DUMP payload into one buffer.
 //!
-//! Packed encodings go as their own bytes, tables element by element; a large container in
-//! parts, so that a snapshot can write it between other work. The buffer is taken away by
-//! whoever sends it on ([`Writer::take`]); nothing else is allocated.
+//! Packed encodings are written as their own bytes, tables element by element; a large container in
+//! parts, so that a snapshot can interleave it with other work. The consumer takes the buffer
+//! ([`Writer::take`]); nothing else is allocated.
 //!
-//! Which form a value takes depends on the version that is asked for: what an older reader
-//! does not know is written element by element, and what it cannot hold at all is refused by
-//! the key's name ([`TooNew`]).
+//! The form of a value depends on the requested version: a form that older readers do not know is
+//! written element by element, and a key that the version cannot hold at all is refused by name
+//! ([`TooNew`]).
 
 use crate::base::lzf;
 use crate::encodings::listpack::{Entry as Packed, Pack};
@@ -19,23 +19,23 @@ use crate::persistence::background::Sink;
 use super::format::{kind, opcode};
 use super::stream::kind_for as stream_kind;
 
-/// What is written unless fields expire.
+/// The version written unless fields expire.
 pub const VERSION_USUAL: u32 = 11;
-/// What Redis 7.0 reads, too: for payloads that go to another server.
+/// A version that Redis 7.0 can read: for payloads sent to another server.
 pub const VERSION_MIGRATE: u32 = 10;
-/// The newest version that is written, and the first whose fields may expire.
+/// The newest version written, and the first with expiring fields.
 pub const VERSION_FIELD_TTLS: u32 = 12;
 /// The first version with packed sets.
 const VERSION_PACKED_SETS: u32 = 11;
 /// The first version with listpacks.
 const VERSION_LISTPACKS: u32 = 10;
 
-/// Strings up to here are not worth a try at compression.
+/// Strings up to this length are not compressed.
 const COMPRESS_MIN: usize = 20;
 /// Elements of one part of a large container.
 const PART_ELEMENTS: usize = 64;
 
-/// What is told of a key's use.
+/// The recorded use of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     Nothing,
@@ -45,7 +45,7 @@ pub enum Use {
     Frequency(u8),
 }
 
-/// A key that the version asked for cannot hold.
+/// A key that the requested version cannot hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("key '{key}' has fields that expire, which an RDB file of version {version} cannot hold")]
 pub struct TooNew {
@@ -61,7 +61,7 @@ pub struct Writer {
     /// `rdbcompression`.
     compress: bool,
     too_new: Option<TooNew>,
-    /// When the first field of the hash under way expires.
+    /// The earliest field expiry of the hash under way.
     first_expiry: Option<u64>,
 }
 
@@ -80,17 +80,17 @@ impl Writer {
         self.version
     }
 
-    /// Bytes that wait to be taken.
+    /// Bytes in the buffer.
     pub fn len(&self) -> usize {
         self.out.len()
     }
 
-    /// Takes what is written so far; `fresh` is the next buffer.
+    /// Takes the bytes written so far; `fresh` is the next buffer.
     pub fn take(&mut self, fresh: Vec<u8>) -> Vec<u8> {
         std::mem::replace(&mut self.out, fresh)
     }
 
-    /// The first key that the version cannot hold, if there was one.
+    /// The first key that the version cannot hold, if any.
     pub fn too_new(&self) -> Option<&TooNew> {
         self.too_new.as_ref()
     }
@@ -115,7 +115,7 @@ impl Writer {
         self.string(code);
     }
 
-    /// The keys of another database follow; how many, and how many of them expire, is told
+    /// Begins the keys of another database; the number of keys, and of volatile ones, is written
     /// once.
     pub fn select(&mut self, db: DbIndex, sizes: Option<(usize, usize)>) {
         self.out.push(opcode::SELECTDB);
@@ -127,14 +127,14 @@ impl Writer {
         }
     }
 
-    /// The end of the keys; a checksum of eight bytes follows.
+    /// Ends the keys; a checksum of eight bytes follows.
     pub fn end(&mut self) {
         self.out.push(opcode::EOF);
     }
 
     // --- keys ---
 
-    /// A key, whole.
+    /// Writes a whole key.
     pub fn key(&mut self, view: &KeyView<'_>, used: Use) {
         let mut at = Some(self.begin_key(view, used));
         while let Some(from) = at {
@@ -142,15 +142,15 @@ impl Writer {
         }
     }
 
-    /// A key whose value follows by [`Writer::part`]; where the first part begins.
+    /// Begins a key whose value follows by [`Writer::part`]; returns where the first part begins.
     pub fn begin_key(&mut self, view: &KeyView<'_>, used: Use) -> u64 {
         let kind = self.key_alone(view, used);
         self.head(&view.value, kind);
         0
     }
 
-    /// All that stands before a key's value; the form that it has. A string may then follow by
-    /// [`Writer::text`].
+    /// Writes everything before a key's value; returns the value's form. A string may then follow
+    /// by [`Writer::text`].
     pub fn key_alone(&mut self, view: &KeyView<'_>, used: Use) -> u8 {
         if let Some(when) = view.expiry {
             self.out.push(opcode::EXPIRETIME_MS);
@@ -172,8 +172,7 @@ impl Writer {
         kind
     }
 
-    /// Writes a huge string by itself, on whatever thread. One that is not worth compressing is
-    /// not copied.
+    /// Writes a huge string on its own, on any thread. It is not copied unless it is compressed.
     pub fn text(text: &[u8], compress: bool, sink: &mut Sink<'_>) -> std::io::Result<()> {
         let mut writer = Writer::new(VERSION_USUAL, compress);
         if compress && writer.try_compressed(text) {
@@ -184,15 +183,15 @@ impl Writer {
         sink(text)
     }
 
-    /// The value alone, as DUMP has it in front of its version and checksum.
+    /// The value alone, as in DUMP before its version and checksum.
     pub fn value(&mut self, value: &ValueView<'_>) {
         self.value_within(value, usize::MAX);
     }
 
-    /// As [`Writer::value`], given up when more than `most` bytes are written; whether it is
-    /// whole.
+    /// As [`Writer::value`], stopped when more than `most` bytes are written; returns whether it is
+    /// complete.
     pub fn value_within(&mut self, value: &ValueView<'_>, most: usize) -> bool {
-        /// Elements that are written between two looks at the length.
+        /// Elements written between two checks of the length.
         const PART: usize = 1024;
         self.look_at(value);
         let kind = self.kind_of(value);
@@ -207,7 +206,7 @@ impl Writer {
         self.len() <= most
     }
 
-    /// How many bytes the value takes in a file behind its type; nothing of it is kept.
+    /// The value's bytes in a file after its type; the output is discarded.
     pub fn measure(&mut self, value: &ValueView<'_>) -> usize {
         const PART: usize = 1024;
         self.look_at(value);
@@ -222,7 +221,7 @@ impl Writer {
         total
     }
 
-    /// What the forms of a hash depend on. O(fields) if some expire.
+    /// Reads what the form of a hash depends on. O(fields) if some expire.
     fn look_at(&mut self, value: &ValueView<'_>) {
         self.first_expiry = match value {
             ValueView::Hash(hash) => hash.expire_min(),
@@ -272,7 +271,7 @@ impl Writer {
         self.version >= VERSION_FIELD_TTLS && self.first_expiry.is_some()
     }
 
-    /// What stands before the elements; all of a value that is one block.
+    /// Writes everything before the elements; the whole value if it is one block.
     fn head(&mut self, value: &ValueView<'_>, kind: u8) {
         match value {
             ValueView::Int(n) => self.integer(*n),
@@ -313,7 +312,7 @@ impl Writer {
         }
     }
 
-    /// Elements of a value from `at` on, about `limit` of them at most; where the next part
+    /// Writes elements of a value from `at` on, about `limit` at most; returns where the next part
     /// begins. `None`: the value is complete.
     pub fn part(&mut self, value: &ValueView<'_>, at: u64, limit: usize) -> Option<u64> {
         let limit = limit.min(PART_ELEMENTS);
@@ -376,7 +375,7 @@ impl Writer {
         }
     }
 
-    /// Highest scores first: who reads them inserts each before the others.
+    /// Highest scores first: a reader inserts each before the others.
     fn zset_part(&mut self, zset: &Zset, at: usize, limit: usize) -> Option<u64> {
         let packed = matches!(zset, Zset::Listpack(_));
         if packed && self.version >= VERSION_LISTPACKS {
@@ -408,7 +407,7 @@ impl Writer {
         };
         continued(hash.scan(at, |field| {
             if let Some(first) = first_expiry {
-                // 0 is none; the others count from the first one.
+                // 0 means none; the others count from the first one.
                 self.length(field.expire_ms.map_or(0, |when| when - first + 1));
             }
             self.element(field.name);
@@ -416,7 +415,7 @@ impl Writer {
         }))
     }
 
-    /// Nodes, then all that is known of the stream, then its groups.
+    /// Nodes, then the stream's facts, then its groups.
     fn stream_part(&mut self, stream: &Stream, at: usize, limit: usize) -> Option<u64> {
         let nodes = stream.node_count();
         let next = if at < nodes {
@@ -438,7 +437,7 @@ impl Writer {
         (next <= nodes + groups).then_some(next as u64)
     }
 
-    /// Bytes as they are.
+    /// Writes bytes unchanged.
     pub(super) fn raw(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
@@ -480,8 +479,8 @@ impl Writer {
         }
     }
 
-    /// A string: as an integer if it is one of up to 32 bits, compressed if that helps, else
-    /// as it is.
+    /// A string: as an integer if it is one of up to 32 bits, compressed if that is shorter, else
+    /// unchanged.
     #[inline]
     pub(super) fn string(&mut self, text: &[u8]) {
         if text.len() <= 11
@@ -515,9 +514,9 @@ impl Writer {
         }
     }
 
-    /// `false`: compression does not save the four bytes that make it worth reading.
+    /// `false`: compression does not save at least four bytes.
     fn try_compressed(&mut self, text: &[u8]) -> bool {
-        // The lengths in front are known only afterwards: room is left for the widest.
+        // The lengths in front are known only afterwards: room is reserved for the widest.
         const ROOM: usize = 1 + 9 + 9;
         let start = self.out.len();
         self.out.resize(start + ROOM, 0);
@@ -548,7 +547,7 @@ impl Writer {
     }
 }
 
-/// A scan's cursor as where the next part begins.
+/// Maps a scan's cursor to the next part's beginning.
 fn continued(cursor: u64) -> Option<u64> {
     (cursor != 0).then_some(cursor)
 }

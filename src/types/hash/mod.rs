@@ -1,9 +1,9 @@
 //! A hash: a listpack of (field, value), or once a field has an expiry of (field, value,
 //! expiry), else a table.
 //!
-//! In the extended listpack fields stand by expiry, soonest first, then those without (0),
-//! as in Redis: order is visible to clients. Fields past their expiry are still here until
-//! `remove_expired`; readers see the expiry and decide. A table never turns back.
+//! In the extended listpack fields are ordered by expiry, soonest first, then those without (0), as
+//! in Redis: the order is visible to clients. Expired fields stay until `remove_expired`; readers
+//! check the expiry themselves. A table never becomes a listpack again.
 #![allow(unsafe_code)]
 
 mod packed;
@@ -22,7 +22,7 @@ use rand::Rng;
 pub use crate::encodings::fields::Ttl as Expiry;
 pub(super) use packed::{expiries_in_order, insert_by_expiry, stored_expiry};
 
-/// A field as it is read; `value` is an integer only where a packed form stores one.
+/// A field as read; `value` is an integer only where a packed form stores one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashField<'a> {
     pub name: Entry<'a>,
@@ -48,13 +48,13 @@ impl<'a> From<Field<'a>> for HashField<'a> {
     }
 }
 
-/// What becomes of a field whose expiry was looked at.
+/// The decision about a field's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiryChange {
     Keep,
     /// It expires at this time, Unix milliseconds.
     Set(u64),
-    /// The field goes.
+    /// The field is removed.
     Remove,
 }
 
@@ -71,7 +71,7 @@ impl Hash {
         Hash::Listpack(Listpack::new())
     }
 
-    /// To be called before setting fields: `lens` are the lengths of all names and values.
+    /// Must be called before setting fields: `lens` are the lengths of all names and values.
     pub fn prepare(&mut self, lens: impl ExactSizeIterator<Item = usize>, limits: &Limits) {
         let (Hash::Listpack(pack) | Hash::ListpackEx(pack)) = &*self else {
             return;
@@ -105,8 +105,8 @@ impl Hash {
         }
     }
 
-    /// A plain listpack gets room for expiries, none set: what HEXPIRE, HGETEX and HSETEX do
-    /// to a hash even if they then find no field.
+    /// Adds room for expiries to a plain listpack, none set: HEXPIRE, HGETEX and HSETEX do this to
+    /// a hash even if they then find no field.
     pub fn make_expirable(&mut self) {
         if let Hash::Listpack(pack) = self {
             let mut extended = Listpack::new();
@@ -140,7 +140,7 @@ impl Hash {
             Hash::Listpack(pack) => set_in_listpack(pack, name, value),
             Hash::ListpackEx(pack) => set_in_extended(pack, name, value, expiry),
         };
-        // Of a field that was there too: the limit may be lower than it was.
+        // Also for an existing field: the limit may have been lowered.
         if self.len() > limits.hash_max_listpack_entries {
             self.become_table();
         }
@@ -172,8 +172,8 @@ impl Hash {
         true
     }
 
-    /// Shows `decide` when a field expires and does what it says, which is returned; `None`: there
-    /// is no such field. One lookup where fields with expiries are packed.
+    /// Passes a field's expiry to `decide` and applies the decision, which is returned; `None`: no
+    /// such field. One lookup where fields with expiries are packed.
     pub fn change_expiry(
         &mut self,
         name: &[u8],
@@ -210,8 +210,8 @@ impl Hash {
         found.map(|pos| pack.delete_span(pos, width)).is_some()
     }
 
-    /// No field expires before this. Exact in a listpack; in a table it may be the expiry
-    /// of a field that has gone or got another.
+    /// A lower bound of all expiries. Exact in a listpack; in a table it may be the expiry of a
+    /// field since removed or changed.
     pub fn next_due(&self) -> Option<u64> {
         match self {
             Hash::Listpack(_) => None,
@@ -220,7 +220,7 @@ impl Hash {
         }
     }
 
-    /// The soonest expiry of any field, exactly. O(n) in a table.
+    /// The exact soonest expiry of any field. O(n) in a table.
     pub fn expire_min(&self) -> Option<u64> {
         match self {
             Hash::Table(table) => {
@@ -231,8 +231,8 @@ impl Hash {
         }
     }
 
-    /// Removes up to `limit` fields whose expiry is at or before `now_ms`, after `see` has
-    /// seen the name of each; returns how many.
+    /// Removes up to `limit` fields whose expiry is at or before `now_ms`, passing each name to
+    /// `see` first; returns how many.
     pub fn remove_expired(
         &mut self,
         now_ms: u64,
@@ -280,7 +280,7 @@ impl Hash {
         }
     }
 
-    /// A fair pick.
+    /// A uniformly random field.
     pub fn random(&self, rng: &mut impl Rng) -> Option<HashField<'_>> {
         let (pack, width) = match self {
             Hash::Table(table) => return table.random(rng).map(HashField::from),
@@ -313,7 +313,7 @@ impl Hash {
         matches!(self, Hash::Table(_))
     }
 
-    /// The table, if the hash is that large: for prefetching.
+    /// The table, if the hash has one: for prefetching.
     #[inline]
     pub fn table(&self) -> Option<&FieldTable> {
         match self {
@@ -342,11 +342,11 @@ impl Container for Hash {
 
     unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
         match encoding {
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Listpack => Hash::Listpack(unsafe { Listpack::from_word(word) }),
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::ListpackEx => Hash::ListpackEx(unsafe { Listpack::from_word(word) }),
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Hashtable => Hash::Table(unsafe { boxed::from_word(word) }),
             other => panic!("not an encoding of a hash: {other:?}"),
         }
@@ -445,7 +445,7 @@ mod tests {
         assert!(!hash.set_expire(b"x", Some(500)));
         assert_eq!(hash.encoding(), Encoding::ListpackEx);
         assert_eq!(names(&hash), ["d", "c", "a", "b"]);
-        // An equal expiry goes first; clearing none moves nothing.
+        // Goes before a field of equal expiry; clearing no expiry moves nothing.
         assert!(hash.set_expire(b"c", Some(500)));
         assert_eq!(names(&hash), ["c", "d", "a", "b"]);
         assert!(hash.set_expire(b"c", Some(900)));

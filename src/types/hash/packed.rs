@@ -6,7 +6,7 @@ use crate::encodings::fields::Ttl;
 use crate::encodings::listpack::{Listpack, Pos};
 use crate::types::import::FIELD_EXPIRY_MAX;
 
-/// What stands for "no expiry" in the extended listpack.
+/// The value for "no expiry" in the extended listpack.
 pub(super) const NO_EXPIRY: i64 = 0;
 
 pub(in crate::types) fn stored_expiry(expire_ms: Option<u64>) -> i64 {
@@ -50,8 +50,8 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// Whether the third entry of each record is an expiry that a field can have, none sooner than
-/// the one before it and those without at the end.
+/// Whether the third entry of each record is a valid field expiry, in ascending order, with those
+/// without an expiry at the end.
 pub(in crate::types) fn expiries_in_order(pack: &Listpack) -> bool {
     let mut before = 0;
     pack.iter().skip(2).step_by(3).all(|entry| match entry {
@@ -87,12 +87,12 @@ pub(super) fn record(pack: &Listpack, at: Pos, width: usize) -> Option<HashField
     .next()
 }
 
-/// Where a field's name stands in a listpack.
+/// Position of a field's name in a listpack.
 pub(super) fn find(pack: &Listpack, name: &[u8], width: usize) -> Option<Pos> {
     pack.find(pack.first()?, name, width - 1)
 }
 
-/// Inserts a record where its expiry belongs: before all that expire no sooner.
+/// Inserts a record in expiry order: before all records that expire no sooner.
 pub(in crate::types) fn insert_by_expiry(pack: &mut Listpack, record: [Entry<'_>; 3]) {
     let Entry::Int(expiry) = record[2] else {
         unreachable!("an expiry is an integer")
@@ -101,7 +101,7 @@ pub(in crate::types) fn insert_by_expiry(pack: &mut Listpack, record: [Entry<'_>
     pack.insert_all_before(at, &record);
 }
 
-/// Gives the record at `at` another expiry, and moves it to where that belongs.
+/// Changes the expiry of the record at `at`, and moves it to its place in expiry order.
 pub(super) fn move_to_expiry(pack: &mut Listpack, at: Pos, expire_ms: Option<u64>) {
     let third = third_of(pack, at);
     if expire_ms.is_none() && expiry_at(pack, Some(third)).is_none() {
@@ -113,7 +113,7 @@ pub(super) fn move_to_expiry(pack: &mut Listpack, at: Pos, expire_ms: Option<u64
     pack.move_span(at, 3, to);
 }
 
-/// The first record that expires no sooner, but for the one at `moving`; `None`: the end.
+/// The first record that expires no sooner, except the one at `moving`; `None`: the end.
 fn place_of(pack: &Listpack, expiry: i64, moving: Option<Pos>) -> Option<Pos> {
     if expiry == NO_EXPIRY {
         return None;
@@ -186,7 +186,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// A record that is moved ends up where one that is taken out is inserted again.
+        /// A moved record ends up where one removed and inserted again would.
         #[test]
         fn a_moved_record_stands_where_an_inserted_one_would(
             expiries in prop::collection::vec(prop_oneof![Just(0), 1..9i64, 1000..1_000_000_000_000i64], 1..9),

@@ -1,13 +1,13 @@
-//! Consumer groups: what each has read, and what is delivered but not acknowledged.
+//! Consumer groups: what each has read, and which entries are delivered but not acknowledged.
 //!
 //!     group      last ID, entries read | pending by ID: when, how often, to whom
-//!     consumer   seen and active times | the IDs that are pending with it
+//!     consumer   seen and active times | the IDs of its pending entries
 //!
-//! Pending entries name their consumer by number, so that none of them is touched when
-//! consumers come and go. Cost: by ID two binary searches, by name one.
+//! Pending entries refer to their consumer by number, so that adding or removing consumers does not
+//! change them. Cost: by ID two binary searches, by name one.
 //!
-//! What a group takes is counted by the allocator: its balance before and after each change
-//! (`metered`), for nobody else knows what the nodes of an ordered map take.
+//! A group's memory is the allocator's balance before and after each change (`metered`), because
+//! the size of an ordered map's nodes is not known otherwise.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::encodings::idmap::{IdMap, Weigh};
 pub struct ConsumerId(u32);
 
 impl ConsumerId {
-    /// Of an entry whose consumer is not known yet, while a file is read.
+    /// For an entry whose consumer is not known yet, while a file is read.
     pub(super) const NOBODY: ConsumerId = ConsumerId(u32::MAX);
 }
 
@@ -32,7 +32,7 @@ impl ConsumerId {
 pub struct Nack {
     /// When it was delivered last, Unix milliseconds.
     pub delivered_ms: i64,
-    /// How often it was delivered.
+    /// Number of deliveries.
     pub deliveries: u64,
     pub consumer: ConsumerId,
 }
@@ -43,9 +43,9 @@ impl Weigh for Nack {}
 #[derive(Clone, Debug)]
 pub struct Consumer {
     name: Arc<[u8]>,
-    /// When it last asked for anything, Unix milliseconds.
+    /// When it last issued a command, Unix milliseconds.
     pub seen_ms: i64,
-    /// When it last got something; -1: never.
+    /// When it last received entries; -1: never.
     pub active_ms: i64,
     pending: IdMap<()>,
 }
@@ -55,7 +55,7 @@ impl Consumer {
         &self.name
     }
 
-    /// IDs that are pending with it.
+    /// IDs of the entries pending for it.
     pub fn pending(&self) -> &IdMap<()> {
         &self.pending
     }
@@ -65,14 +65,14 @@ impl Consumer {
 #[derive(Debug)]
 pub struct Group {
     pub last_id: StreamId,
-    /// How many entries were ever read; -1 where nobody can tell.
+    /// Number of entries ever read; -1 if unknown.
     pub entries_read: i64,
     pending: IdMap<Nack>,
     by_name: BTreeMap<Arc<[u8]>, ConsumerId>,
     consumers: Vec<Option<Box<Consumer>>>,
-    /// Numbers that are free again.
+    /// Numbers free for reuse.
     free: Vec<ConsumerId>,
-    /// Bytes of all that it owns.
+    /// Bytes of everything it owns.
     bytes: Metered,
 }
 
@@ -89,7 +89,7 @@ impl Group {
         }
     }
 
-    /// A change, after which what the group takes is known again.
+    /// Runs a change and updates the group's memory figure.
     #[inline]
     fn metered<R>(&mut self, change: impl FnOnce(&mut Group) -> R) -> R {
         let before = alloc::thread_balance();
@@ -98,7 +98,7 @@ impl Group {
         result
     }
 
-    /// What is delivered and not acknowledged.
+    /// The entries delivered and not acknowledged.
     pub fn pending(&self) -> &IdMap<Nack> {
         &self.pending
     }
@@ -129,7 +129,7 @@ impl Group {
         consumer.expect("consumers live as long as their numbers")
     }
 
-    /// Makes a consumer, seen now; `None` if it is there.
+    /// Creates a consumer, seen now; `None` if it exists.
     pub fn create(&mut self, name: &[u8], now_ms: i64) -> Option<ConsumerId> {
         match self.by_name.contains_key(name) {
             true => None,
@@ -137,7 +137,7 @@ impl Group {
         }
     }
 
-    /// Adds a consumer who is not there.
+    /// Adds a consumer that does not exist.
     fn add(&mut self, name: &[u8], now_ms: i64) -> ConsumerId {
         let name: Arc<[u8]> = name.into();
         let consumer = Some(Box::new(Consumer {
@@ -161,7 +161,7 @@ impl Group {
         id
     }
 
-    /// Removes a consumer and what is pending with it; how much that was.
+    /// Removes a consumer and its pending entries; returns their number.
     pub fn delete(&mut self, name: &[u8]) -> Option<usize> {
         self.metered(|group| group.take_out(name))
     }
@@ -176,7 +176,7 @@ impl Group {
         Some(consumer.pending.len())
     }
 
-    /// An entry is pending with this consumer, whoever had it before.
+    /// Makes an entry pending for this consumer, whichever had it before.
     pub fn assign(&mut self, entry: StreamId, nack: Nack) {
         self.metered(|group| group.give(entry, nack));
     }
@@ -199,7 +199,7 @@ impl Group {
         self.consumer_mut(nack.consumer).pending.insert(entry, ());
     }
 
-    /// An entry is pending no more; false if it was not.
+    /// Removes a pending entry; false if it was not pending.
     pub fn acknowledge(&mut self, entry: StreamId) -> bool {
         self.metered(|group| {
             let Some(nack) = group.pending.remove(entry) else {
@@ -210,7 +210,7 @@ impl Group {
         })
     }
 
-    /// An entry that is pending was delivered once more.
+    /// Counts another delivery of a pending entry.
     pub fn redelivered(&mut self, entry: StreamId, now_ms: i64) {
         if let Some(place) = self.pending.find(entry) {
             self.pending.update(place, |nack| {
@@ -220,7 +220,7 @@ impl Group {
         }
     }
 
-    /// An entry without a consumer, as files have them; false if it is there.
+    /// Adds a pending entry without a consumer, as in files; false if it exists.
     pub(super) fn import_pending(&mut self, entry: StreamId, ms: i64, deliveries: u64) -> bool {
         let nack = Nack {
             delivered_ms: ms,
@@ -230,7 +230,7 @@ impl Group {
         self.metered(|group| group.pending.insert(entry, nack))
     }
 
-    /// The consumer of an entry without one; false if it is not there, or has one.
+    /// Sets the consumer of an entry without one; false if there is no such entry, or it has one.
     pub(super) fn import_owner(&mut self, entry: StreamId, owner: ConsumerId) -> bool {
         let Some(place) = self.pending.find(entry) else {
             return false;
@@ -243,18 +243,18 @@ impl Group {
         nobody
     }
 
-    /// Bytes of all that it owns, as the allocator counts them. O(1).
+    /// Bytes of everything it owns, as the allocator counts them. O(1).
     fn memory_bytes(&self) -> usize {
         self.bytes.bytes()
     }
 
-    /// Frees about `n` things; true when there is nothing left.
+    /// Frees about `n` items; true when nothing is left.
     fn free_step(&mut self, n: usize) -> bool {
         let mut freed = 0;
         while freed < n {
             let keys = self.pending.drop_chunk();
             if keys > 0 {
-                // Whole chunks of plain numbers go at once.
+                // Whole chunks of plain numbers are freed at once.
                 freed += 1 + keys / 16;
                 continue;
             }
@@ -268,8 +268,8 @@ impl Group {
         false
     }
 
-    /// Offers the blocks of about `n` chunks of what is pending, from a chunk of the group's own
-    /// list (part 0) or of a consumer's (the parts behind); where to go on.
+    /// Offers the blocks of about `n` chunks of pending entries, starting at a chunk of the group's
+    /// own list (part 0) or of a consumer's (the parts after it); returns where to continue.
     fn relocate(
         &mut self,
         mover: &mut Mover,
@@ -330,7 +330,7 @@ impl Group {
     }
 }
 
-/// Offers up to `n` chunks from one on; the next one's number, `None` at the end.
+/// Offers up to `n` chunks from chunk `from` on; returns the next one's number, `None` at the end.
 fn relocate_ids<V: Weigh>(
     ids: &mut IdMap<V>,
     mover: &mut Mover,
@@ -347,7 +347,7 @@ impl Clone for Group {
         let mut copy = Group::new(self.last_id, self.entries_read);
         copy.metered(|copy| {
             copy.pending = self.pending.clone();
-            // Both places of a consumer share its name, in the copy as well.
+            // Both references to a consumer's name share it, in the copy as well.
             let consumers = self.consumers.iter().map(|consumer| {
                 let own = consumer.as_deref()?;
                 let name = Arc::from(&*own.name);
@@ -402,7 +402,7 @@ impl Groups {
         self.by_name.is_empty()
     }
 
-    /// Bytes of the groups with all that they own, as the allocator counts them. O(groups).
+    /// Bytes of the groups with everything they own, as the allocator counts them. O(groups).
     pub(super) fn memory_bytes(&self) -> usize {
         let owned = self.by_name.values().map(|group| group.memory_bytes());
         self.bytes.bytes() + owned.sum::<usize>()
@@ -429,7 +429,7 @@ impl Groups {
         true
     }
 
-    /// Adds a group that is not there.
+    /// Adds a group that does not exist.
     pub(super) fn put(&mut self, name: Box<[u8]>, group: Box<Group>) {
         self.bytes.add(own_bytes(&name));
         let before = alloc::thread_balance();
@@ -460,8 +460,8 @@ impl Groups {
         true
     }
 
-    /// Offers the blocks of a group by its number, as [`Group::relocate`] does, and the names'
-    /// owner; where to go on, in this group or the next.
+    /// Offers the blocks of a group by its number, as [`Group::relocate`] does, and the group
+    /// itself; returns where to continue, in this group or the next.
     pub(super) fn relocate(
         &mut self,
         mover: &mut Mover,

@@ -1,16 +1,16 @@
-//! Streams as files bring them: node by node, then what is known of them, then the groups.
+//! Streams loaded from files: node by node, then the stream's facts, then the groups.
 //!
-//! What is given is checked here: that nodes are sound, that IDs ascend, that lengths add up,
-//! that what is pending belongs to exactly one consumer. `None` and `false`: it does not.
+//! Inputs are checked here: nodes are sound, IDs ascend, lengths add up, and each pending entry
+//! belongs to exactly one consumer. `None` and `false`: a check failed.
 //!
-//! Counters beyond what commands take are brought into range: no command rebuilds them.
+//! Counters beyond the range of commands are clamped: no command could rebuild them.
 
 use super::lag::UNKNOWN;
 use super::{Body, COUNTER_MAX, ConsumerId, Group, Stream, StreamId};
 use crate::encodings::listpack::ListpackError;
 use crate::encodings::stream_node::Node;
 
-/// A stream that is built.
+/// A stream being built.
 #[derive(Default)]
 pub struct StreamImport(Stream);
 
@@ -28,8 +28,7 @@ impl StreamImport {
         Ok(is_above && nodes.insert(id, node))
     }
 
-    /// All nodes are there. `past`: greatest deleted ID, entries ever added, where the file
-    /// knows them.
+    /// Ends the nodes. `past`: greatest deleted ID and entries ever added, if the file has them.
     pub fn facts(&mut self, len: u64, last_id: StreamId, past: Option<(StreamId, u64)>) -> bool {
         let body: &mut Body = &mut self.0.0;
         let live: u64 = body.nodes.iter().map(|(_, node)| node.live()).sum();
@@ -44,12 +43,12 @@ impl StreamImport {
         live == len && self.0.last_entry().is_none_or(|last| last <= last_id)
     }
 
-    /// What a group has read whose file does not tell it.
+    /// The number of entries a group has read, for files that do not have it.
     pub fn entries_until(&self, id: StreamId) -> i64 {
         self.0.entries_until(id)
     }
 
-    /// Adds a group; false if it is there, or entries of it have no consumer.
+    /// Adds a group; false if it exists, or entries of it have no consumer.
     pub fn group(&mut self, name: &[u8], group: GroupImport) -> bool {
         let owned = |consumer: &super::Consumer| consumer.pending().len();
         let all_owned = group.0.consumers().map(owned).sum::<usize>() == group.0.pending().len();
@@ -66,7 +65,7 @@ impl StreamImport {
     }
 }
 
-/// A group that is built.
+/// A group being built.
 pub struct GroupImport(Group);
 
 impl GroupImport {
@@ -74,20 +73,20 @@ impl GroupImport {
         GroupImport(Group::new(last_id, entries_read.max(UNKNOWN)))
     }
 
-    /// Adds an entry that is pending with somebody who comes later; false if it is there.
+    /// Adds a pending entry, whose consumer is set later; false if it exists.
     pub fn pending(&mut self, entry: StreamId, delivered_ms: i64, deliveries: u64) -> bool {
         let deliveries = deliveries.min(COUNTER_MAX);
         self.0.import_pending(entry, delivered_ms, deliveries)
     }
 
-    /// Adds a consumer; `None` if it is there.
+    /// Adds a consumer; `None` if it exists.
     pub fn consumer(&mut self, name: &[u8], seen_ms: i64, active_ms: i64) -> Option<ConsumerId> {
         let id = self.0.create(name, seen_ms)?;
         self.0.consumer_mut(id).active_ms = active_ms;
         Some(id)
     }
 
-    /// An entry is pending with this consumer; false if it is not pending, or with another.
+    /// Sets the consumer of a pending entry; false if it is not pending, or has another.
     pub fn owner(&mut self, entry: StreamId, consumer: ConsumerId) -> bool {
         self.0.import_owner(entry, consumer)
     }

@@ -1,14 +1,13 @@
-//! How far a group is behind its stream: entries that were ever added, less those that it has
-//! read, as far as that can be told after entries were deleted.
+//! A group's lag: entries ever added to the stream, minus those that the group has read, as far as
+//! that is known after deletions.
 
 use super::{Group, Stream, StreamId};
 
-/// Nobody can tell how many entries were read.
+/// The number of entries read is unknown.
 pub(super) const UNKNOWN: i64 = -1;
 
 impl Stream {
-    /// How many entries were added up to this one, itself included; -1 where deleted ones make
-    /// that a guess.
+    /// Number of entries added up to this one, inclusive; -1 if deletions make it uncertain.
     pub fn entries_until(&self, id: StreamId) -> i64 {
         let body = &*self.0;
         let added = body.entries_added as i64;
@@ -39,13 +38,13 @@ impl Stream {
         UNKNOWN
     }
 
-    /// Whether an entry behind `from` may have been deleted.
+    /// Whether an entry after `from` may have been deleted.
     pub(super) fn has_gap_from(&self, from: StreamId) -> bool {
         let body = &*self.0;
         body.len > 0 && !body.max_deleted_id.is_zero() && from <= body.max_deleted_id
     }
 
-    /// How many entries the group has yet to read; `None` where that cannot be told.
+    /// Number of entries that the group has yet to read; `None` if unknown.
     pub fn lag(&self, group: &Group) -> Option<i64> {
         let body = &*self.0;
         let added = body.entries_added as i64;
@@ -64,7 +63,7 @@ impl Stream {
         }
     }
 
-    /// What a group has read once it has read `id`, too, which is behind what it has read.
+    /// The number of entries a group has read after it reads `id` next.
     pub fn entries_read_with(&self, group: &Group, id: StreamId) -> i64 {
         let body = &*self.0;
         if group.entries_read != UNKNOWN

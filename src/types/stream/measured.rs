@@ -1,4 +1,4 @@
-//! How many bytes a stream takes.
+//! Memory of a stream.
 
 use super::{Body, Groups, Stream};
 use crate::base::alloc::boxed_bytes;

@@ -2,19 +2,19 @@
 //!
 //!     nodes    by the ID of their first entry, in order
 //!     length, last and first ID, greatest deleted ID, entries ever added
-//!     groups   by name, made when there is one
+//!     groups   by name, created with the first group
 //!
 //! Invariants
 //!   1. `len` is the weight of all nodes, and no ID is above `last_id`.
 //!   2. `first_id` is that of the first entry that is not deleted; `0-0` in an empty stream.
 //!   3. A node's ID is above all live entries of the nodes before it, and not above its own.
-//!   4. What is pending in a group belongs to one of its consumers, and is listed there too.
-//!   5. XSETID, XGROUP and XCLAIM, which rebuild a stream from a log, take its numbers:
+//!   4. A group's pending entry belongs to one of its consumers, and is listed there too.
+//!   5. XSETID, XGROUP and XCLAIM, which rebuild a stream from a log, accept its numbers:
 //!      `len <= entries_added <= COUNTER_MAX`, `max_deleted_id <= last_id`, a group's
 //!      `entries_read` is at least -1, deliveries are at most `COUNTER_MAX`.
 //!
-//! Cost: append O(fields); by ID two binary searches and a walk within a node; what is trimmed
-//! leaves by whole chunks of nodes, and is freed by who gets it ([`Stream::trim`]).
+//! Cost: append O(fields); by ID two binary searches and a walk within a node; trimmed entries are
+//! removed by whole chunks of nodes, and freed by the caller ([`Stream::trim`]).
 #![allow(unsafe_code)]
 
 mod groups;
@@ -38,9 +38,9 @@ use super::{Container, Encoding, Limits, Type, boxed};
 use crate::encodings::listpack::Listpack;
 use crate::encodings::stream_node::{Node, NodeLimits};
 
-/// The greatest count that commands take; counters stay there.
+/// The greatest count that commands accept; counters saturate there.
 pub const COUNTER_MAX: u64 = i64::MAX as u64;
-/// Names and values of one entry may take so much together.
+/// Maximum total bytes of one entry's names and values.
 pub const ENTRY_BYTES_MAX: usize = 1 << 30;
 
 /// See the module.
@@ -58,17 +58,17 @@ struct Body {
     groups: Option<Box<Groups>>,
 }
 
-/// The ID that an entry is to get.
+/// The requested ID of a new entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NewId {
-    /// The present, Unix milliseconds, or what follows the last ID.
+    /// The current time, Unix milliseconds, or the successor of the last ID.
     Now(u64),
-    /// This time, and what follows the last ID of it.
+    /// This time, with the next sequence number.
     Time(u64),
     Whole(StreamId),
 }
 
-/// Why an entry is not added.
+/// Why an entry is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// Its ID is not above the last one.
@@ -94,7 +94,7 @@ impl Stream {
         self.0.max_deleted_id
     }
 
-    /// Entries that were ever added.
+    /// Entries ever added.
     pub fn entries_added(&self) -> u64 {
         self.0.entries_added
     }
@@ -104,7 +104,7 @@ impl Stream {
         self.0.nodes.iter().map(|(id, node)| (id, node.as_bytes()))
     }
 
-    /// The nodes from a number on.
+    /// The nodes from number `n` on.
     pub fn nodes_from(&self, n: usize) -> impl Iterator<Item = (StreamId, &[u8])> + '_ {
         let nodes = &self.0.nodes;
         let from = nodes.iter_from(nodes.nth(n));
@@ -128,7 +128,7 @@ impl Stream {
         self.0.groups.as_mut()?.get_mut(name)
     }
 
-    /// Gives a group to `act`, beside the stream without its groups; `None`: no such group.
+    /// Calls `act` with the stream without its groups, and a group; `None`: no such group.
     pub fn with_group<R>(
         &mut self,
         name: &[u8],
@@ -140,13 +140,13 @@ impl Stream {
         result
     }
 
-    /// Makes a group; false if it is there.
+    /// Creates a group; false if it exists.
     pub fn create_group(&mut self, name: &[u8], last_id: StreamId, entries_read: i64) -> bool {
         let groups = self.0.groups.get_or_insert_default();
         groups.create(name, last_id, entries_read)
     }
 
-    /// Takes a group out; as a stream that holds nothing else, to be freed.
+    /// Takes a group out, wrapped in a stream that holds nothing else, for freeing.
     pub fn take_group(&mut self, name: &[u8]) -> Option<Stream> {
         let (name, group) = self.0.groups.as_mut()?.remove(name)?;
         let mut gone = Stream::new();
@@ -154,7 +154,7 @@ impl Stream {
         Some(gone)
     }
 
-    /// The ID that an entry would get; `None`: it may not be added.
+    /// The ID that an entry would get; `None`: not allowed.
     fn next_id(&self, wanted: NewId) -> Option<StreamId> {
         let last = self.0.last_id;
         let id = match wanted {
@@ -231,7 +231,7 @@ impl Stream {
         true
     }
 
-    /// The first ID after the first entry went.
+    /// Recomputes `first_id` after the first entry was removed.
     fn find_first(&mut self) {
         let first = self.range(StreamId::MIN, StreamId::MAX).next();
         self.0.first_id = first.unwrap_or(StreamId::MAX);
@@ -246,7 +246,7 @@ impl Stream {
         self.range_back(StreamId::MIN, StreamId::MAX).next()
     }
 
-    /// XSETID: what it is given; nothing is checked.
+    /// XSETID: sets the given values without checks.
     pub fn set_id(&mut self, last_id: StreamId, added: Option<u64>, deleted: Option<StreamId>) {
         let body = &mut *self.0;
         body.last_id = last_id;
@@ -254,7 +254,7 @@ impl Stream {
         body.max_deleted_id = deleted.unwrap_or(body.max_deleted_id);
     }
 
-    /// How many nodes a radix tree of the nodes' IDs has, as XINFO shows it. O(nodes).
+    /// Number of nodes in a radix tree of the nodes' IDs, as XINFO shows it. O(nodes).
     pub fn radix_nodes(&self) -> usize {
         radix::nodes(self.0.nodes.iter().map(|(id, _)| id.to_u128()))
     }
@@ -275,7 +275,7 @@ impl Container for Stream {
 
     unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
         assert_eq!(encoding, Encoding::Stream);
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         Stream(unsafe { boxed::from_word(word) })
     }
 
@@ -312,8 +312,8 @@ impl Container for Stream {
         None
     }
 
-    /// As Redis estimates it: a node is one, and so is what is pending in the first group, of
-    /// which the others are taken to have as much.
+    /// Redis's estimate: each node counts as one, and so does each pending entry of the first
+    /// group; all groups are assumed to have as many.
     fn free_effort(&self) -> usize {
         let groups = self.0.groups.as_ref();
         self.0.nodes.len() + groups.map_or(0, |groups| groups.free_effort())

@@ -1,19 +1,19 @@
-//! The size of a radix tree that is not there: XINFO STREAM tells how many nodes Redis's has.
+//! The size of a virtual radix tree: XINFO STREAM reports the number of nodes that Redis's has.
 //!
-//! In such a tree a node stands for each fork, for each end of a key, and for the bytes between
-//! two of them that no fork consumes; the first byte behind a fork is the fork's own. Keys of one
-//! length make the same tree in whatever order they come.
+//! Such a tree has a node for each fork, for each end of a key, and for the bytes between two of
+//! them that no fork consumes; the first byte after a fork belongs to the fork. Keys of one length
+//! make the same tree in any order of insertion.
 
 /// Bytes of a key.
 const KEY: usize = 16;
 
-/// Nodes of the tree of these keys, which ascend; an empty tree has one. O(keys).
+/// Number of nodes of the tree of these keys, which ascend; an empty tree has one. O(keys).
 pub(super) fn nodes(keys: impl Iterator<Item = u128>) -> usize {
     let mut count = 0;
     // The forks above the last key, by the number of bytes before them.
     let mut forks: Vec<usize> = Vec::new();
     let mut last: Option<u128> = None;
-    // What lies between a fork (or the root) and the fork or end below it.
+    // The nodes between a fork (or the root) and the fork or end below it.
     let between = |above: Option<usize>, below: usize| match above {
         Some(above) => usize::from(below - above > 1),
         None => usize::from(below > 0),

@@ -11,7 +11,7 @@ impl Stream {
         let nodes = &self.0.nodes;
         Range {
             nodes,
-            // An entry may be in the node that begins before.
+            // `start` may be in the node that begins before it.
             at: nodes.floor(start).or_else(|| nodes.first()),
             cursor: None,
             start,
@@ -21,7 +21,7 @@ impl Stream {
         }
     }
 
-    /// The same entries, the last one first.
+    /// The same entries in reverse order.
     pub fn range_back(&self, start: StreamId, end: StreamId) -> Range<'_> {
         let nodes = &self.0.nodes;
         Range {
@@ -35,7 +35,7 @@ impl Stream {
 /// See the module. First the next entry's ID, then its pairs.
 pub struct Range<'a> {
     nodes: &'a IdMap<Node>,
-    /// The node whose turn is next.
+    /// The node to read next.
     at: Option<Place>,
     cursor: Option<Cursor<'a>>,
     start: StreamId,
@@ -45,7 +45,7 @@ pub struct Range<'a> {
 }
 
 impl<'a> Range<'a> {
-    /// Gives deleted entries, too.
+    /// Returns deleted entries, too.
     pub fn with_deleted(mut self) -> Range<'a> {
         self.with_deleted = true;
         self
@@ -100,13 +100,13 @@ impl<'a> Range<'a> {
         Some(())
     }
 
-    /// Pairs of the entry under way that are still to come.
+    /// Pairs of the current entry not read yet.
     #[inline]
     pub fn pairs_left(&self) -> usize {
         self.cursor.as_ref().map_or(0, Cursor::pairs_left)
     }
 
-    /// The next name and value of the entry under way.
+    /// The next name and value of the current entry.
     #[inline]
     pub fn pair(&mut self) -> Option<(Entry<'a>, Entry<'a>)> {
         self.cursor.as_mut()?.pair()

@@ -1,6 +1,6 @@
 //! Moving a stream's blocks: first those of its nodes, then those of its groups.
 //!
-//!     place   0 | chunk of nodes 63        1 | group 15 | part of the group 24 | chunk 24
+//!     position   0 | chunk of nodes 63        1 | group 15 | part of the group 24 | chunk 24
 
 use super::super::relocate::Relocate;
 use super::Stream;
@@ -11,7 +11,7 @@ const PART_BITS: u32 = 24;
 const PART_MASK: u64 = (1 << PART_BITS) - 1;
 const GROUPS_MAX: usize = 1 << 15;
 
-/// Keys of a chunk, about: so many nodes are offered with each.
+/// About the number of keys in a chunk: this many nodes are offered with each.
 const CHUNK_KEYS: usize = 128;
 
 fn groups_place((group, part, chunk): (usize, usize, usize)) -> Option<u64> {

@@ -56,7 +56,7 @@ fn ids_never_go_back() {
     s.check_invariants();
 }
 
-/// A trim of all of it looked at every node: a stream of ten million held the loop for that.
+/// Bug: a full trim visited every node: a stream of ten million held the loop for that long.
 #[test]
 fn what_is_trimmed_leaves_in_whole_and_is_freed_by_another() {
     let limits = Limits::default();

@@ -1,15 +1,15 @@
-//! What leaves a stream at its front: by number, or by ID.
+//! Trimming a stream at its front: by number, or by ID.
 //!
-//! Whole nodes leave without a look at them, whole chunks of nodes without a look at each;
-//! unless the trim is approximate, entries of the node at the bound are marked as deleted.
+//! Whole nodes are removed unread, and whole chunks of nodes without visiting each; unless the trim
+//! is approximate, entries of the node at the bound are marked as deleted.
 
 use super::{Stream, StreamId};
 use crate::encodings::stream_node::Node;
 
-/// What is to stay.
+/// The entries to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
-    /// So many entries.
+    /// This many entries.
     Len(u64),
     /// Entries from this ID on.
     From(StreamId),
@@ -19,18 +19,18 @@ pub enum Bound {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trim {
     pub bound: Bound,
-    /// Only whole nodes go.
+    /// Only whole nodes are removed.
     pub approximate: bool,
-    /// No more than so many entries go; 0: no such bound.
+    /// Maximum number of entries removed; 0: no limit.
     pub limit: u64,
 }
 
-/// So many nodes are freed on the spot.
+/// Up to this many nodes are freed on the spot.
 const NODES_AT_ONCE: usize = 16;
 
 impl Stream {
-    /// Trims the stream. How many entries went, and, if these are many, a stream that holds
-    /// nothing but them, to be freed.
+    /// Trims the stream. Returns how many entries were removed and, if these are many, a stream
+    /// that holds nothing but them, for freeing.
     pub fn trim(&mut self, how: Trim) -> (u64, Option<Stream>) {
         let body = &mut *self.0;
         let mut gone = Stream::new();

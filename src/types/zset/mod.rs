@@ -1,8 +1,8 @@
 //! A sorted set: a listpack of (member, score) in order, else tree and table.
 //!
-//! In the listpack a score is an integer where Redis stores one, else its shortest text.
-//! It becomes tree and table before a member is added that exceeds the limits; only results
-//! of `ZUNIONSTORE` and the like turn back.
+//! In the listpack a score is an integer where Redis stores one, else its shortest text. It becomes
+//! tree and table before a member is added that exceeds the limits; only results of `ZUNIONSTORE`
+//! and the like become a listpack again.
 #![allow(unsafe_code)]
 
 mod packed;
@@ -25,7 +25,7 @@ pub enum Zset {
     Table(Box<ScoredTable>),
 }
 
-/// A member that [`Zset::visit_scores`] came past; it is read only if it is wanted.
+/// A member visited by [`Zset::visit_scores`]; it is read only on demand.
 #[derive(Clone, Copy)]
 pub enum Seen<'a> {
     Packed(Entry<'a>),
@@ -33,7 +33,7 @@ pub enum Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    /// Asks for the bytes that `entry` will read.
+    /// Prefetches the bytes that `entry` will read.
     #[inline]
     pub fn prefetch(self) {
         if let Seen::Unread(member) = self {
@@ -51,7 +51,7 @@ impl<'a> Seen<'a> {
 }
 
 impl Zset {
-    /// An empty sorted set for, as far as is known, so many members of up to so many bytes.
+    /// An empty sorted set for about `expected` members of up to `member_len` bytes.
     pub fn new_for(expected: usize, member_len: usize, limits: &Limits) -> Self {
         if expected <= limits.zset_max_listpack_entries
             && member_len <= limits.zset_max_listpack_value
@@ -62,14 +62,14 @@ impl Zset {
         }
     }
 
-    /// To be called before adding `count` members: tree and table if so many will not fit.
+    /// Must be called before adding `count` members: tree and table if they will not fit.
     pub fn prepare(&mut self, count: usize, limits: &Limits) {
         if matches!(self, Zset::Listpack(_)) && count > limits.zset_max_listpack_entries {
             self.become_table();
         }
     }
 
-    /// Tree and table, however small the set is; it stays so.
+    /// Becomes tree and table, however small the set is, and stays so.
     pub fn become_table(&mut self) -> &mut ScoredTable {
         if let Zset::Listpack(pack) = self {
             let mut table = Box::<ScoredTable>::default();
@@ -87,7 +87,7 @@ impl Zset {
         }
     }
 
-    /// After a sorted set was built as a whole: a listpack if it is within the limits.
+    /// For a sorted set just built as a whole: becomes a listpack if it is within the limits.
     pub fn become_listpack_if_small(&mut self, limits: &Limits) {
         let Zset::Table(table) = self else { return };
         if table.len() > limits.zset_max_listpack_entries {
@@ -107,7 +107,7 @@ impl Zset {
         }
     }
 
-    /// A sorted set of different members in ascending order, as a whole.
+    /// A sorted set built from distinct members in ascending order.
     pub fn from_sorted<'a>(
         elements: impl ExactSizeIterator<Item = (f64, &'a [u8])>,
         limits: &Limits,
@@ -180,8 +180,8 @@ impl Zset {
         Some((rank, element(pack, found).0))
     }
 
-    /// How many elements stand before the first for which `before` is false; it must be
-    /// true up to some element and false from there on.
+    /// Number of elements before the first for which `before` is false; `before` must be true up to
+    /// some element and false from there on.
     pub fn partition_point(&self, before: impl Fn(f64, &[u8]) -> bool) -> usize {
         let pack = match self {
             Zset::Table(table) => return table.index().partition_point(before),
@@ -199,7 +199,7 @@ impl Zset {
         count
     }
 
-    /// How many elements have a score below `score`, or at most `score` with `or_equal`.
+    /// Number of elements with a score below `score`, or at most `score` with `or_equal`.
     pub fn count_below(&self, score: f64, or_equal: bool) -> usize {
         match self {
             Zset::Table(table) => table.index().count_below(score, or_equal),
@@ -244,7 +244,7 @@ impl Zset {
         }
     }
 
-    /// Calls `see` with the elements whose score is in a range, until it returns false.
+    /// Calls `see` with the elements whose score is in the range, until it returns false.
     pub fn visit_scores<'a>(
         &'a self,
         scores: &std::ops::Range<f64>,
@@ -270,7 +270,7 @@ impl Zset {
         }
     }
 
-    /// All elements in order, borrowed for as long as the set is.
+    /// All elements in order; borrows the set.
     pub fn iter(&self) -> Box<dyn Iterator<Item = (f64, Entry<'_>)> + '_> {
         let pack = match self {
             Zset::Table(table) => {
@@ -293,7 +293,7 @@ impl Zset {
         matches!(self, Zset::Table(_))
     }
 
-    /// Removes up to `count` elements from `rank` on, in order, after `see` has seen each.
+    /// Removes up to `count` elements from `rank` on, in order, passing each to `see` first.
     pub fn remove_range(&mut self, rank: usize, count: usize, mut see: impl FnMut(f64, Entry<'_>)) {
         if let Zset::Table(table) = self {
             return table.remove_range(rank, count, |score, member| see(score, Entry::Str(member)));
@@ -311,7 +311,7 @@ impl Zset {
         }
     }
 
-    /// A fair pick.
+    /// A uniformly random element.
     pub fn random(&self, rng: &mut impl Rng) -> Option<(f64, Entry<'_>)> {
         match self {
             Zset::Table(table) => table.random(rng).map(|(s, member)| (s, Entry::Str(member))),
@@ -337,7 +337,7 @@ impl Zset {
         0
     }
 
-    /// Tree and table, if the set is that large: for prefetching.
+    /// Tree and table, if the set has them: for prefetching.
     #[inline]
     pub fn table(&self) -> Option<&ScoredTable> {
         match self {
@@ -360,9 +360,9 @@ impl Container for Zset {
 
     unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
         match encoding {
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Listpack => Zset::Listpack(unsafe { Listpack::from_word(word) }),
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             Encoding::Skiplist => Zset::Table(unsafe { boxed::from_word(word) }),
             other => panic!("not an encoding of a sorted set: {other:?}"),
         }

@@ -25,7 +25,7 @@ impl PackedScore {
     }
 }
 
-/// A score as it is stored; `None`: it is no number.
+/// A stored score; `None`: it is no number.
 fn score_of(entry: Entry<'_>) -> Option<f64> {
     match entry {
         Entry::Int(value) => Some(value as f64),
@@ -33,7 +33,7 @@ fn score_of(entry: Entry<'_>) -> Option<f64> {
     }
 }
 
-/// Whether the pairs of a listpack from outside stand as the module says; `None`: a score is no
+/// Whether the pairs of a listpack from outside are in the module's order; `None`: a score is no
 /// number.
 pub(in crate::types) fn are_in_order(pack: &Listpack) -> Option<bool> {
     let (mut in_order, mut before) = (true, None);
@@ -55,7 +55,7 @@ pub(in crate::types) fn element(pack: &Listpack, at: Pos) -> (f64, Entry<'_>) {
     (score_of(pack.get(score)).unwrap_or(0.0), pack.get(at))
 }
 
-/// The pair behind the one at `at`.
+/// The pair after the one at `at`.
 pub(in crate::types) fn next_pair(pack: &Listpack, at: Pos) -> Option<Pos> {
     pack.next(pack.next(at)?)
 }
@@ -65,12 +65,12 @@ pub(super) fn prev_pair(pack: &Listpack, at: Pos) -> Option<Pos> {
     pack.prev(pack.prev(at)?)
 }
 
-/// Where the member stands.
+/// The member's position.
 pub(super) fn find(pack: &Listpack, member: &[u8]) -> Option<Pos> {
     pack.find(pack.first()?, member, 1)
 }
 
-/// Inserts a pair where its score belongs.
+/// Inserts a pair in score order.
 pub(super) fn insert_pair(pack: &mut Listpack, member: &[u8], score: f64) {
     let mut buffer = itoa::Buffer::new();
     let mut at = pack.first();
