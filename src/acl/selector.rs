@@ -368,8 +368,7 @@ impl Selector {
     }
 }
 
-/// Whether one of the patterns matches a channel; a pattern to subscribe to must equal one of
-/// them.
+/// Whether one of the patterns matches a channel; a pattern to subscribe to must equal one of them.
 pub(super) fn allows_channel<'a>(
     allowed: impl IntoIterator<Item = &'a Pattern>,
     channel: &[u8],

@@ -166,8 +166,7 @@ impl User {
         self.skips_sanitizing
     }
 
-    /// Whether a password with this hash is accepted. Compares all passwords, each to its
-    /// end.
+    /// Whether a password with this hash is accepted. Compares all passwords, each to its end.
     pub(super) fn admits(&self, hash: &Hash) -> bool {
         let mut found = false;
         for known in &self.passwords {

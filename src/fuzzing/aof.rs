@@ -1,5 +1,4 @@
-//! Append only files: any bytes are judged valid or not, and after a repair the rest is
-//! valid.
+//! Append only files: any bytes are judged valid or not, and after a repair the rest is valid.
 
 use std::ffi::OsString;
 use std::fs::File;

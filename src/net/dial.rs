@@ -1,6 +1,5 @@
 //! A blocking outgoing connection, each step with a time limit, with TLS if configured: for
-//! commands that talk to another server while all clients wait (MIGRATE), and for
-//! tools.
+//! commands that talk to another server while all clients wait (MIGRATE), and for tools.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream, ToSocketAddrs};

@@ -1,8 +1,7 @@
 //! A slab: the connections of one role, by the slot and generation in their tokens.
 //!
 //! A slot is reused after its connection is gone, with a new generation, so that a late event for
-//! the old connection finds nothing. Generation 0 is
-//! never used.
+//! the old connection finds nothing. Generation 0 is never used.
 //!
 //! A connection is taken out while it is served, then put back; it keeps its slot.
 //!

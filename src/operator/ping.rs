@@ -6,8 +6,7 @@ use super::listening::places;
 use super::{Link, Target};
 use crate::resp::ReplyValue;
 
-/// The text to print and the exit status: 0 if the server answers, 1 if it does not, or not
-/// yet.
+/// The text to print and the exit status: 0 if the server answers, 1 if it does not, or not yet.
 ///
 /// A server that demands a password counts as alive.
 pub fn run(target: &Target) -> (String, i32) {

@@ -82,8 +82,7 @@ impl Broadcast {
     }
 
     /// Calls `tell` for each client with its changed keys, then forgets them. `spares`: whether a
-    /// client does not want notifications of its own changes. O(news), sorted by prefix and
-    /// key.
+    /// client does not want notifications of its own changes. O(news), sorted by prefix and key.
     pub fn take_news(&mut self, spares: impl Fn(ClientId) -> bool, mut tell: impl FnMut(News<'_>)) {
         let mut news: Vec<(Box<[u8]>, Keys)> = std::mem::take(&mut self.news).into_iter().collect();
         news.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));

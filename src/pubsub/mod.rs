@@ -73,8 +73,7 @@ impl Registry {
         self.channels.is_empty() && self.patterns.is_empty()
     }
 
-    /// Subscribes a client; `false`: it was subscribed already. O(1), and for a pattern its
-    /// length.
+    /// Subscribes a client; `false`: it was subscribed already. O(1), and for a pattern its length.
     pub fn subscribe(
         &mut self,
         kind: Kind,

@@ -119,8 +119,7 @@ impl PrefixTree {
             - self.free_bytes
     }
 
-    /// Calls `visit` with the length and value of each prefix of a text, the shortest
-    /// first.
+    /// Calls `visit` with the length and value of each prefix of a text, the shortest first.
     #[inline]
     pub fn of(&self, text: &[u8], mut visit: impl FnMut(usize, u32)) {
         let Some(mut node) = self.nodes.first() else {

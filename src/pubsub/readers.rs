@@ -21,8 +21,7 @@ pub struct Readers {
 }
 
 /// A tracked key and its readers. Reading one again is the common case, and comparing the key's
-/// bytes would be one more cache miss: a key is identified by its length and a seeded
-/// 64-bit hash.
+/// bytes would be one more cache miss: a key is identified by its length and a seeded 64-bit hash.
 #[derive(Debug)]
 struct Kept {
     hash: u64,

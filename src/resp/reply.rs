@@ -272,8 +272,7 @@ impl Reply {
         }
     }
 
-    /// A message that is an array in RESP2 and a push in RESP3; `message` is encoded for
-    /// RESP2.
+    /// A message that is an array in RESP2 and a push in RESP3; `message` is encoded for RESP2.
     pub fn pushed(&mut self, message: &Bytes) {
         let (kind, rest) = (if self.resp3 { b'>' } else { message[0] }, &message[1..]);
         self.raw(&[kind]);
@@ -627,8 +626,7 @@ impl Reply {
         self.errors = errors;
     }
 
-    /// Reserves `bytes` at once. `false`: they exceed the limit, see
-    /// [`Reply::is_full`].
+    /// Reserves `bytes` at once. `false`: they exceed the limit, see [`Reply::is_full`].
     pub fn make_room(&mut self, bytes: usize) -> bool {
         self.room(bytes)
     }

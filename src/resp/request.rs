@@ -1,9 +1,8 @@
 //! The incremental request parser: RESP arrays of bulk strings, and inline commands.
 //!
-//! Bytes may be split anywhere. An incomplete command leaves a [`Progress`], so a command of
-//! a million arguments that arrives in small pieces is still parsed in linear time. An announced
-//! length allocates nothing: the list of spans grows with the arguments that have really
-//! arrived.
+//! Bytes may be split anywhere. An incomplete command leaves a [`Progress`], so a command of a
+//! million arguments that arrives in small pieces is still parsed in linear time. An announced
+//! length allocates nothing: the list of spans grows with the arguments that have really arrived.
 //!
 //! As in Redis, a length line ends at CR and the byte after CR is taken for LF unchecked, and
 //! so are the two bytes after a bulk string.
@@ -110,9 +109,8 @@ impl Progress {
     }
 }
 
-/// Parses one command of `buf` from `*pos` on. Appends its spans to `spans`; unless the result
-/// is `Command` or `Incomplete`, none of them remain. `*pos` moves after the parsed
-/// part.
+/// Parses one command of `buf` from `*pos` on. Appends its spans to `spans`; unless the result is
+/// `Command` or `Incomplete`, none of them remain. `*pos` moves after the parsed part.
 #[inline]
 pub fn step(
     buf: &[u8],

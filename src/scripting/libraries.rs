@@ -80,8 +80,7 @@ impl Head {
 }
 
 impl Library {
-    /// Runs a library's code, which registers its functions. `ended`: the error if `host` stops
-    /// it.
+    /// Runs a library's code, which registers its functions. `ended`: the error if `host` stops it.
     fn prepare(
         vm: VmHandle,
         host: &mut dyn Host,

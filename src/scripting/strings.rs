@@ -239,8 +239,7 @@ fn replace(
     Ok(())
 }
 
-/// Replaces the key on top by its value in the table of argument 3, which may have a
-/// metatable.
+/// Replaces the key on top by its value in the table of argument 3, which may have a metatable.
 fn look_up(f: Frame<'_>) -> Result<(), Raise> {
     if push_real(f.stack, 3) {
         f.insert(-2);

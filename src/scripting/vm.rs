@@ -83,8 +83,7 @@ impl Use {
     }
 }
 
-/// Compiling leaves garbage; the collector alone would let it grow with the number of
-/// functions.
+/// Compiling leaves garbage; the collector alone would let it grow with the number of functions.
 pub(super) fn collect_some(stack: Stack) {
     const STEP_KB: i32 = 4;
     stack.collect_step(STEP_KB);

@@ -1,7 +1,6 @@
-//! Slow and dying neighbours: a disk whose fsync takes 1.5 seconds, a server killed while its
-//! child lives, folders replaced under the server, settings changed in the middle of each
-//! background job. Nothing acknowledged is lost, the loop keeps serving, and INFO reports
-//! how a job really ended.
+//! Slow and dying neighbours: a disk whose fsync takes 1.5 seconds, a server killed while its child
+//! lives, folders replaced under the server, settings changed in the middle of each background job.
+//! Nothing acknowledged is lost, the loop keeps serving, and INFO reports how a job really ended.
 
 use std::fs;
 use std::path::{Path, PathBuf};

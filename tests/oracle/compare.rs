@@ -1,8 +1,7 @@
 //! Whether two replies are the same answer.
 //!
-//! Replies are compared byte by byte, except where the protocol leaves freedom: the order of a
-//! set, a random member, the passing of time. Intended differences of russet are in
-//! `accepted`.
+//! Replies are compared byte by byte, except where the protocol leaves freedom: the order of a set,
+//! a random member, the passing of time. Intended differences of russet are in `accepted`.
 
 use std::mem::discriminant;
 

@@ -192,8 +192,7 @@ fn emit(piece: &Piece, random: &mut Random, args: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// Mistakes and freedoms of every command: letter case, a missing, surplus or
-/// strange argument.
+/// Mistakes and freedoms of every command: letter case, a missing, surplus or strange argument.
 fn mutate(args: &mut Vec<Vec<u8>>, random: &mut Random) {
     if random.chance(20) {
         let upper = random.chance(50);
@@ -201,8 +200,7 @@ fn mutate(args: &mut Vec<Vec<u8>>, random: &mut Random) {
             .iter_mut()
             .filter(|arg| arg.iter().all(u8::is_ascii_lowercase))
         {
-            // Keys and members are lowercase too; a changed key is just
-            // another key.
+            // Keys and members are lowercase too; a changed key is just another key.
             if upper && (arg.len() > 2) {
                 arg.make_ascii_uppercase();
             } else if let Some(first) = arg.first_mut() {

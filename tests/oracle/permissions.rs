@@ -1,6 +1,5 @@
 //! What each category and each command rule allows, command by command, compared with Redis 8.0:
-//! the categories' lists, and DRYRUN of every command of Redis, including those that russet
-//! lacks.
+//! the categories' lists, and DRYRUN of every command of Redis, including those that russet lacks.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -71,8 +71,7 @@ pub enum Verdict {
     Differs(Difference),
 }
 
-/// Compares two plays up to the first unknown difference; adds the known ones before it to
-/// `met`.
+/// Compares two plays up to the first unknown difference; adds the known ones before it to `met`.
 pub fn verdict(
     scenario: &Scenario,
     expected: &[Seen],

@@ -276,8 +276,7 @@ impl Drop for Daemon {
     }
 }
 
-/// Time limit of the last replies before the end: some tests leave a server that no longer
-/// answers.
+/// Time limit of the last replies before the end: some tests leave a server that no longer answers.
 const LAST_REPLY_LIMIT: Duration = Duration::from_secs(2);
 
 /// The program under test: russet, or `$RUSSET_SUBJECT`.

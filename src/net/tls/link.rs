@@ -180,8 +180,7 @@ impl Link {
         Ok(Link::new(socket, Connection::Server(connection)))
     }
 
-    /// The client side, to a server of this name. The first bytes are in `unsent`, ready to
-    /// send.
+    /// The client side, to a server of this name. The first bytes are in `unsent`, ready to send.
     pub fn opened(
         socket: TcpStream,
         config: &Arc<ClientConfig>,
@@ -498,8 +497,7 @@ impl Link {
         })
     }
 
-    /// Seals one record at `at`. A key update, due every few million records, is written before
-    /// it.
+    /// Seals one record at `at`. A key update, due every few million records, is written before it.
     fn seal(&mut self, plain: &[u8], outgoing: &mut Vec<u8>, at: &mut usize) -> io::Result<()> {
         loop {
             let (room, held) = (&mut outgoing[*at..], &mut self.held);

@@ -27,8 +27,7 @@ pub use certificate::Certificate;
 pub use link::Link;
 pub use materials::{Authentication, CertificateFiles, Facts, Files, Materials, Settings};
 
-/// Why TLS cannot be set up. `Display` is the log line, in Redis's wording where it has
-/// one.
+/// Why TLS cannot be set up. `Display` is the log line, in Redis's wording where it has one.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("No tls-cert-file configured!")]

@@ -181,8 +181,7 @@ extern "C" fn arm(_: c_int) {
     }
 }
 
-/// Whether the script must stop, for our own functions that take long: hooks run only for Lua
-/// code.
+/// Whether the script must stop, for our own functions that take long: hooks run only for Lua code.
 #[inline]
 pub(super) fn is_stopped(machine: &Machine) -> bool {
     // SAFETY: a live state.
