@@ -1,49 +1,49 @@
-//! Attempts to log in, by address: an address from which too many fail waits before each next one
-//! is judged.
+//! Rate limit for logins, by address: after too many failed attempts, an address waits before each
+//! further one is checked.
 //!
-//! Each address has an allowance that fills again with time (a bucket of tokens). Every attempt
-//! takes a token when it comes, and a right one gives it back: an attempt whose client does not wait
-//! for the answer has cost as much as a wrong one. While the allowance lasts, attempts are judged at
-//! once; then each is judged when its own token has come, right or wrong, so that the time of an
-//! answer tells nothing, and however many connections an address opens, it tries no more passwords
-//! than fit. More than [`WAIT_MAX_MS`] of tokens nobody waits for: such an attempt is not judged.
-//! The table is bounded: the address that has tried longest ago leaves it.
+//! Each address has a token bucket. Every attempt takes a token when it arrives, and a successful
+//! one returns it: an attempt whose client does not wait for the answer costs as much as a wrong
+//! one. While there are tokens, attempts are checked at once; then each is checked when its own
+//! token is due, right or wrong. So the time of an answer reveals nothing, and opening many
+//! connections lets an address try no more passwords. An attempt that would wait longer than
+//! [`WAIT_MAX_MS`] is not checked at all. The table is bounded: the address whose last attempt is
+//! oldest is evicted.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Addresses that are remembered.
+/// Maximum number of remembered addresses.
 const ADDRESSES_MAX: usize = 4096;
 
-/// Attempts that are judged at once, in seconds of the rate.
+/// Bucket size: attempts checked at once, in seconds of the rate.
 const BURST_S: u64 = 10;
 
-/// No attempt waits longer.
+/// The longest an attempt waits.
 const WAIT_MAX_MS: u64 = 10_000;
 
 #[derive(Clone, Copy, Debug)]
 struct Address {
-    /// When all attempts so far will have had their time, milliseconds.
+    /// When all attempts so far will have had their tokens, milliseconds.
     busy_until_ms: u64,
     tried_ms: u64,
     told: bool,
 }
 
-/// When an attempt is judged.
+/// When an attempt is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judged {
     Now,
-    /// In so many milliseconds.
+    /// After this many milliseconds.
     After(u64),
-    /// Not at all: too many wait already.
+    /// Not at all: too many are waiting already.
     Never,
 }
 
-/// What becomes of an attempt.
+/// The decision about an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
     pub judged: Judged,
-    /// The log is to be told of this address.
+    /// Log this address.
     pub is_news: bool,
 }
 
@@ -53,15 +53,15 @@ pub struct Attempts {
     by_address: HashMap<IpAddr, Address, ahash::RandomState>,
 }
 
-/// How long one token takes.
+/// The time until the next token.
 fn token_ms(per_second: u64) -> u64 {
     1000u64.div_ceil(per_second)
 }
 
 impl Attempts {
-    /// An attempt has come. `per_second` is the rate that is let pass; 0: any.
+    /// Registers an attempt. `per_second` is the permitted rate; 0: unlimited.
     ///
-    /// O(1); O(addresses) once in a while, when the table is full.
+    /// O(1); O(addresses) now and then, when the table is full.
     pub fn begin(&mut self, from: IpAddr, per_second: u64, now_ms: u64) -> Verdict {
         if per_second == 0 {
             return Verdict {
@@ -97,7 +97,7 @@ impl Attempts {
         }
     }
 
-    /// An attempt that was judged has succeeded: it costs nothing. O(1).
+    /// A checked attempt has succeeded: returns its token. O(1).
     pub fn succeed(&mut self, from: IpAddr, per_second: u64, now_ms: u64) {
         let from = network(from);
         if per_second == 0 {
@@ -112,8 +112,8 @@ impl Attempts {
         }
     }
 
-    /// Makes room: all whose allowance is full again go, else the quarter that tried longest
-    /// ago.
+    /// Makes room: evicts all addresses whose bucket is full again, else the quarter with the
+    /// oldest last attempts.
     fn forget_oldest(&mut self, now_ms: u64) {
         self.by_address.retain(|_, a| a.busy_until_ms > now_ms);
         if self.by_address.len() < ADDRESSES_MAX {
@@ -130,7 +130,7 @@ impl Attempts {
     }
 }
 
-/// The owner of one IPv6 address has 2^64 of them.
+/// Counts an IPv6 /64 as one address: its owner has 2^64 of them.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !(u64::MAX as u128))),
@@ -164,7 +164,7 @@ mod tests {
             Judged::Now,
             "switched off"
         );
-        // What was refused has cost nothing: one token comes each 100 ms.
+        // Refused attempts cost nothing: one token is due every 100 ms.
         assert_eq!(attempts.begin(bad, 10, 105).judged, Judged::After(10_000));
         assert_eq!(
             attempts.begin(bad, 10, 60_000).judged,

@@ -1,11 +1,11 @@
-//! A bit for every command of the table.
+//! A bit for each command of the table.
 
 const WORDS: usize = 16;
 
-/// More commands and subcommands than this a table cannot have.
+/// The maximum number of commands and subcommands.
 pub(super) const COMMANDS_MAX: usize = WORDS * 64;
 
-/// A set of commands, by their numbers.
+/// A set of commands, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bits([u64; WORDS]);
 

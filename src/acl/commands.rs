@@ -1,5 +1,5 @@
-//! What rules name: the commands of the table under their own names, those that are reserved, and
-//! the categories.
+//! What rules can name: the commands of the table under their original names, the reserved ones,
+//! and the categories.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::selector::CommandLine;
 use crate::command::{Category, Flags, KeyPlan};
 use crate::resp::Args;
 
-/// One command or subcommand; its number is its place in the table, or behind it.
+/// One command or subcommand; its number is its index in the table, or after it if reserved.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandFacts {
     /// `get`, `config|get`.
@@ -22,19 +22,19 @@ pub struct CommandFacts {
 /// See the module.
 pub struct Commands {
     rows: Vec<CommandFacts>,
-    /// Of the rows from `built` on: what permissions ask for.
+    /// What permission checks need, for the rows from `built` on.
     reserved: Vec<(&'static Reserved, KeyPlan)>,
-    /// Commands of the table.
+    /// The number of commands in the table.
     built: usize,
     by_name: HashMap<&'static str, usize, ahash::RandomState>,
-    /// Of each command: itself and its subcommands.
+    /// For each command: itself and its subcommands.
     families: Vec<Bits>,
-    /// Categories in their order, with all that a rule about one changes.
+    /// Categories in order, each with all commands that a rule about it changes.
     categories: Vec<(String, Category, Bits)>,
 }
 
 impl Commands {
-    /// `rows`, those of the table, in the order of their numbers.
+    /// `rows` are those of the table, in the order of their numbers.
     pub fn new(rows: impl Iterator<Item = CommandFacts>) -> Commands {
         let mut rows: Vec<CommandFacts> = rows.collect();
         let built = rows.len();
@@ -48,7 +48,7 @@ impl Commands {
             }
             let container = spec.name.split_once('|').map(|(container, _)| container);
             let parent = container.map(|name| by_name.get(name).copied());
-            // Without its container a subcommand is no command.
+            // A subcommand without its container cannot be named.
             if parent == Some(None) {
                 continue;
             }
@@ -76,7 +76,7 @@ impl Commands {
             let mut bits = Bits::NONE;
             let members = rows.iter().zip(&families);
             for (_, family) in members.filter(|(row, _)| row.categories.contains(category)) {
-                // A container brings its subcommands, whatever theirs are.
+                // A container includes its subcommands, whatever their categories.
                 bits.set(family, true);
             }
             bits
@@ -96,15 +96,15 @@ impl Commands {
         }
     }
 
-    /// The number of a command with this name in full, whatever its case.
+    /// The number of the command with this full name, in any case.
     pub fn find(&self, name: &str) -> Option<usize> {
         self.by_name
             .get(name.to_ascii_lowercase().as_str())
             .copied()
     }
 
-    /// The row and the line of a reserved command, which has this name and perhaps subcommand, as
-    /// permissions see it. `db` and `databases_max` as in [`CommandLine`].
+    /// The command line of a reserved command, looked up by name and subcommand, for permission
+    /// checks. `db` and `databases_max` as in [`CommandLine`].
     pub fn reserved_line<'a>(
         &'a self,
         args: Args<'a>,
@@ -150,13 +150,13 @@ impl Commands {
         &self.families[id]
     }
 
-    /// What a rule about a category changes; its name without `@`, in any case.
+    /// The commands that a rule about a category changes; its name without `@`, in any case.
     pub(super) fn category_bits(&self, name: &str) -> Option<&Bits> {
         let named = |(known, ..): &&(String, Category, Bits)| known.eq_ignore_ascii_case(name);
         self.categories.iter().find(named).map(|(_, _, bits)| bits)
     }
 
-    /// The names of all categories, in their order.
+    /// The names of all categories, in order.
     pub fn category_names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.categories.iter().map(|(name, ..)| name.as_str())
     }

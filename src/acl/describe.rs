@@ -1,4 +1,4 @@
-//! Users as text: the words that make them again.
+//! Users as text: the rules that recreate them.
 
 use super::pattern::Pattern;
 use super::selector::{Rights, Selector};
@@ -29,7 +29,7 @@ impl<'a> Description<'a> {
         flags
     }
 
-    /// The passwords' hashes in hexadecimal digits.
+    /// The password hashes in hexadecimal.
     pub fn passwords(&self) -> Vec<String> {
         self.user.passwords.iter().map(|hash| hash.text()).collect()
     }
@@ -42,18 +42,18 @@ impl<'a> Description<'a> {
         &self.user.selectors
     }
 
-    /// Whether some of the rules are about databases.
+    /// Whether any rules are about databases.
     pub fn limits_databases(&self) -> bool {
         let mut selectors = self.user.each_selector();
         selectors.any(|s| s.databases.is_some())
     }
 
-    /// All of it on one line, as ACL LIST shows it behind the name.
+    /// All rules on one line, as ACL LIST shows them after the name.
     pub fn line(&self) -> Vec<u8> {
         self.words(|_, pattern| pattern.to_vec()).join(&b' ')
     }
 
-    /// The rules as words for a file: what of a selector would be read as quotes is quoted.
+    /// The rules as words for a file: quotes words of a selector that contain quotes or spaces.
     pub fn rules(&self) -> Vec<Vec<u8>> {
         self.words(|in_selector, text| match in_selector {
             true => quoted(text),
@@ -76,7 +76,7 @@ impl<'a> Description<'a> {
     }
 }
 
-/// A word as `config::split` reads it back.
+/// A word quoted so that `config::split` reads it back.
 pub(super) fn quoted(word: &[u8]) -> Vec<u8> {
     if !word.is_empty() && !word.iter().any(|b| matches!(b, b'"' | b'\'' | b' ' | b')')) {
         return word.to_vec();
@@ -87,7 +87,7 @@ pub(super) fn quoted(word: &[u8]) -> Vec<u8> {
 }
 
 impl Selector {
-    /// The rules of commands, `+@all` or `-@all` first.
+    /// The command rules, `+@all` or `-@all` first.
     pub fn command_rules(&self) -> String {
         let mut text = String::from(if self.future { "+@all" } else { "-@all" });
         for rule in &self.rules {
@@ -97,7 +97,7 @@ impl Selector {
         text
     }
 
-    /// The key patterns with spaces between them.
+    /// The key patterns, separated by spaces.
     pub fn key_rules(&self) -> Vec<u8> {
         if self.all_keys {
             return b"~*".to_vec();
@@ -106,7 +106,7 @@ impl Selector {
         patterns.join(&b' ')
     }
 
-    /// The channel patterns with spaces between them.
+    /// The channel patterns, separated by spaces.
     pub fn channel_rules(&self) -> Vec<u8> {
         if self.all_channels {
             return b"&*".to_vec();

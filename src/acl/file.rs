@@ -1,8 +1,8 @@
-//! The file of users (`aclfile`): a line each, `user`, a name, rules. Empty lines are passed
-//! over; there are no comments, for the file is written anew by ACL SAVE.
+//! The ACL file (`aclfile`): on each line `user`, a name, rules. Empty lines are skipped; there
+//! are no comments, since ACL SAVE rewrites the file.
 //!
-//! A file is taken as a whole or not at all, and all that is wrong with it is told at once, as
-//! far as a message may be long.
+//! A file is loaded as a whole or not at all. All its errors are reported at once, up to the
+//! maximum length of a message.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,20 +16,20 @@ use super::user::User;
 use crate::base::text::Printable;
 use crate::config::{PubsubDefault, replace_file, system_text};
 
-/// A file of users larger than this is refused.
+/// A larger ACL file is refused.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 
-/// What is told of the mistakes in a file.
+/// Maximum length of the reported errors.
 const ERRORS_BYTES_MAX: usize = 64 * 1024;
 
-/// Why a file was not loaded: one line, each mistake with file and line.
+/// Why a file was not loaded: one line, each error with file and line number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct LoadError(String);
 
-/// The users that a file holds, by name.
+/// Parses the users of a file, by name.
 ///
-/// `name` is the file's name as it was configured. O(length of the file).
+/// `name` is the configured file name. O(length of the file).
 pub fn parse_file(
     name: &str,
     path: &Path,
@@ -49,7 +49,7 @@ pub fn parse_file(
     parse_users(name, &text, commands, channels)
 }
 
-/// The users of a file's text.
+/// Parses the users of a file's text.
 pub fn parse_users(
     name: &str,
     text: &[u8],
@@ -131,8 +131,8 @@ impl Loading<'_> {
         self.users.insert(user.to_vec(), made);
     }
 
-    /// Commands that are not known hold no secret and are all named; of other mistakes, which
-    /// may follow one from the other, only the first is told, without its words.
+    /// Unknown commands reveal no secret: all are reported. Of other errors, which may follow from
+    /// each other, only the first is reported, without its words.
     fn apply(&mut self, user: &mut User, rules: &[Vec<u8>], number: usize) {
         let file = self.name;
         let mut is_told = false;
@@ -170,7 +170,7 @@ fn trim<'a>(mut text: &'a [u8], blanks: &[u8]) -> &'a [u8] {
     text
 }
 
-/// Puts all users into the file, in the place of what it held, as one step.
+/// Atomically replaces the file by all users.
 pub fn write_file(path: &Path, users: &Users) -> io::Result<()> {
     let mut text = Vec::new();
     for words in users.lines() {
@@ -181,8 +181,8 @@ pub fn write_file(path: &Path, users: &Users) -> io::Result<()> {
 }
 
 impl User {
-    /// A user of the words of a `user` line in the configuration; commands may be unknown
-    /// here. The error is the place of the wrong word, selectors counted as one.
+    /// Checks the rules of a `user` line in the configuration; unknown commands are accepted here.
+    /// The error has the index of the wrong word, a selector counting as one.
     pub fn look_at_rules<'a>(
         rules: impl Iterator<Item = &'a [u8]>,
         commands: &Commands,

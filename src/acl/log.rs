@@ -1,21 +1,21 @@
-//! What was denied: ACL LOG and the counters of INFO.
+//! Denied accesses: ACL LOG and the counters of INFO.
 //!
-//! Entries that tell the same within a minute are one with a count. Names are kept up to a
-//! length: who is denied something must not fill the memory with it.
+//! Equal events within a minute share one entry with a count. Names are cut to a maximum length,
+//! so that denied clients cannot fill the memory.
 
 use std::collections::VecDeque;
 
-/// How many entries are shown when nobody says.
+/// Entries shown by default.
 pub const LOG_SHOWN: usize = 10;
 
-/// How far back the log looks for the same.
+/// How many entries are searched for an equal event.
 const LOOK_BACK: usize = 10;
 const SAME_WITHIN_MS: i64 = 60_000;
 
-/// Bytes of a name that are kept.
+/// Maximum bytes kept of a name.
 const NAME_MAX: usize = 4096;
 
-/// Why something was denied.
+/// Why an access was denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     Auth,
@@ -57,7 +57,7 @@ impl Context {
     }
 }
 
-/// Something that was denied.
+/// A denied access.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
     pub reason: Reason,
@@ -67,7 +67,7 @@ pub struct Event<'a> {
     pub user: &'a [u8],
 }
 
-/// One or several of the same.
+/// One or more equal events.
 #[derive(Debug)]
 pub struct Entry {
     pub reason: Reason,
@@ -79,21 +79,21 @@ pub struct Entry {
     /// Unix milliseconds.
     pub created_ms: i64,
     pub updated_ms: i64,
-    /// The last client as CLIENT LIST shows it.
+    /// The last client, in the format of CLIENT LIST.
     pub client: Box<[u8]>,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct AclLog {
-    /// The newest first.
+    /// Newest first.
     entries: VecDeque<Entry>,
     next_id: u64,
     denied: [u64; Reason::COUNT],
 }
 
 impl AclLog {
-    /// Counts an event and keeps it, as one of at most `len_max` entries.
+    /// Counts an event and logs it; the log holds at most `len_max` entries.
     pub fn add(
         &mut self,
         event: Event<'_>,
@@ -137,7 +137,7 @@ impl AclLog {
         self.entries.truncate(len_max);
     }
 
-    /// The newest first.
+    /// Newest first.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
         self.entries.iter()
     }
@@ -146,7 +146,7 @@ impl AclLog {
         self.entries.clear();
     }
 
-    /// How often something was denied for this reason.
+    /// How many accesses were denied for this reason.
     pub fn denied(&self, reason: Reason) -> u64 {
         self.denied[reason as usize]
     }

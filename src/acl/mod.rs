@@ -5,16 +5,16 @@
 //!
 //! A [`User`] has a root [`Selector`] and any number of others; a command is allowed if one of
 //! them allows all of it. A selector is compiled as rules are applied to it: a bit for every
-//! command, key and channel patterns that know what they begin with, databases. The rules of
-//! commands are kept beside the bits in the order in which they are told again (ACL LIST).
+//! command, precompiled key and channel patterns, databases. The command rules are also kept as
+//! text, in the order in which ACL LIST shows them.
 //!
 //! Commands are known by their numbers in the server's table, whose names, categories and
-//! containers [`Commands`] holds; behind them stand those that the server does not have and rules
-//! may name (`reserved`). `rename-command` changes nothing here. Who a connection
-//! belongs to, and what follows from a change, is the server's matter (`server::users`).
+//! containers [`Commands`] holds; after them come those that the server lacks but rules may name
+//! (`reserved`). `rename-command` has no effect here. Which user a connection belongs to, and
+//! what follows from a change, is decided in `server::users`.
 //!
-//! Cost: a check is O(1) for the command, and O(keys * patterns) where not all keys are
-//! allowed. A change is O(rules).
+//! Cost: a check is O(1) for the command, plus O(keys * patterns) unless all keys are allowed. A
+//! change is O(rules).
 
 mod attempts;
 mod bits;

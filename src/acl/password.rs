@@ -1,4 +1,4 @@
-//! Passwords: what is kept of them is their SHA-256.
+//! Passwords, stored as their SHA-256.
 
 use std::hint::black_box;
 
@@ -13,7 +13,7 @@ impl Hash {
         Hash(Sha256::digest(password).into())
     }
 
-    /// Reads 64 hexadecimal digits, letters lower case.
+    /// Parses 64 hexadecimal digits, lowercase only.
     pub fn parse(text: &[u8]) -> Option<Hash> {
         let digit = |b: u8| match b {
             b'0'..=b'9' => Some(b - b'0'),
@@ -35,7 +35,7 @@ impl Hash {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Whether the two are equal, in the same time wherever they differ first.
+    /// Compares in constant time, wherever the first difference is.
     pub fn is(&self, other: &Hash) -> bool {
         let pairs = self.0.iter().zip(other.0);
         let differing = pairs.fold(0, |all, (a, b)| black_box(all | (a ^ b)));

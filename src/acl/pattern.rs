@@ -1,5 +1,5 @@
-//! Patterns of keys and channels, which know what they are: a plain name, a plain beginning, or
-//! a glob that has to be tried.
+//! Compiled patterns of keys and channels: a literal, a literal prefix, or a glob that must be
+//! matched.
 
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
@@ -9,8 +9,8 @@ use crate::base::glob;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Literal,
-    /// Its first bytes, so many, and then anything. The first eight of them, or fewer and
-    /// zeros, are a word that is compared under a mask.
+    /// The first `len` bytes, then anything. The first eight of them, padded with zeros, are a
+    /// word that is compared under a mask.
     Prefix {
         len: usize,
         head: u64,
@@ -58,7 +58,7 @@ impl Pattern {
         &self.text
     }
 
-    /// Whether it matches, as `base::glob` has it: an empty name matches the empty pattern only.
+    /// Whether it matches, as in `base::glob`: an empty name matches only the empty pattern.
     #[inline]
     pub fn matches(&self, name: &[u8]) -> bool {
         match self.form {
@@ -72,7 +72,7 @@ impl Pattern {
     }
 }
 
-/// Patterns are found by their text, from which the form follows.
+/// Patterns are looked up by their text, which determines the form.
 impl Borrow<[u8]> for Pattern {
     fn borrow(&self) -> &[u8] {
         &self.text

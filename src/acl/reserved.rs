@@ -2,15 +2,15 @@
 //! Cluster, Sentinel and modules, and the newest of Redis 8.10 and Valkey 9.
 //!
 //! Rules are written for many servers and versions; a file that names one of these commands must
-//! load. To run one stays an unknown command. What permissions ask for is recorded: arity, keys,
-//! and the flags that categories follow from.
+//! load. Running one is still an error: unknown command. Each row has what permission checks need:
+//! arity, keys, and the flags that categories follow from.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec, Spec};
 
-/// A command under its name in full (`cluster|addslots`).
+/// A command with its full name (`cluster|addslots`).
 pub(super) type Reserved = Spec<()>;
 
-/// `arity` as COMMAND INFO writes it.
+/// `arity` as in COMMAND INFO.
 const fn row(
     name: &'static str,
     arity: i16,
@@ -30,7 +30,7 @@ const fn row(
     }
 }
 
-/// A command that only Sentinel has: it belongs to no category, and only rules know it.
+/// A command that only Sentinel has: it is in no category, and only rules can name it.
 const fn sentinel(name: &'static str) -> Reserved {
     row(name, -2, Flags::ONLY_SENTINEL, PLAIN, NO_KEYS)
 }
@@ -45,7 +45,7 @@ const WRITE_FAST: Flags = WRITE.union(FAST);
 const WRITE_ADMIN: Flags = WRITE.union(ADMIN);
 const WRITE_BLOCKING: Flags = WRITE.union(Flags::BLOCKING);
 
-/// No categories but those that flags make.
+/// No categories but those derived from flags.
 const PLAIN: Category = Category::empty();
 const MOVES_SLOTS: Category = Category::DANGEROUS.union(Category::KEYSPACE);
 
@@ -61,7 +61,7 @@ const MOVES: &[KeySpec] = &[
     KeySpec::one(2, Access::RW.union(Access::INSERT)),
 ];
 
-/// In the order of the names, so that containers stand before their subcommands.
+/// Sorted by name, so that containers precede their subcommands.
 pub(super) static RESERVED: &[Reserved] = &[
     row("arcount", 2, READ_FAST, Category::ARRAY, READS),
     row("ardel", -3, WRITE_FAST, Category::ARRAY, DELETES),

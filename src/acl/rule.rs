@@ -1,9 +1,9 @@
-//! Rules as words: what is wrong with one, and how selectors that came in pieces are joined.
+//! Rules as words: their errors, and joining selectors that were split at spaces.
 
 use crate::base::glob::TooComplex;
 use crate::command::up_to_nul;
 
-/// Why a rule is refused, in Redis's words.
+/// Why a rule is refused, in Redis's wording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     #[error("Unknown command or category name in ACL")]
@@ -38,18 +38,18 @@ pub enum RuleError {
 /// Why a list of rules is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RulesError {
-    /// The rule at this place, selectors counted as one, and its words.
+    /// The index of the rule, a selector counting as one, and its text.
     Rule {
         at: usize,
         rule: Vec<u8>,
         why: RuleError,
     },
-    /// A selector that begins with this word has no end.
+    /// The selector that begins with this word is not closed.
     Unmatched(Vec<u8>),
 }
 
 impl RulesError {
-    /// As ACL SETUSER says it, without a code.
+    /// As ACL SETUSER replies it, without an error code.
     pub fn line(&self) -> Vec<u8> {
         match self {
             RulesError::Rule { rule, why, .. } => {
@@ -66,7 +66,7 @@ impl RulesError {
 }
 
 /// Joins selectors that were split at their spaces: from a word that opens one to the next
-/// that ends with `)`. The error is the word whose parenthesis stays open.
+/// that ends with `)`. The error is the opening word of a selector that is not closed.
 pub(super) fn join_selectors<'a>(
     words: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Vec<Vec<u8>>, RulesError> {
@@ -92,7 +92,7 @@ pub(super) fn join_selectors<'a>(
     }
 }
 
-/// Whether a name or pattern has what rules cannot hold: white space or a NUL byte.
+/// Whether a name or pattern contains white space or a NUL byte, which rules cannot hold.
 pub(super) fn has_spaces(text: &[u8]) -> bool {
     text.iter()
         .any(|&b| crate::base::number::is_c_space(b) || b == 0)

@@ -13,7 +13,7 @@ use crate::config::PubsubDefault;
 use crate::resp::Args;
 
 bitflags::bitflags! {
-    /// What may be done with the keys of a pattern.
+    /// Permitted accesses to the keys of a pattern.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct Rights: u8 {
         const READ = 1;
@@ -22,7 +22,7 @@ bitflags::bitflags! {
 }
 
 impl Rights {
-    /// What a command that accesses a key like this needs.
+    /// The rights that an access to a key needs.
     #[inline]
     fn needed(access: Access) -> Rights {
         const WRITES: Access = Access::INSERT.union(Access::DELETE).union(Access::UPDATE);
@@ -37,15 +37,15 @@ impl Rights {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CommandRule {
     pub allows: bool,
-    /// Lower case: `get`, `config|get`, `@read`, `select|0`.
+    /// Lowercase: `get`, `config|get`, `@read`, `select|0`.
     pub name: Box<str>,
 }
 
-/// A command that is allowed with these first arguments only.
+/// A command that is allowed only with these first arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct FirstArgs {
     id: usize,
-    /// Lower case, in order.
+    /// Lowercase, sorted.
     allowed: Vec<Box<[u8]>>,
 }
 
@@ -53,21 +53,21 @@ struct FirstArgs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selector {
     allowed: Bits,
-    /// The rules began with `+@all`: commands to come are allowed, too.
+    /// The rules began with `+@all`: commands added later are allowed, too.
     pub(super) future: bool,
-    /// In the order of the commands' numbers.
+    /// Sorted by command number.
     first_args: Vec<FirstArgs>,
     pub(super) rules: Vec<CommandRule>,
     pub(super) all_keys: bool,
-    /// Patterns with what may be done, in the order of the rules.
+    /// Patterns with their rights, in the order of the rules.
     pub(super) keys: IndexMap<Pattern, Rights>,
     pub(super) all_channels: bool,
     pub(super) channels: IndexSet<Pattern>,
-    /// In rising order; `None`: all.
+    /// Ascending; `None`: all.
     pub(super) databases: Option<Vec<u32>>,
 }
 
-/// One command as permissions see it.
+/// One command, as permission checks see it.
 #[derive(Clone, Copy)]
 pub struct CommandLine<'a> {
     /// Its number.
@@ -77,29 +77,29 @@ pub struct CommandLine<'a> {
     pub channels: Option<ChannelUse>,
     pub databases: DatabaseUse,
     pub args: Args<'a>,
-    /// Whether there are as many arguments as the command takes: else they cannot be told.
+    /// Whether the number of arguments is right; if not, the keys cannot be determined.
     pub is_whole: bool,
-    /// The database that it runs in.
+    /// The database it runs in.
     pub db: u32,
-    /// How many databases there are.
+    /// The number of databases.
     pub databases_max: u32,
 }
 
-/// What a user has no permission for. In rising order of what is told, when several
-/// selectors each deny something.
+/// What permission is missing. Ordered by precedence: if several selectors deny a command, the
+/// greatest is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Denied {
-    /// The database that is this argument; 0: the client's own.
+    /// The database in this argument; 0: the client's own.
     Database(usize),
     Command,
-    /// The key that is this argument.
+    /// The key in this argument.
     Key(usize),
-    /// The channel that is this argument.
+    /// The channel in this argument.
     Channel(usize),
 }
 
 impl Denied {
-    /// The argument that it is about.
+    /// The argument that was denied.
     pub fn argument(self) -> usize {
         match self {
             Denied::Command => 0,
@@ -109,7 +109,7 @@ impl Denied {
 }
 
 impl Selector {
-    /// Nothing is allowed, but perhaps all channels.
+    /// Allows nothing, except perhaps all channels.
     pub(super) fn new(channels: PubsubDefault) -> Selector {
         Selector {
             allowed: Bits::NONE,
@@ -124,14 +124,14 @@ impl Selector {
         }
     }
 
-    /// Whether there is nothing that it does not allow.
+    /// Whether it allows everything.
     pub(super) fn allows_all(&self) -> bool {
         self.allowed == Bits::ALL && self.all_keys && self.all_channels && self.databases.is_none()
     }
 
     // --- rules ---
 
-    /// Applies one rule; an error leaves the selector as it was.
+    /// Applies one rule; on an error the selector is unchanged.
     pub(super) fn apply(&mut self, rule: &[u8], commands: &Commands) -> Result<(), RuleError> {
         let is = |word: &str| rule.eq_ignore_ascii_case(word.as_bytes());
         if is("allkeys") || is("~*") {
@@ -261,8 +261,8 @@ impl Selector {
         }
     }
 
-    /// Keeps a rule behind the others; it replaces the same one and those of the command's
-    /// subcommands and first arguments.
+    /// Appends a rule; it replaces an equal one, and those of the command's subcommands and first
+    /// arguments.
     fn note_rule(&mut self, name: &str, allows: bool) {
         let name = name.to_ascii_lowercase();
         self.rules.retain(|known| {
@@ -295,8 +295,8 @@ impl Selector {
         Ok(())
     }
 
-    /// Whether a command that has this key alone, or none, is allowed without a further look;
-    /// `false`: [`Selector::check`] knows.
+    /// Fast path: whether a command with this single key is certainly allowed; `false`: use
+    /// [`Selector::check`].
     #[inline]
     pub(super) fn allows_at_once(&self, id: usize, only_key: Option<(&[u8], Access)>) -> bool {
         let Some((key, access)) = only_key else {
@@ -307,7 +307,7 @@ impl Selector {
             && (self.all_keys || self.allows_key(key, access))
     }
 
-    /// Whether a command whose bit is not set is allowed all the same.
+    /// Whether a command whose bit is not set is allowed by its flags or first argument.
     #[cold]
     fn allows_first_arg(&self, line: &CommandLine<'_>) -> bool {
         if line.flags.contains(Flags::NO_AUTH) {
@@ -332,7 +332,7 @@ impl Selector {
         if let Some((at, access)) = line.plan.only_key() {
             return check(at, access);
         }
-        // The handler refuses a command whose keys cannot be told.
+        // If the keys cannot be determined, the handler refuses the command.
         let mut keys = line
             .plan
             .keys(line.args)
@@ -347,7 +347,7 @@ impl Selector {
         patterns.any(|(pattern, rights)| rights.contains(needed) && pattern.matches(key))
     }
 
-    /// Whether all keys there are may be read.
+    /// Whether all keys may be read.
     pub(super) fn reads_all_keys(&self) -> bool {
         let all = self.keys.get(b"*".as_slice());
         self.all_keys || all.is_some_and(|rights| rights.contains(Rights::READ))
@@ -368,8 +368,7 @@ impl Selector {
     }
 }
 
-/// Whether one of the patterns stands for a channel; a pattern to subscribe to must be one of
-/// them itself.
+/// Whether one of the patterns matches a channel; a pattern to subscribe to must equal one of them.
 pub(super) fn allows_channel<'a>(
     allowed: impl IntoIterator<Item = &'a Pattern>,
     channel: &[u8],
@@ -382,8 +381,8 @@ pub(super) fn allows_channel<'a>(
     allowed.into_iter().any(fits)
 }
 
-/// The databases that a command names come before the one that it runs in. What is no number of a
-/// database is for the handler to refuse: it then reaches none.
+/// Checks the databases that a command names, then the one it runs in. An invalid database number
+/// is left to the handler, which refuses it without an access.
 fn check_databases(allowed: &[u32], line: &CommandLine<'_>) -> Result<(), Denied> {
     let named = |at: usize| {
         let named = line.args.get(at).and_then(crate::base::number::parse_i64);
@@ -425,7 +424,7 @@ fn check_databases(allowed: &[u32], line: &CommandLine<'_>) -> Result<(), Denied
     }
 }
 
-/// The rights and the pattern of `%R~pattern` behind its `%`.
+/// Parses rights and pattern of `%R~pattern`, after the `%`.
 fn key_rights(rule: &[u8]) -> Result<(Rights, &[u8]), RuleError> {
     let mut rights = Rights::empty();
     let mut rest = rule;
@@ -433,7 +432,7 @@ fn key_rights(rule: &[u8]) -> Result<(Rights, &[u8]), RuleError> {
         let right = match rest {
             [b'R' | b'r', ..] => Rights::READ,
             [b'W' | b'w', ..] => Rights::WRITE,
-            // Without a pattern: keys that nothing matches.
+            // An empty pattern matches no key.
             [] | [b'~', ..] if !rights.is_empty() => {
                 return Ok((rights, rest.get(1..).unwrap_or_default()));
             }
@@ -447,7 +446,7 @@ fn key_rights(rule: &[u8]) -> Result<(Rights, &[u8]), RuleError> {
     }
 }
 
-/// Numbers of databases with commas between them, put in order, each once.
+/// Parses database numbers separated by commas; sorted, without duplicates.
 fn databases(text: &[u8]) -> Result<Vec<u32>, RuleError> {
     let mut databases = Vec::new();
     for number in text.split(|&b| b == b',') {

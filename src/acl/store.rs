@@ -1,7 +1,7 @@
-//! All users, by name and by the number that connections keep.
+//! All users, by name and by the number that connections hold.
 //!
-//! A user who is changed keeps his number; one who is deleted leaves it to others, so whoever
-//! deletes one must see to his connections. `default` has the number 0 and is always there.
+//! A changed user keeps its number; the number of a deleted user is reused, so the caller must
+//! close its connections first. `default` has the number 0 and always exists.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub struct Users {
 }
 
 impl Users {
-    /// `default` alone.
+    /// Contains only `default`.
     pub fn new(commands: &Commands) -> Users {
         let mut users = Users {
             by_name: BTreeMap::new(),
@@ -78,7 +78,7 @@ impl Users {
         &mut named.expect("the default user is never deleted").user
     }
 
-    /// All names with their users, in the order of the names' bytes.
+    /// All names with their users, in byte order of the names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], UserId)> {
         self.by_name.iter().map(|(name, id)| (&**name, *id))
     }
@@ -92,10 +92,10 @@ impl Users {
         self.bytes.bytes()
     }
 
-    /// Puts a user under a name, in the place of the one who has it.
+    /// Stores a user under a name, replacing the one who has it.
     pub fn put(&mut self, name: &[u8], user: User) -> UserId {
         let before = alloc::thread_balance();
-        // A copy has no more room than it needs, and is counted while it is made.
+        // A copy has no spare capacity, and its allocation is counted here.
         let copy = user.clone();
         let id = self.put_copy(name, copy);
         self.bytes.note(before);
@@ -129,14 +129,14 @@ impl Users {
         Some(id)
     }
 
-    /// The user with this name, if the password is his. Takes as long for a name that nobody
-    /// has, so that the time does not tell names.
+    /// The user with this name, if the password is right. Takes equally long for an unknown name,
+    /// so that the time does not reveal which names exist.
     pub fn log_in(&self, name: &[u8], password: &[u8]) -> Option<UserId> {
         let hash = Hash::of(password);
         self.find(name).filter(|&id| self.get(id).admits(&hash))
     }
 
-    /// The lines of a file that make all users again: `user`, a name, rules.
+    /// The lines of a file that recreates all users: `user`, a name, rules.
     pub fn lines(&self) -> impl Iterator<Item = Vec<Vec<u8>>> {
         self.iter().map(|(name, id)| {
             let mut words = vec![b"user".to_vec(), name.to_vec()];

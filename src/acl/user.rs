@@ -1,4 +1,4 @@
-//! A user: whether and by which passwords he may log in, and his selectors.
+//! A user: whether and with which passwords it may log in, and its selectors.
 
 use std::collections::HashSet;
 
@@ -14,19 +14,19 @@ use crate::config::{self, PubsubDefault};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub(super) is_on: bool,
-    /// Any password will do.
+    /// Any password is accepted.
     pub(super) no_password: bool,
-    /// RESTORE believes his payloads.
+    /// RESTORE does not verify this user's payloads.
     pub(super) skips_sanitizing: bool,
     pub(super) passwords: Vec<Hash>,
     pub(super) root: Selector,
     pub(super) selectors: Vec<Selector>,
-    /// There is nothing that he may not do: nobody has to look.
+    /// Everything is allowed: no check is needed.
     allows_all: bool,
 }
 
 impl User {
-    /// One who may do nothing.
+    /// A user without any permission.
     pub fn new(channels: PubsubDefault) -> User {
         User {
             is_on: false,
@@ -39,7 +39,7 @@ impl User {
         }
     }
 
-    /// The user of connections that have not logged in: who may do everything, without password.
+    /// The user of connections that have not logged in: everything allowed, no password.
     pub fn default_user(commands: &Commands) -> User {
         let mut user = User::new(PubsubDefault::ResetChannels);
         let rules = [&b"+@all"[..], b"~*", b"&*", b"on", b"nopass"];
@@ -48,9 +48,9 @@ impl User {
         user
     }
 
-    /// Applies rules in order, selectors in pieces joined. All of them or none.
+    /// Applies rules in order, after joining split selectors. All of them or none.
     ///
-    /// O(length of the rules + commands of the categories); two copies of the user.
+    /// O(length of the rules + commands of the categories); makes two copies of the user.
     pub fn apply_all<'a>(
         &mut self,
         rules: impl Iterator<Item = &'a [u8]>,
@@ -67,7 +67,7 @@ impl User {
         Ok(())
     }
 
-    /// Applies one rule, selectors whole; an error leaves the user as he was.
+    /// Applies one rule, selectors not split; on an error the user is unchanged.
     pub(super) fn apply(
         &mut self,
         rule: &[u8],
@@ -142,7 +142,7 @@ impl User {
         Ok(())
     }
 
-    /// `requirepass`: his only password; an empty one: none is needed.
+    /// `requirepass`: the only password; an empty one: none is needed.
     pub fn set_only_password(&mut self, password: &[u8]) {
         self.passwords.clear();
         self.no_password = password.is_empty();
@@ -166,8 +166,7 @@ impl User {
         self.skips_sanitizing
     }
 
-    /// Whether a password with this hash lets him in. As long as there is no match all of his
-    /// passwords are looked at, each to its end.
+    /// Whether a password with this hash is accepted. Compares all passwords, each to its end.
     pub(super) fn admits(&self, hash: &Hash) -> bool {
         let mut found = false;
         for known in &self.passwords {
@@ -178,14 +177,14 @@ impl User {
 
     // --- permissions ---
 
-    /// Whether there is nothing that he may not do.
+    /// Whether everything is allowed.
     #[inline]
     pub fn allows_all(&self) -> bool {
         self.allows_all
     }
 
-    /// Whether he may run a command: one selector must allow all of it. Of what several deny
-    /// the last in the order of [`Denied`] is told.
+    /// Whether the user may run a command: one selector must allow all of it. If several deny it,
+    /// the greatest in the order of [`Denied`] is reported.
     #[inline]
     pub fn check(&self, line: &CommandLine<'_>) -> Result<(), Denied> {
         let Err(denied) = self.root.check(line) else {
@@ -194,8 +193,8 @@ impl User {
         self.check_others(line, denied)
     }
 
-    /// As [`User::check`] of a command whose only key, which is this one, is all there is to look
-    /// at. `false`: it is not known.
+    /// Fast path of [`User::check`] for a command whose only key is this one. `false`: not
+    /// known, use the full check.
     #[inline]
     pub fn allows_at_once(&self, id: usize, only_key: Option<(&[u8], Access)>) -> bool {
         self.root.allows_at_once(id, only_key)
@@ -211,13 +210,13 @@ impl User {
         Err(denied)
     }
 
-    /// Whether he may run a command by rules that also let him read all keys.
+    /// Whether one selector allows both the command and reading all keys.
     pub fn checks_and_reads_all_keys(&self, line: &CommandLine<'_>) -> bool {
         let mut selectors = self.selectors.iter().chain([&self.root]);
         selectors.any(|s| s.reads_all_keys() && s.check(line).is_ok())
     }
 
-    /// The channel patterns that are left to him, if `before` had any that are not.
+    /// The remaining channel patterns, if `before` had any that are gone.
     pub fn channels_left(&self, before: &User) -> Option<Vec<Pattern>> {
         let all = |user: &User| user.each_selector().any(|s| s.all_channels);
         if all(self) {
@@ -233,18 +232,18 @@ impl User {
         is_less.then_some(left)
     }
 
-    /// The root first.
+    /// Root first.
     pub(super) fn each_selector(&self) -> impl Iterator<Item = &Selector> {
         [&self.root].into_iter().chain(&self.selectors)
     }
 }
 
-/// Whether a subscription may stay when these patterns are left.
+/// Whether a subscription may stay with these remaining patterns.
 pub fn keeps(left: &[Pattern], name: &[u8], is_pattern: bool) -> bool {
     allows_channel(left, name, is_pattern)
 }
 
-/// A selector of the rules between parentheses, quoted as lines of a configuration file are.
+/// Parses a selector from the rules in parentheses, quoted like lines of the configuration.
 fn selector(
     words: &[u8],
     commands: &Commands,
@@ -254,7 +253,7 @@ fn selector(
         return Err(RuleError::Syntax);
     }
     let mut selector = Selector::new(channels);
-    // Quotes that do not end make no word at all, as in Redis.
+    // Unbalanced quotes make no word at all, as in Redis.
     for word in config::split(words).unwrap_or_default() {
         selector.apply(&word, commands)?;
     }

@@ -1,11 +1,11 @@
-//! What text directives demand of their value beyond being text.
+//! Checks of text values.
 
 use super::refusal::ValueError;
 use crate::base::sys;
 
 type Checked = Result<(), ValueError>;
 
-/// A file name for the RDB file: no folder in it.
+/// A file name for the RDB file: no directory in it.
 pub fn db_filename(text: &[u8]) -> Checked {
     refuse_if(is_path(text), ValueError::DbFilenameIsPath)
 }
@@ -16,7 +16,7 @@ pub fn aof_filename(text: &[u8]) -> Checked {
     refuse_if(is_path(text), ValueError::AofFilenameIsPath)
 }
 
-/// A folder name for append only files: neither empty nor a path.
+/// A directory name for append only files: neither empty nor a path.
 pub fn aof_dirname(text: &[u8]) -> Checked {
     refuse_if(text.is_empty(), ValueError::AofDirnameEmpty)?;
     refuse_if(is_path(text), ValueError::AofDirnameIsPath)
@@ -27,7 +27,7 @@ pub fn one_byte(text: &[u8]) -> Checked {
     refuse_if(text.len() != 1, ValueError::NotOneByte)
 }
 
-/// A folder's name that is no path.
+/// A directory name that is not a path.
 pub fn backup_dirname(text: &[u8]) -> Checked {
     refuse_if(
         text.is_empty() || is_path(text),
@@ -63,15 +63,15 @@ fn is_empty_or<T: std::str::FromStr>(text: &[u8]) -> bool {
     text.is_empty() || std::str::from_utf8(text).is_ok_and(parses)
 }
 
-/// A node name to announce: without the characters that `nodes.conf` gives a meaning.
+/// A node name to announce: without characters that are special in `nodes.conf`.
 pub fn node_name(text: &[u8]) -> Checked {
     let taken = |b: &u8| b"!#$%&()*+:;<>?@[]^{|}~".contains(b);
     refuse_if(text.iter().any(taken), ValueError::NodeNameCharacter)
 }
 
-/// A process title: known `{variables}` only, and something left when they are filled in.
+/// A process title: only known `{variables}`, and not empty after expansion.
 pub fn proc_title_template(text: &[u8]) -> Checked {
-    // The title itself counts as empty here, as in Redis: a template of `{title}` alone fails.
+    // As in Redis, the title itself counts as empty here: `{title}` alone fails.
     match expand_title(text, |name| match name {
         b"title" | b"server-mode" | b"unixsocket" => Some(Vec::new()),
         b"listen-addr" | b"config-file" | b"port" | b"tls-port" => Some(b"-".to_vec()),
@@ -82,9 +82,9 @@ pub fn proc_title_template(text: &[u8]) -> Checked {
     }
 }
 
-/// Fills in a process title template, trimming spaces at both ends; `{{` is a brace.
+/// Expands a process title template, trimming spaces at both ends; `{{` is a brace.
 ///
-/// `None` when a variable is unknown or a brace is not closed.
+/// `None` if a variable is unknown or a brace is not closed.
 pub fn expand_title(
     template: &[u8],
     variable: impl Fn(&[u8]) -> Option<Vec<u8>>,
@@ -111,12 +111,12 @@ pub fn expand_title(
     Some(title)
 }
 
-/// A locale that the system has; empty is the environment's.
+/// A locale known to the system; empty is the environment's.
 pub fn locale(text: &[u8]) -> Checked {
     refuse_if(!sys::has_locale(text), ValueError::NoSuchLocale)
 }
 
-/// Whether the name could leave its folder.
+/// Whether the name could leave its directory.
 fn is_path(text: &[u8]) -> bool {
     text.contains(&b'/') || text.contains(&b'\\')
 }

@@ -1,7 +1,7 @@
 //! The directives' named values.
 //!
-//! The order of the names is the order in which a refusal lists them. Where two names
-//! mean the same, CONFIG GET answers with the first.
+//! A refusal lists the names in this order. Where two names mean the same, CONFIG GET shows
+//! the first.
 
 /// A value that a configuration line gives by name.
 pub trait Choice: Copy + PartialEq + 'static {
@@ -56,19 +56,19 @@ choices! {
         "debug" Debug, "verbose" Verbose, "notice" Notice, "warning" Warning, "nothing" Nothing
     }
 
-    /// `snapshot-method`: who saves in the background, the loop between ticks or a forked child.
+    /// `snapshot-method`: background saves run on the loop between ticks or in a forked child.
     SnapshotMethod { "auto" Auto, "loop" Loop, "fork" Fork }
 
     /// `log-timestamp-format`: Redis's time of a line, ISO 8601 or milliseconds since 1970.
     LogTimestamp { "legacy" Legacy, "iso8601" Iso8601, "milliseconds" Milliseconds }
 
-    /// `rdb-version-check`: whether files of later versions are tried.
+    /// `rdb-version-check`: whether loading files of later versions is attempted.
     RdbVersionCheck { "strict" Strict, "relaxed" Relaxed }
 
     /// `cluster-config-save-behavior`.
     ClusterConfigSave { "sync" Sync, "best-effort" BestEffort }
 
-    /// `maxmemory-policy`: what makes room when `maxmemory` is reached.
+    /// `maxmemory-policy`: what to evict when `maxmemory` is reached.
     MaxmemoryPolicy {
         "volatile-lru" VolatileLru, "volatile-lfu" VolatileLfu,
         "volatile-random" VolatileRandom, "volatile-ttl" VolatileTtl,
@@ -76,7 +76,7 @@ choices! {
         "allkeys-random" AllKeysRandom, "noeviction" NoEviction
     }
 
-    /// `appendfsync`: when the append only file is forced to disk.
+    /// `appendfsync`: when the append only file is synced to disk.
     AppendFsync { "everysec" EverySec, "always" Always, "no" No }
 
     /// `repl-diskless-load`.
@@ -85,7 +85,7 @@ choices! {
     /// `tls-auth-clients`.
     TlsAuthClients { "no" No, "yes" Yes, "optional" Optional }
 
-    /// `tls-auth-clients-user`: what of a client's certificate names its user.
+    /// `tls-auth-clients-user`: the field of a client's certificate that names its user.
     TlsAuthClientsUser { "CN" CommonName, "URI" Uri, "off" Off }
 
     /// `acl-pubsub-default`.
@@ -95,7 +95,7 @@ choices! {
     SanitizePayload { "no" No, "yes" Yes, "clients" Clients }
 
     /// `enable-debug-command`, `enable-protected-configs`, `enable-module-command`:
-    /// for nobody, everybody, or connections from this machine.
+    /// allowed to no connection, all, or only local ones.
     Allowed { "no" No, "yes" Yes, "local" Local }
 
     /// `cluster-preferred-endpoint-type`.
@@ -105,10 +105,10 @@ choices! {
     PropagationErrors { "ignore" Ignore, "panic" Panic, "panic-on-replicas" PanicOnReplicas }
 }
 
-/// `oom-score-adj`: whether, and from which base, the kernel's victim score is set.
+/// `oom-score-adj`: whether to set the kernel's OOM score, and relative to what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OomScoreAdj {
-    /// Left as it is.
+    /// Unchanged.
     No,
     /// `oom-score-adj-values` are added to the score at start.
     Relative,
@@ -122,7 +122,7 @@ pub enum LogFormat {
     Redis,
     /// `name=value` pairs, as Valkey writes them.
     Logfmt,
-    /// One object a line.
+    /// One object per line.
     Json,
 }
 
@@ -152,7 +152,7 @@ impl Allowed {
 }
 
 impl MaxmemoryPolicy {
-    /// Keys go by when they were used last.
+    /// Eviction by last use.
     pub fn is_lru(self) -> bool {
         matches!(
             self,
@@ -160,7 +160,7 @@ impl MaxmemoryPolicy {
         )
     }
 
-    /// Keys go by how often they are used.
+    /// Eviction by frequency of use.
     pub fn is_lfu(self) -> bool {
         matches!(
             self,

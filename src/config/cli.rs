@@ -1,15 +1,15 @@
 //! The command line: `russet [FILE | -] [--directive value ...] [-]`.
 //!
-//! Redis's grammar is its own: any directive is an option, a value may begin with `--`,
-//! name and value may share an argument, and the whole is turned into configuration lines
-//! and read as such. A parser of declared options cannot express that; it has the fixed part
-//! (`program.rs`), and this is done by hand. The rules, as Redis has them:
+//! Redis has its own grammar: any directive is an option, a value may begin with `--`,
+//! name and value may share an argument, and everything is turned into configuration lines
+//! and parsed as such. A parser of declared options cannot express that; it handles the fixed
+//! part (`program.rs`), and this is written by hand. The rules, as in Redis:
 //!
 //!   - the first argument is the file unless it begins with `-`;
 //!   - `-` alone, first or last, asks for standard input;
-//!   - an argument that begins with `--` is an option if the option before has a value,
-//!     else it is that value; `--save` may stay without;
-//!   - all else is a value of the option before.
+//!   - an argument that begins with `--` is an option if the previous option has a value,
+//!     else it is that value; only `--save` may have none;
+//!   - everything else is a value of the previous option.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -21,28 +21,28 @@ use super::reader::{Loaded, REDIS_VERSION, Sources, check, load};
 use super::table::Config;
 use super::words;
 
-/// What the command line asks for.
+/// What the command line requests.
 #[derive(Debug)]
 pub enum Startup {
     /// Run a server.
     Run(Box<Run>),
     /// Print what is wrong with the configuration and exit.
     Check(Check),
-    /// Read this RDB file and say what it holds and what is wrong with it.
+    /// Read this RDB file and report its contents and errors.
     CheckRdb { file: PathBuf, with_stats: bool },
-    /// Look at append only files, by the arguments of `redis-check-aof`.
+    /// Check append only files; the arguments are those of `redis-check-aof`.
     CheckAof(Vec<OsString>),
-    /// Write the append only file in `from` as it was at a moment to a folder of its own.
+    /// Write the append only file in `from`, as of a point in time, to another directory.
     Restore {
         from: PathBuf,
         until: Option<String>,
         to: PathBuf,
     },
-    /// Ask a running server.
+    /// Query a running server.
     Ask(Errand, Place),
     /// Print this and exit: to standard output when `code` is zero, else to standard error.
     Print { text: String, code: i32 },
-    /// Stop: the configuration does not load. `Problem`'s text says where it goes.
+    /// Stop: the configuration does not load. See the text of `Problem` for where to print it.
     Fail(Problem),
 }
 
@@ -55,13 +55,13 @@ pub struct Run {
     pub file: Option<PathBuf>,
     /// Whether there was any configuration: a file, standard input or an option.
     pub configured: bool,
-    /// Directives that were set and have no effect yet.
+    /// Directives that were set but have no effect yet.
     pub unserved: Vec<(&'static str, Origin)>,
 }
 
-/// Reads the arguments (without the program's name) and all they lead to.
+/// Parses the arguments (without the program's name) and reads all sources they name.
 ///
-/// `stdin` is called at most once, when standard input is asked for.
+/// `stdin` is called at most once, if standard input is requested.
 pub fn start(arguments: &[OsString], stdin: impl FnOnce() -> std::io::Result<Vec<u8>>) -> Startup {
     let first = arguments.first().map_or(&b""[..], |a| a.as_bytes());
     match first {
@@ -114,7 +114,7 @@ pub fn start(arguments: &[OsString], stdin: impl FnOnce() -> std::io::Result<Vec
     }
 }
 
-/// The place that a tool was given, with what its configuration file says of the rest.
+/// A tool's place, completed from its configuration file.
 fn place_from_file(errand: Errand, mut place: Place) -> Startup {
     if let Some(file) = place.file.take() {
         let sources = Sources {
@@ -134,7 +134,7 @@ pub fn version_line() -> String {
     format!("Redis server {}", version())
 }
 
-/// What `--version` says behind a program's name.
+/// What `--version` prints after a program's name.
 pub fn version() -> String {
     let russet = env!("CARGO_PKG_VERSION");
     format!("v={REDIS_VERSION} sha=00000000:0 malloc=jemalloc bits=64 build=russet-{russet}")
@@ -154,7 +154,7 @@ fn print(text: String, code: i32) -> Startup {
 struct CommandLine {
     file: Option<PathBuf>,
     reads_stdin: bool,
-    /// The options as configuration lines; present, if empty, whenever there was an argument.
+    /// The options as configuration lines; present, even if empty, if there was any argument.
     options: Option<Vec<u8>>,
 }
 
@@ -203,7 +203,7 @@ impl CommandLine {
     }
 }
 
-/// The path from the root: the server may change its folder before it rewrites the file.
+/// The absolute path: the server may change its directory before it rewrites the file.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

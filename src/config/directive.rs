@@ -1,6 +1,6 @@
-//! A directive: its name, its kind of value, and how it reads and writes its field.
+//! A directive: its name, its kind of value, and how to read and write its field.
 //!
-//! The rows are in `table.rs`; several words for one value in `special`.
+//! The rows are in `table.rs`; values of several words in `special`.
 
 use std::fmt;
 
@@ -12,11 +12,11 @@ use crate::base::number;
 
 /// One row of the table.
 pub struct Directive {
-    /// The name it is documented and rewritten under.
+    /// The name in documentation and rewritten files.
     pub name: &'static str,
     /// An older name for the same field.
     pub alias: Option<&'static str>,
-    /// What may be done with it.
+    /// Its properties.
     pub flags: Flags,
     /// Whether russet acts on it yet.
     pub support: Support,
@@ -25,16 +25,16 @@ pub struct Directive {
 }
 
 bitflags::bitflags! {
-    /// What a directive allows.
+    /// Properties of a directive.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Flags: u8 {
-        /// Only at start; CONFIG SET refuses.
+        /// Set only at start; CONFIG SET refuses.
         const IMMUTABLE = 1;
         /// Kept out of logs, SLOWLOG and MONITOR.
         const SENSITIVE = 1 << 1;
         /// CONFIG SET needs `enable-protected-configs`.
         const PROTECTED = 1 << 2;
-        /// CONFIG GET shows it by its exact name only.
+        /// CONFIG GET shows it only by its exact name.
         const HIDDEN = 1 << 3;
         /// Takes any number of words and checks their count itself.
         const MULTI_ARG = 1 << 4;
@@ -42,7 +42,7 @@ bitflags::bitflags! {
         const DENY_LOADING = 1 << 5;
         /// Part of a crash report's configuration.
         const DEBUG = 1 << 6;
-        /// Applied by CONFIG SET even when the value stays: what it names may have changed.
+        /// CONFIG SET applies it even if unchanged: what it names may have changed.
         const VOLATILE = 1 << 7;
     }
 }
@@ -50,15 +50,15 @@ bitflags::bitflags! {
 /// Whether russet acts on a directive. `docs/compatibility.md` lists the rows that do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Support {
-    /// It does what it says.
+    /// It has its effect.
     Works,
     /// Accepted and reported, without effect until the feature exists.
     NotYet(Feature),
-    /// Accepted and reported, without effect: russet has nothing it could tune.
+    /// Accepted and reported, without effect: russet has nothing to tune.
     NotNeeded,
 }
 
-/// What a directive without effect is waiting for.
+/// The feature that a directive without effect depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
     Rdb,
@@ -89,11 +89,11 @@ pub enum Unit {
     Plain,
     /// Digits with an optional unit: `64mb`.
     Memory,
-    /// Octal digits, as file modes are.
+    /// Octal digits, as for file modes.
     Octal,
 }
 
-/// A directive's value: what it accepts and which field it is.
+/// A directive's value: what it accepts, and access to its field.
 pub enum Kind {
     /// `yes` or `no`.
     Bool {
@@ -108,12 +108,12 @@ pub enum Kind {
         get: fn(&Config) -> i128,
         set: fn(&mut Config, i128),
     },
-    /// One of some names.
+    /// One of several names.
     Choice {
-        /// The accepted names, in the order of a refusal.
+        /// The accepted names, in the order that a refusal lists them.
         names: fn(&Config) -> Vec<&'static str>,
         get: fn(&Config) -> &'static str,
-        /// False when no value has this name.
+        /// False if no value has this name.
         set: fn(&mut Config, &[u8]) -> bool,
     },
     /// Any bytes that `check` accepts.
@@ -138,14 +138,14 @@ pub enum Empty {
     Value,
     /// Not set: CONFIG REWRITE writes no line.
     Unset,
-    /// Not set; and the text may hold NUL bytes, as passwords may.
+    /// Not set; the text may contain NUL bytes, as passwords may.
     UnsetSecret,
 }
 
 impl Directive {
-    /// Reads `words`, those after the directive's name, into `config`.
+    /// Reads `words`, which follow the directive's name, into `config`.
     ///
-    /// `append` says that an earlier line of the same file gave a value (`save` adds up).
+    /// `append`: an earlier line of the same file set a value (`save` adds up).
     /// On a refusal `config` is unchanged.
     pub fn read(
         &self,
@@ -189,7 +189,7 @@ impl Directive {
         Ok(())
     }
 
-    /// The value as CONFIG GET prints it.
+    /// The value as CONFIG GET shows it.
     pub fn text(&self, config: &Config) -> Vec<u8> {
         match &self.kind {
             Kind::Bool { get, .. } => yes_no(get(config)).into(),
@@ -231,7 +231,7 @@ impl Directive {
         Lines::Values(vec![(line, self.text(config) != self.text(default))])
     }
 
-    /// Whether it goes by this name, in any case.
+    /// Whether this is its name or alias, in any case.
     pub fn is_named(&self, name: &[u8]) -> bool {
         self.names()
             .any(|n| name.eq_ignore_ascii_case(n.as_bytes()))

@@ -1,4 +1,4 @@
-//! Proof that `redis.conf.example` and `docs/compatibility.md` say what the table says.
+//! Tests that `redis.conf.example` and `docs/compatibility.md` agree with the table.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -90,7 +90,7 @@ fn compatibility_lists_exactly_the_directives_without_effect() {
     );
 }
 
-/// A directive was said to work that nothing read.
+/// A directive used to be listed as working though nothing read it.
 #[test]
 fn what_is_said_to_work_is_read_by_something() {
     let mut sources = String::new();

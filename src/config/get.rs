@@ -7,8 +7,8 @@ use crate::base::glob;
 impl Config {
     /// The directives that match any of `patterns`, as (name, value) without repetition.
     ///
-    /// A text without `*`, `?` and `[` is a name: it is answered as it was asked, in any
-    /// case, and may be hidden. A pattern matches names and aliases, but nothing hidden.
+    /// A text without `*`, `?` and `[` is a name: it matches in any case, is echoed as given, and
+    /// may be hidden. A pattern matches names and aliases, but nothing hidden.
     /// Order: that of the patterns, then of the table.
     pub fn get(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();

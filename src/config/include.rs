@@ -1,4 +1,4 @@
-//! Patterns of `include`: which files a path with wildcards names.
+//! Patterns of `include`: the files that a path with wildcards matches.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::base::glob;
 
-/// Whether a path is a pattern: it holds `*`, `?` or `[`.
+/// Whether a path is a pattern: it contains `*`, `?` or `[`.
 pub fn is_pattern(path: &[u8]) -> bool {
     path.iter().any(|b| matches!(b, b'*' | b'?' | b'['))
 }
 
-/// The paths that match, sorted, written as the pattern writes them; relative patterns
-/// are looked up under `base`. A wildcard matches neither `/` nor a leading dot.
+/// The matching paths, sorted, in the form of the pattern; relative patterns are resolved
+/// under `base`. A wildcard matches neither `/` nor a leading dot.
 pub fn expand(base: &Path, pattern: &Path) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     for component in pattern.components() {
@@ -27,7 +27,7 @@ pub fn expand(base: &Path, pattern: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// `path` followed by every entry that `name` matches, or by `name` itself if it is there.
+/// `path` followed by every matching entry, or by `name` itself if it exists.
 fn matches_in(base: &Path, path: PathBuf, name: &OsStr, wild: bool) -> Vec<PathBuf> {
     if !wild {
         let next = path.join(name);

@@ -7,9 +7,9 @@
 //!                                              new file text
 //!
 //! [`Config`] is plain data: others read its fields, or receive them as values. `table`
-//! holds every name, default and bound once. Nothing here opens a socket or changes the
-//! process; what a change entails (listening again, chdir) is `server`'s, which gets the
-//! names of what changed and can take it back.
+//! holds every name, default and limit once. Nothing here opens a socket or changes the
+//! process; applying a change (listen again, chdir) is up to `server`, which gets the names
+//! of what changed and can roll it back.
 
 mod checks;
 mod choices;

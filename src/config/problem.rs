@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, and where.
+//! Errors in a configuration, with their place.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,30 +7,30 @@ use super::choices::PubsubDefault;
 use super::reader::REDIS_VERSION;
 use super::words::Text;
 
-/// Where a line came from.
+/// The origin of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The file, or `standard input`, or `command line`.
     pub source: String,
     /// The line within that source, from 1.
     pub line: usize,
-    /// The line as Redis counts it, through all joined sources.
+    /// The line number as Redis counts it, through all joined sources.
     pub joined_line: usize,
     /// The line's bytes, trimmed.
     pub text: Vec<u8>,
 }
 
-/// A line of a directive that may come several times, kept with its origin.
+/// A line of a directive that may occur several times, with its origin.
 #[derive(Clone, Debug)]
 pub struct FileLine {
     /// The words after the directive's name.
     pub words: Vec<Text>,
-    /// For errors that are found only later, by whoever understands the words.
+    /// For errors found only later, when the words are interpreted.
     pub origin: Origin,
 }
 
 impl FileLine {
-    /// A line that is to be written.
+    /// A line to be written.
     pub fn written(words: impl Iterator<Item = Vec<u8>>) -> FileLine {
         FileLine {
             words: words.map(Text::from).collect(),
@@ -44,7 +44,7 @@ impl FileLine {
     }
 }
 
-/// Two lines are equal when they say the same, wherever they stood.
+/// Two lines are equal if their words are, wherever they come from.
 impl PartialEq for FileLine {
     fn eq(&self, other: &FileLine) -> bool {
         self.words == other.words
@@ -54,11 +54,11 @@ impl PartialEq for FileLine {
 /// Why a configuration does not load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// A line is wrong.
+    /// An invalid line.
     Line { origin: Origin, reason: String },
-    /// The lines contradict each other, or what they name cannot be used.
+    /// The lines contradict each other, or refer to something unusable.
     Whole(String),
-    /// A file cannot be opened; `origin` is the include, if one named it.
+    /// A file cannot be opened; `origin` is the `include` line that named it, if any.
     Unreadable {
         path: PathBuf,
         reason: String,
@@ -67,7 +67,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// A problem of this line.
+    /// A problem with this line.
     pub fn at(origin: &Origin, reason: impl fmt::Display) -> Problem {
         Problem::Line {
             origin: origin.clone(),
@@ -75,7 +75,7 @@ impl Problem {
         }
     }
 
-    /// Where it stands in the joined text; what has no line stands behind all lines.
+    /// Its line in the joined text; a problem without a line sorts last.
     fn joined_line(&self) -> usize {
         let origin = match self {
             Problem::Line { origin, .. } => Some(origin),
@@ -108,7 +108,7 @@ impl Problem {
     }
 }
 
-/// What a failed start prints. A `Line` or `Whole` goes to standard error as it is, with
+/// The output of a failed start. A `Line` or `Whole` goes to standard error as it is, with
 /// the leading empty line; an `Unreadable` is the text of a warning in the log.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,22 +132,22 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// What `--check-config` has found, and what only the server's own tables can judge.
+/// The findings of `--check-config`, and the parts that only the server's own tables can check.
 #[derive(Debug)]
 pub struct Check {
-    /// In the order of the text.
+    /// In order of the text.
     pub problems: Vec<Problem>,
     /// The `rename-command` lines.
     pub renamed_commands: Vec<FileLine>,
     /// The `user` lines.
     pub users: Vec<FileLine>,
-    /// `aclfile`, and what users may hear by default.
+    /// `aclfile`, and the default channel permissions of users.
     pub aclfile: Text,
     pub acl_pubsub_default: PubsubDefault,
 }
 
 impl Check {
-    /// Adds a problem where its line stands.
+    /// Inserts a problem in line order.
     pub fn add(&mut self, problem: Problem) {
         let at = self
             .problems

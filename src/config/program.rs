@@ -1,8 +1,8 @@
-//! The fixed part of the command line, as `clap` has it: help, version, `--check-config` and
-//! subcommands; shell completions and the man page come from the same definition.
+//! The fixed part of the command line, defined with `clap`: help, version, `--check-config` and
+//! subcommands. Shell completions and the man page are generated from the same definition.
 //!
-//! The rest, file and directives, is Redis's grammar (`cli.rs`) and passes through untouched:
-//! `clap` gets it behind a `--`. It reads a whole line only where the first word is its own.
+//! The rest, file and directives, has Redis's grammar (`cli.rs`) and passes through unchanged:
+//! `clap` gets it after a `--`. It parses the whole line only if the first word is a subcommand.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -26,53 +26,53 @@ const FROM: &str = "from";
 const UNTIL: &str = "until";
 const TO: &str = "to";
 
-/// What the fixed part asks for.
+/// What the fixed part requests.
 pub(super) enum Asked {
-    /// A server, or only a look at its configuration, from these arguments.
+    /// Run a server, or only check its configuration, with these arguments.
     Server {
         checks_only: bool,
         arguments: Vec<OsString>,
     },
-    /// A look at an RDB file.
+    /// Check an RDB file.
     CheckRdb { file: PathBuf, with_stats: bool },
-    /// A look at append only files, by the arguments of `redis-check-aof`.
+    /// Check append only files, with the arguments of `redis-check-aof`.
     CheckAof(Vec<OsString>),
-    /// A set of append only files as it was at a moment.
+    /// Restore append only files as of a point in time.
     Restore {
         from: PathBuf,
         until: Option<String>,
         to: PathBuf,
     },
-    /// A question to a running server.
+    /// Query a running server.
     Ask(Errand, Place),
-    /// Text, and the exit status.
+    /// Print a text and exit with this status.
     Text { text: String, code: i32 },
 }
 
-/// What a running server is asked for.
+/// Queries to a running server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Errand {
     Ping,
     Doctor,
 }
 
-/// Where a running server is, as far as the arguments tell.
+/// The place of a running server, as far as the arguments give it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
-    /// Its configuration file, which tells the rest.
+    /// Its configuration file, which gives the rest.
     pub file: Option<PathBuf>,
     pub host: Option<String>,
     pub port: Option<u16>,
     pub socket: Option<PathBuf>,
     pub user: Option<String>,
     pub password: Option<Vec<u8>>,
-    /// In the place of all that says where: wherever this process listens.
+    /// Instead of host, port and socket: wherever this process listens.
     pub pid: Option<u32>,
     pub limit_s: Option<u32>,
 }
 
 impl Place {
-    /// Takes from a server's settings what was not given.
+    /// Fills in what was not given from a server's settings.
     pub(super) fn fill(&mut self, config: &Config) {
         if config.port == 0 && self.port.is_none() && !config.unixsocket.is_empty() {
             self.socket
@@ -81,7 +81,7 @@ impl Place {
         self.port.get_or_insert(config.port);
         let first = config.bind.0.first().map(|word| word.lossy().into_owned());
         let host = first.map(|word| word.trim_start_matches('-').to_owned());
-        // All addresses are reached on this one.
+        // A wildcard address is reached on the default host.
         let host = host.filter(|host| !matches!(host.as_str(), "*" | "0.0.0.0" | "::*" | "::"));
         self.host = self.host.take().or(host);
         if self.password.is_none() && !config.requirepass.is_empty() {
@@ -90,7 +90,7 @@ impl Place {
     }
 }
 
-/// Reads the arguments, without the program's name.
+/// Parses the arguments, without the program's name.
 pub(super) fn read(arguments: &[OsString]) -> Asked {
     let matches = match command().try_get_matches_from(words(arguments)) {
         Ok(matches) => matches,
@@ -133,8 +133,8 @@ pub(super) fn read(arguments: &[OsString]) -> Asked {
     Asked::Text { text, code: 0 }
 }
 
-/// What `clap` is given to read. As in Redis help and version are asked for by the first word
-/// alone; `--check-config` may stand anywhere.
+/// The words for `clap`. As in Redis, help and version are recognised only as the first word;
+/// `--check-config` may be anywhere.
 fn words(arguments: &[OsString]) -> Vec<&OsStr> {
     let mut words: Vec<&OsStr> = vec![NAME.as_ref()];
     let first = arguments.first().map_or(OsStr::new(""), |word| word);
@@ -288,7 +288,7 @@ fn place(asked: &ArgMatches) -> Place {
 const FIX: &str = "fix";
 const CUT_AFTER: &str = "truncate-to-timestamp";
 
-/// The file that a check reads.
+/// The file to check.
 fn file_to_check() -> Arg {
     Arg::new(FILE)
         .required(true)
@@ -315,7 +315,7 @@ fn check_aof_command() -> Command {
         )
 }
 
-/// The same as `redis-check-aof` takes it.
+/// The same as arguments of `redis-check-aof`.
 fn check_aof_words(asked: &ArgMatches) -> Vec<OsString> {
     let mut words = Vec::new();
     if asked.get_flag(FIX) {

@@ -1,12 +1,12 @@
 //! Reads configuration text into a [`Config`]: files, includes, standard input, options.
 //!
 //! Redis joins the file, then standard input, then the command line's options into one
-//! text, and a later line wins; only `save` adds up, `user`, `loadmodule` and
-//! `rename-command` are lists. The line numbers of its fatal error count through that
-//! joined text, so ours do too; a [`Problem`] also knows the source and its own line.
+//! text, and a later line wins; only `save` adds up, and `user`, `loadmodule` and
+//! `rename-command` are lists. Line numbers in its fatal error count through that joined
+//! text, and so do ours; a [`Problem`] also has the source and its own line.
 //!
-//! Every problem is collected. A normal start reports the first, `--check-config` all.
-//! Bounds: 16 MiB a file, 16 includes deep, 1000 files; a file that includes itself is named.
+//! Every problem is collected. A normal start reports the first, `--check-config` all of them.
+//! Limits: 16 MiB per file, 16 nested includes, 1000 files; a file that includes itself is named.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -22,45 +22,45 @@ use super::refusal::{ValueError, system_text};
 use super::table::{Config, DIRECTIVES, find};
 use super::words::{self, Text};
 
-/// A configuration file larger than this is refused.
+/// A larger configuration file is refused.
 const FILE_BYTES_MAX: u64 = 16 << 20;
-/// Includes within includes.
+/// Maximum nesting of includes.
 const INCLUDE_DEPTH_MAX: usize = 16;
-/// Files read in one load, so that includes cannot multiply without end.
+/// Maximum files per load, so that includes cannot multiply without end.
 const FILES_MAX: usize = 1000;
 
-/// The version whose messages we print.
+/// The version of Redis whose messages we print.
 pub const REDIS_VERSION: &str = "8.0.0";
 
-/// What a start reads, in order of growing precedence.
+/// The sources of a start, in order of increasing precedence.
 #[derive(Default)]
 pub struct Sources {
     /// The configuration file.
     pub file: Option<PathBuf>,
-    /// What standard input held, when `-` asked for it.
+    /// The contents of standard input, if `-` requested it.
     pub stdin: Option<Vec<u8>>,
     /// The command line's options as configuration lines.
     pub options: Option<Vec<u8>>,
 }
 
-/// What was read without a problem.
+/// The result of a load without problems.
 #[derive(Debug)]
 pub struct Loaded {
     /// The settings.
     pub config: Config,
-    /// Directives that differ from their default and have no effect yet, with the line
-    /// that set them. The log names them at start.
+    /// Directives that differ from their default but have no effect yet, with the line
+    /// that set them. They are logged at start.
     pub unserved: Vec<(&'static str, Origin)>,
 }
 
-/// Reads all sources over the defaults. `dir` becomes absolute; nothing else is touched.
+/// Reads all sources over the defaults. `dir` becomes absolute; nothing else is changed.
 ///
-/// The error holds every problem, in the order of the text, and is never empty.
+/// The error holds every problem, in order of the text, and is never empty.
 pub fn load(sources: &Sources) -> Result<Loaded, Vec<Problem>> {
     read(sources).finish()
 }
 
-/// Reads all sources for their problems alone.
+/// Reads all sources only to find their problems.
 pub fn check(sources: &Sources) -> Check {
     let mut reader = read(sources);
     let config = &mut reader.config;
@@ -89,7 +89,7 @@ fn read(sources: &Sources) -> Reader {
     reader
 }
 
-/// Several sources read as one text.
+/// Several sources joined into one text.
 #[derive(Default)]
 struct Joined {
     parts: Vec<Part>,
@@ -101,7 +101,7 @@ struct Joined {
 struct Part {
     source: String,
     bytes: Vec<u8>,
-    /// The joined number of its first line.
+    /// The line number of its first line in the joined text.
     first_line: usize,
 }
 
@@ -120,7 +120,7 @@ impl Joined {
         });
     }
 
-    /// Options start on a line after an extra break.
+    /// Options start after an extra line break.
     fn add_options(&mut self, bytes: Vec<u8>) {
         self.breaks += 1;
         self.ends_open = false;
@@ -152,10 +152,10 @@ impl Reader {
         }
     }
 
-    /// Adds the file, or the files a pattern matches, to `text`.
+    /// Adds the file, or the files that a pattern matches, to `text`.
     ///
-    /// A pattern may match nothing: an empty `conf.d` is no mistake. Paths are relative to
-    /// `dir` as the lines so far have it.
+    /// A pattern may match nothing: an empty `conf.d` is no error. Paths are relative to the
+    /// current value of `dir`.
     fn add_files(&mut self, text: &mut Joined, path: &Path, origin: Option<&Origin>) {
         let paths = match include::is_pattern(path.as_os_str().as_bytes()) {
             true => include::expand(self.config.dir.0.path(), path),
@@ -181,7 +181,7 @@ impl Reader {
         }
     }
 
-    /// Reads every line. `open` are the includes being read around this text.
+    /// Reads every line. `open`: the files that include this text.
     fn read_text(&mut self, text: &Joined, open: &mut Vec<PathBuf>) {
         for part in &text.parts {
             for (index, line) in part.bytes.split(|&b| b == b'\n').enumerate() {
@@ -221,7 +221,7 @@ impl Reader {
                 .map_err(|e| e.to_string());
         }
         match (name.to_ascii_lowercase().as_slice(), values.len()) {
-            // Directives of the past, without meaning now.
+            // Obsolete directives, accepted without effect.
             (
                 b"list-max-ziplist-entries"
                 | b"list-max-ziplist-value"
@@ -323,7 +323,7 @@ impl Reader {
 }
 
 impl Config {
-    /// Brings values that are accepted out of range into it: `hz` is a hint.
+    /// Clamps values that are accepted out of range: `hz` is a hint.
     pub(super) fn settle(&mut self) {
         self.hz = self.hz.clamp(1, 500);
     }

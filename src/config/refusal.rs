@@ -1,9 +1,9 @@
-//! Why a value is refused: every wording once, as Redis words it.
+//! Why a value is refused, in Redis's wording.
 
 pub use crate::base::text::system_text;
 
-/// The reason a directive does not take a value. `Display` is what Redis prints under the
-/// line in a fatal start, and after the dash in `CONFIG SET failed (...) - reason`.
+/// Why a directive refuses a value. `Display` is what Redis prints under the line in a fatal
+/// start, and after the dash in `CONFIG SET failed (...) - reason`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
     #[error("wrong number of arguments")]
@@ -78,13 +78,13 @@ pub enum ValueError {
     NotAPercentile,
     #[error("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")]
     PercentileOutOfRange,
-    /// The operating system's own words, such as `No such file or directory`.
+    /// The operating system's message, for example `No such file or directory`.
     #[error("{0}")]
     System(String),
 }
 
 impl ValueError {
-    /// The system's words for an error, without Rust's `(os error 2)`.
+    /// The system's message for an error, without Rust's `(os error 2)`.
     pub fn system(error: &std::io::Error) -> ValueError {
         ValueError::System(system_text(error))
     }

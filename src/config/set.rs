@@ -1,7 +1,7 @@
 //! CONFIG SET: several values at once, all or none.
 //!
-//! The caller applies what changed (listen again, chdir, resize) and takes everything
-//! back with [`Changes::roll_back`] when that fails:
+//! The caller applies the changes (listen again, chdir, resize) and undoes everything with
+//! [`Changes::roll_back`] if that fails:
 //!
 //!     let changes = config.set(args, gate)?;
 //!     for name in changes.names() { if let Err(why) = apply(name) {
@@ -17,10 +17,10 @@ use super::refusal::ValueError;
 use super::table::{Config, find};
 use super::words::Text;
 
-/// What the connection and the server's state allow.
+/// The permissions of the connection and the state of the server.
 #[derive(Clone, Copy, Debug)]
 pub struct Gate {
-    /// Whether `enable-protected-configs` lets this connection change protected ones.
+    /// Whether `enable-protected-configs` allows this connection to change protected directives.
     pub protected: bool,
     /// Whether a data set is being loaded.
     pub loading: bool,
@@ -34,9 +34,9 @@ pub enum SetError {
     Syntax,
     /// No directive has this name.
     Unknown(Vec<u8>),
-    /// It is one of those refused while loading.
+    /// Refused while loading.
     Loading,
-    /// A directive, by the name it was given, and why it does not take its value.
+    /// The name as given, and why the directive refuses its value.
     Refused(Vec<u8>, String),
 }
 
@@ -49,7 +49,7 @@ impl fmt::Display for SetError {
 impl std::error::Error for SetError {}
 
 impl SetError {
-    /// The line after `-`, as bytes: a name may be anything.
+    /// The line after `-`, as bytes: a name may contain any bytes.
     pub fn line(&self) -> Vec<u8> {
         match self {
             SetError::Syntax => b"ERR syntax error".to_vec(),
@@ -66,7 +66,7 @@ impl SetError {
     }
 }
 
-/// What a CONFIG SET changed, and the way back.
+/// The changes of a CONFIG SET, and how to undo them.
 #[derive(Debug)]
 pub struct Changes {
     names: Vec<&'static str>,
@@ -74,19 +74,19 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// The directives whose value is new, by their main name, in the order given.
+    /// The directives whose value is new, by main name, in the order given.
     ///
-    /// Those that name something outside (`bind`, TLS files) are here even when unchanged.
+    /// Those that refer to something outside (`bind`, TLS files) are included even if unchanged.
     pub fn names(&self) -> &[&'static str] {
         &self.names
     }
 
-    /// The settings as they were.
+    /// The previous settings.
     pub fn before(&self) -> &Config {
         &self.before
     }
 
-    /// Restores every value, because applying `name` failed; the error to reply with.
+    /// Restores every value, because applying `name` failed; returns the error to reply.
     pub fn roll_back(self, config: &mut Config, name: &str, reason: impl fmt::Display) -> SetError {
         *config = *self.before;
         SetError::Refused(name.as_bytes().to_vec(), reason.to_string())
@@ -94,12 +94,11 @@ impl Changes {
 }
 
 impl Config {
-    /// Sets every pair of name and value in `args`, or none.
+    /// Sets all pairs of name and value in `args`, or none.
     ///
-    /// Errors come in Redis's order: a name without a value; then, by position, the first
-    /// that is unknown, immutable, protected, refused while loading or given twice (an
-    /// unknown name stops the search, a later loading refusal outranks a former one); then
-    /// the first value that is not accepted.
+    /// Errors have Redis's order: a name without a value; then, by position, the first name
+    /// that is unknown, immutable, protected, refused while loading or given twice; then the
+    /// first value that is not accepted.
     pub fn set(&mut self, args: &[&[u8]], gate: Gate) -> Result<Changes, SetError> {
         if !args.len().is_multiple_of(2) {
             return Err(SetError::Syntax);
@@ -127,11 +126,11 @@ impl Config {
 
     fn set_one(&mut self, directive: &Directive, value: &[u8]) -> Result<(), ValueError> {
         let words: Vec<Text> = match directive.flags.contains(Flags::MULTI_ARG) {
-            // Plain spaces, no quotes; two spaces enclose an empty word.
+            // Split at single spaces, no quotes; two spaces enclose an empty word.
             true => value.split(|&b| b == b' ').map(Text::from).collect(),
             false => vec![value.into()],
         };
-        // An empty value is no word at all to those that count words in rows.
+        // Here an empty value means no words at all.
         let words = match words.as_slice() {
             [only] if only.is_empty() && directive.name == "client-output-buffer-limit" => &[],
             words => words,
@@ -140,7 +139,7 @@ impl Config {
     }
 }
 
-/// A directive, the name it was called by, and its new value.
+/// A directive, the name it was given by, and its new value.
 type Pair<'a> = (&'static Directive, &'a [u8], &'a [u8]);
 
 /// The directive, name and value of each pair, if all of them may be set.
@@ -161,7 +160,7 @@ fn find_all<'a>(args: &[&'a [u8]], gate: Gate) -> Result<Vec<Pair<'a>>, SetError
         if gate.loading && directive.flags.contains(Flags::DENY_LOADING) {
             return Err(SetError::Loading);
         }
-        // Redis takes a name and its alias for two directives: the later one wins.
+        // Redis treats a name and its alias as two directives: the later one wins.
         if pairs
             .iter()
             .any(|(_, known, _)| known.eq_ignore_ascii_case(name))

@@ -1,15 +1,15 @@
-//! The table of directives and the fields behind them: name, value, default, bounds.
+//! The table of directives and their fields: name, value, default, limits.
 //!
-//! One row is one directive, in the order of `redis.conf.example`, which says what each
-//! means. The macro makes of them
+//! One row is one directive, in the order of `redis.conf.example`, which explains each of
+//! them. From the rows the macro generates
 //!
 //!   - [`Config`], with one typed public field per row,
 //!   - its `Default`,
 //!   - [`DIRECTIVES`], whose functions read and write those fields.
 //!
 //! A row: `field: type = default => "name" | "alias", kind, [flags], support;`. Kinds:
-//! `flag` (yes or no), `number`, `memory` and `octal` with bounds, `choice` (a name), `text`,
-//! `text_or_unset`, `secret` (both unset when empty), `special` (a grammar of its own).
+//! `flag` (yes or no), `number`, `memory` and `octal` with limits, `choice` (a name), `text`,
+//! `text_or_unset`, `secret` (both unset if empty), `special` (a grammar of its own).
 
 use super::checks;
 use super::choices::*;
@@ -36,7 +36,7 @@ macro_rules! directives {
             $name:literal $(| $alias:literal)?, $kind:ident $(($($rule:expr),+))?,
             [$($flag:ident)*], $support:expr;
     )+) => {
-        /// Every setting of a server. Fields are named as their directives, which
+        /// All settings of a server. Fields are named after their directives, which
         /// `redis.conf.example` explains; units are those of the directive.
         #[derive(Clone, Debug, PartialEq)]
         #[allow(missing_docs)]
@@ -61,7 +61,7 @@ macro_rules! directives {
             }
         }
 
-        /// Every directive but those that exist in files only (`include`, `user`,
+        /// All directives except those that occur only in files (`include`, `user`,
         /// `loadmodule`, `rename-command`).
         pub static DIRECTIVES: &[Directive] = &[$(Directive {
             name: $name,
@@ -71,7 +71,7 @@ macro_rules! directives {
             kind: kind!($field, $kind $(($($rule),+))?),
         },)+];
 
-        /// Field names beside directive names, for the test that compares them.
+        /// Pairs of field name and directive name, for the test that compares them.
         #[cfg(test)]
         const FIELDS: &[(&str, &str)] = &[$((stringify!($field), $name)),+];
     };
@@ -102,7 +102,7 @@ macro_rules! kind {
     ($field:ident, octal($min:expr, $max:expr)) => {
         kind!($field, Unit::Octal, $min, $max)
     };
-    // A test proves that the bounds fit the field, so `as` loses nothing.
+    // A test checks that the limits fit the field, so `as` loses nothing.
     ($field:ident, $unit:expr, $min:expr, $max:expr) => {
         Kind::Number {
             unit: $unit,
@@ -782,7 +782,7 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds its own twenty, those of metrics, Valkey's six of the
+    /// this many hidden ones; ours adds twenty of its own, those of metrics, Valkey's six of the
     /// command logs, and its other names and eight hidden ones.
     #[test]
     fn the_table_has_as_many_names_as_redis() {

@@ -14,7 +14,7 @@ use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The bytes of one configuration value, such as a path, a password or a name.
+/// The bytes of one configuration value: a path, a password, a name.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Text(Vec<u8>);
 
@@ -68,7 +68,7 @@ impl fmt::Debug for Text {
     }
 }
 
-/// The words of a line, or `None` when its quotes do not balance.
+/// The words of a line, or `None` if its quotes do not balance.
 ///
 /// An empty or blank line has no words. `""` is one empty word.
 pub fn split(line: &[u8]) -> Option<Vec<Text>> {
@@ -86,7 +86,7 @@ pub fn split(line: &[u8]) -> Option<Vec<Text>> {
     }
 }
 
-/// The first word of `text`, which starts with a non-blank, and how many bytes it took.
+/// The first word of `text`, which starts with a non-blank, and its length in bytes.
 fn take_word(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     let mut word = Vec::new();
     let mut at = 0;
@@ -148,7 +148,7 @@ fn take_single_quoted(text: &[u8], mut at: usize, mut word: Vec<u8>) -> Option<(
     }
 }
 
-/// The word whose closing quote was just read, unless something touches that quote.
+/// The word whose closing quote was just read; `None` if that quote is not followed by a blank.
 fn closed(rest: &[u8], at: usize, word: Vec<u8>) -> Option<(Vec<u8>, usize)> {
     match rest.first() {
         Some(&next) if !is_blank(next) => None,
@@ -156,7 +156,7 @@ fn closed(rest: &[u8], at: usize, word: Vec<u8>) -> Option<(Vec<u8>, usize)> {
     }
 }
 
-/// Appends `bytes` in double quotes so that [`split`] gives them back; what MONITOR shows, too.
+/// Appends `bytes` in double quotes so that [`split`] reads them back; also used for MONITOR.
 pub fn quote(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     for &byte in bytes {
@@ -174,7 +174,7 @@ pub fn quote(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-/// A line without the blanks around it, as the reader prints and splits it.
+/// A line without surrounding blanks, as the reader prints and splits it.
 pub fn trim(line: &[u8]) -> &[u8] {
     let is_trimmed = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
     let start = line.iter().take_while(|b| is_trimmed(b)).count();
@@ -191,7 +191,7 @@ pub fn trim(line: &[u8]) -> &[u8] {
 /// `None` for anything else, a sign, or more than a `u64` holds. Empty text is zero, as
 /// in Redis.
 pub fn parse_memory(text: &[u8]) -> Option<u64> {
-    // As Redis, which reads a C string.
+    // As in Redis, which reads a C string.
     let text = memchr::memchr(0, text).map_or(text, |end| &text[..end]);
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let (digits, unit) = text.split_at(digits);
@@ -214,7 +214,7 @@ pub fn parse_memory(text: &[u8]) -> Option<u64> {
     number.checked_mul(factor)
 }
 
-/// A byte count as CONFIG REWRITE writes it: with the largest unit that divides it.
+/// A byte count as CONFIG REWRITE writes it: in the largest unit that divides it.
 pub fn memory_text(bytes: u64) -> String {
     match bytes {
         0 => "0".to_owned(),
@@ -225,8 +225,8 @@ pub fn memory_text(bytes: u64) -> String {
     }
 }
 
-/// A number as C's `strtoll` reads the whole text: blanks and a plus sign may lead, and
-/// an empty text is zero. `base` is 8 or 10. `None` when bytes are left over or it overflows.
+/// Parses the whole text as C's `strtoll` does: blanks and a plus sign may lead, and an
+/// empty text is zero. `base` is 8 or 10. `None` if bytes are left over or it overflows.
 pub fn parse_c_number(text: &[u8], base: u8) -> Option<i64> {
     let blanks = text.iter().take_while(|&&b| is_blank(b)).count();
     let (negative, digits) = match &text[blanks..] {

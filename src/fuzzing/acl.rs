@@ -1,5 +1,5 @@
-//! Rules of users: any words are refused or applied, a refusal changes nothing, and what a user
-//! is told to be makes him again.
+//! ACL rules: any words are refused or applied, a refusal changes nothing, and a user's description
+//! recreates the user.
 
 use std::sync::OnceLock;
 
@@ -77,8 +77,8 @@ fn table() -> &'static (CommandTable, Commands) {
     })
 }
 
-/// Byte one: what users may hear by default. The rest are decisions: rules that are likely, or
-/// bytes of the input.
+/// Byte one: the default channel permission. The rest are decisions: likely rules, or bytes of the
+/// input.
 pub fn acl(bytes: &[u8]) {
     let (table, commands) = table();
     let mut input = Input::new(bytes);
@@ -128,7 +128,7 @@ fn is_made_again(user: &User, commands: &Commands, channels: PubsubDefault) {
     assert!(read.get(&b"name"[..]) == Some(user), "{shown}");
 }
 
-/// A check comes to its end, and who may do all may do this.
+/// Runs a permission check; a user with all permissions must pass it.
 fn look(user: &User, table: &CommandTable, words: &[&[u8]]) {
     let args: OwnedArgs = words.iter().copied().collect();
     let args = args.args();

@@ -1,5 +1,4 @@
-//! Append only files: any bytes are called valid or not, and what is left when the fault is
-//! cut off is valid.
+//! Append only files: any bytes are judged valid or not, and after a repair the rest is valid.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -8,12 +7,12 @@ use std::os::fd::AsRawFd;
 
 use crate::persistence::aof::check;
 
-/// A file without a name, as the check's arguments name it.
+/// A path to an unnamed file, for the check's arguments.
 fn path(file: &File) -> OsString {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
-/// The exit status of a check with these options, and what it said.
+/// The exit status and the output of a check with these options.
 fn run(options: &[&str], file: &File) -> (u8, String) {
     let mut args: Vec<OsString> = options.iter().map(OsString::from).collect();
     args.push(path(file));
@@ -22,9 +21,9 @@ fn run(options: &[&str], file: &File) -> (u8, String) {
     (code, String::from_utf8_lossy(&out).into_owned())
 }
 
-/// The bytes are a file; whatever they are, a repair makes them a valid one.
+/// Any bytes as a file: a repair makes it valid.
 pub fn aof(bytes: &[u8]) {
-    // The beginning says what kind of file it is: manifests and snapshots are others' business.
+    // The first bytes decide the kind of file: manifests and snapshots have other targets.
     let is_snapshot = bytes.starts_with(b"REDIS") || bytes.starts_with(b"VALKEY");
     if is_snapshot || check::is_manifest(bytes).expect("bytes are there") {
         return;

@@ -1,8 +1,8 @@
-//! Any commands, in any order, by several clients: every reply is whole, every invariant
+//! Any commands, in any order, by several clients: every reply is complete, every invariant
 //! holds, and a second engine that repeats the effects ends with the same contents.
 //!
-//! What is added to the table of commands is tried here, see `words`. Left out is what
-//! administers the process, the connection or other hosts.
+//! New commands of the table are covered automatically, see `words`. Excluded are those that
+//! administer the process, the connection or other hosts.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ use crate::types::Limits;
 
 const CLIENTS: usize = 3;
 const STEPS_MAX: usize = 400;
-/// A step may let so much time pass.
+/// Milliseconds that may pass in a step.
 const PAUSES_MS: [i64; 8] = [0, 0, 0, 0, 1, 60, 1_500, 200_000];
 
-/// Byte one: whether containers change their encoding early, whether blocks are moved as eagerly
-/// as they can be; the rest: steps.
+/// Byte one: whether containers change their encoding early, and whether blocks are moved as
+/// eagerly as possible; the rest: steps.
 pub fn commands(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let how = input.byte();
@@ -48,11 +48,11 @@ pub fn commands(bytes: &[u8]) {
     play.compare();
 }
 
-/// Engines that must agree.
+/// Two engines that must agree.
 pub(super) struct Play {
     pub first: Testbed,
     pub clients: [ClientId; CLIENTS],
-    /// Repeats the effects of the first.
+    /// Repeats the effects of `first`.
     pub second: Testbed,
     repeater: ClientId,
 }
@@ -62,7 +62,7 @@ impl Play {
         let (mut first, mut second) = (Testbed::new(), Testbed::new());
         for bed in [&mut first, &mut second] {
             bed.engine.server.config.enable_debug_command = Allowed::Yes;
-            // A case that failed fails again.
+            // A fixed seed, so that failures are reproducible.
             *bed.engine.keyspace.db(DbIndex(0)).rng() = SmallRng::seed_from_u64(0);
         }
         let clients = std::array::from_fn(|_| first.connect());
@@ -107,7 +107,7 @@ impl Play {
         }
     }
 
-    /// Runs a command and repeats its effects; unblocks the client first. The raw reply.
+    /// Runs a command and repeats its effects; unblocks the client first. Returns the raw reply.
     pub fn run(&mut self, client: ClientId, words: &[Vec<u8>]) -> Vec<u8> {
         if self.is_blocked(client) {
             let engine = &mut self.first.engine;
@@ -126,7 +126,7 @@ impl Play {
         reply
     }
 
-    /// Goes on with moving everything, more or less of it behind each command.
+    /// Continues moving all blocks, a varying number after each command.
     fn relocate(&mut self, walk: &mut Walk, step: usize) {
         walk.elements_max = 1 + step % 7;
         for _ in 0..step % 64 {
@@ -149,7 +149,7 @@ impl Play {
                 .run_args_as(self.repeater, &[b"SELECT", db.to_string().as_bytes()]);
             assert_eq!(select, b"+OK\r\n");
             let args: Vec<&[u8]> = stated.args.args().iter().collect();
-            // An exact trim with a LIMIT is taken from those only who repeat what was done.
+            // An exact trim with a LIMIT is accepted only when repeating effects.
             let trims = ["XADD", "XTRIM"]
                 .iter()
                 .any(|name| args[0].eq_ignore_ascii_case(name.as_bytes()));
@@ -162,7 +162,7 @@ impl Play {
         }
     }
 
-    /// What neither has deleted yet is gone for both before they are compared.
+    /// Expires what neither has deleted yet, then compares both.
     pub fn compare(&mut self) {
         let clients = self.clients;
         clients

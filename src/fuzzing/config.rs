@@ -1,9 +1,9 @@
-//! Configuration files: any text loads or is refused, and what loaded survives a rewrite.
+//! Configuration files: any text loads or is refused, and what was loaded survives a rewrite.
 
 use super::input::Input;
 use crate::config::{Config, DIRECTIVES, Loaded, Problem, Sources, load};
 
-/// Byte one: whether the rest is a file's text or decisions from which lines are made, and
+/// Byte one: whether the rest is the text of a file or decisions that generate lines, and
 /// whether the rewrite writes every directive.
 pub fn config(bytes: &[u8]) {
     let mut input = Input::new(bytes);
@@ -13,7 +13,7 @@ pub fn config(bytes: &[u8]) {
     } else {
         lines(&mut input)
     };
-    // What other files hold is no business of this one.
+    // No includes: other files are not under test.
     if text
         .windows(7)
         .any(|word| word.eq_ignore_ascii_case(b"include"))

@@ -1,9 +1,9 @@
-//! Globs: the matcher agrees with what follows from a pattern's shape, and ends.
+//! Globs: the matcher agrees with what a pattern's shape implies, and terminates.
 
 use super::input::Input;
 use crate::base::glob::{is_literal, matches};
 
-/// Byte one: the pattern's length, and whether case counts; then pattern and text.
+/// Byte one: the pattern's length, and case sensitivity; then pattern and text.
 pub fn glob(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let choice = input.byte();

@@ -1,19 +1,19 @@
-//! HyperLogLogs of foreign bytes: refused, or every form of them says the same.
+//! HyperLogLogs of arbitrary bytes: refused, or both encodings agree.
 
 use super::input::Input;
 use crate::encodings::hyperloglog::{
     Form, Registers, add, count, describe_runs, empty, form, to_dense,
 };
 
-/// What is accepted counts alike in both forms, and elements change both alike; what is
-/// damaged is refused by all who read it to the end.
+/// Accepted input has the same count in both encodings, and elements change both alike; damaged
+/// input is refused by every operation that reads it to the end.
 pub fn hyperloglog(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (bytes_max, elements) = (usize::from(input.byte()), input.byte() % 40);
     let mut hll = match form(input.rest()) {
         Some(_) => bytes[2..].to_vec(),
         None => {
-            // As runs behind a header, so that most inputs get that far.
+            // Use the bytes as runs after a header, so that most inputs get that far.
             let mut hll = empty();
             hll.truncate(16);
             hll.extend(bytes.iter().skip(2));
@@ -39,7 +39,7 @@ pub fn hyperloglog(bytes: &[u8]) {
     let mut dense = if sound { to_dense(&hll).ok() } else { None };
     for element in 0..elements {
         let element = [element, bytes.len() as u8];
-        // Runs are read as far as the element's register: damage behind it is not met.
+        // Runs are read only up to the element's register: damage after it goes unnoticed.
         let added = add(&mut hll, &element, bytes_max);
         if let Some(dense) = &mut dense {
             assert_eq!(added, add(dense, &element, bytes_max));

@@ -1,6 +1,6 @@
 //! Decisions read from a fuzzer's bytes.
 
-/// The bytes that are left; zeros when there are none.
+/// The remaining bytes; reads as zeros when exhausted.
 pub(super) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -30,7 +30,7 @@ impl<'a> Input<'a> {
         choices[self.below(choices.len())]
     }
 
-    /// The next `len` bytes, or what is left of them.
+    /// The next `len` bytes, or fewer at the end.
     pub fn bytes(&mut self, len: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(len.min(self.0.len()));
         self.0 = rest;

@@ -1,8 +1,8 @@
-//! What fuzzing checks, as plain functions of bytes.
+//! Fuzz targets, as plain functions of bytes.
 //!
-//! `fuzz/` hands them to libFuzzer; the tests here run each on seeded random bytes, so that
-//! a stable toolchain runs them too. A target panics when what it states does not hold, and
-//! returns otherwise. Nothing here is for the server.
+//! `fuzz/` passes them to libFuzzer; the tests here run each on seeded random bytes, so that
+//! a stable toolchain runs them too. A target panics if its property does not hold, and
+//! returns otherwise. The server uses nothing of this.
 
 mod acl;
 mod aof;
@@ -45,7 +45,7 @@ mod tests {
     /// Runs a target on `cases` inputs of up to `bytes_max` bytes, drawn from `alphabet`
     /// three times out of four. A failure names the seed of its case.
     fn run(target: fn(&[u8]), cases: u64, bytes_max: usize, alphabet: &[u8]) {
-        // Memory checkers are slow: they ask for a percentage.
+        // Memory checkers are slow: they request a percentage.
         let percent = std::env::var("RUSSET_FUZZ_CASES").ok();
         let percent: u64 = percent.and_then(|text| text.parse().ok()).unwrap_or(100);
         for seed in 0..cases * percent / 100 {
@@ -118,7 +118,7 @@ mod tests {
         run(hyperloglog, 20_000, 40, &[0, 0x3f, 0x7f, 0x80, 0x84, 0xff]);
     }
 
-    /// Runs that make up all registers, which chance does not find.
+    /// Runs that add up to all registers, which random bytes never do.
     #[test]
     fn whole_hyperloglogs_stay_sound() {
         for seed in 0..=255u8 {

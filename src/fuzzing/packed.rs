@@ -1,10 +1,10 @@
-//! Listpacks and intsets of foreign bytes: refused, or sound under every operation.
+//! Listpacks and intsets of arbitrary bytes: refused, or sound under every operation.
 
 use super::input::Input;
 use crate::encodings::intset::Intset;
 use crate::encodings::listpack::{Entry, Listpack};
 
-/// Whatever is accepted reads the same from both ends and stays sound when it changes.
+/// Accepted input reads the same from both ends and stays sound when it changes.
 pub fn listpack(bytes: &[u8]) {
     let Ok(mut pack) =
         Listpack::from_bytes(bytes).or_else(|_| Listpack::from_bytes(&framed(bytes)))
@@ -33,7 +33,7 @@ pub fn listpack(bytes: &[u8]) {
     change(&mut pack, forth, bytes);
 }
 
-/// The same edits to the listpack and to a list of texts.
+/// Applies the same edits to the listpack and to a list of texts.
 fn change(pack: &mut Listpack, mut model: Vec<Vec<u8>>, bytes: &[u8]) {
     let mut input = Input::new(bytes);
     while !input.is_empty() {
@@ -63,14 +63,14 @@ fn change(pack: &mut Listpack, mut model: Vec<Vec<u8>>, bytes: &[u8]) {
     assert!(pack.iter().map(|entry| entry.to_vec()).eq(model));
 }
 
-/// The bytes as the entries of a listpack whose frame is right.
+/// The bytes as entries of a listpack with a valid frame.
 fn framed(entries: &[u8]) -> Vec<u8> {
     let total = entries.len() as u32 + 7;
     let unknown = u16::MAX.to_le_bytes();
     [&total.to_le_bytes()[..], &unknown, entries, &[0xff]].concat()
 }
 
-/// Whatever is accepted is ordered, and stays so as numbers come and go.
+/// Accepted input is sorted, and stays so as numbers are added and removed.
 pub fn intset(bytes: &[u8]) {
     let Ok(mut set) = Intset::from_bytes(bytes) else {
         return;

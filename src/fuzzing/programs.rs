@@ -1,8 +1,8 @@
-//! Small Lua programs that mean no good: every function of every library, with numbers at the
-//! edges, tables that are shared, cyclic or deep, texts that double, coroutines.
+//! Small hostile Lua programs: every function of every library, with extreme numbers, shared,
+//! cyclic or deep tables, doubling texts, coroutines.
 //!
-//! A program is a list of statements over a few values; each catches its own errors, so that what
-//! comes after an error is run as well, and any of them can be left out.
+//! A program is a list of statements over a few values; each catches its own errors, so that the
+//! statements after an error run as well, and any statement can be left out.
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
@@ -14,7 +14,7 @@ use crate::server::Testbed;
 const VALUES: usize = 6;
 const STATEMENTS_MAX: usize = 7;
 
-/// What stands before the statements.
+/// Precedes the statements.
 pub const PROLOGUE: &str = "local v, _ = {1, 'a', {}, 0/0, string.rep, {1, 2, 3}}";
 
 const NUMBERS: [&str; 34] = [
@@ -54,7 +54,7 @@ const NUMBERS: [&str; 34] = [
     "65536",
 ];
 
-/// Texts: short ones, formats, patterns, what libraries read, names of keys.
+/// Texts: short ones, formats, patterns, input of the libraries, names of keys.
 const TEXTS: [&str; 36] = [
     "''",
     "'a'",
@@ -186,7 +186,7 @@ const FUNCTIONS: [&str; 89] = [
     "unpack",
 ];
 
-/// Functions that compile, call back or change how values behave.
+/// Functions that compile, call back or change the behaviour of values.
 const DEEPER: [&str; 12] = [
     "pcall",
     "xpcall",
@@ -222,15 +222,15 @@ const COMMANDS: [&str; 16] = [
     "'SRANDMEMBER','set',%",
 ];
 
-/// Whether programs may go on for as long as nobody stops them.
+/// Whether programs may run without end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// They come to an end within a second.
+    /// They end within a second.
     Short,
     Any,
 }
 
-/// The statements of a program that these bytes decide.
+/// The statements of the program that these bytes encode.
 pub fn statements(bytes: &[u8], length: Length) -> Vec<String> {
     let mut writer = Writer {
         input: Input::new(bytes),
@@ -335,7 +335,7 @@ impl Writer<'_> {
         format!("{} = redis.pcall({words})", self.place())
     }
 
-    /// How often something is repeated.
+    /// A number of repetitions.
     fn times(&mut self) -> &'static str {
         let all = match self.length {
             Length::Short => &["3", "10", "100"][..],
@@ -344,7 +344,7 @@ impl Writer<'_> {
         self.input.pick(all)
     }
 
-    /// How often something doubles.
+    /// A number of doublings.
     fn doublings(&mut self) -> usize {
         match self.length {
             Length::Short => 3 + self.input.below(7),
@@ -358,7 +358,7 @@ impl Writer<'_> {
             0..=9 => self.call(),
             10 | 11 => self.command(),
             12 => format!("{place} = {}", self.value()),
-            // A table that holds itself, or the same one many times.
+            // A table that contains itself, or the same one many times.
             13 => format!(
                 "if type({place}) == 'table' then pcall(rawset, {place}, {}, {place}) end",
                 self.number()
@@ -442,7 +442,7 @@ impl Writer<'_> {
         }
     }
 
-    /// A statement inside another one.
+    /// A statement nested in another one.
     fn inner(&mut self) -> String {
         match self.chance(80) {
             true => self.call(),
@@ -464,7 +464,7 @@ thread_local! {
     static BED: RefCell<Testbed> = RefCell::new(bed());
 }
 
-/// A server whose scripts are ended by a signal as soon as they are found to be slow, and undone.
+/// A server that stops slow scripts by the watcher's signal, and rolls them back.
 fn bed() -> Testbed {
     let mut bed = Testbed::unheard();
     let server = &mut bed.engine.server;
@@ -474,9 +474,9 @@ fn bed() -> Testbed {
     bed
 }
 
-/// Runs a program: the reply is whole, and the state that it ran in still works.
+/// Runs a program: the reply is complete, and the Lua state still works.
 pub fn programs(bytes: &[u8]) {
-    // Tests share the thread that looks for slow scripts: what they run must end by itself.
+    // Tests share the thread that watches for slow scripts: theirs must end by themselves.
     let length = match cfg!(test) {
         true => Length::Short,
         false => Length::Any,

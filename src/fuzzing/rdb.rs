@@ -1,4 +1,4 @@
-//! RDB files and payloads of any bytes: refused, or what they hold is sound.
+//! RDB files and payloads of any bytes: refused, or their contents are sound.
 
 use std::cell::RefCell;
 
@@ -10,7 +10,7 @@ use crate::types::Limits;
 
 const DATABASES: u64 = 16;
 
-/// A keyspace that takes all keys of a file, whatever is announced beside them.
+/// A keyspace that takes all keys of a file, whatever else it announces.
 struct Taker(Keyspace);
 
 impl Loader for Taker {
@@ -37,7 +37,7 @@ impl Loader for Taker {
     }
 }
 
-/// What a file holds, if it is whole; what was read before a fault is sound all the same.
+/// The contents of a valid file; what was read before an error must be sound, too.
 pub(super) fn load(file: &[u8]) -> Result<Keyspace, RdbError> {
     let mut taker = Taker(Keyspace::new(DATABASES as usize));
     let options = ReadOptions {
@@ -50,7 +50,7 @@ pub(super) fn load(file: &[u8]) -> Result<Keyspace, RdbError> {
     read.map(|_| taker.0)
 }
 
-/// Any bytes as a file, and as what stands in one behind the header.
+/// Any bytes as a file, and as its contents after the header.
 pub fn rdb(bytes: &[u8]) {
     let _ = load(bytes);
     for magic in [&b"REDIS0012"[..], b"VALKEY080"] {
@@ -108,11 +108,11 @@ const COMMANDS: &[&str] = &[
 ];
 
 thread_local! {
-    /// Making one takes longer than most payloads do.
+    /// Kept: creating one takes longer than most payloads.
     static BED: RefCell<Testbed> = RefCell::new(Testbed::unheard());
 }
 
-/// Any bytes as a value with a right checksum: what is restored stays sound in use.
+/// Any bytes as a value with a correct checksum: the restored value stays sound in use.
 pub fn dump(bytes: &[u8]) {
     BED.with_borrow_mut(|bed| dump_to(bed, bytes));
 }
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
     use crate::persistence::rdb::{Use, VERSION_FIELD_TTLS, Writer};
 
-    /// What stands behind the key `k` in a file that holds only it: its type in front.
+    /// A file with only the key `k`: its type and value.
     fn file(kind: u8, value: &[u8]) -> Vec<u8> {
         let mut file = b"REDIS0012\xfe\0".to_vec();
         file.extend_from_slice(&[kind, 1, b'k']);
@@ -152,7 +152,7 @@ mod tests {
         file
     }
 
-    /// A small file of each type and encoding that is written here.
+    /// A small file of each type and encoding that we write.
     fn written() -> Vec<Vec<u8>> {
         let mut files = Vec::new();
         for lines in seeds::LINES {
@@ -174,7 +174,7 @@ mod tests {
         files
     }
 
-    /// Forms that only older servers and others write.
+    /// Forms that only older or other servers write.
     fn foreign() -> Vec<Vec<u8>> {
         let files = seeds::foreign().into_iter().map(|(kind, value)| {
             let mut file = file(kind, &value);

@@ -1,8 +1,8 @@
-//! Whether reply bytes are whole values: their frames, not their meaning.
+//! Checks that reply bytes are complete values: their frames, not their meaning.
 
 use crate::resp::{ReplyBounds, ReplyParser};
 
-/// The number of values in `bytes`, pushes included. Panics when they are not whole.
+/// The number of values in `bytes`, including pushes. Panics if the last one is incomplete.
 pub(super) fn count(mut bytes: &[u8]) -> usize {
     let mut parser = ReplyParser::new(ReplyBounds {
         bulk_max: usize::MAX / 2,

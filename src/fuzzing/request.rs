@@ -1,12 +1,12 @@
-//! The request parser: bytes in pieces give the commands that the whole gives.
+//! The request parser: split bytes give the same commands as the whole.
 
 use super::input::Input;
 use crate::resp::{Args, Bounds, Progress, Span, Step, step};
 
-/// How one run of the parser ended: its commands, and the error if there was one.
+/// The result of one run of the parser: its commands, and the error, if any.
 type Parsed = (Vec<Vec<Vec<u8>>>, Option<String>);
 
-/// The first four bytes choose the bounds and where the rest is cut.
+/// The first four bytes choose the limits and the cuts.
 pub fn request(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let bounds = Bounds {

@@ -1,11 +1,11 @@
-//! What scripts give their libraries: texts from anywhere. Each call gives a whole reply, and
-//! the state that it ran in still works.
+//! Arbitrary texts as input of the libraries of scripts. Each call returns a complete reply, and
+//! its Lua state still works.
 
 use std::cell::RefCell;
 
 use crate::server::Testbed;
 
-/// The first argument is the text, cut in two at a place that the bytes choose.
+/// The first argument is the text, cut in two at a place chosen by the bytes.
 const SCRIPTS: [&str; 8] = [
     "return {pcall(cmsgpack.unpack, ARGV[1] .. ARGV[2])}",
     "local ok, at, v = pcall(cmsgpack.unpack_one, ARGV[1]) if ok then return cmsgpack.pack(v) end",

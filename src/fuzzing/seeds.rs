@@ -1,4 +1,4 @@
-//! Values of every type and form, for targets that damage them.
+//! Values of every type and form, for targets that corrupt them.
 
 use crate::server::Testbed;
 
@@ -23,7 +23,7 @@ pub(super) const LINES: &[&str] = &[
      aaaaaaaaaaaa",
 ];
 
-/// Values with more structure: several nodes and groups, positions, strings with a meaning.
+/// Values with more structure: several nodes and groups, positions, strings with a format.
 const MORE: &[&str] = &[
     "SET k 10; APPEND k 4.5",
     "PFADD k x y z one two three",
@@ -45,7 +45,7 @@ const MORE: &[&str] = &[
 /// The type of Valkey's hashes with expiring fields; the other numbers are Redis's.
 pub(super) const VALKEY_HASH: u8 = 22;
 
-/// Values in forms that only older servers and others write, with their types.
+/// Values in forms that only older or other servers write, with their types.
 pub(super) fn foreign() -> Vec<(u8, Vec<u8>)> {
     let ziplist = b"\x10\x10\0\0\0\x0d\0\0\0\x02\0\0\x01a\x03\xf2\xff";
     let field = |name: u8| [1, name, 1, b'v'];
@@ -85,7 +85,7 @@ pub(super) fn foreign() -> Vec<(u8, Vec<u8>)> {
     ]
 }
 
-/// A value after its type byte, and the RDB version that it is read by.
+/// A value after its type byte, and its RDB version.
 #[derive(Clone)]
 pub(super) struct Seed {
     pub body: Vec<u8>,
@@ -95,7 +95,7 @@ pub(super) struct Seed {
 /// Bytes of version and checksum in a payload.
 const FOOTER: usize = 10;
 
-/// All values, none compressed.
+/// All values, uncompressed.
 pub(super) fn all() -> Vec<Seed> {
     let dumped = LINES.iter().chain(MORE).map(|lines| {
         let mut bed = Testbed::unheard();
@@ -117,7 +117,7 @@ pub(super) fn all() -> Vec<Seed> {
     dumped.chain(foreign).collect()
 }
 
-/// What DUMP gives of an existing key.
+/// The DUMP payload of an existing key.
 pub(super) fn dump(bed: &mut Testbed, key: &[u8]) -> Vec<u8> {
     let reply = bed.run_args(&[b"DUMP", key]);
     let start = memchr::memchr(b'\n', &reply).expect("a line") + 1;

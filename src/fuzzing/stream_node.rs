@@ -1,4 +1,4 @@
-//! Nodes of streams of foreign bytes: refused, or sound under every operation.
+//! Stream nodes of arbitrary bytes: refused, or sound under every operation.
 
 use super::input::Input;
 use crate::encodings::listpack::{Entry, Listpack};
@@ -7,7 +7,7 @@ use crate::encodings::stream_node::{Cursor, Head, Node};
 
 const NODE: StreamId = StreamId::new(1 << 40, 7);
 
-/// Bytes as a node, or as the numbers of one; whatever is accepted reads the same from both
+/// The bytes as a node, or as the numbers of one; accepted input reads the same from both
 /// ends, and stays sound when it changes.
 pub fn stream_node(bytes: &[u8]) {
     let node = match Node::import(NODE, bytes) {

@@ -1,4 +1,4 @@
-//! Commands as words, made from the table and from what COMMAND DOCS tells of arguments.
+//! Commands as words, generated from the table and from the arguments in COMMAND DOCS.
 
 use super::input::Input;
 use crate::command::Flags;
@@ -6,11 +6,11 @@ use crate::command::docs::{Arg, ArgFlags, ArgKind, Doc, Group};
 use crate::commands::docs_for;
 use crate::server::CommandTable;
 
-/// Values are repeated at most so often.
+/// Maximum repetitions of a value.
 const REPEATS_MAX: usize = 5;
-/// Of the commands about the connection, those that leave it in place.
+/// Commands about the connection that leave it open.
 const CONNECTION: [&str; 5] = ["echo", "hello", "ping", "reset", "select"];
-/// It speaks to another host.
+/// Connects to another host.
 const ELSEWHERE: &str = "migrate";
 
 const KEYS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "key:6", ""];
@@ -66,18 +66,18 @@ const DOUBLES: [&str; 10] = [
     "1.7976931348623157e308",
 ];
 const PATTERNS: [&str; 5] = ["*", "a", "[a-c]", "?", "*e*"];
-/// Around the testbed's time in seconds and milliseconds, and far away.
+/// Near the testbed's time in seconds and milliseconds, and far from it.
 const TIMES: [&str; 6] = ["1000001", "1000100", "1000000500", "1000200000", "0", "-5"];
 
-/// What may be run: a command's words and its documentation.
+/// A command: its words and its documentation.
 pub(super) struct Known {
     name: Vec<&'static str>,
     doc: &'static Doc,
-    /// Whether it takes keys of the keyspace (channels are none).
+    /// Whether it takes keys of the keyspace (channels are not keys).
     pub is_keyed: bool,
 }
 
-/// Every command of the table that keeps to the keyspace.
+/// All commands of the table that only affect the keyspace.
 pub(super) fn known(table: &CommandTable) -> Vec<Known> {
     let mut all = Vec::new();
     for row in table.rows() {
@@ -118,7 +118,7 @@ impl Known {
         self.name.iter().for_each(|name| words.push(name));
         words.all(self.doc.args, input);
         let mut words = words.words;
-        // One in ten is damaged.
+        // One in ten is corrupted.
         let damage = input.byte();
         if damage > 230 && words.len() > 1 {
             let at = 1 + input.below(words.len() - 1);
@@ -134,7 +134,7 @@ impl Known {
 
 struct Words {
     words: Vec<Vec<u8>>,
-    /// How many values the argument that said `numkeys` or the like promised.
+    /// The number of values promised by `numkeys` or the like.
     counted: Option<usize>,
 }
 

@@ -1,6 +1,5 @@
-//! A connection that this process opens and waits for, each step with a limit of time, under
-//! TLS where that is wanted: for commands that talk to another server while everybody waits
-//! (MIGRATE), and for tools.
+//! A blocking outgoing connection, each step with a time limit, with TLS if configured: for
+//! commands that talk to another server while all clients wait (MIGRATE), and for tools.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream, ToSocketAddrs};
@@ -12,9 +11,9 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-/// Bytes that one write offers.
+/// Bytes passed to one write.
 const WRITE_BYTES: usize = 64 * 1024;
-/// Bytes that one read takes at most.
+/// Maximum bytes of one read.
 const READ_BYTES: usize = 16 * 1024;
 
 #[derive(Debug)]
@@ -67,12 +66,12 @@ pub struct Dialled {
     stream: Socket,
 }
 
-/// No time is left.
+/// The time limit has passed.
 fn timed_out() -> io::Error {
     io::Error::from(io::ErrorKind::TimedOut)
 }
 
-/// What is left until `end`.
+/// The time left until `end`.
 fn left(end: Instant) -> io::Result<Duration> {
     let left = end.saturating_duration_since(Instant::now());
     if left.is_zero() {
@@ -81,7 +80,7 @@ fn left(end: Instant) -> io::Result<Duration> {
     Ok(left)
 }
 
-/// The system says that a call would block where a socket's limit of time has passed.
+/// The system reports `WouldBlock` when a socket's timeout has passed.
 fn name_timeout(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => timed_out(),
@@ -89,14 +88,14 @@ fn name_timeout(error: io::Error) -> io::Error {
     }
 }
 
-/// Agrees on keys until `end`.
+/// Runs the TLS handshake until `end`.
 fn agree(
     mut socket: TcpStream,
     host: &str,
     config: &Arc<ClientConfig>,
     end: Instant,
 ) -> io::Result<Socket> {
-    // The name is for the server to know; it need not be the certificate's.
+    // The name is only sent to the server (SNI); the certificate may have another one.
     let name = ServerName::try_from(host.to_owned())
         .unwrap_or_else(|_| ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED)));
     let connection = ClientConnection::new(Arc::clone(config), name);
@@ -111,8 +110,8 @@ fn agree(
 }
 
 impl Dialled {
-    /// Connects to the first address of `host` that answers within `limit`, and under `tls`
-    /// agrees on keys in what is left of it.
+    /// Connects to the first address of `host` that answers within `limit`; with `tls`, the
+    /// handshake has what is left of it.
     pub fn connect(
         host: &str,
         port: u16,
@@ -153,7 +152,7 @@ impl Dialled {
         Ok(())
     }
 
-    /// Reads what has come, at least a byte, behind `into`; waits for it until `end`.
+    /// Appends what has arrived to `into`, at least a byte; waits for it until `end`.
     pub fn read_into(&mut self, into: &mut Vec<u8>, end: Instant) -> io::Result<()> {
         let mut bytes = [0; READ_BYTES];
         loop {

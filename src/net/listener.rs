@@ -10,10 +10,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Address, Stream};
 
-/// Sockets that can be listened on at a time.
+/// Maximum number of listening sockets.
 pub const LISTENERS_MAX: usize = 64;
 
-/// What those who come over TCP are expected to speak.
+/// The protocol of a TCP listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     Plain,
@@ -28,18 +28,18 @@ pub enum Listener {
     Unix(UnixListener, PathBuf),
 }
 
-/// Why a socket does not listen: the system call that failed, and how.
+/// Why a socket does not listen: the failed system call and its error.
 #[derive(Debug)]
 pub struct ListenError {
     pub step: &'static str,
     pub error: io::Error,
 }
 
-/// Somebody who has come.
+/// An accepted connection.
 #[derive(Debug)]
 pub enum Accepted {
     Plain(Stream),
-    /// TLS is to be agreed on first.
+    /// The TLS handshake comes first.
     Tls(TcpStream),
 }
 
@@ -47,7 +47,7 @@ fn failed(step: &'static str) -> impl FnOnce(io::Error) -> ListenError {
     move |error| ListenError { step, error }
 }
 
-/// Listens on one address. IPv6 sockets serve IPv6 alone, as Redis's do.
+/// Listens on one address. IPv6 sockets accept only IPv6, as in Redis.
 pub fn bind_tcp(
     address: SocketAddr,
     transport: Transport,
@@ -70,7 +70,7 @@ pub fn bind_tcp(
     Ok(Listener::Tcp(listener, transport))
 }
 
-/// Listens on a Unix socket; a stale socket at the path goes first. `mode` as `chmod`.
+/// Listens on a Unix socket; removes a stale socket at the path first. `mode` as for `chmod`.
 pub fn bind_unix(path: &Path, mode: Option<u32>, backlog: i32) -> Result<Listener, ListenError> {
     use std::os::unix::fs::{FileTypeExt, PermissionsExt};
     if std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket()) {
@@ -92,7 +92,7 @@ pub fn bind_unix(path: &Path, mode: Option<u32>, backlog: i32) -> Result<Listene
     ))
 }
 
-/// The system's limit on the path of a Unix socket, its end mark included.
+/// The system's limit on the path of a Unix socket, including the terminating NUL.
 const UNIX_PATH_MAX: usize = 108;
 
 fn path_too_long(path: &Path) -> ListenError {
@@ -104,9 +104,8 @@ fn path_too_long(path: &Path) -> ListenError {
 }
 
 impl Listener {
-    /// The next one who waits, and where he comes from; `WouldBlock` when there is none. The
-    /// address is the one of the connection's beginning: a peer that is gone by now can hide
-    /// nothing by that.
+    /// Accepts the next connection and returns its peer's address; `WouldBlock` if there is none.
+    /// The address is the one at connect time: a peer that has disconnected since cannot hide it.
     pub fn accept(&self) -> io::Result<(Accepted, Address)> {
         match self {
             Listener::Tcp(l, transport) => {
@@ -119,7 +118,7 @@ impl Listener {
             }
             Listener::Unix(l, path) => {
                 let (stream, _) = l.accept()?;
-                // Those who come have no name; Redis calls them by this end's.
+                // Unix peers have no address; Redis shows the listener's path.
                 let plain = Accepted::Plain(Stream::Unix(stream));
                 Ok((plain, Address::Unix(path.clone())))
             }
@@ -134,7 +133,7 @@ impl Listener {
     }
 
     pub fn deregister(&mut self, registry: &Registry) {
-        // Dropping the socket takes it out of the poll anyway.
+        // Closing the socket removes it from the poll anyway.
         let _ = match self {
             Listener::Tcp(l, _) => registry.deregister(l),
             Listener::Unix(l, _) => registry.deregister(l),
@@ -157,7 +156,7 @@ impl Listener {
         }
     }
 
-    /// The address of a TCP socket, and what is spoken there.
+    /// The address of a TCP socket, and its protocol.
     pub fn place(&self) -> Option<(SocketAddr, Transport)> {
         match self {
             Listener::Tcp(_, transport) => Some((self.address()?, *transport)),

@@ -1,5 +1,5 @@
-//! Sockets and readiness: mio behind the few things that the server asks of it. Nobody else
-//! touches a descriptor. No protocol here but TLS (`tls`), and no clients.
+//! Sockets and readiness: a thin layer over mio. All descriptors are handled here. No protocol
+//! but TLS (`tls`), and no clients.
 
 mod dial;
 mod listener;

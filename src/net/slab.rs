@@ -1,18 +1,17 @@
-//! A slab: the connections of one role, by the slot and generation that their tokens carry.
+//! A slab: the connections of one role, by the slot and generation in their tokens.
 //!
-//! A slot is used again after its connection has gone. Its generation then is another one, so
-//! that an event that is still on its way for the old connection finds nothing. Generation 0 is
-//! never given out.
+//! A slot is reused after its connection is gone, with a new generation, so that a late event for
+//! the old connection finds nothing. Generation 0 is never used.
 //!
-//! A connection that is being served is taken out and put back: its slot stays its own meanwhile.
+//! A connection is taken out while it is served, then put back; it keeps its slot.
 //!
-//! Cost: each operation O(1); iteration O(slots that were ever in use at the same time).
+//! Cost: each operation O(1); iteration O(the maximum number of slots ever in use at once).
 
 /// One slot.
 #[derive(Debug)]
 struct Place<T> {
     generation: u32,
-    /// Nothing in a free slot, and while the connection is taken out.
+    /// `None` in a free slot, and while the connection is taken out.
     value: Option<T>,
 }
 
@@ -33,8 +32,8 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
-    /// Takes a slot for a connection that is put there next ([`Slab::put_back`]): slot and
-    /// generation.
+    /// Reserves a slot for a connection that is put there next ([`Slab::put_back`]); returns slot
+    /// and generation.
     pub fn reserve(&mut self) -> (u32, u32) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.places.push(Place {
@@ -48,7 +47,7 @@ impl<T> Slab<T> {
         (slot, place.generation)
     }
 
-    /// Number of slots in use, those that are taken out included.
+    /// Number of slots in use, including those taken out.
     pub fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }
@@ -58,7 +57,7 @@ impl<T> Slab<T> {
         crate::base::alloc::vec_bytes(&self.places) + crate::base::alloc::vec_bytes(&self.free)
     }
 
-    /// Takes a connection out to serve it; `None` if it is gone, or out already.
+    /// Takes a connection out to serve it; `None` if it is gone, or already taken out.
     #[inline]
     pub fn take_at(&mut self, slot: u32, generation: u32) -> Option<T> {
         let place = self.places.get_mut(slot as usize)?;
@@ -68,12 +67,12 @@ impl<T> Slab<T> {
         place.value.take()
     }
 
-    /// The same for whatever is at `slot`.
+    /// The same for any connection at `slot`.
     pub fn take(&mut self, slot: u32) -> Option<T> {
         self.places.get_mut(slot as usize)?.value.take()
     }
 
-    /// Puts a connection into the slot that is its own.
+    /// Puts a connection back into its slot.
     #[inline]
     pub fn put_back(&mut self, slot: u32, value: T) {
         self.places[slot as usize].value = Some(value);
@@ -83,12 +82,12 @@ impl<T> Slab<T> {
     pub fn free(&mut self, slot: u32) {
         let place = &mut self.places[slot as usize];
         place.value = None;
-        // Events that are still on their way carry the old generation.
+        // Late events carry the old generation.
         place.generation = next(place.generation);
         self.free.push(slot);
     }
 
-    /// What is at `slot` now: nothing if it is out.
+    /// The connection at `slot`; `None` while it is taken out.
     pub fn at(&self, slot: u32) -> Option<&T> {
         self.places.get(slot as usize)?.value.as_ref()
     }
@@ -97,7 +96,7 @@ impl<T> Slab<T> {
         self.places.get_mut(slot as usize)?.value.as_mut()
     }
 
-    /// All that are not taken out, with slot and generation, by slot.
+    /// All connections not taken out, with slot and generation, by slot.
     pub fn iter(&self) -> impl Iterator<Item = (u32, u32, &T)> {
         (0..).zip(&self.places).filter_map(|(slot, place)| {
             let value = place.value.as_ref()?;

@@ -21,7 +21,7 @@ use super::tls::Link;
 pub enum Address {
     Tcp(SocketAddr),
     Unix(PathBuf),
-    /// The system does not say. It may be anywhere.
+    /// The system does not report it. It may be anywhere.
     Unknown,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Tcp(SocketAddr::V4(a)) => write!(f, "{}:{}", a.ip(), a.port()),
-            // Mapped addresses are printed as the IPv4 ones they are.
+            // Mapped addresses are printed as IPv4.
             Address::Tcp(SocketAddr::V6(a)) => match a.ip().to_ipv4_mapped() {
                 Some(v4) => write!(f, "{}:{}", v4, a.port()),
                 None => write!(f, "[{}]:{}", a.ip(), a.port()),
@@ -51,8 +51,8 @@ impl fmt::Display for Address {
     }
 }
 
-/// Which of the streams have something to read, or have ended: asked of the kernel anew,
-/// whatever a poll has told, and of what TLS keeps. O(streams).
+/// Which of the streams are readable or ended: checks the kernel anew, whatever the last poll
+/// returned, and the bytes buffered by TLS. O(streams).
 pub fn readable(streams: &[&Stream]) -> Vec<bool> {
     use rustix::event::{PollFd, PollFlags, poll};
     let flags = PollFlags::IN;
@@ -89,7 +89,7 @@ impl AsFd for Stream {
 }
 
 impl Stream {
-    /// The TCP socket under it, if that is what it is.
+    /// The underlying TCP socket, if any.
     fn tcp(&self) -> Option<&TcpStream> {
         match self {
             Stream::Tcp(s) => Some(s),
@@ -98,7 +98,7 @@ impl Stream {
         }
     }
 
-    /// Under TLS, what there is of that.
+    /// The TLS state, if any.
     pub fn tls(&self) -> Option<&Link> {
         match self {
             Stream::Tls(link) => Some(link),
@@ -106,28 +106,28 @@ impl Stream {
         }
     }
 
-    /// Under TLS whose keys are not agreed on yet: nothing can be written, and a read may cost
-    /// a thousand times as much as any other.
+    /// Whether a TLS handshake is in progress: nothing can be written yet, and a read may cost a
+    /// thousand times as much as any other.
     #[inline]
     pub fn is_handshaking(&self) -> bool {
         matches!(self, Stream::Tls(link) if link.is_handshaking())
     }
 
-    /// Whether something can be read that the kernel knows nothing of any more.
+    /// Whether bytes are readable that the kernel has already delivered.
     pub fn has_unread(&self) -> bool {
         matches!(self, Stream::Tls(link) if link.has_unread())
     }
 
-    /// Whether bytes wait here that the socket has not taken: `flush` sends them.
+    /// Whether bytes are buffered here that the socket has not taken: `flush` sends them.
     #[inline]
     pub fn has_unsent(&self) -> bool {
         matches!(self, Stream::Tls(link) if link.has_unsent())
     }
 
-    /// Sets what every client connection has: no Nagle delay, and keepalive if asked for.
+    /// Sets the options of client connections: no Nagle delay, and keepalive if configured.
     pub fn tune(&self, keepalive_s: u64) {
         if let Some(tcp) = self.tcp() {
-            // A peer that has gone already makes these fail; the first read will tell.
+            // These fail if the peer has disconnected; the first read will report it.
             let _ = tcp.set_nodelay(true);
             if keepalive_s > 0 {
                 let idle = Duration::from_secs(keepalive_s);
@@ -145,7 +145,7 @@ impl Stream {
         self.source().register(registry, token, Interest::READABLE)
     }
 
-    /// Listens for writability too, or no longer.
+    /// Adds or removes interest in writability.
     pub fn want_write(&mut self, registry: &Registry, token: Token, on: bool) -> io::Result<()> {
         let interest = if on {
             Interest::READABLE | Interest::WRITABLE
@@ -156,7 +156,7 @@ impl Stream {
     }
 
     pub fn deregister(&mut self, registry: &Registry) {
-        // Closing the socket takes it out of the poll anyway.
+        // Closing the socket removes it from the poll anyway.
         let _ = self.source().deregister(registry);
     }
 
@@ -168,8 +168,8 @@ impl Stream {
         }
     }
 
-    /// Our end. What the other end is, accept tells ([`super::Listener::accept`]): a peer that
-    /// has gone has no address any more.
+    /// Our end. The address of the peer comes from accept ([`super::Listener::accept`]): a peer
+    /// that has disconnected no longer has one.
     pub fn local(&self) -> Address {
         if let Stream::Unix(s) = self {
             let address = s.local_addr().ok();
@@ -184,7 +184,7 @@ impl Stream {
         self.as_fd().as_raw_fd()
     }
 
-    /// One read: how much came, and whether there may be more of which no event will tell.
+    /// One read: the number of bytes, and whether there may be more without a further event.
     /// 0 bytes: the peer sends no more.
     #[inline]
     pub fn fill(&mut self, into: &mut [u8]) -> io::Result<(usize, bool)> {
@@ -196,8 +196,8 @@ impl Stream {
         Ok((n, n == into.len()))
     }
 
-    /// One read into `first`, which nobody needs to have written to, and what does not fit
-    /// there into `behind`: what has come to each, and whether there may be more.
+    /// One read into `first`, which may be uninitialized, with the overflow into `behind`: the
+    /// bytes in each, and whether there may be more.
     pub fn fill_vectored<'a>(
         &mut self,
         first: &'a mut [MaybeUninit<u8>],

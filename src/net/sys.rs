@@ -1,12 +1,12 @@
-//! Reads into memory that nobody has written to yet: the one system call that the libraries do
-//! not offer, and room filled piece by piece.
+//! Reads into uninitialized memory: the one system call that the libraries do not offer, and a
+//! buffer filled piece by piece.
 #![allow(unsafe_code)]
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// One `readv` that fills `first` and then `behind`; what came to each.
+/// One `readv` that fills `first` and then `behind`; returns the bytes in each.
 pub(super) fn read_vectored<'a>(
     from: BorrowedFd<'_>,
     first: &'a mut [MaybeUninit<u8>],
@@ -22,7 +22,7 @@ pub(super) fn read_vectored<'a>(
             iov_len: behind.len(),
         },
     ];
-    // SAFETY: both pieces are borrowed for writing, for their whole lengths.
+    // SAFETY: both pieces are mutably borrowed, for their whole lengths.
     let n = unsafe { libc::readv(from.as_raw_fd(), pieces.as_ptr(), 2) };
     let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
     let here = n.min(first.len());
@@ -31,10 +31,10 @@ pub(super) fn read_vectored<'a>(
     Ok((came, n - here))
 }
 
-/// Room that nobody has written to, filled from the front.
+/// Uninitialized memory, filled from the front.
 pub(super) struct Filling<'a> {
     room: &'a mut [MaybeUninit<u8>],
-    /// So many bytes of it have been written.
+    /// The initialized length.
     len: usize,
 }
 
@@ -43,7 +43,7 @@ impl<'a> Filling<'a> {
         Filling { room, len: 0 }
     }
 
-    /// Copies as much of `bytes` as there is room for; how much that is.
+    /// Copies as much of `bytes` as fits; returns that number.
     pub(super) fn push(&mut self, bytes: &[u8]) -> usize {
         let n = bytes.len().min(self.room.len() - self.len);
         self.room[self.len..self.len + n].write_copy_of_slice(&bytes[..n]);
@@ -52,7 +52,7 @@ impl<'a> Filling<'a> {
     }
 
     pub(super) fn written(self) -> &'a [u8] {
-        // SAFETY: `push` alone moves `len`, over what it has just written.
+        // SAFETY: only `push` moves `len`, over what it has just written.
         unsafe { self.room[..self.len].assume_init_ref() }
     }
 }

@@ -1,12 +1,12 @@
-//! Tokens: what an event of the poll belongs to.
+//! Tokens: identify the target of a poll event.
 //!
 //!     generation: 32 bits | role: 4 bits | slot: 28 bits
 //!
-//! A role says what a connection is for, and with that whose code its events go to. A slot is
-//! the role's own number for one of its connections; its generation tells an event for a
+//! A role says what a connection is for, and thereby which code handles its events. A slot is
+//! the role's own number for one of its connections; the generation distinguishes an event for a
 //! connection that was closed earlier in the same turn from one for its successor.
 //!
-//! A new role is a variant here, and a file in `server/run/roles` with its type and its line in
+//! To add a role, add a variant here, and in `server/run/roles` a file with its type and a line in
 //! the list there.
 
 use mio::Token;
@@ -17,15 +17,15 @@ const GENERATION_AT: u32 = 32;
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The pipe that signals and helper threads wake the loop with.
+    /// The pipe by which signals and helper threads wake the loop.
     Control,
-    /// A socket that others come to.
+    /// A listening socket for clients.
     Listener,
-    /// Somebody who sends commands.
+    /// A client connection.
     Client,
-    /// A socket that scrapes come to.
+    /// A listening socket for metrics scrapes.
     MetricsListener,
-    /// Somebody who speaks HTTP.
+    /// An HTTP connection.
     Scrape,
 }
 
@@ -39,7 +39,7 @@ impl Role {
     ];
 }
 
-/// What a token names.
+/// The parts of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     pub role: Role,
@@ -48,7 +48,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// The only one of its role, or one of those that are never replaced.
+    /// The only target of its role, or one that is never replaced.
     pub fn lasting(role: Role, slot: usize) -> Target {
         let slot = u32::try_from(slot).expect("few of them");
         Target {

@@ -6,7 +6,7 @@ use super::Target;
 use crate::net::Dialled;
 use crate::resp::{BlockingLink, ReplyBounds, ReplyValue, write_request};
 
-/// A reply as text, whatever it is; nothing for an error or an array.
+/// A reply as text, of any type; empty for an error or an array.
 pub fn text(reply: &ReplyValue) -> String {
     match reply {
         ReplyValue::Simple(text) | ReplyValue::Bulk(text) => {
@@ -25,8 +25,8 @@ pub struct Link<'t> {
 }
 
 impl Link<'_> {
-    /// Connects, and logs in if there is a password. A refused login is an error of its own
-    /// words.
+    /// Connects, and logs in if there is a password. A refused login returns the server's error
+    /// text.
     pub fn open(target: &Target) -> io::Result<Link<'_>> {
         let dialled = match &target.socket {
             Some(path) => Dialled::connect_unix(path)?,
@@ -45,7 +45,7 @@ impl Link<'_> {
         Ok(link)
     }
 
-    /// One command and its reply.
+    /// Sends one command and reads its reply.
     pub fn ask(&mut self, words: &[&[u8]]) -> io::Result<ReplyValue> {
         let mut request = Vec::new();
         write_request(&mut request, words.iter().copied());
@@ -53,7 +53,7 @@ impl Link<'_> {
         self.link.reply(self.target.limit)
     }
 
-    /// One command in words parted by blanks.
+    /// Runs a command given as words separated by blanks.
     pub fn run(&mut self, line: &str) -> io::Result<ReplyValue> {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         self.ask(&words)

@@ -1,5 +1,5 @@
-//! Where a process of this machine listens, as the kernel tells: for health checks that know a
-//! server by its process and not by what it was started with, as in a container.
+//! Finds where a process on this machine listens, from the kernel's tables: for health checks that
+//! know a server by its process and not by its settings, for example in a container.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 
 use super::Target;
 
-/// A table longer than this is not read.
+/// Maximum bytes read from a table.
 const TABLE_BYTES_MAX: u64 = 16 << 20;
-/// `TCP_LISTEN`, and what `/proc/net/unix` has in the place of it.
+/// `TCP_LISTEN`, and its counterpart in `/proc/net/unix`.
 const LISTENS: &str = "0A";
 const UNIX_LISTENS: &str = "00010000";
 
-/// Every place at which the process listens, Unix sockets first: `like` with that place in it.
+/// Copies of `like`, one for each place where the process listens, Unix sockets first.
 ///
-/// An error if there is no such process, or it is another user's.
+/// Fails if there is no such process, or it belongs to another user.
 pub fn places(pid: u32, like: &Target) -> io::Result<Vec<Target>> {
     let process = PathBuf::from(format!("/proc/{pid}"));
     let own = sockets(&process)?;
@@ -43,11 +43,11 @@ pub fn places(pid: u32, like: &Target) -> io::Result<Vec<Target>> {
     Ok(found)
 }
 
-/// The inodes of the sockets that a process has open.
+/// The inodes of a process's open sockets.
 fn sockets(process: &Path) -> io::Result<HashSet<String>> {
     let mut found = HashSet::new();
     for open in fs::read_dir(process.join("fd"))? {
-        // What was closed meanwhile is no socket that listens.
+        // Skip files closed meanwhile.
         let Ok(to) = fs::read_link(open?.path()) else {
             continue;
         };
@@ -57,7 +57,7 @@ fn sockets(process: &Path) -> io::Result<HashSet<String>> {
     Ok(found)
 }
 
-/// A table of the kernel's; nothing where there is none.
+/// The text of a kernel table; empty if there is none.
 fn read(path: &Path) -> String {
     use io::Read;
     let mut text = String::new();
@@ -69,7 +69,7 @@ fn read(path: &Path) -> String {
     }
 }
 
-/// `Num RefCount Protocol Flags Type St Inode Path`, where `own` sockets listen.
+/// Paths of listening sockets in `own`: `Num RefCount Protocol Flags Type St Inode Path`.
 fn unix_paths(table: &str, own: &HashSet<String>) -> Vec<PathBuf> {
     let row = |line: &str| {
         let mut words = line.split_ascii_whitespace().skip(3);
@@ -81,8 +81,8 @@ fn unix_paths(table: &str, own: &HashSet<String>) -> Vec<PathBuf> {
     table.lines().filter_map(row).collect()
 }
 
-/// `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode`, where `own`
-/// sockets listen; all addresses are reached on this machine's own.
+/// Addresses of listening sockets in `own`: `sl local_address rem_address st tx:rx tr:when retrnsmt
+/// uid timeout inode`. A wildcard address is replaced by a local one.
 fn addresses(table: &str, own: &HashSet<String>) -> Vec<(IpAddr, u16)> {
     let row = |line: &str| {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -92,7 +92,7 @@ fn addresses(table: &str, own: &HashSet<String>) -> Vec<(IpAddr, u16)> {
     table.lines().filter_map(row).collect()
 }
 
-/// `0100007F:18EB`: words of four bytes in the machine's order, and a port.
+/// Parses `0100007F:18EB`: words of four bytes in native byte order, and a port.
 fn address(text: &str) -> Option<(IpAddr, u16)> {
     let (words, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;

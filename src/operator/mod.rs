@@ -1,7 +1,7 @@
-//! What an operator asks a running server from outside: `russet ping`, `russet doctor`.
+//! Tools that query a running server from outside: `russet ping`, `russet doctor`.
 //!
-//! Both are clients. What they know of the server they are told by commands, and of the machine
-//! by the kernel; nothing here shares anything with the process that serves.
+//! Both are clients: they learn about the server only by commands, and about the machine only from
+//! the kernel; nothing here shares state with the server process.
 
 pub mod doctor;
 mod link;
@@ -15,18 +15,18 @@ pub use link::{Link, text};
 
 use crate::config::Place;
 
-/// Where the server is, and how to get in.
+/// The place of the server, and the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub host: String,
     pub port: u16,
-    /// In the place of host and port.
+    /// Used instead of host and port.
     pub socket: Option<PathBuf>,
     pub user: Option<String>,
     pub password: Option<Vec<u8>>,
-    /// In the place of all that says where: wherever this process listens.
+    /// Used instead of all of them: wherever this process listens.
     pub pid: Option<u32>,
-    /// For each step.
+    /// Time limit of each step.
     pub limit: Duration,
 }
 
@@ -54,7 +54,7 @@ impl From<Place> for Target {
             user: place.user,
             password: place.password,
             pid: place.pid,
-            // A limit of nothing would be no limit.
+            // Zero would mean no limit.
             limit: place
                 .limit_s
                 .map_or(usual.limit, |s| Duration::from_secs(u64::from(s.max(1)))),

@@ -1,4 +1,4 @@
-//! `russet ping`: whether a server answers. For health checks: short, no output but a line.
+//! `russet ping`: whether a server answers. For health checks: quick, prints a single line.
 
 use std::io;
 
@@ -6,10 +6,9 @@ use super::listening::places;
 use super::{Link, Target};
 use crate::resp::ReplyValue;
 
-/// What to print, and the exit status: 0 when the server answers, 1 when it does not, or not
-/// yet.
+/// The text to print and the exit status: 0 if the server answers, 1 if it does not, or not yet.
 ///
-/// A server that asks for a password it was not shown is alive.
+/// A server that demands a password counts as alive.
 pub fn run(target: &Target) -> (String, i32) {
     let Some(pid) = target.pid else {
         return run_at(target);
@@ -18,7 +17,7 @@ pub fn run(target: &Target) -> (String, i32) {
         Ok(places) => places,
         Err(error) => return (format!("process {pid}: {error}\n"), 1),
     };
-    // It may listen for others, too: scrapes, or TLS, which is not spoken here.
+    // It may also listen for scrapes, or for TLS, which is not supported here.
     let said = places.iter().map(run_at);
     let best = said.min_by_key(|(_, code)| *code);
     best.unwrap_or_else(|| (format!("process {pid} listens nowhere\n"), 1))
@@ -41,7 +40,7 @@ fn ask(target: &Target) -> io::Result<ReplyValue> {
     Link::open(target)?.run("PING")
 }
 
-/// Where the server was looked for.
+/// The place of the server, as text.
 pub(super) fn place(target: &Target) -> String {
     match &target.socket {
         Some(path) => path.display().to_string(),

@@ -1,8 +1,8 @@
-//! Clients that want to hear of every changed key that begins with one of their prefixes, and
-//! the keys that have changed since they were told.
+//! Clients that track every changed key with one of their prefixes, and the keys changed since
+//! those clients were last notified.
 //!
-//! A prefix is kept once for all its clients, in a tree (`prefix_tree`); its value is the set of
-//! them (`client_sets`). What has changed is kept apart: few prefixes have news at any time.
+//! A prefix is stored once for all its clients, in a tree (`prefix_tree`); its value is their set
+//! (`client_sets`). Changes are stored separately: few prefixes have news at any time.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +11,7 @@ use super::prefix_tree::PrefixTree;
 use crate::base::alloc::{self, Metered};
 use crate::keyspace::ClientId;
 
-/// Keys that have changed, each with the client that changed it last; `None`: the server itself.
+/// Changed keys, each with the client that changed it last; `None`: the server itself.
 type Keys = BTreeMap<Box<[u8]>, Option<ClientId>>;
 
 /// See the module.
@@ -19,13 +19,13 @@ type Keys = BTreeMap<Box<[u8]>, Option<ClientId>>;
 pub struct Broadcast {
     prefixes: PrefixTree,
     clients: ClientSets,
-    /// Of the prefixes that have any.
+    /// For the prefixes that have any.
     news: HashMap<Box<[u8]>, Keys, ahash::RandomState>,
-    /// Bytes of prefixes and sets.
+    /// Bytes of prefixes and client sets.
     bytes: Metered,
 }
 
-/// What one client is told: the keys of a prefix.
+/// The notification for one client: the changed keys of a prefix.
 #[derive(Debug, PartialEq, Eq)]
 pub struct News<'a> {
     pub client: ClientId,
@@ -33,8 +33,8 @@ pub struct News<'a> {
 }
 
 impl Broadcast {
-    /// A client wants to hear of keys that begin with `prefix`; `false`: it did before.
-    /// O(prefix + clients that do).
+    /// A client starts to track keys that begin with `prefix`; `false`: it already did.
+    /// O(prefix + clients of the prefix).
     pub fn add(&mut self, prefix: &[u8], client: ClientId) -> bool {
         let before = alloc::thread_balance();
         let set = self.clients.with(self.prefixes.get(prefix), client);
@@ -45,7 +45,7 @@ impl Broadcast {
         set.is_some()
     }
 
-    /// It does not any more.
+    /// The client stops tracking the prefix.
     pub fn remove(&mut self, prefix: &[u8], client: ClientId) {
         let before = alloc::thread_balance();
         let set = self.prefixes.get(prefix);
@@ -63,7 +63,7 @@ impl Broadcast {
         }
     }
 
-    /// A key was changed by a client, or by the server itself. O(key + prefixes that begin it).
+    /// Notes that a client, or the server itself, changed a key. O(key + prefixes that match).
     pub fn note(&mut self, key: &[u8], by: Option<ClientId>) {
         let news = &mut self.news;
         self.prefixes.of(key, |len, _| {
@@ -81,9 +81,8 @@ impl Broadcast {
         !self.news.is_empty()
     }
 
-    /// Everything that has changed, for those who are to be told: `spares` says of a client
-    /// whether it does not want to hear of its own changes. What was noted is forgotten.
-    /// O(news), sorted by prefix and key.
+    /// Calls `tell` for each client with its changed keys, then forgets them. `spares`: whether a
+    /// client does not want notifications of its own changes. O(news), sorted by prefix and key.
     pub fn take_news(&mut self, spares: impl Fn(ClientId) -> bool, mut tell: impl FnMut(News<'_>)) {
         let mut news: Vec<(Box<[u8]>, Keys)> = std::mem::take(&mut self.news).into_iter().collect();
         news.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
@@ -109,12 +108,12 @@ impl Broadcast {
         self.prefixes.is_empty()
     }
 
-    /// Bytes of prefixes and of who listens to them, as the allocator counts them.
+    /// Bytes of prefixes and client sets, as the allocator counts them.
     pub fn memory_bytes(&self) -> usize {
         self.bytes.bytes()
     }
 
-    /// Those of them that prefixes take by themselves, without spare room.
+    /// The part of these bytes used by prefixes, without spare capacity.
     pub fn prefix_bytes(&self) -> usize {
         self.prefixes.used_bytes()
     }

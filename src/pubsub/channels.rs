@@ -1,4 +1,4 @@
-//! Channels by name, each with its subscribers.
+//! Channels by name, with their subscribers.
 
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use super::{Hashed, Kind, Name, gives_back};
 use crate::base::mover::Mover;
 use crate::keyspace::ClientId;
 
-/// A name that more clients share is not moved: each of them would have to be told.
+/// A name shared by more clients is not moved: each of them would have to be updated.
 const SHARED_MAX: usize = 64;
 
-/// A place in the tables of channels, to go through them in slices.
+/// A cursor into the tables of channels, which are processed in slices.
 #[derive(Clone, Copy, Debug)]
 pub enum Bucket {
     Channel(usize),
@@ -27,14 +27,14 @@ impl Default for Bucket {
     }
 }
 
-/// A name that is kept in another place now.
+/// A name that has been moved to a new block.
 #[derive(Debug)]
 pub struct Renewed {
     pub kind: Kind,
     pub name: Name,
-    /// Where it was kept: to be dropped when all new ones are made.
+    /// The old block: drop it after all new ones are made.
     pub old: Name,
-    /// Who shares it.
+    /// The clients that share the name.
     pub clients: Vec<ClientId>,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Channels {
 }
 
 impl Channels {
-    /// One more listens to a channel; the name as it is kept.
+    /// Adds a subscriber to a channel; returns the stored name.
     pub fn add(&mut self, name: &[u8], client: ClientId) -> Name {
         let hasher = &self.hasher;
         let entry = self.table.entry(
@@ -105,9 +105,9 @@ impl Channels {
         self.table.iter().map(|(name, _)| name)
     }
 
-    /// Makes names anew whose blocks a mover wants, of up to `n` buckets from one on; the next
-    /// bucket, `None` at the end. A name is one block that several share: it cannot be moved,
-    /// only be exchanged for its copy at each of them.
+    /// Copies names that the mover wants to new blocks, in up to `n` buckets from `from` on;
+    /// returns the next bucket, `None` at the end. Several owners share the block of a name: it
+    /// cannot be moved in place, each of them must get the copy.
     pub fn renew(
         &mut self,
         kind: Kind,

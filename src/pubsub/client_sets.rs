@@ -1,9 +1,9 @@
-//! Sets of clients, each kept once however many things have it: a thousand clients with the same
-//! ten thousand prefixes are one set.
+//! Sets of clients, deduplicated: a thousand clients with the same ten thousand prefixes are one
+//! set.
 //!
-//! A set is named by a small number while it has users. Adding or removing a client gives the
-//! number of another set. Cost: O(clients of the set), and nothing else is allocated than that
-//! set when it is new.
+//! A set is identified by a small number while it has users. Adding or removing a client returns
+//! the number of another set. Cost: O(clients of the set); allocates only if the resulting set is
+//! new.
 
 use hashbrown::HashTable;
 
@@ -14,7 +14,7 @@ use crate::keyspace::ClientId;
 #[derive(Debug, Default)]
 pub(super) struct ClientSets {
     sets: Vec<Set>,
-    /// Numbers of `sets` that are free.
+    /// Free entries of `sets`.
     free: Vec<u32>,
     by_clients: HashTable<u32>,
     hasher: ahash::RandomState,
@@ -22,7 +22,7 @@ pub(super) struct ClientSets {
 
 #[derive(Debug, Default)]
 struct Set {
-    /// In ascending order; none: it is free.
+    /// Ascending; empty: this entry is free.
     clients: Box<[ClientId]>,
     users: usize,
 }
@@ -33,8 +33,8 @@ impl ClientSets {
         &self.sets[set as usize].clients
     }
 
-    /// A user of `set`, or of no set, takes that with a client more instead; `None`: the client is
-    /// in it.
+    /// Replaces a user's `set` (`None`: the empty set) by the set with `client` added; `None`: the
+    /// client is already in it.
     pub fn with(&mut self, set: Option<u32>, client: ClientId) -> Option<u32> {
         let clients = set.map_or(&[][..], |set| self.clients(set));
         let at = clients.binary_search(&client).err()?;
@@ -47,7 +47,7 @@ impl ClientSets {
         Some(made)
     }
 
-    /// A user of `set` takes that without a client instead; `Some(None)`: none is left; `None`: the
+    /// Replaces a user's `set` by the set without `client`; `Some(None)`: none is left; `None`: the
     /// client is not in it.
     pub fn without(&mut self, set: u32, client: ClientId) -> Option<Option<u32>> {
         let clients = self.clients(set);
@@ -58,7 +58,7 @@ impl ClientSets {
         Some(made)
     }
 
-    /// The set of some clients has one user more.
+    /// Adds a user to the set of these clients, which is made if needed.
     fn take(&mut self, clients: Vec<ClientId>) -> u32 {
         let hash = self.hasher.hash_one(clients.as_slice());
         let is_it = |&set: &u32| *self.sets[set as usize].clients == *clients;
@@ -79,7 +79,7 @@ impl ClientSets {
         set
     }
 
-    /// A set has one user less, and goes with the last one.
+    /// Removes a user from a set; the set is freed with its last user.
     fn leave(&mut self, set: u32) {
         let of = &mut self.sets[set as usize];
         of.users -= 1;

@@ -1,10 +1,10 @@
-//! Texts that begin others: what stands under a head is found for all heads that a text begins
-//! with, in one pass over the text, however many lengths heads have.
+//! A map keyed by prefixes ("heads"): finds the values of all heads of a text in one pass over
+//! the text, however many different lengths heads have.
 //!
-//! A head is found by a hash of its bytes that is carried on from one length to the next: a
-//! polynomial over the field of 2^61 - 1 elements, at a random point. Two heads of n bytes have the
-//! same hash with a chance of n / 2^61, and nobody can look for such pairs. A reader of the table
-//! compares the bytes of what it takes, so that a hash that lies costs a miss and tells no untruth.
+//! A head is looked up by a rolling hash of its bytes, extended from one length to the next: a
+//! polynomial over the field of 2^61 - 1 elements, at a random point. Two heads of n bytes collide
+//! with a probability of n / 2^61, and nobody can construct such pairs. The caller compares the
+//! bytes of what it finds, so a collision causes a miss, never a wrong result.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ use rand::RngExt;
 
 use super::gives_back;
 
-/// A prime, so that the numbers below it are a field.
+/// A prime: the numbers below it form a field.
 const MODULUS: u64 = (1 << 61) - 1;
 
-/// See the module. `T` is what stands under a head.
+/// See the module. `T` is the value of a head.
 #[derive(Debug)]
 pub(super) struct Heads<T> {
     table: HashTable<Head<T>>,
-    /// How many heads have each length.
+    /// The number of heads of each length.
     lengths: BTreeMap<usize, usize>,
     /// Where the polynomials are evaluated.
     point: u64,
@@ -57,17 +57,17 @@ impl<T> Heads<T> {
         self.table.is_empty()
     }
 
-    /// The hash of a text and of what follows it.
+    /// Extends the hash of a text by the bytes that follow it.
     #[inline]
     fn carry_on(&self, hash: u64, more: &[u8]) -> u64 {
         more.iter().fold(hash, |hash, &byte| {
-            // No byte is zero: "" and "\0" are two texts.
+            // Adding 1 makes no byte zero: "" and "\0" differ.
             let sum = multiply(hash, self.point) + u64::from(byte) + 1;
             if sum >= MODULUS { sum - MODULUS } else { sum }
         })
     }
 
-    /// What stands under a head, made if there is nothing. O(head).
+    /// The value of a head, inserted if missing. O(head).
     pub fn under(&mut self, head: &[u8]) -> &mut T
     where
         T: Default,
@@ -84,7 +84,7 @@ impl<T> Heads<T> {
         }
     }
 
-    /// Changes what stands under a head by `change`, which says whether nothing is left of it. O(head).
+    /// Changes the value of a head; if `change` returns true, it is empty and removed. O(head).
     pub fn change(&mut self, head: &[u8], change: impl FnOnce(&mut T) -> bool) {
         let (hash, len) = (self.carry_on(0, head), head.len());
         let is_it = |known: &Head<T>| known.hash == hash && known.len == len;
@@ -107,8 +107,8 @@ impl<T> Heads<T> {
         }
     }
 
-    /// Calls `visit` with what stands under each head that begins a text, and the head's length. Whether the
-    /// bytes are the text's is for `visit` to see. O(text + lengths).
+    /// Calls `visit` with the value and length of each head that the text begins with. `visit` must
+    /// compare the bytes: hashes may collide. O(text + lengths).
     #[inline]
     pub fn of(&self, text: &[u8], mut visit: impl FnMut(&T, usize)) {
         let (mut hash, mut from) = (0, 0);

@@ -1,14 +1,14 @@
-//! Who listens to what: channels, shard channels and patterns, each with its subscribers, and
-//! the same from a client's side.
+//! Subscriptions: channels, shard channels and patterns, each with its subscribers, and the same
+//! by client.
 //!
-//!     channels   name -> clients                 found by the name
-//!     patterns   pattern -> clients              found by what it begins with (`patterns`)
-//!     client     its channels, patterns, shards  so that it can leave them all
-//!     readers    key -> clients                  that keep what they have read
-//!     broadcast  prefix -> clients               that hear of all keys that begin so (`prefix_tree`)
+//!     channels   name -> clients                 looked up by name
+//!     patterns   pattern -> clients              looked up by literal prefix (`patterns`)
+//!     client     its channels, patterns, shards  to leave them all
+//!     readers    key -> clients                  that cache what they have read
+//!     broadcast  prefix -> clients               that track all keys with it (`prefix_tree`)
 //!
-//! A name is kept once and shared by both sides. Tables give their memory back when they
-//! empty. What a message looks like and how it is delivered is the server's matter.
+//! A name is stored once and shared by both sides. Tables shrink as they empty. The format and
+//! delivery of messages are up to the server.
 
 mod broadcast;
 mod channels;
@@ -39,19 +39,19 @@ pub type Name = Arc<[u8]>;
 
 type Hashed = ahash::RandomState;
 
-/// What one may subscribe to.
+/// The kinds of subscriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Channel,
     Pattern,
-    /// Sharded: a channel that belongs to a slot as keys do.
+    /// Sharded: a channel that belongs to a slot, as keys do.
     Shard,
 }
 
-/// Smaller tables are not worth giving back.
+/// Smaller tables are never shrunk.
 const TABLE_KEPT: usize = 64;
 
-/// Gives a table's memory back where most of it is empty.
+/// Whether a table is empty enough to shrink.
 fn gives_back(len: usize, capacity: usize) -> bool {
     capacity > TABLE_KEPT && len < capacity / 8
 }
@@ -62,19 +62,18 @@ pub struct Registry {
     channels: Channels,
     shards: Channels,
     patterns: Patterns,
-    /// Bytes of all of them, names included.
+    /// Bytes of all tables, names included.
     bytes: Metered,
 }
 
 impl Registry {
-    /// Whether nobody listens to channels or patterns: what is published reaches nobody.
+    /// Whether there are no subscribers to channels or patterns, so that messages reach nobody.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.channels.is_empty() && self.patterns.is_empty()
     }
 
-    /// A client listens from now on; `false`: it has before. O(1), and for a pattern its
-    /// length.
+    /// Subscribes a client; `false`: it was subscribed already. O(1), and for a pattern its length.
     pub fn subscribe(
         &mut self,
         kind: Kind,
@@ -97,7 +96,7 @@ impl Registry {
         true
     }
 
-    /// It listens no more; `false`: it did not.
+    /// Unsubscribes a client; `false`: it was not subscribed.
     pub fn unsubscribe(
         &mut self,
         kind: Kind,
@@ -116,11 +115,11 @@ impl Registry {
         was
     }
 
-    /// A client is gone: nothing names it any more. O(its subscriptions).
+    /// Removes all subscriptions of a client that is gone. O(its subscriptions).
     pub fn forget(&mut self, client: ClientId, its: &mut Subscriptions) {
         for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
             for name in its.of_mut(kind).drain() {
-                // The name goes with the last who has it.
+                // The last owner of the name frees it.
                 let before = alloc::thread_balance();
                 self.leave_unmetered(kind, &name, client);
                 drop(name);
@@ -143,7 +142,7 @@ impl Registry {
         }
     }
 
-    /// Who has subscribed to a channel by its name.
+    /// The subscribers of a channel by name.
     #[inline]
     pub fn subscribers(&self, kind: Kind, name: &[u8]) -> &[ClientId] {
         match kind {
@@ -153,8 +152,8 @@ impl Registry {
         }
     }
 
-    /// Calls `visit` with each pattern that matches a channel, and who has subscribed to it.
-    /// O(patterns that begin as the channel does).
+    /// Calls `visit` with each pattern that matches a channel and its subscribers.
+    /// O(patterns whose literal prefix matches).
     #[inline]
     pub fn matching(&self, channel: &[u8], visit: impl FnMut(&Name, &[ClientId])) {
         if !self.patterns.is_empty() {
@@ -162,7 +161,7 @@ impl Registry {
         }
     }
 
-    /// How many different names of a kind have subscribers.
+    /// The number of different names of a kind with subscribers.
     pub fn count(&self, kind: Kind) -> usize {
         match kind {
             Kind::Channel => self.channels.len(),
@@ -171,7 +170,7 @@ impl Registry {
         }
     }
 
-    /// The names of channels, or of shard channels, in no order.
+    /// The names of channels, or of shard channels, unordered.
     pub fn names(&self, kind: Kind) -> impl Iterator<Item = &Name> {
         let channels = match kind {
             Kind::Shard => &self.shards,
@@ -180,9 +179,8 @@ impl Registry {
         channels.names()
     }
 
-    /// Names of channels whose blocks a mover wants, made anew; see [`Channels::renew`]. Who is
-    /// told of each is the caller's matter ([`Subscriptions::renew`]). The next bucket, `None` at
-    /// the end.
+    /// Moves the names of channels that the mover wants; see [`Channels::renew`]. The caller
+    /// updates each client ([`Subscriptions::renew`]). Returns the next bucket, `None` at the end.
     pub fn renew(
         &mut self,
         from: Bucket,
@@ -217,7 +215,7 @@ pub struct Subscriptions {
 }
 
 impl Subscriptions {
-    /// Its names of a kind, in no order.
+    /// Its names of a kind, unordered.
     pub fn of(&self, kind: Kind) -> &HashSet<Name, Hashed> {
         match kind {
             Kind::Channel => &self.channels,
@@ -234,7 +232,7 @@ impl Subscriptions {
         }
     }
 
-    /// The name is kept in another place now.
+    /// Replaces a name by its copy in a new block.
     pub fn renew(&mut self, kind: Kind, name: &Name) {
         let set = self.of_mut(kind);
         if set.contains(name) {
@@ -242,8 +240,8 @@ impl Subscriptions {
         }
     }
 
-    /// The number that a reply tells behind a name of this kind: channels and patterns
-    /// together, shard channels by themselves.
+    /// The count in a reply about this kind: channels and patterns together, shard channels by
+    /// themselves.
     pub fn told(&self, kind: Kind) -> usize {
         match kind {
             Kind::Channel | Kind::Pattern => self.channels.len() + self.patterns.len(),
@@ -255,7 +253,7 @@ impl Subscriptions {
         self.channels.is_empty() && self.patterns.is_empty() && self.shards.is_empty()
     }
 
-    /// Bytes of its tables, about; the names are the registry's.
+    /// Approximate bytes of its tables; the names belong to the registry.
     pub fn memory_bytes(&self) -> usize {
         let sets = [&self.channels, &self.patterns, &self.shards];
         let slots: usize = sets.iter().map(|set| set.capacity()).sum();

@@ -1,9 +1,9 @@
-//! Patterns, found by what they begin with.
+//! Patterns, indexed by their literal prefix.
 //!
-//! Every pattern begins with literal bytes, be they none: `news.*` with `news.`, `h?llo` with
-//! `h`, `*` with nothing. A channel that it matches begins so, too. Patterns stand under those
-//! bytes; those under all that begin a channel are found in one pass over its name (`heads`), and only
-//! they are matched, behind those bytes - nothing at all where the rest is one star.
+//! Every pattern begins with literal bytes, possibly none: `news.*` with `news.`, `h?llo` with
+//! `h`, `*` with nothing. A channel that it matches has the same prefix. Patterns are indexed by
+//! it; a single pass over the channel's name (`heads`) finds the candidates, and only these are
+//! matched, from the end of the prefix on - not at all if the rest is a single star.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) struct Patterns {
     by_head: Heads<HashSet<Name, Hashed>>,
 }
 
-/// How many literal bytes a pattern begins with.
+/// The length of a pattern's literal prefix.
 fn head_len(pattern: &[u8]) -> usize {
     let special = |b: &u8| matches!(b, b'*' | b'?' | b'[' | b'\\');
     pattern.iter().position(special).unwrap_or(pattern.len())
@@ -84,13 +84,13 @@ impl Patterns {
     }
 }
 
-/// Whether a pattern whose first `head` bytes are literal matches a channel that has as many. Those are
-/// compared last: a pattern that does not match costs no more than what differs.
+/// Whether a pattern, whose first `head` bytes are literal, matches a channel of at least that
+/// length. These bytes are compared last: a mismatch in the rest is usually found sooner.
 fn matches(pattern: &[u8], head: usize, channel: &[u8]) -> bool {
     let (rest, text) = (&pattern[head..], &channel[head..]);
     let matched = match rest {
         _ if head > 0 && text.is_empty() => rest.iter().all(|&byte| byte == b'*'),
-        // Nothing but an empty pattern matches an empty text.
+        // Only an empty pattern matches an empty text.
         b"*" if !channel.is_empty() => true,
         _ => glob::matches(rest, text, false),
     };
@@ -110,7 +110,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is found is what trying every pattern finds.
+        /// The index finds exactly what trying every pattern finds.
         #[test]
         fn no_match_is_missed_and_none_made(
             patterns in proptest::collection::hash_set("[ab*?\\[\\]\\\\^-]{0,5}", 0..20),
@@ -149,8 +149,8 @@ mod tests {
         assert!(p.is_empty() && p.by_head.is_empty());
     }
 
-    /// How long a message takes, in microseconds, if `n` patterns begin with as many lengths of its
-    /// channel's name.
+    /// Microseconds for a message if the patterns have prefixes of `n` different lengths, all of
+    /// its channel's name.
     fn message_us(n: usize) -> u128 {
         let mut p = Patterns::default();
         let channel = vec![b'a'; 2 * n];
@@ -169,8 +169,8 @@ mod tests {
     #[test]
     fn many_lengths_of_heads_cost_what_they_are() {
         let (few, many) = (message_us(1000), message_us(4000));
-        // The square would be sixteen times as much, here more than 200 ms; what is not in the
-        // cache any more takes longer.
+        // Quadratic time would be sixteen times as much, here more than 200 ms; the slack is for
+        // cache misses.
         assert!(many < 10 * few + 30_000, "{few} us, then {many} us");
     }
 }

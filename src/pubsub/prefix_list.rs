@@ -1,19 +1,19 @@
-//! The prefixes of one client, in order, front-coded in blocks.
+//! The prefixes of one client, sorted, front-coded in blocks.
 //!
 //!     block: entry ...
-//!     entry: bytes shared with the one before: varint | more bytes: varint | those bytes
+//!     entry: bytes shared with the previous one: varint | more bytes: varint | those bytes
 //!
-//! The first entry of a block shares nothing, so that blocks are searched by it. A block has at
+//! The first entry of a block shares nothing, so blocks can be searched by it. A block has at
 //! most [`BLOCK_MAX`] bytes, or one entry. Sequential names of any length take 4 bytes each.
 //!
-//! Prefixes do not overlap one another, but for the empty one, which CLIENT TRACKING ON BCAST
+//! Prefixes do not overlap each other, except for the empty one, which CLIENT TRACKING ON BCAST
 //! without PREFIX adds to any others.
 //!
-//! Cost: a search O(log blocks + block); adding n sorted ones O(n + blocks they fall into).
+//! Cost: a search O(log blocks + block); adding n sorted ones O(n + affected blocks).
 
 use std::iter::Peekable;
 
-/// The most bytes in a block of several entries.
+/// Maximum bytes of a block with several entries.
 const BLOCK_MAX: usize = 256;
 
 /// See the module.
@@ -44,7 +44,7 @@ fn take_varint(from: &mut &[u8]) -> usize {
     number
 }
 
-/// Reads entries one after the other.
+/// Iterates over entries.
 struct Entries<'a> {
     left: &'a [u8],
     text: Vec<u8>,
@@ -78,9 +78,9 @@ fn first_of(block: &[u8]) -> &[u8] {
     &left[..len]
 }
 
-/// Writes texts that come in order.
+/// Writes texts in order.
 struct Writer {
-    /// The most bytes in a block of several entries.
+    /// Maximum bytes of a block with several entries.
     limit: usize,
     blocks: Vec<Box<[u8]>>,
     block: Vec<u8>,
@@ -127,7 +127,7 @@ impl Writer {
         }
     }
 
-    /// Writes the texts of a block and new ones, each once.
+    /// Writes the union of a block's texts and new ones.
     fn merge(mut self, block: &[u8], new: &[&[u8]]) -> Writer {
         let mut old = Entries::of(block);
         let mut new: Peekable<_> = new.iter().peekable();
@@ -154,7 +154,7 @@ impl PrefixList {
         self.len == 0
     }
 
-    /// Bytes of the blocks and of their table.
+    /// Bytes of the blocks and their table.
     pub fn memory_bytes(&self) -> usize {
         let blocks: usize = self.blocks.iter().map(|block| block.len()).sum();
         self.blocks.capacity() * size_of::<Box<[u8]>>() + blocks
@@ -170,12 +170,12 @@ impl PrefixList {
         }
     }
 
-    /// How many blocks begin with a text up to this one.
+    /// The number of blocks whose first text is at most `text`.
     fn blocks_up_to(&self, text: &[u8]) -> usize {
         self.blocks.partition_point(|block| first_of(block) <= text)
     }
 
-    /// Adds prefixes that are sorted and differ from one another; those that it has are let be.
+    /// Adds prefixes, which must be sorted and distinct; those already there stay.
     pub fn add(&mut self, mut new: &[&[u8]]) {
         while let Some(first) = new.first() {
             let at = self.blocks_up_to(first).saturating_sub(1);
@@ -197,7 +197,7 @@ impl PrefixList {
             ascends = text < new[0];
         }
         let mut written = Writer::new(BLOCK_MAX).merge(old, new);
-        // Texts that come in ascending order leave full blocks; others divide a block evenly.
+        // Ascending insertions leave full blocks; others split a block evenly.
         let blocks = written.blocks.len();
         if blocks > 1 && !ascends {
             let bytes: usize = written.blocks.iter().map(|block| block.len()).sum();
@@ -208,15 +208,15 @@ impl PrefixList {
         self.blocks.splice(replaced, written.blocks);
     }
 
-    /// The first of these prefixes that begins `prefix` or begins with it.
+    /// The first of these prefixes that is a prefix of `prefix` or has it as a prefix.
     pub fn overlapping(&self, prefix: &[u8]) -> Option<Vec<u8>> {
         let overlaps = |text: &[u8]| prefix.starts_with(text) || text.starts_with(prefix);
         let first = first_of(self.blocks.first()?);
         if first.is_empty() {
             return Some(Vec::new());
         }
-        // Nothing stands between a prefix and one that overlaps it but others that do: it is the
-        // last up to this one, or the first after it.
+        // Between `prefix` and one that overlaps it there are only others that overlap it: so check
+        // the last one up to `prefix` and the first one after it.
         let at = self.blocks_up_to(prefix);
         if let Some(block) = at.checked_sub(1).and_then(|at| self.blocks.get(at)) {
             let mut entries = Entries::of(block);

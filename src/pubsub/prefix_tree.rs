@@ -1,4 +1,4 @@
-//! Prefixes in a radix tree: what stands under all that begin a text is found in one pass over it.
+//! A radix tree of prefixes: finds the values of all prefixes of a text in one pass over it.
 //!
 //!     root ""
 //!     └─ "tenant:0000"
@@ -7,27 +7,27 @@
 //!           ├─ "0:"  value
 //!           └─ "1:"  value
 //!
-//! Nodes lie in one array and name each other by their index; labels lie in one buffer. A split
-//! shares its label's bytes between both halves, so that it copies none.
+//! Nodes are in one array and refer to each other by index; labels are in one buffer. A split
+//! shares the label's bytes between both halves, without copying.
 //!
 //! Invariants
-//!   1. Node 0 is the root. It has no label and is nobody's child: as a link 0 means none.
-//!   2. Children are linked by `next` in the order of their labels' first bytes, which differ.
+//!   1. Node 0 is the root. It has no label and no parent: as a link, 0 means none.
+//!   2. Children are linked by `next`, sorted by the first bytes of their labels, which differ.
 //!   3. A label has 1 to [`LABEL_MAX`] bytes; a longer text is a chain of nodes.
 //!   4. A free node has an empty label; `next` links the free ones.
 //!   5. An empty tree holds no memory.
 //!
-//! Cost: each operation O(text + nodes passed by), at most 256 at each branch. A node takes 20
-//! bytes, its label what no other prefix has. Arrays grow by an eighth. What was removed leaves
+//! Cost: each operation O(text + nodes passed), at most 256 at each branch. A node takes 20
+//! bytes, its label the bytes that no other prefix shares. Arrays grow by an eighth. Removals leave
 //! gaps, which are closed when they are most of an array: O(tree), amortised O(1).
 
 /// No value.
 const NONE: u32 = u32::MAX;
 
-/// The most bytes in one label.
+/// Maximum bytes of a label.
 const LABEL_MAX: usize = u16::MAX as usize;
 
-/// Smaller arrays are not worth packing.
+/// Smaller arrays are not packed.
 const GAPS_KEPT: usize = 64;
 
 /// See the module. Values are below `u32::MAX`.
@@ -38,12 +38,12 @@ pub(super) struct PrefixTree {
     /// The first free node; 0: none.
     free: u32,
     free_nodes: usize,
-    /// Bytes of `labels` that are no node's.
+    /// Bytes of `labels` that no node uses.
     free_bytes: usize,
     len: usize,
 }
 
-/// See the module. The label begins at a number of 40 bits.
+/// See the module. The offset of the label has 40 bits.
 #[derive(Clone, Copy, Debug)]
 struct Node {
     at_low: u32,
@@ -79,7 +79,7 @@ impl Node {
         self.len == 0
     }
 
-    /// Gives it the label `labels[at..at + len]`.
+    /// Sets its label to `labels[at..at + len]`.
     fn label(&mut self, labels: &[u8], at: usize, len: usize) {
         self.at_low = at as u32;
         self.at_high = u8::try_from(at >> 32).expect("less than 2^40 bytes of labels");
@@ -88,15 +88,15 @@ impl Node {
     }
 }
 
-/// Where a label with a certain first byte belongs among a node's children.
+/// The position of a label with a certain first byte among a node's children.
 struct Position {
-    /// The child before it; 0: it is the first.
+    /// The child before it; 0: none, it is the first.
     before: u32,
-    /// The child that has this byte; 0: none.
+    /// The child with this first byte; 0: none.
     child: u32,
 }
 
-/// Room for `more` items, by an eighth at least: a doubled array would be half empty.
+/// Reserves `more` items, at least an eighth: a doubled array would be half empty.
 fn grow<T>(items: &mut Vec<T>, more: usize) {
     if items.capacity() - items.len() < more {
         items.reserve_exact(more.max(items.len() / 8).max(16));
@@ -113,14 +113,13 @@ impl PrefixTree {
         self.len == 0
     }
 
-    /// Bytes of nodes and labels in use, without the arrays' spare room.
+    /// Bytes of nodes and labels in use, without spare capacity.
     pub fn used_bytes(&self) -> usize {
         (self.nodes.len() - self.free_nodes) * size_of::<Node>() + self.labels.len()
             - self.free_bytes
     }
 
-    /// Calls `visit` with the length and value of each prefix that begins a text, the shortest
-    /// first.
+    /// Calls `visit` with the length and value of each prefix of a text, the shortest first.
     #[inline]
     pub fn of(&self, text: &[u8], mut visit: impl FnMut(usize, u32)) {
         let Some(mut node) = self.nodes.first() else {
@@ -139,7 +138,7 @@ impl PrefixTree {
         }
     }
 
-    /// The child whose whole label begins a text.
+    /// The child whose whole label the text begins with.
     #[inline]
     fn child_for(&self, node: &Node, text: &[u8]) -> Option<u32> {
         let &byte = text.first()?;
@@ -166,7 +165,7 @@ impl PrefixTree {
         found
     }
 
-    /// Sets the value of a prefix and gives the one that it had.
+    /// Sets the value of a prefix and returns the previous one.
     pub fn insert(&mut self, prefix: &[u8], value: u32) -> Option<u32> {
         if self.nodes.is_empty() {
             grow(&mut self.nodes, 1);
@@ -208,7 +207,7 @@ impl PrefixTree {
         Position { before, child }
     }
 
-    /// Makes `to` what follows the child `before`, or the first child.
+    /// Makes `to` the successor of the child `before`, or the first child.
     fn link(&mut self, parent: u32, before: u32, to: u32) {
         match before {
             0 => self.nodes[parent as usize].child = to,
@@ -216,7 +215,7 @@ impl PrefixTree {
         }
     }
 
-    /// A node without links, label and value.
+    /// Allocates a node without links, label and value.
     fn make(&mut self) -> u32 {
         let at = self.free;
         if at != 0 {
@@ -244,7 +243,7 @@ impl PrefixTree {
         made
     }
 
-    /// Puts a node with the first `len` bytes of a child's label above that child.
+    /// Inserts a node with the first `len` bytes of a child's label above that child.
     fn split(&mut self, parent: u32, before: u32, child: u32, len: usize) -> u32 {
         let upper = self.make();
         let lower = self.nodes[child as usize];
@@ -258,7 +257,7 @@ impl PrefixTree {
         upper
     }
 
-    /// Removes a prefix and gives its value.
+    /// Removes a prefix and returns its value.
     pub fn remove(&mut self, prefix: &[u8]) -> Option<u32> {
         let mut path = self.path(prefix)?;
         let mut node = path.pop()?;
@@ -271,7 +270,7 @@ impl PrefixTree {
             *self = PrefixTree::default();
             return Some(value);
         }
-        // A node that has neither value nor child goes, and so may the one above it.
+        // Removes nodes that have neither value nor child, from here upwards.
         while let Some(parent) = path.pop() {
             let of = self.nodes[node as usize];
             if of.value != NONE || of.child != 0 {
@@ -288,7 +287,7 @@ impl PrefixTree {
         Some(value)
     }
 
-    /// The nodes from the root to the one where a text ends.
+    /// The nodes from the root to the one where the text ends.
     fn path(&self, text: &[u8]) -> Option<Vec<u32>> {
         let (mut path, mut at) = (Vec::new(), 0);
         let mut node = self.nodes.first()?;
@@ -311,7 +310,7 @@ impl PrefixTree {
         self.free_nodes += 1;
     }
 
-    /// Makes a node and its only child one if it has no value.
+    /// Merges a node without a value with its only child.
     fn join(&mut self, node: u32) {
         let upper = self.nodes[node as usize];
         if node == 0 || upper.value != NONE {
@@ -385,7 +384,7 @@ mod tests {
     use super::*;
 
     impl PrefixTree {
-        /// Panics if the module's invariants do not hold.
+        /// Panics if an invariant of the module does not hold.
         fn check(&self) {
             if self.is_empty() {
                 assert_eq!((self.nodes.capacity(), self.labels.capacity()), (0, 0));

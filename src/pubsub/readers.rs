@@ -1,5 +1,5 @@
-//! Clients that keep what they have read, by the key: who is to be told when it changes. As in
-//! Redis a key is one whatever its database.
+//! Clients that cache keys, by key: they are notified when the key changes. As in Redis a key
+//! is the same in all databases.
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -15,14 +15,13 @@ use crate::keyspace::ClientId;
 pub struct Readers {
     by_key: HashTable<Kept>,
     hasher: ahash::RandomState,
-    /// Pairs of a key and a client.
+    /// Number of pairs of a key and a client.
     items: usize,
     bytes: Metered,
 }
 
-/// A key that is kept, and by whom. Reading one again is the common case, and a key's bytes
-/// would be one more place of memory to wait for: a key is taken for another one of the same
-/// length and seeded 64-bit hash.
+/// A tracked key and its readers. Reading one again is the common case, and comparing the key's
+/// bytes would be one more cache miss: a key is identified by its length and a seeded 64-bit hash.
 #[derive(Debug)]
 struct Kept {
     hash: u64,
@@ -31,7 +30,7 @@ struct Kept {
 }
 
 impl Readers {
-    /// A client has read a key. O(1).
+    /// Notes that a client has read a key. O(1).
     #[inline]
     pub fn remember(&mut self, key: &[u8], client: ClientId) {
         let hash = self.hasher.hash_one(key);
@@ -57,7 +56,7 @@ impl Readers {
         self.bytes.note(before);
     }
 
-    /// Nobody keeps the key any more; calls `visit` with each client that did. O(readers).
+    /// Stops tracking a key; calls `visit` with each client that tracked it. O(readers).
     pub fn forget(&mut self, key: &[u8], visit: impl FnMut(ClientId)) {
         let hash = self.hasher.hash_one(key);
         let is_it = |kept: &Kept| kept.hash == hash && kept.key.len() == key.len();
@@ -67,8 +66,8 @@ impl Readers {
         }
     }
 
-    /// The same of a key that is picked at random: it is given, if there was one. O(1): the
-    /// table is at least an eighth full, or small.
+    /// The same for a random key, which is returned if there was one. O(1): the table is at least
+    /// an eighth full, or small.
     pub fn forget_any(&mut self, visit: impl FnMut(ClientId)) -> Option<Box<[u8]>> {
         if self.by_key.is_empty() {
             return None;
@@ -83,7 +82,7 @@ impl Readers {
         Some(self.let_go(kept, visit))
     }
 
-    /// Those who have read a key that is kept no more are told; its name.
+    /// Calls `visit` with the readers of a removed key; returns its name.
     fn let_go(&mut self, kept: Kept, visit: impl FnMut(ClientId)) -> Box<[u8]> {
         let Kept { key, readers, .. } = kept;
         let ids = readers.ids();
@@ -100,7 +99,7 @@ impl Readers {
         key
     }
 
-    /// Nobody keeps anything any more.
+    /// Removes all keys.
     pub fn clear(&mut self) {
         let before = alloc::thread_balance();
         self.by_key = HashTable::new();

@@ -1,11 +1,11 @@
-//! The clients of one channel or pattern: one of them costs no allocation, ten thousand leave
-//! in constant time each.
+//! The clients of one channel or pattern. A single one needs no allocation; with ten thousand,
+//! each leaves in constant time.
 
 use std::collections::HashMap;
 
 use crate::keyspace::ClientId;
 
-/// Up to so many are searched one by one.
+/// Up to this number, clients are searched linearly.
 const SEARCHED: usize = 32;
 
 /// See the module. Never empty.
@@ -15,11 +15,11 @@ pub(super) enum Subscribers {
     Many(Box<Many>),
 }
 
-/// Two or more, in the order in which they came until one leaves.
+/// Two or more, in order of arrival until one leaves.
 #[derive(Debug, Default)]
 pub(super) struct Many {
     ids: Vec<ClientId>,
-    /// Where each stands, once there are many.
+    /// The index of each client in `ids`, once there are many.
     at: HashMap<ClientId, u32, ahash::RandomState>,
 }
 
@@ -39,7 +39,7 @@ impl Subscribers {
         }
     }
 
-    /// Adds one that is not there.
+    /// Adds a client that is not in the set.
     pub fn add(&mut self, client: ClientId) {
         match self {
             Subscribers::One(first) => {
@@ -52,7 +52,7 @@ impl Subscribers {
         }
     }
 
-    /// Removes one; `true`: there is none left, and the whole is to be dropped.
+    /// Removes a client; `true`: none is left, and the set must be dropped.
     pub fn remove(&mut self, client: ClientId) -> bool {
         match self {
             Subscribers::One(id) => *id == client,
@@ -106,7 +106,7 @@ mod tests {
             let mut s = Subscribers::One(ClientId(0));
             (1..count).for_each(|id| s.add(ClientId(id)));
             assert_eq!(s.ids().len() as u64, count);
-            // Every other one, then the rest.
+            // Every second one, then the rest.
             let order = (0..count).step_by(2).chain((1..count).step_by(2));
             for (left, id) in (0..count).rev().zip(order) {
                 assert_eq!(s.remove(ClientId(id)), left == 0, "{count}: {id}");

@@ -1,18 +1,18 @@
-//! The arguments of one command: slices of the buffer that they came in. Large ones may
-//! stand apart from it, each in a block of its own ([`Apart`]); readers see no difference.
+//! The arguments of one command: slices of the buffer they arrived in. Large ones may be outside
+//! of it, each in a block of its own ([`Apart`]); readers see no difference.
 
 use std::ops::Index;
 
 use crate::base::large::Large;
 
-/// Where an argument stands in its buffer, or which of those it is that stand apart.
+/// The place of an argument in its buffer, or its index among the arguments in blocks of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     pub start: usize,
     pub len: usize,
 }
 
-/// Starts from here on are numbers of arguments apart: no buffer is as long.
+/// Starts from here on are indices into [`Apart`]: no buffer is that long.
 const APART: usize = 1 << (usize::BITS - 1);
 
 impl Span {
@@ -25,7 +25,7 @@ impl Span {
         self.start >= APART
     }
 
-    /// The same text when its buffer has lost its first `bytes`.
+    /// The span after the first `bytes` of the buffer have been removed.
     pub fn back_by(self, bytes: usize) -> Span {
         if self.is_apart() {
             return self;
@@ -35,11 +35,11 @@ impl Span {
     }
 }
 
-/// The large arguments of one command. All but the last one are whole.
+/// The large arguments of one command. All but the last are complete.
 #[derive(Debug, Default)]
 pub struct Apart {
     all: Vec<Large>,
-    /// Bytes of all but the last, and of the memory that they take.
+    /// Bytes of all but the last, and the memory they take.
     earlier_bytes: usize,
     earlier_memory: usize,
 }
@@ -55,18 +55,18 @@ impl Apart {
         self.all.push(large);
     }
 
-    /// The argument that was added last.
+    /// The last argument.
     pub fn last_mut(&mut self) -> Option<&mut Large> {
         self.all.last_mut()
     }
 
-    /// Where the last argument stands, if all of it has come.
+    /// The span of the last argument, if it is complete.
     pub fn last_whole(&self) -> Option<Span> {
         let last = self.all.last().filter(|large| large.is_whole())?;
         Some(Span::apart(self.all.len() - 1, last.len()))
     }
 
-    /// Bytes that have come.
+    /// Bytes received.
     pub fn bytes(&self) -> usize {
         self.earlier_bytes + self.all.last().map_or(0, |large| large.len())
     }
@@ -77,13 +77,13 @@ impl Apart {
         self.earlier_memory + last + self.all.capacity() * size_of::<Large>()
     }
 
-    /// Bytes that will be held more when all that was announced has come.
+    /// Additional bytes once everything announced has arrived.
     pub fn growth_bytes(&self) -> usize {
         self.all.last().map_or(0, Large::growth_bytes)
     }
 }
 
-/// What spans point into: a buffer, and what stands apart from it.
+/// What spans refer to: a buffer, and the large arguments outside of it.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     buf: &'a [u8],
@@ -98,7 +98,7 @@ impl<'a> Source<'a> {
     /// The bytes of a span.
     #[inline]
     pub fn text(self, span: Span) -> &'a [u8] {
-        // The check that every slicing makes finds those that stand apart, too.
+        // The bounds check of slicing also detects large arguments.
         match self.buf.get(span.start..span.start + span.len) {
             Some(text) => text,
             None => self.large(span).expect("spans lie inside their source"),
@@ -131,7 +131,7 @@ impl<'a> Args<'a> {
         Args { source, spans }
     }
 
-    /// Argument `at`, if it stands apart: whoever keeps it may take its block over.
+    /// Argument `at`, if it has a block of its own, which the caller may take over.
     #[inline]
     pub fn large(&self, at: usize) -> Option<&'a Large> {
         let span = self.spans[at];
@@ -195,7 +195,7 @@ impl<'a> Args<'a> {
         self.spans.iter().map(move |&s| source.text(s))
     }
 
-    /// Whether argument `at` is this word, whatever its case.
+    /// Whether argument `at` is this word, in any case.
     #[inline]
     pub fn is(&self, at: usize, word: &str) -> bool {
         self.get(at)
@@ -206,7 +206,7 @@ impl<'a> Args<'a> {
         self.iter().collect()
     }
 
-    /// A copy that owns its bytes: for MULTI's queue, for blocked clients.
+    /// A copy that owns its bytes, for the MULTI queue and blocked clients.
     pub fn to_owned(self) -> OwnedArgs {
         OwnedArgs::from_iter(self.iter())
     }

@@ -1,6 +1,6 @@
-//! A blocking link to another server: requests out, replies in, each step with a limit of time.
-//! For MIGRATE, which holds the loop meanwhile as Redis does, and for tools. Links that live on
-//! the loop use [`ReplyParser`] with sockets of their own.
+//! A blocking link to another server: requests out, replies in, each step with a time limit. For
+//! MIGRATE, which blocks the loop as in Redis, and for tools. Links that are driven by the loop use
+//! [`ReplyParser`] with their own sockets.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::net::Dialled;
 pub struct BlockingLink {
     dialled: Dialled,
     parser: ReplyParser,
-    /// Bytes that have come after the last reply.
+    /// Bytes received after the last reply.
     unread: Vec<u8>,
 }
 
@@ -31,8 +31,8 @@ impl BlockingLink {
         self.dialled.send(bytes, limit)
     }
 
-    /// The next reply, within `limit`. Bytes that are no reply are an error of kind
-    /// `InvalidData`, after which the link is of no use.
+    /// The next reply, within `limit`. Invalid bytes are an error of kind `InvalidData`; after it
+    /// the link is unusable.
     pub fn reply(&mut self, limit: Duration) -> io::Result<ReplyValue> {
         let end = Instant::now() + limit;
         loop {

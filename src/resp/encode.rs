@@ -1,5 +1,5 @@
-//! Requests in their wire form: what clients send, what the append only file keeps, what a
-//! primary tells its replicas.
+//! Encoding of requests: sent by clients, stored in the append only file, sent to replicas by a
+//! primary.
 
 /// Appends a request: an array of bulk strings.
 #[inline]
@@ -15,7 +15,7 @@ pub fn write_request<'a>(out: &mut Vec<u8>, args: impl ExactSizeIterator<Item = 
 
 #[inline]
 fn header(out: &mut Vec<u8>, kind: u8, n: usize) {
-    // Most are short: put together without a number's formatting.
+    // Most are short: encode them without formatting a number.
     match n {
         0..=9 => out.extend_from_slice(&[kind, b'0' + n as u8, b'\r', b'\n']),
         10..=99 => {

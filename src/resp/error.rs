@@ -71,10 +71,10 @@ pub enum CommandError {
     Loading,
     #[error("NOAUTH Authentication required.")]
     NoAuth,
-    /// A one-off text with its code, a `const` above the handler.
+    /// A single-use text with its code, a `const` above the handler.
     #[error("{0}")]
     Text(&'static str),
-    /// A text that carries arguments.
+    /// A text with arguments.
     #[error("{0}")]
     Owned(Cow<'static, str>),
     /// Bytes from a client inside the text (not always UTF-8).
@@ -83,12 +83,12 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    /// A text made at run time.
+    /// A text built at run time.
     pub fn owned(text: impl Into<String>) -> CommandError {
         CommandError::Owned(Cow::Owned(text.into()))
     }
 
-    /// A text around a word of the client's, shown as far as C would print it.
+    /// A text around a word of the client's, shown up to its first NUL, as C prints it.
     pub fn naming(before: &str, word: &[u8], after: &str) -> CommandError {
         let parts = [before.as_bytes(), up_to_nul(word), after.as_bytes()];
         CommandError::Bytes(parts.concat())
@@ -103,7 +103,7 @@ impl CommandError {
     }
 }
 
-/// What of a word C sees as a string: all before a NUL byte.
+/// The part of a word that C sees as a string: everything before a NUL byte.
 pub fn up_to_nul(word: &[u8]) -> &[u8] {
     &word[..memchr::memchr(0, word).unwrap_or(word.len())]
 }
@@ -112,7 +112,7 @@ pub fn up_to_nul(word: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    /// CLIENT KILL USER and CLIENT SETINFO repeated what stands behind a NUL byte, too.
+    /// CLIENT KILL USER and CLIENT SETINFO used to repeat what follows a NUL byte, too.
     #[test]
     fn a_word_is_repeated_up_to_a_nul_byte() {
         let shown = |word| CommandError::naming("ERR No such user '", word, "'").line();

@@ -1,4 +1,4 @@
-//! RESP2 and RESP3: the incremental request parser, the reply writer and parser, refusals.
+//! RESP2 and RESP3: the incremental request parser, the reply writer and parser, errors.
 
 mod args;
 mod blocking_link;

@@ -1,21 +1,21 @@
-//! The reply writer: what a client will be sent, in the protocol version that it speaks.
+//! The reply writer: a client's output, in the protocol version it uses.
 //!
 //!     out      | sent | waits ......... | waits ...... | waits .. |
 //!     pieces                            ^ pinned       ^ message
 //!
-//! One `Vec<u8>` per client, flushed with one write a turn. Large strings are not copied into
-//! it, nor are messages that many clients get: they stand beside it, pinned or shared, each
-//! before a place of `out`, and leave between its bytes with the same `writev`. Lengths that
-//! are known only afterwards are put in front of what was written meanwhile ([`Reply::defer`]).
+//! One `Vec<u8>` per client, flushed with one write per turn. Large strings and messages shared by
+//! many clients are not copied into it: they are pieces, pinned or shared, each at a position in
+//! `out`, sent between its bytes with the same `writev`. A length that is known only afterwards is
+//! inserted before what was written meanwhile ([`Reply::defer`]).
 //!
 //! Invariants
-//!   1. `sent` is at most the place of the first piece, and places never fall.
+//!   1. `sent` is at most the position of the first piece, and positions never decrease.
 //!   2. `piece_bytes` is the length of all pieces; `piece_sent` is less than that of the first.
-//!   3. A full reply is empty and stays so. Nobody will be sent it: the client is closed.
+//!   3. A full reply is empty and stays so. It is never sent: the client is closed.
 //!
-//! Cost: what has been sent stays in front until it is half of the buffer, so that a byte is
-//! moved once at most, however slowly the socket takes the rest.
-//! How much may wait is decided in `server::limits`, which says so with [`Reply::set_limit`].
+//! Cost: sent bytes stay at the front until they are half of the buffer, so a byte is moved
+//! at most once, however slowly the socket takes the rest.
+//! The limit of pending bytes is decided in `server::limits` and set by [`Reply::set_limit`].
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
@@ -29,9 +29,9 @@ use crate::base::pin::Pinned;
 /// Errors that a command has written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Errors {
-    /// Its own, which are to be counted.
+    /// Its own, which must be counted.
     pub own: u32,
-    /// Of commands that it has run, which are counted already.
+    /// Of commands it has run, which are counted already.
     pub repeated: u32,
 }
 
@@ -43,28 +43,28 @@ impl Errors {
     }
 }
 
-/// A client's output, and how it wants its replies.
+/// A client's output, and its protocol.
 #[derive(Debug)]
 pub struct Reply {
     out: Vec<u8>,
     /// Bytes at the front of `out` that the socket has taken.
     sent: usize,
-    /// What stands beside `out`, each with the position in `out` that it stands before.
+    /// Pieces outside of `out`, each with the position in `out` that it precedes.
     pieces: VecDeque<(usize, Piece)>,
     /// Bytes of the first piece that the socket has taken.
     piece_sent: usize,
-    /// Bytes of pieces, the first one's that were taken included.
+    /// Bytes of all pieces, including the sent part of the first.
     piece_bytes: usize,
-    /// Bytes that may wait.
+    /// Maximum pending bytes.
     limit: usize,
-    /// More were to wait.
+    /// The limit was exceeded.
     is_full: bool,
-    /// An aggregate of what waits was written before its length was known.
+    /// A pending aggregate was written before its length was known.
     has_deferred: bool,
-    /// Nothing may stand beside the buffer.
+    /// Everything is copied into the buffer: no pieces.
     copies: bool,
     resp3: bool,
-    /// Errors that the command under way has written, for its statistics.
+    /// Errors written by the current command, for its statistics.
     errors: Errors,
     /// The code of the last error (`ERR`, `WRONGTYPE` ...), for errorstats.
     last_error: Vec<u8>,
@@ -88,7 +88,7 @@ impl Deref for Piece {
     }
 }
 
-/// A place where an aggregate's header goes once its length is known.
+/// The place for an aggregate's header, once its length is known.
 #[must_use]
 #[derive(Debug)]
 pub struct Deferred {
@@ -103,17 +103,17 @@ pub struct Mark {
     pieces: usize,
 }
 
-/// Pieces that one write takes at most.
+/// Maximum pieces in one write.
 const PIECES_MAX: usize = 256;
 /// Shorter messages are copied: a piece costs as much as copying one to two KiB.
 const SHARED_MIN: usize = 1024;
-/// Shorter strings that are handed over are copied: they are freed again at once.
+/// Shorter owned strings are copied: this frees them at once.
 const OWNED_MIN: usize = 16 * 1024;
-/// Sent bytes that are not worth moving the rest for.
+/// Up to this many sent bytes are kept rather than moving the rest.
 const SENT_KEPT: usize = 1 << 20;
-/// A kind, a number and a line's end.
+/// Type byte, number and line end.
 const HEADER_MAX: usize = 30;
-/// A longer buffer is not kept when all of it was taken back.
+/// A longer buffer is freed when its whole contents are taken back.
 const TAKEN_BACK_KEPT: usize = 64 * 1024;
 /// The smallest buffer.
 const FIRST_BYTES: usize = 64;
@@ -151,7 +151,7 @@ impl Reply {
         self.resp3 = on;
     }
 
-    /// `+text`. The text holds neither CR nor LF.
+    /// `+text`. The text must contain neither CR nor LF.
     #[inline]
     pub fn simple(&mut self, text: &str) {
         if self.room(text.len() + 3) {
@@ -161,7 +161,7 @@ impl Reply {
         }
     }
 
-    /// As [`Reply::simple`], of any bytes: CR and LF become spaces.
+    /// Like [`Reply::simple`], for any bytes: CR and LF become spaces.
     pub fn simple_bytes(&mut self, text: &[u8]) {
         if self.room(text.len() + 3) {
             self.out.push(b'+');
@@ -170,7 +170,7 @@ impl Reply {
         }
     }
 
-    /// Adds text that must not end a line.
+    /// Appends text with line ends replaced by spaces.
     fn extend_clean(&mut self, text: &[u8]) {
         let clean = |&b: &u8| if b == b'\r' || b == b'\n' { b' ' } else { b };
         self.out.extend(text.iter().map(clean));
@@ -195,7 +195,7 @@ impl Reply {
         self.push_error(line);
     }
 
-    /// An error that was counted with the command whose own it was: another one repeats it.
+    /// Repeats an error of another command, which has already counted it.
     pub fn counted_error_line(&mut self, line: &[u8]) {
         self.errors.repeated += 1;
         self.push_error(line);
@@ -206,7 +206,7 @@ impl Reply {
             return;
         }
         self.out.push(b'-');
-        // Redis drops line ends at the tail and turns the inner ones to spaces.
+        // Redis drops trailing line ends and turns the inner ones into spaces.
         let end = line
             .iter()
             .rposition(|&b| b != b'\r' && b != b'\n')
@@ -230,7 +230,7 @@ impl Reply {
         if !self.room(len + HEADER_MAX + 2) {
             return;
         }
-        // Most strings are short: their header is put together without a number's formatting.
+        // Most strings are short: encode the header without formatting a number.
         match len {
             0..=9 => self
                 .out
@@ -246,14 +246,14 @@ impl Reply {
         self.out.extend_from_slice(b"\r\n");
     }
 
-    /// A large string that stays where it is until it is sent.
+    /// A large string that is pinned in place until it is sent.
     pub fn bulk_pinned(&mut self, text: Pinned) {
         self.header(b'$', text.len() as i64);
         self.push_piece(Piece::Pinned(text));
         self.crlf();
     }
 
-    /// A string that is handed over: a long one is not copied.
+    /// An owned string: a long one is not copied.
     pub fn bulk_owned(&mut self, text: Vec<u8>) {
         if text.len() < OWNED_MIN {
             return self.bulk(&text);
@@ -263,7 +263,7 @@ impl Reply {
         self.crlf();
     }
 
-    /// A message in the protocol's form that others may be sent as well.
+    /// An encoded message that may be shared with other clients.
     pub fn shared(&mut self, message: Bytes) {
         if message.len() < SHARED_MIN {
             self.raw(&message);
@@ -272,8 +272,7 @@ impl Reply {
         }
     }
 
-    /// A message that is an array in RESP2 and a push in RESP3; `message` has the form of
-    /// RESP2.
+    /// A message that is an array in RESP2 and a push in RESP3; `message` is encoded for RESP2.
     pub fn pushed(&mut self, message: &Bytes) {
         let (kind, rest) = (if self.resp3 { b'>' } else { message[0] }, &message[1..]);
         self.raw(&[kind]);
@@ -369,7 +368,7 @@ impl Reply {
             crate::base::float::write_double(&mut self.out, value);
             return self.crlf();
         }
-        // Its length gets two digits, or gives one back.
+        // The length needs two digits, or just one.
         let at = self.out.len();
         self.out.extend_from_slice(b"$00\r\n");
         let text_at = self.out.len();
@@ -414,7 +413,7 @@ impl Reply {
         }
     }
 
-    /// As [`Reply::verbatim`], of any bytes.
+    /// Like [`Reply::verbatim`], for any bytes.
     pub fn verbatim_bytes(&mut self, format: [u8; 3], text: &[u8]) {
         if self.resp3 {
             self.header(b'=', text.len() as i64 + 4);
@@ -427,7 +426,7 @@ impl Reply {
         }
     }
 
-    /// Marks where an aggregate begins whose length is not known yet.
+    /// Marks the start of an aggregate whose length is not known yet.
     pub fn defer(&mut self) -> Deferred {
         self.has_deferred = true;
         Deferred {
@@ -436,12 +435,12 @@ impl Reply {
         }
     }
 
-    /// Puts the array header in front of all written since `defer`. O(bytes since).
+    /// Inserts the array header before everything written since `defer`. O(bytes since).
     pub fn finish_array(&mut self, place: Deferred, len: usize) {
         self.insert_header(place, b'*', len);
     }
 
-    /// As [`Reply::finish_array`] for a map of `pairs`.
+    /// Like [`Reply::finish_array`], for a map of `pairs`.
     pub fn finish_map(&mut self, place: Deferred, pairs: usize) {
         if self.resp3 {
             self.insert_header(place, b'%', pairs);
@@ -450,12 +449,12 @@ impl Reply {
         }
     }
 
-    /// As [`Reply::finish_array`] for a set.
+    /// Like [`Reply::finish_array`], for a set.
     pub fn finish_set(&mut self, place: Deferred, len: usize) {
         self.insert_header(place, if self.resp3 { b'~' } else { b'*' }, len);
     }
 
-    /// Puts what a SCAN replies, cursor and array header, in front of the elements written
+    /// Inserts the header of a SCAN reply, cursor and array header, before the elements written
     /// since `defer`.
     pub fn finish_scan(&mut self, place: Deferred, cursor: u64, len: usize) {
         let (mut cursor_digits, mut digits) = (itoa::Buffer::new(), itoa::Buffer::new());
@@ -467,7 +466,7 @@ impl Reply {
         self.insert(place, &header);
     }
 
-    /// Puts a bulk string and an array header in front of the elements written since `defer`.
+    /// Inserts a bulk string and an array header before the elements written since `defer`.
     pub fn finish_array_behind(&mut self, place: Deferred, text: &[u8], len: usize) {
         let (mut digits, mut len_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
         let header = [
@@ -482,20 +481,20 @@ impl Reply {
         self.insert(place, &header.concat());
     }
 
-    /// As [`Reply::array`]. Redis would learn this length only afterwards, and keeps such a reply
-    /// as it keeps those of [`Reply::defer`].
+    /// Like [`Reply::array`]. Redis learns this length only afterwards, so the reply is treated
+    /// like those of [`Reply::defer`].
     pub fn deferred_array(&mut self, len: usize) {
         self.has_deferred = true;
         self.array(len);
     }
 
-    /// As [`Reply::deferred_array`] for a map of `pairs`.
+    /// Like [`Reply::deferred_array`], for a map of `pairs`.
     pub fn deferred_map(&mut self, pairs: usize) {
         self.has_deferred = true;
         self.map(pairs);
     }
 
-    /// As [`Reply::deferred_array`] for a set.
+    /// Like [`Reply::deferred_array`], for a set.
     pub fn deferred_set(&mut self, len: usize) {
         self.has_deferred = true;
         self.set(len);
@@ -523,7 +522,7 @@ impl Reply {
         self.out.splice(place.at..place.at, header);
     }
 
-    /// Bytes that already have the protocol's form.
+    /// Bytes that are already encoded.
     #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
         if self.room(bytes.len()) {
@@ -551,22 +550,22 @@ impl Reply {
         self.raw(b"\r\n");
     }
 
-    // --- how much may wait ---
+    // --- limit of pending bytes ---
 
-    /// From now on no more than `bytes` may wait (and what has been there before).
+    /// Sets the maximum of pending bytes (bytes pending already are kept).
     #[inline]
     pub fn set_limit(&mut self, bytes: usize) {
         self.limit = bytes;
     }
 
-    /// More was to wait than may: all of it is given up, and nothing is added any more.
+    /// The limit was exceeded: all output was dropped, and nothing is added any more.
     #[inline]
     pub fn is_full(&self) -> bool {
         self.is_full
     }
 
-    /// Makes room for `n` bytes. `false`: they are not to be written. The limit is looked at
-    /// only where the buffer must grow, which it does no further than up to the limit.
+    /// Reserves `n` bytes. `false`: do not write them. The limit is checked only when the buffer
+    /// must grow, which it does at most up to the limit.
     #[inline]
     fn room(&mut self, n: usize) -> bool {
         n <= self.out.capacity() - self.out.len() || self.grow(n)
@@ -597,9 +596,9 @@ impl Reply {
         (self.sent, self.piece_sent, self.piece_bytes) = (0, 0, 0);
     }
 
-    // --- what the connection does with it ---
+    // --- for the connection ---
 
-    /// Where the next reply will start; see [`Reply::truncate`].
+    /// The position of the next reply; see [`Reply::truncate`].
     #[inline]
     pub fn mark(&self) -> Mark {
         Mark {
@@ -608,7 +607,7 @@ impl Reply {
         }
     }
 
-    /// Takes back all written since `mark` (CLIENT REPLY OFF, a command that blocks).
+    /// Removes everything written since `mark` (CLIENT REPLY OFF, a command that blocks).
     pub fn truncate(&mut self, mark: Mark) {
         self.out.truncate(mark.at);
         while self.pieces.len() > mark.pieces
@@ -621,19 +620,18 @@ impl Reply {
         }
     }
 
-    /// As [`Reply::truncate`], when so many errors had been written: those since do not count.
+    /// Like [`Reply::truncate`], and resets the error counts to `errors`.
     pub fn take_back(&mut self, mark: Mark, errors: Errors) {
         self.truncate(mark);
         self.errors = errors;
     }
 
-    /// Makes room for so many bytes at once. `false`: they are more than may wait, see
-    /// [`Reply::is_full`].
+    /// Reserves `bytes` at once. `false`: they exceed the limit, see [`Reply::is_full`].
     pub fn make_room(&mut self, bytes: usize) -> bool {
         self.room(bytes)
     }
 
-    /// What waits to be sent, in one piece: for tests and small outputs.
+    /// All pending bytes in one vector: for tests and small outputs.
     pub fn pending(&self) -> Vec<u8> {
         let mut all = Vec::new();
         self.each_piece(|piece| {
@@ -643,25 +641,25 @@ impl Reply {
         all
     }
 
-    /// All that was written, in one piece, where nothing stands beside the buffer: the reply of
-    /// a command that a script runs ([`Reply::copy_pieces`]).
+    /// All written bytes, if there are no pieces: the reply of a command that a script runs
+    /// ([`Reply::copy_pieces`]).
     pub fn text(&self) -> &[u8] {
         debug_assert!(self.pieces.is_empty() && self.sent == 0);
         &self.out
     }
 
-    /// [`Reply::text`] given away, with its buffer.
+    /// Takes [`Reply::text`] with its buffer.
     pub fn take_text(&mut self) -> Vec<u8> {
         debug_assert!(self.pieces.is_empty() && self.sent == 0);
         std::mem::take(&mut self.out)
     }
 
-    /// From now on everything is copied into the buffer: nothing stands beside it.
+    /// From now on copies everything into the buffer, without pieces.
     pub fn copy_pieces(&mut self) {
         self.copies = true;
     }
 
-    /// Forgets what was written; room for more than `kept` bytes is given back.
+    /// Drops the contents; frees a buffer of more than `kept` bytes.
     pub fn clear(&mut self, kept: usize) {
         if self.out.capacity() > kept {
             self.out = Vec::new();
@@ -671,14 +669,14 @@ impl Reply {
         self.is_full = false;
     }
 
-    /// Bytes that wait to be sent.
+    /// Number of pending bytes.
     #[inline]
     pub fn pending_len(&self) -> usize {
         self.out.len() - self.sent + self.piece_bytes - self.piece_sent
     }
 
-    /// Whether an aggregate of what waits was written before its length was known: Redis keeps
-    /// those, and what follows them, in a list of blocks from the first byte on.
+    /// Whether a pending aggregate was written before its length was known: Redis keeps those, and
+    /// all that follows, in a list of blocks from the first byte on.
     pub fn has_deferred(&self) -> bool {
         self.has_deferred
     }
@@ -688,7 +686,7 @@ impl Reply {
         self.sent == self.out.len() && self.pieces.is_empty()
     }
 
-    /// Visits what waits, piece by piece, until told to stop.
+    /// Visits the pending bytes piece by piece, until `visit` returns false.
     fn each_piece<'r>(&'r self, mut visit: impl FnMut(&'r [u8]) -> bool) {
         let (mut from, mut skip) = (self.sent, self.piece_sent);
         for (at, piece) in &self.pieces {
@@ -702,8 +700,8 @@ impl Reply {
         }
     }
 
-    /// Writes what waits, with one call and `max` bytes at most, and forgets what was taken.
-    /// Gives its length.
+    /// Writes pending bytes with one call, at most `max`, and drops what was sent.
+    /// Returns its length.
     #[inline]
     pub fn write_to(&mut self, socket: &mut impl Write, max: usize) -> io::Result<usize> {
         let n = if self.pieces.is_empty() {
@@ -728,7 +726,7 @@ impl Reply {
         socket.write_vectored(&slices)
     }
 
-    /// The socket took `n` bytes. No mark from before stays good.
+    /// The socket took `n` bytes. Invalidates all marks.
     pub fn advance(&mut self, mut n: usize) {
         while let Some((at, piece)) = self.pieces.front() {
             let before = (at - self.sent).min(n);
@@ -754,7 +752,7 @@ impl Reply {
         }
     }
 
-    /// Moves what waits to the front, in memory that is no longer than it needs.
+    /// Moves the pending bytes to the front and shrinks the buffer to fit.
     #[cold]
     fn forget_sent(&mut self) {
         self.out.drain(..self.sent);
@@ -765,45 +763,45 @@ impl Reply {
         self.sent = 0;
     }
 
-    /// Gives the empty buffer away to be reused.
+    /// Takes the empty buffer for reuse.
     pub fn take_buffer(&mut self) -> Vec<u8> {
         debug_assert!(self.is_empty());
         self.sent = 0;
         std::mem::take(&mut self.out)
     }
 
-    /// Whether a buffer is held at all.
+    /// Capacity of the buffer; 0: there is none.
     #[inline]
     pub fn capacity(&self) -> usize {
         self.out.capacity()
     }
 
-    /// Bytes held for the client: the buffer, and what stands beside it until it is sent.
+    /// Bytes held for the client: the buffer and unsent pieces.
     pub fn memory_bytes(&self) -> usize {
         self.out.capacity() + self.piece_bytes
     }
 
-    /// Uses `buffer`, which is empty, for what comes next.
+    /// Gives the reply an empty buffer to write into.
     #[inline]
     pub fn give_buffer(&mut self, buffer: Vec<u8>) {
         debug_assert!(buffer.is_empty() && self.out.is_empty());
         self.out = buffer;
     }
 
-    /// A command begins to write; gives what is known of the one that runs it, for
+    /// Starts the error count of a command; returns that of the command that runs it, for
     /// [`Reply::end_errors`].
     #[inline]
     pub fn begin_errors(&mut self) -> Errors {
         std::mem::take(&mut self.errors)
     }
 
-    /// The command is over: the errors that it wrote.
+    /// Ends a command: returns the errors it wrote, and restores the outer count.
     #[inline]
     pub fn end_errors(&mut self, outer: Errors) -> Errors {
         std::mem::replace(&mut self.errors, outer)
     }
 
-    /// The errors that the command under way has written so far.
+    /// The errors written so far by the current command.
     pub fn errors(&self) -> Errors {
         self.errors
     }
@@ -890,7 +888,7 @@ mod tests {
         assert_eq!(text, ":7\r\n*2\r\n:12\r\n:-1\r\n");
     }
 
-    /// Takes at most so many bytes a write.
+    /// Accepts a limited number of bytes per write.
     struct Narrow(Vec<u8>, usize);
 
     impl Write for Narrow {
@@ -915,7 +913,7 @@ mod tests {
         }
     }
 
-    /// A block whose bytes may be pinned; freed with the value.
+    /// A block whose bytes can be pinned; freed when dropped.
     struct Block(std::ptr::NonNull<u8>);
 
     const BLOCK: usize = pin::PIN_MIN;
@@ -940,7 +938,7 @@ mod tests {
         #[allow(unsafe_code)]
         fn drop(&mut self) {
             assert!(!pin::is_pinned(self.0));
-            // SAFETY: the last name of the block.
+            // SAFETY: the last reference to the block.
             unsafe { pin::free(self.0, BLOCK) }
         }
     }
@@ -968,15 +966,15 @@ mod tests {
         }
     }
 
-    /// One step in a reply's life.
+    /// One operation on a reply.
     #[derive(Clone, Debug)]
     enum Act {
         Own(usize),
         Pin,
         Share(usize),
-        /// An array of one string, whose header comes last.
+        /// An array of one string, whose header is written last.
         Defer(usize),
-        /// Something that is taken back at once.
+        /// Something written and taken back at once.
         TakeBack(usize),
         Write {
             max: usize,

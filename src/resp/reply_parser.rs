@@ -1,13 +1,13 @@
 //! The incremental reply parser, for links to other servers: RESP2 and RESP3.
 //!
-//! Bytes are pushed as they come, split anywhere; the parser keeps what is incomplete and gives
-//! each whole reply once. A length that was merely announced allocates nothing: a string grows
-//! with the bytes that have come, a list with its elements.
+//! Push bytes as they arrive, split anywhere; the parser keeps the incomplete part and returns each
+//! complete reply once. An announced length allocates nothing: a string grows with the bytes
+//! received, a list with its elements.
 //!
 //! Invariants
-//!   1. Between two calls either a line or a bulk string is under way, never both.
-//!   2. `open` holds the aggregates that have begun, outermost first, each with elements missing.
-//!   3. After an error the link is out of step: the parser gives the same error from then on.
+//!   1. Between two calls either a line or a bulk string is in progress, never both.
+//!   2. `open` holds the unfinished aggregates, outermost first, each with elements missing.
+//!   3. After an error the link is out of sync: the parser returns the same error from then on.
 //!
 //! Cost: O(bytes); each byte of a string is copied once. Bounds: [`ReplyBounds`].
 
@@ -15,14 +15,14 @@ use std::num::ParseFloatError;
 
 use crate::base::number::parse_i64;
 
-/// What a peer may send.
+/// Limits of what a peer may send.
 #[derive(Clone, Copy, Debug)]
 pub struct ReplyBounds {
-    /// Bytes of one bulk string.
+    /// Maximum bytes of one bulk string.
     pub bulk_max: usize,
-    /// Values of one reply, aggregates included.
+    /// Maximum values of one reply, including aggregates.
     pub values_max: usize,
-    /// Aggregates inside aggregates.
+    /// Maximum nesting of aggregates.
     pub depth_max: usize,
 }
 
@@ -39,7 +39,7 @@ impl Default for ReplyBounds {
 /// Longest line: a status, an error, a number, a length.
 const LINE_MAX: usize = 64 * 1024;
 
-/// Why bytes are no reply.
+/// Why bytes are not a valid reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyFault {
     #[error("a reply begins with byte {0:#04x}")]
@@ -58,12 +58,12 @@ pub enum ReplyFault {
     TooDeep,
 }
 
-/// A whole reply.
+/// A complete reply.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ReplyValue {
     /// `+` status.
     Simple(Vec<u8>),
-    /// `-` or `!` error, without its mark.
+    /// `-` or `!` error, without the type byte.
     Error(Vec<u8>),
     /// `:` integer.
     Integer(i64),
@@ -89,7 +89,7 @@ pub enum ReplyValue {
     Verbatim(Vec<u8>),
 }
 
-/// A reply's first line.
+/// The first line of a reply.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Head<'l> {
     Simple(&'l [u8]),
@@ -99,9 +99,9 @@ pub enum Head<'l> {
     Double(f64),
     Boolean(bool),
     BigNumber(&'l [u8]),
-    /// As many bytes and a line end follow.
+    /// This many bytes and a line end follow.
     Bytes(Text, usize),
-    /// As many values follow; for a map keys and values both count.
+    /// This many values follow; for a map keys and values both count.
     Values(Aggregate, usize),
 }
 
@@ -120,12 +120,12 @@ pub enum Aggregate {
     Set,
     Map,
     Push,
-    /// Words about the value that follows; the parser drops them.
+    /// Metadata about the value that follows; the parser drops it.
     Attribute,
 }
 
 impl<'l> Head<'l> {
-    /// Reads a line without its end.
+    /// Parses a line without its end.
     pub fn parse(line: &'l [u8]) -> Result<Head<'l>, ReplyFault> {
         let (&kind, rest) = line.split_first().ok_or(ReplyFault::BadNumber)?;
         let number = || parse_i64(rest).ok_or(ReplyFault::BadNumber);
@@ -173,7 +173,7 @@ fn double(text: &[u8]) -> Result<f64, ParseFloatError> {
     std::str::from_utf8(text).unwrap_or("").parse()
 }
 
-/// An aggregate that has begun.
+/// An unfinished aggregate.
 #[derive(Debug)]
 struct Open {
     kind: Aggregate,
@@ -181,12 +181,12 @@ struct Open {
     values: Vec<ReplyValue>,
 }
 
-/// A string with a length that has begun.
+/// An unfinished string.
 #[derive(Debug)]
 struct Begun {
     kind: Text,
     len: usize,
-    /// What has come of it, its line end included.
+    /// The bytes received so far, including its line end.
     bytes: Vec<u8>,
 }
 
@@ -194,7 +194,7 @@ struct Begun {
 #[derive(Debug, Default)]
 pub struct ReplyParser {
     bounds: ReplyBounds,
-    /// The line under way, while it has not come whole.
+    /// The current line, while incomplete.
     line: Vec<u8>,
     text: Option<Begun>,
     open: Vec<Open>,
@@ -211,14 +211,14 @@ impl ReplyParser {
         }
     }
 
-    /// Whether a reply has begun and not ended.
+    /// Whether a reply is in progress.
     #[cfg(any(test, feature = "testing"))]
     pub fn is_within(&self) -> bool {
         !self.line.is_empty() || self.text.is_some() || !self.open.is_empty()
     }
 
-    /// Takes bytes from the front of `input` up to the end of one reply. `None`: all of it was
-    /// taken and the reply is not whole yet.
+    /// Takes bytes from the front of `input`, up to the end of one reply. `None`: all of it was
+    /// taken and the reply is not complete yet.
     pub fn push(&mut self, input: &mut &[u8]) -> Result<Option<ReplyValue>, ReplyFault> {
         if let Some(fault) = self.fault {
             return Err(fault);
@@ -242,7 +242,7 @@ impl ReplyParser {
         Ok(None)
     }
 
-    /// Goes on with a string; the value if it is whole now.
+    /// Continues a string; returns the value if it is complete.
     fn fill(
         &mut self,
         mut begun: Begun,
@@ -267,7 +267,7 @@ impl ReplyParser {
         }))
     }
 
-    /// Goes on with a line; the value if the line is one by itself.
+    /// Continues a line; returns the value if the line is one.
     fn read_line(&mut self, input: &mut &[u8]) -> Result<Option<ReplyValue>, ReplyFault> {
         let Some(lf) = memchr::memchr(b'\n', input) else {
             self.keep(input)?;
@@ -295,7 +295,7 @@ impl ReplyParser {
         Ok(())
     }
 
-    /// Begins what a whole line announces. A peer's line end may be LF alone.
+    /// Processes a complete line. A peer's line may end with LF alone.
     fn begin(&mut self, line: &[u8]) -> Result<Option<ReplyValue>, ReplyFault> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -342,7 +342,7 @@ impl ReplyParser {
         }))
     }
 
-    /// Puts a whole value where it belongs; the reply if that completes it.
+    /// Adds a complete value to its aggregate; returns the reply if that completes it.
     fn place(&mut self, mut value: ReplyValue) -> Option<ReplyValue> {
         while let Some(open) = self.open.last_mut() {
             open.values.push(value);
@@ -352,7 +352,7 @@ impl ReplyParser {
             }
             let open = self.open.pop().expect("it was the last one");
             if open.kind == Aggregate::Attribute {
-                // The value that it is about follows, in its place.
+                // The value that the attribute describes follows in its place.
                 return None;
             }
             value = aggregate(open.kind, open.values);
@@ -444,7 +444,7 @@ mod tests {
         ] {
             let mut parser = ReplyParser::new(bounds);
             assert_eq!(all(&mut parser, bytes), Err(fault), "{bytes:?}");
-            // The link stays out of step.
+            // The link stays out of sync.
             assert_eq!(parser.push(&mut &b"+OK\r\n"[..]), Err(fault));
         }
         let endless = vec![b'+'; LINE_MAX + 1];

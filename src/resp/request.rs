@@ -1,32 +1,31 @@
 //! The incremental request parser: RESP arrays of bulk strings, and inline commands.
 //!
-//! Bytes may be split anywhere. A command that is not all there yet leaves a [`Progress`]
-//! behind, so that a command of a million arguments that arrives in small pieces is still
-//! parsed in linear time. Nothing is allocated by a length that was merely announced: the
-//! list of spans grows with the arguments that have really come.
+//! Bytes may be split anywhere. An incomplete command leaves a [`Progress`], so a command of a
+//! million arguments that arrives in small pieces is still parsed in linear time. An announced
+//! length allocates nothing: the list of spans grows with the arguments that have really arrived.
 //!
-//! As in Redis, a length line ends at CR and the byte behind CR is taken for LF unseen, and
-//! so are the two bytes behind a bulk string.
+//! As in Redis, a length line ends at CR and the byte after CR is taken for LF unchecked, and
+//! so are the two bytes after a bulk string.
 
 use super::args::{OwnedArgs, Span};
 use crate::base::number::parse_i64;
 
-/// Longest length line or inline command.
+/// Maximum length of a length line or inline command.
 pub const INLINE_MAX: usize = 64 * 1024;
-/// What a client may send before it has authenticated.
+/// Limits before a client has authenticated.
 const UNAUTHENTICATED_ARGS_MAX: i64 = 10;
 const UNAUTHENTICATED_BULK_MAX: i64 = 16_384;
 
-/// Bounds that apply to this client now.
+/// The limits that apply to this client now.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// `proto-max-bulk-len`.
     pub bulk_max: u64,
-    /// Still to authenticate: the tight bounds hold.
+    /// Not authenticated yet: the tight limits apply.
     pub unauthenticated: bool,
 }
 
-/// A request that cannot be understood: the client is told and closed.
+/// A malformed request: the client gets the error and is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
     #[error("Protocol error: too big mbulk count string")]
@@ -51,47 +50,47 @@ pub enum ProtocolError {
     InlineNul,
 }
 
-/// What one step of parsing found.
+/// The result of one parsing step.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A whole command; its spans were appended, and `pos` stands behind it.
+    /// A complete command; its spans were appended, and `pos` is after it.
     Command,
     /// An inline command, unquoted into its own buffer.
     Inline(OwnedArgs),
-    /// Nothing to run: an empty line, or an array of no elements. `pos` stands behind it.
+    /// Nothing to run: an empty line, or an array of no elements. `pos` is after it.
     Nothing,
-    /// More bytes are needed; `Progress` knows how far this got.
+    /// More bytes are needed; `Progress` holds the state.
     Incomplete,
     Error(ProtocolError),
 }
 
-/// How far an incomplete command has been parsed. Positions are relative to its buffer,
-/// whose start must not move while `missing > 0`.
+/// The state of an incomplete command. Positions are relative to its buffer, whose start must
+/// not move while `missing > 0`.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Arguments still to come of the array that has begun; 0: none has begun.
+    /// Missing arguments of the current array; 0: no array is in progress.
     missing: usize,
     bulk: Bulk,
 }
 
-/// The bulk string that has begun.
+/// The current bulk string.
 #[derive(Debug, Default)]
 enum Bulk {
     #[default]
     None,
-    /// It is this long, and its bytes follow.
+    /// Its length; its bytes follow.
     Here(usize),
-    /// Its bytes stand apart; only the end of its line follows.
+    /// Its bytes are outside of the buffer; only its line end follows.
     Apart(Span),
 }
 
 impl Progress {
-    /// Whether a command has begun (its spans are already in the list).
+    /// Whether a command is in progress (its spans are already in the list).
     pub fn has_begun(&self) -> bool {
         self.missing > 0
     }
 
-    /// The length of the bulk string that has begun, if its bytes are to follow.
+    /// The length of the current bulk string, if its bytes are to follow.
     pub fn expects(&self) -> Option<usize> {
         match self.bulk {
             Bulk::Here(len) => Some(len),
@@ -99,20 +98,19 @@ impl Progress {
         }
     }
 
-    /// The bytes of the bulk string that has begun stand at `span`, apart from the buffer.
+    /// The bytes of the current bulk string are at `span`, outside of the buffer.
     pub fn came_apart(&mut self, span: Span) {
         self.bulk = Bulk::Apart(span);
     }
 
-    /// Arguments still to come.
+    /// Number of missing arguments.
     pub fn missing(&self) -> usize {
         self.missing
     }
 }
 
-/// Parses one command of `buf` from `*pos` on. Spans are appended to `spans`; on anything
-/// but `Command` and `Incomplete` none remain of this command. `*pos` moves behind what was
-/// understood.
+/// Parses one command of `buf` from `*pos` on. Appends its spans to `spans`; unless the result is
+/// `Command` or `Incomplete`, none of them remain. `*pos` moves after the parsed part.
 #[inline]
 pub fn step(
     buf: &[u8],
@@ -175,7 +173,7 @@ fn bulks(
                     None => return Step::Incomplete,
                     Some(b'$') => {}
                     Some(&other) => {
-                        // Redis looks for the end of the line before it looks at its start.
+                        // Redis looks for the end of the line before it checks its start.
                         return match length_line(buf, *pos + 1) {
                             None => unfinished_line(buf, *pos, ProtocolError::BulkLineTooLong),
                             Some(_) => Step::Error(ProtocolError::ExpectedDollar(other)),
@@ -208,18 +206,18 @@ fn bulks(
     Step::Command
 }
 
-/// The number on the line at `at`, and where the next line starts. `None`: the line has not
-/// all come; `Some((None, _))`: it is no number.
+/// The number on the line at `at`, and the start of the next line. `None`: the line is
+/// incomplete; `Some((None, _))`: it is not a number.
 #[inline]
 fn length_line(buf: &[u8], at: usize) -> Option<(Option<i64>, usize)> {
-    // Nearly every line is one to four digits: read them straight.
+    // Nearly every line is one to four digits: fast path.
     let rest = &buf[at..];
     let mut n: i64 = 0;
     for (i, &b) in rest.iter().take(8).enumerate() {
         let digit = b.wrapping_sub(b'0');
         if digit <= 9 {
             n = n * 10 + digit as i64;
-            // A leading zero is only right when it stands alone.
+            // A leading zero is valid only alone.
             if n == 0 && rest.get(i + 1) != Some(&b'\r') {
                 break;
             }
@@ -252,7 +250,7 @@ fn inline(buf: &[u8], pos: &mut usize) -> Step {
     };
     let line = &rest[..lf];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    // Redis would not see the end of such a line, nor what comes behind it.
+    // Redis would not see the end of such a line, nor what follows it.
     if memchr::memchr(0, line).is_some() {
         return Step::Error(ProtocolError::InlineNul);
     }
@@ -359,7 +357,7 @@ mod tests {
         unauthenticated: false,
     };
 
-    /// Feeds `input` in pieces that end at `cuts`; gives the commands and the first error.
+    /// Feeds `input` in pieces that end at `cuts`; returns the commands and the first error.
     fn feed(input: &[u8], cuts: &[usize]) -> (Vec<Vec<Vec<u8>>>, Option<ProtocolError>) {
         let mut commands = Vec::new();
         let (mut buf, mut pos) = (Vec::new(), 0);

@@ -1,4 +1,4 @@
-//! The `redis` table: what scripts ask the server for.
+//! The `redis` table: functions a script calls on the server.
 
 use std::ffi::c_int;
 
@@ -11,7 +11,7 @@ use crate::base::number::write_i64;
 use crate::config::REDIS_VERSION;
 use crate::resp::{Args, Span};
 
-/// Which state the table is for.
+/// Which state the table is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     Eval,
@@ -21,7 +21,7 @@ pub enum Use {
 /// Log levels as scripts name them, from the least: `redis.LOG_DEBUG` is 0.
 const LEVELS: [&str; 4] = ["LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING"];
 
-/// What `redis.set_repl` takes.
+/// Flags of `redis.set_repl`.
 const TO_AOF: c_int = 1;
 const TO_REPLICAS: c_int = 2;
 const REPL: [(&str, c_int); 5] = [
@@ -32,7 +32,7 @@ const REPL: [(&str, c_int); 5] = [
     ("REPL_ALL", TO_AOF | TO_REPLICAS),
 ];
 
-/// Pushes the table. While a library is loaded it has less: nothing that needs a command.
+/// Pushes the table. While a library loads, the functions that need a command are missing.
 pub fn push_table(stack: Stack, of: Use, loading: bool) {
     stack.push_table(0, 32);
     stack.set_function(-1, "log", log);
@@ -89,21 +89,21 @@ fn pcall(f: Frame<'_>) -> Returned {
     }
 }
 
-/// What came of a command.
+/// The outcome of a command.
 enum Answer {
-    /// Its reply is pushed; whether it is an error.
+    /// The reply is on the stack; `true`: it is an error.
     Pushed(bool),
-    /// Its reply is long: it is pushed when the host can be asked whether the script goes on.
+    /// A long reply, pushed after the call, when the host can be asked whether the script goes on.
     Long(Vec<u8>),
 }
 
-/// Longer replies are pushed when the command is over.
+/// Longer replies are pushed after the command has ended.
 const SHORT_REPLY: usize = 16 * 1024;
 
-/// Runs the command that the arguments are, pushes its reply; whether that is an error.
+/// Runs the arguments as a command and pushes its reply. Returns whether the reply is an error.
 fn run(f: Frame<'_>) -> Result<bool, Raise> {
     let answer = with_arguments(f, |args, held| {
-        // What is in the reply will be in Lua as well.
+        // The reply exists twice for a moment: in its buffer and in Lua.
         let most = f.machine.room().saturating_sub(held) / 2;
         f.machine.ask(|host| match host.call(args, most) {
             Ok(reply) if reply.len() <= SHORT_REPLY => {
@@ -132,8 +132,8 @@ fn run(f: Frame<'_>) -> Result<bool, Raise> {
     }
 }
 
-/// Puts the arguments, strings and numbers, together as those of a command. `run` is told how
-/// many bytes they are.
+/// Collects the arguments, strings and numbers, into a command. `run` also gets their size in
+/// bytes.
 fn with_arguments<T>(f: Frame<'_>, run: impl FnOnce(Args<'_>, usize) -> T) -> Result<T, Raise> {
     const NONE: &str = "Please specify at least one argument for this redis lib call";
     const OTHERS: &str = "Lua redis lib command arguments must be strings or integers";
@@ -176,7 +176,7 @@ fn with_arguments<T>(f: Frame<'_>, run: impl FnOnce(Args<'_>, usize) -> T) -> Re
     result
 }
 
-/// Makes room for all arguments from `first` on, which may be one long text many times.
+/// Reserves room for all arguments from `first` on; one long text may occur many times.
 #[cold]
 fn make_room(f: Frame<'_>, scratch: &mut Vec<u8>, first: i32) -> Result<(), Raise> {
     const NUMBER_MAX: usize = 32;
@@ -190,11 +190,11 @@ fn make_room(f: Frame<'_>, scratch: &mut Vec<u8>, first: i32) -> Result<(), Rais
     Ok(())
 }
 
-/// Room for arguments that is kept from call to call.
+/// Argument buffer kept between calls, in bytes.
 const SCRATCH_KEPT: usize = 64 * 1024;
 
-/// A number as a command's argument: whole ones as integers, others with as many digits as
-/// tell them from their neighbours.
+/// A number as a command argument: an integer if it is whole, else with as many digits as needed
+/// to tell it from its neighbours.
 fn write_number(out: &mut Vec<u8>, n: f64) {
     match as_integer(n) {
         Some(n) => write_i64(out, n),
@@ -212,7 +212,7 @@ fn sha1hex(f: Frame<'_>) -> Returned {
     Ok(1)
 }
 
-/// Whether the one argument is a string; else the error table is pushed, which is returned.
+/// Whether the only argument is a string; if not, pushes the error table, which is the result.
 fn has_one_string(f: Frame<'_>) -> bool {
     let fits = f.top() == 1 && f.kind(1) == Kind::String;
     if !fits {
@@ -221,7 +221,7 @@ fn has_one_string(f: Frame<'_>) -> bool {
     fits
 }
 
-/// `redis.error_reply(text)`: the table that is replied as this error.
+/// `redis.error_reply(text)`: a table that is replied as this error.
 fn error_reply(f: Frame<'_>) -> Returned {
     if has_one_string(f) {
         let text = crate::resp::up_to_nul(f.bytes(1).expect("a string"));
@@ -231,7 +231,7 @@ fn error_reply(f: Frame<'_>) -> Returned {
     Ok(1)
 }
 
-/// `redis.status_reply(text)`: the table that is replied as this status.
+/// `redis.status_reply(text)`: a table that is replied as this status.
 fn status_reply(f: Frame<'_>) -> Returned {
     if has_one_string(f) {
         f.push_table(0, 1);
@@ -241,7 +241,7 @@ fn status_reply(f: Frame<'_>) -> Returned {
     Ok(1)
 }
 
-/// A longer line of the log is cut.
+/// Longer log lines are cut.
 const LINE_MAX: usize = 1 << 20;
 
 /// `redis.log(level, text, ...)`.
@@ -326,18 +326,18 @@ fn acl_check_cmd(f: Frame<'_>) -> Returned {
     }
 }
 
-/// `redis.debug(value, ...)`: nobody debugs.
+/// `redis.debug(value, ...)`: does nothing, there is no debugger.
 fn debug(_: Frame<'_>) -> Returned {
     Ok(0)
 }
 
-/// `redis.replicate_commands()`: it is always so.
+/// `redis.replicate_commands()`: always on.
 fn replicate_commands(f: Frame<'_>) -> Returned {
     f.push_boolean(true);
     Ok(1)
 }
 
-/// `redis.breakpoint()`: nobody debugs.
+/// `redis.breakpoint()`: always false, there is no debugger.
 fn breakpoint(f: Frame<'_>) -> Returned {
     f.push_boolean(false);
     Ok(1)

@@ -1,5 +1,5 @@
-//! Functions of Lua's base library that scripts get in another form: those that would look
-//! past a guard, compile, or swallow the end of a script.
+//! Functions of Lua's base library that scripts get in another form: those that would bypass a
+//! guard, compile code, or catch the error that ends a script.
 
 use super::chunk;
 use super::effort;
@@ -7,7 +7,7 @@ use super::errors;
 use super::guard::{self, check_writable, push_real};
 use super::lua::{Frame, Kind, Place, Raise, Returned, Stack};
 
-/// Replaces them in the globals at `globals`.
+/// Replaces these functions in the globals table at `globals`.
 pub fn install(stack: Stack, globals: i32) {
     stack.set_function(globals, "getmetatable", guard::getmetatable);
     stack.set_function(globals, "setmetatable", guard::setmetatable);
@@ -21,7 +21,7 @@ pub fn install(stack: Stack, globals: i32) {
     stack.set_function(globals, "next", next);
     stack.set_function(globals, "collectgarbage", collectgarbage);
     stack.set_function(globals, "gcinfo", gcinfo);
-    // Theirs is quicker for tables that are no guards; what it begins with is theirs, too.
+    // LuaJIT's `pairs` is faster for tables without a guard, and so is the `next` it returns.
     stack.get_field(globals, "pairs");
     stack.push_closure(pairs, 1);
     stack.set_field(globals, "pairs");
@@ -54,7 +54,7 @@ fn rawset(f: Frame<'_>) -> Returned {
     Ok(1)
 }
 
-/// Whether a value can be a key.
+/// Checks that a value can be a key.
 fn check_key(f: Frame<'_>, at: i32) -> Result<(), Raise> {
     match f.kind(at) {
         Kind::Nil => Err(Raise::Plain("table index is nil".into())),
@@ -63,14 +63,14 @@ fn check_key(f: Frame<'_>, at: i32) -> Result<(), Raise> {
     }
 }
 
-/// `next(table, key)`: the key behind it and its value.
+/// `next(table, key)`: the following key and its value.
 fn next(f: Frame<'_>) -> Returned {
     f.table_argument(1)?;
     f.set_top(2);
     if push_real(f.stack, 1) {
         f.replace(1);
     }
-    // A key that the table has not would be raised behind our back.
+    // LuaJIT would raise an unknown key itself, past our handling of errors.
     if f.kind(2) != Kind::Nil {
         f.push_value(2);
         f.raw_get(1);
@@ -87,10 +87,10 @@ fn next(f: Frame<'_>) -> Returned {
     Ok(1)
 }
 
-/// Whether the key at 2 has a place in the table at 1 though its value is gone: it may be what
-/// a loop removed last. O(n).
+/// Whether the key at 2 has a slot in the table at 1 though its value is nil: a loop may just
+/// have removed it. O(n).
 fn has_key(f: Frame<'_>) -> bool {
-    // Numbers in the array's part always have a place.
+    // Numbers within the array part always have a slot.
     let n = f.number(2);
     if f.kind(2) == Kind::Number && n >= 1.0 && n.fract() == 0.0 && n <= f.len(1) as f64 {
         return true;
@@ -98,7 +98,7 @@ fn has_key(f: Frame<'_>) -> bool {
     f.is_key(1, 2)
 }
 
-/// `pairs(table)`: of a guard a copy is walked, so that nobody gets what is behind it.
+/// `pairs(table)`: iterates over a copy of a guarded table, so the real table never leaks.
 fn pairs(f: Frame<'_>) -> Returned {
     if f.kind(1) == Kind::Table && push_real(f.stack, 1) {
         f.replace(1);
@@ -121,8 +121,8 @@ fn pairs(f: Frame<'_>) -> Returned {
     Ok(3)
 }
 
-/// `pcall(function, ...)`. Of an error table the line is given, as scripts have known it since
-/// errors were strings.
+/// `pcall(function, ...)`. Of an error table it returns the `err` line: scripts expect a string,
+/// as errors once were.
 fn pcall(f: Frame<'_>) -> Returned {
     if f.top() == 0 {
         f.push_boolean(false);
@@ -150,8 +150,8 @@ fn pcall(f: Frame<'_>) -> Returned {
     Ok(f.top())
 }
 
-/// `xpcall(function, handler)`. A handler of a script that is to end is not called: it would
-/// run where nothing can stop it.
+/// `xpcall(function, handler)`. When the script is being stopped its handler is not called: it
+/// would run where nothing can stop it.
 fn xpcall(f: Frame<'_>) -> Returned {
     if f.top() < 2 {
         return Err(Raise::Argument(2, "value expected".into()));
@@ -171,7 +171,7 @@ fn xpcall(f: Frame<'_>) -> Returned {
     Ok(f.top())
 }
 
-/// What stands in front of a script's own handler.
+/// Wraps a script's own error handler.
 fn handle(f: Frame<'_>) -> Returned {
     f.set_top(1);
     if f.machine.killed.get() {
@@ -180,13 +180,13 @@ fn handle(f: Frame<'_>) -> Returned {
     f.push_value(Stack::upvalue(1));
     f.insert(1);
     if !f.protected_call(1, 1, 0) && !f.machine.killed.get() {
-        // Raised, it would come here again, and so on until the stack is full.
+        // Raising here would call this handler again, until the stack is full.
         f.push_bytes(b"error in error handling");
     }
     Ok(1)
 }
 
-/// `load(reader, name)`: the reader's pieces are put together before anything is compiled.
+/// `load(reader, name)`: joins all of the reader's pieces, then compiles.
 fn load(f: Frame<'_>) -> Returned {
     if f.kind(1) != Kind::Function {
         return Err(f.wrong_type(1, "function"));
@@ -226,7 +226,7 @@ fn load(f: Frame<'_>) -> Returned {
     push_loaded(f, &code, &name)
 }
 
-/// Whether a text so long may be compiled: what is made of it takes several times as much.
+/// Checks that a text of this length may be compiled: compiling takes several times its size.
 fn check_chunk(f: Frame<'_>, len: usize) -> Result<(), Raise> {
     const TIMES: usize = 8;
     match len > f.machine.room() / TIMES {
@@ -267,8 +267,8 @@ fn push_loaded(f: Frame<'_>, code: &[u8], name: &[u8]) -> Returned {
     }
 }
 
-/// `collectgarbage(what)`: a script can ask how much there is and let it be collected; it
-/// cannot turn the collector off.
+/// `collectgarbage(what)`: a script can read memory use and run the collector, but cannot turn
+/// it off.
 fn collectgarbage(f: Frame<'_>) -> Returned {
     const WORDS: [&str; 7] = [
         "stop",
@@ -311,8 +311,8 @@ fn gcinfo(f: Frame<'_>) -> Returned {
     Ok(1)
 }
 
-/// A whole number to any base, as C's `strtoul` reads it: what is negative counts from the end
-/// of 64 bits, what is too long is the highest.
+/// A whole number in any base, read as C's `strtoul` does: negative numbers wrap around 64 bits,
+/// on overflow the result is the maximum.
 fn whole(text: &[u8], base: u32) -> Option<f64> {
     let is_blank = |b: &u8| matches!(b, b' ' | b'\t'..=b'\r');
     let skipped = text.iter().take_while(|b| is_blank(b)).count();
@@ -343,7 +343,7 @@ fn whole(text: &[u8], base: u32) -> Option<f64> {
     })
 }
 
-/// `tonumber(value, base)`: what only LuaJIT takes for a number is none.
+/// `tonumber(value, base)`: number formats that only LuaJIT knows are rejected.
 fn tonumber(f: Frame<'_>) -> Returned {
     if f.kind(1) == Kind::None {
         return Err(Raise::Argument(1, "value expected".into()));
@@ -395,12 +395,12 @@ fn tonumber(f: Frame<'_>) -> Returned {
     }
 }
 
-/// The handler of errors that end a script: it makes a table of them, and says where. The
-/// first function that is not native and not this one is the place.
+/// The handler of errors that end a script: turns the error into a table and adds its place, the
+/// innermost function that is neither native nor this handler.
 pub fn error_handler(f: Frame<'_>) -> Returned {
     f.set_top(1);
     if f.kind(1) != Kind::Table {
-        // As `tostring` would, for what can be an error without being a table.
+        // As `tostring` would, for errors that are not tables.
         let text = match f.kind(1) {
             Kind::String | Kind::Number => f.bytes(1).unwrap_or(b""),
             Kind::Boolean if f.boolean(1) => b"true",
@@ -414,7 +414,7 @@ pub fn error_handler(f: Frame<'_>) -> Returned {
         errors::push_error_line(f.stack, &[b"ERR ", text].concat());
         f.replace(1);
     }
-    // Some of LuaJIT's own functions are Lua's code, too, of no line.
+    // Some of LuaJIT's own functions are Lua code as well, without line numbers.
     let is_own = |place: &Place| place.is_native || place.line <= 0;
     let place = match f.place(1) {
         Some(place) if is_own(&place) => f.place(2),
@@ -422,7 +422,7 @@ pub fn error_handler(f: Frame<'_>) -> Returned {
     };
     let protected = guard::is_protected(f.stack, 1);
     if !protected {
-        // A tail call leaves no place behind: the script itself is one.
+        // After a tail call there is no place: use the script itself, line 1.
         let place = place.filter(|place| !is_own(place));
         let (source, line) = match &place {
             Some(place) => (place.source.as_slice(), place.line),

@@ -1,11 +1,11 @@
-//! From text to a function: what Lua 5.1 takes and LuaJIT does not is put right first.
+//! Compiles text to a function; first rewrites what Lua 5.1 accepts and LuaJIT does not.
 //!
-//!   - `'\/'`: before a character that is no escape 5.1 drops the backslash; so do we.
-//!   - `return redis.call(...)`: LuaJIT forgets who makes a tail call, and with it the line of
-//!     an error. Calls of functions that give one value are put in parentheses:
-//!     `return (redis.call(...))`; of others it becomes `return select(1, ...)`.
+//!   - `'\/'`: 5.1 drops the backslash before a character that is no escape; so do we.
+//!   - `return redis.call(...)`: LuaJIT loses the caller in a tail call, and with it the line of
+//!     an error. Calls of functions that return one value are put in parentheses:
+//!     `return (redis.call(...))`; other calls become `return select(1, ...)`.
 //!
-//! Lines stay lines. O(length), once per script.
+//! Line numbers do not change. O(length), once per script.
 
 use std::borrow::Cow;
 use std::ffi::CStr;
@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use super::guard;
 use super::lua::Stack;
 
-/// Compiles `code` and pushes the function; or gives the message why not.
+/// Compiles `code` and pushes the function, or returns the compiler's message.
 pub fn load(stack: Stack, code: &[u8], name: &CStr) -> Result<(), Vec<u8>> {
     if !stack.load(&repaired(code), name) {
         let message = stack.bytes(-1).unwrap_or(b"").to_vec();
@@ -28,7 +28,7 @@ pub fn load(stack: Stack, code: &[u8], name: &CStr) -> Result<(), Vec<u8>> {
     Ok(())
 }
 
-/// The operation of a global assignment, as this LuaJIT numbers it: the second one of `a=1`.
+/// The opcode of a global assignment in this LuaJIT: that of the second instruction of `a=1`.
 static GLOBAL_ASSIGNMENT: OnceLock<u8> = OnceLock::new();
 
 fn global_assignment() -> u8 {
@@ -44,7 +44,7 @@ fn global_assignment() -> u8 {
     })
 }
 
-/// Whether one of the functions in a dump assigns to a global.
+/// Whether any function in a dump assigns to a global.
 fn assigns_globals(dump: &[u8], operation: u8) -> bool {
     let mut functions = Prototypes::new(dump);
     functions.any(|code| code.chunks_exact(4).any(|i| i[0] == operation))
@@ -55,7 +55,7 @@ fn assigns_globals(dump: &[u8], operation: u8) -> bool {
 ///     ESC L J version flags [length name]  (length function)* 0
 ///     function = flags params frame upvalues gc-constants numbers count [debug] instructions ...
 ///
-/// Lengths and counts are numbers of seven bits a byte.
+/// Lengths and counts are varints of seven bits a byte.
 struct Prototypes<'c> {
     rest: &'c [u8],
     stripped: bool,
@@ -109,7 +109,7 @@ impl<'c> Iterator for Prototypes<'c> {
     }
 }
 
-/// Functions of Lua's own and of ours that give as many values as they like.
+/// Functions, Lua's and ours, that return any number of values.
 const SEVERAL: [&[u8]; 18] = [
     b"xpcall",
     b"unpack",
@@ -131,7 +131,7 @@ const SEVERAL: [&[u8]; 18] = [
     b"cjson.encode_sparse_array",
 ];
 
-/// Other functions that give one value at most, whoever calls them.
+/// Other functions that always return at most one value.
 const SINGLE: [&[u8]; 10] = [
     b"error",
     b"tonumber",
@@ -145,15 +145,15 @@ const SINGLE: [&[u8]; 10] = [
     b"collectgarbage",
 ];
 
-/// Libraries whose other functions give one value at most.
+/// Libraries whose other functions return at most one value.
 const SINGLE_IN: [&[u8]; 8] = [
     b"redis.", b"server.", b"cjson.", b"bit.", b"string.", b"table.", b"math.", b"struct.",
 ];
 
-/// What a call at the end of a function is wrapped in, so that it is no tail call.
+/// The wrapper around a call in tail position, which makes it an ordinary call.
 #[derive(Clone, Copy)]
 enum Wrap {
-    /// All values pass through it.
+    /// Passes all values through.
     Select,
     Parenthesis,
 }
@@ -167,7 +167,7 @@ impl Wrap {
     }
 }
 
-/// How a call of this function is wrapped, if it is known.
+/// The wrapper for a call of this function, if the function is known.
 fn wrap_of(name: &[u8]) -> Option<Wrap> {
     let several = SEVERAL.contains(&name) || name.starts_with(b"cmsgpack.unpack");
     if several {
@@ -179,7 +179,7 @@ fn wrap_of(name: &[u8]) -> Option<Wrap> {
     is_single.then_some(Wrap::Parenthesis)
 }
 
-/// A change of a text: what comes in before this place, or nothing: the byte here goes.
+/// A change of the text at `at`: an insertion before that byte, or the deletion of that byte.
 struct Edit {
     at: u32,
     what: Change,
@@ -231,9 +231,9 @@ struct Scanner<'c> {
     at: usize,
     /// Open parentheses.
     depth: usize,
-    /// Tail calls whose parenthesis is open: where the call begins, how deep, what it gets.
+    /// Open tail calls: where the call begins, its depth, its wrapper.
     tails: Vec<(usize, usize, Wrap)>,
-    /// Names of which is known whether the script has one of its own that is the same.
+    /// Cache: names, and whether the script declares a local of the same name.
     shadowed: Vec<(&'c [u8], bool)>,
     edits: &'c mut Vec<Edit>,
 }
@@ -343,8 +343,8 @@ impl<'c> Scanner<'c> {
         self.edits.push(Edit { at, what });
     }
 
-    /// Whether the script has a name of its own that is the same. It is looked for once for
-    /// each of the few names that [`wrap_of`] knows.
+    /// Whether the script declares a local of this name. The text is searched once for each of the
+    /// few names that [`wrap_of`] knows.
     fn is_shadowed(&mut self, name: &'c [u8]) -> bool {
         let root = name.split(|b| *b == b'.').next().unwrap_or(name);
         let mut known = self.shadowed.iter();
@@ -433,13 +433,13 @@ mod tests {
         );
     }
 
-    /// The whole text was looked through for each of them: a minute for this one.
+    /// Each call used to search the whole text: a minute for this one.
     #[test]
     fn many_calls_at_ends_cost_as_much_as_they_are() {
         let code = "return bit.x(1)\n".repeat(200_000);
         let began = std::time::Instant::now();
         let right = repaired(code.as_bytes());
-        // The last of them gets its parentheses.
+        // Only the last call gets parentheses.
         assert_eq!(right.len(), code.len() + 2);
         assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
     }

@@ -1,11 +1,11 @@
-//! `cmsgpack`: MessagePack for scripts, as the library of that name has it.
+//! `cmsgpack`: MessagePack for scripts, compatible with the library of that name.
 
 use super::effort::{Effort, LONG};
 use super::lua::{Frame, Kind, Raise, Returned, Stack};
 
 /// Tables deeper than this are packed as nil.
 const NESTING_MAX: usize = 16;
-/// Values are unpacked no deeper than this.
+/// Maximum nesting of unpacked values.
 const DEPTH_MAX: usize = 3_900;
 
 /// Pushes the library.
@@ -26,7 +26,7 @@ pub fn push(stack: Stack) {
     }
 }
 
-/// `cmsgpack.pack(value, ...)`: the values one behind the other.
+/// `cmsgpack.pack(value, ...)`: the packed values, concatenated.
 fn pack(f: Frame<'_>) -> Returned {
     let count = f.top();
     if count == 0 {
@@ -53,7 +53,7 @@ fn pack(f: Frame<'_>) -> Returned {
     packed.map(|()| 1)
 }
 
-/// Packs the value on top, which stays.
+/// Packs the value on top; does not pop it.
 fn write(
     stack: Stack,
     out: &mut Vec<u8>,
@@ -185,7 +185,7 @@ fn write_number(out: &mut Vec<u8>, n: f64) {
 
 /// The length of the table on top if its keys are 1 to n.
 fn array_len(stack: Stack, effort: &mut Effort<'_>) -> Result<Option<usize>, Raise> {
-    // A table that has been emptied takes long to walk through.
+    // A table that has been emptied can still take long to iterate.
     effort.look(0)?;
     let (mut max, mut count) = (0.0f64, 0usize);
     stack.push_nil();
@@ -212,15 +212,15 @@ fn unpack(f: Frame<'_>) -> Returned {
     unpack_full(f, 0, 0)
 }
 
-/// `cmsgpack.unpack_one(text [, offset])`: where the next value begins (-1: there is none),
-/// and the value.
+/// `cmsgpack.unpack_one(text [, offset])`: the offset of the next value (-1: none left), then
+/// the value.
 fn unpack_one(f: Frame<'_>) -> Returned {
     let offset = f.int_or(2, 0)?;
     f.set_top(1);
     unpack_full(f, 1, offset)
 }
 
-/// `cmsgpack.unpack_limit(text, limit [, offset])`: as `unpack_one`, of several values.
+/// `cmsgpack.unpack_limit(text, limit [, offset])`: like `unpack_one`, up to `limit` values.
 fn unpack_limit(f: Frame<'_>) -> Returned {
     let limit = f.int_argument(2)?;
     let offset = f.int_or(3, 0)?;
@@ -277,7 +277,7 @@ enum Bad {
     Short,
     Format,
     Room,
-    /// It takes too much.
+    /// Too much memory, or the script is being stopped.
     Effort(Raise),
 }
 
@@ -297,7 +297,7 @@ impl<'t> Reader<'t> {
         Ok(taken)
     }
 
-    /// A number of `n` bytes, its highest first.
+    /// A big-endian number of `n` bytes.
     fn number(&mut self, n: usize) -> Result<u64, Bad> {
         let bytes = self.take(n)?;
         Ok(bytes
@@ -328,7 +328,7 @@ impl<'t> Reader<'t> {
             0xcc => stack.push_number(self.number(1)? as f64),
             0xcd => stack.push_number(self.number(2)? as f64),
             0xce => stack.push_number(self.number(4)? as f64),
-            // Redis's library makes a signed one of it.
+            // Redis's library reads it as signed.
             0xcf => stack.push_number(self.number(8)? as i64 as f64),
             0xd0 => stack.push_number(f64::from(self.number(1)? as i8)),
             0xd1 => stack.push_number(f64::from(self.number(2)? as i16)),

@@ -1,9 +1,9 @@
-//! `create`, `wrap` and `resume` of `coroutine`, as Lua 5.1 has them. LuaJIT's own `resume`
-//! and `wrap` do not count how deep coroutines run each other; the rest is LuaJIT's.
+//! `create`, `wrap` and `resume` of `coroutine` as in Lua 5.1: LuaJIT's own `resume` and `wrap` do
+//! not limit how deep coroutines nest. The other functions are LuaJIT's.
 
 use super::lua::{Frame, Kind, Raise, Returned, Stack, Status};
 
-/// Replaces them in the table on top.
+/// Replaces these functions in the table on top.
 pub fn install(stack: Stack) {
     stack.set_function(-1, "create", create);
     stack.set_function(-1, "wrap", wrap);
@@ -20,15 +20,15 @@ fn create(f: Frame<'_>) -> Returned {
     Ok(1)
 }
 
-/// `coroutine.wrap(function)`: a function that resumes it, and raises what it fails with.
+/// `coroutine.wrap(function)`: a function that resumes the coroutine and raises its errors.
 fn wrap(f: Frame<'_>) -> Returned {
     create(f)?;
     f.push_closure(resume_wrapped, 1);
     Ok(1)
 }
 
-/// `coroutine.resume(coroutine, ...)`: true and what it yields or returns, or false and why it
-/// failed.
+/// `coroutine.resume(coroutine, ...)`: true and the values it yields or returns, or false and the
+/// error.
 fn resume(f: Frame<'_>) -> Returned {
     let Some(coroutine) = f.coroutine(1) else {
         return Err(Raise::Argument(1, "coroutine expected".into()));
@@ -39,7 +39,7 @@ fn resume(f: Frame<'_>) -> Returned {
             f.insert(-count - 1);
             Ok(count + 1)
         }
-        // Caught, the end of a script would be none.
+        // The stop of a script must not be caught.
         Err(raise) if f.machine.killed.get() => Err(raise),
         Err(_) => {
             f.push_boolean(false);
@@ -59,8 +59,8 @@ fn resume_wrapped(f: Frame<'_>) -> Returned {
     })
 }
 
-/// Resumes a coroutine with the topmost `args` values; pushes what it gives and says how much,
-/// or the error.
+/// Resumes a coroutine with the topmost `args` values; pushes its values and returns their count,
+/// or pushes the error.
 fn go_on(f: Frame<'_>, coroutine: Stack, args: i32) -> Returned {
     let failed = |text: String| {
         f.push_bytes(text.as_bytes());

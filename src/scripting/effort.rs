@@ -1,26 +1,26 @@
-//! What a function of ours may take that a script can make work for long: it stops when the
-//! script is to end, and when what it makes would be more than the state may hold.
+//! The budget of our own functions that a script can make run long: they stop when the script is
+//! stopped, or when their result would exceed the memory limit of the state.
 //!
-//! While such a function runs the allocator refuses nothing, and what it puts together stands in
-//! buffers that the allocator of the state does not know. Both count against the script's memory:
-//! a text is there twice when it is handed to Lua, in its buffer and as a string.
+//! While such a function runs, the allocator refuses nothing, and its buffers are outside the
+//! state's allocator. Both count against the script's memory: a text handed to Lua exists twice,
+//! in its buffer and as a string.
 
 use std::cmp::Ordering;
 
 use super::errors;
 use super::lua::{Frame, Raise};
 
-/// Steps between two questions whether the script is to end.
+/// Steps between two checks whether the script must stop.
 const STEPS: u32 = 4096;
-/// Strings from this length on are asked for before they are made; so many shorter ones as there
-/// are steps between two looks take a few megabytes at most.
+/// Strings of this length or more are checked before they are made; shorter ones add up to a few
+/// megabytes at most between two checks.
 pub const LONG: usize = 1024;
 
 /// See the module.
 pub struct Effort<'m> {
     frame: Frame<'m>,
     steps: u32,
-    /// Bytes that stand beside the state meanwhile.
+    /// Bytes held outside the state meanwhile.
     beside: usize,
 }
 
@@ -29,7 +29,7 @@ impl<'m> Effort<'m> {
         Effort::beside(frame, 0)
     }
 
-    /// While so many bytes are held on behalf of the script, what it makes apart.
+    /// With `bytes` already held on behalf of the script, apart from what it makes itself.
     pub fn beside(frame: Frame<'m>, bytes: usize) -> Effort<'m> {
         Effort {
             frame,
@@ -38,7 +38,7 @@ impl<'m> Effort<'m> {
         }
     }
 
-    /// A step; the buffer has so many bytes so far.
+    /// Counts a step; `bytes`: the size of the buffer so far.
     #[inline]
     pub fn step(&mut self, bytes: usize) -> Result<(), Raise> {
         self.steps -= 1;
@@ -50,7 +50,7 @@ impl<'m> Effort<'m> {
 
     /// Compares two texts by their bytes.
     pub fn compare(&mut self, a: &[u8], b: &[u8]) -> Result<Ordering, Raise> {
-        // So many bytes take as long as all the steps between two questions.
+        // Comparing this many bytes takes as long as `STEPS` steps.
         const PIECE: usize = 64 * 1024;
         let common = a.len().min(b.len());
         let mut at = 0;
@@ -62,13 +62,13 @@ impl<'m> Effort<'m> {
             }
             self.look(0)?;
         }
-        // A shorter piece counts as so many steps as it takes of the time of a whole one.
+        // A shorter piece counts for its share of `STEPS`.
         let steps = (common - at) / (PIECE / STEPS as usize);
         self.steps = self.steps.saturating_sub(steps as u32).max(1);
         Ok(a[at..].cmp(&b[at..]))
     }
 
-    /// As [`Effort::step`] of something that may take long by itself.
+    /// Like [`Effort::step`], but checks at once: for a step that may take long by itself.
     #[cold]
     pub fn look(&mut self, bytes: usize) -> Result<(), Raise> {
         self.steps = STEPS;
@@ -78,20 +78,20 @@ impl<'m> Effort<'m> {
         self.check(bytes)
     }
 
-    /// Whether a text of so many bytes may be put together and handed to Lua.
+    /// Checks that a text of this size may be built and handed to Lua (it exists twice).
     #[inline]
     pub fn check(&self, bytes: usize) -> Result<(), Raise> {
         self.check_string(bytes.saturating_mul(2))
     }
 
-    /// Whether Lua may take so many bytes more.
+    /// Checks that Lua may take this many bytes more.
     #[inline]
     pub fn check_string(&self, bytes: usize) -> Result<(), Raise> {
         check_room(self.frame, self.beside.saturating_add(bytes))
     }
 }
 
-/// Whether the state, and what is made on behalf of its script, may take so many bytes more.
+/// Checks that the state, with everything made on behalf of its script, may grow by `bytes`.
 #[inline]
 pub fn check_room(f: Frame<'_>, bytes: usize) -> Result<(), Raise> {
     match bytes >= f.machine.room() {
@@ -100,17 +100,17 @@ pub fn check_room(f: Frame<'_>, bytes: usize) -> Result<(), Raise> {
     }
 }
 
-/// As Lua says it.
+/// Lua's own wording.
 pub const NO_MEMORY: &str = "not enough memory";
 
-/// What a script is told that is to end.
+/// The error of a script that is being stopped.
 pub fn stopped(f: Frame<'_>) -> Raise {
     errors::push_error(f.stack, errors::KILLED);
     Raise::Top
 }
 
-/// Whether so many bytes may be made beside the state and then be copied into it: there are
-/// two of them for a moment.
+/// Checks room for a buffer of `bytes` outside the state that is then copied into it: it exists
+/// twice for a moment.
 #[inline]
 pub fn check_copied(f: Frame<'_>, bytes: usize) -> Result<(), Raise> {
     check_room(f, bytes.saturating_mul(2))

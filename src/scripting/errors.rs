@@ -4,23 +4,23 @@ use super::effort::NO_MEMORY;
 use super::lua::{Kind, Raise, Stack};
 use crate::resp::Reply;
 
-/// What a script is told that somebody has killed.
+/// The error of a script that SCRIPT KILL stops.
 pub const KILLED: &str = "Script killed by user with SCRIPT KILL...";
 
-/// The table that stands for an error reply: `line` begins with its code.
+/// Pushes the table of an error reply; `line` begins with the error code.
 pub fn push_error_line(stack: Stack, line: &[u8]) {
     stack.push_table(0, 1);
     stack.push_bytes(line);
     stack.set_field(-2, "err");
 }
 
-/// The same for a text of ours, whose code is ERR.
+/// The same for a text of ours, with the code ERR.
 pub fn push_error(stack: Stack, text: &str) {
     push_error_line(stack, format!("ERR {text}").as_bytes());
 }
 
-/// The same for a text of a script's: `CODE text` or `text` without blanks, line ends at both
-/// sides dropped.
+/// The same for a script's text: `CODE text`, or a single word, which gets ERR. Line ends at both
+/// sides are dropped.
 pub fn push_error_text(stack: Stack, text: &[u8]) {
     let is_end = |b: &u8| *b == b'\r' || *b == b'\n';
     let (code, text) = match memchr::memchr(b' ', text) {
@@ -41,18 +41,18 @@ pub fn raised(stack: Stack, text: &str) -> Raise {
     Raise::Top
 }
 
-/// What an error that ended a script, or that it returned, says. The value is on top.
+/// An error that ended a script or that it returned.
 pub struct Failure {
-    /// Begins with its code.
+    /// Begins with the error code.
     pub line: Vec<u8>,
-    /// Where it was raised.
+    /// Source and line where it was raised.
     pub place: Option<(Vec<u8>, Vec<u8>)>,
-    /// Its command has been counted already.
+    /// The command that failed has already counted it.
     pub is_counted: bool,
 }
 
 impl Failure {
-    /// One of ours, of no place.
+    /// An error of ours, without a place.
     pub fn new(text: &str) -> Failure {
         Failure {
             line: format!("ERR {text}").into_bytes(),
@@ -61,8 +61,8 @@ impl Failure {
         }
     }
 
-    /// Reads the error table at the top of the stack, which is taken. A line that is longer than
-    /// `most` bytes is not copied.
+    /// Reads and pops the error table on top of the stack. A line longer than `most` bytes is not
+    /// copied.
     pub fn read(stack: Stack, most: usize) -> Failure {
         let text = |name| {
             stack.get_field(-1, name);
@@ -85,7 +85,7 @@ impl Failure {
         }
     }
 
-    /// Replies with it. A script's own name and place go behind.
+    /// Replies with the error; appends the script's name and the place.
     pub fn reply(mut self, reply: &mut Reply, script: Option<&[u8]>) {
         if let (Some(script), Some((source, line))) = (script, &self.place) {
             for part in [b" script: ", script, b", on ", source, b":", line, b"."] {

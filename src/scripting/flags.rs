@@ -11,14 +11,14 @@ bitflags! {
         const ALLOW_STALE = 1 << 2;
         const NO_CLUSTER = 1 << 3;
         const ALLOW_CROSS_SLOT_KEYS = 1 << 4;
-        /// What it wrote is undone where it does not come to its end.
+        /// A script that fails is rolled back.
         const ATOMIC = 1 << 5;
-        /// A script without a shebang: its commands are judged one by one.
+        /// A script without a shebang: each of its commands is checked by itself.
         const COMPAT = 1 << 6;
     }
 }
 
-/// Names in the order in which FUNCTION LIST tells them.
+/// Names in the order of FUNCTION LIST.
 const NAMES: [(&str, Flags); 6] = [
     ("no-writes", Flags::NO_WRITES),
     ("allow-oom", Flags::ALLOW_OOM),
@@ -35,7 +35,7 @@ impl Flags {
         named.map(|(_, flag)| *flag)
     }
 
-    /// The names of those that are set.
+    /// The names of the set flags.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let set = NAMES.iter().filter(move |(_, flag)| self.contains(*flag));
         set.map(|(name, _)| *name)

@@ -1,15 +1,15 @@
-//! `string.format` as Lua 5.1 has it: what LuaJIT's takes beyond that is refused or cut as
-//! 5.1 does, the rest is its own work.
+//! `string.format` as in Lua 5.1: rejects or cuts what only LuaJIT accepts, as 5.1 does, then
+//! calls LuaJIT's own.
 //!
-//!     %s  takes strings and numbers alone, and ends at a NUL unless it is long and not cut
-//!     %c  0 is nothing                 %q  writes \r and \000
-//!     %p %a are none; flags, widths and precisions are held to their bounds
+//!     %s  takes only strings and numbers, ends at a NUL unless it is long and has no precision
+//!     %c  0 writes nothing             %q  writes \r and \000
+//!     %p %a are invalid; flags, widths and precisions have bounds
 
 use super::effort::{NO_MEMORY, check_room};
 use super::lua::{Frame, Kind, Raise, Returned, Stack};
 use crate::resp::up_to_nul;
 
-/// A text so long that has no precision is put in as it is.
+/// A text of this length or more without a precision is inserted whole.
 const WHOLE_MIN: usize = 100;
 
 /// `string.format(format, ...)`. Its upvalue is LuaJIT's own.
@@ -17,7 +17,7 @@ pub fn format(f: Frame<'_>) -> Returned {
     let wanted = f.string_argument(1)?;
     let count = f.top();
     let (mut at, mut argument) = (0, 1);
-    // What is to be changed of the format: where, and for how many bytes `%s` stands instead.
+    // Parts of the format that `%s` replaces: start and length.
     let mut texts: Vec<(usize, usize)> = Vec::new();
     while let Some(found) = memchr::memchr(b'%', &wanted[at..]) {
         let start = at + found;
@@ -75,7 +75,7 @@ pub fn format(f: Frame<'_>) -> Returned {
     }
 }
 
-/// Flags, width and precision behind a `%`.
+/// Flags, width and precision after a `%`.
 #[derive(Clone, Copy)]
 struct Form {
     len: usize,
@@ -109,7 +109,7 @@ impl Form {
     }
 }
 
-/// A text as C's `%s` sees it.
+/// Cuts a text at its first NUL, as C's `%s` does.
 fn cut_text(f: Frame<'_>, at: i32, form: Form) -> Result<(), Raise> {
     let text = f.string_argument(at)?;
     let is_whole = !form.has_precision && text.len() >= WHOLE_MIN;
@@ -122,7 +122,7 @@ fn cut_text(f: Frame<'_>, at: i32, form: Form) -> Result<(), Raise> {
     Ok(())
 }
 
-/// Replaces an argument by itself as Lua's parser would read it.
+/// Replaces an argument by its quoted form, which Lua's parser reads back.
 fn quote(f: Frame<'_>, at: i32) -> Result<(), Raise> {
     let text = f.string_argument(at)?;
     let escaped = |b: &u8| match b {
@@ -176,7 +176,7 @@ pub fn getn(f: Frame<'_>) -> Returned {
     Ok(1)
 }
 
-/// `assert(value, message)`: its arguments, unless the first is false or nil.
+/// `assert(value, message)`: returns its arguments unless the first is false or nil.
 pub fn assert(f: Frame<'_>) -> Returned {
     let fails = match f.kind(1) {
         Kind::None => return Err(Raise::Argument(1, "value expected".into())),
@@ -191,7 +191,7 @@ pub fn assert(f: Frame<'_>) -> Returned {
         Kind::None | Kind::Nil => Err(Raise::text("assertion failed!")),
         _ => {
             let message = up_to_nul(f.string_argument(2)?);
-            // As it is raised, with its place in front, and in Lua.
+            // The message as raised, with its place in front, and in Lua.
             check_room(f, 3 * message.len())?;
             Err(Raise::Bytes(message.to_vec()))
         }

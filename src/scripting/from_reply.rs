@@ -1,17 +1,17 @@
 //! Replies as Lua values.
 //!
-//! Integers become numbers, strings strings, status lines and errors tables with `ok` or
-//! `err`, arrays tables, null `false`. What only RESP3 has: maps, sets, doubles, big numbers and
-//! verbatim strings are tables with one field that names them; its null is `nil`.
+//! Integers become numbers, strings become strings, status lines and errors become tables with
+//! `ok` or `err`, arrays become tables, null becomes `false`. RESP3 types: maps, sets, doubles, big
+//! numbers and verbatim strings become tables with one field named after the type; null is `nil`.
 
 use super::effort::{Effort, LONG};
 use super::errors::{push_error_line, raised};
 use super::lua::{Frame, Raise, Stack};
 use crate::resp::{Aggregate, Head, Text};
 
-/// Pushes the value of a whole reply of ours. Nothing but the error of a [`Raise::Top`] is pushed
-/// if it nests too deep, is more than the state may hold beside `held` bytes, or the script is to
-/// end.
+/// Pushes the value of a complete reply of ours. Fails if the reply nests too deep, exceeds what
+/// the state may hold beside `held` bytes, or the script must stop; then nothing is pushed but
+/// the error of a [`Raise::Top`].
 pub fn push_reply(f: Frame<'_>, reply: &[u8], held: usize) -> Result<(), Raise> {
     let top = f.top();
     let mut reader = Reader {
@@ -22,7 +22,7 @@ pub fn push_reply(f: Frame<'_>, reply: &[u8], held: usize) -> Result<(), Raise> 
     let Err(refused) = reader.value() else {
         return Ok(());
     };
-    // Containers that were begun, what they have so far, and maybe an error above all that.
+    // The stack may hold half-built containers, below the error.
     if let Refused::By(Raise::Top) = refused {
         f.insert(top + 1);
         f.set_top(top + 1);
@@ -54,14 +54,14 @@ fn push_named(stack: Stack, name: &str, text: &[u8]) {
     stack.set_field(-2, name);
 }
 
-/// An error that a command has replied: it is counted already.
+/// Pushes a command's error reply; the command has already counted it.
 pub fn push_counted_error(stack: Stack, line: &[u8]) {
     push_error_line(stack, line);
     stack.push_boolean(true);
     stack.set_field(-2, "ignore_error_stats_update");
 }
 
-/// A reply that is read.
+/// A reader over a reply.
 struct Reader<'m, 'r> {
     stack: Stack,
     effort: Effort<'m>,
@@ -108,7 +108,7 @@ impl<'r> Reader<'_, 'r> {
             Head::Values(Aggregate::Map, len) => return self.map(len / 2),
             Head::Values(Aggregate::Set, len) => return self.set(len),
             Head::Values(Aggregate::Attribute, len) => {
-                // Attributes are for clients.
+                // Attributes are for clients: skipped.
                 for _ in 0..len {
                     self.value()?;
                     stack.pop(1);
@@ -119,7 +119,7 @@ impl<'r> Reader<'_, 'r> {
         Ok(())
     }
 
-    /// Takes a first line. The reply is one of ours, so that it is whole and well-formed.
+    /// Reads a header line. The reply is one of ours: complete and well-formed.
     #[inline]
     fn head(&mut self) -> Head<'r> {
         let end = memchr::memchr(b'\r', self.rest).expect("a whole reply");
@@ -128,7 +128,7 @@ impl<'r> Reader<'_, 'r> {
         head
     }
 
-    /// A string of `len` bytes; its line end is dropped.
+    /// Reads a string of `len` bytes and skips its line end.
     fn string(&mut self, len: usize) -> Result<&'r [u8], Refused> {
         if len >= LONG {
             self.effort.check_string(len)?;
@@ -172,7 +172,7 @@ impl<'r> Reader<'_, 'r> {
     }
 }
 
-/// Values that one of the reply needs on the stack: containers, their name, an error.
+/// Stack slots that one value needs: containers, a field name, an error.
 const ROOM: i32 = 8;
 
 #[cfg(test)]
@@ -202,7 +202,7 @@ mod tests {
                 }
             }
         };
-        // The daemon's thread has a longer stack than a test's.
+        // The server's thread has a larger stack than a test's.
         let thread = std::thread::Builder::new().stack_size(64 << 20);
         thread
             .spawn(all)

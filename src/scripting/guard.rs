@@ -1,20 +1,20 @@
-//! Tables that scripts can read and not change; see `sandbox`.
+//! Read-only tables for scripts; see `sandbox`.
 
 use super::lua::{Frame, Kind, Raise, Returned, Stack};
 use super::sandbox::no_such_global;
 
-/// The metatable's field that has the real table.
+/// The metatable field that holds the real table.
 const REAL: &str = "__real";
-/// The metatable's field with what `getmetatable` shows of it.
+/// The metatable field that `getmetatable` returns.
 const SHOWN: &str = "__metatable";
-/// The registry's fields for the globals' guard and for what strings show.
+/// Registry fields: the guard of the globals, and the metatable shown for strings.
 const GLOBALS: &str = "russet.globals";
 const STRINGS: &str = "russet.strings";
 
-/// What everybody gets who would change such a table.
+/// The error of every attempt to change such a table.
 pub const READONLY: &str = "Attempt to modify a readonly table";
 
-/// Replaces the table on top by a guard of it.
+/// Replaces the table on top by its guard.
 pub fn protect(stack: Stack) {
     stack.push_table(0, 0);
     stack.push_table(0, 4);
@@ -27,11 +27,11 @@ pub fn protect(stack: Stack) {
     stack.remove(-2);
 }
 
-/// The globals: `_G` becomes a guard, and a name that there is not is refused.
+/// Guards the globals: `_G` becomes a guard, and reading an unknown name is an error.
 pub fn protect_globals(stack: Stack) {
     stack.push_value(Stack::GLOBALS);
     protect(stack);
-    // It shows a metatable, as Redis's globals do.
+    // `getmetatable(_G)` returns a table, as in Redis.
     stack.metatable(-1);
     stack.push_table(0, 1);
     stack.set_function(-1, "__index", no_such_global);
@@ -50,7 +50,7 @@ pub fn protect_globals(stack: Stack) {
     stack.pop(1);
 }
 
-/// As [`protect`], but a name that the table on top has not is refused as a global is.
+/// Like [`protect`], but reading an unknown field is an error, as for a global.
 pub fn protect_strictly(stack: Stack) {
     stack.push_table(0, 1);
     stack.set_function(-1, "__index", no_such_global);
@@ -63,7 +63,7 @@ pub fn push_globals(stack: Stack) {
     stack.get_field(Stack::REGISTRY, GLOBALS);
 }
 
-/// Keeps the guard on top, which is taken, as what `getmetatable` shows of strings.
+/// Pops the guard on top and keeps it as the metatable that `getmetatable` returns for strings.
 pub fn show_metatable_of_strings(stack: Stack) {
     stack.set_field(Stack::REGISTRY, STRINGS);
 }
@@ -72,7 +72,7 @@ fn refuse(_: Frame<'_>) -> Returned {
     Err(Raise::text(READONLY))
 }
 
-/// Pushes the table behind the guard at `at`; `false`: it is none, and nothing is pushed.
+/// Pushes the real table of the guard at `at`; `false`: not a guard, nothing is pushed.
 pub fn push_real(stack: Stack, at: i32) -> bool {
     if stack.kind(at) != Kind::Table || !stack.metatable(at) {
         return false;
@@ -94,7 +94,7 @@ pub fn is_protected(stack: Stack, at: i32) -> bool {
     is_guard || stack.is_same(at, Stack::GLOBALS)
 }
 
-/// The refusal of a change of the argument at `at`, if it is protected.
+/// Refuses to change the argument at `at` if it is protected.
 pub fn check_writable(stack: Stack, at: i32) -> Result<(), Raise> {
     match is_protected(stack, at) {
         true => Err(Raise::Plain(READONLY.into())),

@@ -1,4 +1,4 @@
-//! Libraries of functions: loaded as a whole, called one by one, kept with the data.
+//! Libraries of functions: loaded as a whole, called one by one, stored with the data.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use super::register::{BAD_NAME, Registered, Registering, is_name};
 use super::vm::{self, Compiled, Vm, VmHandle};
 use super::{chunk, guard, shebang};
 
-/// A library must have said what it has within this time.
+/// Time limit for a library to register its functions.
 const LOAD_MAX: Duration = Duration::from_millis(500);
 
-/// What is told of one that did not, and of one that was killed.
+/// Errors of a library that exceeds it, and of one that was killed.
 const TIMEOUT: &str = "FUNCTION LOAD timeout";
 const KILLED: &str = super::errors::KILLED;
 
@@ -40,10 +40,10 @@ pub struct Library {
     pub functions: Vec<LibraryFunction>,
 }
 
-/// Why a library was not loaded, for the client; without the code.
+/// Why a library was not loaded: the error for the client, without its code.
 pub type LoadError = Vec<u8>;
 
-/// Libraries whose code has run and that are not found yet.
+/// Libraries whose code has run but that are not visible yet.
 pub struct Prepared {
     libraries: Vec<Library>,
 }
@@ -57,7 +57,7 @@ fn function_there(name: &[u8]) -> LoadError {
     [b"Function ", name, b" already exists"].concat()
 }
 
-/// What the first line of a library says.
+/// The first line of a library.
 struct Head {
     name: Arc<[u8]>,
     len: usize,
@@ -80,8 +80,7 @@ impl Head {
 }
 
 impl Library {
-    /// Runs a library's code, which registers its functions. `ended`: what is told if `host` ends
-    /// it.
+    /// Runs a library's code, which registers its functions. `ended`: the error if `host` stops it.
     fn prepare(
         vm: VmHandle,
         host: &mut dyn Host,
@@ -112,7 +111,7 @@ impl Library {
     }
 }
 
-/// Runs a library's code, and gives what it registered.
+/// Runs a library's code and returns the registered functions.
 fn registered_by(
     vm: VmHandle,
     host: &mut dyn Host,
@@ -123,7 +122,7 @@ fn registered_by(
         let name = Use::Functions.chunk_name();
         chunk::load(stack, code, name)
             .map_err(|message| [b"Error compiling function: ", message.as_slice()].concat())?;
-        // It finds nothing but another `redis` than the functions will.
+        // Loading code sees the same globals as the functions, except for its own `redis` table.
         stack.push_table(0, 64);
         stack.move_fields(Stack::GLOBALS, -1);
         for name in ["redis", "server"] {
@@ -168,12 +167,12 @@ fn registered_by(
 pub struct Libraries {
     vm: Option<Vm>,
     libraries: BTreeMap<Arc<[u8]>, Library>,
-    /// By their names in lowercase.
+    /// Keyed by the name in lowercase.
     functions: HashMap<Box<[u8]>, LibraryFunction, ahash::RandomState>,
 }
 
 impl Libraries {
-    /// The state, made when it is needed first.
+    /// The state, created on first use.
     pub fn vm(&mut self, limit: usize) -> &Vm {
         self.vm
             .get_or_insert_with(|| Vm::new(Use::Functions, limit))
@@ -189,7 +188,7 @@ impl Libraries {
         }
     }
 
-    /// Bytes of names and texts.
+    /// Bytes of names and code.
     pub fn bytes(&self) -> usize {
         let each = |library: &Library| {
             library.code.len() + library.functions.len() * 2 * size_of::<LibraryFunction>()
@@ -197,7 +196,7 @@ impl Libraries {
         self.libraries.values().map(each).sum()
     }
 
-    /// All of them, by name.
+    /// All libraries, sorted by name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Library> {
         self.libraries.values()
     }
@@ -214,14 +213,14 @@ impl Libraries {
         self.functions.len()
     }
 
-    /// The function of this name, whose letters may be of any case.
+    /// The function of this name, in any case.
     pub fn function(&self, name: &[u8]) -> Option<&LibraryFunction> {
         let folded: SmallVec<[u8; 64]> = name.iter().map(u8::to_ascii_lowercase).collect();
         self.functions.get(folded.as_slice())
     }
 
-    /// Loads a library; gives its name. `replace`: one of the same name goes for it, unless
-    /// this one cannot be loaded. `in_time`: it must be quick.
+    /// Loads a library and returns its name. `replace`: it replaces one of the same name, unless
+    /// loading fails. `in_time`: loading must end within [`LOAD_MAX`].
     pub fn load(
         &mut self,
         code: &[u8],
@@ -246,10 +245,10 @@ impl Libraries {
         Ok(name)
     }
 
-    /// Runs the code of libraries that are to come in the state that is `vm`, all or none, and
-    /// asks `host` now and then whether that is to end. Meanwhile the state must stay.
+    /// Runs the code of new libraries in the state `vm`, all or none, and asks `host` now and then
+    /// whether to stop. The state must live until this returns.
     ///
-    /// What is prepared is not found before the state's owner adopts it ([`Libraries::adopt`]).
+    /// The libraries stay invisible until the state's owner adopts them ([`Libraries::adopt`]).
     pub fn prepare(
         vm: VmHandle,
         host: &mut dyn Host,
@@ -280,8 +279,8 @@ impl Libraries {
         Ok(Prepared { libraries })
     }
 
-    /// Lets libraries be found that were prepared in this state, all or none: those of the same
-    /// names go for them if it `replaces`.
+    /// Makes libraries prepared in this state visible, all or none. `replaces`: they replace those
+    /// of the same names.
     pub fn adopt(&mut self, prepared: Prepared, replaces: bool) -> Result<(), LoadError> {
         let Prepared { libraries } = prepared;
         let fits = self.check(&libraries, replaces);
@@ -305,7 +304,7 @@ impl Libraries {
         Ok(())
     }
 
-    /// Whether libraries can come beside those that stay.
+    /// Checks that the new libraries do not collide with those that stay.
     fn check(&self, new: &[Library], replaces: bool) -> Result<(), LoadError> {
         let there = |library: &&Library| self.libraries.contains_key(&library.name);
         if !replaces && let Some(both) = new.iter().find(there) {
@@ -321,7 +320,7 @@ impl Libraries {
         Ok(())
     }
 
-    /// Forgets a library; `false`: there is none of this name.
+    /// Removes a library; `false`: there is none of this name.
     pub fn remove(&mut self, name: &[u8]) -> bool {
         let Some(library) = self.libraries.remove(name) else {
             return false;
@@ -335,7 +334,7 @@ impl Libraries {
         true
     }
 
-    /// Forgets all; the state begins anew. Gives what is to be freed.
+    /// Removes all libraries; the next use creates a new state. Returns what is to be freed.
     pub fn flush(&mut self) -> Libraries {
         std::mem::take(self)
     }
@@ -345,7 +344,7 @@ fn folded(name: &[u8]) -> Box<[u8]> {
     name.to_ascii_lowercase().into()
 }
 
-/// The host of a library that is loaded: it runs no command and has little time.
+/// The host of a library while it loads: it runs no commands and has a time limit.
 struct Clock {
     until: Option<Instant>,
 }
@@ -360,8 +359,8 @@ impl Host for Clock {
 mod tests {
     use super::*;
 
-    /// Each function was compared with all others: of its library when it was registered, of the
-    /// library that goes when its name was checked.
+    /// Each function used to be compared with all others: with its own library's when registered,
+    /// with those of the replaced library when its name was checked.
     #[test]
     fn loading_a_library_costs_as_much_as_it_has_functions() {
         let took = |n: usize| {
@@ -379,7 +378,7 @@ mod tests {
             began.elapsed()
         };
         const N: usize = 20_000;
-        // Four times as much takes four times as long, or sixteen times if it is the square.
+        // Four times the input takes four times as long if linear, sixteen times if quadratic.
         let fits = || took(4 * N) < 9 * took(N);
         assert!((0..3).any(|_| fits()), "more than linear");
     }

@@ -1,16 +1,16 @@
-//! Lua: states that scripts run in, what scripts find there, and what is kept of scripts and
-//! libraries. It knows no server: a script asks a [`Host`].
+//! Lua: the states that scripts run in, the libraries they see, the stored scripts and function
+//! libraries. It does not depend on the server: a script calls a [`Host`].
 //!
-//!     lua/         the raw stack, functions of ours, memory, the hook: all the unsafe code
-//!     sandbox      globals; guard, basic, tables, coroutines: what is different from LuaJIT's own
-//!     pattern, strings, format  strings as Lua 5.1 has them; effort: whatever takes long can be stopped
+//!     lua/         raw stack, our C functions, memory, the hook: all the unsafe code
+//!     sandbox      globals; guard, basic, tables, coroutines: what differs from LuaJIT's own
+//!     pattern, strings, format  strings as in Lua 5.1; effort: makes long work stoppable
 //!     api          the `redis` table; cjson, cmsgpack, structs: the libraries
 //!     from_reply   replies to values; to_reply: values to replies
 //!     chunk        text to functions
 //!     vm           a state, called with keys and arguments
 //!     scripts      the cache of EVAL; libraries: functions of FCALL
 //!
-//! A script is a text, its SHA-1 its name. Everything that it does to the keyspace goes through
+//! A script is a text, named by its SHA-1. All its effects on the keyspace go through
 //! [`Host::call`].
 
 mod api;

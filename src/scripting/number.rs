@@ -3,7 +3,7 @@
 /// Appends a finite number as C's `%.{digits}g` does.
 pub fn write_g(out: &mut Vec<u8>, n: f64, digits: usize) {
     use std::io::Write;
-    // Whole numbers of fewer digits need no formatter.
+    // Whole numbers with fewer digits need no formatter.
     if n.abs() < 1e9 && n.fract() == 0.0 && digits >= 9 && !(n == 0.0 && n.is_sign_negative()) {
         let mut buffer = itoa::Buffer::new();
         return out.extend_from_slice(buffer.format(n as i64).as_bytes());
@@ -62,8 +62,8 @@ pub fn write_g(out: &mut Vec<u8>, n: f64, digits: usize) {
     }
 }
 
-/// The number that a text begins with, as C's `strtod` reads it (decimal, hexadecimal, infinite
-/// or none), and how long it is.
+/// Parses the number at the start of a text as C's `strtod` does (decimal, hexadecimal, infinity
+/// or NaN), and returns its length.
 pub fn parse_c(text: &[u8]) -> Option<(f64, usize)> {
     let (sign, skipped) = match text.first()? {
         b'-' => (-1.0, 1),

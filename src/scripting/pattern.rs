@@ -1,36 +1,36 @@
 //! Lua's patterns, as Lua 5.1 matches them.
 //!
-//! They are matched here, not by LuaJIT's C code, because a pattern can take any time
-//! (`('a?'):rep(40)` and the like), and what runs in C meets no hook: nobody else would be
-//! served and nobody could stop the script. A match counts its steps and asks now and then
-//! whether it may go on.
+//! They are matched here, not by LuaJIT's C code, because a pattern can take unbounded time
+//! (`('a?'):rep(40)` for example), and C code calls no hook: no other client would be served and
+//! the script could not be stopped. A match counts its steps and asks now and then whether to
+//! go on.
 //!
-//! Cost: a step for each character that is looked at, of the text and of a set; exponential in
-//! the worst case. Of a long set a table is made when it is met, so that a character of the text
-//! costs the same whatever the set.
+//! Cost: a step for each character examined, of the text and of a set; exponential in the worst
+//! case. A long set becomes a bitmap on first use, so a character of the text costs the same
+//! whatever the set.
 
 use smallvec::SmallVec;
 
-/// A pattern has at most so many captures.
+/// Maximum number of captures in a pattern.
 const CAPTURES_MAX: usize = 32;
-/// Quantifiers and captures that wait for what follows them: each is a call of the matcher.
+/// Maximum recursion: nested quantifiers and captures, each a call of the matcher.
 const DEPTH_MAX: usize = 200;
-/// Steps between two questions whether to go on.
+/// Steps between two checks whether to go on.
 const STEPS: u32 = 20_000;
 
-/// Bytes of a back reference that are compared in the time of as many steps as one question.
+/// Bytes of a back reference that take as long to compare as `STEPS` steps.
 const PIECE: usize = 64 * 1024;
-/// Sets of so many bytes are looked through for each character; of longer ones a table is made.
+/// Sets up to this length are scanned for each character; longer ones become a bitmap.
 const SHORT_SET: usize = 64;
 
 const ESCAPE: u8 = b'%';
 
-/// Why a match came to no end.
+/// Why a match was aborted.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// The pattern is wrong.
+    /// The pattern is malformed.
     Pattern(&'static str),
-    /// The script is to end.
+    /// The script must stop.
     Stopped,
 }
 
@@ -39,32 +39,32 @@ type Matched = Result<Option<usize>, Trouble>;
 /// What a capture holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capture {
-    /// Bytes of the text.
+    /// A substring.
     Text { start: usize, len: usize },
-    /// A place, from 0.
+    /// A position, from 0.
     Position(usize),
-    /// Its parenthesis is open.
+    /// Its parenthesis is still open.
     Open(usize),
 }
 
-/// A pattern beside the text it is matched with.
+/// A pattern and the text it is matched against.
 pub struct Matcher<'t, 'w> {
     text: &'t [u8],
     pattern: &'t [u8],
     pub captures: SmallVec<[Capture; 4]>,
     depth: usize,
     steps: u32,
-    /// The long set that was met last.
+    /// The long set used last.
     set: LongSet,
-    /// Whether the script is to end.
+    /// Whether the script must stop.
     is_over: &'w mut dyn FnMut() -> bool,
 }
 
-/// Which characters a set has that stands in the pattern from `start` to `end`.
+/// A bitmap of the set in the pattern from `start` to `end`.
 #[derive(Default)]
 struct LongSet {
     start: usize,
-    /// 0: there is none.
+    /// 0: empty.
     end: usize,
     members: [u64; 4],
 }
@@ -79,7 +79,7 @@ impl LongSet {
     }
 }
 
-/// A pattern without the `^` in front, and whether there was one.
+/// The pattern without a leading `^`, and whether there was one.
 pub fn anchored(pattern: &[u8]) -> (&[u8], bool) {
     match pattern.strip_prefix(b"^") {
         Some(rest) => (rest, true),
@@ -87,7 +87,7 @@ pub fn anchored(pattern: &[u8]) -> (&[u8], bool) {
     }
 }
 
-/// Whether a pattern means nothing but its own characters.
+/// Whether the pattern has no special characters.
 pub fn is_plain(pattern: &[u8]) -> bool {
     !pattern.iter().any(|b| b"^$*+?.([%-".contains(b))
 }
@@ -109,14 +109,14 @@ impl<'t, 'w> Matcher<'t, 'w> {
         }
     }
 
-    /// Where a match that begins at `at` ends.
+    /// The end of a match that begins at `at`.
     pub fn match_at(&mut self, at: usize) -> Matched {
         self.captures.clear();
         self.depth = 0;
         self.matches(at, 0)
     }
 
-    /// The first match from `at` on: where it begins and ends.
+    /// The first match from `at` on: its start and end.
     pub fn find(
         &mut self,
         at: usize,
@@ -131,7 +131,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
         Ok(None)
     }
 
-    /// Capture `n`, from 0; the first of none is the whole match.
+    /// Capture `n`, from 0; without captures, 0 is the whole match.
     pub fn capture(&self, n: usize, whole: (usize, usize)) -> Result<Capture, Trouble> {
         match self.captures.get(n) {
             Some(Capture::Open(_)) => Err(Trouble::Pattern("unfinished capture")),
@@ -243,7 +243,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
         }
     }
 
-    /// Where the class that begins at `p` ends.
+    /// The end of the class that begins at `p`.
     fn class_end(&mut self, p: usize) -> Result<usize, Trouble> {
         const NO_BRACKET: Trouble = Trouble::Pattern("malformed pattern (missing ']')");
         match self.pattern[p] {
@@ -271,7 +271,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
         }
     }
 
-    /// Whether the character at `s` is of the class that stands from `p` to `end`.
+    /// Whether the character at `s` is in the class from `p` to `end`.
     #[inline]
     fn fits(&mut self, s: usize, p: usize, end: usize) -> Result<bool, Trouble> {
         let Some(&c) = self.text.get(s) else {
@@ -285,7 +285,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
         })
     }
 
-    /// Whether a character is in the set that stands from `p` to `end`.
+    /// Whether a character is in the set from `p` to `end`.
     #[inline]
     fn set_has(&mut self, c: u8, p: usize, end: usize) -> Result<bool, Trouble> {
         if end - p <= SHORT_SET {
@@ -297,7 +297,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
         Ok(self.set.has(c))
     }
 
-    /// What the set that stands from `start` to `end` has, as [`in_set`] tells it.
+    /// The bitmap of the set from `start` to `end`; same result as [`in_set`].
     fn long_set(&mut self, start: usize, end: usize) -> Result<LongSet, Trouble> {
         let mut set = LongSet::default();
         let text = &self.pattern[start..end];
@@ -328,7 +328,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
         Ok(set)
     }
 
-    /// As many of the class as there are, then fewer, until the rest matches.
+    /// Greedy: as many characters of the class as possible, then fewer, until the rest matches.
     fn longest(&mut self, s: usize, p: usize, end: usize) -> Matched {
         let mut count = 0;
         while self.fits(s + count, p, end)? {
@@ -343,7 +343,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
         Ok(None)
     }
 
-    /// As few of the class as it takes.
+    /// Lazy: as few characters of the class as needed.
     fn shortest(&mut self, mut s: usize, p: usize, end: usize) -> Matched {
         loop {
             if let Some(matched) = self.matches(s, end + 1)? {
@@ -387,7 +387,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
         Ok(matched)
     }
 
-    /// `%bxy`: from an x to the y that belongs to it.
+    /// `%bxy`: from an x to its matching y.
     fn balanced(&mut self, s: usize, p: usize) -> Matched {
         let (Some(open), Some(close)) = (self.letter(p), self.letter(p + 1)) else {
             return Err(Trouble::Pattern("unbalanced pattern"));
@@ -411,13 +411,13 @@ impl<'t, 'w> Matcher<'t, 'w> {
         Ok(None)
     }
 
-    /// `%1`: what that capture holds comes again.
+    /// `%1`: the text of that capture again.
     fn repeats(&mut self, s: usize, digit: u8) -> Matched {
         let at = usize::from(digit).checked_sub(usize::from(b'1'));
         let capture = at.and_then(|at| self.captures.get(at));
         let (start, len) = match capture {
             Some(Capture::Text { start, len }) => (*start, *len),
-            // Of a position Lua 5.1 takes a length that no text has.
+            // Lua 5.1 gives a position capture a length that no text has.
             Some(Capture::Position(_)) => return Ok(None),
             _ => return Err(Trouble::Pattern("invalid capture index")),
         };
@@ -438,7 +438,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
     }
 }
 
-/// Whether a character is in the set that stands between brackets, these included.
+/// Whether a character is in the set, which is given with its brackets.
 fn in_set(c: u8, set: &[u8]) -> bool {
     let end = set.len() - 1;
     let (mut at, found) = match set[1] {
@@ -464,7 +464,7 @@ fn in_set(c: u8, set: &[u8]) -> bool {
     !found
 }
 
-/// Whether a character is of the class with this letter; other letters are themselves.
+/// Whether a character is in the class of this letter; other letters match themselves.
 fn of_class(c: u8, class: u8) -> bool {
     let is_it = match class.to_ascii_lowercase() {
         b'a' => c.is_ascii_alphabetic(),
@@ -560,7 +560,7 @@ mod tests {
 
     #[test]
     fn a_long_set_is_looked_through_once_and_can_be_stopped() {
-        // Looked through for each character it would be 10^11 steps.
+        // With a scan for each character it would be 10^11 steps.
         let (text, set) = ("a".repeat(1_000_000), "b".repeat(100_000));
         assert_eq!(found(&text, &format!("[{set}]")), Ok(None));
         assert_eq!(

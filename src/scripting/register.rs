@@ -1,4 +1,4 @@
-//! `redis.register_function`: what a library says of its functions while it is loaded.
+//! `redis.register_function`: a library declares its functions while it loads.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use super::flags::Flags;
 use super::lua::{Frame, Kind, Returned};
 use super::vm::Compiled;
 
-/// A function that a library has registered.
+/// A registered function of a library.
 #[derive(Clone, Debug)]
 pub struct Registered {
     pub name: Vec<u8>,
@@ -16,7 +16,7 @@ pub struct Registered {
     pub function: Compiled,
 }
 
-/// What a library has registered so far, in its order.
+/// The functions a library has registered so far, in order.
 #[derive(Default)]
 pub struct Registering {
     functions: Vec<Registered>,
@@ -29,7 +29,7 @@ impl Registering {
     }
 }
 
-/// What the arguments say.
+/// The parsed arguments.
 #[derive(Default)]
 struct Given {
     name: Option<Vec<u8>>,
@@ -87,11 +87,11 @@ fn add(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// What names of libraries and functions must be.
+/// The error for an invalid name of a library or function.
 pub const BAD_NAME: &str = "Library names can only contain letters, numbers, or underscores(_) \
                             and must be at least one character long";
 
-/// Whether it is a name for a library or function.
+/// Whether this is a valid name of a library or function.
 pub fn is_name(name: &[u8]) -> bool {
     let fits = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
     !name.is_empty() && name.iter().all(fits)
@@ -121,7 +121,7 @@ fn named(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
         if !matches!(f.kind(-2), Kind::String | Kind::Number) {
             return Err("named argument key given to redis.register_function is not a string");
         }
-        // The key itself must stay what it is.
+        // Convert a copy: `bytes` must not change the key during the iteration.
         f.push_value(-2);
         let key = f.bytes(-1).expect("a string").to_ascii_lowercase();
         f.pop(1);

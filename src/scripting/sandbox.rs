@@ -1,27 +1,27 @@
-//! What a script finds: the globals, and how they are kept from being changed.
+//! What a script sees: the globals, and how they are write-protected.
 //!
-//! LuaJIT has no tables that cannot be written to. What scripts get of a library is an empty
-//! table in front of the real one:
+//! LuaJIT has no read-only tables. For each library a script gets an empty table in front of the
+//! real one:
 //!
 //!     script --> { } --metatable--> __index: the real table, __newindex: refuses
 //!
-//! and everything that would look through or past that (`next`, `pairs`, `rawset`,
+//! and everything that would see through or bypass it (`next`, `pairs`, `rawset`,
 //! `setmetatable`, `table.insert` ...) knows such tables (`guard`). The globals themselves are
-//! the real table, for speed: they can only be changed by code that assigns to a global, which
-//! is told from its byte code, and such code gets an empty table in front as well (`chunk`).
+//! the real table, for speed: only code that assigns to a global could change them. Its byte
+//! code shows that, and such code gets an empty table in front as well (`chunk`).
 
 use super::api::{self, Use};
 use super::effort::check_room;
 use super::lua::{Frame, Kind, Library, Raise, Returned, Stack};
 use super::{basic, cjson, cmsgpack, guard, structs, tables};
 
-/// Globals of Lua's that scripts do not get.
+/// Lua's globals that scripts do not get.
 const REMOVED: [&str; 13] = [
     "dofile", "loadfile", "print", "newproxy", "require", "module", "package", "jit", "ffi",
     "debug", "io", "getfenv", "setfenv",
 ];
 
-/// Fills a new state: libraries, globals, what protects them. The stack stays empty.
+/// Fills a new state: libraries, globals, their protection. Leaves the stack empty.
 pub fn build(stack: Stack, of: Use) {
     for library in [
         Library::Base,
@@ -72,14 +72,14 @@ pub fn build(stack: Stack, of: Use) {
     api::push_table(stack, of, false);
     guard::protect(stack);
     stack.push_value(-1);
-    // Clients of Valkey know it by another name, too.
+    // Valkey's clients also use this name.
     stack.set_field(1, "server");
     stack.set_field(1, "redis");
     guard::protect_globals(stack);
     stack.set_top(0);
 }
 
-/// Of `os` scripts get the clock.
+/// Reduces `os` to `clock`.
 fn only_clock(stack: Stack) {
     stack.get_field(1, "os");
     stack.push_table(0, 1);
@@ -89,7 +89,7 @@ fn only_clock(stack: Stack) {
     stack.pop(1);
 }
 
-/// Strings' metatable is reachable by `getmetatable('')`: what it shows is protected.
+/// Scripts reach the metatable of strings by `getmetatable('')`: they see a protected one.
 fn protect_strings(stack: Stack) {
     stack.push_table(0, 1);
     stack.get_field(1, "string");
@@ -98,7 +98,7 @@ fn protect_strings(stack: Stack) {
     guard::show_metatable_of_strings(stack);
 }
 
-/// What a name that is no global gets.
+/// Raises the error for an unknown global.
 pub fn no_such_global(f: Frame<'_>) -> Returned {
     let mut text = b"Script attempted to access nonexistent global variable '".to_vec();
     if f.kind(2) == Kind::String || f.kind(2) == Kind::Number {

@@ -3,10 +3,10 @@
 //!     slots    script, script, free, script ...       a script's number is its place
 //!     by_text  fast keyed hash of the text -> number  EVAL needs no SHA-1 of a known script
 //!     by_sha   name -> number
-//!     lru      a list through the slots of those that EVAL brought, oldest first
+//!     lru      a list through the slots of scripts that EVAL loaded, oldest first
 //!
-//! Scripts of SCRIPT LOAD stay; of those that EVAL brought the least recently used goes when
-//! there are [`EVAL_SCRIPTS_MAX`].
+//! Scripts of SCRIPT LOAD stay; of those that EVAL loaded, the least recently used is evicted
+//! when there are [`EVAL_SCRIPTS_MAX`].
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
@@ -18,7 +18,7 @@ use super::{Sha, sha1_hex, shebang};
 use crate::base::alloc::{self, Metered};
 use crate::base::mover::Mover;
 
-/// As many scripts of EVAL are kept, as in Redis.
+/// Maximum number of cached EVAL scripts, as in Redis.
 pub const EVAL_SCRIPTS_MAX: usize = 500;
 
 /// A script's place in the cache.
@@ -27,14 +27,14 @@ pub struct ScriptId(u32);
 
 const NONE: u32 = u32::MAX;
 
-/// A script that is kept.
+/// A cached script.
 pub struct Script {
     pub sha: Sha,
     pub body: Box<[u8]>,
     pub flags: Flags,
     pub function: Compiled,
     hash: u64,
-    /// Brought by EVAL: it may go. Its neighbours in the order of use.
+    /// Loaded by EVAL: may be evicted. `older` and `newer` are its neighbours in the LRU list.
     evictable: bool,
     older: u32,
     newer: u32,
@@ -47,7 +47,7 @@ pub struct Scripts {
     slots: Vec<Option<Script>>,
     free: Vec<u32>,
     hasher: ahash::RandomState,
-    /// Of texts with one hash the last one is found; the others are by their name.
+    /// On a hash collision the last text is found; the others are found only by name.
     by_text: HashMap<u64, u32, Identity>,
     by_sha: HashMap<Sha, u32, ahash::RandomState>,
     oldest: u32,
@@ -57,7 +57,7 @@ pub struct Scripts {
     pub evicted: u64,
 }
 
-/// A hash that is one already.
+/// Passes a hash through unchanged.
 #[derive(Clone, Copy, Default)]
 pub struct Identity;
 
@@ -86,22 +86,22 @@ impl Hasher for Same {
 }
 
 impl Scripts {
-    /// The state, made when it is needed first; it may hold `limit` bytes.
+    /// The state, created on first use; it may hold `limit` bytes.
     pub fn vm(&mut self, limit: usize) -> &Vm {
         self.vm.get_or_insert_with(|| Vm::new(Use::Eval, limit))
     }
 
-    /// Bytes of the state.
+    /// Bytes held by the state.
     pub fn vm_bytes(&self) -> usize {
         self.vm.as_ref().map_or(0, Vm::used)
     }
 
-    /// Bytes of the cache beside the state, as the allocator counts them.
+    /// Bytes held by the cache without the state, as the allocator counts them.
     pub fn bytes(&self) -> usize {
         self.bytes.bytes()
     }
 
-    /// How many are kept.
+    /// The number of cached scripts.
     pub fn len(&self) -> usize {
         self.by_sha.len()
     }
@@ -116,7 +116,7 @@ impl Scripts {
         self.slots.get(id.0 as usize)?.as_ref()
     }
 
-    /// The script of this name, whose letters may be of any case.
+    /// The script of this name, in any case.
     pub fn find_sha(&self, name: &[u8]) -> Option<ScriptId> {
         let mut sha: Sha = name.try_into().ok()?;
         sha.make_ascii_lowercase();
@@ -134,9 +134,9 @@ impl Scripts {
         (*script.body == *body).then_some(ScriptId(at))
     }
 
-    /// Compiles and keeps a script. `by_eval`: it may go again.
+    /// Compiles and caches a script. `by_eval`: it may be evicted.
     ///
-    /// Gives the message for the client where it cannot be compiled; nothing is kept then.
+    /// If it does not compile, returns the message for the client and caches nothing.
     pub fn add(&mut self, body: &[u8], by_eval: bool, limit: usize) -> Result<ScriptId, Vec<u8>> {
         let sha = sha1_hex(body);
         if let Some(&at) = self.by_sha.get(&sha) {
@@ -189,7 +189,7 @@ impl Scripts {
         Ok(ScriptId(at))
     }
 
-    /// The script has run: it goes last.
+    /// The script has run: makes it the most recently used.
     #[inline]
     pub fn touch(&mut self, id: ScriptId) {
         let is_newest = self.newest == id.0;
@@ -199,8 +199,8 @@ impl Scripts {
         }
     }
 
-    /// Offers the texts of up to `n` scripts from a number on; the next one, `None` at the end.
-    /// No script may run.
+    /// Offers the texts of up to `n` scripts from slot `from` on to `mover`; returns the next slot,
+    /// `None` at the end. No script may be running.
     pub fn relocate(&mut self, mover: &mut Mover, from: usize, n: usize) -> Option<usize> {
         if from == 0 {
             mover.vec(&mut self.free);
@@ -212,7 +212,7 @@ impl Scripts {
         (end < self.slots.len()).then_some(end)
     }
 
-    /// Forgets all scripts; the state begins anew. Gives what is to be freed.
+    /// Removes all scripts; the next use creates a new state. Returns what is to be freed.
     pub fn flush(&mut self) -> Scripts {
         let fresh = Scripts {
             evicted: self.evicted,

@@ -3,15 +3,15 @@
 use super::flags::Flags;
 use crate::config::split;
 
-/// What a script's first line says; its code begins at the line's end, so that lines keep
-/// their numbers.
+/// The parsed first line of a script; the code begins at the end of that line, which keeps line
+/// numbers unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shebang {
     pub flags: Flags,
     pub len: usize,
 }
 
-/// The shebang of a script for EVAL; one without says so by [`Flags::COMPAT`].
+/// The shebang of an EVAL script; without one the flags are [`Flags::COMPAT`].
 pub fn of_script(body: &[u8]) -> Result<Shebang, Vec<u8>> {
     if !body.starts_with(b"#!") {
         return Ok(Shebang {
@@ -49,7 +49,7 @@ fn named(text: &str, word: &[u8]) -> Vec<u8> {
     [text.as_bytes(), crate::resp::up_to_nul(word)].concat()
 }
 
-/// What a library's first line says.
+/// The parsed first line of a library.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LibraryHead {
     pub engine: Vec<u8>,
@@ -58,7 +58,7 @@ pub struct LibraryHead {
     pub len: usize,
 }
 
-/// The shebang of a library, which must have one.
+/// The shebang of a library; it is required.
 pub fn of_library(code: &[u8]) -> Result<LibraryHead, Vec<u8>> {
     const MISSING: &[u8] = b"Missing library metadata";
     if !code.starts_with(b"#!") {

@@ -1,15 +1,15 @@
-//! `table.sort` as Lua 5.1 sorts: the order in which elements are compared is part of what a
-//! script sees, as elements that its function calls equal end up in an order of their own.
+//! `table.sort` in the order of Lua 5.1: scripts can observe the order of the comparisons, since
+//! it decides where elements end up that their function calls equal.
 //!
 //!     low ... middle ... high - 1, high
 //!
-//! The median of the ends and the middle is the pivot; it waits at `high - 1` while the others
-//! are parted. The smaller part is sorted by a call, the greater one goes on in the loop.
+//! The median of the ends and the middle is the pivot; it is kept at `high - 1` while the others
+//! are partitioned. The smaller part is sorted by recursion, the larger one by the loop.
 //!
-//! It is not LuaJIT's own, which nothing can stop: millions of elements, and texts that begin
-//! alike and have to be compared to their ends, take longer than others can wait.
+//! LuaJIT's own sort cannot be stopped: millions of elements, or long texts with a common prefix,
+//! would block the server too long.
 //!
-//! Cost: O(n log n) comparisons, O(n^2) in the worst case; the calls are O(log n) deep.
+//! Cost: O(n log n) comparisons, O(n^2) in the worst case; recursion depth O(log n).
 
 use std::cmp::Ordering;
 
@@ -68,7 +68,7 @@ impl Sorter<'_> {
         Ok(())
     }
 
-    /// Exchanges two elements if the higher one is less; whether it was.
+    /// Swaps two elements if the higher one is less; returns whether it did.
     fn order(&mut self, low: usize, high: usize) -> Result<bool, Raise> {
         let f = self.f;
         f.raw_get_at(1, low);
@@ -84,8 +84,8 @@ impl Sorter<'_> {
         Ok(is_less)
     }
 
-    /// Parts the elements between `low` and `high`, which are in order with that in the middle,
-    /// by that one; where it is then.
+    /// Partitions the elements between `low` and `high` by the one at `middle`; those three are in
+    /// order already. Returns the pivot's final place.
     fn part(&mut self, low: usize, middle: usize, high: usize) -> Result<usize, Raise> {
         const DISORDER: &str = "invalid order function for sorting";
         let f = self.f;
@@ -133,7 +133,7 @@ impl Sorter<'_> {
         Ok(left)
     }
 
-    /// Whether one value on the stack is less than another, as the script says or as `<` does.
+    /// Whether one value on the stack is less than another, by the script's function or by `<`.
     fn is_less(&mut self, a: i32, b: i32) -> Result<bool, Raise> {
         self.effort.step(0)?;
         let f = self.f;
@@ -155,7 +155,7 @@ impl Sorter<'_> {
         }
     }
 
-    /// Calls the function on top with two values; whether it says yes.
+    /// Calls the function on top with two values; returns whether its result is true.
     fn ask(&mut self, a: i32, b: i32) -> Result<bool, Raise> {
         let f = self.f;
         f.push_value(a);
@@ -168,7 +168,7 @@ impl Sorter<'_> {
         Ok(is_less)
     }
 
-    /// Pushes what both values' metatables have as `__lt`; `false`: that is not the same.
+    /// Pushes `__lt` if both values' metatables have the same one, else returns `false`.
     fn push_shared_order(&self, a: i32, b: i32) -> bool {
         let f = self.f;
         let top = f.top();

@@ -8,7 +8,7 @@ use super::pattern::{Capture, Matcher, Trouble, anchored, is_plain};
 use crate::base::number::write_i64;
 use crate::resp::up_to_nul;
 
-/// Replaces them in the table on top.
+/// Replaces these functions in the table on top.
 pub fn install(stack: Stack) {
     stack.set_function(-1, "find", find);
     stack.set_function(-1, "match", matches);
@@ -24,7 +24,7 @@ pub fn install(stack: Stack) {
     stack.set_field(-2, "gsub");
 }
 
-/// What a match that came to no end is raised as.
+/// The error to raise for an aborted match.
 fn raise(f: Frame<'_>, trouble: Trouble) -> Raise {
     match trouble {
         Trouble::Pattern(text) => Raise::text(text),
@@ -32,7 +32,7 @@ fn raise(f: Frame<'_>, trouble: Trouble) -> Raise {
     }
 }
 
-/// `string.find(text, pattern [, start [, plain]])`: where it begins and ends, captures.
+/// `string.find(text, pattern [, start [, plain]])`: start and end of the match, then captures.
 fn find(f: Frame<'_>) -> Returned {
     first(f, true)
 }
@@ -45,7 +45,7 @@ fn matches(f: Frame<'_>) -> Returned {
 fn first(f: Frame<'_>, places: bool) -> Returned {
     let (text, pattern) = (f.string_argument(1)?, f.string_argument(2)?);
     let start = start_of(f.int_or(3, 1)?, text.len());
-    // A pattern ends at its first NUL, text that is looked for as it is does not.
+    // A pattern ends at its first NUL; a plain text to search for does not.
     let cut = up_to_nul(pattern);
     if places && (f.boolean(4) || is_plain(cut)) {
         match memchr::memmem::find(&text[start..], pattern) {
@@ -74,14 +74,14 @@ fn first(f: Frame<'_>, places: bool) -> Returned {
     push_captures(f, &matcher, text, whole, false).map(|count| count + 2)
 }
 
-/// Where a search begins, from 0: of a place from 1, or from the end where it is negative.
+/// The start of a search as an offset: `at` counts from 1, or from the end if negative.
 fn start_of(at: i64, len: usize) -> usize {
     let from_end = len as i64 + at.saturating_add(1);
     let at = if at < 0 { from_end.max(0) } else { at };
     usize::try_from(at.saturating_sub(1)).map_or(0, |at| at.min(len))
 }
 
-/// Pushes all captures; `whole`: of none, the whole match.
+/// Pushes all captures; without captures, and if `whole`, the whole match.
 fn push_captures(
     f: Frame<'_>,
     matcher: &Matcher<'_, '_>,
@@ -148,20 +148,20 @@ fn next_match(f: Frame<'_>) -> Returned {
     let Some((start, end)) = found.map_err(|trouble| raise(f, trouble))? else {
         return Ok(0);
     };
-    // Behind an empty match the next one begins a character further.
+    // After an empty match the next one begins a character further.
     let next = if end == start { end + 1 } else { end };
     f.push_number(next as f64);
     f.replace(Stack::upvalue(3));
     push_captures(f, &matcher, text, (start, end), true)
 }
 
-/// `string.gsub(text, pattern, replacement [, most])`: the text with matches replaced, and how
-/// many were.
+/// `string.gsub(text, pattern, replacement [, most])`: the text with matches replaced, and their
+/// number.
 fn gsub(f: Frame<'_>) -> Returned {
     let (text, pattern) = (f.string_argument(1)?, f.string_argument(2)?);
     let kind = f.kind(3);
     let most = f.int_or(4, text.len() as i64 + 1)?;
-    // As a C int.
+    // Truncated to a C int.
     let most = i64::from(most as i32);
     if !matches!(
         kind,
@@ -200,7 +200,7 @@ fn gsub(f: Frame<'_>) -> Returned {
     Ok(2)
 }
 
-/// Appends what stands in a match's place.
+/// Appends the replacement of a match.
 fn replace(
     f: Frame<'_>,
     kind: Kind,
@@ -239,8 +239,7 @@ fn replace(
     Ok(())
 }
 
-/// Replaces the key on top by what the table of argument 3 has for it; its metatable may have
-/// a say in that.
+/// Replaces the key on top by its value in the table of argument 3, which may have a metatable.
 fn look_up(f: Frame<'_>) -> Result<(), Raise> {
     if push_real(f.stack, 3) {
         f.insert(-2);
@@ -262,7 +261,7 @@ fn look_up(f: Frame<'_>) -> Result<(), Raise> {
     }
 }
 
-/// Appends the replacement text of argument 3, in which `%1` stands for the first capture.
+/// Appends the replacement text of argument 3, in which `%1` is the first capture.
 fn fill_in(
     f: Frame<'_>,
     matcher: &Matcher<'_, '_>,

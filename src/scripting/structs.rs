@@ -19,7 +19,7 @@ pub fn push(stack: Stack) {
     stack.set_function(-1, "size", size);
 }
 
-/// A format that is walked through.
+/// An iterator over a format.
 struct Format<'f> {
     rest: &'f [u8],
     big: bool,
@@ -85,7 +85,7 @@ impl<'f> Format<'f> {
         size.wrapping_sub(at & (size - 1)) & (size - 1)
     }
 
-    /// An option that is no element.
+    /// Applies an option that has no element.
     fn control(&mut self, option: u8) -> Result<(), Raise> {
         match option {
             b' ' => {}
@@ -116,7 +116,7 @@ impl<'f> Format<'f> {
 /// `struct.pack(format, value, ...)`.
 fn pack(f: Frame<'_>) -> Returned {
     let mut format = Format::new(f.string_argument(1)?);
-    // What is missing is nil, as messages about it say.
+    // Missing arguments read as nil, also in error messages.
     f.push_nil();
     let (mut out, mut at) = (Vec::new(), 2);
     let mut effort = Effort::new(f);
@@ -162,11 +162,11 @@ fn pack(f: Frame<'_>) -> Returned {
 }
 
 fn write_int(out: &mut Vec<u8>, n: f64, size: usize, big: bool) {
-    // As C converts: what is below zero through the signed type.
+    // As C converts: negative numbers through the signed type.
     let value = if n < 0.0 {
         super::lua::truncated(n) as u64
     } else {
-        // As C's conversion makes it where no 64 bits hold it.
+        // As C's conversion does for numbers that do not fit 64 bits.
         match n {
             n if n >= 18_446_744_073_709_551_616.0 => 0,
             n if n.is_nan() => 1 << 63,
@@ -188,7 +188,7 @@ fn write_ordered<const N: usize>(out: &mut Vec<u8>, mut bytes: [u8; N], big: boo
     out.extend_from_slice(&bytes);
 }
 
-/// `struct.unpack(format, text [, place])`: the values, and the place behind them.
+/// `struct.unpack(format, text [, place])`: the values, then the place after them.
 fn unpack(f: Frame<'_>) -> Returned {
     let mut format = Format::new(f.string_argument(1)?);
     let text = f.string_argument(2)?;
@@ -268,7 +268,7 @@ fn ordered<const N: usize>(mut bytes: [u8; N], big: bool) -> [u8; N] {
 }
 
 fn read_int(data: &[u8], big: bool, signed: bool) -> f64 {
-    // What stands above 64 bits is shifted out.
+    // Bytes above 64 bits are shifted out.
     let push = |n: u64, b: &u8| n << 8 | u64::from(*b);
     let n = match big {
         true => data.iter().fold(0, push),

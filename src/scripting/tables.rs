@@ -1,11 +1,11 @@
-//! Functions of `table`, `string`, `math` and `coroutine` that differ from LuaJIT's: they must
-//! not write to a guard, or have Lua 5.1's ways.
+//! Functions of `table`, `string`, `math` and `coroutine` that differ from LuaJIT's: they must not
+//! write to a guard, or must behave as in Lua 5.1.
 
 use super::effort::Effort;
 use super::guard::check_writable;
 use super::lua::{Frame, Kind, Raise, Returned, Stack};
 
-/// Replaces them in the libraries that the globals at `globals` have.
+/// Replaces these functions in the libraries of the globals at `globals`.
 pub fn install(stack: Stack, globals: i32) {
     stack.get_field(globals, "table");
     stack.set_function(-1, "insert", insert);
@@ -48,7 +48,7 @@ fn drop_fields(stack: Stack, names: &[&str]) {
     }
 }
 
-/// A place as Lua 5.1 takes it: a C int, made of the lowest bits of what is too wide for one.
+/// A place as in Lua 5.1: truncated to a C int.
 fn place(n: i64) -> i64 {
     i64::from(n as i32)
 }
@@ -63,7 +63,7 @@ fn insert(f: Frame<'_>) -> Returned {
         3 => {
             let at = place(f.int_argument(2)?);
             let end = (len + 1).max(at);
-            // Lua 5.1 would move what is between, however far away.
+            // Lua 5.1 would move everything in between, however far.
             if end - at > len + 1_000_000 {
                 return Err(Raise::Argument(2, "position out of bounds".into()));
             }
@@ -101,15 +101,15 @@ fn remove(f: Frame<'_>) -> Returned {
     Ok(1)
 }
 
-/// `table.setn`: as Lua 5.1 has it.
+/// `table.setn`: an error, as in Lua 5.1.
 fn setn(f: Frame<'_>) -> Returned {
     f.table_argument(1)?;
     Err(Raise::text("'setn' is obsolete"))
 }
 
-/// `bit.tohex(x [, digits])`: at most eight, capitals where `digits` is negative.
+/// `bit.tohex(x [, digits])`: at most eight digits, uppercase if `digits` is negative.
 fn tohex(f: Frame<'_>) -> Returned {
-    /// Added, it leaves a number's lowest 32 bits in those of the double.
+    /// Adding it moves a number's low 32 bits into the low 32 bits of the double.
     const TO_BITS: f64 = 6_755_399_441_055_744.0;
     let bits = |at| Ok((f.number_argument(at)? + TO_BITS).to_bits() as u32);
     let x = bits(1)?;
@@ -126,17 +126,17 @@ fn tohex(f: Frame<'_>) -> Returned {
     Ok(1)
 }
 
-/// `math.log(x)`: of one argument.
+/// `math.log(x)`: takes one argument only.
 fn log(f: Frame<'_>) -> Returned {
     let x = f.number_argument(1)?;
     f.push_number(x.ln());
     Ok(1)
 }
 
-/// One more than the greatest number of the sequence.
+/// One more than the greatest random number.
 const RANDOM_MAX: u64 = 0x7fff_ffff;
 
-/// The next number of the sequence that scripts of every server share: that of `lrand48`.
+/// The next number of `lrand48`, the random sequence that is the same on every server.
 fn next_random(f: Frame<'_>) -> f64 {
     const FIRST: u64 = 0x1234_abcd_330e;
     let state = match f.machine.random.get() {
@@ -144,7 +144,7 @@ fn next_random(f: Frame<'_>) -> f64 {
         state => state - 1,
     };
     let state = state.wrapping_mul(0x5_deec_e66d).wrapping_add(0xb) & 0xffff_ffff_ffff;
-    // 0 says that there is none yet.
+    // 0 means not seeded yet.
     f.machine.random.set(state + 1);
     ((state >> 17) % RANDOM_MAX) as f64 / RANDOM_MAX as f64
 }

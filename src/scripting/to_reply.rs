@@ -1,43 +1,43 @@
 //! Lua values as replies.
 //!
-//! A table's elements are counted before they are written, so that its length is in front of
-//! them and nothing is moved: O(values + bytes), however deep it nests.
+//! A table's elements are counted before they are written, so its length can be written first
+//! and nothing is moved: O(values + bytes), however deep it nests.
 //!
-//! A few tables that hold each other are any number of values. So what is written counts against
-//! the script's memory while it is made; there are no more values than would fit into that memory
-//! if each was there by itself; and the script can be stopped meanwhile. A large reply is measured
-//! before it is written: its buffer gets the right size at once, or none.
+//! A few tables that contain each other can expand to any number of values. Therefore what is
+//! written counts against the script's memory; the number of values is limited to what would fit
+//! into that memory if each were distinct; and the script can be stopped meanwhile. A large reply
+//! is measured before it is written: its buffer gets the right size at once, or none.
 
 use super::effort::LONG;
 use super::errors::Failure;
 use super::lua::{Frame, Kind, Watched, truncated, watch};
 use crate::resp::{Reply, up_to_nul};
 
-/// Tables may nest so deep: as many values as Redis's Lua keeps for C.
+/// Maximum nesting of tables: as many values as Redis's Lua keeps for C.
 const DEPTH_MAX: usize = 7_990;
-/// Values between two looks at the bounds.
+/// Values between two checks of the limits.
 const STEPS: u32 = 1024;
 /// A longer reply is measured first.
 const UNMEASURED_MAX: usize = 16 << 20;
-/// What a table and a place in one take of Lua's memory.
+/// Memory of a table and of one element in Lua.
 const TABLE_BYTES: usize = 64;
 const ELEMENT_BYTES: usize = 8;
-/// What a string's header and end take at most.
+/// Maximum size of a string's header and line end.
 const HEADER_MAX: usize = 32;
 
 /// Why a value is not replied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfinished {
-    /// The script is to end.
+    /// The script must stop.
     Stopped,
     /// It takes more memory than the script may have.
     TooLarge,
-    /// It is more than the client may let wait: the client is closed.
+    /// It exceeds the client's output buffer limit: the client is closed.
     Full,
 }
 
-/// Replies with the value on top of the stack, which stays; or leaves the reply as it was.
-/// `resp3`: what the script itself speaks, by which a boolean is one or an integer.
+/// Replies with the value on top of the stack, without popping it; on failure the reply is
+/// unchanged. `resp3`: the script's own protocol, which decides whether booleans become integers.
 pub fn reply_value(f: Frame<'_>, reply: &mut Reply, resp3: bool) -> Result<(), Unfinished> {
     let (mark, errors) = (reply.mark(), reply.errors());
     let most = f.machine.room().min(UNMEASURED_MAX);
@@ -53,7 +53,7 @@ pub fn reply_value(f: Frame<'_>, reply: &mut Reply, resp3: bool) -> Result<(), U
     written
 }
 
-/// As [`reply_value`], in a buffer that has room for all of it.
+/// Like [`reply_value`], into a buffer with room for all of it.
 fn write_measured(f: Frame<'_>, reply: &mut Reply, resp3: bool) -> Result<(), Unfinished> {
     let mut counted = Reply::new();
     counted.set_resp3(reply.resp3());
@@ -62,7 +62,7 @@ fn write_measured(f: Frame<'_>, reply: &mut Reply, resp3: bool) -> Result<(), Un
     meter.write()?;
     let bytes = meter.bytes();
     if bytes >= f.machine.room() {
-        // What nothing refers to any more does not count.
+        // Garbage does not count.
         f.collect();
     }
     if bytes >= f.machine.room() {
@@ -78,18 +78,18 @@ struct Writer<'m, 'r> {
     f: Frame<'m>,
     reply: &'r mut Reply,
     resp3: bool,
-    /// Bytes of the reply that are not this value's.
+    /// Bytes of the reply before this value.
     before: usize,
-    /// Bytes that this value may have.
+    /// Maximum bytes for this value.
     most: usize,
     steps: u32,
-    /// What Lua would hold if no value was there twice: at least so many bytes.
+    /// Lower bound of the memory Lua would need if no value were shared.
     weight: usize,
-    /// Nothing but the length is wanted.
+    /// Only measures the length.
     measures: bool,
-    /// Bytes that were measured and forgotten.
+    /// Bytes measured and dropped from the buffer.
     measured: usize,
-    /// From the first look on it can be interrupted.
+    /// Set at the first check; from then on the script can be interrupted.
     watched: Option<Watched<'m>>,
 }
 
@@ -111,7 +111,7 @@ impl<'m, 'r> Writer<'m, 'r> {
         }
     }
 
-    /// Writes the value on top of the stack, which stays.
+    /// Writes the value on top of the stack without popping it.
     fn write(&mut self) -> Written {
         let top = self.f.top();
         self.f.push_value(-1);
@@ -128,7 +128,7 @@ impl<'m, 'r> Writer<'m, 'r> {
         self.measured + self.reply.pending_len() - self.before
     }
 
-    /// More values than could be there without being the same ones.
+    /// There are more values than memory could hold if none were shared.
     fn has_too_many(&self) -> bool {
         self.weight > self.f.machine.limit()
     }
@@ -139,12 +139,12 @@ impl<'m, 'r> Writer<'m, 'r> {
         if self.steps > 0 {
             return Ok(());
         }
-        // An element is counted once and written once.
+        // Each element takes two steps: counted once, written once.
         self.weight += STEPS as usize / 2 * ELEMENT_BYTES;
         self.look(0)
     }
 
-    /// Whether it may go on, with so many bytes more.
+    /// Checks that writing may go on, with `more` bytes to come.
     #[cold]
     #[inline(never)]
     fn look(&mut self, more: usize) -> Written {
@@ -168,7 +168,7 @@ impl<'m, 'r> Writer<'m, 'r> {
         Ok(())
     }
 
-    /// A text that may be long is copied and written next.
+    /// Checks the limits before a text, which may be long, is written.
     #[inline]
     fn announce(&mut self, text: &[u8]) -> Written {
         match text.len() >= LONG {
@@ -177,7 +177,7 @@ impl<'m, 'r> Writer<'m, 'r> {
         }
     }
 
-    /// Writes the value on top of the stack, which is taken.
+    /// Writes and pops the value on top of the stack.
     fn value(&mut self, depth: usize) -> Written {
         self.step()?;
         let stack = self.f.stack;
@@ -210,7 +210,7 @@ impl<'m, 'r> Writer<'m, 'r> {
         Ok(())
     }
 
-    /// A table, which is taken: what one of its fields says that it is, else an array.
+    /// Writes and pops a table: the type that one of its fields names, else an array.
     fn table(&mut self, depth: usize) -> Written {
         self.weight += TABLE_BYTES;
         let stack = self.f.stack;
@@ -249,13 +249,13 @@ impl<'m, 'r> Writer<'m, 'r> {
         Ok(())
     }
 
-    /// Writes what a field of this name, whose value is on top and stays, says that its table is.
-    /// `false`: it says nothing.
+    /// Writes a table as the type that this field names; the field's value is on top and stays.
+    /// `false`: the field names no type.
     fn named(&mut self, name: &str, depth: usize) -> Result<bool, Unfinished> {
         let stack = self.f.stack;
         match name {
             "ok" => {
-                // As far as C sees it.
+                // Up to the first NUL, as C reads it.
                 let text = up_to_nul(stack.bytes(-1).expect("a string"));
                 self.announce(text)?;
                 self.reply.simple_bytes(text);
@@ -280,7 +280,7 @@ impl<'m, 'r> Writer<'m, 'r> {
         if fits {
             let (format, text) = (stack.bytes(-2), stack.bytes(-1));
             let text = text.expect("a string");
-            // Three letters, blanks behind a shorter name.
+            // Three letters, padded with blanks.
             let mut letters = [b' '; 3];
             let name = up_to_nul(format.expect("a string"));
             for (to, from) in letters.iter_mut().zip(name) {
@@ -296,7 +296,7 @@ impl<'m, 'r> Writer<'m, 'r> {
     /// A map or a set: the keys, and a map's values.
     fn pairs(&mut self, depth: usize, is_map: bool) -> Written {
         let stack = self.f.stack;
-        // A table that has been emptied takes long to walk through.
+        // A table that has been emptied can still take long to iterate.
         self.look(0)?;
         let mut len = 0;
         stack.push_nil();
@@ -324,10 +324,10 @@ impl<'m, 'r> Writer<'m, 'r> {
 }
 
 const TOO_DEEP: &[u8] = b"ERR reached lua stack limit";
-/// Values that a table needs on the stack beside itself, without its elements' own.
+/// Stack slots that a table needs beside its own, without those of its elements.
 const TABLE_ROOM: i32 = 5;
 
-/// Fields that say what their table is, if they are of this kind.
+/// Fields that name the type of their table, if the value is of this kind.
 const NAMED: [(&str, Kind); 6] = [
     ("ok", Kind::String),
     ("double", Kind::Number),

@@ -2,7 +2,7 @@
 //!
 //!     stack  1 the error handler | 2 "KEYS" | 3 "ARGV"
 //!
-//! stays as it is between calls.
+//! stays unchanged between calls.
 
 use std::ffi::{CStr, c_int};
 
@@ -24,11 +24,11 @@ pub struct Vm {
     pub(super) of: Use,
 }
 
-/// What lies on the stack between calls.
+/// Stack height between calls.
 const BASE: c_int = 3;
 
 impl Vm {
-    /// A new state with everything that scripts find; it may hold `limit` bytes.
+    /// A new state with everything scripts see; it may hold `limit` bytes.
     pub fn new(of: Use, limit: usize) -> Vm {
         let lua = Lua::new(limit);
         lua.machine().chunk.set(of.chunk_name());
@@ -41,7 +41,7 @@ impl Vm {
         Vm { lua, of }
     }
 
-    /// Bytes that it holds.
+    /// Bytes it holds.
     pub fn used(&self) -> usize {
         self.lua.machine().used()
     }
@@ -50,7 +50,7 @@ impl Vm {
         self.lua.machine().set_limit(bytes);
     }
 
-    /// Compiles a script; or gives Lua's message.
+    /// Compiles a script, or returns Lua's message.
     pub fn compile(&self, code: &[u8]) -> Result<Compiled, Vec<u8>> {
         let stack = self.lua.stack();
         chunk::load(stack, code, self.of.chunk_name())?;
@@ -59,12 +59,12 @@ impl Vm {
         Ok(compiled)
     }
 
-    /// Forgets a function.
+    /// Releases a function.
     pub fn release(&self, function: Compiled) {
         self.lua.stack().release(function.0);
     }
 
-    /// A handle to call functions with.
+    /// A handle for calling functions.
     pub fn handle(&self) -> VmHandle {
         VmHandle {
             lua: self.lua.handle(),
@@ -74,7 +74,7 @@ impl Vm {
 }
 
 impl Use {
-    /// How its code is named in messages.
+    /// The chunk name used in messages.
     pub fn chunk_name(self) -> &'static CStr {
         match self {
             Use::Eval => c"@user_script",
@@ -83,8 +83,7 @@ impl Use {
     }
 }
 
-/// Compiling leaves garbage behind, and the collector, left to itself, would let there be as
-/// much of it as there are functions.
+/// Compiling leaves garbage; the collector alone would let it grow with the number of functions.
 pub(super) fn collect_some(stack: Stack) {
     const STEP_KB: i32 = 4;
     stack.collect_step(STEP_KB);
@@ -99,22 +98,22 @@ pub struct VmHandle {
 
 /// How a script ended.
 pub enum Ended {
-    /// Its value is on the stack, until [`VmHandle::reply`] has replied with it.
+    /// Its value is on the stack until [`VmHandle::reply`] replies with it.
     Returned,
     Failed(Failed),
 }
 
 /// Why a script did not return.
 pub enum Failed {
-    /// An error table's content.
+    /// The content of an error table.
     Error(Failure),
-    /// Not even that could be made: Lua's message.
+    /// There was no memory for an error table: Lua's message.
     Bare(Vec<u8>),
 }
 
 impl VmHandle {
-    /// Calls a function with these keys and arguments; scripts ask `host`. The state's owner
-    /// must keep it until this returns.
+    /// Calls a function with these keys and arguments; the script calls `host`. The state's owner
+    /// must keep it alive until this returns.
     pub fn call(
         self,
         host: &mut dyn Host,
@@ -139,7 +138,7 @@ impl VmHandle {
                     2
                 }
             };
-            // What is no string of Lua's was not pushed.
+            // Keys or arguments that exceed the memory limit were not pushed.
             if machine.was_refused() {
                 stack.set_top(BASE);
                 return Ended::Failed(Failed::Bare(b"not enough memory".to_vec()));
@@ -152,7 +151,7 @@ impl VmHandle {
                 return Ended::Returned;
             }
             let failed = match stack.kind(-1) {
-                // The line is there three times: in Lua, as it is read, and in the reply.
+                // The line exists three times: in Lua, in this copy, and in the reply.
                 Kind::Table => Failed::Error(Failure::read(stack, machine.room() / 2)),
                 _ => Failed::Bare(stack.bytes(-1).unwrap_or(b"execution failure").to_vec()),
             };
@@ -162,15 +161,15 @@ impl VmHandle {
         })
     }
 
-    /// Forgets functions.
+    /// Releases functions.
     pub(super) fn release_all(self, functions: impl Iterator<Item = Compiled>) {
         self.lua
             .with(|_, stack| functions.for_each(|f| stack.release(f.0)));
     }
 
-    /// Replies with what a script has returned, and forgets it. It fails, and the reply is as it
-    /// was, if the script is to end meanwhile, or if the value is too large. `resp3`: what the
-    /// script spoke last.
+    /// Replies with the value a script returned, and pops it. Fails, leaving the reply unchanged,
+    /// if the script is stopped meanwhile or the value is too large. `resp3`: the protocol that the
+    /// script set last.
     pub fn reply(self, host: &mut dyn Host, reply: &mut Reply, resp3: bool) -> Ended {
         self.lua.with_host(host, |machine, stack| {
             let written = reply_value(Frame { stack, machine }, reply, resp3);
@@ -190,10 +189,10 @@ impl VmHandle {
 
 const TOO_LARGE: &str = "not enough memory: what the script holds and its reply are more than \
                          script-memory-limit";
-/// The client is closed before it reads this; the statistics of errors have it.
+/// The client is closed before it reads this; it appears in the error statistics.
 const TOO_LARGE_FOR_CLIENT: &str = "the script's reply is more than client-output-buffer-limit";
 
-/// What was not collected yet must not be what the next script lacks.
+/// Uncollected garbage of one script must not use up the memory of the next.
 #[inline]
 fn tidy(machine: &Machine, stack: Stack) {
     if machine.is_half_full() {

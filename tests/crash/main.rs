@@ -1,11 +1,11 @@
-//! Crash proof: a server whose file system fails it at each call in turn, or that is killed
+//! Crash safety: a server whose file system calls fail one after the other, or that is killed
 //! there, loses nothing that it has acknowledged.
 //!
-//! The daemon runs as it ships, with a library beside it (`fault.c`, built by the machine's C
-//! compiler) that lets the n-th `open`, `write`, `fsync`, `ftruncate`, `rename` or `unlink`
-//! go wrong: an error, half a write, SIGKILL before it or behind it. For each kind of call
-//! and fault n goes up until the story no longer has so many calls. Then the server is killed,
-//! starts again on what is left, and is compared with what it had acknowledged.
+//! The daemon runs unmodified, with a preloaded library (`fault.c`, built by the machine's C
+//! compiler) that makes the n-th `open`, `write`, `fsync`, `ftruncate`, `rename` or `unlink`
+//! fail: an error, a short write, SIGKILL before or after it. For each kind of call and
+//! fault n increases until the story has fewer calls. Then the server is killed and
+//! restarted on what is left, which is compared with what it had acknowledged.
 
 mod neighbours;
 #[path = "../support/mod.rs"]
@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use support::{Connection, Daemon, Reply, memory, wait_until};
 use tempfile::TempDir;
 
-/// What goes wrong.
+/// The fault to inject.
 #[derive(Clone, Copy, Debug)]
 struct Point {
     call: &'static str,
@@ -104,7 +104,7 @@ impl Faulty {
         Faulty { server, arm }
     }
 
-    /// Kills the server, whose figures of memory must agree if it still answers.
+    /// Kills the server; its memory figures must agree if it still answers.
     fn crash(&mut self) {
         if let Ok(mut c) = Connection::open(self.server.port()) {
             memory::assert_agrees(&mut c);
@@ -116,7 +116,7 @@ impl Faulty {
         fs::write(&self.arm, "").expect("written");
     }
 
-    /// Whether the call has come; nothing goes wrong any more.
+    /// Stops the injection; returns whether the fault occurred.
     fn disarm(&self) -> bool {
         let hit = self.arm.with_extension("armed.hit");
         fs::remove_file(&self.arm).expect("it was there");
@@ -134,7 +134,7 @@ impl Faulty {
     }
 }
 
-/// A list of numbers, each pushed when the one before was acknowledged.
+/// A list of numbers, each pushed after the previous one was acknowledged.
 struct Writer {
     c: Connection,
     acknowledged: u64,
@@ -153,7 +153,7 @@ impl Writer {
         answer.map(|(_, reply)| reply)
     }
 
-    /// Pushes so many; a refusal is waited out.
+    /// Pushes `count` numbers; retries when refused.
     fn push(&mut self, count: u64) {
         for _ in 0..count {
             wait_until("a refused write to be taken again", || {
@@ -170,7 +170,7 @@ impl Writer {
     }
 }
 
-/// What the list holds, without a hole.
+/// The length of the list, which must have no gaps.
 fn pushed(server: &Daemon) -> u64 {
     let Reply::Array(items) = server.connect().value("LRANGE log 0 -1") else {
         panic!("no list");
@@ -181,7 +181,7 @@ fn pushed(server: &Daemon) -> u64 {
     items.len() as u64
 }
 
-/// Writes, a rewrite in between, writes. Whether the fault has come.
+/// Writes, a rewrite in between, writes. Returns whether the fault occurred.
 fn append_only_story(method: &str, point: Point, nth: usize) -> bool {
     let log = ["--appendonly", "yes", "--appendfsync", "always"];
     let args = [&log[..], &["--snapshot-method", method]].concat();
@@ -217,9 +217,9 @@ fn append_only_story(method: &str, point: Point, nth: usize) -> bool {
     hit
 }
 
-/// A snapshot that stands, then another one. Whether the fault has come.
+/// A complete snapshot, then another one. Returns whether the fault occurred.
 fn snapshot_story(command: &str, method: &str, point: Point, nth: usize) -> bool {
-    // Files of several writes.
+    // Files that take several writes.
     let save = ["--save", "3600 1000000", "--rdbcompression", "no"];
     let args = [&save[..], &["--snapshot-method", method]].concat();
     let mut faulty = Faulty::start(point, nth, &args);
@@ -262,7 +262,7 @@ fn snapshot_story(command: &str, method: &str, point: Point, nth: usize) -> bool
     hit
 }
 
-/// Plays a story with every fault at every call, two servers at a time.
+/// Plays a story with every fault at every call, on two servers at a time.
 fn sweep(story: fn(Point, usize) -> bool) {
     const CALLS_MAX: usize = 60;
     let (next, faults) = (AtomicUsize::new(0), AtomicUsize::new(0));

@@ -1,7 +1,6 @@
-//! Slow and dying neighbours: a disk whose fsync takes 1.5 seconds, a server killed while its
-//! child lives, folders replaced under the server, settings changed in the middle of each
-//! background job. Nothing acknowledged is lost, the loop goes on serving, and what INFO says
-//! of a job is how it ended.
+//! Slow and dying neighbours: a disk whose fsync takes 1.5 seconds, a server killed while its child
+//! lives, folders replaced under the server, settings changed in the middle of each background job.
+//! Nothing acknowledged is lost, the loop keeps serving, and INFO reports how a job really ended.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,14 +13,14 @@ use crate::support::wait::wait_within;
 use crate::support::{Connection, Daemon, Reply, wait_until};
 use crate::{library, pushed};
 
-/// What one fsync takes on the slow disk.
+/// Duration of an fsync on the slow disk.
 const SLOW_SYNC_MS: u64 = 1500;
-/// No turn of the loop waits for one: half of it leaves room for a busy machine.
+/// No turn of the loop waits for an fsync: half of it leaves room for a busy machine.
 const TURN_MAX: Duration = Duration::from_millis(SLOW_SYNC_MS / 2);
-/// A job on the slow disk may need several.
+/// Time limit of a job, which may need several.
 const JOB_MAX: Duration = Duration::from_secs(40);
 
-/// `dir` and `dbfilename` may be changed.
+/// Allows changing `dir` and `dbfilename`.
 const CHANGEABLE: &[&str] = &["--enable-protected-configs", "yes"];
 
 fn start(args: &[&str]) -> Daemon {
@@ -46,7 +45,7 @@ fn wait_for_job(server: &Daemon, field: &str) {
     });
 }
 
-/// The process that the log names last after these words.
+/// The last process id in the log after these words.
 fn child_of(server: &Daemon, words: &str) -> Pid {
     let log = server.log();
     let mut pids = log.lines().filter_map(|line| line.rsplit_once(words));
@@ -54,7 +53,7 @@ fn child_of(server: &Daemon, words: &str) -> Pid {
     Pid::from_raw(pid.trim().parse().expect("a process id")).expect("a process id")
 }
 
-/// The files in the server's folder that a child is writing, or has left.
+/// The number of files in the server's folder that a child is writing, or has left behind.
 fn temporary_files(folder: &Path) -> usize {
     let names = |dir: &Path| {
         let files = fs::read_dir(dir).into_iter().flatten().flatten();
@@ -63,8 +62,8 @@ fn temporary_files(folder: &Path) -> usize {
     names(folder).count() + names(&folder.join("appendonlydir")).count()
 }
 
-/// A child whose server is killed must neither outlive it nor give its file a name: that name
-/// is the next server's.
+/// A child whose server is killed must neither outlive it nor rename its file into place: the
+/// name belongs to the next server.
 #[test]
 fn an_orphaned_child_leaves_the_next_server_alone() {
     let args = ["--snapshot-method", "fork", "--appendonly", "no"];
@@ -96,8 +95,8 @@ fn an_orphaned_child_leaves_the_next_server_alone() {
     }
 }
 
-/// SIGUSR1 is how a child is told that it is not wanted: that is no failure. SIGTERM, which a
-/// service manager sends to all processes of a unit, is for the server alone.
+/// SIGUSR1 cancels a child: that is no failure. SIGTERM, which a service manager sends to all
+/// processes of a unit, is for the server alone.
 #[test]
 fn signals_to_a_child_mean_what_they_mean_to_redis() {
     for (command, words, running, status) in [
@@ -137,7 +136,7 @@ fn signals_to_a_child_mean_what_they_mean_to_redis() {
     }
 }
 
-/// Folder and name are those of the moment at which a save began.
+/// A save uses the folder and name set when it began.
 #[test]
 fn a_save_ends_where_and_as_what_it_began() {
     for method in ["loop", "fork"] {
@@ -161,14 +160,14 @@ fn a_save_ends_where_and_as_what_it_began() {
         assert!(there.exists(), "{method}");
         assert_eq!(fs::read_dir(&other).expect("listed").count(), 0, "{method}");
         assert_eq!(temporary_files(server.folder()), 0, "{method}");
-        // The next one follows the settings.
+        // The next one uses the new settings.
         assert_eq!(c.ask("SAVE"), "+OK\r\n");
         assert!(other.join("late.rdb").exists(), "{method}");
     }
 }
 
-/// The append only file follows its server to another folder with the next rewrite, and until
-/// then stays whole where it is.
+/// The append only file moves to the server's new folder with the next rewrite; until then it
+/// stays complete where it is.
 #[test]
 fn a_rewrite_moves_the_set_to_the_folder_of_today() {
     for method in ["loop", "fork"] {
@@ -181,13 +180,13 @@ fn a_rewrite_moves_the_set_to_the_folder_of_today() {
         }
         set(&mut c, "dir", path_text(other.path()));
         c.ask("SET between 1");
-        // Nothing of it is here yet: what is loaded again is the set that is written to.
+        // Nothing of it is here yet: loading reads the set that is being written.
         assert_eq!(c.ask("DEBUG LOADAOF"), "+OK\r\n");
         assert_eq!(c.ask("DBSIZE"), ":171\r\n", "{method}");
         set(&mut c, "rdb-key-save-delay", "3000");
         assert!(c.ask("BGREWRITEAOF").starts_with("+Background"));
         c.ask("SET meanwhile 1");
-        // The server may be killed before the new set is whole: the old one is.
+        // If the server is killed before the new set is complete, the old one is.
         server.kill();
         server.restart();
         c = server.connect();
@@ -210,7 +209,7 @@ fn a_rewrite_moves_the_set_to_the_folder_of_today() {
     }
 }
 
-/// A folder that was replaced by another of its name: setting it again goes there.
+/// A folder replaced by another of the same name: setting it again switches to the new one.
 #[test]
 fn the_same_path_set_again_is_another_folder() {
     let outside = tempfile::tempdir().expect("a folder");
@@ -238,7 +237,7 @@ fn the_same_path_set_again_is_another_folder() {
     );
 }
 
-/// Asks for PING until it is told to stop; the longest wait for an answer.
+/// Sends PINGs until `stop`; returns the longest wait for an answer.
 fn longest_wait(c: &mut Connection, stop: &AtomicBool) -> Duration {
     let mut longest = Duration::ZERO;
     while !stop.load(Ordering::Relaxed) {
@@ -250,8 +249,8 @@ fn longest_wait(c: &mut Connection, stop: &AtomicBool) -> Duration {
     longest
 }
 
-/// Does `work` while one client writes and another asks for PING. The longest time that a PING
-/// took; the numbers that the list then has were acknowledged one after the other.
+/// Does `work` while one client writes and another sends PINGs. Returns the longest PING, and the
+/// length of the list, whose numbers were acknowledged one after the other.
 fn while_served(server: &Daemon, work: impl FnOnce()) -> (Duration, u64) {
     let stop = AtomicBool::new(false);
     let mut writer = server.connect();
@@ -278,7 +277,7 @@ fn while_served(server: &Daemon, work: impl FnOnce()) -> (Duration, u64) {
     })
 }
 
-/// A server on a disk that is slow from `arm` on.
+/// A server on a disk that is slow once armed.
 struct OnSlowDisk {
     server: Daemon,
     armed: PathBuf,
@@ -311,8 +310,8 @@ impl OnSlowDisk {
     }
 }
 
-/// The loop does not wait for the disk while a rewrite, a backup or a save begins, goes on and
-/// ends, with settings that change meanwhile; and what was acknowledged is there after a kill.
+/// The loop does not wait for the disk during a whole rewrite, backup or save, even if settings
+/// change meanwhile; and everything acknowledged survives a kill.
 #[test]
 fn a_slow_disk_holds_up_nobody_who_only_reads() {
     std::thread::scope(|scope| {
@@ -345,7 +344,7 @@ fn serves_beside_a_slow_disk(policy: &str, method: &str) {
         assert_eq!(server.info(field).as_deref(), Some("ok"), "{field}");
     }
     disk.fast();
-    // In the middle of a rewrite, with all that was acknowledged in the kernel's hands.
+    // In the middle of a rewrite, with everything acknowledged in the kernel's buffers.
     let (_, acknowledged) = while_served(server, || {
         assert!(c.ask("BGREWRITEAOF").starts_with("+Background"));
     });
@@ -357,7 +356,7 @@ fn serves_beside_a_slow_disk(policy: &str, method: &str) {
     assert_eq!(pushed(&disk.server), acknowledged, "{policy}");
 }
 
-/// A change of the policy and back.
+/// Changes the policy and back.
 fn set_again(c: &mut Connection, policy: &str) {
     set(
         c,

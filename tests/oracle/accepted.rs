@@ -1,4 +1,4 @@
-//! Differences from the real servers that stay, with a reason each.
+//! Permanent differences from the real servers, with a reason each.
 
 use std::mem::discriminant;
 
@@ -7,7 +7,7 @@ use crate::{
     support::{Reply, peers::Peer},
 };
 
-/// Why two different answers of a command are accepted, if they are.
+/// Why two different answers to a command are accepted, if they are.
 pub fn accepted(
     peer: Peer,
     args: &[Vec<u8>],
@@ -35,7 +35,7 @@ fn has_subcommand(args: &[Vec<u8>], name: &[u8]) -> bool {
         .is_some_and(|arg| arg.eq_ignore_ascii_case(name))
 }
 
-/// A difference that is meant, and why.
+/// An intended difference, and why.
 struct Accepted {
     command: &'static str,
     /// Whether these two answers are the accepted difference.
@@ -43,7 +43,7 @@ struct Accepted {
     reason: &'static str,
 }
 
-/// Differences from the real server that stay.
+/// Permanent differences from the real server.
 const ACCEPTED: &[Accepted] = &[
     Accepted {
         command: "client",
@@ -192,7 +192,7 @@ const ACCEPTED: &[Accepted] = &[
     },
 ];
 
-/// Where Redis 7.0 answers otherwise than Redis 8.0, which russet follows.
+/// Differences of Redis 7.0 from Redis 8.0, which russet follows.
 const OF_REDIS_7: &[Accepted] = &[
     Accepted {
         command: "wait",
@@ -376,7 +376,7 @@ const OF_REDIS_7: &[Accepted] = &[
     },
 ];
 
-/// Where Valkey answers otherwise than Redis, which russet follows.
+/// Differences of Valkey from Redis, which russet follows.
 const OF_VALKEY: &[Accepted] = &[
     Accepted {
         command: "multi",
@@ -423,7 +423,7 @@ fn same_refusal_in_other_words(_: &[Vec<u8>], expected: &Reply, got: &Reply) -> 
     pairs.iter().any(is_pair)
 }
 
-/// The same numbers, to the 17th digit behind the point.
+/// Compares numbers up to the 17th decimal.
 fn same_positions(_: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
     match (expected, got) {
         (Reply::Array(expected), Reply::Array(got)) => {
@@ -474,7 +474,7 @@ fn strict_cursor(_: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
     *expected == refusal || *got == refusal
 }
 
-/// Numbers in one spelling: 7.0 prints doubles with 17 digits, 8.0 with as many as needed.
+/// Normalises numbers: 7.0 prints doubles with 17 digits, 8.0 with as many as needed.
 pub fn without_spelling(reply: &Reply) -> Reply {
     let plain = |text: &[u8]| -> Vec<u8> {
         let number = std::str::from_utf8(text)
@@ -498,7 +498,7 @@ pub fn without_spelling(reply: &Reply) -> Reply {
     }
 }
 
-/// HELP of any command: the same frame around russet's own words.
+/// HELP of any command: the same frame around russet's own text.
 fn is_help(peer: Peer, args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
     let (Some(expected), Some(got)) = (expected.items(), got.items()) else {
         return false;
@@ -510,7 +510,7 @@ fn is_help(peer: Peer, args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool 
         && (peer == Peer::Redis7 || expected[expected.len() - 2..] == got[got.len() - 2..])
 }
 
-/// The reply without what follows these names, in maps and in arrays that stand for maps.
+/// The reply without the values of these names, in maps and in arrays of pairs.
 fn without(names: &[&str], reply: &Reply) -> Reply {
     let is_one = |reply: &Reply| {
         let text = reply.text();
@@ -540,7 +540,7 @@ fn without(names: &[&str], reply: &Reply) -> Reply {
     }
 }
 
-/// The same elements, in orders that differ only in what follows a NUL byte.
+/// The same elements; only the order of those equal up to a NUL byte may differ.
 fn same_to_the_nul(expected: &Reply, got: &Reply) -> bool {
     let cut = |reply: &Reply| -> Option<Vec<Vec<u8>>> {
         let texts = reply.items()?.iter().map(Reply::text);

@@ -1,8 +1,7 @@
-//! When two replies are the same answer.
+//! Whether two replies are the same answer.
 //!
-//! Bytes decide, except where the protocol leaves freedom: the order of a set, the pick
-//! of a random member, the passing of time. What russet answers differently on purpose
-//! stands in `accepted`.
+//! Replies are compared byte by byte, except where the protocol leaves freedom: the order of a set,
+//! a random member, the passing of time. Intended differences of russet are in `accepted`.
 
 use std::mem::discriminant;
 
@@ -12,10 +11,10 @@ use crate::{
     support::{Reply, peers::Peer, resp::printable},
 };
 
-/// How far a command's reply is determined.
+/// How much of a command's reply may vary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Freedom {
-    /// Every byte.
+    /// Nothing.
     None,
     /// The order of elements.
     Order,
@@ -23,11 +22,11 @@ enum Freedom {
     PairOrder,
     /// The order within the second element: the *SCAN family.
     ScanOrder,
-    /// Integers may differ by this much: clocks.
+    /// Integers by this much: clocks.
     Near(i64),
-    /// Only the form: kinds and lengths.
+    /// Everything but types and lengths.
     Form,
-    /// Only the kind.
+    /// Everything but the type.
     Kind,
 }
 
@@ -49,11 +48,11 @@ fn freedom(args: &[Vec<u8>]) -> Freedom {
         ("srandmember" | "hrandfield" | "zrandmember" | "randomkey", _) => Freedom::Form,
         ("ttl" | "expiretime" | "httl" | "hexpiretime", _) => Freedom::Near(1),
         ("pttl" | "pexpiretime" | "hpttl" | "hpexpiretime", _) => Freedom::Near(1500),
-        // Elements in the order of a hash table; `state` compares what has an order.
+        // Elements in hash table order; `state` compares what is ordered.
         ("dump", _) => Freedom::Form,
         ("object", "idletime") => Freedom::Near(3),
         ("client", "id" | "list" | "info") | ("time" | "lastsave", _) => Freedom::Form,
-        // ROLE's offset moves with what replicas were sent.
+        // ROLE's offset depends on what replicas were sent.
         ("latency", "histogram") | ("role", _) => Freedom::Kind,
         ("memory", "doctor" | "malloc-stats") | ("latency", "doctor") => Freedom::Form,
         // Times, and milliseconds since then.
@@ -66,10 +65,10 @@ fn freedom(args: &[Vec<u8>]) -> Freedom {
     }
 }
 
-/// Where two servers' answers to a stream differ first.
+/// The first difference between two servers' answers to a stream.
 #[derive(Clone, Debug)]
 pub struct Difference {
-    /// The step, or none for the state afterwards.
+    /// The step; `None`: the final state.
     pub step: Option<usize>,
     pub what: String,
     pub expected: String,
@@ -77,7 +76,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// The same mistake seen twice has the same signature: digits do not matter.
+    /// Equal for the same mistake seen twice: digits do not matter.
     pub fn signature(&self) -> String {
         let form = |text: &str| -> String {
             let text: String = text
@@ -96,7 +95,7 @@ impl Difference {
     }
 }
 
-/// The first step whose answers differ.
+/// The first step with different answers.
 pub fn first_difference(
     peer: Peer,
     steps: &[Step],
@@ -141,7 +140,7 @@ pub fn first_difference(
     None
 }
 
-/// The answers inside an EXEC, each by the rule of its command.
+/// Compares the answers inside an EXEC, each by the rule of its command.
 fn same_exec(
     peer: Peer,
     steps: &[Step],
@@ -178,7 +177,7 @@ fn same_reply(peer: Peer, args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bo
     expected == got
         || accepted(peer, args, expected, got).is_some()
         || match (expected, got) {
-            // A refusal has no freedom.
+            // Errors must be equal.
             (Reply::Error(_), _) | (_, Reply::Error(_)) => false,
             _ => match freedom(args) {
                 Freedom::None => false,
@@ -192,7 +191,7 @@ fn same_reply(peer: Peer, args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bo
         }
 }
 
-/// An aggregate's kind (array or set) with its elements in order; anything else alone.
+/// An aggregate's type (array or set) with its elements sorted; anything else alone.
 pub fn sorted(reply: &Reply) -> (u8, Vec<Reply>) {
     let (kind, items) = match reply {
         Reply::Array(items) => (b'*', items),
@@ -220,7 +219,7 @@ pub fn paired(reply: &Reply) -> (u8, Vec<(Reply, Reply)>) {
     (kind, pairs)
 }
 
-/// A *SCAN reply: the cursor, and the elements (or pairs) in order.
+/// A *SCAN reply: the cursor, and the elements (or pairs) sorted.
 fn scanned(args: &[Vec<u8>], reply: &Reply) -> (Reply, Vec<(Reply, Reply)>) {
     let Some([cursor, elements]) = reply.items() else {
         return (reply.clone(), Vec::new());
@@ -271,7 +270,7 @@ fn same_form(expected: &Reply, got: &Reply) -> bool {
     }
 }
 
-/// A command as a line for redis-cli.
+/// A command as a redis-cli line.
 pub fn command_line(args: &[Vec<u8>]) -> String {
     args.iter()
         .map(|arg| quoted(arg))
@@ -297,7 +296,7 @@ fn quoted(arg: &[u8]) -> String {
     format!("\"{escaped}\"")
 }
 
-/// An answer for a report, cut to a readable length.
+/// An answer for a report, shortened.
 pub fn show(answer: &Answer) -> String {
     match answer {
         Ok((raw, _)) => {

@@ -1,9 +1,9 @@
-//! Talks between several clients, played to both servers: after each line every client's bytes
-//! are compared. For what random streams cannot hold: messages, which come unasked.
+//! Conversations of several clients, played to both servers: after each line every client's bytes
+//! are compared. For what random streams cannot cover: messages, which arrive unsolicited.
 //!
-//! A line is the number of a client and its command. What a client was sent is all that stands
-//! before the answer to a PING of its own, which every client sends after every line; one that
-//! asked for no replies sends none until it wants them again.
+//! A line is the number of a client and its command. After every line each client sends a PING;
+//! everything before its answer is what the client received. A client that turned off replies
+//! sends none until it turns them on again.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,27 +13,27 @@ use crate::support::{
     resp::{command, printable},
 };
 
-/// A server, its clients, and which of them hear nothing.
+/// A server, its clients, and which of them have replies turned off.
 struct Talk {
     daemon: Daemon,
     control: Connection,
     clients: Vec<Connection>,
     silent: BTreeSet<usize>,
-    /// Those in a transaction.
+    /// Clients in a transaction.
     queueing: BTreeSet<usize>,
-    /// Those whose connection the server has closed.
+    /// Clients whose connection the server has closed.
     gone: BTreeSet<usize>,
 }
 
-/// How long nothing comes when nothing will come.
+/// Silence after which nothing more is expected.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// The number that the first client of a talk has on both servers.
+/// The id of the first client of a conversation, on both servers.
 const FIRST_ID: i64 = 100;
 
 impl Talk {
     fn new(daemon: Daemon) -> Talk {
-        // Those who looked whether it runs had a number each, too.
+        // The connections of the start-up check took a varying number of ids.
         let control = loop {
             let mut connection = daemon.connect();
             if connection.value("CLIENT ID") >= Reply::Integer(FIRST_ID - 1) {
@@ -50,13 +50,13 @@ impl Talk {
         }
     }
 
-    /// The bytes that each client has got since the line before.
+    /// The bytes that each client has received since the previous line.
     fn say(&mut self, client: usize, words: &[&str]) -> Vec<String> {
         while self.clients.len() <= client {
             self.clients.push(self.daemon.connect());
         }
         self.clients[client].send(&command(words));
-        // Read, and all that is to be told of it told, before anybody's PING.
+        // The line has been read and its messages sent before anybody's PING.
         self.control.ask("PING");
         match words.join(" ").to_lowercase().as_str() {
             "client reply off" | "client reply skip" => _ = self.silent.insert(client),
@@ -69,12 +69,12 @@ impl Talk {
             self.silent.insert(client);
             return vec![printable(&self.clients[client].rest())];
         }
-        // The one who spoke first: what it said is then done.
+        // The speaking client first: its command is then done.
         let mut heard = vec![String::new(); self.clients.len()];
         let others = (0..self.clients.len()).filter(|&other| other != client);
         for at in std::iter::once(client).chain(others) {
             if self.queueing.contains(&at) {
-                // A PING would be queued, too.
+                // A PING would be queued as well.
                 if at == client {
                     heard[at] = printable(&self.clients[at].reply());
                 }
@@ -85,10 +85,10 @@ impl Talk {
         heard
     }
 
-    /// What a client has got; of a greeting nothing but its end, for it has a number in it.
+    /// What a client has received; of a greeting only its end, since it contains an id.
     fn heard(&mut self, client: usize, greeted: bool) -> String {
         let connection = &mut self.clients[client];
-        // One that was closed says so when it is read.
+        // A closed connection is noticed when it is read.
         let _ = connection.write(b"PING sync\r\n");
         let mut bytes = Vec::new();
         loop {
@@ -97,7 +97,7 @@ impl Talk {
                     if !(greeted && reply.items().is_none() && raw.len() > 100) {
                         bytes.extend_from_slice(&raw);
                     }
-                    // Who may not PING is told so, and then nothing.
+                    // A client without permission for PING gets only the error.
                     let refused = raw.starts_with(b"-NOAUTH Auth");
                     if raw.ends_with(b"$4\r\nsync\r\n")
                         || refused && connection.is_silent_for(QUIET)

@@ -1,4 +1,4 @@
-//! What two servers tell of the keys' changes: the same events of the same keys, in order.
+//! Keyspace events of two servers: the same events for the same keys, in order.
 
 use crate::{
     compare::Difference,
@@ -8,7 +8,7 @@ use crate::{
 
 type Event = (Vec<u8>, Vec<u8>);
 
-/// The first difference between what two servers have told during a stream.
+/// The first difference between two servers' events during a stream.
 pub fn difference(stream: &Stream, reference: &mut Side, subject: &mut Side) -> Option<Difference> {
     let (mut expected, mut got) = match (reference.events(), subject.events()) {
         (Ok(expected), Ok(got)) => (timeless(expected), timeless(got)),
@@ -46,25 +46,25 @@ pub fn difference(stream: &Stream, reference: &mut Side, subject: &mut Side) -> 
     different("event", shown(&expected), shown(&got))
 }
 
-/// Commands that take what they act on as it stands in a hash table of Redis: SORT the members
-/// of sets, SWAPDB the keys that clients wait for.
+/// Commands that process elements in the order of a hash table of Redis: SORT the members of
+/// sets, SWAPDB the keys that clients wait for.
 fn leaves_order_open(name: &[u8]) -> bool {
     [&b"sort"[..], b"sort_ro", b"swapdb"]
         .iter()
         .any(|command| name.eq_ignore_ascii_case(command))
 }
 
-/// A BITCOUNT without an end, which looks for its key as in Valkey.
+/// A BITCOUNT without an end, which looks up its key as in Valkey.
 fn is_refused_by_redis(args: &[Vec<u8>]) -> bool {
     args.len() == 3 && args[0].eq_ignore_ascii_case(b"bitcount")
 }
 
-/// Whether an event is of this name, as it stands in the channel or in the message.
+/// Whether an event has this name, in the channel or in the message.
 fn speaks_of((channel, text): &Event, name: &[u8]) -> bool {
     [channel, text].iter().any(|words| words.ends_with(name))
 }
 
-/// Without those whose moment only the server chooses: expiry.
+/// Without expiry events, whose moment depends on the server.
 fn timeless(events: Vec<Event>) -> Vec<Event> {
     let of_clock = |event: &Event| speaks_of(event, b"expired");
     events

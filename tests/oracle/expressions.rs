@@ -1,5 +1,5 @@
-//! Lua expressions, one a line of `tests/data/lua.txt`: what scripts compute, the libraries'
-//! results, error texts, and replies made of values. Each is evaluated by both servers, and the
+//! Lua expressions, one per line of `tests/data/lua.txt`: what scripts compute, results of the
+//! libraries, error texts, and replies built from values. Both servers evaluate each, and the
 //! replies are compared as bytes.
 
 use crate::support::{Daemon, peers::Peer, resp::printable};
@@ -15,7 +15,7 @@ const ACCEPTED: &[(&str, &str)] = &[
     ("coroutine.yield(1)", "LuaJIT's own words"),
 ];
 
-/// Each expression's answers of both, where they are not the same.
+/// The expressions with different answers, with both answers.
 fn differences(resp3: bool) -> Option<Vec<String>> {
     let program = Peer::Redis8.program_for("Lua expressions beside Redis")?;
     let debug = ["--enable-debug-command", "yes"];

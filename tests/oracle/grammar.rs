@@ -1,20 +1,20 @@
-//! The language that a command's generator is written in: one line a command.
+//! The language of command generators: one line per command.
 //!
 //!     zadd KZ [nx|xx] {ch incr (gt|lt)} (SCORE M)+
 //!
 //! | piece | generates |
 //! |---|---|
 //! | `word` | itself |
-//! | `WORD` | a pick from that vocabulary (`words.rs`) |
+//! | `WORD` | a random word of that vocabulary (`words.rs`) |
 //! | `( a b )` | both |
 //! | `a\|b` inside brackets | one of them |
 //! | `[ ... ]` | nothing, half of the time |
 //! | `{ a b }` | some of the pieces, in any order |
 //! | `(...)+` | one to four times |
-//! | `#(...)` | how many there are, then one to four of them; the count is sometimes wrong |
+//! | `#(...)` | a count, then one to four of them; the count is sometimes wrong |
 //!
-//! Spaces part the pieces; brackets need none. What comes out is mostly valid; `mutate`
-//! adds the mistakes that any command can be called with.
+//! Spaces separate the pieces; brackets need none. Most generated calls are valid; `mutate`
+//! adds the mistakes that are possible with any command.
 
 use crate::{pools::RUNS, random::Random, words};
 
@@ -31,7 +31,7 @@ enum Piece {
     Counted(Box<Piece>),
 }
 
-/// How one command is generated.
+/// The generator of one command.
 #[derive(Debug, Clone)]
 pub struct Row {
     line: &'static str,
@@ -47,7 +47,7 @@ impl Row {
         Row { line, piece }
     }
 
-    /// The command's name, in lower case.
+    /// The command's name, in lowercase.
     pub fn name(&self) -> &'static str {
         self.line
             .split(' ')
@@ -55,21 +55,21 @@ impl Row {
             .expect("a line begins with a name")
     }
 
-    /// The words that stand for themselves, but for the name.
+    /// The literal words of the line, without the name.
     pub fn words(&self) -> Vec<&'static str> {
         let words = tokens(self.line).into_iter().skip(1);
         let is_word = |word: &&str| word.starts_with(|first: char| first.is_ascii_lowercase());
         words.filter(is_word).collect()
     }
 
-    /// One call of the command as its line says, without mistakes added.
+    /// One call of the command according to its line, without added mistakes.
     pub fn generate_plain(&self, random: &mut Random) -> Vec<Vec<u8>> {
         let mut args = Vec::new();
         emit(&self.piece, random, &mut args);
         args
     }
 
-    /// One call of the command, mistakes included.
+    /// One call of the command, with mistakes.
     pub fn generate(&self, random: &mut Random) -> Vec<Vec<u8>> {
         let mut args = self.generate_plain(random);
         mutate(&mut args, random);
@@ -100,8 +100,8 @@ fn tokens(line: &'static str) -> Vec<&'static str> {
     found
 }
 
-/// Pieces up to the bracket that closes them, which is consumed. Alternatives bind
-/// weaker than sequences.
+/// Parses pieces up to the closing bracket, which is consumed. Alternatives bind weaker
+/// than sequences.
 fn sequence(tokens: &mut Vec<&'static str>, close: Option<&str>) -> Piece {
     let mut alternatives = vec![Vec::new()];
     while let Some(token) = tokens.pop() {
@@ -192,8 +192,7 @@ fn emit(piece: &Piece, random: &mut Random, args: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// Mistakes and freedoms that every command has: letter case, a missing, surplus or
-/// strange argument.
+/// Mistakes and freedoms of every command: letter case, a missing, surplus or strange argument.
 fn mutate(args: &mut Vec<Vec<u8>>, random: &mut Random) {
     if random.chance(20) {
         let upper = random.chance(50);
@@ -201,8 +200,7 @@ fn mutate(args: &mut Vec<Vec<u8>>, random: &mut Random) {
             .iter_mut()
             .filter(|arg| arg.iter().all(u8::is_ascii_lowercase))
         {
-            // Keys and members are lower case too: only option-like words of letters change,
-            // and a changed key is just another key.
+            // Keys and members are lowercase too; a changed key is just another key.
             if upper && (arg.len() > 2) {
                 arg.make_ascii_uppercase();
             } else if let Some(first) = arg.first_mut() {
@@ -222,8 +220,8 @@ fn mutate(args: &mut Vec<Vec<u8>>, random: &mut Random) {
     }
 }
 
-/// Takes out what has no one answer (a random member, the order of a set), and what would
-/// only cost time: a blocking command that waits, a bit hundreds of megabytes away.
+/// Removes what has several right answers (a random member, the order of a set), and what only
+/// costs time: a blocking command that waits, a bit hundreds of megabytes away.
 fn tame(args: &mut Vec<Vec<u8>>) {
     let name = args[0].to_ascii_lowercase();
     let last = args.len() - 1;
@@ -253,8 +251,8 @@ fn tame(args: &mut Vec<Vec<u8>>) {
     }
     let has = |args: &[Vec<u8>], word: &[u8]| args.iter().any(|arg| arg.eq_ignore_ascii_case(word));
     match name.as_slice() {
-        // Redis counts only with the index's lowest 32 bits, and overwrites an element that
-        // was not named: russet refuses.
+        // Redis uses only the lowest 32 bits of the index, and overwrites a wrong element;
+        // russet refuses.
         b"lset" if args.len() == 4 => {
             let index = std::str::from_utf8(&args[2])
                 .ok()
@@ -263,13 +261,13 @@ fn tame(args: &mut Vec<Vec<u8>>) {
                 args[2] = b"65536".to_vec();
             }
         }
-        // With OVERFLOW SAT Redis makes the highest value of one that is far too low.
+        // With OVERFLOW SAT Redis turns a value far below the minimum into the maximum.
         b"bitfield" => args
             .iter_mut()
             .filter(|arg| arg.starts_with(b"-9223372036854775"))
             .for_each(|arg| *arg = b"-4611686018427387904".to_vec()),
-        // Redis's check of a name ends at a NUL byte, russet's does not. Numbers behind ID and
-        // NOT-ID that are none have other errors in Valkey than in Redis.
+        // Redis's check of a name ends at a NUL byte, russet's does not. Invalid numbers after ID
+        // and NOT-ID have other errors in Valkey than in Redis.
         b"client" | b"hello" => {
             args.iter_mut()
                 .for_each(|arg| arg.retain(|&byte| byte != 0));
@@ -289,20 +287,20 @@ fn tame(args: &mut Vec<Vec<u8>>) {
                 }
             }
         }
-        // Runs of a HyperLogLog that are cut off: Redis reads beyond the end.
+        // Truncated runs of a HyperLogLog: Redis reads beyond the end.
         b"append" | b"setrange" if args.len() > 2 && args[1].starts_with(b"p") => {
             let value = args.last_mut().expect("there are three");
             if !RUNS.contains(&value.as_slice()) {
                 *value = b"\x80".to_vec();
             }
         }
-        // Around a middle beyond the map's end Valkey searches nowhere in particular.
+        // With a centre beyond the map's edge, Valkey's result is arbitrary.
         b"geosearch" | b"geosearchstore"
             if has(args, b"bypolygon") && middle_is_off_the_map(args) =>
         {
             args.truncate(1);
         }
-        // What lives for a few milliseconds is there or not, by chance.
+        // A time to live of a few milliseconds would leave the result to chance.
         b"restore" if args.len() > 2 => {
             let ttl = std::str::from_utf8(&args[2]).ok();
             let ttl = ttl.and_then(|text| text.trim().parse::<u64>().ok());
@@ -312,7 +310,7 @@ fn tame(args: &mut Vec<Vec<u8>>) {
         }
         // A single random member would leave the servers in different states.
         b"spop" if args.len() == 2 => args.push(b"100000".to_vec()),
-        // A cursor of one server means nothing to another.
+        // A cursor of one server is meaningless to another.
         b"scan" | b"sscan" | b"hscan" | b"zscan" => {
             let at = if name == b"scan" { 1 } else { 2 };
             let number = |arg: &Vec<u8>| {
@@ -323,13 +321,13 @@ fn tame(args: &mut Vec<Vec<u8>>) {
                 digits.for_each(|byte| *byte = b'0');
             }
         }
-        // Ties and no order at all are determined for lists only.
+        // Ties, and unordered results, are deterministic only for lists.
         b"sort" | b"sort_ro" if args.len() > 2 && !args[1].starts_with(b"l") => {
             let by = args.iter().position(|arg| arg.eq_ignore_ascii_case(b"by"));
             let unordered = by
                 .and_then(|by| args.get(by + 1))
                 .is_some_and(|by| !by.contains(&b'*'));
-            // Beside what GET adds, ties (texts that are equal up to a NUL) cannot be told.
+            // With GET, ties (texts equal up to a NUL) are unpredictable.
             let alpha = has(args, b"alpha") && (by.is_some() || has(args, b"get"));
             if unordered || alpha {
                 args[1] = b"l3".to_vec();
@@ -337,18 +335,18 @@ fn tame(args: &mut Vec<Vec<u8>>) {
         }
         _ => {}
     }
-    // With LIMIT Redis sorts only a part, and ties end up anywhere, those of a list too.
+    // With LIMIT Redis sorts only a part, and ties end up anywhere, even those of a list.
     if name.starts_with(b"sort") && has(args, b"by") && has(args, b"limit") {
         args.iter_mut()
             .filter(|arg| arg.eq_ignore_ascii_case(b"alpha"))
             .for_each(|arg| *arg = b"asc".to_vec());
     }
     match name.as_slice() {
-        // What stands there is a list, but for RENAME and COPY.
+        // This key is always a list, except after RENAME and COPY.
         b"zadd" | b"sadd" if args.len() > 1 && args[1] == b"l3" => args[1] = b"l2".to_vec(),
         _ => {}
     }
-    // Valkey takes no hexadecimal numbers.
+    // Valkey does not accept hexadecimal numbers.
     if name.starts_with(b"geo") {
         let hexadecimal = args.iter_mut().filter(|arg| arg.starts_with(b"0x"));
         hexadecimal.for_each(|arg| *arg = b"16".to_vec());
@@ -363,7 +361,7 @@ fn tame(args: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// Whether the middle of a polygon's vertices lies nearer to a pole than anything can.
+/// Whether the centre of a polygon's vertices is nearer to a pole than any position can be.
 fn middle_is_off_the_map(args: &[Vec<u8>]) -> bool {
     let at = args
         .iter()

@@ -1,11 +1,11 @@
-//! The oracle: what a real server answers is right.
+//! The oracle: a real server's answer is right.
 //!
 //! A seeded generator makes streams of commands, group by group: valid, borderline and
 //! wrong arguments, wrong types, RESP2 and RESP3, bursts and single commands, inside and
 //! outside MULTI, keys that expire. Each stream is played to a real Redis 8.0 and to
-//! russet; replies are compared as bytes, and afterwards everything the servers hold. A
-//! stream that differs is shrunk and printed as redis-cli lines. A part of the streams is
-//! played to Redis 7.0, too, and Valkey's own commands to Valkey.
+//! russet; replies are compared as bytes, and afterwards the whole contents of both. A
+//! stream that differs is shrunk and printed as redis-cli lines. Some of the streams are
+//! also played to Redis 7.0, and Valkey's own commands to Valkey.
 //!
 //! | module | holds |
 //! |---|---|
@@ -13,17 +13,17 @@
 //! | `grammar`, `words`, `pools`, `random` | from lines to calls |
 //! | `source` | from calls to streams |
 //! | `play` | a stream, and a server it is played to |
-//! | `compare`, `accepted` | when two answers are the same |
-//! | `events`, `state` | what subscribers are told meanwhile; what is left behind |
+//! | `compare`, `accepted` | whether two answers are the same |
+//! | `events`, `state` | keyspace events meanwhile; the contents afterwards |
 //! | `expressions` | what Lua computes |
-//! | `conversations` | talks between several clients |
+//! | `conversations` | conversations of several clients |
 //! | `permissions` | categories and what they allow, command by command |
-//! | `misleading` | lines whose words mislead: their keys, permissions, watchers |
+//! | `misleading` | lines with misleading words: their keys, permissions, watchers |
 //! | `soak` | a mixed load, and what Redis loads of it afterwards |
-//! | `shrink` | the few commands that matter |
+//! | `shrink` | reduces a stream to the few commands that matter |
 //!
-//! `RUSSET_ORACLE_STREAMS` streams a group (default 120) from `RUSSET_ORACLE_SEED`
-//! (default 1); `just oracle` plays for as long as `RUSSET_ORACLE_SECONDS` says.
+//! Plays `RUSSET_ORACLE_STREAMS` streams per group (default 120) from `RUSSET_ORACLE_SEED`
+//! (default 1); `just oracle` plays for `RUSSET_ORACLE_SECONDS`.
 
 mod accepted;
 mod compare;
@@ -61,10 +61,10 @@ use rows::Group;
 use source::Source;
 use support::{Daemon, peers, peers::Peer, random};
 
-/// Different mistakes reported for one group before it is given up.
+/// Maximum number of distinct mistakes reported for one group.
 const REPORTED_MAX: usize = 12;
 
-/// Plays that shrinking one stream may take.
+/// Maximum plays to shrink one stream.
 const SHRINK_PLAYS_MAX: usize = 300;
 
 /// Thresholds between encodings: the defaults, and small ones that streams cross often.
@@ -125,7 +125,7 @@ impl Bench {
         })
     }
 
-    /// The rows of a group that both have; what the subject lacks goes into `missing`.
+    /// The rows of a group that both servers have; adds what the subject lacks to `missing`.
     fn source(&mut self, group: &Group, missing: &mut BTreeSet<&'static str>) -> Source {
         let mut both = |rows: Vec<Row>| -> Vec<Row> {
             let mut known: BTreeMap<&str, bool> = BTreeMap::new();
@@ -169,7 +169,7 @@ impl Bench {
         reference.symmetric_difference(&subject).cloned().collect()
     }
 
-    /// Plays a stream to both and finds the first difference.
+    /// Plays a stream to both and returns the first difference.
     fn play(&mut self, stream: &Stream) -> Option<Difference> {
         self.reference.reset(stream);
         self.subject.reset(stream);
@@ -189,7 +189,7 @@ impl Bench {
     }
 }
 
-/// How long to play, and from which seed.
+/// How much to play, and from which seed.
 struct Plan {
     streams: u64,
     seed: u64,
@@ -211,7 +211,7 @@ impl Plan {
     }
 }
 
-/// Redis 7.0 gets this part of a group's streams: most of what it can tell, 8.0 tells, too.
+/// Divides the streams of a group: Redis 7.0 gets a part, as 8.0 shows most of the same.
 fn share(peer: Peer) -> u64 {
     match peer {
         Peer::Redis7 => 4,
@@ -219,7 +219,7 @@ fn share(peer: Peer) -> u64 {
     }
 }
 
-/// Plays a group's streams; fails with every different mistake found, shrunk.
+/// Plays a group's streams; fails with every distinct mistake found, shrunk.
 fn check(group: &Group, peer: Peer) {
     let Some(mut bench) = Bench::new(peer, "the oracle") else {
         return;
@@ -257,7 +257,7 @@ fn check(group: &Group, peer: Peer) {
         if found.contains_key(&difference.signature()) {
             continue;
         }
-        // The same stream once more: what comes and goes is told apart from what stays.
+        // Play it again, to separate chance from lasting differences.
         if bench.play(&stream).is_none() && bench.play(&stream).is_none() {
             println!(
                 "oracle {}: seed {seed} differed once: {difference:?}",
@@ -279,7 +279,7 @@ fn check(group: &Group, peer: Peer) {
         peer.name(),
         found.len()
     );
-    // Ended before the verdict: a server that is fine has no log to show.
+    // Ended before the verdict: then a healthy server does not print its log.
     drop(bench);
     let report: String = found.into_values().collect();
     assert!(
@@ -290,7 +290,7 @@ fn check(group: &Group, peer: Peer) {
     );
 }
 
-/// A failing stream as lines for redis-cli.
+/// A failing stream as redis-cli lines.
 fn report(stream: &Stream, difference: &Difference) -> String {
     let mut text = String::new();
     let _ = writeln!(
@@ -317,7 +317,7 @@ fn report(stream: &Stream, difference: &Difference) -> String {
             waiter => format!("   # waits, on connection {}", waiter + 1),
         };
         let _ = writeln!(text, "{}{other}", command_line(&step.args));
-        // What a waiting client is answered comes of what follows.
+        // A waiting client's answer depends on the steps that follow.
         if difference.step == Some(at) && step.client < 2 {
             break;
         }
@@ -374,21 +374,21 @@ groups! {
     dumps_answer_as_redis: DUMP;
 }
 
-/// Not beside Redis 7.0: since 7.2 a waiting client's command runs anew when one of its keys
-/// becomes ready, so that its first keys, not the ready one, decide.
+/// Not compared with Redis 7.0: since 7.2 a waiting client's command reruns when one of its keys
+/// becomes ready, so its first keys decide, not the ready one.
 #[test]
 fn waiting_clients_are_served_as_by_redis() {
     check(&rows::BLOCKING, Peer::Redis8);
 }
 
-/// Not beside Redis 7.0, whose lag forgets deleted entries, and which wakes who waits for a
-/// stream with an empty one.
+/// Not compared with Redis 7.0: its lag ignores deleted entries, and an empty stream wakes its
+/// waiting clients.
 #[test]
 fn stream_commands_answer_as_redis() {
     check(&rows::STREAM, Peer::Redis8);
 }
 
-/// Not beside Redis 7.0, which does not know the payloads' version.
+/// Not compared with Redis 7.0, which does not know the payloads' version.
 #[test]
 fn payloads_are_restored_as_by_redis() {
     check(&rows::RESTORE, Peer::Redis8);
@@ -399,8 +399,8 @@ fn valkeys_own_commands_answer_as_valkey() {
     check(&rows::VALKEY, Peer::Valkey9);
 }
 
-/// Beside Redis 7.0, for Redis 8.0.2 merges runs that go on behind the last register: it is
-/// older than the mending of CVE-2025-32023.
+/// Compared with Redis 7.0, since Redis 8.0.2 merges runs beyond the last register: it lacks
+/// the fix of CVE-2025-32023.
 #[test]
 fn damaged_hyperloglogs_are_refused_as_by_redis() {
     check(&rows::HYPERLOGLOG_DAMAGED, Peer::Redis7);
@@ -411,7 +411,7 @@ fn polygons_answer_as_valkeys() {
     check(&rows::VALKEY_GEO, Peer::Valkey9);
 }
 
-/// Not beside Redis 7.0, whose users have no `sanitize-payload` and whose DRYRUN names nobody.
+/// Not compared with Redis 7.0: no `sanitize-payload`, and DRYRUN's errors do not name the user.
 #[test]
 fn users_and_rules_answer_as_redis() {
     check(&rows::ACL, Peer::Redis8);
@@ -422,7 +422,7 @@ fn rules_about_databases_answer_as_valkeys() {
     check(&rows::VALKEY_ACL, Peer::Valkey9);
 }
 
-/// Commands that the rows generate, subcommands (`client|id`) among them.
+/// Commands that the rows generate, including subcommands (`client|id`).
 fn generated() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let groups =
@@ -442,10 +442,10 @@ fn generated() -> BTreeSet<String> {
     names
 }
 
-/// Enough calls of a row to see each of its alternatives.
+/// Enough calls of a row to produce each of its alternatives.
 const CALLS_A_ROW: usize = 200;
 
-/// A command that nobody generates is a command that nobody compares.
+/// A command that is not generated is never compared.
 #[test]
 fn every_command_has_a_generator() {
     let mut russet = Side::new(Daemon::start(&[]));
@@ -469,7 +469,7 @@ fn every_command_has_a_generator() {
     assert!(uncovered.is_empty(), "no line in rows.rs for {uncovered:?}");
 }
 
-/// What an excuse in `NOT_GENERATED` would hide.
+/// An excuse in `NOT_GENERATED` must not be obsolete.
 #[test]
 fn no_command_is_both_generated_and_excused() {
     let generated = generated();

@@ -1,6 +1,6 @@
-//! Command lines whose words mislead: options repeated, moved and missing, keys and operands that
-//! are called like options. Beside Redis: which keys COMMAND GETKEYSANDFLAGS tells, what ACL
-//! DRYRUN says to users of some keys, and whether a client that watches one of the words loses.
+//! Command lines with misleading words: options repeated, moved and missing, keys and operands
+//! named like options. Compared with Redis: the keys of COMMAND GETKEYSANDFLAGS, ACL DRYRUN for
+//! users of some keys, and whether a client that watches one of the words has its EXEC aborted.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::random::Random;
 use crate::rows::{self, Group};
 use crate::support::{Daemon, Reply, peers::Peer};
 
-/// Lines of each row.
+/// Lines per row.
 const LINES: usize = 60;
 
-/// Mistakes shown of each command.
+/// Maximum mistakes shown per command.
 const SHOWN_MAX: usize = 3;
 
 const GROUPS: &[&Group] = &[
@@ -31,8 +31,8 @@ const GROUPS: &[&Group] = &[
     &rows::STREAM,
 ];
 
-/// Commands of which Redis 8.0 tells keys that it does not touch, or does not tell one that it
-/// touches. Which ones russet touches is checked beside its handlers (`commands::opened_keys`).
+/// Commands for which Redis 8.0 reports keys that it does not touch, or omits one that it touches.
+/// Which ones russet touches is checked next to its handlers (`commands::opened_keys`).
 const REDIS_TELLS_OTHERS: &[(&str, &str)] = &[
     (
         "georadius",
@@ -54,10 +54,10 @@ const REDIS_TELLS_OTHERS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Users of some keys: what they may read, write, and use at all.
+/// Users of some keys: which they may read, write, and use at all.
 const USERS: &[(&str, &str)] = &[("reader", "%R~*"), ("writer", "%W~*"), ("some", "~[g-s]*")];
 
-/// A line of a row in which up to four words are replaced, repeated, moved or added.
+/// A line of a row with up to four words replaced, repeated, moved or added.
 fn mislead(row: &Row, random: &mut Random) -> Vec<Vec<u8>> {
     let mut line = row.generate_plain(random);
     let words = row.words();
@@ -68,7 +68,7 @@ fn mislead(row: &Row, random: &mut Random) -> Vec<Vec<u8>> {
         }
     };
     for _ in 0..random.below(5) {
-        // Behind the name, the end included.
+        // After the name, including the end.
         let at = 1 + random.below(line.len());
         match random.below(4) {
             0 if at < line.len() => line[at] = word(random, &line),
@@ -117,7 +117,7 @@ impl Both {
         }
     }
 
-    /// The same question before the line: the answers must be the same bytes.
+    /// Sends the line after the words `before`: the answers must be the same bytes.
     fn compare(&mut self, row: &Row, before: &[&str], line: &[Vec<u8>]) {
         let before = before.iter().map(|word| word.as_bytes());
         let words: Vec<&[u8]> = before.chain(line.iter().map(Vec::as_slice)).collect();
@@ -127,7 +127,7 @@ impl Both {
         }
     }
 
-    /// A client that watches one of the words loses beside both or beside none.
+    /// A watch of one of the words must abort on both servers or on neither.
     fn watch(&mut self, row: &Row, fill: &[Vec<Vec<u8>>], line: &[Vec<u8>], watched: &[u8]) {
         Both::ask(&mut self.writers, &["FLUSHALL"]);
         Both::ask(&mut self.writers, &["SELECT", "0"]);
@@ -137,7 +137,7 @@ impl Both {
         }
         Both::ask(&mut self.watchers, &["WATCH".as_bytes(), watched]);
         Both::ask(&mut self.watchers, &["MULTI"]);
-        // In a transaction no command makes its client wait.
+        // In a transaction no command blocks.
         Both::ask(&mut self.writers, &["MULTI"]);
         let words: Vec<&[u8]> = line.iter().map(Vec::as_slice).collect();
         Both::ask(&mut self.writers, &words);

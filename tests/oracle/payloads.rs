@@ -1,7 +1,7 @@
-//! Payloads for RESTORE as Redis 8.0 dumps them, and others that it refuses: made once, their
-//! checksums are right unless said otherwise.
+//! Payloads for RESTORE as Redis 8.0 dumps them, and others that it refuses: generated once,
+//! with correct checksums unless noted.
 
-/// A value each; the last dozen are faulty.
+/// One value each; the last dozen are faulty.
 pub const PAYLOADS: &[&[u8]] = &[
     // A text.
     b"\x00\x05hello\x0c\x00\xa8\x04\xeb\xb6\x9f\x1e\xbeC",
@@ -25,7 +25,7 @@ pub const PAYLOADS: &[&[u8]] = &[
     b"\x05\x02\x01b\x00\x00\x00\x00\x00\x00\xf0\x7f\x01a\x00\x00\x00\x00\x00\x00\xf0?\x0c\x00D`o\xdb\xbf\x00\xf6'",
     // A version that is too new.
     b"\x00\x05hello\x0d\x00\xc1\xdbV\xc5b\x81W\xca",
-    // No checksum's check.
+    // A checksum of zero: no check.
     b"\x00\x05hello\x0c\x00\x00\x00\x00\x00\x00\x00\x00\x00",
     // A wrong checksum.
     b"\x00\x05hello\x0c\x00\xa8\x04\xeb\xb6\x9f\x1e\xbeB",
@@ -33,18 +33,18 @@ pub const PAYLOADS: &[&[u8]] = &[
     b"\x00\xa8\x04\xeb\xb6\x9f\x1e\xbeC",
     // An unknown type.
     b"\x1f\x01a\x0c\x00\xe8\x84\xdfO\x84\x9c&\xd8",
-    // Nothing in it.
+    // Empty.
     b"\x0c\x00\x96\xedh\x80\xf5U<\x93",
     // A list without elements.
     b"\x12\x00\x0c\x00\xa2\x80\xb0\x9b\x901!\x1e",
-    // A set that ends too early.
+    // A truncated set.
     b"\x02\x02\x01a\x0c\x00\x8b\x876\x12\x22\xd6\x89{",
-    // A member twice.
+    // A duplicate member.
     b"\x02\x02\x01a\x01a\x0c\x00\x9c\xc8B\xef8\xfc\xccs",
-    // A score that is none.
+    // An invalid score.
     b"\x05\x01\x01a\x00\x00\x00\x00\x00\x00\xf8\x7f\x0c\x00;\x8f\x1di\xfc~\xc7n",
     // A listpack that is too short.
     b"\x10\x07\x07\x00\x00\x00\x01\x00\xff\x0c\x00\x0f\xb9\x04\xd3\x05V\xc0D",
-    // Bytes behind the value.
+    // Bytes after the value.
     b"\x00\x01ab\x0c\x00\x94\xab\x1c\xfa\x05(t\x03",
 ];

@@ -1,6 +1,5 @@
-//! What each category and each rule about a command allows, command by command, as Redis 8.0
-//! has it: the categories' lists, and what DRYRUN tells of every command of Redis, those that
-//! russet does not have included.
+//! What each category and each command rule allows, command by command, compared with Redis 8.0:
+//! the categories' lists, and DRYRUN of every command of Redis, including those that russet lacks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,14 +9,14 @@ use crate::support::{
     resp::{command, printable},
 };
 
-/// A connection to a server that is asked one thing after the other.
+/// A connection to a server, for one request at a time.
 pub struct Side {
     _daemon: Option<Daemon>,
     connection: Connection,
 }
 
 impl Side {
-    /// The server goes with it.
+    /// Owns the server.
     pub fn new(daemon: Daemon) -> Side {
         let connection = daemon.connect();
         Side {
@@ -26,7 +25,7 @@ impl Side {
         }
     }
 
-    /// One more connection to a server that somebody else keeps.
+    /// Another connection to a server that is owned elsewhere.
     pub fn beside(daemon: &Daemon) -> Side {
         Side {
             _daemon: None,
@@ -49,7 +48,7 @@ impl Side {
             .collect()
     }
 
-    /// Of each command and subcommand how many words a call has at least.
+    /// The minimum number of words of each command and subcommand.
     fn calls(&mut self) -> BTreeMap<String, usize> {
         let mut calls = BTreeMap::new();
         let reply = self.ask(&["COMMAND"]);
@@ -85,8 +84,8 @@ fn categories_and_rules_allow_what_redis_lets_them() {
     let mut reference = Side::new(Daemon::start_program(&program, &[]));
     let mut subject = Side::new(Daemon::start(&[]));
     let mut calls = reference.calls();
-    // Vector sets are a module's there: DRYRUN does not look at their arity, and writes their names
-    // in capitals.
+    // Vector sets are a module there: DRYRUN ignores their arity, and prints their names in
+    // capitals.
     calls.retain(|name, _| !name.starts_with('v'));
     assert!(calls.len() > 350, "{} commands of Redis", calls.len());
     let categories = reference.names(&["ACL", "CAT"]);
@@ -98,7 +97,7 @@ fn categories_and_rules_allow_what_redis_lets_them() {
         let of = |side: &mut Side| side.names(&["ACL", "CAT", category]);
         let expected = of(&mut reference);
         let mut got = of(&mut subject);
-        // What Redis 8.0 does not have is newer, Valkey's or russet's own.
+        // Ignore commands that Redis 8.0 lacks: newer ones, Valkey's and russet's own.
         got.retain(|name| calls.contains_key(name));
         let differing: Vec<_> = expected.symmetric_difference(&got).collect();
         if !differing.is_empty() {
@@ -111,7 +110,7 @@ fn categories_and_rules_allow_what_redis_lets_them() {
             compare(&mut reference, &mut subject, &rules, &calls, &mut mistakes);
         }
     }
-    // A command's own rule: what it says of itself and of its family.
+    // A command's own rule: its effect on the command and its family.
     for name in calls.keys() {
         let family = name.split('|').next().expect("a name");
         let of_family = |other: &&String| other.split('|').next() == Some(family);

@@ -1,9 +1,9 @@
-//! Playing a stream of commands to one server and keeping every reply.
+//! Plays a stream of commands to one server and keeps every reply.
 //!
 //! A stream is played over two connections. In a burst, commands of one connection are
-//! sent together and answered together, as pipelining clients do; otherwise one by one.
-//! Further connections send one blocking command each: the stream goes on when the server
-//! has them waiting, and what nothing has served by the end is unblocked.
+//! sent together and answered together, as with pipelining; otherwise one by one.
+//! Further connections send one blocking command each: the stream continues once the server
+//! has blocked them; those not served by the end are unblocked.
 
 use std::{
     io,
@@ -16,17 +16,17 @@ use crate::support::{Connection, Daemon, Reply, resp};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     pub args: Vec<Vec<u8>>,
-    /// Which connection sends it; from [`FIRST_WAITER`] on, it waits for its reply.
+    /// The connection that sends it; from [`FIRST_WAITER`] on, it waits for its reply.
     pub client: usize,
-    /// How long to wait first, so that what has a short time to live has run out.
+    /// Pause before it, so that short times to live have run out.
     pub pause_ms: u64,
 }
 
-/// Connections below this number play, those from it on wait.
+/// Connections below this number play, the others wait.
 pub const FIRST_WAITER: usize = 2;
 pub const WAITERS: usize = 3;
 
-/// Commands that belong together, and how they are sent.
+/// A sequence of commands, and how they are sent.
 #[derive(Clone, Debug)]
 pub struct Stream {
     pub seed: u64,
@@ -35,11 +35,11 @@ pub struct Stream {
     pub burst: bool,
     /// `CONFIG SET` before the stream: thresholds between encodings.
     pub config: Vec<(&'static str, &'static str)>,
-    /// Whether what the server tells of the keys' changes is kept, too.
+    /// Whether keyspace events are recorded, too.
     pub events: bool,
 }
 
-/// A reply's bytes and meaning, or why there was none.
+/// A reply's bytes and parsed form, or why there is none.
 pub type Answer = Result<(Vec<u8>, Reply), io::ErrorKind>;
 
 /// A server and the connections that streams are played over.
@@ -47,11 +47,11 @@ pub struct Side {
     daemon: Daemon,
     clients: Vec<Connection>,
     control: Connection,
-    /// Subscribed to all keyspace events, while a stream wants them.
+    /// Subscribed to all keyspace events, while a stream records them.
     listener: Option<Connection>,
 }
 
-/// Ends what a listener is told of a stream.
+/// Marks the end of a stream's events.
 const LAST_EVENT: &[u8] = b"__keyend__:0";
 
 const REPLY_LIMIT: Duration = Duration::from_secs(5);
@@ -67,8 +67,8 @@ impl Side {
         }
     }
 
-    /// An empty server with fresh connections, whatever the last stream did. False when
-    /// the server had ended and was started again.
+    /// Empties the server and opens fresh connections. False if the server had ended and was
+    /// restarted.
     pub fn reset(&mut self, stream: &Stream) -> bool {
         let alive = self.try_reset(stream).is_ok();
         if !alive {
@@ -164,7 +164,7 @@ impl Side {
         answers
     }
 
-    /// What was told of the keys' changes since the stream began: channel and text.
+    /// The keyspace events since the stream began: channel and text.
     pub fn events(&mut self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
         let mut events = Vec::new();
         let Some(listener) = &mut self.listener else {
@@ -184,7 +184,7 @@ impl Side {
         }
     }
 
-    /// Sends a command that may block, and returns when it blocks or is answered; the
+    /// Sends a command that may block, and returns when it has blocked or been answered: the
     /// connection's id.
     fn send_and_block(&mut self, step: &Step) -> i64 {
         let before = self.blocked_clients();
@@ -214,7 +214,7 @@ impl Side {
         line.trim().parse().ok()
     }
 
-    /// The reply to one command on a third connection, which stays RESP2.
+    /// Sends one command on a third connection, which stays RESP2.
     pub fn ask(&mut self, args: &[&[u8]]) -> Answer {
         self.control
             .write(&resp::command(args))
@@ -222,7 +222,7 @@ impl Side {
         self.control.read().map_err(|error| error.kind())
     }
 
-    /// Whether the server has this command. Without COMMAND INFO every command is asked.
+    /// Whether the server has this command; true if it has no COMMAND INFO.
     pub fn has_command(&mut self, name: &str) -> bool {
         match self.ask(&[b"COMMAND", b"INFO", name.as_bytes()]) {
             Ok((_, Reply::Array(rows))) => rows.first().is_some_and(|row| *row != Reply::Null),
@@ -230,7 +230,7 @@ impl Side {
         }
     }
 
-    /// The names of all commands, when the server has a COMMAND LIST.
+    /// The names of all commands, if the server has COMMAND LIST.
     pub fn commands(&mut self) -> Option<Vec<String>> {
         let (_, reply) = self.ask(&[b"COMMAND", b"LIST"]).ok()?;
         let names = reply.items()?.iter().filter_map(Reply::text);
@@ -242,7 +242,7 @@ impl Side {
     }
 }
 
-/// The default user is left, whatever names streams have made up.
+/// Deletes all users but the default one.
 fn delete_users(control: &mut Connection) -> io::Result<()> {
     control.write(b"ACL USERS\r\n")?;
     let (_, users) = control.read()?;

@@ -1,16 +1,16 @@
-//! The words themselves: small pools, and in every pool the values at which servers go
+//! The words themselves: small pools, each with the values that servers tend to get
 //! wrong. `words.rs` picks from them.
 
 use crate::payloads::PAYLOADS;
 
-/// Words of which one is picked.
+/// Words to pick one from.
 type Words = &'static [&'static [u8]];
 
-/// Vocabularies of which every word is as likely.
+/// Vocabularies in which every word is equally likely.
 pub const EVEN: &[(&str, Words)] = &[
     ("T", &[b"a", b"b", b"10", b"", b"\x00\xff"]),
     ("STRANGE", STRANGE),
-    // A count of random picks: large ones would only fill the wire.
+    // A count of random picks: large ones would only produce long replies.
     (
         "PICKS",
         &[
@@ -124,7 +124,7 @@ pub const EVEN: &[(&str, Words)] = &[
     ),
 ];
 
-/// Rules that a user may have.
+/// Rules of users.
 const RULES: &[&[u8]] = &[
     b"on",
     b"off",
@@ -204,7 +204,7 @@ const RULES: &[&[u8]] = &[
     b"",
 ];
 
-/// Words that are no rule, or none here.
+/// Words that are not rules, or not valid here.
 const STRANGE_RULES: &[&[u8]] = &[
     b"nosuch",
     b"+nosuch",
@@ -244,7 +244,7 @@ const STRANGE_RULES: &[&[u8]] = &[
     b"allkeys~",
 ];
 
-/// Selectors, some of which are not right.
+/// Selectors, some of them invalid.
 const SELECTORS: &[&[u8]] = &[
     b"(+get ~s*)",
     b"(+set %W~s* %R~l*)",
@@ -261,7 +261,7 @@ const SELECTORS: &[&[u8]] = &[
     b"()",
 ];
 
-/// Vocabularies of usual words, and of those at the border for so many calls of a hundred.
+/// Vocabularies: usual words, borderline words, and the percentage of the latter.
 pub const BORDERED: &[(&str, Words, Words, usize)] = &[
     ("INT", INTEGERS, BORDER_INTEGERS, 12),
     ("COUNT", COUNTS, BORDER_INTEGERS, 12),
@@ -359,7 +359,7 @@ pub const BORDERED: &[(&str, Words, Words, usize)] = &[
 /// Whole runs of a sparse HyperLogLog.
 pub const RUNS: Words = &[b"\x00", b"\x80", b"\x84\x84", b"\x3f\x00\x80", b"\xff"];
 
-/// Text that a parser of numbers or options stumbles over.
+/// Text that trips parsers of numbers or options.
 const STRANGE: Words = &[
     b"",
     b" ",
@@ -393,12 +393,12 @@ const STRANGE: Words = &[
     b"nx",
 ];
 
-/// Integers where a count, an index or a step is wanted.
+/// Integers for a count, an index or a step.
 const INTEGERS: Words = &[
     b"0", b"1", b"2", b"3", b"5", b"10", b"-1", b"-2", b"-3", b"-5", b"7", b"100",
 ];
 
-/// Integers where there is rarely a use for negative ones.
+/// Integers where negative ones are rarely useful.
 const COUNTS: Words = &[b"0", b"1", b"2", b"3", b"5", b"10"];
 
 const BORDER_INTEGERS: Words = &[
@@ -521,7 +521,7 @@ const SCORE_BOUNDS: Words = &[
     b"(nan", b"nan", b"(", b"abc", b"", b"10", b"(10", b"((1", b"100",
 ];
 
-/// Seconds: far enough away that no run reaches them, or already over.
+/// Seconds: so far away that no run reaches them, or already past.
 const SECONDS: Words = &[b"100", b"1000", b"100000", b"5000"];
 const BORDER_SECONDS: Words = &[
     b"0",
@@ -655,7 +655,7 @@ const LIBRARIES: Words = &[
     b"#!lua name=five\nx = 1",
 ];
 
-/// The names of scripts, of those above and of none.
+/// Names of scripts: those above, and unknown ones.
 const SHAS: Words = &[
     b"E0E1F9FABFC9D4800C877A703B823AC0578FF8DB",
     b"7a56db50d864be7914e88587bc6f9bdb4fe09ec0",

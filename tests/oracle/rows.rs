@@ -1,21 +1,21 @@
-//! One line for each command, by group: see `grammar.rs` for the language.
+//! One line per command, by group: see `grammar.rs` for the language.
 //!
-//! Where a command answers at random, its line is written so that both servers end in
+//! Where a command's answer is random, its line is written so that both servers end in
 //! the same state: `SPOP` takes everything, `SRANDMEMBER` changes nothing.
 
 use crate::grammar::Row;
 
-/// A family of commands that is generated together.
+/// A family of commands that are generated together.
 pub struct Group {
     pub name: &'static str,
     rows: &'static [&'static str],
-    /// Commands of one call in five, to give the group something to stand on.
+    /// One call in five is from these commands, which provide data for the group.
     beside: &'static [&'static str],
-    /// How many calls of a hundred come from the second connection.
+    /// Percentage of calls on the second connection.
     pub second_client: usize,
-    /// Whether keys may expire during a stream, with pauses that let them.
+    /// Whether keys may expire during a stream, with pauses for that.
     pub pauses: bool,
-    /// Blocking commands, for connections that wait while the stream goes on.
+    /// Blocking commands, for connections that wait while the stream continues.
     waiting: &'static [&'static str],
 }
 
@@ -119,7 +119,7 @@ pub const GENERIC: Group = Group {
     waiting: &[],
 };
 
-/// Keys that run out while the stream plays; `play.rs` adds the short times and pauses.
+/// Keys that expire while the stream plays; `play.rs` adds the short times and pauses.
 pub const EXPIRE: Group = Group {
     name: "expire",
     rows: &[
@@ -207,7 +207,7 @@ pub const LIST: Group = Group {
     waiting: &[],
 };
 
-/// Connections that wait for keys, served by what another does.
+/// Connections that wait for keys and are served by the commands of another one.
 pub const BLOCKING: Group = Group {
     name: "blocking",
     rows: &[
@@ -377,8 +377,8 @@ pub const ZSET: Group = Group {
         "zinter #(KZ) {(weights (FLOAT)+) (aggregate (sum|min|max|avg)) withscores}",
         "zintercard #(KZ) [limit COUNT]",
         "zinterstore KZ #(KZ) {(weights (FLOAT)+) (aggregate (sum|min|max))}",
-        // Ranges by member of a key whose scores are all equal: with different ones Redis's
-        // answer depends on the random levels of its skiplist.
+        // Ranges by member of a key whose scores are all equal: otherwise Redis's answer depends
+        // on the random levels of its skiplist.
         "zadd zl (0 M)+",
         "zlexcount KZ - +",
         "zlexcount zl LEX LEX",
@@ -515,7 +515,7 @@ pub const CONNECTION: Group = Group {
         "client info",
         "client list [type (normal|replica|master|pubsub|x)]",
         "client pause (0|1|-1|abc) [write|all|x]",
-        // OFF and SKIP leave no replies to compare.
+        // OFF and SKIP would suppress the replies to compare.
         "client reply (on|x)",
         "command docs (get|set|nosuch)",
         "command list filterby pattern (hs*|nosuch)",
@@ -632,7 +632,7 @@ pub const HYPERLOGLOG: Group = Group {
     waiting: &[],
 };
 
-/// Damaged runs, but none that is cut off.
+/// Damaged but not truncated runs.
 pub const HYPERLOGLOG_DAMAGED: Group = Group {
     name: "damaged hyperloglog",
     rows: &[
@@ -795,7 +795,7 @@ pub const SCRIPTING: Group = Group {
     waiting: &[],
 };
 
-/// DUMP's bytes travel through RESTORE on the same server.
+/// RESTORE of DUMP's bytes on the same server.
 pub const DUMP: Group = Group {
     name: "dump",
     rows: &[
@@ -829,7 +829,7 @@ pub const RESTORE: Group = Group {
     waiting: &[],
 };
 
-/// What only Valkey has, asked of Valkey.
+/// Commands that only Valkey has, compared with Valkey.
 pub const VALKEY: Group = Group {
     name: "valkey",
     rows: &[
@@ -855,7 +855,7 @@ pub const VALKEY: Group = Group {
         "set KS (a|b)",
         "pttl KS",
     ],
-    // Only what Redis and Valkey agree on: the rest of russet answers as Redis.
+    // Only what Redis and Valkey agree on: otherwise russet follows Redis.
     beside: &[
         "set KS T",
         "set KS (a|b)",
@@ -868,7 +868,7 @@ pub const VALKEY: Group = Group {
     waiting: &[],
 };
 
-/// What of the geo commands only Valkey has.
+/// Geo features that only Valkey has.
 pub const VALKEY_GEO: Group = Group {
     name: "valkey geo",
     rows: &[
@@ -889,7 +889,7 @@ pub const VALKEY_GEO: Group = Group {
     waiting: &[],
 };
 
-/// Users and their rules. What a selector allows is seen through DRYRUN.
+/// Users and their rules. DRYRUN shows what a selector allows.
 pub const ACL: Group = Group {
     name: "acl",
     rows: &[
@@ -950,7 +950,7 @@ pub const VALKEY_ACL: Group = Group {
     waiting: &[],
 };
 
-/// Groups whose truth is Redis.
+/// Groups that are compared with Redis.
 pub const GROUPS: &[&Group] = &[
     &STRING,
     &GENERIC,
@@ -977,7 +977,7 @@ pub const GROUPS: &[&Group] = &[
     &ACL,
 ];
 
-/// Options that came after Redis 7.0: a command, and a word of it.
+/// Options newer than Redis 7.0: a command, and its word.
 pub const NEWER_THAN_REDIS_7: &[(&str, &str)] = &[
     ("hscan", "novalues"),
     ("zrank", "withscore"),
@@ -985,7 +985,7 @@ pub const NEWER_THAN_REDIS_7: &[(&str, &str)] = &[
     ("client", "maxage"),
 ];
 
-/// Commands without a line, and why; a container's excuse is one for its subcommands.
+/// Commands without a line, and why; an entry for a container includes its subcommands.
 pub const NOT_GENERATED: &[(&str, &str)] = &[
     ("script|debug", "there is no debugger"),
     ("asking", "cluster only"),

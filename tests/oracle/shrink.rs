@@ -1,9 +1,9 @@
-//! From a failing stream to the few commands that matter (delta debugging).
+//! Reduces a failing stream to the few commands that matter (delta debugging).
 
 use crate::{DEFAULTS, play::Stream, support::shorten::shorten};
 
-/// The smallest stream found that `fails`, by leaving out ever smaller runs of steps,
-/// RESP3, bursts and small thresholds that do not matter. Gives up improving after `plays_max` attempts.
+/// The smallest stream found that `fails`, by leaving out ever smaller runs of steps, and RESP3,
+/// bursts and small thresholds where they do not matter. Stops after `plays_max` attempts.
 pub fn shrink(stream: &Stream, plays_max: usize, mut fails: impl FnMut(&Stream) -> bool) -> Stream {
     let mut smallest = stream.clone();
     let mut plays = 0;

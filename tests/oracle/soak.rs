@@ -1,6 +1,6 @@
-//! A mixed load for a while: commands of every group from several clients, every background job
-//! and settings changed meanwhile. What the files hold at the end is what Redis 8.0 loads from
-//! them, what a kill leaves, and what the server itself has.
+//! A mixed load for a while: commands of every group from several clients, every background job,
+//! changing settings. At the end the data that Redis 8.0 loads from the files, the data left by
+//! a kill, and the data in the server itself must be equal.
 //!
 //! `RUSSET_SOAK_SECONDS` (default 20; `just soak` runs 900).
 
@@ -67,12 +67,12 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("stream-node-max-entries", &["100", "3"]),
 ];
 
-/// A rewrite or a save on a busy machine.
+/// Time limit of a rewrite or a save on a busy machine.
 const JOB_MAX: Duration = Duration::from_secs(60);
 const PLAYERS: u64 = 3;
-/// Commands of a player that are sent together.
+/// Commands that a player sends together.
 const BURST: usize = 16;
-/// The database whose keys make the background jobs last; players do not choose it.
+/// A database large enough to make background jobs last; players do not select it.
 const BULK_DB: &str = "9";
 const BULK_KEYS: usize = 20_000;
 
@@ -128,7 +128,7 @@ fn what_a_mixed_load_leaves_is_what_redis_loads() {
     });
 }
 
-/// Sends commands of all groups until it is told to stop; how many. Any reply is right here.
+/// Sends commands of all groups until `stop`; returns their number. Any reply is accepted.
 fn play(mut connection: Connection, mut random: Random, stop: &AtomicBool) -> u64 {
     connection.reply_limit(JOB_MAX);
     let groups: Vec<Vec<Row>> = GROUPS.iter().map(|group| group.rows()).collect();
@@ -149,7 +149,7 @@ fn play(mut connection: Connection, mut random: Random, stop: &AtomicBool) -> u6
     played
 }
 
-/// Overwrites and deletes keys of all types until it is told to stop.
+/// Overwrites and deletes keys of all types until `stop`.
 fn change_bulk(mut connection: Connection, mut random: Random, stop: &AtomicBool) {
     connection.reply_limit(JOB_MAX);
     connection.ask(&format!("SELECT {BULK_DB}"));
@@ -182,7 +182,7 @@ fn change_bulk(mut connection: Connection, mut random: Random, stop: &AtomicBool
     }
 }
 
-/// Begins background jobs and changes settings for so long.
+/// Starts background jobs and changes settings for `time`.
 fn disturb(control: &mut Connection, time: Duration) {
     let mut random = Random::new(7);
     let until = Instant::now() + time;
@@ -207,7 +207,7 @@ fn disturb(control: &mut Connection, time: Duration) {
     }
 }
 
-/// Nothing runs in the background, nothing expires any more, and the append only file has it all.
+/// Waits until nothing runs in the background or expires, and the append only file is complete.
 fn settle(control: &mut Connection) {
     let values = [
         ("save", ""),
@@ -265,7 +265,7 @@ fn persist_fields(control: &mut Connection, key: &[u8]) {
     control.call(&line);
 }
 
-/// What Redis has after loading a copy of the files.
+/// The digest of Redis after loading a copy of the files.
 fn redis_digest(redis: &Path, folder: &Path, appendonly: &str) -> String {
     let copy = tempfile::tempdir().expect("a folder");
     let copied = |from: &Path, to: &Path| {

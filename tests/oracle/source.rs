@@ -1,4 +1,4 @@
-//! From a group's rows to its streams.
+//! Generates streams from the rows of a group.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::{
     words,
 };
 
-/// The rows of a group that both servers know.
+/// The rows of a group that both servers have.
 pub struct Source {
     pub rows: Vec<Row>,
     pub beside: Vec<Row>,
@@ -19,9 +19,9 @@ pub struct Source {
     pub pauses: bool,
     /// Subcommands (`client|no-touch`) that only one of the servers has.
     pub one_sided: BTreeSet<String>,
-    /// Some streams are listened to.
+    /// Some streams record keyspace events.
     pub events: bool,
-    /// Options that the reference does not have: a command, and a word.
+    /// Options that the reference lacks: a command, and a word.
     pub too_new: &'static [(&'static str, &'static str)],
 }
 
@@ -87,7 +87,7 @@ impl Source {
 }
 
 impl Source {
-    /// A call that both servers should understand, or refuse, alike.
+    /// A call that both servers should accept or refuse alike.
     fn call(&self, row: &Row, random: &mut Random) -> Vec<Vec<u8>> {
         loop {
             let args = row.generate(random);
@@ -108,7 +108,7 @@ impl Source {
     }
 }
 
-/// Some keys get a few milliseconds to live, and the next command comes well after.
+/// Gives some keys a few milliseconds to live; the next command comes well after.
 fn short_life(random: &mut Random) -> Vec<Step> {
     let mut steps = Vec::new();
     for _ in 0..random.few() {

@@ -1,4 +1,4 @@
-//! What a stream leaves behind: every key's type, encoding, time to live and value.
+//! The contents after a stream: every key's type, encoding, time to live and value.
 
 use crate::{
     compare::{Difference, command_line, first_difference},
@@ -9,7 +9,7 @@ use crate::{
 /// The databases that streams touch.
 const DATABASES: &[&[u8]] = &[b"0", b"1", b"2", b"15"];
 
-/// The first difference between what two servers hold.
+/// The first difference between the contents of two servers.
 pub fn difference(
     peer: Peer,
     reference: &mut Side,
@@ -46,7 +46,7 @@ pub fn difference(
     None
 }
 
-/// What to ask about a key, by its type on the reference.
+/// The commands that inspect a key, by its type on the reference.
 fn questions(reference: &mut Side, key: &[u8], dumps: bool) -> Vec<Vec<Vec<u8>>> {
     let text = |answer: Answer| {
         answer
@@ -74,7 +74,7 @@ fn questions(reference: &mut Side, key: &[u8], dumps: bool) -> Vec<Vec<Vec<u8>>>
         }
         _ => {}
     }
-    // Not where the bytes hold a hash table's order, or a moment in time.
+    // Skip DUMP where its bytes depend on a hash table's order or on the time.
     let undetermined = matches!(
         (kind.as_slice(), encoding.as_slice()),
         (_, b"hashtable" | b"listpackex") | (b"set", b"listpack")
@@ -88,7 +88,7 @@ fn questions(reference: &mut Side, key: &[u8], dumps: bool) -> Vec<Vec<Vec<u8>>>
         .collect()
 }
 
-/// Whether a stream has groups, whose consumers were seen at some time.
+/// Whether a stream has groups, whose consumers have a "seen" time.
 fn has_groups(reference: &mut Side, key: &[u8]) -> bool {
     let groups = reference.ask(&[b"XINFO", b"GROUPS", key]);
     groups.is_ok_and(|(_, reply)| reply.items().is_none_or(|items| !items.is_empty()))

@@ -1,25 +1,25 @@
-//! From the name of a vocabulary to an argument.
+//! Generates an argument from the name of a vocabulary.
 
 use crate::{
     pools::{BORDER_FLOATS, BORDERED, EVEN, MEMBERS, VALUES},
     random::Random,
 };
 
-/// Whether a word of a row names a vocabulary: upper case, at least one letter.
+/// Whether a word of a row names a vocabulary: uppercase, at least one letter.
 pub fn is_vocabulary(word: &str) -> bool {
     word.bytes()
         .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
         && word.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
-/// Adds one argument, or for the `MANY` vocabularies a run of them, to `args`.
+/// Appends one argument, or a run of them for the `MANY` vocabularies, to `args`.
 pub fn pick(vocabulary: &str, random: &mut Random, args: &mut Vec<Vec<u8>>) {
     match vocabulary {
         "MANYM" => many(random, args, |n| vec![n]),
         "MANYFV" => many(random, args, |n| vec![n.clone(), n]),
         "MANYSM" => many(random, args, |n| vec![n.len().to_string().into_bytes(), n]),
         "MANYG" => many(random, args, |n| {
-            // Several members stand on each of these places.
+            // Several members share each of these positions.
             let digits: usize = n[1..].iter().fold(0, |n, d| n * 10 + usize::from(d - b'0'));
             let degrees = |n: usize, most: usize| {
                 format!("{}.{}", n as i64 - most as i64 / 2, n % 10).into_bytes()
@@ -69,7 +69,7 @@ fn many(random: &mut Random, args: &mut Vec<Vec<u8>>, each: impl Fn(Vec<u8>) -> 
     }
 }
 
-/// A key of that family: `s1` to `s3`; now and then a key of another.
+/// A key of that family: `s1` to `s3`; occasionally a key of another.
 fn typed_key(random: &mut Random, family: &str) -> Vec<u8> {
     if random.chance(7) {
         any_key(random)

@@ -5,7 +5,7 @@ use crate::{
     scenario::Scenario,
 };
 
-/// A difference that is known, and why it stays.
+/// A known difference, and why it stays.
 struct Accepted {
     reason: &'static str,
     is_it: fn(&Scenario, &Difference) -> bool,
@@ -120,7 +120,7 @@ fn is_figure(difference: &Difference, wanted: impl Fn(&str) -> bool) -> bool {
     matches!(&difference.what, What::Figure(name) if wanted(name))
 }
 
-/// Whether such a command was among the joined steps that brought the difference.
+/// Whether this command is among the joined steps that caused the difference.
 fn joined_with(scenario: &Scenario, difference: &Difference, line: &str) -> bool {
     difference
         .step

@@ -1,20 +1,20 @@
-//! What one server shows and another does not.
+//! Differences between two servers.
 
 use std::collections::BTreeSet;
 
 use crate::{accepted, play::Seen, scenario::Scenario, support::resp::printable};
 
-/// The first thing in which two servers differ.
+/// The first difference between two servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The last step that both had done before it showed; none for what is left in the end.
+    /// The last step both had done before it appeared; `None`: the final contents differ.
     pub step: Option<usize>,
     pub what: What,
     pub expected: String,
     pub got: String,
 }
 
-/// What differs.
+/// The kind of difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// The bytes that a connection received.
@@ -23,14 +23,14 @@ pub enum What {
     Closed(usize),
     /// One figure, by its name.
     Figure(String),
-    /// The server no longer answers.
+    /// The server does not answer any more.
     End,
     /// The keys afterwards.
     Keys,
 }
 
 impl Difference {
-    /// What two differences have in common that are probably one mistake.
+    /// Equal for differences with probably the same cause.
     pub fn signature(&self, scenario: &Scenario) -> String {
         let command = self
             .step
@@ -61,18 +61,17 @@ impl Difference {
     }
 }
 
-/// How two plays of a scenario compare.
+/// The result of comparing two plays of a scenario.
 #[derive(Debug)]
 pub enum Verdict {
-    /// No difference but known ones of figures.
+    /// No differences, except known ones in figures.
     Same,
-    /// A known difference after which the connections have another future.
+    /// A known difference that makes the rest incomparable.
     Known,
     Differs(Difference),
 }
 
-/// Compares what two servers showed up to the first difference that is not known; the known
-/// ones met before it are added to `met`.
+/// Compares two plays up to the first unknown difference; adds the known ones before it to `met`.
 pub fn verdict(
     scenario: &Scenario,
     expected: &[Seen],
@@ -134,8 +133,8 @@ fn differences(expected: &Seen, got: &Seen) -> Vec<Difference> {
     all
 }
 
-/// Received bytes without what HELLO says of the server: version, connection's number,
-/// modules. What comes before and behind stays.
+/// Received bytes without the server-specific part of HELLO: version, connection id,
+/// modules. The bytes before and after it stay.
 fn without_version(bytes: &[u8]) -> Vec<u8> {
     const BEGIN: &[u8] = b"$6\r\nserver\r\n";
     const MODULES: &[u8] = b"$7\r\nmodules\r\n";

@@ -1,7 +1,7 @@
 //! The figures of CLIENT LIST and INFO that two servers must agree on.
 //!
-//! Not among them: what is measured (time, memory, addresses, numbers of connections), and
-//! the counts of the commands that the player itself asks.
+//! Excluded: measured figures (time, memory, addresses, numbers of connections), and
+//! the counts of commands that the player itself sends.
 
 use std::collections::BTreeMap;
 
@@ -43,10 +43,10 @@ const OF_INFO: &[&str] = &[
     "maxmemory_policy",
 ];
 
-/// Commands of the player's own.
+/// Commands that the player itself sends.
 const ASKED: &[&str] = &["ping", "info", "client|list", "client|id"];
 
-/// `client 2 flags` -> `b`, for the connections with these numbers.
+/// `client 2 flags` -> `b`, for the connections with these ids.
 pub fn of_clients(list: &str, ids: &[i64]) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for line in list.lines() {

@@ -1,7 +1,7 @@
-//! From a seed to a scenario.
+//! Generates a scenario from a seed.
 //!
-//! Each scenario has two or three themes; most of its steps are theirs, so that what
-//! belongs together meets often. Commands that a server lacks are not generated.
+//! Each scenario has two or three themes; most of its steps are from them, so that related
+//! commands meet often. Commands that a server lacks are not generated.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +10,15 @@ use crate::{
     scenario::{Act, CLIENTS, Scenario, Step},
 };
 
-/// Lines that go together. `{word}`s are filled in by [`word`]; a line's `;` separates
-/// commands that one connection sends in one write.
+/// Related lines. [`word`] fills in the `{word}`s; `;` separates commands that one connection
+/// sends in one write.
 struct Theme {
     name: &'static str,
     lines: &'static [&'static str],
 }
 
 // FLUSHALL and FLUSHDB only with ASYNC or in a transaction: otherwise Redis empties on a
-// thread and answers when that has told, whichever turn it is.
+// thread and replies when that is done, in no particular turn.
 
 const DATA: &[&str] = &[
     "RPUSH {list} {value}",
@@ -308,15 +308,15 @@ const THEMES: &[Theme] = &[
     },
 ];
 
-/// Themes whose lines run out of time: a gap follows each step.
+/// Themes with timeouts: a gap follows each step.
 const WITH_GAPS: &[&str] = &["timeouts", "replies of timeouts", "expiry"];
 
-/// Longer than every `{short}` by enough for a busy machine.
+/// Longer than every `{short}`, with a margin for a busy machine.
 const GAP_MS: u64 = 25;
 const SHORT_MS: &str = "8";
 const SHORT: &str = "0.008";
 
-/// What scenarios are made of, for servers that have these commands.
+/// The material of scenarios, for servers that have these commands.
 pub struct Generator {
     themes: Vec<(&'static str, Vec<&'static str>)>,
     data: Vec<&'static str>,
@@ -351,7 +351,7 @@ impl Generator {
             true => GAP_MS,
             false => 0,
         };
-        // Steps with gaps take their time.
+        // Steps with gaps take longer.
         let length = if gap_ms > 0 { 12 } else { 30 };
         let mut steps = Vec::new();
         while steps.len() < length {
@@ -380,7 +380,7 @@ impl Generator {
     }
 }
 
-/// All commands that lines begin with.
+/// The commands of all lines.
 pub fn command_names() -> BTreeSet<&'static str> {
     let lines = THEMES.iter().flat_map(|theme| theme.lines).chain(DATA);
     lines.flat_map(|line| commands_of(line)).collect()
@@ -398,7 +398,7 @@ fn act(command: &str, random: &mut Random) -> Act {
     Act::Send(command.split(' ').map(|at| word(at, random)).collect())
 }
 
-/// Few keys, so that connections meet at them.
+/// Few keys, so that connections share them.
 const KEYS: &[&str] = &["l1", "l2", "l3", "z1", "z2", "s1", "s2", "h", "m"];
 
 fn word(template: &str, random: &mut Random) -> String {

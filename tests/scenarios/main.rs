@@ -1,20 +1,20 @@
-//! Scenarios: what several connections do to each other, beside a real Redis 8.0.
+//! Scenarios: interactions of several connections, compared with a real Redis 8.0.
 //!
 //! A seeded generator makes steps over four connections: commands that block, reply
-//! modes, pauses, kills, transactions, watches, expiry, eviction, CONFIG SET in mid-life.
+//! modes, pauses, kills, transactions, watches, expiry, eviction, CONFIG SET at any time.
 //! They are played to a real Redis and to russet, step by step; after each step the bytes
-//! that every connection received are compared, then figures of CLIENT LIST and INFO, and
-//! in the end the keys. A scenario that differs is shrunk and printed as a script.
+//! received by every connection are compared, then figures of CLIENT LIST and INFO, and
+//! at the end the keys. A scenario that differs is shrunk and printed as a script.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `scenario` | steps, and how they are written down |
+//! | `scenario` | steps, and their text form |
 //! | `generate` | from a seed to a scenario |
-//! | `play`, `figures` | one server, and what is seen after a step |
-//! | `compare`, `accepted` | what differs, and which of it is known |
+//! | `play`, `figures` | one server, and what is observed after a step |
+//! | `compare`, `accepted` | differences, and which of them are known |
 //!
-//! `RUSSET_SCENARIOS` of them (default 150) from `RUSSET_ORACLE_SEED` (default 1), or for
-//! as long as `RUSSET_ORACLE_SECONDS` says.
+//! Runs `RUSSET_SCENARIOS` of them (default 150) from seed `RUSSET_ORACLE_SEED` (default 1), or
+//! for `RUSSET_ORACLE_SECONDS`.
 
 mod accepted;
 mod compare;
@@ -38,17 +38,17 @@ use play::Side;
 use scenario::Scenario;
 use support::{Daemon, peers::Peer, random, shorten::shorten};
 
-/// Different mistakes reported before the rest is left.
+/// Maximum number of distinct mistakes reported.
 const REPORTED_MAX: usize = 12;
 
-/// Plays that shrinking one scenario may take.
+/// Maximum plays to shrink one scenario.
 const SHRINK_PLAYS_MAX: usize = 250;
 
 /// Two servers side by side.
 struct Bench {
     reference: Side,
     subject: Side,
-    /// Known differences that scenarios have met.
+    /// Known differences found so far.
     met: BTreeSet<&'static str>,
 }
 
@@ -61,7 +61,7 @@ impl Bench {
         }
     }
 
-    /// A generator for what both servers have.
+    /// A generator for the commands that both servers have.
     fn generator(&mut self) -> Generator {
         let mut known = BTreeMap::new();
         for name in generate::command_names() {
@@ -71,7 +71,7 @@ impl Bench {
         Generator::new(|name| known.get(name).copied().unwrap_or(false))
     }
 
-    /// Plays a scenario to both and finds the first difference that is not known.
+    /// Plays a scenario to both and returns the first unknown difference.
     fn play(&mut self, scenario: &Scenario) -> Option<Difference> {
         let (expected, got) = std::thread::scope(|scope| {
             let expected = scope.spawn(|| self.reference.play(scenario));
@@ -85,7 +85,7 @@ impl Bench {
         }
     }
 
-    /// What the servers hold in the end.
+    /// Compares the final keys.
     fn keys_differ(&mut self) -> Option<Difference> {
         let expected = self.reference.keys().ok()?;
         let got = self.subject.keys().unwrap_or_default();
@@ -100,7 +100,7 @@ impl Bench {
         })
     }
 
-    /// The few steps that still differ.
+    /// Reduces the scenario to few steps that still differ.
     fn shrink(&mut self, scenario: &Scenario) -> Scenario {
         let mut plays = 0;
         let steps = shorten(&scenario.steps, |steps| {
@@ -122,7 +122,7 @@ fn number(name: &str) -> Option<u64> {
     env::var(name).ok()?.parse().ok()
 }
 
-/// Plays scenarios and returns the different mistakes found, shrunk, as scripts.
+/// Plays scenarios and returns the distinct mistakes found, shrunk, as scripts.
 fn mistakes(bench: &mut Bench, count: u64) -> BTreeMap<String, String> {
     let generator = bench.generator();
     let seconds = number("RUSSET_ORACLE_SECONDS").map(Duration::from_secs);
@@ -143,7 +143,7 @@ fn mistakes(bench: &mut Bench, count: u64) -> BTreeMap<String, String> {
         if found.contains_key(&difference.signature(&scenario)) {
             continue;
         }
-        // Once more: what comes and goes is told apart from what stays.
+        // Play it again, to separate chance from lasting differences.
         if bench.play(&scenario).is_none() && bench.play(&scenario).is_none() {
             println!(
                 "scenarios: differed once:{}",
@@ -195,14 +195,14 @@ fn connections_meet_as_in_redis() {
     };
     let mut bench = Bench::new(reference, Daemon::start(&[]));
     let found = mistakes(&mut bench, number("RUSSET_SCENARIOS").unwrap_or(150));
-    // Ended before the verdict: a server that is fine has no log to show.
+    // Ended before the verdict: then a healthy server does not print its log.
     drop(bench);
     let report: String = found.into_values().collect();
     assert!(report.is_empty(), "otherwise than Redis 8.0:\n{report}");
 }
 
-/// What one Redis shows, the other must show, too: otherwise it is chance, or the player's
-/// own doing, that scenarios compare.
+/// Two Redis servers must show the same; otherwise scenarios would compare chance or effects of
+/// the player.
 #[test]
 fn a_scenario_is_the_same_twice() {
     let (Some(one), Some(other)) = (redis("scenarios beside themselves"), redis("")) else {

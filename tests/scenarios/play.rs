@@ -1,10 +1,10 @@
-//! Playing a scenario to one server, step by step, and what is seen after each step.
+//! Plays a scenario to one server, step by step, and records what is observed after each step.
 //!
-//! After a step a further connection asks a few PINGs, one after the other. Each answer is
-//! the end of a turn of the server's loop, in which all that came before has been read,
-//! run and answered: what a step brings any connection then lies in that connection's
-//! socket, and nothing has to be slept for. Several, because a client that is served may
-//! have commands waiting behind, which serve another one in the next turn.
+//! After a step another connection sends a few PINGs, one after the other. Each answer ends a
+//! turn of the server's loop, in which everything sent before has been read, run and
+//! answered: all bytes that a step causes for any connection are then in that connection's
+//! socket, and no sleep is needed. It takes several, because a client that is served may have
+//! queued commands, which serve another one in the next turn.
 
 use std::{
     collections::BTreeMap,
@@ -19,13 +19,13 @@ use crate::{
     support::{Connection, Daemon, Reply, memory, resp},
 };
 
-/// Turns after which the longest chain of clients that serve each other has ended.
+/// Turns after which the longest chain of clients serving each other has ended.
 const TURNS: usize = 5;
 
-/// How long the connections of the scenario before may take to go.
+/// Time limit for the previous scenario's connections to disappear.
 const CLEAN_LIMIT: Duration = Duration::from_secs(5);
 
-/// How every scenario begins.
+/// Run before every scenario.
 const BEFORE: &[&str] = &[
     "CLIENT UNPAUSE",
     "CONFIG SET maxmemory 0",
@@ -38,20 +38,20 @@ const BEFORE: &[&str] = &[
     "FLUSHALL",
 ];
 
-/// What is seen after a step, or after steps that were joined.
+/// What is observed after a step, or after joined steps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// The last of the steps.
     pub step: usize,
-    /// What each connection received meanwhile.
+    /// The bytes each connection received meanwhile.
     pub received: Vec<Vec<u8>>,
-    /// Whether the server has closed it.
+    /// For each connection, whether the server has closed it.
     pub closed: Vec<bool>,
     /// Figures of CLIENT LIST and INFO.
     pub figures: BTreeMap<String, String>,
 }
 
-/// A server that scenarios are played to.
+/// A server to play scenarios to.
 pub struct Side {
     daemon: Daemon,
     clients: Vec<Client>,
@@ -89,10 +89,10 @@ impl Client {
         })
     }
 
-    /// What has come, without waiting for more.
+    /// The bytes received so far, without waiting for more.
     fn take(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        // Everything before WouldBlock is kept.
+        // All bytes before WouldBlock are kept.
         match self.stream.read_to_end(&mut bytes) {
             Ok(_) => self.closed = true,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -112,8 +112,8 @@ impl Side {
         }
     }
 
-    /// What is seen after each step. A server that ended is started again for the next
-    /// scenario; the steps from there on are missing.
+    /// What is observed after each step. A server that ended is restarted for the next
+    /// scenario; the remaining steps are missing.
     pub fn play(&mut self, scenario: &Scenario) -> Vec<Seen> {
         if self.prepare().is_err() {
             self.daemon.restart();
@@ -135,7 +135,7 @@ impl Side {
         all
     }
 
-    /// No keys, no clients of the scenario before, fresh statistics.
+    /// Removes all keys and the previous scenario's clients, and resets statistics.
     fn prepare(&mut self) -> io::Result<()> {
         self.clients.clear();
         self.control = Connection::open(self.daemon.port())?;
@@ -174,8 +174,8 @@ impl Side {
                 bytes.extend(resp::command(&words));
                 at += 1;
             }
-            // A connection that is closed takes nothing; both servers have closed it, or
-            // the step before has told.
+            // A closed connection takes nothing; both servers have closed it, or the previous step
+            // has reported it.
             if !self.clients[client].closed {
                 let _ = self.clients[client].stream.write_all(&bytes);
             }
@@ -198,7 +198,7 @@ impl Side {
         })
     }
 
-    /// Returns when all that was sent has been done and answered.
+    /// Returns when everything sent has been run and answered.
     fn settle(&mut self) -> io::Result<()> {
         for _ in 0..TURNS {
             self.ask("PING")?;
@@ -238,12 +238,12 @@ impl Side {
         )
     }
 
-    /// After a scenario, whatever was done in it.
+    /// Checked after every scenario.
     pub fn assert_memory_agrees(&mut self) {
         memory::assert_agrees(&mut self.control);
     }
 
-    /// What the servers hold in the end, as text: each key with its type and content.
+    /// The final contents as text: each key with its type and value.
     pub fn keys(&mut self) -> io::Result<Vec<String>> {
         let mut all = Vec::new();
         self.ask("CONFIG SET maxmemory 0")?;

@@ -1,14 +1,14 @@
-//! A scenario: steps over several connections, and how it is written down.
+//! A scenario: steps over several connections, and their text form.
 
 use std::fmt::{self, Display, Formatter};
 
-/// Connections that take part.
+/// Number of connections.
 pub const CLIENTS: usize = 4;
 
-/// What one connection does.
+/// One action of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Sends a command. `{id:N}` and `{addr:N}` stand for what the server calls connection N.
+    /// Sends a command. `{id:N}` and `{addr:N}` are the server's id and address of connection N.
     Send(Vec<String>),
     /// Closes the connection and opens another in its place.
     Reconnect,
@@ -19,24 +19,24 @@ pub enum Act {
 pub struct Step {
     pub client: usize,
     pub act: Act,
-    /// Sent without waiting for what the step before brought: in the same write where it
-    /// is the same connection, otherwise right behind it.
+    /// Sent without waiting for the effects of the previous step: in the same write if it
+    /// is on the same connection, otherwise directly after it.
     pub joined: bool,
 }
 
-/// Steps, and the world they are played in.
+/// The steps, and how to play them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
     pub seed: u64,
     pub steps: Vec<Step>,
-    /// Time after each step, so that every short timeout and time to live has run out.
+    /// Time after each step, long enough for every short timeout and time to live.
     pub gap_ms: u64,
 }
 
 impl Scenario {
-    /// Where the steps end that are played together with the one at `from`: joined ones,
-    /// as long as no connection's turn comes twice, which would leave to chance what the
-    /// server reads at once.
+    /// The end of the group of steps played together from `from` on: joined steps, until a
+    /// connection occurs again after another one, which would leave to chance what the server
+    /// reads at once.
     pub fn group_end(&self, from: usize) -> usize {
         let mut done = vec![self.steps[from].client];
         let mut until = from + 1;
@@ -54,7 +54,7 @@ impl Scenario {
         until
     }
 
-    /// The steps that are played together up to and with the one at `last`.
+    /// The group of steps that ends with the one at `last`.
     pub fn group_of(&self, last: usize) -> &[Step] {
         let mut from = 0;
         while self.group_end(from) <= last {
@@ -65,7 +65,7 @@ impl Scenario {
 }
 
 impl Step {
-    /// The command's words, none of a step that is no command.
+    /// The command's words; empty if the step is no command.
     pub fn words(&self) -> &[String] {
         match &self.act {
             Act::Send(words) => words,
@@ -86,8 +86,8 @@ impl Step {
 }
 
 impl Display for Scenario {
-    /// One line a step: the connection's number, `+` where the step is joined to the one
-    /// before, and the command as redis-cli takes it.
+    /// One line per step: the connection's number, `+` if it is joined to the previous step,
+    /// and the command in redis-cli syntax.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "# seed {}", self.seed)?;
         if self.gap_ms > 0 {

@@ -1,4 +1,4 @@
-//! Authorities and certificates for tests, made when they are asked for.
+//! Authorities and certificates for tests, generated on demand.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use rcgen::{
     KeyUsagePurpose, SanType,
 };
 
-/// Whose certificate it is, and when it is valid.
+/// The subject of a certificate, and its validity.
 pub struct Subject<'a> {
     pub name: &'a str,
     pub uris: &'a [&'a str],
@@ -36,7 +36,7 @@ pub struct Issued {
 }
 
 impl Issued {
-    /// Writes `name.crt` and `name.key`; their paths.
+    /// Writes `name.crt` and `name.key`; returns their paths.
     pub fn write(&self, folder: &Path, name: &str) -> (PathBuf, PathBuf) {
         let paths = (
             folder.join(format!("{name}.crt")),
@@ -48,7 +48,7 @@ impl Issued {
     }
 }
 
-/// Who signs certificates.
+/// An issuer of certificates.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pub der: Vec<u8>,
@@ -82,7 +82,7 @@ impl Authority {
         Authority::valid(-20..730)
     }
 
-    /// One whose own certificate is valid on these days from now.
+    /// An authority whose own certificate is valid on these days from now.
     pub fn valid(days: Range<i64>) -> Authority {
         let mut params = params(&Subject {
             name: "An authority",
@@ -97,7 +97,7 @@ impl Authority {
         Authority::of(params)
     }
 
-    /// The owner of a self-signed certificate that is no authority's, which signs others with it.
+    /// A self-signed certificate without authority, whose key still signs others.
     pub fn pretended(subject: &Subject<'_>) -> Authority {
         let mut params = params(subject);
         params.is_ca = IsCa::ExplicitNoCa;
@@ -115,13 +115,13 @@ impl Authority {
         }
     }
 
-    /// The same for all tests of a process.
+    /// One shared by all tests of a process.
     pub fn shared() -> &'static Authority {
         static SHARED: OnceLock<Authority> = OnceLock::new();
         SHARED.get_or_init(Authority::new)
     }
 
-    /// Its own certificate, as somebody's who shows that.
+    /// Its own certificate, for a peer that presents it.
     pub fn itself(&self) -> Issued {
         Issued {
             der: self.der.clone(),

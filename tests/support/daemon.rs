@@ -3,7 +3,7 @@
 //! Invariants
 //!   1. A `Daemon` that exists has answered PING.
 //!   2. Dropping it ends that process and no other: SIGTERM, a deadline, then SIGKILL.
-//!   3. When a test panics, the end of the server's log is printed.
+//!   4. When it ends otherwise, and is russet and answers, its memory figures agree.
 //!   4. When it ends otherwise, and is russet and answers, its figures of memory agree.
 
 use std::{
@@ -35,7 +35,7 @@ pub struct Daemon {
     folder: TempDir,
 }
 
-/// How long a server may take to answer its first PING, or to end after SIGTERM.
+/// Time limits of the first PING after a start, and of the end after SIGTERM.
 const START_LIMIT: Duration = Duration::from_secs(20);
 const END_LIMIT: Duration = Duration::from_secs(10);
 
@@ -57,7 +57,7 @@ impl Daemon {
         Daemon::start_in(program, args, folder)
     }
 
-    /// Starts russet with a configuration file out of `folder`; the test defaults and
+    /// Starts russet with a configuration file in `folder`; the test defaults and
     /// `args` come after it.
     #[track_caller]
     pub fn start_with_file(file: &str, args: &[&str], folder: TempDir) -> Daemon {
@@ -70,7 +70,7 @@ impl Daemon {
         Daemon::start_from(program, None, args, &[], folder)
     }
 
-    /// The same with more in its environment. After a [`Daemon::restart`] that is gone.
+    /// The same with additional environment variables; [`Daemon::restart`] drops them.
     #[track_caller]
     pub fn start_with_environment(
         args: &[&str],
@@ -113,7 +113,7 @@ impl Daemon {
                 Err(why) => {
                     let log = read_log(folder.path());
                     end(&mut child);
-                    // Somebody took the port between our look and the server's bind.
+                    // Another process took the port between our check and the server's bind.
                     if log.contains("Failed listening on port") || log.contains("already in use") {
                         continue;
                     }
@@ -210,7 +210,7 @@ impl Daemon {
         }
     }
 
-    /// SIGKILL: what a crash leaves behind.
+    /// SIGKILL: leaves behind what a crash does.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -276,8 +276,7 @@ impl Drop for Daemon {
     }
 }
 
-/// How long a server that is about to end may take to answer what is asked then: some tests leave
-/// one that answers nobody.
+/// Time limit of the last replies before the end: some tests leave a server that no longer answers.
 const LAST_REPLY_LIMIT: Duration = Duration::from_secs(2);
 
 /// The program under test: russet, or `$RUSSET_SUBJECT`.
@@ -362,8 +361,8 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// A port that was free a moment ago: below the ports that the kernel hands out to
-/// clients, and with room for the cluster bus 10,000 above.
+/// A port that was free just now: below the kernel's range of client ports, and with room
+/// for the cluster bus 10,000 above.
 fn free_port() -> u16 {
     const FIRST: u32 = 22_000;
     const COUNT: u32 = 1_000;

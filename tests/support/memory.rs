@@ -1,17 +1,17 @@
-//! Figures of memory that must agree, whatever a server has done.
+//! Memory figures that must agree, whatever a server has done.
 //!
-//! `used_memory` is russet's own account of what all of its threads hold; `allocator_allocated`
-//! is what the allocator counts block by block. They are kept independently, so bytes that one
-//! thread allocates and another frees, or a thread that is counted nowhere, tell them apart.
+//! `used_memory` is russet's own count of what all its threads hold; `allocator_allocated` is
+//! the allocator's count block by block. They are independent, so bytes that one thread allocates
+//! and another frees, or a thread that is not counted, make them differ.
 
 use std::time::{Duration, Instant};
 
 use super::resp::{Connection, Reply};
 use super::wait::SOON;
 
-/// How far `used_memory` may be from what is allocated: so many percent of it, ...
+/// Allowed difference: this percentage of the allocated bytes, ...
 const PERCENT: u64 = 2;
-/// ... and the blocks that the allocator keeps for each thread's next use, and its own.
+/// ... plus the blocks the allocator caches for each thread, and its own.
 const SLACK_BYTES: u64 = 3 << 20;
 
 /// The two figures.
@@ -22,7 +22,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// What INFO says; `None`: it is refused, or not answered.
+    /// The figures of INFO; `None`: refused, or no answer.
     pub fn of(connection: &mut Connection) -> Option<Memory> {
         connection.write(b"INFO memory\r\n").ok()?;
         let (_, Reply::Bulk(text)) = connection.read().ok()? else {
@@ -45,8 +45,8 @@ impl Memory {
         far <= self.allocated * PERCENT / 100 + SLACK_BYTES
     }
 
-    /// Waits until the figures agree: they are not taken at the same moment, and what was let go
-    /// is still allocated until it is free. `Err`: they never did.
+    /// Waits until the figures agree: they are not taken at the same moment, and released memory is
+    /// counted as allocated until it is freed. `Err`: they never agreed.
     pub fn settle(connection: &mut Connection) -> Result<(), String> {
         let until = Instant::now() + SOON;
         loop {
@@ -64,7 +64,7 @@ impl Memory {
     }
 }
 
-/// Fails if the server's figures do not agree; one that refuses INFO is not asked further.
+/// Fails if the server's figures do not agree; skipped if it refuses INFO.
 #[track_caller]
 pub fn assert_agrees(connection: &mut Connection) {
     Memory::settle(connection).unwrap_or_else(|why| panic!("{why}"));

@@ -1,14 +1,14 @@
-//! What every black-box test stands on: a real server process, raw RESP, deadlines.
+//! The basis of every black-box test: a real server process, raw RESP, deadlines.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `certificates` | authorities and certificates of our own |
 //! | `daemon` | start, restart, end one server process in its own folder |
-//! | `memory` | figures of memory that must agree |
-//! | `once` | a process that ends by itself, and what it said |
+//! | `memory` | memory figures that must agree |
+//! | `once` | a process that ends by itself, and its output |
 //! | `random` | numbers from a seed |
 //! | `resp` | a connection that keeps every reply byte, and the parsed reply |
-//! | `peers` | where the real servers are, and what happens when they are not |
+//! | `peers` | where the real servers are, and what happens if they are missing |
 //! | `shorten` | from a failing list of steps to the few that matter |
 //! | `wait` | conditions with deadlines instead of sleeps |
 //!

@@ -9,7 +9,7 @@ use std::{
 
 use super::{daemon::russet, wait::SOON};
 
-/// How a process ended, and what it said.
+/// How a process ended, and its output.
 #[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
@@ -23,7 +23,7 @@ pub fn run_once(folder: &Path, args: &[&str], stdin: &[u8]) -> Ended {
     run_program(&russet(), folder, args, stdin)
 }
 
-/// As [`run_once`], by another name of the program.
+/// Like [`run_once`], for another program.
 #[track_caller]
 pub fn run_program(program: &Path, folder: &Path, args: &[&str], stdin: &[u8]) -> Ended {
     let mut child = Command::new(program)
@@ -35,7 +35,7 @@ pub fn run_program(program: &Path, folder: &Path, args: &[&str], stdin: &[u8]) -
         .spawn()
         .expect("russet starts");
     let mut input = child.stdin.take().expect("a pipe");
-    // Closed early: the program has ended without reading, which the test will see.
+    // A failed write means the program has ended without reading; the test will notice.
     let _ = input.write_all(stdin);
     drop(input);
     let until = Instant::now() + SOON;

@@ -1,7 +1,7 @@
 //! The real servers that russet is compared with.
 //!
 //! `tests/peers/install` puts them into a folder outside the tree. Without them a test
-//! passes and says in one line what it left out; with `RUSSET_REQUIRE_PEERS=1` it fails.
+//! passes and prints one line about what it left out; with `RUSSET_REQUIRE_PEERS=1` it fails.
 
 use std::{
     collections::BTreeSet,
@@ -11,10 +11,10 @@ use std::{
     sync::Mutex,
 };
 
-/// A server whose answers count as true.
+/// A server whose answers are the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// Redis 8.0: the one to equal byte for byte.
+    /// Redis 8.0: must be matched byte for byte.
     Redis8,
     /// Redis 7.0.
     Redis7,
@@ -45,8 +45,8 @@ impl Peer {
         path.exists().then_some(path)
     }
 
-    /// The server's program; when it is missing, one line about `what` is left out, or a
-    /// failure where peers are required.
+    /// The server's program; if it is missing, prints that `what` is left out, or fails where
+    /// peers are required.
     pub fn program_for(self, what: &str) -> Option<PathBuf> {
         let program = self.program();
         if program.is_none() {
@@ -80,7 +80,7 @@ pub fn required() -> bool {
     env::var("RUSSET_REQUIRE_PEERS").is_ok_and(|value| value == "1")
 }
 
-/// Says, once, what a test did not do, past the test runner's capture; fails when peers are required.
+/// Prints what a test left out, past the test runner's capture; fails when peers are required.
 #[track_caller]
 pub fn left_out(what: &str) {
     assert!(!required(), "{what} (run tests/peers/install)");

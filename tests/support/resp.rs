@@ -1,7 +1,7 @@
 //! A raw RESP connection: every byte of a reply is kept, so that tests compare bytes.
 //!
 //! [`Connection::read`] returns the exact bytes of one reply together with its parsed
-//! form. Nothing here is russet's own parser: the two must not share a mistake.
+//! form. Nothing here is russet's own parser: the two must not share a bug.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -63,10 +63,10 @@ pub struct Connection {
     stream: BufReader<TcpStream>,
 }
 
-/// A reply that takes longer than this is a failure.
+/// A slower reply is a failure.
 const REPLY_LIMIT: Duration = Duration::from_secs(20);
 
-/// Longest bulk string a test expects; a larger header is a server's mistake.
+/// Maximum bulk string; a larger header is a server's error.
 const BULK_BYTES_MAX: usize = 1 << 30;
 
 impl Connection {
@@ -80,18 +80,18 @@ impl Connection {
         })
     }
 
-    /// Writes bytes as they are.
+    /// Writes raw bytes.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)
     }
 
-    /// Writes bytes as they are, and fails the test when the server does not take them.
+    /// Writes raw bytes, and fails the test if the server does not take them.
     #[track_caller]
     pub fn send(&mut self, bytes: &[u8]) {
         self.write(bytes).expect("the server takes the bytes");
     }
 
-    /// The exact bytes of the next reply, and what they mean.
+    /// The exact bytes of the next reply, and its parsed form.
     pub fn read(&mut self) -> io::Result<(Vec<u8>, Reply)> {
         let mut raw = Vec::new();
         let reply = read_reply(&mut self.stream, &mut raw, 0)?;
@@ -111,7 +111,7 @@ impl Connection {
         self.reply()
     }
 
-    /// Sends the words of `line` as one command; the reply's bytes as text, with bytes
+    /// Sends the words of `line` as one command; returns the reply's bytes as text, with bytes
     /// outside ASCII escaped. For short tests: `assert_eq!(c.ask("INCR k"), ":1\r\n")`.
     #[track_caller]
     pub fn ask(&mut self, line: &str) -> String {
@@ -119,7 +119,7 @@ impl Connection {
         printable(&self.call(&words))
     }
 
-    /// Sends the words of `line` as one command; the parsed reply.
+    /// Sends the words of `line` as one command; returns the parsed reply.
     #[track_caller]
     pub fn value(&mut self, line: &str) -> Reply {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -127,7 +127,7 @@ impl Connection {
         self.read().expect("a whole reply in time").1
     }
 
-    /// The bytes that come until the server closes the connection.
+    /// The bytes received until the server closes the connection.
     #[track_caller]
     pub fn rest(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -145,7 +145,7 @@ impl Connection {
         }
         let socket = self.stream.get_ref();
         socket.set_read_timeout(Some(quiet)).expect("a timeout");
-        // A process that was stopped for a moment is told so in the middle of its wait.
+        // A process that was stopped for a moment gets EINTR in the middle of its wait.
         let silent = loop {
             match socket.peek(&mut [0]).map_err(|error| error.kind()) {
                 Err(io::ErrorKind::Interrupted) => {}
@@ -159,7 +159,7 @@ impl Connection {
         silent
     }
 
-    /// Sets how long a reply may take.
+    /// Sets the time limit of a reply.
     pub fn reply_limit(&mut self, limit: Duration) {
         self.stream
             .get_ref()
@@ -167,7 +167,7 @@ impl Connection {
             .expect("a timeout");
     }
 
-    /// Ends the sending direction, as a client that wrote everything does.
+    /// Shuts down the sending direction, as a client does that has written everything.
     pub fn finish_sending(&mut self) {
         let _ = self.stream.get_ref().shutdown(Shutdown::Write);
     }

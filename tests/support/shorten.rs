@@ -1,6 +1,6 @@
-//! From many steps that fail to the few that matter (delta debugging).
+//! Reduces failing steps to the few that matter (delta debugging).
 
-/// The shortest list found that still fails, by leaving out ever smaller runs of items.
+/// The shortest failing list found by leaving out ever smaller runs of items.
 pub fn shorten<T: Clone>(items: &[T], mut fails: impl FnMut(&[T]) -> bool) -> Vec<T> {
     let mut shortest = items.to_vec();
     let mut run = shortest.len().div_ceil(2).max(1);

@@ -1,8 +1,8 @@
-//! Conditions with a deadline: a test says what it waits for, never how long it sleeps.
+//! Conditions with a deadline: a test states what it waits for, never how long it sleeps.
 
 use std::time::{Duration, Instant};
 
-/// How long anything that should happen "at once" may take on a busy machine.
+/// Time limit of anything that should happen "at once", on a busy machine.
 pub const SOON: Duration = Duration::from_secs(10);
 
 /// Polls `condition` until it holds; panics with `what` when `limit` has passed.

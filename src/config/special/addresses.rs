@@ -4,7 +4,7 @@ use super::{Lines, Special};
 use crate::config::refusal::ValueError;
 use crate::config::words::{self, Text};
 
-/// As many addresses as `bind` takes.
+/// Maximum number of `bind` addresses.
 const BIND_ADDRESSES_MAX: usize = 16;
 
 /// `bind`: addresses to listen on. `-` in front makes one optional, `*` means all of IPv4.
@@ -18,7 +18,7 @@ impl Default for BindAddresses {
 }
 
 impl BindAddresses {
-    /// This machine alone.
+    /// Only this machine.
     pub fn loopback() -> Self {
         BindAddresses(vec!["127.0.0.1".into(), "-::1".into()])
     }

@@ -9,10 +9,10 @@ use crate::config::words::{self, Text};
 pub struct KeyspaceEvents(u32);
 
 impl KeyspaceEvents {
-    /// The letters of `A`, in the order in which they are printed, then those outside it.
+    /// The letters of `A`, in printing order, then those outside of it.
     const CLASSES: &'static [u8] = b"g$lshzxetdn";
     const CHANNELS: &'static [u8] = b"KEm";
-    /// Every class but `n` (and `m`), which a configuration has to name.
+    /// Every class but `n` (and `m`), which must be named explicitly.
     const ALL: u32 = (1 << 10) - 1;
 
     /// Whether a class (`g`, `$`, `x`, ...) or a channel (`K`, `E`) is on.
@@ -61,7 +61,7 @@ impl Special for KeyspaceEvents {
         text
     }
 
-    /// With `n` spelled out: the file must give back what was set.
+    /// With `n` spelled out: the file must read back as it was set.
     fn lines(&self, default: &Self) -> Lines {
         let mut letters = self.text();
         if self.has(b'n') && !letters.contains(&b'n') {

@@ -1,4 +1,4 @@
-//! `maxmemory`: an amount of memory, or what the machine or the container has.
+//! `maxmemory`: an amount of memory, or all that the machine or container has.
 
 use super::{Lines, Special};
 use crate::config::refusal::ValueError;
@@ -9,7 +9,7 @@ use crate::config::words::{self, Text};
 pub enum MaxMemory {
     /// Zero means no limit.
     Bytes(u64),
-    /// The memory that there is, less `maxmemory-reserve`.
+    /// All available memory, less `maxmemory-reserve`.
     Auto,
 }
 

@@ -1,7 +1,7 @@
-//! Directives whose value is more than one word, number or name.
+//! Directives whose value is more than a word, number or name.
 //!
-//! Each type reads its words, prints CONFIG GET's text and says which lines CONFIG
-//! REWRITE writes. A value is left as it was when its words are refused.
+//! Each type reads its words, formats the text of CONFIG GET, and chooses the lines of CONFIG
+//! REWRITE. If its words are refused, a value is unchanged.
 
 mod addresses;
 mod keyspace_events;
@@ -28,22 +28,22 @@ use super::words::Text;
 
 /// How CONFIG REWRITE writes a directive.
 pub enum Lines {
-    /// Not at all: the default needs no line, and lines in the file go.
+    /// Not at all: the default needs no line, and existing lines are removed.
     None,
-    /// These values, one line each; a forced line is added even when the file has none.
+    /// These values, one line each; a forced line is added even if the file has none.
     Values(Vec<(Vec<u8>, bool)>),
 }
 
 /// A value with its own grammar.
 pub trait Special: PartialEq + Sized {
-    /// Takes the words after the directive's name. `append` says that earlier lines of the
-    /// same file gave some already; only `save` adds to them, the others replace.
+    /// Reads the words after the directive's name. `append`: earlier lines of the same file gave
+    /// some already; only `save` adds to them, the others replace them.
     fn read(&mut self, words: &[Text], append: bool) -> Result<(), ValueError>;
 
-    /// What CONFIG GET answers.
+    /// The value as CONFIG GET shows it.
     fn text(&self) -> Vec<u8>;
 
-    /// One line, forced when the value is not the default.
+    /// One line, forced if the value is not the default.
     fn lines(&self, default: &Self) -> Lines {
         Lines::Values(vec![(self.text(), self != default)])
     }

@@ -1,4 +1,4 @@
-//! Lists of networks: who may come.
+//! Lists of networks that may connect.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use super::{Lines, Special};
 use crate::config::refusal::ValueError;
 use crate::config::words::Text;
 
-/// Networks that may be named.
+/// Maximum number of networks.
 const NETWORKS_MAX: usize = 256;
 
 /// Addresses and networks (`192.0.2.7`, `10.0.0.0/8`, `2001:db8::/32`).
@@ -16,13 +16,13 @@ const NETWORKS_MAX: usize = 256;
 pub struct Networks(pub Vec<IpNet>);
 
 impl Networks {
-    /// This machine alone.
+    /// Only this machine.
     pub fn loopback() -> Networks {
         let nets = ["127.0.0.0/8", "::1/128"].map(|text| text.parse().expect("a network"));
         Networks(nets.to_vec())
     }
 
-    /// Whether one of them holds the address. O(networks).
+    /// Whether one of them contains the address. O(networks).
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }

@@ -1,4 +1,4 @@
-//! `client-output-buffer-limit`: how much may wait for a client that does not read.
+//! `client-output-buffer-limit`: limits of pending output for a client that does not read.
 
 use super::{Lines, Special};
 use crate::config::refusal::ValueError;
@@ -15,12 +15,12 @@ pub struct OutputBufferLimits {
     pub pubsub: OutputBufferLimit,
 }
 
-/// When a client that does not read its replies is closed. Zero bytes mean no limit.
+/// When to close a client that does not read its replies. Zero bytes mean no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputBufferLimit {
-    /// Closed as soon as this much waits.
+    /// Closed as soon as this much is pending.
     pub hard_bytes: u64,
-    /// Closed when this much has waited for `soft_seconds`.
+    /// Closed when this much has been pending for `soft_seconds`.
     pub soft_bytes: u64,
     /// See `soft_bytes`.
     pub soft_seconds: u64,
@@ -76,7 +76,7 @@ impl Special for OutputBufferLimits {
                 l.hard_bytes, l.soft_bytes, l.soft_seconds
             )
         };
-        // CONFIG GET still calls a replica by its old name; CONFIG REWRITE does not.
+        // CONFIG GET still uses the old name of replicas; CONFIG REWRITE does not.
         let rows = [
             row("normal", self.normal),
             row("slave", self.replica),

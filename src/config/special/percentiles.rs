@@ -39,7 +39,7 @@ impl Special for Percentiles {
         texts.join(" ").into_bytes()
     }
 
-    /// Always written: without a line, the default percentiles would come back.
+    /// Always written: without a line, the default percentiles would apply again.
     fn lines(&self, _: &Self) -> Lines {
         let text = if self.0.is_empty() {
             b"\"\"".to_vec()
@@ -50,7 +50,7 @@ impl Special for Percentiles {
     }
 }
 
-/// A percentile with at most six decimals, as INFO prints it too.
+/// A percentile with at most six decimals, as in INFO.
 pub fn percentile_text(percentile: f64) -> String {
     let text = format!("{percentile:.6}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -60,7 +60,7 @@ pub fn percentile_text(percentile: f64) -> String {
 mod tests {
     use super::*;
 
-    /// INFO showed the last as 0.000004.
+    /// INFO used to show the last as 0.000004.
     #[test]
     fn percentiles_are_named_without_zeros() {
         let names = [50.0, 99.9, 0.0, 100.0, 99.99, 0.000_003_5].map(percentile_text);

@@ -1,11 +1,11 @@
-//! Directives about the process: where it works, how it ends, whom the kernel kills first.
+//! Directives about the process: working directory, shutdown, OOM score.
 
 use super::{Lines, Special};
 use crate::config::choices::Choice;
 use crate::config::refusal::ValueError;
 use crate::config::words::{self, Text};
 
-/// `dir`: the working directory. Absolute once a configuration was loaded.
+/// `dir`: the working directory. Absolute once a configuration is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dir(pub Text);
 
@@ -16,7 +16,7 @@ impl Default for Dir {
 }
 
 impl Special for Dir {
-    /// Resolves against the present `dir`, as a `chdir` would; the caller moves the process.
+    /// Resolves against the current `dir`, as a `chdir` would; the caller changes the directory.
     fn read(&mut self, words: &[Text], _: bool) -> Result<(), ValueError> {
         let [word] = words else {
             return Err(ValueError::ArgumentCount);
@@ -50,7 +50,7 @@ impl Special for Dir {
     }
 }
 
-/// `shutdown-on-sigint`, `shutdown-on-sigterm`: the SHUTDOWN options a signal stands for.
+/// `shutdown-on-sigint`, `shutdown-on-sigterm`: the SHUTDOWN options of a signal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShutdownFlags {
     /// Save even without save points.
@@ -59,11 +59,11 @@ pub struct ShutdownFlags {
     pub nosave: bool,
     /// Do not wait for replicas.
     pub now: bool,
-    /// Go on when saving fails.
+    /// Continue if saving fails.
     pub force: bool,
 }
 
-/// One SHUTDOWN option, as a signal's directive names it.
+/// One SHUTDOWN option, as named in these directives.
 #[derive(Clone, Copy, PartialEq)]
 enum ShutdownWord {
     Default,
@@ -125,7 +125,7 @@ impl Special for ShutdownFlags {
     }
 }
 
-/// `oom-score-adj-values`: the kernel's victim score as primary, replica, background child.
+/// `oom-score-adj-values`: the kernel's OOM score as primary, replica, background child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OomScoreAdjValues(pub [i32; 3]);
 

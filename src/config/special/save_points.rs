@@ -63,7 +63,7 @@ impl Special for SavePoints {
         points.join(" ").into_bytes()
     }
 
-    /// Always written: without a line, the default points would come back.
+    /// Always written: without a line, the default points would apply again.
     fn lines(&self, _: &Self) -> Lines {
         if self.0.is_empty() {
             return Lines::Values(vec![(b"\"\"".to_vec(), true)]);

@@ -1,12 +1,12 @@
-//! What the server tells of a certificate and asks of it, read from its DER: serial number,
-//! time of validity, names, what it may be used for (`usage`).
+//! The fields of a certificate that the server reports or checks, read from its DER: serial number,
+//! validity, names, permitted usage (`usage`).
 //!
 //!     Certificate = SEQUENCE { tbs, signature algorithm, signature }
 //!     tbs         = SEQUENCE { [0] version, serial, algorithm, issuer, validity, subject,
 //!                              public key, ..., [3] extensions }
 //!
-//! Whether a certificate is trusted is decided elsewhere (`verify`); nothing here is believed
-//! before that. Every length is held against the bytes that are left. O(bytes).
+//! Whether a certificate is trusted is decided elsewhere (`verify`); do not rely on these fields
+//! before that. Every length is checked against the remaining bytes. O(bytes).
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -24,7 +24,7 @@ pub(super) const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const VERSION: u8 = 0xa0;
 const EXTENSIONS: u8 = 0xa3;
-/// The URI among the kinds of names that a subject may have besides.
+/// The tag of a URI in the subject's alternative names.
 const URI: u8 = 0x86;
 
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
@@ -35,28 +35,28 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 pub struct Certificate<'a> {
     /// 1 to 3.
     pub version: u8,
-    /// Big-endian, as it stands.
+    /// Big-endian, as encoded.
     pub serial: &'a [u8],
-    /// Unix seconds; the last ones are included.
+    /// Unix seconds, inclusive.
     pub not_before: i64,
     pub not_after: i64,
-    /// Whole, header included.
+    /// With header.
     pub issuer: &'a [u8],
     pub subject: &'a [u8],
-    /// SubjectPublicKeyInfo, whole.
+    /// SubjectPublicKeyInfo, with header.
     pub public_key: &'a [u8],
-    /// What is signed, whole, by which algorithm (without its header), and the signature.
+    /// The signed part with header, the algorithm (without its header), and the signature.
     pub signed: &'a [u8],
     pub algorithm: &'a [u8],
     pub signature: &'a [u8],
     /// The first common name of the subject.
     pub common_name: Option<&'a [u8]>,
-    /// URIs among the subject's further names, in their order.
+    /// URIs among the subject's alternative names, in order.
     pub uris: Vec<&'a [u8]>,
     pub(super) usage: Usage,
 }
 
-/// Elements in a row.
+/// An iterator over consecutive elements.
 pub(super) struct Elements<'a>(pub(super) &'a [u8]);
 
 pub(super) struct Element<'a> {
@@ -108,7 +108,7 @@ impl<'a> Elements<'a> {
 }
 
 impl<'a> Certificate<'a> {
-    /// `None`: this is no certificate.
+    /// `None`: not a certificate.
     pub fn read(der: &'a [u8]) -> Option<Certificate<'a>> {
         let mut all = Elements(Elements(der).expect(SEQUENCE)?.contents);
         let tbs = all.expect(SEQUENCE)?;
@@ -155,22 +155,22 @@ impl<'a> Certificate<'a> {
         })
     }
 
-    /// The serial number as tools print it: hexadecimal, capital letters.
+    /// The serial number as tools print it: hexadecimal, uppercase.
     pub fn serial_text(&self) -> String {
         let digits = match self.serial {
-            // A leading zero that only says that the number is not negative.
+            // Skip a leading zero that only keeps the number non-negative.
             [0, rest @ ..] if !rest.is_empty() => rest,
             all => all,
         };
         digits.iter().map(|byte| format!("{byte:02X}")).collect()
     }
 
-    /// Whether it names itself as its issuer.
+    /// Whether issuer and subject are the same.
     pub(super) fn is_self_issued(&self) -> bool {
         self.subject == self.issuer
     }
 
-    /// Whether it may sign certificates that end in one for `purpose`.
+    /// Whether it may sign the certificates of a chain for `purpose`.
     pub(super) fn may_sign(&self, purpose: Purpose) -> bool {
         let is_old_root = self.version == 1 && self.is_self_issued();
         self.usage.may_sign(purpose, is_old_root)
@@ -182,13 +182,13 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// What a sequence contains.
+/// The contents of a sequence.
 pub(super) fn contents(whole: &[u8]) -> Option<&[u8]> {
     Some(Elements(whole).expect(SEQUENCE)?.contents)
 }
 
-/// The algorithm (without its header) and the key itself, of the contents of a
-/// SubjectPublicKeyInfo.
+/// Splits the contents of a SubjectPublicKeyInfo into the algorithm (without its header) and
+/// the key.
 pub(super) fn split_key_info(contents: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut parts = Elements(contents);
     let algorithm = parts.expect(SEQUENCE)?.contents;
@@ -228,7 +228,7 @@ fn common_name(subject: &[u8]) -> Option<&[u8]> {
     for pair in sets.flat_map(|set| Elements(set.contents)) {
         let mut pair = Elements(pair.contents);
         if pair.expect(OID)?.contents == COMMON_NAME {
-            // Text of two bytes a character is nobody's name here.
+            // Names in UTF-16 are not supported.
             return pair
                 .next()
                 .filter(|v| v.tag != BMP_STRING)

@@ -1,15 +1,15 @@
-//! Protocols and ciphers by the names that configuration files know them by: OpenSSL's.
+//! Protocols and ciphers by their OpenSSL names, as configuration files use them.
 //!
-//! rustls has what is still considered safe: TLS 1.2 with ephemeral keys and authenticated
-//! ciphers, and TLS 1.3. What is asked for beyond that is refused by name; what is asked to
-//! be left out may be anything.
+//! rustls has only what is still considered safe: TLS 1.2 with ephemeral keys and authenticated
+//! ciphers, and TLS 1.3. A request for anything else is refused by name; an exclusion may name
+//! anything.
 
 use rustls::crypto::ring::cipher_suite as suite;
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion, version};
 
 use super::TlsError;
 
-/// A cipher of TLS 1.2: its name and the words it answers to besides.
+/// A cipher of TLS 1.2: its name and the other words that select it.
 struct Cipher {
     name: &'static str,
     words: &'static [&'static str],
@@ -22,7 +22,7 @@ macro_rules! ciphers {
     };
 }
 
-/// In the order of preference.
+/// In order of preference.
 static CIPHERS: [Cipher; 6] = ciphers! {
     "ECDHE-ECDSA-AES256-GCM-SHA384" TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384:
         "aECDSA" "ECDSA" "AESGCM" "AES" "AES256" "SHA384";
@@ -38,12 +38,12 @@ static CIPHERS: [Cipher; 6] = ciphers! {
         "aRSA" "RSA" "CHACHA20" "SHA256";
 };
 
-/// Words that all of them answer to.
+/// Words that select all of them.
 const EVERY: [&str; 10] = [
     "ALL", "DEFAULT", "HIGH", "ECDHE", "EECDH", "kECDHE", "kEECDH", "TLSv1.2", "AEAD", "FIPS",
 ];
 
-/// TLS 1.3, in the order of preference.
+/// TLS 1.3, in order of preference.
 static SUITES: [(&str, SupportedCipherSuite); 3] = [
     ("TLS_AES_256_GCM_SHA384", suite::TLS13_AES_256_GCM_SHA384),
     ("TLS_AES_128_GCM_SHA256", suite::TLS13_AES_128_GCM_SHA256),
@@ -73,8 +73,8 @@ pub(super) fn protocols(text: &str) -> Result<Vec<&'static SupportedProtocolVers
     Ok(chosen)
 }
 
-/// All ciphers that `tls-ciphersuites` (TLS 1.3) and `tls-ciphers` (before) allow, in the order
-/// of the server's preference.
+/// All ciphers that `tls-ciphersuites` (TLS 1.3) and `tls-ciphers` (before) allow, in the
+/// server's order of preference.
 pub(super) fn ciphers(suites: &str, before: &str) -> Result<Vec<SupportedCipherSuite>, TlsError> {
     let mut all = suites_of(suites)?;
     all.extend(ciphers_of(before)?);
@@ -102,14 +102,14 @@ fn suites_of(list: &str) -> Result<Vec<SupportedCipherSuite>, TlsError> {
     Ok(chosen)
 }
 
-/// OpenSSL's list: names and words parted by colons; `+` between words for what answers to all
-/// of them; in front `-` takes away, `!` for good, `+` moves to the end.
+/// OpenSSL's list: names and words separated by colons; `+` between words selects what matches all
+/// of them; a leading `-` removes, `!` removes for good, `+` moves to the end.
 fn ciphers_of(list: &str) -> Result<Vec<SupportedCipherSuite>, TlsError> {
     let (mut chosen, mut banned): (Vec<&Cipher>, Vec<&str>) = Default::default();
     let mut unknown = Vec::new();
     let parts = list.split([':', ',', ' ']).filter(|part| !part.is_empty());
     for part in parts.clone() {
-        // Nothing here is below any of the levels, and there is only one order by strength.
+        // All ciphers here satisfy every level, and there is only one order by strength.
         if part == "@STRENGTH" || part.starts_with("@SECLEVEL=") {
             continue;
         }

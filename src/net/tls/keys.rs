@@ -1,4 +1,4 @@
-//! Private keys from PEM: PKCS#8, PKCS#1 and SEC1, and PKCS#8 under a password as `openssl`
+//! Private keys from PEM: PKCS#8, PKCS#1 and SEC1, and password-protected PKCS#8 as `openssl`
 //! writes it today (`ENCRYPTED PRIVATE KEY`). The older form, in which a PKCS#1 key names its
 //! cipher in a header (`DEK-Info`), is refused by name.
 
@@ -10,7 +10,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 const BEGIN_ENCRYPTED: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
 const END_ENCRYPTED: &[u8] = b"-----END ENCRYPTED PRIVATE KEY-----";
 
-/// The first private key in `text`; why there is none.
+/// The first private key in `text`, or why there is none.
 pub(super) fn private_key(text: &[u8], password: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     if let Some(begin) = memmem::find(text, BEGIN_ENCRYPTED) {
         return decrypt(&text[begin..], password);
@@ -28,7 +28,7 @@ pub(super) fn private_key(text: &[u8], password: &[u8]) -> Result<PrivateKeyDer<
     }
 }
 
-/// The key in a section that `text` begins with.
+/// Decrypts the key in the section that `text` begins with.
 fn decrypt(text: &[u8], password: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     if password.is_empty() {
         return Err("the key is encrypted and no password is configured for it".into());

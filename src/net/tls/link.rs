@@ -1,19 +1,19 @@
-//! A connection under TLS: a socket, rustls's state, and bytes only while they wait.
+//! A TLS connection: a socket, rustls's state, and buffers that exist only while bytes wait.
 //!
 //!     socket -> [held] -> rustls -> [plain] -> reader
 //!     writer -> rustls -> [unsent] -> socket
 //!
-//! `held` is a record that has not come whole, `plain` what a reader had no room for, `unsent`
-//! what the socket did not take. All three are without memory when they are empty, which is
-//! nearly always: records are opened and sealed in buffers that all connections share. So an
-//! idle connection is rustls's state and nothing else.
+//! `held` is an incomplete record, `plain` what a reader had no room for, `unsent` what the socket
+//! did not take. All three own no memory when empty, which is nearly always: records are opened
+//! and sealed in buffers that all connections share. So an idle connection is rustls's state and
+//! nothing else.
 //!
-//! rustls remembers places in what it was shown and has not done with. So every call of it is
-//! given those bytes, `held`, again, also where there is nothing new.
+//! rustls remembers offsets into input it has not consumed. So every call must pass those bytes,
+//! `held`, again, even if there is nothing new.
 //!
-//! One call reads from the socket once at most. What [`Link::fill`] says of more to come is
-//! for a poll that tells of every edge once: while it says so, no event will. It is never
-//! silent about bytes that it keeps itself.
+//! One call reads from the socket at most once. The "more" result of [`Link::fill`] is for an
+//! edge-triggered poll: while it is true, no event will come. It always reports bytes that are
+//! buffered here.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -32,19 +32,19 @@ use rustls::{ClientConfig, Error, ServerConfig};
 use super::Certificate;
 use crate::net::sys::Filling;
 
-/// The most plaintext in one record.
+/// Maximum plaintext in one record.
 const RECORD_BYTES: usize = 16 * 1024;
-/// What sealing adds to a record, with room to spare.
+/// Upper bound of what sealing adds to a record.
 const OVERHEAD_BYTES: usize = 64;
-/// One read asks the socket for no more, and for no less.
+/// Maximum and minimum size of one read.
 const READ_BYTES_MAX: usize = 64 * 1024;
 const READ_BYTES_MIN: usize = 4 * 1024;
-/// One write seals no more at a time.
+/// Maximum plaintext sealed by one write.
 const WRITE_BYTES_MAX: usize = 4 * RECORD_BYTES;
-/// A peer that makes us answer (alerts, new keys) and does not read is given up here.
+/// A peer that makes us answer (alerts, new keys) without reading is disconnected at this size.
 const UNSENT_BYTES_MAX: usize = 128 * 1024;
 
-/// What the first record of a peer is.
+/// The type of a peer's first record.
 const HANDSHAKE: u8 = 0x16;
 const NOT_TLS: &str = "the client does not speak TLS, but this port does";
 
@@ -53,7 +53,7 @@ const NOT_TLS: &str = "the client does not speak TLS, but this port does";
 struct Scratch {
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
-    /// Short pieces that become one record.
+    /// Short pieces gathered into one record.
     gathered: Vec<u8>,
 }
 
@@ -73,14 +73,14 @@ pub struct Link {
     held: Vec<u8>,
     plain: Vec<u8>,
     unsent: Vec<u8>,
-    /// How much of `unsent` has left.
+    /// The part of `unsent` that has been sent.
     sent: usize,
     is_established: bool,
     /// The peer has sent something.
     has_begun: bool,
-    /// The last read of the socket was as long as it could be.
+    /// The last read of the socket filled its buffer.
     socket_has_more: bool,
-    /// The peer has said that it sends no more.
+    /// The peer has closed its side.
     is_ended: bool,
     has_failed: bool,
 }
@@ -94,15 +94,15 @@ impl std::fmt::Debug for Link {
     }
 }
 
-/// What a round through rustls came to.
+/// The result of a round through rustls.
 struct Round {
-    /// Bytes of the front that are done with.
+    /// Bytes consumed from the front.
     done: usize,
     result: Result<(), Error>,
 }
 
-/// Goes through the records in `$incoming`: plaintext to `$sink`, answers behind `$unsent`.
-/// A macro, for the two sides share no trait.
+/// Processes the records in `$incoming`: plaintext to `$sink`, answers appended to `$unsent`.
+/// A macro, because the client and server types share no trait.
 macro_rules! go_through {
     ($connection:expr, $incoming:expr, $unsent:expr, $is_ended:expr, $sink:expr) => {{
         let mut done = 0;
@@ -145,8 +145,8 @@ macro_rules! go_through {
     }};
 }
 
-/// Lets `$act` write; `None`: the connection is over. All that rustls has to send itself was
-/// taken from it behind the last read, and all that had come was gone through then.
+/// Lets `$act` write; `None`: the connection is over. After the last read all input was processed
+/// and all of rustls's own output was taken.
 macro_rules! with_traffic {
     ($connection:expr, $held:expr, $act:expr) => {
         match $connection.process_tls_records($held) {
@@ -159,7 +159,7 @@ macro_rules! with_traffic {
     };
 }
 
-/// Encodes behind what `unsent` holds.
+/// Appends encoded output to `unsent`.
 fn append(unsent: &mut Vec<u8>, mut encode: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>) {
     let (end, mut room) = (unsent.len(), 512);
     loop {
@@ -173,15 +173,14 @@ fn append(unsent: &mut Vec<u8>, mut encode: impl FnMut(&mut [u8]) -> Result<usiz
 }
 
 impl Link {
-    /// The server's end of a connection that has just been accepted.
+    /// The server side of an accepted connection.
     pub fn accepted(socket: TcpStream, config: &Arc<ServerConfig>) -> io::Result<Link> {
         let connection = UnbufferedServerConnection::new(Arc::clone(config));
         let connection = connection.map_err(io::Error::other)?;
         Ok(Link::new(socket, Connection::Server(connection)))
     }
 
-    /// The end that opened the connection, to a server of this name. The first bytes wait to
-    /// be sent.
+    /// The client side, to a server of this name. The first bytes are in `unsent`, ready to send.
     pub fn opened(
         socket: TcpStream,
         config: &Arc<ClientConfig>,
@@ -220,22 +219,22 @@ impl Link {
         &mut self.socket
     }
 
-    /// Keys are not agreed on yet: nothing can be written, and reading costs much more.
+    /// The handshake is in progress: nothing can be written, and reading costs much more.
     pub fn is_handshaking(&self) -> bool {
         !self.is_established
     }
 
-    /// Whether something waits that the socket has not taken.
+    /// Whether bytes wait that the socket has not taken.
     pub fn has_unsent(&self) -> bool {
         self.sent < self.unsent.len()
     }
 
-    /// Whether something can be read without a look at the socket.
+    /// Whether something can be read without reading the socket.
     pub fn has_unread(&self) -> bool {
         !self.plain.is_empty() || self.is_ended
     }
 
-    /// The peer's certificate, which has been verified, if it has shown one.
+    /// The peer's verified certificate, if it has sent one.
     pub fn peer_certificate(&self) -> Option<Certificate<'_>> {
         let chain: Option<&[CertificateDer<'static>]> = match &self.connection {
             Connection::Server(c) => c.peer_certificates(),
@@ -244,15 +243,15 @@ impl Link {
         Certificate::read(chain?.first()?)
     }
 
-    /// Memory beyond this struct's own, apart from rustls's.
+    /// Memory beyond this struct, without rustls's.
     pub fn waiting_bytes(&self) -> usize {
         self.held.capacity() + self.plain.capacity() + self.unsent.capacity()
     }
 
-    /// Reads what there is, with one read of the socket at most: how much came, and whether
-    /// there may be more of which no event will tell. 0 bytes: the peer sends no more.
+    /// Reads what is available, with at most one read of the socket: the number of bytes, and
+    /// whether there may be more without a further event. 0 bytes: the peer sends no more.
     ///
-    /// `Interrupted`: records came without anything for the reader, and there may be more.
+    /// `Interrupted`: the records held no data, and there may be more of them.
     pub fn fill(&mut self, into: &mut [u8]) -> io::Result<(usize, bool)> {
         let mut at = 0;
         self.fill_with(into.len(), |bytes| {
@@ -263,8 +262,8 @@ impl Link {
         })
     }
 
-    /// As [`Link::fill`], into `first`, which nobody needs to have written to, and then into
-    /// `behind`: what has come to each.
+    /// Like [`Link::fill`], into `first`, which may be uninitialized, and then into `behind`:
+    /// the bytes in each.
     pub fn fill_vectored<'a>(
         &mut self,
         first: &'a mut [MaybeUninit<u8>],
@@ -284,7 +283,7 @@ impl Link {
         Ok((filling.written(), there, more))
     }
 
-    /// `take` says how much of each piece it has room for.
+    /// `take` returns how many bytes of each piece it took.
     fn fill_with(
         &mut self,
         room: usize,
@@ -328,7 +327,7 @@ impl Link {
         })
     }
 
-    /// One read of the socket through rustls. `true`: the socket has ended.
+    /// One read of the socket, processed by rustls. `true`: the socket has ended.
     fn pull(&mut self, room: usize, sink: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
         SCRATCH.with_borrow_mut(|scratch| {
             let incoming = &mut scratch.incoming;
@@ -345,7 +344,7 @@ impl Link {
                 return Ok(true);
             }
             if !std::mem::replace(&mut self.has_begun, true) && incoming[start] != HANDSHAKE {
-                // An alert would be as strange to such a peer as its bytes are to us.
+                // Such a peer would not understand an alert either.
                 self.has_failed = true;
                 return Err(io::Error::new(ErrorKind::InvalidData, NOT_TLS));
             }
@@ -398,8 +397,8 @@ impl Link {
         round
     }
 
-    /// Behind an error: the alert that tells the peer of it. One call, for rustls gives what is
-    /// to be sent before it looks at bytes again, which it may not do twice.
+    /// After an error: encodes the alert for the peer. One call only: rustls returns pending output
+    /// before it looks at input again, which it must not do twice.
     fn take_alert(&mut self, left: &mut [u8]) {
         let unsent = &mut self.unsent;
         match &mut self.connection {
@@ -420,7 +419,7 @@ impl Link {
         }
     }
 
-    /// Sends what the socket has not taken yet; `WouldBlock` when some is left.
+    /// Sends what the socket has not taken yet; `WouldBlock` if some is left.
     pub fn push(&mut self) -> io::Result<()> {
         while self.has_unsent() {
             match self.socket.write(&self.unsent[self.sent..]) {
@@ -436,8 +435,8 @@ impl Link {
         Ok(())
     }
 
-    /// Seals `pieces`, as much as one write takes, and sends them. How much of them has been
-    /// taken; what the socket did not take of that waits here ([`Link::push`]).
+    /// Seals as much of `pieces` as one write takes and sends it. Returns how many bytes were
+    /// taken; sealed bytes that the socket did not take are buffered ([`Link::push`]).
     fn send(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         self.push()?;
         if self.has_failed {
@@ -460,7 +459,7 @@ impl Link {
                 let mut piece = &piece[..piece.len().min(WRITE_BYTES_MAX - taken)];
                 taken += piece.len();
                 while !piece.is_empty() {
-                    // A long piece is sealed where it lies.
+                    // A long piece is sealed in place.
                     if gathered.is_empty() && piece.len() >= RECORD_BYTES {
                         let (record, rest) = piece.split_at(RECORD_BYTES);
                         self.seal(record, outgoing, &mut sealed)?;
@@ -486,7 +485,7 @@ impl Link {
             let n = match self.socket.write(sealed) {
                 Ok(n) => n,
                 Err(error) => match error.kind() {
-                    // It is sealed: from here on it is ours to send.
+                    // Already sealed: it must be sent later.
                     ErrorKind::WouldBlock | ErrorKind::Interrupted => 0,
                     _ => return Err(error),
                 },
@@ -498,8 +497,7 @@ impl Link {
         })
     }
 
-    /// Seals one record behind `at`. A change of keys, which is due every few million records,
-    /// goes in front of it.
+    /// Seals one record at `at`. A key update, due every few million records, is written before it.
     fn seal(&mut self, plain: &[u8], outgoing: &mut Vec<u8>, at: &mut usize) -> io::Result<()> {
         loop {
             let (room, held) = (&mut outgoing[*at..], &mut self.held);
@@ -528,8 +526,8 @@ impl Link {
     }
 }
 
-/// Ends the session as the protocol wants it, if the socket takes it at once: whoever drops a
-/// connection does not wait for the peer.
+/// Sends the closing alert that the protocol requires, if the socket takes it at once: a drop
+/// does not wait for the peer.
 impl Drop for Link {
     fn drop(&mut self) {
         if !self.is_established || self.has_failed || self.push().is_err() {
@@ -574,11 +572,11 @@ mod tests {
     use crate::net::tls::testing::{self, Authority, Issued, Subject};
     use crate::net::tls::{Authentication, Materials};
 
-    /// A server's end, a client's end, and the wire between them, which is in our hands.
+    /// A server end, a client end, and the wire between them, which the test controls.
     struct Pair {
         server: Link,
         client: Link,
-        /// What each end's socket is connected to.
+        /// The other ends of their sockets.
         at_server: std::net::TcpStream,
         at_client: std::net::TcpStream,
     }
@@ -628,7 +626,7 @@ mod tests {
             Pair::new(materials, client)
         }
 
-        /// Takes what has left one end.
+        /// Takes what one end has sent.
         fn carry(socket: &mut std::net::TcpStream) -> Vec<u8> {
             let mut all = Vec::new();
             let mut bytes = [0; 65_536];
@@ -640,7 +638,7 @@ mod tests {
             all
         }
 
-        /// Both ends agree on keys; the error of the server's end if they do not.
+        /// Runs the handshake; the server end's error if it fails.
         fn agree(&mut self) -> io::Result<()> {
             for _ in 0..4 {
                 let _ = self.client.push();
@@ -665,8 +663,8 @@ mod tests {
         }
     }
 
-    /// All that `link` has to give, in reads of `room` bytes, until it says that an event will
-    /// tell of more.
+    /// All available bytes of `link`, in reads of `room` bytes, until it reports that an event will
+    /// announce more.
     fn read_all(link: &mut Link, room: usize) -> Vec<u8> {
         let mut all = Vec::new();
         let mut into = vec![0; room];
@@ -791,8 +789,8 @@ mod tests {
         }
     }
 
-    /// A second message of a handshake, behind one that was refused, made rustls look for it in
-    /// bytes that it was not shown any more.
+    /// A second handshake message after a refused one used to make rustls look for it in bytes that
+    /// it was no longer shown.
     #[test]
     fn no_bytes_of_a_handshake_are_too_strange() {
         let authority = Authority::shared();
@@ -808,7 +806,7 @@ mod tests {
         for round in 0..60 {
             let config = if round % 10 == 0 { &stranger } else { &client };
             let mut config = ClientConfig::clone(config);
-            // Messages in many records.
+            // Messages split into many records.
             config.max_fragment_size = (round % 3 == 0).then_some(32 + round);
             let mut pair = Pair::new(&materials, &config.into());
             let spoiled = next(4);
@@ -873,7 +871,7 @@ mod tests {
         let refused = |subject: &Subject<'_>, own: Issued| {
             let mut settings = testing::settings(Authentication::Mandatory);
             settings.opens_links = true;
-            // Made when it is still good, or what would make it would refuse it.
+            // Built while the certificate is still valid; building would refuse it otherwise.
             let days = subject.days.clone();
             let then = jiff::Timestamp::now().as_second() + (days.start + days.end) / 2 * 86_400;
             let client = testing::build_at(&mut settings, ours, &own, then).expect("all is well");
@@ -882,7 +880,7 @@ mod tests {
         };
         let someone = Subject::named("a");
         assert_eq!(refused(&someone, ours.issue(&someone)), None);
-        // An authority's own certificate is trusted as it stands, and a stranger's is not.
+        // A self-signed certificate in the file is trusted as it is, a stranger's is not.
         assert_eq!(refused(&someone, ours.itself()), None);
         assert!(refused(&someone, others.itself()).is_some());
         let on = |days| {

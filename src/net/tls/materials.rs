@@ -1,8 +1,8 @@
-//! Certificates, keys and authorities from files, and what rustls makes of them.
+//! Certificates, keys and authorities from files, and the rustls configuration built from them.
 //!
-//! In three steps, so that the slow ones need not be the loop's: [`Settings`] name the files,
-//! [`Files`] are their contents, [`Materials`] are built of both, or of none. Connections keep
-//! what they began with.
+//! In three steps, so that the slow ones can run outside the loop: [`Settings`] name the files,
+//! [`Files`] are their contents, [`Materials`] are built from both, completely or not at all.
+//! Connections keep the materials they began with.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,21 +21,21 @@ use super::verify::{Purpose, Verifier};
 use super::{Certificate, TlsError, ciphers, keys};
 use crate::base::text::system_text;
 
-/// A file of this kind is no longer; a folder of authorities has no more.
+/// Maximum size of a file, and maximum number of files in a folder of authorities.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 const AUTHORITY_FILES_MAX: usize = 10_000;
 
-/// Whether clients show certificates.
+/// Whether clients must present certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authentication {
-    /// They are not asked.
+    /// Not requested.
     None,
-    /// Who shows one shows a good one.
+    /// A client may present none; one that it presents must be valid.
     Optional,
     Mandatory,
 }
 
-/// A certificate with its key, by their files; empty where none is set.
+/// The files of a certificate and its key; empty if not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CertificateFiles {
     pub certificate: PathBuf,
@@ -43,37 +43,37 @@ pub struct CertificateFiles {
     pub password: Vec<u8>,
 }
 
-/// What is configured, as text. Empty is not set.
+/// The configuration, as text. Empty means not set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     pub server: CertificateFiles,
-    /// For connections that this process opens; the server's where there is none.
+    /// For connections that this process opens; if not set, the server's.
     pub client: CertificateFiles,
     pub ca_file: PathBuf,
     pub ca_dir: PathBuf,
     pub authentication: Authentication,
-    /// Authorities are needed for other connections' sake.
+    /// Authorities are also needed for outgoing connections.
     pub opens_links: bool,
     pub protocols: String,
     pub ciphers: String,
     pub ciphersuites: String,
     pub prefer_server_ciphers: bool,
     pub session_caching: bool,
-    /// 0: as many as there are.
+    /// 0: unlimited.
     pub session_cache_size: u32,
     pub session_cache_timeout_s: u32,
 }
 
-/// The contents of the files that settings name.
+/// The contents of the configured files.
 #[derive(Debug, Default)]
 pub struct Files {
     server: [Vec<u8>; 2],
     client: Option<[Vec<u8>; 2]>,
-    /// By their paths, in order.
+    /// Sorted by path.
     authorities: Vec<(PathBuf, Vec<u8>)>,
 }
 
-/// What INFO tells of a certificate.
+/// The fields of a certificate that INFO reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     pub serial: String,
@@ -81,21 +81,21 @@ pub struct Facts {
     pub not_after: i64,
 }
 
-/// All that new connections need.
+/// Everything that new connections need.
 #[derive(Clone, Debug)]
 pub struct Materials {
     pub server: Arc<ServerConfig>,
     pub client: Option<Arc<ClientConfig>>,
     pub server_facts: Facts,
     pub client_facts: Option<Facts>,
-    /// Of the authority that expires first.
+    /// The authority that expires first.
     pub authority_facts: Option<Facts>,
     /// Of the files' contents.
     pub fingerprint: [u8; 32],
 }
 
 impl Files {
-    /// Reads all that `settings` name.
+    /// Reads all files that `settings` name.
     pub fn read(settings: &Settings) -> Result<Files, TlsError> {
         let Settings { server, client, .. } = settings;
         if server.certificate.as_os_str().is_empty() {
@@ -117,7 +117,7 @@ impl Files {
         })
     }
 
-    /// Equal for the same contents.
+    /// Equal for equal contents.
     pub fn fingerprint(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
         let mut add = |bytes: &[u8]| {
@@ -192,7 +192,7 @@ fn read_authorities(file: &Path, dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, 
         }
     }
     paths.sort();
-    // What cannot be read or is no certificate may lie there as well.
+    // Unreadable files and files that are not certificates are skipped.
     let read = paths.into_iter().filter_map(|path| {
         let text = read_file(&path).ok()?;
         Some((path, text))
@@ -202,8 +202,8 @@ fn read_authorities(file: &Path, dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, 
 }
 
 impl Materials {
-    /// Builds all of it; `now` in Unix seconds. A certificate whose time is over or has not
-    /// come is refused, as one is whose key does not fit.
+    /// Builds everything; `now` in Unix seconds. Refuses a certificate outside of its validity, or
+    /// one that does not fit its key.
     pub fn build(settings: &Settings, files: &Files, now: i64) -> Result<Materials, TlsError> {
         let protocols = ciphers::protocols(&settings.protocols)?;
         let provider = Arc::new(CryptoProvider {
@@ -337,7 +337,7 @@ fn certified_key(
     Ok((Arc::new(CertifiedKey::new(chain, key)), facts))
 }
 
-/// All authorities, and which of them expires first.
+/// All authorities, and the one that expires first.
 fn authorities(
     settings: &Settings,
     files: &Files,
@@ -384,7 +384,7 @@ fn authorities(
     Ok((all, first))
 }
 
-/// The one certificate, whoever asks.
+/// The same certificate for every client.
 #[derive(Debug)]
 struct Only(Arc<CertifiedKey>);
 
@@ -488,7 +488,7 @@ mod tests {
         );
     }
 
-    /// Its owner may still show it.
+    /// Its owner may still present it.
     #[test]
     fn a_file_without_an_authority_is_taken() {
         let alone = Authority::pretended(&Subject::named("alone"));
@@ -514,7 +514,7 @@ mod tests {
         let built = build(&mut wanted, Authority::shared(), &server).expect("all is well");
         let first = Certificate::read(&one.der).expect("a certificate");
         assert_eq!(built.authority_facts, Some(Facts::of(&first)));
-        // With time, authorities end.
+        // Authorities expire.
         let later = first.not_after + 86_400 / 2;
         let refused = build_at(&mut wanted, Authority::shared(), &server, later);
         assert!(matches!(refused, Err(TlsError::InvalidAuthorities(_))));

@@ -1,14 +1,14 @@
-//! TLS: rustls between a socket and the bytes that everybody else sees.
+//! TLS: rustls between a socket and the plaintext that the rest of the server sees.
 //!
-//!   - `materials`: certificates, keys and authorities from files, and what rustls makes of
-//!     them. Built whole or not at all; connections keep what they began with.
-//!   - `keys`: private keys, encrypted ones too; `ciphers`: OpenSSL's names for what rustls has.
-//!   - `verify`: whom a client's certificate is believed; `resume`: sessions that go on.
-//!   - `certificate`: serial number, validity and names in a certificate; `usage`: what it may
-//!     be used for.
+//!   - `materials`: certificates, keys and authorities from files, and the rustls configuration.
+//!     Built completely or not at all; connections keep what they began with.
+//!   - `keys`: private keys, also encrypted ones; `ciphers`: OpenSSL's names for rustls's ciphers.
+//!   - `verify`: trust in a peer's certificate; `resume`: session resumption.
+//!   - `certificate`: serial number, validity and names in a certificate; `usage`: its permitted
+//!     usage.
 //!   - `link`: a connection: records in and out, without a buffer while nothing waits.
 //!
-//! Who is let in, what is logged and when files are read again is the server's business.
+//! Access control, logging and reloading of files are the server's business.
 
 mod certificate;
 mod ciphers;
@@ -27,8 +27,7 @@ pub use certificate::Certificate;
 pub use link::Link;
 pub use materials::{Authentication, CertificateFiles, Facts, Files, Materials, Settings};
 
-/// Why TLS cannot be set up. `Display` is the line of the log, in Redis's words where it has
-/// some.
+/// Why TLS cannot be set up. `Display` is the log line, in Redis's wording where it has one.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("No tls-cert-file configured!")]

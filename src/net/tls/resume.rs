@@ -1,10 +1,10 @@
-//! Sessions that go on where an earlier connection ended: no certificates are sent or checked
-//! anew, so they live for a bounded time, and no longer than what they were agreed under: new
+//! Session resumption: no certificates are sent or checked anew, so sessions have a limited
+//! lifetime, and live no longer than the materials they were agreed under: new
 //! [`super::Materials`] have new ones.
 //!
-//! What a client is given is a ticket that holds everything, sealed with a key that only this
-//! process has; the server keeps nothing. Clients of TLS 1.2 that know no tickets are
-//! remembered here, up to a number of them.
+//! A client gets a ticket that holds the whole session, sealed with a key that only this process
+//! has; the server stores nothing. For clients of TLS 1.2 without tickets, a limited number of
+//! sessions is stored here.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustls::server::{ProducesTickets, StoresServerSessions};
 
-/// Seals tickets that are good for `lifetime`.
+/// Seals tickets that are valid for `lifetime_s`.
 ///
 ///     ticket = sealed(seconds since `began`: u64be | session)
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Tickets {
 }
 
 impl Tickets {
-    /// An error: the system gives no random numbers.
+    /// Fails if the system gives no random numbers.
     pub(super) fn new(lifetime_s: u32) -> Result<Tickets, rustls::Error> {
         Ok(Tickets {
             sealer: rustls::crypto::ring::Ticketer::new()?,
@@ -56,7 +56,7 @@ impl ProducesTickets for Tickets {
     }
 }
 
-/// Sessions by the number that a client shows, the oldest of which go first.
+/// Sessions by id; the oldest are evicted first.
 #[derive(Debug)]
 pub(super) struct Sessions {
     kept: Mutex<Kept>,
@@ -67,7 +67,7 @@ pub(super) struct Sessions {
 #[derive(Debug, Default)]
 struct Kept {
     by_id: HashMap<Vec<u8>, (Instant, Vec<u8>)>,
-    /// Oldest first; some may be gone.
+    /// Oldest first; some may be removed already.
     order: VecDeque<Vec<u8>>,
 }
 

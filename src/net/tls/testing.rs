@@ -1,4 +1,4 @@
-//! What tests make connections with.
+//! Helpers for tests that make TLS connections.
 
 #[path = "../../../tests/support/certificates.rs"]
 mod certificates;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub(crate) use self::certificates::{Authority, Issued, Subject};
 use super::{Authentication, CertificateFiles, Files, Materials, Settings, TlsError};
 
-/// Settings that ask for nothing in particular.
+/// Default settings.
 pub(crate) fn settings(authentication: Authentication) -> Settings {
     Settings {
         server: CertificateFiles::default(),
@@ -53,7 +53,7 @@ pub(crate) fn build_at(
 }
 
 impl Authority {
-    /// For a server with a certificate of this authority's, which clients must have too.
+    /// For a server with a certificate of this authority, which clients must have too.
     pub(crate) fn materials(&self) -> Materials {
         let server = self.issue(&Subject::named("localhost"));
         build(&mut settings(Authentication::Mandatory), self, &server).expect("all is well")

@@ -1,15 +1,15 @@
-//! What a certificate may be used for, by its extensions: whether it may sign others, and
-//! whether a peer of a kind may present it. The rules are OpenSSL's, which are stricter than
-//! those of rustls: of trust anchors rustls asks nothing, of issuers no key usage.
+//! The permitted usage of a certificate, by its extensions: whether it may sign others, and
+//! whether a client or server may present it. The rules are OpenSSL's, which are stricter than
+//! rustls's: rustls checks nothing for trust anchors, and no key usage for issuers.
 //!
 //! An issuer, for the purpose at hand:
 //!
 //!   - has the key usage `keyCertSign` or no key usage at all, and the purpose's extended key
 //!     usage or none at all;
-//!   - says `CA:TRUE` in its basic constraints. Without basic constraints it is one of version 1
-//!     that is self-issued, or one with the key usage, or with Netscape's type of an authority.
+//!   - has `CA:TRUE` in its basic constraints. Without basic constraints it must be of version 1
+//!     and self-issued, or have the key usage, or Netscape's type of an authority.
 //!
-//! A certificate with a critical extension that nothing here knows does neither.
+//! A certificate with an unknown critical extension may do neither.
 
 use super::certificate::{BIT_STRING, Element, Elements, INTEGER, OCTET_STRING, OID, SEQUENCE};
 
@@ -19,8 +19,8 @@ const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
 const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
 const NETSCAPE_TYPE: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x86, 0xf8, 0x42, 0x01, 0x01];
-/// Others of id-ce that may be critical: names, name constraints, distribution points,
-/// policies, their mappings and constraints, and the inhibition of any policy.
+/// Other extensions under id-ce that may be critical: names, name constraints, distribution
+/// points, policies, their mappings and constraints, and the inhibition of any policy.
 const UNDERSTOOD: [u8; 7] = [0x11, 0x1e, 0x1f, 0x20, 0x21, 0x24, 0x36];
 
 const CLIENT_AUTH: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02];
@@ -36,14 +36,14 @@ const NETSCAPE_CLIENT: u8 = 0x80;
 const NETSCAPE_SERVER: u8 = 0x40;
 const NETSCAPE_SSL_AUTHORITY: u8 = 0x04;
 
-/// Which end of a connection the certificate at the end of a chain belongs to.
+/// The end of a connection that the leaf certificate of a chain belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Client,
     Server,
 }
 
-/// The extensions that say what a certificate may be used for. `None`: it does not have it.
+/// The extensions that restrict the usage of a certificate. `None`: it does not have it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     basic_constraints: Option<BasicConstraints>,
@@ -51,7 +51,7 @@ pub struct Usage {
     key_usage: Option<u8>,
     extended: Option<Extended>,
     netscape: Option<u8>,
-    /// A critical extension that is not known here.
+    /// There is an unknown critical extension.
     has_unknown: bool,
 }
 
@@ -68,8 +68,8 @@ struct Extended {
 }
 
 impl Usage {
-    /// From the elements of the extensions' sequence. `None`: one of those above is not what it
-    /// must be, or stands there twice.
+    /// Reads the elements of the extensions' sequence. `None`: one of those above is malformed or
+    /// occurs twice.
     pub(super) fn read<'a>(extensions: Elements<'a>) -> Option<Usage> {
         let mut usage = Usage::default();
         for extension in extensions {
@@ -96,7 +96,7 @@ impl Usage {
         Some(usage)
     }
 
-    /// Whether it may sign certificates that end in one for `purpose`; `is_old_root`: it is of
+    /// Whether it may sign the certificates of a chain for `purpose`; `is_old_root`: it is of
     /// version 1 and self-issued.
     pub(super) fn may_sign(&self, purpose: Purpose, is_old_root: bool) -> bool {
         if self.has_unknown || !self.extends_to(purpose) {
@@ -114,7 +114,7 @@ impl Usage {
         }
     }
 
-    /// Whether one end of a connection may present it.
+    /// Whether a peer may present it for `purpose`.
     pub(super) fn may_present(&self, purpose: Purpose) -> bool {
         let (usages, netscape) = match purpose {
             Purpose::Client => (DIGITAL_SIGNATURE | KEY_AGREEMENT, NETSCAPE_CLIENT),
@@ -129,7 +129,7 @@ impl Usage {
             && self.netscape.is_none_or(|bits| bits & netscape != 0)
     }
 
-    /// How many issuers may stand between it and the end of the chain.
+    /// The maximum number of issuers between it and the leaf of the chain.
     pub(super) fn path_len(&self) -> Option<usize> {
         self.basic_constraints?.path_len
     }
@@ -142,7 +142,7 @@ impl Usage {
     }
 }
 
-/// `false`: there was one before.
+/// `false`: there was a value already.
 fn put<T>(place: &mut Option<T>, value: T) -> bool {
     place.replace(value).is_none()
 }

@@ -1,21 +1,21 @@
-//! Whom a peer's certificate is believed: a client's, and a server's to which this process
-//! connects. As in Redis, a server need not have the name that it was looked for under.
+//! Whether to trust a peer's certificate: a client's, or that of a server to which this process
+//! connects. As in Redis, a server's certificate need not have the name it was connected by.
 //!
-//! webpki builds and judges the chains, over the authorities that are valid at the moment. What
-//! OpenSSL asks besides, and Redis therefore, is judged here:
+//! webpki builds and verifies the chains, over the authorities that are currently valid. The
+//! further checks of OpenSSL, and therefore of Redis, are made here:
 //!
-//!   - an issuer must be one (`usage`), in the files of authorities as well as in what the peer
-//!     sends: a certificate that is no authority signs nothing, wherever it stands;
-//!   - a chain ends in an authority that names itself as its issuer. Other authorities of the files
-//!     are links of chains, as those are that the peer sends;
-//!   - the length of path that the last authority allows is kept to;
-//!   - the certificate of the peer may be used for that end of a connection.
+//!   - an issuer must be an authority (`usage`), in the files as well as in what the peer sends: a
+//!     certificate that is no authority signs nothing, wherever it comes from;
+//!   - a chain ends in an authority that is self-issued. Other authorities in the files are
+//!     intermediates, like those that the peer sends;
+//!   - the path length that the root allows is enforced;
+//!   - the peer's certificate must be permitted for that end of a connection.
 //!
-//! And two are taken that webpki refuses:
+//! Two kinds are accepted that webpki refuses:
 //!
 //!   - a certificate of version 1, as `openssl x509 -req` makes it without extensions, if a
 //!     self-issued authority signed it directly;
-//!   - a self-issued one that stands in the files itself, whether it is an authority or not.
+//!   - a self-issued one that is in the files itself, whether it is an authority or not.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -45,19 +45,19 @@ pub(super) struct Verifier {
     current: Mutex<Arc<Current>>,
 }
 
-/// What chains may be made of up to a time, Unix seconds.
+/// The parts of chains, valid until a time, Unix seconds.
 #[derive(Debug)]
 struct Current {
     until: i64,
-    /// Where chains end, and how many issuers each allows between it and the peer's certificate.
+    /// Ends of chains, and the path length each allows (issuers between it and the leaf).
     roots: Vec<TrustAnchor<'static>>,
     path_lens: Vec<Option<usize>>,
-    /// Authorities that another one has signed.
+    /// Intermediates: authorities signed by another one.
     links: Vec<CertificateDer<'static>>,
 }
 
 impl Verifier {
-    /// Judges certificates of peers that stand at this end of a connection.
+    /// Verifies certificates of peers at this end of a connection.
     pub(super) fn new(
         authorities: Vec<CertificateDer<'static>>,
         purpose: Purpose,
@@ -110,7 +110,7 @@ impl Verifier {
         self.verify_chain(leaf, sent, &current, time)
     }
 
-    /// Whether there is a chain from the certificate to one of the roots.
+    /// Checks that there is a chain from the certificate to one of the roots.
     fn verify_chain(
         &self,
         leaf: &CertificateDer<'_>,
@@ -167,7 +167,7 @@ impl Verifier {
         let Some(old) = Certificate::read(leaf).filter(|leaf| leaf.version < 3) else {
             return verify_tls13_signature(message, leaf, signed, self.algorithms());
         };
-        // PKCS#1 signatures are no part of TLS 1.3.
+        // PKCS#1 signatures are not part of TLS 1.3.
         if matches!(
             signed.scheme,
             SignatureScheme::RSA_PKCS1_SHA256
@@ -179,7 +179,7 @@ impl Verifier {
         self.verify_signature(&old, message, signed, true)
     }
 
-    /// Whether a certificate of version 1 or 2 is signed by a root.
+    /// Checks that a certificate of version 1 or 2 is signed directly by a root.
     fn verify_old(&self, leaf: &Certificate<'_>, current: &Current) -> Result<(), Error> {
         let subject = contents(leaf.issuer);
         let roots = current.roots.iter();
@@ -205,7 +205,7 @@ impl Verifier {
         }
     }
 
-    /// Whether the owner of an old certificate's key signed `message`.
+    /// Checks that `message` is signed with the key of a certificate of version 1 or 2.
     fn verify_signature(
         &self,
         leaf: &Certificate<'_>,
@@ -217,7 +217,7 @@ impl Verifier {
         let mapping = self.algorithms().mapping.iter();
         let mut found = mapping.filter(|(scheme, _)| *scheme == signed.scheme);
         let (_, algorithms) = found.next().ok_or_else(refused)?;
-        // TLS 1.3 has one algorithm a scheme.
+        // TLS 1.3 has one algorithm per scheme.
         let many = if is_tls13 { 1 } else { algorithms.len() };
         let (kind, key) = key_of(leaf).ok_or_else(refused)?;
         let is_right = algorithms[..many].iter().any(|known| {
@@ -251,7 +251,7 @@ impl Current {
                 continue;
             }
             if now < read.not_before {
-                // It is asked again when its time begins.
+                // Checked again when its validity begins.
                 current.until = current.until.min(read.not_before - 1);
                 continue;
             }
@@ -270,7 +270,7 @@ impl Current {
         any.then_some(current)
     }
 
-    /// Whether the root of a path allows its length. Issuers that name themselves do not count.
+    /// Whether the root of a path allows its length. Self-issued intermediates do not count.
     fn allows(&self, path: &VerifiedPath<'_>) -> bool {
         let is_its = |root: &TrustAnchor<'_>| {
             let its = path.anchor();
@@ -429,7 +429,7 @@ mod tests {
         params
     }
 
-    /// A self-signed certificate, and what signs with its key.
+    /// A self-signed certificate and its signing key.
     fn root(name: &str, edit: impl FnOnce(&mut CertificateParams)) -> (Der, Authority) {
         let (params, key) = (params(name, edit), KeyPair::generate().expect("a key"));
         let der = params.self_signed(&key).expect("signed").der().clone();
@@ -454,8 +454,8 @@ mod tests {
         issue(by, "a leaf", |_| {}).0
     }
 
-    /// Whether a peer at this end is believed a certificate, with others that it sends, where
-    /// these stand in the files.
+    /// Whether a peer at this end is trusted with a certificate, which it sends with others, when
+    /// `files` are the authorities.
     fn believed(purpose: Purpose, files: &[&Der], shown: &Der, sent: &[&Der]) -> bool {
         let now = UnixTime::now();
         let files = files.iter().map(|&der| der.clone()).collect();
@@ -465,7 +465,7 @@ mod tests {
         judge.expect("valid").verify(shown, &sent, now).is_ok()
     }
 
-    /// What it signed came in as anybody.
+    /// Its key could sign a certificate for anybody, which used to be accepted.
     #[test]
     fn a_certificate_that_is_no_authority_may_be_shown_and_signs_nothing() {
         let kinds: [fn(&mut CertificateParams); 4] = [
@@ -488,8 +488,8 @@ mod tests {
                 !believed(CLIENT, &[&alone, &ca], &leaf(&by_alone), &[&alone]),
                 "{n}"
             );
-            // An end of a connection is no issuer either; webpki takes no issuer's for a leaf, but
-            // for those that stand in the file.
+            // A leaf is no issuer either; webpki accepts no authority as a leaf, except one that is
+            // in the file.
             assert!(believed(CLIENT, &[&alone], &alone, &[]), "{n}");
             assert!(!believed(CLIENT, &[&ca], &alone, &[]), "{n}");
             let (between, by_between) = issue(&by_ca, "between", edit);
@@ -517,12 +517,12 @@ mod tests {
             assert!(believed(purpose, &[&strict], &leaf(&by_strict), &[]));
             assert!(believed(purpose, &[&ca], &leaf(&by_between), &[&between]));
             assert!(believed(purpose, &[&ca, &between], &leaf(&by_between), &[]));
-            // A chain ends in one that names itself; a leaf of the files is none of those.
+            // A chain must end in a self-issued authority; a leaf in the files is none.
             assert!(!believed(purpose, &[&between], &leaf(&by_between), &[]));
             let end = leaf(&by_between);
             assert!(!believed(purpose, &[&end], &end, &[]));
             assert!(!believed(purpose, &[&ca, &end], &end, &[]));
-            // It may sign, and not be shown.
+            // It may sign, but not be presented.
             assert!(!believed(purpose, &[&strict], &strict, &[]));
             assert!(believed(purpose, &[&ca], &ca, &[]));
         }

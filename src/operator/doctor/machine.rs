@@ -1,25 +1,25 @@
-//! The machine that the doctor runs on, which is the server's when they share it: what the
-//! kernel is set to, and how much room there is.
+//! The machine that the doctor runs on, which matters if the server runs there too: kernel
+//! settings and free space.
 
 use std::fs;
 use std::path::PathBuf;
 
 use super::{Finding, Told, human};
 
-/// What was read; what could not be is left out.
+/// The readings; `None` if unreadable.
 #[derive(Debug, Default)]
 pub(super) struct Machine {
-    /// The server's process is here.
+    /// The server's process runs on this machine.
     has_server: bool,
     overcommit: Option<i64>,
-    /// The choice in brackets.
+    /// The selected word, the one in brackets.
     huge_pages: Option<String>,
     somaxconn: Option<i64>,
-    /// Open files that the process may have.
+    /// The process's limit of open files.
     files: Option<i64>,
-    /// Bytes of the process that were swapped out.
+    /// Swapped-out bytes of the process.
     swapped: Option<i64>,
-    /// Bytes free where the server keeps its files.
+    /// Free bytes in the server's directory.
     disk_free: Option<i64>,
     folder: PathBuf,
 }
@@ -28,7 +28,7 @@ fn number(path: &str) -> Option<i64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// The word behind a name in a file of lines, as those under /proc.
+/// The n-th word after a name, in a file of lines such as those under /proc.
 fn word(text: &str, name: &str, at: usize) -> Option<i64> {
     let line = text.lines().find(|line| line.starts_with(name))?;
     line[name.len()..].split_whitespace().nth(at)?.parse().ok()
@@ -39,7 +39,7 @@ impl Machine {
         let pid = told.number("process_id");
         let proc =
             |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
-        // Another process of that number is no server: its run would have begun at another time.
+        // The pid may be another process here: compare the executable with the server's.
         let executable = told.info.get("executable").map_or("", String::as_str);
         let link = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
         let has_server = !executable.is_empty()
@@ -85,7 +85,7 @@ impl Machine {
 
     fn look_at_overcommit(&self, told: &Told) -> Option<Finding> {
         let set = self.overcommit?;
-        // Only a child that saves doubles what may be asked of the machine.
+        // Only a forked child can double the memory requested from the machine.
         let forks = told.config("snapshot-method") != "loop";
         Some(match set {
             1 => Finding::fine("overcommit", "1"),
@@ -131,7 +131,7 @@ impl Machine {
 
     fn look_at_files(&self, told: &Told) -> Option<Finding> {
         let (limit, clients) = (self.files?, told.number("maxclients"));
-        // Beside clients there are files, pipes and links.
+        // Besides clients there are files, pipes and links.
         Some(match limit < clients + 32 {
             true => Finding::warn(
                 "open files",
@@ -163,7 +163,7 @@ impl Machine {
         if !aof && told.config("save").is_empty() {
             return None;
         }
-        // A rewrite writes all data once more while the old files still stand.
+        // A rewrite writes all data once more before the old files are removed.
         let needed = told
             .number("used_memory_dataset")
             .max(told.number("aof_base_size"));

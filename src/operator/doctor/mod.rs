@@ -1,9 +1,9 @@
-//! `russet doctor`: what a senior operator would see in a look at the machine and a running
-//! server, each with the reason and what mends it.
+//! `russet doctor`: what a senior operator would notice on the machine and a running server, each
+//! with the reason and the remedy.
 //!
-//! `machine` looks at the kernel's settings and the disk, `service` at what the server tells of
-//! itself. Both only read. Each look is a function from figures to findings, so that tests can
-//! show it any machine.
+//! `machine` checks the kernel's settings and the disk, `service` what the server reports about
+//! itself. Both only read. Each check is a function from readings to findings, so tests can
+//! simulate any machine.
 
 mod machine;
 mod service;
@@ -15,26 +15,26 @@ use super::{Link, Target, ping, text};
 use crate::resp::ReplyValue;
 use machine::Machine;
 
-/// How much it matters.
+/// Severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
     /// As it should be.
     Fine,
     /// Worth knowing.
     Note,
-    /// To be mended.
+    /// Should be fixed.
     Warn,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub weight: Weight,
-    /// What was looked at.
+    /// What was checked.
     pub what: &'static str,
-    /// What is the case, and why that matters.
+    /// The state, and why it matters.
     pub text: String,
-    /// A command or a directive that mends it.
+    /// A command or directive that fixes it.
     pub mend: Option<String>,
 }
 
@@ -85,12 +85,12 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What the server has told.
+/// Data reported by the server.
 #[derive(Debug, Default)]
 struct Told {
     info: HashMap<String, String>,
     config: HashMap<String, String>,
-    /// The slowest of the last slow commands: microseconds, and the command's words.
+    /// The slowest entry of the slow log: microseconds, and the command's words.
     slowest: Option<(i64, String)>,
 }
 
@@ -113,8 +113,8 @@ impl Told {
     }
 }
 
-/// What to print, and the exit status: 0 when nothing is to be mended, 1 when something is, 2
-/// when the server cannot be asked.
+/// The text to print and the exit status: 0 if nothing needs fixing, 1 if something does, 2 if the
+/// server does not answer.
 pub fn run(target: &Target) -> (String, i32) {
     let place = ping::place(target);
     let told = match ask(target) {
@@ -155,7 +155,7 @@ fn ask(target: &Target) -> Result<Told, String> {
         info: info.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
         ..Told::default()
     };
-    // A user who may not read it is told of what INFO shows.
+    // Without permission for it, the checks use what INFO shows.
     if let Ok(ReplyValue::Array(pairs)) = reply("CONFIG GET *") {
         let pairs = pairs
             .chunks_exact(2)
@@ -181,7 +181,7 @@ fn slow_entry(entry: &ReplyValue) -> Option<(i64, String)> {
     Some((*micros, words.join(" ")))
 }
 
-/// Bytes for people.
+/// Bytes in human-readable form.
 fn human(bytes: i64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let (mut amount, mut unit) = (bytes as f64, 0);

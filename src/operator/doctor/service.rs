@@ -1,12 +1,12 @@
-//! What the server tells of itself: memory, persistence, speed, who may come.
+//! What the server reports about itself: memory, persistence, latency, access.
 
 use super::{Finding, Told, human};
 
-/// A snapshot this old, with changes behind it, is worth a word.
+/// A snapshot older than this, with changes since, is reported.
 const STALE_SAVE_S: i64 = 24 * 3600;
-/// A fork, a turn or a command that holds everybody up for longer is worth a word.
+/// A fork, a turn or a command that blocks all clients for longer is reported.
 const SLOW_US: i64 = 100_000;
-/// Elements or bytes from which a key counts as big: reading or copying all of it is felt.
+/// Elements or bytes from which a key counts as big: reading or copying all of it is noticeable.
 const BIG: i64 = 1 << 20;
 
 pub(super) fn look(told: &Told) -> Vec<Finding> {
@@ -190,7 +190,7 @@ fn speed(told: &Told, to: &mut Vec<Finding>) {
     }
 }
 
-/// INFO keysizes has the number of keys by size, each a power of two.
+/// INFO keysizes has the number of keys per size bin, in powers of two.
 fn big_keys(told: &Told, to: &mut Vec<Finding>) {
     let mut big: Vec<String> = Vec::new();
     for (field, text) in &told.info {
@@ -225,7 +225,7 @@ fn big_keys(told: &Told, to: &mut Vec<Finding>) {
     });
 }
 
-/// `512`, `1K`, `4M`, as INFO shortens powers of two.
+/// Parses `512`, `1K`, `4M`: INFO's abbreviations of powers of two.
 fn size_of_bin(text: &str) -> i64 {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_uppercase());
     let unit = "KMGTPE"

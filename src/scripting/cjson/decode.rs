@@ -6,7 +6,7 @@ use crate::scripting::lua::{Frame, Raise, Returned, Stack};
 use crate::scripting::number::parse_c;
 
 /// `cjson.decode(text)`: the value. Null is `cjson.null`. A zero byte outside of a string ends
-/// the text, as C has it.
+/// the text, as in C.
 pub fn decode(f: Frame<'_>) -> Returned {
     if f.top() != 1 {
         return Err(Raise::Argument(1, "expected 1 argument".into()));
@@ -33,7 +33,7 @@ pub fn decode(f: Frame<'_>) -> Returned {
     }
 }
 
-/// What stands in the text, and where it begins.
+/// A token and the offset where it begins.
 type Placed<'t> = (Token<'t>, usize);
 
 #[derive(Clone, Copy)]
@@ -44,7 +44,7 @@ enum Token<'t> {
     ArrayEnd,
     /// A string without escapes.
     String(&'t [u8]),
-    /// One whose text stands in `unescaped`.
+    /// A string with escapes; its text is in `unescaped`.
     Unescaped,
     Number(f64),
     Boolean(bool),
@@ -56,7 +56,7 @@ enum Token<'t> {
 }
 
 impl Token<'_> {
-    /// As messages name it.
+    /// The name used in messages.
     fn name(self) -> &'static str {
         match self {
             Token::ObjectBegin => "T_OBJ_BEGIN",
@@ -113,7 +113,7 @@ impl<'t> Decoder<'t> {
             0 => return (Token::End, start),
             b'"' => {
                 let token = self.string();
-                // A fault is where it was met.
+                // An error is at the place where it was found.
                 let at = match token {
                     Token::Error(_) => self.at,
                     _ => start,
@@ -154,7 +154,7 @@ impl<'t> Decoder<'t> {
         }
     }
 
-    /// Whether what begins here may be a number for C, and is none for JSON.
+    /// Whether a number begins here that C accepts and JSON does not.
     fn is_foreign(&self) -> bool {
         let rest = &self.text[self.at..];
         if rest.first() == Some(&b'+') {
@@ -238,7 +238,7 @@ impl<'t> Decoder<'t> {
         u32::from_str_radix(digits, 16).ok()
     }
 
-    /// `uXXXX`, twice for what takes two: its UTF-8.
+    /// Decodes `uXXXX`, or a surrogate pair of two, to UTF-8.
     fn unicode(&mut self) -> bool {
         let Some(first) = self.hex4(self.at + 1) else {
             return false;
@@ -256,7 +256,7 @@ impl<'t> Decoder<'t> {
                 self.at += 6;
                 0x10000 + ((first & 0x3ff) << 10) + (low & 0x3ff)
             }
-            // The second half alone is no character.
+            // A low surrogate alone is no character.
             0xdc00..=0xdfff => return false,
             one => one,
         };
@@ -271,7 +271,7 @@ impl<'t> Decoder<'t> {
         }
     }
 
-    /// Pushes the string that the token is; `false`: it is none.
+    /// Pushes the string of a token; `false`: the token is no string.
     fn push_string(&self, token: Token<'_>) -> Result<bool, Raise> {
         let text = match token {
             Token::String(text) => text,

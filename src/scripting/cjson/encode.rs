@@ -42,7 +42,7 @@ fn refused(kind: Kind, why: &str) -> Raise {
 }
 
 impl Encoder<'_> {
-    /// Writes the value on top of the stack, which stays.
+    /// Writes the value on top of the stack without popping it.
     fn value(&mut self, depth: usize) -> Result<(), Raise> {
         self.effort.step(self.out.len())?;
         match self.stack.kind(-1) {
@@ -69,12 +69,12 @@ impl Encoder<'_> {
         }
     }
 
-    /// The length of an array; `None`: it is an object.
+    /// The length of an array; `None`: the table is an object.
     fn array_len(&mut self) -> Result<Option<usize>, Raise> {
-        // A table that has been emptied takes long to walk through.
+        // A table that has been emptied can still take long to iterate.
         self.effort.look(self.out.len())?;
         let (stack, config) = (self.stack, self.config);
-        // A table without other keys than its array part is told without a walk.
+        // `max` is the highest index, `items` the number of elements.
         let (mut max, mut items) = (0i32, 0i64);
         stack.push_nil();
         while stack.next(-2) {
@@ -85,7 +85,7 @@ impl Encoder<'_> {
                 return Ok(None);
             }
             if n > f64::from(max) {
-                // As a C int: what is too high is the lowest.
+                // Converted to a C int: overflow gives the minimum.
                 let fits = n <= f64::from(i32::MAX);
                 max = if fits { n as i32 } else { i32::MIN };
             }
@@ -162,7 +162,7 @@ impl Encoder<'_> {
     }
 
     fn string(&mut self, at: i32) -> Result<(), Raise> {
-        /// Bytes between two looks at what there is to be made.
+        /// Bytes between two checks of the budget.
         const PART: usize = 64 * 1024;
         let text = self.stack.bytes(at).expect("a string");
         self.effort.check(self.out.len() + text.len())?;
@@ -205,7 +205,7 @@ impl Encoder<'_> {
     }
 }
 
-/// Bytes that a string has not as they are.
+/// Bytes that must be escaped in a string.
 const ESCAPED: [bool; 256] = {
     let mut escaped = [false; 256];
     let mut b = 0;

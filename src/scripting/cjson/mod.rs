@@ -1,16 +1,16 @@
-//! `cjson`: JSON for scripts, as the library of that name has it.
+//! `cjson`: JSON for scripts, compatible with the library of that name.
 //!
-//! What is set (`encode_max_depth` ...) holds for all later scripts of the state.
+//! Settings (`encode_max_depth` ...) stay in effect for all later scripts of the state.
 
 mod decode;
 mod encode;
 
 use super::lua::{Frame, Kind, Raise, Returned, Stack};
 
-/// Deeper than this nothing is followed, whatever is set.
+/// Maximum nesting, whatever the settings allow.
 const DEPTH_MAX: usize = 3_900;
 
-/// What the library can be told.
+/// The library's settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     sparse_convert: bool,
@@ -24,7 +24,7 @@ pub struct Config {
     decode_invalid: bool,
 }
 
-/// What becomes of numbers that JSON has not.
+/// Treatment of numbers that JSON cannot express.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Invalid {
     Refused,
@@ -69,7 +69,7 @@ pub fn push(stack: Stack) {
     }
 }
 
-/// `cjson.new()`: the library once more.
+/// `cjson.new()`: another copy of the library.
 fn new(f: Frame<'_>) -> Returned {
     push(f.stack);
     Ok(1)
@@ -81,7 +81,7 @@ fn set(f: Frame<'_>, change: impl FnOnce(&mut Config)) {
     f.machine.json.set(config);
 }
 
-/// At most so many arguments.
+/// Checks that there are at most `count` arguments.
 fn at_most(f: Frame<'_>, count: i32) -> Result<(), Raise> {
     if f.top() > count {
         return Err(Raise::Argument(
@@ -93,7 +93,7 @@ fn at_most(f: Frame<'_>, count: i32) -> Result<(), Raise> {
     Ok(())
 }
 
-/// An argument that is a whole number in these bounds, if it is given.
+/// An optional argument that is a whole number within these bounds.
 fn number(f: Frame<'_>, at: i32, old: i64, min: i64, max: i64) -> Result<i64, Raise> {
     if f.kind(at) == Kind::Nil {
         return Ok(old);
@@ -106,7 +106,7 @@ fn number(f: Frame<'_>, at: i32, old: i64, min: i64, max: i64) -> Result<i64, Ra
     Ok(n)
 }
 
-/// An argument that is a boolean or one of `words`, if it is given; its place among the words.
+/// An optional argument that is a boolean or one of `words`; returns its index in `words`.
 fn option(f: Frame<'_>, at: i32, old: usize, words: &[&str]) -> Result<usize, Raise> {
     match f.kind(at) {
         Kind::Nil => Ok(old),
@@ -140,7 +140,7 @@ fn encode_sparse_array(f: Frame<'_>) -> Returned {
     Ok(3)
 }
 
-/// Tells a setting that is a number from 1 to `max`, the argument's if there is one.
+/// Returns a setting from 1 to `max`, after setting it if there is an argument.
 fn one_number(f: Frame<'_>, max: i64, place: fn(&mut Config) -> &mut i64) -> Returned {
     at_most(f, 1)?;
     let mut config = f.machine.json.get();

@@ -1,8 +1,8 @@
 //! Coroutines: each is a stack of its own in the same state.
 //!
-//! LuaJIT's own `resume` enters its interpreter anew, on the thread's stack, and counts
-//! nothing. So a coroutine that runs one that runs another would fill that stack. Ours is a
-//! level of the depth that all calls back from native code share (`Machine::deeper`).
+//! LuaJIT's own `resume` enters its interpreter anew, on the thread's stack, without a limit, so
+//! coroutines that resume each other could overflow that stack. Ours counts as a level of the
+//! depth shared by all calls back from native code (`Machine::deeper`).
 
 use std::ptr;
 
@@ -10,11 +10,11 @@ use mlua_sys as ffi;
 
 use super::{Stack, machine_of};
 
-/// Where a coroutine stands.
+/// The status of a coroutine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Suspended,
-    /// It is the one that asks.
+    /// The one that asks.
     Running,
     /// It has resumed another one.
     Normal,
@@ -22,7 +22,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// As Lua's messages name it.
+    /// The name in Lua's messages.
     pub fn name(self) -> &'static str {
         match self {
             Status::Suspended => "suspended",
@@ -34,9 +34,9 @@ impl Status {
 }
 
 // SAFETY, for all blocks below: as for `Stack`; a coroutine lives while its value is on a stack
-// or an upvalue of the function that runs.
+// or an upvalue of the running function.
 impl Stack {
-    /// Makes a coroutine of the function on top, which it takes, and pushes it.
+    /// Pops the function on top and pushes a coroutine that runs it.
     pub fn push_coroutine(&self) {
         // SAFETY: see above; the new stack has room for a value.
         unsafe {
@@ -53,12 +53,12 @@ impl Stack {
         (!state.is_null()).then(|| Stack::new(state))
     }
 
-    /// Where `coroutine` stands, as seen from this one.
+    /// The status of `coroutine`, as seen from this one.
     pub fn status_of(&self, coroutine: Stack) -> Status {
         if ptr::eq(coroutine.state, self.state) {
             return Status::Running;
         }
-        // SAFETY: see above; the record is only asked whether there is a level.
+        // SAFETY: see above; the record is only used to check whether there is a level.
         let (status, has_level) = unsafe {
             let mut record: ffi::lua_Debug = std::mem::zeroed();
             let status = ffi::lua_status(coroutine.state);
@@ -79,13 +79,13 @@ impl Stack {
         unsafe { ffi::lua_xmove(self.state, to.state, n) }
     }
 
-    /// Goes on with a suspended coroutine that has its `args` arguments on its stack, until it
-    /// yields, ends or fails. Its values are then on its stack, or (`false`) the error.
+    /// Resumes a suspended coroutine, with `args` arguments on its stack, until it yields, ends or
+    /// fails. Then its stack holds its values or (`false`) the error.
     pub fn resume(&self, coroutine: Stack, args: std::ffi::c_int) -> bool {
         // SAFETY: Lua calls us with a live state.
         let machine = unsafe { machine_of(self.state) };
         let resumed = machine.deeper(|| {
-            // SAFETY: see above; what Lua raises ends here.
+            // SAFETY: see above; errors that Lua raises are caught here.
             unsafe { ffi::lua_resume_(coroutine.state, args) }
         });
         match resumed {

@@ -1,18 +1,18 @@
 //! Stopping a script from outside: a thread that watches how long it runs, and the hook that
-//! it sets.
+//! stops it.
 //!
-//! A hook that counts instructions costs a script a quarter of its speed, and a call more each
-//! time. So there is none until a script has run for a while: then the watcher sends a signal
-//! to the loop's thread, whose handler sets the hook (one serves all coroutines). The hook asks
-//! the host, which serves others meanwhile, and is gone until the watcher's next look.
+//! A hook that counts instructions costs a script a quarter of its speed, plus a call each time.
+//! So no hook is set until a script has run for a while: then the watcher sends a signal to the
+//! loop's thread, whose handler sets the hook (one serves all coroutines). The hook calls the
+//! host, which serves other clients, and is removed until the watcher's next tick.
 //!
 //! LuaJIT lets a handler set hooks, but not while the thread itself sets one: `lua_sethook`
 //! writes the mask and then the table of instructions that the mask asks for
 //! (`lj_dispatch_update`), and a handler in between leaves a mask without its table: a hook that
-//! is set and never called. So the thread says when it changes the hook ([`set`]); the handler
-//! then does nothing, and the watcher's next signal finds that the hook is not set. That is all
-//! that can meet: the handler runs on the same thread and to its end, and without the compiler
-//! and the profiler, which scripts do not have, nothing else in LuaJIT writes that table.
+//! is set and never called. So the thread sets a flag while it changes the hook ([`set`]); the
+//! handler then does nothing, and the watcher's next signal sets the hook. There is no other
+//! race: the handler runs on the same thread and to its end, and without the compiler and the
+//! profiler, which scripts do not have, nothing else in LuaJIT writes that table.
 
 use std::cell::Cell;
 use std::ffi::c_int;
@@ -28,39 +28,39 @@ use super::super::errors;
 use super::{Machine, Stack, machine_of};
 use crate::base::threads;
 
-/// How often the watcher looks.
+/// Interval of the watcher.
 const TICK: Duration = Duration::from_millis(20);
-/// Ticks without a script after which the watcher sleeps until there is one.
+/// Ticks without a script until the watcher sleeps; the next script wakes it.
 const IDLE_TICKS: u32 = 50;
 
 /// A script runs.
 static RUNNING: AtomicBool = AtomicBool::new(false);
-/// Counts scripts.
+/// Number of scripts started so far.
 static SCRIPTS: AtomicU64 = AtomicU64::new(0);
 static ASLEEP: AtomicBool = AtomicBool::new(true);
 static WATCHER: OnceLock<Thread> = OnceLock::new();
 static START: Once = Once::new();
 
 thread_local! {
-    /// The thread that scripts run on, as the watcher signals it.
+    /// This is the thread that runs scripts, which the watcher signals.
     static OWNER: Cell<bool> = const { Cell::new(false) };
-    /// The state that a script runs in on this thread; null between scripts.
+    /// The state of the script running on this thread; null between scripts.
     static STATE: AtomicPtr<ffi::lua_State> = const { AtomicPtr::new(ptr::null_mut()) };
     /// This thread is changing the hook.
     static CHANGING: AtomicBool = const { AtomicBool::new(false) };
 }
 
-/// The signal that the watcher sends. It ends nobody by default, and nobody else sends it.
+/// The watcher's signal. Its default action is to ignore it, and nothing else sends it.
 const SIGNAL: c_int = libc::SIGURG;
 
-/// A script begins in `machine`: from now on it can be stopped, until the guard is dropped.
+/// A script starts in `machine`: it can be stopped until the guard is dropped.
 #[inline]
 pub fn watch(machine: &Machine) -> Watched<'_> {
     START.call_once(start);
     if !OWNER.get() {
         // Tests run several loops: the newest is watched.
         OWNER.set(true);
-        // SAFETY: asks for this thread's own number.
+        // SAFETY: reads this thread's own id.
         LOOP_THREAD.store(unsafe { libc::pthread_self() } as u64, Ordering::Release);
     }
     SCRIPTS.fetch_add(1, Ordering::Relaxed);
@@ -89,15 +89,15 @@ impl Drop for Watched<'_> {
     }
 }
 
-/// Sets or takes away the hook, from the thread that runs scripts. See the module.
+/// Sets or removes the hook, on the thread that runs scripts. See the module.
 ///
 /// # Safety
 ///
 /// `state` is live.
 unsafe fn set(state: *mut ffi::lua_State, hook: Option<ffi::lua_Hook>, mask: c_int) {
     CHANGING.with(|changing| changing.store(true, Ordering::Relaxed));
-    // What the handler sees is what this thread has done: only the compiler must be kept from
-    // moving the change out.
+    // The handler runs on this same thread: only the compiler must be kept from moving the change
+    // out.
     compiler_fence(Ordering::SeqCst);
     // SAFETY: as the caller says.
     unsafe { ffi::lua_sethook(state, hook, mask, 1) };
@@ -105,7 +105,7 @@ unsafe fn set(state: *mut ffi::lua_State, hook: Option<ffi::lua_Hook>, mask: c_i
     CHANGING.with(|changing| changing.store(false, Ordering::Relaxed));
 }
 
-/// Takes the hook away, if there is one.
+/// Removes the hook, if there is one.
 #[inline]
 pub fn disarm(machine: &Machine) {
     let state = machine.state.get();
@@ -120,7 +120,7 @@ pub fn disarm(machine: &Machine) {
 static LOOP_THREAD: AtomicU64 = AtomicU64::new(0);
 
 fn start() {
-    // SAFETY: the handler does only what a handler may: loads an atomic and sets the hook.
+    // SAFETY: the handler is async-signal-safe: it loads atomics and sets the hook.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         let handler: extern "C" fn(c_int) = arm;
@@ -136,7 +136,7 @@ fn start() {
     }
 }
 
-/// The watcher: a script that it meets at two looks is interrupted.
+/// The watcher: interrupts a script that is still running one tick later.
 fn look() {
     let (mut last, mut idle) = (0, 0);
     loop {
@@ -164,16 +164,16 @@ fn look() {
     }
 }
 
-/// The signal's handler: the script that runs meets the hook at its next instruction.
+/// The signal handler: the running script calls the hook at its next instruction.
 extern "C" fn arm(_: c_int) {
     let state = STATE.with(|state| state.load(Ordering::Relaxed));
     if state.is_null() || CHANGING.with(|changing| changing.load(Ordering::Relaxed)) {
         return;
     }
-    // SAFETY: a script runs in it on this thread, so it is alive, and the thread does not set a
-    // hook at this moment. One that is there already stays. The mask is asked, not the function:
-    // LuaJIT saves and restores the mask around errors, and this may fall between its read and
-    // its write, which loses the mask and leaves the function and the table.
+    // SAFETY: a script runs in this state on this thread, so it is alive, and the thread is not
+    // setting a hook now. An existing hook stays. Check the mask, not the function: LuaJIT saves
+    // and restores the mask around errors, and this handler may run between its read and its
+    // write, which loses the mask and leaves the function and the table.
     unsafe {
         if ffi::lua_gethookmask(state) & ffi::LUA_MASKCOUNT == 0 {
             ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, 1);
@@ -181,8 +181,7 @@ extern "C" fn arm(_: c_int) {
     }
 }
 
-/// Whether the script is to end, for a function of ours that takes long: hooks are for Lua's
-/// code only.
+/// Whether the script must stop, for our own functions that take long: hooks run only for Lua code.
 #[inline]
 pub(super) fn is_stopped(machine: &Machine) -> bool {
     // SAFETY: a live state.
@@ -199,11 +198,11 @@ pub(super) fn is_stopped(machine: &Machine) -> bool {
     is_over
 }
 
-/// Whether the script is to end; the host has been asked.
+/// Whether the script must stop; asks the host.
 fn is_over(machine: &Machine) -> bool {
     if !machine.killed.get() {
         machine.memory.strict.set(false);
-        // Inside a command nobody is asked.
+        // Inside a command there is no host to ask.
         let killed = machine.ask(|host| host.interrupt()).unwrap_or(false);
         machine.memory.strict.set(true);
         machine.killed.set(killed);
@@ -215,7 +214,7 @@ unsafe extern "C-unwind" fn hook(state: *mut ffi::lua_State, _: *mut ffi::lua_De
     // SAFETY: Lua calls this with a live state.
     let machine = unsafe { machine_of(state) };
     if !is_over(machine) {
-        // With a hook every instruction takes longer: the watcher sets it again at its next tick.
+        // A hook slows every instruction: the watcher sets it again at its next tick.
         // SAFETY: as above.
         unsafe { set(state, None, 0) };
         return;
@@ -223,8 +222,8 @@ unsafe extern "C-unwind" fn hook(state: *mut ffi::lua_State, _: *mut ffi::lua_De
     machine.memory.strict.set(false);
     errors::push_error(Stack::new(state), errors::KILLED);
     machine.memory.strict.set(true);
-    // SAFETY: nothing with a destructor is left. At every further instruction the script
-    // meets the hook again, so that catching the error does not help it.
+    // SAFETY: nothing with a destructor is left. The hook fires at every further instruction, so
+    // the script gains nothing by catching the error.
     unsafe {
         set(state, Some(hook), ffi::LUA_MASKLINE | ffi::LUA_MASKCOUNT);
         ffi::lua_error(state);
@@ -237,7 +236,7 @@ mod tests {
     use crate::scripting::host::Host;
     use crate::scripting::lua::Lua;
 
-    /// Counts how often it is asked whether the script is to end.
+    /// Counts the calls of `interrupt`.
     struct Counting<'c>(&'c Cell<usize>);
 
     impl Host for Counting<'_> {
@@ -247,14 +246,14 @@ mod tests {
         }
     }
 
-    /// A signal in the middle of `lua_sethook` left a hook that was set and never called, and
-    /// no later signal set it again: nothing could end the script.
+    /// A signal in the middle of `lua_sethook` used to leave a hook that was set and never called;
+    /// no later signal set it again, so nothing could stop the script.
     #[test]
     fn a_signal_that_meets_a_change_of_the_hook_does_not_lose_it() {
         const ROUNDS: usize = 20_000;
         let lua = Lua::new(1 << 20);
         assert!(lua.stack().load(b"for i = 1, 100 do end", c"=loop"), "Lua");
-        // SAFETY: asks for this thread's own number.
+        // SAFETY: reads this thread's own id.
         let this = unsafe { libc::pthread_self() };
         let is_over = AtomicBool::new(false);
         let calls = Cell::new(0);
@@ -264,7 +263,7 @@ mod tests {
                 let _watched = watch(machine);
                 scope.spawn(|| {
                     while !is_over.load(Ordering::Relaxed) {
-                        // SAFETY: that thread waits for this one.
+                        // SAFETY: the signalled thread waits for this one.
                         unsafe { libc::pthread_kill(this, SIGNAL) };
                     }
                 });

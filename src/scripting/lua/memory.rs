@@ -1,4 +1,4 @@
-//! The memory of a Lua state: counted, and bounded while a script runs.
+//! The memory of a Lua state: counted, and limited while a script runs.
 
 use std::alloc::Layout;
 use std::cell::Cell;
@@ -6,17 +6,17 @@ use std::ffi::c_void;
 
 use super::Machine;
 
-/// How much a state holds and may hold.
+/// Memory used by a state, and its limit.
 pub struct Memory {
     used: Cell<usize>,
     limit: Cell<usize>,
-    /// Lua code runs: what would pass the limit is refused, which Lua raises as an error.
+    /// Lua code runs: an allocation beyond the limit fails, which Lua raises as an error.
     pub(super) strict: Cell<bool>,
-    /// A value was too long for any state; it is told once.
+    /// A value was too long for any state; reported once.
     pub(super) refused: Cell<bool>,
 }
 
-/// All that LuaJIT allocates lies on eight bytes.
+/// LuaJIT's allocations are aligned to eight bytes.
 const ALIGN: usize = 8;
 
 impl Memory {
@@ -49,32 +49,32 @@ impl Memory {
         self.used.get() > self.limit.get() / 2
     }
 
-    /// Whether there is more than there may be, or there was to be.
+    /// Whether usage exceeds the limit, or a value was refused.
     #[inline]
     pub(super) fn is_over(&self) -> bool {
         self.used.get() > self.limit.get() || self.refused.take()
     }
 }
 
-/// `lua_Alloc`: gives, changes or takes back a block.
+/// `lua_Alloc`: allocates, resizes or frees a block.
 pub(super) unsafe extern "C" fn allocate(
     data: *mut c_void,
     block: *mut c_void,
     old: usize,
     new: usize,
 ) -> *mut c_void {
-    // SAFETY: the machine that the state was made with.
+    // SAFETY: `data` is the machine that the state was made with.
     let memory = unsafe { &(*data.cast::<Machine>()).memory };
     let old = if block.is_null() { 0 } else { old };
     let used = memory.used.get();
     if new > old && memory.strict.get() && used.saturating_add(new - old) > memory.limit.get() {
         return std::ptr::null_mut();
     }
-    // LuaJIT asks for at most 2 GiB at a time; lengths beyond that are its own errors.
+    // LuaJIT asks for at most 2 GiB at a time; it raises its own errors for lengths beyond that.
     let Ok(layout) = Layout::from_size_align(new.max(old), ALIGN) else {
         return std::ptr::null_mut();
     };
-    // SAFETY: `block` came from here with `old` bytes, and no size is zero below.
+    // SAFETY: `block` came from here with `old` bytes; no size below is zero.
     let given = unsafe {
         match (old, new) {
             (0, 0) => return std::ptr::null_mut(),

@@ -1,4 +1,4 @@
-//! The one place that talks to LuaJIT: a state, its stack, functions of ours that Lua calls.
+//! All access to LuaJIT: a state, its stack, our functions that Lua calls.
 //!
 //!     Lua code --> enter::<F> (C) --> F (Rust: returns a count or a Raise) --> lua_error here
 //!
@@ -7,11 +7,11 @@
 //!      between the raise and the call that catches it is dropped. So a function of ours runs
 //!      to its end and *returns* its error; [`enter`] raises it as its last act, when nothing
 //!      with a destructor is left.
-//!   2. While a function of ours runs the allocator never refuses, so that no push raises
-//!      ([`Memory::strict`]). The bound is looked at when it returns.
-//!   3. No function of ours uses a call that may run Lua code or a metamethod, but
+//!   2. While a function of ours runs, the allocator never refuses, so that no push raises
+//!      ([`Memory::strict`]). The limit is checked when the function returns.
+//!   3. Our functions use no call that may run Lua code or a metamethod, except
 //!      [`Stack::protected_call`].
-//!   4. Bytes that [`Stack::bytes`] gives are good while their value stays on the stack.
+//!   4. Bytes returned by [`Stack::bytes`] are valid while their value stays on the stack.
 //!
 //! Cost: a call of ours from Lua and back is about 20 ns, without an allocation.
 #![allow(unsafe_code)]
@@ -35,15 +35,15 @@ pub use stack::{Kind, Library, Place, Stack, truncated};
 
 use super::host::Host;
 
-/// How a function of ours ends that does not return values.
+/// How a function of ours ends if it does not return values.
 pub enum Raise {
-    /// A text; the place in the script that called goes in front of it.
+    /// A text, prefixed with the place of the caller in the script.
     Text(Cow<'static, str>),
-    /// The same of any bytes.
+    /// The same for arbitrary bytes.
     Bytes(Vec<u8>),
-    /// A text as it is.
+    /// A text without a prefix.
     Plain(Cow<'static, str>),
-    /// This argument cannot be used, and why.
+    /// This argument is invalid, with the reason.
     Argument(c_int, Cow<'static, str>),
     /// The value on top of the stack.
     Top,
@@ -55,10 +55,10 @@ impl Raise {
     }
 }
 
-/// The number of values on top of the stack that are returned.
+/// The number of values on top of the stack that a function returns.
 pub type Returned = Result<c_int, Raise>;
 
-/// What a function of ours is called with: its arguments are the stack's values from 1 on.
+/// The context of a call of our function: its arguments are the stack's values from 1 on.
 #[derive(Clone, Copy)]
 pub struct Frame<'m> {
     pub stack: Stack,
@@ -66,7 +66,7 @@ pub struct Frame<'m> {
 }
 
 impl Frame<'_> {
-    /// Whether the script is to end; who takes long asks now and then. Others are served
+    /// Whether the script must stop; long work checks this now and then. The host serves others
     /// meanwhile.
     pub fn is_stopped(&self) -> bool {
         hook::is_stopped(self.machine)
@@ -81,41 +81,41 @@ impl std::ops::Deref for Frame<'_> {
     }
 }
 
-/// What belongs to one Lua state and is found from it.
+/// The Rust side of a Lua state, reachable from it.
 pub struct Machine {
     memory: Memory,
-    /// How many calls from native code back into Lua are under way, see [`Machine::deeper`].
+    /// Current depth of calls from native code back into Lua, see [`Machine::deeper`].
     depth: Cell<u32>,
     state: Cell<*mut ffi::lua_State>,
-    /// Whom the script that runs asks for commands.
+    /// The host that the running script calls.
     host: Cell<Option<NonNull<dyn Host>>>,
-    /// The script is to end: whatever it catches, it is told again.
+    /// The script must stop: whatever it catches, the error is raised again.
     pub killed: Cell<bool>,
-    /// Room for what is put together of strings.
+    /// A buffer for joining strings.
     pub scratch: RefCell<Vec<u8>>,
-    /// Where arguments stand in it.
+    /// Spans of the arguments in `scratch`.
     pub spans: RefCell<Vec<crate::resp::Span>>,
-    /// Where the sequence of `math.random` is, one more than its state; 0: it has not begun.
+    /// The state of `math.random` plus one; 0: not seeded yet.
     pub random: Cell<u64>,
-    /// What `cjson` has been told.
+    /// Settings of `cjson`.
     pub json: Cell<super::cjson::Config>,
-    /// What its code is called.
+    /// The chunk name of its code.
     pub chunk: Cell<&'static CStr>,
-    /// What a library registers while it is loaded.
+    /// Functions registered by the library that is loading.
     pub registering: RefCell<Option<super::Registering>>,
 }
 
-/// A Lua state of its own. Dropped, it frees everything.
+/// A Lua state. Dropping it frees everything.
 pub struct Lua {
     machine: Box<Machine>,
 }
 
-// SAFETY: nothing but this value names the state and its machine while no script runs in it,
-// and neither knows the thread that it is used by.
+// SAFETY: only this value refers to the state and its machine while no script runs in it,
+// and neither depends on the thread that uses it.
 unsafe impl Send for Lua {}
 
 impl Lua {
-    /// A state with nothing in it; it holds at most `limit` bytes.
+    /// An empty state; it holds at most `limit` bytes.
     pub fn new(limit: usize) -> Lua {
         let machine = Box::new(Machine {
             memory: Memory::new(limit),
@@ -131,7 +131,7 @@ impl Lua {
             registering: RefCell::new(None),
         });
         let data = ptr::from_ref::<Machine>(&machine).cast_mut().cast();
-        // SAFETY: `data` stays where it is, in its box, until the state is closed.
+        // SAFETY: `data` is boxed: its address is stable until the state is closed.
         let state = unsafe { ffi::lua_newstate(memory::allocate, data) };
         assert!(!state.is_null(), "memory for a Lua state");
         machine.state.set(state);
@@ -147,7 +147,7 @@ impl Lua {
         &self.machine
     }
 
-    /// A handle to run with, while this value is borrowed elsewhere.
+    /// A handle to run scripts with while this value is borrowed elsewhere.
     pub fn handle(&self) -> Handle {
         Handle(NonNull::from(&*self.machine))
     }
@@ -156,32 +156,32 @@ impl Lua {
 impl Drop for Lua {
     fn drop(&mut self) {
         hook::disarm(&self.machine);
-        // SAFETY: nobody uses the state any more; a script that runs keeps its `Lua`.
+        // SAFETY: the state is no longer in use; a running script keeps its `Lua` alive.
         unsafe { ffi::lua_close(self.machine.state.get()) }
     }
 }
 
-/// A Lua state that is known to outlive the use of this.
+/// A reference to a Lua state that must outlive it.
 #[derive(Clone, Copy)]
 pub struct Handle(NonNull<Machine>);
 
 impl Handle {
     /// # Safety
     ///
-    /// The `Lua` that it comes from is alive until `'m` ends.
+    /// The `Lua` of this handle is alive until `'m` ends.
     unsafe fn machine<'m>(self) -> &'m Machine {
         // SAFETY: as the caller says.
         unsafe { self.0.as_ref() }
     }
 
-    /// Runs `run` while scripts may ask `host`.
+    /// Runs `run` with `host` as the target of the scripts' calls.
     ///
-    /// The state must not be dropped meanwhile: whoever runs scripts refuses to (`Scripts`).
+    /// The state must not be dropped meanwhile: its owner, `Scripts`, prevents that.
     pub fn with_host<T>(self, host: &mut dyn Host, run: impl FnOnce(&Machine, Stack) -> T) -> T {
-        // SAFETY: the one who runs a script keeps its state, see above.
+        // SAFETY: the caller keeps the state alive, see above.
         let machine = unsafe { self.machine() };
         let host = NonNull::from(host);
-        // SAFETY: only the lifetime changes; the pointer is taken back before `host` ends.
+        // SAFETY: only the lifetime changes; the pointer is removed before `host` ends.
         let host: NonNull<dyn Host> = unsafe { std::mem::transmute(host) };
         let outer = machine.host.replace(Some(host));
         machine.killed.set(false);
@@ -192,7 +192,7 @@ impl Handle {
 }
 
 impl Handle {
-    /// Works on the stack while no script runs; as [`Handle::with_host`].
+    /// Works on the stack while no script runs; otherwise like [`Handle::with_host`].
     pub fn with<T>(self, work: impl FnOnce(&Machine, Stack) -> T) -> T {
         // SAFETY: as above.
         let machine = unsafe { self.machine() };
@@ -201,7 +201,7 @@ impl Handle {
 }
 
 impl Machine {
-    /// Bytes that the state holds.
+    /// Bytes the state holds.
     pub fn used(&self) -> usize {
         self.memory.used()
     }
@@ -210,23 +210,23 @@ impl Machine {
         self.memory.set_limit(bytes);
     }
 
-    /// How many bytes the state may hold.
+    /// The maximum bytes the state may hold.
     pub fn limit(&self) -> usize {
         self.memory.limit()
     }
 
-    /// How many bytes more the state may hold.
+    /// Bytes left until the limit.
     pub fn room(&self) -> usize {
         self.memory.room()
     }
 
-    /// Runs Lua code from native code: `run` catches whatever it raises. `None`: there are too
-    /// many such calls within each other, and `run` was not called.
+    /// Runs Lua code from native code: `run` catches whatever it raises. `None`: such calls are
+    /// nested too deep, and `run` was not called.
     ///
-    /// Each of them takes some of the thread's stack, so that one count bounds it for all:
-    /// `pcall`, `xpcall` and its handler, coroutines, comparisons of `sort`, callbacks of `gsub`,
-    /// readers of `load`. Metamethods that LuaJIT's interpreter calls take none, and it has no
-    /// `__gc` that a script could set.
+    /// Each of them uses some of the thread's stack, so one limit bounds all of them: `pcall`,
+    /// `xpcall` and its handler, coroutines, comparisons of `sort`, callbacks of `gsub`, readers of
+    /// `load`. Metamethods that LuaJIT's interpreter calls use none, and it has no `__gc` that a
+    /// script could set.
     #[inline]
     fn deeper<T>(&self, run: impl FnOnce() -> T) -> Option<T> {
         let depth = self.depth.get();
@@ -241,32 +241,32 @@ impl Machine {
         Some(result)
     }
 
-    /// Whether a value was too long to be pushed; it is told once.
+    /// Whether a value was too long to be pushed; reported once.
     pub fn was_refused(&self) -> bool {
         self.memory.refused.take()
     }
 
-    /// Whether it is time to collect, before the limit is met.
+    /// Whether it is time to collect, before the limit is reached.
     pub fn is_half_full(&self) -> bool {
         self.memory.is_half_full()
     }
 
-    /// Asks the host; `None` where no script runs, or inside such a question.
+    /// Calls the host; `None` if no script runs, or within such a call.
     pub fn ask<T>(&self, question: impl FnOnce(&mut dyn Host) -> T) -> Option<T> {
         let mut host = self.host.take()?;
-        // SAFETY: `with_host` has it borrowed, and nobody else can take it meanwhile.
+        // SAFETY: `with_host` borrows it, and `take` makes this the only reference.
         let answer = question(unsafe { host.as_mut() });
         self.host.set(Some(host));
         Some(answer)
     }
 }
 
-/// Native code may call back so deep, as in Lua 5.1: each call takes some of the thread's stack.
+/// Maximum nesting of native calls back into Lua, as in Lua 5.1: each uses some thread stack.
 const CALLS_MAX: u32 = 195;
-/// What a call beyond that is told.
+/// The error of a call beyond that.
 const TOO_DEEP: &[u8] = b"C stack overflow";
 
-/// A function of ours: a name of a function, which has no size.
+/// A function of ours: a function item, which has no size.
 pub trait Function: Fn(Frame<'_>) -> Returned + Copy + 'static {}
 
 impl<F: Fn(Frame<'_>) -> Returned + Copy + 'static> Function for F {}
@@ -279,20 +279,20 @@ impl<F: Fn(Frame<'_>) -> Returned + Copy + 'static> Function for F {}
 #[inline]
 unsafe fn machine_of<'m>(state: *mut ffi::lua_State) -> &'m Machine {
     let mut data: *mut c_void = ptr::null_mut();
-    // SAFETY: a live state; every one was made with our allocator and its machine.
+    // SAFETY: a live state; every state has our allocator with its machine.
     unsafe {
         ffi::lua_getallocf(state, &mut data);
         &*data.cast::<Machine>()
     }
 }
 
-/// What Lua calls for the function `F`.
+/// The C entry point of the function `F`.
 unsafe extern "C-unwind" fn enter<F: Function>(state: *mut ffi::lua_State) -> c_int {
     const { assert!(size_of::<F>() == 0, "a function's name, not a closure") };
     // SAFETY: Lua calls this with a live state.
     let machine = unsafe { machine_of(state) };
-    // SAFETY: a value without size that is `Copy` may be had anywhere, and `push_function` was
-    // given one.
+    // SAFETY: `F` is zero-sized and `Copy`, so any dangling pointer is a valid value of it;
+    // `push_function` was given one.
     let function = unsafe { NonNull::<F>::dangling().as_ref() };
     let stack = Stack::new(state);
     machine.memory.strict.set(false);
@@ -302,7 +302,7 @@ unsafe extern "C-unwind" fn enter<F: Function>(state: *mut ffi::lua_State) -> c_
             machine.memory.strict.set(true);
             return count;
         }
-        // Its message is made already, so that nothing is allocated.
+        // Stops with a fixed message, so that nothing is allocated.
         Ok(_) => {
             stack.push_bytes(b"not enough memory");
             0

@@ -7,7 +7,7 @@ use mlua_sys as ffi;
 
 use super::{Function, Raise, enter, machine_of};
 
-/// What a value is.
+/// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     None,
@@ -20,12 +20,12 @@ pub enum Kind {
     Function,
     Userdata,
     Thread,
-    /// What FFI would have.
+    /// Types of FFI.
     Other,
 }
 
 impl Kind {
-    /// As Lua's messages name it.
+    /// The name in Lua's messages.
     pub fn name(self) -> &'static str {
         match self {
             Kind::None => "no value",
@@ -42,12 +42,12 @@ impl Kind {
     }
 }
 
-/// LuaJIT's strings are shorter than 2 GiB and some; of longer ones it makes an error, which
-/// would be raised through frames of ours.
+/// LuaJIT's strings are slightly shorter than 2 GiB; for a longer one it raises an error, through
+/// our frames.
 const STRING_MAX: usize = 0x7fff_0000;
 
 unsafe extern "C-unwind" {
-    /// `lua_load` of text alone, or of byte code alone.
+    /// `lua_load` restricted to text or to byte code.
     fn lua_loadx(
         state: *mut ffi::lua_State,
         reader: ffi::lua_Reader,
@@ -57,14 +57,14 @@ unsafe extern "C-unwind" {
     ) -> c_int;
 }
 
-/// A stack of a live Lua state. Copies name the same one.
+/// The stack of a live Lua state. Copies refer to the same stack.
 #[derive(Clone, Copy)]
 pub struct Stack {
     pub(super) state: *mut ffi::lua_State,
 }
 
-// SAFETY, for all blocks below: `state` is a live state (`Stack::new` is for this module alone),
-// callers name values that are there, and no call below raises while the allocator refuses
+// SAFETY, for all blocks below: `state` is live (`Stack::new` is for this module alone),
+// callers refer to existing values, and no call below raises while the allocator refuses
 // nothing (invariant 2 of `lua`).
 impl Stack {
     pub(super) fn new(state: *mut ffi::lua_State) -> Stack {
@@ -88,7 +88,7 @@ impl Stack {
         self.set_top(-n - 1);
     }
 
-    /// Makes room for `n` more values; `false`: the stack would be too deep.
+    /// Reserves slots for `n` more values; `false`: the stack would be too deep.
     #[inline]
     pub fn has_room(&self, n: c_int) -> bool {
         // SAFETY: see above.
@@ -133,14 +133,14 @@ impl Stack {
         }
     }
 
-    /// The value as a number; 0 if it is none.
+    /// The value as a number; 0 if it is not one.
     #[inline]
     pub fn number(&self, at: c_int) -> f64 {
         // SAFETY: see above.
         unsafe { ffi::lua_tonumber(self.state, at) }
     }
 
-    /// Whether it is a number, or a string that is one.
+    /// Whether it is a number, or a string that converts to one.
     pub fn is_number(&self, at: c_int) -> bool {
         // SAFETY: see above.
         unsafe { ffi::lua_isnumber(self.state, at) != 0 }
@@ -151,18 +151,18 @@ impl Stack {
         unsafe { ffi::lua_toboolean(self.state, at) != 0 }
     }
 
-    /// The bytes of a string; a number becomes one, in its place. `None`: it is neither.
+    /// The bytes of a string; a number is converted in place. `None`: neither.
     #[inline]
     pub fn bytes<'s>(&self, at: c_int) -> Option<&'s [u8]> {
         let mut len = 0;
-        // SAFETY: see above; the bytes are good while the value stays (invariant 4).
+        // SAFETY: see above; the bytes are valid while the value stays (invariant 4).
         unsafe {
             let text = ffi::lua_tolstring(self.state, at, &mut len);
             (!text.is_null()).then(|| std::slice::from_raw_parts(text.cast(), len))
         }
     }
 
-    /// The length of a string or of a table's array.
+    /// The length of a string, or of a table's array part.
     pub fn len(&self, at: c_int) -> usize {
         // SAFETY: see above.
         unsafe { ffi::lua_objlen(self.state, at) }
@@ -191,8 +191,8 @@ impl Stack {
         unsafe { ffi::lua_pushnumber(self.state, n) }
     }
 
-    /// Pushes a string. One that is longer than LuaJIT's can be is nil, and the function that
-    /// runs fails for want of memory.
+    /// Pushes a string. If it is longer than LuaJIT allows, pushes nil, and the running function
+    /// fails with an out-of-memory error.
     #[inline]
     pub fn push_bytes(&self, text: &[u8]) {
         if text.len() > STRING_MAX {
@@ -200,11 +200,11 @@ impl Stack {
             unsafe { machine_of(self.state) }.memory.refused.set(true);
             return self.push_nil();
         }
-        // SAFETY: see above. LuaJIT raises nothing: neither memory nor length is refused.
+        // SAFETY: see above. LuaJIT raises nothing: neither the memory nor the length is refused.
         unsafe { ffi::lua_pushlstring_(self.state, text.as_ptr().cast(), text.len()) }
     }
 
-    /// A light userdata: a null pointer, as cjson has it.
+    /// A light userdata: a null pointer, as in cjson.
     pub fn push_null(&self) {
         // SAFETY: see above.
         unsafe { ffi::lua_pushlightuserdata(self.state, ptr::null_mut()) }
@@ -213,7 +213,7 @@ impl Stack {
     /// A new table with room for `array` numbered and `named` other values.
     #[inline]
     pub fn push_table(&self, array: usize, named: usize) {
-        // What is announced need not come: beyond this a table grows by itself.
+        // The announced size may be wrong: beyond this limit a table grows by itself.
         const ROOM_MAX: usize = 1 << 16;
         let room = |n: usize| n.min(ROOM_MAX) as c_int;
         // SAFETY: see above.
@@ -225,7 +225,7 @@ impl Stack {
         unsafe { ffi::lua_pushcclosure(self.state, enter::<F>, 0) }
     }
 
-    /// A function with the topmost `n` values as its upvalues, which it takes.
+    /// A function with the topmost `n` values, which it pops, as its upvalues.
     pub fn push_closure<F: Function>(&self, _: F, n: c_int) {
         // SAFETY: see above.
         unsafe { ffi::lua_pushcclosure(self.state, enter::<F>, n) }
@@ -258,12 +258,12 @@ impl Stack {
 
     /// Stores the value on top under the key below it.
     ///
-    /// Panics where the key is nil or NaN, which Lua refuses.
+    /// Panics if the key is nil or NaN, which Lua refuses.
     #[inline]
     pub fn raw_set(&self, table: c_int) {
         let key = self.kind(-2);
         assert!(key != Kind::Nil && !(key == Kind::Number && self.number(-2).is_nan()));
-        // SAFETY: see above; the key is one that Lua takes.
+        // SAFETY: see above; the key is valid.
         unsafe { ffi::lua_rawset(self.state, table) }
     }
 
@@ -277,7 +277,7 @@ impl Stack {
         }
     }
 
-    /// As [`Stack::raw_get_at`] for any whole number.
+    /// Like [`Stack::raw_get_at`], for any whole number.
     pub fn raw_get_number(&self, table: c_int, n: i64) {
         self.push_number(n as f64);
         self.raw_get(table);
@@ -290,7 +290,7 @@ impl Stack {
         self.raw_set(table);
     }
 
-    /// Whether the value at `key` is a key of the table, or has been one. O(n).
+    /// Whether the value at `key` is or was a key of the table. O(n).
     pub fn is_key(&self, table: c_int, key: c_int) -> bool {
         self.push_nil();
         while self.next(table) {
@@ -303,7 +303,7 @@ impl Stack {
         false
     }
 
-    /// Pushes the value under a name, metatables left aside. `table` is not relative to the top.
+    /// Pushes the field `name`, ignoring metatables, and returns its type.
     pub fn get_field(&self, table: c_int, name: &str) -> Kind {
         let table = self.absolute(table);
         self.push_bytes(name.as_bytes());
@@ -311,7 +311,7 @@ impl Stack {
         self.kind(-1)
     }
 
-    /// Stores the value on top under a name, metatables left aside.
+    /// Stores the value on top as the field `name`, ignoring metatables.
     pub fn set_field(&self, table: c_int, name: &str) {
         let table = self.absolute(table);
         self.push_bytes(name.as_bytes());
@@ -319,7 +319,7 @@ impl Stack {
         self.raw_set(table);
     }
 
-    /// Moves all values of a table to another one, under their keys.
+    /// Moves all values of a table to another one, under the same keys.
     pub fn move_fields(&self, from: c_int, to: c_int) {
         let (from, to) = (self.absolute(from), self.absolute(to));
         self.push_nil();
@@ -327,7 +327,7 @@ impl Stack {
             self.push_value(-2);
             self.insert(-2);
             self.raw_set(to);
-            // A value may go while its table is walked through.
+            // Values may be removed during the iteration.
             self.push_value(-1);
             self.push_nil();
             self.raw_set(from);
@@ -341,7 +341,7 @@ impl Stack {
         self.set_field(table, name);
     }
 
-    /// The same place, counted from the bottom.
+    /// The same index, counted from the bottom.
     #[inline]
     pub fn absolute(&self, at: c_int) -> c_int {
         if at < 0 && at > Self::REGISTRY {
@@ -352,10 +352,10 @@ impl Stack {
     }
 
     /// Replaces the key on top by the next key and its value; `false`: there is none, and the
-    /// key is gone. The key must be one of the table's (or nil: the first).
+    /// key is popped. The key must be one of the table's (or nil: the first).
     #[inline]
     pub fn next(&self, table: c_int) -> bool {
-        // SAFETY: see above; the key came from the table itself, so that nothing is raised.
+        // SAFETY: see above; the key comes from the table itself, so nothing is raised.
         unsafe { ffi::lua_next(self.state, table) != 0 }
     }
 
@@ -365,7 +365,7 @@ impl Stack {
         unsafe { ffi::lua_getmetatable(self.state, at) != 0 }
     }
 
-    /// Takes a table from the top to be the value's metatable.
+    /// Pops a table and makes it the value's metatable.
     pub fn set_metatable(&self, at: c_int) {
         // SAFETY: see above.
         unsafe {
@@ -373,7 +373,7 @@ impl Stack {
         }
     }
 
-    /// Takes a table from the top to be the function's globals.
+    /// Pops a table and makes it the function's globals.
     pub fn set_globals(&self, function: c_int) {
         // SAFETY: see above.
         unsafe {
@@ -381,13 +381,13 @@ impl Stack {
         }
     }
 
-    /// Whether it is a function that is not Lua's own code.
+    /// Whether it is a native function, not Lua code.
     pub fn is_native(&self, at: c_int) -> bool {
         // SAFETY: see above.
         unsafe { ffi::lua_iscfunction(self.state, at) != 0 }
     }
 
-    /// Keeps the value on top; gives the number that it is found by.
+    /// Keeps the value on top; returns its reference number.
     pub fn keep(&self) -> c_int {
         // SAFETY: see above.
         unsafe { ffi::luaL_ref(self.state, Self::REGISTRY) }
@@ -400,16 +400,16 @@ impl Stack {
         unsafe { ffi::lua_rawgeti_(self.state, Self::REGISTRY, number) }
     }
 
-    /// Forgets a kept value.
+    /// Releases a kept value.
     pub fn release(&self, number: c_int) {
         // SAFETY: see above.
         unsafe { ffi::luaL_unref(self.state, Self::REGISTRY, number) }
     }
 
-    /// Compiles text (never byte code) and pushes the function, or the message why not.
+    /// Compiles text (never byte code) and pushes the function, or the compiler's message.
     ///
-    /// The compiler gets the text in pieces. When the script that compiles is to end, or when the
-    /// state holds more than it may, the text ends there for the compiler, which then fails.
+    /// The compiler reads the text in pieces. If the script that compiles must stop, or the state
+    /// exceeds its limit, the text ends there and compiling fails.
     pub fn load(&self, code: &[u8], name: &std::ffi::CStr) -> bool {
         const PIECE: usize = 16 * 1024;
         unsafe extern "C-unwind" fn read(
@@ -417,8 +417,8 @@ impl Stack {
             rest: *mut c_void,
             len: *mut usize,
         ) -> *const std::ffi::c_char {
-            // SAFETY: Lua calls this with a live state and the slice below, and wants the
-            // length of what it is given.
+            // SAFETY: Lua calls this with a live state and the slice below, and expects the length
+            // of each piece.
             let (machine, rest, len) =
                 unsafe { (machine_of(state), &mut *rest.cast::<&[u8]>(), &mut *len) };
             if machine.memory.is_over() || super::hook::is_stopped(machine) {
@@ -468,13 +468,12 @@ impl Stack {
         code
     }
 
-    /// Calls the function below its `args` arguments, which are taken, and pushes `results`
-    /// values (-1: all there are), or the error, which the function at `handler` (0: none) has
-    /// seen. `false`: an error.
+    /// Pops a function and its `args` arguments, calls it, and pushes `results` values (-1: all),
+    /// or (`false`) the error, after passing it to the handler at index `handler` (0: none).
     pub fn protected_call(&self, args: c_int, results: c_int, handler: c_int) -> bool {
         // SAFETY: Lua calls us with a live state.
         let machine = unsafe { machine_of(self.state) };
-        // SAFETY: see above; what Lua raises ends here.
+        // SAFETY: see above; errors that Lua raises are caught here.
         let called =
             machine.deeper(|| unsafe { ffi::lua_pcall(self.state, args, results, handler) });
         let Some(status) = called else {
@@ -485,7 +484,7 @@ impl Stack {
         status == 0
     }
 
-    /// Frees what nobody can reach. O(what is there).
+    /// Runs a full collection. O(all objects).
     pub fn collect(&self) {
         // SAFETY: see above.
         unsafe {
@@ -493,7 +492,7 @@ impl Stack {
         }
     }
 
-    /// Goes on collecting for a while.
+    /// Runs a step of the collector.
     pub fn collect_step(&self, size: c_int) {
         // SAFETY: see above.
         unsafe {
@@ -519,9 +518,9 @@ impl Stack {
         }
     }
 
-    /// Where level `level` of the call stack stands: source, line, whether it is native.
+    /// The place of level `level` of the call stack: source, line, whether it is native.
     pub fn place(&self, level: c_int) -> Option<Place> {
-        // SAFETY: see above; the record is filled by the calls that are given it.
+        // SAFETY: see above; the calls below fill the record.
         unsafe {
             let mut record: ffi::lua_Debug = std::mem::zeroed();
             if ffi::lua_getstack(self.state, level, &mut record) == 0 {
@@ -538,7 +537,7 @@ impl Stack {
         }
     }
 
-    /// Pushes what is to be raised. Above 0: it is a reason why that argument is refused.
+    /// Pushes the error to raise. A result above 0 is the number of the invalid argument.
     pub(super) fn push_raise(&self, raise: Raise) -> c_int {
         match raise {
             Raise::Top => {}
@@ -553,7 +552,7 @@ impl Stack {
         0
     }
 
-    /// Pushes a text behind the place of the code that called the running function.
+    /// Pushes a text prefixed with the place of the running function's caller.
     fn push_placed(&self, text: &[u8]) {
         let place = self.place(1).filter(|place| place.line > 0);
         let mut line = place.map_or_else(Vec::new, |place| {
@@ -567,7 +566,7 @@ impl Stack {
 
     // --- arguments ---
 
-    /// The refusal of an argument of another type.
+    /// The error for an argument of the wrong type.
     pub fn wrong_type(&self, at: c_int, wanted: &str) -> Raise {
         let got = self.kind(at).name();
         Raise::Argument(at, format!("{wanted} expected, got {got}").into())
@@ -585,12 +584,12 @@ impl Stack {
         }
     }
 
-    /// A whole number, as C makes one of a double: cut, and out of range the lowest.
+    /// A whole number, converted as C converts a double: truncated, the minimum if out of range.
     pub fn int_argument(&self, at: c_int) -> Result<i64, Raise> {
         self.number_argument(at).map(truncated)
     }
 
-    /// As [`Stack::int_argument`], or `default` where there is none.
+    /// Like [`Stack::int_argument`], or `default` if absent.
     pub fn int_or(&self, at: c_int, default: i64) -> Result<i64, Raise> {
         match self.kind(at) {
             Kind::None | Kind::Nil => Ok(default),
@@ -606,7 +605,7 @@ impl Stack {
     }
 }
 
-/// A double as C's conversion to 64 bits makes it on this kind of machine.
+/// Converts a double to 64 bits as C does on x86-64.
 pub fn truncated(n: f64) -> i64 {
     const RANGE: std::ops::Range<f64> = -9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0;
     if RANGE.contains(&n) {
@@ -616,7 +615,7 @@ pub fn truncated(n: f64) -> i64 {
     }
 }
 
-/// LuaJIT's libraries that scripts get something of.
+/// LuaJIT's libraries that scripts get in part or whole.
 #[derive(Clone, Copy)]
 pub enum Library {
     Base,
@@ -629,11 +628,11 @@ pub enum Library {
 
 /// A place in a script.
 pub struct Place {
-    /// As the chunk was named: `@user_script`.
+    /// As the chunk is named: `@user_script`.
     pub source: Vec<u8>,
     /// As messages show it: `user_script`.
     pub short: Vec<u8>,
-    /// 0 or less where there is no line.
+    /// 0 or less if there is no line.
     pub line: c_int,
     pub is_native: bool,
 }
@@ -643,12 +642,12 @@ mod tests {
     use super::*;
     use crate::scripting::lua::Lua;
 
-    /// LuaJIT raises an error of it, which ended the process.
+    /// LuaJIT raises an error for it, which used to end the process.
     #[test]
     fn a_string_that_no_state_can_hold_is_want_of_memory() {
         let lua = Lua::new(1 << 20);
         let (stack, memory) = (lua.stack(), &lua.machine().memory);
-        // Pages that nobody touches take no memory.
+        // Untouched pages take no memory.
         let long = vec![0u8; 1 << 31];
         stack.push_bytes(&long);
         assert_eq!(stack.kind(-1), Kind::Nil);
