@@ -81,16 +81,20 @@ impl Play {
 
     /// From now on containers change their encoding early.
     pub fn change_early(&mut self) {
-        for bed in [&mut self.first, &mut self.second] {
-            bed.engine.keyspace.limits = Limits {
-                set_max_intset_entries: 3,
-                set_max_listpack_entries: 4,
-                hash_max_listpack_entries: 3,
-                zset_max_listpack_entries: 3,
-                stream_node_max_entries: 3,
-                ..Limits::default()
-            };
-        }
+        self.set_limits(Limits {
+            set_max_intset_entries: 3,
+            set_max_listpack_entries: 4,
+            hash_max_listpack_entries: 3,
+            zset_max_listpack_entries: 3,
+            stream_node_max_entries: 3,
+            ..Limits::default()
+        });
+    }
+
+    /// What both have as limits of encodings from now on; gives those that they had.
+    pub fn set_limits(&mut self, limits: Limits) -> Limits {
+        self.second.engine.keyspace.limits = limits;
+        std::mem::replace(&mut self.first.engine.keyspace.limits, limits)
     }
 
     pub fn pass(&mut self, ms: i64) {
