@@ -135,7 +135,12 @@ impl BackgroundFile {
 
     /// Whether more may be written now.
     pub fn has_room(&self) -> bool {
-        self.shared.waiting.load(Ordering::Relaxed) < WAITING_MAX
+        self.waiting_bytes() < WAITING_MAX
+    }
+
+    /// Bytes that the thread has not written yet.
+    pub fn waiting_bytes(&self) -> usize {
+        self.shared.waiting.load(Ordering::Relaxed)
     }
 
     /// Appends a buffer; returns an empty one.

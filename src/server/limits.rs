@@ -48,7 +48,7 @@ impl Server {
 
     /// Whether there is memory for a command that needs some; evicts if the policy allows.
     pub fn make_room(&mut self, keyspace: &mut Keyspace) -> bool {
-        let limit = self.maxmemory() as usize;
+        let limit = self.eviction_bound();
         // While clients are paused the keyspace stands still.
         if !alloc::exceeds(limit) || self.pause.is_some() {
             self.stats.note_memory(true, self.now.mono_ms);

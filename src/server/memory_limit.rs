@@ -20,6 +20,9 @@ const AUTO_MIN: u64 = 4 << 20;
 pub struct MemoryLimit {
     /// Bytes; 0: no limit.
     pub bytes: u64,
+    /// Bytes that wait for the disk (the log's buffer, a snapshot's): eviction would not free
+    /// them, so they do not count towards the limit (INFO `mem_not_counted_for_evict`).
+    pub not_counted: usize,
     /// With `auto`: the memory that there is, and whose it is.
     pub found: Option<(u64, Owner)>,
     /// Resident memory is too far beyond the limit.
@@ -32,6 +35,26 @@ impl Server {
     #[inline]
     pub fn maxmemory(&self) -> u64 {
         self.memory_limit.bytes
+    }
+
+    /// Used bytes from which on keys are evicted; `usize::MAX`: there is no limit.
+    #[inline]
+    pub(super) fn eviction_bound(&self) -> usize {
+        match self.memory_limit.bytes {
+            0 => usize::MAX,
+            limit => (limit as usize).saturating_add(self.memory_limit.not_counted),
+        }
+    }
+
+    /// Each turn: how much waits for the disk now.
+    #[inline]
+    pub(super) fn count_waiting_for_disk(&mut self) {
+        let log = self.aof.log().map_or(0, |log| log.writer.buffer_bytes());
+        let waiting = log + self.snapshots.waiting_bytes();
+        if waiting != self.memory_limit.not_counted {
+            self.memory_limit.not_counted = waiting;
+            self.gates.interest.memory_limit = self.eviction_bound();
+        }
     }
 
     /// Works out the limit from the configuration and, with `auto`, from the memory that there
@@ -125,6 +148,24 @@ mod tests {
         assert_eq!(t.run("CONFIG SET maxmemory 0"), "+OK\r\n");
         assert_eq!(t.engine.server.maxmemory(), 0);
         assert!(t.engine.server.memory_limit.found.is_none());
+    }
+
+    #[test]
+    fn what_waits_for_the_disk_does_not_count_towards_the_limit() {
+        let mut t = Testbed::new();
+        t.run("CONFIG SET maxmemory 1mb maxmemory-policy noeviction");
+        assert!(t.run("SET a 1").starts_with("-OOM"));
+        let server = &mut t.engine.server;
+        server.memory_limit.not_counted = 1 << 40;
+        server.update_interest();
+        assert_eq!(t.run("SET a 1"), "+OK\r\n");
+        assert_eq!(
+            t.run("EVAL return(redis.call('set','a','2').ok) 0"),
+            "$2\r\nOK\r\n"
+        );
+        // The log is off, and no snapshot is under way.
+        t.engine.server.count_waiting_for_disk();
+        assert!(t.run("SET a 1").starts_with("-OOM"));
     }
 
     #[test]

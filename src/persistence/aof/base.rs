@@ -97,6 +97,11 @@ impl BaseFile {
         self.thread.sync(&self.file, self.length);
     }
 
+    /// Bytes that the thread has not written yet.
+    pub fn waiting_bytes(&self) -> usize {
+        self.thread.waiting_bytes()
+    }
+
     /// The result, once it has ended: the file's name.
     pub fn ended(&mut self) -> Option<io::Result<&Path>> {
         let done = self.thread.take_done()?;

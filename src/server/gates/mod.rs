@@ -56,7 +56,7 @@ pub(super) struct Interest {
     /// All rows.
     all: bool,
     /// All rows, once more memory is used.
-    memory_limit: usize,
+    pub(super) memory_limit: usize,
 }
 
 impl Default for Interest {
@@ -98,10 +98,7 @@ impl Interest {
                 .union(paused)
                 .union(unsaved)
                 .union(failed),
-            memory_limit: match server.maxmemory() {
-                0 => usize::MAX,
-                limit => limit as usize,
-            },
+            memory_limit: server.eviction_bound(),
         }
     }
 

@@ -55,8 +55,7 @@ pub(in crate::server) fn prepare(
     let server = &*world.server;
     let flags = program.flags;
     let is_obeyed = origin == Origin::Loading;
-    let limit = server.maxmemory();
-    let lacks_memory = limit > 0 && alloc::exceeds(limit as usize);
+    let lacks_memory = alloc::exceeds(server.eviction_bound());
     let is_compat = flags.contains(Flags::COMPAT);
     if !is_compat {
         if !flags.contains(Flags::NO_WRITES) {

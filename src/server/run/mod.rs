@@ -161,6 +161,7 @@ impl Loop {
         server.now = Now::read(server.identity.started);
         self.engine.keyspace.set_expiring(server.expiring());
         self.engine.keyspace.set_now_ms(server.now.unix_ms());
+        server.count_waiting_for_disk();
         server.stats.turns += 1;
         let commands = server.stats.commands;
 

@@ -207,6 +207,12 @@ impl Snapshots {
         }
     }
 
+    /// Bytes of a pass that wait to be written.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        let running = self.running.as_ref();
+        running.map_or(0, |running| running.outlets.waiting_bytes())
+    }
+
     /// How far the child under way is.
     pub fn child_progress(&self) -> Option<&ChildProgress> {
         self.child().map(|child| &child.progress)

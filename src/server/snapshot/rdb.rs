@@ -89,6 +89,10 @@ impl Sink for RdbSink {
         self.file.finish();
     }
 
+    fn waiting_bytes(&self) -> usize {
+        self.file.waiting_bytes()
+    }
+
     fn ended(&mut self) -> Option<io::Result<()>> {
         match self.refused.take() {
             Some(why) => Some(Err(io::Error::other(why))),

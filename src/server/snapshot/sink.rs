@@ -24,6 +24,9 @@ pub(super) trait Sink: Saver {
     /// All keys are saved: what follows them is written, and the file is forced to disk.
     fn finish(&mut self);
 
+    /// Bytes that wait to be written.
+    fn waiting_bytes(&self) -> usize;
+
     /// How it ended, once it has and once alone. It may end before [`Sink::finish`], with an
     /// error.
     fn ended(&mut self) -> Option<io::Result<()>>;
@@ -32,6 +35,10 @@ pub(super) trait Sink: Saver {
 impl Sink for BaseFile {
     fn finish(&mut self) {
         BaseFile::finish(self);
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        BaseFile::waiting_bytes(self)
     }
 
     fn ended(&mut self) -> Option<io::Result<()>> {
@@ -164,6 +171,15 @@ impl FanOut {
             all.add(target.written_by(pid), Maker::Child);
         }
         all
+    }
+
+    /// Bytes that wait to be written.
+    pub fn waiting_bytes(&self) -> usize {
+        let waiting = |outlet: &Outlet| match &outlet.maker {
+            Maker::Sink(sink) => sink.waiting_bytes(),
+            Maker::Child | Maker::Name(_) => 0,
+        };
+        self.outlets.iter().map(waiting).sum()
     }
 
     fn add(&mut self, target: Target, maker: Maker) {
