@@ -472,19 +472,18 @@ impl Engine {
         }
         let synced = self.server.aof.synced();
         let awaiting = std::mem::take(&mut self.server.aof.awaiting);
-        let (served, left) = awaiting
-            .into_iter()
-            .partition(|&(offset, _)| offset <= synced);
-        self.server.aof.awaiting = left;
-        let served: Vec<(u64, ClientId)> = served;
-        for (offset, id) in served {
-            // It may have been let go meanwhile, and wait for something else by now.
-            let waits = |s: &super::Session| {
-                let until = s.client.blocked.as_ref().map(|b| &b.until);
-                matches!(until, Some(Until::Synced { offset: o }) if *o == Some(offset))
-            };
-            if self.server.clients.get(id).is_some_and(waits) {
-                self.end_wait(id);
+        // One whose wait has ended otherwise may wait for something else by now.
+        let waits = |clients: &super::Clients, offset, id| {
+            let blocked = clients.get(id).and_then(|s| s.client.blocked.as_ref());
+            matches!(blocked.map(|b| &b.until), Some(Until::Synced { offset: o }) if *o == Some(offset))
+        };
+        for (offset, id) in awaiting {
+            if !waits(&self.server.clients, offset, id) {
+                continue;
+            }
+            match offset <= synced {
+                true => self.end_wait(id),
+                false => self.server.aof.awaiting.push((offset, id)),
             }
         }
     }

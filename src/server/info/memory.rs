@@ -267,7 +267,10 @@ pub(super) fn memory(from: &Source<'_>, to: &mut Writer) {
         to.line(format_args!("{name}_bytes:{bytes}"));
     }
     to.fields(&[
-        ("mem_not_counted_for_evict", &from.server.memory_limit.not_counted),
+        (
+            "mem_not_counted_for_evict",
+            &from.server.memory_limit.not_counted,
+        ),
         ("mem_replication_backlog", &0),
         ("mem_total_replication_buffers", &0),
         ("mem_replica_full_sync_buffer", &0),
