@@ -13,6 +13,7 @@
 //!      first, and while that fails nothing is written.
 //!   3. A failed fsync is final for its file: the kernel may have dropped the pages it could
 //!      not write and report success for the next fsync. Nothing more is written to that file.
+//!
 //! The server decides what an error means: see [`Trouble`].
 
 use std::fs::File;
