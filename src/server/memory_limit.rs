@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn what_waits_for_the_disk_does_not_count_towards_the_limit() {
         let mut t = Testbed::new();
-        t.run("CONFIG SET maxmemory 1mb maxmemory-policy noeviction");
+        t.run("CONFIG SET maxmemory 1 maxmemory-policy noeviction");
         assert!(t.run("SET a 1").starts_with("-OOM"));
         let server = &mut t.engine.server;
         server.memory_limit.not_counted = 1 << 40;
