@@ -204,14 +204,14 @@ impl Call<'_> {
     }
 
     /// Blocks the client until the helper thread has freed everything it was given so far; the
-    /// reply is OK. `false`: it has already, or no wake-up will come.
+    /// reply is OK. `false`: it has already, or the loop cannot be woken.
     pub fn block_until_freed(&mut self) -> bool {
         let mark = self.db.keyspace().lazyfree.mark();
         self.block_until_mark(mark)
     }
 
     /// Blocks the client until the helper thread has returned unused pages to the system; the reply
-    /// is OK. `false`: no wake-up will come.
+    /// is OK. `false`: the loop cannot be woken.
     pub fn block_until_given_back(&mut self) -> bool {
         let mark = self.db.keyspace().lazyfree.give_pages_back();
         self.block_until_mark(mark)

@@ -248,7 +248,7 @@ impl Client {
         self.unwatch(watchers);
     }
 
-    /// Ends the transaction and what is watched for it; gives what was queued.
+    /// Ends the transaction and its watches; returns the queued commands.
     pub fn leave_transaction(&mut self, watchers: &mut Watchers) -> Option<Box<Transaction>> {
         self.unwatch(watchers);
         let flags = ClientFlags::MULTI | ClientFlags::DIRTY_CAS | ClientFlags::DIRTY_EXEC;
