@@ -253,7 +253,7 @@ accumulated and the EXEC call. This command is no longer allowed for the followi
     Err(CommandError::owned(format!("{CHANGED}{reason}")))
 }
 
-/// Whoever comes makes room, for clients' buffers grow as well; who needs none is let in.
+/// Every command makes room: clients' buffers grow, too. It passes if it needs no memory.
 fn memory(world: &mut World<'_>, flags: Flags) -> Result<(), CommandError> {
     // Nothing is evicted while data is loaded or a script runs.
     let stands_still = world.server.is_loading() || world.server.scripting.is_running();
