@@ -44,7 +44,7 @@ impl Spin {
 mod tests {
     use super::*;
 
-    /// Of so many sleeps, how many are preceded by a poll that meets something `met` times in 16?
+    /// How many of `sleeps` sleeps follow a poll, if polls find something `met` times in 16?
     fn polls(sleeps: u32, met: u32) -> u32 {
         let mut spin = Spin::default();
         let mut polls = 0;
