@@ -48,7 +48,7 @@ use crate::config::{SnapshotMethod, system_text};
 use crate::keyspace::{ClientId, Keyspace, Saver, Slice};
 use crate::persistence::background::Wake;
 
-/// A pass takes one part in this of a busy turn.
+/// In a busy turn a pass takes the time of the other work divided by this.
 const BUSY_PART: u64 = 3;
 /// Nanoseconds of a slice: the minimum, so that a pass ends; the maximum, to bound the latency.
 const SLICE_NANOS_MIN: u64 = 50_000;
