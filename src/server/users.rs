@@ -6,6 +6,9 @@
 //! user lacks any permission (`RESTRICTED`). So a user with all permissions is never looked up.
 //! Code that changes users must update the flags ([`Server::users_changed`]) and close the
 //! connections of deleted users.
+//!
+//! Invariant: no connection refers to a deleted user. It becomes the default user's, without its
+//! permissions until it logs in, and is closed.
 
 use std::collections::BTreeMap;
 
