@@ -1,5 +1,4 @@
-//! What does a command cost in the engine: parsed, prefetched, run and answered, without a
-//! socket?
+//! What does a command cost in the engine: parsed, prefetched, run and answered, without a socket?
 //!
 //! Pipelines of 64 commands over 100,000 keys, fields or members in random order go through
 //! the same batches that the loop runs.

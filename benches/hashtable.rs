@@ -1,13 +1,13 @@
 //! What does one operation of the hash table cost at a million elements, and what does a
 //! batch with both prefetch stages save?
 //!
-//! Keys lie 16 bytes apart in one block and are visited in shuffled order, so that a hit
-//! reads memory that is not near, as the keyspace's does.
+//! Keys are 16 bytes apart in one block and visited in shuffled order, so that a hit misses the
+//! cache, as in the keyspace.
 //!
-//! RUSSET_BENCH_GROWTH=10000000 answers a second form of the question instead: which single
-//! insert takes longest while a table grows to so many elements, by the growth that it
-//! caused, and how many bytes an element the table takes on the way. The same growth is
-//! repeated and each insert's least time kept, for what preempts one round spares the next.
+//! RUSSET_BENCH_GROWTH=10000000 answers a second question instead: which single insert takes
+//! longest while a table grows to that many elements, for each growth that caused it, and how many
+//! bytes per element the table takes on the way. The growth is repeated and each insert's minimum
+//! kept, because a preemption hits different inserts in each round.
 
 use std::hint::black_box;
 
@@ -25,7 +25,7 @@ const ROUNDS: usize = 3;
 #[repr(align(16))]
 struct Key([u8; 16]);
 
-/// Keys side by side; a word is the address of one.
+/// Keys in one block; a word is the address of one.
 struct Keys {
     hashes: HashKeys,
     keys: Vec<Key>,
@@ -124,7 +124,7 @@ fn operations(c: &mut Criterion) {
 const SIZES: [usize; 9] = [
     1_000, 10_000, 100_000, 500_000, 1_000_000, 1_500_000, 2_000_000, 5_000_000, 10_000_000,
 ];
-/// Longest inserts that are looked at one by one.
+/// The number of longest inserts that are examined one by one.
 const LONGEST: usize = 2_000;
 
 fn growth(count: usize) {
@@ -157,7 +157,7 @@ fn growth(count: usize) {
     explain(&keys, &longest, micros);
 }
 
-/// Grows once more and says what the longest inserts had to do.
+/// Grows once more and prints what the longest inserts had to do.
 fn explain(keys: &Keys, longest: &[u32], micros: impl Fn(u32) -> f64) {
     let mut kinds = [
         ("directory doubled", Vec::new()),

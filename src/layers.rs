@@ -1,9 +1,9 @@
-//! Whether the layers are what `lib.rs` says: each uses what stands above it.
+//! Checks the layers of `lib.rs`: each module uses only modules above it in the list.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Stands beside the server, whose inside it drives, and on top of everything.
+/// Beside the server, whose internals it drives; it may use everything.
 const ON_TOP: &str = "server/testbed.rs";
 
 /// The modules in the order of `lib.rs`.
@@ -27,7 +27,7 @@ fn files(folder: &Path, into: &mut Vec<PathBuf>) {
     }
 }
 
-/// The modules that a line names behind `crate::`.
+/// The modules that a line names after `crate::`.
 fn used(line: &str) -> impl Iterator<Item = &str> {
     let paths = line.split("crate::").skip(1);
     paths.filter_map(|path| {
@@ -51,7 +51,7 @@ fn each_layer_uses_what_stands_above_it() {
             continue;
         };
         let text = std::fs::read_to_string(path).expect("UTF-8");
-        // Tests may use everything. They stand last in a file.
+        // Tests may use everything. They are last in a file.
         let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("");
         for (line, number) in code.lines().zip(1..) {
             for module in used(line) {
@@ -75,11 +75,11 @@ fn a_path_names_its_module() {
     assert_eq!(used("use super::x;").count(), 0);
 }
 
-/// What a thread holds that was started in another way is in no figure.
+/// Memory of threads started in another way would be missing from the figures.
 #[test]
 fn threads_are_started_in_one_place() {
     const THE_PLACE: &str = "base/threads.rs";
-    // Other ways to start one, in the standard library and beneath it.
+    // Other ways to start a thread, in the standard library and below it.
     const WAYS: [&str; 5] = [
         "thread::spawn",
         "thread::scope",
@@ -93,7 +93,7 @@ fn threads_are_started_in_one_place() {
     for path in &paths {
         let inside = path.strip_prefix(&source).expect("below it");
         let text = std::fs::read_to_string(path).expect("UTF-8");
-        // Tests stand last in a file, and this one is a test.
+        // Tests are last in a file, and this one is a test.
         let code = text.split("mod tests {").next().unwrap_or("");
         let is_test = inside == Path::new("layers.rs");
         if !is_test && WAYS.iter().any(|way| code.contains(way)) {

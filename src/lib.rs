@@ -1,8 +1,8 @@
 //! russet: a Redis-compatible server daemon.
 //!
-//! `docs/architecture.md` follows one command from accept to reply. The modules below
-//! are in layers: each uses what stands above it, never what stands below (`layers.rs` checks
-//! it). None of them is a library for others: what `main` needs is in [`daemon`].
+//! `docs/architecture.md` follows one command from accept to reply. The modules below are layers:
+//! each uses only modules above it in the list (`layers.rs` checks that). None of them is a public
+//! library: `main` uses [`daemon`].
 #![deny(unsafe_code)]
 
 mod base;
@@ -43,7 +43,7 @@ pub mod fuzzing;
 #[cfg(test)]
 mod layers;
 
-/// What the program is made of.
+/// The interface of the program.
 pub mod daemon {
     pub use crate::commands::table;
     pub use crate::config::{Errand, Startup, start, version};
@@ -54,7 +54,7 @@ pub mod daemon {
     pub use crate::server::startup::{check, fail, run};
 }
 
-/// What `benches/` measures.
+/// The interface of `benches/`.
 #[cfg(feature = "testing")]
 pub mod testing {
     pub use crate::base::clock::{Cycles, cycles};

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         }
         Startup::CheckRdb { file, with_stats } => {
             let (text, is_sound) = daemon::check_rdb(&file, with_stats);
-            // The report is what was asked for, whatever it says.
+            // The report is the output, whatever its result.
             print(&text, 0).max(u8::from(!is_sound))
         }
         Startup::CheckAof(words) => check_aof(&words),
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
                 daemon::Errand::Ping => daemon::ping(&target),
                 daemon::Errand::Doctor => daemon::doctor(&target),
             };
-            // What was found is what was asked for, whatever it says.
+            // The findings are the output, whatever the result.
             print(&text, 0).max(u8::try_from(code).unwrap_or(1))
         }
         Startup::Fail(problem) => daemon::fail(&problem),
@@ -50,11 +50,11 @@ fn main() -> ExitCode {
     })
 }
 
-/// The configuration that a container image brings.
+/// The configuration file of a container image.
 const CONTAINER_FILE: &str = "/etc/russet/russet.conf";
 
-/// What stands behind a container image's name, as Redis's image reads it: nothing or directives
-/// for its own configuration, else a file, or a server's name in front of either.
+/// The arguments after a container image's name, as Redis's image reads them: nothing or directives
+/// for the image's own configuration, otherwise a file, or a server's name before either.
 fn in_container(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let servers = ["redis-server", "valkey-server", "russet"];
     if arguments
@@ -74,8 +74,8 @@ fn in_container(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
-/// The tools that are names of this program. `redis-check-rdb` is the subcommand of that name,
-/// with the exit status that scripts know for arguments which are none.
+/// The tools that are names of this program. `redis-check-rdb` is the subcommand of that name, but
+/// with the exit status that scripts expect for wrong arguments.
 fn tool(program: &OsStr, arguments: &mut Vec<OsString>) -> Option<u8> {
     let name = Path::new(program).file_name()?.to_str()?;
     let (checks_aof, checks_rdb) = (

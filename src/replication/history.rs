@@ -1,4 +1,4 @@
-//! The history of a dataset: its id, and the one that it continues.
+//! The history of a dataset: its id, and the history that it continues.
 
 use std::fmt;
 
@@ -52,7 +52,7 @@ pub struct History {
 }
 
 impl History {
-    /// A history that continues none.
+    /// A history that continues no other.
     pub fn fresh() -> History {
         History {
             id: ReplId::random(),

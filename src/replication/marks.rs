@@ -1,19 +1,19 @@
-//! Lines of the append only file about the stream: where it and the file differ, and which
-//! position a place in the file has.
+//! Annotation lines of the append only file about the stream: where the two differ, and the stream
+//! position of a place in the file.
 //!
 //!     #SO:<id>:<offset>   the stream is at this position here
 //!     #LO:<bytes>         the bytes that follow are for the file alone; they count
-//!     #RO:<bytes>         bytes that only replicas receive are missing here; they count
+//!     #RO:<bytes>         bytes that only replicas receive are left out here; they count
 //!     #NS:<bytes>         the bytes that follow are not in the stream and do not count
 //!
-//! Other servers pass such lines over, as all that begin with `#`.
+//! Other servers skip such lines, as all that begin with `#`.
 
 use std::io::Write;
 
 use super::history::ReplId;
 use super::stream::Position;
 
-/// What a line says.
+/// The meaning of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     Position(Position),
@@ -33,7 +33,7 @@ impl Mark {
         written.expect("a vector takes all");
     }
 
-    /// Reads a line, its end included. `None`: it is of another kind; `Some(Err)`: it is damaged.
+    /// Parses a line, its end included. `None`: not an annotation; `Some(Err)`: damaged.
     pub fn parse(line: &[u8]) -> Option<Result<Mark, ()>> {
         let (kind, rest) = line.split_at_checked(4)?;
         if ![b"#SO:", b"#LO:", b"#RO:", b"#NS:"].contains(&kind.try_into().ok()?) {

@@ -1,4 +1,4 @@
-//! Replication: the one stream of effects, counted in bytes, and the history that it belongs to.
+//! Replication: the one stream of effects, counted in bytes, and its history.
 //!
 //! The append only file and replicas receive the same bytes. State machines without I/O.
 

@@ -1,21 +1,21 @@
-//! The stream of effects: the bytes that a replica receives, and that the append only file holds.
+//! The stream of effects: the bytes that replicas receive, and that the append only file stores.
 //!
 //!     SELECT 0   SET a 1   MULTI  SELECT 2  INCR n  DEL b  EXEC   ...
 //!     ^ offset 0                                             ^ offset
 //!
-//! `Stream` owns the replication offset, the ids of the history and the selected database.
-//! Units of effects (`keyspace::effects`) are encoded once; a SELECT goes where the database
-//! changes, MULTI and EXEC go around several requests.
+//! `Stream` owns the replication offset, the history's ids and the selected database. Units of
+//! effects (`keyspace::effects`) are encoded once, with a SELECT where the database changes, and
+//! MULTI and EXEC around several requests.
 //!
 //! Invariants
 //!   1. The offset is the number of bytes that a replica has received since the history began.
 //!      Annotations of the append only file do not count.
-//!   2. What only one of the two receives counts all the same, so that both have one offset: the
-//!      file has a [`Mark::ReplicasOnly`] with the length of what it lacks; a replica receives as
-//!      many newlines as it lacks bytes ([`Mark::LogOnly`]).
-//!   3. Bytes are counted only while there is a listener, as in Redis: building them costs a
-//!      write a tenth of its time. A dataset that has changed without one begins a new history
-//!      with its next listener.
+//!   2. Bytes that only one of the two receives count as well, so that both have one offset: the
+//!      file has a [`Mark::ReplicasOnly`] with the number of bytes it lacks; a replica receives
+//!      that many newlines for bytes of the file alone ([`Mark::LogOnly`]).
+//!   3. Bytes are counted only while there is a listener, as in Redis: encoding them costs a
+//!      write a tenth of its time. A dataset changed without a listener begins a new history with
+//!      its next listener.
 
 use super::history::{History, ReplId};
 use super::marks::Mark;
@@ -41,9 +41,9 @@ pub struct Stream {
     history: History,
     offset: ReplOffset,
     selected: Option<DbIndex>,
-    /// Changes are counted: there is a listener.
+    /// Whether changes are counted: there is a listener.
     is_counted: bool,
-    /// Changes may have gone uncounted since the history began.
+    /// Whether changes may have gone uncounted since the history began.
     has_gap: bool,
 }
 
@@ -64,7 +64,7 @@ impl Stream {
         &self.history
     }
 
-    /// Bytes so far (`master_repl_offset`).
+    /// Bytes of the stream so far (`master_repl_offset`).
     #[inline]
     pub fn offset(&self) -> ReplOffset {
         self.offset
@@ -77,23 +77,23 @@ impl Stream {
         }
     }
 
-    /// The position that a snapshot of now has, and the selected database; `None` while changes
-    /// are not counted.
+    /// The position for a snapshot taken now, and the selected database; `None` while changes are
+    /// not counted.
     pub fn snapshot(&self) -> Option<(Position, Option<DbIndex>)> {
         self.is_counted.then(|| (self.position(), self.selected))
     }
 
-    /// The database of the request that comes next, unless it selects another.
+    /// The database of the next request, unless it selects another.
     pub fn selected(&self) -> Option<DbIndex> {
         self.selected
     }
 
-    /// The next request selects its database, whichever that is.
+    /// The next request gets a SELECT, whatever its database.
     pub fn select_anew(&mut self) {
         self.selected = None;
     }
 
-    /// Whether there is a listener from now on.
+    /// Switches counting on or off, as listeners come and go.
     pub fn count(&mut self, on: bool) {
         if on && !self.is_counted && self.has_gap {
             self.begin_history();
@@ -102,14 +102,14 @@ impl Stream {
         self.is_counted = on;
     }
 
-    /// Starts a new history, which continues none (DEBUG CHANGE-REPL-ID).
+    /// Begins a new history, which continues none (DEBUG CHANGE-REPL-ID).
     pub fn begin_history(&mut self) {
         self.history = History::fresh();
         self.has_gap = false;
     }
 
-    /// The dataset was loaded, with the position at which it was saved: the stream goes on from
-    /// there, in a history that continues the saved one.
+    /// The dataset was loaded, with the position at which it was saved: the stream continues there,
+    /// in a history that continues the saved one.
     pub fn resume(&mut self, at: Position) {
         self.history = History::after(at.id, at.offset);
         self.offset = at.offset;
@@ -117,15 +117,15 @@ impl Stream {
         self.has_gap = false;
     }
 
-    /// As [`Stream::resume`] where the offset is all that is known.
+    /// As [`Stream::resume`] if only the offset is known.
     pub fn resume_at(&mut self, offset: ReplOffset) {
         self.begin_history();
         self.offset = offset;
         self.selected = None;
     }
 
-    /// Appends a unit to `log`, as the append only file has it, and counts it. `with_marks`: with
-    /// lines about what the file and the stream do not share.
+    /// Appends a unit to `log` in the form of the append only file, and counts it. `with_marks`:
+    /// with annotations where file and stream differ.
     #[inline]
     pub fn encode(&mut self, unit: Unit<'_>, with_marks: bool, log: &mut Vec<u8>) {
         if unit.is_for_all() {
@@ -158,7 +158,7 @@ impl Stream {
         }
     }
 
-    /// A unit whose requests are not all for the same listeners. MULTI, SELECT and EXEC are.
+    /// A unit whose requests have different listeners. MULTI, SELECT and EXEC go to all.
     #[cold]
     fn encode_split(&mut self, unit: Unit<'_>, with_marks: bool, log: &mut Vec<u8>) {
         let several = unit.is_several();

@@ -1,9 +1,9 @@
-//! How long something that did not pay is let be: twice as long each time, until it pays again.
+//! Exponential backoff for optional work: skips twice as many chances each time, until it pays.
 
-/// Moments that are let pass after the first bad trial.
+/// Chances skipped after the first bad trial.
 const SKIP_MIN: u32 = 64;
 
-/// See the module. `MAX` is the most moments that are let pass.
+/// See the module. `MAX` is the most chances skipped in a row.
 #[derive(Debug)]
 pub struct Backoff<const MAX: u32> {
     skip: u32,
@@ -20,7 +20,7 @@ impl<const MAX: u32> Default for Backoff<MAX> {
 }
 
 impl<const MAX: u32> Backoff<MAX> {
-    /// Whether this moment is let pass; it is counted.
+    /// Whether to skip this chance; counts it.
     #[inline]
     pub fn skips(&mut self) -> bool {
         let skips = self.skip > 0;
@@ -28,7 +28,7 @@ impl<const MAX: u32> Backoff<MAX> {
         skips
     }
 
-    /// A trial is over, and has paid or not.
+    /// Reports whether the last trial paid.
     pub fn judged(&mut self, has_paid: bool) {
         if has_paid {
             self.next = SKIP_MIN;

@@ -1,12 +1,14 @@
 //! Backups while the server runs: sealed sets of files, each in a folder of its own.
 //!
 //!     dir/backups/NAME/appendonlydir/...     append only file: hard links, made at once
-//!     dir/backups/NAME/dump.rdb              without it: a snapshot that is saved for it
+//!     dir/backups/NAME/dump.rdb              without it: a snapshot saved for the backup
 //!
-//! A folder has its name when it is whole; what is begun is called `NAME.part`, and goes if it
-//! cannot be made. The disk is waited for by a thread, and the client by its own. A server
-//! starts on a set as it is (`--dir dir/backups/NAME`): what it writes goes to files that are
-//! the set's own, so that it changes neither the set nor its source.
+//! A folder gets its name when it is whole; an unfinished one is called `NAME.part` and is removed
+//! on failure. A thread does the disk I/O; only the client that asked blocks. A server starts on a
+//! set as it is (`--dir dir/backups/NAME`): it writes to new files, so it changes neither the set
+//! nor its source.
+//!
+//! Invariant: at most one backup is in progress (`Backups::pending`).
 
 use std::fs::{self, File};
 use std::io;
@@ -30,7 +32,7 @@ const PART: &str = "part";
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Backups {
-    /// The one that is being made.
+    /// The one in progress.
     pending: Option<Pending>,
 }
 
@@ -46,26 +48,26 @@ struct Pending {
 /// What a backup waits for.
 #[derive(Debug)]
 enum Stage {
-    /// Another change of the append only file to end.
+    /// The end of another change of the append only file.
     Turn,
-    /// Its own, after which the files that are there grow no more.
+    /// Its own change, after which the existing files no longer grow.
     Sealing,
     Snapshot,
-    /// Its files to stand in its folder.
+    /// The links in its folder.
     Links(Errand<Result<PathBuf, String>>),
 }
 
-/// A set that stands.
+/// A set on disk.
 pub struct Set {
     pub name: String,
-    /// `aof`, `rdb` or, while it is made, `unfinished`.
+    /// `aof`, `rdb` or, while in progress, `unfinished`.
     pub kind: &'static str,
     pub bytes: u64,
     /// Unix seconds.
     pub created_s: i64,
 }
 
-/// Whether a name is one of a folder of ours.
+/// Checks that a name can be a backup's folder.
 fn check_name(name: &[u8]) -> Result<String, CommandError> {
     let plain = |&b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     let is_good = (1..=NAME_MAX).contains(&name.len())
@@ -86,7 +88,7 @@ impl Server {
         here.join(self.config.backupdirname.path())
     }
 
-    /// BACKUP CREATE. Without a name the time is one. `client` waits until it is made.
+    /// BACKUP CREATE. The default name is the time. `client` blocks until the set is made.
     pub fn begin_backup(
         &mut self,
         keyspace: &mut Keyspace,
@@ -165,7 +167,7 @@ impl Server {
         }
     }
 
-    /// A change of the append only file that a backup has waited for has ended.
+    /// The change of the append only file that a backup waited for has ended.
     pub(super) fn backup_changed(
         &mut self,
         keyspace: &mut Keyspace,
@@ -181,7 +183,7 @@ impl Server {
         }
     }
 
-    /// The files are sealed: the backup gets its links.
+    /// The files are sealed: begins to link them.
     fn link_sealed(&mut self) -> Result<(), String> {
         let to = self.aof_names();
         let inside = PathBuf::from(self.config.appenddirname.path());
@@ -211,7 +213,7 @@ impl Server {
         Ok(())
     }
 
-    /// The snapshot that a backup waits for has ended, as the file `name` if it went well.
+    /// The snapshot for a backup has ended; on success it is in the file `name`.
     pub(super) fn backup_saved(&mut self, keyspace: &mut Keyspace, name: &Path, end: &End) {
         let (root, wake) = (self.backup_root(), self.snapshots.wake());
         let Some(pending) = &mut self.backups.pending else {
@@ -238,12 +240,12 @@ impl Server {
         }
     }
 
-    /// Whether a backup is under way, with something to be looked at.
+    /// Whether a backup is in progress and must be checked.
     pub(super) fn is_backing_up(&self) -> bool {
         self.backups.pending.is_some()
     }
 
-    /// Goes on with a backup as far as it goes without waiting.
+    /// Advances the backup as far as possible without waiting.
     pub(super) fn go_on_with_backup(&mut self, keyspace: &mut Keyspace) {
         if self.aof.state != AofState::On
             && let Some(pending) = &self.backups.pending
@@ -254,7 +256,7 @@ impl Server {
         }
         let is_sealing = |pending: &Pending| matches!(pending.stage, Stage::Sealing);
         if self.backups.pending.as_ref().is_some_and(is_sealing) && !self.aof.is_changing() {
-            // An end of the server that did not come to pass has ended the change.
+            // A shutdown that was cancelled has ended the change.
             return self.end_backup(keyspace, Err("it was interrupted".to_owned()));
         }
         if let Err(why) = self.take_turn() {
@@ -270,7 +272,7 @@ impl Server {
         }
     }
 
-    /// The backup has its folder, or cannot be made: its client is told.
+    /// The backup has its folder, or has failed: resumes its client.
     fn end_backup(&mut self, keyspace: &mut Keyspace, ended: Result<PathBuf, String>) {
         let Some(pending) = &mut self.backups.pending else {
             return;
@@ -281,7 +283,7 @@ impl Server {
         }
         let client = pending.client;
         pending.ended = Some(ended);
-        // It may have gone, or wait for something else by now.
+        // It may be gone, or be waiting for something else by now.
         let blocked = self.clients.get(client).map(|s| &s.client.blocked);
         let until = blocked.and_then(|b| Some(&b.as_ref()?.until));
         if matches!(until, Some(Until::Backup)) {
@@ -290,7 +292,7 @@ impl Server {
         self.backups.pending = None;
     }
 
-    /// BACKUP LIST: the sets that stand, by name.
+    /// BACKUP LIST: the sets on disk, by name.
     pub fn list_backups(&self) -> Vec<Set> {
         let mut sets = Vec::new();
         let Ok(entries) = fs::read_dir(self.backup_root()) else {
@@ -324,8 +326,8 @@ impl Server {
         sets
     }
 
-    /// BACKUP DROP. The name is free at once; a thread frees what only the set had.
-    /// What an earlier process has left unfinished has the name that BACKUP LIST shows.
+    /// BACKUP DROP. The name is free at once; a thread removes the files. A set left unfinished by
+    /// an earlier process is dropped by the name that BACKUP LIST shows.
     pub fn drop_backup(&mut self, name: &[u8]) -> Result<(), CommandError> {
         let whole = name.strip_suffix(b".part").unwrap_or(name);
         let is_whole = whole.len() == name.len();
@@ -367,7 +369,7 @@ impl Server {
     }
 }
 
-/// Answers the client that has waited for its backup.
+/// Answers the client that waited for its backup.
 pub(super) fn tell_backup(world: &mut World<'_>, _: &Blocked) {
     let pending = world.server.backups.pending.as_ref();
     match pending.and_then(|pending| pending.ended.as_ref()) {
@@ -391,7 +393,7 @@ fn failed(name: &str, why: &str) -> CommandError {
     CommandError::owned(format!("ERR The backup failed: {why}"))
 }
 
-/// An empty folder for what is to become a set. What crashed before left its own behind.
+/// Makes an empty folder for a new set, replacing one left by a crash.
 fn begin_folder(root: &Path, name: &str) -> io::Result<PathBuf> {
     fs::create_dir_all(root)?;
     let part = root.join(format!("{name}.{PART}"));
@@ -403,7 +405,7 @@ fn begin_folder(root: &Path, name: &str) -> io::Result<PathBuf> {
     Ok(part)
 }
 
-/// The set is whole: it gets its name.
+/// The set is whole: gives it its name.
 fn end_folder(part: &Path, root: &Path, name: &str) -> io::Result<PathBuf> {
     File::open(part)?.sync_all()?;
     let path = root.join(name);
@@ -412,7 +414,7 @@ fn end_folder(part: &Path, root: &Path, name: &str) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// Makes a set: `fill` puts its files into the folder. One that cannot be made leaves none.
+/// Makes a set: `fill` puts its files into the folder. On failure the folder is removed.
 fn make_set(
     root: &Path,
     name: &str,
@@ -422,13 +424,13 @@ fn make_set(
     let part = begin_folder(root, name).map_err(told)?;
     let made = fill(&part).and_then(|()| end_folder(&part, root, name).map_err(told));
     if made.is_err() {
-        // The error that stopped it is the one to be told; BACKUP DROP removes the rest.
+        // The first error is the one to report; BACKUP DROP removes the rest.
         let _ = fs::remove_dir_all(&part);
     }
     made
 }
 
-/// Bytes of a set's files, and whether one of its entries is a folder.
+/// Bytes of a set's files, and whether it contains a folder.
 fn weigh(path: &Path) -> (u64, bool) {
     let (mut bytes, mut has_folder) = (0, false);
     for entry in fs::read_dir(path).into_iter().flatten().flatten() {

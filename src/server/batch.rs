@@ -1,9 +1,13 @@
-//! Commands of one client, parsed ahead so that their keys are near when they run.
+//! Commands of one client, parsed ahead so that their keys are in the cache when they run.
 //!
-//! Up to [`COMMANDS_MAX`] commands (or [`KEYS_MAX`] keys) are parsed and hashed; the words of
-//! the directory, then the table's lines, then the entries of all their keys are prefetched;
-//! then the commands run one by one. What was
-//! prefetched is a hint only: any command may change the table, and handlers look up again.
+//! Up to [`COMMANDS_MAX`] commands (or [`KEYS_MAX`] keys) are parsed and hashed; the directory
+//! words, then the table lines, then the entries of all their keys are prefetched; then the
+//! commands run one by one. A prefetch is only a hint: any command may change the table, so
+//! handlers look up again.
+//!
+//! The loop has one `Batch`, whose memory all clients reuse; each lends it the spans of an
+//! unfinished command. A turn's work for one client is bounded by [`BUDGET`] commands and
+//! [`OUTPUT_BUDGET`] reply bytes.
 
 use super::client::ClientFlags;
 use super::client_line::client_line;
@@ -21,22 +25,22 @@ use crate::resp::{
 };
 use crate::types::Inner;
 
-/// Commands of a batch. What they prefetch, five or six lines a key, has to stay in the first
-/// cache beside the loop's own data until they run: with 32 a SET among a million keys costs a
-/// fifth more, for its stores then wait for lines that were there and are gone.
+/// Commands of a batch. Their prefetched lines, five or six per key, must stay in the first-level
+/// cache beside the loop's own data until they run: with 32, a SET among a million keys costs a
+/// fifth more, because its stores wait for lines that were evicted again.
 const COMMANDS_MAX: usize = 16;
-/// Keys after which a batch takes no further command, and those of one command at most.
+/// A batch takes no further command after this many keys; `COMMAND_KEYS_MAX` is per command.
 const KEYS_MAX: usize = 16;
 const COMMAND_KEYS_MAX: usize = 64;
 /// Elements sought within containers.
 const SOUGHT_MAX: usize = 64;
-/// Commands that one client may run in a turn before others have theirs.
+/// Commands that one client may run in a turn.
 const BUDGET: usize = 1024;
-/// Arguments whose room is kept for the next command; what a huge one took is given back.
+/// Argument spans whose memory is kept for the next command; more is freed.
 const SPANS_KEPT: usize = 4096;
-/// Bytes of input that the log shows of a client that breaks the protocol.
+/// Bytes of input that the log shows when a client breaks the protocol.
 const SHOWN_INPUT: usize = 128;
-/// Bytes of replies after which a client waits for its next turn: they are sent first.
+/// Reply bytes after which a client waits for its next turn, so that they are sent first.
 pub(super) const OUTPUT_BUDGET: usize = 256 * 1024;
 
 #[derive(Clone, Copy)]
@@ -50,7 +54,7 @@ struct Parsed {
     hashes: usize,
 }
 
-/// The loop's reusable room for a batch.
+/// The loop's reusable memory for a batch.
 #[derive(Default)]
 pub struct Batch {
     spans: Vec<Span>,
@@ -71,7 +75,7 @@ struct Sought {
     score: Option<Span>,
 }
 
-/// What parsing stopped at, behind the commands of the batch.
+/// What ended parsing, after the commands of the batch.
 enum End {
     /// The batch is full: go on after it has run.
     Full,
@@ -84,12 +88,12 @@ enum End {
 pub enum FileEnd {
     /// There are commands to run.
     Commands,
-    /// The first command is not whole; so many bytes belong to its next argument.
+    /// The first command is incomplete; its next argument has this many bytes.
     Incomplete(usize),
     Error(ProtocolError),
 }
 
-/// What is to be done with the buffer after [`Engine::run_buffer`].
+/// What the caller does with the buffer after [`Engine::run_buffer`].
 pub enum Rest {
     /// All of it is executed.
     Nothing,
@@ -100,8 +104,8 @@ pub enum Rest {
         progress: Progress,
         first_span: usize,
     },
-    /// The client is paused, and the first command, parts of which stand apart, did not
-    /// run: it is to stand before what follows from `next` on.
+    /// The client is paused, and the first command, with arguments stored apart, did not run: it
+    /// must be put before the input from `next` on.
     Postponed { next: usize },
     /// The client stopped (blocked, paused, budget used up): parse again from `start`.
     Stopped { start: usize },
@@ -110,7 +114,7 @@ pub enum Rest {
 }
 
 impl Engine {
-    /// Parses and runs what `buf` holds from `pos` on. `batch` holds the spans of a command
+    /// Parses and runs the commands in `buf` from `pos` on. `batch` holds the spans of a command
     /// that began earlier, if `progress` says so.
     pub fn run_buffer(
         &mut self,
@@ -142,7 +146,7 @@ impl Engine {
         crash::note_client(&session.client);
         self.server.limit_output(session);
         let mut budget = BUDGET;
-        // A command that began earlier starts where the kept buffer starts.
+        // A command that began earlier starts at the start of the kept buffer.
         let mut start = if progress.has_begun() { 0 } else { pos };
         loop {
             let end = self.parse_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
@@ -220,7 +224,7 @@ impl Engine {
                     },
                 });
             }
-            // They were the first command's alone.
+            // The large arguments belonged to the first command only.
             batch.apart = None;
             if !self.goes_on(session) {
                 const CLOSED: ClientFlags =
@@ -243,7 +247,7 @@ impl Engine {
         session.client.runs()
     }
 
-    /// Fills the batch. `start` is where the next command starts, `pos` how far parsing got.
+    /// Fills the batch. `start` is where the next command starts, `pos` how far parsing has got.
     fn parse_batch(
         &mut self,
         session: &Session,
@@ -259,7 +263,7 @@ impl Engine {
             bulk_max: self.server.config.proto_max_bulk_len,
             unauthenticated,
         };
-        // What an AUTH lets in is parsed only after it has run.
+        // Before login one command a batch: AUTH changes the limits for the next one.
         let commands_max = if unauthenticated { 1 } else { COMMANDS_MAX };
         let mut last = None;
         loop {
@@ -284,8 +288,8 @@ impl Engine {
         }
     }
 
-    /// The client broke the protocol: it is told, unless it wants no replies, and closed.
-    /// `input` begins with what could not be read.
+    /// Protocol error: replies with it, unless the client has its replies off, and closes the
+    /// client. `input` begins with the unreadable bytes.
     fn protocol_error(&mut self, session: &mut Session, error: ProtocolError, input: &[u8]) {
         let mut shown = Vec::new();
         match self.server.config.hide_user_data_from_log {
@@ -312,11 +316,11 @@ impl Engine {
     }
 }
 
-/// Brings near what commands seek inside big containers.
+/// Prefetches elements that commands seek inside large containers.
 fn prefetch_within(keyspace: &Keyspace, db: DbIndex, sought: &[Sought], source: Source<'_>) {
     let text = |span| source.text(span);
     let mut probes: [Option<(Inner<'_>, u64)>; SOUGHT_MAX] = [None; SOUGHT_MAX];
-    // Neighbours mostly seek in the same container: it is looked up once.
+    // Neighbours mostly seek in the same container, which is then looked up once.
     let mut container = None;
     let mut found = false;
     for (s, probe) in sought.iter().zip(&mut probes) {
@@ -364,8 +368,8 @@ impl Batch {
         self.sought.clear();
     }
 
-    /// Files the command that was parsed last, which starts at `start`: finds its row, hashes
-    /// its keys. `last` is the name of the one before, with its row.
+    /// Adds the command parsed last, which starts at `start`: finds its row, hashes its keys.
+    /// `last` is the name and row of the command before it.
     #[inline]
     fn file<'t>(
         &mut self,
@@ -432,7 +436,7 @@ impl Batch {
 
     #[inline]
     fn prefetch(&self, keyspace: &Keyspace, db: DbIndex, buf: &[u8]) {
-        // A single key gains nothing: its lookup follows at once.
+        // A single key gains nothing: its lookup follows immediately.
         if self.hashes.len() > 1 {
             for key in &self.hashes {
                 keyspace.prefetch(db, key.hash);
@@ -447,8 +451,8 @@ impl Batch {
         }
     }
 
-    /// Parses requests that stand one behind the other in `buf`, a file's bytes, up to what
-    /// is none, and prefetches what they will look for. Gives where parsing stopped.
+    /// Parses consecutive requests in `buf`, bytes of a file, up to the first that is not one, and
+    /// prefetches their keys. Returns what ended parsing.
     pub fn parse_file(
         &mut self,
         keyspace: &Keyspace,
@@ -474,7 +478,7 @@ impl Batch {
                 Step::Incomplete if self.commands.is_empty() => {
                     break FileEnd::Incomplete(progress.expects().unwrap_or(0));
                 }
-                // It stands first next time.
+                // It is the first one next time.
                 _ if !self.commands.is_empty() => break FileEnd::Commands,
                 Step::Error(error) => break FileEnd::Error(error),
                 _ => break FileEnd::Error(ProtocolError::BadMultibulkLength),
@@ -484,30 +488,29 @@ impl Batch {
         end
     }
 
-    /// The commands that [`Batch::parse_file`] found in `buf`: row, arguments, hashes of the
-    /// keys, where the command ends.
+    /// The commands that [`Batch::parse_file`] found in `buf`: row, arguments, key hashes, end
+    /// offset.
     pub fn commands<'a>(
         &'a self,
         buf: &'a [u8],
     ) -> impl Iterator<Item = (Option<usize>, Args<'a>, &'a [KeyHash], usize)> {
         self.commands.iter().map(move |c| {
             let spans = &self.spans[c.first_span..][..c.spans];
-            // Behind the last argument comes the end of its line.
+            // CRLF follows the last argument.
             let end = spans.last().map_or(c.start, |s| s.start + s.len + 2);
             let hashes = &self.hashes[c.first_hash..][..c.hashes];
             (c.row, Args::new(buf, spans), hashes, end)
         })
     }
 
-    /// Takes over the arguments of a command that began earlier; nothing is copied, however
-    /// many there are.
+    /// Takes over the argument spans of a command that began earlier; swapped, not copied: O(1).
     pub fn borrow(&mut self, spans: &mut Vec<Span>, apart: Option<Box<Apart>>) {
         std::mem::swap(&mut self.spans, spans);
         self.apart = apart;
     }
 
-    /// Gives them back, with those that have come since, and the large ones of a first command
-    /// that did not run.
+    /// Returns them, with those parsed since, and the large arguments of a first command that did
+    /// not run.
     pub fn give_back(&mut self, spans: &mut Vec<Span>) -> Option<Box<Apart>> {
         std::mem::swap(&mut self.spans, spans);
         self.apart.take()
@@ -518,12 +521,12 @@ impl Batch {
         self.apart = None;
     }
 
-    /// How many arguments the first command has.
+    /// The number of arguments of the first command.
     pub fn first_len(&self) -> usize {
         self.commands.first().map_or(0, |c| c.spans)
     }
 
-    /// Gives back what a command of very many arguments or keys has left.
+    /// Frees the memory that a command with very many arguments or keys has left.
     pub fn shrink(&mut self) {
         if self.spans.capacity() > SPANS_KEPT {
             self.spans.clear();
@@ -535,7 +538,7 @@ impl Batch {
         }
     }
 
-    /// The spans of the incomplete command that a [`Rest::Partial`] speaks of.
+    /// The spans of the incomplete command of a [`Rest::Partial`].
     pub fn spans_from(&self, first: usize) -> &[Span] {
         &self.spans[first..]
     }

@@ -1,12 +1,14 @@
-//! Clients that wait until something: a key has a value of their type, a time has passed,
-//! memory is given back.
+//! Blocked clients: they wait until a key has a value of their type, a time has passed, memory is
+//! freed, or data is on disk.
 //!
-//! A command that finds nothing states what it waits for ([`super::Call::block_on_keys`])
-//! and its client leaves the stage with the arguments kept. When a key it waits for gets a
-//! value of the right type, the command runs again from the start, first come first served;
-//! it either answers or waits on in its old place. So there is one implementation of each
-//! command, not a second one for the blocked. What is answered when the time is up is
-//! computed then ([`OnTimeout`]).
+//! A command that finds nothing states what it waits for ([`super::Call::block_on_keys`]); its
+//! client blocks, with the arguments kept. When a key gets a value of the right type, the command
+//! runs again from the start, first come first served; it either answers or keeps its place in the
+//! wait queue. So each command has one implementation, not a second one for blocked clients. The
+//! reply to a timeout is computed when the time is up ([`OnTimeout`]).
+//!
+//! Deadlines are ordered by time: O(log n) to add and to remove one. A blocked client's next
+//! commands stay in its input and run when it resumes.
 
 use std::collections::BTreeSet;
 
@@ -21,35 +23,35 @@ use crate::keyspace::{ClientId, DbIndex, Keyspace, ReadyKey};
 use crate::resp::OwnedArgs;
 use crate::types::Type;
 
-/// Writes what a client is told when its time is up.
+/// Writes the reply of a client whose time is up.
 pub type OnTimeout = fn(&mut World<'_>, &Blocked);
 
 /// What a client waits for.
 #[derive(Debug)]
 pub enum Until {
-    /// One of the keys has a value of this type; with `guards` also when one of them goes or
-    /// becomes another type, of which the command itself has to tell.
+    /// One of the keys has a value of this type; with `guards` also when one of them is removed or
+    /// changes its type, which the command itself must report.
     Keys {
         keys: Vec<Box<[u8]>>,
         kind: Type,
         guards: bool,
     },
-    /// The helper thread has come to this mark (`keyspace::LazyFree`).
+    /// The helper thread has reached this mark (`keyspace::LazyFree`).
     Memory { mark: u64 },
-    /// The append only file is on disk up to this offset; `None`: that, and something that nobody
-    /// can bring.
+    /// The append only file is on disk up to this offset; `None`: that, and a condition that cannot
+    /// be met.
     Synced { offset: Option<u64> },
-    /// The snapshot for its backup is saved.
+    /// Its backup is made.
     Backup,
-    /// Nothing but the deadline.
+    /// Only the deadline.
     Time,
-    /// Its attempt to log in is judged, at the deadline: CLIENT UNBLOCK does not hasten that.
+    /// Its login attempt is decided at the deadline; CLIENT UNBLOCK does not shorten that.
     LogIn,
 }
 
 impl Until {
-    /// Whether the command has done its work, and only its answer waits: it counts as a call even if
-    /// nobody is there any more to be answered.
+    /// Whether the command has done its work and only its reply is pending: it counts as a call
+    /// even if the client is gone.
     pub(super) fn is_done(&self) -> bool {
         !matches!(self, Until::Keys { .. })
     }
@@ -66,7 +68,7 @@ pub struct Blocked {
     /// The command that waits, by its row's number.
     pub row: usize,
     pub args: OwnedArgs,
-    /// What its tries have taken so far, in ticks of the cycle counter.
+    /// Ticks of the cycle counter spent on its tries so far.
     pub ticks: u64,
 }
 
@@ -79,13 +81,13 @@ impl Blocked {
         }
     }
 
-    /// Whether it wants to know when its keys go.
+    /// Whether it must be woken when a key is removed or changes its type.
     fn guards(&self) -> bool {
         matches!(self.until, Until::Keys { guards: true, .. })
     }
 
-    /// Whether a key of this type (`None`: there is no such key), which has something new or
-    /// has changed, is what it waits for.
+    /// Whether a key wakes it that now has the type `found` (`None`: there is no such key);
+    /// `has_news`: it has new elements.
     fn wants(&self, found: Option<Type>, has_news: bool) -> bool {
         match self.until {
             Until::Keys { kind, .. } if found == Some(kind) => has_news,
@@ -94,7 +96,7 @@ impl Blocked {
         }
     }
 
-    /// Bytes that it takes, about.
+    /// Memory, approximately, bytes.
     pub fn memory_bytes(&self) -> usize {
         let keys: usize = self.keys().iter().map(|key| key.len()).sum();
         size_of::<Blocked>() + self.args.memory_bytes() + keys
@@ -108,7 +110,7 @@ pub struct Deadlines {
 }
 
 impl Deadlines {
-    /// How many clients wait with a deadline.
+    /// The number of clients that wait with a deadline.
     pub fn len(&self) -> usize {
         self.by_time.len()
     }
@@ -135,8 +137,8 @@ impl Deadlines {
 }
 
 impl Engine {
-    /// The command that has just run wants to wait: its client is put where its keys or its
-    /// time will find it.
+    /// The command that has just run blocks: adds its client to the wait queues of its keys and to
+    /// the deadlines.
     pub(super) fn enter_blocked(&mut self, session: &mut Session) {
         let client = &session.client;
         let Some(blocked) = &client.blocked else {
@@ -162,14 +164,14 @@ impl Engine {
         self.server.clients.blocked += 1;
     }
 
-    /// Serves clients whose keys have got something, in the order they came. What they do
-    /// may make other keys ready, until nothing is.
+    /// Serves clients whose keys became ready, in order of arrival. Their commands may make other
+    /// keys ready; repeats until none is.
     #[cold]
     pub fn serve_ready_keys(&mut self) {
         while self.keyspace.waiting.has_ready() {
             for ready in self.keyspace.waiting.take_ready() {
                 let ReadyKey { db, key, has_news } = ready;
-                // Who is served leaves the line; who is not stays in his place.
+                // A client that is served leaves the queue; the others keep their place.
                 let mut at = 0;
                 for _ in 0..self.keyspace.waiting.waiters(db, &key) {
                     let Some(id) = self.keyspace.waiting.waiter(db, &key, at) else {
@@ -206,7 +208,7 @@ impl Engine {
         let id = blocked.row;
         session.client.flags.remove(ClientFlags::BLOCKED);
         let spec = self.server.table.row(id).spec;
-        // What may have changed since it came: memory may have run out.
+        // The server's state may have changed since it blocked: memory may have run out.
         let asked = Asked {
             spec,
             row: id,
@@ -214,7 +216,7 @@ impl Engine {
             origin: Origin::Retry,
         };
         if pauses(&self.server, &session.client, asked) {
-            // Its wait is over; the command comes again, as if new, when the pause ends.
+            // Its wait is over; when the pause ends the command runs as if it were new.
             session.input.put_first(args.args());
             session.client.flags |= ClientFlags::POSTPONED;
             self.server
@@ -239,7 +241,7 @@ impl Engine {
         self.server.begin_commands();
         self.run_unit(session, Origin::Retry, id, args.args(), &[]);
         if session.client.flags.contains(ClientFlags::BLOCKED) {
-            // It waits on, in its old places: its keys and its deadline are the same.
+            // It keeps waiting, in its old places: its keys and its deadline are the same.
             return;
         }
         after_reply(session, mark);
@@ -249,7 +251,7 @@ impl Engine {
         }
     }
 
-    /// Tells clients whose time is up, and lets them go.
+    /// Answers clients whose time is up, and unblocks them.
     pub(super) fn time_out_blocked(&mut self) {
         let now = self.server.now.mono_ms;
         while let Some(id) = self.server.turn.deadlines.take_due(now) {
@@ -257,7 +259,7 @@ impl Engine {
         }
     }
 
-    /// Gives a client the answer for whose time is up, and lets it go.
+    /// Gives a client its timeout reply, and unblocks it.
     pub(super) fn end_wait(&mut self, id: ClientId) {
         self.server.unblock_client(&mut self.keyspace, id, None);
     }
@@ -268,7 +270,7 @@ impl Engine {
         let waiting = &mut self.server.turn.awaiting_memory;
         let served = waiting.partition_point(|&(mark, _)| mark <= met);
         for (mark, id) in waiting.drain(..served).collect::<Vec<_>>() {
-            // It may have been let go meanwhile, and wait for something else by now.
+            // It may have been unblocked, and be waiting for something else by now.
             let still = |b: &Blocked| matches!(b.until, Until::Memory { mark: m } if m == mark);
             if let Some(session) = self.server.clients.get_mut(id)
                 && session.client.blocked.as_deref().is_some_and(still)
@@ -280,7 +282,7 @@ impl Engine {
 }
 
 impl Server {
-    /// Takes a client out of everything that it waits in. `false`: it did not wait.
+    /// Removes a client from everything it waits in. `false`: it was not blocked.
     pub(super) fn stop_waiting(&mut self, keyspace: &mut Keyspace, client: &mut Client) -> bool {
         let Some(blocked) = client.blocked.take() else {
             return false;
@@ -298,7 +300,7 @@ impl Server {
         true
     }
 
-    /// The client waits no longer; what it sent meanwhile is executed next.
+    /// Unblocks the client; the input it has sent meanwhile runs next.
     fn unblock(&mut self, keyspace: &mut Keyspace, session: &mut Session) {
         if self.stop_waiting(keyspace, &mut session.client) {
             self.resume(session);
@@ -319,7 +321,7 @@ impl Server {
         }
     }
 
-    /// Whether a client waits for its attempt to log in to be judged.
+    /// Whether a client waits for the decision on its login attempt.
     pub fn waits_to_log_in(&self, id: ClientId) -> bool {
         let blocked = self
             .clients
@@ -328,7 +330,7 @@ impl Server {
         blocked.is_some_and(|blocked| matches!(blocked.until, Until::LogIn))
     }
 
-    /// CLIENT UNBLOCK: as if its time were up, or with an error. `false`: it does not wait.
+    /// CLIENT UNBLOCK: as if its time were up, or with an error. `false`: it is not blocked.
     pub fn unblock_client(
         &mut self,
         keyspace: &mut Keyspace,
@@ -357,7 +359,7 @@ impl Server {
     }
 }
 
-/// Writes what a client is told whose time is up.
+/// Writes the timeout reply of a client.
 fn answer_timeout(keyspace: &mut Keyspace, server: &mut Server, session: &mut Session) {
     let Session { client, reply, .. } = session;
     let Some(blocked) = client.blocked.take() else {

@@ -1,17 +1,17 @@
-//! The loop while a script runs for long: others are read from, answered with BUSY or, where
-//! their command is one of the few that are allowed, served.
+//! The loop while a script runs for long: other clients are read from and answered with BUSY, or
+//! served if their command is one of the few that are allowed.
 //!
-//! The script stands in the middle of a turn of the loop, which has lent out the engine. So a
-//! guest, a loop of its own without a poll, takes the engine's place: keyspace and server are
-//! swapped into it for a moment and back. It asks the kernel who has something to say (`poll`,
-//! not the loop's own, which is edge-triggered: what happens here is news to the loop later,
-//! and then there is nothing left to read).
+//! The script is in the middle of a turn of the loop, which has lent out the engine. So a guest, a
+//! second loop without a poll, takes the engine's place: keyspace and server are swapped into it
+//! for a moment and back. It asks the kernel which sockets are readable with `poll`. The loop's own
+//! poll is edge-triggered: it will report what happens here later, and then there is nothing left
+//! to read.
 
 use super::Server;
 use super::run::Loop;
 use crate::keyspace::Keyspace;
 
-/// One round: accepts, reads, answers. The time of the script stands still.
+/// One round: accepts, reads, answers. The script's clock does not advance.
 #[cold]
 pub(super) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
     let Some(mut guest) = server.take_guest() else {
@@ -19,7 +19,7 @@ pub(super) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
     };
     let (now, now_ms) = (server.now, keyspace.now_ms());
     let ended = server.turn.ended;
-    // What the script has done and said so far is not their affair.
+    // The script's effects and messages so far are not for other clients.
     let effects = keyspace.effects.set_aside();
     let posts = std::mem::take(&mut server.outbox);
     std::mem::swap(keyspace, &mut guest.engine.keyspace);
@@ -36,7 +36,7 @@ pub(super) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
 }
 
 impl Server {
-    /// The loop that serves others meanwhile; `None` where there is no loop at all (tests).
+    /// The loop that serves others meanwhile; `None` without a loop (tests).
     fn take_guest(&mut self) -> Option<Box<Loop>> {
         if let Some(guest) = self.connections.guest.take() {
             return Some(guest);

@@ -1,4 +1,4 @@
-//! What a handler gets: the arguments, where to write the reply, and the world.
+//! What a handler gets: the arguments, the reply, and the world.
 
 use super::Server;
 use super::backup::tell_backup;
@@ -20,21 +20,21 @@ pub type Handler = fn(&mut Call<'_>) -> CommandResult;
 /// A row of the command table.
 pub type Spec = command::Spec<Handler>;
 
-/// What a command did to the keyspace, for those who repeat it: the AOF and replicas.
+/// A command's effect on the keyspace, as it is propagated to the log and replicas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Effect {
-    /// Its own arguments, if it changed anything.
+    /// Its own arguments, if it changed something.
     #[default]
     Verbatim,
-    /// Its own arguments, even if nothing was there to be changed (FLUSHALL).
+    /// Its own arguments, even if it changed nothing (FLUSHALL).
     Always,
     /// Nothing, whatever it changed.
     Nothing,
-    /// Other commands, which it has stated.
+    /// Other commands, which it has recorded.
     Rewritten,
 }
 
-/// One command on its way. Data groups use only `args`, `reply` and `db`.
+/// One command being run. Data groups use only `args`, `reply` and `db`.
 pub struct Call<'a> {
     pub args: Args<'a>,
     pub reply: &'a mut Reply,
@@ -50,7 +50,7 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Everything at once, for commands that run others or act on other clients.
+    /// All parts at once, for commands that run others or act on other clients.
     pub fn world(&mut self) -> World<'_> {
         World {
             keyspace: self.db.keyspace(),
@@ -60,13 +60,13 @@ impl Call<'_> {
         }
     }
 
-    /// The keys of a command whose key specs fit whatever its arity admits.
+    /// The keys of a command whose key specs fit every arity that it admits.
     pub fn keys(&self) -> Keys {
         let row = self.server.table.row(self.row);
         row.keys(self.args).expect("the specs fit every form")
     }
 
-    /// States this command's effect as another command; called again, as both. To be called
+    /// Records another command as this one's effect; several calls record several. To be called
     /// where the command has changed something.
     #[inline]
     pub fn rewrite(&mut self, args: &[&[u8]]) {
@@ -75,7 +75,7 @@ impl Call<'_> {
         self.db.effects().state(db, args.iter().copied());
     }
 
-    /// As [`Call::rewrite`], of arguments that are not all in one place.
+    /// As [`Call::rewrite`], with arguments that are not contiguous.
     #[inline]
     pub fn rewrite_each<'w>(&mut self, args: impl ExactSizeIterator<Item = &'w [u8]>) {
         self.effect = Effect::Rewritten;
@@ -83,12 +83,12 @@ impl Call<'_> {
         self.db.effects().state(db, args);
     }
 
-    /// States the command's own arguments as its effect, whether it changed anything or not.
+    /// Records the command's own arguments as its effect, whether it changed something or not.
     pub fn always_effect(&mut self) {
         self.effect = Effect::Always;
     }
 
-    /// States the command's own arguments as an effect for replicas alone.
+    /// Records the command's own arguments as an effect for replicas only.
     pub fn effect_for_replicas(&mut self) {
         self.effect = Effect::Rewritten;
         let (db, args) = (self.db.index(), self.args);
@@ -96,29 +96,29 @@ impl Call<'_> {
         effects.state_for(Audience::REPLICAS, db, args.iter());
     }
 
-    /// Whether anybody will repeat effects: worth knowing before a costly rewrite is built.
+    /// Whether effects have a listener: check it before building a costly rewrite.
     #[inline]
     pub fn effects_wanted(&self) -> bool {
         self.db.effects_wanted()
     }
 
-    /// States that the command has no effect to be repeated.
+    /// The command has no effect to propagate.
     pub fn no_effect(&mut self) {
         self.effect = Effect::Nothing;
     }
 
-    /// Whether this client may be blocked: not inside EXEC.
+    /// Whether this client may block: not inside EXEC.
     pub fn may_block(&self) -> bool {
         self.origin.may_block()
     }
 
-    /// Whether this is another try of a command that was blocked.
+    /// Whether this is a retry of a command that had blocked.
     pub fn is_retry(&self) -> bool {
         self.origin == Origin::Retry
     }
 
-    /// Blocks the client until one of `keys` has a value of type `kind`, when the command
-    /// runs again from the start, or until `timeout_ms` (0: for ever) have gone by.
+    /// Blocks the client until one of `keys` has a value of type `kind`, when the command runs
+    /// again from the start, or until `timeout_ms` (0: for ever) have passed.
     pub fn block_on_keys(
         &mut self,
         keys: &[&[u8]],
@@ -135,8 +135,8 @@ impl Call<'_> {
         self.block_until(until, timeout_ms, on_timeout);
     }
 
-    /// As [`Call::block_on_keys`], with other arguments to run again with; `guards`: also
-    /// when one of the keys goes or becomes another type.
+    /// As [`Call::block_on_keys`], with other arguments for the retry; `guards`: also when one of
+    /// the keys is removed or changes its type.
     pub fn block_on_keys_as(
         &mut self,
         args: OwnedArgs,
@@ -150,21 +150,20 @@ impl Call<'_> {
         self.block_args_until(args, until, timeout_ms, on_timeout);
     }
 
-    /// Blocks the client until `timeout_ms` (0: for ever) have gone by: it waits for what
-    /// nobody can bring.
+    /// Blocks the client until `timeout_ms` (0: for ever) have passed: its condition cannot be met.
     pub fn block_for_time(&mut self, timeout_ms: u64, on_timeout: OnTimeout) {
         self.block_until(Until::Time, timeout_ms, on_timeout);
     }
 
-    /// Blocks the client for `wait_ms`, and nothing ends that earlier: then its attempt to log in
-    /// is judged by `judge`.
+    /// Blocks the client for `wait_ms`, which nothing shortens: then `judge` decides on its login
+    /// attempt.
     pub(super) fn block_to_log_in(&mut self, wait_ms: u64, judge: OnTimeout) {
         self.block_until(Until::LogIn, wait_ms, judge);
     }
 
-    /// Blocks the client until the append only file is on disk up to `offset` (`None`: and until
-    /// something that nobody can bring), or until `timeout_ms` (0: for ever) have gone by. It is
-    /// refused if the append only file is switched off meanwhile.
+    /// Blocks the client until the append only file is on disk up to `offset` (`None`: and until a
+    /// condition that cannot be met), or until `timeout_ms` (0: for ever) have passed. Fails if the
+    /// append only file is switched off meanwhile.
     pub fn block_until_synced(
         &mut self,
         offset: Option<u64>,
@@ -179,7 +178,7 @@ impl Call<'_> {
         self.block_until(Until::Backup, 0, tell_backup);
     }
 
-    /// Blocks the client until something, or until `timeout_ms` (0: for ever) have gone by.
+    /// Blocks the client until `until`, or until `timeout_ms` (0: for ever) have passed.
     fn block_until(&mut self, until: Until, timeout_ms: u64, on_timeout: OnTimeout) {
         self.block_args_until(self.args.to_owned(), until, timeout_ms, on_timeout);
     }
@@ -204,15 +203,15 @@ impl Call<'_> {
         self.client.block(blocked, retry);
     }
 
-    /// Blocks the client until the helper thread has freed all that it was given so far; OK
-    /// is the answer. `false`: it has, or nobody will be told.
+    /// Blocks the client until the helper thread has freed everything it was given so far; the
+    /// reply is OK. `false`: it has already, or the loop cannot be woken.
     pub fn block_until_freed(&mut self) -> bool {
         let mark = self.db.keyspace().lazyfree.mark();
         self.block_until_mark(mark)
     }
 
-    /// Blocks the client until the helper thread has given unused pages back to the system; OK
-    /// is the answer. `false`: nobody will be told.
+    /// Blocks the client until the helper thread has returned unused pages to the system; the reply
+    /// is OK. `false`: the loop cannot be woken.
     pub fn block_until_given_back(&mut self) -> bool {
         let mark = self.db.keyspace().lazyfree.give_pages_back();
         self.block_until_mark(mark)

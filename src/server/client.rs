@@ -1,4 +1,4 @@
-//! A client: who it is, what it has asked for, and how it is being treated.
+//! A client: its identity, the state of its commands, and how the server treats it.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use crate::replication::ReplOffset;
 use crate::resp::OwnedArgs;
 
 bitflags! {
-    /// What a client is, and how it is being treated.
+    /// What a client is, and how it is treated.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
     pub struct ClientFlags: u32 {
         /// Between MULTI and EXEC.
@@ -25,7 +25,7 @@ bitflags! {
         const BLOCKED = 1 << 3;
         /// Close once the replies so far are sent; nothing more is executed.
         const CLOSE_AFTER_REPLY = 1 << 4;
-        /// Close as soon as possible, whatever waits.
+        /// Close as soon as possible, whatever is pending.
         const CLOSE_ASAP = 1 << 5;
         const MONITOR = 1 << 6;
         const REPLY_OFF = 1 << 7;
@@ -39,29 +39,29 @@ bitflags! {
         const PUBSUB = 1 << 13;
         const UNIX_SOCKET = 1 << 14;
         const REPLICA = 1 << 15;
-        /// Waits for CLIENT PAUSE to end with a command unexecuted.
+        /// Waits for the end of CLIENT PAUSE with a command not yet executed.
         const POSTPONED = 1 << 17;
         /// A module, a script or the AOF loader, not a connection.
         const FAKE = 1 << 18;
-        /// Is told of changes.
+        /// Receives invalidation messages (CLIENT TRACKING).
         const TRACKING = 1 << 19;
-        /// Keeps what it reads, and is told of its changes.
+        /// Tracking by keys read: receives their invalidations.
         const CACHES = 1 << 20;
-        /// CLIENT CACHING has said something of its next command.
+        /// CLIENT CACHING applies to its next command.
         const CACHING_SAID = 1 << 21;
-        /// There are things that its user may not do.
+        /// Its user lacks some permission.
         const RESTRICTED = 1 << 22;
-        /// Has proven whose it is, by a password.
+        /// Has authenticated with a password.
         const PROVEN = 1 << 23;
-        /// CLIENT CAPA REDIRECT: it goes where it is sent.
+        /// CLIENT CAPA REDIRECT: it follows redirections.
         const REDIRECTS = 1 << 24;
-        /// CLIENT IMPORT-SOURCE: while `import-mode` is on, keys that are due are there for it.
+        /// CLIENT IMPORT-SOURCE: while `import-mode` is on, it sees expired keys.
         const IMPORTS = 1 << 25;
     }
 }
 
 impl ClientFlags {
-    /// Any of these and a command takes the long way through the gates.
+    /// With any of these a command takes the long way through the gates.
     pub const SLOW_PATH: ClientFlags = ClientFlags::MULTI
         .union(ClientFlags::UNAUTHENTICATED)
         .union(ClientFlags::PUBSUB)
@@ -73,11 +73,11 @@ impl ClientFlags {
         .union(ClientFlags::NO_TOUCH)
         .union(ClientFlags::CACHING_SAID);
 
-    /// The replies of its commands are taken back.
+    /// The replies of its commands are discarded.
     pub const UNHEARD: ClientFlags = ClientFlags::REPLY_OFF.union(ClientFlags::REPLY_SKIP);
 }
 
-/// What a client is to the server, as CLIENT LIST TYPE and CLIENT KILL TYPE sort them.
+/// A client's class, for CLIENT LIST TYPE and CLIENT KILL TYPE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientKind {
     Normal,
@@ -107,7 +107,7 @@ pub struct Transaction {
     pub commands: Vec<Queued>,
     /// Bytes that it holds.
     pub bytes: usize,
-    /// Bytes that Redis would tell of (`multi-mem`): the arguments and a pointer to each.
+    /// Bytes that Redis would report (`multi-mem`): the arguments and a pointer to each.
     pub args_bytes: usize,
 }
 
@@ -119,7 +119,7 @@ pub struct Queued {
     pub args: OwnedArgs,
 }
 
-/// A client's identity and state. Its socket, output and input stand beside it in `Session`.
+/// A client's identity and state. `Session` holds its socket, output and input.
 #[derive(Debug)]
 pub struct Client {
     pub id: ClientId,
@@ -129,16 +129,16 @@ pub struct Client {
     pub identity: ClientIdentity,
     pub transaction: Option<Box<Transaction>>,
     pub watched: WatchList,
-    /// What it listens to, if that is anything.
+    /// Its subscriptions, if any.
     pub subscriptions: Option<Box<Subscriptions>>,
     pub blocked: Option<Box<Blocked>>,
     pub buffers: ClientBuffers,
     pub traffic: Traffic,
-    /// Up to where the append only file must be kept for this client's writes to be.
+    /// The log offset after this client's last write: up to there the file must be safe.
     pub wrote_to: ReplOffset,
 }
 
-/// Where a client comes from, and what it calls itself.
+/// A client's addresses and names.
 #[derive(Debug)]
 pub struct ClientIdentity {
     pub peer: Address,
@@ -150,27 +150,27 @@ pub struct ClientIdentity {
     pub lib_ver: Option<Box<str>>,
 }
 
-/// What a client holds beside its replies, in bytes, kept up to date for limits and CLIENT LIST.
+/// A client's memory besides its replies, bytes, kept current for limits and CLIENT LIST.
 #[derive(Debug, Default)]
 pub struct ClientBuffers {
     /// Bytes in the query buffer.
     pub query_bytes: usize,
     pub query_capacity: usize,
-    /// What a large argument in progress will take more than is held for it so far.
+    /// Bytes that a large argument in progress will still add.
     pub query_growth: usize,
-    /// What the list of the arguments that have come of an unfinished command takes.
+    /// Memory of the list of an unfinished command's arguments so far.
     pub query_list: usize,
     /// Bytes of the arguments of the current command.
     pub args_bytes: usize,
-    /// What its prefixes take (CLIENT TRACKING BCAST).
+    /// Memory of its prefixes (CLIENT TRACKING BCAST).
     pub tracking_bytes: usize,
-    /// The most reply bytes that waited at once since the last look (`rbp`).
+    /// The most reply bytes pending at once since the last check (`rbp`).
     pub reply_peak: usize,
     /// Since when the output has been over its soft limit, monotonic milliseconds.
     pub soft_limit_since_ms: Option<u64>,
 }
 
-/// What has gone between a client and the server.
+/// Traffic between a client and the server.
 #[derive(Debug)]
 pub struct Traffic {
     pub bytes_in: u64,
@@ -219,14 +219,14 @@ impl Client {
         }
     }
 
-    /// The server's own client, without a connection: for scripts, loading and links.
+    /// The server's own client, without a connection: for scripts and loading.
     pub fn fake(id: ClientId) -> Client {
         let mut client = Client::new(id, Address::Unknown, Address::Unknown, -1, 0);
         client.flags = ClientFlags::FAKE;
         client
     }
 
-    /// Blocks the client; on a retry of the same command its place in the queues stays.
+    /// Blocks the client; on a retry of the same command it keeps its place in the wait queues.
     pub(super) fn block(&mut self, mut blocked: Blocked, retry: bool) {
         // The deadline of the first try counts.
         if retry && let Some(old) = &self.blocked {
@@ -237,18 +237,18 @@ impl Client {
         self.flags |= ClientFlags::BLOCKED;
     }
 
-    /// It watches nothing any more.
+    /// Ends all its watches.
     pub fn unwatch(&mut self, watchers: &mut Watchers) {
         watchers.unwatch(&std::mem::take(&mut self.watched), self.id);
     }
 
-    /// A key that it watches was touched: EXEC will refuse, and nothing more is news to it.
+    /// A watched key was touched: EXEC will refuse, and its watches end.
     pub(super) fn lose_watches(&mut self, watchers: &mut Watchers) {
         self.flags |= ClientFlags::DIRTY_CAS;
         self.unwatch(watchers);
     }
 
-    /// Ends the transaction and what is watched for it; gives what was queued.
+    /// Ends the transaction and its watches; returns the queued commands.
     pub fn leave_transaction(&mut self, watchers: &mut Watchers) -> Option<Box<Transaction>> {
         self.unwatch(watchers);
         let flags = ClientFlags::MULTI | ClientFlags::DIRTY_CAS | ClientFlags::DIRTY_EXEC;
@@ -256,14 +256,14 @@ impl Client {
         self.transaction.take()
     }
 
-    /// To how many names of a kind it listens.
+    /// The number of its subscriptions of a kind.
     pub fn subscribed(&self, kind: Kind) -> usize {
         self.subscriptions
             .as_ref()
             .map_or(0, |its| its.of(kind).len())
     }
 
-    /// What it is to the server.
+    /// Its class.
     pub fn kind(&self) -> ClientKind {
         if self.flags.contains(ClientFlags::REPLICA) {
             ClientKind::Replica
@@ -279,9 +279,9 @@ impl Client {
         self.transaction.as_ref().map_or(0, |t| t.bytes)
     }
 
-    /// Bytes that the server holds for this client, `reply` included. A large argument counts
-    /// as announced from its first byte on, as in Redis, which allocates it at once: what a
-    /// client is judged by does not depend on how fast its bytes come.
+    /// Memory that the server holds for this client, `reply` included, bytes. A large argument
+    /// counts in full from its first byte on, as in Redis, which allocates it at once: limits do
+    /// not depend on how fast its bytes arrive.
     pub fn memory_bytes(&self, reply: &crate::resp::Reply) -> usize {
         let text = |t: &Option<Box<str>>| t.as_ref().map_or(0, |t| t.len());
         let blocked = self.blocked.as_ref().map_or(0, |b| b.memory_bytes());

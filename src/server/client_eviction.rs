@@ -1,9 +1,8 @@
-//! `maxmemory-clients`: clients that hold the most memory are closed until the rest fits.
+//! `maxmemory-clients`: the clients that hold the most memory are closed until the rest fits.
 //!
-//! While there is a limit every session's memory is added up as it changes: after its
-//! commands, after others have sent it much, and after its output is flushed; cron adds all
-//! of them anew. Without a limit
-//! nothing is counted.
+//! While there is a limit every session's memory is added up as it changes: after its commands,
+//! after others have sent it much, and after its output is flushed; cron recounts all of them.
+//! Without a limit nothing is counted.
 
 use super::client::ClientFlags;
 use super::session::Session;
@@ -11,11 +10,10 @@ use super::{Engine, Server};
 use crate::config::{Config, MemoryOrPercent};
 use crate::keyspace::ClientId;
 
-/// The least a limit can be: below it a wrong setting would shut everybody out, CONFIG SET
-/// included.
+/// The smallest limit: a smaller setting would shut out every client, and CONFIG SET with it.
 const LIMIT_MIN: usize = 128 * 1024;
 
-/// What clients hold together.
+/// The memory of all clients together.
 #[derive(Debug, Default)]
 pub struct ClientMemory {
     /// Bytes; 0: no limit, and nothing is counted.
@@ -30,13 +28,13 @@ fn is_candidate(session: &Session) -> bool {
 }
 
 impl Server {
-    /// Takes the limit from the configuration and counts anew.
+    /// Takes the limit from the configuration and recounts.
     pub(super) fn set_client_memory_limit(&mut self) {
         self.client_memory.limit = limit_bytes(&self.config, self.maxmemory());
         self.recount_client_memory();
     }
 
-    /// Adds up what every client holds.
+    /// Adds up the memory of every client.
     pub(super) fn recount_client_memory(&mut self) {
         if self.client_memory.limit == 0 {
             return;
@@ -68,7 +66,7 @@ impl Server {
     }
 }
 
-/// Zero means no limit: none is set, or a share of a `maxmemory` that is not.
+/// Zero means no limit: none is set, or a percentage of a `maxmemory` that is not set.
 fn limit_bytes(config: &Config, maxmemory: u64) -> usize {
     let is_share_of_nothing =
         matches!(config.maxmemory_clients, MemoryOrPercent::Percent(_)) && maxmemory == 0;
@@ -103,7 +101,7 @@ impl Engine {
             .map(|s| (s.counted_bytes, s.client.id))
             .collect();
         sizes.sort_unstable();
-        // Those that are closed already this turn no longer count.
+        // Clients already being closed in this turn no longer count.
         let mut left: usize = server
             .clients
             .iter()

@@ -7,11 +7,11 @@ use super::{Buffers, Server, Tracker, TrackingMode};
 use crate::pubsub::Kind;
 use crate::resp::Reply;
 
-/// Reply bytes up to here are told as `obl`, more as `omem`, and only those count for the
-/// limits of the output buffer: Redis's own buffer has this size.
+/// Pending reply bytes up to this size are reported as `obl`, more as `omem`, and only the latter
+/// count for the output buffer limits: Redis's static buffer has this size.
 pub(super) const STATIC_REPLY_BYTES: usize = 16 * 1024;
 
-/// Bytes that wait beyond that buffer, which takes nothing once Redis keeps a list of blocks.
+/// Pending bytes beyond that buffer, which is bypassed once Redis keeps a list of blocks.
 pub(super) fn listed_bytes(reply: &Reply) -> usize {
     match reply.has_deferred() {
         true => reply.pending_len(),
@@ -29,8 +29,8 @@ pub fn buffers(client: &Client, reply: &Reply) -> Buffers {
     }
 }
 
-/// The line, without its end: `id=3 addr=... io-thread=0`. `running` is whether the client's
-/// command is the one that asks.
+/// The line, without its end: `id=3 addr=... io-thread=0`. `running`: the client's own command asks
+/// for the line.
 pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: bool) -> Vec<u8> {
     let mut line = Vec::with_capacity(512);
     let age_s = |since_ms: u64| server.now.mono_ms.saturating_sub(since_ms) / 1000;
@@ -55,7 +55,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         age_s(client.identity.created_ms),
         age_s(client.traffic.last_active_ms),
         flag_letters(client.flags, tracker),
-        // Valkey's field, of the clients that have said something: others' lines are Redis's.
+        // Valkey's field, shown only for clients that have declared it: other lines are Redis's.
         match client.flags.contains(ClientFlags::REDIRECTS) {
             true => " capa=r",
             false => "",

@@ -1,4 +1,7 @@
-//! All connected clients, by the slot of their token and by their number.
+//! All connected clients, by the slot of their token and by their id.
+//!
+//! Invariant: a session is taken out while it is served, so `iter` and `get` do not see it; `len`
+//! and `is_connected` count it. O(1) but for iteration.
 
 use std::collections::HashMap;
 
@@ -7,24 +10,24 @@ use crate::encodings::prefetch::prefetch;
 use crate::keyspace::ClientId;
 use crate::net::Slab;
 
-/// All connected clients. The one whose command runs is taken out meanwhile.
+/// All connected clients. A client whose command runs is taken out meanwhile.
 #[derive(Default)]
 pub struct Clients {
     slab: Slab<Box<Session>>,
     by_id: HashMap<ClientId, u32, ahash::RandomState>,
     last_id: u64,
-    /// How many of them are blocked.
+    /// The number of blocked clients.
     pub blocked: usize,
 }
 
 impl Clients {
-    /// The next client's number.
+    /// The next client's id.
     pub fn next_id(&mut self) -> ClientId {
         self.last_id += 1;
         ClientId(self.last_id)
     }
 
-    /// Bytes of the table itself.
+    /// Memory of the table itself, bytes.
     pub fn table_bytes(&self) -> usize {
         let by_id = self.by_id.capacity() * (size_of::<(ClientId, u32)>() + 1);
         self.slab.table_bytes() + by_id
@@ -39,7 +42,7 @@ impl Clients {
         self.by_id.is_empty()
     }
 
-    /// Makes a place for a session; tells it where it is.
+    /// Adds a session and sets its slot and generation; returns them.
     pub fn add(&mut self, mut session: Box<Session>) -> (u32, u32) {
         let at = self.slab.reserve();
         (session.slot, session.generation) = at;
@@ -48,7 +51,7 @@ impl Clients {
         at
     }
 
-    /// Takes a session out to run its commands; `None` when the connection is gone.
+    /// Takes a session out to run its commands; `None` if the connection is gone.
     #[inline]
     pub fn take_at(&mut self, slot: u32, generation: u32) -> Option<Box<Session>> {
         self.slab.take_at(slot, generation)
@@ -65,7 +68,7 @@ impl Clients {
         self.slab.put_back(session.slot, session);
     }
 
-    /// Forgets a taken session for good.
+    /// Removes a taken session for good.
     pub fn remove(&mut self, session: &Session) {
         self.by_id.remove(&session.client.id);
         self.slab.free(session.slot);
@@ -84,9 +87,8 @@ impl Clients {
         self.slab.at_mut(*self.by_id.get(&id)?).map(Box::as_mut)
     }
 
-    /// All sessions that are not taken out, in no order. What is looked at of each lies anywhere:
-    /// sessions are fetched some steps ahead, so that a figure of many idle clients does not wait
-    /// for each.
+    /// All sessions that are not taken out, in no order. Sessions are prefetched some steps ahead,
+    /// because each is a cache miss of its own.
     pub fn iter(&self) -> impl Iterator<Item = &Session> {
         const AHEAD: u32 = 4;
         const LINE: usize = 64;
@@ -105,7 +107,7 @@ impl Clients {
         self.slab.iter_mut().map(Box::as_mut)
     }
 
-    /// Those whose socket has something to read, or has ended. O(clients).
+    /// Those whose socket is readable or at its end. O(clients).
     pub fn readable(&self) -> Vec<(u32, u32)> {
         let sessions = || self.iter().filter_map(|s| Some((s, s.stream.as_ref()?)));
         let places: Vec<(u32, u32)> = sessions().map(|(s, _)| (s.slot, s.generation)).collect();

@@ -1,6 +1,6 @@
-//! The command logs: the last commands that took longer than `slowlog-log-slower-than` (SLOWLOG
-//! and COMMANDLOG's `slow`), whose requests or replies were larger than
-//! `commandlog-request-larger-than` and `commandlog-reply-larger-than`.
+//! The command logs: recent commands that took longer than `slowlog-log-slower-than` (SLOWLOG and
+//! COMMANDLOG's `slow`), or whose request or reply was larger than `commandlog-request-larger-than`
+//! or `commandlog-reply-larger-than`.
 
 use std::collections::VecDeque;
 
@@ -15,7 +15,7 @@ use crate::resp::Args;
 const ARGS_MAX: usize = 32;
 const ARG_BYTES_MAX: usize = 128;
 
-/// Why a command is kept.
+/// Why a command is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogKind {
     Slow,
@@ -29,7 +29,7 @@ pub struct LogEntry {
     pub id: u64,
     /// Unix seconds.
     pub at: i64,
-    /// Microseconds of a slow one, bytes of a large one.
+    /// Microseconds of a slow command, bytes of a large one.
     pub value: u64,
     pub args: Vec<Vec<u8>>,
     pub peer: String,
@@ -37,7 +37,7 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
-    /// Bytes that it owns.
+    /// Memory that it owns, bytes.
     fn owned_bytes(&self) -> usize {
         let args = self.args.iter().map(alloc::vec_bytes).sum::<usize>();
         let texts = [self.peer.capacity(), self.name.capacity()];
@@ -61,7 +61,7 @@ impl CommandLog {
     }
 }
 
-/// The three of them.
+/// The three command logs.
 #[derive(Debug, Default)]
 pub struct CommandLogs {
     slow: CommandLog,
@@ -70,7 +70,7 @@ pub struct CommandLogs {
 }
 
 impl CommandLogs {
-    /// Bytes of all entries. O(entries).
+    /// Memory of all entries, bytes. O(entries).
     pub fn memory_bytes(&self) -> usize {
         let logs = [&self.slow, &self.large_request, &self.large_reply];
         let each = logs.iter().map(|log| {
@@ -97,20 +97,20 @@ impl CommandLogs {
     }
 }
 
-/// A bulk string of a request is at most so much longer than its text.
+/// Upper bound on what a bulk string adds to its text on the wire.
 pub(super) const HEADER_MAX: usize = 16;
 
-/// From when on a command is looked at more closely.
+/// Thresholds from which a command is checked against the logs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Thresholds {
     pub ticks: u64,
-    /// Against the arguments' bytes and [`HEADER_MAX`] for each and for their number.
+    /// Compared with the arguments' bytes plus [`HEADER_MAX`] for each and for their count.
     pub request_bytes: usize,
     pub reply_bytes: usize,
 }
 
 impl Thresholds {
-    /// Nothing is.
+    /// No command is checked.
     pub const NONE: Thresholds = Thresholds {
         ticks: u64::MAX,
         request_bytes: usize::MAX,
@@ -119,7 +119,7 @@ impl Thresholds {
 }
 
 impl Server {
-    /// Files a command that took `ticks`, over the threshold.
+    /// Logs a command that took `ticks`, over the threshold.
     #[cold]
     pub(super) fn note_slow(&mut self, client: &Client, spec: &Spec, args: Args<'_>, ticks: u64) {
         let micros = self.cycles.micros(ticks);
@@ -132,7 +132,7 @@ impl Server {
         self.note_in_log(LogKind::Slow, client, spec, args, micros);
     }
 
-    /// Files a command for its request or its reply, if that is large.
+    /// Logs a command if its request or its reply is large.
     #[cold]
     pub(super) fn note_large(
         &mut self,
@@ -153,7 +153,7 @@ impl Server {
         self.note_in_log(LogKind::LargeReply, client, spec, args, reply_bytes as u64);
     }
 
-    /// The threshold of a log, -1 for none, and how many commands it keeps.
+    /// The threshold of a log, -1 for none, and its length.
     fn log_limits(&self, kind: LogKind) -> (i64, u64) {
         let config = &self.config;
         match kind {
@@ -196,7 +196,7 @@ impl Server {
             .push(entry, len_max);
     }
 
-    /// The logs keep to lengths that were lowered. A log that is off keeps what it has.
+    /// Trims the logs to lengths that were lowered. A disabled log keeps its entries.
     pub(super) fn trim_command_logs(&mut self) {
         for kind in [LogKind::Slow, LogKind::LargeRequest, LogKind::LargeReply] {
             let (threshold, len_max) = self.log_limits(kind);
@@ -207,7 +207,7 @@ impl Server {
         }
     }
 
-    /// Recomputes from when on a command is looked at more closely.
+    /// Recomputes the thresholds.
     pub(super) fn set_thresholds(&mut self) {
         let slowlog = self.config.slowlog_log_slower_than;
         let latency = self.config.latency_monitor_threshold;
@@ -232,7 +232,7 @@ impl Server {
     }
 }
 
-/// The arguments as the log keeps them: long ones and long lists are cut.
+/// The arguments as the log keeps them: long texts and long lists are cut.
 fn shortened(args: Args<'_>, spec: &Spec) -> Vec<Vec<u8>> {
     let whole = if args.len() > ARGS_MAX {
         ARGS_MAX - 1

@@ -1,10 +1,9 @@
-//! The crash report: what a broken process still says before it ends.
+//! The crash report, written before a broken process ends.
 //!
-//! A panic or a fatal signal prints, between two lines that tools look for, what happened,
-//! the version, the command and client that were being served, and a backtrace; then the
-//! process ends by the signal. The first half of a signal's report allocates nothing. The
-//! backtrace may: a lock that the crash left held would stop it, so an alarm bounds it. A
-//! crash within the report ends the process at once.
+//! A panic or a fatal signal prints, between two lines that tools look for, the cause, the version,
+//! the command and client being served, and a backtrace; then the process ends by the signal. The
+//! first half of a signal's report allocates nothing. The backtrace may: a lock held at the crash
+//! would block it, so an alarm bounds it. A crash within the report ends the process at once.
 
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -19,11 +18,11 @@ use crate::base::sys::{self, FixedText, SignalFacts};
 use crate::config::{self, Config};
 use crate::net::Address;
 
-/// The row of the command that runs, plus one; zero: none.
+/// The row of the running command, plus one; zero: none.
 static COMMAND: AtomicU32 = AtomicU32::new(0);
 static COMMAND_NAMES: OnceLock<Vec<&'static str>> = OnceLock::new();
 
-/// The client that is being served; zero: none yet.
+/// The client being served; zero: none yet.
 static CLIENT: AtomicU64 = AtomicU64::new(0);
 /// Its address as 128 bits of IPv6 and a port; port zero: a Unix socket.
 static ADDRESS_HIGH: AtomicU64 = AtomicU64::new(0);
@@ -33,17 +32,17 @@ static PORT: AtomicU32 = AtomicU32::new(0);
 static REPORTING: AtomicBool = AtomicBool::new(false);
 static EXIT_ON_PANIC: AtomicBool = AtomicBool::new(false);
 
-/// Frames of a backtrace that are named: where it broke, and how it came there.
+/// Frames of a backtrace that are named: those of the crash, and those that lead to it.
 const INNERMOST: usize = 64;
 const OUTERMOST: usize = 16;
-/// Frames that are walked through.
+/// Frames that are walked.
 const FRAMES_MAX: usize = 1_000_000;
 
-/// Seconds that a backtrace may take.
+/// Time limit of a backtrace, seconds.
 const BACKTRACE_LIMIT_S: u32 = 20;
 
-/// Has panics and, as `crash-log-enabled` says, fatal signals reported. For the thread
-/// that runs the loop.
+/// Enables reports of panics and, with `crash-log-enabled`, of fatal signals. To be called by the
+/// thread that runs the loop.
 pub fn install(config: &Config) {
     EXIT_ON_PANIC.store(config.use_exit_on_panic, Relaxed);
     std::panic::set_hook(Box::new(on_panic));
@@ -59,13 +58,12 @@ pub fn catch_signals(on: bool) {
     }
 }
 
-/// The names of the rows that [`note_command`] speaks of. The first call counts.
+/// The names of the rows for [`note_command`]. Only the first call counts.
 pub(super) fn set_command_names(names: impl Iterator<Item = &'static str>) {
     COMMAND_NAMES.get_or_init(|| names.collect());
 }
 
-/// The command that runs from here on; gives the note of the one that runs it, for
-/// [`note_back`].
+/// Notes the running command; returns the note of the outer command, for [`note_back`].
 #[inline]
 pub(super) fn note_command(row: usize) -> u32 {
     let outer = COMMAND.load(Relaxed);
@@ -73,7 +71,7 @@ pub(super) fn note_command(row: usize) -> u32 {
     outer
 }
 
-/// The command is over, and the one that ran it goes on.
+/// The command has ended, and the outer one continues.
 #[inline]
 pub(super) fn note_back(outer: u32) {
     COMMAND.store(outer, Relaxed);
@@ -126,7 +124,7 @@ fn on_signal(facts: SignalFacts) {
 
 fn on_panic(info: &PanicHookInfo<'_>) {
     if !REPORTING.swap(true, Relaxed) {
-        // Without a log there is a terminal.
+        // Without a log: standard error.
         report_panic(log::crash_fd().unwrap_or(2), info);
     }
     if EXIT_ON_PANIC.load(Relaxed) {
@@ -158,7 +156,7 @@ fn write_start(fd: i32) {
     );
 }
 
-/// What every report has: version, what was being done, backtrace, end.
+/// The common part of every report: version, command and client, backtrace, end.
 fn write_rest(fd: i32) {
     write_line(fd, |line| {
         let russet = env!("CARGO_PKG_VERSION");
@@ -188,8 +186,8 @@ fn write_rest(fd: i32) {
     );
 }
 
-/// Writes the stack's innermost frames and its outermost. A stack that is full has tens of
-/// thousands in between, whose names nobody has the time to look up.
+/// Writes the stack's innermost and outermost frames. An overflowed stack has tens of thousands
+/// between them, which take too long to name.
 #[inline(never)]
 fn write_frames(write: &mut dyn FnMut(&str)) {
     let (mut inner, mut outer) = (Vec::with_capacity(INNERMOST), VecDeque::new());
@@ -242,7 +240,7 @@ fn write_address(line: &mut FixedText) -> std::fmt::Result {
 /// A log line, without allocating.
 fn write_line(fd: i32, text: impl FnOnce(&mut FixedText) -> std::fmt::Result) {
     let mut line = FixedText::new();
-    // What does not fit is cut; writing does not fail.
+    // Text that does not fit is cut; writing does not fail.
     let _ = log::write_stamp(&mut line)
         .and_then(|()| line.write_str("# "))
         .and_then(|()| text(&mut line));
@@ -279,7 +277,7 @@ mod tests {
         std::hint::black_box(depth);
     }
 
-    /// All 60,000 frames of a full stack were named, until the alarm ended the report.
+    /// Regression: naming all 60,000 frames of a full stack took until the alarm ended the report.
     #[test]
     fn a_deep_stack_is_told_by_its_ends() {
         const DEPTH: usize = 20_000;

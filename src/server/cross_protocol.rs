@@ -1,36 +1,36 @@
-//! What is not meant for this port, told by its first bytes.
+//! Rejects other protocols, recognized by their first bytes.
 //!
-//! HTTP requests: a web page can make a browser send one, with commands in
-//! its body. The first line of a POST and the `Host:` header, which every request has, come
-//! before the body; a connection that sends one of them is closed before it runs anything more.
+//! HTTP: a web page can make a browser send a request with commands in its body. The first line of
+//! a POST and the `Host:` header, which every request has, precede the body; a connection that
+//! sends either is closed before it runs anything more.
 
 use super::Server;
 use super::session::Session;
 
-/// The log tells of no more than one request in this time.
+/// The log reports at most one request in this time.
 const TOLD_EVERY_MS: u64 = 60_000;
 
-/// Whether an unknown command's name is a word that HTTP requests begin lines with.
+/// Whether an unknown command's name is a word that lines of an HTTP request begin with.
 pub(super) fn is_http(name: &[u8]) -> bool {
     [&b"post"[..], b"host:"]
         .iter()
         .any(|word| name.eq_ignore_ascii_case(word))
 }
 
-/// Whether a connection begins as TLS does: a record with a handshake in it.
+/// Whether a connection begins with a TLS handshake record.
 #[inline]
 pub(super) fn is_tls_hello(bytes: &[u8]) -> bool {
     matches!(bytes, [0x16, 0x03, 0..=4, ..])
 }
 
 impl Server {
-    /// A client that wants TLS where none is spoken: it would wait for an answer for ever.
+    /// A TLS client on a plain port: it would wait for a reply for ever.
     #[cold]
     pub(super) fn refuse_tls(&mut self, session: &Session) {
         self.tell_failed_handshake(session, "the client speaks TLS, but this port does not");
     }
 
-    /// Closes a client that speaks HTTP, without a reply.
+    /// Closes an HTTP client, without a reply.
     #[cold]
     pub(super) fn refuse_http(&mut self, session: &mut Session) {
         let now = self.now.mono_ms;

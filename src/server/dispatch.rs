@@ -1,8 +1,9 @@
 //! The way from a parsed command to its handler, once and in Redis's order.
 //!
-//! known -> arity -> the gates that refuse (`gates`) -> paused -> transaction queue ->
-//! execution. A client in no special state whose command concerns no gate takes the short
-//! way: two flag words are tested.
+//! known -> arity -> the gates that refuse (`gates`) -> paused -> transaction queue -> execution.
+//!
+//! The short way: a client in no special state, with a command that concerns no gate, costs two
+//! tests of flag words before execution. Everything else takes the long way.
 
 use super::client::{ClientFlags, Queued};
 use super::cross_protocol::is_http;
@@ -15,15 +16,15 @@ use crate::command::{CommandError, Flags, up_to_nul};
 use crate::keyspace::{KeyHash, Keyspace};
 use crate::resp::{Args, Mark};
 
-/// What became of a command.
+/// The outcome of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
-    /// Not now: the client is paused, and the command must be parsed again later.
+    /// Not run: the client is paused, and the command must be parsed again later.
     Postponed,
 }
 
-/// How much of the arguments an "unknown command" error repeats.
+/// Bytes of the arguments that an "unknown command" error repeats.
 const ECHOED_ARGS_MAX: usize = 128;
 
 impl Engine {
@@ -43,7 +44,7 @@ impl Engine {
             let Row {
                 spec, subcommands, ..
             } = self.server.table.row(id);
-            // COMMAND alone runs by itself and has subcommands, too.
+            // COMMAND alone both runs by itself and has subcommands.
             if subcommands.is_empty()
                 && spec.arity.admits(args.len())
                 && !self.server.gates.interest.concerns(spec.flags)
@@ -71,7 +72,7 @@ impl Engine {
         let Engine { keyspace, server } = self;
         let mark = session.reply.mark();
         if session.client.flags.intersects(ClientFlags::UNHEARD) {
-            // What it will not be sent closes nobody.
+            // Discarded replies must not close the client.
             session.reply.set_limit(usize::MAX);
         }
         let id = match resolve(server, row, args) {
@@ -81,7 +82,7 @@ impl Engine {
                 return Outcome::Done;
             }
             Err(error) => {
-                // A wrong arity is counted with the command; unknown names have no counter.
+                // A wrong arity is counted for the command; unknown names have no counter.
                 let known = row.filter(|_| matches!(error, CommandError::WrongArity(_)));
                 let known = known.map(|id| {
                     let row = server.table.row(id);
@@ -101,7 +102,7 @@ impl Engine {
             spec, full_name, ..
         } = server.table.row(id);
         let spec = *spec;
-        // Refused or postponed, it was the last one all the same.
+        // A refused or postponed command counts as the last one, too.
         session.client.traffic.last_command = Some(full_name);
         let asked = Asked {
             spec,
@@ -141,7 +142,7 @@ impl Engine {
         self.execute(session, id, args, hashes);
         after_reply(session, mark);
         if !heard && !self.server.outbox.is_empty() {
-            // What it is sent is heard all the same.
+            // Messages to it are sent all the same.
             self.deliver_posts(Some(session));
             self.server.begin_commands();
         }
@@ -149,8 +150,8 @@ impl Engine {
     }
 }
 
-/// CLIENT REPLY: takes back what a client does not want to hear. The reply of a command that
-/// waits comes when its wait ends.
+/// CLIENT REPLY: discards the reply if the client does not want it. A blocked command replies when
+/// its wait ends.
 pub(super) fn after_reply(session: &mut Session, mark: Mark) {
     let flags = &mut session.client.flags;
     if flags.intersects(ClientFlags::UNHEARD) {
@@ -166,7 +167,7 @@ pub(super) fn after_reply(session: &mut Session, mark: Mark) {
     }
 }
 
-/// The row that will run: the command's or its subcommand's. Also checks the arity.
+/// The row to run: the command's or its subcommand's. Also checks the arity.
 pub fn resolve(server: &Server, row: Option<usize>, args: Args<'_>) -> Result<usize, CommandError> {
     let Some(id) = row else {
         return Err(unknown_command(args));
@@ -214,18 +215,18 @@ fn unknown_subcommand(args: Args<'_>) -> CommandError {
     let mut line = b"ERR unknown subcommand '".to_vec();
     line.extend_from_slice(echoed(sub, ECHOED_ARGS_MAX));
     line.extend_from_slice(b"'. Try ");
-    // As it was called: it may have another name here than elsewhere.
+    // As the client called it: the name may differ from that of other servers.
     line.extend(up_to_nul(&args[0]).iter().map(u8::to_ascii_uppercase));
     line.extend_from_slice(b" HELP.");
     CommandError::Bytes(line)
 }
 
-/// Puts a command into the transaction's queue.
-/// A queue over the limit of query buffers closes its client.
+/// Adds a command to the transaction's queue. A queue over the query buffer limit closes the
+/// client.
 fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) {
     let client = &mut session.client;
     let transaction = client.transaction.get_or_insert_with(Box::default);
-    // After the first refusal nothing will run: what follows is checked, not kept.
+    // After the first refusal nothing will run: later commands are checked, not kept.
     if !client
         .flags
         .intersects(ClientFlags::DIRTY_CAS | ClientFlags::DIRTY_EXEC)
@@ -244,7 +245,7 @@ fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) 
     session.reply.simple("QUEUED");
 }
 
-/// A refusal before execution: counted, told, and a transaction being queued is lost.
+/// Refuses a command before execution: counts it, replies, and fails a transaction being queued.
 fn reject(
     server: &mut Server,
     keyspace: &mut Keyspace,

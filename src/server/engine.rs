@@ -1,4 +1,4 @@
-//! The engine: the keyspace beside the server, and the work between commands.
+//! The engine: keyspace and server together, and the work between commands.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,10 +20,10 @@ use crate::keyspace::{
 };
 use crate::types::{Fill, Limits};
 
-/// How long the loop frees in one turn what was let go: large values only.
+/// Time per turn to free removed large values in the loop.
 const FREE_NANOS: u64 = 200_000;
 
-/// How long the loop counts in one turn, by prefix, what was there before.
+/// Time per turn to count existing keys by prefix.
 const WALK_NANOS: u64 = 300_000;
 
 /// Whether the loop goes on.
@@ -31,7 +31,7 @@ const WALK_NANOS: u64 = 300_000;
 pub enum Flow {
     GoOn,
     Stop,
-    /// What was kept cannot be loaded.
+    /// The persisted data cannot be loaded.
     Fail,
 }
 
@@ -42,7 +42,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine that is ready to run commands; nothing listens yet.
+    /// An engine ready to run commands; nothing listens yet.
     pub fn new(config: Config, table: CommandTable, signals: Arc<Signals>) -> Engine {
         super::crash::set_command_names(table.rows().iter().map(|row| row.full_name));
         let mut engine = Engine::bare(config, table, signals);
@@ -51,7 +51,7 @@ impl Engine {
         engine
     }
 
-    /// What an engine consists of, before it takes anything from its configuration.
+    /// The parts of an engine, before the configuration is applied.
     pub(super) fn bare(config: Config, table: CommandTable, signals: Arc<Signals>) -> Engine {
         let command_stats = table
             .rows()
@@ -113,7 +113,7 @@ impl Engine {
         Engine { keyspace, server }
     }
 
-    /// The connection is over: nothing names the client any more.
+    /// The connection is over: removes every reference to the client.
     pub(super) fn forget(&mut self, session: &mut Session) {
         let Engine { keyspace, server } = self;
         server.let_go(keyspace, &mut session.client);
@@ -123,7 +123,7 @@ impl Engine {
         }
     }
 
-    /// Goes on with an eviction that time did not suffice for.
+    /// Continues an eviction that ran out of time.
     pub(super) fn evict_on(&mut self) {
         if std::mem::take(&mut self.server.turn.evicting) && self.server.maxmemory() > 0 {
             self.server.make_room(&mut self.keyspace);
@@ -131,7 +131,7 @@ impl Engine {
         }
     }
 
-    /// Goes on freeing what was let go, and tells how long removals took.
+    /// Continues freeing removed values, and reports how long removals took.
     pub(super) fn free_on(&mut self) {
         let Engine { keyspace, server } = self;
         let lazyfree = &mut keyspace.lazyfree;
@@ -152,7 +152,7 @@ impl Engine {
         }
     }
 
-    /// A pause that has run out lets its clients go on.
+    /// Resumes paused clients when the pause has run out.
     pub(super) fn end_pause(&mut self) {
         if self
             .server
@@ -179,7 +179,7 @@ impl Engine {
         let Engine { server, keyspace } = self;
         server.cycles.calibrate();
         server.diagnostics.latency.now_s = server.now.unix_s();
-        // Asked for the sake of its peak, and to see what other threads hold by now.
+        // Updates its peak and the memory of other threads.
         crate::base::alloc::used_memory();
         let rates = &mut server.diagnostics.rates;
         rates.sample(&server.stats, server.now.mono_ms);
@@ -200,7 +200,7 @@ impl Engine {
 }
 
 impl Server {
-    /// Nothing happens for the client's sake any more: no watch, no wait, no MONITOR, no message.
+    /// Removes the client from everything: watches, waits, MONITOR, subscriptions.
     pub(super) fn let_go(&mut self, keyspace: &mut Keyspace, client: &mut Client) {
         client.unwatch(&mut keyspace.watchers);
         if client.blocked.as_ref().is_some_and(|b| b.until.is_done()) {
@@ -214,8 +214,8 @@ impl Server {
         self.end_tracking(keyspace, client);
     }
 
-    /// CLIENT KILL of another client: from now on it takes part in nothing, and it is closed
-    /// before the loop sleeps. `false`: there is none.
+    /// CLIENT KILL of another client: removes it from everything now; it is closed before the loop
+    /// sleeps. `false`: there is no such client.
     pub fn kill_client(&mut self, keyspace: &mut Keyspace, id: ClientId) -> bool {
         let Some(mut session) = self.clients.take(id) else {
             return false;
@@ -230,7 +230,7 @@ impl Server {
     }
 }
 
-/// What the keyspace takes from the configuration.
+/// The keyspace's settings, from the configuration.
 fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
     keyspace.clock_use =
         if eviction(config).is_some_and(|e| e.order == EvictionOrder::LeastFrequentlyUsed) {
@@ -277,8 +277,8 @@ fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
 }
 
 impl Server {
-    /// Brings all that is derived from the configuration up to date: at start-up and after
-    /// every CONFIG SET. What needs more than memory (sockets, folders) is done by the caller.
+    /// Updates everything derived from the configuration: at start-up and after every CONFIG SET.
+    /// The caller does what involves the system (sockets, folders).
     pub fn apply_config(&mut self, keyspace: &mut Keyspace) {
         keyspace_settings(keyspace, &self.config);
         self.gates.latency_tracking = self.config.latency_tracking;
@@ -298,7 +298,7 @@ impl Server {
         self.defrag.settings_changed(&self.config, self.now.mono_ms);
     }
 
-    /// The server's state has changed: other commands may concern the gates.
+    /// The server's state has changed: recomputes which commands concern the gates.
     pub(super) fn update_interest(&mut self) {
         self.gates.interest = Interest::of(self);
     }
@@ -325,7 +325,7 @@ impl Server {
         }
     }
 
-    /// A client that was stopped runs again: the loop goes on with its input.
+    /// A stopped client runs again: the loop continues with its input.
     pub(super) fn resume(&mut self, session: &mut Session) {
         if !session.input.is_empty() {
             session.input.runnable = true;
@@ -336,7 +336,7 @@ impl Server {
         }
     }
 
-    /// Puts a session back that was taken to write to it.
+    /// Puts back a session that was taken to write to it.
     pub(super) fn put_back(&mut self, mut session: Box<Session>) {
         if session.reply.is_full() {
             self.enforce_output_limit(&mut session);
@@ -356,7 +356,7 @@ impl Server {
             || self.turn.freeing
     }
 
-    /// Reads the clocks again, for what follows in this turn.
+    /// Reads the clocks again for the rest of this turn.
     pub fn read_clock(&mut self, keyspace: &mut Keyspace) {
         if self.debug.clock_by_hand {
             return;
@@ -365,7 +365,7 @@ impl Server {
         keyspace.set_now_ms(self.now.unix_ms());
     }
 
-    /// What becomes of expired keys in this turn. An import decides itself what is gone.
+    /// How expired keys are treated in this turn. During an import the client decides what expires.
     pub fn expiring(&self) -> Expiring {
         if self.pause.is_some() || self.config.import_mode {
             Expiring::Hide

@@ -1,5 +1,10 @@
-//! Running a handler, and what follows from it: statistics, slow log, MONITOR, effects,
-//! news of changed keys, messages, clients that waited for what it wrote.
+//! Running a handler, and what follows from it: statistics, slow log, MONITOR, effects, change
+//! notifications, messages, and clients that blocked on the keys it wrote.
+//!
+//! Invariants
+//!   1. [`World::run`] is the only place that calls a handler; it nests for EXEC and scripts.
+//!   2. A command's effects, and those of commands it runs, are propagated as one unit.
+//!   3. Blocked clients are served after the command's own reply, never in the middle of a script.
 
 use super::call::{Call, Effect};
 use super::client::{Client, ClientFlags};
@@ -14,7 +19,7 @@ use crate::keyspace::{KeyHash, Keyspace};
 use crate::resp::{Args, Errors};
 
 impl Engine {
-    /// Runs a client's command that has passed the gates, with everything around it.
+    /// Runs a client's command that has passed the gates, with everything that follows.
     #[inline]
     pub fn execute(
         &mut self,
@@ -28,12 +33,12 @@ impl Engine {
         if session.client.flags.contains(ClientFlags::BLOCKED) {
             self.enter_blocked(session);
         }
-        // A script that is served around now has not come to its end.
+        // A busy script serves others in its middle: blocked clients wait until it has ended.
         if self.keyspace.waiting.has_ready() && !self.server.scripting.is_running() {
-            // What a long transaction wrote may have expired before anybody is served.
+            // Keys that a long transaction wrote may have expired by now.
             self.server.read_clock(&mut self.keyspace);
             self.serve_ready_keys();
-            // What others had of it is not the next command's time.
+            // The time spent on others does not count for the next command.
             self.server.begin_commands();
         }
         if !self.server.outbox.is_empty() {
@@ -43,7 +48,7 @@ impl Engine {
         }
     }
 
-    /// Runs a command whose effects, those of commands that it runs included, are one unit.
+    /// Runs a command; its effects, and those of commands that it runs, are one unit.
     #[inline]
     pub(super) fn run_unit(
         &mut self,
@@ -70,7 +75,7 @@ impl Engine {
         }
     }
 
-    /// Hands complete units of effects to those who repeat them.
+    /// Propagates complete units of effects to the log and replicas.
     #[inline]
     pub(super) fn take_effects(&mut self) {
         if self.keyspace.effects.has_complete() {
@@ -78,7 +83,7 @@ impl Engine {
         }
     }
 
-    /// Effects and news of keys that went by themselves (expiry, eviction).
+    /// Propagates effects and notifies changes of keys removed by expiry or eviction.
     pub(super) fn after_removals(&mut self) {
         self.take_effects();
         if self.keyspace.has_news() {
@@ -89,7 +94,7 @@ impl Engine {
 }
 
 impl World<'_> {
-    /// Runs one handler: the only place that calls one. EXEC comes here, too.
+    /// Runs one handler: the only place that calls one, for EXEC as well.
     #[inline]
     pub fn run(&mut self, origin: Origin, id: usize, args: Args<'_>, hashes: &[KeyHash]) {
         let World {
@@ -159,8 +164,8 @@ impl World<'_> {
         self.account(&ran, outer_errors);
     }
 
-    /// After a command of a file that is loaded: nothing is repeated, counted or reported but an
-    /// error, which it did not have when it was written.
+    /// After a command of a file being loaded: nothing is propagated, counted or reported except an
+    /// error, because the command succeeded when it was written.
     fn end_loaded(&mut self, id: usize, outer_changed: bool, outer_errors: Errors) {
         let World {
             keyspace,
@@ -213,7 +218,7 @@ impl World<'_> {
         let thresholds = &server.gates.thresholds;
         let is_slow = ticks >= thresholds.ticks;
         let request_most = client.buffers.args_bytes + HEADER_MAX * (args.len() + 1);
-        // What a transaction runs came in requests of its own.
+        // The commands of a transaction came in requests of their own.
         let request_most = if is_nested { 0 } else { request_most };
         let replied = reply.pending_len().saturating_sub(ran.replied_before);
         if request_most >= thresholds.request_bytes || replied >= thresholds.reply_bytes {
@@ -233,19 +238,19 @@ struct Ran<'a> {
     origin: Origin,
     args: Args<'a>,
     ticks: u64,
-    /// Bytes that waited in the reply buffer before it.
+    /// Bytes in the reply buffer before it.
     replied_before: usize,
 }
 
 impl Server {
-    /// Commands begin now. Each command of a batch begins where the one before it ended, so
-    /// that the counter is read once a command: a read costs as much as a small command.
+    /// Starts the timing of commands. In a batch each command starts where the previous one ended,
+    /// so that the counter is read once per command: a read costs as much as a small command.
     #[inline]
     pub(super) fn begin_commands(&mut self) {
         self.turn.ended = clock::cycles();
     }
 
-    /// A client that keeps what it reads (CLIENT TRACKING) has read the keys of a command.
+    /// The keys of a read command are tracked for its client (CLIENT TRACKING).
     fn track_read(&mut self, client: &Client, ran: &Ran<'_>) {
         let spec = self.table.row(ran.id).spec;
         let is_script = spec.categories.contains(Category::SCRIPTING);
@@ -272,8 +277,8 @@ impl Server {
         self.stats.commands += 1;
     }
 
-    /// Counts the command of a client whose wait ended without another try: by its deadline
-    /// or by CLIENT UNBLOCK.
+    /// Counts the command of a client whose wait ended without a retry: by its deadline or by
+    /// CLIENT UNBLOCK.
     pub(super) fn count_unserved(&mut self, client: &Client, failed: bool) {
         let Some(blocked) = &client.blocked else {
             return;
@@ -286,7 +291,7 @@ impl Server {
         }
     }
 
-    /// Those who repeat effects take the complete units.
+    /// Propagates the complete units of effects.
     #[cold]
     fn repeat(&mut self, keyspace: &mut Keyspace) {
         if let Some(recorder) = &mut self.debug.recorder {
@@ -297,8 +302,8 @@ impl Server {
         keyspace.effects.clear_complete();
     }
 
-    /// Tells what the journal and the watchers have of the last command. `running` is the
-    /// client that gave it.
+    /// Notifies clients of the last command's changes: the journal's, and touched watches.
+    /// `running` is the client that sent the command.
     #[cold]
     pub(super) fn tell_news(&mut self, keyspace: &mut Keyspace, running: Option<&mut Client>) {
         let mut running = running;

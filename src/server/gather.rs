@@ -1,26 +1,24 @@
-//! Rests that let the requests of many clients gather, as a network card coalesces its
-//! interrupts.
+//! Pauses that let the requests of many clients gather, as a network card coalesces its interrupts.
 //!
-//! A loop that sleeps for each single request pays a sleep and a wake-up for it, and its
-//! client pays for waking it: in a virtual machine that is more than the command costs. So
-//! when many clients speak, and all are answered, the loop does not wait on the poll, where
-//! any request would wake it, but rests for `event-coalesce-usec` and then takes what came
-//! meanwhile in one turn.
+//! A loop that sleeps for each single request pays for a sleep and a wake-up, and its client pays
+//! for waking it: in a virtual machine that is more than the command costs. So when many clients
+//! are active, and all are answered, the loop does not wait on the poll, where any request would
+//! wake it, but rests for `event-coalesce-usec` and then handles all requests that came meanwhile
+//! in one turn.
 //!
-//! This is only good while other clients have something to do during the rest. Whether they
-//! do is seen from what a rest finds: few different clients that all wait already lost time.
-//! Rests are tried in rounds of [`ROUND`], and after a bad round there are none for a while,
-//! twice as long each time.
+//! This pays only while other clients are busy during the rest. What a rest finds shows that: few
+//! distinct clients that all wait have lost time already. Rests are tried in rounds of [`ROUND`];
+//! after a bad round they are suspended, twice as long each time.
 
 use super::backoff::Backoff;
 
-/// Events since the last sleep that make a rest worth a thought.
+/// Events since the last sleep from which a rest is considered.
 const RUN_MIN: u32 = 8;
 /// Rests that are judged together.
 const ROUND: u32 = 8;
 /// Events that a rest must find on average.
 const FOUND_MIN: u32 = 3;
-/// Moments for a rest that are let pass after bad rounds, at most.
+/// The most rests skipped after bad rounds.
 const SKIP_MAX: u32 = 4096;
 
 /// See the module.
@@ -28,13 +26,13 @@ const SKIP_MAX: u32 = 4096;
 pub struct Gather {
     /// Events of clients since the loop last slept or rested.
     run: u32,
-    /// The round; a session carries the one in which it last spoke.
+    /// The number of the round; a session stores the one in which it was last active.
     round: u32,
-    /// Of this round: rests, different clients that spoke, events that the rests found.
+    /// Of this round: rests, distinct active clients, events that the rests found.
     rests: u32,
     clients: u32,
     found: u32,
-    /// The turn that now runs took what a rest has gathered.
+    /// The current turn handles what a rest has gathered.
     rested: bool,
     backoff: Backoff<SKIP_MAX>,
 }
@@ -54,7 +52,7 @@ impl Default for Gather {
 }
 
 impl Gather {
-    /// Counts an event of a client that last spoke in the round `seen_in`.
+    /// Counts an event of a client that was last active in the round `seen_in`.
     #[inline]
     pub fn event(&mut self, seen_in: &mut u32) {
         self.run = self.run.saturating_add(1);
@@ -64,7 +62,7 @@ impl Gather {
         }
     }
 
-    /// Whether the loop, with nothing left to do, should rest before it waits.
+    /// Whether the loop, with nothing left to do, should rest before it polls.
     pub fn wants_rest(&mut self) -> bool {
         if self.run < RUN_MIN {
             return false;
@@ -76,19 +74,19 @@ impl Gather {
         true
     }
 
-    /// The loop has slept until something woke it.
+    /// The loop has slept.
     pub fn slept(&mut self) {
         self.run = 0;
     }
 
-    /// The loop has rested; what it finds now is counted until [`Gather::judge`].
+    /// The loop has rested; its events are counted until [`Gather::judge`].
     pub fn rested(&mut self) {
         self.rests += 1;
         self.rested = true;
         self.run = 0;
     }
 
-    /// At the end of a turn: was the rest before it, if there was one, a good one?
+    /// At the end of a turn: judges the rest before it, if there was one.
     pub fn judge(&mut self) {
         if !std::mem::take(&mut self.rested) {
             return;
@@ -97,7 +95,7 @@ impl Gather {
         if self.rests < ROUND {
             return;
         }
-        // At most half of the clients may have come to wait during a rest.
+        // Good only if at most half of the clients came to wait during a rest.
         let is_good = self.found >= FOUND_MIN * ROUND && 2 * self.found <= ROUND * self.clients;
         self.backoff.judged(is_good);
         (self.rests, self.clients, self.found) = (0, 0, 0);
@@ -109,8 +107,8 @@ impl Gather {
 mod tests {
     use super::*;
 
-    /// Plays stretches of `spoke` clients, after each of which a rest finds `found` of them.
-    /// How many of the moments were rested?
+    /// Plays phases of `spoke` active clients, each followed by a rest that finds `found` of them.
+    /// Returns how many of the moments were rested.
     fn rests(moments: u32, spoke: usize, found: usize) -> u32 {
         let (mut gather, mut seen) = (Gather::default(), vec![0; spoke]);
         let mut rests = 0;

@@ -1,12 +1,12 @@
-//! How long a command's calls took, kept to two significant digits.
+//! The durations of a command's calls, to two significant digits.
 //!
-//! The counters are `hdrhistogram`'s, as Redis's are HdrHistogram's: one a nanosecond up to 256,
-//! then 128 of equal width every doubling, up to a second. What is read from them (INFO
-//! latencystats, LATENCY HISTOGRAM) is rounded here, as Redis rounds: the crate counts upwards
-//! to a whole call where Redis takes the nearest (the 99th percentile of 60 calls is the 59th,
-//! not the 60th), and its logarithmic steps end below a power of two, not at it.
+//! The counters are `hdrhistogram`'s, as Redis's are HdrHistogram's: one per nanosecond up to 256,
+//! then 128 of equal width per doubling, up to a second. Percentiles and buckets (INFO
+//! latencystats, LATENCY HISTOGRAM) are computed here, to round as Redis does: the crate rounds up
+//! to a whole call where Redis takes the nearest (the 99th percentile of 60 calls is the 59th, not
+//! the 60th), and its logarithmic steps end below a power of two, not at it.
 //!
-//! Cost: a record is done for every command and takes 3 ns (an array of one's own 1.5).
+//! Cost: every command is recorded, in 3 ns (a plain array takes 1.5).
 
 use crate::base::alloc;
 
@@ -59,7 +59,7 @@ impl Histogram {
         })
     }
 
-    /// `(microseconds, calls that took no longer)` at every doubling where the number grew.
+    /// `(microseconds, calls that took no longer)` at every doubling where the count grew.
     pub fn cumulative(&self) -> Vec<(u64, u64)> {
         let mut levels: Vec<(u64, u64)> = Vec::new();
         let mut seen = 0;

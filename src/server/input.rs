@@ -1,4 +1,4 @@
-//! What a client has sent and is not executed yet.
+//! A client's input that has not been executed yet.
 
 use std::io;
 
@@ -7,50 +7,50 @@ use crate::base::large::{LARGE_MIN, Large};
 use crate::net::Stream;
 use crate::resp::{Apart, Args, Progress, Source, Span, write_request};
 
-/// Unused room that an idle client's buffer keeps.
+/// Unused capacity that an idle client's buffer keeps.
 const SPARE_MAX: usize = 32 * 1024;
 
-/// Bytes that have come and are not executed yet. Empty (and without memory) for a client
-/// whose commands arrive whole: those never leave the loop's shared buffer.
+/// Received bytes that have not been executed. Empty (and without memory) for a client whose
+/// commands arrive whole: those never leave the loop's shared buffer.
 ///
 ///     buf    | executed | parsed ...... | not parsed ........... |
 ///            0        start        start + pos
 ///
-/// A large argument whose end has not come moves to a block of its own and is read straight
-/// into it; `buf` goes on behind it with the end of its line. A command that did not run
-/// stands in one piece again (`put_first`).
+/// An incomplete large argument moves to a block of its own, and further bytes are read straight
+/// into it; `buf` continues with the end of its line. A command that did not run is put back in one
+/// piece (`put_first`).
 ///
-/// Cost: what is executed stays until it is half of the buffer, so that a byte is moved a few
-/// times at most, in however many turns the commands run. The places of an unfinished
-/// command's arguments stay here and are lent to the batch, however often it is short of bytes.
+/// Cost: executed bytes are removed only when they are half of the buffer, so a byte is moved a few
+/// times at most, over however many turns the commands run. The spans of an unfinished command's
+/// arguments stay here and are lent to the batch each time more bytes arrive.
 #[derive(Debug, Default)]
 pub struct Input {
     buf: Vec<u8>,
     start: usize,
-    /// Relative to `start`, as `spans` are.
+    /// Relative to `start`, as are `spans`.
     pos: usize,
-    /// Arguments of the command that has begun.
+    /// Arguments of the unfinished command.
     spans: Vec<Span>,
     progress: Progress,
-    /// Large arguments of the command that has begun.
+    /// Large arguments of the unfinished command.
     apart: Option<Box<Apart>>,
-    /// Whole commands may stand here: the client was stopped, not short of bytes.
+    /// It may contain whole commands: the client was stopped, not short of bytes.
     pub runnable: bool,
 }
 
 impl Input {
-    /// What is to be executed; it begins with a command.
+    /// The bytes to be executed; they begin with a command.
     pub fn waiting(&self) -> &[u8] {
         &self.buf[self.start..]
     }
 
-    /// Lends the batch what is parsed of a command that has begun; how far that is.
+    /// Lends the batch the parsed part of an unfinished command; returns where parsing stopped.
     pub fn lend(&mut self, batch: &mut Batch) -> (usize, Progress) {
         batch.borrow(&mut self.spans, self.apart.take());
         (self.pos, std::mem::take(&mut self.progress))
     }
 
-    /// Takes back what was lent; the batch has been left at `rest`.
+    /// Takes back what was lent; `rest` is how the batch left the buffer.
     pub fn take_back(&mut self, batch: &mut Batch, rest: Rest) {
         let apart = batch.give_back(&mut self.spans);
         match rest {
@@ -92,7 +92,7 @@ impl Input {
         }
     }
 
-    /// All up to `start` is executed, and whole commands may follow.
+    /// Everything before `start` is executed, and whole commands may follow.
     fn stop_at(&mut self, start: usize) {
         self.spans = Vec::new();
         (self.start, self.pos) = (self.start + start, 0);
@@ -108,7 +108,7 @@ impl Input {
         }
     }
 
-    /// Keeps what is left of the shared buffer `from` after the batch has been left at `rest`.
+    /// Keeps the rest of the shared buffer `from`; `rest` is how the batch left it.
     pub fn keep(&mut self, from: &[u8], batch: &Batch, rest: Rest) {
         match rest {
             Rest::Nothing | Rest::Closed => {}
@@ -136,8 +136,8 @@ impl Input {
         }
     }
 
-    /// Gives the argument in progress, of which `come` has come, a block of its own if it is
-    /// large; how many bytes moved there.
+    /// Moves the argument in progress, of which `come` has arrived, to a block of its own if it is
+    /// large; returns how many bytes moved.
     fn set_apart(&mut self, come: &[u8]) -> usize {
         let Some(len) = self.progress.expects().filter(|&len| len >= LARGE_MIN) else {
             return 0;
@@ -149,7 +149,7 @@ impl Input {
         moved
     }
 
-    /// The large argument in progress may have come to its end.
+    /// Ends the large argument in progress if it is complete.
     fn end_large(&mut self) {
         if let Some(span) = self.apart.as_ref().and_then(|apart| apart.last_whole()) {
             self.progress.came_apart(span);
@@ -167,8 +167,8 @@ impl Input {
         self.large().is_some()
     }
 
-    /// One read behind what is kept, with the help of `inbuf`; how many bytes came, and whether
-    /// there may be more.
+    /// One read that appends to the kept bytes, using `inbuf`; returns how many bytes came, and
+    /// whether there may be more.
     pub fn read(&mut self, from: &mut Stream, inbuf: &mut [u8]) -> io::Result<(usize, bool)> {
         if let Some(large) = self.large() {
             let read = fill(large, from, inbuf)?;
@@ -181,7 +181,7 @@ impl Input {
         Ok((n, more))
     }
 
-    /// Puts a command that was executed in front again: it is to run as if it came now.
+    /// Puts an executed command back in front, to run as if it arrived now.
     pub fn put_first(&mut self, args: Args<'_>) {
         self.put_in_front(request(args));
     }
@@ -193,7 +193,7 @@ impl Input {
         (self.progress, self.apart) = Default::default();
     }
 
-    /// Gives room back that has not been needed for a while.
+    /// Frees capacity that has not been needed for a while.
     pub fn shrink(&mut self) {
         if self.buf.capacity() - self.buf.len() > SPARE_MAX {
             self.buf.shrink_to_fit();
@@ -203,38 +203,38 @@ impl Input {
         }
     }
 
-    /// Bytes that have come and are kept.
+    /// Bytes received and kept.
     pub fn bytes(&self) -> usize {
         self.waiting().len() + self.apart.as_ref().map_or(0, |apart| apart.bytes())
     }
 
-    /// Bytes that have come and are not parsed, those of large arguments included.
+    /// Bytes received and not parsed, those of large arguments included.
     pub fn unparsed_bytes(&self) -> usize {
         self.bytes() - self.pos
     }
 
-    /// Bytes that buffers take.
+    /// Memory of the buffers, bytes.
     pub fn buffer_bytes(&self) -> usize {
         let apart = self.apart.as_ref();
         self.buf.capacity() + apart.map_or(0, |apart| apart.memory_bytes())
     }
 
-    /// Bytes that a large argument in progress will take more.
+    /// Bytes that a large argument in progress will still add.
     pub fn growth_bytes(&self) -> usize {
         self.apart.as_ref().map_or(0, |apart| apart.growth_bytes())
     }
 
-    /// Bytes that the list of a begun command's arguments takes.
+    /// Memory of the list of an unfinished command's arguments, bytes.
     pub fn list_bytes(&self) -> usize {
         self.spans.capacity() * size_of::<Span>()
     }
 
-    /// Whether a large argument of an unfinished command has come or is coming.
+    /// Whether an unfinished command has a large argument, complete or not.
     pub fn has_large(&self) -> bool {
         self.apart.is_some()
     }
 
-    /// All is executed: gives the memory back.
+    /// Everything is executed: frees the memory.
     pub fn reset(&mut self) {
         *self = Input::default();
     }
@@ -251,16 +251,16 @@ fn request(args: Args<'_>) -> Vec<u8> {
     out
 }
 
-/// What a read into a large argument brought.
+/// The result of a read into a large argument.
 struct Filled {
     bytes: usize,
-    /// Those among them that stand behind the argument.
+    /// Those of the bytes that follow the argument.
     behind: usize,
     /// There may be more.
     more: bool,
 }
 
-/// One read into a large argument; what stands behind its end goes to `behind`.
+/// One read into a large argument; bytes after its end go to `behind`.
 fn fill(large: &mut Large, from: &mut Stream, behind: &mut [u8]) -> io::Result<Filled> {
     let (mut beyond, mut more) = (0, false);
     let (_, came) = large.fill(|room, ends| {

@@ -28,7 +28,7 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// Files `ms` under `event` if it is over the threshold.
+    /// Records `ms` under `event` if it is over the threshold.
     #[inline]
     pub fn add_if_slow(&mut self, event: &'static str, ms: u64) {
         if self.threshold_ms > 0 && ms >= self.threshold_ms {

@@ -1,4 +1,11 @@
-//! Limits on clients and memory: who is let in, who is closed, what makes room.
+//! Limits on clients and memory: which connections are accepted, which clients are closed, and what
+//! is evicted.
+//!
+//! Invariants
+//!   1. A reply never grows past the hard limit of its class: the excess is not even written.
+//!   2. One eviction is bounded in time (`maxmemory-eviction-tenacity`); the rest continues between
+//!      turns, while each command evicts a few keys as well.
+//!   3. Cron checks a share of the clients per turn, so that all are checked about once a second.
 
 use super::Server;
 use super::client::{Client, ClientFlags};
@@ -11,10 +18,10 @@ use crate::keyspace::{Evicted, Eviction, EvictionOrder, Keyspace};
 use crate::net::Address;
 use crate::resp::Reply;
 
-/// Reply bytes that a client which has not authenticated may let wait: a turn's errors, no more.
+/// Pending reply bytes allowed before authentication: the errors of one turn, no more.
 const UNAUTHENTICATED_OUTPUT_MAX: u64 = 256 * 1024;
 
-/// Clients looked at by one cron turn; all are seen about once a second.
+/// The least number of clients that one cron turn checks; all are checked about once a second.
 const CLIENTS_PER_CRON_MIN: usize = 50;
 
 const PROTECTED_MODE: &str = "-DENIED russet is running in protected mode because protected \
@@ -24,7 +31,7 @@ requirepass or in the configuration file, or disable protected mode ('CONFIG SET
 no' from the same host, or the configuration file) once the network keeps strangers away.\r\n";
 
 impl Server {
-    /// Why a new connection is not let in, as the line it is told.
+    /// Why a new connection is refused, as the error line for it.
     pub(super) fn refuses(&self, peer: &Address) -> Option<String> {
         if self.is_full() {
             return Some("-ERR max number of clients reached\r\n".into());
@@ -32,12 +39,12 @@ impl Server {
         self.refuses_stranger(peer)
     }
 
-    /// Whether no more clients are let in.
+    /// Whether no more clients are accepted.
     pub(super) fn is_full(&self) -> bool {
         self.clients.len() >= self.config.maxclients as usize
     }
 
-    /// As [`Server::refuses`], for where a client comes from.
+    /// As [`Server::refuses`], by the peer's address.
     pub(super) fn refuses_stranger(&self, peer: &Address) -> Option<String> {
         let open = self.acl.users.default().no_password();
         if self.config.protected_mode && open && !peer.is_local() {
@@ -64,8 +71,8 @@ impl Server {
         evicted != Evicted::Everything
     }
 
-    /// What could not be evicted in the time there was goes on between turns; commands that
-    /// come meanwhile evict a few keys each, so that writers cannot outrun it.
+    /// Evicts within the time limit; the rest continues between turns. Commands that come meanwhile
+    /// evict a few keys each, so that writers cannot outrun eviction.
     fn evict(&mut self, keyspace: &mut Keyspace, limit: usize, policy: Eviction) -> Evicted {
         let ticks = if self.turn.evicting {
             0
@@ -93,8 +100,8 @@ impl Server {
         }
     }
 
-    /// Lets the client's replies grow up to the hard limit of its class: what is more is not
-    /// even written, and the client closed ([`Server::enforce_output_limit`]).
+    /// Limits the client's replies to the hard limit of its class: the excess is not even written,
+    /// and the client is closed ([`Server::enforce_output_limit`]).
     #[inline]
     pub(super) fn limit_output(&self, session: &mut Session) {
         self.limit_reply(&session.client, &mut session.reply);
@@ -109,7 +116,7 @@ impl Server {
         self.clients = clients;
     }
 
-    /// As [`Server::limit_output`], of a client whose command runs.
+    /// As [`Server::limit_output`], for a client whose command is running.
     pub(super) fn limit_reply(&self, client: &Client, reply: &mut Reply) {
         let limit = match self.output_limit(client).hard_bytes {
             0 => usize::MAX,
@@ -121,7 +128,7 @@ impl Server {
         reply.set_limit(limit);
     }
 
-    /// Whether the client lets too much output wait for too long.
+    /// Whether the client has had too much output pending, or for too long.
     fn is_over_output_limit(&self, session: &mut Session) -> bool {
         if session.reply.is_full() {
             return true;
@@ -161,20 +168,20 @@ impl Server {
         }
     }
 
-    /// Tells the log of a client that is closed for what it did, and of its figures.
+    /// Logs that a client was closed for what it did, with its figures.
     pub fn tell_dropped(&self, session: &Session, reason: &str) {
         let line = client_line(self, &session.client, &session.reply, false);
         let line = Printable(&line);
         tracing::warn!("Closing client ({reason}): {line}");
     }
 
-    /// Closes a client in this turn, whatever waits for it.
+    /// Closes a client in this turn, whatever is pending.
     pub fn close_soon(&mut self, session: &mut Session) {
         session.client.flags |= ClientFlags::CLOSE_ASAP;
         self.turn.to_close.push(session.client.id);
     }
 
-    /// Closes idle clients and those over their soft limits, gives back buffers.
+    /// Closes idle clients and those over their soft limits; shrinks buffers.
     pub(super) fn watch_clients(&mut self) {
         let share = self.clients.len() / self.effective_hz() as usize;
         let many = share.max(CLIENTS_PER_CRON_MIN);
@@ -217,9 +224,8 @@ impl Server {
     }
 }
 
-/// How long one eviction may take, for a `maxmemory-eviction-tenacity`, as in Redis: 50
-/// microseconds a step up to ten of them, 15 % more for each step after those, at 100 as long
-/// as it takes.
+/// Time limit of one eviction, for a `maxmemory-eviction-tenacity`, as in Redis: 50 microseconds
+/// per step up to ten, then 15 % more for each further step, unlimited at 100.
 fn eviction_nanos(tenacity: u32) -> u64 {
     match tenacity {
         0..=10 => u64::from(tenacity) * 50_000,
@@ -228,7 +234,7 @@ fn eviction_nanos(tenacity: u32) -> u64 {
     }
 }
 
-/// What the configuration says of eviction; `None`: nothing is evicted.
+/// The eviction policy; `None`: nothing is evicted.
 pub(super) fn eviction(config: &Config) -> Option<Eviction> {
     use EvictionOrder::{LeastFrequentlyUsed, LeastRecentlyUsed, Random, SoonestExpiry};
     let (order, volatile_only) = match config.maxmemory_policy {

@@ -1,4 +1,8 @@
 //! The listening sockets that the configuration asks for, at start and for CONFIG SET.
+//!
+//! Invariant: a change is all or nothing; when it fails the old sockets stay open or are opened
+//! again, and the reason is in the log. Sockets that are still wanted stay open, with the clients
+//! in their queues.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -9,15 +13,15 @@ use crate::net::{LISTENERS_MAX, ListenError, Listener, Transport, bind_tcp, bind
 /// One address of `bind`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Wanted {
-    /// As configured, without the `-`.
+    /// The configured name, without the `-`.
     name: String,
     port: u16,
     transport: Transport,
-    /// `-` in front: a machine without this address is served without it.
+    /// `-` prefix: the server starts even if this machine lacks the address.
     optional: bool,
 }
 
-/// Opens every socket. The errors are in the log.
+/// Opens every socket. Errors are logged.
 pub fn open_all(config: &Config) -> Result<Vec<Listener>, OpenError> {
     let mut listeners = Vec::new();
     for (transport, port, error) in [
@@ -52,7 +56,7 @@ pub fn open_all(config: &Config) -> Result<Vec<Listener>, OpenError> {
     Ok(listeners)
 }
 
-/// `unixsocketgroup`: whose members may connect, as far as `unixsocketperm` lets them.
+/// `unixsocketgroup`: the group that may connect, as far as `unixsocketperm` lets it.
 fn give_to_group(config: &Config) -> Result<(), String> {
     let name = config.unixsocketgroup.lossy();
     if name.is_empty() {
@@ -73,7 +77,7 @@ fn give_to_group(config: &Config) -> Result<(), String> {
         .map_err(|e| system_text(&e))
 }
 
-/// Why a start ends without sockets. `Display` is the last line of the log.
+/// Why the server cannot start listening. `Display` is the last line of the log.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("Failed listening on port {0} (tcp), aborting.")]
@@ -86,15 +90,15 @@ pub enum OpenError {
     Nothing,
 }
 
-/// A failure whose reason stands in the log.
+/// A failure whose reason is in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Logged;
 
 /// Replaces the TCP sockets in `listeners` by those that `config` asks for; all or none.
 ///
-/// A socket that is wanted still stays open, clients in its queue included. One that
-/// stands in the way of a new one (all addresses against a single one) is closed first,
-/// and opened again when the new one fails.
+/// Sockets that are still wanted stay open, with the clients in their queues. A socket that
+/// conflicts with a new one (all addresses against a single one) is closed first, and reopened if
+/// the new one fails.
 pub fn reopen_tcp(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), Logged> {
     let wanted = resolve_all(&all_wanted(config))?;
     let mut new = Vec::new();
@@ -122,7 +126,7 @@ pub fn reopen_tcp(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), 
     Ok(())
 }
 
-/// As [`reopen_tcp`], closing the old sockets first.
+/// As [`reopen_tcp`], but closes the old sockets first.
 fn reopen_over_old(
     config: &Config,
     listeners: &mut Vec<Listener>,
@@ -150,7 +154,7 @@ fn reopen_over_old(
     }
 }
 
-/// Replaces the sockets that scrapes come to by those that `config` asks for; all or none.
+/// Replaces the sockets for scrapes by those that `config` asks for; all or none.
 pub fn reopen_metrics(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), Logged> {
     let wanted = Config {
         port: config.metrics_port,
@@ -175,13 +179,13 @@ fn bind_each(config: &Config, wanted: &[(Wanted, SocketAddr)]) -> Result<Vec<Lis
     Ok(listeners)
 }
 
-/// The addresses of what is wanted. A name that means nothing is a mistake, with `-` in
-/// front too: that stands for an address which this machine does not have now.
+/// Resolves the addresses. A name that does not resolve is an error even with `-`, which only
+/// permits an address that this machine does not have now.
 fn resolve_all(wanted: &[Wanted]) -> Result<Vec<(Wanted, SocketAddr)>, Logged> {
     let mut resolved: Vec<(Wanted, SocketAddr)> = Vec::new();
     for want in wanted {
         match want.resolve() {
-            // Also when a socket that is open already would do for both: the next start fails.
+            // Also if one open socket would serve both: the next start would fail.
             Ok(address) if resolved.iter().any(|(_, known)| *known == address) => {
                 return Err(want.warn("bind: Address already in use"));
             }
@@ -189,12 +193,12 @@ fn resolve_all(wanted: &[Wanted]) -> Result<Vec<(Wanted, SocketAddr)>, Logged> {
             Err(why) => return Err(want.warn(&why)),
         }
     }
-    // One token is left for the Unix socket, and half of the others for each transport.
+    // One token is kept for the Unix socket, and half of the others for each transport.
     resolved.truncate(LISTENERS_MAX - 1);
     Ok(resolved)
 }
 
-/// What `bind` asks for, under TLS too.
+/// All addresses of `bind`, for plain connections and TLS.
 fn all_wanted(config: &Config) -> Vec<Wanted> {
     let mut all = wanted(config, Transport::Plain);
     all.extend(wanted(config, Transport::Tls));
@@ -236,7 +240,7 @@ impl Wanted {
         let found = (self.name.as_str(), self.port).to_socket_addrs();
         let mut found = found.map_err(|error| {
             let text = error.to_string();
-            // The system's words stand behind Rust's.
+            // The system's words follow Rust's.
             text.rsplit(": ").next().unwrap_or(&text).to_owned()
         })?;
         found
@@ -244,7 +248,7 @@ impl Wanted {
             .ok_or_else(|| "Name or service not known".to_owned())
     }
 
-    /// Whether the server starts without this address.
+    /// Whether this failure is tolerated because the address is optional.
     fn forgives(&self, error: &io::Error) -> bool {
         let Some(code) = error.raw_os_error() else {
             return false;
@@ -331,7 +335,7 @@ mod tests {
     #[test]
     fn an_optional_address_that_is_not_there_is_left_out() {
         let port = free_port();
-        // 192.0.2.0/24 is nobody's.
+        // 192.0.2.0/24 is reserved for documentation.
         let listeners = open_all(&config(&["127.0.0.1", "-192.0.2.1"], port)).unwrap();
         assert_eq!(listeners.len(), 1);
         let error = open_all(&config(&["192.0.2.1"], port)).unwrap_err();

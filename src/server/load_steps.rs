@@ -1,8 +1,8 @@
-//! Loading what was kept, in slices: between them the loop serves clients, who are told
-//! that the server is loading (`server::gates`), and may ask how far it is or end it.
+//! Loads persisted data in slices: between them the loop serves clients, which get the error that
+//! the server is loading (`server::gates`) but may ask for the progress or shut it down.
 //!
-//! A loader is resumable: [`Loader::step`] works for about so many bytes of the file. What a
-//! file's bytes become is told by `server::loading` (snapshots) and `server::aof`.
+//! A loader is resumable: [`Loader::step`] handles about `bytes` bytes of the file.
+//! `server::loading` (snapshots) and `server::aof` read the files.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use super::loading::RdbLoader;
 use super::{Engine, Server};
 use crate::keyspace::{Audience, Keyspace};
 
-/// With `key-load-delay`, the loop waits so long at a time.
+/// With `key-load-delay`, the longest pause of the loop at a time.
 const LOAD_PAUSE_MAX_US: u64 = 1000;
-/// While a caller waits, so many bytes are loaded between two looks at anything else.
+/// For a caller that waits: bytes loaded between two checks of anything else.
 const RELOAD_STEP_BYTES: u64 = 64 * 1024;
 
 /// What is being loaded from.
@@ -28,11 +28,11 @@ pub enum Progress {
     Done,
 }
 
-/// Why the data cannot be loaded: all is in the log already. The server does not start.
+/// The data cannot be loaded; the reason is in the log already. The server does not start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadFailed;
 
-/// How far the loading is, for INFO.
+/// Progress of the loading, for INFO.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LoadProgress {
     /// Unix seconds.
@@ -40,7 +40,7 @@ pub struct LoadProgress {
     pub began_mono_ms: u64,
     pub total_bytes: u64,
     pub loaded_bytes: u64,
-    /// What the data took where the snapshot was made, as it says.
+    /// `used_memory` where the snapshot was made, as stored in the file.
     pub rdb_used_mem: u64,
 }
 
@@ -52,7 +52,7 @@ impl LoadProgress {
         }
     }
 
-    /// Seconds that are left if it goes on as it went; 1 while nothing can be said.
+    /// Estimated seconds left; 1 while there is no estimate.
     pub fn eta_s(&self, now_ms: u64) -> u64 {
         let left = self.total_bytes.saturating_sub(self.loaded_bytes);
         let passed_s = now_ms.saturating_sub(self.began_mono_ms) / 1000;
@@ -77,7 +77,7 @@ impl Loader {
         }
     }
 
-    /// Keys and commands that are loaded so far.
+    /// Keys and commands loaded so far.
     fn done(&self) -> u64 {
         match self {
             Loader::Rdb(loader) => loader.keys(),
@@ -118,7 +118,7 @@ impl Server {
         self.update_interest();
     }
 
-    /// A command of the file that is loaded has failed, as it did not when it was written.
+    /// A command of the file being loaded has failed, although it succeeded when it was written.
     #[cold]
     pub(super) fn note_load_error(&mut self, error: &[u8], name: &str) {
         self.stats.unexpected_error_replies += 1;
@@ -130,7 +130,7 @@ impl Server {
     }
 }
 
-/// Loads all of an append only file that is written already, for a caller who waits.
+/// Loads the whole append only file, already written, for a caller that waits.
 pub(super) fn reload_now(
     keyspace: &mut Keyspace,
     server: &mut Server,
@@ -145,7 +145,7 @@ pub(super) fn reload_now(
 }
 
 impl Engine {
-    /// Prepares to load what was kept, if anything is configured to be.
+    /// Prepares to load the configured persisted data, if any.
     pub(super) fn begin_loading_data(&mut self) -> Result<(), LoadFailed> {
         match self.server.config.appendonly {
             true => self.begin_loading_aof(),
@@ -153,7 +153,7 @@ impl Engine {
         }
     }
 
-    /// Goes on with loading for one slice of a turn.
+    /// Continues loading for one slice of a turn.
     pub(super) fn load_on(&mut self) -> Result<(), LoadFailed> {
         let Engine { keyspace, server } = self;
         let Some(mut loader) = server.loading.loader.take() else {
@@ -163,7 +163,7 @@ impl Engine {
             0 => u64::MAX,
             bytes => bytes,
         };
-        // A delay for each key is for those who want to see a load last: the loop goes on.
+        // A delay per key makes a load slow, for tests: the loop continues meanwhile.
         let delay_us = i64::from(server.config.key_load_delay);
         let done = loader.done();
         if delay_us != 0 {

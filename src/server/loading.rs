@@ -1,4 +1,8 @@
-//! Databases from files: at the start, and when DEBUG RELOAD asks.
+//! Loading RDB files: at the start, for DEBUG RELOAD, and as the base of an append only file.
+//!
+//! A file is read in slices ([`RdbFile::step`]) or, for DEBUG RELOAD, at once. Expired keys are
+//! left out; function libraries are loaded after the keys. A faulty file leaves the keys read
+//! before the fault in the keyspace; at the start the server then refuses to start.
 
 use std::fs::File;
 use std::io;
@@ -15,30 +19,30 @@ use crate::persistence::rdb::{Fault, Input, KeyFacts, Loader, RdbError, ReadOpti
 use crate::replication::{Position, ReplId, ReplOffset};
 use crate::types::Limits;
 
-/// What is being loaded, and what was.
+/// The current load, and the last one.
 #[derive(Default)]
 pub struct Loading {
-    /// What is being loaded, and how far that is.
+    /// The current load, and its progress.
     pub(super) loader: Option<load_steps::Loader>,
     pub progress: Option<LoadProgress>,
-    /// With `key-load-delay`, when loading goes on, microseconds since the start.
+    /// With `key-load-delay`, when loading continues, microseconds since the start.
     pub(super) due_us: u64,
-    /// What the last load of a file found.
+    /// Figures of the last file loaded.
     pub last: LoadFigures,
 }
 
-/// What the last load found.
+/// Figures of a load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoadFigures {
     pub keys_loaded: u64,
-    /// Keys whose time had come: they are left out.
+    /// Expired keys, which are left out.
     pub keys_expired: u64,
     pub empty_keys: u64,
     /// Function libraries.
     pub functions: u64,
-    /// What the data took where the file was made, as it says.
+    /// `used_memory` where the file was made, as stored in it.
     pub used_mem: u64,
-    /// The position in the stream that the file has, as it says.
+    /// The stream position stored in the file.
     repl_id: Option<ReplId>,
     repl_offset: Option<ReplOffset>,
 }
@@ -61,13 +65,13 @@ pub enum LoadError {
     Function(String),
 }
 
-/// Puts what a file holds into the keyspace.
+/// Puts a file's keys into the keyspace.
 struct Filler<'a> {
     keyspace: &'a mut Keyspace,
-    /// Keys that are there make room.
+    /// Existing keys are overwritten.
     merges: bool,
     figures: LoadFigures,
-    /// Libraries of functions, which are loaded behind the keys.
+    /// Function libraries, which are loaded after the keys.
     functions: Vec<Vec<u8>>,
 }
 
@@ -134,7 +138,7 @@ impl Loader for Filler<'_> {
     }
 
     fn empty_key(&mut self, _db: DbIndex, key: &[u8]) {
-        // Some of many are enough to know.
+        // A few of them are enough in the log.
         const TOLD_MAX: u64 = 10;
         self.figures.empty_keys += 1;
         if self.figures.empty_keys <= TOLD_MAX {
@@ -150,8 +154,8 @@ impl Loader for Filler<'_> {
 }
 
 impl Server {
-    /// Loads a file into the keyspace, beside what is there. With `merges` keys that are there
-    /// already make room, else they are an error.
+    /// Loads a file into the keyspace, beside its keys. With `merges` existing keys are
+    /// overwritten, otherwise they are an error.
     pub fn load_file(
         &mut self,
         keyspace: &mut Keyspace,
@@ -165,7 +169,7 @@ impl Server {
         Ok(file.figures)
     }
 
-    /// So much of a file is loaded.
+    /// Updates the progress.
     pub(super) fn note_loading(&mut self, figures: LoadFigures) {
         self.loading.last = figures;
         if let Some(progress) = &mut self.loading.progress {
@@ -184,7 +188,7 @@ impl Server {
         );
     }
 
-    /// Loads the libraries of a file. With `merges` those of the same name make room, else they
+    /// Loads a file's libraries. With `merges` those of the same name are replaced, otherwise they
     /// are an error.
     pub(super) fn load_functions(
         &mut self,
@@ -199,9 +203,9 @@ impl Server {
         Ok(())
     }
 
-    /// DEBUG RELOAD: the data as it is read from the file, in place of (`flushes`) or on top
-    /// of what is there. `false`: it could not be read; why stands in the log, and what was
-    /// read before the fault is there.
+    /// DEBUG RELOAD: loads the data from the file, in place of (`flushes`) or on top of the current
+    /// keys. `false`: it could not be read; the reason is in the log, and what was read before the
+    /// fault is in the keyspace.
     pub fn reload(&mut self, keyspace: &mut Keyspace, flushes: bool, merges: bool) -> bool {
         self.cancel_save(keyspace);
         if flushes {
@@ -224,7 +228,7 @@ impl Server {
     }
 }
 
-/// Why a file was not loaded, as the log has it.
+/// Why a file was not loaded, for the log.
 fn reason(error: &LoadError) -> String {
     match error {
         LoadError::Io(error) => system_text(error),
@@ -243,7 +247,7 @@ pub(super) struct RdbFile {
 }
 
 impl RdbFile {
-    /// Reads the header. With `merges` keys that are there already make room.
+    /// Reads the header. With `merges` existing keys are overwritten.
     pub fn open(
         server: &Server,
         keyspace: &mut Keyspace,
@@ -273,7 +277,7 @@ impl RdbFile {
         })
     }
 
-    /// Loads about so many bytes; at the end where it is.
+    /// Loads about `bytes` bytes; at the end returns its offset.
     pub fn step(&mut self, keyspace: &mut Keyspace, bytes: u64) -> Result<Option<u64>, LoadError> {
         let until = self.reader.offset().saturating_add(bytes);
         let mut filler = Filler {
@@ -294,7 +298,7 @@ impl RdbFile {
         Ok(end)
     }
 
-    /// How far it is.
+    /// The offset reached.
     pub fn offset(&self) -> u64 {
         self.reader.offset()
     }
@@ -303,13 +307,13 @@ impl RdbFile {
         self.figures
     }
 
-    /// The libraries that were read so far.
+    /// Takes the libraries read so far.
     pub fn take_functions(&mut self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.functions)
     }
 }
 
-/// The configured file, as it is loaded at the start.
+/// The configured file, loaded at the start.
 pub(super) struct RdbLoader {
     file: RdbFile,
     path: PathBuf,
@@ -358,7 +362,7 @@ impl RdbLoader {
         server.read_clock(keyspace);
         server.end_loading(keyspace);
         if server.config.appendonly {
-            // It was switched on meanwhile.
+            // The append only file was switched on meanwhile.
             server
                 .set_appendonly(keyspace, true, false)
                 .map_err(|why| {
@@ -383,8 +387,8 @@ fn tell_fatal(path: &Path, error: &LoadError) -> LoadFailed {
 }
 
 impl Engine {
-    /// Prepares to load the file that the configuration names, if it is there. A server that
-    /// went on without one that cannot be loaded would overwrite it.
+    /// Prepares to load the configured file, if it exists. A file that cannot be loaded must stop
+    /// the server, which would otherwise overwrite it.
     pub(super) fn begin_loading_rdb(&mut self) -> Result<(), LoadFailed> {
         let Engine { keyspace, server } = self;
         let path = server.config.dbfilename.path().to_owned();

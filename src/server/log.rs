@@ -3,16 +3,15 @@
 //!
 //!     4711:M 20 Nov 2026 08:00:00.123 * Server initialized
 //!
-//! The marks are Redis's levels: `.` debug (trace! here), `-` verbose (debug!), `*` notice
-//! (info!), `#` warning (warn! and error!). Fields follow the message as ` name=value`.
-//! Whatever a client or a directive put into it, an event is one line: control characters
-//! are written as `\n` or `\x1b`. Bytes that are no UTF-8 have to be named by who logs them
-//! ([`Printable`]). Lines of JSON are as `tracing-subscriber` forms them.
+//! The marks are Redis's levels: `.` debug (trace! here), `-` verbose (debug!), `*` notice (info!),
+//! `#` warning (warn! and error!). Fields follow the message as ` name=value`. An event is one
+//! line, whatever clients or directives put into it: control characters are written as `\n` or
+//! `\x1b`. Bytes that may not be UTF-8 must be wrapped by the caller ([`Printable`]). JSON lines
+//! have the form of `tracing-subscriber`.
 //!
-//! A log file is opened for every line, so that a file moved away by a log rotator is
-//! followed without a signal. Standard output is only appended to. A line is one write: the
-//! lines of two threads do not mix, and a forked child finds no lock that another thread held.
-//! Lines before [`init`] are lost.
+//! A log file is opened for every line, so that log rotation works without a signal. Standard
+//! output is only appended to. A line is one write: lines of different threads do not mix, and a
+//! forked child finds no lock held by another thread. Lines before [`init`] are lost.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
@@ -45,11 +44,11 @@ const MONTHS: [&str; 12] = [
 
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 static OUTPUT: OnceLock<Output> = OnceLock::new();
-/// Read once: what follows needs neither a lock nor memory, and so serves a crash report too.
+/// Read once: using it needs neither a lock nor memory, so a crash report can use it, too.
 static ZONE: OnceLock<TimeZone> = OnceLock::new();
 static FORMAT: AtomicU8 = AtomicU8::new(0);
 static TIMESTAMP: AtomicU8 = AtomicU8::new(0);
-/// The process that serves; 0 until it is known which one that is.
+/// The serving process; 0 until it is known.
 static MAIN_PID: AtomicU32 = AtomicU32::new(0);
 
 /// Where lines go.
@@ -57,12 +56,12 @@ static MAIN_PID: AtomicU32 = AtomicU32::new(0);
 struct Output {
     /// `None`: standard output.
     file: Option<PathBuf>,
-    /// Nobody looks at standard output (daemonized without a log file).
+    /// Discard output (daemonized without a log file).
     silent: bool,
 }
 
-/// Sets the log up for the whole process. To be called once, after daemonizing and after
-/// entering `dir`.
+/// Sets up the log for the whole process. To be called once, after daemonizing and after entering
+/// `dir`.
 pub fn init(config: &Config, daemonized: bool) {
     let logfile = &config.logfile;
     let output = Output {
@@ -88,12 +87,12 @@ pub fn init(config: &Config, daemonized: bool) {
     let _ = LEVEL.set(handle);
 }
 
-/// From now on lines of this process are the server's: `PID:M`, not `PID:C`.
+/// From now on this process logs as the server: `PID:M`, not `PID:C`.
 pub fn enter_service() {
     MAIN_PID.store(std::process::id(), Ordering::Relaxed);
 }
 
-/// CONFIG SET loglevel. Nothing happens in a process without a log.
+/// CONFIG SET loglevel. No effect in a process without a log.
 pub fn set_level(level: LogLevel) {
     if let Some(handle) = LEVEL.get() {
         // The subscriber lives as long as the process.
@@ -111,7 +110,7 @@ pub fn set_timestamp(format: LogTimestamp) {
     store(&TIMESTAMP, format);
 }
 
-/// Keeps a choice by its place among all.
+/// Stores a choice by its index.
 fn store<C: Choice>(to: &AtomicU8, choice: C) {
     let place = C::NAMES.iter().position(|&(_, value)| value == choice);
     let place = u8::try_from(place.expect("it has a name")).expect("few of them");
@@ -122,7 +121,7 @@ fn stored<C: Choice>(from: &AtomicU8) -> C {
     C::NAMES[usize::from(from.load(Ordering::Relaxed))].1
 }
 
-/// Whether the log file can be written to; the error in the system's words.
+/// Checks that the log file can be written; the error is the system's.
 pub fn check_file(config: &Config) -> io::Result<()> {
     if config.logfile.is_empty() {
         return Ok(());
@@ -137,14 +136,14 @@ pub fn raw(text: &str) {
     }
 }
 
-/// Whether lines go to standard output, and that is a terminal.
+/// Whether the log is standard output and that is a terminal.
 pub fn is_terminal() -> bool {
     use std::io::IsTerminal;
     let output = OUTPUT.get();
     output.is_some_and(|o| o.file.is_none() && !o.silent) && io::stdout().is_terminal()
 }
 
-/// A descriptor to write a crash report to, without allocating; `None`: nobody would see it.
+/// A descriptor for a crash report, without allocating; `None`: output is discarded.
 pub(super) fn crash_fd() -> Option<i32> {
     use std::os::fd::IntoRawFd;
     let output = OUTPUT.get()?;
@@ -159,8 +158,8 @@ fn zone() -> &'static TimeZone {
     ZONE.get_or_init(TimeZone::system)
 }
 
-/// The start of a line, `PID:M time `, as a crash report has it too. As in Redis the role is
-/// `C` in children and until the configuration is loaded.
+/// The start of a line, `PID:M time `, also for crash reports. As in Redis the role is `C` in
+/// children and until the configuration is loaded.
 pub(super) fn write_stamp(to: &mut impl fmt::Write) -> fmt::Result {
     let pid = std::process::id();
     let role = match MAIN_PID.load(Ordering::Relaxed) == pid {
@@ -211,8 +210,8 @@ fn write_time(to: &mut impl fmt::Write, format: LogTimestamp) -> fmt::Result {
 
 impl Output {
     fn write(&self, bytes: &[u8]) {
-        // A full disk or a closed pipe must not stop the server, and there is nowhere
-        // to tell of it.
+        // A full disk or a closed pipe must not stop the server, and the error cannot be reported
+        // anywhere.
         let _ = match &self.file {
             Some(path) => open(path).and_then(|mut file| file.write_all(bytes)),
             None if self.silent => Ok(()),
@@ -221,7 +220,7 @@ impl Output {
     }
 }
 
-/// Past the buffer of `std::io::stdout`, which has a lock.
+/// Bypasses the buffer of `std::io::stdout`, which has a lock.
 fn write_all(to: impl std::os::fd::AsFd, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         let written = rustix::io::retry_on_intr(|| rustix::io::write(&to, bytes))?;
@@ -234,7 +233,7 @@ fn open(path: &Path) -> io::Result<std::fs::File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
-/// A relative name means the server's folder at start, whatever CONFIG SET dir says later.
+/// A relative name refers to the server's folder at start, even after CONFIG SET dir.
 fn absolute(logfile: &[u8]) -> PathBuf {
     let path = Path::new(OsStr::from_bytes(logfile));
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
@@ -264,7 +263,7 @@ fn facility(facility: SyslogFacility) -> i32 {
     }
 }
 
-/// Forms events as the lines that `log-format` asks for.
+/// Formats events as `log-format` asks.
 struct Lines {
     json: Format<Json>,
 }
@@ -307,7 +306,7 @@ where
     }
 }
 
-/// `pid=1 role=primary timestamp="..." level=notice message="..."`, the same names each time.
+/// `pid=1 role=primary timestamp="..." level=notice message="..."`, with fixed names.
 fn write_pairs(to: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
     let pid = std::process::id();
     let role = match MAIN_PID.load(Ordering::Relaxed) == pid {
@@ -324,7 +323,7 @@ fn write_pairs(to: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
     write_time(to, stored(&TIMESTAMP))?;
     let mut message = String::new();
     event.record(&mut Plain(OneLine(&mut message)));
-    // A quote would end the text for who reads it; Valkey writes this one in its place.
+    // A quote would end the text for a parser; Valkey replaces it by this one.
     writeln!(
         to,
         "\" level={level} message=\"{}\"",
@@ -332,7 +331,7 @@ fn write_pairs(to: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
     )
 }
 
-/// Where formed lines are written.
+/// Writes formatted lines to the output.
 struct ToOutput;
 
 impl<'a> MakeWriter<'a> for ToOutput {
@@ -356,7 +355,7 @@ impl Write for ToOutput {
     }
 }
 
-/// Tells the system's log the same, whatever `log-format` is.
+/// Sends events to syslog too, whatever `log-format` is.
 struct ToSyslog(Syslog);
 
 impl<S: Subscriber> Layer<S> for ToSyslog {
@@ -381,7 +380,7 @@ struct Plain<W>(OneLine<W>);
 
 impl<W: fmt::Write> Visit for Plain<W> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // What lines are written to does not fail.
+        // Writing to the line buffer does not fail.
         let _ = match field.name() {
             "message" => write!(self.0, "{value:?}"),
             name => write!(self.0, " {name}={value:?}"),
@@ -407,7 +406,7 @@ mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
 
-    /// What `log` writes, to a subscriber of its own.
+    /// The output of `log`, through a subscriber of its own.
     fn written(format: LogFormat, log: impl FnOnce()) -> String {
         static ONE_FORMAT: Mutex<()> = Mutex::new(());
         let _held = ONE_FORMAT.lock();

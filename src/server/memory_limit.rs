@@ -1,8 +1,8 @@
-//! `maxmemory` as it is in effect: what was set, or what the machine or the container has, less
-//! what is kept for all that is not data.
+//! The effective `maxmemory`: the configured value, or the memory of the machine or the container
+//! less the reserve for everything that is not data.
 //!
-//! Eviction looks at what is used. What is resident is more, by what the allocator holds: cron
-//! tells when that passes the limit by more than `maxmemory-resident-warning` percent.
+//! Eviction compares used memory. Resident memory is larger, by what the allocator holds: cron
+//! warns when it exceeds the limit by more than `maxmemory-resident-warning` percent.
 
 use super::Server;
 use crate::base::cgroup::{self, Owner};
@@ -10,9 +10,9 @@ use crate::base::usage;
 use crate::config::MaxMemory;
 use crate::server::info::human;
 
-/// How often the memory that there is is looked at.
+/// Interval between checks of the available memory.
 const LOOK_EVERY_MS: u64 = 1000;
-/// The least that `auto` gives, whatever the reserve: below it not even CONFIG SET has room.
+/// Minimum of `auto`, whatever the reserve: below it not even CONFIG SET has room.
 const AUTO_MIN: u64 = 4 << 20;
 
 /// See the module.
@@ -25,13 +25,13 @@ pub struct MemoryLimit {
     pub not_counted: usize,
     /// With `auto`: the memory that there is, and whose it is.
     pub found: Option<(u64, Owner)>,
-    /// Resident memory is too far beyond the limit.
+    /// Resident memory exceeds the limit by too much.
     pub resident_exceeded: bool,
     looked_ms: u64,
 }
 
 impl Server {
-    /// The limit in effect, bytes; 0: there is none.
+    /// The effective limit, bytes; 0: none.
     #[inline]
     pub fn maxmemory(&self) -> u64 {
         self.memory_limit.bytes
@@ -74,7 +74,7 @@ impl Server {
         limit.bytes != before
     }
 
-    /// Cron: follows the memory that there is, and looks at what is resident.
+    /// Cron: follows the available memory, and checks resident memory.
     pub(super) fn watch_memory_limit(&mut self) {
         let now = self.now.mono_ms;
         if now.saturating_sub(self.memory_limit.looked_ms) < LOOK_EVERY_MS {

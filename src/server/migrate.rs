@@ -1,4 +1,4 @@
-//! Connections to other servers that MIGRATE keeps for a while.
+//! Cached connections to other servers, for MIGRATE.
 
 use std::io;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use rustls::ClientConfig;
 use crate::net::Dialled;
 use crate::resp::{BlockingLink, ReplyBounds};
 
-/// More are not kept.
+/// The most connections kept.
 const LINKS_MAX: usize = 64;
-/// Without use they are closed after this time.
+/// Unused connections are closed after this time.
 const IDLE_MAX_MS: u64 = 10_000;
 
-/// A status or an error is all that a server answers to RESTORE.
+/// A server answers RESTORE only with a status or an error.
 const BOUNDS: ReplyBounds = ReplyBounds {
     bulk_max: 64 * 1024,
     values_max: 1024,
@@ -27,7 +27,7 @@ pub struct MigrateLink {
     host: Vec<u8>,
     port: u16,
     pub link: BlockingLink,
-    /// The database that is selected there; `None`: not known.
+    /// The selected database; `None`: unknown.
     pub selected: Option<i64>,
     used_ms: u64,
 }
@@ -39,12 +39,12 @@ pub struct MigrateLinks {
 }
 
 impl MigrateLinks {
-    /// How many are open (INFO `migrate_cached_sockets`).
+    /// The number of open connections (INFO `migrate_cached_sockets`).
     pub fn len(&self) -> usize {
         self.links.len()
     }
 
-    /// The one that is kept for this server, or a new one, under `tls` if that is given.
+    /// The cached connection to this server, or a new one, under `tls` if given.
     pub fn take(
         &mut self,
         host: &[u8],
@@ -69,7 +69,7 @@ impl MigrateLinks {
         })
     }
 
-    /// Keeps one that is in order.
+    /// Keeps a connection in good order; the oldest is closed if there are too many.
     pub fn keep(&mut self, link: MigrateLink, now_ms: u64) {
         if self.links.len() >= LINKS_MAX {
             let oldest = (0..self.links.len()).min_by_key(|&at| self.links[at].used_ms);
@@ -83,7 +83,7 @@ impl MigrateLinks {
         });
     }
 
-    /// Closes those that were not used for long.
+    /// Closes connections that have been idle for too long.
     pub fn close_idle(&mut self, now_ms: u64) {
         self.links
             .retain(|link| now_ms.saturating_sub(link.used_ms) <= IDLE_MAX_MS);

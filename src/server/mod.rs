@@ -1,7 +1,7 @@
-//! The server: the run loop, the way of a command, clients and what is kept about them.
+//! The server: the run loop, the way of a command, clients and their state.
 //!
-//! `Engine` is the keyspace beside the server, so that a handler can hold both. Nothing here
-//! names a command; `main` hands the table in.
+//! `Engine` holds keyspace and server side by side, so that a handler can borrow both. Nothing here
+//! names a command; `main` passes the table in.
 
 mod aof;
 mod backoff;

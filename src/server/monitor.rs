@@ -17,8 +17,8 @@ use crate::net::Address;
 use crate::resp::Args;
 
 impl Server {
-    /// Shows a command to all monitors; one that runs commands of its own sees them behind
-    /// their replies, but not those that its commands run.
+    /// Shows a command to all monitors; a monitor's own commands follow their replies, but commands
+    /// they run in turn are not shown to it.
     #[cold]
     pub fn feed_monitors(&mut self, client: &Client, spec: &Spec, args: Args<'_>, origin: Origin) {
         if spec.flags.contains(Flags::ADMIN) {

@@ -1,6 +1,8 @@
-//! Messages to clients, whoever they are: they wait here until the command that caused them
-//! has answered, and leave in order. A client that is in the middle of a command of its own
-//! (it lets blocked clients be served, say) has its messages when that command is over.
+//! Messages to clients: they wait here until the command that caused them has replied, and are then
+//! delivered in order. A client in the middle of its own command (which serves blocked clients,
+//! say) gets its messages after that command.
+//!
+//! Invariant: a message is never inside a command's reply. O(messages) to deliver.
 
 use bytes::Bytes;
 
@@ -11,17 +13,17 @@ use super::{Engine, Server};
 use crate::keyspace::ClientId;
 use crate::resp::Reply;
 
-/// What one client is told.
+/// One item for a client.
 #[derive(Clone, Debug)]
 pub enum Post {
     /// A message in the form of the protocol it speaks, shared with all who get it.
     Message(Bytes),
-    /// One that is an array in RESP2, in which form it is, and a push in RESP3. It is heard
-    /// whatever CLIENT REPLY says.
+    /// An array in RESP2, the form it has here, and a push in RESP3. Sent whatever CLIENT REPLY
+    /// says.
     Push(Bytes),
-    /// Something that it has read has changed.
+    /// An invalidation: a key that it has read has changed.
     Notice(Notice),
-    /// A key that it watches was touched.
+    /// A watched key was touched.
     Touched,
 }
 
@@ -36,18 +38,18 @@ impl Outbox {
         self.posts.push((to, post));
     }
 
-    /// Puts what was taken away before what has come since.
+    /// Puts messages taken earlier before those posted since.
     pub(super) fn put_before(&mut self, mut earlier: Outbox) {
         earlier.posts.append(&mut self.posts);
         *self = earlier;
     }
 
-    /// How much there is; what comes later can be taken back.
+    /// The current length; later messages can be taken back.
     pub(super) fn mark(&self) -> usize {
         self.posts.len()
     }
 
-    /// Takes back what has come since `mark`.
+    /// Drops the messages posted since `mark`.
     pub(super) fn take_back(&mut self, mark: usize) {
         self.posts.truncate(mark);
     }
@@ -59,12 +61,12 @@ impl Outbox {
 }
 
 impl Server {
-    /// Leaves something for a client; it is dropped with the client.
+    /// Posts an item for a client; it is dropped with the client.
     pub fn post(&mut self, to: ClientId, post: Post) {
         self.outbox.add(to, post);
     }
 
-    /// Delivers to a client whose command has not run yet what is there for it.
+    /// Delivers the items of a client before its command runs.
     #[cold]
     pub(super) fn deliver_early(&mut self, client: &Client, reply: &mut Reply) {
         let is_its = |(to, _): &mut (ClientId, Post)| *to == client.id;
@@ -75,8 +77,8 @@ impl Server {
 }
 
 impl Engine {
-    /// Delivers what is in the outbox. `running` is the client whose command has just been
-    /// answered and who is out of the list of clients.
+    /// Delivers the outbox. `running` is the client that has just been answered, which is out of
+    /// the list of clients.
     #[cold]
     pub(super) fn deliver_posts(&mut self, mut running: Option<&mut Session>) {
         let Engine { keyspace, server } = self;
@@ -104,7 +106,7 @@ fn receive(session: &mut Session, post: Post, keyspace: &mut crate::keyspace::Ke
     }
 }
 
-/// Writes what is to be told behind what waits to be sent.
+/// Writes an item after the pending replies.
 #[inline]
 pub(super) fn hear(client: &Client, reply: &mut Reply, post: &Post) {
     let gone = ClientFlags::CLOSE_ASAP | ClientFlags::CLOSE_AFTER_REPLY;

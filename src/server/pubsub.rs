@@ -1,8 +1,8 @@
-//! Publishing: a message is encoded once and goes to everybody who listens, at once to all
-//! but the client whose command runs, who gets it behind the reply (`outbox`).
+//! Publishing: a message is encoded once and delivered to every subscriber, at once except to the
+//! client whose command runs, which gets it after its reply (`outbox`).
 //!
-//! Order, as in Redis: who has subscribed to the channel, then who has to a pattern. A message
-//! is heard whatever CLIENT REPLY says.
+//! Order, as in Redis: subscribers of the channel, then those of patterns. Messages are sent
+//! whatever CLIENT REPLY says.
 
 use bytes::Bytes;
 
@@ -24,7 +24,7 @@ pub(super) fn message(parts: &[&[u8]]) -> Bytes {
     Bytes::from(out)
 }
 
-/// The journal's classes that a setting selects.
+/// The journal's classes that the setting selects.
 fn classes(wanted: KeyspaceEvents) -> Class {
     let letters = [
         (b'g', Class::GENERIC),
@@ -44,14 +44,14 @@ fn classes(wanted: KeyspaceEvents) -> Class {
     on.fold(Class::empty(), |all, (_, class)| all | *class)
 }
 
-/// Where messages go.
+/// Delivers messages to clients.
 pub(super) struct Delivery<'a> {
     clients: &'a mut Clients,
     outbox: &'a mut Outbox,
     flush: &'a mut Vec<ClientId>,
-    /// All that is given waits in the outbox.
+    /// All messages are held in the outbox.
     held: bool,
-    /// Who has so much waiting that the limits are to be looked at.
+    /// Clients with so much pending that their limits must be checked.
     pub(super) long: Vec<ClientId>,
 }
 
@@ -78,7 +78,7 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// Gives something to a client, at once unless it is served just now.
+    /// Delivers an item to a client, at once unless the client is being served.
     #[inline]
     pub(super) fn give(&mut self, id: ClientId, post: &Post) {
         let session = match self.held {
@@ -100,8 +100,8 @@ impl<'a> Delivery<'a> {
 }
 
 impl Server {
-    /// Sends a message to all who listen to a channel; how many did. O(receivers + patterns
-    /// that begin as the channel does).
+    /// Sends a message to all subscribers of a channel; returns how many. O(receivers + patterns
+    /// with a matching prefix).
     pub fn publish(&mut self, kind: Kind, channel: &[u8], text: &[u8]) -> usize {
         let held = self.scripting.holds_news();
         let Server {
@@ -133,7 +133,7 @@ impl Server {
         receivers
     }
 
-    /// Closes those of these clients whose output is over its limit, and counts what waits for
+    /// Closes those of the clients whose output is over its limit, and counts the pending output of
     /// the others.
     pub(super) fn limit_long(&mut self, long: Vec<ClientId>) {
         for id in long {
@@ -145,9 +145,8 @@ impl Server {
         }
     }
 
-    /// Tells of the journal's changes: those who keep what they have read, and subscribers of
-    /// the events that `notify-keyspace-events` selects. `running` is the client that changed
-    /// something.
+    /// Notifies the journal's changes to clients that track keys, and to subscribers of the events
+    /// that `notify-keyspace-events` selects. `running` is the client that made the changes.
     pub(super) fn tell_changes(&mut self, journal: &Journal, running: Option<ClientId>) {
         let wanted = self.config.notify_keyspace_events;
         let (tracks, publishes) = (self.tracking.is_on(), !self.pubsub.is_empty());
@@ -171,7 +170,7 @@ impl Server {
         }
     }
 
-    /// Publishes one event on its two channels; `channel` is room for their names.
+    /// Publishes one event on its two channels; `channel` is a buffer for their names.
     fn publish_event(&mut self, change: Change<'_>, wanted: KeyspaceEvents, channel: &mut Vec<u8>) {
         let DbIndex(db) = change.db;
         let mut digits = itoa::Buffer::new();
@@ -191,7 +190,7 @@ impl Server {
         }
     }
 
-    /// Who hears of changes has changed: subscriptions, tracking, `notify-keyspace-events`.
+    /// The listeners of changes have changed: subscriptions, tracking, `notify-keyspace-events`.
     pub fn update_listeners(&mut self, keyspace: &mut Keyspace) {
         let wanted = self.config.notify_keyspace_events;
         let mut wanted_classes = match self.pubsub.is_empty() {
@@ -208,7 +207,7 @@ impl Server {
 }
 
 impl World<'_> {
-    /// The client listens from now on.
+    /// Subscribes the client.
     pub fn subscribe(&mut self, kind: Kind, name: &[u8]) {
         let client = &mut *self.client;
         let was_empty = self.server.pubsub.is_empty();
@@ -230,7 +229,7 @@ impl World<'_> {
         self.tell_subscription(word, Some(name), count);
     }
 
-    /// The client listens to these no more; without a name to none of the kind.
+    /// Unsubscribes the client; without names from all of the kind.
     pub fn unsubscribe<'a>(&mut self, kind: Kind, names: impl ExactSizeIterator<Item = &'a [u8]>) {
         let word = match kind {
             Kind::Channel => "unsubscribe",
@@ -271,7 +270,7 @@ impl World<'_> {
         self.tell_subscription(word, Some(name), count);
     }
 
-    /// A confirmation: heard as messages are, whatever CLIENT REPLY says.
+    /// A confirmation: sent as messages are, whatever CLIENT REPLY says.
     fn tell_subscription(&mut self, word: &str, name: Option<&[u8]>, count: usize) {
         let write = |reply: &mut Reply| {
             reply.push(3);
@@ -294,7 +293,7 @@ impl World<'_> {
 }
 
 impl Server {
-    /// A client that has nothing subscribed to any more is an ordinary one again.
+    /// A client without subscriptions is an ordinary one again.
     fn end_subscriptions(&mut self, client: &mut Client) {
         let has_some = |its: &Subscriptions| !its.is_empty();
         if client.subscriptions.as_deref().is_some_and(has_some) {
@@ -304,7 +303,7 @@ impl Server {
         client.flags.remove(ClientFlags::PUBSUB);
     }
 
-    /// Takes a client out of all channels, without a word.
+    /// Removes a client from all channels, without a message.
     pub fn unsubscribe_all(&mut self, keyspace: &mut Keyspace, client: &mut Client) {
         if let Some(mut its) = client.subscriptions.take() {
             self.pubsub.forget(client.id, &mut its);

@@ -1,14 +1,14 @@
-//! The largest buffers that a client has had in the last seconds: INFO
-//! `client_recent_max_input_buffer` and `client_recent_max_output_buffer`.
+//! The largest client buffers of the last seconds: INFO `client_recent_max_input_buffer` and
+//! `client_recent_max_output_buffer`.
 
-/// Seconds that are remembered.
+/// Seconds kept.
 const SECONDS: usize = 8;
 
-/// What a client's buffers took.
+/// Sizes of a client's buffers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Buffers {
     pub input: usize,
-    /// Reply bytes beyond those that fit into the buffer every client has.
+    /// Reply bytes beyond the static buffer that every client has.
     pub output: usize,
 }
 
@@ -25,12 +25,12 @@ impl Buffers {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct RecentPeaks {
-    /// The largest of a second, and which one that is.
+    /// The peak of each second, with that second's number.
     seconds: [(u64, Buffers); SECONDS],
 }
 
 impl RecentPeaks {
-    /// A client has these buffers at a monotonic time.
+    /// Records buffer sizes at a monotonic time.
     pub fn note(&mut self, now_ms: u64, buffers: Buffers) {
         let second = now_ms / 1000;
         let (at, peak) = &mut self.seconds[second as usize % SECONDS];
@@ -40,7 +40,7 @@ impl RecentPeaks {
         *peak = peak.max(buffers);
     }
 
-    /// The largest of the last seconds.
+    /// The peak of the last seconds.
     pub fn max(&self, now_ms: u64) -> Buffers {
         let second = now_ms / 1000;
         let recent = self.seconds.iter();

@@ -1,9 +1,9 @@
-//! What a test wants to see of the effects and changes that others would be told.
+//! Records effects and changes for tests.
 
 use crate::keyspace::{Change, Class, DbIndex, Effects, Journal};
 use crate::resp::OwnedArgs;
 
-/// One request to be repeated, and where.
+/// One propagated request, and its database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stated {
     pub db: DbIndex,
@@ -50,7 +50,7 @@ impl Recorder {
     }
 }
 
-/// The words of a request that was encoded here.
+/// The words of an encoded request.
 fn parse(request: &[u8]) -> OwnedArgs {
     let mut rest = request;
     let words = header(&mut rest);
@@ -64,7 +64,7 @@ fn parse(request: &[u8]) -> OwnedArgs {
     words.into_iter().collect()
 }
 
-/// The number of a header that stands at the front, and is taken away.
+/// Takes a header off the front; returns its number.
 fn header(rest: &mut &[u8]) -> usize {
     let end = memchr::memchr(b'\r', rest).expect("a header's end");
     let digits = std::str::from_utf8(&rest[1..end]).expect("digits");

@@ -1,11 +1,15 @@
-//! Scripts: what is kept of them, the one that runs, and how its commands are run.
+//! Scripts: the caches, the running script, and how its commands are run.
 //!
 //!     handler (EVAL, FCALL) -> Call::run_script -> Lua -> Running::call -> World::run
 //!
 //! A script's commands pass gates of their own (`admit`), in Redis's order, and run as
-//! [`Origin::Script`] by a client of their own; their effects join the unit of the command that
-//! runs the script. One script runs at a time, and its state is kept until it has ended
+//! [`Origin::Script`] by a separate client; their effects join the unit of the command that runs
+//! the script. One script runs at a time, and its state is kept until it has ended
 //! ([`Scripting::is_running`] keeps others from changing it).
+//!
+//! An atomic script is undone if it fails: its changes are not notified and its messages are held
+//! until it has ended. After `busy-reply-threshold` the loop serves others meanwhile
+//! (`server::busy`).
 
 use std::sync::atomic::Ordering;
 
@@ -24,7 +28,7 @@ use crate::scripting::{
     Compiled, Ended, Failed, Flags, Host, Libraries, LoadError, Prepared, Scripts, Use, VmHandle,
 };
 
-/// Room for replies to a script's commands that is kept from one to the next.
+/// Capacity of the buffer for replies to a script's commands that is kept between scripts.
 const REPLY_KEPT: usize = 64 * 1024;
 
 /// See the module.
@@ -32,39 +36,39 @@ const REPLY_KEPT: usize = 64 * 1024;
 pub struct Scripting {
     pub scripts: Scripts,
     pub libraries: Libraries,
-    /// The script that runs.
+    /// The running script.
     pub current: Option<Current>,
-    /// Whom its commands run for; kept between scripts.
+    /// The client that its commands run as; kept between scripts.
     spare: Option<Box<Spare>>,
     /// DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may call any command.
     pub denies_nothing: bool,
 }
 
-/// The script that runs, as others see it.
+/// The running script, as others see it.
 #[derive(Debug)]
 pub struct Current {
     pub of: Use,
     pub flags: Flags,
     /// When it began, in ticks of the cycle counter.
     pub began: u64,
-    /// Others are answered meanwhile.
+    /// Other clients are served meanwhile.
     pub is_slow: bool,
-    /// The client that asked for it.
+    /// The client that called it.
     pub caller: ClientId,
-    /// What it has changed is undone if it does not come to its end: nobody is told before.
+    /// Its changes are undone if it fails: they are not notified before it ends.
     pub is_atomic: bool,
-    /// It has changed something.
+    /// It has written.
     pub has_written: bool,
-    /// Its code has ended: nothing but the reply is left to be made.
+    /// Its code has ended: only the reply is left to be made.
     pub is_replying: bool,
-    /// It is to end.
+    /// It has been asked to end.
     pub is_killed: bool,
-    /// Its name and command, once it is slow.
+    /// Its name and command, set once it is slow.
     pub told: Option<Box<(Vec<u8>, OwnedArgs)>>,
 }
 
 impl Current {
-    /// It is in the middle of what it changes, and nothing would undo that.
+    /// It has written, and nothing would undo that.
     fn cannot_end(&self) -> bool {
         self.has_written && !self.is_atomic && !self.is_replying
     }
@@ -89,18 +93,18 @@ impl Scripting {
         self.current.is_some()
     }
 
-    /// Nobody hears of what the script changes until it has come to its end.
+    /// Changes by the script are not notified until it has ended.
     #[inline]
     pub fn holds_news(&self) -> bool {
         self.current.as_ref().is_some_and(|c| c.is_atomic)
     }
 
-    /// Others are to be refused until the script ends.
+    /// Other clients get the BUSY error until the script ends.
     pub fn is_busy(&self) -> bool {
         self.current.as_ref().is_some_and(|c| c.is_slow)
     }
 
-    /// What others are told meanwhile.
+    /// The error for others meanwhile.
     pub fn busy_error(&self) -> CommandError {
         const SCRIPT: &str = "BUSY Redis is busy running a script. You can only call SCRIPT KILL \
                               or SHUTDOWN NOSAVE.";
@@ -113,7 +117,7 @@ impl Scripting {
         })
     }
 
-    /// SCRIPT KILL and FUNCTION KILL: the script of that kind is to end.
+    /// SCRIPT KILL and FUNCTION KILL: ends the running script of that kind.
     pub fn kill(&mut self, of: Use) -> Result<(), CommandError> {
         const IDLE: &str = "NOTBUSY No scripts in execution right now.";
         const WRITTEN: &str = "UNKILLABLE Sorry the script already executed write commands \
@@ -134,22 +138,22 @@ impl Scripting {
     }
 }
 
-/// What is to be run.
+/// A script to be run.
 pub struct Program<'a> {
     pub of: Use,
     pub vm: VmHandle,
     pub function: Compiled,
     pub flags: Flags,
-    /// Its SHA-1, or the function's name: error messages have it.
+    /// Its SHA-1, or the function's name, for error messages.
     pub name: &'a [u8],
-    /// By a command that only reads.
+    /// Called by a read-only command.
     pub read_only: bool,
     pub keys: Args<'a>,
     pub args: Args<'a>,
 }
 
 impl Call<'_> {
-    /// Runs a script to its end and replies with what it gives.
+    /// Runs a script to its end and replies with its result.
     pub fn run_script(&mut self, program: Program<'_>) -> CommandResult {
         self.no_effect();
         let origin = self.origin;
@@ -213,7 +217,7 @@ impl Call<'_> {
             failed => failed,
         };
         let undo = running.undo.take();
-        // The server ends without what the script did.
+        // The server ends: the script's changes are dropped.
         let is_dropped = running.server.shutdown.is_some();
         let failed = matches!(ended, Ended::Failed(_));
         if is_dropped || failed && undo.is_some() {
@@ -249,8 +253,8 @@ impl Call<'_> {
 }
 
 impl Call<'_> {
-    /// Runs the code of libraries that are to come, see [`Libraries::prepare`]; meanwhile they
-    /// are the script that runs: others are served when it takes long, and FUNCTION KILL ends it.
+    /// Runs the code of libraries being loaded, see [`Libraries::prepare`]; meanwhile they count as
+    /// the running script: others are served when it takes long, and FUNCTION KILL ends it.
     pub fn prepare_libraries(
         &mut self,
         vm: VmHandle,
@@ -290,13 +294,13 @@ impl Call<'_> {
     }
 }
 
-/// The host of libraries whose code runs: it runs no command.
+/// The host while a library's code runs: it runs no command.
 struct Loader<'a> {
     keyspace: &'a mut Keyspace,
     server: &'a mut Server,
-    /// The command that loads them.
+    /// The command that loads the libraries.
     command: Args<'a>,
-    /// Nobody is to be served while the data is loaded.
+    /// No client is served while data is loaded.
     is_loading: bool,
 }
 
@@ -307,8 +311,8 @@ impl Host for Loader<'_> {
     }
 }
 
-/// The script that runs has met the hook: others have their turn if it has run for long. Whether
-/// it is to end.
+/// The running script has reached the hook: serves others if it has run for long. Returns whether
+/// it must end.
 fn interrupt(keyspace: &mut Keyspace, server: &mut Server, name: &[u8], command: Args<'_>) -> bool {
     let threshold = server.config.busy_reply_threshold;
     let is_signalled = server.signals.stop.load(Ordering::Acquire) > 0;
@@ -316,7 +320,7 @@ fn interrupt(keyspace: &mut Keyspace, server: &mut Server, name: &[u8], command:
         return false;
     };
     if is_signalled && !current.cannot_end() {
-        // The loop does what the signal asks for.
+        // The loop handles the signal.
         return true;
     }
     let ticks = clock::cycles().wrapping_sub(current.began);
@@ -347,16 +351,16 @@ fn interrupt(keyspace: &mut Keyspace, server: &mut Server, name: &[u8], command:
     killed || server.shutdown.is_some()
 }
 
-/// The host of the script that runs.
+/// The host of the running script.
 struct Running<'a, 'p, 'r> {
     keyspace: &'a mut Keyspace,
     server: &'a mut Server,
-    /// The script's own, not the one that asked for it.
+    /// The script's own client, not the caller.
     client: &'a mut Client,
     reply: &'a mut Reply,
-    /// Who asked for it.
+    /// The client that called the script.
     caller: &'a Client,
-    /// What that client is told: while the script's code runs.
+    /// The caller's reply: while the script's code runs.
     to: Option<&'r mut Reply>,
     program: &'a Program<'p>,
     /// The command that runs the script.
@@ -364,14 +368,14 @@ struct Running<'a, 'p, 'r> {
     origin: Origin,
     limits: gates::Limits,
     wrote: bool,
-    /// Who repeats the effects (`redis.set_repl`).
+    /// Where the effects are propagated (`redis.set_repl`).
     audience: Audience,
-    /// What an atomic script has changed.
+    /// The undo log of an atomic script.
     undo: Option<Undo>,
 }
 
 impl Running<'_, '_, '_> {
-    /// Replies with what the script has returned.
+    /// Replies with the script's result.
     fn reply_to(&mut self, to: &mut Reply) -> Ended {
         if let Some(current) = &mut self.server.scripting.current {
             current.is_replying = true;
@@ -382,7 +386,7 @@ impl Running<'_, '_, '_> {
         vm.reply(self, to, resp3)
     }
 
-    /// Lets a command in, and gives its row's number.
+    /// Checks a command at the gates; returns its row's number.
     fn admit(&mut self, args: Args<'_>) -> Result<usize, CommandError> {
         const UNKNOWN: &str = "ERR Unknown Redis command called from script";
         const ARITY: &str = "ERR Wrong number of args calling Redis command from script";
@@ -471,7 +475,7 @@ impl Host for Running<'_, '_, '_> {
 
     fn may_run(&mut self, args: Args<'_>) -> Option<bool> {
         let row = self.server.table.find(args.at(0)).map(|row| row.id);
-        // With how many arguments it is called does not matter: nothing is run.
+        // The number of arguments does not matter: nothing is run.
         let row = self.server.table.row(row?);
         let id = match args.get(1) {
             Some(name) if !row.subcommands.is_empty() => {

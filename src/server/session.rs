@@ -1,4 +1,4 @@
-//! A connection of a client: the client, its socket, what it has sent and what it will be sent.
+//! A client's connection: the client, its socket, its input and its pending replies.
 
 use super::client::Client;
 use super::input::Input;
@@ -15,25 +15,25 @@ pub struct Session {
     pub stream: Option<Stream>,
     pub slot: u32,
     pub generation: u32,
-    /// The round of the loop's rests in which it last spoke, see `gather`.
+    /// The round of the loop's rests in which it was last active, see `gather`.
     pub seen_in: u32,
-    /// The poll tells when the socket can be written to.
+    /// The poll reports when the socket is writable.
     pub write_armed: bool,
-    /// Stands in the list of clients to be flushed this turn.
+    /// It is in the list of clients to be flushed this turn.
     pub flush_queued: bool,
-    /// Stands in the list of clients with more to read or execute.
+    /// It is in the list of clients with more to read or execute.
     pub ready_queued: bool,
-    /// The last read filled its buffer: the socket may hold more, and no event will tell.
+    /// The last read filled its buffer: the socket may hold more, and no event will report it.
     pub more_to_read: bool,
-    /// The peer will send no more; what it has sent may not all be read.
+    /// The peer will send no more; some of its bytes may be unread.
     pub peer_closed: bool,
-    /// Nothing is read from it any more, and it is closed as soon as its replies have left or
-    /// its peer does not take them.
+    /// Nothing more is read from it, and it is closed as soon as its replies have left or its peer
+    /// does not take them.
     pub ends: bool,
-    /// Its last command had a large argument, so that its next one may begin one: most of a
-    /// long read would have to be copied.
+    /// Its last command had a large argument, so the next may have one: most of a long read would
+    /// have to be copied.
     pub expects_large: bool,
-    /// Its share of what `maxmemory-clients` counts.
+    /// Its memory as counted for `maxmemory-clients`, bytes.
     pub counted_bytes: usize,
 }
 
@@ -58,7 +58,7 @@ impl Session {
         }
     }
 
-    /// Under TLS whose keys are not agreed on yet.
+    /// Under TLS, and the handshake is not complete.
     #[inline]
     pub fn is_handshaking(&self) -> bool {
         self.stream.as_ref().is_some_and(Stream::is_handshaking)
@@ -70,10 +70,10 @@ impl Session {
             .is_some_and(|stream| stream.tls().is_some())
     }
 
-    /// Brings the client's figures of its query buffer up to date.
+    /// Updates the client's query buffer figures.
     pub fn note_query_buffer(&mut self) {
         let Session { client, input, .. } = self;
-        // What is parsed of a command that is not whole waits no more, but for large arguments.
+        // The parsed part of an incomplete command no longer counts, except large arguments.
         client.buffers.query_bytes = input.unparsed_bytes();
         client.buffers.query_capacity = input.buffer_bytes();
         client.buffers.query_growth = input.growth_bytes();

@@ -1,4 +1,4 @@
-//! The end, asked for by a signal or by SHUTDOWN.
+//! Shutdown, requested by a signal or by SHUTDOWN.
 
 use std::sync::atomic::Ordering;
 
@@ -8,12 +8,12 @@ use super::{Engine, Flow, Server};
 use crate::config::ShutdownFlags;
 use crate::keyspace::Keyspace;
 
-/// How a shutdown was asked for.
+/// The options of a shutdown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShutdownRequest {
     /// Skip whatever would delay.
     pub now: bool,
-    /// Go on over errors that would refuse.
+    /// Ignore errors that would prevent it.
     pub force: bool,
     /// `Some(true)`: SAVE, `Some(false)`: NOSAVE.
     pub save: Option<bool>,
@@ -35,11 +35,11 @@ impl From<ShutdownFlags> for ShutdownRequest {
 }
 
 impl Engine {
-    /// Looks at what signals have asked for.
+    /// Handles requests made by signals.
     pub(super) fn handle_signals(&mut self) {
         let server = &mut self.server;
         let asked = server.signals.stop.load(Ordering::Acquire) > 0;
-        // Cron does it where it is paused now (DEBUG PAUSE-CRON).
+        // In Redis cron does this, so not while cron is paused (DEBUG PAUSE-CRON).
         if !asked || server.shutdown.is_some() || server.debug.cron_paused {
             return;
         }
@@ -60,7 +60,7 @@ impl Engine {
         server.signals.stop.store(0, Ordering::Release);
     }
 
-    /// Whether the loop stops: a shutdown was asked for and nothing stands in its way.
+    /// Whether the loop stops: a shutdown was requested and is prepared.
     pub(super) fn shutdown_flow(&self) -> Flow {
         match self.server.shutdown {
             Some(_) => Flow::Stop,
@@ -70,8 +70,8 @@ impl Engine {
 }
 
 impl Server {
-    /// Makes ready for the end: saves if that is asked for, or configured and not forbidden.
-    /// `false`: it could not, and the server goes on unless it is forced.
+    /// Prepares the shutdown: saves if that is requested, or configured and not forbidden. `false`:
+    /// it failed, and the server continues unless it is forced.
     pub fn prepare_shutdown(&mut self, keyspace: &mut Keyspace, request: ShutdownRequest) -> bool {
         if self.writes_first_base() && !request.force {
             tracing::warn!("Writing initial AOF, can't exit");
@@ -92,7 +92,7 @@ impl Server {
             Some(wanted) => wanted,
             None => !self.config.save.0.is_empty(),
         };
-        // What is only half loaded would replace all of it.
+        // A partial load would replace the complete file.
         if !wanted || !self.saving.on_disk || self.is_loading() {
             return true;
         }
@@ -108,8 +108,8 @@ impl Server {
         false
     }
 
-    /// SHUTDOWN ABORT: what a signal has asked for, and is not done yet, is not done. `false`:
-    /// there is nothing.
+    /// SHUTDOWN ABORT: cancels a shutdown requested by a signal and not yet done. `false`: there is
+    /// none.
     pub fn abort_shutdown(&mut self) -> bool {
         let aborted = self.signals.stop.swap(0, Ordering::AcqRel) > 0;
         if aborted {

@@ -1,4 +1,4 @@
-//! Signals that ask for an end: a thread of its own takes them, so that a second SIGINT
+//! Signals that request a shutdown: a thread of its own receives them, so that a second SIGINT
 //! works even while the loop is busy with one long command.
 
 use std::io::{self, Write};
@@ -11,17 +11,17 @@ use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use super::process::PidFile;
 use crate::base::{sys, threads};
 
-/// What signals have asked for, read by the loop when its pipe wakes it.
+/// Requests made by signals, read by the loop when its pipe wakes it.
 #[derive(Debug, Default)]
 pub struct Signals {
-    /// How many SIGINT and SIGTERM have come.
+    /// Number of SIGINT and SIGTERM received.
     pub stop: AtomicU32,
     /// The first of them.
     pub first: AtomicI32,
 }
 
 impl Signals {
-    /// Takes SIGINT and SIGTERM from now on; what Redis lives through is ignored (SIGPIPE by
+    /// Receives SIGINT and SIGTERM from now on; signals that Redis ignores are ignored (SIGPIPE by
     /// Rust's runtime). `control` is the loop's pipe.
     pub fn watch(
         self: &Arc<Signals>,
@@ -51,7 +51,7 @@ impl Signals {
         let before = self.stop.load(Ordering::Acquire);
         if before > 0 && signal == SIGINT {
             tracing::warn!("You insist... exiting now.");
-            // A snapshot that was being saved at the end is not finished.
+            // The final snapshot, if one is being saved, remains unfinished.
             let _ = std::fs::remove_file(super::snapshot::temp_name(std::process::id()));
             if let Some(pidfile) = pidfile {
                 pidfile.remove();

@@ -1,5 +1,5 @@
-//! From a configuration to a running server, in Redis's order, and its log lines that
-//! tools wait for.
+//! From a configuration to a running server, in Redis's order, with the log lines that tools wait
+//! for.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -18,8 +18,8 @@ use crate::config::{
 use crate::net::Listener;
 use crate::net::tls::Materials;
 
-/// Runs a server until it is asked to stop; the process's exit status. `program` is the
-/// name it was called by. To be called while the process has a single thread.
+/// Runs a server until it is asked to stop; returns the exit status. `program` is the name it was
+/// called by. To be called while the process has a single thread.
 pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     let Run {
         mut config,
@@ -66,7 +66,7 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     if let Err(error) = process::apply_oom_score(&config) {
         tracing::warn!("Setting oom-score-adj: {}", system_text(&error));
     }
-    // Behind the fork of a daemon, which would lose the thread.
+    // After the fork of a daemon, in which the thread would not exist.
     if config.jemalloc_bg_thread
         && let Err(error) = alloc::give_back_by_thread(true)
     {
@@ -91,7 +91,7 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         tracing::warn!("Failed listening on metrics-port {port}, aborting.");
         return 1;
     }
-    // Only now: a second server must not overwrite the pid of one that holds the port.
+    // Only now: a second server must not overwrite the pid file of the one that has the port.
     let pidfile = PidFile::write(&config, in_background);
     process::show_title(&config);
     let place = Place {
@@ -122,7 +122,7 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     }
 }
 
-/// The commands under the names that `rename-command` gives them.
+/// The commands, renamed by `rename-command`.
 fn command_table(specs: &[&'static [Spec]], config: &Config) -> Result<CommandTable, Problem> {
     let mut table = CommandTable::new(specs);
     for line in &config.renamed_commands {
@@ -140,7 +140,7 @@ fn rename(table: &mut CommandTable, line: &FileLine) -> Result<(), Problem> {
         .map_err(|why| Problem::at(&line.origin, why))
 }
 
-/// `--check-config`: what to print, and the exit status.
+/// `--check-config`: returns the text to print and the exit status.
 pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
     let mut table = CommandTable::new(specs);
     for line in std::mem::take(&mut check.renamed_commands) {
@@ -174,8 +174,8 @@ pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
     check.report()
 }
 
-/// Whether the rules of a `user` line have a form that may be right: commands are looked for
-/// when all of them are known.
+/// Whether the rules of a `user` line are well-formed: command names are resolved when all commands
+/// are known.
 fn look_at_user(
     commands: &Commands,
     line: &FileLine,
@@ -191,7 +191,7 @@ fn user_problem(line: &FileLine, error: &RulesError) -> Problem {
     Problem::at(&line.origin, format!("Error in user declaration {why}"))
 }
 
-/// A rule and what is wrong with it, as far as it can be shown: it may hold a password.
+/// A rule and its error, redacted if the rule may contain a password.
 pub(super) fn rule_problem(error: &RulesError) -> String {
     match error {
         RulesError::Rule { rule, why, .. } => match rule.first() {
@@ -207,18 +207,18 @@ pub(super) fn rule_problem(error: &RulesError) -> String {
     }
 }
 
-/// Prints why a server does not start; the exit status.
+/// Prints why a server does not start; returns the exit status.
 pub fn fail(problem: &Problem) -> u8 {
     match problem {
         Problem::Unreadable { .. } => {
-            // There is no log yet; this is a line as it would have.
+            // There is no log yet; this has the form of a log line.
             let mut line = String::new();
             // Writing to a String does not fail.
             let _ = log::write_stamp(&mut line);
             let problem = problem.to_string();
             let _ = writeln!(io::stdout(), "{line}# {}", Printable(problem.as_bytes()));
         }
-        // Nobody reads: there is no other place to say it.
+        // Without a reader there is no other place to report it.
         _ => {
             let _ = write!(io::stderr(), "{problem}");
         }
@@ -226,7 +226,7 @@ pub fn fail(problem: &Problem) -> u8 {
     1
 }
 
-/// `dir`, the log file and `daemonize`: whatever must be told to the terminal if it fails.
+/// `dir`, the log file and `daemonize`: failures here must be reported on the terminal.
 fn enter_place(config: &Config, in_background: bool) -> Result<(), Problem> {
     let dir = config.dir.0.path();
     std::env::set_current_dir(dir).map_err(|error| {
@@ -262,7 +262,7 @@ fn log_beginning(configured: bool) {
     }
 }
 
-/// Settings that were made and have no effect are said to have none.
+/// Logs settings that were made and have no effect.
 fn log_unserved(unserved: &[(&'static str, crate::config::Origin)]) {
     if unserved.is_empty() {
         return;
@@ -274,7 +274,7 @@ fn log_unserved(unserved: &[(&'static str, crate::config::Origin)]) {
     tracing::warn!("Directives without effect yet: {}", names.join(", "));
 }
 
-/// The logo on a terminal or when it is always wanted, else and in a log of JSON one line.
+/// The logo on a terminal or if always wanted; otherwise, and in a JSON log, one line.
 fn show_logo(config: &Config) {
     let mode = match config.cluster_enabled {
         true => "cluster",
@@ -285,7 +285,7 @@ fn show_logo(config: &Config) {
         port => port,
     };
     let on_terminal = log::is_terminal() && !config.syslog_enabled;
-    // Lines of JSON are read by programs.
+    // Programs read JSON lines.
     let is_plain = config.log_format == LogFormat::Redis;
     if !is_plain || !config.always_show_logo && !on_terminal {
         tracing::info!("Running mode={mode}, port={port}.");
@@ -306,7 +306,7 @@ fn show_logo(config: &Config) {
     ));
 }
 
-/// The kernel cuts the backlog to its own limit, silently.
+/// The kernel silently cuts the backlog to its own limit.
 fn check_backlog(config: &Config) {
     let limit = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
     let limit = limit.ok().and_then(|text| text.trim().parse::<u32>().ok());
@@ -318,15 +318,15 @@ fn check_backlog(config: &Config) {
     }
 }
 
-/// How serving ended.
+/// How the service ended.
 enum End {
-    /// It was asked to.
+    /// It was asked to stop.
     Asked,
-    /// It never began: the data cannot be loaded.
+    /// It did not begin: the data cannot be loaded.
     NotLoaded,
 }
 
-/// What surrounds a server: where clients come to, and who watches over it.
+/// The surroundings of a server: its listeners and its supervisor.
 struct Place {
     listeners: Vec<Listener>,
     metrics_listeners: Vec<Listener>,
@@ -335,8 +335,7 @@ struct Place {
     supervisor: Supervisor,
 }
 
-/// Builds the engine and the loop, loads what was kept, says that the server is ready, and
-/// serves.
+/// Builds the engine and the loop, loads the persisted data, reports readiness, and serves.
 fn serve(
     config: Config,
     file: Option<std::path::PathBuf>,
@@ -401,13 +400,13 @@ fn serve(
     }
     supervisor.tell_ready();
     looping.run()?;
-    // What the last turn did is kept as well; the log says if it cannot be.
+    // The last turn's effects are persisted as well; a failure is logged.
     let _ = looping.engine.server.finish_aof();
     let paths = looping.stop();
     supervisor.tell_stopping();
     for path in paths {
         tracing::info!("Removing the unix socket file.");
-        // Gone already is as good.
+        // It may be gone already.
         let _ = std::fs::remove_file(path);
     }
     Ok(End::Asked)

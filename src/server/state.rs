@@ -1,4 +1,4 @@
-//! What the server knows: its parts by name.
+//! The server's state, by parts.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,23 +46,23 @@ pub struct Server {
     pub(super) turn: Turn,
     pub pause: Option<Pause>,
     pub(super) outbox: Outbox,
-    /// Who listens to what.
+    /// Subscriptions.
     pub pubsub: Registry,
-    /// Who keeps what it has read.
+    /// Clients that track keys.
     pub tracking: Tracking,
     pub monitors: Vec<ClientId>,
     pub loading: Loading,
-    /// The snapshot under way, whatever it is for.
+    /// The snapshot in progress, whatever its purpose.
     pub snapshots: Snapshots,
-    /// Snapshots as the file of the databases.
+    /// Snapshots to the dump file.
     pub saving: Saving,
     pub aof: Aof,
-    /// What the append only file and replicas receive.
+    /// The stream of effects, for the append only file and replicas.
     pub stream: Stream,
     pub(super) backups: Backups,
     pub migrate_links: MigrateLinks,
     pub scripting: Scripting,
-    /// Users and what was denied to them.
+    /// Users, and the log of denials.
     pub acl: Acl,
     pub defrag: Defrag,
     pub signals: Arc<Signals>,
@@ -70,36 +70,36 @@ pub struct Server {
     pub debug: Debugging,
 }
 
-/// Which server this is, and since when.
+/// The identity of this server, and its start.
 pub struct Identity {
     pub run_id: String,
     pub executable: PathBuf,
-    /// Where the configuration came from; CONFIG REWRITE writes there.
+    /// The configuration file; CONFIG REWRITE writes it.
     pub config_file: Option<PathBuf>,
     pub started: Instant,
     /// Unix seconds.
     pub started_at: i64,
-    /// `used_memory` when start-up was done.
+    /// `used_memory` at the end of start-up.
     pub startup_bytes: usize,
 }
 
-/// What is kept for those who look into how the server does.
+/// Diagnostic figures.
 #[derive(Default)]
 pub struct Diagnostics {
-    /// By number of row.
+    /// By row number.
     pub command_stats: Vec<CommandStats>,
     pub rates: Rates,
     pub command_logs: CommandLogs,
     pub latency: Latency,
-    /// Buffers of clients in the last seconds.
+    /// Peaks of clients' buffers in the last seconds.
     pub recent: RecentPeaks,
     /// The last session of HOTKEYS.
     pub(super) hotkeys: Option<Box<Hotkeys>>,
-    /// When the log last told of an HTTP request, monotonic milliseconds.
+    /// When the log last reported an HTTP request, monotonic milliseconds.
     pub(super) http_told_ms: Option<u64>,
 }
 
-/// What INFO calls `instantaneous_*`.
+/// INFO's `instantaneous_*`.
 #[derive(Debug, Default)]
 pub struct Rates {
     pub commands: Rate,
@@ -119,18 +119,18 @@ impl Rates {
     }
 }
 
-/// How clients come to the server.
+/// Connections to the server.
 #[derive(Default)]
 pub struct Connections {
-    /// The sockets that clients come to.
+    /// The sockets for clients.
     pub listeners: Vec<Listener>,
-    /// The listeners are others than the loop knows.
+    /// The listeners have changed: the loop must register them.
     pub(crate) relisten: bool,
-    /// Where the loop's connections are registered; none without a loop.
+    /// Where the loop registers connections; `None` without a loop.
     pub(super) registry: Option<mio::Registry>,
-    /// Connections that are no clients.
+    /// Connections that are not clients.
     pub(super) roles: Roles,
-    /// What serves others while a script runs for long.
+    /// The loop that serves others while a script runs for long.
     pub(super) guest: Option<Box<Loop>>,
 }
 
@@ -142,7 +142,7 @@ pub struct Pause {
     pub all: bool,
 }
 
-/// What DEBUG and tests have switched.
+/// Switches of DEBUG and tests.
 #[derive(Default)]
 pub struct Debugging {
     /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: files and payloads may have any checksum.
@@ -153,6 +153,6 @@ pub struct Debugging {
     pub cron_paused: bool,
     /// The clock is set by hand (tests): it is never read.
     pub clock_by_hand: bool,
-    /// What a test wants to see of effects and changes.
+    /// Records effects and changes for a test.
     pub recorder: Option<Recorder>,
 }

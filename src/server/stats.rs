@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::histogram::Histogram;
 use crate::base::text::Printable;
 
-/// Distinct error codes that are counted one by one (INFO errorstats).
+/// The most distinct error codes counted separately (INFO errorstats).
 const ERROR_CODES_MAX: usize = 128;
 
 /// Of one command or subcommand.
@@ -18,7 +18,7 @@ pub struct CommandStats {
     pub rejected: u64,
     /// Ran and answered with an error.
     pub failed: u64,
-    /// Nanoseconds a call; made with the first one while `latency-tracking` is on.
+    /// Nanoseconds per call; made with the first call while `latency-tracking` is on.
     pub latency: Option<Histogram>,
 }
 
@@ -56,22 +56,22 @@ pub struct Stats {
     pub output_buffer_disconnections: u64,
     pub evicted_clients: u64,
     pub active_expire_us: u64,
-    /// Keys that were due and went without being asked for, since the last cron.
+    /// Keys deleted by the active expire cycle since the last cron.
     pub expired_actively: u64,
     stale_share: f64,
     pub slowest_turn_us: u64,
-    /// Time over `maxmemory` with nothing left to evict, but for the time that goes on.
+    /// Time over `maxmemory`, without the current period.
     exceeded_ms: u64,
-    /// When that time began, if it goes on.
+    /// When the current period began.
     exceeded_since_ms: Option<u64>,
     /// Errors by their code.
     pub errors: BTreeMap<Box<[u8]>, u64>,
-    /// Too many codes: new ones are no longer counted one by one.
+    /// There are too many codes: new ones are not counted separately.
     pub errors_overflowed: bool,
 }
 
 impl Stats {
-    /// Whether memory is (again) within `maxmemory`.
+    /// Records whether memory is within `maxmemory`.
     #[inline]
     pub fn note_memory(&mut self, fits: bool, now_ms: u64) {
         if fits && self.exceeded_since_ms.is_none() {
@@ -84,15 +84,15 @@ impl Stats {
         }
     }
 
-    /// Milliseconds over `maxmemory`: in all, and those that go on.
+    /// Milliseconds over `maxmemory`: in total, and of the current period.
     pub fn exceeded_ms(&self, now_ms: u64) -> (u64, u64) {
         let since = self.exceeded_since_ms.unwrap_or(now_ms);
         let current = now_ms.saturating_sub(since);
         (self.exceeded_ms + current, current)
     }
 
-    /// What part of the keys with an expiry was due, as cron finds it: `volatile` are left.
-    /// A running average over about twenty turns of cron, as Redis has it.
+    /// Records the share of expired keys among keys with an expiry, called by cron: `volatile` are
+    /// left. A running average over about twenty turns of cron, as in Redis.
     pub fn note_stale(&mut self, volatile: usize) {
         let due = std::mem::take(&mut self.expired_actively) as f64;
         let share = match due + volatile as f64 {
@@ -113,7 +113,7 @@ impl Stats {
         if let Some(n) = self.errors.get_mut(code) {
             *n += 1;
         } else if self.errors_overflowed {
-            // Only counted in all.
+            // Counted only in the total.
         } else if self.errors.len() < ERROR_CODES_MAX {
             self.errors.insert(code.into(), 1);
         } else {
@@ -146,7 +146,7 @@ pub struct Rate {
 impl Rate {
     /// Takes a sample of a growing counter.
     pub fn sample(&mut self, value: u64, now_ms: u64) {
-        // Nothing is known before the first sample.
+        // There is no rate before the first sample.
         let passed = match self.last_ms {
             0 => 0,
             last => now_ms.saturating_sub(last),
@@ -159,7 +159,7 @@ impl Rate {
         (self.last_value, self.last_ms) = (value, now_ms);
     }
 
-    /// A second's worth, averaged over the samples.
+    /// The rate per second, averaged over the samples.
     pub fn per_second(&self) -> u64 {
         self.samples.iter().sum::<u64>() / self.samples.len() as u64
     }

@@ -21,9 +21,9 @@ pub struct Row {
     pub parent: Option<usize>,
     /// Rows of the subcommands.
     pub subcommands: Vec<usize>,
-    /// Where its keys stand.
+    /// The positions of its keys.
     pub plan: KeyPlan,
-    /// Elements that it seeks in its first key's container.
+    /// The elements that it seeks in its first key's container.
     pub within: Option<Within>,
 }
 
@@ -34,8 +34,8 @@ impl Row {
         self.plan.has_keys()
     }
 
-    /// The keys among `args`, which are this command's in full and as many as its arity
-    /// admits, each with what is done to it. A container has none: ask its subcommand's row.
+    /// The keys in `args`, which must be this command's in full and as many as its arity admits,
+    /// each with its access. A container has none: ask its subcommand's row.
     pub fn keys(&self, args: Args<'_>) -> Result<Keys, BadKeys> {
         self.plan.keys(args)
     }
@@ -48,7 +48,7 @@ pub struct CommandTable {
     names: Vec<(Box<[u8]>, usize)>,
     slots: Vec<u16>,
     seed: u64,
-    /// What COMMAND says of all rows, in RESP2 and in RESP3, once it was asked for.
+    /// The reply of COMMAND for all rows, in RESP2 and in RESP3, built at the first request.
     described: [OnceLock<Bytes>; 2],
 }
 
@@ -61,7 +61,7 @@ fn name_hash(name: &[u8], seed: u64) -> usize {
     (name_key(name).wrapping_mul(seed) >> 51) as usize
 }
 
-/// What the hash sees of a name: two names with the same key cannot both be in the table.
+/// The part of a name that is hashed: two names with the same key cannot both be in the table.
 #[inline]
 fn name_key(name: &[u8]) -> u64 {
     const FOLD: u64 = 0x2020_2020_2020_2020;
@@ -122,8 +122,8 @@ impl CommandTable {
         id
     }
 
-    /// Replies with what `write` says of all rows, which is always the same: it is asked for once in
-    /// each protocol.
+    /// Replies with what `write` writes about all rows, which never changes: it is called once per
+    /// protocol.
     pub fn describe(&self, reply: &mut Reply, write: impl FnOnce(&mut Reply)) {
         let described = self.described[usize::from(reply.resp3())].get_or_init(|| {
             let mut fresh = Reply::new();
@@ -166,7 +166,7 @@ impl CommandTable {
         found.eq_ignore_ascii_case(name).then(|| &self.rows[*row])
     }
 
-    /// The row of a name in full: `get`, `config|get`.
+    /// The row of a full name: `get`, `config|get`.
     pub fn find_full(&self, name: &[u8]) -> Option<&Row> {
         let Some(bar) = memchr::memchr(b'|', name) else {
             return self.find(name);
@@ -188,7 +188,7 @@ impl CommandTable {
         &self.rows[id]
     }
 
-    /// All rows, subcommands too.
+    /// All rows, subcommands included.
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
@@ -215,7 +215,7 @@ impl CommandTable {
             if others().any(|(name, _)| **name == *new) {
                 return Err(CommandError::Text("Target command name already exists"));
             }
-            // No seed would tell them apart.
+            // No seed would distinguish them.
             if others().any(|(name, _)| name_key(name) == name_key(&new)) {
                 return Err(CommandError::Text(
                     "Target command name is too similar to another",
@@ -228,7 +228,7 @@ impl CommandTable {
     }
 }
 
-/// A name of a subcommand: made once, however many tables a process has.
+/// Interns a subcommand's name: allocated once, however many tables a process has.
 fn for_ever(name: String) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);

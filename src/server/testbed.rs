@@ -1,5 +1,5 @@
-//! Commands run in process, for tests and fuzzing: a hand-set clock, raw reply bytes, the
-//! effects that were stated.
+//! Runs commands in process, for tests and fuzzing: a hand-set clock, raw reply bytes, the recorded
+//! effects.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub struct Testbed {
 }
 
 impl Testbed {
-    /// All commands, default configuration, one client; time stands at 1,000,000 seconds.
+    /// All commands, default configuration, one client; the clock is at 1,000,000 seconds.
     pub fn new() -> Testbed {
         let mut bed = Testbed::unheard();
         bed.engine.server.debug.recorder = Some(Recorder::default());
@@ -31,7 +31,7 @@ impl Testbed {
         bed
     }
 
-    /// As [`Testbed::new`], but nobody wants to know of effects and changes.
+    /// As [`Testbed::new`], but without a recorder of effects and changes.
     pub fn unheard() -> Testbed {
         let table = CommandTable::new(&crate::commands::table());
         let mut engine = Engine::new(Config::default(), table, Arc::new(Signals::default()));
@@ -47,7 +47,7 @@ impl Testbed {
         bed
     }
 
-    /// What was set in the configuration takes effect.
+    /// Applies changes of the configuration.
     pub fn apply_config(&mut self) {
         let Engine { keyspace, server } = &mut self.engine;
         server.apply_config(keyspace);
@@ -83,7 +83,7 @@ impl Testbed {
         self.set_time_ms(self.engine.keyspace.now_ms() + ms);
     }
 
-    /// Runs a command, its words split at spaces, and gives the raw reply.
+    /// Runs a command, its words split at spaces; returns the raw reply.
     pub fn run(&mut self, line: &str) -> String {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         String::from_utf8_lossy(&self.run_args(&words)).into_owned()
@@ -124,7 +124,7 @@ impl Testbed {
         self.take_reply(self.client)
     }
 
-    /// Runs a command as the loader repeats it.
+    /// Runs a command as the loader replays it.
     pub fn repeat_args_as(&mut self, client: ClientId, args: &[&[u8]]) -> Vec<u8> {
         let owned: OwnedArgs = args.iter().copied().collect();
         let args = owned.args();
@@ -137,7 +137,7 @@ impl Testbed {
         self.take_reply(client)
     }
 
-    /// Runs the handler of a row as EXEC does: no gate looks at it, and it makes nobody wait.
+    /// Runs the handler of a row as EXEC does: it bypasses the gates and cannot block.
     #[cfg(test)]
     pub fn run_row(&mut self, id: usize, args: Args<'_>) -> Vec<u8> {
         let mut session = self.take_session();
@@ -147,14 +147,14 @@ impl Testbed {
         self.take_reply(self.client)
     }
 
-    /// Runs requests in their wire form as the loop runs what it has read: batched and
-    /// prefetched. The length of the replies, which are dropped.
+    /// Runs requests in their wire form as the loop runs its input: batched and prefetched. Returns
+    /// the length of the replies, which are dropped.
     ///
-    /// Panics when the requests are not whole, or do not run to their end.
+    /// Panics if the requests are incomplete, or do not run to their end.
     pub fn run_pipeline(&mut self, requests: &[u8]) -> usize {
         let mut session = self.take_session();
         let (mut pos, mut replied) = (0, 0);
-        // Of the pipeline before, whose last batch may not have been full.
+        // Commands of the previous pipeline, whose last batch may not have been full.
         self.batch.clear();
         loop {
             let progress = Progress::default();
@@ -174,7 +174,7 @@ impl Testbed {
         replied
     }
 
-    /// What a client has been sent since it was last asked (blocked clients, messages).
+    /// The bytes sent to a client since the last call (blocked clients, messages).
     pub fn take_reply(&mut self, client: ClientId) -> Vec<u8> {
         let session = self
             .engine
@@ -187,7 +187,7 @@ impl Testbed {
         out
     }
 
-    /// Lets clients whose time is up go.
+    /// Unblocks clients whose time is up.
     pub fn time_out_blocked(&mut self) {
         self.engine.time_out_blocked();
     }
@@ -214,12 +214,12 @@ impl Testbed {
         args.iter().map(|arg| text(arg)).collect()
     }
 
-    /// The units of effects that were stated since the last call.
+    /// The units of effects recorded since the last call.
     pub fn take_units(&mut self) -> Vec<Vec<Stated>> {
         std::mem::take(&mut self.recorder().units)
     }
 
-    /// The effects stated since the last call.
+    /// The effects recorded since the last call.
     pub fn take_stated(&mut self) -> Vec<Stated> {
         self.take_units().into_iter().flatten().collect()
     }
@@ -229,7 +229,7 @@ impl Testbed {
         std::mem::take(&mut self.recorder().events)
     }
 
-    /// The effects stated since the last call, as words joined by spaces.
+    /// The effects recorded since the last call, as words joined by spaces.
     pub fn take_effects(&mut self) -> Vec<String> {
         let word = |w: &[u8]| String::from_utf8_lossy(w).into_owned();
         let line = |s: &Stated| s.args.args().iter().map(word).collect::<Vec<_>>().join(" ");

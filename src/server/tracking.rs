@@ -1,11 +1,17 @@
-//! CLIENT TRACKING: clients that keep what they have read are told when it changes.
+//! CLIENT TRACKING: clients that cache what they read get invalidation messages.
 //!
 //!     a reader runs          its keys are remembered with the client        `World::run`
 //!     a key changes          the journal's line finds those clients         `tell_news`
-//!     BCAST                  keys are gathered by prefix, and told once     before the loop sleeps
+//!     BCAST                  keys are gathered by prefix, and sent once     before the loop sleeps
 //!
-//! A client in RESP3 is told by a push `invalidate`; one in RESP2 has another connection told,
-//! which has subscribed to [`CHANNEL`]. A client that runs a command hears behind its reply.
+//! A client in RESP3 gets a push `invalidate`; for one in RESP2 another connection, subscribed to
+//! [`CHANNEL`], gets it. A client that runs a command gets it after its reply.
+//!
+//! Invariants
+//!   1. A remembered key is forgotten once its readers are notified: one message per read.
+//!   2. The number of remembered keys is bounded by `tracking-table-max-keys`; beyond it keys are
+//!      evicted, and their readers are notified as if they had changed.
+//!   3. The memory of a client's prefixes is counted for that client (`maxmemory-clients`).
 
 use std::collections::HashMap;
 
@@ -22,40 +28,40 @@ use crate::keyspace::{Change, ChangeKind, ClientId, Keyspace};
 use crate::pubsub::{Broadcast, News, PrefixList, Readers};
 use crate::resp::{Args, Reply};
 
-/// Where a connection in RESP2 hears of another one's keys.
+/// The channel on which a RESP2 connection gets another one's invalidations.
 const CHANNEL: &[u8] = b"__redis__:invalidate";
 
-/// Keys that are given up in one go when there are too many; more, the longer there are.
+/// Keys evicted at once when there are too many; more, the longer that lasts.
 const GIVEN_UP: usize = 100;
 
-/// Which keys a client hears of.
+/// The keys that a client is notified of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// All that it has read.
     #[default]
     Read,
-    /// Those that it read right behind CLIENT CACHING YES.
+    /// Those read immediately after CLIENT CACHING YES.
     OptIn,
-    /// All that it has read but right behind CLIENT CACHING NO.
+    /// All that it has read, except immediately after CLIENT CACHING NO.
     OptOut,
     /// All that begin with one of its prefixes.
     Broadcast,
 }
 
-/// How one client is told.
+/// How one client is notified.
 #[derive(Debug, Default)]
 pub struct Tracker {
     pub mode: Mode,
-    /// Not of what it changes itself.
+    /// Not of its own changes.
     pub noloop: bool,
-    /// Another connection is told in its place.
+    /// Another connection is notified in its place.
     pub redirect: Option<ClientId>,
-    /// That one is gone.
+    /// That connection is gone.
     pub is_broken: bool,
-    /// Of the mode [`Mode::Broadcast`]; the empty one is every key's.
+    /// For [`Mode::Broadcast`]; the empty prefix matches every key.
     pub prefixes: PrefixList,
-    /// Bytes by which its prefixes have made the tree of all grow: what several clients want is
-    /// the first one's.
+    /// Bytes that its prefixes have added to the shared tree: a shared prefix counts for the first
+    /// client.
     shared_bytes: usize,
 }
 
@@ -70,13 +76,13 @@ impl Tracker {
         }
     }
 
-    /// Bytes of its prefixes, in its own list and in the tree of all.
+    /// Memory of its prefixes, in its own list and in the shared tree, bytes.
     fn prefix_bytes(&self) -> usize {
         self.prefixes.memory_bytes() + self.shared_bytes
     }
 }
 
-/// Who is to be told of what.
+/// Which clients are notified of which keys.
 #[derive(Debug, Default)]
 pub struct Tracking {
     clients: HashMap<ClientId, Tracker, ahash::RandomState>,
@@ -84,50 +90,50 @@ pub struct Tracking {
     pub broadcast: Broadcast,
     /// Bytes of `broadcast` that count as clients' memory.
     clients_bytes: usize,
-    /// How often in a row there were too many keys left.
+    /// How many times in a row too many keys were left.
     overruns: usize,
 }
 
 impl Tracking {
-    /// Whether anybody wants to be told of changes.
+    /// Whether any client tracks keys.
     pub fn is_on(&self) -> bool {
         !self.clients.is_empty()
     }
 
-    /// Bytes of keys that are kept and of those who keep them, and of prefixes what is not counted
-    /// as their clients' memory.
+    /// Memory of remembered keys and their readers, and of prefixes as far as not counted for
+    /// clients, bytes.
     pub fn memory_bytes(&self) -> usize {
         let clients = self.clients.capacity() * (size_of::<(ClientId, Tracker)>() + 1);
         let broadcast = self.broadcast.memory_bytes();
         self.readers.memory_bytes() + clients + broadcast.saturating_sub(self.clients_bytes)
     }
 
-    /// Number of clients that are told.
+    /// The number of tracking clients.
     pub fn clients(&self) -> usize {
         self.clients.len()
     }
 
-    /// How a client is told, if it is.
+    /// A client's tracking, if it is on.
     pub fn of(&self, client: ClientId) -> Option<&Tracker> {
         self.clients.get(&client)
     }
 }
 
-/// What a client is told.
+/// An invalidation message.
 #[derive(Clone, Debug)]
 pub enum Notice {
-    /// Keys are not what they were: an array in its wire form; none: no key is.
+    /// Keys have changed: an array in its wire form; `None`: all keys.
     Changed {
         keys: Option<Bytes>,
-        /// It is told in another client's place.
+        /// It is for another client, by redirection.
         redirected: bool,
     },
-    /// The connection that should be told in its place is gone.
+    /// The target of the redirection is gone.
     RedirectionGone(ClientId),
 }
 
 impl Notice {
-    /// Writes it in the form of the protocol that the client speaks; in RESP2 that may be none.
+    /// Writes it in the client's protocol; in RESP2 there may be no form for it.
     pub(super) fn write(&self, client: &Client, reply: &mut Reply) {
         match self {
             Notice::Changed { keys, .. } if reply.resp3() => {
@@ -154,7 +160,7 @@ impl Notice {
     }
 }
 
-/// `tracking-table-max-keys`, where 0 is no limit.
+/// `tracking-table-max-keys`; 0 becomes no limit.
 fn readers_max(config: &Config) -> usize {
     match config.tracking_table_max_keys {
         0 => usize::MAX,
@@ -170,8 +176,7 @@ fn write_keys(reply: &mut Reply, keys: &Option<Bytes>) {
 }
 
 impl Server {
-    /// A client is told from now on, or otherwise than before; `prefixes`, sorted, come to those
-    /// that it has.
+    /// Starts or changes a client's tracking; `prefixes`, sorted, are added to those it has.
     pub fn track(
         &mut self,
         keyspace: &mut Keyspace,
@@ -209,7 +214,7 @@ impl Server {
         }
     }
 
-    /// A client is not told any more.
+    /// Ends a client's tracking.
     pub fn end_tracking(&mut self, keyspace: &mut Keyspace, client: &mut Client) {
         let all = ClientFlags::TRACKING | ClientFlags::CACHES | ClientFlags::CACHING_SAID;
         client.flags.remove(all);
@@ -228,7 +233,7 @@ impl Server {
         }
     }
 
-    /// CLIENT CACHING was for one command only, and that has run.
+    /// Ends CLIENT CACHING after the one command that it was for.
     #[cold]
     pub(super) fn end_caching(&self, client: &mut Client) {
         let is_about_clients = |name: &str| name.starts_with("client|");
@@ -243,7 +248,7 @@ impl Server {
         client.flags.set(ClientFlags::CACHES, remembers);
     }
 
-    /// A client that keeps what it reads has read the keys of a command. O(keys).
+    /// Remembers the keys of a read command for its client. O(keys).
     pub(super) fn remember_keys(&mut self, client: ClientId, row: usize, args: Args<'_>) {
         let Server {
             table, tracking, ..
@@ -258,8 +263,8 @@ impl Server {
         }
     }
 
-    /// Gives up keys, of which their readers are told, until there are no more than
-    /// `tracking-table-max-keys`, as far as one go suffices.
+    /// Evicts keys, notifying their readers, until at most `tracking-table-max-keys` are left or
+    /// this call's share is used up.
     #[cold]
     pub(super) fn limit_readers(&mut self, running: Option<ClientId>) {
         let most = readers_max(&self.config);
@@ -278,7 +283,7 @@ impl Server {
         self.tracking.overruns += 1;
     }
 
-    /// Tells those who keep a key of its change. `running` is the client whose command it was.
+    /// Notifies the readers of a changed key. `running` is the client whose command changed it.
     pub(super) fn tell_trackers(&mut self, change: Change<'_>, running: Option<ClientId>) {
         let by = match change.kind {
             ChangeKind::Event => return,
@@ -312,7 +317,7 @@ impl Server {
         }
     }
 
-    /// Tells everybody that no key is what it was.
+    /// Notifies all tracking clients that every key is invalid.
     pub(super) fn tell_all_changed(&mut self) {
         self.tracking.readers.clear();
         let mut all: Vec<ClientId> = self.tracking.clients.keys().copied().collect();
@@ -322,7 +327,7 @@ impl Server {
         }
     }
 
-    /// Tells those who listen to prefixes of the keys that have changed since they were told.
+    /// Notifies broadcast clients of keys changed since the last time.
     #[cold]
     pub(super) fn tell_broadcast(&mut self) {
         let mut news = Vec::new();
@@ -338,7 +343,7 @@ impl Server {
         }
     }
 
-    /// Tells a client, or the one that it has named in its place.
+    /// Notifies a client, or the target of its redirection.
     fn notify(&mut self, client: ClientId, keys: Option<Bytes>) {
         let Some(tracker) = self.tracking.clients.get_mut(&client) else {
             return;
@@ -376,7 +381,7 @@ impl Server {
 }
 
 impl Engine {
-    /// What CLIENT CACHING said is over when the command behind it is.
+    /// CLIENT CACHING ends after the command that follows it.
     #[inline]
     pub(super) fn after_caching(&mut self, session: &mut Session) {
         if session.client.flags.contains(ClientFlags::CACHING_SAID) {

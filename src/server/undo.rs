@@ -1,10 +1,9 @@
-//! The undo log of an atomic script: what its commands are about to change, as it was.
+//! The undo log of an atomic script: the previous values of the keys that it writes.
 //!
-//! Before a command writes, each of its keys that the log does not have yet is filed: its value
-//! in the form of a DUMP payload, or that it is not there. A script that does not come to its
-//! end is undone from that. A command whose undo would pass the bound is refused before it
-//! runs, and so is one whose keys cannot be told (FLUSHALL). Who watches a key that was touched
-//! meanwhile has lost all the same.
+//! Before a command writes, each of its keys not yet in the log is added: its value as a DUMP
+//! payload, or its absence. A script that fails is undone from that. A command whose undo would
+//! exceed the bound is refused before it runs, and so is one whose keys cannot be determined
+//! (FLUSHALL). Watches on a key touched meanwhile are lost all the same.
 //!
 //! Cost: O(size of the value) for each key at its first write.
 
@@ -18,7 +17,7 @@ use crate::keyspace::{Cause, DbIndex, Keyspace, ValueView};
 use crate::persistence::rdb::{Payload, VERSION_FIELD_TTLS, Writer, seal};
 use crate::resp::Args;
 
-/// A key as it was: payload, expiry, bits of its last use. `None`: it was not there.
+/// A key's previous state: payload, expiry, bits of its last use. `None`: it did not exist.
 type Before = Option<(Vec<u8>, Option<i64>, u32)>;
 
 type Keys = HashMap<Box<[u8]>, Before, ahash::RandomState>;
@@ -26,7 +25,7 @@ type Keys = HashMap<Box<[u8]>, Before, ahash::RandomState>;
 /// See the module.
 #[derive(Default)]
 pub struct Undo {
-    /// Of each database that was written to.
+    /// For each database written to.
     databases: SmallVec<[(DbIndex, Keys); 1]>,
     bytes: usize,
 }
@@ -35,7 +34,7 @@ const FULL: &str = "ERR the command is not run: what an atomic script changes wo
                     than script-undo-max-bytes to undo";
 
 impl Undo {
-    /// Files what a command is about to change. An error: it is not to run.
+    /// Logs the keys that a command is about to change. An error: the command must not run.
     pub fn file(
         &mut self,
         keyspace: &mut Keyspace,
@@ -44,7 +43,7 @@ impl Undo {
         args: Args<'_>,
         most: usize,
     ) -> Result<(), CommandError> {
-        // A command that does not fit its form is refused by its handler.
+        // A command in an invalid form is refused by its handler.
         let Ok(keys) = row.keys(args) else {
             return Ok(());
         };
@@ -56,7 +55,7 @@ impl Undo {
         }
         let all = row.spec.flags.contains(Flags::CROSS_DB);
         const WRITES: Access = Access::RW.union(Access::OW).union(Access::RM);
-        // XREADGROUP is said to read its streams, but it writes to their groups.
+        // XREADGROUP declares its streams as read, but it writes to their groups.
         let tells = keys.clone().any(|(_, access)| access.intersects(WRITES));
         for (at, access) in keys {
             if tells && !access.intersects(WRITES) {
@@ -115,7 +114,7 @@ impl Undo {
         Ok(())
     }
 
-    /// Puts everything back.
+    /// Restores all keys.
     pub fn roll_back(self, keyspace: &mut Keyspace) {
         for (db, keys) in self.databases {
             for (key, before) in keys {
@@ -135,7 +134,7 @@ impl Undo {
 }
 
 impl Server {
-    /// How many bytes an undo log may take.
+    /// The bound of an undo log, bytes.
     pub(super) fn undo_max_bytes(&self) -> usize {
         self.config.script_undo_max_bytes as usize
     }

@@ -1,11 +1,14 @@
-//! Whom connections belong to: logging in, what becomes of connections when users change, and
-//! what is said and kept of what is denied.
+//! The users of connections: login, the effect of changed users on connections, and the log of
+//! denials.
 //!
-//! A connection keeps its user's number (`Client::user`) and two flags of its own: whether it
-//! has logged in (`UNAUTHENTICATED`; it matters only while the default user needs a password)
-//! and whether there is anything that its user may not do (`RESTRICTED`). So nobody looks at a
-//! user with all rights. Whoever changes users brings the flags up to date
-//! ([`Server::users_changed`]) and ends the connections of those who are deleted.
+//! A connection has its user's number (`Client::user`) and two flags: whether it must log in
+//! (`UNAUTHENTICATED`, which matters only while the default user needs a password) and whether its
+//! user lacks any permission (`RESTRICTED`). So a user with all permissions is never looked up.
+//! Code that changes users must update the flags ([`Server::users_changed`]) and close the
+//! connections of deleted users.
+//!
+//! Invariant: no connection refers to a deleted user. It becomes the default user's, without its
+//! permissions until it logs in, and is closed.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +39,7 @@ pub struct Acl {
 }
 
 impl Acl {
-    /// The default user alone, with this password if it is not empty.
+    /// The default user alone, with this password unless it is empty.
     pub(super) fn new(table: &super::CommandTable, requirepass: &[u8]) -> Acl {
         let commands = commands_of(table);
         let mut users = Users::new(&commands);
@@ -50,7 +53,7 @@ impl Acl {
     }
 }
 
-/// The table as rules see it.
+/// The command table in the form that rules use.
 pub fn commands_of(table: &super::CommandTable) -> Commands {
     Commands::new(table.rows().iter().map(|row| CommandFacts {
         full_name: row.full_name,
@@ -59,14 +62,14 @@ pub fn commands_of(table: &super::CommandTable) -> Commands {
     }))
 }
 
-/// Brings the flag up to date that there is something which the client's user may not do.
+/// Updates the flag for a user that lacks any permission.
 fn note_restrictions(users: &Users, client: &mut Client) {
     let restricted = !users.get(client.user).allows_all();
     client.flags.set(ClientFlags::RESTRICTED, restricted);
 }
 
 impl Row {
-    /// The row with arguments as users are checked against it; `db` is the client's.
+    /// The row with arguments, in the form of a permission check; `db` is the client's.
     #[inline]
     pub fn command_line<'a>(
         &'a self,
@@ -96,19 +99,19 @@ const TOO_MANY_ATTEMPTS: CommandError = CommandError::Text(
 );
 
 impl Server {
-    /// Whether connections must log in before they may do anything.
+    /// Whether connections must log in before anything else.
     pub fn password_required(&self) -> bool {
         let default = self.acl.users.default();
         !default.no_password() || !default.is_on()
     }
 
-    /// Whether this one must.
+    /// Whether this connection must log in.
     #[inline]
     pub fn must_authenticate(&self, client: &Client) -> bool {
         client.flags.contains(ClientFlags::UNAUTHENTICATED) && self.password_required()
     }
 
-    /// The connection is a new one, or as new: it is the default user's.
+    /// A new or reset connection: it belongs to the default user.
     pub fn greet(&self, client: &mut Client) {
         self.set_user(client, UserId::DEFAULT);
         let unknown = self.password_required();
@@ -121,7 +124,7 @@ impl Server {
         note_restrictions(&self.acl.users, client);
     }
 
-    /// The connection is this user's from now on; `proven`: by something that only he has.
+    /// The connection belongs to this user from now on; `proven`: by a credential.
     pub fn let_in(&self, client: &mut Client, id: UserId, proven: bool) {
         self.set_user(client, id);
         client.flags.remove(ClientFlags::UNAUTHENTICATED);
@@ -130,7 +133,7 @@ impl Server {
 
     // --- what is allowed ---
 
-    /// What is denied of a command to a user, when it runs in the client's database.
+    /// Why a user may not run a command in the client's database, if so.
     #[inline]
     pub(super) fn denies(
         &self,
@@ -146,7 +149,7 @@ impl Server {
         user.check(&self.command_line(db, row, args)).err()
     }
 
-    /// Whether the client's user may run a command of his client's own.
+    /// Whether the client's user may run a command of the client.
     #[inline]
     pub(super) fn permits(&self, client: &Client, row: usize, args: Args<'_>) -> bool {
         !client.flags.contains(ClientFlags::RESTRICTED)
@@ -155,7 +158,7 @@ impl Server {
 
     fn permits_restricted(&self, client: &Client, id: usize, args: Args<'_>) -> bool {
         let row = self.table.row(id);
-        // What has one key has no channels; most commands are of that kind.
+        // The common case: one key and no channels.
         let key = row.plan.only_key();
         let key = key.map(|(at, access)| (args.at(at), access));
         self.acl.users.get(client.user).allows_at_once(id, key)
@@ -173,14 +176,14 @@ impl Server {
         row.command_line(args, db.0, self.config.databases)
     }
 
-    /// ACL DRYRUN: what a user would be told of a command, which may be a reserved one; `None` if
-    /// he may run it.
+    /// ACL DRYRUN: the denial a user would get for a command, which may be a reserved one; `None`
+    /// if it is permitted.
     pub fn denial_of(&self, user: UserId, line: &CommandLine<'_>) -> Option<Vec<u8>> {
         let denied = self.acl.users.get(user).check(line).err()?;
         Some(self.denial(denied, user, line.id, line.args, true))
     }
 
-    /// What somebody is told who is denied something; `verbose` names what it was.
+    /// The error for a denial; `verbose` names what was denied.
     pub(super) fn denial(
         &self,
         denied: Denied,
@@ -216,7 +219,7 @@ impl Server {
         }
     }
 
-    /// Keeps what was denied in the log; `client` and `reply` are of the connection that asked.
+    /// Logs a denial; `client` and `reply` are of the connection that asked.
     pub(super) fn note_denied(
         &mut self,
         (client, reply): (&Client, &Reply),
@@ -253,7 +256,7 @@ impl Server {
 
     // --- changes ---
 
-    /// Brings the flags of all connections up to date.
+    /// Updates the flags of all connections.
     pub fn users_changed(&mut self, running: &mut Client) {
         let users = &self.acl.users;
         note_restrictions(users, running);
@@ -262,14 +265,14 @@ impl Server {
         }
     }
 
-    /// `requirepass` has a new value: the default user's only password.
+    /// `requirepass` has changed: it becomes the default user's only password.
     pub fn requirepass_changed(&mut self) {
         let password = self.config.requirepass.clone();
         self.acl.users.default_mut().set_only_password(&password);
     }
 
-    /// The configuration with the users as they are now, to be written to its file. Those of a
-    /// file of their own have no lines in it.
+    /// The configuration with the current users, to be written to its file. Users of a separate
+    /// file are left out.
     pub fn config_with_users(&self) -> Config {
         let mut config = self.config.clone();
         if config.aclfile.is_empty() {
@@ -279,8 +282,8 @@ impl Server {
         config
     }
 
-    /// The users of `user` lines or of the file of users, before anybody comes. Why that is not
-    /// possible the log has been told.
+    /// Loads the users of `user` lines or of the users file, before any connection. The log has the
+    /// reason of a failure.
     pub(super) fn load_users(&mut self) -> Result<(), UsersNotLoaded> {
         let lines = std::mem::take(&mut self.config.users);
         if !self.config.aclfile.is_empty() && !lines.is_empty() {
@@ -345,8 +348,8 @@ impl Server {
         parse_file(&path.lossy(), path.path(), commands, channels)
     }
 
-    /// All users are these from now on, and the default one; each keeps his number. Gives those
-    /// who have lost channels, with the patterns that are left, and those who are gone.
+    /// Replaces all users; the default one stays, and known ones keep their numbers. Returns the
+    /// users that have lost channels, with the remaining patterns, and the deleted users.
     fn replace_users(&mut self, users: BTreeMap<Vec<u8>, User>) -> Replaced {
         let Acl {
             users: known,
@@ -374,7 +377,7 @@ impl Server {
 
     // --- attempts to log in ---
 
-    /// When an attempt of this client's is judged.
+    /// When an attempt of this client is judged.
     fn begin_attempt(&mut self, client: &Client) -> Judged {
         let Some(peer) = client.ip() else {
             return Judged::Now;
@@ -400,7 +403,7 @@ impl Server {
     }
 }
 
-/// The log has been told why.
+/// The reason is in the log.
 #[derive(Debug)]
 pub(super) struct UsersNotLoaded;
 
@@ -422,8 +425,8 @@ impl Replaced {
 }
 
 impl World<'_> {
-    /// The connection is this user's from now on, if the password is right. `command` is the name
-    /// that the log tells of a refusal.
+    /// Logs the connection in as this user if the password is right. `command` is the name for the
+    /// log of a refusal.
     pub fn log_in(
         &mut self,
         (name, password): (&[u8], &[u8]),
@@ -446,13 +449,13 @@ impl World<'_> {
         Err(WRONG_PASSWORD)
     }
 
-    /// EXEC: whether the user may still run what was queued.
+    /// EXEC: whether the user may still run a queued command.
     pub fn permits_queued(&mut self, row: usize, args: Args<'_>) -> Result<(), CommandError> {
         gates::still_permitted(self, row, args)
     }
 
-    /// ACL SETUSER: makes or changes a user, all of the rules or none. Connections that listen
-    /// to channels that he may not hear any more are closed.
+    /// ACL SETUSER: makes or changes a user, by all of the rules or none. Connections that listen
+    /// to channels no longer permitted are closed.
     pub fn set_user<'a>(
         &mut self,
         name: &[u8],
@@ -477,7 +480,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// ACL DELUSER: `false` if there is none with this name. His connections are closed.
+    /// ACL DELUSER: `false` if there is no such user. The user's connections are closed.
     pub fn delete_user(&mut self, name: &[u8]) -> bool {
         let Some(id) = self.server.acl.users.remove(name) else {
             return false;
@@ -486,7 +489,7 @@ impl World<'_> {
         true
     }
 
-    /// ACL LOAD: all users as the file has them, or an error that names all of its mistakes.
+    /// ACL LOAD: replaces all users by those of the file; an error names all of its mistakes.
     pub fn reload_users(&mut self) -> Result<(), LoadError> {
         let users = self.server.users_of_file()?;
         let Replaced {
@@ -505,7 +508,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Closes connections of a user that listen to what these patterns do not allow.
+    /// Closes connections of a user with subscriptions that these patterns do not permit.
     fn end_listeners(&mut self, user: UserId, left: &[Pattern]) {
         self.end_clients(&|client| {
             let denied = |kind: Kind| {
@@ -518,8 +521,8 @@ impl World<'_> {
         });
     }
 
-    /// Closes connections; what is running gets its reply before. None of them has any rights
-    /// that the default user does not have.
+    /// Closes connections; the running one gets its reply before. Until then each has only the
+    /// default user's permissions.
     fn end_clients(&mut self, ends: &dyn Fn(&Client) -> bool) {
         let World {
             keyspace,
@@ -550,8 +553,8 @@ fn end_client(keyspace: &mut Keyspace, server: &mut Server, id: ClientId) {
 
 impl Call<'_> {
     /// AUTH, HELLO AUTH: whether the attempt is judged now ([`World::log_in`]). If not, the client
-    /// waits, and `later` judges it. Refused if it cannot wait, or if too many attempts from its
-    /// address wait already.
+    /// blocks, and `later` judges it. Refused if it cannot block, or if too many attempts from its
+    /// address are already waiting.
     pub fn begins_to_log_in(&mut self, later: OnTimeout) -> Result<bool, CommandError> {
         match self.server.begin_attempt(self.client) {
             Judged::Now => Ok(true),
@@ -563,7 +566,7 @@ impl Call<'_> {
         }
     }
 
-    /// Where the command runs, for the log of what is denied.
+    /// The context of the command, for the log of denials.
     pub fn context(&self) -> Context {
         match self.origin {
             Origin::Exec => Context::Multi,
@@ -572,8 +575,8 @@ impl Call<'_> {
         }
     }
 
-    /// Whether the user may run this very command by rules that let him read all keys, too:
-    /// which ones it reads its arguments do not show.
+    /// Whether the user may run this command by rules that permit reading all keys: its arguments
+    /// do not show which keys it reads.
     pub fn may_read_all_keys(&self) -> bool {
         if self.origin == Origin::Loading {
             return true;
@@ -587,8 +590,8 @@ impl Call<'_> {
     }
 }
 
-/// Whether it would be dangerous to let a connection from elsewhere run such a command that has
-/// not proven whose it is (`remote-admin-without-auth no`).
+/// Refuses dangerous commands of an unauthenticated connection from another machine
+/// (`remote-admin-without-auth no`).
 pub(super) fn refuses_stranger(
     server: &Server,
     client: &Client,
@@ -616,7 +619,7 @@ mod tests {
     use crate::net::Address;
     use crate::server::Testbed;
 
-    /// A client from another machine.
+    /// A client on another machine.
     fn connect_from_afar(t: &mut Testbed) -> ClientId {
         let id = t.connect();
         let session = t.engine.server.clients.get_mut(id).expect("connected");
@@ -669,7 +672,7 @@ mod tests {
         t.run_as(far, "MULTI");
         assert!(t.run_as(far, "FLUSHALL").starts_with("-DENIED "));
         assert!(t.run_as(far, "EXEC").starts_with("-EXECABORT"));
-        // A user whom any password lets in proves nothing.
+        // A user without a password proves nothing.
         assert_eq!(t.run_as(far, "AUTH open x"), "+OK\r\n");
         assert!(t.run_as(far, "FLUSHALL").starts_with("-DENIED "));
         assert_eq!(t.run_as(far, "AUTH known secret"), "+OK\r\n");

@@ -1,15 +1,15 @@
-//! What a command runs in, and who asked for it.
+//! The context of a command, and its origin.
 //!
-//! [`World::run`](super::World::run) is the one way to run a command: a client's own, one of
-//! a transaction, one that was blocked and runs again. It nests (EXEC runs what was queued):
-//! whatever it finds of statistics and notes under way it leaves as it was.
+//! [`World::run`](super::World::run) is the one way to run a command: a client's own, one of a
+//! transaction, a retry of one that had blocked. It nests (EXEC runs queued commands): it restores
+//! the statistics and notes of the outer command.
 
 use super::Server;
 use super::client::Client;
 use crate::keyspace::Keyspace;
 use crate::resp::Reply;
 
-/// Everything at once, for the client that is served.
+/// All parts at once, for the client being served.
 pub struct World<'a> {
     pub keyspace: &'a mut Keyspace,
     pub server: &'a mut Server,
@@ -17,24 +17,24 @@ pub struct World<'a> {
     pub reply: &'a mut Reply,
 }
 
-/// Who asks for a command.
+/// What runs a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A client.
     Client,
-    /// A client whose command waited: it runs again from the start.
+    /// A client whose command had blocked: it runs again from the start.
     Retry,
-    /// EXEC, for what MULTI queued.
+    /// EXEC, for queued commands.
     Exec,
     /// A script.
     Script,
-    /// The loader, for what stands in the append only file. No gate has looked at it, and
-    /// nobody counts it or hears of it.
+    /// The loader, for commands of the append only file. They bypass the gates, and are not counted
+    /// or notified.
     Loading,
 }
 
 impl Origin {
-    /// Whether the command may make its client wait.
+    /// Whether the command may block its client.
     pub fn may_block(self) -> bool {
         match self {
             Origin::Client | Origin::Retry => true,
@@ -42,7 +42,7 @@ impl Origin {
         }
     }
 
-    /// Whether another command runs this one: its time is part of that one's.
+    /// Whether an outer command runs this one, whose time includes it.
     pub fn is_nested(self) -> bool {
         matches!(self, Origin::Exec | Origin::Script)
     }

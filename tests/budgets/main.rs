@@ -1,13 +1,12 @@
 //! Budgets: what a server may spend on inputs that grow.
 //!
-//! Each row of `rows` is measured with `n` and with `2n` of something, in a fresh server:
-//! CPU must not grow much faster than the input, memory and the loop's longest turn have
-//! stated bounds, and nothing may cost many times what a real Redis 8.0 spends, where it is
-//! installed. Mistakes that grow with the square of the input show here; how fast the linear
-//! ones are is measured by `benches/`.
+//! Each row of `rows` is measured with `n` and with `2n` of something, in a fresh server: CPU must
+//! not grow much faster than the input, memory and the loop's longest turn have stated bounds, and
+//! nothing may cost many times what a real Redis 8.0 spends, where it is installed. Quadratic costs
+//! show here; `benches/` measures the speed of linear ones.
 //!
-//! A table is printed (`-- --nocapture`). `RUSSET_BUDGETS=WATCH,DEL` plays the rows whose
-//! names begin so.
+//! A table is printed (`-- --nocapture`). `RUSSET_BUDGETS=WATCH,DEL` runs the rows whose names have
+//! these prefixes.
 
 mod measure;
 mod rows;
@@ -20,16 +19,16 @@ use measure::{Cost, World};
 use rows::{ROWS, Row};
 use support::{Reply, daemon::russet, peers::Peer};
 
-/// CPU at 2n over CPU at n. The square of the input is 4.
+/// CPU at 2n over CPU at n. A quadratic cost gives 4.
 const GROWTH_MAX: f64 = 3.0;
-/// What a machine adds by itself to both.
+/// Noise of the machine in both.
 const CPU_SLACK_MS: f64 = 15.0;
 /// Buffers, tables and the allocator's reserve that do not grow with the input.
 const BYTES_SLACK: f64 = 8.0 * 1024.0 * 1024.0;
-/// A debug build over a Redis built for speed.
+/// A debug build compared with an optimized Redis.
 const BESIDE_MAX: f64 = 8.0;
 const BESIDE_SLACK_MS: f64 = 60.0;
-/// A row that is over its budget is measured again; the lowest figures count.
+/// A row over its budget is measured again; the lowest figures count.
 const TRIES: usize = 6;
 
 /// A row with n and with 2n.
@@ -51,7 +50,7 @@ fn measured(program: &Path, row: &Row) -> Costs {
     }
 }
 
-/// What is over budget, one clause each.
+/// The exceeded budgets, one clause each.
 fn overrun(row: &Row, costs: &Costs, beside: Option<&Costs>) -> Vec<String> {
     let Costs { once, twice } = costs;
     let mut over = Vec::new();

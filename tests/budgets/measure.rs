@@ -1,5 +1,5 @@
-//! What a server spends on one thing: CPU of all its threads, its loop's longest turn, and
-//! how far its resident memory rose.
+//! Measures a server's cost: CPU of all its threads, its loop's longest turn, and the rise of its
+//! resident memory.
 
 use std::{
     fs,
@@ -12,28 +12,28 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use crate::support::{Connection, Daemon, Reply, resp};
 
-/// How long anything may take that a row waits for.
+/// Time limit for everything that a row waits for.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A server of its own for one measurement, and the connections of its row.
+/// A separate server for one measurement, and the connections of its row.
 pub struct World {
     pub daemon: Daemon,
-    /// A connection that no row strains.
+    /// A connection that the row does not load.
     pub control: Connection,
     pub clients: Vec<Connection>,
 }
 
-/// What something cost.
+/// A measured cost.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Cost {
     pub cpu_ms: f64,
     pub turn_ms: f64,
-    /// The highest resident memory beyond what was there before.
+    /// The highest resident memory, less that at the start.
     pub bytes: f64,
 }
 
 impl Cost {
-    /// The lower of each figure: what a busy machine adds differs from try to try.
+    /// The lower of each figure: noise of a busy machine differs between tries.
     pub fn lower(self, other: Cost) -> Cost {
         Cost {
             cpu_ms: self.cpu_ms.min(other.cpu_ms),
@@ -48,8 +48,8 @@ impl World {
         let daemon = Daemon::start_program(program, &[]);
         let mut control = daemon.connect();
         control.reply_limit(LIMIT);
-        // From here on it is the server's: a row that leaves no descriptor for others would
-        // leave none for a connection that only the kernel has accepted.
+        // From here on the server has accepted it: in a row that leaves no descriptors, a
+        // connection that only the kernel has accepted would get none.
         control.ask("PING");
         World {
             daemon,
@@ -58,11 +58,11 @@ impl World {
         }
     }
 
-    /// What `run` costs the server.
+    /// The server's cost of `run`.
     pub fn cost_of(&mut self, run: impl FnOnce(&mut World)) -> Cost {
         self.control.ask("CONFIG RESETSTAT");
         let pid = self.daemon.pid();
-        // From here on the highest resident size counts anew.
+        // Resets the highest resident size.
         fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("our own process");
         let (cpu, resident) = (self.cpu(), self.resident());
         run(self);
@@ -79,7 +79,7 @@ impl World {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.daemon.pid()));
         let mut total = Duration::ZERO;
         for task in tasks.expect("the server runs").flatten() {
-            // A thread may end while we look.
+            // A thread may end meanwhile.
             let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
             let nanos = text.split(' ').next().and_then(|word| word.parse().ok());
             total.add_assign(Duration::from_nanos(nanos.unwrap_or(0)));
@@ -118,8 +118,7 @@ impl World {
         self.clients.last_mut().expect("pushed above")
     }
 
-    /// Sends commands in one stream over the connection that no row strains, and waits for
-    /// all replies.
+    /// Sends commands in one stream over the control connection, and waits for all replies.
     pub fn fill<A: AsRef<[u8]>>(&mut self, commands: impl Iterator<Item = Vec<A>>) {
         let mut commands = commands.peekable();
         while commands.peek().is_some() {
@@ -135,7 +134,7 @@ impl World {
         }
     }
 
-    /// Asks until the answer to `line` is `wanted`.
+    /// Repeats `line` until the reply is `wanted`.
     #[track_caller]
     pub fn until(&mut self, line: &str, wanted: &str) {
         let until = Instant::now() + LIMIT;
@@ -153,13 +152,13 @@ impl World {
         }
     }
 
-    /// Lets the server open no further descriptor, or as many as before.
+    /// Forbids the server further descriptors, or restores the limit.
     pub fn allow_descriptors(&self, further: bool) {
         let open = fs::read_dir(format!("/proc/{}/fd", self.daemon.pid()));
         let open = open.expect("the server runs").count() as u64;
         let limit = Rlimit {
             current: Some(if further { 1024 } else { open }),
-            // As the server has inherited it.
+            // As the server inherited it.
             maximum: getrlimit(Resource::Nofile).maximum,
         };
         let pid = i32::try_from(self.daemon.pid())

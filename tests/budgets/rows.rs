@@ -1,7 +1,7 @@
 //! The inputs that grow: one row each.
 //!
-//! A row is a size `n`, what is there before, and what is measured, once with `n` and once
-//! with twice as much.
+//! A row is a size `n`, a preparation, and the measured work, once with `n` and once with twice as
+//! much.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::{
 pub struct Row {
     pub name: &'static str,
     pub n: usize,
-    /// What is there before the measurement.
+    /// The preparation.
     pub before: fn(&mut World, usize),
-    /// What is measured.
+    /// The measured work.
     pub run: fn(&mut World, usize),
-    /// Resident memory may rise by this many bytes for each of `n`.
+    /// Bound on the rise of resident memory, bytes per `n`.
     pub bytes_each: usize,
-    /// How long one turn may be, at `2n`; a debug build on a shared machine has to keep it.
+    /// Bound on one turn at `2n`; a debug build on a shared machine must keep it.
     pub turn_ms: f64,
-    /// A command without which the row makes no sense.
+    /// A command that the row needs.
     pub needs: &'static str,
     /// Why the row may fail today; empty when it must not.
     pub open: &'static str,
@@ -272,7 +272,7 @@ pub const ROWS: &[Row] = &[
             world.control.ask("CONFIG SET maxclients 10");
         },
         ..Row::new("connections over maxclients", 300, |world, n| {
-            // Those below the limit stay, all others are told and closed.
+            // Clients below the limit stay, all others get an error and are closed.
             for _ in 0..n {
                 let mut client = world.daemon.connect();
                 client.finish_sending();
@@ -287,7 +287,7 @@ pub const ROWS: &[Row] = &[
                 world.connect();
             }
         },
-        // Redis asks again and again all the time; what russet may take is bounded.
+        // Redis retries without a pause; russet's cost is bounded.
         ..Row::new("accepts that fail, for half a second", 60, |world, _| {
             std::thread::sleep(Duration::from_millis(500));
             world.allow_descriptors(true);
@@ -362,7 +362,7 @@ fn replies(client: &mut Connection, count: usize) {
     }
 }
 
-/// n clients that wait for the key `queue`.
+/// n clients that block on the key `queue`.
 fn blocked(world: &mut World, n: usize) {
     for _ in 0..n {
         world.connect().send(&command(&["BLPOP", "queue", "0"]));
@@ -370,7 +370,7 @@ fn blocked(world: &mut World, n: usize) {
     world.until_blocked(n as i64);
 }
 
-/// No key may stay; how many went is seen by the keys that are left.
+/// No key may stay; the remaining keys show how many were evicted.
 fn evict_all(world: &mut World, _: usize) {
     world
         .control
@@ -385,7 +385,7 @@ fn gone(world: &mut World, line: &str) {
     freed(world);
 }
 
-/// Waits for the threads that free what has gone.
+/// Waits for the threads that free memory.
 fn freed(world: &mut World) {
     while world.number("lazyfree_pending_objects") > 0 {
         std::thread::sleep(Duration::from_millis(1));

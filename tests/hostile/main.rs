@@ -1,18 +1,18 @@
-//! Scripts that mean no good, each on a budget.
+//! Malicious scripts, each on a budget.
 //!
-//! A seed makes a program (`russet::fuzzing::programs`). It runs with little memory; as soon as
-//! others are told that a script is busy it is killed. Then, for each program:
+//! A seed makes a program (`russet::fuzzing::programs`). It runs with little memory, and is killed
+//! as soon as others get the BUSY error. Then, for each program:
 //!
-//!   - whoever asks meanwhile is answered within [`ANSWER`], and the killed script has ended
-//!     within [`END`];
-//!   - resident memory never rose by more than the script's limit and [`BESIDE`];
-//!   - the same process serves afterwards.
+//!  - other clients are answered within [`ANSWER`] meanwhile, and the killed script has ended
+//!    within [`END`];
+//!  - resident memory never rose by more than the script's limit and [`BESIDE`];
+//!  - the same process serves afterwards.
 //!
-//! The times are for a build with optimisations on an idle machine; a debug build and a machine
-//! that others use get [`SLACK`] times as much, and a program that was too slow is run again alone,
-//! twice: all three must have been. A program that fails is shortened and printed with its seed.
+//! The times are for an optimized build on an idle machine; a debug build and a shared machine get
+//! [`SLACK`] times as much, and a program that was too slow is run again alone, twice: all three
+//! runs must fail. A failing program is shortened and printed with its seed.
 //!
-//! `RUSSET_HOSTILE_PROGRAMS` says how many, `RUSSET_HOSTILE_SEED` where the seeds begin.
+//! `RUSSET_HOSTILE_PROGRAMS`: the number of programs; `RUSSET_HOSTILE_SEED`: the first seed.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -30,25 +30,25 @@ use support::random::Random;
 use support::resp::command;
 use support::shorten::shorten;
 
-/// How long another client waits for its answer.
+/// Time limit of another client's answer.
 const ANSWER: Duration = Duration::from_millis(100);
-/// How long a script goes on after SCRIPT KILL.
+/// Time limit of a script after SCRIPT KILL.
 const END: Duration = Duration::from_millis(100);
 /// See the module.
 const SLACK: u32 = if cfg!(debug_assertions) { 20 } else { 5 };
-/// How long a script may take until others are told that it is busy.
+/// Time limit until others get the BUSY error.
 const BUSY: Duration = Duration::from_secs(1);
-/// A program that is not over by then is broken in any case.
+/// A program that runs longer is a failure in any case.
 const GIVEN_UP: Duration = Duration::from_secs(60);
 
 const LIMIT_MB: u64 = 16;
-/// Megabytes beside what scripts may hold.
+/// Megabytes allowed beyond the scripts' own limit.
 const BESIDE_MB: u64 = 64;
 
 const PROGRAMS: u64 = 10_000;
 const THREADS: u64 = 2;
 const BYTES_MAX: usize = 100;
-/// Programs after which a server is replaced: what leaks slowly is other tests' business.
+/// Programs after which a server is replaced: slow leaks are left to other tests.
 const PER_SERVER: u64 = 2_500;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A connection that says how long answers take.
+/// A connection that measures the time of answers.
 struct Client {
     stream: TcpStream,
     got: Vec<u8>,
@@ -92,7 +92,7 @@ impl Client {
         sent.map_err(|_| Fault::Died)
     }
 
-    /// Whether what comes ends so within this time.
+    /// Whether the received bytes end with `end` within this time.
     fn ends_with(&mut self, end: &[u8], within: Duration) -> Result<bool, Fault> {
         let until = Instant::now() + within;
         let mut part = vec![0; 1 << 16];
@@ -112,7 +112,7 @@ impl Client {
         Ok(true)
     }
 
-    /// Of a long reply the end is enough.
+    /// Of a long reply only the end is kept.
     fn keep(&mut self, part: &[u8]) {
         const KEPT: usize = 256;
         self.got.extend_from_slice(part);
@@ -130,12 +130,12 @@ fn is_late(error: &std::io::Error) -> bool {
     kinds.contains(&error.kind())
 }
 
-/// A server that programs run on, one after the other.
+/// A server that runs programs one after the other.
 struct Victim {
     server: Daemon,
     runner: Client,
     other: Client,
-    /// Resident at first, and how much more may be, in MB.
+    /// Resident memory at first, and the allowed rise, MB.
     before_mb: u64,
     allowed_mb: u64,
 }
@@ -168,13 +168,13 @@ impl Victim {
         }
     }
 
-    /// Runs a program; what was wrong.
+    /// Runs a program; returns the fault.
     fn run(&mut self, program: &str) -> Option<Fault> {
         self.try_run(program).err()
     }
 
     fn try_run(&mut self, program: &str) -> Result<(), Fault> {
-        // How slowly the script's own reply is taken is no fault of the server's.
+        // How slowly the script's own reply is read is not the server's fault.
         let end = format!("${}\r\n{MARK}\r\n", MARK.len());
         let began = Instant::now();
         self.runner.send(&["EVAL", program, "0"])?;
@@ -195,7 +195,7 @@ impl Victim {
         }
     }
 
-    /// Asks, kills, and waits for the end.
+    /// Pings, kills, and waits for the end.
     fn end_by_force(&mut self, began: Instant, end: &[u8]) -> Result<(), Fault> {
         let mut killed = None;
         loop {
@@ -203,7 +203,7 @@ impl Victim {
             self.other.send(&["PING"])?;
             let answered = self.other.ends_with(b"\r\n", GIVEN_UP)?;
             if !answered || asked.elapsed() > ANSWER * SLACK {
-                // Until it is busy, a script has the server for itself.
+                // Until it is busy, a script blocks all other clients.
                 let alone = killed.is_none() && asked.elapsed() < BUSY * SLACK / 4;
                 if !answered || !alone {
                     return Err(Fault::Slow("PING", asked.elapsed()));
@@ -249,7 +249,7 @@ fn program_of(seed: u64) -> Vec<String> {
     statements(&bytes, Length::Any)
 }
 
-/// The same fault three times in a row, each in a server of its own; those of the machine pass.
+/// The same fault three times in a row, each in a fresh server; noise of the machine is filtered.
 fn confirmed(program: &str) -> Option<Fault> {
     let mut last = None;
     for _ in 0..2 {
@@ -258,7 +258,7 @@ fn confirmed(program: &str) -> Option<Fault> {
     last
 }
 
-/// What is wrong with a seed's program, at its shortest.
+/// A report of a seed's program, as short as it still fails.
 fn report(seed: u64, program: &[String], fault: &Fault) -> String {
     let kind = std::mem::discriminant(fault);
     let fails = |candidate: &[String]| {
@@ -306,7 +306,7 @@ fn no_program_harms_others() {
                     {
                         let mut faults = faults.lock().expect("nobody panics with it");
                         faults.push(report(seed, &program, &fault));
-                        // A few tell enough.
+                        // A few are enough.
                         if faults.len() >= 5 {
                             next.store(count, Ordering::Relaxed);
                         }
@@ -319,7 +319,7 @@ fn no_program_harms_others() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// What the other test stands on: a server that takes too much, or dies, is found.
+/// Checks the other test: a server that takes too much, or dies, is found.
 #[test]
 fn a_fault_is_found() {
     let mut victim = Victim::new();

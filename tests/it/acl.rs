@@ -1,5 +1,5 @@
-//! Users: where they come from and where they are kept, files that are wrong or huge, and what
-//! strangers try.
+//! Users: where they are loaded from and saved, files that are wrong or huge, and attempts by
+//! strangers.
 
 use std::fmt::Write;
 use std::fs;
@@ -20,7 +20,7 @@ fn with_users(text: &str) -> Daemon {
     Daemon::start_with_environment(&["--aclfile", "users.acl"], &[], folder)
 }
 
-/// What a start says that these lines of a configuration stop.
+/// The output of a start that these configuration lines stop.
 #[track_caller]
 fn refused(lines: &str, users: &[u8]) -> Ended {
     let folder = folder();
@@ -49,7 +49,7 @@ fn users_of_a_file_log_in_and_a_save_writes_what_a_load_reads() {
     let before = admin.ask("ACL LIST");
     assert_eq!(admin.ask("ACL LOAD"), "+OK\r\n");
     assert_eq!(admin.ask("ACL LIST"), before);
-    // A file without a user ends his connections.
+    // Loading a file without the user closes his connections.
     fs::write(&path, "user carol on nopass\n").expect("our file");
     assert_eq!(admin.ask("ACL LOAD"), "+OK\r\n");
     assert_eq!(c.rest(), b"");
@@ -210,7 +210,7 @@ fn patterns_made_to_blow_up_matching_hold_nobody() {
     );
 }
 
-/// Uses up what an address may try at once: ten seconds of the rate.
+/// Uses up an address's immediate attempts: ten seconds of the rate.
 fn use_up(server: &Daemon, per_second: usize) {
     let mut c = server.connect();
     c.send(&b"AUTH nobody guess\r\n".repeat(10 * per_second));
@@ -247,13 +247,13 @@ fn a_flood_of_passwords_is_slowed_down_and_told_once_and_others_are_not_harmed()
     assert!(log.contains("$5\r\ncount\r\n:1100\r\n"), "{log}");
 }
 
-/// The right password was answered at once: hanging up soon after each guess cost nothing.
+/// Regression: right passwords were answered at once, so hanging up after a guess cost nothing.
 #[test]
 fn above_the_rate_right_passwords_wait_as_wrong_ones_do() {
     let server = Daemon::start(&["--auth-failures-per-second", "1"]);
     server.connect().ask("ACL SETUSER me on >secret +@all ~*");
     use_up(&server, 1);
-    // So that the next one waits for seconds, whatever has come back meanwhile.
+    // Enough that the next one waits for seconds, whatever the rate has restored meanwhile.
     let crowd = || -> Vec<Connection> {
         let guess = |_| {
             let mut c = server.connect();
@@ -270,7 +270,7 @@ fn above_the_rate_right_passwords_wait_as_wrong_ones_do() {
         let (_crowd, mut c) = (crowd(), server.connect());
         c.send(line.as_bytes());
         assert!(c.is_silent_for(quiet), "{line}");
-        // It is judged in the end, and what it was to do is done.
+        // It is decided in the end, and takes effect.
         let reply = String::from_utf8_lossy(&c.reply()).into_owned();
         assert!(
             reply.starts_with("+OK") || reply.starts_with("%7"),
@@ -280,7 +280,7 @@ fn above_the_rate_right_passwords_wait_as_wrong_ones_do() {
         let named = c.ask("CLIENT GETNAME").contains("mine");
         assert_eq!(named, line.starts_with("HELLO"));
     }
-    // Nothing hastens it.
+    // Nothing shortens it.
     let (_crowd, mut c) = (crowd(), server.connect());
     let id = c.ask("CLIENT ID");
     c.send(b"AUTH me secret\r\n");
@@ -295,7 +295,7 @@ fn attempts_that_hang_up_or_come_in_transactions_count() {
     let server = Daemon::start(&["--auth-failures-per-second", "1"]);
     server.connect().ask("ACL SETUSER me on >secret +@all ~*");
     use_up(&server, 1);
-    // 400 guesses in two seconds: each hangs up when it is not answered at once.
+    // 30 guesses, each of which hangs up without waiting for its answer.
     for n in 0..30 {
         let mut c = server.connect();
         c.send(b"AUTH me secret\r\n");
@@ -303,7 +303,7 @@ fn attempts_that_hang_up_or_come_in_transactions_count() {
             assert!(c.is_silent_for(Duration::from_millis(5)), "{n}");
         }
     }
-    // Those wait no more that nobody waits for, and the place they had is not free again.
+    // Attempts of closed connections stop waiting, but their places are not free again.
     wait_until("they are gone", || {
         server.info("blocked_clients").as_deref() == Some("0")
     });
@@ -323,7 +323,7 @@ fn attempts_that_hang_up_or_come_in_transactions_count() {
     let told = c.ask("EXEC");
     assert_eq!(told, format!("*3\r\n{refused}{refused}{refused}"));
     assert!(c.ask("ACL WHOAMI").contains("default"));
-    // Switched off, there is no delay.
+    // Switched off: no delay.
     assert_eq!(c.ask("CONFIG SET auth-failures-per-second 0"), "+OK\r\n");
     assert_eq!(c.ask("AUTH me secret"), "+OK\r\n");
 }

@@ -1,5 +1,4 @@
-//! The append only file: what was acknowledged is there after a crash, and real servers read
-//! what is written here.
+//! The append only file: what was acknowledged survives a crash, and real servers read our files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ use crate::support::{Connection, Daemon, Reply, peers::Peer, wait_until};
 
 const ON: &[&str] = &["--appendonly", "yes"];
 
-/// The incremental file that is written, of a server in `folder`.
+/// The current incremental file of a server in `folder`.
 fn incr(folder: &Path) -> PathBuf {
     let dir = folder.join("appendonlydir");
     let manifest = fs::read_to_string(dir.join("appendonly.aof.manifest")).expect("a manifest");
@@ -48,7 +47,7 @@ fn write_some(server: &Daemon) {
 }
 
 fn digest(server: &Daemon) -> String {
-    // What is due goes before it is summed up.
+    // Due keys must expire before the digest.
     let mut c = server.connect();
     wait_until("a key to expire", || c.ask("GET gone") == "$-1\r\n");
     server.connect().ask("DEBUG DIGEST")
@@ -103,7 +102,7 @@ fn a_torn_end_is_cut_off_once() {
     assert_eq!(server.log().matches("Truncating the AOF").count(), 1);
 }
 
-/// Redis loads most files with one changed bit and says nothing.
+/// Redis loads most files with one changed bit without an error.
 #[test]
 fn damage_in_the_middle_stops_the_start_and_is_named() {
     let mut server = Daemon::start(ON);
@@ -126,7 +125,7 @@ fn damage_in_the_middle_stops_the_start_and_is_named() {
         .windows(12)
         .position(|w| w == b"some-value-2")
         .expect("it");
-    // In a value, and in a length, so that what follows is swallowed.
+    // In a value, and in a length, so that the following bytes are swallowed.
     for (at, byte) in [(at, b'S'), (at - 3, b'9')] {
         let mut bytes = bytes.clone();
         bytes[at] = byte;
@@ -156,7 +155,7 @@ fn real_servers_load_what_is_written_here() {
         let Some(program) = peer.program_for("loading russet's append only file") else {
             continue;
         };
-        // Redis 7.0 reads no base of a later version.
+        // Redis 7.0 reads no base of a later RDB version.
         let mut server = Daemon::start(&["--appendonly", "yes", "--rdb-version", "10"]);
         write_some(&server);
         if peer != Peer::Redis7 {
@@ -226,17 +225,17 @@ fn waits_for_the_append_only_file_end_when_it_is_switched_off() {
         assert_eq!(c.reply(), refused);
         assert_eq!(c.reply(), b"+PONG\r\n");
     }
-    // What nobody here can bring it goes on waiting for.
+    // It keeps waiting for replicas, which do not exist here.
     assert_eq!(server.info("blocked_clients").as_deref(), Some("1"));
 }
 
-/// How often a server is killed: `RUSSET_CRASH_CYCLES`, else a few times.
+/// The number of times a server is killed: `RUSSET_CRASH_CYCLES`, or a few.
 fn crash_cycles() -> u64 {
     let set = std::env::var("RUSSET_CRASH_CYCLES").ok();
     set.and_then(|text| text.parse().ok()).unwrap_or(50)
 }
 
-/// Pushes numbers to a list of its own until the server is gone; how many were acknowledged.
+/// Pushes numbers to a list until the server is gone; returns how many were acknowledged.
 fn push_until_killed(port: u16, list: usize, from: u64) -> u64 {
     let mut acknowledged = from;
     let Ok(mut c) = Connection::open(port) else {
@@ -271,7 +270,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
         if cycle % 3 == 1 {
             server.connect().ask("BGREWRITEAOF");
         }
-        // Another moment each time, from at once to a few hundred writes later.
+        // A different moment each time, from at once to a few hundred writes later.
         std::thread::sleep(Duration::from_millis(cycle * 37 % 90));
         server.kill();
         let acknowledged = writers.into_iter().map(|w| w.join().expect("a count"));
@@ -288,7 +287,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
                 .all(|(text, n)| text == n.to_string().as_bytes());
             assert!(in_order, "cycle {cycle}: log{list} has a hole");
             let len = items.len() as u64;
-            // The write under way when the server was killed may be there or not.
+            // The write in progress when the server was killed may be there or not.
             assert!(
                 len == acknowledged || len == acknowledged + 1,
                 "cycle {cycle}: {len} of log{list} are there, {acknowledged} were acknowledged"
@@ -327,7 +326,7 @@ fn files_of_real_servers_are_loaded_and_gone_on_with() {
                 ours.connect().ask("LRANGE l 0 -1"),
                 "*2\r\n$1\r\ny\r\n$1\r\nz\r\n"
             );
-            // They go on with what we added, and we with what they added.
+            // They continue with what we added, and we with what they added.
             ours.connect().ask("SET c 3");
             ours.terminate();
             let mut again = Daemon::start_in(&program, &args, copy_set(&ours));

@@ -1,5 +1,5 @@
-//! What an operator does with files: back up while the server runs, start on the copy, go
-//! back to a moment, move to another server and back.
+//! An operator's work with files: back up while the server runs, start on the copy, restore a
+//! moment, move to another server and back.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ fn a_set_is_sealed_while_the_server_writes_on() {
         "+Background append only file rewriting started\r\n"
     );
     c.ask("SET b 1");
-    // In the middle of a rewrite, or behind it.
+    // In the middle of a rewrite, or after it.
     let second = create(&server, "BACKUP CREATE");
     c.ask("SET a 3");
     wait_until("the rewrite to end", || {
@@ -60,7 +60,7 @@ fn a_set_is_sealed_while_the_server_writes_on() {
     c.ask("SET a 4");
     assert!(first.ends_with("backups/first"), "{}", first.display());
     for (set, a, b) in [(&first, "1", "$-1\r\n"), (&second, "2", "$1\r\n1\r\n")] {
-        // On the set itself: what is written there changes neither it nor its source.
+        // On the set itself: the new server's writes change neither it nor its source.
         for _ in 0..2 {
             let args = ["--appendonly", "yes", "--dir", set.to_str().expect("UTF-8")];
             let on_it = Daemon::start(&args);
@@ -113,7 +113,7 @@ fn without_an_append_only_file_a_snapshot_is_saved_for_it() {
     let again = Daemon::start_in(&russet(), &[], folder);
     assert_eq!(again.connect().ask("GET a"), "$1\r\n1\r\n");
     assert_eq!(again.connect().ask("DBSIZE"), ":10001\r\n");
-    // One whose snapshot is given up tells so.
+    // A backup whose snapshot is cancelled fails with an error.
     c.ask("CONFIG SET rdb-key-save-delay 1000");
     let mut waiting = server.connect();
     waiting.send(b"BACKUP CREATE y\r\n");
@@ -122,7 +122,7 @@ fn without_an_append_only_file_a_snapshot_is_saved_for_it() {
     });
     let busy = "-ERR A backup is being made already\r\n";
     assert_eq!(c.ask("BACKUP CREATE z"), busy);
-    // It is still being made, and not to be dropped.
+    // It is still being made, and cannot be dropped.
     let making = "-ERR The backup is still being made\r\n";
     assert_eq!(c.ask("BACKUP DROP y"), making);
     assert_eq!(c.ask("BACKUP DROP y.part"), making);
@@ -135,7 +135,7 @@ fn without_an_append_only_file_a_snapshot_is_saved_for_it() {
     assert!(c.ask("BACKUP LIST").starts_with("*1\r\n"));
 }
 
-/// What is linked is the file that was saved, whatever the next one is to be called.
+/// The link is to the file that was saved, even if the file name is configured anew.
 #[test]
 fn a_backup_has_the_snapshot_that_was_made_for_it() {
     let server = Daemon::start(&["--enable-protected-configs", "yes"]);
@@ -160,13 +160,13 @@ fn a_backup_has_the_snapshot_that_was_made_for_it() {
     assert_eq!(again.connect().ask("DBSIZE"), ":300\r\n");
 }
 
-/// One that cannot be made leaves no folder; what a crash has left can be dropped.
+/// A failed backup leaves no folder; one left by a crash can be dropped.
 #[test]
 fn a_backup_that_failed_leaves_nothing() {
     let server = Daemon::start(AOF);
     let mut c = server.connect();
     c.ask("SET a 1");
-    // A file of the set is gone: it cannot be linked.
+    // A file of the set is missing: it cannot be linked.
     fs::remove_file(incr_of(&server)).expect("it was there");
     let told = c.ask("BACKUP CREATE x");
     assert!(told.starts_with("-ERR The backup failed: "), "{told}");
@@ -214,7 +214,7 @@ fn a_set_is_restored_as_it_was_at_a_moment() {
     c.ask("SET a 2");
     c.ask("SET b 2");
     c.ask("EXEC");
-    // Another file: the moment lies before it.
+    // The next file: the moment is before it.
     create(&server, "BACKUP CREATE");
     c.ask("SET a 3");
     server.kill();
@@ -222,7 +222,7 @@ fn a_set_is_restored_as_it_was_at_a_moment() {
         .folder()
         .join("appendonlydir/appendonly.aof.1.incr.aof");
     let bytes = fs::read(&incr).expect("the file");
-    // Inside the transaction: it is left out whole.
+    // Inside the transaction: it is left out as a whole.
     let inside = bytes.windows(4).rposition(|w| w == b"EXEC").expect("it");
     let place = format!("appendonly.aof.1.incr.aof:{inside}");
     let offset = format!("offset:{offset}");
@@ -260,7 +260,7 @@ fn a_set_is_restored_as_it_was_at_a_moment() {
         let (said, _) = restore(&server, until);
         assert!(said.contains(why), "{until:?}: {said}");
     }
-    // Damage is named with what stands before it, which is then had.
+    // Damage is reported with the moment before it, which can then be restored.
     let mut bytes = bytes;
     bytes[inside] ^= 1;
     fs::write(&incr, &bytes).expect("written");
@@ -276,7 +276,7 @@ fn a_set_is_restored_as_it_was_at_a_moment() {
     assert!(said.contains("cut off"), "{hint:?}: {said}");
 }
 
-/// As README tells it: from Redis or Valkey to russet, and back.
+/// As in README: from Redis or Valkey to russet, and back.
 #[test]
 fn one_moves_here_and_back_with_files() {
     for peer in [Peer::Redis7, Peer::Redis8, Peer::Valkey9] {
@@ -289,7 +289,7 @@ fn one_moves_here_and_back_with_files() {
         c.ask("RPUSH l x y");
         c.ask("SAVE");
         theirs.kill();
-        // Here: on the file as it is.
+        // Here: on the file itself.
         let args = ["--rdb-version", "10"];
         let mut ours = Daemon::start_in(&russet(), &args, copied(theirs.folder()));
         let mut c = ours.connect();

@@ -1,16 +1,16 @@
-//! Clients that wait for a key: who is served, with what, when, and what is left if they go.
+//! Clients that block on a key: which are served, with what, when, and what is left after they go.
 
 use std::time::{Duration, Instant};
 
 use crate::support::{Connection, Daemon, wait_until};
 
-/// As INFO says it.
+/// INFO's `blocked_clients`.
 fn blocked(server: &Daemon) -> usize {
     let count = server.info("blocked_clients").expect("the field is there");
     count.parse().expect("a number")
 }
 
-/// A client whose command waits.
+/// A client whose command blocks.
 #[track_caller]
 fn waiting(server: &Daemon, line: &str) -> Connection {
     let before = blocked(server);
@@ -70,7 +70,7 @@ fn the_first_of_a_clients_keys_that_has_something_counts() {
         pusher.ask(line);
     }
     assert_eq!(pusher.ask("EXEC"), "*3\r\n:1\r\n:1\r\n:1\r\n");
-    // Redis looks at the client when the first key became ready: then all are there.
+    // Redis serves the client when the first key became ready: by then all of them have elements.
     gets(&mut client, &pair("a", "1"));
     assert_eq!(pusher.ask("EXISTS a b c"), ":2\r\n");
 }
@@ -79,12 +79,12 @@ fn the_first_of_a_clients_keys_that_has_something_counts() {
 fn clients_are_served_once_an_effect_is_whole() {
     let server = Daemon::start(&[]);
     let mut pusher = server.connect();
-    // All of a push is there before anybody is served.
+    // All elements of a push are added before a client is served.
     let mut client = waiting(&server, "BLPOP k 0");
     assert_eq!(pusher.ask("LPUSH k a b c"), ":3\r\n");
     gets(&mut client, &pair("k", "c"));
     assert_eq!(pusher.ask("DEL k"), ":1\r\n");
-    // Nobody sees the inside of a transaction.
+    // A transaction's intermediate state is invisible.
     let mut client = waiting(&server, "BLPOP k 0");
     for line in ["MULTI", "RPUSH k a", "DEL k", "EXEC"] {
         pusher.ask(line);
@@ -93,7 +93,7 @@ fn clients_are_served_once_an_effect_is_whole() {
         pusher.ask(line);
     }
     gets(&mut client, &pair("k", "b"));
-    // One client takes one element; the rest stays for the next.
+    // One client takes one element; the rest is for the next.
     let mut one = waiting(&server, "BLPOP k 0");
     let mut two = waiting(&server, "BLPOP k 0");
     for line in ["MULTI", "RPUSH k a", "RPUSH k b", "RPUSH k c", "EXEC"] {
@@ -145,7 +145,7 @@ fn a_timeout_is_kept_to_the_millisecond() {
         client.send(line.as_bytes());
         gets(&mut client, "*-1\r\n");
         let waited = began.elapsed();
-        // The server's clock counts whole milliseconds.
+        // The server's clock has millisecond resolution.
         let early = timeout.saturating_sub(waited);
         assert!(early < Duration::from_millis(1), "{line}: {waited:?}");
         assert!(waited < timeout + Duration::from_secs(3), "{line}");
@@ -220,7 +220,7 @@ fn a_value_of_another_type_wakes_nobody() {
     other.ask("SET text x");
     assert_eq!(other.ask("BLPOP text 0"), WRONG);
     assert_eq!(other.ask("BZPOPMIN empty text 0"), WRONG);
-    // A client that waits already is not told.
+    // A client that is already blocked is not notified.
     let mut lists = waiting(&server, "BLPOP k 0");
     let mut scores = waiting(&server, "BZPOPMIN k 0");
     for line in ["SET k x", "SADD k x", "HSET k f v"] {
@@ -269,7 +269,7 @@ fn who_is_killed_takes_nothing_along() {
     let mut other = server.connect();
     let (mut killed, id) = waiting_with_id(&server, "BLPOP k 0");
     let mut next = waiting(&server, "BLPOP k 0");
-    // Killed and served in one breath.
+    // Killed and served in the same turn.
     other.send(format!("CLIENT KILL ID {id}\r\nRPUSH k a\r\n").as_bytes());
     gets(&mut other, ":1\r\n");
     gets(&mut other, ":1\r\n");
@@ -292,7 +292,7 @@ fn a_chain_of_moves_carries_an_element_through() {
     }
     gets(&mut last, &pair("d", "y"));
     assert_eq!(pusher.ask("EXISTS a b c d"), ":1\r\n");
-    // A circle ends where it began.
+    // A cycle of moves ends where it began.
     let mut there = waiting(&server, "BLMOVE e f LEFT RIGHT 0");
     let mut back = waiting(&server, "BLMOVE f e LEFT RIGHT 0");
     pusher.ask("RPUSH e z");
@@ -391,7 +391,7 @@ fn a_write_that_waited_is_refused_when_memory_has_run_out() {
         assert_eq!(c.ask("EXISTS dst"), ":0\r\n");
         assert_eq!(c.ask("LPOP src"), "$1\r\nx\r\n");
     }
-    // Who only takes needs no memory.
+    // A command that only removes elements needs no memory.
     let mut waiter = waiting(&server, "BLPOP src 0");
     for step in ["MULTI", "RPUSH src x", "CONFIG SET maxmemory 1", "EXEC"] {
         c.ask(step);

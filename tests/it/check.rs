@@ -1,5 +1,5 @@
-//! `check-aof` and `check-rdb` beside the real ones: the same words, the same exit status, the
-//! same bytes left by a repair.
+//! `check-aof` and `check-rdb` compared with the real ones: the same text, the same exit status,
+//! the same bytes after a repair.
 
 use std::fs;
 use std::io::Write;
@@ -11,7 +11,7 @@ use crate::support::daemon::russet;
 use crate::support::peers::Peer;
 use crate::support::random::Random;
 
-/// What a check says of a file, its exit status, and the file afterwards.
+/// A check's output, its exit status, and the file afterwards.
 #[derive(Debug, PartialEq, Eq)]
 struct Checked {
     said: String,
@@ -19,7 +19,7 @@ struct Checked {
     left: Vec<u8>,
 }
 
-/// The real tools beside the server; `None`, which is said, without them.
+/// The real tools beside the server; `None`, with a message, without them.
 fn theirs(tool: &str) -> Option<PathBuf> {
     let server = Peer::Redis8.program_for("the checks of files")?;
     let tool = server.with_file_name(tool);
@@ -36,7 +36,7 @@ fn run(program: &Path, words: &[&str], file: &Path, bytes: &[u8], answer: &str) 
         .stderr(Stdio::null())
         .spawn()
         .expect("it runs");
-    // Who asks nothing reads nothing.
+    // A tool that asks nothing does not read its input.
     let _ = child
         .stdin
         .take()
@@ -50,8 +50,8 @@ fn run(program: &Path, words: &[&str], file: &Path, bytes: &[u8], answer: &str) 
     }
 }
 
-/// A line without what Redis says by chance: of a unit that is not closed the last thing that it
-/// read, behind the end of a line what the memory held.
+/// A line without the undefined parts of Redis's output: for an open unit the last thing it read,
+/// after the end of a line uninitialized memory.
 fn masked(line: &str) -> &str {
     let end = "Reached EOF before reading EXEC for MULTI";
     match line.find(end).or(line.find(", got: 00")) {
@@ -61,7 +61,7 @@ fn masked(line: &str) -> &str {
     }
 }
 
-/// Both checks of the same bytes. Where Redis says nothing about a fault, a line of ours does.
+/// Both checks of the same bytes. Where Redis reports no reason for a fault, ours does.
 fn same(bytes: &[u8], words: &[&str], answer: &str, theirs: &Path) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("a.aof");
@@ -162,7 +162,7 @@ fn sets_with_a_manifest_are_judged_as_by_redis() {
                 .output()
                 .expect("it runs");
             let said = String::from_utf8_lossy(&out.stdout).into_owned();
-            // Redis goes on counting from one file to the next.
+            // Redis continues counting from one file to the next.
             let lines = said
                 .lines()
                 .map(|line| match line.split_once(", ok_up_to_line=") {
@@ -187,8 +187,8 @@ fn sets_with_a_manifest_are_judged_as_by_redis() {
     }
 }
 
-/// Lines of a report that both have, without the offset of a fault, which Redis tells behind it,
-/// and without the type, of which Redis says 0 until it has read one.
+/// Report lines that both have, without the offset of a fault, which Redis reports later, and
+/// without the type, which Redis reports as 0 until it has read one.
 fn facts(text: &str) -> Vec<&str> {
     let kept = |line: &&str| {
         if line.contains("Reading type 0 (string)") {
@@ -258,7 +258,7 @@ fn snapshots_are_judged_as_by_redis() {
             bytes[at] ^= 1 << random.below(8);
             let ours = check(&russet(), &["check-rdb"], &bytes);
             let wanted = check(&theirs, &[], &bytes);
-            // What Redis passes over without a checksum, a stricter reader may find.
+            // A stricter reader may find faults that Redis ignores without a checksum.
             assert!(
                 ours.1 == wanted.1 || checksum == "no" && ours.1 == Some(1),
                 "{at}: {ours:?} {wanted:?}"

@@ -1,4 +1,4 @@
-//! The `redis` crate against the daemon: what an application does first.
+//! The `redis` crate against the daemon: an application's first commands.
 
 use redis::{Commands, ExistenceCheck, RedisResult, SetExpiry, SetOptions, Value};
 

@@ -76,7 +76,7 @@ fn a_password_is_asked_of_those_who_come_after_it() {
     assert_eq!(after.ask("PING"), "+PONG\r\n");
 }
 
-/// What Valkey 9.1 is told and tells in a file, russet takes: every name, and each value of it.
+/// russet accepts every directive that Valkey 9.1 accepts and writes in its file, with each value.
 #[test]
 fn every_directive_of_valkey_loads_with_its_value() {
     let Some(program) = Peer::Valkey9.program_for("Valkey's directives") else {
@@ -91,7 +91,7 @@ fn every_directive_of_valkey_loads_with_its_value() {
         other => panic!("{other:?}"),
     };
     let mut file = String::new();
-    // Those that CONFIG GET keeps to itself unless they are named.
+    // Those that CONFIG GET shows only by name.
     for hidden in [
         "enable-debug-assert no",
         "lua-enable-insecure-api no",
@@ -101,13 +101,13 @@ fn every_directive_of_valkey_loads_with_its_value() {
     }
     for pair in pairs.chunks_exact(2) {
         let (name, value) = (text(&pair[0]), text(&pair[1]));
-        // Words of one directive are written apart; an empty list stands in quotes.
+        // The words of a directive are separate arguments; an empty list is quoted.
         let is_list = value.contains(' ') && name != "proc-title-template";
         let value = match is_list {
             true => value,
             false => format!("\"{value}\""),
         };
-        // Where it is and who its primary is, is its own.
+        // Its folder and primary are its own.
         if !matches!(name.as_str(), "dir" | "replicaof" | "slaveof") {
             file += &format!("{name} {value}\n");
         }
@@ -116,7 +116,7 @@ fn every_directive_of_valkey_loads_with_its_value() {
     assert_eq!(ended.out, "configuration OK\n", "{ended:?}");
 }
 
-/// Keys whose time has come stay while `import-mode` is on, and are there for who imports.
+/// While `import-mode` is on expired keys stay, visible to the importing client.
 #[test]
 fn what_is_imported_stays_until_its_source_takes_it_away() {
     let server = Daemon::start(&["--import-mode", "yes"]);

@@ -1,4 +1,4 @@
-//! Connections come and go: when the process has no descriptor left, and when it ends.
+//! Connections when the process has no descriptor left, and when it ends.
 
 use std::fs;
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ fn cpu(server: &Daemon) -> Duration {
     Duration::from_millis((ticks(12) + ticks(13)) * 10)
 }
 
-/// Lets the server have so many files.
+/// Limits the server's open files.
 fn limit_files(server: &Daemon, files: u64) {
     let pid = Pid::from_raw(i32::try_from(server.pid()).expect("a pid"));
     let limit = Rlimit {
@@ -40,7 +40,7 @@ fn who_cannot_be_accepted_waits_and_costs_nothing() {
     limit_files(&server, open as u64 + 1);
     let mut waiting = Vec::new();
     let began = (Instant::now(), cpu(&server));
-    // Each one that comes is an event of the listener.
+    // Each new connection is an event of the listener.
     while began.0.elapsed() < Duration::from_millis(1500) {
         waiting.push(TcpStream::connect(("127.0.0.1", server.port())).expect("the queue has room"));
         assert_eq!(served.ask("PING"), "+PONG\r\n");
@@ -50,7 +50,7 @@ fn who_cannot_be_accepted_waits_and_costs_nothing() {
     assert!(used < Duration::from_millis(500), "{used:?}");
     let told = server.log().matches("Accepting client connection").count();
     assert_eq!(told, 1);
-    // Now there is room: those who wait are let in.
+    // Now there is room: waiting connections are accepted.
     limit_files(&server, 1000);
     wait_until("they are accepted", || {
         let list = served.ask("CLIENT LIST");

@@ -1,4 +1,4 @@
-//! A file system that is really full: what is refused, what is said, and how service comes back.
+//! A file system that is really full: what is refused, what is reported, and how service recovers.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ const MIB: usize = 1 << 20;
 struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    /// `None`, which is said, where this test may mount nothing.
+    /// `None`, with a message, where this test may not mount.
     fn mounted() -> Option<SmallDisk> {
         let folder = tempfile::tempdir().expect("a folder");
         let mounted = Command::new("mount")
@@ -37,7 +37,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // What still has a file open there does not hinder it.
+        // Open files there do not prevent it.
         let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
     }
 }
@@ -55,7 +55,7 @@ fn log_bytes(disk: &SmallDisk) -> u64 {
     data.map(|data| data.len()).sum()
 }
 
-/// A log of overwrites is longer than what is left, and its data is not.
+/// A log of overwrites exceeds the remaining space; its data does not.
 #[test]
 fn a_rewrite_is_tried_whatever_the_length_of_the_log() {
     let Some(disk) = SmallDisk::mounted() else {
@@ -63,7 +63,7 @@ fn a_rewrite_is_tried_whatever_the_length_of_the_log() {
     };
     let server = start(&disk);
     let mut c = server.connect();
-    // Room is short: a rewrite would begin by itself.
+    // Space is short: disables the automatic rewrite.
     assert_eq!(c.ask("CONFIG SET auto-aof-rewrite-percentage 0"), "+OK\r\n");
     let value = vec![b'v'; MIB];
     for _ in 0..5 {
@@ -79,7 +79,7 @@ fn a_rewrite_is_tried_whatever_the_length_of_the_log() {
     wait_until("the old files to go", || log_bytes(&disk) < 2 * MIB as u64);
 }
 
-/// Without a rewrite that is asked for: the disk would be full long before the log has grown to
+/// Without a request for a rewrite: the disk would be full long before the log reaches
 /// `auto-aof-rewrite-min-size`.
 #[test]
 fn a_log_of_overwrites_never_fills_the_disk() {
@@ -100,7 +100,7 @@ fn a_log_of_overwrites_never_fills_the_disk() {
     assert_eq!(there[4..12], 639_u64.to_le_bytes());
 }
 
-/// One that the disk really cannot hold fails, leaves nothing, and hurts nobody.
+/// A rewrite too large for the disk fails, leaves no files, and has no other effect.
 #[test]
 fn a_rewrite_that_the_disk_cannot_hold_fails_and_is_forgotten() {
     let Some(disk) = SmallDisk::mounted() else {
@@ -143,7 +143,7 @@ fn writes_are_refused_while_the_disk_is_full_and_no_longer() {
     fs::write(&ballast, vec![0; 7 * MIB]).expect("room");
     let value = vec![b'v'; MIB / 4];
     let mut pushed: i64 = 1;
-    // What does not reach the disk is not answered.
+    // A write that does not reach the disk is not acknowledged.
     loop {
         c.send(&command(&[&b"RPUSH"[..], b"list", &value]));
         if c.is_silent_for(Duration::from_secs(1)) {
@@ -165,7 +165,7 @@ fn writes_are_refused_while_the_disk_is_full_and_no_longer() {
     wait_until("writes to be taken again", || {
         other.ask("SET other x") == "+OK\r\n"
     });
-    // And what had to wait is safe now.
+    // And the write that had to wait is safe now.
     assert_eq!(c.reply(), format!(":{}\r\n", pushed + 1).into_bytes());
     assert_eq!(server.info("aof_last_write_status").as_deref(), Some("ok"));
     server.kill();

@@ -1,5 +1,5 @@
-//! Clients that break the rules, or only strain them: a clear error or correct service, and
-//! nobody else is harmed.
+//! Clients that break the protocol, or strain the server: a clear error or correct service, and no
+//! harm to others.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::support::{Daemon, wait_until};
 
-/// Sends these bytes and gives all that comes until the server closes.
+/// Sends these bytes; returns everything received until the server closes.
 fn told_and_closed(server: &Daemon, bytes: &[u8]) -> String {
     let mut c = server.connect();
     c.send(bytes);
@@ -104,7 +104,7 @@ fn a_big_value_goes_in_and_out_whole() {
     c.reply_limit(Duration::from_secs(60));
     let value: Vec<u8> = (0..64u32 << 20).map(|i| (i % 251) as u8).collect();
     assert_eq!(c.call(&[&b"SET"[..], b"big", &value]), b"+OK\r\n");
-    // Overwritten and deleted while it is on its way: what was asked for is what comes.
+    // Overwritten and deleted while it is being sent: the reply is the value at the time of GET.
     c.send(b"GET big\r\nSETRANGE big 0 changed\r\nDEL big\r\n");
     let reply = c.reply();
     let header = format!("${}\r\n", value.len());
@@ -124,7 +124,7 @@ fn a_client_that_never_reads_is_closed_at_its_limit_and_harms_nobody() {
         .expect("a timeout");
     let request = b"GET v\r\n".repeat(1000);
     for _ in 0..10 {
-        // The server may close us in the middle: that is what we want.
+        // The server may close the connection in the middle: that is expected.
         if deaf.write_all(&request).is_err() {
             break;
         }

@@ -1,11 +1,11 @@
-//! The published holes of Redis and Valkey since 2024, each tried here: the hostile input is
-//! refused, and the server lives.
+//! The published vulnerabilities of Redis and Valkey since 2024, each tried here: the hostile input
+//! is refused, and the server survives.
 //!
-//! Not tried, for there is nothing to try them on: CVE-2026-25588 and CVE-2026-25589 (payloads of
-//! modules, which are refused as `payloads_of_modules`), CVE-2026-21863 (the cluster's bus,
-//! `there_is_no_cluster_bus`), CVE-2026-23631 (a full sync during a script, `there_is_no_replication`),
-//! CVE-2025-62507 (XACKDEL, `xackdel_is_unknown`). CVE-2026-56684 (CLIENT KILL under TLS) is among the
-//! tests of `tls`.
+//! Not tried, because the feature does not exist: CVE-2026-25588 and CVE-2026-25589 (module
+//! payloads, refused in `payloads_of_modules`), CVE-2026-21863 (the cluster bus,
+//! `there_is_no_cluster_bus`), CVE-2026-23631 (a full sync during a script,
+//! `there_is_no_replication`), CVE-2025-62507 (XACKDEL, `xackdel_is_unknown`). CVE-2026-56684
+//! (CLIENT KILL under TLS) is in `tls`.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,7 +15,7 @@ use crate::rdb::{bulk, crc64};
 use crate::support::once::run_once;
 use crate::support::{Connection, Daemon, wait_until};
 
-/// Whether the process is the one that was started, and serves.
+/// Checks that the process is the one that was started, and serves.
 fn lives(server: &Daemon) {
     assert_eq!(server.connect().ask("PING"), "+PONG\r\n");
     let pid = server.info("process_id");
@@ -26,7 +26,7 @@ fn eval(c: &mut Connection, script: &str) -> String {
     String::from_utf8_lossy(&c.call(&["EVAL", script, "0"])).into_owned()
 }
 
-/// The version and the checksum behind a payload.
+/// Appends the version and the checksum to a payload.
 fn sealed(mut payload: Vec<u8>) -> Vec<u8> {
     payload.extend(11u16.to_le_bytes());
     let crc = crc64(&payload).to_le_bytes();
@@ -40,8 +40,8 @@ fn restore(c: &mut Connection, key: &str, payload: &[u8]) -> Vec<u8> {
     c.call(&[b"RESTORE", key.as_bytes(), b"0", payload])
 }
 
-/// CVE-2024-31227, CVE-2024-51741: a malformed selector ended the server. All words of up to five of
-/// the signs that rules are made of, as a rule, in a selector, and in DRYRUN.
+/// CVE-2024-31227, CVE-2024-51741: a malformed selector ended the server. All words of up to five
+/// of the characters used in rules, as a rule, in a selector, and in DRYRUN.
 #[test]
 fn malformed_acl_selectors() {
     let server = Daemon::start(&["--acllog-max-len", "0"]);
@@ -117,7 +117,7 @@ fn unbounded_pattern_matching() {
         let told = c.call(&["ACL", "DRYRUN", "u", "GET", &key]);
         assert!(told.starts_with(b"$"), "{}", String::from_utf8_lossy(&told));
     }
-    // KEYS alone took half a minute.
+    // Only KEYS took half a minute.
     assert!(
         began.elapsed() < Duration::from_secs(5),
         "{:?}",
@@ -146,7 +146,7 @@ fn unbounded_pattern_matching() {
     lives(&server);
 }
 
-/// CVE-2024-31449: `bit.tohex` wrote beyond its buffer.
+/// CVE-2024-31449: `bit.tohex` overflowed its buffer.
 #[test]
 fn the_bit_library_keeps_to_its_buffer() {
     let server = Daemon::start(&[]);
@@ -163,7 +163,7 @@ fn the_bit_library_keeps_to_its_buffer() {
     lives(&server);
 }
 
-/// CVE-2024-46981: what the collector runs when a state is closed used what was freed.
+/// CVE-2024-46981: finalizers run when a state is closed used freed memory.
 #[test]
 fn collectors_run_nothing_of_a_scripts() {
     let server = Daemon::start(&[]);
@@ -183,8 +183,8 @@ fn collectors_run_nothing_of_a_scripts() {
     lives(&server);
 }
 
-/// CVE-2025-21605: clients that have not authenticated and do not read made the server keep all
-/// their refusals.
+/// CVE-2025-21605: unauthenticated clients that do not read made the server buffer all their
+/// errors.
 #[test]
 fn strangers_who_do_not_read_are_not_kept_in_memory() {
     let server = Daemon::start(&["--requirepass", "secret"]);
@@ -205,7 +205,7 @@ fn strangers_who_do_not_read_are_not_kept_in_memory() {
     for stranger in &mut strangers {
         let limit = Some(Duration::from_millis(300));
         stranger.set_write_timeout(limit).expect("a socket");
-        // Until nothing more is taken, or the connection is closed.
+        // Until the server accepts no more, or closes the connection.
         let _ = stranger.write_all(&many);
     }
     let more = used(&mut c).saturating_sub(before);
@@ -213,7 +213,7 @@ fn strangers_who_do_not_read_are_not_kept_in_memory() {
     assert_eq!(c.ask("PING"), "+PONG\r\n");
 }
 
-/// CVE-2025-27151: a long path wrote beyond a buffer of `redis-check-aof`.
+/// CVE-2025-27151: a long path overflowed a buffer of `redis-check-aof`.
 #[test]
 fn check_aof_takes_long_names() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -256,7 +256,7 @@ fn hyperloglogs_with_too_many_registers() {
     lives(&server);
 }
 
-/// CVE-2025-48367: connections that fail while they are accepted kept others out.
+/// CVE-2025-48367: connections that fail during accept kept others out.
 #[test]
 fn connections_that_break_at_once() {
     let server = Daemon::start(&[]);
@@ -271,7 +271,7 @@ fn connections_that_break_at_once() {
     });
 }
 
-/// CVE-2025-49112: the room that a reply's length was to be written into was counted wrongly.
+/// CVE-2025-49112: the space for a reply's length was miscalculated.
 #[test]
 fn replies_whose_length_comes_later() {
     let server = Daemon::start(&[]);
@@ -316,7 +316,7 @@ fn sources_outlive_their_parsing() {
     lives(&server);
 }
 
-/// CVE-2025-46817: `unpack` counted its results in too few bits.
+/// CVE-2025-46817: `unpack` overflowed its number of results.
 #[test]
 fn unpack_counts_its_results() {
     let server = Daemon::start(&[]);
@@ -339,7 +339,7 @@ fn unpack_counts_its_results() {
     lives(&server);
 }
 
-/// CVE-2025-46818: one user's script changed what the next one's strings do.
+/// CVE-2025-46818: one user's script changed the string methods of the next one's.
 #[test]
 fn metatables_of_basic_types_are_read_only() {
     let server = Daemon::start(&[]);
@@ -381,8 +381,8 @@ fn long_brackets_end_with_the_source() {
     lives(&server);
 }
 
-/// CVE-2025-62507: XACKDEL with many IDs wrote beyond the stack. There is none: whoever builds it has
-/// this test to change.
+/// CVE-2025-62507: XACKDEL with many IDs overflowed the stack. The command does not exist here: its
+/// implementation must change this test.
 #[test]
 fn xackdel_is_unknown() {
     let server = Daemon::start(&[]);
@@ -393,7 +393,7 @@ fn xackdel_is_unknown() {
     lives(&server);
 }
 
-/// CVE-2025-67733: errors and states of scripts held line ends, and so replies of their own.
+/// CVE-2025-67733: errors and statuses of scripts contained line ends, and so could forge replies.
 #[test]
 fn replies_of_scripts_are_one_line() {
     let server = Daemon::start(&[]);
@@ -433,7 +433,7 @@ fn there_is_no_cluster_bus() {
     if let Some(bus) = server.port().checked_add(10_000)
         && let Ok(mut socket) = TcpStream::connect(("127.0.0.1", bus))
     {
-        // Somebody else's.
+        // The port of another process.
         let limit = Some(Duration::from_millis(200));
         socket.set_read_timeout(limit).expect("a socket");
         let _ = socket.write_all(&[b"RCmb", &[0xff; 2252][..]].concat());
@@ -442,7 +442,7 @@ fn there_is_no_cluster_bus() {
     lives(&server);
 }
 
-/// CVE-2026-23479: a client that was evicted while its blocked command ran again was used once more.
+/// CVE-2026-23479: use after free of a client that was evicted while its blocked command ran again.
 #[test]
 fn clients_are_evicted_while_they_are_served() {
     let server = Daemon::start(&[]);
@@ -462,7 +462,7 @@ fn clients_are_evicted_while_they_are_served() {
         wait_until("they wait", || {
             server.info("blocked_clients").as_deref() == Some("20")
         });
-        // The limit and what they wait for come in one turn.
+        // The limit and the awaited elements come in one turn.
         let mut sent = b"MULTI\r\nCONFIG SET maxmemory-clients 1mb\r\nLPUSH list".to_vec();
         (0..20).for_each(|_| sent.extend(b" v"));
         sent.extend(b"\r\nEXEC\r\n");
@@ -482,7 +482,7 @@ fn clients_are_evicted_while_they_are_served() {
     }
 }
 
-/// CVE-2026-23631: a full sync in the middle of a script freed what the script ran in.
+/// CVE-2026-23631: a full sync in the middle of a script freed the script's state.
 #[test]
 fn there_is_no_replication() {
     let server = Daemon::start(&["--busy-reply-threshold", "1"]);
@@ -503,7 +503,7 @@ fn there_is_no_replication() {
     lives(&server);
 }
 
-/// CVE-2026-25243: a length in a longer form than it needs was skipped as if it had the shorter one.
+/// CVE-2026-25243: a length in a longer form than necessary was skipped as if in the shorter one.
 #[test]
 fn zipmaps_with_overlong_lengths() {
     let server = Daemon::start(&[]);
@@ -524,7 +524,7 @@ fn zipmaps_with_overlong_lengths() {
     lives(&server);
 }
 
-/// CVE-2026-25588, CVE-2026-25589: values of modules that read them carelessly.
+/// CVE-2026-25588, CVE-2026-25589: values of modules that parse them carelessly.
 #[test]
 fn payloads_of_modules() {
     let server = Daemon::start(&[]);
@@ -537,7 +537,7 @@ fn payloads_of_modules() {
     lives(&server);
 }
 
-/// CVE-2026-27623: a request behind an empty one was taken for a breach of what the server relies on.
+/// CVE-2026-27623: a request after an empty one triggered an assertion.
 #[test]
 fn requests_behind_empty_ones() {
     let server = Daemon::start(&[]);
@@ -571,7 +571,7 @@ fn requests_behind_empty_ones() {
     lives(&server);
 }
 
-/// CVE-2026-63639: one pending entry that two consumers of a group hold was freed twice.
+/// CVE-2026-63639: one pending entry of two consumers of a group was freed twice.
 #[test]
 fn streams_whose_consumers_share_an_entry() {
     let server = Daemon::start(&[]);

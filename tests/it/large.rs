@@ -1,5 +1,5 @@
-//! Large arguments: read apart from their command, kept without a copy, and given back when
-//! nothing comes of them.
+//! Large arguments: read apart from their command, kept without a copy, and freed when they are not
+//! used.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::{Daemon, wait_until};
 
 const MIB: usize = 1 << 20;
 
-/// Bytes of which no two neighbouring pages look alike.
+/// Bytes in which no two neighbouring pages are equal.
 fn text(len: usize, seed: usize) -> Vec<u8> {
     (0..len)
         .map(|i| ((i * 31 + i / 4096 * 7 + seed) % 251) as u8)
@@ -24,7 +24,7 @@ fn used(server: &Daemon) -> usize {
     text.parse().expect("a number")
 }
 
-/// Sends the beginning of `SET key` with a value of `announced` bytes, `come` of them.
+/// Sends the beginning of `SET key` with a value of `announced` bytes, of which `come` are sent.
 fn begin(server: &Daemon, key: &str, announced: usize, come: usize) -> Connection {
     let mut c = server.connect();
     c.ask("CLIENT SETNAME sender");
@@ -112,7 +112,7 @@ fn one_command_may_have_several() {
     for (key, value) in [("a", &a), ("b", &b), ("d", &d)] {
         assert!(c.call(&["GET", key]) == bulk(value), "{key}");
     }
-    // The first value is freed by the command that brought it, and is still told about.
+    // The command that brought the first value frees it; MONITOR and SLOWLOG still show it.
     let mut monitor = server.connect();
     assert_eq!(monitor.ask("MONITOR"), "+OK\r\n");
     c.ask("CONFIG SET slowlog-log-slower-than 0");
@@ -148,7 +148,7 @@ fn every_command_that_keeps_a_string_keeps_a_large_one() {
         assert_eq!(c.ask("GETRANGE k 5 9"), "$5\r\nhello\r\n");
         assert_eq!(c.ask("DEL k"), ":1\r\n");
     }
-    // Those who do not keep it.
+    // Commands that do not keep it.
     c.ask("SET k 1");
     assert_eq!(c.call(&[&b"SETNX"[..], b"k", v]), b":0\r\n");
     assert_eq!(c.call(&[&b"SET"[..], b"k", v, b"NX"]), b"$-1\r\n");
@@ -201,16 +201,16 @@ fn what_stands_behind_one_is_parsed_as_ever() {
     let server = Daemon::start(&[]);
     let value = text(100_000, 1);
     let head = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000\r\n";
-    // The two bytes behind a bulk string are not looked at, as in Redis.
+    // The two bytes after a bulk string are not checked, as in Redis.
     let mut c = server.connect();
     c.send(&[&head[..], &value, b"xyPING\r\n"].concat());
     assert_eq!(c.reply(), b"+OK\r\n");
     assert_eq!(c.reply(), b"+PONG\r\n");
     assert!(c.call(&["GET", "k"]) == bulk(&value));
-    // One byte more than announced: the next command begins with what is left.
+    // One byte more than announced: it is the start of the next command.
     c.send(&[&head[..], &value, b"x\r\nPING\r\n"].concat());
     assert_eq!(c.reply(), b"+OK\r\n");
-    // An empty line is left over.
+    // The rest is an empty line.
     assert_eq!(c.reply(), b"+PONG\r\n");
     assert_eq!(c.ask("PING"), "+PONG\r\n");
 }

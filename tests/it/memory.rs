@@ -1,4 +1,4 @@
-//! Memory as INFO tells it: when it is taken, and when it is back.
+//! Memory as INFO reports it: when it is allocated, and when it is freed.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn a_flush_that_is_not_async_has_freed_its_memory_when_it_answers() {
             c.ask(&format!("SADD set {}", members.join(" ")));
         }
         assert!(used(&server) > before + (20 << 20));
-        // What stands behind it in the pipeline waits with it.
+        // The rest of the pipeline waits for it.
         c.send(format!("{flush}\r\nINFO memory\r\nDBSIZE\r\n").as_bytes());
         assert_eq!(c.reply(), b"+OK\r\n");
         let info = String::from_utf8(c.reply()).expect("text");
@@ -46,8 +46,8 @@ fn a_flush_that_is_not_async_has_freed_its_memory_when_it_answers() {
     assert!(used(&server) < before + (1 << 20));
 }
 
-/// Buffers that the loop filled and a helper thread freed stayed in the figure: two rewrites of a
-/// log without a write between them doubled it, and `maxmemory` then evicted every key.
+/// Regression: buffers filled by the loop and freed by a helper thread stayed in the figure: two
+/// log rewrites without a write between them doubled it, and `maxmemory` evicted every key.
 #[test]
 fn background_work_leaves_used_memory_as_it_was() {
     const KEYS: u64 = 100_000;
@@ -64,7 +64,7 @@ fn background_work_leaves_used_memory_as_it_was() {
     let empty = Memory::of(&mut c).expect("INFO has it").used;
     assert_eq!(c.ask(&format!("DEBUG POPULATE {KEYS} key 100")), "+OK\r\n");
     let full = used(&server);
-    // What waits for the disk counts while it waits.
+    // Bytes that wait for the disk count while they wait.
     limit_to(&mut c, full + (full - empty) / 2 + (24 << 20));
     let ended = |what: &str| {
         wait_until("the background work to end", || {
@@ -83,7 +83,7 @@ fn background_work_leaves_used_memory_as_it_was() {
         if round % 3 == 0 {
             assert_eq!(c.ask("DEBUG RELOAD"), "+OK\r\n");
         }
-        // Something is written, which asks whether there is memory.
+        // A write checks the memory.
         assert_eq!(c.ask("SET key:0 x"), "+OK\r\n");
         assert_eq!(number(&c.ask("DBSIZE")), KEYS, "round {round}");
         assert_agrees(&mut c);
@@ -111,7 +111,7 @@ fn a_limit_far_below_what_is_used_is_reached_between_other_work() {
     assert_eq!(c.ask("DEBUG POPULATE 200000 key 100"), "+OK\r\n");
     let limit = used(&server) / 2;
     assert_eq!(c.ask(&format!("CONFIG SET maxmemory {limit}")), "+OK\r\n");
-    // The command that set it did a small part of the work.
+    // The command that set it did only a small part of the work.
     let at_once = c.ask("DBSIZE");
     let keys = |reply: &str| reply[1..].trim().parse::<u64>().expect("a number");
     assert!(keys(&at_once) > 150_000, "{at_once}");
@@ -129,7 +129,7 @@ fn pipeline(c: &mut Connection, commands: &[Vec<Vec<u8>>]) {
     }
 }
 
-/// `HSET key f0 v f1 v ...` with so many fields, each of about 30 bytes.
+/// `HSET key f0 v f1 v ...` with this many fields, each of about 30 bytes.
 fn hset(key: &str, fields: usize) -> Vec<Vec<u8>> {
     let mut words = vec![b"HSET".to_vec(), key.into()];
     for i in 0..fields {
@@ -163,7 +163,7 @@ fn number(reply: &str) -> u64 {
     reply[1..].trim().parse().expect("a number")
 }
 
-/// The keys that are left, once nothing more is evicted.
+/// The remaining keys, once eviction has ended.
 fn settled(server: &Daemon, limit: u64) -> u64 {
     // INFO itself takes some memory.
     wait_until("the limit is kept", || used(server) < limit + (1 << 18));
@@ -189,7 +189,7 @@ fn no_more_hashes_are_evicted_than_must_go() {
         assert_eq!(c.ask("SET another value"), "+OK\r\n");
         let gone = HASHES + 1 - settled(&server, limit);
         assert!(gone.abs_diff(too_many) <= 4, "{lazy}: {gone} of {too_many}");
-        // More may have gone meanwhile; the string may be among them.
+        // More keys may have been evicted meanwhile, among them the string.
         wait_until("they are freed", || {
             let text = server.info("lazyfreed_objects").expect("INFO has it");
             let freed = text.parse::<u64>().expect("a number");
@@ -252,7 +252,7 @@ fn what_was_deleted_makes_room_at_once() {
         let refused = c.ask("SET k v");
         assert!(refused.starts_with("-OOM "), "{refused}");
         if deletion == "SET big x" {
-            // It needs memory itself.
+            // SET itself needs memory.
             limit_to(&mut c, 0);
         }
         c.send(
@@ -282,7 +282,7 @@ fn new_keys_stay_after_a_flush() {
     assert_eq!(server.info("evicted_keys").as_deref(), Some("0"));
 }
 
-/// Who frees what, by the options that say so, as Redis counts it.
+/// Which values the helper thread frees, by the options for that, as Redis counts them.
 #[test]
 fn the_helper_thread_frees_what_the_options_say() {
     let mut answers = Vec::new();
@@ -399,8 +399,8 @@ fn figure(server: &Daemon, name: &str) -> f64 {
     text.parse().expect("a number")
 }
 
-/// Active defragmentation by its directives alone: it begins, gives pages back and ends; what the
-/// keys hold is what they held, and clients are served meanwhile.
+/// Active defragmentation by its directives alone: it begins, returns pages and ends; the values
+/// are unchanged, and clients are served meanwhile.
 #[test]
 fn thinly_filled_pages_go_back_while_clients_are_served() {
     let server = Daemon::start(&[
@@ -437,7 +437,7 @@ fn thinly_filled_pages_go_back_while_clients_are_served() {
     assert_eq!(figure(&server, "active_defrag_hits"), 0.0);
 }
 
-/// What was freed at random kept its pages: eight times what was used stayed resident for as long as
+/// Regression: after random frees eight times the used memory stayed resident as long as
 /// `activedefrag` was off, which it is by default.
 #[test]
 fn an_idle_server_gives_back_what_was_freed() {
@@ -445,7 +445,7 @@ fn an_idle_server_gives_back_what_was_freed() {
     let mut c = server.connect();
     leave_one_in_five(&mut c);
     let before = c.ask("DEBUG DIGEST");
-    // One who asks once a second leaves it idle in between.
+    // One request per second leaves it idle in between.
     let minute = Duration::from_secs(60);
     wait_within(minute, "what was freed to be given back", || {
         std::thread::sleep(Duration::from_secs(1));
@@ -465,8 +465,8 @@ fn field(server: &Daemon, name: &str) -> u64 {
     text.parse().unwrap_or_else(|_| panic!("{name}: {text}"))
 }
 
-/// What is data, asked key by key: with the lines of INFO for all else it must be what the
-/// allocator has.
+/// The data, summed key by key: together with INFO's lines for everything else it must equal the
+/// allocator's figure.
 fn bytes_of_all_keys(c: &mut Connection) -> u64 {
     let keys = c.ask("KEYS *");
     let keys: Vec<&str> = keys.lines().skip(2).step_by(2).collect();
@@ -487,7 +487,7 @@ fn bytes_of_all_keys(c: &mut Connection) -> u64 {
     bytes
 }
 
-/// A server of which nobody can tell what its memory is used for is restarted instead of mended.
+/// A server whose memory use cannot be explained is restarted instead of repaired.
 #[test]
 fn the_lines_of_memory_add_up_to_what_the_allocator_has_under_load() {
     let server = Daemon::start(&[
@@ -571,7 +571,7 @@ fn the_lines_of_memory_add_up_to_what_the_allocator_has_under_load() {
             3 => client
                 .send(format!("*2\r\n$3\r\nSET\r\n$30000\r\n{}", "y".repeat(20_000)).as_bytes()),
             _ => {
-                // More than the socket takes.
+                // More than the socket buffers.
                 client.ask("SETRANGE large 300000 x");
                 client.send("GETRANGE large 0 250000\r\n".repeat(30).as_bytes());
             }
@@ -582,7 +582,7 @@ fn the_lines_of_memory_add_up_to_what_the_allocator_has_under_load() {
     for n in 0..1000 {
         c.ask(&format!("GET str:{n}"));
     }
-    // What was sent has been read, and all that can be sent has left.
+    // All input has been read, and all replies that can be sent have left.
     wait_until("memory to stand still", || {
         let before = used(&server);
         std::thread::sleep(std::time::Duration::from_millis(200));
@@ -648,8 +648,7 @@ fn the_lines_of_memory_add_up_to_what_the_allocator_has_under_load() {
     }
 }
 
-/// A control group of memory with a limit, and how it is called here; the reason where there is
-/// none to be had.
+/// A memory control group with a limit, and its file names; otherwise the reason why there is none.
 struct Group {
     folder: std::path::PathBuf,
     limit: &'static str,
@@ -685,7 +684,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // The kernel lets go of it once its processes are gone.
+        // The kernel releases it once its processes are gone.
         for _ in 0..50 {
             if std::fs::remove_dir(&self.folder).is_ok() {
                 return;
@@ -707,7 +706,7 @@ fn in_a_container_memory_ends_with_refusals_or_evictions_not_with_the_process() 
     let mib = 1u64 << 20;
     let server = Daemon::start(&["--maxmemory", "auto", "--maxmemory-policy", "noeviction"]);
     assert_ne!(server.info("maxmemory_auto_of").as_deref(), Some("none"));
-    // Version 2 takes a number, version 1, too.
+    // Both versions accept a number.
     group.set(group.limit, &(96 * mib).to_string());
     group.set("cgroup.procs", &server.pid().to_string());
     wait_until("the group's limit", || {
@@ -734,7 +733,7 @@ fn in_a_container_memory_ends_with_refusals_or_evictions_not_with_the_process() 
     assert_eq!(fill(&mut c, 2000), 0);
     assert!(field(&server, "evicted_keys") > 500);
     assert!(used(&server) <= 73 * mib);
-    // It is followed when it changes.
+    // A change is followed.
     group.set(group.limit, &(192 * mib).to_string());
     wait_until("the new limit", || field(&server, "maxmemory") == 144 * mib);
     drop(c);
@@ -775,7 +774,7 @@ fn figures_by_prefix_survive_a_reload_exactly() {
     assert_eq!(keys(&before), keys(&after));
     assert_eq!(c.ask("CONFIG SET prefix-stats no"), "+OK\r\n");
     assert!(c.ask("PREFIXSTATS").starts_with("-ERR"));
-    // Counting what is there gives the same to the byte.
+    // Recounting gives the same to the byte.
     assert_eq!(c.ask("CONFIG SET prefix-stats yes"), "+OK\r\n");
     wait_until("the walk", || {
         server.info("prefix_stats_walking").as_deref() == Some("0")

@@ -1,4 +1,4 @@
-//! Messages between clients, where they are strained.
+//! Messages between clients, under strain.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn a_subscriber_that_never_reads_is_cut_off_and_harms_nobody() {
     let publish = command(&[&b"PUBLISH"[..], b"news", &text]);
     let message = command(&[&b"message"[..], b"news", &text]);
     let mut receivers = 2;
-    // What the sockets themselves hold is more than the limit.
+    // More than the sockets buffer.
     for _ in 0..2000 {
         publisher.send(&publish);
         let count = publisher.reply();
@@ -121,12 +121,12 @@ fn ten_thousand_prefixes_of_a_client_take_little() {
         assert_eq!(c.call(&words), b"+OK\r\n");
     }
     assert_eq!(figure(&server, "tracking_total_prefixes"), PREFIXES as u64);
-    // Its query buffer counts, too, until it is given back.
+    // Its query buffer counts, too, until it is freed.
     wait_until("the prefixes to be all that it holds", || {
         memory() < 400_000
     });
     assert!(memory() - before > PREFIXES * 8, "{before}");
-    // The server does not hold in another place what the client is spared.
+    // Memory not counted for the client is not held elsewhere in the server either.
     assert!(figure(&server, "mem_tracking") < 100_000);
 
     let mut writer = server.connect();

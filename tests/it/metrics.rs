@@ -1,4 +1,4 @@
-//! `metrics-port`: who is answered, what, and within which bounds.
+//! `metrics-port`: which peers are answered, with what, and within which bounds.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -28,7 +28,7 @@ fn connect(port: u16) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// The whole answer to what is sent in these pieces.
+/// The whole answer to a request sent in these pieces.
 fn ask(port: u16, pieces: &[&[u8]]) -> String {
     let mut stream = connect(port).expect("it listens");
     for piece in pieces {
@@ -36,7 +36,7 @@ fn ask(port: u16, pieces: &[&[u8]]) -> String {
         std::thread::sleep(Duration::from_millis(5));
     }
     let mut answer = Vec::new();
-    // A refusal may leave something unread, and the connection ends by a reset.
+    // A refusal may leave unread bytes, and the connection then ends with a reset.
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
 }
@@ -63,7 +63,7 @@ fn metrics_and_health_are_served_beside_commands() {
     let halves = [&b"GET /healthz HT"[..], b"TP/1.1\r\n\r", b"\n"];
     assert!(ask(port, &halves).ends_with("ok\n"));
     assert!(ask(port, &[b"*1\r\n$4\r\nPING\r\n"]).starts_with("HTTP/1.1 400 "));
-    // They are no clients.
+    // They are not clients.
     assert_eq!(server.info("connected_clients").as_deref(), Some("1"));
 }
 
@@ -145,7 +145,7 @@ fn the_port_moves_closes_and_opens_by_config_set() {
     assert!(get(other, "/healthz").starts_with("HTTP/1.1 403 "));
 }
 
-/// While a script ran for long, probes and scrapes waited for its end.
+/// Regression: while a script ran for long, probes and scrapes waited for its end.
 #[test]
 fn a_busy_script_holds_up_no_probe() {
     let (server, port) = start(&["--busy-reply-threshold", "10"]);
@@ -165,7 +165,7 @@ fn a_busy_script_holds_up_no_probe() {
     assert!(get(port, "/healthz").ends_with("ok\n"));
 }
 
-/// Connections that say nothing, and one that does not read: nobody else waits for them.
+/// Silent connections, and one that does not read, block no others.
 #[test]
 fn the_slow_and_the_silent_are_bounded() {
     let (server, port) = start(&[]);

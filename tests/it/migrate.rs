@@ -1,4 +1,4 @@
-//! MIGRATE: keys go to russet and to real servers, and are never in neither place.
+//! MIGRATE: keys go to russet and to real servers, and always exist in at least one place.
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -54,7 +54,7 @@ fn keys_go_to_every_server() {
         let ttl: i64 = ttl[1..].trim().parse().expect("a number");
         assert!((99_000_000..=100_000_000).contains(&ttl), "{ttl}");
 
-        // What is there already is not replaced without a word.
+        // An existing key is not replaced by default.
         c.ask("SET text other");
         let one = format!("MIGRATE 127.0.0.1 {port} text 3 5000");
         assert_eq!(
@@ -98,7 +98,7 @@ fn passwords_are_given() {
     assert_eq!(c.ask("EXISTS k"), ":0\r\n");
 }
 
-/// Whatever happens on the way, what was not acknowledged stays.
+/// Whatever happens on the way, unacknowledged keys stay.
 #[test]
 fn a_key_without_an_answer_stays() {
     let server = Daemon::start(&[]);
@@ -112,10 +112,10 @@ fn a_key_without_an_answer_stays() {
         "-IOERR error or timeout reading to target instance\r\n"
     );
     assert_eq!(c.ask("EXISTS k"), ":1\r\n");
-    // One that reads and goes: tried again, once.
+    // A target that reads and closes: retried, once.
     let gone = thread::spawn(move || {
         let mut seen = 0;
-        // The first is of the try before.
+        // The first is of the previous try.
         for _ in 0..3 {
             let (mut stream, _) = silent.accept().expect("a connection");
             let mut bytes = [0; 1024];
@@ -130,7 +130,7 @@ fn a_key_without_an_answer_stays() {
     );
     assert_eq!(gone.join().expect("ended"), 3);
     assert_eq!(c.ask("EXISTS k"), ":1\r\n");
-    // Nobody listens there any more.
+    // The port is closed now.
     assert_eq!(
         c.ask(&line),
         "-IOERR error or timeout writing to target instance\r\n"

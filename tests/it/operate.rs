@@ -1,6 +1,6 @@
-//! What `docs/operate.md` tells an operator to do, done: each step that no other test walks.
-//! Backups, moments and moving with files are in `backup`, keys by MIGRATE in `migrate`, packages
-//! in `packaging/test`, the doctor in `operator`.
+//! The steps of `docs/operate.md` for operators that no other test covers. Backups, moments and
+//! moving with files are in `backup`, keys by MIGRATE in `migrate`, packages in `packaging/test`,
+//! the doctor in `operator`.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -93,7 +93,7 @@ fn files_are_looked_at_and_made_plain() {
     wait_until("the old file to go", || !lines());
 }
 
-/// "Load the old configuration": what is not known is named, and nothing starts.
+/// "Load the old configuration": unknown directives are named, and nothing starts.
 #[test]
 fn another_servers_configuration_is_looked_at() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -161,7 +161,7 @@ fn what_to_alert_on_is_served() {
     let names: Vec<&str> = words.filter(|word| word.starts_with("redis_")).collect();
     assert!(names.len() > 10, "{names:?}");
     for name in names {
-        // Where there is no replica nobody asks for its link.
+        // The link metric exists only with a replica.
         let is_served =
             served.contains(&format!("\n{name} ")) || served.contains(&format!("\n{name}{{"));
         assert!(is_served || name == "redis_master_link_up", "{name}");

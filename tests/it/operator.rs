@@ -44,7 +44,7 @@ fn ping_asks_where_it_is_told_or_where_the_file_says() {
 
 #[test]
 fn ping_finds_where_a_process_listens() {
-    // A container's health check: the port is what somebody chose, beside other ports.
+    // A container's health check: the port is configured, beside other ports.
     let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let other = taken.local_addr().expect("bound").port().to_string();
     drop(taken);

@@ -1,4 +1,4 @@
-//! What the daemon does to its own process: background, pid file, sockets, signals, log.
+//! The daemon's own process: background, pid file, sockets, signals, log.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::support::{Connection, Daemon, daemon::russet, once::run_once, wait_until};
 
-/// Behind a Unix socket alone, with a log in the working folder.
+/// Only a Unix socket, with a log in the working folder.
 const ON_A_SOCKET: [&str; 6] = [
     "--port",
     "0",
@@ -80,7 +80,7 @@ fn shutdown_closes_without_a_reply() {
     let mut c = server.connect();
     assert_eq!(c.ask("SHUTDOWN SAVE NOSAVE"), "-ERR syntax error\r\n");
     assert_eq!(c.ask("SHUTDOWN ABORT"), "-ERR No shutdown in progress.\r\n");
-    // What stands behind it in the pipeline is not run.
+    // The rest of the pipeline is not run.
     c.send(b"SHUTDOWN NOSAVE\r\nPING\r\n");
     assert_eq!(c.rest(), b"");
     assert!(server.wait_end().success());
@@ -152,7 +152,7 @@ fn a_daemon_leaves_the_terminal_and_writes_its_pid() {
     assert!(text(&log).contains("bye bye"));
 }
 
-/// An orphan of a test may wait for a reaper that is in no hurry.
+/// A test's orphan may wait for a slow reaper.
 fn is_zombie(pid: Pid) -> bool {
     text(Path::new(&format!("/proc/{}/stat", pid.as_raw_nonzero()))).contains(") Z ")
 }
@@ -271,7 +271,7 @@ fn a_low_file_limit_lowers_maxclients() {
     child.wait().expect("our child");
 }
 
-/// The report that a signal makes the server write, and how it ended.
+/// The crash report for a signal, and the exit status.
 #[track_caller]
 fn crash_by(signal: Signal, args: &[&str]) -> (String, Option<i32>) {
     use std::os::unix::process::ExitStatusExt;

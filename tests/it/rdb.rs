@@ -1,5 +1,4 @@
-//! Files and payloads between russet and the real servers, both ways, and files that are
-//! damaged.
+//! Files and payloads exchanged with the real servers, both ways, and damaged files.
 
 use std::path::Path;
 use std::process::Command;
@@ -73,7 +72,7 @@ fn fill_expiring_fields(c: &mut Connection) {
     assert_eq!(reply, "*2\r\n:1\r\n:1\r\n");
 }
 
-/// What a key holds, the same text whatever order its elements are kept in.
+/// A key's value, as text independent of the order of its elements.
 fn value(c: &mut Connection, key: &str) -> String {
     let kind = c.ask(&format!("TYPE {key}"));
     let (line, sorts, width) = match kind.trim_end() {
@@ -98,7 +97,7 @@ fn value(c: &mut Connection, key: &str) -> String {
     format!("{key} {kind}{elements:?}")
 }
 
-/// What both databases hold, but for expiring hashes.
+/// The contents of both databases, except expiring hashes.
 fn contents(c: &mut Connection) -> Vec<String> {
     let mut all = Vec::new();
     for db in [9, 0] {
@@ -115,7 +114,7 @@ fn contents(c: &mut Connection) -> Vec<String> {
     all
 }
 
-/// What the expiring hashes hold, in an order of its own.
+/// The contents of the expiring hashes, in a fixed order.
 fn expiring_fields(c: &mut Connection) -> Vec<String> {
     let mut all = Vec::new();
     for (key, count) in [("hash:ttl:large", 600), ("hash:ttl:small", 3)] {
@@ -309,7 +308,7 @@ fn a_restart_keeps_what_was_saved() {
     );
 }
 
-/// Runs russet in a folder until it ends by itself; its exit status and its log.
+/// Runs russet in a folder until it exits by itself; returns its exit status and its log.
 fn refused(folder: &Path) -> (Option<i32>, String) {
     let output = Command::new(russet())
         .args([
@@ -396,7 +395,7 @@ fn a_damaged_file_stops_the_start_and_says_where() {
     );
 }
 
-/// The checksum behind a payload: CRC-64 of Redis, one bit at a time.
+/// The checksum of a payload: CRC-64 of Redis, one bit at a time.
 pub(crate) fn crc64(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |crc, &byte| {
         (0..8).fold(crc ^ u64::from(byte), |crc, _| {
@@ -425,7 +424,7 @@ fn fill_streams(c: &mut Connection) {
     }
 }
 
-/// What is asked of a value that was taken: something of each type that walks and changes it.
+/// Commands for an accepted value: for each type some that walk and change it.
 const USES: [&str; 30] = [
     "DEBUG DIGEST-VALUE m",
     "MEMORY USAGE m SAMPLES 0",
@@ -459,8 +458,8 @@ const USES: [&str; 30] = [
     "COPY m n REPLACE",
 ];
 
-/// Payloads that pass for whole by their checksum: whatever they hold, the server refuses
-/// them or has a value that every command can use. `RUSSET_PAYLOADS`: how many for each value of
+/// Payloads with a valid checksum and arbitrary content: the server refuses them or has a value
+/// that every command can use. `RUSSET_PAYLOADS`: how many for each value of
 /// `sanitize-dump-payload`.
 #[test]
 fn mutated_payloads_harm_nobody() {
@@ -525,7 +524,7 @@ fn restore_mutated(count: usize, seed: u64, sanitize: &str) {
     assert!(taken > count / 20 && taken < count, "{taken} of {count}");
 }
 
-/// While a file is loaded INFO tells how far that is, from the first second on.
+/// While a file is loaded INFO reports the progress, from the first second on.
 #[test]
 fn loading_tells_what_it_knows() {
     let mut server = Daemon::start(&[]);

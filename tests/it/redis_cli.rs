@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Daemon, peers};
 
-/// Whether the tool is there; says so when it is not.
+/// Whether the tool is installed; prints a message if not.
 fn has(tool: &str) -> bool {
     let there = Command::new(tool).arg("--version").output().is_ok();
     if !there {
@@ -143,7 +143,7 @@ fn redis_benchmark_runs_its_string_tests() {
     assert!(!out.to_lowercase().contains("err"), "{out}");
 }
 
-/// Everything that redis-benchmark runs by default: each of its commands is there.
+/// Everything that redis-benchmark runs by default: each of its commands exists.
 #[test]
 fn redis_benchmark_runs_all_it_has() {
     if !has("redis-benchmark") {
@@ -158,7 +158,7 @@ fn redis_benchmark_runs_all_it_has() {
         text(&out),
         String::from_utf8_lossy(&out.stderr).into_owned(),
     );
-    // A test's line is overwritten while it runs; the last of it has the result.
+    // A test's line is overwritten while it runs; its last version has the result.
     let done = |name: &str| {
         out.split(['\r', '\n'])
             .any(|line| line.starts_with(name) && line.contains("requests per second"))
@@ -187,7 +187,7 @@ fn redis_benchmark_runs_all_it_has() {
     assert!(!out.contains("Error") && !err.contains("ERR"), "{out}{err}");
 }
 
-/// What redis-cli shows while one types comes from COMMAND DOCS.
+/// redis-cli's hints while typing come from COMMAND DOCS.
 #[test]
 fn redis_cli_gives_hints_on_a_terminal() {
     if !has("redis-cli") {

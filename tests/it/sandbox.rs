@@ -1,5 +1,5 @@
-//! Ways out of the sandbox that are known of Redis's scripts, and scripts that want everything:
-//! each is an error to who tries, and the daemon lives.
+//! Known escapes from the sandbox of Redis's scripts, and scripts that exhaust resources: each gets
+//! an error, and the daemon survives.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ fn eval(c: &mut Connection, script: &str) -> String {
     String::from_utf8_lossy(&c.call(&["EVAL", script, "0"])).into_owned()
 }
 
-/// A daemon whose scripts have little memory and are given up soon.
+/// A daemon whose scripts have little memory and are killed soon.
 fn small() -> Daemon {
     Daemon::start(&[
         "--script-memory-limit",
@@ -19,7 +19,7 @@ fn small() -> Daemon {
     ])
 }
 
-/// Runs each, and shows after each that the daemon is the same and serves.
+/// Runs each, and checks after each that the daemon is the same and serves.
 fn lives_through(scripts: &[(&str, &str)]) {
     let server = small();
     let pid = server.info("process_id");
@@ -35,7 +35,7 @@ fn lives_through(scripts: &[(&str, &str)]) {
 
 #[test]
 fn byte_code_is_not_run() {
-    // CVE-2015-8080 and all that began with forged byte code.
+    // CVE-2015-8080 and other attacks with forged byte code.
     lives_through(&[
         (
             "return loadstring(string.dump(function() return 1 end))",
@@ -75,7 +75,7 @@ fn nothing_of_the_host_is_in_reach() {
         );
         assert_eq!(told, "$-1\r\n", "{name}");
     }
-    // CVE-2022-0543: of os nothing but the clock.
+    // CVE-2022-0543: of `os` only the clock exists.
     assert_eq!(
         eval(
             &mut c,
@@ -88,7 +88,7 @@ fn nothing_of_the_host_is_in_reach() {
 
 #[test]
 fn what_scripts_share_cannot_be_changed() {
-    // CVE-2022-24735, CVE-2025-46818: what one script changes another one runs.
+    // CVE-2022-24735, CVE-2025-46818: one script changes what another one runs.
     lives_through(&[
         ("string.rep = 1", "readonly"),
         ("redis.call = 1", "readonly"),
@@ -146,7 +146,7 @@ fn what_scripts_share_cannot_be_changed() {
             "{script}"
         );
     }
-    // KEYS and ARGV are each script's own.
+    // KEYS and ARGV are local to each script.
     eval(&mut c, "KEYS = nil ARGV[1] = 'left'");
     assert_eq!(eval(&mut c, "return {#KEYS, #ARGV}"), "*2\r\n:0\r\n:0\r\n");
 }
@@ -377,7 +377,7 @@ fn whoever_wants_all_memory_is_told_that_there_is_no_more() {
     for bomb in bombs {
         let mut c = server.connect();
         c.send(&crate::support::resp::command(&["EVAL", bomb, "0"]));
-        // What catches its errors, or is only slow, is stopped by hand.
+        // Scripts that catch their errors, or are only slow, are killed by hand.
         let began = Instant::now();
         let mut other = server.connect();
         wait_until("the bomb to be over", || {
@@ -467,8 +467,8 @@ fn nobody_swallows_the_end_of_a_script() {
 
 #[test]
 fn the_collector_meets_no_freed_text() {
-    // CVE-2024-46981, CVE-2025-49844: garbage is collected while a chunk is parsed, in handlers
-    // of errors, in the middle of whatever calls back.
+    // CVE-2024-46981, CVE-2025-49844: garbage collection during the parsing of a chunk, in error
+    // handlers, and in callbacks.
     lives_through(&[
         (
             "for i = 1, 200 do local t = {} local f = load(function() collectgarbage() for j = 1, 100 do \
@@ -512,7 +512,7 @@ fn the_collector_meets_no_freed_text() {
     ]);
 }
 
-/// Each coroutine takes some of the thread's stack, which nested ones filled: the daemon ended.
+/// Regression: nested coroutines, each with a part of the thread's stack, overflowed it.
 #[test]
 fn no_way_down_fills_the_stack() {
     const DEEP: &str = "C stack overflow";

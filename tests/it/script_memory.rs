@@ -1,5 +1,5 @@
-//! What is made for a script outside of Lua: replies, arguments, texts. It counts against the
-//! script's memory, and the script can be stopped meanwhile.
+//! Memory used for a script outside Lua: replies, arguments, texts. It counts against the script's
+//! limit, and the script can be stopped meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,7 @@ fn resident(server: &Daemon) -> u64 {
 
 #[test]
 fn what_is_made_for_a_script_counts_as_its_memory() {
-    // Sixty times one text of 5 MB, or what else is many times what Lua holds.
+    // Sixty copies of a 5 MB text, or other data many times larger than Lua's own.
     const SIXTY: &str =
         "local s = string.rep('x', 5000000) local t = {} for i = 1, 60 do t[i] = s end ";
     const OTHERS: &str =
@@ -79,7 +79,7 @@ fn what_is_made_for_a_script_counts_as_its_memory() {
         assert!(rose <= LIMIT_MB + 32, "{bomb}: {rose} MB");
         assert_eq!(eval(&mut c, "return 'a'"), "$1\r\na\r\n");
     }
-    // A line of the log is cut, and that is no error.
+    // A log line is cut, which is no error.
     assert_eq!(
         eval(&mut c, &format!("{SIXTY} redis.log(3, unpack(t))")),
         "$-1\r\n"
@@ -87,7 +87,7 @@ fn what_is_made_for_a_script_counts_as_its_memory() {
     server.wait_for_log("xxx... and 2");
 }
 
-/// A script whose reply is long in the making, and another client that has been told so.
+/// A script whose reply takes long to build, and another client that got the BUSY error.
 fn replying(server: &Daemon, before: &str) -> (Connection, Connection) {
     let mut running = server.connect();
     let script = format!("{before} local t = {{1}} for i = 1, 60 do t = {{t, t}} end return t");
@@ -104,7 +104,7 @@ fn a_reply_that_is_long_in_the_making_can_be_stopped() {
     assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
     assert!(told(&mut running).contains("Script killed by user"));
     assert_eq!(other.ask("PING"), "+PONG\r\n");
-    // What it has written stays, as that of any script which fails; nothing is in the middle.
+    // Its writes stay, as with any failing script; nothing is half done.
     let (mut running, mut other) = replying(&server, "redis.call('SET', 'a', 1)");
     assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
     assert!(told(&mut running).contains("Script killed by user"));
@@ -171,7 +171,7 @@ fn a_deep_reply_costs_no_more_than_its_bytes() {
         began.elapsed()
     };
     let flat = time(1);
-    // 7,900 times 8 MB moved would be seconds.
+    // Moving 8 MB 7,900 times would take seconds.
     let deep = time(7_900);
     assert!(
         deep < 4 * flat + Duration::from_millis(1500),

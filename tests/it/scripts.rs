@@ -1,4 +1,4 @@
-//! Scripts that run for long while others want to be served, and what is left of them.
+//! Scripts that run for long while other clients want service, and what is left of them.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use crate::support::{Connection, Daemon, wait_until};
 
 const THRESHOLD: &[&str] = &["--busy-reply-threshold", "30"];
 
-/// A client whose script runs, and another that has been told so.
+/// A client whose script runs, and another that got the BUSY error.
 fn busy(server: &Daemon, words: &[&str]) -> (Connection, Connection) {
     let mut running = server.connect();
     running.send(&command(words));
@@ -105,7 +105,7 @@ fn a_script_that_wrote_is_not_killed_and_an_atomic_one_is_undone() {
     other.send(b"SHUTDOWN NOSAVE\r\n");
     server.wait_end();
     drop(running);
-    // What the script did was never whole: the file does not have it.
+    // The script's unit was never complete: the file does not have it.
     server.restart();
     assert_eq!(server.connect().ask("GET a"), "$6\r\nbefore\r\n");
 }
@@ -119,15 +119,15 @@ fn others_are_served_while_a_pattern_is_matched() {
     assert!(told(&mut running).contains("killed"));
 }
 
-/// What runs in native code meets no hook: nobody was served for as long as it took.
+/// Regression: native code calls no hook: no client was served while it ran.
 #[test]
 fn others_are_served_while_native_code_runs() {
     let server = Daemon::start(THRESHOLD);
     for script in [
-        // Texts that begin alike, millions of comparisons to their ends.
+        // Texts with long common prefixes: millions of comparisons to their ends.
         "local s = {} for i = 1, 8 do s[i] = string.rep('x', 4000000) .. i end \
          local t = {} for i = 1, 100000 do t[i] = s[i % 8 + 1] end table.sort(t)",
-        // A set of megabytes, again and again another one.
+        // A set of megabytes, and then another one, repeatedly.
         "local a, b = string.rep('b', 2000000), string.rep('a', 2000000) \
          return string.find(b, '^[' .. b .. ']-[' .. a .. ']$')",
         "while true do loadstring(string.rep('x=1 ', 2000000)) end",
@@ -146,8 +146,8 @@ fn others_are_served_while_native_code_runs() {
     }
 }
 
-/// Nobody was served while a library looped that FUNCTION RESTORE loads, and FUNCTION KILL with
-/// them: the server was gone for good.
+/// Regression: while a library that FUNCTION RESTORE loads looped, no client was served, nor
+/// FUNCTION KILL: the server was lost.
 #[test]
 fn a_library_that_loops_while_it_is_restored_is_killed_and_nothing_changes() {
     let server = Daemon::start(&[THRESHOLD, &["--rdbcompression", "no"]].concat());
@@ -187,7 +187,7 @@ fn what_a_busy_script_does_stays_one_unit() {
     let mut running = server.connect();
     running.send(&command(&["EVAL", script, "0"]));
     let mut other = server.connect();
-    // Whoever speaks meanwhile, what the script has done so far is not told in parts.
+    // Other clients never see a part of the script's changes.
     for _ in 0..50 {
         other.ask("HELLO 2");
     }

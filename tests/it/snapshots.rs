@@ -1,4 +1,4 @@
-//! Snapshots as files: what is in them, while commands run, and what happens when they fail.
+//! Snapshots as files: their content while commands run, and their failures.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -44,7 +44,7 @@ fn digest(c: &mut Connection) -> String {
     c.ask("DEBUG DIGEST")
 }
 
-/// What a real server finds in the file, as DEBUG DIGEST tells it.
+/// The DEBUG DIGEST of a real server that loads the file.
 fn digest_by(peer: Peer, file: &Path) -> Option<String> {
     let program = peer.program_for("that it loads our snapshots")?;
     let folder = tempfile::tempdir().expect("a folder");
@@ -65,7 +65,7 @@ fn real_servers_load_what_was_there_when_the_snapshot_began() {
     fill(&mut c);
     let before = digest(&mut c);
     assert_eq!(c.ask("BGSAVE"), "+Background saving started\r\n");
-    // All of it changes, one way or the other, while the pass is under way.
+    // Everything changes, in one way or another, during the pass.
     for line in [
         "INCR int",
         "APPEND short er",
@@ -87,7 +87,7 @@ fn real_servers_load_what_was_there_when_the_snapshot_began() {
     wait_until("the snapshot to be written", || !in_progress(&server));
     assert_eq!(server.info("rdb_last_bgsave_status").as_deref(), Some("ok"));
     let file = server.folder().join("dump.rdb");
-    // Valkey 9.1 has a form of its own for fields that expire, and refuses Redis's.
+    // Valkey 9.1 has its own form for expiring fields, and refuses Redis's.
     if let Some(found) = digest_by(Peer::Redis8, &file) {
         assert_eq!(found, before);
     }
@@ -124,7 +124,7 @@ fn a_snapshot_may_be_given_up() {
     assert_eq!(c.ask("BGSAVE CANCEL"), "+Background saving cancelled\r\n");
     assert!(!in_progress(&server));
     assert!(!server.folder().join("dump.rdb").exists());
-    // Nothing of it is in the next one's way.
+    // Nothing left of it obstructs the next one.
     assert_eq!(c.ask("CONFIG SET rdb-key-save-delay 0"), "+OK\r\n");
     assert_eq!(c.ask("SAVE"), "+OK\r\n");
     assert_eq!(c.ask("BGSAVE"), "+Background saving started\r\n");
@@ -165,7 +165,7 @@ fn a_server_that_is_told_to_stop_saves_first() {
 
 #[test]
 fn what_cannot_be_kept_is_not_acknowledged_until_it_can() {
-    // Root may write anywhere: a folder in the way of the file stops it, too.
+    // Root may write anywhere: a folder with the file's name stops it, too.
     let server = Daemon::start(&["--save", "3600 1"]);
     let mut c = server.connect();
     c.ask("SET k v");
@@ -189,7 +189,7 @@ fn what_cannot_be_kept_is_not_acknowledged_until_it_can() {
     assert_eq!(c.ask("SET k w"), "+OK\r\n");
 }
 
-/// What a child makes is what the loop makes.
+/// A child makes the same file as the loop.
 #[test]
 fn a_child_saves_and_rewrites_as_the_loop_does() {
     for preamble in ["yes", "no"] {
@@ -233,7 +233,7 @@ fn a_child_saves_and_rewrites_as_the_loop_does() {
     }
 }
 
-/// A child that is killed is an error and leaves no file; one that is not wanted is no error.
+/// A killed child is an error and leaves no file; one that is not wanted is no error.
 #[test]
 fn a_child_may_die() {
     let args = [
@@ -279,7 +279,7 @@ fn a_child_may_die() {
     assert!(c.ask("SET a 2").starts_with("-MISCONF"));
 }
 
-/// To compress a huge string takes as long as a save of it: no turn of the loop takes that.
+/// Compressing a huge string takes as long as saving it: no turn of the loop may take that long.
 #[test]
 fn a_huge_string_holds_up_nobody_while_it_is_saved() {
     let server = Daemon::start(&["--snapshot-method", "auto"]);
@@ -309,7 +309,7 @@ fn a_huge_string_holds_up_nobody_while_it_is_saved() {
         let began = std::time::Instant::now();
         assert_eq!(c.ask("PING"), "+PONG\r\n");
         longest = longest.max(began.elapsed());
-        // What is saved is what it was.
+        // The saved value is the one before the change.
         if !std::mem::replace(&mut changed, true) {
             assert_eq!(c.ask("SET huge gone"), "+OK\r\n");
         }
@@ -320,7 +320,7 @@ fn a_huge_string_holds_up_nobody_while_it_is_saved() {
     assert_eq!(digest(&mut c), before);
 }
 
-/// What changes before it is saved waits in memory, which has a bound: then writers wait.
+/// Values saved early are held in memory up to a bound: then writers wait.
 #[test]
 fn writers_wait_when_too_much_waits_to_be_saved() {
     const KEYS: usize = 60;
@@ -339,10 +339,10 @@ fn writers_wait_when_too_much_waits_to_be_saved() {
     });
     let told = "Writers wait for the snapshot";
     wait_until("writers to wait", || server.log().contains(told));
-    // Who reads does not.
+    // Readers do not wait.
     let mut reader = server.connect();
     assert_eq!(reader.ask("GET none"), "$-1\r\n");
-    // A turn's writes go through.
+    // The writes of one turn pass.
     let early = server.info("snapshot_early_bytes").expect("while it saves");
     assert!(
         early.parse::<usize>().expect("a number") < 48 << 20,

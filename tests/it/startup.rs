@@ -84,7 +84,7 @@ fn of_a_directive_given_twice_the_last_counts() {
 
 #[test]
 fn a_name_that_no_hash_could_tell_from_another_is_refused() {
-    // Equal in length, first and last eight bytes: the table would look for a seed for ever.
+    // Equal in length, first and last eight bytes: the table would search for a seed for ever.
     let ended =
         refused(b"rename-command get aaaaaaaa1bbbbbbbb\nrename-command set aaaaaaaa2bbbbbbbb\n");
     assert!(ended.err.contains("at line 2"), "{ended:?}");
@@ -148,7 +148,7 @@ fn settings_come_from_standard_input() {
     let ended = run_once(folder.path(), &["-"], b"port 0\nhz fast\n");
     assert_eq!(ended.code, Some(1));
     assert!(ended.err.contains(">>> 'hz fast'"), "{ended:?}");
-    // Read whole and understood: what stops this server is that it listens nowhere.
+    // Read and understood: the server stops only because it listens nowhere.
     let ended = run_once(folder.path(), &["-"], b"port 0\nhz 20\n");
     assert_eq!(ended.code, Some(1));
     let told = "Configured to not listen anywhere, exiting.";
@@ -180,7 +180,7 @@ fn a_port_in_use_is_told_in_two_lines() {
 
 #[test]
 fn an_address_marked_optional_may_be_missing() {
-    // 192.0.2.0/24 is nobody's.
+    // 192.0.2.0/24 is reserved for documentation.
     let server = Daemon::start(&["--bind", "127.0.0.1", "-192.0.2.1"]);
     assert_eq!(server.connect().ask("PING"), "+PONG\r\n");
     let folder = tempfile::tempdir().expect("a folder");

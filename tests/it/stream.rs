@@ -1,5 +1,5 @@
-//! The replication stream as INFO and the files show it: its offset counts the bytes that a
-//! replica would receive, and survives restarts together with its history.
+//! The replication stream as INFO and the files show it: its offset counts the bytes for replicas,
+//! and survives restarts together with its history.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ fn replication(server: &Daemon) -> Replication {
     }
 }
 
-/// Bytes of commands as requests.
+/// The length of commands as requests.
 fn bytes(commands: &[&str]) -> u64 {
     let request = |line: &&str| {
         let words: Vec<&str> = line.split(' ').collect();
@@ -108,7 +108,7 @@ fn a_snapshot_has_the_position_of_its_moment() {
     assert_eq!(now.offset, saved.offset);
 }
 
-/// Without a listener nothing is counted, so what comes later is another history.
+/// Without a listener nothing is counted, so later changes begin another history.
 #[test]
 fn a_history_ends_where_the_log_was_off() {
     let server = Daemon::start(&["--appendonly", "yes"]);

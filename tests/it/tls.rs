@@ -1,4 +1,4 @@
-//! Connections under TLS, and those that do not come about.
+//! Connections under TLS, and failing handshakes.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::support::certificates::{Authority, Issued, Subject};
 use crate::support::{Daemon, peers, wait_until};
 
-/// A server under TLS beside its plain port, with an authority of its own.
+/// A server with TLS beside its plain port, and its authority.
 struct Tls {
     server: Daemon,
     port: u16,
@@ -27,7 +27,7 @@ struct Tls {
     files: TempDir,
 }
 
-/// Another port that nobody listens on.
+/// An unused port.
 fn free_port() -> u16 {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     socket.local_addr().expect("bound").port()
@@ -65,7 +65,7 @@ impl Tls {
         self.authority.issue(&Subject::named("a client"))
     }
 
-    /// A client that shows this certificate, or none.
+    /// A client with this certificate, or none.
     fn config(
         &self,
         shown: Option<&Issued>,
@@ -107,7 +107,7 @@ impl Tls {
         self.connect_with(self.config(Some(&self.client()), BOTH))
     }
 
-    /// Whether a client is answered; what the server's log says of it if it is not.
+    /// Whether a client is answered; if not, the server's log line about it.
     fn pings(&self, config: ClientConfig) -> Result<(), String> {
         let told = self.told();
         let mut stream = self.connect_with(config);
@@ -129,7 +129,7 @@ impl Tls {
         }
     }
 
-    /// What the log says of connections that did not come about.
+    /// The log lines about failed handshakes.
     fn told(&self) -> Vec<String> {
         let log = self.server.log();
         let told = log.lines().filter_map(|line| {
@@ -193,7 +193,7 @@ fn both_protocols_carry_any_bytes() {
             &b"PING\r\n".repeat(20_000),
             &b"+PONG\r\n".repeat(20_000),
         );
-        // A record a byte.
+        // One record per byte.
         for byte in b"*1\r\n$4\r\nPING\r\n" {
             stream.write_all(&[*byte]).expect("sent");
         }
@@ -220,7 +220,7 @@ fn records_may_come_in_any_pieces() {
         while stream.conn.wants_write() {
             stream.conn.write_tls(&mut wire).expect("a vector");
         }
-        // The first and the last bytes of each record alone, too.
+        // The first and the last bytes of each record separately, too.
         for part in wire.chunks(5000.max(piece)) {
             let (head, tail) = part.split_at(part.len().min(20));
             for bytes in head.chunks(piece).chain([tail]) {
@@ -232,7 +232,7 @@ fn records_may_come_in_any_pieces() {
     }
 }
 
-/// A server that stops writing because its client does not read goes on when it does.
+/// A server that stopped writing because its client does not read continues when it does.
 #[test]
 fn replies_that_are_not_read_wait() {
     let tls = Tls::start(&[]);
@@ -314,7 +314,7 @@ fn who_speaks_the_wrong_language_is_told_of_once_and_harms_nobody() {
         ClientConnection::new(config, "localhost".try_into().expect("a name")).expect("a client");
     client.write_tls(&mut hello).expect("a vector");
     end_of(tls.server.port(), &hello);
-    // A record that says it is longer than any.
+    // A record with a length above the maximum.
     end_of(tls.port, b"\x16\x03\x01\xff\xff");
     let told = tls.told();
     assert_eq!(told.len(), 5, "{told:?}");
@@ -455,7 +455,7 @@ fn files_that_change_are_read_again() {
     let tls = Tls::start(&["--tls-auto-reload-interval", "1"]);
     let serial = || tls.server.info("tls_server_cert_serial").expect("told");
     let before = serial();
-    // Half of the change: the key does not fit.
+    // Half of the change: the key does not match.
     let next = tls.authority.issue(&Subject::named("localhost"));
     std::fs::write(tls.files.path().join("server.key"), &next.key_pem).expect("a file");
     tls.server
@@ -529,7 +529,7 @@ fn a_start_with_bad_files_says_why() {
     }
 }
 
-/// Others are answered while a thousand agree on their keys.
+/// Others are answered during a thousand handshakes.
 #[test]
 fn a_thousand_handshakes_hold_nobody_up() {
     let tls = Tls::start(&[]);
@@ -550,7 +550,7 @@ fn a_thousand_handshakes_hold_nobody_up() {
         assert_eq!(other.ask("PING"), "+PONG\r\n");
         longest = longest.max(asked.elapsed());
     }
-    // The whole of it takes seconds here; a share of it is a few milliseconds at most.
+    // In total it takes seconds; one share is a few milliseconds at most.
     assert!(longest < Duration::from_millis(250), "{longest:?}");
     drop(begun);
 }
@@ -580,7 +580,7 @@ fn keys_migrate_under_tls() {
         "+OK\r\n"
     );
     assert_eq!(other.connect().ask("GET k"), "$1\r\nv\r\n");
-    // A port that does not speak it.
+    // A port without TLS.
     here.ask("SET k v");
     let refused = here.ask(&format!("MIGRATE 127.0.0.1 {} k 0 2000", other.port()));
     assert!(refused.starts_with("-IOERR"), "{refused}");
@@ -628,7 +628,7 @@ fn a_certificate_names_its_user() {
     assert_eq!(&who(&alice), b"-NOAU");
 }
 
-/// A self-signed client's certificate among the authorities let its owner in as any user.
+/// Regression: a self-signed client certificate among the authorities let its owner in as any user.
 #[test]
 fn a_certificate_among_the_authorities_that_is_none_signs_nobody_in() {
     let tls = Tls::start(&["--tls-auth-clients-user", "CN"]);
@@ -656,7 +656,7 @@ fn a_certificate_among_the_authorities_that_is_none_signs_nobody_in() {
         stream.read_exact(&mut reply).expect("answered");
         reply
     };
-    // Its owner himself is let in, and those whom the authority vouches for.
+    // The owner himself is let in, and those whom the authority certifies.
     assert_eq!(&who(&bob.itself()), b"$3\r\nb");
     assert_eq!(
         &who(&tls.authority.issue(&Subject::named("alice"))),
@@ -664,7 +664,7 @@ fn a_certificate_among_the_authorities_that_is_none_signs_nobody_in() {
     );
 }
 
-/// CVE-2026-56684 of Valkey: a connection under TLS was used after CLIENT KILL had freed it.
+/// CVE-2026-56684 of Valkey: use after free of a TLS connection after CLIENT KILL.
 #[test]
 fn clients_under_tls_are_killed_in_the_middle_of_anything() {
     let tls = Tls::start(&[]);
@@ -676,7 +676,7 @@ fn clients_under_tls_are_killed_in_the_middle_of_anything() {
             let mut many: Vec<Stream> = (0..5).map(|_| tls.connect()).collect();
             for (n, stream) in many[..4].iter_mut().enumerate() {
                 ask(stream, b"SETRANGE k 99999 x\r\n", b":100000\r\n");
-                // Replies that wait for the socket, a command that waits, a part of one.
+                // Pending replies, a blocked command, a part of a command.
                 let part = match n % 3 {
                     0 => "GET k\r\n".repeat(20),
                     1 => "BLPOP q 0\r\n".to_owned(),
@@ -686,7 +686,7 @@ fn clients_under_tls_are_killed_in_the_middle_of_anything() {
             }
             let line = format!("{kill}\r\nPING\r\nGET k\r\n");
             many[4].write_all(line.as_bytes()).expect("sent");
-            // It is told, or closed.
+            // It gets an error, or is closed.
             let _ = many[4].read(&mut [0; 8]);
             tls.server.connect().ask(kill);
         }
@@ -712,7 +712,7 @@ fn redis_tools_and_the_crate_connect() {
             root_cert: Some(std::fs::read(&ca).expect("a file")),
         },
     );
-    // The crate takes whatever provider the process has.
+    // The crate uses the process's default provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut connection = client
         .expect("a client")

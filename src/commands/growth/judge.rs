@@ -1,23 +1,23 @@
-//! Whether a cost grows in proportion to `n`.
+//! Decides whether a cost grows in proportion to `n`.
 //!
 //! The costs of `n`, `4n` and `16n` are compared by their differences, so that a constant part
-//! does not count: the second difference is 4 times the first if the cost is linear, a little
-//! more for `n log n`, and 16 times if it is quadratic. A cost near the limit is measured again,
-//! several times and with larger `n`, before it is called steep. The minimum counts, for a loaded
-//! machine only adds.
+//! cancels out: the second difference is 4 times the first if the cost is linear, a little more for
+//! `n log n`, and 16 times if it is quadratic. A cost near the limit is measured again, several
+//! times and with larger `n`, before it is called steep. The minimum counts, because load on the
+//! machine only adds time.
 
 use std::fmt;
 use std::time::Duration;
 
 /// The second difference over the first: between `n log n` and `n^2`.
 const GROWTH_MAX: f64 = 8.0;
-/// A single measurement beyond this is repeated: noise in the middle one hides a steep cost.
+/// A single measurement above this is repeated: noise in the middle one hides a steep cost.
 const GROWTH_DOUBTED: f64 = 5.5;
 /// Smaller differences are noise.
 const DIFFERENCE_MIN: Duration = Duration::from_micros(150);
-/// `n` is not enlarged any more once `16n` costs so much.
+/// `n` is no longer enlarged once `16n` takes this long.
 const LONG_ENOUGH: Duration = Duration::from_millis(60);
-/// So dear a cost is measured with smaller `n`.
+/// A cost above this is measured with smaller `n`.
 const DEAR: Duration = Duration::from_millis(10);
 /// Measurements of the same `n` if the first looked steep.
 const TRIES: usize = 3;
@@ -70,7 +70,7 @@ impl fmt::Display for Costs {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Verdict {
-    /// It costs too little at the largest `n` to be compared.
+    /// Too cheap at the largest `n` to be compared.
     Flat,
     Linear(Costs),
     Steep(Costs),
@@ -86,8 +86,8 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Judges `cost`, which gives the time for a size, by sizes up to `n_max`; larger ones are tried
-/// only if these leave a doubt.
+/// Judges `cost`, the time for a given size, by sizes up to `n_max`; larger ones are tried only in
+/// case of doubt.
 pub fn judge(n_max: usize, cost: &mut dyn FnMut(usize) -> Duration) -> Verdict {
     let mut n = n_max / 16;
     let mut one = cost(n);
@@ -107,7 +107,7 @@ pub fn judge(n_max: usize, cost: &mut dyn FnMut(usize) -> Duration) -> Verdict {
             n *= 4;
         }
         costs = Costs::measure(n, TRIES, cost);
-        // Past the caches, and past what the allocator keeps, each byte costs more, but only
+        // Beyond the caches, and beyond the allocator's free lists, each byte costs more, but only
         // once: a quadratic cost stays steep at every size.
         while costs.is_steep() && !costs.is_long_enough() {
             n *= 4;
@@ -143,7 +143,7 @@ mod tests {
         );
     }
 
-    /// The machine was busy while the middle size was measured for the first time.
+    /// The machine was busy during the first measurement of the middle size.
     #[test]
     fn noise_does_not_hide_quadratic_work() {
         let mut seen = Vec::new();

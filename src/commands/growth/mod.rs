@@ -1,12 +1,12 @@
-//! The cost of each command as a property: no command may cost more than in proportion (or
-//! `n log n`) to what it is given, or it is listed with its reason.
+//! The cost of each command as a property: it must not grow faster than in proportion (or `n log
+//! n`) to the input, or the command is listed with its reason.
 //!
-//! Rows and documented syntax give the dimensions, so that a new row is measured without a line
-//! here: each argument that may come many times, be long or be a large number, the size of what
-//! its keys hold in each form, the number of keys, and the number of calls.
+//! The dimensions come from rows and documented syntax, so that a new row is measured without a
+//! line here: each argument that may be repeated, long or a large number, the size of the values of
+//! its keys in each form, the number of keys, and the number of calls.
 //!
 //! Sizes are small, so that all rows take seconds; only a cost that looks steep is measured with
-//! larger ones. `just growth` begins with larger sizes and shows each cost.
+//! larger ones. `just growth` starts with larger sizes and shows each cost.
 
 mod judge;
 mod words;
@@ -33,21 +33,21 @@ const FEW: usize = 8;
 #[derive(Clone, Copy)]
 enum Dimension {
     Argument(Grown),
-    /// The same, of keys that are not there.
+    /// The same, for keys that do not exist.
     Missing(Grown),
-    /// The same, of elements that as many clients wait for.
+    /// The same, for elements that as many clients wait for.
     Awaited(Grown),
-    /// Elements (bytes of a string) of each key.
+    /// Elements (bytes of a string) of each key's value.
     Held(Form),
-    /// What the server has, for commands that have no keys among their arguments.
+    /// State of the server, for commands without keys among their arguments.
     Had(State),
-    /// How often the command is called, with other values each time.
+    /// The number of calls, with other values each time.
     Calls,
 }
 
 impl Dimension {
-    /// The largest size that is tried if there is no doubt. A long text is quickly made, many
-    /// keys are not.
+    /// The largest size tried if there is no doubt. A long text is built quickly, many keys are
+    /// not.
     fn n_max(self) -> usize {
         match self {
             Dimension::Argument(grown) if grown.is_many_keys() => 1_024,
@@ -74,7 +74,7 @@ impl fmt::Display for Dimension {
     }
 }
 
-/// Rows that are not run (a container's name means all its rows), with the reason.
+/// Rows that are not run, with the reason (a container's name means all its rows).
 const EXEMPT: &[(&str, &str)] = &[
     ("acl|save", "writes a file"),
     ("backup", "a thread copies files"),
@@ -88,7 +88,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("shutdown", "ends the process"),
 ];
 
-/// Superlinear by definition: the row, how its dimension's name begins, the reason.
+/// Superlinear by definition: the row, the prefix of its dimension's name, the reason.
 const BY_DESIGN: &[(&str, &str, &str)] = &[
     (
         "lcs",
@@ -165,7 +165,7 @@ impl Subject {
         all
     }
 
-    /// A fresh world in which `dimension` is as large as `n`, if it is not an argument.
+    /// A fresh world with `dimension` of size `n`, if it is not an argument.
     fn world(&self, dimension: Dimension, n: usize) -> Testbed {
         let mut bed = Testbed::unheard();
         let form = usual_form(self.name, self.doc.group);
@@ -216,7 +216,7 @@ impl Subject {
         (time, is_refused)
     }
 
-    /// Also whether the command was refused, so that not much was measured.
+    /// Also returns whether the command was refused: then little was measured.
     fn judge(&self, dimension: Dimension) -> (Verdict, bool) {
         let mut is_refused = false;
         let verdict = judge(dimension.n_max() * scale(), &mut |n| {
@@ -243,7 +243,7 @@ fn scale() -> usize {
 }
 
 /// Measures each row in the dimensions that are `of_kind`. `RUSSET_GROWTH=sort,lcs` in the
-/// environment measures these rows alone.
+/// environment measures only these rows.
 fn measure(of_kind: fn(Dimension) -> bool) {
     let only = std::env::var("RUSSET_GROWTH").unwrap_or_default();
     let is_wanted = |name: &str| only.is_empty() || only.split(',').any(|one| one == name);
@@ -295,13 +295,13 @@ fn every_command_costs_the_same_each_time() {
     measure(|dimension| matches!(dimension, Dimension::Calls));
 }
 
-/// Rows that refuse all words that are made here: what is measured is their refusal.
+/// Rows that refuse all generated words: only their refusal is measured.
 const REFUSED: &[(&str, &str)] = &[
     ("function|kill", "needs a function that runs"),
     ("script|kill", "needs a script that runs"),
 ];
 
-/// The words that are made are those that commands take: a refusal costs nothing.
+/// The commands accept the generated words: a refusal costs nothing.
 #[test]
 fn every_command_takes_its_words() {
     let mut refused = Vec::new();

@@ -1,16 +1,16 @@
-//! The words of a command as its documentation has them, with one argument that grows.
+//! A command's words, generated from its documentation, with one argument that grows.
 
 use crate::command::docs::{Arg, ArgFlags, ArgKind, Doc};
 
-/// Stands for what DUMP gives of the first key, or FUNCTION DUMP.
+/// Placeholder for the first key's DUMP payload, or FUNCTION DUMP's.
 pub const PAYLOAD: &[u8] = b"payload";
 
 /// How an argument grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// Many times, each time with another value.
+    /// Repeated, each time with another value.
     Times,
-    /// Many times, each time with the same value.
+    /// Repeated, each time with the same value.
     Again,
     /// A long text.
     Long,
@@ -31,12 +31,12 @@ impl Grown {
         self.how == How::Long && is_pattern(self.arg)
     }
 
-    /// Many arguments.
+    /// A repeated argument.
     pub fn is_many(self) -> bool {
         matches!(self.how, How::Times | How::Again)
     }
 
-    /// Keys that differ.
+    /// Distinct keys.
     pub fn is_many_keys(self) -> bool {
         self.how == How::Times && self.arg.kind == ArgKind::Key
     }
@@ -46,17 +46,17 @@ fn is_pattern(arg: &Arg) -> bool {
     arg.kind == ArgKind::Pattern || arg.name.contains("pattern")
 }
 
-/// A command line under way.
+/// A command line under construction.
 struct Words<'a> {
     name: &'a str,
     grown: Option<Grown>,
     n: usize,
-    /// Of the values of other calls.
+    /// First index of the values, so that calls differ.
     offset: usize,
     words: Vec<Vec<u8>>,
 }
 
-/// All arguments that may grow, each in all ways.
+/// All arguments that may grow, each in every way.
 pub fn growable(doc: &'static Doc) -> Vec<Grown> {
     fn add(args: &'static [Arg], grown: &mut Vec<Grown>) {
         for arg in args {
@@ -64,7 +64,7 @@ pub fn growable(doc: &'static Doc) -> Vec<Grown> {
             let is_many = arg.flags.contains(ArgFlags::MULTIPLE);
             let ways = [
                 (How::Times, is_many),
-                // An option that stands once is not refused before all are read.
+                // An option that occurs once is refused only after all are read.
                 (
                     How::Again,
                     is_many || arg.flags.contains(ArgFlags::OPTIONAL),
@@ -82,13 +82,13 @@ pub fn growable(doc: &'static Doc) -> Vec<Grown> {
     grown
 }
 
-/// Whether it counts the arguments that follow.
+/// Whether it is the count of the arguments that follow.
 fn is_count(arg: &Arg) -> bool {
     arg.kind == ArgKind::Integer && ["numkeys", "numfields"].contains(&arg.name)
 }
 
-/// The words of the `call`th call of command `name`, with `n` of what grows. Calls differ in their
-/// values, not in their keys.
+/// The words of the `call`th call of command `name`, with `n` of the growing argument. Calls differ
+/// in their values, not in their keys.
 pub fn words(
     name: &str,
     doc: &'static Doc,
@@ -127,7 +127,7 @@ impl Words<'_> {
         }
     }
 
-    /// Whether what grows is the argument or a part of it.
+    /// Whether the growing argument is `arg` or a part of it.
     fn leads_to(&self, arg: &'static Arg) -> bool {
         self.grown.is_some_and(|grown| std::ptr::eq(grown.arg, arg))
             || arg.args.iter().any(|part| self.leads_to(part))
@@ -137,8 +137,8 @@ impl Words<'_> {
         self.is(arg, &[How::Times, How::Again])
     }
 
-    /// How often an argument stands among `siblings`. Weights and IDs are as many as keys, of
-    /// which there are two where there may be several.
+    /// How often an argument occurs among `siblings`. There are as many weights and IDs as keys,
+    /// and two keys where several are allowed.
     fn times(&self, arg: &'static Arg, siblings: &'static [Arg]) -> usize {
         let is_many = arg.flags.contains(ArgFlags::MULTIPLE);
         let is_paired = |arg: &Arg| ["weight", "id", "key"].contains(&arg.name);
@@ -159,7 +159,7 @@ impl Words<'_> {
         }
     }
 
-    /// The number that stands before `following` and counts them.
+    /// The number before `following` that counts them.
     fn count(&self, following: &'static [Arg], siblings: &'static [Arg]) -> usize {
         let counted = following
             .iter()
@@ -193,7 +193,7 @@ impl Words<'_> {
 
     fn repeated(&mut self, arg: &'static Arg, siblings: &'static [Arg], at: usize) {
         let is_same = self.is(arg, &[How::Again]);
-        // The token of a list stands once, that of an option each time.
+        // A list's token occurs once, an option's each time.
         let is_list =
             arg.flags.contains(ArgFlags::MULTIPLE) && !arg.flags.contains(ArgFlags::MULTIPLE_TOKEN);
         for time in 0..self.times(arg, siblings) {
@@ -224,7 +224,7 @@ impl Words<'_> {
     }
 }
 
-/// Which of several is taken if none of them grows.
+/// The alternative used if none of them grows.
 fn usual_choice(name: &str, arg: &Arg) -> usize {
     let usual = match name {
         "client|kill" => "new-format",
@@ -235,7 +235,7 @@ fn usual_choice(name: &str, arg: &Arg) -> usize {
     place.unwrap_or(0)
 }
 
-/// A text of about `n` bytes: patterns that are slow to match, libraries of many functions.
+/// A text of about `n` bytes: for patterns one that is slow to match, for libraries many functions.
 fn long(name: &str, arg: &Arg, n: usize) -> Vec<u8> {
     match arg.name {
         "min" | "max" if name.contains("lex") => [b"[".to_vec(), vec![b'm'; n]].concat(),
@@ -252,7 +252,7 @@ fn long(name: &str, arg: &Arg, n: usize) -> Vec<u8> {
     }
 }
 
-/// The `at`th value of an argument: one that the command takes.
+/// The `at`th value of an argument: one that the command accepts.
 fn value(name: &str, arg: &Arg, at: usize) -> String {
     match (arg.kind, arg.name) {
         (ArgKind::Key, "destination" | "newkey" | "destkey" | "dst" | "storekey") => "d".to_owned(),
@@ -264,7 +264,7 @@ fn value(name: &str, arg: &Arg, at: usize) -> String {
         (ArgKind::UnixTime, "unix-time-seconds") => "20000000".to_owned(),
         (ArgKind::UnixTime, _) => "20000000000".to_owned(),
         (ArgKind::Pattern, _) if name.starts_with("sort") => "*".to_owned(),
-        // Beginnings of many lengths.
+        // Prefixes of many lengths.
         (ArgKind::Pattern, _) => format!("{}{at}*", "p".repeat(at % 256)),
         (ArgKind::Double, "longitude") => (at % 170).to_string(),
         (ArgKind::Double, "latitude") => (at % 80).to_string(),
@@ -321,7 +321,7 @@ fn value(name: &str, arg: &Arg, at: usize) -> String {
         (_, "member") if name.starts_with("georadius") || name.starts_with("geosearch") => {
             "m0".to_owned()
         }
-        // None of them begins another.
+        // None of them is a prefix of another.
         (_, "prefix") => format!("{at:08}"),
         (_, "command" | "command-name") => "get".to_owned(),
         (_, "category") => "read".to_owned(),

@@ -1,4 +1,4 @@
-//! What the database holds before a command is measured.
+//! The content of the database before a command is measured.
 
 use tempfile::TempDir;
 
@@ -10,7 +10,7 @@ thread_local! {
     static FOLDER: TempDir = TempDir::new().expect("a folder");
 }
 
-/// What a key holds.
+/// The value of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     Text,
@@ -56,7 +56,7 @@ pub fn forms(group: Group) -> &'static [Form] {
     }
 }
 
-/// The form that is there if something else grows.
+/// The form of the keys if something else grows.
 pub fn usual_form(name: &str, group: Group) -> Form {
     match name {
         "sort" | "sort_ro" => Form::List,
@@ -64,11 +64,11 @@ pub fn usual_form(name: &str, group: Group) -> Form {
     }
 }
 
-/// What a server has that is no value of a key.
+/// State of a server apart from the keys' values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Keys,
-    /// Of one library.
+    /// In one library.
     Functions,
     Libraries,
     /// Channels, shard channels and patterns that another client has subscribed to.
@@ -77,11 +77,11 @@ pub enum State {
     Clients,
     /// Commands of a transaction.
     Queued,
-    /// Keys that may not change before EXEC.
+    /// Keys watched before EXEC.
     Watched,
 }
 
-/// What concerns commands of a group.
+/// The state that commands of a group use.
 pub fn states(group: Group) -> &'static [State] {
     match group {
         Group::Scripting => &[State::Functions, State::Libraries],
@@ -93,11 +93,11 @@ pub fn states(group: Group) -> &'static [State] {
     }
 }
 
-/// Gives the server `n` of something.
+/// Gives the server `n` items of `state`.
 pub fn furnish(bed: &mut Testbed, state: State, n: usize) {
     let function = |i| format!("redis.register_function('f{i}', function() end)\n");
     match state {
-        // Of as many prefixes.
+        // With as many prefixes.
         State::Keys => (0..n).for_each(|i| fill(bed, &format!("k{i}:"), Form::Text, 1)),
         State::Functions => {
             let functions: String = (0..n).map(function).collect();
@@ -146,7 +146,7 @@ pub fn furnish(bed: &mut Testbed, state: State, n: usize) {
     }
 }
 
-/// The command that waits for elements of `k`.
+/// A command that blocks until `k` has elements.
 pub fn waiting_for(group: Group) -> Option<&'static str> {
     match group {
         Group::List => Some("BLPOP k 0"),
@@ -156,7 +156,7 @@ pub fn waiting_for(group: Group) -> Option<&'static str> {
     }
 }
 
-/// Makes `n` clients wait for elements of `k`.
+/// Makes `n` clients block until `k` has elements.
 pub fn make_wait(bed: &mut Testbed, group: Group, n: usize) {
     let command = waiting_for(group).expect("a group whose elements are waited for");
     for _ in 0..n {
@@ -166,7 +166,7 @@ pub fn make_wait(bed: &mut Testbed, group: Group, n: usize) {
     }
 }
 
-/// The payload that a command restores; writes the file that a command reads.
+/// Returns the payload for a command that restores one; writes the file that a command reads.
 pub fn payload(bed: &mut Testbed, name: &str) -> Option<Vec<u8>> {
     match name {
         "restore" | "restore-asking" => Some(bulk(bed, &["DUMP", "k"])),
@@ -183,7 +183,7 @@ pub fn payload(bed: &mut Testbed, name: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// The bulk string that a command answers.
+/// The bulk string in a command's reply.
 fn bulk(bed: &mut Testbed, words: &[&str]) -> Vec<u8> {
     let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
     let reply = bed.run_args(&words);
@@ -191,7 +191,7 @@ fn bulk(bed: &mut Testbed, words: &[&str]) -> Vec<u8> {
     reply[head..reply.len() - 2].to_vec()
 }
 
-/// What a command needs to be taken.
+/// Sets up what a command needs to succeed.
 pub fn prepare(bed: &mut Testbed, name: &str) {
     const FUNCTION: &str = "#!lua name=called\nredis.register_function{function_name='f0', \
                             callback=function() end, flags={'no-writes'}}";
@@ -223,7 +223,7 @@ pub fn prepare(bed: &mut Testbed, name: &str) {
     }
 }
 
-/// Makes `key` hold `n` elements; a text of `n` bytes.
+/// Gives `key` a value of `n` elements; a text of `n` bytes.
 pub fn fill(bed: &mut Testbed, key: &str, form: Form, n: usize) {
     match form {
         // A number, if it is short.
@@ -253,14 +253,14 @@ pub fn fill(bed: &mut Testbed, key: &str, form: Form, n: usize) {
     }
 }
 
-/// Fills two keys: the one that every command has, and another for those that have several.
+/// Fills two keys: the one that every command has, and a second for commands with several.
 pub fn fill_two(bed: &mut Testbed, form: Form, n: usize) {
     fill(bed, "k", form, n);
     fill(bed, "k1", form, n);
 }
 
-/// Makes `key` hold one element named `a` `n` times, and stores a key of that name: what
-/// patterns are matched against.
+/// Gives `key` one element, `n` times the letter `a`, and stores a key of that name: to match
+/// patterns against.
 pub fn fill_to_match(bed: &mut Testbed, key: &str, form: Form, n: usize) {
     let name = "a".repeat(n);
     fill(bed, &name, Form::Text, 1);

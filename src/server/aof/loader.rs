@@ -1,5 +1,5 @@
-//! Replaying an append only file: its files in order, command by command, as a client that
-//! no gate looks at. A transaction is run when its EXEC has come, or not at all.
+//! Replays an append only file: its files in order, command by command, by a fake client that
+//! bypasses the gates. A transaction runs when its EXEC has been read, or not at all.
 //!
 //! Commands are parsed and prefetched in batches, as a client's are (`server::batch`).
 
@@ -25,9 +25,9 @@ use crate::server::world::{Origin, World};
 struct Current {
     part: Part,
     reader: Reader,
-    /// The snapshot that it begins with, while that is read.
+    /// The snapshot at its start, until that has been read.
     preamble: Option<RdbFile>,
-    /// Time that its steps have taken.
+    /// Time spent on its steps.
     took: Duration,
     is_last: bool,
 }
@@ -41,18 +41,18 @@ pub struct AofLoader {
     client: Client,
     reply: Reply,
     batch: Batch,
-    /// Where the stream is after the files that are done, and its history if one has told it.
+    /// Stream position after the files that are done; the history id if a file has named one.
     stream: (Option<ReplId>, ReplOffset),
     /// Bytes of the files that are done.
     done_bytes: u64,
-    /// Commands that were replayed.
+    /// Commands replayed.
     commands: u64,
     began: Instant,
 }
 
 impl AofLoader {
-    /// Prepares to load what stands at `names`; the bytes there are to load. `None`: there is
-    /// no append only file.
+    /// Prepares to load the set at `names`; also returns the number of bytes to load. `None`: there
+    /// is no append only file.
     pub fn prepare(names: Names, disk: &Disk) -> Result<(Option<AofLoader>, u64), LoadFailed> {
         let mut manifest = names.read_manifest().map_err(|error| {
             if let crate::persistence::aof::OpenError::ManifestFormat(error) = &error
@@ -152,7 +152,7 @@ impl AofLoader {
         Ok(Progress::More)
     }
 
-    /// The file under way, or the next one.
+    /// The current file, or the next one.
     fn next_file(
         &mut self,
         keyspace: &mut Keyspace,
@@ -182,7 +182,7 @@ impl AofLoader {
             }
             _ => None,
         };
-        // Each file begins with database 0, outside of a transaction.
+        // Each file begins with database 0, outside a transaction.
         self.client.db = Default::default();
         Ok(Some(Current {
             part,
@@ -231,7 +231,7 @@ impl AofLoader {
             let end = batch.parse_file(keyspace, server, self.client.db, reader.unread());
             let taken = match end {
                 FileEnd::Commands => self.run_batch(&batch, reader, keyspace, server),
-                // A length that the file cannot hold is not waited for.
+                // A length that exceeds the rest of the file: no more bytes will complete it.
                 FileEnd::Incomplete(bulk) if bulk as u64 > reader.left() + bulk_read(reader) => {
                     Err(reader.torn().into())
                 }
@@ -313,7 +313,7 @@ impl AofLoader {
         Ok(())
     }
 
-    /// Commands and keys of a snapshot so far.
+    /// Commands, and keys of snapshots, so far.
     pub fn commands(&self) -> u64 {
         let preamble = self.current.as_ref().and_then(|c| c.preamble.as_ref());
         self.commands + preamble.map_or(0, |file| file.figures().keys_loaded)
@@ -332,7 +332,7 @@ impl AofLoader {
             (None, offset) => server.stream.resume_at(offset),
         }
         if !server.config.appendonly {
-            // It was switched off meanwhile.
+            // The file was switched off meanwhile.
             server.update_effects(keyspace);
             return Ok(());
         }
@@ -340,7 +340,7 @@ impl AofLoader {
     }
 }
 
-/// Loads about so many bytes of the snapshot that a file begins with.
+/// Loads about `bytes` bytes of the snapshot that a file begins with.
 fn read_preamble(
     current: &mut Current,
     keyspace: &mut Keyspace,
@@ -378,7 +378,7 @@ fn tell_preamble(name: &str, error: &LoadError) -> LoadFailed {
     LoadFailed
 }
 
-/// Bytes that were read and belong to what is incomplete.
+/// Bytes that were read and belong to an incomplete command.
 fn bulk_read(reader: &Reader) -> u64 {
     reader.unread().len() as u64
 }
@@ -396,7 +396,7 @@ impl From<Fault> for Stop {
     }
 }
 
-/// What the log says of damage; its last line is Redis's.
+/// Logs the damage; the last line is Redis's.
 fn tell_stop(name: &str, stop: &Stop) {
     const REPAIR: &str = "make a backup of your AOF file, then use ./redis-check-aof --fix \
                           <filename.manifest>";
@@ -419,8 +419,8 @@ fn tell_stop(name: &str, stop: &Stop) {
     }
 }
 
-/// The file ends too early: what is behind its last whole command or transaction is cut off,
-/// or the server does not start.
+/// The file is truncated: cuts off what follows its last whole command or transaction, or refuses
+/// to start.
 fn cut_torn(
     current: &Current,
     names: &Names,

@@ -3,16 +3,19 @@
 //!     turn's commands -> effects -> Writer's buffer -> before replies leave: one write
 //!                                                       (and fsync, with `always`)
 //!
-//! What a client wrote is acknowledged when it is safe under the policy: with `always` on
-//! disk, else with the kernel or, while an fsync is under way, up to two seconds later.
-//! While writing fails its reply is held back ([`Server::withholds`]); new writes are refused
-//! with the cause, and tried again until they go through.
+//! A write is acknowledged when it is safe under the policy: with `always` on disk, otherwise
+//! handed to the kernel; while an fsync is under way, that may be up to two seconds later. While
+//! writing fails, the reply is held back ([`Server::withholds`]), new writes are refused with the
+//! cause, and the file is retried until it succeeds.
 //!
-//! The set of files changes off the loop (`persistence::aof::change`): what a rewrite or a
-//! backup waits for is looked at each turn ([`Engine::look_at_changes`]).
+//! The set of files changes off the loop (`persistence::aof::change`): each turn checks whether the
+//! change that a rewrite or a backup waits for has ended ([`Engine::look_at_changes`]).
 //!
-//! A failed fsync is final for its file. What was not safe goes to a new one when the buffer
-//! still has it (`always`); otherwise only a rewrite from the keyspace makes the set whole.
+//! A failed fsync is final for its file. The unsynced bytes go to a new file if the buffer still
+//! has them (`always`); otherwise only a rewrite from the keyspace makes the set whole.
+//!
+//! Cost: one write per turn, whatever the number of commands. `loader` replays the set at start,
+//! `rewrite` compacts it.
 
 mod loader;
 mod rewrite;
@@ -34,12 +37,12 @@ use crate::persistence::rdb;
 use crate::replication::{ReplOffset, Stream};
 use rewrite::Rewrites;
 
-/// How long after a failure the next try is made.
+/// Delay of the next try after a failure.
 const RETRY_MS: u64 = 100;
-/// So many bytes of the file are written between two looks at the room that is left.
+/// Bytes written to the file between two checks of the free space.
 const ROOM_LOOK_BYTES: u64 = 256 * 1024;
 
-/// What WAITAOF is told while there is no append only file.
+/// WAITAOF's error while there is no append only file.
 pub const NO_AOF: CommandError = CommandError::Text(
     "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
 );
@@ -50,7 +53,7 @@ pub enum AofState {
     #[default]
     Off,
     On,
-    /// Switched on; it counts when its first base is complete.
+    /// Switched on; counts once its first base is complete.
     WaitsForBase,
 }
 
@@ -59,23 +62,23 @@ pub enum AofState {
 pub struct Aof {
     pub state: AofState,
     log: Option<Box<Log>>,
-    /// The set that a rewrite makes in a folder of its own, as the server has moved there or
-    /// the file is off. It has what was done since the rewrite began, beside `log`, whose place
-    /// it takes when it is whole.
+    /// The set that a rewrite builds in another folder, because the server has moved there or the
+    /// file is off. It receives effects since the rewrite began, in parallel with `log`, and
+    /// replaces `log` when it is whole.
     next: Option<Box<Log>>,
     disk: Disk,
     wake: Option<Wake>,
     pub rewrites: Rewrites,
-    /// The file has, or may have, lost what only the keyspace has.
+    /// The file has lost, or may have lost, data that only the keyspace has.
     incomplete: bool,
-    /// How long the file was at the last look at the room that is left.
+    /// Length of the file at the last check of the free space.
     looked_at_bytes: u64,
     retry_ms: u64,
-    /// Delayed by hand before each write (DEBUG AOF-FLUSH-SLEEP), microseconds.
+    /// Delay before each write (DEBUG AOF-FLUSH-SLEEP), microseconds.
     pub flush_sleep_us: u64,
-    /// Clients whose replies wait until what they wrote is safe.
+    /// Clients whose replies are held until their writes are safe.
     held: Vec<ClientId>,
-    /// Clients in WAITAOF, with what must be on disk for them.
+    /// Clients in WAITAOF, with the offset that must be on disk for them.
     awaiting: Vec<(ReplOffset, ClientId)>,
 }
 
@@ -92,7 +95,7 @@ impl Aof {
         self.wake = Some(wake);
     }
 
-    /// Fails as the disk's plan says, from the next file on.
+    /// From the next file on, calls fail as `disk` plans.
     #[cfg(test)]
     pub fn set_disk(&mut self, disk: Disk) {
         self.disk = disk;
@@ -106,7 +109,7 @@ impl Aof {
         self.wake.clone()
     }
 
-    /// What a backup links: no file of it goes until [`Aof::unseal`].
+    /// The set for a backup to link: none of its files is removed until [`Aof::unseal`].
     pub(super) fn seal(&mut self) -> Option<Sealed> {
         Some(self.log.as_mut()?.sealed())
     }
@@ -144,13 +147,13 @@ impl Aof {
                     .append_bytes(bytes, (before, stream.offset()), time);
             }
         }
-        // Between two tries to make a first base there is no file.
+        // Between two tries to make a first base no file is open.
         if log.writer.path().is_none() {
             log.writer.skip();
         }
     }
 
-    /// Whether so much was written that the room may have become short.
+    /// Whether enough was written to check the free space again.
     fn has_written_much(&mut self) -> bool {
         let bytes = self.log.as_ref().map_or(0, |log| log.current_bytes());
         let is_much = bytes >= self.looked_at_bytes + ROOM_LOOK_BYTES;
@@ -166,8 +169,8 @@ impl Aof {
         is_changing(&self.log) || is_changing(&self.next)
     }
 
-    /// Up to where what was done is on disk for certain; nothing is while the set of files
-    /// is not whole.
+    /// The offset up to which effects are on disk for certain; 0 while the set of files is not
+    /// whole.
     pub fn synced(&self) -> ReplOffset {
         match (&self.log, self.state) {
             (Some(log), AofState::On) if !self.incomplete => log.writer.synced(),
@@ -193,7 +196,7 @@ impl Aof {
 
 impl Server {
     pub(super) fn aof_names(&self) -> Names {
-        // Where the working folder is now: it may be changed later.
+        // An absolute path: the working folder may change later.
         let here = std::env::current_dir().unwrap_or_default();
         Names {
             dir: here.join(self.config.appenddirname.path()),
@@ -201,7 +204,7 @@ impl Server {
         }
     }
 
-    /// What a base without a key is.
+    /// The content of an empty base.
     fn empty_base(&self) -> (BaseForm, Vec<u8>) {
         if !self.config.aof_use_rdb_preamble {
             return (BaseForm::Commands, Vec::new());
@@ -222,7 +225,7 @@ impl Server {
         (BaseForm::Rdb, bytes)
     }
 
-    /// What the writer follows, from the configuration.
+    /// The writer's rules, from the configuration.
     fn aof_rules(&self) -> Rules {
         let config = &self.config;
         Rules {
@@ -244,7 +247,7 @@ impl Server {
         }
     }
 
-    /// Who repeats effects has changed.
+    /// The listeners of effects have changed.
     pub(super) fn update_effects(&mut self, keyspace: &mut Keyspace) {
         let has_log = self.aof.log.is_some();
         self.stream.count(has_log);
@@ -254,7 +257,7 @@ impl Server {
         keyspace.effects.set_wanted(wanted);
     }
 
-    /// All that the append only file holds is loaded: what is done goes behind it.
+    /// The append only file is loaded: effects are appended to it from now on.
     pub(super) fn open_aof(
         &mut self,
         keyspace: &mut Keyspace,
@@ -275,7 +278,7 @@ impl Server {
         Ok(())
     }
 
-    /// What a write is answered while the file cannot be written.
+    /// The error for a write while the file cannot be written.
     pub(super) fn aof_refusal(&self) -> Option<CommandError> {
         let why = self.aof_trouble_text()?;
         let path = self.aof.log.as_ref().and_then(|log| log.writer.path());
@@ -296,7 +299,7 @@ impl Server {
         })
     }
 
-    /// Whether a client's reply must wait until what it wrote is safe; then it does.
+    /// Whether a client's reply must wait until its writes are safe; if so, registers the client.
     #[inline]
     pub(super) fn withholds(&mut self, wrote_to: ReplOffset, id: ClientId) -> bool {
         let Some(log) = &self.aof.log else {
@@ -314,8 +317,8 @@ impl Server {
         self.aof.awaiting.push((offset, id));
     }
 
-    /// Writes what the turn has done, and learns what became of earlier writes.
-    /// `now`: without putting anything off.
+    /// Writes the turn's effects, and collects the results of earlier writes. `now`: without
+    /// deferring anything.
     fn flush_aof(&mut self, now: bool) {
         let at = time(&self.now);
         let Some(log) = &mut self.aof.log else { return };
@@ -332,7 +335,7 @@ impl Server {
         }
         if let Some(next) = &mut self.aof.next {
             next.writer.flush(at, now);
-            // The set that stands has everything: this one is begun anew.
+            // `log` has everything: this set is started again.
             self.aof.rewrites.restarts |= next.writer.trouble().is_some();
         }
         let has_trouble = self.aof.trouble().is_some();
@@ -344,15 +347,15 @@ impl Server {
         }
     }
 
-    /// An fsync failed: nothing more goes to that file. What it may lack goes to the next.
+    /// An fsync failed: the file is written no more. Bytes that it may lack go to the next file.
     fn leave_unsynced_file(&mut self, at: Time) {
         let Some(log) = &mut self.aof.log else { return };
         if log.is_changing() {
-            // It is tried again when that has ended.
+            // Retried when that change has ended.
             return;
         }
         if log.is_unlisted() {
-            // No base is complete: another one will have everything.
+            // No base is complete: the next base will have everything.
             self.aof.rewrites.restarts = true;
             return;
         }
@@ -373,7 +376,7 @@ impl Server {
         }
     }
 
-    /// Clients whose writes are safe by now are answered.
+    /// Sends the held replies of clients whose writes are safe by now.
     fn release_held(&mut self) {
         if self.aof.held.is_empty() {
             return;
@@ -385,7 +388,7 @@ impl Server {
         }
     }
 
-    /// Has the file forced to disk, written to as it is meanwhile. `false`: it is already.
+    /// Begins to force the file to disk while it is still written. `false`: it is on disk already.
     pub(super) fn begin_ahead(&mut self, owner: Owner) -> Result<bool, String> {
         let Some(log) = &mut self.aof.log else {
             return Err("the append only file is off".to_owned());
@@ -393,7 +396,7 @@ impl Server {
         log.begin_ahead(owner).map_err(|error| error.to_string())
     }
 
-    /// Has another incremental file written from now on ([`Log::begin_next`]).
+    /// Begins another incremental file for what follows ([`Log::begin_next`]).
     pub(super) fn begin_next_incr(&mut self, owner: Owner, why: &str) -> Result<(), String> {
         let (at, offset) = (time(&self.now), self.stream.offset());
         let Some(log) = &mut self.aof.log else {
@@ -418,8 +421,8 @@ impl Server {
 }
 
 impl Engine {
-    /// Before replies leave: what they acknowledge is written, and on disk where that was
-    /// promised.
+    /// Before replies leave: everything they acknowledge is written, and on disk if the policy
+    /// promises that.
     #[inline]
     pub(super) fn write_aof(&mut self) {
         if self.server.aof.is_changing() || self.server.is_backing_up() {
@@ -432,7 +435,7 @@ impl Engine {
         }
     }
 
-    /// Goes on with what has waited for a change of the set of files.
+    /// Continues what waited for a change of the set of files.
     #[cold]
     fn look_at_changes(&mut self) {
         let aof = &mut self.server.aof;
@@ -462,7 +465,7 @@ impl Engine {
         }
     }
 
-    /// Clients in WAITAOF whose writes are on disk go on.
+    /// Resumes clients in WAITAOF whose writes are on disk.
     pub(super) fn serve_synced(&mut self) {
         if let Some(log) = &mut self.server.aof.log {
             log.writer.take_synced();
@@ -506,12 +509,12 @@ impl Engine {
 }
 
 impl Server {
-    /// DEBUG LOADAOF: everything goes, and comes again from the append only file.
+    /// DEBUG LOADAOF: empties the keyspace and loads it from the append only file.
     pub fn reload_aof(&mut self, keyspace: &mut Keyspace) -> Result<(), LoadFailed> {
         if self.aof.state != AofState::Off {
             self.flush_aof(true);
         }
-        // The set that is written to, wherever the server has moved meanwhile.
+        // The set that is being written, even if the server has changed its folder since.
         let names = match &self.aof.log {
             Some(log) => log.names.clone(),
             None => self.aof_names(),

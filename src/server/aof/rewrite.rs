@@ -1,17 +1,17 @@
-//! Rewriting the append only file: a base from the keyspace as it is now, which the driver of
-//! snapshots makes (`server::snapshot`), and a new incremental file for what is done meanwhile.
+//! Rewriting the append only file: a base from the current keyspace, which the driver of snapshots
+//! makes (`server::snapshot`), and a new incremental file for effects recorded meanwhile.
 //!
 //!     wanted -> (a save is under way: scheduled) -> the file so far goes to disk
 //!            -> new incremental file, snapshot begins
 //!            -> the base is on disk -> manifest names it
 //!
-//! Until the manifest names the new base the old files stand, so a crash at any point leaves
-//! a whole set. Where the file was off before, what is done goes to a file without a line in
-//! the manifest until then. If the server has moved to another folder (CONFIG SET dir), the
-//! new set is made there, beside the old one, which is whole and written to until then.
+//! The old files stay until the manifest names the new base, so a crash at any point leaves a whole
+//! set. If the file was off before, effects go to a file that the manifest does not name until
+//! then. If the server has moved to another folder (CONFIG SET dir), the new set is made there,
+//! while the old one remains whole and is still written.
 //!
-//! How much room the base will take is not known before it is made, least of all from the
-//! size of the log: a rewrite is always tried. Where room is short it is the way out.
+//! The size of the base is unknown before it is made, and the size of the log does not predict it:
+//! a rewrite is always tried. Where space is short, it is the remedy.
 
 use std::path::PathBuf;
 
@@ -22,14 +22,14 @@ use crate::server::aof::{AofState, time};
 use crate::server::snapshot::{Consumer, End, Target, What};
 use crate::server::{Engine, Server};
 
-/// After so many incremental files that no rewrite has replaced, tries become rare.
+/// With this many incremental files that no rewrite has replaced, tries become rare.
 const INCRS_LIMIT: usize = 3;
-/// The first wait, which doubles with each further failure up to an hour.
+/// Longest wait, minutes: the wait starts at 1 and doubles with each further failure.
 const WAIT_MINUTES_MAX: u64 = 60;
 const MINUTE_MS: u64 = 60_000;
-/// A log that is shorter does not matter to a disk that has this much left.
+/// A log shorter than this is not rewritten for lack of space.
 const ROOM_MIN: u64 = 2 << 20;
-/// How long after a failure the next try is made by itself.
+/// Delay of the next automatic try after a failure.
 const RETRY_MS: u64 = 1000;
 
 /// A rewrite that is under way.
@@ -39,19 +39,19 @@ struct Running {
 }
 
 enum Stage {
-    /// The file so far is forced to disk; nothing is saved yet.
+    /// The current file is being forced to disk; no snapshot yet.
     Ahead,
     /// The driver of snapshots makes the base.
     Saving,
-    /// The base, of this name, is whole: it takes its place when no other change of the set
-    /// is under way, after the files that are there by then.
+    /// The base, at this path, is whole: it is installed when no other change of the set is under
+    /// way, after the files that exist by then.
     Made(PathBuf, BaseForm),
-    /// The base takes its place in the set.
+    /// The base is being added to the set.
     Installing(PathBuf),
 }
 
 impl Running {
-    /// Its base goes; what is still being made is the driver's.
+    /// Removes its base; an unfinished one belongs to the driver of snapshots.
     fn forget(&self) {
         if let Stage::Made(path, _) | Stage::Installing(path) = &self.stage {
             // Best effort: the next rewrite replaces it.
@@ -63,16 +63,16 @@ impl Running {
 /// See the module.
 pub struct Rewrites {
     pub last_ok: bool,
-    /// Seconds that the last one took; -1: there was none.
+    /// Seconds that the last one took; -1: none yet.
     pub last_time_s: i64,
     pub done: u64,
     pub failed_in_a_row: u64,
     running: Option<Running>,
-    /// What the one under way has gathered beside the base is lost: it begins again.
+    /// The effects recorded beside the base are lost: the rewrite begins again.
     pub(super) restarts: bool,
     /// No other try before this time.
     retry_ms: u64,
-    /// Tries have become rare: none before this time, after so many minutes.
+    /// Rate limit: no try before this time; the next wait, minutes.
     limited_until_ms: u64,
     wait_minutes: u64,
 }
@@ -98,7 +98,7 @@ impl Rewrites {
         self.running.is_some()
     }
 
-    /// Seconds that the one under way has taken so far; -1: there is none.
+    /// Seconds that the current one has taken so far; -1: none.
     pub fn current_time_s(&self, now_ms: u64) -> i64 {
         let running = self.running.as_ref();
         running.map_or(-1, |r| (now_ms.saturating_sub(r.began_ms) / 1000) as i64)
@@ -106,8 +106,8 @@ impl Rewrites {
 }
 
 impl Server {
-    /// CONFIG SET appendonly. Switched on, it counts when its first base is complete.
-    /// `in_transaction`: the first base is made after it.
+    /// CONFIG SET appendonly. Switched on, the file counts once its first base is complete.
+    /// `in_transaction`: the first base is made after the transaction.
     pub fn set_appendonly(
         &mut self,
         keyspace: &mut Keyspace,
@@ -115,10 +115,10 @@ impl Server {
         in_transaction: bool,
     ) -> Result<(), String> {
         match (on, self.aof.state) {
-            // What is loaded now is what goes into the base.
+            // The base will contain what is being loaded.
             (true, AofState::Off) if self.is_loading() => {}
             (true, AofState::Off) => {
-                // One begun while the file was off would lack what is done from now on.
+                // A rewrite begun while the file was off lacks effects recorded from now on.
                 self.cancel_rewrite(keyspace);
                 let names = self.aof_names();
                 let manifest = names.read_manifest().map_err(|error| error.to_string())?;
@@ -154,7 +154,7 @@ impl Server {
         Ok(())
     }
 
-    /// A rewrite begins as soon as it may, or does not.
+    /// Schedules a rewrite for the next possible moment, or cancels that.
     pub(super) fn schedule_rewrite(&mut self, wanted: bool) {
         self.snapshots.set_queued(Consumer::Rewrite, wanted);
     }
@@ -163,7 +163,7 @@ impl Server {
         self.snapshots.is_queued(Consumer::Rewrite)
     }
 
-    /// BGREWRITEAOF: what it is answered.
+    /// BGREWRITEAOF: returns its reply.
     pub fn rewrite_aof(
         &mut self,
         keyspace: &mut Keyspace,
@@ -192,9 +192,8 @@ impl Server {
         }
     }
 
-    /// Whether something is stated that no file has yet, or a script is under way, around
-    /// which others are served: what it has stated belongs to the file that is written now, and
-    /// so may not be in a base.
+    /// Whether recorded effects are not in a file yet, or a script is under way while others are
+    /// served: its recorded effects belong to the current file, so a base must not contain them.
     fn is_in_unit(&self, keyspace: &Keyspace) -> bool {
         self.scripting.is_running() || keyspace.effects.mark() > 0
     }
@@ -219,7 +218,7 @@ impl Server {
         }
     }
 
-    /// Begins a rewrite; if a backup changes the set just now it is scheduled instead.
+    /// Begins a rewrite; schedules it instead while a backup changes the set.
     fn begin_rewrite(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
         self.schedule_rewrite(self.aof.is_changing());
         if self.is_rewrite_scheduled() {
@@ -232,7 +231,7 @@ impl Server {
             return self.begin_base(keyspace);
         };
         if !is_on {
-            // The base will have it: twice would be wrong.
+            // The base will have these effects: they must not be applied twice.
             log.writer.skip();
             let begun = log.begin_incr(true, self.stream.offset(), "background rewrite");
             begun.map_err(|error| error.to_string())?;
@@ -248,8 +247,8 @@ impl Server {
             self.begin_next_set(names)?;
             return self.begin_base(keyspace);
         }
-        // With `snapshot-method fork` the child is there when BGREWRITEAOF answers, as in Redis:
-        // then writes, not the fork, wait for what is left to be forced to disk.
+        // With `snapshot-method fork` the child exists when BGREWRITEAOF answers, as in Redis: then
+        // writes, not the fork, wait until the rest is forced to disk.
         if self.config.snapshot_method == SnapshotMethod::Fork {
             return self.begin_with_next_incr(keyspace);
         }
@@ -264,8 +263,8 @@ impl Server {
         self.begin_with_next_incr(keyspace)
     }
 
-    /// What was done is on disk but for little: from now on it goes to another file, and the
-    /// base is made of what is there now.
+    /// Nearly all effects are on disk: begins the next incremental file, and the base from the
+    /// current keyspace.
     fn begin_with_next_incr(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
         if let Some(log) = &mut self.aof.log {
             log.replace_all();
@@ -274,7 +273,7 @@ impl Server {
         self.begin_base(keyspace)
     }
 
-    /// A set of its own, which takes the place of the one that stands when it is whole.
+    /// Begins a separate set, which replaces the current one when it is whole.
     fn begin_next_set(&mut self, names: Names) -> Result<(), String> {
         names.make_folder().map_err(|error| error.to_string())?;
         let manifest = names.read_manifest().map_err(|error| error.to_string())?;
@@ -316,7 +315,7 @@ impl Server {
         Ok(())
     }
 
-    /// The set that was to take the place of the one that stands is not wanted.
+    /// Discards the set that was to replace the current one.
     fn give_up_next_set(&mut self) {
         if let Some(mut next) = self.aof.next.take() {
             next.settle();
@@ -324,7 +323,7 @@ impl Server {
         }
     }
 
-    /// The set that was made elsewhere is whole: it is the one from now on.
+    /// The separate set is whole: it becomes the current one.
     fn take_next_set(&mut self) {
         let Some(mut next) = self.aof.next.take() else {
             return;
@@ -333,7 +332,7 @@ impl Server {
             return;
         }
         let (at, offset) = (time(&self.now), self.stream.offset());
-        // What was acknowledged by the old one is in the new one as well, and as safe.
+        // Writes acknowledged by the old set are in the new one too, and as safe.
         if let Err(error) = next.writer.finish(at) {
             tracing::warn!("{}", system_text(&error));
         }
@@ -342,7 +341,7 @@ impl Server {
         }
     }
 
-    /// The rewrite under way is not wanted any more.
+    /// Cancels the current rewrite.
     pub(in crate::server) fn cancel_rewrite(&mut self, keyspace: &mut Keyspace) {
         let Some(running) = self.aof.rewrites.running.take() else {
             return;
@@ -371,7 +370,7 @@ impl Server {
         let rewrites = &mut self.aof.rewrites;
         rewrites.last_ok = false;
         rewrites.failed_in_a_row += 1;
-        // What was switched on, or lacks bytes, is not whole before one has succeeded.
+        // A file that was switched on or lacks bytes is not whole until a rewrite succeeds.
         let is_needed = self.aof.state == AofState::WaitsForBase || self.aof.incomplete;
         self.schedule_rewrite(is_needed);
         self.aof.rewrites.retry_ms = self.now.mono_ms + RETRY_MS;
@@ -400,7 +399,7 @@ impl Server {
         }
     }
 
-    /// A base that is made takes its place in the set as soon as nothing else changes it.
+    /// Adds a finished base to the set as soon as no other change is under way.
     pub(super) fn install_base(&mut self) {
         if self.aof.is_changing() {
             return;
@@ -459,7 +458,7 @@ impl Server {
         self.apply_aof_config();
     }
 
-    /// What rewrites have replaced goes, unless it is to be kept.
+    /// Removes files that rewrites have replaced, unless they are to be kept.
     pub fn apply_aof_history(&mut self) {
         if !self.config.aof_disable_auto_gc
             && let Some(log) = &mut self.aof.log
@@ -468,7 +467,7 @@ impl Server {
         }
     }
 
-    /// Whether the file has grown so much that it is rewritten by itself.
+    /// Whether the file has grown enough for an automatic rewrite.
     fn is_rewrite_due(&self) -> bool {
         let (config, Some(log)) = (&self.config, &self.aof.log) else {
             return false;
@@ -482,9 +481,9 @@ impl Server {
             && grown >= 100 + u128::from(percentage)
     }
 
-    /// Whether room on the disk is short and a rewrite would give some back, as far as can be
-    /// told: a base takes about as much as the data does in memory, or as the last one did.
-    /// Growth alone may not ask for one before the disk is full.
+    /// Whether disk space is short and a rewrite would probably free some: a base takes about as
+    /// much as the data does in memory, or as the last base did. The growth settings alone may not
+    /// start one before the disk is full.
     fn is_room_short(&self) -> bool {
         let Some(log) = &self.aof.log else {
             return false;
@@ -495,7 +494,7 @@ impl Server {
         let data = crate::base::alloc::used_memory() as u64;
         let base = data.saturating_sub(self.identity.startup_bytes as u64);
         let base = base.max(log.base_file_bytes);
-        // Half of the log goes at least, so that what is left has to double before the next.
+        // At least half of the log is freed, so the rest has to double before the next one.
         if log.current_bytes() < ROOM_MIN.max(2 * base) {
             return false;
         }
@@ -503,7 +502,7 @@ impl Server {
         free.is_ok_and(|free| free < 2 * base + ROOM_MIN)
     }
 
-    /// Whether rewrites have failed so often that the next one waits.
+    /// Whether the next rewrite must wait because of repeated failures.
     fn is_rewrite_limited(&mut self) -> bool {
         let incrs = self
             .aof
@@ -543,7 +542,7 @@ impl Server {
 }
 
 impl Engine {
-    /// A change of the set that the rewrite has waited for has ended.
+    /// The change of the set that the rewrite waited for has ended.
     pub(super) fn rewrite_changed(&mut self, ended: Result<Changed, String>) {
         self.take_effects();
         let Engine { keyspace, server } = self;
@@ -572,7 +571,7 @@ impl Engine {
         }
     }
 
-    /// What is due of rewrites, with cron and when much was written.
+    /// Does what is due for rewrites; called by cron and after many writes.
     pub(in crate::server) fn look_at_rewrites(&mut self) {
         self.take_effects();
         let Engine { keyspace, server } = self;

@@ -1,5 +1,5 @@
-//! The append only file in process: any prefix and any changed byte of it, any call of the
-//! file system that fails.
+//! The append only file in process: any prefix of it, any changed byte, any failing call of the
+//! file system.
 
 use std::fs;
 use std::path::Path;
@@ -21,7 +21,7 @@ fn names(folder: &Path) -> Names {
     }
 }
 
-/// A server without a socket whose append only file is in `folder`.
+/// A server without a socket, with its append only file in `folder`.
 fn bed(folder: &Path, policy: AppendFsync, disk: Disk) -> Testbed {
     let mut t = Testbed::unheard();
     let server = &mut t.engine.server;
@@ -38,7 +38,7 @@ fn bed(folder: &Path, policy: AppendFsync, disk: Disk) -> Testbed {
     t
 }
 
-/// Loads what is in `folder` into a server of its own.
+/// Loads what is in `folder` into a new server.
 fn load(folder: &Path) -> Result<Testbed, LoadFailed> {
     let mut t = Testbed::unheard();
     t.engine.server.config.enable_debug_command = Allowed::Yes;
@@ -46,7 +46,7 @@ fn load(folder: &Path) -> Result<Testbed, LoadFailed> {
     let mut loader = loader.expect("a set");
     let (keyspace, server) = (&mut t.engine.keyspace, &mut t.engine.server);
     server.begin_loading(keyspace, bytes);
-    // In slices of a byte: a command each.
+    // Slices of one byte: one command each.
     while loader.step(keyspace, server, 1)? == Progress::More {}
     loader.finish(keyspace, server)?;
     Ok(t)
@@ -113,7 +113,7 @@ fn every_changed_byte_is_refused_or_changes_nothing() {
     let right = digest(&mut t);
     drop(t);
     let whole = fs::read(incr(folder.path())).expect("the file");
-    // A torn last line of checksum may take nothing with it; what it covers stands.
+    // A damaged checksum line at the end may be cut off; the data it covers is kept.
     let mut refused = 0;
     for at in 0..whole.len() {
         for change in [1, 0x20, 0x80] {
@@ -147,7 +147,7 @@ fn a_full_disk_refuses_writes_holds_answers_and_lets_go_by_itself() {
         let mut t = bed(folder.path(), policy, disk.clone());
         t.run("SET before 1");
         t.engine.write_aof();
-        // A write is put off while an fsync is under way.
+        // A write is deferred while an fsync is under way.
         let log = |t: &Testbed| {
             t.engine
                 .server
@@ -192,7 +192,7 @@ fn a_full_disk_refuses_writes_holds_answers_and_lets_go_by_itself() {
     }
 }
 
-/// The kernel may drop what it could not write and call the next fsync a success.
+/// The kernel may drop bytes that it could not write and report success for the next fsync.
 #[test]
 fn after_a_failed_fsync_the_same_bytes_go_to_another_file() {
     let folder = TempDir::new().expect("a folder");
@@ -283,7 +283,7 @@ fn rewrite_keeps_everything(folder: &TempDir, mut t: Testbed, base: &str) {
     assert_eq!(manifest.base.expect("a base").name, base);
 }
 
-/// The keyspace has one pass at a time: SAVE ends that of a rewrite, and both files are whole.
+/// The keyspace allows one pass at a time: SAVE ends that of a rewrite, and both files are whole.
 #[test]
 fn a_save_beside_a_rewrite_leaves_both_whole() {
     let folder = TempDir::new().expect("a folder");
@@ -318,7 +318,7 @@ fn a_save_beside_a_rewrite_leaves_both_whole() {
     assert_eq!(digest(&mut t), saved);
 }
 
-/// Any call that fails leaves a set that loads as what was done, and a later try succeeds.
+/// After any failing call the set loads with all acknowledged data, and a later try succeeds.
 #[test]
 fn a_rewrite_may_fail_at_any_call() {
     let mut steps_in_all = 0;
@@ -390,8 +390,8 @@ fn switched_on_it_counts_when_its_base_is_complete() {
     assert_eq!(digest(&mut loaded), right);
 }
 
-/// What was done between the start of a rewrite and an fsync that failed is in neither base
-/// nor the newest file.
+/// Effects between the start of a rewrite and a failed fsync are in neither base nor the newest
+/// file.
 #[test]
 fn a_file_that_was_left_during_a_rewrite_is_kept() {
     let folder = TempDir::new().expect("a folder");
@@ -404,7 +404,7 @@ fn a_file_that_was_left_during_a_rewrite_is_kept() {
     let mut t = bed(folder.path(), AppendFsync::Always, disk);
     write_turns(&mut t);
     t.run("BGREWRITEAOF");
-    // Whose fsync it is that fails is known when the next file is there.
+    // Which file's failed fsync it was is known when the next file exists.
     while t.engine.server.aof.is_changing() {
         t.engine.write_aof();
     }

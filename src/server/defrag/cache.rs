@@ -1,13 +1,13 @@
-//! What the allocator keeps of a thread that rests.
+//! Flushes the allocator's thread cache when the server is idle.
 //!
-//! jemalloc keeps some hundred freed blocks of each size for a thread's next allocations, and each
-//! of them keeps the pages around it. When no command has come for a second, those of the loop's
-//! thread go back. (The helper thread that frees sees to its own: `keyspace::lazyfree`.)
+//! jemalloc caches some hundred freed blocks of each size for a thread's next allocations, and each
+//! of them pins the pages around it. After a second without a command, those of the loop's thread
+//! are released. (The helper thread that frees flushes its own: `keyspace::lazyfree`.)
 
 use super::super::Server;
 use crate::base::alloc;
 
-/// So long without a command is idle, milliseconds.
+/// Idle: this long without a command, milliseconds.
 const IDLE_MS: u64 = 1000;
 
 /// The allocator's cache of this thread, as cron sees it.
@@ -20,7 +20,7 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Time since cron last saw that commands had come, milliseconds.
+    /// Time since cron last saw new commands, milliseconds.
     pub fn idle_ms(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.used_ms)
     }

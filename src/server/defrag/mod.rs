@@ -1,24 +1,23 @@
 //! Active defragmentation: when it runs, and how much of the time it takes.
 //!
-//!     once a second     how much of the small slabs nobody uses: `active-defrag-ignore-bytes` and
-//!                       `-threshold-lower` begin it, `-threshold-upper` hurries it
-//!     while it runs     it is owed its percentage of the time that passes (`-cycle-min` to
-//!                       `-cycle-max`), and takes it behind the replies of a turn, in slices of
-//!                       `active-defrag-cycle-us`
-//!     keys, scripts,    one after the other; then it begins again as long as a walk still
-//!     channels          gains something and a third of the lower threshold is not reached
+//!     once a second     fragmentation of the small slabs: `active-defrag-ignore-bytes` and
+//!                       `-threshold-lower` start it, `-threshold-upper` speeds it up
+//!     while it runs     its share of the elapsed time (`-cycle-min` to `-cycle-max` percent), in
+//!                       slices of `active-defrag-cycle-us` after the replies of a turn
+//!     keys, scripts,    one after the other; then again as long as a walk gains something and
+//!     channels          fragmentation is above a third of the lower threshold
 //!
-//! Who is served keeps most of it: as long as commands come ([`SERVED_US`]) it takes no more than
-//! [`BUSY_PERCENT`], unless `-cycle-min` is more; while none come it takes `-cycle-max`.
+//! Clients keep most of the time: while commands come ([`SERVED_US`]) it takes at most
+//! [`BUSY_PERCENT`], or `-cycle-min` if that is more; while none come it takes `-cycle-max`.
 //!
-//! With `active-defrag-idle` (the default) a server that has nothing to do is defragmented whether
-//! or not `activedefrag` is set, from [`IDLE_IGNORE_BYTES`] on: it begins when no command has come
-//! for [`IDLE_MS`], and without `activedefrag` it takes nothing while commands come.
+//! With `active-defrag-idle` (the default) an idle server is defragmented even without
+//! `activedefrag`, from [`IDLE_IGNORE_BYTES`] on: it starts when no command has come for
+//! [`IDLE_MS`], and without `activedefrag` it takes no time while commands come.
 //!
-//! No turn becomes longer by more than [`SLICE_US_MAX`] and the last step of a slice. What it
-//! may move, and why nobody is hurt by it: `keyspace::defrag`.
+//! A turn becomes longer by at most [`SLICE_US_MAX`] plus the last step of a slice. What it may
+//! move, and why that is safe: `keyspace::defrag`.
 //!
-//! While a child saves nothing is moved: each page that is written to would be copied.
+//! While a child saves nothing is moved: each page written would be copied.
 
 mod cache;
 mod share;
@@ -33,51 +32,50 @@ use crate::keyspace::{Keyspace, Walk};
 use crate::pubsub;
 use crate::scripting::Scripts;
 
-/// While data is loaded nobody is served, and slices are rare.
+/// Slices while data is loaded, when no client is served, are long but rare.
 const LOADING_SLICE_US_MAX: u64 = 10_000;
-/// What it is owed beyond this is forgotten: a long command does not make it greedy.
+/// A larger debt of time is forfeited: a long command does not cause a long slice.
 const OWED_US_MAX: u64 = 2_000;
-/// Its share of time in which clients are served, percent.
+/// Its share of time while clients are served, percent.
 const BUSY_PERCENT: u32 = 4;
-/// Clients are served as long as a command has come within so many microseconds.
+/// Clients count as served for this many microseconds after a command.
 const SERVED_US: u64 = 10_000;
-/// A server without a command for so many milliseconds has nothing to do.
+/// A server without a command for this many milliseconds is idle.
 const IDLE_MS: u64 = 300;
-/// What is worth the time that nobody else needs.
+/// Unused bytes that are worth defragmenting when idle.
 const IDLE_IGNORE_BYTES: u64 = 2 << 20;
-/// How often it is looked whether there is something to do, milliseconds.
+/// Interval between checks of the fragmentation, milliseconds.
 const LOOK_MS: u64 = 1000;
-/// The slabs are counted again when so many slices are over.
+/// Slices between two counts of the slabs.
 const REFRESH_SLICES: u32 = 4;
-/// A walk that frees less than this part of what was unused, and moves less than that part of
-/// the blocks that it was offered, gained nothing.
+/// A walk is futile if it frees less than one part in `GAIN_PART` of the unused bytes and moves
+/// less than one part in `MOVED_PART` of the blocks offered.
 const GAIN_PART: usize = 20;
 const MOVED_PART: u64 = 50;
-/// While data is loaded it is looked more often: a load is short.
+/// The interval is shorter while data is loaded: a load is short.
 const LOADING_LOOK_MS: u64 = 100;
-/// It ends at this part of the threshold at which it begins: what it would soon begin again for
-/// is done at once.
+/// It stops at this part of the threshold at which it starts, so that it does not soon start again.
 const ENOUGH_PART: f64 = 3.0;
-/// After one that gained nothing, the next attempt: milliseconds, and twice as long each time.
+/// Delay of the next attempt after a futile one, milliseconds; doubles each time.
 const RETRY_MS: u64 = 10_000;
 const RETRY_MS_MAX: u64 = 640_000;
-/// Scripts or channels of one step.
+/// Scripts or channels per step.
 const NAMES_STEP: usize = 64;
 
-/// What INFO tells.
+/// The figures for INFO.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Figures {
     pub hits: u64,
     pub misses: u64,
     pub key_hits: u64,
     pub key_misses: u64,
-    /// Time since it began, of all times that it ran, milliseconds.
+    /// Time spent running, in total, milliseconds.
     pub total_ms: u64,
-    /// The same of this time.
+    /// The same of the current run.
     pub current_ms: u64,
 }
 
-/// What is gone through.
+/// What is being walked.
 #[derive(Clone, Copy, Debug)]
 enum Stage {
     Keys,
@@ -86,14 +84,14 @@ enum Stage {
     Done,
 }
 
-/// A walk over everything.
+/// A walk over all stages.
 struct Work {
     walk: Walk,
     stage: Stage,
     /// Unused bytes when it began.
     unused: usize,
     slices: u32,
-    /// Blocks moved so far, and all that were offered.
+    /// Blocks moved so far, and blocks offered.
     moved: u64,
     offered: u64,
 }
@@ -103,21 +101,21 @@ struct Work {
 pub struct Defrag {
     cache: Cache,
     work: Option<Box<Work>>,
-    /// Its share of the time, percent; 0: it does not run.
+    /// Its share of the time, percent; 0: it is not running.
     percent: u32,
-    /// Time that it is owed, in hundredths of microseconds.
+    /// Time owed to it, in hundredths of microseconds.
     owed: u64,
-    /// When it was last asked, ticks of the cycle counter, and the commands until then.
+    /// When time was last credited, ticks of the cycle counter, and the commands until then.
     asked: u64,
     commands: u64,
     /// When commands ran last, ticks.
     served: u64,
-    /// It takes nothing before commands have stopped coming: cron looks for that.
+    /// It takes no time until commands stop coming: cron checks for that.
     waits: bool,
     look_due_ms: u64,
-    /// The settings have changed: its share is worked out anew, also to less.
+    /// The settings have changed: its share is recomputed, and may also fall.
     changed: bool,
-    /// After a walk without gain: until then, and until there is more to gain than so much.
+    /// After a futile walk: rests until this time, and until there are more unused bytes than this.
     rests_until_ms: u64,
     rests_below: usize,
     rest_ms: u64,
@@ -167,7 +165,7 @@ impl Defrag {
         self.work = None;
     }
 
-    /// It is owed its share of the time since it was asked last.
+    /// Credits its share of the time since the last call.
     fn earn(&mut self, cycles: &clock::Cycles, percent: u32, most_us: u64) {
         let now = clock::cycles();
         let passed_us = cycles.micros(now.wrapping_sub(self.asked));
@@ -176,13 +174,13 @@ impl Defrag {
         self.owed = (self.owed + passed_us * u64::from(percent)).min(owed_max);
     }
 
-    /// Ticks that it may take now; `None`: it has to wait.
+    /// Ticks that it may take now; `None`: less than a slice is owed.
     fn allowance(&self, cycles: &clock::Cycles, slice_us: u64, most_us: u64) -> Option<u64> {
         let owed_us = self.owed / 100;
         (owed_us >= slice_us).then(|| cycles.ticks(owed_us.min(most_us) * 1000))
     }
 
-    /// In how many milliseconds it is owed a slice if no command comes; `None`: it does not run.
+    /// Milliseconds until a slice is owed if no command comes; `None`: it is not running.
     pub(super) fn due_in_ms(&self, config: &Config) -> Option<u64> {
         if self.percent == 0 || self.waits {
             return None;
@@ -191,12 +189,12 @@ impl Defrag {
         Some((missing / u64::from(self.idle_percent(config))).div_ceil(1000))
     }
 
-    /// Its share of the time in which no command comes.
+    /// Its share of the time while no command comes.
     fn idle_percent(&self, config: &Config) -> u32 {
         self.percent.max(config.active_defrag_cycle_max)
     }
 
-    /// Its share of the time in which commands come.
+    /// Its share of the time while commands come.
     fn busy_percent(&self, config: &Config) -> u32 {
         match config.activedefrag {
             true => self
@@ -208,7 +206,7 @@ impl Defrag {
 }
 
 impl Server {
-    /// Looks whether there is something to do, once a second or when settings have changed.
+    /// Checks the fragmentation, once a second or when settings have changed.
     pub(super) fn look_at_fragmentation(&mut self, now_ms: u64) {
         let (config, defrag) = (&self.config, &mut self.defrag);
         if now_ms < defrag.look_due_ms {
@@ -240,7 +238,7 @@ impl Server {
             );
             defrag.begin(found, config, now_ms);
         }
-        // A walk goes on as fast as it began: that there is less to do is its own work.
+        // A walk keeps its speed: fragmentation falls because of the walk itself.
         let share = share(config, found.percent);
         if defrag.changed || share > defrag.percent {
             defrag.percent = share;
@@ -248,7 +246,7 @@ impl Server {
         defrag.changed = false;
     }
 
-    /// Defragments behind a turn, if it is owed that.
+    /// Defragments after a turn if a slice is owed.
     pub(super) fn defrag_on(&mut self, keyspace: &mut Keyspace) {
         let defrag = &mut self.defrag;
         if defrag.percent == 0 {
@@ -269,7 +267,7 @@ impl Server {
         self.defrag_slice(keyspace, slice_us(&self.config), SLICE_US_MAX);
     }
 
-    /// Defragments while data is loaded and nobody is served.
+    /// Defragments while data is loaded and no client is served.
     pub(super) fn defrag_while_loading(&mut self, keyspace: &mut Keyspace) {
         if self.config.activedefrag {
             let now_ms = self.identity.started.elapsed().as_millis() as u64;
@@ -352,7 +350,7 @@ impl Server {
         true
     }
 
-    /// Begins again, or ends: there is little left to gain, or nothing was gained.
+    /// Starts another walk, or stops: little is left to gain, or the walk was futile.
     fn end_of_walk(&mut self, work: &Work) {
         let now_ms = self.now.mono_ms;
         let (config, defrag) = (&self.config, &mut self.defrag);
@@ -362,7 +360,7 @@ impl Server {
         let lower = f64::from(config.active_defrag_threshold_lower);
         let enough = found.percent < lower / ENOUGH_PART;
         let gained = work.unused.saturating_sub(found.bytes);
-        // Where it is not asked for, what it does must pay each time.
+        // Without `activedefrag` every walk must pay.
         let moved_few = !config.activedefrag || work.moved < work.offered / MOVED_PART;
         let futile = gained < work.unused / GAIN_PART && moved_few;
         if !enough && !futile {
@@ -389,8 +387,8 @@ impl Server {
 }
 
 impl Server {
-    /// Exchanges names of channels for copies that lie better, at the channel and at each
-    /// client that has subscribed. The next place, `None` at the end.
+    /// Replaces channel names by copies at better places, both at the channel and at each
+    /// subscribed client. Returns the next place, `None` at the end.
     fn move_channels(
         &mut self,
         mover: &mut Mover,
@@ -408,7 +406,7 @@ impl Server {
             }
         }
         if !renewed.is_empty() {
-            // The next copies would be made in the places that these have just left.
+            // Freed at once: otherwise the next copies would reuse the places just left.
             drop(renewed);
             let _ = alloc::perform(c"thread.tcache.flush");
         }
@@ -417,9 +415,9 @@ impl Server {
 }
 
 impl Defrag {
-    /// Begins a walk.
+    /// Starts a walk.
     fn begin(&mut self, found: Fragmentation, config: &Config, now_ms: u64) {
-        // What waits there for a new use keeps its slab.
+        // Blocks cached there would pin their slabs.
         let _ = alloc::perform(c"thread.tcache.flush");
         if self.percent == 0 {
             self.percent = share(config, found.percent);

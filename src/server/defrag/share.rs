@@ -1,17 +1,17 @@
-//! How fragmented the memory is, and what share of the time that is worth.
+//! How fragmented memory is, and the share of time to spend on it.
 
 use crate::base::alloc;
 use crate::config::Config;
 
-/// The longest slice, whatever is configured, microseconds: the last step comes on top.
+/// The longest slice, microseconds, whatever is configured; the last step may exceed it.
 pub(super) const SLICE_US_MAX: u64 = 700;
 const SLICE_US_MIN: u64 = 50;
 
-/// How fragmented the small slabs are.
+/// Fragmentation of the small slabs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fragmentation {
     pub bytes: usize,
-    /// Of what is allocated.
+    /// Percent of the allocated bytes.
     pub percent: f64,
 }
 
@@ -23,12 +23,12 @@ pub(super) fn fragmentation() -> Option<Fragmentation> {
     })
 }
 
-/// How long a slice is, microseconds.
+/// The length of a slice, microseconds.
 pub(super) fn slice_us(config: &Config) -> u64 {
     u64::from(config.active_defrag_cycle_us).clamp(SLICE_US_MIN, SLICE_US_MAX)
 }
 
-/// The share of the time for a degree of fragmentation.
+/// The share of the time for a degree of fragmentation, percent.
 pub(super) fn share(config: &Config, percent: f64) -> u32 {
     let (lower, upper) = (
         f64::from(config.active_defrag_threshold_lower),
@@ -43,7 +43,7 @@ pub(super) fn share(config: &Config, percent: f64) -> u32 {
         false => 1.0,
     };
     let share = f64::from(least) + way * (f64::from(most) - f64::from(least));
-    // Redis accepts a least share above the most, and takes the most then.
+    // Redis accepts a minimum above the maximum, and then uses the maximum.
     (share as u32).max(least).min(most).max(1)
 }
 

@@ -3,11 +3,10 @@
 //! allowed at all -> authenticated -> permitted to the user -> memory -> disk -> pub/sub context -> loading -> busy
 //!     -> transaction -> monitor
 //!
-//! They see the row, the arguments, the client and who asks ([`Asked`]); what Redis leaves out
-//! for commands of a transaction is left out here. A server in no special state has none
-//! that concerns a plain command: [`Interest`] tells by one test which rows must be looked
-//! at, so that a limit or a password costs the others nothing.
-//! What a script runs has gates of its own ([`script`]).
+//! They see the row, the arguments, the client and the origin ([`Asked`]); they make the same
+//! exceptions for commands of a transaction as Redis. A server in no special state has no gate for
+//! a plain command: one test of [`Interest`] decides which rows must be checked, so that a limit or
+//! a password costs the others nothing. A script's commands have gates of their own ([`script`]).
 
 pub(super) mod script;
 
@@ -26,14 +25,14 @@ use crate::keyspace::Keyspace;
 use crate::resp::Args;
 use crate::scripting::shebang_of;
 
-/// What a command's way asks about, worked out when the state behind it changes.
+/// State that a command's way tests, recomputed when what it depends on changes.
 pub(super) struct Gates {
     /// Commands that must take the long way.
     pub interest: Interest,
-    /// Somebody looks at every command: a monitor, a session of HOTKEYS.
+    /// Every command is observed: by a monitor or a HOTKEYS session.
     pub is_observed: bool,
     pub latency_tracking: bool,
-    /// Commands from here on may go into the command logs.
+    /// Thresholds above which commands may be logged.
     pub thresholds: Thresholds,
 }
 
@@ -48,7 +47,7 @@ impl Default for Gates {
     }
 }
 
-/// Which commands the server's state makes gates look at.
+/// Which commands must pass the gates in the current state.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Interest {
     /// Rows with one of these flags.
@@ -70,7 +69,7 @@ impl Default for Interest {
 }
 
 impl Interest {
-    /// What follows from a server's state.
+    /// Derives it from the server's state.
     pub fn of(server: &Server) -> Interest {
         let paused = match server.pause {
             Some(pause) if pause.all => Flags::all(),
@@ -91,7 +90,7 @@ impl Interest {
         };
         Interest {
             all: server.is_loading() || server.scripting.is_busy(),
-            // What a container runs is decided by the subcommand.
+            // For a container the subcommand decides.
             flags: Flags::PROTECTED
                 .union(Flags::CONTAINER)
                 .union(guarded)
@@ -111,7 +110,7 @@ impl Interest {
     }
 }
 
-/// Commands that are refused while what they would acknowledge could not be kept.
+/// Commands refused while what they would acknowledge cannot be persisted.
 const UNSAFE: Flags = Flags::WRITE.union(Flags::REPORTS_DISK);
 
 const SAVE_FAILED: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently \
@@ -122,7 +121,7 @@ instance is configured to report errors during writes if RDB snapshotting fails 
 /// Commands that CLIENT PAUSE WRITE holds back.
 pub(super) const PAUSED: Flags = Flags::WRITE.union(Flags::MAY_REPLICATE);
 
-/// A command that asks to be let in.
+/// A command at the gates.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub spec: &'static Spec,
@@ -132,7 +131,7 @@ pub(super) struct Asked<'a> {
     pub origin: Origin,
 }
 
-/// What a command does: its row's flags, or what the script says that it runs.
+/// A command's flags; for a command that runs a script, those that the script declares.
 fn effective(server: &Server, spec: &Spec, args: Args<'_>) -> Flags {
     if !spec.flags.intersects(RUNS_SCRIPT) {
         return spec.flags;
@@ -216,8 +215,8 @@ pub(super) fn check(world: &mut World<'_>, asked: Asked<'_>) -> Result<(), Comma
     Ok(())
 }
 
-/// What the client's user has no permission for in a command, which is kept in the log. O(1) for
-/// a user with all rights, else as `acl` has it.
+/// Why the client's user may not run a command; a denial is logged. O(1) for a user with all
+/// permissions, otherwise as `acl` checks it.
 fn denied(world: &mut World<'_>, context: Context, row: usize, args: Args<'_>) -> Option<Denied> {
     let client = &*world.client;
     if !client.flags.contains(ClientFlags::RESTRICTED) {
@@ -231,7 +230,7 @@ fn denied(world: &mut World<'_>, context: Context, row: usize, args: Args<'_>) -
     Some(denied)
 }
 
-/// EXEC, for a command that was queued: users may have changed since.
+/// EXEC, for a queued command: permissions may have changed since.
 pub(super) fn still_permitted(
     world: &mut World<'_>,
     row: usize,
@@ -251,9 +250,9 @@ accumulated and the EXEC call. This command is no longer allowed for the followi
     Err(CommandError::owned(format!("{CHANGED}{reason}")))
 }
 
-/// Whoever comes makes room, for clients' buffers grow as well; who needs none is let in.
+/// Every command makes room: clients' buffers grow, too. It passes if it needs no memory.
 fn memory(world: &mut World<'_>, flags: Flags) -> Result<(), CommandError> {
-    // Nothing is evicted of what is being loaded, nor under a script that runs.
+    // Nothing is evicted while data is loaded or a script runs.
     let stands_still = world.server.is_loading() || world.server.scripting.is_running();
     let is_limited = world.server.maxmemory() > 0 && !stands_still;
     if !is_limited {
@@ -261,7 +260,7 @@ fn memory(world: &mut World<'_>, flags: Flags) -> Result<(), CommandError> {
     }
     let has_room = world.server.make_room(world.keyspace);
     if world.keyspace.has_news() {
-        // What was evicted is told of before the command may look at it.
+        // Evictions are notified before the command can see them.
         world.server.tell_news(world.keyspace, Some(world.client));
         world.server.deliver_early(world.client, world.reply);
     }
@@ -277,7 +276,7 @@ fn memory(world: &mut World<'_>, flags: Flags) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Nothing is done while it cannot be kept: the last save or write of the log failed.
+/// Refuses writes that could not be persisted: the last save or write of the log failed.
 fn disk(world: &mut World<'_>, flags: Flags) -> Result<(), CommandError> {
     let is_unsafe = flags.intersects(UNSAFE)
         || flags.contains(Flags::RUNS_QUEUE) && queue_has(world.server, world.client, UNSAFE);
@@ -290,9 +289,9 @@ fn disk(world: &mut World<'_>, flags: Flags) -> Result<(), CommandError> {
     world.server.aof_refusal().map_or(Ok(()), Err)
 }
 
-/// Whether the command would write to a large container that is being saved, or write at all
-/// while too much waits to be saved: it waits until it is. O(keys), while a snapshot is made and
-/// there is something to wait for.
+/// Whether the command must wait for a snapshot: it would write to a large container that is not
+/// saved yet, or write at all while too much waits to be saved. O(keys), only while a snapshot is
+/// made and writers must wait.
 pub(super) fn awaits_save(world: &mut World<'_>, asked: Asked<'_>) -> bool {
     if world.client.flags.contains(ClientFlags::FAKE) {
         return false;
@@ -325,11 +324,11 @@ fn writes_unsaved(keyspace: &mut Keyspace, client: &Client, row: &Row, args: Arg
     if !row.spec.flags.contains(Flags::WRITE) {
         return false;
     }
-    // A command whose keys cannot be told is refused by its handler.
+    // A command whose keys cannot be determined is refused by its handler.
     let Ok(keys) = row.keys(args) else {
         return false;
     };
-    // Who overwrites or removes a value hands it over to the snapshot whole.
+    // Overwriting or removing a value hands it to the snapshot whole, without waiting.
     let changes = |access: Access| access.contains(Access::RW);
     let mut waits = false;
     for (at, access) in keys {

@@ -1,4 +1,4 @@
-//! The gates for scripts: one look before a script runs, and one at each of its commands.
+//! The gates for scripts: one check before a script runs, and one for each of its commands.
 
 use crate::acl::{Context, UserId};
 use crate::base::alloc;
@@ -12,15 +12,15 @@ use crate::server::script::Program;
 use crate::server::users::refuses_stranger;
 use crate::server::world::{Origin, World};
 
-/// A script's command that asks to be let in.
+/// A script's command at the gates.
 #[derive(Clone, Copy)]
 pub(in crate::server) struct Asked<'a> {
     /// Its row's number.
     pub row: usize,
     pub args: Args<'a>,
-    /// For whom the script runs, and the database that it is in.
+    /// The user that the script runs for, and its selected database.
     pub user: (UserId, DbIndex),
-    /// The connection that asked for the script, and what it has been told.
+    /// The connection that called the script, and its reply.
     pub caller: (&'a Client, &'a Reply),
 }
 
@@ -28,9 +28,9 @@ pub(in crate::server) struct Asked<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::server) struct Limits {
     read_only: bool,
-    /// Too much memory was in use when it began, and it did not say that it may go on.
+    /// Memory was over the limit when it began, and it did not declare that it may go on.
     lacks_memory: bool,
-    /// It is being loaded: nothing is refused for the server's state.
+    /// It is being loaded: the server's state refuses nothing.
     is_obeyed: bool,
 }
 
@@ -46,7 +46,7 @@ const AOF_FAILED: &str = "MISCONF Redis is configured to persist data to AOF, bu
 unable to persist to disk. Writable scripts are blocked. Use 'no-writes' flag for read only \
 scripts. AOF error: ";
 
-/// Whether the script may run, and what it may do then.
+/// Whether the script may run, and its limits.
 pub(in crate::server) fn prepare(
     world: &mut World<'_>,
     program: &Program<'_>,
@@ -82,8 +82,8 @@ pub(in crate::server) fn prepare(
     })
 }
 
-/// Whether a script may run this command. What depends on the server's state is looked at
-/// before its first write only: it cannot be stopped in the middle.
+/// Whether a script may run this command. The server's state is checked only before its first
+/// write: a script cannot be stopped after that.
 pub(in crate::server) fn admit(
     server: &mut Server,
     asked: Asked<'_>,
@@ -134,8 +134,8 @@ fn permission(server: &mut Server, asked: Asked<'_>) -> Result<(), CommandError>
     Err(CommandError::Bytes([start, &text[..]].concat()))
 }
 
-/// The flags by which the gates judge a command that runs a script: a script that says what it
-/// does is taken at its word.
+/// The gates' flags of a command that runs a script: the flags that the script declares are
+/// trusted.
 pub(in crate::server) fn flags_of(row: RowFlags, script: Option<Flags>) -> RowFlags {
     let Some(script) = script.filter(|flags| !flags.contains(Flags::COMPAT)) else {
         return row;

@@ -1,15 +1,15 @@
 //! HOTKEYS: which keys cost the most CPU time, or bytes on the network, while a session goes on.
 //!
-//! [`World::run`](super::World::run) tells of every command, by the same test that MONITOR hangs
-//! on: without a session it costs nothing. What a command took is shared evenly among its keys,
-//! each of which has a counter in a sketch of bounded size ([`sketch`]).
+//! [`World::run`](super::World::run) reports every command, by the same test that MONITOR uses:
+//! without a session it costs nothing. A command's time is split evenly among its keys, each of
+//! which has a counter in a sketch of bounded size ([`sketch`]).
 //!
-//! A session may spend a share of the commands' own time (one part in [`SHARE`]), and begins with
-//! what suffices for some ten thousand of them. While it has that, every command is counted.
-//! When it has not, commands pass until it has again; the next one stands for their time as well:
-//! where much of the time goes, samples fall often, so that the sums stay fair.
+//! A session may spend a share of the commands' own time (one part in [`SHARE`]), and starts with
+//! credit for some ten thousand of them. While credit lasts, every command is counted. Without
+//! credit commands are skipped; the next counted one also represents their time: samples fall where
+//! most of the time is spent, so the sums stay unbiased.
 //!
-//! What commands do inside a script is the script's, whose keys are those that it names.
+//! Commands inside a script count for the script, whose keys are those it declares.
 
 mod sketch;
 
@@ -25,13 +25,13 @@ use crate::base::usage::{self, CpuTime, Who};
 use crate::command::Flags;
 use crate::resp::Args;
 
-/// A session takes no more than one part in so many of the time that commands take.
+/// The share of the commands' time that a session may take: one part in this.
 const SHARE: u64 = 64;
-/// What counting a key takes, about.
+/// Approximate cost of counting a key.
 const KEY_NANOS: u64 = 150;
-/// What a session may spend before it must save.
+/// Initial credit of a session.
 const CREDIT_NANOS: u64 = 10_000_000;
-/// Counters for each key that is to be told: those of the others find room beside it.
+/// Counters per reported key: the other keys need room, too.
 const COUNTERS_PER_KEY: usize = 10;
 
 /// What HOTKEYS START asks for.
@@ -39,11 +39,11 @@ const COUNTERS_PER_KEY: usize = 10;
 pub struct Wanted {
     pub cpu: bool,
     pub net: bool,
-    /// How many keys are told, 1 to 64.
+    /// The number of keys to report, 1 to 64.
     pub keys: usize,
     /// 0: until it is stopped.
     pub duration_ms: u64,
-    /// One command in so many is counted.
+    /// One command in this many is counted.
     pub sample_ratio: u32,
 }
 
@@ -54,7 +54,7 @@ pub struct Hotkeys {
     active: bool,
     pub began_unix_ms: i64,
     began_ms: u64,
-    /// How long it went on, once it is over.
+    /// Its duration, once it is over.
     lasted_ms: u64,
     /// By time, in ticks of the cycle counter, and by bytes.
     pub cpu: Option<Sketch>,
@@ -62,15 +62,15 @@ pub struct Hotkeys {
     /// Of all commands with keys.
     pub all_ticks: u64,
     pub all_bytes: u64,
-    /// The process's CPU time when it began, and when it was over.
+    /// The process's CPU time at its start and end.
     cpu_began: CpuTime,
     cpu_ended: Option<CpuTime>,
     rng: SmallRng,
-    /// Ticks of commands that nothing has been spent of, and how many of them a key costs.
+    /// Ticks of credit, and what counting a key costs.
     credit: u64,
     credit_max: u64,
     key_price: u64,
-    /// Ticks of commands that have passed since one was counted.
+    /// Ticks of commands skipped since one was counted.
     passed: u64,
 }
 
@@ -79,7 +79,7 @@ impl Hotkeys {
         self.active
     }
 
-    /// Milliseconds from its beginning to its end, or to now.
+    /// Milliseconds from its start to its end, or to now.
     pub fn lasted_ms(&self, mono_ms: u64) -> u64 {
         match self.active {
             true => mono_ms.saturating_sub(self.began_ms),
@@ -99,7 +99,7 @@ impl Hotkeys {
         )
     }
 
-    /// Bytes that it holds.
+    /// Memory that it holds, bytes.
     pub fn memory_bytes(&self) -> usize {
         let sketches = self.cpu.iter().chain(&self.net);
         crate::base::alloc::boxed_bytes::<Hotkeys>()
@@ -115,8 +115,8 @@ impl Hotkeys {
         self.cpu_ended = Some(process_time());
     }
 
-    /// A command with keys took `ticks`, and `bytes` on the network. Whether its keys are to be
-    /// counted, and as how many times what they took.
+    /// Records a command with keys that took `ticks`, and `bytes` on the network. `Some`: its keys
+    /// are to be counted, with this factor.
     #[inline]
     fn count(&mut self, ticks: u64, bytes: u64) -> Option<f64> {
         self.all_ticks += ticks;
@@ -166,7 +166,7 @@ fn request_bytes(args: Args<'_>) -> u64 {
 }
 
 impl Server {
-    /// Begins a session; whatever the last one found is forgotten. `false`: one goes on.
+    /// Starts a session, and discards the results of the last one. `false`: one is running.
     pub fn start_hotkeys(&mut self, wanted: Wanted) -> bool {
         self.end_due_hotkeys();
         if self.hotkeys_session() {
@@ -196,7 +196,7 @@ impl Server {
         true
     }
 
-    /// Ends the session; what it has found stays. `false`: there is none.
+    /// Stops the session; its results stay. `false`: none is running.
     pub fn stop_hotkeys(&mut self) -> bool {
         self.end_due_hotkeys();
         let now = self.now.mono_ms;
@@ -206,7 +206,7 @@ impl Server {
         stopped
     }
 
-    /// Forgets what was found. `false`: a session goes on.
+    /// Discards the results. `false`: a session is running.
     pub fn reset_hotkeys(&mut self) -> bool {
         self.end_due_hotkeys();
         if self.hotkeys_session() {
@@ -216,13 +216,13 @@ impl Server {
         true
     }
 
-    /// The session, going on or over.
+    /// The session, running or over.
     pub fn hotkeys(&mut self) -> Option<&Hotkeys> {
         self.end_due_hotkeys();
         self.diagnostics.hotkeys.as_deref()
     }
 
-    /// Bytes that the session holds.
+    /// Memory of the session, bytes.
     pub fn hotkeys_bytes(&self) -> usize {
         self.diagnostics
             .hotkeys
@@ -230,7 +230,7 @@ impl Server {
             .map_or(0, |its| its.memory_bytes())
     }
 
-    /// A session whose time is up is over.
+    /// Ends a session whose time is up.
     pub(super) fn end_due_hotkeys(&mut self) {
         let now = self.now.mono_ms;
         if let Some(its) = self.diagnostics.hotkeys.as_mut()
@@ -243,19 +243,19 @@ impl Server {
         }
     }
 
-    /// Whether anybody looks at every command: what the loop asks once a command.
+    /// Updates whether every command is observed: the test made once per command.
     pub(super) fn update_observers(&mut self) {
         self.gates.is_observed = self.hotkeys_session() || !self.monitors.is_empty();
     }
 
-    /// Whether a session goes on.
+    /// Whether a session is running.
     fn hotkeys_session(&self) -> bool {
         let session = self.diagnostics.hotkeys.as_ref();
         session.is_some_and(|its| its.active)
     }
 
-    /// A command has run, which took `ticks` and answered with `replied` bytes: those who look at
-    /// every command hear of it.
+    /// Reports a finished command, which took `ticks` and replied `replied` bytes, to the observers
+    /// of every command.
     #[inline(never)]
     pub(super) fn observe(
         &mut self,
@@ -270,7 +270,7 @@ impl Server {
         if !self.monitors.is_empty() && first_try && !spec.flags.contains(Flags::SKIP_MONITOR) {
             self.feed_monitors(client, spec, args, origin);
         }
-        // A command that waits is counted when it has been served.
+        // A command that blocks is counted when it has been served.
         if origin != Origin::Script && !client.flags.contains(ClientFlags::BLOCKED) {
             self.count_hotkeys(row, args, ticks, replied);
         }

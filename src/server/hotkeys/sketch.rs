@@ -1,18 +1,19 @@
 //! The heaviest keys of a stream, in bounded memory: Space-Saving (Metwally, Agrawal and El
 //! Abbadi, 2005), with weights.
 //!
-//! So many keys have a counter. A key without one takes the least of all over, and begins with
-//! what that had: too much, by at most that. What is told of a key is what was certainly its own.
-//! Whoever has more than the total divided by the number of counters has one.
+//! A fixed number of keys have a counter. A key without one takes over the smallest counter, and
+//! starts with its count: an overestimate by at most that. The reported figure is the part that is
+//! certainly the key's own. Every key with more than the total divided by the number of counters
+//! has a counter.
 //!
-//! Cost: a hash, a probe, and a path of a heap of a few hundred counters. Of a key its first
-//! [`KEY_MAX`] bytes are kept; it is told from others by its hash and length.
+//! Cost: a hash, a probe, and a path in a heap of a few hundred counters. The first [`KEY_MAX`]
+//! bytes of a key are kept; hash and length distinguish keys.
 
 use hashbrown::HashTable;
 
 use crate::base::{alloc, hash};
 
-/// So much of a key is shown.
+/// Bytes kept of a key.
 pub const KEY_MAX: usize = 1024;
 
 #[derive(Debug)]
@@ -21,7 +22,7 @@ struct Counter {
     len: usize,
     key: Vec<u8>,
     count: u64,
-    /// Of the count, what may be others'.
+    /// The part of the count that may belong to other keys.
     others: u64,
     /// Its place in the heap.
     place: usize,
@@ -31,7 +32,7 @@ struct Counter {
 #[derive(Debug)]
 pub struct Sketch {
     counters: Vec<Counter>,
-    /// Numbers of counters, the least first.
+    /// Indices of counters, the smallest count first.
     heap: Vec<u32>,
     by_key: HashTable<u32>,
     max: usize,
@@ -39,7 +40,7 @@ pub struct Sketch {
 }
 
 impl Sketch {
-    /// With room for so many keys.
+    /// With room for `max` keys.
     pub fn new(max: usize) -> Sketch {
         Sketch {
             counters: Vec::with_capacity(max),
@@ -50,7 +51,7 @@ impl Sketch {
         }
     }
 
-    /// All that was added.
+    /// The sum of all weights.
     pub fn total(&self) -> u64 {
         self.total
     }
@@ -124,7 +125,7 @@ impl Sketch {
         self.counters[self.heap[b] as usize].place = b;
     }
 
-    /// A counter that has grown goes down.
+    /// Restores the heap after a counter has grown.
     fn sink(&mut self, mut place: usize) {
         loop {
             let children = [2 * place + 1, 2 * place + 2];
@@ -142,7 +143,7 @@ impl Sketch {
         }
     }
 
-    /// A new counter goes up.
+    /// Restores the heap after a counter was added.
     fn rise(&mut self, mut place: usize) {
         while place > 0 && self.count_at(place) < self.count_at((place - 1) / 2) {
             self.swap(place, (place - 1) / 2);
@@ -150,7 +151,7 @@ impl Sketch {
         }
     }
 
-    /// The `n` keys with the most that was certainly theirs, the heaviest first. O(counters).
+    /// The `n` keys with the largest certain counts, the heaviest first. O(counters).
     pub fn top(&self, n: usize) -> Vec<(&[u8], u64)> {
         let own = |counter: &Counter| counter.count - counter.others;
         let mut all: Vec<&Counter> = self.counters.iter().filter(|its| own(its) > 0).collect();
@@ -159,7 +160,7 @@ impl Sketch {
         told.map(|its| (&its.key[..], own(its))).collect()
     }
 
-    /// Bytes of all counters.
+    /// Memory of all counters, bytes.
     pub fn memory_bytes(&self) -> usize {
         let keys = self.counters.iter().map(|its| alloc::vec_bytes(&its.key));
         alloc::vec_bytes(&self.counters)

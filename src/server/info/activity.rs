@@ -31,7 +31,7 @@ pub(super) fn persistence(from: &Source<'_>, to: &mut Writer) {
     to.field("current_save_keys_processed", saved);
     to.field("current_save_keys_total", total);
     if from.keyspace.is_saving() {
-        // russet's own: what was about to change and waits to be saved.
+        // russet's own: values saved early, before they changed, that wait to be written.
         to.field("snapshot_early_bytes", from.keyspace.early_bytes());
     }
     to.field("rdb_changes_since_last_save", from.keyspace.dirty);
@@ -78,7 +78,7 @@ fn aof(from: &Source<'_>, to: &mut Writer) {
     ]);
 }
 
-/// What INFO shows of a file that is open, and of loading while it goes on.
+/// The fields of an open file, and of loading while it lasts.
 fn aof_file(from: &Source<'_>, to: &mut Writer) {
     let server = from.server;
     if let Some(log) = server.aof.log() {

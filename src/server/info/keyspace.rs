@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::{Source, Writer};
 use crate::types::Type;
 
-/// Entries looked at for the average time to live; table order is hash order, so that the
-/// first ones are a fair sample.
+/// Entries sampled for the average time to live; table order is hash order, so the first ones are a
+/// fair sample.
 const TTL_SAMPLES: usize = 1000;
 
 pub(super) fn keyspace(from: &Source<'_>, to: &mut Writer) {
@@ -33,7 +33,7 @@ const DISTRIBUTIONS: [(Type, &str); 5] = [
     (Type::Hash, "hashes_items"),
 ];
 
-/// One line for each database and type in use: `least size=keys` of each bin that has any.
+/// One line for each database and type in use: `lower bound=keys` of each non-empty bin.
 pub(super) fn keysizes(from: &Source<'_>, to: &mut Writer) {
     to.section("Keysizes");
     for (at, db) in from.keyspace.in_use() {
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(shown, ["0", "1", "512", "1K", "512K", "1M", "32G", "4E"]);
     }
 
-    /// A histogram that is told by each command drifts where one forgets to.
+    /// Every command updates the histogram: it drifts if one forgets to.
     #[test]
     fn keysizes_follow_every_kind_of_change() {
         let mut t = Testbed::new();

@@ -6,7 +6,7 @@ use crate::base::{alloc, usage};
 use crate::config::Choice;
 use crate::keyspace::DbIndex;
 
-/// Where the bytes are.
+/// Where the memory is.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryFigures {
     pub used: usize,
@@ -14,39 +14,39 @@ pub struct MemoryFigures {
     pub rss: usize,
     pub startup: usize,
     pub allocator: alloc::Totals,
-    /// All that is not keys and values.
+    /// Everything but keys and values.
     pub overhead: usize,
-    /// Scripts of EVAL, libraries, and the states of both.
+    /// Scripts of EVAL, libraries, and the Lua states of both.
     pub scripts: usize,
     pub libraries: usize,
     pub script_states: usize,
     pub clients: usize,
-    /// What waits to be written to the append only file.
+    /// Bytes waiting to be written to the append only file.
     pub aof_buffer: usize,
     /// Tables of the databases in use.
     pub tables: Vec<(DbIndex, usize)>,
-    /// Lines of hashes whose fields expire.
+    /// Expiry entries of hash fields.
     pub field_expiries: usize,
-    /// Channels, patterns and who has subscribed to them.
+    /// Channels, patterns and their subscribers.
     pub pubsub: usize,
-    /// Keys that clients keep, and prefixes of which they hear.
+    /// Keys that clients track, and their prefixes.
     pub tracking: usize,
     pub users: usize,
-    /// Keys that are watched.
+    /// Watched keys.
     pub watched: usize,
     pub command_logs: usize,
-    /// Latency by command.
+    /// Latency histograms by command.
     pub histograms: usize,
     pub hotkeys: usize,
     pub prefix_stats: usize,
-    /// What was about to change and waits to be saved.
+    /// Values saved early, before they changed, that wait to be written.
     pub snapshot_early: usize,
-    /// Private pages of a child that saves: resident, but not the allocator's here.
+    /// Private pages of a child that saves: resident, but not in this process's allocator.
     pub child_cow: usize,
     pub keys: usize,
 }
 
-/// Takes all figures; the allocator's and `rss` may be a tenth of a second old. O(clients + databases).
+/// Takes all figures; the allocator's and `rss` are up to 0.1 s old. O(clients + databases).
 pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let startup = from.server.identity.startup_bytes;
     let server = from.server;
@@ -168,7 +168,7 @@ impl MemoryFigures {
     }
 }
 
-/// `a / b` and `a - b`: an amount of memory against what it should be.
+/// `a / b` and `a - b`: an amount of memory against its reference.
 pub fn excess(a: usize, b: usize) -> (f64, i64) {
     (a as f64 / b.max(1) as f64, a as i64 - b as i64)
 }
@@ -230,7 +230,7 @@ pub(super) fn memory(from: &Source<'_>, to: &mut Writer) {
         ("maxmemory_human", &human(from.server.maxmemory())),
         ("maxmemory_policy", &config.maxmemory_policy.name()),
     ]);
-    // russet's own: what `maxmemory auto` is a share of, and whether too much is resident.
+    // russet's own: the base of `maxmemory auto`, and whether too much is resident.
     let limit = &from.server.memory_limit;
     let found = limit.found.map_or((0, "none"), |(bytes, owner)| {
         let owner = match owner {
@@ -249,7 +249,7 @@ pub(super) fn memory(from: &Source<'_>, to: &mut Writer) {
     ]);
     for (name, (ratio, bytes)) in [
         (
-            // What defragmentation could give back: small slabs alone, as in Redis.
+            // What defragmentation could free: small slabs alone, as in Redis.
             "allocator_frag",
             excess(
                 m.allocator.allocated + m.allocator.unused,

@@ -1,8 +1,8 @@
-//! INFO: what the server tells of itself, in sections of `name:value` lines.
+//! INFO: the server's figures, in sections of `name:value` lines.
 //!
-//! Sections and fields stand in Redis 8.0's order, with its names and formats; monitoring
-//! tools take them apart. A field whose feature does not exist here yet is shown where its
-//! value is true all the same (nothing loads, nothing is tracked); others are left out.
+//! Sections and fields have Redis 8.0's order, names and formats, because monitoring tools parse
+//! them. A field whose feature does not exist here yet is shown if its value is still true (nothing
+//! loads, nothing is tracked); others are left out.
 
 mod activity;
 mod commands;
@@ -23,18 +23,18 @@ use crate::base::alloc;
 use crate::keyspace::Keyspace;
 use crate::resp::Reply;
 
-/// What the sections are made from.
+/// The sources of the sections.
 pub struct Source<'a> {
     pub keyspace: &'a Keyspace,
     pub server: &'a Server,
-    /// The client that asks and its reply: it is not among the server's while its command runs.
+    /// The asking client and its reply: while its command runs it is not in the server's list.
     pub asking: Option<(&'a Client, &'a Reply)>,
-    /// `used_memory`, without the text that is about to be written.
+    /// `used_memory`, before the text is built.
     pub used: usize,
     clients: OnceCell<ClientTotals>,
 }
 
-/// What all clients come to.
+/// Totals over all clients.
 #[derive(Clone, Copy, Debug, Default)]
 struct ClientTotals {
     memory: usize,
@@ -60,7 +60,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Of every connected client, the asking one too: one look at each for all sections.
+    /// Over every connected client, the asking one included: one pass for all sections.
     fn client_totals(&self) -> &ClientTotals {
         self.clients.get_or_init(|| {
             let mut totals = ClientTotals::default();
@@ -79,7 +79,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Room for all sections that are shown when none is named.
+/// Capacity for the default sections.
 const TEXT_BYTES: usize = 8192;
 
 /// The text under construction.
@@ -88,7 +88,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts a section; sections are parted by empty lines.
+    /// Starts a section; an empty line separates sections.
     fn section(&mut self, title: &str) {
         if !self.out.is_empty() {
             self.out.push_str("\r\n");
@@ -98,20 +98,20 @@ impl Writer {
 
     /// `name:value`.
     fn field(&mut self, name: &str, value: impl Display) {
-        // Piece by piece: one call of the formatter a field, not one within another.
+        // Piece by piece: one formatter call per field, none nested.
         self.out.push_str(name);
         self.out.push(':');
         self.line(value);
     }
 
-    /// Several fields of the same kind of value.
+    /// Several fields with the same type of value.
     fn fields(&mut self, fields: &[(&str, &dyn Display)]) {
         for (name, value) in fields {
             self.field(name, value);
         }
     }
 
-    /// Fields that are 0 as long as their feature does not exist.
+    /// Fields that are 0 because their feature does not exist yet.
     fn zeros(&mut self, names: &[&str]) {
         for name in names {
             self.field(name, 0);
@@ -125,8 +125,7 @@ impl Writer {
     }
 }
 
-/// A section: the name that asks for it, whether it is shown when none is asked for, and
-/// what writes it.
+/// A section: its name, whether it is shown by default, and its writer.
 struct Section {
     name: &'static str,
     by_default: bool,
@@ -165,11 +164,11 @@ const SECTIONS: &[Section] = &[
     section("prefixstats", false, prefixes::prefix_stats),
 ];
 
-/// Asked for by name only, never among "all".
+/// Shown only by name, never among "all".
 const DEBUG: Section = section("debug", false, process::debug);
 
-/// The sections that `wanted` names, each once, in the fixed order; unknown names are
-/// ignored. No name at all is `default`; `all` and `everything` are what they say.
+/// The sections in `wanted`, each once, in the fixed order; unknown names are ignored. No name
+/// means `default`; `all` and `everything` select all.
 pub fn info(source: &Source<'_>, wanted: &[&[u8]]) -> String {
     let names = |name: &str| {
         let mut words = wanted.iter();
@@ -181,7 +180,7 @@ pub fn info(source: &Source<'_>, wanted: &[&[u8]]) -> String {
         out: String::with_capacity(TEXT_BYTES),
     };
     for section in SECTIONS {
-        // Redis knows the list of modules by two names.
+        // Redis has two names for the list of modules.
         let also = section.name == "modules" && names("module_list");
         if all || default && section.by_default || names(section.name) || also {
             (section.write)(source, &mut writer);

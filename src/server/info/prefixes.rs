@@ -1,4 +1,4 @@
-//! INFO prefixstats: who uses what, by the prefixes of keys. russet's own.
+//! INFO prefixstats: keys, memory and accesses by key prefix. russet's own.
 //!
 //!     prefix_stats:1
 //!     db0_prefix_1:keys=2,bytes=96,reads=1,writes=3,misses=2,expired=0,prefix=user:
@@ -6,7 +6,7 @@
 use super::{Source, Writer};
 use crate::base::text::Printable;
 
-/// Lines that are shown of each database, those with the most bytes; PREFIXSTATS has them all.
+/// Lines per database, those with the most bytes; PREFIXSTATS reports all.
 const LINES: usize = 100;
 
 pub(super) fn prefix_stats(from: &Source<'_>, to: &mut Writer) {

@@ -1,5 +1,4 @@
-//! INFO server, clients, threads, cpu, modules, cluster, debug: the process and who is
-//! connected to it.
+//! INFO server, clients, threads, cpu, modules, cluster, debug: the process and its clients.
 
 use std::sync::LazyLock;
 
@@ -61,7 +60,7 @@ pub(super) fn server(from: &Source<'_>, to: &mut Writer) {
     listeners(from, to);
 }
 
-/// The version as a number that tools compare.
+/// A hash of the version, for tools that compare builds.
 fn build_id() -> &'static str {
     use sha1::{Digest, Sha1};
     static ID: LazyLock<String> = LazyLock::new(|| {

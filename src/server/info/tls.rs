@@ -1,4 +1,4 @@
-//! INFO tls: the certificates in use, as Valkey tells of them, and the handshakes so far.
+//! INFO tls: the certificates in use, in Valkey's fields, and the handshakes so far.
 
 use super::{Source, Writer};
 use crate::net::tls::{Facts, Materials};

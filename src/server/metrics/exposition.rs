@@ -1,5 +1,5 @@
-//! Metrics as text: OpenMetrics by `prometheus-client`, and for who does not ask for that the
-//! older Prometheus text, which differs in its `#` lines alone.
+//! Metrics as text: OpenMetrics by `prometheus-client`, or, for clients that do not ask for it, the
+//! older Prometheus text, which differs only in its `#` lines.
 
 use std::fmt;
 
@@ -14,17 +14,17 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use smallvec::SmallVec;
 
-/// What a metric's values mean.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Only grows until the server or its statistics start anew; its name ends in `_total`.
+    /// Grows until the server or its statistics restart; its name ends in `_total`.
     Counter,
     Gauge,
-    /// Of a name or with labels that the format keeps for something else.
+    /// A name or labels that the format reserves for another type.
     Unknown,
 }
 
-/// A value: what is whole stays whole.
+/// A value: integers stay integers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Value {
     Whole(i64),
@@ -44,7 +44,7 @@ impl EncodeLabelSet for Labels {
     }
 }
 
-/// A metric with all its samples, which differ in their labels.
+/// A metric with its samples, which differ in their labels.
 #[derive(Debug)]
 pub(super) struct Family {
     pub name: &'static str,
@@ -53,7 +53,7 @@ pub(super) struct Family {
     pub samples: Vec<(Labels, Value)>,
 }
 
-/// All metrics of one moment.
+/// All metrics at one moment.
 #[derive(Debug, Default)]
 pub(super) struct Families(pub Vec<Family>);
 
@@ -127,7 +127,7 @@ impl Value {
     }
 }
 
-/// OpenMetrics 1.0 text, with its end mark. Room for the text is taken at once.
+/// OpenMetrics 1.0 text, with its end mark. `bytes`: capacity to reserve.
 pub(super) fn open_metrics(families: Families, bytes: usize) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(families));
@@ -136,11 +136,11 @@ pub(super) fn open_metrics(families: Families, bytes: usize) -> String {
     text
 }
 
-/// Prometheus text 0.0.4 out of OpenMetrics text: there a counter's `#` lines have its whole
-/// name, nothing is `unknown`, and nothing marks the end.
+/// Prometheus text 0.0.4 from OpenMetrics text: there a counter's `#` lines have its full name,
+/// nothing is `unknown`, and there is no end mark.
 pub(super) fn prometheus(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len() + open_metrics.len() / 8);
-    // HELP comes first: it waits until TYPE says whether this is a counter.
+    // HELP comes first: it is held until TYPE says whether this is a counter.
     let mut help = None;
     for line in open_metrics.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ") {

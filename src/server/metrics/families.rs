@@ -1,5 +1,5 @@
-//! Metrics with labels: by command, by error, by database, by event; and what is known of the
-//! server itself.
+//! Metrics with labels: by command, by error, by database, by event; and facts about the server
+//! itself.
 
 use super::exposition::{Families, Kind, Labels, Value};
 use super::number;
@@ -9,7 +9,7 @@ use crate::server::LogKind;
 use crate::server::info::{self, Source};
 use crate::types::Type;
 
-/// Entries of a database looked at for the average time to live, all databases together.
+/// Entries sampled for the average time to live, all databases together.
 const TTL_SAMPLES: usize = 1000;
 
 fn label(name: &'static str, value: impl Into<String>) -> Labels {
@@ -20,7 +20,7 @@ fn whole(n: u64) -> Value {
     Value::Whole(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
-/// `redis_up`, and one metric whose labels say what server this is.
+/// `redis_up`, and an info metric whose labels identify the server.
 pub(super) fn add_instance(from: &Source<'_>, to: &mut Families) {
     let server = from.server;
     to.single(
@@ -73,7 +73,7 @@ pub(super) fn add_instance(from: &Source<'_>, to: &mut Families) {
         "As redis_mem_fragmentation_ratio, under its former name",
         fragmentation(),
     );
-    // What redis_exporter has of CONFIG GET, which rules ask for.
+    // The settings that redis_exporter takes from CONFIG GET, used by alert rules.
     for (name, value) in [
         (
             "redis_config_maxclients",
@@ -312,7 +312,7 @@ fn scrapes(from: &Source<'_>, to: &mut Families) {
     );
 }
 
-/// What INFO replication tells of a primary, and of each replica in a line of its own.
+/// INFO replication of a primary, and its line for each replica.
 pub(super) fn add_replication(info: &str, to: &mut Families) {
     let field = |name: &str| {
         let mut lines = info.lines().filter_map(|line| line.split_once(':'));

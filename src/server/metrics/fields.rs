@@ -1,7 +1,7 @@
 //! Which of INFO's fields are metrics, and their names: `redis_exporter`'s where it has one, so
-//! that dashboards made for it show russet as they are; `russet_*` for what only russet has.
+//! that dashboards made for it work unchanged; `russet_*` for russet's own.
 //!
-//! INFO stays the one place where figures are made: a field that changes there changes here.
+//! INFO remains the only source of figures: a field that changes there changes here.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -243,7 +243,7 @@ mod tests {
     use crate::server::Testbed;
     use std::collections::HashSet;
 
-    /// Shown only while something goes on, or by a replica.
+    /// Shown only in some states, or by a replica.
     const NOT_ALWAYS: [&str; 5] = [
         "snapshot_early_bytes",
         "slave_priority",

@@ -1,8 +1,7 @@
-//! Whether the server can do its work: `/readyz`.
+//! Readiness of the server: `/readyz`.
 //!
-//! That it answers at all says that it is alive. It is not ready while data is being loaded,
-//! while writes are refused because they could not be kept, and while a replica has lost its
-//! primary.
+//! Any answer shows that it is alive. It is not ready while data is being loaded, while writes are
+//! refused because they could not be persisted, and while a replica has lost its primary.
 
 use std::fmt;
 
@@ -10,7 +9,7 @@ use crate::keyspace::Keyspace;
 use crate::server::Server;
 use crate::server::info::{self, Source};
 
-/// Why not; nothing when it is ready.
+/// The reasons why it is not ready; empty when it is.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Readiness(Vec<String>);
 
@@ -39,7 +38,7 @@ impl Readiness {
     }
 }
 
-/// Whether INFO replication tells of a primary that is not reached.
+/// Whether INFO replication reports that the primary cannot be reached.
 fn link_is_down(replication: &str) -> bool {
     let mut status = replication
         .lines()

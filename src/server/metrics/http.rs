@@ -1,38 +1,38 @@
-//! The HTTP that scrapes and probes speak: one request a connection, GET or HEAD, no body.
+//! HTTP for scrapes and probes: one request per connection, GET or HEAD, no body.
 
 use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Request line and headers; a longer one is refused.
+/// Limit of request line and headers; a longer request is refused.
 pub const REQUEST_BYTES_MAX: usize = 8 * 1024;
 /// Headers of one request.
 const HEADERS_MAX: usize = 64;
 
-/// What is asked for.
+/// A parsed request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Request<'a> {
-    /// Without what stands behind `?`.
+    /// Without the query after `?`.
     pub path: &'a str,
-    /// HEAD: the answer's first part alone.
+    /// HEAD: only status line and headers are sent.
     pub is_head: bool,
     pub wants_open_metrics: bool,
     /// The password of `Authorization: Basic` or the token of `Bearer`.
     pub secret: Option<Vec<u8>>,
 }
 
-/// What has come so far.
+/// The result of parsing the bytes so far.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parsed<'a> {
     Whole(Request<'a>),
-    /// The headers have not ended.
+    /// The headers are incomplete.
     Part,
-    /// Nothing that is served, and the status that says so.
+    /// The request is refused with this status.
     Refused(Status),
 }
 
-/// A status line's number and words.
+/// A status line's number and text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Status(pub u16, pub &'static str);
 
@@ -46,7 +46,7 @@ pub(super) const TIMED_OUT: Status = Status(408, "Request Timeout");
 pub(super) const TOO_LONG: Status = Status(431, "Request Header Fields Too Large");
 pub(super) const UNAVAILABLE: Status = Status(503, "Service Unavailable");
 
-/// Reads a request. O(bytes): it is short, so that it is read anew whenever more of it has come.
+/// Parses a request. O(bytes): requests are short, so each arrival parses from the start.
 pub(super) fn parse(bytes: &[u8]) -> Parsed<'_> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
@@ -79,7 +79,7 @@ pub(super) fn parse(bytes: &[u8]) -> Parsed<'_> {
     })
 }
 
-/// Whoever shows the password may call himself what he likes.
+/// The user name is ignored: only the password counts.
 fn secret(authorization: &str) -> Option<Vec<u8>> {
     let (scheme, rest) = authorization.trim().split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
@@ -93,7 +93,7 @@ fn secret(authorization: &str) -> Option<Vec<u8>> {
     Some(pair[colon + 1..].to_vec())
 }
 
-/// An answer, whole. With `is_head` the body is only announced.
+/// A complete response. With `is_head` the body is only announced.
 pub(super) fn answer(status: Status, kind: &str, body: &str, is_head: bool) -> Vec<u8> {
     let Status(code, words) = status;
     let challenge = match status {
@@ -113,7 +113,7 @@ pub(super) fn answer(status: Status, kind: &str, body: &str, is_head: bool) -> V
     out
 }
 
-/// A refusal that says its own words.
+/// A refusal with its status text as body.
 pub(super) fn refuse(status: Status) -> Vec<u8> {
     answer(status, TEXT, &format!("{}\n", status.1), false)
 }

@@ -1,9 +1,9 @@
-//! What `metrics-port` tells: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever
-//! starts and stops servers. How connections come and go there: `server/run/roles/scrape.rs`.
+//! The endpoints of `metrics-port`: `/metrics` for Prometheus, `/healthz` and `/readyz` for
+//! orchestrators. `server/run/roles/scrape.rs` handles the connections.
 //!
 //! Most metrics are fields of INFO under other names (`fields`); those with labels are made from
-//! what INFO is made from (`families`). Cost: INFO's, and some microseconds for each command
-//! that has been called; `percentiles` bounds what would cost more.
+//! INFO's sources (`families`). Cost: INFO's, and some microseconds for each command that has been
+//! called; `percentiles` bounds the most expensive part.
 
 mod exposition;
 mod families;
@@ -32,34 +32,34 @@ const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// See the module.
 #[derive(Default)]
 pub struct Metrics {
-    /// The sockets that scrapes come to.
+    /// The sockets for scrapes.
     pub listeners: Vec<Listener>,
     percentiles: Percentiles,
     pub figures: Figures,
-    /// Bytes of the last text: the next one is about as long.
+    /// Bytes of the last text, an estimate for the next one.
     text_bytes: usize,
 }
 
-/// How scraping goes.
+/// Statistics of scraping.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Figures {
     pub scrapes: u64,
     /// Requests and connections refused.
     pub refused: u64,
-    /// What the last scrape took of the loop.
+    /// Time of the last scrape in the loop.
     pub last_micros: u64,
 }
 
-/// What has come on a connection leads to.
+/// What to do after the bytes received so far.
 pub enum Answer {
-    /// More has to come.
+    /// The request is incomplete.
     Wait,
-    /// These bytes, and the connection ends.
+    /// Send these bytes, then close the connection.
     Send(Vec<u8>),
 }
 
 impl Server {
-    /// Whether `metrics-allow` lets this address in. A Unix socket's peer is on this machine.
+    /// Whether `metrics-allow` permits this address. A Unix socket's peer is local.
     pub(super) fn may_scrape(&self, peer: &Address) -> bool {
         let from: IpAddr = match peer {
             Address::Tcp(address) => address.ip().to_canonical(),
@@ -70,7 +70,7 @@ impl Server {
     }
 }
 
-/// Answers to those who are told no more than that they are refused.
+/// The response for peers that learn nothing more than the refusal.
 pub(super) fn forbidden() -> Vec<u8> {
     http::refuse(http::FORBIDDEN)
 }
@@ -84,7 +84,7 @@ pub(super) fn timed_out() -> Vec<u8> {
 }
 
 impl Engine {
-    /// Answers the request of which `bytes` have come.
+    /// Answers the request whose first bytes are `bytes`.
     pub(super) fn answer_scrape(&mut self, bytes: &[u8]) -> Answer {
         let request = match http::parse(bytes) {
             Parsed::Whole(request) => request,
@@ -114,7 +114,7 @@ impl Engine {
     fn serve_metrics(&mut self, request: &Request<'_>) -> Vec<u8> {
         let password = &self.server.config.metrics_password;
         let shown = request.secret.as_deref().unwrap_or_default();
-        // Digests are compared: how long that takes tells nothing of the password.
+        // Digests are compared, so that the time reveals nothing of the password.
         if !password.is_empty() && Sha256::digest(&**password) != Sha256::digest(shown) {
             self.server.metrics.figures.refused += 1;
             return http::refuse(http::UNAUTHORIZED);
@@ -147,7 +147,7 @@ impl Engine {
     }
 }
 
-/// INFO's fields that are metrics, and what replication says in lines of several words.
+/// The fields of INFO that are metrics, and the lines of replication.
 fn add_fields(source: &Source<'_>, to: &mut Families) {
     let text = info::info(source, fields::SECTIONS);
     for line in text.lines() {

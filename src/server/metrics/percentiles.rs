@@ -1,8 +1,8 @@
-//! Latency percentiles of commands, as the last looks found them.
+//! Latency percentiles of commands, refreshed in turn.
 //!
 //! A histogram has thousands of counters, and a server has hundreds of commands: reading all of
-//! them would hold the loop for milliseconds. Each scrape reads those whose command has been
-//! called since, up to [`LOOKS_MAX`], in turn; the others stay as they were.
+//! them would hold the loop for milliseconds. Each scrape reads up to [`LOOKS_MAX`] histograms of
+//! commands called since their last read, in turn; the others keep their values.
 
 use smallvec::SmallVec;
 
@@ -10,10 +10,10 @@ use super::exposition::{Families, Kind, Labels, Value};
 use crate::config::percentile_text;
 use crate::server::Server;
 
-/// Histograms read by one scrape: a quarter of a millisecond.
+/// Histograms read per scrape: a quarter of a millisecond.
 const LOOKS_MAX: usize = 24;
 
-/// What was found of one command.
+/// The last read of one command's histogram.
 #[derive(Clone, Debug, Default)]
 struct Found {
     /// Calls at that time.
@@ -26,9 +26,9 @@ struct Found {
 #[derive(Debug, Default)]
 pub(super) struct Percentiles {
     found: Vec<Found>,
-    /// The percentiles that were asked for.
+    /// The configured percentiles.
     percents: Vec<f64>,
-    /// The row to go on with.
+    /// The next row to read.
     next: usize,
 }
 
@@ -64,7 +64,7 @@ impl Percentiles {
         }
     }
 
-    /// The name and labels are those of a summary, which the encoder does not know.
+    /// Adds them in the form of a summary, which the encoder lacks.
     pub(super) fn add(&self, server: &Server, to: &mut Families) {
         let quantiles: Vec<String> = self
             .percents

@@ -1,4 +1,4 @@
-//! What a scrape says, and what it costs.
+//! The content of a scrape, and its cost.
 
 use super::*;
 use crate::server::Testbed;
@@ -54,7 +54,7 @@ fn what_happened_is_counted_under_the_exporters_names() {
     assert!(text.contains("redis_instance_info{role=\"master\",redis_mode=\"standalone\""));
 }
 
-/// What the dashboards 763 and redis-mixin and their alerts ask for.
+/// The metrics used by dashboard 763 and the redis-mixin with their alerts.
 #[test]
 fn the_exporters_dashboards_find_what_they_ask_for() {
     let mut t = Testbed::new();

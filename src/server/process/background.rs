@@ -5,7 +5,7 @@ use std::io;
 
 use crate::base::sys::{Fork, fork_single_threaded};
 
-/// Goes on in a child that has no terminal; the caller's process ends with status 0.
+/// Continues in a child without a terminal; the calling process exits with status 0.
 ///
 /// To be called before the first thread. Standard input, output and error are `/dev/null`
 /// afterwards.

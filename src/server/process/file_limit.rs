@@ -2,24 +2,24 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors the server needs for itself: files, listeners, the poll.
+/// Descriptors that the server itself needs: files, listeners, the poll.
 const RESERVED: u64 = 32;
-/// Steps in which a lower limit is tried.
+/// Step in which lower limits are tried.
 const STEP: u64 = 16;
 
-/// What raising the limit came to.
+/// The result of raising the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileLimit {
     /// Enough for `maxclients`.
     Enough,
     /// Only this many clients can be served.
     Clients(u32),
-    /// Not even one; this many descriptors are allowed.
+    /// Not even one; only this many descriptors are allowed.
     TooLow(u64),
 }
 
-/// Raises the limit on open files to what `maxclients` needs, as far as the system lets
-/// it, and tells the log.
+/// Raises the limit on open files to what `maxclients` needs, as far as the system allows, and logs
+/// the result.
 pub fn raise_file_limit(maxclients: u32) -> FileLimit {
     let wanted = u64::from(maxclients) + RESERVED;
     let limit = getrlimit(Resource::Nofile);
@@ -54,12 +54,12 @@ pub fn raise_file_limit(maxclients: u32) -> FileLimit {
     FileLimit::Clients(clients)
 }
 
-/// The highest limit up to `wanted` that the system grants, and why not more.
+/// The highest limit up to `wanted` that the system grants, and the error if it is less.
 fn raise(old: u64, wanted: u64, maximum: Option<u64>) -> (u64, Option<rustix::io::Errno>) {
     let mut first_error = None;
     let mut aim = wanted;
     while aim > old {
-        // Only a privileged process may raise the maximum; then it goes along.
+        // Only a privileged process may raise the maximum; then it is raised with the limit.
         let maximum = maximum.map(|maximum| maximum.max(aim));
         let new = Rlimit {
             current: Some(aim),
@@ -71,7 +71,7 @@ fn raise(old: u64, wanted: u64, maximum: Option<u64>) -> (u64, Option<rustix::io
                 first_error.get_or_insert(error);
             }
         }
-        // The maximum as it is always works; below it steps find what else is in the way.
+        // The current maximum always works; below it, steps find any other restriction.
         aim = match limit_below(aim, getrlimit(Resource::Nofile).maximum) {
             Some(hard) => hard,
             None => aim.saturating_sub(STEP),

@@ -1,7 +1,7 @@
-//! What a daemon does to its own process: background, pid file, title, limits.
+//! The daemon's process settings: background, pid file, title, limits.
 //!
-//! Each of these is one setting or a few, applied at start; those that CONFIG SET may
-//! change are applied again by `commands::server::config`.
+//! Each of these is one setting or a few, applied at start; those that CONFIG SET may change are
+//! applied again by `commands::server::config`.
 
 mod background;
 mod file_limit;

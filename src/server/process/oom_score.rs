@@ -9,11 +9,10 @@ const FILE: &str = "/proc/self/oom_score_adj";
 const SCORE_MIN: i64 = -1000;
 const SCORE_MAX: i64 = 1000;
 
-/// The score the process came with, which `relative` adds to and `no` goes back to.
+/// The score at the start, which `relative` adds to and `no` restores.
 static FOUND: OnceLock<i64> = OnceLock::new();
 
-/// Sets the score as configured. Nothing is touched while the setting is, and always was,
-/// `no`.
+/// Sets the configured score. Leaves it alone while the setting is, and always was, `no`.
 pub fn apply_oom_score(config: &Config) -> io::Result<()> {
     let mode = config.oom_score_adj;
     if mode == OomScoreAdj::No && FOUND.get().is_none() {

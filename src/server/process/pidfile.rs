@@ -1,23 +1,22 @@
-//! `pidfile`: the number of the process, for those who end it.
+//! `pidfile`: a file with the number of the process.
 
 use std::fs;
 use std::path::PathBuf;
 
 use crate::config::Config;
 
-/// Where a daemon without `pidfile` writes.
+/// The file of a daemon without `pidfile`.
 const DEFAULT: &str = "/var/run/redis.pid";
 
-/// A pid file that was written. It goes with [`PidFile::remove`], not when dropped: a
-/// second SIGINT leaves it to another thread to remove it.
+/// A pid file that was written. [`PidFile::remove`] removes it, not a drop: after a second SIGINT
+/// another thread removes it.
 #[derive(Clone, Debug)]
 pub struct PidFile {
     path: PathBuf,
 }
 
 impl PidFile {
-    /// Writes the file that the configuration asks for. A file that cannot be written is a
-    /// warning: the server is worth more than its number.
+    /// Writes the configured file. Failure is only a warning: the server still starts.
     pub fn write(config: &Config, daemonized: bool) -> Option<PidFile> {
         let path = match config.pidfile.is_empty() {
             false => config.pidfile.path().to_owned(),
@@ -41,9 +40,9 @@ impl PidFile {
         self.remove_silently();
     }
 
-    /// As [`PidFile::remove`], behind a last word that is to stay the last.
+    /// As [`PidFile::remove`], but without a log line.
     pub fn remove_silently(&self) {
-        // Somebody who removed it already did the same.
+        // It may have been removed already.
         let _ = fs::remove_file(&self.path);
     }
 }

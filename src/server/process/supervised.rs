@@ -1,4 +1,4 @@
-//! `supervised`: telling systemd when the server is ready, that it goes on, and when it stops.
+//! `supervised`: notifies systemd when the server is ready, alive and stopping.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use sd_notify::NotifyState;
 
 use crate::config::Supervised;
 
-/// Who looks after the process.
+/// The process's supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Supervisor {
     Nobody,
@@ -16,7 +16,7 @@ pub enum Supervisor {
     Systemd,
 }
 
-/// Who it is, by configuration and environment. A supervised server is not daemonized.
+/// The supervisor, by configuration and environment. A supervised server is not daemonized.
 pub fn supervisor(setting: Supervised) -> Supervisor {
     let has_socket = std::env::var_os("NOTIFY_SOCKET").is_some();
     match setting {
@@ -26,7 +26,7 @@ pub fn supervisor(setting: Supervised) -> Supervisor {
 }
 
 impl Supervisor {
-    /// What is to be said about the setting once there is a log.
+    /// Logs warnings about the setting, once there is a log.
     pub fn log_warnings(self, setting: Supervised) {
         match setting {
             Supervised::Systemd if self == Supervisor::Nobody => {
@@ -70,7 +70,7 @@ impl Supervisor {
     }
 }
 
-/// systemd ends a service that it has not heard of for `WatchdogSec`.
+/// systemd kills a service that sends nothing for `WatchdogSec`.
 struct Watchdog {
     every: Duration,
     began: Instant,
@@ -79,8 +79,8 @@ struct Watchdog {
 
 static WATCHDOG: OnceLock<Watchdog> = OnceLock::new();
 
-/// Tells systemd that the server goes on, where it wants to hear that: from cron, and from
-/// whatever may rightly hold the loop for long. Cheap when there is nothing to tell.
+/// Tells systemd that the server is alive, if it expects that: from cron, and from work that may
+/// hold the loop for long. Cheap when no message is due.
 pub fn feed_watchdog() {
     let Some(watchdog) = WATCHDOG.get() else {
         return;

@@ -7,7 +7,7 @@ use crate::config::{Config, expand_title};
 
 static TITLE: Mutex<Option<Title>> = Mutex::new(None);
 
-/// The memory that holds the title, and what does not change in it.
+/// The memory that holds the title, and its constant parts.
 struct Title {
     area: TitleArea,
     /// The name the program was called by.
@@ -15,8 +15,8 @@ struct Title {
     config_file: Vec<u8>,
 }
 
-/// Makes room for titles. To be called once, before the first thread and after the last
-/// use of the arguments.
+/// Reserves memory for titles. To be called once, before the first thread and after the last use of
+/// the arguments.
 pub fn take_title(program: &[u8], config_file: &[u8]) {
     let title = TitleArea::take().map(|area| Title {
         area,
@@ -26,7 +26,7 @@ pub fn take_title(program: &[u8], config_file: &[u8]) {
     *TITLE.lock().unwrap_or_else(PoisonError::into_inner) = title;
 }
 
-/// Shows the title that `proc-title-template` describes; nothing where there is no room.
+/// Shows the title of `proc-title-template`; nothing if there is no memory for it.
 pub fn show_title(config: &Config) {
     let mut held = TITLE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(held) = held.as_mut() {

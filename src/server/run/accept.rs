@@ -1,8 +1,8 @@
-//! Clients come: a bounded number a turn, from all listeners.
+//! Accepts clients: a bounded number per turn, from all listeners.
 //!
-//! The poll tells once that somebody waits at a listener, so each stands in `waiting` until its
-//! queue was seen empty. One whose queue cannot be emptied, because the process has no
-//! descriptor left, is `held`: it is tried again with cron and not before, whoever else comes.
+//! The poll reports a listener once, so it stays in `waiting` until its queue was seen empty. A
+//! listener that cannot be drained, because the process has no descriptor left, is `held`: it is
+//! retried with cron and not before, even if more clients connect.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -15,7 +15,7 @@ use crate::net::{Accepted, Address, LISTENERS_MAX, Role, Stream, Target};
 use crate::server::client::Client;
 use crate::server::session::Session;
 
-/// The log tells of no more than one failure in this time.
+/// The log reports at most one failure in this time.
 const TOLD_EVERY_MS: u64 = 10_000;
 
 /// Listeners by their numbers.
@@ -44,30 +44,30 @@ impl ListenerSet {
     }
 }
 
-/// Which listeners are to be looked at; see the module.
+/// Which listeners must be served; see the module.
 #[derive(Debug, Default)]
 pub(super) struct Acceptor {
     waiting: ListenerSet,
     held: ListenerSet,
     told_ms: Option<u64>,
-    /// Failures since then.
+    /// Failures since the last report.
     untold: u64,
 }
 
 impl Acceptor {
-    /// Connections wait at this listener.
+    /// Connections are waiting at this listener.
     pub(super) fn event(&mut self, listener: usize) {
         if !self.held.contains(listener) {
             self.waiting.insert(listener);
         }
     }
 
-    /// Whether no listener has connections left that are to be accepted.
+    /// Whether no listener has connections left to accept.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Listeners that failed are tried again.
+    /// Retries listeners that failed.
     pub(super) fn retry(&mut self) {
         self.waiting.0 |= std::mem::take(&mut self.held).0;
     }
@@ -91,8 +91,7 @@ impl Acceptor {
 }
 
 impl Loop {
-    /// Takes clients from the sockets in `Server::listeners` (start-up, CONFIG SET port or
-    /// bind).
+    /// Accepts clients from the sockets in `Server::listeners` (start-up, CONFIG SET port or bind).
     pub fn listen(&mut self) -> io::Result<()> {
         let listeners = &mut self.engine.server.connections.listeners;
         for old in &mut *listeners {
@@ -102,7 +101,7 @@ impl Loop {
         for (i, listener) in listeners.iter_mut().enumerate() {
             let token = Target::lasting(Role::Listener, i).into();
             listener.register(&self.registry, token)?;
-            // Clients may have come before the registration: an edge that was missed.
+            // Clients may have connected before the registration: that edge was missed.
             self.acceptor.event(i);
         }
         self.listen_for_scrapes()
@@ -140,8 +139,8 @@ impl Loop {
         self.acceptor.waiting = unfinished;
     }
 
-    /// Somebody who is to agree on keys first: what is to be refused to him in words is
-    /// refused behind that.
+    /// Accepts a TLS client, which must complete its handshake first: a refusal with an error line
+    /// is sent only after that.
     pub(super) fn welcome_tls(&mut self, socket: TcpStream, peer: Address) {
         let server = &mut self.engine.server;
         if server.is_full() {

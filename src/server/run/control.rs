@@ -27,7 +27,7 @@ impl Control {
 }
 
 impl Loop {
-    /// What each byte meant stands in the signal flags and the helper thread's counters.
+    /// The signal flags and the helper thread's counters say what each byte meant.
     pub(super) fn control_event(&mut self) {
         if let Some(control) = &mut self.control {
             control.drain();

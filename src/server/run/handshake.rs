@@ -1,8 +1,8 @@
-//! Clients agree on keys: a share of every turn, and no more of it.
+//! TLS handshakes: a bounded share of every turn.
 //!
-//! What a step costs is known only afterwards, so the share is looked at behind each: a turn
-//! takes one step at least, and with keys of 2,048-bit RSA one at most. Others wait no longer
-//! than that for handshakes, however many come at once.
+//! The cost of a step is known only afterwards, so the share is checked after each: a turn takes at
+//! least one step, and with 2,048-bit RSA keys at most one. Other clients wait no longer than that
+//! for handshakes, however many arrive at once.
 
 use std::io::ErrorKind;
 
@@ -18,7 +18,7 @@ use crate::server::session::Session;
 const SHARE_NANOS: u64 = 200_000;
 
 impl Loop {
-    /// Goes on with handshakes whose peers have sent something.
+    /// Continues handshakes whose peers have sent something.
     pub(super) fn shake_hands(&mut self) {
         if self.engine.server.tls.handshakes.ready.is_empty() {
             return;
@@ -35,7 +35,7 @@ impl Loop {
         }
     }
 
-    /// Behind a read during a handshake. `Err`: the connection is over.
+    /// After a read during a handshake. `Err`: the connection is over.
     #[cold]
     pub(super) fn note_handshake(
         &mut self,
@@ -71,7 +71,7 @@ impl Loop {
 }
 
 impl crate::server::Server {
-    /// The keys are agreed on: who the client is, and whether it is let in.
+    /// The handshake is complete: logs the client in by its certificate, or refuses it.
     fn admit(&mut self, session: &mut Session) -> Result<(), ()> {
         if let Some(refusal) = self.refuses_stranger(&session.client.identity.peer) {
             session.reply.raw(refusal.as_bytes());
@@ -87,8 +87,8 @@ impl crate::server::Server {
         Ok(())
     }
 
-    /// Logs a client in as the first user that its certificate names and who may come. If it
-    /// names none, the client stays what it was: the default user, who may have to log in.
+    /// Logs a client in as the first enabled user that its certificate names. If it names none, the
+    /// client remains the default user, which may have to log in.
     fn log_in_by_certificate(&self, client: &mut Client, certificate: &Certificate<'_>) {
         let names = match self.config.tls_auth_clients_user {
             TlsAuthClientsUser::Off => return,
@@ -123,7 +123,7 @@ mod tests {
     use crate::net::Address;
     use crate::net::tls::testing::{self, Authority, Subject};
 
-    /// A loop under TLS, and clients' ends of so many connections.
+    /// A loop under TLS, and the client ends of `many` connections.
     fn with_clients(many: usize) -> (Peer, Vec<TcpStream>) {
         let mut peer = Peer::new();
         let materials = Authority::shared().materials();

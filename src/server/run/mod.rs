@@ -1,26 +1,29 @@
 //! The loop. One turn:
 //!
-//!     poll        sleep until a socket, a signal or a timer needs us; while many clients
-//!                 speak, rest a moment first so that their requests gather
+//!     poll        sleep until a socket, a signal or a timer is due; with many active clients,
+//!                 rest a moment first so that their requests gather
 //!     clock       read once
 //!     accept      new clients, a bounded number
 //!     read        one read per readable client into the one shared buffer, its commands run
 //!     go on       clients with more work than their budget
-//!     handshakes  of those who come under TLS, a share of the turn
+//!     handshakes  of TLS clients, a share of the turn
 //!     timers      expired keys, deadlines of blocked clients, cron
 //!     before      clients whose keys became ready, replies (one write per client), closes
 //!     sleep
 //!
-//! mio is edge-triggered. A read shorter than its buffer means that the socket is drained,
-//! so there is no second read to be told so; a full one puts the client on the ready list.
-//! While that list is not empty the poll does not sleep, so no event can be lost.
+//! mio is edge-triggered. A read shorter than its buffer means that the socket is drained, so no
+//! second read is needed; a full read puts the client on the ready list. While that list is not
+//! empty the poll does not sleep, so no event is lost.
 //!
-//! No reply leaves but before the loop sleeps, and then in this order ([`Loop::before_sleep`]):
-//! what is acknowledged has been done and, where that was promised, kept. A client whose
-//! connection ends meanwhile, or whose socket takes bytes again, is only put on the list.
+//! Replies leave only before the loop sleeps, in a fixed order ([`Loop::before_sleep`]): what they
+//! acknowledge has been done and, where promised, persisted. A client whose connection ends
+//! meanwhile, or whose socket becomes writable, is only put on the list.
 //!
-//! What belongs to one kind of connection, or to one part of a turn, stands in a file of its
-//! own beside this one; which connection an event belongs to, its token says (`net::Role`).
+//! Budgets: accepting, each client's commands and replies, handshakes, expiry, snapshots and
+//! defragmentation have one each per turn, and continue in the next turn.
+//!
+//! Each kind of connection, and each part of a turn, has a file of its own beside this one; an
+//! event's token says which connection it belongs to (`net::Role`).
 
 mod accept;
 mod control;
@@ -72,7 +75,7 @@ pub struct Loop {
 }
 
 impl Loop {
-    /// `control` becomes readable when a signal or a helper thread wants the loop.
+    /// `control` becomes readable when a signal or a helper thread wakes the loop.
     pub fn new(engine: Engine, poll: Poll, control: mio::unix::pipe::Receiver) -> io::Result<Loop> {
         let control = Control::register(control, poll.registry())?;
         let registry = poll.registry().try_clone()?;
@@ -83,7 +86,7 @@ impl Loop {
         Ok(all)
     }
 
-    /// A loop that serves the clients of another one, whose connections are registered there.
+    /// A loop that serves the clients of another loop, where they are registered.
     pub(super) fn guest(registry: &Registry) -> io::Result<Loop> {
         let table = CommandTable::new(&[]);
         let engine = Engine::bare(Config::default(), table, Default::default());
@@ -106,7 +109,7 @@ impl Loop {
         }
     }
 
-    /// One round of a guest: whoever has something to say is read from once and answered.
+    /// One round of a guest: reads once from each readable client and answers it.
     pub(super) fn serve_others(&mut self) {
         super::process::feed_watchdog();
         let Engine { server, .. } = &mut self.engine;
@@ -114,7 +117,7 @@ impl Loop {
         for (slot, generation) in server.clients.readable() {
             self.guest_reads(slot, generation);
             if self.engine.server.shutdown.is_some() {
-                // It ends for all at the same time.
+                // The shutdown ends all connections at the same time.
                 return;
             }
         }
@@ -124,7 +127,7 @@ impl Loop {
         self.accept_waiting();
         self.serve_roles();
         self.shake_hands();
-        // Who is left is found again by the next round.
+        // Clients not served yet are found again by the next round.
         self.engine.server.tls.handshakes.ready.clear();
         self.engine.write_aof();
         self.flush_replies();
@@ -143,7 +146,7 @@ impl Loop {
         }
     }
 
-    /// Runs until everything is loaded; clients are told to wait meanwhile.
+    /// Runs until everything is loaded; clients get the loading error meanwhile.
     pub fn load(&mut self) -> io::Result<Flow> {
         while self.engine.server.is_loading() {
             let flow = self.turn()?;
@@ -200,12 +203,11 @@ impl Loop {
         Ok(self.engine.shutdown_flow())
     }
 
-    /// The end of the service: everybody is told, by the end of his connection, before anything
-    /// else is done. The keyspace is left where it is: the process's end frees all of it at
-    /// once.
+    /// The end of the service: closes all connections before anything else. The keyspace is not
+    /// freed: the end of the process frees all of it at once.
     ///
-    /// Nobody is let in before that: who is told finds the server gone. Gives the paths of the
-    /// Unix sockets that were listened on.
+    /// Listeners are closed first, so that a client that sees its connection close finds the server
+    /// gone. Returns the paths of the Unix sockets that were listened on.
     pub fn stop(mut self) -> Vec<PathBuf> {
         let server = &mut self.engine.server;
         let listeners = std::mem::take(&mut server.connections.listeners);
@@ -270,12 +272,12 @@ impl Loop {
 
     /// The end of a turn. The order is a promise:
     ///
-    /// 1. Clients whose keys have become ready are served: their replies belong to this turn.
-    /// 2. What must be kept before it is acknowledged is written: the append only file.
+    /// 1. Clients whose keys became ready are served: their replies belong to this turn.
+    /// 2. What must be persisted before it is acknowledged is written: the append only file.
     /// 3. All replies of the turn leave.
-    /// 4. Clients that are to go are closed.
-    /// 5. A snapshot under way has its share; `idle`: no event began this turn. Then active
-    ///    defragmentation has what it is owed.
+    /// 4. Clients to be closed are closed.
+    /// 5. A snapshot in progress gets its share; `idle`: no event began this turn. Then active
+    ///    defragmentation gets the time it is owed.
     fn before_sleep(&mut self, idle: bool) {
         self.engine.serve_ready_keys();
         self.engine.write_aof();
@@ -302,7 +304,7 @@ mod tests {
     use crate::net::{Address, Stream};
     use crate::server::Signals;
 
-    /// A loop with one client, whose other end is here.
+    /// A loop with one client, whose other end is `socket`.
     pub(super) struct Peer {
         pub(super) all: Loop,
         pub(super) socket: UnixStream,
@@ -324,7 +326,7 @@ mod tests {
             }
         }
 
-        /// Sends a piece and lets the loop run until it has read all of it.
+        /// Sends a piece and runs the loop until it has read all of it.
         pub(super) fn send(&mut self, piece: &[u8]) {
             if piece.is_empty() {
                 return;
@@ -334,7 +336,7 @@ mod tests {
                 self.all.turn().expect("a turn");
                 let before = self.replies.len();
                 let _ = self.socket.read_to_end(&mut self.replies);
-                // So much may be all that the socket took, and the rest comes in another turn.
+                // The socket may have been full: the rest comes in another turn.
                 let may_be_full = self.replies.len() - before > 100_000;
                 if self.all.engine.server.turn.ready.is_empty() && !may_be_full {
                     return;

@@ -1,4 +1,4 @@
-//! Clients speak: one read a turn into the one shared buffer, and the commands it completes.
+//! Reads from clients: one read per turn into the one shared buffer, and the commands it completes.
 
 use std::io::ErrorKind;
 
@@ -15,7 +15,7 @@ use crate::server::session::Session;
 
 /// The shared read buffer.
 pub(super) const READ_BYTES: usize = 64 * 1024;
-/// A read behind the beginning of a command, behind a large argument, or where one may begin.
+/// Read size when a command or a large argument is unfinished, or a large one may begin.
 const READ_MORE_BYTES: usize = 16 * 1024;
 
 impl Loop {
@@ -27,7 +27,7 @@ impl Loop {
         if event.is_writable() && session.write_armed {
             self.engine.server.queue_flush(&mut session);
         }
-        // Data and the end may share one edge: the end is read for in its own turn.
+        // Data and the end may share one edge: reading for the end happens in its own turn.
         session.peer_closed |= event.is_read_closed();
         if (event.is_readable() || session.peer_closed) && !session.ends {
             self.read_in_turn(session);
@@ -36,7 +36,7 @@ impl Loop {
         }
     }
 
-    /// Reads now, or with the handshakes of this turn.
+    /// Reads now, or, during a handshake, with the handshakes of this turn.
     fn read_in_turn(&mut self, session: Box<Session>) {
         if session.is_handshaking() {
             let server = &mut self.engine.server;
@@ -47,7 +47,7 @@ impl Loop {
         self.read(session);
     }
 
-    /// A guest's read of a client that has something to say, or whose end has come.
+    /// A guest's read of a client that is readable or whose end has come.
     pub(super) fn guest_reads(&mut self, slot: u32, generation: u32) {
         match self.engine.server.clients.take_at(slot, generation) {
             Some(session) if session.ends => self.engine.server.clients.put_back(session),
@@ -85,7 +85,7 @@ impl Loop {
             Ok((0, _)) => return false,
             Ok(read) => read,
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                // Under TLS bytes may have come that are nothing to be read: the end is behind.
+                // Under TLS the bytes may have held no data: the end may follow them.
                 session.more_to_read = e.kind() == ErrorKind::Interrupted || session.peer_closed;
                 return true;
             }
@@ -132,7 +132,7 @@ impl Loop {
             return false;
         }
         if !session.client.runs() {
-            // Kept for later: nothing is parsed before the client runs again.
+            // Kept for later: nothing is parsed until the client runs again.
             session.input.runnable = true;
             self.note_input(session);
             return true;
@@ -142,13 +142,13 @@ impl Loop {
 
     fn query_buffer_limit(&self, session: &Session) -> u64 {
         if self.engine.server.must_authenticate(&session.client) {
-            // Nothing that a stranger may send is longer.
+            // No request allowed before login is longer.
             return (16 * INLINE_MAX) as u64;
         }
         self.engine.server.config.client_query_buffer_limit
     }
 
-    /// Goes on with the input that a client has left.
+    /// Continues with the client's kept input.
     fn run_input(&mut self, session: &mut Session) -> bool {
         session.input.runnable = false;
         if session.input.fills_large() {
@@ -169,7 +169,7 @@ impl Loop {
         keep
     }
 
-    /// Brings the figures of what the client has sent up to date.
+    /// Updates the client's input figures.
     #[inline]
     fn note_input(&mut self, session: &mut Session) {
         session.note_query_buffer();
@@ -180,19 +180,19 @@ impl Loop {
         }
     }
 
-    /// Whether the connection goes on after a batch, if only to have its replies.
+    /// Whether the connection continues after a batch, if only to send its replies.
     fn keeps(&self, session: &Session, rest: &Rest) -> bool {
         let flags = session.client.flags;
         !matches!(rest, Rest::Closed) || !flags.contains(ClientFlags::CLOSE_ASAP)
     }
 
-    /// A client from the ready list: first what it has sent already, then its socket.
+    /// Serves a client from the ready list: first its kept input, then its socket.
     pub(super) fn go_on(&mut self, id: ClientId) {
         let Some(mut session) = self.engine.server.clients.take(id) else {
             return;
         };
         session.ready_queued = false;
-        // What it was answered leaves first, as long as its socket takes it.
+        // Its replies leave first, as long as its socket takes them.
         if session.flush_queued && session.reply.pending_len() > OUTPUT_BUDGET {
             return self.settle(session, true);
         }
@@ -209,7 +209,7 @@ impl Loop {
         }
     }
 
-    /// After a client has had its share: it is put back, closed, or put on the lists.
+    /// After a client's share: puts it back, closes it, or adds it to the lists.
     fn settle(&mut self, mut session: Box<Session>, keep: bool) {
         if !keep {
             return self.end(session);
@@ -227,7 +227,7 @@ impl Loop {
         if !session.reply.is_empty() || closing || has_unsent {
             server.queue_flush(&mut session);
         }
-        // A client that waits is read from as well: its end must be noticed.
+        // A blocked client is read from as well: the end of its connection must be noticed.
         let more = session.more_to_read || session.input.runnable && session.client.runs();
         if more && !session.ready_queued {
             session.ready_queued = true;
@@ -251,7 +251,7 @@ mod tests {
     use crate::base::usage::{Who, cpu_time};
     use crate::server::Testbed;
 
-    /// What the commands answer when each comes alone and in one piece.
+    /// The replies when each command arrives alone and in one piece.
     fn answers(commands: &[Vec<Vec<u8>>]) -> Vec<u8> {
         let mut t = Testbed::unheard();
         let run = |args: &Vec<Vec<u8>>| {
@@ -261,7 +261,7 @@ mod tests {
         commands.iter().flat_map(run).collect()
     }
 
-    /// What the loop answers to the commands in pieces that end at `ends`.
+    /// The loop's replies to the commands in pieces that end at `ends`.
     fn answers_in_pieces(input: &[u8], mut ends: Vec<usize>) -> Vec<u8> {
         let mut peer = Peer::new();
         ends.push(input.len());
@@ -372,7 +372,7 @@ mod tests {
         assert!((90_000..750_000).contains(&session.client.buffers.query_capacity));
         let claimed = session.client.buffers.query_capacity + session.client.buffers.query_growth;
         assert!((1_000_000..1_010_000).contains(&claimed), "{claimed}");
-        // A client that sends no more gives its unused room back.
+        // Unused capacity is freed when a client stops sending.
         session.input.shrink();
         session.note_query_buffer();
         assert!((90_000..95_000).contains(&session.client.buffers.query_capacity));
@@ -451,8 +451,8 @@ mod tests {
         }
     }
 
-    /// What `reads` reads of a few bytes cost behind a command with so many arguments: processor
-    /// time, which others on the machine do not lengthen.
+    /// Cost of `reads` short reads after a command with this many arguments: processor time, which
+    /// other load on the machine does not lengthen.
     fn reads_behind(arguments: usize, reads: usize) -> std::time::Duration {
         let mut peer = Peer::new();
         let head = format!("*{}\r\n$3\r\nDEL\r\n", arguments + reads + 2);

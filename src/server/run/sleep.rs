@@ -8,14 +8,14 @@ use super::spin::Spin;
 use crate::base::clock;
 use crate::server::gather::Gather;
 
-/// A poll that took less found its events waiting: it did not sleep.
+/// A poll shorter than this found its events waiting: it did not sleep.
 const SLEEP_NANOS_MIN: u64 = 2000;
-/// Sleeps shorter than so many polls are short: waking alone takes longer than a poll.
+/// Sleeps shorter than this many polls are short: waking alone takes longer than a poll.
 const SHORT: u64 = 4;
 
-/// What the loop knows of its sleeps.
+/// The loop's record of its sleeps.
 pub(super) struct Sleeper {
-    /// How long the last one was, in ticks: a short one predicts another.
+    /// Length of the last sleep, in ticks: a short one predicts another.
     last: u64,
     pub(super) gather: Gather,
     spin: Spin,
@@ -55,7 +55,7 @@ impl Loop {
             }
         }
         let began = clock::cycles();
-        // A client that answers within microseconds is met awake: sleeping costs more.
+        // A client that replies within microseconds is met awake: sleeping costs more.
         if spin > 0 && self.sleeper.last < SHORT * spin && self.sleeper.spin.is_due() {
             loop {
                 self.poll_for(Duration::ZERO)?;
@@ -99,7 +99,7 @@ impl Loop {
         if !server.turn.ready.is_empty() || !self.acceptor.is_idle() || urgent {
             return Duration::ZERO;
         }
-        // The turn's time is as old as the turn: that much sooner is everything due.
+        // The turn's clock is as old as the turn: everything is due that much sooner.
         let since_ms = server
             .cycles
             .micros(clock::cycles().wrapping_sub(self.began))
@@ -107,7 +107,7 @@ impl Loop {
         let mono_ms = server.now.mono_ms + since_ms;
         let mut wait_ms = server.turn.cron_due_ms.saturating_sub(mono_ms);
         if self.engine.keyspace.is_saving() {
-            // The disk may have taken what the snapshot waits for.
+            // The disk may have accepted the data that the snapshot waits for.
             wait_ms = wait_ms.min(1);
         }
         if let Some(due_ms) = server.defrag.due_in_ms(&server.config) {

@@ -1,15 +1,15 @@
-//! Whether polling before sleeping pays.
+//! Decides whether polling before sleeping pays.
 //!
-//! Meeting a request awake saves the loop a sleep, and its client a wake-up; waiting for one
-//! that does not come costs the processor. Polls are tried in rounds of [`ROUND`]; after one in
-//! which too few met anything there are none for a while, twice as long each time.
+//! Meeting a request awake saves the loop a sleep, and its client a wake-up; polling for a request
+//! that does not come wastes the processor. Polls are tried in rounds of [`ROUND`]; after a bad
+//! round they are suspended, twice as long each time.
 
 use crate::server::backoff::Backoff;
 
-/// Polls that are judged together, and how many of them have to meet something.
+/// Polls that are judged together, and the least number of them that must find something.
 const ROUND: u32 = 16;
 const MET_MIN: u32 = 12;
-/// Sleeps that are let pass after bad rounds, at most.
+/// The most sleeps without a poll after bad rounds.
 const SKIP_MAX: u32 = 8192;
 
 /// See the module.
@@ -27,7 +27,7 @@ impl Spin {
         !self.backoff.skips()
     }
 
-    /// A poll has met something, or has not.
+    /// Counts a poll and whether it found something.
     #[inline]
     pub(super) fn count(&mut self, met: bool) {
         self.tried += 1;
@@ -44,7 +44,7 @@ impl Spin {
 mod tests {
     use super::*;
 
-    /// Of so many sleeps, how many are preceded by a poll that meets something `met` times in 16?
+    /// How many of `sleeps` sleeps follow a poll, if polls find something `met` times in 16?
     fn polls(sleeps: u32, met: u32) -> u32 {
         let mut spin = Spin::default();
         let mut polls = 0;

@@ -1,9 +1,8 @@
-//! Replies leave: those of a turn in [`Loop::flush_replies`], one write a client.
+//! Sends replies: those of a turn in [`Loop::flush_replies`], one write per client.
 //!
-//! What writes to a client puts it on `Server::flush`. Its turn of writing is bounded; what
-//! is left goes out with the next turns, so that a reply of any length holds nobody up. A
-//! socket that takes no more is waited for by the poll, whose event puts the client on the
-//! list again.
+//! Writing to a client's reply puts the client on `Server::flush`. A client's writes per turn are
+//! bounded, and the rest is sent in the next turns, so that a long reply holds nobody up. For a
+//! full socket the poll reports when it is writable, and the client is put on the list again.
 
 use std::io::{ErrorKind, Write};
 
@@ -16,17 +15,17 @@ use crate::server::client::ClientFlags;
 use crate::server::client_line::STATIC_REPLY_BYTES;
 use crate::server::session::Session;
 
-/// What one client's reply may take of a turn: while others wait to be answered or to go on,
-/// and when nobody does.
+/// A client's share of a turn for its replies: while others wait to be answered or to continue, and
+/// when none does.
 const SHARE_BYTES: usize = 64 * 1024;
 const SHARE_ALONE_BYTES: usize = 1024 * 1024;
-/// What goes along with a share because nothing is left then: at most so small a part of it.
+/// A rest of at most this part of a share is sent with it.
 const REST_PART: usize = 4;
-/// Output buffers kept for reuse, and the largest that is worth keeping.
+/// Output buffers kept for reuse, and the largest capacity worth keeping.
 const SPARE_BUFFERS_MAX: usize = 64;
 const SPARE_BYTES_MAX: usize = 128 * 1024;
 
-/// Empty output buffers: a client has one only while something waits to be sent.
+/// Empty output buffers: a client has one only while replies are pending.
 #[derive(Default)]
 pub(super) struct SpareBuffers(Vec<Vec<u8>>);
 
@@ -41,7 +40,7 @@ impl SpareBuffers {
         }
     }
 
-    /// Takes the buffer of a client to whom all is sent.
+    /// Takes the buffer of a client whose replies are all sent.
     #[inline]
     fn take_from(&mut self, session: &mut Session) {
         let capacity = session.reply.capacity();
@@ -53,25 +52,25 @@ impl SpareBuffers {
         }
     }
 
-    /// Gives most of them back to the allocator: now and then, while few are needed.
+    /// Returns most of them to the allocator: now and then, while few are needed.
     pub(super) fn shrink(&mut self) {
         self.0.truncate(SPARE_BUFFERS_MAX / 4);
     }
 }
 
-/// What became of a client's reply in this turn.
+/// The result of sending a client's replies in this turn.
 enum Sent {
     All,
     /// Its share is used up, and the socket would take more.
     Part,
-    /// The socket takes no more; the poll tells when it does.
+    /// The socket is full; the poll reports when it is writable.
     Stuck,
     /// The connection is over.
     Over,
 }
 
 impl Server {
-    /// The client's replies go out with those of this turn.
+    /// Queues the client's replies to be sent in this turn.
     #[inline]
     pub(in crate::server) fn queue_flush(&mut self, session: &mut Session) {
         if !session.flush_queued {
@@ -82,7 +81,7 @@ impl Server {
 }
 
 impl Loop {
-    /// Sends what waits, each client its share.
+    /// Sends pending replies, each client's share.
     pub(super) fn flush_replies(&mut self) {
         let server = &mut self.engine.server;
         let mut queued = std::mem::take(&mut server.turn.flush);
@@ -98,7 +97,7 @@ impl Loop {
             self.flush_client(id, share);
         }
         queued.clear();
-        // Those who have more to be sent are on the new list already.
+        // Clients with more to send are on the new list already.
         queued.append(&mut self.engine.server.turn.flush);
         self.engine.server.turn.flush = queued;
     }
@@ -136,7 +135,7 @@ impl Loop {
             let buffers = buffers(&session.client, &session.reply);
             server.diagnostics.recent.note(server.now.mono_ms, buffers);
         }
-        // A little more is not worth a turn of its own.
+        // A small rest is not worth a turn of its own.
         let most = share + share / REST_PART;
         let mut left = if waiting > most { share } else { most };
         while !session.reply.is_empty() {
@@ -163,7 +162,7 @@ impl Loop {
                 }
             }
         }
-        // What TLS keeps of it is on its way only when the socket has it.
+        // Bytes buffered by TLS are sent only when the socket has them.
         match stream.flush() {
             Ok(()) => {}
             Err(e) if e.kind() == ErrorKind::WouldBlock && !session.ends => {
@@ -183,7 +182,7 @@ impl Loop {
         self.arm_write(session, false)
     }
 
-    /// Lets the poll tell when the socket takes more, or no longer.
+    /// Registers for, or deregisters from, writable events of the poll.
     fn arm_write(&mut self, session: &mut Session, on: bool) -> Sent {
         let sent = if on { Sent::Stuck } else { Sent::All };
         if session.write_armed == on {
@@ -200,8 +199,8 @@ impl Loop {
         }
     }
 
-    /// The connection is over, and the client takes part in nothing any more. What its last
-    /// commands answered is still sent, as far as the peer takes it at once.
+    /// The connection is over: removes the client from everything. The replies to its last commands
+    /// are still sent, as far as the peer takes them at once.
     pub(super) fn end(&mut self, mut session: Box<Session>) {
         let flags = &mut session.client.flags;
         if session.reply.is_empty() || flags.contains(ClientFlags::CLOSE_ASAP) {
@@ -217,7 +216,7 @@ impl Loop {
         server.clients.put_back(session);
     }
 
-    /// Closes those who are to be closed in this turn, whatever waits for them.
+    /// Closes the clients that are to be closed in this turn, whatever is pending.
     pub(super) fn close_clients(&mut self) {
         for id in std::mem::take(&mut self.engine.server.turn.to_close) {
             if let Some(session) = self.engine.server.clients.take(id) {
@@ -228,7 +227,7 @@ impl Loop {
 
     pub(super) fn close(&mut self, mut session: Box<Session>) {
         if self.engine.server.shutdown.is_some() {
-            // It ends with all the others: who sees its end finds the server gone.
+            // It ends with all the others: a client that sees its end finds the server gone.
             return self.engine.server.clients.put_back(session);
         }
         self.engine.forget(&mut session);
@@ -245,7 +244,7 @@ mod tests {
     use super::super::tests::{Peer, connect, request, word};
     use super::*;
 
-    /// Reads all that has come.
+    /// Reads everything that has arrived.
     fn take(socket: &mut impl Read, into: &mut Vec<u8>) {
         let _ = socket.read_to_end(into);
     }
@@ -295,7 +294,7 @@ mod tests {
                 peer.all.turn().expect("a turn");
             }
         }
-        // Nothing is left to be done until the socket takes more.
+        // Nothing is left to be done until the socket is writable.
         assert!(!peer.all.engine.server.has_urgent());
         let mut got = Vec::new();
         while got.len() < sent * 50_010 {
@@ -332,7 +331,7 @@ mod tests {
         peer.all.turn().expect("a turn");
         let mut answers = Vec::new();
         take(&mut other, &mut answers);
-        // The element went to the one or stayed for the others.
+        // The element was delivered to one client or stayed for the others.
         let stayed = answers.ends_with(b":1\r\n");
         assert_eq!(stayed, got == b"+PONG\r\n");
     }

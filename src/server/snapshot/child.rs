@@ -7,12 +7,12 @@
 //!                           <- "E why" | "D bytes" ---------- when it ends
 //!     cron: waits for the process, takes the file or not
 //!
-//! The child has the calling thread only: it writes its file itself, logs nothing (what it
-//! has to say goes through the pipe), and takes no lock of another thread's. It marks
-//! nothing either, for each page that it writes to is a page more.
+//! The child has only the calling thread: it writes its file itself, logs nothing (its messages go
+//! through the pipe), and takes no lock that another thread may hold. It marks no entries either,
+//! because each page it writes to is copied.
 //!
-//! The file has a temporary name until the parent gives it another: a child that outlived its
-//! parent would replace what the next server has written. The kernel ends it with its parent.
+//! The file has a temporary name until the parent renames it: a child that outlived its parent
+//! would otherwise replace the next server's file. The kernel kills the child with its parent.
 
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsRawFd;
@@ -29,37 +29,37 @@ use crate::base::sys;
 use crate::config::system_text;
 use crate::keyspace::{Keyspace, Saver};
 
-/// How often a child tells how far it is.
+/// Interval between a child's progress messages.
 const TELL_EVERY: Duration = Duration::from_secs(1);
-/// Between two looks at the clock so many keys are saved.
+/// Keys saved between two checks of the clock.
 const KEYS_PER_LOOK: u64 = 1024;
-/// More is not read of what a child says.
+/// Limit on the bytes read from a child.
 const TOLD_MAX: usize = 4096;
 
-/// What forks have cost (INFO).
+/// Cost of forks (INFO).
 #[derive(Debug, Default)]
 pub struct Forks {
     pub total: u64,
     /// Microseconds of the last one.
     pub last_us: u64,
-    /// Bytes of pages that the child of the last save and the last rewrite had alone.
+    /// Private pages of the child of the last save and of the last rewrite, bytes.
     pub save_cow: u64,
     pub rewrite_cow: u64,
 }
 
-/// How far a child is.
+/// Progress of a child.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ChildProgress {
     pub keys: u64,
     pub keys_total: u64,
-    /// Bytes of pages that the child has alone, as it told last, and at most.
+    /// Private pages of the child, bytes: as last reported, and the maximum.
     pub cow: u64,
     pub cow_peak: u64,
-    /// When it told, monotonic milliseconds.
+    /// When it last reported, monotonic milliseconds.
     pub told_ms: u64,
 }
 
-/// A child at work. Dropped before its end, it is ended.
+/// A running child. Dropping it kills the child.
 #[derive(Debug)]
 pub struct Child {
     pid: Pid,
@@ -70,14 +70,14 @@ pub struct Child {
     ended: bool,
 }
 
-/// What a child does with its time.
+/// The child's reports to its parent.
 struct Report {
     pipe: PipeWriter,
     keys: u64,
     told: Instant,
     /// `rdb-key-save-delay`.
     delay: Duration,
-    /// Nobody listens any more.
+    /// The parent no longer reads the pipe.
     is_alone: bool,
 }
 
@@ -96,7 +96,7 @@ impl Report {
         }
     }
 
-    /// Saves every key; an error: there is nobody to save them for.
+    /// Saves every key; an error: the parent is gone.
     fn save_all(&mut self, keyspace: &Keyspace, saver: &mut dyn Saver) -> Result<(), String> {
         keyspace.save_all(saver, || {
             self.next_key();
@@ -117,7 +117,7 @@ impl Report {
     }
 }
 
-/// Bytes of pages that this process has alone and has written to.
+/// Bytes of private pages that this process has written to.
 fn private_bytes() -> u64 {
     let text = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
     let line = text
@@ -132,13 +132,13 @@ impl Child {
         self.pid.as_raw_nonzero().get()
     }
 
-    /// Hears what the child says; how it ended, once it has.
+    /// Reads the child's messages; returns how it ended, once it has.
     pub fn look(&mut self, now_ms: u64) -> Option<End> {
-        // The end first: all that was said before it is in the pipe then.
+        // The end first: the pipe then holds everything sent before it.
         let ended = match waitpid(Some(self.pid), WaitOptions::NOHANG) {
             Ok(None) => None,
             Ok(Some((_, status))) => Some(status),
-            // It was waited for elsewhere: nothing is known of it.
+            // It was waited for elsewhere: its status is unknown.
             Err(error) => {
                 self.ended = true;
                 return Some(End::Failed(system_text(&error.into())));
@@ -157,7 +157,7 @@ impl Child {
 
     fn hear(&mut self, now_ms: u64) {
         let mut bytes = [0; TOLD_MAX];
-        // The end of the pipe, and nothing to be read yet, are no news.
+        // The end of the pipe, and an empty pipe, are not errors.
         while let Ok(n @ 1..) = self.pipe.read(&mut bytes) {
             self.told.extend_from_slice(&bytes[..n]);
         }
@@ -186,7 +186,7 @@ impl Child {
 }
 
 impl Child {
-    /// Ends it, and waits for its end, which comes at once.
+    /// Kills the child, and waits for its end, which comes at once.
     pub fn kill(&mut self) {
         if !self.ended && kill_process(self.pid, Signal::USR1).is_ok() {
             self.ended = true;
@@ -202,7 +202,7 @@ impl Drop for Child {
 }
 
 impl Server {
-    /// Forks a child that makes `targets` of the databases as they are now.
+    /// Forks a child that makes `targets` from the current databases.
     pub(super) fn fork_to_save(
         &mut self,
         keyspace: &Keyspace,
@@ -244,14 +244,14 @@ impl Server {
         targets: &[Target],
     ) -> ! {
         use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
-        // A parent that has died before this call sends no signal.
+        // If the parent died before this call, no signal is sent.
         let _ = set_parent_process_death_signal(Some(Signal::KILL));
         if getppid() != Some(parent) {
             sys::end_child(1);
         }
         sys::close_all_but(pipe.as_raw_fd());
-        // What stops the server, from a terminal or by its service manager, is not meant for
-        // its children: they end when it says so.
+        // Signals that stop the server, from a terminal or a service manager, are not meant for its
+        // children: the parent ends them.
         let _ = sys::ignore_signal(SIGINT);
         let _ = sys::ignore_signal(SIGTERM);
         let _ = sys::reset_signal(SIGUSR1);

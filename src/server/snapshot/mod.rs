@@ -3,23 +3,21 @@
 //!     begin_snapshot(targets) -> pass:  a slice a turn -> sinks finish -----> snapshot_ended
 //!                             -> child: saves all -> its files get names ---> snapshot_ended
 //!
-//! This is the driver. It owns what all snapshots share: the pass (`keyspace::snapshot`) or the
-//! forked child ([`child`]) that is under way, the pass's share of a turn, the list of
-//! consumers that want a snapshot as soon as one may begin, and the clients whose writes wait
-//! for the pass. What receives the keys is a [`sink`]; one pass, or one child, feeds all sinks
-//! that begin at the same moment. A consumer (saves: [`save`]; rewrites of the append only
-//! file: `aof::rewrite`) asks for targets and decides what their end means. Backups wait for the
-//! end of a save; `Server::snapshot_ended` tells all of them.
+//! This is the driver. It owns what all snapshots share: the current pass (`keyspace::snapshot`) or
+//! forked child ([`child`]), the pass's share of a turn, the list of consumers that want a snapshot
+//! as soon as possible, and the clients whose writes wait for the pass. A [`sink`] receives the
+//! keys; one pass, or one child, feeds all sinks that begin at the same moment. A consumer (saves:
+//! [`save`]; rewrites of the append only file: `aof::rewrite`) asks for targets and handles their
+//! end. Backups wait for the end of a save; `Server::snapshot_ended` notifies all of them.
 //!
 //! Invariants
-//!   1. One snapshot is under way at a time. SAVE's ends within the call and is not counted.
-//!   2. The keyspace has one pass at a time: SAVE first runs the one under way to the end of
-//!      its keys.
-//!   3. The moment of a snapshot is the call of `begin_snapshot`: what a consumer counts
-//!      beside the data, such as an offset of the stream of effects, it reads beside that call.
-//!   4. Each target has one end, which comes when its file is whole and named, or gone. A
-//!      target that fails takes no other with it, except in a child.
-//!   5. No snapshot begins inside a transaction or script: consumers see to that.
+//!   1. One snapshot is in progress at a time. SAVE's ends within the call and is not counted.
+//!   2. The keyspace has one pass at a time: SAVE first completes the current one's keys.
+//!   3. The moment of a snapshot is the call of `begin_snapshot`: figures that a consumer stores
+//!      with the data, for example an offset of the stream of effects, are read at that call.
+//!   4. Each target ends once, when its file is whole and named, or removed. A failing target does
+//!      not affect others, except in a child.
+//!   5. No snapshot begins inside a transaction or script: the consumers ensure that.
 //!
 //! Costs: without a snapshot two tests a turn. A pass takes a third of a busy turn, within
 //! [`SLICE_NANOS_MIN`] and [`SLICE_NANOS_MAX`], and up to the latter of an idle one. Values that
@@ -50,22 +48,22 @@ use crate::config::{SnapshotMethod, system_text};
 use crate::keyspace::{ClientId, Keyspace, Saver, Slice};
 use crate::persistence::background::Wake;
 
-/// A pass takes this part of a busy turn: as much time as is a third of the rest.
+/// In a busy turn a pass takes the time of the other work divided by this.
 const BUSY_PART: u64 = 3;
-/// Nanoseconds of one slice: at least, so that a pass ends; at most, so that no client waits.
+/// Nanoseconds of a slice: the minimum, so that a pass ends; the maximum, to bound the latency.
 const SLICE_NANOS_MIN: u64 = 50_000;
 const SLICE_NANOS_MAX: u64 = 400_000;
-/// Bytes of values that were about to change and wait to be saved: past the first figure all
-/// writers wait from the next turn on, until there are no more than the second.
+/// Bytes of values saved early, before they changed, that wait to be written: above the first
+/// figure all writers wait from the next turn on, until no more than the second is left.
 const EARLY_MAX: usize = 32 << 20;
 const EARLY_RESUME: usize = 8 << 20;
-/// About as many elements of one container a pass saves in a millisecond, with half of a busy
+/// Approximate elements of one container that a pass saves per millisecond, with half of a busy
 /// loop's time.
 const ELEMENTS_PER_MS: u64 = 2_500;
 /// How often a wait for the disk is interrupted to feed the watchdog.
 const WAIT: Duration = Duration::from_millis(100);
 
-/// The parts of the server that want snapshots.
+/// The parts of the server that request snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consumer {
     Save,
@@ -80,9 +78,9 @@ pub enum End {
     Failed(String),
     /// The child was ended by this signal.
     Killed(i32),
-    /// The child was ended by SIGUSR1, which says that it is not wanted: no failure.
+    /// The child was ended by SIGUSR1, because it is not wanted: no failure.
     Unwanted,
-    /// Its consumer gave it up.
+    /// Its consumer cancelled it.
     Cancelled,
 }
 
@@ -106,26 +104,26 @@ impl End {
     }
 }
 
-/// A snapshot under way.
+/// A snapshot in progress.
 struct Running {
     work: Work,
     outlets: FanOut,
 }
 
 enum Work {
-    /// A snapshot between ticks.
+    /// A pass between slices.
     Pass {
         /// With `rdb-key-save-delay`, when the next step is due, monotonic microseconds.
         next_step_us: u64,
     },
-    /// A child, and targets that were given up: their files go when it has ended.
+    /// A child, and cancelled targets: their files are removed when it has ended.
     Child(Child, Vec<Target>),
-    /// All keys are saved, or no sink is left to save them to; the sinks are being finished.
+    /// All keys are saved, or no sink is left; the sinks are being finished.
     Ending,
 }
 
 impl Running {
-    /// Saves for `ticks`, a key or a part of one at least. Gives how it went, and how many keys
+    /// Saves for `ticks`, at least a key or a part of one. Returns the outcome, and how many keys
     /// were saved unless they were the last.
     fn slice(&mut self, keyspace: &mut Keyspace, ticks: u64) -> (Slice, u64) {
         let before = keyspace.pass_progress().0;
@@ -138,8 +136,8 @@ impl Running {
         (slice, saved)
     }
 
-    /// Saves all keys that a pass has left, while the loop waits. `delay_us`: after each key.
-    /// Ends early when every sink has failed.
+    /// Saves the remaining keys of a pass, while the loop waits. `delay_us`: after each key. Ends
+    /// early when every sink has failed.
     fn save_rest(&mut self, keyspace: &mut Keyspace, delay_us: u64) {
         let ticks = if delay_us > 0 { 0 } else { u64::MAX };
         while matches!(self.work, Work::Pass { .. }) {
@@ -159,8 +157,8 @@ impl Running {
         }
     }
 
-    /// Waits until all sinks have ended: the first end that is an error. To be called when all
-    /// keys are saved, by the thread that the sinks wake.
+    /// Waits until all sinks have ended; returns the first error. To be called when all keys are
+    /// saved, by the thread that the sinks wake.
     fn wait(mut self) -> End {
         while !self.outlets.poll() {
             super::process::feed_watchdog();
@@ -174,17 +172,17 @@ impl Running {
 #[derive(Default)]
 pub struct Snapshots {
     running: Option<Running>,
-    /// Consumers that want a snapshot as soon as one may begin, each once. Cron asks them, a
-    /// rewrite first.
+    /// Consumers that want a snapshot as soon as possible, each once. Cron serves them, a rewrite
+    /// first.
     queued: Vec<Consumer>,
     pub forks: Forks,
-    /// Clients that wait until a large container is saved.
+    /// Clients that wait for a large container to be saved.
     awaiting: Vec<ClientId>,
-    /// Writers of large containers must be looked at: some are not saved yet.
+    /// Writers of large containers must be checked: some are not saved yet.
     pub(super) guards_large: bool,
-    /// More has been about to change than may wait to be saved: all writers wait.
+    /// Too many bytes saved early wait to be written: all writers wait.
     pub(super) holds_writers: bool,
-    /// The log has told so of this pass.
+    /// The log has reported that for this pass.
     told_held: bool,
     wake: Option<Wake>,
 }
@@ -199,7 +197,7 @@ impl Snapshots {
         self.wake.clone().unwrap_or_else(|| Arc::new(|| ()))
     }
 
-    /// The child under way.
+    /// The current child.
     pub(super) fn child(&self) -> Option<&Child> {
         match &self.running.as_ref()?.work {
             Work::Child(child, _) => Some(child),
@@ -218,13 +216,12 @@ impl Snapshots {
         self.child().map(|child| &child.progress)
     }
 
-    /// Whether a consumer wants a snapshot that has not begun.
+    /// Whether a consumer's snapshot is queued.
     pub fn is_queued(&self, consumer: Consumer) -> bool {
         self.queued.contains(&consumer)
     }
 
-    /// A consumer wants a snapshot as soon as one may begin, or does not any more. Gives
-    /// whether it did before.
+    /// Queues a snapshot for a consumer, or removes it. Returns whether it was queued before.
     pub(super) fn set_queued(&mut self, consumer: Consumer, queued: bool) -> bool {
         let was = self.is_queued(consumer);
         self.queued.retain(|&c| c != consumer);
@@ -234,12 +231,12 @@ impl Snapshots {
         was
     }
 
-    /// A client waits until what its command writes to is saved.
+    /// A client waits for the containers that its command writes to.
     pub(super) fn await_saved(&mut self, client: ClientId) {
         self.awaiting.push(client);
     }
 
-    /// Targets that have ended since the last call, each with how. O(targets).
+    /// Takes targets that have ended since the last call, with their ends. O(targets).
     fn take_ended(&mut self, keyspace: &mut Keyspace) -> Vec<(Target, End)> {
         let Some(running) = &mut self.running else {
             return Vec::new();
@@ -249,8 +246,8 @@ impl Snapshots {
         ended
     }
 
-    /// A consumer's targets are not wanted any more: their files go, and with the last of them
-    /// the pass or the child.
+    /// Cancels a consumer's targets: removes their files, and with the last of them ends the pass
+    /// or the child.
     fn give_up(&mut self, keyspace: &mut Keyspace, consumer: Consumer) -> Vec<Target> {
         let Some(running) = &mut self.running else {
             return Vec::new();
@@ -260,12 +257,12 @@ impl Snapshots {
             given_up.extend(gone.iter().cloned());
         }
         self.end_without_targets(keyspace);
-        // A child must be gone before its file is.
+        // A child must be gone before its file is removed.
         gone.iter().for_each(Target::forget);
         gone
     }
 
-    /// If no target is left the pass saves no more, and the child is ended.
+    /// If no target is left, ends the pass or the child.
     fn end_without_targets(&mut self, keyspace: &mut Keyspace) {
         let is_over = |running: &mut Running| running.outlets.is_empty();
         if let Some(over) = self.running.take_if(is_over)
@@ -277,12 +274,12 @@ impl Snapshots {
 }
 
 impl Server {
-    /// Begins a snapshot of all databases as they are now, by a pass or, if `snapshot-method`
-    /// says so, by a child. None may be under way. Gives the process that saves. An error:
-    /// nothing has begun, and no file is left.
+    /// Begins a snapshot of all databases as they are now, by a pass or, if `snapshot-method` says
+    /// so, by a child. None may be in progress. Returns the process that saves. An error: nothing
+    /// has begun, and no file is left.
     ///
-    /// O(1) for a pass, unless entries of a pass that was given up are still to be marked: then
-    /// O(all keys). A fork takes time by the pages of the process.
+    /// O(1) for a pass, unless entries of a cancelled pass are still to be marked: then O(all
+    /// keys). The cost of a fork grows with the pages of the process.
     pub(super) fn begin_snapshot(
         &mut self,
         keyspace: &mut Keyspace,
@@ -296,7 +293,7 @@ impl Server {
                 Err(why) if self.config.snapshot_method == SnapshotMethod::Fork => {
                     return Err(format!("fork: {why}"));
                 }
-                // Writers of a large container will wait.
+                // Falls back to a pass: writers of a large container will wait.
                 Err(why) => tracing::warn!("Can't save in background: fork: {why}"),
             }
         }
@@ -320,7 +317,7 @@ impl Server {
         Ok(pid)
     }
 
-    /// Whether a snapshot that begins now is better made by a child.
+    /// Whether a child should make a snapshot that begins now.
     fn forks_for_snapshots(&self, keyspace: &Keyspace) -> bool {
         let wait_ms = u64::from(self.config.snapshot_max_wait_ms);
         match self.config.snapshot_method {
@@ -330,8 +327,7 @@ impl Server {
         }
     }
 
-    /// Begins a pass; the one under way saves what it has left first. `wake` is called when
-    /// a sink ends.
+    /// Begins a pass, after completing the current one. `wake` is called when a sink ends.
     fn begin_pass(
         &mut self,
         keyspace: &mut Keyspace,
@@ -343,7 +339,7 @@ impl Server {
             running.save_rest(keyspace, 0);
         }
         if keyspace.in_pass() {
-            // What a pass that was given up has left is marked before the next one begins.
+            // Entries left by a cancelled pass are marked before the next one begins.
             keyspace.mark_on(u64::MAX);
         }
         keyspace.begin_pass();
@@ -353,7 +349,7 @@ impl Server {
         })
     }
 
-    /// Gives a pass under way its share of the turn.
+    /// Gives the current pass its share of the turn.
     fn pass_slice(&mut self, keyspace: &mut Keyspace, busy_ticks: u64, idle: bool) {
         let Some(running) = &mut self.snapshots.running else {
             return;
@@ -361,7 +357,7 @@ impl Server {
         let Work::Pass { next_step_us } = running.work else {
             return;
         };
-        // A delay for each key is for tests that want to see a snapshot last: the loop goes on.
+        // A delay per key makes a snapshot slow, for tests: the loop continues meanwhile.
         let delay_us = u64::try_from(self.config.rdb_key_save_delay).unwrap_or(0);
         let now_us = self.identity.started.elapsed().as_micros() as u64;
         if delay_us > 0 && now_us < next_step_us {
@@ -378,11 +374,11 @@ impl Server {
         if let Work::Pass { next_step_us } = &mut running.work {
             *next_step_us = now_us + delay_us * saved;
         }
-        // A client that waited for a container looks again.
+        // Clients that waited for a container check again.
         self.release_awaiting();
     }
 
-    /// A consumer does not want its targets any more: their files go.
+    /// Cancels a consumer's targets: their files are removed.
     pub(super) fn give_up_snapshot(&mut self, keyspace: &mut Keyspace, consumer: Consumer) {
         for target in self.snapshots.give_up(keyspace, consumer) {
             self.snapshot_ended(keyspace, &target, End::Cancelled);
@@ -391,7 +387,7 @@ impl Server {
         self.release_awaiting();
     }
 
-    /// A target has ended: its consumer learns of it, and others that have waited for it.
+    /// A target has ended: notifies its consumer, and others that waited for it.
     fn snapshot_ended(&mut self, keyspace: &mut Keyspace, target: &Target, end: End) {
         match &target.what {
             What::Dump { name } => {
@@ -402,7 +398,7 @@ impl Server {
         }
     }
 
-    /// Learns which targets have ended, and tells those who wait for them.
+    /// Collects targets that have ended, and notifies their consumers.
     fn look_for_ends(&mut self, keyspace: &mut Keyspace) {
         let ended = self.snapshots.take_ended(keyspace);
         if ended.is_empty() {
@@ -415,9 +411,9 @@ impl Server {
         self.release_awaiting();
     }
 
-    /// What the gates must look at has changed with the snapshots.
+    /// Updates which commands the gates must check because of snapshots.
     pub(super) fn refresh_interest(&mut self, keyspace: &Keyspace) {
-        // Containers of fewer elements are small, or saved in a moment.
+        // A container with fewer elements is saved in a moment.
         const MANY: u64 = 512;
         let snapshots = &mut self.snapshots;
         snapshots.told_held &= keyspace.is_saving();
@@ -426,7 +422,7 @@ impl Server {
         self.gates.interest = Interest::of(self);
     }
 
-    /// What must be saved early has a bound. To be called when a pass has had its slice.
+    /// Bounds the values saved early. To be called after each slice of a pass.
     fn bound_early(&mut self, keyspace: &Keyspace) {
         let bytes = match keyspace.is_saving() {
             true => keyspace.early_bytes(),
@@ -453,7 +449,7 @@ impl Server {
         }
     }
 
-    /// Clients that waited for a container go on; one that must wait for another comes again.
+    /// Clients that waited for a container continue; one that must wait for another waits again.
     fn release_awaiting(&mut self) {
         for id in std::mem::take(&mut self.snapshots.awaiting) {
             let Some(mut session) = self.clients.take(id) else {
@@ -467,8 +463,8 @@ impl Server {
 }
 
 impl Engine {
-    /// Goes on with a snapshot for a share of the turn, whose other work took `busy_ticks`.
-    /// `idle`: no client waits for the loop.
+    /// Continues a snapshot for its share of the turn, whose other work took `busy_ticks`. `idle`:
+    /// no client waits for the loop.
     #[inline]
     pub(super) fn snapshot_on(&mut self, busy_ticks: u64, idle: bool) {
         if self.server.snapshots.running.is_some() || self.keyspace.in_pass() {
@@ -479,7 +475,7 @@ impl Engine {
     fn snapshot_on_now(&mut self, busy_ticks: u64, idle: bool) {
         let Engine { keyspace, server } = self;
         if server.snapshots.running.is_none() && !keyspace.is_saving() {
-            // What a pass that was given up has left: marked in short slices.
+            // Entries left by a cancelled pass are marked in short slices.
             keyspace.mark_on(server.cycles.ticks(SLICE_NANOS_MIN));
             return;
         }
@@ -490,14 +486,14 @@ impl Engine {
         }
     }
 
-    /// What is due of snapshots, with cron: the end of a child, and what may begin.
+    /// Called by cron: the end of a child, and queued snapshots.
     pub(super) fn tend_snapshots(&mut self) {
         self.look_at_child();
         self.look_at_rewrites();
         self.begin_due_save();
     }
 
-    /// What became of a child.
+    /// Checks the child.
     fn look_at_child(&mut self) {
         let Engine { keyspace, server } = self;
         let now_ms = server.now.mono_ms;
@@ -524,7 +520,7 @@ impl Engine {
         server.look_for_ends(keyspace);
     }
 
-    /// Whether the loop has work for a snapshot and should not sleep.
+    /// Whether the loop has snapshot work and should not sleep.
     pub(super) fn wants_snapshot_time(&self) -> bool {
         let Some(running) = &self.server.snapshots.running else {
             return self.keyspace.in_pass() && !self.keyspace.is_saving();

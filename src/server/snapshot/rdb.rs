@@ -9,7 +9,7 @@ use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver, UseClock};
 use crate::persistence::background::{self, BackgroundFile};
 use crate::persistence::rdb::{Use, VERSION_FIELD_TTLS, VERSION_USUAL, Writer};
 
-/// A buffer goes to the writing thread when it is this long.
+/// Size at which a buffer is passed to the writing thread.
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// See the module.
@@ -23,11 +23,11 @@ pub(super) struct RdbSink {
     /// Databases whose sizes have been written.
     told: Vec<DbIndex>,
     sizes: (usize, usize),
-    /// Why it cannot be what was asked for.
+    /// Why the requested file cannot be made.
     refused: Option<String>,
 }
 
-/// What of a key's use is saved: what the eviction policy goes by.
+/// The part of a key's use that is saved, according to the eviction policy.
 #[derive(Clone, Copy)]
 struct Uses {
     clock: UseClock,
@@ -64,7 +64,7 @@ impl RdbSink {
         }
     }
 
-    /// The part for a key begins with its database where that is another.
+    /// Writes the database of the next key if it has changed.
     fn enter(&mut self, db: DbIndex) {
         if self.selected == Some(db) {
             return;
@@ -142,9 +142,9 @@ impl Saver for RdbSink {
 }
 
 impl Server {
-    /// A sink that writes to `file`, to which all that comes before the keys is written:
-    /// facts, `facts` after those that every file has, and the libraries of functions.
-    /// `version`: that of the file, 0 for the lowest that holds the keys.
+    /// A sink that writes to `file`; writes everything before the keys: facts, `facts` after the
+    /// standard ones, and the function libraries. `version`: the file's, 0 for the lowest that can
+    /// hold the keys.
     pub(super) fn rdb_sink(
         &self,
         keyspace: &Keyspace,

@@ -1,5 +1,5 @@
-//! Saves: snapshots that become the file of the databases. When one is made (SAVE, BGSAVE,
-//! save points, FLUSHALL, the server's end), and how the last one went.
+//! Saves: snapshots that become the dump file. When one is made (SAVE, BGSAVE, save points,
+//! FLUSHALL, shutdown), and the result of the last one.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use super::{Consumer, End, Engine, Server, Target, What};
 use crate::keyspace::Keyspace;
 use crate::persistence::background::Wake;
 
-/// After a save that failed, save points wait this long.
+/// Delay of save points after a failed save.
 const RETRY_MS: u64 = 5_000;
 
-/// A save that is under way.
+/// A save in progress.
 struct Running {
     began_ms: u64,
-    /// Changes when it began.
+    /// Changes counted when it began.
     dirty: u64,
 }
 
@@ -23,11 +23,11 @@ pub struct Saving {
     /// Unix seconds.
     pub last_save_s: i64,
     pub last_status_ok: bool,
-    /// Seconds that the last one took; -1: there was none.
+    /// Seconds that the last one took; -1: none yet.
     pub last_time_s: i64,
     last_try_ms: u64,
     pub saves: u64,
-    /// Files are made: not where commands run in a test's process.
+    /// Whether files are made; not for commands run in a test's process.
     pub on_disk: bool,
 }
 
@@ -44,12 +44,12 @@ impl Saving {
         }
     }
 
-    /// Whether a save is under way.
+    /// Whether a save is in progress.
     pub fn in_progress(&self) -> bool {
         self.running.is_some()
     }
 
-    /// Seconds that the save under way has taken so far; -1: there is none.
+    /// Seconds that the current save has taken so far; -1: none.
     pub fn current_time_s(&self, now_ms: u64) -> i64 {
         let running = self.running.as_ref();
         running.map_or(-1, |r| (now_ms.saturating_sub(r.began_ms) / 1000) as i64)
@@ -63,23 +63,22 @@ impl Saving {
 }
 
 impl Server {
-    /// Whether a write is refused because the last save failed and it is configured so.
+    /// Whether writes are refused because the last save failed, as configured.
     pub(in crate::server) fn is_stopped_by_failed_save(&self) -> bool {
         !self.saving.last_status_ok
             && self.config.stop_writes_on_bgsave_error
             && !self.config.save.0.is_empty()
     }
 
-    /// The file of the databases: in the folder that the server works in now, which may be
-    /// another before the end.
+    /// The dump file: in the current working folder, which may change before the save ends.
     fn dump(&self) -> Target {
         let here = std::env::current_dir().unwrap_or_default();
         let name = here.join(self.config.dbfilename.path());
         Target::new(What::Dump { name })
     }
 
-    /// SAVE: all of it at once. Gives whether it went well; the log has why it did not. O(all
-    /// data), with what a pass under way has left to save first.
+    /// SAVE, synchronously. Returns whether it succeeded; the log has the error. O(all data), after
+    /// completing the current pass.
     pub fn save_now(&mut self, keyspace: &mut Keyspace) -> bool {
         let saved = self.save_at_once(keyspace);
         if saved {
@@ -112,8 +111,8 @@ impl Server {
         end == End::Done
     }
 
-    /// BGSAVE: the snapshot begins now, and goes on between turns or in a child. An error,
-    /// which the log has, too: why it could not begin.
+    /// BGSAVE: the snapshot begins now, and continues between turns or in a child. An error, which
+    /// is also logged: why it could not begin.
     pub fn save_in_background(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
         let dirty = keyspace.dirty;
         self.saving.last_try_ms = self.now.mono_ms;
@@ -138,18 +137,18 @@ impl Server {
         }
     }
 
-    /// BGSAVE SCHEDULE: a save begins as soon as it may.
+    /// BGSAVE SCHEDULE: a save begins as soon as possible.
     pub fn schedule_save(&mut self) {
         self.snapshots.set_queued(Consumer::Save, true);
     }
 
-    /// The save that waits to begin is not wanted any more. `false`: there is none.
+    /// Removes a scheduled save. `false`: there is none.
     pub fn unschedule_save(&mut self) -> bool {
         self.snapshots.set_queued(Consumer::Save, false)
     }
 
-    /// The save under way is not wanted any more (FLUSHALL, SHUTDOWN, BGSAVE CANCEL); its
-    /// file goes. `false`: there is none.
+    /// Cancels the current save (FLUSHALL, SHUTDOWN, BGSAVE CANCEL); its file is removed. `false`:
+    /// there is none.
     pub fn cancel_save(&mut self, keyspace: &mut Keyspace) -> bool {
         let was_running = self.saving.in_progress();
         if was_running {
@@ -158,8 +157,7 @@ impl Server {
         was_running
     }
 
-    /// FLUSHALL: what was being saved is worth nothing any more. With save points, the file
-    /// is made to hold nothing either.
+    /// FLUSHALL: cancels the current save. With save points, also saves the empty dataset.
     pub fn flushed_all(&mut self, keyspace: &mut Keyspace) {
         if !self.config.save.0.is_empty() && self.saving.on_disk {
             self.save_now(keyspace);
@@ -200,7 +198,7 @@ impl Server {
 }
 
 impl Engine {
-    /// Begins what is due: a scheduled save, or one that a save point asks for.
+    /// Begins a scheduled save, or one that a save point triggers.
     pub(super) fn begin_due_save(&mut self) {
         let Engine { keyspace, server } = self;
         let is_busy = server.saving.in_progress() || server.is_rewriting();
@@ -208,7 +206,7 @@ impl Engine {
             return;
         }
         if server.unschedule_save() {
-            // The log has why it could not begin.
+            // The log says why it could not begin.
             let _ = server.save_in_background(keyspace);
             return;
         }
@@ -227,7 +225,7 @@ impl Engine {
             point.changes,
             point.seconds
         );
-        // The log has why it could not begin.
+        // The log says why it could not begin.
         let _ = server.save_in_background(keyspace);
     }
 }

@@ -1,13 +1,13 @@
-//! Sinks: what receives the keys of a snapshot, and which file each becomes.
+//! Sinks: they receive the keys of a snapshot, and each becomes a file.
 //!
-//! A [`Target`] says what is wanted, and is all that a consumer deals with. The [`Sink`] that makes
-//! it belongs to the driver; its bytes go to a thread, or, in a child, straight to the file.
-//! [`FanOut`] is the `Saver` that feeds several sinks from one pass: a large value is at
-//! another place in each of them, as forms of different sinks cut it differently.
+//! A [`Target`] describes the file, and is all that a consumer handles. Its [`Sink`] belongs to the
+//! driver; the sink's bytes go to a thread, or, in a child, straight to the file. [`FanOut`] is the
+//! `Saver` that feeds several sinks from one pass: each sink has its own position in a large value,
+//! because their forms divide it differently.
 //!
 //! Replicas will be another kind of target, whose sink is a spool that sockets read from.
-//! `Server::rdb_sink` takes a version and facts of its own for that; a sink of functions alone needs
-//! no pass, as they are written before the first key.
+//! `Server::rdb_sink` takes a version and facts for that; a sink of functions only needs no pass,
+//! because they are written before the first key.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,9 +19,9 @@ use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver};
 use crate::persistence::aof::{BaseFile, BaseForm, Names, Syncer};
 use crate::persistence::background::{BackgroundFile, Plan, Wake};
 
-/// Receives the keys of a snapshot. Dropped before its end it leaves no file.
+/// Receives the keys of a snapshot. Dropped before its end, it leaves no file.
 pub(super) trait Sink: Saver {
-    /// All keys are saved: what follows them is written, and the file is forced to disk.
+    /// All keys are saved: writes what follows them, and forces the file to disk.
     fn finish(&mut self);
 
     /// Bytes that wait to be written.
@@ -46,11 +46,11 @@ impl Sink for BaseFile {
     }
 }
 
-/// What writes the bytes of a sink.
+/// The writer of a sink's bytes.
 pub(super) enum Hands {
-    /// A thread, which calls this when the file has ended.
+    /// A thread, which calls this when the file is complete or has failed.
     Thread(Wake),
-    /// The caller, a child process: it has no threads.
+    /// The calling child process: it has no threads.
     Here,
 }
 
@@ -63,11 +63,11 @@ impl Hands {
     }
 }
 
-/// A file that a snapshot is to become.
+/// A file that a snapshot is to produce.
 #[derive(Clone, Debug)]
 pub(in crate::server) struct Target {
     pub what: What,
-    /// The process that writes it: the name of the unfinished file has it.
+    /// The process that writes it, for the temporary name.
     writer: u32,
 }
 
@@ -105,7 +105,7 @@ impl Target {
         }
     }
 
-    /// What the file is called until its consumer has it.
+    /// The name of the file until its consumer renames it.
     pub(in crate::server) fn path(&self) -> PathBuf {
         match &self.what {
             What::Dump { name } => name.with_file_name(temp_name(self.writer)),
@@ -115,13 +115,13 @@ impl Target {
         }
     }
 
-    /// Removes what a writer that is gone has left.
+    /// Removes a file left by a writer that is gone.
     pub(super) fn forget(&self) {
         // Best effort: it may never have been made, and the next one replaces it.
         let _ = std::fs::remove_file(self.path());
     }
 
-    /// A child has written the file: begins to give it its name. `None`: it gets none.
+    /// Begins to rename a file written by a child. `None`: it is not renamed here.
     pub(super) fn name_of_child(&self, wake: Wake) -> io::Result<Option<BackgroundFile>> {
         let What::Dump { name } = &self.what else {
             return Ok(None);
@@ -136,16 +136,16 @@ impl Target {
     }
 }
 
-/// What a file of the databases is called while a process writes it.
+/// The temporary name of a dump file while a process writes it.
 pub(in crate::server) fn temp_name(pid: u32) -> String {
     format!("temp-{pid}.rdb")
 }
 
-/// A target and what makes it.
+/// A target and its maker.
 struct Outlet {
     target: Target,
     maker: Maker,
-    /// Where the next part of the open key's value begins for the sink.
+    /// The sink's position in the open key's value.
     open_at: Option<u64>,
     end: Option<End>,
 }
@@ -153,7 +153,7 @@ struct Outlet {
 enum Maker {
     Sink(Box<dyn Sink>),
     Child,
-    /// A child has made it: it gets its name.
+    /// A child has made it: it is being renamed.
     Name(BackgroundFile),
 }
 
@@ -164,7 +164,7 @@ pub(super) struct FanOut {
 }
 
 impl FanOut {
-    /// Targets that the child `pid` makes.
+    /// Targets made by the child `pid`.
     pub fn of_child(targets: Vec<Target>, pid: u32) -> FanOut {
         let mut all = FanOut::default();
         for target in targets {
@@ -199,7 +199,7 @@ impl FanOut {
         self.outlets.iter().map(|outlet| &outlet.target)
     }
 
-    /// Each sink that has not failed, with where the open key's value goes on for it.
+    /// Each sink that has not failed, with its position in the open key's value.
     fn sinks(&mut self) -> impl Iterator<Item = (&mut Box<dyn Sink>, &mut Option<u64>)> {
         let outlets = self.outlets.iter_mut();
         outlets.filter_map(|outlet| match &mut outlet.maker {
@@ -213,7 +213,7 @@ impl FanOut {
         self.sinks().for_each(|(sink, _)| sink.finish());
     }
 
-    /// The child has ended: whole files get their names, others go.
+    /// The child has ended: renames whole files, removes others.
     pub fn child_ended(&mut self, end: &End, wake: &Wake) {
         for outlet in &mut self.outlets {
             if *end != End::Done {
@@ -229,7 +229,7 @@ impl FanOut {
         }
     }
 
-    /// Looks for targets that have ended; whether all have.
+    /// Checks for targets that have ended; returns whether all have.
     pub fn poll(&mut self) -> bool {
         for outlet in self.outlets.iter_mut().filter(|o| o.end.is_none()) {
             let ended = match &mut outlet.maker {
@@ -242,20 +242,20 @@ impl FanOut {
         self.outlets.iter().all(|outlet| outlet.end.is_some())
     }
 
-    /// The first end that is an error, of targets that have ended.
+    /// The first error among targets that have ended.
     pub fn end(self) -> End {
         let mut ends = self.outlets.into_iter().filter_map(|outlet| outlet.end);
         ends.find(|end| *end != End::Done).unwrap_or(End::Done)
     }
 
-    /// Takes the targets that have ended, each with how.
+    /// Takes the targets that have ended, with their ends.
     pub fn take_ended(&mut self) -> impl Iterator<Item = (Target, End)> {
         self.poll();
         let ended = self.outlets.extract_if(.., |outlet| outlet.end.is_some());
         ended.filter_map(|outlet| Some((outlet.target, outlet.end?)))
     }
 
-    /// Drops a consumer's targets, and gives them.
+    /// Removes and returns a consumer's targets.
     pub fn remove(&mut self, consumer: Consumer) -> Vec<Target> {
         let is_its = |outlet: &mut Outlet| outlet.target.consumer() == consumer;
         let gone = self.outlets.extract_if(.., is_its);
@@ -284,7 +284,7 @@ impl Saver for FanOut {
         0
     }
 
-    /// The places are those of the sinks: the pass's own has no meaning.
+    /// Positions belong to the sinks: the pass's own has no meaning.
     fn part(&mut self, view: &KeyView<'_>, _at: u64) -> Option<u64> {
         let mut is_open = false;
         for (sink, open_at) in self.sinks() {
@@ -294,7 +294,7 @@ impl Saver for FanOut {
         is_open.then_some(0)
     }
 
-    /// The slowest sink decides; one that has failed does not.
+    /// The slowest sink decides; a failed one does not.
     fn has_room(&self) -> bool {
         self.outlets.iter().all(|outlet| match &outlet.maker {
             Maker::Sink(sink) => outlet.end.is_some() || sink.has_room(),
@@ -304,7 +304,7 @@ impl Saver for FanOut {
 }
 
 impl Server {
-    /// Makes the sinks of a snapshot that begins now. An error: no file is left.
+    /// Makes the sinks of a snapshot that begins now. On error no file is left.
     pub(super) fn fan_out(
         &self,
         keyspace: &Keyspace,
@@ -345,7 +345,7 @@ impl Server {
                 form: BaseForm::Rdb,
                 ..
             } => {
-                // A child's file has one name: it gets another from the manifest alone.
+                // A child's file has only one name until the manifest names it.
                 let temporary = match hands {
                     Hands::Thread(_) => path.with_extension("part"),
                     Hands::Here => path.clone(),
@@ -371,7 +371,7 @@ impl Server {
         }
     }
 
-    /// Where the stream of effects is now, as an RDB file has it; nothing while it is not
+    /// The current position in the stream of effects, for an RDB file; empty while it is not
     /// counted.
     fn place_in_stream(&self) -> Vec<(&'static str, Vec<u8>)> {
         let Some((at, db)) = self.stream.snapshot() else {

@@ -1,4 +1,4 @@
-//! The driver in process: several sinks, sinks that fail, and a SAVE beside a rewrite.
+//! The driver in process: several sinks, failing sinks, and a SAVE beside a rewrite.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::config::Allowed;
 use crate::persistence::aof::{BaseForm, Names};
 use crate::server::Testbed;
 
-/// A server without a socket that saves to `folder`, a few keys in each slice.
+/// A server without a socket that saves to `folder`, a few keys per slice.
 fn bed(folder: &Path) -> Testbed {
     let mut t = Testbed::unheard();
     let config = &mut t.engine.server.config;
@@ -21,7 +21,7 @@ fn bed(folder: &Path) -> Testbed {
     t
 }
 
-/// Every type; containers that are saved in parts, and a string that a thread writes.
+/// Every type; containers saved in parts, and a string that a thread writes.
 fn fill(t: &mut Testbed) {
     for i in 0..4000 {
         t.run(&format!("SADD large member:{i}:of the large set"));
@@ -39,7 +39,7 @@ fn fill(t: &mut Testbed) {
     t.run("SELECT 0");
 }
 
-/// What changes while the snapshot is made.
+/// Changes made during the snapshot.
 const CHANGES: &[&str] = &[
     "SADD large more",
     "SREM large member:1:of the large set",
@@ -122,7 +122,7 @@ fn one_pass_feeds_several_sinks_the_same_dataset() {
 fn a_sink_that_fails_takes_no_other_with_it() {
     let folder = TempDir::new().expect("a folder");
     let mut t = bed(folder.path());
-    // Cannot hold fields that expire.
+    // This version cannot hold fields that expire.
     t.engine.server.config.rdb_version = 10;
     fill(&mut t);
     let before = digest(&mut t);
@@ -148,7 +148,7 @@ fn a_pass_without_a_sink_saves_no_more() {
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
 }
 
-/// A save whose disk is full waited for room that never came.
+/// Regression: a save on a full disk waited for space that never came.
 #[test]
 fn a_save_that_the_disk_fails_comes_to_its_end() {
     let folder = TempDir::new().expect("a folder");

@@ -1,19 +1,19 @@
-//! Certificates that end: the log says so ahead, a month, a week and a day before, and when it
-//! has happened.
+//! Certificates that expire: the log warns a month, a week and a day before, and when one has
+//! expired.
 
 use crate::net::tls::{Facts, Materials};
 
 const DAY_S: i64 = 86_400;
-/// What is told, from the latest on: how long before the end, and how important that is.
+/// Stages of the warnings, the latest first: time before the expiry.
 const STAGES: [i64; 4] = [0, DAY_S, 7 * DAY_S, 30 * DAY_S];
-/// The certificates are looked at this often, seconds.
+/// Interval between checks of the certificates, seconds.
 const EVERY_S: i64 = 60;
 
-/// What has been told.
+/// The warnings already logged.
 #[derive(Debug, Default)]
 pub(super) struct Warnings {
     next_look_s: i64,
-    /// For each of the three kinds: of which certificate, and at which stage.
+    /// For each of the three kinds: the certificate, and the stage.
     told: [Option<(Facts, usize)>; 3],
 }
 

@@ -1,9 +1,8 @@
-//! Connections that are still agreeing on their keys: whose turn is next, who has taken too
-//! long, and what the log is told of those that fail.
+//! Connections in their TLS handshake: the queue, the time limit, and the log of failures.
 //!
-//! A step of a handshake costs up to a millisecond (a signature), a thousand times what a
-//! command does. So the clients whose sockets have something for theirs stand in a queue, and
-//! a turn takes only so many of them as its share of time allows (`run/handshake.rs`).
+//! A step of a handshake costs up to a millisecond (a signature), a thousand times a command's
+//! cost. So clients whose handshake can continue wait in a queue, and a turn serves only as many of
+//! them as its share of time allows (`run/handshake.rs`).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,18 +11,18 @@ use crate::keyspace::ClientId;
 use crate::server::Server;
 use crate::server::session::Session;
 
-/// A peer has so long to agree on keys.
+/// Time limit of a handshake.
 const LIMIT: Duration = Duration::from_secs(60);
-/// The log tells of so many failures in a time; what is more is counted.
+/// Failures logged in this time; the rest is only counted.
 const TOLD_MAX: u32 = 20;
 const TOLD_EVERY_MS: u64 = 10_000;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(in crate::server) struct Handshakes {
-    /// Clients with something to be read for theirs; one may stand here more than once.
+    /// Clients whose handshake has data to read; one may be in the queue more than once.
     pub(in crate::server) ready: VecDeque<ClientId>,
-    /// All that have begun and perhaps not ended, oldest first: until when they must.
+    /// Handshakes begun and perhaps not ended, oldest first, with their deadlines.
     begun: VecDeque<(u64, ClientId)>,
     told: u32,
     untold: u64,
@@ -36,7 +35,7 @@ impl Handshakes {
             .push_back((now_ms + LIMIT.as_millis() as u64, id));
     }
 
-    /// Whether the log may be told of another failure; of how many it was not.
+    /// Whether another failure may be logged; `Some` has the number not logged before.
     fn may_tell(&mut self, now_ms: u64) -> Option<u64> {
         if now_ms.saturating_sub(self.told_since_ms) >= TOLD_EVERY_MS {
             (self.told, self.told_since_ms) = (0, now_ms);
@@ -51,7 +50,7 @@ impl Handshakes {
 }
 
 impl Server {
-    /// Tells the log why a connection did not come about.
+    /// Logs why a handshake failed.
     #[cold]
     pub(in crate::server) fn tell_failed_handshake(&mut self, session: &Session, why: &str) {
         self.stats.failed_handshakes += 1;
@@ -71,7 +70,7 @@ impl Server {
         );
     }
 
-    /// Closes those who have had their time.
+    /// Closes connections whose handshake exceeded the limit.
     pub(super) fn end_overdue_handshakes(&mut self) {
         while let Some(&(until_ms, id)) = self.tls.handshakes.begun.front() {
             let session = self.clients.take(id);

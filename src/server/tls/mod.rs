@@ -1,10 +1,9 @@
-//! TLS as the server is configured to speak it: which certificates are in use, and when their
-//! files are read again.
+//! TLS as configured: the certificates in use, and when their files are read again.
 //!
-//! At start and for CONFIG SET the files are read at once, for whoever asks wants to know
-//! whether they are good. With `tls-auto-reload-interval` a thread reads them and builds what
-//! connections need, and cron puts it in place; files that are not good change nothing, and the
-//! log says why. Connections keep what they began with.
+//! At start and for CONFIG SET the files are read synchronously, because the caller needs the
+//! result. With `tls-auto-reload-interval` a thread reads them and builds the materials, and cron
+//! installs them; invalid files change nothing, and the log says why. Existing connections keep the
+//! materials they began with.
 
 mod expiry;
 mod handshakes;
@@ -28,19 +27,19 @@ pub struct Tls {
     pub materials: Option<Materials>,
     pub(super) handshakes: Handshakes,
     warnings: Warnings,
-    /// When the files are looked at next, monotonic milliseconds.
+    /// When the files are checked next, monotonic milliseconds.
     reload_due_ms: u64,
     reloading: Option<Receiver<Reloaded>>,
 }
 
-/// What the thread that reads the files again has found.
+/// The result of the thread that reads the files again.
 enum Reloaded {
     Unchanged,
     Changed(Box<(Settings, Materials)>),
     Failed(TlsError),
 }
 
-/// TLS cannot be set up; the reason stands in the log.
+/// TLS cannot be set up; the reason is in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Logged;
 
@@ -69,7 +68,7 @@ pub const SETTINGS: [&str; 21] = [
     "tls-port",
 ];
 
-/// Whether anything speaks TLS.
+/// Whether anything uses TLS.
 fn is_wanted(config: &Config) -> bool {
     config.tls_port != 0 || config.tls_replication || config.tls_cluster
 }
@@ -105,7 +104,7 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-/// Reads the files and builds all that the configuration asks for; nothing if that is nothing.
+/// Reads the files and builds the materials; `None` if nothing uses TLS.
 pub fn load(config: &Config) -> Result<Option<Materials>, Logged> {
     if !is_wanted(config) {
         return Ok(None);
@@ -120,17 +119,17 @@ pub fn load(config: &Config) -> Result<Option<Materials>, Logged> {
 }
 
 impl Server {
-    /// Takes what the configuration says now into use, or leaves all as it was.
+    /// Applies the current configuration, or leaves everything as it was.
     pub fn configure_tls(&mut self) -> Result<(), Logged> {
         self.tls.materials = load(&self.config)?;
-        // What a thread may be reading is older, and so are links to other servers.
+        // A reload in progress is older, and so are links to other servers.
         self.tls.reloading = None;
         self.migrate_links = Default::default();
         self.plan_tls_reload();
         Ok(())
     }
 
-    /// What connections to other servers of the cluster, and those of MIGRATE, are to speak.
+    /// The TLS of connections to other servers of the cluster, and of MIGRATE.
     pub fn cluster_tls(&self) -> Option<Arc<ClientConfig>> {
         let materials = self.tls.materials.as_ref()?;
         materials.client.clone().filter(|_| self.config.tls_cluster)
@@ -141,8 +140,8 @@ impl Server {
         self.tls.reload_due_ms = self.now.mono_ms + interval_ms;
     }
 
-    /// Cron's part: reads files again, ends handshakes that take too long, tells of
-    /// certificates that are about to expire.
+    /// Cron's part: reads files again, ends handshakes that take too long, warns of certificates
+    /// about to expire.
     pub(super) fn watch_tls(&mut self) {
         self.end_overdue_handshakes();
         let Some(materials) = &self.tls.materials else {
@@ -156,7 +155,7 @@ impl Server {
                 self.take_reloaded(reloaded);
             }
             Some(Err(TryRecvError::Empty)) => {}
-            // It ended without a word: it is asked again.
+            // The thread ended without a result: try again.
             Some(Err(TryRecvError::Disconnected)) => self.tls.reloading = None,
             None if self.config.tls_auto_reload_interval == 0 => {}
             None if self.now.mono_ms < self.tls.reload_due_ms => {}
@@ -174,7 +173,7 @@ impl Server {
             Reloaded::Failed(error) => {
                 tracing::warn!("TLS materials are not reloaded, the old ones stay in use: {error}");
             }
-            // Another CONFIG SET has been faster.
+            // A CONFIG SET has overtaken it.
             Reloaded::Changed(built) if built.0 != settings(&self.config) => {}
             Reloaded::Changed(built) => {
                 self.tls.materials = Some(built.1);
@@ -184,7 +183,7 @@ impl Server {
     }
 }
 
-/// Reads the files on a thread of its own: they may lie on a slow disk.
+/// Reads the files in a thread: they may be on a slow disk.
 fn read_again(settings: Settings, fingerprint: [u8; 32]) -> Option<Receiver<Reloaded>> {
     let (tell, told) = mpsc::channel();
     let work = move || {
@@ -200,7 +199,7 @@ fn read_again(settings: Settings, fingerprint: [u8; 32]) -> Option<Receiver<Relo
             }
             Err(error) => Reloaded::Failed(error),
         };
-        // Nobody waits for it any more: all is as it was.
+        // Without a receiver any more, nothing changes.
         let _ = tell.send(reloaded);
     };
     match threads::start("tls_reload", work) {

@@ -1,6 +1,6 @@
-//! Roles: what connections are for that are not clients. Each role is a type in a file of its own;
-//! what it keeps stands in [`Roles`], apart from the poll, so that the guest loop of a busy script
-//! (`server::busy`) serves it as the loop does.
+//! Roles: connections that are not clients. Each role is a type in a file of its own; its state is
+//! in [`Roles`], apart from the poll, so that the guest loop of a busy script (`server::busy`)
+//! serves it as the loop does.
 
 mod scrape;
 
@@ -14,14 +14,14 @@ pub(in crate::server) struct Roles {
 }
 
 impl Loop {
-    /// A round of the guest: each role's connections are asked for, for no poll tells of them.
+    /// A round of the guest: asks each role's connections, because no poll reports them.
     pub(super) fn serve_roles(&mut self) {
         self.accept_scrapes();
         self.serve_scrapes();
         self.tend_scrapes();
     }
 
-    /// With cron: each role's deadlines.
+    /// Called by cron: each role's deadlines.
     pub(super) fn tend_roles(&mut self) {
         self.tend_scrapes();
     }

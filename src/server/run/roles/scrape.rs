@@ -1,9 +1,9 @@
-//! Scrapes and probes come and go: HTTP on `metrics-port`, a role of its own beside clients.
+//! Scrapes and probes: HTTP on `metrics-port`, a role of its own beside clients.
 //!
-//! They are few, short and no clients: no command runs, nothing counts them among the clients,
-//! and nothing waits for the end of a turn, for an answer acknowledges nothing. What bounds them:
-//! [`SCRAPES_MAX`] at a time, [`REQUEST_BYTES_MAX`] of request, one answer, and [`LIMIT_MS`] for
-//! all of it. What is asked for and answered: `server::metrics`.
+//! They are few, short and not clients: they run no command, are not counted among the clients, and
+//! need not wait for the end of a turn, because an answer acknowledges nothing. Their bounds:
+//! [`SCRAPES_MAX`] at a time, [`REQUEST_BYTES_MAX`] of request, one answer, and [`LIMIT_MS`] in
+//! total. `server::metrics` makes the answers.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -15,32 +15,32 @@ use crate::server::metrics::{self, Answer, REQUEST_BYTES_MAX};
 
 /// Connections at a time.
 const SCRAPES_MAX: usize = 32;
-/// From the connection's beginning to the answer's end.
+/// Time limit from accepting the connection to the end of the answer.
 const LIMIT_MS: u64 = 10_000;
-/// Connections taken by one event; the rest waits for cron.
+/// Connections accepted per event; the rest wait for cron.
 const ACCEPTS_MAX: usize = 64;
 
 /// One connection.
 struct Scrape {
     stream: Stream,
-    /// What has come of the request.
+    /// The received part of the request.
     request: Vec<u8>,
     answer: Vec<u8>,
-    /// Bytes of the answer that are sent.
+    /// Bytes of the answer sent.
     sent: usize,
     write_armed: bool,
     due_ms: u64,
 }
 
-/// All of them.
+/// All scrape connections.
 #[derive(Default)]
 pub(super) struct Scrapes {
     slab: Slab<Box<Scrape>>,
-    /// Somebody may wait at a listener.
+    /// Connections may be waiting at a listener.
     waiting: bool,
 }
 
-/// What is left to be done for a connection.
+/// What remains to be done for a connection.
 #[derive(PartialEq, Eq)]
 enum Goes {
     On,
@@ -52,7 +52,7 @@ impl Loop {
         &mut self.engine.server.connections.roles.scrapes
     }
 
-    /// Takes scrapes from the sockets in `Metrics::listeners` (start-up, CONFIG SET).
+    /// Accepts scrapes from the sockets in `Metrics::listeners` (start-up, CONFIG SET).
     pub(in crate::server::run) fn listen_for_scrapes(&mut self) -> io::Result<()> {
         for (i, listener) in self.engine.server.metrics.listeners.iter_mut().enumerate() {
             listener.deregister(&self.registry);
@@ -61,7 +61,7 @@ impl Loop {
                 Target::lasting(Role::MetricsListener, i).into(),
             )?;
         }
-        // Somebody may have come before the registration.
+        // A connection may have arrived before the registration.
         self.scrapes().waiting = true;
         Ok(())
     }
@@ -82,7 +82,7 @@ impl Loop {
                     Ok((Accepted::Tls(_), _)) => {}
                     Err(e) if e.kind() == ErrorKind::WouldBlock => break,
                     Err(e) if e.kind() == ErrorKind::ConnectionAborted => {}
-                    // No descriptor is left, perhaps: cron tries again.
+                    // Perhaps no descriptor is left: cron tries again.
                     Err(e) => {
                         tracing::debug!("Accepting a scrape: {e}");
                         self.scrapes().waiting = true;
@@ -134,8 +134,8 @@ impl Loop {
         self.drive_scrape(slot, generation, event.is_readable());
     }
 
-    /// Asks the kernel which connections have something to say, and goes on with those and with
-    /// answers that are not all sent. O(scrapes).
+    /// Asks the kernel which connections are readable, and serves those and unfinished answers.
+    /// O(scrapes).
     pub(super) fn serve_scrapes(&mut self) {
         let scrapes = &self.engine.server.connections.roles.scrapes.slab;
         let all: Vec<(u32, u32, &Box<Scrape>)> = scrapes.iter().collect();
@@ -151,7 +151,7 @@ impl Loop {
         }
     }
 
-    /// Reads if there is something to be read, and writes what there is of an answer.
+    /// Reads if it is readable, and writes pending bytes of the answer.
     fn drive_scrape(&mut self, slot: u32, generation: u32, is_readable: bool) {
         let Some(mut scrape) = self.scrapes().slab.take_at(slot, generation) else {
             return;
@@ -181,7 +181,7 @@ impl Loop {
                 Ok((0, _)) => return Goes::Over,
                 Ok((n, _)) => {
                     scrape.request.extend_from_slice(&bytes[..n]);
-                    // More than is looked at is not kept.
+                    // Bytes beyond the limit are not kept.
                     scrape.request.truncate(REQUEST_BYTES_MAX);
                     if let Answer::Send(answer) = self.engine.answer_scrape(&scrape.request) {
                         scrape.answer = answer;
@@ -196,7 +196,7 @@ impl Loop {
         }
     }
 
-    /// Writes what the socket takes.
+    /// Writes as much as the socket takes.
     fn write_scrape(&mut self, scrape: &mut Scrape, token: Target) -> Goes {
         while scrape.sent < scrape.answer.len() {
             match scrape.stream.write(&scrape.answer[scrape.sent..]) {
@@ -217,7 +217,7 @@ impl Loop {
         Goes::Over
     }
 
-    /// With cron: those whose time is up go, those who could not be taken are.
+    /// Called by cron: closes connections whose time is up, accepts those that could not be.
     pub(super) fn tend_scrapes(&mut self) {
         let now_ms = self.engine.server.now.mono_ms;
         let due: Vec<u32> = self
