@@ -8,8 +8,8 @@
 //! a plain command: one test of [`Interest`] decides which rows must be checked, so that a limit or
 //! a password costs the others nothing. A script's commands have gates of their own ([`script`]).
 //!
-//! Cost: one test of flags for a command that no gate concerns. Otherwise O(1), except for the
-//! user's key patterns (`acl`), and O(queued commands) for EXEC.
+//! Cost: one test of flags for a command that no gate concerns; O(queued commands) for EXEC, and
+//! O(keys) for a write while a snapshot is made.
 
 pub(super) mod script;
 
