@@ -84,7 +84,7 @@ enum End {
     Error(ProtocolError),
 }
 
-/// What [`Batch::parse_file`] stopped at.
+/// What ended [`Batch::parse_file`].
 pub enum FileEnd {
     /// There are commands to run.
     Commands,

@@ -16,7 +16,7 @@ use crate::resp::Reply;
 /// One item for a client.
 #[derive(Clone, Debug)]
 pub enum Post {
-    /// A message in the form of the protocol it speaks, shared with all who get it.
+    /// A message encoded for the client's protocol, shared by all receivers.
     Message(Bytes),
     /// An array in RESP2, the form it has here, and a push in RESP3. Sent whatever CLIENT REPLY
     /// says.

@@ -26,7 +26,7 @@ fn a_subscriber_that_never_reads_is_cut_off_and_harms_nobody() {
     let publish = command(&[&b"PUBLISH"[..], b"news", &text]);
     let message = command(&[&b"message"[..], b"news", &text]);
     let mut receivers = 2;
-    // More than the sockets buffer.
+    // The sockets buffer more than the limit.
     for _ in 0..2000 {
         publisher.send(&publish);
         let count = publisher.reply();

@@ -7,6 +7,9 @@
 //! exceptions for commands of a transaction as Redis. A server in no special state has no gate for
 //! a plain command: one test of [`Interest`] decides which rows must be checked, so that a limit or
 //! a password costs the others nothing. A script's commands have gates of their own ([`script`]).
+//!
+//! Cost: one test of flags for a command that no gate concerns; O(queued commands) for EXEC, and
+//! O(keys) for a write while a snapshot is made.
 
 pub(super) mod script;
 

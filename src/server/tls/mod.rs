@@ -23,7 +23,7 @@ use crate::net::tls::{Authentication, CertificateFiles, Files, Materials, Settin
 /// See the module.
 #[derive(Default)]
 pub struct Tls {
-    /// None while nothing speaks TLS.
+    /// None while nothing uses TLS.
     pub materials: Option<Materials>,
     pub(super) handshakes: Handshakes,
     warnings: Warnings,
