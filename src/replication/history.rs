@@ -64,7 +64,7 @@ impl History {
     pub fn after(id: ReplId, offset: ReplOffset) -> History {
         History {
             id: ReplId::random(),
-            earlier: Some((id, offset + 1)),
+            earlier: Some((id, offset.saturating_add(1))),
         }
     }
 }

@@ -25,6 +25,9 @@ use crate::resp::write_request;
 /// Bytes of the stream since its history began.
 pub type ReplOffset = u64;
 
+/// A file may claim any offset; from here on counting cannot overflow.
+const OFFSET_MAX: ReplOffset = 1 << 62;
+
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 
@@ -111,8 +114,9 @@ impl Stream {
     /// The dataset was loaded, with the position at which it was saved: the stream continues there,
     /// in a history that continues the saved one.
     pub fn resume(&mut self, at: Position) {
-        self.history = History::after(at.id, at.offset);
-        self.offset = at.offset;
+        let offset = at.offset.min(OFFSET_MAX);
+        self.history = History::after(at.id, offset);
+        self.offset = offset;
         self.selected = None;
         self.has_gap = false;
     }
@@ -120,7 +124,7 @@ impl Stream {
     /// As [`Stream::resume`] if only the offset is known.
     pub fn resume_at(&mut self, offset: ReplOffset) {
         self.begin_history();
-        self.offset = offset;
+        self.offset = offset.min(OFFSET_MAX);
         self.selected = None;
     }
 
@@ -296,5 +300,10 @@ mod tests {
         assert_eq!(stream.offset(), 7);
         assert_ne!(stream.history().id, id);
         assert_eq!(stream.history().earlier, Some((id, 8)));
+        stream.resume(Position {
+            id,
+            offset: u64::MAX,
+        });
+        assert_eq!(stream.offset(), OFFSET_MAX);
     }
 }

@@ -120,3 +120,30 @@ fn a_history_ends_where_the_log_was_off() {
     ask_all(&mut c, &["CONFIG SET appendonly yes", "SET c 1"]);
     assert_ne!(replication(&server).id, first.id);
 }
+
+/// What a damaged or hostile log claims of the stream stops neither loading nor counting.
+#[test]
+fn marks_with_absurd_figures_are_survived() {
+    let mut server = Daemon::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let folder = server.folder().join("appendonlydir");
+    let file = folder.join("appendonly.aof.1.incr.aof");
+    let id = "a".repeat(40);
+    let max = u64::MAX;
+    for lines in [
+        format!("#SO:{id}:{max}\r\n"),
+        format!("#SO:{id}:5\r\n#NS:{max}\r\n"),
+        format!("#RO:{max}\r\n#RO:{max}\r\n"),
+        format!("#LO:{max}\r\n"),
+    ] {
+        server.kill();
+        let set = "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n";
+        let torn = "*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n1\r\n";
+        fs::write(&file, format!("{lines}{set}{torn}")).expect("written");
+        server.restart();
+        let mut c = server.connect();
+        assert_eq!(c.ask("EXISTS a b"), ":1\r\n", "{lines}");
+        let before = replication(&server).offset;
+        ask_all(&mut c, &["SET c 1"]);
+        assert!(replication(&server).offset > before, "{lines}");
+    }
+}

@@ -99,7 +99,7 @@ impl StreamPlace {
     fn take(&mut self, n: u64) {
         let extra = self.extra.min(n);
         self.extra -= extra;
-        self.offset += n - extra;
+        self.offset = self.offset.saturating_add(n - extra);
     }
 
     fn mark(&mut self, mark: Mark) {
@@ -201,7 +201,8 @@ impl Reader {
     /// As [`Reader::mark_sound`], up to `offset`: everything taken after it must be commands.
     pub fn mark_sound_at(&mut self, offset: u64) {
         self.sound = offset;
-        self.sound_stream = self.stream.offset - (self.offset() - offset);
+        let later = self.offset() - offset;
+        self.sound_stream = self.stream.offset.saturating_sub(later);
     }
 
     /// Reads more. `false`: the end of the file.
