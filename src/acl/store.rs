@@ -92,7 +92,7 @@ impl Users {
         self.bytes.bytes()
     }
 
-    /// Stores a user under a name, replacing the one who has it.
+    /// Stores a user under a name, replacing the present one.
     pub fn put(&mut self, name: &[u8], user: User) -> UserId {
         let before = alloc::thread_balance();
         // A copy has no spare capacity, and its allocation is counted here.

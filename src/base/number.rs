@@ -52,6 +52,12 @@ pub fn parse_u64_lenient(text: &[u8]) -> Option<u64> {
     Some(if negative { n.wrapping_neg() } else { n })
 }
 
+/// Parses one or more decimal digits; leading zeros are accepted, a sign is not.
+pub fn parse_digits(text: &[u8]) -> Option<u64> {
+    let plain = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    plain.then(|| std::str::from_utf8(text).ok()?.parse().ok())?
+}
+
 /// C's `isspace` in the C locale.
 #[inline]
 pub const fn is_c_space(byte: u8) -> bool {

@@ -72,7 +72,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Fills in what was not given from a server's settings.
+    /// Takes missing options from a server's settings.
     pub(super) fn fill(&mut self, config: &Config) {
         if config.port == 0 && self.port.is_none() && !config.unixsocket.is_empty() {
             self.socket

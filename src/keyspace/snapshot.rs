@@ -1,7 +1,7 @@
 //! A snapshot between ticks: all databases as they were at one moment, without a fork.
 //!
-//! A pass walks the tables in slices and saves what is not saved. A bit in each entry means "saved
-//! in this pass"; its meaning flips with every pass, so no pass has to clear it, and new entries
+//! A pass walks the tables in slices and saves unsaved entries. A bit in each entry means "saved in
+//! this pass"; its meaning flips with every pass, so no pass has to clear it, and new entries
 //! are created as saved. **Before an unsaved entry is changed, replaced, moved or removed, it must
 //! be saved**: all such operations go through `Database`, whose methods call
 //! [`Database::save_first`] or hand over what they remove.

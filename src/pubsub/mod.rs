@@ -67,7 +67,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Whether there are no subscribers to channels or patterns, so that messages reach nobody.
+    /// Whether there are no subscribers to channels or patterns, so that no message is delivered.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.channels.is_empty() && self.patterns.is_empty()

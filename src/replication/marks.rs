@@ -12,6 +12,7 @@ use std::io::Write;
 
 use super::history::ReplId;
 use super::stream::Position;
+use crate::base::number::parse_digits;
 
 /// The meaning of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +46,10 @@ impl Mark {
                 let (id, offset) = rest.split_at_checked(40)?;
                 return Some(Mark::Position(Position {
                     id: ReplId::parse(id)?,
-                    offset: number(offset.strip_prefix(b":")?)?,
+                    offset: parse_digits(offset.strip_prefix(b":")?)?,
                 }));
             }
-            let bytes = number(rest)?;
+            let bytes = parse_digits(rest)?;
             Some(match kind {
                 b"#LO:" => Mark::LogOnly(bytes),
                 b"#RO:" => Mark::ReplicasOnly(bytes),
@@ -57,11 +58,6 @@ impl Mark {
         };
         Some(parsed().ok_or(()))
     }
-}
-
-fn number(text: &[u8]) -> Option<u64> {
-    let plain = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    plain.then(|| std::str::from_utf8(text).ok()?.parse().ok())?
 }
 
 #[cfg(test)]

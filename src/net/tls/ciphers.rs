@@ -1,6 +1,6 @@
 //! Protocols and ciphers by their OpenSSL names, as configuration files use them.
 //!
-//! rustls has only what is still considered safe: TLS 1.2 with ephemeral keys and authenticated
+//! rustls has only ciphers that count as safe today: TLS 1.2 with ephemeral keys and authenticated
 //! ciphers, and TLS 1.3. A request for anything else is refused by name; an exclusion may name
 //! anything.
 

@@ -14,6 +14,7 @@
 use std::io::Write;
 
 use crate::base::crc64;
+use crate::base::number::parse_digits;
 use crate::replication::Mark;
 
 /// Redis does not read longer ones.
@@ -54,7 +55,7 @@ impl Annotation {
             // Redis ends the line with `\r\n`; others may with `\n` alone.
             let rest = rest.strip_suffix(b"\n").unwrap_or(rest);
             let rest = rest.strip_suffix(b"\r").unwrap_or(rest);
-            number(rest).map(|n| Annotation::Time(n as i64))
+            parse_digits(rest).map(|n| Annotation::Time(n as i64))
         } else if line.starts_with(CHECKSUM) {
             checksum(line).map(Annotation::Checksum)
         } else {
@@ -67,11 +68,6 @@ impl Annotation {
     }
 }
 
-fn number(text: &[u8]) -> Option<u64> {
-    let plain = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    plain.then(|| std::str::from_utf8(text).ok()?.parse().ok())?
-}
-
 fn checksum(line: &[u8]) -> Option<Checksum> {
     let body = line.strip_suffix(b"\r\n")?;
     let mut words = body[CHECKSUM.len()..].split(|&b| b == b':');
@@ -80,8 +76,8 @@ fn checksum(line: &[u8]) -> Option<Checksum> {
         return None;
     }
     Some(Checksum {
-        offset: number(offset)?,
-        unix_s: i64::try_from(number(time)?).ok()?,
+        offset: parse_digits(offset)?,
+        unix_s: i64::try_from(parse_digits(time)?).ok()?,
         crc: match crc {
             b"-" => None,
             _ => Some(parse_hex(crc)?),

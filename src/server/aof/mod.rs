@@ -139,9 +139,9 @@ impl Aof {
             stream.select_anew();
         }
         for unit in effects.units() {
-            let before = stream.position();
+            let before = self.next.is_some().then(|| stream.position());
             let from = log.writer.append(unit, stream, time);
-            if let Some(next) = &mut self.next {
+            if let (Some(next), Some(before)) = (&mut self.next, before) {
                 let bytes = log.writer.appended_bytes(from);
                 next.writer
                     .append_bytes(bytes, (before, stream.offset()), time);

@@ -1,8 +1,8 @@
 //! Sends replies: those of a turn in [`Loop::flush_replies`], one write per client.
 //!
 //! Writing to a client's reply puts the client on `Server::flush`. A client's writes per turn are
-//! bounded, and the rest is sent in the next turns, so that a long reply holds nobody up. For a
-//! full socket the poll reports when it is writable, and the client is put on the list again.
+//! bounded, and the rest is sent in the next turns, so that a long reply delays no other client.
+//! For a full socket the poll reports when it is writable, and the client is put on the list again.
 
 use std::io::{ErrorKind, Write};
 
