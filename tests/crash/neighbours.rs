@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use crate::support::wait::wait_within;
+use crate::support::wait::{SetOnDrop, wait_within};
 use crate::support::{Connection, Daemon, Reply, wait_until};
 use crate::{library, pushed};
 
@@ -270,8 +270,10 @@ fn while_served(server: &Daemon, work: impl FnOnce()) -> (Duration, u64) {
             acknowledged
         });
         let asking = scope.spawn(|| longest_wait(&mut reader, &stop));
+        // The scope waits for its threads: they have to end too where `work` panics.
+        let ended = SetOnDrop(&stop);
         work();
-        stop.store(true, Ordering::Relaxed);
+        drop(ended);
         let longest = asking.join().expect("answered");
         (longest, writing.join().expect("written"))
     })
@@ -323,7 +325,10 @@ fn a_slow_disk_holds_up_nobody_who_only_reads() {
 
 fn serves_beside_a_slow_disk(policy: &str, method: &str) {
     let args = ["--appendonly", "yes", "--appendfsync", policy];
-    let mut disk = OnSlowDisk::start(&[&args[..], &["--snapshot-method", method]].concat());
+    // What the writer appends is soon enough for a rewrite of the server's own.
+    let by_hand = ["--auto-aof-rewrite-percentage", "0"];
+    let how = ["--snapshot-method", method];
+    let mut disk = OnSlowDisk::start(&[&args[..], &by_hand, &how].concat());
     let mut c = disk.server.connect();
     c.reply_limit(JOB_MAX);
     c.ask("DEBUG POPULATE 1000");

@@ -14,7 +14,7 @@ use crate::grammar::Row;
 use crate::random::Random;
 use crate::rows::{self, Group};
 use crate::support::memory::Memory;
-use crate::support::wait::wait_within;
+use crate::support::wait::{SetOnDrop, wait_within};
 use crate::support::{Connection, Daemon, Reply, peers::Peer, resp};
 
 const GROUPS: &[&Group] = &[
@@ -99,8 +99,9 @@ fn what_a_mixed_load_leaves_is_what_redis_loads() {
             .collect();
         let bulk = server.connect();
         let bulk = scope.spawn(|| change_bulk(bulk, Random::new(100), &stop));
+        let ended = SetOnDrop(&stop);
         disturb(&mut control, Duration::from_secs(seconds));
-        stop.store(true, Ordering::Relaxed);
+        drop(ended);
         for player in players {
             played += player.join().expect("a player ends");
         }

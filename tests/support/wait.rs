@@ -1,5 +1,6 @@
 //! Conditions with a deadline: a test states what it waits for, never how long it sleeps.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Time limit of anything that should happen "at once", on a busy machine.
@@ -25,4 +26,14 @@ pub fn wait_within(limit: Duration, what: &str, mut condition: impl FnMut() -> b
 #[track_caller]
 pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
     wait_within(SOON, what, condition);
+}
+
+/// Sets a flag when it is dropped, also by a panic: a thread scope whose threads run until a flag
+/// is set would otherwise wait for them for ever.
+pub struct SetOnDrop<'a>(pub &'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
