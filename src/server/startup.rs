@@ -6,9 +6,6 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use super::process::{self, FileLimit, PidFile, Supervisor};
-use super::users;
-use super::{CommandTable, Engine, Flow, Loop, Signals, Spec, crash, listen, log, tls};
 use crate::acl::{Commands, RulesError, User, parse_file};
 use crate::base::alloc;
 use crate::base::text::Printable;
@@ -17,6 +14,17 @@ use crate::config::{
 };
 use crate::net::Listener;
 use crate::net::tls::Materials;
+use crate::server::parts::tls::load as load_tls;
+use crate::server::parts::users;
+use crate::server::parts::users::rule_problem;
+use crate::server::process::file_limit::FileLimit;
+use crate::server::process::pidfile::PidFile;
+use crate::server::process::supervised::Supervisor;
+use crate::server::run::Loop;
+use crate::server::signals::Signals;
+use crate::server::state::call::{CommandTable, Spec};
+use crate::server::state::world::{Engine, Flow};
+use crate::server::{crash, listen, log, process};
 
 /// Runs a server until it is asked to stop; returns the exit status. `program` is the name it was
 /// called by. To be called while the process has a single thread.
@@ -74,7 +82,7 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     }
     show_logo(&config);
     check_backlog(&config);
-    let Ok(materials) = tls::load(&config) else {
+    let Ok(materials) = load_tls(&config) else {
         tracing::warn!("Failed to configure TLS. Check logs for more info.");
         return 1;
     };
@@ -189,22 +197,6 @@ fn look_at_user(
 fn user_problem(line: &FileLine, error: &RulesError) -> Problem {
     let why = rule_problem(error);
     Problem::at(&line.origin, format!("Error in user declaration {why}"))
-}
-
-/// A rule and its error, redacted if the rule may contain a password.
-pub(super) fn rule_problem(error: &RulesError) -> String {
-    match error {
-        RulesError::Rule { rule, why, .. } => match rule.first() {
-            Some(b'>' | b'<' | b'#' | b'!') => format!("'(redacted)': {why}"),
-            _ => format!("'{}': {why}", Printable(rule)),
-        },
-        RulesError::Unmatched(word) => {
-            format!(
-                "'{}': Unmatched parenthesis in acl selector",
-                Printable(word)
-            )
-        }
-    }
 }
 
 /// Prints why a server does not start; returns the exit status.

@@ -7,19 +7,20 @@
 use std::io::ErrorKind;
 
 use super::Loop;
+
 use crate::base::clock;
 use crate::base::text::Printable;
 use crate::config::TlsAuthClientsUser;
 use crate::net::tls::Certificate;
-use crate::server::client::{Client, ClientFlags};
-use crate::server::session::Session;
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::session::Session;
 
 /// A turn's share.
 const SHARE_NANOS: u64 = 200_000;
 
 impl Loop {
     /// Continues handshakes whose peers have sent something.
-    pub(super) fn shake_hands(&mut self) {
+    pub(in crate::server) fn shake_hands(&mut self) {
         if self.engine.server.tls.handshakes.ready.is_empty() {
             return;
         }
@@ -37,7 +38,7 @@ impl Loop {
 
     /// After a read during a handshake. `Err`: the connection is over.
     #[cold]
-    pub(super) fn note_handshake(
+    pub(in crate::server) fn note_handshake(
         &mut self,
         session: &mut Session,
         read: &std::io::Result<(usize, bool)>,
