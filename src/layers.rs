@@ -80,15 +80,16 @@ fn exports(list: &str) -> BTreeMap<&str, &str> {
     .collect()
 }
 
-/// What a line names after `crate::server::`, groups included.
-fn used_of_server(line: &str) -> Vec<&str> {
-    let paths = line.split("crate::server::").skip(1);
+/// What code names after `crate::server::`, groups included.
+fn used_of_server(code: &str) -> Vec<&str> {
     let is_end = |c: char| !c.is_alphanumeric() && c != '_';
+    let paths = code.split("crate::server::").skip(1);
     let names = paths.flat_map(|path| match path.strip_prefix('{') {
-        Some(group) => group.split([',', '}']).map(str::trim).collect(),
+        Some(group) => group.split('}').next().unwrap_or("").split(',').collect(),
         None => vec![path],
     });
-    names.filter_map(|name| name.split(is_end).next()).collect()
+    let names = names.filter_map(|name| name.trim().split(is_end).next());
+    names.filter(|name| !name.is_empty()).collect()
 }
 
 #[test]
@@ -114,16 +115,12 @@ fn the_server_has_layers() {
         };
         let text = std::fs::read_to_string(path).expect("UTF-8");
         let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("");
-        // A list of imports may take several lines.
-        for statement in code.split_inclusive([';', '{', '}']) {
-            let plain = statement
-                .lines()
-                .filter(|line| !line.trim_start().starts_with("//"));
-            for name in plain.flat_map(used_of_server) {
-                let module = exports.get(name).unwrap_or(&name);
-                if layers.get(*module).is_some_and(|at| at > mine) {
-                    wrong.push(format!("{}: {}", inside.display(), statement.trim()));
-                }
+        let is_code = |line: &&str| !line.trim_start().starts_with("//");
+        let code: Vec<&str> = code.lines().filter(is_code).collect();
+        for name in used_of_server(&code.join("\n")) {
+            let module = exports.get(name).unwrap_or(&name);
+            if layers.get(*module).is_some_and(|at| at > mine) {
+                wrong.push(format!("{}: {name}", inside.display()));
             }
         }
     }
