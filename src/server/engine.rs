@@ -9,18 +9,18 @@ use crate::config::Config;
 use crate::keyspace::{
     ClientId, ClockUse, EvictionOrder, Expiring, Keyspace, Lazy, Longest, PrefixRule, RemovalWords,
 };
+use crate::server::parts::gates::Pause;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
 use crate::server::figures::stats::{CommandStats, Stats};
 use crate::server::maintenance::limits::eviction;
 use crate::server::parts::gates::{Interest, State};
-use crate::server::parts::snapshot::save::Saving;
 use crate::server::parts::users::Acl;
 use crate::server::signals::Signals;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::Engine;
-use crate::server::state::{Diagnostics, Identity, Pause, Server};
+use crate::server::state::{Diagnostics, Identity, Persist, Server, Shutdown};
 use crate::types::{Fill, Limits};
 
 /// Time per turn to free removed large values in the loop.
@@ -72,30 +72,19 @@ impl Engine {
             stats: Stats::default(),
             diagnostics,
             clients: Clients::default(),
-            client_memory: Default::default(),
-            memory_limit: Default::default(),
             connections: Default::default(),
-            tls: Default::default(),
-            metrics: Default::default(),
             gates: Default::default(),
             turn: Default::default(),
-            pause: None,
-            outbox: Default::default(),
-            pubsub: Default::default(),
-            tracking: Default::default(),
-            monitors: Vec::new(),
-            loading: Default::default(),
-            saving: Saving::new(now.unix_s()),
-            snapshots: Default::default(),
-            aof: Default::default(),
             stream: Default::default(),
-            backups: Default::default(),
-            migrate_links: Default::default(),
             scripting: Default::default(),
             acl,
-            defrag: Default::default(),
-            signals,
-            shutdown: None,
+            messages: Default::default(),
+            memory: Default::default(),
+            persist: Persist::new(now.unix_s()),
+            shutdown: Shutdown {
+                signals,
+                request: None,
+            },
             debug: Default::default(),
         };
         Engine {
@@ -152,6 +141,7 @@ impl Engine {
     pub(super) fn end_pause(&mut self) {
         if self
             .server
+            .gates
             .pause
             .is_some_and(|p| p.until_ms <= self.server.now.mono_ms)
         {
@@ -190,7 +180,10 @@ impl Engine {
         self.tend_snapshots();
         let server = &mut self.server;
         server.recount_client_memory();
-        server.migrate_links.close_idle(server.now.mono_ms);
+        server
+            .connections
+            .migrate_links
+            .close_idle(server.now.mono_ms);
         server.look_at_fragmentation(server.now.mono_ms);
         server.empty_idle_cache();
         server.stats.cron_ticks += clock::cycles().wrapping_sub(began);
@@ -293,18 +286,23 @@ impl Server {
         self.update_listeners(keyspace);
         self.limit_outputs();
         self.limit_readers(None);
-        self.defrag.settings_changed(&self.config, self.now.mono_ms);
+        self.memory
+            .defrag
+            .settings_changed(&self.config, self.now.mono_ms);
     }
 
     /// Which commands concern the gates.
     pub(super) fn interest(&self) -> Interest {
         let mut state = State::empty();
-        state.set(State::PAUSED, self.pause.is_some());
-        state.set(State::PAUSED_ALL, self.pause.is_some_and(|pause| pause.all));
-        let snapshots = &self.snapshots;
+        state.set(State::PAUSED, self.gates.pause.is_some());
+        state.set(
+            State::PAUSED_ALL,
+            self.gates.pause.is_some_and(|pause| pause.all),
+        );
+        let snapshots = &self.persist.snapshots;
         let unsaved = snapshots.guards_large || snapshots.holds_writers;
         state.set(State::UNSAVED, unsaved);
-        let failed = self.is_stopped_by_failed_save() || self.aof.refuses_writes();
+        let failed = self.is_stopped_by_failed_save() || self.persist.aof.refuses_writes();
         state.set(State::FAILED, failed);
         let guarded = !self.config.remote_admin_without_auth;
         state.set(State::GUARDED, guarded);
@@ -320,7 +318,7 @@ impl Server {
 
     /// CLIENT PAUSE and UNPAUSE.
     pub fn set_pause(&mut self, pause: Option<Pause>) {
-        self.pause = pause;
+        self.gates.pause = pause;
         self.update_interest();
         if pause.is_none() {
             let postponed: Vec<ClientId> = self
@@ -365,7 +363,7 @@ impl Server {
     pub(super) fn has_urgent(&self) -> bool {
         !self.turn.flush.is_empty()
             || !self.turn.to_close.is_empty()
-            || self.shutdown.is_some()
+            || self.shutdown.request.is_some()
             || self.turn.evicting
             || self.turn.freeing
     }
@@ -381,7 +379,7 @@ impl Server {
 
     /// How expired keys are treated in this turn. During an import the client decides what expires.
     pub fn expiring(&self) -> Expiring {
-        if self.pause.is_some() || self.config.import_mode {
+        if self.gates.pause.is_some() || self.config.import_mode {
             Expiring::Hide
         } else if self.debug.no_active_expire {
             Expiring::DeleteWhenMet

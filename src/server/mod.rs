@@ -64,6 +64,7 @@ pub use observe::info;
 pub use origin::Origin;
 pub use parts::aof::{AofState, NO_AOF};
 pub use parts::command_log::LogKind;
+pub use parts::gates::Pause;
 pub use parts::hotkeys::{Hotkeys, Wanted as HotkeysWanted};
 pub use parts::migrate::MigrateLink;
 pub use parts::shutdown::ShutdownRequest;
@@ -73,6 +74,6 @@ pub use parts::tracking::{Mode as TrackingMode, Tracker};
 pub use parts::users::commands_of;
 pub use state::call::{Call, CommandResult, CommandTable, Handler, Row, Spec};
 pub use state::world::World;
-pub use state::{Pause, Rates, Server};
+pub use state::{Rates, Server};
 #[cfg(feature = "testing")]
 pub use testbed::Testbed;

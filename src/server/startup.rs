@@ -351,23 +351,28 @@ fn serve(
     engine.keyspace.lazyfree.set_wake(Arc::new(tell_freed));
     let saved = Arc::clone(&wake);
     let tell_saved = move || _ = (&*saved).write(b"s");
-    engine.server.snapshots.set_wake(Arc::new(tell_saved));
-    engine.server.saving.on_disk = true;
+    engine
+        .server
+        .persist
+        .snapshots
+        .set_wake(Arc::new(tell_saved));
+    engine.server.persist.saving.on_disk = true;
     let synced = Arc::clone(&wake);
     engine
         .server
+        .persist
         .aof
         .set_wake(Arc::new(move || _ = (&*synced).write(b"a")));
     engine.server.identity.config_file = file;
     if engine.server.load_users().is_err() {
         return Ok(End::NotLoaded);
     }
-    engine.server.tls.materials = materials;
+    engine.server.connections.tls.materials = materials;
     let has_tcp = listeners.iter().any(|l| !l.is_unix() && !l.is_tls());
     let has_tls = listeners.iter().any(Listener::is_tls);
     let has_unix = listeners.iter().any(Listener::is_unix);
     engine.server.connections.listeners = listeners;
-    engine.server.metrics.listeners = metrics_listeners;
+    engine.server.diagnostics.metrics.listeners = metrics_listeners;
     let mut looping = Loop::new(engine, mio::Poll::new()?, control)?;
     looping.listen()?;
     signals.watch(wake, pidfile)?;

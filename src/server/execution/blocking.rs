@@ -122,7 +122,7 @@ impl Engine {
         }
         after_reply(session, mark);
         self.server.unblock(&mut self.keyspace, session);
-        if !self.server.outbox.is_empty() {
+        if !self.server.messages.outbox.is_empty() {
             self.deliver_posts(Some(session));
         }
     }

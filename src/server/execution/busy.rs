@@ -21,13 +21,13 @@ pub(in crate::server) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
     let ended = server.turn.ended;
     // The script's effects and messages so far are not for other clients.
     let effects = keyspace.effects.set_aside();
-    let posts = std::mem::take(&mut server.outbox);
+    let posts = std::mem::take(&mut server.messages.outbox);
     guest.serve(keyspace, server);
     server.now = now;
     keyspace.set_now_ms(now_ms);
     server.turn.ended = ended;
     keyspace.effects = effects;
-    server.outbox.put_before(posts);
+    server.messages.outbox.put_before(posts);
     server.connections.guest = Some(guest);
 }
 

@@ -133,7 +133,7 @@ impl Engine {
         let queues = world.client.flags.contains(ClientFlags::MULTI)
             && !spec.flags.contains(Flags::NOT_QUEUED);
         if !queues && gates::awaits_save(&mut world, asked) {
-            world.server.snapshots.await_saved(world.client.id);
+            world.server.persist.snapshots.await_saved(world.client.id);
             session.client.flags |= ClientFlags::POSTPONED;
             return Outcome::Postponed;
         }
@@ -145,7 +145,7 @@ impl Engine {
         let heard = !session.client.flags.intersects(ClientFlags::UNHEARD);
         self.execute(session, id, args, hashes);
         after_reply(session, mark);
-        if !heard && !self.server.outbox.is_empty() {
+        if !heard && !self.server.messages.outbox.is_empty() {
             // Messages to it are sent all the same.
             self.deliver_posts(Some(session));
             self.server.begin_commands();

@@ -43,7 +43,7 @@ impl Engine {
             // The time spent on others does not count for the next command.
             self.server.begin_commands();
         }
-        if !self.server.outbox.is_empty() {
+        if !self.server.messages.outbox.is_empty() {
             let heard = !session.client.flags.intersects(ClientFlags::UNHEARD);
             self.deliver_posts(heard.then_some(session));
             self.server.begin_commands();
@@ -322,7 +322,8 @@ impl Server {
         if let Some(recorder) = &mut self.debug.recorder {
             recorder.take_effects(&keyspace.effects);
         }
-        self.aof
+        self.persist
+            .aof
             .take_effects(&keyspace.effects, &mut self.stream, &self.now);
         keyspace.effects.clear_complete();
     }

@@ -35,7 +35,7 @@ impl Call<'_> {
         let is_atomic = origin != Origin::Loading
             && (program.flags.contains(Flags::ATOMIC) || self.server.config.script_rollback);
         let mark = self.db.keyspace().effects.mark();
-        let posts = self.server.outbox.mark();
+        let posts = self.server.messages.outbox.mark();
         let nested = match self.origin {
             Origin::Loading => Origin::Loading,
             _ => Origin::Script,
@@ -91,7 +91,7 @@ impl Call<'_> {
         };
         let undo = running.undo.take();
         // The server ends: the script's changes are dropped.
-        let is_dropped = running.server.shutdown.is_some();
+        let is_dropped = running.server.shutdown.request.is_some();
         let failed = matches!(ended, Ended::Failed(_));
         if is_dropped || failed && undo.is_some() {
             keyspace.effects.take_back(mark);
@@ -100,7 +100,7 @@ impl Call<'_> {
             if failed {
                 undo.roll_back(keyspace);
                 keyspace.journal.forget_written();
-                server.outbox.take_back(posts);
+                server.messages.outbox.take_back(posts);
             }
             if keyspace.has_news() {
                 server.tell_news(keyspace, Some(client));
@@ -171,7 +171,7 @@ impl Call<'_> {
 /// it must end.
 fn interrupt(keyspace: &mut Keyspace, server: &mut Server, name: &[u8], command: Args<'_>) -> bool {
     let threshold = server.config.busy_reply_threshold;
-    let is_signalled = server.signals.stop.load(Ordering::Acquire) > 0;
+    let is_signalled = server.shutdown.signals.stop.load(Ordering::Acquire) > 0;
     let Some(current) = &mut server.scripting.current else {
         return false;
     };
@@ -204,7 +204,7 @@ fn interrupt(keyspace: &mut Keyspace, server: &mut Server, name: &[u8], command:
     if killed {
         tracing::info!("Lua script killed by user with SCRIPT KILL.");
     }
-    killed || server.shutdown.is_some()
+    killed || server.shutdown.request.is_some()
 }
 
 /// A script to be run.

@@ -38,13 +38,13 @@ fn is_candidate(session: &Session) -> bool {
 impl Server {
     /// Takes the limit from the configuration and recounts.
     pub(in crate::server) fn set_client_memory_limit(&mut self) {
-        self.client_memory.limit = limit_bytes(&self.config, self.maxmemory());
+        self.memory.clients.limit = limit_bytes(&self.config, self.maxmemory());
         self.recount_client_memory();
     }
 
     /// Adds up the memory of every client.
     pub(in crate::server) fn recount_client_memory(&mut self) {
-        if self.client_memory.limit == 0 {
+        if self.memory.clients.limit == 0 {
             return;
         }
         let mut total = 0;
@@ -52,24 +52,24 @@ impl Server {
             session.counted_bytes = held(session);
             total += session.counted_bytes;
         }
-        self.client_memory.total = total;
+        self.memory.clients.total = total;
     }
 
     /// A session's memory may have changed.
     #[inline]
     pub(in crate::server) fn count_client_memory(&mut self, session: &mut Session) {
-        if self.client_memory.limit == 0 {
+        if self.memory.clients.limit == 0 {
             return;
         }
         let bytes = held(session);
-        let total = &mut self.client_memory.total;
+        let total = &mut self.memory.clients.total;
         *total = (*total + bytes).saturating_sub(session.counted_bytes);
         session.counted_bytes = bytes;
     }
 
     /// The session is over.
     pub(in crate::server) fn uncount_client_memory(&mut self, session: &Session) {
-        let total = &mut self.client_memory.total;
+        let total = &mut self.memory.clients.total;
         *total = total.saturating_sub(session.counted_bytes);
     }
 }
@@ -78,7 +78,7 @@ impl Engine {
     /// Closes the largest clients until the others fit.
     #[inline]
     pub(in crate::server) fn evict_clients(&mut self) {
-        let memory = &self.server.client_memory;
+        let memory = &self.server.memory.clients;
         if memory.limit > 0 && memory.total > memory.limit {
             self.evict_largest_clients();
         }
@@ -101,7 +101,7 @@ impl Engine {
             .filter(|s| !s.client.flags.contains(ClientFlags::CLOSE_ASAP))
             .map(|s| s.counted_bytes)
             .sum();
-        while left > server.client_memory.limit
+        while left > server.memory.clients.limit
             && let Some((bytes, id)) = sizes.pop()
         {
             if let Some(session) = server.clients.get(id) {
@@ -129,10 +129,10 @@ mod tests {
             assert_eq!(t.run_as(client, &set), "+OK\r\n");
             t.engine.evict_clients();
             assert_eq!(t.engine.server.stats.evicted_clients, 0);
-            assert_eq!(t.engine.server.client_memory.limit, super::LIMIT_MIN);
+            assert_eq!(t.engine.server.memory.clients.limit, super::LIMIT_MIN);
         }
         assert_eq!(t.run("CONFIG SET maxmemory 0"), "+OK\r\n");
-        assert_eq!(t.engine.server.client_memory.limit, 0);
+        assert_eq!(t.engine.server.memory.clients.limit, 0);
     }
 
     #[test]

@@ -41,7 +41,7 @@ const NAMES_STEP: usize = 64;
 impl Server {
     /// Checks the fragmentation, once a second or when settings have changed.
     pub(in crate::server) fn look_at_fragmentation(&mut self, now_ms: u64) {
-        let (config, defrag) = (&self.config, &mut self.defrag);
+        let (config, defrag) = (&self.config, &mut self.memory.defrag);
         if now_ms < defrag.look_due_ms {
             return;
         }
@@ -81,7 +81,7 @@ impl Server {
 
     /// Defragments after a turn if a slice is owed.
     pub(in crate::server) fn defrag_on(&mut self, keyspace: &mut Keyspace) {
-        let defrag = &mut self.defrag;
+        let defrag = &mut self.memory.defrag;
         if defrag.percent == 0 {
             return;
         }
@@ -104,12 +104,14 @@ impl Server {
     pub(in crate::server) fn defrag_while_loading(&mut self, keyspace: &mut Keyspace) {
         if self.config.activedefrag {
             let now_ms = self.identity.started.elapsed().as_millis() as u64;
-            self.defrag.look_due_ms = self.defrag.look_due_ms.min(now_ms + LOADING_LOOK_MS);
+            self.memory.defrag.look_due_ms =
+                self.memory.defrag.look_due_ms.min(now_ms + LOADING_LOOK_MS);
             self.look_at_fragmentation(now_ms);
         }
-        if self.defrag.percent > 0 {
-            let percent = self.defrag.percent;
-            self.defrag
+        if self.memory.defrag.percent > 0 {
+            let percent = self.memory.defrag.percent;
+            self.memory
+                .defrag
                 .earn(&self.cycles, percent, LOADING_SLICE_US_MAX);
             self.defrag_slice(keyspace, SLICE_US_MAX, LOADING_SLICE_US_MAX);
         }
@@ -117,14 +119,18 @@ impl Server {
 
     #[cold]
     fn defrag_slice(&mut self, keyspace: &mut Keyspace, least_us: u64, most_us: u64) {
-        let Some(ticks) = self.defrag.allowance(&self.cycles, least_us, most_us) else {
+        let Some(ticks) = self
+            .memory
+            .defrag
+            .allowance(&self.cycles, least_us, most_us)
+        else {
             return;
         };
-        if self.snapshots.child_progress().is_some() {
-            self.defrag.owed = 0;
+        if self.persist.snapshots.child_progress().is_some() {
+            self.memory.defrag.owed = 0;
             return;
         }
-        let Some(mut work) = self.defrag.work.take() else {
+        let Some(mut work) = self.memory.defrag.work.take() else {
             return;
         };
         let began = clock::cycles();
@@ -142,16 +148,16 @@ impl Server {
         let left = std::mem::take(&mut work.walk.mover.left);
         work.moved += moved;
         work.offered += moved + left;
-        let figures = &mut self.defrag.figures;
+        let figures = &mut self.memory.defrag.figures;
         figures.hits += moved;
         figures.misses += left;
         figures.key_hits += std::mem::take(&mut work.walk.keys_moved);
         figures.key_misses += std::mem::take(&mut work.walk.keys_left);
         match work.stage {
             Stage::Done => self.end_of_walk(&work),
-            _ => self.defrag.work = Some(work),
+            _ => self.memory.defrag.work = Some(work),
         }
-        let defrag = &mut self.defrag;
+        let defrag = &mut self.memory.defrag;
         let took_us = self.cycles.micros(clock::cycles().wrapping_sub(began));
         defrag.owed = defrag.owed.saturating_sub(took_us * 100);
         self.diagnostics
@@ -186,7 +192,7 @@ impl Server {
     /// Starts another walk, or stops: little is left to gain, or the walk was futile.
     fn end_of_walk(&mut self, work: &Work) {
         let now_ms = self.now.mono_ms;
-        let (config, defrag) = (&self.config, &mut self.defrag);
+        let (config, defrag) = (&self.config, &mut self.memory.defrag);
         let Some(found) = alloc::fresh_totals().and_then(|_| fragmentation()) else {
             return defrag.stop(now_ms);
         };
@@ -229,7 +235,7 @@ impl Server {
         n: usize,
     ) -> Option<pubsub::Bucket> {
         let mut renewed = Vec::new();
-        let next = self.pubsub.renew(from, n, mover, &mut renewed);
+        let next = self.messages.pubsub.renew(from, n, mover, &mut renewed);
         for name in &renewed {
             for &id in &name.clients {
                 let session = self.clients.get_mut(id);

@@ -12,7 +12,7 @@ impl Server {
     /// To be called by cron.
     pub(in crate::server) fn empty_idle_cache(&mut self) {
         let (now_ms, commands) = (self.now.mono_ms, self.stats.commands);
-        let cache = &mut self.defrag.cache;
+        let cache = &mut self.memory.defrag.cache;
         if cache.commands != commands {
             *cache = Cache {
                 commands,

@@ -8,7 +8,7 @@ impl Server {
     #[cold]
     pub(in crate::server) fn tell_failed_handshake(&mut self, session: &Session, why: &str) {
         self.stats.failed_handshakes += 1;
-        let Some(untold) = self.tls.handshakes.may_tell(self.now.mono_ms) else {
+        let Some(untold) = self.connections.tls.handshakes.may_tell(self.now.mono_ms) else {
             return;
         };
         let (peer, local) = (
@@ -26,7 +26,7 @@ impl Server {
 
     /// Closes connections whose handshake exceeded the limit.
     pub(in crate::server) fn end_overdue_handshakes(&mut self) {
-        while let Some(&(until_ms, id)) = self.tls.handshakes.begun.front() {
+        while let Some(&(until_ms, id)) = self.connections.tls.handshakes.begun.front() {
             let session = self.clients.take(id);
             let goes_on = |session: &Session| {
                 let stream = session.stream.as_ref();
@@ -45,7 +45,7 @@ impl Server {
                 }
                 None => {}
             }
-            self.tls.handshakes.begun.pop_front();
+            self.connections.tls.handshakes.begun.pop_front();
         }
     }
 }

@@ -58,7 +58,7 @@ impl Server {
     pub fn make_room(&mut self, keyspace: &mut Keyspace) -> bool {
         let limit = self.eviction_bound();
         // While clients are paused the keyspace stands still.
-        if !alloc::exceeds(limit) || self.pause.is_some() {
+        if !alloc::exceeds(limit) || self.gates.pause.is_some() {
             self.stats.note_memory(true, self.now.mono_ms);
             return true;
         }

@@ -15,25 +15,29 @@ impl Server {
     /// The effective limit, bytes; 0: none.
     #[inline]
     pub fn maxmemory(&self) -> u64 {
-        self.memory_limit.bytes
+        self.memory.limit.bytes
     }
 
     /// Used bytes from which on keys are evicted; `usize::MAX`: there is no limit.
     #[inline]
     pub(in crate::server) fn eviction_bound(&self) -> usize {
-        match self.memory_limit.bytes {
+        match self.memory.limit.bytes {
             0 => usize::MAX,
-            limit => (limit as usize).saturating_add(self.memory_limit.not_counted),
+            limit => (limit as usize).saturating_add(self.memory.limit.not_counted),
         }
     }
 
     /// Each turn: how much waits for the disk now.
     #[inline]
     pub(in crate::server) fn count_waiting_for_disk(&mut self) {
-        let log = self.aof.log().map_or(0, |log| log.writer.buffer_bytes());
-        let waiting = log + self.snapshots.waiting_bytes();
-        if waiting != self.memory_limit.not_counted {
-            self.memory_limit.not_counted = waiting;
+        let log = self
+            .persist
+            .aof
+            .log()
+            .map_or(0, |log| log.writer.buffer_bytes());
+        let waiting = log + self.persist.snapshots.waiting_bytes();
+        if waiting != self.memory.limit.not_counted {
+            self.memory.limit.not_counted = waiting;
             self.gates.interest.memory_limit = self.eviction_bound();
         }
     }
@@ -41,8 +45,8 @@ impl Server {
     /// Works out the limit from the configuration and, with `auto`, from the memory that there
     /// is now. Whether it has changed.
     pub fn update_memory_limit(&mut self) -> bool {
-        let before = self.memory_limit.bytes;
-        let limit = &mut self.memory_limit;
+        let before = self.memory.limit.bytes;
+        let limit = &mut self.memory.limit;
         (limit.bytes, limit.found) = match self.config.maxmemory {
             MaxMemory::Bytes(bytes) => (bytes, None),
             MaxMemory::Auto => {
@@ -58,13 +62,13 @@ impl Server {
     /// Cron: follows the available memory, and checks resident memory.
     pub(in crate::server) fn watch_memory_limit(&mut self) {
         let now = self.now.mono_ms;
-        if now.saturating_sub(self.memory_limit.looked_ms) < LOOK_EVERY_MS {
+        if now.saturating_sub(self.memory.limit.looked_ms) < LOOK_EVERY_MS {
             return;
         }
-        self.memory_limit.looked_ms = now;
-        let before = self.memory_limit.bytes;
-        if self.memory_limit.found.is_some() && self.update_memory_limit() {
-            let now = self.memory_limit.bytes;
+        self.memory.limit.looked_ms = now;
+        let before = self.memory.limit.bytes;
+        if self.memory.limit.found.is_some() && self.update_memory_limit() {
+            let now = self.memory.limit.bytes;
             tracing::info!(
                 "The memory of this system has changed: maxmemory auto is {} (was {})",
                 human(now),
@@ -78,7 +82,7 @@ impl Server {
 
     fn watch_resident(&mut self) {
         let (limit, percent) = (
-            self.memory_limit.bytes,
+            self.memory.limit.bytes,
             u64::from(self.config.maxmemory_resident_warning),
         );
         let resident = match limit == 0 || percent == 0 {
@@ -86,7 +90,7 @@ impl Server {
             false => usage::resident_bytes() as u64,
         };
         let exceeded = resident > limit.saturating_add(limit / 100 * percent);
-        if std::mem::replace(&mut self.memory_limit.resident_exceeded, exceeded) == exceeded {
+        if std::mem::replace(&mut self.memory.limit.resident_exceeded, exceeded) == exceeded {
             return;
         }
         if exceeded {
@@ -113,7 +117,7 @@ mod tests {
             t.run("CONFIG SET maxmemory auto maxmemory-reserve 50%"),
             "+OK\r\n"
         );
-        let (memory, _) = t.engine.server.memory_limit.found.expect("auto");
+        let (memory, _) = t.engine.server.memory.limit.found.expect("auto");
         assert_eq!(t.engine.server.maxmemory(), memory - memory / 2);
         assert_eq!(
             t.run("CONFIG GET maxmemory"),
@@ -128,7 +132,7 @@ mod tests {
         );
         assert_eq!(t.run("CONFIG SET maxmemory 0"), "+OK\r\n");
         assert_eq!(t.engine.server.maxmemory(), 0);
-        assert!(t.engine.server.memory_limit.found.is_none());
+        assert!(t.engine.server.memory.limit.found.is_none());
     }
 
     #[test]
@@ -137,7 +141,7 @@ mod tests {
         t.run("CONFIG SET maxmemory 1 maxmemory-policy noeviction");
         assert!(t.run("SET a 1").starts_with("-OOM"));
         let server = &mut t.engine.server;
-        server.memory_limit.not_counted = 1 << 40;
+        server.memory.limit.not_counted = 1 << 40;
         server.update_interest();
         assert_eq!(t.run("SET a 1"), "+OK\r\n");
         assert_eq!(
@@ -156,7 +160,7 @@ mod tests {
         let server = &mut t.engine.server;
         server.now.mono_ms += 2000;
         server.watch_memory_limit();
-        assert!(server.memory_limit.resident_exceeded);
+        assert!(server.memory.limit.resident_exceeded);
         assert!(
             t.run("INFO memory")
                 .contains("maxmemory_resident_exceeded:1\r\n")
@@ -165,6 +169,6 @@ mod tests {
         let server = &mut t.engine.server;
         server.now.mono_ms += 2000;
         server.watch_memory_limit();
-        assert!(!server.memory_limit.resident_exceeded);
+        assert!(!server.memory.limit.resident_exceeded);
     }
 }

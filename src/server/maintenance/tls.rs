@@ -41,47 +41,56 @@ fn read_again(settings: Settings, fingerprint: [u8; 32]) -> Option<Receiver<Relo
 impl Server {
     /// Applies the current configuration, or leaves everything as it was.
     pub fn configure_tls(&mut self) -> Result<(), Logged> {
-        self.tls.materials = load(&self.config)?;
+        self.connections.tls.materials = load(&self.config)?;
         // A reload in progress is older, and so are links to other servers.
-        self.tls.reloading = None;
-        self.migrate_links = Default::default();
+        self.connections.tls.reloading = None;
+        self.connections.migrate_links = Default::default();
         self.plan_tls_reload();
         Ok(())
     }
 
     /// The TLS of connections to other servers of the cluster, and of MIGRATE.
     pub fn cluster_tls(&self) -> Option<Arc<ClientConfig>> {
-        let materials = self.tls.materials.as_ref()?;
+        let materials = self.connections.tls.materials.as_ref()?;
         materials.client.clone().filter(|_| self.config.tls_cluster)
     }
 
     fn plan_tls_reload(&mut self) {
         let interval_ms = u64::from(self.config.tls_auto_reload_interval) * 1000;
-        self.tls.reload_due_ms = self.now.mono_ms + interval_ms;
+        self.connections.tls.reload_due_ms = self.now.mono_ms + interval_ms;
     }
 
     /// Cron's part: reads files again, ends handshakes that take too long, warns of certificates
     /// about to expire.
     pub(in crate::server) fn watch_tls(&mut self) {
         self.end_overdue_handshakes();
-        let Some(materials) = &self.tls.materials else {
+        let Some(materials) = &self.connections.tls.materials else {
             return;
         };
-        self.tls.warnings.look_at(materials, self.now.unix_s());
-        match self.tls.reloading.as_ref().map(Receiver::try_recv) {
+        self.connections
+            .tls
+            .warnings
+            .look_at(materials, self.now.unix_s());
+        match self
+            .connections
+            .tls
+            .reloading
+            .as_ref()
+            .map(Receiver::try_recv)
+        {
             Some(Ok(reloaded)) => {
-                self.tls.reloading = None;
+                self.connections.tls.reloading = None;
                 self.plan_tls_reload();
                 self.take_reloaded(reloaded);
             }
             Some(Err(TryRecvError::Empty)) => {}
             // The thread ended without a result: try again.
-            Some(Err(TryRecvError::Disconnected)) => self.tls.reloading = None,
+            Some(Err(TryRecvError::Disconnected)) => self.connections.tls.reloading = None,
             None if self.config.tls_auto_reload_interval == 0 => {}
-            None if self.now.mono_ms < self.tls.reload_due_ms => {}
+            None if self.now.mono_ms < self.connections.tls.reload_due_ms => {}
             None => {
                 let (settings, fingerprint) = (settings(&self.config), materials.fingerprint);
-                self.tls.reloading = read_again(settings, fingerprint);
+                self.connections.tls.reloading = read_again(settings, fingerprint);
                 self.plan_tls_reload();
             }
         }
@@ -96,7 +105,7 @@ impl Server {
             // A CONFIG SET has overtaken it.
             Reloaded::Changed(built) if built.0 != settings(&self.config) => {}
             Reloaded::Changed(built) => {
-                self.tls.materials = Some(built.1);
+                self.connections.tls.materials = Some(built.1);
                 tracing::info!("TLS materials reloaded successfully");
             }
         }

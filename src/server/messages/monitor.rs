@@ -49,8 +49,8 @@ impl Server {
         }
         line.extend_from_slice(b"\r\n");
         let line = Bytes::from(line);
-        for at in 0..self.monitors.len() {
-            let id = self.monitors[at];
+        for at in 0..self.messages.monitors.len() {
+            let id = self.messages.monitors[at];
             if id != client.id || !origin.is_nested() {
                 self.post(id, Post::Message(line.clone()));
             }
@@ -59,9 +59,9 @@ impl Server {
 
     /// A client starts or stops to be a monitor.
     pub fn set_monitor(&mut self, id: ClientId, on: bool) {
-        self.monitors.retain(|&m| m != id);
+        self.messages.monitors.retain(|&m| m != id);
         if on {
-            self.monitors.push(id);
+            self.messages.monitors.push(id);
         }
         self.update_observers();
     }

@@ -18,14 +18,14 @@ fn receive(session: &mut Session, post: Post, keyspace: &mut crate::keyspace::Ke
 impl Server {
     /// Posts an item for a client; it is dropped with the client.
     pub fn post(&mut self, to: ClientId, post: Post) {
-        self.outbox.add(to, post);
+        self.messages.outbox.add(to, post);
     }
 
     /// Delivers the items of a client before its command runs.
     #[cold]
     pub(in crate::server) fn deliver_early(&mut self, client: &Client, reply: &mut Reply) {
         let is_its = |(to, _): &mut (ClientId, Post)| *to == client.id;
-        for (_, post) in self.outbox.posts.extract_if(.., is_its) {
+        for (_, post) in self.messages.outbox.posts.extract_if(.., is_its) {
             hear(client, reply, &post);
         }
     }
@@ -40,7 +40,7 @@ impl Engine {
             keyspace, server, ..
         } = self;
         let mut kept = Vec::new();
-        for (to, post) in std::mem::take(&mut server.outbox.posts) {
+        for (to, post) in std::mem::take(&mut server.messages.outbox.posts) {
             if let Some(session) = running.as_deref_mut().filter(|s| s.client.id == to) {
                 receive(session, post, keyspace);
             } else if let Some(mut session) = server.clients.take(to) {
@@ -51,7 +51,7 @@ impl Engine {
                 kept.push((to, post));
             }
         }
-        kept.append(&mut server.outbox.posts);
-        server.outbox.posts = kept;
+        kept.append(&mut server.messages.outbox.posts);
+        server.messages.outbox.posts = kept;
     }
 }

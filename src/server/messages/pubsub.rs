@@ -14,7 +14,7 @@ use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::output::STATIC_REPLY_BYTES;
 use crate::server::clients::table::Clients;
 use crate::server::parts::outbox::{Outbox, Post, hear};
-use crate::server::state::Server;
+use crate::server::state::{Messages, Server};
 use crate::server::state::world::World;
 
 /// Encodes strings as an array.
@@ -106,12 +106,12 @@ impl Server {
     pub fn publish(&mut self, kind: Kind, channel: &[u8], text: &[u8]) -> usize {
         let held = self.scripting.holds_news();
         let Server {
-            pubsub,
             clients,
-            outbox,
+            messages,
             turn,
             ..
         } = self;
+        let Messages { pubsub, outbox, .. } = messages;
         let mut delivery = Delivery::new(clients, outbox, &mut turn.flush, held);
         let subscribers = pubsub.subscribers(kind, channel);
         let mut receivers = subscribers.len();
@@ -150,7 +150,10 @@ impl Server {
     /// that `notify-keyspace-events` selects. `running` is the client that made the changes.
     pub(in crate::server) fn tell_changes(&mut self, journal: &Journal, running: Option<ClientId>) {
         let wanted = self.config.notify_keyspace_events;
-        let (tracks, publishes) = (self.tracking.is_on(), !self.pubsub.is_empty());
+        let (tracks, publishes) = (
+            self.messages.tracking.is_on(),
+            !self.messages.pubsub.is_empty(),
+        );
         let classes = if publishes {
             classes(wanted)
         } else {
@@ -194,7 +197,7 @@ impl Server {
     /// The listeners of changes have changed: subscriptions, tracking, `notify-keyspace-events`.
     pub fn update_listeners(&mut self, keyspace: &mut Keyspace) {
         let wanted = self.config.notify_keyspace_events;
-        let mut wanted_classes = match self.pubsub.is_empty() {
+        let mut wanted_classes = match self.messages.pubsub.is_empty() {
             true => Class::empty(),
             false => classes(wanted),
         };
@@ -203,7 +206,7 @@ impl Server {
         }
         keyspace
             .journal
-            .listen(wanted_classes, self.tracking.is_on());
+            .listen(wanted_classes, self.messages.tracking.is_on());
     }
 }
 
@@ -211,9 +214,12 @@ impl World<'_> {
     /// Subscribes the client.
     pub fn subscribe(&mut self, kind: Kind, name: &[u8]) {
         let client = &mut *self.client;
-        let was_empty = self.server.pubsub.is_empty();
+        let was_empty = self.server.messages.pubsub.is_empty();
         let its = client.subscriptions.get_or_insert_default();
-        self.server.pubsub.subscribe(kind, name, client.id, its);
+        self.server
+            .messages
+            .pubsub
+            .subscribe(kind, name, client.id, its);
         let count = its.told(kind);
         if !client.flags.contains(ClientFlags::PUBSUB) {
             client.flags |= ClientFlags::PUBSUB;
@@ -256,7 +262,7 @@ impl World<'_> {
         }
         self.server.end_subscriptions(self.client);
         self.server.limit_reply(self.client, self.reply);
-        if self.server.pubsub.is_empty() {
+        if self.server.messages.pubsub.is_empty() {
             self.server.update_listeners(self.keyspace);
         }
     }
@@ -265,7 +271,7 @@ impl World<'_> {
         let mut count = 0;
         let id = self.client.id;
         if let Some(its) = self.client.subscriptions.as_deref_mut() {
-            self.server.pubsub.unsubscribe(kind, name, id, its);
+            self.server.messages.pubsub.unsubscribe(kind, name, id, its);
             count = its.told(kind);
         }
         self.tell_subscription(word, Some(name), count);
@@ -307,9 +313,9 @@ impl Server {
     /// Removes a client from all channels, without a message.
     pub fn unsubscribe_all(&mut self, keyspace: &mut Keyspace, client: &mut Client) {
         if let Some(mut its) = client.subscriptions.take() {
-            self.pubsub.forget(client.id, &mut its);
+            self.messages.pubsub.forget(client.id, &mut its);
             self.end_subscriptions(client);
-            if self.pubsub.is_empty() {
+            if self.messages.pubsub.is_empty() {
                 self.update_listeners(keyspace);
             }
         }

@@ -35,13 +35,13 @@ impl Server {
         asked: Tracker,
         prefixes: &[&[u8]],
     ) {
-        let was_on = self.tracking.is_on();
+        let was_on = self.messages.tracking.is_on();
         let Tracking {
             clients,
             broadcast,
             clients_bytes,
             ..
-        } = &mut self.tracking;
+        } = &mut self.messages.tracking;
         let tracker = clients.entry(client.id).or_default();
         *tracker = Tracker {
             prefixes: std::mem::take(&mut tracker.prefixes),
@@ -70,16 +70,16 @@ impl Server {
         let all = ClientFlags::TRACKING | ClientFlags::CACHES | ClientFlags::CACHING_SAID;
         client.flags.remove(all);
         client.buffers.tracking_bytes = 0;
-        let Some(tracker) = self.tracking.clients.remove(&client.id) else {
+        let Some(tracker) = self.messages.tracking.clients.remove(&client.id) else {
             return;
         };
-        let broadcast = &mut self.tracking.broadcast;
+        let broadcast = &mut self.messages.tracking.broadcast;
         tracker
             .prefixes
             .for_each(|prefix| broadcast.remove(prefix, client.id));
-        self.tracking.clients_bytes -= tracker.shared_bytes;
-        if !self.tracking.is_on() {
-            self.tracking.readers.clear();
+        self.messages.tracking.clients_bytes -= tracker.shared_bytes;
+        if !self.messages.tracking.is_on() {
+            self.messages.tracking.readers.clear();
             self.update_listeners(keyspace);
         }
     }
@@ -94,7 +94,11 @@ impl Server {
             return;
         }
         client.flags.remove(ClientFlags::CACHING_SAID);
-        let mode = self.tracking.of(client.id).map(|tracker| tracker.mode);
+        let mode = self
+            .messages
+            .tracking
+            .of(client.id)
+            .map(|tracker| tracker.mode);
         let remembers = matches!(mode, Some(Mode::Read | Mode::OptOut));
         client.flags.set(ClientFlags::CACHES, remembers);
     }
@@ -106,10 +110,8 @@ impl Server {
         row: usize,
         args: Args<'_>,
     ) {
-        let Server {
-            table, tracking, ..
-        } = self;
-        let row: &Row = table.row(row);
+        let tracking = &mut self.messages.tracking;
+        let row: &Row = self.table.row(row);
         let Ok(keys) = row.keys(args) else { return };
         for (at, _) in keys {
             tracking.readers.remember(args.at(at), client);
@@ -124,19 +126,23 @@ impl Server {
     #[cold]
     pub(in crate::server) fn limit_readers(&mut self, running: Option<ClientId>) {
         let most = readers_max(&self.config);
-        let effort = GIVEN_UP * (self.tracking.overruns + 1);
+        let effort = GIVEN_UP * (self.messages.tracking.overruns + 1);
         for _ in 0..effort {
-            if self.tracking.readers.keys() <= most {
-                self.tracking.overruns = 0;
+            if self.messages.tracking.readers.keys() <= most {
+                self.messages.tracking.overruns = 0;
                 return;
             }
             let mut told = Vec::new();
-            let key = self.tracking.readers.forget_any(|client| told.push(client));
+            let key = self
+                .messages
+                .tracking
+                .readers
+                .forget_any(|client| told.push(client));
             if let Some(key) = key {
                 self.tell_changed(&told, &key, running);
             }
         }
-        self.tracking.overruns += 1;
+        self.messages.tracking.overruns += 1;
     }
 
     /// Notifies the readers of a changed key. `running` is the client whose command changed it.
@@ -151,7 +157,7 @@ impl Server {
             ChangeKind::Expired | ChangeKind::Evicted => None,
             ChangeKind::Written | ChangeKind::FieldsExpired => running,
         };
-        let tracking = &mut self.tracking;
+        let tracking = &mut self.messages.tracking;
         if !tracking.broadcast.is_empty() {
             tracking.broadcast.note(change.key, by);
         }
@@ -167,7 +173,7 @@ impl Server {
     fn tell_changed(&mut self, readers: &[ClientId], key: &[u8], running: Option<ClientId>) {
         let keys = message(&[key]);
         for &reader in readers {
-            let Some(tracker) = self.tracking.of(reader) else {
+            let Some(tracker) = self.messages.tracking.of(reader) else {
                 continue;
             };
             let own = tracker.noloop && running == Some(reader);
@@ -179,8 +185,8 @@ impl Server {
 
     /// Notifies all tracking clients that every key is invalid.
     pub(in crate::server) fn tell_all_changed(&mut self) {
-        self.tracking.readers.clear();
-        let mut all: Vec<ClientId> = self.tracking.clients.keys().copied().collect();
+        self.messages.tracking.readers.clear();
+        let mut all: Vec<ClientId> = self.messages.tracking.clients.keys().copied().collect();
         all.sort_unstable();
         for client in all {
             self.notify(client, None);
@@ -193,7 +199,7 @@ impl Server {
         let mut news = Vec::new();
         let Tracking {
             clients, broadcast, ..
-        } = &mut self.tracking;
+        } = &mut self.messages.tracking;
         let spares = |client| clients.get(&client).is_some_and(|tracker| tracker.noloop);
         broadcast.take_news(spares, |News { client, keys }| {
             news.push((client, message(&keys)));
@@ -205,7 +211,7 @@ impl Server {
 
     /// Notifies a client, or the target of its redirection.
     fn notify(&mut self, client: ClientId, keys: Option<Bytes>) {
-        let Some(tracker) = self.tracking.clients.get_mut(&client) else {
+        let Some(tracker) = self.messages.tracking.clients.get_mut(&client) else {
             return;
         };
         let (to, notice) = match tracker.redirect {
@@ -230,7 +236,7 @@ impl Server {
         };
         let mut delivery = Delivery::new(
             &mut self.clients,
-            &mut self.outbox,
+            &mut self.messages.outbox,
             &mut self.turn.flush,
             false,
         );

@@ -21,7 +21,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         None if running => client.buffers.args_bytes,
         None => 0,
     };
-    let tracker = server.tracking.of(client.id);
+    let tracker = server.messages.tracking.of(client.id);
     let waiting = reply.pending_len();
     let beyond = listed_bytes(reply);
     // Writing to memory cannot fail.

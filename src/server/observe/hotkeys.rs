@@ -110,7 +110,7 @@ impl Server {
 
     /// Updates whether every command is observed: the test made once per command.
     pub(in crate::server) fn update_observers(&mut self) {
-        self.gates.is_observed = self.hotkeys_session() || !self.monitors.is_empty();
+        self.gates.is_observed = self.hotkeys_session() || !self.messages.monitors.is_empty();
     }
 
     /// Whether a session is running.
@@ -132,7 +132,10 @@ impl Server {
     ) {
         let spec = self.table.row(row).spec;
         let first_try = origin != Origin::Retry;
-        if !self.monitors.is_empty() && first_try && !spec.flags.contains(Flags::SKIP_MONITOR) {
+        if !self.messages.monitors.is_empty()
+            && first_try
+            && !spec.flags.contains(Flags::SKIP_MONITOR)
+        {
             self.feed_monitors(client, spec, args, origin);
         }
         // A command that blocks is counted when it has been served.

@@ -6,14 +6,15 @@ use crate::command::Flags;
 use crate::server::parts::command_log::Thresholds;
 
 /// State that a command's way tests, recomputed when what it depends on changes.
-pub(in crate::server) struct Gates {
+pub struct Gates {
     /// Commands that must take the long way.
-    pub interest: Interest,
+    pub(in crate::server) interest: Interest,
     /// Every command is observed: by a monitor or a HOTKEYS session.
     pub is_observed: bool,
     pub latency_tracking: bool,
     /// Thresholds above which commands may be logged.
-    pub thresholds: Thresholds,
+    pub(in crate::server) thresholds: Thresholds,
+    pub pause: Option<Pause>,
 }
 
 impl Default for Gates {
@@ -23,8 +24,17 @@ impl Default for Gates {
             is_observed: false,
             latency_tracking: true,
             thresholds: Thresholds::NONE,
+            pause: None,
         }
     }
+}
+
+/// CLIENT PAUSE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    pub until_ms: u64,
+    /// All commands, not only writes.
+    pub all: bool,
 }
 
 bitflags::bitflags! {

@@ -96,7 +96,7 @@ fn check_name(name: &[u8]) -> Result<String, CommandError> {
 impl Server {
     /// The folder of the backup that has ended, for the client that waited for it.
     pub fn backup_made(&self) -> Result<String, CommandError> {
-        let pending = self.backups.pending.as_ref();
+        let pending = self.persist.backups.pending.as_ref();
         match pending.and_then(|pending| pending.ended.as_ref()) {
             Some(Ok(path)) => Ok(path.to_string_lossy().into_owned()),
             Some(Err(why)) => {
@@ -127,34 +127,34 @@ impl Server {
             Some(name) => check_name(name)?,
             None => self.name_by_time(&root),
         };
-        if self.backups.pending.is_some() {
+        if self.persist.backups.pending.is_some() {
             return Err(CommandError::Text("ERR A backup is being made already"));
         }
         if root.join(&name).exists() {
             return Err(CommandError::Text("ERR A backup of this name exists"));
         }
-        match self.aof.state {
-            AofState::On if !self.aof.refuses_writes() => {
-                self.backups.pending = Some(Pending {
+        match self.persist.aof.state {
+            AofState::On if !self.persist.aof.refuses_writes() => {
+                self.persist.backups.pending = Some(Pending {
                     name: name.clone(),
                     client,
                     stage: Stage::Turn,
                     ended: None,
                 });
                 self.take_turn().map_err(|why| {
-                    self.backups.pending = None;
+                    self.persist.backups.pending = None;
                     failed(&name, &why)
                 })
             }
             AofState::Off => {
-                if self.saving.in_progress() || self.is_rewriting() {
+                if self.persist.saving.in_progress() || self.is_rewriting() {
                     return Err(CommandError::Text(
                         "ERR A snapshot is being saved: try again when it is done",
                     ));
                 }
                 let begun = self.save_in_background(keyspace);
                 begun.map_err(|why| failed(&name, &why))?;
-                self.backups.pending = Some(Pending {
+                self.persist.backups.pending = Some(Pending {
                     name,
                     client,
                     stage: Stage::Snapshot,
@@ -181,10 +181,10 @@ impl Server {
 
     /// Begins to seal the append only file if nothing else changes it just now.
     fn take_turn(&mut self) -> Result<(), String> {
-        let Some(Pending { stage, .. }) = &mut self.backups.pending else {
+        let Some(Pending { stage, .. }) = &mut self.persist.backups.pending else {
             return Ok(());
         };
-        if !matches!(stage, Stage::Turn) || self.aof.is_changing() {
+        if !matches!(stage, Stage::Turn) || self.persist.aof.is_changing() {
             return Ok(());
         }
         *stage = Stage::Sealing;
@@ -214,13 +214,17 @@ impl Server {
     fn link_sealed(&mut self) -> Result<(), String> {
         let to = self.aof_names();
         let inside = PathBuf::from(self.config.appenddirname.path());
-        let disk = self.aof.disk().clone();
-        let (root, wake) = (self.backup_root(), self.aof.wake());
-        let Some(pending) = &mut self.backups.pending else {
+        let disk = self.persist.aof.disk().clone();
+        let (root, wake) = (self.backup_root(), self.persist.aof.wake());
+        let Some(pending) = &mut self.persist.backups.pending else {
             return Ok(());
         };
         let name = pending.name.clone();
-        let sealed = self.aof.seal().ok_or("the append only file is off")?;
+        let sealed = self
+            .persist
+            .aof
+            .seal()
+            .ok_or("the append only file is off")?;
         let links = Errand::start("backup", wake, move || {
             make_set(&root, &name, |part| {
                 let to = Names {
@@ -233,7 +237,7 @@ impl Server {
         match links {
             Ok(links) => pending.stage = Stage::Links(links),
             Err(error) => {
-                self.aof.unseal();
+                self.persist.aof.unseal();
                 return Err(system_text(&error));
             }
         }
@@ -247,8 +251,8 @@ impl Server {
         name: &Path,
         end: &End,
     ) {
-        let (root, wake) = (self.backup_root(), self.snapshots.wake());
-        let Some(pending) = &mut self.backups.pending else {
+        let (root, wake) = (self.backup_root(), self.persist.snapshots.wake());
+        let Some(pending) = &mut self.persist.backups.pending else {
             return;
         };
         if !matches!(pending.stage, Stage::Snapshot) {
@@ -274,39 +278,51 @@ impl Server {
 
     /// Whether a backup is in progress and must be checked.
     pub(in crate::server) fn is_backing_up(&self) -> bool {
-        self.backups.pending.is_some()
+        self.persist.backups.pending.is_some()
     }
 
     /// Advances the backup as far as possible without waiting.
     pub(in crate::server) fn go_on_with_backup(&mut self, keyspace: &mut Keyspace) {
-        if self.aof.state != AofState::On
-            && let Some(pending) = &self.backups.pending
+        if self.persist.aof.state != AofState::On
+            && let Some(pending) = &self.persist.backups.pending
             && matches!(pending.stage, Stage::Turn | Stage::Sealing)
         {
             let why = "the append only file was switched off".to_owned();
             return self.end_backup(keyspace, Err(why));
         }
         let is_sealing = |pending: &Pending| matches!(pending.stage, Stage::Sealing);
-        if self.backups.pending.as_ref().is_some_and(is_sealing) && !self.aof.is_changing() {
+        if self
+            .persist
+            .backups
+            .pending
+            .as_ref()
+            .is_some_and(is_sealing)
+            && !self.persist.aof.is_changing()
+        {
             // A shutdown that was cancelled has ended the change.
             return self.end_backup(keyspace, Err("it was interrupted".to_owned()));
         }
         if let Err(why) = self.take_turn() {
             return self.end_backup(keyspace, Err(why));
         }
-        let stage = self.backups.pending.as_ref().map(|pending| &pending.stage);
+        let stage = self
+            .persist
+            .backups
+            .pending
+            .as_ref()
+            .map(|pending| &pending.stage);
         let Some(Stage::Links(links)) = stage else {
             return;
         };
         if let Some(ended) = links.take() {
-            self.aof.unseal();
+            self.persist.aof.unseal();
             self.end_backup(keyspace, ended);
         }
     }
 
     /// The backup has its folder, or has failed: resumes its client.
     fn end_backup(&mut self, keyspace: &mut Keyspace, ended: Result<PathBuf, String>) {
-        let Some(pending) = &mut self.backups.pending else {
+        let Some(pending) = &mut self.persist.backups.pending else {
             return;
         };
         match &ended {
@@ -321,7 +337,7 @@ impl Server {
         if matches!(until, Some(Until::Backup)) {
             self.unblock_client(keyspace, client, None);
         }
-        self.backups.pending = None;
+        self.persist.backups.pending = None;
     }
 
     /// BACKUP LIST: the sets on disk, by name.
@@ -365,6 +381,7 @@ impl Server {
         let is_whole = whole.len() == name.len();
         let mut name = check_name(whole)?;
         if self
+            .persist
             .backups
             .pending
             .as_ref()

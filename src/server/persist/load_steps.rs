@@ -19,11 +19,11 @@ const RELOAD_STEP_BYTES: u64 = 64 * 1024;
 impl Server {
     /// Whether data is being loaded.
     pub fn is_loading(&self) -> bool {
-        self.loading.progress.is_some()
+        self.persist.loading.progress.is_some()
     }
 
     pub(in crate::server) fn begin_loading(&mut self, keyspace: &mut Keyspace, total_bytes: u64) {
-        self.loading.progress = Some(LoadProgress {
+        self.persist.loading.progress = Some(LoadProgress {
             began_s: self.now.unix_s(),
             began_mono_ms: self.now.mono_ms,
             total_bytes,
@@ -35,7 +35,7 @@ impl Server {
     }
 
     pub(in crate::server) fn end_loading(&mut self, keyspace: &mut Keyspace) {
-        self.loading.progress = None;
+        self.persist.loading.progress = None;
         self.update_effects(keyspace);
         self.update_interest();
     }
@@ -94,8 +94,8 @@ impl Engine {
         let done = loader.done();
         if delay_us != 0 {
             let now_us = server.identity.started.elapsed().as_micros() as u64;
-            if now_us < server.loading.due_us {
-                let pause_us = (server.loading.due_us - now_us).min(LOAD_PAUSE_MAX_US);
+            if now_us < server.persist.loading.due_us {
+                let pause_us = (server.persist.loading.due_us - now_us).min(LOAD_PAUSE_MAX_US);
                 std::thread::sleep(Duration::from_micros(pause_us));
                 *place = Some(loader);
                 return Ok(());
@@ -109,7 +109,8 @@ impl Engine {
                 1.. => loaded.saturating_mul(delay_us.unsigned_abs()),
                 _ => loaded / delay_us.unsigned_abs(),
             };
-            server.loading.due_us = server.identity.started.elapsed().as_micros() as u64 + pause_us;
+            server.persist.loading.due_us =
+                server.identity.started.elapsed().as_micros() as u64 + pause_us;
         }
         match progress {
             Progress::More => *place = Some(loader),

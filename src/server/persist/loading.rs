@@ -43,15 +43,15 @@ impl Server {
 
     /// Updates the progress.
     pub(in crate::server) fn note_loading(&mut self, figures: LoadFigures) {
-        self.loading.last = figures;
-        if let Some(progress) = &mut self.loading.progress {
+        self.persist.loading.last = figures;
+        if let Some(progress) = &mut self.persist.loading.progress {
             progress.rdb_used_mem = figures.used_mem;
         }
     }
 
     /// A file has been loaded.
     pub(in crate::server) fn note_loaded(&mut self, figures: LoadFigures) {
-        self.loading.last = figures;
+        self.persist.loading.last = figures;
         tracing::info!(
             "Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {}.",
             figures.keys_loaded,
@@ -140,7 +140,7 @@ impl Load for RdbLoader {
         bytes: u64,
     ) -> Result<Progress, LoadFailed> {
         let stepped = self.file.step(keyspace, bytes);
-        if let Some(progress) = &mut server.loading.progress {
+        if let Some(progress) = &mut server.persist.loading.progress {
             progress.loaded_bytes = self.file.offset();
         }
         server.note_loading(self.file.figures());

@@ -13,31 +13,31 @@ impl Engine {
     /// Handles requests made by signals.
     pub(in crate::server) fn handle_signals(&mut self) {
         let server = &mut self.server;
-        let asked = server.signals.stop.load(Ordering::Acquire) > 0;
+        let asked = server.shutdown.signals.stop.load(Ordering::Acquire) > 0;
         // In Redis cron does this, so not while cron is paused (DEBUG PAUSE-CRON).
-        if !asked || server.shutdown.is_some() || server.debug.cron_paused {
+        if !asked || server.shutdown.request.is_some() || server.debug.cron_paused {
             return;
         }
-        let flags = match server.signals.first.load(Ordering::Acquire) {
+        let flags = match server.shutdown.signals.first.load(Ordering::Acquire) {
             SIGINT => server.config.shutdown_on_sigint,
             _ => server.config.shutdown_on_sigterm,
         };
         let request = ShutdownRequest::from(flags);
         tracing::info!("User requested shutdown...");
         if server.prepare_shutdown(&mut self.keyspace, request) {
-            server.shutdown = Some(request);
+            server.shutdown.request = Some(request);
             return;
         }
         tracing::warn!(
             "SIGTERM received but errors trying to shut down the server, check the logs for more \
              information"
         );
-        server.signals.stop.store(0, Ordering::Release);
+        server.shutdown.signals.stop.store(0, Ordering::Release);
     }
 
     /// Whether the loop stops: a shutdown was requested and is prepared.
     pub(in crate::server) fn shutdown_flow(&self) -> Flow {
-        match self.server.shutdown {
+        match self.server.shutdown.request {
             Some(_) => Flow::Stop,
             None => Flow::GoOn,
         }
@@ -56,7 +56,7 @@ impl Server {
             tracing::warn!("A snapshot was being saved: it is given up.");
         }
         self.cancel_rewrite(keyspace);
-        if self.aof.log().is_some() {
+        if self.persist.aof.log().is_some() {
             tracing::info!("Calling fsync() on the AOF file.");
         }
         if !self.finish_aof() && !request.force {
@@ -68,7 +68,7 @@ impl Server {
             None => !self.config.save.0.is_empty(),
         };
         // A partial load would replace the complete file.
-        if !wanted || !self.saving.on_disk || self.is_loading() {
+        if !wanted || !self.persist.saving.on_disk || self.is_loading() {
             return true;
         }
         tracing::info!("Saving the final RDB snapshot before exiting.");
@@ -86,7 +86,7 @@ impl Server {
     /// SHUTDOWN ABORT: cancels a shutdown requested by a signal and not yet done. `false`: there is
     /// none.
     pub fn abort_shutdown(&mut self) -> bool {
-        let aborted = self.signals.stop.swap(0, Ordering::AcqRel) > 0;
+        let aborted = self.shutdown.signals.stop.swap(0, Ordering::AcqRel) > 0;
         if aborted {
             tracing::info!("Shutdown manually aborted.");
         }

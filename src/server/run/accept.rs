@@ -148,7 +148,7 @@ impl Loop {
             server.stats.rejected_connections += 1;
             return;
         }
-        let Some(materials) = &server.tls.materials else {
+        let Some(materials) = &server.connections.tls.materials else {
             return;
         };
         match Link::accepted(socket, &materials.server) {
@@ -177,7 +177,11 @@ impl Loop {
         server.greet(&mut client);
         server.stats.connections += 1;
         if stream.is_handshaking() {
-            server.tls.handshakes.begin(id, server.now.mono_ms);
+            server
+                .connections
+                .tls
+                .handshakes
+                .begin(id, server.now.mono_ms);
         }
         tracing::trace!(client = id.0, "Accepted {}", client.identity.peer);
         let session = Box::new(Session::new(client, Some(stream)));

@@ -21,12 +21,28 @@ const SHARE_NANOS: u64 = 200_000;
 impl Loop {
     /// Continues handshakes whose peers have sent something.
     pub(in crate::server) fn shake_hands(&mut self) {
-        if self.engine.server.tls.handshakes.ready.is_empty() {
+        if self
+            .engine
+            .server
+            .connections
+            .tls
+            .handshakes
+            .ready
+            .is_empty()
+        {
             return;
         }
         let began = clock::cycles();
         let share = self.engine.server.cycles.ticks(SHARE_NANOS);
-        while let Some(id) = self.engine.server.tls.handshakes.ready.pop_front() {
+        while let Some(id) = self
+            .engine
+            .server
+            .connections
+            .tls
+            .handshakes
+            .ready
+            .pop_front()
+        {
             if let Some(session) = self.engine.server.clients.take(id) {
                 self.read(session);
             }
@@ -128,7 +144,7 @@ mod tests {
     fn with_clients(many: usize) -> (Peer, Vec<TcpStream>) {
         let mut peer = Peer::new();
         let materials = Authority::shared().materials();
-        peer.all.engine.server.tls.materials = Some(materials);
+        peer.all.engine.server.connections.tls.materials = Some(materials);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
         let clients = (0..many).map(|_| {
@@ -199,7 +215,16 @@ mod tests {
             let mut reply = [0; 100];
             assert_eq!(other.read(&mut reply).expect("answered"), 7);
             turns += 1;
-            if peer.all.engine.server.tls.handshakes.ready.is_empty() {
+            if peer
+                .all
+                .engine
+                .server
+                .connections
+                .tls
+                .handshakes
+                .ready
+                .is_empty()
+            {
                 break;
             }
         }

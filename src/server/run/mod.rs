@@ -136,7 +136,7 @@ impl Loop {
         server.now = Now::read(server.identity.started);
         for (slot, generation) in server.clients.readable() {
             self.guest_reads(slot, generation);
-            if self.engine.server.shutdown.is_some() {
+            if self.engine.server.shutdown.request.is_some() {
                 // The shutdown ends all connections at the same time.
                 return;
             }
@@ -148,7 +148,7 @@ impl Loop {
         self.serve_roles();
         self.shake_hands();
         // Clients not served yet are found again by the next round.
-        self.engine.server.tls.handshakes.ready.clear();
+        self.engine.server.connections.tls.handshakes.ready.clear();
         self.engine.write_aof();
         self.flush_replies();
         self.close_clients();
@@ -301,7 +301,7 @@ impl Loop {
     fn before_sleep(&mut self, idle: bool) {
         self.engine.serve_ready_keys();
         self.engine.write_aof();
-        if self.engine.server.tracking.broadcast.has_news() {
+        if self.engine.server.messages.tracking.broadcast.has_news() {
             self.engine.server.tell_broadcast();
             self.engine.evict_clients();
         }

@@ -41,7 +41,12 @@ impl Loop {
     fn read_in_turn(&mut self, session: Box<Session>) {
         if session.is_handshaking() {
             let server = &mut self.engine.server;
-            server.tls.handshakes.ready.push_back(session.client.id);
+            server
+                .connections
+                .tls
+                .handshakes
+                .ready
+                .push_back(session.client.id);
             server.clients.put_back(session);
             return;
         }

@@ -97,7 +97,7 @@ impl Loop {
         let urgent = self.engine.loader.is_some()
             || server.has_urgent()
             || self.engine.wants_snapshot_time()
-            || !server.tls.handshakes.ready.is_empty();
+            || !server.connections.tls.handshakes.ready.is_empty();
         if !server.turn.ready.is_empty() || !self.acceptor.is_idle() || urgent {
             return Duration::ZERO;
         }
@@ -112,13 +112,13 @@ impl Loop {
             // The disk may have accepted the data that the snapshot waits for.
             wait_ms = wait_ms.min(1);
         }
-        if let Some(due_ms) = server.defrag.due_in_ms(&server.config) {
+        if let Some(due_ms) = server.memory.defrag.due_in_ms(&server.config) {
             wait_ms = wait_ms.min(due_ms);
         }
         if let Some(due) = server.turn.deadlines.next() {
             wait_ms = wait_ms.min(due.saturating_sub(mono_ms));
         }
-        if let Some(pause) = server.pause {
+        if let Some(pause) = server.gates.pause {
             wait_ms = wait_ms.min(pause.until_ms.saturating_sub(mono_ms));
         }
         if let Some(due) = self.engine.keyspace.next_expiry() {

@@ -54,37 +54,69 @@ pub struct Server {
     pub stats: Stats,
     pub diagnostics: Diagnostics,
     pub clients: Clients,
-    pub(in crate::server) client_memory: ClientMemory,
-    pub memory_limit: MemoryLimit,
     pub connections: Connections,
-    pub tls: Tls,
-    pub metrics: Metrics,
-    pub(in crate::server) gates: Gates,
+    pub messages: Messages,
+    /// Users, and the log of denials.
+    pub acl: Acl,
+    pub gates: Gates,
     pub(in crate::server) turn: Turn,
-    pub pause: Option<Pause>,
+    pub scripting: Scripting,
+    pub memory: Memory,
+    /// The stream of effects, for the append only file and replicas.
+    pub stream: Stream,
+    pub persist: Persist,
+    pub shutdown: Shutdown,
+    pub debug: Debugging,
+}
+
+/// Messages between clients, and who gets them.
+#[derive(Default)]
+pub struct Messages {
     pub(in crate::server) outbox: Outbox,
     /// Subscriptions.
     pub pubsub: Registry,
     /// Clients that track keys.
     pub tracking: Tracking,
     pub monitors: Vec<ClientId>,
+}
+
+/// Limits of memory, and how it is kept dense.
+#[derive(Default)]
+pub struct Memory {
+    pub limit: MemoryLimit,
+    /// `maxmemory-clients`.
+    pub(in crate::server) clients: ClientMemory,
+    pub defrag: Defrag,
+}
+
+/// What keeps data on disk, and loads it.
+pub struct Persist {
     pub loading: Loading,
     /// The snapshot in progress, whatever its purpose.
     pub snapshots: Snapshots,
     /// Snapshots to the dump file.
     pub saving: Saving,
     pub aof: Aof,
-    /// The stream of effects, for the append only file and replicas.
-    pub stream: Stream,
     pub(in crate::server) backups: Backups,
-    pub migrate_links: MigrateLinks,
-    pub scripting: Scripting,
-    /// Users, and the log of denials.
-    pub acl: Acl,
-    pub defrag: Defrag,
+}
+
+impl Persist {
+    /// `now_s`: Unix seconds.
+    pub(in crate::server) fn new(now_s: i64) -> Persist {
+        Persist {
+            loading: Loading::default(),
+            snapshots: Snapshots::default(),
+            saving: Saving::new(now_s),
+            aof: Aof::default(),
+            backups: Backups::default(),
+        }
+    }
+}
+
+/// The end of the process: signals, and what was requested.
+pub struct Shutdown {
     pub signals: Arc<Signals>,
-    pub shutdown: Option<ShutdownRequest>,
-    pub debug: Debugging,
+    pub request: Option<ShutdownRequest>,
 }
 
 /// The identity of this server, and its start.
@@ -103,6 +135,7 @@ pub struct Identity {
 /// Diagnostic figures.
 #[derive(Default)]
 pub struct Diagnostics {
+    pub metrics: Metrics,
     /// By row number.
     pub command_stats: Vec<CommandStats>,
     pub rates: Rates,
@@ -139,6 +172,8 @@ impl Rates {
 /// Connections to the server.
 #[derive(Default)]
 pub struct Connections {
+    pub tls: Tls,
+    pub migrate_links: MigrateLinks,
     /// The sockets for clients.
     pub listeners: Vec<Listener>,
     /// The listeners have changed: the loop must register them.
@@ -150,14 +185,6 @@ pub struct Connections {
     /// The loop that serves others while a script runs for long, and what makes it.
     pub(in crate::server) guest: Option<Box<dyn Guest>>,
     pub(in crate::server) new_guest: Option<NewGuest>,
-}
-
-/// CLIENT PAUSE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pause {
-    pub until_ms: u64,
-    /// All commands, not only writes.
-    pub all: bool,
 }
 
 /// Switches of DEBUG and tests.

@@ -222,7 +222,7 @@ pub(in crate::server) fn awaits_save(world: &mut World<'_>, asked: Asked<'_>) ->
     if world.client.flags.contains(ClientFlags::FAKE) {
         return false;
     }
-    let snapshots = &world.server.snapshots;
+    let snapshots = &world.server.persist.snapshots;
     if snapshots.holds_writers {
         let flags = asked.spec.flags;
         return flags.contains(Flags::WRITE)
@@ -265,7 +265,11 @@ fn protected(server: &Server, client: &Client, spec: &Spec) -> Result<(), Comman
 /// Whether CLIENT PAUSE holds this command back.
 pub(in crate::server) fn pauses(server: &Server, client: &Client, asked: Asked<'_>) -> bool {
     let Asked { spec, args, .. } = asked;
-    let Some(pause) = server.pause.filter(|p| p.until_ms > server.now.mono_ms) else {
+    let Some(pause) = server
+        .gates
+        .pause
+        .filter(|p| p.until_ms > server.now.mono_ms)
+    else {
         return false;
     };
     let exempt = ClientFlags::REPLICA | ClientFlags::MONITOR | ClientFlags::FAKE;

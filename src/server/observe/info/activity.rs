@@ -13,7 +13,7 @@ pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut Writer) {
     to.field("loading", u8::from(from.server.is_loading()));
     to.zeros(&["async_loading"]);
     let server = from.server;
-    let child = server.snapshots.child_progress();
+    let child = server.persist.snapshots.child_progress();
     let cow = |of: fn(&ChildProgress) -> u64| child.map_or(0, of);
     let told_ms = child.map_or(server.now.mono_ms, |child| child.told_ms);
     to.fields(&[
@@ -37,7 +37,7 @@ pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut Writer) {
         to.field("snapshot_early_bytes", from.keyspace.early_bytes());
     }
     to.field("rdb_changes_since_last_save", from.keyspace.dirty);
-    let saving = &from.server.saving;
+    let saving = &from.server.persist.saving;
     to.field("rdb_bgsave_in_progress", saving.in_progress() as u8);
     to.field("rdb_last_save_time", saving.last_save_s);
     let ok = |ok: bool| if ok { "ok" } else { "err" };
@@ -46,20 +46,23 @@ pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut Writer) {
     let current_s = saving.current_time_s(from.server.now.mono_ms);
     to.field("rdb_current_bgsave_time_sec", current_s);
     to.field("rdb_saves", saving.saves);
-    let loaded = &from.server.loading.last;
-    to.field("rdb_last_cow_size", server.snapshots.forks.save_cow);
+    let loaded = &from.server.persist.loading.last;
+    to.field("rdb_last_cow_size", server.persist.snapshots.forks.save_cow);
     to.field("rdb_last_load_keys_expired", loaded.keys_expired);
     to.field("rdb_last_load_keys_loaded", loaded.keys_loaded);
     aof(from, to);
-    to.field("aof_last_cow_size", server.snapshots.forks.rewrite_cow);
+    to.field(
+        "aof_last_cow_size",
+        server.persist.snapshots.forks.rewrite_cow,
+    );
     to.zeros(&["module_fork_in_progress", "module_fork_last_cow_size"]);
     aof_file(from, to);
 }
 
 fn aof(from: &Source<'_>, to: &mut Writer) {
-    let (aof, now_ms) = (&from.server.aof, from.server.now.mono_ms);
+    let (aof, now_ms) = (&from.server.persist.aof, from.server.now.mono_ms);
     let rewrites = &aof.rewrites;
-    let is_scheduled = from.server.snapshots.is_queued(Consumer::Rewrite);
+    let is_scheduled = from.server.persist.snapshots.is_queued(Consumer::Rewrite);
     let status = |ok| if ok { "ok" } else { "err" };
     to.fields(&[
         ("aof_enabled", &u8::from(aof.state != AofState::Off)),
@@ -83,14 +86,14 @@ fn aof(from: &Source<'_>, to: &mut Writer) {
 /// The fields of an open file, and of loading while it lasts.
 fn aof_file(from: &Source<'_>, to: &mut Writer) {
     let server = from.server;
-    if let Some(log) = server.aof.log() {
+    if let Some(log) = server.persist.aof.log() {
         let writer = &log.writer;
         to.fields(&[
             ("aof_current_size", &log.current_bytes()),
             ("aof_base_size", &log.base_bytes),
             (
                 "aof_pending_rewrite",
-                &u8::from(server.snapshots.is_queued(Consumer::Rewrite)),
+                &u8::from(server.persist.snapshots.is_queued(Consumer::Rewrite)),
             ),
             ("aof_buffer_length", &writer.buffer_bytes()),
             (
@@ -100,7 +103,7 @@ fn aof_file(from: &Source<'_>, to: &mut Writer) {
             ("aof_delayed_fsync", &writer.delayed_syncs),
         ]);
     }
-    if let Some(load) = &server.loading.progress {
+    if let Some(load) = &server.persist.loading.progress {
         to.fields(&[
             ("loading_start_time", &load.began_s),
             ("loading_total_bytes", &load.total_bytes),
@@ -166,13 +169,16 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut Writer) {
         ("pubsub_patterns", Kind::Pattern),
         ("pubsubshard_channels", Kind::Shard),
     ] {
-        to.field(name, server.pubsub.count(kind));
+        to.field(name, server.messages.pubsub.count(kind));
     }
-    to.field("latest_fork_usec", server.snapshots.forks.last_us);
-    to.field("total_forks", server.snapshots.forks.total);
-    to.field("migrate_cached_sockets", server.migrate_links.len());
+    to.field("latest_fork_usec", server.persist.snapshots.forks.last_us);
+    to.field("total_forks", server.persist.snapshots.forks.total);
+    to.field(
+        "migrate_cached_sockets",
+        server.connections.migrate_links.len(),
+    );
     to.zeros(&["slave_expires_tracked_keys"]);
-    let defrag = server.defrag.figures(server.now.mono_ms);
+    let defrag = server.memory.defrag.figures(server.now.mono_ms);
     to.fields(&[
         ("active_defrag_hits", &defrag.hits),
         ("active_defrag_misses", &defrag.misses),
@@ -181,7 +187,7 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut Writer) {
         ("total_active_defrag_time", &defrag.total_ms),
         ("current_active_defrag_time", &defrag.current_ms),
     ]);
-    let tracking = &server.tracking;
+    let tracking = &server.messages.tracking;
     to.fields(&[
         ("tracking_total_keys", &tracking.readers.keys()),
         ("tracking_total_items", &tracking.readers.items()),

@@ -52,7 +52,7 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let startup = from.server.identity.startup_bytes;
     let server = from.server;
     let clients = from.client_totals().memory + server.clients.table_bytes();
-    let log = from.server.aof.log();
+    let log = from.server.persist.aof.log();
     let aof_buffer = log.map_or(0, |log| log.writer.buffer_bytes());
     let tables: Vec<(DbIndex, usize)> = from
         .keyspace
@@ -66,8 +66,8 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let field_expiries = field_expiries
         .map(|(_, db)| db.fields().memory_bytes())
         .sum();
-    let pubsub = server.pubsub.memory_bytes();
-    let tracking = server.tracking.memory_bytes();
+    let pubsub = server.messages.pubsub.memory_bytes();
+    let tracking = server.messages.tracking.memory_bytes();
     let users = server.acl.users.memory_bytes();
     let watched = from.keyspace.watchers.memory_bytes();
     let command_logs = server.diagnostics.command_logs.memory_bytes();
@@ -80,7 +80,7 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let hotkeys = server.hotkeys_bytes();
     let prefix_stats = from.keyspace.prefix_bytes();
     let snapshot_early = from.keyspace.early_bytes();
-    let child = server.snapshots.child_progress();
+    let child = server.persist.snapshots.child_progress();
     MemoryFigures {
         used: from.used,
         peak: alloc::peak_memory(),
@@ -232,7 +232,7 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut Writer) {
         ("maxmemory_policy", &config.maxmemory_policy.name()),
     ]);
     // russet's own: the base of `maxmemory auto`, and whether too much is resident.
-    let limit = &from.server.memory_limit;
+    let limit = &from.server.memory.limit;
     let found = limit.found.map_or((0, "none"), |(bytes, owner)| {
         let owner = match owner {
             Owner::Machine => "machine",
@@ -270,7 +270,7 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut Writer) {
     to.fields(&[
         (
             "mem_not_counted_for_evict",
-            &from.server.memory_limit.not_counted,
+            &from.server.memory.limit.not_counted,
         ),
         ("mem_replication_backlog", &0),
         ("mem_total_replication_buffers", &0),
@@ -289,7 +289,10 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut Writer) {
             &format_args!("jemalloc-{}", alloc::version()),
         ),
         ("mem_overhead_db_hashtable_rehashing", &0),
-        ("active_defrag_running", &from.server.defrag.running()),
+        (
+            "active_defrag_running",
+            &from.server.memory.defrag.running(),
+        ),
         ("lazyfree_pending_objects", &lazyfree.pending()),
         ("lazyfreed_objects", &lazyfree.freed()),
     ]);

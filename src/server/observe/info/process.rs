@@ -111,7 +111,7 @@ pub(in crate::server) fn clients(from: &Source<'_>, to: &mut Writer) {
             "blocked_clients",
             &(server.clients.blocked + totals.postponed),
         ),
-        ("tracking_clients", &server.tracking.clients()),
+        ("tracking_clients", &server.messages.tracking.clients()),
         ("pubsub_clients", &totals.pubsub),
         ("watching_clients", &totals.watching),
         ("clients_in_timeout_table", &server.turn.deadlines.len()),

@@ -276,7 +276,7 @@ fn logs(from: &Source<'_>, to: &mut Families) {
 }
 
 fn scrapes(from: &Source<'_>, to: &mut Families) {
-    let figures = from.server.metrics.figures;
+    let figures = from.server.diagnostics.metrics.figures;
     to.single(
         "redis_exporter_scrapes_total",
         Kind::Counter,

@@ -66,7 +66,7 @@ mod tests {
         let mut t = Testbed::new();
         let ready = |t: &Testbed| Readiness::of(&t.engine.server, &t.engine.keyspace);
         assert_eq!(ready(&t).to_string(), "ok\n");
-        t.engine.server.saving.last_status_ok = false;
+        t.engine.server.persist.saving.last_status_ok = false;
         assert_eq!(
             ready(&t).to_string(),
             "the last snapshot failed, writes are refused\n"

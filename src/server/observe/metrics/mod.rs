@@ -80,7 +80,7 @@ impl Engine {
             Parsed::Whole(request) => request,
             Parsed::Part => return Answer::Wait,
             Parsed::Refused(status) => {
-                self.server.metrics.figures.refused += 1;
+                self.server.diagnostics.metrics.figures.refused += 1;
                 return Answer::Send(http::refuse(status));
             }
         };
@@ -106,7 +106,7 @@ impl Engine {
         let shown = request.secret.as_deref().unwrap_or_default();
         // Digests are compared, so that the time reveals nothing of the password.
         if !password.is_empty() && Sha256::digest(&**password) != Sha256::digest(shown) {
-            self.server.metrics.figures.refused += 1;
+            self.server.diagnostics.metrics.figures.refused += 1;
             return http::refuse(http::UNAUTHORIZED);
         }
         let text = self.metrics_text();
@@ -122,8 +122,8 @@ impl Engine {
         let Engine {
             server, keyspace, ..
         } = self;
-        server.metrics.figures.scrapes += 1;
-        let mut percentiles = std::mem::take(&mut server.metrics.percentiles);
+        server.diagnostics.metrics.figures.scrapes += 1;
+        let mut percentiles = std::mem::take(&mut server.diagnostics.metrics.percentiles);
         let percents = &server.config.latency_tracking_info_percentiles.0;
         percentiles.look(percents, &server.diagnostics.command_stats);
         let source = Source::new(keyspace, server, None);
@@ -132,10 +132,10 @@ impl Engine {
         add_fields(&source, &mut families);
         families::add_all(&source, &mut families);
         percentiles.add(server, &mut families);
-        let text = open_metrics(families, server.metrics.text_bytes + 1024);
-        server.metrics.percentiles = percentiles;
-        server.metrics.text_bytes = text.len();
-        server.metrics.figures.last_micros = began.elapsed().as_micros() as u64;
+        let text = open_metrics(families, server.diagnostics.metrics.text_bytes + 1024);
+        server.diagnostics.metrics.percentiles = percentiles;
+        server.diagnostics.metrics.text_bytes = text.len();
+        server.diagnostics.metrics.figures.last_micros = began.elapsed().as_micros() as u64;
         text
     }
 }

@@ -309,7 +309,7 @@ impl Load for AofLoader {
             Some(file) => file.offset(),
             None => c.reader.offset(),
         });
-        if let Some(progress) = &mut server.loading.progress {
+        if let Some(progress) = &mut server.persist.loading.progress {
             progress.loaded_bytes = self.done_bytes + at;
         }
         result
@@ -455,7 +455,7 @@ fn cut_torn(
     tracing::warn!("Truncating the AOF {name} at offset {sound}");
     let path = names.path(name);
     let file = std::fs::OpenOptions::new().write(true).open(path);
-    let disk = server.aof.disk();
+    let disk = server.persist.aof.disk();
     let cut = file.and_then(|file| {
         disk.truncate(&file, sound)?;
         disk.sync(&file)

@@ -66,20 +66,26 @@ impl Server {
             },
             checksums: config.aof_checksum,
             timestamps: config.aof_timestamp_enabled,
-            no_sync: config.no_appendfsync_on_rewrite && self.aof.rewrites.in_progress(),
+            no_sync: config.no_appendfsync_on_rewrite && self.persist.aof.rewrites.in_progress(),
         }
     }
 
     pub(in crate::server) fn apply_aof_config(&mut self) {
         let rules = self.aof_rules();
-        for log in self.aof.log.iter_mut().chain(&mut self.aof.next) {
+        for log in self
+            .persist
+            .aof
+            .log
+            .iter_mut()
+            .chain(&mut self.persist.aof.next)
+        {
             log.writer.rules = rules;
         }
     }
 
     /// The listeners of effects have changed.
     pub(in crate::server) fn update_effects(&mut self, keyspace: &mut Keyspace) {
-        let has_log = self.aof.log.is_some();
+        let has_log = self.persist.aof.log.is_some();
         self.stream.count(has_log);
         let is_wanted = has_log || self.debug.recorder.is_some();
         let mut wanted = Audience::empty();
@@ -94,7 +100,10 @@ impl Server {
         names: Names,
         manifest: Manifest,
     ) -> Result<(), LoadFailed> {
-        let mut log = self.aof.new_log(names, manifest, self.stream.offset());
+        let mut log = self
+            .persist
+            .aof
+            .new_log(names, manifest, self.stream.offset());
         log.writer.rules = self.aof_rules();
         let (form, empty) = self.empty_base();
         log.open_at_start(form, &empty, self.stream.offset())
@@ -102,8 +111,8 @@ impl Server {
                 tracing::warn!("{error}");
                 LoadFailed
             })?;
-        self.aof.log = Some(Box::new(log));
-        self.aof.state = AofState::On;
+        self.persist.aof.log = Some(Box::new(log));
+        self.persist.aof.state = AofState::On;
         self.update_effects(keyspace);
         Ok(())
     }
@@ -111,7 +120,12 @@ impl Server {
     /// The error for a write while the file cannot be written.
     pub(in crate::server) fn aof_refusal(&self) -> Option<CommandError> {
         let why = self.aof_trouble_text()?;
-        let path = self.aof.log.as_ref().and_then(|log| log.writer.path());
+        let path = self
+            .persist
+            .aof
+            .log
+            .as_ref()
+            .and_then(|log| log.writer.path());
         let path = path.map_or_else(String::new, |path| format!(" ({})", path.display()));
         Some(CommandError::owned(format!(
             "MISCONF Errors writing to the AOF file: {why}{path}"
@@ -120,10 +134,10 @@ impl Server {
 
     /// Why writes are refused, if they are.
     pub(in crate::server) fn aof_trouble_text(&self) -> Option<String> {
-        if !self.aof.refuses_writes() {
+        if !self.persist.aof.refuses_writes() {
             return None;
         }
-        Some(match self.aof.trouble() {
+        Some(match self.persist.aof.trouble() {
             Some(trouble) => system_text(trouble.error()),
             None => "an fsync failed, and the file is not rewritten yet".to_owned(),
         })
@@ -132,45 +146,49 @@ impl Server {
     /// Whether a client's reply must wait until its writes are safe; if so, registers the client.
     #[inline]
     pub(in crate::server) fn withholds(&mut self, wrote_to: ReplOffset, id: ClientId) -> bool {
-        let Some(log) = &self.aof.log else {
+        let Some(log) = &self.persist.aof.log else {
             return false;
         };
         let withheld = wrote_to > log.writer.safe();
         if withheld {
-            self.aof.held.push(id);
+            self.persist.aof.held.push(id);
         }
         withheld
     }
 
     /// A client waits until the file is on disk up to `offset`.
     pub(in crate::server) fn await_synced(&mut self, offset: ReplOffset, id: ClientId) {
-        self.aof.awaiting.push((offset, id));
+        self.persist.aof.awaiting.push((offset, id));
     }
 
     /// Writes the turn's effects, and collects the results of earlier writes. `now`: without
     /// deferring anything.
     fn flush_aof(&mut self, now: bool) {
         let at = time(&self.now);
-        let Some(log) = &mut self.aof.log else { return };
+        let Some(log) = &mut self.persist.aof.log else {
+            return;
+        };
         let had_trouble = log.writer.trouble().is_some();
-        if had_trouble && !now && at.mono_ms < self.aof.retry_ms {
+        if had_trouble && !now && at.mono_ms < self.persist.aof.retry_ms {
             return;
         }
-        if self.aof.flush_sleep_us > 0 && log.writer.buffer_bytes() > 0 {
-            std::thread::sleep(std::time::Duration::from_micros(self.aof.flush_sleep_us));
+        if self.persist.aof.flush_sleep_us > 0 && log.writer.buffer_bytes() > 0 {
+            std::thread::sleep(std::time::Duration::from_micros(
+                self.persist.aof.flush_sleep_us,
+            ));
         }
         log.writer.flush(at, now);
         if matches!(log.writer.trouble(), Some(Trouble::Sync(_))) {
             self.leave_unsynced_file(at);
         }
-        if let Some(next) = &mut self.aof.next {
+        if let Some(next) = &mut self.persist.aof.next {
             next.writer.flush(at, now);
             // `log` has everything: this set is started again.
-            self.aof.rewrites.restarts |= next.writer.trouble().is_some();
+            self.persist.aof.rewrites.restarts |= next.writer.trouble().is_some();
         }
-        let has_trouble = self.aof.trouble().is_some();
+        let has_trouble = self.persist.aof.trouble().is_some();
         if has_trouble {
-            self.aof.retry_ms = at.mono_ms + RETRY_MS;
+            self.persist.aof.retry_ms = at.mono_ms + RETRY_MS;
         }
         if has_trouble || had_trouble {
             self.update_interest();
@@ -179,14 +197,16 @@ impl Server {
 
     /// An fsync failed: the file is written no more. Bytes that it may lack go to the next file.
     fn leave_unsynced_file(&mut self, at: Time) {
-        let Some(log) = &mut self.aof.log else { return };
+        let Some(log) = &mut self.persist.aof.log else {
+            return;
+        };
         if log.is_changing() {
             // Retried when that change has ended.
             return;
         }
         if log.is_unlisted() {
             // No base is complete: the next base will have everything.
-            self.aof.rewrites.restarts = true;
+            self.persist.aof.rewrites.restarts = true;
             return;
         }
         let all_kept = log.writer.take_back_unsynced();
@@ -201,17 +221,17 @@ impl Server {
                 "The AOF may lack what was done since the last fsync that succeeded: writes are \
                  refused until it has been rewritten."
             );
-            self.aof.incomplete = true;
+            self.persist.aof.incomplete = true;
             self.schedule_rewrite(true);
         }
     }
 
     /// Sends the held replies of clients whose writes are safe by now.
     fn release_held(&mut self) {
-        if self.aof.held.is_empty() {
+        if self.persist.aof.held.is_empty() {
             return;
         }
-        for id in std::mem::take(&mut self.aof.held) {
+        for id in std::mem::take(&mut self.persist.aof.held) {
             if let Some(session) = self.clients.take(id) {
                 self.put_back(session);
             }
@@ -220,7 +240,7 @@ impl Server {
 
     /// Begins to force the file to disk while it is still written. `false`: it is on disk already.
     pub(in crate::server) fn begin_ahead(&mut self, owner: Owner) -> Result<bool, String> {
-        let Some(log) = &mut self.aof.log else {
+        let Some(log) = &mut self.persist.aof.log else {
             return Err("the append only file is off".to_owned());
         };
         log.begin_ahead(owner).map_err(|error| error.to_string())
@@ -233,7 +253,7 @@ impl Server {
         why: &str,
     ) -> Result<(), String> {
         let (at, offset) = (time(&self.now), self.stream.offset());
-        let Some(log) = &mut self.aof.log else {
+        let Some(log) = &mut self.persist.aof.log else {
             return Err("the append only file is off".to_owned());
         };
         log.writer.flush(at, true);
@@ -247,7 +267,7 @@ impl Server {
     /// The last bytes before the process ends. `false`: they are not safe.
     pub(in crate::server) fn finish_aof(&mut self) -> bool {
         let at = time(&self.now);
-        let Some(log) = &mut self.aof.log else {
+        let Some(log) = &mut self.persist.aof.log else {
             return true;
         };
         log.finish(at, self.stream.offset()).is_ok()
@@ -259,10 +279,10 @@ impl Engine {
     /// promises that.
     #[inline]
     pub(in crate::server) fn write_aof(&mut self) {
-        if self.server.aof.is_changing() || self.server.is_backing_up() {
+        if self.server.persist.aof.is_changing() || self.server.is_backing_up() {
             self.look_at_changes();
         }
-        if let Some(log) = &self.server.aof.log
+        if let Some(log) = &self.server.persist.aof.log
             && (!log.writer.is_idle() || log.writer.trouble().is_some())
         {
             self.write_aof_now();
@@ -272,7 +292,7 @@ impl Engine {
     /// Continues what waited for a change of the set of files.
     #[cold]
     fn look_at_changes(&mut self) {
-        let aof = &mut self.server.aof;
+        let aof = &mut self.server.persist.aof;
         let take = |log: &mut Option<Box<Log>>| log.as_mut()?.take_change();
         let ended = take(&mut aof.log).or_else(|| take(&mut aof.next));
         match ended {
@@ -298,21 +318,21 @@ impl Engine {
         self.server.flush_aof(false);
         self.server.release_held();
         self.serve_synced();
-        if self.server.aof.has_written_much() {
+        if self.server.persist.aof.has_written_much() {
             self.look_at_rewrites();
         }
     }
 
     /// Resumes clients in WAITAOF whose writes are on disk.
     pub(in crate::server) fn serve_synced(&mut self) {
-        if let Some(log) = &mut self.server.aof.log {
+        if let Some(log) = &mut self.server.persist.aof.log {
             log.writer.take_synced();
         }
-        if self.server.aof.awaiting.is_empty() {
+        if self.server.persist.aof.awaiting.is_empty() {
             return;
         }
-        let synced = self.server.aof.synced();
-        let awaiting = std::mem::take(&mut self.server.aof.awaiting);
+        let synced = self.server.persist.aof.synced();
+        let awaiting = std::mem::take(&mut self.server.persist.aof.awaiting);
         // One whose wait has ended otherwise may wait for something else by now.
         let waits = |clients: &crate::server::Clients, offset, id| {
             let blocked = clients.get(id).and_then(|s| s.client.blocked.as_ref());
@@ -324,7 +344,7 @@ impl Engine {
             }
             match offset <= synced {
                 true => self.end_wait(id),
-                false => self.server.aof.awaiting.push((offset, id)),
+                false => self.server.persist.aof.awaiting.push((offset, id)),
             }
         }
     }
@@ -334,7 +354,7 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        match AofLoader::prepare(server.aof_names(), server.aof.disk())? {
+        match AofLoader::prepare(server.aof_names(), server.persist.aof.disk())? {
             (Some(loader), bytes) => {
                 server.begin_loading(keyspace, bytes);
                 self.loader = Some(Box::new(loader));
@@ -351,15 +371,15 @@ impl Engine {
 impl Server {
     /// DEBUG LOADAOF: empties the keyspace and loads it from the append only file.
     pub fn reload_aof(&mut self, keyspace: &mut Keyspace) -> Result<(), LoadFailed> {
-        if self.aof.state != AofState::Off {
+        if self.persist.aof.state != AofState::Off {
             self.flush_aof(true);
         }
         // The set that is being written, even if the server has changed its folder since.
-        let names = match &self.aof.log {
+        let names = match &self.persist.aof.log {
             Some(log) => log.names.clone(),
             None => self.aof_names(),
         };
-        let (loader, bytes) = AofLoader::prepare(names, self.aof.disk())?;
+        let (loader, bytes) = AofLoader::prepare(names, self.persist.aof.disk())?;
         for at in 0..keyspace.databases() {
             keyspace.flush(crate::keyspace::DbIndex(at as u32), false);
         }

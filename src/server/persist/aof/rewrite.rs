@@ -30,7 +30,7 @@ impl Server {
         on: bool,
         in_transaction: bool,
     ) -> Result<(), String> {
-        match (on, self.aof.state) {
+        match (on, self.persist.aof.state) {
             // The base will contain what is being loaded.
             (true, AofState::Off) if self.is_loading() => {}
             (true, AofState::Off) => {
@@ -38,29 +38,32 @@ impl Server {
                 self.cancel_rewrite(keyspace);
                 let names = self.aof_names();
                 let manifest = names.read_manifest().map_err(|error| error.to_string())?;
-                let mut log = self.aof.new_log(names, manifest, self.stream.offset());
+                let mut log = self
+                    .persist
+                    .aof
+                    .new_log(names, manifest, self.stream.offset());
                 log.writer.rules = self.aof_rules();
                 log.begin_incr(true, self.stream.offset(), "background rewrite")
                     .map_err(|error| {
                         tracing::warn!("{error}");
                         "Unable to turn on AOF. Check server logs.".to_owned()
                     })?;
-                self.aof.log = Some(Box::new(log));
-                self.aof.state = AofState::WaitsForBase;
+                self.persist.aof.log = Some(Box::new(log));
+                self.persist.aof.state = AofState::WaitsForBase;
                 self.update_effects(keyspace);
                 self.begin_or_schedule(keyspace, in_transaction);
             }
             (false, AofState::On | AofState::WaitsForBase) => {
                 self.cancel_rewrite(keyspace);
                 let at = time(&self.now);
-                if let Some(mut log) = self.aof.log.take() {
+                if let Some(mut log) = self.persist.aof.log.take() {
                     log.close(at, self.stream.offset());
                 }
                 self.release_held();
-                self.aof.state = AofState::Off;
-                self.aof.incomplete = false;
+                self.persist.aof.state = AofState::Off;
+                self.persist.aof.incomplete = false;
                 self.schedule_rewrite(false);
-                self.aof.awaiting.clear();
+                self.persist.aof.awaiting.clear();
                 self.refuse_waits_for_aof(keyspace, &NO_AOF);
                 self.update_effects(keyspace);
                 self.update_interest();
@@ -72,11 +75,11 @@ impl Server {
 
     /// Schedules a rewrite for the next possible moment, or cancels that.
     pub(in crate::server) fn schedule_rewrite(&mut self, wanted: bool) {
-        self.snapshots.set_queued(Consumer::Rewrite, wanted);
+        self.persist.snapshots.set_queued(Consumer::Rewrite, wanted);
     }
 
     fn is_rewrite_scheduled(&self) -> bool {
-        self.snapshots.is_queued(Consumer::Rewrite)
+        self.persist.snapshots.is_queued(Consumer::Rewrite)
     }
 
     /// BGREWRITEAOF: returns its reply.
@@ -85,10 +88,10 @@ impl Server {
         keyspace: &mut Keyspace,
         in_transaction: bool,
     ) -> Result<&'static str, &'static str> {
-        if self.aof.rewrites.in_progress() {
+        if self.persist.aof.rewrites.in_progress() {
             return Err("ERR Background append only file rewriting already in progress");
         }
-        if self.saving.in_progress() || in_transaction || self.is_in_unit(keyspace) {
+        if self.persist.saving.in_progress() || in_transaction || self.is_in_unit(keyspace) {
             self.schedule_rewrite(true);
             return Ok("Background append only file rewriting scheduled");
         }
@@ -117,7 +120,7 @@ impl Server {
     /// Begins a rewrite now, or as soon as a save or transaction is over.
     fn begin_or_schedule(&mut self, keyspace: &mut Keyspace, in_transaction: bool) {
         self.schedule_rewrite(true);
-        if self.saving.in_progress() || in_transaction {
+        if self.persist.saving.in_progress() || in_transaction {
             tracing::warn!(
                 "AOF was enabled but there is already another background operation. An AOF \
                  background was scheduled to start when possible."
@@ -136,13 +139,13 @@ impl Server {
 
     /// Begins a rewrite; schedules it instead while a backup changes the set.
     fn begin_rewrite(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
-        self.schedule_rewrite(self.aof.is_changing());
+        self.schedule_rewrite(self.persist.aof.is_changing());
         if self.is_rewrite_scheduled() {
             return Ok(());
         }
         let names = self.aof_names();
-        let is_on = self.aof.state == AofState::On;
-        let Some(log) = &mut self.aof.log else {
+        let is_on = self.persist.aof.state == AofState::On;
+        let Some(log) = &mut self.persist.aof.log else {
             self.begin_next_set(names)?;
             return self.begin_base(keyspace);
         };
@@ -170,7 +173,7 @@ impl Server {
         }
         let is_ahead = log.begin_ahead(Owner::Rewrite);
         if is_ahead.map_err(|error| error.to_string())? {
-            self.aof.rewrites.running = Some(Running {
+            self.persist.aof.rewrites.running = Some(Running {
                 stage: Stage::Ahead,
                 began_ms: self.now.mono_ms,
             });
@@ -182,7 +185,7 @@ impl Server {
     /// Nearly all effects are on disk: begins the next incremental file, and the base from the
     /// current keyspace.
     fn begin_with_next_incr(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
-        if let Some(log) = &mut self.aof.log {
+        if let Some(log) = &mut self.persist.aof.log {
             log.replace_all();
         }
         self.begin_next_incr(Owner::Rewrite, "background rewrite")?;
@@ -193,21 +196,29 @@ impl Server {
     fn begin_next_set(&mut self, names: Names) -> Result<(), String> {
         names.make_folder().map_err(|error| error.to_string())?;
         let manifest = names.read_manifest().map_err(|error| error.to_string())?;
-        let mut next = self.aof.new_log(names, manifest, self.stream.offset());
+        let mut next = self
+            .persist
+            .aof
+            .new_log(names, manifest, self.stream.offset());
         next.writer.rules = self.aof_rules();
-        if self.aof.state != AofState::Off {
+        if self.persist.aof.state != AofState::Off {
             let begun = next.begin_incr(true, self.stream.offset(), "background rewrite");
             begun.map_err(|error| error.to_string())?;
         }
         next.replace_all();
-        self.aof.next = Some(Box::new(next));
+        self.persist.aof.next = Some(Box::new(next));
         Ok(())
     }
 
     /// Begins to make the base.
     fn begin_base(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
         let at = time(&self.now);
-        let log = self.aof.next.as_ref().or(self.aof.log.as_ref());
+        let log = self
+            .persist
+            .aof
+            .next
+            .as_ref()
+            .or(self.persist.aof.log.as_ref());
         let Some(names) = log.map(|log| log.names.clone()) else {
             return Err("there is no append only file".to_owned());
         };
@@ -221,8 +232,8 @@ impl Server {
         });
         let begun = self.begin_snapshot(keyspace, vec![target]);
         let pid = begun.inspect_err(|_| self.give_up_next_set())?;
-        let began = self.aof.rewrites.running.take();
-        self.aof.rewrites.running = Some(Running {
+        let began = self.persist.aof.rewrites.running.take();
+        self.persist.aof.rewrites.running = Some(Running {
             stage: Stage::Saving,
             began_ms: began.map_or(at.mono_ms, |running| running.began_ms),
         });
@@ -233,7 +244,7 @@ impl Server {
 
     /// Discards the set that was to replace the current one.
     fn give_up_next_set(&mut self) {
-        if let Some(mut next) = self.aof.next.take() {
+        if let Some(mut next) = self.persist.aof.next.take() {
             next.settle();
             next.give_up_unlisted();
         }
@@ -241,10 +252,10 @@ impl Server {
 
     /// The separate set is whole: it becomes the current one.
     fn take_next_set(&mut self) {
-        let Some(mut next) = self.aof.next.take() else {
+        let Some(mut next) = self.persist.aof.next.take() else {
             return;
         };
-        if self.aof.state == AofState::Off {
+        if self.persist.aof.state == AofState::Off {
             return;
         }
         let (at, offset) = (time(&self.now), self.stream.offset());
@@ -252,25 +263,25 @@ impl Server {
         if let Err(error) = next.writer.finish(at) {
             tracing::warn!("{}", system_text(&error));
         }
-        if let Some(mut old) = self.aof.log.replace(next) {
+        if let Some(mut old) = self.persist.aof.log.replace(next) {
             old.close(at, offset);
         }
     }
 
     /// Cancels the current rewrite.
     pub(in crate::server) fn cancel_rewrite(&mut self, keyspace: &mut Keyspace) {
-        let Some(running) = self.aof.rewrites.running.take() else {
+        let Some(running) = self.persist.aof.rewrites.running.take() else {
             return;
         };
         if matches!(running.stage, Stage::Saving) {
-            match self.snapshots.child() {
+            match self.persist.snapshots.child() {
                 Some(child) => tracing::info!("Killing running AOF rewrite child: {}", child.pid()),
                 None => tracing::info!("The AOF rewrite under way is given up."),
             }
             self.give_up_snapshot(keyspace, Consumer::Rewrite);
         }
         self.give_up_next_set();
-        if let Some(log) = &mut self.aof.log {
+        if let Some(log) = &mut self.persist.aof.log {
             log.settle();
         }
         running.forget();
@@ -279,56 +290,62 @@ impl Server {
 
     /// Whether a rewrite is under way.
     pub fn is_rewriting(&self) -> bool {
-        self.aof.rewrites.in_progress()
+        self.persist.aof.rewrites.in_progress()
     }
 
     fn note_failed(&mut self) {
-        let rewrites = &mut self.aof.rewrites;
+        let rewrites = &mut self.persist.aof.rewrites;
         rewrites.last_ok = false;
         rewrites.failed_in_a_row += 1;
         // A file that was switched on or lacks bytes is not whole until a rewrite succeeds.
-        let is_needed = self.aof.state == AofState::WaitsForBase || self.aof.incomplete;
+        let is_needed =
+            self.persist.aof.state == AofState::WaitsForBase || self.persist.aof.incomplete;
         self.schedule_rewrite(is_needed);
-        self.aof.rewrites.retry_ms = self.now.mono_ms + RETRY_MS;
+        self.persist.aof.rewrites.retry_ms = self.now.mono_ms + RETRY_MS;
     }
 
     /// The snapshot of a rewrite has ended.
     pub(in crate::server) fn base_ended(&mut self, target: &Target, form: BaseForm, end: &End) {
         let is_saving = |running: &mut Running| matches!(running.stage, Stage::Saving);
-        let Some(mut running) = self.aof.rewrites.running.take_if(is_saving) else {
+        let Some(mut running) = self.persist.aof.rewrites.running.take_if(is_saving) else {
             return;
         };
         let why = match end {
             End::Done => {
                 running.stage = Stage::Made(target.path(), form);
-                self.aof.rewrites.running = Some(running);
+                self.persist.aof.rewrites.running = Some(running);
                 self.install_base();
                 return;
             }
             End::Killed(signal) => format!("terminated by signal {signal}"),
             End::Failed(_) | End::Unwanted | End::Cancelled => end.why().to_owned(),
         };
-        let was_ok = self.aof.rewrites.last_ok;
+        let was_ok = self.persist.aof.rewrites.last_ok;
         self.end_rewrite(running, Err(why));
         if *end == End::Unwanted {
-            self.aof.rewrites.last_ok = was_ok;
+            self.persist.aof.rewrites.last_ok = was_ok;
         }
     }
 
     /// Adds a finished base to the set as soon as no other change is under way.
     pub(in crate::server) fn install_base(&mut self) {
-        if self.aof.is_changing() {
+        if self.persist.aof.is_changing() {
             return;
         }
         let is_made = |running: &mut Running| matches!(running.stage, Stage::Made(..));
-        let Some(mut running) = self.aof.rewrites.running.take_if(is_made) else {
+        let Some(mut running) = self.persist.aof.rewrites.running.take_if(is_made) else {
             return;
         };
         let Stage::Made(path, form) = &running.stage else {
             return;
         };
         let keep_history = self.config.aof_disable_auto_gc;
-        let log = self.aof.next.as_mut().or(self.aof.log.as_mut());
+        let log = self
+            .persist
+            .aof
+            .next
+            .as_mut()
+            .or(self.persist.aof.log.as_mut());
         let begun = log.ok_or("the append only file is off".to_owned());
         let begun = begun.and_then(|log| {
             let begun = log.begin_base(path, *form, keep_history);
@@ -337,7 +354,7 @@ impl Server {
         match begun {
             Ok(()) => {
                 running.stage = Stage::Installing(path.clone());
-                self.aof.rewrites.running = Some(running);
+                self.persist.aof.rewrites.running = Some(running);
             }
             Err(why) => self.end_rewrite(running, Err(why)),
         }
@@ -345,26 +362,26 @@ impl Server {
 
     fn end_rewrite(&mut self, running: Running, ended: Result<(), String>) {
         let seconds = self.now.mono_ms.saturating_sub(running.began_ms) / 1000;
-        self.aof.rewrites.last_time_s = seconds as i64;
+        self.persist.aof.rewrites.last_time_s = seconds as i64;
         match ended {
             Ok(()) => {
                 self.take_next_set();
                 tracing::info!("Background AOF rewrite finished successfully");
-                let rewrites = &mut self.aof.rewrites;
+                let rewrites = &mut self.persist.aof.rewrites;
                 (rewrites.last_ok, rewrites.failed_in_a_row) = (true, 0);
                 rewrites.done += 1;
-                if self.aof.state == AofState::WaitsForBase {
-                    self.aof.state = AofState::On;
+                if self.persist.aof.state == AofState::WaitsForBase {
+                    self.persist.aof.state = AofState::On;
                 }
-                self.aof.incomplete = false;
+                self.persist.aof.incomplete = false;
                 self.update_interest();
             }
             Err(why) => {
                 tracing::warn!("Background AOF rewrite terminated with error: {why}");
                 running.forget();
                 self.give_up_next_set();
-                if self.aof.state == AofState::WaitsForBase
-                    && let Some(log) = &mut self.aof.log
+                if self.persist.aof.state == AofState::WaitsForBase
+                    && let Some(log) = &mut self.persist.aof.log
                 {
                     log.give_up_unlisted();
                 }
@@ -377,7 +394,7 @@ impl Server {
     /// Removes files that rewrites have replaced, unless they are to be kept.
     pub fn apply_aof_history(&mut self) {
         if !self.config.aof_disable_auto_gc
-            && let Some(log) = &mut self.aof.log
+            && let Some(log) = &mut self.persist.aof.log
         {
             log.remove_history();
         }
@@ -385,13 +402,13 @@ impl Server {
 
     /// Whether the file has grown enough for an automatic rewrite.
     fn is_rewrite_due(&self) -> bool {
-        let (config, Some(log)) = (&self.config, &self.aof.log) else {
+        let (config, Some(log)) = (&self.config, &self.persist.aof.log) else {
             return false;
         };
         let (now, base) = (log.current_bytes(), log.base_bytes.max(1));
         let percentage = u64::from(config.auto_aof_rewrite_percentage);
         let grown = u128::from(now) * 100 / u128::from(base);
-        self.aof.state == AofState::On
+        self.persist.aof.state == AofState::On
             && percentage > 0
             && now > config.auto_aof_rewrite_min_size
             && grown >= 100 + u128::from(percentage)
@@ -401,10 +418,10 @@ impl Server {
     /// much as the data does in memory, or as the last base did. The growth settings alone may not
     /// start one before the disk is full.
     fn is_room_short(&self) -> bool {
-        let Some(log) = &self.aof.log else {
+        let Some(log) = &self.persist.aof.log else {
             return false;
         };
-        if self.aof.state != AofState::On || self.config.auto_aof_rewrite_percentage == 0 {
+        if self.persist.aof.state != AofState::On || self.config.auto_aof_rewrite_percentage == 0 {
             return false;
         }
         let data = crate::base::alloc::used_memory() as u64;
@@ -421,12 +438,13 @@ impl Server {
     /// Whether the next rewrite must wait because of repeated failures.
     fn is_rewrite_limited(&mut self) -> bool {
         let incrs = self
+            .persist
             .aof
             .log
             .as_ref()
             .map_or(0, |log| log.manifest.incrs.len());
         let now_ms = self.now.mono_ms;
-        let rewrites = &mut self.aof.rewrites;
+        let rewrites = &mut self.persist.aof.rewrites;
         if now_ms < rewrites.retry_ms {
             return true;
         }
@@ -453,7 +471,7 @@ impl Server {
 
     /// Whether a shutdown would lose a file that is being switched on.
     pub(in crate::server) fn writes_first_base(&self) -> bool {
-        self.aof.state == AofState::WaitsForBase
+        self.persist.aof.state == AofState::WaitsForBase
     }
 }
 
@@ -464,7 +482,7 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        let Some(running) = server.aof.rewrites.running.take() else {
+        let Some(running) = server.persist.aof.rewrites.running.take() else {
             return;
         };
         match ended {
@@ -473,14 +491,14 @@ impl Engine {
                     server.schedule_rewrite(true);
                     return;
                 }
-                server.aof.rewrites.running = Some(running);
+                server.persist.aof.rewrites.running = Some(running);
                 if let Err(why) = server.begin_with_next_incr(keyspace) {
                     tracing::warn!("Can't rewrite append only file in background: {why}");
-                    server.aof.rewrites.running = None;
+                    server.persist.aof.rewrites.running = None;
                     server.note_failed();
                 }
             }
-            Ok(Changed::Next) => server.aof.rewrites.running = Some(running),
+            Ok(Changed::Next) => server.persist.aof.rewrites.running = Some(running),
             Ok(Changed::Base) => server.end_rewrite(running, Ok(())),
             Err(why) => {
                 server.give_up_snapshot(keyspace, Consumer::Rewrite);
@@ -496,14 +514,14 @@ impl Engine {
             keyspace, server, ..
         } = self;
         server.install_base();
-        if std::mem::take(&mut server.aof.rewrites.restarts) {
+        if std::mem::take(&mut server.persist.aof.rewrites.restarts) {
             server.cancel_rewrite(keyspace);
             server.schedule_rewrite(true);
         }
         if server.is_rewriting() || server.is_loading() {
             return;
         }
-        if server.saving.in_progress() || server.is_in_unit(keyspace) {
+        if server.persist.saving.in_progress() || server.is_in_unit(keyspace) {
             return;
         }
         let scheduled = server.is_rewrite_scheduled();

@@ -32,7 +32,7 @@ fn bed(folder: &Path, policy: AppendFsync, disk: Disk) -> Testbed {
     server.config.aof_use_rdb_preamble = false;
     server.config.appenddirname = names(folder).dir.to_string_lossy().as_ref().into();
     server.config.appendfilename = "a".into();
-    server.aof.set_disk(disk);
+    server.persist.aof.set_disk(disk);
     let manifest = names(folder).read_manifest().expect("sound");
     server
         .open_aof(&mut t.engine.keyspace, names(folder), manifest)
@@ -153,6 +153,7 @@ fn a_full_disk_refuses_writes_holds_answers_and_lets_go_by_itself() {
         let log = |t: &Testbed| {
             t.engine
                 .server
+                .persist
                 .aof
                 .log()
                 .expect("open")
@@ -232,7 +233,9 @@ fn after_a_failed_fsync_the_same_bytes_go_to_another_file() {
 fn finish_rewrite(t: &mut Testbed) {
     let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
     // A change of the set may outlast the rewrite that asked for it and failed.
-    while t.engine.server.aof.rewrites.in_progress() || t.engine.server.aof.is_changing() {
+    while t.engine.server.persist.aof.rewrites.in_progress()
+        || t.engine.server.persist.aof.is_changing()
+    {
         t.engine.write_aof();
         t.engine.snapshot_on(0, true);
         assert!(
@@ -296,7 +299,7 @@ fn a_save_beside_a_rewrite_leaves_both_whole() {
     write_turns(&mut t);
     (0..2000).for_each(|i| _ = t.run(&format!("SET key{i} {i}")));
     t.run("BGREWRITEAOF");
-    while t.engine.server.aof.is_changing() {
+    while t.engine.server.persist.aof.is_changing() {
         t.engine.write_aof();
     }
     t.engine.snapshot_on(0, true);
@@ -308,7 +311,7 @@ fn a_save_beside_a_rewrite_leaves_both_whole() {
     assert!(!t.engine.keyspace.in_pass() && t.engine.server.is_rewriting());
     t.run("DEL key1");
     finish_rewrite(&mut t);
-    assert!(t.engine.server.aof.rewrites.last_ok);
+    assert!(t.engine.server.persist.aof.rewrites.last_ok);
     t.engine.server.finish_aof();
     let right = digest(&mut t);
     drop(t);
@@ -355,7 +358,10 @@ fn a_rewrite_may_fail_at_any_call() {
         t.run("BGREWRITEAOF");
         finish_rewrite(&mut t);
         t.engine.server.finish_aof();
-        assert!(t.engine.server.aof.rewrites.last_ok, "call {fails_at}");
+        assert!(
+            t.engine.server.persist.aof.rewrites.last_ok,
+            "call {fails_at}"
+        );
         let mut loaded = load(folder.path()).expect("sound");
         assert_eq!(digest(&mut loaded), right, "call {fails_at}, then another");
         if is_done {
@@ -383,7 +389,7 @@ fn switched_on_it_counts_when_its_base_is_complete() {
         Manifest::default()
     );
     finish_rewrite(&mut t);
-    assert!(t.engine.server.aof.state == AofState::On);
+    assert!(t.engine.server.persist.aof.state == AofState::On);
     t.run("SET after 1");
     let right = digest(&mut t);
     assert_eq!(t.run("CONFIG SET appendonly no"), "+OK\r\n");
@@ -407,7 +413,7 @@ fn a_file_that_was_left_during_a_rewrite_is_kept() {
     write_turns(&mut t);
     t.run("BGREWRITEAOF");
     // Which file's failed fsync it was is known when the next file exists.
-    while t.engine.server.aof.is_changing() {
+    while t.engine.server.persist.aof.is_changing() {
         t.engine.write_aof();
     }
     t.run("SET before 1");

@@ -28,7 +28,7 @@ impl Server {
         let Some(pid) = forked.and_then(Pid::from_raw) else {
             self.be_child(parent, theirs, keyspace, targets);
         };
-        let forks = &mut self.snapshots.forks;
+        let forks = &mut self.persist.snapshots.forks;
         forks.total += 1;
         forks.last_us = began.elapsed().as_micros() as u64;
         let (latency, micros) = (&mut self.diagnostics.latency, forks.last_us);

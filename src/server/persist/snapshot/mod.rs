@@ -42,7 +42,10 @@ impl Server {
         keyspace: &mut Keyspace,
         targets: Vec<Target>,
     ) -> Result<u32, String> {
-        assert!(self.snapshots.running.is_none(), "one snapshot at a time");
+        assert!(
+            self.persist.snapshots.running.is_none(),
+            "one snapshot at a time"
+        );
         let mut child = None;
         if self.forks_for_snapshots(keyspace) {
             match self.fork_to_save(keyspace, &targets) {
@@ -64,12 +67,12 @@ impl Server {
                 (running, pid)
             }
             None => {
-                let wake = self.snapshots.wake();
+                let wake = self.persist.snapshots.wake();
                 let running = self.begin_pass(keyspace, targets, wake)?;
                 (running, std::process::id())
             }
         };
-        self.snapshots.running = Some(running);
+        self.persist.snapshots.running = Some(running);
         self.refresh_interest(keyspace);
         Ok(pid)
     }
@@ -92,7 +95,7 @@ impl Server {
         wake: Wake,
     ) -> Result<Running, String> {
         let outlets = self.fan_out(keyspace, targets, &Hands::Thread(wake))?;
-        if let Some(running) = &mut self.snapshots.running {
+        if let Some(running) = &mut self.persist.snapshots.running {
             running.save_rest(keyspace, 0);
         }
         if keyspace.in_pass() {
@@ -108,7 +111,7 @@ impl Server {
 
     /// Gives the current pass its share of the turn.
     fn pass_slice(&mut self, keyspace: &mut Keyspace, busy_ticks: u64, idle: bool) {
-        let Some(running) = &mut self.snapshots.running else {
+        let Some(running) = &mut self.persist.snapshots.running else {
             return;
         };
         let Work::Pass { next_step_us } = running.work else {
@@ -141,7 +144,7 @@ impl Server {
         keyspace: &mut Keyspace,
         consumer: Consumer,
     ) {
-        for target in self.snapshots.give_up(keyspace, consumer) {
+        for target in self.persist.snapshots.give_up(keyspace, consumer) {
             self.snapshot_ended(keyspace, &target, End::Cancelled);
         }
         self.refresh_interest(keyspace);
@@ -161,7 +164,7 @@ impl Server {
 
     /// Collects targets that have ended, and notifies their consumers.
     fn look_for_ends(&mut self, keyspace: &mut Keyspace) {
-        let ended = self.snapshots.take_ended(keyspace);
+        let ended = self.persist.snapshots.take_ended(keyspace);
         if ended.is_empty() {
             return;
         }
@@ -176,7 +179,7 @@ impl Server {
     pub(in crate::server) fn refresh_interest(&mut self, keyspace: &Keyspace) {
         // A container with fewer elements is saved in a moment.
         const MANY: u64 = 512;
-        let snapshots = &mut self.snapshots;
+        let snapshots = &mut self.persist.snapshots;
         snapshots.told_held &= keyspace.is_saving();
         snapshots.holds_writers &= keyspace.is_saving();
         snapshots.guards_large = keyspace.is_saving() && keyspace.has_containers_of(MANY);
@@ -189,19 +192,19 @@ impl Server {
             true => keyspace.early_bytes(),
             false => 0,
         };
-        let holds = match self.snapshots.holds_writers {
+        let holds = match self.persist.snapshots.holds_writers {
             true => bytes > EARLY_RESUME,
             false => bytes > EARLY_MAX,
         };
-        if holds == self.snapshots.holds_writers {
+        if holds == self.persist.snapshots.holds_writers {
             return;
         }
-        self.snapshots.holds_writers = holds;
+        self.persist.snapshots.holds_writers = holds;
         self.refresh_interest(keyspace);
         if !holds {
             self.release_awaiting();
-        } else if !self.snapshots.told_held {
-            self.snapshots.told_held = true;
+        } else if !self.persist.snapshots.told_held {
+            self.persist.snapshots.told_held = true;
             tracing::warn!(
                 "Writers wait for the snapshot: the disk is slower than what changes before it \
                  is saved ({} MB)",
@@ -212,7 +215,7 @@ impl Server {
 
     /// Clients that waited for a container continue; one that must wait for another waits again.
     fn release_awaiting(&mut self) {
-        for id in std::mem::take(&mut self.snapshots.awaiting) {
+        for id in std::mem::take(&mut self.persist.snapshots.awaiting) {
             let Some(mut session) = self.clients.take(id) else {
                 continue;
             };
@@ -228,7 +231,7 @@ impl Engine {
     /// no client waits for the loop.
     #[inline]
     pub(in crate::server) fn snapshot_on(&mut self, busy_ticks: u64, idle: bool) {
-        if self.server.snapshots.running.is_some() || self.keyspace.in_pass() {
+        if self.server.persist.snapshots.running.is_some() || self.keyspace.in_pass() {
             self.snapshot_on_now(busy_ticks, idle);
         }
     }
@@ -237,14 +240,14 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        if server.snapshots.running.is_none() && !keyspace.is_saving() {
+        if server.persist.snapshots.running.is_none() && !keyspace.is_saving() {
             // Entries left by a cancelled pass are marked in short slices.
             keyspace.mark_on(server.cycles.ticks(SLICE_NANOS_MIN));
             return;
         }
         server.pass_slice(keyspace, busy_ticks, idle);
         server.look_for_ends(keyspace);
-        if keyspace.is_saving() || server.snapshots.holds_writers {
+        if keyspace.is_saving() || server.persist.snapshots.holds_writers {
             server.bound_early(keyspace);
         }
     }
@@ -262,7 +265,10 @@ impl Engine {
             keyspace, server, ..
         } = self;
         let now_ms = server.now.mono_ms;
-        let (wake, snapshots) = (server.snapshots.wake(), &mut server.snapshots);
+        let (wake, snapshots) = (
+            server.persist.snapshots.wake(),
+            &mut server.persist.snapshots,
+        );
         let Some(running) = &mut snapshots.running else {
             return;
         };
@@ -287,7 +293,7 @@ impl Engine {
 
     /// Whether the loop has snapshot work and should not sleep.
     pub(in crate::server) fn wants_snapshot_time(&self) -> bool {
-        let Some(running) = &self.server.snapshots.running else {
+        let Some(running) = &self.server.persist.snapshots.running else {
             return self.keyspace.in_pass() && !self.keyspace.is_saving();
         };
         let is_pass = matches!(running.work, Work::Pass { .. });

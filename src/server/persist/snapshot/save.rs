@@ -17,7 +17,7 @@ const RETRY_MS: u64 = 5_000;
 impl Server {
     /// Whether writes are refused because the last save failed, as configured.
     pub(in crate::server) fn is_stopped_by_failed_save(&self) -> bool {
-        !self.saving.last_status_ok
+        !self.persist.saving.last_status_ok
             && self.config.stop_writes_on_bgsave_error
             && !self.config.save.0.is_empty()
     }
@@ -36,7 +36,7 @@ impl Server {
         if saved {
             tracing::info!("DB saved on disk");
             keyspace.dirty = 0;
-            self.saving.note_saved(self.now.unix_s());
+            self.persist.saving.note_saved(self.now.unix_s());
         }
         self.refresh_interest(keyspace);
         self.release_awaiting();
@@ -44,7 +44,7 @@ impl Server {
     }
 
     fn save_at_once(&mut self, keyspace: &mut Keyspace) -> bool {
-        self.saving.last_try_ms = self.now.mono_ms;
+        self.persist.saving.last_try_ms = self.now.mono_ms;
         let this = std::thread::current();
         let wake: Wake = Arc::new(move || this.unpark());
         let mut saving = match self.begin_pass(keyspace, vec![self.dump()], wake) {
@@ -67,14 +67,14 @@ impl Server {
     /// is also logged: why it could not begin.
     pub fn save_in_background(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
         let dirty = keyspace.dirty;
-        self.saving.last_try_ms = self.now.mono_ms;
+        self.persist.saving.last_try_ms = self.now.mono_ms;
         match self.begin_snapshot(keyspace, vec![self.dump()]) {
             Ok(pid) => {
                 tracing::info!("Background saving started by pid {pid}");
                 if dirty > 0 {
                     tracing::debug!("{dirty} changes since the last save");
                 }
-                self.saving.running = Some(Running {
+                self.persist.saving.running = Some(Running {
                     began_ms: self.now.mono_ms,
                     dirty,
                 });
@@ -82,7 +82,7 @@ impl Server {
             }
             Err(why) => {
                 tracing::warn!("Can't save in background: {why}");
-                self.saving.last_status_ok = false;
+                self.persist.saving.last_status_ok = false;
                 self.refresh_interest(keyspace);
                 Err(why)
             }
@@ -91,18 +91,18 @@ impl Server {
 
     /// BGSAVE SCHEDULE: a save begins as soon as possible.
     pub fn schedule_save(&mut self) {
-        self.snapshots.set_queued(Consumer::Save, true);
+        self.persist.snapshots.set_queued(Consumer::Save, true);
     }
 
     /// Removes a scheduled save. `false`: there is none.
     pub fn unschedule_save(&mut self) -> bool {
-        self.snapshots.set_queued(Consumer::Save, false)
+        self.persist.snapshots.set_queued(Consumer::Save, false)
     }
 
     /// Cancels the current save (FLUSHALL, SHUTDOWN, BGSAVE CANCEL); its file is removed. `false`:
     /// there is none.
     pub fn cancel_save(&mut self, keyspace: &mut Keyspace) -> bool {
-        let was_running = self.saving.in_progress();
+        let was_running = self.persist.saving.in_progress();
         if was_running {
             self.give_up_snapshot(keyspace, Consumer::Save);
         }
@@ -111,7 +111,7 @@ impl Server {
 
     /// FLUSHALL: cancels the current save. With save points, also saves the empty dataset.
     pub fn flushed_all(&mut self, keyspace: &mut Keyspace) {
-        if !self.config.save.0.is_empty() && self.saving.on_disk {
+        if !self.config.save.0.is_empty() && self.persist.saving.on_disk {
             self.save_now(keyspace);
         }
     }
@@ -123,7 +123,7 @@ impl Server {
         target: &Target,
         end: &End,
     ) {
-        let Some(running) = self.saving.running.take() else {
+        let Some(running) = self.persist.saving.running.take() else {
             return;
         };
         let took_ms = self.now.mono_ms.saturating_sub(running.began_ms);
@@ -133,7 +133,7 @@ impl Server {
                 tracing::info!("DB saved on disk");
                 tracing::info!("Background saving terminated with success");
                 keyspace.dirty = keyspace.dirty.saturating_sub(running.dirty);
-                self.saving.note_saved(self.now.unix_s());
+                self.persist.saving.note_saved(self.now.unix_s());
             }
             End::Failed(_) | End::Killed(_) | End::Unwanted => {
                 let signal = match end {
@@ -147,10 +147,10 @@ impl Server {
                 let (path, why) = (target.path(), end.why());
                 tracing::warn!("Write error saving DB on disk ({}): {why}", path.display());
                 tracing::warn!("Background saving error");
-                self.saving.last_status_ok &= *end == End::Unwanted;
+                self.persist.saving.last_status_ok &= *end == End::Unwanted;
             }
         }
-        self.saving.last_time_s = (took_ms / 1000) as i64;
+        self.persist.saving.last_time_s = (took_ms / 1000) as i64;
     }
 }
 
@@ -160,8 +160,8 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        let is_busy = server.saving.in_progress() || server.is_rewriting();
-        if is_busy || server.is_loading() || !server.saving.on_disk {
+        let is_busy = server.persist.saving.in_progress() || server.is_rewriting();
+        if is_busy || server.is_loading() || !server.persist.saving.on_disk {
             return;
         }
         if server.unschedule_save() {
@@ -169,14 +169,17 @@ impl Engine {
             let _ = server.save_in_background(keyspace);
             return;
         }
-        let since_s = server.now.unix_s() - server.saving.last_save_s;
+        let since_s = server.now.unix_s() - server.persist.saving.last_save_s;
         let due = server.config.save.0.iter().find(|point| {
             keyspace.dirty >= u64::from(point.changes)
                 && since_s > i64::try_from(point.seconds).unwrap_or(i64::MAX)
         });
         let Some(point) = due else { return };
-        let waited = server.now.mono_ms.saturating_sub(server.saving.last_try_ms);
-        if !server.saving.last_status_ok && waited < RETRY_MS {
+        let waited = server
+            .now
+            .mono_ms
+            .saturating_sub(server.persist.saving.last_try_ms);
+        if !server.persist.saving.last_status_ok && waited < RETRY_MS {
             return;
         }
         tracing::info!(

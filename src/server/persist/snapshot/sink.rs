@@ -104,7 +104,7 @@ impl Server {
 
     fn commands_sink(&self, path: PathBuf, unix_s: i64, hands: &Hands) -> io::Result<BaseFile> {
         let config = &self.config;
-        let disk = self.aof.disk();
+        let disk = self.persist.aof.disk();
         let thread = match hands {
             Hands::Thread(wake) => Syncer::new(disk.clone(), Some(wake.clone())),
             Hands::Here => Syncer::here(disk.clone()),

@@ -37,7 +37,15 @@ impl Loop {
 
     /// Accepts scrapes from the sockets in `Metrics::listeners` (start-up, CONFIG SET).
     pub(in crate::server) fn listen_for_scrapes(&mut self) -> io::Result<()> {
-        for (i, listener) in self.engine.server.metrics.listeners.iter_mut().enumerate() {
+        for (i, listener) in self
+            .engine
+            .server
+            .diagnostics
+            .metrics
+            .listeners
+            .iter_mut()
+            .enumerate()
+        {
             listener.deregister(&self.registry);
             listener.register(
                 &self.registry,
@@ -52,14 +60,14 @@ impl Loop {
     pub(in crate::server) fn accept_scrapes(&mut self) {
         self.scrapes().waiting = false;
         let mut left = ACCEPTS_MAX;
-        for i in 0..self.engine.server.metrics.listeners.len() {
+        for i in 0..self.engine.server.diagnostics.metrics.listeners.len() {
             loop {
                 if left == 0 {
                     self.scrapes().waiting = true;
                     return;
                 }
                 left -= 1;
-                match self.engine.server.metrics.listeners[i].accept() {
+                match self.engine.server.diagnostics.metrics.listeners[i].accept() {
                     Ok((Accepted::Plain(stream), peer)) => self.welcome_scrape(stream, &peer),
                     // These sockets are never under TLS.
                     Ok((Accepted::Tls(_), _)) => {}
@@ -103,7 +111,7 @@ impl Loop {
                 return;
             }
         };
-        server.metrics.figures.refused += 1;
+        server.diagnostics.metrics.figures.refused += 1;
         // Best effort: a peer that does not read it is closed all the same.
         let _ = stream.write(&refusal);
     }
@@ -209,7 +217,7 @@ impl Loop {
                 continue;
             };
             if scrape.answer.is_empty() {
-                self.engine.server.metrics.figures.refused += 1;
+                self.engine.server.diagnostics.metrics.figures.refused += 1;
                 // Best effort, as above.
                 let _ = scrape.stream.write(&metrics::timed_out());
             }
