@@ -9,12 +9,12 @@ use crate::config::Config;
 use crate::keyspace::{
     ClientId, ClockUse, EvictionOrder, Expiring, Keyspace, Lazy, Longest, PrefixRule, RemovalWords,
 };
-use crate::server::parts::gates::Pause;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
 use crate::server::figures::stats::{CommandStats, Stats};
 use crate::server::maintenance::limits::eviction;
+use crate::server::parts::gates::Pause;
 use crate::server::parts::gates::{Interest, State};
 use crate::server::parts::users::Acl;
 use crate::server::signals::Signals;
