@@ -12,7 +12,7 @@ use super::sizes::Size;
 use super::snapshot::PassMark;
 use super::watch::Seen;
 use super::weight::bytes_of;
-use super::{FieldExpiries, KeySizes, NewValue, PrefixRule, Ref, RefMut, Str};
+use super::{FieldExpiries, KeyHash, KeySizes, NewValue, PrefixRule, Ref, RefMut, Str};
 use crate::base::hash;
 use crate::base::mover::Mover;
 use crate::base::text::is_same;
@@ -144,9 +144,9 @@ impl Database {
 
     /// The key's entry, expired or not.
     #[inline]
-    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Found> {
+    pub(super) fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
         let mut found = None;
-        let handle = self.table.find_handle(hash, |word| {
+        let handle = self.table.find_handle(hash.hash(), |word| {
             let entry = Entry::of(word);
             let is_it = is_same(entry.key(), key);
             if is_it {
@@ -160,7 +160,7 @@ impl Database {
 
     /// See [`Keyspace::inner`](super::Keyspace::inner).
     #[inline]
-    pub(super) fn inner(&self, hash: u64, key: &[u8]) -> Option<Inner<'_>> {
+    pub(super) fn inner(&self, hash: KeyHash, key: &[u8]) -> Option<Inner<'_>> {
         let entry = self.find(hash, key)?.entry;
         if entry.kind() == Type::String {
             return None;
@@ -171,7 +171,7 @@ impl Database {
 
     /// What the key is at `now_ms`.
     pub(super) fn seen(&self, key: &[u8], now_ms: i64) -> Seen {
-        match self.find(hash::keys().hash(key), key) {
+        match self.find(KeyHash::of(key), key) {
             None => Seen::Missing,
             Some(found) if is_past(found.entry.expiry(), now_ms) => Seen::Expired,
             Some(_) => Seen::Live,
@@ -179,18 +179,18 @@ impl Database {
     }
 
     /// Adds a key that is not there.
-    pub(super) fn insert(&mut self, hash: u64, entry: Entry) {
+    pub(super) fn insert(&mut self, hash: KeyHash, entry: Entry) {
         self.born(entry);
-        self.table.insert(hash, entry.table_word(), rehash);
+        self.table.insert(hash.hash(), entry.table_word(), rehash);
         self.sizes.add(Size::of(entry));
         if let Some(prefixes) = &mut self.prefixes
-            && prefixes.covers(self.table.place_of(hash))
+            && prefixes.covers(self.table.place_of(hash.hash()))
         {
             prefixes.add(entry.key(), bytes_of(entry));
         }
         if let Some(when) = entry.expiry() {
             self.volatile += 1;
-            self.table.note_expiry(hash, when);
+            self.table.note_expiry(hash.hash(), when);
         }
         self.note_fields(entry);
     }
@@ -215,7 +215,7 @@ impl Database {
     }
 
     /// The entry at `handle` was replaced or moved; `had_expiry` is what it had before.
-    fn moved(&mut self, handle: Handle, hash: u64, had_expiry: bool, entry: Entry) {
+    fn moved(&mut self, handle: Handle, hash: KeyHash, had_expiry: bool, entry: Entry) {
         let word = entry.table_word();
         if self.table.word_at(handle) != word {
             self.table.replace_at(handle, word);
@@ -223,7 +223,7 @@ impl Database {
         self.volatile -= had_expiry as usize;
         if let Some(when) = entry.expiry() {
             self.volatile += 1;
-            self.table.note_expiry(hash, when);
+            self.table.note_expiry(hash.hash(), when);
         }
     }
 
@@ -266,7 +266,7 @@ impl Database {
     /// the old container, if any.
     pub(super) fn replace(
         &mut self,
-        hash: u64,
+        hash: KeyHash,
         found: Found,
         expiry: Option<i64>,
         value: NewValue<'_>,
@@ -300,7 +300,7 @@ impl Database {
     }
 
     /// Adds, changes or removes a found key's expiry; returns its entry, which may have moved.
-    pub(super) fn set_expiry(&mut self, hash: u64, found: Found, expiry: Option<i64>) -> Entry {
+    pub(super) fn set_expiry(&mut self, hash: KeyHash, found: Found, expiry: Option<i64>) -> Entry {
         self.save_first(found.entry);
         let bytes = self.bytes_before(found);
         let had = found.entry.has_expiry();
@@ -311,7 +311,7 @@ impl Database {
     }
 
     /// The bytes of a found string, extended with zeros to at least `len`.
-    pub(super) fn grow_string(&mut self, hash: u64, found: Found, len: usize) -> &mut [u8] {
+    pub(super) fn grow_string(&mut self, hash: KeyHash, found: Found, len: usize) -> &mut [u8] {
         self.save_first(found.entry);
         let before = Size::of(found.entry);
         let bytes = self.bytes_before(found);

@@ -19,10 +19,9 @@
 //! The walk's position is a cursor; keys added, deleted or grown meanwhile may be missed.
 use std::collections::VecDeque;
 
-use super::Keyspace;
 use super::database::{Database, container_effort, relocate_container};
 use super::entry::Entry;
-use crate::base::hash;
+use super::{KeyHash, Keyspace};
 use crate::base::mover::Mover;
 use crate::types::Type;
 
@@ -149,7 +148,7 @@ impl Database {
 
     /// Offers a part of the container at a key, if there still is one.
     fn relocate_part(&mut self, key: &[u8], mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
-        let found = self.find(hash::keys().hash(key), key)?;
+        let found = self.find(KeyHash::of(key), key)?;
         let stays = self.saved_in_slices() == Some(found.entry);
         if stays || found.entry.kind() == Type::String {
             return None;

@@ -8,7 +8,7 @@
 use super::database::Found;
 use super::entry::Entry;
 use super::soonest::Equals;
-use super::{Cause, ChangeKind, Class, ClockUse, DbIndex, Keyspace};
+use super::{Cause, ChangeKind, Class, ClockUse, DbIndex, KeyHash, Keyspace};
 use crate::base::clock;
 use crate::encodings::hashtable::Word;
 
@@ -189,7 +189,7 @@ impl Keyspace {
 
     /// The key of a candidate, and its current score; `None`: it is no candidate any more.
     fn look_again(&self, candidate: &Candidate, policy: Eviction) -> Option<(u64, Found)> {
-        let hash = crate::base::hash::keys().hash(&candidate.key);
+        let hash = KeyHash::of(&candidate.key);
         let found = self.dbs[candidate.db.0 as usize].find(hash, &candidate.key)?;
         let may_go = !policy.volatile_only || found.entry.has_expiry();
         may_go.then(|| (self.eviction_score(found.entry, policy), found))

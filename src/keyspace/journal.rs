@@ -14,8 +14,7 @@
 
 use super::prefixes::Use;
 use super::watch::Seen;
-use super::{Class, DbIndex, Keyspace};
-use crate::base::hash;
+use super::{Class, DbIndex, KeyHash, Keyspace};
 
 /// Capacity kept for the next command; more than that is released.
 const KEYS_KEPT: usize = 64 * 1024;
@@ -181,9 +180,8 @@ impl Keyspace {
                 _ => {}
             }
             let database = &*database;
-            self.watchers.touch(db, key, || {
-                database.find(hash::keys().hash(key), key).is_some()
-            });
+            self.watchers
+                .touch(db, key, || database.find(KeyHash::of(key), key).is_some());
         }
         if self.journal.wants(kind, class) {
             self.journal.note(Change {

@@ -17,6 +17,7 @@ mod expire;
 mod fields;
 mod info;
 mod journal;
+mod key_hash;
 mod lazyfree;
 mod new_value;
 mod notify;
@@ -40,13 +41,14 @@ mod weight;
 
 pub use clock::{ClockUse, UseClock};
 pub use database::Database;
-pub use db::{Db, KeyHash};
+pub use db::Db;
 pub use defrag::Walk;
 pub use effects::{Audience, Effects, RemovalWords, Unit};
 pub use evict::{Evicted, Eviction, EvictionOrder};
 pub use fields::FieldExpiries;
 pub use info::KeyInfo;
 pub use journal::{Change, ChangeKind, Journal};
+pub use key_hash::KeyHash;
 pub use lazyfree::{Cause, FEW, Lazy, LazyFree, Longest};
 pub use new_value::{NewValue, Str};
 pub use notify::Class;
@@ -224,28 +226,30 @@ impl Keyspace {
     /// Prefetches the first read of a key's lookup: a word of the directory. A hint, as the next
     /// two stages: nothing is looked up.
     #[inline]
-    pub fn prefetch_directory(&self, at: DbIndex, hash: u64) {
-        self.dbs[at.0 as usize].table().prefetch_directory(hash);
+    pub fn prefetch_directory(&self, at: DbIndex, hash: KeyHash) {
+        self.dbs[at.0 as usize]
+            .table()
+            .prefetch_directory(hash.hash());
     }
 
     /// Second stage: prefetches the lines of the key's two buckets.
     #[inline]
-    pub fn prefetch(&self, at: DbIndex, hash: u64) {
-        self.dbs[at.0 as usize].table().prefetch(hash);
+    pub fn prefetch(&self, at: DbIndex, hash: KeyHash) {
+        self.dbs[at.0 as usize].table().prefetch(hash.hash());
     }
 
     /// Third stage: prefetches the entries whose tags match.
     #[inline]
-    pub fn prefetch_entries(&self, at: DbIndex, hash: u64) {
+    pub fn prefetch_entries(&self, at: DbIndex, hash: KeyHash) {
         self.dbs[at.0 as usize]
             .table()
-            .prefetch_entries(hash, |word| Some(entry::Entry::reach(word)));
+            .prefetch_entries(hash.hash(), |word| Some(entry::Entry::reach(word)));
     }
 
     /// The table inside the big container at a key, to prefetch its elements too. The key's own
     /// lines must have been prefetched.
     #[inline]
-    pub fn inner(&self, at: DbIndex, hash: u64, key: &[u8]) -> Option<Inner<'_>> {
+    pub fn inner(&self, at: DbIndex, hash: KeyHash, key: &[u8]) -> Option<Inner<'_>> {
         self.dbs[at.0 as usize].inner(hash, key)
     }
 

@@ -33,9 +33,8 @@ use std::sync::Arc;
 use super::database::{Database, Detached, copy_container, take_container};
 use super::entry::Entry;
 use super::view::KeyView;
-use super::{DbIndex, Keyspace, NewValue};
+use super::{DbIndex, KeyHash, Keyspace, NewValue};
 use crate::base::clock;
-use crate::base::hash;
 use crate::base::pin::Pinned;
 
 /// Entries per step of the walk: enough to prefetch each before it is saved.
@@ -397,8 +396,7 @@ impl Keyspace {
             return false;
         }
         let database = &self.dbs[db.0 as usize];
-        let hash = hash::keys().hash(key);
-        let Some(found) = database.find(hash, key) else {
+        let Some(found) = database.find(KeyHash::of(key), key) else {
             return false;
         };
         let bytes = || KeyView::of(found.entry).value.loose_bytes();
@@ -464,9 +462,8 @@ impl Keyspace {
         if let Some(wanted) = pass.wanted.pop_front() {
             pass.is_wanted.remove(&wanted);
             let (db, key) = wanted;
-            let hash = hash::keys().hash(&key);
             let database = &mut self.dbs[db.0 as usize];
-            if let Some(found) = database.find(hash, &key) {
+            if let Some(found) = database.find(KeyHash::of(&key), &key) {
                 pass.visit(database, found.entry, saver);
             }
             return true;

@@ -14,8 +14,7 @@
 
 use super::database::{Found, rehash};
 use super::entry::Entry;
-use super::{DbIndex, Keyspace};
-use crate::base::hash;
+use super::{DbIndex, KeyHash, Keyspace};
 use crate::encodings::hashtable::{TIME_MAX, Word};
 
 /// Most keys remembered that expire in the same millisecond.
@@ -72,7 +71,7 @@ impl Keyspace {
     }
 
     fn that_expires_at(&self, db: DbIndex, key: &[u8], time: i64) -> Option<Found> {
-        let found = self.dbs[db.0 as usize].find(hash::keys().hash(key), key)?;
+        let found = self.dbs[db.0 as usize].find(KeyHash::of(key), key)?;
         (found.entry.expiry()? <= time).then_some(found)
     }
 }
