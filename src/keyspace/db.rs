@@ -6,10 +6,11 @@
 
 use std::cell::Cell;
 
-use super::database::{Detached, Found};
+use super::database::Detached;
 use super::entry::Entry;
 use super::expire::is_past;
 use super::prefixes::Use;
+use super::table::Found;
 use super::{
     Cause, Class, Database, DbIndex, Effects, Expiry, KeyHash, KeyView, Keyspace, NewValue, Place,
     Ref, RefMut, Str,

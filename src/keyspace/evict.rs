@@ -5,12 +5,11 @@
 //! which makes five samples nearly as good as the exact order. Eviction by expiry draws no samples:
 //! its order is known (`soonest`).
 
-use super::database::Found;
 use super::entry::Entry;
 use super::soonest::Equals;
+use super::table::Found;
 use super::{Cause, ChangeKind, Class, ClockUse, DbIndex, KeyHash, Keyspace};
 use crate::base::clock;
-use crate::encodings::hashtable::Word;
 
 /// Candidates remembered between evictions.
 const POOL: usize = 16;
@@ -175,14 +174,13 @@ impl Keyspace {
         let mut draws = wanted.saturating_mul(DRAWS_A_SAMPLE);
         while wanted > 0 && draws > 0 {
             draws -= 1;
-            let Some(word) = self.draw(at, policy) else {
+            let Some((entry, has_expiry)) = self.draw(at, policy) else {
                 return;
             };
-            if policy.volatile_only && !Entry::word_has_expiry(word) {
+            if policy.volatile_only && !has_expiry {
                 continue;
             }
             wanted -= 1;
-            let entry = Entry::of(word);
             pool.offer(self.eviction_score(entry, policy), db, entry.key());
         }
     }
@@ -195,12 +193,12 @@ impl Keyspace {
         may_go.then(|| (self.eviction_score(found.entry, policy), found))
     }
 
-    fn draw(&mut self, at: usize, policy: Eviction) -> Option<Word> {
+    /// A random entry, and whether it has an expiry; it is not read.
+    fn draw(&mut self, at: usize, policy: Eviction) -> Option<(Entry, bool)> {
         let db = &self.dbs[at];
         if policy.volatile_only && db.volatile() * VOLATILE_SHARE < db.len() {
-            return db
-                .table()
-                .random_noted(&mut self.rng, Entry::word_has_expiry);
+            let entry = db.table().random_volatile(&mut self.rng)?;
+            return Some((entry, true));
         }
         db.table().random(&mut self.rng)
     }

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use super::entry::Entry;
 use super::{Cause, DbIndex, Keyspace};
-use crate::encodings::hashtable::Word;
 
 /// Segments visited between two checks of the time. One whose keys are all due may yield 500 of
 /// them: some hundred microseconds.
@@ -40,11 +39,7 @@ impl Keyspace {
         if !self.expires_actively() {
             return None;
         }
-        let keys = self
-            .dbs
-            .iter()
-            .filter(|d| d.volatile() > 0)
-            .filter_map(|d| d.table().next_due());
+        let keys = self.dbs.iter().filter_map(|d| d.table().next_due());
         let fields = self.dbs.iter().filter_map(|d| d.fields().next_due());
         keys.chain(fields).min().map(|due| due.saturating_add(1))
     }
@@ -63,16 +58,16 @@ impl Keyspace {
         // The last millisecond whose keys have expired.
         let past = self.due_ms.saturating_sub(1);
         let start = Instant::now();
-        let mut due: Vec<Word> = Vec::new();
+        let mut due = Vec::new();
         for at in 0..self.dbs.len() {
             if self.dbs[at].volatile() == 0 {
                 continue;
             }
             loop {
                 let table = self.dbs[at].table_mut();
-                let more = table.collect_due(past, SEGMENTS_PER_STEP, Entry::word_expiry, &mut due);
-                for word in due.drain(..) {
-                    cycle.deleted += self.expire_word(DbIndex(at as u32), word) as usize;
+                let more = table.take_due(past, SEGMENTS_PER_STEP, &mut due);
+                for entry in due.drain(..) {
+                    cycle.deleted += self.expire_entry(DbIndex(at as u32), entry) as usize;
                 }
                 if !more {
                     break;
@@ -84,7 +79,7 @@ impl Keyspace {
             }
         }
         for at in 0..self.dbs.len() {
-            while let Some(key) = self.dbs[at].fields_mut().take_due(past) {
+            while let Some(key) = self.dbs[at].table_mut().fields_mut().take_due(past) {
                 self.db(DbIndex(at as u32))
                     .expire_fields(&key, FIELDS_PER_STEP);
                 if start.elapsed() >= budget {
@@ -96,9 +91,9 @@ impl Keyspace {
         cycle
     }
 
-    fn expire_word(&mut self, db: DbIndex, word: Word) -> bool {
-        let key: Box<[u8]> = Entry::of(word).key().into();
-        let Some(entry) = self.dbs[db.0 as usize].detach_word(word) else {
+    fn expire_entry(&mut self, db: DbIndex, entry: Entry) -> bool {
+        let key: Box<[u8]> = entry.key().into();
+        let Some(entry) = self.dbs[db.0 as usize].detach_entry(entry) else {
             return false;
         };
         if let Some(entry) = entry {

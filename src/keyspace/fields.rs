@@ -150,12 +150,15 @@ impl Db<'_> {
     /// Notes that a field of this key's hash expires at `when_ms`: the keyspace's active cycle must
     /// visit it (see `keyspace::expire`).
     pub fn note_field_expiry(&mut self, key: &[u8], when_ms: i64) {
-        self.database_mut().fields_mut().note(key, when_ms);
+        self.database_mut()
+            .table_mut()
+            .fields_mut()
+            .note(key, when_ms);
     }
 
     /// No field of this key's hash expires any more.
     pub fn forget_field_expiry(&mut self, key: &[u8]) {
-        self.database_mut().fields_mut().forget(key);
+        self.database_mut().table_mut().fields_mut().forget(key);
     }
 
     /// Records the removal of an expired field: as with keys, not a change of the command that

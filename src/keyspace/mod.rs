@@ -30,6 +30,7 @@ mod restore;
 mod sizes;
 mod snapshot;
 mod soonest;
+mod table;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -227,23 +228,19 @@ impl Keyspace {
     /// two stages: nothing is looked up.
     #[inline]
     pub fn prefetch_directory(&self, at: DbIndex, hash: KeyHash) {
-        self.dbs[at.0 as usize]
-            .table()
-            .prefetch_directory(hash.hash());
+        self.dbs[at.0 as usize].table().prefetch_directory(hash);
     }
 
     /// Second stage: prefetches the lines of the key's two buckets.
     #[inline]
     pub fn prefetch(&self, at: DbIndex, hash: KeyHash) {
-        self.dbs[at.0 as usize].table().prefetch(hash.hash());
+        self.dbs[at.0 as usize].table().prefetch(hash);
     }
 
     /// Third stage: prefetches the entries whose tags match.
     #[inline]
     pub fn prefetch_entries(&self, at: DbIndex, hash: KeyHash) {
-        self.dbs[at.0 as usize]
-            .table()
-            .prefetch_entries(hash.hash(), |word| Some(entry::Entry::reach(word)));
+        self.dbs[at.0 as usize].table().prefetch_entries(hash);
     }
 
     /// The table inside the big container at a key, to prefetch its elements too. The key's own

@@ -1,6 +1,6 @@
 //! A key's place in the table: look up, decide, write, with one lookup.
 
-use super::database::Found;
+use super::table::Found;
 use super::{Cause, Db, KeyHash, NewValue, Str};
 use crate::command::CommandError;
 

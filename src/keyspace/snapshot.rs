@@ -276,7 +276,7 @@ pub struct Pass {
     /// Keys that clients wait for: saved next, each once.
     wanted: VecDeque<Wanted>,
     is_wanted: HashSet<Wanted>,
-    /// The entries of the cells being visited.
+    /// The entries of the scan's steps being visited.
     scratch: Vec<Entry>,
     saved: u64,
     total: u64,
@@ -580,18 +580,14 @@ impl Pass {
         }
     }
 
-    /// Visits cells of the table with about `gathered` entries; `false`: the end is reached.
+    /// Visits steps of a scan with about `gathered` entries; `false`: the end is reached.
     fn walk(&mut self, database: &mut Database, saver: &mut dyn Saver, gathered: usize) -> bool {
         let mut found = std::mem::take(&mut self.scratch);
         found.clear();
         let mut next = self.cursor;
         // Entries are scattered in memory: they are prefetched while those before them are saved.
         loop {
-            next = database.table().scan(next, |word| {
-                let entry = Entry::of(word);
-                entry.prefetch(Entry::reach(word));
-                found.push(entry);
-            });
+            next = database.table().scan_ahead(next, |entry| found.push(entry));
             if next == 0 || found.len() >= gathered {
                 break;
             }
@@ -607,7 +603,7 @@ impl Pass {
             bytes += self.visit(database, found[at], saver);
             at += 1;
         }
-        // Cells in which a large value was opened are visited again.
+        // Steps in which a large value was opened are visited again.
         let done = at == found.len() && self.open_at.is_none();
         self.scratch = found;
         if !done {

@@ -10,12 +10,11 @@
 //! that expire in the same millisecond would cost a segment scan each: [`EQUALS`] of the keys that
 //! a scan returns are remembered.
 //!
-//! Times beyond [`TIME_MAX`] (some 8,900 years) are not ordered, and are left to sampling.
+//! Times beyond [`DUE_MAX`] (some 8,900 years) are not ordered, and are left to sampling.
 
-use super::database::{Found, rehash};
 use super::entry::Entry;
+use super::table::{DUE_MAX, Found};
 use super::{DbIndex, KeyHash, Keyspace};
-use crate::encodings::hashtable::{TIME_MAX, Word};
 
 /// Most keys remembered that expire in the same millisecond.
 const EQUALS: usize = 64;
@@ -25,7 +24,7 @@ const EQUALS: usize = 64;
 pub(super) struct Equals {
     time: i64,
     keys: Vec<(DbIndex, Box<[u8]>)>,
-    due: Vec<Word>,
+    due: Vec<Entry>,
 }
 
 impl Equals {
@@ -50,12 +49,12 @@ impl Keyspace {
             }
             let database = &mut self.dbs[db.0 as usize];
             let table = database.table_mut();
-            table.collect_due(time, 1, Entry::word_expiry, &mut equals.due);
+            table.take_due(time, 1, &mut equals.due);
             // All of them are noted again; the evicted one's note is dropped at the next visit.
-            for word in equals.due.drain(..) {
-                table.note_expiry(rehash(word), time);
+            for entry in equals.due.drain(..) {
+                table.note_due_again(entry, time);
                 if equals.keys.len() < EQUALS {
-                    equals.keys.push((db, Entry::of(word).key().into()));
+                    equals.keys.push((db, entry.key().into()));
                 }
             }
         }
@@ -64,10 +63,11 @@ impl Keyspace {
 
     /// The least bound of all tables: nothing expires earlier, though perhaps nothing expires then.
     fn first_due(&self) -> Option<(DbIndex, i64)> {
-        let volatile = (0..).zip(&self.dbs).filter(|(_, db)| db.volatile() > 0);
-        let bounds = volatile.filter_map(|(at, db)| Some((DbIndex(at), db.table().next_due()?)));
+        let bounds = (0..)
+            .zip(&self.dbs)
+            .filter_map(|(at, db)| Some((DbIndex(at), db.table().next_due()?)));
         let first = bounds.min_by_key(|&(_, time)| time)?;
-        (first.1 < TIME_MAX).then_some(first)
+        (first.1 < DUE_MAX).then_some(first)
     }
 
     fn that_expires_at(&self, db: DbIndex, key: &[u8], time: i64) -> Option<Found> {

@@ -197,7 +197,7 @@ impl FieldTable {
         while removed < limit {
             let more = self
                 .table
-                .collect_due(now, COLLECT_SEGMENTS, look, &mut due);
+                .collect_due(now, COLLECT_SEGMENTS, look, |word| due.push(word));
             for word in due.drain(..) {
                 let hash = hash_of(word);
                 if removed == limit {

@@ -157,16 +157,16 @@ impl HashTable {
         self.expiry.as_ref()?.next_due()
     }
 
-    /// Collects into `due` the words that expire at `now_ms` or before according to `look`, from at
+    /// Passes to `due` the words that expire at `now_ms` or before according to `look`, from at
     /// most `budget` segments, the earliest ones first. True if there is more to do.
     ///
-    /// Collected words are forgotten here: the caller removes them, or notes them again.
+    /// These words are no longer noted: the caller removes them, or notes them again.
     pub fn collect_due(
         &mut self,
         now_ms: i64,
         budget: usize,
         mut look: impl FnMut(Word) -> Option<i64>,
-        due: &mut Vec<Word>,
+        mut due: impl FnMut(Word),
     ) -> bool {
         // Later times are noted as `TIME_MAX`, some 8,900 years ahead, and are never reached.
         let now_ms = now_ms.min(TIME_MAX - 1);
@@ -181,7 +181,7 @@ impl HashTable {
             else {
                 return false;
             };
-            self.visit_record(id as u32, now_ms, &mut look, due);
+            self.visit_record(id as u32, now_ms, &mut look, &mut due);
         }
         self.next_due().is_some_and(|next| next <= now_ms)
     }
@@ -191,7 +191,7 @@ impl HashTable {
         id: u32,
         now_ms: i64,
         look: &mut impl FnMut(Word) -> Option<i64>,
-        due: &mut Vec<Word>,
+        due: &mut impl FnMut(Word),
     ) {
         // The record is out of the table while the caller's closure runs.
         let expiry = self.expiry.as_mut().expect("the record is somewhere");
@@ -199,7 +199,7 @@ impl HashTable {
         let segment = self.directory.get(u64::from(record.prefix) << 32);
         debug_assert_eq!(segment.segment().header().record, id);
         let mut inspect = |record: &mut Record, cell: u64| match look(word_of_cell(cell)) {
-            Some(when_ms) if when_ms <= now_ms => due.push(word_of_cell(cell)),
+            Some(when_ms) if when_ms <= now_ms => due(word_of_cell(cell)),
             Some(when_ms) => record.note(near(when_ms, tag_of_cell(cell))),
             None => {}
         };

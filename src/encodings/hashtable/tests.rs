@@ -422,7 +422,7 @@ impl Timed {
                 looks += 1;
                 times[&number(word)]
             },
-            &mut due,
+            |word| due.push(word),
         ) {}
         let mut due: Vec<u64> = due.into_iter().map(number).collect();
         due.sort_unstable();
