@@ -120,12 +120,12 @@ impl<'a> Db<'a> {
 
     #[inline]
     pub(super) fn database(&self) -> &Database {
-        &self.keyspace.dbs[self.at.0 as usize]
+        &self.keyspace.dbs[self.at]
     }
 
     #[inline]
     pub(super) fn database_mut(&mut self) -> &mut Database {
-        &mut self.keyspace.dbs[self.at.0 as usize]
+        &mut self.keyspace.dbs[self.at]
     }
 
     #[inline]
@@ -182,7 +182,7 @@ impl<'a> Db<'a> {
     #[inline]
     pub fn count_read(&mut self, key: &[u8], hit: bool) {
         let seen = if hit { Use::Read } else { Use::Miss };
-        self.database_mut().count_use(key, seen);
+        self.keyspace.count_use(self.at, key, seen);
         if hit {
             self.keyspace.stats.hits += 1;
         } else {

@@ -20,7 +20,7 @@
 use std::collections::VecDeque;
 
 use super::database::{Database, container_effort, relocate_container};
-use super::{KeyHash, Keyspace};
+use super::{DbIndex, KeyHash, Keyspace};
 use crate::base::mover::Mover;
 use crate::types::Type;
 
@@ -65,9 +65,10 @@ impl Keyspace {
     /// One step of a walk: that of a table's scan, or a slice of a container. `false`: the walk is
     /// complete. For use between turns only.
     pub fn relocate_step(&mut self, walk: &mut Walk) -> bool {
-        let Some(database) = self.dbs.get_mut(walk.db as usize) else {
+        if walk.db as usize == self.dbs.len() {
             return false;
-        };
+        }
+        let database = &mut self.dbs[DbIndex(walk.db)];
         if let Some(key) = walk.large.front() {
             let (key, at, n) = (key.clone(), walk.inside, walk.elements());
             match database.relocate_part(&key, &mut walk.mover, at, n) {

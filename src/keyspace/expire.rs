@@ -9,6 +9,7 @@
 use std::time::{Duration, Instant};
 
 use super::entry::Entry;
+use super::table::DUE_MAX;
 use super::{Cause, DbIndex, Keyspace};
 
 /// Segments visited between two checks of the time. One whose keys are all due may yield 500 of
@@ -34,14 +35,14 @@ pub struct Cycle {
 }
 
 impl Keyspace {
-    /// When the next key may expire, Unix milliseconds; a lower bound. `None`: no key will.
-    pub fn next_expiry(&self) -> Option<i64> {
+    /// When the next key or field may expire, Unix milliseconds; a lower bound. `None`: none will.
+    /// O(1), plus O(log databases) for each database changed since the last call.
+    pub fn next_expiry(&mut self) -> Option<i64> {
         if !self.expires_actively() {
             return None;
         }
-        let keys = self.dbs.iter().filter_map(|d| d.table().next_due());
-        let fields = self.dbs.iter().filter_map(|d| d.fields().next_due());
-        keys.chain(fields).min().map(|due| due.saturating_add(1))
+        let due = self.dbs.next_due()?;
+        Some(due.saturating_add(1))
     }
 
     /// Keys with an expiry, of all databases.
@@ -55,37 +56,29 @@ impl Keyspace {
         if !self.expires_actively() {
             return cycle;
         }
-        // The last millisecond whose keys have expired.
-        let past = self.due_ms.saturating_sub(1);
+        // The last millisecond whose keys have expired. Keys beyond the ordered range never are due.
+        let past = self.due_ms.saturating_sub(1).min(DUE_MAX - 1);
         let start = Instant::now();
-        let mut due = Vec::new();
-        for at in 0..self.dbs.len() {
-            if self.dbs[at].volatile() == 0 {
-                continue;
+        let (mut due, mut steps) = (Vec::new(), 0);
+        while let Some((at, _)) = self.dbs.first_due_key().filter(|&(_, due)| due <= past) {
+            if steps > 0 && start.elapsed() >= budget {
+                cycle.more = true;
+                return cycle;
             }
-            loop {
-                let table = self.dbs[at].table_mut();
-                let more = table.take_due(past, SEGMENTS_PER_STEP, &mut due);
-                for entry in due.drain(..) {
-                    cycle.deleted += self.expire_entry(DbIndex(at as u32), entry) as usize;
-                }
-                if !more {
-                    break;
-                }
-                if start.elapsed() >= budget {
-                    cycle.more = true;
-                    return cycle;
-                }
+            steps += 1;
+            let table = self.dbs[at].table_mut();
+            table.take_due(past, SEGMENTS_PER_STEP, &mut due);
+            for entry in due.drain(..) {
+                cycle.deleted += self.expire_entry(at, entry) as usize;
             }
         }
-        for at in 0..self.dbs.len() {
-            while let Some(key) = self.dbs[at].table_mut().fields_mut().take_due(past) {
-                self.db(DbIndex(at as u32))
-                    .expire_fields(&key, FIELDS_PER_STEP);
-                if start.elapsed() >= budget {
-                    cycle.more = true;
-                    return cycle;
-                }
+        while let Some((at, _)) = self.dbs.first_due_field().filter(|&(_, due)| due <= past) {
+            if let Some(key) = self.dbs[at].table_mut().fields_mut().take_due(past) {
+                self.db(at).expire_fields(&key, FIELDS_PER_STEP);
+            }
+            if start.elapsed() >= budget {
+                cycle.more = true;
+                return cycle;
             }
         }
         cycle
@@ -93,7 +86,7 @@ impl Keyspace {
 
     fn expire_entry(&mut self, db: DbIndex, entry: Entry) -> bool {
         let key: Box<[u8]> = entry.key().into();
-        let Some(entry) = self.dbs[db.0 as usize].detach_entry(entry) else {
+        let Some(entry) = self.dbs[db].detach_entry(entry) else {
             return false;
         };
         if let Some(entry) = entry {

@@ -117,7 +117,7 @@ impl Db<'_> {
         let past = self.keyspace.due_ms.saturating_sub(1).max(0) as u64;
         let Keyspace { dbs, effects, .. } = &mut *self.keyspace;
         let at = self.at;
-        let mut hash = dbs[at.0 as usize].write::<Hash>(entry);
+        let mut hash = dbs[at].write::<Hash>(entry);
         let removed = hash.remove_expired(past, limit, |field| {
             effects.state(at, [b"HDEL", key, field].into_iter());
         });

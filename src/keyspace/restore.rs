@@ -71,7 +71,7 @@ impl Keyspace {
     ) -> bool {
         let clock = self.clock_for(last_use);
         let hash = KeyHash::of(key);
-        let database: &mut Database = &mut self.dbs[at.0 as usize];
+        let database: &mut Database = &mut self.dbs[at];
         if database.find(hash, key).is_some() {
             return false;
         }

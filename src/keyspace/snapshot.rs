@@ -379,7 +379,7 @@ impl Keyspace {
         }
         pass.wanted.clear();
         pass.is_wanted.clear();
-        for db in &mut self.dbs {
+        for db in self.dbs.iter_mut() {
             db.pass.early.clear();
             db.pass.early_bytes = 0;
             db.pass.open = None;
@@ -395,7 +395,7 @@ impl Keyspace {
         if !self.is_saving() {
             return false;
         }
-        let database = &self.dbs[db.0 as usize];
+        let database = &self.dbs[db];
         let Some(found) = database.find(KeyHash::of(key), key) else {
             return false;
         };
@@ -437,7 +437,7 @@ impl Keyspace {
             }
         };
         if end == Slice::Done {
-            for db in &mut self.dbs {
+            for db in self.dbs.iter_mut() {
                 db.pass.running = false;
             }
             for orphan in pass.orphans.drain(..) {
@@ -462,7 +462,7 @@ impl Keyspace {
         if let Some(wanted) = pass.wanted.pop_front() {
             pass.is_wanted.remove(&wanted);
             let (db, key) = wanted;
-            let database = &mut self.dbs[db.0 as usize];
+            let database = &mut self.dbs[db];
             if let Some(found) = database.find(KeyHash::of(&key), &key) {
                 pass.visit(database, found.entry, saver);
             }
@@ -500,8 +500,9 @@ impl Keyspace {
     }
 
     /// A value that was changed or removed before it was saved.
-    fn take_early(&mut self) -> Option<(usize, Owned)> {
+    fn take_early(&mut self) -> Option<(DbIndex, Owned)> {
         let at = self.dbs.iter().position(|db| !db.pass.early.is_empty())?;
+        let at = DbIndex(at as u32);
         let mark = &mut self.dbs[at].pass;
         let owned = mark.early.pop()?;
         mark.early_bytes = mark.early_bytes.saturating_sub(owned.entry.memory_bytes());
@@ -541,7 +542,7 @@ impl Keyspace {
         at: DbIndex,
         mut old: Database,
     ) -> Option<Database> {
-        let fresh = &mut self.dbs[at.0 as usize];
+        let fresh = &mut self.dbs[at];
         fresh.pass.bit = old.pass.bit;
         fresh.pass.running = old.pass.running;
         fresh.pass.origin = old.pass.origin;

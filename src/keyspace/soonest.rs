@@ -5,7 +5,7 @@
 //! none and a later bound; it forgets the keys it returns, so those that are not evicted are noted
 //! again.
 //!
-//! Cost: O(databases), plus one or two visits to a segment per evicted key, each reading one or two
+//! Cost: one or two visits to a segment per evicted key, each reading one or two
 //! of its elements; each full scan of a segment is amortized over the 14 expiries before it. Keys
 //! that expire in the same millisecond would cost a segment scan each: [`EQUALS`] of the keys that
 //! a scan returns are remembered.
@@ -47,7 +47,7 @@ impl Keyspace {
                     return true;
                 }
             }
-            let database = &mut self.dbs[db.0 as usize];
+            let database = &mut self.dbs[db];
             let table = database.table_mut();
             table.take_due(time, 1, &mut equals.due);
             // All of them are noted again; the evicted one's note is dropped at the next visit.
@@ -61,17 +61,14 @@ impl Keyspace {
         false
     }
 
-    /// The least bound of all tables: nothing expires earlier, though perhaps nothing expires then.
-    fn first_due(&self) -> Option<(DbIndex, i64)> {
-        let bounds = (0..)
-            .zip(&self.dbs)
-            .filter_map(|(at, db)| Some((DbIndex(at), db.table().next_due()?)));
-        let first = bounds.min_by_key(|&(_, time)| time)?;
+    /// The least bound of all tables: no key expires earlier, though perhaps none expires then.
+    fn first_due(&mut self) -> Option<(DbIndex, i64)> {
+        let first = self.dbs.first_due_key()?;
         (first.1 < DUE_MAX).then_some(first)
     }
 
     fn that_expires_at(&self, db: DbIndex, key: &[u8], time: i64) -> Option<Found> {
-        let found = self.dbs[db.0 as usize].find(KeyHash::of(key), key)?;
+        let found = self.dbs[db].find(KeyHash::of(key), key)?;
         (found.entry.expiry()? <= time).then_some(found)
     }
 }

@@ -41,8 +41,7 @@ impl Db<'_> {
     pub fn random_key(&mut self) -> Option<Vec<u8>> {
         let mut tries = 0;
         loop {
-            let at = self.at.0 as usize;
-            let table = self.keyspace.dbs[at].table();
+            let table = self.keyspace.dbs[self.at].table();
             let (entry, _) = table.random(&mut self.keyspace.rng)?;
             let key = entry.key().to_vec();
             let touch = std::mem::replace(&mut self.touch, false);

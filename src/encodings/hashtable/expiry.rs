@@ -27,13 +27,13 @@ use smallvec::SmallVec;
 
 use super::ahead::{SHORT_REACH, prefetch_entry};
 use super::line::{tag_of_cell, tag_of_hash, word_of_cell};
-use super::min_tree::{MinTree, NEVER};
 use super::near::{Record, TIME_MAX, near, tag_of};
 use super::random::below;
 use super::segment::{NO_HORIZON, NO_RECORD};
 use super::{HashTable, SegmentRef, Word};
 use crate::base::alloc::{boxed_bytes, vec_bytes};
 use crate::base::mover::Mover;
+use crate::encodings::min_tree::{MinTree, NEVER};
 
 /// Records drawn before the earliest one is taken.
 const RECORD_DRAWS: usize = 16;

@@ -40,7 +40,6 @@ mod drain;
 mod expiry;
 mod frontier;
 mod line;
-mod min_tree;
 mod near;
 mod overflow;
 mod place;

@@ -91,7 +91,7 @@ impl Loop {
     }
 
     /// How long the loop may sleep.
-    fn timeout(&self) -> Duration {
+    fn timeout(&mut self) -> Duration {
         let server = &self.engine.server;
         let urgent = server.has_urgent()
             || self.engine.wants_snapshot_time()
