@@ -2,7 +2,7 @@
 //!
 //! Further operations are in sibling files: `place` (look up, decide, write), `change` (recording
 //! changes), `relocate` (RENAME, COPY), `walk` (SCAN, KEYS), `info` (OBJECT), `fields` (field
-//! TTLs).
+//! TTLs), `expired_fields`.
 
 use std::cell::Cell;
 

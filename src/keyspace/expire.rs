@@ -2,9 +2,9 @@
 //!
 //! There is no second table of volatile keys. Every segment of a database's table knows the nearest
 //! of its expiries, and a cycle visits only the segments that these times select
-//! (`encodings::hashtable`, its `expiry`). The loop sleeps no longer than until
-//! [`Keyspace::next_expiry`], so keys are deleted within a turn of their expiry, in slices small
-//! enough that no client notices.
+//! (`encodings::hashtable`, its `expiry`) in the databases that are due (`databases`). The loop
+//! sleeps no longer than until [`Keyspace::next_expiry`], so keys are deleted within a turn of their
+//! expiry, in slices small enough that no client notices.
 
 use std::time::{Duration, Instant};
 
@@ -60,7 +60,7 @@ impl Keyspace {
         let past = self.due_ms.saturating_sub(1).min(DUE_MAX - 1);
         let start = Instant::now();
         let (mut due, mut steps) = (Vec::new(), 0);
-        while let Some((at, _)) = self.dbs.first_due_key().filter(|&(_, due)| due <= past) {
+        while let Some((at, _)) = self.dbs.first_due_key().filter(|&(_, when)| when <= past) {
             if steps > 0 && start.elapsed() >= budget {
                 cycle.more = true;
                 return cycle;
@@ -72,9 +72,9 @@ impl Keyspace {
                 cycle.deleted += self.expire_entry(at, entry) as usize;
             }
         }
-        while let Some((at, _)) = self.dbs.first_due_field().filter(|&(_, due)| due <= past) {
+        while let Some((at, _)) = self.dbs.first_due_field().filter(|&(_, when)| when <= past) {
             if let Some(key) = self.dbs[at].table_mut().fields_mut().take_due(past) {
-                self.db(at).expire_fields(&key, FIELDS_PER_STEP);
+                self.db(at).expire_due_fields(&key, FIELDS_PER_STEP);
             }
             if start.elapsed() >= budget {
                 cycle.more = true;

@@ -15,6 +15,7 @@ mod effects;
 mod entry;
 mod evict;
 mod expire;
+mod expired_fields;
 mod fields;
 mod info;
 mod journal;
