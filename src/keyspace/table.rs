@@ -142,8 +142,8 @@ impl Table {
     /// The position of exactly this entry; `None`: it is not in the table.
     pub fn find_entry(&self, entry: Entry) -> Option<Found> {
         let is_it = |word| Entry::of(word) == entry;
-        let hash = hash::keys().hash(entry.key());
-        let handle = self.entries.find_handle(hash, is_it)?;
+        let hash = KeyHash::of(entry.key());
+        let handle = self.entries.find_handle(hash.hash(), is_it)?;
         Some(Found { handle, entry })
     }
 
@@ -225,8 +225,8 @@ impl Table {
     /// Notes an entry that [`Table::take_due`] has collected and that stays: it expires at
     /// `when_ms`.
     pub fn note_due_again(&mut self, entry: Entry, when_ms: i64) {
-        let hash = hash::keys().hash(entry.key());
-        self.entries.note_expiry(hash, when_ms);
+        let hash = KeyHash::of(entry.key());
+        self.entries.note_expiry(hash.hash(), when_ms);
     }
 
     // --- all entries ---
