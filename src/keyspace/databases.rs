@@ -38,7 +38,7 @@ pub(super) struct Databases {
 impl Databases {
     pub fn new(count: usize) -> Databases {
         let mut databases = Databases {
-            all: Vec::new(),
+            all: (0..count).map(|_| Database::default()).collect(),
             keys: MinTree::new(),
             fields: MinTree::new(),
             stale: Vec::new(),
@@ -46,7 +46,6 @@ impl Databases {
             last: NONE,
         };
         for _ in 0..count {
-            databases.all.push(Database::default());
             databases.keys.push();
             databases.fields.push();
         }
