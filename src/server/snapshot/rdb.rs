@@ -7,7 +7,7 @@ use super::sink::Sink;
 use crate::base::pin::Pinned;
 use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver, UseClock};
 use crate::persistence::background::{self, BackgroundFile};
-use crate::persistence::rdb::{Use, VERSION_FIELD_TTLS, VERSION_USUAL, Writer};
+use crate::persistence::rdb::{Use, Writer, version_for};
 
 /// Size at which a buffer is passed to the writing thread.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -153,8 +153,7 @@ impl Server {
         facts: &[(&str, Vec<u8>)],
     ) -> RdbSink {
         let version = match version {
-            0 if keyspace.any_field_expires() => VERSION_FIELD_TTLS,
-            0 => VERSION_USUAL,
+            0 => version_for(keyspace),
             asked => asked,
         };
         let mut writer = Writer::new(version, self.config.rdbcompression);
