@@ -12,6 +12,7 @@ mod hash;
 pub mod import;
 mod inner;
 mod kinds;
+mod limits;
 mod list;
 mod memory;
 mod relocate;
@@ -25,6 +26,7 @@ pub use hash::{Expiry, ExpiryChange, Hash, HashField};
 pub use inner::Inner;
 pub use kinds::{AnyContainer, Encoding, Type};
 pub(crate) use kinds::{for_container, match_container, with_types};
+pub use limits::Limits;
 pub use list::List;
 pub use memory::Measured;
 pub use relocate::Relocate;
@@ -108,44 +110,6 @@ pub trait Container: Sized + Clone + Measured + Relocate {
     /// Frees up to about `n` elements; true when none is left. After the first call the value may
     /// only be freed further (also as a word in between) or dropped.
     fn free_step(&mut self, n: usize) -> bool;
-}
-
-/// The configured thresholds between encodings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// `list-max-listpack-size`.
-    pub list_fill: Fill,
-    pub list_compress_depth: u16,
-    pub set_max_intset_entries: usize,
-    pub set_max_listpack_entries: usize,
-    pub set_max_listpack_value: usize,
-    pub hash_max_listpack_entries: usize,
-    pub hash_max_listpack_value: usize,
-    pub zset_max_listpack_entries: usize,
-    pub zset_max_listpack_value: usize,
-    /// `stream-node-max-bytes`; 0: no limit.
-    pub stream_node_max_bytes: usize,
-    /// `stream-node-max-entries`; 0: no limit.
-    pub stream_node_max_entries: u64,
-}
-
-impl Default for Limits {
-    /// The defaults of Redis 8.0.
-    fn default() -> Self {
-        Limits {
-            list_fill: Fill(-2),
-            list_compress_depth: 0,
-            set_max_intset_entries: 512,
-            set_max_listpack_entries: 128,
-            set_max_listpack_value: 64,
-            hash_max_listpack_entries: 512,
-            hash_max_listpack_value: 64,
-            zset_max_listpack_entries: 128,
-            zset_max_listpack_value: 64,
-            stream_node_max_bytes: 4096,
-            stream_node_max_entries: 100,
-        }
-    }
 }
 
 /// A uniformly random number below `bound`, which is not 0.
