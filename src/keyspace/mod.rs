@@ -19,7 +19,6 @@ mod info;
 mod journal;
 mod lazyfree;
 mod new_value;
-mod notify;
 #[cfg(test)]
 mod opened;
 mod place;
@@ -49,7 +48,6 @@ pub use info::KeyInfo;
 pub use journal::{Change, ChangeKind, Journal};
 pub use lazyfree::{Cause, FEW, Lazy, LazyFree, Longest};
 pub use new_value::{NewValue, Str};
-pub use notify::Class;
 pub use place::{Expiry, Place};
 pub use prefixes::{PrefixFigures, PrefixRule};
 pub use restore::{KeyUse, OwnedValue};
@@ -59,6 +57,9 @@ pub use value::{Ref, RefMut};
 pub use view::{AnyRef, KeyView, ValueView};
 pub use waiting::{ReadyKey, Waiting};
 pub use watch::{WatchList, Watchers};
+
+/// The class of an event.
+pub use crate::config::EventClass as Class;
 
 use crate::types::{Inner, Limits, Type};
 use watch::Seen;
