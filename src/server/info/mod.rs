@@ -15,7 +15,7 @@ mod tls;
 use std::cell::OnceCell;
 use std::fmt::{Display, Write};
 
-pub use memory::{MemoryFigures, excess, memory_figures};
+pub use memory::{MemoryFigures, OWN_METRICS, excess, memory_figures};
 
 use super::client::{Client, ClientFlags};
 use super::{Buffers, Server, buffers};
