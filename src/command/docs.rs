@@ -55,6 +55,7 @@ groups! {
     Hash "hash",
     HyperLogLog "hyperloglog",
     List "list",
+    Pile "pile",
     PubSub "pubsub",
     Scripting "scripting",
     Server "server",

@@ -10,6 +10,7 @@
 mod hash;
 mod list;
 mod packed;
+mod pile;
 mod set;
 mod stream;
 mod zset;
