@@ -55,7 +55,6 @@ groups! {
     Hash "hash",
     HyperLogLog "hyperloglog",
     List "list",
-    Pile "pile",
     PubSub "pubsub",
     Scripting "scripting",
     Server "server",

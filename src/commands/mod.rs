@@ -10,7 +10,6 @@ mod geo;
 mod hash;
 mod hyperloglog;
 mod list;
-mod pile;
 mod pubsub;
 mod scripting;
 mod server;
@@ -61,7 +60,6 @@ const GROUPS: &[(&[Spec], &[Doc])] = &[
     (generic::SPECS, generic::docs::DOCS),
     (hash::SPECS, hash::docs::DOCS),
     (list::SPECS, list::docs::DOCS),
-    (pile::SPECS, pile::docs::DOCS),
     (pubsub::SPECS, pubsub::docs::DOCS),
     (scripting::SPECS, scripting::docs::DOCS),
     (set::SPECS, set::docs::DOCS),

@@ -17,7 +17,6 @@ macro_rules! with_types {
                 // In a listpack of (field, value, expiry).
                 Hash: ListpackEx "listpackex";
                 Stream: Stream "stream";
-                Pile: Pile "pile";
             ]
             $($arguments)*
         }

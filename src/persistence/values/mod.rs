@@ -10,7 +10,6 @@
 mod hash;
 mod list;
 mod packed;
-mod pile;
 mod set;
 mod stream;
 mod zset;
