@@ -26,49 +26,43 @@ pub struct Doc {
     pub args: &'static [Arg],
 }
 
-/// Redis's command groups.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
-    Bitmap,
-    Cluster,
-    Connection,
-    Generic,
-    Geo,
-    Hash,
-    HyperLogLog,
-    List,
-    PubSub,
-    Scripting,
-    Server,
-    Set,
-    SortedSet,
-    Stream,
-    String,
-    Transactions,
+/// The list of groups, each with its name.
+macro_rules! groups {
+    ($($Group:ident $name:literal,)*) => {
+        /// Redis's command groups.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Group {
+            $($Group,)*
+        }
+
+        impl Group {
+            /// As COMMAND DOCS writes it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Group::$Group => $name,)*
+                }
+            }
+        }
+    };
 }
 
-impl Group {
-    /// As COMMAND DOCS writes it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Group::Bitmap => "bitmap",
-            Group::Cluster => "cluster",
-            Group::Connection => "connection",
-            Group::Generic => "generic",
-            Group::Geo => "geo",
-            Group::Hash => "hash",
-            Group::HyperLogLog => "hyperloglog",
-            Group::List => "list",
-            Group::PubSub => "pubsub",
-            Group::Scripting => "scripting",
-            Group::Server => "server",
-            Group::Set => "set",
-            Group::SortedSet => "sorted-set",
-            Group::Stream => "stream",
-            Group::String => "string",
-            Group::Transactions => "transactions",
-        }
-    }
+groups! {
+    Bitmap "bitmap",
+    Cluster "cluster",
+    Connection "connection",
+    Generic "generic",
+    Geo "geo",
+    Hash "hash",
+    HyperLogLog "hyperloglog",
+    List "list",
+    PubSub "pubsub",
+    Scripting "scripting",
+    Server "server",
+    Set "set",
+    SortedSet "sorted-set",
+    Stream "stream",
+    String "string",
+    Transactions "transactions",
 }
 
 bitflags! {

@@ -1,30 +1,7 @@
 //! The documentation of all groups, by command name.
 
-use super::{
-    bitmap, cluster, connection, generic, geo, hash, hyperloglog, list, pubsub, scripting, server,
-    set, sorted_set, stream, string, transactions,
-};
+use super::GROUPS;
 use crate::command::docs::{Doc, find};
-
-/// Every group's list, each sorted by name.
-const GROUPS: [&[Doc]; 16] = [
-    string::docs::DOCS,
-    generic::docs::DOCS,
-    hash::docs::DOCS,
-    list::docs::DOCS,
-    set::docs::DOCS,
-    sorted_set::docs::DOCS,
-    stream::docs::DOCS,
-    geo::docs::DOCS,
-    bitmap::docs::DOCS,
-    hyperloglog::docs::DOCS,
-    connection::docs::DOCS,
-    server::docs::DOCS,
-    transactions::docs::DOCS,
-    pubsub::docs::DOCS,
-    scripting::docs::DOCS,
-    cluster::docs::DOCS,
-];
 
 /// The documentation of `name`, or of its `subcommand`; names in lower case.
 ///
@@ -38,7 +15,8 @@ pub fn docs_for(name: &str, subcommand: Option<&str>) -> Option<&'static Doc> {
         }
         None => name,
     };
-    GROUPS.iter().find_map(|docs| find(docs, full))
+    // Each list is sorted by name.
+    GROUPS.iter().find_map(|(_, docs)| find(docs, full))
 }
 
 #[cfg(test)]
@@ -48,12 +26,9 @@ mod tests {
 
     #[test]
     fn lists_are_sorted_so_that_search_finds_every_entry() {
-        for docs in GROUPS {
-            assert!(
-                docs.is_sorted_by(|a, b| a.name < b.name),
-                "{}",
-                docs[0].name
-            );
+        for (_, docs) in GROUPS {
+            let names: Vec<&str> = docs.iter().map(|doc| doc.name).collect();
+            assert!(docs.is_sorted_by(|a, b| a.name < b.name), "{names:?}");
         }
         assert_eq!(docs_for("config", Some("get")).unwrap().name, "config|get");
         assert!(docs_for("config", Some("nosuch")).is_none());
@@ -72,7 +47,7 @@ mod tests {
             );
             arg.args.iter().for_each(check);
         }
-        for doc in GROUPS.into_iter().flatten() {
+        for doc in GROUPS.iter().flat_map(|(_, docs)| *docs) {
             assert!(
                 doc.summary.ends_with('.') && doc.summary.len() < 120,
                 "{}",

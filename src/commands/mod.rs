@@ -48,27 +48,33 @@ mod timeout_args;
 
 pub use docs::docs_for;
 
+use crate::command::docs::Doc;
 use crate::server::Spec;
+
+/// The list of groups: the rows of each, and the documentation.
+const GROUPS: &[(&[Spec], &[Doc])] = &[
+    (acl::SPECS, &[]),
+    (command::SPECS, &[]),
+    (connection::SPECS, connection::docs::DOCS),
+    (server::SPECS, server::docs::DOCS),
+    (generic::SPECS, generic::docs::DOCS),
+    (hash::SPECS, hash::docs::DOCS),
+    (list::SPECS, list::docs::DOCS),
+    (pubsub::SPECS, pubsub::docs::DOCS),
+    (scripting::SPECS, scripting::docs::DOCS),
+    (set::SPECS, set::docs::DOCS),
+    (sorted_set::SPECS, sorted_set::docs::DOCS),
+    (stream::SPECS, stream::docs::DOCS),
+    (string::SPECS, string::docs::DOCS),
+    (bitmap::SPECS, bitmap::docs::DOCS),
+    (hyperloglog::SPECS, hyperloglog::docs::DOCS),
+    (geo::SPECS, geo::docs::DOCS),
+    (transactions::SPECS, transactions::docs::DOCS),
+    // Documented before there are rows.
+    (&[], cluster::docs::DOCS),
+];
 
 /// All rows, by group.
 pub fn table() -> Vec<&'static [Spec]> {
-    vec![
-        acl::SPECS,
-        command::SPECS,
-        connection::SPECS,
-        server::SPECS,
-        generic::SPECS,
-        hash::SPECS,
-        list::SPECS,
-        pubsub::SPECS,
-        scripting::SPECS,
-        set::SPECS,
-        sorted_set::SPECS,
-        stream::SPECS,
-        string::SPECS,
-        bitmap::SPECS,
-        hyperloglog::SPECS,
-        geo::SPECS,
-        transactions::SPECS,
-    ]
+    GROUPS.iter().map(|(specs, _)| *specs).collect()
 }

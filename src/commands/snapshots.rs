@@ -1,7 +1,6 @@
 //! A snapshot taken between ticks equals the databases at its start, whatever commands run
 //! meanwhile on values of any type.
 
-use crate::types::stream::StreamId;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -9,6 +8,8 @@ use proptest::prelude::*;
 use crate::base::mover::Mover;
 use crate::keyspace::{DbIndex, KeyView, Saver, Slice, ValueView, Walk};
 use crate::server::Testbed;
+use crate::types::stream::StreamId;
+use crate::types::{Container, Hash, List, Set, Signature, Stream, Type, Zset, for_container};
 
 /// Keys with their expiry and their value as text.
 type Model = BTreeMap<(u32, Vec<u8>), (Option<i64>, String)>;
@@ -27,45 +28,57 @@ struct Collector {
 /// Elements of a value; unordered types give them in any order.
 fn elements(value: &ValueView<'_>) -> Vec<String> {
     let mut out = Vec::new();
-    match value {
-        ValueView::Int(n) => out.push(n.to_string()),
-        ValueView::Bytes(text) => out.push(format!("{text:?}")),
-        ValueView::List(list) => list.visit(0, usize::MAX, false, |e| {
+    let container = match value {
+        ValueView::Int(n) => return vec![n.to_string()],
+        ValueView::Bytes(text) => return vec![format!("{text:?}")],
+        ValueView::Container(container) => container,
+    };
+    match container.kind() {
+        Type::List => container.read::<List>().visit(0, usize::MAX, false, |e| {
             out.push(format!("{e:?}"));
             true
         }),
-        ValueView::Set(set) => set.visit(|e| {
+        Type::Set => container.read::<Set>().visit(|e| {
             out.push(format!("{e:?}"));
             true
         }),
-        ValueView::Zset(zset) => out.extend(zset.iter().map(|(s, m)| format!("{s} {m:?}"))),
-        ValueView::Hash(hash) => hash.visit(|f| {
+        Type::Zset => {
+            let zset = container.read::<Zset>();
+            out.extend(zset.iter().map(|(s, m)| format!("{s} {m:?}")));
+        }
+        Type::Hash => container.read::<Hash>().visit(|f| {
             out.push(format!("{f:?}"));
             true
         }),
-        ValueView::Stream(stream) => {
+        Type::Stream => {
+            let stream = container.read::<Stream>();
             let mut entries = stream.range(StreamId::MIN, StreamId::MAX);
             while let Some(id) = entries.next() {
                 out.push(format!("{id:?} {:?}", entries.pair()));
             }
         }
+        other => for_container!(
+            other,
+            T => {
+                let mut signature = Signature::default();
+                container.read::<T>().sign(&mut signature);
+                out.push(signature.hex());
+            },
+            _ => unreachable!("a container"),
+        ),
     }
     out
 }
 
 fn text(value: &ValueView<'_>, mut elements: Vec<String>) -> String {
-    if matches!(value, ValueView::Set(_) | ValueView::Hash(_)) {
+    let kind = match value {
+        ValueView::Int(_) | ValueView::Bytes(_) => Type::String,
+        ValueView::Container(container) => container.kind(),
+    };
+    if matches!(kind, Type::Set | Type::Hash) {
         elements.sort();
     }
-    let kind = match value {
-        ValueView::Int(_) | ValueView::Bytes(_) => "string",
-        ValueView::List(_) => "list",
-        ValueView::Set(_) => "set",
-        ValueView::Zset(_) => "zset",
-        ValueView::Hash(_) => "hash",
-        ValueView::Stream(_) => "stream",
-    };
-    format!("{kind} {elements:?}")
+    format!("{} {elements:?}", kind.name())
 }
 
 impl Collector {
@@ -96,15 +109,15 @@ impl Saver for Collector {
     fn part(&mut self, view: &KeyView<'_>, at: u64) -> Option<u64> {
         let (_, _, so_far) = self.open.as_mut().expect("begun");
         // At the cursor must be the elements from before the key was changed.
-        let next = match &view.value {
-            ValueView::Set(set) => set.scan(at, |e| so_far.push(format!("{e:?}"))),
-            ValueView::Hash(hash) => hash.scan(at, |f| so_far.push(format!("{f:?}"))),
-            other => {
-                let all = elements(other);
-                let end = (at as usize + 3).min(all.len());
-                so_far.extend_from_slice(&all[at as usize..end]);
-                if end == all.len() { 0 } else { end as u64 }
-            }
+        let next = if let Some(set) = view.value.get::<Set>() {
+            set.scan(at, |e| so_far.push(format!("{e:?}")))
+        } else if let Some(hash) = view.value.get::<Hash>() {
+            hash.scan(at, |f| so_far.push(format!("{f:?}")))
+        } else {
+            let all = elements(&view.value);
+            let end = (at as usize + 3).min(all.len());
+            so_far.extend_from_slice(&all[at as usize..end]);
+            if end == all.len() { 0 } else { end as u64 }
         };
         if next > 0 {
             return Some(next);

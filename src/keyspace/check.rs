@@ -2,7 +2,7 @@
 
 use super::Ref;
 use super::entry::Entry;
-use crate::types::{Container, Type, for_container};
+use crate::types::{Container, for_container};
 
 /// Panics if an invariant of an entry's value does not hold.
 pub(super) fn check_value(entry: Entry) {
@@ -15,9 +15,8 @@ pub(super) fn check_value(entry: Entry) {
 
 fn check<T: Container>(entry: Entry) {
     let value = Ref::<T>::of(entry);
-    let may_be_empty = T::TYPE == Type::Stream;
     assert!(
-        may_be_empty || !value.is_empty(),
+        T::MAY_BE_EMPTY || !value.is_empty(),
         "an empty container is no key"
     );
     value.check_invariants();

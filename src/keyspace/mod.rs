@@ -22,7 +22,6 @@ mod journal;
 mod key_hash;
 mod lazyfree;
 mod new_value;
-mod notify;
 #[cfg(test)]
 mod opened;
 mod place;
@@ -54,16 +53,18 @@ pub use journal::{Change, ChangeKind, Journal};
 pub use key_hash::KeyHash;
 pub use lazyfree::{Cause, FEW, Lazy, LazyFree, Longest};
 pub use new_value::{NewValue, Str};
-pub use notify::Class;
 pub use place::{Expiry, Place};
 pub use prefixes::{PrefixFigures, PrefixRule};
 pub use restore::{KeyUse, OwnedValue};
 pub use sizes::KeySizes;
 pub use snapshot::{Saver, Slice};
 pub use value::{Ref, RefMut};
-pub use view::{KeyView, ValueView};
+pub use view::{AnyRef, KeyView, ValueView};
 pub use waiting::{ReadyKey, Waiting};
 pub use watch::{WatchList, Watchers};
+
+/// The class of an event.
+pub use crate::config::EventClass as Class;
 
 use crate::types::{Inner, Limits, Type};
 use databases::Databases;

@@ -3,28 +3,20 @@
 use super::database::Database;
 use super::entry::Entry;
 use super::{ClockUse, Db, DbIndex, KeyHash, Keyspace, NewValue};
-use crate::types::{Hash, List, Set, Stream, Type, Zset};
+use crate::types::{AnyContainer, Type};
 
 /// A value to be stored under a key; string bytes are borrowed from the input.
 pub enum OwnedValue<'a> {
     Int(i64),
     Bytes(&'a [u8]),
-    List(List),
-    Set(Set),
-    Zset(Zset),
-    Hash(Hash),
-    Stream(Stream),
+    Container(AnyContainer),
 }
 
 impl<'a> OwnedValue<'a> {
     pub fn kind(&self) -> Type {
         match self {
             OwnedValue::Int(_) | OwnedValue::Bytes(_) => Type::String,
-            OwnedValue::List(_) => Type::List,
-            OwnedValue::Set(_) => Type::Set,
-            OwnedValue::Zset(_) => Type::Zset,
-            OwnedValue::Hash(_) => Type::Hash,
-            OwnedValue::Stream(_) => Type::Stream,
+            OwnedValue::Container(container) => container.kind(),
         }
     }
 
@@ -33,11 +25,10 @@ impl<'a> OwnedValue<'a> {
         match self {
             OwnedValue::Int(n) => NewValue::Int(n),
             OwnedValue::Bytes(text) => NewValue::text(text),
-            OwnedValue::List(list) => NewValue::container(list),
-            OwnedValue::Set(set) => NewValue::container(set),
-            OwnedValue::Zset(zset) => NewValue::container(zset),
-            OwnedValue::Hash(hash) => NewValue::container(hash),
-            OwnedValue::Stream(stream) => NewValue::container(stream),
+            OwnedValue::Container(container) => {
+                let (kind, encoding, word) = container.into_word();
+                NewValue::Container(kind, encoding, word)
+            }
         }
     }
 }

@@ -1,19 +1,39 @@
 //! Read-only view of a key and its value, whatever the type, for saving and for introspection.
 
+use std::marker::PhantomData;
+
 use super::Ref;
 use super::entry::Entry;
 use super::new_value::Str;
-use crate::types::{Container, Hash, List, Set, Stream, Type, Zset};
+use crate::types::{Container, Type, for_container};
 
 /// A borrowed value.
 pub enum ValueView<'a> {
     Int(i64),
     Bytes(&'a [u8]),
-    List(Ref<'a, List>),
-    Set(Ref<'a, Set>),
-    Zset(Ref<'a, Zset>),
-    Hash(Ref<'a, Hash>),
-    Stream(Ref<'a, Stream>),
+    Container(AnyRef<'a>),
+}
+
+/// A borrowed container of any type: [`for_container!`] finds the type, and [`AnyRef::read`] gives
+/// the container.
+#[derive(Clone, Copy)]
+pub struct AnyRef<'a> {
+    entry: Entry,
+    bound: PhantomData<&'a Entry>,
+}
+
+impl<'a> AnyRef<'a> {
+    #[inline]
+    pub fn kind(self) -> Type {
+        self.entry.kind()
+    }
+
+    /// The container, which is a `T`. Panics if it is of another type.
+    #[inline]
+    pub fn read<T: Container>(self) -> Ref<'a, T> {
+        assert_eq!(self.kind(), T::TYPE);
+        Ref::of(self.entry)
+    }
 }
 
 /// A borrowed key with its value.
@@ -32,14 +52,10 @@ impl<'a> KeyView<'a> {
         let value = match entry.string() {
             Some(Str::Int(n)) => ValueView::Int(n),
             Some(Str::Bytes(text)) => ValueView::Bytes(text),
-            None => match entry.kind() {
-                Type::List => ValueView::List(Ref::of(entry)),
-                Type::Set => ValueView::Set(Ref::of(entry)),
-                Type::Zset => ValueView::Zset(Ref::of(entry)),
-                Type::Hash => ValueView::Hash(Ref::of(entry)),
-                Type::Stream => ValueView::Stream(Ref::of(entry)),
-                Type::String => unreachable!("strings have a text"),
-            },
+            None => ValueView::Container(AnyRef {
+                entry,
+                bound: PhantomData,
+            }),
         };
         KeyView {
             key: entry.key(),
@@ -51,9 +67,12 @@ impl<'a> KeyView<'a> {
 }
 
 impl ValueView<'_> {
-    /// Whether it is a hash with expiring fields.
-    pub fn has_field_expiries(&self) -> bool {
-        matches!(self, ValueView::Hash(hash) if hash.expire_min().is_some())
+    /// The container, if it is a `T`.
+    pub fn get<T: Container>(&self) -> Option<Ref<'_, T>> {
+        match self {
+            ValueView::Container(its) if its.kind() == T::TYPE => Some(its.read()),
+            _ => None,
+        }
     }
 
     /// Bytes of a string's text.
@@ -67,19 +86,19 @@ impl ValueView<'_> {
     /// Bytes of a container's tables and elements; 0 for strings and packed forms,
     /// which are one block.
     pub(super) fn loose_bytes(&self) -> usize {
-        match self {
-            ValueView::Int(_) | ValueView::Bytes(_) => 0,
-            ValueView::List(list) => loose_bytes(&**list),
-            ValueView::Set(set) => loose_bytes(&**set),
-            ValueView::Zset(zset) => loose_bytes(&**zset),
-            ValueView::Hash(hash) => loose_bytes(&**hash),
-            ValueView::Stream(stream) => loose_bytes(&**stream),
-        }
+        let ValueView::Container(container) = self else {
+            return 0;
+        };
+        for_container!(
+            container.kind(),
+            T => loose_bytes(&*container.read::<T>()),
+            _ => 0,
+        )
     }
 }
 
 fn loose_bytes<T: Container>(value: &T) -> usize {
-    match value.encoding().is_one_block() {
+    match value.is_one_block() {
         true => 0,
         false => value.memory_bytes(),
     }

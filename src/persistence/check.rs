@@ -8,13 +8,13 @@ use std::fmt::{self, Write};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::rdb::format::kind;
 use super::rdb::{End, Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader, Sum};
+use super::values::form_name;
 use crate::base::clock;
 use crate::base::number::parse_i64;
 use crate::base::text::{Printable, system_text};
 use crate::keyspace::{DbIndex, OwnedValue};
-use crate::types::{Limits, Type};
+use crate::types::{AnyContainer, Limits, Type};
 
 /// Number of largest keys reported per type.
 const LARGEST: usize = 5;
@@ -142,7 +142,7 @@ impl Loader for Report {
         facts: KeyFacts,
     ) -> Result<(), Fault> {
         self.count(value.kind(), key, facts);
-        if let OwnedValue::Hash(hash) = &value {
+        if let OwnedValue::Container(AnyContainer::Hash(hash)) = &value {
             self.subexpires += u64::from(hash.expire_min().is_some());
         }
         Ok(())
@@ -316,7 +316,7 @@ impl fmt::Display for FaultReport<'_> {
             writeln!(f, "{info} Reading key '{}'", Printable(key))?;
         }
         if let Some(number) = error.kind {
-            writeln!(f, "{info} Reading type {number} ({})", kind::name(number))?;
+            writeln!(f, "{info} Reading type {number} ({})", form_name(number))?;
         }
         Ok(())
     }

@@ -5,3 +5,4 @@ pub mod background;
 pub mod check;
 pub mod errand;
 pub mod rdb;
+mod values;

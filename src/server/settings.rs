@@ -15,7 +15,7 @@ use crate::server::parts::tls;
 use crate::server::process::{self, FileLimit};
 use crate::server::state::Server;
 use crate::server::{crash, listen, log};
-use crate::types::{Fill, Limits};
+use crate::types::Limits;
 
 /// What a row acts on.
 struct Changed<'a> {
@@ -230,19 +230,7 @@ fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
     }));
     keyspace.removal_words =
         RemovalWords::new(config.lazyfree_lazy_expire, config.lazyfree_lazy_eviction);
-    keyspace.limits = Limits {
-        hash_max_listpack_entries: config.hash_max_listpack_entries,
-        hash_max_listpack_value: config.hash_max_listpack_value,
-        set_max_intset_entries: config.set_max_intset_entries,
-        set_max_listpack_entries: config.set_max_listpack_entries,
-        set_max_listpack_value: config.set_max_listpack_value,
-        zset_max_listpack_entries: config.zset_max_listpack_entries,
-        zset_max_listpack_value: config.zset_max_listpack_value,
-        stream_node_max_bytes: config.stream_node_max_bytes,
-        stream_node_max_entries: config.stream_node_max_entries,
-        list_fill: Fill::new(config.list_max_listpack_size as _),
-        list_compress_depth: u16::try_from(config.list_compress_depth).unwrap_or(u16::MAX),
-    };
+    keyspace.limits = Limits::of(config);
 }
 
 fn listen_again(on: &mut Changed<'_>, failed: &str) -> Result<(), String> {

@@ -5,7 +5,7 @@
 //! does not convert at every step. Cost: that of the encodings.
 #![allow(unsafe_code)]
 
-use super::{Container, Encoding, End, Entry, Limits, Type, boxed};
+use super::{Container, Encoding, End, Entry, Limits, Signature, Type, boxed};
 use crate::encodings::listpack::Listpack;
 use crate::encodings::quicklist::Quicklist;
 use crate::encodings::thin::Thin;
@@ -230,6 +230,8 @@ impl Default for List {
 
 impl Container for List {
     const TYPE: Type = Type::List;
+    const NAME: &str = "list";
+    const NUMBER: u32 = 1;
 
     fn into_word(self) -> (Encoding, u64) {
         let encoding = self.encoding();
@@ -268,6 +270,13 @@ impl Container for List {
             List::Listpack(pack) => pack.check_invariants(),
             List::Quicklist(list) => list.check_invariants(),
         }
+    }
+
+    fn sign(&self, signature: &mut Signature) {
+        self.visit(0, usize::MAX, false, |entry| {
+            signature.follow_entry(entry);
+            true
+        });
     }
 
     fn listpack(&self) -> Option<&Listpack> {

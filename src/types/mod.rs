@@ -11,21 +11,28 @@ mod boxed;
 mod hash;
 pub mod import;
 mod inner;
+mod kinds;
+mod limits;
 mod list;
 mod memory;
 mod relocate;
 mod set;
 mod set_algebra;
+mod signature;
 pub mod stream;
 mod zset;
 
 pub use hash::{Expiry, ExpiryChange, Hash, HashField};
 pub use inner::Inner;
+pub use kinds::{AnyContainer, Encoding, Type};
+pub(crate) use kinds::{for_container, match_container, with_types};
+pub use limits::Limits;
 pub use list::List;
 pub use memory::Measured;
 pub use relocate::Relocate;
 pub use set::Set;
 pub use set_algebra::{Collected, difference, intersect, union};
+pub use signature::Signature;
 pub use stream::Stream;
 pub use zset::{Seen, Zset};
 
@@ -41,106 +48,18 @@ use crate::base::mover::Mover;
 use crate::encodings::hashtable::Shape;
 use crate::encodings::listpack::Listpack;
 
-/// The type of a key's value, in the order of Redis's type numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Type {
-    String,
-    List,
-    Set,
-    Zset,
-    Hash,
-    Stream,
-}
-
-impl Type {
-    /// All types, by number.
-    pub const ALL: [Type; 6] = [
-        Type::String,
-        Type::List,
-        Type::Set,
-        Type::Zset,
-        Type::Hash,
-        Type::Stream,
-    ];
-
-    /// As TYPE replies it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Type::String => "string",
-            Type::List => "list",
-            Type::Set => "set",
-            Type::Zset => "zset",
-            Type::Hash => "hash",
-            Type::Stream => "stream",
-        }
-    }
-}
-
-/// How a value is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Encoding {
-    Int,
-    Embstr,
-    Raw,
-    Listpack,
-    Quicklist,
-    Intset,
-    Hashtable,
-    /// A hash in a listpack of (field, value, expiry).
-    ListpackEx,
-    /// A sorted set in tree and table; the name is what Redis reports.
-    Skiplist,
-    Stream,
-}
-
-impl Encoding {
-    /// As OBJECT ENCODING replies it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Encoding::Int => "int",
-            Encoding::Embstr => "embstr",
-            Encoding::Raw => "raw",
-            Encoding::Listpack => "listpack",
-            Encoding::Quicklist => "quicklist",
-            Encoding::Intset => "intset",
-            Encoding::Hashtable => "hashtable",
-            Encoding::ListpackEx => "listpackex",
-            Encoding::Skiplist => "skiplist",
-            Encoding::Stream => "stream",
-        }
-    }
-
-    /// Whether a container in this encoding is one block, whatever its length.
-    pub fn is_one_block(self) -> bool {
-        matches!(
-            self,
-            Encoding::Listpack | Encoding::ListpackEx | Encoding::Intset
-        )
-    }
-
-    /// All encodings, by number.
-    pub const ALL: [Encoding; 10] = [
-        Encoding::Int,
-        Encoding::Embstr,
-        Encoding::Raw,
-        Encoding::Listpack,
-        Encoding::Quicklist,
-        Encoding::Intset,
-        Encoding::Hashtable,
-        Encoding::ListpackEx,
-        Encoding::Skiplist,
-        Encoding::Stream,
-    ];
-}
-
 /// A value that a keyspace entry holds as an encoding and one word.
 ///
 /// Operations on values of any type are methods of this trait; [`for_container!`] finds the type of
 /// a key's value.
 pub trait Container: Sized + Clone + Measured + Relocate {
     const TYPE: Type;
+    /// As TYPE replies it.
+    const NAME: &'static str;
+    /// Redis's number of the type, which is in signatures ([`Container::sign`]).
+    const NUMBER: u32;
+    /// Whether a key may have a value without elements.
+    const MAY_BE_EMPTY: bool = false;
 
     /// Converts the value into a word, which owns it.
     fn into_word(self) -> (Encoding, u64);
@@ -164,8 +83,21 @@ pub trait Container: Sized + Clone + Measured + Relocate {
     /// Panics if an invariant is broken, the encoding's included; for tests and fuzzers.
     fn check_invariants(&self);
 
+    /// Adds the content to a signature, identical to Redis's. O(n).
+    fn sign(&self, signature: &mut Signature);
+
+    /// Whether it is one block, whatever its length.
+    fn is_one_block(&self) -> bool {
+        matches!(
+            self.encoding(),
+            Encoding::Listpack | Encoding::ListpackEx | Encoding::Intset
+        )
+    }
+
     /// The packed form, if it is one: DEBUG LISTPACK.
-    fn listpack(&self) -> Option<&Listpack>;
+    fn listpack(&self) -> Option<&Listpack> {
+        None
+    }
 
     /// How the table is filled, if there is one: DEBUG HTSTATS-KEY.
     fn shape(&self) -> Option<Shape> {
@@ -180,80 +112,10 @@ pub trait Container: Sized + Clone + Measured + Relocate {
     fn free_step(&mut self, n: usize) -> bool;
 }
 
-/// The configured thresholds between encodings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// `list-max-listpack-size`.
-    pub list_fill: Fill,
-    pub list_compress_depth: u16,
-    pub set_max_intset_entries: usize,
-    pub set_max_listpack_entries: usize,
-    pub set_max_listpack_value: usize,
-    pub hash_max_listpack_entries: usize,
-    pub hash_max_listpack_value: usize,
-    pub zset_max_listpack_entries: usize,
-    pub zset_max_listpack_value: usize,
-    /// `stream-node-max-bytes`; 0: no limit.
-    pub stream_node_max_bytes: usize,
-    /// `stream-node-max-entries`; 0: no limit.
-    pub stream_node_max_entries: u64,
-}
-
-impl Default for Limits {
-    /// The defaults of Redis 8.0.
-    fn default() -> Self {
-        Limits {
-            list_fill: Fill(-2),
-            list_compress_depth: 0,
-            set_max_intset_entries: 512,
-            set_max_listpack_entries: 128,
-            set_max_listpack_value: 64,
-            hash_max_listpack_entries: 512,
-            hash_max_listpack_value: 64,
-            zset_max_listpack_entries: 128,
-            zset_max_listpack_value: 64,
-            stream_node_max_bytes: 4096,
-            stream_node_max_entries: 100,
-        }
-    }
-}
-
 /// A uniformly random number below `bound`, which is not 0.
 fn below(rng: &mut impl Rng, bound: usize) -> usize {
     ((u128::from(rng.next_u64()) * bound as u128) >> 64) as usize
 }
-
-/// Runs an expression for the container type of a kind, named `$T` there. The only place that
-/// dispatches on the type for operations common to all of them; kinds without a container use the
-/// other expression.
-macro_rules! for_container {
-    ($kind:expr, $T:ident => $run:expr, _ => $other:expr $(,)?) => {
-        match $kind {
-            $crate::types::Type::List => {
-                type $T = $crate::types::List;
-                $run
-            }
-            $crate::types::Type::Set => {
-                type $T = $crate::types::Set;
-                $run
-            }
-            $crate::types::Type::Zset => {
-                type $T = $crate::types::Zset;
-                $run
-            }
-            $crate::types::Type::Hash => {
-                type $T = $crate::types::Hash;
-                $run
-            }
-            $crate::types::Type::Stream => {
-                type $T = $crate::types::Stream;
-                $run
-            }
-            $crate::types::Type::String => $other,
-        }
-    };
-}
-pub(crate) use for_container;
 
 /// Borrows a container in place, for reading.
 ///

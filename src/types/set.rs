@@ -5,7 +5,7 @@
 //! back, except for results of `SUNIONSTORE` and the like that hold integers alone.
 #![allow(unsafe_code)]
 
-use super::{Container, Encoding, Entry, Limits, Type, below, boxed};
+use super::{Container, Encoding, Entry, Limits, Signature, Type, below, boxed};
 use crate::encodings::elements::Elements;
 use crate::encodings::hashtable::Shape;
 use crate::encodings::intset::Intset;
@@ -300,6 +300,8 @@ fn find(pack: &Listpack, member: &[u8]) -> bool {
 
 impl Container for Set {
     const TYPE: Type = Type::Set;
+    const NAME: &str = "set";
+    const NUMBER: u32 = 2;
 
     fn into_word(self) -> (Encoding, u64) {
         let encoding = self.encoding();
@@ -347,6 +349,13 @@ impl Container for Set {
             }
             Set::Table(table) => table.check_invariants(),
         }
+    }
+
+    fn sign(&self, signature: &mut Signature) {
+        self.visit(|entry| {
+            signature.join(entry.bytes(&mut itoa::Buffer::new()));
+            true
+        });
     }
 
     fn listpack(&self) -> Option<&Listpack> {

@@ -266,10 +266,11 @@ fn write_restores<'a>(
         let Some(view) = call.db.view(key) else {
             continue;
         };
-        // A server that reads only older formats can take all but hashes with field expiries.
-        let writer = match view.value.has_field_expiries() {
-            false => &mut writer,
-            true => newer.get_or_insert_with(|| Writer::new(VERSION_FIELD_TTLS, compress)),
+        // A server that reads only older formats can take all but such values as hashes with
+        // field expiries.
+        let writer = match writer.holds(&view.value) {
+            true => &mut writer,
+            false => newer.get_or_insert_with(|| Writer::new(VERSION_FIELD_TTLS, compress)),
         };
         let payload = payload_of(writer, &view.value);
         let ttl = view.expiry.map_or(0, |at| (at - now).max(1));

@@ -2,17 +2,10 @@
 //!
 //! Equal contents have equal signatures, whatever their encoding and table order; an empty server
 //! has forty zeros. Of a key's expiry only its existence counts, not its time.
-//!
-//! A signature combines parts in one of two ways: by exclusive or of their SHA-1, if their order is
-//! irrelevant, or by hashing the result again, if their order counts.
 
-use sha1::{Digest, Sha1};
-
-use crate::base::float;
 use crate::keyspace::{Db, DbIndex};
 use crate::server::{Call, CommandResult};
-use crate::types::stream::StreamId;
-use crate::types::{Entry, Hash, List, Set, Stream, Type, Zset, for_container};
+use crate::types::{Container, Signature, Type, for_container};
 
 /// `DEBUG DIGEST`: simple string, forty hexadecimal digits. O(all elements).
 pub(super) fn digest(call: &mut Call<'_>) -> CommandResult {
@@ -25,8 +18,8 @@ pub(super) fn digest(call: &mut Call<'_>) -> CommandResult {
         db.each_key(|key, kind| {
             let mut one = Signature::default();
             one.follow(key);
-            one.value(&db, key, kind);
-            all.join(&one.0);
+            sign(&mut one, &db, key, kind);
+            all.join_signed(one);
         });
     }
     call.reply.simple(&all.hex());
@@ -40,124 +33,28 @@ pub(super) fn digest_value(call: &mut Call<'_>) -> CommandResult {
     for key in keys.iter() {
         let mut signature = Signature::default();
         if let Some(info) = call.db.info(key) {
-            signature.value(&call.db, key, info.kind);
+            sign(&mut signature, &call.db, key, info.kind);
         }
         call.reply.simple(&signature.hex());
     }
     Ok(())
 }
 
-#[derive(Clone, Copy, Default)]
-struct Signature([u8; 20]);
-
-impl Signature {
-    fn hex(self) -> String {
-        self.0.iter().map(|b| format!("{b:02x}")).collect()
-    }
-
-    /// Combines a part whose order is irrelevant.
-    fn join(&mut self, part: &[u8]) {
-        let hash: [u8; 20] = Sha1::digest(part).into();
-        self.0.iter_mut().zip(hash).for_each(|(a, b)| *a ^= b);
-    }
-
-    /// Combines a part whose order counts.
-    fn follow(&mut self, part: &[u8]) {
-        self.join(part);
-        self.0 = Sha1::digest(self.0).into();
-    }
-
-    fn follow_entry(&mut self, entry: Entry<'_>) {
-        self.follow(entry.bytes(&mut itoa::Buffer::new()));
-    }
-
-    /// Combines a live key's value, and whether the key has an expiry.
-    fn value(&mut self, db: &Db<'_>, key: &[u8], kind: Type) {
-        // Redis uses 5 for modules.
-        let number = match kind {
-            Type::Stream => 6,
-            kind => kind as u32,
-        };
-        self.follow(&number.to_be_bytes());
-        // The type is the key's own, so the peek cannot fail.
-        for_container!(
-            kind,
-            T => if let Ok(Some(value)) = db.peek::<T>(key) {
-                value.sign(self);
-            },
-            _ => if let Ok(Some(text)) = db.peek_string(key) {
-                self.follow(text.text(&mut itoa::Buffer::new()));
-            },
-        );
-        if db.info(key).is_some_and(|info| info.expiry.is_some()) {
-            self.join(b"!!expire!!");
-        }
-    }
-}
-
-/// A value with a signature.
-trait Signed {
-    fn sign(&self, signature: &mut Signature);
-}
-
-impl Signed for List {
-    fn sign(&self, signature: &mut Signature) {
-        self.visit(0, usize::MAX, false, |entry| {
-            signature.follow_entry(entry);
-            true
-        });
-    }
-}
-
-impl Signed for Set {
-    fn sign(&self, signature: &mut Signature) {
-        self.visit(|entry| {
-            signature.join(entry.bytes(&mut itoa::Buffer::new()));
-            true
-        });
-    }
-}
-
-impl Signed for Zset {
-    fn sign(&self, signature: &mut Signature) {
-        self.visit(0, usize::MAX, false, |score, entry| {
-            let mut text = Vec::new();
-            float::write_double(&mut text, score);
-            let mut one = Signature::default();
-            one.follow_entry(entry);
-            one.follow(&text);
-            signature.join(&one.0);
-            true
-        });
-    }
-}
-
-impl Signed for Stream {
-    /// Entries only, without groups and counters.
-    fn sign(&self, signature: &mut Signature) {
-        let mut entries = self.range(StreamId::MIN, StreamId::MAX);
-        while let Some(id) = entries.next() {
-            signature.follow(format!("{}.{}", id.ms, id.seq).as_bytes());
-            while let Some((name, value)) = entries.pair() {
-                signature.follow_entry(name);
-                signature.follow_entry(value);
-            }
-        }
-    }
-}
-
-impl Signed for Hash {
-    fn sign(&self, signature: &mut Signature) {
-        self.visit(|field| {
-            let mut one = Signature::default();
-            one.follow_entry(field.name);
-            one.follow_entry(field.value);
-            if field.expire_ms.is_some() {
-                one.join(b"!!hexpire!!");
-            }
-            signature.join(&one.0);
-            true
-        });
+/// Combines a live key's value, and whether the key has an expiry.
+fn sign(signature: &mut Signature, db: &Db<'_>, key: &[u8], kind: Type) {
+    signature.follow(&kind.number().to_be_bytes());
+    // The type is the key's own, so the peek cannot fail.
+    for_container!(
+        kind,
+        T => if let Ok(Some(value)) = db.peek::<T>(key) {
+            value.sign(signature);
+        },
+        _ => if let Ok(Some(text)) = db.peek_string(key) {
+            signature.follow(text.text(&mut itoa::Buffer::new()));
+        },
+    );
+    if db.info(key).is_some_and(|info| info.expiry.is_some()) {
+        signature.join(b"!!expire!!");
     }
 }
 

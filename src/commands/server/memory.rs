@@ -5,6 +5,7 @@ use crate::base::alloc;
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, CommandError, Flags, KeySpec};
 use crate::commands::help::{self, write_help};
+use crate::keyspace::DbIndex;
 use crate::resp::Reply;
 use crate::server::info::{MemoryFigures, Source, excess, memory_figures};
 use crate::server::{Call, CommandResult, Spec};
@@ -88,69 +89,50 @@ fn figures(call: &mut Call<'_>) -> MemoryFigures {
 /// `MEMORY STATS`: a map of figures, with an inner map for each database in use.
 fn stats(call: &mut Call<'_>) -> CommandResult {
     let m = figures(call);
-    let reply = &mut *call.reply;
-    let tables: usize = m.tables.iter().map(|(_, bytes)| bytes).sum();
-    let own = m.own_lines();
-    reply.map(33 + m.tables.len() + own.len());
-    ints(
-        reply,
-        &[
-            ("peak.allocated", m.peak),
-            ("total.allocated", m.used),
-            ("startup.allocated", m.startup),
-            ("replication.backlog", 0),
-            ("replica.fullsync.buffer", 0),
-            ("clients.slaves", 0),
-            ("clients.normal", m.clients),
-            ("cluster.links", 0),
-            ("aof.buffer", m.aof_buffer),
-            ("lua.caches", m.scripts),
-            ("functions.caches", m.libraries),
-            ("script.VMs", m.script_states),
-        ],
-    );
+    let place = call.reply.defer();
+    let mut lines = Lines {
+        reply: call.reply,
+        written: 0,
+    };
+    lines.ints(&[
+        ("peak.allocated", m.peak),
+        ("total.allocated", m.used),
+        ("startup.allocated", m.startup),
+        ("replication.backlog", 0),
+        ("replica.fullsync.buffer", 0),
+        ("clients.slaves", 0),
+        ("clients.normal", m.clients),
+        ("cluster.links", 0),
+        ("aof.buffer", m.aof_buffer),
+        ("lua.caches", m.scripts),
+        ("functions.caches", m.libraries),
+        ("script.VMs", m.script_states),
+    ]);
     for (at, bytes) in &m.tables {
-        reply.bulk(format!("db.{}", at.0).as_bytes());
-        reply.map(2);
-        // Entries hold their own expiry: there is no second table.
-        ints(
-            reply,
-            &[
-                ("overhead.hashtable.main", *bytes),
-                ("overhead.hashtable.expires", 0),
-            ],
-        );
+        lines.database(*at, *bytes);
     }
-    for (_, name, bytes) in own {
-        ints(reply, &[(name, bytes)]);
+    for (name, bytes) in m.own.lines() {
+        lines.ints(&[(&name.replace('_', "."), bytes)]);
     }
     let per_key = m.net().checked_div(m.keys).unwrap_or(0);
-    ints(
-        reply,
-        &[
-            ("overhead.db.hashtable.lut", tables),
-            ("overhead.db.hashtable.rehashing", 0),
-            ("overhead.total", m.overhead),
-            ("db.dict.rehashing.count", 0),
-            ("keys.count", m.keys),
-            ("keys.bytes-per-key", per_key),
-            ("dataset.bytes", m.dataset()),
-        ],
-    );
-    reply.bulk(b"dataset.percentage");
-    reply.double(m.dataset_percent());
-    reply.bulk(b"peak.percentage");
-    reply.double(m.peak_percent());
-    ints(
-        reply,
-        &[
-            ("allocator.allocated", m.allocator.allocated),
-            ("allocator.active", m.allocator.active),
-            ("allocator.resident", m.allocator.resident),
-            ("allocator.muzzy", 0),
-        ],
-    );
+    lines.ints(&[
+        ("overhead.db.hashtable.lut", m.own.db_tables),
+        ("overhead.db.hashtable.rehashing", 0),
+        ("overhead.total", m.overhead),
+        ("db.dict.rehashing.count", 0),
+        ("keys.count", m.keys),
+        ("keys.bytes-per-key", per_key),
+        ("dataset.bytes", m.dataset()),
+    ]);
+    lines.double("dataset.percentage", m.dataset_percent());
+    lines.double("peak.percentage", m.peak_percent());
     let a = &m.allocator;
+    lines.ints(&[
+        ("allocator.allocated", a.allocated),
+        ("allocator.active", a.active),
+        ("allocator.resident", a.resident),
+        ("allocator.muzzy", 0),
+    ]);
     for (ratio_name, bytes_name, (ratio, bytes)) in [
         (
             "allocator-fragmentation.ratio",
@@ -173,18 +155,53 @@ fn stats(call: &mut Call<'_>) -> CommandResult {
             excess(m.rss, m.used),
         ),
     ] {
-        reply.bulk(ratio_name.as_bytes());
-        reply.double(ratio);
-        reply.bulk(bytes_name.as_bytes());
-        reply.int(bytes);
+        lines.double(ratio_name, ratio);
+        lines.int(bytes_name, bytes);
     }
+    let written = lines.written;
+    call.reply.finish_map(place, written);
     Ok(())
 }
 
-fn ints(reply: &mut Reply, fields: &[(&str, usize)]) {
-    for (name, value) in fields {
-        reply.bulk(name.as_bytes());
-        reply.int(*value as i64);
+/// Lines of a map whose number is known at the end.
+struct Lines<'a> {
+    reply: &'a mut Reply,
+    written: usize,
+}
+
+impl Lines<'_> {
+    fn name(&mut self, name: &str) {
+        self.reply.bulk(name.as_bytes());
+        self.written += 1;
+    }
+
+    fn int(&mut self, name: &str, value: i64) {
+        self.name(name);
+        self.reply.int(value);
+    }
+
+    fn ints(&mut self, fields: &[(&str, usize)]) {
+        for (name, value) in fields {
+            self.int(name, *value as i64);
+        }
+    }
+
+    fn double(&mut self, name: &str, value: f64) {
+        self.name(name);
+        self.reply.double(value);
+    }
+
+    /// The inner map of a database. Entries hold their own expiry: there is no second table.
+    fn database(&mut self, at: DbIndex, bytes: usize) {
+        self.name(&format!("db.{}", at.0));
+        self.reply.map(2);
+        for (name, bytes) in [
+            ("overhead.hashtable.main", bytes),
+            ("overhead.hashtable.expires", 0),
+        ] {
+            self.reply.bulk(name.as_bytes());
+            self.reply.int(bytes as i64);
+        }
     }
 }
 
@@ -275,11 +292,11 @@ mod tests {
         t.run("HELLO 3");
         t.run("SET a 1");
         let text = t.run("MEMORY STATS");
-        assert!(
-            text.starts_with("%46\r\n$14\r\npeak.allocated\r\n:"),
-            "{text}"
-        );
-        assert_eq!(text.matches("\r\n$").count(), 46 + 2, "{text}");
+        let (head, lines) = text.split_once("\r\n").expect("a head");
+        let announced: usize = head[1..].parse().expect("a number");
+        assert!(lines.starts_with("$14\r\npeak.allocated\r\n:"), "{text}");
+        // The database's inner map has two more names.
+        assert_eq!(text.matches("\r\n$").count(), announced + 2, "{text}");
         assert!(t.run("MEMORY MALLOC-STATS").contains("jemalloc"));
         assert_eq!(t.run("MEMORY PURGE"), "+OK\r\n");
     }

@@ -60,11 +60,11 @@ fn held(m: &MemoryFigures, found: &mut Vec<String>) {
             human(bytes as u64)
         ));
     }
-    if m.child_cow > m.used / 10 && m.child_cow > WORTH_A_LINE {
+    if m.own.snapshot_cow > m.used / 10 && m.own.snapshot_cow > WORTH_A_LINE {
         found.push(format!(
             "A child that saves has {} of its own, for what has changed since. CONFIG SET \
              snapshot-method auto saves without one.",
-            human(m.child_cow as u64)
+            human(m.own.snapshot_cow as u64)
         ));
     }
 }
@@ -112,22 +112,22 @@ fn buffers(m: &MemoryFigures, found: &mut Vec<String>) {
             "SCRIPT FLUSH and FUNCTION DELETE let go of those that nobody runs",
         ),
         (
-            m.tracking,
+            m.own.tracking,
             "Keys that clients keep",
             "CONFIG SET tracking-table-max-keys bounds them",
         ),
         (
-            m.pubsub,
+            m.own.pubsub,
             "Channels and patterns",
             "PUBSUB CHANNELS lists what clients have subscribed to",
         ),
         (
-            m.command_logs,
+            m.own.command_logs,
             "Command logs",
             "SLOWLOG RESET and COMMANDLOG RESET empty them, slowlog-max-len bounds them",
         ),
         (
-            m.snapshot_early,
+            m.own.snapshot_early,
             "What changes while a snapshot is made",
             "it goes with the snapshot; snapshot-max-wait-ms says when a child saves instead",
         ),

@@ -1,37 +1,76 @@
 //! `notify-keyspace-events`: which events are published.
 
+use bitflags::bitflags;
+
 use super::{Lines, Special};
 use crate::config::refusal::ValueError;
 use crate::config::words::{self, Text};
 
-/// `notify-keyspace-events`: which events are published, one bit each.
+/// The list of classes and channels, in printing order: the letter, and whether `A` includes it.
+macro_rules! event_classes {
+    ($($(#[$doc:meta])* $NAME:ident, $letter:literal, $in_all:literal;)*) => {
+        /// The place of each in the list, which is its bit.
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        enum Place { $($NAME),* }
+
+        bitflags! {
+            /// What an event is about, and the two channels on which it is published.
+            #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+            pub struct EventClass: u32 {
+                $($(#[$doc])* const $NAME = 1 << Place::$NAME as u32;)*
+            }
+        }
+
+        const LETTERS: &[(u8, EventClass)] = &[$(($letter, EventClass::$NAME)),*];
+
+        /// The classes of the letter `A`.
+        const ALL: EventClass = EventClass::empty()
+            $(.union(if $in_all { EventClass::$NAME } else { EventClass::empty() }))*;
+    };
+}
+
+event_classes! {
+    GENERIC, b'g', true;
+    STRING, b'$', true;
+    LIST, b'l', true;
+    SET, b's', true;
+    HASH, b'h', true;
+    ZSET, b'z', true;
+    EXPIRED, b'x', true;
+    EVICTED, b'e', true;
+    STREAM, b't', true;
+    MODULE, b'd', true;
+    NEW, b'n', false;
+    KEYSPACE, b'K', false;
+    KEYEVENT, b'E', false;
+    KEY_MISS, b'm', false;
+}
+
+/// `notify-keyspace-events`: which events are published, and where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeyspaceEvents(u32);
+pub struct KeyspaceEvents(EventClass);
 
 impl KeyspaceEvents {
-    /// The letters of `A`, in printing order, then those outside of it.
-    const CLASSES: &'static [u8] = b"g$lshzxetdn";
-    const CHANNELS: &'static [u8] = b"KEm";
-    /// Every class but `n` (and `m`), which must be named explicitly.
-    const ALL: u32 = (1 << 10) - 1;
+    const CHANNELS: EventClass = EventClass::KEYSPACE.union(EventClass::KEYEVENT);
 
-    /// Whether a class (`g`, `$`, `x`, ...) or a channel (`K`, `E`) is on.
-    pub fn has(self, letter: u8) -> bool {
-        Self::bit(letter).is_some_and(|bit| self.0 & bit != 0)
+    /// The classes of events that are published.
+    pub fn classes(self) -> EventClass {
+        self.0.difference(Self::CHANNELS)
     }
 
-    /// Whether anything is published at all.
-    pub fn any(self) -> bool {
-        self.0 != 0
+    /// The channels on which they are published.
+    pub fn channels(self) -> EventClass {
+        self.0.intersection(Self::CHANNELS)
     }
 
-    fn bit(letter: u8) -> Option<u32> {
-        let at = Self::CLASSES
-            .iter()
-            .chain(Self::CHANNELS)
-            .position(|&l| l == letter)?;
-        Some(1 << at)
+    fn has(self, letter: u8) -> bool {
+        class_of(letter).is_some_and(|class| self.0.contains(class))
     }
+}
+
+fn class_of(letter: u8) -> Option<EventClass> {
+    let mut all = LETTERS.iter();
+    Some(all.find(|(its, _)| *its == letter)?.1)
 }
 
 impl Special for KeyspaceEvents {
@@ -39,25 +78,27 @@ impl Special for KeyspaceEvents {
         let [letters] = words else {
             return Err(ValueError::ArgumentCount);
         };
-        let mut bits = 0;
+        let mut classes = EventClass::empty();
         for &letter in letters.iter() {
-            bits |= match letter {
-                b'A' => Self::ALL,
-                _ => Self::bit(letter).ok_or(ValueError::EventClass)?,
+            classes |= match letter {
+                b'A' => ALL,
+                _ => class_of(letter).ok_or(ValueError::EventClass)?,
             };
         }
-        self.0 = bits;
+        self.0 = classes;
         Ok(())
     }
 
     fn text(&self) -> Vec<u8> {
         let mut text = Vec::new();
-        match self.0 & Self::ALL == Self::ALL {
+        let mut printed = self.0;
+        if printed.contains(ALL) {
+            text.push(b'A');
             // Redis prints nothing for `n` beside `A`.
-            true => text.push(b'A'),
-            false => text.extend(Self::CLASSES.iter().filter(|&&l| self.has(l))),
+            printed -= ALL | EventClass::NEW;
         }
-        text.extend(Self::CHANNELS.iter().filter(|&&l| self.has(l)));
+        let letters = LETTERS.iter().filter(|(_, its)| printed.contains(*its));
+        text.extend(letters.map(|(letter, _)| letter));
         text
     }
 

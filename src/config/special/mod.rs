@@ -14,7 +14,7 @@ mod process;
 mod save_points;
 
 pub use addresses::{BindAddresses, ReplicaOf};
-pub use keyspace_events::KeyspaceEvents;
+pub use keyspace_events::{EventClass, KeyspaceEvents};
 pub use max_memory::MaxMemory;
 pub use memory_or_percent::MemoryOrPercent;
 pub use networks::Networks;

@@ -5,14 +5,13 @@
 //! Large values are split into several commands of at most [`ELEMENTS_MAX`] elements. A scan of a
 //! large table may visit an element twice, which is harmless for SADD and HMSET.
 
-use super::stream;
-use crate::base::float;
 use crate::keyspace::{DbIndex, KeyView, Saver, ValueView};
+use crate::persistence::values;
 use crate::resp::write_request;
-use crate::types::{Container, Entry, HashField};
+use crate::types::Entry;
 
 /// Most elements that one command adds.
-const ELEMENTS_MAX: usize = 64;
+pub(in crate::persistence) const ELEMENTS_MAX: usize = 64;
 /// Elements of a large list or sorted set written at a time.
 const PART_ELEMENTS: usize = 16 * ELEMENTS_MAX;
 
@@ -28,18 +27,6 @@ pub struct CommandWriter {
     expiry: Option<i64>,
 }
 
-/// The command that adds elements to a value of this type.
-fn adder(value: &ValueView<'_>) -> &'static [u8] {
-    match value {
-        ValueView::Int(_) | ValueView::Bytes(_) => b"SET",
-        ValueView::List(_) => b"RPUSH",
-        ValueView::Set(_) => b"SADD",
-        ValueView::Zset(_) => b"ZADD",
-        ValueView::Hash(_) => b"HMSET",
-        ValueView::Stream(_) => b"XADD",
-    }
-}
-
 impl CommandWriter {
     fn enter(&mut self, db: DbIndex) {
         if self.selected != Some(db) {
@@ -50,7 +37,9 @@ impl CommandWriter {
         }
     }
 
-    fn word(&mut self, word: &[u8]) {
+    /// Adds a word to the command under way.
+    #[inline]
+    pub(in crate::persistence) fn word(&mut self, word: &[u8]) {
         self.pending.push(b'$');
         let mut digits = itoa::Buffer::new();
         self.pending
@@ -61,12 +50,15 @@ impl CommandWriter {
         self.words += 1;
     }
 
-    fn entry(&mut self, entry: Entry<'_>) {
+    /// Adds an element to the command under way.
+    #[inline]
+    pub(in crate::persistence) fn entry(&mut self, entry: Entry<'_>) {
         self.word(entry.bytes(&mut itoa::Buffer::new()));
     }
 
-    /// Ends the command under way if it has at least `most` words, and any at all.
-    fn end_command(&mut self, name: &[u8], key: &[u8], most: usize) {
+    /// Ends the command under way, `name key` and its words, if it has at least `most` words, and any at all.
+    #[inline]
+    pub(in crate::persistence) fn end_command(&mut self, name: &[u8], key: &[u8], most: usize) {
         if self.words == 0 || self.words < most {
             return;
         }
@@ -86,95 +78,18 @@ impl CommandWriter {
         self.words = 0;
     }
 
-    fn field(&mut self, key: &[u8], field: &HashField<'_>, expiries: &mut Vec<u8>) {
-        self.entry(field.name);
-        self.entry(field.value);
-        if let Some(ms) = field.expire_ms {
-            let (mut ms_text, mut name) = (itoa::Buffer::new(), itoa::Buffer::new());
-            let args: [&[u8]; 6] = [
-                b"HPEXPIREAT",
-                key,
-                ms_text.format(ms).as_bytes(),
-                b"FIELDS",
-                b"1",
-                field.name.bytes(&mut name),
-            ];
-            write_request(expiries, args.into_iter());
-        }
-        self.end_command(b"HMSET", key, 2 * ELEMENTS_MAX);
-    }
-
     /// Writes elements of a value from `at` on, at most `most` for types with positions; returns
     /// where the next ones begin, `None` at the end.
     fn elements(&mut self, view: &KeyView<'_>, at: u64, most: usize) -> Option<u64> {
-        let key = view.key;
-        let name = adder(&view.value);
-        let from = at as usize;
-        let mut expiries = Vec::new();
-        let next = match &view.value {
-            ValueView::Int(n) => {
-                self.word_int(*n);
-                None
+        match &view.value {
+            ValueView::Int(n) => self.word_int(*n),
+            ValueView::Bytes(text) => self.word(text),
+            ValueView::Container(container) => {
+                return values::rewrite(*container, self, view.key, at, most);
             }
-            ValueView::Bytes(text) => {
-                self.word(text);
-                None
-            }
-            ValueView::List(list) => {
-                list.visit(from, most, false, |entry| {
-                    self.entry(entry);
-                    self.end_command(name, key, ELEMENTS_MAX);
-                    true
-                });
-                let end = from.saturating_add(most);
-                (end < list.len()).then_some(end as u64)
-            }
-            ValueView::Zset(zset) => {
-                zset.visit(from, most, false, |score, member| {
-                    let mut text = Vec::new();
-                    float::write_double(&mut text, score);
-                    self.word(&text);
-                    self.entry(member);
-                    self.end_command(name, key, 2 * ELEMENTS_MAX);
-                    true
-                });
-                let end = from.saturating_add(most);
-                (end < zset.len()).then_some(end as u64)
-            }
-            ValueView::Set(set) if most == usize::MAX => {
-                set.visit(|entry| {
-                    self.entry(entry);
-                    self.end_command(name, key, ELEMENTS_MAX);
-                    true
-                });
-                None
-            }
-            ValueView::Set(set) => {
-                let next = set.scan(at, |entry| {
-                    self.entry(entry);
-                    self.end_command(name, key, ELEMENTS_MAX);
-                });
-                (next > 0).then_some(next)
-            }
-            ValueView::Stream(entries) => {
-                let nodes = most.div_ceil(ELEMENTS_MAX);
-                stream::part(&mut self.out, key, entries, at, nodes)
-            }
-            ValueView::Hash(hash) if most == usize::MAX => {
-                hash.visit(|field| {
-                    self.field(key, &field, &mut expiries);
-                    true
-                });
-                None
-            }
-            ValueView::Hash(hash) => {
-                let next = hash.scan(at, |field| self.field(key, &field, &mut expiries));
-                (next > 0).then_some(next)
-            }
-        };
-        self.end_command(name, key, 0);
-        self.out.extend_from_slice(&expiries);
-        next
+        }
+        self.end_command(b"SET", view.key, 0);
+        None
     }
 
     fn word_int(&mut self, n: i64) {

@@ -19,15 +19,14 @@ mod log;
 mod manifest;
 mod reader;
 pub mod restore;
-mod stream;
 mod sync;
 mod units;
 mod writer;
 
 pub use base::{BaseFile, free_bytes};
 pub use change::{Changed, Owner, Sealed};
-#[cfg(feature = "testing")]
 pub use commands::CommandWriter;
+pub(super) use commands::ELEMENTS_MAX;
 pub use disk::Disk;
 #[cfg(test)]
 pub use disk::{Fault as DiskFault, Step};

@@ -1,5 +1,6 @@
 //! Faults of a file or a payload, and their position.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 
@@ -60,12 +61,6 @@ pub enum Fault {
     /// As above, in a packed form with this name.
     #[error("an element comes twice")]
     PackedDuplicate(&'static str),
-    #[error("field expiries are out of order or no numbers")]
-    FieldExpiry,
-    #[error("a list's node is of unknown kind {0}")]
-    Node(u64),
-    #[error("a list's node of one element is empty")]
-    EmptyNode,
     #[error("a container without elements")]
     Empty,
     #[error("the key comes twice in database {0}")]
@@ -76,11 +71,9 @@ pub enum Fault {
     Module(String),
     #[error("functions of a release candidate are not supported")]
     FunctionPreGa,
-    #[error("a stream is damaged")]
-    Stream,
-    /// Tools match the words.
-    #[error("Duplicate stream consumer detected")]
-    Consumer,
+    /// What is wrong with a value of one type.
+    #[error("{0}")]
+    Damaged(Cow<'static, str>),
 }
 
 /// A packed form of a type, as Redis's log names it.
@@ -96,6 +89,11 @@ fn named(of: Type, form: &str) -> String {
 }
 
 impl Fault {
+    /// What is wrong with a value of one type.
+    pub fn damaged(what: &'static str) -> Fault {
+        Fault::Damaged(Cow::Borrowed(what))
+    }
+
     /// The fault in a value of this type.
     pub fn in_value(self, of: Type) -> Fault {
         let (form, why) = match &self {

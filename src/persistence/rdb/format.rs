@@ -27,75 +27,22 @@ pub mod opcode {
     pub const EOF: u8 = 255;
 }
 
-/// The type and form of a value.
+/// The form of a value that is no container; those of containers are in `persistence::values`.
 pub mod kind {
     pub const STRING: u8 = 0;
-    pub const LIST: u8 = 1;
-    pub const SET: u8 = 2;
-    /// Scores as text.
-    pub const ZSET: u8 = 3;
-    pub const HASH: u8 = 4;
-    /// Scores as eight bytes.
-    pub const ZSET_2: u8 = 5;
     pub const MODULE_PRE_GA: u8 = 6;
     pub const MODULE_2: u8 = 7;
-    pub const HASH_ZIPMAP: u8 = 9;
-    pub const LIST_ZIPLIST: u8 = 10;
-    pub const SET_INTSET: u8 = 11;
-    pub const ZSET_ZIPLIST: u8 = 12;
-    pub const HASH_ZIPLIST: u8 = 13;
-    /// Nodes are ziplists.
-    pub const LIST_QUICKLIST: u8 = 14;
-    pub const STREAM_LISTPACKS: u8 = 15;
-    pub const HASH_LISTPACK: u8 = 16;
-    pub const ZSET_LISTPACK: u8 = 17;
-    /// Nodes are listpacks or single elements.
-    pub const LIST_QUICKLIST_2: u8 = 18;
-    pub const STREAM_LISTPACKS_2: u8 = 19;
-    pub const SET_LISTPACK: u8 = 20;
-    pub const STREAM_LISTPACKS_3: u8 = 21;
-    /// From a release candidate of Redis 7.4; in Valkey's files another form of a hash with
-    /// expiring fields.
-    pub const HASH_METADATA_PRE_GA: u8 = 22;
-    pub const HASH_LISTPACK_EX_PRE_GA: u8 = 23;
-    /// A table whose fields may expire.
-    pub const HASH_METADATA: u8 = 24;
-    pub const HASH_LISTPACK_EX: u8 = 25;
-
-    /// Valkey's number 22: fields that may expire.
-    pub const VALKEY_HASH_2: u8 = 22;
 
     /// The name that `redis-check-rdb` uses.
     pub fn name(kind: u8) -> &'static str {
-        const NAMES: [&str; 26] = [
-            "string",
-            "list-linked",
-            "set-hashtable",
-            "zset-v1",
-            "hash-hashtable",
-            "zset-v2",
-            "module-pre-release",
-            "module-value",
-            "",
-            "hash-zipmap",
-            "list-ziplist",
-            "set-intset",
-            "zset-ziplist",
-            "hash-ziplist",
-            "quicklist",
-            "stream",
-            "hash-listpack",
-            "zset-listpack",
-            "quicklist-v2",
-            "stream-v2",
-            "set-listpack",
-            "stream-v3",
-            "hash-hashtable-md-pre-release",
-            "hash-listpack-md-pre-release",
-            "hash-hashtable-md",
-            "hash-listpack-md",
-        ];
-        NAMES.get(usize::from(kind)).unwrap_or(&"unknown")
+        match kind {
+            STRING => "string",
+            MODULE_PRE_GA => "module-pre-release",
+            MODULE_2 => "module-value",
+            // Not in use.
+            8 => "",
+            _ => "unknown",
+        }
     }
 }
 
@@ -114,12 +61,6 @@ pub mod length {
     pub const INT_16: u8 = 1;
     pub const INT_32: u8 = 2;
     pub const LZF: u8 = 3;
-}
-
-/// The kind of a list's node.
-pub mod node {
-    pub const PLAIN: u64 = 1;
-    pub const PACKED: u64 = 2;
 }
 
 /// The newest version of Redis's that is read.

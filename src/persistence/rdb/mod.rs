@@ -3,8 +3,7 @@
 //!     format     the numbers
 //!     writer     writing keys and values
 //!     input      input bytes: strings, lengths, a checksum
-//!     parse      reading values of every type, old and new
-//!     stream     reading and writing streams
+//!     parse      reading values; the forms of each type: `persistence::values`
 //!     reader     files, key by key                 payload     RESTORE's payloads
 //!
 //! Input is never trusted: every length is compared with the bytes that are left, every packed form
@@ -18,11 +17,20 @@ mod module;
 mod parse;
 mod payload;
 mod reader;
-mod stream;
 mod writer;
 
 pub use fault::{Fault, RdbError};
-pub use input::Input;
+pub use format::Dialect;
+pub use input::{Input, Text};
+pub use parse::Rules;
 pub use payload::{Payload, seal};
 pub use reader::{End, KeyFacts, Loader, ReadOptions, Reader, Sum};
 pub use writer::{Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_USUAL, Writer};
+pub(super) use writer::{VERSION_LISTPACKS, VERSION_PACKED_SETS};
+
+use crate::keyspace::Keyspace;
+
+/// The lowest version of a file, from the usual one on, that can hold all keys. O(databases).
+pub fn version_for(keyspace: &Keyspace) -> u32 {
+    super::values::version_for(keyspace)
+}

@@ -10,14 +10,11 @@
 
 use crate::base::lzf;
 use crate::encodings::listpack::{Entry as Packed, Pack};
-use crate::encodings::quicklist::NodeRef;
 use crate::keyspace::{DbIndex, KeyView, ValueView};
-use crate::types::{Container, Hash, List, Set, Stream, Zset};
-
 use crate::persistence::background::Sink;
+use crate::persistence::values::{self, Form};
 
 use super::format::{kind, opcode};
-use super::stream::kind_for as stream_kind;
 
 /// The version written unless fields expire.
 pub const VERSION_USUAL: u32 = 11;
@@ -26,9 +23,9 @@ pub const VERSION_MIGRATE: u32 = 10;
 /// The newest version written, and the first with expiring fields.
 pub const VERSION_FIELD_TTLS: u32 = 12;
 /// The first version with packed sets.
-const VERSION_PACKED_SETS: u32 = 11;
+pub(in crate::persistence) const VERSION_PACKED_SETS: u32 = 11;
 /// The first version with listpacks.
-const VERSION_LISTPACKS: u32 = 10;
+pub(in crate::persistence) const VERSION_LISTPACKS: u32 = 10;
 
 /// Strings up to this length are not compressed.
 const COMPRESS_MIN: usize = 20;
@@ -47,9 +44,11 @@ pub enum Use {
 
 /// A key that the requested version cannot hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("key '{key}' has fields that expire, which an RDB file of version {version} cannot hold")]
+#[error("key '{key}' has {lost}, which an RDB file of version {version} cannot hold")]
 pub struct TooNew {
     pub key: String,
+    /// What the version cannot hold.
+    pub lost: &'static str,
     pub version: u32,
 }
 
@@ -61,8 +60,8 @@ pub struct Writer {
     /// `rdbcompression`.
     compress: bool,
     too_new: Option<TooNew>,
-    /// The earliest field expiry of the hash under way.
-    first_expiry: Option<u64>,
+    /// The form of the value under way.
+    form: Form,
 }
 
 impl Writer {
@@ -72,7 +71,7 @@ impl Writer {
             version,
             compress,
             too_new: None,
-            first_expiry: None,
+            form: Form::of(kind::STRING),
         }
     }
 
@@ -144,14 +143,13 @@ impl Writer {
 
     /// Begins a key whose value follows by [`Writer::part`]; returns where the first part begins.
     pub fn begin_key(&mut self, view: &KeyView<'_>, used: Use) -> u64 {
-        let kind = self.key_alone(view, used);
-        self.head(&view.value, kind);
+        self.key_alone(view, used);
+        self.head(&view.value);
         0
     }
 
-    /// Writes everything before a key's value; returns the value's form. A string may then follow
-    /// by [`Writer::text`].
-    pub fn key_alone(&mut self, view: &KeyView<'_>, used: Use) -> u8 {
+    /// Writes everything before a key's value. A string may then follow by [`Writer::text`].
+    pub fn key_alone(&mut self, view: &KeyView<'_>, used: Use) {
         if let Some(when) = view.expiry {
             self.out.push(opcode::EXPIRETIME_MS);
             self.out.extend_from_slice(&when.to_le_bytes());
@@ -164,12 +162,16 @@ impl Writer {
             }
             Use::Frequency(n) => self.out.extend_from_slice(&[opcode::FREQ, n]),
         }
-        self.look_at(&view.value);
-        self.check_version(view.key);
-        let kind = self.kind_of(&view.value);
-        self.out.push(kind);
+        self.form = self.form_of(&view.value);
+        if let (Some(lost), None) = (self.form.lost, &self.too_new) {
+            self.too_new = Some(TooNew {
+                key: String::from_utf8_lossy(view.key).into_owned(),
+                lost,
+                version: self.version,
+            });
+        }
+        self.out.push(self.form.kind);
         self.string(view.key);
-        kind
     }
 
     /// Writes a huge string on its own, on any thread. It is not copied unless it is compressed.
@@ -193,10 +195,9 @@ impl Writer {
     pub fn value_within(&mut self, value: &ValueView<'_>, most: usize) -> bool {
         /// Elements written between two checks of the length.
         const PART: usize = 1024;
-        self.look_at(value);
-        let kind = self.kind_of(value);
-        self.out.push(kind);
-        self.head(value, kind);
+        self.form = self.form_of(value);
+        self.out.push(self.form.kind);
+        self.head(value);
         let mut at = Some(0);
         while let Some(from) = at
             && self.len() <= most
@@ -209,9 +210,8 @@ impl Writer {
     /// The value's bytes in a file after its type; the output is discarded.
     pub fn measure(&mut self, value: &ValueView<'_>) -> usize {
         const PART: usize = 1024;
-        self.look_at(value);
-        let kind = self.kind_of(value);
-        self.head(value, kind);
+        self.form = self.form_of(value);
+        self.head(value);
         let (mut total, mut at) = (0, Some(0));
         while let Some(from) = at {
             at = self.part(value, from, PART);
@@ -221,94 +221,26 @@ impl Writer {
         total
     }
 
-    /// Reads what the form of a hash depends on. O(fields) if some expire.
-    fn look_at(&mut self, value: &ValueView<'_>) {
-        self.first_expiry = match value {
-            ValueView::Hash(hash) => hash.expire_min(),
-            _ => None,
-        };
+    /// Whether the version can hold all of a value.
+    pub fn holds(&self, value: &ValueView<'_>) -> bool {
+        self.form_of(value).lost.is_none()
     }
 
-    fn check_version(&mut self, key: &[u8]) {
-        if self.version < VERSION_FIELD_TTLS
-            && self.too_new.is_none()
-            && self.first_expiry.is_some()
-        {
-            self.too_new = Some(TooNew {
-                key: String::from_utf8_lossy(key).into_owned(),
-                version: self.version,
-            });
-        }
-    }
-
-    fn kind_of(&self, value: &ValueView<'_>) -> u8 {
-        let listpacks = self.version >= VERSION_LISTPACKS;
+    #[inline]
+    fn form_of(&self, value: &ValueView<'_>) -> Form {
         match value {
-            ValueView::Int(_) | ValueView::Bytes(_) => kind::STRING,
-            ValueView::List(_) if listpacks => kind::LIST_QUICKLIST_2,
-            ValueView::List(_) => kind::LIST,
-            ValueView::Set(set) => match &**set {
-                Set::Intset(_) => kind::SET_INTSET,
-                Set::Listpack(_) if self.version >= VERSION_PACKED_SETS => kind::SET_LISTPACK,
-                _ => kind::SET,
-            },
-            ValueView::Zset(zset) => match &**zset {
-                Zset::Listpack(_) if listpacks => kind::ZSET_LISTPACK,
-                _ => kind::ZSET_2,
-            },
-            ValueView::Hash(hash) => match &**hash {
-                Hash::Listpack(_) if listpacks => kind::HASH_LISTPACK,
-                Hash::ListpackEx(_) if self.version >= VERSION_FIELD_TTLS => kind::HASH_LISTPACK_EX,
-                Hash::Table(_) if self.has_expiries() => kind::HASH_METADATA,
-                _ => kind::HASH,
-            },
-            ValueView::Stream(_) => stream_kind(self.version),
+            ValueView::Int(_) | ValueView::Bytes(_) => Form::of(kind::STRING),
+            ValueView::Container(container) => values::form(*container, self.version),
         }
-    }
-
-    /// Whether the hash under way is written with its fields' expiries.
-    fn has_expiries(&self) -> bool {
-        self.version >= VERSION_FIELD_TTLS && self.first_expiry.is_some()
     }
 
     /// Writes everything before the elements; the whole value if it is one block.
-    fn head(&mut self, value: &ValueView<'_>, kind: u8) {
+    #[inline]
+    fn head(&mut self, value: &ValueView<'_>) {
         match value {
             ValueView::Int(n) => self.integer(*n),
             ValueView::Bytes(text) => self.string(text),
-            ValueView::List(list) => match &**list {
-                List::Quicklist(nodes) if kind == kind::LIST_QUICKLIST_2 => {
-                    self.length(nodes.node_count() as u64);
-                }
-                List::Listpack(pack) if kind == kind::LIST_QUICKLIST_2 => {
-                    self.length(1);
-                    self.node(NodeRef::Pack(pack));
-                }
-                _ => self.length(Container::len(&**list) as u64),
-            },
-            ValueView::Set(set) => match &**set {
-                Set::Intset(set) => self.string(set.as_bytes()),
-                Set::Listpack(pack) if kind == kind::SET_LISTPACK => self.pack(pack),
-                _ => self.length(Container::len(&**set) as u64),
-            },
-            ValueView::Zset(zset) => match &**zset {
-                Zset::Listpack(pack) if kind == kind::ZSET_LISTPACK => self.pack(pack),
-                _ => self.length(Container::len(&**zset) as u64),
-            },
-            ValueView::Hash(hash) => match &**hash {
-                Hash::Listpack(pack) if kind == kind::HASH_LISTPACK => self.pack(pack),
-                Hash::ListpackEx(pack) if kind == kind::HASH_LISTPACK_EX => {
-                    self.time(self.first_expiry.unwrap_or(0));
-                    self.pack(pack);
-                }
-                _ => {
-                    if kind == kind::HASH_METADATA {
-                        self.time(self.first_expiry.unwrap_or(0));
-                    }
-                    self.length(Container::len(&**hash) as u64);
-                }
-            },
-            ValueView::Stream(stream) => self.length(stream.node_count() as u64),
+            ValueView::Container(container) => values::save_head(*container, self, self.form),
         }
     }
 
@@ -318,151 +250,42 @@ impl Writer {
         let limit = limit.min(PART_ELEMENTS);
         match value {
             ValueView::Int(_) | ValueView::Bytes(_) => None,
-            ValueView::List(list) => self.list_part(list, at as usize, limit),
-            ValueView::Set(set) => self.set_part(set, at),
-            ValueView::Zset(zset) => self.zset_part(zset, at as usize, limit),
-            ValueView::Hash(hash) => self.hash_part(hash, at),
-            ValueView::Stream(stream) => self.stream_part(stream, at as usize, limit),
-        }
-    }
-
-    fn list_part(&mut self, list: &List, at: usize, limit: usize) -> Option<u64> {
-        if self.version < VERSION_LISTPACKS {
-            let len = Container::len(list);
-            list.visit(at, limit, false, |element| {
-                self.element(element);
-                true
-            });
-            let next = at + limit;
-            return (next < len).then_some(next as u64);
-        }
-        let List::Quicklist(nodes) = list else {
-            return None;
-        };
-        // A node is some kilobytes: a few make a part.
-        let few = limit.div_ceil(16);
-        for node in nodes.nodes_from(at).take(few) {
-            self.node(node);
-        }
-        let next = at + few;
-        (next < nodes.node_count()).then_some(next as u64)
-    }
-
-    fn node(&mut self, node: NodeRef<'_>) {
-        const PLAIN: u64 = 1;
-        const PACKED: u64 = 2;
-        match node {
-            NodeRef::Pack(pack) => {
-                self.length(PACKED);
-                self.pack(pack);
-            }
-            NodeRef::Plain(text) => {
-                self.length(PLAIN);
-                self.string(text);
-            }
-            NodeRef::Lzf { raw_len, data } => {
-                self.length(PACKED);
-                self.compressed(raw_len, data);
+            ValueView::Container(container) => {
+                values::save_part(*container, self, self.form, at, limit)
             }
         }
-    }
-
-    fn set_part(&mut self, set: &Set, at: u64) -> Option<u64> {
-        match set {
-            Set::Intset(_) => None,
-            Set::Listpack(_) if self.version >= VERSION_PACKED_SETS => None,
-            _ => continued(set.scan(at, |member| self.element(member))),
-        }
-    }
-
-    /// Highest scores first: a reader inserts each before the others.
-    fn zset_part(&mut self, zset: &Zset, at: usize, limit: usize) -> Option<u64> {
-        let packed = matches!(zset, Zset::Listpack(_));
-        if packed && self.version >= VERSION_LISTPACKS {
-            return None;
-        }
-        let len = Container::len(zset);
-        let highest = len.saturating_sub(1 + at);
-        zset.visit(highest, limit, true, |score, member| {
-            self.element(member);
-            self.out.extend_from_slice(&score.to_le_bytes());
-            true
-        });
-        let next = at + limit;
-        (next < len).then_some(next as u64)
-    }
-
-    fn hash_part(&mut self, hash: &Hash, at: u64) -> Option<u64> {
-        let packed = match hash {
-            Hash::Listpack(_) => self.version >= VERSION_LISTPACKS,
-            Hash::ListpackEx(_) => self.version >= VERSION_FIELD_TTLS,
-            Hash::Table(_) => false,
-        };
-        if packed {
-            return None;
-        }
-        let first_expiry = match hash {
-            Hash::Table(_) if self.has_expiries() => self.first_expiry,
-            _ => None,
-        };
-        continued(hash.scan(at, |field| {
-            if let Some(first) = first_expiry {
-                // 0 means none; the others count from the first one.
-                self.length(field.expire_ms.map_or(0, |when| when - first + 1));
-            }
-            self.element(field.name);
-            self.element(field.value);
-        }))
-    }
-
-    /// Nodes, then the stream's facts, then its groups.
-    fn stream_part(&mut self, stream: &Stream, at: usize, limit: usize) -> Option<u64> {
-        let nodes = stream.node_count();
-        let next = if at < nodes {
-            // A node is some kilobytes: a few make a part.
-            let few = limit.div_ceil(16);
-            for (id, node) in stream.nodes_from(at).take(few) {
-                self.string(&id.to_bytes());
-                self.string(node);
-            }
-            (at + few).min(nodes)
-        } else if at == nodes {
-            self.stream_facts(stream);
-            at + 1
-        } else {
-            self.stream_groups(stream, at - nodes - 1, limit);
-            at + limit
-        };
-        let groups = stream.groups().map_or(0, |groups| groups.len());
-        (next <= nodes + groups).then_some(next as u64)
     }
 
     /// Writes bytes unchanged.
-    pub(super) fn raw(&mut self, bytes: &[u8]) {
+    #[inline]
+    pub(in crate::persistence) fn raw(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
 
     // --- strings and numbers ---
 
-    fn pack(&mut self, pack: &Pack) {
+    #[inline]
+    pub(in crate::persistence) fn pack(&mut self, pack: &Pack) {
         self.string(pack.as_bytes());
     }
 
-    fn element(&mut self, element: Packed<'_>) {
+    #[inline]
+    pub(in crate::persistence) fn element(&mut self, element: Packed<'_>) {
         match element {
             Packed::Int(n) => self.integer(n),
             Packed::Str(text) => self.string(text),
         }
     }
 
-    pub(super) fn time(&mut self, ms: u64) {
+    #[inline]
+    pub(in crate::persistence) fn time(&mut self, ms: u64) {
         self.out.extend_from_slice(&ms.to_le_bytes());
     }
 
     /// `00` six bits, `01` fourteen, `10000000` four bytes, `10000001` eight; most
     /// significant first.
     #[inline]
-    pub(super) fn length(&mut self, n: u64) {
+    pub(in crate::persistence) fn length(&mut self, n: u64) {
         match n {
             0..0x40 => self.out.push(n as u8),
             0x40..0x4000 => self
@@ -482,7 +305,7 @@ impl Writer {
     /// A string: as an integer if it is one of up to 32 bits, compressed if that is shorter, else
     /// unchanged.
     #[inline]
-    pub(super) fn string(&mut self, text: &[u8]) {
+    pub(in crate::persistence) fn string(&mut self, text: &[u8]) {
         if text.len() <= 11
             && let Some(n) = crate::base::number::parse_i64(text)
             && i32::try_from(n).is_ok()
@@ -539,15 +362,10 @@ impl Writer {
     }
 
     /// A string that is compressed already.
-    fn compressed(&mut self, raw_len: usize, data: &[u8]) {
+    pub(in crate::persistence) fn compressed(&mut self, raw_len: usize, data: &[u8]) {
         self.out.push(0xc3);
         self.length(data.len() as u64);
         self.length(raw_len as u64);
         self.out.extend_from_slice(data);
     }
-}
-
-/// Maps a scan's cursor to the next part's beginning.
-fn continued(cursor: u64) -> Option<u64> {
-    (cursor != 0).then_some(cursor)
 }

@@ -25,26 +25,6 @@ pub(in crate::server) fn message(parts: &[&[u8]]) -> Bytes {
     Bytes::from(out)
 }
 
-/// The journal's classes that the setting selects.
-fn classes(wanted: KeyspaceEvents) -> Class {
-    let letters = [
-        (b'g', Class::GENERIC),
-        (b'$', Class::STRING),
-        (b'l', Class::LIST),
-        (b's', Class::SET),
-        (b'h', Class::HASH),
-        (b'z', Class::ZSET),
-        (b'x', Class::EXPIRED),
-        (b'e', Class::EVICTED),
-        (b't', Class::STREAM),
-        (b'd', Class::MODULE),
-        (b'm', Class::KEY_MISS),
-        (b'n', Class::NEW),
-    ];
-    let on = letters.iter().filter(|(letter, _)| wanted.has(*letter));
-    on.fold(Class::empty(), |all, (_, class)| all | *class)
-}
-
 /// Delivers messages to clients.
 pub(in crate::server) struct Delivery<'a> {
     clients: &'a mut Clients,
@@ -155,7 +135,7 @@ impl Server {
             !self.messages.pubsub.is_empty(),
         );
         let classes = if publishes {
-            classes(wanted)
+            wanted.classes()
         } else {
             Class::empty()
         };
@@ -180,11 +160,11 @@ impl Server {
         let mut digits = itoa::Buffer::new();
         let db = digits.format(db).as_bytes();
         let (key, event) = (change.key, change.event.as_bytes());
-        for (letter, kind, name, text) in [
-            (b'K', &b"__keyspace@"[..], key, event),
-            (b'E', b"__keyevent@", event, key),
+        for (class, kind, name, text) in [
+            (Class::KEYSPACE, &b"__keyspace@"[..], key, event),
+            (Class::KEYEVENT, b"__keyevent@", event, key),
         ] {
-            if wanted.has(letter) {
+            if wanted.channels().contains(class) {
                 channel.clear();
                 for part in [kind, db, b"__:", name] {
                     channel.extend_from_slice(part);
@@ -199,7 +179,7 @@ impl Server {
         let wanted = self.config.notify_keyspace_events;
         let mut wanted_classes = match self.messages.pubsub.is_empty() {
             true => Class::empty(),
-            false => classes(wanted),
+            false => wanted.classes(),
         };
         if self.debug.recorder.is_some() {
             wanted_classes = Class::all();

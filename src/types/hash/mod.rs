@@ -8,7 +8,7 @@
 
 mod packed;
 
-use super::{Container, Encoding, Entry, Limits, Type, below, boxed};
+use super::{Container, Encoding, Entry, Limits, Signature, Type, below, boxed};
 use crate::encodings::elements::Elements;
 use crate::encodings::fields::{Field, FieldTable, Ttl};
 use crate::encodings::hashtable::Shape;
@@ -331,6 +331,8 @@ impl Default for Hash {
 
 impl Container for Hash {
     const TYPE: Type = Type::Hash;
+    const NAME: &str = "hash";
+    const NUMBER: u32 = 4;
 
     fn into_word(self) -> (Encoding, u64) {
         let encoding = self.encoding();
@@ -389,6 +391,19 @@ impl Container for Hash {
             }
             Hash::Table(table) => table.check_invariants(),
         }
+    }
+
+    fn sign(&self, signature: &mut Signature) {
+        self.visit(|field| {
+            let mut one = Signature::default();
+            one.follow_entry(field.name);
+            one.follow_entry(field.value);
+            if field.expire_ms.is_some() {
+                one.join(b"!!hexpire!!");
+            }
+            signature.join_signed(one);
+            true
+        });
     }
 
     fn listpack(&self) -> Option<&Listpack> {

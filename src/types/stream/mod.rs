@@ -34,8 +34,7 @@ pub use crate::encodings::idmap::IdMap;
 pub use crate::encodings::stream_id::{GivenId, StreamId};
 pub use crate::encodings::stream_node::Pairs;
 
-use super::{Container, Encoding, Limits, Type, boxed};
-use crate::encodings::listpack::Listpack;
+use super::{Container, Encoding, Limits, Signature, Type, boxed};
 use crate::encodings::stream_node::{Node, NodeLimits};
 
 /// The greatest count that commands accept; counters saturate there.
@@ -268,6 +267,9 @@ impl Default for Stream {
 
 impl Container for Stream {
     const TYPE: Type = Type::Stream;
+    const NAME: &str = "stream";
+    const NUMBER: u32 = 6;
+    const MAY_BE_EMPTY: bool = true;
 
     fn into_word(self) -> (Encoding, u64) {
         (Encoding::Stream, boxed::into_word(self.0))
@@ -308,8 +310,16 @@ impl Container for Stream {
         }
     }
 
-    fn listpack(&self) -> Option<&Listpack> {
-        None
+    /// Entries only, without groups and counters.
+    fn sign(&self, signature: &mut Signature) {
+        let mut entries = self.range(StreamId::MIN, StreamId::MAX);
+        while let Some(id) = entries.next() {
+            signature.follow(format!("{}.{}", id.ms, id.seq).as_bytes());
+            while let Some((name, value)) = entries.pair() {
+                signature.follow_entry(name);
+                signature.follow_entry(value);
+            }
+        }
     }
 
     /// Redis's estimate: each node counts as one, and so does each pending entry of the first

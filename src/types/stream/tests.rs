@@ -6,15 +6,7 @@ use std::collections::BTreeMap;
 const SMALL: Limits = Limits {
     stream_node_max_bytes: 0,
     stream_node_max_entries: 3,
-    list_fill: crate::types::Fill(-2),
-    list_compress_depth: 0,
-    set_max_intset_entries: 0,
-    set_max_listpack_entries: 0,
-    set_max_listpack_value: 0,
-    hash_max_listpack_entries: 0,
-    hash_max_listpack_value: 0,
-    zset_max_listpack_entries: 0,
-    zset_max_listpack_value: 0,
+    ..Limits::DEFAULT
 };
 
 fn add(stream: &mut Stream, id: NewId, limits: &Limits) -> Result<StreamId, Refused> {

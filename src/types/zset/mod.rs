@@ -7,7 +7,8 @@
 
 mod packed;
 
-use super::{Container, Encoding, Entry, Limits, Type, below, boxed};
+use super::{Container, Encoding, Entry, Limits, Signature, Type, below, boxed};
+use crate::base::float;
 use crate::encodings::btree::Unread;
 use crate::encodings::elements::Elements;
 use crate::encodings::hashtable::Shape;
@@ -349,6 +350,8 @@ impl Zset {
 
 impl Container for Zset {
     const TYPE: Type = Type::Zset;
+    const NAME: &str = "zset";
+    const NUMBER: u32 = 3;
 
     fn into_word(self) -> (Encoding, u64) {
         let encoding = self.encoding();
@@ -392,6 +395,18 @@ impl Container for Zset {
             }
             Zset::Table(table) => table.check_invariants(),
         }
+    }
+
+    fn sign(&self, signature: &mut Signature) {
+        self.visit(0, usize::MAX, false, |score, entry| {
+            let mut text = Vec::new();
+            float::write_double(&mut text, score);
+            let mut one = Signature::default();
+            one.follow_entry(entry);
+            one.follow(&text);
+            signature.join_signed(one);
+            true
+        });
     }
 
     fn listpack(&self) -> Option<&Listpack> {

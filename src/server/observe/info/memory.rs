@@ -7,6 +7,79 @@ use crate::base::{alloc, usage};
 use crate::config::Choice;
 use crate::keyspace::DbIndex;
 
+/// russet's own figures, in the order of their lines: the name, which is `mem_name` in INFO,
+/// `name` with dots in MEMORY STATS and `russet_mem_name_bytes` among the metrics; whether it counts
+/// as overhead; what it is; how it is taken.
+macro_rules! own_figures {
+    ($($name:ident, $is_overhead:literal, $help:literal, $bytes:expr;)*) => {
+        /// Bytes of russet's own figures.
+        #[derive(Clone, Debug, Default)]
+        pub struct OwnFigures {
+            $(#[doc = $help] pub $name: usize,)*
+        }
+
+        impl OwnFigures {
+            fn take(from: &Source<'_>) -> OwnFigures {
+                let take = |bytes: fn(&Source<'_>) -> usize| bytes(from);
+                OwnFigures {
+                    $($name: take($bytes),)*
+                }
+            }
+
+            /// Those that count as overhead.
+            fn overhead(&self) -> usize {
+                [$(if $is_overhead { self.$name } else { 0 }),*].iter().sum()
+            }
+
+            /// The lines: name and bytes.
+            pub fn lines(&self) -> impl ExactSizeIterator<Item = (&'static str, usize)> {
+                [$((stringify!($name), self.$name)),*].into_iter()
+            }
+        }
+
+        /// The lines' names in INFO, with their metrics and what they are.
+        pub const OWN_METRICS: &[(&str, &str, &str)] = &[$((
+            concat!("mem_", stringify!($name)),
+            concat!("russet_mem_", stringify!($name), "_bytes"),
+            $help,
+        )),*];
+    };
+}
+
+own_figures! {
+    db_tables, true, "Bytes of the databases' tables",
+        |from| from.keyspace.in_use().map(|(_, db)| db.table_bytes()).sum();
+    field_expiries, true, "Bytes of the lines of hashes whose fields expire",
+        |from| from.keyspace.in_use().map(|(_, db)| db.fields().memory_bytes()).sum();
+    pubsub, true, "Bytes of channels, patterns and who has subscribed to them",
+        |from| from.server.messages.pubsub.memory_bytes();
+    tracking, true, "Bytes of keys that clients keep",
+        |from| from.server.messages.tracking.memory_bytes();
+    users, true, "Bytes of users",
+        |from| from.server.acl.users.memory_bytes();
+    watched_keys, true, "Bytes of watched keys",
+        |from| from.keyspace.watchers.memory_bytes();
+    command_logs, true, "Bytes of the command logs",
+        |from| from.server.diagnostics.command_logs.memory_bytes();
+    latency_histograms, true, "Bytes of latency by command",
+        latency_histograms;
+    hotkeys, true, "Bytes of a session of HOTKEYS",
+        |from| from.server.hotkeys_bytes();
+    prefix_stats, true, "Bytes of figures by prefix",
+        |from| from.keyspace.prefix_bytes();
+    snapshot_early, true, "Bytes that were about to change and wait to be saved",
+        |from| from.keyspace.early_bytes();
+    // Private pages of a child: resident, but not in this process's allocator.
+    snapshot_cow, false, "Bytes copied for a child that saves",
+        |from| from.server.persist.snapshots.child_progress().map_or(0, |child| child.cow as usize);
+}
+
+fn latency_histograms(from: &Source<'_>) -> usize {
+    let commands = from.server.diagnostics.command_stats.iter();
+    let histograms = commands.filter_map(|its| its.latency.as_ref());
+    histograms.map(|its| its.memory_bytes()).sum()
+}
+
 /// Where the memory is.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryFigures {
@@ -26,24 +99,7 @@ pub struct MemoryFigures {
     pub aof_buffer: usize,
     /// Tables of the databases in use.
     pub tables: Vec<(DbIndex, usize)>,
-    /// Expiry entries of hash fields.
-    pub field_expiries: usize,
-    /// Channels, patterns and their subscribers.
-    pub pubsub: usize,
-    /// Keys that clients track, and their prefixes.
-    pub tracking: usize,
-    pub users: usize,
-    /// Watched keys.
-    pub watched: usize,
-    pub command_logs: usize,
-    /// Latency histograms by command.
-    pub histograms: usize,
-    pub hotkeys: usize,
-    pub prefix_stats: usize,
-    /// Values saved early, before they changed, that wait to be written.
-    pub snapshot_early: usize,
-    /// Private pages of a child that saves: resident, but not in this process's allocator.
-    pub child_cow: usize,
+    pub own: OwnFigures,
     pub keys: usize,
 }
 
@@ -54,33 +110,12 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let clients = from.client_totals().memory + server.clients.table_bytes();
     let log = from.server.persist.aof.log();
     let aof_buffer = log.map_or(0, |log| log.writer.buffer_bytes());
-    let tables: Vec<(DbIndex, usize)> = from
-        .keyspace
-        .in_use()
-        .map(|(at, db)| (at, db.table_bytes()))
-        .collect();
+    let databases = from.keyspace.in_use();
+    let tables = databases.map(|(at, db)| (at, db.table_bytes())).collect();
     let scripting = &from.server.scripting;
     let (scripts, libraries) = (scripting.scripts.bytes(), scripting.libraries.bytes());
     let script_states = scripting.scripts.vm_bytes() + scripting.libraries.vm_bytes();
-    let field_expiries = from.keyspace.in_use();
-    let field_expiries = field_expiries
-        .map(|(_, db)| db.fields().memory_bytes())
-        .sum();
-    let pubsub = server.messages.pubsub.memory_bytes();
-    let tracking = server.messages.tracking.memory_bytes();
-    let users = server.acl.users.memory_bytes();
-    let watched = from.keyspace.watchers.memory_bytes();
-    let command_logs = server.diagnostics.command_logs.memory_bytes();
-    let histograms = server
-        .diagnostics
-        .command_stats
-        .iter()
-        .filter_map(|s| s.latency.as_ref());
-    let histograms = histograms.map(|its| its.memory_bytes()).sum();
-    let hotkeys = server.hotkeys_bytes();
-    let prefix_stats = from.keyspace.prefix_bytes();
-    let snapshot_early = from.keyspace.early_bytes();
-    let child = server.persist.snapshots.child_progress();
+    let own = OwnFigures::take(from);
     MemoryFigures {
         used: from.used,
         peak: alloc::peak_memory(),
@@ -93,62 +128,19 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
             + scripts
             + libraries
             + script_states
-            + field_expiries
-            + pubsub
-            + tracking
-            + users
-            + watched
-            + command_logs
-            + histograms
-            + hotkeys
-            + prefix_stats
-            + snapshot_early
-            + tables.iter().map(|(_, bytes)| bytes).sum::<usize>(),
+            + own.overhead(),
         scripts,
         libraries,
         script_states,
         clients,
         aof_buffer,
         tables,
-        field_expiries,
-        pubsub,
-        tracking,
-        users,
-        watched,
-        command_logs,
-        histograms,
-        hotkeys,
-        prefix_stats,
-        snapshot_early,
-        child_cow: child.map_or(0, |child| child.cow as usize),
+        own,
         keys: from.keyspace.in_use().map(|(_, db)| db.len()).sum(),
     }
 }
 
 impl MemoryFigures {
-    /// russet's own lines: the name in INFO, that in MEMORY STATS, bytes.
-    pub fn own_lines(&self) -> [(&'static str, &'static str, usize); 12] {
-        let tables = self.tables.iter().map(|(_, bytes)| bytes).sum();
-        [
-            ("mem_db_tables", "db.tables", tables),
-            ("mem_field_expiries", "field.expiries", self.field_expiries),
-            ("mem_pubsub", "pubsub", self.pubsub),
-            ("mem_tracking", "tracking", self.tracking),
-            ("mem_users", "users", self.users),
-            ("mem_watched_keys", "watched.keys", self.watched),
-            ("mem_command_logs", "command.logs", self.command_logs),
-            (
-                "mem_latency_histograms",
-                "latency.histograms",
-                self.histograms,
-            ),
-            ("mem_hotkeys", "hotkeys", self.hotkeys),
-            ("mem_prefix_stats", "prefix.stats", self.prefix_stats),
-            ("mem_snapshot_early", "snapshot.early", self.snapshot_early),
-            ("mem_snapshot_cow", "snapshot.cow", self.child_cow),
-        ]
-    }
-
     /// Bytes of keys and values.
     pub fn dataset(&self) -> usize {
         self.used.saturating_sub(self.overhead)
@@ -280,8 +272,8 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut Writer) {
         ("mem_cluster_links", &0),
         ("mem_aof_buffer", &m.aof_buffer),
     ]);
-    for (name, _, bytes) in m.own_lines() {
-        to.field(name, bytes);
+    for (name, bytes) in m.own.lines() {
+        to.line(format_args!("mem_{name}:{bytes}"));
     }
     to.fields(&[
         (

@@ -15,7 +15,7 @@ pub mod tls;
 use std::cell::OnceCell;
 use std::fmt::{Display, Write};
 
-pub use memory::{MemoryFigures, excess, memory_figures};
+pub use memory::{MemoryFigures, OWN_METRICS, excess, memory_figures};
 
 use crate::base::alloc;
 use crate::keyspace::Keyspace;

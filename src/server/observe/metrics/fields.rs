@@ -7,8 +7,10 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::exposition::Kind::{self, Counter, Gauge, Unknown};
+use crate::server::observe::info::OWN_METRICS;
 
 /// One metric that is a field of INFO.
+#[derive(Clone, Copy)]
 pub(in crate::server) struct Row {
     /// The field's name in INFO.
     pub field: &'static str,
@@ -26,10 +28,17 @@ const fn row(field: &'static str, metric: &'static str, kind: Kind, help: &'stat
     }
 }
 
+/// All rows: those below, and those of the memory's own figures.
+fn rows() -> impl Iterator<Item = Row> {
+    let own = OWN_METRICS.iter();
+    let own = own.map(|(field, metric, help)| row(field, metric, Gauge, help));
+    ROWS.iter().copied().chain(own)
+}
+
 /// The row of a field.
-pub(in crate::server) fn find(field: &str) -> Option<&'static Row> {
-    static BY_FIELD: LazyLock<HashMap<&str, &Row, ahash::RandomState>> =
-        LazyLock::new(|| ROWS.iter().map(|row| (row.field, row)).collect());
+pub(in crate::server) fn find(field: &str) -> Option<Row> {
+    static BY_FIELD: LazyLock<HashMap<&str, Row, ahash::RandomState>> =
+        LazyLock::new(|| rows().map(|row| (row.field, row)).collect());
     BY_FIELD.get(field).copied()
 }
 
@@ -46,9 +55,9 @@ pub(in crate::server) const SECTIONS: &[&[u8]] = &[
     b"debug",
 ];
 
-/// In INFO's order.
+/// In INFO's order, without the memory's own figures, whose rows are beside them.
 #[rustfmt::skip]
-pub(in crate::server) const ROWS: &[Row] = &[
+const ROWS: &[Row] = &[
     // Server
     row("uptime_in_seconds", "redis_uptime_in_seconds", Gauge, "Seconds since the server started"),
     row("process_id", "redis_process_id", Gauge, "The process's number"),
@@ -108,18 +117,6 @@ pub(in crate::server) const ROWS: &[Row] = &[
     row("mem_clients_normal", "redis_mem_clients_normal", Gauge, "Bytes of clients"),
     row("mem_cluster_links", "redis_mem_cluster_links_bytes", Gauge, "Bytes of the cluster's links"),
     row("mem_aof_buffer", "redis_mem_aof_buffer_bytes", Gauge, "Bytes that wait to be written to the append only file"),
-    row("mem_db_tables", "russet_mem_db_tables_bytes", Gauge, "Bytes of the databases' tables"),
-    row("mem_field_expiries", "russet_mem_field_expiries_bytes", Gauge, "Bytes of the lines of hashes whose fields expire"),
-    row("mem_pubsub", "russet_mem_pubsub_bytes", Gauge, "Bytes of channels, patterns and who has subscribed to them"),
-    row("mem_tracking", "russet_mem_tracking_bytes", Gauge, "Bytes of keys that clients keep"),
-    row("mem_users", "russet_mem_users_bytes", Gauge, "Bytes of users"),
-    row("mem_watched_keys", "russet_mem_watched_keys_bytes", Gauge, "Bytes of watched keys"),
-    row("mem_command_logs", "russet_mem_command_logs_bytes", Gauge, "Bytes of the command logs"),
-    row("mem_latency_histograms", "russet_mem_latency_histograms_bytes", Gauge, "Bytes of latency by command"),
-    row("mem_hotkeys", "russet_mem_hotkeys_bytes", Gauge, "Bytes of a session of HOTKEYS"),
-    row("mem_prefix_stats", "russet_mem_prefix_stats_bytes", Gauge, "Bytes of figures by prefix"),
-    row("mem_snapshot_early", "russet_mem_snapshot_early_bytes", Gauge, "Bytes that were about to change and wait to be saved"),
-    row("mem_snapshot_cow", "russet_mem_snapshot_cow_bytes", Gauge, "Bytes copied for a child that saves"),
     row("active_defrag_running", "redis_active_defrag_running", Gauge, "Whether memory is being defragmented"),
     row("lazyfree_pending_objects", "redis_lazyfree_pending_objects", Gauge, "Values that wait to be freed"),
     row("lazyfreed_objects", "redis_lazyfreed_objects_total", Counter, "Values freed behind the loop's back"),
@@ -261,7 +258,7 @@ mod tests {
             .filter_map(|l| Some(l.split_once(':')?.0))
             .collect();
         let open = ["aof_buffer", "aof_pending", "aof_delayed", "loading_"];
-        for row in ROWS {
+        for row in rows() {
             let may_miss =
                 NOT_ALWAYS.contains(&row.field) || open.iter().any(|o| row.field.starts_with(o));
             assert!(may_miss || fields.contains(row.field), "{}", row.field);
@@ -271,7 +268,7 @@ mod tests {
     #[test]
     fn names_are_given_once_and_counters_end_as_such() {
         let mut seen = HashSet::new();
-        for row in ROWS {
+        for row in rows() {
             assert!(seen.insert(row.metric), "{}", row.metric);
             assert!(
                 row.kind != Counter || row.metric.ends_with("_total"),

@@ -2,7 +2,7 @@
 
 use crate::keyspace::Keyspace;
 use crate::persistence::background::BackgroundFile;
-use crate::persistence::rdb::{VERSION_FIELD_TTLS, VERSION_USUAL, Writer};
+use crate::persistence::rdb::{Writer, version_for};
 use crate::server::parts::snapshot::rdb::{RdbSink, Uses};
 use crate::server::state::Server;
 
@@ -18,8 +18,7 @@ impl Server {
         facts: &[(&str, Vec<u8>)],
     ) -> RdbSink {
         let version = match version {
-            0 if keyspace.any_field_expires() => VERSION_FIELD_TTLS,
-            0 => VERSION_USUAL,
+            0 => version_for(keyspace),
             asked => asked,
         };
         let mut writer = Writer::new(version, self.config.rdbcompression);

@@ -1,0 +1,257 @@
+//! Hashes.
+//!
+//!     n (field, value)                            HASH
+//!     a zipmap, ziplist or listpack: field, value, ...
+//!     [first expiry: ms] n (expiry, field, value)                     METADATA
+//!     [first expiry: ms] a listpack: field, value, expiry, ...        LISTPACK_EX
+//!     n (field, value, expiry: ms)                                    VALKEY_HASH_2
+//!
+//!     HMSET h ... HPEXPIREAT h ms FIELDS 1 f ... | HMSET h ...
+
+use super::packed::{pack, repacked_pairs};
+use super::{Form, Saved, continued};
+use crate::encodings::listpack::Listpack;
+use crate::encodings::zipmap;
+use crate::keyspace::Keyspace;
+use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
+use crate::persistence::rdb::{
+    Dialect, Fault, Input, Rules, VERSION_FIELD_TTLS, VERSION_LISTPACKS, VERSION_USUAL, Writer,
+};
+use crate::resp::write_request;
+use crate::types::import::{FIELD_EXPIRY_MAX, HashImport, distinct};
+use crate::types::{Container, Entry, Hash, HashField};
+
+const HASH: u8 = 4;
+const ZIPMAP: u8 = 9;
+const ZIPLIST: u8 = 13;
+const LISTPACK: u8 = 16;
+/// From a release candidate of Redis 7.4; in Valkey's files another form of a hash with expiring
+/// fields.
+const METADATA_PRE_GA: u8 = 22;
+const LISTPACK_EX_PRE_GA: u8 = 23;
+/// A table whose fields may expire.
+const METADATA: u8 = 24;
+const LISTPACK_EX: u8 = 25;
+/// Valkey's number 22: fields that may expire.
+const VALKEY_HASH_2: u8 = 22;
+
+impl Saved for Hash {
+    const FORMS: &[(u8, &str)] = &[
+        (HASH, "hash-hashtable"),
+        (ZIPMAP, "hash-zipmap"),
+        (ZIPLIST, "hash-ziplist"),
+        (LISTPACK, "hash-listpack"),
+        (METADATA_PRE_GA, "hash-hashtable-md-pre-release"),
+        (LISTPACK_EX_PRE_GA, "hash-listpack-md-pre-release"),
+        (METADATA, "hash-hashtable-md"),
+        (LISTPACK_EX, "hash-listpack-md"),
+    ];
+
+    fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash, Fault> {
+        match (rules.dialect, kind) {
+            (_, HASH | ZIPMAP | ZIPLIST | LISTPACK) => plain(input, kind, rules),
+            (Dialect::Valkey, VALKEY_HASH_2) => valkey_hash(input, rules),
+            (Dialect::Valkey, other) => Err(Fault::Unknown(other)),
+            (Dialect::Redis, kind) => expiring(input, kind, rules),
+        }
+    }
+
+    /// O(fields) if some expire.
+    fn form(&self, version: u32) -> Form {
+        let first_expiry = self.expire_min();
+        let expirable = version >= VERSION_FIELD_TTLS;
+        let kind = match self {
+            Hash::Listpack(_) if version >= VERSION_LISTPACKS => LISTPACK,
+            Hash::ListpackEx(_) if expirable => LISTPACK_EX,
+            Hash::Table(_) if expirable && first_expiry.is_some() => METADATA,
+            _ => HASH,
+        };
+        Form {
+            kind,
+            first_expiry,
+            lost: (first_expiry.is_some() && !expirable).then_some("fields that expire"),
+        }
+    }
+
+    fn version_for(keyspace: &Keyspace) -> u32 {
+        match keyspace.any_field_expires() {
+            true => VERSION_FIELD_TTLS,
+            false => VERSION_USUAL,
+        }
+    }
+
+    fn save_head(&self, to: &mut Writer, form: Form) {
+        match self {
+            Hash::Listpack(pack) if form.kind == LISTPACK => to.pack(pack),
+            Hash::ListpackEx(pack) if form.kind == LISTPACK_EX => {
+                to.time(form.first_expiry.unwrap_or(0));
+                to.pack(pack);
+            }
+            _ => {
+                if form.kind == METADATA {
+                    to.time(form.first_expiry.unwrap_or(0));
+                }
+                to.length(self.len() as u64);
+            }
+        }
+    }
+
+    fn save_part(&self, to: &mut Writer, form: Form, at: u64, _limit: usize) -> Option<u64> {
+        if !matches!(form.kind, HASH | METADATA) {
+            return None;
+        }
+        let first_expiry = form.first_expiry.filter(|_| form.kind == METADATA);
+        continued(self.scan(at, |field| {
+            if let Some(first) = first_expiry {
+                // 0 means none; the others count from the first one.
+                to.length(field.expire_ms.map_or(0, |when| when - first + 1));
+            }
+            to.element(field.name);
+            to.element(field.value);
+        }))
+    }
+
+    fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64, most: usize) -> Option<u64> {
+        let mut expiries = Vec::new();
+        let next = if most == usize::MAX {
+            self.visit(|field| {
+                add(to, key, &field, &mut expiries);
+                true
+            });
+            0
+        } else {
+            self.scan(at, |field| add(to, key, &field, &mut expiries))
+        };
+        to.end_command(ADDER, key, 0);
+        to.out.extend_from_slice(&expiries);
+        continued(next)
+    }
+}
+
+/// The command that adds fields.
+const ADDER: &[u8] = b"HMSET";
+
+/// Adds a field to the command under way, and its expiry's command to those that follow.
+fn add(to: &mut CommandWriter, key: &[u8], field: &HashField<'_>, expiries: &mut Vec<u8>) {
+    to.entry(field.name);
+    to.entry(field.value);
+    if let Some(ms) = field.expire_ms {
+        let (mut ms_text, mut name) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let args: [&[u8]; 6] = [
+            b"HPEXPIREAT",
+            key,
+            ms_text.format(ms).as_bytes(),
+            b"FIELDS",
+            b"1",
+            field.name.bytes(&mut name),
+        ];
+        write_request(expiries, args.into_iter());
+    }
+    to.end_command(ADDER, key, 2 * ELEMENTS_MAX);
+}
+
+/// A hash whose fields do not expire.
+fn plain(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash, Fault> {
+    let limits = &rules.limits;
+    match kind {
+        LISTPACK => Hash::import_pack(pack(input, rules, 2)?, limits).ok_or(Fault::Records),
+        ZIPLIST => Hash::import_pack(repacked_pairs(input)?, limits).ok_or(Fault::Records),
+        ZIPMAP => {
+            let pairs = zipmap::parse(input.blob()?)?;
+            if pairs.is_empty() {
+                return Err(Fault::Zipmap(zipmap::ZipmapError(0)));
+            }
+            let mut pack = Listpack::new();
+            for (name, value) in pairs {
+                if !pack.fits(name.len() + value.len()) {
+                    return Err(Fault::Range);
+                }
+                pack.append_all(&[Entry::parse(name), Entry::parse(value)]);
+            }
+            let pack = distinct(pack, 2, true).ok_or(Fault::PackedDuplicate("zipmap"))?;
+            Hash::import_zipmap(pack, limits).ok_or(Fault::Records)
+        }
+        _ => {
+            let fields = input.count(2)?;
+            let mut hash = HashImport::new(fields, false, limits);
+            let mut name = Vec::new();
+            for _ in 0..fields {
+                add_field(input, &mut hash, &mut name, None)?;
+            }
+            hash.finish(rules.deep).ok_or(Fault::Duplicate)
+        }
+    }
+}
+
+/// Reads a field and its value; `name` is scratch space.
+fn add_field(
+    input: &mut Input<'_>,
+    hash: &mut HashImport<'_>,
+    name: &mut Vec<u8>,
+    expire_ms: Option<u64>,
+) -> Result<(), Fault> {
+    input.string_to(name)?;
+    let mut digits = itoa::Buffer::new();
+    let value = input.string()?.bytes(&mut digits);
+    match hash.add(name, value, expire_ms) {
+        true => Ok(()),
+        false => Err(Fault::Duplicate),
+    }
+}
+
+/// Redis's forms of hashes with expiring fields.
+fn expiring(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash, Fault> {
+    let limits = &rules.limits;
+    let soonest = match kind {
+        METADATA | LISTPACK_EX => u64::try_from(input.millis()?).map_err(|_| Fault::Range)?,
+        _ => 0,
+    };
+    if soonest > FIELD_EXPIRY_MAX {
+        return Err(Fault::Range);
+    }
+    if matches!(kind, LISTPACK_EX | LISTPACK_EX_PRE_GA) {
+        let pack = pack(input, rules, 3)?;
+        if !pack.len().is_multiple_of(3) {
+            return Err(Fault::Records);
+        }
+        return Hash::import_extended(pack, limits)
+            .ok_or_else(|| Fault::damaged("field expiries are out of order or no numbers"));
+    }
+    let fields = input.count(3)?;
+    let mut hash = HashImport::new(fields, true, limits);
+    let mut name = Vec::new();
+    for _ in 0..fields {
+        let expire_ms = match (input.length()?, kind) {
+            (0, _) => None,
+            (distance, METADATA) => Some(soonest.saturating_add(distance - 1)),
+            (ms, _) => Some(ms),
+        };
+        if expire_ms.is_some_and(|ms| ms > FIELD_EXPIRY_MAX) {
+            return Err(Fault::Range);
+        }
+        add_field(input, &mut hash, &mut name, expire_ms)?;
+    }
+    hash.finish(rules.deep).ok_or(Fault::Duplicate)
+}
+
+/// Valkey's form of a hash with expiring fields: -1 is no expiry.
+fn valkey_hash(input: &mut Input<'_>, rules: &Rules) -> Result<Hash, Fault> {
+    let fields = input.count(10)?;
+    let mut hash = HashImport::new(fields, true, &rules.limits);
+    let (mut name, mut value) = (Vec::new(), Vec::new());
+    for _ in 0..fields {
+        input.string_to(&mut name)?;
+        input.string_to(&mut value)?;
+        let expire_ms = match input.millis()? {
+            -1 => None,
+            ms => Some(u64::try_from(ms).map_err(|_| Fault::Range)?),
+        };
+        if expire_ms.is_some_and(|ms| ms > FIELD_EXPIRY_MAX) {
+            return Err(Fault::Range);
+        }
+        if !hash.add(&name, &value, expire_ms) {
+            return Err(Fault::Duplicate);
+        }
+    }
+    hash.finish(rules.deep).ok_or(Fault::Duplicate)
+}

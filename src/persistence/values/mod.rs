@@ -1,0 +1,208 @@
+//! The forms of containers in files: in RDB files and payloads, and as commands that recreate them.
+//!
+//!     list, set, zset, hash, stream       one impl of [`Saved`] each
+//!     packed                              listpacks and ziplists as they are read
+//!
+//! A new type has its file here and its name in the list of types (`types/kinds.rs`): saving,
+//! loading, the names of `redis-check-rdb` and the base of commands find it by that list. Strings
+//! have no impl: their one form is in the readers and writers themselves.
+
+mod hash;
+mod list;
+mod packed;
+mod set;
+mod stream;
+mod zset;
+
+use super::aof::CommandWriter;
+use super::rdb::format::{kind, opcode};
+use super::rdb::{Fault, Input, Rules, VERSION_USUAL, Writer};
+use crate::keyspace::{AnyRef, Keyspace};
+use crate::types::{AnyContainer, Container, Type, for_container, with_types};
+
+/// A container that files can hold.
+pub(super) trait Saved: Container + Into<AnyContainer> {
+    /// RDB's numbers of its forms, old and new, with the names that `redis-check-rdb` uses.
+    const FORMS: &[(u8, &str)];
+
+    /// Reads a value in one of the forms. Every length and packed form is checked: whatever is
+    /// read, the value is sound.
+    fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Self, Fault>;
+
+    /// The form for files of a version.
+    fn form(&self, version: u32) -> Form;
+
+    /// The lowest version, from the usual one on, that can hold all values of the type.
+    fn version_for(_keyspace: &Keyspace) -> u32 {
+        VERSION_USUAL
+    }
+
+    /// Writes everything before the elements; the whole value if it is one block.
+    fn save_head(&self, to: &mut Writer, form: Form);
+
+    /// Writes elements from `at` on, about `limit` at most; returns where the next part begins.
+    /// `None`: the value is complete.
+    fn save_part(&self, to: &mut Writer, form: Form, at: u64, limit: usize) -> Option<u64>;
+
+    /// Writes commands that add elements from `at` on, at most `most` for types with positions;
+    /// returns where the next ones begin, `None` at the end.
+    fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64, most: usize) -> Option<u64>;
+}
+
+/// How a value is written: chosen before its first byte.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    /// RDB's number of the form.
+    pub kind: u8,
+    /// The earliest expiry within the value.
+    pub first_expiry: Option<u64>,
+    /// What the form leaves out because the version cannot hold it.
+    pub lost: Option<&'static str>,
+}
+
+impl Form {
+    /// A form that holds everything, and without expiries.
+    pub const fn of(kind: u8) -> Form {
+        Form {
+            kind,
+            first_expiry: None,
+            lost: None,
+        }
+    }
+}
+
+/// Maps a scan's cursor to the next part's beginning.
+#[inline]
+fn continued(cursor: u64) -> Option<u64> {
+    (cursor != 0).then_some(cursor)
+}
+
+/// A node is some kilobytes: a few make a part of `limit` elements.
+#[inline]
+fn part_of_nodes(limit: usize) -> usize {
+    limit.div_ceil(16)
+}
+
+// --- the type that a form's number belongs to ---
+
+macro_rules! forms_by_type {
+    ([$($T:ident: $($E:ident $name:literal),*;)*]) => {
+        &[$((Type::$T, <crate::types::$T as Saved>::FORMS)),*]
+    };
+}
+const FORMS: &[(Type, &[(u8, &str)])] = with_types!([forms_by_type]);
+
+/// The owner of each number.
+static TYPES: [Option<Type>; 256] = types();
+
+const fn types() -> [Option<Type>; 256] {
+    let mut types = [None; 256];
+    let mut at = 0;
+    while at < FORMS.len() {
+        let (of, forms) = FORMS[at];
+        let mut form = 0;
+        while form < forms.len() {
+            let number = forms[form].0;
+            let is_free = types[number as usize].is_none();
+            assert!(is_free, "each number belongs to one type");
+            let is_other = matches!(number, kind::STRING | kind::MODULE_PRE_GA | kind::MODULE_2);
+            assert!(!is_other && number < opcode::VALKEY_SLOT_IMPORT);
+            types[number as usize] = Some(of);
+            form += 1;
+        }
+        at += 1;
+    }
+    types
+}
+
+/// The name that `redis-check-rdb` uses.
+pub(super) fn form_name(number: u8) -> &'static str {
+    let mut all = FORMS.iter().flat_map(|(_, forms)| forms.iter());
+    let found = all.find(|form| form.0 == number);
+    found.map_or_else(|| kind::name(number), |form| form.1)
+}
+
+// --- values of any type ---
+
+/// Reads a container in the form of this number.
+#[inline]
+pub(super) fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<AnyContainer, Fault> {
+    let of = TYPES[usize::from(kind)].ok_or(Fault::Unknown(kind))?;
+    for_container!(
+        of,
+        T => {
+            let value = T::load(input, kind, rules).map_err(|fault| fault.in_value(of))?;
+            match value.is_empty() && !T::MAY_BE_EMPTY {
+                true => Err(Fault::Empty),
+                false => Ok(value.into()),
+            }
+        },
+        _ => Err(Fault::Unknown(kind)),
+    )
+}
+
+/// See [`Saved::form`].
+#[inline]
+pub(super) fn form(value: AnyRef<'_>, version: u32) -> Form {
+    for_container!(
+        value.kind(),
+        T => value.read::<T>().form(version),
+        _ => unreachable!("a container"),
+    )
+}
+
+/// See [`Saved::save_head`].
+#[inline]
+pub(super) fn save_head(value: AnyRef<'_>, to: &mut Writer, form: Form) {
+    for_container!(
+        value.kind(),
+        T => value.read::<T>().save_head(to, form),
+        _ => unreachable!("a container"),
+    )
+}
+
+/// See [`Saved::save_part`].
+#[inline]
+pub(super) fn save_part(
+    value: AnyRef<'_>,
+    to: &mut Writer,
+    form: Form,
+    at: u64,
+    limit: usize,
+) -> Option<u64> {
+    for_container!(
+        value.kind(),
+        T => value.read::<T>().save_part(to, form, at, limit),
+        _ => unreachable!("a container"),
+    )
+}
+
+/// See [`Saved::rewrite`].
+pub(super) fn rewrite(
+    value: AnyRef<'_>,
+    to: &mut CommandWriter,
+    key: &[u8],
+    at: u64,
+    most: usize,
+) -> Option<u64> {
+    for_container!(
+        value.kind(),
+        T => value.read::<T>().rewrite(to, key, at, most),
+        _ => unreachable!("a container"),
+    )
+}
+
+/// The lowest version of a file, from the usual one on, that can hold all keys.
+pub(super) fn version_for(keyspace: &Keyspace) -> u32 {
+    let each = |kind| {
+        for_container!(
+            kind,
+            T => T::version_for(keyspace),
+            _ => VERSION_USUAL,
+        )
+    };
+    Type::ALL
+        .map(each)
+        .into_iter()
+        .fold(VERSION_USUAL, u32::max)
+}

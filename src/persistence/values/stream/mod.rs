@@ -1,0 +1,64 @@
+//! Streams: in RDB files (`rdb`), and as commands (`commands`).
+
+mod commands;
+mod rdb;
+
+use super::{Form, Saved, part_of_nodes};
+use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
+use crate::persistence::rdb::{Fault, Input, Rules, Writer};
+use crate::types::Stream;
+
+const STREAM: u8 = 15;
+/// With the first ID, the greatest deleted ID, the entries added, and a group's entries read.
+const STREAM_2: u8 = 19;
+/// With the times at which consumers were active.
+const STREAM_3: u8 = 21;
+
+impl Saved for Stream {
+    const FORMS: &[(u8, &str)] = &[
+        (STREAM, "stream"),
+        (STREAM_2, "stream-v2"),
+        (STREAM_3, "stream-v3"),
+    ];
+
+    fn load(input: &mut Input<'_>, kind: u8, _rules: &Rules) -> Result<Stream, Fault> {
+        rdb::read(input, kind)
+    }
+
+    fn form(&self, version: u32) -> Form {
+        Form::of(match version {
+            ..10 => STREAM,
+            10 => STREAM_2,
+            11.. => STREAM_3,
+        })
+    }
+
+    fn save_head(&self, to: &mut Writer, _form: Form) {
+        to.length(self.node_count() as u64);
+    }
+
+    /// Nodes, then the stream's facts, then its groups.
+    fn save_part(&self, to: &mut Writer, form: Form, at: u64, limit: usize) -> Option<u64> {
+        let (at, nodes) = (at as usize, self.node_count());
+        let next = if at < nodes {
+            let few = part_of_nodes(limit);
+            for (id, node) in self.nodes_from(at).take(few) {
+                to.string(&id.to_bytes());
+                to.string(node);
+            }
+            (at + few).min(nodes)
+        } else if at == nodes {
+            rdb::save_facts(to, self, form.kind);
+            at + 1
+        } else {
+            rdb::save_groups(to, self, form.kind, at - nodes - 1, limit);
+            at + limit
+        };
+        let groups = self.groups().map_or(0, |groups| groups.len());
+        (next <= nodes + groups).then_some(next as u64)
+    }
+
+    fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64, most: usize) -> Option<u64> {
+        commands::part(&mut to.out, key, self, at, most.div_ceil(ELEMENTS_MAX))
+    }
+}

@@ -1,0 +1,143 @@
+//! Reading and writing streams in files and payloads.
+//!
+//!     n (16 bytes: an ID | listpack) ...          nodes
+//!     length | last ID                            and from the second version on:
+//!     first ID | greatest deleted ID | added
+//!     n groups: name | last ID | [entries read]
+//!         n pending: 16 bytes: an ID | delivered: ms | deliveries
+//!         n consumers: name | seen: ms | [active: ms]  n pending: 16 bytes: an ID
+
+use super::{STREAM, STREAM_3};
+use crate::persistence::rdb::{Fault, Input, Writer};
+use crate::types::stream::{Group, GroupImport, StreamId, StreamImport};
+use crate::types::{Container, Stream};
+
+/// An ID stored as two numbers.
+fn id(input: &mut Input<'_>) -> Result<StreamId, Fault> {
+    let (ms, seq) = (input.length()?, input.length()?);
+    Ok(StreamId::new(ms, seq))
+}
+
+fn raw_id(input: &mut Input<'_>) -> Result<StreamId, Fault> {
+    input.array::<16>().map(StreamId::from_bytes)
+}
+
+fn right(is_right: bool) -> Result<(), Fault> {
+    is_right.then_some(()).ok_or_else(damaged)
+}
+
+fn damaged() -> Fault {
+    Fault::damaged("a stream is damaged")
+}
+
+/// Reads a stream of one of the three forms.
+pub(super) fn read(input: &mut Input<'_>, kind: u8) -> Result<Stream, Fault> {
+    let mut stream = StreamImport::default();
+    for _ in 0..input.count(2)? {
+        let id = <[u8; 16]>::try_from(input.blob()?).map_err(|_| damaged())?;
+        right(stream.node(StreamId::from_bytes(id), input.blob()?)?)?;
+    }
+    let len = input.length()?;
+    let last_id = id(input)?;
+    let past = if kind == STREAM {
+        None
+    } else {
+        // The first ID is that of the first entry, whatever the file says.
+        id(input)?;
+        Some((id(input)?, input.length()?))
+    };
+    right(stream.facts(len, last_id, past))?;
+    for _ in 0..input.count(1)? {
+        let mut name = Vec::new();
+        input.string_to(&mut name)?;
+        let group = read_group(input, kind, &stream)?;
+        right(stream.group(&name, group))?;
+    }
+    Ok(stream.finish())
+}
+
+fn read_group(
+    input: &mut Input<'_>,
+    kind: u8,
+    stream: &StreamImport,
+) -> Result<GroupImport, Fault> {
+    let last_id = id(input)?;
+    let entries_read = match kind {
+        STREAM => stream.entries_until(last_id),
+        _ => input.length()? as i64,
+    };
+    let mut group = GroupImport::new(last_id, entries_read);
+    for _ in 0..input.count(16 + 8 + 1)? {
+        let entry = raw_id(input)?;
+        let (delivered_ms, deliveries) = (input.millis()?, input.length()?);
+        right(group.pending(entry, delivered_ms, deliveries))?;
+    }
+    let mut name = Vec::new();
+    for _ in 0..input.count(1)? {
+        input.string_to(&mut name)?;
+        let seen_ms = input.millis()?;
+        let active_ms = match kind {
+            STREAM_3 => input.millis()?,
+            _ => seen_ms,
+        };
+        let consumer = group.consumer(&name, seen_ms, active_ms);
+        // Tools match the words.
+        let fault = "Duplicate stream consumer detected";
+        let consumer = consumer.ok_or_else(|| Fault::damaged(fault))?;
+        for _ in 0..input.count(16)? {
+            right(group.owner(raw_id(input)?, consumer))?;
+        }
+    }
+    Ok(group)
+}
+
+fn save_id(to: &mut Writer, id: StreamId) {
+    to.length(id.ms);
+    to.length(id.seq);
+}
+
+/// Writes the facts between the nodes and the groups.
+pub(super) fn save_facts(to: &mut Writer, stream: &Stream, kind: u8) {
+    to.length(stream.len() as u64);
+    save_id(to, stream.last_id());
+    if kind != STREAM {
+        save_id(to, stream.first_id());
+        save_id(to, stream.max_deleted_id());
+        to.length(stream.entries_added());
+    }
+    to.length(stream.groups().map_or(0, |groups| groups.len() as u64));
+}
+
+/// Writes up to `count` groups from group number `from` on.
+pub(super) fn save_groups(to: &mut Writer, stream: &Stream, kind: u8, from: usize, count: usize) {
+    let groups = stream.groups().into_iter().flat_map(|groups| groups.iter());
+    for (name, group) in groups.skip(from).take(count) {
+        to.string(name);
+        save_group(to, group, kind);
+    }
+}
+
+fn save_group(to: &mut Writer, group: &Group, kind: u8) {
+    save_id(to, group.last_id);
+    if kind != STREAM {
+        to.length(group.entries_read as u64);
+    }
+    to.length(group.pending().len() as u64);
+    for (entry, nack) in group.pending().iter() {
+        to.raw(&entry.to_bytes());
+        to.time(nack.delivered_ms as u64);
+        to.length(nack.deliveries);
+    }
+    to.length(group.consumer_count() as u64);
+    for consumer in group.consumers() {
+        to.string(consumer.name());
+        to.time(consumer.seen_ms as u64);
+        if kind == STREAM_3 {
+            to.time(consumer.active_ms as u64);
+        }
+        to.length(consumer.pending().len() as u64);
+        for (entry, ()) in consumer.pending().iter() {
+            to.raw(&entry.to_bytes());
+        }
+    }
+}

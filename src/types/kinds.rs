@@ -1,0 +1,158 @@
+//! The list of types, and what is generated from it.
+
+use super::Container;
+
+/// The list that a new type joins, at its end: the variants of [`Type`], which are the names of the
+/// containers, too. With each type, the encodings that no earlier type has.
+///
+/// `with_types!([macro] arguments)` invokes the macro with the list and the arguments.
+macro_rules! with_types {
+    ([$($with:tt)*] $($arguments:tt)*) => {
+        $($with)*! {
+            [
+                List: Listpack "listpack", Quicklist "quicklist";
+                Set: Intset "intset", Hashtable "hashtable";
+                // A sorted set in tree and table; the name is what Redis reports.
+                Zset: Skiplist "skiplist";
+                // In a listpack of (field, value, expiry).
+                Hash: ListpackEx "listpackex";
+                Stream: Stream "stream";
+            ]
+            $($arguments)*
+        }
+    };
+}
+pub(crate) use with_types;
+
+macro_rules! define_types {
+    ([$($T:ident: $($E:ident $name:literal),*;)*]) => {
+        /// The type of a key's value. Its numbers are internal; see [`Container::NUMBER`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Type {
+            String,
+            $($T,)*
+        }
+
+        impl Type {
+            const COUNT: usize = [Type::String, $(Type::$T,)*].len();
+
+            /// All types, by number.
+            pub const ALL: [Type; Type::COUNT] = [Type::String, $(Type::$T,)*];
+        }
+
+        /// How a value is stored.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Encoding {
+            Int,
+            Embstr,
+            Raw,
+            $($($E,)*)*
+        }
+
+        impl Encoding {
+            const COUNT: usize = 3 $($(+ [Encoding::$E].len())*)*;
+
+            /// All encodings, by number.
+            pub const ALL: [Encoding; Encoding::COUNT] = [
+                Encoding::Int,
+                Encoding::Embstr,
+                Encoding::Raw,
+                $($(Encoding::$E,)*)*
+            ];
+
+            /// As OBJECT ENCODING replies it.
+            pub fn name(self) -> &'static str {
+                match self {
+                    Encoding::Int => "int",
+                    Encoding::Embstr => "embstr",
+                    Encoding::Raw => "raw",
+                    $($(Encoding::$E => $name,)*)*
+                }
+            }
+        }
+
+        /// A container of any type, by value.
+        #[derive(Clone)]
+        pub enum AnyContainer {
+            $($T(super::$T),)*
+        }
+
+        $(
+            impl From<super::$T> for AnyContainer {
+                fn from(value: super::$T) -> AnyContainer {
+                    AnyContainer::$T(value)
+                }
+            }
+        )*
+
+        impl AnyContainer {
+            #[inline]
+            pub fn kind(&self) -> Type {
+                match self {
+                    $(AnyContainer::$T(_) => Type::$T,)*
+                }
+            }
+
+            /// Converts the value into a word, which owns it; see [`Container::into_word`].
+            #[inline]
+            pub fn into_word(self) -> (Type, Encoding, u64) {
+                let kind = self.kind();
+                let (encoding, word) = match self {
+                    $(AnyContainer::$T(value) => value.into_word(),)*
+                };
+                (kind, encoding, word)
+            }
+        }
+    };
+}
+with_types!([define_types]);
+
+// An entry has four bits for each.
+const _: () = assert!(Type::ALL.len() <= 16);
+const _: () = assert!(Encoding::ALL.len() <= 16);
+
+impl Type {
+    /// As TYPE replies it.
+    pub fn name(self) -> &'static str {
+        for_container!(self, T => T::NAME, _ => "string")
+    }
+
+    /// Redis's number of the type.
+    pub fn number(self) -> u32 {
+        for_container!(self, T => T::NUMBER, _ => 0)
+    }
+}
+
+/// Runs an expression for the container type of a kind, named `$T` there. The only place that
+/// dispatches on the type for operations common to all of them; kinds without a container use the
+/// other expression.
+macro_rules! for_container {
+    ($kind:expr, $T:ident => $run:expr, _ => $other:expr $(,)?) => {
+        $crate::types::with_types!(
+            [$crate::types::match_container]
+            $kind, $T => $run, _ => $other
+        )
+    };
+}
+pub(crate) use for_container;
+
+/// The body of [`for_container!`], with the list of types before it.
+macro_rules! match_container {
+    (
+        [$($Each:ident: $($E:ident $name:literal),*;)*]
+        $kind:expr, $T:ident => $run:expr, _ => $other:expr
+    ) => {
+        match $kind {
+            $(
+                $crate::types::Type::$Each => {
+                    type $T = $crate::types::$Each;
+                    $run
+                }
+            )*
+            $crate::types::Type::String => $other,
+        }
+    };
+}
+pub(crate) use match_container;
