@@ -1,6 +1,6 @@
 //! ACL: users and their rules, the log of denials, the commands that rules can name.
 //!
-//! `crate::acl` interprets rules, `server::users` applies a change to connections; this module
+//! `crate::acl` interprets rules, `server::execution::users` applies a change to connections; this module
 //! parses arguments and writes replies.
 
 mod inspect;

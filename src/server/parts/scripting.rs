@@ -9,7 +9,7 @@
 //!
 //! An atomic script is undone if it fails: its changes are not notified and its messages are held
 //! until it has ended. After `busy-reply-threshold` the loop serves others meanwhile
-//! (`server::busy`).
+//! (`execution::busy`).
 
 use crate::command::CommandError;
 use crate::keyspace::ClientId;
