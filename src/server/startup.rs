@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::acl::{Commands, RulesError, User, parse_file};
@@ -56,49 +57,14 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     log_beginning(configured);
     log::enter_service();
     log_unserved(&unserved);
-    if config.set_proc_title {
-        let path = file.as_ref().map_or(&b""[..], |f| f.as_os_str().as_bytes());
-        process::take_title(program.as_bytes(), path);
-    }
-    match process::raise_file_limit(config.maxclients) {
-        FileLimit::Enough => {}
-        FileLimit::Clients(clients) => config.maxclients = clients,
-        FileLimit::TooLow(limit) => {
-            tracing::warn!(
-                "Your current 'ulimit -n' of {limit} is not enough for the server to start. \
-                 Please increase your open file limit. Exiting."
-            );
-            return 1;
-        }
-    }
-    if let Err(error) = process::apply_oom_score(&config) {
-        tracing::warn!("Setting oom-score-adj: {}", system_text(&error));
-    }
-    // After the fork of a daemon, in which the thread would not exist.
-    if config.jemalloc_bg_thread
-        && let Err(error) = alloc::give_back_by_thread(true)
-    {
-        tracing::warn!("Freed memory is given back only while the server works: {error}");
+    if !set_up_process(&mut config, program, file.as_deref()) {
+        return 1;
     }
     show_logo(&config);
     check_backlog(&config);
-    let Ok(materials) = load_tls(&config) else {
-        tracing::warn!("Failed to configure TLS. Check logs for more info.");
+    let Some((listeners, metrics_listeners, materials)) = open_sockets(&config) else {
         return 1;
     };
-    let listeners = match listen::open_all(&config) {
-        Ok(listeners) => listeners,
-        Err(error) => {
-            tracing::warn!("{error}");
-            return 1;
-        }
-    };
-    let mut metrics_listeners = Vec::new();
-    if listen::reopen_metrics(&config, &mut metrics_listeners).is_err() {
-        let port = config.metrics_port;
-        tracing::warn!("Failed listening on metrics-port {port}, aborting.");
-        return 1;
-    }
     // Only now: a second server must not overwrite the pid file of the one that has the port.
     let pidfile = PidFile::write(&config, in_background);
     process::show_title(&config);
@@ -128,6 +94,59 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
             1
         }
     }
+}
+
+/// The title, limits and priority of the process, and its threads. `false`: it cannot serve; the
+/// reason is in the log.
+fn set_up_process(config: &mut Config, program: &OsStr, file: Option<&Path>) -> bool {
+    if config.set_proc_title {
+        let path = file.map_or(&b""[..], |f| f.as_os_str().as_bytes());
+        process::take_title(program.as_bytes(), path);
+    }
+    match process::raise_file_limit(config.maxclients) {
+        FileLimit::Enough => {}
+        FileLimit::Clients(clients) => config.maxclients = clients,
+        FileLimit::TooLow(limit) => {
+            tracing::warn!(
+                "Your current 'ulimit -n' of {limit} is not enough for the server to start. \
+                 Please increase your open file limit. Exiting."
+            );
+            return false;
+        }
+    }
+    if let Err(error) = process::apply_oom_score(config) {
+        tracing::warn!("Setting oom-score-adj: {}", system_text(&error));
+    }
+    // After the fork of a daemon, in which the thread would not exist.
+    if config.jemalloc_bg_thread
+        && let Err(error) = alloc::give_back_by_thread(true)
+    {
+        tracing::warn!("Freed memory is given back only while the server works: {error}");
+    }
+    true
+}
+
+/// The sockets for clients and for scrapes, and the materials of TLS. `None`: the reason is in the
+/// log.
+fn open_sockets(config: &Config) -> Option<(Vec<Listener>, Vec<Listener>, Option<Materials>)> {
+    let Ok(materials) = load_tls(config) else {
+        tracing::warn!("Failed to configure TLS. Check logs for more info.");
+        return None;
+    };
+    let listeners = match listen::open_all(config) {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            tracing::warn!("{error}");
+            return None;
+        }
+    };
+    let mut metrics_listeners = Vec::new();
+    if listen::reopen_metrics(config, &mut metrics_listeners).is_err() {
+        let port = config.metrics_port;
+        tracing::warn!("Failed listening on metrics-port {port}, aborting.");
+        return None;
+    }
+    Some((listeners, metrics_listeners, materials))
 }
 
 /// The commands, renamed by `rename-command`.

@@ -56,18 +56,9 @@ impl Call<'_> {
         }
         client.user = caller.user;
         reply.set_resp3(false);
-        server.scripting.current = Some(Current {
-            of: program.of,
-            flags: program.flags,
-            began: server.turn.ended,
-            is_slow: false,
-            caller: caller.id,
-            is_atomic,
-            has_written: false,
-            is_replying: false,
-            is_killed: false,
-            told: None,
-        });
+        let facts = (program.of, program.flags, is_atomic);
+        let current = Current::new(facts, server.turn.ended, caller.id);
+        server.scripting.current = Some(current);
         let mut running = Running {
             keyspace,
             server,
@@ -109,21 +100,26 @@ impl Call<'_> {
             }
         }
         let current = server.scripting.current.take();
-        match ended {
-            Ended::Returned => {}
-            Ended::Failed(Failed::Error(failure)) => failure.reply(to, Some(program.name)),
-            Ended::Failed(Failed::Bare(message)) => {
-                let shown = &message[..message.len().min(100)];
-                let parts = [b"ERR Error running script ", program.name, b", ", shown];
-                to.error_line(&parts.concat());
-            }
-        }
+        reply_failure(ended, program.name, to);
         if current.is_some_and(|c| c.is_slow) {
             server.update_interest();
         }
         spare.reply.clear(REPLY_KEPT);
         server.scripting.spare = Some(spare);
         Ok(())
+    }
+}
+
+/// Replies with the error of a script that failed.
+fn reply_failure(ended: Ended, name: &[u8], to: &mut Reply) {
+    match ended {
+        Ended::Returned => {}
+        Ended::Failed(Failed::Error(failure)) => failure.reply(to, Some(name)),
+        Ended::Failed(Failed::Bare(message)) => {
+            let shown = &message[..message.len().min(100)];
+            let parts = [b"ERR Error running script ", name, b", ", shown];
+            to.error_line(&parts.concat());
+        }
     }
 }
 

@@ -108,7 +108,7 @@ impl Engine {
                 server.tell_dropped(session, "evicted, for all clients hold too much memory");
             }
             if server.kill_client(&mut self.keyspace, id) {
-                server.stats.evicted_clients += 1;
+                server.stats.clients.evicted_clients += 1;
             }
             left = left.saturating_sub(bytes);
         }
@@ -128,7 +128,7 @@ mod tests {
             let set = format!("CONFIG SET maxmemory-clients {limit}");
             assert_eq!(t.run_as(client, &set), "+OK\r\n");
             t.engine.evict_clients();
-            assert_eq!(t.engine.server.stats.evicted_clients, 0);
+            assert_eq!(t.engine.server.stats.clients.evicted_clients, 0);
             assert_eq!(t.engine.server.memory.clients.limit, super::LIMIT_MIN);
         }
         assert_eq!(t.run("CONFIG SET maxmemory 0"), "+OK\r\n");
@@ -147,7 +147,7 @@ mod tests {
         session.client.flags |= crate::server::ClientFlags::NO_EVICT;
         assert_eq!(t.run("CONFIG SET maxmemory-clients 150k"), "+OK\r\n");
         t.engine.evict_clients();
-        assert_eq!(t.engine.server.stats.evicted_clients, 1);
+        assert_eq!(t.engine.server.stats.clients.evicted_clients, 1);
         let flags = |id| {
             t.engine
                 .server

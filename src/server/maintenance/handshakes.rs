@@ -7,7 +7,7 @@ impl Server {
     /// Logs why a handshake failed.
     #[cold]
     pub(in crate::server) fn tell_failed_handshake(&mut self, session: &Session, why: &str) {
-        self.stats.failed_handshakes += 1;
+        self.stats.clients.failed_handshakes += 1;
         let Some(untold) = self.connections.tls.handshakes.may_tell(self.now.mono_ms) else {
             return;
         };

@@ -164,7 +164,7 @@ impl Server {
                 "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
                 Printable(&client_line(self, &session.client, &session.reply, false))
             );
-            self.stats.output_buffer_disconnections += 1;
+            self.stats.clients.output_buffer_disconnections += 1;
             self.close_soon(session);
         }
     }

@@ -62,7 +62,7 @@ impl Loop {
         let server = &mut self.engine.server;
         let stream = session.stream.as_ref().ok_or(())?;
         if !stream.is_handshaking() {
-            server.stats.handshakes += 1;
+            server.stats.clients.handshakes += 1;
             return server.admit(session);
         }
         match read {
@@ -93,7 +93,7 @@ impl crate::server::Server {
         if let Some(refusal) = self.refuses_stranger(&session.client.identity.peer) {
             session.reply.raw(refusal.as_bytes());
             session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
-            self.stats.rejected_connections += 1;
+            self.stats.clients.rejected_connections += 1;
             return Ok(());
         }
         let Session { client, stream, .. } = session;
@@ -190,7 +190,7 @@ mod tests {
         peer.all.close_clients();
         let server = &peer.all.engine.server;
         assert_eq!(
-            (server.clients.len(), server.stats.failed_handshakes),
+            (server.clients.len(), server.stats.clients.failed_handshakes),
             (1, 1)
         );
         let mut end = [0];

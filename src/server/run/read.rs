@@ -134,7 +134,7 @@ impl Loop {
             self.engine
                 .server
                 .tell_dropped(session, "it reached max query buffer length");
-            self.engine.server.stats.query_buffer_disconnections += 1;
+            self.engine.server.stats.clients.query_buffer_disconnections += 1;
             return false;
         }
         if !session.client.runs() {
@@ -503,7 +503,7 @@ mod tests {
             peer.all.turn().expect("a turn");
         }
         let stats = &peer.all.engine.server.stats;
-        assert_eq!(stats.query_buffer_disconnections, 1);
+        assert_eq!(stats.clients.query_buffer_disconnections, 1);
         assert!(peer.all.engine.server.clients.is_empty());
     }
 }

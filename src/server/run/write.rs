@@ -366,7 +366,7 @@ mod tests {
             };
             assert!(told.starts_with(&peer.replies));
             let server = &peer.all.engine.server;
-            assert_eq!(server.stats.output_buffer_disconnections, 1);
+            assert_eq!(server.stats.clients.output_buffer_disconnections, 1);
             assert!(server.clients.is_empty());
             let db = crate::keyspace::DbIndex(0);
             assert!(peer.all.engine.keyspace.db(db).info(b"not").is_none());

@@ -118,6 +118,7 @@ fn aof_file(from: &Source<'_>, to: &mut Writer) {
     }
 }
 
+/// One line a field, in Redis's order: long, and flat.
 pub(in crate::server) fn stats(from: &Source<'_>, to: &mut Writer) {
     let server = from.server;
     let (stats, rates, keys) = (
@@ -130,7 +131,7 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut Writer) {
     let (exceeded_ms, current_exceeded_ms) = stats.exceeded_ms(server.now.mono_ms);
     to.section("Stats");
     to.fields(&[
-        ("total_connections_received", &stats.connections),
+        ("total_connections_received", &stats.clients.connections),
         ("total_commands_processed", &stats.commands),
         ("instantaneous_ops_per_sec", &rates.commands.per_second()),
         ("total_net_input_bytes", &stats.net_input_bytes),
@@ -141,7 +142,7 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut Writer) {
         ("instantaneous_output_kbps", &kib(rates.output.per_second())),
         ("instantaneous_input_repl_kbps", &"0.00"),
         ("instantaneous_output_repl_kbps", &"0.00"),
-        ("rejected_connections", &stats.rejected_connections),
+        ("rejected_connections", &stats.clients.rejected_connections),
         ("sync_full", &0),
         ("sync_partial_ok", &0),
         ("sync_partial_err", &0),
@@ -157,7 +158,7 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut Writer) {
             &(stats.active_expire_us / 1000),
         ),
         ("evicted_keys", &keys.evicted),
-        ("evicted_clients", &stats.evicted_clients),
+        ("evicted_clients", &stats.clients.evicted_clients),
         ("evicted_scripts", &from.server.scripting.scripts.evicted),
         ("total_eviction_exceeded_time", &exceeded_ms),
         ("current_eviction_exceeded_time", &current_exceeded_ms),
@@ -205,11 +206,11 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut Writer) {
         ("io_threaded_writes_processed", &0),
         (
             "client_query_buffer_limit_disconnections",
-            &stats.query_buffer_disconnections,
+            &stats.clients.query_buffer_disconnections,
         ),
         (
             "client_output_buffer_limit_disconnections",
-            &stats.output_buffer_disconnections,
+            &stats.clients.output_buffer_disconnections,
         ),
         ("reply_buffer_shrinks", &0),
         ("reply_buffer_expands", &0),

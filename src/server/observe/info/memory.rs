@@ -166,6 +166,7 @@ pub fn excess(a: usize, b: usize) -> (f64, i64) {
     (a as f64 / b.max(1) as f64, a as i64 - b as i64)
 }
 
+/// One line a field, in Redis's order: long, and flat.
 pub(in crate::server) fn memory(from: &Source<'_>, to: &mut Writer) {
     let m = memory_figures(from);
     let config = &from.server.config;
