@@ -66,8 +66,7 @@ impl<'a> Source<'a> {
     fn client_totals(&self) -> &ClientTotals {
         self.clients.get_or_init(|| {
             let mut totals = ClientTotals::default();
-            let others = self.server.clients.iter().map(|s| (&s.client, &s.reply));
-            for (client, reply) in others.chain(self.asking) {
+            for (client, reply) in self.server.clients.all(self.asking) {
                 let has = |flag| usize::from(client.flags.contains(flag));
                 totals.memory += client.memory_bytes(reply);
                 totals.largest = totals.largest.max(buffers(client, reply));
