@@ -168,8 +168,8 @@ impl World<'_> {
         self.account(&ran, outer_errors);
     }
 
-    /// A blocked client's time is up: its command's handler answers, with [`Origin::TimeUp`]. Nothing
-    /// is counted; that is the end of the wait's.
+    /// A blocked client's time is up: its command's handler answers, with [`Origin::TimeUp`]. Only
+    /// an error is counted; the call is, at the end of the wait.
     pub(in crate::server) fn answer(&mut self, id: usize, args: Args<'_>) {
         let row = self.server.table.row(id);
         let (spec, name) = (row.spec, row.full_name);
@@ -186,6 +186,7 @@ impl World<'_> {
         };
         if let Err(error) = (spec.handler)(&mut call) {
             self.reply.error(&error);
+            self.server.stats.count_error(self.reply.last_error());
         }
     }
 
