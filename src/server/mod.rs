@@ -55,7 +55,6 @@ mod testbed;
 
 pub use clients::blocked::OnTimeout;
 pub use clients::client::{Client, ClientFlags, ClientKind};
-pub use clients::session::Session;
 pub use clients::table::Clients;
 pub use execution::script::Program;
 pub use figures::histogram::Histogram;

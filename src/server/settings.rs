@@ -117,7 +117,7 @@ const ROWS: &[Row] = &[
         Ok(())
     }),
     row(&["requirepass"], |on| {
-        on.server.requirepass_changed();
+        on.server.acl.requirepass_changed(&on.server.config);
         Ok(())
     }),
 ];

@@ -65,7 +65,7 @@ impl Testbed {
         let id = self.engine.server.clients.next_id();
         let nowhere = Address::Unix("/test".into());
         let mut client = Client::new(id, nowhere.clone(), nowhere, -1, 0);
-        self.engine.server.greet(&mut client);
+        self.engine.server.acl.greet(&mut client);
         self.engine
             .server
             .clients

@@ -170,7 +170,7 @@ impl Engine {
         progress: &mut Progress,
     ) -> End {
         batch.clear_commands();
-        let unauthenticated = self.server.must_authenticate(&session.client);
+        let unauthenticated = self.server.acl.must_authenticate(&session.client);
         let bounds = Bounds {
             bulk_max: self.server.config.proto_max_bulk_len,
             unauthenticated,

@@ -136,7 +136,7 @@ impl Server {
         }
         let limit = self.output_limit(&session.client);
         let waiting = session.reply.pending_len() as u64;
-        if waiting > UNAUTHENTICATED_OUTPUT_MAX && self.must_authenticate(&session.client) {
+        if waiting > UNAUTHENTICATED_OUTPUT_MAX && self.acl.must_authenticate(&session.client) {
             return true;
         }
         let beyond = listed_bytes(&session.reply) as u64;

@@ -119,7 +119,7 @@ impl crate::server::Server {
             .filter_map(|name| Some((name, users.find(name)?)));
         match { found }.find(|(_, user)| users.get(*user).is_on()) {
             Some((name, user)) => {
-                self.let_in(client, user, true);
+                self.acl.let_in(client, user, true);
                 let name = Printable(name);
                 tracing::debug!(client = id, "Logged in by its certificate as '{name}'");
             }

@@ -147,7 +147,7 @@ impl Loop {
     }
 
     fn query_buffer_limit(&self, session: &Session) -> u64 {
-        if self.engine.server.must_authenticate(&session.client) {
+        if self.engine.server.acl.must_authenticate(&session.client) {
             // No request allowed before login is longer.
             return (16 * INLINE_MAX) as u64;
         }
