@@ -123,7 +123,8 @@ impl Testbed {
         let args: Args<'_> = owned.args();
         let mut session = self.take_session();
         let row = self.engine.server.table.find(args.at(0)).map(|row| row.id);
-        self.engine.server.limit_output(&mut session);
+        let config = &self.engine.server.config;
+        super::parts::output_limits::limit(&session.client, &mut session.reply, config);
         self.engine.server.begin_commands();
         self.engine.dispatch(&mut session, row, args, &[]);
         self.engine.server.clients.put_back(session);

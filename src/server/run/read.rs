@@ -239,7 +239,7 @@ impl Loop {
             session.ready_queued = true;
             server.turn.ready.push(session.client.id);
         }
-        server.count_client_memory(&mut session);
+        server.memory.clients.count(&mut session);
         server.clients.put_back(session);
         self.engine.evict_clients();
     }

@@ -253,7 +253,7 @@ fn known(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 fn memory(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     // Nothing is evicted while data is loaded or a script runs.
     let stands_still = world.server.is_loading() || world.server.scripting.is_running();
-    let is_limited = world.server.maxmemory() > 0 && !stands_still;
+    let is_limited = world.server.memory.limit.maxmemory() > 0 && !stands_still;
     if !is_limited {
         return Ok(());
     }
