@@ -58,7 +58,8 @@ impl Engine {
         }
         let outcome = self.dispatch_carefully(session, row, args, hashes);
         if client_special && outcome == Outcome::Done {
-            self.after_caching(session);
+            let tracking = &self.server.messages.tracking;
+            tracking.after_command(&mut session.client);
         }
         outcome
     }

@@ -13,18 +13,11 @@ use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::output::STATIC_REPLY_BYTES;
 use crate::server::clients::table::Clients;
+use crate::server::parts::message::message;
 use crate::server::parts::outbox::{Outbox, Post, hear};
 use crate::server::parts::output_limits;
 use crate::server::state::world::World;
 use crate::server::state::{Messages, Server};
-
-/// Encodes strings as an array.
-pub(in crate::server) fn message(parts: &[&[u8]]) -> Bytes {
-    let bytes: usize = parts.iter().map(|part| part.len() + 16).sum();
-    let mut out = Vec::with_capacity(bytes + 8);
-    crate::resp::write_request(&mut out, parts.iter().copied());
-    Bytes::from(out)
-}
 
 /// The journal's classes that the setting selects.
 fn classes(wanted: KeyspaceEvents) -> Class {

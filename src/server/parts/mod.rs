@@ -11,6 +11,7 @@ pub mod gates;
 pub mod hotkeys;
 pub mod loading;
 pub mod memory_limit;
+pub mod message;
 pub mod metrics;
 pub mod migrate;
 pub mod outbox;
