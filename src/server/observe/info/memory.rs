@@ -79,7 +79,7 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
         .iter()
         .filter_map(|s| s.latency.as_ref());
     let histograms = histograms.map(|its| its.memory_bytes()).sum();
-    let hotkeys = server.hotkeys_bytes();
+    let hotkeys = server.diagnostics.hotkeys.memory_bytes();
     let prefix_stats = from.keyspace.prefix_bytes();
     let snapshot_early = from.keyspace.early_bytes();
     let child = server.persist.snapshots.child_progress();
