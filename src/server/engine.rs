@@ -182,8 +182,10 @@ impl Engine {
             .connections
             .migrate_links
             .close_idle(server.now.mono_ms);
-        server.look_at_fragmentation(server.now.mono_ms);
-        server.empty_idle_cache();
+        let (config, now_ms) = (&server.config, server.now.mono_ms);
+        server.memory.defrag.look(config, now_ms);
+        let cache = &mut server.memory.defrag.cache;
+        cache.watch(server.stats.commands, now_ms);
         server.stats.cron_ticks += clock::cycles().wrapping_sub(began);
     }
 }
