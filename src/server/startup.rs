@@ -368,7 +368,7 @@ fn serve(
     if server.acl.load(&mut server.config).is_err() {
         return Ok(End::NotLoaded);
     }
-    engine.server.connections.tls.materials = materials;
+    engine.server.connections.tls.install(materials);
     let has_tcp = listeners.iter().any(|l| !l.is_unix() && !l.is_tls());
     let has_tls = listeners.iter().any(Listener::is_tls);
     let has_unix = listeners.iter().any(Listener::is_unix);

@@ -2,7 +2,6 @@
 
 pub mod client_eviction;
 pub mod defrag;
-pub mod handshakes;
 pub mod limits;
 pub mod memory_limit;
 pub mod tls;

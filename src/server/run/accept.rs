@@ -148,7 +148,7 @@ impl Loop {
             server.stats.rejected_connections += 1;
             return;
         }
-        let Some(materials) = &server.connections.tls.materials else {
+        let Some(materials) = server.connections.tls.materials() else {
             return;
         };
         match Link::accepted(socket, &materials.server) {

@@ -144,7 +144,12 @@ mod tests {
     fn with_clients(many: usize) -> (Peer, Vec<TcpStream>) {
         let mut peer = Peer::new();
         let materials = Authority::shared().materials();
-        peer.all.engine.server.connections.tls.materials = Some(materials);
+        peer.all
+            .engine
+            .server
+            .connections
+            .tls
+            .install(Some(materials));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
         let clients = (0..many).map(|_| {
