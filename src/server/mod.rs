@@ -55,7 +55,6 @@ mod testbed;
 
 pub use clients::blocked::OnTimeout;
 pub use clients::client::{Client, ClientFlags, ClientKind};
-pub use clients::session::Session;
 pub use clients::table::Clients;
 pub use execution::script::Program;
 pub use figures::histogram::Histogram;
@@ -67,7 +66,7 @@ pub use origin::Origin;
 pub use parts::aof::{AofState, NO_AOF};
 pub use parts::command_log::LogKind;
 pub use parts::gates::Pause;
-pub use parts::hotkeys::{Hotkeys, Wanted as HotkeysWanted};
+pub use parts::hotkeys::{Session as HotkeysSession, Wanted as HotkeysWanted};
 pub use parts::migrate::MigrateLink;
 pub use parts::shutdown::ShutdownRequest;
 pub use parts::tracking::{Mode as TrackingMode, Tracker};

@@ -17,7 +17,7 @@ use crate::net::Listener;
 use crate::net::tls::Materials;
 use crate::server::parts::tls::load as load_tls;
 use crate::server::parts::users;
-use crate::server::parts::users::rule_problem;
+use crate::server::parts::users::load::rule_problem;
 use crate::server::process::file_limit::FileLimit;
 use crate::server::process::pidfile::PidFile;
 use crate::server::process::supervised::Supervisor;
@@ -383,10 +383,11 @@ fn serve(
         .aof
         .set_wake(Arc::new(move || _ = (&*synced).write(b"a")));
     engine.server.identity.config_file = file;
-    if engine.server.load_users().is_err() {
+    let server = &mut engine.server;
+    if server.acl.load(&mut server.config).is_err() {
         return Ok(End::NotLoaded);
     }
-    engine.server.connections.tls.materials = materials;
+    engine.server.connections.tls.install(materials);
     let has_tcp = listeners.iter().any(|l| !l.is_unix() && !l.is_tls());
     let has_tls = listeners.iter().any(Listener::is_tls);
     let has_unix = listeners.iter().any(Listener::is_unix);

@@ -42,14 +42,15 @@ impl Engine {
         if let Some(id) = row
             && !client_special
         {
+            let row = self.server.table.row(id);
             let Row {
                 spec, subcommands, ..
-            } = self.server.table.row(id);
+            } = row;
             // COMMAND alone both runs by itself and has subcommands.
             if subcommands.is_empty()
                 && spec.arity.admits(args.len())
                 && !self.server.gates.interest.concerns(spec.flags)
-                && self.server.permits(&session.client, id, args)
+                && (self.server.acl).permits(&session.client, row, args, &self.server.config)
             {
                 self.execute(session, id, args, hashes);
                 return Outcome::Done;
@@ -57,7 +58,8 @@ impl Engine {
         }
         let outcome = self.dispatch_carefully(session, row, args, hashes);
         if client_special && outcome == Outcome::Done {
-            self.after_caching(session);
+            let tracking = &self.server.messages.tracking;
+            tracking.after_command(&mut session.client);
         }
         outcome
     }

@@ -367,14 +367,15 @@ impl Host for Running<'_, '_, '_> {
         let row = self.server.table.find(args.at(0)).map(|row| row.id);
         // The number of arguments does not matter: nothing is run.
         let row = self.server.table.row(row?);
-        let id = match args.get(1) {
+        let row = match args.get(1) {
             Some(name) if !row.subcommands.is_empty() => {
-                self.server.table.find_subcommand(row, name)?.id
+                self.server.table.find_subcommand(row, name)?
             }
-            _ => row.id,
+            _ => row,
         };
-        let denied = (self.server).denies(self.client.user, self.client.db, id, args);
-        Some(denied.is_none())
+        let (client, databases) = (&*self.client, self.server.config.databases);
+        let line = row.command_line(args, client.db.0, databases);
+        Some(self.server.acl.denies(client.user, &line).is_none())
     }
 
     fn set_resp3(&mut self, on: bool) {

@@ -148,7 +148,7 @@ impl Loop {
             server.stats.clients.rejected_connections += 1;
             return;
         }
-        let Some(materials) = &server.connections.tls.materials else {
+        let Some(materials) = server.connections.tls.materials() else {
             return;
         };
         match Link::accepted(socket, &materials.server) {
@@ -174,7 +174,7 @@ impl Loop {
         let (local, fd) = (stream.local(), stream.fd());
         let id = server.clients.next_id();
         let mut client = Client::new(id, peer, local, fd, server.now.mono_ms);
-        server.greet(&mut client);
+        server.acl.greet(&mut client);
         server.stats.clients.connections += 1;
         if stream.is_handshaking() {
             server

@@ -119,7 +119,7 @@ impl crate::server::Server {
             .filter_map(|name| Some((name, users.find(name)?)));
         match { found }.find(|(_, user)| users.get(*user).is_on()) {
             Some((name, user)) => {
-                self.let_in(client, user, true);
+                self.acl.let_in(client, user, true);
                 let name = Printable(name);
                 tracing::debug!(client = id, "Logged in by its certificate as '{name}'");
             }
@@ -144,7 +144,12 @@ mod tests {
     fn with_clients(many: usize) -> (Peer, Vec<TcpStream>) {
         let mut peer = Peer::new();
         let materials = Authority::shared().materials();
-        peer.all.engine.server.connections.tls.materials = Some(materials);
+        peer.all
+            .engine
+            .server
+            .connections
+            .tls
+            .install(Some(materials));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
         let clients = (0..many).map(|_| {

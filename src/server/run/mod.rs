@@ -301,7 +301,7 @@ impl Loop {
     fn before_sleep(&mut self, idle: bool) {
         self.engine.serve_ready_keys();
         self.engine.write_aof();
-        if self.engine.server.messages.tracking.broadcast.has_news() {
+        if self.engine.server.messages.tracking.broadcast().has_news() {
             self.engine.server.tell_broadcast();
             self.engine.evict_clients();
         }

@@ -147,7 +147,7 @@ impl Loop {
     }
 
     fn query_buffer_limit(&self, session: &Session) -> u64 {
-        if self.engine.server.must_authenticate(&session.client) {
+        if self.engine.server.acl.must_authenticate(&session.client) {
             // No request allowed before login is longer.
             return (16 * INLINE_MAX) as u64;
         }
@@ -239,7 +239,7 @@ impl Loop {
             session.ready_queued = true;
             server.turn.ready.push(session.client.id);
         }
-        server.count_client_memory(&mut session);
+        server.memory.clients.count(&mut session);
         server.clients.put_back(session);
         self.engine.evict_clients();
     }

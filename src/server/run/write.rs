@@ -120,7 +120,7 @@ impl Loop {
             Sent::Part => server.queue_flush(&mut session),
             Sent::All | Sent::Stuck => {}
         }
-        server.count_client_memory(&mut session);
+        server.memory.clients.count(&mut session);
         server.clients.put_back(session);
     }
 

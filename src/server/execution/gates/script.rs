@@ -48,7 +48,7 @@ pub(in crate::server) fn prepare(
 ) -> Result<Limits, CommandError> {
     let server = &*world.server;
     let is_obeyed = origin == Origin::Loading;
-    let lacks_memory = alloc::exceeds(server.eviction_bound());
+    let lacks_memory = alloc::exceeds(server.memory.limit.eviction_bound());
     let is_compat = flags.contains(Flags::COMPAT);
     if !is_compat {
         if !flags.contains(Flags::NO_WRITES) {

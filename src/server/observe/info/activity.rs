@@ -190,9 +190,9 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut Writer) {
     ]);
     let tracking = &server.messages.tracking;
     to.fields(&[
-        ("tracking_total_keys", &tracking.readers.keys()),
-        ("tracking_total_items", &tracking.readers.items()),
-        ("tracking_total_prefixes", &tracking.broadcast.len()),
+        ("tracking_total_keys", &tracking.readers().keys()),
+        ("tracking_total_items", &tracking.readers().items()),
+        ("tracking_total_prefixes", &tracking.broadcast().len()),
     ]);
     let turns = rates.turns.per_second();
     let turn_us = rates.turn_us.per_second().checked_div(turns).unwrap_or(0);

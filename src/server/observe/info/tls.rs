@@ -7,7 +7,7 @@ use crate::net::tls::{Facts, Materials};
 pub(in crate::server) fn tls(from: &Source<'_>, to: &mut Writer) {
     to.section("TLS");
     let server = from.server;
-    let materials = server.connections.tls.materials.as_ref();
+    let materials = server.connections.tls.materials();
     let facts = |of: fn(&Materials) -> Option<&Facts>| materials.and_then(of);
     for (kind, facts) in [
         ("server", facts(|all| Some(&all.server_facts))),
