@@ -12,7 +12,7 @@ use crate::keyspace::{ClientId, Keyspace};
 use crate::persistence::aof::{Changed, Names, Owner};
 use crate::persistence::errand::Errand;
 use crate::server::clients::blocked::Until;
-use crate::server::parts::aof::AofState;
+use crate::server::parts::aof::{Aof, AofState};
 use crate::server::parts::backups::{Pending, Set, Stage};
 use crate::server::parts::snapshot::End;
 use crate::server::state::Server;
@@ -133,7 +133,7 @@ impl Server {
         if root.join(&name).exists() {
             return Err(CommandError::Text("ERR A backup of this name exists"));
         }
-        match self.persist.aof.state {
+        match self.persist.aof.state() {
             AofState::On if !self.persist.aof.refuses_writes() => {
                 self.persist.backups.pending = Some(Pending {
                     name: name.clone(),
@@ -147,7 +147,7 @@ impl Server {
                 })
             }
             AofState::Off => {
-                if self.persist.saving.in_progress() || self.is_rewriting() {
+                if self.persist.saving.in_progress() || self.persist.aof.rewrites.in_progress() {
                     return Err(CommandError::Text(
                         "ERR A snapshot is being saved: try again when it is done",
                     ));
@@ -188,10 +188,16 @@ impl Server {
             return Ok(());
         }
         *stage = Stage::Sealing;
-        match self.begin_ahead(Owner::Backup)? {
+        match self.persist.aof.begin_ahead(Owner::Backup)? {
             true => Ok(()),
-            false => self.begin_next_incr(Owner::Backup, "backup"),
+            false => self.begin_sealing(),
         }
+    }
+
+    /// Begins the file after those that the backup links.
+    fn begin_sealing(&mut self) -> Result<(), String> {
+        let (aof, now) = (&mut self.persist.aof, &self.now);
+        aof.begin_next_incr(Owner::Backup, "backup", now, &self.stream)
     }
 
     /// The change of the append only file that a backup waited for has ended.
@@ -201,7 +207,7 @@ impl Server {
         ended: Result<Changed, String>,
     ) {
         let went_on = ended.and_then(|changed| match changed {
-            Changed::Ahead => self.begin_next_incr(Owner::Backup, "backup"),
+            Changed::Ahead => self.begin_sealing(),
             Changed::Next => self.link_sealed(),
             Changed::Base => Ok(()),
         });
@@ -212,7 +218,7 @@ impl Server {
 
     /// The files are sealed: begins to link them.
     fn link_sealed(&mut self) -> Result<(), String> {
-        let to = self.aof_names();
+        let to = Aof::names(&self.config);
         let inside = PathBuf::from(self.config.appenddirname.path());
         let disk = self.persist.aof.disk().clone();
         let (root, wake) = (self.backup_root(), self.persist.aof.wake());
@@ -283,7 +289,7 @@ impl Server {
 
     /// Advances the backup as far as possible without waiting.
     pub(in crate::server) fn go_on_with_backup(&mut self, keyspace: &mut Keyspace) {
-        if self.persist.aof.state != AofState::On
+        if self.persist.aof.state() != AofState::On
             && let Some(pending) = &self.persist.backups.pending
             && matches!(pending.stage, Stage::Turn | Stage::Sealing)
         {

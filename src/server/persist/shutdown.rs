@@ -48,7 +48,7 @@ impl Server {
     /// Prepares the shutdown: saves if that is requested, or configured and not forbidden. `false`:
     /// it failed, and the server continues unless it is forced.
     pub fn prepare_shutdown(&mut self, keyspace: &mut Keyspace, request: ShutdownRequest) -> bool {
-        if self.writes_first_base() && !request.force {
+        if self.persist.aof.writes_first_base() && !request.force {
             tracing::warn!("Writing initial AOF, can't exit");
             return false;
         }
@@ -59,7 +59,7 @@ impl Server {
         if self.persist.aof.log().is_some() {
             tracing::info!("Calling fsync() on the AOF file.");
         }
-        if !self.finish_aof() && !request.force {
+        if !self.persist.aof.finish(&self.now, &self.stream) && !request.force {
             tracing::warn!("Error writing the append only file, can't exit.");
             return false;
         }

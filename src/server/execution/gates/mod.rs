@@ -285,7 +285,7 @@ fn disk(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     if world.server.is_stopped_by_failed_save() {
         return Err(CommandError::Text(SAVE_FAILED).into());
     }
-    match world.server.aof_refusal() {
+    match world.server.persist.aof.refusal() {
         Some(error) => Err(error.into()),
         None => Ok(()),
     }

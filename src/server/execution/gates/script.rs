@@ -56,7 +56,7 @@ pub(in crate::server) fn prepare(
                 if server.is_stopped_by_failed_save() {
                     return Err(CommandError::Text(SAVE_FAILED));
                 }
-                if let Some(why) = server.aof_trouble_text() {
+                if let Some(why) = server.persist.aof.trouble_text() {
                     return Err(CommandError::owned(format!("{AOF_FAILED}{why}")));
                 }
             }

@@ -65,7 +65,7 @@ fn aof(from: &Source<'_>, to: &mut Writer) {
     let is_scheduled = from.server.persist.snapshots.is_queued(Consumer::Rewrite);
     let status = |ok| if ok { "ok" } else { "err" };
     to.fields(&[
-        ("aof_enabled", &u8::from(aof.state != AofState::Off)),
+        ("aof_enabled", &u8::from(aof.state() != AofState::Off)),
         ("aof_rewrite_in_progress", &u8::from(rewrites.in_progress())),
         ("aof_rewrite_scheduled", &u8::from(is_scheduled)),
         ("aof_last_rewrite_time_sec", &rewrites.last_time_s),

@@ -24,7 +24,7 @@ impl Readiness {
         if server.is_stopped_by_failed_save() {
             why.push("the last snapshot failed, writes are refused".to_owned());
         }
-        if let Some(trouble) = server.aof_trouble_text() {
+        if let Some(trouble) = server.persist.aof.trouble_text() {
             why.push(format!("the append only file takes no writes: {trouble}"));
         }
         let source = Source::new(keyspace, server, None);

@@ -160,7 +160,8 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        let is_busy = server.persist.saving.in_progress() || server.is_rewriting();
+        let is_busy =
+            server.persist.saving.in_progress() || server.persist.aof.rewrites.in_progress();
         if is_busy || server.is_loading() || !server.persist.saving.on_disk {
             return;
         }
