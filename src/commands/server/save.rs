@@ -66,7 +66,7 @@ fn bgsave(call: &mut Call<'_>) -> CommandResult {
         ..
     } = call.world();
     if cancels {
-        let scheduled = server.unschedule_save();
+        let scheduled = server.persist.snapshots.unschedule_save();
         if server.cancel_save(keyspace) {
             tracing::info!("Background saving will be aborted due to user request");
             reply.simple("Background saving cancelled");
@@ -83,7 +83,7 @@ fn bgsave(call: &mut Call<'_>) -> CommandResult {
         return Err(IN_PROGRESS);
     }
     if in_transaction || schedules && server.persist.aof.rewrites.in_progress() {
-        server.schedule_save();
+        server.persist.snapshots.schedule_save();
         reply.simple("Background saving scheduled");
         return Ok(());
     }

@@ -68,7 +68,7 @@ impl Server {
             None => !self.config.save.0.is_empty(),
         };
         // A partial load would replace the complete file.
-        if !wanted || !self.persist.saving.on_disk || self.is_loading() {
+        if !wanted || !self.persist.saving.on_disk || self.persist.loading.in_progress() {
             return true;
         }
         tracing::info!("Saving the final RDB snapshot before exiting.");

@@ -18,10 +18,10 @@ impl Readiness {
     /// O(1), but for the text of INFO replication.
     pub fn of(server: &Server, keyspace: &Keyspace) -> Readiness {
         let mut why = Vec::new();
-        if server.is_loading() {
+        if server.persist.loading.in_progress() {
             why.push("loading".to_owned());
         }
-        if server.is_stopped_by_failed_save() {
+        if server.persist.saving.stops_writes(&server.config) {
             why.push("the last snapshot failed, writes are refused".to_owned());
         }
         if let Some(trouble) = server.persist.aof.trouble_text() {

@@ -24,7 +24,7 @@ impl Server {
     ) -> Result<(), String> {
         match (on, self.persist.aof.state()) {
             // The base will contain what is being loaded.
-            (true, AofState::Off) if self.is_loading() => {}
+            (true, AofState::Off) if self.persist.loading.in_progress() => {}
             (true, AofState::Off) => {
                 // A rewrite begun while the file was off lacks effects recorded from now on.
                 self.cancel_rewrite(keyspace);
@@ -256,7 +256,7 @@ impl Engine {
             server.schedule_rewrite(true);
         }
         let persist = &server.persist;
-        if persist.aof.rewrites.in_progress() || server.is_loading() {
+        if persist.aof.rewrites.in_progress() || server.persist.loading.in_progress() {
             return;
         }
         if persist.saving.in_progress() || server.is_in_unit(keyspace) {
