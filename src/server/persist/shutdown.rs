@@ -4,25 +4,23 @@ use std::sync::atomic::Ordering;
 
 use signal_hook::consts::SIGINT;
 
+use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::server::parts::shutdown::ShutdownRequest;
-use crate::server::state::Server;
 use crate::server::state::world::{Engine, Flow};
+use crate::server::state::{Server, Shutdown};
 
 impl Engine {
     /// Handles requests made by signals.
     pub(in crate::server) fn handle_signals(&mut self) {
         let server = &mut self.server;
-        let asked = server.shutdown.signals.stop.load(Ordering::Acquire) > 0;
         // In Redis cron does this, so not while cron is paused (DEBUG PAUSE-CRON).
-        if !asked || server.shutdown.request.is_some() || server.debug.cron_paused {
+        if server.debug.cron_paused {
             return;
         }
-        let flags = match server.shutdown.signals.first.load(Ordering::Acquire) {
-            SIGINT => server.config.shutdown_on_sigint,
-            _ => server.config.shutdown_on_sigterm,
+        let Some(request) = server.shutdown.signalled(&server.config) else {
+            return;
         };
-        let request = ShutdownRequest::from(flags);
         tracing::info!("User requested shutdown...");
         if server.prepare_shutdown(&mut self.keyspace, request) {
             server.shutdown.request = Some(request);
@@ -32,7 +30,7 @@ impl Engine {
             "SIGTERM received but errors trying to shut down the server, check the logs for more \
              information"
         );
-        server.shutdown.signals.stop.store(0, Ordering::Release);
+        server.shutdown.forget_signals();
     }
 
     /// Whether the loop stops: a shutdown was requested and is prepared.
@@ -41,6 +39,34 @@ impl Engine {
             Some(_) => Flow::Stop,
             None => Flow::GoOn,
         }
+    }
+}
+
+impl Shutdown {
+    /// What a signal requests, unless a shutdown is requested already.
+    fn signalled(&self, config: &Config) -> Option<ShutdownRequest> {
+        if self.signals.stop.load(Ordering::Acquire) == 0 || self.request.is_some() {
+            return None;
+        }
+        let flags = match self.signals.first.load(Ordering::Acquire) {
+            SIGINT => config.shutdown_on_sigint,
+            _ => config.shutdown_on_sigterm,
+        };
+        Some(ShutdownRequest::from(flags))
+    }
+
+    fn forget_signals(&self) {
+        self.signals.stop.store(0, Ordering::Release);
+    }
+
+    /// SHUTDOWN ABORT: cancels a shutdown requested by a signal and not yet done. `false`: there is
+    /// none.
+    pub fn abort(&self) -> bool {
+        let aborted = self.signals.stop.swap(0, Ordering::AcqRel) > 0;
+        if aborted {
+            tracing::info!("Shutdown manually aborted.");
+        }
+        aborted
     }
 }
 
@@ -81,33 +107,5 @@ impl Server {
         }
         tracing::warn!("Error trying to save the DB, can't exit.");
         false
-    }
-
-    /// SHUTDOWN ABORT: cancels a shutdown requested by a signal and not yet done. `false`: there is
-    /// none.
-    pub fn abort_shutdown(&mut self) -> bool {
-        let aborted = self.shutdown.signals.stop.swap(0, Ordering::AcqRel) > 0;
-        if aborted {
-            tracing::info!("Shutdown manually aborted.");
-        }
-        aborted
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::ShutdownFlags;
-
-    #[test]
-    fn the_flags_of_a_signal_become_a_request() {
-        let flags = ShutdownFlags {
-            nosave: true,
-            force: true,
-            ..ShutdownFlags::default()
-        };
-        let request = ShutdownRequest::from(flags);
-        assert_eq!(request.save, Some(false));
-        assert!(request.force && !request.now);
     }
 }

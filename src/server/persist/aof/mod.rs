@@ -87,7 +87,7 @@ impl Engine {
     /// promises that.
     #[inline]
     pub(in crate::server) fn write_aof(&mut self) {
-        if self.server.persist.aof.is_changing() || self.server.is_backing_up() {
+        if self.server.persist.aof.is_changing() || self.server.persist.backups.in_progress() {
             self.look_at_changes();
         }
         if self.server.persist.aof.must_flush() {
