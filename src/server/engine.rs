@@ -231,13 +231,14 @@ impl Server {
             self.gates.pause.is_some_and(|pause| pause.all),
         );
         let snapshots = &self.persist.snapshots;
-        let unsaved = snapshots.guards_large || snapshots.holds_writers;
+        let unsaved = snapshots.writers.guards_large() || snapshots.writers.holds_all();
         state.set(State::UNSAVED, unsaved);
-        let failed = self.is_stopped_by_failed_save() || self.persist.aof.refuses_writes();
+        let failed =
+            self.persist.saving.stops_writes(&self.config) || self.persist.aof.refuses_writes();
         state.set(State::FAILED, failed);
         let guarded = !self.config.remote_admin_without_auth;
         state.set(State::GUARDED, guarded);
-        state.set(State::LOADING, self.is_loading());
+        state.set(State::LOADING, self.persist.loading.in_progress());
         state.set(State::BUSY, self.scripting.is_busy());
         Interest::of(state, self.memory.limit.eviction_bound())
     }

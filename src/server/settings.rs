@@ -98,7 +98,7 @@ const ROWS: &[Row] = &[
         alloc::give_back_by_thread(by_thread).map_err(|error| error.to_string())
     }),
     row(&["aof-disable-auto-gc"], |on| {
-        on.server.apply_aof_history();
+        on.server.persist.aof.apply_history(&on.server.config);
         Ok(())
     }),
     row(&["appendonly"], |on| {
@@ -184,7 +184,7 @@ fn derive(keyspace: &mut Keyspace, server: &mut Server) {
     server.gates.latency_tracking = server.config.latency_tracking;
     server.diagnostics.latency.threshold_ms = server.config.latency_monitor_threshold;
     server.gates.thresholds = Thresholds::of(&server.config, &server.cycles);
-    server.apply_aof_config();
+    server.persist.aof.apply_settings(&server.config);
     server.memory.limit.update(&server.config);
     server.update_interest();
     server.set_client_memory_limit();

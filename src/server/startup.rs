@@ -418,7 +418,8 @@ fn serve(
     supervisor.tell_ready();
     looping.run()?;
     // The last turn's effects are persisted as well; a failure is logged.
-    let _ = looping.engine.server.finish_aof();
+    let server = &mut looping.engine.server;
+    let _ = server.persist.aof.finish(&server.now, &server.stream);
     let paths = looping.stop();
     supervisor.tell_stopping();
     for path in paths {

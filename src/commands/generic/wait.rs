@@ -57,7 +57,7 @@ fn waitaof(call: &mut Call<'_>) -> CommandResult {
         .filter(|&n| n >= 0)
         .ok_or(CommandError::MustBePositive)?;
     let timeout_ms = timeout_args::millis(timeout, call.db.now_ms())?;
-    if local == 1 && !call.is_time_up() && call.server.persist.aof.state == AofState::Off {
+    if local == 1 && !call.is_time_up() && call.server.persist.aof.state() == AofState::Off {
         return Err(NO_AOF);
     }
     let wrote_to = call.client.wrote_to;
@@ -77,8 +77,8 @@ fn waitaof(call: &mut Call<'_>) -> CommandResult {
 
 /// 1 if all writes of the client are on disk here.
 fn local_copies(server: &Server, client: &Client) -> i64 {
-    let kept =
-        server.persist.aof.state != AofState::Off && client.wrote_to <= server.persist.aof.synced();
+    let kept = server.persist.aof.state() != AofState::Off
+        && client.wrote_to <= server.persist.aof.synced();
     i64::from(kept)
 }
 

@@ -164,7 +164,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     } = call.world();
     let gate = Gate {
         protected: server.config.enable_protected_configs.allows(is_local),
-        loading: server.is_loading(),
+        loading: server.persist.loading.in_progress(),
     };
     let changes = server
         .config

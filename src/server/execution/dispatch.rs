@@ -118,7 +118,12 @@ impl Engine {
             }
             Err(Stop::Postponed(wait)) => {
                 if wait == Wait::Snapshot {
-                    world.server.persist.snapshots.await_saved(world.client.id);
+                    world
+                        .server
+                        .persist
+                        .snapshots
+                        .writers
+                        .await_saved(world.client.id);
                 }
                 session.client.flags |= ClientFlags::POSTPONED;
                 return Outcome::Postponed;

@@ -109,7 +109,7 @@ impl Loop {
         session.flush_queued = false;
         let is_dropped = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
         let wrote_to = session.client.wrote_to;
-        let sent = if is_dropped || self.engine.server.withholds(wrote_to, id) {
+        let sent = if is_dropped || self.engine.server.persist.aof.withholds(wrote_to, id) {
             Sent::Stuck
         } else {
             self.flush(&mut session, share)

@@ -97,7 +97,7 @@ pub struct Persist {
     /// Snapshots to the dump file.
     pub saving: Saving,
     pub aof: Aof,
-    pub(in crate::server) backups: Backups,
+    pub backups: Backups,
 }
 
 impl Persist {

@@ -252,7 +252,8 @@ fn known(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 /// Every command makes room: clients' buffers grow, too. It passes if it needs no memory.
 fn memory(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     // Nothing is evicted while data is loaded or a script runs.
-    let stands_still = world.server.is_loading() || world.server.scripting.is_running();
+    let stands_still =
+        world.server.persist.loading.in_progress() || world.server.scripting.is_running();
     let is_limited = world.server.memory.limit.maxmemory() > 0 && !stands_still;
     if !is_limited {
         return Ok(());
@@ -284,10 +285,15 @@ fn disk(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     if !is_unsafe {
         return Ok(());
     }
-    if world.server.is_stopped_by_failed_save() {
+    if world
+        .server
+        .persist
+        .saving
+        .stops_writes(&world.server.config)
+    {
         return Err(CommandError::Text(SAVE_FAILED).into());
     }
-    match world.server.aof_refusal() {
+    match world.server.persist.aof.refusal() {
         Some(error) => Err(error.into()),
         None => Ok(()),
     }
@@ -309,7 +315,7 @@ fn pubsub_context(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> 
 }
 
 fn loading(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
-    if world.server.is_loading() && !asked.spec.flags.contains(Flags::LOADING) {
+    if world.server.persist.loading.in_progress() && !asked.spec.flags.contains(Flags::LOADING) {
         return Err(CommandError::Loading.into());
     }
     Ok(())
@@ -380,13 +386,13 @@ fn snapshot(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 
 fn awaits_save(world: &mut World<'_>, asked: &Asked<'_>) -> bool {
     let snapshots = &world.server.persist.snapshots;
-    if snapshots.holds_writers {
+    if snapshots.writers.holds_all() {
         let flags = asked.spec.flags;
         return flags.contains(Flags::WRITE)
             || flags.contains(Flags::RUNS_QUEUE)
                 && queue_has(world.server, world.client, Flags::WRITE);
     }
-    if !snapshots.guards_large {
+    if !snapshots.writers.guards_large() {
         return false;
     }
     if asked.spec.flags.contains(Flags::RUNS_QUEUE) {

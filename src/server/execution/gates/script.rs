@@ -53,10 +53,10 @@ pub(in crate::server) fn prepare(
     if !is_compat {
         if !flags.contains(Flags::NO_WRITES) {
             if !is_obeyed {
-                if server.is_stopped_by_failed_save() {
+                if server.persist.saving.stops_writes(&server.config) {
                     return Err(CommandError::Text(SAVE_FAILED));
                 }
-                if let Some(why) = server.aof_trouble_text() {
+                if let Some(why) = server.persist.aof.trouble_text() {
                     return Err(CommandError::owned(format!("{AOF_FAILED}{why}")));
                 }
             }

@@ -10,7 +10,10 @@ use crate::server::parts::snapshot::child::ChildProgress;
 
 pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut Writer) {
     to.section("Persistence");
-    to.field("loading", u8::from(from.server.is_loading()));
+    to.field(
+        "loading",
+        u8::from(from.server.persist.loading.in_progress()),
+    );
     to.zeros(&["async_loading"]);
     let server = from.server;
     let child = server.persist.snapshots.child_progress();
@@ -46,7 +49,7 @@ pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut Writer) {
     let current_s = saving.current_time_s(from.server.now.mono_ms);
     to.field("rdb_current_bgsave_time_sec", current_s);
     to.field("rdb_saves", saving.saves);
-    let loaded = &from.server.persist.loading.last;
+    let loaded = from.server.persist.loading.last();
     to.field("rdb_last_cow_size", server.persist.snapshots.forks.save_cow);
     to.field("rdb_last_load_keys_expired", loaded.keys_expired);
     to.field("rdb_last_load_keys_loaded", loaded.keys_loaded);
@@ -65,7 +68,7 @@ fn aof(from: &Source<'_>, to: &mut Writer) {
     let is_scheduled = from.server.persist.snapshots.is_queued(Consumer::Rewrite);
     let status = |ok| if ok { "ok" } else { "err" };
     to.fields(&[
-        ("aof_enabled", &u8::from(aof.state != AofState::Off)),
+        ("aof_enabled", &u8::from(aof.state() != AofState::Off)),
         ("aof_rewrite_in_progress", &u8::from(rewrites.in_progress())),
         ("aof_rewrite_scheduled", &u8::from(is_scheduled)),
         ("aof_last_rewrite_time_sec", &rewrites.last_time_s),
@@ -103,7 +106,7 @@ fn aof_file(from: &Source<'_>, to: &mut Writer) {
             ("aof_delayed_fsync", &writer.delayed_syncs),
         ]);
     }
-    if let Some(load) = &server.persist.loading.progress {
+    if let Some(load) = server.persist.loading.progress() {
         to.fields(&[
             ("loading_start_time", &load.began_s),
             ("loading_total_bytes", &load.total_bytes),

@@ -54,6 +54,12 @@ fn load(folder: &Path) -> Result<Testbed, LoadFailed> {
     Ok(t)
 }
 
+/// As at the end of the process.
+fn finish(t: &mut Testbed) {
+    let server = &mut t.engine.server;
+    server.persist.aof.finish(&server.now, &server.stream);
+}
+
 fn digest(t: &mut Testbed) -> String {
     t.run("DEBUG DIGEST")
 }
@@ -168,7 +174,7 @@ fn a_full_disk_refuses_writes_holds_answers_and_lets_go_by_itself() {
         t.engine.write_aof();
         let wrote_to = t.engine.server.stream.offset();
         let nobody = crate::keyspace::ClientId(0);
-        assert!(t.engine.server.withholds(wrote_to, nobody));
+        assert!(t.engine.server.persist.aof.withholds(wrote_to, nobody));
         let refusal = t.run("SET k 2");
         if kind == 1 {
             let wanted = "-MISCONF Errors writing to the AOF file: No space left on device (";
@@ -186,7 +192,7 @@ fn a_full_disk_refuses_writes_holds_answers_and_lets_go_by_itself() {
         full.store(0, Ordering::Relaxed);
         t.advance_ms(200);
         t.engine.write_aof();
-        assert!(!t.engine.server.withholds(wrote_to, nobody));
+        assert!(!t.engine.server.persist.aof.withholds(wrote_to, nobody));
         assert_eq!(t.run("SET k 3"), "+OK\r\n");
         t.engine.write_aof();
         drop(t);
@@ -218,6 +224,8 @@ fn after_a_failed_fsync_the_same_bytes_go_to_another_file() {
     assert!(
         !t.engine
             .server
+            .persist
+            .aof
             .withholds(wrote_to, crate::keyspace::ClientId(0))
     );
     assert!(names(folder.path()).path("a.2.incr.aof").exists());
@@ -274,7 +282,7 @@ fn rewrite_keeps_everything(folder: &TempDir, mut t: Testbed, base: &str) {
     t.run("LPOP list");
     finish_rewrite(&mut t);
     t.run("SET after 1");
-    t.engine.server.finish_aof();
+    finish(&mut t);
     assert!(
         t.run("INFO persistence")
             .contains("aof_last_bgrewrite_status:ok")
@@ -308,11 +316,11 @@ fn a_save_beside_a_rewrite_leaves_both_whole() {
     let saved = digest(&mut t);
     t.engine.server.config.rdb_key_save_delay = 0;
     assert_eq!(t.run("SAVE"), "+OK\r\n");
-    assert!(!t.engine.keyspace.in_pass() && t.engine.server.is_rewriting());
+    assert!(!t.engine.keyspace.in_pass() && t.engine.server.persist.aof.rewrites.in_progress());
     t.run("DEL key1");
     finish_rewrite(&mut t);
     assert!(t.engine.server.persist.aof.rewrites.last_ok);
-    t.engine.server.finish_aof();
+    finish(&mut t);
     let right = digest(&mut t);
     drop(t);
     assert_eq!(digest(&mut load(folder.path()).expect("sound")), right);
@@ -357,7 +365,7 @@ fn a_rewrite_may_fail_at_any_call() {
         t.engine.write_aof();
         t.run("BGREWRITEAOF");
         finish_rewrite(&mut t);
-        t.engine.server.finish_aof();
+        finish(&mut t);
         assert!(
             t.engine.server.persist.aof.rewrites.last_ok,
             "call {fails_at}"
@@ -389,7 +397,7 @@ fn switched_on_it_counts_when_its_base_is_complete() {
         Manifest::default()
     );
     finish_rewrite(&mut t);
-    assert!(t.engine.server.persist.aof.state == AofState::On);
+    assert!(t.engine.server.persist.aof.state() == AofState::On);
     t.run("SET after 1");
     let right = digest(&mut t);
     assert_eq!(t.run("CONFIG SET appendonly no"), "+OK\r\n");
@@ -424,7 +432,7 @@ fn a_file_that_was_left_during_a_rewrite_is_kept() {
     t.run("RPUSH after 1");
     t.engine.write_aof();
     finish_rewrite(&mut t);
-    t.engine.server.finish_aof();
+    finish(&mut t);
     let right = digest(&mut t);
     drop(t);
     let mut loaded = load(folder.path()).expect("sound");
