@@ -9,10 +9,7 @@ use std::io::ErrorKind;
 use super::Loop;
 
 use crate::base::clock;
-use crate::base::text::Printable;
-use crate::config::TlsAuthClientsUser;
-use crate::net::tls::Certificate;
-use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
 
 /// A turn's share.
@@ -99,32 +96,9 @@ impl crate::server::Server {
         let Session { client, stream, .. } = session;
         let link = stream.as_ref().and_then(|stream| stream.tls());
         if let Some(certificate) = link.and_then(|link| link.peer_certificate()) {
-            self.log_in_by_certificate(client, &certificate);
+            (self.acl).log_in_by_certificate(client, &certificate, &self.config);
         }
         Ok(())
-    }
-
-    /// Logs a client in as the first enabled user that its certificate names. If it names none, the
-    /// client remains the default user, which may have to log in.
-    fn log_in_by_certificate(&self, client: &mut Client, certificate: &Certificate<'_>) {
-        let names = match self.config.tls_auth_clients_user {
-            TlsAuthClientsUser::Off => return,
-            TlsAuthClientsUser::CommonName => certificate.common_name.as_slice(),
-            TlsAuthClientsUser::Uri => &certificate.uris,
-        };
-        let id = client.id.0;
-        let users = &self.acl.users;
-        let found = names
-            .iter()
-            .filter_map(|name| Some((name, users.find(name)?)));
-        match { found }.find(|(_, user)| users.get(*user).is_on()) {
-            Some((name, user)) => {
-                self.acl.let_in(client, user, true);
-                let name = Printable(name);
-                tracing::debug!(client = id, "Logged in by its certificate as '{name}'");
-            }
-            None => tracing::debug!(client = id, "Its certificate names no user"),
-        }
     }
 }
 

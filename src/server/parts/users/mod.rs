@@ -20,8 +20,10 @@ pub mod load;
 use crate::acl::{
     AclLog, Attempts, CommandFacts, CommandLine, Commands, Denied, Judged, Reason, UserId, Users,
 };
+use crate::base::text::Printable;
 use crate::command::table::{CommandTable, Row};
-use crate::config::Config;
+use crate::config::{Config, TlsAuthClientsUser};
+use crate::net::tls::Certificate;
 use crate::resp::Args;
 use crate::server::clients::client::{Client, ClientFlags};
 
@@ -77,7 +79,7 @@ impl Acl {
     }
 
     /// The connection belongs to this user from now on; `proven`: by a credential.
-    pub(in crate::server) fn let_in(&self, client: &mut Client, id: UserId, proven: bool) {
+    fn let_in(&self, client: &mut Client, id: UserId, proven: bool) {
         self.set_user(client, id);
         client.flags.remove(ClientFlags::UNAUTHENTICATED);
         client.flags.set(ClientFlags::PROVEN, proven);
@@ -114,6 +116,33 @@ impl Acl {
             self.attempts.succeed(peer.ip(), rate, mono_ms);
         }
         true
+    }
+
+    /// Logs a client in as the first enabled user that its certificate names. If it names none, the
+    /// client remains the default user, which may have to log in.
+    pub(in crate::server) fn log_in_by_certificate(
+        &self,
+        client: &mut Client,
+        certificate: &Certificate<'_>,
+        config: &Config,
+    ) {
+        let names = match config.tls_auth_clients_user {
+            TlsAuthClientsUser::Off => return,
+            TlsAuthClientsUser::CommonName => certificate.common_name.as_slice(),
+            TlsAuthClientsUser::Uri => &certificate.uris,
+        };
+        let id = client.id.0;
+        let found = names
+            .iter()
+            .filter_map(|name| Some((name, self.users.find(name)?)));
+        match { found }.find(|(_, user)| self.users.get(*user).is_on()) {
+            Some((name, user)) => {
+                self.let_in(client, user, true);
+                let name = Printable(name);
+                tracing::debug!(client = id, "Logged in by its certificate as '{name}'");
+            }
+            None => tracing::debug!(client = id, "Its certificate names no user"),
+        }
     }
 
     /// When an attempt of this client to log in is judged.
