@@ -460,3 +460,40 @@ impl Aof {
         Ended::Failed { is_needed }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_become_rare_when_many_files_wait_for_a_rewrite() {
+        let mut rewrites = Rewrites::default();
+        assert!(!rewrites.is_limited(INCRS_LIMIT, 0));
+        rewrites.note_failed(0);
+        assert!(rewrites.is_limited(0, RETRY_MS - 1));
+        assert!(!rewrites.is_limited(INCRS_LIMIT - 1, RETRY_MS));
+        // Each wait begins with the look that finds it necessary, and is twice as long.
+        let mut now_ms = RETRY_MS;
+        for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
+            assert!(rewrites.is_limited(INCRS_LIMIT, now_ms));
+            now_ms += minutes * MINUTE_MS;
+            assert!(rewrites.is_limited(INCRS_LIMIT, now_ms - 1));
+            assert!(!rewrites.is_limited(INCRS_LIMIT, now_ms), "{minutes}");
+        }
+        rewrites.last_ok = true;
+        assert!(!rewrites.is_limited(INCRS_LIMIT, now_ms));
+    }
+
+    #[test]
+    fn a_failed_rewrite_is_needed_again_if_the_file_waits_for_a_base() {
+        let now = Now {
+            unix_us: 0,
+            mono_ms: 0,
+        };
+        let mut aof = Aof::default();
+        assert_eq!(aof.rewrite_failed(&now), Ended::Failed { is_needed: false });
+        aof.state = AofState::WaitsForBase;
+        assert_eq!(aof.rewrite_failed(&now), Ended::Failed { is_needed: true });
+        assert_eq!(aof.rewrites.failed_in_a_row, 2);
+    }
+}

@@ -253,3 +253,26 @@ impl Backups {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_of_files_ends_if_they_are_given_up() {
+        let mut backups = Backups::default();
+        assert!(!backups.take_turn() && backups.interruption(false, false).is_none());
+        backups.begin("a".to_owned(), ClientId(1), Way::Files);
+        // Until its turn it waits for another change.
+        assert!(backups.interruption(true, false).is_none());
+        assert!(backups.interruption(false, true).is_some());
+        assert!(backups.take_turn() && !backups.take_turn());
+        assert!(backups.interruption(true, true).is_none());
+        assert!(backups.interruption(true, false).is_some());
+        assert_eq!(backups.note_end(Err("x".to_owned())), Some(ClientId(1)));
+        assert!(backups.made().is_err());
+        backups.forget();
+        backups.begin("b".to_owned(), ClientId(1), Way::Snapshot);
+        assert!(backups.awaits_snapshot() && backups.interruption(false, false).is_none());
+    }
+}

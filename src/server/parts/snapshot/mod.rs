@@ -92,7 +92,7 @@ impl End {
         }
     }
 
-    pub(in crate::server) fn of(result: io::Result<()>) -> End {
+    fn of(result: io::Result<()>) -> End {
         match result {
             Ok(()) => End::Done,
             Err(error) => End::Failed(system_text(&error)),

@@ -146,3 +146,31 @@ impl Saving {
         self.last_time_s = (took_ms / 1000) as i64;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Now {
+        Now {
+            unix_us: seconds * 1_000_000,
+            mono_ms: seconds as u64 * 1000,
+        }
+    }
+
+    #[test]
+    fn a_save_point_is_due_after_its_time_and_waits_after_a_failure() {
+        let (config, mut saving) = (Config::default(), Saving::new(1000));
+        // By default after an hour with one change.
+        assert!(!saving.is_due(&config, &at(4600), 1));
+        assert!(saving.is_due(&config, &at(4601), 1));
+        assert!(!saving.is_due(&config, &at(4601), 0));
+        saving.note_try(&at(4601));
+        saving.last_status_ok = false;
+        assert!(!saving.is_due(&config, &at(4605), 1));
+        assert!(saving.is_due(&config, &at(4606), 1));
+        assert!(saving.stops_writes(&config));
+        saving.note_saved(&at(4606));
+        assert!(!saving.is_due(&config, &at(4606), 1) && !saving.stops_writes(&config));
+    }
+}

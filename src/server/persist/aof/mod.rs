@@ -19,7 +19,7 @@ use crate::server::state::world::Engine;
 
 impl Server {
     /// The listeners of effects have changed.
-    pub(in crate::server) fn update_effects(&mut self, keyspace: &mut Keyspace) {
+    pub(super) fn update_effects(&mut self, keyspace: &mut Keyspace) {
         let has_log = self.persist.aof.log().is_some();
         self.stream.count(has_log);
         let is_wanted = has_log || self.debug.recorder.is_some();
@@ -30,7 +30,7 @@ impl Server {
 
     /// The append only file is loaded: effects are appended to it from now on. The log has the
     /// reason of an error.
-    pub(in crate::server) fn open_aof(
+    pub(super) fn open_aof(
         &mut self,
         keyspace: &mut Keyspace,
         names: Names,
@@ -148,7 +148,7 @@ impl Engine {
     }
 
     /// Prepares to load the append only file, or begins an empty one.
-    pub(in crate::server) fn begin_loading_aof(&mut self) -> Result<(), LoadFailed> {
+    pub(super) fn begin_loading_aof(&mut self) -> Result<(), LoadFailed> {
         let Engine {
             keyspace, server, ..
         } = self;

@@ -147,7 +147,7 @@ impl Server {
     }
 
     /// Cancels the current rewrite.
-    pub(in crate::server) fn cancel_rewrite(&mut self, keyspace: &mut Keyspace) {
+    pub(in crate::server::persist) fn cancel_rewrite(&mut self, keyspace: &mut Keyspace) {
         let Some(running) = self.persist.aof.rewrites.take() else {
             return;
         };
@@ -245,7 +245,7 @@ impl Engine {
     }
 
     /// Does what is due for rewrites; called by cron and after many writes.
-    pub(in crate::server) fn look_at_rewrites(&mut self) {
+    pub(in crate::server::persist) fn look_at_rewrites(&mut self) {
         self.take_effects();
         let Engine {
             keyspace, server, ..
