@@ -62,9 +62,7 @@ fn waitaof(call: &mut Call<'_>) -> CommandResult {
     }
     let wrote_to = call.client.wrote_to;
     let kept = local_copies(call.server, call.client);
-    if call.is_time_up() {
-        write_both(call.reply, [kept, 0]);
-    } else if replicas == 0 && local <= kept || !call.may_block() {
+    if call.is_time_up() || replicas == 0 && local <= kept || !call.may_block() {
         write_both(call.reply, [kept, 0]);
     } else if local == 1 {
         let upto = (replicas == 0).then_some(wrote_to);
