@@ -186,7 +186,7 @@ impl Aof {
             self.retry_ms = at.mono_ms + RETRY_MS;
         }
         Flushed {
-            gates: has_trouble || had_trouble,
+            gates: has_trouble || had_trouble || loses_data,
             rewrites: loses_data,
         }
     }
