@@ -137,12 +137,9 @@ impl Engine {
 
     /// Resumes paused clients when the pause has run out.
     pub(super) fn end_pause(&mut self) {
-        if self
-            .server
-            .gates
-            .pause
-            .is_some_and(|p| p.until_ms <= self.server.now.mono_ms)
-        {
+        let now_ms = self.server.now.mono_ms;
+        let pause = self.server.gates.pause;
+        if pause.is_some_and(|pause| pause.until_ms <= now_ms) {
             self.server.set_pause(None);
         }
     }

@@ -370,18 +370,12 @@ fn serve(
     engine.keyspace.lazyfree.set_wake(Arc::new(tell_freed));
     let saved = Arc::clone(&wake);
     let tell_saved = move || _ = (&*saved).write(b"s");
-    engine
-        .server
-        .persist
-        .snapshots
-        .set_wake(Arc::new(tell_saved));
-    engine.server.persist.saving.on_disk = true;
+    let persist = &mut engine.server.persist;
+    persist.snapshots.set_wake(Arc::new(tell_saved));
+    persist.saving.on_disk = true;
     let synced = Arc::clone(&wake);
-    engine
-        .server
-        .persist
-        .aof
-        .set_wake(Arc::new(move || _ = (&*synced).write(b"a")));
+    let tell_synced = move || _ = (&*synced).write(b"a");
+    persist.aof.set_wake(Arc::new(tell_synced));
     engine.server.identity.config_file = file;
     let server = &mut engine.server;
     if server.acl.load(&mut server.config).is_err() {

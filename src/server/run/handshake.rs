@@ -11,35 +11,24 @@ use super::Loop;
 use crate::base::clock;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
+use crate::server::parts::tls::Handshakes;
 
 /// A turn's share.
 const SHARE_NANOS: u64 = 200_000;
 
 impl Loop {
+    fn handshakes(&mut self) -> &mut Handshakes {
+        &mut self.engine.server.connections.tls.handshakes
+    }
+
     /// Continues handshakes whose peers have sent something.
     pub(in crate::server) fn shake_hands(&mut self) {
-        if self
-            .engine
-            .server
-            .connections
-            .tls
-            .handshakes
-            .ready
-            .is_empty()
-        {
+        if self.handshakes().ready.is_empty() {
             return;
         }
         let began = clock::cycles();
         let share = self.engine.server.cycles.ticks(SHARE_NANOS);
-        while let Some(id) = self
-            .engine
-            .server
-            .connections
-            .tls
-            .handshakes
-            .ready
-            .pop_front()
-        {
+        while let Some(id) = self.handshakes().ready.pop_front() {
             if let Some(session) = self.engine.server.clients.take(id) {
                 self.read(session);
             }
@@ -194,16 +183,7 @@ mod tests {
             let mut reply = [0; 100];
             assert_eq!(other.read(&mut reply).expect("answered"), 7);
             turns += 1;
-            if peer
-                .all
-                .engine
-                .server
-                .connections
-                .tls
-                .handshakes
-                .ready
-                .is_empty()
-            {
+            if peer.all.handshakes().ready.is_empty() {
                 break;
             }
         }

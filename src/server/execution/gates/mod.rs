@@ -285,15 +285,11 @@ fn disk(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     if !is_unsafe {
         return Ok(());
     }
-    if world
-        .server
-        .persist
-        .saving
-        .stops_writes(&world.server.config)
-    {
+    let server = &*world.server;
+    if server.persist.saving.stops_writes(&server.config) {
         return Err(CommandError::Text(SAVE_FAILED).into());
     }
-    match world.server.persist.aof.refusal() {
+    match server.persist.aof.refusal() {
         Some(error) => Err(error.into()),
         None => Ok(()),
     }

@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use rustls::ClientConfig;
 
 use self::expiry::Warnings;
-use self::handshakes::Handshakes;
+pub(in crate::server) use self::handshakes::Handshakes;
 use self::reload::{Reloaded, read_again};
 
 use crate::base::clock::Now;

@@ -156,17 +156,7 @@ fn a_full_disk_refuses_writes_holds_answers_and_lets_go_by_itself() {
         t.run("SET before 1");
         t.engine.write_aof();
         // A write is deferred while an fsync is under way.
-        let log = |t: &Testbed| {
-            t.engine
-                .server
-                .persist
-                .aof
-                .log()
-                .expect("open")
-                .writer
-                .sync_in_progress()
-        };
-        while log(&t) {
+        while !is_synced(&t) {
             t.engine.serve_synced();
         }
         full.store(kind, Ordering::Relaxed);
@@ -221,13 +211,8 @@ fn after_a_failed_fsync_the_same_bytes_go_to_another_file() {
     t.run("INCR n");
     t.engine.write_aof();
     let wrote_to = t.engine.server.stream.offset();
-    assert!(
-        !t.engine
-            .server
-            .persist
-            .aof
-            .withholds(wrote_to, crate::keyspace::ClientId(0))
-    );
+    let nobody = crate::keyspace::ClientId(0);
+    assert!(!t.engine.server.persist.aof.withholds(wrote_to, nobody));
     assert!(names(folder.path()).path("a.2.incr.aof").exists());
     t.run("INCR n");
     t.engine.write_aof();
@@ -235,6 +220,43 @@ fn after_a_failed_fsync_the_same_bytes_go_to_another_file() {
     let mut loaded = load(folder.path()).expect("sound");
     loaded.run("SELECT 2");
     assert_eq!(loaded.run("GET n"), "$1\r\n3\r\n");
+}
+
+/// Whether no fsync is under way.
+fn is_synced(t: &Testbed) -> bool {
+    let log = t.engine.server.persist.aof.log().expect("open");
+    !log.writer.sync_in_progress()
+}
+
+/// With `everysec` the bytes of a failed fsync are gone: writes are refused from then on, not only
+/// once the rewrite begins that makes the set whole.
+#[test]
+fn a_failed_fsync_that_may_have_lost_data_refuses_writes_at_once() {
+    let folder = TempDir::new().expect("a folder");
+    let fails = Arc::new(AtomicUsize::new(0));
+    let plan = Arc::clone(&fails);
+    let disk = Disk::failing(move |step| {
+        let is_it = step == Step::Sync && plan.load(Ordering::Relaxed) == 1;
+        is_it.then_some(DiskFault::Error(libc::EIO))
+    });
+    let mut t = bed(folder.path(), AppendFsync::EverySec, disk);
+    fails.store(1, Ordering::Relaxed);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    // Each turn writes; one of them requests the fsync, a later one learns of its failure.
+    while t.engine.server.persist.aof.is_sound() {
+        assert!(t.run("INCR n").starts_with(':'));
+        t.advance_ms(400);
+        t.engine.write_aof();
+        while !is_synced(&t) {
+            t.engine.serve_synced();
+        }
+        assert!(std::time::Instant::now() < until, "no fsync has failed");
+    }
+    let refusal = t.run("INCR n");
+    assert!(
+        refusal.starts_with("-MISCONF Errors writing to the AOF"),
+        "{refusal}"
+    );
 }
 
 /// Runs turns until a rewrite that is under way has ended.

@@ -37,15 +37,8 @@ impl Loop {
 
     /// Accepts scrapes from the sockets in `Metrics::listeners` (start-up, CONFIG SET).
     pub(in crate::server) fn listen_for_scrapes(&mut self) -> io::Result<()> {
-        for (i, listener) in self
-            .engine
-            .server
-            .diagnostics
-            .metrics
-            .listeners
-            .iter_mut()
-            .enumerate()
-        {
+        let metrics = &mut self.engine.server.diagnostics.metrics;
+        for (i, listener) in metrics.listeners.iter_mut().enumerate() {
             listener.deregister(&self.registry);
             listener.register(
                 &self.registry,
