@@ -129,9 +129,7 @@ impl Engine {
                 return Outcome::Postponed;
             }
         }
-        let queues = world.client.flags.contains(ClientFlags::MULTI)
-            && !spec.flags.contains(Flags::NOT_QUEUED);
-        if queues {
+        if gates::queues(world.client, spec) {
             queue(server, session, id, args);
             after_reply(session, mark);
             return Outcome::Done;

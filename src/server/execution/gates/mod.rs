@@ -365,13 +365,17 @@ fn pause(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     }
 }
 
+/// Whether the command waits for EXEC.
+pub(in crate::server) fn queues(client: &Client, spec: &Spec) -> bool {
+    client.flags.contains(ClientFlags::MULTI) && !spec.flags.contains(Flags::NOT_QUEUED)
+}
+
 /// The command must wait for a snapshot: it would write to a large container that is not saved yet,
 /// or write at all while too much waits to be saved. O(keys), only while a snapshot is made and
 /// writers must wait.
 fn snapshot(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
-    let queues = world.client.flags.contains(ClientFlags::MULTI)
-        && !asked.spec.flags.contains(Flags::NOT_QUEUED);
-    if queues || asked.origin == Origin::Retry || world.client.flags.contains(ClientFlags::FAKE) {
+    let is_kept = queues(world.client, asked.spec);
+    if is_kept || asked.origin == Origin::Retry || world.client.flags.contains(ClientFlags::FAKE) {
         return Ok(());
     }
     match awaits_save(world, asked) {
